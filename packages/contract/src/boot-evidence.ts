@@ -1,0 +1,92 @@
+import type { Tee } from './machine.ts'
+
+/** Bytes as base64url without padding. */
+export type Base64Url = string
+/** Bytes as lower-case hexadecimal. */
+export type Hex = string
+
+/**
+ * All that one boot showed, kept by the machine and handed out unchanged, so that anyone can verify it afresh:
+ * silicon root → report → claims → transfer key → token → key released → guest state → vTPM → measured boot → disk.
+ * Holds no secret: the released key is wrapped to a transfer key that no longer exists.
+ */
+export interface BootEvidence {
+  version: 1
+  vmId: string
+  bootId: string
+  startedAt: string
+  simulated: boolean
+  tee: Tee
+  silicon: SnpEvidence | TdxEvidence
+  /** The exact runtime-claims bytes; report_data[0:32] is their SHA-256, the rest zero. */
+  runtimeClaims: Base64Url
+  expected: {
+    firmwareSha256: Hex
+    vCPUs: number
+    /** QEMU name of the vCPU type, for example EPYC-Milan. */
+    vcpuType: string
+    /** SNP launch digest (48 bytes) or MRTD (48 bytes), computed by the paravisor's own arithmetic over the firmware. */
+    launchMeasurement: Hex
+    /** SHA-256 bank, predicted before the boot. */
+    pcrs: Record<string, Hex>
+  }
+  attestation: { issuer: string; token: string; jwks: { keys: Record<string, unknown>[] } }
+  release: { keyId: string; jws: string; at: string }
+  guestState: {
+    format: 'VMGS'
+    /** Authenticated counter, never lower than the key service's. */
+    generation: number
+    /** True always: a fresh data key at each boot. */
+    freshDataKey: boolean
+  }
+  vtpm: {
+    /** TPM2B_PUBLIC of the attestation key. */
+    akPublic: Base64Url
+    akCertificatePem: string
+    akCertificateChainPem: string
+    /** Content of NV 0x01400001 without padding. */
+    hclReport: Base64Url
+  }
+  /** Absent until the guest reported. */
+  measuredBoot?: {
+    reportedAt: string
+    nonce: Base64Url
+    /** TPMS_ATTEST and TPMT_SIGNATURE by the AK over the nonce. */
+    quoteMessage: Base64Url
+    quoteSignature: Base64Url
+    pcrs: Record<string, Hex>
+    /** binary_bios_measurements. */
+    eventLog: Base64Url
+  }
+  osDisk: {
+    encryption: 'LUKS2' | 'none'
+    /** Seen from inside the guest: device-mapper target and cipher of the root file system. */
+    opened?: { device: string; cipher: string; luksUuid: string }
+  }
+}
+
+export interface SnpEvidence {
+  kind: 'SNP'
+  report: Base64Url
+  /** VCEK, ASK, ARK in that order. */
+  vcekChainPem: string
+  crl: Base64Url
+}
+
+export interface TdxEvidence {
+  kind: 'TDX'
+  tdReport: Base64Url
+  quote: Base64Url
+  collateral: TdxCollateralBody
+}
+
+/** Intel's collateral as served: JSON bodies are kept as raw text because their signatures cover the bytes. */
+export interface TdxCollateralBody {
+  tcbInfo: string
+  tcbInfoIssuerChainPem: string
+  qeIdentity: string
+  qeIdentityIssuerChainPem: string
+  pckCrl: Base64Url
+  pckCrlIssuerChainPem: string
+  rootCaCrl: Base64Url
+}

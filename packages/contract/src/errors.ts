@@ -1,0 +1,14 @@
+/** Azure's error envelope, with our `innererror` that says what was expected, what was found and what to do. */
+export interface ErrorBody {
+  error: ErrorDetail
+}
+
+export interface ErrorDetail {
+  /** Stable code, part of the contract. */
+  code: string
+  message: string
+  /** The property or rule at fault. */
+  target?: string
+  details?: ErrorDetail[]
+  innererror?: { expected?: string; found?: string; remedy?: string }
+}

@@ -1,0 +1,103 @@
+/**
+ * Wire between the control plane and a machine that carries VMs, served at https://machine.strongroom.internal.
+ *
+ * PUT    /instances/{vmId}                  InstanceSpec → 202 InstanceStatus   provisions; idempotent for the same spec
+ * GET    /instances/{vmId}                  → 200 InstanceStatus | 404
+ * GET    /instances                         → 200 { value: InstanceStatus[] }
+ * POST   /instances/{vmId}/start            → 202 InstanceStatus                idempotent while starting, booting or ready
+ * POST   /instances/{vmId}/stop             StopRequest → 202 InstanceStatus    idempotent
+ * POST   /instances/{vmId}/restart          → 202 InstanceStatus
+ * PATCH  /instances/{vmId}                  InstancePatch → 200 InstanceStatus  only while stopped
+ * DELETE /instances/{vmId}                  → 204                               idempotent; destroys disk, guest state, vTPM
+ * GET    /instances/{vmId}/evidence         → 200 BootEvidence of the last boot | 404
+ * GET    /instances/{vmId}/serial-log       → 200 text/plain
+ * GET    /images                            → 200 { value: ImageRecord[] }
+ * POST   /images/import                     { path, name } → 200 ImageRecord | 400 with every reason it does not qualify
+ * POST   /images/build                      → 202 ImageBuildStatus              the reference image; idempotent
+ * GET    /images/build                      → 200 ImageBuildStatus
+ *
+ * Bearer token with audience `machineAudience`; caller must be the control plane's principal. Errors: ErrorBody.
+ */
+import type { ErrorDetail } from './errors.ts'
+
+export type Tee = 'SNP' | 'TDX'
+export type SecurityEncryptionType = 'VMGuestStateOnly' | 'DiskWithVMGuestState' | 'NonPersistedTPM'
+
+export interface InstanceSpec {
+  /** Upper-case GUID. */
+  vmId: string
+  /** ARM resource id; shown in logs and in the metadata endpoint. */
+  resourceId: string
+  name: string
+  region: string
+  tee: Tee
+  size: { name: string; vCPUs: number; memoryMiB: number }
+  security: { encryption: SecurityEncryptionType; secureBoot: boolean; vTpm: boolean }
+  /** ImageRecord.id */
+  image: string
+  osDisk: { id: string; sizeGiB: number }
+  osProfile: { computerName: string; adminUsername: string; sshPublicKeys: string[] }
+  network: { macAddress: string; privateIpAddress: string }
+  /** Platform-managed key that wraps the guest state's data key: key identifier with version. */
+  guestStateKey: string
+  /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal */
+  attestationProvider: string
+  tags: Record<string, string>
+}
+
+export interface InstancePatch {
+  size?: InstanceSpec['size']
+  security?: Partial<Pick<InstanceSpec['security'], 'secureBoot'>>
+  tags?: Record<string, string>
+}
+
+export interface StopRequest {
+  /** False pulls the plug; true asks the guest through ACPI and pulls it after a limit. */
+  graceful: boolean
+}
+
+export interface StepTiming {
+  name: string
+  startedAt: string
+  endedAt?: string
+}
+
+export type ProvisioningState = 'Running' | 'Succeeded' | 'Failed'
+/** Booting: firmware runs, the guest has not reported. Ready: it has. Failed: it did not start or did not unlock. */
+export type PowerState = 'Stopped' | 'Starting' | 'Booting' | 'Ready' | 'Stopping' | 'Failed'
+
+export interface InstanceStatus {
+  vmId: string
+  spec: InstanceSpec
+  provisioning: { state: ProvisioningState; steps: StepTiming[]; error?: ErrorDetail }
+  power: { state: PowerState; since: string; steps: StepTiming[]; error?: ErrorDetail }
+  /** What was really launched; the launch measurement describes this, not the size that was asked for. */
+  launched?: { vCPUs: number; memoryMiB: number; acceleration: 'kvm' | 'tcg'; cpuModel: string; launchMeasurement: string }
+  /** Plain sentences for the instance view, for example that the host bears less memory than the size has. */
+  notices: string[]
+  ssh?: { host: string; port: number }
+  processes?: { qemu: number; swtpm: number }
+}
+
+export interface ImageRecord {
+  id: string
+  name: string
+  version: string
+  /** Where the disk file lies, raw. */
+  path: string
+  sizeBytes: number
+  sha256: string
+  builtAt: string
+  source: 'reference' | 'import'
+  osType: 'Linux'
+  /** Whether the image may carry a confidential VM, and per encryption type why not. */
+  qualifies: { confidential: boolean; diskEncryption: boolean; reasons: string[] }
+  os: { id: string; versionId: string; kernel: string }
+}
+
+export interface ImageBuildStatus {
+  state: 'Absent' | 'Running' | 'Succeeded' | 'Failed'
+  steps: StepTiming[]
+  image?: ImageRecord
+  error?: ErrorDetail
+}

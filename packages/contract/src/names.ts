@@ -1,0 +1,32 @@
+/** Host names of one installation. The same URLs hold on the host and inside guests, so an issuer is one string everywhere. */
+export const domain = 'strongroom.internal'
+
+export const managementHost: string = `management.${domain}`
+export const loginHost: string = `login.${domain}`
+/** What a machine that carries VMs answers on (control plane to host). */
+export const machineHost: string = `machine.${domain}`
+/** Endorsements of the silicon, under the paths of AMD's KDS and Intel's PCS. */
+export const collateralHost: string = `collateral.${domain}`
+
+export const vaultHost = (name: string): string => `${name}.vault.${domain}`
+/** Provider shared by all subscriptions of a region, for example `sharedweu.weu.attest.strongroom.internal`. */
+export const sharedAttestationHost = (regionCode: string): string => `shared${regionCode}.${regionCode}.attest.${domain}`
+
+export const managementAudience = 'https://management.azure.com/'
+export const vaultAudience = 'https://vault.azure.net'
+export const machineAudience: string = `https://${machineHost}`
+
+/** Vault that holds the platform-managed keys, one per confidential VM. */
+export const platformVault = 'platform'
+
+/** Name of a VM's platform-managed key in the platform vault. */
+export const platformKeyName = (vmId: string): string => `vm-${vmId.toLowerCase()}`
+
+/** Region of an installation until the operator adds others: its ARM name and its attestation code. */
+export const homeRegion = { name: 'westeurope', code: 'weu', displayName: 'West Europe' } as const
+
+/** Application ids of the platform's own principals (the first is Azure's, which scripts name). */
+export const principals = {
+  orchestrator: { appId: 'bf7b6499-ff71-4aa2-97a4-f372087be7f0', displayName: 'Confidential VM Orchestrator' },
+  controlPlane: { appId: '5a1e0000-0000-4000-8000-00000000c0de', displayName: 'Strongroom resource manager' },
+} as const
