@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Installs what is missing: Debian packages, then the locked npm packages. Quiet when nothing is missing.
+#   --for=COMMAND  what is about to run; `help` and the like need no Debian packages
+#   --tests        the packages of the tests as well
+# Without root it prints the one apt-get line and stops with exit code 3.
+set -euo pipefail
+root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
+lists=("$root/scripts/packages.txt")
+need_packages=no
+for argument in "$@"; do
+  case "$argument" in
+    --tests) lists+=("$root/scripts/packages-test.txt"); need_packages=yes ;;
+    --for=up | --for=image) need_packages=yes ;;
+    --for=*) ;;
+    *) echo "setup: unknown argument $argument" >&2; exit 2 ;;
+  esac
+done
+
+missing_packages() {
+  local wanted
+  wanted=$(grep -hv '^#' "${lists[@]}" | grep -v '^$')
+  # shellcheck disable=SC2086 # one word a package
+  comm -23 <(sort -u <<<"$wanted") \
+    <(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^ii  *//p' | sort -u)
+}
+
+# A machine can carry a libsystemd-shared that was built without TPM 2 support under the same version: repart then
+# dies on its first TPM call. Resolving every symbol at load time shows it.
+repart_is_whole() {
+  LD_BIND_NOW=1 systemd-repart --version >/dev/null 2>&1
+}
+
+if [ "$need_packages" = yes ]; then
+  if ! command -v apt-get >/dev/null; then
+    echo "strongroom: this machine has no apt-get; Strongroom runs on Debian 13." >&2
+    exit 3
+  fi
+  mapfile -t missing < <(missing_packages)
+  reinstall=()
+  if command -v systemd-repart >/dev/null && ! repart_is_whole; then reinstall=(libsystemd-shared); fi
+  if [ "${#missing[@]}" -gt 0 ] || [ "${#reinstall[@]}" -gt 0 ]; then
+    if [ "$(id -u)" -ne 0 ]; then
+      echo "strongroom: Debian packages are missing. As root, run:" >&2
+      echo "  apt-get update && apt-get install -y --no-install-recommends ${missing[*]}${reinstall:+ && apt-get install -y --reinstall ${reinstall[*]}}" >&2
+      exit 3
+    fi
+    echo "setup: installing Debian packages: ${missing[*]} ${reinstall[*]}" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >&2
+    if [ "${#missing[@]}" -gt 0 ]; then apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2; fi
+    if ! repart_is_whole; then apt-get install -y -qq --reinstall libsystemd-shared >&2; fi
+  fi
+fi
+
+# npm ci once per lock file; the stamp is inside node_modules, so removing that folder is enough to start over.
+stamp="$root/node_modules/.strongroom-lock"
+lock=$(sha256sum "$root/package-lock.json" | cut -d' ' -f1)
+if [ ! -e "$stamp" ] || [ "$(cat "$stamp")" != "$lock" ]; then
+  if ! command -v npm >/dev/null; then
+    echo "strongroom: npm is missing. Install it with: apt-get install -y nodejs npm" >&2
+    exit 3
+  fi
+  echo "setup: npm ci" >&2
+  (cd "$root" && npm ci --no-audit --no-fund --loglevel=error >&2)
+  printf '%s' "$lock" >"$stamp"
+fi
