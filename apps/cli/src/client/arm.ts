@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { managementHost, type ErrorDetail } from '@strongroom/contract'
+import { CliError } from '../core/cli-error.ts'
+import { expectSuccess, type Response } from './https.ts'
+import type { Connection } from './connection.ts'
+
+/** api-versions as the stock CLI sends them. */
+export const apiVersions = { resources: '2024-11-01', network: '2024-05-01', compute: '2024-11-01' } as const
+
+export interface OperationStep {
+  name: string
+  state: string
+  startedAt?: string
+  endedAt?: string
+  message?: string
+}
+
+interface OperationBody {
+  status: string
+  startTime?: string
+  error?: ErrorDetail
+  properties?: { steps?: OperationStep[] }
+}
+
+export type OnSteps = (steps: OperationStep[]) => void
+
+/** The resource manager, as any client sees it. */
+export class ArmClient {
+  readonly #connection: Connection
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  get subscription(): string {
+    return `/subscriptions/${this.#connection.server.subscriptionId}`
+  }
+
+  get region(): string {
+    return this.#connection.server.region
+  }
+
+  async send(method: string, path: string, apiVersion: string, body?: unknown): Promise<Response> {
+    const separator = path.includes('?') ? '&' : '?'
+    return await this.sendTo(method, `https://${managementHost}${path}${separator}api-version=${apiVersion}`, body)
+  }
+
+  private async sendTo(method: string, url: string, body?: unknown): Promise<Response> {
+    const token = await this.#connection.ownerToken()
+    const response = await this.#connection.https.request({ method, url, token, ...(body === undefined ? {} : { body }) })
+    return expectSuccess(response)
+  }
+
+  async get<T>(path: string, apiVersion: string): Promise<T> {
+    return (await this.send('GET', path, apiVersion)).json as T
+  }
+
+  /** Sends, then follows Azure-AsyncOperation to the end. */
+  async run(method: string, path: string, apiVersion: string, body?: unknown, onSteps?: OnSteps): Promise<Response> {
+    const response = await this.send(method, path, apiVersion, body)
+    await this.follow(response, onSteps)
+    return response
+  }
+
+  async follow(response: Response, onSteps: OnSteps = () => {}): Promise<void> {
+    const url = response.headers['azure-asyncoperation'] ?? response.headers['location']
+    if (typeof url !== 'string') return
+    for (;;) {
+      const polled = await this.sendTo('GET', url)
+      const operation = polled.json as OperationBody | undefined
+      if (operation?.status === undefined) {
+        if (polled.status !== 202) return
+      } else {
+        onSteps(operation.properties?.steps ?? [])
+        if (operation.status === 'Succeeded') return
+        if (operation.status === 'Failed' || operation.status === 'Canceled') {
+          throw CliError.fromDetail(operation.error ?? { code: operation.status, message: `The operation ended as ${operation.status}.` }, 409)
+        }
+      }
+      await sleep(500)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { managementAudience } from '@strongroom/contract'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import { createHttpsClient, fetchOwnerToken, type HttpsClient } from './https.ts'
+
+/** What strongroomd writes to STATE/server.json when it is ready. */
+export interface ServerRecord {
+  pid: number
+  /** Field 22 of /proc/PID/stat: guards against a reused pid. */
+  startTime: string
+  ports: { tls: number; local: number }
+  caPath: string
+  subscriptionId: string
+  tenantId: string
+  region: string
+  mode: 'simulated' | 'hardware'
+}
+
+export interface Connection {
+  server: ServerRecord
+  https: HttpsClient
+  ownerToken(audience?: string): Promise<string>
+}
+
+function startTimeOf(stat: string): string | undefined {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+}
+
+/** The running server of a state directory, or undefined. */
+export async function findServer(stateDir: string): Promise<ServerRecord | undefined> {
+  try {
+    const record = JSON.parse(await readFile(join(stateDir, 'server.json'), 'utf8')) as ServerRecord
+    const stat = await readFile(`/proc/${record.pid}/stat`, 'utf8')
+    return startTimeOf(stat) === record.startTime ? record : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export async function connect(stateDir: string): Promise<Connection> {
+  const server = await findServer(stateDir)
+  if (server === undefined) {
+    throw new CliError({
+      code: 'NotRunning',
+      message: `No server runs for ${stateDir}.`,
+      remedy: 'Start it with `npm run up`, or set STRONGROOM_STATE_DIR to the installation you mean.',
+      exitCode: exitCodes.notRunning,
+    })
+  }
+  const https = createHttpsClient({ port: server.ports.tls, caPem: await readFile(server.caPath, 'utf8') })
+  const tokens = new Map<string, { token: string; expiresAt: number }>()
+  return {
+    server,
+    https,
+    ownerToken: async (audience = managementAudience) => {
+      const cached = tokens.get(audience)
+      if (cached !== undefined && cached.expiresAt > Date.now()) return cached.token
+      const fresh = await fetchOwnerToken(join(stateDir, 'run', 'owner.sock'), audience)
+      tokens.set(audience, fresh)
+      return fresh.token
+    },
+  }
+}

@@ -1,0 +1,78 @@
+import { resolve } from 'node:path'
+import type { ImageBuildStatus, ImageRecord } from '@strongroom/contract'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ArmClient } from '../client/arm.ts'
+import { CliError } from '../core/cli-error.ts'
+import { textOption, type Command } from '../core/command.ts'
+import { createProgress, type Progress } from '../up/progress.ts'
+
+const version = '2024-11-01'
+const images = (arm: ArmClient): string => `${arm.subscription}/providers/Strongroom.Machine/images`
+
+const yesNo = (value: boolean): string => (value ? 'yes' : 'no')
+const columns = ['Id', 'Name', 'Version', 'Source', 'MiB', 'Confidential', 'DiskEncryption', 'Kernel']
+const row = (image: ImageRecord): string[] => [
+  image.id,
+  image.name,
+  image.version,
+  image.source,
+  String(Math.round(image.sizeBytes / 2 ** 20)),
+  yesNo(image.qualifies.confidential),
+  yesNo(image.qualifies.diskEncryption),
+  image.os.kernel,
+]
+
+/** Builds the reference image where it is absent, with a progress line for every step. */
+export async function buildImage(arm: ArmClient, progress: Progress): Promise<ImageRecord> {
+  let status = (await arm.send('POST', `${images(arm)}/build`, version)).json as ImageBuildStatus
+  const onSteps = progress.onSteps()
+  for (;;) {
+    onSteps(status.steps.map((step) => ({ ...step, name: `reference image: ${step.name}`, state: step.endedAt === undefined ? 'Running' : 'Done' })))
+    if (status.state === 'Succeeded' && status.image !== undefined) return status.image
+    if (status.state === 'Failed') throw CliError.fromDetail(status.error ?? { code: 'ImageBuildFailed', message: 'The image was not built.' }, 409)
+    await sleep(500)
+    status = await arm.get<ImageBuildStatus>(`${images(arm)}/build`, version)
+  }
+}
+
+export const imageCommands: Command[] = [
+  {
+    words: ['image', 'build'],
+    summary: "build the reference image from Debian's packages, once",
+    run: async (context) => {
+      const arm = new ArmClient(await context.connect())
+      const image = await buildImage(arm, createProgress(context.say))
+      return { data: image, table: { columns, rows: [row(image)] } }
+    },
+  },
+  {
+    words: ['image', 'import'],
+    args: ['<file>'],
+    summary: 'take a raw, qcow2 or VHD disk and say whether it may carry a confidential VM, and why not',
+    options: [{ flags: '--name <name>', summary: 'name of the image; by default the name of the file' }],
+    run: async (context) => {
+      const arm = new ArmClient(await context.connect())
+      const path = resolve(context.args[0]!)
+      const name = textOption(context, 'name') ?? path.split('/').at(-1)!.replace(/\.[^.]+$/, '')
+      const image = (await arm.send('POST', `${images(arm)}/import`, version, { path, name })).json as ImageRecord
+      const reasons = image.qualifies.reasons.map((reason) => `  ${reason}`)
+      return {
+        data: image,
+        lines: [
+          `${image.name} is imported as ${image.id}.`,
+          `  confidential VM: ${yesNo(image.qualifies.confidential)}, disk encryption: ${yesNo(image.qualifies.diskEncryption)}`,
+          ...reasons,
+        ],
+      }
+    },
+  },
+  {
+    words: ['image', 'list'],
+    summary: 'list the images that VMs can be made from',
+    run: async (context) => {
+      const arm = new ArmClient(await context.connect())
+      const found = await arm.get<{ value: ImageRecord[] }>(images(arm), version)
+      return { data: found.value, table: { columns, rows: found.value.map(row) } }
+    },
+  },
+]

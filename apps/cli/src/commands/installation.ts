@@ -1,0 +1,71 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { managementHost } from '@strongroom/contract'
+import { findServer } from '../client/connection.ts'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import type { Command } from '../core/command.ts'
+
+export const installationCommands: Command[] = [
+  {
+    words: ['env'],
+    summary: 'print shell settings that point the stock Azure clients here: eval "$(strongroom env)"',
+    run: async (context) => {
+      const { server } = await context.connect()
+      const proxy = `http://127.0.0.1:${server.ports.local}`
+      const settings: Record<string, string> = {
+        HTTPS_PROXY: proxy,
+        https_proxy: proxy,
+        NO_PROXY: 'localhost,127.0.0.1',
+        no_proxy: 'localhost,127.0.0.1',
+        REQUESTS_CA_BUNDLE: server.caPath,
+        NODE_EXTRA_CA_CERTS: server.caPath,
+        SSL_CERT_FILE: server.caPath,
+        CURL_CA_BUNDLE: server.caPath,
+        AZURE_CORE_INSTANCE_DISCOVERY: 'false',
+        STRONGROOM_RESOURCE_MANAGER: `https://${managementHost}`,
+        STRONGROOM_SUBSCRIPTION_ID: server.subscriptionId,
+        STRONGROOM_TENANT_ID: server.tenantId,
+      }
+      return { data: settings, lines: Object.entries(settings).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'`) }
+    },
+  },
+  {
+    words: ['status'],
+    summary: 'say whether the server of this state directory runs, and where',
+    run: async (context) => {
+      const server = await findServer(context.paths.state)
+      if (server === undefined) process.exitCode = exitCodes.notRunning
+      const data = { running: server !== undefined, stateDir: context.paths.state, ...server }
+      const lines =
+        server === undefined
+          ? [`not running: ${context.paths.state}`, '  start it with `npm run up`']
+          : [
+              `running: pid ${server.pid}, ${server.mode} silicon`,
+              `  state: ${context.paths.state}`,
+              `  TLS: https://127.0.0.1:${server.ports.tls}   health and proxy: http://127.0.0.1:${server.ports.local}`,
+              `  subscription ${server.subscriptionId}, tenant ${server.tenantId}, region ${server.region}`,
+            ]
+      return { data, lines }
+    },
+  },
+  {
+    words: ['reset'],
+    summary: 'delete an installation with every VM, key and disk in it',
+    options: [{ flags: '-y, --yes', summary: 'do not ask' }],
+    run: async (context) => {
+      const state = context.paths.state
+      if ((await findServer(state)) !== undefined) {
+        throw new CliError({ code: 'StillRunning', message: `The server of ${state} runs.`, remedy: 'Stop it (Ctrl-C where `npm run up` runs), then reset.' })
+      }
+      const entries = await readdir(state).catch(() => [])
+      if (entries.length > 0 && !(await stat(join(state, 'installation.json')).catch(() => undefined))) {
+        throw new CliError({ code: 'NotAnInstallation', message: `${state} is not a state directory of Strongroom.`, expected: 'a folder with installation.json', remedy: 'Set STRONGROOM_STATE_DIR to the installation you mean.' })
+      }
+      if (context.options['yes'] !== true) {
+        throw new CliError({ code: 'NotConfirmed', message: `This deletes ${state} with every VM, key and disk in it.`, remedy: 'Add --yes.', exitCode: exitCodes.usage })
+      }
+      await rm(state, { recursive: true, force: true })
+      return { data: { deleted: state }, lines: [`${state} is deleted.`] }
+    },
+  },
+]

@@ -1,0 +1,155 @@
+import { apiVersions, ArmClient } from '../client/arm.ts'
+import { findServer } from '../client/connection.ts'
+import { CliError } from '../core/cli-error.ts'
+import { textOption, type Command, type CommandContext } from '../core/command.ts'
+import { personalSshKey } from '../core/ssh-key.ts'
+import { trustResult } from '../trust/report.ts'
+import { createProgress, type Progress } from '../up/progress.ts'
+import { startServer, stopServer, type RunningServer } from '../up/server-process.ts'
+import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
+import { buildImage } from './image.ts'
+import { fetchConnection, fetchEvidence, fetchVm } from './vm.ts'
+
+const firstVm = 'first'
+
+/** Makes or starts the VM, and waits until the guest says it is ready. */
+async function bringUpVm(context: CommandContext, arm: ArmClient, progress: Progress): Promise<void> {
+  const path = vmPath(arm, defaultGroup, firstVm)
+  const size = sizeFor(textOption(context, 'tee') ?? 'snp')
+  const existing = await fetchVm(arm, path).catch((error: unknown) => {
+    if (error instanceof CliError && error.exitCode === 4) return undefined
+    throw error
+  })
+  if (existing === undefined) {
+    const key = await personalSshKey(context.paths.config)
+    await createVm(
+      arm,
+      { name: firstVm, group: defaultGroup, size, encryption: 'DiskWithVMGuestState', secureBoot: true, image: referenceImage, adminUsername: defaultAdmin, sshPublicKeys: [key.publicText] },
+      progress.onSteps(),
+    )
+    return
+  }
+  const found = existing.properties.hardwareProfile.vmSize
+  if (textOption(context, 'tee') !== undefined && found !== size) {
+    throw new CliError({
+      code: 'VmHasOtherSize',
+      message: `The VM '${firstVm}' exists with another size.`,
+      expected: size,
+      found,
+      remedy: 'Delete it (`./strongroom vm delete first --yes`), or use another STRONGROOM_STATE_DIR.',
+    })
+  }
+  await arm.run('POST', `${path}/start`, apiVersions.compute, undefined, progress.onSteps())
+}
+
+async function printTrust(context: CommandContext, arm: ArmClient): Promise<void> {
+  const path = vmPath(arm, defaultGroup, firstVm)
+  const evidence = await fetchEvidence(arm, path)
+  const { result } = await trustResult({ name: firstVm, evidence, stateDir: context.paths.state, at: new Date() })
+  const { ssh } = await fetchConnection(arm, path)
+  const key = await personalSshKey(context.paths.config)
+  const lines = [
+    '',
+    ...(result.lines ?? []),
+    '',
+    'What next',
+    `  ssh in         ./strongroom vm ssh ${firstVm}`,
+    `                 ssh -i ${key.privatePath} -p ${ssh.port} ${ssh.user}@${ssh.host}`,
+    `  verify again   ./strongroom vm trust ${firstVm}`,
+    `  stop it        ./strongroom vm stop ${firstVm}`,
+    '  a second one   ./strongroom vm create second --tee tdx',
+    '',
+  ]
+  for (const line of lines) context.say(line)
+}
+
+/** Serves in the foreground until a signal or the server's own end. The first signal asks, the second one insists. */
+async function serveUntilSignal(server: RunningServer, say: (line: string) => void): Promise<void> {
+  let asked = false
+  await new Promise<void>((done) => {
+    const onSignal = (): void => {
+      if (asked) {
+        server.child.kill('SIGKILL')
+        return
+      }
+      asked = true
+      say('Stopping VMs and services …')
+      void stopServer(server).then(done)
+    }
+    process.on('SIGINT', onSignal)
+    process.on('SIGTERM', onSignal)
+    void server.exited.then((code) => {
+      if (!asked) {
+        say(`The server ended by itself with code ${code}.`)
+        process.exitCode = 1
+      }
+      done()
+    })
+  })
+}
+
+export const upCommand: Command = {
+  words: ['up'],
+  summary: 'start Strongroom, bring up a confidential VM, print why it is trusted, and serve',
+  options: [
+    { flags: '--tee <tee>', summary: 'snp or tdx' },
+    { flags: '--no-vm', summary: 'start the services only' },
+    { flags: '--port <port>', summary: 'TLS port, fixed when the installation is made' },
+    { flags: '--local-port <port>', summary: 'port of the proxy and of health, fixed when the installation is made' },
+    { flags: '--mode <mode>', summary: 'simulated or hardware, fixed when the installation is made' },
+    { flags: '--exit-when-ready', summary: 'stop everything again once the VM is ready' },
+  ],
+  examples: ['npm run up', 'npm run up -- --tee tdx', './strongroom up --no-vm'],
+  run: async (context) => {
+    const progress = createProgress(context.say, process.stderr.isTTY ? process.stderr : undefined)
+    const running = await findServer(context.paths.state)
+    if (running !== undefined) {
+      throw new CliError({ code: 'AlreadyRunning', message: `A server runs for ${context.paths.state} (pid ${running.pid}).`, remedy: 'Use it, or stop it first. A second installation needs its own STRONGROOM_STATE_DIR and --port.' })
+    }
+    const started = progress.step('server')
+    const port = textOption(context, 'port')
+    const localPort = textOption(context, 'localPort')
+    const mode = textOption(context, 'mode')
+    const server = await startServer({
+      paths: context.paths,
+      ...(port === undefined ? {} : { tlsPort: port }),
+      ...(localPort === undefined ? {} : { localPort }),
+      ...(mode === undefined ? {} : { mode }),
+    })
+    started('ready')
+    if (server.firstStart !== undefined) {
+      context.say(`           owner: client id ${server.firstStart.ownerAppId}, tenant ${server.firstStart.tenantId}`)
+      context.say(`           owner secret, shown this once: ${server.firstStart.ownerSecret}`)
+    }
+    const early = new AbortController()
+    const onEarlySignal = (): void => early.abort()
+    process.once('SIGINT', onEarlySignal)
+    process.once('SIGTERM', onEarlySignal)
+    const interrupted = new Promise<'interrupted'>((done) => early.signal.addEventListener('abort', () => done('interrupted'), { once: true }))
+    try {
+      const work = async (): Promise<'up'> => {
+        if (context.options['vm'] === false) return 'up'
+        const arm = new ArmClient(await context.connect())
+        await buildImage(arm, progress)
+        await bringUpVm(context, arm, progress)
+        await printTrust(context, arm)
+        return 'up'
+      }
+      const outcome = await Promise.race([work(), interrupted])
+      if (outcome === 'interrupted' || context.options['exitWhenReady'] === true) {
+        context.say('Stopping VMs and services …')
+        await stopServer(server)
+        if (outcome === 'interrupted') process.exitCode = 130
+        return undefined
+      }
+    } catch (error) {
+      await stopServer(server)
+      throw error
+    }
+    process.removeListener('SIGINT', onEarlySignal)
+    process.removeListener('SIGTERM', onEarlySignal)
+    context.say('Serving. Ctrl-C stops VMs and services.')
+    await serveUntilSignal(server, context.say)
+    return undefined
+  },
+}

@@ -1,0 +1,203 @@
+import { spawn } from 'node:child_process'
+import type { BootEvidence } from '@strongroom/contract'
+import { ArmClient, apiVersions } from '../client/arm.ts'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import { textOption, type Command, type CommandContext, type Option } from '../core/command.ts'
+import { personalSshKey, readPublicKeys } from '../core/ssh-key.ts'
+import { createProgress } from '../up/progress.ts'
+import { createVm, defaultAdmin, defaultGroup, groupPath, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
+import { trustResult } from '../trust/report.ts'
+
+interface VmResource {
+  id: string
+  name: string
+  location: string
+  properties: {
+    vmId: string
+    provisioningState: string
+    hardwareProfile: { vmSize: string }
+    instanceView?: { statuses?: { code: string; displayStatus?: string; message?: string }[] }
+    storageProfile?: { osDisk?: { managedDisk?: { securityProfile?: { securityEncryptionType?: string } } } }
+  }
+}
+
+export interface VmConnection {
+  ssh: { host: string; port: number; user: string }
+}
+
+const groupOption: Option = { flags: '-g, --resource-group <group>', summary: 'resource group', default: defaultGroup }
+const group = (context: CommandContext): string => textOption(context, 'resourceGroup') ?? defaultGroup
+
+const power = (vm: VmResource): string =>
+  vm.properties.instanceView?.statuses?.find((status) => status.code.startsWith('PowerState/'))?.displayStatus ?? 'unknown'
+
+const row = (vm: VmResource): string[] => [
+  vm.name,
+  vm.properties.hardwareProfile.vmSize,
+  power(vm),
+  vm.properties.provisioningState,
+  vm.properties.storageProfile?.osDisk?.managedDisk?.securityProfile?.securityEncryptionType ?? '',
+  vm.id.split('/')[4] ?? '',
+]
+const columns = ['Name', 'Size', 'Power', 'Provisioning', 'Encryption', 'Group']
+
+async function openVm(context: CommandContext): Promise<{ arm: ArmClient; path: string; name: string }> {
+  const arm = new ArmClient(await context.connect())
+  const name = context.args[0]!
+  return { arm, name, path: vmPath(arm, group(context), name) }
+}
+
+export const fetchVm = async (arm: ArmClient, path: string): Promise<VmResource> =>
+  await arm.get<VmResource>(`${path}?$expand=instanceView`, apiVersions.compute)
+
+export const fetchEvidence = async (arm: ArmClient, path: string): Promise<BootEvidence> =>
+  (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as BootEvidence
+
+export const fetchConnection = async (arm: ArmClient, path: string): Promise<VmConnection> =>
+  (await arm.send('POST', `${path}/retrieveConnection`, apiVersions.compute)).json as VmConnection
+
+const create: Command = {
+  words: ['vm', 'create'],
+  args: ['<name>'],
+  summary: 'create a confidential VM and wait until its guest is ready',
+  options: [
+    groupOption,
+    { flags: '--tee <tee>', summary: 'snp or tdx; picks the smallest size of that kind', default: 'snp' },
+    { flags: '--size <size>', summary: 'VM size, for example Standard_DC4as_v5' },
+    { flags: '--encryption <type>', summary: 'DiskWithVMGuestState, VMGuestStateOnly or NonPersistedTPM', default: 'DiskWithVMGuestState' },
+    { flags: '--no-secure-boot', summary: 'leave Secure Boot off' },
+    { flags: '--image <image>', summary: 'publisher:offer:sku:version or a resource id', default: referenceImage },
+    { flags: '--admin-username <user>', summary: 'account made in the guest', default: defaultAdmin },
+    { flags: '--ssh-key <file>', summary: 'file with SSH public keys; by default a key pair of your own is made once' },
+  ],
+  examples: ['strongroom vm create second --tee tdx', 'strongroom vm create third --size Standard_DC4as_v5 --encryption VMGuestStateOnly'],
+  run: async (context) => {
+    const { arm, name, path } = await openVm(context)
+    const keyFile = textOption(context, 'sshKey')
+    const keys = keyFile === undefined ? [(await personalSshKey(context.paths.config)).publicText] : await readPublicKeys(keyFile)
+    const request = {
+      name,
+      group: group(context),
+      size: textOption(context, 'size') ?? sizeFor(textOption(context, 'tee') ?? 'snp'),
+      encryption: textOption(context, 'encryption') ?? 'DiskWithVMGuestState',
+      secureBoot: context.options['secureBoot'] !== false,
+      image: textOption(context, 'image') ?? referenceImage,
+      adminUsername: textOption(context, 'adminUsername') ?? defaultAdmin,
+      sshPublicKeys: keys,
+    }
+    await createVm(arm, request, createProgress(context.say, terminal(context)).onSteps())
+    const vm = await fetchVm(arm, path)
+    return { data: vm, table: { columns, rows: [row(vm)] } }
+  },
+}
+
+const terminal = (context: CommandContext): NodeJS.WriteStream | undefined =>
+  context.format === 'table' && process.stderr.isTTY ? process.stderr : undefined
+
+const list: Command = {
+  words: ['vm', 'list'],
+  summary: 'list the VMs of the subscription, or of one group',
+  options: [{ flags: '-g, --resource-group <group>', summary: 'resource group' }],
+  run: async (context) => {
+    const arm = new ArmClient(await context.connect())
+    const only = textOption(context, 'resourceGroup')
+    const scope = only === undefined ? arm.subscription : groupPath(arm, only)
+    const found = await arm.get<{ value: VmResource[] }>(`${scope}/providers/Microsoft.Compute/virtualMachines`, apiVersions.compute)
+    const vms = await Promise.all(found.value.map(async (vm) => await fetchVm(arm, vm.id)))
+    return { data: vms, table: { columns, rows: vms.map(row) } }
+  },
+}
+
+const show: Command = {
+  words: ['vm', 'show'],
+  args: ['<name>'],
+  summary: 'show one VM with its instance view',
+  options: [groupOption],
+  run: async (context) => {
+    const { arm, path } = await openVm(context)
+    const vm = await fetchVm(arm, path)
+    const statuses = (vm.properties.instanceView?.statuses ?? []).map((status) => `  ${status.code}: ${status.message ?? status.displayStatus ?? ''}`)
+    return { data: vm, lines: [`${vm.name}  ${vm.properties.hardwareProfile.vmSize}  ${power(vm)}`, `  id: ${vm.id}`, `  vmId: ${vm.properties.vmId}`, ...statuses] }
+  },
+}
+
+const trust: Command = {
+  words: ['vm', 'trust'],
+  args: ['<name>'],
+  summary: 'verify the stored evidence of the last boot afresh and print the trust report',
+  options: [groupOption],
+  run: async (context) => {
+    const { arm, path, name } = await openVm(context)
+    const evidence = await fetchEvidence(arm, path)
+    const { result, trusted } = await trustResult({ name, evidence, stateDir: context.paths.state, at: new Date() })
+    if (!trusted) process.exitCode = exitCodes.notTrusted
+    return result
+  },
+}
+
+const ssh: Command = {
+  words: ['vm', 'ssh'],
+  args: ['<name>', '[command...]'],
+  summary: 'open a shell in the guest, or run one command there',
+  options: [groupOption],
+  examples: ['strongroom vm ssh first', 'strongroom vm ssh first -- uname -a'],
+  run: async (context) => {
+    const { arm, path, name } = await openVm(context)
+    const { ssh: target } = await fetchConnection(arm, path)
+    const key = await personalSshKey(context.paths.config)
+    const knownHosts = `${context.paths.state}/ssh-known-hosts`
+    const args = ['-i', key.privatePath, '-o', 'IdentitiesOnly=yes', '-o', `UserKnownHostsFile=${knownHosts}`, '-o', 'StrictHostKeyChecking=accept-new']
+    args.push('-o', `HostKeyAlias=${name}`, '-o', 'LogLevel=ERROR', '-p', String(target.port), `${target.user}@${target.host}`)
+    if (context.args.length > 1) args.push('--', ...context.args.slice(1))
+    const code = await new Promise<number>((done, fail) => {
+      const child = spawn('ssh', args, { stdio: 'inherit' })
+      child.once('error', fail)
+      child.once('exit', (value) => done(value ?? 255))
+    })
+    process.exitCode = code
+    return undefined
+  },
+}
+
+function powerCommand(word: string, action: string, summary: string): Command {
+  return {
+    words: ['vm', word],
+    args: ['<name>'],
+    summary,
+    options: [groupOption],
+    run: async (context) => {
+      const { arm, path } = await openVm(context)
+      await arm.run('POST', `${path}/${action}`, apiVersions.compute, undefined, createProgress(context.say, terminal(context)).onSteps())
+      const vm = await fetchVm(arm, path)
+      return { data: vm, table: { columns, rows: [row(vm)] } }
+    },
+  }
+}
+
+const remove: Command = {
+  words: ['vm', 'delete'],
+  args: ['<name>'],
+  summary: 'delete a VM with its disk, guest state and key: nothing of it can be opened afterwards',
+  options: [groupOption, { flags: '-y, --yes', summary: 'do not ask' }],
+  run: async (context) => {
+    const { arm, path, name } = await openVm(context)
+    if (context.options['yes'] !== true) {
+      throw new CliError({ code: 'NotConfirmed', message: `Deleting ${name} destroys its key and disk for good.`, remedy: 'Add --yes.', exitCode: exitCodes.usage })
+    }
+    await arm.run('DELETE', path, apiVersions.compute, undefined, createProgress(context.say, terminal(context)).onSteps())
+    return { data: { deleted: name }, lines: [`${name} is deleted.`] }
+  },
+}
+
+export const vmCommands: Command[] = [
+  create,
+  list,
+  show,
+  trust,
+  ssh,
+  powerCommand('start', 'start', 'start a VM: attest, release, unlock, boot'),
+  powerCommand('stop', 'powerOff', 'stop a VM; it stays allocated'),
+  powerCommand('restart', 'restart', 'restart a VM'),
+  powerCommand('deallocate', 'deallocate', 'stop a VM and free its cores'),
+  remove,
+]

@@ -1,0 +1,76 @@
+import type { ErrorBody, ErrorDetail } from '@strongroom/contract'
+
+/** Exit codes by class of failure, so that a script can tell them apart. */
+export const exitCodes = {
+  failed: 1,
+  usage: 2,
+  missingPrerequisite: 3,
+  notFound: 4,
+  notRunning: 5,
+  notTrusted: 6,
+  interrupted: 130,
+} as const
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
+
+export interface CliErrorOptions {
+  code: string
+  message: string
+  exitCode?: ExitCode
+  expected?: string
+  found?: string
+  remedy?: string
+  details?: ErrorDetail[]
+  cause?: unknown
+}
+
+/** What the CLI refuses or reports; the same envelope as the services' in `--output json`. */
+export class CliError extends Error {
+  readonly code: string
+  readonly exitCode: ExitCode
+  readonly detail: ErrorDetail
+
+  constructor(options: CliErrorOptions) {
+    super(options.message, { cause: options.cause })
+    this.name = 'CliError'
+    this.code = options.code
+    this.exitCode = options.exitCode ?? exitCodes.failed
+    const inner = {
+      ...(options.expected === undefined ? {} : { expected: options.expected }),
+      ...(options.found === undefined ? {} : { found: options.found }),
+      ...(options.remedy === undefined ? {} : { remedy: options.remedy }),
+    }
+    this.detail = {
+      code: options.code,
+      message: options.message,
+      ...(options.details === undefined ? {} : { details: options.details }),
+      ...(Object.keys(inner).length === 0 ? {} : { innererror: inner }),
+    }
+  }
+
+  toBody(): ErrorBody {
+    return { error: this.detail }
+  }
+
+  /** From an error that a service sent. */
+  static fromDetail(detail: ErrorDetail, status: number): CliError {
+    return new CliError({
+      code: detail.code,
+      message: detail.message,
+      exitCode: status === 404 ? exitCodes.notFound : exitCodes.failed,
+      ...(detail.details === undefined ? {} : { details: detail.details }),
+      ...(detail.innererror ?? {}),
+    })
+  }
+}
+
+/** Lines for a person: what failed, what was expected and found, the remedy, and every detail. */
+export function describeError(detail: ErrorDetail, indent = ''): string[] {
+  const lines = [`${indent}${detail.code}: ${detail.message}${detail.target === undefined ? '' : ` (${detail.target})`}`]
+  const inner = detail.innererror
+  if (inner?.expected !== undefined) lines.push(`${indent}  expected: ${inner.expected}`)
+  if (inner?.found !== undefined) lines.push(`${indent}  found:    ${inner.found}`)
+  if (inner?.remedy !== undefined) lines.push(`${indent}  remedy:   ${inner.remedy}`)
+  for (const each of detail.details ?? []) lines.push(...describeError(each, `${indent}  `))
+  return lines
+}

@@ -1,0 +1,25 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+export interface Paths {
+  /** All state of one installation. */
+  state: string
+  /** What can be made again: built images. Shared by the installations of a user. */
+  cache: string
+  /** What belongs to the person, not to the installation: the SSH key that `vm create` uses by default. */
+  config: string
+}
+
+/** Folders by STRONGROOM_STATE_DIR and STRONGROOM_CACHE_DIR, else by the XDG base directories. */
+export function findPaths(env: NodeJS.ProcessEnv): Paths {
+  const home = env['HOME'] ?? homedir()
+  const xdg = (name: string, fallback: string): string => {
+    const value = env[name]
+    return value !== undefined && value.startsWith('/') ? value : join(home, fallback)
+  }
+  return {
+    state: resolve(env['STRONGROOM_STATE_DIR'] ?? join(xdg('XDG_STATE_HOME', '.local/state'), 'strongroom')),
+    cache: resolve(env['STRONGROOM_CACHE_DIR'] ?? join(xdg('XDG_CACHE_HOME', '.cache'), 'strongroom')),
+    config: join(xdg('XDG_CONFIG_HOME', '.config'), 'strongroom'),
+  }
+}

@@ -1,0 +1,105 @@
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import { apiVersions, type ArmClient, type OnSteps } from '../client/arm.ts'
+
+export interface VmRequest {
+  name: string
+  group: string
+  size: string
+  encryption: string
+  secureBoot: boolean
+  image: string
+  adminUsername: string
+  sshPublicKeys: string[]
+}
+
+export const defaultGroup = 'strongroom'
+export const defaultAdmin = 'azureuser'
+export const referenceImage = 'Strongroom:debian-13:cvm:latest'
+export const sizeFor = (tee: string): string => {
+  if (tee === 'snp') return 'Standard_DC2as_v5'
+  if (tee === 'tdx') return 'Standard_DC2es_v5'
+  throw new CliError({ code: 'InvalidArgument', message: `There is no TEE '${tee}'.`, expected: 'snp or tdx', found: tee, remedy: 'Use --tee snp or --tee tdx.', exitCode: exitCodes.usage })
+}
+
+export const groupPath = (arm: ArmClient, group: string): string => `${arm.subscription}/resourceGroups/${group}`
+export const vmPath = (arm: ArmClient, group: string, name: string): string =>
+  `${groupPath(arm, group)}/providers/Microsoft.Compute/virtualMachines/${name}`
+
+function imageReference(image: string): Record<string, string> {
+  if (image.startsWith('/')) return { id: image }
+  const [publisher, offer, sku, version = 'latest'] = image.split(':')
+  if (publisher === undefined || offer === undefined || sku === undefined) {
+    throw new CliError({ code: 'InvalidArgument', message: `'${image}' is not an image.`, expected: 'publisher:offer:sku:version, or a resource id', found: image, remedy: 'List images with `strongroom image list`.', exitCode: exitCodes.usage })
+  }
+  return { publisher, offer, sku, version }
+}
+
+/** Puts the resources a VM needs (group, network, address, NIC) and the VM itself, as `az vm create` does. */
+export async function createVm(arm: ArmClient, request: VmRequest, onSteps?: OnSteps): Promise<void> {
+  const group = groupPath(arm, request.group)
+  const location = arm.region
+  const network = `${group}/providers/Microsoft.Network`
+  await arm.send('PUT', group, apiVersions.resources, { location })
+  await arm.run('PUT', `${network}/networkSecurityGroups/${request.name}NSG`, apiVersions.network, {
+    location,
+    properties: {
+      securityRules: [
+        {
+          name: 'default-allow-ssh',
+          properties: { priority: 1000, protocol: 'Tcp', direction: 'Inbound', access: 'Allow', sourceAddressPrefix: '*', sourcePortRange: '*', destinationAddressPrefix: '*', destinationPortRange: '22' },
+        },
+      ],
+    },
+  })
+  const networks = await arm.get<{ value: unknown[] }>(`${network}/virtualNetworks`, apiVersions.network)
+  if (networks.value.length === 0) {
+    await arm.run('PUT', `${network}/virtualNetworks/${request.group}VNET`, apiVersions.network, {
+      location,
+      properties: { addressSpace: { addressPrefixes: ['10.0.0.0/16'] }, subnets: [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }] },
+    })
+  }
+  await arm.run('PUT', `${network}/publicIPAddresses/${request.name}PublicIP`, apiVersions.network, {
+    location,
+    sku: { name: 'Standard' },
+    properties: { publicIPAllocationMethod: 'Static' },
+  })
+  await arm.run('PUT', `${network}/networkInterfaces/${request.name}VMNic`, apiVersions.network, {
+    location,
+    properties: {
+      networkSecurityGroup: { id: `${network}/networkSecurityGroups/${request.name}NSG` },
+      ipConfigurations: [
+        {
+          name: `ipconfig${request.name}`,
+          properties: {
+            subnet: { id: `${network}/virtualNetworks/${request.group}VNET/subnets/default` },
+            publicIPAddress: { id: `${network}/publicIPAddresses/${request.name}PublicIP` },
+          },
+        },
+      ],
+    },
+  })
+  await arm.run('PUT', vmPath(arm, request.group, request.name), apiVersions.compute, vmBody(arm, request, network), onSteps)
+}
+
+function vmBody(arm: ArmClient, request: VmRequest, network: string): unknown {
+  return {
+    location: arm.region,
+    properties: {
+      hardwareProfile: { vmSize: request.size },
+      securityProfile: { securityType: 'ConfidentialVM', uefiSettings: { secureBootEnabled: request.secureBoot, vTpmEnabled: true } },
+      storageProfile: {
+        imageReference: imageReference(request.image),
+        osDisk: { createOption: 'FromImage', deleteOption: 'Delete', managedDisk: { securityProfile: { securityEncryptionType: request.encryption } } },
+      },
+      osProfile: {
+        computerName: request.name,
+        adminUsername: request.adminUsername,
+        linuxConfiguration: {
+          disablePasswordAuthentication: true,
+          ssh: { publicKeys: request.sshPublicKeys.map((keyData) => ({ path: `/home/${request.adminUsername}/.ssh/authorized_keys`, keyData })) },
+        },
+      },
+      networkProfile: { networkInterfaces: [{ id: `${network}/networkInterfaces/${request.name}VMNic`, properties: { deleteOption: 'Delete' } }] },
+    },
+  }
+}

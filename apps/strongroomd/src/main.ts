@@ -1,0 +1,55 @@
+import { parseArgs } from 'node:util'
+import { toErrorBody } from '@strongroom/platform'
+import { compose, type RunningInstallation } from './compose.ts'
+
+/**
+ * The server: all services of one installation in one process.
+ *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--store-url-file FILE]
+ * Started by the CLI it reports over the IPC channel, and ends when that channel closes; on its own it prints one line.
+ */
+const { values } = parseArgs({
+  options: {
+    'state-dir': { type: 'string' },
+    'cache-dir': { type: 'string' },
+    port: { type: 'string' },
+    'local-port': { type: 'string' },
+    mode: { type: 'string' },
+    'store-url-file': { type: 'string' },
+  },
+})
+
+function tell(message: object): void {
+  if (process.send !== undefined) process.send(message)
+  else process.stdout.write(`${JSON.stringify(message)}\n`)
+}
+
+let running: RunningInstallation | undefined
+let stopping: Promise<void> | undefined
+
+async function stop(exitCode: number): Promise<void> {
+  stopping ??= (async () => {
+    await running?.close()
+    if (process.connected) process.disconnect()
+    process.exitCode = exitCode
+  })()
+  await stopping
+  process.exit(exitCode)
+}
+
+process.on('SIGTERM', () => void stop(0))
+process.on('SIGINT', () => void stop(0))
+if (process.send !== undefined) process.on('disconnect', () => void stop(0))
+
+try {
+  running = await compose({
+    stateDir: values['state-dir'],
+    cacheDir: values['cache-dir'],
+    ports: { tls: values.port, local: values['local-port'] },
+    mode: values.mode,
+    storeUrlFile: values['store-url-file'],
+  })
+  tell({ type: 'ready', ...(running.firstStart === undefined ? {} : { firstStart: running.firstStart }) })
+} catch (error) {
+  tell({ type: 'failed', error: toErrorBody(error).body.error })
+  await stop(1)
+}

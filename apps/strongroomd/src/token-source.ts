@@ -1,0 +1,40 @@
+import { loginHost } from '@strongroom/contract'
+import type { Clock, TokenSource, WireClient } from '@strongroom/platform'
+
+export interface PrincipalSecret {
+  appId: string
+  secret: string
+}
+
+interface TokenReply {
+  access_token: string
+  expires_in: number
+}
+
+/** Tokens of the platform's own principals by client credentials; their secrets live in this process's memory only. */
+export function createTokenSource(options: {
+  wire: WireClient
+  clock: Clock
+  tenantId: string
+  secrets: Record<'orchestrator' | 'controlPlane', PrincipalSecret>
+}): TokenSource {
+  const cached = new Map<string, { token: string; renewAt: number }>()
+  return {
+    token: async (principal, audience) => {
+      const key = `${principal} ${audience}`
+      const now = options.clock.now().getTime()
+      const held = cached.get(key)
+      if (held !== undefined && held.renewAt > now) return held.token
+      const { appId, secret } = options.secrets[principal]
+      const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: appId, client_secret: secret, scope: `${audience}/.default` })
+      const reply = await options.wire.request<TokenReply>({
+        method: 'POST',
+        url: `https://${loginHost}/${options.tenantId}/oauth2/v2.0/token`,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: form.toString(),
+      })
+      cached.set(key, { token: reply.body.access_token, renewAt: now + (reply.body.expires_in - 120) * 1000 })
+      return reply.body.access_token
+    },
+  }
+}

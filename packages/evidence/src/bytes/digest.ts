@@ -1,0 +1,21 @@
+import { concat } from './bytes.ts'
+
+export type HashName = 'SHA-1' | 'SHA-256' | 'SHA-384' | 'SHA-512'
+
+/** Length of a digest in bytes. */
+export const digestLength: Record<HashName, number> = { 'SHA-1': 20, 'SHA-256': 32, 'SHA-384': 48, 'SHA-512': 64 }
+
+/** Digest of the parts joined in order. */
+export async function digest(hash: HashName, ...parts: Uint8Array[]): Promise<Uint8Array> {
+  const first = parts[0]
+  const input = parts.length === 1 && first !== undefined ? forWebCrypto(first) : concat(...parts)
+  return new Uint8Array(await crypto.subtle.digest(hash, input))
+}
+
+/**
+ * WebCrypto's types refuse views of shared memory. Evidence never lies in shared memory, but a type cannot say so:
+ * this returns the same bytes where they are in plain memory and copies them elsewhere.
+ */
+export function forWebCrypto(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : Uint8Array.from(bytes)
+}

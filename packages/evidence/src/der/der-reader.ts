@@ -1,0 +1,160 @@
+import { ParseError, type ParseErrorCode } from '../result/errors.ts'
+
+/** Identifier octets of the universal types that certificates and lists use (X.690 section 8.1.2). */
+export const derTag = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  null: 0x05,
+  oid: 0x06,
+  enumerated: 0x0a,
+  utf8String: 0x0c,
+  sequence: 0x30,
+  set: 0x31,
+  printableString: 0x13,
+  teletexString: 0x14,
+  ia5String: 0x16,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  bmpString: 0x1e,
+  /** Context-specific tag n. */
+  context: (n: number, constructed: boolean): number => 0x80 | (constructed ? 0x20 : 0) | n,
+} as const
+
+/** Deeper than any certificate or revocation list; below what exhausts a stack. */
+const maximumDepth = 16
+
+/** One value with its place. `raw` is the whole encoding, `content` what follows the length. */
+export interface DerValue {
+  tag: number
+  raw: Uint8Array
+  content: Uint8Array
+  /** Offset of `raw` in the outermost input. */
+  offset: number
+  /** Offset of `content` in the outermost input. */
+  contentOffset: number
+}
+
+/**
+ * Strict reader of DER (X.690): low tag numbers, definite and minimal lengths, nothing after the end, bounded depth.
+ * Signatures cover bytes, decisions follow meanings: a lenient reader lets one signed text mean two things.
+ */
+export class DerReader {
+  readonly #bytes: Uint8Array
+  readonly #base: number
+  readonly #depth: number
+  readonly structure: string
+  #at = 0
+
+  constructor(bytes: Uint8Array, structure: string, base = 0, depth = 0) {
+    this.#bytes = bytes
+    this.#base = base
+    this.#depth = depth
+    this.structure = structure
+    if (depth > maximumDepth) this.fail('TooDeep', `nested deeper than ${maximumDepth}`)
+  }
+
+  get atEnd(): boolean {
+    return this.#at >= this.#bytes.length
+  }
+
+  get offset(): number {
+    return this.#base + this.#at
+  }
+
+  /** Identifier octet of the next value, without reading it; undefined at the end. */
+  peek(): number | undefined {
+    return this.#bytes[this.#at]
+  }
+
+  /** Reads one value of any type. */
+  next(field: string): DerValue {
+    const start = this.#at
+    const tag = this.#byte(field)
+    if ((tag & 0x1f) === 0x1f) this.fail('InvalidValue', `${field}: tag numbers above 30 are not used`)
+    const length = this.#readLength(field)
+    if (length > this.#bytes.length - this.#at) {
+      this.fail('Truncated', `ends inside ${field}`, `${length} bytes`, `${this.#bytes.length - this.#at} bytes`)
+    }
+    const contentStart = this.#at
+    this.#at += length
+    return {
+      tag,
+      raw: this.#bytes.subarray(start, this.#at),
+      content: this.#bytes.subarray(contentStart, this.#at),
+      offset: this.#base + start,
+      contentOffset: this.#base + contentStart,
+    }
+  }
+
+  /** Reads one value that must have this identifier octet. */
+  expect(tag: number, field: string): DerValue {
+    if (this.peek() !== tag) {
+      const found = this.peek()
+      this.fail(
+        found === undefined ? 'Truncated' : 'UnknownType',
+        `${field} has another type`,
+        `tag 0x${tag.toString(16)}`,
+        found === undefined ? 'the end' : `tag 0x${found.toString(16)}`,
+      )
+    }
+    return this.next(field)
+  }
+
+  /** Reads a value with this identifier octet if it is the next. */
+  optional(tag: number, field: string): DerValue | undefined {
+    return this.peek() === tag ? this.next(field) : undefined
+  }
+
+  /** Reader over the content of a constructed value. */
+  enter(value: DerValue, structure: string): DerReader {
+    return new DerReader(value.content, structure, value.contentOffset, this.#depth + 1)
+  }
+
+  sequence(field: string): DerReader {
+    return this.enter(this.expect(derTag.sequence, field), field)
+  }
+
+  set(field: string): DerReader {
+    return this.enter(this.expect(derTag.set, field), field)
+  }
+
+  end(): void {
+    if (!this.atEnd) this.fail('TrailingBytes', `${this.#bytes.length - this.#at} bytes after its end`)
+  }
+
+  /** Refuses at the present place. */
+  fail(code: ParseErrorCode, message: string, expected?: string, found?: string): never {
+    throw new ParseError({
+      code,
+      message: `${this.structure}: ${message}`,
+      offset: this.offset,
+      ...(expected === undefined ? {} : { expected }),
+      ...(found === undefined ? {} : { found }),
+    })
+  }
+
+  #byte(field: string): number {
+    const byte = this.#bytes[this.#at]
+    if (byte === undefined) this.fail('Truncated', `ends inside ${field}`)
+    this.#at++
+    return byte
+  }
+
+  #readLength(field: string): number {
+    const first = this.#byte(field)
+    if (first < 0x80) return first
+    if (first === 0x80) this.fail('NotCanonical', `${field}: indefinite length`)
+    const count = first & 0x7f
+    if (count > 4) this.fail('TooLarge', `${field}: length of ${count} bytes`)
+    let length = 0
+    for (let index = 0; index < count; index++) {
+      const byte = this.#byte(field)
+      if (index === 0 && byte === 0) this.fail('NotCanonical', `${field}: length with leading zeros`)
+      length = length * 256 + byte
+    }
+    if (length < 0x80) this.fail('NotCanonical', `${field}: long form for a short length`)
+    return length
+  }
+}

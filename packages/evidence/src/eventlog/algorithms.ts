@@ -1,0 +1,30 @@
+/** Hash algorithms of TCG logs and TPMs (TCG Algorithm Registry, table 3). SM3 is known by name only: it cannot be computed here. */
+export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sm3-256'
+
+interface HashAlgorithm {
+  readonly name: HashName
+  /** TPM_ALG_ID. */
+  readonly id: number
+  /** Bytes. */
+  readonly size: number
+  /** Name for WebCrypto's digest; absent where it has none. */
+  readonly webCrypto?: string
+}
+
+export const hashAlgorithms: readonly HashAlgorithm[] = [
+  { name: 'sha1', id: 0x0004, size: 20, webCrypto: 'SHA-1' },
+  { name: 'sha256', id: 0x000b, size: 32, webCrypto: 'SHA-256' },
+  { name: 'sha384', id: 0x000c, size: 48, webCrypto: 'SHA-384' },
+  { name: 'sha512', id: 0x000d, size: 64, webCrypto: 'SHA-512' },
+  { name: 'sm3-256', id: 0x0012, size: 32 },
+]
+
+export function hashAlgorithmById(id: number): HashAlgorithm | undefined {
+  return hashAlgorithms.find((algorithm) => algorithm.id === id)
+}
+
+export function hashAlgorithmByName(name: HashName): HashAlgorithm {
+  const found = hashAlgorithms.find((algorithm) => algorithm.name === name)
+  if (found === undefined) throw new TypeError(`no hash algorithm ${String(name)}`)
+  return found
+}

@@ -1,0 +1,133 @@
+/** What a parser may say of bytes it refuses. Codes are part of the contract; message texts are not. */
+export type ParseErrorCode =
+  /** Fewer bytes than the structure needs. */
+  | 'Truncated'
+  /** Bytes after the end of the structure. */
+  | 'TrailingBytes'
+  /** A length field or the whole input has a length that the format does not allow. */
+  | 'WrongLength'
+  /** A field that the specification reserves is not zero. */
+  | 'ReservedNotZero'
+  /** Magic number or structure tag is another. */
+  | 'WrongMagic'
+  /** Version that this reader does not know. */
+  | 'UnknownVersion'
+  /** Type, algorithm, product or enumeration value that this reader does not know. */
+  | 'UnknownType'
+  /** Value outside what the specification allows. */
+  | 'InvalidValue'
+  /** Same bytes could be written shorter or otherwise: refused so that one meaning has one form. */
+  | 'NotCanonical'
+  /** Nested deeper than any genuine structure. */
+  | 'TooDeep'
+  /** Larger than any genuine structure. */
+  | 'TooLarge'
+  /** Something that may occur once occurs again. */
+  | 'Duplicate'
+  /** A part that the specification requires is absent. */
+  | 'Missing'
+  /** Text is not in the encoding that it claims (hexadecimal, base64, UTF-8, JSON, PEM). */
+  | 'InvalidEncoding'
+
+/** Why evidence is not genuine. Verification stops at the first. */
+export type VerificationErrorCode =
+  // Certificates, paths and revocation lists (RFC 5280)
+  | 'UntrustedRoot'
+  | 'NoTrustAnchors'
+  | 'IssuerMismatch'
+  | 'CertificateSignatureInvalid'
+  | 'CertificateNotYetValid'
+  | 'CertificateExpired'
+  | 'CertificateRevoked'
+  | 'CertificateNotForThisUse'
+  | 'UnknownCriticalExtension'
+  | 'PathTooLong'
+  | 'AlgorithmNotAllowed'
+  | 'CrlSignatureInvalid'
+  | 'CrlIssuerMismatch'
+  | 'CrlNotYetValid'
+  | 'CrlExpired'
+  // Reports and quotes
+  | 'ReportSignatureInvalid'
+  | 'SigningKeyMismatch'
+  | 'ProductMismatch'
+  | 'TcbMismatch'
+  | 'ChipMismatch'
+  | 'EndorsementInvalid'
+  | 'QuoteSignatureInvalid'
+  | 'QeReportSignatureInvalid'
+  | 'QeReportDataMismatch'
+  | 'QeIdentityMismatch'
+  | 'QeVendorMismatch'
+  | 'CertificationDataNotSupported'
+  | 'CollateralMissing'
+  | 'CollateralInvalid'
+  | 'CollateralSignatureInvalid'
+  | 'CollateralNotYetValid'
+  | 'CollateralExpired'
+  | 'FmspcMismatch'
+  | 'PceIdMismatch'
+  | 'TdxModuleMismatch'
+  | 'ReportMacInvalid'
+  // TPM
+  | 'TpmMagicInvalid'
+  | 'TpmTypeMismatch'
+  | 'TpmSignatureInvalid'
+  | 'TpmKeyNotAllowed'
+  | 'NonceMismatch'
+  | 'PcrSelectionMismatch'
+  | 'PcrDigestMismatch'
+  | 'EventLogMismatch'
+  // Bindings between pieces of evidence
+  | 'BindingMismatch'
+
+/** Facts that go with an error, each as text that can be shown. Never a secret: evidence holds none. */
+export interface ErrorFacts {
+  message: string
+  expected?: string
+  found?: string
+  cause?: unknown
+}
+
+/** Base of every error of this package; `layer` says which of the three layers refused. */
+export class EvidenceError extends Error {
+  readonly layer: 'parse' | 'verify'
+  readonly expected: string | undefined
+  readonly found: string | undefined
+
+  constructor(layer: 'parse' | 'verify', facts: ErrorFacts) {
+    super(facts.message, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.name = 'EvidenceError'
+    this.layer = layer
+    this.expected = facts.expected
+    this.found = facts.found
+  }
+}
+
+/** The bytes are not what they claim to be: nothing can be said about their content. */
+export class ParseError extends EvidenceError {
+  readonly code: ParseErrorCode
+  /** Where in the outermost input the fault lies, in bytes. */
+  readonly offset: number | undefined
+
+  constructor(facts: ErrorFacts & { code: ParseErrorCode; offset?: number }) {
+    super('parse', facts)
+    this.name = 'ParseError'
+    this.code = facts.code
+    this.offset = facts.offset
+  }
+}
+
+/** The bytes are well formed and not genuine, or not to be trusted at this time. */
+export class VerificationError extends EvidenceError {
+  readonly code: VerificationErrorCode
+  /** Which certificate, list or structure failed, for example `VCEK` or `TCB info`. */
+  readonly subject: string | undefined
+
+  constructor(facts: ErrorFacts & { code: VerificationErrorCode; subject?: string }) {
+    super('verify', facts)
+    this.name = 'VerificationError'
+    this.code = facts.code
+    this.subject = facts.subject
+  }
+}

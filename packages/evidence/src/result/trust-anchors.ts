@@ -1,0 +1,14 @@
+/** A vendor's root, pinned by what cannot be re-issued under another key. */
+export interface TrustAnchor {
+  /** Common name, for people. Never used to decide. */
+  name: string
+  /** SHA-256 of the DER SubjectPublicKeyInfo, lower-case hexadecimal. */
+  spkiSha256: string
+}
+
+/** Whose word is taken. `simulated` says that at least one root belongs to an installation and keeps no host out. */
+export interface TrustAnchors {
+  simulated: boolean
+  amd: TrustAnchor[]
+  intel: TrustAnchor[]
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import type { ErrorBody, ErrorDetail } from '@strongroom/contract'
+
+export interface ServiceErrorOptions {
+  /** Stable code, part of the contract. */
+  code: string
+  /** HTTP status that the refusal is answered with. */
+  status: number
+  message: string
+  /** The property or rule at fault. */
+  target?: string
+  /** Every further failure of the same request. */
+  details?: ErrorDetail[]
+  expected?: string
+  found?: string
+  remedy?: string
+  cause?: unknown
+  headers?: Record<string, string>
+}
+
+/** A refusal that the caller may read: nothing internal and nothing secret belongs in its fields. */
+export class ServiceError extends Error {
+  readonly code: string
+  readonly status: number
+  readonly target: string | undefined
+  readonly details: ErrorDetail[] | undefined
+  readonly expected: string | undefined
+  readonly found: string | undefined
+  readonly remedy: string | undefined
+  readonly headers: Record<string, string> | undefined
+
+  constructor(o: ServiceErrorOptions) {
+    super(o.message, o.cause === undefined ? undefined : { cause: o.cause })
+    this.name = 'ServiceError'
+    this.code = o.code
+    this.status = o.status
+    this.target = o.target
+    this.details = o.details
+    this.expected = o.expected
+    this.found = o.found
+    this.remedy = o.remedy
+    this.headers = o.headers
+  }
+
+  toDetail(): ErrorDetail {
+    const inner = {
+      ...(this.expected !== undefined && { expected: this.expected }),
+      ...(this.found !== undefined && { found: this.found }),
+      ...(this.remedy !== undefined && { remedy: this.remedy }),
+    }
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.target !== undefined && { target: this.target }),
+      ...(this.details !== undefined && this.details.length > 0 && { details: this.details }),
+      ...(Object.keys(inner).length > 0 && { innererror: inner }),
+    }
+  }
+
+  toBody(): ErrorBody {
+    return { error: this.toDetail() }
+  }
+}
+
+export interface WireError {
+  status: number
+  body: ErrorBody
+  headers?: Record<string, string>
+  /** True where the error is not of our making and has to be logged whole on the server. */
+  unexpected: boolean
+}
+
+/**
+ * The single mapper from anything thrown to the wire. What is not a ServiceError becomes 500 InternalError with the
+ * request id alone: stack, path and cause stay in the log under that id.
+ */
+export function toErrorBody(error: unknown, requestId: string = randomUUID()): WireError {
+  const known = asServiceError(error)
+  if (known) {
+    return {
+      status: known.status,
+      body: known.toBody(),
+      ...(known.headers && { headers: known.headers }),
+      unexpected: false,
+    }
+  }
+  const message = `The server failed on this request. Request id: ${requestId}.`
+  return { status: 500, body: { error: { code: 'InternalError', message } }, unexpected: true }
+}
+
+/** Any thrown thing as an ErrorDetail, for a record that outlives the request (operations, instance views). */
+export function toErrorDetail(error: unknown): ErrorDetail {
+  return toErrorBody(error).body.error
+}
+
+/** What the web framework, the file system and SQLite throw, translated; undefined where nothing is known. */
+function asServiceError(error: unknown): ServiceError | undefined {
+  if (error instanceof ServiceError) return error
+  if (!(error instanceof Error)) return undefined
+  const { code, statusCode, errcode } = error as Error & { code?: string; statusCode?: number; errcode?: number }
+  const sqliteFull = 13
+  if (code === 'ENOSPC' || code === '53100' || errcode === sqliteFull) {
+    return new ServiceError({
+      code: 'StorageFull',
+      status: 507,
+      message: 'The disk that holds the state directory is full.',
+      remedy: 'Free space on that disk, then repeat the request.',
+      cause: error,
+    })
+  }
+  if (statusCode === undefined || statusCode < 400 || statusCode > 499) return undefined
+  return new ServiceError({
+    code: frameworkCodes[code ?? ''] ?? 'BadRequest',
+    status: statusCode,
+    message: error.message,
+    cause: error,
+  })
+}
+
+const frameworkCodes: Record<string, string> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: 'InvalidRequestContent',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'InvalidRequestContent',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'InvalidRequestContent',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'RequestEntityTooLarge',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UnsupportedMediaType',
+  FST_ERR_VALIDATION: 'InvalidRequestContent',
+}

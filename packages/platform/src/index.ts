@@ -1,0 +1,6 @@
+export type { ErrorBody, ErrorDetail } from '@strongroom/contract'
+export { systemClock, type Clock } from './clock.ts'
+export { ServiceError, toErrorBody, toErrorDetail, type ServiceErrorOptions, type WireError } from './errors.ts'
+export { createLogger, type Logger } from './logger.ts'
+export type { Migration } from './store/migrations.ts'
+export { forUpdate, openStore, type Database, type DatabaseTransaction, type Store } from './store/store.ts'

@@ -1,0 +1,81 @@
+import {
+  CompiledQuery,
+  Kysely,
+  PostgresDialect,
+  PostgresDriver,
+  type DatabaseConnection,
+  type Driver,
+  type PostgresDialectConfig,
+} from 'kysely'
+import type { Database } from './store.ts'
+import type { TransactionGuard } from './transaction-guard.ts'
+
+/** Object id of Postgres's 64-bit integer, which `count(*)` returns and pg hands out as a string. */
+const int8 = 20
+
+/** pg is loaded here only: an installation on SQLite does not pay its memory. */
+export async function openPostgres(url: string, service: string, guard: TransactionGuard): Promise<Database> {
+  const { default: pg } = await import('pg')
+  const schema = `strongroom_${service.replaceAll('-', '_')}`
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 8,
+    connectionTimeoutMillis: 10_000,
+    application_name: `strongroom ${service}`,
+    types: {
+      getTypeParser: (id: number, format?: 'text' | 'binary') =>
+        id === int8 ? Number : pg.types.getTypeParser(id, format as 'text'),
+    } as never,
+  })
+  // An idle connection that breaks is replaced by the pool; without a listener Node would end the process.
+  pool.on('error', () => {})
+  const client = await pool.connect()
+  try {
+    // Two processes that start at once would both create the schema, and the second would fail on the catalogue.
+    await client.query('select pg_advisory_lock(hashtext($1))', [schema])
+    await client.query(`create schema if not exists ${schema}`)
+    await client.query('select pg_advisory_unlock(hashtext($1))', [schema])
+  } finally {
+    client.release(true)
+  }
+  return new Kysely({
+    dialect: new GuardedPostgresDialect(
+      {
+        pool,
+        onCreateConnection: async (connection) => {
+          await connection.executeQuery(CompiledQuery.raw(`set search_path to ${schema}`))
+        },
+      },
+      guard,
+    ),
+  })
+}
+
+class GuardedPostgresDialect extends PostgresDialect {
+  readonly #config: PostgresDialectConfig
+  readonly #guard: TransactionGuard
+
+  constructor(config: PostgresDialectConfig, guard: TransactionGuard) {
+    super(config)
+    this.#config = config
+    this.#guard = guard
+  }
+
+  override createDriver(): Driver {
+    return new GuardedPostgresDriver(this.#config, this.#guard)
+  }
+}
+
+class GuardedPostgresDriver extends PostgresDriver {
+  readonly #guard: TransactionGuard
+
+  constructor(config: PostgresDialectConfig, guard: TransactionGuard) {
+    super(config)
+    this.#guard = guard
+  }
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    this.#guard.assertOutside()
+    return super.acquireConnection()
+  }
+}

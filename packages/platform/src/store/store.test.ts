@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { describeStores } from '../testing.ts'
+import { openStore, type Database } from './store.ts'
+
+const addColour = async (db: Database): Promise<void> => {
+  await db.schema
+    .createTable('colour')
+    .addColumn('name', 'text', (c) => c.primaryKey())
+    .addColumn('rank', 'integer')
+    .execute()
+}
+const addShade = async (db: Database): Promise<void> => {
+  await db.schema.alterTable('colour').addColumn('shade', 'text').execute()
+}
+
+describeStores('openStore', (open) => {
+  it('keeps what was committed after it is closed and opened again', async () => {
+    const store = await open()
+    await store.migrate('paint', { '001': { up: addColour } })
+    await store.db.insertInto('colour').values({ name: 'red', rank: 1 }).execute()
+    await store.close()
+    const again = await open({ sameAs: store })
+    expect(await again.db.selectFrom('colour').selectAll().execute()).toEqual([{ name: 'red', rank: 1 }])
+  })
+
+  it('keeps nothing of a transaction that throws', async () => {
+    const store = await open()
+    await store.migrate('paint', { '001': { up: addColour } })
+    const failing = store.transaction(async (tx) => {
+      await tx.insertInto('colour').values({ name: 'red', rank: 1 }).execute()
+      throw new Error('no')
+    })
+    await expect(failing).rejects.toThrow('no')
+    expect(await store.db.selectFrom('colour').selectAll().execute()).toEqual([])
+  })
+
+  it('refuses the use of db inside a transaction instead of hanging', async () => {
+    const store = await open()
+    await store.migrate('paint', { '001': { up: addColour } })
+    const misuse = store.transaction(() => store.db.selectFrom('colour').selectAll().execute())
+    await expect(misuse).rejects.toThrow('only its tx may be used')
+  })
+
+  it('does not lose a count that two connections raise at once', async () => {
+    const first = await open()
+    await first.migrate('paint', { '001': { up: addColour } })
+    await first.db.insertInto('colour').values({ name: 'red', rank: 0 }).execute()
+    const second = await open({ sameAs: first })
+    const raise = (store: typeof first): Promise<void> =>
+      store.transaction(async (tx) => {
+        const query = tx.selectFrom('colour').select('rank')
+        const { rank } = await (store.engine === 'postgres' ? query.forUpdate() : query).executeTakeFirstOrThrow()
+        await tx
+          .updateTable('colour')
+          .set({ rank: Number(rank) + 1 })
+          .execute()
+      })
+    for (let i = 0; i < 10; i++) await Promise.all([raise(first), raise(second)])
+    expect(await first.db.selectFrom('colour').select('rank').executeTakeFirst()).toEqual({ rank: 20 })
+  })
+})
+
+describeStores('migrate', (open) => {
+  it('applies only what is missing', async () => {
+    const store = await open()
+    await store.migrate('paint', { '001': { up: addColour } })
+    await store.migrate('paint', { '001': { up: addColour }, '002': { up: addShade } })
+    await store.db.insertInto('colour').values({ name: 'red', rank: 1, shade: 'dark' }).execute()
+    expect(await store.db.selectFrom('colour').select('shade').execute()).toEqual([{ shade: 'dark' }])
+  })
+
+  it('leaves the database as it was when one of the list fails', async () => {
+    const store = await open()
+    const broken = { up: () => Promise.reject(new Error('broken')) }
+    await expect(store.migrate('paint', { '001': { up: addColour }, '002': broken })).rejects.toThrow('broken')
+    await store.migrate('paint', { '001': { up: addColour } })
+  })
+
+  it('refuses a database that a newer program wrote', async () => {
+    const store = await open()
+    await store.migrate('paint', { '001': { up: addColour }, '002': { up: addShade } })
+    await expect(store.migrate('paint', { '001': { up: addColour } })).rejects.toMatchObject({
+      code: 'DatabaseTooNew',
+      found: '002',
+    })
+  })
+
+  it('applies once when two processes start at the same time', async () => {
+    const first = await open()
+    const second = await open({ sameAs: first })
+    await Promise.all([first, second].map((store) => store.migrate('paint', { '001': { up: addColour } })))
+    await second.db.selectFrom('colour').selectAll().execute()
+  })
+})
+
+describe('openStore', () => {
+  it('lets nobody else read the SQLite files, log included', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'strongroom-store-'))
+    onTestFinished(() => rmSync(directory, { recursive: true }))
+    const store = await openStore({ url: `sqlite:${directory}/state`, service: 'test' })
+    await store.migrate('paint', { '001': { up: addColour } })
+    const modes = ['', '/test.db', '/test.db-wal', '/test.db-shm'].map(
+      (file) => statSync(`${directory}/state${file}`).mode & 0o777,
+    )
+    expect(modes).toEqual([0o700, 0o600, 0o600, 0o600])
+    await store.close()
+  })
+
+  it('refuses an unknown engine without repeating the URL, which may hold a password', async () => {
+    const error = await openStore({ url: 'mysql://root:hunter2@localhost', service: 'test' }).catch((e: unknown) => e)
+    expect(error).toMatchObject({ code: 'InvalidStoreUrl' })
+    expect(JSON.stringify(error)).not.toContain('hunter2')
+  })
+})

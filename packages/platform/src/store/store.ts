@@ -1,0 +1,69 @@
+import type { Kysely, Transaction } from 'kysely'
+import { ServiceError } from '../errors.ts'
+import { runMigrations, type Migration } from './migrations.ts'
+import { openPostgres } from './postgres.ts'
+import { openSqlite } from './sqlite.ts'
+import { TransactionGuard } from './transaction-guard.ts'
+
+/** Tables are declared by each service: `store.db as Kysely<Tables>` gives the typed view. */
+// oxlint-disable-next-line typescript/no-explicit-any -- one store type serves every service's tables
+export type Database = Kysely<any>
+// oxlint-disable-next-line typescript/no-explicit-any -- see Database
+export type DatabaseTransaction = Transaction<any>
+
+/**
+ * One interface over two engines. SQL has to be accepted by both: text and integer columns, JSON as text, ISO
+ * timestamps as text, booleans as 0 and 1. Inside `transaction` only `tx` may be used: `db` is refused there, because
+ * on SQLite it would wait for ever for the one connection and on Postgres it would be outside the transaction.
+ */
+export interface Store {
+  engine: 'sqlite' | 'postgres'
+  /** What openStore was given, so that a second process can open the same data. */
+  url: string
+  service: string
+  db: Database
+  /** Applies what is missing of one named list, in one transaction, in the order of the names. */
+  migrate(list: string, migrations: Record<string, Migration>): Promise<void>
+  /** SQLite: `begin immediate`. Postgres: read committed; lock rows with `forUpdate`. */
+  transaction<T>(work: (tx: DatabaseTransaction) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/**
+ * `sqlite:/abs/dir` opens /abs/dir/{service}.db; `postgres://…` opens the schema strongroom_{service}.
+ * @throws ServiceError InvalidStoreUrl
+ */
+export async function openStore(o: { url: string; service: string }): Promise<Store> {
+  if (!/^[a-z][a-z0-9_-]{0,40}$/.test(o.service)) throw new TypeError(`not a service name: ${o.service}`)
+  const guard = new TransactionGuard()
+  const engine = o.url.startsWith('sqlite:') ? 'sqlite' : 'postgres'
+  if (engine === 'postgres' && !/^postgres(ql)?:\/\//.test(o.url)) {
+    // The URL may carry a password, so it is not repeated.
+    throw new ServiceError({
+      code: 'InvalidStoreUrl',
+      status: 500,
+      message: 'The store URL names no known engine.',
+      expected: 'sqlite:/absolute/directory or postgres://user@host/database',
+      remedy: 'Correct STRONGROOM_STORE_URL.',
+    })
+  }
+  const db =
+    engine === 'sqlite'
+      ? openSqlite(o.url.slice('sqlite:'.length), o.service, guard)
+      : await openPostgres(o.url, o.service, guard)
+  const store: Store = {
+    engine,
+    url: o.url,
+    service: o.service,
+    db,
+    migrate: (list, migrations) => runMigrations(store, list, migrations),
+    transaction: (work) => db.transaction().execute((tx) => guard.within(() => work(tx))),
+    close: () => db.destroy(),
+  }
+  return store
+}
+
+/** Locks the selected rows until the transaction ends. SQLite's transaction already excludes every other writer. */
+export function forUpdate<Q extends { forUpdate(): Q }>(store: Store, query: Q): Q {
+  return store.engine === 'postgres' ? query.forUpdate() : query
+}

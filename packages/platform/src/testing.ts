@@ -1,0 +1,1 @@
+export { describeStores, type OpenTestStore } from './testing/stores.ts'

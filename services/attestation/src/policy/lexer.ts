@@ -1,0 +1,139 @@
+import { policyLimits } from './limits.ts'
+import { PolicyError, type Position } from './policy-error.ts'
+
+export type TokenKind = 'word' | 'string' | 'integer' | 'decimal' | 'symbol' | 'end'
+
+export interface Token {
+  kind: TokenKind
+  /** The characters as written; for strings the content with escapes resolved. */
+  text: string
+  value?: number
+  position: Position
+}
+
+const symbols = ['=>', '==', '!=', '<=', '>=', '&&', '=', '<', '>', '!', '{', '}', '[', ']', '(', ')', ',', ';', ':', '.']
+const escapes: Record<string, string> = { '"': '"', '\\': '\\', '/': '/', n: '\n', r: '\r', t: '\t' }
+
+const wordPattern = /[A-Za-z_][A-Za-z0-9_]*/y
+const hexPattern = /0[xX][0-9A-Fa-f]+/y
+const numberPattern = /-?[0-9]+(\.[0-9]+)?/y
+const blankPattern = /[ \t]+/y
+
+/** Splits a policy text into tokens; the last one is of kind `end`. Comments run from `//` to the end of the line. */
+export function tokenize(text: string): Token[] {
+  if (new TextEncoder().encode(text).length > policyLimits.textBytes)
+    throw failure({ line: 1, column: 1 }, 'a text that is too large', `at most ${policyLimits.textBytes} bytes of UTF-8`)
+  return new Lexer(text).run()
+}
+
+class Lexer {
+  readonly #text: string
+  #offset = 0
+  #line = 1
+  #lineStart = 0
+  readonly #tokens: Token[] = []
+
+  constructor(text: string) {
+    this.#text = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+  }
+
+  run(): Token[] {
+    while (this.#offset < this.#text.length) this.#next()
+    this.#tokens.push({ kind: 'end', text: '', position: this.#position() })
+    return this.#tokens
+  }
+
+  #next(): void {
+    const character = this.#text[this.#offset]!
+    if (character === '\n' || character === '\r') return this.#newLine()
+    if (this.#match(blankPattern) !== undefined) return
+    const position = this.#position()
+    if (this.#text.startsWith('//', this.#offset)) return this.#comment()
+    if (character === '"') return this.#string(position)
+    const word = this.#match(wordPattern)
+    if (word !== undefined) return this.#push({ kind: 'word', text: word, position })
+    const hex = this.#match(hexPattern)
+    if (hex !== undefined) return this.#number(hex, 'integer', position)
+    const number = this.#match(numberPattern)
+    if (number !== undefined) return this.#number(number, number.includes('.') ? 'decimal' : 'integer', position)
+    const symbol = symbols.find((candidate) => this.#text.startsWith(candidate, this.#offset))
+    if (symbol === undefined) throw failure(position, show(character), 'a character of the policy language')
+    this.#offset += symbol.length
+    this.#push({ kind: 'symbol', text: symbol, position })
+  }
+
+  #match(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#offset
+    const found = pattern.exec(this.#text)?.[0]
+    if (found !== undefined) this.#offset += found.length
+    return found
+  }
+
+  #newLine(): void {
+    this.#offset += this.#text.startsWith('\r\n', this.#offset) ? 2 : 1
+    this.#line += 1
+    this.#lineStart = this.#offset
+  }
+
+  #comment(): void {
+    while (this.#offset < this.#text.length && !/[\r\n]/.test(this.#text[this.#offset]!)) this.#offset += 1
+  }
+
+  #string(start: Position): void {
+    const parts: string[] = []
+    this.#offset += 1
+    let length = 0
+    for (;;) {
+      const character = this.#text[this.#offset]
+      if (character === undefined || character === '\n' || character === '\r')
+        throw failure(start, 'a string without an end', 'a closing " on the same line')
+      if (character === '"') break
+      if ((length += 1) > policyLimits.stringCharacters)
+        throw failure(start, 'a string that is too long', `at most ${policyLimits.stringCharacters} characters`)
+      if (character === '\\') parts.push(this.#escape())
+      else {
+        parts.push(character)
+        this.#offset += 1
+      }
+    }
+    this.#offset += 1
+    this.#push({ kind: 'string', text: parts.join(''), position: start })
+  }
+
+  #escape(): string {
+    const position = this.#position()
+    const letter = this.#text[this.#offset + 1] ?? ''
+    if (letter === 'u') {
+      const digits = this.#text.slice(this.#offset + 2, this.#offset + 6)
+      if (!/^[0-9A-Fa-f]{4}$/.test(digits)) throw failure(position, `"\\u${digits}"`, '\\u and four hexadecimal digits')
+      this.#offset += 6
+      return String.fromCharCode(Number.parseInt(digits, 16))
+    }
+    const resolved = Object.hasOwn(escapes, letter) ? escapes[letter] : undefined
+    if (resolved === undefined) throw failure(position, `"\\${letter}"`, String.raw`one of \" \\ \/ \n \r \t \uXXXX`)
+    this.#offset += 2
+    return resolved
+  }
+
+  #number(text: string, kind: 'integer' | 'decimal', position: Position): void {
+    const value = Number(text)
+    if (kind === 'integer' && !Number.isSafeInteger(value))
+      throw failure(position, show(text), `an integer between -${Number.MAX_SAFE_INTEGER} and ${Number.MAX_SAFE_INTEGER}`)
+    // "-0" would print as "0" and then differ from what was read.
+    this.#push({ kind, text, value: value === 0 ? 0 : value, position })
+  }
+
+  #push(token: Token): void {
+    this.#tokens.push(token)
+  }
+
+  #position(): Position {
+    return { line: this.#line, column: this.#offset - this.#lineStart + 1 }
+  }
+}
+
+const show = (text: string): string => `'${text.length > 40 ? `${text.slice(0, 40)}…` : text}'`
+
+function failure(position: Position, found: string, expected: string): PolicyError {
+  return new PolicyError({ code: 'PolicyParsingError', position, failingRule: 'policy > text', found, expected })
+}

@@ -1,0 +1,24 @@
+/**
+ * Bounds on what a policy may ask of the service. A policy is written by a tenant and evaluated on every attest call,
+ * so each dimension that an author controls has a ceiling (attack P4).
+ */
+export const policyLimits = {
+  /** UTF-8 bytes of the text. */
+  textBytes: 64 * 1024,
+  rules: 500,
+  conditionsPerRule: 20,
+  /** Nested function calls. */
+  callDepth: 16,
+  stringCharacters: 16 * 1024,
+  /** Claim comparisons and expression evaluations in one run. */
+  steps: 200_000,
+  /** Ways in which one rule's conditions match together. */
+  matchesPerRule: 4_096,
+  /** Claims in the incoming set, those of the service included. */
+  claims: 2_048,
+  /** Characters in one claim value. */
+  valueCharacters: 1024 * 1024,
+  /** Characters over all claims that one run makes. */
+  producedCharacters: 4 * 1024 * 1024,
+  jmesPathCharacters: 4 * 1024,
+} as const

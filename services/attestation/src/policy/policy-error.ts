@@ -1,0 +1,32 @@
+/** Where in a policy text; both count from 1. */
+export interface Position {
+  line: number
+  column: number
+}
+
+export type PolicyErrorCode = 'PolicyParsingError' | 'PolicyEvaluationError'
+
+/** A policy that cannot be read, or whose evaluation ends in an error. Denial is an outcome, not an error. */
+export class PolicyError extends Error {
+  override readonly name = 'PolicyError'
+  readonly code: PolicyErrorCode
+  readonly position: Position
+  /** Path in the grammar, outermost first, for example "policy > authorizationrules > condition". */
+  readonly failingRule: string
+  /** What the text has there. */
+  readonly found: string
+  /** What the grammar or the evaluator wants there. */
+  readonly expected: string
+
+  constructor(o: { code: PolicyErrorCode; position: Position; failingRule: string; found: string; expected: string }) {
+    super(
+      `Line ${o.position.line}, column ${o.position.column}: found ${o.found}, expected ${o.expected}. ` +
+        `Failing rule: '${o.failingRule}'.`,
+    )
+    this.code = o.code
+    this.position = o.position
+    this.failingRule = o.failingRule
+    this.found = o.found
+    this.expected = o.expected
+  }
+}

@@ -1,0 +1,15 @@
+const names = new Set([
+  ...['iss', 'iat', 'nbf', 'exp', 'jti', 'aud', 'sub', 'nonce', 'cnf', 'eat_profile', 'eat_nonce'],
+  ...['dbgstat', 'intuse', 'attester_tcb_status', 'attester_tcb_date', 'attester_advisory_ids', 'secureboot'],
+  ...['__proto__', 'constructor', 'prototype'],
+])
+const prefixes = ['x-ms-', 'x-strongroom-', 'tdx_']
+
+/**
+ * Whether a claim name speaks for the service in a token. A policy may read such claims and may not make them:
+ * `issue(type="x-ms-compliance-status", …)` would let whoever writes a policy vouch for a machine that failed.
+ */
+export function isReservedForService(claimType: string): boolean {
+  const lower = claimType.toLowerCase()
+  return names.has(lower) || prefixes.some((prefix) => lower.startsWith(prefix))
+}

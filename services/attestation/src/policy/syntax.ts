@@ -1,0 +1,68 @@
+import type { Position } from './policy-error.ts'
+
+/** Syntax tree of a policy, versions 1.0 to 1.2 (facts section 5.5). */
+export interface Policy {
+  version: PolicyVersion
+  /** Undefined when the segment is absent, which differs in print from an empty one. */
+  configurationRules?: Rule[]
+  authorizationRules: Rule[]
+  issuanceRules?: Rule[]
+}
+
+export type PolicyVersion = '1.0' | '1.1' | '1.2'
+export type Segment = 'configurationrules' | 'authorizationrules' | 'issuancerules'
+
+export interface Rule {
+  conditions: Condition[]
+  action: Action
+  position: Position
+}
+
+/** Filters the incoming claims: true when one claim fits, or with `negated` when none does. */
+export interface Condition {
+  negated: boolean
+  id?: string
+  tests: PropertyTest[]
+  position: Position
+}
+
+export interface PropertyTest {
+  property: ClaimProperty
+  operator: Operator
+  expression: Expression
+  position: Position
+}
+
+export type ClaimProperty = 'type' | 'value' | 'valueType' | 'issuer'
+export type Operator = '==' | '!=' | '<' | '<=' | '>' | '>='
+
+export type Action =
+  | { kind: 'permit' | 'deny' }
+  | { kind: ClaimVerb; claim: string; position: Position }
+  | { kind: ClaimVerb; properties: PropertyAssignment[]; position: Position }
+
+export type ClaimVerb = 'add' | 'issue' | 'issueproperty'
+
+export interface PropertyAssignment {
+  property: ClaimProperty
+  expression: Expression
+}
+
+export type Expression =
+  | { kind: 'literal'; value: ClaimValue; position: Position }
+  | { kind: 'property'; id: string; property: ClaimProperty; position: Position }
+  | { kind: 'call'; name: FunctionName; arguments: Expression[]; position: Position }
+
+/** Integers are safe integers. */
+export type ClaimValue = string | number | boolean
+
+export const functionArity = {
+  JmesPath: 2,
+  JsonToClaimValue: 1,
+  IsSubsetOf: 2,
+  AppendString: 2,
+  NegateBool: 1,
+  ContainsOnlyValue: 2,
+} as const
+
+export type FunctionName = keyof typeof functionArity
