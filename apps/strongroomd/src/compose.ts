@@ -1,0 +1,163 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createAttestationService } from '@strongroom/attestation'
+import { collateralHost, principals } from '@strongroom/contract'
+import { createControlPlaneService } from '@strongroom/control-plane'
+import { createHostService } from '@strongroom/host'
+import { createIdentityService } from '@strongroom/identity'
+import {
+  createLogger,
+  createSealer,
+  createWireClient,
+  loadMasterKey,
+  openAuthority,
+  openInstallation,
+  serve,
+  ServiceError,
+  systemClock,
+  type Installation,
+  type Service,
+  type ServiceContext,
+} from '@strongroom/platform'
+import { createVaultService } from '@strongroom/vault'
+import { removeServerRecord, writeServerRecord } from './server-record.ts'
+import { createTokenSource } from './token-source.ts'
+
+export interface ComposeOptions {
+  stateDir?: string | undefined
+  cacheDir?: string | undefined
+  ports: { tls?: string | undefined; local?: string | undefined }
+  mode?: string | undefined
+  /** File that holds the store's URL: it may carry a password, so it is not an argument. */
+  storeUrlFile?: string | undefined
+}
+
+export interface RunningInstallation {
+  firstStart?: { ownerAppId: string; ownerSecret: string; tenantId: string }
+  close(): Promise<void>
+}
+
+function parsePort(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const port = Number(text)
+  if (Number.isInteger(port) && port > 0 && port < 65536) return port
+  throw new ServiceError({
+    code: 'InvalidArgument',
+    status: 400,
+    message: `'${text}' is not a port.`,
+    expected: 'a number from 1 to 65535',
+    found: text,
+    remedy: `Give ${name} a free port.`,
+  })
+}
+
+function parseMode(text: string | undefined): Installation['mode'] | undefined {
+  if (text === undefined || text === 'simulated' || text === 'hardware') return text
+  throw new ServiceError({
+    code: 'InvalidArgument',
+    status: 400,
+    message: `There is no mode '${text}'.`,
+    expected: 'simulated or hardware',
+    found: text,
+    remedy: 'Leave --mode out for simulated silicon.',
+  })
+}
+
+/** Starts all services of one installation in this process; what was started is closed again when a later part fails. */
+export async function compose(options: ComposeOptions): Promise<RunningInstallation> {
+  const stateDir = resolve(options.stateDir ?? join(homedir(), '.local/state/strongroom'))
+  const cacheDir = resolve(options.cacheDir ?? join(homedir(), '.cache/strongroom'))
+  await mkdir(stateDir, { recursive: true, mode: 0o700 })
+  await mkdir(cacheDir, { recursive: true })
+  const mode = parseMode(options.mode)
+  const tls = parsePort('--port', options.ports.tls)
+  const local = parsePort('--local-port', options.ports.local)
+  const { installation } = await openInstallation({
+    stateDir,
+    ...(mode === undefined ? {} : { mode }),
+    ports: { ...(tls === undefined ? {} : { tls }), ...(local === undefined ? {} : { local }) },
+  })
+  const opened: { close(): Promise<void> }[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const part of opened.toReversed()) await part.close()
+  }
+  try {
+    const firstStart = await startServices({ installation, stateDir, cacheDir, storeUrlFile: options.storeUrlFile, opened })
+    return {
+      ...(firstStart === undefined ? {} : { firstStart }),
+      close: async () => {
+        await removeServerRecord(stateDir)
+        await closeAll()
+      },
+    }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+async function startServices(o: {
+  installation: Installation
+  stateDir: string
+  cacheDir: string
+  storeUrlFile: string | undefined
+  opened: { close(): Promise<void> }[]
+}): Promise<RunningInstallation['firstStart']> {
+  const { installation, stateDir, cacheDir, opened } = o
+  const logger = createLogger({ level: 'info', file: join(stateDir, 'server.log') })
+  const clock = systemClock
+  const sealer = createSealer(await loadMasterKey({ stateDir, installationId: installation.id }))
+  const authority = await openAuthority({ stateDir, sealer, clock, installation })
+  const wire = createWireClient({ port: installation.ports.tls, caPem: authority.caPem })
+  const secrets = {
+    orchestrator: { appId: principals.orchestrator.appId, secret: randomBytes(32).toString('base64url') },
+    controlPlane: { appId: principals.controlPlane.appId, secret: randomBytes(32).toString('base64url') },
+  }
+  const base = {
+    installation,
+    stateDir,
+    cacheDir,
+    storeUrl: o.storeUrlFile === undefined ? `sqlite:${stateDir}` : (await readFile(o.storeUrlFile, 'utf8')).trim(),
+    sealer,
+    clock,
+    logger,
+    wire,
+    tokens: createTokenSource({ wire, clock, tenantId: installation.tenantId, secrets }),
+    newId: randomUUID,
+    authority,
+  }
+  const identity = await createIdentityService(base)
+  opened.push(identity)
+  const orchestrator = await identity.setPrincipal({ ...principals.orchestrator, secret: secrets.orchestrator.secret })
+  const controlPlanePrincipal = await identity.setPrincipal({ ...principals.controlPlane, secret: secrets.controlPlane.secret })
+  const context = { ...base, verifier: identity.verifier } satisfies ServiceContext & { authority: typeof authority }
+
+  const host = await createHostService({ ...context, controlPlaneObjectId: controlPlanePrincipal.objectId })
+  opened.push(host)
+  const attestation = await createAttestationService({ ...context, anchors: host.anchors, collateralUrl: `https://${collateralHost}` })
+  opened.push(attestation)
+  const vault = await createVaultService({
+    ...context,
+    platformAccess: { orchestratorObjectId: orchestrator.objectId, controlPlaneObjectId: controlPlanePrincipal.objectId },
+  })
+  opened.push(vault)
+  const controlPlane = await createControlPlaneService({ ...context, ownerObjectId: identity.ownerObjectId })
+  opened.push(controlPlane)
+
+  const services: Service[] = [identity, attestation, vault, host, controlPlane]
+  opened.push(await serve({ installation, authority, hosts: services.flatMap((service) => service.hosts), logger }))
+  // The control plane's operations need the machine, which needs the vault and attestation: callees start first.
+  for (const service of services) await service.start()
+  await writeAnchors(stateDir, host.anchors)
+  await writeServerRecord(stateDir, installation, authority.caPath)
+  return identity.firstStart === undefined ? undefined : { ...identity.firstStart, tenantId: installation.tenantId }
+}
+
+/** STATE/anchors.json: the roots that the CLI verifies evidence under. */
+async function writeAnchors(stateDir: string, anchors: unknown): Promise<void> {
+  const path = join(stateDir, 'anchors.json')
+  await writeFile(`${path}.partial`, JSON.stringify(anchors, null, 2), { mode: 0o600 })
+  await rename(`${path}.partial`, path)
+}
