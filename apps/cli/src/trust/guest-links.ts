@@ -1,0 +1,84 @@
+import { X509Certificate } from 'node:crypto'
+import type { BootEvidence } from '@strongroom/contract'
+import { parseEventLog, parseHclReport, parseTpm2bPublic, replay, verifyQuote } from '@strongroom/evidence'
+import { parseRuntimeClaims } from './claims.ts'
+import { fromBase64Url, hex, sameBytes, sha256Hex } from './encoding.ts'
+import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
+import type { SiliconFinding } from './silicon-link.ts'
+
+export function guestStateLink(evidence: BootEvidence, counter: number): string[] {
+  const { generation, freshDataKey } = evidence.guestState
+  demand({ holds: generation >= counter, message: 'The guest state is older than the key service last saw.', expected: `generation ${counter} or later`, actual: `generation ${generation}` })
+  demand({ holds: freshDataKey, message: 'The guest state was not re-encrypted under a fresh data key.', expected: 'a fresh key', actual: 'a stored one' })
+  return [`VMGS, AES-256-GCM, generation ${generation} (counter at release ${counter}), fresh data key at this boot`]
+}
+
+interface RsaJwk {
+  kid?: string
+  n?: string
+}
+
+/** The AK that quotes is the one in the silicon's report and in a certificate of the installation. */
+export function vtpmLink(evidence: BootEvidence, silicon: SiliconFinding, caPem: string): string[] {
+  const report = parseHclReport(fromBase64Url(evidence.vtpm.hclReport))
+  const slot = report.hardwareReport.subarray(0, silicon.hardwareReport.length)
+  demand({ holds: sameBytes(slot, silicon.hardwareReport), message: "The vTPM's report is not the one that was attested.", expected: short(sha256Hex(silicon.hardwareReport)), actual: short(sha256Hex(slot)) })
+  const claims = JSON.parse(Buffer.from(report.claims).toString()) as { keys?: RsaJwk[] }
+  const bound = claims.keys?.find((key) => key.kid === 'HCLAkPub')?.n
+  const ak = parseTpm2bPublic(fromBase64Url(evidence.vtpm.akPublic))
+  const modulus = Buffer.from(akModulus(ak)).toString('base64url')
+  demand({ holds: bound === modulus, message: 'The AK is not the one the report binds.', expected: String(bound), actual: modulus })
+  const certificate = new X509Certificate(evidence.vtpm.akCertificatePem)
+  const authority = new X509Certificate(caPem)
+  demand({ holds: certificate.checkIssued(authority) && certificate.verify(authority.publicKey), message: "The AK's certificate is not of this installation's CA.", expected: authority.subject, actual: certificate.issuer })
+  const certified = certificate.publicKey.export({ format: 'jwk' }).n
+  demand({ holds: certified === modulus, message: 'The AK certificate is for another key.', expected: modulus, actual: String(certified) })
+  return [`AK ${short(sha256Hex(Buffer.from(modulus, 'base64url')))} in HCL report and AK certificate (${certificate.subject.replaceAll('\n', ', ')})`]
+}
+
+const akModulus = (ak: ReturnType<typeof parseTpm2bPublic>): Uint8Array => {
+  if (ak.type !== 'rsa') throw new LinkRefused({ message: 'The AK is not an RSA key.', expected: 'RSA-2048', actual: ak.type })
+  return ak.modulus
+}
+
+function measured(evidence: BootEvidence): NonNullable<BootEvidence['measuredBoot']> {
+  if (evidence.measuredBoot === undefined) throw new LinkNotChecked('The guest has not reported since this boot.')
+  return evidence.measuredBoot
+}
+
+/** Quote over a fresh nonce → PCRs → event log → the values predicted before the boot. */
+export async function measuredBootLink(evidence: BootEvidence): Promise<string[]> {
+  const boot = measured(evidence)
+  const pcrs = new Map(Object.entries(boot.pcrs).map(([index, digest]) => [Number(index), new Uint8Array(Buffer.from(digest, 'hex'))]))
+  await verifyQuote({
+    message: fromBase64Url(boot.quoteMessage),
+    signature: fromBase64Url(boot.quoteSignature),
+    akPublic: fromBase64Url(evidence.vtpm.akPublic),
+    nonce: fromBase64Url(boot.nonce),
+    pcrs,
+  })
+  const log = parseEventLog(fromBase64Url(boot.eventLog))
+  const replayed = replay(log, 'sha256')
+  for (const index of [0, 1, 2, 3, 4, 5, 6, 7, 11]) {
+    const quoted = pcrs.get(index)
+    if (quoted === undefined) throw new LinkRefused({ message: `PCR ${index} is not in the quote.`, expected: 'PCRs 0 to 7 and 11' })
+    const fromLog = replayed.get(index) ?? new Uint8Array(32)
+    demand({ holds: sameBytes(fromLog, quoted), message: `The event log does not give PCR ${index}.`, expected: hex(quoted), actual: hex(fromLog) })
+  }
+  const shown: string[] = []
+  for (const [index, expected] of Object.entries(evidence.expected.pcrs)) {
+    const actual = boot.pcrs[index]
+    demand({ holds: actual === expected, message: `PCR ${index} is not the predicted one.`, expected, actual: String(actual) })
+    shown.push(`PCR ${index} ${short(expected)}`)
+  }
+  return [`quote over nonce ${short(hex(fromBase64Url(boot.nonce)))} verified, ${log.events.length} events replay to PCRs 0-7 and 11`, `as predicted before the boot: ${shown.join(', ')}`]
+}
+
+export function diskLink(evidence: BootEvidence): string[] {
+  const boot = measured(evidence)
+  if (evidence.osDisk.encryption === 'none') return ['OS disk as in the image: VMGuestStateOnly encrypts the guest state alone']
+  const opened = evidence.osDisk.opened
+  if (opened === undefined) throw new LinkRefused({ message: 'The guest did not say that its encrypted root is open.' })
+  demand({ holds: opened.cipher.includes('aes'), message: 'The root file system is not on an encrypted device.', expected: 'an AES device-mapper target', actual: opened.cipher })
+  return [`LUKS2 ${opened.luksUuid} on ${opened.device} (${opened.cipher}), sealed to this vTPM and PCRs ${Object.keys(evidence.expected.pcrs).join(', ')}, open since ${boot.reportedAt}`]
+}

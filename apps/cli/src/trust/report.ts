@@ -1,0 +1,107 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { BootEvidence } from '@strongroom/contract'
+import type { TrustAnchors } from '@strongroom/evidence'
+import { CliError } from '../core/cli-error.ts'
+import type { Result } from '../core/output.ts'
+import { claimsLink, transferKeyLink } from './claims-link.ts'
+import { parseRuntimeClaims } from './claims.ts'
+import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
+import { judge, LinkNotChecked, type Link } from './link.ts'
+import { measurementLink, verifySilicon, type SiliconFinding } from './silicon-link.ts'
+import { releaseLink, tokenLink, type TokenClaims } from './token-link.ts'
+
+export interface TrustRequest {
+  name: string
+  evidence: BootEvidence
+  stateDir: string
+  at: Date
+}
+
+export interface TrustReport {
+  name: string
+  vmId: string
+  bootId: string
+  verifiedAt: string
+  simulated: boolean
+  trusted: boolean
+  links: Link[]
+}
+
+async function loadAnchors(stateDir: string): Promise<{ anchors: TrustAnchors; caPem: string }> {
+  try {
+    const anchors = JSON.parse(await readFile(join(stateDir, 'anchors.json'), 'utf8')) as TrustAnchors
+    return { anchors, caPem: await readFile(join(stateDir, 'ca.pem'), 'utf8') }
+  } catch (cause) {
+    throw new CliError({ code: 'NoTrustAnchors', message: `The roots to verify under cannot be read from ${stateDir}.`, remedy: 'Start the server once: it writes anchors.json and ca.pem.', cause })
+  }
+}
+
+/** A link whose predecessor does not hold cannot be judged: what it would rest on is missing. */
+function need<T>(value: T | undefined, predecessor: string): T {
+  if (value === undefined) throw new LinkNotChecked(`It rests on '${predecessor}', which does not hold.`)
+  return value
+}
+
+/** Verifies the evidence of a boot afresh, link by link, from the silicon's root to the open disk. */
+export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
+  const { evidence } = request
+  const { anchors, caPem } = await loadAnchors(request.stateDir)
+  let silicon: SiliconFinding | undefined
+  let token: TokenClaims | undefined
+  let counter: number | undefined
+  const links: Link[] = [
+    await judge('silicon', 'silicon root → report', async () => {
+      silicon = await verifySilicon(evidence, anchors, request.at)
+      return silicon.shows
+    }),
+    await judge('measurement', 'report → launch measurement', async () => await measurementLink(evidence, need(silicon, 'silicon'))),
+    await judge('claims', 'report → claims', () => claimsLink(evidence, need(silicon, 'silicon'))),
+    await judge('transfer-key', 'claims → transfer key', () => transferKeyLink(parseRuntimeClaims(evidence))),
+    await judge('token', 'claims → token', async () => {
+      const found = await tokenLink(evidence, need(silicon, 'silicon'))
+      token = found.claims
+      return found.shows
+    }),
+    await judge('release', 'token → key released', async () => {
+      const found = await releaseLink(evidence, need(token, 'token'), caPem)
+      counter = found.counter
+      return found.shows
+    }),
+    await judge('guest-state', 'key → guest state', () => guestStateLink(evidence, need(counter, 'release'))),
+    await judge('vtpm', 'guest state → vTPM', () => vtpmLink(evidence, need(silicon, 'silicon'), caPem)),
+    await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence)),
+    await judge('disk', 'measured boot → disk unlocked', () => diskLink(evidence)),
+  ]
+  return {
+    name: request.name,
+    vmId: evidence.vmId,
+    bootId: evidence.bootId,
+    verifiedAt: request.at.toISOString(),
+    simulated: anchors.simulated,
+    trusted: links.every((link) => link.outcome === 'verified'),
+    links,
+  }
+}
+
+const marks = { verified: '✓', refused: '✗', 'not checked': '?' } as const
+
+export function renderTrust(report: TrustReport): string[] {
+  const lines = [`Trust report of ${report.name} (${report.vmId}), verified ${report.verifiedAt}`, '']
+  for (const link of report.links) {
+    lines.push(` ${marks[link.outcome]} ${link.title}${link.outcome === 'verified' ? '' : `: ${link.outcome}`}`)
+    if (link.why !== undefined) lines.push(`     ${link.why}`)
+    if (link.expected !== undefined) lines.push(`     expected: ${link.expected}`)
+    if (link.actual !== undefined) lines.push(`     found:    ${link.actual}`)
+    for (const shown of link.shows) lines.push(`     ${shown}`)
+  }
+  lines.push('')
+  lines.push(report.trusted ? 'Every link holds.' : 'Not trusted: at least one link does not hold.')
+  if (report.simulated) lines.push('Simulated silicon: the chain is whole, but the host is not kept out (LIMITATIONS.md).')
+  return lines
+}
+
+export async function trustResult(request: TrustRequest): Promise<{ result: Result; trusted: boolean }> {
+  const report = await verifyBoot(request)
+  return { result: { data: report, lines: renderTrust(report) }, trusted: report.trusted }
+}

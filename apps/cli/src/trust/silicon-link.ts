@@ -1,0 +1,94 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { BootEvidence, SnpEvidence, TdxEvidence } from '@strongroom/contract'
+import { mrtd, parsePem, parseSnpReport, parseTdReport, parseTdxQuote, snpLaunchDigest, verifySnp, verifyTdx, type TrustAnchors } from '@strongroom/evidence'
+import { fromBase64Url, hex, sha256Hex } from './encoding.ts'
+import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
+
+/** What the silicon signed, after its signature and chain were verified. */
+export interface SiliconFinding {
+  measurement: Uint8Array
+  reportData: Uint8Array
+  /** As it lies in the HCL report: SNP report or TDREPORT. */
+  hardwareReport: Uint8Array
+  shows: string[]
+}
+
+export async function verifySilicon(evidence: BootEvidence, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
+  const { silicon } = evidence
+  demand({ holds: silicon.kind === evidence.tee, message: 'The evidence is of another kind of silicon.', expected: evidence.tee, actual: silicon.kind })
+  return silicon.kind === 'SNP' ? await verifySnpEvidence(silicon, anchors, at) : await verifyTdxEvidence(silicon, anchors, at)
+}
+
+async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
+  const raw = fromBase64Url(silicon.report)
+  const report = parseSnpReport(raw)
+  const [vcek, ask, ark] = parsePem(silicon.vcekChainPem)
+  if (vcek === undefined || ask === undefined || ark === undefined) {
+    throw new LinkRefused({ message: 'The certificate chain is not whole.', expected: 'VCEK, ASK, ARK', actual: `${[vcek, ask, ark].filter((each) => each !== undefined).length} certificates` })
+  }
+  await verifySnp({ report, chain: { vcek, ask, ark }, anchors, crl: fromBase64Url(silicon.crl), at })
+  demand({ holds: !report.policy.debug, message: 'The guest policy allows debugging: the host could read its memory.', expected: 'debug off', actual: 'debug on' })
+  demand({ holds: report.vmpl === 0, message: 'The report was not asked for by the paravisor.', expected: 'VMPL 0', actual: `VMPL ${report.vmpl}` })
+  return {
+    measurement: report.measurement,
+    reportData: report.reportData,
+    hardwareReport: raw,
+    shows: [`AMD SEV-SNP report v${report.version}, chip ${short(hex(report.chipId))}, signature and chain to a pinned ARK verified, CRL checked`],
+  }
+}
+
+async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
+  const quote = parseTdxQuote(fromBase64Url(silicon.quote))
+  const raw = fromBase64Url(silicon.tdReport)
+  const report = parseTdReport(raw)
+  const body = silicon.collateral
+  const verified = await verifyTdx({
+    quote,
+    anchors,
+    at,
+    collateral: {
+      tcbInfo: body.tcbInfo,
+      tcbInfoIssuerChainPem: body.tcbInfoIssuerChainPem,
+      qeIdentity: body.qeIdentity,
+      qeIdentityIssuerChainPem: body.qeIdentityIssuerChainPem,
+      pckCrl: fromBase64Url(body.pckCrl),
+      pckCrlIssuerChainPem: body.pckCrlIssuerChainPem,
+      rootCaCrl: fromBase64Url(body.rootCaCrl),
+    },
+  })
+  const quoted = quote.body
+  demand({ holds: hex(quoted.mrTd) === hex(report.tdInfo.mrTd), message: 'Quote and TDREPORT measure two guests.', expected: hex(quoted.mrTd), actual: hex(report.tdInfo.mrTd) })
+  demand({ holds: hex(quoted.reportData) === hex(report.reportData), message: 'Quote and TDREPORT bind two sets of claims.', expected: hex(quoted.reportData), actual: hex(report.reportData) })
+  demand({ holds: (quoted.tdAttributes[0]! & 1) === 0, message: 'The TD is debuggable: the host could read its memory.', expected: 'debug off', actual: 'debug on' })
+  demand({ holds: verified.tcbStatus === 'UpToDate', message: 'The platform is not up to date.', expected: 'UpToDate', actual: verified.tcbStatus })
+  return {
+    measurement: quoted.mrTd,
+    reportData: quoted.reportData,
+    hardwareReport: raw,
+    shows: [`Intel TDX quote v${quote.header.version}, TCB ${verified.tcbStatus}, PCK chain to a pinned root, collateral and CRLs verified`],
+  }
+}
+
+const firmwareFolder = '/usr/share/OVMF'
+
+async function findFirmware(wanted: string): Promise<Uint8Array | undefined> {
+  for (const name of await readdir(firmwareFolder).catch(() => [])) {
+    if (!name.startsWith('OVMF_CODE')) continue
+    const bytes = new Uint8Array(await readFile(join(firmwareFolder, name)))
+    if (sha256Hex(bytes) === wanted) return bytes
+  }
+  return undefined
+}
+
+/** Computes the measurement from this machine's copy of the firmware, so that nobody's word for it is needed. */
+export async function measurementLink(evidence: BootEvidence, silicon: SiliconFinding): Promise<string[]> {
+  const { firmwareSha256, vCPUs, vcpuType } = evidence.expected
+  const firmware = await findFirmware(firmwareSha256)
+  if (firmware === undefined) throw new LinkNotChecked(`The firmware with SHA-256 ${firmwareSha256} is not in ${firmwareFolder}, so its measurement cannot be computed here.`)
+  const computed = evidence.tee === 'SNP' ? await snpLaunchDigest({ firmware, vCPUs, vcpuType }) : await mrtd({ firmware })
+  demand({ holds: hex(computed) === hex(silicon.measurement), message: 'The launch measurement is not that of the firmware.', expected: hex(computed), actual: hex(silicon.measurement) })
+  return [
+    `${evidence.tee === 'SNP' ? 'launch digest' : 'MRTD'} ${short(hex(computed))} computed from OVMF ${short(firmwareSha256)}${evidence.tee === 'SNP' ? `, ${vCPUs} vCPUs ${vcpuType}` : ''}`,
+  ]
+}
