@@ -1,6 +1,24 @@
 export type { ErrorBody, ErrorDetail } from '@strongroom/contract'
+export {
+  openAuthority,
+  type CertificateRequest,
+  type CertificateUsage,
+  type InstallationAuthority,
+} from './authority/authority.ts'
 export { systemClock, type Clock } from './clock.ts'
 export { ServiceError, toErrorBody, toErrorDetail, type ServiceErrorOptions, type WireError } from './errors.ts'
+export { createFileAtomically, writeFileAtomically } from './files.ts'
+export { createHttpApp } from './http/app.ts'
+export { requireBearer, type Caller, type TokenSource, type TokenVerifier } from './http/bearer.ts'
+export { createWireClient, type WireClient, type WireRequest, type WireResponse } from './http/wire-client.ts'
+export { defaultPorts, openInstallation, type Installation } from './installation.ts'
 export { createLogger, type Logger } from './logger.ts'
+export { loadMasterKey } from './master-key.ts'
+export { memoryBackedDirectory } from './programs/memory-backed.ts'
+export { startProgram, type OwnedProcess, type StartOptions } from './programs/owned.ts'
+export { sameProcess, startTimeOf } from './programs/process.ts'
+export { ProgramError, run, type RunOptions, type RunResult } from './programs/run.ts'
+export { createSealer, SealError, type Sealer } from './sealer.ts'
+export type { Service, ServiceContext, VirtualHost } from './service.ts'
 export type { Migration } from './store/migrations.ts'
 export { forUpdate, openStore, type Database, type DatabaseTransaction, type Store } from './store/store.ts'

@@ -31,11 +31,11 @@ export async function runMigrations(store: Store, list: string, migrations: Reco
       .addColumn('applied_at', 'text', (column) => column.notNull())
       .addPrimaryKeyConstraint('strongroom_migration_key', ['list', 'name'])
       .execute()
-    const applied: Applied[] = await tx
+    const applied = (await tx
       .selectFrom('strongroom_migration')
       .selectAll()
       .where('list', '=', list)
-      .execute()
+      .execute()) as Applied[]
     const unknown = applied.find((row) => !names.includes(row.name))
     if (unknown) {
       throw new ServiceError({

@@ -1,0 +1,176 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type webcrypto,
+  X509Certificate as NodeCertificate,
+} from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import { domain } from '@strongroom/contract'
+import type { Clock } from '../clock.ts'
+import { ServiceError } from '../errors.ts'
+import { createFileAtomically, writeFileAtomically } from '../files.ts'
+import type { Installation } from '../installation.ts'
+import type { Sealer } from '../sealer.ts'
+import type { CertificateUsage } from './issue.ts'
+
+export type { CertificateUsage } from './issue.ts'
+
+export interface CertificateRequest {
+  /** RFC 4514, for example `CN=vm1`. */
+  subject: string
+  /** SubjectPublicKeyInfo (DER), or a WebCrypto public key. */
+  publicKey: webcrypto.CryptoKey | Uint8Array
+  usages: CertificateUsage[]
+  days: number
+  dnsNames?: string[]
+  ipAddresses?: string[]
+  /** Further extensions: `value` is the DER that goes into the OCTET STRING. */
+  extensions?: { oid: string; critical?: boolean; value: Uint8Array }[]
+}
+
+/** The installation's own certification authority. Clients trust it by the file `caPath`. */
+export interface InstallationAuthority {
+  caPem: string
+  /** STATE/ca.pem */
+  caPath: string
+  /** A leaf for this name, made on demand, kept in memory; undefined for names that are not the installation's. */
+  serverCredentials(host: string): Promise<SecureContext | undefined>
+  /** A certificate in PEM for a key of someone else: attestation keys, the vault's release signing key. */
+  issueCertificate(o: CertificateRequest): Promise<string>
+}
+
+const keyContext = 'authority/ca-key'
+const leafDays = 90
+/** A leaf is replaced this long before it ends. */
+const leafRenewMs = 30 * 24 * 3600_000
+/** Names are the callers' choice (vaults), so what is kept for them is bounded. */
+const leafLimit = 256
+
+/**
+ * Opens STATE/ca.pem with its sealed key STATE/ca.key.sealed, or makes both (P-256, ten years, limited by name
+ * constraints to strongroom.internal, localhost and 127.0.0.1, so that trusting it puts no other site at risk).
+ * @throws ServiceError AuthorityUnreadable
+ */
+export async function openAuthority(o: {
+  stateDir: string
+  sealer: Sealer
+  clock: Clock
+  installation: Installation
+}): Promise<InstallationAuthority> {
+  const caPath = join(o.stateDir, 'ca.pem')
+  const keyPath = join(o.stateDir, 'ca.key.sealed')
+  const { caPem, pkcs8 } = await load(caPath, keyPath, o)
+  const serverCredentials = createLeaves({ caPem, pkcs8, clock: o.clock })
+  return {
+    caPem,
+    caPath,
+    serverCredentials,
+    issueCertificate: async (request) => {
+      const { issueLeaf } = await import('./issue.ts')
+      return issueLeaf({ ...request, caPem, pkcs8, now: o.clock.now() })
+    },
+  }
+}
+
+async function load(
+  caPath: string,
+  keyPath: string,
+  o: { sealer: Sealer; clock: Clock; installation: Installation },
+): Promise<{ caPem: string; pkcs8: Uint8Array }> {
+  const sealed = await readFile(keyPath).catch(ignoreMissing)
+  if (sealed === undefined) {
+    const { issueAuthority } = await import('./issue.ts')
+    const made = await issueAuthority({ installationId: o.installation.id, now: o.clock.now() })
+    // The certificate first: a key without its certificate could not be told from damage.
+    const envelope = Buffer.from(JSON.stringify({ pem: made.caPem, key: Buffer.from(made.pkcs8).toString('base64') }))
+    if (!(await createFileAtomically(keyPath, await o.sealer.seal(envelope, keyContext))))
+      return load(caPath, keyPath, o)
+    await writeFileAtomically(caPath, made.caPem, 0o644)
+    return made
+  }
+  let kept: { pem: string; key: string }
+  try {
+    kept = JSON.parse(Buffer.from(await o.sealer.open(sealed, keyContext)).toString('utf8')) as typeof kept
+  } catch (cause) {
+    throw new ServiceError({
+      code: 'AuthorityUnreadable',
+      status: 500,
+      message: `The installation's certification authority cannot be opened: ${keyPath} does not belong to this master key.`,
+      remedy: 'Restore the master key and the state directory from the same backup.',
+      cause,
+    })
+  }
+  const pkcs8 = Uint8Array.from(Buffer.from(kept.key, 'base64'))
+  // The readable copy is for clients only; what is sealed is what counts.
+  if ((await readFile(caPath, 'utf8').catch(ignoreMissing)) !== kept.pem)
+    await writeFileAtomically(caPath, kept.pem, 0o644)
+  const certificate = new NodeCertificate(kept.pem)
+  if (
+    !certificate.publicKey.equals(
+      createPublicKey(createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })),
+    )
+  ) {
+    throw new TypeError('the sealed authority holds a key that is not its certificate’s')
+  }
+  return { caPem: kept.pem, pkcs8 }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined
+  throw error
+}
+
+/** Whether the installation speaks for this name. */
+function isOurs(host: string): boolean {
+  if (host === 'localhost' || host === '127.0.0.1') return true
+  return (
+    host.length <= 200 && host.endsWith(`.${domain}`) && /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+internal$/.test(host)
+  )
+}
+
+/** All leaves of one process share a key pair, which never leaves its memory. */
+function createLeaves(o: {
+  caPem: string
+  pkcs8: Uint8Array
+  clock: Clock
+}): InstallationAuthority['serverCredentials'] {
+  const leaves = new Map<string, { context: Promise<SecureContext>; renewAt: number }>()
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const spki = Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
+
+  const make = async (host: string): Promise<SecureContext> => {
+    const { issueLeaf } = await import('./issue.ts')
+    const names = host === '127.0.0.1' ? { ipAddresses: [host] } : { dnsNames: [host] }
+    const pem = await issueLeaf({
+      subject: `CN=${host.slice(0, 64)}`,
+      publicKey: spki,
+      usages: ['serverAuth'],
+      days: leafDays,
+      ...names,
+      ...(host === 'localhost' && { ipAddresses: ['127.0.0.1'] }),
+      caPem: o.caPem,
+      pkcs8: o.pkcs8,
+      now: o.clock.now(),
+    })
+    return createSecureContext({ key, cert: pem + o.caPem, minVersion: 'TLSv1.2' })
+  }
+
+  return (name) => {
+    const host = name.toLowerCase()
+    if (!isOurs(host)) return Promise.resolve(undefined)
+    const now = o.clock.now().getTime()
+    const kept = leaves.get(host)
+    if (kept && kept.renewAt > now) return kept.context
+    const context = make(host)
+    leaves.delete(host)
+    leaves.set(host, { context, renewAt: now + leafDays * 24 * 3600_000 - leafRenewMs })
+    context.catch(() => leaves.delete(host))
+    const oldest = leaves.keys().next().value
+    if (leaves.size > leafLimit && oldest !== undefined) leaves.delete(oldest)
+    return context
+  }
+}

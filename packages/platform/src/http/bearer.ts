@@ -1,0 +1,73 @@
+import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
+import { ServiceError } from '../errors.ts'
+
+/** Who calls, as the verified token says. */
+export interface Caller {
+  objectId: string
+  appId: string
+  tenantId: string
+  claims: Record<string, unknown>
+}
+
+export interface TokenVerifier {
+  /**
+   * Checks signature, issuer, tenant, times and audience.
+   * @throws ServiceError 401 InvalidAuthenticationToken, ExpiredAuthenticationToken or InvalidAuthenticationTokenAudience
+   */
+  verify(token: string, audiences: string[]): Promise<Caller>
+}
+
+export interface TokenSource {
+  /** An access token of one of the platform's own principals, cached until shortly before its expiry. */
+  token(principal: 'orchestrator' | 'controlPlane', audience: string): Promise<string>
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by requireBearer; reading it on a route that is not behind requireBearer throws. */
+    caller: Caller
+  }
+}
+
+/** RFC 6750 section 2.1, with the scheme's name in any case (RFC 9110 section 11.1). */
+const bearer = /^bearer +([A-Za-z0-9._~+/=-]+) *$/i
+
+/**
+ * Lets no request pass without a good token. An onRequest hook, so that it runs before the body is read: clients send
+ * their first request without a body and expect the challenge.
+ */
+export function requireBearer(o: {
+  verifier: TokenVerifier
+  audiences: string[]
+  /** Content of WWW-Authenticate, for example `Bearer authorization="…", resource="…"`. */
+  challenge: (request: FastifyRequest) => string
+}): onRequestAsyncHookHandler {
+  return async (request: FastifyRequest, _reply: FastifyReply): Promise<void> => {
+    const refuse = (code: string, message: string, cause?: ServiceError): ServiceError =>
+      new ServiceError({
+        code,
+        status: 401,
+        message,
+        ...(cause?.expected !== undefined && { expected: cause.expected }),
+        ...(cause?.found !== undefined && { found: cause.found }),
+        remedy: cause?.remedy ?? 'Send the header Authorization: Bearer with an access token of this audience.',
+        headers: { 'www-authenticate': o.challenge(request) },
+      })
+    const header = request.headers.authorization
+    if (header === undefined)
+      throw refuse('AuthenticationFailed', 'Authentication failed. The Authorization header is missing.')
+    const token = bearer.exec(header)?.[1]
+    if (token === undefined) {
+      throw refuse(
+        'AuthenticationFailedInvalidHeader',
+        'Authentication failed. The Authorization header is not a bearer token.',
+      )
+    }
+    try {
+      request.caller = await o.verifier.verify(token, o.audiences)
+    } catch (error) {
+      if (error instanceof ServiceError && error.status === 401) throw refuse(error.code, error.message, error)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,207 @@
+import { Agent, request as httpsRequest } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { domain, type ErrorBody } from '@strongroom/contract'
+import { ServiceError } from '../errors.ts'
+
+export interface WireRequest {
+  method: string
+  /** https, of a name under strongroom.internal, without port. */
+  url: string
+  /** A string or bytes go out as they are; anything else as JSON. */
+  body?: unknown
+  /** Bearer token. */
+  token?: string
+  headers?: Record<string, string>
+  /** Default 30 000. */
+  timeoutMs?: number
+  /** Default json; an empty answer is undefined then. */
+  accept?: 'json' | 'text' | 'bytes'
+}
+
+export interface WireResponse<T> {
+  status: number
+  /** Names in lower case. */
+  headers: Record<string, string>
+  body: T
+}
+
+/** Calls the installation's services over their public wire. */
+export interface WireClient {
+  /** @throws ServiceError with the peer's status, code and message; PeerUnreachable (503) or PeerTimeout (504) */
+  request<T>(o: WireRequest): Promise<WireResponse<T>>
+  close(): void
+}
+
+const answerLimit = 64 * 1024 * 1024
+
+/**
+ * Resolves names under strongroom.internal to the installation's own port and refuses all others, trusts only the
+ * installation's CA, keeps connections alive, follows no redirects.
+ */
+export function createWireClient(o: { port: number; caPem: string }): WireClient {
+  const agent = new Agent({ keepAlive: true, maxSockets: 64, maxFreeSockets: 16, ca: o.caPem, minVersion: 'TLSv1.3' })
+
+  const once = async <T>(options: WireRequest, url: URL): Promise<WireResponse<T>> => {
+    const body = payload(options.body)
+    const headers: Record<string, string> = {
+      host: url.hostname,
+      accept: options.accept === 'text' ? 'text/plain, */*' : options.accept === 'bytes' ? '*/*' : 'application/json',
+      ...(body && { 'content-length': String(body.bytes.length) }),
+      ...(body?.type !== undefined && { 'content-type': body.type }),
+      ...(options.token !== undefined && { authorization: `Bearer ${options.token}` }),
+      ...lowerCase(options.headers),
+    }
+    if (!body && !['GET', 'HEAD'].includes(options.method)) headers['content-length'] = '0'
+    const timeoutMs = options.timeoutMs ?? 30_000
+    return new Promise((resolve, reject) => {
+      const sent = httpsRequest({
+        agent,
+        host: '127.0.0.1',
+        port: o.port,
+        servername: url.hostname,
+        method: options.method,
+        path: url.pathname + url.search,
+        headers,
+        signal: AbortSignal.timeout(timeoutMs),
+      })
+      const fail = (error: Error & { code?: string }): void => {
+        if (error.name === 'AbortError' || error.name === 'TimeoutError') reject(timedOut(url, timeoutMs))
+        else reject(sent.reusedSocket && error.code === 'ECONNRESET' ? new StaleConnection() : unreachable(url, error))
+      }
+      sent.once('error', fail)
+      sent.once('response', (response) => {
+        read(response).then(
+          (bytes) => resolve({ status: response.statusCode ?? 0, headers: flat(response), body: bytes as T }),
+          fail,
+        )
+      })
+      sent.end(body?.bytes)
+    })
+  }
+
+  return {
+    request: async <T>(options: WireRequest) => {
+      const url = new URL(options.url)
+      checkUrl(url)
+      let response: WireResponse<Buffer>
+      try {
+        response = await once<Buffer>(options, url)
+      } catch (error) {
+        // The peer closed a kept connection just as it was used again; nothing of the request was answered.
+        if (!(error instanceof StaleConnection)) throw error
+        response = await once<Buffer>(options, url)
+      }
+      if (response.status >= 300) throw peerError(url, response)
+      return { ...response, body: decode<T>(response.body, options.accept ?? 'json', url) }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+class StaleConnection extends Error {}
+
+function checkUrl(url: URL): void {
+  const ours = url.hostname === domain || url.hostname.endsWith(`.${domain}`)
+  if (url.protocol === 'https:' && ours && url.port === '' && url.username === '') return
+  throw new ServiceError({
+    code: 'PeerNotAllowed',
+    status: 500,
+    message: 'Services call only services of their own installation.',
+    expected: `https://{name}.${domain}/…`,
+    found: url.origin,
+  })
+}
+
+function payload(body: unknown): { bytes: Buffer; type?: string } | undefined {
+  if (body === undefined) return undefined
+  if (typeof body === 'string') return { bytes: Buffer.from(body, 'utf8'), type: 'text/plain; charset=utf-8' }
+  if (body instanceof Uint8Array) return { bytes: Buffer.from(body), type: 'application/octet-stream' }
+  if (body instanceof URLSearchParams) {
+    return { bytes: Buffer.from(body.toString()), type: 'application/x-www-form-urlencoded' }
+  }
+  return { bytes: Buffer.from(JSON.stringify(body), 'utf8'), type: 'application/json' }
+}
+
+function lowerCase(headers: Record<string, string> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}
+
+function flat(response: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(response.headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(', ') : (value ?? ''),
+    ]),
+  )
+}
+
+async function read(response: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > answerLimit) throw new Error(`the answer is longer than ${answerLimit} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function decode<T>(bytes: Buffer, accept: 'json' | 'text' | 'bytes', url: URL): T {
+  if (accept === 'bytes') return Uint8Array.from(bytes) as T
+  const text = bytes.toString('utf8')
+  if (accept === 'text') return text as T
+  if (text.trim() === '') return undefined as T
+  try {
+    return JSON.parse(text) as T
+  } catch (cause) {
+    throw new ServiceError({
+      code: 'PeerAnswerInvalid',
+      status: 502,
+      message: `${url.hostname} answered no JSON.`,
+      cause,
+    })
+  }
+}
+
+function peerError(url: URL, response: WireResponse<Buffer>): ServiceError {
+  let error: Partial<ErrorBody['error']> = {}
+  try {
+    const parsed = JSON.parse(response.body.toString('utf8')) as { error?: unknown; error_description?: unknown }
+    // Token endpoints answer in OAuth's shape (RFC 6749 section 5.2).
+    const { error_description: description } = parsed
+    if (typeof parsed.error === 'string') {
+      error = { code: parsed.error, message: typeof description === 'string' ? description : '' }
+    } else error = (parsed.error ?? {}) as ErrorBody['error']
+  } catch {
+    // Not our envelope: the status alone has to do.
+  }
+  const retryAfter = response.headers['retry-after']
+  return new ServiceError({
+    code: typeof error.code === 'string' ? error.code : 'PeerFailed',
+    status: response.status < 400 ? 502 : response.status,
+    message: typeof error.message === 'string' ? error.message : `${url.hostname} answered ${response.status}.`,
+    ...(typeof error.target === 'string' && { target: error.target }),
+    ...(Array.isArray(error.details) && { details: error.details }),
+    ...error.innererror,
+    ...(retryAfter !== undefined && { headers: { 'retry-after': retryAfter } }),
+  })
+}
+
+function timedOut(url: URL, timeoutMs: number): ServiceError {
+  return new ServiceError({
+    code: 'PeerTimeout',
+    status: 504,
+    message: `${url.hostname} did not answer within ${timeoutMs} ms.`,
+    remedy: 'Repeat the request.',
+  })
+}
+
+function unreachable(url: URL, cause: Error & { code?: string }): ServiceError {
+  return new ServiceError({
+    code: 'PeerUnreachable',
+    status: 503,
+    message: `${url.hostname} cannot be reached (${cause.code ?? cause.message}).`,
+    remedy: 'See that the server runs, then repeat the request.',
+    cause,
+  })
+}

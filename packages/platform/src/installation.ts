@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto'
+import { chmod, mkdir, readFile } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
+import { homeRegion } from '@strongroom/contract'
+import { ServiceError } from './errors.ts'
+import { createFileAtomically, writeFileAtomically } from './files.ts'
+
+/** What is fixed when an installation is made; in STATE/installation.json. */
+export interface Installation {
+  id: string
+  tenantId: string
+  subscriptionId: string
+  mode: 'simulated' | 'hardware'
+  createdAt: string
+  /** Name of the home region. */
+  region: string
+  /** On 127.0.0.1: the wire (TLS), and health, metrics and the CONNECT proxy (plain). */
+  ports: { tls: number; local: number }
+}
+
+/** Unprivileged, and apart from the ports 8443 and 8080 that other programs like. */
+export const defaultPorts: Installation['ports'] = { tls: 8643, local: 8644 }
+
+/**
+ * Reads STATE/installation.json, or makes it. Ports that are given replace the recorded ones; the mode cannot change.
+ * The directory is made 0700.
+ * @throws ServiceError InstallationModeFixed, InstallationUnreadable or InvalidPort
+ */
+export async function openInstallation(o: {
+  stateDir: string
+  mode?: 'simulated' | 'hardware'
+  ports?: { tls?: number; local?: number }
+}): Promise<{ installation: Installation; created: boolean }> {
+  if (!isAbsolute(o.stateDir)) throw new TypeError(`the state directory must be absolute: ${o.stateDir}`)
+  for (const port of [o.ports?.tls, o.ports?.local]) checkPort(port)
+  await mkdir(o.stateDir, { recursive: true, mode: 0o700 })
+  await chmod(o.stateDir, 0o700)
+  const path = join(o.stateDir, 'installation.json')
+  const existing = await read(path)
+  if (existing === undefined) {
+    const made: Installation = {
+      id: randomUUID(),
+      tenantId: randomUUID(),
+      subscriptionId: randomUUID(),
+      mode: o.mode ?? 'simulated',
+      createdAt: new Date().toISOString(),
+      region: homeRegion.name,
+      ports: withPorts(defaultPorts, o.ports),
+    }
+    if (await createFileAtomically(path, serialise(made))) return { installation: made, created: true }
+  }
+  const kept = existing ?? (await read(path))
+  if (kept === undefined) throw unreadable(path, 'it vanished')
+  if (o.mode !== undefined && o.mode !== kept.mode) {
+    throw new ServiceError({
+      code: 'InstallationModeFixed',
+      status: 409,
+      message: 'The mode of an installation is fixed when it is made: simulated evidence and real evidence never mix.',
+      expected: kept.mode,
+      found: o.mode,
+      remedy: 'Use another state directory for the other mode.',
+    })
+  }
+  const ports = withPorts(kept.ports, o.ports)
+  if (ports.tls === kept.ports.tls && ports.local === kept.ports.local) return { installation: kept, created: false }
+  const changed = { ...kept, ports }
+  await writeFileAtomically(path, serialise(changed))
+  return { installation: changed, created: false }
+}
+
+function withPorts(base: Installation['ports'], given: { tls?: number; local?: number } = {}): Installation['ports'] {
+  const ports = { tls: given.tls ?? base.tls, local: given.local ?? base.local }
+  if (ports.tls === ports.local) throw invalidPort(`${ports.tls} for both`)
+  return ports
+}
+
+function serialise(installation: Installation): string {
+  return `${JSON.stringify(installation, null, 2)}\n`
+}
+
+async function read(path: string): Promise<Installation | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  let value: Partial<Installation>
+  try {
+    value = JSON.parse(text) as Partial<Installation>
+  } catch (error) {
+    throw unreadable(path, 'no JSON', error)
+  }
+  const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+  for (const name of ['id', 'tenantId', 'subscriptionId'] as const) {
+    if (!uuid.test(String(value?.[name]))) throw unreadable(path, `no ${name}`)
+  }
+  if (value.mode !== 'simulated' && value.mode !== 'hardware') throw unreadable(path, 'no mode')
+  for (const port of [value.ports?.tls, value.ports?.local]) {
+    if (port === undefined) throw unreadable(path, 'no ports')
+    checkPort(port)
+  }
+  return value as Installation
+}
+
+function checkPort(port: number | undefined): void {
+  if (port === undefined) return
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw invalidPort(String(port))
+}
+
+function invalidPort(found: string): ServiceError {
+  return new ServiceError({
+    code: 'InvalidPort',
+    status: 400,
+    message: 'The ports of an installation cannot be these.',
+    expected: 'two different whole numbers from 1 to 65535',
+    found,
+    remedy: 'Give other ports.',
+  })
+}
+
+function unreadable(path: string, found: string, cause?: unknown): ServiceError {
+  return new ServiceError({
+    code: 'InstallationUnreadable',
+    status: 500,
+    message: `The file ${path} is damaged.`,
+    expected: 'the record of an installation',
+    found,
+    remedy: 'Restore it from a backup, or remove the installation with `strongroom reset`.',
+    cause,
+  })
+}

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, relative, isAbsolute, resolve } from 'node:path'
+import { ServiceError } from './errors.ts'
+import { createFileAtomically } from './files.ts'
+
+const keyBytes = 32
+
+/**
+ * The key that everything sealed at rest hangs on (32 bytes). Looked for in this order:
+ *  1. $CREDENTIALS_DIRECTORY/strongroom-master-key (systemd LoadCredential)
+ *  2. the file that $STRONGROOM_MASTER_KEY_FILE names
+ *  3. $XDG_CONFIG_HOME/strongroom/keys/{installationId}, made at the first start
+ * The file holds 32 raw bytes or 64 hexadecimal digits. It never lies under the state directory, so that a copy of the
+ * state alone opens nothing.
+ * @throws ServiceError MasterKeyMissing, MasterKeyInvalid, MasterKeyInState or MasterKeyExposed
+ */
+export async function loadMasterKey(o: {
+  stateDir: string
+  installationId: string
+  /** False where the installation exists: then a new key would open nothing of it. */
+  mayCreate?: boolean
+}): Promise<Uint8Array> {
+  const { CREDENTIALS_DIRECTORY, STRONGROOM_MASTER_KEY_FILE, XDG_CONFIG_HOME } = process.env
+  if (CREDENTIALS_DIRECTORY) {
+    const credential = await readKey(join(CREDENTIALS_DIRECTORY, 'strongroom-master-key'))
+    if (credential) return credential
+  }
+  if (STRONGROOM_MASTER_KEY_FILE) {
+    refuseInside(o.stateDir, STRONGROOM_MASTER_KEY_FILE)
+    const named = await readKey(STRONGROOM_MASTER_KEY_FILE)
+    if (named) return named
+    throw missing(STRONGROOM_MASTER_KEY_FILE)
+  }
+  if (!/^[0-9a-f-]{36}$/.test(o.installationId)) throw new TypeError('not an installation id')
+  const config = XDG_CONFIG_HOME && isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : join(homedir(), '.config')
+  const path = join(config, 'strongroom', 'keys', o.installationId)
+  refuseInside(o.stateDir, path)
+  const kept = await readKey(path)
+  if (kept) return kept
+  if (o.mayCreate === false) throw missing(path)
+  await createFileAtomically(path, randomBytes(keyBytes))
+  // Read again: another process may have made it first.
+  const made = await readKey(path)
+  if (!made) throw missing(path)
+  return made
+}
+
+async function readKey(path: string): Promise<Uint8Array | undefined> {
+  let content: Buffer
+  try {
+    content = await readFile(path)
+    const { mode } = await stat(path)
+    if ((mode & 0o077) !== 0 && !path.startsWith(process.env.CREDENTIALS_DIRECTORY || '\0')) {
+      throw new ServiceError({
+        code: 'MasterKeyExposed',
+        status: 500,
+        message: `The master key file ${path} is open to other users.`,
+        expected: 'mode 0600',
+        found: `mode 0${(mode & 0o777).toString(8)}`,
+        remedy: `chmod 600 ${path}`,
+      })
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  if (content.length === keyBytes) return Uint8Array.from(content)
+  const text = content.toString('latin1').trim()
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.from(Buffer.from(text, 'hex'))
+  throw new ServiceError({
+    code: 'MasterKeyInvalid',
+    status: 500,
+    message: `The master key file ${path} holds no key.`,
+    expected: `${keyBytes} bytes, or ${keyBytes * 2} hexadecimal digits`,
+    found: `${content.length} bytes`,
+    remedy: 'Restore the file from its backup.',
+  })
+}
+
+function refuseInside(stateDir: string, path: string): void {
+  const way = relative(resolve(stateDir), resolve(path))
+  if (way !== '' && (way.startsWith('..') || isAbsolute(way))) return
+  throw new ServiceError({
+    code: 'MasterKeyInState',
+    status: 500,
+    message: 'The master key may not lie under the state directory: who copies the state would have the key with it.',
+    expected: `a file outside ${stateDir}`,
+    found: path,
+    remedy: 'Point STRONGROOM_MASTER_KEY_FILE or XDG_CONFIG_HOME elsewhere.',
+  })
+}
+
+function missing(path: string): ServiceError {
+  return new ServiceError({
+    code: 'MasterKeyMissing',
+    status: 500,
+    message: 'The master key of this installation is not there; nothing of it can be opened without.',
+    expected: path,
+    found: 'nothing',
+    remedy: 'Restore the file from its backup.',
+  })
+}

@@ -1,0 +1,73 @@
+import { spawn, type StdioOptions, type ChildProcess } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { join } from 'node:path'
+import { missingProgram } from './missing.ts'
+import { sameProcess, startTimeOf } from './process.ts'
+import { programEnvironment } from './run.ts'
+
+export interface StartOptions {
+  command: string
+  args: string[]
+  cwd?: string
+  env?: Record<string, string>
+  /** Default: input and outputs closed. Further entries are file descriptors handed to the program, from 3 on. */
+  stdio?: StdioOptions
+  /** The program is killed by the kernel when this process dies, however it dies. */
+  dieWithParent: true
+}
+
+export interface OwnedProcess {
+  pid: number
+  /** With the pid it names one process (see sameProcess). */
+  startTime: string
+  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  /** False where the process has ended already; never reaches a process that reused the pid. */
+  kill(signal?: NodeJS.Signals): boolean
+  child: ChildProcess
+}
+
+/**
+ * Starts a program that runs on. `setpriv --pdeathsig KILL` replaces itself by the program, so the pid is the
+ * program's own, and kill -9 of the server leaves no orphan. The kernel binds the death signal to the thread that spawned (prctl(2),
+ * PR_SET_PDEATHSIG), so this is for the main thread only: a worker's end would kill the program.
+ * @throws ServiceError MissingProgram naming the Debian package
+ */
+export function startProgram(o: StartOptions): OwnedProcess {
+  const env = programEnvironment(o.env)
+  // setpriv would report a missing program only by its exit code.
+  const program = findProgram(o.command, env.PATH ?? '')
+  if (program === undefined) throw missingProgram(o.command)
+  if (findProgram('setpriv', env.PATH ?? '') === undefined) throw missingProgram('setpriv')
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...o.args], {
+    ...(o.cwd !== undefined && { cwd: o.cwd }),
+    env,
+    stdio: o.stdio ?? 'ignore',
+  })
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+    child.once('error', () => resolve({ code: 127, signal: null }))
+  })
+  const { pid } = child
+  if (pid === undefined) throw missingProgram(o.command, o.cwd)
+  const startTime = startTimeOf(pid) ?? ''
+  return {
+    pid,
+    startTime,
+    exited,
+    child,
+    kill: (signal = 'SIGTERM') =>
+      child.exitCode === null && child.signalCode === null && sameProcess(pid, startTime) && process.kill(pid, signal),
+  }
+}
+
+function findProgram(command: string, path: string): string | undefined {
+  const candidates = command.includes('/') ? [command] : path.split(':').map((directory) => join(directory, command))
+  return candidates.find((candidate) => {
+    try {
+      accessSync(candidate, constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}

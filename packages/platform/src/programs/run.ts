@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process'
+import { missingProgram } from './missing.ts'
+
+export interface RunOptions {
+  command: string
+  /** Passed as they are: no shell sees them. Never a secret: any user can read another process's arguments. */
+  args: string[]
+  /** The way in for secrets. */
+  stdin?: Uint8Array | string
+  timeoutMs?: number
+  cwd?: string
+  /** Added to a minimal environment (PATH, HOME, LANG=C.UTF-8): the server's own environment is not handed on. */
+  env?: Record<string, string>
+  signal?: AbortSignal
+  /** Exit codes that count as success besides 0. */
+  allow?: number[]
+}
+
+export interface RunResult {
+  stdout: Buffer
+  stderr: string
+  code: number
+}
+
+/** An external program that ended otherwise than wanted. `code` is null where a signal or the time limit ended it. */
+export class ProgramError extends Error {
+  readonly command: string
+  readonly args: string[]
+  readonly code: number | null
+  readonly stderr: string
+
+  constructor(o: { command: string; args: string[]; code: number | null; stderr: string; reason: string }) {
+    const said = o.stderr.trim().split('\n').slice(-3).join(' | ')
+    super(`${o.command} ${o.reason}${said === '' ? '' : `: ${said}`}`)
+    this.name = 'ProgramError'
+    this.command = o.command
+    this.args = o.args
+    this.code = o.code
+    this.stderr = o.stderr
+  }
+}
+
+/** What a program may say before the rest is dropped. */
+const stderrLimit = 64 * 1024
+const stdoutLimit = 64 * 1024 * 1024
+
+/** How long a program that was asked to end by SIGTERM is waited for. */
+const killDelayMs = 2_000
+
+/** The environment every external program gets. */
+export function programEnvironment(extra: Record<string, string> = {}): Record<string, string> {
+  const { PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME = '/', TMPDIR } = process.env
+  // System administrators' programs (sgdisk, mkfs) lie outside an ordinary user's PATH on Debian.
+  const path = [...new Set([...PATH.split(':'), '/usr/sbin', '/sbin'])].join(':')
+  return { PATH: path, HOME, LANG: 'C.UTF-8', ...(TMPDIR !== undefined && { TMPDIR }), ...extra }
+}
+
+/**
+ * Runs a program to its end. A non-zero exit, a signal and the time limit throw ProgramError.
+ * @throws ProgramError
+ * @throws ServiceError MissingProgram naming the Debian package
+ */
+export function run(o: RunOptions): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    o.signal?.throwIfAborted()
+    const child = spawn(o.command, o.args, {
+      ...(o.cwd !== undefined && { cwd: o.cwd }),
+      env: programEnvironment(o.env),
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    const out: Buffer[] = []
+    let outBytes = 0
+    let stderr = ''
+    let reason: string | undefined
+    let hardKill: NodeJS.Timeout | undefined
+
+    const end = (why: string): void => {
+      if (reason !== undefined) return
+      reason = why
+      child.kill('SIGTERM')
+      hardKill = setTimeout(() => child.kill('SIGKILL'), killDelayMs)
+    }
+    const timer =
+      o.timeoutMs === undefined ? undefined : setTimeout(() => end(`took longer than ${o.timeoutMs} ms`), o.timeoutMs)
+    const abort = (): void => end('was cancelled')
+    o.signal?.addEventListener('abort', abort, { once: true })
+    const settle = (): void => {
+      clearTimeout(timer)
+      clearTimeout(hardKill)
+      o.signal?.removeEventListener('abort', abort)
+    }
+
+    child.stdout.on('data', (chunk: Buffer) => {
+      outBytes += chunk.length
+      if (outBytes > stdoutLimit) end(`wrote more than ${stdoutLimit} bytes`)
+      else out.push(chunk)
+    })
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr = (stderr + chunk.toString('utf8')).slice(-stderrLimit)
+    })
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      settle()
+      reject(error.code === 'ENOENT' ? missingProgram(o.command, o.cwd) : error)
+    })
+    child.once('close', (code, signal) => {
+      settle()
+      if (reason === undefined && code !== null && (code === 0 || o.allow?.includes(code))) {
+        resolve({ stdout: Buffer.concat(out), stderr, code })
+        return
+      }
+      const why = reason ?? (signal === null ? `ended with ${code}` : `was ended by ${signal}`)
+      reject(new ProgramError({ command: o.command, args: o.args, code, stderr, reason: why }))
+    })
+    // A program that does not read its input to the end closes the pipe; its exit code says whether that was wrong.
+    child.stdin.on('error', () => {})
+    child.stdin.end(o.stdin)
+  })
+}

@@ -1,0 +1,40 @@
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from './clock.ts'
+import type { TokenSource, TokenVerifier } from './http/bearer.ts'
+import type { WireClient } from './http/wire-client.ts'
+import type { Installation } from './installation.ts'
+import type { Logger } from './logger.ts'
+import type { Sealer } from './sealer.ts'
+
+/** What every service is given by the process that carries it. */
+export interface ServiceContext {
+  installation: Installation
+  /** Absolute. Belongs to this installation; everything in it survives a restart. */
+  stateDir: string
+  /** Absolute. Shared by installations; may be emptied at any time while nothing runs. */
+  cacheDir: string
+  storeUrl: string
+  sealer: Sealer
+  clock: Clock
+  logger: Logger
+  wire: WireClient
+  tokens: TokenSource
+  verifier: TokenVerifier
+  /** A random UUID, lower case. */
+  newId(): string
+}
+
+/** Which host names an application answers on. */
+export interface VirtualHost {
+  /** `host` comes without port and in lower case. */
+  matches(host: string): boolean
+  app: FastifyInstance
+}
+
+export interface Service {
+  name: string
+  hosts: VirtualHost[]
+  /** Called once the listener answers, so that services may call each other. */
+  start(): Promise<void>
+  close(): Promise<void>
+}
