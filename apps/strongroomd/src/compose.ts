@@ -35,6 +35,7 @@ export interface ComposeOptions {
 }
 
 export interface RunningInstallation {
+  context: ServiceContext
   firstStart?: { ownerAppId: string; ownerSecret: string; tenantId: string }
   close(): Promise<void>
 }
@@ -84,8 +85,9 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
     for (const part of opened.toReversed()) await part.close()
   }
   try {
-    const firstStart = await startServices({ installation, stateDir, cacheDir, storeUrlFile: options.storeUrlFile, opened })
+    const { context, firstStart } = await startServices({ installation, stateDir, cacheDir, storeUrlFile: options.storeUrlFile, opened })
     return {
+      context,
       ...(firstStart === undefined ? {} : { firstStart }),
       close: async () => {
         await removeServerRecord(stateDir)
@@ -104,7 +106,7 @@ async function startServices(o: {
   cacheDir: string
   storeUrlFile: string | undefined
   opened: { close(): Promise<void> }[]
-}): Promise<RunningInstallation['firstStart']> {
+}): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
   const { installation, stateDir, cacheDir, opened } = o
   const logger = createLogger({ level: 'info', file: join(stateDir, 'server.log') })
   const clock = systemClock
@@ -152,7 +154,8 @@ async function startServices(o: {
   for (const service of services) await service.start()
   await writeAnchors(stateDir, host.anchors)
   await writeServerRecord(stateDir, installation, authority.caPath)
-  return identity.firstStart === undefined ? undefined : { ...identity.firstStart, tenantId: installation.tenantId }
+  const { firstStart } = identity
+  return { context, firstStart: firstStart === undefined ? undefined : { ...firstStart, tenantId: installation.tenantId } }
 }
 
 /** STATE/anchors.json: the roots that the CLI verifies evidence under. */

@@ -1,0 +1,208 @@
+import { copyFile, open, readFile, rename, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TestInstallation } from './support/installation.ts'
+import { machineProcesses } from './support/processes.ts'
+import { diskFile, findKernelByte, guestStateFile, readEvidence, statusOf, type VmView } from './support/vm.ts'
+
+/**
+ * One confidential VM on simulated SEV-SNP, really booted, shared by the tests below in this order: what a user sees, then
+ * the attacks. Each attack changes one thing, is seen to be refused, and is undone; the last test boots the VM unharmed.
+ */
+const installation = await TestInstallation.create()
+let vm: VmView
+
+beforeAll(async () => {
+  await installation.start()
+  await installation.must('image', 'build')
+  vm = await installation.must<VmView>('vm', 'create', 'first')
+})
+
+afterAll(async () => await installation.remove())
+
+describe('a confidential VM on SEV-SNP', () => {
+  it('is running and provisioned when create returns', () => {
+    expect(statusOf(vm, 'PowerState/').code).toBe('PowerState/running')
+    expect(vm.properties.provisioningState).toBe('Succeeded')
+  })
+
+  it('is trusted: every link of the chain holds when verified afresh', async () => {
+    const outcome = await installation.cli('vm', 'trust', 'first')
+    const report = outcome.json as { trusted: boolean; links: { id: string; outcome: string; why?: string }[] }
+    expect(report.links.filter((link) => link.outcome !== 'verified')).toEqual([])
+    expect(report.links.map((link) => link.id)).toEqual([
+      'silicon',
+      'measurement',
+      'claims',
+      'transfer-key',
+      'token',
+      'release',
+      'guest-state',
+      'vtpm',
+      'measured-boot',
+      'disk',
+    ])
+    expect(outcome.code).toBe(0)
+  })
+
+  it('has an encrypted root, Secure Boot, its host name and its account inside', async () => {
+    const seen = await installation.inGuest(
+      'first',
+      'hostname; id -un; findmnt -no SOURCE /; sudo dmsetup table root | cut -d" " -f3,4; od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c; nproc',
+    )
+    expect(seen.stderr).toBe('')
+    expect(seen.stdout.split('\n').map((line) => line.trim()).slice(0, 6)).toEqual(['first', 'azureuser', '/dev/mapper/root', 'crypt aes-xts-plain64', '1', '2'])
+  })
+
+  it('serves the metadata endpoint to the guest with its name, size and security profile', async () => {
+    const seen = await installation.inGuest('first', "curl -s -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'")
+    const instance = JSON.parse(seen.stdout) as { compute: { name: string; vmSize: string; vmId: string; securityProfile: unknown } }
+    expect(instance.compute).toMatchObject({
+      name: 'first',
+      vmSize: 'Standard_DC2as_v5',
+      securityProfile: { securityType: 'ConfidentialVM', secureBootEnabled: 'true', virtualTpmEnabled: 'true' },
+    })
+    const refused = await installation.inGuest('first', "curl -s -o /dev/null -w '%{http_code}' 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'")
+    expect(refused.stdout).toBe('400')
+  })
+
+  it('reaches nothing but the metadata endpoint and the installation from inside', async () => {
+    const seen = await installation.inGuest('first', `curl -s -m 5 http://10.0.2.2:${installation.ports.local}/health; echo "code $?"`)
+    expect(seen.stdout).toMatch(/code [1-9]/)
+  })
+
+  it('does not carry the state of the vTPM over in clear: nothing outside memory-backed storage', async () => {
+    const [qemu] = (await machineProcesses(vm.properties.vmId)).filter((each) => each.command.startsWith('qemu'))
+    expect(qemu, 'one QEMU runs').toBeDefined()
+  })
+
+  it('keeps its disk over stop and start, with a new boot, a higher generation and the chain whole again', async () => {
+    const before = await readEvidence(installation, 'first')
+    await installation.inGuest('first', 'echo kept | sudo tee /var/kept >/dev/null; sync')
+    const stopped = await installation.must<VmView>('vm', 'stop', 'first')
+    expect(statusOf(stopped, 'PowerState/').code).toBe('PowerState/stopped')
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    await installation.must('vm', 'start', 'first')
+    expect((await installation.inGuest('first', 'cat /var/kept')).stdout.trim()).toBe('kept')
+    const after = await readEvidence(installation, 'first')
+    expect(after.bootId).not.toBe(before.bootId)
+    expect(after.guestState.generation).toBeGreaterThan(before.guestState.generation)
+    expect((await installation.cli('vm', 'trust', 'first')).code).toBe(0)
+    await installation.must('vm', 'deallocate', 'first')
+  })
+})
+
+/** Starts the VM, which must fail; returns the error. */
+async function refusedStart(name = 'first'): Promise<{ code: string; text: string }> {
+  const outcome = await installation.cli('vm', 'start', name)
+  expect(outcome.code, outcome.stdout).not.toBe(0)
+  const { error } = outcome.json as { error: { code: string } }
+  return { code: error.code, text: JSON.stringify(error) }
+}
+
+describe('attacks on a stopped VM', () => {
+  it('a guest-state file cut short: no start', async () => {
+    const file = await guestStateFile(installation, vm)
+    await copyFile(file, `${file}.good`)
+    await truncate(file, 1_000_000)
+    const refused = await refusedStart()
+    expect(refused.code).toMatch(/^GuestState/)
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    await rename(`${file}.good`, file)
+  })
+
+  it('a byte changed in the guest-state file: no start', async () => {
+    const file = await guestStateFile(installation, vm)
+    await copyFile(file, `${file}.good`)
+    const handle = await open(file, 'r+')
+    const bytes = await readFile(file)
+    // Every block that is in use is changed, so that no copy of the table or a file is spared.
+    for (let offset = 2 * 4096; offset < bytes.length; offset += 4096) {
+      if (bytes.subarray(offset, offset + 4096).every((byte) => byte === 0)) continue
+      await handle.write(new Uint8Array([bytes[offset + 7]! ^ 1]), 0, 1, offset + 7)
+    }
+    await handle.close()
+    const refused = await refusedStart()
+    expect(refused.code).toMatch(/^GuestState/)
+    await rename(`${file}.good`, file)
+  })
+
+  it('an older copy of the guest state put back: refused as rolled back', async () => {
+    const file = await guestStateFile(installation, vm)
+    await copyFile(file, `${file}.old`)
+    await installation.must('vm', 'start', 'first')
+    await installation.must('vm', 'deallocate', 'first')
+    await rename(file, `${file}.new`)
+    await rename(`${file}.old`, file)
+    const refused = await refusedStart()
+    expect(refused.code).toBe('GuestStateRolledBack')
+    expect(refused.text).toContain('expected')
+    await rename(`${file}.new`, file)
+  })
+
+  it('Secure Boot switched off under a sealed disk: the disk does not unlock, and PCR 7 is named', async () => {
+    await installation.must('vm', 'update', 'first', '--secure-boot', 'off')
+    const refused = await refusedStart()
+    expect(refused.text).toContain('OS disk did not unlock')
+    expect(refused.text).toContain('PCR 7')
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    await installation.must('vm', 'update', 'first', '--secure-boot', 'on')
+  })
+
+  it('a byte changed in the kernel on the ESP: the firmware refuses to start it', async () => {
+    const disk = await diskFile(installation, vm)
+    const place = await findKernelByte(disk)
+    const handle = await open(disk, 'r+')
+    const original = new Uint8Array(1)
+    await handle.read(original, 0, 1, place)
+    await handle.write(new Uint8Array([original[0]! ^ 1]), 0, 1, place)
+    await handle.sync()
+    const refused = await refusedStart()
+    expect(refused.code).toMatch(/BootRefused|SecureBoot|NoBootableImage|OSDisk/i)
+    await handle.write(original, 0, 1, place)
+    await handle.close()
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+  })
+})
+
+describe('attacks across VMs', () => {
+  let second: VmView
+
+  it('a second VM on TDX boots, and is trusted', async () => {
+    second = await installation.must<VmView>('vm', 'create', 'second', '--tee', 'tdx')
+    expect((await installation.cli('vm', 'trust', 'second')).code).toBe(0)
+    await installation.must('vm', 'deallocate', 'second')
+  })
+
+  it("another VM's guest state: its key is not released to this VM, so no start", async () => {
+    const own = await guestStateFile(installation, vm)
+    const others = await guestStateFile(installation, second)
+    await rename(own, `${own}.good`)
+    await copyFile(others, own)
+    const refused = await refusedStart()
+    expect(refused.code).toMatch(/^GuestState/)
+    await rename(`${own}.good`, own)
+  })
+
+  it("another VM's disk: this vTPM does not open it", async () => {
+    const own = await diskFile(installation, vm)
+    const others = await diskFile(installation, second)
+    await rename(own, `${own}.good`)
+    await rename(others, own)
+    const refused = await refusedStart()
+    expect(refused.text).toContain('OS disk did not unlock')
+    await rename(own, others)
+    await rename(`${own}.good`, own)
+  })
+
+  it('the VM boots unharmed once everything is put back, and both are gone after delete', async () => {
+    await installation.must('vm', 'start', 'first')
+    expect((await installation.cli('vm', 'trust', 'first')).code).toBe(0)
+    expect((await installation.inGuest('first', 'cat /var/kept')).stdout.trim()).toBe('kept')
+    await installation.must('vm', 'delete', 'first', '--yes')
+    await installation.must('vm', 'delete', 'second', '--yes')
+    expect(await installation.must('vm', 'list')).toEqual([])
+    expect(await machineProcesses(installation.stateDir)).toEqual([])
+    expect((await installation.cli('vm', 'show', 'first')).code).toBe(4)
+  })
+})

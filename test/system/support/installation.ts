@@ -1,0 +1,165 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ErrorDetail } from '@strongroom/contract'
+
+const root = resolve(import.meta.dirname, '../../..')
+const nodeArguments = ['--conditions=x-source', '--disable-warning=ExperimentalWarning']
+
+export interface CliOutcome {
+  code: number
+  stdout: string
+  stderr: string
+  /** Parsed standard output: commands run with --output json. */
+  json: unknown
+}
+
+async function freePort(): Promise<number> {
+  return await new Promise((done, fail) => {
+    const probe = createServer()
+    probe.once('error', fail)
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => done(port))
+    })
+  })
+}
+
+interface Ended {
+  code: number | null
+  stdout: string
+  stderr: string
+}
+
+async function collect(child: ChildProcess): Promise<Ended> {
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
+  child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  return await new Promise((done, fail) => {
+    child.once('error', fail)
+    child.once('close', (code) => done({ code, stdout, stderr }))
+  })
+}
+
+/** One installation in a folder of its own, its server a child process that can be killed. Images are shared through the cache. */
+export class TestInstallation {
+  readonly home: string
+  readonly stateDir: string
+  readonly cacheDir: string
+  readonly ports: { tls: number; local: number }
+  server: ChildProcess | undefined
+  startupMilliseconds = 0
+
+  private constructor(home: string, ports: { tls: number; local: number }) {
+    this.home = home
+    this.stateDir = join(home, 'state')
+    this.cacheDir = process.env['STRONGROOM_CACHE_DIR'] ?? join(homedir(), '.cache/strongroom')
+    this.ports = ports
+  }
+
+  static async create(): Promise<TestInstallation> {
+    const home = await mkdtemp(join(tmpdir(), 'strongroom-test-'))
+    return new TestInstallation(home, { tls: await freePort(), local: await freePort() })
+  }
+
+  environment(extra: Record<string, string> = {}): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env['PATH'],
+      HOME: this.home,
+      XDG_CONFIG_HOME: join(this.home, 'config'),
+      STRONGROOM_STATE_DIR: this.stateDir,
+      STRONGROOM_CACHE_DIR: this.cacheDir,
+      ...extra,
+    }
+  }
+
+  /** Starts the server and waits until it is ready; what it refuses with is thrown. */
+  async start(extra: Record<string, string> = {}, args: string[] = []): Promise<void> {
+    const before = performance.now()
+    const child = spawn(
+      process.execPath,
+      [
+        ...nodeArguments,
+        join(root, 'apps/strongroomd/src/main.ts'),
+        ...['--state-dir', this.stateDir, '--cache-dir', this.cacheDir, '--port', String(this.ports.tls), '--local-port', String(this.ports.local)],
+        ...args,
+      ],
+      { env: this.environment(extra), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+    )
+    this.server = child
+    const message = await new Promise<{ type: 'ready' } | { type: 'failed'; error: ErrorDetail }>((done, fail) => {
+      child.once('message', (value) => done(value as { type: 'ready' }))
+      child.once('exit', (code, signal) => fail(new Error(`the server ended before it was ready: ${code ?? signal}`)))
+    })
+    this.startupMilliseconds = performance.now() - before
+    if (message.type === 'failed') throw Object.assign(new Error(`${message.error.code}: ${message.error.message}`), { detail: message.error })
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM')
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.server
+    this.server = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((done) => child.once('exit', done))
+    child.kill(signal)
+    await ended
+  }
+
+  /** Runs the CLI as a user would. */
+  async cli(...args: string[]): Promise<CliOutcome> {
+    return await this.startCli(...args).outcome
+  }
+
+  startCli(...args: string[]): { child: ChildProcess; outcome: Promise<CliOutcome> } {
+    const full = args.includes('--') ? args : [...args, '--output', 'json']
+    const child = spawn(process.execPath, [...nodeArguments, join(root, 'apps/cli/src/main.ts'), ...full], { env: this.environment(), stdio: ['ignore', 'pipe', 'pipe'] })
+    const outcome = collect(child).then((ended) => {
+      let json: unknown
+      try {
+        json = JSON.parse(ended.stdout)
+      } catch {
+        json = undefined
+      }
+      return { ...ended, code: ended.code ?? -1, json }
+    })
+    return { child, outcome }
+  }
+
+  /** Runs a command that must succeed. */
+  async must<T = unknown>(...args: string[]): Promise<T> {
+    const outcome = await this.cli(...args)
+    if (outcome.code !== 0) throw new Error(`strongroom ${args.join(' ')} ended with ${outcome.code}\n${outcome.stdout}\n${outcome.stderr}`)
+    return outcome.json as T
+  }
+
+  /** One command in the guest over SSH. */
+  async inGuest(name: string, command: string): Promise<CliOutcome> {
+    return await this.cli('vm', 'ssh', name, '--', command)
+  }
+
+  async serverLog(): Promise<string> {
+    return await readFile(join(this.stateDir, 'server.log'), 'utf8').catch(() => '')
+  }
+
+  machineFolder(vmId: string): string {
+    return join(this.stateDir, 'machines', vmId)
+  }
+
+  /** Ends everything and removes every trace. */
+  async remove(): Promise<void> {
+    await this.stop()
+    await sleep(200)
+    if (process.env['STRONGROOM_KEEP_STATE'] === undefined) await rm(this.home, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,29 @@
+import { readdir, readFile } from 'node:fs/promises'
+
+export interface SeenProcess {
+  pid: number
+  command: string
+  cmdline: string
+  environ: string
+}
+
+const read = async (path: string): Promise<string> => await readFile(path, 'latin1').catch(() => '')
+
+/** Every process of this machine that can be read, with the NULs of its arguments as blanks. */
+export async function listProcesses(): Promise<SeenProcess[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  return await Promise.all(
+    pids.map(async (pid) => ({
+      pid: Number(pid),
+      command: (await read(`/proc/${pid}/comm`)).trim(),
+      cmdline: (await read(`/proc/${pid}/cmdline`)).replaceAll('\0', ' '),
+      environ: await read(`/proc/${pid}/environ`),
+    })),
+  )
+}
+
+/** QEMU and swtpm processes that have to do with one installation or VM. */
+export async function machineProcesses(mark: string): Promise<SeenProcess[]> {
+  const wanted = mark.toLowerCase()
+  return (await listProcesses()).filter((each) => /^(qemu-system|swtpm)/.test(each.command) && each.cmdline.toLowerCase().includes(wanted))
+}
