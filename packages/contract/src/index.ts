@@ -1,4 +1,7 @@
+export * from './arm.ts'
+export * from './attestation.ts'
 export * from './boot-evidence.ts'
 export * from './errors.ts'
 export * from './machine.ts'
 export * from './names.ts'
+export * from './vault.ts'

@@ -1,0 +1,80 @@
+/**
+ * Wire of an attestation provider, for example https://sharedweu.weu.attest.strongroom.internal. Azure Attestation's
+ * (facts section 5.1); every request carries `api-version`, one of `attestationApiVersions`.
+ *
+ * POST /attest/SevSnpVm     AttestSevSnpVmRequest → AttestationResponse   anonymous
+ * POST /attest/TdxVm        AttestTdxVmRequest → AttestationResponse      anonymous
+ * GET  /policies/{type}     → { token }                                   owner, audience `attestationAudience`
+ * PUT  /policies/{type}     JWS text → { token }                          owner
+ * POST /policies/{type}:reset  JWS text or nothing → { token }            owner
+ * GET  /certs               → JWKS                                        anonymous, no api-version
+ * GET  /.well-known/openid-configuration                                  anonymous, no api-version
+ *
+ * Every refusal of evidence or policy is 400 with one of Azure's codes: PolicyEvaluationError, PolicyParsingError,
+ * InvalidParameter, InvalidOperation; `innererror` has what was expected, what was found and the remedy.
+ */
+import type { Base64Url, TdxCollateralBody } from './boot-evidence.ts'
+
+export const attestationAudience = 'https://attest.azure.net'
+
+export const attestationApiVersions = [
+  '2018-09-01-preview',
+  '2020-10-01',
+  '2022-08-01',
+  '2022-09-01-preview',
+  '2025-06-01',
+] as const
+
+/** Path segments of what can be attested or have a policy. */
+export const attestationTypes = ['SevSnpVm', 'TdxVm', 'AzureGuest', 'Tpm'] as const
+export type AttestationType = (typeof attestationTypes)[number]
+
+/** Bytes that the evidence is bound to by their SHA-256. */
+export interface AttestedData {
+  data: Base64Url
+  /** JSON is shown parsed in the token, Binary as base64url. */
+  dataType: 'JSON' | 'Binary'
+}
+
+export interface AttestSevSnpVmRequest {
+  /** base64url of the UTF-8 JSON text of a SevSnpVmReport. */
+  report: Base64Url
+  /** report_data[0:32] is the SHA-256 of the bytes, report_data[32:64] is zero. */
+  runtimeData?: AttestedData
+  /** host_data is the SHA-256 of the bytes. */
+  initTimeData?: AttestedData
+  /** Policy text, base64url, tried instead of the stored one; the token is unsigned and fit for no release. */
+  draftPolicyForAttestation?: Base64Url
+  /** Comes back in the token; at most 1,024 characters. */
+  nonce?: string
+}
+
+/** Content of `report`. */
+export interface SevSnpVmReport {
+  /** base64url of the 1,184 bytes. */
+  SnpReport: Base64Url
+  /** base64 of PEM: VCEK (or VLEK), ASK, ARK. Without it the endorsements come from the collateral service. */
+  VcekCertChain?: string
+  /** Ours: base64url of AMD's revocation list, used where the collateral service has none of this root. */
+  Crl?: Base64Url
+}
+
+export interface AttestTdxVmRequest {
+  /** base64url of a quote, version 4 or 5. */
+  quote: Base64Url
+  /** report_data[0:32] is the SHA-256 of the bytes, report_data[32:64] is zero. */
+  runtimeData?: AttestedData
+  /** mr_config_id is the SHA-384 of the bytes. */
+  initTimeData?: AttestedData
+  nonce?: string
+  /** Ours: Intel's collateral, used where the collateral service has none for this platform. */
+  collateral?: TdxCollateralBody
+}
+
+export interface AttestationResponse {
+  /** JWT, RS256. */
+  token: string
+}
+
+/** What the claim x-ms-compliance-status says of a confidential VM that meets the service's baseline; else it is absent. */
+export const compliantCvm = 'azure-compliant-cvm'
