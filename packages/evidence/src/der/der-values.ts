@@ -81,18 +81,22 @@ export function readBitStringBytes(reader: DerReader, field: string): Uint8Array
   return value.content.subarray(1)
 }
 
-/** BIT STRING of named bits; bit 0 is the first. Trailing zero bits are not allowed (X.690 section 11.2.2). */
+/**
+ * BIT STRING of named bits; bit 0 is the first. X.690 section 11.2.2 forbids trailing zero bits, but AMD's ASK certificates
+ * write keyUsage with them: they are allowed, since they change no meaning.
+ */
 export function readNamedBits(reader: DerReader, field: string): boolean[] {
   const value = reader.expect(derTag.bitString, field)
   const unused = value.content[0]
   if (unused === undefined) refuse(value, 'WrongLength', `${field} is empty`)
   const bytes = value.content.subarray(1)
-  if (unused > 7 || (bytes.length === 0 && unused !== 0)) refuse(value, 'InvalidValue', `${field} has impossible padding`)
+  if (unused > 7 || (bytes.length === 0 && unused !== 0))
+    refuse(value, 'InvalidValue', `${field} has impossible padding`)
   const bits: boolean[] = []
   for (const byte of bytes) for (let bit = 7; bit >= 0; bit--) bits.push(((byte >> bit) & 1) === 1)
   const used = bits.slice(0, bits.length - unused)
-  if (bits.slice(used.length).includes(true)) refuse(value, 'NotCanonical', `${field} has padding bits that are not zero`)
-  if (used.length > 0 && used.at(-1) !== true) refuse(value, 'NotCanonical', `${field} has trailing zero bits`)
+  if (bits.slice(used.length).includes(true))
+    refuse(value, 'NotCanonical', `${field} has padding bits that are not zero`)
   return used
 }
 
@@ -130,12 +134,15 @@ export function readTime(reader: DerReader, field: string): Date {
   const utc = value.tag === derTag.utcTime
   if (!utc && value.tag !== derTag.generalizedTime) refuse(value, 'UnknownType', `${field} is not a time`)
   const length = utc ? 13 : 15
-  if (value.content.length !== length || !/^\d+Z$/.test(text)) refuse(value, 'InvalidValue', `${field} is not a time in Z`)
+  if (value.content.length !== length || !/^\d+Z$/.test(text))
+    refuse(value, 'InvalidValue', `${field} is not a time in Z`)
   const shortYear = Number(text.slice(0, 2))
   const year = utc ? (shortYear < 50 ? 2000 : 1900) + shortYear : Number(text.slice(0, 4))
   // Dates to 2049 must be UTCTime, so that one instant has one form.
   if (!utc && year < 2050 && year >= 1950) refuse(value, 'NotCanonical', `${field} must be a UTCTime`)
-  const [month, day, hour, minute, second] = [10, 8, 6, 4, 2].map((back) => Number(text.slice(length - 1 - back, length + 1 - back)))
+  const [month, day, hour, minute, second] = [10, 8, 6, 4, 2].map((back) =>
+    Number(text.slice(length - 1 - back, length + 1 - back)),
+  )
   const time = new Date(Date.UTC(year, (month ?? 0) - 1, day, hour, minute, second))
   // setUTCFullYear, because Date.UTC reads the years 0 to 99 as 1900 to 1999.
   time.setUTCFullYear(year)

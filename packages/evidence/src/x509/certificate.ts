@@ -1,0 +1,98 @@
+import { toHex } from '../bytes/hex.ts'
+import { derTag, DerReader } from '../der/der-reader.ts'
+import { readBitStringBytes, readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
+import { ParseError } from '../result/errors.ts'
+import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.ts'
+import {
+  readBasicConstraints,
+  readExtendedKeyUsage,
+  readExtensions,
+  readKeyUsage,
+  type BasicConstraints,
+  type Extension,
+  type KeyUsage,
+} from './extensions.ts'
+import { readName, type Name } from './name.ts'
+import { readPublicKey, type PublicKey } from './public-key.ts'
+
+/** X.509 version 3 certificate (RFC 5280 section 4.1). */
+export interface Certificate {
+  raw: Uint8Array
+  /** The signed bytes. */
+  tbs: Uint8Array
+  /** Two's-complement bytes in hexadecimal, as the list of revoked ones writes them. */
+  serialNumber: string
+  issuer: Name
+  subject: Name
+  notBefore: Date
+  notAfter: Date
+  publicKey: PublicKey
+  signatureAlgorithm: SignatureAlgorithm
+  signature: Uint8Array
+  extensions: Extension[]
+  basicConstraints: BasicConstraints | undefined
+  /** Undefined when the extension is absent: then every usage is allowed. */
+  keyUsage: ReadonlySet<KeyUsage> | undefined
+  extendedKeyUsage: string[] | undefined
+}
+
+const maximumLength = 1 << 16
+
+/** Reads one certificate and nothing after it. @throws ParseError */
+export function parseCertificate(der: Uint8Array): Certificate {
+  if (der.length > maximumLength) throw new ParseError({ code: 'TooLarge', message: 'Certificate is too large' })
+  const outer = new DerReader(der, 'certificate')
+  const whole = outer.sequence('certificate')
+  outer.end()
+  const tbsValue = whole.expect(derTag.sequence, 'signed part')
+  const tbs = whole.enter(tbsValue, 'certificate')
+
+  const versionValue = tbs.expect(derTag.context(0, true), 'version')
+  const versionReader = tbs.enter(versionValue, 'version')
+  if (readSmallInteger(versionReader, 'version') !== 2) tbs.fail('UnknownVersion', 'version is not 3')
+  versionReader.end()
+  const serialNumber = toHex(readIntegerBytes(tbs, 'serial number'))
+  const innerStart = tbs.offset
+  const signatureAlgorithm = readSignatureAlgorithm(tbs, 'signature algorithm')
+  const innerAlgorithm = der.subarray(innerStart, tbs.offset)
+  const issuer = readName(tbs, 'issuer')
+  const validity = tbs.sequence('validity')
+  const notBefore = readTime(validity, 'notBefore')
+  const notAfter = readTime(validity, 'notAfter')
+  validity.end()
+  const subject = readName(tbs, 'subject')
+  const publicKey = readPublicKey(tbs, 'public key')
+  const extensionsValue = tbs.optional(derTag.context(3, true), 'extensions')
+  let extensions: Extension[] = []
+  if (extensionsValue !== undefined) {
+    const reader = tbs.enter(extensionsValue, 'extensions')
+    extensions = readExtensions(reader, 'extensions')
+    reader.end()
+  }
+  tbs.end()
+
+  const outerStart = whole.offset
+  readSignatureAlgorithm(whole, 'outer signature algorithm')
+  // The outer identifier is not signed: it must say what the signed one says (RFC 5280 section 4.1.1.2).
+  if (toHex(der.subarray(outerStart, whole.offset)) !== toHex(innerAlgorithm)) {
+    whole.fail('InvalidValue', 'signature algorithms differ')
+  }
+  const signature = readBitStringBytes(whole, 'signature')
+  whole.end()
+  return {
+    raw: der,
+    tbs: tbsValue.raw,
+    serialNumber,
+    issuer,
+    subject,
+    notBefore,
+    notAfter,
+    publicKey,
+    signatureAlgorithm,
+    signature,
+    extensions,
+    basicConstraints: readBasicConstraints(extensions),
+    keyUsage: readKeyUsage(extensions),
+    extendedKeyUsage: readExtendedKeyUsage(extensions),
+  }
+}

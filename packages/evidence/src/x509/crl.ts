@@ -1,0 +1,161 @@
+import { toHex } from '../bytes/hex.ts'
+import { derTag, DerReader } from '../der/der-reader.ts'
+import { readBitStringBytes, readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
+import { ParseError, VerificationError } from '../result/errors.ts'
+import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.ts'
+import type { Certificate } from './certificate.ts'
+import { readExtensions, type Extension } from './extensions.ts'
+import { describeName, readName, sameName, type Name } from './name.ts'
+import { oid } from './oids.ts'
+import { verifySignature } from './public-key.ts'
+
+/** Certificate revocation list version 2 (RFC 5280 section 5). */
+export interface Crl {
+  raw: Uint8Array
+  tbs: Uint8Array
+  issuer: Name
+  thisUpdate: Date
+  nextUpdate: Date | undefined
+  /** Serial numbers of revoked certificates, in hexadecimal as in Certificate.serialNumber, with the time of revocation. */
+  revoked: ReadonlyMap<string, Date>
+  extensions: Extension[]
+  signatureAlgorithm: SignatureAlgorithm
+  signature: Uint8Array
+}
+
+const maximumLength = 1 << 23
+
+/** Reads one list and nothing after it. @throws ParseError */
+export function parseCrl(der: Uint8Array): Crl {
+  if (der.length > maximumLength) throw new ParseError({ code: 'TooLarge', message: 'Revocation list is too large' })
+  const outer = new DerReader(der, 'revocation list')
+  const whole = outer.sequence('revocation list')
+  outer.end()
+  const tbsValue = whole.expect(derTag.sequence, 'signed part')
+  const tbs = whole.enter(tbsValue, 'revocation list')
+  if (readSmallInteger(tbs, 'version') !== 1) tbs.fail('UnknownVersion', 'version is not 2')
+  const innerStart = tbs.offset
+  const signatureAlgorithm = readSignatureAlgorithm(tbs, 'signature algorithm')
+  const innerAlgorithm = der.subarray(innerStart, tbs.offset)
+  const issuer = readName(tbs, 'issuer')
+  const thisUpdate = readTime(tbs, 'thisUpdate')
+  const hasNext = tbs.peek() === derTag.utcTime || tbs.peek() === derTag.generalizedTime
+  const nextUpdate = hasNext ? readTime(tbs, 'nextUpdate') : undefined
+  const revoked = tbs.peek() === derTag.sequence ? readRevoked(tbs) : new Map<string, Date>()
+  const extensionsValue = tbs.optional(derTag.context(0, true), 'extensions')
+  let extensions: Extension[] = []
+  if (extensionsValue !== undefined) {
+    const reader = tbs.enter(extensionsValue, 'extensions')
+    extensions = readExtensions(reader, 'extensions')
+    reader.end()
+  }
+  tbs.end()
+  const outerStart = whole.offset
+  readSignatureAlgorithm(whole, 'outer signature algorithm')
+  if (toHex(der.subarray(outerStart, whole.offset)) !== toHex(innerAlgorithm)) {
+    whole.fail('InvalidValue', 'signature algorithms differ')
+  }
+  const signature = readBitStringBytes(whole, 'signature')
+  whole.end()
+  return {
+    raw: der,
+    tbs: tbsValue.raw,
+    issuer,
+    thisUpdate,
+    nextUpdate,
+    revoked,
+    extensions,
+    signatureAlgorithm,
+    signature,
+  }
+}
+
+function readRevoked(tbs: DerReader): Map<string, Date> {
+  const list = tbs.sequence('revoked certificates')
+  const revoked = new Map<string, Date>()
+  while (!list.atEnd) {
+    const entry = list.sequence('revoked certificate')
+    const serial = toHex(readIntegerBytes(entry, 'serial number'))
+    const date = readTime(entry, 'revocation date')
+    if (!entry.atEnd) {
+      const critical = readExtensions(entry, 'entry extensions').find((extension) => extension.critical)
+      // A critical one may say that the entry is another issuer's (RFC 5280 section 5.3.3).
+      if (critical !== undefined) entry.fail('UnknownType', `critical entry extension ${critical.oid}`)
+    }
+    entry.end()
+    revoked.set(serial, date)
+  }
+  return revoked
+}
+
+/** Extensions that may be critical and change nothing about what the list covers. */
+const harmless: ReadonlySet<string> = new Set([oid.crlNumber, oid.authorityKeyIdentifier])
+
+/**
+ * Checks that `issuer` signed this list and that it is of this time. A list without nextUpdate is of no time.
+ * @throws VerificationError CrlIssuerMismatch, CertificateNotForThisUse, CrlSignatureInvalid, CrlNotYetValid, CrlExpired, UnknownCriticalExtension
+ */
+export async function verifyCrl(o: { crl: Crl; issuer: Certificate; at: Date; subject?: string }): Promise<void> {
+  const { crl, issuer, at } = o
+  const subject = o.subject ?? `revocation list of ${describeName(crl.issuer)}`
+  if (!sameName(crl.issuer, issuer.subject)) {
+    throw new VerificationError({
+      code: 'CrlIssuerMismatch',
+      message: `${subject} is another issuer's`,
+      subject,
+      expected: describeName(issuer.subject),
+      found: describeName(crl.issuer),
+    })
+  }
+  if (issuer.keyUsage !== undefined && !issuer.keyUsage.has('cRLSign')) {
+    throw new VerificationError({
+      code: 'CertificateNotForThisUse',
+      message: `${describeName(issuer.subject)} may not sign revocation lists`,
+      subject,
+    })
+  }
+  const { publicKey: key } = issuer
+  if (
+    !(await verifySignature({
+      key,
+      algorithm: crl.signatureAlgorithm,
+      signature: crl.signature,
+      data: crl.tbs,
+      subject,
+    }))
+  ) {
+    throw new VerificationError({
+      code: 'CrlSignatureInvalid',
+      message: `${subject} is not signed by its issuer`,
+      subject,
+    })
+  }
+  const unknown = crl.extensions.find((extension) => extension.critical && !harmless.has(extension.oid))
+  if (unknown !== undefined) {
+    throw new VerificationError({
+      code: 'UnknownCriticalExtension',
+      message: `${subject} has a critical extension that is not understood`,
+      subject,
+      found: unknown.oid,
+    })
+  }
+  if (at < crl.thisUpdate) {
+    throw new VerificationError({
+      code: 'CrlNotYetValid',
+      message: `${subject} is of the future`,
+      subject,
+      expected: `at or after ${crl.thisUpdate.toISOString()}`,
+      found: at.toISOString(),
+    })
+  }
+  if (crl.nextUpdate === undefined || at > crl.nextUpdate) {
+    throw new VerificationError({
+      code: 'CrlExpired',
+      message: `${subject} is out of date`,
+      subject,
+      expected:
+        crl.nextUpdate === undefined ? 'a time of the next update' : `at or before ${crl.nextUpdate.toISOString()}`,
+      found: at.toISOString(),
+    })
+  }
+}

@@ -1,0 +1,92 @@
+import { derTag, DerReader, type DerValue } from '../der/der-reader.ts'
+import { readBoolean, readNamedBits, readOid, readSmallInteger } from '../der/der-values.ts'
+import { oid } from './oids.ts'
+
+/** An extension of a certificate, a list or a list's entry. */
+export interface Extension {
+  oid: string
+  critical: boolean
+  /** Content of the OCTET STRING. */
+  value: Uint8Array
+  /** Offset of `value` in the outermost input. */
+  offset: number
+}
+
+export interface BasicConstraints {
+  ca: boolean
+  pathLength: number | undefined
+}
+
+/** Bits of RFC 5280 section 4.2.1.3 in their order. */
+export const keyUsages = [
+  'digitalSignature',
+  'nonRepudiation',
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'keyCertSign',
+  'cRLSign',
+  'encipherOnly',
+  'decipherOnly',
+] as const
+export type KeyUsage = (typeof keyUsages)[number]
+
+/** SEQUENCE OF Extension. Each may occur once (RFC 5280 section 4.2). */
+export function readExtensions(reader: DerReader, field: string): Extension[] {
+  const list = reader.sequence(field)
+  if (list.atEnd) list.fail('Missing', 'a list of extensions may not be empty')
+  const extensions: Extension[] = []
+  const seen = new Set<string>()
+  while (!list.atEnd) {
+    const item = list.sequence('extension')
+    const name = readOid(item, 'extension name')
+    const critical = item.peek() === derTag.boolean ? readBoolean(item, 'critical') : false
+    const value: DerValue = item.expect(derTag.octetString, 'extension value')
+    item.end()
+    if (seen.has(name)) list.fail('Duplicate', `extension ${name} occurs twice`)
+    seen.add(name)
+    extensions.push({ oid: name, critical, value: value.content, offset: value.contentOffset })
+  }
+  return extensions
+}
+
+export function findExtension(extensions: readonly Extension[], name: string): Extension | undefined {
+  return extensions.find((extension) => extension.oid === name)
+}
+
+/** Reader over an extension's value whose errors carry outer offsets. */
+export function extensionReader(extension: Extension, structure: string): DerReader {
+  return new DerReader(extension.value, structure, extension.offset)
+}
+
+export function readBasicConstraints(extensions: readonly Extension[]): BasicConstraints | undefined {
+  const extension = findExtension(extensions, oid.basicConstraints)
+  if (extension === undefined) return undefined
+  const outer = extensionReader(extension, 'basicConstraints')
+  const reader = outer.sequence('basicConstraints')
+  const ca = reader.peek() === derTag.boolean ? readBoolean(reader, 'cA') : false
+  const pathLength = reader.peek() === derTag.integer ? readSmallInteger(reader, 'pathLenConstraint', 255) : undefined
+  reader.end()
+  outer.end()
+  return { ca, pathLength }
+}
+
+export function readKeyUsage(extensions: readonly Extension[]): ReadonlySet<KeyUsage> | undefined {
+  const extension = findExtension(extensions, oid.keyUsage)
+  if (extension === undefined) return undefined
+  const reader = extensionReader(extension, 'keyUsage')
+  const bits = readNamedBits(reader, 'keyUsage')
+  reader.end()
+  return new Set(keyUsages.filter((_, index) => bits[index] === true))
+}
+
+export function readExtendedKeyUsage(extensions: readonly Extension[]): string[] | undefined {
+  const extension = findExtension(extensions, oid.extendedKeyUsage)
+  if (extension === undefined) return undefined
+  const outer = extensionReader(extension, 'extendedKeyUsage')
+  const reader = outer.sequence('extendedKeyUsage')
+  const purposes: string[] = []
+  while (!reader.atEnd) purposes.push(readOid(reader, 'purpose'))
+  outer.end()
+  return purposes
+}

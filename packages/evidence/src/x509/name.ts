@@ -1,0 +1,40 @@
+import { toHex } from '../bytes/hex.ts'
+import { derTag, type DerReader } from '../der/der-reader.ts'
+import { readOid, stringOf } from '../der/der-values.ts'
+import { oid } from './oids.ts'
+
+/** Distinguished name. Two names are the same when their bytes are: vendors copy the issuer's subject. */
+export interface Name {
+  raw: Uint8Array
+  attributes: { type: string; value: string }[]
+  /** The only commonName; undefined when there is none or more than one. */
+  commonName: string | undefined
+}
+
+export function readName(reader: DerReader, field: string): Name {
+  const value = reader.expect(derTag.sequence, field)
+  const names = reader.enter(value, field)
+  const attributes: { type: string; value: string }[] = []
+  while (!names.atEnd) {
+    const set = names.set('relative name')
+    if (set.atEnd) set.fail('Missing', 'relative name is empty')
+    while (!set.atEnd) {
+      const attribute = set.sequence('attribute')
+      const type = readOid(attribute, 'attribute type')
+      const text = stringOf(attribute.next('attribute value'), 'attribute value')
+      attribute.end()
+      attributes.push({ type, value: text })
+    }
+  }
+  const common = attributes.filter((attribute) => attribute.type === oid.commonName)
+  return { raw: value.raw, attributes, commonName: common.length === 1 ? common[0]?.value : undefined }
+}
+
+export function sameName(left: Name, right: Name): boolean {
+  return toHex(left.raw) === toHex(right.raw)
+}
+
+/** For messages: the common name, or the attributes in order. */
+export function describeName(name: Name): string {
+  return name.commonName ?? name.attributes.map((attribute) => `${attribute.type}=${attribute.value}`).join(', ')
+}

@@ -1,0 +1,34 @@
+import { fromBase64 } from '../bytes/base64.ts'
+import { ParseError } from '../result/errors.ts'
+
+const begin = '-----BEGIN '
+const dashes = '-----'
+/** Far above any vendor's chain. */
+const maximumLength = 1 << 20
+
+/**
+ * DER of every block with this label in the text, in order. Text between blocks is allowed, as vendors write it.
+ * A NUL at the end is allowed: Intel's certification data ends with one.
+ * @throws ParseError InvalidEncoding, TooLarge, Missing (no block at all)
+ */
+export function parsePem(text: string, label = 'CERTIFICATE'): Uint8Array[] {
+  if (text.length > maximumLength) throw new ParseError({ code: 'TooLarge', message: 'PEM text is too large' })
+  const blocks: Uint8Array[] = []
+  let at = text.indexOf(begin)
+  while (at >= 0) {
+    const labelStart = at + begin.length
+    const labelEnd = text.indexOf(dashes, labelStart)
+    const found = labelEnd < 0 ? '' : text.slice(labelStart, labelEnd)
+    if (!/^[A-Z0-9 ]{1,64}$/.test(found)) {
+      throw new ParseError({ code: 'InvalidEncoding', message: 'PEM block has no label', offset: at })
+    }
+    const trailer = `-----END ${found}-----`
+    const bodyStart = labelEnd + dashes.length
+    const bodyEnd = text.indexOf(trailer, bodyStart)
+    if (bodyEnd < 0) throw new ParseError({ code: 'Truncated', message: `PEM block ${found} has no end`, offset: at })
+    if (found === label) blocks.push(fromBase64(text.slice(bodyStart, bodyEnd).replace(/[\r\n\t ]/g, '')))
+    at = text.indexOf(begin, bodyEnd + trailer.length)
+  }
+  if (blocks.length === 0) throw new ParseError({ code: 'Missing', message: `No PEM block ${label}` })
+  return blocks
+}

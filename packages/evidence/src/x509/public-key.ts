@@ -1,0 +1,144 @@
+import { forWebCrypto } from '../bytes/digest.ts'
+import { derTag, DerReader } from '../der/der-reader.ts'
+import { readBitStringBytes, readIntegerBytes, readOid } from '../der/der-values.ts'
+import { VerificationError } from '../result/errors.ts'
+import type { SignatureAlgorithm } from './algorithms.ts'
+import { oid } from './oids.ts'
+
+export type Curve = 'P-256' | 'P-384' | 'P-521'
+
+/** What a SubjectPublicKeyInfo holds. */
+export type PublicKey =
+  | { kind: 'RSA'; spki: Uint8Array; modulusBits: number; modulus: Uint8Array; exponent: Uint8Array }
+  | { kind: 'EC'; spki: Uint8Array; curve: Curve; /** 0x04, x, y */ point: Uint8Array }
+
+const curves: ReadonlyMap<string, { curve: Curve; size: number }> = new Map([
+  [oid.p256, { curve: 'P-256', size: 32 }],
+  [oid.p384, { curve: 'P-384', size: 48 }],
+  [oid.p521, { curve: 'P-521', size: 66 }],
+])
+
+/** Reads a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7). @throws ParseError */
+export function readPublicKey(reader: DerReader, field: string): PublicKey {
+  const value = reader.expect(derTag.sequence, field)
+  const info = reader.enter(value, field)
+  const algorithm = info.sequence('key algorithm')
+  const name = readOid(algorithm, 'key algorithm')
+  if (name === oid.ecPublicKey) {
+    const parameter = readOid(algorithm, 'curve')
+    algorithm.end()
+    const known = curves.get(parameter)
+    if (known === undefined) return info.fail('UnknownType', 'curve is not supported', undefined, parameter)
+    const point = readBitStringBytes(info, 'point')
+    info.end()
+    if (point.length !== 1 + 2 * known.size || point[0] !== 4) info.fail('InvalidValue', 'point is not uncompressed')
+    return { kind: 'EC', spki: value.raw, curve: known.curve, point }
+  }
+  if (name !== oid.rsaEncryption) return info.fail('UnknownType', 'key algorithm is not supported', undefined, name)
+  const parameters = algorithm.expect(derTag.null, 'key parameters')
+  if (parameters.content.length !== 0) algorithm.fail('WrongLength', 'NULL is not empty')
+  algorithm.end()
+  const key = new DerReader(readBitStringBytes(info, 'key'), 'RSA key').sequence('RSA key')
+  info.end()
+  const modulus = unsigned(readIntegerBytes(key, 'modulus'))
+  const exponent = unsigned(readIntegerBytes(key, 'exponent'))
+  key.end()
+  const top = modulus[0] ?? 0
+  const modulusBits = modulus.length * 8 - Math.clz32(top) + 24
+  if (modulus.length === 0 || exponent.length === 0) info.fail('InvalidValue', 'RSA key has no positive numbers')
+  return { kind: 'RSA', spki: value.raw, modulusBits, modulus, exponent }
+}
+
+/** Reads a SubjectPublicKeyInfo and nothing after it. */
+export function parsePublicKey(spki: Uint8Array): PublicKey {
+  const reader = new DerReader(spki, 'public key')
+  const key = readPublicKey(reader, 'public key')
+  reader.end()
+  return key
+}
+
+/** Magnitude of a DER INTEGER; empty for zero and for negative numbers. */
+function unsigned(bytes: Uint8Array): Uint8Array {
+  const first = bytes[0] ?? 0
+  if (first & 0x80) return new Uint8Array(0)
+  return first === 0 ? bytes.subarray(1) : bytes
+}
+
+/**
+ * True when `signature` (as certificates carry it: DER r and s for ECDSA) covers `data` under this key.
+ * @throws VerificationError AlgorithmNotAllowed for keys that do not fit the algorithm or are too weak
+ */
+export async function verifySignature(o: {
+  key: PublicKey
+  algorithm: SignatureAlgorithm
+  signature: Uint8Array
+  data: Uint8Array
+  subject: string
+}): Promise<boolean> {
+  const { key, algorithm } = o
+  if (algorithm.kind === 'ECDSA') {
+    if (key.kind !== 'EC') throw mismatch(o.subject, 'an elliptic-curve key', key.kind)
+    const raw = rawEcdsaSignature(o.signature, key.curve)
+    return raw !== undefined && verifyRawEcdsa({ key, hash: algorithm.hash, signature: raw, data: o.data })
+  }
+  if (key.kind !== 'RSA') throw mismatch(o.subject, 'an RSA key', key.kind)
+  if (key.modulusBits < 2048) throw mismatch(o.subject, 'at least 2048 bits', `${key.modulusBits} bits`)
+  const name = algorithm.kind === 'RSA-PSS' ? 'RSA-PSS' : 'RSASSA-PKCS1-v1_5'
+  const imported = await importKey(key, { name, hash: algorithm.hash })
+  const parameters = algorithm.kind === 'RSA-PSS' ? { name, saltLength: algorithm.saltLength } : { name }
+  return crypto.subtle.verify(parameters, imported, forWebCrypto(o.signature), forWebCrypto(o.data))
+}
+
+/** ECDSA with the signature as r and s of fixed length, most significant byte first. False for points off the curve. */
+export async function verifyRawEcdsa(o: {
+  key: PublicKey & { kind: 'EC' }
+  hash: 'SHA-256' | 'SHA-384' | 'SHA-512'
+  signature: Uint8Array
+  data: Uint8Array
+}): Promise<boolean> {
+  const imported = await importKey(o.key, { name: 'ECDSA', namedCurve: o.key.curve })
+  return crypto.subtle.verify(
+    { name: 'ECDSA', hash: o.hash },
+    imported,
+    forWebCrypto(o.signature),
+    forWebCrypto(o.data),
+  )
+}
+
+async function importKey(key: PublicKey, algorithm: RsaHashedImportParams | EcKeyImportParams): Promise<CryptoKey> {
+  try {
+    return await crypto.subtle.importKey('spki', forWebCrypto(key.spki), algorithm, false, ['verify'])
+  } catch (cause) {
+    throw new VerificationError({ code: 'AlgorithmNotAllowed', message: 'Public key is not a valid key', cause })
+  }
+}
+
+/** ECDSA-Sig-Value (RFC 3279 section 2.2.3) as r and s of the curve's length; undefined when it is not one. */
+function rawEcdsaSignature(der: Uint8Array, curve: Curve): Uint8Array | undefined {
+  const size = curve === 'P-256' ? 32 : curve === 'P-384' ? 48 : 66
+  try {
+    const outer = new DerReader(der, 'signature')
+    const values = outer.sequence('signature')
+    const parts = [unsigned(readIntegerBytes(values, 'r')), unsigned(readIntegerBytes(values, 's'))]
+    values.end()
+    outer.end()
+    const raw = new Uint8Array(2 * size)
+    for (const [index, part] of parts.entries()) {
+      if (part.length === 0 || part.length > size) return undefined
+      raw.set(part, (index + 1) * size - part.length)
+    }
+    return raw
+  } catch {
+    return undefined
+  }
+}
+
+function mismatch(subject: string, expected: string, found: string): VerificationError {
+  return new VerificationError({
+    code: 'AlgorithmNotAllowed',
+    message: `${subject}: signing key does not fit its algorithm`,
+    subject,
+    expected,
+    found,
+  })
+}
