@@ -1,0 +1,193 @@
+/**
+ * Wire of the key service, `https://{vault}.vault.strongroom.internal`: Key Vault's data plane for keys, with secure key
+ * release, and one extension of ours.
+ *
+ * POST   /keys/{name}/create                              KeyCreateRequest → 200 KeyBundle       a new version under the name
+ * GET    /keys/{name}[/{version}]                         → 200 KeyBundle
+ * GET    /keys · /keys/{name}/versions · /deletedkeys     → 200 KeyList
+ * PATCH  /keys/{name}[/{version}]                         KeyUpdateRequest → 200 KeyBundle
+ * DELETE /keys/{name}                                     → 200 DeletedKeyBundle                 soft delete
+ * GET    /deletedkeys/{name}                              → 200 DeletedKeyBundle
+ * POST   /deletedkeys/{name}/recover                      → 200 KeyBundle
+ * DELETE /deletedkeys/{name}                              → 204                                  purge: nothing opens it again
+ * POST   /keys/{name}[/{version}]/release                 KeyReleaseRequest → 200 KeyReleaseAnswer
+ * POST   /keys/{name}/{version}/guest-state-generation    GuestStateGenerationRequest → 200 GuestStateGeneration
+ *
+ * Each with `?api-version=`; bearer token with audience `vaultAudience`.
+ */
+import type { Base64Url } from './boot-evidence.ts'
+
+export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct-HSM'
+export type EllipticCurve = 'P-256' | 'P-384' | 'P-521'
+export type KeyOperation =
+  | 'encrypt'
+  | 'decrypt'
+  | 'sign'
+  | 'verify'
+  | 'wrapKey'
+  | 'unwrapKey'
+  | 'import'
+  | 'export'
+  | 'deriveKey'
+
+/** OAEP hash: SHA-1, SHA-256, SHA-384, in this order. The AES part is RFC 5649 under an AES-256 key in each. */
+export type ReleaseWrapping = 'CKM_RSA_AES_KEY_WRAP' | 'RSA_AES_KEY_WRAP_256' | 'RSA_AES_KEY_WRAP_384'
+
+export interface KeyAttributes {
+  enabled?: boolean
+  /** Seconds since 1970. */
+  nbf?: number
+  exp?: number
+  created?: number
+  updated?: number
+  recoveryLevel?: string
+  recoverableDays?: number
+  exportable?: boolean
+  hsmPlatform?: string
+}
+
+export interface KeyReleasePolicyBody {
+  /** Default `application/json; charset=utf-8`. */
+  contentType?: string
+  /** A ReleasePolicy as JSON. */
+  data: Base64Url
+  immutable?: boolean
+}
+
+export interface JsonWebKeyBody {
+  /** `https://{vault}/keys/{name}/{version}` */
+  kid: string
+  kty: KeyType
+  key_ops: KeyOperation[]
+  n?: Base64Url
+  e?: Base64Url
+  crv?: EllipticCurve
+  x?: Base64Url
+  y?: Base64Url
+  /** In a released key only: a ReleasedKeyEnvelope as JSON. */
+  key_hsm?: Base64Url
+}
+
+export interface KeyBundle {
+  key: JsonWebKeyBody
+  attributes: KeyAttributes
+  tags: Record<string, string>
+  release_policy?: KeyReleasePolicyBody
+}
+
+export interface DeletedKeyBundle extends KeyBundle {
+  recoveryId: string
+  /** Seconds since 1970. */
+  deletedDate: number
+  scheduledPurgeDate: number
+}
+
+export interface KeyItem {
+  kid: string
+  attributes: KeyAttributes
+  tags: Record<string, string>
+}
+
+export interface KeyList {
+  value: KeyItem[]
+  nextLink: string | null
+}
+
+export interface KeyCreateRequest {
+  kty: KeyType
+  /** Bits: RSA 2048, 3072 or 4096; oct 128, 192 or 256. */
+  key_size?: number
+  crv?: EllipticCurve
+  key_ops?: KeyOperation[]
+  attributes?: Pick<KeyAttributes, 'enabled' | 'nbf' | 'exp' | 'exportable'>
+  tags?: Record<string, string>
+  release_policy?: KeyReleasePolicyBody
+}
+
+export interface KeyUpdateRequest {
+  key_ops?: KeyOperation[]
+  attributes?: Pick<KeyAttributes, 'enabled' | 'nbf' | 'exp' | 'exportable'>
+  tags?: Record<string, string>
+  release_policy?: KeyReleasePolicyBody
+}
+
+export interface KeyReleaseRequest {
+  /** Token of an authority that the key's release policy names. */
+  target: string
+  nonce?: string
+  /** Default CKM_RSA_AES_KEY_WRAP. */
+  enc?: ReleaseWrapping
+}
+
+export interface KeyReleaseAnswer {
+  /** JWS (compact) over a ReleasedKey, with `x5c`. */
+  value: string
+}
+
+/** Payload of the JWS. */
+export interface ReleasedKey {
+  request: { 'api-version': string; enc: ReleaseWrapping; kid: string; nonce?: string }
+  response: { key: KeyBundle }
+}
+
+/** Content of `key_hsm`. */
+export interface ReleasedKeyEnvelope {
+  schema_version: '1.0'
+  /** `kid` of the wrapping key, as the token named it. */
+  header: { kid: string; alg: 'dir'; enc: ReleaseWrapping }
+  /** RSA-OAEP(wrapping key, AES-256 key) ‖ AES-KWP(AES-256 key, private key as PKCS#8; oct keys raw). */
+  ciphertext: Base64Url
+}
+
+export interface GuestStateGenerationRequest {
+  target: string
+  generation: number
+}
+
+export interface GuestStateGeneration {
+  generation: number
+}
+
+/** Tag of a released key: the lowest generation of the guest state that is not rolled back, as a decimal. */
+export const guestStateGenerationTag = 'x-strongroom-guest-state-generation'
+
+export interface ClaimCondition {
+  /** Path into the token's claims, parts divided by dots. */
+  claim: string
+  equals: string | number | boolean
+}
+
+export type ReleaseCondition = ClaimCondition | { allOf: ReleaseCondition[] } | { anyOf: ReleaseCondition[] }
+
+export type ReleaseAuthority = { authority: string } & ({ allOf: ReleaseCondition[] } | { anyOf: ReleaseCondition[] })
+
+/** Key Vault's release policy grammar, version 1.0.0. */
+export interface ReleasePolicy {
+  version: '1.0.0'
+  anyOf: ReleaseAuthority[]
+}
+
+/** What `az keyvault key create --default-cvm-policy` asks: any confidential VM that this authority attests. */
+export const defaultCvmReleasePolicy = (authority: string): ReleasePolicy => ({
+  version: '1.0.0',
+  anyOf: [{ authority, allOf: [{ claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' }] }],
+})
+
+/** Policy of a VM's platform key: the token of any other VM opens nothing. `vmId` is compared exactly, case included. */
+export const platformKeyReleasePolicy = (o: {
+  authority: string
+  attestationType: 'sevsnpvm' | 'tdxvm'
+  vmId: string
+}): ReleasePolicy => ({
+  version: '1.0.0',
+  anyOf: [
+    {
+      authority: o.authority,
+      allOf: [
+        { claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' },
+        { claim: 'x-ms-attestation-type', equals: o.attestationType },
+        { claim: 'x-ms-runtime.vm-configuration.vmUniqueId', equals: o.vmId },
+      ],
+    },
+  ],
+})
