@@ -1,8 +1,10 @@
 import { copyFile, open, readFile, rename, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
+import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 import { machineProcesses } from './support/processes.ts'
+import { tamperings } from './support/tamper.ts'
 import { diskFile, findKernelByte, guestStateFile, readEvidence, statusOf, type VmView } from './support/vm.ts'
 
 /**
@@ -43,6 +45,14 @@ describe('a confidential VM on SEV-SNP', () => {
       'disk',
     ])
     expect(outcome.code).toBe(0)
+  })
+
+  it.each(tamperings)('is not trusted with $what in its evidence: the link $link says so', async ({ link, change }) => {
+    const evidence = structuredClone(await readEvidence(installation, 'first'))
+    change(evidence)
+    const report = await verifyBoot({ name: 'first', evidence, stateDir: installation.stateDir, at: new Date() })
+    expect(report.trusted).toBe(false)
+    expect(report.links.find((each) => each.id === link)?.outcome).toBe('refused')
   })
 
   it('has an encrypted root, Secure Boot, its host name and its account inside', async () => {

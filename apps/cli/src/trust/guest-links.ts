@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { BootEvidence } from '@strongroom/contract'
 import { parseEventLog, parseHclReport, parseTpm2bPublic, replay, verifyQuote } from '@strongroom/evidence'
-import { parseRuntimeClaims } from './claims.ts'
 import { fromBase64Url, hex, sameBytes, sha256Hex } from './encoding.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'

@@ -95,6 +95,6 @@ export async function releaseLink(evidence: BootEvidence, claims: TokenClaims, c
   const policyHash = createHash('sha256').update(policy).digest('hex')
   return {
     counter,
-    shows: [`${evidence.release.keyId}`, `${wrapped.header.enc}, policy ${short(policyHash)} satisfied by token ${short(String(claims['jti']))}`],
+    shows: [`${evidence.release.keyId}`, `${wrapped.header?.enc}, policy ${short(policyHash)} satisfied by token ${short(String(claims['jti']))}`],
   }
 }
