@@ -1,0 +1,47 @@
+import { utf8 } from '../bytes/bytes.ts'
+import { digest } from '../bytes/digest.ts'
+import { ParseError } from '../result/errors.ts'
+import { extendAll, textDigest } from './pcr.ts'
+import type { PeImage } from './pe.ts'
+
+/** Boot phases that systemd-pcrphase extends into PCR 11, in order (systemd-pcrphase.service(8)). */
+export const bootPhases = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready'] as const
+export type BootPhase = (typeof bootPhases)[number]
+
+/** Sections in the stub's own order, which is not the file's; `.pcrsig` signs the result and is left out (systemd-stub(7)). */
+const measuredSections = [
+  '.linux', '.osrel', '.cmdline', '.initrd', '.ucode', '.splash', '.dtb', '.uname', '.sbat', '.pcrpkey', '.profile', '.dtbauto', '.hwids',
+] // prettier-ignore
+
+/**
+ * PCR 11 of a unified kernel image: per section its name with the terminating zero, then its content.
+ * @param through the last phase that has been entered; without it the value that the stub leaves
+ * @throws ParseError Duplicate for images with profiles, whose sections repeat
+ */
+export async function predictPcr11(image: PeImage, through?: BootPhase): Promise<Uint8Array> {
+  const digests: Uint8Array[] = []
+  for (const name of measuredSections) {
+    const found = image.sections.filter((section) => section.name === name)
+    if (found.length > 1) {
+      throw new ParseError({
+        code: 'Duplicate',
+        message: `unified kernel image: section ${name} occurs ${found.length} times`,
+      })
+    }
+    const section = found[0]
+    if (section === undefined) continue
+    digests.push(await digest('SHA-256', utf8(`${name}\0`)), await digest('SHA-256', section.data))
+  }
+  for (const phase of phasesThrough(through)) digests.push(await textDigest(phase))
+  return extendAll(digests)
+}
+
+/** True when the image has what systemd's stub needs to start it. */
+export function isUnifiedKernelImage(image: PeImage): boolean {
+  const names = new Set(image.sections.map((section) => section.name))
+  return names.has('.linux') && names.has('.osrel') && names.has('.cmdline')
+}
+
+function phasesThrough(phase: BootPhase | undefined): readonly BootPhase[] {
+  return phase === undefined ? [] : bootPhases.slice(0, bootPhases.indexOf(phase) + 1)
+}

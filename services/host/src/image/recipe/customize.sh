@@ -1,0 +1,23 @@
+#!/bin/sh
+# After all packages are configured: the agent, the network, and nothing that two machines would share.
+set -eu
+recipe=$(dirname "$0")
+root=$1
+put() { install -D -o root -g root -m "$1" "$recipe/$2" "$root/$3"; }
+put 0755 agent usr/lib/strongroom/agent
+put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
+put 0644 strongroom-hostkeys.service etc/systemd/system/strongroom-hostkeys.service
+put 0644 network.conf etc/systemd/network/50-ethernet.network
+printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthentication no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' \
+  >"$root/etc/ssh/sshd_config.d/strongroom.conf"
+chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service
+chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
+# Nobody logs in at the console: the host sees all that is typed there.
+chroot "$root" systemctl --quiet mask getty@tty1.service serial-getty@.service getty-static.service \
+  apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer man-db.timer
+passwd -R "$root" -l root >/dev/null 2>&1 || chroot "$root" passwd -l root >/dev/null
+rm -f "$root"/etc/ssh/ssh_host_*
+: >"$root/etc/machine-id"
+rm -f "$root/var/lib/dbus/machine-id" "$root/etc/hostname" "$root/etc/resolv.conf"
+: >"$root/etc/fstab"
+rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/var/cache/apt/*.bin
