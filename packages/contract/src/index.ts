@@ -1,4 +1,5 @@
 export * from './arm.ts'
+export * from './attestation-collateral.ts'
 export * from './attestation.ts'
 export * from './boot-evidence.ts'
 export * from './errors.ts'

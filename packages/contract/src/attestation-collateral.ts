@@ -1,0 +1,37 @@
+/**
+ * Paths of https://collateral.strongroom.internal (`collateralHost`), anonymous: those of AMD's Key Distribution Service
+ * and of Intel's Provisioning Certification Service 4. Only the revocation list of Intel's root is ours: Intel serves it
+ * at another host.
+ */
+export const collateralPaths = {
+  /** PEM: ASK, then ARK. */
+  snpCertificateChain: (product: string): string => `/vcek/v1/${product}/cert_chain`,
+  /** DER. */
+  snpRevocationList: (product: string): string => `/vcek/v1/${product}/crl`,
+  /** DER of a VCEK. `hwid` is the chip id in lower-case hexadecimal; the levels are those of the reported TCB. */
+  snpVcek: (o: {
+    product: string
+    hwid: string
+    bootLoader: number
+    tee: number
+    snp: number
+    microcode: number
+  }): string =>
+    `/vcek/v1/${o.product}/${o.hwid}?blSPL=${o.bootLoader}&teeSPL=${o.tee}&snpSPL=${o.snp}&ucodeSPL=${o.microcode}`,
+  /** JSON text; the issuer's chain is in the header `TCB-Info-Issuer-Chain`. `fmspc`: 12 lower-case hexadecimal digits. */
+  tdxTcbInfo: (fmspc: string): string => `/tdx/certification/v4/tcb?fmspc=${fmspc}`,
+  /** JSON text; chain in `SGX-Enclave-Identity-Issuer-Chain`. */
+  tdxQeIdentity: '/tdx/certification/v4/qe/identity',
+  /** DER; chain in `SGX-PCK-CRL-Issuer-Chain`. */
+  tdxPckRevocationList: (authority: 'platform' | 'processor'): string =>
+    `/sgx/certification/v4/pckcrl?ca=${authority}&encoding=der`,
+  /** DER. */
+  tdxRootRevocationList: '/sgx/certification/v4/rootcacrl',
+} as const
+
+/** Response headers with the issuer's chain: PEM, percent-encoded, leaf first. */
+export const collateralChainHeaders = {
+  tcbInfo: 'tcb-info-issuer-chain',
+  qeIdentity: 'sgx-enclave-identity-issuer-chain',
+  pckCrl: 'sgx-pck-crl-issuer-chain',
+} as const
