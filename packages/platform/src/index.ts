@@ -4,16 +4,28 @@ export {
   type CertificateRequest,
   type CertificateUsage,
   type InstallationAuthority,
+  type ServerCredentials,
 } from './authority/authority.ts'
 export { systemClock, type Clock } from './clock.ts'
 export { ServiceError, toErrorBody, toErrorDetail, type ServiceErrorOptions, type WireError } from './errors.ts'
 export { createFileAtomically, writeFileAtomically } from './files.ts'
 export { createHttpApp } from './http/app.ts'
 export { requireBearer, type Caller, type TokenSource, type TokenVerifier } from './http/bearer.ts'
+export { serve, type ServeOptions } from './http/serve.ts'
 export { createWireClient, type WireClient, type WireRequest, type WireResponse } from './http/wire-client.ts'
 export { defaultPorts, openInstallation, type Installation } from './installation.ts'
 export { createLogger, type Logger } from './logger.ts'
 export { loadMasterKey } from './master-key.ts'
+export { OperationRunner } from './operations/runner.ts'
+export type {
+  Operation,
+  OperationStatus,
+  OperationStep,
+  SagaDefinition,
+  SagaStep,
+  StepContext,
+  StepState,
+} from './operations/saga.ts'
 export { memoryBackedDirectory } from './programs/memory-backed.ts'
 export { startProgram, type OwnedProcess, type StartOptions } from './programs/owned.ts'
 export { sameProcess, startTimeOf } from './programs/process.ts'

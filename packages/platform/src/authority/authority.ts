@@ -31,13 +31,21 @@ export interface CertificateRequest {
   extensions?: { oid: string; critical?: boolean; value: Uint8Array }[]
 }
 
+export interface ServerCredentials {
+  /** PEM. */
+  key: string
+  /** PEM, leaf first, the authority after it. */
+  cert: string
+  context: SecureContext
+}
+
 /** The installation's own certification authority. Clients trust it by the file `caPath`. */
 export interface InstallationAuthority {
   caPem: string
   /** STATE/ca.pem */
   caPath: string
   /** A leaf for this name, made on demand, kept in memory; undefined for names that are not the installation's. */
-  serverCredentials(host: string): Promise<SecureContext | undefined>
+  serverCredentials(host: string): Promise<ServerCredentials | undefined>
   /** A certificate in PEM for a key of someone else: attestation keys, the vault's release signing key. */
   issueCertificate(o: CertificateRequest): Promise<string>
 }
@@ -137,12 +145,12 @@ function createLeaves(o: {
   pkcs8: Uint8Array
   clock: Clock
 }): InstallationAuthority['serverCredentials'] {
-  const leaves = new Map<string, { context: Promise<SecureContext>; renewAt: number }>()
+  const leaves = new Map<string, { credentials: Promise<ServerCredentials>; renewAt: number }>()
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const spki = Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
 
-  const make = async (host: string): Promise<SecureContext> => {
+  const make = async (host: string): Promise<ServerCredentials> => {
     const { issueLeaf } = await import('./issue.ts')
     const names = host === '127.0.0.1' ? { ipAddresses: [host] } : { dnsNames: [host] }
     const pem = await issueLeaf({
@@ -156,7 +164,8 @@ function createLeaves(o: {
       pkcs8: o.pkcs8,
       now: o.clock.now(),
     })
-    return createSecureContext({ key, cert: pem + o.caPem, minVersion: 'TLSv1.2' })
+    const cert = pem + o.caPem
+    return { key, cert, context: createSecureContext({ key, cert, minVersion: 'TLSv1.2' }) }
   }
 
   return (name) => {
@@ -164,13 +173,13 @@ function createLeaves(o: {
     if (!isOurs(host)) return Promise.resolve(undefined)
     const now = o.clock.now().getTime()
     const kept = leaves.get(host)
-    if (kept && kept.renewAt > now) return kept.context
-    const context = make(host)
+    if (kept && kept.renewAt > now) return kept.credentials
+    const credentials = make(host)
     leaves.delete(host)
-    leaves.set(host, { context, renewAt: now + leafDays * 24 * 3600_000 - leafRenewMs })
-    context.catch(() => leaves.delete(host))
+    leaves.set(host, { credentials, renewAt: now + leafDays * 24 * 3600_000 - leafRenewMs })
+    credentials.catch(() => leaves.delete(host))
     const oldest = leaves.keys().next().value
     if (leaves.size > leafLimit && oldest !== undefined) leaves.delete(oldest)
-    return context
+    return credentials
   }
 }

@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Kysely } from 'kysely'
 import { ServiceError } from '../errors.ts'
 import { runMigrations, type Migration } from './migrations.ts'
 import { openPostgres } from './postgres.ts'
@@ -8,8 +8,8 @@ import { TransactionGuard } from './transaction-guard.ts'
 /** Tables are declared by each service: `store.db as Kysely<Tables>` gives the typed view. */
 // oxlint-disable-next-line typescript/no-explicit-any -- one store type serves every service's tables
 export type Database = Kysely<any>
-// oxlint-disable-next-line typescript/no-explicit-any -- see Database
-export type DatabaseTransaction = Transaction<any>
+/** Within Store.transaction. */
+export type DatabaseTransaction = Database
 
 /**
  * One interface over two engines. SQL has to be accepted by both: text and integer columns, JSON as text, ISO

@@ -1,0 +1,203 @@
+import { randomUUID } from 'node:crypto'
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { SecureContext } from 'node:tls'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { managementHost, type ErrorBody } from '@strongroom/contract'
+import type { FastifyInstance } from 'fastify'
+import type { InstallationAuthority } from '../authority/authority.ts'
+import { ServiceError } from '../errors.ts'
+import type { Installation } from '../installation.ts'
+import type { Logger } from '../logger.ts'
+import type { VirtualHost } from '../service.ts'
+import { createConnectProxy } from './connect-proxy.ts'
+import { hostOf } from './host.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+
+export interface ServeOptions {
+  installation: Installation
+  authority: InstallationAuthority
+  hosts: VirtualHost[]
+  logger: Logger
+  /** Answers on localhost and 127.0.0.1. */
+  portal?: FastifyInstance
+  /** Whether every service is up; /ready asks it. Default: as soon as the listeners answer. */
+  ready?: () => boolean
+}
+
+/** How long requests that are under way may take once the server closes. */
+const graceMs = 1_000
+
+/**
+ * Listens on 127.0.0.1: TLS on ports.tls, routed by Host, with a certificate for the name that the client asks for;
+ * plain on ports.local: GET /health, /ready, /metrics, and the CONNECT proxy that leads clients to our names.
+ * @throws ServiceError PortTaken
+ */
+export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }> {
+  const apps = [...new Set([...o.hosts.map((host) => host.app), ...(o.portal ? [o.portal] : [])])]
+  await Promise.all(apps.map((app) => app.ready()))
+  const { tls, local } = o.installation.ports
+  const metrics = createMetrics()
+  const state = { closing: false }
+
+  const tlsServer = createHttpsServer(
+    {
+      minVersion: 'TLSv1.2',
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (name, done) => {
+        void chooseContext(o.authority, name, done)
+      },
+    },
+    (request, response) => route(o, metrics, request, response),
+  )
+  // Clients that name no host (by address) get the certificate of the loopback address.
+  const fallback = await o.authority.serverCredentials('127.0.0.1')
+  if (!fallback) throw new TypeError('the authority has no certificate for 127.0.0.1')
+  tlsServer.setSecureContext({ key: fallback.key, cert: fallback.cert, minVersion: 'TLSv1.2' })
+  harden(tlsServer)
+
+  const localServer = createHttpServer((request, response) => {
+    void answerLocally({ request, response, metrics, ready: () => !state.closing && (o.ready?.() ?? true) })
+  })
+  harden(localServer)
+  const proxy = createConnectProxy({ tlsPort: tls, localPort: local, logger: o.logger })
+  localServer.on('connect', (request, client, head: Buffer) => proxy.connect(request, client, head))
+
+  const close = async (): Promise<void> => {
+    state.closing = true
+    proxy.close()
+    await Promise.all([tlsServer, localServer].map((server) => closeServer(server)))
+  }
+  try {
+    await listen(tlsServer, tls, 'tls')
+    await listen(localServer, local, 'local')
+  } catch (error) {
+    await close()
+    throw error
+  }
+  o.logger.info({ tls, local }, 'listening')
+  return { close }
+}
+
+/** Unknown names get the fallback, whose mismatch the client reports. */
+async function chooseContext(
+  authority: InstallationAuthority,
+  name: string,
+  done: (error: Error | null, context?: SecureContext) => void,
+): Promise<void> {
+  try {
+    done(null, (await authority.serverCredentials(name))?.context)
+  } catch (error) {
+    done(error as Error)
+  }
+}
+
+function route(o: ServeOptions, metrics: Metrics, request: IncomingMessage, response: ServerResponse): void {
+  const begun = performance.now()
+  response.once('close', () => {
+    const seconds = (performance.now() - begun) / 1000
+    metrics.observe({ method: request.method ?? '', status: response.statusCode, seconds })
+  })
+  const host = hostOf(request.headers.host)
+  const portal = o.portal && (host === 'localhost' || host === '127.0.0.1') ? o.portal : undefined
+  const app = portal ?? (host === undefined ? undefined : o.hosts.find((entry) => entry.matches(host))?.app)
+  if (app) {
+    app.routing(request, response)
+    return
+  }
+  const id = randomUUID()
+  const body: ErrorBody = {
+    error: {
+      code: 'UnknownHost',
+      message: `No service of this installation answers as ${host ?? 'a request without a host name'}.`,
+      innererror: { expected: `a name such as ${managementHost}`, remedy: 'Check the host name in the URL.' },
+    },
+  }
+  // 421 Misdirected Request (RFC 9110 section 15.5.20).
+  response.writeHead(421, { 'content-type': 'application/json; charset=utf-8', 'x-ms-request-id': id })
+  response.end(JSON.stringify(body))
+}
+
+async function answerLocally(o: {
+  request: IncomingMessage
+  response: ServerResponse
+  metrics: Metrics
+  ready: () => boolean
+}): Promise<void> {
+  const send = (status: number, type: string, body: string): void => {
+    o.response.writeHead(status, {
+      'content-type': type,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    })
+    o.response.end(o.request.method === 'HEAD' ? undefined : body)
+  }
+  const json = (status: number, body: object): void =>
+    send(status, 'application/json; charset=utf-8', JSON.stringify(body))
+  const refuse = (status: number, code: string, message: string): void => json(status, { error: { code, message } })
+  const host = hostOf(o.request.headers.host)
+  // A web page can point its own name here (DNS rebinding); only loopback names are answered.
+  if (host !== 'localhost' && host !== '127.0.0.1') {
+    refuse(421, 'UnknownHost', 'This listener answers on localhost and 127.0.0.1 only.')
+    return
+  }
+  if (o.request.method !== 'GET' && o.request.method !== 'HEAD') {
+    refuse(405, 'MethodNotAllowed', 'This listener answers GET, and CONNECT as a proxy.')
+    return
+  }
+  const path = (o.request.url ?? '/').split('?', 1)[0]
+  if (path === '/health') json(200, { status: 'ok' })
+  else if (path === '/ready') {
+    if (o.ready()) json(200, { status: 'ready' })
+    else json(503, { status: 'starting' })
+  } else if (path === '/metrics') send(200, o.metrics.contentType, await o.metrics.text())
+  else refuse(404, 'NotFound', 'There are /health, /ready and /metrics here.')
+}
+
+function harden(server: Server): void {
+  server.headersTimeout = 15_000
+  server.requestTimeout = 300_000
+  server.keepAliveTimeout = 30_000
+  server.maxConnections = 2_000
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code !== 'ECONNRESET' && socket.writable)
+      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+    else socket.destroy()
+  })
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
+}
+
+function listen(server: Server, port: number, which: 'tls' | 'local'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const taken = cause.code === 'EADDRINUSE'
+      reject(
+        new ServiceError({
+          code: taken ? 'PortTaken' : 'PortUnusable',
+          status: 409,
+          message: `The port ${port} on 127.0.0.1 ${taken ? 'is taken by another program' : `cannot be used (${cause.code ?? cause.message})`}.`,
+          target: `ports.${which}`,
+          expected: 'a free port',
+          found: taken ? 'a listener' : (cause.code ?? cause.message),
+          remedy: `End that program, or start with another port: --${which === 'tls' ? 'port' : 'local-port'} N`,
+          cause,
+        }),
+      )
+    })
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => resolve())
+  })
+}
+
+/** Ends kept-alive connections at once and the others when their request is answered or the grace is over. */
+async function closeServer(server: Server): Promise<void> {
+  if (!server.listening) return
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  const grace = new AbortController()
+  void sleep(graceMs, undefined, { signal: grace.signal }).then(
+    () => server.closeAllConnections(),
+    () => {},
+  )
+  server.closeIdleConnections()
+  await closed
+  grace.abort()
+}

@@ -1,0 +1,245 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { EventEmitter } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from '../clock.ts'
+import { ServiceError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { Database, Store } from '../store/store.ts'
+import { Execution } from './execution.ts'
+import { createLeaseHolder } from './lease-holder.ts'
+import { OperationRecords, operationMigrations } from './records.ts'
+import type { Operation, SagaDefinition } from './saga.ts'
+
+/** Operations that one runner works on at the same time. */
+const concurrency = 16
+const pollMs = 500
+const keepDays = 30
+
+/**
+ * Runs sagas: their steps in order, what was done undone in reverse when one fails. Every state is persisted, and an
+ * operation belongs to the runner that holds its lease; when that process dies another one goes on at the same step.
+ * Operations of one resource run one after the other, in the order of their submission.
+ */
+export class OperationRunner {
+  readonly #store: Store
+  readonly #records: OperationRecords
+  readonly #logger: Logger
+  readonly #clock: Clock
+  readonly #holder: string
+  readonly #leaseMs: number
+  readonly #definitions = new Map<string, SagaDefinition<unknown>>()
+  readonly #executions = new Map<string, { execution: Execution; ended: Promise<void> }>()
+  readonly #ended = new EventEmitter().setMaxListeners(0)
+  /** Work must not inherit the transaction that an operation was submitted in. */
+  readonly #outside: <R>(work: () => R) => R = AsyncLocalStorage.snapshot()
+  #migrated: Promise<void> | undefined
+  #timers: NodeJS.Timeout[] = []
+  #running = false
+  #claiming: Promise<void> | undefined
+  #claimAgain = false
+
+  constructor(o: { store: Store; logger: Logger; clock: Clock; owner: string; leaseSeconds?: number }) {
+    this.#store = o.store
+    this.#records = new OperationRecords(o.store)
+    this.#logger = o.logger
+    this.#clock = o.clock
+    this.#holder = createLeaseHolder(o.owner)
+    this.#leaseMs = (o.leaseSeconds ?? 30) * 1000
+  }
+
+  /** Before start: an operation of an unknown kind is left to another runner. */
+  define<P>(definition: SagaDefinition<P>): void {
+    const names = definition.steps.map((step) => step.name)
+    if (new Set(names).size !== names.length) throw new TypeError(`two steps of ${definition.kind} have one name`)
+    if (this.#definitions.has(definition.kind)) throw new TypeError(`${definition.kind} is defined already`)
+    this.#definitions.set(definition.kind, definition as SagaDefinition<unknown>)
+  }
+
+  async start(): Promise<void> {
+    if (this.#running) return
+    await this.#migrate()
+    await this.#records.removeEndedBefore(new Date(this.#clock.now().getTime() - keepDays * 24 * 3600_000))
+    this.#running = true
+    this.#timers = [
+      setInterval(() => this.#kick(), Math.min(pollMs, this.#leaseMs / 2)),
+      setInterval(() => void this.#renew(), this.#leaseMs / 3),
+    ]
+    this.#kick()
+  }
+
+  /** Interrupts what runs and hands it back: it goes on at the same step at the next start. */
+  async stop(): Promise<void> {
+    this.#running = false
+    for (const timer of this.#timers.splice(0)) clearInterval(timer)
+    await this.#claiming
+    for (const { execution } of this.#executions.values()) execution.interrupt()
+    await Promise.all([...this.#executions.values()].map((entry) => entry.ended))
+    this.#ended.emit('stopped')
+  }
+
+  /**
+   * Records an operation; it starts at once unless another of the same resource is unfinished. With `tx` it is part of
+   * the caller's transaction. A repeated idempotency key (per kind and resource) returns the first operation.
+   * @param o.params JSON only, and no secrets: they are persisted in clear
+   */
+  async submit<P>(o: {
+    kind: string
+    resourceId: string
+    params: P
+    idempotencyKey?: string
+    tx?: Database
+  }): Promise<Operation> {
+    const definition = this.#definitions.get(o.kind)
+    if (!definition) throw new TypeError(`no operation of the kind ${o.kind} is defined`)
+    const steps = definition.steps.map((step) => ({ name: step.name, state: 'Pending' as const }))
+    const insert = (tx: Database): Promise<Operation> =>
+      this.#records.insert({
+        kind: o.kind,
+        resourceId: o.resourceId,
+        params: o.params,
+        steps,
+        ...(o.idempotencyKey !== undefined && { idempotencyKey: o.idempotencyKey }),
+        now: this.#clock.now(),
+        tx,
+      })
+    if (!o.tx) await this.#migrate()
+    const operation = await (o.tx ? insert(o.tx) : this.#store.transaction(insert))
+    this.#outside(() => this.#kick())
+    // The caller's transaction is not committed yet, and there is no telling when it will be.
+    if (o.tx) for (const delay of [5, 50, 200]) this.#outside(() => setTimeout(() => this.#kick(), delay).unref())
+    return operation
+  }
+
+  get(id: string): Promise<Operation | undefined> {
+    return this.#records.get(id)
+  }
+
+  /** Newest first. */
+  listFor(resourceId: string): Promise<Operation[]> {
+    return this.#records.listFor(resourceId)
+  }
+
+  /**
+   * Resolves when the operation has ended, in whichever process.
+   * @throws ServiceError OperationNotFound; OperationInterrupted where this runner stops first
+   */
+  async wait(id: string): Promise<Operation> {
+    const stopped = new AbortController()
+    const wake = new EventEmitter()
+    const onStop = (): void => {
+      stopped.abort()
+      wake.emit('wake')
+    }
+    const onEnd = (): boolean => wake.emit('wake')
+    this.#ended.once('stopped', onStop)
+    this.#ended.on(id, onEnd)
+    try {
+      for (;;) {
+        const woken = new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, pollMs)
+          wake.once('wake', () => {
+            clearTimeout(timer)
+            resolve()
+          })
+        })
+        const operation = await this.#records.get(id)
+        if (!operation) {
+          throw new ServiceError({ code: 'OperationNotFound', status: 404, message: `There is no operation ${id}.` })
+        }
+        if (operation.endedAt !== undefined) return operation
+        if (stopped.signal.aborted) {
+          throw new ServiceError({
+            code: 'OperationInterrupted',
+            status: 503,
+            message: `The server stops; operation ${id} goes on when it is started again.`,
+            remedy: 'Start the server, then ask for the operation.',
+          })
+        }
+        await woken
+      }
+    } finally {
+      wake.emit('wake')
+      this.#ended.off('stopped', onStop)
+      this.#ended.off(id, onEnd)
+    }
+  }
+
+  /** Asks an operation to end and undo what it has done; false where it is past that. */
+  async cancel(id: string): Promise<boolean> {
+    const asked = await this.#records.requestCancel(id)
+    if (asked) this.#executions.get(id)?.execution.cancel()
+    return asked
+  }
+
+  #migrate(): Promise<void> {
+    this.#migrated ??= this.#store.migrate('operations', operationMigrations)
+    return this.#migrated
+  }
+
+  #kick(): void {
+    if (!this.#running) return
+    if (this.#claiming) {
+      this.#claimAgain = true
+      return
+    }
+    this.#claiming = this.#claim()
+      .catch((error: unknown) => this.#logger.error({ err: error }, 'operations cannot be claimed'))
+      .finally(() => {
+        this.#claiming = undefined
+        if (!this.#claimAgain) return
+        this.#claimAgain = false
+        this.#kick()
+      })
+  }
+
+  async #claim(): Promise<void> {
+    const now = this.#clock.now()
+    const taken = await this.#records.claim({
+      kinds: [...this.#definitions.keys()],
+      owner: this.#holder,
+      now,
+      until: new Date(now.getTime() + this.#leaseMs),
+      limit: concurrency - this.#executions.size,
+    })
+    for (const held of taken) {
+      const execution = new Execution({
+        held,
+        definition: this.#definitions.get(held.kind)!,
+        records: this.#records,
+        owner: this.#holder,
+        clock: this.#clock,
+        logger: this.#logger.child({ operationId: held.id, kind: held.kind }),
+      })
+      const ended = execution
+        .run()
+        .catch(async (error: unknown) => {
+          // The store itself failed: the lease is given back, or runs out, and the operation is taken up again.
+          this.#logger.error({ err: error, operationId: held.id }, 'operation was interrupted')
+          await sleep(pollMs)
+          await this.#records.release(held.id, this.#holder).catch(() => {})
+        })
+        .finally(() => {
+          this.#executions.delete(held.id)
+          this.#ended.emit(held.id)
+          this.#kick()
+        })
+      this.#executions.set(held.id, { execution, ended })
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const ids = [...this.#executions.keys()]
+    const until = new Date(this.#clock.now().getTime() + this.#leaseMs)
+    try {
+      const kept = await this.#records.renew({ ids, owner: this.#holder, until })
+      for (const id of ids) {
+        const entry = kept.find((lease) => lease.id === id)
+        const execution = this.#executions.get(id)?.execution
+        if (!entry) execution?.loseLease()
+        else if (entry.cancelRequested) execution?.cancel()
+      }
+    } catch (error) {
+      this.#logger.error({ err: error }, 'leases cannot be renewed')
+    }
+  }
+}
