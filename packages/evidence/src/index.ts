@@ -3,6 +3,7 @@ export { ByteReader } from './bytes/byte-reader.ts'
 export { ByteWriter } from './bytes/byte-writer.ts'
 export { concat, equal, isZero, reversed, utf8 } from './bytes/bytes.ts'
 export { digest, digestLength, forWebCrypto, type HashName } from './bytes/digest.ts'
+export { formatGuid, parseGuid } from './bytes/guid.ts'
 export { fromHex, toHex } from './bytes/hex.ts'
 export { DerReader, derTag, type DerValue } from './der/der-reader.ts'
 export * from './der/der-values.ts'
@@ -23,3 +24,38 @@ export { describeName, sameName, type Name } from './x509/name.ts'
 export { spkiSha256, verifyPath } from './x509/path.ts'
 export { parsePem } from './x509/pem.ts'
 export { parsePublicKey, verifyRawEcdsa, verifySignature, type Curve, type PublicKey } from './x509/public-key.ts'
+export { appraiseSnp, type SnpPolicy } from './snp/appraise.ts'
+export { amdOid, readEndorsement, type SnpEndorsement } from './snp/endorse.ts'
+export {
+  genuineAmdAnchors,
+  productOfCpu,
+  productOfName,
+  snpProducts,
+  type CpuIdentity,
+  type SnpProduct,
+} from './snp/products.ts'
+export {
+  parseSnpReport,
+  snpReportLength,
+  snpSignedLength,
+  type SnpFirmwareVersion,
+  type SnpGuestPolicy,
+  type SnpPlatformInfo,
+  type SnpReport,
+  type SnpSigningKey,
+} from './snp/report.ts'
+export { decodeTcb, describeTcb, encodeTcb, tcbParts, type TcbVersion } from './snp/tcb.ts'
+export { verifySnp, type SnpChain, type VerifiedSnp } from './snp/verify.ts'
+export {
+  buildHclReport,
+  hclReportData,
+  parseHclReport,
+  verifyHclBinding,
+  type HclReport,
+  type HclReportType,
+  type HclRequestType,
+} from './azure/hcl-report.ts'
+export { parseSnpFirmware, snpSection, type SnpFirmware, type SnpSection } from './measure/snp-firmware.ts'
+export { snpKernelHashesPage, type DirectKernel } from './measure/snp-kernel-hashes.ts'
+export { snpFirmwareDigest, snpLaunchDigest } from './measure/snp-launch-digest.ts'
+export { cpuSignature, cpuSignatureOf } from './measure/snp-vmsa.ts'

@@ -1,0 +1,110 @@
+import { ByteReader } from '../bytes/byte-reader.ts'
+import { formatGuid } from '../bytes/guid.ts'
+import { ParseError } from '../result/errors.ts'
+
+/** GUIDs of OVMF's table at the end of the image. */
+const guid = {
+  tableFooter: '96b582de-1fb2-45f7-baea-a366c55a082d',
+  sevHashTable: '7255371f-3a3b-4b04-927b-1da6efa8d454',
+  sevEsResetBlock: '00f771de-1a7e-4fcb-890e-68c77e2fb44e',
+  sevMetadata: 'dc886566-984a-4798-a75e-5585a7bf67cc',
+} as const
+
+/** Kinds of sections that the host adds beside the image (OVMF `OvmfSevMetadata`). */
+export const snpSection = { memory: 1, secrets: 2, cpuid: 3, svsmCaa: 4, kernelHashes: 0x10 } as const
+
+export interface SnpSection {
+  /** Guest physical address. */
+  address: number
+  /** Bytes; whole pages. */
+  size: number
+  type: number
+}
+
+/** What a launch needs to know of a firmware image. */
+export interface SnpFirmware {
+  sections: SnpSection[]
+  /** Where the processors after the first begin. */
+  resetAddress: number
+  /** Guest physical address of the table of kernel hashes; undefined when the image does not take one. */
+  hashTableAddress: number | undefined
+}
+
+const fourGiB = 2 ** 32
+/** Room after the table: OVMF keeps the last 32 bytes for the reset vector. */
+const afterTable = 32
+const entryHeaderLength = 18
+
+/** Reads OVMF's GUID table and SEV metadata. @throws ParseError Missing, WrongMagic, UnknownVersion, UnknownType, WrongLength */
+export function parseSnpFirmware(image: Uint8Array): SnpFirmware {
+  const table = readTable(image)
+  const metadata = table.get(guid.sevMetadata)
+  if (metadata === undefined) refuse('Missing', 'has no SEV metadata: it cannot be launched as an SNP guest')
+  const reset = table.get(guid.sevEsResetBlock)
+  if (reset === undefined) refuse('Missing', 'has no reset block for further processors')
+  const hashes = table.get(guid.sevHashTable)
+  // Images that take no hashes carry the entry with an address of zero.
+  const hashTableAddress = hashes === undefined ? 0 : new ByteReader(hashes, 'hash table').u32le('address')
+  return {
+    sections: readSections(image, new ByteReader(metadata, 'SEV metadata pointer').u32le('offset')),
+    resetAddress: new ByteReader(reset, 'reset block').u32le('address'),
+    hashTableAddress: hashTableAddress === 0 ? undefined : hashTableAddress,
+  }
+}
+
+/** Entries by GUID. The table is read from its end: each entry's header follows its data. */
+function readTable(image: Uint8Array): Map<string, Uint8Array> {
+  const footerEnd = image.length - afterTable
+  if (footerEnd < entryHeaderLength) refuse('Truncated', 'is too small')
+  const footer = readEntryHeader(image, footerEnd)
+  if (footer.guid !== guid.tableFooter) refuse('WrongMagic', 'has no table of GUIDs at its end')
+  const start = footerEnd - footer.length
+  if (start < 0 || footer.length < entryHeaderLength) refuse('WrongLength', 'has a table of GUIDs of impossible length')
+  const entries = new Map<string, Uint8Array>()
+  let end = footerEnd - entryHeaderLength
+  while (end - start >= entryHeaderLength) {
+    const entry = readEntryHeader(image, end)
+    if (entry.length < entryHeaderLength || entry.length > end - start) {
+      refuse('WrongLength', 'has an entry of impossible length in its table of GUIDs')
+    }
+    if (entries.has(entry.guid)) refuse('Duplicate', 'has a GUID twice in its table')
+    entries.set(entry.guid, image.subarray(end - entry.length, end - entryHeaderLength))
+    end -= entry.length
+  }
+  return entries
+}
+
+function readEntryHeader(image: Uint8Array, end: number): { guid: string; length: number } {
+  const at = end - entryHeaderLength
+  const reader = new ByteReader(image.subarray(at, end), 'GUID table entry', at)
+  const length = reader.u16le('length')
+  return { length, guid: formatGuid(reader.bytes(16, 'GUID')) }
+}
+
+function readSections(image: Uint8Array, offsetFromEnd: number): SnpSection[] {
+  const at = image.length - offsetFromEnd
+  if (at < 0 || offsetFromEnd < 16) refuse('WrongLength', 'points to SEV metadata outside itself')
+  const reader = new ByteReader(image.subarray(at), 'SEV metadata', at)
+  if (reader.u32le('signature') !== 0x56455341) refuse('WrongMagic', 'has SEV metadata without their signature ASEV')
+  const size = reader.u32le('size')
+  const version = reader.u32le('version')
+  if (version !== 1) refuse('UnknownVersion', `has SEV metadata of version ${version}`)
+  const count = reader.u32le('number of sections')
+  if (count > 64 || size < 16 + 12 * count) refuse('WrongLength', 'has SEV metadata of impossible length')
+  const sections: SnpSection[] = []
+  for (let index = 0; index < count; index++) {
+    const address = reader.u32le('address')
+    const length = reader.u32le('length')
+    const type = reader.u32le('type')
+    if (!(Object.values(snpSection) as number[]).includes(type)) refuse('UnknownType', `has a section of type ${type}`)
+    if (address % 4096 !== 0 || length % 4096 !== 0 || length === 0 || address + length > fourGiB) {
+      refuse('InvalidValue', 'has a section that is not whole pages')
+    }
+    sections.push({ address, size: length, type })
+  }
+  return sections
+}
+
+function refuse(code: ParseError['code'], message: string): never {
+  throw new ParseError({ code, message: `Firmware image ${message}` })
+}

@@ -1,0 +1,156 @@
+import { concat, equal, isZero, reversed } from '../bytes/bytes.ts'
+import { toHex } from '../bytes/hex.ts'
+import { EvidenceError, ParseError, VerificationError, type VerificationErrorCode } from '../result/errors.ts'
+import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
+import { parseCertificate, type Certificate } from '../x509/certificate.ts'
+import { parseCrl } from '../x509/crl.ts'
+import { spkiSha256, verifyPath } from '../x509/path.ts'
+import { verifyRawEcdsa } from '../x509/public-key.ts'
+import { readEndorsement, type SnpEndorsement } from './endorse.ts'
+import { productOfCpu, type SnpProduct } from './products.ts'
+import type { SnpReport } from './report.ts'
+import { decodeTcb, describeTcb, type TcbVersion } from './tcb.ts'
+
+/** DER certificates of one chain; `vcek` is the VLEK and `ask` the ASVK for reports that a provider's key signed. */
+export interface SnpChain {
+  vcek: Uint8Array
+  ask: Uint8Array
+  ark: Uint8Array
+}
+
+/** A report that a processor under a trusted root made. Says nothing yet about whether its content is wanted. */
+export interface VerifiedSnp {
+  report: SnpReport
+  product: SnpProduct
+  endorsement: SnpEndorsement
+  /** Root that the chain ends at. */
+  anchor: TrustAnchor
+  reportedTcb: TcbVersion
+  currentTcb: TcbVersion
+  committedTcb: TcbVersion
+  launchTcb: TcbVersion
+}
+
+/**
+ * Checks that a report is genuine: chain to a pinned root at a time, revocation, the key's product, provider and chip against
+ * the report's, the reported versions against the endorsed, and the signature.
+ * @param o.crl revocation list of the root, DER. Absent: revocation is not checked, which the caller must have decided.
+ * @throws VerificationError; ParseError where a certificate or list is not well formed
+ */
+export async function verifySnp(o: {
+  report: SnpReport
+  chain: SnpChain
+  anchors: TrustAnchors
+  crl?: Uint8Array
+  at: Date
+}): Promise<VerifiedSnp> {
+  const { report } = o
+  const leaf = parseCertificate(o.chain.vcek)
+  const ask = parseCertificate(o.chain.ask)
+  const ark = parseCertificate(o.chain.ark)
+  const crls = o.crl === undefined ? [] : [parseCrl(o.crl)]
+  await verifyPath({ chain: [leaf, ask, ark], anchors: o.anchors.amd, at: o.at, crls })
+  const pin = await spkiSha256(ark)
+  const anchor = o.anchors.amd.find((candidate) => candidate.spkiSha256 === pin)
+  if (anchor === undefined) return refuse('UntrustedRoot', 'Root is not trusted')
+
+  const endorsement = endorsementOf(leaf)
+  const { product } = endorsement
+  checkNames(ask, ark, endorsement)
+  checkSigner(report, endorsement)
+  checkProduct(report, product)
+  const reportedTcb = decode(report.reportedTcb, product)
+  if (describeTcb(reportedTcb) !== describeTcb(endorsement.tcb)) {
+    refuse(
+      'TcbMismatch',
+      'Reported TCB is not the endorsed one',
+      describeTcb(endorsement.tcb),
+      describeTcb(reportedTcb),
+    )
+  }
+  checkChip(report, endorsement)
+  await checkSignature(report, leaf)
+  return {
+    report,
+    product,
+    endorsement,
+    anchor,
+    reportedTcb,
+    currentTcb: decode(report.currentTcb, product),
+    committedTcb: decode(report.committedTcb, product),
+    launchTcb: decode(report.launchTcb, product),
+  }
+}
+
+function endorsementOf(leaf: Certificate): SnpEndorsement {
+  try {
+    return readEndorsement(leaf)
+  } catch (cause) {
+    if (!(cause instanceof EvidenceError)) throw cause
+    throw new VerificationError({ code: 'EndorsementInvalid', message: cause.message, subject: 'VCEK', cause })
+  }
+}
+
+/** A root of one line must not vouch for another: their security versions mean different things. */
+function checkNames(ask: Certificate, ark: Certificate, endorsement: SnpEndorsement): void {
+  const { product, signer } = endorsement
+  const wanted = [signer === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`, `ARK-${product}`]
+  const found = [ask.subject.commonName, ark.subject.commonName]
+  if (found[0] !== wanted[0] || found[1] !== wanted[1]) {
+    refuse('ProductMismatch', 'Chain belongs to another product', wanted.join(', '), found.join(', '))
+  }
+}
+
+function checkSigner(report: SnpReport, endorsement: SnpEndorsement): void {
+  if (report.signingKey !== endorsement.signer) {
+    refuse('SigningKeyMismatch', 'Report names another kind of key', report.signingKey, endorsement.signer)
+  }
+}
+
+function checkProduct(report: SnpReport, product: SnpProduct): void {
+  // Reports of version 2 carry no processor identity, and Turin never made them.
+  const found = report.cpu === undefined ? (product === 'Turin' ? undefined : product) : productOfCpu(report.cpu)
+  if (found !== product) {
+    const { cpu } = report
+    const identity = cpu === undefined ? 'none' : `family ${cpu.family}, model ${cpu.model}, stepping ${cpu.stepping}`
+    refuse('ProductMismatch', 'Report comes from another product', product, identity)
+  }
+}
+
+function checkChip(report: SnpReport, endorsement: SnpEndorsement): void {
+  const { hardwareId } = endorsement
+  // A provider's key belongs to no chip: nothing to compare.
+  if (hardwareId === undefined) return
+  const same = equal(report.chipId.subarray(0, hardwareId.length), hardwareId)
+  if (!same || !isZero(report.chipId.subarray(hardwareId.length))) {
+    refuse('ChipMismatch', 'Report comes from another chip', toHex(hardwareId), toHex(report.chipId))
+  }
+}
+
+async function checkSignature(report: SnpReport, leaf: Certificate): Promise<void> {
+  const key = leaf.publicKey
+  if (key.kind !== 'EC' || key.curve !== 'P-384') return refuse('AlgorithmNotAllowed', 'Signing key is not on P-384')
+  const signature = concat(reversed(report.signatureR), reversed(report.signatureS))
+  if (!(await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data: report.signed }))) {
+    refuse('ReportSignatureInvalid', 'Report is not signed by the endorsed key')
+  }
+}
+
+function decode(raw: bigint, product: SnpProduct): TcbVersion {
+  try {
+    return decodeTcb(raw, product)
+  } catch (cause) {
+    if (!(cause instanceof ParseError)) throw cause
+    throw new VerificationError({ code: 'TcbMismatch', message: cause.message, subject: 'SNP report', cause })
+  }
+}
+
+function refuse(code: VerificationErrorCode, message: string, expected?: string, found?: string): never {
+  throw new VerificationError({
+    code,
+    message: `SNP report: ${message}`,
+    subject: 'SNP report',
+    ...(expected === undefined ? {} : { expected }),
+    ...(found === undefined ? {} : { found }),
+  })
+}
