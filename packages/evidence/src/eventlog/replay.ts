@@ -1,0 +1,199 @@
+import { concat, equal } from '../bytes/bytes.ts'
+import { forWebCrypto } from '../bytes/digest.ts'
+import { toHex } from '../bytes/hex.ts'
+import { ParseError, VerificationError } from '../result/errors.ts'
+import { type HashName, hashAlgorithmByName } from './algorithms.ts'
+import { type EventLog, type LogEvent, startsWithText } from './event-log.ts'
+import { eventTypes } from './event-types.ts'
+
+/** Marker of the TCG_EfiStartupLocalityEvent. */
+const startupLocality = 'StartupLocality\0'
+
+/**
+ * Values that the registers have after all records were extended, for the registers that occur in the log only:
+ * a register that is absent proves nothing and must not be read as zero.
+ * @param bank one of the log's algorithms
+ * @throws VerificationError EventLogMismatch when the log has no such bank, AlgorithmNotAllowed when it cannot be computed here (SM3)
+ */
+export async function replay(log: EventLog, bank: HashName): Promise<Map<number, Uint8Array>> {
+  const algorithm = hashAlgorithmByName(bank)
+  if (!log.algorithms.includes(bank)) {
+    throw new VerificationError({
+      code: 'EventLogMismatch',
+      message: 'The event log has no digests of this bank',
+      expected: bank,
+      found: log.algorithms.join(', '),
+    })
+  }
+  if (algorithm.webCrypto === undefined) {
+    throw new VerificationError({
+      code: 'AlgorithmNotAllowed',
+      message: `The bank ${bank} cannot be computed here`,
+      subject: 'event log',
+      found: bank,
+    })
+  }
+  const registers = new Map<number, Uint8Array>()
+  const locality = readStartupLocality(log)
+  for (const event of log.events) {
+    if (event.type === eventTypes.EV_NO_ACTION || event.pcr === 0xffffffff) continue
+    const digest = event.digests.get(bank)
+    if (digest === undefined) continue
+    let before = registers.get(event.pcr)
+    if (before === undefined) {
+      before = new Uint8Array(algorithm.size)
+      if (event.pcr === 0) before[algorithm.size - 1] = locality
+    }
+    const joined = forWebCrypto(concat(before, digest))
+    registers.set(event.pcr, new Uint8Array(await crypto.subtle.digest(algorithm.webCrypto, joined)))
+  }
+  return registers
+}
+
+/**
+ * RTMR0 to RTMR3 after a CCEL log: its register numbers are 1 to 4 for RTMR0 to RTMR3, 0 for the MRTD, which is not extended
+ * by the guest. Registers absent from the log are absent here.
+ */
+export async function replayRtmrs(log: EventLog): Promise<Map<number, Uint8Array>> {
+  const registers = await replay(log, 'sha384')
+  const rtmrs = new Map<number, Uint8Array>()
+  for (const [register, value] of registers) {
+    if (register < 1 || register > 4) {
+      throw new VerificationError({
+        code: 'EventLogMismatch',
+        message: 'The CCEL log extends a register that a TD does not have',
+        expected: '1 to 4',
+        found: String(register),
+      })
+    }
+    rtmrs.set(register - 1, value)
+  }
+  return rtmrs
+}
+
+/** Locality of TPM2_Startup: PCR 0 then starts at that value (PC Client Platform Firmware Profile, section 10.4.5.3). */
+function readStartupLocality(log: EventLog): number {
+  const found: number[] = []
+  for (const event of log.events) {
+    if (event.type !== eventTypes.EV_NO_ACTION || !startsWithText(event.data, startupLocality)) continue
+    const locality = event.data[startupLocality.length]
+    if (locality === undefined || event.data.length !== startupLocality.length + 1) {
+      throw new ParseError({
+        code: 'WrongLength',
+        message: 'event log: startup locality event of another length',
+        offset: event.offset,
+      })
+    }
+    if (locality !== 0 && locality !== 3 && locality !== 4) {
+      throw new ParseError({
+        code: 'InvalidValue',
+        message: 'event log: impossible startup locality',
+        offset: event.offset,
+        expected: '0, 3 or 4',
+        found: String(locality),
+      })
+    }
+    found.push(locality)
+  }
+  if (found.length > 1)
+    throw new ParseError({ code: 'Duplicate', message: 'event log: more than one startup locality event' })
+  return found[0] ?? 0
+}
+
+/** Whether what a record says is what was measured: only `covered` data may become a claim. */
+export type DataCoverage = 'covered' | 'notCovered'
+
+/** A record of a log that equals the quoted registers. */
+export interface MeasuredEvent extends LogEvent {
+  coverage: DataCoverage
+}
+
+export interface VerifiedEventLog {
+  log: EventLog
+  bank: HashName
+  /** Registers whose replay equals the quoted value. */
+  registers: ReadonlyMap<number, Uint8Array>
+  /** Records of those registers only, each with what its digest says of its data. */
+  events: readonly MeasuredEvent[]
+}
+
+/** Types whose digest is the digest of the data, by specification: another digest is a lie about what was measured. */
+const digestIsOverData: ReadonlySet<number> = new Set([
+  eventTypes.EV_SEPARATOR,
+  eventTypes.EV_ACTION,
+  eventTypes.EV_EFI_ACTION,
+  eventTypes.EV_S_CRTM_VERSION,
+  eventTypes.EV_EFI_VARIABLE_DRIVER_CONFIG,
+  eventTypes.EV_EFI_GPT_EVENT,
+])
+
+/**
+ * Binds a log to registers that a quote showed. Every register of the log among `registers` must replay to its quoted value.
+ * @param registers quoted values; a quoted register that was extended (not zero, not all ones) and is absent from the log refuses
+ * @throws VerificationError EventLogMismatch
+ */
+export async function verifyEventLog(o: {
+  log: EventLog
+  bank: HashName
+  registers: ReadonlyMap<number, Uint8Array>
+}): Promise<VerifiedEventLog> {
+  const replayed = await replay(o.log, o.bank)
+  for (const [register, quoted] of o.registers) {
+    const value = replayed.get(register)
+    if (value === undefined) {
+      if (quoted.every((byte) => byte === 0) || quoted.every((byte) => byte === 0xff)) continue
+      throw new VerificationError({
+        code: 'EventLogMismatch',
+        message: `Register ${register} was extended but the log has no record of it`,
+        expected: toHex(quoted),
+        found: 'no record',
+      })
+    }
+    if (!equal(value, quoted)) {
+      throw new VerificationError({
+        code: 'EventLogMismatch',
+        message: `The log does not replay to register ${register}`,
+        expected: toHex(quoted),
+        found: toHex(value),
+      })
+    }
+  }
+  const registers = new Map([...replayed].filter(([register]) => o.registers.has(register)))
+  const events: MeasuredEvent[] = []
+  for (const event of o.log.events) {
+    if (event.type === eventTypes.EV_NO_ACTION || !registers.has(event.pcr)) continue
+    events.push({ ...event, coverage: await dataCoverage(event, o.bank) })
+  }
+  return { log: o.log, bank: o.bank, registers, events }
+}
+
+/**
+ * Says whether the digest of a record is the digest of its data.
+ * @throws VerificationError EventLogMismatch when the type promises so and it is not
+ */
+export async function dataCoverage(event: LogEvent, bank: HashName): Promise<DataCoverage> {
+  const { webCrypto } = hashAlgorithmByName(bank)
+  const digest = event.digests.get(bank)
+  if (webCrypto === undefined || digest === undefined) return 'notCovered'
+  if (equal(digest, new Uint8Array(await crypto.subtle.digest(webCrypto, forWebCrypto(event.data))))) return 'covered'
+  if (digestIsOverData.has(event.type)) {
+    throw new VerificationError({
+      code: 'EventLogMismatch',
+      message: `Record ${event.index} shows other data than was measured`,
+      expected: toHex(digest),
+      found: 'a digest of other data',
+    })
+  }
+  return 'notCovered'
+}
+
+/** Measured separators of a register: data 00000000 or FFFFFFFF that the digest covers (section 3.3.2.2 of the profile). */
+export function separators(verified: VerifiedEventLog, register: number): MeasuredEvent[] {
+  return verified.events.filter(
+    (event) => event.pcr === register && event.coverage === 'covered' && isSeparatorData(event.data),
+  )
+}
+
+function isSeparatorData(data: Uint8Array): boolean {
+  return data.length === 4 && (data.every((byte) => byte === 0) || data.every((byte) => byte === 0xff))
+}

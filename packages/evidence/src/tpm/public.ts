@@ -1,0 +1,187 @@
+import { ByteReader } from '../bytes/byte-reader.ts'
+import { ByteWriter } from '../bytes/byte-writer.ts'
+import { concat } from '../bytes/bytes.ts'
+import { digest } from '../bytes/digest.ts'
+import { fromBase64Url } from '../bytes/base64.ts'
+import { type HashName, hashAlgorithmById, hashAlgorithmByName } from '../eventlog/algorithms.ts'
+import { ParseError } from '../result/errors.ts'
+import { readSized } from './attest.ts'
+
+export type EccCurve = 'P-256' | 'P-384' | 'P-521'
+
+/** The part of a public area that verifies signatures. */
+export type TpmPublicKey =
+  | { kind: 'rsa'; modulus: Uint8Array; exponent: number }
+  | { kind: 'ecc'; curve: EccCurve; x: Uint8Array; y: Uint8Array }
+
+/** TPMA_OBJECT bits (TPM 2.0 part 2, section 8.3). */
+export const objectAttributes = {
+  fixedTpm: 0x2,
+  stClear: 0x4,
+  fixedParent: 0x10,
+  sensitiveDataOrigin: 0x20,
+  userWithAuth: 0x40,
+  adminWithPolicy: 0x80,
+  noDa: 0x400,
+  restricted: 0x10000,
+  decrypt: 0x20000,
+  sign: 0x40000,
+} as const
+
+export interface TpmPublic {
+  nameAlgorithm: HashName
+  /** TPMA_OBJECT. */
+  attributes: number
+  authPolicy: Uint8Array
+  /** TPM_ALG_ID of the scheme, undefined for TPM_ALG_NULL. */
+  scheme?: { id: number; hash?: HashName }
+  key: TpmPublicKey
+  /** TPMT_PUBLIC: what the name is the digest of. */
+  publicArea: Uint8Array
+}
+
+const algorithmIds = {
+  rsa: 0x0001,
+  null: 0x0010,
+  rsassa: 0x0014,
+  rsapss: 0x0016,
+  ecdsa: 0x0018,
+  ecdaa: 0x001a,
+  ecc: 0x0023,
+} as const
+const curves: ReadonlyMap<number, { name: EccCurve; size: number }> = new Map([
+  [0x0003, { name: 'P-256', size: 32 }],
+  [0x0004, { name: 'P-384', size: 48 }],
+  [0x0005, { name: 'P-521', size: 66 }],
+])
+
+/**
+ * Reads a TPM2B_PUBLIC (TPM 2.0 part 2, section 12.2.5) of an RSA or an elliptic-curve key.
+ * @throws ParseError
+ */
+export function parseTpm2bPublic(bytes: Uint8Array): TpmPublic {
+  const outer = new ByteReader(bytes, 'TPM2B_PUBLIC')
+  const size = outer.u16be('size')
+  const reader = outer.structure(size, 'TPMT_PUBLIC')
+  outer.end()
+  const type = reader.u16be('type')
+  const nameId = reader.u16be('name algorithm')
+  const nameAlgorithm = hashAlgorithmById(nameId)
+  if (nameAlgorithm === undefined)
+    throw new ParseError({
+      code: 'UnknownType',
+      message: 'TPMT_PUBLIC: unknown name algorithm',
+      offset: 4,
+      found: `0x${nameId.toString(16)}`,
+    })
+  const attributes = reader.u32be('attributes')
+  const authPolicy = readSized(reader, 'authorization policy', 64)
+  readSymmetric(reader)
+  const scheme = readScheme(reader)
+  let key: TpmPublicKey
+  if (type === algorithmIds.rsa) {
+    const bits = reader.u16be('key bits')
+    const exponent = reader.u32be('exponent')
+    const modulus = readSized(reader, 'modulus', 512)
+    if (modulus.length * 8 !== bits)
+      throw new ParseError({
+        code: 'WrongLength',
+        message: 'TPMT_PUBLIC: modulus of another length',
+        offset: reader.offset,
+        expected: `${bits} bits`,
+        found: `${modulus.length * 8} bits`,
+      })
+    // A zero exponent stands for 65537 (part 2, section 12.2.3.5).
+    key = { kind: 'rsa', modulus, exponent: exponent === 0 ? 65537 : exponent }
+  } else if (type === algorithmIds.ecc) {
+    const curveId = reader.u16be('curve')
+    const kdf = reader.u16be('KDF')
+    if (kdf !== algorithmIds.null) reader.u16be('KDF hash')
+    const curve = curves.get(curveId)
+    if (curve === undefined)
+      throw new ParseError({
+        code: 'UnknownType',
+        message: 'TPMT_PUBLIC: unknown curve',
+        offset: reader.offset,
+        found: `0x${curveId.toString(16)}`,
+      })
+    const x = readSized(reader, 'x', curve.size)
+    const y = readSized(reader, 'y', curve.size)
+    key = { kind: 'ecc', curve: curve.name, x: leftPadded(x, curve.size), y: leftPadded(y, curve.size) }
+  } else {
+    throw new ParseError({
+      code: 'UnknownType',
+      message: 'TPMT_PUBLIC: neither RSA nor elliptic curve',
+      offset: 2,
+      found: `0x${type.toString(16)}`,
+    })
+  }
+  reader.end()
+  return {
+    nameAlgorithm: nameAlgorithm.name,
+    attributes,
+    authPolicy,
+    ...(scheme === undefined ? {} : { scheme }),
+    key,
+    publicArea: bytes.subarray(2),
+  }
+}
+
+/** True for a key that signs only what the TPM itself made, made in that TPM and unable to leave it. */
+export function isAttestationKey(publicArea: TpmPublic): boolean {
+  const need =
+    objectAttributes.fixedTpm |
+    objectAttributes.fixedParent |
+    objectAttributes.sensitiveDataOrigin |
+    objectAttributes.restricted |
+    objectAttributes.sign
+  return (publicArea.attributes & need) === need && (publicArea.attributes & objectAttributes.decrypt) === 0
+}
+
+/** Name of an object: its name algorithm and the digest of its public area (TPM 2.0 part 1, section 16). */
+export async function tpmName(publicArea: TpmPublic): Promise<Uint8Array> {
+  const { id, webCrypto } = hashAlgorithmByName(publicArea.nameAlgorithm)
+  if (webCrypto === undefined)
+    throw new ParseError({
+      code: 'UnknownType',
+      message: `Names of ${publicArea.nameAlgorithm} cannot be computed here`,
+    })
+  return concat(new ByteWriter().u16be(id).finish(), await digest(webCrypto as 'SHA-256', publicArea.publicArea))
+}
+
+/** RSA key of a JWK, as the runtime claims carry the attestation key. @throws ParseError */
+export function tpmKeyFromJwk(jwk: { kty?: unknown; n?: unknown; e?: unknown }): TpmPublicKey {
+  if (jwk.kty !== 'RSA' || typeof jwk.n !== 'string' || typeof jwk.e !== 'string') {
+    throw new ParseError({
+      code: 'UnknownType',
+      message: 'JWK is not an RSA public key',
+      expected: 'kty RSA with n and e',
+    })
+  }
+  const exponentBytes = fromBase64Url(jwk.e)
+  if (exponentBytes.length === 0 || exponentBytes.length > 4)
+    throw new ParseError({ code: 'InvalidValue', message: 'JWK: exponent of an impossible length' })
+  const exponent = exponentBytes.reduce((value, byte) => value * 256 + byte, 0)
+  const modulus = fromBase64Url(jwk.n)
+  return { kind: 'rsa', modulus: modulus[0] === 0 ? modulus.subarray(1) : modulus, exponent }
+}
+
+/** TPMT_SYM_DEF_OBJECT: present for storage keys; read past, not used. */
+function readSymmetric(reader: ByteReader): void {
+  if (reader.u16be('symmetric algorithm') === algorithmIds.null) return
+  reader.u16be('symmetric key bits')
+  reader.u16be('symmetric mode')
+}
+
+function readScheme(reader: ByteReader): TpmPublic['scheme'] {
+  const id = reader.u16be('scheme')
+  if (id === algorithmIds.null) return undefined
+  const hashId = reader.u16be('scheme hash')
+  if (id === algorithmIds.ecdaa) reader.u16be('scheme count')
+  const hash = hashAlgorithmById(hashId)
+  return hash === undefined ? { id } : { id, hash: hash.name }
+}
+
+function leftPadded(bytes: Uint8Array, length: number): Uint8Array {
+  return concat(new Uint8Array(length - bytes.length), bytes)
+}

@@ -1,0 +1,151 @@
+import { ByteReader } from '../bytes/byte-reader.ts'
+import { concat, equal } from '../bytes/bytes.ts'
+import { forWebCrypto } from '../bytes/digest.ts'
+import { toHex } from '../bytes/hex.ts'
+import { type HashName, hashAlgorithmByName } from '../eventlog/algorithms.ts'
+import { VerificationError } from '../result/errors.ts'
+import { type CertifyAttest, type QuoteAttest, attestTypes, parseTpmsAttest, tpmGenerated } from './attest.ts'
+import { type TpmPublicKey, isAttestationKey, parseTpm2bPublic, tpmName } from './public.ts'
+import { type TpmSignature, parseTpmtSignature, verifyTpmSignature } from './signature.ts'
+
+/** Registers of one bank that a TPM signed together with the caller's nonce. */
+export interface VerifiedQuote {
+  attest: QuoteAttest
+  bank: HashName
+  pcrs: ReadonlyMap<number, Uint8Array>
+}
+
+interface SignedByTpm {
+  /** TPMS_ATTEST, exactly as signed. */
+  message: Uint8Array
+  /** TPMT_SIGNATURE, or its parts where a service serves the bare signature. */
+  signature: Uint8Array | TpmSignature
+  /** TPM2B_PUBLIC (then its attributes must be those of an attestation key), or a key known from elsewhere to be one. */
+  akPublic: Uint8Array | TpmPublicKey
+  /** What the verifier sent; must be the whole extra data. */
+  nonce: Uint8Array
+}
+
+/**
+ * Verifies a TPM2_Quote: signature, origin, nonce, selection and digest of the registers.
+ * @param o.pcrs values claimed for every selected register, and for no other
+ * @param o.bank bank that must be the one selected; `sha256` unless given. SHA-1 is never taken.
+ * @throws VerificationError TpmSignatureInvalid, TpmKeyNotAllowed, TpmMagicInvalid, TpmTypeMismatch, NonceMismatch, PcrSelectionMismatch, PcrDigestMismatch
+ * @throws ParseError
+ */
+export async function verifyQuote(
+  o: SignedByTpm & { pcrs: ReadonlyMap<number, Uint8Array>; bank?: HashName },
+): Promise<VerifiedQuote> {
+  const { attest, hash } = await verifyAttest(o, attestTypes.quote)
+  if (attest.type !== 'quote') throw typeMismatch(attest.type)
+  const bank = o.bank ?? 'sha256'
+  const selected = attest.pcrSelections.filter((selection) => selection.pcrs.length > 0)
+  const [selection] = selected
+  if (bank === 'sha1' || selected.length !== 1 || selection?.bank !== bank) {
+    throw new VerificationError({
+      code: 'PcrSelectionMismatch',
+      message: 'The quote selects other registers than one bank that is allowed',
+      expected: bank === 'sha1' ? 'a bank other than sha1' : `registers of ${bank}`,
+      found: selected.map((entry) => entry.bank).join(', ') || 'no register',
+    })
+  }
+  const given = [...o.pcrs.keys()].toSorted((left, right) => left - right)
+  if (given.join() !== selection.pcrs.join()) {
+    throw new VerificationError({
+      code: 'PcrSelectionMismatch',
+      message: 'The quote selects other registers than are shown',
+      expected: selection.pcrs.join(),
+      found: given.join(),
+    })
+  }
+  const { size } = hashAlgorithmByName(bank)
+  const values = selection.pcrs.map((pcr) => o.pcrs.get(pcr) ?? new Uint8Array())
+  const digest = await hashOf(hash, concat(...values))
+  if (values.some((value) => value.length !== size) || !equal(digest, attest.pcrDigest)) {
+    throw new VerificationError({
+      code: 'PcrDigestMismatch',
+      message: 'The registers shown are not those that the TPM signed',
+      expected: toHex(attest.pcrDigest),
+      found: toHex(digest),
+    })
+  }
+  return { attest, bank, pcrs: new Map(selection.pcrs.map((pcr, index) => [pcr, values[index] ?? new Uint8Array()])) }
+}
+
+/**
+ * Verifies a TPM2_Certify: the attestation key says that the object with this public area lies in the same TPM.
+ * @param o.objectPublic TPM2B_PUBLIC of the certified object
+ * @throws VerificationError BindingMismatch when another object was certified, and as verifyQuote
+ */
+export async function verifyCertify(o: SignedByTpm & { objectPublic: Uint8Array }): Promise<CertifyAttest> {
+  const { attest } = await verifyAttest(o, attestTypes.certify)
+  if (attest.type !== 'certify') throw typeMismatch(attest.type)
+  const name = await tpmName(parseTpm2bPublic(o.objectPublic))
+  if (!equal(name, attest.name)) {
+    throw new VerificationError({
+      code: 'BindingMismatch',
+      message: 'The TPM certified another object',
+      expected: toHex(name),
+      found: toHex(attest.name),
+    })
+  }
+  return attest
+}
+
+async function verifyAttest(
+  o: SignedByTpm,
+  type: number,
+): Promise<{ attest: ReturnType<typeof parseTpmsAttest>; hash: HashName }> {
+  const signature = o.signature instanceof Uint8Array ? parseTpmtSignature(o.signature) : o.signature
+  await verifyTpmSignature({ key: attestationKey(o.akPublic), signature, message: o.message })
+  const reader = new ByteReader(o.message, 'TPMS_ATTEST')
+  const magic = reader.u32be('magic')
+  if (magic !== tpmGenerated) {
+    // A restricted key never signs such a message, so the key is not an attestation key.
+    throw new VerificationError({
+      code: 'TpmMagicInvalid',
+      message: 'The signed message was not made by the TPM',
+      expected: '0xff544347',
+      found: `0x${magic.toString(16)}`,
+    })
+  }
+  const found = reader.u16be('type')
+  if (found !== type) throw typeMismatch(`0x${found.toString(16)}`, `0x${type.toString(16)}`)
+  const attest = parseTpmsAttest(o.message)
+  if (!equal(attest.extraData, o.nonce)) {
+    throw new VerificationError({
+      code: 'NonceMismatch',
+      message: 'The TPM signed another nonce',
+      expected: toHex(o.nonce),
+      found: toHex(attest.extraData),
+    })
+  }
+  return { attest, hash: signature.hash }
+}
+
+function attestationKey(key: Uint8Array | TpmPublicKey): TpmPublicKey {
+  if (!(key instanceof Uint8Array)) return key
+  const publicArea = parseTpm2bPublic(key)
+  if (!isAttestationKey(publicArea)) {
+    throw new VerificationError({
+      code: 'TpmKeyNotAllowed',
+      message: 'The key may sign what the TPM did not make',
+      expected: 'restricted, signing, fixed to its TPM',
+      found: `attributes 0x${publicArea.attributes.toString(16)}`,
+    })
+  }
+  return publicArea.key
+}
+
+function typeMismatch(found: string, expected = 'quote or certify'): VerificationError {
+  return new VerificationError({
+    code: 'TpmTypeMismatch',
+    message: 'The TPM signed a structure of another kind',
+    expected,
+    found,
+  })
+}
+
+async function hashOf(hash: HashName, bytes: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest(hashAlgorithmByName(hash).webCrypto ?? '', forWebCrypto(bytes)))
+}
