@@ -59,3 +59,54 @@ export { parseSnpFirmware, snpSection, type SnpFirmware, type SnpSection } from 
 export { snpKernelHashesPage, type DirectKernel } from './measure/snp-kernel-hashes.ts'
 export { snpFirmwareDigest, snpLaunchDigest } from './measure/snp-launch-digest.ts'
 export { cpuSignature, cpuSignatureOf } from './measure/snp-vmsa.ts'
+export { bootPhases, isUnifiedKernelImage, predictPcr11, type BootPhase } from './predict/pcr11.ts'
+export { predictPcr4 } from './predict/pcr4.ts'
+export { predictPcr7, secureBootEnabled } from './predict/pcr7.ts'
+export { authenticodeDigest, parsePe, type PeImage, type PeSection } from './predict/pe.ts'
+export { findAuthority, signerCertificates } from './predict/pe-signers.ts'
+export { parseSignatureLists, type SignatureEntry } from './predict/signature-list.ts'
+export { efiVendor, parseVariableStore, variableData, type EfiVariable } from './predict/variable-store.ts'
+export { hashAlgorithmById, hashAlgorithmByName, type HashName as PcrBank } from './eventlog/algorithms.ts'
+export { parseEventLog, type EventLog, type LogEvent } from './eventlog/event-log.ts'
+export { eventTypeName, eventTypes } from './eventlog/event-types.ts'
+export {
+  dataCoverage,
+  replay,
+  replayRtmrs,
+  separators,
+  verifyEventLog,
+  type DataCoverage,
+  type MeasuredEvent,
+  type VerifiedEventLog,
+} from './eventlog/replay.ts'
+export { mrtd } from './measure/mrtd.ts'
+export { parseTdvfSections, type TdvfSection } from './measure/tdvf.ts'
+export { appraiseTdx, type TdxPolicy } from './tdx/appraise.ts'
+export { genuineIntelAnchors, type TdxCollateral } from './tdx/collateral.ts'
+export { pckOids, readPckExtension, type PckExtension } from './tdx/pck.ts'
+export { parseQeIdentity, type QeIdentity } from './tdx/qe-identity.ts'
+export { parseTdxQuote, type TdxQuote } from './tdx/quote.ts'
+export { parseTcbInfo, type TcbAssessment, type TcbInfo } from './tdx/tcb-info.ts'
+export { tcbStatuses, worstStatus, type TcbStatus } from './tdx/tcb-status.ts'
+export { tdAttributes, type TdBody } from './tdx/td-body.ts'
+export { parseTdReport, sameTd, verifyTdReportHashes, type TdReport } from './tdx/td-report.ts'
+export { verifyTdx, type VerifiedTdx } from './tdx/verify.ts'
+export {
+  parseTpmsAttest,
+  type CertifyAttest,
+  type NvCertifyAttest,
+  type QuoteAttest,
+  type TpmsAttest,
+} from './tpm/attest.ts'
+export type { PcrSelection } from './tpm/pcr-selection.ts'
+export {
+  isAttestationKey,
+  objectAttributes,
+  parseTpm2bPublic,
+  tpmKeyFromJwk,
+  tpmName,
+  type TpmPublic,
+  type TpmPublicKey,
+} from './tpm/public.ts'
+export { verifyCertify, verifyQuote, type VerifiedQuote } from './tpm/quote.ts'
+export { parseTpmtSignature, verifyTpmSignature, type TpmSignature } from './tpm/signature.ts'

@@ -1,0 +1,39 @@
+/** What Intel says of a TCB level, and `NoMatchingLevel` for a platform below every level that Intel lists. */
+export const tcbStatuses = [
+  'UpToDate',
+  'SWHardeningNeeded',
+  'ConfigurationNeeded',
+  'ConfigurationAndSWHardeningNeeded',
+  'OutOfDate',
+  'OutOfDateConfigurationNeeded',
+  'Revoked',
+  'NoMatchingLevel',
+] as const
+export type TcbStatus = (typeof tcbStatuses)[number]
+
+/** Statuses that occur in Intel's texts. */
+export const listedTcbStatuses: readonly Exclude<TcbStatus, 'NoMatchingLevel'>[] = [
+  'UpToDate',
+  'SWHardeningNeeded',
+  'ConfigurationNeeded',
+  'ConfigurationAndSWHardeningNeeded',
+  'OutOfDate',
+  'OutOfDateConfigurationNeeded',
+  'Revoked',
+]
+
+/**
+ * Status of a platform whose parts have these statuses: never better than the worst part. Where two parts need different
+ * remedies the result names both, as Intel's quote verification library does; being out of date hides a need for hardening.
+ */
+export function worstStatus(statuses: readonly TcbStatus[]): TcbStatus {
+  const has = (...wanted: TcbStatus[]): boolean => statuses.some((status) => wanted.includes(status))
+  if (has('NoMatchingLevel')) return 'NoMatchingLevel'
+  if (has('Revoked')) return 'Revoked'
+  const configuration = has('ConfigurationNeeded', 'ConfigurationAndSWHardeningNeeded', 'OutOfDateConfigurationNeeded')
+  if (has('OutOfDate', 'OutOfDateConfigurationNeeded'))
+    return configuration ? 'OutOfDateConfigurationNeeded' : 'OutOfDate'
+  const hardening = has('SWHardeningNeeded', 'ConfigurationAndSWHardeningNeeded')
+  if (configuration) return hardening ? 'ConfigurationAndSWHardeningNeeded' : 'ConfigurationNeeded'
+  return hardening ? 'SWHardeningNeeded' : 'UpToDate'
+}

@@ -1,0 +1,200 @@
+import { concat, equal } from '../bytes/bytes.ts'
+import { digest } from '../bytes/digest.ts'
+import { fromHex, toHex } from '../bytes/hex.ts'
+import { VerificationError } from '../result/errors.ts'
+import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
+import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import { type Crl, parseCrl } from '../x509/crl.ts'
+import { spkiSha256, verifyPath } from '../x509/path.ts'
+import { parsePublicKey, type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
+import { requireCurrent, type TdxCollateral, verifySignedText } from './collateral.ts'
+import { type PckExtension, readPckExtension } from './pck.ts'
+import { assessQe, parseQeIdentity } from './qe-identity.ts'
+import type { TdxQuote } from './quote.ts'
+import { assessModule, assessPlatform, parseTcbInfo, type TcbAssessment } from './tcb-info.ts'
+import { type TcbStatus, worstStatus } from './tcb-status.ts'
+import type { TdBody } from './td-body.ts'
+
+/** A quote whose signatures, chains and collateral are genuine. How fresh its platform is stands in `tcbStatus`. */
+export interface VerifiedTdx {
+  quote: TdxQuote
+  body: TdBody
+  /** Worst of platform, TDX module and quoting enclave. */
+  tcbStatus: TcbStatus
+  /** Of all three, sorted, each once. */
+  advisoryIds: readonly string[]
+  platform: TcbAssessment
+  /** Absent for TDX modules of version 0. */
+  module?: TcbAssessment & { id: string }
+  quotingEnclave: TcbAssessment
+  pck: PckExtension
+  /** Lower of TCB info's and QE identity's. */
+  tcbEvaluationDataNumber: number
+  /** Earliest next update of all collateral: the verdict holds no longer. */
+  validUntil: Date
+  root: TrustAnchor
+  simulated: boolean
+}
+
+/** Intel's quoting enclave. */
+const intelQeVendorId = fromHex('939a7233f79c4ca9940a0db3957f0607')
+/** SubjectPublicKeyInfo of a P-256 key up to the point (RFC 5480). */
+const p256SpkiPrefix = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420004')
+
+/**
+ * Verifies a TD quote with its collateral at a time: PCK chain to a pinned root with revocation lists, PCK over QE report, QE
+ * report over attestation key, attestation key over quote; then TCB info, TDX module and QE identity.
+ * A TCB that is old or unknown is an outcome, not an error: policy decides (appraiseTdx).
+ * @throws VerificationError, ParseError
+ */
+export async function verifyTdx(o: {
+  quote: TdxQuote
+  collateral: TdxCollateral
+  anchors: TrustAnchors
+  at: Date
+}): Promise<VerifiedTdx> {
+  const { quote, collateral, at } = o
+  const anchors = o.anchors.intel
+  if (!equal(quote.qeVendorId, intelQeVendorId)) {
+    throw new VerificationError({
+      code: 'QeVendorMismatch',
+      message: 'The quote is by another vendor’s quoting enclave',
+      subject: 'TD quote',
+      expected: toHex(intelQeVendorId),
+      found: toHex(quote.qeVendorId),
+    })
+  }
+  const rootCrl = parseCrl(collateral.rootCaCrl)
+  const pckCrl = parseCrl(collateral.pckCrl)
+  const { root, pck } = await verifySignatures({ quote, anchors, crls: [pckCrl, rootCrl], at })
+
+  const signedBy = { anchors, crls: [rootCrl], at }
+  const tcbInfo = parseTcbInfo(
+    await verifySignedText({
+      ...signedBy,
+      text: collateral.tcbInfo,
+      member: 'tcbInfo',
+      issuerChainPem: collateral.tcbInfoIssuerChainPem,
+    }),
+  )
+  const identity = parseQeIdentity(
+    await verifySignedText({
+      ...signedBy,
+      text: collateral.qeIdentity,
+      member: 'enclaveIdentity',
+      issuerChainPem: collateral.qeIdentityIssuerChainPem,
+    }),
+  )
+  requireCurrent({ ...tcbInfo, at, subject: 'TCB info' })
+  requireCurrent({ ...identity, at, subject: 'QE identity' })
+  requireSame('FmspcMismatch', 'TCB info is of another kind of platform', tcbInfo.fmspc, pck.fmspc)
+  requireSame('PceIdMismatch', 'TCB info is of another provisioning certification enclave', tcbInfo.pceId, pck.pceId)
+
+  const module = assessModule(tcbInfo, quote.body)
+  const platform = assessPlatform({ tcbInfo, pck, teeTcbSvn: quote.body.teeTcbSvn })
+  const quotingEnclave = assessQe(identity, quote.qeReport)
+  const parts = [platform, quotingEnclave, ...(module === undefined ? [] : [module])]
+  return {
+    quote,
+    body: quote.body,
+    tcbStatus: worstStatus(parts.map((part) => part.status)),
+    advisoryIds: [...new Set(parts.flatMap((part) => part.advisoryIds))].toSorted(),
+    platform,
+    ...(module === undefined ? {} : { module }),
+    quotingEnclave,
+    pck,
+    tcbEvaluationDataNumber: Math.min(tcbInfo.tcbEvaluationDataNumber, identity.tcbEvaluationDataNumber),
+    validUntil: earliest([tcbInfo.nextUpdate, identity.nextUpdate, pckCrl.nextUpdate, rootCrl.nextUpdate]),
+    root,
+    simulated: o.anchors.simulated,
+  }
+}
+
+/**
+ * The part that needs no TCB info: chain and the three signatures of a quote.
+ * @param o.crls undefined leaves revocation unchecked, for a caller who judges signatures only
+ */
+export async function verifySignatures(o: {
+  quote: TdxQuote
+  anchors: readonly TrustAnchor[]
+  crls?: readonly Crl[]
+  at: Date
+}): Promise<{ root: TrustAnchor; pck: PckExtension }> {
+  const { quote } = o
+  if (quote.certification.type !== 'pckChain') {
+    throw new VerificationError({
+      code: 'CertificationDataNotSupported',
+      message: 'The quote does not carry its PCK certificate',
+      subject: 'TD quote',
+      expected: 'certification data of type 5',
+      found: `type ${quote.certification.kind}`,
+    })
+  }
+  const chain = quote.certification.chain.map((der) => parseCertificate(der))
+  await verifyPath({
+    chain,
+    anchors: o.anchors,
+    at: o.at,
+    ...(o.crls === undefined ? {} : { crls: o.crls, requireCrls: true }),
+  })
+  const leaf = chain[0] as Certificate
+  const pck = readPckExtension(leaf)
+  if (leaf.publicKey.kind !== 'EC' || leaf.publicKey.curve !== 'P-256') {
+    throw new VerificationError({
+      code: 'AlgorithmNotAllowed',
+      message: 'The PCK is not a P-256 key',
+      subject: 'PCK',
+      expected: 'P-256',
+      found: leaf.publicKey.kind,
+    })
+  }
+  await requireSignature({
+    code: 'QeReportSignatureInvalid',
+    message: 'The QE report is not signed by the PCK',
+    key: leaf.publicKey,
+    signature: quote.qeReportSignature,
+    data: quote.qeReport.raw,
+  })
+  const bound = concat(await digest('SHA-256', quote.attestationKey, quote.qeAuthenticationData), new Uint8Array(32))
+  requireSame(
+    'QeReportDataMismatch',
+    'The quoting enclave did not vouch for this attestation key',
+    bound,
+    quote.qeReport.reportData,
+  )
+  const attestationKey = parsePublicKey(concat(p256SpkiPrefix, quote.attestationKey)) as PublicKey & { kind: 'EC' }
+  await requireSignature({
+    code: 'QuoteSignatureInvalid',
+    message: 'The quote is not signed by its attestation key',
+    key: attestationKey,
+    signature: quote.signature,
+    data: quote.signed,
+  })
+  const pin = await spkiSha256(chain.at(-1) as Certificate)
+  return { root: o.anchors.find((anchor) => anchor.spkiSha256 === pin) as TrustAnchor, pck }
+}
+
+async function requireSignature(o: {
+  code: 'QeReportSignatureInvalid' | 'QuoteSignatureInvalid'
+  message: string
+  key: PublicKey & { kind: 'EC' }
+  signature: Uint8Array
+  data: Uint8Array
+}): Promise<void> {
+  if (await verifyRawEcdsa({ key: o.key, hash: 'SHA-256', signature: o.signature, data: o.data })) return
+  throw new VerificationError({ code: o.code, message: o.message, subject: 'TD quote' })
+}
+
+function requireSame(
+  code: 'FmspcMismatch' | 'PceIdMismatch' | 'QeReportDataMismatch',
+  message: string,
+  expected: Uint8Array,
+  found: Uint8Array,
+): void {
+  if (equal(expected, found)) return
+  throw new VerificationError({ code, message, subject: 'TD quote', expected: toHex(expected), found: toHex(found) })
+}
+
+function earliest(times: readonly (Date | undefined)[]): Date {
+  return new Date(Math.min(...times.map((time) => time?.getTime() ?? Number.NEGATIVE_INFINITY)))
+}
