@@ -1,0 +1,33 @@
+import { ServiceError } from '@strongroom/platform'
+
+/** Key Vault answers every fault of a request's content with this one code. */
+export function badParameter(
+  message: string,
+  o: { target?: string; expected?: string; found?: string; remedy?: string } = {},
+): ServiceError {
+  return new ServiceError({
+    code: 'BadParameter',
+    status: 400,
+    message,
+    ...o,
+    remedy: o.remedy ?? 'Correct the request, then repeat it.',
+  })
+}
+
+export function keyNotFound(name: string, version?: string): ServiceError {
+  const what = version === undefined ? name : `${name}/${version}`
+  return new ServiceError({
+    code: 'KeyNotFound',
+    status: 404,
+    message: `A key with (name/id) ${what} was not found in this key vault. If you recently deleted this key you may be able to recover it using the correct recovery command.`,
+    target: what,
+    remedy: 'List the keys, or recover the deleted one.',
+  })
+}
+
+/** Shows what a caller sent in an error text: short, and never control characters. */
+export function shown(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')
+  const printable = text.replaceAll(/[^\x20-\x7e]/g, '?')
+  return printable.length > 120 ? `${printable.slice(0, 117)}...` : printable
+}

@@ -1,0 +1,2 @@
+/** Days that a deleted key can be recovered, unless it is purged. */
+export const recoverableDays = 90

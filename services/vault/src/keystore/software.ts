@@ -1,0 +1,81 @@
+import { generateKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import { SealError, ServiceError, type Sealer } from '@strongroom/platform'
+import type { KeyBinding, KeySpec, Keystore, PublicParts } from './keystore.ts'
+import { Turns } from './turns.ts'
+import { rsaAesKeyWrap } from './wrap.ts'
+
+/** RSA generation fills threads of Node's pool for up to seconds; others must keep some. */
+const generationsAtOnce = 2
+const generationsWaiting = 256
+
+/**
+ * Keys in software: sealed with AES-256-GCM under a key of each version, open in memory only while they are used.
+ * Buffers that held a private key are overwritten; copies inside OpenSSL are OpenSSL's to clear.
+ */
+export function createSoftwareKeystore(sealer: Sealer): Keystore {
+  const sealed = sealer.derive('keystore')
+  const turns = new Turns(generationsAtOnce, generationsWaiting)
+
+  const open = async (material: Uint8Array, binding: KeyBinding): Promise<Uint8Array> => {
+    try {
+      return await sealed.open(material, contextOf(binding))
+    } catch (cause) {
+      if (!(cause instanceof SealError)) throw cause
+      throw new ServiceError({
+        code: 'KeyMaterialUnreadable',
+        status: 500,
+        message: `The material of the key ${binding.name}/${binding.version} does not open: the stored key, its release policy or the master key was changed.`,
+        target: `${binding.name}/${binding.version}`,
+        remedy: 'Restore the state directory and the master key from the same backup.',
+        cause,
+      })
+    }
+  }
+
+  const sealAndClear = async (plain: Uint8Array, binding: KeyBinding): Promise<Uint8Array> => {
+    try {
+      return await sealed.seal(plain, contextOf(binding))
+    } finally {
+      plain.fill(0)
+    }
+  }
+
+  return {
+    generate: async (spec, binding) => {
+      const made = await turns.take(() => generate(spec))
+      return { publicParts: made.publicParts, material: await sealAndClear(made.secret, binding) }
+    },
+    wrapForRelease: async ({ material, binding, wrappingKey, algorithm }) => {
+      const secret = await open(material, binding)
+      try {
+        return rsaAesKeyWrap({ secret, wrappingKey, algorithm })
+      } finally {
+        secret.fill(0)
+      }
+    },
+    rebind: async (material, from, to) => sealAndClear(await open(material, from), to),
+  }
+}
+
+/** Parts cannot contain a slash (names and versions are checked, the hash is hexadecimal). */
+function contextOf(b: KeyBinding): string {
+  return `key/${b.vault}/${b.name}/${b.version}/${b.exportable ? 'exportable' : 'kept'}/${b.policyHash}`
+}
+
+async function generate(spec: KeySpec): Promise<{ publicParts: PublicParts; secret: Uint8Array }> {
+  if (spec.type === 'oct') {
+    const key = await promisify(generateKey)('aes', { length: spec.bits })
+    return { publicParts: {}, secret: Uint8Array.from(key.export()) }
+  }
+  const { publicKey, privateKey } =
+    spec.type === 'RSA'
+      ? await promisify(generateKeyPair)('rsa', { modulusLength: spec.bits, publicExponent: 65537 })
+      : await promisify(generateKeyPair)('ec', { namedCurve: spec.curve })
+  return { publicParts: publicPartsOf(publicKey), secret: privateKey.export({ type: 'pkcs8', format: 'der' }) }
+}
+
+function publicPartsOf(key: KeyObject): PublicParts {
+  const { n, e, x, y } = key.export({ format: 'jwk' })
+  return n !== undefined && e !== undefined ? { n, e } : { x: x!, y: y! }
+}

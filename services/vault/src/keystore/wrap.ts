@@ -1,0 +1,39 @@
+import { constants, createCipheriv, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto'
+import type { ReleaseWrapping } from '@strongroom/contract'
+
+/** RFC 5649 section 3: high half of the alternative initial value. */
+const kwpInitialValue = Buffer.from('a65959a6', 'hex')
+
+/** OAEP hash, which MGF1 uses as well. */
+const oaepHashes: Record<ReleaseWrapping, string> = {
+  CKM_RSA_AES_KEY_WRAP: 'sha1',
+  RSA_AES_KEY_WRAP_256: 'sha256',
+  RSA_AES_KEY_WRAP_384: 'sha384',
+}
+
+export const releaseWrappings: ReleaseWrapping[] = Object.keys(oaepHashes) as ReleaseWrapping[]
+
+/** AES key wrap with padding, RFC 5649. `key` has 16, 24 or 32 bytes. */
+export function aesKeyWrapPad(key: Uint8Array, secret: Uint8Array): Uint8Array {
+  const cipher = createCipheriv(`id-aes${key.length * 8}-wrap-pad`, key, kwpInitialValue)
+  return Buffer.concat([cipher.update(secret), cipher.final()])
+}
+
+/** PKCS#11 CKM_RSA_AES_KEY_WRAP: the wrapped AES key has exactly the modulus's length, the wrapped secret follows. */
+export function rsaAesKeyWrap(o: {
+  secret: Uint8Array
+  wrappingKey: { n: string; e: string }
+  algorithm: ReleaseWrapping
+}): Uint8Array {
+  const key = createPublicKey({ key: { kty: 'RSA', n: o.wrappingKey.n, e: o.wrappingKey.e }, format: 'jwk' })
+  const aesKey = randomBytes(32)
+  try {
+    const wrappedKey = publicEncrypt(
+      { key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: oaepHashes[o.algorithm] },
+      aesKey,
+    )
+    return Buffer.concat([wrappedKey, aesKeyWrapPad(aesKey, o.secret)])
+  } finally {
+    aesKey.fill(0)
+  }
+}

@@ -1,0 +1,115 @@
+import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
+import { domain } from '@strongroom/contract'
+import { ServiceError, type Clock, type WireClient } from '@strongroom/platform'
+import { normalAuthority } from './policy.ts'
+
+const keptMs = 3600_000
+/** A token with an unknown key id makes the keys be fetched again, but not more often than this. */
+const refetchMs = 30_000
+const authoritiesKept = 64
+const keysPerAuthority = 32
+const minimalModulusBits = 2048
+
+interface Published {
+  keys: Map<string, KeyObject>
+  fetchedAt: number
+}
+
+/**
+ * The signing keys that attestation providers publish under `/certs`. Only providers of this installation are asked:
+ * a token or a policy that names another host makes no request leave.
+ */
+export class Authorities {
+  readonly #wire: WireClient
+  readonly #clock: Clock
+  readonly #known = new Map<string, Published>()
+  readonly #fetching = new Map<string, Promise<Published>>()
+
+  constructor(o: { wire: WireClient; clock: Clock }) {
+    this.#wire = o.wire
+    this.#clock = o.clock
+  }
+
+  trusts(authority: string): boolean {
+    const normal = normalAuthority(authority)
+    return normal !== undefined && normal.endsWith(`.attest.${domain}`)
+  }
+
+  /** The key of this id, undefined where the authority publishes none. Errors of the fetch are ServiceErrors. */
+  async key(authority: string, kid: string): Promise<KeyObject | undefined> {
+    const normal = normalAuthority(authority)
+    if (normal === undefined || !this.trusts(normal)) return undefined
+    const now = this.#clock.now().getTime()
+    let published = this.#known.get(normal)
+    const stale = !published || Math.abs(now - published.fetchedAt) > keptMs
+    const mayHaveNew = published !== undefined && !published.keys.has(kid) && now - published.fetchedAt > refetchMs
+    if (stale || mayHaveNew || !published) published = await this.#fetch(normal)
+    return published.keys.get(kid)
+  }
+
+  /** Many requests at once make one fetch. */
+  #fetch(authority: string): Promise<Published> {
+    const running = this.#fetching.get(authority)
+    if (running) return running
+    const fetching = this.#fetchNow(authority).finally(() => this.#fetching.delete(authority))
+    this.#fetching.set(authority, fetching)
+    return fetching
+  }
+
+  async #fetchNow(authority: string): Promise<Published> {
+    let body: unknown
+    try {
+      body = (await this.#wire.request({ method: 'GET', url: `${authority}/certs`, timeoutMs: 10_000 })).body
+    } catch (cause) {
+      throw unavailable(authority, cause)
+    }
+    const published = { keys: readKeys(body), fetchedAt: this.#clock.now().getTime() }
+    this.#known.delete(authority)
+    this.#known.set(authority, published)
+    const oldest = this.#known.keys().next().value
+    if (this.#known.size > authoritiesKept && oldest !== undefined) this.#known.delete(oldest)
+    return published
+  }
+}
+
+/** Keys that cannot be used are left out: an authority may publish others for other purposes. */
+function readKeys(body: unknown): Map<string, KeyObject> {
+  const list = typeof body === 'object' && body !== null && 'keys' in body ? body.keys : undefined
+  const keys = new Map<string, KeyObject>()
+  if (!Array.isArray(list)) return keys
+  for (const entry of list.slice(0, keysPerAuthority) as unknown[]) {
+    if (typeof entry !== 'object' || entry === null) continue
+    const jwk = entry as Record<string, unknown>
+    if (typeof jwk.kid !== 'string' || jwk.kty !== 'RSA') continue
+    if (jwk.use !== undefined && jwk.use !== 'sig') continue
+    if (jwk.alg !== undefined && jwk.alg !== 'RS256') continue
+    const key = keyOf(jwk)
+    if (key && (key.asymmetricKeyDetails?.modulusLength ?? 0) >= minimalModulusBits) keys.set(jwk.kid, key)
+  }
+  return keys
+}
+
+/** Azure's providers publish a certificate and no modulus. */
+function keyOf(jwk: Record<string, unknown>): KeyObject | undefined {
+  try {
+    if (typeof jwk.n === 'string' && typeof jwk.e === 'string') {
+      return createPublicKey({ key: { kty: 'RSA', n: jwk.n, e: jwk.e }, format: 'jwk' })
+    }
+    const leaf: unknown = Array.isArray(jwk.x5c) ? jwk.x5c[0] : undefined
+    return typeof leaf === 'string' ? new X509Certificate(Buffer.from(leaf, 'base64')).publicKey : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function unavailable(authority: string, cause: unknown): ServiceError {
+  return new ServiceError({
+    code: 'AuthorityUnavailable',
+    status: 503,
+    message: `The signing keys of ${authority} cannot be fetched.`,
+    target: authority,
+    remedy: 'See that the attestation service runs, then repeat the request.',
+    headers: { 'retry-after': '5' },
+    cause,
+  })
+}

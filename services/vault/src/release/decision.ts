@@ -1,0 +1,62 @@
+import type { ErrorDetail, ReleasePolicy } from '@strongroom/contract'
+import { ServiceError, type Clock } from '@strongroom/platform'
+import { shown } from '../errors.ts'
+import type { Authorities } from './authorities.ts'
+import { failedConditions, type FailedCondition } from './evaluate.ts'
+import { normalAuthority } from './policy.ts'
+import { verifyAttestationToken, type AttestationToken } from './token.ts'
+
+const detailsShown = 20
+
+/**
+ * Decides whether a token satisfies a release policy: some entry of its issuer's authority has all its conditions met.
+ * @throws ServiceError 403 with every condition that stood in the way
+ */
+export async function decideRelease(o: {
+  policy: ReleasePolicy
+  token: unknown
+  keys: Authorities
+  clock: Clock
+}): Promise<AttestationToken> {
+  const verified = await verifyAttestationToken({
+    token: o.token,
+    authorities: o.policy.anyOf.map((entry) => entry.authority),
+    keys: o.keys,
+    clock: o.clock,
+  })
+  const issuer = normalAuthority(verified.authority)
+  const failures: FailedCondition[] = []
+  for (const entry of o.policy.anyOf) {
+    if (normalAuthority(entry.authority) !== issuer) continue
+    const failed = failedConditions(entry, verified.claims)
+    if (failed.length === 0) return verified
+    failures.push(...failed)
+  }
+  throw denied(verified.authority, failures)
+}
+
+function denied(authority: string, failures: FailedCondition[]): ServiceError {
+  const details = failures.slice(0, detailsShown).map((failure) => detailOf(authority, failure))
+  const first = details[0]
+  return new ServiceError({
+    code: 'Forbidden',
+    status: 403,
+    message:
+      `Target environment attestation does not meet key release policy requirements. ${first?.message ?? ''}`.trim(),
+    target: first?.target ?? authority,
+    details,
+    ...(first?.innererror?.expected !== undefined && { expected: first.innererror.expected }),
+    ...(first?.innererror?.found !== undefined && { found: first.innererror.found }),
+    remedy: 'Compare the claims of the token with the release policy of the key.',
+  })
+}
+
+function detailOf(authority: string, { claim, expected, actual }: FailedCondition): ErrorDetail {
+  const found = actual === undefined ? 'no such claim' : shown(JSON.stringify(actual))
+  return {
+    code: 'KeyReleaseDenied',
+    message: `Authority ${authority}: claim ${shown(claim)} is expected to be ${shown(JSON.stringify(expected))}, found ${found}.`,
+    target: claim,
+    innererror: { expected: shown(JSON.stringify(expected)), found },
+  }
+}

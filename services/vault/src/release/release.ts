@@ -1,0 +1,241 @@
+import {
+  guestStateGenerationTag,
+  type GuestStateGeneration,
+  type ReleasedKeyEnvelope,
+  type ReleaseWrapping,
+} from '@strongroom/contract'
+import { ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
+import { badParameter, keyNotFound, shown } from '../errors.ts'
+import { bundleOf, keyId } from '../keys/bundles.ts'
+import { bindingOf, policyHash, type KeyVersion } from '../keys/key-version.ts'
+import { folded } from '../keys/names.ts'
+import type { KeyRepository } from '../keys/repository.ts'
+import type { Keystore } from '../keystore/keystore.ts'
+import { releaseWrappings } from '../keystore/wrap.ts'
+import type { LogEntry, OperationLog } from '../log/operation-log.ts'
+import type { Authorities } from './authorities.ts'
+import { decideRelease } from './decision.ts'
+import { parseReleasePolicy } from './policy.ts'
+import type { ReleaseSigner } from './signer.ts'
+import { tokenDigest, type AttestationToken } from './token.ts'
+import { wrappingKeyOf } from './wrapping-key.ts'
+
+interface Target {
+  vault: string
+  name: string
+  /** Undefined means the current version. */
+  version: string | undefined
+}
+
+interface ReleaseParts {
+  store: Store
+  repository: KeyRepository
+  keystore: Keystore
+  log: OperationLog
+  clock: Clock
+  authorities: Authorities
+  signer: ReleaseSigner
+}
+
+/** Secure key release: a key leaves only to the environment that its policy describes, wrapped to the key inside its evidence. */
+export class KeyRelease {
+  readonly #o: ReleaseParts
+
+  constructor(o: ReleaseParts) {
+    this.#o = o
+  }
+
+  /** @returns the signed answer. Nothing leaves before its entry is in the operation log. */
+  async release(caller: Caller, target: Target, request: { apiVersion: string; body: unknown }): Promise<string> {
+    const body = fieldsOf(request.body)
+    const enc = wrappingOf(body.enc)
+    const nonce = nonceOf(body.nonce)
+    return this.#decided(caller, 'release', target, body.target, async (key, token) => {
+      const wrappingKey = wrappingKeyOf(token.claims)
+      const ciphertext = await this.#o.keystore.wrapForRelease({
+        material: key.material,
+        binding: bindingOf(key),
+        wrappingKey,
+        algorithm: enc,
+      })
+      const envelope: ReleasedKeyEnvelope = {
+        schema_version: '1.0',
+        header: { kid: wrappingKey.kid, alg: 'dir', enc },
+        ciphertext: Buffer.from(ciphertext).toString('base64url'),
+      }
+      const bundle = bundleOf(key)
+      const answer = await this.#o.signer.sign({
+        request: {
+          'api-version': request.apiVersion,
+          enc,
+          kid: keyId(key, target.version),
+          ...(nonce !== undefined && { nonce }),
+        },
+        response: {
+          key: {
+            ...bundle,
+            key: { ...bundle.key, key_hsm: Buffer.from(JSON.stringify(envelope)).toString('base64url') },
+            tags: { ...bundle.tags, [guestStateGenerationTag]: String(key.guestStateGeneration) },
+          },
+        },
+      })
+      await this.#o.log.append(this.#entry(caller, 'release', key, 'allowed', token.digest))
+      return answer
+    })
+  }
+
+  /**
+   * Raises the lowest generation of the guest state that is not rolled back. The token must satisfy the release policy:
+   * who could not open the guest state cannot count it either.
+   */
+  async advance(
+    caller: Caller,
+    target: Target & { version: string },
+    requestBody: unknown,
+  ): Promise<GuestStateGeneration> {
+    const body = fieldsOf(requestBody)
+    const { generation } = body
+    if (typeof generation !== 'number' || !Number.isSafeInteger(generation) || generation < 0) {
+      throw badParameter('The generation is not a counter.', {
+        target: 'generation',
+        expected: 'an integer from 0',
+        found: shown(generation),
+      })
+    }
+    return this.#decided(caller, 'advance-guest-state-generation', target, body.target, async (key, token) => {
+      await this.#o.store.transaction(async (tx) => {
+        const stored = await this.#o.repository.lockGeneration(tx, key)
+        if (stored === undefined) throw keyNotFound(target.name, target.version)
+        if (generation < stored) throw tooOld(generation, stored)
+        await this.#o.repository.setGeneration(tx, {
+          vault: key.vault,
+          name: key.name,
+          version: key.version,
+          generation,
+        })
+        await this.#o.log.appendIn(
+          tx,
+          this.#entry(caller, 'advance-guest-state-generation', key, 'allowed', token.digest),
+        )
+      })
+      return { generation }
+    })
+  }
+
+  /** One read of the key serves the decision and what follows from it; a refusal is recorded and passed on. */
+  async #decided<T>(
+    caller: Caller,
+    operation: string,
+    target: Target,
+    token: unknown,
+    then: (key: KeyVersion, token: AttestationToken) => Promise<T>,
+  ): Promise<T> {
+    const { repository, clock, authorities } = this.#o
+    const key = await repository.version({
+      vault: target.vault,
+      name: folded(target.name),
+      ...(target.version !== undefined && { version: target.version }),
+    })
+    if (!key) throw keyNotFound(target.name, target.version)
+    try {
+      const policy = usablePolicy(key, clock.now())
+      return await then(key, await decideRelease({ policy, token, keys: authorities, clock }))
+    } catch (error) {
+      const code = error instanceof ServiceError ? error.code : 'InternalError'
+      await this.#o.log.append(this.#entry(caller, operation, key, 'refused', tokenDigest(token), code))
+      throw error
+    }
+  }
+
+  #entry(
+    caller: Caller,
+    operation: string,
+    key: KeyVersion,
+    verdict: LogEntry['verdict'],
+    digest: string,
+    code?: string,
+  ): LogEntry {
+    return {
+      objectId: caller.objectId,
+      appId: caller.appId,
+      operation,
+      vault: key.vault,
+      keyName: key.name,
+      keyVersion: key.version,
+      verdict,
+      tokenDigest: digest,
+      policyHash: policyHash(key.policy),
+      ...(code !== undefined && { code }),
+    }
+  }
+}
+
+/** @throws ServiceError 403 where the key may not be used now, or not leave at all */
+function usablePolicy(key: KeyVersion, at: Date): ReturnType<typeof parseReleasePolicy> {
+  const now = at.getTime() / 1000
+  const refuse = (message: string, expected: string, found: string): ServiceError =>
+    new ServiceError({
+      code: 'Forbidden',
+      status: 403,
+      message,
+      target: `${key.name}/${key.version}`,
+      expected,
+      found,
+      remedy: 'Use another key, or change its attributes.',
+    })
+  if (!key.exportable || !key.policy) throw refuse('The key is not exportable.', 'exportable', 'not exportable')
+  if (!key.enabled) throw refuse('Operation release is not allowed on a disabled key.', 'enabled', 'disabled')
+  if (key.nbf !== undefined && now < key.nbf) {
+    throw refuse(
+      'Operation release is not allowed on a key that is not yet valid.',
+      `not before ${key.nbf}`,
+      `${Math.floor(now)}`,
+    )
+  }
+  if (key.exp !== undefined && now >= key.exp) {
+    throw refuse('Operation release is not allowed on an expired key.', `before ${key.exp}`, `${Math.floor(now)}`)
+  }
+  return parseReleasePolicy(key.policy.data)
+}
+
+function fieldsOf(body: unknown): Record<string, unknown> {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>
+  throw badParameter('The request body is not valid.', {
+    target: 'body',
+    expected: 'an object with target',
+    found: shown(body),
+  })
+}
+
+function wrappingOf(value: unknown): ReleaseWrapping {
+  if (value === undefined || value === null) return 'CKM_RSA_AES_KEY_WRAP'
+  const wrapping = releaseWrappings.find((name) => name === value)
+  if (wrapping) return wrapping
+  throw badParameter('The key wrapping algorithm is not supported.', {
+    target: 'enc',
+    expected: releaseWrappings.join(', '),
+    found: shown(value),
+  })
+}
+
+function nonceOf(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string' && value.length <= 1024) return value
+  throw badParameter('The nonce is not a text.', {
+    target: 'nonce',
+    expected: 'at most 1024 characters',
+    found: shown(value),
+  })
+}
+
+function tooOld(generation: number, stored: number): ServiceError {
+  return new ServiceError({
+    code: 'GuestStateGenerationTooOld',
+    status: 409,
+    message: 'The guest state is older than one that this key has protected.',
+    target: 'generation',
+    expected: `${stored} or higher`,
+    found: String(generation),
+    remedy: 'Boot with the newest guest state; an older copy is refused as rolled back.',
+  })
+}

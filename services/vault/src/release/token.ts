@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { ServiceError, type Clock } from '@strongroom/platform'
+import { compactVerify, decodeJwt, decodeProtectedHeader, errors } from 'jose'
+import { shown } from '../errors.ts'
+import type { Authorities } from './authorities.ts'
+import { normalAuthority } from './policy.ts'
+
+const tokenLimit = 128 * 1024
+/** Clocks of the issuer and ours may differ by this much. */
+const toleranceSeconds = 60
+
+export interface AttestationToken {
+  /** SHA-256 of the compact form, hexadecimal. */
+  digest: string
+  claims: Record<string, unknown>
+  /** The authority of the policy that the issuer is. */
+  authority: string
+}
+
+export function tokenDigest(token: unknown): string {
+  return createHash('sha256')
+    .update(typeof token === 'string' ? token : '')
+    .digest('hex')
+}
+
+/**
+ * Verifies an attestation token: issuer is one of the policy's authorities, RS256 by a key that this authority
+ * publishes, inside its time. `jku`, `x5u`, `x5c` and `jwk` of the header are not looked at: they would let the token
+ * choose who vouches for it.
+ * @throws ServiceError 400 BadParameter (no token), 403 Forbidden (a token that does not count)
+ */
+export async function verifyAttestationToken(o: {
+  token: unknown
+  authorities: string[]
+  keys: Authorities
+  clock: Clock
+}): Promise<AttestationToken> {
+  const { token } = o
+  const digest = tokenDigest(token)
+  if (typeof token !== 'string' || token === '' || token.length > tokenLimit) {
+    throw malformed(
+      `a token of at most ${tokenLimit} characters`,
+      typeof token === 'string' ? `${token.length} characters` : shown(token),
+    )
+  }
+  let header: { alg?: unknown; kid?: unknown }
+  let unverified: Record<string, unknown>
+  try {
+    header = decodeProtectedHeader(token)
+    unverified = decodeJwt(token)
+  } catch {
+    throw malformed('a JSON web token in compact form', 'something else')
+  }
+  const issuer = typeof unverified.iss === 'string' ? normalAuthority(unverified.iss) : undefined
+  const authority = o.authorities.find((name) => issuer !== undefined && normalAuthority(name) === issuer)
+  if (issuer === undefined || authority === undefined) {
+    throw unverifiable(
+      'iss',
+      `one of the policy's authorities: ${shown(o.authorities.join(', '))}`,
+      shown(unverified.iss),
+    )
+  }
+  if (!o.keys.trusts(authority)) {
+    throw unverifiable('iss', 'an attestation provider of this installation', shown(unverified.iss))
+  }
+  if (header.alg !== 'RS256') throw unverifiable('alg', 'RS256', shown(header.alg))
+  const { kid } = header
+  if (typeof kid !== 'string') throw unverifiable('kid', 'the id of a key of the authority', shown(kid))
+  const key = await o.keys.key(authority, kid)
+  if (!key) throw unverifiable('kid', `a key that ${authority} publishes`, shown(kid))
+  let payload: Uint8Array
+  try {
+    payload = (await compactVerify(token, key, { algorithms: ['RS256'] })).payload
+  } catch (cause) {
+    if (!(cause instanceof errors.JOSEError)) throw cause
+    throw unverifiable('signature', `a signature by the key ${shown(kid)} of ${authority}`, 'one that does not verify')
+  }
+  const claims = JSON.parse(Buffer.from(payload).toString('utf8')) as Record<string, unknown>
+  checkTimes(claims, Math.floor(o.clock.now().getTime() / 1000))
+  return { digest, claims, authority }
+}
+
+function checkTimes(claims: Record<string, unknown>, now: number): void {
+  const { exp, nbf, iat } = claims
+  if (typeof exp !== 'number' || now >= exp + toleranceSeconds)
+    throw unverifiable('exp', `a time after ${now}`, shown(exp))
+  if (nbf !== undefined && (typeof nbf !== 'number' || nbf > now + toleranceSeconds)) {
+    throw unverifiable('nbf', `a time not after ${now}`, shown(nbf))
+  }
+  if (typeof iat !== 'number' || iat > now + toleranceSeconds)
+    throw unverifiable('iat', `a time not after ${now}`, shown(iat))
+}
+
+function malformed(expected: string, found: string): ServiceError {
+  return new ServiceError({
+    code: 'BadParameter',
+    status: 400,
+    message: 'The target attestation token is not a token.',
+    target: 'target',
+    expected,
+    found,
+    remedy: 'Send the token that the attestation provider answered, unchanged.',
+  })
+}
+
+function unverifiable(part: string, expected: string, found: string): ServiceError {
+  return new ServiceError({
+    code: 'Forbidden',
+    status: 403,
+    message: 'Target environment attestation statement cannot be verified.',
+    target: part,
+    expected,
+    found,
+    details: [
+      {
+        code: 'KeyReleaseDenied',
+        message: `The attestation token is refused by its ${part}: expected ${expected}, found ${found}.`,
+        target: part,
+        innererror: { expected, found },
+      },
+    ],
+    remedy: 'Attest again at a provider that the release policy names, and send its token.',
+  })
+}

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto'
+import {
+  openStore,
+  type InstallationAuthority,
+  type Service,
+  type ServiceContext,
+  type Store,
+} from '@strongroom/platform'
+import { createVaultAccess, type PlatformAccess } from './access.ts'
+import { createVaultApp } from './http/app.ts'
+import { Keys } from './keys/keys.ts'
+import { vaultOfHost } from './keys/names.ts'
+import { KeyRepository } from './keys/repository.ts'
+import { createSoftwareKeystore } from './keystore/software.ts'
+import { OperationLog, type LogVerdict } from './log/operation-log.ts'
+import { Authorities } from './release/authorities.ts'
+import { KeyRelease } from './release/release.ts'
+import { ReleaseSigner } from './release/signer.ts'
+import { migrations } from './store/migrations.ts'
+import { keptSecret } from './store/secrets.ts'
+
+const purgeEveryMs = 3600_000
+
+export interface VaultContext extends ServiceContext {
+  /** Issues the certificate of the key that signs what is released. */
+  authority: InstallationAuthority
+  platformAccess: PlatformAccess
+}
+
+export interface VaultService extends Service {
+  /** Walks the operation log; `brokenAt` where entries were altered or are missing. */
+  verifyOperationLog(): Promise<LogVerdict>
+}
+
+/**
+ * The key service: `{vault}.vault.strongroom.internal`. The vault `platform` always exists; every other name is
+ * answered 404. Its database holds keys sealed under `context.sealer`, and an operation log that proves edits.
+ */
+export async function createVaultService(context: VaultContext): Promise<VaultService> {
+  const store = await openStore({ url: context.storeUrl, service: 'vault' })
+  try {
+    return await createVaultServiceOn(store, context)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** The same on a store that is open already; closing the service closes it. */
+export async function createVaultServiceOn(store: Store, context: VaultContext): Promise<VaultService> {
+  const { clock, authority, wire } = context
+  const logger = context.logger.child({ service: 'vault' })
+  const sealer = context.sealer.derive('vault')
+  await store.migrate('vault', migrations)
+  const repository = new KeyRepository(store)
+  await repository.eraseOnRemoval()
+  const logKey = await keptSecret({
+    store,
+    sealer,
+    name: 'operation-log-key',
+    make: () => Promise.resolve(randomBytes(32)),
+  })
+  const log = new OperationLog({ store, clock, key: logKey })
+  const keystore = createSoftwareKeystore(sealer)
+  const keys = new Keys({ store, repository, keystore, log, clock })
+  const signer = new ReleaseSigner({ store, sealer, clock, authority })
+  const authorities = new Authorities({ wire, clock })
+  const release = new KeyRelease({ store, repository, keystore, log, clock, authorities, signer })
+  const app = createVaultApp({
+    keys,
+    release,
+    repository,
+    access: createVaultAccess(context.platformAccess),
+    verifier: context.verifier,
+    tenantId: context.installation.tenantId,
+    logger: context.logger,
+  })
+
+  const upkeep = async (): Promise<void> => {
+    await signer.prepare()
+    const purged = await keys.purgeDue()
+    if (purged > 0) logger.info({ purged }, 'deleted keys were purged')
+  }
+  let running: Promise<void> = Promise.resolve()
+  const runUpkeep = (): void => {
+    running = running.then(upkeep).catch((error: unknown) => logger.error({ err: error }, 'upkeep of the vault failed'))
+  }
+  let timer: NodeJS.Timeout | undefined
+
+  return {
+    name: 'vault',
+    hosts: [{ matches: (host) => vaultOfHost(host) !== undefined, app }],
+    start: async () => {
+      const verdict = await log.verify()
+      if (verdict.brokenAt !== undefined) logger.error(verdict, 'the operation log was altered outside the service')
+      runUpkeep()
+      timer = setInterval(runUpkeep, purgeEveryMs).unref()
+    },
+    close: async () => {
+      clearInterval(timer)
+      await app.close()
+      await running
+      await store.close()
+    },
+    verifyOperationLog: () => log.verify(),
+  }
+}

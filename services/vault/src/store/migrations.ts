@@ -1,0 +1,149 @@
+import type { Migration } from '@strongroom/platform'
+
+/** Times are seconds since 1970; booleans 0 and 1. */
+export interface KeyObjectRow {
+  vault: string
+  /** Lower case: names are compared without case, and shown as they were first written. */
+  name: string
+  shown_name: string
+  deleted_at: number | null
+  purge_at: number | null
+}
+
+export interface KeyVersionRow {
+  vault: string
+  name: string
+  version: string
+  /** Order of the versions of one name; the highest is the current one. */
+  ordinal: number
+  kty: string
+  key_ops: string
+  public_jwk: string
+  /** Base64 of what the keystore gave; without the keystore's key it is worth nothing. */
+  material: string
+  enabled: number
+  nbf: number | null
+  exp: number | null
+  created: number
+  updated: number
+  exportable: number
+  tags: string
+  release_policy: string | null
+  policy_content_type: string | null
+  policy_immutable: number
+  guest_state_generation: number
+}
+
+export interface OperationLogRow {
+  sequence: number
+  at: string
+  object_id: string
+  app_id: string
+  operation: string
+  vault: string
+  key_name: string
+  key_version: string
+  verdict: string
+  code: string
+  token_digest: string
+  policy_hash: string
+  /** MAC over all fields above and the MAC of the entry before. */
+  mac: string
+}
+
+export interface OperationLogHeadRow {
+  id: number
+  sequence: number
+  last_mac: string
+  mac: string
+}
+
+export interface VaultSecretRow {
+  name: string
+  sealed: string
+}
+
+export interface Tables {
+  key_object: KeyObjectRow
+  key_version: KeyVersionRow
+  operation_log: OperationLogRow
+  operation_log_head: OperationLogHeadRow
+  vault_secret: VaultSecretRow
+}
+
+export const migrations: Record<string, Migration> = {
+  '0001-keys': {
+    up: async (db) => {
+      await db.schema
+        .createTable('key_object')
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('shown_name', 'text', (column) => column.notNull())
+        .addColumn('deleted_at', 'bigint')
+        .addColumn('purge_at', 'bigint')
+        .addPrimaryKeyConstraint('key_object_key', ['vault', 'name'])
+        .execute()
+      await db.schema
+        .createTable('key_version')
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('version', 'text', (column) => column.notNull())
+        .addColumn('ordinal', 'integer', (column) => column.notNull())
+        .addColumn('kty', 'text', (column) => column.notNull())
+        .addColumn('key_ops', 'text', (column) => column.notNull())
+        .addColumn('public_jwk', 'text', (column) => column.notNull())
+        .addColumn('material', 'text', (column) => column.notNull())
+        .addColumn('enabled', 'integer', (column) => column.notNull())
+        .addColumn('nbf', 'bigint')
+        .addColumn('exp', 'bigint')
+        .addColumn('created', 'bigint', (column) => column.notNull())
+        .addColumn('updated', 'bigint', (column) => column.notNull())
+        .addColumn('exportable', 'integer', (column) => column.notNull())
+        .addColumn('tags', 'text', (column) => column.notNull())
+        .addColumn('release_policy', 'text')
+        .addColumn('policy_content_type', 'text')
+        .addColumn('policy_immutable', 'integer', (column) => column.notNull())
+        .addColumn('guest_state_generation', 'bigint', (column) => column.notNull())
+        .addPrimaryKeyConstraint('key_version_key', ['vault', 'name', 'version'])
+        .addUniqueConstraint('key_version_ordinal', ['vault', 'name', 'ordinal'])
+        .addForeignKeyConstraint('key_version_object', ['vault', 'name'], 'key_object', ['vault', 'name'])
+        .execute()
+    },
+  },
+  '0002-operation-log': {
+    up: async (db) => {
+      await db.schema
+        .createTable('operation_log')
+        .addColumn('sequence', 'bigint', (column) => column.primaryKey())
+        .addColumn('at', 'text', (column) => column.notNull())
+        .addColumn('object_id', 'text', (column) => column.notNull())
+        .addColumn('app_id', 'text', (column) => column.notNull())
+        .addColumn('operation', 'text', (column) => column.notNull())
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('key_name', 'text', (column) => column.notNull())
+        .addColumn('key_version', 'text', (column) => column.notNull())
+        .addColumn('verdict', 'text', (column) => column.notNull())
+        .addColumn('code', 'text', (column) => column.notNull())
+        .addColumn('token_digest', 'text', (column) => column.notNull())
+        .addColumn('policy_hash', 'text', (column) => column.notNull())
+        .addColumn('mac', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('operation_log_head')
+        .addColumn('id', 'integer', (column) => column.primaryKey())
+        .addColumn('sequence', 'bigint', (column) => column.notNull())
+        .addColumn('last_mac', 'text', (column) => column.notNull())
+        .addColumn('mac', 'text', (column) => column.notNull())
+        .execute()
+    },
+  },
+  '0003-secrets': {
+    up: async (db) => {
+      await db.schema
+        .createTable('vault_secret')
+        .addColumn('name', 'text', (column) => column.primaryKey())
+        .addColumn('sealed', 'text', (column) => column.notNull())
+        .execute()
+    },
+  },
+}

@@ -1,0 +1,154 @@
+import { generateKeyPairSync, randomBytes, randomUUID, type KeyObject } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { platformKeyReleasePolicy, type KeyCreateRequest } from '@strongroom/contract'
+import {
+  createLogger,
+  createSealer,
+  openAuthority,
+  ServiceError,
+  type Clock,
+  type Installation,
+  type InstallationAuthority,
+  type Sealer,
+  type Store,
+} from '@strongroom/platform'
+import { createVaultServiceOn, type VaultService } from '../service.ts'
+import { createFakeProvider, providerUrl, type FakeProvider } from './fake-provider.ts'
+
+export const vmId = '6506B531-1634-431E-99D2-42B7D3414AD0'
+export type Principal = 'controlPlane' | 'orchestrator' | 'owner'
+export const principalIds: Record<Principal, string> = {
+  controlPlane: randomUUID(),
+  orchestrator: randomUUID(),
+  owner: randomUUID(),
+}
+
+export interface Answer {
+  status: number
+  headers: Record<string, unknown>
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of every shape
+  body: any
+}
+
+export interface TestVault {
+  service: VaultService
+  provider: FakeProvider
+  clock: Clock & { set(date: Date): void }
+  authority: InstallationAuthority
+  /** `as` undefined sends no token. */
+  call(
+    as: Principal | undefined,
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    path: string,
+    body?: unknown,
+    host?: string,
+  ): Promise<Answer>
+  /** Claims of a token that satisfies `keyRequest`'s policy. */
+  claims: Record<string, unknown>
+  transferKey: KeyObject
+  close(): Promise<void>
+}
+
+const installation: Installation = {
+  id: randomUUID(),
+  tenantId: randomUUID(),
+  subscriptionId: randomUUID(),
+  mode: 'simulated',
+  createdAt: new Date().toISOString(),
+  region: 'westeurope',
+  ports: { tls: 1, local: 2 },
+}
+
+const { privateKey: transferKey, publicKey: transferPublic } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+export const transferJwk: Record<string, unknown> = {
+  ...transferPublic.export({ format: 'jwk' }),
+  kid: 'HCLTransferKey',
+  key_ops: ['encrypt'],
+}
+
+/** A vault on the given store, with principals whose tokens are their names. */
+export async function createTestVault(store: Store, o: { sealer?: Sealer } = {}): Promise<TestVault> {
+  const directory = await mkdtemp(join(tmpdir(), 'strongroom-vault-'))
+  let now = new Date()
+  const clock = { now: () => now, set: (date: Date) => void (now = date) }
+  const sealer = o.sealer ?? createSealer(randomBytes(32))
+  const authority = await openAuthority({ stateDir: directory, sealer, clock, installation })
+  const provider = createFakeProvider(clock.now)
+  const service = await createVaultServiceOn(store, {
+    installation,
+    stateDir: directory,
+    cacheDir: directory,
+    storeUrl: store.url,
+    sealer,
+    clock,
+    logger: createLogger({ level: 'silent' }),
+    wire: provider.wire,
+    tokens: { token: () => Promise.reject(new Error('the vault calls nobody as a principal')) },
+    verifier: {
+      verify: (token, audiences) => {
+        const objectId = principalIds[token as Principal] as string | undefined
+        if (objectId === undefined || !audiences.includes('https://vault.azure.net')) {
+          return Promise.reject(new ServiceError({ code: 'InvalidAuthenticationToken', status: 401, message: 'no' }))
+        }
+        return Promise.resolve({ objectId, appId: `${token}-app`, tenantId: installation.tenantId, claims: {} })
+      },
+    },
+    newId: randomUUID,
+    authority,
+    platformAccess: {
+      orchestratorObjectId: principalIds.orchestrator,
+      controlPlaneObjectId: principalIds.controlPlane,
+    },
+  })
+  const app = service.hosts[0]!.app
+  return {
+    service,
+    provider,
+    clock,
+    authority,
+    transferKey,
+    claims: {
+      'x-ms-compliance-status': 'azure-compliant-cvm',
+      'x-ms-attestation-type': 'sevsnpvm',
+      'x-ms-runtime': { 'vm-configuration': { vmUniqueId: vmId }, keys: [transferJwk] },
+    },
+    call: async (as, method, path, body, host = 'platform.vault.strongroom.internal') => {
+      const url = path.includes('api-version') ? path : `${path}${path.includes('?') ? '&' : '?'}api-version=7.4`
+      const response = await app.inject({
+        method,
+        url,
+        headers: { host, ...(as && { authorization: `Bearer ${as}` }) },
+        ...(body !== undefined && { payload: body as object }),
+      })
+      const text = response.body
+      return {
+        status: response.statusCode,
+        headers: response.headers,
+        body: text === '' ? undefined : JSON.parse(text),
+      }
+    },
+    close: async () => {
+      await service.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export function encodedPolicy(policy: unknown): string {
+  return Buffer.from(JSON.stringify(policy)).toString('base64url')
+}
+
+export function keyRequest(o: Partial<KeyCreateRequest> = {}): KeyCreateRequest {
+  return {
+    kty: 'RSA-HSM',
+    key_size: 2048,
+    attributes: { exportable: true },
+    release_policy: {
+      data: encodedPolicy(platformKeyReleasePolicy({ authority: providerUrl, attestationType: 'sevsnpvm', vmId })),
+      immutable: true,
+    },
+    ...o,
+  }
+}
