@@ -20,4 +20,7 @@ rm -f "$root"/etc/ssh/ssh_host_*
 : >"$root/etc/machine-id"
 rm -f "$root/var/lib/dbus/machine-id" "$root/etc/hostname" "$root/etc/resolv.conf"
 : >"$root/etc/fstab"
+# mke2fs reads an archive with ASCII names only. The authority stays in the bundle that programs read.
+LC_ALL=C find "$root/etc/ssl/certs" "$root/usr/share/ca-certificates" -name '*[! -~]*' -delete
+sed -i '/[^ -~]/d' "$root/etc/ca-certificates.conf"
 rm -rf "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/var/cache/apt/*.bin

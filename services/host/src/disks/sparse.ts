@@ -1,0 +1,49 @@
+import { open } from 'node:fs/promises'
+import { run } from '@strongroom/platform'
+
+const block = 1024 * 1024
+const zeros = Buffer.alloc(block)
+
+/** Copies a whole file; blocks of zeros become holes, and file systems that can share blocks do. */
+export async function copySparse(from: string, to: string, signal?: AbortSignal): Promise<void> {
+  await run({
+    command: 'cp',
+    args: ['--sparse=always', '--reflink=auto', '--no-preserve=mode', '--', from, to],
+    ...(signal && { signal }),
+  })
+}
+
+/** Copies a range of a file into a new file (0600) of that length; blocks of zeros become holes. */
+export async function extractRange(o: {
+  from: string
+  offset: number
+  length: number
+  to: string
+  signal?: AbortSignal
+}): Promise<void> {
+  const source = await open(o.from, 'r')
+  try {
+    const target = await open(o.to, 'wx', 0o600)
+    try {
+      await target.truncate(o.length)
+      const buffer = Buffer.allocUnsafe(block)
+      for (let done = 0; done < o.length;) {
+        o.signal?.throwIfAborted()
+        const { bytesRead } = await source.read(buffer, 0, Math.min(block, o.length - done), o.offset + done)
+        if (bytesRead === 0) throw new RangeError(`${o.from} ends before ${o.offset + o.length}`)
+        const chunk = buffer.subarray(0, bytesRead)
+        if (!chunk.equals(zeros.subarray(0, bytesRead))) await target.write(chunk, 0, bytesRead, done)
+        done += bytesRead
+      }
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+}
+
+/** Gives back the space of blocks that hold only zeros. File systems that cannot do it keep the space. */
+export async function digHoles(path: string): Promise<void> {
+  await run({ command: 'fallocate', args: ['--dig-holes', path], allow: [1] })
+}

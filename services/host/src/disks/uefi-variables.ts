@@ -1,0 +1,75 @@
+import { access, chmod, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { run, ServiceError, writeFileAtomically } from '@strongroom/platform'
+
+/** Debian's OVMF for 4 MiB of flash. The `ms` store has Microsoft's PK, KEK, db and dbx enrolled. */
+const templates = {
+  enrolled: '/usr/share/OVMF/OVMF_VARS_4M.ms.fd',
+  empty: '/usr/share/OVMF/OVMF_VARS_4M.fd',
+} as const
+
+/** Owner of our db entries. */
+const ownerGuid = '5a1e0000-0000-4000-8000-000000000db1'
+
+/**
+ * Writes a VM's first UEFI variables: with Secure Boot Microsoft's keys and the certificates that signed the image's
+ * boot chain in db, without it an empty store (set-up mode). The file is new or replaced whole, mode 0600.
+ * @param o.dbCertificates DER
+ */
+export async function makeUefiVariables(o: {
+  secureBoot: boolean
+  dbCertificates: Uint8Array[]
+  out: string
+}): Promise<void> {
+  const template = o.secureBoot ? templates.enrolled : templates.empty
+  await requireFirmware(template)
+  if (!o.secureBoot) {
+    await writeFileAtomically(o.out, await readFile(template))
+    return
+  }
+  const directory = await mkdtemp(join(dirname(o.out), '.uefi-variables-'))
+  try {
+    const args = ['--input', template]
+    for (const [index, certificate] of o.dbCertificates.entries()) {
+      const path = join(directory, `${index}.pem`)
+      await writeFile(path, toPem(certificate), { mode: 0o600 })
+      args.push('--add-db', ownerGuid, path)
+    }
+    const made = join(directory, 'variables.fd')
+    await run({ command: 'virt-fw-vars', args: [...args, '--secure-boot', '--output', made], timeoutMs: 60_000 })
+    await chmod(made, 0o600)
+    await rename(made, o.out)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** The variables that a VM with Secure Boot starts from, before the image's own certificates. */
+export async function microsoftVariables(): Promise<Uint8Array> {
+  await requireFirmware(templates.enrolled)
+  return readFile(templates.enrolled)
+}
+
+export function toPem(certificate: Uint8Array): string {
+  const lines =
+    Buffer.from(certificate)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
+  return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n')
+}
+
+async function requireFirmware(path: string): Promise<void> {
+  try {
+    await access(path)
+  } catch (error) {
+    throw new ServiceError({
+      code: 'MissingFirmware',
+      status: 500,
+      message: 'The UEFI firmware for guests is not installed.',
+      expected: path,
+      found: 'nothing there',
+      remedy: 'apt-get install ovmf',
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { ImageRecord } from '@strongroom/contract'
+import {
+  findAuthority,
+  parsePe,
+  parsePem,
+  parseVariableStore,
+  predictPcr11,
+  predictPcr4,
+  predictPcr7,
+} from '@strongroom/evidence'
+import { imageFiles } from './catalog.ts'
+
+/** SHA-256 PCRs that follow from an image and the VM's UEFI variables, before the VM ever ran. */
+export interface ExpectedPcrs {
+  /** When the initrd opens the disk: what the disk's key is sealed to. */
+  atUnlock: { 7: Uint8Array; 11: Uint8Array }
+  /** When the guest reports: what its quote shows. */
+  atReady: { 4: Uint8Array; 7: Uint8Array; 11: Uint8Array }
+  /** What the firmware's event log replays to: without the phases that systemd adds to PCR 11 later. */
+  firmwareLog: { 4: Uint8Array; 7: Uint8Array; 11: Uint8Array }
+}
+
+/** Certificates (DER) that makeUefiVariables puts into db for this image. */
+export async function dbCertificates(image: ImageRecord): Promise<Uint8Array[]> {
+  const text = await readFile(join(dirname(image.path), imageFiles.certificates), 'utf8')
+  return text.trim() === '' ? [] : parsePem(text)
+}
+
+/**
+ * Predicts the PCRs of a boot.
+ * @param o.variables content of the VM's flash file of UEFI variables
+ */
+export async function expectedPcrs(o: { image: ImageRecord; variables: Uint8Array }): Promise<ExpectedPcrs> {
+  const boot = parsePe(await readFile(join(dirname(o.image.path), imageFiles.boot)))
+  const variables = parseVariableStore(o.variables)
+  const pcr4 = await predictPcr4(boot)
+  const pcr7 = await predictPcr7({ variables, authority: findAuthority(variables, boot) })
+  return {
+    atUnlock: { 7: pcr7, 11: await predictPcr11(boot, 'enter-initrd') },
+    atReady: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot, 'ready') },
+    firmwareLog: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot) },
+  }
+}

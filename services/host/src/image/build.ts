@@ -1,0 +1,248 @@
+import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ImageRecord } from '@strongroom/contract'
+import { run, ServiceError } from '@strongroom/platform'
+import { repart } from '../disks/repart.ts'
+import { copySparse } from '../disks/sparse.ts'
+import { withImageLock } from './build-lock.ts'
+import { findImage, imageDirectory, imageFiles, imagesDirectory } from './catalog.ts'
+import { describeImage } from './describe.ts'
+import {
+  espMebibytes,
+  kernelCommandLine,
+  loadRecipe,
+  recipeDirectory,
+  referenceName,
+  suite,
+  type Recipe,
+} from './recipe.ts'
+
+const stub = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
+const mebibyte = 1024 ** 2
+
+export interface BuildOptions {
+  cacheDir: string
+  /** Called as each step starts, with a name for people. */
+  progress?: (step: string) => void
+  signal?: AbortSignal
+  /** Debian mirror; default http://deb.debian.org/debian. Packages are verified against Debian's archive keys. */
+  mirror?: string
+}
+
+/**
+ * Builds the reference image, or finds it: Debian with a signed unified kernel image and our provisioning agent. The
+ * same recipe is built once a cache, by one process at a time, and appears whole or not at all.
+ * @throws ServiceError ImageBuildFailed naming the step; MissingProgram
+ */
+export async function buildReferenceImage(o: BuildOptions): Promise<ImageRecord> {
+  const recipe = await loadRecipe()
+  const existing = await findImage(o.cacheDir, recipe.id)
+  if (existing) return existing
+  return withImageLock(
+    {
+      cacheDir: o.cacheDir,
+      id: recipe.id,
+      waiting: () => o.progress?.('Wait for another process that builds this image'),
+      ...(o.signal && { signal: o.signal }),
+    },
+    async () => (await findImage(o.cacheDir, recipe.id)) ?? (await build(o, recipe)),
+  )
+}
+
+async function build(o: BuildOptions, recipe: Recipe): Promise<ImageRecord> {
+  await requireStub()
+  // With the lock held, whatever lies here was left by a process that died.
+  const partial = join(imagesDirectory(o.cacheDir), `.partial-${recipe.id}`)
+  await rm(partial, { recursive: true, force: true })
+  await mkdir(join(partial, 'work'), { recursive: true, mode: 0o700 })
+  const builder = new ImageBuilder(o, recipe, partial)
+  try {
+    await builder.rootArchive()
+    await builder.rootFileSystem()
+    await builder.bootFile()
+    await builder.disk()
+    const record = await builder.describe()
+    await rm(join(partial, 'work'), { recursive: true })
+    const final = imageDirectory(o.cacheDir, recipe.id)
+    await rename(partial, final)
+    return { ...record, path: join(final, imageFiles.disk) }
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true })
+    if (error instanceof ServiceError || o.signal?.aborted === true) throw error
+    throw new ServiceError({
+      code: 'ImageBuildFailed',
+      status: 500,
+      message: `The reference image could not be built: the step "${builder.step}" failed.`,
+      found: error instanceof Error ? error.message : String(error),
+      remedy: 'Check that the Debian mirror is reachable and the disk has 3 GB free, then build again.',
+      cause: error,
+    })
+  }
+}
+
+class ImageBuilder {
+  step = ''
+  readonly #o: BuildOptions
+  readonly #recipe: Recipe
+  readonly #partial: string
+  readonly #work: string
+
+  constructor(o: BuildOptions, recipe: Recipe, partial: string) {
+    this.#o = o
+    this.#recipe = recipe
+    this.#partial = partial
+    this.#work = join(partial, 'work')
+  }
+
+  async rootArchive(): Promise<void> {
+    this.#begin('Download and configure Debian packages')
+    const mirror = this.#o.mirror ?? 'http://deb.debian.org/debian'
+    const security = `${mirror.replace(/\/$/, '')}-security`
+    const hook = (name: string): string => `"${join(recipeDirectory, name)}" "$1"`
+    const root = process.getuid?.() === 0
+    await this.#run('mmdebstrap', [
+      '--quiet',
+      '--variant=minbase',
+      // As root without the privilege to mount it goes on without its mounts; other users need user namespaces.
+      `--mode=${root ? 'root' : 'unshare'}`,
+      '--components=main',
+      '--format=tar',
+      `--include=${this.#recipe.packages.join(',')}`,
+      '--aptopt=Acquire::Languages "none"',
+      '--aptopt=APT::Install-Recommends "false"',
+      '--aptopt=Acquire::Retries "3"',
+      '--dpkgopt=path-exclude=/usr/share/man/*',
+      '--dpkgopt=path-exclude=/usr/share/locale/*',
+      `--essential-hook=${hook('essential.sh')}`,
+      `--customize-hook=${hook('customize.sh')}`,
+      suite,
+      join(this.#work, 'root.tar'),
+      `deb ${mirror} ${suite} main`,
+      `deb ${mirror} ${suite}-updates main`,
+      `deb ${security} ${suite}-security main`,
+    ])
+  }
+
+  async rootFileSystem(): Promise<void> {
+    this.#begin('Make the root file system')
+    const archive = join(this.#work, 'root.tar')
+    await this.#run('tar', [
+      '--extract',
+      '--file',
+      archive,
+      '--directory',
+      this.#work,
+      './boot',
+      './usr/lib/os-release',
+    ])
+    // Room for metadata and a first boot; the rest of the disk comes with growing.
+    const mebibytes = Math.ceil(((await stat(archive)).size / mebibyte) * 1.15 + 96)
+    await this.#run('mke2fs', [
+      ...['-q', '-t', 'ext4', '-L', 'root', '-m', '0', '-E', 'lazy_itable_init=1,resize=33554432'],
+      ...['-d', archive, join(this.#work, 'root.ext4'), `${mebibytes}M`],
+    ])
+    await rm(archive)
+  }
+
+  async bootFile(): Promise<void> {
+    this.#begin('Make and sign the kernel image')
+    const kernel = await this.#kernel()
+    const { withThrowAwayKey } = await import('./signing-key.ts')
+    await withThrowAwayKey(async (key) => {
+      // ukify runs by whatever python3 comes first in PATH, which need not be the one that has its modules.
+      await this.#run('/usr/bin/python3', [
+        '/usr/bin/ukify',
+        'build',
+        `--linux=${join(this.#work, 'boot', `vmlinuz-${kernel}`)}`,
+        `--initrd=${join(this.#work, 'boot', `initrd.img-${kernel}`)}`,
+        `--cmdline=${kernelCommandLine}`,
+        `--os-release=@${join(this.#work, 'usr/lib/os-release')}`,
+        `--uname=${kernel}`,
+        `--stub=${stub}`,
+        `--secureboot-private-key=${key.keyPath}`,
+        `--secureboot-certificate=${key.certificatePath}`,
+        `--output=${join(this.#partial, imageFiles.boot)}`,
+      ])
+      await writeFile(join(this.#partial, imageFiles.certificates), key.certificatePem, { mode: 0o644 })
+    })
+  }
+
+  async disk(): Promise<void> {
+    this.#begin('Lay the disk')
+    const boot = join(this.#work, 'BOOTX64.EFI')
+    await copyFile(join(this.#partial, imageFiles.boot), boot)
+    const full = join(this.#work, 'full.raw')
+    await repart({
+      disk: full,
+      directory: join(this.#work, 'repart.d'),
+      create: true,
+      partitions: [
+        [
+          ['Type', 'esp'],
+          ['Format', 'vfat'],
+          ['SizeMinBytes', `${espMebibytes}M`],
+          ['SizeMaxBytes', `${espMebibytes}M`],
+          ['CopyFiles', `${boot}:/EFI/BOOT/BOOTX64.EFI`],
+        ],
+        [['Type', 'root-x86-64'], ['Label', 'root'], ['CopyBlocks', join(this.#work, 'root.ext4')], ['GrowFileSystem', 'yes']], // prettier-ignore
+      ],
+      ...(this.#o.signal && { signal: this.#o.signal }),
+    })
+    await copySparse(full, join(this.#partial, imageFiles.disk), this.#o.signal)
+    await rm(full)
+  }
+
+  async describe(): Promise<ImageRecord> {
+    this.#begin('Record the image')
+    const record = await describeImage({
+      id: this.#recipe.id,
+      name: referenceName,
+      directory: this.#partial,
+      source: 'reference',
+      qualifies: { confidential: true, diskEncryption: true, reasons: [] },
+    })
+    await writeFile(join(this.#partial, imageFiles.record), `${JSON.stringify(record, null, 2)}\n`)
+    for (const name of Object.values(imageFiles)) {
+      const file = await open(join(this.#partial, name), 'r+')
+      await file.sync().finally(() => file.close())
+    }
+    return record
+  }
+
+  async #kernel(): Promise<string> {
+    const names = await readdir(join(this.#work, 'boot'))
+    const versions = names.flatMap((name) => (name.startsWith('vmlinuz-') ? [name.slice('vmlinuz-'.length)] : []))
+    const version = versions[0]
+    if (version === undefined || versions.length > 1 || !names.includes(`initrd.img-${version}`)) {
+      throw new Error(`expected one kernel with its initrd, found ${names.join(', ')}`)
+    }
+    return version
+  }
+
+  #begin(step: string): void {
+    this.#o.signal?.throwIfAborted()
+    this.step = step
+    this.#o.progress?.(step)
+  }
+
+  async #run(command: string, args: string[]): Promise<void> {
+    const { signal } = this.#o
+    await run({ command, args, cwd: this.#work, env: { TMPDIR: this.#work }, ...(signal && { signal }) })
+  }
+}
+
+async function requireStub(): Promise<void> {
+  try {
+    await readFile(stub)
+  } catch (error) {
+    throw new ServiceError({
+      code: 'MissingFirmware',
+      status: 500,
+      message: "systemd's boot stub is not installed.",
+      expected: stub,
+      found: 'nothing there',
+      remedy: 'apt-get install systemd-boot-efi',
+      cause: error,
+    })
+  }
+}

@@ -1,0 +1,48 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ImageRecord } from '@strongroom/contract'
+
+/** Directory of the cached images; one directory an image, which appears whole. */
+export function imagesDirectory(cacheDir: string): string {
+  return join(cacheDir, 'images')
+}
+
+export function imageDirectory(cacheDir: string, id: string): string {
+  return join(imagesDirectory(cacheDir), id)
+}
+
+/** Ids are directory names: anything else is not the name of an image. */
+export const imageIdPattern: RegExp = /^[a-z0-9][a-z0-9.-]{0,126}$/
+
+/** Names inside an image's directory. */
+export const imageFiles = {
+  disk: 'disk.raw',
+  record: 'image.json',
+  /** The unified kernel image as it lies on the ESP; what predictions are computed from. */
+  boot: 'boot.efi',
+  /** Certificates that go into db so that the firmware accepts the boot file; PEM, may be empty. */
+  certificates: 'db.pem',
+} as const
+
+export async function listImages(cacheDir: string): Promise<ImageRecord[]> {
+  const directory = imagesDirectory(cacheDir)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const names = (await readdir(directory)).filter((name) => imageIdPattern.test(name))
+  const records = await Promise.all(names.map((name) => findImage(cacheDir, name)))
+  return records.filter((record) => record !== undefined).toSorted((a, b) => a.builtAt.localeCompare(b.builtAt))
+}
+
+/** The image's record, with the path that it has now: a cache may be moved. Undefined where there is no such image. */
+export async function findImage(cacheDir: string, id: string): Promise<ImageRecord | undefined> {
+  if (!imageIdPattern.test(id)) return undefined
+  const directory = imageDirectory(cacheDir, id)
+  let text: string
+  try {
+    text = await readFile(join(directory, imageFiles.record), 'utf8')
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+  const record = JSON.parse(text) as ImageRecord
+  return { ...record, path: join(directory, imageFiles.disk) }
+}

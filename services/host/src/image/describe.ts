@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { ImageRecord } from '@strongroom/contract'
+import { parsePe, type PeImage } from '@strongroom/evidence'
+import { imageFiles } from './catalog.ts'
+
+/** The record of an image whose disk and boot file lie in `directory`. What the OS is, the boot file says. */
+export async function describeImage(o: {
+  id: string
+  name: string
+  directory: string
+  source: ImageRecord['source']
+  qualifies: ImageRecord['qualifies']
+}): Promise<ImageRecord> {
+  const path = join(o.directory, imageFiles.disk)
+  const os = operatingSystem(parsePe(await readFile(join(o.directory, imageFiles.boot))))
+  const builtAt = new Date()
+  return {
+    id: o.id,
+    name: o.name,
+    // Azure's versions: three numbers.
+    version: `${os.versionId.split('.')[0] ?? '0'}.0.${builtAt.toISOString().slice(0, 10).replaceAll('-', '')}`,
+    path,
+    sizeBytes: (await stat(path)).size,
+    sha256: await sha256(path),
+    builtAt: builtAt.toISOString(),
+    source: o.source,
+    osType: 'Linux',
+    qualifies: o.qualifies,
+    os,
+  }
+}
+
+/** What a unified kernel image says of itself in `.osrel` (os-release(5)) and `.uname`. */
+export function operatingSystem(boot: PeImage): ImageRecord['os'] {
+  const release = text(boot, '.osrel')
+  const value = (key: string): string =>
+    new RegExp(`^${key}=(?:"([^"\n]*)"|'([^'\n]*)'|(.*))$`, 'm')
+      .exec(release)
+      ?.slice(1)
+      .find((part) => part !== undefined) ?? ''
+  return { id: value('ID'), versionId: value('VERSION_ID'), kernel: text(boot, '.uname').trim() }
+}
+
+function text(boot: PeImage, section: string): string {
+  const found = boot.sections.find((candidate) => candidate.name === section)
+  return found === undefined ? '' : new TextDecoder().decode(found.data).replace(/\0[^]*$/, '')
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1024 * 1024 }), hash)
+  return hash.digest('hex')
+}
