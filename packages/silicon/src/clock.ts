@@ -1,0 +1,4 @@
+/** Time as the caller tells it. */
+export interface Clock {
+  now(): Date
+}
