@@ -1,0 +1,27 @@
+import { digest, toHex, type TrustAnchors } from '@strongroom/evidence'
+import type { SimulatedProduct } from './amd/amd-endorser.ts'
+import { SimulatedSecureProcessor, type AmdSecureProcessor } from './amd/simulated-secure-processor.ts'
+import type { Clock } from './clock.ts'
+import type { KeyStore } from './pki/keys.ts'
+import type { TdxPlatform } from './tdx-platform.ts'
+
+/** Simulated confidential-computing hardware of one installation, AMD's and Intel's. */
+export interface Silicon {
+  /** The installation's own roots. `simulated` is always true: they keep no host out. */
+  anchors: TrustAnchors
+  amd: AmdSecureProcessor
+  intel: TdxPlatform
+}
+
+/**
+ * Opens the installation's simulated hardware. Its keys are made on first use, which takes seconds, and are kept in `keys`.
+ * @param o.keys private keys as PKCS#8 by name; the caller seals them
+ * @param o.product line of AMD's processors; Milan when absent
+ */
+export async function createSilicon(o: { keys: KeyStore; clock: Clock; product?: SimulatedProduct }): Promise<Silicon> {
+  const amd = await SimulatedSecureProcessor.open(o)
+  const refuse = (): Promise<never> => Promise.reject(new Error('This installation has no TDX hardware'))
+  const intel: TdxPlatform = { anchor: { name: '', spkiSha256: '' }, launch: refuse, quote: refuse, collateral: refuse }
+  const amdAnchor = { name: `Simulated ARK-${amd.product}`, spkiSha256: toHex(await digest('SHA-256', amd.rootSpki)) }
+  return { anchors: { simulated: true, amd: [amdAnchor], intel: [] }, amd, intel }
+}
