@@ -1,0 +1,169 @@
+import { ServiceError } from '@strongroom/platform'
+
+export interface Problem {
+  code: string
+  status: number
+  message: string
+  target?: string
+  expected?: string
+  found?: string
+  remedy?: string
+}
+
+/** The refusal of a request with all its problems: the first is the error, all of them are its details. */
+export function refuse(problems: Problem[]): ServiceError {
+  const [first] = problems
+  if (first === undefined) throw new TypeError('there is nothing to refuse')
+  const asDetail = (p: Problem): ReturnType<ServiceError['toDetail']> => new ServiceError(p).toDetail()
+  return new ServiceError({ ...first, ...(problems.length > 1 && { details: problems.map(asDetail) }) })
+}
+
+/**
+ * Reads a request body that came from one of many clients: names in any case, null as absent, booleans also as text
+ * (templates send "true"). What has the wrong form is added to `problems`, so that one answer names all of it.
+ */
+export class Fields {
+  readonly path: string
+  readonly problems: Problem[]
+  readonly #members: Map<string, unknown>
+  readonly present: boolean
+
+  constructor(value: unknown, path: string = '', problems: Problem[] = []) {
+    this.path = path
+    this.problems = problems
+    this.present = value !== undefined && value !== null
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    if (this.present && !isObject) this.#wrong(path || 'request body', 'an object', value)
+    this.#members = new Map(isObject ? Object.entries(value).map(([name, member]) => [name.toLowerCase(), member]) : [])
+  }
+
+  at(name: string): string {
+    return this.path === '' ? name : `${this.path}.${name}`
+  }
+
+  get names(): string[] {
+    return [...this.#members.entries()].filter(([, value]) => value !== null).map(([name]) => name)
+  }
+
+  raw(name: string): unknown {
+    return this.#members.get(name.toLowerCase()) ?? undefined
+  }
+
+  has(name: string): boolean {
+    return this.raw(name) !== undefined
+  }
+
+  text(name: string): string | undefined {
+    const value = this.raw(name)
+    if (value === undefined || typeof value === 'string') return value
+    this.#wrong(this.at(name), 'text', value)
+    return undefined
+  }
+
+  flag(name: string): boolean | undefined {
+    const value = this.raw(name)
+    if (value === undefined || typeof value === 'boolean') return value
+    const text = typeof value === 'string' ? value.toLowerCase() : ''
+    if (text === 'true' || text === 'false') return text === 'true'
+    this.#wrong(this.at(name), 'true or false', value)
+    return undefined
+  }
+
+  integer(name: string, least: number = 0, most: number = Number.MAX_SAFE_INTEGER): number | undefined {
+    const value = this.raw(name)
+    if (value === undefined) return undefined
+    const number = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+    if (typeof number === 'number' && Number.isInteger(number) && number >= least && number <= most) return number
+    this.#wrong(this.at(name), `a whole number from ${least} to ${most}`, value)
+    return undefined
+  }
+
+  /** One of the values, in any case; returned as spelled in `values`. */
+  oneOf<const T extends string>(name: string, values: readonly T[]): T | undefined {
+    const text = this.text(name)
+    if (text === undefined) return undefined
+    const found = values.find((value) => value.toLowerCase() === text.toLowerCase())
+    if (found === undefined) {
+      this.problems.push({
+        code: 'BadRequest',
+        status: 400,
+        message: `Error converting value "${text.slice(0, 80)}" to type 'System.Nullable\`1[${name}]'. Path '${this.at(name)}'.`,
+        target: this.at(name),
+        expected: values.join(', '),
+        found: text.slice(0, 80),
+        remedy: 'Use one of the expected values.',
+      })
+    }
+    return found
+  }
+
+  object(name: string): Fields {
+    return new Fields(this.raw(name), this.at(name), this.problems)
+  }
+
+  list(name: string): Fields[] {
+    return this.#array(name).map((item, index) => new Fields(item, `${this.at(name)}[${index}]`, this.problems))
+  }
+
+  texts(name: string): string[] {
+    const items = this.#array(name)
+    const wrong = items.find((item) => typeof item !== 'string')
+    if (wrong !== undefined) this.#wrong(this.at(name), 'a list of texts', wrong)
+    return items.filter((item) => typeof item === 'string')
+  }
+
+  /** A map of texts, such as tags; its names keep their case. */
+  textMap(name: string): Record<string, string> | undefined {
+    const value = this.raw(name)
+    if (value === undefined) return undefined
+    const isMap = typeof value === 'object' && !Array.isArray(value)
+    if (!isMap || Object.values(value as object).some((item) => item !== null && typeof item !== 'string')) {
+      this.#wrong(this.at(name), 'a map of texts', value)
+      return undefined
+    }
+    return Object.fromEntries(
+      Object.entries(value as Record<string, string | null>).map(([key, item]) => [key, item ?? '']),
+    )
+  }
+
+  problem(problem: Problem): void {
+    this.problems.push(problem)
+  }
+
+  /** @throws ServiceError with every problem found so far */
+  assertSound(): void {
+    if (this.problems.length > 0) throw refuse(this.problems)
+  }
+
+  #array(name: string): unknown[] {
+    const value = this.raw(name)
+    if (value === undefined) return []
+    if (Array.isArray(value)) return value
+    this.#wrong(this.at(name), 'a list', value)
+    return []
+  }
+
+  #wrong(target: string, expected: string, value: unknown): void {
+    const found = Array.isArray(value) ? 'a list' : typeof value
+    this.problems.push({
+      code: 'InvalidRequestContent',
+      status: 400,
+      message: `The request content was invalid and could not be deserialized: '${target}' must be ${expected}.`,
+      target,
+      expected,
+      found,
+      remedy: `Send ${expected}.`,
+    })
+  }
+}
+
+/** A copy without nulls, however deep: Azure's clients send null for what they leave open. */
+export function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.filter((item) => item !== null).map(withoutNulls)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, item]) => item !== null)
+      .map(([name, item]) => [name, withoutNulls(item)]),
+  )
+}

@@ -1,0 +1,117 @@
+import type { ArmOperation, ArmOperationStep } from '@strongroom/contract'
+import type { Operation, OperationRunner } from '@strongroom/platform'
+import { ServiceError } from '@strongroom/platform'
+import type { ResourceStore } from '../store/resources.ts'
+import type { ArmReply, ArmRequest } from './request.ts'
+
+/** What the machine reported while an operation ran, kept beside the runner's own record. */
+export class OperationNotes {
+  readonly #resources: ResourceStore
+
+  constructor(resources: ResourceStore) {
+    this.#resources = resources
+  }
+
+  async read(operationId: string): Promise<{ steps: ArmOperationStep[]; kept: boolean }> {
+    const row = await this.#resources.db
+      .selectFrom('operation_note')
+      .selectAll()
+      .where('operation_id', '=', operationId)
+      .executeTakeFirst()
+    return { steps: row === undefined ? [] : (JSON.parse(row.steps) as ArmOperationStep[]), kept: row?.kept === 1 }
+  }
+
+  async writeSteps(operationId: string, steps: ArmOperationStep[]): Promise<void> {
+    const text = JSON.stringify(steps)
+    await this.#resources.db
+      .insertInto('operation_note')
+      .values({ operation_id: operationId, steps: text, kept: 0 })
+      .onConflict((conflict) => conflict.column('operation_id').doUpdateSet({ steps: text }))
+      .execute()
+  }
+
+  /** Marks that the operation's failure leaves what it made in place, for its owner to look at. */
+  async keep(operationId: string): Promise<void> {
+    await this.#resources.db
+      .insertInto('operation_note')
+      .values({ operation_id: operationId, steps: '[]', kept: 1 })
+      .onConflict((conflict) => conflict.column('operation_id').doUpdateSet({ kept: 1 }))
+      .execute()
+  }
+}
+
+const statuses: Record<Operation['status'], ArmOperation['status']> = {
+  Running: 'InProgress',
+  Undoing: 'InProgress',
+  Succeeded: 'Succeeded',
+  Failed: 'Failed',
+  Canceled: 'Canceled',
+}
+
+/** The runner's steps first, then the machine's: neither list ever shifts an index that a client has seen. */
+export async function operationView(o: {
+  operation: Operation
+  notes: OperationNotes
+  path: string
+}): Promise<ArmOperation> {
+  const { operation } = o
+  const { steps, kept } = await o.notes.read(operation.id)
+  const own = operation.steps.map((step): ArmOperationStep =>
+    kept && step.state === 'Undone' ? { ...step, state: 'Done' } : step,
+  )
+  return {
+    id: o.path,
+    name: operation.id,
+    status: statuses[operation.status],
+    startTime: operation.startedAt,
+    ...(operation.endedAt !== undefined &&
+      statuses[operation.status] !== 'InProgress' && { endTime: operation.endedAt }),
+    ...(operation.error !== undefined && statuses[operation.status] === 'Failed' && { error: operation.error }),
+    properties: { steps: [...own, ...steps] },
+  }
+}
+
+/** Headers of a request that goes on after its answer. Retry-After is never 0: azure-core then waits 30 s. */
+export function asyncHeaders(
+  request: ArmRequest,
+  o: { subscriptionId: string; location: string; operationId: string },
+): Record<string, string> {
+  const base = `${request.origin}/subscriptions/${o.subscriptionId}/providers/Microsoft.Compute/locations/${o.location}`
+  const version = request.query['api-version'] ?? '2024-11-01'
+  return {
+    'azure-asyncoperation': `${base}/operations/${o.operationId}?api-version=${version}`,
+    location: `${base}/operations/${o.operationId}?monitor=true&api-version=${version}`,
+    'retry-after': '1',
+  }
+}
+
+export async function readOperation(runner: OperationRunner, id: string): Promise<Operation> {
+  const operation = /^[A-Za-z0-9-]{1,64}$/.test(id) ? await runner.get(id) : undefined
+  if (operation !== undefined) return operation
+  throw new ServiceError({
+    code: 'OperationNotFound',
+    status: 404,
+    message: `The operation '${id.slice(0, 64)}' could not be found.`,
+  })
+}
+
+/** Answer of the Location URL: 202 while the operation runs, then 200, or the operation's error. */
+export async function monitorReply(request: ArmRequest, operation: Operation): Promise<ArmReply> {
+  if (operation.status === 'Running' || operation.status === 'Undoing') {
+    return {
+      status: 202,
+      headers: {
+        location: `${request.origin}${request.path}?monitor=true&api-version=${request.query['api-version'] ?? ''}`,
+        'retry-after': '1',
+      },
+    }
+  }
+  if (operation.status === 'Succeeded') return { status: 200 }
+  const error = operation.error ?? { code: operation.status, message: `The operation ended as ${operation.status}.` }
+  throw new ServiceError({
+    code: error.code,
+    status: 409,
+    message: error.message,
+    ...(error.details && { details: error.details }),
+  })
+}

@@ -1,0 +1,38 @@
+/** A resource id taken apart. Parts keep the case they were written in; `key` is what ids are compared by. */
+export interface ResourceId {
+  id: string
+  key: string
+  subscriptionId: string
+  resourceGroup: string
+  /** For example Microsoft.Network/virtualNetworks/subnets; Microsoft.Resources/resourceGroups for a group. */
+  type: string
+  name: string
+  /** Names along the types, the last one is `name`. */
+  names: string[]
+}
+
+export const keyOf = (id: string): string => id.toLowerCase().replace(/\/+$/, '')
+
+/** The id's parts, or undefined where the text is not the id of a group or of a resource in one. */
+export function parseResourceId(id: string): ResourceId | undefined {
+  const parts = id.replace(/\/+$/, '').split('/')
+  if (parts[0] !== '' || parts.some((part, index) => index > 0 && (part === '' || !isSegment(part)))) return undefined
+  const [, subscriptions, subscriptionId, groups, resourceGroup, providers, namespace, ...rest] = parts
+  if (subscriptions?.toLowerCase() !== 'subscriptions' || groups?.toLowerCase() !== 'resourcegroups') return undefined
+  if (subscriptionId === undefined || resourceGroup === undefined) return undefined
+  const common = { id: parts.join('/'), key: keyOf(id), subscriptionId, resourceGroup }
+  if (providers === undefined) {
+    return { ...common, type: 'Microsoft.Resources/resourceGroups', name: resourceGroup, names: [resourceGroup] }
+  }
+  if (providers.toLowerCase() !== 'providers' || namespace === undefined) return undefined
+  if (rest.length === 0 || rest.length % 2 !== 0) return undefined
+  const types = rest.filter((_, index) => index % 2 === 0)
+  const names = rest.filter((_, index) => index % 2 === 1)
+  return { ...common, type: [namespace, ...types].join('/'), name: names.at(-1)!, names }
+}
+
+/** Control characters, and dot segments that a path normaliser somewhere might fold, are never part of a name. */
+function isSegment(part: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- they are what is refused
+  return part !== '.' && part !== '..' && !/[\u0000-\u001f\u007f\\?#%<>]/.test(part)
+}

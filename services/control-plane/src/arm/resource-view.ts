@@ -1,0 +1,18 @@
+import type { Resource } from '../store/resources.ts'
+
+/** A resource as clients see it. */
+export function resourceView(resource: Resource<never> | Resource, type: string): Record<string, unknown> {
+  const { body } = resource
+  return {
+    name: resource.name,
+    id: resource.id,
+    type,
+    ...(resource.location !== '' && { location: resource.location }),
+    ...(body.tags !== undefined && { tags: body.tags }),
+    ...(body.sku !== undefined && { sku: body.sku }),
+    ...(body.zones !== undefined && { zones: body.zones }),
+    ...(body.identity !== undefined && { identity: body.identity }),
+    etag: `W/"${resource.etag}"`,
+    properties: body.properties,
+  }
+}

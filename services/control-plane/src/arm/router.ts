@@ -1,0 +1,66 @@
+import type { ArmReply, ArmRequest, Method } from './request.ts'
+
+/** Routes that any verified caller may use, because their answer shows only what that caller may see. */
+export const signedIn: unique symbol = Symbol('signed in')
+
+export interface Route {
+  method: Method
+  /** Literal segments match in any case; {name} takes one segment. */
+  path: string
+  /** What the caller must be allowed to do at the path's scope. There is no default. */
+  action: string | typeof signedIn
+  handle(request: ArmRequest): Promise<ArmReply>
+}
+
+export interface Match {
+  route: Route
+  params: Record<string, string>
+}
+
+interface Compiled {
+  route: Route
+  segments: ({ literal: string } | { param: string })[]
+}
+
+/** Routes by method and number of segments; literal segments win over parameters, in order from the left. */
+export class Router {
+  readonly #routes = new Map<string, Compiled[]>()
+
+  constructor(routes: Route[]) {
+    for (const route of routes) {
+      const segments = split(route.path).map((text) =>
+        text.startsWith('{') ? { param: text.slice(1, -1) } : { literal: text.toLowerCase() },
+      )
+      const key = `${route.method} ${segments.length}`
+      const list = this.#routes.get(key) ?? []
+      list.push({ route, segments })
+      list.sort((a, b) => rank(a).localeCompare(rank(b)))
+      this.#routes.set(key, list)
+    }
+  }
+
+  /** Undefined where no route has this path and method. */
+  match(method: Method, path: string): Match | undefined {
+    const parts = split(path)
+    for (const { route, segments } of this.#routes.get(`${method} ${parts.length}`) ?? []) {
+      const params: Record<string, string> = {}
+      const fits = segments.every((segment, index) => {
+        const part = parts[index]!
+        if ('literal' in segment) return segment.literal === part.toLowerCase()
+        params[segment.param] = part
+        return true
+      })
+      if (fits) return { route, params }
+    }
+    return undefined
+  }
+
+  /** Methods that the path has, for 405. */
+  methods(path: string): Method[] {
+    const all: Method[] = ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE']
+    return all.filter((method) => this.match(method, path) !== undefined)
+  }
+}
+
+const split = (path: string): string[] => path.split('/').filter((part) => part !== '')
+const rank = (compiled: Compiled): string => compiled.segments.map((s) => ('literal' in s ? '0' : '1')).join('')

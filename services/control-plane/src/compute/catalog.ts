@@ -1,0 +1,221 @@
+import type { ImageRecord } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { monitorReply, operationView, readOperation } from '../arm/operations.ts'
+import { ok, param, type ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { subscriptionPath, type Plane } from '../plane.ts'
+import { urnOf } from './images.ts'
+import { findRegion, regions } from './regions.ts'
+import { allSizes, isOffered, type Size } from './sizes.ts'
+import { vmType } from './vm-model.ts'
+
+const compute = `${subscriptionPath}/providers/Microsoft.Compute`
+const market = `${compute}/locations/{location}/publishers`
+
+/** Entry of locations/{location}/vmSizes. */
+export const sizeView = (size: Size): Record<string, unknown> => ({
+  name: size.name,
+  numberOfCores: size.vCPUs,
+  osDiskSizeInMB: 1_047_552,
+  resourceDiskSizeInMB: size.tempGiB * 1024,
+  memoryInMB: size.memoryGiB * 1024,
+  maxDataDiskCount: size.maxDataDisks,
+})
+
+/** Entry of Microsoft.Compute/skus: every value of a capability is a text. */
+export function skuView(size: Size): Record<string, unknown> {
+  const [iops, megabytes] = size.uncached.split('/')
+  const nvme = /_v6$/.test(size.name)
+  const capabilities: Record<string, string | undefined> = {
+    MaxResourceVolumeMB: String(size.tempGiB * 1024),
+    OSVhdSizeMB: '1047552',
+    vCPUs: String(size.vCPUs),
+    MemoryPreservingMaintenanceSupported: 'False',
+    HyperVGenerations: 'V2',
+    DiskControllerTypes: nvme ? 'NVMe' : 'SCSI',
+    MemoryGB: String(size.memoryGiB),
+    MaxDataDiskCount: String(size.maxDataDisks),
+    CpuArchitectureType: 'x64',
+    LowPriorityCapable: 'False',
+    PremiumIO: 'True',
+    VMDeploymentTypes: 'IaaS',
+    vCPUsAvailable: String(size.vCPUs),
+    UncachedDiskIOPS: /^\d+$/.test(iops ?? '') ? iops : undefined,
+    UncachedDiskBytesPerSecond: /^\d+$/.test(megabytes ?? '') ? String(Number(megabytes) * 1_000_000) : undefined,
+    EphemeralOSDiskSupported: size.ephemeralOsDisk ? 'True' : 'False',
+    EncryptionAtHostSupported: 'True',
+    CapacityReservationSupported: 'False',
+    AcceleratedNetworkingEnabled: 'False',
+    RdmaEnabled: 'False',
+    MaxNetworkInterfaces: String(size.maxNics),
+    UltraSSDAvailable: 'False',
+    HibernationSupported: 'False',
+    TrustedLaunchDisabled: 'True',
+    ConfidentialComputingType: size.tee,
+  }
+  const offered = regions.filter((region) => isOffered(size, region.name))
+  const missing = regions.filter((region) => !isOffered(size, region.name)).map((region) => region.name)
+  return {
+    resourceType: 'virtualMachines',
+    name: size.name,
+    tier: 'Standard',
+    size: size.name.replace(/^Standard_/, ''),
+    family: size.family,
+    locations: regions.map((region) => region.name),
+    locationInfo: regions.map((region) => ({
+      location: region.name,
+      zones: offered.includes(region) ? region.zones : [],
+      zoneDetails: [],
+    })),
+    capabilities: Object.entries(capabilities).flatMap(([name, value]) =>
+      value === undefined ? [] : [{ name, value }],
+    ),
+    restrictions:
+      missing.length === 0
+        ? []
+        : [
+            {
+              type: 'Location',
+              values: missing,
+              restrictionInfo: { locations: missing },
+              reasonCode: 'NotAvailableForSubscription',
+            },
+          ],
+  }
+}
+
+function requireRegion(request: ArmRequest): string {
+  const region = findRegion(param(request, 'location'))
+  if (region !== undefined) return region.name
+  throw new ServiceError({
+    code: 'NoRegisteredProviderFound',
+    status: 400,
+    message: `No registered resource provider found for location '${param(request, 'location').slice(0, 60)}' and type 'locations' for namespace 'Microsoft.Compute'. The supported locations are '${regions.map((r) => r.name).join(', ')}'.`,
+    target: 'location',
+    expected: regions.map((r) => r.name).join(', '),
+    found: param(request, 'location').slice(0, 60),
+  })
+}
+
+export function catalogRoutes(plane: Plane): Route[] {
+  const operations = `${compute}/locations/{location}/operations/{operation}`
+  return [
+    {
+      method: 'GET',
+      path: `${compute}/skus`,
+      action: 'Microsoft.Compute/skus/read',
+      handle: async (request) => {
+        const location = /location eq '([^']+)'/i.exec(request.query['$filter'] ?? '')?.[1]
+        const known = location === undefined || findRegion(location) !== undefined
+        return ok({ value: known ? allSizes().map(skuView) : [] })
+      },
+    },
+    {
+      method: 'GET',
+      path: `${compute}/locations/{location}/vmSizes`,
+      action: 'Microsoft.Compute/locations/vmSizes/read',
+      handle: async (request) => {
+        const region = requireRegion(request)
+        return ok({
+          value: allSizes()
+            .filter((size) => isOffered(size, region))
+            .map(sizeView),
+        })
+      },
+    },
+    {
+      method: 'GET',
+      path: `${compute}/locations/{location}/usages`,
+      action: 'Microsoft.Compute/locations/usages/read',
+      handle: async (request) => {
+        const region = requireRegion(request)
+        const vms = await plane.resources.list({ type: vmType })
+        return ok({ value: await plane.quotas.usages(region, vms.filter((vm) => vm.location === region).length) })
+      },
+    },
+    {
+      method: 'GET',
+      path: operations,
+      action: 'Microsoft.Compute/locations/operations/read',
+      handle: async (request) => {
+        const operation = await readOperation(plane.runner, param(request, 'operation'))
+        if (request.query['monitor']?.toLowerCase() === 'true') return await monitorReply(request, operation)
+        const running = operation.status === 'Running' || operation.status === 'Undoing'
+        const body = await operationView({ operation, notes: plane.notes, path: request.path })
+        return { status: 200, body, ...(running && { headers: { 'retry-after': '1' } }) }
+      },
+    },
+    ...marketRoutes(plane),
+  ]
+}
+
+interface Entry {
+  location: string
+  name: string
+  id: string
+}
+
+/** The market place holds this installation's images alone. Its lists are bare arrays, as Azure's are. */
+function marketRoutes(plane: Plane): Route[] {
+  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+  type Urn = ReturnType<typeof urnOf>
+  const offers = `${market}/{publisher}/artifacttypes/vmimage/offers`
+  const skus = `${offers}/{offer}/skus`
+  const versions = `${skus}/{sku}/versions`
+  const matching = async (request: ArmRequest, names: (keyof Urn)[]): Promise<{ image: ImageRecord; urn: Urn }[]> =>
+    (await plane.machine.images())
+      .map((image) => ({ image, urn: urnOf(image) }))
+      .filter(({ urn }) => names.every((name) => same(urn[name], param(request, name))))
+  const list = (path: string, names: (keyof Urn)[], shown: keyof Urn): Route => ({
+    method: 'GET',
+    path,
+    action: 'Microsoft.Compute/locations/publishers/read',
+    handle: async (request) => {
+      const location = requireRegion(request)
+      const found = (await matching(request, names)).map(({ urn }) => urn[shown])
+      const descending = (request.query['$orderby'] ?? '').toLowerCase() === 'name desc'
+      const sorted = [...new Set(found)].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+      const ordered = descending ? sorted.toReversed() : sorted
+      const top = Number(request.query['$top'] ?? ordered.length)
+      const entries = ordered.slice(0, top).map((name): Entry => ({ location, name, id: `${request.path}/${name}` }))
+      return ok(entries)
+    },
+  })
+  return [
+    list(market, [], 'publisher'),
+    list(offers, ['publisher'], 'offer'),
+    list(skus, ['publisher', 'offer'], 'sku'),
+    list(versions, ['publisher', 'offer', 'sku'], 'version'),
+    {
+      method: 'GET',
+      path: `${versions}/{version}`,
+      action: 'Microsoft.Compute/locations/publishers/read',
+      handle: async (request) => {
+        const location = requireRegion(request)
+        const found = (await matching(request, ['publisher', 'offer', 'sku', 'version']))[0]
+        if (found === undefined) {
+          throw new ServiceError({
+            code: 'NotFound',
+            status: 404,
+            message: `Artifact: VMImage was not found.`,
+            remedy: 'Look at `strongroom image list`.',
+          })
+        }
+        const { image, urn } = found
+        return ok({
+          location,
+          name: urn.version,
+          id: request.path,
+          properties: {
+            plan: null,
+            osDiskImage: { operatingSystem: image.osType, sizeInBytes: image.sizeBytes },
+            dataDiskImages: [],
+            hyperVGeneration: 'V2',
+            architecture: 'x64',
+            features: image.qualifies.confidential ? [{ name: 'SecurityType', value: 'ConfidentialVmSupported' }] : [],
+          },
+        })
+      },
+    },
+  ]
+}

@@ -1,0 +1,105 @@
+import type { Problem } from '../arm/fields.ts'
+import { imageText } from './images.ts'
+import { findSize } from './sizes.ts'
+import type { VmModel } from './vm-model.ts'
+import type { VmRequest } from './vm-request.ts'
+
+/** Names of the properties that differ and may. */
+export function changedProperties(before: VmModel, after: VmModel): string[] {
+  const view = (m: VmModel): Record<string, unknown> => ({
+    tags: Object.entries(m.tags).toSorted(([a], [b]) => a.localeCompare(b)),
+    'hardwareProfile.vmSize': m.vmSize,
+    'securityProfile.uefiSettings.secureBootEnabled': m.secureBoot,
+    'securityProfile.encryptionAtHost': m.encryptionAtHost,
+    'networkProfile.networkInterfaces': m.nics.map((nic) => ({
+      id: nic.id.toLowerCase(),
+      deleteOption: nic.deleteOption,
+    })),
+  })
+  const [old, now] = [view(before), view(after)]
+  return Object.keys(old).filter((name) => JSON.stringify(old[name]) !== JSON.stringify(now[name]))
+}
+
+/** What a request would change and must not: encryption, image, account and place are fixed at creation. */
+export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
+  const problems: Problem[] = []
+  const fixed = (path: string, old: string, given: string): void => {
+    if (old.toLowerCase() === given.toLowerCase()) return
+    problems.push({
+      code: 'PropertyChangeNotAllowed',
+      status: 409,
+      message: `Changing property '${path}' is not allowed.`,
+      target: path,
+      expected: old.slice(0, 120),
+      found: given.slice(0, 120),
+      remedy: 'Create a new virtual machine.',
+    })
+  }
+  fixed('location', before.location, r.location)
+  fixed('securityProfile.securityType', 'ConfidentialVM', r.securityType ?? 'ConfidentialVM')
+  fixed(
+    'storageProfile.osDisk.managedDisk.securityProfile.securityEncryptionType',
+    before.encryption,
+    r.encryption ?? before.encryption,
+  )
+  fixed('securityProfile.uefiSettings.vTpmEnabled', String(before.vTpm), String(r.vTpm ?? before.vTpm))
+  fixed('storageProfile.imageReference', imageText(before.image), imageText(r.image ?? before.image))
+  fixed('storageProfile.osDisk.name', before.osDisk.name, r.osDisk.name ?? before.osDisk.name)
+  fixed(
+    'storageProfile.osDisk.diskSizeGB',
+    String(before.osDisk.sizeGiB),
+    String(r.osDisk.sizeGiB ?? before.osDisk.sizeGiB),
+  )
+  fixed(
+    'osProfile.computerName',
+    before.osProfile.computerName,
+    r.osProfile.computerName ?? before.osProfile.computerName,
+  )
+  fixed(
+    'osProfile.adminUsername',
+    before.osProfile.adminUsername,
+    r.osProfile.adminUsername ?? before.osProfile.adminUsername,
+  )
+  const keys = (list: VmModel['osProfile']['sshKeys']): string => list.map((key) => key.keyData).join('\n')
+  if (keys(before.osProfile.sshKeys) !== keys(r.osProfile.sshKeys)) {
+    fixed('linuxConfiguration.ssh.publicKeys', 'the keys at creation', 'other keys')
+  }
+  fixed('zones', before.zones.join(','), r.zones.join(','))
+  const nicIds = (list: VmModel['nics']): string => list.map((nic) => nic.id).join(',')
+  fixed('networkProfile.networkInterfaces', nicIds(before.nics), nicIds(r.nics))
+  return [...problems, ...sizeProblems(before, r)]
+}
+
+function sizeProblems(before: VmModel, r: VmRequest): Problem[] {
+  const [old, now] = [findSize(before.vmSize), findSize(r.vmSize ?? '')]
+  if (old === undefined || now === undefined || old.name === now.name) return []
+  const target = 'hardwareProfile.vmSize'
+  const remedy = 'Create a new virtual machine of that size.'
+  if (old.tee !== now.tee) {
+    return [
+      {
+        code: 'OperationNotAllowed',
+        status: 409,
+        message: `Unable to resize the VM from '${old.name}' (${old.tee}) to '${now.name}' (${now.tee}): conversion between AMD SEV-SNP and Intel TDX is not offered.`,
+        target,
+        expected: `a size with ${old.tee}`,
+        found: now.name,
+        remedy,
+      },
+    ]
+  }
+  if (old.tempGiB > 0 !== now.tempGiB > 0) {
+    return [
+      {
+        code: 'OperationNotAllowed',
+        status: 409,
+        message: `Unable to resize the VM since changing from resource disk to non-resource disk VM size and vice-versa is not allowed. Please refer to https://aka.ms/AAah4sj for more details.`,
+        target,
+        expected: old.name,
+        found: now.name,
+        remedy,
+      },
+    ]
+  }
+  return []
+}

@@ -1,0 +1,136 @@
+import type { SecurityEncryptionType, Tee } from '@strongroom/contract'
+import type { Json, Resource, ResourceBody } from '../store/resources.ts'
+import type { ImageReference } from './images.ts'
+
+export const vmType = 'Microsoft.Compute/virtualMachines'
+export const diskType = 'Microsoft.Compute/disks'
+
+export interface VmNic {
+  id: string
+  deleteOption: 'Delete' | 'Detach'
+  primary: boolean
+}
+
+export interface SshKey {
+  path: string
+  keyData: string
+}
+
+/** A VM as a request describes it, complete and checked. */
+export interface VmModel {
+  location: string
+  tags: Record<string, string>
+  zones: string[]
+  vmSize: string
+  encryption: SecurityEncryptionType
+  secureBoot: boolean
+  vTpm: boolean
+  encryptionAtHost: boolean
+  image: ImageReference
+  osDisk: { name: string; sizeGiB: number; caching: string; storageAccountType: string }
+  osProfile: { computerName: string; adminUsername: string; sshKeys: SshKey[] }
+  nics: VmNic[]
+}
+
+/** What the platform keeps of a VM beside what clients see. */
+export interface VmInternal {
+  /** Upper-case GUID; a VM made anew under the same name has another. */
+  vmId: string
+  tee: Tee
+  /** ImageRecord.id */
+  imageId: string
+  imageVersion: string
+  model: VmModel
+  /** Key identifier with version, once the key exists. */
+  keyId?: string
+  /** Whether the machine has made disk and guest state. */
+  provisioned: boolean
+  deallocated: boolean
+}
+
+export type Vm = Resource<VmInternal>
+
+const diskSecurity: Record<SecurityEncryptionType, string> = {
+  VMGuestStateOnly: 'ConfidentialVM_VMGuestStateOnlyEncryptedWithPlatformKey',
+  DiskWithVMGuestState: 'ConfidentialVM_DiskEncryptedWithPlatformKey',
+  NonPersistedTPM: 'ConfidentialVM_NonPersistedTPM',
+}
+
+export const diskIdOf = (vmId: string, diskName: string): string =>
+  `${vmId.split('/').slice(0, 5).join('/')}/providers/${diskType}/${diskName}`
+
+/** The VM's body as Azure shows it. */
+export function vmBody(id: string, internal: VmInternal, state: string, createdAt: string): ResourceBody {
+  const { model } = internal
+  const properties: Json = {
+    vmId: internal.vmId.toLowerCase(),
+    provisioningState: state,
+    timeCreated: createdAt,
+    hardwareProfile: { vmSize: model.vmSize },
+    securityProfile: {
+      securityType: 'ConfidentialVM',
+      uefiSettings: { secureBootEnabled: model.secureBoot, vTpmEnabled: model.vTpm },
+      ...(model.encryptionAtHost && { encryptionAtHost: true }),
+    },
+    storageProfile: {
+      imageReference: 'id' in model.image ? model.image : { ...model.image, exactVersion: internal.imageVersion },
+      osDisk: {
+        osType: 'Linux',
+        name: model.osDisk.name,
+        createOption: 'FromImage',
+        caching: model.osDisk.caching,
+        deleteOption: 'Delete',
+        diskSizeGB: model.osDisk.sizeGiB,
+        managedDisk: {
+          id: diskIdOf(id, model.osDisk.name),
+          storageAccountType: model.osDisk.storageAccountType,
+          securityProfile: { securityEncryptionType: model.encryption },
+        },
+      },
+      dataDisks: [],
+    },
+    osProfile: {
+      computerName: model.osProfile.computerName,
+      adminUsername: model.osProfile.adminUsername,
+      linuxConfiguration: {
+        disablePasswordAuthentication: true,
+        ssh: { publicKeys: model.osProfile.sshKeys },
+        provisionVMAgent: false,
+      },
+      secrets: [],
+      allowExtensionOperations: false,
+    },
+    networkProfile: {
+      networkInterfaces: model.nics.map((nic) => ({
+        id: nic.id,
+        properties: { deleteOption: nic.deleteOption, primary: nic.primary },
+      })),
+    },
+  }
+  return {
+    properties,
+    ...(Object.keys(model.tags).length > 0 && { tags: model.tags }),
+    ...(model.zones.length > 0 && { zones: model.zones }),
+  }
+}
+
+/** The OS disk's body: a resource that clients can look at and that lives and dies with its VM. */
+export function osDiskBody(internal: VmInternal, createdAt: string): ResourceBody {
+  const { model } = internal
+  return {
+    sku: { name: model.osDisk.storageAccountType, tier: model.osDisk.storageAccountType.split('_')[0] ?? '' },
+    properties: {
+      osType: 'Linux',
+      hyperVGeneration: 'V2',
+      creationData: { createOption: 'FromImage', imageReference: model.image },
+      diskSizeGB: model.osDisk.sizeGiB,
+      diskSizeBytes: model.osDisk.sizeGiB * 2 ** 30,
+      diskState: 'Attached',
+      securityProfile: { securityType: diskSecurity[model.encryption] },
+      timeCreated: createdAt,
+      provisioningState: 'Succeeded',
+      uniqueId: internal.vmId.toLowerCase(),
+    },
+    ...(model.zones.length > 0 && { zones: model.zones }),
+  }
+}

@@ -1,0 +1,80 @@
+import { ServiceError, type Operation } from '@strongroom/platform'
+import { asyncHeaders } from '../arm/operations.ts'
+import type { ArmReply, ArmRequest } from '../arm/request.ts'
+import type { Plane } from '../plane.ts'
+import { findSize } from './sizes.ts'
+import type { Vm, VmInternal } from './vm-model.ts'
+import { setState } from './vm-sagas.ts'
+import { beingDeleted, unfinished } from './vm-write.ts'
+
+/** The VM that an action's path names. */
+export async function vmOfAction(plane: Plane, request: ArmRequest): Promise<Vm> {
+  return await plane.resources.get<VmInternal>(request.path.split('/').slice(0, 9).join('/'))
+}
+
+export function accepted(plane: Plane, request: ArmRequest, vm: Vm, operation: Operation): ArmReply {
+  const headers = asyncHeaders(request, {
+    subscriptionId: plane.subscriptionId,
+    location: vm.location,
+    operationId: operation.id,
+  })
+  return { status: 202, headers }
+}
+
+/** Submits an action on a VM that the machine has; the same action under way already is answered with its operation. */
+async function submit(plane: Plane, vm: Vm, kind: string, params: object = {}): Promise<Operation> {
+  if (vm.body.properties['provisioningState'] === 'Deleting') throw beingDeleted(vm.id)
+  const under = await unfinished(plane, vm.key)
+  if (under?.kind === kind) return under
+  if (!vm.internal.provisioned && under?.kind !== 'vm.create') throw notProvisioned(vm)
+  return await plane.resources.transaction(async (tx) => {
+    if (kind === 'vm.start' || kind === 'vm.restart') await allocate(plane, tx, vm)
+    return await plane.runner.submit({
+      kind,
+      resourceId: vm.key,
+      params: { id: vm.id, vmId: vm.internal.vmId, ...params },
+      tx,
+    })
+  })
+}
+
+type Tx = Parameters<Parameters<Plane['resources']['transaction']>[0]>[0]
+
+/** A deallocated VM takes its cores again before it starts. @throws ServiceError OperationNotAllowed over quota */
+async function allocate(plane: Plane, tx: Tx, vm: Vm): Promise<void> {
+  const size = findSize(vm.internal.model.vmSize)
+  if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
+  await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size })
+  await plane.resources.change<VmInternal>(tx, vm.id, (current) => void (current.internal.deallocated = false))
+}
+
+function notProvisioned(vm: Vm): ServiceError {
+  return new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The virtual machine '${vm.name}' has no disk: its creation failed.`,
+    found: `provisioningState ${String(vm.body.properties['provisioningState'])}`,
+    remedy: 'Repeat the PUT that creates it, or delete it.',
+  })
+}
+
+export const startVm = async (plane: Plane, vm: Vm): Promise<Operation> => await submit(plane, vm, 'vm.start')
+export const restartVm = async (plane: Plane, vm: Vm): Promise<Operation> => await submit(plane, vm, 'vm.restart')
+export const deallocateVm = async (plane: Plane, vm: Vm): Promise<Operation> => await submit(plane, vm, 'vm.deallocate')
+export const powerOffVm = async (plane: Plane, vm: Vm, graceful: boolean): Promise<Operation> =>
+  await submit(plane, vm, 'vm.powerOff', { graceful })
+
+/** Deletes a VM; whatever is under way on it is cancelled first, so that a boot that hangs does not hold it up. */
+export async function deleteVm(plane: Plane, vm: Vm): Promise<Operation> {
+  const under = (await plane.runner.listFor(vm.key)).filter(
+    (operation) => operation.status === 'Running' || operation.status === 'Undoing',
+  )
+  const deleting = under.find((operation) => operation.kind === 'vm.delete')
+  if (deleting !== undefined) return deleting
+  for (const operation of under) await plane.runner.cancel(operation.id)
+  const params = { id: vm.id, vmId: vm.internal.vmId }
+  return await plane.resources.transaction(async (tx) => {
+    await setState(plane, params, 'Deleting', tx)
+    return await plane.runner.submit({ kind: 'vm.delete', resourceId: vm.key, params, tx })
+  })
+}

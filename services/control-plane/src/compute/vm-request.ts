@@ -1,0 +1,155 @@
+import { Fields } from '../arm/fields.ts'
+import { requireLocation } from './regions.ts'
+import { readImageReference, type ImageReference } from './images.ts'
+import type { SshKey, VmModel, VmNic } from './vm-model.ts'
+
+export const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
+const diskSkus = ['Premium_LRS', 'StandardSSD_LRS', 'Standard_LRS', 'Premium_ZRS', 'StandardSSD_ZRS'] as const
+
+/** What a VM request says; what it leaves open is undefined, or what the existing VM has. */
+export interface VmRequest {
+  fields: Fields
+  location: string
+  tags: Record<string, string>
+  zones: string[]
+  vmSize: string | undefined
+  securityType: string | undefined
+  encryption: VmModel['encryption'] | undefined
+  encryptionGiven: boolean
+  secureBoot: boolean | undefined
+  vTpm: boolean | undefined
+  encryptionAtHost: boolean
+  image: ImageReference | undefined
+  osDisk: {
+    name: string | undefined
+    sizeGiB: number | undefined
+    caching: string
+    storageAccountType: string
+    deleteOption: string | undefined
+  }
+  osProfile: { computerName: string | undefined; adminUsername: string | undefined; sshKeys: SshKey[] }
+  nics: VmNic[]
+  /** Dotted paths of members that were sent and that this installation cannot honour. */
+  unsupported: { path: string; reason: string; remedy: string }[]
+  adminPassword: boolean
+}
+
+/** Reads a PUT's or PATCH's body over the existing VM's model; problems of form go to `fields`. */
+export function readVmRequest(body: unknown, o: { groupLocation: string; existing?: VmModel }): VmRequest {
+  const { existing } = o
+  const fields = new Fields(body)
+  const properties = fields.object('properties')
+  const security = properties.object('securityProfile')
+  const uefi = security.object('uefiSettings')
+  const storage = properties.object('storageProfile')
+  const disk = storage.object('osDisk')
+  const managed = disk.object('managedDisk')
+  const diskSecurity = managed.object('securityProfile')
+  const os = properties.object('osProfile')
+  const given = properties.object('networkProfile').list('networkInterfaces').map(readNic)
+  const keys = os.object('linuxConfiguration').object('ssh').list('publicKeys').map(readKey)
+  return {
+    fields,
+    location: requireLocation(fields, fields.text('location') ?? existing?.location ?? o.groupLocation),
+    tags: fields.textMap('tags') ?? existing?.tags ?? {},
+    zones: fields.has('zones') ? fields.texts('zones') : (existing?.zones ?? []),
+    vmSize: properties.object('hardwareProfile').text('vmSize') ?? existing?.vmSize,
+    securityType: security.text('securityType') ?? (existing === undefined ? undefined : 'ConfidentialVM'),
+    encryption: diskSecurity.oneOf('securityEncryptionType', encryptionTypes) ?? existing?.encryption,
+    encryptionGiven: diskSecurity.present,
+    secureBoot: uefi.flag('secureBootEnabled') ?? existing?.secureBoot,
+    vTpm: uefi.flag('vTpmEnabled') ?? existing?.vTpm,
+    encryptionAtHost: security.flag('encryptionAtHost') ?? existing?.encryptionAtHost ?? false,
+    image: readImageReference(storage.object('imageReference')) ?? existing?.image,
+    osDisk: {
+      name: disk.text('name') ?? existing?.osDisk.name,
+      sizeGiB: disk.integer('diskSizeGB', 1, 4095) ?? existing?.osDisk.sizeGiB,
+      caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? existing?.osDisk.caching ?? 'ReadWrite',
+      storageAccountType:
+        managed.oneOf('storageAccountType', diskSkus) ?? existing?.osDisk.storageAccountType ?? 'Premium_LRS',
+      deleteOption: disk.oneOf('deleteOption', ['Delete', 'Detach']),
+    },
+    osProfile: {
+      computerName: os.text('computerName') ?? existing?.osProfile.computerName,
+      adminUsername: os.text('adminUsername') ?? existing?.osProfile.adminUsername,
+      sshKeys: keys.length > 0 ? keys : (existing?.osProfile.sshKeys ?? []),
+    },
+    nics: given.length > 0 ? given : (existing?.nics ?? []),
+    unsupported: readUnsupported(fields, properties),
+    adminPassword: os.has('adminPassword'),
+  }
+}
+
+function readNic(fields: Fields, index: number): VmNic {
+  const properties = fields.object('properties')
+  return {
+    id: fields.text('id') ?? '',
+    deleteOption: properties.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
+    primary: properties.flag('primary') ?? index === 0,
+  }
+}
+
+const readKey = (fields: Fields): SshKey => ({
+  path: fields.text('path') ?? '',
+  keyData: (fields.text('keyData') ?? '').trim(),
+})
+
+/** Members whose silent loss would give a VM other than the one that was asked for. */
+function readUnsupported(root: Fields, properties: Fields): VmRequest['unsupported'] {
+  const found: VmRequest['unsupported'] = []
+  const note = (path: string, reason: string, remedy: string): void => void found.push({ path, reason, remedy })
+  const storage = properties.object('storageProfile')
+  const disk = storage.object('osDisk')
+  const os = properties.object('osProfile')
+  for (const [index, data] of storage.list('dataDisks').entries()) {
+    const path = `${storage.at('dataDisks')}[${index}]`
+    if (data.object('managedDisk').has('securityProfile')) {
+      note(
+        `${path}.managedDisk.securityProfile`,
+        'Confidential encryption covers the OS disk only.',
+        'Encrypt data in the guest with dm-crypt and a key from the vault.',
+      )
+    } else note(path, 'Data disks cannot be attached in this installation.', 'Keep data on the OS disk.')
+  }
+  if (disk.has('diffDiskSettings'))
+    note(disk.at('diffDiskSettings'), 'Ephemeral OS disks are not offered.', 'Leave diffDiskSettings out.')
+  if (disk.object('managedDisk').object('securityProfile').has('diskEncryptionSet')) {
+    note(
+      'properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet',
+      'Customer-managed keys are not offered.',
+      'Leave diskEncryptionSet out: the VM gets a platform-managed key of its own.',
+    )
+  }
+  const createOption = disk.text('createOption')
+  if (createOption !== undefined && createOption.toLowerCase() !== 'fromimage') {
+    note(disk.at('createOption'), `An OS disk cannot be made by '${createOption.slice(0, 40)}'.`, 'Use FromImage.')
+  }
+  if (disk.oneOf('osType', ['Linux', 'Windows']) === 'Windows')
+    note(disk.at('osType'), 'Windows guests are not offered.', 'Use a Linux image.')
+  for (const name of ['customData', 'windowsConfiguration']) {
+    if (os.has(name)) note(os.at(name), `'${name}' cannot reach the guest in this installation.`, `Leave ${name} out.`)
+  }
+  for (const name of [
+    'userData',
+    'host',
+    'hostGroup',
+    'availabilitySet',
+    'virtualMachineScaleSet',
+    'proximityPlacementGroup',
+    'capacityReservation',
+  ]) {
+    if (properties.has(name)) note(properties.at(name), `'${name}' is not offered.`, `Leave ${name} out.`)
+  }
+  const priority = properties.oneOf('priority', ['Regular', 'Low', 'Spot'])
+  if (priority === 'Low' || priority === 'Spot')
+    note(properties.at('priority'), 'Spot VMs are not offered.', 'Leave priority out.')
+  const capabilities = properties.object('additionalCapabilities')
+  for (const name of ['ultraSSDEnabled', 'hibernationEnabled']) {
+    if (capabilities.flag(name) === true)
+      note(capabilities.at(name), `'${name}' is not offered on confidential VMs.`, `Leave ${name} out.`)
+  }
+  const identity = root.object('identity').text('type')
+  if (identity !== undefined && identity.toLowerCase() !== 'none')
+    note('identity', 'Managed identities of VMs are not offered.', 'Leave identity out.')
+  return found
+}

@@ -1,0 +1,131 @@
+import type { VmConnection } from '@strongroom/contract'
+import { ServiceError, type Operation } from '@strongroom/platform'
+import { asyncHeaders } from '../arm/operations.ts'
+import { checkPreconditions } from '../arm/preconditions.ts'
+import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { allSizes, isOffered } from './sizes.ts'
+import { sizeView } from './catalog.ts'
+import { vmType, type Vm, type VmInternal } from './vm-model.ts'
+import { accepted, deallocateVm, deleteVm, powerOffVm, restartVm, startVm, vmOfAction } from './vm-power.ts'
+import { instanceView, vmView } from './vm-view.ts'
+import { writeVm } from './vm-write.ts'
+
+const base = `${groupPath}/providers/${vmType}`
+const one = `${base}/{name}`
+
+export function vmRoutes(plane: Plane): Route[] {
+  const write = async (request: ArmRequest): Promise<ArmReply> => {
+    const { vm, created, operation } = await writeVm(plane, request)
+    const headers = { etag: `W/"${vm.etag}"` }
+    if (operation === undefined) return { status: 200, body: vmView(vm), headers }
+    const where = { subscriptionId: plane.subscriptionId, location: vm.location, operationId: operation.id }
+    return { status: created ? 201 : 200, body: vmView(vm), headers: { ...headers, ...asyncHeaders(request, where) } }
+  }
+  const list =
+    (byGroup: boolean) =>
+    async (request: ArmRequest): Promise<ArmReply> => {
+      if (byGroup) await plane.resources.requireGroup(request.path)
+      const vms = await plane.resources.list<VmInternal>({ type: vmType, ...(byGroup && { groupId: request.path }) })
+      return ok({ value: vms.map((vm) => vmView(vm)) })
+    }
+  const action = (name: string, run: (vm: Vm, request: ArmRequest) => Promise<Operation>): Route => ({
+    method: 'POST',
+    path: `${one}/${name}`,
+    action: `${vmType}/${name}/action`,
+    handle: async (request) => {
+      const vm = await vmOfAction(plane, request)
+      return accepted(plane, request, vm, await run(vm, request))
+    },
+  })
+  return [
+    { method: 'GET', path: base, action: `${vmType}/read`, handle: list(true) },
+    { method: 'GET', path: `${subscriptionPath}/providers/${vmType}`, action: `${vmType}/read`, handle: list(false) },
+    {
+      method: 'GET',
+      path: one,
+      action: `${vmType}/read`,
+      handle: async (request) => {
+        const vm = await plane.resources.get<VmInternal>(request.path)
+        const expand = (request.query['$expand'] ?? '').toLowerCase().includes('instanceview')
+        const body = expand ? vmView(vm, await instanceView(plane, vm)) : vmView(vm)
+        return { status: 200, body, headers: { etag: `W/"${vm.etag}"` } }
+      },
+    },
+    { method: 'PUT', path: one, action: `${vmType}/write`, handle: write },
+    { method: 'PATCH', path: one, action: `${vmType}/write`, handle: write },
+    {
+      method: 'DELETE',
+      path: one,
+      action: `${vmType}/delete`,
+      handle: async (request) => {
+        await plane.resources.requireGroup(request.path)
+        const vm = await plane.resources.find<VmInternal>(request.path)
+        checkPreconditions(request, vm as never)
+        return vm === undefined ? { status: 204 } : accepted(plane, request, vm, await deleteVm(plane, vm))
+      },
+    },
+    {
+      method: 'GET',
+      path: `${one}/instanceView`,
+      action: `${vmType}/instanceView/read`,
+      handle: async (request) => ok(await instanceView(plane, await vmOfAction(plane, request))),
+    },
+    {
+      method: 'GET',
+      path: `${one}/vmSizes`,
+      action: `${vmType}/vmSizes/read`,
+      handle: async (request) => {
+        const vm = await vmOfAction(plane, request)
+        const sizes = allSizes().filter((size) => isOffered(size, vm.location) && size.tee === vm.internal.tee)
+        return ok({ value: sizes.map(sizeView) })
+      },
+    },
+    action('start', async (vm) => await startVm(plane, vm)),
+    action('restart', async (vm) => await restartVm(plane, vm)),
+    action('deallocate', async (vm) => await deallocateVm(plane, vm)),
+    action(
+      'powerOff',
+      async (vm, request) => await powerOffVm(plane, vm, request.query['skipshutdown']?.toLowerCase() !== 'true'),
+    ),
+    {
+      method: 'POST',
+      path: `${one}/retrieveBootEvidence`,
+      action: `${vmType}/retrieveBootEvidence/action`,
+      handle: async (request) => ok(await bootEvidence(plane, await vmOfAction(plane, request))),
+    },
+    {
+      method: 'POST',
+      path: `${one}/retrieveConnection`,
+      action: `${vmType}/retrieveConnection/action`,
+      handle: async (request) => ok(await connection(plane, await vmOfAction(plane, request))),
+    },
+  ]
+}
+
+async function bootEvidence(plane: Plane, vm: Vm): Promise<unknown> {
+  const evidence = await plane.machine.evidence(vm.internal.vmId)
+  if (evidence !== undefined) return evidence
+  throw new ServiceError({
+    code: 'BootEvidenceNotFound',
+    status: 404,
+    message: `The virtual machine '${vm.name}' has not booted: there is no evidence of a boot.`,
+    remedy: 'Start the VM.',
+  })
+}
+
+async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
+  const status = await plane.machine.find(vm.internal.vmId)
+  const { adminUsername } = vm.internal.model.osProfile
+  if (status?.power.state === 'Ready' && status.ssh !== undefined)
+    return { ssh: { ...status.ssh, user: adminUsername }, adminUsername }
+  throw new ServiceError({
+    code: 'VmNotReady',
+    status: 409,
+    message: `The guest of '${vm.name}' cannot be reached now.`,
+    expected: 'a VM that is running',
+    found: status?.power.state ?? 'no instance',
+    remedy: 'Start the VM and wait until it is ready.',
+  })
+}

@@ -1,0 +1,255 @@
+import { homeRegion, sharedAttestationHost, type InstanceSpec } from '@strongroom/contract'
+import { ServiceError, type SagaDefinition, type StepContext } from '@strongroom/platform'
+import { keyOf } from '../arm/resource-id.ts'
+import { detachInterface, ipConfigurationsOf } from '../network/interfaces.ts'
+import type { Plane } from '../plane.ts'
+import type { Db } from '../store/resources.ts'
+import { findRegion } from './regions.ts'
+import { findSize } from './sizes.ts'
+import { fromDetail, followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
+import { diskIdOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
+
+export interface VmParams {
+  /** ARM id. */
+  id: string
+  /** The machine's id of the VM: an operation of a VM that is gone never touches one made later under its name. */
+  vmId: string
+}
+
+export const attestationProvider = (location: string): string =>
+  `https://${sharedAttestationHost(findRegion(location)?.code ?? homeRegion.code)}`
+
+async function load(plane: Plane, params: VmParams): Promise<Vm> {
+  const vm = await plane.resources.find<VmInternal>(params.id)
+  if (vm !== undefined && vm.internal.vmId === params.vmId) return vm
+  throw new ServiceError({
+    code: 'ResourceNotFound',
+    status: 404,
+    message: `The virtual machine ${params.id} is gone.`,
+  })
+}
+
+/** Changes a VM's row, where it still is the same VM. */
+export async function changeVm(plane: Plane, params: VmParams, change: (vm: Vm) => void, tx?: Db): Promise<void> {
+  const work = async (db: Db): Promise<void> => {
+    await plane.resources.change<VmInternal>(db, params.id, (vm) => {
+      if (vm.internal.vmId === params.vmId) change(vm)
+    })
+  }
+  await (tx === undefined ? plane.resources.transaction(work) : work(tx))
+}
+
+export async function setState(plane: Plane, params: VmParams, state: string, tx?: Db): Promise<void> {
+  await changeVm(plane, params, (vm) => void (vm.body.properties['provisioningState'] = state), tx)
+}
+
+async function instanceSpec(plane: Plane, vm: Vm, guestStateKey: string): Promise<InstanceSpec> {
+  const { model, imageId, vmId, tee } = vm.internal
+  const size = findSize(model.vmSize)
+  const nic = await plane.resources.get(model.nics[0]?.id ?? '')
+  const address = ipConfigurationsOf(nic)[0]?.properties.privateIPAddress
+  const mac = nic.body.properties['macAddress']
+  if (size === undefined || address === undefined || typeof mac !== 'string')
+    throw new TypeError(`the record of ${vm.id} is not whole`)
+  return {
+    vmId,
+    resourceId: vm.id,
+    name: vm.name,
+    region: vm.location,
+    tee,
+    size: { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024 },
+    security: { encryption: model.encryption, secureBoot: model.secureBoot, vTpm: model.vTpm },
+    image: imageId,
+    osDisk: { id: diskIdOf(vm.id, model.osDisk.name), sizeGiB: model.osDisk.sizeGiB },
+    osProfile: {
+      computerName: model.osProfile.computerName,
+      adminUsername: model.osProfile.adminUsername,
+      sshPublicKeys: model.osProfile.sshKeys.map((key) => key.keyData),
+    },
+    network: { macAddress: mac.toLowerCase().replaceAll('-', ':'), privateIpAddress: address },
+    guestStateKey,
+    attestationProvider: attestationProvider(vm.location),
+    tags: model.tags,
+  }
+}
+
+/** Everything a VM has outside the control plane goes: instance with disk and guest state, then its key. */
+async function destroy(plane: Plane, params: VmParams): Promise<void> {
+  await plane.machine.remove(params.vmId)
+  await plane.keys.destroy(params.vmId)
+}
+
+/** Whether the VM boots is the last step; a VM that does not boot is kept, for its owner to look at and to delete. */
+async function boot(plane: Plane, c: StepContext<VmParams>, startFirst: boolean): Promise<void> {
+  try {
+    await bootUntilReady(plane, c, { vmId: c.params.vmId, startFirst })
+  } catch (error) {
+    if (!c.signal.aborted) await plane.notes.keep(c.operationId)
+    throw error
+  }
+}
+
+export function createSaga(plane: Plane): SagaDefinition<VmParams> {
+  return {
+    kind: 'vm.create',
+    steps: [
+      {
+        name: 'accept request',
+        do: async (c) => void (await load(plane, c.params)),
+        // One place that takes everything back, because a step that fails half way is not undone itself.
+        undo: async (c) => {
+          if ((await plane.notes.read(c.operationId)).kept) return
+          await destroy(plane, c.params)
+          await plane.resources.transaction(async (tx) => {
+            await plane.quotas.release(tx, keyOf(c.params.id))
+            await changeVm(
+              plane,
+              c.params,
+              (vm) => {
+                delete vm.internal.keyId
+                vm.internal.provisioned = false
+                vm.internal.deallocated = true
+              },
+              tx,
+            )
+          })
+        },
+      },
+      {
+        name: 'create platform key',
+        do: async (c) => {
+          const vm = await load(plane, c.params)
+          const keyId = await plane.keys.ensure({
+            vmId: vm.internal.vmId,
+            tee: vm.internal.tee,
+            authority: attestationProvider(vm.location),
+          })
+          await changeVm(plane, c.params, (changed) => void (changed.internal.keyId = keyId))
+          return { keyId }
+        },
+      },
+      {
+        name: 'provision disk and guest state',
+        do: async (c) => {
+          const vm = await load(plane, c.params)
+          if (vm.internal.keyId === undefined) throw new TypeError('a VM is provisioned after its key')
+          await plane.machine.provision(await instanceSpec(plane, vm, vm.internal.keyId))
+          await followInstance(plane, c, {
+            vmId: vm.internal.vmId,
+            settled: ({ provisioning }) => {
+              if (provisioning.state === 'Failed')
+                throw fromDetail(
+                  provisioning.error ?? { code: 'ProvisioningFailed', message: 'The machine could not make the disk.' },
+                )
+              return provisioning.state === 'Succeeded' ? true : undefined
+            },
+          })
+          await changeVm(plane, c.params, (changed) => void (changed.internal.provisioned = true))
+        },
+      },
+      { name: 'boot until the guest is ready', do: async (c) => await boot(plane, c, true) },
+    ],
+    onFinished: async (c) => await setState(plane, c.params, c.status === 'Succeeded' ? 'Succeeded' : 'Failed'),
+  }
+}
+
+export function startSaga(plane: Plane): SagaDefinition<VmParams> {
+  return {
+    kind: 'vm.start',
+    steps: [
+      {
+        name: 'apply configuration',
+        do: async (c) => {
+          const { internal } = await load(plane, c.params)
+          const size = findSize(internal.model.vmSize)
+          const status = await plane.machine.find(c.params.vmId)
+          if (size === undefined || (status?.power.state !== 'Stopped' && status?.power.state !== 'Failed')) return
+          await plane.machine.patch(c.params.vmId, {
+            size: { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024 },
+            security: { secureBoot: internal.model.secureBoot },
+            tags: internal.model.tags,
+          })
+        },
+      },
+      { name: 'boot until the guest is ready', do: async (c) => await boot(plane, c, true) },
+    ],
+    onFinished: async (c) => {
+      // A create that ended as Failed because of its boot is whole once a boot succeeds.
+      if (c.status === 'Succeeded') await setState(plane, c.params, 'Succeeded')
+    },
+  }
+}
+
+export function restartSaga(plane: Plane): SagaDefinition<VmParams> {
+  return {
+    kind: 'vm.restart',
+    steps: [
+      { name: 'restart', do: async (c) => void (await plane.machine.restart(c.params.vmId)) },
+      { name: 'boot until the guest is ready', do: async (c) => await boot(plane, c, false) },
+    ],
+  }
+}
+
+export function powerOffSaga(plane: Plane): SagaDefinition<VmParams & { graceful: boolean }> {
+  return {
+    kind: 'vm.powerOff',
+    steps: [
+      { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, c.params.graceful)) },
+      { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
+    ],
+  }
+}
+
+export function deallocateSaga(plane: Plane): SagaDefinition<VmParams> {
+  return {
+    kind: 'vm.deallocate',
+    steps: [
+      { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, true)) },
+      { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
+      {
+        name: 'free its cores',
+        do: async (c) => {
+          await plane.resources.transaction(async (tx) => {
+            await plane.quotas.release(tx, keyOf(c.params.id))
+            await changeVm(plane, c.params, (vm) => void (vm.internal.deallocated = true), tx)
+          })
+        },
+      },
+    ],
+  }
+}
+
+export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
+  return {
+    kind: 'vm.delete',
+    steps: [
+      { name: 'destroy disk and guest state', do: async (c) => await plane.machine.remove(c.params.vmId) },
+      { name: 'destroy platform key', do: async (c) => await plane.keys.destroy(c.params.vmId) },
+      { name: 'remove records', do: async (c) => await removeRecords(plane, c.params) },
+    ],
+    onFinished: async (c) => {
+      if (c.status !== 'Succeeded') await setState(plane, c.params, 'Failed')
+    },
+  }
+}
+
+async function removeRecords(plane: Plane, params: VmParams): Promise<void> {
+  await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, params.id)
+    const vm = await plane.resources.find<VmInternal>(params.id, tx)
+    if (vm === undefined || vm.internal.vmId !== params.vmId) return
+    const { model } = vm.internal
+    for (const nic of model.nics) {
+      await detachInterface(plane, tx, { nicId: nic.id, vmId: vm.id, remove: nic.deleteOption === 'Delete' })
+    }
+    await plane.resources.remove(tx, diskIdOf(vm.id, model.osDisk.name))
+    await plane.quotas.release(tx, vm.key)
+    await plane.resources.remove(tx, vm.id)
+  })
+}
+
+/** Shows a changed model in the VM's body. */
+export function refreshBody(vm: Vm): void {
+  const state = String(vm.body.properties['provisioningState'] ?? 'Succeeded')
+  vm.body = vmBody(vm.id, vm.internal, state, vm.createdAt)
+}

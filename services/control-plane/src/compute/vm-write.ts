@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto'
+import type { ImageRecord } from '@strongroom/contract'
+import { ServiceError, type Operation } from '@strongroom/platform'
+import { refuse, type Problem } from '../arm/fields.ts'
+import { checkPreconditions } from '../arm/preconditions.ts'
+import type { ArmRequest } from '../arm/request.ts'
+import { attachInterface } from '../network/interfaces.ts'
+import type { Plane } from '../plane.ts'
+import { resolveImage } from './images.ts'
+import { findSize, type Size } from './sizes.ts'
+import { changedProperties, updateProblems } from './vm-change.ts'
+import { diskIdOf, diskType, osDiskBody, vmBody, type Vm, type VmInternal, type VmModel } from './vm-model.ts'
+import { readVmRequest, type VmRequest } from './vm-request.ts'
+import { guestProblems, securityProblems } from './vm-rules.ts'
+import { refreshBody } from './vm-sagas.ts'
+
+const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?$/
+
+export interface VmWritten {
+  vm: Vm
+  created: boolean
+  operation?: Operation
+}
+
+/** PUT and PATCH: makes the VM, changes it, or finds that it is as it should be. */
+export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWritten> {
+  const name = request.params['name'] ?? ''
+  if (!nameForm.test(name)) throw invalidName(name)
+  const group = await plane.resources.requireGroup(request.path)
+  const existing = await plane.resources.find<VmInternal>(request.path)
+  if (existing === undefined && request.method === 'PATCH') await plane.resources.get(request.path)
+  checkPreconditions(request, existing as never)
+  const model = existing?.internal.model
+  const read = readVmRequest(request.body, {
+    groupLocation: group.location,
+    ...(model !== undefined && { existing: model }),
+  })
+  const problems = [...read.fields.problems, ...securityProblems(read)]
+  const resolved =
+    model === undefined && read.image !== undefined ? await resolveImage(plane.machine, read.image) : undefined
+  if (resolved !== undefined && 'problem' in resolved) problems.push(resolved.problem)
+  const image = resolved !== undefined && 'image' in resolved ? resolved.image : undefined
+  const nics = await Promise.all(read.nics.map(async (nic) => await plane.resources.find(nic.id)))
+  const guest = guestProblems(read, { image, nics, vmId: request.path })
+  // The image of an existing VM is what it was made from, whatever became of the image since.
+  problems.push(
+    ...(model === undefined ? guest : guest.filter((p) => p.target !== imageTarget || read.image === undefined)),
+  )
+  if (existing !== undefined) return await update(plane, request, existing, read, problems)
+  if (problems.length > 0) throw refuse(problems)
+  if (image === undefined) throw new TypeError('a request without an image is a problem')
+  return await create(plane, request, read, image)
+}
+
+const imageTarget = 'properties.storageProfile.imageReference'
+
+function toModel(r: VmRequest, o: { osDiskName: string; sizeGiB: number }): { model: VmModel; size: Size } {
+  const size = findSize(r.vmSize ?? '')
+  const { encryption, secureBoot, vTpm, image } = r
+  const { computerName, adminUsername, sshKeys } = r.osProfile
+  if (
+    size === undefined ||
+    encryption === undefined ||
+    image === undefined ||
+    computerName === undefined ||
+    adminUsername === undefined
+  ) {
+    throw new TypeError('a request that is not whole is a problem')
+  }
+  const model: VmModel = {
+    location: r.location,
+    tags: r.tags,
+    zones: r.zones,
+    vmSize: size.name,
+    encryption,
+    secureBoot: secureBoot ?? false,
+    vTpm: vTpm ?? false,
+    encryptionAtHost: r.encryptionAtHost,
+    image,
+    osDisk: {
+      name: o.osDiskName,
+      sizeGiB: o.sizeGiB,
+      caching: r.osDisk.caching,
+      storageAccountType: r.osDisk.storageAccountType,
+    },
+    osProfile: { computerName, adminUsername, sshKeys },
+    nics: r.nics,
+  }
+  return { model, size }
+}
+
+/** Room over the image for what the guest writes; the disk is sparse. */
+const spareGiB = 2
+
+async function create(plane: Plane, request: ArmRequest, r: VmRequest, image: ImageRecord): Promise<VmWritten> {
+  const id = request.path
+  const name = request.params['name'] ?? ''
+  const { model, size } = toModel(r, {
+    osDiskName: r.osDisk.name ?? `${name}_OsDisk_1_${randomBytes(16).toString('hex')}`,
+    sizeGiB: r.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + spareGiB,
+  })
+  const internal: VmInternal = {
+    vmId: plane.newId().toUpperCase(),
+    tee: size.tee,
+    imageId: image.id,
+    imageVersion: image.version,
+    model,
+    provisioned: false,
+    deallocated: false,
+  }
+  const now = plane.clock.now().toISOString()
+  return await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, id)
+    const other = await plane.resources.find(id, tx)
+    if (other !== undefined) throw raced(id)
+    await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
+    for (const nic of model.nics) await attachInterface(plane, tx, nic.id, id)
+    const diskId = diskIdOf(id, model.osDisk.name)
+    if ((await plane.resources.find(diskId, tx)) !== undefined) throw diskExists(model.osDisk.name)
+    await plane.resources.insert(tx, {
+      id: diskId,
+      location: model.location,
+      body: osDiskBody(internal, now),
+      internal: { managedBy: id, type: diskType },
+    })
+    const vm = await plane.resources.insert(tx, {
+      id,
+      location: model.location,
+      body: vmBody(id, internal, 'Creating', now),
+      internal,
+    })
+    const operation = await plane.runner.submit({
+      kind: 'vm.create',
+      resourceId: vm.key,
+      params: { id, vmId: internal.vmId },
+      tx,
+    })
+    return { vm: vm as unknown as Vm, created: true, operation }
+  })
+}
+
+async function update(
+  plane: Plane,
+  request: ArmRequest,
+  existing: Vm,
+  r: VmRequest,
+  found: Problem[],
+): Promise<VmWritten> {
+  const before = existing.internal.model
+  const immutable = updateProblems(before, r)
+  if (immutable.length > 0) throw refuse(immutable)
+  if (found.length > 0) throw refuse(found)
+  const { model, size } = toModel(r, { osDiskName: before.osDisk.name, sizeGiB: before.osDisk.sizeGiB })
+  if (existing.body.properties['provisioningState'] === 'Deleting') throw beingDeleted(existing.id)
+  const changed = changedProperties(before, model)
+  const running = await unfinished(plane, existing.key)
+  if (changed.length === 0) return await repeat(plane, existing, running)
+  const needsStop = changed.filter((property) => property !== 'tags' && !property.startsWith('networkProfile'))
+  if (needsStop.length > 0) await assertOff(plane, existing, needsStop, running)
+  const vm = await plane.resources.transaction(async (tx) => {
+    if (model.vmSize !== before.vmSize && !existing.internal.deallocated) {
+      await plane.quotas.reserve(tx, { owner: existing.key, region: model.location, size })
+    }
+    return await plane.resources.change<VmInternal>(tx, existing.id, (current) => {
+      checkPreconditions(request, current as never)
+      if (current.internal.vmId !== existing.internal.vmId) throw raced(existing.id)
+      current.internal.model = model
+      current.internal.tee = size.tee
+      refreshBody(current)
+    })
+  })
+  return { vm: vm ?? existing, created: false }
+}
+
+/** The same request again: a VM that could not be made is tried again, any other stays as it is. */
+async function repeat(plane: Plane, vm: Vm, running: Operation | undefined): Promise<VmWritten> {
+  if (running !== undefined) return { vm, created: false, operation: running }
+  if (vm.body.properties['provisioningState'] !== 'Failed') return { vm, created: false }
+  const size = findSize(vm.internal.model.vmSize)
+  if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
+  return await plane.resources.transaction(async (tx) => {
+    await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size })
+    const changed = await plane.resources.change<VmInternal>(tx, vm.id, (current) => {
+      current.body.properties['provisioningState'] = 'Creating'
+      current.internal.deallocated = false
+    })
+    const params = { id: vm.id, vmId: vm.internal.vmId }
+    const operation = await plane.runner.submit({ kind: 'vm.create', resourceId: vm.key, params, tx })
+    return { vm: changed ?? vm, created: false, operation }
+  })
+}
+
+export async function unfinished(plane: Plane, key: string): Promise<Operation | undefined> {
+  return (await plane.runner.listFor(key)).find(
+    (operation) => operation.status === 'Running' || operation.status === 'Undoing',
+  )
+}
+
+async function assertOff(plane: Plane, vm: Vm, properties: string[], running: Operation | undefined): Promise<void> {
+  const state = (await plane.machine.find(vm.internal.vmId))?.power.state
+  if (running === undefined && (state === undefined || state === 'Stopped' || state === 'Failed')) return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `'${properties.join("', '")}' of VM '${vm.name}' can change only while the VM is stopped: its launch measurement covers them.`,
+    target: properties[0] ?? '',
+    expected: 'a stopped or deallocated VM',
+    found: running === undefined ? String(state) : `${running.kind} under way`,
+    remedy: 'Deallocate the VM, make the change, start it again.',
+  })
+}
+
+function invalidName(name: string): ServiceError {
+  return new ServiceError({
+    code: 'InvalidResourceName',
+    status: 400,
+    message: `The resource name '${name.slice(0, 90)}' is invalid: a VM's name has 1 to 64 letters, digits, '_', '.' and '-', and does not end with '.' or '-'.`,
+    target: 'name',
+    found: name.slice(0, 90),
+    remedy: 'Use another name.',
+  })
+}
+
+const raced = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'Conflict',
+    status: 409,
+    message: `Another request changed ${id} at the same time.`,
+    remedy: 'Repeat the request.',
+  })
+
+const diskExists = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'ConflictingUserInput',
+    status: 409,
+    message: `Disk ${name} already exists in the resource group.`,
+    target: 'properties.storageProfile.osDisk.name',
+    remedy: 'Leave the name out.',
+  })
+
+export const beingDeleted = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The virtual machine ${id} is being deleted.`,
+    remedy: 'Wait until it is gone.',
+  })

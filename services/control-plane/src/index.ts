@@ -1,0 +1,126 @@
+import { managementHost } from '@strongroom/contract'
+import { OperationRunner, openStore, type Service, type ServiceContext } from '@strongroom/platform'
+import { Access, roles } from './arm/access.ts'
+import { ActivityLog } from './arm/activity-log.ts'
+import { createArmApp } from './arm/app.ts'
+import { OperationNotes } from './arm/operations.ts'
+import type { Route } from './arm/router.ts'
+import { catalogRoutes } from './compute/catalog.ts'
+import { diskRoutes } from './compute/disks.ts'
+import { Quotas } from './compute/quotas.ts'
+import { vmRoutes } from './compute/vm-routes.ts'
+import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
+import { imageRoutes } from './machine/image-routes.ts'
+import { MachineClient } from './machine/machine-client.ts'
+import { PlatformKeys } from './machine/platform-key.ts'
+import { networkInterfaces } from './network/interfaces.ts'
+import { networkRoutes } from './network/provider.ts'
+import { publicAddresses } from './network/public-addresses.ts'
+import { securityGroups } from './network/security-groups.ts'
+import { subnetRoutes, virtualNetworks } from './network/virtual-networks.ts'
+import type { Plane } from './plane.ts'
+import { activityRoutes } from './resources/activity.ts'
+import { authorizationRoutes } from './resources/authorization.ts'
+import { groupRoutes, groupSaga } from './resources/groups.ts'
+import { inventoryRoutes } from './resources/inventory.ts'
+import { providerRoutes } from './resources/providers.ts'
+import { subscriptionRoutes } from './resources/subscriptions.ts'
+import { migrations } from './store/migrations.ts'
+import { ResourceStore } from './store/resources.ts'
+
+export interface ControlPlaneContext extends ServiceContext {
+  /** Object id of the principal that owns the subscription from the start. */
+  ownerObjectId: string
+  /** How often a running operation looks at the machine, in milliseconds; 250 where left out. */
+  pollMs?: number
+}
+
+/** The resource manager: what answers at https://management.strongroom.internal. */
+export async function createControlPlaneService(context: ControlPlaneContext): Promise<Service> {
+  const { installation, clock, logger } = context
+  const store = await openStore({ url: context.storeUrl, service: 'control_plane' })
+  await store.migrate('control-plane', migrations)
+  const resources = new ResourceStore(store, clock)
+  const plane: Plane = {
+    subscriptionId: installation.subscriptionId,
+    tenantId: installation.tenantId,
+    clock,
+    logger,
+    newId: context.newId,
+    store,
+    resources,
+    access: new Access(resources, clock),
+    activity: new ActivityLog(resources, clock),
+    quotas: new Quotas({ resources, store, subscriptionId: installation.subscriptionId }),
+    runner: new OperationRunner({ store, logger, clock, owner: 'control-plane' }),
+    notes: new OperationNotes(resources),
+    machine: new MachineClient(context.wire, context.tokens),
+    keys: new PlatformKeys(context.wire, context.tokens),
+    pollMs: context.pollMs ?? 250,
+  }
+  for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga]) plane.runner.define(saga(plane))
+  plane.runner.define(powerOffSaga(plane))
+  plane.runner.define(groupSaga(plane))
+  await ensureOwner(plane, context.ownerObjectId)
+  const app = createArmApp({
+    logger,
+    verifier: context.verifier,
+    tenantId: installation.tenantId,
+    subscriptionId: installation.subscriptionId,
+    routes: allRoutes(plane),
+    access: plane.access,
+    activity: plane.activity,
+  })
+  return {
+    name: 'control-plane',
+    hosts: [{ matches: (host) => host === managementHost, app }],
+    start: async () => {
+      await app.ready()
+      await plane.runner.start()
+    },
+    close: async () => {
+      await plane.runner.stop()
+      await app.close()
+      await store.close()
+    },
+  }
+}
+
+function allRoutes(plane: Plane): Route[] {
+  return [
+    ...subscriptionRoutes(plane),
+    ...providerRoutes(plane),
+    ...groupRoutes(plane),
+    ...inventoryRoutes(plane),
+    ...authorizationRoutes(plane),
+    ...activityRoutes(plane),
+    ...networkRoutes(plane, virtualNetworks),
+    ...subnetRoutes(plane),
+    ...networkRoutes(plane, securityGroups(plane)),
+    ...networkRoutes(plane, publicAddresses),
+    ...networkRoutes(plane, networkInterfaces(plane)),
+    ...catalogRoutes(plane),
+    ...diskRoutes(plane),
+    ...vmRoutes(plane),
+    ...imageRoutes(plane),
+  ]
+}
+
+/** The owner's role is written once: who gives it to another principal and takes it from the first one may do so. */
+async function ensureOwner(plane: Plane, objectId: string): Promise<void> {
+  const scope = `/subscriptions/${plane.subscriptionId}`
+  const owner = roles[0]
+  if (owner === undefined) throw new TypeError('there is no owner role')
+  const owners = (await plane.access.list()).filter(
+    (row) => row.scope === scope.toLowerCase() && row.role_id === owner.id,
+  )
+  if (owners.length > 0) return
+  await plane.access.assign({
+    scope,
+    name: plane.newId(),
+    principalId: objectId,
+    principalType: 'ServicePrincipal',
+    roleId: owner.id,
+    by: objectId,
+  })
+}

@@ -1,0 +1,60 @@
+import { Fields } from '../arm/fields.ts'
+import { ok } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { subscriptionPath, type Plane } from '../plane.ts'
+
+const type = 'Strongroom.Machine/images'
+const base = `${subscriptionPath}/providers/${type}`
+
+/** Images of the machine: they belong to the installation, not to a group. */
+export function imageRoutes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: base,
+      action: `${type}/read`,
+      handle: async () => ok({ value: await plane.machine.images() }),
+    },
+    {
+      method: 'GET',
+      path: `${base}/build`,
+      action: `${type}/read`,
+      handle: async () => ok(await plane.machine.imageBuild()),
+    },
+    {
+      method: 'POST',
+      path: `${base}/build`,
+      action: `${type}/build/action`,
+      handle: async () => ({ status: 202, body: await plane.machine.buildImage() }),
+    },
+    {
+      method: 'POST',
+      path: `${base}/import`,
+      action: `${type}/import/action`,
+      handle: async (request) => {
+        const fields = new Fields(request.body)
+        const path = fields.text('path') ?? ''
+        const name = fields.text('name') ?? ''
+        if (!path.startsWith('/'))
+          fields.problem({
+            code: 'InvalidParameter',
+            status: 400,
+            message: 'The path of a disk file must be absolute.',
+            target: 'path',
+            expected: 'for example /home/me/disk.qcow2',
+            found: path.slice(0, 120),
+          })
+        if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$/.test(name))
+          fields.problem({
+            code: 'InvalidParameter',
+            status: 400,
+            message: 'The name of an image has 1 to 80 letters, digits, dots, hyphens and underscores.',
+            target: 'name',
+            found: name.slice(0, 80),
+          })
+        fields.assertSound()
+        return ok(await plane.machine.importImage({ path, name }))
+      },
+    },
+  ]
+}

@@ -1,0 +1,86 @@
+import {
+  machineAudience,
+  type BootEvidence,
+  type ImageBuildStatus,
+  type ImageRecord,
+  type InstancePatch,
+  type InstanceSpec,
+  type InstanceStatus,
+} from '@strongroom/contract'
+import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+
+/** The machine's wire, called as the control plane's principal. */
+export class MachineClient {
+  readonly #wire: WireClient
+  readonly #tokens: TokenSource
+
+  constructor(wire: WireClient, tokens: TokenSource) {
+    this.#wire = wire
+    this.#tokens = tokens
+  }
+
+  async provision(spec: InstanceSpec): Promise<InstanceStatus> {
+    return await this.#send('PUT', `/instances/${spec.vmId}`, spec)
+  }
+
+  /** Undefined where the machine has no such instance. */
+  async find(vmId: string): Promise<InstanceStatus | undefined> {
+    return await this.#orMissing(this.#send<InstanceStatus>('GET', `/instances/${vmId}`))
+  }
+
+  async start(vmId: string): Promise<InstanceStatus> {
+    return await this.#send('POST', `/instances/${vmId}/start`)
+  }
+
+  async stop(vmId: string, graceful: boolean): Promise<InstanceStatus | undefined> {
+    return await this.#orMissing(this.#send<InstanceStatus>('POST', `/instances/${vmId}/stop`, { graceful }))
+  }
+
+  async restart(vmId: string): Promise<InstanceStatus> {
+    return await this.#send('POST', `/instances/${vmId}/restart`)
+  }
+
+  async patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus> {
+    return await this.#send('PATCH', `/instances/${vmId}`, patch)
+  }
+
+  async remove(vmId: string): Promise<void> {
+    await this.#orMissing(this.#send('DELETE', `/instances/${vmId}`))
+  }
+
+  async evidence(vmId: string): Promise<BootEvidence | undefined> {
+    return await this.#orMissing(this.#send<BootEvidence>('GET', `/instances/${vmId}/evidence`))
+  }
+
+  async images(): Promise<ImageRecord[]> {
+    return (await this.#send<{ value: ImageRecord[] }>('GET', '/images')).value
+  }
+
+  async importImage(o: { path: string; name: string }): Promise<ImageRecord> {
+    return await this.#send('POST', '/images/import', o, 600_000)
+  }
+
+  async buildImage(): Promise<ImageBuildStatus> {
+    return await this.#send('POST', '/images/build')
+  }
+
+  async imageBuild(): Promise<ImageBuildStatus> {
+    return await this.#send('GET', '/images/build')
+  }
+
+  async #send<T>(method: string, path: string, body?: unknown, timeoutMs = 60_000): Promise<T> {
+    const token = await this.#tokens.token('controlPlane', machineAudience)
+    const url = `${machineAudience}${path}`
+    const reply = await this.#wire.request<T>({ method, url, token, timeoutMs, ...(body !== undefined && { body }) })
+    return reply.body
+  }
+
+  async #orMissing<T>(sent: Promise<T>): Promise<T | undefined> {
+    try {
+      return await sent
+    } catch (error) {
+      if (error instanceof ServiceError && error.status === 404) return undefined
+      throw error
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { platformKeyName, platformVault, vaultAudience, vaultHost, type Tee } from '@strongroom/contract'
+import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+
+const apiVersion = 'api-version=7.4'
+const bits = 3072
+
+interface KeyBundle {
+  key: { kid: string }
+}
+
+/** The policy under which a VM's key leaves the vault: to that VM alone, of that technology, attested as compliant. */
+export function releasePolicy(o: { authority: string; tee: Tee; vmId: string }): Record<string, unknown> {
+  return {
+    version: '1.0.0',
+    anyOf: [
+      {
+        authority: o.authority,
+        allOf: [
+          { claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' },
+          { claim: 'x-ms-attestation-type', equals: o.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm' },
+          { claim: 'x-ms-runtime.vm-configuration.vmUniqueId', equals: o.vmId },
+        ],
+      },
+    ],
+  }
+}
+
+/** The platform-managed keys, one per VM, in the platform's vault. */
+export class PlatformKeys {
+  readonly #wire: WireClient
+  readonly #tokens: TokenSource
+
+  constructor(wire: WireClient, tokens: TokenSource) {
+    this.#wire = wire
+    this.#tokens = tokens
+  }
+
+  /**
+   * The key's identifier with its version; makes the key where there is none. A second call finds the first one's key,
+   * because creating again would add a version that the guest state was not wrapped with.
+   */
+  async ensure(o: { vmId: string; authority: string; tee: Tee }): Promise<string> {
+    const name = platformKeyName(o.vmId)
+    const found = await this.#orMissing(this.#send<KeyBundle>('GET', `/keys/${name}`))
+    if (found !== undefined) return found.key.kid
+    const policy = Buffer.from(JSON.stringify(releasePolicy(o))).toString('base64url')
+    const made = await this.#send<KeyBundle>('POST', `/keys/${name}/create`, {
+      kty: 'RSA-HSM',
+      key_size: bits,
+      key_ops: ['wrapKey', 'unwrapKey'],
+      attributes: { enabled: true, exportable: true },
+      release_policy: { contentType: 'application/json; charset=utf-8', data: policy, immutable: true },
+      tags: { 'strongroom-vm': o.vmId },
+    })
+    return made.key.kid
+  }
+
+  /** Deletes and purges: without it the guest state, and the disk behind it, are closed for good. Idempotent. */
+  async destroy(vmId: string): Promise<void> {
+    const name = platformKeyName(vmId)
+    await this.#orMissing(this.#send('DELETE', `/keys/${name}`))
+    await this.#orMissing(this.#send('DELETE', `/deletedkeys/${name}`))
+  }
+
+  async #send<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const token = await this.#tokens.token('controlPlane', vaultAudience)
+    const url = `https://${vaultHost(platformVault)}${path}?${apiVersion}`
+    const reply = await this.#wire.request<T>({
+      method,
+      url,
+      token,
+      timeoutMs: 60_000,
+      ...(body !== undefined && { body }),
+    })
+    return reply.body
+  }
+
+  async #orMissing<T>(sent: Promise<T>): Promise<T | undefined> {
+    try {
+      return await sent
+    } catch (error) {
+      if (error instanceof ServiceError && error.status === 404) return undefined
+      throw error
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto'
+import { ServiceError } from '@strongroom/platform'
+import { checkPreconditions } from '../arm/preconditions.ts'
+import { Fields, withoutNulls, type Problem } from '../arm/fields.ts'
+import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import { resourceView } from '../arm/resource-view.ts'
+import type { Route } from '../arm/router.ts'
+import { requireLocation } from '../compute/regions.ts'
+import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import type { Db, Json, Resource, ResourceBody } from '../store/resources.ts'
+
+export interface Written {
+  tx: Db
+  id: string
+  location: string
+  fields: Fields
+  /** The request's properties without nulls. */
+  given: Json
+  existing: Resource | undefined
+}
+
+/** One kind of network resource: how it is completed when written, and what keeps it from being deleted. */
+export interface NetworkKind {
+  /** For example virtualNetworks. */
+  name: string
+  /** The properties to store. Problems go to `fields.problems`. */
+  complete(o: Written): Promise<Json>
+  /** @throws ServiceError where something still uses it */
+  assertUnused(tx: Db, resource: Resource): Promise<void>
+  /** Gives back what the resource held elsewhere. */
+  released?(tx: Db, resource: Resource): Promise<void>
+}
+
+const namespace = 'Microsoft.Network'
+const nameForm = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
+
+/** Network resources are written in one transaction, so their requests end with the answer: no operation to poll. */
+export function networkRoutes(plane: Plane, kind: NetworkKind): Route[] {
+  const type = `${namespace}/${kind.name}`
+  const base = `${groupPath}/providers/${type}`
+  const one = `${base}/{name}`
+  const list =
+    (byGroup: boolean) =>
+    async (request: ArmRequest): Promise<ArmReply> => {
+      if (byGroup) await plane.resources.requireGroup(request.path)
+      const found = await plane.resources.list({ type, ...(byGroup && { groupId: request.path }) })
+      return ok({ value: found.map((resource) => resourceView(resource, type)) })
+    }
+  return [
+    { method: 'GET', path: base, action: `${type}/read`, handle: list(true) },
+    { method: 'GET', path: `${subscriptionPath}/providers/${type}`, action: `${type}/read`, handle: list(false) },
+    {
+      method: 'GET',
+      path: one,
+      action: `${type}/read`,
+      handle: async (request) => withEtag(await plane.resources.get(request.path), type, 200),
+    },
+    {
+      method: 'PUT',
+      path: one,
+      action: `${type}/write`,
+      handle: async (request) => await put(plane, kind, type, request),
+    },
+    {
+      method: 'PATCH',
+      path: one,
+      action: `${type}/write`,
+      handle: async (request) => {
+        const fields = new Fields(request.body)
+        const tags = fields.textMap('tags')
+        fields.assertSound()
+        const changed = await plane.resources.transaction(async (tx) => {
+          checkPreconditions(request, await plane.resources.get(request.path, tx))
+          return await plane.resources.change(tx, request.path, (resource) => {
+            if (tags !== undefined) resource.body.tags = tags
+          })
+        })
+        return withEtag(changed ?? (await plane.resources.get(request.path)), type, 200)
+      },
+    },
+    {
+      method: 'DELETE',
+      path: one,
+      action: `${type}/delete`,
+      handle: async (request) => {
+        await plane.resources.requireGroup(request.path)
+        return await plane.resources.transaction(async (tx) => {
+          const resource = await plane.resources.find(request.path, tx)
+          checkPreconditions(request, resource)
+          if (resource === undefined) return { status: 204 }
+          await kind.assertUnused(tx, resource)
+          await kind.released?.(tx, resource)
+          await plane.resources.remove(tx, resource.id)
+          return { status: 200 }
+        })
+      },
+    },
+  ]
+}
+
+async function put(plane: Plane, kind: NetworkKind, type: string, request: ArmRequest): Promise<ArmReply> {
+  const group = await plane.resources.requireGroup(request.path)
+  const name = request.params['name'] ?? ''
+  if (!nameForm.test(name)) throw invalidName(name)
+  const fields = new Fields(request.body)
+  const tags = fields.textMap('tags')
+  const location = requireLocation(fields, fields.text('location') ?? group.location)
+  const zones = fields.texts('zones')
+  const sku = withoutNulls(fields.raw('sku')) as Json | undefined
+  fields.assertSound()
+  const { resource, created } = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    const existing = await plane.resources.find(request.path, tx)
+    checkPreconditions(request, existing)
+    const given = (withoutNulls(fields.raw('properties')) ?? {}) as Json
+    const completed = await kind.complete({ tx, id: request.path, location, fields, given, existing })
+    fields.assertSound()
+    const properties = {
+      ...completed,
+      provisioningState: 'Succeeded',
+      resourceGuid: existing?.body.properties['resourceGuid'] ?? randomUUID(),
+    }
+    const body: ResourceBody = {
+      properties,
+      ...(tags !== undefined && { tags }),
+      ...(zones.length > 0 && { zones }),
+      ...(sku !== undefined && { sku }),
+    }
+    if (existing === undefined) {
+      return { resource: await plane.resources.insert(tx, { id: request.path, location, body }), created: true }
+    }
+    const changed = await plane.resources.change(tx, request.path, (current) => {
+      current.body = body
+    })
+    return { resource: changed ?? existing, created: false }
+  })
+  return withEtag(resource, type, created ? 201 : 200)
+}
+
+export function withEtag(resource: Resource, type: string, status: number): ArmReply {
+  return { status, body: resourceView(resource, type), headers: { etag: `W/"${resource.etag}"` } }
+}
+
+export function invalidName(name: string): ServiceError {
+  return new ServiceError({
+    code: 'InvalidResourceName',
+    status: 400,
+    message: `Resource name ${name.slice(0, 90)} is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'.`,
+    target: 'name',
+    found: name.slice(0, 90),
+    remedy: 'Use another name.',
+  })
+}
+
+export function referenceProblem(target: string, id: string): Problem {
+  return {
+    code: 'InvalidResourceReference',
+    status: 400,
+    message: `Resource ${id} referenced by resource was not found. Please make sure that the referenced resource exists, and that both resources are in the same region.`,
+    target,
+    expected: 'the id of an existing resource',
+    found: id,
+    remedy: 'Create the referenced resource first.',
+  }
+}

@@ -1,0 +1,44 @@
+import type { ActivityRow } from '../arm/activity-log.ts'
+import { ok } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { subscriptionPath, type Plane } from '../plane.ts'
+
+const outcome = (status: number): string =>
+  status < 400 ? (status === 202 || status === 201 ? 'Accepted' : 'Succeeded') : 'Failed'
+
+/** The activity log, newest first, in the shape of Azure Monitor's events. */
+export function activityRoutes(plane: Plane): Route[] {
+  const view = (row: ActivityRow): Record<string, unknown> => ({
+    eventDataId: row.id,
+    eventTimestamp: row.at,
+    correlationId: row.correlation_id,
+    caller: row.caller,
+    operationName: { value: row.action, localizedValue: row.action },
+    resourceId: row.resource_id,
+    status: { value: outcome(row.status), localizedValue: outcome(row.status) },
+    subStatus: { value: String(row.status), localizedValue: String(row.status) },
+    level: row.status < 400 ? 'Informational' : 'Error',
+    subscriptionId: plane.subscriptionId,
+  })
+  return [
+    {
+      method: 'GET',
+      path: `${subscriptionPath}/providers/Microsoft.Insights/eventtypes/management/values`,
+      action: 'Microsoft.Insights/eventtypes/values/read',
+      handle: async (request) => {
+        const filter = request.query['$filter'] ?? ''
+        const since = /eventTimestamp ge '([^']+)'/i.exec(filter)?.[1]
+        const group = /resourceGroupName eq '([^']+)'/i.exec(filter)?.[1]
+        const prefix =
+          group === undefined
+            ? /resourceUri eq '([^']+)'/i.exec(filter)?.[1]
+            : `/subscriptions/${plane.subscriptionId}/resourceGroups/${group}`
+        const rows = await plane.activity.list({
+          ...(since !== undefined && { since }),
+          ...(prefix !== undefined && { resourcePrefix: prefix }),
+        })
+        return ok({ value: rows.map(view) })
+      },
+    },
+  ]
+}

@@ -1,0 +1,195 @@
+import { ServiceError } from '@strongroom/platform'
+import { covers, roles, type Assignment, type RoleDefinition } from '../arm/access.ts'
+import { Fields } from '../arm/fields.ts'
+import { keyOf } from '../arm/resource-id.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+
+const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const scopes = [subscriptionPath, groupPath, `${groupPath}/providers/{namespace}/{type}/{name}`]
+
+const scopeOf = (path: string): string =>
+  path.slice(0, path.toLowerCase().lastIndexOf('/providers/microsoft.authorization/'))
+
+/** Role definitions and assignments at a subscription, a group or a resource. */
+export function authorizationRoutes(plane: Plane): Route[] {
+  return scopes.flatMap((scope) => [...definitionRoutes(plane, scope), ...assignmentRoutes(plane, scope)])
+}
+
+function definitionRoutes(plane: Plane, scope: string): Route[] {
+  const base = `${scope}/providers/Microsoft.Authorization/roleDefinitions`
+  const action = 'Microsoft.Authorization/roleDefinitions/read'
+  const view = (role: RoleDefinition): Record<string, unknown> => ({
+    id: roleId(plane, role.id),
+    name: role.id,
+    type: 'Microsoft.Authorization/roleDefinitions',
+    properties: {
+      roleName: role.name,
+      type: 'BuiltInRole',
+      description: role.description,
+      assignableScopes: ['/'],
+      permissions: [{ actions: role.actions, notActions: role.notActions, dataActions: [], notDataActions: [] }],
+    },
+  })
+  return [
+    {
+      method: 'GET',
+      path: base,
+      action,
+      handle: async (request) => {
+        const name = /roleName eq '([^']*)'/i.exec(request.query['$filter'] ?? '')?.[1]?.toLowerCase()
+        return ok({ value: roles.filter((role) => name === undefined || role.name.toLowerCase() === name).map(view) })
+      },
+    },
+    {
+      method: 'GET',
+      path: `${base}/{role}`,
+      action,
+      handle: async (request) => {
+        const role = roles.find((candidate) => candidate.id === param(request, 'role').toLowerCase())
+        if (role !== undefined) return ok(view(role))
+        throw new ServiceError({
+          code: 'RoleDefinitionDoesNotExist',
+          status: 404,
+          message: `The specified role definition with ID '${param(request, 'role').slice(0, 60)}' does not exist.`,
+        })
+      },
+    },
+  ]
+}
+
+const roleId = (plane: Plane, id: string): string =>
+  `/subscriptions/${plane.subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${id}`
+
+function assignmentRoutes(plane: Plane, scope: string): Route[] {
+  const base = `${scope}/providers/Microsoft.Authorization/roleAssignments`
+  const one = `${base}/{assignment}`
+  const actions = 'Microsoft.Authorization/roleAssignments'
+  const view = (row: Assignment): Record<string, unknown> => ({
+    id: `${row.display_scope}/providers/Microsoft.Authorization/roleAssignments/${row.name}`,
+    name: row.name,
+    type: actions,
+    properties: {
+      roleDefinitionId: roleId(plane, row.role_id),
+      principalId: row.principal_id,
+      principalType: row.principal_type,
+      scope: row.display_scope,
+      createdOn: row.created_at,
+      createdBy: row.created_by,
+    },
+  })
+  return [
+    {
+      method: 'GET',
+      path: base,
+      action: `${actions}/read`,
+      handle: async (request) => {
+        const at = keyOf(scopeOf(request.path))
+        const filter = request.query['$filter'] ?? ''
+        const principal = /(?:principalId eq|assignedTo\()\s*'([^']*)'/i.exec(filter)?.[1]?.toLowerCase()
+        const exact = /atScope\(\)/i.test(filter)
+        const found = (await plane.access.list()).filter(
+          (row) =>
+            (covers(row.scope, at) || (!exact && covers(at, row.scope))) &&
+            (principal === undefined || row.principal_id === principal),
+        )
+        return ok({ value: found.map(view) })
+      },
+    },
+    {
+      method: 'GET',
+      path: one,
+      action: `${actions}/read`,
+      handle: async (request) => {
+        const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
+        if (found !== undefined) return ok(view(found))
+        throw new ServiceError({
+          code: 'RoleAssignmentNotFound',
+          status: 404,
+          message: `The role assignment '${param(request, 'assignment').slice(0, 60)}' is not found.`,
+        })
+      },
+    },
+    {
+      method: 'PUT',
+      path: one,
+      action: `${actions}/write`,
+      handle: async (request) => await assign(plane, request, view),
+    },
+    {
+      method: 'DELETE',
+      path: one,
+      action: `${actions}/delete`,
+      handle: async (request) => {
+        const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
+        if (found === undefined) return { status: 204 }
+        await assertOwnerLeft(plane, found)
+        await plane.access.remove(found.scope, found.name)
+        return ok(view(found))
+      },
+    },
+  ]
+}
+
+async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment) => unknown): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  // Older clients send the properties at the top.
+  const properties = fields.has('properties') ? fields.object('properties') : fields
+  const role = roles.find(
+    (candidate) => candidate.id === properties.text('roleDefinitionId')?.split('/').at(-1)?.toLowerCase(),
+  )
+  const principalId = properties.text('principalId') ?? ''
+  const principalType = properties.oneOf('principalType', ['ServicePrincipal', 'User', 'Group']) ?? 'ServicePrincipal'
+  const name = param(request, 'assignment')
+  const invalid = (code: string, target: string, message: string): void =>
+    fields.problem({ code, status: 400, message, target })
+  if (!guid.test(name))
+    invalid(
+      'InvalidRoleAssignmentId',
+      'name',
+      `The role assignment ID '${name.slice(0, 60)}' is not valid. The role assignment ID must be a GUID.`,
+    )
+  if (role === undefined)
+    invalid(
+      'RoleDefinitionDoesNotExist',
+      properties.at('roleDefinitionId'),
+      'The specified role definition does not exist.',
+    )
+  if (!guid.test(principalId))
+    invalid(
+      'InvalidPrincipalId',
+      properties.at('principalId'),
+      'A valid principal ID must be provided for role assignment.',
+    )
+  fields.assertSound()
+  if (role === undefined) throw new TypeError('a missing role is a problem')
+  const scope = scopeOf(request.path)
+  if (scope.split('/').length > 3)
+    await (scope.split('/').length === 5 ? plane.resources.requireGroup(scope) : plane.resources.get(scope))
+  const { assignment, created } = await plane.access.assign({
+    scope,
+    name,
+    principalId,
+    principalType,
+    roleId: role.id,
+    by: request.caller.objectId,
+  })
+  return { status: created ? 201 : 200, body: view(assignment) }
+}
+
+/** A subscription without an owner could never be repaired through this wire. */
+async function assertOwnerLeft(plane: Plane, gone: Assignment): Promise<void> {
+  const key = keyOf(`/subscriptions/${plane.subscriptionId}`)
+  const owner = roles[0]?.id
+  const isOwner = (row: Assignment): boolean => row.role_id === owner && row.scope === key
+  if (!isOwner(gone)) return
+  const others = (await plane.access.list()).filter((row) => isOwner(row) && row.name !== gone.name)
+  if (others.length > 0) return
+  throw new ServiceError({
+    code: 'LastOwnerCannotBeRemoved',
+    status: 409,
+    message: 'This is the last owner of the subscription.',
+    remedy: 'Make another principal owner first.',
+  })
+}

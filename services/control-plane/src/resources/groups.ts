@@ -1,0 +1,194 @@
+import { ServiceError, type SagaDefinition } from '@strongroom/platform'
+import { asyncHeaders } from '../arm/operations.ts'
+import { Fields } from '../arm/fields.ts'
+import { checkPreconditions } from '../arm/preconditions.ts'
+import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { requireLocation } from '../compute/regions.ts'
+import { vmType, type VmInternal } from '../compute/vm-model.ts'
+import { deleteVm } from '../compute/vm-power.ts'
+import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import type { Resource } from '../store/resources.ts'
+
+const type = 'Microsoft.Resources/resourceGroups'
+const list = `${subscriptionPath}/resourceGroups`
+
+function view(group: Resource): Record<string, unknown> {
+  return {
+    id: group.id,
+    name: group.name,
+    type,
+    location: group.location,
+    ...(group.body.tags !== undefined && { tags: group.body.tags }),
+    properties: { provisioningState: group.body.properties['provisioningState'] },
+  }
+}
+
+export function groupRoutes(plane: Plane): Route[] {
+  const action = 'Microsoft.Resources/subscriptions/resourceGroups'
+  return [
+    {
+      method: 'GET',
+      path: list,
+      action: `${action}/read`,
+      handle: async () => ok({ value: (await plane.resources.list({ type })).map(view) }),
+    },
+    {
+      method: 'GET',
+      path: groupPath,
+      action: `${action}/read`,
+      handle: async (request) => ok(view(await plane.resources.requireGroup(request.path))),
+    },
+    {
+      method: 'HEAD',
+      path: groupPath,
+      action: `${action}/read`,
+      handle: async (request) => ({ status: (await plane.resources.find(request.path)) === undefined ? 404 : 204 }),
+    },
+    { method: 'PUT', path: groupPath, action: `${action}/write`, handle: async (request) => await put(plane, request) },
+    {
+      method: 'PATCH',
+      path: groupPath,
+      action: `${action}/write`,
+      handle: async (request) => {
+        const fields = new Fields(request.body)
+        const tags = fields.textMap('tags')
+        fields.assertSound()
+        await plane.resources.requireGroup(request.path)
+        const changed = await plane.resources.transaction(
+          async (tx) =>
+            await plane.resources.change(
+              tx,
+              request.path,
+              (group) => void (tags !== undefined && (group.body.tags = tags)),
+            ),
+        )
+        return ok(view(changed ?? (await plane.resources.requireGroup(request.path))))
+      },
+    },
+    {
+      method: 'DELETE',
+      path: groupPath,
+      action: `${action}/delete`,
+      handle: async (request) => {
+        const group = await plane.resources.requireGroup(request.path)
+        const operation = await plane.resources.transaction(async (tx) => {
+          await plane.resources.change(
+            tx,
+            group.id,
+            (current) => void (current.body.properties['provisioningState'] = 'Deleting'),
+          )
+          return await plane.runner.submit({
+            kind: 'group.delete',
+            resourceId: group.key,
+            params: { id: group.id },
+            tx,
+          })
+        })
+        const where = { subscriptionId: plane.subscriptionId, location: group.location, operationId: operation.id }
+        return { status: 202, headers: asyncHeaders(request, where) }
+      },
+    },
+  ]
+}
+
+async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
+  const name = request.params['group'] ?? ''
+  if (!/^[\p{L}\p{N}_().-]{0,89}[\p{L}\p{N}_()-]$/u.test(name)) {
+    throw new ServiceError({
+      code: 'ResourceGroupNameInvalid',
+      status: 400,
+      message: `The resource group name '${name.slice(0, 100)}' is invalid: 1 to 90 letters, digits, '_', '-', '.', '(' and ')', not ending with '.'.`,
+      target: 'name',
+      found: name.slice(0, 100),
+    })
+  }
+  const fields = new Fields(request.body)
+  const location = requireLocation(fields, fields.text('location') ?? '')
+  const tags = fields.textMap('tags')
+  fields.assertSound()
+  const existing = await plane.resources.find(request.path)
+  checkPreconditions(request, existing)
+  if (existing === undefined) {
+    const body = { properties: { provisioningState: 'Succeeded' }, ...(tags !== undefined && { tags }) }
+    const made = await plane.resources.insertNew({ id: request.path, location, body })
+    if (made !== undefined) return { status: 201, body: view(made) }
+  }
+  const group = await plane.resources.requireGroup(request.path)
+  if (group.location !== location) {
+    throw new ServiceError({
+      code: 'InvalidResourceGroupLocation',
+      status: 409,
+      message: `Invalid resource group location '${location}'. The Resource group already exists in location '${group.location}'.`,
+      target: 'location',
+      expected: group.location,
+      found: location,
+    })
+  }
+  if (group.body.properties['provisioningState'] === 'Deleting') {
+    throw new ServiceError({
+      code: 'ResourceGroupBeingDeleted',
+      status: 409,
+      message: `The resource group '${group.name}' is in deprovisioning state and cannot perform this operation.`,
+      remedy: 'Wait until it is gone.',
+    })
+  }
+  const changed = await plane.resources.transaction(
+    async (tx) =>
+      await plane.resources.change(tx, group.id, (current) => void (tags !== undefined && (current.body.tags = tags))),
+  )
+  return ok(view(changed ?? group))
+}
+
+/** Interfaces before what they refer to. */
+const order = ['networkinterfaces', 'publicipaddresses', 'virtualnetworks', 'networksecuritygroups']
+
+export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
+  return {
+    kind: 'group.delete',
+    steps: [
+      {
+        name: 'delete virtual machines',
+        do: async (c) => {
+          const vms = await plane.resources.list<VmInternal>({ type: vmType, groupId: c.params.id })
+          const operations = []
+          for (const vm of vms) operations.push(await deleteVm(plane, vm))
+          for (const { id } of operations) {
+            const ended = await plane.runner.wait(id)
+            if (ended.status === 'Succeeded') continue
+            const error = ended.error ?? { code: ended.status, message: 'A virtual machine could not be deleted.' }
+            throw new ServiceError({ code: error.code, status: 409, message: error.message, ...error.innererror })
+          }
+        },
+      },
+      {
+        name: 'delete other resources',
+        do: async (c) => {
+          const rank = (resource: Resource): number => order.indexOf(resource.type.split('/')[1] ?? '')
+          const all = (await plane.resources.list({ groupId: c.params.id })).filter(
+            (resource) => resource.type !== type.toLowerCase(),
+          )
+          for (const resource of all.toSorted((a, b) => rank(a) - rank(b))) {
+            await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, resource.id))
+          }
+        },
+      },
+      {
+        name: 'delete the group',
+        do: async (c) => {
+          await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, c.params.id))
+        },
+      },
+    ],
+    onFinished: async (c) => {
+      if (c.status === 'Succeeded') return
+      await plane.resources.transaction(async (tx) => {
+        await plane.resources.change(
+          tx,
+          c.params.id,
+          (group) => void (group.body.properties['provisioningState'] = 'Succeeded'),
+        )
+      })
+    },
+  }
+}

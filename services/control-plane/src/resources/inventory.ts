@@ -1,0 +1,77 @@
+import { ServiceError } from '@strongroom/platform'
+import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import type { Resource } from '../store/resources.ts'
+
+const spellings = [
+  'Microsoft.Compute/virtualMachines',
+  'Microsoft.Compute/disks',
+  'Microsoft.Network/virtualNetworks',
+  'Microsoft.Network/networkSecurityGroups',
+  'Microsoft.Network/publicIPAddresses',
+  'Microsoft.Network/networkInterfaces',
+]
+
+type Test = (resource: Resource) => boolean
+
+/**
+ * The filters that stock clients send: equality of resourceType, name and resourceGroup, joined by `and`.
+ * @throws ServiceError InvalidFilterInQueryString for any other, because a filter that is ignored shows too much
+ */
+export function parseFilter(text: string | undefined): Test {
+  if (text === undefined || text.trim() === '') return () => true
+  const tests = text.split(/\s+and\s+/i).map((term): Test => {
+    const match = /^\(*\s*(resourceType|name|resourceGroup|location)\s+eq\s+'([^']*)'\s*\)*$/i.exec(term.trim())
+    if (match === null) {
+      throw new ServiceError({
+        code: 'InvalidFilterInQueryString',
+        status: 400,
+        message: `Invalid $filter '${term.slice(0, 120)}' specified in the query string.`,
+        target: '$filter',
+        expected: "resourceType, name, resourceGroup or location eq '…', joined by and",
+        found: term.slice(0, 120),
+      })
+    }
+    const value = match[2]!.toLowerCase()
+    const property = match[1]!.toLowerCase()
+    return (resource) => {
+      if (property === 'resourcetype') return resource.type === value
+      if (property === 'name') return resource.name.toLowerCase() === value
+      if (property === 'location') return resource.location === value
+      return resource.resourceGroup === value
+    }
+  })
+  return (resource) => tests.every((test) => test(resource))
+}
+
+/** All resources of the subscription or of a group. */
+export function inventoryRoutes(plane: Plane): Route[] {
+  const handle =
+    (byGroup: boolean) =>
+    async (request: ArmRequest): Promise<ArmReply> => {
+      if (byGroup) await plane.resources.requireGroup(request.path)
+      const test = parseFilter(request.query['$filter'])
+      const all = await plane.resources.list(byGroup ? { groupId: request.path } : {})
+      const shown = all.filter((resource) => resource.type !== 'microsoft.resources/resourcegroups' && test(resource))
+      return ok({
+        value: shown.map((resource) => ({
+          id: resource.id,
+          name: resource.name,
+          type: spellings.find((spelling) => spelling.toLowerCase() === resource.type) ?? resource.type,
+          location: resource.location,
+          ...(resource.body.tags !== undefined && { tags: resource.body.tags }),
+        })),
+      })
+    }
+  const action = 'Microsoft.Resources/subscriptions/resources/read'
+  return [
+    { method: 'GET', path: `${subscriptionPath}/resources`, action, handle: handle(false) },
+    {
+      method: 'GET',
+      path: `${groupPath}/resources`,
+      action: 'Microsoft.Resources/subscriptions/resourceGroups/resources/read',
+      handle: handle(true),
+    },
+  ]
+}

@@ -1,0 +1,97 @@
+import { ServiceError } from '@strongroom/platform'
+import { ok, param } from '../arm/request.ts'
+import { signedIn, type Route } from '../arm/router.ts'
+import { regions } from '../compute/regions.ts'
+import { subscriptionPath, type Plane } from '../plane.ts'
+
+/** What this installation offers, so that clients find types and api-versions. */
+const namespaces: Record<string, string[]> = {
+  'Microsoft.Authorization': ['roleAssignments', 'roleDefinitions'],
+  'Microsoft.Compute': [
+    'virtualMachines',
+    'disks',
+    'skus',
+    'locations',
+    'locations/operations',
+    'locations/usages',
+    'locations/vmSizes',
+    'locations/publishers',
+  ],
+  'Microsoft.Insights': ['eventtypes'],
+  'Microsoft.Network': [
+    'virtualNetworks',
+    'virtualNetworks/subnets',
+    'networkSecurityGroups',
+    'publicIPAddresses',
+    'networkInterfaces',
+  ],
+  'Microsoft.Resources': ['resourceGroups', 'subscriptions', 'tenants'],
+  'Strongroom.Machine': ['images'],
+}
+
+const apiVersions = [
+  '2024-11-01',
+  '2024-05-01',
+  '2024-03-01',
+  '2023-11-01',
+  '2023-04-02',
+  '2022-11-01',
+  '2022-01-01',
+  '2019-04-01',
+  '2015-06-15',
+]
+
+export function providerRoutes(plane: Plane): Route[] {
+  const view = (namespace: string): Record<string, unknown> => ({
+    id: `/subscriptions/${plane.subscriptionId}/providers/${namespace}`,
+    namespace,
+    registrationState: 'Registered',
+    registrationPolicy: 'RegistrationFree',
+    resourceTypes: (namespaces[namespace] ?? []).map((resourceType) => ({
+      resourceType,
+      locations: regions.map((region) => region.displayName),
+      apiVersions,
+      defaultApiVersion: apiVersions[0],
+      capabilities: 'None',
+    })),
+  })
+  const find = (name: string): string => {
+    const found = Object.keys(namespaces).find((namespace) => namespace.toLowerCase() === name.toLowerCase())
+    if (found !== undefined) return found
+    throw new ServiceError({
+      code: 'InvalidResourceNamespace',
+      status: 404,
+      message: `The resource namespace '${name.slice(0, 80)}' is invalid.`,
+      expected: Object.keys(namespaces).join(', '),
+      found: name.slice(0, 80),
+    })
+  }
+  const one = `${subscriptionPath}/providers/{namespace}`
+  return [
+    {
+      method: 'GET',
+      path: '/providers',
+      action: signedIn,
+      handle: async () => ok({ value: Object.keys(namespaces).map(view) }),
+    },
+    {
+      method: 'GET',
+      path: `${subscriptionPath}/providers`,
+      action: 'Microsoft.Resources/subscriptions/providers/read',
+      handle: async () => ok({ value: Object.keys(namespaces).map(view) }),
+    },
+    {
+      method: 'GET',
+      path: one,
+      action: 'Microsoft.Resources/subscriptions/providers/read',
+      handle: async (request) => ok(view(find(param(request, 'namespace')))),
+    },
+    // Clients register what they are about to use; here everything is registered.
+    {
+      method: 'POST',
+      path: `${one}/register`,
+      action: 'Microsoft.Resources/subscriptions/providers/register/action',
+      handle: async (request) => ok(view(find(param(request, 'namespace')))),
+    },
+  ]
+}

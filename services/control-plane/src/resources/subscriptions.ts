@@ -1,0 +1,62 @@
+import { keyOf } from '../arm/resource-id.ts'
+import { ok, type ArmRequest } from '../arm/request.ts'
+import { signedIn, type Route } from '../arm/router.ts'
+import { regions } from '../compute/regions.ts'
+import { subscriptionPath, type Plane } from '../plane.ts'
+
+export function subscriptionRoutes(plane: Plane): Route[] {
+  const id = `/subscriptions/${plane.subscriptionId}`
+  const view = {
+    id,
+    subscriptionId: plane.subscriptionId,
+    tenantId: plane.tenantId,
+    displayName: 'Strongroom',
+    state: 'Enabled',
+    subscriptionPolicies: { locationPlacementId: 'Public_2014-09-01', quotaId: 'Strongroom', spendingLimit: 'Off' },
+    authorizationSource: 'RoleBased',
+    managedByTenants: [],
+  }
+  /** A subscription is shown to whoever has any role in it. */
+  const visible = async (request: ArmRequest): Promise<boolean> => {
+    const assignments = await plane.access.assignmentsOf(request.caller.objectId)
+    const key = keyOf(id)
+    return assignments.some(({ scope }) => scope === '/' || scope === key || scope.startsWith(`${key}/`))
+  }
+  const tenant = {
+    id: `/tenants/${plane.tenantId}`,
+    tenantId: plane.tenantId,
+    displayName: 'Strongroom',
+    tenantCategory: 'Home',
+  }
+  return [
+    {
+      method: 'GET',
+      path: '/subscriptions',
+      action: signedIn,
+      handle: async (request) => ok({ value: (await visible(request)) ? [view] : [] }),
+    },
+    { method: 'GET', path: '/tenants', action: signedIn, handle: async () => ok({ value: [tenant] }) },
+    {
+      method: 'GET',
+      path: subscriptionPath,
+      action: 'Microsoft.Resources/subscriptions/read',
+      handle: async () => ok(view),
+    },
+    {
+      method: 'GET',
+      path: `${subscriptionPath}/locations`,
+      action: 'Microsoft.Resources/subscriptions/locations/read',
+      handle: async () =>
+        ok({
+          value: regions.map((region) => ({
+            id: `${id}/locations/${region.name}`,
+            name: region.name,
+            type: 'Region',
+            displayName: region.displayName,
+            regionalDisplayName: region.regionalDisplayName,
+            metadata: { regionType: 'Physical', regionCategory: 'Recommended' },
+          })),
+        }),
+    },
+  ]
+}

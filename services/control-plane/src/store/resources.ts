@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto'
+import { forUpdate, ServiceError, type Clock, type Store } from '@strongroom/platform'
+import type { Kysely } from 'kysely'
+import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import type { Tables } from './tables.ts'
+
+export type Json = Record<string, unknown>
+export type Db = Kysely<Tables>
+
+/** What a resource shows besides its id, name, type and location. */
+export interface ResourceBody {
+  properties: Json
+  tags?: Record<string, string>
+  sku?: Json
+  zones?: string[]
+  identity?: Json
+}
+
+export interface Resource<Internal = Json> {
+  key: string
+  id: string
+  type: string
+  resourceGroup: string
+  name: string
+  location: string
+  body: ResourceBody
+  internal: Internal
+  etag: string
+  createdAt: string
+  updatedAt: string
+}
+
+/** The rows behind every resource. Methods that take `tx` run inside the caller's transaction. */
+export class ResourceStore {
+  readonly #store: Store
+  readonly #clock: Clock
+
+  constructor(store: Store, clock: Clock) {
+    this.#store = store
+    this.#clock = clock
+  }
+
+  get db(): Db {
+    return this.#store.db as Db
+  }
+
+  async transaction<T>(work: (tx: Db) => Promise<T>): Promise<T> {
+    return await this.#store.transaction(async (tx) => await work(tx as unknown as Db))
+  }
+
+  async find<I = Json>(id: string, db: Db = this.db): Promise<Resource<I> | undefined> {
+    const row = await db.selectFrom('resource').selectAll().where('key', '=', keyOf(id)).executeTakeFirst()
+    return row === undefined ? undefined : toResource<I>(row)
+  }
+
+  /** @throws ServiceError ResourceGroupNotFound, ResourceNotFound in Azure's words */
+  async get<I = Json>(id: string, db: Db = this.db): Promise<Resource<I>> {
+    const found = await this.find<I>(id, db)
+    if (found !== undefined) return found
+    const parsed = parseResourceId(id)
+    const group = parsed?.resourceGroup ?? ''
+    await this.requireGroup(id, db)
+    throw new ServiceError({
+      code: 'ResourceNotFound',
+      status: 404,
+      message: `The Resource '${parsed?.type ?? ''}/${parsed?.names.join('/') ?? id}' under resource group '${group}' was not found. For more details please go to https://aka.ms/ARMResourceNotFoundFix`,
+    })
+  }
+
+  /** The group's row of any id inside it. @throws ServiceError ResourceGroupNotFound */
+  async requireGroup(id: string, db: Db = this.db): Promise<Resource> {
+    const parts = id.split('/')
+    const group = await this.find(parts.slice(0, 5).join('/'), db)
+    if (group !== undefined) return group
+    throw new ServiceError({
+      code: 'ResourceGroupNotFound',
+      status: 404,
+      message: `Resource group '${parts[4] ?? ''}' could not be found.`,
+    })
+  }
+
+  /**
+   * The group's row of any id inside it, locked until the transaction ends: two requests that make the same resource,
+   * or one that makes and one that deletes the group, come after each other.
+   */
+  async lockGroup(tx: Db, id: string): Promise<Resource> {
+    const key = keyOf(id.split('/').slice(0, 5).join('/'))
+    await forUpdate(this.#store, tx.selectFrom('resource').select('key').where('key', '=', key)).executeTakeFirst()
+    return await this.requireGroup(id, tx)
+  }
+
+  /** Resources of one type, or of all; by name. */
+  async list<I = Json>(filter: { type?: string; groupId?: string }, db: Db = this.db): Promise<Resource<I>[]> {
+    let query = db.selectFrom('resource').selectAll()
+    if (filter.type !== undefined) query = query.where('type', '=', filter.type.toLowerCase())
+    if (filter.groupId !== undefined) {
+      query = query.where('resource_group', '=', (filter.groupId.split('/')[4] ?? '').toLowerCase())
+    }
+    return (await query.orderBy('key').execute()).map((row) => toResource<I>(row))
+  }
+
+  async insert(tx: Db, o: { id: string; location: string; body: ResourceBody; internal?: unknown }): Promise<Resource> {
+    const row = this.#row(o)
+    await tx.insertInto('resource').values(row).execute()
+    return toResource(row)
+  }
+
+  #row(o: { id: string; location: string; body: ResourceBody; internal?: unknown }): Tables['resource'] {
+    const parsed = parseResourceId(o.id)
+    if (parsed === undefined) throw new TypeError(`not a resource id: ${o.id}`)
+    const now = this.#clock.now().toISOString()
+    return {
+      key: parsed.key,
+      id: parsed.id,
+      type: parsed.type.toLowerCase(),
+      resource_group: parsed.resourceGroup.toLowerCase(),
+      name: parsed.name,
+      location: o.location,
+      body: JSON.stringify(o.body),
+      internal: JSON.stringify(o.internal ?? {}),
+      etag: randomUUID(),
+      created_at: now,
+      updated_at: now,
+    }
+  }
+
+  /** Undefined where another request made the same resource first. */
+  async insertNew(o: { id: string; location: string; body: ResourceBody }): Promise<Resource | undefined> {
+    return await this.transaction(async (tx) => {
+      const held = await tx
+        .insertInto('resource')
+        .values(this.#row(o))
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst()
+      if (Number(held.numInsertedOrUpdatedRows ?? 0) === 0) return undefined
+      return await this.find(o.id, tx)
+    })
+  }
+
+  /** Reads the row with a lock, lets `change` work on it, writes it. Undefined where there is no such resource. */
+  async change<I = Json>(
+    tx: Db,
+    id: string,
+    change: (resource: Resource<I>) => void,
+  ): Promise<Resource<I> | undefined> {
+    const query = tx.selectFrom('resource').selectAll().where('key', '=', keyOf(id))
+    const row = await forUpdate(this.#store, query).executeTakeFirst()
+    if (row === undefined) return undefined
+    const resource = toResource<I>(row)
+    change(resource)
+    resource.etag = randomUUID()
+    resource.updatedAt = this.#clock.now().toISOString()
+    await tx
+      .updateTable('resource')
+      .set({
+        location: resource.location,
+        body: JSON.stringify(resource.body),
+        internal: JSON.stringify(resource.internal),
+        etag: resource.etag,
+        updated_at: resource.updatedAt,
+      })
+      .where('key', '=', resource.key)
+      .execute()
+    return resource
+  }
+
+  async remove(tx: Db, id: string): Promise<void> {
+    await tx.deleteFrom('resource').where('key', '=', keyOf(id)).execute()
+    await tx.deleteFrom('address').where('owner', '=', keyOf(id)).execute()
+  }
+}
+
+function toResource<I>(row: Tables['resource']): Resource<I> {
+  return {
+    key: row.key,
+    id: row.id,
+    type: row.type,
+    resourceGroup: row.resource_group,
+    name: row.name,
+    location: row.location,
+    body: JSON.parse(row.body) as ResourceBody,
+    internal: JSON.parse(row.internal) as I,
+    etag: row.etag,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

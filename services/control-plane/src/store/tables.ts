@@ -1,0 +1,88 @@
+/** Tables of the control plane. JSON is text, times are ISO text, so that both engines hold the same. */
+export interface ResourceTable {
+  /** The resource id in lower case: ids are compared without case. */
+  key: string
+  /** The id as the one who made it spelled it. */
+  id: string
+  /** Lower case, for example microsoft.compute/virtualmachines. */
+  type: string
+  /** Lower case; empty for the groups' own rows' parents. */
+  resource_group: string
+  name: string
+  location: string
+  /** ResourceBody as JSON. */
+  body: string
+  /** What only the platform reads, as JSON. */
+  internal: string
+  etag: string
+  created_at: string
+  updated_at: string
+}
+
+export interface QuotaLimitTable {
+  region: string
+  name: string
+  limit_value: number
+}
+
+export interface QuotaCounterTable {
+  region: string
+  name: string
+  used: number
+}
+
+export interface QuotaReservationTable {
+  /** Key of the VM. */
+  owner: string
+  region: string
+  family: string
+  cores: number
+}
+
+export interface AddressTable {
+  /** Key of a subnet, `public`, or `mac`. */
+  pool: string
+  address: string
+  owner: string
+}
+
+export interface RoleAssignmentTable {
+  /** Lower-case scope. */
+  scope: string
+  name: string
+  display_scope: string
+  principal_id: string
+  principal_type: string
+  role_id: string
+  created_at: string
+  created_by: string
+}
+
+export interface ActivityTable {
+  id: string
+  at: string
+  caller: string
+  action: string
+  resource_id: string
+  status: number
+  correlation_id: string
+}
+
+export interface OperationNoteTable {
+  operation_id: string
+  /** ArmOperationStep[] of the machine, as JSON. */
+  steps: string
+  /** 1 where a failed operation left what it had made in place. */
+  kept: number
+}
+
+export interface Tables {
+  resource: ResourceTable
+  quota_limit: QuotaLimitTable
+  quota_counter: QuotaCounterTable
+  quota_reservation: QuotaReservationTable
+  address: AddressTable
+  role_assignment: RoleAssignmentTable
+  activity: ActivityTable
+  operation_note: OperationNoteTable
+}
