@@ -1,0 +1,133 @@
+import { type TdxCollateral, toHex, utf8 } from '@strongroom/evidence'
+import { type IntelCertificates, type IntelKeys, intelNames, revocationList } from './certificates.ts'
+import { signRaw } from './keys.ts'
+import { certificatesPem } from './pem.ts'
+import { platformTcb } from './platform-tcb.ts'
+import { quotingEnclaveSigner } from './quoting-enclave.ts'
+
+const dayMs = 86_400_000
+const lifeMs = 30 * dayMs
+/** Handed out again for so long: its next update is then still 29 days ahead. */
+const reuseMs = dayMs
+
+/** Plays Intel's provisioning certification service: what it says is of now and holds for 30 days. */
+export class CollateralService {
+  readonly #keys: IntelKeys
+  readonly #certificates: IntelCertificates
+  readonly #clock: { now(): Date }
+  #made: { at: number; collateral: TdxCollateral } | undefined
+
+  constructor(o: { keys: IntelKeys; certificates: IntelCertificates; clock: { now(): Date } }) {
+    this.#keys = o.keys
+    this.#certificates = o.certificates
+    this.#clock = o.clock
+  }
+
+  async collateral(): Promise<TdxCollateral> {
+    const now = this.#clock.now().getTime()
+    const made = this.#made
+    if (made !== undefined && now >= made.at && now - made.at < reuseMs) return made.collateral
+    const collateral = await this.#make(new Date(Math.floor(now / 1000) * 1000))
+    this.#made = { at: now, collateral }
+    return collateral
+  }
+
+  async #make(issued: Date): Promise<TdxCollateral> {
+    const nextUpdate = new Date(issued.getTime() + lifeMs)
+    const dates = { issueDate: second(issued), nextUpdate: second(nextUpdate) }
+    const { root, platformCa, tcbSigning } = this.#certificates
+    const signerChain = certificatesPem(tcbSigning, root)
+    const list = { thisUpdate: issued, nextUpdate }
+    return {
+      tcbInfo: await this.#sign('tcbInfo', tcbInfo(dates)),
+      tcbInfoIssuerChainPem: signerChain,
+      qeIdentity: await this.#sign('enclaveIdentity', qeIdentity(dates, await quotingEnclaveSigner())),
+      qeIdentityIssuerChainPem: signerChain,
+      pckCrl: await revocationList({ issuer: intelNames.platformCa, key: this.#keys.platformCa, ...list }),
+      pckCrlIssuerChainPem: certificatesPem(platformCa, root),
+      rootCaCrl: await revocationList({ issuer: intelNames.root, key: this.#keys.root, ...list }),
+    }
+  }
+
+  /** The signature covers the text as it is sent. */
+  async #sign(member: string, value: unknown): Promise<string> {
+    const body = JSON.stringify(value)
+    const signature = await signRaw(this.#keys.tcbSigning.privateKey, utf8(body))
+    return `{"${member}":${body},"signature":"${toHex(signature)}"}`
+  }
+}
+
+interface Dates {
+  issueDate: string
+  nextUpdate: string
+}
+
+const currentDate = '2024-11-13T00:00:00Z'
+const oldDate = '2024-03-13T00:00:00Z'
+
+/** TCB info version 3: the platform as it is, and one level below it that is out of date. */
+function tcbInfo(dates: Dates): unknown {
+  const components = (svns: readonly number[]): { svn: number }[] => svns.map((svn) => ({ svn }))
+  const lowered = platformTcb.componentSvns.map((svn) => Math.max(0, svn - 1))
+  const [moduleSvn = 0, moduleVersion = 0] = platformTcb.teeTcbSvn
+  const module = { mrsigner: '0'.repeat(96), attributes: '0'.repeat(16), attributesMask: 'F'.repeat(16) }
+  // From module version 1 on, the first two TDX components are judged by the module's identity.
+  const tdx = [...platformTcb.teeTcbSvn].map((svn, index) => (index < 2 ? 0 : svn))
+  const level = (sgx: readonly number[], tcbDate: string, tcbStatus: string, advisoryIDs?: string[]): unknown => ({
+    tcb: { sgxtcbcomponents: components(sgx), pcesvn: platformTcb.pceSvn, tdxtcbcomponents: components(tdx) },
+    tcbDate,
+    tcbStatus,
+    ...(advisoryIDs === undefined ? {} : { advisoryIDs }),
+  })
+  return {
+    id: 'TDX',
+    version: 3,
+    ...dates,
+    fmspc: toHex(platformTcb.fmspc).toUpperCase(),
+    pceId: toHex(platformTcb.pceId),
+    tcbType: 0,
+    tcbEvaluationDataNumber: platformTcb.tcbEvaluationDataNumber,
+    tdxModule: module,
+    tdxModuleIdentities: [
+      {
+        id: `TDX_${moduleVersion.toString(16).padStart(2, '0').toUpperCase()}`,
+        ...module,
+        tcbLevels: [
+          { tcb: { isvsvn: moduleSvn }, tcbDate: currentDate, tcbStatus: 'UpToDate' },
+          {
+            tcb: { isvsvn: moduleSvn - 1 },
+            tcbDate: oldDate,
+            tcbStatus: 'OutOfDate',
+            advisoryIDs: ['SIMULATED-SA-00001'],
+          },
+        ],
+      },
+    ],
+    tcbLevels: [
+      level(platformTcb.componentSvns, currentDate, 'UpToDate'),
+      level(lowered, oldDate, 'OutOfDate', ['SIMULATED-SA-00001']),
+    ],
+  }
+}
+
+/** Identity of the simulated TD quoting enclave, version 2. */
+function qeIdentity(dates: Dates, signer: Uint8Array): unknown {
+  return {
+    id: 'TD_QE',
+    version: 2,
+    ...dates,
+    tcbEvaluationDataNumber: platformTcb.tcbEvaluationDataNumber,
+    miscselect: '00000000',
+    miscselectMask: 'FFFFFFFF',
+    attributes: '11000000000000000000000000000000',
+    attributesMask: 'FBFFFFFFFFFFFFFF0000000000000000',
+    mrsigner: toHex(signer).toUpperCase(),
+    isvprodid: platformTcb.qeIsvProdId,
+    tcbLevels: [{ tcb: { isvsvn: platformTcb.qeIsvSvn }, tcbDate: currentDate, tcbStatus: 'UpToDate' }],
+  }
+}
+
+/** ISO 8601 to the second. */
+function second(date: Date): string {
+  return date.toISOString().replace(/\.\d+Z$/, 'Z')
+}
