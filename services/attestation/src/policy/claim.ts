@@ -1,4 +1,4 @@
-import type { ClaimValue } from './syntax.ts'
+import type { ClaimProperty, ClaimValue } from './syntax.ts'
 
 export type Issuer = 'AttestationService' | 'AttestationPolicy' | 'CustomClaim'
 export type ValueType = 'String' | 'Integer' | 'Boolean'
@@ -15,6 +15,19 @@ export interface Claim {
 export function valueTypeOf(value: ClaimValue): ValueType {
   if (typeof value === 'string') return 'String'
   return typeof value === 'boolean' ? 'Boolean' : 'Integer'
+}
+
+export function propertyOf(claim: Claim, property: ClaimProperty): ClaimValue {
+  switch (property) {
+    case 'type':
+      return claim.type
+    case 'value':
+      return claim.value
+    case 'valueType':
+      return valueTypeOf(claim.value)
+    case 'issuer':
+      return claim.issuer
+  }
 }
 
 /** Claims with set semantics: adding what is there already changes nothing. Keeps insertion order. */

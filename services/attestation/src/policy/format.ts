@@ -22,20 +22,24 @@ export function formatRule(rule: Rule): string {
 }
 
 export function formatCondition(condition: Condition): string {
-  const tests = condition.tests.map(({ property, operator, expression }) => `${property} ${operator} ${formatExpression(expression)}`)
+  const tests = condition.tests.map(
+    ({ property, operator, expression }) => `${property} ${operator} ${formatExpression(expression)}`,
+  )
   return `${condition.negated ? '!' : ''}${condition.id === undefined ? '' : `${condition.id}:`}[${tests.join(', ')}]`
 }
 
 function formatAction(action: Action): string {
   if ('claim' in action) return `${action.kind}(claim = ${action.claim})`
   if ('properties' in action) {
-    const assignments = action.properties.map(({ property, expression }) => `${property} = ${formatExpression(expression)}`)
+    const assignments = action.properties.map(
+      ({ property, expression }) => `${property} = ${formatExpression(expression)}`,
+    )
     return `${action.kind}(${assignments.join(', ')})`
   }
   return `${action.kind}()`
 }
 
-function formatExpression(expression: Expression): string {
+export function formatExpression(expression: Expression): string {
   switch (expression.kind) {
     case 'literal':
       return typeof expression.value === 'string' ? formatString(expression.value) : String(expression.value)

@@ -11,7 +11,28 @@ export interface Token {
   position: Position
 }
 
-const symbols = ['=>', '==', '!=', '<=', '>=', '&&', '=', '<', '>', '!', '{', '}', '[', ']', '(', ')', ',', ';', ':', '.']
+const symbols = [
+  '=>',
+  '==',
+  '!=',
+  '<=',
+  '>=',
+  '&&',
+  '=',
+  '<',
+  '>',
+  '!',
+  '{',
+  '}',
+  '[',
+  ']',
+  '(',
+  ')',
+  ',',
+  ';',
+  ':',
+  '.',
+]
 const escapes: Record<string, string> = { '"': '"', '\\': '\\', '/': '/', n: '\n', r: '\r', t: '\t' }
 
 const wordPattern = /[A-Za-z_][A-Za-z0-9_]*/y
@@ -22,7 +43,11 @@ const blankPattern = /[ \t]+/y
 /** Splits a policy text into tokens; the last one is of kind `end`. Comments run from `//` to the end of the line. */
 export function tokenize(text: string): Token[] {
   if (new TextEncoder().encode(text).length > policyLimits.textBytes)
-    throw failure({ line: 1, column: 1 }, 'a text that is too large', `at most ${policyLimits.textBytes} bytes of UTF-8`)
+    throw failure(
+      { line: 1, column: 1 },
+      'a text that is too large',
+      `at most ${policyLimits.textBytes} bytes of UTF-8`,
+    )
   return new Lexer(text).run()
 }
 
@@ -118,7 +143,11 @@ class Lexer {
   #number(text: string, kind: 'integer' | 'decimal', position: Position): void {
     const value = Number(text)
     if (kind === 'integer' && !Number.isSafeInteger(value))
-      throw failure(position, show(text), `an integer between -${Number.MAX_SAFE_INTEGER} and ${Number.MAX_SAFE_INTEGER}`)
+      throw failure(
+        position,
+        show(text),
+        `an integer between -${Number.MAX_SAFE_INTEGER} and ${Number.MAX_SAFE_INTEGER}`,
+      )
     // "-0" would print as "0" and then differ from what was read.
     this.#push({ kind, text, value: value === 0 ? 0 : value, position })
   }

@@ -4,12 +4,12 @@
  */
 export const policyLimits = {
   /** UTF-8 bytes of the text. */
-  textBytes: 64 * 1024,
+  textBytes: 65_536,
   rules: 500,
   conditionsPerRule: 20,
   /** Nested function calls. */
   callDepth: 16,
-  stringCharacters: 16 * 1024,
+  stringCharacters: 16_384,
   /** Claim comparisons and expression evaluations in one run. */
   steps: 200_000,
   /** Ways in which one rule's conditions match together. */
@@ -17,8 +17,8 @@ export const policyLimits = {
   /** Claims in the incoming set, those of the service included. */
   claims: 2_048,
   /** Characters in one claim value. */
-  valueCharacters: 1024 * 1024,
+  valueCharacters: 1_048_576,
   /** Characters over all claims that one run makes. */
-  producedCharacters: 4 * 1024 * 1024,
-  jmesPathCharacters: 4 * 1024,
+  producedCharacters: 4_194_304,
+  jmesPathCharacters: 4_096,
 } as const

@@ -226,7 +226,8 @@ class Parser {
 
   #property(): ClaimProperty {
     const token = this.#peek()
-    if (token.kind !== 'word' || !properties.includes(token.text)) throw this.#failure('type, value, valueType or issuer')
+    if (token.kind !== 'word' || !properties.includes(token.text))
+      throw this.#failure('type, value, valueType or issuer')
     this.#index += 1
     return token.text as ClaimProperty
   }
@@ -272,7 +273,8 @@ class Parser {
   #failure(expected: string): PolicyError {
     const token = this.#peek()
     const text = token.kind === 'string' ? JSON.stringify(token.text) : token.text
-    const found = token.kind === 'end' ? 'the end of the text' : `'${text.length > 40 ? `${text.slice(0, 40)}…` : text}'`
+    const found =
+      token.kind === 'end' ? 'the end of the text' : `'${text.length > 40 ? `${text.slice(0, 40)}…` : text}'`
     return new PolicyError({
       code: 'PolicyParsingError',
       position: token.position,

@@ -1,8 +1,10 @@
-const names = new Set([
-  ...['iss', 'iat', 'nbf', 'exp', 'jti', 'aud', 'sub', 'nonce', 'cnf', 'eat_profile', 'eat_nonce'],
-  ...['dbgstat', 'intuse', 'attester_tcb_status', 'attester_tcb_date', 'attester_advisory_ids', 'secureboot'],
-  ...['__proto__', 'constructor', 'prototype'],
-])
+const names = new Set(
+  [
+    ['iss', 'iat', 'nbf', 'exp', 'jti', 'aud', 'sub', 'nonce', 'cnf', 'eat_profile', 'eat_nonce'],
+    ['dbgstat', 'intuse', 'attester_tcb_status', 'attester_tcb_date', 'attester_advisory_ids', 'secureboot'],
+    ['__proto__', 'constructor', 'prototype'],
+  ].flat(),
+)
 const prefixes = ['x-ms-', 'x-strongroom-', 'tdx_']
 
 /**

@@ -32,7 +32,8 @@ export function checkAction(action: Action, failingRule: string): void {
   if (type === undefined || value === undefined)
     throw fail(`${action.kind} without ${type === undefined ? 'type' : 'value'}`, `both type and value`)
   for (const { property, expression } of action.properties)
-    if (expression.kind === 'literal') checkLiteral(property, expression.value, failWith(expression.position, failingRule))
+    if (expression.kind === 'literal')
+      checkLiteral(property, expression.value, failWith(expression.position, failingRule))
   const issuer = expressionOf('issuer')
   if (issuer !== undefined && !(issuer.kind === 'literal' && issuer.value === 'AttestationPolicy'))
     throw fail('another issuer', '"AttestationPolicy": what a policy adds comes from the policy')
@@ -54,6 +55,5 @@ function checkLiteral(property: ClaimProperty, value: unknown, fail: Fail): void
 type Fail = (found: string, expected: string) => PolicyError
 
 function failWith(position: Position, failingRule: string): Fail {
-  return (found, expected) =>
-    new PolicyError({ code: 'PolicyParsingError', position, failingRule, found, expected })
+  return (found, expected) => new PolicyError({ code: 'PolicyParsingError', position, failingRule, found, expected })
 }

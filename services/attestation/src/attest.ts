@@ -1,0 +1,118 @@
+import { compliantCvm } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { policyDenial, policyFailure } from './errors.ts'
+import type { AttestedEvidence } from './evidence/attested.ts'
+import { evaluatePolicy, type PolicyOutcome } from './policy/evaluation.ts'
+import type { LoadedPolicy, Policies } from './policy/policies.ts'
+import { claimsForPolicy, issuedClaims } from './policy/token-claims.ts'
+import type { Policy } from './policy/syntax.ts'
+import type { Provider } from './providers/providers.ts'
+import type { Decisions } from './store/decisions.ts'
+import { defaultLifeSeconds, type TokenIssuer } from './tokens/token.ts'
+
+/** From verified evidence to a token: compliance, policy, claims, signature, record. */
+export class Attester {
+  readonly #policies: Policies
+  readonly #tokens: TokenIssuer
+  readonly #decisions: Decisions
+
+  constructor(o: { policies: Policies; tokens: TokenIssuer; decisions: Decisions }) {
+    this.#policies = o.policies
+    this.#tokens = o.tokens
+    this.#decisions = o.decisions
+  }
+
+  /**
+   * @throws ServiceError PolicyEvaluationError where the policy does not permit the evidence; PolicyParsingError for a
+   *   draft that cannot be read
+   */
+  async attest(o: {
+    provider: Provider
+    evidence: AttestedEvidence
+    nonce?: string
+    draftPolicy?: string
+  }): Promise<string> {
+    const { provider, evidence, draftPolicy } = o
+    const policy =
+      draftPolicy === undefined ? await this.#policies.load(provider, evidence.type) : this.#policies.parse(draftPolicy)
+    const facts = serviceClaims(evidence)
+    const record = {
+      provider: provider.host,
+      type: evidence.type,
+      evidence_digest: evidence.digest,
+      policy_hash: policy.hash,
+      simulated: evidence.simulated ? 1 : 0,
+    }
+    let outcome: PolicyOutcome
+    try {
+      outcome = decide(policy, evidence, facts)
+    } catch (error) {
+      if (draftPolicy === undefined && error instanceof ServiceError) {
+        const { code, message } = error
+        await this.#decisions.record({ ...record, outcome: 'Denied', code, message, token_id: null })
+      }
+      throw error
+    }
+    const claims = {
+      ...issuedClaims(outcome.issued),
+      ...facts,
+      ...(o.nonce === undefined ? {} : { nonce: o.nonce }),
+      'x-ms-policy-hash': policy.hash,
+      ...(policy.signer === undefined ? {} : { 'x-ms-policy-signer': policy.signer }),
+    }
+    // A draft may permit anything, so what comes of it is signed by nobody and decides nothing.
+    if (draftPolicy !== undefined) return this.#tokens.unsigned(provider, claims).token
+    const issued = await this.#tokens.sign(provider, claims, lifeSeconds(outcome))
+    await this.#decisions.record({ ...record, outcome: 'Permitted', code: null, message: null, token_id: issued.id })
+    return issued.token
+  }
+}
+
+/** What the service itself says of the evidence: all that policies see and tokens show. */
+function serviceClaims(evidence: AttestedEvidence): Record<string, unknown> {
+  return {
+    ...evidence.claims,
+    'x-ms-attestation-type': evidence.attestationType,
+    ...(evidence.shortcomings.length === 0 ? { 'x-ms-compliance-status': compliantCvm } : {}),
+    ...(evidence.simulated ? { 'x-strongroom-simulated': true } : {}),
+  }
+}
+
+function decide(policy: LoadedPolicy, evidence: AttestedEvidence, facts: Record<string, unknown>): PolicyOutcome {
+  let outcome: PolicyOutcome
+  try {
+    outcome = evaluatePolicy(policy.syntax, claimsForPolicy(facts))
+  } catch (error) {
+    throw policyFailure(error)
+  }
+  if (outcome.denial !== undefined) throw policyDenial(outcome.denial, policy.hash, evidence.shortcomings)
+  if (evidence.debuggable && !asksFor(policy.syntax, evidence.debugClaim)) {
+    throw policyDenial(
+      {
+        reason: 'noPermit',
+        expected: `${evidence.debugClaim} off, or a policy that names this claim`,
+        found: `${evidence.debugClaim} is on, and no authorization rule asks for it`,
+      },
+      policy.hash,
+      evidence.shortcomings,
+    )
+  }
+  return outcome
+}
+
+/** A debuggable machine can be read by its host: a policy accepts that by name or not at all (attack S2). */
+function asksFor(policy: Policy, claimType: string): boolean {
+  return policy.authorizationRules.some((rule) =>
+    rule.conditions.some((condition) =>
+      condition.tests.some(
+        ({ property, expression }) =>
+          property === 'type' && expression.kind === 'literal' && expression.value === claimType,
+      ),
+    ),
+  )
+}
+
+function lifeSeconds(outcome: PolicyOutcome): number {
+  const minutes = outcome.properties.get('report_validity_in_minutes')
+  return typeof minutes === 'number' ? minutes * 60 : defaultLifeSeconds
+}

@@ -1,0 +1,50 @@
+import { genuineAmdAnchors, genuineIntelAnchors, type TrustAnchor, type TrustAnchors } from '@strongroom/evidence'
+import { ServiceError, type Installation } from '@strongroom/platform'
+
+/** The roots that count here: the vendors' own always, the installation's simulated ones in simulated mode alone. */
+export interface Anchors {
+  all: TrustAnchors
+  /** Whether a root is of the installation's own silicon, by the SHA-256 of its public key. */
+  isSimulated(spkiSha256: string): boolean
+}
+
+/**
+ * @throws ServiceError TrustAnchorsNotAllowed where a hardware installation is given any root but AMD's and Intel's
+ *   (attack K10), TrustAnchorsMissing where a simulated one is given none of its own (attack K5)
+ */
+export function openAnchors(given: TrustAnchors, mode: Installation['mode']): Anchors {
+  const genuine = new Set([...genuineAmdAnchors, ...genuineIntelAnchors].map((anchor) => anchor.spkiSha256))
+  const own = [...given.amd, ...given.intel].filter((anchor) => !genuine.has(anchor.spkiSha256))
+  if (mode === 'hardware' && (given.simulated || own.length > 0)) {
+    throw new ServiceError({
+      code: 'TrustAnchorsNotAllowed',
+      status: 500,
+      message: 'A hardware installation takes the word of AMD and Intel alone.',
+      expected: 'the genuine roots',
+      found: own.map((anchor) => anchor.name).join(', ') || 'anchors marked as simulated',
+      remedy: 'Make another installation for simulated silicon.',
+    })
+  }
+  if (mode === 'simulated' && (!given.simulated || own.length === 0)) {
+    throw new ServiceError({
+      code: 'TrustAnchorsMissing',
+      status: 500,
+      message: 'A simulated installation needs the roots of its own silicon, marked as simulated.',
+      expected: 'TrustAnchors with simulated: true',
+      found: `simulated: ${given.simulated}, ${own.length} roots of its own`,
+      remedy: 'Start the host service first and hand on its anchors.',
+    })
+  }
+  return {
+    all: {
+      simulated: given.simulated,
+      amd: merge(given.amd, genuineAmdAnchors),
+      intel: merge(given.intel, genuineIntelAnchors),
+    },
+    isSimulated: (spkiSha256) => !genuine.has(spkiSha256),
+  }
+}
+
+function merge(given: readonly TrustAnchor[], genuine: readonly TrustAnchor[]): TrustAnchor[] {
+  return [...new Map([...given, ...genuine].map((anchor) => [anchor.spkiSha256, anchor])).values()]
+}

@@ -1,0 +1,129 @@
+import {
+  appraiseSnp,
+  tdAttributes,
+  toHex,
+  type Failure,
+  type TdxQuote,
+  type VerifiedSnp,
+  type VerifiedTdx,
+} from '@strongroom/evidence'
+import type { Shortcoming } from './attested.ts'
+import type { BoundData } from './request.ts'
+
+/**
+ * Launch measurements or identity keys of paravisors that are trusted to write runtime data. Evidence of genuine silicon
+ * is compliant only under one of them: on rented hardware anyone can run a guest that binds any `vmUniqueId` to a report.
+ * The installation's own silicon launches only what its host gives it, so there the root is the statement.
+ */
+export interface ComplianceBaseline {
+  /** Lower-case hexadecimal: SNP launch digests and MRTDs, 48 bytes each. */
+  launchMeasurements: string[]
+  /** Lower-case hexadecimal, 48 bytes each. */
+  idKeyDigests: string[]
+}
+
+/** Baseline of an SNP confidential VM: asked for by the paravisor, closed to host and migration agent, firmware committed. */
+export function snpShortcomings(o: {
+  verified: VerifiedSnp
+  runtime: BoundData | undefined
+  simulated: boolean
+  baseline: ComplianceBaseline
+}): Shortcoming[] {
+  const { report } = o.verified
+  const failures = appraiseSnp(o.verified, { measurements: 'any', reportData: 'any' })
+  return [
+    ...failures.map(shortcomingOf),
+    ...trustedLaunch({
+      simulated: o.simulated,
+      baseline: o.baseline,
+      measurement: { path: 'x-ms-sevsnpvm-launchmeasurement', value: toHex(report.measurement) },
+      idKeyDigest: toHex(report.idKeyDigest),
+    }),
+    ...runtimeShortcomings(o.runtime),
+  ]
+}
+
+/** Baseline of a TDX confidential VM: closed to the host, interrupts under its own control, platform up to date. */
+export function tdxShortcomings(o: {
+  quote: TdxQuote
+  verified: VerifiedTdx
+  runtime: BoundData | undefined
+  simulated: boolean
+  baseline: ComplianceBaseline
+}): Shortcoming[] {
+  const { attributes, mrTd } = o.quote.body
+  const found: Shortcoming[] = []
+  const demand = (holds: boolean, path: string, message: string): void => {
+    if (!holds) found.push({ path, message })
+  }
+  const off = (bit: bigint): boolean => (attributes & bit) === 0n
+  demand(off(tdAttributes.debug), 'tdx_td_attributes_debug', 'The TD is debuggable: its host can read it.')
+  demand(
+    !off(tdAttributes.septVeDisable),
+    'tdx_td_attributes_septve_disable',
+    'The host may inject #VE on pages of the TD.',
+  )
+  demand(off(tdAttributes.migratable), 'tdx_td_attributes', 'The TD can be migrated.')
+  demand(
+    o.verified.tcbStatus === 'UpToDate',
+    'attester_tcb_status',
+    `The TCB status is ${o.verified.tcbStatus}${o.verified.advisoryIds.length === 0 ? '' : ` (${o.verified.advisoryIds.join(', ')})`}.`,
+  )
+  return [
+    ...found,
+    ...trustedLaunch({
+      simulated: o.simulated,
+      baseline: o.baseline,
+      measurement: { path: 'tdx_mrtd', value: toHex(mrTd) },
+    }),
+    ...runtimeShortcomings(o.runtime),
+  ]
+}
+
+export function shortcomingOf({ path, expected, actual }: Failure): Shortcoming {
+  return { path, message: `${path}: expected ${expected}, found ${actual}.` }
+}
+
+export function trustedLaunch(o: {
+  simulated: boolean
+  baseline: ComplianceBaseline
+  measurement: { path: string; value: string }
+  idKeyDigest?: string
+}): Shortcoming[] {
+  if (o.simulated || o.baseline.launchMeasurements.includes(o.measurement.value)) return []
+  if (o.idKeyDigest !== undefined && o.baseline.idKeyDigests.includes(o.idKeyDigest)) return []
+  return [{ path: o.measurement.path, message: `${o.measurement.path} is of no paravisor that this service knows.` }]
+}
+
+/** A confidential VM says who it is and brings a key to which secrets can be released. */
+export function runtimeShortcomings(runtime: BoundData | undefined): Shortcoming[] {
+  const path = 'x-ms-runtime'
+  const json = runtime?.json
+  if (typeof json !== 'object' || json === null)
+    return [{ path, message: 'The evidence came without runtime data in JSON.' }]
+  const found: Shortcoming[] = []
+  const { keys, 'vm-configuration': configuration } = json as Record<string, unknown>
+  if (!Array.isArray(keys) || keys.length === 0)
+    found.push({ path: `${path}.keys`, message: 'The runtime data has no keys.' })
+  const id = (configuration as Record<string, unknown> | null | undefined)?.['vmUniqueId']
+  if (typeof id !== 'string' || id === '')
+    found.push({
+      path: `${path}.vm-configuration.vmUniqueId`,
+      message: 'The runtime data does not say which VM it is of.',
+    })
+  return found
+}
+
+/** How data that the evidence is bound to appears in a token: JSON parsed, other bytes as base64url under a name of ours. */
+export function dataClaims(runtime: BoundData | undefined, initTime: BoundData | undefined): Record<string, unknown> {
+  const claims: Record<string, unknown> = {}
+  for (const [name, data] of [
+    ['x-ms-runtime', runtime],
+    ['x-ms-inittime', initTime],
+  ] as const) {
+    if (data === undefined) continue
+    if (data.dataType === 'JSON') claims[name] = data.json
+    else claims[`${name}-data`] = Buffer.from(data.bytes).toString('base64url')
+  }
+  return claims
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import type { AttestedData } from '@strongroom/contract'
+import { fromBase64, fromBase64Url } from '@strongroom/evidence'
+import { invalidParameter } from '../errors.ts'
+
+/** Runtime or init-time data after decoding. */
+export interface BoundData {
+  bytes: Uint8Array
+  dataType: 'JSON' | 'Binary'
+  /** Parsed where it is JSON. */
+  json?: unknown
+}
+
+const dataLimit = 64 * 1024
+const nonceLimit = 1024
+const depthLimit = 32
+
+export function objectBody(body: unknown): Record<string, unknown> {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Record<string, unknown>
+  throw invalidParameter({
+    target: 'body',
+    message: 'The request has no JSON object as its body.',
+    expected: 'a JSON object',
+  })
+}
+
+/** @throws ServiceError InvalidParameter where it is absent or no base64 of either alphabet */
+export function bytesOf(value: unknown, target: string): Uint8Array {
+  if (typeof value !== 'string' || value === '')
+    throw invalidParameter({ target, message: `${target} is missing.`, expected: 'base64url text' })
+  try {
+    // Clients differ: the SDKs send base64url without padding, the guest library sends base64 in places.
+    return /[+/=]/.test(value) ? fromBase64(value.padEnd(Math.ceil(value.length / 4) * 4, '=')) : fromBase64Url(value)
+  } catch (cause) {
+    throw invalidParameter({ target, message: `${target} is not base64url.`, expected: 'base64url text', cause })
+  }
+}
+
+export function boundData(value: unknown, target: string): BoundData | undefined {
+  if (value === undefined || value === null) return undefined
+  const { data, dataType } = objectBody(value) as Partial<AttestedData>
+  if (dataType !== 'JSON' && dataType !== 'Binary') {
+    throw invalidParameter({
+      target: `${target}.dataType`,
+      message: `${target}.dataType is unknown.`,
+      expected: 'JSON or Binary',
+      found: JSON.stringify(dataType) ?? 'nothing',
+    })
+  }
+  const bytes = bytesOf(data, `${target}.data`)
+  if (bytes.length > dataLimit) {
+    throw invalidParameter({
+      target: `${target}.data`,
+      message: `${target}.data is too large.`,
+      expected: `at most ${dataLimit} bytes`,
+      found: `${bytes.length} bytes`,
+    })
+  }
+  if (dataType === 'Binary') return { bytes, dataType }
+  try {
+    const json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
+    if (depthOf(json, depthLimit) > depthLimit) throw new RangeError(`nested more than ${depthLimit} deep`)
+    return { bytes, dataType, json }
+  } catch (cause) {
+    throw invalidParameter({
+      target: `${target}.data`,
+      message: `${target}.data is not JSON.`,
+      expected: `UTF-8 JSON, at most ${depthLimit} deep`,
+      cause,
+    })
+  }
+}
+
+/** Counts no further than the limit: what is parsed without recursion may be too deep to be printed. */
+function depthOf(value: unknown, limit: number): number {
+  if (typeof value !== 'object' || value === null) return 0
+  if (limit < 0) return 1
+  let deepest = 0
+  for (const item of Object.values(value)) deepest = Math.max(deepest, depthOf(item, limit - 1))
+  return deepest + 1
+}
+
+export function nonceOf(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string' && value.length <= nonceLimit) return value
+  throw invalidParameter({
+    target: 'nonce',
+    message: 'The nonce is not usable.',
+    expected: `text of at most ${nonceLimit} characters`,
+  })
+}
+
+/**
+ * The link between hardware and data: the field starts with the digest of the exact bytes, and what follows is zero.
+ * @throws ServiceError InvalidParameter
+ */
+export function checkBinding(o: {
+  data: BoundData
+  field: Uint8Array
+  hash: 'sha256' | 'sha384'
+  target: string
+  fieldName: string
+}): void {
+  const digest = createHash(o.hash).update(o.data.bytes).digest()
+  const expected = Buffer.concat([digest, Buffer.alloc(o.field.length - digest.length)])
+  if (expected.equals(o.field)) return
+  throw invalidParameter({
+    target: o.target,
+    message: `The evidence is not bound to ${o.target}: ${o.fieldName} holds another digest.`,
+    expected: expected.toString('hex'),
+    found: Buffer.from(o.field).toString('hex'),
+    reason: 'BindingMismatch',
+    remedy: `Send the exact bytes whose ${o.hash.toUpperCase().replace('SHA', 'SHA-')} the machine put into ${o.fieldName}.`,
+  })
+}

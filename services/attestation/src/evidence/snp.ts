@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto'
+import type { SevSnpVmReport } from '@strongroom/contract'
+import {
+  parseCertificate,
+  parseCrl,
+  parsePem,
+  parseSnpReport,
+  decodeTcb,
+  productOfCpu,
+  readEndorsement,
+  toHex,
+  verifyCrl,
+  verifySnp,
+  VerificationError,
+  type SnpChain,
+  type SnpReport,
+  type VerifiedSnp,
+} from '@strongroom/evidence'
+import type { Clock } from '@strongroom/platform'
+import type { AmdCollateral } from '../collateral/amd.ts'
+import { evidenceFailure, invalidParameter } from '../errors.ts'
+import type { Anchors } from './anchors.ts'
+import type { AttestedEvidence } from './attested.ts'
+import { snpShortcomings, type ComplianceBaseline } from './compliance.ts'
+import { boundData, bytesOf, checkBinding, objectBody } from './request.ts'
+import { snpClaims } from './snp-claims.ts'
+
+interface SnpEvidenceBytes {
+  report: SnpReport
+  chain?: SnpChain
+  /** Revocation list of the request. */
+  crl?: Uint8Array
+}
+
+/** `/attest/SevSnpVm`: from the body to verified claims. */
+export class SnpVerifier {
+  readonly #anchors: Anchors
+  readonly #collateral: AmdCollateral
+  readonly #baseline: ComplianceBaseline
+  readonly #clock: Clock
+
+  constructor(o: { anchors: Anchors; collateral: AmdCollateral; baseline: ComplianceBaseline; clock: Clock }) {
+    this.#anchors = o.anchors
+    this.#collateral = o.collateral
+    this.#baseline = o.baseline
+    this.#clock = o.clock
+  }
+
+  /** @throws ServiceError InvalidParameter, CollateralUnavailable */
+  async verify(body: Record<string, unknown>): Promise<AttestedEvidence> {
+    const runtime = boundData(body['runtimeData'], 'runtimeData')
+    const initTime = boundData(body['initTimeData'], 'initTimeData')
+    const { report, verified } = await this.#verifyReport(body)
+    if (runtime !== undefined)
+      checkBinding({
+        data: runtime,
+        field: report.reportData,
+        hash: 'sha256',
+        target: 'runtimeData',
+        fieldName: 'report_data',
+      })
+    if (initTime !== undefined)
+      checkBinding({
+        data: initTime,
+        field: report.hostData,
+        hash: 'sha256',
+        target: 'initTimeData',
+        fieldName: 'host_data',
+      })
+    const simulated = this.#anchors.isSimulated(verified.anchor.spkiSha256)
+    return {
+      type: 'SevSnpVm',
+      attestationType: 'sevsnpvm',
+      simulated,
+      digest: createHash('sha256').update(report.raw).digest('hex'),
+      claims: snpClaims(verified, { runtime, initTime }),
+      debugClaim: 'x-ms-sevsnpvm-is-debuggable',
+      debuggable: report.policy.debugAllowed,
+      shortcomings: snpShortcomings({ verified, runtime, simulated, baseline: this.#baseline }),
+    }
+  }
+
+  async #verifyReport(body: Record<string, unknown>): Promise<{ report: SnpReport; verified: VerifiedSnp }> {
+    try {
+      const { report, chain: sent, crl: sentCrl } = readReport(body)
+      const chain = sent ?? (await this.#fetchChain(report))
+      const crl = await this.#revocationList(chain, sentCrl)
+      const verified = await verifySnp({ report, chain, anchors: this.#anchors.all, crl, at: this.#clock.now() })
+      return { report, verified }
+    } catch (error) {
+      throw evidenceFailure(error, 'report')
+    }
+  }
+
+  async #fetchChain(report: SnpReport): Promise<SnpChain> {
+    const product = report.cpu === undefined ? undefined : productOfCpu(report.cpu)
+    if (product !== undefined && report.signingKey === 'VCEK') {
+      const { bootLoader, tee, snp, microcode } = decodeTcb(report.reportedTcb, product)
+      const chain = await this.#collateral.chain({
+        product,
+        hwid: toHex(report.chipId),
+        bootLoader,
+        tee,
+        snp,
+        microcode,
+      })
+      if (chain !== undefined) return chain
+    }
+    throw invalidParameter({
+      target: 'report',
+      message: 'The report came without VcekCertChain, and the collateral service has no certificate for this chip.',
+      expected: 'VcekCertChain: base64 of PEM with VCEK, ASK, ARK',
+      reason: 'CollateralMissing',
+      remedy:
+        "Send the chain of AMD's key distribution service (or of /metadata/THIM/amd/certification) with the report.",
+    })
+  }
+
+  /** The collateral service's list where it has one of this root; else the one that was sent. Never none. */
+  async #revocationList(chain: SnpChain, sent: Uint8Array | undefined): Promise<Uint8Array> {
+    const issuer = parseCertificate(chain.ark)
+    const { product } = readEndorsement(parseCertificate(chain.vcek))
+    let failure: unknown
+    const own = await this.#collateral.revocationList(product).catch((error: unknown) => {
+      failure = error
+    })
+    for (const candidate of [own ?? undefined, sent]) {
+      if (candidate === undefined) continue
+      try {
+        await verifyCrl({ crl: parseCrl(candidate), issuer, at: this.#clock.now() })
+        return candidate
+      } catch (error) {
+        failure ??= candidate === sent ? error : undefined
+      }
+    }
+    throw (
+      failure ??
+      new VerificationError({
+        code: 'CollateralMissing',
+        message: 'there is no revocation list of this root',
+        subject: 'SNP report',
+        expected: `a current list that ${issuer.subject.commonName ?? 'the root'} signed`,
+        found: 'none at the collateral service and none with the request',
+      })
+    )
+  }
+}
+
+function readReport(body: Record<string, unknown>): SnpEvidenceBytes {
+  let sent: Partial<Record<keyof SevSnpVmReport, unknown>>
+  try {
+    sent = objectBody(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytesOf(body['report'], 'report'))))
+  } catch (cause) {
+    throw invalidParameter({
+      target: 'report',
+      message: 'report is not base64url of a JSON object.',
+      expected: 'base64url of {"SnpReport": …, "VcekCertChain": …}',
+      cause,
+    })
+  }
+  const report = parseSnpReport(bytesOf(sent.SnpReport, 'report.SnpReport'))
+  const chain =
+    sent.VcekCertChain === undefined ? undefined : readChain(bytesOf(sent.VcekCertChain, 'report.VcekCertChain'))
+  const crl = sent.Crl === undefined ? undefined : bytesOf(sent.Crl, 'report.Crl')
+  return { report, ...(chain === undefined ? {} : { chain }), ...(crl === undefined ? {} : { crl }) }
+}
+
+function readChain(pem: Uint8Array): SnpChain {
+  const certificates = parsePem(new TextDecoder().decode(pem))
+  const [vcek, ask, ark] = certificates
+  if (vcek !== undefined && ask !== undefined && ark !== undefined && certificates.length === 3)
+    return { vcek, ask, ark }
+  throw invalidParameter({
+    target: 'report.VcekCertChain',
+    message: 'VcekCertChain has another number of certificates.',
+    expected: 'VCEK, ASK, ARK',
+    found: `${certificates.length} certificates`,
+  })
+}

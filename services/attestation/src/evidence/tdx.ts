@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto'
+import {
+  parseCertificate,
+  parseTdxQuote,
+  readPckExtension,
+  tdAttributes,
+  toHex,
+  VerificationError,
+  verifyTdx,
+  type TdxCollateral,
+  type TdxQuote,
+  type VerifiedTdx,
+} from '@strongroom/evidence'
+import type { Clock } from '@strongroom/platform'
+import { collateralFromRequest, type IntelCollateral } from '../collateral/intel.ts'
+import { evidenceFailure } from '../errors.ts'
+import type { Anchors } from './anchors.ts'
+import type { AttestedEvidence } from './attested.ts'
+import { tdxShortcomings, type ComplianceBaseline } from './compliance.ts'
+import { boundData, bytesOf, checkBinding } from './request.ts'
+import { tdxClaims } from './tdx-claims.ts'
+
+/** `/attest/TdxVm`: from the body to verified claims. */
+export class TdxVerifier {
+  readonly #anchors: Anchors
+  readonly #collateral: IntelCollateral
+  readonly #baseline: ComplianceBaseline
+  readonly #clock: Clock
+
+  constructor(o: { anchors: Anchors; collateral: IntelCollateral; baseline: ComplianceBaseline; clock: Clock }) {
+    this.#anchors = o.anchors
+    this.#collateral = o.collateral
+    this.#baseline = o.baseline
+    this.#clock = o.clock
+  }
+
+  /** @throws ServiceError InvalidParameter, CollateralUnavailable */
+  async verify(body: Record<string, unknown>): Promise<AttestedEvidence> {
+    const runtime = boundData(body['runtimeData'], 'runtimeData')
+    const initTime = boundData(body['initTimeData'], 'initTimeData')
+    const { quote, verified } = await this.#verifyQuote(body)
+    const { reportData, mrConfigId, attributes } = quote.body
+    if (runtime !== undefined)
+      checkBinding({
+        data: runtime,
+        field: reportData,
+        hash: 'sha256',
+        target: 'runtimeData',
+        fieldName: 'report_data',
+      })
+    if (initTime !== undefined)
+      checkBinding({
+        data: initTime,
+        field: mrConfigId,
+        hash: 'sha384',
+        target: 'initTimeData',
+        fieldName: 'mr_config_id',
+      })
+    const simulated = this.#anchors.isSimulated(verified.root.spkiSha256)
+    return {
+      type: 'TdxVm',
+      attestationType: 'tdxvm',
+      simulated,
+      digest: createHash('sha256').update(quote.raw).digest('hex'),
+      claims: tdxClaims(quote, verified, { runtime, initTime }),
+      debugClaim: 'tdx_td_attributes_debug',
+      debuggable: (attributes & tdAttributes.debug) !== 0n,
+      shortcomings: tdxShortcomings({ quote, verified, runtime, simulated, baseline: this.#baseline }),
+    }
+  }
+
+  async #verifyQuote(body: Record<string, unknown>): Promise<{ quote: TdxQuote; verified: VerifiedTdx }> {
+    try {
+      const quote = parseTdxQuote(bytesOf(body['quote'], 'quote'))
+      const chain = pckChain(quote)
+      const collateral = await this.#collateralFor(chain, body['collateral'])
+      const verified = await verifyTdx({ quote, collateral, anchors: this.#anchors.all, at: this.#clock.now() })
+      if (verified.tcbStatus === 'Revoked') {
+        throw new VerificationError({
+          code: 'CertificateRevoked',
+          message: 'the TCB level of the platform is revoked',
+          subject: 'TD quote',
+          expected: 'a level that Intel still vouches for',
+          found: verified.tcbStatus,
+        })
+      }
+      return { quote, verified }
+    } catch (error) {
+      throw evidenceFailure(error, 'quote')
+    }
+  }
+
+  /** The collateral service's word where it knows the platform; else what was sent. Both are signed by Intel or refused. */
+  async #collateralFor(chain: readonly Uint8Array[], sent: unknown): Promise<TdxCollateral> {
+    const fromRequest = collateralFromRequest(sent)
+    const pck = parseCertificate(chain[0]!)
+    const { fmspc } = readPckExtension(pck)
+    const authority = pck.issuer.commonName?.includes('Processor') === true ? 'processor' : 'platform'
+    let failure: unknown
+    const own = await this.#collateral.collateral(toHex(fmspc), authority).catch((error: unknown) => {
+      failure = error
+    })
+    const found = own ?? fromRequest
+    if (found !== undefined) return found
+    throw (
+      failure ??
+      new VerificationError({
+        code: 'CollateralMissing',
+        message: 'there is no collateral for this platform',
+        subject: 'TD quote',
+        expected: `TCB info of FMSPC ${toHex(fmspc)}`,
+        found: 'none at the collateral service and none with the request',
+      })
+    )
+  }
+}
+
+function pckChain(quote: TdxQuote): readonly Uint8Array[] {
+  const { certification } = quote
+  if (certification.type === 'pckChain' && certification.chain.length > 0) return certification.chain
+  throw new VerificationError({
+    code: 'CertificationDataNotSupported',
+    message: 'the quote does not carry its PCK certificate chain',
+    subject: 'TD quote',
+    expected: 'certification data of type 5',
+    found: certification.type,
+  })
+}

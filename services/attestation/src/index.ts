@@ -1,0 +1,2 @@
+export { createAttestationService, type AttestationOptions } from './service.ts'
+export type { ComplianceBaseline } from './evidence/compliance.ts'

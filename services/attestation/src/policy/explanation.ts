@@ -1,0 +1,54 @@
+import type { Budget } from './budget.ts'
+import type { ClaimSet } from './claim.ts'
+import { formatCondition, formatRule } from './format.ts'
+import { candidates, literalType, matchRule } from './matching.ts'
+import type { Position } from './policy-error.ts'
+import type { Rule } from './syntax.ts'
+
+/** Why a policy did not permit, in the words of the policy and of the claims. */
+export interface Denial {
+  reason: 'deny' | 'noPermit'
+  /** The rule that denied, or the first that could have permitted; absent where the policy has none. */
+  rule?: string
+  position?: Position
+  expected: string
+  found: string
+}
+
+const shown = 200
+
+/** For each rule that could have permitted, the first condition that did not hold and the claims it looked at. */
+export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: ClaimSet, budget: Budget): Denial {
+  if (deny !== undefined) {
+    return {
+      reason: 'deny',
+      rule: formatRule(deny),
+      position: deny.position,
+      expected: 'no deny() to run',
+      found: `${formatRule(deny)} ran: ${deny.conditions.map((condition) => describe(condition, claims)).join('; ') || 'it has no condition'}`,
+    }
+  }
+  const permits = rules.filter((rule) => rule.action.kind === 'permit')
+  if (permits.length === 0)
+    return { reason: 'noPermit', expected: 'at least one permit() to run', found: 'a policy without permit()' }
+  const failed = permits.map((rule) => {
+    const index = rule.conditions.findIndex(
+      (_, last) => matchRule({ ...rule, conditions: rule.conditions.slice(0, last + 1) }, claims, budget).length === 0,
+    )
+    return rule.conditions[index]!
+  })
+  return {
+    reason: 'noPermit',
+    rule: formatRule(permits[0]!),
+    position: permits[0]!.position,
+    expected: failed.map(formatCondition).join(' or '),
+    found: failed.map((condition) => describe(condition, claims)).join('; '),
+  }
+}
+
+function describe(condition: Rule['conditions'][number], claims: ClaimSet): string {
+  const type = literalType(condition)
+  if (type === undefined) return `no claim that fits ${formatCondition(condition)}`
+  const values = [...candidates(condition, claims)].map(({ value }) => JSON.stringify(value).slice(0, shown))
+  return values.length === 0 ? `${type} is absent` : `${type} is ${values.slice(0, 5).join(', ')}`
+}

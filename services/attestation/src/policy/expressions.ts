@@ -1,0 +1,131 @@
+import type { Budget } from './budget.ts'
+import { propertyOf, type Claim } from './claim.ts'
+import { formatExpression } from './format.ts'
+import { searchJson } from './jmespath/search.ts'
+import { JmesPathError } from './jmespath/syntax.ts'
+import { policyLimits } from './limits.ts'
+import { PolicyError } from './policy-error.ts'
+import type { ClaimValue, Expression } from './syntax.ts'
+
+/** Claims that the identifiers of a rule stand for in one match. */
+export type Bindings = Map<string, Claim>
+
+/** An expression is a set of values: one, none (JSON null), or several (a JSON array). */
+export interface Values {
+  values: ClaimValue[]
+  /** Made from a claim that may be tested and never copied into a token. */
+  readOnly: boolean
+}
+
+type Call = Extract<Expression, { kind: 'call' }>
+
+/** @throws PolicyError PolicyEvaluationError */
+export function evaluateExpression(expression: Expression, bindings: Bindings, budget: Budget): Values {
+  budget.step(expression.position)
+  switch (expression.kind) {
+    case 'literal':
+      return { values: [expression.value], readOnly: false }
+    case 'property': {
+      const claim = bindings.get(expression.id)!
+      const readOnly = expression.property === 'value' && claim.readOnly === true
+      return { values: [propertyOf(claim, expression.property)], readOnly }
+    }
+    case 'call':
+      return call(expression, bindings, budget)
+  }
+}
+
+function call(expression: Call, bindings: Bindings, budget: Budget): Values {
+  const args = expression.arguments.map((argument) => evaluateExpression(argument, bindings, budget))
+  const [first, second] = args as [Values, Values]
+  const readOnly = args.some((argument) => argument.readOnly)
+  const boolean = (value: boolean): Values => ({ values: [value], readOnly: false })
+  switch (expression.name) {
+    case 'JmesPath':
+      return jmesPath(expression, first, second, readOnly, budget)
+    case 'JsonToClaimValue':
+      return {
+        values: first.values.length === 0 ? [] : claimValues(expression, oneString(expression, first)),
+        readOnly,
+      }
+    case 'AppendString': {
+      if (first.values.length === 0 || second.values.length === 0) return { values: [], readOnly }
+      const text = oneString(expression, first) + oneString(expression, second)
+      budget.text(text.length, expression.position)
+      return { values: [text], readOnly }
+    }
+    case 'NegateBool': {
+      const [value] = first.values
+      if (first.values.length !== 1 || typeof value !== 'boolean') throw failure(expression, show(first), 'one Boolean')
+      return boolean(!value)
+    }
+    case 'IsSubsetOf': {
+      budget.step(expression.position, first.values.length + second.values.length)
+      const whole = new Set(second.values)
+      return boolean(first.values.every((value) => whole.has(value)))
+    }
+    case 'ContainsOnlyValue': {
+      const [value] = second.values
+      if (second.values.length !== 1) throw failure(expression, show(second), 'one value to compare with')
+      // An empty set contains nothing, so it does not contain "only" the value either.
+      return boolean(first.values.length > 0 && first.values.every((candidate) => candidate === value))
+    }
+  }
+}
+
+function jmesPath(expression: Call, json: Values, query: Values, readOnly: boolean, budget: Budget): Values {
+  if (json.values.length === 0) return { values: [], readOnly }
+  const text = oneString(expression, query)
+  if (text.length > policyLimits.jmesPathCharacters)
+    throw failure(expression, 'a query that is too long', `at most ${policyLimits.jmesPathCharacters} characters`)
+  const document = parseJson(expression, oneString(expression, json))
+  let result: string
+  try {
+    result = searchJson(text, document, (cost) => budget.step(expression.position, cost))
+  } catch (error) {
+    if (error instanceof JmesPathError) throw failure(expression, error.message, 'a JMESPath query that fits the JSON')
+    throw error
+  }
+  budget.text(result.length, expression.position)
+  return { values: [result], readOnly }
+}
+
+/** JSON as claim values: null is none, an array of primitives is a set. */
+function claimValues(expression: Call, text: string): ClaimValue[] {
+  const json = parseJson(expression, text)
+  if (json === null) return []
+  const list = Array.isArray(json) ? (json as unknown[]) : [json]
+  if (list.length > policyLimits.claims)
+    throw failure(expression, `${list.length} values`, `at most ${policyLimits.claims}`)
+  return list.map((value) => {
+    if (typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value))
+      return value as ClaimValue
+    throw failure(expression, JSON.stringify(value).slice(0, 40), 'strings, integers and Booleans, or an array of them')
+  })
+}
+
+function parseJson(expression: Call, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw failure(expression, `'${text.slice(0, 40)}'`, 'JSON')
+  }
+}
+
+function oneString(expression: Call, { values }: Values): string {
+  const [value] = values
+  if (values.length !== 1 || typeof value !== 'string') throw failure(expression, show({ values }), 'one String')
+  return value
+}
+
+const show = ({ values }: Pick<Values, 'values'>): string => JSON.stringify(values).slice(0, 60)
+
+function failure(expression: Call, found: string, expected: string): PolicyError {
+  return new PolicyError({
+    code: 'PolicyEvaluationError',
+    position: expression.position,
+    failingRule: formatExpression(expression),
+    found,
+    expected,
+  })
+}

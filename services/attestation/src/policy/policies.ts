@@ -1,0 +1,80 @@
+import type { Clock, Store } from '@strongroom/platform'
+import type { JWK } from 'jose'
+import type { Kysely } from 'kysely'
+import { policyFailure } from '../errors.ts'
+import type { OfferedType, Provider } from '../providers/providers.ts'
+import type { Tables } from '../store/tables.ts'
+import { defaultPolicies } from './defaults.ts'
+import { parsePolicy } from './parser.ts'
+import { policyHash, unsignedPolicyJws, type StoredPolicy } from './stored-policy.ts'
+import type { Policy } from './syntax.ts'
+
+/** A policy that is ready to run. */
+export interface LoadedPolicy extends StoredPolicy {
+  syntax: Policy
+  hash: string
+}
+
+/** The policies of all providers. Each decision reads the row afresh; only the parse of a text is kept. */
+export class Policies {
+  readonly #db: Kysely<Tables>
+  readonly #clock: Clock
+  readonly #parsed = new Map<string, Policy>()
+
+  constructor(o: { store: Store; clock: Clock }) {
+    this.#db = o.store.db as Kysely<Tables>
+    this.#clock = o.clock
+  }
+
+  async load(provider: Provider, type: OfferedType): Promise<LoadedPolicy> {
+    const row = await this.#db
+      .selectFrom('policy')
+      .select(['jws', 'text', 'signer'])
+      .where('provider', '=', provider.host)
+      .where('type', '=', type)
+      .executeTakeFirst()
+    const text = row?.text ?? defaultPolicies[type]
+    const jws = row?.jws ?? unsignedPolicyJws(text)
+    const signer = typeof row?.signer === 'string' ? (JSON.parse(row.signer) as JWK) : undefined
+    return { ...this.parse(text), jws, ...(signer === undefined ? {} : { signer }) }
+  }
+
+  /** @throws ServiceError PolicyParsingError */
+  parse(text: string): LoadedPolicy {
+    const hash = policyHash(text)
+    let syntax = this.#parsed.get(hash)
+    if (syntax === undefined) {
+      try {
+        syntax = parsePolicy(text)
+      } catch (error) {
+        throw policyFailure(error)
+      }
+      // Drafts come from anyone; a small memory is enough for the policies in force.
+      if (this.#parsed.size >= 64) this.#parsed.clear()
+      this.#parsed.set(hash, syntax)
+    }
+    return { text, hash, syntax, jws: unsignedPolicyJws(text) }
+  }
+
+  /** @throws ServiceError PolicyParsingError: a policy that cannot be read is never stored */
+  async set(provider: Provider, type: OfferedType, policy: StoredPolicy, callerObjectId: string): Promise<void> {
+    this.parse(policy.text)
+    const changed = {
+      jws: policy.jws,
+      text: policy.text,
+      signer: policy.signer === undefined ? null : JSON.stringify(policy.signer),
+      updated_at: this.#clock.now().toISOString(),
+      updated_by: callerObjectId,
+    }
+    await this.#db
+      .insertInto('policy')
+      .values({ provider: provider.host, type, ...changed })
+      .onConflict((conflict) => conflict.columns(['provider', 'type']).doUpdateSet(changed))
+      .execute()
+  }
+
+  /** Back to the default. */
+  async reset(provider: Provider, type: OfferedType): Promise<void> {
+    await this.#db.deleteFrom('policy').where('provider', '=', provider.host).where('type', '=', type).execute()
+  }
+}

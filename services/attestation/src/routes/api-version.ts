@@ -1,0 +1,23 @@
+import { attestationApiVersions } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import type { FastifyRequest } from 'fastify'
+
+const known: readonly string[] = attestationApiVersions
+
+/** Azure answers no attestation call without a version that it knows. */
+export function requireApiVersion(request: FastifyRequest): void {
+  const found = (request.query as Record<string, unknown>)['api-version']
+  if (typeof found === 'string' && known.includes(found)) return
+  throw new ServiceError({
+    code: found === undefined ? 'MissingApiVersionParameter' : 'InvalidApiVersionParameter',
+    status: 400,
+    message:
+      found === undefined
+        ? 'The api-version query parameter (?api-version=) is required for all requests.'
+        : 'The api-version of the request is not one of this service.',
+    target: 'api-version',
+    expected: known.join(', '),
+    ...(found === undefined ? {} : { found: JSON.stringify(found).slice(0, 40) }),
+    remedy: 'Add ?api-version=2022-08-01.',
+  })
+}

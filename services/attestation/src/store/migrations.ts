@@ -1,0 +1,57 @@
+import type { Migration } from '@strongroom/platform'
+
+export const migrations: Record<string, Migration> = {
+  '0001-first': {
+    up: async (db) => {
+      await db.schema
+        .createTable('signing_key')
+        .addColumn('provider', 'text', (column) => column.notNull())
+        .addColumn('kid', 'text', (column) => column.notNull())
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .addColumn('retired_at', 'text')
+        .addColumn('sealed', 'text', (column) => column.notNull())
+        .addColumn('certificate', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('signing_key_key', ['provider', 'kid'])
+        .execute()
+      await db.schema
+        .createTable('signing_key_current')
+        .addColumn('provider', 'text', (column) => column.primaryKey())
+        .addColumn('kid', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('policy')
+        .addColumn('provider', 'text', (column) => column.notNull())
+        .addColumn('type', 'text', (column) => column.notNull())
+        .addColumn('jws', 'text', (column) => column.notNull())
+        .addColumn('text', 'text', (column) => column.notNull())
+        .addColumn('signer', 'text')
+        .addColumn('updated_at', 'text', (column) => column.notNull())
+        .addColumn('updated_by', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('policy_key', ['provider', 'type'])
+        .execute()
+      await db.schema
+        .createTable('collateral')
+        .addColumn('path', 'text', (column) => column.primaryKey())
+        .addColumn('body', 'text', (column) => column.notNull())
+        .addColumn('headers', 'text', (column) => column.notNull())
+        .addColumn('fetched_at', 'text', (column) => column.notNull())
+        .addColumn('expires_at', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('decision')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('at', 'text', (column) => column.notNull())
+        .addColumn('provider', 'text', (column) => column.notNull())
+        .addColumn('type', 'text', (column) => column.notNull())
+        .addColumn('evidence_digest', 'text', (column) => column.notNull())
+        .addColumn('policy_hash', 'text', (column) => column.notNull())
+        .addColumn('outcome', 'text', (column) => column.notNull())
+        .addColumn('code', 'text')
+        .addColumn('message', 'text')
+        .addColumn('token_id', 'text')
+        .addColumn('simulated', 'integer', (column) => column.notNull())
+        .execute()
+      await db.schema.createIndex('decision_at').on('decision').column('at').execute()
+    },
+  },
+}

@@ -1,0 +1,49 @@
+/** Rows of the attestation service. Times are ISO texts, bytes base64url. */
+export interface Tables {
+  /** Keys that sign or signed tokens of one provider. */
+  signing_key: {
+    provider: string
+    kid: string
+    created_at: string
+    /** When the key stopped to sign; null while it signs. Still published then, for as long as its tokens may live. */
+    retired_at: string | null
+    /** PKCS#8, sealed. */
+    sealed: string
+    /** DER of the self-signed certificate. */
+    certificate: string
+  }
+  /** Which key signs. One row per provider, so that two processes that start at once agree. */
+  signing_key_current: { provider: string; kid: string }
+  /** Policies that were set; where a row is absent the default holds. */
+  policy: {
+    provider: string
+    type: string
+    /** As it was sent. */
+    jws: string
+    text: string
+    /** JSON of the signer's JWK, or null for an unsigned policy. */
+    signer: string | null
+    updated_at: string
+    /** Object id of the caller. */
+    updated_by: string
+  }
+  /** Endorsements of vendors, by path. */
+  collateral: { path: string; body: string; headers: string; fetched_at: string; expires_at: string }
+  /** One row per attest call that reached a decision. */
+  decision: {
+    id: string
+    at: string
+    provider: string
+    type: string
+    /** SHA-256 of the report or quote, lower-case hexadecimal. */
+    evidence_digest: string
+    policy_hash: string
+    outcome: 'Permitted' | 'Denied' | 'Refused'
+    /** Error code and message of what was not permitted, else null. */
+    code: string | null
+    message: string | null
+    /** jti of the token that was issued, else null. */
+    token_id: string | null
+    simulated: number
+  }
+}

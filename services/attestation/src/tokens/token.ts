@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '@strongroom/platform'
+import { SignJWT, UnsecuredJWT, type JWTPayload } from 'jose'
+import type { SigningKeys } from '../keys/signing-keys.ts'
+import type { Provider } from '../providers/providers.ts'
+
+/** 8 hours: what Azure's tokens live, whatever its documentation says of a day. */
+export const defaultLifeSeconds: number = 8 * 3600
+
+export interface IssuedToken {
+  token: string
+  id: string
+}
+
+/** Signs tokens of a provider: RS256, header `alg, jku, kid, typ`, claims in alphabetical order as Azure has them. */
+export class TokenIssuer {
+  readonly #keys: SigningKeys
+  readonly #clock: Clock
+
+  constructor(o: { keys: SigningKeys; clock: Clock }) {
+    this.#keys = o.keys
+    this.#clock = o.clock
+  }
+
+  async sign(
+    provider: Provider,
+    claims: Record<string, unknown>,
+    lifeSeconds: number = defaultLifeSeconds,
+  ): Promise<IssuedToken> {
+    const { kid, privateKey } = await this.#keys.current(provider)
+    const { payload, id } = this.#payload(provider, claims, lifeSeconds)
+    const header = { alg: 'RS256', jku: `${provider.issuer}/certs`, kid, typ: 'JWT' }
+    return { token: await new SignJWT(payload).setProtectedHeader(header).sign(privateKey), id }
+  }
+
+  /** For draft policies: shows the claims, and no verifier accepts it (`alg` none, no signature). */
+  unsigned(provider: Provider, claims: Record<string, unknown>): IssuedToken {
+    const { payload, id } = this.#payload(provider, claims, defaultLifeSeconds)
+    return { token: new UnsecuredJWT(payload).encode(), id }
+  }
+
+  #payload(
+    provider: Provider,
+    claims: Record<string, unknown>,
+    lifeSeconds: number,
+  ): { payload: JWTPayload; id: string } {
+    const now = Math.floor(this.#clock.now().getTime() / 1000)
+    const id = randomBytes(32).toString('hex')
+    // The service's own claims come last: nothing that was read from a request can take their place.
+    const all = {
+      ...claims,
+      iss: provider.issuer,
+      iat: now,
+      nbf: now,
+      exp: now + lifeSeconds,
+      jti: id,
+      'x-ms-ver': '1.0',
+    }
+    const sorted = Object.entries(all).toSorted(([left], [right]) => (left < right ? -1 : 1))
+    return { payload: Object.fromEntries(sorted), id }
+  }
+}
