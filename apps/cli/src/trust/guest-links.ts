@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import type { BootEvidence } from '@strongroom/contract'
-import { parseEventLog, parseHclReport, parseTpm2bPublic, replay, verifyQuote } from '@strongroom/evidence'
+import { isAttestationKey, parseEventLog, parseHclReport, parseTpm2bPublic, verifyEventLog, verifyQuote } from '@strongroom/evidence'
 import { fromBase64Url, hex, sameBytes, sha256Hex } from './encoding.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'
@@ -36,8 +36,9 @@ export function vtpmLink(evidence: BootEvidence, silicon: SiliconFinding, caPem:
 }
 
 const akModulus = (ak: ReturnType<typeof parseTpm2bPublic>): Uint8Array => {
-  if (ak.type !== 'rsa') throw new LinkRefused({ message: 'The AK is not an RSA key.', expected: 'RSA-2048', actual: ak.type })
-  return ak.modulus
+  if (ak.key.kind !== 'rsa') throw new LinkRefused({ message: 'The AK is not an RSA key.', expected: 'RSA-2048', actual: ak.key.kind })
+  if (!isAttestationKey(ak)) throw new LinkRefused({ message: 'The AK could sign what the vTPM did not make.', expected: 'restricted signing key, fixed to its TPM', actual: `attributes 0x${ak.attributes.toString(16)}` })
+  return ak.key.modulus
 }
 
 function measured(evidence: BootEvidence): NonNullable<BootEvidence['measuredBoot']> {
@@ -57,13 +58,13 @@ export async function measuredBootLink(evidence: BootEvidence): Promise<string[]
     pcrs,
   })
   const log = parseEventLog(fromBase64Url(boot.eventLog))
-  const replayed = replay(log, 'sha256')
+  const registers = new Map<number, Uint8Array>()
   for (const index of [0, 1, 2, 3, 4, 5, 6, 7, 11]) {
     const quoted = pcrs.get(index)
     if (quoted === undefined) throw new LinkRefused({ message: `PCR ${index} is not in the quote.`, expected: 'PCRs 0 to 7 and 11' })
-    const fromLog = replayed.get(index) ?? new Uint8Array(32)
-    demand({ holds: sameBytes(fromLog, quoted), message: `The event log does not give PCR ${index}.`, expected: hex(quoted), actual: hex(fromLog) })
+    registers.set(index, quoted)
   }
+  await verifyEventLog({ log, bank: 'sha256', registers })
   const shown: string[] = []
   for (const [index, expected] of Object.entries(evidence.expected.pcrs)) {
     const actual = boot.pcrs[index]

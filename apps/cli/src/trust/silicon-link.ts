@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence, SnpEvidence, TdxEvidence } from '@strongroom/contract'
-import { mrtd, parsePem, parseSnpReport, parseTdReport, parseTdxQuote, snpLaunchDigest, verifySnp, verifyTdx, type TrustAnchors } from '@strongroom/evidence'
+import { mrtd, parsePem, parseSnpReport, parseTdReport, parseTdxQuote, sameTd, snpLaunchDigest, tdAttributes, verifySnp, verifyTdReportHashes, verifyTdx, type TrustAnchors } from '@strongroom/evidence'
 import { fromBase64Url, hex, sha256Hex } from './encoding.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 
@@ -28,7 +28,7 @@ async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at
     throw new LinkRefused({ message: 'The certificate chain is not whole.', expected: 'VCEK, ASK, ARK', actual: `${[vcek, ask, ark].filter((each) => each !== undefined).length} certificates` })
   }
   await verifySnp({ report, chain: { vcek, ask, ark }, anchors, crl: fromBase64Url(silicon.crl), at })
-  demand({ holds: !report.policy.debug, message: 'The guest policy allows debugging: the host could read its memory.', expected: 'debug off', actual: 'debug on' })
+  demand({ holds: !report.policy.debugAllowed, message: 'The guest policy allows debugging: the host could read its memory.', expected: 'debug off', actual: 'debug on' })
   demand({ holds: report.vmpl === 0, message: 'The report was not asked for by the paravisor.', expected: 'VMPL 0', actual: `VMPL ${report.vmpl}` })
   return {
     measurement: report.measurement,
@@ -57,16 +57,15 @@ async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at
       rootCaCrl: fromBase64Url(body.rootCaCrl),
     },
   })
-  const quoted = quote.body
-  demand({ holds: hex(quoted.mrTd) === hex(report.tdInfo.mrTd), message: 'Quote and TDREPORT measure two guests.', expected: hex(quoted.mrTd), actual: hex(report.tdInfo.mrTd) })
-  demand({ holds: hex(quoted.reportData) === hex(report.reportData), message: 'Quote and TDREPORT bind two sets of claims.', expected: hex(quoted.reportData), actual: hex(report.reportData) })
-  demand({ holds: (quoted.tdAttributes[0]! & 1) === 0, message: 'The TD is debuggable: the host could read its memory.', expected: 'debug off', actual: 'debug on' })
+  await verifyTdReportHashes(report)
+  if (!sameTd(quote.body, report.body)) throw new LinkRefused({ message: 'Quote and TDREPORT are of two guests.', expected: hex(quote.body.mrTd), actual: hex(report.body.mrTd) })
+  demand({ holds: (quote.body.attributes & tdAttributes.debug) === 0n, message: 'The TD is debuggable: the host could read its memory.', expected: 'debug off', actual: 'debug on' })
   demand({ holds: verified.tcbStatus === 'UpToDate', message: 'The platform is not up to date.', expected: 'UpToDate', actual: verified.tcbStatus })
   return {
-    measurement: quoted.mrTd,
-    reportData: quoted.reportData,
+    measurement: quote.body.mrTd,
+    reportData: quote.body.reportData,
     hardwareReport: raw,
-    shows: [`Intel TDX quote v${quote.header.version}, TCB ${verified.tcbStatus}, PCK chain to a pinned root, collateral and CRLs verified`],
+    shows: [`Intel TDX quote v${quote.version}, TCB ${verified.tcbStatus}, PCK chain to a pinned root, collateral and CRLs verified`],
   }
 }
 
