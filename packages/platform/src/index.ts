@@ -1,4 +1,5 @@
 export type { ErrorBody, ErrorDetail } from '@strongroom/contract'
+export type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 export {
   openAuthority,
   type CertificateRequest,

@@ -31,7 +31,9 @@ export async function issueAuthority(o: {
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      new x509.Extension('2.5.29.30', true, nameConstraints() as never),
+      // Not critical, against RFC 5280: verifiers of evidence that know no host names refuse critical extensions that
+      // they do not understand, while TLS clients enforce the constraints either way.
+      new x509.Extension('2.5.29.30', false, nameConstraints() as never),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
     ],
   })

@@ -1,0 +1,73 @@
+import { loginHost } from '@strongroom/contract'
+import type { Clock, FastifyInstance } from '@strongroom/platform'
+import type { JWK } from 'jose'
+import { OAuthError } from './oauth-error.ts'
+import { unknownTenant } from './token-endpoint.ts'
+
+/** OpenID Connect discovery, the public keys, and MSAL's instance discovery. All anonymous. */
+export function addDiscovery(
+  app: FastifyInstance,
+  o: { issuer: string; tenantId: string; jwks: { keys: JWK[] }; clock: Clock; isTenant(name: string): boolean },
+): void {
+  const base = `https://${loginHost}`
+  const metadata = (tenant: string, version: '' | '/v2.0'): object => ({
+    issuer: o.issuer,
+    authorization_endpoint: `${base}/${tenant}/oauth2${version}/authorize`,
+    token_endpoint: `${base}/${tenant}/oauth2${version}/token`,
+    device_authorization_endpoint: `${base}/${tenant}/oauth2${version}/devicecode`,
+    jwks_uri: `${base}/${tenant}/discovery${version}/keys`,
+    token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic'],
+    response_types_supported: ['token'],
+    grant_types_supported: ['client_credentials'],
+    subject_types_supported: ['pairwise'],
+    id_token_signing_alg_values_supported: ['RS256'],
+    scopes_supported: ['openid'],
+    claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'nbf', 'oid', 'appid', 'tid'],
+    tenant_region_scope: 'WW',
+    cloud_instance_name: loginHost,
+  })
+  for (const version of ['', '/v2.0'] as const) {
+    app.get<{ Params: { tenant: string } }>(
+      `/:tenant${version}/.well-known/openid-configuration`,
+      async (request, reply) => {
+        const { tenant } = request.params
+        if (!o.isTenant(tenant)) return unknownTenant(tenant).send(request, reply, o.clock.now())
+        // What goes into URLs is our own spelling, not the caller's.
+        return reply.send(metadata(tenant.toLowerCase(), version))
+      },
+    )
+    app.get<{ Params: { tenant: string } }>(`/:tenant/discovery${version}/keys`, async (request, reply) => {
+      if (!o.isTenant(request.params.tenant))
+        return unknownTenant(request.params.tenant).send(request, reply, o.clock.now())
+      return reply.send(o.jwks)
+    })
+  }
+
+  app.get<{ Querystring: { authorization_endpoint?: unknown } }>(
+    '/common/discovery/instance',
+    async (request, reply) => {
+      const asked = request.query.authorization_endpoint
+      let tenant: string | undefined
+      try {
+        const url = new URL(typeof asked === 'string' ? asked : '')
+        if (url.protocol === 'https:' && url.hostname === loginHost)
+          tenant = url.pathname.split('/').find((part) => part !== '')
+      } catch {
+        // Answered below as an unknown authority.
+      }
+      if (tenant === undefined || !o.isTenant(tenant)) {
+        const message = 'The authority that authorization_endpoint names is not of this installation.'
+        return new OAuthError({ status: 400, error: 'invalid_request', number: 50049, message }).send(
+          request,
+          reply,
+          o.clock.now(),
+        )
+      }
+      return reply.send({
+        tenant_discovery_endpoint: `${base}/${tenant.toLowerCase()}/v2.0/.well-known/openid-configuration`,
+        'api-version': '1.1',
+        metadata: [{ preferred_network: loginHost, preferred_cache: loginHost, aliases: [loginHost] }],
+      })
+    },
+  )
+}

@@ -1,0 +1,37 @@
+import type { Clock } from '@strongroom/platform'
+
+/** After this many wrong secrets in a row attempts on an application are slowed down. */
+const freeAttempts = 5
+const maxPauseMs = 2_000
+const forgetMs = 15 * 60_000
+/** Names are the attackers' choice, so what is kept for them is bounded. */
+const limit = 1_000
+
+/** Slows down guessing; never locks an application out, which would hand a denial of service to anyone. */
+export class Failures {
+  readonly #clock: Clock
+  readonly #counts = new Map<string, { count: number; at: number }>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  async pause(appId: string, sleep: (ms: number) => Promise<unknown>): Promise<void> {
+    const kept = this.#counts.get(appId.toLowerCase())
+    if (!kept || this.#clock.now().getTime() - kept.at > forgetMs || kept.count < freeAttempts) return
+    await sleep(Math.min(maxPauseMs, 100 * 2 ** (kept.count - freeAttempts)))
+  }
+
+  add(appId: string): void {
+    const id = appId.toLowerCase()
+    const count = (this.#counts.get(id)?.count ?? 0) + 1
+    this.#counts.delete(id)
+    this.#counts.set(id, { count, at: this.#clock.now().getTime() })
+    const oldest = this.#counts.keys().next().value
+    if (this.#counts.size > limit && oldest !== undefined) this.#counts.delete(oldest)
+  }
+
+  clear(appId: string): void {
+    this.#counts.delete(appId.toLowerCase())
+  }
+}

@@ -1,0 +1,5 @@
+export { normaliseAudience } from './audience.ts'
+export type { Principal } from './principals.ts'
+export { createIdentityService, type IdentityContext, type IdentityService } from './service.ts'
+export type { IssuedToken } from './tokens.ts'
+export { createTokenVerifier } from './verifier.ts'

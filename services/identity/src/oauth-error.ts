@@ -1,0 +1,48 @@
+import type { FastifyReply, FastifyRequest } from '@strongroom/platform'
+
+/** RFC 6749 section 5.2 with Entra's additions, which clients show and match on. */
+export interface OAuthErrorOptions {
+  status: 400 | 401
+  error:
+    | 'invalid_client'
+    | 'invalid_request'
+    | 'invalid_scope'
+    | 'invalid_resource'
+    | 'unauthorized_client'
+    | 'unsupported_grant_type'
+  /** Entra's number, as in AADSTS7000215. */
+  number: number
+  message: string
+}
+
+export class OAuthError extends Error {
+  readonly status: number
+  readonly error: string
+  readonly number: number
+
+  constructor(o: OAuthErrorOptions) {
+    super(o.message)
+    this.name = 'OAuthError'
+    this.status = o.status
+    this.error = o.error
+    this.number = o.number
+  }
+
+  send(request: FastifyRequest, reply: FastifyReply, now: Date): FastifyReply {
+    const timestamp = now
+      .toISOString()
+      .replace('T', ' ')
+      .replace(/\.\d+Z$/, 'Z')
+    // RFC 6749: a client that authenticated by the header is told the scheme.
+    if (this.status === 401 && request.headers.authorization !== undefined)
+      reply.header('www-authenticate', 'Basic realm="Strongroom"')
+    return reply.code(this.status).send({
+      error: this.error,
+      error_description: `AADSTS${this.number}: ${this.message} Trace ID: ${request.id} Correlation ID: ${request.id} Timestamp: ${timestamp}`,
+      error_codes: [this.number],
+      timestamp,
+      trace_id: request.id,
+      correlation_id: request.id,
+    })
+  }
+}

@@ -1,0 +1,123 @@
+import { chmod, mkdir, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
+import type { IssuedToken } from './tokens.ts'
+
+const bodyLimit = 4 * 1024
+
+/**
+ * STATE/run/owner.sock in a directory of mode 0700: who may open it is the owner, without a secret.
+ * POST /token {"audience": "…"} → {access_token, expires_in}
+ */
+export class OwnerSocket {
+  readonly #path: string
+  readonly #directory: string
+  readonly #server: Server
+  readonly #logger: Logger
+
+  constructor(o: { stateDir: string; logger: Logger; token: (audience: string) => Promise<IssuedToken> }) {
+    this.#directory = join(o.stateDir, 'run')
+    this.#path = join(this.#directory, 'owner.sock')
+    this.#logger = o.logger
+    this.#server = createServer((request, response) => {
+      void answer(request, response, o.token).catch((error: unknown) => {
+        const wire = toErrorBody(error)
+        if (wire.unexpected) this.#logger.error({ err: error }, 'owner socket')
+        send(response, wire.status, wire.body)
+      })
+    })
+  }
+
+  async listen(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    await chmod(this.#directory, 0o700)
+    if (Buffer.byteLength(this.#path) > 107) {
+      throw new ServiceError({
+        code: 'StateDirectoryTooLong',
+        status: 400,
+        message: 'The path of the state directory is too long for a socket in it.',
+        expected: 'at most 91 bytes',
+        found: `${Buffer.byteLength(this.#path) - Buffer.byteLength('/run/owner.sock')} bytes`,
+        remedy: 'Choose a shorter state directory.',
+      })
+    }
+    if (await answers(this.#path)) {
+      throw new ServiceError({
+        code: 'AlreadyRunning',
+        status: 409,
+        message: 'Another server works on this state directory.',
+        found: this.#path,
+        remedy: 'Stop it first: strongroom down',
+      })
+    }
+    // Left behind by a server that was killed.
+    await rm(this.#path, { force: true })
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(this.#path, () => resolve())
+    })
+    await chmod(this.#path, 0o600)
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  token: (audience: string) => Promise<IssuedToken>,
+): Promise<void> {
+  if (request.method !== 'POST' || request.url !== '/token') {
+    throw new ServiceError({ code: 'NotFound', status: 404, message: 'There is POST /token here.' })
+  }
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > bodyLimit) throw invalid(`a body of more than ${bodyLimit} bytes`)
+    chunks.push(chunk)
+  }
+  let audience: unknown
+  try {
+    audience = (JSON.parse(Buffer.concat(chunks).toString('utf8')) as { audience?: unknown } | null)?.audience
+  } catch {
+    throw invalid('no JSON')
+  }
+  if (typeof audience !== 'string' || audience === '' || audience.length > 512) throw invalid('no audience')
+  const issued = await token(audience)
+  send(response, 200, { access_token: issued.accessToken, expires_in: issued.expiresIn })
+}
+
+function invalid(found: string): ServiceError {
+  return new ServiceError({
+    code: 'InvalidRequestContent',
+    status: 400,
+    message: 'The request does not say for which audience a token is wanted.',
+    expected: '{"audience": "https://management.azure.com/"}',
+    found,
+  })
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' })
+  response.end(JSON.stringify(body))
+}
+
+/** Whether someone listens on the socket. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}

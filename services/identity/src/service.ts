@@ -1,0 +1,139 @@
+import { loginHost } from '@strongroom/contract'
+import {
+  createHttpApp,
+  openStore,
+  ServiceError,
+  type Service,
+  type ServiceContext,
+  type Store,
+  type TokenVerifier,
+} from '@strongroom/platform'
+import type { JWK } from 'jose'
+import { addDiscovery } from './discovery.ts'
+import { openTokenKey } from './keys.ts'
+import { OwnerSocket } from './owner-socket.ts'
+import { Principals, type Principal } from './principals.ts'
+import { migrations, settingOnce } from './store.ts'
+import { addTokenEndpoint } from './token-endpoint.ts'
+import { createIssuer, type IssuedToken } from './tokens.ts'
+import { createTokenVerifier } from './verifier.ts'
+
+export type IdentityContext = Omit<ServiceContext, 'verifier' | 'tokens' | 'wire' | 'cacheDir'>
+
+export interface IdentityService extends Service {
+  issuer: string
+  jwks: { keys: JWK[] }
+  /** Verifies this installation's tokens for all services. */
+  verifier: TokenVerifier
+  ownerObjectId: string
+  /** At the first start only: the owner's secret is shown this once and kept as a hash. */
+  firstStart?: { ownerAppId: string; ownerSecret: string }
+  /**
+   * Makes or renames a principal. With `secret` it signs in by that secret while this process lives, and nothing of it
+   * is written.
+   */
+  setPrincipal(o: { appId: string; displayName: string; secret?: string }): Promise<Principal & { secret?: string }>
+  ownerToken(audience: string): Promise<string>
+  /** The system-assigned identity of a resource, made where it has none. */
+  ensureManagedIdentity(o: { resourceId: string; displayName: string }): Promise<Principal>
+  removeManagedIdentity(resourceId: string): Promise<void>
+  /** For the metadata endpoint. @throws ServiceError 400 ManagedIdentityNotFound */
+  managedIdentityToken(o: { resourceId: string; audience: string }): Promise<IssuedToken & { clientId: string }>
+}
+
+/** The installation's directory: Entra's wire for service principals, and the owner's socket. */
+export async function createIdentityService(context: IdentityContext): Promise<IdentityService> {
+  const store = await openStore({ url: context.storeUrl, service: 'identity' })
+  try {
+    return await openService(context, store)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function openService(context: IdentityContext, store: Store): Promise<IdentityService> {
+  const { clock, newId } = context
+  const { tenantId } = context.installation
+  await store.migrate('identity', migrations)
+  const key = await openTokenKey(store, context.sealer.derive('identity'))
+  const issuer = `https://${loginHost}/${tenantId}/v2.0`
+  const principals = new Principals({ store, clock, newId })
+  const issue = createIssuer({ key, issuer, tenantId, clock, newId })
+  const owner = await openOwner(store, principals, newId)
+  const jwks = { keys: [key.publicJwk] }
+  // Names that clients use where they know no tenant id.
+  const isTenant = (name: string): boolean => [tenantId, 'common', 'organizations'].includes(name.toLowerCase())
+
+  const app = createHttpApp({ name: 'identity', logger: context.logger, bodyLimit: 64 * 1024 })
+  app.addContentTypeParser<string>(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    (_request, body, done) => {
+      done(null, new URLSearchParams(body))
+    },
+  )
+  addDiscovery(app, { issuer, tenantId, jwks, clock, isTenant })
+  addTokenEndpoint(app, { principals, issue, clock, isTenant })
+
+  const socket = new OwnerSocket({
+    stateDir: context.stateDir,
+    logger: context.logger,
+    token: (audience) => issue(owner.principal, audience),
+  })
+  return {
+    name: 'identity',
+    hosts: [{ matches: (host) => host === loginHost, app }],
+    start: () => socket.listen(),
+    close: async () => {
+      await socket.close()
+      await app.close()
+      await store.close()
+    },
+    issuer,
+    jwks,
+    verifier: createTokenVerifier({
+      issuer,
+      tenantId,
+      clock,
+      keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined),
+    }),
+    ownerObjectId: owner.principal.objectId,
+    ...(owner.secret !== undefined && { firstStart: { ownerAppId: owner.principal.appId, ownerSecret: owner.secret } }),
+    setPrincipal: async ({ appId, displayName, secret }) => {
+      const principal = await principals.set({ appId, displayName })
+      if (secret === undefined) return principal
+      principals.setInMemorySecret(appId, secret)
+      return { ...principal, secret }
+    },
+    ownerToken: async (audience) => (await issue(owner.principal, audience)).accessToken,
+    ensureManagedIdentity: ({ resourceId, displayName }) => principals.ensureManagedIdentity(resourceId, displayName),
+    removeManagedIdentity: (resourceId) => principals.removeManagedIdentity(resourceId),
+    managedIdentityToken: async ({ resourceId, audience }) => {
+      const principal = await principals.managedIdentity(resourceId)
+      if (!principal) {
+        throw new ServiceError({
+          code: 'ManagedIdentityNotFound',
+          status: 400,
+          message: 'The resource has no identity.',
+          target: resourceId,
+          remedy: 'Give it a system-assigned identity.',
+        })
+      }
+      return { ...(await issue(principal, audience)), clientId: principal.appId }
+    },
+  }
+}
+
+/** The owner is made once; a crash between principal and secret is healed by making the secret at the next start. */
+async function openOwner(
+  store: Store,
+  principals: Principals,
+  newId: () => string,
+): Promise<{ principal: Principal; secret?: string }> {
+  const appId = await settingOnce(store, 'owner-app-id', () => Promise.resolve(newId()))
+  const kept = await principals.byAppId(appId)
+  if (kept && (await principals.hasSecret(appId))) return { principal: kept }
+  const principal = kept ?? (await principals.set({ appId, displayName: 'Owner' }))
+  return { principal, secret: await principals.addSecret(appId, { replace: true }) }
+}

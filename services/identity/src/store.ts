@@ -1,0 +1,81 @@
+import type { Migration, Store } from '@strongroom/platform'
+import type { Kysely } from 'kysely'
+
+export interface PrincipalRow {
+  app_id: string
+  object_id: string
+  display_name: string
+  kind: 'Application' | 'ManagedIdentity'
+  /** ARM id in lower case; of managed identities only. */
+  resource_id: string | null
+  created_at: string
+}
+
+export interface SecretRow {
+  id: string
+  app_id: string
+  /** scrypt with its parameters, see secret.ts. */
+  hash: string
+  created_at: string
+}
+
+export interface SettingRow {
+  name: string
+  /** base64 of sealed bytes, or plain text. */
+  value: string
+}
+
+export interface Tables {
+  principal: PrincipalRow
+  secret: SecretRow
+  setting: SettingRow
+}
+
+export const migrations: Record<string, Migration> = {
+  '001': {
+    up: async (db) => {
+      await db.schema
+        .createTable('principal')
+        .addColumn('app_id', 'text', (column) => column.primaryKey())
+        .addColumn('object_id', 'text', (column) => column.notNull().unique())
+        .addColumn('display_name', 'text', (column) => column.notNull())
+        .addColumn('kind', 'text', (column) => column.notNull())
+        .addColumn('resource_id', 'text', (column) => column.unique())
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('secret')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('app_id', 'text', (column) => column.notNull().references('principal.app_id').onDelete('cascade'))
+        .addColumn('hash', 'text', (column) => column.notNull())
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('setting')
+        .addColumn('name', 'text', (column) => column.primaryKey())
+        .addColumn('value', 'text', (column) => column.notNull())
+        .execute()
+    },
+  },
+}
+
+/** The typed view of the service's database. */
+export function tables(store: Store): Kysely<Tables> {
+  return store.db as Kysely<Tables>
+}
+
+/** Writes a setting unless it is there; returns what is there. */
+export async function settingOnce(store: Store, name: string, make: () => Promise<string>): Promise<string> {
+  const read = async (): Promise<string | undefined> =>
+    (await tables(store).selectFrom('setting').select('value').where('name', '=', name).executeTakeFirst())?.value
+  const kept = await read()
+  if (kept !== undefined) return kept
+  const value = await make()
+  // Another process may have been first; then its value counts.
+  await tables(store)
+    .insertInto('setting')
+    .values({ name, value })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .execute()
+  return (await read()) ?? value
+}

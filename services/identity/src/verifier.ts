@@ -1,0 +1,90 @@
+import { ServiceError, type Caller, type Clock, type TokenVerifier } from '@strongroom/platform'
+import { errors, jwtVerify, type JWTPayload } from 'jose'
+import { normaliseAudience } from './audience.ts'
+
+/** Clocks of guests may differ a little. */
+const toleranceSeconds = 60
+/** A token of ours is far shorter. */
+const tokenLimit = 16 * 1024
+
+/**
+ * Verifies access tokens of this installation: RS256 by the token key and nothing else, issuer, tenant, times, and an
+ * audience that names the same resource as one of those asked for.
+ */
+export function createTokenVerifier(o: {
+  issuer: string
+  tenantId: string
+  /** The public token key by its id; undefined for an unknown one. */
+  keyOf(kid: string | undefined): CryptoKey | undefined
+  clock: Clock
+}): TokenVerifier {
+  return {
+    verify: async (token, audiences) => {
+      const claims = await verifySignature(token, o)
+      const wanted = audiences.map(normaliseAudience)
+      const found = (Array.isArray(claims.aud) ? claims.aud : [claims.aud ?? '']).map(String)
+      if (!found.some((audience) => wanted.includes(normaliseAudience(audience)))) {
+        throw refuse('InvalidAuthenticationTokenAudience', 'The access token is for another audience.', {
+          expected: audiences.join(' or '),
+          found: found.join(', ').slice(0, 256),
+          remedy: `Ask the token endpoint for the scope ${audiences[0] ?? ''}/.default.`,
+        })
+      }
+      const { oid, appid, tid } = claims
+      if (typeof oid !== 'string' || typeof appid !== 'string') {
+        throw refuse('InvalidAuthenticationToken', 'The access token names no principal.', {
+          expected: 'the claims oid and appid',
+        })
+      }
+      if (tid !== o.tenantId) {
+        throw refuse('InvalidAuthenticationTokenTenant', 'The access token is from another tenant.', {
+          expected: o.tenantId,
+          found: String(tid).slice(0, 64),
+        })
+      }
+      return { objectId: oid, appId: appid, tenantId: tid, claims } satisfies Caller
+    },
+  }
+}
+
+async function verifySignature(token: string, o: Parameters<typeof createTokenVerifier>[0]): Promise<JWTPayload> {
+  if (token.length > tokenLimit) {
+    throw refuse('InvalidAuthenticationToken', 'The access token is longer than any that was issued here.', {})
+  }
+  try {
+    const { payload } = await jwtVerify(
+      token,
+      (header) => {
+        const key = o.keyOf(header.kid)
+        if (!key) throw new errors.JWKSNoMatchingKey()
+        return key
+      },
+      {
+        issuer: o.issuer,
+        algorithms: ['RS256'],
+        currentDate: o.clock.now(),
+        clockTolerance: toleranceSeconds,
+        requiredClaims: ['exp', 'nbf', 'iat', 'aud', 'iss'],
+      },
+    )
+    return payload
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) {
+      throw refuse('ExpiredAuthenticationToken', 'The access token has expired.', { remedy: 'Sign in again.' })
+    }
+    const reason = error instanceof errors.JOSEError ? error.code : 'not a token'
+    throw refuse('InvalidAuthenticationToken', 'The access token is invalid.', {
+      expected: `a token of ${o.issuer}`,
+      found: reason,
+      remedy: 'Sign in again.',
+    })
+  }
+}
+
+function refuse(
+  code: string,
+  message: string,
+  more: { expected?: string; found?: string; remedy?: string },
+): ServiceError {
+  return new ServiceError({ code, status: 401, message, ...more })
+}
