@@ -1,7 +1,9 @@
 import { type TdxCollateral, toHex, utf8 } from '@strongroom/evidence'
-import { type IntelCertificates, type IntelKeys, intelNames, revocationList } from './certificates.ts'
-import { signRaw } from './keys.ts'
-import { certificatesPem } from './pem.ts'
+import type { Clock } from '../clock.ts'
+import { issueCrl } from '../pki/crl-writer.ts'
+import { signRaw } from '../pki/keys.ts'
+import { toPem } from '../pki/pem-writer.ts'
+import { type IntelCertificates, type IntelKeys, intelNames } from './certificates.ts'
 import { platformTcb } from './platform-tcb.ts'
 import { quotingEnclaveSigner } from './quoting-enclave.ts'
 
@@ -14,10 +16,10 @@ const reuseMs = dayMs
 export class CollateralService {
   readonly #keys: IntelKeys
   readonly #certificates: IntelCertificates
-  readonly #clock: { now(): Date }
+  readonly #clock: Clock
   #made: { at: number; collateral: TdxCollateral } | undefined
 
-  constructor(o: { keys: IntelKeys; certificates: IntelCertificates; clock: { now(): Date } }) {
+  constructor(o: { keys: IntelKeys; certificates: IntelCertificates; clock: Clock }) {
     this.#keys = o.keys
     this.#certificates = o.certificates
     this.#clock = o.clock
@@ -36,23 +38,24 @@ export class CollateralService {
     const nextUpdate = new Date(issued.getTime() + lifeMs)
     const dates = { issueDate: second(issued), nextUpdate: second(nextUpdate) }
     const { root, platformCa, tcbSigning } = this.#certificates
-    const signerChain = certificatesPem(tcbSigning, root)
-    const list = { thisUpdate: issued, nextUpdate }
+    const signerChain = toPem([tcbSigning, root])
+    // Seconds of issue: a later list has a higher number, also over restarts.
+    const list = { number: BigInt(issued.getTime() / 1000), thisUpdate: issued, nextUpdate }
     return {
       tcbInfo: await this.#sign('tcbInfo', tcbInfo(dates)),
       tcbInfoIssuerChainPem: signerChain,
       qeIdentity: await this.#sign('enclaveIdentity', qeIdentity(dates, await quotingEnclaveSigner())),
       qeIdentityIssuerChainPem: signerChain,
-      pckCrl: await revocationList({ issuer: intelNames.platformCa, key: this.#keys.platformCa, ...list }),
-      pckCrlIssuerChainPem: certificatesPem(platformCa, root),
-      rootCaCrl: await revocationList({ issuer: intelNames.root, key: this.#keys.root, ...list }),
+      pckCrl: await issueCrl({ issuer: intelNames.platformCa, signer: this.#keys.platformCa, ...list }),
+      pckCrlIssuerChainPem: toPem([platformCa, root]),
+      rootCaCrl: await issueCrl({ issuer: intelNames.root, signer: this.#keys.root, ...list }),
     }
   }
 
   /** The signature covers the text as it is sent. */
   async #sign(member: string, value: unknown): Promise<string> {
     const body = JSON.stringify(value)
-    const signature = await signRaw(this.#keys.tcbSigning.privateKey, utf8(body))
+    const signature = await signRaw(this.#keys.tcbSigning, utf8(body))
     return `{"${member}":${body},"signature":"${toHex(signature)}"}`
   }
 }

@@ -1,5 +1,5 @@
 import { pckOids } from '@strongroom/evidence'
-import { derBoolean, derEnumerated, derInteger, derOctets, derOid, derSequence } from './der-writer.ts'
+import { boolean, enumerated, integer, octetString, oid, sequence } from '../pki/der-writer.ts'
 import { platformTcb } from './platform-tcb.ts'
 
 /**
@@ -8,27 +8,25 @@ import { platformTcb } from './platform-tcb.ts'
  * @param o.platformInstanceId 16 bytes naming the platform
  */
 export function pckExtension(o: { ppid: Uint8Array; platformInstanceId: Uint8Array }): Uint8Array {
-  const field = (name: string, value: Uint8Array): Uint8Array => derSequence(derOid(name), value)
-  const components = platformTcb.componentSvns.map((svn, index) =>
-    field(`${pckOids.tcb}.${index + 1}`, derInteger(svn)),
-  )
-  const tcb = derSequence(
+  const field = (name: string, value: Uint8Array): Uint8Array => sequence(oid(name), value)
+  const components = platformTcb.componentSvns.map((svn, index) => field(`${pckOids.tcb}.${index + 1}`, integer(svn)))
+  const tcb = sequence(
     ...components,
-    field(pckOids.pceSvn, derInteger(platformTcb.pceSvn)),
-    field(pckOids.cpuSvn, derOctets(platformTcb.cpuSvn)),
+    field(pckOids.pceSvn, integer(platformTcb.pceSvn)),
+    field(pckOids.cpuSvn, octetString(platformTcb.cpuSvn)),
   )
-  const configuration = derSequence(
-    field(`${pckOids.configuration}.1`, derBoolean(false)),
-    field(`${pckOids.configuration}.2`, derBoolean(false)),
-    field(`${pckOids.configuration}.3`, derBoolean(true)),
+  const configuration = sequence(
+    field(`${pckOids.configuration}.1`, boolean(false)),
+    field(`${pckOids.configuration}.2`, boolean(false)),
+    field(`${pckOids.configuration}.3`, boolean(true)),
   )
-  return derSequence(
-    field(pckOids.ppid, derOctets(o.ppid)),
+  return sequence(
+    field(pckOids.ppid, octetString(o.ppid)),
     field(pckOids.tcb, tcb),
-    field(pckOids.pceId, derOctets(platformTcb.pceId)),
-    field(pckOids.fmspc, derOctets(platformTcb.fmspc)),
-    field(pckOids.sgxType, derEnumerated(1)),
-    field(pckOids.platformInstanceId, derOctets(o.platformInstanceId)),
+    field(pckOids.pceId, octetString(platformTcb.pceId)),
+    field(pckOids.fmspc, octetString(platformTcb.fmspc)),
+    field(pckOids.sgxType, enumerated(1)),
+    field(pckOids.platformInstanceId, octetString(o.platformInstanceId)),
     field(pckOids.configuration, configuration),
   )
 }

@@ -13,8 +13,9 @@ import {
   verifyTdx,
 } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { KeyStore } from './keys.ts'
-import { createIntelPlatform, type TdxPlatform } from './platform.ts'
+import type { KeyStore } from '../pki/keys.ts'
+import type { TdxPlatform } from '../tdx-platform.ts'
+import { createIntelPlatform } from './platform.ts'
 
 function memoryStore(): KeyStore & { values: Map<string, Uint8Array> } {
   const values = new Map<string, Uint8Array>()

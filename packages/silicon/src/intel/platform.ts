@@ -1,36 +1,27 @@
-import { parseCertificate, spkiSha256, type TdxCollateral, type TrustAnchor } from '@strongroom/evidence'
-import { issueCertificates } from './certificates.ts'
+import { parseCertificate, spkiSha256 } from '@strongroom/evidence'
+import type { Clock } from '../clock.ts'
+import { type KeyStore, loadOrCreateKey, type SigningKey } from '../pki/keys.ts'
+import type { TdxPlatform } from '../tdx-platform.ts'
+import { issueIntelCertificates } from './certificates.ts'
 import { CollateralService } from './collateral-service.ts'
-import { type KeyStore, secretBytes, signingKeys } from './keys.ts'
 import { QuotingEnclave } from './quoting-enclave.ts'
-import { TdxModule, type TrustDomain, type TrustDomainParameters } from './tdx-module.ts'
+import { TdxModule } from './tdx-module.ts'
 
-/** A simulated Intel platform with TDX: same bytes and protocols as the real one, another root, and no barrier against its host. */
-export interface TdxPlatform {
-  /** The simulated root that everything below chains to. */
-  anchor: TrustAnchor
-  launch(o: TrustDomainParameters): Promise<TrustDomain>
-  /**
-   * TD quote for a TDREPORT.
-   * @throws VerificationError ReportMacInvalid for a report that this platform did not make
-   * @throws ParseError
-   */
-  quote(tdReport: Uint8Array): Promise<Uint8Array>
-  /** Current collateral for quotes of this platform; its next update is 29 to 30 days ahead. */
-  collateral(): Promise<TdxCollateral>
-}
-
-/** Opens the platform whose keys are in `keys`, making them the first time. */
-export async function createIntelPlatform(o: { keys: KeyStore; clock: { now(): Date } }): Promise<TdxPlatform> {
+/**
+ * Opens the simulated Intel platform whose keys are in `keys`, making them the first time: same bytes and protocols as the
+ * real one, another root, and no barrier against its host.
+ */
+export async function createIntelPlatform(o: { keys: KeyStore; clock: Clock }): Promise<TdxPlatform> {
+  const key = (name: string): Promise<SigningKey> => loadOrCreateKey(o.keys, name, 'ecdsa-p256-sha256')
   const keys = {
-    root: await signingKeys(o.keys, 'intel-root'),
-    platformCa: await signingKeys(o.keys, 'intel-platform-ca'),
-    pck: await signingKeys(o.keys, 'intel-pck'),
-    tcbSigning: await signingKeys(o.keys, 'intel-tcb-signing'),
+    root: await key('intel-root'),
+    platformCa: await key('intel-platform-ca'),
+    pck: await key('intel-pck'),
+    tcbSigning: await key('intel-tcb-signing'),
   }
-  const attestation = await signingKeys(o.keys, 'intel-attestation')
+  const attestation = await key('intel-attestation')
   const module = await TdxModule.create(await secretBytes(o.keys, 'intel-report-mac', 32))
-  const certificates = await issueCertificates(keys, o.clock.now())
+  const certificates = await issueIntelCertificates(keys, o.clock.now())
   const { pck, platformCa, root } = certificates
   const enclave = new QuotingEnclave({ attestation, pck: keys.pck, pckChain: [pck, platformCa, root] })
   const service = new CollateralService({ keys, certificates, clock: o.clock })
@@ -40,4 +31,13 @@ export async function createIntelPlatform(o: { keys: KeyStore; clock: { now(): D
     quote: async (tdReport) => enclave.quote(await module.verify(tdReport)),
     collateral: () => service.collateral(),
   }
+}
+
+/** Secret of this name; made and saved when there is none yet. */
+async function secretBytes(store: KeyStore, name: string, length: number): Promise<Uint8Array> {
+  const stored = await store.load(name)
+  if (stored !== undefined) return stored
+  const made = crypto.getRandomValues(new Uint8Array(length))
+  await store.save(name, made)
+  return made
 }

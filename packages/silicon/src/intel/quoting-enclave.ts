@@ -1,6 +1,6 @@
 import { ByteWriter, digest, fromHex, type TdReport, utf8 } from '@strongroom/evidence'
-import { rawPoint, signRaw, type SigningKeys } from './keys.ts'
-import { certificatesPem } from './pem.ts'
+import { signRaw, type SigningKey } from '../pki/keys.ts'
+import { toPem } from '../pki/pem-writer.ts'
 import { platformTcb } from './platform-tcb.ts'
 
 /** 939a7233-f79c-4ca9-940a-0db3957f0607: the format that Intel's quoting enclave writes. */
@@ -14,18 +14,18 @@ export function quotingEnclaveSigner(): Promise<Uint8Array> {
 
 /** Turns a TDREPORT that the platform's module made into a TD quote of version 4, which anyone can verify. */
 export class QuotingEnclave {
-  readonly #attestation: SigningKeys
-  readonly #pck: SigningKeys
+  readonly #attestation: SigningKey
+  readonly #pck: SigningKey
   readonly #pckChainPem: string
 
   constructor(o: {
-    attestation: SigningKeys
-    pck: SigningKeys
+    attestation: SigningKey
+    pck: SigningKey
     /** PCK, platform CA, root. */ pckChain: readonly Uint8Array[]
   }) {
     this.#attestation = o.attestation
     this.#pck = o.pck
-    this.#pckChainPem = certificatesPem(...o.pckChain)
+    this.#pckChainPem = toPem(o.pckChain)
   }
 
   /** @param report of this platform: whoever calls has checked its MAC */
@@ -46,12 +46,12 @@ export class QuotingEnclave {
       .bytes(body.mrOwnerConfig)
     for (const rtmr of body.rtmrs) signed.bytes(rtmr)
     const signedBytes = signed.bytes(body.reportData).finish()
-    const attestationKey = await rawPoint(this.#attestation.publicKey)
+    const attestationKey = pointOf(this.#attestation.spki)
     const qeReport = await this.#qeReport(attestationKey)
     const pem = utf8(this.#pckChainPem)
     const certification = new ByteWriter()
       .bytes(qeReport)
-      .bytes(await signRaw(this.#pck.privateKey, qeReport))
+      .bytes(await signRaw(this.#pck, qeReport))
       .u16le(authenticationData.length)
       .bytes(authenticationData)
       .u16le(5)
@@ -59,7 +59,7 @@ export class QuotingEnclave {
       .bytes(pem)
       .finish()
     const signature = new ByteWriter()
-      .bytes(await signRaw(this.#attestation.privateKey, signedBytes))
+      .bytes(await signRaw(this.#attestation, signedBytes))
       .bytes(attestationKey)
       .u16le(6)
       .u32le(certification.length)
@@ -84,4 +84,9 @@ export class QuotingEnclave {
       .zero(32)
       .finish()
   }
+}
+
+/** x and y of a P-256 key: the last 64 bytes of its SubjectPublicKeyInfo. */
+function pointOf(spki: Uint8Array): Uint8Array {
+  return spki.subarray(spki.length - 64)
 }

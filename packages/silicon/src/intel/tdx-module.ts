@@ -10,24 +10,8 @@ import {
   utf8,
   verifyTdReportHashes,
 } from '@strongroom/evidence'
+import type { TdxGuest, TdxLaunch } from '../tdx-platform.ts'
 import { platformTcb } from './platform-tcb.ts'
-
-/** A TD in the simulated TDX module: built, measured and closed to further pages. */
-export interface TrustDomain {
-  /** 48 bytes. */
-  mrtd: Uint8Array
-  /** TDREPORT_STRUCT (1024 bytes) over 64 bytes that the TD chose. */
-  tdReport(reportData: Uint8Array): Promise<Uint8Array>
-}
-
-export interface TrustDomainParameters {
-  firmware: Uint8Array
-  /** TDATTRIBUTES; SEPT_VE_DISABLE only unless given. */
-  attributes?: bigint
-  xfam?: bigint
-  /** 48 bytes; zero unless given. */
-  mrConfigId?: Uint8Array
-}
 
 const septVeDisable = 1n << 28n
 /** x87, SSE, AVX, AVX-512, PKRU, CET, AMX: what Azure's TDs have. */
@@ -52,7 +36,7 @@ export class TdxModule {
     return new TdxModule(key, await digest('SHA-384', utf8('Strongroom simulated TDX module')))
   }
 
-  async launch(o: TrustDomainParameters): Promise<TrustDomain> {
+  async launch(o: TdxLaunch): Promise<TdxGuest> {
     const measurement = await mrtd({ firmware: o.firmware })
     const { mrConfigId = new Uint8Array(48), attributes = septVeDisable, xfam = defaultXfam } = o
     if (mrConfigId.length !== 48) throw new RangeError(`MRCONFIGID has ${mrConfigId.length} bytes, not 48`)
