@@ -2,6 +2,7 @@ import { digest, toHex, type TrustAnchors } from '@strongroom/evidence'
 import type { SimulatedProduct } from './amd/amd-endorser.ts'
 import { SimulatedSecureProcessor, type AmdSecureProcessor } from './amd/simulated-secure-processor.ts'
 import type { Clock } from './clock.ts'
+import { createIntelPlatform } from './intel/platform.ts'
 import type { KeyStore } from './pki/keys.ts'
 import type { TdxPlatform } from './tdx-platform.ts'
 
@@ -20,8 +21,7 @@ export interface Silicon {
  */
 export async function createSilicon(o: { keys: KeyStore; clock: Clock; product?: SimulatedProduct }): Promise<Silicon> {
   const amd = await SimulatedSecureProcessor.open(o)
-  const refuse = (): Promise<never> => Promise.reject(new Error('This installation has no TDX hardware'))
-  const intel: TdxPlatform = { anchor: { name: '', spkiSha256: '' }, launch: refuse, quote: refuse, collateral: refuse }
+  const intel = await createIntelPlatform(o)
   const amdAnchor = { name: `Simulated ARK-${amd.product}`, spkiSha256: toHex(await digest('SHA-256', amd.rootSpki)) }
-  return { anchors: { simulated: true, amd: [amdAnchor], intel: [] }, amd, intel }
+  return { anchors: { simulated: true, amd: [amdAnchor], intel: [intel.anchor] }, amd, intel }
 }
