@@ -1,0 +1,71 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
+
+/** Persistent handles and NV indices as Azure's paravisor lays them. */
+export const handles = { srk: '0x81000001', ak: '0x81000003', ek: '0x81010001' } as const
+export const nvIndices = { hclReport: '0x01400001', akCertificate: '0x01C101D0' } as const
+/** libtpms allows no more in one index. */
+export const nvIndexLength = 2048
+
+/** Public parts only. */
+export interface TpmIdentity {
+  /** TPM2B_PUBLIC */
+  srkPublic: Uint8Array
+  akPublic: Uint8Array
+  /** SubjectPublicKeyInfo */
+  akSpki: Uint8Array
+  ekSpki: Uint8Array
+}
+
+const fixed = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth'
+const nvAttributes = 'authread|authwrite|ownerread|no_da|platformcreate'
+
+/**
+ * Makes a new TPM in `stateDir` (memory-backed): SHA-256 bank alone, storage root key, restricted signing key as
+ * attestation key, endorsement key, and the indices that each boot fills.
+ */
+export async function manufactureTpm(o: { stateDir: string; runtimeDir: string }): Promise<TpmIdentity> {
+  const tpm = await startSwtpm({ ...o, name: 'maker', startup: 'clear' })
+  const context = join(o.runtimeDir, 'primary.context')
+  const primary = async (hierarchy: string, algorithm: string, attributes: string, handle: string): Promise<void> => {
+    await tpmTool(tpm, 'tpm2_createprimary', ['-Q', '-C', hierarchy, '-G', algorithm, '-a', attributes, '-c', context])
+    await tpmTool(tpm, 'tpm2_evictcontrol', ['-Q', '-C', 'o', '-c', context, handle])
+    await tpmTool(tpm, 'tpm2_flushcontext', ['-t'])
+  }
+  try {
+    await primary('o', 'ecc256', `${fixed}|noda|restricted|decrypt`, handles.srk)
+    await primary('e', 'rsa2048:rsassa-sha256:null', `${fixed}|noda|restricted|sign`, handles.ak)
+    await tpmTool(tpm, 'tpm2_createek', ['-Q', '-G', 'rsa', '-c', handles.ek])
+    await tpmTool(tpm, 'tpm2_flushcontext', ['-t'])
+    for (const index of [nvIndices.hclReport, nvIndices.akCertificate]) {
+      await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', '-C', 'p', index, '-s', String(nvIndexLength), '-a', nvAttributes])
+    }
+    // In force from the next start on. Fewer banks, fewer extends in firmware.
+    await tpmTool(tpm, 'tpm2_pcrallocate', ['-Q', 'sha1:none+sha256:all+sha384:none+sha512:none'])
+    const identity = await readIdentity(tpm, o.runtimeDir)
+    await tpmTool(tpm, 'tpm2_shutdown', ['-c'])
+    return identity
+  } finally {
+    await rm(context, { force: true })
+    await stopSwtpm(tpm)
+  }
+}
+
+export async function readIdentity(tpm: Swtpm, runtimeDir: string): Promise<TpmIdentity> {
+  const read = async (handle: string, format: 'tss' | 'der'): Promise<Uint8Array> => {
+    const file = join(runtimeDir, 'public.key')
+    try {
+      await tpmTool(tpm, 'tpm2_readpublic', ['-Q', '-c', handle, '-f', format, '-o', file])
+      return await readFile(file)
+    } finally {
+      await rm(file, { force: true })
+    }
+  }
+  return {
+    srkPublic: await read(handles.srk, 'tss'),
+    akPublic: await read(handles.ak, 'tss'),
+    akSpki: await read(handles.ak, 'der'),
+    ekSpki: await read(handles.ek, 'der'),
+  }
+}

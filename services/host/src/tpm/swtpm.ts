@@ -1,0 +1,91 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { run, ServiceError, startProgram, type OwnedProcess } from '@strongroom/platform'
+
+/** Name of swtpm's permanent state in its directory; it is replaced by rename at every change. */
+export const permanentState = 'tpm2-00.permall'
+
+export interface Swtpm {
+  process: OwnedProcess
+  /** Directory with the state, memory-backed: it holds the TPM's secrets in clear. */
+  stateDir: string
+  /** Data socket; the control socket is beside it with the suffix that tpm2-tools expect. */
+  socket: string
+  controlSocket: string
+}
+
+/** `clear`: powered on. `resume`: waits for INIT, so that a saved state can be loaded. `qemu`: QEMU powers it on. */
+export type Startup = 'clear' | 'resume' | 'qemu'
+
+/**
+ * Starts the software TPM on a state directory; an empty one makes a new TPM. The process is in a session of its own, so
+ * that Ctrl-C of the server does not reach it, and dies with the server.
+ * @param o.name of the sockets in `runtimeDir`, for one directory can serve several in a row
+ */
+export async function startSwtpm(o: {
+  stateDir: string
+  runtimeDir: string
+  name: string
+  startup: Startup
+}): Promise<Swtpm> {
+  const socket = join(o.runtimeDir, o.name)
+  const controlSocket = `${socket}.ctrl`
+  const process = startProgram({
+    command: 'setsid',
+    args: [
+      'swtpm',
+      'socket',
+      '--tpm2',
+      '--tpmstate',
+      `dir=${o.stateDir},mode=0600`,
+      '--ctrl',
+      `type=unixio,path=${controlSocket},mode=0600`,
+      // QEMU hands over a data channel of its own; a server of ours would be in its way.
+      ...(o.startup === 'qemu' ? [] : ['--server', `type=unixio,path=${socket},mode=0600`]),
+      ...(o.startup === 'clear' ? ['--flags', 'startup-clear'] : []),
+    ],
+    dieWithParent: true,
+  })
+  await waitForSocket(process, o.startup === 'qemu' ? controlSocket : socket)
+  return { process, stateDir: o.stateDir, socket, controlSocket }
+}
+
+export async function stopSwtpm(tpm: Swtpm): Promise<void> {
+  tpm.process.kill('SIGTERM')
+  const ended = await Promise.race([tpm.process.exited, sleep(3_000, undefined, { ref: false })])
+  if (ended === undefined) {
+    tpm.process.kill('SIGKILL')
+    await tpm.process.exited
+  }
+}
+
+/** Runs one of tpm2-tools against it. Arguments carry no secrets: all authorisations are empty, as on Azure. */
+export async function tpmTool(tpm: Swtpm, tool: string, args: string[]): Promise<Buffer> {
+  const env = { TPM2TOOLS_TCTI: `swtpm:path=${tpm.socket}`, TSS2_LOG: 'all+NONE' }
+  return (await run({ command: tool, args, env, timeoutMs: 20_000 })).stdout
+}
+
+async function waitForSocket(process: OwnedProcess, path: string): Promise<void> {
+  let ended = false
+  void process.exited.then(() => (ended = true))
+  for (let attempt = 0; attempt < 500 && !ended; attempt++) {
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return
+    await sleep(10)
+  }
+  process.kill('SIGKILL')
+  throw new ServiceError({
+    code: 'VtpmDidNotStart',
+    status: 500,
+    message: 'The software TPM did not start.',
+    expected: 'a socket within 5 s',
+    found: ended ? 'swtpm ended' : 'no socket',
+    remedy: 'See that the package swtpm is whole and that its AppArmor profile allows the memory-backed directory.',
+  })
+}

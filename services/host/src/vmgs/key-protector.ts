@@ -1,0 +1,59 @@
+import { constants, privateDecrypt, publicEncrypt, type KeyObject } from 'node:crypto'
+import { ServiceError } from '@strongroom/platform'
+import { corrupt } from './corrupt.ts'
+
+/**
+ * KEY_PROTECTOR of a VMGS container: `dek[2]` of 512 bytes, `gsp[2]` of a length and 512 bytes, `active_kp`. A data key is
+ * wrapped by the VM's RSA key with OAEP-SHA-256; the blob is as long as the modulus. Each boot writes the other slot.
+ */
+const slotLength = 512
+const length = 2 * slotLength + 2 * (4 + 512) + 4
+const activeAt = length - 4
+
+const oaep = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' } as const
+
+const blobLength = (key: KeyObject): number => (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8
+
+/** @param previous the protector so far: its active slot is left as it is, and the other one written */
+export function protectKey(dataKey: Uint8Array, wrappingKey: KeyObject, previous?: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(length)
+  let slot = 0
+  if (previous !== undefined) {
+    bytes.set(previous)
+    slot = 1 - bytes.readUInt32LE(activeAt)
+  }
+  bytes.fill(0, slot * slotLength, (slot + 1) * slotLength)
+  publicEncrypt({ key: wrappingKey, ...oaep }, dataKey).copy(bytes, slot * slotLength)
+  bytes.writeUInt32LE(slot, activeAt)
+  return bytes
+}
+
+/** @throws ServiceError GuestStateCorrupt, GuestStateOfAnotherVm */
+export function openProtector(protector: Uint8Array, wrappingKey: KeyObject): Buffer {
+  const bytes = Buffer.from(protector)
+  if (bytes.length !== length)
+    throw corrupt('its key protector has the wrong length', `${length} bytes`, `${bytes.length} bytes`)
+  const active = bytes.readUInt32LE(activeAt)
+  if (active > 1) throw corrupt('its key protector names no slot', '0 or 1', String(active))
+  const blob = bytes.subarray(active * slotLength, active * slotLength + blobLength(wrappingKey))
+  let dataKey: Buffer
+  try {
+    dataKey = privateDecrypt({ key: wrappingKey, ...oaep }, blob)
+  } catch {
+    throw anotherVm()
+  }
+  if (dataKey.length !== 32) throw corrupt('its data key has the wrong length')
+  return dataKey
+}
+
+function anotherVm(): ServiceError {
+  return new ServiceError({
+    code: 'GuestStateOfAnotherVm',
+    status: 409,
+    message: 'The guest state does not open with the key that was released for this VM.',
+    target: 'guestState',
+    expected: 'guest state whose data key is wrapped by this VM’s key',
+    found: 'guest state of another VM, or a damaged key protector',
+    remedy: 'Put back the guest state that belongs to this VM.',
+  })
+}
