@@ -1,10 +1,10 @@
-import { chmod, mkdtemp, open, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ImageRecord, SecurityEncryptionType } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { partitionTypes, readPartitions, type Partition } from './gpt.ts'
 import { repart } from './repart.ts'
-import { copySparse, digHoles, extractRange } from './sparse.ts'
+import { copySparse, digHoles, extractRange, flush } from './sparse.ts'
 
 const gibibyte = 1024 ** 3
 
@@ -109,15 +109,6 @@ async function requireSize(o: OsDiskRequest, sizeBytes: number, neededBytes: num
     found: `${o.sizeGiB} GiB`,
     remedy: `Ask for ${leastGiB} GiB or more.`,
   })
-}
-
-async function flush(path: string): Promise<void> {
-  const file = await open(path, 'r+')
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
 }
 
 function hex(bytes: Uint8Array): string {

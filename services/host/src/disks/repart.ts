@@ -27,6 +27,8 @@ export async function repart(o: {
     '--dry-run=no',
     '--offline=yes',
     '--no-pager',
+    // Without it every identifier follows from this machine's id: two VMs would have the same disk and LUKS UUIDs.
+    '--seed=random',
     `--definitions=${o.directory}`,
     `--empty=${o.create ? 'create' : 'refuse'}`,
     ...(o.sizeBytes === undefined ? (o.create ? ['--size=auto'] : []) : [`--size=${o.sizeBytes}`]),

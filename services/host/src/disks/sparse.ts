@@ -47,3 +47,13 @@ export async function extractRange(o: {
 export async function digHoles(path: string): Promise<void> {
   await run({ command: 'fallocate', args: ['--dig-holes', path], allow: [1] })
 }
+
+/** Waits until a file's content has reached the disk. */
+export async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r+')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}

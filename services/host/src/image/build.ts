@@ -1,9 +1,9 @@
-import { copyFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageRecord } from '@strongroom/contract'
 import { run, ServiceError } from '@strongroom/platform'
 import { repart } from '../disks/repart.ts'
-import { copySparse } from '../disks/sparse.ts'
+import { copySparse, flush } from '../disks/sparse.ts'
 import { withImageLock } from './build-lock.ts'
 import { findImage, imageDirectory, imageFiles, imagesDirectory } from './catalog.ts'
 import { describeImage } from './describe.ts'
@@ -137,10 +137,9 @@ class ImageBuilder {
     ])
     // Room for metadata and a first boot; the rest of the disk comes with growing.
     const mebibytes = Math.ceil(((await stat(archive)).size / mebibyte) * 1.15 + 96)
-    await this.#run('mke2fs', [
-      ...['-q', '-t', 'ext4', '-L', 'root', '-m', '0', '-E', 'lazy_itable_init=1,resize=33554432'],
-      ...['-d', archive, join(this.#work, 'root.ext4'), `${mebibytes}M`],
-    ])
+    // Blocks as large as LUKS2's sectors: on a small file system mke2fs would take smaller ones.
+    const options = ['-q', '-t', 'ext4', '-L', 'root', '-m', '0', '-b', '4096', '-E', 'lazy_itable_init=1,resize=33554432']
+    await this.#run('mke2fs', [...options, '-d', archive, join(this.#work, 'root.ext4'), `${mebibytes}M`])
     await rm(archive)
   }
 
@@ -203,8 +202,7 @@ class ImageBuilder {
     })
     await writeFile(join(this.#partial, imageFiles.record), `${JSON.stringify(record, null, 2)}\n`)
     for (const name of Object.values(imageFiles)) {
-      const file = await open(join(this.#partial, name), 'r+')
-      await file.sync().finally(() => file.close())
+      await flush(join(this.#partial, name))
     }
     return record
   }
