@@ -33,12 +33,14 @@ export interface ControlPlaneContext extends ServiceContext {
   ownerObjectId: string
   /** How often a running operation looks at the machine, in milliseconds; 250 where left out. */
   pollMs?: number
+  /** Name of the store within `storeUrl`. */
+  storeService?: string
 }
 
 /** The resource manager: what answers at https://management.strongroom.internal. */
 export async function createControlPlaneService(context: ControlPlaneContext): Promise<Service> {
   const { installation, clock, logger } = context
-  const store = await openStore({ url: context.storeUrl, service: 'control_plane' })
+  const store = await openStore({ url: context.storeUrl, service: context.storeService ?? 'control_plane' })
   await store.migrate('control-plane', migrations)
   const resources = new ResourceStore(store, clock)
   const plane: Plane = {
@@ -46,7 +48,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     tenantId: installation.tenantId,
     clock,
     logger,
-    newId: context.newId,
+    newId: () => context.newId(),
     store,
     resources,
     access: new Access(resources, clock),

@@ -20,7 +20,7 @@ export type HttpApp = ReturnType<typeof createHttpApp>
 interface Request {
   url: string
   method: string
-  headers: Record<string, string | string[] | undefined>
+  headers: Record<string, string | string[] | undefined> & { host?: string | undefined }
   body: unknown
   caller: Caller
   id: string

@@ -25,7 +25,7 @@ export const sizeView = (size: Size): Record<string, unknown> => ({
 /** Entry of Microsoft.Compute/skus: every value of a capability is a text. */
 export function skuView(size: Size): Record<string, unknown> {
   const [iops, megabytes] = size.uncached.split('/')
-  const nvme = /_v6$/.test(size.name)
+  const nvme = size.name.endsWith('_v6')
   const capabilities: Record<string, string | undefined> = {
     MaxResourceVolumeMB: String(size.tempGiB * 1024),
     OSVhdSizeMB: '1047552',

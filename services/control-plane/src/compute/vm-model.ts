@@ -134,3 +134,9 @@ export function osDiskBody(internal: VmInternal, createdAt: string): ResourceBod
     ...(model.zones.length > 0 && { zones: model.zones }),
   }
 }
+
+/** Creating, Updating, Deleting, Succeeded or Failed. */
+export const stateOf = (vm: Vm): string => {
+  const state = vm.body.properties['provisioningState']
+  return typeof state === 'string' ? state : 'Failed'
+}

@@ -3,7 +3,7 @@ import { asyncHeaders } from '../arm/operations.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Plane } from '../plane.ts'
 import { findSize } from './sizes.ts'
-import type { Vm, VmInternal } from './vm-model.ts'
+import { stateOf, type Vm, type VmInternal } from './vm-model.ts'
 import { setState } from './vm-sagas.ts'
 import { beingDeleted, unfinished } from './vm-write.ts'
 
@@ -23,7 +23,7 @@ export function accepted(plane: Plane, request: ArmRequest, vm: Vm, operation: O
 
 /** Submits an action on a VM that the machine has; the same action under way already is answered with its operation. */
 async function submit(plane: Plane, vm: Vm, kind: string, params: object = {}): Promise<Operation> {
-  if (vm.body.properties['provisioningState'] === 'Deleting') throw beingDeleted(vm.id)
+  if (stateOf(vm) === 'Deleting') throw beingDeleted(vm.id)
   const under = await unfinished(plane, vm.key)
   if (under?.kind === kind) return under
   if (!vm.internal.provisioned && under?.kind !== 'vm.create') throw notProvisioned(vm)
@@ -53,7 +53,7 @@ function notProvisioned(vm: Vm): ServiceError {
     code: 'OperationNotAllowed',
     status: 409,
     message: `The virtual machine '${vm.name}' has no disk: its creation failed.`,
-    found: `provisioningState ${String(vm.body.properties['provisioningState'])}`,
+    found: `provisioningState ${stateOf(vm)}`,
     remedy: 'Repeat the PUT that creates it, or delete it.',
   })
 }

@@ -7,7 +7,7 @@ import type { Db } from '../store/resources.ts'
 import { findRegion } from './regions.ts'
 import { findSize } from './sizes.ts'
 import { fromDetail, followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
-import { diskIdOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
+import { diskIdOf, stateOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
 
 export interface VmParams {
   /** ARM id. */
@@ -149,7 +149,13 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
       },
       { name: 'boot until the guest is ready', do: async (c) => await boot(plane, c, true) },
     ],
-    onFinished: async (c) => await setState(plane, c.params, c.status === 'Succeeded' ? 'Succeeded' : 'Failed'),
+    onFinished: async (c) => {
+      await changeVm(plane, c.params, (vm) => {
+        // A deletion that cancelled this creation has marked the VM already.
+        if (stateOf(vm) !== 'Deleting')
+          vm.body.properties['provisioningState'] = c.status === 'Succeeded' ? 'Succeeded' : 'Failed'
+      })
+    },
   }
 }
 
@@ -250,6 +256,5 @@ async function removeRecords(plane: Plane, params: VmParams): Promise<void> {
 
 /** Shows a changed model in the VM's body. */
 export function refreshBody(vm: Vm): void {
-  const state = String(vm.body.properties['provisioningState'] ?? 'Succeeded')
-  vm.body = vmBody(vm.id, vm.internal, state, vm.createdAt)
+  vm.body = vmBody(vm.id, vm.internal, stateOf(vm), vm.createdAt)
 }

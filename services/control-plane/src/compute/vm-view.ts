@@ -2,7 +2,7 @@ import type { InstanceStatus, InstanceViewStatus, PowerState } from '@strongroom
 import { toErrorDetail } from '@strongroom/platform'
 import { resourceView } from '../arm/resource-view.ts'
 import type { Plane } from '../plane.ts'
-import { vmType, type Vm } from './vm-model.ts'
+import { stateOf, vmType, type Vm } from './vm-model.ts'
 
 const powerCodes: Record<PowerState, [code: string, displayStatus: string]> = {
   Stopped: ['PowerState/stopped', 'VM stopped'],
@@ -61,7 +61,7 @@ const provisioningWords: Record<string, string> = {
 }
 
 function provisioningStatus(vm: Vm, status: InstanceStatus | undefined): InstanceViewStatus {
-  const state = String(vm.body.properties['provisioningState'])
+  const state = stateOf(vm)
   const failed = state === 'Failed'
   const error = status?.provisioning.error ?? status?.power.error
   const code =

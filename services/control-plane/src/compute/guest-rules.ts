@@ -1,0 +1,144 @@
+import type { ImageRecord } from '@strongroom/contract'
+import type { Problem } from '../arm/fields.ts'
+import { keyOf } from '../arm/resource-id.ts'
+import { hasAcceleratedNetworking, interfaceType, vmOf } from '../network/interfaces.ts'
+import { referenceProblem } from '../network/provider.ts'
+import type { Resource } from '../store/resources.ts'
+import { accountProblems } from './account-rules.ts'
+import { findRegion } from './regions.ts'
+import type { VmRequest } from './vm-request.ts'
+import { bad } from './vm-rules.ts'
+
+/** Everything about disk, guest account, network and what we do not offer. */
+export function guestProblems(
+  r: VmRequest,
+  o: { image: ImageRecord | undefined; nics: (Resource | undefined)[]; vmId: string },
+): Problem[] {
+  const problems: Problem[] = r.unsupported.map((u) => ({
+    code: 'NotSupported',
+    status: 400,
+    message: u.reason,
+    target: u.path,
+    remedy: u.remedy,
+  }))
+  if (r.adminPassword) {
+    problems.push({
+      code: 'PasswordNotSupported',
+      status: 400,
+      message: 'Guests are entered by SSH key only; a password would have to pass through the host.',
+      target: 'properties.osProfile.adminPassword',
+      expected: 'linuxConfiguration.ssh.publicKeys',
+      remedy: 'Leave adminPassword out and give an SSH public key.',
+    })
+  }
+  if (r.osDisk.deleteOption === 'Detach') {
+    problems.push({
+      code: 'NotSupported',
+      status: 400,
+      message: 'A confidential OS disk cannot outlive its VM: the key that opens it is destroyed with the VM.',
+      target: 'properties.storageProfile.osDisk.deleteOption',
+      expected: 'Delete',
+      found: 'Detach',
+      remedy: 'Use Delete, or leave deleteOption out.',
+    })
+  }
+  const zones = findRegion(r.location)?.zones ?? []
+  if (r.zones.length > 1 || r.zones.some((zone) => !zones.includes(zone))) {
+    problems.push({
+      code: 'InvalidAvailabilityZone',
+      status: 400,
+      message: `The zone(s) '${r.zones.join(',').slice(0, 40)}' for resource is not supported. The supported zones for location '${r.location}' are '${zones.join(',')}'`,
+      target: 'zones',
+      expected: `one of ${zones.join(', ')}`,
+      found: r.zones.join(',').slice(0, 40),
+    })
+  }
+  return [...problems, ...accountProblems(r), ...imageProblems(r, o.image), ...networkProblems(r, o.nics, o.vmId)]
+}
+
+function imageProblems(r: VmRequest, image: ImageRecord | undefined): Problem[] {
+  const target = 'properties.storageProfile.imageReference'
+  if (r.image === undefined)
+    return [
+      bad("Required parameter 'imageReference' is missing (null).", {
+        target,
+        expected: 'publisher, offer, sku and version, or id',
+      }),
+    ]
+  if (image === undefined) return []
+  const problems: Problem[] = []
+  const because = image.qualifies.reasons.join(' ')
+  if (!image.qualifies.confidential) {
+    problems.push(
+      bad(
+        `The image '${image.name}' does not support creation of VMs with 'ConfidentialVM' security type. ${because}`,
+        { target, found: image.name, remedy: 'Use an image that qualifies; `strongroom image list` shows which.' },
+      ),
+    )
+  } else if (r.encryption === 'DiskWithVMGuestState' && !image.qualifies.diskEncryption) {
+    problems.push(
+      bad(`The image '${image.name}' does not support securityEncryptionType 'DiskWithVMGuestState'. ${because}`, {
+        target,
+        found: image.name,
+        remedy: 'Use VMGuestStateOnly, or an image that supports disk encryption.',
+      }),
+    )
+  }
+  const least = Math.ceil(image.sizeBytes / 2 ** 30)
+  if (r.osDisk.sizeGiB !== undefined && r.osDisk.sizeGiB < least) {
+    problems.push({
+      code: 'OperationNotAllowed',
+      status: 400,
+      message: `The specified disk size ${r.osDisk.sizeGiB} GB is smaller than the size of the corresponding disk in the VM image: ${least} GB. This is not allowed. Please choose equal or greater size or do not specify an explicit size.`,
+      target: 'properties.storageProfile.osDisk.diskSizeGB',
+      expected: `at least ${least}`,
+      found: String(r.osDisk.sizeGiB),
+    })
+  }
+  return problems
+}
+
+function networkProblems(r: VmRequest, nics: (Resource | undefined)[], vmId: string): Problem[] {
+  const target = 'properties.networkProfile.networkInterfaces'
+  if (r.nics.length !== 1) {
+    return [
+      {
+        code: 'InvalidParameter',
+        status: 400,
+        message: 'A VM of this installation has exactly one network interface.',
+        target,
+        expected: '1',
+        found: String(r.nics.length),
+        remedy: 'Name one network interface.',
+      },
+    ]
+  }
+  const nic = nics[0]
+  const id = r.nics[0]?.id ?? ''
+  if (nic === undefined || nic.type !== interfaceType.toLowerCase()) return [referenceProblem(`${target}[0].id`, id)]
+  const problems: Problem[] = []
+  if (nic.location !== r.location) problems.push(referenceProblem(`${target}[0].id`, id))
+  const other = vmOf(nic)
+  if (other !== undefined && keyOf(other) !== keyOf(vmId)) {
+    problems.push({
+      code: 'NicInUse',
+      status: 400,
+      message: `Network Interface ${nic.id} is used by existing resource ${other}.`,
+      target: `${target}[0].id`,
+      found: other,
+      remedy: 'Make another network interface.',
+    })
+  }
+  if (hasAcceleratedNetworking(nic)) {
+    problems.push({
+      code: 'VMSizeIsNotPermittedToEnableAcceleratedNetworking',
+      status: 400,
+      message: `${vmId} has size ${r.vmSize ?? ''}, which is not compatible with enabling accelerated networking on network interface(s) on the VM. Compatible VM sizes: none, because confidential VMs have no accelerated networking.`,
+      target: `${target}[0]`,
+      expected: 'enableAcceleratedNetworking: false',
+      found: 'true',
+      remedy: 'Switch accelerated networking off on the network interface.',
+    })
+  }
+  return problems
+}

@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto'
+import type {
+  BootEvidence,
+  ErrorDetail,
+  ImageBuildStatus,
+  ImageRecord,
+  InstanceSpec,
+  InstanceStatus,
+} from '@strongroom/contract'
+import { ServiceError, type WireClient, type WireRequest, type WireResponse } from '@strongroom/platform'
+
+interface Answer {
+  status: number
+  body?: unknown
+}
+
+const time = (): string => new Date().toISOString()
+const missing = (): Answer => ({ status: 404, body: { error: { code: 'NotFound', message: 'There is none.' } } })
+
+export const referenceImage: ImageRecord = {
+  id: 'debian-13-cvm',
+  name: 'debian-13',
+  version: '13.1.0',
+  path: '/images/debian.raw',
+  sizeBytes: 1.5 * 2 ** 30,
+  sha256: '00',
+  builtAt: '2026-01-01T00:00:00.000Z',
+  source: 'reference',
+  osType: 'Linux',
+  qualifies: { confidential: true, diskEncryption: true, reasons: [] },
+  os: { id: 'debian', versionId: '13', kernel: '6.12' },
+}
+
+/**
+ * Stands for the machine's and the vault's wire in tests of the resource manager: it holds states and lets a test
+ * decide how a boot ends. It boots nothing.
+ */
+export class FakeWire implements WireClient {
+  readonly instances: Map<string, InstanceStatus> = new Map<string, InstanceStatus>()
+  readonly evidence: Map<string, BootEvidence> = new Map<string, BootEvidence>()
+  readonly keys: Map<string, { kid: string; body: Record<string, unknown> }> = new Map<
+    string,
+    { kid: string; body: Record<string, unknown> }
+  >()
+  readonly calls: { method: string; path: string; token: string | undefined; body: unknown }[] = []
+  images: ImageRecord[] = [referenceImage]
+  build: ImageBuildStatus = { state: 'Absent', steps: [] }
+  /** What a provisioning or a boot ends with; undefined is well. */
+  provisioningError: ErrorDetail | undefined
+  bootError: ErrorDetail | undefined
+  /** Boots stay in Booting while this is set. */
+  hangs = false
+  /** Requests whose `METHOD path` matches fail as if the peer were away. */
+  away: RegExp | undefined
+
+  async request<T>(o: WireRequest): Promise<WireResponse<T>> {
+    const url = new URL(o.url)
+    this.calls.push({ method: o.method, path: url.pathname, token: o.token, body: o.body })
+    if (this.away?.test(`${o.method} ${url.pathname}`) === true) {
+      throw new ServiceError({ code: 'PeerUnreachable', status: 503, message: 'The peer does not answer.' })
+    }
+    const answer = url.hostname.startsWith('platform.vault.') ? this.#vault(o, url) : this.#machine(o, url)
+    if (answer.status >= 400) {
+      const { error } = answer.body as { error: ErrorDetail }
+      throw new ServiceError({ code: error.code, status: answer.status, message: error.message })
+    }
+    return { status: answer.status, headers: {}, body: structuredClone(answer.body) as T }
+  }
+
+  close(): void {
+    // There is no connection.
+  }
+
+  /** The states that wait for time to pass take their next step. */
+  #advance(status: InstanceStatus): void {
+    const { provisioning, power } = status
+    const end = (steps: { endedAt?: string }[]): void => steps.forEach((step) => void (step.endedAt ??= time()))
+    if (provisioning.state === 'Running') {
+      end(provisioning.steps)
+      provisioning.state = this.provisioningError === undefined ? 'Succeeded' : 'Failed'
+      if (this.provisioningError !== undefined) provisioning.error = this.provisioningError
+    }
+    if (power.state === 'Stopping') power.state = 'Stopped'
+    else if (power.state === 'Starting') power.state = 'Booting'
+    else if (power.state === 'Booting' && !this.hangs) {
+      end(power.steps)
+      power.state = this.bootError === undefined ? 'Ready' : 'Failed'
+      if (this.bootError !== undefined) power.error = this.bootError
+      if (power.state === 'Ready') status.ssh = { host: '127.0.0.1', port: 2222 }
+    }
+  }
+
+  #start(status: InstanceStatus): void {
+    if (['Starting', 'Booting', 'Ready'].includes(status.power.state)) return
+    status.power = { state: 'Starting', since: time(), steps: [{ name: 'attest', startedAt: time() }] }
+  }
+
+  #machine(o: WireRequest, url: URL): Answer {
+    const [, collection, id, verb] = url.pathname.split('/')
+    if (collection === 'images') return this.#images(o, id)
+    if (id === undefined) return { status: 200, body: { value: [...this.instances.values()] } }
+    const status = this.instances.get(id)
+    if (o.method === 'PUT') {
+      const fresh: InstanceStatus = {
+        vmId: id,
+        spec: o.body as InstanceSpec,
+        provisioning: { state: 'Running', steps: [{ name: 'write disk', startedAt: time() }] },
+        power: { state: 'Stopped', since: time(), steps: [] },
+        notices: [],
+      }
+      if (status === undefined) this.instances.set(id, fresh)
+      return { status: 202, body: this.instances.get(id) }
+    }
+    if (o.method === 'DELETE') {
+      this.instances.delete(id)
+      return { status: 204 }
+    }
+    if (status === undefined) return missing()
+    if (verb === 'evidence') return this.evidence.has(id) ? { status: 200, body: this.evidence.get(id) } : missing()
+    if (verb === 'start') this.#start(status)
+    else if (verb === 'stop') status.power = { state: 'Stopping', since: time(), steps: [] }
+    else if (verb === 'restart') {
+      status.power = { state: 'Stopped', since: time(), steps: [] }
+      this.#start(status)
+    } else if (o.method === 'PATCH')
+      status.spec = {
+        ...status.spec,
+        ...(o.body as object),
+        security: { ...status.spec.security, ...(o.body as InstanceSpec).security },
+      }
+    else this.#advance(status)
+    return { status: verb === undefined ? 200 : 202, body: status }
+  }
+
+  #images(o: WireRequest, verb: string | undefined): Answer {
+    if (verb === undefined) return { status: 200, body: { value: this.images } }
+    if (verb === 'build') {
+      if (o.method === 'POST') this.build = { state: 'Running', steps: [] }
+      return { status: o.method === 'POST' ? 202 : 200, body: this.build }
+    }
+    const { name, path } = o.body as { name: string; path: string }
+    const image: ImageRecord = { ...referenceImage, id: name, name, path, source: 'import' }
+    this.images = [...this.images, image]
+    return { status: 200, body: image }
+  }
+
+  #vault(o: WireRequest, url: URL): Answer {
+    const [, collection, name = '', verb] = url.pathname.split('/')
+    if (collection === 'deletedkeys') return { status: 204 }
+    if (verb === 'create') {
+      const kid = `https://${url.hostname}/keys/${name}/${randomBytes(16).toString('hex')}`
+      this.keys.set(name, { kid, body: o.body as Record<string, unknown> })
+    }
+    const key = this.keys.get(name)
+    if (key === undefined) return missing()
+    if (o.method === 'DELETE') this.keys.delete(name)
+    return { status: 200, body: { key: { kid: key.kid } } }
+  }
+}

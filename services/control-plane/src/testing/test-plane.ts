@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ArmOperation, ErrorDetail } from '@strongroom/contract'
+import { createLogger, createSealer, ServiceError, systemClock, type Service, type Store } from '@strongroom/platform'
+import { createControlPlaneService } from '../index.ts'
+import { FakeWire } from './fake-wire.ts'
+
+export const subscriptionId = '0f2a9f3e-0000-4000-8000-00000000aaaa'
+export const tenantId = '0f2a9f3e-0000-4000-8000-00000000bbbb'
+export const ownerId = '0f2a9f3e-0000-4000-8000-00000000cccc'
+export const group: string = `/subscriptions/${subscriptionId}/resourceGroups/rg1`
+export const vmPath = (name: string): string => `${group}/providers/Microsoft.Compute/virtualMachines/${name}`
+export const networkPath = (kind: string, name: string): string =>
+  `${group}/providers/Microsoft.Network/${kind}/${name}`
+
+export interface TestReply {
+  status: number
+  headers: Record<string, string>
+  // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into member by member
+  body: any
+}
+
+export interface TestPlane {
+  wire: FakeWire
+  service: Service
+  /** As the owner, unless `as` is another principal or null for no token. */
+  send(
+    method: string,
+    path: string,
+    body?: unknown,
+    o?: { as?: string | null; headers?: Record<string, string> },
+  ): Promise<TestReply>
+  /** Sends, then follows the operation to its end. */
+  run(method: string, path: string, body?: unknown): Promise<{ reply: TestReply; operation: ArmOperation }>
+  follow(reply: TestReply): Promise<ArmOperation>
+}
+
+/** A resource manager on `store`'s data whose tokens are principals' object ids. */
+export async function openTestPlane(store: Store, wire: FakeWire = new FakeWire()): Promise<TestPlane> {
+  const service = await createControlPlaneService({
+    installation: {
+      id: 'test',
+      tenantId,
+      subscriptionId,
+      mode: 'simulated',
+      createdAt: '2026-01-01T00:00:00.000Z',
+      region: 'westeurope',
+      ports: { tls: 0, local: 0 },
+    },
+    stateDir: '/nonexistent',
+    cacheDir: '/nonexistent',
+    storeUrl: store.url,
+    storeService: store.service,
+    sealer: createSealer(new Uint8Array(32)),
+    clock: systemClock,
+    logger: createLogger({ level: 'silent' }),
+    wire,
+    tokens: { token: async (principal, audience) => `${principal} for ${audience}` },
+    verifier: {
+      verify: async (token, audiences) => {
+        if (!/^[0-9a-f-]{36}$/.test(token))
+          throw new ServiceError({
+            code: 'InvalidAuthenticationToken',
+            status: 401,
+            message: `Not a token for ${audiences.length} audiences.`,
+          })
+        return { objectId: token, appId: token, tenantId, claims: {} }
+      },
+    },
+    newId: randomUUID,
+    ownerObjectId: ownerId,
+    pollMs: 5,
+  })
+  await service.start()
+  const { app } = service.hosts[0]!
+
+  const send: TestPlane['send'] = async (method, path, body, o = {}) => {
+    const as = o.as === undefined ? ownerId : o.as
+    const url = path.includes('api-version=') ? path : `${path}${path.includes('?') ? '&' : '?'}api-version=2024-11-01`
+    const reply = await app.inject({
+      method: method as 'GET',
+      url,
+      headers: {
+        host: 'management.strongroom.internal',
+        ...(as !== null && { authorization: `Bearer ${as}` }),
+        ...o.headers,
+      },
+      ...(body !== undefined && { payload: body as object }),
+    })
+    return {
+      status: reply.statusCode,
+      headers: reply.headers as Record<string, string>,
+      body: reply.body === '' ? undefined : (JSON.parse(reply.body) as unknown),
+    }
+  }
+  const follow: TestPlane['follow'] = async (reply) => {
+    const url = new URL(reply.headers['azure-asyncoperation'] ?? 'missing:')
+    for (;;) {
+      const polled = await send('GET', url.pathname + url.search)
+      const operation = polled.body as ArmOperation
+      if (polled.status !== 200) throw new Error(JSON.stringify(polled.body))
+      if (operation.status !== 'InProgress') return operation
+      await sleep(5)
+    }
+  }
+  return {
+    wire,
+    service,
+    send,
+    follow,
+    run: async (method, path, body) => {
+      const reply = await send(method, path, body)
+      if (reply.status >= 400) throw new Error(JSON.stringify(reply.body))
+      return { reply, operation: await follow(reply) }
+    },
+  }
+}
+
+export const sshKey: string = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} me`
+
+/** A request body that tests bend. */
+// oxlint-disable-next-line typescript/no-explicit-any -- tests set members of any form
+export type Loose = any
+
+/** As `az vm create` sends it: nulls and a lower-case enum value included. */
+export function vmRequest(name: string): Loose {
+  return {
+    location: 'westeurope',
+    tags: { purpose: 'test' },
+    properties: {
+      hardwareProfile: { vmSize: 'Standard_DC2as_v5' },
+      securityProfile: {
+        securityType: 'ConfidentialVM',
+        uefiSettings: { secureBootEnabled: true, vTpmEnabled: 'true' },
+      },
+      storageProfile: {
+        imageReference: { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm', version: 'latest' },
+        osDisk: {
+          createOption: 'fromImage',
+          name: null,
+          deleteOption: null,
+          managedDisk: {
+            storageAccountType: null,
+            securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' },
+          },
+        },
+      },
+      osProfile: {
+        computerName: name,
+        adminUsername: 'azureuser',
+        linuxConfiguration: {
+          disablePasswordAuthentication: true,
+          ssh: { publicKeys: [{ path: '/home/azureuser/.ssh/authorized_keys', keyData: sshKey }] },
+        },
+      },
+      networkProfile: {
+        networkInterfaces: [
+          { id: networkPath('networkInterfaces', `${name}VMNic`), properties: { deleteOption: 'Delete' } },
+        ],
+      },
+    },
+  }
+}
+
+/** What the CLI makes before a VM: group, security group, network, address and interface. */
+export async function makeNetwork(plane: TestPlane, name: string): Promise<void> {
+  const location = 'westeurope'
+  const put = async (path: string, body: object): Promise<void> => {
+    const reply = await plane.send('PUT', path, body)
+    if (reply.status >= 300) throw new Error(JSON.stringify(reply.body))
+  }
+  await put(group, { location })
+  await put(networkPath('networkSecurityGroups', `${name}NSG`), { location, properties: { securityRules: [] } })
+  await put(networkPath('virtualNetworks', 'vnet'), {
+    location,
+    properties: {
+      addressSpace: { addressPrefixes: ['10.0.0.0/16'] },
+      subnets: [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }],
+    },
+  })
+  await put(networkPath('publicIPAddresses', `${name}PublicIP`), {
+    location,
+    sku: { name: 'Standard' },
+    properties: { publicIPAllocationMethod: 'Static' },
+  })
+  await put(networkPath('networkInterfaces', `${name}VMNic`), {
+    location,
+    properties: {
+      networkSecurityGroup: { id: networkPath('networkSecurityGroups', `${name}NSG`) },
+      ipConfigurations: [
+        {
+          name: 'ipconfig1',
+          properties: {
+            subnet: { id: `${networkPath('virtualNetworks', 'vnet')}/subnets/default` },
+            publicIPAddress: { id: networkPath('publicIPAddresses', `${name}PublicIP`) },
+          },
+        },
+      ],
+    },
+  })
+}
+
+export const codesOf = (body: { error: ErrorDetail }): string[] => [
+  body.error.code,
+  ...(body.error.details ?? []).map((detail) => detail.code),
+]
