@@ -7,6 +7,16 @@ export { formatGuid, parseGuid } from './bytes/guid.ts'
 export { fromHex, toHex } from './bytes/hex.ts'
 export { DerReader, derTag, type DerValue } from './der/der-reader.ts'
 export * from './der/der-values.ts'
+export {
+  allOf,
+  appraised,
+  failed,
+  firstFailure,
+  passed,
+  skipped,
+  type Check,
+  type CheckOutcome,
+} from './result/check.ts'
 export * from './result/errors.ts'
 export type { Failure, FailureCode } from './result/failure.ts'
 export type { TrustAnchor, TrustAnchors } from './result/trust-anchors.ts'

@@ -52,7 +52,7 @@ export function buildHclReport(o: {
   claims: Uint8Array
   version?: 1 | 2
   requestType?: HclRequestType
-  capabilities?: number
+  capabilities?: number | undefined
 }): Uint8Array {
   const length = hardwareLength[o.reportType]
   if (o.hardwareReport.length !== length) {

@@ -45,6 +45,7 @@ export type SnpSigningKey = 'VCEK' | 'VLEK' | 'None'
 
 /** ATTESTATION_REPORT of the SNP ABI specification (AMD 56860), versions 2, 3 and 5. */
 export interface SnpReport {
+  /** Never an identity: whoever has a report can write its signature in a second form. `reportId` and `signed` are stable. */
   raw: Uint8Array
   /** The bytes that the signature covers. */
   signed: Uint8Array

@@ -1,0 +1,179 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ByteWriter } from '../bytes/byte-writer.ts'
+import { parseGuid } from '../bytes/guid.ts'
+import { fromHex, toHex } from '../bytes/hex.ts'
+import { ParseError } from '../result/errors.ts'
+import { parseSnpFirmware } from './snp-firmware.ts'
+import { snpKernelHashesPage } from './snp-kernel-hashes.ts'
+import { snpFirmwareDigest, snpLaunchDigest } from './snp-launch-digest.ts'
+import { cpuSignature, cpuSignatureOf } from './snp-vmsa.ts'
+
+const corpus = process.env['STRONGROOM_EVIDENCE'] ?? '/work/shared/evidence'
+const vectorsPath = join(corpus, 'launch-digest-vectors/vectors-public.json')
+const present = existsSync(vectorsPath)
+const code = (wanted: string): unknown => expect.objectContaining({ code: wanted })
+
+interface Vector {
+  name: string
+  mode: string
+  vmm: string
+  vcpus: number
+  vcpuType: string
+  ovmf: string
+  ovmfHash: string | null
+  kernel: string | null
+  initrd: string | null
+  append: string | null
+  guestFeatures: string
+  expected: string
+}
+const all = present
+  ? (JSON.parse(readFileSync(vectorsPath, 'utf8')) as {
+      vectors: Vector[]
+      cpuSigs: Record<string, string>
+      snpOvmfHash: { ovmf: string; expected: string }[]
+    })
+  : { vectors: [], cpuSigs: {}, snpOvmfHash: [] }
+const read = (path: string): Uint8Array => new Uint8Array(readFileSync(join(corpus, path)))
+
+describe.skipIf(!present)('launch digests that other implementations computed', () => {
+  const vectors = all.vectors.filter((vector) => vector.mode === 'SEV_SNP' && vector.vmm === 'QEMU')
+
+  it('are at hand', () => expect(vectors.length).toBeGreaterThanOrEqual(25))
+
+  it.each(vectors.map((vector) => [vector.name, vector] as const))('%s', async (_, vector) => {
+    const firmware = read(vector.ovmf)
+    const address = parseSnpFirmware(firmware).hashTableAddress
+    const direct = vector.kernel !== null && address !== undefined
+    const digest = await snpLaunchDigest({
+      firmware,
+      vCPUs: vector.vcpus,
+      vcpuType: vector.vcpuType,
+      sevFeatures: BigInt(vector.guestFeatures),
+      ...(vector.ovmfHash === null ? {} : { firmwareDigest: fromHex(vector.ovmfHash) }),
+      ...(direct
+        ? {
+            kernelHashes: await snpKernelHashesPage(
+              {
+                kernel: read(vector.kernel!),
+                ...(vector.initrd === null ? {} : { initrd: read(vector.initrd) }),
+                ...(vector.append === null ? {} : { commandLine: vector.append }),
+              },
+              address,
+            ),
+          }
+        : {}),
+    })
+    expect(toHex(digest)).toBe(vector.expected)
+  })
+
+  it.each(all.snpOvmfHash.map((entry) => [entry.ovmf, entry.expected]))('%s alone', async (ovmf, expected) => {
+    expect(toHex(await snpFirmwareDigest(read(ovmf!)))).toBe(expected)
+  })
+
+  it.each(Object.entries(all.cpuSigs))('%s has signature %s', (type, signature) => {
+    expect(cpuSignatureOf(type)).toBe(Number(signature))
+  })
+})
+
+/** One page with OVMF's table, SEV metadata and reset block, as small as an image can be. */
+function tinyFirmware(
+  o: { sections?: [number, number, number][]; version?: number; without?: string } = {},
+): Uint8Array {
+  const { sections = [[0x800000, 0x1000, 1]], version = 1, without } = o
+  const metadata = new ByteWriter()
+    .u32le(0x56455341)
+    .u32le(16 + 12 * sections.length)
+    .u32le(version)
+    .u32le(sections.length)
+  for (const [address, size, type] of sections) metadata.u32le(address).u32le(size).u32le(type)
+  const table = new ByteWriter()
+  const entry = (guid: string, data: Uint8Array): void => {
+    if (guid !== without)
+      table
+        .bytes(data)
+        .u16le(data.length + 18)
+        .bytes(parseGuid(guid))
+  }
+  entry('dc886566-984a-4798-a75e-5585a7bf67cc', new ByteWriter().u32le(4096).finish())
+  entry('00f771de-1a7e-4fcb-890e-68c77e2fb44e', new ByteWriter().u32le(0x80b004).finish())
+  table.u16le(table.length + 18).bytes(parseGuid('96b582de-1fb2-45f7-baea-a366c55a082d'))
+  const body = metadata.finish()
+  return new ByteWriter()
+    .bytes(body)
+    .zero(4096 - 32 - body.length - table.length)
+    .bytes(table.finish())
+    .zero(32)
+    .finish()
+}
+
+describe('snpLaunchDigest', () => {
+  const guest = { firmware: tinyFirmware(), vCPUs: 2, vcpuType: 'EPYC-Milan' }
+
+  it('changes with every part of the guest', async () => {
+    const changed = Uint8Array.from(guest.firmware)
+    changed[200]! ^= 1
+    const digests = await Promise.all([
+      snpLaunchDigest(guest),
+      snpLaunchDigest({ ...guest, firmware: changed }),
+      snpLaunchDigest({ ...guest, firmware: tinyFirmware({ sections: [[0x800000, 0x1000, 3]] }) }),
+      snpLaunchDigest({ ...guest, vCPUs: 3 }),
+      snpLaunchDigest({ ...guest, vcpuType: 'EPYC-Genoa' }),
+      snpLaunchDigest({ ...guest, sevFeatures: 0x21n }),
+    ])
+    expect(new Set(digests.map(toHex)).size).toBe(digests.length)
+    expect(toHex(await snpLaunchDigest({ ...guest, vcpuType: 'EPYC-Milan-v2' }))).toBe(toHex(digests[0]!))
+  })
+
+  it('refuses firmware that cannot be an SNP guest', async () => {
+    const without = tinyFirmware({ without: 'dc886566-984a-4798-a75e-5585a7bf67cc' })
+    await expect(snpLaunchDigest({ ...guest, firmware: without })).rejects.toMatchObject({ code: 'Missing' })
+    await expect(snpLaunchDigest({ ...guest, firmware: new Uint8Array(4096) })).rejects.toMatchObject({
+      code: 'WrongMagic',
+    })
+    await expect(snpLaunchDigest({ ...guest, firmware: new Uint8Array(10) })).rejects.toMatchObject({
+      code: 'Truncated',
+    })
+    await expect(snpFirmwareDigest(new Uint8Array(4095))).rejects.toMatchObject({ code: 'WrongLength' })
+    expect(() => parseSnpFirmware(tinyFirmware({ version: 2 }))).toThrow(code('UnknownVersion'))
+    expect(() => parseSnpFirmware(tinyFirmware({ sections: [[0x800000, 0x1000, 9]] }))).toThrow(code('UnknownType'))
+    expect(() => parseSnpFirmware(tinyFirmware({ sections: [[0x800001, 0x1000, 1]] }))).toThrow(code('InvalidValue'))
+  })
+
+  it('refuses processors it does not know and impossible numbers of them', async () => {
+    await expect(snpLaunchDigest({ ...guest, vcpuType: 'Nehalem' })).rejects.toMatchObject({ code: 'UnknownType' })
+    for (const vCPUs of [0, -1, 1.5, 2000]) {
+      await expect(snpLaunchDigest({ ...guest, vCPUs })).rejects.toMatchObject({ code: 'InvalidValue' })
+    }
+  })
+
+  it('refuses kernel hashes where the firmware would not check them', async () => {
+    const kernelHashes = await snpKernelHashesPage({ kernel: Uint8Array.of(1) }, 0x810c00)
+    await expect(snpLaunchDigest({ ...guest, kernelHashes })).rejects.toMatchObject({ code: 'Missing' })
+    await expect(snpKernelHashesPage({ kernel: Uint8Array.of(1) }, 0x810ff0)).rejects.toMatchObject({
+      code: 'InvalidValue',
+    })
+  })
+
+  it('never ends in another error than a ParseError on broken images', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(4095), fc.nat(255)), { maxLength: 20 }), (edits) => {
+        const image = tinyFirmware()
+        for (const [at, byte] of edits) image[at] = byte
+        try {
+          parseSnpFirmware(image)
+        } catch (error) {
+          expect(error).toBeInstanceOf(ParseError)
+        }
+      }),
+    )
+  })
+
+  it('writes families above 15 as CPUID does', () => {
+    expect(cpuSignature(14, 1, 2)).toBe(0xe12)
+    expect(cpuSignature(23, 1, 2)).toBe(0x800f12)
+  })
+})
