@@ -92,7 +92,6 @@ export class OperationLog {
   /** Walks the whole log. A log that was put back whole to an earlier state, head included, is not told apart. */
   async verify(): Promise<LogVerdict> {
     const db = this.#store.db as Kysely<Tables>
-    const head = await db.selectFrom('operation_log_head').selectAll().where('id', '=', 1).executeTakeFirst()
     let sequence = 0
     let previous = ''
     for (;;) {
@@ -100,23 +99,29 @@ export class OperationLog {
         .selectFrom('operation_log')
         .selectAll()
         .where('sequence', '>', sequence)
-        .where('sequence', '<=', head?.sequence ?? Number.MAX_SAFE_INTEGER)
         .orderBy('sequence')
         .limit(500)
         .execute()
-      if (rows.length === 0) break
       for (const row of rows) {
         const good = row.sequence === sequence + 1 && equal(row.mac, this.#entryMac(row, previous))
         if (!good) return { entries: sequence, brokenAt: sequence + 1 }
         sequence = row.sequence
         previous = row.mac
       }
+      if (rows.length > 0) continue
+      const head = await db.selectFrom('operation_log_head').selectAll().where('id', '=', 1).executeTakeFirst()
+      if (!head) return sequence === 0 ? { entries: 0 } : { entries: sequence, brokenAt: sequence }
+      const genuine = equal(head.mac, this.#head(head.sequence, head.last_mac).mac)
+      if (genuine && head.sequence === sequence && head.last_mac === previous) return { entries: sequence }
+      // Entries that were written since the last read lie between it and the head; else they are missing.
+      const next = await db
+        .selectFrom('operation_log')
+        .select('sequence')
+        .where('sequence', '>', sequence)
+        .limit(1)
+        .execute()
+      if (!genuine || next.length === 0) return { entries: sequence, brokenAt: sequence + 1 }
     }
-    const expected = head && this.#head(head.sequence, head.last_mac)
-    const whole = head
-      ? equal(head.mac, expected!.mac) && head.sequence === sequence && head.last_mac === previous
-      : sequence === 0
-    return whole ? { entries: sequence } : { entries: sequence, brokenAt: sequence + 1 }
   }
 
   #entryMac(row: Omit<OperationLogRow, 'mac'>, previous: string): string {

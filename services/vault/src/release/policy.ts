@@ -88,6 +88,10 @@ class Reader {
     if (typeof equals !== 'string' && typeof equals !== 'boolean' && typeof equals !== 'number') {
       throw invalid(`${place}.equals`, 'a string, a number, true or false', shown(equals))
     }
+    // Beyond this, different numbers of the text are the same number here.
+    if (typeof equals === 'number' && Math.abs(equals) > Number.MAX_SAFE_INTEGER) {
+      throw invalid(`${place}.equals`, `a number up to ${Number.MAX_SAFE_INTEGER}`, shown(equals))
+    }
     return { claim, equals }
   }
 

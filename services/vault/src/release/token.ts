@@ -43,7 +43,7 @@ export async function verifyAttestationToken(o: {
       typeof token === 'string' ? `${token.length} characters` : shown(token),
     )
   }
-  let header: { alg?: unknown; kid?: unknown }
+  let header: { alg?: unknown; kid?: unknown; crit?: unknown; b64?: unknown }
   let unverified: Record<string, unknown>
   try {
     header = decodeProtectedHeader(token)
@@ -64,6 +64,10 @@ export async function verifyAttestationToken(o: {
     throw unverifiable('iss', 'an attestation provider of this installation', shown(unverified.iss))
   }
   if (header.alg !== 'RS256') throw unverifiable('alg', 'RS256', shown(header.alg))
+  // RFC 7515 section 4.1.11: what is critical has to be understood, and nothing is here.
+  if (header.crit !== undefined || header.b64 !== undefined) {
+    throw unverifiable('crit', 'no critical extensions', shown(header.crit ?? header.b64))
+  }
   const { kid } = header
   if (typeof kid !== 'string') throw unverifiable('kid', 'the id of a key of the authority', shown(kid))
   const key = await o.keys.key(authority, kid)

@@ -1,5 +1,5 @@
 import { constants, createDecipheriv, privateDecrypt, X509Certificate, verify, type KeyObject } from 'node:crypto'
-import type { ReleasedKey, ReleasedKeyEnvelope } from '@strongroom/contract'
+import type { ReleasedKey, ReleasedKeyEnvelope, ReleaseWrapping } from '@strongroom/contract'
 
 const oaep = { CKM_RSA_AES_KEY_WRAP: 'sha1', RSA_AES_KEY_WRAP_256: 'sha256', RSA_AES_KEY_WRAP_384: 'sha384' }
 
@@ -22,12 +22,16 @@ export function unwrapRelease(o: { jws: string; transferKey: KeyObject; caPem: s
     Buffer.from(payload.response.key.key.key_hsm!, 'base64url').toString(),
   ) as ReleasedKeyEnvelope
   const ciphertext = Buffer.from(envelope.ciphertext, 'base64url')
-  const modulusBytes = o.transferKey.asymmetricKeyDetails!.modulusLength! / 8
+  return { payload, envelope, secret: openWrapped(ciphertext, o.transferKey, envelope.header.enc) }
+}
+
+/** The reverse of rsaAesKeyWrap. */
+export function openWrapped(wrapped: Uint8Array, transferKey: KeyObject, enc: ReleaseWrapping): Buffer {
+  const modulusBytes = transferKey.asymmetricKeyDetails!.modulusLength! / 8
   const aesKey = privateDecrypt(
-    { key: o.transferKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: oaep[envelope.header.enc] },
-    ciphertext.subarray(0, modulusBytes),
+    { key: transferKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: oaep[enc] },
+    wrapped.subarray(0, modulusBytes),
   )
   const decipher = createDecipheriv('id-aes256-wrap-pad', aesKey, Buffer.from('a65959a6', 'hex'))
-  const secret = Buffer.concat([decipher.update(ciphertext.subarray(modulusBytes)), decipher.final()])
-  return { payload, envelope, secret }
+  return Buffer.concat([decipher.update(wrapped.subarray(modulusBytes)), decipher.final()])
 }

@@ -1,0 +1,99 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { createFakeProvider, providerUrl } from '../testing/fake-provider.ts'
+import { Authorities } from './authorities.ts'
+
+const jwkOf = (bits: number, more: object = {}): Record<string, unknown> => ({
+  ...generateKeyPairSync('rsa', { modulusLength: bits }).publicKey.export({ format: 'jwk' }),
+  ...more,
+})
+
+describe('keys of authorities', () => {
+  const setUp = () => {
+    let now = new Date('2026-01-01T00:00:00Z')
+    const clock = { now: () => now }
+    const provider = createFakeProvider(clock.now)
+    const later = (seconds: number): void => void (now = new Date(now.getTime() + seconds * 1000))
+    return { provider, later, authorities: new Authorities({ wire: provider.wire, clock }) }
+  }
+
+  it('are fetched once for many requests and kept for an hour', async () => {
+    const { provider, later, authorities } = setUp()
+    const keys = await Promise.all(Array.from({ length: 10 }, () => authorities.key(providerUrl, 'provider-1')))
+    expect(keys.every((key) => key !== undefined)).toBe(true)
+    await authorities.key(`${providerUrl}/`, 'provider-1')
+    expect(provider.asked).toHaveLength(1)
+    later(3601)
+    await authorities.key(providerUrl, 'provider-1')
+    expect(provider.asked).toHaveLength(2)
+  })
+
+  it('are fetched again for an unknown id, but not at the pace of the requests', async () => {
+    const { provider, later, authorities } = setUp()
+    await authorities.key(providerUrl, 'provider-1')
+    provider.published.keys.push(jwkOf(2048, { kid: 'provider-2' }))
+    for (let index = 0; index < 20; index++) await authorities.key(providerUrl, 'provider-2')
+    expect(provider.asked).toHaveLength(1)
+    later(31)
+    expect(await authorities.key(providerUrl, 'provider-2')).toBeDefined()
+    expect(provider.asked).toHaveLength(2)
+  })
+
+  it('that were withdrawn stop counting within an hour', async () => {
+    const { provider, later, authorities } = setUp()
+    expect(await authorities.key(providerUrl, 'provider-1')).toBeDefined()
+    provider.published.keys = []
+    later(3601)
+    expect(await authorities.key(providerUrl, 'provider-1')).toBeUndefined()
+  })
+
+  it('count only as RSA keys of at least 2048 bits for RS256 signatures', async () => {
+    const { provider, authorities } = setUp()
+    provider.published.keys = [
+      jwkOf(1024, { kid: 'small' }),
+      jwkOf(2048, { kid: 'enc', use: 'enc' }),
+      jwkOf(2048, { kid: 'pss', alg: 'PS256' }),
+      { kid: 'oct', kty: 'oct', k: 'AAAA' },
+      { kid: 'broken', kty: 'RSA', n: 7, e: 'AQAB' },
+      { kid: 'x5c', kty: 'RSA', x5c: ['AAAA'] },
+      jwkOf(2048, { kid: 7 }),
+      jwkOf(2048, { kid: 'good' }),
+    ]
+    for (const kid of ['small', 'enc', 'pss', 'oct', 'broken', 'x5c', '7']) {
+      expect(await authorities.key(providerUrl, kid)).toBeUndefined()
+    }
+    expect(await authorities.key(providerUrl, 'good')).toBeDefined()
+  })
+
+  it('are not asked of hosts that are not providers of the installation', async () => {
+    const { provider, authorities } = setUp()
+    for (const authority of [
+      'https://sharedweu.weu.attest.azure.net',
+      'https://vault.strongroom.internal',
+      'https://attest.strongroom.internal',
+      'https://a.attest.strongroom.internal.evil.example',
+      'https://evil.example/.attest.strongroom.internal',
+      'http://a.attest.strongroom.internal',
+    ]) {
+      expect(authorities.trusts(authority)).toBe(false)
+      expect(await authorities.key(authority, 'provider-1')).toBeUndefined()
+    }
+    expect(provider.asked).toEqual([])
+  })
+
+  it('that cannot be fetched make the request fail as unavailable, not as refused', async () => {
+    const { authorities } = setUp()
+    await expect(authorities.key('https://other.weu.attest.strongroom.internal', 'k')).rejects.toMatchObject({
+      code: 'AuthorityUnavailable',
+      status: 503,
+    })
+  })
+
+  it('are a bounded number of garbage or none at all without failing', async () => {
+    const { provider, authorities } = setUp()
+    for (const published of [undefined, null, [], { keys: {} }, { keys: [null, 1, 'x', []] }]) {
+      provider.published = published as never
+      expect(await authorities.key(providerUrl, 'provider-1')).toBeUndefined()
+    }
+  })
+})

@@ -1,0 +1,158 @@
+import { existsSync, readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { defaultCvmReleasePolicy, platformKeyReleasePolicy } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { normalAuthority, parseReleasePolicy } from './policy.ts'
+
+const encoded = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+const authority = 'https://sharedweu.weu.attest.strongroom.internal'
+const condition = { claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' }
+const policyWith = (entry: object): object => ({
+  version: '1.0.0',
+  anyOf: [{ authority, allOf: [condition], ...entry }],
+})
+
+function refusal(value: unknown): { target: string | undefined; status: number } {
+  try {
+    parseReleasePolicy(encoded(value))
+  } catch (error) {
+    if (error instanceof ServiceError) return { target: error.target, status: error.status }
+    throw error
+  }
+  throw new Error('the policy was accepted')
+}
+
+describe('reading a release policy', () => {
+  it('reads what the platform and az write', () => {
+    const policies = [
+      platformKeyReleasePolicy({ authority, attestationType: 'tdxvm', vmId: 'A' }),
+      defaultCvmReleasePolicy(`${authority}/`),
+    ]
+    for (const policy of policies) expect(parseReleasePolicy(encoded(policy))).toEqual(policy)
+  })
+
+  it('reads groups within groups and policies without a version', () => {
+    const policy = { anyOf: [{ authority, anyOf: [condition, { allOf: [condition, { anyOf: [condition] }] }] }] }
+    expect(parseReleasePolicy(encoded(policy))).toEqual({ version: '1.0.0', ...policy })
+  })
+
+  it.each([
+    ['an unknown version', { ...policyWith({}), version: '2.0.0' }, '$.version'],
+    ['a field of no meaning', { ...policyWith({}), denyOf: [] }, '$.denyOf'],
+    ['no authorities', { version: '1.0.0', anyOf: [] }, '$.anyOf'],
+    ['authorities that are no list', { version: '1.0.0', anyOf: {} }, '$.anyOf'],
+    ['allOf at the top', { version: '1.0.0', allOf: [condition] }, '$.allOf'],
+    ['both allOf and anyOf', policyWith({ anyOf: [condition] }), '$.anyOf[0]'],
+    ['an authority without conditions', { anyOf: [{ authority }] }, '$.anyOf[0]'],
+    ['an empty list of conditions', policyWith({ allOf: [] }), '$.anyOf[0].allOf'],
+    ['no authority', { anyOf: [{ allOf: [condition] }] }, '$.anyOf[0].authority'],
+    ['an authority by http', policyWith({ authority: 'http://a.attest.strongroom.internal' }), '$.anyOf[0].authority'],
+    ['an authority with a path', policyWith({ authority: `${authority}/x` }), '$.anyOf[0].authority'],
+    ['an authority with a user', policyWith({ authority: 'https://a@b.c' }), '$.anyOf[0].authority'],
+    ['an authority with a port', policyWith({ authority: `${authority}:444` }), '$.anyOf[0].authority'],
+    ['an unknown operator', policyWith({ allOf: [{ claim: 'a', notEquals: 1 }] }), '$.anyOf[0].allOf[0].notEquals'],
+    ['a second operator', policyWith({ allOf: [{ ...condition, exists: true }] }), '$.anyOf[0].allOf[0].exists'],
+    [
+      'a condition beside a group',
+      policyWith({ allOf: [{ ...condition, allOf: [condition] }] }),
+      '$.anyOf[0].allOf[0].claim',
+    ],
+    ['no operator', policyWith({ allOf: [{ claim: 'a' }] }), '$.anyOf[0].allOf[0].equals'],
+    ['null as a value', policyWith({ allOf: [{ claim: 'a', equals: null }] }), '$.anyOf[0].allOf[0].equals'],
+    ['an object as a value', policyWith({ allOf: [{ claim: 'a', equals: {} }] }), '$.anyOf[0].allOf[0].equals'],
+    ['a list as a value', policyWith({ allOf: [{ claim: 'a', equals: ['x'] }] }), '$.anyOf[0].allOf[0].equals'],
+    [
+      'a number that is not exact',
+      policyWith({ allOf: [{ claim: 'a', equals: 2 ** 53 }] }),
+      '$.anyOf[0].allOf[0].equals',
+    ],
+    ['an empty claim', policyWith({ allOf: [{ claim: '', equals: 1 }] }), '$.anyOf[0].allOf[0].claim'],
+    ['an empty part of a claim', policyWith({ allOf: [{ claim: 'a..b', equals: 1 }] }), '$.anyOf[0].allOf[0].claim'],
+    [
+      'a claim of too many parts',
+      policyWith({ allOf: [{ claim: 'a.'.repeat(16) + 'a', equals: 1 }] }),
+      '$.anyOf[0].allOf[0].claim',
+    ],
+    ['a text', '"policy"', '$'],
+    ['null', 'null', '$'],
+    ['no JSON', '{', 'release_policy.data'],
+  ])('refuses %s and says where', (_, value, target) => {
+    expect(refusal(value)).toEqual({ target, status: 400 })
+  })
+
+  it('refuses bombs: depth, number of conditions, size', () => {
+    let nested: object = condition
+    for (let depth = 0; depth < 2000; depth++) nested = { anyOf: [nested] }
+    expect(refusal(policyWith({ allOf: [nested] })).status).toBe(400)
+    expect(refusal(policyWith({ allOf: Array.from({ length: 2001 }, () => ({ claim: 'a', equals: 1 })) })).status).toBe(
+      400,
+    )
+    const group = { allOf: Array.from({ length: 50 }, () => ({ claim: 'a', equals: 1 })) }
+    expect(refusal({ anyOf: Array.from({ length: 50 }, () => ({ authority: 'https://a', ...group })) }).status).toBe(
+      400,
+    )
+    expect(refusal(`${' '.repeat(70_000)}{}`).target).toBe('release_policy.data')
+  })
+
+  it('refuses data that is not base64url and foreign content types', () => {
+    for (const data of [undefined, '', 'a b', '{}', 7]) expect(() => parseReleasePolicy(data)).toThrow(ServiceError)
+    expect(() => parseReleasePolicy(encoded(policyWith({})), 'application/xml')).toThrow(ServiceError)
+    expect(() => parseReleasePolicy(encoded(policyWith({})), 'application/json; charset=utf-8')).not.toThrow()
+  })
+
+  it('refuses or understands any JSON, and never fails in another way', () => {
+    const json = fc.oneof(
+      fc.jsonValue(),
+      fc.record({
+        version: fc.constant('1.0.0'),
+        anyOf: fc.array(fc.record({ authority: fc.string(), allOf: fc.jsonValue() })),
+      }),
+    )
+    fc.assert(
+      fc.property(json, (value) => {
+        try {
+          expect(parseReleasePolicy(encoded(value)).anyOf.length).toBeGreaterThan(0)
+        } catch (error) {
+          expect(error).toBeInstanceOf(ServiceError)
+        }
+      }),
+    )
+  })
+})
+
+describe('authorities', () => {
+  it('are compared without the trailing slash and without case', () => {
+    expect(normalAuthority('https://SharedWeu.weu.attest.azure.net/')).toBe('https://sharedweu.weu.attest.azure.net')
+  })
+
+  it('are nothing but a host', () => {
+    for (const text of [
+      'https://a//',
+      'https://a/b',
+      'https://a?b',
+      'https://a#b',
+      'https://a\\b',
+      'https://[::1]',
+      'ftp://a',
+      'https://',
+      'https://a b',
+      ' https://a',
+    ])
+      expect(normalAuthority(text)).toBeUndefined()
+  })
+})
+
+const shared = '/work/shared/evidence'
+describe.skipIf(!existsSync(`${shared}/MANIFEST.json`))('published release policies', () => {
+  it.each([
+    'ThomVanL-blog-2022-12-azure-confidential-computing-secure-key-release/cvm-release-policy.json',
+    'Azure-confidential-computing-cvm-guest-attestation/public_SKR_policy-datadisk.json',
+  ])('reads %s', (path) => {
+    const text = readFileSync(`${shared}/${path}`, 'utf8')
+    expect(parseReleasePolicy(encoded(text)).anyOf).toHaveLength(
+      (JSON.parse(text) as { anyOf: unknown[] }).anyOf.length,
+    )
+  })
+})
