@@ -1,0 +1,60 @@
+import { ServiceError } from '@strongroom/platform'
+
+/** What the guest's agent posts when its services run. Everything in it is the guest's word until it is verified. */
+export interface BootReport {
+  nonce: Uint8Array
+  quoteMessage: Uint8Array
+  quoteSignature: Uint8Array
+  pcrs: Map<number, Uint8Array>
+  eventLog: Uint8Array
+  rootDevice?: { device: string; cipher: string; luksUuid: string }
+}
+
+const base64url = /^[A-Za-z0-9_-]+$/
+const digest = /^[0-9a-f]{64}$/
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** @throws ServiceError 400 InvalidBootReport naming the field */
+export function parseBootReport(body: unknown): BootReport {
+  if (typeof body !== 'object' || body === null) throw invalid('body', 'a JSON object')
+  const fields = body as Record<string, unknown>
+  const rootDevice = fields['rootDevice'] === undefined ? undefined : parseRootDevice(fields['rootDevice'])
+  return {
+    nonce: bytes(fields, 'nonce', 64),
+    quoteMessage: bytes(fields, 'quoteMessage', 1024),
+    quoteSignature: bytes(fields, 'quoteSignature', 1024),
+    pcrs: parseRegisters(fields['pcrs']),
+    eventLog: bytes(fields, 'eventLog', 1024 * 1024),
+    ...(rootDevice && { rootDevice }),
+  }
+}
+
+function parseRegisters(value: unknown): Map<number, Uint8Array> {
+  if (typeof value !== 'object' || value === null) throw invalid('pcrs', 'an object of registers')
+  const registers = new Map<number, Uint8Array>()
+  for (const [index, text] of Object.entries(value)) {
+    if (!/^(0|1?[0-9]|2[0-3])$/.test(index) || typeof text !== 'string' || !digest.test(text)) {
+      throw invalid(`pcrs.${index.slice(0, 10)}`, '64 hexadecimal digits under a register from 0 to 23')
+    }
+    registers.set(Number(index), Buffer.from(text, 'hex'))
+  }
+  return registers
+}
+
+function parseRootDevice(value: unknown): { device: string; cipher: string; luksUuid: string } {
+  const { device, cipher, luksUuid } = (value ?? {}) as Record<string, unknown>
+  if (typeof device !== 'string' || !/^\/dev\/[\w/.-]{1,100}$/.test(device)) throw invalid('rootDevice.device', 'a path under /dev')
+  if (typeof cipher !== 'string' || !/^[\w:.-]{1,60}$/.test(cipher)) throw invalid('rootDevice.cipher', 'the name of a cipher')
+  if (typeof luksUuid !== 'string' || !uuid.test(luksUuid)) throw invalid('rootDevice.luksUuid', 'a UUID')
+  return { device, cipher, luksUuid }
+}
+
+function bytes(fields: Record<string, unknown>, name: string, limit: number): Uint8Array {
+  const text = fields[name]
+  if (typeof text !== 'string' || !base64url.test(text) || text.length > limit * 1.4) throw invalid(name, `base64url of at most ${limit} bytes`)
+  return Buffer.from(text, 'base64url')
+}
+
+function invalid(target: string, expected: string): ServiceError {
+  return new ServiceError({ code: 'InvalidBootReport', status: 400, message: `The boot report's ${target} has another form.`, target, expected })
+}

@@ -1,0 +1,57 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { InstanceSpec } from '@strongroom/contract'
+
+interface RsaJwk {
+  kid: string
+  key_ops: string[]
+  kty: 'RSA'
+  e: string
+  n: string
+}
+
+function jwk(kid: string, use: 'sign' | 'encrypt', key: KeyObject): RsaJwk {
+  const { n = '', e = '' } = key.export({ format: 'jwk' })
+  return { kid, key_ops: [use], kty: 'RSA', e, n }
+}
+
+const rsaKey = (spki: Uint8Array): KeyObject => createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+
+/** `vm-configuration` of Azure's paravisor (facts section 4.2). */
+function configuration(spec: InstanceSpec): Record<string, unknown> {
+  return {
+    'console-enabled': true,
+    'secure-boot': spec.security.secureBoot,
+    'tpm-enabled': spec.security.vTpm,
+    'tpm-persisted': spec.security.encryption !== 'NonPersistedTPM',
+    vmUniqueId: spec.vmId,
+  }
+}
+
+const encode = (claims: object): Uint8Array => new TextEncoder().encode(JSON.stringify(claims))
+
+/**
+ * Claims of the report that opens the guest state. The transfer key comes first: the key service wraps to the first key
+ * for encryption. The TPM's keys bind this vTPM to the same report.
+ */
+export function releaseClaims(o: { spec: InstanceSpec; transferKey: KeyObject; akSpki: Uint8Array; ekSpki: Uint8Array }): Uint8Array {
+  return encode({
+    keys: [
+      jwk('HCLTransferKey', 'encrypt', o.transferKey),
+      jwk('HCLAkPub', 'sign', rsaKey(o.akSpki)),
+      jwk('HCLEkPub', 'encrypt', rsaKey(o.ekSpki)),
+    ],
+    'vm-configuration': configuration(o.spec),
+  })
+}
+
+/** Claims of the report in the vTPM: the attestation key alone, for an NV index of swtpm has room for one key. */
+export function vtpmClaims(o: { spec: InstanceSpec; akSpki: Uint8Array }): Uint8Array {
+  return encode({ keys: [jwk('HCLAkPub', 'sign', rsaKey(o.akSpki))], 'vm-configuration': configuration(o.spec) })
+}
+
+/** 64 bytes: the SHA-256 of the exact claims, then zeros. */
+export async function reportData(claims: Uint8Array): Promise<Uint8Array> {
+  const bytes = new Uint8Array(64)
+  bytes.set(new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(claims))))
+  return bytes
+}

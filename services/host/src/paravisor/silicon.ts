@@ -1,0 +1,71 @@
+import type { Base64Url, Hex, InstanceSpec, SnpEvidence, TdxEvidence, Tee } from '@strongroom/contract'
+import type { Silicon } from '@strongroom/silicon'
+
+export interface HardwareReport {
+  /** As it lies in Azure's HCL report: SNP report or TDREPORT. */
+  bytes: Uint8Array
+  /** What a verifier needs, for the boot evidence. */
+  evidence(): Promise<SnpEvidence | TdxEvidence>
+  /** Request to the attestation provider: path and evidence, without the runtime data. */
+  request(): Promise<{ path: '/attest/SevSnpVm' | '/attest/TdxVm'; body: Record<string, unknown> }>
+}
+
+export interface LaunchedVm {
+  tee: Tee
+  measurement: Hex
+  report(reportData: Uint8Array): Promise<HardwareReport>
+}
+
+/** QEMU's names of the processors that the technologies come with. */
+export const cpuModels: Record<Tee, string> = { SNP: 'EPYC-Milan', TDX: 'SapphireRapids' }
+
+const base64url = (bytes: Uint8Array): Base64Url => Buffer.from(bytes).toString('base64url')
+
+/** Has the processor measure what is about to run: these firmware bytes on this many virtual processors. */
+export async function launchOnSilicon(o: { silicon: Silicon; spec: InstanceSpec; firmware: Uint8Array; vCPUs: number }): Promise<LaunchedVm> {
+  return o.spec.tee === 'SNP' ? await launchSnp(o) : await launchTdx(o)
+}
+
+async function launchSnp(o: { silicon: Silicon; firmware: Uint8Array; vCPUs: number }): Promise<LaunchedVm> {
+  const { amd } = o.silicon
+  const guest = await amd.launch({ firmware: o.firmware, vCPUs: o.vCPUs, vcpuType: cpuModels.SNP })
+  return {
+    tee: 'SNP',
+    measurement: Buffer.from(guest.measurement).toString('hex'),
+    report: async (reportData) => {
+      const bytes = await guest.report(reportData)
+      const { vcekPem, chainPem, crl } = await amd.endorsements()
+      const vcekChainPem = `${vcekPem.trimEnd()}\n${chainPem}`
+      return {
+        bytes,
+        evidence: async () => ({ kind: 'SNP', report: base64url(bytes), vcekChainPem, crl: base64url(crl) }),
+        request: async () => {
+          const report = { SnpReport: base64url(bytes), VcekCertChain: Buffer.from(vcekChainPem).toString('base64') }
+          return { path: '/attest/SevSnpVm', body: { report: Buffer.from(JSON.stringify(report)).toString('base64url') } }
+        },
+      }
+    },
+  }
+}
+
+async function launchTdx(o: { silicon: Silicon; firmware: Uint8Array }): Promise<LaunchedVm> {
+  const { intel } = o.silicon
+  const guest = await intel.launch({ firmware: o.firmware })
+  return {
+    tee: 'TDX',
+    measurement: Buffer.from(guest.mrtd).toString('hex'),
+    report: async (reportData) => {
+      const bytes = await guest.tdReport(reportData)
+      const quote = await intel.quote(bytes)
+      return {
+        bytes,
+        evidence: async () => {
+          const { pckCrl, rootCaCrl, ...texts } = await intel.collateral()
+          const collateral = { ...texts, pckCrl: base64url(pckCrl), rootCaCrl: base64url(rootCaCrl) }
+          return { kind: 'TDX', tdReport: base64url(bytes), quote: base64url(quote), collateral }
+        },
+        request: async () => ({ path: '/attest/TdxVm', body: { quote: base64url(quote) } }),
+      }
+    },
+  }
+}

@@ -1,0 +1,49 @@
+import { constants, createDecipheriv, createPrivateKey, generateKeyPair, privateDecrypt, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
+import { ServiceError } from '@strongroom/platform'
+
+/** Lives for one boot, in this process's memory only. */
+export interface TransferKey {
+  publicKey: KeyObject
+  privateKey: KeyObject
+}
+
+const generate = promisify(generateKeyPair)
+
+/** RSA-2048, as Azure's paravisor makes it. Generated off the main thread. */
+export async function makeTransferKey(): Promise<TransferKey> {
+  return await generate('rsa', { modulusLength: 2048 })
+}
+
+/** RFC 5649, section 3. */
+const alternativeInitialValue = Buffer.from('a65959a6', 'hex')
+
+/**
+ * Opens a released key: RSA-OAEP-SHA-256 of an AES-256 key as long as the modulus, then the PKCS#8 key under RFC 5649.
+ * @throws ServiceError ReleasedKeyUnreadable; it says nothing of the key
+ */
+export function unwrapReleasedKey(ciphertext: Uint8Array, transferKey: TransferKey): KeyObject {
+  const bytes = Buffer.from(ciphertext)
+  const modulusLength = (transferKey.privateKey.asymmetricKeyDetails?.modulusLength ?? 0) / 8
+  try {
+    const aesKey = privateDecrypt(
+      { key: transferKey.privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
+      bytes.subarray(0, modulusLength),
+    )
+    const decipher = createDecipheriv('id-aes256-wrap-pad' as string, aesKey, alternativeInitialValue)
+    const pkcs8 = Buffer.concat([decipher.update(bytes.subarray(modulusLength)), decipher.final()])
+    const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
+    aesKey.fill(0)
+    pkcs8.fill(0)
+    return key
+  } catch {
+    // The cause would carry what was half opened.
+    throw new ServiceError({
+      code: 'ReleasedKeyUnreadable',
+      status: 409,
+      message: 'The released key does not open with the transfer key of this boot.',
+      expected: 'a key wrapped to HCLTransferKey with RSA_AES_KEY_WRAP_256',
+      found: 'a key wrapped otherwise',
+    })
+  }
+}

@@ -1,0 +1,114 @@
+export type Acceleration = 'kvm' | 'tcg'
+
+export interface GuestNetwork {
+  macAddress: string
+  /** Port on 127.0.0.1 that leads to the guest's SSH. */
+  sshPort: number
+  /** Unix socket of the metadata endpoint, 169.254.169.254:80 in the guest. */
+  metadataSocket: string
+  /** Unix socket of the guest's proxy, 169.254.169.253:3128. */
+  proxySocket: string
+  /** Port on 127.0.0.1 of the installation's TLS listener, 169.254.169.253:443. */
+  tlsPort: number
+}
+
+export interface MachineOptions {
+  name: string
+  /** Upper-case GUID. */
+  vmId: string
+  acceleration: Acceleration
+  cpuModel: string
+  vCPUs: number
+  memoryMiB: number
+  firmware: string
+  variables: string
+  disk: string
+  tpmSocket: string
+  qmpSocket: string
+  serialLog: string
+  network: GuestNetwork
+}
+
+/** Commas separate options in QEMU's arguments and are written twice inside a value. */
+const value = (text: string): string => text.replaceAll(',', ',,')
+
+/** Address of the endpoints inside the guest. Link-local, so that they are in no tenant's network. */
+export const guestAddresses = { metadata: '169.254.169.254', services: '169.254.169.253', proxyPort: 3128 } as const
+
+/** Arguments of qemu-system-x86_64 for one VM. Nothing secret: any user can read another process's arguments. */
+export function machineArguments(o: MachineOptions): string[] {
+  return [
+    '-nodefaults',
+    '-no-user-config',
+    '-display',
+    'none',
+    '-name',
+    `guest=${value(o.name)},debug-threads=off`,
+    '-uuid',
+    o.vmId.toLowerCase(),
+    '-machine',
+    'q35,smm=on,vmport=off',
+    '-accel',
+    o.acceleration === 'kvm' ? 'kvm' : 'tcg,thread=multi',
+    '-cpu',
+    o.cpuModel,
+    '-smp',
+    String(o.vCPUs),
+    '-m',
+    `${o.memoryMiB}M`,
+    // The variables can be written by firmware in SMM only; S3 would let the guest resume past it.
+    '-global',
+    'driver=cfi.pflash01,property=secure,value=on',
+    '-global',
+    'ICH9-LPC.disable_s3=1',
+    '-drive',
+    `if=pflash,unit=0,format=raw,readonly=on,file=${value(o.firmware)}`,
+    '-drive',
+    `if=pflash,unit=1,format=raw,file=${value(o.variables)}`,
+    '-chardev',
+    `socket,id=tpm,path=${value(o.tpmSocket)}`,
+    '-tpmdev',
+    'emulator,id=vtpm,chardev=tpm',
+    '-device',
+    'tpm-crb,tpmdev=vtpm',
+    '-blockdev',
+    `driver=file,node-name=os-file,filename=${value(o.disk)},discard=unmap,cache.direct=off`,
+    '-blockdev',
+    'driver=raw,node-name=os,file=os-file,discard=unmap',
+    '-device',
+    'virtio-blk-pci,drive=os,bootindex=1',
+    '-object',
+    'rng-random,id=rng,filename=/dev/urandom',
+    '-device',
+    'virtio-rng-pci,rng=rng',
+    '-chardev',
+    `file,id=serial,path=${value(o.serialLog)}`,
+    '-serial',
+    'chardev:serial',
+    '-qmp',
+    `unix:${value(o.qmpSocket)},server=on,wait=off`,
+    '-netdev',
+    networkArgument(o.network),
+    '-device',
+    `virtio-net-pci,netdev=net,mac=${o.network.macAddress.replaceAll('-', ':').toLowerCase()},romfile=`,
+    // A guest that powers off stays, paused, until its registers were read; one that reboots goes through the paravisor again.
+    '-action',
+    'shutdown=pause,reboot=shutdown',
+    '-sandbox',
+    // Spawning is needed for the forwarded addresses (socat).
+    'on,obsolete=deny,elevateprivileges=deny,spawn=allow,resourcecontrol=deny',
+  ]
+}
+
+/** The guest reaches what is forwarded and nothing else of the host: `restrict`. */
+function networkArgument(o: GuestNetwork): string {
+  const { metadata, services, proxyPort } = guestAddresses
+  const unix = (path: string): string => `cmd:socat - UNIX-CONNECT:${value(path)}`
+  return [
+    'user,id=net,restrict=on,ipv6=off,net=169.254.0.0/16,host=169.254.0.2,dhcpstart=169.254.100.2',
+    `hostfwd=tcp:127.0.0.1:${o.sshPort}-:22`,
+    `guestfwd=tcp:${metadata}:80-${unix(o.metadataSocket)}`,
+    `guestfwd=tcp:${services}:${proxyPort}-${unix(o.proxySocket)}`,
+    `guestfwd=tcp:${services}:443-cmd:socat - TCP:127.0.0.1:${o.tlsPort}`,
+  ].join(',')
+}
