@@ -138,7 +138,19 @@ class ImageBuilder {
     // Room for metadata and a first boot; the rest of the disk comes with growing.
     const mebibytes = Math.ceil(((await stat(archive)).size / mebibyte) * 1.15 + 96)
     // Blocks as large as LUKS2's sectors: on a small file system mke2fs would take smaller ones.
-    const options = ['-q', '-t', 'ext4', '-L', 'root', '-m', '0', '-b', '4096', '-E', 'lazy_itable_init=1,resize=33554432']
+    const options = [
+      '-q',
+      '-t',
+      'ext4',
+      '-L',
+      'root',
+      '-m',
+      '0',
+      '-b',
+      '4096',
+      '-E',
+      'lazy_itable_init=1,resize=33554432',
+    ]
     await this.#run('mke2fs', [...options, '-d', archive, join(this.#work, 'root.ext4'), `${mebibytes}M`])
     await rm(archive)
   }
