@@ -181,18 +181,18 @@ function readHeader(
   return { algorithms, version: `${major}.${minor}.${errata}`, vendorBytesAfter: vendorSize - inside }
 }
 
-/** TCG_PCR_EVENT2: index, type, one digest for every bank of the header, size, data. */
+/** TCG_PCR_EVENT2: index, type, digests, size, data. A bank of the header may lack: that bank then cannot be replayed. */
 function readAgileEvent(reader: ByteReader, index: number, sizes: ReadonlyMap<number, HeaderAlgorithm>): LogEvent {
   const offset = reader.offset
   const pcr = readPcr(reader)
   const type = reader.u32le('event type')
   const count = reader.u32le('digest count')
-  if (count !== sizes.size) {
+  if (count === 0 || count > sizes.size) {
     throw new ParseError({
       code: 'InvalidValue',
-      message: 'event log: a record lacks a digest of a bank or has one too many',
+      message: 'event log: a record has no digest or more than the header has banks',
       offset: reader.offset,
-      expected: String(sizes.size),
+      expected: `1 to ${sizes.size}`,
       found: String(count),
     })
   }

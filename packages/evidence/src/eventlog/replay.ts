@@ -35,15 +35,23 @@ export async function replay(log: EventLog, bank: HashName): Promise<Map<number,
   }
   const registers = new Map<number, Uint8Array>()
   const locality = readStartupLocality(log)
+  if (locality !== undefined) {
+    const start = new Uint8Array(algorithm.size)
+    start[algorithm.size - 1] = locality
+    registers.set(0, start)
+  }
   for (const event of log.events) {
     if (event.type === eventTypes.EV_NO_ACTION || event.pcr === 0xffffffff) continue
     const digest = event.digests.get(bank)
-    if (digest === undefined) continue
-    let before = registers.get(event.pcr)
-    if (before === undefined) {
-      before = new Uint8Array(algorithm.size)
-      if (event.pcr === 0) before[algorithm.size - 1] = locality
+    if (digest === undefined) {
+      throw new VerificationError({
+        code: 'EventLogMismatch',
+        message: `Record ${event.index} has no digest of this bank`,
+        expected: bank,
+        found: [...event.digests.keys()].join(', '),
+      })
     }
+    const before = registers.get(event.pcr) ?? new Uint8Array(algorithm.size)
     const joined = forWebCrypto(concat(before, digest))
     registers.set(event.pcr, new Uint8Array(await crypto.subtle.digest(algorithm.webCrypto, joined)))
   }
@@ -71,8 +79,8 @@ export async function replayRtmrs(log: EventLog): Promise<Map<number, Uint8Array
   return rtmrs
 }
 
-/** Locality of TPM2_Startup: PCR 0 then starts at that value (PC Client Platform Firmware Profile, section 10.4.5.3). */
-function readStartupLocality(log: EventLog): number {
+/** Locality of TPM2_Startup where the log states it: PCR 0 then starts at that value (PC Client Platform Firmware Profile, section 10.4.5.3). */
+function readStartupLocality(log: EventLog): number | undefined {
   const found: number[] = []
   for (const event of log.events) {
     if (event.type !== eventTypes.EV_NO_ACTION || !startsWithText(event.data, startupLocality)) continue
@@ -97,7 +105,7 @@ function readStartupLocality(log: EventLog): number {
   }
   if (found.length > 1)
     throw new ParseError({ code: 'Duplicate', message: 'event log: more than one startup locality event' })
-  return found[0] ?? 0
+  return found[0]
 }
 
 /** Whether what a record says is what was measured: only `covered` data may become a claim. */
@@ -113,6 +121,8 @@ export interface VerifiedEventLog {
   bank: HashName
   /** Registers whose replay equals the quoted value. */
   registers: ReadonlyMap<number, Uint8Array>
+  /** Quoted registers of which the log says nothing: nothing may be claimed of them. */
+  unlogged: readonly number[]
   /** Records of those registers only, each with what its digest says of its data. */
   events: readonly MeasuredEvent[]
 }
@@ -129,7 +139,7 @@ const digestIsOverData: ReadonlySet<number> = new Set([
 
 /**
  * Binds a log to registers that a quote showed. Every register of the log among `registers` must replay to its quoted value.
- * @param registers quoted values; a quoted register that was extended (not zero, not all ones) and is absent from the log refuses
+ * Registers that the log does not name are listed as unlogged: later software extends registers without the firmware's log.
  * @throws VerificationError EventLogMismatch
  */
 export async function verifyEventLog(o: {
@@ -138,16 +148,12 @@ export async function verifyEventLog(o: {
   registers: ReadonlyMap<number, Uint8Array>
 }): Promise<VerifiedEventLog> {
   const replayed = await replay(o.log, o.bank)
+  const unlogged: number[] = []
   for (const [register, quoted] of o.registers) {
     const value = replayed.get(register)
     if (value === undefined) {
-      if (quoted.every((byte) => byte === 0) || quoted.every((byte) => byte === 0xff)) continue
-      throw new VerificationError({
-        code: 'EventLogMismatch',
-        message: `Register ${register} was extended but the log has no record of it`,
-        expected: toHex(quoted),
-        found: 'no record',
-      })
+      unlogged.push(register)
+      continue
     }
     if (!equal(value, quoted)) {
       throw new VerificationError({
@@ -164,7 +170,7 @@ export async function verifyEventLog(o: {
     if (event.type === eventTypes.EV_NO_ACTION || !registers.has(event.pcr)) continue
     events.push({ ...event, coverage: await dataCoverage(event, o.bank) })
   }
-  return { log: o.log, bank: o.bank, registers, events }
+  return { log: o.log, bank: o.bank, registers, unlogged, events }
 }
 
 /**
