@@ -166,7 +166,7 @@ function readReport(body: Record<string, unknown>): SnpEvidenceBytes {
 }
 
 function readChain(pem: Uint8Array): SnpChain {
-  const certificates = parsePem(new TextDecoder().decode(pem))
+  const certificates = readPem(pem)
   const [vcek, ask, ark] = certificates
   if (vcek !== undefined && ask !== undefined && ark !== undefined && certificates.length === 3)
     return { vcek, ask, ark }
@@ -176,4 +176,12 @@ function readChain(pem: Uint8Array): SnpChain {
     expected: 'VCEK, ASK, ARK',
     found: `${certificates.length} certificates`,
   })
+}
+
+function readPem(pem: Uint8Array): Uint8Array[] {
+  try {
+    return parsePem(new TextDecoder().decode(pem))
+  } catch (error) {
+    throw evidenceFailure(error, 'report.VcekCertChain')
+  }
 }

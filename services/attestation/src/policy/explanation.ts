@@ -31,12 +31,22 @@ export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: Cla
   const permits = rules.filter((rule) => rule.action.kind === 'permit')
   if (permits.length === 0)
     return { reason: 'noPermit', expected: 'at least one permit() to run', found: 'a policy without permit()' }
-  const failed = permits.map((rule) => {
-    const index = rule.conditions.findIndex(
-      (_, last) => matchRule({ ...rule, conditions: rule.conditions.slice(0, last + 1) }, claims, budget).length === 0,
+  const failed = permits.flatMap((rule) => {
+    const { conditions } = rule
+    const condition = conditions.find(
+      (_, last) => matchRule({ ...rule, conditions: conditions.slice(0, last + 1) }, claims, budget).length === 0,
     )
-    return rule.conditions[index]!
+    return condition === undefined ? [] : [condition]
   })
+  if (failed.length === 0) {
+    return {
+      reason: 'noPermit',
+      rule: formatRule(permits[0]!),
+      position: permits[0]!.position,
+      expected: 'the claims of this rule before it runs',
+      found: 'claims that only a later rule adds',
+    }
+  }
   return {
     reason: 'noPermit',
     rule: formatRule(permits[0]!),

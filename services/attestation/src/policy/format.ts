@@ -51,6 +51,9 @@ export function formatExpression(expression: Expression): string {
 }
 
 function formatString(text: string): string {
-  // JSON's escapes \b and \f are not in the policy language.
-  return JSON.stringify(text).replaceAll('\\b', '\\u0008').replaceAll('\\f', '\\u000c')
+  // JSON's escapes \b and \f are not in the policy language. Escapes are taken whole: \\b is a backslash and a b.
+  return JSON.stringify(text).replaceAll(/\\[^]/g, (escape) => {
+    if (escape === '\\b') return '\\u0008'
+    return escape === '\\f' ? '\\u000c' : escape
+  })
 }

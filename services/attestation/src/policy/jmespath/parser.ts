@@ -80,7 +80,7 @@ class Parser {
       case '[':
         return this.#at('*') || this.#peek().kind === 'number' || this.#at(':') ? this.#bracket(current) : this.#list()
       default:
-        this.#index -= 1
+        if (token.kind !== 'end') this.#index -= 1
         throw this.#failure('an expression')
     }
   }

@@ -1,0 +1,206 @@
+import { existsSync, readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { formatPolicy } from './format.ts'
+import { policyLimits } from './limits.ts'
+import { parsePolicy } from './parser.ts'
+import { PolicyError } from './policy-error.ts'
+
+const permitAll = (version: string, rules = ''): string =>
+  `version=${version};authorizationrules{${rules}=>permit();};issuancerules{};`
+
+function refusal(text: string): PolicyError {
+  try {
+    parsePolicy(text)
+  } catch (error) {
+    if (error instanceof PolicyError) return error
+    throw error
+  }
+  throw new Error('the policy was read')
+}
+
+describe('reading a policy', () => {
+  it.each(['1.0', '1.1', '1.2'])('reads the shortest policy of version %s', (version) => {
+    expect(parsePolicy(permitAll(version))).toMatchObject({
+      version,
+      authorizationRules: [{ action: { kind: 'permit' } }],
+    })
+  })
+
+  it('reads comments, line ends of every kind, hexadecimal and negative integers, escapes and a byte order mark', () => {
+    const text =
+      '\uFEFFversion = 1.0; // one\r\nauthorizationrules {\r [type=="a\\u0041\\"", value>=-3, value<0x10] => permit(); };'
+    const [rule] = parsePolicy(text).authorizationRules
+    expect(rule!.conditions[0]!.tests.map((test) => test.expression)).toMatchObject([
+      { value: 'aA"' },
+      { value: -3 },
+      { value: 16 },
+    ])
+  })
+
+  it.each([
+    ['a missing semicolon', 'version=1.0;\nauthorizationrules{\n  =>permit()\n};', 4, 1, "';'"],
+    ['one = in a condition', 'version=1.0;authorizationrules{[type="a"]=>permit();};', 1, 37, "'=='"],
+    ['an unknown version', 'version=9.9;authorizationrules{};', 1, 9, '1.0'],
+    [
+      'permit in issuance rules',
+      'version=1.0;authorizationrules{=>permit();};issuancerules{=>permit();};',
+      1,
+      61,
+      'add()',
+    ],
+    ['an unknown operator', 'version=1.0;authorizationrules{[type=~"a"]=>permit();};', 1, 38, 'a character'],
+    ['a function before 1.2', 'version=1.1;authorizationrules{=>add(type="a",value=NegateBool(true));};', 1, 53, '1.2'],
+    ['! before 1.2', 'version=1.0;authorizationrules{![type=="a"]=>permit();};', 1, 32, '1.2'],
+    ['configuration rules before 1.1', 'version=1.0;configurationrules{};authorizationrules{};', 1, 13, '1.1'],
+    [
+      'an identifier that nothing defines',
+      'version=1.0;authorizationrules{=>permit();};issuancerules{=>issue(claim=c);};',
+      1,
+      73,
+      'earlier condition',
+    ],
+    ['text after the end', `${permitAll('1.0')} more`, 1, 62, 'the end'],
+    ['a string without an end', 'version=1.0;authorizationrules{[type=="a', 1, 39, 'closing'],
+    ['an order of strings', 'version=1.0;authorizationrules{[type=="a",value>"b"]=>permit();};', 1, 49, 'integer'],
+  ])('refuses %s with its place', (_name, text, line, column, expected) => {
+    const error = refusal(text)
+    expect(error).toMatchObject({ code: 'PolicyParsingError', position: { line, column } })
+    expect(error.expected).toContain(expected)
+  })
+
+  it.each([
+    'x-ms-compliance-status',
+    'X-MS-Compliance-Status',
+    'iss',
+    'exp',
+    'x-strongroom-simulated',
+    'tdx_mrtd',
+    '__proto__',
+  ])('refuses a policy that would speak for the service by issuing %s', (type) => {
+    const text = `version=1.0;authorizationrules{=>permit();};issuancerules{=>issue(type="${type}", value="azure-compliant-cvm");};`
+    expect(refusal(text).expected).toContain('a claim name of your own')
+  })
+
+  it('refuses texts, rules, conditions and calls beyond the limits', () => {
+    expect(refusal(permitAll('1.0', '//'.padEnd(policyLimits.textBytes + 1, 'x'))).expected).toContain('bytes')
+    expect(refusal(permitAll('1.0', '=>deny();'.repeat(policyLimits.rules))).expected).toContain('rules')
+    const many = Array.from({ length: policyLimits.conditionsPerRule + 1 }, () => '[type=="a"]').join('&&')
+    expect(refusal(permitAll('1.0', `${many}=>deny();`)).expected).toContain('conditions')
+    const nested = `${'NegateBool('.repeat(5_000)}true${')'.repeat(5_000)}`
+    expect(refusal(permitAll('1.2', `=>add(type="a",value=${nested});`)).expected).toContain('nested')
+  })
+
+  it('ends in a policy or a refusal with a place inside the text, whatever it is given', () => {
+    const words = fc.constantFrom(
+      'version',
+      '=',
+      '1.0',
+      '1.2',
+      ';',
+      'authorizationrules',
+      'issuancerules',
+      '{',
+      '}',
+      '[',
+      ']',
+      '=>',
+      '==',
+      '!',
+      'c',
+      ':',
+      '.',
+
+      'permit',
+      'deny',
+      'add',
+      'issue',
+      '(',
+      ')',
+      'type',
+      'value',
+      '"a"',
+      '1',
+      'true',
+      '&&',
+      ',',
+      '\n',
+      '//',
+      'JmesPath',
+      '"',
+    )
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(words).map((list) => list.join(' ')),
+        ),
+        (text) => {
+          try {
+            parsePolicy(text)
+          } catch (error) {
+            if (!(error instanceof PolicyError)) throw error
+            const lines = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)
+            expect(error.position.line).toBeLessThanOrEqual(lines.length)
+            expect(error.position.column).toBeLessThanOrEqual((lines[error.position.line - 1] ?? '').length + 1)
+          }
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+})
+
+describe('printing a policy', () => {
+  const name = fc
+    .stringMatching(/^[a-z][a-z0-9]{0,5}$/)
+    .filter((text) => !['claim', 'true', 'false', 'type', 'value', 'issuer'].includes(text))
+  const escape = (text: string): string =>
+    [...Array(text.length).keys()].map((at) => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')
+  const literal = fc.oneof(
+    fc.string({ unit: 'binary' }).map((text) => `"${escape(text)}"`),
+    fc.constantFrom('"\\\\b"', '"\\n/\\/"', 'true', 'false'),
+    fc.integer().map(String),
+  )
+  const condition = fc.tuple(name, literal).map(([type, value]) => `[type=="${type}", value==${value}]`)
+  const rule = fc
+    .tuple(fc.array(condition, { maxLength: 3 }), fc.constantFrom('permit()', 'deny()', 'add(type="mine", value=1)'))
+    .map(([conditions, action]) => `${conditions.join('&&')}=>${action};`)
+
+  it('gives a text that reads as the same policy', () => {
+    fc.assert(
+      fc.property(fc.array(rule, { maxLength: 4 }), (rules) => {
+        const once = formatPolicy(parsePolicy(`version=1.2;authorizationrules{${rules.join('\n')}};`))
+        expect(formatPolicy(parsePolicy(once))).toBe(once)
+      }),
+    )
+  })
+})
+
+const corpus = '/work/shared/evidence'
+interface Case {
+  path: string
+  kind: string
+  expected: { negative?: string }
+}
+
+describe.skipIf(!existsSync(`${corpus}/MANIFEST.json`))('the corpus of published policies (in /work/shared)', () => {
+  const cases = existsSync(`${corpus}/MANIFEST.json`)
+    ? (JSON.parse(readFileSync(`${corpus}/MANIFEST.json`, 'utf8')) as Case[]).filter(
+        ({ kind }) => kind === 'maa-policy',
+      )
+    : []
+
+  it('has cases', () => {
+    expect(cases.length).toBeGreaterThan(5)
+  })
+
+  it.each(cases.map((each) => [each.path, each] as const))(
+    '%s reads as the corpus says',
+    (_path, { path, expected }) => {
+      const text = readFileSync(`${corpus}/${path}`, 'utf8')
+      if (expected.negative === undefined) parsePolicy(text)
+      else expect(refusal(text).code).toBe('PolicyParsingError')
+    },
+  )
+})

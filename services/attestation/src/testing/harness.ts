@@ -1,0 +1,255 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { collateralPaths, sharedAttestationHost, type TdxCollateralBody } from '@strongroom/contract'
+import { toBase64Url, toHex, type TdxCollateral, type TrustAnchors } from '@strongroom/evidence'
+import {
+  createLogger,
+  createSealer,
+  ServiceError,
+  type Service,
+  type ServiceContext,
+  type WireClient,
+  type WireRequest,
+} from '@strongroom/platform'
+import { createSilicon, type Silicon } from '@strongroom/silicon'
+import { decodeJwt } from 'jose'
+import { createAttestationService, type AttestationOptions } from '../index.ts'
+
+export const host: string = sharedAttestationHost('weu')
+export const issuer: string = `https://${host}`
+export const ownerObjectId = '11111111-1111-4111-8111-111111111111'
+export const tenantId = '22222222-2222-4222-8222-222222222222'
+
+const firmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.fd'
+/** Debian's firmware has to be there to be measured; without it tests of evidence are skipped, plainly. */
+export const firmwareIsThere: boolean = existsSync(firmwarePath)
+export const firmware = (): Uint8Array => Uint8Array.from(readFileSync(firmwarePath))
+
+let shared: Promise<Silicon> | undefined
+/** One processor per test file: its RSA-4096 keys take seconds to make. */
+export function silicon(): Promise<Silicon> {
+  return (shared ??= newSilicon())
+}
+
+export function newSilicon(): Promise<Silicon> {
+  const keys = new Map<string, Uint8Array>()
+  return createSilicon({
+    keys: {
+      load: (name) => Promise.resolve(keys.get(name)),
+      save: async (name, pkcs8) => void keys.set(name, pkcs8),
+    },
+    clock: { now: () => new Date() },
+  })
+}
+
+/** The collateral service, in memory: what it is asked, and what it answers. */
+export class FakeCollateral implements WireClient {
+  readonly asked: string[] = []
+  readonly answers: Map<string, { body: Uint8Array; headers?: Record<string, string> }> = new Map()
+  /** Set to make every call fail. */
+  down: boolean = false
+  readonly #hostName: string = 'collateral.strongroom.internal'
+
+  async request<T>(o: WireRequest): Promise<{ status: number; headers: Record<string, string>; body: T }> {
+    const url = new URL(o.url)
+    const path = url.pathname + url.search
+    this.asked.push(o.url)
+    await new Promise((resolve) => setImmediate(resolve))
+    if (this.down || url.hostname !== this.#hostName)
+      throw new ServiceError({ code: 'PeerUnreachable', status: 503, message: 'down' })
+    const answer = this.answers.get(path)
+    if (answer === undefined) throw new ServiceError({ code: 'NotFound', status: 404, message: 'not here' })
+    return { status: 200, headers: answer.headers ?? {}, body: answer.body as T }
+  }
+
+  close(): void {}
+}
+
+/** Serves the endorsements of a processor as AMD's and Intel's services do. */
+export async function serveCollateral(fake: FakeCollateral, from: Silicon): Promise<void> {
+  const amd = await from.amd.endorsements()
+  const { bootLoader, tee, snp, microcode } = amd.tcb
+  const { product } = amd
+  fake.answers.set(collateralPaths.snpRevocationList(product), { body: amd.crl })
+  fake.answers.set(collateralPaths.snpCertificateChain(product), { body: new TextEncoder().encode(amd.chainPem) })
+  fake.answers.set(collateralPaths.snpVcek({ product, hwid: toHex(amd.hardwareId), bootLoader, tee, snp, microcode }), {
+    body: amd.vcek,
+  })
+}
+
+export async function serveTdxCollateral(
+  fake: FakeCollateral,
+  collateral: TdxCollateral,
+  fmspc: string,
+): Promise<void> {
+  const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+  fake.answers.set(collateralPaths.tdxTcbInfo(fmspc), {
+    body: text(collateral.tcbInfo),
+    headers: { 'tcb-info-issuer-chain': encodeURIComponent(collateral.tcbInfoIssuerChainPem) },
+  })
+  fake.answers.set(collateralPaths.tdxQeIdentity, {
+    body: text(collateral.qeIdentity),
+    headers: { 'sgx-enclave-identity-issuer-chain': encodeURIComponent(collateral.qeIdentityIssuerChainPem) },
+  })
+  fake.answers.set(collateralPaths.tdxPckRevocationList('platform'), {
+    body: collateral.pckCrl,
+    headers: { 'sgx-pck-crl-issuer-chain': encodeURIComponent(collateral.pckCrlIssuerChainPem) },
+  })
+  fake.answers.set(collateralPaths.tdxRootRevocationList, { body: collateral.rootCaCrl })
+}
+
+export function collateralBody(collateral: TdxCollateral): TdxCollateralBody {
+  return { ...collateral, pckCrl: toBase64Url(collateral.pckCrl), rootCaCrl: toBase64Url(collateral.rootCaCrl) }
+}
+
+export interface TestService {
+  service: Service
+  collateral: FakeCollateral
+  clock: { now(): Date; set(at: Date): void }
+  stateDir: string
+  post(path: string, body: unknown, o?: CallOptions): Promise<Answer>
+  call(method: string, path: string, o?: CallOptions & { payload?: string }): Promise<Answer>
+  close(): Promise<void>
+}
+
+export interface CallOptions {
+  token?: string
+  host?: string
+  contentType?: string
+}
+
+export interface Answer {
+  status: number
+  headers: Record<string, unknown>
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests read what the wire answers
+  body: any
+}
+
+/** A service whose bearer tokens are object ids in clear. */
+export async function openService(
+  o: Partial<AttestationOptions> & {
+    anchors: TrustAnchors
+    mode?: 'simulated' | 'hardware'
+    stateDir?: string
+    collateral?: FakeCollateral
+  },
+): Promise<TestService> {
+  const stateDir = o.stateDir ?? (await mkdtemp(join(tmpdir(), 'E-attestation-')))
+  const collateral = o.collateral ?? new FakeCollateral()
+  let shifted: Date | undefined
+  const clock = { now: () => shifted ?? new Date(), set: (at: Date) => void (shifted = at) }
+  const context: ServiceContext = {
+    installation: {
+      id: '33333333-3333-4333-8333-333333333333',
+      tenantId,
+      subscriptionId: '44444444-4444-4444-8444-444444444444',
+      mode: o.mode ?? 'simulated',
+      createdAt: new Date().toISOString(),
+      region: 'westeurope',
+      ports: { tls: 1, local: 2 },
+    },
+    stateDir,
+    cacheDir: stateDir,
+    storeUrl: `sqlite:${stateDir}`,
+    sealer: createSealer(new Uint8Array(32).fill(7)),
+    clock,
+    logger: createLogger({ level: 'silent' }),
+    wire: collateral,
+    tokens: { token: () => Promise.reject(new Error('the attestation service has no token of its own')) },
+    verifier: {
+      verify: (token) => Promise.resolve({ objectId: token, appId: token, tenantId, claims: {} }),
+    },
+    newId: randomUUID,
+  }
+  const service = await createAttestationService({
+    ...context,
+    ownerObjectId,
+    collateralUrl: 'https://collateral.strongroom.internal',
+    ...o,
+  })
+  const { app } = service.hosts[0]!
+  const call: TestService['call'] = async (method, path, options = {}) => {
+    const response = await app.inject({
+      method: method as 'GET',
+      url: path,
+      headers: {
+        host: options.host ?? host,
+        ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+        ...(options.contentType === undefined ? {} : { 'content-type': options.contentType }),
+      },
+      ...(options.payload === undefined ? {} : { payload: options.payload }),
+    })
+    const body: unknown = response.body === '' ? undefined : JSON.parse(response.body)
+    return { status: response.statusCode, headers: response.headers, body }
+  }
+  return {
+    service,
+    collateral,
+    clock,
+    stateDir,
+    call,
+    post: (path, body, options) =>
+      call('POST', path, { ...options, contentType: 'application/json', payload: JSON.stringify(body) }),
+    close: async () => {
+      await service.close()
+      if (o.stateDir === undefined) await rm(stateDir, { recursive: true, force: true })
+    },
+  }
+}
+
+export const runtimeClaims: Record<string, unknown> = {
+  keys: [{ kid: 'HCLTransferKey', key_ops: ['encrypt'], kty: 'RSA', e: 'AQAB', n: 'q83vEjRWeJA' }],
+  'vm-configuration': {
+    'console-enabled': true,
+    'secure-boot': true,
+    'tpm-enabled': true,
+    'tpm-persisted': true,
+    vmUniqueId: 'AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE',
+  },
+}
+
+export const runtimeBytes: Uint8Array = new TextEncoder().encode(JSON.stringify(runtimeClaims))
+
+/** report_data for runtime data: its SHA-256, then zero. */
+export function boundTo(bytes: Uint8Array): Uint8Array {
+  const field = new Uint8Array(64)
+  field.set(createHash('sha256').update(bytes).digest())
+  return field
+}
+
+export async function snpReport(
+  o: { policy?: bigint; hostData?: Uint8Array; reportData?: Uint8Array } = {},
+): Promise<Uint8Array> {
+  const { amd } = await silicon()
+  const { reportData = boundTo(runtimeBytes), ...launch } = o
+  return (await amd.launch({ firmware: firmware(), vCPUs: 2, vcpuType: 'EPYC-Milan', ...launch })).report(reportData)
+}
+
+export async function chainPem(from?: Silicon): Promise<string> {
+  const amd = await (from ?? (await silicon())).amd.endorsements()
+  return `${amd.vcekPem}${amd.chainPem}`
+}
+
+export function snpBody(
+  report: Uint8Array,
+  o: { pem?: string; runtime?: Uint8Array; crl?: Uint8Array } & Record<string, unknown> = {},
+): Record<string, unknown> {
+  const { pem, runtime = runtimeBytes, crl, ...rest } = o
+  const inner = {
+    SnpReport: toBase64Url(report),
+    ...(pem === undefined ? {} : { VcekCertChain: Buffer.from(pem).toString('base64') }),
+    ...(crl === undefined ? {} : { Crl: toBase64Url(crl) }),
+  }
+  return {
+    report: Buffer.from(JSON.stringify(inner)).toString('base64url'),
+    runtimeData: { data: toBase64Url(runtime), dataType: 'JSON' },
+    ...rest,
+  }
+}
+
+export function claimsOf(answer: Answer): Record<string, unknown> {
+  return decodeJwt((answer.body as { token: string }).token)
+}
