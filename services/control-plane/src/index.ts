@@ -4,27 +4,13 @@ import { Access, roles } from './arm/access.ts'
 import { ActivityLog } from './arm/activity-log.ts'
 import { createArmApp } from './arm/app.ts'
 import { OperationNotes } from './arm/operations.ts'
-import type { Route } from './arm/router.ts'
-import { catalogRoutes } from './compute/catalog.ts'
-import { diskRoutes } from './compute/disks.ts'
 import { Quotas } from './compute/quotas.ts'
-import { vmRoutes } from './compute/vm-routes.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
-import { imageRoutes } from './machine/image-routes.ts'
 import { MachineClient } from './machine/machine-client.ts'
 import { PlatformKeys } from './machine/platform-key.ts'
-import { networkInterfaces } from './network/interfaces.ts'
-import { networkRoutes } from './network/provider.ts'
-import { publicAddresses } from './network/public-addresses.ts'
-import { securityGroups } from './network/security-groups.ts'
-import { subnetRoutes, virtualNetworks } from './network/virtual-networks.ts'
 import type { Plane } from './plane.ts'
-import { activityRoutes } from './resources/activity.ts'
-import { authorizationRoutes } from './resources/authorization.ts'
-import { groupRoutes, groupSaga } from './resources/groups.ts'
-import { inventoryRoutes } from './resources/inventory.ts'
-import { providerRoutes } from './resources/providers.ts'
-import { subscriptionRoutes } from './resources/subscriptions.ts'
+import { groupSaga } from './resources/groups.ts'
+import { allRoutes } from './routes.ts'
 import { migrations } from './store/migrations.ts'
 import { ResourceStore } from './store/resources.ts'
 
@@ -86,26 +72,6 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await store.close()
     },
   }
-}
-
-function allRoutes(plane: Plane): Route[] {
-  return [
-    ...subscriptionRoutes(plane),
-    ...providerRoutes(plane),
-    ...groupRoutes(plane),
-    ...inventoryRoutes(plane),
-    ...authorizationRoutes(plane),
-    ...activityRoutes(plane),
-    ...networkRoutes(plane, virtualNetworks),
-    ...subnetRoutes(plane),
-    ...networkRoutes(plane, securityGroups(plane)),
-    ...networkRoutes(plane, publicAddresses),
-    ...networkRoutes(plane, networkInterfaces(plane)),
-    ...catalogRoutes(plane),
-    ...diskRoutes(plane),
-    ...vmRoutes(plane),
-    ...imageRoutes(plane),
-  ]
 }
 
 /** The owner's role is written once: who gives it to another principal and takes it from the first one may do so. */

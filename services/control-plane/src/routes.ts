@@ -1,0 +1,38 @@
+import type { Route } from './arm/router.ts'
+import { catalogRoutes } from './compute/catalog.ts'
+import { diskRoutes } from './compute/disks.ts'
+import { vmRoutes } from './compute/vm-routes.ts'
+import { imageRoutes } from './machine/image-routes.ts'
+import { networkInterfaces } from './network/interfaces.ts'
+import { networkRoutes } from './network/provider.ts'
+import { publicAddresses } from './network/public-addresses.ts'
+import { securityGroups } from './network/security-groups.ts'
+import { subnetRoutes, virtualNetworks } from './network/virtual-networks.ts'
+import { activityRoutes } from './resources/activity.ts'
+import { authorizationRoutes } from './resources/authorization.ts'
+import { groupRoutes } from './resources/groups.ts'
+import { inventoryRoutes } from './resources/inventory.ts'
+import { providerRoutes } from './resources/providers.ts'
+import { subscriptionRoutes } from './resources/subscriptions.ts'
+import type { Plane } from './plane.ts'
+
+/** Every route of the resource manager, each with the action that its caller must be allowed. */
+export function allRoutes(plane: Plane): Route[] {
+  return [
+    ...subscriptionRoutes(plane),
+    ...providerRoutes(plane),
+    ...groupRoutes(plane),
+    ...inventoryRoutes(plane),
+    ...authorizationRoutes(plane),
+    ...activityRoutes(plane),
+    ...networkRoutes(plane, virtualNetworks),
+    ...subnetRoutes(plane),
+    ...networkRoutes(plane, securityGroups(plane)),
+    ...networkRoutes(plane, publicAddresses),
+    ...networkRoutes(plane, networkInterfaces(plane)),
+    ...catalogRoutes(plane),
+    ...diskRoutes(plane),
+    ...vmRoutes(plane),
+    ...imageRoutes(plane),
+  ]
+}

@@ -1,0 +1,23 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openStore } from '@strongroom/platform'
+import { FakeWire } from './fake-wire.ts'
+import { openTestPlane, type TestPlane } from './test-plane.ts'
+
+/** A resource manager on a new SQLite file, for tests that do not depend on the engine. */
+export async function openSqlitePlane(
+  wire: FakeWire = new FakeWire(),
+): Promise<TestPlane & { close(): Promise<void> }> {
+  const directory = await mkdtemp(join(tmpdir(), 'strongroom-control-plane-'))
+  const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+  const plane = await openTestPlane(store, wire)
+  return {
+    ...plane,
+    close: async () => {
+      await plane.service.close()
+      await store.close()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
