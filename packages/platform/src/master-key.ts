@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, relative, isAbsolute, resolve } from 'node:path'
+import { sealedAuthorityFile } from './authority/files.ts'
 import { ServiceError } from './errors.ts'
 import { createFileAtomically } from './files.ts'
 
@@ -16,12 +18,7 @@ const keyBytes = 32
  * state alone opens nothing.
  * @throws ServiceError MasterKeyMissing, MasterKeyInvalid, MasterKeyInState or MasterKeyExposed
  */
-export async function loadMasterKey(o: {
-  stateDir: string
-  installationId: string
-  /** False where the installation exists: then a new key would open nothing of it. */
-  mayCreate?: boolean
-}): Promise<Uint8Array> {
+export async function loadMasterKey(o: { stateDir: string; installationId: string }): Promise<Uint8Array> {
   const { CREDENTIALS_DIRECTORY, STRONGROOM_MASTER_KEY_FILE, XDG_CONFIG_HOME } = process.env
   if (CREDENTIALS_DIRECTORY) {
     const credential = await readKey(join(CREDENTIALS_DIRECTORY, 'strongroom-master-key'))
@@ -39,7 +36,8 @@ export async function loadMasterKey(o: {
   refuseInside(o.stateDir, path)
   const kept = await readKey(path)
   if (kept) return kept
-  if (o.mayCreate === false) throw missing(path)
+  // Something is sealed already: a new key would open nothing of it, and stand in the way of the backup.
+  if (existsSync(join(o.stateDir, sealedAuthorityFile))) throw missing(path)
   await createFileAtomically(path, randomBytes(keyBytes))
   // Read again: another process may have made it first.
   const made = await readKey(path)

@@ -14,6 +14,7 @@ import { ServiceError } from '../errors.ts'
 import { createFileAtomically, writeFileAtomically } from '../files.ts'
 import type { Installation } from '../installation.ts'
 import type { Sealer } from '../sealer.ts'
+import { authorityFile, sealedAuthorityFile } from './files.ts'
 import type { CertificateUsage } from './issue.ts'
 
 export type { CertificateUsage } from './issue.ts'
@@ -58,7 +59,7 @@ const leafRenewMs = 30 * 24 * 3600_000
 const leafLimit = 256
 
 /**
- * Opens STATE/ca.pem with its sealed key STATE/ca.key.sealed, or makes both (P-256, ten years, limited by name
+ * Opens STATE/ca.key.sealed (key and certificate), or makes it (P-256, ten years, limited by name
  * constraints to strongroom.internal, localhost and 127.0.0.1, so that trusting it puts no other site at risk).
  * @throws ServiceError AuthorityUnreadable
  */
@@ -68,8 +69,8 @@ export async function openAuthority(o: {
   clock: Clock
   installation: Installation
 }): Promise<InstallationAuthority> {
-  const caPath = join(o.stateDir, 'ca.pem')
-  const keyPath = join(o.stateDir, 'ca.key.sealed')
+  const caPath = join(o.stateDir, authorityFile)
+  const keyPath = join(o.stateDir, sealedAuthorityFile)
   const { caPem, pkcs8 } = await load(caPath, keyPath, o)
   const serverCredentials = createLeaves({ caPem, pkcs8, clock: o.clock })
   return {

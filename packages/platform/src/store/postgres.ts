@@ -1,20 +1,11 @@
-import {
-  CompiledQuery,
-  Kysely,
-  PostgresDialect,
-  PostgresDriver,
-  type DatabaseConnection,
-  type Driver,
-  type PostgresDialectConfig,
-} from 'kysely'
+import { CompiledQuery, Kysely, PostgresDialect, type KyselyPlugin } from 'kysely'
 import type { Database } from './store.ts'
-import type { TransactionGuard } from './transaction-guard.ts'
 
 /** Object id of Postgres's 64-bit integer, which `count(*)` returns and pg hands out as a string. */
 const int8 = 20
 
 /** pg is loaded here only: an installation on SQLite does not pay its memory. */
-export async function openPostgres(url: string, service: string, guard: TransactionGuard): Promise<Database> {
+export async function openPostgres(url: string, service: string, plugins: KyselyPlugin[]): Promise<Database> {
   const { default: pg } = await import('pg')
   const schema = `strongroom_${service.replaceAll('-', '_')}`
   const pool = new pg.Pool({
@@ -39,43 +30,12 @@ export async function openPostgres(url: string, service: string, guard: Transact
     client.release(true)
   }
   return new Kysely({
-    dialect: new GuardedPostgresDialect(
-      {
-        pool,
-        onCreateConnection: async (connection) => {
-          await connection.executeQuery(CompiledQuery.raw(`set search_path to ${schema}`))
-        },
+    dialect: new PostgresDialect({
+      pool,
+      onCreateConnection: async (connection) => {
+        await connection.executeQuery(CompiledQuery.raw(`set search_path to ${schema}`))
       },
-      guard,
-    ),
+    }),
+    plugins,
   })
-}
-
-class GuardedPostgresDialect extends PostgresDialect {
-  readonly #config: PostgresDialectConfig
-  readonly #guard: TransactionGuard
-
-  constructor(config: PostgresDialectConfig, guard: TransactionGuard) {
-    super(config)
-    this.#config = config
-    this.#guard = guard
-  }
-
-  override createDriver(): Driver {
-    return new GuardedPostgresDriver(this.#config, this.#guard)
-  }
-}
-
-class GuardedPostgresDriver extends PostgresDriver {
-  readonly #guard: TransactionGuard
-
-  constructor(config: PostgresDialectConfig, guard: TransactionGuard) {
-    super(config)
-    this.#guard = guard
-  }
-
-  override async acquireConnection(): Promise<DatabaseConnection> {
-    this.#guard.assertOutside()
-    return super.acquireConnection()
-  }
 }

@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import {
   CompiledQuery,
@@ -8,19 +9,19 @@ import {
   SqliteDriver,
   type DatabaseConnection,
   type Driver,
+  type KyselyPlugin,
   type SqliteDatabase,
   type SqliteStatement,
 } from 'kysely'
 import { ServiceError } from '../errors.ts'
 import type { Database } from './store.ts'
-import type { TransactionGuard } from './transaction-guard.ts'
 
 const beginImmediate = CompiledQuery.raw('begin immediate')
 
 /** How long a writer waits for another process that holds the file. */
 const busyTimeoutMs = 10_000
 
-export function openSqlite(directory: string, service: string, guard: TransactionGuard): Database {
+export function openSqlite(directory: string, service: string, plugins: KyselyPlugin[]): Database {
   if (!isAbsolute(directory)) throw new TypeError(`the directory of a SQLite store must be absolute: ${directory}`)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const path = join(directory, `${service}.db`)
@@ -28,7 +29,7 @@ export function openSqlite(directory: string, service: string, guard: Transactio
   closeSync(openSync(path, 'a', 0o600))
   chmodSync(path, 0o600)
   const db = openFile(path)
-  return new Kysely({ dialect: new GuardedSqliteDialect(adapt(db), guard) })
+  return new Kysely({ dialect: new WaitingDialect(adapt(db)), plugins })
 }
 
 function openFile(path: string): DatabaseSync {
@@ -38,6 +39,8 @@ function openFile(path: string): DatabaseSync {
     db.exec('pragma journal_mode = wal')
     db.exec('pragma synchronous = full')
     db.exec('pragma foreign_keys = on')
+    // From here on `waiting` does it.
+    db.exec('pragma busy_timeout = 0')
     // The default page cache of 2 MiB, once per service, is more than these small tables need.
     db.exec('pragma cache_size = -512')
     return db
@@ -68,39 +71,56 @@ function adapt(db: DatabaseSync): SqliteDatabase {
   }
 }
 
-class GuardedSqliteDialect extends SqliteDialect {
+class WaitingDialect extends SqliteDialect {
   readonly #database: SqliteDatabase
-  readonly #guard: TransactionGuard
 
-  constructor(database: SqliteDatabase, guard: TransactionGuard) {
+  constructor(database: SqliteDatabase) {
     super({ database })
     this.#database = database
-    this.#guard = guard
   }
 
   override createDriver(): Driver {
-    return new GuardedSqliteDriver(this.#database, this.#guard)
+    return new WaitingDriver({ database: this.#database })
   }
 }
 
-class GuardedSqliteDriver extends SqliteDriver {
-  readonly #guard: TransactionGuard
-
-  constructor(database: SqliteDatabase, guard: TransactionGuard) {
-    super({ database })
-    this.#guard = guard
-  }
-
+class WaitingDriver extends SqliteDriver {
   override async acquireConnection(): Promise<DatabaseConnection> {
-    this.#guard.assertOutside()
-    return super.acquireConnection()
+    return waiting(await super.acquireConnection())
   }
 
   /**
-   * Immediate: a deferred transaction that reads before it writes fails with SQLITE_BUSY_SNAPSHOT, whatever the busy
-   * timeout, once another process has written in between.
+   * Immediate: a deferred transaction that reads before it writes fails with SQLITE_BUSY_SNAPSHOT, however long it
+   * waits, once another connection has written in between.
    */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(beginImmediate)
   }
+}
+
+/**
+ * Waits for another writer without blocking the event loop: SQLite's own busy timeout sleeps in the thread, so that a
+ * writer in this very process could never finish. Inside an immediate transaction nothing is ever busy.
+ */
+function waiting(connection: DatabaseConnection): DatabaseConnection {
+  return {
+    executeQuery: async <R>(query: CompiledQuery, options?: Parameters<DatabaseConnection['executeQuery']>[1]) => {
+      const deadline = performance.now() + busyTimeoutMs
+      for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
+        try {
+          return await connection.executeQuery<R>(query, options)
+        } catch (error) {
+          if (!isBusy(error) || performance.now() > deadline) throw error
+        }
+        await sleep(pause)
+      }
+    },
+    streamQuery: (query, chunkSize, options) => connection.streamQuery(query, chunkSize, options),
+  }
+}
+
+/** SQLITE_BUSY in the low byte; extended codes say why. */
+function isBusy(error: unknown): boolean {
+  const { errcode } = error as { errcode?: number }
+  return typeof errcode === 'number' && (errcode & 0xff) === 5
 }

@@ -49,15 +49,18 @@ export async function openStore(o: { url: string; service: string }): Promise<St
   }
   const db =
     engine === 'sqlite'
-      ? openSqlite(o.url.slice('sqlite:'.length), o.service, guard)
-      : await openPostgres(o.url, o.service, guard)
+      ? openSqlite(o.url.slice('sqlite:'.length), o.service, [guard.plugin()])
+      : await openPostgres(o.url, o.service, [guard.plugin()])
   const store: Store = {
     engine,
     url: o.url,
     service: o.service,
     db,
     migrate: (list, migrations) => runMigrations(store, list, migrations),
-    transaction: (work) => db.transaction().execute((tx) => guard.within(() => work(tx))),
+    transaction: async (work) => {
+      guard.assertOutside()
+      return db.transaction().execute((tx) => guard.within(() => work(tx.withoutPlugins())))
+    },
     close: () => db.destroy(),
   }
   return store

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { KyselyPlugin } from 'kysely'
 
 /** Finds uses of the store's own connection inside a transaction, which would hang on SQLite and lie on Postgres. */
 export class TransactionGuard {
@@ -17,5 +18,16 @@ export class TransactionGuard {
   assertOutside(): void {
     if (this.#current.getStore()?.open)
       throw new TypeError('inside store.transaction only its tx may be used, not store.db')
+  }
+
+  /** For the store's own connection; the transaction's goes without. Refuses before a connection is waited for. */
+  plugin(): KyselyPlugin {
+    return {
+      transformQuery: ({ node }) => {
+        this.assertOutside()
+        return node
+      },
+      transformResult: ({ result }) => Promise.resolve(result),
+    }
   }
 }
