@@ -151,6 +151,12 @@ export interface GuestStateGeneration {
 /** Tag of a released key: the lowest generation of the guest state that is not rolled back, as a decimal. */
 export const guestStateGenerationTag = 'x-strongroom-guest-state-generation'
 
+/**
+ * Extended key usage that only the certificate has whose key signs releases. Whoever verifies a release checks it beside
+ * the chain: the installation's authority certifies other keys too (TLS, attestation keys).
+ */
+export const releaseSigningUsage = '2.25.147696067065786452792026812096259586704'
+
 export interface ClaimCondition {
   /** Path into the token's claims, parts divided by dots. */
   claim: string

@@ -76,8 +76,11 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     logger: context.logger,
   })
 
-  const upkeep = async (): Promise<void> => {
-    await signer.prepare()
+  const checkLog = async (): Promise<void> => {
+    const verdict = await log.verify()
+    if (verdict.brokenAt !== undefined) logger.error(verdict, 'the operation log was altered outside the service')
+  }
+  const purge = async (): Promise<void> => {
     const purged = await keys.purgeDue()
     if (purged > 0) logger.info({ purged }, 'deleted keys were purged')
   }
@@ -90,11 +93,10 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   return {
     name: 'vault',
     hosts: [{ matches: (host) => vaultOfHost(host) !== undefined, app }],
-    start: async () => {
-      const verdict = await log.verify()
-      if (verdict.brokenAt !== undefined) logger.error(verdict, 'the operation log was altered outside the service')
-      runUpkeep()
-      timer = setInterval(runUpkeep, purgeEveryMs).unref()
+    start: () => {
+      inBackground(() => signer.prepare(), checkLog, purge)
+      timer = setInterval(() => inBackground(purge), purgeEveryMs).unref()
+      return Promise.resolve()
     },
     close: async () => {
       clearInterval(timer)

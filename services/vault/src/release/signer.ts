@@ -10,10 +10,17 @@ import {
 import { promisify } from 'node:util'
 import type { ReleasedKey } from '@strongroom/contract'
 import type { Clock, InstallationAuthority, Sealer, Store } from '@strongroom/platform'
-import { keptSecret } from '../store/secrets.ts'
+import { keepSecret, keptSecret, readSecret } from '../store/secrets.ts'
 
+const dayMs = 24 * 3600_000
 const certificateDays = 90
-const renewBeforeMs = 7 * 24 * 3600_000
+const renewBeforeDays = 7
+const certificateName = 'release-signing-certificate'
+/** ExtKeyUsageSyntax (RFC 5280 section 4.2.1.12) with `releaseSigningUsage` alone. */
+const extendedKeyUsage = {
+  oid: '2.5.29.37',
+  value: Uint8Array.from(Buffer.from('301606146981de9d9d94d3c0f2adf58fa1cbabe8d8f1f510', 'hex')),
+}
 const signAsync = promisify(sign)
 
 interface Signing {
@@ -53,18 +60,11 @@ export class ReleaseSigner {
   }
 
   async #make(): Promise<Signing> {
-    const { store, sealer, clock, authority } = this.#o
+    const { store, sealer, authority } = this.#o
     const pkcs8 = await keptSecret({ store, sealer, name: 'release-signing-key', make: newKey })
     const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
     pkcs8.fill(0)
-    const spki = createPublicKey(key).export({ type: 'spki', format: 'der' })
-    // Azure's leaf carries the name of its vault domain as well.
-    const pem = await authority.issueCertificate({
-      subject: 'CN=vault.azure.net,O=Strongroom',
-      publicKey: Uint8Array.from(spki),
-      usages: ['digitalSignature'],
-      days: certificateDays,
-    })
+    const pem = await this.#certificate(key)
     const chain = [new X509Certificate(pem), new X509Certificate(authority.caPem)]
     const leaf = chain[0]!.raw
     const x5t = createHash('sha1').update(leaf).digest()
@@ -78,9 +78,36 @@ export class ReleaseSigner {
         'x5t#S256': createHash('sha256').update(leaf).digest('base64url'),
         x5c: chain.map((certificate) => certificate.raw.toString('base64')),
       },
-      renewAt: clock.now().getTime() + certificateDays * 24 * 3600_000 - renewBeforeMs,
+      renewAt: renewalOf(chain[0]!),
     }
   }
+
+  /** Kept over restarts, so that starting does not have to issue one. */
+  async #certificate(key: KeyObject): Promise<string> {
+    const { store, sealer, clock, authority } = this.#o
+    const kept = await readSecret({ store, sealer, name: certificateName })
+    if (kept) {
+      const pem = Buffer.from(kept).toString('utf8')
+      const certificate = new X509Certificate(pem)
+      const ours =
+        certificate.checkPrivateKey(key) && certificate.verify(new X509Certificate(authority.caPem).publicKey)
+      if (ours && clock.now().getTime() < renewalOf(certificate)) return pem
+    }
+    const pem = await authority.issueCertificate({
+      subject: 'CN=Strongroom key release,O=Strongroom',
+      publicKey: Uint8Array.from(createPublicKey(key).export({ type: 'spki', format: 'der' })),
+      usages: ['digitalSignature'],
+      days: certificateDays,
+      extensions: [extendedKeyUsage],
+    })
+    await keepSecret({ store, sealer, name: certificateName, value: Buffer.from(pem, 'utf8') })
+    return pem
+  }
+}
+
+/** Usable until here: a certificate counts for longer than a receiver's clock may lag. */
+function renewalOf(certificate: X509Certificate): number {
+  return Date.parse(certificate.validTo) - renewBeforeDays * dayMs
 }
 
 async function newKey(): Promise<Uint8Array> {

@@ -69,12 +69,15 @@ export const transferJwk: Record<string, unknown> = {
 }
 
 /** A vault on the given store, with principals whose tokens are their names. */
-export async function createTestVault(store: Store, o: { sealer?: Sealer } = {}): Promise<TestVault> {
+export async function createTestVault(
+  store: Store,
+  o: { sealer?: Sealer; authority?: InstallationAuthority } = {},
+): Promise<TestVault> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-vault-'))
   let now = new Date()
   const clock = { now: () => now, set: (date: Date) => void (now = date) }
   const sealer = o.sealer ?? createSealer(randomBytes(32))
-  const authority = await openAuthority({ stateDir: directory, sealer, clock, installation })
+  const authority = o.authority ?? (await openAuthority({ stateDir: directory, sealer, clock, installation }))
   const provider = createFakeProvider(clock.now)
   const service = await createVaultServiceOn(store, {
     installation,
