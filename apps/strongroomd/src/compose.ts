@@ -138,7 +138,12 @@ async function startServices(o: {
 
   const host = await createHostService({ ...context, controlPlaneObjectId: controlPlanePrincipal.objectId })
   opened.push(host)
-  const attestation = await createAttestationService({ ...context, anchors: host.anchors, collateralUrl: `https://${collateralHost}` })
+  const attestation = await createAttestationService({
+    ...context,
+    anchors: host.anchors,
+    collateralUrl: `https://${collateralHost}`,
+    ownerObjectId: identity.ownerObjectId,
+  })
   opened.push(attestation)
   const vault = await createVaultService({
     ...context,
