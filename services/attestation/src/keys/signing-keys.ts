@@ -56,14 +56,16 @@ export class SigningKeys {
     const oldest = new Date(this.#clock.now().getTime() - longestTokenLifeMs).toISOString()
     const rows = await this.#db
       .selectFrom('signing_key')
-      .select(['kid', 'certificate'])
+      .select(['kid', 'certificate', 'retired_at'])
       .where('provider', '=', provider.host)
       .where((expression) =>
         expression.or([expression('retired_at', 'is', null), expression('retired_at', '>', oldest)]),
       )
       .orderBy('created_at', 'desc')
       .execute()
-    return rows.map(({ kid, certificate }) => publishedKey(kid, Buffer.from(certificate, 'base64url')))
+    // The one that signs first: some clients try no other.
+    const ordered = [...rows.filter((row) => row.retired_at === null), ...rows.filter((row) => row.retired_at !== null)]
+    return ordered.map(({ kid, certificate }) => publishedKey(kid, Buffer.from(certificate, 'base64url')))
   }
 
   async #currentKid(provider: Provider): Promise<string | undefined> {
