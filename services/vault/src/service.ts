@@ -85,8 +85,11 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     if (purged > 0) logger.info({ purged }, 'deleted keys were purged')
   }
   let running: Promise<void> = Promise.resolve()
-  const runUpkeep = (): void => {
-    running = running.then(upkeep).catch((error: unknown) => logger.error({ err: error }, 'upkeep of the vault failed'))
+  /** In the background, one after another; what fails is logged and tried again the next time. */
+  const inBackground = (...works: (() => Promise<void>)[]): void => {
+    for (const work of works) {
+      running = running.then(work).catch((error: unknown) => logger.error({ err: error }, 'upkeep of the vault failed'))
+    }
   }
   let timer: NodeJS.Timeout | undefined
 
