@@ -4,6 +4,7 @@ import { EvidenceError, ParseError, VerificationError, type VerificationErrorCod
 import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
 import { parseCertificate, type Certificate } from '../x509/certificate.ts'
 import { parseCrl } from '../x509/crl.ts'
+import { describeName, sameName } from '../x509/name.ts'
 import { spkiSha256, verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
 import { readEndorsement, type SnpEndorsement } from './endorse.ts'
@@ -49,6 +50,13 @@ export async function verifySnp(o: {
   const ask = parseCertificate(o.chain.ask)
   const ark = parseCertificate(o.chain.ark)
   const crls = o.crl === undefined ? [] : [parseCrl(o.crl)]
+  for (const crl of crls) {
+    // Only the root's list says whether the intermediate is revoked: another list would leave that unsaid.
+    if (!sameName(crl.issuer, ark.subject)) {
+      const [expected, found] = [describeName(ark.subject), describeName(crl.issuer)]
+      return refuse('CrlIssuerMismatch', "Revocation list is not the root's", expected, found)
+    }
+  }
   await verifyPath({ chain: [leaf, ask, ark], anchors: o.anchors.amd, at: o.at, crls })
   const pin = await spkiSha256(ark)
   const anchor = o.anchors.amd.find((candidate) => candidate.spkiSha256 === pin)

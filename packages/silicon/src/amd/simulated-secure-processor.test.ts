@@ -16,6 +16,9 @@ import {
   type VerifiedSnp,
 } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { NameAttributes } from '../pki/certificate-writer.ts'
+import { issueCrl } from '../pki/crl-writer.ts'
+import { loadOrCreateKey } from '../pki/keys.ts'
 import { memoryKeyStore, settableClock, tinyFirmware } from '../testing.ts'
 import { SimulatedSecureProcessor, type SnpGuest } from './simulated-secure-processor.ts'
 
@@ -188,6 +191,29 @@ describe('its endorsements', () => {
       const { vcek, ask, ark } = endorsed
       await verify({ chain: { vcek, ask, ark }, crl: endorsed.crl, at: moving.now() })
     }
+  })
+
+  it('are refused with a revocation list that is not of the root', async () => {
+    const store = memoryKeyStore()
+    const signer = await loadOrCreateKey(store, 'other', 'ecdsa-p384-sha384')
+    const [now, later] = [clock.now(), new Date(clock.now().getTime() + 86_400_000)]
+    const dates = { number: 1n, thisUpdate: now, nextUpdate: later, signer }
+    const { ask } = chain
+    const intermediate = parseCertificate(ask).subject.attributes.map(({ value }) => value)
+    const named: NameAttributes = [
+      ['OU', intermediate[0]!],
+      ['O', intermediate[1]!],
+      ['CN', intermediate[2]!],
+    ]
+    const refused = { code: 'CrlIssuerMismatch' }
+    await expect(verify({ crl: await issueCrl({ ...dates, issuer: named }) })).rejects.toMatchObject(refused)
+    await expect(verify({ crl: await issueCrl({ ...dates, issuer: [['CN', 'ARK-Milan']] }) })).rejects.toMatchObject(
+      refused,
+    )
+    const root: NameAttributes = [...named.slice(0, 2), ['CN', 'ARK-Milan']]
+    await expect(verify({ crl: await issueCrl({ ...dates, issuer: root }) })).rejects.toMatchObject({
+      code: 'AlgorithmNotAllowed',
+    })
   })
 
   it('are refused with a list that is out of date', async () => {
