@@ -133,6 +133,25 @@ describe.skipIf(!present)('real SNP reports', () => {
     expect(appraiseSnp(verified, { measurements: 'any', reportData: 'any', allow: { debug: true } })).toEqual([])
   })
 
+  it.each(['test-vcek-invalid-legacy.der', 'test-vcek-invalid-new.der', 'test-vlek.der'])(
+    'are refused under %s, which is not their key as AMD issued it',
+    async (file) => {
+      const entry = good.find(({ path }) => path === 'confidential-containers-trustee/test-report.bin')!
+      const report = parseSnpReport(readReport(entry))
+      const chain = { ...chainOf(entry.expected.signerCert!), vcek: read(`confidential-containers-trustee/${file}`) }
+      await expect(verifySnp({ report, chain, anchors, at: within(entry) })).rejects.toThrow(VerificationError)
+    },
+  )
+
+  it('are refused under a certificate that AMD never made', async () => {
+    const entry = good.find(({ path }) => path === 'Fraunhofer-AISEC-cmc/snp/report.bin')!
+    const vcek = parsePem(new TextDecoder().decode(read('Fraunhofer-AISEC-cmc/snp/invalid-vcek.pem')))[0]!
+    const chain = { ...chainOf(entry.expected.signerCert!), vcek }
+    await expect(
+      verifySnp({ report: parseSnpReport(readReport(entry)), chain, anchors, at: new Date('2022-05-01T00:00:00Z') }),
+    ).rejects.toMatchObject({ code: 'IssuerMismatch' })
+  })
+
   it('are refused when only other roots are trusted, or none', async () => {
     const entry = good[0]!
     const report = parseSnpReport(readReport(entry))
