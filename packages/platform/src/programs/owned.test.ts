@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { startProgram } from './owned.ts'
+import { sameProcess, startTimeOf } from './process.ts'
+
+describe('startProgram', () => {
+  it('knows the pid of the program itself, not of a wrapper', async () => {
+    const program = startProgram({ command: 'sleep', args: ['60'], dieWithParent: true })
+    expect(sameProcess(program.pid, program.startTime)).toBe(true)
+    expect(program.kill('SIGTERM')).toBe(true)
+    expect(await program.exited).toEqual({ code: null, signal: 'SIGTERM' })
+    expect(sameProcess(program.pid, program.startTime)).toBe(false)
+    expect(program.kill()).toBe(false)
+  })
+
+  it('leaves no program behind when the server is killed', async () => {
+    const script = `
+      import { startProgram } from ${JSON.stringify(join(import.meta.dirname, 'owned.ts'))}
+      const { pid, startTime } = startProgram({ command: 'sleep', args: ['600'], dieWithParent: true })
+      console.log(JSON.stringify({ pid, startTime }))
+      setInterval(() => {}, 1000)`
+    const server = spawn(process.execPath, ['--conditions=x-source', '--input-type=module-typescript', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const [line] = (await once(server.stdout, 'data')) as [Buffer]
+    const { pid, startTime } = JSON.parse(line.toString()) as { pid: number; startTime: string }
+    expect(sameProcess(pid, startTime)).toBe(true)
+    server.kill('SIGKILL')
+    for (let i = 0; i < 100 && sameProcess(pid, startTime); i++) await sleep(50)
+    expect(sameProcess(pid, startTime)).toBe(false)
+  })
+
+  it('refuses a program that is not there', () => {
+    const start = (): unknown => startProgram({ command: 'qemu-system-none', args: [], dieWithParent: true })
+    expect(start).toThrow(expect.objectContaining({ code: 'MissingProgram' }) as Error)
+  })
+})
+
+describe('sameProcess', () => {
+  it('does not take another process with a reused pid for the recorded one', () => {
+    const startTime = startTimeOf(process.pid)!
+    expect(sameProcess(process.pid, startTime)).toBe(true)
+    expect(sameProcess(process.pid, String(Number(startTime) + 1))).toBe(false)
+    expect(sameProcess(process.pid, '')).toBe(false)
+    expect(sameProcess(2 ** 30, startTime)).toBe(false)
+  })
+})
