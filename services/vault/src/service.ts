@@ -71,6 +71,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     release,
     repository,
     access: createVaultAccess(context.platformAccess),
+    log,
     verifier: context.verifier,
     tenantId: context.installation.tenantId,
     logger: context.logger,

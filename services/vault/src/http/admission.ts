@@ -8,8 +8,9 @@ import {
 import type { KeyPermission, VaultAccess } from '../access.ts'
 import { shown } from '../errors.ts'
 import type { Keys } from '../keys/keys.ts'
-import { checkKeyName, checkKeyVersion, vaultOfHost } from '../keys/names.ts'
+import { checkKeyName, checkKeyVersion, folded, vaultOfHost } from '../keys/names.ts'
 import type { KeyRepository } from '../keys/repository.ts'
+import type { OperationLog } from '../log/operation-log.ts'
 import type { KeyRelease } from '../release/release.ts'
 
 export type App = VirtualHost['app']
@@ -20,6 +21,7 @@ export interface AppParts {
   release: KeyRelease
   repository: KeyRepository
   access: VaultAccess
+  log: OperationLog
   verifier: TokenVerifier
   tenantId: string
   logger: Logger
@@ -33,18 +35,31 @@ export interface Admitted {
 }
 
 /**
- * Every route calls this first.
- * @throws ServiceError 404 VaultNotFound, 403 Forbidden, 400 BadParameter
+ * Every route calls this first. A caller without the permission is refused and recorded.
+ * @throws ServiceError 404 VaultNotFound, 400 BadParameter, 403 Forbidden, 503 OperationLogUnavailable
  */
-export function admit(parts: AppParts, request: Request, permission: KeyPermission): Admitted {
+export async function admit(parts: AppParts, request: Request, permission: KeyPermission): Promise<Admitted> {
   const vault = existingVault(parts.access, request.hostname)
-  parts.access.require(request.caller, vault, permission)
-  const { name, version } = request.params as { name?: string; version?: string }
-  return {
-    vault,
-    name: name === undefined ? '' : checkKeyName(name),
-    version: version === undefined ? undefined : checkKeyVersion(version),
+  const params = request.params as { name?: string; version?: string }
+  const name = params.name === undefined ? '' : checkKeyName(params.name)
+  const version = params.version === undefined ? undefined : checkKeyVersion(params.version)
+  try {
+    parts.access.require(request.caller, vault, permission)
+  } catch (error) {
+    const { objectId, appId } = request.caller
+    await parts.log.append({
+      objectId,
+      appId,
+      operation: permission,
+      vault,
+      keyName: folded(name),
+      verdict: 'refused',
+      code: error instanceof ServiceError ? error.code : 'InternalError',
+      ...(version !== undefined && { keyVersion: version }),
+    })
+    throw error
   }
+  return { vault, name, version }
 }
 
 function existingVault(access: VaultAccess, host: string): string {

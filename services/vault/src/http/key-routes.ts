@@ -11,26 +11,26 @@ export function addKeyRoutes(app: App, parts: AppParts): void {
   const { keys, repository } = parts
 
   app.post('/keys/:name/create', async (request) => {
-    const place = admit(parts, request, 'create')
+    const place = await admit(parts, request, 'create')
     apiVersionOf(request.query)
     return bundleOf(await keys.create(request.caller, place, request.body))
   })
 
   for (const path of ['/keys/:name', '/keys/:name/:version']) {
     app.get(path, async (request) => {
-      const place = admit(parts, request, 'get')
+      const place = await admit(parts, request, 'get')
       apiVersionOf(request.query)
       return bundleOf(await keys.get(place, place.version))
     })
     app.patch(path, async (request) => {
-      const place = admit(parts, request, 'update')
+      const place = await admit(parts, request, 'update')
       apiVersionOf(request.query)
       return bundleOf(await keys.update(request.caller, place, place.version, request.body))
     })
   }
 
   app.get('/keys', async (request) => {
-    const { vault } = admit(parts, request, 'list')
+    const { vault } = await admit(parts, request, 'list')
     return pageOfKeys(request, '/keys', async (after, limit) => {
       const found = await repository.current({ vault, after, limit, deleted: false })
       return found.map((key) => ({ cursor: key.name, item: itemOf(key) }))
@@ -38,7 +38,7 @@ export function addKeyRoutes(app: App, parts: AppParts): void {
   })
 
   app.get('/keys/:name/versions', async (request) => {
-    const place = admit(parts, request, 'list')
+    const place = await admit(parts, request, 'list')
     const name = folded(place.name)
     return pageOfKeys(request, `/keys/${place.name}/versions`, async (after, limit) => {
       if (!(await repository.version({ vault: place.vault, name }))) throw keyNotFound(place.name)
@@ -48,13 +48,13 @@ export function addKeyRoutes(app: App, parts: AppParts): void {
   })
 
   app.delete('/keys/:name', async (request) => {
-    const place = admit(parts, request, 'delete')
+    const place = await admit(parts, request, 'delete')
     apiVersionOf(request.query)
     return deletedBundleOf(await keys.delete(request.caller, place))
   })
 
   app.get('/deletedkeys', async (request) => {
-    const { vault } = admit(parts, request, 'list')
+    const { vault } = await admit(parts, request, 'list')
     return pageOfKeys(request, '/deletedkeys', async (after, limit) => {
       const found = await repository.current({ vault, after, limit, deleted: true })
       return found.map((key) => ({ cursor: key.name, item: deletedItemOf(key as DeletedKey) }))
@@ -62,19 +62,19 @@ export function addKeyRoutes(app: App, parts: AppParts): void {
   })
 
   app.get('/deletedkeys/:name', async (request) => {
-    const place = admit(parts, request, 'get')
+    const place = await admit(parts, request, 'get')
     apiVersionOf(request.query)
     return deletedBundleOf(await keys.getDeleted(place))
   })
 
   app.post('/deletedkeys/:name/recover', async (request) => {
-    const place = admit(parts, request, 'recover')
+    const place = await admit(parts, request, 'recover')
     apiVersionOf(request.query)
     return bundleOf(await keys.recover(request.caller, place))
   })
 
   app.delete('/deletedkeys/:name', async (request, reply) => {
-    const place = admit(parts, request, 'purge')
+    const place = await admit(parts, request, 'purge')
     apiVersionOf(request.query)
     await keys.purge(request.caller, place)
     return reply.code(204).send()

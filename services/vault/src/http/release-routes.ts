@@ -6,14 +6,14 @@ import { apiVersionOf, releaseApiVersionOf } from './request.ts'
 export function addReleaseRoutes(app: App, parts: AppParts): void {
   for (const path of ['/keys/:name/release', '/keys/:name/:version/release']) {
     app.post(path, async (request): Promise<KeyReleaseAnswer> => {
-      const target = admit(parts, request, 'release')
+      const target = await admit(parts, request, 'release')
       const apiVersion = releaseApiVersionOf(request.query)
       return { value: await parts.release.release(request.caller, target, { apiVersion, body: request.body }) }
     })
   }
 
   app.post('/keys/:name/:version/guest-state-generation', async (request) => {
-    const { vault, name, version } = admit(parts, request, 'advanceGuestStateGeneration')
+    const { vault, name, version } = await admit(parts, request, 'advanceGuestStateGeneration')
     apiVersionOf(request.query)
     return parts.release.advance(request.caller, { vault, name, version: version! }, request.body)
   })

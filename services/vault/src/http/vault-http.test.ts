@@ -23,7 +23,7 @@ describeStores('the vault over HTTP', (open) => {
   })
 
   it('lets the control plane manage keys but not have them released', async () => {
-    const { vault } = await started()
+    const { vault, store } = await started()
     expect((await vault.call('controlPlane', 'POST', '/keys/vm-1/create', keyRequest({ kty: 'EC-HSM' }))).status).toBe(
       200,
     )
@@ -33,6 +33,15 @@ describeStores('the vault over HTTP', (open) => {
     expect([refused.status, refused.body.error.code]).toEqual([403, 'Forbidden'])
     expect(refused.body.error.innererror.found).toBe(principalIds.controlPlane)
     expect(vault.provider.asked).toEqual([])
+    const recorded = await store.db
+      .selectFrom('operation_log')
+      .selectAll()
+      .orderBy('sequence', 'desc')
+      .limit(1)
+      .execute()
+    expect(recorded).toMatchObject([
+      { operation: 'release', verdict: 'refused', app_id: 'controlPlane-app', key_name: 'vm-1' },
+    ])
     await vault.close()
   })
 

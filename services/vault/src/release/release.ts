@@ -102,7 +102,7 @@ export class KeyRelease {
         found: shown(generation),
       })
     }
-    return this.#decided(caller, 'advance-guest-state-generation', target, body.target, async (key, token) => {
+    return this.#decided(caller, 'advanceGuestStateGeneration', target, body.target, async (key, token) => {
       await this.#o.store.transaction(async (tx) => {
         const stored = await this.#o.repository.lockGeneration(tx, key)
         if (stored === undefined) throw keyNotFound(target.name, target.version)
@@ -113,10 +113,7 @@ export class KeyRelease {
           version: key.version,
           generation,
         })
-        await this.#o.log.appendIn(
-          tx,
-          this.#entry(caller, 'advance-guest-state-generation', key, 'allowed', token.digest),
-        )
+        await this.#o.log.appendIn(tx, this.#entry(caller, 'advanceGuestStateGeneration', key, 'allowed', token.digest))
       })
       return { generation }
     })
