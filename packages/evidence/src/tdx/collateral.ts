@@ -22,6 +22,7 @@ export interface TdxCollateral {
   qeIdentityIssuerChainPem: string
   /** DER, by the CA that issued the PCK certificate. */
   pckCrl: Uint8Array
+  /** Served with the list; not needed, as the list must be signed by an authority of the quote's own chain. */
   pckCrlIssuerChainPem: string
   /** DER, by the root. */
   rootCaCrl: Uint8Array

@@ -1,4 +1,4 @@
-import type { ByteReader } from '../bytes/byte-reader.ts'
+import { ByteReader } from '../bytes/byte-reader.ts'
 
 /** SGX report body of the quoting enclave, 384 bytes (Intel SDM volume 3D, table 38-21). */
 export interface QeReport {
@@ -19,7 +19,9 @@ export const qeReportSize = 384
 
 /** Reserved parts are covered by the PCK's signature and belong to Intel's enclave: they are not read. */
 export function readQeReport(outer: ByteReader): QeReport {
-  const reader = outer.structure(qeReportSize, 'QE report')
+  const base = outer.offset
+  const raw = outer.bytes(qeReportSize, 'QE report')
+  const reader = new ByteReader(raw, 'QE report', base)
   const cpuSvn = reader.bytes(16, 'CPUSVN')
   const miscSelect = reader.bytes(4, 'MISCSELECT')
   reader.bytes(28, 'reserved')
@@ -33,7 +35,5 @@ export function readQeReport(outer: ByteReader): QeReport {
   reader.bytes(60, 'reserved')
   const reportData = reader.bytes(64, 'report data')
   reader.end()
-  // Views share their buffer, so the whole is the bytes around the first field.
-  const raw = new Uint8Array(cpuSvn.buffer, cpuSvn.byteOffset, qeReportSize)
   return { cpuSvn, miscSelect, attributes, mrEnclave, mrSigner, isvProdId, isvSvn, reportData, raw }
 }
