@@ -14,11 +14,10 @@ const measuredSections = [
 ] // prettier-ignore
 
 /**
- * PCR 11 of a unified kernel image: per section its name with the terminating zero, then its content.
- * @param through the last phase that has been entered; without it the value that the stub leaves
+ * Digests that the stub extends for an image: per section its name with the terminating zero, then its content.
  * @throws ParseError Duplicate for images with profiles, whose sections repeat
  */
-export async function predictPcr11(image: PeImage, through?: BootPhase): Promise<Uint8Array> {
+export async function sectionDigests(image: PeImage): Promise<Uint8Array[]> {
   const digests: Uint8Array[] = []
   for (const name of measuredSections) {
     const found = image.sections.filter((section) => section.name === name)
@@ -32,8 +31,17 @@ export async function predictPcr11(image: PeImage, through?: BootPhase): Promise
     if (section === undefined) continue
     digests.push(await digest('SHA-256', utf8(`${name}\0`)), await digest('SHA-256', section.data))
   }
-  for (const phase of phasesThrough(through)) digests.push(await textDigest(phase))
-  return extendAll(digests)
+  return digests
+}
+
+/**
+ * PCR 11 of a boot of a unified kernel image.
+ * @param through the last phase that has been entered; without it the value that the stub leaves
+ * @throws ParseError
+ */
+export async function predictPcr11(image: PeImage, through?: BootPhase): Promise<Uint8Array> {
+  const phases = await Promise.all(phasesThrough(through).map((phase) => textDigest(phase)))
+  return extendAll([...(await sectionDigests(image)), ...phases])
 }
 
 /** True when the image has what systemd's stub needs to start it. */
