@@ -9,7 +9,8 @@ import { signerCertificates } from './pe-signers.ts'
 import { parseSignatureLists } from './signature-list.ts'
 import { efiVendor, parseVariableStore, variableData } from './variable-store.ts'
 
-const read = (name: string): Uint8Array => new Uint8Array(gunzipSync(readFileSync(new URL(`fixtures/${name}`, import.meta.url))))
+const read = (name: string): Uint8Array =>
+  new Uint8Array(gunzipSync(readFileSync(new URL(`fixtures/${name}`, import.meta.url))))
 const recorded = { variables: () => read('uefi-variables.fd.gz'), boot: () => read('boot.efi.gz') }
 
 /** Runs a parser on bytes of an attacker: it may refuse with ParseError, nothing else. */
@@ -83,9 +84,11 @@ describe('parsers of boot files', () => {
 
 describe('GUIDs', () => {
   it('come back as they were written', () => {
-    fc.assert(fc.property(fc.uuid(), (text) => {
- expect(guidFromBytes(guidToBytes(text))).toBe(text)
-}))
+    fc.assert(
+      fc.property(fc.uuid(), (text) => {
+        expect(guidFromBytes(guidToBytes(text))).toBe(text)
+      }),
+    )
   })
 
   it('have their first three groups little-endian in memory', () => {
