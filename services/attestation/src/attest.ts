@@ -86,12 +86,13 @@ function decide(policy: LoadedPolicy, evidence: AttestedEvidence, facts: Record<
     throw policyFailure(error)
   }
   if (outcome.denial !== undefined) throw policyDenial(outcome.denial, policy.hash, evidence.shortcomings)
-  if (evidence.debuggable && !asksFor(policy.syntax, evidence.debugClaim)) {
+  for (const { claim, message } of evidence.byNameOnly) {
+    if (asksFor(policy.syntax, claim)) continue
     throw policyDenial(
       {
         reason: 'noPermit',
-        expected: `${evidence.debugClaim} off, or a policy that names this claim`,
-        found: `${evidence.debugClaim} is on, and no authorization rule asks for it`,
+        expected: `a policy whose authorization rules name ${claim}`,
+        found: `${message}, and no authorization rule asks for it`,
       },
       policy.hash,
       evidence.shortcomings,
@@ -100,7 +101,7 @@ function decide(policy: LoadedPolicy, evidence: AttestedEvidence, facts: Record<
   return outcome
 }
 
-/** A debuggable machine can be read by its host: a policy accepts that by name or not at all (attack S2). */
+/** Whether an authorization rule looks at the claim: a policy that permits all has not accepted a weakness (attacks S2, S8). */
 function asksFor(policy: Policy, claimType: string): boolean {
   return policy.authorizationRules.some((rule) =>
     rule.conditions.some((condition) =>

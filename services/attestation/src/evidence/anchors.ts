@@ -5,7 +5,7 @@ import { ServiceError, type Installation } from '@strongroom/platform'
 export interface Anchors {
   all: TrustAnchors
   /** Whether a root is of the installation's own silicon, by the SHA-256 of its public key. */
-  isSimulated(spkiSha256: string): boolean
+  isSimulated: (spkiSha256: string) => boolean
 }
 
 /**

@@ -13,11 +13,15 @@ export interface AttestedEvidence {
   digest: string
   /** Claims of this technology, runtime and init-time data included. */
   claims: Record<string, unknown>
-  /** Claim that says whether the host can read the machine by its debug interface. */
-  debugClaim: string
-  debuggable: boolean
+  /** Weaknesses that a policy accepts by naming their claim in an authorization rule, or not at all. */
+  byNameOnly: Weakness[]
   /** What keeps it from being a compliant confidential VM; empty for one that is. */
   shortcomings: Shortcoming[]
+}
+
+export interface Weakness {
+  claim: string
+  message: string
 }
 
 export interface Shortcoming {

@@ -22,7 +22,7 @@ export interface ComplianceBaseline {
   idKeyDigests: string[]
 }
 
-/** Baseline of an SNP confidential VM: asked for by the paravisor, closed to host and migration agent, firmware committed. */
+/** Baseline of an SNP confidential VM: asked for by the paravisor, closed to host and migration agent. */
 export function snpShortcomings(o: {
   verified: VerifiedSnp
   runtime: BoundData | undefined
@@ -30,7 +30,9 @@ export function snpShortcomings(o: {
   baseline: ComplianceBaseline
 }): Shortcoming[] {
   const { report } = o.verified
-  const failures = appraiseSnp(o.verified, { measurements: 'any', reportData: 'any' })
+  // Azure's hosts run newer microcode than they have committed; what the key vouches for is the reported TCB.
+  const allow = { provisionalFirmware: true }
+  const failures = appraiseSnp(o.verified, { measurements: 'any', reportData: 'any', allow })
   return [
     ...failures.map(shortcomingOf),
     ...trustedLaunch({

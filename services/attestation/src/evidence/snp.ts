@@ -11,6 +11,7 @@ import {
   toHex,
   verifyCrl,
   verifySnp,
+  type Certificate,
   VerificationError,
   type SnpChain,
   type SnpReport,
@@ -24,6 +25,16 @@ import type { AttestedEvidence } from './attested.ts'
 import { snpShortcomings, type ComplianceBaseline } from './compliance.ts'
 import { boundData, bytesOf, checkBinding, objectBody } from './request.ts'
 import { snpClaims } from './snp-claims.ts'
+
+interface Verification {
+  report: SnpReport
+  verified: VerifiedSnp
+  revocationChecked: boolean
+}
+
+/** Ours: absent where a current revocation list was consulted, else false. */
+const revocationClaim = 'x-strongroom-revocation-checked'
+const unchecked = 'there is no revocation list of this root, neither at the collateral service nor with the request'
 
 interface SnpEvidenceBytes {
   report: SnpReport
@@ -50,7 +61,7 @@ export class SnpVerifier {
   async verify(body: Record<string, unknown>): Promise<AttestedEvidence> {
     const runtime = boundData(body['runtimeData'], 'runtimeData')
     const initTime = boundData(body['initTimeData'], 'initTimeData')
-    const { report, verified } = await this.#verifyReport(body)
+    const { report, verified, revocationChecked } = await this.#verifyReport(body)
     if (runtime !== undefined)
       checkBinding({
         data: runtime,
@@ -68,25 +79,42 @@ export class SnpVerifier {
         fieldName: 'host_data',
       })
     const simulated = this.#anchors.isSimulated(verified.anchor.spkiSha256)
+    const weaknesses = [
+      ...(report.policy.debugAllowed
+        ? [{ claim: 'x-ms-sevsnpvm-is-debuggable', message: 'the guest policy allows debugging' }]
+        : []),
+      ...(revocationChecked ? [] : [{ claim: revocationClaim, message: unchecked }]),
+    ]
     return {
       type: 'SevSnpVm',
       attestationType: 'sevsnpvm',
       simulated,
       digest: createHash('sha256').update(report.raw).digest('hex'),
-      claims: snpClaims(verified, { runtime, initTime }),
-      debugClaim: 'x-ms-sevsnpvm-is-debuggable',
-      debuggable: report.policy.debugAllowed,
-      shortcomings: snpShortcomings({ verified, runtime, simulated, baseline: this.#baseline }),
+      claims: {
+        ...snpClaims(verified, { runtime, initTime }),
+        ...(revocationChecked ? {} : { [revocationClaim]: false }),
+      },
+      byNameOnly: weaknesses,
+      shortcomings: [
+        ...(revocationChecked ? [] : [{ path: revocationClaim, message: unchecked }]),
+        ...snpShortcomings({ verified, runtime, simulated, baseline: this.#baseline }),
+      ],
     }
   }
 
-  async #verifyReport(body: Record<string, unknown>): Promise<{ report: SnpReport; verified: VerifiedSnp }> {
+  async #verifyReport(body: Record<string, unknown>): Promise<Verification> {
     try {
       const { report, chain: sent, crl: sentCrl } = readReport(body)
       const chain = sent ?? (await this.#fetchChain(report))
       const crl = await this.#revocationList(chain, sentCrl)
-      const verified = await verifySnp({ report, chain, anchors: this.#anchors.all, crl, at: this.#clock.now() })
-      return { report, verified }
+      const verified = await verifySnp({
+        report,
+        chain,
+        anchors: this.#anchors.all,
+        ...(crl === undefined ? {} : { crl }),
+        at: this.#clock.now(),
+      })
+      return { report, verified, revocationChecked: crl !== undefined }
     } catch (error) {
       throw evidenceFailure(error, 'report')
     }
@@ -116,35 +144,42 @@ export class SnpVerifier {
     })
   }
 
-  /** The collateral service's list where it has one of this root; else the one that was sent. Never none. */
-  async #revocationList(chain: SnpChain, sent: Uint8Array | undefined): Promise<Uint8Array> {
+  /**
+   * The collateral service's list where it has one of this root; else the one that was sent. Undefined where neither
+   * exists: what then comes of the evidence is for the policy to say, by name. A list that exists and is not current, and
+   * a collateral service that does not answer, are errors.
+   */
+  async #revocationList(chain: SnpChain, sent: Uint8Array | undefined): Promise<Uint8Array | undefined> {
     const issuer = parseCertificate(chain.ark)
+    const at = this.#clock.now()
     const { product } = readEndorsement(parseCertificate(chain.vcek))
-    let failure: unknown
+    let unavailable: unknown
     const own = await this.#collateral.revocationList(product).catch((error: unknown) => {
-      failure = error
+      unavailable = error
     })
-    for (const candidate of [own ?? undefined, sent]) {
-      if (candidate === undefined) continue
-      try {
-        await verifyCrl({ crl: parseCrl(candidate), issuer, at: this.#clock.now() })
-        return candidate
-      } catch (error) {
-        failure ??= candidate === sent ? error : undefined
-      }
+    // The service may serve the simulated line of the same name; its list says nothing of another root.
+    if (own !== undefined && (await isOf(own, issuer, at))) return own
+    if (sent !== undefined) {
+      await verifyCrl({ crl: parseCrl(sent), issuer, at })
+      return sent
     }
-    throw (
-      failure ??
-      new VerificationError({
-        code: 'CollateralMissing',
-        message: 'there is no revocation list of this root',
-        subject: 'SNP report',
-        expected: `a current list that ${issuer.subject.commonName ?? 'the root'} signed`,
-        found: 'none at the collateral service and none with the request',
-      })
-    )
+    if (unavailable !== undefined) throw unavailable
+    return undefined
   }
 }
+
+async function isOf(list: Uint8Array, issuer: Certificate, at: Date): Promise<boolean> {
+  try {
+    await verifyCrl({ crl: parseCrl(list), issuer, at })
+    return true
+  } catch (error) {
+    if (error instanceof VerificationError && foreign.has(error.code)) return false
+    throw error
+  }
+}
+
+/** Codes of a list that another root signed. */
+const foreign: ReadonlySet<string> = new Set(['CrlIssuerMismatch', 'CrlSignatureInvalid'])
 
 function readReport(body: Record<string, unknown>): SnpEvidenceBytes {
   let sent: Partial<Record<keyof SevSnpVmReport, unknown>>

@@ -63,8 +63,10 @@ export class TdxVerifier {
       simulated,
       digest: createHash('sha256').update(quote.raw).digest('hex'),
       claims: tdxClaims(quote, verified, { runtime, initTime }),
-      debugClaim: 'tdx_td_attributes_debug',
-      debuggable: (attributes & tdAttributes.debug) !== 0n,
+      byNameOnly:
+        (attributes & tdAttributes.debug) === 0n
+          ? []
+          : [{ claim: 'tdx_td_attributes_debug', message: 'the TD is debuggable' }],
       shortcomings: tdxShortcomings({ quote, verified, runtime, simulated, baseline: this.#baseline }),
     }
   }
