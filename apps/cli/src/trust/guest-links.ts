@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto'
 import type { BootEvidence } from '@strongroom/contract'
-import { isAttestationKey, parseEventLog, parseHclReport, parseTpm2bPublic, verifyEventLog, verifyQuote } from '@strongroom/evidence'
-import { fromBase64Url, hex, sameBytes, sha256Hex } from './encoding.ts'
+import { bootPhases, isAttestationKey, parseEventLog, parseHclReport, parseTpm2bPublic, replay, verifyEventLog, verifyHclBinding, verifyQuote, type EventLog } from '@strongroom/evidence'
+import { findKey, parseRuntimeClaims } from './claims.ts'
+import { fromBase64Url, hex, sameBytes, sha256, sha256Hex } from './encoding.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'
 
@@ -17,16 +18,18 @@ interface RsaJwk {
   n?: string
 }
 
-/** The AK that quotes is the one in the silicon's report and in a certificate of the installation. */
-export function vtpmLink(evidence: BootEvidence, silicon: SiliconFinding, caPem: string): string[] {
-  const report = parseHclReport(fromBase64Url(evidence.vtpm.hclReport))
-  const slot = report.hardwareReport.subarray(0, silicon.hardwareReport.length)
-  demand({ holds: sameBytes(slot, silicon.hardwareReport), message: "The vTPM's report is not the one that was attested.", expected: short(sha256Hex(silicon.hardwareReport)), actual: short(sha256Hex(slot)) })
-  const claims = JSON.parse(Buffer.from(report.claims).toString()) as { keys?: RsaJwk[] }
-  const bound = claims.keys?.find((key) => key.kid === 'HCLAkPub')?.n
+/** The AK that quotes is the one the attested claims bind, the vTPM's own report binds, and the installation certified. */
+export async function vtpmLink(evidence: BootEvidence, silicon: SiliconFinding, caPem: string): Promise<string[]> {
   const ak = parseTpm2bPublic(fromBase64Url(evidence.vtpm.akPublic))
   const modulus = Buffer.from(akModulus(ak)).toString('base64url')
-  demand({ holds: bound === modulus, message: 'The AK is not the one the report binds.', expected: String(bound), actual: modulus })
+  const attested = findKey(parseRuntimeClaims(evidence), 'HCLAkPub').n
+  demand({ holds: attested === modulus, message: 'The AK is not the one that was attested.', expected: String(attested), actual: modulus })
+  const report = parseHclReport(fromBase64Url(evidence.vtpm.hclReport))
+  await verifyHclBinding(report)
+  const measured = await silicon.verifySibling(report.hardwareReport)
+  demand({ holds: sameBytes(measured, silicon.measurement), message: "The vTPM's report is of another guest.", expected: hex(silicon.measurement), actual: hex(measured) })
+  const bound = (JSON.parse(Buffer.from(report.claims).toString()) as { keys?: RsaJwk[] }).keys?.find((key) => key.kid === 'HCLAkPub')?.n
+  demand({ holds: bound === modulus, message: "The AK is not the one in the vTPM's report.", expected: String(bound), actual: modulus })
   const certificate = new X509Certificate(evidence.vtpm.akCertificatePem)
   const authority = new X509Certificate(caPem)
   demand({ holds: certificate.checkIssued(authority) && certificate.verify(authority.publicKey), message: "The AK's certificate is not of this installation's CA.", expected: authority.subject, actual: certificate.issuer })
@@ -58,13 +61,10 @@ export async function measuredBootLink(evidence: BootEvidence): Promise<string[]
     pcrs,
   })
   const log = parseEventLog(fromBase64Url(boot.eventLog))
-  const registers = new Map<number, Uint8Array>()
-  for (const index of [0, 1, 2, 3, 4, 5, 6, 7, 11]) {
-    const quoted = pcrs.get(index)
-    if (quoted === undefined) throw new LinkRefused({ message: `PCR ${index} is not in the quote.`, expected: 'PCRs 0 to 7 and 11' })
-    registers.set(index, quoted)
-  }
-  await verifyEventLog({ log, bank: 'sha256', registers })
+  const registers = new Map([0, 1, 2, 3, 4, 5, 6, 7].map((index) => [index, quotedRegister(pcrs, index)]))
+  const { unlogged } = await verifyEventLog({ log, bank: 'sha256', registers })
+  if (unlogged.length > 0) throw new LinkRefused({ message: `The event log says nothing of PCR ${unlogged.join(', ')}.`, expected: 'PCRs 0 to 7' })
+  await checkPcr11(log, quotedRegister(pcrs, 11))
   const shown: string[] = []
   for (const [index, expected] of Object.entries(evidence.expected.pcrs)) {
     const actual = boot.pcrs[index]
@@ -72,6 +72,20 @@ export async function measuredBootLink(evidence: BootEvidence): Promise<string[]
     shown.push(`PCR ${index} ${short(expected)}`)
   }
   return [`quote over nonce ${short(hex(fromBase64Url(boot.nonce)))} verified, ${log.events.length} events replay to PCRs 0-7 and 11`, `as predicted before the boot: ${shown.join(', ')}`]
+}
+
+function quotedRegister(pcrs: ReadonlyMap<number, Uint8Array>, index: number): Uint8Array {
+  const value = pcrs.get(index)
+  if (value === undefined) throw new LinkRefused({ message: `PCR ${index} is not in the quote.`, expected: 'PCRs 0 to 7 and 11' })
+  return value
+}
+
+/** The firmware's log ends with the stub; systemd then extends the phases of the boot, whose digests are known. */
+async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
+  let value = (await replay(log, 'sha256')).get(11)
+  if (value === undefined) throw new LinkRefused({ message: 'The event log has no unified kernel image.', expected: 'records of PCR 11' })
+  for (const phase of bootPhases) value = sha256(Buffer.concat([value, sha256(Buffer.from(phase))]))
+  demand({ holds: sameBytes(value, quoted), message: 'PCR 11 is not what the event log and the boot phases give.', expected: hex(value), actual: hex(quoted) })
 }
 
 export function diskLink(evidence: BootEvidence): string[] {

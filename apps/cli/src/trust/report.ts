@@ -69,7 +69,7 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
       return found.shows
     }),
     await judge('guest-state', 'key → guest state', () => guestStateLink(evidence, need(counter, 'release'))),
-    await judge('vtpm', 'guest state → vTPM', () => vtpmLink(evidence, need(silicon, 'silicon'), caPem)),
+    await judge('vtpm', 'guest state → vTPM', async () => await vtpmLink(evidence, need(silicon, 'silicon'), caPem)),
     await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence)),
     await judge('disk', 'measured boot → disk unlocked', () => diskLink(evidence)),
   ]

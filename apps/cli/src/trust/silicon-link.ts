@@ -9,8 +9,11 @@ import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 export interface SiliconFinding {
   measurement: Uint8Array
   reportData: Uint8Array
-  /** As it lies in the HCL report: SNP report or TDREPORT. */
-  hardwareReport: Uint8Array
+  /**
+   * Verifies another report of the same boot, the one in the vTPM, and returns its measurement. A TDREPORT proves itself
+   * only to its own machine: of it the hashes and the TD's identity are compared.
+   */
+  verifySibling(raw: Uint8Array): Promise<Uint8Array>
   shows: string[]
 }
 
@@ -21,27 +24,31 @@ export async function verifySilicon(evidence: BootEvidence, anchors: TrustAnchor
 }
 
 async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
-  const raw = fromBase64Url(silicon.report)
-  const report = parseSnpReport(raw)
+  const report = parseSnpReport(fromBase64Url(silicon.report))
   const [vcek, ask, ark] = parsePem(silicon.vcekChainPem)
   if (vcek === undefined || ask === undefined || ark === undefined) {
     throw new LinkRefused({ message: 'The certificate chain is not whole.', expected: 'VCEK, ASK, ARK', actual: `${[vcek, ask, ark].filter((each) => each !== undefined).length} certificates` })
   }
-  await verifySnp({ report, chain: { vcek, ask, ark }, anchors, crl: fromBase64Url(silicon.crl), at })
+  const under = { chain: { vcek, ask, ark }, anchors, crl: fromBase64Url(silicon.crl), at }
+  await verifySnp({ report, ...under })
   demand({ holds: !report.policy.debugAllowed, message: 'The guest policy allows debugging: the host could read its memory.', expected: 'debug off', actual: 'debug on' })
   demand({ holds: report.vmpl === 0, message: 'The report was not asked for by the paravisor.', expected: 'VMPL 0', actual: `VMPL ${report.vmpl}` })
   return {
     measurement: report.measurement,
     reportData: report.reportData,
-    hardwareReport: raw,
+    verifySibling: async (sibling) => {
+      const other = parseSnpReport(sibling)
+      await verifySnp({ report: other, ...under })
+      demand({ holds: hex(other.reportId) === hex(report.reportId), message: "The vTPM's report is of another guest.", expected: hex(report.reportId), actual: hex(other.reportId) })
+      return other.measurement
+    },
     shows: [`AMD SEV-SNP report v${report.version}, chip ${short(hex(report.chipId))}, signature and chain to a pinned ARK verified, CRL checked`],
   }
 }
 
 async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
   const quote = parseTdxQuote(fromBase64Url(silicon.quote))
-  const raw = fromBase64Url(silicon.tdReport)
-  const report = parseTdReport(raw)
+  const report = parseTdReport(fromBase64Url(silicon.tdReport))
   const body = silicon.collateral
   const verified = await verifyTdx({
     quote,
@@ -64,7 +71,14 @@ async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at
   return {
     measurement: quote.body.mrTd,
     reportData: quote.body.reportData,
-    hardwareReport: raw,
+    verifySibling: async (sibling) => {
+      const other = parseTdReport(sibling)
+      await verifyTdReportHashes(other)
+      if (!sameTd({ ...other.body, reportData: report.body.reportData }, report.body)) {
+        throw new LinkRefused({ message: "The vTPM's report is of another TD.", expected: hex(report.body.mrTd), actual: hex(other.body.mrTd) })
+      }
+      return other.body.mrTd
+    },
     shows: [`Intel TDX quote v${quote.version}, TCB ${verified.tcbStatus}, PCK chain to a pinned root, collateral and CRLs verified`],
   }
 }
