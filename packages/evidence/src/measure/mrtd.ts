@@ -6,7 +6,7 @@ const pageSize = 4096
 const chunkSize = 256
 const top = 0x1_0000_0000n
 /** Far above any firmware: bounds what a descriptor can make us hash. */
-const maximumPages = 65_536
+const maximumPages = 16_384
 
 /**
  * MRTD that a TD has after its host built it from this firmware: TDH.MEM.PAGE.ADD for every page of every section in the
