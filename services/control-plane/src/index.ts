@@ -23,6 +23,11 @@ export interface ControlPlaneContext extends ServiceContext {
   storeService?: string
 }
 
+/** Azure keeps its activity log as long. */
+const activityDays = 90
+/** No shorter than the runner keeps operations. */
+const operationDays = 31
+
 /** The resource manager: what answers at https://management.strongroom.internal. */
 export async function createControlPlaneService(context: ControlPlaneContext): Promise<Service> {
   const { installation, clock, logger } = context
@@ -41,7 +46,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     activity: new ActivityLog(resources, clock),
     quotas: new Quotas({ resources, store, subscriptionId: installation.subscriptionId }),
     runner: new OperationRunner({ store, logger, clock, owner: 'control-plane' }),
-    notes: new OperationNotes(resources),
+    notes: new OperationNotes(resources, clock),
     machine: new MachineClient(context.wire, context.tokens),
     keys: new PlatformKeys(context.wire, context.tokens),
     pollMs: context.pollMs ?? 250,
@@ -64,6 +69,9 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     hosts: [{ matches: (host) => host === managementHost, app }],
     start: async () => {
       await app.ready()
+      const daysAgo = (days: number): Date => new Date(clock.now().getTime() - days * 24 * 3600_000)
+      await plane.activity.removeBefore(daysAgo(activityDays))
+      await plane.notes.removeBefore(daysAgo(operationDays))
       await plane.runner.start()
     },
     close: async () => {

@@ -30,18 +30,25 @@ export class ActivityLog {
         caller: o.caller,
         action: o.action,
         resource_id: o.resourceId,
+        resource_key: o.resourceId.toLowerCase(),
         status: o.status,
         correlation_id: o.correlationId,
       })
       .execute()
   }
 
+  async removeBefore(day: Date): Promise<void> {
+    await this.#resources.db.deleteFrom('activity').where('at', '<', day.toISOString()).execute()
+  }
+
   /** Newest first, at most 200. */
   async list(o: { since?: string; resourcePrefix?: string }): Promise<ActivityRow[]> {
     let query = this.#resources.db.selectFrom('activity').selectAll()
     if (o.since !== undefined) query = query.where('at', '>=', o.since)
-    const rows = await query.orderBy('at', 'desc').limit(200).execute()
     const prefix = o.resourcePrefix?.toLowerCase()
-    return prefix === undefined ? rows : rows.filter((row) => row.resource_id.toLowerCase().startsWith(prefix))
+    if (prefix !== undefined) {
+      query = query.where((eb) => eb(eb.fn('substr', ['resource_key', eb.lit(1), eb.lit(prefix.length)]), '=', prefix))
+    }
+    return await query.orderBy('at', 'desc').limit(200).execute()
   }
 }

@@ -1,15 +1,20 @@
 import type { ArmOperation, ArmOperationStep } from '@strongroom/contract'
-import type { Operation, OperationRunner } from '@strongroom/platform'
-import { ServiceError } from '@strongroom/platform'
+import { ServiceError, type Clock, type Operation, type OperationRunner } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
 
 /** What the machine reported while an operation ran, kept beside the runner's own record. */
 export class OperationNotes {
   readonly #resources: ResourceStore
+  readonly #clock: Clock
 
-  constructor(resources: ResourceStore) {
+  constructor(resources: ResourceStore, clock: Clock) {
     this.#resources = resources
+    this.#clock = clock
+  }
+
+  async removeBefore(day: Date): Promise<void> {
+    await this.#resources.db.deleteFrom('operation_note').where('created_at', '<', day.toISOString()).execute()
   }
 
   async read(operationId: string): Promise<{ steps: ArmOperationStep[]; kept: boolean }> {
@@ -25,7 +30,7 @@ export class OperationNotes {
     const text = JSON.stringify(steps)
     await this.#resources.db
       .insertInto('operation_note')
-      .values({ operation_id: operationId, steps: text, kept: 0 })
+      .values({ operation_id: operationId, steps: text, kept: 0, created_at: this.#clock.now().toISOString() })
       .onConflict((conflict) => conflict.column('operation_id').doUpdateSet({ steps: text }))
       .execute()
   }
@@ -34,7 +39,7 @@ export class OperationNotes {
   async keep(operationId: string): Promise<void> {
     await this.#resources.db
       .insertInto('operation_note')
-      .values({ operation_id: operationId, steps: '[]', kept: 1 })
+      .values({ operation_id: operationId, steps: '[]', kept: 1, created_at: this.#clock.now().toISOString() })
       .onConflict((conflict) => conflict.column('operation_id').doUpdateSet({ kept: 1 }))
       .execute()
   }
@@ -71,7 +76,10 @@ export async function operationView(o: {
   }
 }
 
-/** Headers of a request that goes on after its answer. Retry-After is never 0: azure-core then waits 30 s. */
+/**
+ * Headers of a request that goes on after its answer. Retry-After is never 0: azure-core then waits 30 s. A PUT has no
+ * Location: its result is the resource itself.
+ */
 export function asyncHeaders(
   request: ArmRequest,
   o: { subscriptionId: string; location: string; operationId: string },
@@ -80,7 +88,9 @@ export function asyncHeaders(
   const version = request.query['api-version'] ?? '2024-11-01'
   return {
     'azure-asyncoperation': `${base}/operations/${o.operationId}?api-version=${version}`,
-    location: `${base}/operations/${o.operationId}?monitor=true&api-version=${version}`,
+    ...(request.method !== 'PUT' && {
+      location: `${base}/operations/${o.operationId}?monitor=true&api-version=${version}`,
+    }),
     'retry-after': '1',
   }
 }

@@ -208,10 +208,35 @@ describeStores('the life of a VM', (open) => {
     const { operation } = await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
     expect(operation).toMatchObject({ status: 'Failed', error: { code: 'StorageFull' } })
     expect([plane.wire.instances.size, plane.wire.keys.size]).toEqual([0, 0])
-    expect((await plane.send('POST', `${vmPath('vm1')}/start`)).body.error.code).toBe('OperationNotAllowed')
+    expect((await plane.send('POST', `${vmPath('vm1')}/restart`)).body.error.code).toBe('OperationNotAllowed')
     plane.wire.provisioningError = undefined
     expect((await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))).operation.status).toBe('Succeeded')
     expect(await power(plane)).toBe('PowerState/running')
+  })
+
+  it('is made after all by a start when its creation had failed, and followed by a start when it is under way', async () => {
+    const plane = await fresh()
+    await makeNetwork(plane, 'vm1')
+    plane.wire.provisioningError = { code: 'StorageFull', message: 'The disk is full.' }
+    await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
+    plane.wire.provisioningError = undefined
+    plane.wire.hangs = true
+    const first = await plane.send('POST', `${vmPath('vm1')}/start`)
+    const second = await plane.send('POST', `${vmPath('vm1')}/start`)
+    expect(second.headers['azure-asyncoperation']).toBe(first.headers['azure-asyncoperation'])
+    plane.wire.hangs = false
+    expect((await plane.follow(second)).status).toBe('Succeeded')
+  })
+
+  it('can be stopped while a start hangs', async () => {
+    const plane = await created()
+    await plane.run('POST', `${vmPath('vm1')}/powerOff`)
+    plane.wire.hangs = true
+    const start = await plane.send('POST', `${vmPath('vm1')}/start`)
+    await expect.poll(() => [...plane.wire.instances.values()][0]?.power.state).toBe('Booting')
+    expect((await plane.run('POST', `${vmPath('vm1')}/powerOff`)).operation.status).toBe('Succeeded')
+    expect((await plane.follow(start)).status).toBe('Canceled')
+    expect(await power(plane)).toBe('PowerState/stopped')
   })
 
   it('can be deleted while its boot hangs', async () => {

@@ -5,7 +5,7 @@ import type { Plane } from '../plane.ts'
 import { findSize } from './sizes.ts'
 import { stateOf, type Vm, type VmInternal } from './vm-model.ts'
 import { setState } from './vm-sagas.ts'
-import { beingDeleted, unfinished } from './vm-write.ts'
+import { beingDeleted, repeatCreation, unfinished } from './vm-write.ts'
 
 /** The VM that an action's path names. */
 export async function vmOfAction(plane: Plane, request: ArmRequest): Promise<Vm> {
@@ -21,14 +21,21 @@ export function accepted(plane: Plane, request: ArmRequest, vm: Vm, operation: O
   return { status: 202, headers }
 }
 
+/** What a stop makes pointless; a creation is not among them, since cancelling it would take the VM back. */
+const booting = new Set(['vm.start', 'vm.restart'])
+
 /** Submits an action on a VM that the machine has; the same action under way already is answered with its operation. */
 async function submit(plane: Plane, vm: Vm, kind: string, params: object = {}): Promise<Operation> {
   if (stateOf(vm) === 'Deleting') throw beingDeleted(vm.id)
   const under = await unfinished(plane, vm.key)
   if (under?.kind === kind) return under
+  if (kind === 'vm.start' && (under?.kind === 'vm.create' || !vm.internal.provisioned))
+    return await finishCreation(plane, vm, under)
   if (!vm.internal.provisioned && under?.kind !== 'vm.create') throw notProvisioned(vm)
+  const stops = kind === 'vm.powerOff' || kind === 'vm.deallocate'
+  if (stops && under !== undefined && booting.has(under.kind)) await plane.runner.cancel(under.id)
   return await plane.resources.transaction(async (tx) => {
-    if (kind === 'vm.start' || kind === 'vm.restart') await allocate(plane, tx, vm)
+    if (booting.has(kind)) await allocate(plane, tx, vm)
     return await plane.runner.submit({
       kind,
       resourceId: vm.key,
@@ -36,6 +43,14 @@ async function submit(plane: Plane, vm: Vm, kind: string, params: object = {}): 
       tx,
     })
   })
+}
+
+/** A creation ends with a start: one that is under way is followed, one that failed without a disk is tried again. */
+async function finishCreation(plane: Plane, vm: Vm, under: Operation | undefined): Promise<Operation> {
+  if (under?.kind === 'vm.create') return under
+  const { operation } = await repeatCreation(plane, vm)
+  if (operation === undefined) throw notProvisioned(vm)
+  return operation
 }
 
 type Tx = Parameters<Parameters<Plane['resources']['transaction']>[0]>[0]

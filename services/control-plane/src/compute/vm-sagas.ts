@@ -241,7 +241,7 @@ export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
 
 async function removeRecords(plane: Plane, params: VmParams): Promise<void> {
   await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, params.id)
+    await plane.resources.lockGroup(tx, params.id, { evenDeleting: true })
     const vm = await plane.resources.find<VmInternal>(params.id, tx)
     if (vm === undefined || vm.internal.vmId !== params.vmId) return
     const { model } = vm.internal

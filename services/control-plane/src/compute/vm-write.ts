@@ -10,7 +10,7 @@ import { guestProblems } from './guest-rules.ts'
 import { resolveImage } from './images.ts'
 import { findSize, type Size } from './sizes.ts'
 import { changedProperties, updateProblems } from './vm-change.ts'
-import { diskIdOf, diskType, osDiskBody, vmBody, type Vm, type VmInternal, type VmModel } from './vm-model.ts'
+import { diskIdOf, diskType, osDiskBody, stateOf, vmBody, type Vm, type VmInternal, type VmModel } from './vm-model.ts'
 import { readVmRequest, type VmRequest } from './vm-request.ts'
 import { securityProblems } from './vm-rules.ts'
 import { refreshBody } from './vm-sagas.ts'
@@ -152,7 +152,7 @@ async function update(
   if (immutable.length > 0) throw refuse(immutable)
   if (found.length > 0) throw refuse(found)
   const { model, size } = toModel(r, { osDiskName: before.osDisk.name, sizeGiB: before.osDisk.sizeGiB })
-  if (existing.body.properties['provisioningState'] === 'Deleting') throw beingDeleted(existing.id)
+  if (stateOf(existing) === 'Deleting') throw beingDeleted(existing.id)
   const changed = changedProperties(before, model)
   const running = await unfinished(plane, existing.key)
   if (changed.length === 0) return await repeat(plane, existing, running)
@@ -176,7 +176,10 @@ async function update(
 /** The same request again: a VM that could not be made is tried again, any other stays as it is. */
 async function repeat(plane: Plane, vm: Vm, running: Operation | undefined): Promise<VmWritten> {
   if (running !== undefined) return { vm, created: false, operation: running }
-  if (vm.body.properties['provisioningState'] !== 'Failed') return { vm, created: false }
+  return stateOf(vm) === 'Failed' ? await repeatCreation(plane, vm) : { vm, created: false }
+}
+
+export async function repeatCreation(plane: Plane, vm: Vm): Promise<VmWritten> {
   const size = findSize(vm.internal.model.vmSize)
   if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
   return await plane.resources.transaction(async (tx) => {

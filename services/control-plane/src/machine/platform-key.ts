@@ -44,13 +44,20 @@ export class PlatformKeys {
     const found = await this.#orMissing(this.#send<KeyBundle>('GET', `/keys/${name}`))
     if (found !== undefined) return found.key.kid
     const policy = Buffer.from(JSON.stringify(releasePolicy(o))).toString('base64url')
-    const made = await this.#send<KeyBundle>('POST', `/keys/${name}/create`, {
+    const body = {
       kty: 'RSA-HSM',
       key_size: bits,
       key_ops: ['wrapKey', 'unwrapKey'],
       attributes: { enabled: true, exportable: true },
       release_policy: { contentType: 'application/json; charset=utf-8', data: policy, immutable: true },
       tags: { 'strongroom-vm': o.vmId },
+    }
+    const create = async (): Promise<KeyBundle> => await this.#send<KeyBundle>('POST', `/keys/${name}/create`, body)
+    const made = await create().catch(async (error: unknown) => {
+      // A destruction that was cut short between delete and purge left the name taken.
+      if (!(error instanceof ServiceError) || error.status !== 409) throw error
+      await this.#orMissing(this.#send('DELETE', `/deletedkeys/${name}`))
+      return await create()
     })
     return made.key.kid
   }

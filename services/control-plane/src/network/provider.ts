@@ -85,6 +85,7 @@ export function networkRoutes(plane: Plane, kind: NetworkKind): Route[] {
       handle: async (request) => {
         await plane.resources.requireGroup(request.path)
         return await plane.resources.transaction(async (tx) => {
+          await plane.resources.lockGroup(tx, request.path, { evenDeleting: true })
           const resource = await plane.resources.find(request.path, tx)
           checkPreconditions(request, resource)
           if (resource === undefined) return { status: 204 }

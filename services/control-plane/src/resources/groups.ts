@@ -125,18 +125,14 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
       found: location,
     })
   }
-  if (group.body.properties['provisioningState'] === 'Deleting') {
-    throw new ServiceError({
-      code: 'ResourceGroupBeingDeleted',
-      status: 409,
-      message: `The resource group '${group.name}' is in deprovisioning state and cannot perform this operation.`,
-      remedy: 'Wait until it is gone.',
-    })
-  }
-  const changed = await plane.resources.transaction(
-    async (tx) =>
-      await plane.resources.change(tx, group.id, (current) => void (tags !== undefined && (current.body.tags = tags))),
-  )
+  const changed = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, group.id)
+    return await plane.resources.change(
+      tx,
+      group.id,
+      (current) => void (tags !== undefined && (current.body.tags = tags)),
+    )
+  })
   return ok(view(changed ?? group))
 }
 

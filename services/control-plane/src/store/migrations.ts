@@ -67,6 +67,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('caller', 'text', (c) => c.notNull())
         .addColumn('action', 'text', (c) => c.notNull())
         .addColumn('resource_id', 'text', (c) => c.notNull())
+        .addColumn('resource_key', 'text', (c) => c.notNull())
         .addColumn('status', 'integer', (c) => c.notNull())
         .addColumn('correlation_id', 'text', (c) => c.notNull())
         .execute()
@@ -76,6 +77,7 @@ export const migrations: Record<string, Migration> = {
         .addColumn('operation_id', 'text', (c) => c.primaryKey())
         .addColumn('steps', 'text', (c) => c.notNull())
         .addColumn('kept', 'integer', (c) => c.notNull())
+        .addColumn('created_at', 'text', (c) => c.notNull())
         .execute()
     },
   },

@@ -82,11 +82,19 @@ export class ResourceStore {
   /**
    * The group's row of any id inside it, locked until the transaction ends: two requests that make the same resource,
    * or one that makes and one that deletes the group, come after each other.
+   * @throws ServiceError ResourceGroupNotFound, ResourceGroupBeingDeleted
    */
-  async lockGroup(tx: Db, id: string): Promise<Resource> {
+  async lockGroup(tx: Db, id: string, o: { evenDeleting?: boolean } = {}): Promise<Resource> {
     const key = keyOf(id.split('/').slice(0, 5).join('/'))
     await forUpdate(this.#store, tx.selectFrom('resource').select('key').where('key', '=', key)).executeTakeFirst()
-    return await this.requireGroup(id, tx)
+    const group = await this.requireGroup(id, tx)
+    if (group.body.properties['provisioningState'] !== 'Deleting' || o.evenDeleting === true) return group
+    throw new ServiceError({
+      code: 'ResourceGroupBeingDeleted',
+      status: 409,
+      message: `The resource group '${group.name}' is in deprovisioning state and cannot perform this operation.`,
+      remedy: 'Wait until it is gone.',
+    })
   }
 
   /** Resources of one type, or of all; by name. */

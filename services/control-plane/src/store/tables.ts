@@ -64,6 +64,8 @@ export interface ActivityTable {
   caller: string
   action: string
   resource_id: string
+  /** The id in lower case. */
+  resource_key: string
   status: number
   correlation_id: string
 }
@@ -74,6 +76,7 @@ export interface OperationNoteTable {
   steps: string
   /** 1 where a failed operation left what it had made in place. */
   kept: number
+  created_at: string
 }
 
 export interface Tables {

@@ -53,6 +53,9 @@ export class FakeWire implements WireClient {
   /** Requests whose `METHOD path` matches fail as if the peer were away. */
   away: RegExp | undefined
 
+  /** Called after each request took effect and before its answer arrives: a test can end the server there. */
+  afterEffect: ((call: string) => Promise<void>) | undefined
+
   async request<T>(o: WireRequest): Promise<WireResponse<T>> {
     const url = new URL(o.url)
     this.calls.push({ method: o.method, path: url.pathname, token: o.token, body: o.body })
@@ -60,6 +63,7 @@ export class FakeWire implements WireClient {
       throw new ServiceError({ code: 'PeerUnreachable', status: 503, message: 'The peer does not answer.' })
     }
     const answer = url.hostname.startsWith('platform.vault.') ? this.#vault(o, url) : this.#machine(o, url)
+    await this.afterEffect?.(`${o.method} ${url.pathname}`)
     if (answer.status >= 400) {
       const { error } = answer.body as { error: ErrorDetail }
       throw new ServiceError({ code: error.code, status: answer.status, message: error.message })
