@@ -29,7 +29,8 @@ let collateral: TdxCollateral
 let quote: Uint8Array
 let anchors: TrustAnchors
 
-const key = (name: string): Promise<SigningKey> => loadOrCreateKey(store, `intel-${name}`, 'ecdsa-p256-sha256')
+const key = (name: string): Promise<SigningKey> =>
+  loadOrCreateKey(store, `simulated-intel-${name}`, 'ecdsa-p256-sha256')
 
 beforeAll(async () => {
   platform = await createIntelPlatform({ keys: store, clock: { now: () => at } })

@@ -14,13 +14,13 @@ import { TdxModule } from './tdx-module.ts'
 export async function createIntelPlatform(o: { keys: KeyStore; clock: Clock }): Promise<TdxPlatform> {
   const key = (name: string): Promise<SigningKey> => loadOrCreateKey(o.keys, name, 'ecdsa-p256-sha256')
   const keys = {
-    root: await key('intel-root'),
-    platformCa: await key('intel-platform-ca'),
-    pck: await key('intel-pck'),
-    tcbSigning: await key('intel-tcb-signing'),
+    root: await key('simulated-intel-root'),
+    platformCa: await key('simulated-intel-platform-ca'),
+    pck: await key('simulated-intel-pck'),
+    tcbSigning: await key('simulated-intel-tcb-signing'),
   }
-  const attestation = await key('intel-attestation')
-  const module = await TdxModule.create(await secretBytes(o.keys, 'intel-report-mac', 32))
+  const attestation = await key('simulated-intel-attestation')
+  const module = await TdxModule.create(await secretBytes(o.keys, 'simulated-intel-report-mac', 32))
   const certificates = await issueIntelCertificates(keys, o.clock.now())
   const { pck, platformCa, root } = certificates
   const enclave = new QuotingEnclave({ attestation, pck: keys.pck, pckChain: [pck, platformCa, root] })
