@@ -1,10 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Writable } from 'node:stream'
-import { createSealer, openStore, systemClock } from '@strongroom/platform'
-import { pino } from 'pino'
+import { createLogger, createSealer, openStore, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createVaultService, type VaultContext } from './service.ts'
 import { createFakeProvider } from './testing/fake-provider.ts'
@@ -16,7 +14,6 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
 const sealer = createSealer(randomBytes(32))
-const logged: string[] = []
 const context = (o: Partial<VaultContext> = {}): VaultContext => ({
   installation: {
     id: randomUUID(),
@@ -32,15 +29,7 @@ const context = (o: Partial<VaultContext> = {}): VaultContext => ({
   storeUrl: `sqlite:${directory}`,
   sealer,
   clock: systemClock,
-  logger: pino(
-    { level: 'error' },
-    new Writable({
-      write: (chunk, _, done) => {
-        logged.push(String(chunk))
-        done()
-      },
-    }),
-  ),
+  logger: createLogger({ level: 'error', file: join(directory, 'server.log') }),
   wire: createFakeProvider(systemClock.now).wire,
   tokens: { token: () => Promise.reject(new Error('unused')) },
   verifier: { verify: () => Promise.reject(new Error('unused')) },
@@ -88,6 +77,8 @@ describe('the vault service', () => {
     await second.start()
     expect(await second.verifyOperationLog()).toEqual({ entries: 0, brokenAt: 1 })
     await second.close()
-    expect(logged.join('')).toContain('the operation log was altered outside the service')
+    expect(await readFile(join(directory, 'server.log'), 'utf8')).toContain(
+      'the operation log was altered outside the service',
+    )
   })
 })
