@@ -1,0 +1,32 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLogger, createSealer, openInstallation, systemClock, type Clock } from '@strongroom/platform'
+import { onTestFinished } from 'vitest'
+import { createIdentityService, type IdentityContext, type IdentityService } from './service.ts'
+
+/** A context on a state directory of its own, removed after the test. */
+export async function testContext(o: { clock?: Clock } = {}): Promise<IdentityContext> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'strongroom-identity-'))
+  onTestFinished(() => rmSync(stateDir, { recursive: true }))
+  const { installation } = await openInstallation({ stateDir })
+  return {
+    installation,
+    stateDir,
+    storeUrl: `sqlite:${stateDir}`,
+    sealer: createSealer(Uint8Array.from(randomBytes(32))),
+    clock: o.clock ?? systemClock,
+    logger: createLogger({ level: 'silent' }),
+    newId: randomUUID,
+  }
+}
+
+/** A service on that context, closed after the test. */
+export async function testService(context: IdentityContext): Promise<IdentityService> {
+  const service = await createIdentityService(context)
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => (closing ??= service.close())
+  onTestFinished(close)
+  return { ...service, close }
+}
