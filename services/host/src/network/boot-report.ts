@@ -43,18 +43,27 @@ function parseRegisters(value: unknown): Map<number, Uint8Array> {
 
 function parseRootDevice(value: unknown): { device: string; cipher: string; luksUuid: string } {
   const { device, cipher, luksUuid } = (value ?? {}) as Record<string, unknown>
-  if (typeof device !== 'string' || !/^\/dev\/[\w/.-]{1,100}$/.test(device)) throw invalid('rootDevice.device', 'a path under /dev')
-  if (typeof cipher !== 'string' || !/^[\w:.-]{1,60}$/.test(cipher)) throw invalid('rootDevice.cipher', 'the name of a cipher')
+  if (typeof device !== 'string' || !/^\/dev\/[\w/.-]{1,100}$/.test(device))
+    throw invalid('rootDevice.device', 'a path under /dev')
+  if (typeof cipher !== 'string' || !/^[\w:.-]{1,60}$/.test(cipher))
+    throw invalid('rootDevice.cipher', 'the name of a cipher')
   if (typeof luksUuid !== 'string' || !uuid.test(luksUuid)) throw invalid('rootDevice.luksUuid', 'a UUID')
   return { device, cipher, luksUuid }
 }
 
 function bytes(fields: Record<string, unknown>, name: string, limit: number): Uint8Array {
   const text = fields[name]
-  if (typeof text !== 'string' || !base64url.test(text) || text.length > limit * 1.4) throw invalid(name, `base64url of at most ${limit} bytes`)
+  if (typeof text !== 'string' || !base64url.test(text) || text.length > limit * 1.4)
+    throw invalid(name, `base64url of at most ${limit} bytes`)
   return Buffer.from(text, 'base64url')
 }
 
 function invalid(target: string, expected: string): ServiceError {
-  return new ServiceError({ code: 'InvalidBootReport', status: 400, message: `The boot report's ${target} has another form.`, target, expected })
+  return new ServiceError({
+    code: 'InvalidBootReport',
+    status: 400,
+    message: `The boot report's ${target} has another form.`,
+    target,
+    expected,
+  })
 }

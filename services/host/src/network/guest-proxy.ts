@@ -36,7 +36,13 @@ export async function startGuestProxy(o: { socket: string; tlsPort: number }): P
   }
 }
 
-async function tunnel(o: { target: string; client: Duplex; head: Buffer; tlsPort: number; track: (stream: Duplex) => void }): Promise<void> {
+async function tunnel(o: {
+  target: string
+  client: Duplex
+  head: Buffer
+  tlsPort: number
+  track: (stream: Duplex) => void
+}): Promise<void> {
   const { client } = o
   const address = await resolveTarget(o.target, o.tlsPort).catch(() => undefined)
   if (client.destroyed) return
@@ -58,12 +64,16 @@ async function tunnel(o: { target: string; client: Duplex; head: Buffer; tlsPort
 }
 
 /** Where a CONNECT may lead; undefined where nowhere. The name is resolved once, so that a second answer changes nothing. */
-export async function resolveTarget(target: string, tlsPort: number): Promise<{ host: string; port: number } | undefined> {
+export async function resolveTarget(
+  target: string,
+  tlsPort: number,
+): Promise<{ host: string; port: number } | undefined> {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(target)
   const host = (match?.[1] ?? match?.[2] ?? '').toLowerCase()
   const port = Number(match?.[3])
   if (host === '' || port < 1 || port > 65535) return undefined
-  if (host === domain || host.endsWith(`.${domain}`)) return port === 443 ? { host: '127.0.0.1', port: tlsPort } : undefined
+  if (host === domain || host.endsWith(`.${domain}`))
+    return port === 443 ? { host: '127.0.0.1', port: tlsPort } : undefined
   const { address } = isIP(host) === 0 ? await lookup(host) : { address: host }
   return isPublic(address) ? { host: address, port } : undefined
 }

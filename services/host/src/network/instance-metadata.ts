@@ -9,7 +9,11 @@ export function instanceMetadata(spec: InstanceSpec, subscriptionId: string): Re
       location: spec.region,
       name: spec.name,
       osType: 'Linux',
-      osProfile: { adminUsername: spec.osProfile.adminUsername, computerName: spec.osProfile.computerName, disablePasswordAuthentication: 'true' },
+      osProfile: {
+        adminUsername: spec.osProfile.adminUsername,
+        computerName: spec.osProfile.computerName,
+        disablePasswordAuthentication: 'true',
+      },
       publicKeys: spec.osProfile.sshPublicKeys.map((keyData) => ({
         keyData,
         path: `/home/${spec.osProfile.adminUsername}/.ssh/authorized_keys`,
@@ -24,7 +28,9 @@ export function instanceMetadata(spec: InstanceSpec, subscriptionId: string): Re
       },
       subscriptionId,
       tagsList: Object.entries(spec.tags).map(([name, value]) => ({ name, value })),
-      tags: Object.entries(spec.tags).map(([name, value]) => `${name}:${value}`).join(';'),
+      tags: Object.entries(spec.tags)
+        .map(([name, value]) => `${name}:${value}`)
+        .join(';'),
       vmId: spec.vmId.toLowerCase(),
       vmSize: spec.size.name,
     },

@@ -36,7 +36,8 @@ export async function startMetadataServer(o: {
     })
   })
   app.get<{ Querystring: { 'api-version'?: string } }>('/metadata/instance', async (request) => {
-    if (/^\d{4}-\d{2}-\d{2}$/.test(request.query['api-version'] ?? '')) return instanceMetadata(o.spec, o.subscriptionId)
+    if (/^\d{4}-\d{2}-\d{2}$/.test(request.query['api-version'] ?? ''))
+      return instanceMetadata(o.spec, o.subscriptionId)
     throw new ServiceError({
       code: 'BadRequest',
       status: 400,

@@ -8,13 +8,21 @@ const apiVersion = '2022-08-01'
  * Has the provider verify the hardware's report and the claims it binds. Anonymous, as on Azure: the evidence speaks.
  * @throws ServiceError AttestationRefused with the provider's code and words; PeerUnreachable
  */
-export async function attest(o: { wire: WireClient; provider: string; report: HardwareReport; claims: Uint8Array }): Promise<BootEvidence['attestation']> {
+export async function attest(o: {
+  wire: WireClient
+  provider: string
+  report: HardwareReport
+  claims: Uint8Array
+}): Promise<BootEvidence['attestation']> {
   const { path, body } = await o.report.request()
   const runtimeData = { data: Buffer.from(o.claims).toString('base64url'), dataType: 'JSON' }
   try {
     const url = `${o.provider}${path}?api-version=${apiVersion}`
     const answer = await o.wire.request<{ token: string }>({ method: 'POST', url, body: { ...body, runtimeData } })
-    const { body: jwks } = await o.wire.request<BootEvidence['attestation']['jwks']>({ method: 'GET', url: `${o.provider}/certs` })
+    const { body: jwks } = await o.wire.request<BootEvidence['attestation']['jwks']>({
+      method: 'GET',
+      url: `${o.provider}/certs`,
+    })
     return { issuer: issuerOf(answer.body.token), token: answer.body.token, jwks }
   } catch (error) {
     throw refused(error, o.provider)
@@ -37,7 +45,9 @@ function refused(error: unknown, provider: string): unknown {
     details: [error.toDetail()],
     ...(error.expected !== undefined && { expected: error.expected }),
     found: error.found ?? error.code,
-    remedy: error.remedy ?? 'Correct the policy of the attestation provider, or what it found in the evidence, then start the VM again.',
+    remedy:
+      error.remedy ??
+      'Correct the policy of the attestation provider, or what it found in the evidence, then start the VM again.',
     cause: error,
   })
 }

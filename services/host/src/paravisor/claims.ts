@@ -33,7 +33,12 @@ const encode = (claims: object): Uint8Array => new TextEncoder().encode(JSON.str
  * Claims of the report that opens the guest state. The transfer key comes first: the key service wraps to the first key
  * for encryption. The TPM's keys bind this vTPM to the same report.
  */
-export function releaseClaims(o: { spec: InstanceSpec; transferKey: KeyObject; akSpki: Uint8Array; ekSpki: Uint8Array }): Uint8Array {
+export function releaseClaims(o: {
+  spec: InstanceSpec
+  transferKey: KeyObject
+  akSpki: Uint8Array
+  ekSpki: Uint8Array
+}): Uint8Array {
   return encode({
     keys: [
       jwk('HCLTransferKey', 'encrypt', o.transferKey),

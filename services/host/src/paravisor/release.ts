@@ -1,5 +1,11 @@
 import { X509Certificate, type KeyObject } from 'node:crypto'
-import { vaultAudience, type GuestStateGeneration, type KeyReleaseAnswer, type ReleasedKey, type ReleasedKeyEnvelope } from '@strongroom/contract'
+import {
+  vaultAudience,
+  type GuestStateGeneration,
+  type KeyReleaseAnswer,
+  type ReleasedKey,
+  type ReleasedKeyEnvelope,
+} from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 import { compactVerify, decodeProtectedHeader } from 'jose'
 import { unwrapReleasedKey, type TransferKey } from './transfer-key.ts'
@@ -33,17 +39,23 @@ export async function releaseKey(o: KeyServiceAccess & { caPem: string; transfer
   const token = await o.tokens.token('orchestrator', vaultAudience)
   const body = { target: o.target, enc: 'RSA_AES_KEY_WRAP_256' }
   const url = `${o.keyId}/release?api-version=${apiVersion}`
-  const answer = await o.wire.request<KeyReleaseAnswer>({ method: 'POST', url, token, body }).catch((error: unknown) => {
-    throw refused(error, o.keyId)
-  })
+  const answer = await o.wire
+    .request<KeyReleaseAnswer>({ method: 'POST', url, token, body })
+    .catch((error: unknown) => {
+      throw refused(error, o.keyId)
+    })
   const jws = answer.body.value
   const released = await verifyAnswer(jws, o.caPem)
   const bundle = released.response.key
   if (bundle.key.kid !== o.keyId) throw invalid('it is about another key', o.keyId, bundle.key.kid)
-  const envelope = JSON.parse(Buffer.from(bundle.key.key_hsm ?? '', 'base64url').toString('utf8')) as ReleasedKeyEnvelope
-  if (envelope.header.kid !== 'HCLTransferKey') throw invalid('it is wrapped to another key', 'HCLTransferKey', envelope.header.kid)
+  const envelope = JSON.parse(
+    Buffer.from(bundle.key.key_hsm ?? '', 'base64url').toString('utf8'),
+  ) as ReleasedKeyEnvelope
+  if (envelope.header.kid !== 'HCLTransferKey')
+    throw invalid('it is wrapped to another key', 'HCLTransferKey', envelope.header.kid)
   const counter = Number(bundle.tags[generationTag] ?? '0')
-  if (!Number.isSafeInteger(counter) || counter < 0) throw invalid('its guest-state counter is no number', 'a number', String(bundle.tags[generationTag]))
+  if (!Number.isSafeInteger(counter) || counter < 0)
+    throw invalid('its guest-state counter is no number', 'a number', String(bundle.tags[generationTag]))
   return { key: unwrapReleasedKey(Buffer.from(envelope.ciphertext, 'base64url'), o.transferKey), jws, counter }
 }
 
@@ -51,7 +63,12 @@ export async function releaseKey(o: KeyServiceAccess & { caPem: string; transfer
 export async function reportGeneration(o: KeyServiceAccess & { generation: number }): Promise<void> {
   const token = await o.tokens.token('orchestrator', vaultAudience)
   const url = `${o.keyId}/guest-state-generation?api-version=${apiVersion}`
-  await o.wire.request<GuestStateGeneration>({ method: 'POST', url, token, body: { target: o.target, generation: o.generation } })
+  await o.wire.request<GuestStateGeneration>({
+    method: 'POST',
+    url,
+    token,
+    body: { target: o.target, generation: o.generation },
+  })
 }
 
 async function verifyAnswer(jws: string, caPem: string): Promise<ReleasedKey> {
@@ -84,7 +101,9 @@ function refused(error: unknown, keyId: string): unknown {
     details: [error.toDetail()],
     ...(error.expected !== undefined && { expected: error.expected }),
     found: error.found ?? error.code,
-    remedy: error.remedy ?? 'See that the key exists, is enabled, and that its release policy names this VM and its attestation provider.',
+    remedy:
+      error.remedy ??
+      'See that the key exists, is enabled, and that its release policy names this VM and its attestation provider.',
     cause: error,
   })
 }

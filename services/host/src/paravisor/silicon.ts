@@ -22,7 +22,12 @@ export const cpuModels: Record<Tee, string> = { SNP: 'EPYC-Milan', TDX: 'Sapphir
 const base64url = (bytes: Uint8Array): Base64Url => Buffer.from(bytes).toString('base64url')
 
 /** Has the processor measure what is about to run: these firmware bytes on this many virtual processors. */
-export async function launchOnSilicon(o: { silicon: Silicon; spec: InstanceSpec; firmware: Uint8Array; vCPUs: number }): Promise<LaunchedVm> {
+export async function launchOnSilicon(o: {
+  silicon: Silicon
+  spec: InstanceSpec
+  firmware: Uint8Array
+  vCPUs: number
+}): Promise<LaunchedVm> {
   return o.spec.tee === 'SNP' ? await launchSnp(o) : await launchTdx(o)
 }
 
@@ -41,7 +46,10 @@ async function launchSnp(o: { silicon: Silicon; firmware: Uint8Array; vCPUs: num
         evidence: async () => ({ kind: 'SNP', report: base64url(bytes), vcekChainPem, crl: base64url(crl) }),
         request: async () => {
           const report = { SnpReport: base64url(bytes), VcekCertChain: Buffer.from(vcekChainPem).toString('base64') }
-          return { path: '/attest/SevSnpVm', body: { report: Buffer.from(JSON.stringify(report)).toString('base64url') } }
+          return {
+            path: '/attest/SevSnpVm',
+            body: { report: Buffer.from(JSON.stringify(report)).toString('base64url') },
+          }
         },
       }
     },

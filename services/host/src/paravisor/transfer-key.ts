@@ -1,4 +1,11 @@
-import { constants, createDecipheriv, createPrivateKey, generateKeyPair, privateDecrypt, type KeyObject } from 'node:crypto'
+import {
+  constants,
+  createDecipheriv,
+  createPrivateKey,
+  generateKeyPair,
+  privateDecrypt,
+  type KeyObject,
+} from 'node:crypto'
 import { promisify } from 'node:util'
 import { ServiceError } from '@strongroom/platform'
 

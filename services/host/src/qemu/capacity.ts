@@ -17,15 +17,22 @@ export async function fitToHost(size: { name: string; vCPUs: number; memoryMiB: 
   return fit({ size, processors: availableParallelism(), availableMiB: await availableMemoryMiB() })
 }
 
-export function fit(o: { size: { name: string; vCPUs: number; memoryMiB: number }; processors: number; availableMiB: number }): Fitted {
+export function fit(o: {
+  size: { name: string; vCPUs: number; memoryMiB: number }
+  processors: number
+  availableMiB: number
+}): Fitted {
   const { size } = o
   const notices: string[] = []
   const vCPUs = Math.max(1, Math.min(size.vCPUs, o.processors))
-  if (vCPUs < size.vCPUs) notices.push(`${size.name} has ${size.vCPUs} vCPUs; this host has ${o.processors}, so the VM has ${vCPUs}.`)
+  if (vCPUs < size.vCPUs)
+    notices.push(`${size.name} has ${size.vCPUs} vCPUs; this host has ${o.processors}, so the VM has ${vCPUs}.`)
   const bearable = Math.max(leastMemoryMiB, Math.floor((o.availableMiB - reserveMiB) / 2))
   const memoryMiB = Math.min(size.memoryMiB, bearable)
   if (memoryMiB < size.memoryMiB) {
-    notices.push(`${size.name} has ${size.memoryMiB} MiB of memory; this host has ${o.availableMiB} MiB free, so the VM has ${memoryMiB} MiB.`)
+    notices.push(
+      `${size.name} has ${size.memoryMiB} MiB of memory; this host has ${o.availableMiB} MiB free, so the VM has ${memoryMiB} MiB.`,
+    )
   }
   return { vCPUs, memoryMiB, notices }
 }
@@ -34,7 +41,8 @@ export function fit(o: { size: { name: string; vCPUs: number; memoryMiB: number 
 async function availableMemoryMiB(): Promise<number> {
   const text = await readFile('/proc/meminfo', 'utf8')
   const host = Number(/^MemAvailable:\s+(\d+) kB/m.exec(text)?.[1] ?? 0) / 1024
-  const read = (name: string): Promise<number> => readFile(`/sys/fs/cgroup/${name}`, 'utf8').then(Number, () => Number.NaN)
+  const read = (name: string): Promise<number> =>
+    readFile(`/sys/fs/cgroup/${name}`, 'utf8').then(Number, () => Number.NaN)
   const group = ((await read('memory.max')) - (await read('memory.current'))) / 1024 ** 2
   return Math.floor(Number.isFinite(group) ? Math.min(host, group) : host)
 }

@@ -22,15 +22,24 @@ export async function probeAcceleration(o: { cacheDir: string }): Promise<ProbeR
   try {
     await access('/dev/kvm', constants.R_OK | constants.W_OK)
   } catch {
-    return { acceleration: 'tcg', notice: 'There is no /dev/kvm that this user may use: guests run under emulation, slower.' }
+    return {
+      acceleration: 'tcg',
+      notice: 'There is no /dev/kvm that this user may use: guests run under emulation, slower.',
+    }
   }
   const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
   const path = join(o.cacheDir, 'acceleration.json')
-  const kept = await readFile(path, 'utf8').then((text) => JSON.parse(text) as { bootId: string; result: ProbeResult }, () => undefined)
+  const kept = await readFile(path, 'utf8').then(
+    (text) => JSON.parse(text) as { bootId: string; result: ProbeResult },
+    () => undefined,
+  )
   if (kept?.bootId === bootId) return kept.result
   const result: ProbeResult = (await firmwareRuns())
     ? { acceleration: 'kvm' }
-    : { acceleration: 'tcg', notice: '/dev/kvm opens but does not run firmware here: guests run under emulation, slower.' }
+    : {
+        acceleration: 'tcg',
+        notice: '/dev/kvm opens but does not run firmware here: guests run under emulation, slower.',
+      }
   await mkdir(o.cacheDir, { recursive: true })
   await writeFile(path, JSON.stringify({ bootId, result }), { mode: 0o600 })
   return result

@@ -70,7 +70,8 @@ export class Qmp {
         this.#socket.destroy()
         return
       }
-      if (message.event !== undefined) this.#listener({ event: message.event, ...(message.data && { data: message.data }) })
+      if (message.event !== undefined)
+        this.#listener({ event: message.event, ...(message.data && { data: message.data }) })
       const waiting = message.id === undefined ? undefined : this.#pending.get(message.id)
       if (waiting === undefined || message.id === undefined) continue
       this.#pending.delete(message.id)
@@ -80,7 +81,7 @@ export class Qmp {
   }
 
   #fail(): void {
-    for (const { reject } of this.#pending.values()) reject(new Error('QEMU closed its control channel'))
+    for (const waiting of this.#pending.values()) waiting.reject(new Error('QEMU closed its control channel'))
     this.#pending.clear()
   }
 }

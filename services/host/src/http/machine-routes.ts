@@ -1,0 +1,110 @@
+import { createReadStream } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { machineAudience, type StopRequest } from '@strongroom/contract'
+import { createHttpApp, requireBearer, ServiceError, type Logger, type TokenVerifier } from '@strongroom/platform'
+import { listImages } from '../image/catalog.ts'
+import { importImage } from '../image/import.ts'
+import { notFound } from '../instances/errors.ts'
+import type { Machine } from '../instances/machine.ts'
+import type { ImageBuilds } from './image-builds.ts'
+import { parsePatch, parseSpec } from './spec.ts'
+
+type HttpApp = ReturnType<typeof createHttpApp>
+
+interface VmPath {
+  Params: { vmId: string }
+}
+
+/** The wire between control plane and machine (packages/contract/src/machine.ts). Only the control plane may call. */
+export function createMachineApp(o: {
+  machine: Machine
+  builds: ImageBuilds
+  cacheDir: string
+  verifier: TokenVerifier
+  controlPlaneObjectId: string
+  logger: Logger
+}): HttpApp {
+  const app = createHttpApp({ name: 'machine', logger: o.logger })
+  const challenge = (): string => `Bearer resource="${machineAudience}"`
+  app.addHook('onRequest', requireBearer({ verifier: o.verifier, audiences: [machineAudience], challenge }))
+  app.addHook('onRequest', async (request) => {
+    if (request.caller.objectId === o.controlPlaneObjectId) return
+    throw new ServiceError({
+      code: 'AuthorizationFailed',
+      status: 403,
+      message: 'Only the control plane may call a machine.',
+      expected: 'the control plane’s principal',
+      found: request.caller.objectId,
+      remedy: 'Use the management API.',
+    })
+  })
+  instanceRoutes(app, o.machine)
+  imageRoutes(app, o)
+  return app
+}
+
+function instanceRoutes(app: HttpApp, machine: Machine): void {
+  app.get('/instances', async () => ({ value: machine.list() }))
+  app.get<VmPath>('/instances/:vmId', async (request) => machine.get(request.params.vmId).status())
+  app.put<VmPath>('/instances/:vmId', async (request, reply) => {
+    const instance = await machine.put(parseSpec(request.body, request.params.vmId))
+    return await reply.code(202).send(instance.status())
+  })
+  app.patch<VmPath>('/instances/:vmId', async (request) => {
+    const instance = machine.get(request.params.vmId)
+    await instance.patch(parsePatch(request.body))
+    return instance.status()
+  })
+  app.delete<VmPath>('/instances/:vmId', async (request, reply) => {
+    await machine.remove(request.params.vmId)
+    return await reply.code(204).send()
+  })
+  app.post<VmPath>('/instances/:vmId/start', async (request, reply) => {
+    const instance = machine.get(request.params.vmId)
+    await instance.start()
+    return await reply.code(202).send(instance.status())
+  })
+  app.post<VmPath>('/instances/:vmId/stop', async (request, reply) => {
+    const instance = machine.get(request.params.vmId)
+    const { graceful } = (request.body ?? {}) as Partial<StopRequest>
+    await instance.stop(graceful !== false)
+    return await reply.code(202).send(instance.status())
+  })
+  app.post<VmPath>('/instances/:vmId/restart', async (request, reply) => {
+    const instance = machine.get(request.params.vmId)
+    await instance.restart()
+    return await reply.code(202).send(instance.status())
+  })
+  app.get<VmPath>('/instances/:vmId/evidence', async (request) => {
+    const evidence = await machine.get(request.params.vmId).evidence()
+    if (evidence === undefined) throw notFound(request.params.vmId)
+    return evidence
+  })
+  app.get<VmPath>('/instances/:vmId/serial-log', async (request, reply) => {
+    const path = machine.get(request.params.vmId).serialLog
+    reply.type('text/plain; charset=utf-8')
+    const present = await access(path).then(
+      () => true,
+      () => false,
+    )
+    return await reply.send(present ? createReadStream(path) : '')
+  })
+}
+
+function imageRoutes(app: HttpApp, o: { builds: ImageBuilds; cacheDir: string }): void {
+  app.get('/images', async () => ({ value: await listImages(o.cacheDir) }))
+  app.get('/images/build', async () => await o.builds.status())
+  app.post('/images/build', async (_request, reply) => await reply.code(202).send(await o.builds.start()))
+  app.post('/images/import', async (request) => {
+    const { path, name } = (request.body ?? {}) as { path?: unknown; name?: unknown }
+    if (typeof path !== 'string' || !path.startsWith('/') || typeof name !== 'string') {
+      throw new ServiceError({
+        code: 'InvalidRequestContent',
+        status: 400,
+        message: 'An import needs an absolute path and a name.',
+        expected: '{ "path": "/…", "name": "…" }',
+      })
+    }
+    return await importImage({ cacheDir: o.cacheDir, path, name })
+  })
+}

@@ -1,0 +1,131 @@
+import type { InstancePatch, InstanceSpec } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { isVmId } from '../instances/layout.ts'
+
+type Check = (value: unknown) => boolean
+type Shape = Record<string, { check: Check; expected: string }>
+
+const text = (pattern: RegExp, expected: string): Shape[string] => ({
+  check: (value) => typeof value === 'string' && pattern.test(value),
+  expected,
+})
+const oneOf = (...values: string[]): Shape[string] => ({
+  check: (value) => typeof value === 'string' && values.includes(value),
+  expected: values.join(' or '),
+})
+const count = (least: number, most: number): Shape[string] => ({
+  check: (value) => typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most,
+  expected: `a whole number from ${least} to ${most}`,
+})
+const flag: Shape[string] = { check: (value) => typeof value === 'boolean', expected: 'true or false' }
+const textMap: Shape[string] = {
+  check: (value) =>
+    typeof value === 'object' && value !== null && Object.values(value).every((each) => typeof each === 'string'),
+  expected: 'an object of texts',
+}
+
+// Printable and without line breaks: names go into QEMU's arguments and the guest's settings.
+const line = text(/^[\x20-\x7e]{1,500}$/, 'printable text')
+
+const sizeShape: Shape = { 'size.name': line, 'size.vCPUs': count(1, 256), 'size.memoryMiB': count(512, 4_194_304) }
+
+const specShape: Shape = {
+  vmId: { check: (value) => typeof value === 'string' && isVmId(value), expected: 'an upper-case GUID' },
+  resourceId: line,
+  name: text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/, 'a name of letters, digits, dots, dashes'),
+  region: line,
+  tee: oneOf('SNP', 'TDX'),
+  ...sizeShape,
+  'security.encryption': oneOf('VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'),
+  'security.secureBoot': flag,
+  'security.vTpm': { check: (value) => value === true, expected: 'true: a confidential VM has a vTPM' },
+  image: line,
+  'osDisk.id': line,
+  'osDisk.sizeGiB': count(1, 4095),
+  'osProfile.computerName': text(/^[A-Za-z0-9]([A-Za-z0-9-]{0,62})$/, 'a host name'),
+  'osProfile.adminUsername': text(/^[a-z_][a-z0-9_-]{0,31}$/, 'a Linux user name'),
+  'osProfile.sshPublicKeys': {
+    check: (value) =>
+      Array.isArray(value) &&
+      value.every((key) => typeof key === 'string' && /^[\x20-\x7e]{1,16000}$/.test(key.trim())),
+    expected: 'a list of public keys, one line each',
+  },
+  'network.macAddress': text(/^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/, 'a MAC address'),
+  'network.privateIpAddress': text(/^[0-9a-fA-F.:]{2,45}$/, 'an address'),
+  guestStateKey: text(
+    /^https:\/\/[a-z0-9-]+\.(vault|managedhsm)\.strongroom\.internal\/keys\/[A-Za-z0-9-]+\/[0-9a-f]{32}$/,
+    'a key identifier with version',
+  ),
+  attestationProvider: text(
+    /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/,
+    'an attestation provider, without trailing slash',
+  ),
+  tags: textMap,
+}
+
+/** @throws ServiceError InvalidInstanceSpec with every field that is wrong */
+export function parseSpec(body: unknown, vmId: string): InstanceSpec {
+  requireShape(body, specShape)
+  const spec = body as InstanceSpec
+  if (spec.vmId !== vmId.toUpperCase()) {
+    throw new ServiceError({
+      code: 'InvalidInstanceSpec',
+      status: 400,
+      message: 'Path and body name different VMs.',
+      target: 'vmId',
+      expected: vmId,
+      found: spec.vmId,
+    })
+  }
+  const encrypts = spec.security.encryption === 'DiskWithVMGuestState'
+  if (encrypts && !spec.security.secureBoot) {
+    throw new ServiceError({
+      code: 'InvalidInstanceSpec',
+      status: 400,
+      message: 'Encryption of the OS disk requires Secure Boot.',
+      target: 'security.secureBoot',
+      expected: 'true',
+      found: 'false',
+      remedy: 'Switch Secure Boot on, or use VMGuestStateOnly.',
+    })
+  }
+  return spec
+}
+
+/** @throws ServiceError InvalidInstanceSpec */
+export function parsePatch(body: unknown): InstancePatch {
+  const patch = (typeof body === 'object' && body !== null ? body : {}) as InstancePatch
+  requireShape(patch, {
+    ...(patch.size !== undefined && sizeShape),
+    ...(patch.security?.secureBoot !== undefined && { 'security.secureBoot': flag }),
+    ...(patch.tags !== undefined && { tags: textMap }),
+  })
+  return patch
+}
+
+function requireShape(body: unknown, shape: Shape): void {
+  const wrong = Object.entries(shape).filter(([path, { check }]) => !check(at(body, path)))
+  const first = wrong[0]
+  if (first === undefined) return
+  throw new ServiceError({
+    code: 'InvalidInstanceSpec',
+    status: 400,
+    message: `The VM's specification is not acceptable: ${wrong.map(([path]) => path).join(', ')}.`,
+    target: first[0],
+    details: wrong.map(([path, { expected }]) => ({
+      code: 'InvalidField',
+      target: path,
+      message: `Expected ${expected}.`,
+    })),
+    expected: first[1].expected,
+  })
+}
+
+function at(body: unknown, path: string): unknown {
+  let value = body
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined
+    value = (value as Record<string, unknown>)[name]
+  }
+  return value
+}

@@ -1,0 +1,61 @@
+import { collateralHost, machineHost } from '@strongroom/contract'
+import { genuineAmdAnchors, genuineIntelAnchors, type TrustAnchors } from '@strongroom/evidence'
+import { openStore, type InstallationAuthority, type Service, type ServiceContext } from '@strongroom/platform'
+import type { Silicon } from '@strongroom/silicon'
+import { createCollateralApp } from './http/collateral-routes.ts'
+import { ImageBuilds } from './http/image-builds.ts'
+import { createMachineApp } from './http/machine-routes.ts'
+import { InstanceStore } from './instances/instance-store.ts'
+import { Machine } from './instances/machine.ts'
+import { probeAcceleration, type ProbeResult } from './qemu/probe.ts'
+import { openSiliconKeys } from './silicon-keys.ts'
+
+export interface HostServiceOptions extends ServiceContext {
+  authority: InstallationAuthority
+  /** The only principal that may call the machine. */
+  controlPlaneObjectId: string
+}
+
+/** The roots that this machine's processors are under. */
+export interface HostService extends Service {
+  anchors: TrustAnchors
+}
+
+/** What runs on a machine that carries VMs: the machine wire, the processors' endorsements, and the VMs themselves. */
+export async function createHostService(context: HostServiceOptions): Promise<HostService> {
+  const silicon = await openSilicon(context)
+  const store = await InstanceStore.open(await openStore({ url: context.storeUrl, service: 'host' }))
+  let probed: Promise<ProbeResult> | undefined
+  const machine = new Machine({
+    ...context,
+    silicon,
+    store,
+    acceleration: () => (probed ??= probeAcceleration({ cacheDir: context.cacheDir })),
+  })
+  const builds = new ImageBuilds(context)
+  const machineApp = createMachineApp({ ...context, machine, builds })
+  const collateralApp = createCollateralApp({ silicon, logger: context.logger })
+  return {
+    name: 'host',
+    anchors: silicon?.anchors ?? { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] },
+    hosts: [
+      { matches: (host) => host === machineHost, app: machineApp },
+      { matches: (host) => host === collateralHost, app: collateralApp },
+    ],
+    start: () => machine.start(),
+    close: async () => {
+      await builds.close()
+      await machine.close()
+      await machineApp.close()
+      await collateralApp.close()
+      await store.close()
+    },
+  }
+}
+
+/** Simulated processors exist in simulated mode only; in hardware mode their code is not even loaded. */
+async function openSilicon(context: HostServiceOptions): Promise<Silicon | undefined> {
+  if (context.installation.mode !== 'simulated') return undefined
+  const { createSilicon } = await import('@strongroom/silicon')
+  return await createSilicon({ keys: await openSiliconKeys(context), clock: context.clock })
+}

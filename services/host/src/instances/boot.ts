@@ -1,0 +1,180 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { BootEvidence } from '@strongroom/contract'
+import { memoryBackedDirectory, ServiceError } from '@strongroom/platform'
+import { startGuestProxy } from '../network/guest-proxy.ts'
+import { startMetadataServer } from '../network/metadata-server.ts'
+import { verifyBootReport } from '../paravisor/measured-boot.ts'
+import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
+import { RunningGuest } from '../paravisor/running-guest.ts'
+import { cpuModels } from '../paravisor/silicon.ts'
+import type { Acceleration } from '../qemu/arguments.ts'
+import { fitToHost } from '../qemu/capacity.ts'
+import { freePort } from '../qemu/ports.ts'
+import { stopSwtpm } from '../tpm/swtpm.ts'
+import { runtimeName, sweepRuntime, type VmFiles } from './layout.ts'
+import { requireImage } from './provision.ts'
+import type { InstanceRecord } from './record.ts'
+import type { MachineServices } from './services.ts'
+
+export interface Booted {
+  guest: RunningGuest
+  acceleration: Acceleration
+  launched: NonNullable<InstanceRecord['launched']>
+  notices: string[]
+  sshPort: number
+}
+
+export interface BootRequest {
+  services: MachineServices
+  record: InstanceRecord
+  files: VmFiles
+  step(name: string): void
+  signal: AbortSignal
+  /** Called when the guest's boot report verified. */
+  onReady(evidence: BootEvidence): Promise<void>
+  /** Called when it was refused; the refusal goes to the guest as well. */
+  onRefused(error: ServiceError): void
+}
+
+/** One boot from the paravisor to power-on. What fails leaves nothing in clear and nothing running. */
+export async function boot(o: BootRequest): Promise<Booted> {
+  const { services, record, files } = o
+  const { spec } = record
+  if (services.silicon === undefined) throw noHardware()
+  const image = await requireImage(services.cacheDir, spec)
+  const { acceleration, notice } = await services.acceleration()
+  const fitted = await fitToHost(spec.size)
+  await sweepRuntime(spec.vmId)
+  const runtimeDir = await memoryBackedDirectory(runtimeName(spec.vmId))
+  let opened: OpenedGuest | undefined
+  const endpoints: { close(): Promise<void> }[] = []
+  try {
+    opened = await openGuest({
+      ...services,
+      silicon: services.silicon,
+      now: () => services.clock.now(),
+      spec,
+      image,
+      guestStatePath: files.guestState,
+      runtimeDir,
+      identity: record.identity && {
+        akSpki: Buffer.from(record.identity.akSpki, 'base64'),
+        ekSpki: Buffer.from(record.identity.ekSpki, 'base64'),
+      },
+      vCPUs: fitted.vCPUs,
+      bootId: randomUUID(),
+      step: (name) => o.step(name),
+      signal: o.signal,
+    })
+    o.step('Power on')
+    const sockets = { metadata: join(runtimeDir, 'metadata'), proxy: join(runtimeDir, 'proxy') }
+    const tlsPort = services.installation.ports.tls
+    endpoints.push(
+      await startGuestProxy({ socket: sockets.proxy, tlsPort }),
+      await serveMetadata(o, opened, sockets.metadata),
+    )
+    const sshPort = await freePort(record.sshPort)
+    // The log of the boot before stays beside it: what a failed boot said is wanted after the next attempt too.
+    await rename(files.serialLog, `${files.serialLog}.previous`).catch(() => {})
+    const guest = await RunningGuest.powerOn({
+      opened,
+      runtimeDir,
+      endpoints,
+      errorLog: files.qemuLog,
+      logger: services.logger,
+      machine: {
+        name: spec.name,
+        vmId: spec.vmId,
+        acceleration,
+        cpuModel: cpuModels[spec.tee],
+        vCPUs: fitted.vCPUs,
+        memoryMiB: fitted.memoryMiB,
+        firmware: opened.files.firmware,
+        variables: opened.files.variables,
+        disk: files.disk,
+        tpmSocket: opened.tpm.controlSocket,
+        qmpSocket: join(runtimeDir, 'qmp'),
+        serialLog: files.serialLog,
+        network: {
+          macAddress: spec.network.macAddress,
+          sshPort,
+          metadataSocket: sockets.metadata,
+          proxySocket: sockets.proxy,
+          tlsPort,
+        },
+      },
+    }).catch((error: unknown) => {
+      // powerOn has ended the vTPM and closed the guest state itself.
+      opened = undefined
+      throw error
+    })
+    const launched = {
+      vCPUs: fitted.vCPUs,
+      memoryMiB: fitted.memoryMiB,
+      acceleration,
+      cpuModel: cpuModels[spec.tee],
+      launchMeasurement: opened.launched.measurement,
+    }
+    return {
+      guest,
+      acceleration,
+      launched,
+      notices: [...fitted.notices, ...(notice === undefined ? [] : [notice])],
+      sshPort,
+    }
+  } catch (error) {
+    for (const endpoint of endpoints) await endpoint.close()
+    if (opened !== undefined) {
+      await stopSwtpm(opened.tpm)
+      await opened.state.close()
+    }
+    await rm(runtimeDir, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string): Promise<{ close(): Promise<void> }> {
+  const { services } = o
+  const { spec } = o.record
+  const nonce = randomBytes(32)
+  return await startMetadataServer({
+    socket,
+    spec,
+    subscriptionId: services.installation.subscriptionId,
+    caPem: services.authority.caPem,
+    nonce,
+    logger: services.logger,
+    onReady: async (report) => {
+      try {
+        const { measuredBoot, opened: rootDevice } = await verifyBootReport({
+          report,
+          nonce,
+          akPublic: Buffer.from(opened.evidence.vtpm.akPublic, 'base64url'),
+          expected: opened.expected,
+          encrypted: spec.security.encryption === 'DiskWithVMGuestState',
+          at: services.clock.now(),
+        })
+        const evidence: BootEvidence = { ...opened.evidence, measuredBoot }
+        if (rootDevice !== undefined) evidence.osDisk = { ...evidence.osDisk, opened: rootDevice }
+        await o.onReady(evidence)
+      } catch (error) {
+        if (error instanceof ServiceError) o.onRefused(error)
+        throw error
+      }
+    },
+  })
+}
+
+function noHardware(): ServiceError {
+  return new ServiceError({
+    code: 'HardwareModeNotBuilt',
+    status: 501,
+    message:
+      'This installation is in hardware mode, and confidential VMs on real SEV-SNP or TDX hardware are not built yet.',
+    expected: 'an installation in simulated mode',
+    found: 'hardware mode',
+    remedy: 'Make an installation in simulated mode in another state directory; this one verifies evidence only.',
+  })
+}

@@ -1,0 +1,90 @@
+import type { ErrorDetail } from '@strongroom/contract'
+import { ProgramError, ServiceError, toErrorDetail, type Logger } from '@strongroom/platform'
+
+/** Any failure of a VM's work for its instance view; what is not ours goes to the log whole. */
+export function describeFailure(error: unknown, logger: Logger): ErrorDetail {
+  if (error instanceof ServiceError) return error.toDetail()
+  logger.error({ err: error }, 'work on a VM failed')
+  if (error instanceof ProgramError) {
+    return {
+      code: 'ProgramFailed',
+      message: error.message,
+      innererror: { remedy: 'See the server’s log, then repeat the operation.' },
+    }
+  }
+  return toErrorDetail(error)
+}
+
+export function notFound(vmId: string): ServiceError {
+  return new ServiceError({
+    code: 'InstanceNotFound',
+    status: 404,
+    message: 'This machine carries no such VM.',
+    target: 'vmId',
+    expected: 'the id of a VM on this machine',
+    found: vmId,
+  })
+}
+
+/** The registers that tell why a disk stayed closed. */
+export function diskDidNotUnlock(o: {
+  sealedTo: Record<string, string>
+  found: Record<string, string> | undefined
+  console: string[]
+}): ServiceError {
+  const differing = Object.entries(o.sealedTo).filter(
+    ([index, value]) => o.found !== undefined && o.found[index] !== value,
+  )
+  const names = differing.map(([index]) => `PCR ${index}`).join(' and ')
+  const list = (registers: Record<string, string> | undefined): string =>
+    differing.map(([index]) => `PCR ${index} = ${registers?.[index] ?? 'unknown'}`).join(', ')
+  return new ServiceError({
+    code: 'OsDiskDidNotUnlock',
+    status: 409,
+    message:
+      names === ''
+        ? 'OS disk did not unlock: the guest powered off before it was ready, with the registers that its disk is sealed to.'
+        : `OS disk did not unlock: ${names} ${differing.length === 1 ? 'differs' : 'differ'} from what the disk is sealed to.`,
+    target: names === '' ? 'osDisk' : names,
+    expected: names === '' ? 'a guest that unlocks its disk with its vTPM' : list(o.sealedTo),
+    found: names === '' ? o.console.slice(-3).join(' | ') : list(o.found),
+    remedy:
+      names === ''
+        ? 'See the serial log: the disk may be of another VM.'
+        : 'Undo what changed: Secure Boot, its keys (PCR 7), or the boot image on the disk (PCR 11).',
+  })
+}
+
+export function bootLoaderRefused(line: string): ServiceError {
+  return new ServiceError({
+    code: 'BootLoaderRefused',
+    status: 409,
+    message: 'OS disk did not unlock: the firmware did not start the boot image on the disk.',
+    target: 'osDisk',
+    expected: 'a boot image whose signature the UEFI variables allow',
+    found: line,
+    remedy: 'The boot image was changed or its signer is not in db: restore the disk, or create the VM anew.',
+  })
+}
+
+export function guestPoweredOff(console: string[], how: 'powered off' | 'rebooted'): ServiceError {
+  return new ServiceError({
+    code: 'GuestDidNotBoot',
+    status: 409,
+    message: `The guest ${how} before it reported that it is ready.`,
+    expected: 'a guest that reports',
+    found: console.slice(-3).join(' | ') || 'an empty console',
+    remedy: 'See the serial log of the VM.',
+  })
+}
+
+export function bootTimedOut(o: { seconds: number; acceleration: string; console: string[] }): ServiceError {
+  return new ServiceError({
+    code: 'GuestBootTimeout',
+    status: 409,
+    message: `The guest did not report that it is ready within ${o.seconds} s.`,
+    expected: `a report within ${o.seconds} s under ${o.acceleration === 'kvm' ? 'KVM' : 'emulation'}`,
+    found: `last on the console: ${o.console.slice(-3).join(' | ') || 'nothing'}`,
+    remedy: 'See the serial log of the VM; a busy host may need fewer VMs at once.',
+  })
+}

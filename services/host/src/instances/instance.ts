@@ -1,0 +1,383 @@
+import { rm } from 'node:fs/promises'
+import type { BootEvidence, InstancePatch, InstanceSpec, InstanceStatus, PowerState } from '@strongroom/contract'
+import { ServiceError, type Logger } from '@strongroom/platform'
+import { crashed, lastConsoleLines, type RunningGuest } from '../paravisor/running-guest.ts'
+import type { Acceleration } from '../qemu/arguments.ts'
+import { boot, type Booted } from './boot.ts'
+import { awaitBoot, type BootOutcome } from './boot-watch.ts'
+import { deferred, type Deferred } from './deferred.ts'
+import { bootLoaderRefused, bootTimedOut, describeFailure, diskDidNotUnlock, guestPoweredOff } from './errors.ts'
+import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
+import { provision } from './provision.ts'
+import { beginStep, endStep, newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
+import type { MachineServices } from './services.ts'
+
+/** How long a guest may take to power off when it is asked to, in milliseconds. */
+const powerDownLimitMs: Record<Acceleration, number> = { kvm: 30_000, tcg: 90_000 }
+
+/** A guest that reboots more often before it ever reports does not get better. */
+const rebootLimit = 2
+
+interface Current {
+  guest: RunningGuest
+  acceleration: Acceleration
+  ready: Deferred<void>
+  refused: Deferred<ServiceError>
+}
+
+/**
+ * One VM of this machine: its record, its work one piece at a time, and its running guest. What was asked for is recorded
+ * before it is done, so that a server that was killed finishes it at its next start.
+ */
+export class Instance {
+  readonly #services: MachineServices
+  readonly #record: InstanceRecord
+  readonly #files: VmFiles
+  readonly #logger: Logger
+  #queue: Promise<void> = Promise.resolve()
+  #abort = new AbortController()
+  #current: Current | undefined
+  #reboots = 0
+  #closing = false
+  #removed = false
+
+  constructor(services: MachineServices, record: InstanceRecord) {
+    this.#services = services
+    this.#record = record
+    this.#files = vmFiles(services.stateDir, record.spec.vmId)
+    this.#logger = services.logger.child({ vmId: record.spec.vmId })
+  }
+
+  static async create(services: MachineServices, spec: InstanceSpec): Promise<Instance> {
+    const instance = new Instance(services, newRecord(spec, services.clock.now()))
+    await instance.#save()
+    instance.#enqueue(() => instance.#provision())
+    return instance
+  }
+
+  /** Takes up where a server that ended left this VM. */
+  async resume(): Promise<void> {
+    await sweepRuntime(this.spec.vmId)
+    const record = this.#record
+    if (record.desired === 'deleted') {
+      this.#enqueue(() => this.#destroy())
+      return
+    }
+    if (!['Stopped', 'Failed'].includes(record.power.state)) setPower(record, 'Stopped', this.#now())
+    await this.#save()
+    if (record.provisioning.state === 'Running') this.#enqueue(() => this.#provision())
+    if (record.desired === 'running') await this.start()
+  }
+
+  get spec(): InstanceSpec {
+    return this.#record.spec
+  }
+
+  get removed(): boolean {
+    return this.#removed
+  }
+
+  get serialLog(): string {
+    return this.#files.serialLog
+  }
+
+  status(): InstanceStatus {
+    return structuredClone(toStatus(this.#record, this.#current?.guest.processes))
+  }
+
+  evidence(): Promise<BootEvidence | undefined> {
+    return this.#services.store.evidence(this.spec.vmId)
+  }
+
+  /** Provisions again where the last attempt failed; otherwise there is nothing to do. */
+  async provisionAgain(): Promise<void> {
+    if (this.#record.provisioning.state !== 'Failed') return
+    this.#record.provisioning = { state: 'Running', steps: [] }
+    await this.#save()
+    this.#enqueue(() => this.#provision())
+  }
+
+  async start(): Promise<void> {
+    this.#requireExisting()
+    if (this.#record.provisioning.state === 'Failed') throw notProvisioned(this.#record)
+    this.#record.desired = 'running'
+    if (['Starting', 'Booting', 'Ready'].includes(this.#record.power.state)) return
+    this.#abort = new AbortController()
+    this.#reboots = 0
+    await this.#power('Starting')
+    this.#enqueue(() => this.#boot())
+  }
+
+  async stop(graceful: boolean): Promise<void> {
+    this.#requireExisting()
+    this.#record.desired = 'stopped'
+    if (this.#record.power.state === 'Stopped') return await this.#save()
+    this.#abort.abort()
+    if (this.#record.power.state !== 'Stopping') await this.#power('Stopping')
+    this.#enqueue(async () => {
+      await this.#halt(graceful)
+      if (this.#record.desired === 'stopped') await this.#power('Stopped')
+    })
+  }
+
+  async restart(): Promise<void> {
+    this.#requireExisting()
+    if (this.#record.power.state === 'Starting') return
+    this.#record.desired = 'running'
+    this.#abort.abort()
+    this.#abort = new AbortController()
+    this.#reboots = 0
+    await this.#power('Starting')
+    this.#enqueue(async () => {
+      await this.#halt(true)
+      await this.#boot()
+    })
+  }
+
+  async patch(patch: InstancePatch): Promise<void> {
+    this.#requireExisting()
+    if (!['Stopped', 'Failed'].includes(this.#record.power.state)) {
+      throw new ServiceError({
+        code: 'InstanceNotStopped',
+        status: 409,
+        message: 'A VM is changed only while it is stopped.',
+        expected: 'Stopped',
+        found: this.#record.power.state,
+        remedy: 'Deallocate the VM first.',
+      })
+    }
+    const { spec } = this.#record
+    if (patch.size) spec.size = patch.size
+    if (patch.security?.secureBoot !== undefined) spec.security.secureBoot = patch.security.secureBoot
+    if (patch.tags) spec.tags = patch.tags
+    await this.#save()
+  }
+
+  /** Destroys disk, guest state and vTPM; resolves when nothing is left. */
+  async remove(): Promise<void> {
+    if (this.#removed) return
+    this.#record.desired = 'deleted'
+    await this.#save()
+    this.#abort.abort()
+    this.#enqueue(() => this.#destroy())
+    await this.#queue
+  }
+
+  /** The server ends: the guest is powered off, and booted again at the next start where it was wanted. */
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#abort.abort()
+    this.#enqueue(async () => {
+      if (this.#current === undefined) return
+      await this.#halt(true)
+      await this.#power('Stopped')
+    })
+    await this.#queue
+  }
+
+  async #provision(): Promise<void> {
+    const { provisioning } = this.#record
+    if (this.#isDeleted() || provisioning.state !== 'Running' || this.#closing) return
+    provisioning.steps = []
+    try {
+      const made = await provision({
+        ...this.#services,
+        spec: this.spec,
+        files: this.#files,
+        signal: this.#abort.signal,
+        step: async (name) => {
+          beginStep(provisioning.steps, name, this.#now())
+          await this.#save()
+        },
+      })
+      endStep(provisioning.steps, this.#now())
+      this.#record.identity = made.identity
+      if (made.sealedTo) this.#record.sealedTo = made.sealedTo
+      this.#record.provisioning = { state: 'Succeeded', steps: provisioning.steps }
+    } catch (error) {
+      // Interrupted by the server's end: the next start provisions anew.
+      if (this.#closing || this.#isDeleted()) return
+      endStep(provisioning.steps, this.#now())
+      this.#record.provisioning = {
+        state: 'Failed',
+        steps: provisioning.steps,
+        error: describeFailure(error, this.#logger),
+      }
+      await rm(this.#files.directory, { recursive: true, force: true })
+    }
+    await this.#save()
+  }
+
+  async #boot(): Promise<void> {
+    const record = this.#record
+    if (record.desired !== 'running' || this.#closing || this.#current !== undefined) return
+    if (record.provisioning.state !== 'Succeeded') {
+      record.desired = 'stopped'
+      return await this.#power('Failed', notProvisioned(record))
+    }
+    const { signal } = this.#abort
+    const ready = deferred<void>()
+    const refused = deferred<ServiceError>()
+    await this.#power('Starting')
+    let booted: Booted
+    try {
+      booted = await boot({
+        services: this.#services,
+        record,
+        files: this.#files,
+        signal,
+        step: (name) => this.#step(name),
+        onReady: async (evidence) => {
+          await this.#services.store.saveEvidence(this.spec.vmId, evidence)
+          ready.resolve(undefined)
+        },
+        onRefused: refused.resolve,
+      })
+    } catch (error) {
+      endStep(record.power.steps, this.#now())
+      if (signal.aborted) return
+      record.desired = 'stopped'
+      return await this.#power('Failed', error)
+    }
+    record.launched = booted.launched
+    record.notices = booted.notices
+    record.sshPort = booted.sshPort
+    const current: Current = { guest: booted.guest, acceleration: booted.acceleration, ready, refused }
+    this.#current = current
+    await this.#services.store.saveEvidence(this.spec.vmId, booted.guest.evidence)
+    this.#step('Firmware, kernel, disk')
+    await this.#power('Booting')
+    void this.#watch(current)
+  }
+
+  /** Follows a guest until it has ended; every change goes through the queue. */
+  async #watch(current: Current): Promise<void> {
+    const outcome = await awaitBoot({
+      ended: current.guest.ended,
+      ready: current.ready.promise,
+      refused: current.refused.promise,
+      serialLog: this.#files.serialLog,
+      acceleration: current.acceleration,
+    })
+    this.#enqueue(async () => {
+      if (this.#current !== current || this.#record.power.state !== 'Booting') return
+      if (outcome.kind !== 'ready') return await this.#bootFailed(current, outcome)
+      endStep(this.#record.power.steps, this.#now())
+      this.#reboots = 0
+      await this.#power('Ready')
+    })
+    const end = await current.guest.ended
+    this.#enqueue(async () => {
+      if (this.#current !== current || this.#record.power.state !== 'Ready' || this.#closing) return
+      await this.#halt(false)
+      if (end.kind === 'reboot') {
+        await this.#power('Starting')
+        return await this.#boot()
+      }
+      this.#record.desired = 'stopped'
+      await this.#power(end.kind === 'crash' ? 'Failed' : 'Stopped', end.kind === 'crash' ? crashed(end) : undefined)
+    })
+  }
+
+  async #bootFailed(current: Current, outcome: Exclude<BootOutcome, { kind: 'ready' }>): Promise<void> {
+    endStep(this.#record.power.steps, this.#now())
+    if (outcome.kind === 'ended' && outcome.end.kind === 'reboot' && this.#reboots < rebootLimit) {
+      this.#reboots += 1
+      await this.#halt(false)
+      await this.#power('Starting')
+      return await this.#boot()
+    }
+    const error = await this.#explain(current, outcome)
+    await this.#halt(false)
+    this.#record.desired = 'stopped'
+    await this.#power('Failed', error)
+  }
+
+  async #explain(current: Current, outcome: Exclude<BootOutcome, { kind: 'ready' }>): Promise<ServiceError> {
+    const console = await lastConsoleLines(this.#files.serialLog)
+    switch (outcome.kind) {
+      case 'refused':
+        return outcome.error
+      case 'bootLoader':
+        return bootLoaderRefused(outcome.line)
+      case 'timeout':
+        return bootTimedOut({ seconds: outcome.seconds, acceleration: current.acceleration, console })
+      case 'ended': {
+        if (outcome.end.kind === 'crash') return crashed(outcome.end)
+        const { sealedTo } = this.#record
+        // Before anything else ends the vTPM: its registers say which link broke.
+        if (sealedTo !== undefined)
+          return diskDidNotUnlock({ sealedTo, found: await current.guest.registers(), console })
+        return guestPoweredOff(console, outcome.end.kind === 'reboot' ? 'rebooted' : 'powered off')
+      }
+    }
+  }
+
+  async #halt(graceful: boolean): Promise<void> {
+    const current = this.#current
+    if (current === undefined) return
+    if (graceful) await current.guest.powerDown(powerDownLimitMs[current.acceleration])
+    await current.guest.stop()
+    this.#current = undefined
+  }
+
+  async #destroy(): Promise<void> {
+    await this.#halt(false)
+    await sweepRuntime(this.spec.vmId)
+    await rm(this.#files.directory, { recursive: true, force: true })
+    await this.#services.store.remove(this.spec.vmId)
+    this.#removed = true
+  }
+
+  #step(name: string): void {
+    beginStep(this.#record.power.steps, name, this.#now())
+    void this.#save().catch((error: unknown) => this.#logger.error({ err: error }, 'record was not written'))
+  }
+
+  async #power(state: PowerState, error?: unknown): Promise<void> {
+    setPower(this.#record, state, this.#now(), error === undefined ? undefined : describeFailure(error, this.#logger))
+    await this.#save()
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#removed) await this.#services.store.save(this.#record)
+  }
+
+  #enqueue(work: () => Promise<void>): void {
+    this.#queue = this.#queue.then(work).catch(async (error: unknown) => {
+      this.#logger.error({ err: error }, 'work on a VM failed')
+      await this.#power('Failed', error).catch(() => {})
+    })
+  }
+
+  #requireExisting(): void {
+    if (this.#record.desired !== 'deleted') return
+    throw new ServiceError({
+      code: 'InstanceDeleting',
+      status: 409,
+      message: 'The VM is being deleted.',
+      target: 'vmId',
+    })
+  }
+
+  #isDeleted(): boolean {
+    return this.#record.desired === 'deleted'
+  }
+
+  #now(): Date {
+    return this.#services.clock.now()
+  }
+}
+
+function notProvisioned(record: InstanceRecord): ServiceError {
+  const { error } = record.provisioning
+  return new ServiceError({
+    code: 'InstanceNotProvisioned',
+    status: 409,
+    message: `The VM was not provisioned${error === undefined ? '.' : `: ${error.message}`}`,
+    ...(error && { details: [error] }),
+    expected: 'a provisioned VM',
+    found: record.provisioning.state,
+    remedy: error?.innererror?.remedy ?? 'Create the VM again.',
+  })
+}

@@ -1,0 +1,121 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { vaultAudience, type ImageRecord, type InstanceSpec, type KeyBundle } from '@strongroom/contract'
+import { memoryBackedDirectory, ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import { createOsDisk } from '../disks/os-disk.ts'
+import { makeUefiVariables } from '../disks/uefi-variables.ts'
+import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
+import { findImage } from '../image/catalog.ts'
+import { manufactureTpm } from '../tpm/manufacture.ts'
+import { permanentState } from '../tpm/swtpm.ts'
+import { GuestState } from '../vmgs/guest-state.ts'
+import { runtimeName, sweepRuntime, type VmFiles } from './layout.ts'
+import type { InstanceRecord } from './record.ts'
+
+export interface Provisioned {
+  identity: NonNullable<InstanceRecord['identity']>
+  sealedTo: InstanceRecord['sealedTo']
+}
+
+/**
+ * Makes a VM's vTPM, UEFI variables, OS disk and guest state. Whatever an interrupted run left is thrown away first: the
+ * parts belong together. Nothing secret touches a disk in clear.
+ * @throws ServiceError ImageNotFound, ImageNotQualified, OsDiskTooSmall, …
+ */
+export async function provision(o: {
+  spec: InstanceSpec
+  files: VmFiles
+  cacheDir: string
+  wire: WireClient
+  tokens: TokenSource
+  step(name: string): Promise<void>
+  signal: AbortSignal
+}): Promise<Provisioned> {
+  const { spec, files } = o
+  await sweepRuntime(spec.vmId)
+  await rm(files.directory, { recursive: true, force: true })
+  await mkdir(files.directory, { recursive: true, mode: 0o700 })
+  await o.step('Find image')
+  const image = await requireImage(o.cacheDir, spec)
+  const wrappingKey = await wrappingKeyOf(o)
+  const runtimeDir = await memoryBackedDirectory(runtimeName(spec.vmId))
+  try {
+    await o.step('Make vTPM')
+    const tpmDir = join(runtimeDir, 'tpm')
+    await mkdir(tpmDir, { mode: 0o700 })
+    const identity = await manufactureTpm({ stateDir: tpmDir, runtimeDir })
+    await o.step('Make UEFI variables')
+    const variablesPath = join(runtimeDir, 'variables.fd')
+    await makeUefiVariables({
+      secureBoot: spec.security.secureBoot,
+      dbCertificates: await dbCertificates(image),
+      out: variablesPath,
+    })
+    const variables = await readFile(variablesPath)
+    const { atUnlock } = await expectedPcrs({ image, variables })
+    o.signal.throwIfAborted()
+    const { encryption } = spec.security
+    await o.step(encryption === 'DiskWithVMGuestState' ? 'Encrypt OS disk' : 'Copy OS disk')
+    await createOsDisk({
+      image,
+      encryption,
+      sizeGiB: spec.osDisk.sizeGiB,
+      tpm: { srkPublic: identity.srkPublic },
+      pcrs: atUnlock,
+      out: files.disk,
+      signal: o.signal,
+    })
+    await o.step('Seal guest state')
+    // A vTPM that is not persisted is made anew at each boot.
+    const tpm = encryption === 'NonPersistedTPM' ? Buffer.alloc(0) : await readFile(join(tpmDir, permanentState))
+    await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, tpm, variables })
+    const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+    return {
+      identity: { akSpki: base64(identity.akSpki), ekSpki: base64(identity.ekSpki) },
+      sealedTo:
+        encryption === 'DiskWithVMGuestState'
+          ? Object.fromEntries(
+              Object.entries(atUnlock).map(([index, value]) => [index, Buffer.from(value).toString('hex')]),
+            )
+          : undefined,
+    }
+  } finally {
+    await rm(runtimeDir, { recursive: true, force: true })
+  }
+}
+
+export async function requireImage(cacheDir: string, spec: InstanceSpec): Promise<ImageRecord> {
+  const image = await findImage(cacheDir, spec.image)
+  if (image === undefined) {
+    throw new ServiceError({
+      code: 'ImageNotFound',
+      status: 404,
+      message: `This machine has no image ${spec.image}.`,
+      target: 'image',
+      expected: 'an image of `strongroom image list`',
+      found: spec.image,
+      remedy: 'Build or import it: strongroom image build',
+    })
+  }
+  const encrypts = spec.security.encryption === 'DiskWithVMGuestState'
+  if (image.qualifies.confidential && (!encrypts || image.qualifies.diskEncryption)) return image
+  throw new ServiceError({
+    code: 'ImageNotQualified',
+    status: 400,
+    message: `Image ${image.name} cannot carry this confidential VM: ${image.qualifies.reasons.join(' ')}`,
+    target: 'image',
+    expected: encrypts ? 'an image whose root can be encrypted' : 'an image for confidential VMs',
+    found: image.qualifies.reasons.join(' '),
+    remedy: 'Use the reference image, or an image that meets these rules.',
+  })
+}
+
+/** Public half of the VM's key. Its private half is released to attested boots only. */
+async function wrappingKeyOf(o: { wire: WireClient; tokens: TokenSource; spec: InstanceSpec }): Promise<KeyObject> {
+  const token = await o.tokens.token('orchestrator', vaultAudience)
+  const url = `${o.spec.guestStateKey}?api-version=7.4`
+  const { body } = await o.wire.request<KeyBundle>({ method: 'GET', url, token })
+  const { n = '', e = '' } = body.key
+  return createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' })
+}

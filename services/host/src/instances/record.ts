@@ -1,0 +1,56 @@
+import type { ErrorDetail, InstanceSpec, InstanceStatus, PowerState, StepTiming } from '@strongroom/contract'
+
+/** What is kept of a VM between starts of the server. Holds no secret. */
+export interface InstanceRecord {
+  spec: InstanceSpec
+  /** What was asked for last. A server that starts brings every VM there. */
+  desired: 'running' | 'stopped' | 'deleted'
+  provisioning: InstanceStatus['provisioning']
+  power: InstanceStatus['power']
+  launched?: NonNullable<InstanceStatus['launched']>
+  notices: string[]
+  sshPort?: number
+  /** Public keys of the vTPM, SubjectPublicKeyInfo in base64. Absent until provisioned. */
+  identity?: { akSpki: string; ekSpki: string }
+  /** SHA-256 PCRs that the OS disk's key is sealed to, hexadecimal by register. Absent where the disk is not encrypted. */
+  sealedTo?: Record<string, string>
+}
+
+export function newRecord(spec: InstanceSpec, now: Date): InstanceRecord {
+  return {
+    spec,
+    desired: 'stopped',
+    provisioning: { state: 'Running', steps: [] },
+    power: { state: 'Stopped', since: now.toISOString(), steps: [] },
+    notices: [],
+  }
+}
+
+/** Adds a step; the one before it ends. */
+export function beginStep(steps: StepTiming[], name: string, now: Date): void {
+  endStep(steps, now)
+  steps.push({ name, startedAt: now.toISOString() })
+}
+
+export function endStep(steps: StepTiming[], now: Date): void {
+  const last = steps.at(-1)
+  if (last !== undefined && last.endedAt === undefined) last.endedAt = now.toISOString()
+}
+
+export function setPower(record: InstanceRecord, state: PowerState, now: Date, error?: ErrorDetail): void {
+  if (state === 'Starting') record.power.steps = []
+  record.power = { state, since: now.toISOString(), steps: record.power.steps, ...(error && { error }) }
+}
+
+export function toStatus(record: InstanceRecord, processes?: { qemu: number; swtpm: number }): InstanceStatus {
+  return {
+    vmId: record.spec.vmId,
+    spec: record.spec,
+    provisioning: record.provisioning,
+    power: record.power,
+    ...(record.launched && { launched: record.launched }),
+    notices: record.notices,
+    ...(processes && record.sshPort !== undefined && { ssh: { host: '127.0.0.1', port: record.sshPort } }),
+    ...(processes && { processes }),
+  }
+}

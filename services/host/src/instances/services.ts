@@ -1,0 +1,14 @@
+import type { InstallationAuthority, ServiceContext } from '@strongroom/platform'
+import type { Silicon } from '@strongroom/silicon'
+import type { ProbeResult } from '../qemu/probe.ts'
+import type { InstanceStore } from './instance-store.ts'
+
+/** What every VM of the machine works with. */
+export interface MachineServices extends ServiceContext {
+  authority: InstallationAuthority
+  /** Absent in hardware mode. */
+  silicon: Silicon | undefined
+  store: InstanceStore
+  /** Probed once, on first use. */
+  acceleration(): Promise<ProbeResult>
+}

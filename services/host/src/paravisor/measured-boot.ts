@@ -1,0 +1,113 @@
+import type { BootEvidence } from '@strongroom/contract'
+import { equal, parseEventLog, replay, toHex, verifyQuote } from '@strongroom/evidence'
+import { ServiceError } from '@strongroom/platform'
+import type { BootReport } from '../network/boot-report.ts'
+
+export interface ExpectedRegisters {
+  /** By register, when the guest reports. */
+  atReady: Record<number, Uint8Array>
+  /** By register, what the firmware's log replays to: later extensions of the operating system are not in it. */
+  firmwareLog: Record<number, Uint8Array>
+}
+
+/** Registers that only the firmware extends: the log must replay to them. */
+const firmwareRegisters = [0, 1, 2, 3, 4, 5, 6, 7] as const
+
+/**
+ * Verifies what a guest says of its boot: the quote is by this vTPM's attestation key over this boot's nonce, the log
+ * replays to the quoted registers, and those are the ones that were predicted.
+ * @throws ServiceError BootReportRefused
+ */
+export async function verifyBootReport(o: {
+  report: BootReport
+  nonce: Uint8Array
+  akPublic: Uint8Array
+  expected: ExpectedRegisters
+  encrypted: boolean
+  at: Date
+}): Promise<{
+  measuredBoot: NonNullable<BootEvidence['measuredBoot']>
+  opened?: { device: string; cipher: string; luksUuid: string }
+}> {
+  const { report } = o
+  if (!equal(report.nonce, o.nonce)) throw refused('its nonce is not of this boot', toHex(o.nonce), toHex(report.nonce))
+  try {
+    await verifyQuote({
+      message: report.quoteMessage,
+      signature: report.quoteSignature,
+      akPublic: o.akPublic,
+      nonce: o.nonce,
+      pcrs: report.pcrs,
+    })
+  } catch (error) {
+    throw refused(
+      `its quote does not verify (${(error as Error).message})`,
+      'a quote by the attestation key of this vTPM',
+      'another',
+    )
+  }
+  await verifyLog(report, o.expected)
+  for (const [index, expected] of Object.entries(o.expected.atReady)) {
+    const found = report.pcrs.get(Number(index))
+    if (found === undefined || !equal(found, expected)) {
+      throw refused(
+        `PCR ${index} is not the predicted one`,
+        toHex(expected),
+        found === undefined ? 'not quoted' : toHex(found),
+      )
+    }
+  }
+  if (o.encrypted && report.rootDevice === undefined)
+    throw refused('its root file system is not on an encrypted device', 'LUKS2', 'none')
+  return {
+    measuredBoot: {
+      reportedAt: o.at.toISOString(),
+      nonce: base64url(o.nonce),
+      quoteMessage: base64url(report.quoteMessage),
+      quoteSignature: base64url(report.quoteSignature),
+      pcrs: Object.fromEntries([...report.pcrs].map(([index, value]) => [index, toHex(value)])),
+      eventLog: base64url(report.eventLog),
+    },
+    ...(o.encrypted && report.rootDevice && { opened: report.rootDevice }),
+  }
+}
+
+async function verifyLog(report: BootReport, expected: ExpectedRegisters): Promise<void> {
+  let replayed: Map<number, Uint8Array>
+  try {
+    replayed = await replay(parseEventLog(report.eventLog), 'sha256')
+  } catch (error) {
+    throw refused(`its event log cannot be read (${(error as Error).message})`, 'a TCG event log', 'another')
+  }
+  for (const index of firmwareRegisters) {
+    const quoted = report.pcrs.get(index)
+    const value = replayed.get(index) ?? new Uint8Array(32)
+    if (quoted === undefined || !equal(value, quoted)) {
+      throw refused(
+        `its event log does not replay to PCR ${index}`,
+        quoted === undefined ? 'a quoted value' : toHex(quoted),
+        toHex(value),
+      )
+    }
+  }
+  for (const [index, value] of Object.entries(expected.firmwareLog)) {
+    const found = replayed.get(Number(index)) ?? new Uint8Array(32)
+    if (!equal(found, value))
+      throw refused(`its event log does not replay to the predicted PCR ${index}`, toHex(value), toHex(found))
+  }
+}
+
+const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+
+function refused(what: string, expected: string, found: string): ServiceError {
+  return new ServiceError({
+    code: 'BootReportRefused',
+    status: 403,
+    message: `The guest's boot report was refused: ${what}.`,
+    target: 'measuredBoot',
+    expected,
+    found,
+    remedy:
+      'Look at the serial log; if the disk or its boot loader was changed on purpose, create the VM anew from that image.',
+  })
+}

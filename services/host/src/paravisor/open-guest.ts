@@ -1,0 +1,212 @@
+import { createHash, type KeyObject } from 'node:crypto'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
+import { buildHclReport, parsePem, parseVariableStore, secureBootEnabled, toHex } from '@strongroom/evidence'
+import type { InstallationAuthority, Logger, TokenSource, WireClient } from '@strongroom/platform'
+import { ServiceError } from '@strongroom/platform'
+import type { Silicon } from '@strongroom/silicon'
+import { makeUefiVariables } from '../disks/uefi-variables.ts'
+import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
+import { readFirmware } from '../qemu/firmware.ts'
+import { endowTpm } from '../tpm/endow.ts'
+import { manufactureTpm, readIdentity, type TpmIdentity } from '../tpm/manufacture.ts'
+import { permanentState, startSwtpm, stopSwtpm, type Swtpm } from '../tpm/swtpm.ts'
+import { GuestState } from '../vmgs/guest-state.ts'
+import { attest } from './attest.ts'
+import { releaseClaims, reportData, vtpmClaims } from './claims.ts'
+import { releaseKey, reportGeneration, type KeyServiceAccess } from './release.ts'
+import { cpuModels, launchOnSilicon, type LaunchedVm } from './silicon.ts'
+import { makeTransferKey } from './transfer-key.ts'
+
+export interface ParavisorServices {
+  silicon: Silicon
+  wire: WireClient
+  tokens: TokenSource
+  authority: InstallationAuthority
+  now(): Date
+  logger: Logger
+}
+
+export interface OpenRequest extends ParavisorServices {
+  spec: InstanceSpec
+  image: ImageRecord
+  /** Container of the guest state. */
+  guestStatePath: string
+  /** Memory-backed, 0700, of this boot alone. */
+  runtimeDir: string
+  /** Public keys of the vTPM as they were when it was made; checked against the vTPM once it is open. */
+  identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'> | undefined
+  vCPUs: number
+  bootId: string
+  /** Called as each step starts. */
+  step(name: string): void
+  signal: AbortSignal
+}
+
+/** All that a guest needs to be powered on, and the evidence of how it was opened. */
+export interface OpenedGuest {
+  state: GuestState
+  tpm: Swtpm
+  files: { firmware: string; variables: string; tpmState: string | undefined }
+  launched: LaunchedVm
+  expected: ExpectedPcrs
+  evidence: BootEvidence
+}
+
+/**
+ * One boot in the paravisor, up to power-on: launch measurement → report over the claims → token → key → guest state →
+ * vTPM. What fails throws, with everything it started stopped again; nothing of the guest state is in clear then.
+ */
+export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
+  const startedAt = o.now().toISOString()
+  o.step('Launch on silicon')
+  const firmware = await readFirmware()
+  const launched = await launchOnSilicon({ silicon: o.silicon, spec: o.spec, firmware, vCPUs: o.vCPUs })
+  const tpmDir = join(o.runtimeDir, 'tpm')
+  await mkdir(tpmDir, { recursive: true, mode: 0o700 })
+  const persisted = o.spec.security.encryption !== 'NonPersistedTPM'
+  const identity = persisted ? o.identity : await manufactureTpm({ stateDir: tpmDir, runtimeDir: o.runtimeDir })
+  if (identity === undefined) throw new TypeError('a provisioned VM has the public keys of its vTPM')
+
+  o.step('Attest')
+  const transferKey = await makeTransferKey()
+  const claims = releaseClaims({ spec: o.spec, transferKey: transferKey.publicKey, ...identity })
+  const report = await launched.report(await reportData(claims))
+  const attestation = await attest({ wire: o.wire, provider: o.spec.attestationProvider, report, claims })
+  o.signal.throwIfAborted()
+
+  o.step('Release key')
+  const access = { wire: o.wire, tokens: o.tokens, keyId: o.spec.guestStateKey, target: attestation.token }
+  const release = await releaseKey({ ...access, caPem: o.authority.caPem, transferKey })
+  o.signal.throwIfAborted()
+
+  o.step('Open guest state')
+  const state = await GuestState.open({
+    path: o.guestStatePath,
+    vmId: o.spec.vmId,
+    releasedKey: release.key,
+    counter: release.counter,
+  })
+  try {
+    await advance(state, release.key, access)
+    o.step('Start vTPM')
+    const files = await layFiles({ o, state, firmware, tpmDir, persisted })
+    const expected = await expectedPcrs({ image: o.image, variables: await readFile(files.variables) })
+    const vtpm = await powerTpm({ o, launched, tpmDir, identity })
+    const evidence: BootEvidence = {
+      version: 1,
+      vmId: o.spec.vmId,
+      bootId: o.bootId,
+      startedAt,
+      simulated: true,
+      tee: o.spec.tee,
+      silicon: await report.evidence(),
+      runtimeClaims: base64url(claims),
+      expected: {
+        firmwareSha256: createHash('sha256').update(firmware).digest('hex'),
+        vCPUs: o.vCPUs,
+        vcpuType: cpuModels[o.spec.tee],
+        launchMeasurement: launched.measurement,
+        pcrs: Object.fromEntries(Object.entries(expected.atReady).map(([index, value]) => [index, toHex(value)])),
+      },
+      attestation,
+      release: { keyId: o.spec.guestStateKey, jws: release.jws, at: o.now().toISOString() },
+      guestState: { format: 'VMGS', generation: state.generation, freshDataKey: true },
+      vtpm: vtpm.evidence,
+      osDisk: { encryption: o.spec.security.encryption === 'DiskWithVMGuestState' ? 'LUKS2' : 'none' },
+    }
+    return { state, tpm: vtpm.tpm, files, launched, expected, evidence }
+  } catch (error) {
+    await state.close()
+    throw error
+  }
+}
+
+/** Fresh data key and next generation on disk first, then at the key service: after a crash between, the disk is ahead. */
+async function advance(state: GuestState, releasedKey: KeyObject, access: KeyServiceAccess): Promise<void> {
+  await state.advance(releasedKey)
+  await reportGeneration({ ...access, generation: state.generation })
+}
+
+async function layFiles(i: {
+  o: OpenRequest
+  state: GuestState
+  firmware: Uint8Array
+  tpmDir: string
+  persisted: boolean
+}): Promise<OpenedGuest['files']> {
+  const { o } = i
+  // QEMU runs the very bytes that were measured, whatever becomes of the package's file meanwhile.
+  const firmware = join(o.runtimeDir, 'firmware.fd')
+  await writeFile(firmware, i.firmware, { mode: 0o400 })
+  const variables = join(o.runtimeDir, 'variables.fd')
+  const kept = await i.state.variables()
+  if (secureBootEnabled(parseVariableStore(kept)) === o.spec.security.secureBoot) {
+    await writeFile(variables, kept, { mode: 0o600 })
+  } else {
+    // Secure Boot was switched while the VM was off: its variables start anew.
+    await makeUefiVariables({
+      secureBoot: o.spec.security.secureBoot,
+      dbCertificates: await dbCertificates(o.image),
+      out: variables,
+    })
+  }
+  if (!i.persisted) return { firmware, variables, tpmState: undefined }
+  const tpmState = join(i.tpmDir, permanentState)
+  await writeFile(tpmState, await i.state.tpm(), { mode: 0o600 })
+  return { firmware, variables, tpmState }
+}
+
+async function powerTpm(i: {
+  o: OpenRequest
+  launched: LaunchedVm
+  tpmDir: string
+  identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
+}): Promise<{ tpm: Swtpm; evidence: BootEvidence['vtpm'] }> {
+  const { o } = i
+  const setup = await startSwtpm({ stateDir: i.tpmDir, runtimeDir: o.runtimeDir, name: 'setup', startup: 'clear' })
+  let evidence: BootEvidence['vtpm']
+  try {
+    const found = await readIdentity(setup, o.runtimeDir)
+    if (!Buffer.from(found.akSpki).equals(Buffer.from(i.identity.akSpki)))
+      throw anotherTpm(i.identity.akSpki, found.akSpki)
+    const claims = vtpmClaims({ spec: o.spec, akSpki: found.akSpki })
+    const report = await i.launched.report(await reportData(claims))
+    const hclReport = buildHclReport({ hardwareReport: report.bytes, reportType: i.launched.tee, claims })
+    const certificate = await o.authority.issueCertificate({
+      subject: `CN=${o.spec.vmId}, OU=Attestation key`,
+      publicKey: found.akSpki,
+      usages: ['digitalSignature'],
+      days: 90,
+    })
+    await endowTpm({ tpm: setup, runtimeDir: o.runtimeDir, hclReport, akCertificate: parsePem(certificate)[0]! })
+    evidence = {
+      akPublic: base64url(found.akPublic),
+      akCertificatePem: certificate,
+      akCertificateChainPem: o.authority.caPem,
+      hclReport: base64url(hclReport),
+    }
+  } finally {
+    await stopSwtpm(setup)
+    for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })
+  }
+  const tpm = await startSwtpm({ stateDir: i.tpmDir, runtimeDir: o.runtimeDir, name: 'vtpm', startup: 'qemu' })
+  return { tpm, evidence }
+}
+
+const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+
+const fingerprint = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+function anotherTpm(expected: Uint8Array, found: Uint8Array): ServiceError {
+  return new ServiceError({
+    code: 'VtpmChanged',
+    status: 409,
+    message: 'The guest state holds another vTPM than the report binds.',
+    target: 'vtpm',
+    expected: `attestation key ${fingerprint(expected)}`,
+    found: `attestation key ${fingerprint(found)}`,
+    remedy: 'Restore the installation’s database and the guest state from one backup.',
+  })
+}

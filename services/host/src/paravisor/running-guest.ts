@@ -1,0 +1,120 @@
+import { readFile, rm } from 'node:fs/promises'
+import type { BootEvidence } from '@strongroom/contract'
+import { type Logger, ServiceError } from '@strongroom/platform'
+import type { MachineOptions } from '../qemu/arguments.ts'
+import { QemuEnded, VmProcess, type GuestEnd } from '../qemu/vm-process.ts'
+import { readRegistersAfterGuest } from '../tpm/registers.ts'
+import { stopSwtpm, type Swtpm } from '../tpm/swtpm.ts'
+import type { OpenedGuest } from './open-guest.ts'
+import { WriteBack } from './write-back.ts'
+
+interface Closable {
+  close(): Promise<void>
+}
+
+/** A powered-on guest with all that belongs to it. `stop` ends everything and leaves the encrypted guest state only. */
+export class RunningGuest {
+  readonly evidence: BootEvidence
+  readonly #opened: OpenedGuest
+  readonly #vm: VmProcess
+  readonly #writeBack: WriteBack
+  readonly #runtimeDir: string
+  readonly #endpoints: Closable[]
+  #stopped: Promise<void> | undefined
+
+  private constructor(o: {
+    opened: OpenedGuest
+    vm: VmProcess
+    writeBack: WriteBack
+    runtimeDir: string
+    endpoints: Closable[]
+  }) {
+    this.evidence = o.opened.evidence
+    this.#opened = o.opened
+    this.#vm = o.vm
+    this.#writeBack = o.writeBack
+    this.#runtimeDir = o.runtimeDir
+    this.#endpoints = o.endpoints
+  }
+
+  /** Takes over what was opened, also where it fails. @throws ServiceError GuestDidNotStart */
+  static async powerOn(o: {
+    opened: OpenedGuest
+    machine: MachineOptions
+    runtimeDir: string
+    endpoints: Closable[]
+    errorLog: string
+    logger: Logger
+  }): Promise<RunningGuest> {
+    const { opened } = o
+    const writeBack = new WriteBack({ state: opened.state, ...opened.files, logger: o.logger })
+    writeBack.start()
+    try {
+      const vm = await VmProcess.start({ machine: o.machine, errorLog: o.errorLog })
+      return new RunningGuest({ ...o, vm, writeBack })
+    } catch (error) {
+      await stopSwtpm(opened.tpm)
+      await writeBack.stop()
+      await opened.state.close()
+      throw error instanceof QemuEnded ? crashed(error.end) : error
+    }
+  }
+
+  get ended(): Promise<GuestEnd> {
+    return this.#vm.ended
+  }
+
+  get processes(): { qemu: number; swtpm: number } {
+    return { qemu: this.#vm.process.pid, swtpm: this.#opened.tpm.process.pid }
+  }
+
+  /** False when the guest did not power off in time. */
+  async powerDown(limitMs: number): Promise<boolean> {
+    return await this.#vm.powerDown(limitMs)
+  }
+
+  /** SHA-256 registers as the guest left them. Pulls the plug; call `stop` afterwards. Undefined where they cannot be had. */
+  async registers(): Promise<Record<string, string> | undefined> {
+    await this.#vm.kill()
+    return await readRegistersAfterGuest(this.#opened.tpm, this.#runtimeDir).catch(() => undefined)
+  }
+
+  /** Pulls the plug, writes back what is outstanding, ends the vTPM, removes everything in clear. Idempotent. */
+  async stop(): Promise<void> {
+    this.#stopped ??= (async () => {
+      await this.#vm.kill()
+      const tpm: Swtpm = this.#opened.tpm
+      await stopSwtpm(tpm)
+      try {
+        await this.#writeBack.stop()
+      } finally {
+        await this.#opened.state.close()
+        for (const endpoint of this.#endpoints) await endpoint.close()
+        await rm(this.#runtimeDir, { recursive: true, force: true })
+      }
+    })()
+    await this.#stopped
+  }
+}
+
+/** QEMU's end as an error for the instance view. */
+export function crashed(end: GuestEnd): ServiceError {
+  const said = end.kind === 'crash' ? end.said.split('\n').slice(-2).join(' | ') : ''
+  const how = end.kind === 'crash' ? (end.signal ?? `exit code ${end.code}`) : end.kind
+  return new ServiceError({
+    code: 'GuestDidNotStart',
+    status: 500,
+    message: `QEMU ended before the guest was ready${said === '' ? '.' : `: ${said}`}`,
+    expected: 'a guest that runs',
+    found: how,
+    remedy: 'See qemu.log and serial.log of the VM; start it again.',
+  })
+}
+
+/** The last lines of a guest's console, without control sequences, for messages. */
+export async function lastConsoleLines(serialLog: string): Promise<string[]> {
+  const text = await readFile(serialLog, 'latin1').catch(() => '')
+  // oxlint-disable-next-line eslint/no-control-regex -- consoles write escape sequences
+  const clean = text.slice(-8192).replaceAll(/\u001b\[[0-9;?=]*[A-Za-z]|[\u0000-\u0009\u000b-\u001f\u007f-\u00ff]/g, '')
+  return clean.split('\n').map((line) => line.trim()).filter((line) => line !== '').slice(-12) // prettier-ignore
+}

@@ -1,0 +1,98 @@
+import { watch, type FSWatcher } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import type { Logger } from '@strongroom/platform'
+import type { GuestState } from '../vmgs/guest-state.ts'
+
+/** A change is on disk, encrypted, this long after it at the latest, plus the time of one write. */
+const delayMs = 300
+
+interface Watched {
+  kind: 'tpm' | 'variables'
+  path: string
+  dirty: boolean
+  /** Last content written, so that a write that changes nothing costs nothing. */
+  last: Buffer | undefined
+}
+
+/**
+ * Carries what the guest changes in its vTPM and UEFI variables from memory-backed files to the encrypted guest state,
+ * while it runs. The container is copy-on-write, so a crash leaves the old content or the new.
+ */
+export class WriteBack {
+  readonly #state: GuestState
+  readonly #logger: Logger
+  readonly #watched: Watched[]
+  readonly #watchers: FSWatcher[] = []
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> = Promise.resolve()
+
+  constructor(o: { state: GuestState; tpmState: string | undefined; variables: string; logger: Logger }) {
+    this.#state = o.state
+    this.#logger = o.logger
+    this.#watched = [{ kind: 'variables', path: o.variables, dirty: true, last: undefined }]
+    if (o.tpmState !== undefined) this.#watched.push({ kind: 'tpm', path: o.tpmState, dirty: true, last: undefined })
+  }
+
+  start(): void {
+    for (const directory of new Set(this.#watched.map(({ path }) => dirname(path)))) {
+      const watcher = watch(directory, (_event, name) => this.#changed(directory, name))
+      watcher.on('error', (error) => this.#logger.error({ err: error }, 'guest state is not watched any more'))
+      this.#watchers.push(watcher)
+    }
+    this.#schedule()
+  }
+
+  /** Writes what is outstanding and ends. The files must not change any more. */
+  async stop(): Promise<void> {
+    for (const watcher of this.#watchers) watcher.close()
+    clearTimeout(this.#timer)
+    for (const each of this.#watched) each.dirty = true
+    await this.#write()
+  }
+
+  #changed(directory: string, name: string | null): void {
+    for (const each of this.#watched) {
+      if (dirname(each.path) === directory && (name === null || basename(each.path) === name)) {
+        each.dirty = true
+        this.#schedule()
+      }
+    }
+  }
+
+  #schedule(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#write().catch((error: unknown) => {
+        this.#logger.error({ err: error }, 'guest state was not written; trying again')
+        this.#schedule()
+      })
+    }, delayMs)
+  }
+
+  #write(): Promise<void> {
+    const done = this.#writing.then(() => this.#writeNow())
+    this.#writing = done.catch(() => {})
+    return done
+  }
+
+  async #writeNow(): Promise<void> {
+    const changes: { tpm?: Buffer; variables?: Buffer } = {}
+    const taken: { watched: Watched; bytes: Buffer }[] = []
+    for (const watched of this.#watched) {
+      if (!watched.dirty) continue
+      watched.dirty = false
+      const bytes = await readFile(watched.path)
+      if (watched.last?.equals(bytes)) continue
+      changes[watched.kind] = bytes
+      taken.push({ watched, bytes })
+    }
+    try {
+      await this.#state.save(changes)
+    } catch (error) {
+      for (const { watched } of taken) watched.dirty = true
+      throw error
+    }
+    for (const { watched, bytes } of taken) watched.last = bytes
+  }
+}
