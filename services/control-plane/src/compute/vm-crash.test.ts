@@ -106,7 +106,9 @@ describe('a server that dies', () => {
     )
     expect(died).toBe(true)
     expect((await next.follow(reply)).status).toBe('Failed')
-    expect([next.wire.instances.size, next.wire.keys.size, await cores(next)]).toEqual([0, 0, 0])
+    expect([next.wire.instances.size, next.wire.keys.size, next.wire.deletedKeys.size, await cores(next)]).toEqual([
+      0, 0, 0, 0,
+    ])
   })
 
   it.each([1, 2, 3])('after call %i of a deletion ends with the VM gone', async (n) => {
@@ -117,7 +119,9 @@ describe('a server that dies', () => {
     expect(died).toBe(true)
     expect((await next.follow(reply)).status).toBe('Succeeded')
     expect((await next.send('GET', vmPath('vm1'))).status).toBe(404)
-    expect([next.wire.instances.size, next.wire.keys.size, await cores(next)]).toEqual([0, 0, 0])
+    expect([next.wire.instances.size, next.wire.keys.size, next.wire.deletedKeys.size, await cores(next)]).toEqual([
+      0, 0, 0, 0,
+    ])
   })
 
   it.each(['start', 'restart', 'powerOff', 'deallocate'])('in the midst of %s ends it as asked', async (action) => {

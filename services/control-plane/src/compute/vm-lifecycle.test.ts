@@ -239,6 +239,18 @@ describeStores('the life of a VM', (open) => {
     expect(await power(plane)).toBe('PowerState/stopped')
   })
 
+  it('gets a key even where an unfinished deletion left the name of the key taken', async () => {
+    const plane = await fresh()
+    await makeNetwork(plane, 'vm1')
+    plane.wire.provisioningError = { code: 'StorageFull', message: 'The disk is full.' }
+    await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
+    const name = plane.wire.calls.find((call) => call.path.endsWith('/create'))?.path.split('/')[2] ?? ''
+    plane.wire.deletedKeys.add(name)
+    plane.wire.provisioningError = undefined
+    expect((await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))).operation.status).toBe('Succeeded')
+    expect([plane.wire.keys.has(name), plane.wire.deletedKeys.size]).toEqual([true, 0])
+  })
+
   it('can be deleted while its boot hangs', async () => {
     const plane = await fresh()
     await makeNetwork(plane, 'vm1')

@@ -42,6 +42,8 @@ export class FakeWire implements WireClient {
     string,
     { kid: string; body: Record<string, unknown> }
   >()
+  /** Deleted and not purged: their names are taken. */
+  readonly deletedKeys: Set<string> = new Set()
   readonly calls: { method: string; path: string; token: string | undefined; body: unknown }[] = []
   images: ImageRecord[] = [referenceImage]
   build: ImageBuildStatus = { state: 'Absent', steps: [] }
@@ -150,14 +152,19 @@ export class FakeWire implements WireClient {
 
   #vault(o: WireRequest, url: URL): Answer {
     const [, collection, name = '', verb] = url.pathname.split('/')
-    if (collection === 'deletedkeys') return { status: 204 }
+    if (collection === 'deletedkeys') return { status: this.deletedKeys.delete(name) ? 204 : 404, body: missing().body }
     if (verb === 'create') {
+      const taken = { error: { code: 'ObjectIsDeletedButRecoverable', message: 'The name is taken by a deleted key.' } }
+      if (this.deletedKeys.has(name)) return { status: 409, body: taken }
       const kid = `https://${url.hostname}/keys/${name}/${randomBytes(16).toString('hex')}`
       this.keys.set(name, { kid, body: o.body as Record<string, unknown> })
     }
     const key = this.keys.get(name)
     if (key === undefined) return missing()
-    if (o.method === 'DELETE') this.keys.delete(name)
+    if (o.method === 'DELETE') {
+      this.keys.delete(name)
+      this.deletedKeys.add(name)
+    }
     return { status: 200, body: { key: { kid: key.kid } } }
   }
 }
