@@ -7,7 +7,7 @@ import type { Result } from '../core/output.ts'
 import { claimsLink, transferKeyLink } from './claims-link.ts'
 import { parseRuntimeClaims } from './claims.ts'
 import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
-import { judge, LinkNotChecked, type Link } from './link.ts'
+import { demand, judge, LinkNotChecked, type Link } from './link.ts'
 import { measurementLink, verifySilicon, type SiliconFinding } from './silicon-link.ts'
 import { releaseLink, tokenLink, type TokenClaims } from './token-link.ts'
 
@@ -37,6 +37,16 @@ async function loadAnchors(stateDir: string): Promise<{ anchors: TrustAnchors; c
   }
 }
 
+/**
+ * Certificates, CRLs and collateral are judged as of the boot: what was valid then vouches for a guest that runs since.
+ * The time is the machine's own word; the token, which the provider signed, must not be older than it.
+ */
+function bootTime(evidence: BootEvidence, now: Date): Date {
+  const started = new Date(evidence.startedAt)
+  demand({ holds: started <= now, message: 'The boot lies in the future.', expected: `not after ${now.toISOString()}`, actual: evidence.startedAt })
+  return started
+}
+
 /** A link whose predecessor does not hold cannot be judged: what it would rest on is missing. */
 function need<T>(value: T | undefined, predecessor: string): T {
   if (value === undefined) throw new LinkNotChecked(`It rests on '${predecessor}', which does not hold.`)
@@ -52,7 +62,7 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
   let counter: number | undefined
   const links: Link[] = [
     await judge('silicon', 'silicon root → report', async () => {
-      silicon = await verifySilicon(evidence, anchors, request.at)
+      silicon = await verifySilicon(evidence, anchors, bootTime(evidence, request.at))
       return silicon.shows
     }),
     await judge('measurement', 'report → launch measurement', async () => await measurementLink(evidence, need(silicon, 'silicon'))),
