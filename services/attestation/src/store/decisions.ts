@@ -4,8 +4,8 @@ import type { Tables } from './tables.ts'
 
 export type Decision = Tables['decision']
 
-/** What may be kept: attest calls are anonymous, so their number is not ours to choose. */
-const keptRows = 100_000
+/** How many rows may be kept: attest calls are anonymous, so their number is not ours to choose. */
+const defaultKept = 100_000
 /** Rows are counted once in so many decisions. */
 const pruneEvery = 1_000
 
@@ -14,19 +14,21 @@ export class Decisions {
   readonly #db: Kysely<Tables>
   readonly #clock: Clock
   readonly #newId: () => string
+  readonly #kept: number
   #sincePrune = 0
 
-  constructor(o: { store: Store; clock: Clock; newId: () => string }) {
+  constructor(o: { store: Store; clock: Clock; newId: () => string; kept?: number }) {
     this.#db = o.store.db as Kysely<Tables>
     this.#clock = o.clock
     this.#newId = o.newId
+    this.#kept = o.kept ?? defaultKept
   }
 
   async record(decision: Omit<Decision, 'id' | 'at'>): Promise<void> {
     const row: Decision = { ...decision, id: this.#newId(), at: this.#clock.now().toISOString() }
     await this.#db.insertInto('decision').values(row).execute()
     this.#sincePrune += 1
-    if (this.#sincePrune >= pruneEvery) await this.#prune()
+    if (this.#sincePrune >= Math.min(pruneEvery, this.#kept)) await this.#prune()
   }
 
   /** Newest first. */
@@ -40,7 +42,7 @@ export class Decisions {
       .selectFrom('decision')
       .select('at')
       .orderBy('at', 'desc')
-      .offset(keptRows)
+      .offset(this.#kept)
       .limit(1)
       .executeTakeFirst()
     if (oldest) await this.#db.deleteFrom('decision').where('at', '<=', oldest.at).execute()

@@ -59,4 +59,26 @@ describeStores('policies and decisions', (openStore) => {
     await decisions.record({ ...decision, outcome: 'Permitted', code: null, message: null })
     expect((await decisions.list(10)).map(({ outcome }) => outcome)).toEqual(['Permitted', 'Denied'])
   })
+
+  it('keep no more decisions than they may', async () => {
+    let now = 0
+    const clockOfTest = { now: () => new Date((now += 1000)) }
+    const decisions = new Decisions({ store: await open(), clock: clockOfTest, newId: randomUUID, kept: 10 })
+    for (let index = 0; index < 50; index += 1) {
+      await decisions.record({
+        provider: provider.host,
+        type: 'TdxVm',
+        evidence_digest: String(index),
+        policy_hash: 'h',
+        token_id: null,
+        simulated: 1,
+        outcome: 'Refused',
+        code: 'InvalidParameter',
+        message: 'no',
+      })
+    }
+    const kept = await decisions.list(100)
+    expect(kept.length).toBeLessThanOrEqual(20)
+    expect(kept[0]!.evidence_digest).toBe('49')
+  })
 })
