@@ -14,6 +14,7 @@ import {
   type Sealer,
   type Store,
 } from '@strongroom/platform'
+import { onTestFinished } from 'vitest'
 import { createVaultServiceOn, type VaultService } from '../service.ts'
 import { createFakeProvider, providerUrl, type FakeProvider } from './fake-provider.ts'
 
@@ -74,6 +75,7 @@ export async function createTestVault(
   o: { sealer?: Sealer; authority?: InstallationAuthority } = {},
 ): Promise<TestVault> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-vault-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
   let now = new Date()
   const clock = { now: () => now, set: (date: Date) => void (now = date) }
   const sealer = o.sealer ?? createSealer(randomBytes(32))
@@ -132,10 +134,7 @@ export async function createTestVault(
         body: text === '' ? undefined : JSON.parse(text),
       }
     },
-    close: async () => {
-      await service.close()
-      await rm(directory, { recursive: true, force: true })
-    },
+    close: () => service.close(),
   }
 }
 
