@@ -81,7 +81,7 @@ export function policyDenial(
       denial.reason === 'deny'
         ? `Policy evaluation failed: deny() was issued by the authorization rules${place}. Policy hash: ${policyHash}.`
         : `Policy evaluation failed: no permit() was issued by the authorization rules${place}. Policy hash: ${policyHash}.`,
-    target: denial.rule ?? 'authorizationrules',
+    target: denial.rule?.slice(0, 500) ?? 'authorizationrules',
     expected: denial.expected,
     found: denial.found,
     remedy: 'Bring the machine to what the policy asks for, or have the owner change the policy of this provider.',

@@ -16,6 +16,7 @@ export interface Denial {
 }
 
 const shown = 200
+const shownRules = 5
 
 /** For each rule that could have permitted, the first condition that did not hold and the claims it looked at. */
 export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: ClaimSet, budget: Budget): Denial {
@@ -31,7 +32,7 @@ export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: Cla
   const permits = rules.filter((rule) => rule.action.kind === 'permit')
   if (permits.length === 0)
     return { reason: 'noPermit', expected: 'at least one permit() to run', found: 'a policy without permit()' }
-  const failed = permits.flatMap((rule) => {
+  const failed = permits.slice(0, shownRules).flatMap((rule) => {
     const { conditions } = rule
     const condition = conditions.find(
       (_, last) => matchRule({ ...rule, conditions: conditions.slice(0, last + 1) }, claims, budget).length === 0,

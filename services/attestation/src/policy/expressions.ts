@@ -43,11 +43,12 @@ function call(expression: Call, bindings: Bindings, budget: Budget): Values {
   switch (expression.name) {
     case 'JmesPath':
       return jmesPath(expression, first, second, readOnly, budget)
-    case 'JsonToClaimValue':
-      return {
-        values: first.values.length === 0 ? [] : claimValues(expression, oneString(expression, first)),
-        readOnly,
-      }
+    case 'JsonToClaimValue': {
+      if (first.values.length === 0) return { values: [], readOnly }
+      const text = oneString(expression, first)
+      budget.step(expression.position, readingCost(text))
+      return { values: claimValues(expression, text), readOnly }
+    }
     case 'AppendString': {
       if (first.values.length === 0 || second.values.length === 0) return { values: [], readOnly }
       const text = oneString(expression, first) + oneString(expression, second)
@@ -78,7 +79,9 @@ function jmesPath(expression: Call, json: Values, query: Values, readOnly: boole
   const text = oneString(expression, query)
   if (text.length > policyLimits.jmesPathCharacters)
     throw failure(expression, 'a query that is too long', `at most ${policyLimits.jmesPathCharacters} characters`)
-  const document = parseJson(expression, oneString(expression, json))
+  const source = oneString(expression, json)
+  budget.step(expression.position, readingCost(source) + readingCost(text))
+  const document = parseJson(expression, source)
   let result: string
   try {
     result = searchJson(text, document, (cost) => budget.step(expression.position, cost))
@@ -103,6 +106,9 @@ function claimValues(expression: Call, text: string): ClaimValue[] {
     throw failure(expression, JSON.stringify(value).slice(0, 40), 'strings, integers and Booleans, or an array of them')
   })
 }
+
+/** Texts are read anew at each call, so their length counts. */
+const readingCost = (text: string): number => text.length >> 5
 
 function parseJson(expression: Call, text: string): unknown {
   try {
