@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { createLogger } from './logger.ts'
 
@@ -15,4 +16,26 @@ it('writes no secret into the log, at whichever of the usual depths it lies, and
   expect(text).toContain('two')
   expect(text).not.toContain('hunter2')
   expect(statSync(file).mode & 0o777).toBe(0o600)
+})
+
+it('puts a log file aside when it is large, and goes on', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'strongroom-log-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const file = join(directory, 'server.log')
+  const logger = createLogger({ level: 'info', file, fileLimit: 2_000 })
+  for (let i = 0; i < 100; i++) logger.info({ i }, 'x'.repeat(50))
+  expect(readdirSync(directory).toSorted()).toEqual(['server.log', 'server.log.1'])
+  for (const name of readdirSync(directory)) {
+    const { size, mode } = statSync(join(directory, name))
+    expect(size).toBeLessThan(2_200)
+    expect(mode & 0o777).toBe(0o600)
+  }
+  expect(readFileSync(file, 'utf8') + readFileSync(`${file}.1`, 'utf8')).toContain('"i":99')
+})
+
+it('does not end the server when the disk of the log is full', async () => {
+  const logger = createLogger({ level: 'info', file: '/dev/full' })
+  for (let i = 0; i < 10; i++) logger.info('lost')
+  await sleep(50)
+  logger.info('lost too')
 })

@@ -196,6 +196,32 @@ describeStores('OperationRunner', (open) => {
     expect(after).toEqual(['do b', 'do c', 'Succeeded'])
   })
 
+  it('stops although a step does not heed its signal, and lets that step change nothing any more', async () => {
+    const store = await open()
+    let release = (): void => {}
+    let entered = false
+    const runner = new OperationRunner({ store, logger, clock: systemClock, owner: 'test' })
+    runner.define({
+      kind: 'deaf',
+      steps: [
+        {
+          name: 'a',
+          do: () => {
+            entered = true
+            return new Promise<void>((resolve) => (release = resolve))
+          },
+        },
+      ],
+    })
+    await runner.start()
+    const { id } = await runner.submit({ kind: 'deaf', resourceId: 'r', params: {} })
+    await until(() => entered)
+    await runner.stop()
+    release()
+    await sleep(50)
+    expect((await runner.get(id))?.steps[0]?.state).toBe('Running')
+  })
+
   it('goes on undoing when it was stopped in the midst of that', async () => {
     const store = await open()
     let undos = 0

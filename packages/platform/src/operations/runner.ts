@@ -14,6 +14,8 @@ import type { Operation, SagaDefinition } from './saga.ts'
 const concurrency = 16
 const pollMs = 500
 const keepDays = 30
+/** How long a step that does not heed its signal is waited for at a stop. */
+const stopGraceMs = 3_000
 
 /**
  * Runs sagas: their steps in order, what was done undone in reverse when one fails. Every state is persisted, and an
@@ -73,7 +75,12 @@ export class OperationRunner {
     for (const timer of this.#timers.splice(0)) clearInterval(timer)
     await this.#claiming
     for (const { execution } of this.#executions.values()) execution.interrupt()
-    await Promise.all([...this.#executions.values()].map((entry) => entry.ended))
+    const grace = new AbortController()
+    const ended = Promise.all([...this.#executions.values()].map((entry) => entry.ended))
+    await Promise.race([ended, sleep(stopGraceMs, undefined, { signal: grace.signal }).catch(() => {})])
+    grace.abort()
+    // What still runs then writes nothing more; its lease runs out.
+    for (const { execution } of this.#executions.values()) execution.loseLease()
     this.#ended.emit('stopped')
   }
 

@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { describeStores } from '../testing.ts'
+import { toErrorBody } from '../errors.ts'
 import { openStore, type Database } from './store.ts'
 
 const addColour = async (db: Database): Promise<void> => {
@@ -113,5 +115,19 @@ describe('openStore', () => {
     const error = await openStore({ url: 'mysql://root:hunter2@localhost', service: 'test' }).catch((e: unknown) => e)
     expect(error).toMatchObject({ code: 'InvalidStoreUrl' })
     expect(JSON.stringify(error)).not.toContain('hunter2')
+  })
+
+  it('reports a full SQLite disk as such', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'strongroom-store-'))
+    onTestFinished(() => rmSync(directory, { recursive: true }))
+    const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+    await store.migrate('paint', { '001': { up: addColour } })
+    await sql`pragma max_page_count = 1`.execute(store.db)
+    const fill = store.db
+      .insertInto('colour')
+      .values({ name: 'x'.repeat(100_000), rank: 1 })
+      .execute()
+    expect(toErrorBody(await fill.catch((error: unknown) => error))).toMatchObject({ status: 507 })
+    await store.close()
   })
 })
