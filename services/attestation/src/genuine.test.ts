@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { parseHclReport, toHex, parseSnpReport } from '@strongroom/evidence'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { AttestationOptions } from './index.ts'
 import { unsignedPolicyJws } from './policy/stored-policy.ts'
 import {
@@ -37,13 +37,14 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
       return test
     }
 
-    beforeAll(() => {
+    beforeAll(async () => {
+      await silicon()
       const hcl = parseHclReport(Uint8Array.from(readFileSync(`${corpus}/az-snp-vtpm/hcl-report.bin`)))
       // VCEK, ASK and ARK, as the metadata service hands them out.
       const pem = readFileSync(`${corpus}/az-snp-vtpm/vcek.pem`, 'utf8')
       body = snpBody(hcl.hardwareReport, { pem, runtime: hcl.claims })
       idKeyDigest = toHex(parseSnpReport(hcl.hardwareReport).idKeyDigest)
-    })
+    }, 120_000)
     afterEach(() => test?.close())
 
     it('is verified beside simulated silicon, and is not called simulated', async () => {
@@ -96,3 +97,66 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
     })
   },
 )
+
+const phala = '/work/shared/evidence/Phala-Network-dcap-qvl'
+
+describe.skipIf(!existsSync(`${phala}/tdx_quote`))('quotes of genuine TDX machines (in /work/shared)', () => {
+  let test: TestService
+
+  beforeAll(async () => {
+    test = await openService({ anchors: (await silicon()).anchors })
+    const payload = unsignedPolicyJws('version=1.0;authorizationrules{=>permit();};')
+    await test.call('PUT', '/policies/TdxVm?api-version=2022-08-01', {
+      token: ownerObjectId,
+      contentType: 'text/plain',
+      payload,
+    })
+  }, 120_000)
+  afterAll(() => test?.close())
+
+  const request = (name: string): Record<string, unknown> => {
+    const kept = JSON.parse(readFileSync(`${phala}/${name}_collateral.json`, 'utf8')) as Record<string, string>
+    const base64url = (hex: string): string => Buffer.from(hex, 'hex').toString('base64url')
+    return {
+      quote: readFileSync(`${phala}/${name}`).toString('base64url'),
+      collateral: {
+        tcbInfo: `{"tcbInfo":${kept.tcb_info},"signature":"${kept.tcb_info_signature}"}`,
+        tcbInfoIssuerChainPem: kept.tcb_info_issuer_chain,
+        qeIdentity: `{"enclaveIdentity":${kept.qe_identity},"signature":"${kept.qe_identity_signature}"}`,
+        qeIdentityIssuerChainPem: kept.qe_identity_issuer_chain,
+        pckCrl: base64url(kept.pck_crl!),
+        pckCrlIssuerChainPem: kept.pck_crl_issuer_chain,
+        rootCaCrl: base64url(kept.root_ca_crl!),
+      },
+    }
+  }
+
+  it('are verified with the collateral of their time, not simulated and not compliant', async () => {
+    test.clock.set(new Date('2025-06-25T00:00:00Z'))
+    const claims = claimsOf(await test.post('/attest/TdxVm?api-version=2022-08-01', request('tdx_quote')))
+    expect(claims).toMatchObject({
+      attester_tcb_status: 'UpToDate',
+      'x-ms-attestation-type': 'tdxvm',
+      dbgstat: 'disabled',
+    })
+    expect(claims['x-strongroom-simulated']).toBeUndefined()
+    expect(claims['x-ms-compliance-status']).toBeUndefined()
+  })
+
+  it('are refused once their collateral is out of date', async () => {
+    test.clock.set(new Date('2025-08-25T00:00:00Z'))
+    const answer = await test.post('/attest/TdxVm?api-version=2022-08-01', request('tdx_quote'))
+    expect(answer.status).toBe(400)
+    expect(answer.body.error.details[0].code).toMatch(/Expired$/)
+  })
+
+  it('are refused where Intel vouches for no level of the platform, whatever the policy', async () => {
+    test.clock.set(new Date('2026-03-01T00:00:00Z'))
+    const answer = await test.post('/attest/TdxVm?api-version=2022-08-01', request('tdx_quote_outdated'))
+    expect(answer.body.error).toMatchObject({
+      code: 'InvalidParameter',
+      details: [{ code: 'TcbMismatch' }],
+      innererror: { found: 'NoMatchingLevel' },
+    })
+  })
+})

@@ -151,8 +151,8 @@ describe.skipIf(!firmwareIsThere)('attesting a TDX machine', () => {
 
   it('denies a debuggable domain and one whose pages the host may make fault', async () => {
     for (const [attributes, claim] of [
-      [0x10000001n, 'tdx_td_attributes_debug'],
-      [0n, 'tdx_td_attributes_septve_disable'],
+      [0x10000001n, 'attributes.debug'],
+      [0n, 'attributes.septVeDisable'],
     ] as const) {
       const answer = await test.post(path, tdxBody(await tdxQuote({ attributes })))
       expect(answer.status).toBe(400)

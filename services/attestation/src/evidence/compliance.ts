@@ -1,12 +1,4 @@
-import {
-  appraiseSnp,
-  tdAttributes,
-  toHex,
-  type Failure,
-  type TdxQuote,
-  type VerifiedSnp,
-  type VerifiedTdx,
-} from '@strongroom/evidence'
+import { appraiseSnp, appraiseTdx, toHex, type Failure, type VerifiedSnp, type VerifiedTdx } from '@strongroom/evidence'
 import type { Shortcoming } from './attested.ts'
 import type { BoundData } from './request.ts'
 
@@ -47,36 +39,17 @@ export function snpShortcomings(o: {
 
 /** Baseline of a TDX confidential VM: closed to the host, interrupts under its own control, platform up to date. */
 export function tdxShortcomings(o: {
-  quote: TdxQuote
   verified: VerifiedTdx
   runtime: BoundData | undefined
   simulated: boolean
   baseline: ComplianceBaseline
 }): Shortcoming[] {
-  const { attributes, mrTd } = o.quote.body
-  const found: Shortcoming[] = []
-  const demand = (holds: boolean, path: string, message: string): void => {
-    if (!holds) found.push({ path, message })
-  }
-  const off = (bit: bigint): boolean => (attributes & bit) === 0n
-  demand(off(tdAttributes.debug), 'tdx_td_attributes_debug', 'The TD is debuggable: its host can read it.')
-  demand(
-    !off(tdAttributes.septVeDisable),
-    'tdx_td_attributes_septve_disable',
-    'The host may inject #VE on pages of the TD.',
-  )
-  demand(off(tdAttributes.migratable), 'tdx_td_attributes', 'The TD can be migrated.')
-  demand(
-    o.verified.tcbStatus === 'UpToDate',
-    'attester_tcb_status',
-    `The TCB status is ${o.verified.tcbStatus}${o.verified.advisoryIds.length === 0 ? '' : ` (${o.verified.advisoryIds.join(', ')})`}.`,
-  )
   return [
-    ...found,
+    ...appraiseTdx(o.verified, {}).map(shortcomingOf),
     ...trustedLaunch({
       simulated: o.simulated,
       baseline: o.baseline,
-      measurement: { path: 'tdx_mrtd', value: toHex(mrTd) },
+      measurement: { path: 'tdx_mrtd', value: toHex(o.verified.body.mrTd) },
     }),
     ...runtimeShortcomings(o.runtime),
   ]

@@ -15,7 +15,7 @@ import type { Clock } from '@strongroom/platform'
 import { collateralFromRequest, type IntelCollateral } from '../collateral/intel.ts'
 import { evidenceFailure } from '../errors.ts'
 import type { Anchors } from './anchors.ts'
-import type { AttestedEvidence } from './attested.ts'
+import type { AttestedEvidence, Weakness } from './attested.ts'
 import { tdxShortcomings, type ComplianceBaseline } from './compliance.ts'
 import { boundData, bytesOf, checkBinding } from './request.ts'
 import { tdxClaims } from './tdx-claims.ts'
@@ -39,7 +39,7 @@ export class TdxVerifier {
     const runtime = boundData(body['runtimeData'], 'runtimeData')
     const initTime = boundData(body['initTimeData'], 'initTimeData')
     const { quote, verified } = await this.#verifyQuote(body)
-    const { reportData, mrConfigId, attributes } = quote.body
+    const { reportData, mrConfigId } = quote.body
     if (runtime !== undefined)
       checkBinding({
         data: runtime,
@@ -63,11 +63,8 @@ export class TdxVerifier {
       simulated,
       digest: createHash('sha256').update(quote.raw).digest('hex'),
       claims: tdxClaims(quote, verified, { runtime, initTime }),
-      byNameOnly:
-        (attributes & tdAttributes.debug) === 0n
-          ? []
-          : [{ claim: 'tdx_td_attributes_debug', message: 'the TD is debuggable' }],
-      shortcomings: tdxShortcomings({ quote, verified, runtime, simulated, baseline: this.#baseline }),
+      byNameOnly: weaknesses(verified),
+      shortcomings: tdxShortcomings({ verified, runtime, simulated, baseline: this.#baseline }),
     }
   }
 
@@ -77,12 +74,12 @@ export class TdxVerifier {
       const chain = pckChain(quote)
       const collateral = await this.#collateralFor(chain, body['collateral'])
       const verified = await verifyTdx({ quote, collateral, anchors: this.#anchors.all, at: this.#clock.now() })
-      if (verified.tcbStatus === 'Revoked') {
+      if (verified.tcbStatus === 'Revoked' || verified.tcbStatus === 'NoMatchingLevel') {
         throw new VerificationError({
-          code: 'CertificateRevoked',
-          message: 'the TCB level of the platform is revoked',
+          code: 'TcbMismatch',
+          message: 'Intel vouches for no TCB level of this platform',
           subject: 'TD quote',
-          expected: 'a level that Intel still vouches for',
+          expected: 'a level of the TCB info that is not revoked',
           found: verified.tcbStatus,
         })
       }
@@ -115,6 +112,14 @@ export class TdxVerifier {
       })
     )
   }
+}
+
+function weaknesses({ body, tcbStatus }: VerifiedTdx): Weakness[] {
+  const found: Weakness[] = []
+  if ((body.attributes & tdAttributes.debug) !== 0n)
+    found.push({ claim: 'tdx_td_attributes_debug', message: 'the TD is debuggable' })
+  if (tcbStatus !== 'UpToDate') found.push({ claim: 'attester_tcb_status', message: `the TCB status is ${tcbStatus}` })
+  return found
 }
 
 function pckChain(quote: TdxQuote): readonly Uint8Array[] {

@@ -261,6 +261,17 @@ describe('limits', () => {
     ).toContain('costs more')
   })
 
+  it('ends a policy that reads long texts over and over', () => {
+    const claims: Claim[] = Array.from({ length: 60 }, (_, index) => ({
+      type: 'n',
+      value: index,
+      issuer: 'AttestationService',
+    }))
+    const query = `${'@|'.repeat(1_500)}@`
+    const text = `version=1.2;authorizationrules{a:[type=="n"]&&b:[type=="n"]=>add(type="q", value=JmesPath("1", "${query}"));};`
+    expect(refusal(() => run(text, claims)).found).toContain('costs more')
+  })
+
   it('ends a query that prints a small value as a huge one, also in issuance', () => {
     const query = Array.from({ length: 60 }, () => '[@,@]').join('|')
     const rules = `=>issue(type="a", value=JmesPath("[1]", "${query}"));`
