@@ -14,7 +14,7 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
   const app = fastify({
     loggerInstance: logger,
     // One line per request would hold the query, which may hold secrets; onResponse below logs what is needed.
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     bodyLimit: o.bodyLimit ?? 1024 * 1024,
     genReqId: () => randomUUID(),
     requestIdHeader: false,
@@ -56,7 +56,6 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
   app.addHook('onResponse', async (request, reply) => {
     const status = reply.statusCode
     const line = {
-      requestId: request.id,
       method: request.method,
       path: pathOf(request.url),
       status,
@@ -68,7 +67,7 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
 
   app.setErrorHandler((error, request, reply) => {
     const wire = toErrorBody(error, request.id)
-    if (wire.unexpected) request.log.error({ err: error, requestId: request.id }, 'request failed')
+    if (wire.unexpected) request.log.error({ err: error }, 'request failed')
     for (const [name, value] of Object.entries(wire.headers ?? {})) reply.header(name, value)
     // The body of a refused request may still be on its way; a connection is not kept for it.
     if (wire.status === 413) reply.header('connection', 'close')
