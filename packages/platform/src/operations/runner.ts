@@ -86,7 +86,8 @@ export class OperationRunner {
 
   /**
    * Records an operation; it starts at once unless another of the same resource is unfinished. With `tx` it is part of
-   * the caller's transaction (of the same store; only after `start`, which makes the table). A repeated idempotency key (per kind and resource) returns the first operation.
+   * the caller's transaction (of the same store; only after `start`, which makes the table). A repeated idempotency key
+   * (per kind and resource) returns the first operation.
    * @param o.params JSON only, and no secrets: they are persisted in clear
    */
   async submit<P>(o: {
