@@ -68,12 +68,6 @@ export class CollateralCache {
     }
   }
 
-  /** Forgets an item that turned out to be wrong, so that the next call fetches it. */
-  async drop(path: string): Promise<void> {
-    this.#items.delete(path)
-    await this.#db.deleteFrom('collateral').where('path', '=', path).execute()
-  }
-
   #fetchOnce(path: string, expiryOf: ExpiryOf): Promise<CollateralItem | undefined> {
     let fetching = this.#fetching.get(path)
     if (fetching === undefined) {
