@@ -13,13 +13,13 @@ export const suite = 'trixie'
  * reboot after a panic, which QEMU's -no-reboot makes an end.
  */
 export const kernelCommandLine =
-  'console=ttyS0,115200 loglevel=5 no_timer_check panic=10 rd.shell=0 rd.emergency=poweroff systemd.show_status=true'
+  'console=ttyS0,115200 loglevel=5 no_timer_check panic=10 rd.shell=0 rd.emergency=poweroff'
 
 /** The EFI system partition: OVMF does not read FAT32 below about 260 MB. */
 export const espMebibytes = 300
 
 /** Goes up when the builder itself makes another image from the same files. */
-const builderVersion = 1
+const builderVersion = 2
 
 export interface Recipe {
   /** Name of the image in the cache: the same recipe is built once. */

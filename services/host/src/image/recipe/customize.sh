@@ -14,6 +14,7 @@ chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service str
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 # Nobody logs in at the console: the host sees all that is typed there.
 chroot "$root" systemctl --quiet mask getty@tty1.service serial-getty@.service getty-static.service \
+  e2scrub_reap.service dracut-shutdown.service systemd-pcrlock-make-policy.service \
   apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer man-db.timer
 passwd -R "$root" -l root >/dev/null 2>&1 || chroot "$root" passwd -l root >/dev/null
 rm -f "$root"/etc/ssh/ssh_host_*
