@@ -3,10 +3,12 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '@strongroom/platform'
+import type { Kysely } from 'kysely'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { unsignedPolicyJws } from './policy/stored-policy.ts'
 import type { Decision } from './store/decisions.ts'
+import type { Tables } from './store/tables.ts'
 import {
   chainPem,
   claimsOf,
@@ -48,7 +50,11 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
   }
   const decisions = async (): Promise<Decision[]> => {
     const store = await openStore({ url: `sqlite:${stateDir}`, service: 'attestation' })
-    const rows: Decision[] = await store.db.selectFrom('decision').selectAll().orderBy('at').execute()
+    const rows: Decision[] = await (store.db as Kysely<Tables>)
+      .selectFrom('decision')
+      .selectAll()
+      .orderBy('at')
+      .execute()
     await store.close()
     return rows
   }
