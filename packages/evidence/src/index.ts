@@ -32,8 +32,17 @@ export {
 } from './x509/extensions.ts'
 export { describeName, sameName, type Name } from './x509/name.ts'
 export { spkiSha256, verifyPath } from './x509/path.ts'
+export type { Means } from './x509/means.ts'
 export { parsePem } from './x509/pem.ts'
+export {
+  nodePrimitives,
+  webPrimitives,
+  type NodeCrypto,
+  type Primitives,
+  type SignatureCheck,
+} from './x509/primitives.ts'
 export { parsePublicKey, verifyRawEcdsa, verifySignature, type Curve, type PublicKey } from './x509/public-key.ts'
+export { VerificationCache, type CacheLimits } from './x509/verification-cache.ts'
 export { appraiseSnp, type SnpPolicy } from './snp/appraise.ts'
 export { amdOid, readEndorsement, type SnpEndorsement } from './snp/endorse.ts'
 export {

@@ -71,12 +71,13 @@ export function readEndorsement(certificate: Certificate): SnpEndorsement {
 /** The identifier itself, or an OCTET STRING of it: AMD has issued both. */
 function readHardwareId(extension: Extension, product: SnpProduct): Uint8Array {
   const length = product === 'Turin' ? 8 : 64
-  if (extension.value.length === length) return extension.value
+  // Copies: what is handed out must not be a view of a certificate that a cache keeps.
+  if (extension.value.length === length) return extension.value.slice()
   const reader = new DerReader(extension.value, 'hardware id', extension.offset)
   const value = reader.expect(derTag.octetString, 'hardware id').content
   reader.end()
   if (value.length !== length) refuse('WrongLength', 'Hardware id', `${value.length} bytes`)
-  return value
+  return value.slice()
 }
 
 function readInteger(extension: Extension, field: string): number {

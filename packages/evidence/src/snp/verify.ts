@@ -2,15 +2,16 @@ import { concat, equal, isZero, reversed } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { EvidenceError, ParseError, VerificationError, type VerificationErrorCode } from '../result/errors.ts'
 import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
-import { parseCertificate, type Certificate } from '../x509/certificate.ts'
-import { parseCrl } from '../x509/crl.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { certificateOf, crlOf } from '../x509/inputs.ts'
+import type { Means } from '../x509/means.ts'
 import { describeName, sameName } from '../x509/name.ts'
 import { spkiSha256, verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
 import { readEndorsement, type SnpEndorsement } from './endorse.ts'
 import { productOfCpu, type SnpProduct } from './products.ts'
 import type { SnpReport } from './report.ts'
-import { decodeTcb, describeTcb, type TcbVersion } from './tcb.ts'
+import { decodeTcb, describeTcb, tcbParts, type TcbVersion } from './tcb.ts'
 
 /** DER certificates of one chain; `vcek` is the VLEK and `ask` the ASVK for reports that a provider's key signed. */
 export interface SnpChain {
@@ -35,21 +36,25 @@ export interface VerifiedSnp {
 /**
  * Checks that a report is genuine: chain to a pinned root at a time, revocation, the key's product, provider and chip against
  * the report's, the reported versions against the endorsed, and the signature.
+ * @param o.cache remembers the chain: what is left of a second report of the chip is one signature
  * @param o.crl revocation list of the root, DER. Absent: revocation is not checked, which the caller must have decided.
  * @throws VerificationError; ParseError where a certificate or list is not well formed
  */
-export async function verifySnp(o: {
-  report: SnpReport
-  chain: SnpChain
-  anchors: TrustAnchors
-  crl?: Uint8Array
-  at: Date
-}): Promise<VerifiedSnp> {
+export async function verifySnp(
+  o: Means & {
+    report: SnpReport
+    chain: SnpChain
+    anchors: TrustAnchors
+    crl?: Uint8Array
+    at: Date
+  },
+): Promise<VerifiedSnp> {
   const { report } = o
-  const leaf = parseCertificate(o.chain.vcek)
-  const ask = parseCertificate(o.chain.ask)
-  const ark = parseCertificate(o.chain.ark)
-  const crls = o.crl === undefined ? [] : [parseCrl(o.crl)]
+  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const leaf = certificateOf(o.chain.vcek, means)
+  const ask = certificateOf(o.chain.ask, means)
+  const ark = certificateOf(o.chain.ark, means)
+  const crls = o.crl === undefined ? [] : [crlOf(o.crl, means)]
   for (const crl of crls) {
     // Only the root's list says whether the intermediate is revoked: another list would leave that unsaid.
     if (!sameName(crl.issuer, ark.subject)) {
@@ -57,8 +62,8 @@ export async function verifySnp(o: {
       return refuse('CrlIssuerMismatch', "Revocation list is not the root's", expected, found)
     }
   }
-  await verifyPath({ chain: [leaf, ask, ark], anchors: o.anchors.amd, at: o.at, crls })
-  const pin = await spkiSha256(ark)
+  await verifyPath({ chain: [leaf, ask, ark], anchors: o.anchors.amd, at: o.at, crls, ...means })
+  const pin = await spkiSha256(ark, means)
   const anchor = o.anchors.amd.find((candidate) => candidate.spkiSha256 === pin)
   if (anchor === undefined) return refuse('UntrustedRoot', 'Root is not trusted')
 
@@ -68,7 +73,7 @@ export async function verifySnp(o: {
   checkSigner(report, endorsement)
   checkProduct(report, product)
   const reportedTcb = decode(report.reportedTcb, product)
-  if (describeTcb(reportedTcb) !== describeTcb(endorsement.tcb)) {
+  if (tcbParts.some((part) => reportedTcb[part] !== endorsement.tcb[part])) {
     refuse(
       'TcbMismatch',
       'Reported TCB is not the endorsed one',
@@ -77,7 +82,7 @@ export async function verifySnp(o: {
     )
   }
   checkChip(report, endorsement)
-  await checkSignature(report, leaf)
+  await checkSignature(report, leaf, means)
   return {
     report,
     product,
@@ -135,11 +140,11 @@ function checkChip(report: SnpReport, endorsement: SnpEndorsement): void {
   }
 }
 
-async function checkSignature(report: SnpReport, leaf: Certificate): Promise<void> {
+async function checkSignature(report: SnpReport, leaf: Certificate, { primitives }: Means): Promise<void> {
   const key = leaf.publicKey
   if (key.kind !== 'EC' || key.curve !== 'P-384') return refuse('AlgorithmNotAllowed', 'Signing key is not on P-384')
   const signature = concat(reversed(report.signatureR), reversed(report.signatureS))
-  if (!(await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data: report.signed }))) {
+  if (!(await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data: report.signed, primitives }))) {
     refuse('ReportSignatureInvalid', 'Report is not signed by the endorsed key')
   }
 }

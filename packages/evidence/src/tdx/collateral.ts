@@ -2,14 +2,15 @@ import { fromHex, toHex } from '../bytes/hex.ts'
 import { utf8 } from '../bytes/bytes.ts'
 import { VerificationError } from '../result/errors.ts'
 import type { TrustAnchor } from '../result/trust-anchors.ts'
-import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import type { Certificate } from '../x509/certificate.ts'
 import type { Crl } from '../x509/crl.ts'
+import { certificateOf, pemOf } from '../x509/inputs.ts'
+import { factOf, type Means } from '../x509/means.ts'
 import { verifyPath } from '../x509/path.ts'
-import { parsePem } from '../x509/pem.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
 import { findExtension } from '../x509/extensions.ts'
 import { pckOids } from './pck.ts'
-import { splitSignedJson } from './signed-json.ts'
+import { type SignedText, splitSignedJson } from './signed-json.ts'
 
 /** Intel's words about a platform, as its service (PCS API version 4) or a cache of it serves them. */
 export interface TdxCollateral {
@@ -38,20 +39,27 @@ const tcbSigningName = 'Intel SGX TCB Signing'
 
 /**
  * Verifies one signed text: the chain of its signer at this time, the signer's kind, the signature over the text's exact bytes.
- * @returns the text of the signed value
+ * @param o.read reads the signed value, once its signature is found good
+ * @returns what `read` made of it
  * @throws VerificationError CollateralSignatureInvalid, CertificateNotForThisUse, and those of verifyPath
  */
-export async function verifySignedText(o: {
-  text: string
-  member: 'tcbInfo' | 'enclaveIdentity'
-  issuerChainPem: string
-  anchors: readonly TrustAnchor[]
-  crls: readonly Crl[]
-  at: Date
-}): Promise<string> {
-  const subject = o.member === 'tcbInfo' ? 'TCB info' : 'QE identity'
-  const { body, signature } = splitSignedJson(o.text, o.member)
-  const chain = parsePem(o.issuerChainPem).map((der) => parseCertificate(der))
+export async function verifySignedText<T extends object>(
+  o: Means & {
+    text: string
+    member: 'tcbInfo' | 'enclaveIdentity'
+    issuerChainPem: string
+    anchors: readonly TrustAnchor[]
+    crls: readonly Crl[]
+    at: Date
+    read: (body: string) => T
+  },
+): Promise<T> {
+  const { member, crls, at } = o
+  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const subject = member === 'tcbInfo' ? 'TCB info' : 'QE identity'
+  const split = (text: string): SignedText => splitSignedJson(text, member)
+  const signed = o.cache === undefined ? split(o.text) : o.cache.parsedText(member, o.text, split)
+  const chain = pemOf(o.issuerChainPem, means).map((der) => certificateOf(der, means))
   const signer = chain[0]
   if (signer === undefined || chain.length !== 2) {
     throw new VerificationError({
@@ -62,21 +70,27 @@ export async function verifySignedText(o: {
       found: String(chain.length),
     })
   }
-  await verifyPath({ chain, anchors: o.anchors, crls: o.crls, at: o.at, requireCrls: true })
+  await verifyPath({ chain, anchors: o.anchors, crls, at, requireCrls: true, ...means })
   requireTcbSigner(signer, subject)
-  const key = signer.publicKey
-  const valid =
-    key.kind === 'EC' &&
-    key.curve === 'P-256' &&
-    (await verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body) }))
-  if (!valid) {
+  // Read only when signed, and then remembered together: a value in the cache is one that this certificate signed.
+  const value = await factOf(means, signed, signer, async () =>
+    (await isSigned(signed, signer, means)) ? o.read(signed.body) : undefined,
+  )
+  if (value === undefined) {
     throw new VerificationError({
       code: 'CollateralSignatureInvalid',
       message: `${subject} is not as its signer signed it`,
       subject,
     })
   }
-  return body
+  return value
+}
+
+async function isSigned({ body, signature }: SignedText, signer: Certificate, means: Means): Promise<boolean> {
+  const { publicKey: key } = signer
+  if (key.kind !== 'EC' || key.curve !== 'P-256') return false
+  const { primitives } = means
+  return verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body), primitives })
 }
 
 /** Checks that a text is of this time: issued before, next update after. @throws VerificationError */

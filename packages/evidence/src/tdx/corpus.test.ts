@@ -211,12 +211,25 @@ describe.skipIf(!present)('Intel’s collateral', () => {
         .map((part) => [entry.path, part.type as 'tcbInfo' | 'enclaveIdentity'] as const),
     )
   const crls = present ? [parseCrl(read('confidential-dot-ai-attestation-rs/collateral/root_ca_crl.der'))] : []
-  const verify = (signed: string, member: 'tcbInfo' | 'enclaveIdentity', chain = text(signerChain)): Promise<string> =>
-    verifySignedText({ text: signed, member, issuerChainPem: chain, anchors: anchors.intel, crls, at: signerTime })
+  const keep = (body: string): { body: string } => ({ body })
+  const verify = (
+    signed: string,
+    member: 'tcbInfo' | 'enclaveIdentity',
+    chain = text(signerChain),
+  ): Promise<{ body: string }> =>
+    verifySignedText({
+      text: signed,
+      member,
+      issuerChainPem: chain,
+      anchors: anchors.intel,
+      crls,
+      at: signerTime,
+      read: keep,
+    })
 
   it.each(members)('%s: %s is as Intel signed it, and with one digit changed it is not', async (path, member) => {
     const signed = signedText(path, member)
-    await expect(verify(signed, member)).resolves.toBeTypeOf('string')
+    await expect(verify(signed, member)).resolves.toEqual({ body: splitSignedJson(signed, member).body })
     const changed = signed.replace(/"version":(\d)/, (_, digit: string) => `"version":${(Number(digit) + 1) % 10}`)
     expect(changed).not.toBe(signed)
     expect(await outcome(() => verify(changed, member))).toBe('CollateralSignatureInvalid')
@@ -255,6 +268,7 @@ describe.skipIf(!present)('Intel’s collateral', () => {
           anchors: anchors.intel,
           crls: [],
           at: signerTime,
+          read: keep,
         }),
       ),
     ).toBe('CollateralMissing')

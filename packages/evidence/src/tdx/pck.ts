@@ -139,7 +139,8 @@ function octets(reader: DerReader, field: string, length: number): Uint8Array {
   const { content } = readOctets(reader, field)
   if (content.length !== length)
     reader.fail('WrongLength', `${field} has another length`, String(length), String(content.length))
-  return content
+  // A copy: what is handed out must not be a view of a certificate that a cache keeps.
+  return content.slice()
 }
 
 function enumerated(reader: DerReader): number {

@@ -1,14 +1,19 @@
 import { ParseError } from '../result/errors.ts'
 
+/** Text of the signed value and its signature in hexadecimal. */
+export interface SignedText {
+  body: string
+  signature: string
+}
+
 const maximumLength = 1 << 20
 
 /**
  * Splits an answer of Intel's service, `{"<member>":{…},"signature":"…"}`, without re-writing it: the signature covers the
  * exact text of the member's value.
- * @returns the value's text and the signature in hexadecimal
  * @throws ParseError for any other shape, also a second member of either name
  */
-export function splitSignedJson(text: string, member: string): { body: string; signature: string } {
+export function splitSignedJson(text: string, member: string): SignedText {
   if (text.length > maximumLength)
     throw new ParseError({ code: 'TooLarge', message: `${member} is too large`, found: String(text.length) })
   // Signature bytes and text positions agree only where every character is one byte.

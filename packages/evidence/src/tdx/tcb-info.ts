@@ -152,7 +152,8 @@ export function assessModule(tcbInfo: TcbInfo, body: TdBody): (TcbAssessment & {
 /** What a level, or none, says. */
 export function assessed(level: Level | undefined): TcbAssessment {
   if (level === undefined) return { status: 'NoMatchingLevel', advisoryIds: [] }
-  return { status: level.tcbStatus, tcbDate: level.tcbDate, advisoryIds: level.advisoryIds }
+  // Copies, as a cache may keep the level.
+  return { status: level.tcbStatus, tcbDate: new Date(level.tcbDate), advisoryIds: [...level.advisoryIds] }
 }
 
 function requireModule(identity: ModuleIdentity, body: TdBody, subject: string): void {

@@ -1,12 +1,13 @@
 import { concat, equal } from '../bytes/bytes.ts'
-import { digest } from '../bytes/digest.ts'
 import { fromHex, toHex } from '../bytes/hex.ts'
 import { VerificationError } from '../result/errors.ts'
 import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
-import { type Certificate, parseCertificate } from '../x509/certificate.ts'
-import { type Crl, parseCrl } from '../x509/crl.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import type { Crl } from '../x509/crl.ts'
+import { certificateOf, crlOf, publicKeyOf } from '../x509/inputs.ts'
+import { digestOf, type Means } from '../x509/means.ts'
 import { spkiSha256, verifyPath } from '../x509/path.ts'
-import { parsePublicKey, type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
+import { type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
 import { requireCurrent, type TdxCollateral, verifySignedText } from './collateral.ts'
 import { type PckExtension, readPckExtension } from './pck.ts'
 import { assessQe, parseQeIdentity } from './qe-identity.ts'
@@ -14,6 +15,7 @@ import type { TdxQuote } from './quote.ts'
 import { assessModule, assessPlatform, parseTcbInfo, type TcbAssessment } from './tcb-info.ts'
 import { type TcbStatus, worstStatus } from './tcb-status.ts'
 import type { TdBody } from './td-body.ts'
+import { VerificationCache } from '../x509/verification-cache.ts'
 
 /** A quote whose signatures, chains and collateral are genuine. How fresh its platform is stands in `tcbStatus`. */
 export interface VerifiedTdx {
@@ -47,12 +49,14 @@ const p256SpkiPrefix = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703
  * A TCB that is old or unknown is an outcome, not an error: policy decides (appraiseTdx).
  * @throws VerificationError, ParseError
  */
-export async function verifyTdx(o: {
-  quote: TdxQuote
-  collateral: TdxCollateral
-  anchors: TrustAnchors
-  at: Date
-}): Promise<VerifiedTdx> {
+export async function verifyTdx(
+  o: Means & {
+    quote: TdxQuote
+    collateral: TdxCollateral
+    anchors: TrustAnchors
+    at: Date
+  },
+): Promise<VerifiedTdx> {
   const { quote, collateral, at } = o
   const anchors = o.anchors.intel
   if (!equal(quote.qeVendorId, intelQeVendorId)) {
@@ -64,27 +68,27 @@ export async function verifyTdx(o: {
       found: toHex(quote.qeVendorId),
     })
   }
-  const rootCrl = parseCrl(collateral.rootCaCrl)
-  const pckCrl = parseCrl(collateral.pckCrl)
-  const { root, pck } = await verifySignatures({ quote, anchors, crls: [pckCrl, rootCrl], at })
+  // Root, signer and lists occur in several chains: one call checks each signature once, with or without the caller's cache.
+  const means: Means = { primitives: o.primitives, cache: o.cache ?? new VerificationCache({ maximumEntries: 32 }) }
+  const rootCrl = crlOf(collateral.rootCaCrl, means)
+  const pckCrl = crlOf(collateral.pckCrl, means)
+  const { root, pck } = await verifySignatures({ quote, anchors, crls: [pckCrl, rootCrl], at, ...means })
 
-  const signedBy = { anchors, crls: [rootCrl], at }
-  const tcbInfo = parseTcbInfo(
-    await verifySignedText({
-      ...signedBy,
-      text: collateral.tcbInfo,
-      member: 'tcbInfo',
-      issuerChainPem: collateral.tcbInfoIssuerChainPem,
-    }),
-  )
-  const identity = parseQeIdentity(
-    await verifySignedText({
-      ...signedBy,
-      text: collateral.qeIdentity,
-      member: 'enclaveIdentity',
-      issuerChainPem: collateral.qeIdentityIssuerChainPem,
-    }),
-  )
+  const signedBy = { anchors, crls: [rootCrl], at, ...means }
+  const tcbInfo = await verifySignedText({
+    ...signedBy,
+    text: collateral.tcbInfo,
+    member: 'tcbInfo',
+    issuerChainPem: collateral.tcbInfoIssuerChainPem,
+    read: parseTcbInfo,
+  })
+  const identity = await verifySignedText({
+    ...signedBy,
+    text: collateral.qeIdentity,
+    member: 'enclaveIdentity',
+    issuerChainPem: collateral.qeIdentityIssuerChainPem,
+    read: parseQeIdentity,
+  })
   requireCurrent({ ...tcbInfo, at, subject: 'TCB info' })
   requireCurrent({ ...identity, at, subject: 'QE identity' })
   requireSame('FmspcMismatch', 'TCB info is of another kind of platform', tcbInfo.fmspc, pck.fmspc)
@@ -114,12 +118,14 @@ export async function verifyTdx(o: {
  * The part that needs no TCB info: chain and the three signatures of a quote.
  * @param o.crls undefined leaves revocation unchecked, for a caller who judges signatures only
  */
-export async function verifySignatures(o: {
-  quote: TdxQuote
-  anchors: readonly TrustAnchor[]
-  crls?: readonly Crl[]
-  at: Date
-}): Promise<{ root: TrustAnchor; pck: PckExtension }> {
+export async function verifySignatures(
+  o: Means & {
+    quote: TdxQuote
+    anchors: readonly TrustAnchor[]
+    crls?: readonly Crl[]
+    at: Date
+  },
+): Promise<{ root: TrustAnchor; pck: PckExtension }> {
   const { quote } = o
   if (quote.certification.type !== 'pckChain') {
     throw new VerificationError({
@@ -130,11 +136,13 @@ export async function verifySignatures(o: {
       found: `type ${quote.certification.kind}`,
     })
   }
-  const chain = quote.certification.chain.map((der) => parseCertificate(der))
+  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const chain = quote.certification.chain.map((der) => certificateOf(der, means))
   await verifyPath({
     chain,
     anchors: o.anchors,
     at: o.at,
+    ...means,
     ...(o.crls === undefined ? {} : { crls: o.crls, requireCrls: true }),
   })
   const leaf = chain[0] as Certificate
@@ -154,34 +162,40 @@ export async function verifySignatures(o: {
     key: leaf.publicKey,
     signature: quote.qeReportSignature,
     data: quote.qeReport.raw,
+    ...means,
   })
-  const bound = concat(await digest('SHA-256', quote.attestationKey, quote.qeAuthenticationData), new Uint8Array(32))
+  const vouchedFor = concat(quote.attestationKey, quote.qeAuthenticationData)
+  const bound = concat(await digestOf(means, 'SHA-256', vouchedFor), new Uint8Array(32))
   requireSame(
     'QeReportDataMismatch',
     'The quoting enclave did not vouch for this attestation key',
     bound,
     quote.qeReport.reportData,
   )
-  const attestationKey = parsePublicKey(concat(p256SpkiPrefix, quote.attestationKey)) as PublicKey & { kind: 'EC' }
+  const attestationKey = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), means) as PublicKey & { kind: 'EC' }
   await requireSignature({
     code: 'QuoteSignatureInvalid',
     message: 'The quote is not signed by its attestation key',
     key: attestationKey,
     signature: quote.signature,
     data: quote.signed,
+    ...means,
   })
-  const pin = await spkiSha256(chain.at(-1) as Certificate)
+  const pin = await spkiSha256(chain.at(-1) as Certificate, means)
   return { root: o.anchors.find((anchor) => anchor.spkiSha256 === pin) as TrustAnchor, pck }
 }
 
-async function requireSignature(o: {
-  code: 'QeReportSignatureInvalid' | 'QuoteSignatureInvalid'
-  message: string
-  key: PublicKey & { kind: 'EC' }
-  signature: Uint8Array
-  data: Uint8Array
-}): Promise<void> {
-  if (await verifyRawEcdsa({ key: o.key, hash: 'SHA-256', signature: o.signature, data: o.data })) return
+async function requireSignature(
+  o: Means & {
+    code: 'QeReportSignatureInvalid' | 'QuoteSignatureInvalid'
+    message: string
+    key: PublicKey & { kind: 'EC' }
+    signature: Uint8Array
+    data: Uint8Array
+  },
+): Promise<void> {
+  const { key, signature, data, primitives } = o
+  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives })) return
   throw new VerificationError({ code: o.code, message: o.message, subject: 'TD quote' })
 }
 

@@ -1,3 +1,4 @@
+import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { derTag, DerReader } from '../der/der-reader.ts'
 import { readBitStringBytes, readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
@@ -74,7 +75,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
   const outerStart = whole.offset
   readSignatureAlgorithm(whole, 'outer signature algorithm')
   // The outer identifier is not signed: it must say what the signed one says (RFC 5280 section 4.1.1.2).
-  if (toHex(der.subarray(outerStart, whole.offset)) !== toHex(innerAlgorithm)) {
+  if (!equal(der.subarray(outerStart, whole.offset), innerAlgorithm)) {
     whole.fail('InvalidValue', 'signature algorithms differ')
   }
   const signature = readBitStringBytes(whole, 'signature')

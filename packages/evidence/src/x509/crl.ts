@@ -1,3 +1,4 @@
+import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { derTag, DerReader } from '../der/der-reader.ts'
 import { readBitStringBytes, readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
@@ -5,6 +6,7 @@ import { ParseError, VerificationError } from '../result/errors.ts'
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.ts'
 import type { Certificate } from './certificate.ts'
 import { readExtensions, type Extension } from './extensions.ts'
+import { factOf, type Means } from './means.ts'
 import { describeName, readName, sameName, type Name } from './name.ts'
 import { oid } from './oids.ts'
 import { verifySignature } from './public-key.ts'
@@ -52,7 +54,7 @@ export function parseCrl(der: Uint8Array): Crl {
   tbs.end()
   const outerStart = whole.offset
   readSignatureAlgorithm(whole, 'outer signature algorithm')
-  if (toHex(der.subarray(outerStart, whole.offset)) !== toHex(innerAlgorithm)) {
+  if (!equal(der.subarray(outerStart, whole.offset), innerAlgorithm)) {
     whole.fail('InvalidValue', 'signature algorithms differ')
   }
   const signature = readBitStringBytes(whole, 'signature')
@@ -95,7 +97,9 @@ const harmless: ReadonlySet<string> = new Set([oid.crlNumber, oid.authorityKeyId
  * Checks that `issuer` signed this list and that it is of this time. A list without nextUpdate is of no time.
  * @throws VerificationError CrlIssuerMismatch, CertificateNotForThisUse, CrlSignatureInvalid, CrlNotYetValid, CrlExpired, UnknownCriticalExtension
  */
-export async function verifyCrl(o: { crl: Crl; issuer: Certificate; at: Date; subject?: string }): Promise<void> {
+export async function verifyCrl(
+  o: Means & { crl: Crl; issuer: Certificate; at: Date; subject?: string },
+): Promise<void> {
   const { crl, issuer, at } = o
   const subject = o.subject ?? `revocation list of ${describeName(crl.issuer)}`
   if (!sameName(crl.issuer, issuer.subject)) {
@@ -114,16 +118,17 @@ export async function verifyCrl(o: { crl: Crl; issuer: Certificate; at: Date; su
       subject,
     })
   }
-  const { publicKey: key } = issuer
-  if (
-    !(await verifySignature({
-      key,
+  const good = await factOf(o, crl, issuer, () =>
+    verifySignature({
+      key: issuer.publicKey,
       algorithm: crl.signatureAlgorithm,
       signature: crl.signature,
       data: crl.tbs,
       subject,
-    }))
-  ) {
+      primitives: o.primitives,
+    }),
+  )
+  if (!good) {
     throw new VerificationError({
       code: 'CrlSignatureInvalid',
       message: `${subject} is not signed by its issuer`,

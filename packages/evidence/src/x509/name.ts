@@ -1,4 +1,4 @@
-import { toHex } from '../bytes/hex.ts'
+import { equal } from '../bytes/bytes.ts'
 import { derTag, type DerReader } from '../der/der-reader.ts'
 import { readOid, stringOf } from '../der/der-values.ts'
 import { oid } from './oids.ts'
@@ -31,7 +31,7 @@ export function readName(reader: DerReader, field: string): Name {
 }
 
 export function sameName(left: Name, right: Name): boolean {
-  return toHex(left.raw) === toHex(right.raw)
+  return equal(left.raw, right.raw)
 }
 
 /** For messages: the common name, or the attributes in order. */

@@ -1,10 +1,10 @@
 import { equal } from '../bytes/bytes.ts'
-import { digest } from '../bytes/digest.ts'
 import { toHex } from '../bytes/hex.ts'
 import { VerificationError, type VerificationErrorCode } from '../result/errors.ts'
 import type { TrustAnchor } from '../result/trust-anchors.ts'
 import type { Certificate } from './certificate.ts'
 import { verifyCrl, type Crl } from './crl.ts'
+import { digestOf, factOf, type Means } from './means.ts'
 import { describeName, sameName } from './name.ts'
 import { oid } from './oids.ts'
 import { verifySignature } from './public-key.ts'
@@ -19,8 +19,9 @@ const understood: ReadonlySet<string> = new Set([
 ])
 
 /** SHA-256 of a certificate's public key in hexadecimal: what an anchor pins. */
-export async function spkiSha256(certificate: Certificate): Promise<string> {
-  return toHex(await digest('SHA-256', certificate.publicKey.spki))
+export async function spkiSha256(certificate: Certificate, means: Means = {}): Promise<string> {
+  const { publicKey } = certificate
+  return factOf(means, certificate, publicKey, async () => toHex(await digestOf(means, 'SHA-256', publicKey.spki)))
 }
 
 /**
@@ -29,23 +30,27 @@ export async function spkiSha256(certificate: Certificate): Promise<string> {
  * Lists are matched to issuers by name; one that matches no certificate of the chain is refused.
  * @param requireCrls every certificate below the root must be covered by a list
  * @param leafMayBeCa for chains whose leaf is itself an authority
+ * @param cache remembers the signatures only; everything else is judged anew
  * @throws VerificationError; `subject` is the failing certificate's common name
  */
-export async function verifyPath(o: {
-  chain: readonly Certificate[]
-  anchors: readonly TrustAnchor[]
-  at: Date
-  crls?: readonly Crl[]
-  requireCrls?: boolean
-  leafMayBeCa?: boolean
-}): Promise<void> {
+export async function verifyPath(
+  o: Means & {
+    chain: readonly Certificate[]
+    anchors: readonly TrustAnchor[]
+    at: Date
+    crls?: readonly Crl[]
+    requireCrls?: boolean
+    leafMayBeCa?: boolean
+  },
+): Promise<void> {
   const { chain, anchors, at } = o
+  const means: Means = { primitives: o.primitives, cache: o.cache }
   const root = chain.at(-1)
   if (root === undefined) refuse('UntrustedRoot', 'Chain is empty')
   if (chain.length > 6)
     refuse('PathTooLong', 'Chain is longer than any vendor makes', root, 'at most 6', `${chain.length}`)
   if (anchors.length === 0) refuse('NoTrustAnchors', 'No root is trusted', root)
-  const pin = await spkiSha256(root)
+  const pin = await spkiSha256(root, means)
   if (!anchors.some((anchor) => anchor.spkiSha256 === pin)) {
     const expected = anchors.map((anchor) => `${anchor.name} ${anchor.spkiSha256}`).join(', ')
     refuse('UntrustedRoot', 'Chain ends at a root that is not trusted', root, expected, pin)
@@ -53,7 +58,7 @@ export async function verifyPath(o: {
   for (let index = chain.length - 1; index >= 0; index--) {
     const certificate = chain[index] as Certificate
     const issuer = chain[index + 1] ?? certificate
-    await checkIssued(certificate, issuer)
+    await checkIssued(certificate, issuer, means)
     checkValidity(certificate, at)
     checkCriticalExtensions(certificate)
     if (index > 0 || issuer === certificate) checkAuthority(certificate, index - 1)
@@ -61,10 +66,10 @@ export async function verifyPath(o: {
       refuse('CertificateNotForThisUse', 'Leaf is an authority', certificate, 'not an authority', 'cA true')
     }
   }
-  await checkRevocation(chain, o.crls ?? [], at, o.requireCrls === true)
+  await checkRevocation(chain, o.crls ?? [], at, o.requireCrls === true, means)
 }
 
-async function checkIssued(certificate: Certificate, issuer: Certificate): Promise<void> {
+async function checkIssued(certificate: Certificate, issuer: Certificate, means: Means): Promise<void> {
   const subject = describeName(certificate.subject)
   if (!sameName(certificate.issuer, issuer.subject)) {
     const expected = describeName(issuer.subject)
@@ -76,13 +81,17 @@ async function checkIssued(certificate: Certificate, issuer: Certificate): Promi
       describeName(certificate.issuer),
     )
   }
-  const good = await verifySignature({
-    key: issuer.publicKey,
-    algorithm: certificate.signatureAlgorithm,
-    signature: certificate.signature,
-    data: certificate.tbs,
-    subject,
-  })
+  // The fact is about the two certificates, not about the key: a key's own fact is its pin.
+  const good = await factOf(means, certificate, issuer, () =>
+    verifySignature({
+      key: issuer.publicKey,
+      algorithm: certificate.signatureAlgorithm,
+      signature: certificate.signature,
+      data: certificate.tbs,
+      subject,
+      primitives: means.primitives,
+    }),
+  )
   if (!good) refuse('CertificateSignatureInvalid', 'Certificate is not signed by its issuer', certificate)
 }
 
@@ -135,6 +144,7 @@ async function checkRevocation(
   crls: readonly Crl[],
   at: Date,
   required: boolean,
+  means: Means,
 ): Promise<void> {
   const issuers = chain.slice(1)
   for (const crl of crls) {
@@ -150,7 +160,7 @@ async function checkRevocation(
         found: describeName(crl.issuer),
       })
     }
-    await verifyCrl({ crl, issuer, at })
+    await verifyCrl({ crl, issuer, at, ...means })
   }
   for (const certificate of chain) {
     const covering = crls.filter((crl) => equal(crl.issuer.raw, certificate.issuer.raw))

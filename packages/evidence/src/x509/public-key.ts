@@ -1,9 +1,9 @@
-import { forWebCrypto } from '../bytes/digest.ts'
 import { derTag, DerReader } from '../der/der-reader.ts'
 import { readBitStringBytes, readIntegerBytes, readOid } from '../der/der-values.ts'
 import { VerificationError } from '../result/errors.ts'
-import type { SignatureAlgorithm } from './algorithms.ts'
+import type { SignatureHash } from './algorithms.ts'
 import { oid } from './oids.ts'
+import { webPrimitives, type Primitives, type SignatureCheck } from './primitives.ts'
 
 export type Curve = 'P-256' | 'P-384' | 'P-521'
 
@@ -68,49 +68,30 @@ function unsigned(bytes: Uint8Array): Uint8Array {
  * True when `signature` (as certificates carry it: DER r and s for ECDSA) covers `data` under this key.
  * @throws VerificationError AlgorithmNotAllowed for keys that do not fit the algorithm or are too weak
  */
-export async function verifySignature(o: {
-  key: PublicKey
-  algorithm: SignatureAlgorithm
-  signature: Uint8Array
-  data: Uint8Array
-  subject: string
-}): Promise<boolean> {
-  const { key, algorithm } = o
+export async function verifySignature(
+  o: SignatureCheck & { subject: string; primitives?: Primitives | undefined },
+): Promise<boolean> {
+  const { key, algorithm, data, primitives = webPrimitives } = o
   if (algorithm.kind === 'ECDSA') {
     if (key.kind !== 'EC') throw mismatch(o.subject, 'an elliptic-curve key', key.kind)
-    const raw = rawEcdsaSignature(o.signature, key.curve)
-    return raw !== undefined && verifyRawEcdsa({ key, hash: algorithm.hash, signature: raw, data: o.data })
+    const signature = rawEcdsaSignature(o.signature, key.curve)
+    return signature !== undefined && primitives.verify({ key, algorithm, signature, data })
   }
   if (key.kind !== 'RSA') throw mismatch(o.subject, 'an RSA key', key.kind)
   if (key.modulusBits < 2048) throw mismatch(o.subject, 'at least 2048 bits', `${key.modulusBits} bits`)
-  const name = algorithm.kind === 'RSA-PSS' ? 'RSA-PSS' : 'RSASSA-PKCS1-v1_5'
-  const imported = await importKey(key, { name, hash: algorithm.hash })
-  const parameters = algorithm.kind === 'RSA-PSS' ? { name, saltLength: algorithm.saltLength } : { name }
-  return crypto.subtle.verify(parameters, imported, forWebCrypto(o.signature), forWebCrypto(o.data))
+  return primitives.verify({ key, algorithm, signature: o.signature, data })
 }
 
 /** ECDSA with the signature as r and s of fixed length, most significant byte first. False for points off the curve. */
 export async function verifyRawEcdsa(o: {
   key: PublicKey & { kind: 'EC' }
-  hash: 'SHA-256' | 'SHA-384' | 'SHA-512'
+  hash: SignatureHash
   signature: Uint8Array
   data: Uint8Array
+  primitives?: Primitives | undefined
 }): Promise<boolean> {
-  const imported = await importKey(o.key, { name: 'ECDSA', namedCurve: o.key.curve })
-  return crypto.subtle.verify(
-    { name: 'ECDSA', hash: o.hash },
-    imported,
-    forWebCrypto(o.signature),
-    forWebCrypto(o.data),
-  )
-}
-
-async function importKey(key: PublicKey, algorithm: RsaHashedImportParams | EcKeyImportParams): Promise<CryptoKey> {
-  try {
-    return await crypto.subtle.importKey('spki', forWebCrypto(key.spki), algorithm, false, ['verify'])
-  } catch (cause) {
-    throw new VerificationError({ code: 'AlgorithmNotAllowed', message: 'Public key is not a valid key', cause })
-  }
+  const { key, hash, signature, data, primitives = webPrimitives } = o
+  return primitives.verify({ key, algorithm: { kind: 'ECDSA', hash }, signature, data })
 }
 
 /** ECDSA-Sig-Value (RFC 3279 section 2.2.3) as r and s of the curve's length; undefined when it is not one. */

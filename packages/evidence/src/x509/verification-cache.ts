@@ -1,0 +1,134 @@
+import { ParseError } from '../result/errors.ts'
+
+/** What a cache may hold. */
+export interface CacheLimits {
+  /** Parsed values; 256 when absent. */
+  maximumEntries?: number
+  /** Bytes of the inputs that they were parsed from; 16 MiB when absent. */
+  maximumBytes?: number
+}
+
+interface Entry {
+  kind: string
+  /** Copy of the input that the value was parsed from; undefined for a text, which is its own key. */
+  bytes: Uint8Array | undefined
+  size: number
+  value: object
+}
+
+/**
+ * Remembers what never changes: how exact bytes parse, and that a signature over them under an exact key is good. What depends
+ * on time, trust or policy (validity, next updates, revocation, pinned roots, levels) is judged anew at each verification, so an
+ * entry can neither outlive a certificate nor carry trust from one caller's anchors to another's. Refusals are not remembered.
+ *
+ * Bounded by number and by size, the least recently used leave first. Inputs are copied and compared byte for byte: a caller who
+ * changes a buffer afterwards, or finds two inputs with one hash, changes nothing but its own luck.
+ *
+ * Pass one object to all verifications with the same `Primitives`.
+ */
+export class VerificationCache {
+  readonly #maximumEntries: number
+  readonly #maximumBytes: number
+  readonly #entries = new Map<string, Entry>()
+  /** Facts about values of this cache; they leave memory with the value. */
+  readonly #facts = new WeakMap<object, WeakMap<object, unknown>>()
+  readonly #owned = new WeakSet()
+  #bytes = 0
+
+  constructor(limits: CacheLimits = {}) {
+    this.#maximumEntries = limits.maximumEntries ?? 256
+    this.#maximumBytes = limits.maximumBytes ?? 1 << 24
+    for (const limit of [this.#maximumEntries, this.#maximumBytes]) {
+      if (!Number.isSafeInteger(limit) || limit < 0) {
+        throw new ParseError({
+          code: 'InvalidValue',
+          message: 'Limits of a cache are numbers from 0',
+          found: `${limit}`,
+        })
+      }
+    }
+  }
+
+  get entries(): number {
+    return this.#entries.size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  clear(): void {
+    this.#entries.clear()
+    this.#bytes = 0
+  }
+
+  /** The value of these bytes; `parse` gets a copy that nobody else holds. Not for use outside this package. */
+  parsed<T extends object>(kind: string, bytes: Uint8Array, parse: (bytes: Uint8Array) => T): T {
+    const key = `${kind} ${bytes.length} ${hash(bytes)}`
+    const entry = this.#entries.get(key)
+    if (entry?.bytes !== undefined && entry.kind === kind && same(entry.bytes, bytes)) return this.#hit(key, entry) as T
+    const copy = new Uint8Array(bytes)
+    return this.#add(key, { kind, bytes: copy, size: copy.length }, parse(copy))
+  }
+
+  /** The value of this text. Not for use outside this package. */
+  parsedText<T extends object>(kind: string, text: string, parse: (text: string) => T): T {
+    const entry = this.#entries.get(text)
+    if (entry !== undefined && entry.bytes === undefined && entry.kind === kind) return this.#hit(text, entry) as T
+    return this.#add(text, { kind, bytes: undefined, size: text.length }, parse(text))
+  }
+
+  /** A fact about two values of this cache, found out once; false is not remembered. Not for use outside this package. */
+  async fact<T>(owner: object, about: object, find: () => T | Promise<T>): Promise<T> {
+    const known = this.#facts.get(owner)?.get(about)
+    if (known !== undefined) return known as T
+    const found = await find()
+    if (found !== undefined && found !== false && this.#owned.has(owner) && this.#owned.has(about)) {
+      const facts = this.#facts.get(owner) ?? new WeakMap<object, unknown>()
+      this.#facts.set(owner, facts.set(about, found))
+    }
+    return found
+  }
+
+  /** Makes a part of a value of this cache a value of it: a certificate's key. */
+  own(part: object): void {
+    this.#owned.add(part)
+  }
+
+  #hit(key: string, entry: Entry): object {
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+    return entry.value
+  }
+
+  #add<T extends object>(key: string, input: Omit<Entry, 'value'>, value: T): T {
+    const { size } = input
+    if (size > this.#maximumBytes || this.#maximumEntries === 0) return value
+    this.#bytes += size - (this.#entries.get(key)?.size ?? 0)
+    this.#entries.delete(key)
+    this.#entries.set(key, { ...input, value })
+    this.#owned.add(value)
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#entries.size <= this.#maximumEntries && this.#bytes <= this.#maximumBytes) break
+      this.#entries.delete(oldest)
+      this.#bytes -= entry.size
+    }
+    return value
+  }
+}
+
+/** FNV-1a over the end, where signed structures differ. Two inputs with one hash take turns in one place. */
+function hash(bytes: Uint8Array): number {
+  let state = 0x811c9dc5
+  for (let at = Math.max(0, bytes.length - 64); at < bytes.length; at++) {
+    state = Math.imul(state ^ (bytes[at] ?? 0), 0x01000193)
+  }
+  return state >>> 0
+}
+
+/** Public bytes: may stop at the first difference. */
+function same(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false
+  for (let at = 0; at < left.length; at++) if (left[at] !== right[at]) return false
+  return true
+}
