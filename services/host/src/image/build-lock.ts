@@ -1,7 +1,7 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { link, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sameProcess, startTimeOf } from '@strongroom/platform'
+import { createFileAtomically, sameProcess, startTimeOf } from '@strongroom/platform'
 import { imagesDirectory } from './catalog.ts'
 
 const pollMs = 500
@@ -32,33 +32,23 @@ export async function withImageLock<T>(
   }
 }
 
-async function take(path: string): Promise<boolean> {
-  try {
-    const file = await open(path, 'wx', 0o600)
-    try {
-      await file.writeFile(`${process.pid} ${startTimeOf(process.pid) ?? ''}\n`)
-    } finally {
-      await file.close()
-    }
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  }
+/** The lock file appears with its content, so that no reader sees one without an owner. */
+function take(path: string): Promise<boolean> {
+  return createFileAtomically(path, `${process.pid} ${startTimeOf(process.pid) ?? ''}\n`)
 }
 
 async function dropStale(path: string): Promise<void> {
   const holder = await readFile(path, 'utf8').catch(() => undefined)
-  const match = holder === undefined ? null : /^(\d+) (\d+)\n$/.exec(holder)
-  // Half written: its owner is between two system calls, or died there; the next look tells by the same content.
-  if (match === null || match[1] === undefined || match[2] === undefined) return
-  if (sameProcess(Number(match[1]), match[2])) return
-  // Renamed first, so that of two that see the same dead owner only one removes, and none removes a new lock.
+  if (holder === undefined) return
+  const [pid, startTime] = holder.trim().split(' ')
+  if (pid !== undefined && startTime !== undefined && sameProcess(Number(pid), startTime)) return
+  // Moved aside first: where another took the dead owner's place in the meantime, its lock is put back.
   const aside = `${path}.${process.pid}`
   try {
     await rename(path, aside)
   } catch {
     return
   }
+  if ((await readFile(aside, 'utf8')) !== holder) await link(aside, path).catch(() => undefined)
   await rm(aside, { force: true })
 }
