@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,18 +57,19 @@ describe('the recipe', () => {
 describe('the lock of an image', () => {
   it('lets one work at a time and tells the other that it waits', async () => {
     const events: string[] = []
-    const begun = Promise.withResolvers<void>()
-    const gate = Promise.withResolvers<void>()
+    const signals = new EventEmitter()
+    const begun = once(signals, 'begun')
+    const gate = once(signals, 'gate')
     const first = withImageLock({ cacheDir, id: 'shared' }, async () => {
       events.push('first begins')
-      begun.resolve()
-      await gate.promise
+      signals.emit('begun')
+      await gate
       events.push('first ends')
     })
-    await begun.promise
+    await begun
     const waiting = (): void => {
       events.push('second waits')
-      gate.resolve()
+      signals.emit('gate')
     }
     const second = withImageLock({ cacheDir, id: 'shared', waiting }, () =>
       Promise.resolve(events.push('second works')),
