@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, X509Certificate } from 'node:crypto'
 import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from 'jose'
-import type { BootEvidence } from '@strongroom/contract'
+import { releaseSigningUsage, type BootEvidence } from '@strongroom/contract'
 import { hex } from './encoding.ts'
 import { demand, LinkRefused, short } from './link.ts'
 
@@ -78,6 +78,8 @@ function verifyChain(x5c: string[], caPem: string): X509Certificate {
 export async function releaseLink(evidence: BootEvidence, claims: TokenClaims, caPem: string): Promise<{ counter: number; shows: string[] }> {
   const header = decodeProtectedHeader(evidence.release.jws)
   const leaf = verifyChain(header.x5c ?? [], caPem)
+  // The CA certifies TLS and attestation keys as well: only the key service's own may sign a release.
+  demand({ holds: leaf.keyUsage?.includes(releaseSigningUsage) === true, message: 'The release answer is not signed by a key for releases.', expected: releaseSigningUsage, actual: String(leaf.keyUsage) })
   const verified = await compactVerify(evidence.release.jws, createPublicKey(leaf.publicKey.export({ format: 'pem', type: 'spki' })), { algorithms: ['RS256'] })
   const payload = JSON.parse(new TextDecoder().decode(verified.payload)) as ReleasePayload
   const key = payload.response?.key
