@@ -4,10 +4,22 @@ import { signedIn } from './arm/router.ts'
 import type { Plane } from './plane.ts'
 import { allRoutes } from './routes.ts'
 import { openSqlitePlane } from './testing/sqlite-plane.ts'
-import { group, makeNetwork, ownerId, subscriptionId, tenantId, type TestPlane } from './testing/test-plane.ts'
+import {
+  group,
+  makeNetwork,
+  networkPath,
+  ownerId,
+  subscriptionId,
+  tenantId,
+  vmPath,
+  vmRequest,
+  type Loose,
+  type TestPlane,
+} from './testing/test-plane.ts'
 
 const stranger = '0f2a9f3e-0000-4000-8000-00000000dddd'
 const reader = '0f2a9f3e-0000-4000-8000-00000000eeee'
+const tenant = '0f2a9f3e-0000-4000-8000-000000002222'
 const contributor = '0f2a9f3e-0000-4000-8000-00000000ffff'
 
 const routes = allRoutes({ subscriptionId, tenantId } as Plane)
@@ -87,6 +99,48 @@ describe('roles', () => {
     expect(await send(group.toUpperCase().replace('/SUBSCRIPTIONS', '/subscriptions'))).toBe(200)
     expect(await send(`${group}1`)).toBe(403)
     expect(await send(`/subscriptions/${subscriptionId}/resourceGroups/other`)).toBe(403)
+  })
+
+  it('of a group let their holder make a VM in it and follow that, and hide it from others', async () => {
+    const body = vmRequest('vm1')
+    const reply = await plane.send('PUT', vmPath('vm1'), body, { as: contributor })
+    expect(reply.status).toBe(201)
+    const url = new URL(reply.headers['azure-asyncoperation']!)
+    const path = url.pathname + url.search
+    expect((await plane.send('GET', path, undefined, { as: contributor })).status).toBe(200)
+    expect((await plane.send('GET', path, undefined, { as: stranger })).body.error.code).toBe('OperationNotFound')
+    await plane.follow(reply)
+    expect((await plane.run('DELETE', vmPath('vm1'))).operation.status).toBe('Succeeded')
+    await makeNetwork(plane, 'vm1')
+  })
+
+  it('of a group do not reach the interfaces, subnets, addresses and images of another', async () => {
+    const other = `/subscriptions/${subscriptionId}/resourceGroups/mine`
+    await plane.send('PUT', other, { location: 'westeurope' })
+    await assign(contributor, 'Contributor', other, id(6))
+    await assign(tenant, 'Contributor', other, id(7))
+    const nic = await plane.send('GET', networkPath('networkInterfaces', 'vm1VMNic'))
+    const write = async (path: string, body: Loose): Promise<string | undefined> =>
+      (await plane.send('PUT', `${other}/providers/${path}`, body, { as: tenant })).body.error?.code as
+        | string
+        | undefined
+    expect(await write('Microsoft.Compute/virtualMachines/vm9', vmRequest('vm1'))).toBe('LinkedAuthorizationFailed')
+    expect(await write('Microsoft.Network/networkInterfaces/n', nic.body)).toBe('LinkedAuthorizationFailed')
+
+    await plane.send('POST', `/subscriptions/${subscriptionId}/providers/Strongroom.Machine/images/import`, {
+      path: '/tmp/disk.raw',
+      name: 'private',
+    })
+    const body = vmRequest('vm1')
+    body.properties.storageProfile.imageReference = {
+      publisher: 'Strongroom',
+      offer: 'imported',
+      sku: 'private',
+      version: 'latest',
+    }
+    expect((await plane.send('PUT', vmPath('vm1'), body, { as: contributor })).body.error.code).toBe(
+      'LinkedAuthorizationFailed',
+    )
   })
 
   it('of a contributor give no roles to others', async () => {

@@ -40,6 +40,12 @@ export const roles: RoleDefinition[] = [
   },
 ]
 
+/** A resource that a request refers to, and what its caller must be allowed to do there. */
+export interface Link {
+  action: string
+  id: string
+}
+
 export interface Assignment {
   scope: string
   name: string
@@ -66,6 +72,9 @@ function fits(pattern: string, action: string): boolean {
 export const roleAllows = (role: RoleDefinition, action: string): boolean =>
   role.actions.some((pattern) => fits(pattern, action)) && !role.notActions.some((pattern) => fits(pattern, action))
 
+/** Text that is no id refers to nothing, which is another mistake than a missing role. */
+const isId = (text: string): boolean => /^\/subscriptions\/[^/]+\/[^/]/i.test(text)
+
 /** Whether an assignment at `scope` reaches `path`: the same, or above it at a segment's border. */
 export const covers = (scope: string, path: string): boolean =>
   scope === '/' || path === scope || path.startsWith(`${scope}/`)
@@ -90,6 +99,25 @@ export class Access {
       expected: `a role assignment that allows ${action}`,
       remedy: 'Ask an owner of the subscription for a role at this scope.',
     })
+  }
+
+  /**
+   * What a request refers to elsewhere needs a role there too: writing a VM does not give its interface away.
+   * @throws ServiceError 403 LinkedAuthorizationFailed
+   */
+  async requireLinked(caller: Caller, path: string, links: Link[]): Promise<void> {
+    for (const link of links) {
+      if (!isId(link.id)) continue
+      if (await this.allows(caller.objectId, link.action, link.id)) continue
+      throw new ServiceError({
+        code: 'LinkedAuthorizationFailed',
+        status: 403,
+        message: `The client '${caller.appId}' with object id '${caller.objectId}' has permission to write '${path}'; however, it does not have permission to perform action(s) '${link.action}' on the linked scope(s) '${link.id}' or the linked scope(s) are invalid.`,
+        expected: `a role assignment that allows ${link.action}`,
+        found: link.id,
+        remedy: 'Ask an owner for a role at the linked scope.',
+      })
+    }
   }
 
   async allows(objectId: string, action: string, path: string): Promise<boolean> {

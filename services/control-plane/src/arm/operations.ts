@@ -98,12 +98,15 @@ export function asyncHeaders(
 export async function readOperation(runner: OperationRunner, id: string): Promise<Operation> {
   const operation = /^[A-Za-z0-9-]{1,64}$/.test(id) ? await runner.get(id) : undefined
   if (operation !== undefined) return operation
-  throw new ServiceError({
+  throw unknownOperation(id)
+}
+
+export const unknownOperation = (id: string): ServiceError =>
+  new ServiceError({
     code: 'OperationNotFound',
     status: 404,
     message: `The operation '${id.slice(0, 64)}' could not be found.`,
   })
-}
 
 /** Answer of the Location URL: 202 while the operation runs, then 200, or the operation's error. */
 export async function monitorReply(request: ArmRequest, operation: Operation): Promise<ArmReply> {

@@ -1,8 +1,8 @@
 import type { ImageRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { monitorReply, operationView, readOperation } from '../arm/operations.ts'
+import { monitorReply, operationView, readOperation, unknownOperation } from '../arm/operations.ts'
 import { ok, param, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { signedIn, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { urnOf } from './images.ts'
 import { findRegion, regions } from './regions.ts'
@@ -136,9 +136,14 @@ export function catalogRoutes(plane: Plane): Route[] {
     {
       method: 'GET',
       path: operations,
-      action: 'Microsoft.Compute/locations/operations/read',
+      // Who may read the resource may follow its operations; a role in a group reaches no location.
+      action: signedIn,
       handle: async (request) => {
         const operation = await readOperation(plane.runner, param(request, 'operation'))
+        const read =
+          operation.kind === 'group.delete' ? 'Microsoft.Resources/subscriptions/resourceGroups/read' : `${vmType}/read`
+        if (!(await plane.access.allows(request.caller.objectId, read, operation.resourceId)))
+          throw unknownOperation(operation.id)
         if (request.query['monitor']?.toLowerCase() === 'true') return await monitorReply(request, operation)
         const running = operation.status === 'Running' || operation.status === 'Undoing'
         const body = await operationView({ operation, notes: plane.notes, path: request.path })

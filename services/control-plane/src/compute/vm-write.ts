@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import type { ImageRecord } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import type { Link } from '../arm/access.ts'
 import { refuse, type Problem } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import type { ArmRequest } from '../arm/request.ts'
-import { attachInterface } from '../network/interfaces.ts'
+import { attachInterface, interfaceType } from '../network/interfaces.ts'
 import type { Plane } from '../plane.ts'
 import { guestProblems } from './guest-rules.ts'
 import { resolveImage } from './images.ts'
@@ -41,6 +42,8 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
     model === undefined && read.image !== undefined ? await resolveImage(plane.machine, read.image) : undefined
   if (resolved !== undefined && 'problem' in resolved) problems.push(resolved.problem)
   const image = resolved !== undefined && 'image' in resolved ? resolved.image : undefined
+  // An existing VM keeps its interface and image: there is nothing new to join.
+  if (model === undefined) await plane.access.requireLinked(request.caller, request.path, links(plane, read, image))
   const nics = await Promise.all(read.nics.map(async (nic) => await plane.resources.find(nic.id)))
   const guest = guestProblems(read, { image, nics, vmId: request.path })
   // The image of an existing VM is what it was made from, whatever became of the image since.
@@ -51,6 +54,14 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   if (problems.length > 0) throw refuse(problems)
   if (image === undefined) throw new TypeError('a request without an image is a problem')
   return await create(plane, request, read, image)
+}
+
+/** Interfaces are joined; imported images are their owners', while the reference image is everybody's. */
+function links(plane: Plane, r: VmRequest, image: ImageRecord | undefined): Link[] {
+  const nics = r.nics.map((nic) => ({ id: nic.id, action: `${interfaceType}/join/action` }))
+  if (image?.source !== 'import') return nics
+  const id = `/subscriptions/${plane.subscriptionId}/providers/Strongroom.Machine/images/${image.id}`
+  return [...nics, { id, action: 'Strongroom.Machine/images/read' }]
 }
 
 const imageTarget = 'properties.storageProfile.imageReference'

@@ -1,4 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
+import type { Link } from '../arm/access.ts'
 import type { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
@@ -28,6 +29,21 @@ export const hasAcceleratedNetworking = (nic: Resource): boolean =>
 export function networkInterfaces(plane: Plane): NetworkKind {
   return {
     name: 'networkInterfaces',
+    links(fields) {
+      const properties = fields.object('properties')
+      const reference = (holder: Fields, name: string, type: string): Link[] => {
+        const id = holder.object(name).text('id')
+        return id === undefined ? [] : [{ id, action: `Microsoft.Network/${type}/join/action` }]
+      }
+      const configurations = properties
+        .list('ipConfigurations')
+        .map((configuration) => configuration.object('properties'))
+      return [
+        ...reference(properties, 'networkSecurityGroup', 'networkSecurityGroups'),
+        ...configurations.flatMap((each) => reference(each, 'subnet', 'virtualNetworks/subnets')),
+        ...configurations.flatMap((each) => reference(each, 'publicIPAddress', 'publicIPAddresses')),
+      ]
+    },
     async complete(written) {
       const { tx, id, fields, given, existing } = written
       const properties = fields.object('properties')

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
+import type { Link } from '../arm/access.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { Fields, withoutNulls, type Problem } from '../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -25,6 +26,8 @@ export interface NetworkKind {
   name: string
   /** The properties to store. Problems go to `fields.problems`. */
   complete(o: Written): Promise<Json>
+  /** What the request refers to elsewhere. */
+  links?(fields: Fields): Link[]
   /** @throws ServiceError where something still uses it */
   assertUnused(tx: Db, resource: Resource): Promise<void>
   /** Gives back what the resource held elsewhere. */
@@ -108,7 +111,9 @@ async function put(plane: Plane, kind: NetworkKind, type: string, request: ArmRe
   const location = requireLocation(fields, fields.text('location') ?? group.location)
   const zones = fields.texts('zones')
   const sku = withoutNulls(fields.raw('sku')) as Json | undefined
+  const links = kind.links?.(fields) ?? []
   fields.assertSound()
+  await plane.access.requireLinked(request.caller, request.path, links)
   const { resource, created } = await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, request.path)
     const existing = await plane.resources.find(request.path, tx)
