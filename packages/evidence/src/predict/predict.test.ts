@@ -109,22 +109,41 @@ describe('PCR 4', () => {
     // SpcIndirectDataContent of the signature holds the digest: an oracle that is not ours.
     expect(toHex(boot.certificates)).toContain(digest)
     const started = [await textDigest('Calling EFI Application from Boot Option'), await separatorDigest()]
-    expect(toHex(await predictPcr4(boot))).toBe(toHex(await extendAll([...started, await authenticodeDigest(boot)])))
+    expect(toHex(await predictPcr4({ image: boot, secureBoot: true }))).toBe(
+      toHex(await extendAll([...started, await authenticodeDigest(boot)])),
+    )
   })
 
   it('changes with one byte of any section and not with the signature', async () => {
     const bytes = recorded.boot()
     const boot = parsePe(bytes)
-    const before = toHex(await predictPcr4(boot))
+    const before = toHex(await predictPcr4({ image: boot, secureBoot: true }))
     for (const section of boot.sections) {
       const altered = bytes.slice()
       altered[section.rawOffset] = (altered[section.rawOffset] ?? 0) ^ 1
-      expect(toHex(await predictPcr4(parsePe(altered))), section.name).not.toBe(before)
+      expect(toHex(await predictPcr4({ image: parsePe(altered), secureBoot: true })), section.name).not.toBe(before)
     }
     const resigned = bytes.slice()
     const last = resigned.length - boot.certificates.length + 20
     resigned[last] = (resigned[last] ?? 0) ^ 1
-    expect(toHex(await predictPcr4(parsePe(resigned)))).toBe(before)
+    expect(toHex(await predictPcr4({ image: parsePe(resigned), secureBoot: true }))).toBe(before)
+  })
+
+  it('covers the kernel inside the image too when Secure Boot is off', async () => {
+    const inner = recorded.boot()
+    const outer = parsePe(recorded.boot())
+    const sections = outer.sections.map((section) =>
+      section.name === '.linux' ? { ...section, data: inner } : section,
+    )
+    const image = { ...outer, sections }
+    const steps = [
+      await textDigest('Calling EFI Application from Boot Option'),
+      await separatorDigest(),
+      await authenticodeDigest(image),
+    ]
+    expect(toHex(await predictPcr4({ image, secureBoot: true }))).toBe(toHex(await extendAll(steps)))
+    steps.push(await authenticodeDigest(parsePe(inner)))
+    expect(toHex(await predictPcr4({ image, secureBoot: false }))).toBe(toHex(await extendAll(steps)))
   })
 })
 

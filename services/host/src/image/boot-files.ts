@@ -9,6 +9,7 @@ import {
   predictPcr11,
   predictPcr4,
   predictPcr7,
+  secureBootEnabled,
 } from '@strongroom/evidence'
 import { imageFiles } from './catalog.ts'
 
@@ -35,7 +36,7 @@ export async function dbCertificates(image: ImageRecord): Promise<Uint8Array[]> 
 export async function expectedPcrs(o: { image: ImageRecord; variables: Uint8Array }): Promise<ExpectedPcrs> {
   const boot = parsePe(await readFile(join(dirname(o.image.path), imageFiles.boot)))
   const variables = parseVariableStore(o.variables)
-  const pcr4 = await predictPcr4(boot)
+  const pcr4 = await predictPcr4({ image: boot, secureBoot: secureBootEnabled(variables) })
   const pcr7 = await predictPcr7({ variables, authority: findAuthority(variables, boot) })
   return {
     atUnlock: { 7: pcr7, 11: await predictPcr11(boot, 'enter-initrd') },

@@ -10,6 +10,8 @@ import { findImage, listImages } from './catalog.ts'
 import { importImage } from './import.ts'
 import { withThrowAwayKey } from './signing-key.ts'
 
+const stub = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
+
 let directory: string
 let cacheDir: string
 let certificate: string
@@ -18,7 +20,6 @@ let count = 0
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'strongroom-import-'))
   cacheDir = join(directory, 'cache')
-  await writeFile(join(directory, 'linux'), 'stands for a kernel')
   await writeFile(join(directory, 'os-release'), 'ID=tenant\nVERSION_ID="7.1"\n')
   await writeFile(join(directory, 'root'), Buffer.alloc(1024 ** 2, 7))
   await run({
@@ -26,11 +27,12 @@ beforeAll(async () => {
     args: [
       '/usr/bin/ukify',
       'build',
-      `--linux=${join(directory, 'linux')}`,
+      // Any PE image stands for a kernel.
+      `--linux=${stub}`,
       '--cmdline=quiet',
       `--os-release=@${join(directory, 'os-release')}`,
       '--uname=6.0-tenant',
-      '--stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub',
+      `--stub=${stub}`,
       `--output=${join(directory, 'unsigned.efi')}`,
     ],
   })
@@ -114,6 +116,7 @@ describe('an image that qualifies', () => {
     const on = await expectedPcrs({ image, variables: await readFile(out) })
     await makeUefiVariables({ secureBoot: false, dbCertificates: [], out })
     const off = await expectedPcrs({ image, variables: await readFile(out) })
+    expect(on.atReady[4]).not.toEqual(off.atReady[4])
     expect(on.atUnlock[7]).not.toEqual(off.atUnlock[7])
     expect(on.atUnlock[11]).toEqual(off.atUnlock[11])
     expect(on.atUnlock[11]).not.toEqual(on.atReady[11])

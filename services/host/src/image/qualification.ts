@@ -86,9 +86,18 @@ async function bootRefusals(
   let boot: PeImage
   try {
     boot = parsePe(await readFile(o.bootFile))
+    const kernel = boot.sections.find((section) => section.name === '.linux')
+    if (kernel !== undefined) parsePe(kernel.data)
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error
-    return [refusal('BootFileInvalid', 'a PE32+ image', error.message, 'Install a boot file for x86-64.')]
+    return [
+      refusal(
+        'BootFileInvalid',
+        'a PE32+ image, and one as its kernel',
+        error.message,
+        'Install a boot file for x86-64.',
+      ),
+    ]
   }
   const refusals: ErrorDetail[] = []
   if (!isUnifiedKernelImage(boot)) {
