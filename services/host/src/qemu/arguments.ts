@@ -94,9 +94,9 @@ export function machineArguments(o: MachineOptions): string[] {
     // A guest that powers off stays, paused, until its registers were read; one that reboots goes through the paravisor again.
     '-action',
     'shutdown=pause,reboot=shutdown',
+    // Spawning and sessions are needed for the forwarded addresses (socat); no new privileges come from setpriv.
     '-sandbox',
-    // Spawning is needed for the forwarded addresses (socat).
-    'on,obsolete=deny,elevateprivileges=deny,spawn=allow,resourcecontrol=deny',
+    'on,obsolete=deny,spawn=allow,resourcecontrol=deny',
   ]
 }
 

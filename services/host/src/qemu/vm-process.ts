@@ -30,7 +30,7 @@ export class VmProcess {
     try {
       process = startProgram({
         command: 'setsid',
-        args: ['qemu-system-x86_64', ...machineArguments(o.machine)],
+        args: ['setpriv', '--no-new-privs', '--', 'qemu-system-x86_64', ...machineArguments(o.machine)],
         stdio: ['ignore', log.fd, log.fd],
         dieWithParent: true,
       })

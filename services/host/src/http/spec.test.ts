@@ -1,0 +1,52 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { exampleSpec } from '../testing.ts'
+import { parsePatch, parseSpec } from './spec.ts'
+
+const { vmId } = exampleSpec
+
+describe('specification of a VM on the machine wire', () => {
+  it('is taken as it is', () => {
+    expect(parseSpec(exampleSpec, vmId.toLowerCase())).toEqual(exampleSpec)
+  })
+
+  it('is refused with every field that is wrong at once', () => {
+    const wrong = { ...exampleSpec, name: 'a,b', tee: 'SEV', osProfile: { ...exampleSpec.osProfile, adminUsername: '$(reboot)' } }
+    try {
+      parseSpec(wrong, vmId)
+      expect.unreachable()
+    } catch (error) {
+      const { details } = error as { details: { target: string }[] }
+      expect(details.map(({ target }) => target)).toEqual(['name', 'tee', 'osProfile.adminUsername'])
+    }
+  })
+
+  it.each([
+    ['a key of another site', { guestStateKey: 'https://vault.azure.net/keys/vm/00000000000000000000000000000000' }],
+    ['a provider of another site', { attestationProvider: 'https://evil.example' }],
+    ['a line break in an SSH key', { osProfile: { ...exampleSpec.osProfile, sshPublicKeys: ['ssh-ed25519 A\nssh-ed25519 B'] } }],
+    ['no vTPM', { security: { ...exampleSpec.security, vTpm: false } }],
+    ['disk encryption without Secure Boot', { security: { ...exampleSpec.security, secureBoot: false } }],
+    ['an id that is a path', { vmId: '../../etc' }],
+  ])('is refused with %s', (_name, change) => {
+    expect(() => parseSpec({ ...exampleSpec, ...change }, vmId)).toThrow(expect.objectContaining({ code: 'InvalidInstanceSpec' }))
+  })
+
+  it('refuses a path that names another VM', () => {
+    expect(() => parseSpec(exampleSpec, '00000000-0000-4000-8000-000000000000')).toThrow(/different VMs/)
+  })
+
+  it('refuses any other JSON by name', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(() => parseSpec(value, vmId)).toThrow(expect.objectContaining({ code: 'InvalidInstanceSpec' }))
+      }),
+    )
+  })
+
+  it('takes a change of size alone, and checks it', () => {
+    expect(parsePatch({ size: exampleSpec.size })).toEqual({ size: exampleSpec.size })
+    expect(() => parsePatch({ size: { ...exampleSpec.size, vCPUs: 0 } })).toThrow(/size.vCPUs/)
+    expect(() => parsePatch({ security: { secureBoot: 'no' } })).toThrow(/secureBoot/)
+  })
+})

@@ -1,0 +1,43 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { awaitBoot } from './boot-watch.ts'
+import { diskDidNotUnlock } from './errors.ts'
+
+const never = new Promise<never>(() => {})
+const waiting = { ended: never, ready: never, refused: never, serialLog: '/nonexistent', acceleration: 'tcg' as const }
+
+describe('watch over a boot', () => {
+  it('ends with whichever comes first', async () => {
+    expect(await awaitBoot({ ...waiting, ready: Promise.resolve() })).toEqual({ kind: 'ready' })
+    expect(await awaitBoot({ ...waiting, ended: Promise.resolve({ kind: 'powerOff' }) })).toMatchObject({ kind: 'ended' })
+    expect(await awaitBoot({ ...waiting, limitSeconds: 0.01 })).toEqual({ kind: 'timeout', seconds: 0.01 })
+  })
+
+  it('sees that the firmware refused the boot image, which waits for a key for ever', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'boot-watch-'))
+    try {
+      const serialLog = join(directory, 'serial.log')
+      await writeFile(serialLog, '\u001b[2JBdsDxe: loading Boot0001\r\nBdsDxe: failed to load Boot0001 "UEFI Misc Device" from PciRoot(0x0): Access Denied\r\n')
+      const outcome = await awaitBoot({ ...waiting, serialLog })
+      expect(outcome).toMatchObject({ kind: 'bootLoader' })
+      expect((outcome as { line: string }).line).toContain('Access Denied')
+    } finally {
+      await rm(directory, { recursive: true, force: true })
+    }
+  })
+})
+
+describe('a disk that stayed closed', () => {
+  it('names the register that differed, with both values', () => {
+    const error = diskDidNotUnlock({ sealedTo: { 7: 'aa', 11: 'bb' }, found: { 7: 'cc', 11: 'bb' }, console: [] })
+    expect(error).toMatchObject({ code: 'OsDiskDidNotUnlock', target: 'PCR 7', expected: 'PCR 7 = aa', found: 'PCR 7 = cc' })
+    expect(error.message).toContain('OS disk did not unlock')
+  })
+
+  it('says what the console said where no register differed', () => {
+    const error = diskDidNotUnlock({ sealedTo: { 7: 'aa' }, found: { 7: 'aa' }, console: ['locked'] })
+    expect(error).toMatchObject({ target: 'osDisk', found: 'locked' })
+  })
+})

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest'
+import { machineArguments, type MachineOptions } from './arguments.ts'
+import { fit } from './capacity.ts'
+import { freePort } from './ports.ts'
+
+const options: MachineOptions = {
+  name: 'a,b',
+  vmId: 'F6EDBA93-B1EC-4F77-91E4-027F8E5E0333',
+  acceleration: 'tcg',
+  cpuModel: 'EPYC-Milan',
+  vCPUs: 2,
+  memoryMiB: 2048,
+  firmware: '/run/f,readonly=off',
+  variables: '/run/v',
+  disk: '/state/disk.raw',
+  tpmSocket: '/run/tpm',
+  qmpSocket: '/run/qmp',
+  serialLog: '/state/serial.log',
+  network: { macAddress: '02-53-52-19-EF-25', sshPort: 2222, metadataSocket: '/run/m', proxySocket: '/run/p', tlsPort: 9443 },
+}
+
+describe('QEMU’s arguments', () => {
+  const args = machineArguments(options)
+  const all = args.join(' ')
+
+  it('let no value open an option of its own', () => {
+    expect(args).toContain('guest=a,,b,debug-threads=off')
+    expect(args).toContain('if=pflash,unit=0,format=raw,readonly=on,file=/run/f,,readonly=off')
+  })
+
+  it('keep the guest from the host, except for what is forwarded', () => {
+    const network = args[args.indexOf('-netdev') + 1]!
+    expect(network).toContain('restrict=on')
+    expect(network).toContain('hostfwd=tcp:127.0.0.1:2222-:22')
+    expect(network.match(/guestfwd=/g)).toHaveLength(3)
+  })
+
+  it('keep the firmware’s variables behind SMM and offer no monitor', () => {
+    expect(all).toContain('driver=cfi.pflash01,property=secure,value=on')
+    expect(all).toContain('smm=on')
+    expect(all).toContain('disable_s3=1')
+    expect(all).not.toContain('-monitor')
+  })
+})
+
+describe('what a host bears', () => {
+  const size = { name: 'Standard_DC8as_v5', vCPUs: 8, memoryMiB: 32768 }
+
+  it('is the whole size where there is room, without a word', () => {
+    expect(fit({ size, processors: 16, availableMiB: 200_000 })).toEqual({ vCPUs: 8, memoryMiB: 32768, notices: [] })
+  })
+
+  it('is less where there is none, and says so', () => {
+    const fitted = fit({ size, processors: 2, availableMiB: 9_216 })
+    expect(fitted).toMatchObject({ vCPUs: 2, memoryMiB: 4096 })
+    expect(fitted.notices).toHaveLength(2)
+    expect(fitted.notices[1]).toContain('32768 MiB')
+  })
+})
+
+describe('SSH port of a VM', () => {
+  it('stays where it was as long as nobody else took it', async () => {
+    const port = await freePort()
+    expect(await freePort(port)).toBe(port)
+  })
+})
