@@ -78,6 +78,15 @@ export type VerificationErrorCode =
   | 'PcrSelectionMismatch'
   | 'PcrDigestMismatch'
   | 'EventLogMismatch'
+  // Tokens (RFC 7515, 7517, 7519, 8725)
+  | 'TokenKeyUnknown'
+  | 'TokenKeyNotAllowed'
+  | 'TokenSignatureInvalid'
+  | 'TokenIssuerMismatch'
+  | 'TokenAudienceMismatch'
+  | 'TokenClaimMissing'
+  | 'TokenNotYetValid'
+  | 'TokenExpired'
   // Bindings between pieces of evidence
   | 'BindingMismatch'
 

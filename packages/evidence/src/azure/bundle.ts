@@ -1,0 +1,112 @@
+import { equal } from '../bytes/bytes.ts'
+import { toHex } from '../bytes/hex.ts'
+import type { HashName } from '../eventlog/algorithms.ts'
+import { parseEventLog } from '../eventlog/event-log.ts'
+import { type VerifiedEventLog, verifyEventLog } from '../eventlog/replay.ts'
+import { VerificationError } from '../result/errors.ts'
+import type { TrustAnchors } from '../result/trust-anchors.ts'
+import { parseSnpReport } from '../snp/report.ts'
+import { type SnpChain, type VerifiedSnp, verifySnp } from '../snp/verify.ts'
+import type { TdxCollateral } from '../tdx/collateral.ts'
+import { parseTdxQuote, type TdxQuote } from '../tdx/quote.ts'
+import { parseTdReport, sameTd, type TdReport, verifyTdReportHashes } from '../tdx/td-report.ts'
+import { type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
+import type { TpmPublicKey } from '../tpm/public.ts'
+import { type VerifiedQuote, verifyQuote } from '../tpm/quote.ts'
+import type { TpmSignature } from '../tpm/signature.ts'
+import { type HclReport, parseHclReport, verifyHclBinding } from './hcl-report.ts'
+import { attestationKeyOf, parseRuntimeClaims, requireSameKey, type RuntimeClaims } from './runtime-claims.ts'
+
+/** What vouches for the hardware report inside an HCL report. */
+export type AzureHardware =
+  | { kind: 'SNP'; chain: SnpChain; crl?: Uint8Array }
+  | { kind: 'TDX'; quote: Uint8Array; collateral: TdxCollateral }
+
+/** A quote of the VM's TPM, with all that is claimed of the registers. */
+export interface AzureTpmQuote {
+  /** TPMS_ATTEST. */
+  message: Uint8Array
+  signature: Uint8Array | TpmSignature
+  pcrs: ReadonlyMap<number, Uint8Array>
+  /** `sha256` unless given. */
+  bank?: HashName
+  nonce: Uint8Array
+  /** `binary_bios_measurements`. */
+  eventLog?: Uint8Array
+}
+
+/** Everything that a confidential VM of Azure shows of itself. */
+export interface AzureEvidence {
+  /** Content of NV index 0x01400001. */
+  hclReport: Uint8Array
+  hardware: AzureHardware
+  /** TPM2B_PUBLIC of the attestation key. Where absent, the claims' word is taken that the key is one. */
+  akPublic?: Uint8Array
+  tpmQuote?: AzureTpmQuote
+  anchors: TrustAnchors
+  at: Date
+}
+
+/** One chain: silicon root → hardware report → claims → attestation key → registers → event log. */
+export interface VerifiedAzure {
+  hcl: HclReport
+  claims: RuntimeClaims
+  hardware: { kind: 'SNP'; snp: VerifiedSnp } | { kind: 'TDX'; tdx: VerifiedTdx; tdReport: TdReport }
+  attestationKey: TpmPublicKey
+  tpm?: { quote: VerifiedQuote; log?: VerifiedEventLog }
+}
+
+/**
+ * Verifies an Azure confidential VM's evidence as one bundle: no part counts for itself, each is bound to the one before.
+ * @throws VerificationError BindingMismatch where two parts are of two machines, and those of the parts; ParseError
+ */
+export async function verifyAzureEvidence(o: AzureEvidence): Promise<VerifiedAzure> {
+  const hcl = parseHclReport(o.hclReport)
+  const hardware = await verifyHardware(hcl, o)
+  await verifyHclBinding(hcl)
+  const claims = parseRuntimeClaims(hcl.claims)
+  const attestationKey = attestationKeyOf(claims)
+  if (o.akPublic !== undefined) requireSameKey(o.akPublic, attestationKey)
+  const base = { hcl, claims, hardware, attestationKey }
+  if (o.tpmQuote === undefined) return base
+  const { eventLog, ...signed } = o.tpmQuote
+  const quote = await verifyQuote({ ...signed, akPublic: attestationKey })
+  if (eventLog === undefined) return { ...base, tpm: { quote } }
+  const log = await verifyEventLog({ log: parseEventLog(eventLog), bank: quote.bank, registers: quote.pcrs })
+  return { ...base, tpm: { quote, log } }
+}
+
+async function verifyHardware(hcl: HclReport, o: AzureEvidence): Promise<VerifiedAzure['hardware']> {
+  const { hardware, anchors, at } = o
+  if (hardware.kind !== hcl.reportType) {
+    throw new VerificationError({
+      code: 'BindingMismatch',
+      message: 'The HCL report is of other hardware than what vouches for it',
+      expected: hcl.reportType,
+      found: hardware.kind,
+    })
+  }
+  if (hardware.kind === 'SNP') {
+    const report = parseSnpReport(hcl.hardwareReport)
+    const crl = hardware.crl === undefined ? {} : { crl: hardware.crl }
+    return { kind: 'SNP', snp: await verifySnp({ report, chain: hardware.chain, anchors, at, ...crl }) }
+  }
+  const tdReport = parseTdReport(hcl.hardwareReport)
+  const quote = parseTdxQuote(hardware.quote)
+  const tdx = await verifyTdx({ quote, collateral: hardware.collateral, anchors, at })
+  await requireSameTd(quote, tdReport)
+  return { kind: 'TDX', tdx, tdReport }
+}
+
+/** A TDREPORT has no signature: it is worth what a quote of the same TD, with the same report data, says. @throws VerificationError */
+export async function requireSameTd(quote: TdxQuote, report: TdReport): Promise<void> {
+  await verifyTdReportHashes(report)
+  if (sameTd(quote.body, report.body) && equal(quote.body.reportData, report.body.reportData)) return
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'Quote and TDREPORT are of two TDs, or bind other claims',
+    subject: 'TDREPORT',
+    expected: `MRTD ${toHex(quote.body.mrTd)}, report data ${toHex(quote.body.reportData)}`,
+    found: `MRTD ${toHex(report.body.mrTd)}, report data ${toHex(report.body.reportData)}`,
+  })
+}

@@ -1,0 +1,92 @@
+import { equal } from '../bytes/bytes.ts'
+import { fromHex, toHex } from '../bytes/hex.ts'
+import { ParseError, VerificationError } from '../result/errors.ts'
+import { readJsonObject } from '../tokens/json.ts'
+import { isAttestationKey, parseTpm2bPublic, tpmKeyFromJwk, type TpmPublicKey } from '../tpm/public.ts'
+
+/** Name of the attestation key among the claims' keys. */
+const attestationKeyId = 'HCLAkPub'
+
+/** What the paravisor had the hardware bind: its keys and the VM's configuration (OpenVMM `runtime_claims`). */
+export interface RuntimeClaims {
+  /** The exact bytes. */
+  raw: Uint8Array
+  keys: readonly Readonly<Record<string, unknown>>[]
+  /** `secure-boot`, `tpm-enabled`, `vmUniqueId` and others; older paravisors write fewer. */
+  configuration: Readonly<Record<string, unknown>>
+  /** What the guest had bound through NV index 0x01400002: 64 bytes, absent from older paravisors. */
+  userData: Uint8Array | undefined
+}
+
+/** Reads runtime claims; one name may occur once. @throws ParseError Missing, InvalidValue, InvalidEncoding, Duplicate */
+export function parseRuntimeClaims(bytes: Uint8Array): RuntimeClaims {
+  const claims = readJsonObject(bytes, 'runtime claims')
+  const keys = claims['keys']
+  if (!Array.isArray(keys) || keys.length > 16) {
+    throw new ParseError({ code: 'Missing', message: 'Runtime claims have no keys', expected: 'at most 16 keys' })
+  }
+  const configuration = claims['vm-configuration'] ?? {}
+  if (typeof configuration !== 'object' || Array.isArray(configuration)) {
+    throw new ParseError({ code: 'InvalidValue', message: 'Runtime claims: vm-configuration is no object' })
+  }
+  const text = claims['user-data']
+  if (text !== undefined && typeof text !== 'string') {
+    throw new ParseError({ code: 'InvalidValue', message: 'Runtime claims: user-data is no text' })
+  }
+  return {
+    raw: bytes,
+    keys: keys.map((key: unknown) => {
+      if (typeof key !== 'object' || key === null || Array.isArray(key)) {
+        throw new ParseError({ code: 'InvalidValue', message: 'Runtime claims: an entry of keys is no key' })
+      }
+      return key as Record<string, unknown>
+    }),
+    configuration: configuration as Record<string, unknown>,
+    userData: text === undefined || text === '' ? undefined : fromHex(text.toLowerCase()),
+  }
+}
+
+/** The one attestation key that the claims name. @throws ParseError Missing, Duplicate, UnknownType */
+export function attestationKeyOf(claims: RuntimeClaims): TpmPublicKey {
+  const named = claims.keys.filter((key) => key['kid'] === attestationKeyId)
+  const [key] = named
+  if (key === undefined) throw new ParseError({ code: 'Missing', message: `Runtime claims have no ${attestationKeyId}` })
+  if (named.length > 1) {
+    throw new ParseError({ code: 'Duplicate', message: `Runtime claims have ${attestationKeyId} more than once` })
+  }
+  return tpmKeyFromJwk(key)
+}
+
+/**
+ * Checks that a TPM's public area is an attestation key's, and is the key that the claims bind.
+ * @throws VerificationError TpmKeyNotAllowed, BindingMismatch; ParseError
+ */
+export function requireSameKey(akPublic: Uint8Array, claimed: TpmPublicKey): void {
+  const area = parseTpm2bPublic(akPublic)
+  if (!isAttestationKey(area)) {
+    throw new VerificationError({
+      code: 'TpmKeyNotAllowed',
+      message: 'The key may sign what the TPM did not make',
+      expected: 'restricted, signing, fixed to its TPM',
+      found: `attributes 0x${area.attributes.toString(16)}`,
+    })
+  }
+  const { key } = area
+  const same =
+    key.kind === 'rsa' &&
+    claimed.kind === 'rsa' &&
+    equal(key.modulus, claimed.modulus) &&
+    key.exponent === claimed.exponent
+  if (same) return
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'The attestation key is not the one that the hardware bound',
+    expected: describeKey(claimed),
+    found: describeKey(key),
+  })
+}
+
+/** Short form of a key, for people. */
+export function describeKey(key: TpmPublicKey): string {
+  return key.kind === 'rsa' ? `RSA-${key.modulus.length * 8} ${toHex(key.modulus).slice(0, 32)}…` : `${key.curve} ${toHex(key.x)}`
+}

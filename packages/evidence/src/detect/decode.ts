@@ -1,0 +1,44 @@
+import { fromBase64 } from '../bytes/base64.ts'
+import { fromHex } from '../bytes/hex.ts'
+import { ParseError } from '../result/errors.ts'
+import { binaryKind, readBincodeQuote } from './binary.ts'
+import type { Piece } from './piece.ts'
+import { readAttestationMessage } from './protobuf.ts'
+
+/** Pieces that bytes are; undefined for text and for what is not known. */
+export function detectBinary(name: string, bytes: Uint8Array): Piece[] | undefined {
+  const kind = binaryKind(bytes)
+  if (kind === 'certificate') return [{ name, kind: 'certificates', certificates: splitDer(bytes) }]
+  if (kind !== undefined) return [{ name, kind, bytes }]
+  const quote = readBincodeQuote(name, bytes)
+  return quote === undefined ? readAttestationMessage(name, bytes) : [quote]
+}
+
+/** Certificates one after the other, as some tools write chains. What is left over stays with the last, to be refused. */
+function splitDer(bytes: Uint8Array): Uint8Array[] {
+  const certificates: Uint8Array[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const size = bytes[at] === 0x30 && bytes[at + 1] === 0x82 ? 4 + (bytes[at + 2] ?? 0) * 256 + (bytes[at + 3] ?? 0) : 0
+    const next = at + size
+    const more = size > 0 && next < bytes.length && bytes[next] === 0x30 && bytes[next + 1] === 0x82
+    certificates.push(bytes.subarray(at, more ? next : bytes.length))
+    at = more ? next : bytes.length
+  }
+  return certificates
+}
+
+/** Hexadecimal, or base64 in either alphabet, with or without padding. */
+export function decodeText(text: string): Uint8Array | undefined {
+  const compact = text.replace(/\s+/g, '')
+  try {
+    const hex = compact.replace(/^0x/, '')
+    if (/^[0-9a-fA-F]+$/.test(hex) && hex.length % 2 === 0) return fromHex(hex.toLowerCase())
+    if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(compact)) return undefined
+    const plain = compact.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
+    return fromBase64(plain + '='.repeat((4 - (plain.length % 4)) % 4))
+  } catch (error) {
+    if (error instanceof ParseError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,81 @@
+import { ParseError } from '../result/errors.ts'
+import { parseJws } from '../tokens/jws.ts'
+import { parsePem } from '../x509/pem.ts'
+import { decodeText, detectBinary } from './decode.ts'
+import { detectJson } from './json.ts'
+import type { Piece } from './piece.ts'
+
+/** Larger than any log with room to spare. */
+const maximumLength = 32 * 1024 * 1024
+/** Base64 in JSON in base64 occurs; more does not. */
+const maximumDepth = 4
+
+/**
+ * Says what a file is, and takes it apart where it is a container: PEM, hexadecimal or base64 text, JSON of the tools that
+ * collect evidence, or this project's own stored boots. Reads nothing closely and judges nothing.
+ * @returns at least one piece; `unknown` for a file that is nothing known
+ */
+export function detect(name: string, bytes: Uint8Array): Piece[] {
+  return detectAt(name, bytes, 0)
+}
+
+function detectAt(name: string, bytes: Uint8Array, depth: number): Piece[] {
+  if (bytes.length === 0) return [{ name, kind: 'unknown', reason: 'The file is empty' }]
+  if (bytes.length > maximumLength) return [{ name, kind: 'unknown', reason: 'The file is too large' }]
+  const known = detectBinary(name, bytes)
+  if (known !== undefined) return known
+  const text = asText(bytes)
+  if (text !== undefined && depth < maximumDepth) {
+    const pieces = detectText(name, text, depth)
+    if (pieces.length > 0) return pieces
+  }
+  if ([256, 384, 512].includes(bytes.length)) return [{ name, kind: 'signature', bytes }]
+  return [{ name, kind: 'unknown', reason: 'It is nothing that this program knows' }]
+}
+
+/** Text of a file in UTF-8 without control characters; undefined for other bytes. */
+function asText(bytes: Uint8Array): string | undefined {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\0$/, '').trim()
+    // oxlint-disable-next-line no-control-regex -- control characters are meant
+    return text === '' || /[\u0000-\u0008\u000e-\u001f]/.test(text.slice(0, 4096)) ? undefined : text
+  } catch {
+    return undefined
+  }
+}
+
+/** Pieces inside a text; none where it is nothing known. */
+function detectText(name: string, text: string, depth: number): Piece[] {
+  if (text.includes('-----BEGIN ')) return detectPem(name, text)
+  if (text.startsWith('{') || text.startsWith('[')) return detectJson(name, text, depth + 1, { detectAt, detectText })
+  if (text.startsWith('eyJ') && text.includes('.')) return [{ name, kind: isCertified(text) ? 'release' : 'token', text }]
+  const decoded = decodeText(text)
+  if (decoded === undefined) return []
+  return detectAt(name, decoded, depth + 1).filter((piece) => piece.kind !== 'unknown')
+}
+
+/** A token that brings certificates and names no key set. */
+function isCertified(text: string): boolean {
+  try {
+    return Array.isArray(parseJws(text).header['x5c'])
+  } catch (error) {
+    if (error instanceof ParseError) return false
+    throw error
+  }
+}
+
+function detectPem(name: string, text: string): Piece[] {
+  const pieces: Piece[] = []
+  try {
+    if (text.includes('-----BEGIN CERTIFICATE-----')) {
+      pieces.push({ name, kind: 'certificates', certificates: parsePem(text) })
+    }
+    if (text.includes('-----BEGIN X509 CRL-----')) {
+      for (const bytes of parsePem(text, 'X509 CRL')) pieces.push({ name, kind: 'crl', bytes })
+    }
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error
+    return [{ name, kind: 'unknown', reason: `The PEM text is damaged: ${error.message}` }]
+  }
+  return pieces
+}

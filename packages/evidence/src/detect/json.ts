@@ -1,0 +1,148 @@
+import { utf8 } from '../bytes/bytes.ts'
+import { bareSignature } from './binary.ts'
+import { decodeText, detectBinary } from './decode.ts'
+import type { Piece } from './piece.ts'
+import { encodeSnpReport } from './snp-json.ts'
+
+const maximumDepth = 16
+/** Shorter texts are names and digests, not evidence. */
+const minimumLength = 48
+
+type Members = Record<string, unknown>
+
+/** How what stands inside a JSON text is detected in its turn. */
+export interface InnerDetector {
+  detectAt(name: string, bytes: Uint8Array, depth: number): Piece[]
+  detectText(name: string, text: string, depth: number): Piece[]
+}
+
+/**
+ * Pieces inside a JSON text, wherever they stand: evidence of trustee, attestation-rs, dcap-qvl, go-attestation and Azure's
+ * services, Intel's answers, key sets, and stored boots. Values are found by what they are, not by their names.
+ */
+export function detectJson(name: string, text: string, depth: number, inner: InnerDetector): Piece[] {
+  // A text that Intel signed must stay as it is.
+  if (/^\{\s*"tcbInfo"/.test(text)) return [{ name, kind: 'tcb-info', text }]
+  if (/^\{\s*"enclaveIdentity"/.test(text)) return [{ name, kind: 'qe-identity', text }]
+  let value: unknown
+  try {
+    value = JSON.parse(text) as unknown
+  } catch {
+    return [{ name, kind: 'unknown', reason: 'It begins like JSON and is none' }]
+  }
+  const members = value as Members
+  if (Array.isArray(members['keys']) && members['vm-configuration'] !== undefined) {
+    return [{ name, kind: 'runtime-claims', bytes: utf8(text) }]
+  }
+  const pieces: Piece[] = []
+  walk({ name, depth, inner }, value, 0, pieces)
+  return pieces
+}
+
+interface Place {
+  name: string
+  depth: number
+  inner: InnerDetector
+}
+
+function walk(place: Place, value: unknown, level: number, pieces: Piece[]): void {
+  if (level > maximumDepth) return
+  if (typeof value === 'string') pieces.push(...fromString(place, value))
+  else if (Array.isArray(value)) {
+    const bytes = byteArray(value)
+    if (bytes !== undefined) pieces.push(...(detectBinary(place.name, bytes) ?? []))
+    else for (const [index, item] of value.entries()) walk(inside(place, String(index)), item, level + 1, pieces)
+  } else if (typeof value === 'object' && value !== null) walkObject(place, value as Members, level, pieces)
+}
+
+function inside(place: Place, member: string): Place {
+  return { ...place, name: `${place.name} ${member}` }
+}
+
+function walkObject(place: Place, members: Members, level: number, pieces: Piece[]): void {
+  const taken = new Set<string>()
+  const take = (piece: Piece | undefined, ...names: string[]): void => {
+    if (piece === undefined) return
+    pieces.push(piece)
+    for (const name of names) taken.add(name)
+  }
+  if (isKeySet(members['keys'])) take({ name: place.name, kind: 'jwks', value: { keys: members['keys'] } }, 'keys')
+  take(quoteOf(place, members, ['message', 'signature']), 'message', 'signature', 'pcrs')
+  take(quoteOf(place, members, ['quoteMessage', 'quoteSignature']), 'quoteMessage', 'quoteSignature', 'pcrs', 'eventLog')
+  take(signedText(place, members, 'tcb-info', 'tcbInfo', 'tcb_info'), 'tcb_info', 'tcb_info_signature')
+  take(signedText(place, members, 'qe-identity', 'enclaveIdentity', 'qe_identity'), 'qe_identity', 'qe_identity_signature')
+  const report = encodeSnpReport(members)
+  if (report !== undefined) {
+    pieces.push({ name: place.name, kind: 'snp-report', bytes: report })
+    return
+  }
+  for (const [name, value] of Object.entries(members)) {
+    if (!taken.has(name)) walk(inside(place, name), value, level + 1, pieces)
+  }
+}
+
+function isKeySet(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every((key) => typeof (key as Members | null)?.['kty'] === 'string')
+}
+
+/** A TPM quote in members: bytes as hexadecimal, base64 or lists of numbers; registers as a list or by number. */
+function quoteOf(place: Place, members: Members, names: readonly [string, string]): Piece | undefined {
+  const message = bytesOf(members[names[0]])
+  const signature = bytesOf(members[names[1]])
+  if (message === undefined || signature === undefined || message[0] !== 0xff || message[1] !== 0x54) return undefined
+  const registers = members['pcrs']
+  const pcrs = new Map<number, Uint8Array>()
+  for (const [index, value] of Object.entries((registers ?? {}) as Members)) {
+    const digest = bytesOf(value)
+    if (digest !== undefined) pcrs.set(Number(index), digest)
+  }
+  const nonce = bytesOf(members['nonce'])
+  const eventLog = bytesOf(members['eventLog'])
+  const structured = signature[0] === 0 && (signature[1] ?? 0) >= 0x14 && (signature[1] ?? 0) <= 0x18
+  return {
+    name: place.name,
+    kind: 'tpm-quote',
+    message,
+    signature: structured ? signature : bareSignature(signature),
+    pcrs,
+    ...(nonce === undefined ? {} : { nonce }),
+    ...(eventLog === undefined ? {} : { eventLog }),
+  }
+}
+
+/** Intel's text and its signature kept apart, put together as they were sent. */
+function signedText(
+  place: Place,
+  members: Members,
+  kind: 'tcb-info' | 'qe-identity',
+  member: string,
+  name: string,
+): Piece | undefined {
+  const [body, signature] = [members[name], members[`${name}_signature`]]
+  if (typeof body !== 'string' || typeof signature !== 'string' || !/^[0-9a-fA-F]*$/.test(signature)) return undefined
+  return { name: `${place.name} ${name}`, kind, text: `{"${member}":${body},"signature":"${signature}"}` }
+}
+
+function fromString(place: Place, text: string): Piece[] {
+  if (text.length < minimumLength || place.depth > 4) return []
+  const marked = text.includes('-----BEGIN ') || /^\s*[{[]/.test(text) || text.startsWith('eyJ')
+  if (marked) {
+    const found = place.inner.detectText(place.name, text.trim(), place.depth).filter((piece) => piece.kind !== 'unknown')
+    if (found.length > 0) return found
+  }
+  const bytes = decodeText(text)
+  if (bytes === undefined) return []
+  const found = place.inner.detectAt(place.name, bytes, place.depth + 1)
+  return found.filter((piece) => piece.kind !== 'unknown' && piece.kind !== 'signature')
+}
+
+function bytesOf(value: unknown): Uint8Array | undefined {
+  if (typeof value === 'string') return value === '' ? new Uint8Array() : decodeText(value)
+  return Array.isArray(value) ? byteArray(value, 0) : undefined
+}
+
+function byteArray(value: readonly unknown[], minimum = minimumLength): Uint8Array | undefined {
+  if (value.length < minimum) return undefined
+  const good = value.every((byte) => typeof byte === 'number' && Number.isInteger(byte) && byte >= 0 && byte <= 255)
+  return good ? Uint8Array.from(value as number[]) : undefined
+}

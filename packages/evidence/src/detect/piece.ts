@@ -1,0 +1,44 @@
+import type { TpmSignature } from '../tpm/signature.ts'
+
+/** Kinds of evidence whose bytes say what they are. */
+export const binaryKinds = [
+  'snp-report',
+  'tdx-quote',
+  'td-report',
+  'hcl-report',
+  'event-log',
+  'tpm-attest',
+  'tpm-signature',
+  'tpm-public',
+  'crl',
+] as const
+export type BinaryKind = (typeof binaryKinds)[number]
+
+/** One piece of evidence, found in a file or inside a container in it. `name` says where: the file, then the place in it. */
+export type Piece = { name: string } & (
+  | { kind: BinaryKind; bytes: Uint8Array }
+  /** DER, in the order of the file. */
+  | { kind: 'certificates'; certificates: readonly Uint8Array[] }
+  /** Unchanged: a signature covers the text. */
+  | { kind: 'tcb-info' | 'qe-identity'; text: string }
+  /** `token` is a JWT of an issuer with a key set; `release` brings its certificates. */
+  | { kind: 'token' | 'release'; text: string }
+  | { kind: 'jwks'; value: unknown }
+  | {
+      kind: 'tpm-quote'
+      message: Uint8Array
+      signature: Uint8Array | TpmSignature
+      pcrs: ReadonlyMap<number, Uint8Array>
+      bank?: 'sha1' | 'sha256' | 'sha384' | 'sha512'
+      nonce?: Uint8Array
+      eventLog?: Uint8Array
+      akPublic?: Uint8Array
+    }
+  | { kind: 'runtime-claims'; bytes: Uint8Array }
+  /** A signature without a name for its scheme. */
+  | { kind: 'signature'; bytes: Uint8Array }
+  | { kind: 'unknown'; reason: string }
+)
+
+export type PieceKind = Piece['kind']
+export type PieceOf<K extends PieceKind> = Extract<Piece, { kind: K }>

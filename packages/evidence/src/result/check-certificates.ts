@@ -1,0 +1,98 @@
+import { toHex } from '../bytes/hex.ts'
+import { readEndorsement } from '../snp/endorse.ts'
+import { describeTcb } from '../snp/tcb.ts'
+import { requireCurrent, verifySignedText } from '../tdx/collateral.ts'
+import { parseQeIdentity, type QeIdentity } from '../tdx/qe-identity.ts'
+import { splitSignedJson } from '../tdx/signed-json.ts'
+import { parseTcbInfo, type TcbInfo } from '../tdx/tcb-info.ts'
+import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import { type Crl, parseCrl, verifyCrl } from '../x509/crl.ts'
+import { describeName } from '../x509/name.ts'
+import { verifyPath } from '../x509/path.ts'
+import type { Check } from './check.ts'
+import { Checklist } from './checklist.ts'
+import type { TrustAnchor } from './trust-anchors.ts'
+
+/** Judges a chain, leaf first; the leaf may be an authority or the root itself. */
+export async function checkCertificates(o: { chain: readonly Uint8Array[]; anchors: readonly TrustAnchor[]; at: Date; crls?: readonly Uint8Array[] }): Promise<Check> {
+  const list = new Checklist()
+  const chain = await list.run(
+    'certificates.format',
+    [],
+    () => o.chain.map((der) => parseCertificate(der)),
+    (certificates) => certificates.map((certificate) => describeName(certificate.subject)).join(' ← '),
+  )
+  await list.run(
+    'certificates.path',
+    [chain],
+    (given: Certificate[]) => verifyPath({ chain: given, anchors: o.anchors, at: o.at, leafMayBeCa: true, crls: (o.crls ?? []).map((der) => parseCrl(der)) }),
+    () => `until ${chain?.map((certificate) => certificate.notAfter).reduce((left, right) => (left < right ? left : right)).toISOString()}`,
+  )
+  if (/^SEV-V[CL]EK$/.test(chain?.[0]?.subject.commonName ?? '')) {
+    await list.run('certificates.endorsement', [chain], (given: Certificate[]) => readEndorsement(given[0] as Certificate), (endorsement) => `${endorsement.signer} of ${endorsement.productName}, ${describeTcb(endorsement.tcb)}`)
+  }
+  return list.all('certificates')
+}
+
+/**
+ * Judges a revocation list.
+ * @param o.issuerChain chain of the list's issuer, issuer first; absent: whose list it is cannot be judged
+ */
+export async function checkCrl(o: { crl: Uint8Array; issuerChain?: readonly Uint8Array[]; anchors: readonly TrustAnchor[]; at: Date }): Promise<Check> {
+  const list = new Checklist()
+  const crl = await list.run(
+    'crl.format',
+    [],
+    () => parseCrl(o.crl),
+    (parsed) => `${describeName(parsed.issuer)}, ${parsed.revoked.size} revoked, ${parsed.thisUpdate.toISOString()} to ${parsed.nextUpdate?.toISOString() ?? 'no end'}`,
+  )
+  if (o.issuerChain === undefined) list.skip('crl.signature', 'The certificate of its issuer was not given')
+  else {
+    await list.run('crl.signature', [crl, o.issuerChain], async (parsed: Crl, ders: readonly Uint8Array[]) => {
+      const chain = ders.map((der) => parseCertificate(der))
+      await verifyPath({ chain, anchors: o.anchors, at: o.at, leafMayBeCa: true })
+      await verifyCrl({ crl: parsed, issuer: chain[0] as Certificate, at: o.at })
+    })
+  }
+  return list.all('crl')
+}
+
+function parserOf(member: SignedText['member']): (body: string) => TcbInfo | QeIdentity {
+  return member === 'tcbInfo' ? parseTcbInfo : parseQeIdentity
+}
+
+/** A text that Intel's service signed. */
+export interface SignedText {
+  member: 'tcbInfo' | 'enclaveIdentity'
+  text: string
+}
+
+/**
+ * Judges TCB info or an enclave identity by itself.
+ * @param o.issuerChainPem absent: whose words they are cannot be judged
+ * @param o.rootCrl absent: revocation is not looked at
+ */
+export async function checkCollateral(
+  o: SignedText & { issuerChainPem?: string; rootCrl?: Uint8Array; anchors: readonly TrustAnchor[]; at: Date },
+): Promise<Check> {
+  const list = new Checklist()
+  const { member, text, at, anchors } = o
+  const found = await list.run(
+    'collateral.format',
+    [],
+    () => {
+      const { body } = splitSignedJson(text, member)
+      return parserOf(member)(body)
+    },
+    (parsed) => `${'fmspc' in parsed ? `FMSPC ${toHex(parsed.fmspc)}` : 'TD quoting enclave'}, evaluation ${parsed.tcbEvaluationDataNumber}`,
+  )
+  if (o.issuerChainPem === undefined || o.rootCrl === undefined) {
+    list.skip('collateral.signature', `${o.issuerChainPem === undefined ? 'The certificates of its signer' : 'The root’s revocation list'} was not given`)
+  } else {
+    await list.run('collateral.signature', [found, o.issuerChainPem, o.rootCrl], async (_, issuerChainPem: string, rootCrl: Uint8Array) => {
+      await verifySignedText({ text, member, issuerChainPem, anchors, crls: [parseCrl(rootCrl)], at, read: parserOf(member) })
+    })
+  }
+  await list.run('collateral.time', [found], (parsed: { issueDate: Date; nextUpdate: Date }) => requireCurrent({ ...parsed, at, subject: member }))
+  return list.all('collateral')
+}

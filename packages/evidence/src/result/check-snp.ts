@@ -1,0 +1,172 @@
+import { concat, equal, isZero, reversed } from '../bytes/bytes.ts'
+import { toHex } from '../bytes/hex.ts'
+import { appraiseSnp, type SnpPolicy } from '../snp/appraise.ts'
+import { readEndorsement, type SnpEndorsement } from '../snp/endorse.ts'
+import { productOfCpu } from '../snp/products.ts'
+import { parseSnpReport, type SnpReport } from '../snp/report.ts'
+import { decodeTcb, describeTcb } from '../snp/tcb.ts'
+import { type SnpChain, type VerifiedSnp, verifySnp } from '../snp/verify.ts'
+import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import { type Crl, parseCrl } from '../x509/crl.ts'
+import { describeName, sameName } from '../x509/name.ts'
+import { verifyPath } from '../x509/path.ts'
+import { verifyRawEcdsa } from '../x509/public-key.ts'
+import { appraised, type Checked } from './check.ts'
+import { Checklist } from './checklist.ts'
+import { VerificationError, type VerificationErrorCode } from './errors.ts'
+import type { TrustAnchors } from './trust-anchors.ts'
+
+interface Chain {
+  leaf: Certificate
+  ask: Certificate
+  ark: Certificate
+}
+
+/**
+ * Judges an SNP report check by check, also after the first fault, so that a person sees all of them. The verdict is the
+ * verifier's: the tree passes only where `verifySnp` and every single check agree.
+ * @param o.chain absent: the report is read and nothing else can be judged
+ * @param o.crl absent: revocation is not looked at
+ * @param o.policy absent: content is not appraised
+ */
+export async function checkSnp(o: {
+  report: Uint8Array
+  chain?: SnpChain
+  crl?: Uint8Array
+  anchors: TrustAnchors
+  at: Date
+  policy?: SnpPolicy
+}): Promise<Checked<VerifiedSnp>> {
+  const list = new Checklist()
+  const report = await list.run('snp.format', [], () => parseSnpReport(o.report), (r) => `version ${r.version}`)
+  const chain = await checkChain(list, o)
+  const endorsement = await list.run('snp.endorsement', [chain], ({ leaf }: Chain) => endorsementOf(leaf), describeEndorsement)
+  await list.run('snp.chain.product', [chain, endorsement], requireProduct)
+  await list.run('snp.signingKey', [report, endorsement], requireSigner, () => report?.signingKey ?? '')
+  await list.run('snp.product', [report, endorsement], requireCpu)
+  await list.run('snp.tcb', [report, endorsement], requireTcb, (tcb) => tcb)
+  await list.run('snp.chip', [report, endorsement], requireChip, (id) => id)
+  await list.run('snp.signature', [report, chain], requireSignature)
+  let value: VerifiedSnp | undefined
+  if (list.whole) {
+    value = await list.run('snp.verifier', [report, o.chain], (parsed: SnpReport, given: SnpChain) =>
+      verifySnp({ report: parsed, chain: given, anchors: o.anchors, at: o.at, ...(o.crl === undefined ? {} : { crl: o.crl }) }),
+    )
+  }
+  const { policy } = o
+  if (value !== undefined && policy !== undefined) list.add(appraised('snp.policy', appraiseSnp(value, policy)))
+  else list.skip('snp.policy', policy === undefined ? 'No policy was given' : 'The report is not verified', { optional: policy === undefined })
+  return { check: list.all('snp'), value }
+}
+
+async function checkChain(
+  list: Checklist,
+  o: { chain?: SnpChain; crl?: Uint8Array; anchors: TrustAnchors; at: Date },
+): Promise<Chain | undefined> {
+  const { anchors, at } = o
+  if (o.chain === undefined) list.skip('snp.chain.format', 'The certificates VCEK (or VLEK), ASK and ARK were not given')
+  const chain =
+    o.chain &&
+    (await list.run(
+      'snp.chain.format',
+      [o.chain],
+      (given: SnpChain): Chain => ({
+        leaf: parseCertificate(given.vcek),
+        ask: parseCertificate(given.ask),
+        ark: parseCertificate(given.ark),
+      }),
+    ))
+  const certificates = chain && [chain.leaf, chain.ask, chain.ark]
+  await list.run(
+    'snp.chain.path',
+    [certificates],
+    (given: Certificate[]) => verifyPath({ chain: given, anchors: anchors.amd, at }),
+    () => chain?.ark.subject.commonName ?? '',
+  )
+  if (o.crl === undefined) {
+    list.skip('snp.chain.revocation', 'No revocation list was given', { optional: true })
+  } else {
+    await list.run(
+      'snp.chain.revocation',
+      [chain, o.crl],
+      ({ leaf, ask, ark }: Chain, der: Uint8Array) => {
+        const crl = parseCrl(der)
+        requireCrlOf(crl, ark)
+        return verifyPath({ chain: [leaf, ask, ark], anchors: anchors.amd, at, crls: [crl] })
+      },
+    )
+  }
+  return chain
+}
+
+function requireCrlOf(crl: Crl, ark: Certificate): void {
+  if (sameName(crl.issuer, ark.subject)) return
+  refuse('CrlIssuerMismatch', 'Revocation list is not the root’s', describeName(ark.subject), describeName(crl.issuer))
+}
+
+function endorsementOf(leaf: Certificate): SnpEndorsement {
+  try {
+    return readEndorsement(leaf)
+  } catch (cause) {
+    throw new VerificationError({
+      code: 'EndorsementInvalid',
+      message: cause instanceof Error ? cause.message : 'The certificate is no endorsement',
+      cause,
+    })
+  }
+}
+
+function describeEndorsement(endorsement: SnpEndorsement): string {
+  return `${endorsement.signer} of ${endorsement.productName}, ${describeTcb(endorsement.tcb)}`
+}
+
+function requireProduct({ ask, ark }: Chain, { product, signer }: SnpEndorsement): void {
+  const expected = [signer === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`, `ARK-${product}`].join(', ')
+  const found = `${ask.subject.commonName}, ${ark.subject.commonName}`
+  if (found !== expected) refuse('ProductMismatch', 'Chain belongs to another product', expected, found)
+}
+
+function requireSigner(report: SnpReport, { signer }: SnpEndorsement): void {
+  if (report.signingKey !== signer) refuse('SigningKeyMismatch', 'Report names another kind of key', signer, report.signingKey)
+}
+
+function requireCpu({ cpu }: SnpReport, { product }: SnpEndorsement): void {
+  const found = cpu === undefined ? (product === 'Turin' ? undefined : product) : productOfCpu(cpu)
+  if (found === product) return
+  const identity = cpu === undefined ? 'none' : `family ${cpu.family}, model ${cpu.model}, stepping ${cpu.stepping}`
+  refuse('ProductMismatch', 'Report comes from another product', product, identity)
+}
+
+function requireTcb(report: SnpReport, { product, tcb }: SnpEndorsement): string {
+  const expected = describeTcb(tcb)
+  const found = describeTcb(decodeTcb(report.reportedTcb, product))
+  if (found !== expected) refuse('TcbMismatch', 'Reported TCB is not the endorsed one', expected, found)
+  return found
+}
+
+function requireChip(report: SnpReport, { hardwareId, providerId }: SnpEndorsement): string {
+  if (hardwareId === undefined) return `provider ${providerId}`
+  const same = equal(report.chipId.subarray(0, hardwareId.length), hardwareId)
+  if (!same || !isZero(report.chipId.subarray(hardwareId.length))) {
+    refuse('ChipMismatch', 'Report comes from another chip', toHex(hardwareId), toHex(report.chipId))
+  }
+  return `chip ${toHex(hardwareId).slice(0, 32)}…`
+}
+
+async function requireSignature(report: SnpReport, { leaf }: Chain): Promise<void> {
+  const key = leaf.publicKey
+  if (key.kind !== 'EC' || key.curve !== 'P-384') {
+    return refuse('AlgorithmNotAllowed', 'Signing key is not on P-384', 'P-384', key.kind)
+  }
+  const signature = concat(reversed(report.signatureR), reversed(report.signatureS))
+  if (await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data: report.signed })) return
+  throw new VerificationError({
+    code: 'ReportSignatureInvalid',
+    message: 'Report is not signed by the endorsed key',
+    subject: 'SNP report',
+  })
+}
+
+function refuse(code: VerificationErrorCode, message: string, expected: string, found: string): never {
+  throw new VerificationError({ code, message, subject: 'SNP report', expected, found })
+}

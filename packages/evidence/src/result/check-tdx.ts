@@ -1,0 +1,130 @@
+import { concat, equal } from '../bytes/bytes.ts'
+import { digest } from '../bytes/digest.ts'
+import { fromHex, toHex } from '../bytes/hex.ts'
+import { appraiseTdx, type TdxPolicy } from '../tdx/appraise.ts'
+import type { TdxCollateral } from '../tdx/collateral.ts'
+import { type PckExtension, readPckExtension } from '../tdx/pck.ts'
+import { parseTdxQuote, type TdxQuote } from '../tdx/quote.ts'
+import { type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
+import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import { verifyPath } from '../x509/path.ts'
+import { parsePublicKey, type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
+import { appraised, type Checked } from './check.ts'
+import { checkPlatform } from './check-tdx-platform.ts'
+import { Checklist } from './checklist.ts'
+import { VerificationError, type VerificationErrorCode } from './errors.ts'
+import type { TrustAnchors } from './trust-anchors.ts'
+
+const intelQeVendorId = fromHex('939a7233f79c4ca9940a0db3957f0607')
+/** SubjectPublicKeyInfo of a P-256 key up to the point (RFC 5480). */
+const p256SpkiPrefix = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420004')
+
+/**
+ * Judges a TD quote check by check, also after the first fault. The verdict is the verifier's: the tree passes only where
+ * `verifyTdx` and every single check agree. What part of the collateral is absent is skipped, and there is no verdict.
+ * @param o.policy absent: the platform's status and the TD's content are shown and not appraised
+ */
+export async function checkTdx(o: {
+  quote: Uint8Array
+  collateral?: Partial<TdxCollateral>
+  anchors: TrustAnchors
+  at: Date
+  policy?: TdxPolicy
+}): Promise<Checked<VerifiedTdx>> {
+  const { at, anchors } = o
+  const list = new Checklist()
+  const quote = await list.run(
+    'tdx.format',
+    [],
+    () => parseTdxQuote(o.quote),
+    (parsed) => `version ${parsed.version}, TDX ${parsed.tdxVersion}`,
+  )
+  await list.run('tdx.vendor', [quote], ({ qeVendorId }: TdxQuote) => {
+    requireSame('QeVendorMismatch', 'Another vendor’s quoting enclave made the quote', intelQeVendorId, qeVendorId)
+  })
+  const chain = await list.run('tdx.pck.format', [quote], chainOf)
+  await list.run('tdx.pck.path', [chain], (given: Certificate[]) => verifyPath({ chain: given, anchors: anchors.intel, at }))
+  const pck = await list.run(
+    'tdx.pck.extension',
+    [chain],
+    (given: Certificate[]) => readPckExtension(given[0] as Certificate),
+    (extension: PckExtension) => `FMSPC ${toHex(extension.fmspc)}`,
+  )
+  await list.run('tdx.qe.signature', [quote, chain], requireQeSignature)
+  await list.run('tdx.qe.binding', [quote], requireBinding)
+  await list.run('tdx.signature', [quote], requireQuoteSignature)
+  const collateral = o.collateral ?? {}
+  await checkPlatform(list, { quote, chain, pck, collateral, anchors: anchors.intel, at })
+  let value: VerifiedTdx | undefined
+  if (list.whole && isWhole(collateral)) {
+    value = await list.run('tdx.verifier', [quote], (parsed: TdxQuote) => verifyTdx({ quote: parsed, collateral, anchors, at }))
+  }
+  const { policy } = o
+  if (value !== undefined && policy !== undefined) list.add(appraised('tdx.policy', appraiseTdx(value, policy)))
+  else list.skip('tdx.policy', policy === undefined ? 'No policy was given' : 'The quote is not verified', { optional: policy === undefined })
+  return { check: list.all('tdx', value === undefined ? undefined : `TCB ${value.tcbStatus}`), value }
+}
+
+function isWhole(collateral: Partial<TdxCollateral>): collateral is TdxCollateral {
+  const { tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl } = collateral
+  return ![tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl].includes(undefined)
+}
+
+function chainOf({ certification }: TdxQuote): Certificate[] {
+  if (certification.type === 'pckChain') return certification.chain.map((der) => parseCertificate(der))
+  throw new VerificationError({
+    code: 'CertificationDataNotSupported',
+    message: 'The quote does not carry its PCK certificate',
+    subject: 'TD quote',
+    expected: 'certification data of type 5',
+    found: `type ${certification.kind}`,
+  })
+}
+
+async function requireQeSignature(quote: TdxQuote, chain: Certificate[]): Promise<void> {
+  const key = chain[0]?.publicKey
+  if (key?.kind !== 'EC' || key.curve !== 'P-256') {
+    throw new VerificationError({
+      code: 'AlgorithmNotAllowed',
+      message: 'The PCK is not a P-256 key',
+      subject: 'PCK',
+      expected: 'P-256',
+      found: key?.kind ?? 'none',
+    })
+  }
+  const [signature, data] = [quote.qeReportSignature, quote.qeReport.raw]
+  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data })) return
+  throw new VerificationError({
+    code: 'QeReportSignatureInvalid',
+    message: 'The QE report is not signed by the PCK',
+    subject: 'TD quote',
+  })
+}
+
+async function requireBinding(quote: TdxQuote): Promise<void> {
+  const hash = await digest('SHA-256', quote.attestationKey, quote.qeAuthenticationData)
+  const message = 'The quoting enclave did not vouch for this attestation key'
+  requireSame('QeReportDataMismatch', message, concat(hash, new Uint8Array(32)), quote.qeReport.reportData)
+}
+
+async function requireQuoteSignature(quote: TdxQuote): Promise<void> {
+  const key = parsePublicKey(concat(p256SpkiPrefix, quote.attestationKey)) as PublicKey & { kind: 'EC' }
+  let good = false
+  try {
+    good = await verifyRawEcdsa({ key, hash: 'SHA-256', signature: quote.signature, data: quote.signed })
+  } catch (error) {
+    // A key off the curve signs nothing.
+    if (!(error instanceof VerificationError)) throw error
+  }
+  if (good) return
+  throw new VerificationError({
+    code: 'QuoteSignatureInvalid',
+    message: 'The quote is not signed by its attestation key',
+    subject: 'TD quote',
+  })
+}
+
+function requireSame(code: VerificationErrorCode, message: string, expected: Uint8Array, found: Uint8Array): void {
+  if (equal(expected, found)) return
+  throw new VerificationError({ code, message, subject: 'TD quote', expected: toHex(expected), found: toHex(found) })
+}

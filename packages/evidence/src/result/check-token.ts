@@ -1,0 +1,124 @@
+import { azureTokenAlgorithms, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from '../tokens/algorithms.ts'
+import { certificatesOf, type SignerRules, verifySigner, verifySignerSignature } from '../tokens/certified.ts'
+import { type Jws, parseJws } from '../tokens/jws.ts'
+import { type Jwk, selectKey } from '../tokens/keys.ts'
+import { readKeyRelease, type VerifiedRelease } from '../tokens/release.ts'
+import { requireHeader, requireIssuer, requireTime, tokenClaims, type TokenRules, type VerifiedToken, verifyToken } from '../tokens/verify.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { appraised, type Checked } from './check.ts'
+import { Checklist } from './checklist.ts'
+import type { Failure } from './failure.ts'
+import type { TrustAnchor } from './trust-anchors.ts'
+
+type Claims = Record<string, unknown>
+
+/** Values that claims must have; `a.b` walks into objects. */
+export type ClaimRules = Readonly<Record<string, string | number | boolean>>
+
+/**
+ * Judges a token check by check.
+ * @param o.keys absent: whose it is cannot be judged
+ */
+export async function checkToken(
+  o: TokenRules & { token: string; keys?: readonly Jwk[]; at: Date; claims?: ClaimRules },
+): Promise<Checked<VerifiedToken>> {
+  const list = new Checklist()
+  const jws = await list.run('token.format', [], () => parseJws(o.token))
+  const claims = await list.run('token.format', [jws], tokenClaims)
+  if (claims !== undefined) list.checks.shift()
+  const allowed = o.algorithms ?? azureTokenAlgorithms
+  const algorithm = await list.run(
+    'token.algorithm',
+    [jws],
+    (parsed: Jws) => {
+      requireHeader(parsed)
+      return requireAlgorithm(parsed.header['alg'], allowed)
+    },
+    (name) => name,
+  )
+  if (o.keys === undefined) list.skip('token.key', 'The issuer’s keys were not given')
+  const key =
+    o.keys &&
+    (await list.run(
+      'token.key',
+      [jws, algorithm, o.keys],
+      (parsed: Jws, name: TokenAlgorithm, keys: readonly Jwk[]) => selectKey({ keys, kid: parsed.header['kid'], algorithm: name }),
+      () => String(jws?.header['kid']),
+    ))
+  await list.run('token.signature', [jws, algorithm, key], async (parsed: Jws, name: TokenAlgorithm, material: Parameters<typeof verifyTokenSignature>[0]['key']) => {
+    const { signature, signingInput: data } = parsed
+    if (await verifyTokenSignature({ algorithm: name, key: material, signature, data })) return
+    // The verifier says it in its own words.
+    await verifyToken({ ...o, keys: o.keys ?? [] })
+  })
+  await list.run('token.issuer', [jws, claims], (parsed: Jws, found: Claims) => requireIssuer(parsed.header, found, o), () =>
+    String(claims?.['iss']),
+  )
+  await list.run('token.time', [claims], (found: Claims) => requireTime(found, o), (times) => `until ${times.expires.toISOString()}`)
+  let value: VerifiedToken | undefined
+  if (list.whole && o.keys !== undefined) value = await verifyToken({ ...o, keys: o.keys }).catch(() => undefined)
+  if (o.claims !== undefined) {
+    if (claims === undefined) list.skip('token.claims', 'The claims cannot be read')
+    else list.add(appraised('token.claims', appraiseTokenClaims(claims, o.claims)))
+  }
+  return { check: list.all('token'), value }
+}
+
+/** Compares claims with what they must be. Returns every failure. */
+export function appraiseTokenClaims(claims: Readonly<Claims>, rules: ClaimRules): Failure[] {
+  const failures: Failure[] = []
+  for (const [path, expected] of Object.entries(rules)) {
+    const found = claimAt(claims, path)
+    if (found === expected) continue
+    const actual = JSON.stringify(found) ?? 'absent'
+    failures.push({ path, code: found === undefined ? 'Missing' : 'NotEqual', expected: String(expected), actual: actual.slice(0, 256) })
+  }
+  return failures
+}
+
+function claimAt(claims: Readonly<Claims>, path: string): unknown {
+  if (Object.hasOwn(claims, path)) return claims[path]
+  let value: unknown = claims
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name)) return undefined
+    value = (value as Claims)[name]
+  }
+  return value
+}
+
+/** Judges a vault's release answer check by check. */
+export async function checkKeyRelease(o: SignerRules & { jws: string; at: Date }): Promise<Checked<VerifiedRelease>> {
+  const list = new Checklist()
+  let jws: Jws | undefined
+  const chain = await list.run(
+    'release.format',
+    [],
+    () => {
+      jws = parseJws(o.jws)
+      requireHeader(jws)
+      return certificatesOf(jws)
+    },
+    (certificates) => certificates.map((certificate) => certificate.subject.commonName).join(' ← '),
+  )
+  const root = await list.run(
+    'release.signer',
+    [jws, chain],
+    (parsed: Jws, certificates: Certificate[]) => verifySigner(parsed, certificates, o),
+    (anchor: TrustAnchor) => anchor.name,
+  )
+  const algorithm = await list.run(
+    'release.signature',
+    [jws, chain],
+    (parsed: Jws, certificates: Certificate[]) =>
+      verifySignerSignature(parsed, certificates[0] as Certificate, o.algorithms ?? azureTokenAlgorithms),
+    (name) => name,
+  )
+  const release = await list.run(
+    'release.answer',
+    [jws],
+    (parsed: Jws) => readKeyRelease(parsed.payload),
+    (answer) => `${answer.keyId}, wrapped for ${answer.wrappedFor} by ${answer.wrapping}`,
+  )
+  const whole = jws !== undefined && chain !== undefined && root !== undefined && algorithm !== undefined && release !== undefined
+  return { check: list.all('release'), value: whole && jws !== undefined ? { jws, chain, root, algorithm, release } : undefined }
+}

@@ -1,0 +1,166 @@
+import { concat, equal } from '../bytes/bytes.ts'
+import { forWebCrypto } from '../bytes/digest.ts'
+import { toHex } from '../bytes/hex.ts'
+import { type HashName, hashAlgorithmByName } from '../eventlog/algorithms.ts'
+import { parseTpmsAttest, type QuoteAttest, type TpmsAttest } from '../tpm/attest.ts'
+import { isAttestationKey, parseTpm2bPublic, type TpmPublicKey } from '../tpm/public.ts'
+import { type VerifiedQuote, verifyQuote } from '../tpm/quote.ts'
+import { parseTpmtSignature, type TpmSignature, verifyTpmSignature } from '../tpm/signature.ts'
+import { appraised, type Checked } from './check.ts'
+import { checkEventLog } from './check-log.ts'
+import { Checklist } from './checklist.ts'
+import { ParseError, VerificationError } from './errors.ts'
+import type { Failure } from './failure.ts'
+
+/** A quote, with what is known beside it. */
+export interface TpmEvidence {
+  message: Uint8Array
+  signature: Uint8Array | TpmSignature
+  /** Absent: the signature cannot be judged. */
+  akPublic?: Uint8Array | TpmPublicKey
+  /** Absent: whether the quote is fresh is not looked at. */
+  nonce?: Uint8Array
+  /** Absent: only what the TPM signed is judged. */
+  pcrs?: ReadonlyMap<number, Uint8Array>
+  bank?: HashName
+  eventLog?: Uint8Array
+  /** Values that registers must have, by number. */
+  expectedPcrs?: ReadonlyMap<number, Uint8Array>
+}
+
+/** Judges a TPM2_Quote check by check, then the event log under it. */
+export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuote>> {
+  const list = new Checklist()
+  if (o.akPublic === undefined) list.skip('tpm.key', 'The attestation key was not given')
+  const key = o.akPublic && (await list.run('tpm.key', [o.akPublic], attestationKey))
+  const signature = await list.run(
+    'tpm.signature',
+    [key],
+    async (known: TpmPublicKey) => {
+      const parsed = o.signature instanceof Uint8Array ? parseTpmtSignature(o.signature) : o.signature
+      await verifyTpmSignature({ key: known, signature: parsed, message: o.message })
+      return parsed
+    },
+    (parsed) => `${parsed.scheme} with ${parsed.hash}`,
+  )
+  const attest = await list.run('tpm.format', [], () => readQuote(o.message), describeQuote)
+  if (o.nonce === undefined) {
+    list.skip('tpm.nonce', `No challenge was given; the quote answers ${toHex(attest?.extraData ?? new Uint8Array()) || 'none'}`, { optional: true })
+  } else {
+    await list.run('tpm.nonce', [attest, o.nonce], requireNonce)
+  }
+  const bank = o.bank ?? 'sha256'
+  if (o.pcrs === undefined) list.skip('tpm.registers', 'No registers were given', { optional: true })
+  else {
+    const hash = signature?.hash ?? bank
+    await list.run('tpm.registers', [attest, o.pcrs], (quote: QuoteAttest, pcrs: ReadonlyMap<number, Uint8Array>) =>
+      requireRegisters({ quote, pcrs, bank, hash }),
+    )
+  }
+  let value: VerifiedQuote | undefined
+  if (list.whole && o.pcrs !== undefined && o.akPublic !== undefined && attest !== undefined) {
+    const { pcrs, akPublic, message } = o
+    try {
+      value = await verifyQuote({ message, signature: o.signature, akPublic, pcrs, bank, nonce: o.nonce ?? attest.extraData })
+    } catch (error) {
+      await list.run('tpm.registers', [], () => {
+        throw error
+      })
+    }
+  }
+  if (o.expectedPcrs !== undefined) {
+    if (value === undefined) list.skip('tpm.expected', 'The registers are not verified')
+    else list.add(appraised('tpm.expected', comparePcrs(value.pcrs, o.expectedPcrs)))
+  }
+  if (o.eventLog !== undefined) {
+    const registers = value?.pcrs ?? new Map<number, Uint8Array>()
+    const log = await checkEventLog({ log: o.eventLog, bank, ...(value === undefined ? {} : { registers }) })
+    list.add(log.check)
+  }
+  return { check: list.all('tpm'), value }
+}
+
+function attestationKey(given: Uint8Array | TpmPublicKey): TpmPublicKey {
+  if (!(given instanceof Uint8Array)) return given
+  const area = parseTpm2bPublic(given)
+  if (isAttestationKey(area)) return area.key
+  throw new VerificationError({
+    code: 'TpmKeyNotAllowed',
+    message: 'The key may sign what the TPM did not make',
+    expected: 'restricted, signing, fixed to its TPM',
+    found: `attributes 0x${area.attributes.toString(16)}`,
+  })
+}
+
+function readQuote(message: Uint8Array): QuoteAttest {
+  let attest: TpmsAttest
+  try {
+    attest = parseTpmsAttest(message)
+  } catch (error) {
+    if (!(error instanceof ParseError) || error.code !== 'WrongMagic') throw error
+    throw new VerificationError({ code: 'TpmMagicInvalid', message: 'The signed message was not made by the TPM', cause: error })
+  }
+  if (attest.type === 'quote') return attest
+  throw new VerificationError({
+    code: 'TpmTypeMismatch',
+    message: 'The TPM signed a structure of another kind',
+    expected: 'quote',
+    found: attest.type,
+  })
+}
+
+function describeQuote(quote: QuoteAttest): string {
+  return quote.pcrSelections.map(({ bank, pcrs }) => `${bank}: ${pcrs.join(' ')}`).join('; ')
+}
+
+function requireNonce(quote: QuoteAttest, nonce: Uint8Array): void {
+  if (equal(quote.extraData, nonce)) return
+  throw new VerificationError({
+    code: 'NonceMismatch',
+    message: 'The TPM signed another nonce',
+    expected: toHex(nonce),
+    found: toHex(quote.extraData),
+  })
+}
+
+async function requireRegisters(o: {
+  quote: QuoteAttest
+  pcrs: ReadonlyMap<number, Uint8Array>
+  bank: HashName
+  hash: HashName
+}): Promise<void> {
+  const selected = o.quote.pcrSelections.filter(({ pcrs }) => pcrs.length > 0)
+  const given = [...o.pcrs.keys()].toSorted((left, right) => left - right)
+  const [selection] = selected
+  if (o.bank === 'sha1' || selection === undefined || selected.length !== 1 || selection.bank !== o.bank || selection.pcrs.join() !== given.join()) {
+    throw new VerificationError({
+      code: 'PcrSelectionMismatch',
+      message: 'The quote selects other registers than are shown, or a bank that is not allowed',
+      expected: `${o.bank}: ${given.join()}`,
+      found: describeQuote(o.quote),
+    })
+  }
+  const values = concat(...given.map((index) => o.pcrs.get(index) ?? new Uint8Array()))
+  const found = new Uint8Array(await crypto.subtle.digest(hashAlgorithmByName(o.hash).webCrypto ?? '', forWebCrypto(values)))
+  const sized = given.every((index) => o.pcrs.get(index)?.length === hashAlgorithmByName(o.bank).size)
+  if (sized && equal(found, o.quote.pcrDigest)) return
+  throw new VerificationError({
+    code: 'PcrDigestMismatch',
+    message: 'The registers shown are not those that the TPM signed',
+    expected: toHex(o.quote.pcrDigest),
+    found: toHex(found),
+  })
+}
+
+function comparePcrs(found: ReadonlyMap<number, Uint8Array>, expected: ReadonlyMap<number, Uint8Array>): Failure[] {
+  const failures: Failure[] = []
+  for (const [index, value] of expected) {
+    const actual = found.get(index)
+    if (actual === undefined) {
+      failures.push({ path: `pcrs.${index}`, code: 'Missing', expected: toHex(value), actual: 'not quoted' })
+    } else if (!equal(actual, value)) {
+      failures.push({ path: `pcrs.${index}`, code: 'NotEqual', expected: toHex(value), actual: toHex(actual) })
+    }
+  }
+  return failures
+}

@@ -1,0 +1,53 @@
+import type { CheckId } from './catalogue.ts'
+import { allOf, type Check, failed, passed, skipped } from './check.ts'
+
+/**
+ * Checks in the order in which they are made. What a check yields is handed to the next ones; a check whose input is missing
+ * is skipped. No action's error leaves the list: it becomes a failed check.
+ */
+export class Checklist {
+  readonly checks: Check[] = []
+
+  /**
+   * @param needs results of earlier checks; `undefined` for one that did not pass
+   * @param describe what was found, in short form
+   * @returns what the action yields; undefined unless the check passed
+   */
+  async run<N extends readonly unknown[], T>(
+    id: CheckId,
+    needs: readonly [...{ [K in keyof N]: N[K] | undefined }],
+    action: (...values: N) => T | Promise<T>,
+    describe?: (value: T) => string,
+  ): Promise<T | undefined> {
+    if (needs.some((value) => value === undefined)) {
+      this.checks.push(skipped(id, 'It rests on a check that did not pass'))
+      return undefined
+    }
+    try {
+      const value = await action(...(needs as unknown as N))
+      this.checks.push(passed(id, describe?.(value)))
+      return value
+    } catch (error) {
+      this.checks.push(failed(id, error))
+      return undefined
+    }
+  }
+
+  /** Something that is not there: without it there is no verdict, unless nobody asked for it. */
+  skip(id: CheckId, message: string, o: { optional?: boolean } = {}): void {
+    this.checks.push(skipped(id, message, o))
+  }
+
+  add(...checks: Check[]): void {
+    this.checks.push(...checks)
+  }
+
+  /** True while nothing failed and nothing that is asked for is missing. */
+  get whole(): boolean {
+    return this.checks.every((check) => check.outcome === 'passed' || check.optional === true)
+  }
+
+  all(id: CheckId, actual?: string): Check {
+    return allOf(id, this.checks, actual)
+  }
+}

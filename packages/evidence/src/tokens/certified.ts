@@ -1,0 +1,117 @@
+import { fromBase64, fromBase64Url } from '../bytes/base64.ts'
+import { equal } from '../bytes/bytes.ts'
+import { digest } from '../bytes/digest.ts'
+import { toHex } from '../bytes/hex.ts'
+import { ParseError, VerificationError } from '../result/errors.ts'
+import type { TrustAnchor } from '../result/trust-anchors.ts'
+import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import { spkiSha256, verifyPath } from '../x509/path.ts'
+import { keyOfAlgorithm, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from './algorithms.ts'
+import { type Jws, parseJws } from './jws.ts'
+import { requireStrongRsa } from './keys.ts'
+import { requireHeader } from './verify.ts'
+
+/** Who may sign, where the token brings its certificates along. */
+export interface SignerRules {
+  /** Roots whose word is taken. */
+  roots: readonly TrustAnchor[]
+  /** Common name that the signer's certificate must have, for example `vault.azure.net`. 'any' must be said. */
+  signer: string | 'any'
+  /** Extended key usage that the signer's certificate must list; none demanded unless given. */
+  usage?: string
+  algorithms?: readonly TokenAlgorithm[]
+}
+
+export interface CertifiedJws {
+  jws: Jws
+  algorithm: TokenAlgorithm
+  /** Leaf first, root last. */
+  chain: readonly Certificate[]
+  root: TrustAnchor
+}
+
+/**
+ * Certificates of a token's `x5c` header (RFC 7515 section 4.1.6: base64, not base64url), leaf first.
+ * @throws ParseError Missing, InvalidEncoding, and those of certificates
+ */
+export function certificatesOf(jws: Jws): Certificate[] {
+  const { x5c } = jws.header
+  if (!Array.isArray(x5c) || x5c.length === 0 || x5c.length > 6) {
+    throw new ParseError({ code: 'Missing', message: 'Token carries no certificate chain', expected: '1 to 6 certificates' })
+  }
+  return x5c.map((text: unknown) => {
+    if (typeof text !== 'string') throw new ParseError({ code: 'InvalidEncoding', message: 'x5c is not text' })
+    return parseCertificate(fromBase64(text.replace(/[\r\n]/g, '')))
+  })
+}
+
+/** The chain at a time, whose key it is, and that the header's thumbprints are the leaf's. @throws VerificationError */
+export async function verifySigner(jws: Jws, chain: readonly Certificate[], o: SignerRules & { at: Date }): Promise<TrustAnchor> {
+  await verifyPath({ chain, anchors: o.roots, at: o.at })
+  const leaf = chain[0] as Certificate
+  const name = leaf.subject.commonName ?? ''
+  if (o.signer !== 'any' && name !== o.signer) refuse('Signer is another', o.signer, name)
+  if (leaf.keyUsage !== undefined && !leaf.keyUsage.has('digitalSignature')) {
+    refuse('Signer’s certificate is not for signatures', 'digitalSignature', [...leaf.keyUsage].join(', '))
+  }
+  if (o.usage !== undefined && leaf.extendedKeyUsage?.includes(o.usage) !== true) {
+    refuse('Signer’s certificate is for another use', o.usage, leaf.extendedKeyUsage?.join(', ') ?? 'any use')
+  }
+  for (const [member, hash] of [
+    ['x5t', 'SHA-1'],
+    ['x5t#S256', 'SHA-256'],
+  ] as const) {
+    const given = jws.header[member]
+    if (given === undefined) continue
+    const found = await digest(hash, leaf.raw)
+    if (typeof given !== 'string' || !equal(fromBase64Url(given), found)) {
+      refuse('Token names another certificate than it carries', String(given).slice(0, 64), toHex(found))
+    }
+  }
+  const pin = await spkiSha256(chain.at(-1) as Certificate)
+  return o.roots.find((root) => root.spkiSha256 === pin) as TrustAnchor
+}
+
+/** @throws VerificationError AlgorithmNotAllowed, TokenKeyNotAllowed, TokenSignatureInvalid */
+export async function verifySignerSignature(
+  jws: Jws,
+  leaf: Certificate,
+  algorithms: readonly TokenAlgorithm[],
+): Promise<TokenAlgorithm> {
+  const algorithm = requireAlgorithm(jws.header['alg'], algorithms)
+  const wanted = keyOfAlgorithm(algorithm)
+  const key = leaf.publicKey
+  if (key.kind !== wanted.kty || (key.kind === 'EC' && wanted.kty === 'EC' && key.curve !== wanted.crv)) {
+    refuse('Key is of another type than the algorithm', wanted.kty, key.kind)
+  }
+  if (key.kind === 'RSA') requireStrongRsa(key.modulus, key.exponent)
+  const good = await verifyTokenSignature({
+    algorithm,
+    key: { spki: key.spki },
+    signature: jws.signature,
+    data: jws.signingInput,
+  })
+  if (good) return algorithm
+  throw new VerificationError({
+    code: 'TokenSignatureInvalid',
+    message: 'Token is not signed by the certificate that it carries',
+    subject: 'token',
+  })
+}
+
+/**
+ * Verifies a signed text that brings its certificates: chain to a pinned root at a time, signer, thumbprints, signature.
+ * @throws VerificationError; ParseError
+ */
+export async function verifyCertifiedJws(o: SignerRules & { jws: string; at: Date }): Promise<CertifiedJws> {
+  const jws = parseJws(o.jws)
+  requireHeader(jws)
+  const chain = certificatesOf(jws)
+  const root = await verifySigner(jws, chain, o)
+  const algorithm = await verifySignerSignature(jws, chain[0] as Certificate, o.algorithms ?? ['RS256'])
+  return { jws, algorithm, chain, root }
+}
+
+function refuse(message: string, expected: string, found: string): never {
+  throw new VerificationError({ code: 'CertificateNotForThisUse', message, subject: 'token', expected, found })
+}

@@ -1,0 +1,60 @@
+import { ParseError } from '../result/errors.ts'
+
+/** Deeper than any claim of a genuine token. */
+const maximumDepth = 32
+
+/**
+ * Reads a JSON object strictly: valid UTF-8 without a byte order mark, no member twice at any level (RFC 8725 section 2.4 and
+ * RFC 7515 section 4: of two members of one name, two readers may take different ones), not nested deeper than 32.
+ * @throws ParseError InvalidEncoding, Duplicate, TooDeep
+ */
+export function readJsonObject(bytes: Uint8Array, subject: string): Record<string, unknown> {
+  let text: string
+  let value: unknown
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    refuseDeepOrDoubled(text, subject)
+    value = JSON.parse(text) as unknown
+  } catch (cause) {
+    if (cause instanceof ParseError) throw cause
+    throw new ParseError({ code: 'InvalidEncoding', message: `${subject} is not UTF-8 JSON` })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ParseError({ code: 'InvalidEncoding', message: `${subject} is not a JSON object` })
+  }
+  return value as Record<string, unknown>
+}
+
+/** Follows structure only; whether the text is JSON is for JSON.parse to say. */
+function refuseDeepOrDoubled(text: string, subject: string): void {
+  const levels: (Set<string> | undefined)[] = []
+  let name: string | undefined
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (character === '{') levels.push(new Set())
+    else if (character === '[') levels.push(undefined)
+    else if (character === '}' || character === ']') levels.pop()
+    else if (character === '"') {
+      const end = endOfString(text, at)
+      name = text.slice(at, end + 1)
+      at = end
+    } else if (character === ':' && name !== undefined) {
+      // Escapes can write one name in many ways.
+      const plain = JSON.parse(name) as string
+      const seen = levels.at(-1)
+      if (seen?.has(plain) === true) {
+        throw new ParseError({ code: 'Duplicate', message: `${subject} has a member twice`, offset: at, found: plain })
+      }
+      seen?.add(plain)
+    }
+    if (levels.length > maximumDepth) throw new ParseError({ code: 'TooDeep', message: `${subject} is too deep`, offset: at })
+  }
+}
+
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    if (text[at] === '\\') at++
+    else if (text[at] === '"') return at
+  }
+  throw new ParseError({ code: 'InvalidEncoding', message: 'Text ends inside a string', offset: start })
+}

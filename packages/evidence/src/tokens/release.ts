@@ -1,0 +1,76 @@
+import { fromBase64Url } from '../bytes/base64.ts'
+import { ParseError } from '../result/errors.ts'
+import type { TrustAnchor } from '../result/trust-anchors.ts'
+import { type CertifiedJws, type SignerRules, verifyCertifiedJws } from './certified.ts'
+import { readJsonObject } from './json.ts'
+
+/** Roots under which Azure Key Vault's signing certificates stand. */
+export const genuineVaultAnchors: readonly TrustAnchor[] = [
+  { name: 'DigiCert Global Root G2', spkiSha256: '8bb593a93be1d0e8a822bb887c547890c3e706aad2dab76254f97fb36b82fc26' },
+]
+
+/** Common name of the certificates that sign releases. */
+export const vaultSigner = 'vault.azure.net'
+
+/** What a vault says that it released, and for whom (Key Vault, "Release"). */
+export interface KeyRelease {
+  keyId: string
+  keyType: string
+  /** Key for which the released one is wrapped, for example `TpmEphemeralEncryptionKey`. */
+  wrappedFor: string
+  /** `CKM_RSA_AES_KEY_WRAP` and its kin. */
+  wrapping: string
+  /** RSA-OAEP of a key-wrapping key, then the wrapped key. */
+  ciphertext: Uint8Array
+  tags: Readonly<Record<string, unknown>>
+  /** The policy, as the vault evaluated it. */
+  releasePolicy: Readonly<Record<string, unknown>>
+  request: Readonly<Record<string, unknown>>
+}
+
+export interface VerifiedRelease extends CertifiedJws {
+  release: KeyRelease
+}
+
+/**
+ * Verifies an answer of a vault's key release.
+ * @param o.jws the answer's `value`
+ * @throws VerificationError; ParseError
+ */
+export async function verifyKeyRelease(o: SignerRules & { jws: string; at: Date }): Promise<VerifiedRelease> {
+  const certified = await verifyCertifiedJws(o)
+  return { ...certified, release: readKeyRelease(certified.jws.payload) }
+}
+
+/** Reads the signed payload of a release. @throws ParseError */
+export function readKeyRelease(payload: Uint8Array): KeyRelease {
+  const whole = readJsonObject(payload, 'key release')
+  const request = member(whole, 'request')
+  const outer = member(member(whole, 'response'), 'key')
+  const key = member(outer, 'key')
+  const wrapped = readJsonObject(fromBase64Url(text(key, 'key_hsm')), 'key_hsm')
+  const header = member(wrapped, 'header')
+  const policy = member(outer, 'release_policy')
+  return {
+    keyId: text(key, 'kid'),
+    keyType: text(key, 'kty'),
+    wrappedFor: text(header, 'kid'),
+    wrapping: text(header, 'enc'),
+    ciphertext: fromBase64Url(text(wrapped, 'ciphertext')),
+    tags: outer['tags'] === undefined ? {} : member(outer, 'tags'),
+    releasePolicy: readJsonObject(fromBase64Url(text(policy, 'data')), 'release policy'),
+    request,
+  }
+}
+
+function member(object: Record<string, unknown>, name: string): Record<string, unknown> {
+  const value = object[name]
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new ParseError({ code: 'Missing', message: `Key release has no ${name}` })
+}
+
+function text(object: Record<string, unknown>, name: string): string {
+  const value = object[name]
+  if (typeof value === 'string') return value
+  throw new ParseError({ code: 'Missing', message: `Key release has no text ${name}` })
+}

@@ -1,0 +1,177 @@
+import { VerificationError } from '../result/errors.ts'
+import { azureTokenAlgorithms, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from './algorithms.ts'
+import { readJsonObject } from './json.ts'
+import { type Jws, parseJws } from './jws.ts'
+import { type Jwk, selectKey } from './keys.ts'
+
+/** A token that a given key signed, by its issuer, at its time. Nothing is said of what it claims. */
+export interface VerifiedToken {
+  header: Readonly<Record<string, unknown>>
+  claims: Readonly<Record<string, unknown>>
+  algorithm: TokenAlgorithm
+  keyId: string
+  issuedAt: Date | undefined
+  notBefore: Date | undefined
+  expires: Date
+}
+
+/** What a verifier demands of a token. */
+export interface TokenRules {
+  /** Issuer as the caller knows it, for example `https://sharedweu.weu.attest.azure.net`. 'any' must be said. */
+  issuer: string | 'any'
+  /** Demanded only where given: tokens of Azure Attestation have none. */
+  audience?: string
+  /** RS256 alone unless given. */
+  algorithms?: readonly TokenAlgorithm[]
+  /** How far clocks may differ, in seconds; 0 unless given, at most 300. */
+  clockSkew?: number
+}
+
+/**
+ * Verifies a token against keys that the caller got from the issuer by himself. The token's own `jku`, `jwk`, `x5u` and `x5c`
+ * are never followed; a `jku` must name the issuer's key set all the same, as Azure Attestation writes it.
+ * @throws VerificationError AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyUnknown, TokenKeyNotAllowed,
+ * TokenSignatureInvalid, TokenIssuerMismatch, TokenAudienceMismatch, TokenClaimMissing, TokenNotYetValid, TokenExpired; ParseError
+ */
+export async function verifyToken(
+  o: TokenRules & { token: string; keys: readonly Jwk[]; at: Date },
+): Promise<VerifiedToken> {
+  const jws = parseJws(o.token)
+  const algorithm = requireAlgorithm(jws.header['alg'], o.algorithms ?? azureTokenAlgorithms)
+  requireHeader(jws)
+  const { kid } = jws.header
+  const key = selectKey({ keys: o.keys, kid, algorithm })
+  if (!(await verifyTokenSignature({ algorithm, key, signature: jws.signature, data: jws.signingInput }))) {
+    throw new VerificationError({
+      code: 'TokenSignatureInvalid',
+      message: 'Token is not signed by the key that it names',
+      subject: 'token',
+    })
+  }
+  const claims = tokenClaims(jws)
+  requireIssuer(jws.header, claims, o)
+  return { header: jws.header, claims, algorithm, keyId: String(kid), ...requireTime(claims, o) }
+}
+
+/** The claims, read strictly. @throws ParseError */
+export function tokenClaims(jws: Jws): Record<string, unknown> {
+  return readJsonObject(jws.payload, 'token claims')
+}
+
+/** Refuses extensions that must be understood (RFC 7515 section 4.1.11), and tokens of another kind. @throws VerificationError */
+export function requireHeader(jws: Jws): void {
+  if (Object.hasOwn(jws.header, 'crit')) {
+    throw new VerificationError({
+      code: 'UnknownCriticalExtension',
+      message: 'Token has a critical header that is not understood',
+      subject: 'token',
+      found: JSON.stringify(jws.header['crit']).slice(0, 128),
+    })
+  }
+  const type = jws.header['typ']
+  if (type !== undefined && (typeof type !== 'string' || type.toUpperCase() !== 'JWT')) {
+    throw new VerificationError({
+      code: 'TokenKeyNotAllowed',
+      message: 'Signed text is of another kind than a token (RFC 8725 section 3.11)',
+      subject: 'token',
+      expected: 'JWT',
+      found: String(type).slice(0, 64),
+    })
+  }
+}
+
+/** @throws VerificationError TokenIssuerMismatch, TokenAudienceMismatch */
+export function requireIssuer(
+  header: Readonly<Record<string, unknown>>,
+  claims: Readonly<Record<string, unknown>>,
+  rules: Pick<TokenRules, 'issuer' | 'audience'>,
+): void {
+  const { iss, aud } = claims
+  if (typeof iss !== 'string' || (rules.issuer !== 'any' && iss !== rules.issuer)) {
+    throw new VerificationError({
+      code: 'TokenIssuerMismatch',
+      message: 'Token is by another issuer',
+      subject: 'token',
+      expected: rules.issuer === 'any' ? 'an issuer' : rules.issuer,
+      found: typeof iss === 'string' ? iss.slice(0, 256) : typeof iss,
+    })
+  }
+  const { jku } = header
+  if (jku !== undefined && jku !== `${iss.replace(/\/$/, '')}/certs`) {
+    throw new VerificationError({
+      code: 'TokenIssuerMismatch',
+      message: 'Token names a key set that is not its issuer’s',
+      subject: 'token',
+      expected: `${iss}/certs`,
+      found: String(jku).slice(0, 256),
+    })
+  }
+  if (rules.audience === undefined) return
+  const audiences = Array.isArray(aud) ? (aud as unknown[]) : [aud]
+  if (audiences.includes(rules.audience)) return
+  throw new VerificationError({
+    code: 'TokenAudienceMismatch',
+    message: 'Token is for another audience',
+    subject: 'token',
+    expected: rules.audience,
+    found: audiences.map((each) => String(each).slice(0, 128)).join(', '),
+  })
+}
+
+const maximumSkew = 300
+
+/** The token's times, of which `exp` must be there (RFC 7519 sections 4.1.4 to 4.1.6). @throws VerificationError */
+export function requireTime(
+  claims: Readonly<Record<string, unknown>>,
+  o: { at: Date; clockSkew?: number },
+): { issuedAt: Date | undefined; notBefore: Date | undefined; expires: Date } {
+  const skew = Math.min(Math.max(o.clockSkew ?? 0, 0), maximumSkew) * 1000
+  const now = o.at.getTime()
+  const expires = timeOf(claims, 'exp')
+  const notBefore = timeOf(claims, 'nbf')
+  const issuedAt = timeOf(claims, 'iat')
+  if (expires === undefined) {
+    throw new VerificationError({ code: 'TokenClaimMissing', message: 'Token never expires', subject: 'token', expected: 'exp' })
+  }
+  for (const [start, name] of [
+    [notBefore, 'nbf'],
+    [issuedAt, 'iat'],
+  ] as const) {
+    // Comparisons are written so that an impossible time refuses.
+    if (start !== undefined && !(now >= start.getTime() - skew)) {
+      throw new VerificationError({
+        code: 'TokenNotYetValid',
+        message: `Token is of the future (${name})`,
+        subject: 'token',
+        expected: `at or after ${start.toISOString()}`,
+        found: describeTime(o.at),
+      })
+    }
+  }
+  if (!(now < expires.getTime() + skew)) {
+    throw new VerificationError({
+      code: 'TokenExpired',
+      message: 'Token has expired',
+      subject: 'token',
+      expected: `before ${expires.toISOString()}`,
+      found: describeTime(o.at),
+    })
+  }
+  return { issuedAt, notBefore, expires }
+}
+
+const describeTime = (at: Date): string => (Number.isNaN(at.getTime()) ? 'no time' : at.toISOString())
+
+function timeOf(claims: Readonly<Record<string, unknown>>, name: string): Date | undefined {
+  const value = claims[name]
+  if (value === undefined) return undefined
+  const time = typeof value === 'number' ? new Date(value * 1000) : undefined
+  if (time !== undefined && !Number.isNaN(time.getTime())) return time
+  throw new VerificationError({
+    code: 'TokenClaimMissing',
+    message: `Token has a time that is none (${name})`,
+    subject: 'token',
+    expected: 'seconds since 1970',
+    found: String(value).slice(0, 64),
+  })
+}
