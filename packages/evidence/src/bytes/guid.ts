@@ -1,4 +1,5 @@
 import { ParseError } from '../result/errors.ts'
+import { reversed } from './bytes.ts'
 import { fromHex, toHex } from './hex.ts'
 
 /** Lengths of a GUID's parts whose bytes lie least significant first, then of those that lie as written. */
@@ -10,8 +11,9 @@ export function formatGuid(bytes: Uint8Array): string {
   const texts: string[] = []
   let at = 0
   for (const [index, length] of parts.entries()) {
-    const part = bytes.slice(at, at + length)
-    texts.push(toHex(index < 3 ? part.reverse() : part))
+    // A view: the slice of a Node Buffer is one as well, and must not be turned in place.
+    const part = bytes.subarray(at, at + length)
+    texts.push(toHex(index < 3 ? reversed(part) : part))
     at += length
   }
   return texts.join('-')
