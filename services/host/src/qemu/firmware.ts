@@ -5,9 +5,9 @@ import { ServiceError } from '@strongroom/platform'
 const firmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd'
 
 /** The bytes that are measured and then launched: read once, so that both are the same. */
-export async function readFirmware(): Promise<Buffer> {
+export async function readFirmware(): Promise<Uint8Array> {
   try {
-    return await readFile(firmwarePath)
+    return new Uint8Array(await readFile(firmwarePath))
   } catch (cause) {
     throw new ServiceError({
       code: 'MissingFirmware',
