@@ -1,0 +1,18 @@
+/** `npm run bench -- <name> [--json]`: runs bench/<name>.ts. Each exports `bench(o: { json: boolean }): Promise<boolean>`. */
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+const [name = '', ...flags] = process.argv.slice(2)
+const file = join(import.meta.dirname, `${name}.ts`)
+const support = new Set(['main.ts', 'measure.ts'])
+
+if (!/^[a-z-]+$/.test(name) || support.has(`${name}.ts`) || !existsSync(file)) {
+  const names = readdirSync(import.meta.dirname)
+    .filter((entry) => entry.endsWith('.ts') && !support.has(entry))
+    .map((entry) => entry.slice(0, -3))
+  process.stderr.write(`usage: npm run bench -- <${names.join(' | ')}> [--json]\n`)
+  process.exitCode = 64
+} else {
+  const { bench } = (await import(file)) as { bench: (o: { json: boolean }) => Promise<boolean> }
+  process.exitCode = (await bench({ json: flags.includes('--json') })) ? 0 : 1
+}
