@@ -21,6 +21,8 @@ const rebootLimit = 2
 interface Current {
   guest: RunningGuest
   acceleration: Acceleration
+  /** The guest reported: it listens to ACPI. Before that nobody in it may, and waiting would be in vain. */
+  reported: boolean
   ready: Deferred<void>
   refused: Deferred<ServiceError>
 }
@@ -242,7 +244,7 @@ export class Instance {
     record.launched = booted.launched
     record.notices = booted.notices
     record.sshPort = booted.sshPort
-    const current: Current = { guest: booted.guest, acceleration: booted.acceleration, ready, refused }
+    const current: Current = { guest: booted.guest, acceleration: booted.acceleration, reported: false, ready, refused }
     this.#current = current
     await this.#services.store.saveEvidence(this.spec.vmId, booted.guest.evidence)
     this.#step('Firmware, kernel, disk')
@@ -264,6 +266,7 @@ export class Instance {
       if (outcome.kind !== 'ready') return await this.#bootFailed(current, outcome)
       endStep(this.#record.power.steps, this.#now())
       this.#reboots = 0
+      current.reported = true
       await this.#power('Ready')
     })
     const end = await current.guest.ended
@@ -316,7 +319,7 @@ export class Instance {
   async #halt(graceful: boolean): Promise<void> {
     const current = this.#current
     if (current === undefined) return
-    if (graceful) await current.guest.powerDown(powerDownLimitMs[current.acceleration])
+    if (graceful && current.reported) await current.guest.powerDown(powerDownLimitMs[current.acceleration])
     await current.guest.stop()
     this.#current = undefined
   }

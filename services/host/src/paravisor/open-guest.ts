@@ -52,6 +52,11 @@ export interface OpenedGuest {
   launched: LaunchedVm
   expected: ExpectedPcrs
   evidence: BootEvidence
+  /**
+   * Makes copies of the guest state that were taken while the guest ran older ones, once it has ended. Fails where the
+   * token of this boot has expired or the key service does not answer; the state is good then, and the copies are too.
+   */
+  retire(): Promise<void>
 }
 
 /**
@@ -116,7 +121,11 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       vtpm: vtpm.evidence,
       osDisk: { encryption: o.spec.security.encryption === 'DiskWithVMGuestState' ? 'LUKS2' : 'none' },
     }
-    return { state, tpm: vtpm.tpm, files, launched, expected, evidence }
+    const retire = async (): Promise<void> => {
+      await state.retire()
+      await reportGeneration({ ...access, generation: state.generation })
+    }
+    return { state, tpm: vtpm.tpm, files, launched, expected, evidence, retire }
   } catch (error) {
     await state.close()
     throw error

@@ -20,6 +20,7 @@ export class RunningGuest {
   readonly #writeBack: WriteBack
   readonly #runtimeDir: string
   readonly #endpoints: Closable[]
+  readonly #logger: Logger
   #stopped: Promise<void> | undefined
 
   private constructor(o: {
@@ -28,6 +29,7 @@ export class RunningGuest {
     writeBack: WriteBack
     runtimeDir: string
     endpoints: Closable[]
+    logger: Logger
   }) {
     this.evidence = o.opened.evidence
     this.#opened = o.opened
@@ -35,6 +37,7 @@ export class RunningGuest {
     this.#writeBack = o.writeBack
     this.#runtimeDir = o.runtimeDir
     this.#endpoints = o.endpoints
+    this.#logger = o.logger
   }
 
   /** Takes over what was opened, also where it fails. @throws ServiceError GuestDidNotStart */
@@ -87,6 +90,9 @@ export class RunningGuest {
       await stopSwtpm(tpm)
       try {
         await this.#writeBack.stop()
+        await this.#opened.retire().catch((error: unknown) => {
+          this.#logger.warn({ err: error }, 'the generation of the guest state was not counted up at this stop')
+        })
       } finally {
         await this.#opened.state.close()
         for (const endpoint of this.#endpoints) await endpoint.close()

@@ -77,6 +77,21 @@ describe('guest state', () => {
     })
   })
 
+  it('counts up at a stop, so that a copy taken while the guest ran is refused', async () => {
+    const state = await openState()
+    await state.advance(key.privateKey)
+    const older = join(directory, 'older')
+    await copyFile(path, older)
+    await state.retire()
+    expect(state.generation).toBe(2)
+    await state.close()
+    const again = await openState(2)
+    expect(await again.tpm()).toEqual(tpm)
+    await again.close()
+    await copyFile(older, path)
+    await expect(openState(2)).rejects.toMatchObject({ code: 'GuestStateRolledBack' })
+  })
+
   it('refuses the guest state of another VM', async () => {
     await expect(openState(0, foreign.privateKey)).rejects.toMatchObject({ code: 'GuestStateOfAnotherVm' })
   })

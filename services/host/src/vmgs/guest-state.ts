@@ -102,6 +102,15 @@ export class GuestState {
     this.#generation = generation
   }
 
+  /** The next generation under the same data key: copies taken before are older ones from now on. */
+  async retire(): Promise<void> {
+    const generation = this.#generation + 1
+    await this.#container.commit({
+      secret: new Map([[fileIds.settings, encodeSettings({ vmId: this.#vmId, generation })]]),
+    })
+    this.#generation = generation
+  }
+
   tpm(): Promise<Buffer> {
     return this.#required(fileIds.tpmState, 'the vTPM')
   }
