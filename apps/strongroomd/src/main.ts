@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { toErrorBody } from '@strongroom/platform'
 import { compose, type RunningInstallation } from './compose.ts'
@@ -49,6 +50,8 @@ try {
     storeUrlFile: values['store-url-file'],
   })
   tell({ type: 'ready', ...(running.firstStart === undefined ? {} : { firstStart: running.firstStart }) })
+  // Node writes its compile cache at exit only; a server that is killed would leave the next start as slow as its own.
+  setTimeout(flushCompileCache, 1_000).unref()
 } catch (error) {
   tell({ type: 'failed', error: toErrorBody(error).body.error })
   await stop(1)

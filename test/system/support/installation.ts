@@ -5,6 +5,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorDetail } from '@strongroom/contract'
+import { serverCommand } from '../../../apps/cli/src/up/server-command.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const nodeArguments = ['--conditions=x-source', '--disable-warning=ExperimentalWarning']
@@ -80,23 +81,24 @@ export class TestInstallation {
   /** Starts the server and waits until it is ready; what it refuses with is thrown. */
   async start(extra: Record<string, string> = {}, args: string[] = []): Promise<void> {
     const before = performance.now()
-    const child = spawn(
-      process.execPath,
-      [
-        ...nodeArguments,
-        join(root, 'apps/strongroomd/src/main.ts'),
-        ...['--state-dir', this.stateDir, '--cache-dir', this.cacheDir, '--port', String(this.ports.tls), '--local-port', String(this.ports.local)],
-        ...args,
-      ],
-      { env: this.environment(extra), stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
-    )
+    const command = await serverCommand({
+      stateDir: this.stateDir,
+      cacheDir: this.cacheDir,
+      tlsPort: String(this.ports.tls),
+      localPort: String(this.ports.local),
+    })
+    const child = spawn(command.file, [...command.args, ...args], {
+      env: this.environment({ ...command.env, ...extra }),
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
     this.server = child
     const message = await new Promise<{ type: 'ready' } | { type: 'failed'; error: ErrorDetail }>((done, fail) => {
       child.once('message', (value) => done(value as { type: 'ready' }))
       child.once('exit', (code, signal) => fail(new Error(`the server ended before it was ready: ${code ?? signal}`)))
     })
     this.startupMilliseconds = performance.now() - before
-    if (message.type === 'failed') throw Object.assign(new Error(`${message.error.code}: ${message.error.message}`), { detail: message.error })
+    if (message.type === 'failed')
+      throw Object.assign(new Error(`${message.error.code}: ${message.error.message}`), { detail: message.error })
   }
 
   async stop(): Promise<void> {
@@ -123,7 +125,10 @@ export class TestInstallation {
 
   startCli(...args: string[]): { child: ChildProcess; outcome: Promise<CliOutcome> } {
     const full = args.includes('--') ? args : [...args, '--output', 'json']
-    const child = spawn(process.execPath, [...nodeArguments, join(root, 'apps/cli/src/main.ts'), ...full], { env: this.environment(), stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [...nodeArguments, join(root, 'apps/cli/src/main.ts'), ...full], {
+      env: this.environment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     const outcome = collect(child).then((ended) => {
       let json: unknown
       try {
@@ -139,7 +144,8 @@ export class TestInstallation {
   /** Runs a command that must succeed. */
   async must<T = unknown>(...args: string[]): Promise<T> {
     const outcome = await this.cli(...args)
-    if (outcome.code !== 0) throw new Error(`strongroom ${args.join(' ')} ended with ${outcome.code}\n${outcome.stdout}\n${outcome.stderr}`)
+    if (outcome.code !== 0)
+      throw new Error(`strongroom ${args.join(' ')} ended with ${outcome.code}\n${outcome.stdout}\n${outcome.stderr}`)
     return outcome.json as T
   }
 

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { ErrorDetail } from '@strongroom/contract'
 import { CliError } from '../core/cli-error.ts'
 import type { Paths } from '../core/paths.ts'
+import { serverCommand } from './server-command.ts'
 
 /** What strongroomd tells the process that started it, over the IPC channel. */
 export type ServerMessage =
@@ -23,19 +23,19 @@ export interface RunningServer {
   exited: Promise<number>
 }
 
-const entry = resolve(import.meta.dirname, '../../../strongroomd/src/main.ts')
-
 /**
  * Starts strongroomd in a session of its own, so that Ctrl-C reaches this process alone, which then asks for a clean end.
  * If this process dies, the IPC channel closes and the server stops by itself.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await mkdir(options.paths.state, { recursive: true, mode: 0o700 })
-  const args = ['--conditions=x-source', '--disable-warning=ExperimentalWarning', entry, '--state-dir', options.paths.state, '--cache-dir', options.paths.cache]
-  if (options.tlsPort !== undefined) args.push('--port', options.tlsPort)
-  if (options.localPort !== undefined) args.push('--local-port', options.localPort)
-  if (options.mode !== undefined) args.push('--mode', options.mode)
-  const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const { paths, ...rest } = options
+  const command = await serverCommand({ ...rest, stateDir: paths.state, cacheDir: paths.cache })
+  const child = spawn(command.file, command.args, {
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, ...command.env },
+  })
   const exited = new Promise<number>((done) => child.once('exit', (code) => done(code ?? 1)))
   const message = await new Promise<ServerMessage>((done, fail) => {
     child.once('message', (value) => done(value as ServerMessage))

@@ -15,6 +15,8 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
     loggerInstance: logger,
     // One line per request would hold the query, which may hold secrets; onResponse below logs what is needed.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    // Bodies are checked by the services' own schemas; Fastify would load ajv and fast-json-stringify for its own.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     bodyLimit: o.bodyLimit ?? 1024 * 1024,
     genReqId: () => randomUUID(),
     requestIdHeader: false,
@@ -87,6 +89,11 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
     })
   })
   return app
+}
+
+/** A route with a Fastify schema would be one whose checks nobody runs, so it stops the server's start. */
+function noSchemas(): never {
+  throw new TypeError('routes have no Fastify schemas here: check the body in the handler')
 }
 
 /** Clients send `Content-Type: application/json` on requests without a body (az: POST and DELETE). */

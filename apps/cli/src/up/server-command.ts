@@ -1,0 +1,54 @@
+import { lstat, mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+
+export interface ServerCommandOptions {
+  stateDir: string
+  cacheDir: string
+  tlsPort?: string
+  localPort?: string
+  mode?: string
+}
+
+export interface ServerCommand {
+  file: string
+  args: string[]
+  /** To be added to the environment of the server. */
+  env: Record<string, string>
+}
+
+const entry = resolve(import.meta.dirname, '../../../strongroomd/src/main.ts')
+
+/**
+ * Node's own options for the server. A young generation of 1 MiB: V8's default of 16 MiB per half suits servers that
+ * make much garbage, and stays resident here for nothing (docs/design/0002-start-up.md has the measurements).
+ */
+const nodeOptions: readonly string[] = [
+  '--conditions=x-source',
+  '--disable-warning=ExperimentalWarning',
+  '--max-semi-space-size=1',
+]
+
+/** How strongroomd is started; whoever starts it (the CLI, system tests, benchmarks) does it with this. */
+export async function serverCommand(o: ServerCommandOptions): Promise<ServerCommand> {
+  const args = [...nodeOptions, entry, '--state-dir', o.stateDir, '--cache-dir', o.cacheDir]
+  if (o.tlsPort !== undefined) args.push('--port', o.tlsPort)
+  if (o.localPort !== undefined) args.push('--local-port', o.localPort)
+  if (o.mode !== undefined) args.push('--mode', o.mode)
+  const compileCache = join(o.cacheDir, 'compile')
+  const env = (await isOursAlone(compileCache)) ? { NODE_COMPILE_CACHE: compileCache } : {}
+  return { file: process.execPath, args, env: { ...env } }
+}
+
+/**
+ * Whether the directory, made if need be, is one that nobody else can write to: Node runs what lies in its compile
+ * cache. Where that is not so the server starts without the cache, only slower.
+ */
+async function isOursAlone(directory: string): Promise<boolean> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const found = await lstat(directory)
+    return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o022) === 0
+  } catch {
+    return false
+  }
+}
