@@ -1,4 +1,8 @@
+import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { apiVersions } from '../../apps/cli/src/client/arm.ts'
+import { personalSshKey } from '../../apps/cli/src/core/ssh-key.ts'
+import { prepareNetwork, referenceImage, sizeFor, vmBody, vmPath } from '../../apps/cli/src/up/vm-request.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 import { machineProcesses } from './support/processes.ts'
@@ -16,33 +20,31 @@ afterAll(async () => await installation.remove())
 
 interface RunningOperation {
   status: string
-  steps: { name: string; state: string }[]
+  properties: { steps: { name: string; state: string }[] }
 }
 
-async function latestOperation(name: string): Promise<RunningOperation | undefined> {
+/** Sends the request that begins an operation, and returns where the operation can be asked for. */
+async function begin(method: string, action: string, body?: unknown): Promise<string> {
   const arm = await openArm(installation)
-  const path = `${arm.subscription}/resourceGroups/strongroom/providers/Microsoft.Compute/virtualMachines/${name}`
-  const found = (await arm.send('POST', `${path}/retrieveOperations`, '2024-11-01')).json as { value: RunningOperation[] }
-  return found.value.at(0)
+  const answer = await arm.send(method, `${vmPath(arm, 'strongroom', 'robust')}${action}`, apiVersions.compute, body)
+  const url = answer.headers['azure-asyncoperation']
+  if (typeof url !== 'string') throw new Error(`no operation in ${JSON.stringify(answer.headers)}`)
+  return url
 }
 
 /**
- * Kills the server whenever the operation has come to a step it was not yet killed at, and starts it again, until the
- * operation ends. Returns the steps at which it was killed.
+ * Kills the server whenever the operation has come to a step at which it was not yet killed, and starts it again, until
+ * the operation ends.
  */
-async function killAtEachStep(name: string): Promise<{ killedAt: string[]; status: string }> {
+async function killAtEachStep(url: string): Promise<{ killedAt: string[]; status: string }> {
   const killedAt: string[] = []
   const end = Date.now() + 540_000
   while (Date.now() < end) {
-    const operation = await latestOperation(name).catch(() => undefined)
-    if (operation === undefined) {
-      await sleep(20)
-      continue
-    }
-    const step = operation.steps.find((each) => each.state === 'Running')?.name
-    if (operation.status !== 'Running' && operation.status !== 'Undoing') return { killedAt, status: operation.status }
-    if (step !== undefined && !killedAt.includes(step)) {
-      killedAt.push(step)
+    const operation = (await (await openArm(installation)).sendUrl('GET', url)).json as RunningOperation
+    if (operation.status !== 'InProgress') return { killedAt, status: operation.status }
+    const step = operation.properties.steps.find((each) => each.state === 'Running' && !killedAt.includes(each.name))
+    if (step !== undefined) {
+      killedAt.push(step.name)
       await installation.kill()
       await expect.poll(async () => await machineProcesses(installation.stateDir), { timeout: 10_000 }).toEqual([])
       await installation.start()
@@ -65,9 +67,11 @@ async function expectOneOfEach(vm: VmView): Promise<void> {
 
 describe('kill -9 of the server at each step', () => {
   it('of create: the VM comes up once, and is trusted', async () => {
-    const create = installation.startCli('vm', 'create', 'robust')
-    const { killedAt, status } = await killAtEachStep('robust')
-    await create.outcome
+    const arm = await openArm(installation)
+    const { publicText } = await personalSshKey(`${installation.home}/config/strongroom`)
+    const request = { name: 'robust', group: 'strongroom', size: sizeFor('snp'), encryption: 'DiskWithVMGuestState', secureBoot: true, image: referenceImage, adminUsername: 'azureuser', sshPublicKeys: [publicText] }
+    await prepareNetwork(arm, request)
+    const { killedAt, status } = await killAtEachStep(await begin('PUT', '', vmBody(arm, request)))
     expect(status).toBe('Succeeded')
     expect(killedAt.length).toBeGreaterThan(3)
     const vm = await only()
@@ -77,9 +81,7 @@ describe('kill -9 of the server at each step', () => {
   })
 
   it('of stop: the VM is stopped, and nothing of it runs on', async () => {
-    const stop = installation.startCli('vm', 'stop', 'robust')
-    const { status } = await killAtEachStep('robust')
-    await stop.outcome
+    const { status } = await killAtEachStep(await begin('POST', '/powerOff'))
     expect(status).toBe('Succeeded')
     const vm = await only()
     expect(statusOf(vm, 'PowerState/').code).toBe('PowerState/stopped')
@@ -87,9 +89,7 @@ describe('kill -9 of the server at each step', () => {
   })
 
   it('of start: the VM runs once', async () => {
-    const start = installation.startCli('vm', 'start', 'robust')
-    const { status } = await killAtEachStep('robust')
-    await start.outcome
+    const { status } = await killAtEachStep(await begin('POST', '/start'))
     expect(status).toBe('Succeeded')
     await expectOneOfEach(await only())
   })
@@ -106,22 +106,8 @@ describe('kill -9 of the server at each step', () => {
   })
 
   it('of delete: the VM is gone with its disk, key and processes', async () => {
-    const remove = installation.startCli('vm', 'delete', 'robust', '--yes')
-    const { readdir } = await import('node:fs/promises')
-    let killed = false
-    const end = Date.now() + 300_000
-    while (Date.now() < end) {
-      const step = (await latestOperation('robust').catch(() => undefined))?.steps.some((each) => each.state === 'Running')
-      if (step === true && !killed) {
-        killed = true
-        await installation.kill()
-        await installation.start()
-      }
-      const left = await installation.must<VmView[]>('vm', 'list')
-      if (left.length === 0) break
-      await sleep(50)
-    }
-    await remove.outcome
+    const { status } = await killAtEachStep(await begin('DELETE', ''))
+    expect(status).toBe('Succeeded')
     expect(await installation.must('vm', 'list')).toEqual([])
     expect(await machineProcesses(installation.stateDir)).toEqual([])
     expect(await readdir(`${installation.stateDir}/machines`)).toEqual([])

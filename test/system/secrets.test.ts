@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { platformKeyName, sharedAttestationHost, vaultAudience, vaultHost, homeRegion } from '@strongroom/contract'
+import { platformKeyName, sharedAttestationHost, vaultAudience, vaultHost, homeRegion, machineAudience, machineHost } from '@strongroom/contract'
 import { compose, type RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
 import { findMarks } from './support/canary.ts'
 import { TestInstallation } from './support/installation.ts'
@@ -86,9 +86,28 @@ describe('a token', () => {
   })
 })
 
+describe('Secure Boot switched off under a sealed disk', () => {
+  // The resource manager refuses it outright, so the machine is asked directly, as an operator's insider could.
+  const setSecureBoot = async (secureBoot: boolean): Promise<void> => {
+    const token = await server.context.tokens.token('controlPlane', machineAudience)
+    await server.context.wire.request({ method: 'PATCH', url: `https://${machineHost}/instances/${vm.properties.vmId}`, token, body: { security: { secureBoot } } })
+  }
+
+  it('the disk does not unlock, and the error names PCR 7 with both values', async () => {
+    await installation.must('vm', 'deallocate', 'canary')
+    await setSecureBoot(false)
+    const outcome = await installation.cli('vm', 'start', 'canary')
+    expect(outcome.code).not.toBe(0)
+    const { error } = outcome.json as { error: { message: string; innererror?: { expected?: string; found?: string } } }
+    expect(JSON.stringify(error)).toContain('OS disk did not unlock')
+    expect(JSON.stringify(error)).toContain('PCR 7')
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    await setSecureBoot(true)
+  })
+})
+
 describe('an attestation policy that denies', () => {
   it('means no token, so no key, so no start; and the error says so', async () => {
-    await installation.must('vm', 'deallocate', 'canary')
     const arm = await openArm(installation)
     expect(arm.region).toBe(homeRegion.name)
     const provider = `https://${sharedAttestationHost(homeRegion.code)}`

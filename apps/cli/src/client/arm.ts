@@ -42,10 +42,10 @@ export class ArmClient {
 
   async send(method: string, path: string, apiVersion: string, body?: unknown): Promise<Response> {
     const separator = path.includes('?') ? '&' : '?'
-    return await this.sendTo(method, `https://${managementHost}${path}${separator}api-version=${apiVersion}`, body)
+    return await this.sendUrl(method, `https://${managementHost}${path}${separator}api-version=${apiVersion}`, body)
   }
 
-  private async sendTo(method: string, url: string, body?: unknown): Promise<Response> {
+  async sendUrl(method: string, url: string, body?: unknown): Promise<Response> {
     const token = await this.#connection.ownerToken()
     const response = await this.#connection.https.request({ method, url, token, ...(body === undefined ? {} : { body }) })
     return expectSuccess(response)
@@ -66,7 +66,7 @@ export class ArmClient {
     const url = response.headers['azure-asyncoperation'] ?? response.headers['location']
     if (typeof url !== 'string') return
     for (;;) {
-      const polled = await this.sendTo('GET', url)
+      const polled = await this.sendUrl('GET', url)
       const operation = polled.json as OperationBody | undefined
       if (operation?.status === undefined) {
         if (polled.status !== 202) return

@@ -174,23 +174,6 @@ function powerCommand(word: string, action: string, summary: string): Command {
   }
 }
 
-const update: Command = {
-  words: ['vm', 'update'],
-  args: ['<name>'],
-  summary: 'change a deallocated VM',
-  options: [groupOption, { flags: '--secure-boot <state>', summary: 'on or off; a disk sealed to the other state does not unlock' }],
-  run: async (context) => {
-    const { arm, path } = await openVm(context)
-    const state = textOption(context, 'secureBoot')
-    if (state !== 'on' && state !== 'off') {
-      throw new CliError({ code: 'InvalidArgument', message: 'Nothing to change.', expected: '--secure-boot on or off', found: String(state), remedy: 'Add --secure-boot on or off.', exitCode: exitCodes.usage })
-    }
-    await arm.run('PATCH', path, apiVersions.compute, { properties: { securityProfile: { uefiSettings: { secureBootEnabled: state === 'on' } } } })
-    const vm = await fetchVm(arm, path)
-    return { data: vm, table: { columns, rows: [row(vm)] } }
-  },
-}
-
 const remove: Command = {
   words: ['vm', 'delete'],
   args: ['<name>'],
@@ -216,6 +199,5 @@ export const vmCommands: Command[] = [
   powerCommand('stop', 'powerOff', 'stop a VM; it stays allocated'),
   powerCommand('restart', 'restart', 'restart a VM'),
   powerCommand('deallocate', 'deallocate', 'stop a VM and free its cores'),
-  update,
   remove,
 ]

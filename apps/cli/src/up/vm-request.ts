@@ -34,8 +34,14 @@ function imageReference(image: string): Record<string, string> {
   return { publisher, offer, sku, version }
 }
 
-/** Puts the resources a VM needs (group, network, address, NIC) and the VM itself, as `az vm create` does. */
+/** Puts the resources a VM needs and the VM itself, as `az vm create` does. */
 export async function createVm(arm: ArmClient, request: VmRequest, onSteps?: OnSteps): Promise<void> {
+  await prepareNetwork(arm, request)
+  await arm.run('PUT', vmPath(arm, request.group, request.name), apiVersions.compute, vmBody(arm, request), onSteps)
+}
+
+/** Group, network, security group, address and network interface. */
+export async function prepareNetwork(arm: ArmClient, request: Pick<VmRequest, 'name' | 'group'>): Promise<void> {
   const group = groupPath(arm, request.group)
   const location = arm.region
   const network = `${group}/providers/Microsoft.Network`
@@ -78,10 +84,10 @@ export async function createVm(arm: ArmClient, request: VmRequest, onSteps?: OnS
       ],
     },
   })
-  await arm.run('PUT', vmPath(arm, request.group, request.name), apiVersions.compute, vmBody(arm, request, network), onSteps)
 }
 
-function vmBody(arm: ArmClient, request: VmRequest, network: string): unknown {
+export function vmBody(arm: ArmClient, request: VmRequest): unknown {
+  const network = `${groupPath(arm, request.group)}/providers/Microsoft.Network`
   return {
     location: arm.region,
     properties: {
