@@ -1,5 +1,4 @@
 import { copyFile, open, readFile, rename, truncate } from 'node:fs/promises'
-import { join } from 'node:path'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
