@@ -37,7 +37,10 @@ export class Instance {
   readonly #files: VmFiles
   readonly #logger: Logger
   #queue: Promise<void> = Promise.resolve()
+  /** Of the boot that is under way. */
   #abort = new AbortController()
+  /** Of provisioning: a stop leaves it be. */
+  readonly #discard = new AbortController()
   #current: Current | undefined
   #reboots = 0
   #closing = false
@@ -161,6 +164,7 @@ export class Instance {
     this.#record.desired = 'deleted'
     await this.#save()
     this.#abort.abort()
+    this.#discard.abort()
     this.#enqueue(() => this.#destroy())
     await this.#queue
   }
@@ -169,6 +173,7 @@ export class Instance {
   async close(): Promise<void> {
     this.#closing = true
     this.#abort.abort()
+    this.#discard.abort()
     this.#enqueue(async () => {
       if (this.#current === undefined) return
       await this.#halt(true)
@@ -186,7 +191,7 @@ export class Instance {
         ...this.#services,
         spec: this.spec,
         files: this.#files,
-        signal: this.#abort.signal,
+        signal: this.#discard.signal,
         step: async (name) => {
           beginStep(provisioning.steps, name, this.#now())
           await this.#save()

@@ -38,6 +38,10 @@ export class RunningGuest {
     this.#runtimeDir = o.runtimeDir
     this.#endpoints = o.endpoints
     this.#logger = o.logger
+    // A guest without its vTPM is no confidential VM any more.
+    void o.opened.tpm.process.exited.then(() => {
+      if (this.#stopped === undefined) this.#vm.process.kill('SIGKILL')
+    })
   }
 
   /** Takes over what was opened, also where it fails. @throws ServiceError GuestDidNotStart */

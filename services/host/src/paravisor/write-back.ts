@@ -6,6 +6,8 @@ import type { GuestState } from '../vmgs/guest-state.ts'
 
 /** A change is on disk, encrypted, this long after it at the latest, plus the time of one write. */
 const delayMs = 300
+/** After a write that failed, for example on a full disk. */
+const retryMs = 5_000
 
 interface Watched {
   kind: 'tpm' | 'variables'
@@ -60,14 +62,14 @@ export class WriteBack {
     }
   }
 
-  #schedule(): void {
+  #schedule(afterMs: number = delayMs): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       this.#write().catch((error: unknown) => {
         this.#logger.error({ err: error }, 'guest state was not written; trying again')
-        this.#schedule()
+        this.#schedule(retryMs)
       })
-    }, delayMs)
+    }, afterMs)
   }
 
   #write(): Promise<void> {

@@ -1,0 +1,83 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { machineAudience } from '@strongroom/contract'
+import { createLogger, openStore, ServiceError, systemClock } from '@strongroom/platform'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { InstanceStore } from '../instances/instance-store.ts'
+import { Machine } from '../instances/machine.ts'
+import type { MachineServices } from '../instances/services.ts'
+import { exampleSpec } from '../testing.ts'
+import { ImageBuilds } from './image-builds.ts'
+import { createMachineApp } from './machine-routes.ts'
+
+const logger = createLogger({ level: 'silent' })
+const caller = (objectId: string): { objectId: string; appId: string; tenantId: string; claims: Record<string, unknown> } => ({ objectId, appId: '', tenantId: '', claims: {} })
+
+let directory: string
+let store: InstanceStore
+let app: ReturnType<typeof createMachineApp>
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'machine-'))
+  store = await InstanceStore.open(await openStore({ url: `sqlite:${directory}`, service: 'host' }))
+  const services = { store, silicon: undefined, clock: systemClock, logger, stateDir: directory, cacheDir: directory } as unknown as MachineServices
+  app = createMachineApp({
+    machine: new Machine(services),
+    builds: new ImageBuilds({ cacheDir: directory, clock: systemClock, logger }),
+    cacheDir: directory,
+    controlPlaneObjectId: 'control-plane',
+    logger,
+    verifier: {
+      verify: async (token, audiences) => {
+        if (audiences.includes(machineAudience) && token !== 'bad') return caller(token)
+        throw new ServiceError({ code: 'InvalidAuthenticationToken', status: 401, message: 'no' })
+      },
+    },
+  })
+})
+
+afterEach(async () => {
+  await app.close()
+  await store.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+const send = (method: 'GET' | 'PUT' | 'POST' | 'DELETE', url: string, token: string | undefined, payload?: object): Promise<{ statusCode: number; json(): { error: { code: string } } }> =>
+  app.inject({ method, url, ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }), ...(payload && { payload }) })
+
+describe('machine wire', () => {
+  it.each([undefined, 'bad'])('asks for a token before anything else (%s)', async (token) => {
+    expect((await send('GET', '/instances', token)).statusCode).toBe(401)
+    expect((await send('PUT', `/instances/${exampleSpec.vmId}`, token, { garbage: true })).statusCode).toBe(401)
+  })
+
+  it('lets nobody but the control plane in, not even to look', async () => {
+    for (const url of ['/instances', `/instances/${exampleSpec.vmId}/evidence`, '/images']) {
+      const answer = await send('GET', url, 'owner')
+      expect(answer.statusCode).toBe(403)
+      expect(answer.json().error.code).toBe('AuthorizationFailed')
+    }
+  })
+
+  it('says that a VM is not there, and deletes what is not there without complaint', async () => {
+    expect((await send('GET', `/instances/${exampleSpec.vmId}`, 'control-plane')).statusCode).toBe(404)
+    expect((await send('POST', '/instances/..%2f..%2fetc/start', 'control-plane')).statusCode).toBe(404)
+    expect((await send('DELETE', `/instances/${exampleSpec.vmId}`, 'control-plane')).statusCode).toBe(204)
+  })
+
+  it('refuses a confidential VM in hardware mode rather than simulating it', async () => {
+    const answer = await send('PUT', `/instances/${exampleSpec.vmId}`, 'control-plane', exampleSpec)
+    expect(answer.statusCode).toBe(501)
+    expect(answer.json().error.code).toBe('HardwareModeNotBuilt')
+  })
+
+  it('says whether the reference image is built', async () => {
+    const answer = await send('GET', '/images/build', 'control-plane')
+    expect(answer.json()).toEqual({ state: 'Absent', steps: [] })
+  })
+
+  it('refuses an import without an absolute path', async () => {
+    expect((await send('POST', '/images/import', 'control-plane', { path: 'disk.raw', name: 'x' })).statusCode).toBe(400)
+  })
+})

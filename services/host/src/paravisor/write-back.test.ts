@@ -1,0 +1,62 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createLogger } from '@strongroom/platform'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { GuestState } from '../vmgs/guest-state.ts'
+import { WriteBack } from './write-back.ts'
+
+const vmId = 'F6EDBA93-B1EC-4F77-91E4-027F8E5E0333'
+const key = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const logger = createLogger({ level: 'silent' })
+
+let directory: string
+let files: { tpmState: string; variables: string }
+let state: GuestState
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'write-back-'))
+  files = { tpmState: join(directory, 'tpm/permall'), variables: join(directory, 'variables.fd') }
+  await mkdir(join(directory, 'tpm'))
+  await writeFile(files.tpmState, 'tpm 0')
+  await writeFile(files.variables, 'variables 0')
+  const path = join(directory, 'state.vmgs')
+  await GuestState.create({ path, vmId, wrappingKey: key.publicKey, tpm: Buffer.from('tpm 0'), variables: Buffer.from('variables 0') })
+  state = await GuestState.open({ path, vmId, releasedKey: key.privateKey, counter: 0 })
+})
+
+afterEach(async () => {
+  await state.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+describe('write-back of a running guest', () => {
+  it('carries every change into the guest state while the guest runs', async () => {
+    const writeBack = new WriteBack({ state, ...files, logger })
+    writeBack.start()
+    // As swtpm does it: a new file renamed over the old one.
+    await writeFile(`${files.tpmState}.new`, 'tpm 1')
+    await rename(`${files.tpmState}.new`, files.tpmState)
+    await writeFile(files.variables, 'variables 1')
+    await vi.waitFor(async () => {
+      expect((await state.tpm()).toString()).toBe('tpm 1')
+      expect((await state.variables()).toString()).toBe('variables 1')
+    }, 20_000)
+    await writeBack.stop()
+  })
+
+  it('writes at the end what nobody announced', async () => {
+    const writeBack = new WriteBack({ state, ...files, logger })
+    await writeFile(files.variables, 'variables 2')
+    await writeBack.stop()
+    expect((await state.variables()).toString()).toBe('variables 2')
+  })
+
+  it('leaves a vTPM that is not persisted out', async () => {
+    const writeBack = new WriteBack({ state, tpmState: undefined, variables: files.variables, logger })
+    await writeFile(files.tpmState, 'tpm 3')
+    await writeBack.stop()
+    expect((await state.tpm()).toString()).toBe('tpm 0')
+  })
+})
