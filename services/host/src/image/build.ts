@@ -98,12 +98,17 @@ class ImageBuilder {
     this.#begin('Download and configure Debian packages')
     const mirror = this.#o.mirror ?? 'http://deb.debian.org/debian'
     const security = `${mirror.replace(/\/$/, '')}-security`
-    const hook = (name: string): string => `"${join(recipeDirectory, name)}" "$1"`
     const root = process.getuid?.() === 0
-    await this.#run('mmdebstrap', [
+    const hook = (name: string): string => `"$STRONGROOM_RECIPE/${name}" "$1"`
+    await this.#run('setpriv', [
+      // A server that dies takes the build along.
+      '--pdeathsig=TERM',
+      ...(root && (await mayMount()) ? ['--bounding-set=-sys_admin', '--inh-caps=-sys_admin'] : []),
+      'mmdebstrap',
       '--quiet',
       '--variant=minbase',
-      // As root without the privilege to mount it goes on without its mounts; other users need user namespaces.
+      // Always as in a container, without the privilege to mount: no mount can outlive the build, and so removing what
+      // is left of one can never reach into this machine's /dev. Users other than root need user namespaces.
       `--mode=${root ? 'root' : 'unshare'}`,
       '--components=main',
       '--format=tar',
@@ -237,8 +242,18 @@ class ImageBuilder {
 
   async #run(command: string, args: string[]): Promise<void> {
     const { signal } = this.#o
-    await run({ command, args, cwd: this.#work, env: { TMPDIR: this.#work }, ...(signal && { signal }) })
+    // Another user's namespace cannot enter our directory: there mmdebstrap keeps to the machine's own.
+    const directory = process.getuid?.() === 0 ? { TMPDIR: this.#work } : {}
+    const env = { STRONGROOM_RECIPE: recipeDirectory, ...directory }
+    await run({ command, args, cwd: this.#work, env, ...(signal && { signal }) })
   }
+}
+
+/** True with CAP_SYS_ADMIN (capabilities(7)), bit 21 of the effective set. */
+async function mayMount(): Promise<boolean> {
+  const status = await readFile('/proc/self/status', 'utf8')
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'
+  return ((BigInt(`0x${effective}`) >> 21n) & 1n) === 1n
 }
 
 async function requireStub(): Promise<void> {
