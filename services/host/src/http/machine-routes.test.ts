@@ -12,7 +12,14 @@ import { ImageBuilds } from './image-builds.ts'
 import { createMachineApp } from './machine-routes.ts'
 
 const logger = createLogger({ level: 'silent' })
-const caller = (objectId: string): { objectId: string; appId: string; tenantId: string; claims: Record<string, unknown> } => ({ objectId, appId: '', tenantId: '', claims: {} })
+const caller = (
+  objectId: string,
+): { objectId: string; appId: string; tenantId: string; claims: Record<string, unknown> } => ({
+  objectId,
+  appId: '',
+  tenantId: '',
+  claims: {},
+})
 
 let directory: string
 let store: InstanceStore
@@ -21,7 +28,14 @@ let app: ReturnType<typeof createMachineApp>
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'machine-'))
   store = await InstanceStore.open(await openStore({ url: `sqlite:${directory}`, service: 'host' }))
-  const services = { store, silicon: undefined, clock: systemClock, logger, stateDir: directory, cacheDir: directory } as unknown as MachineServices
+  const services = {
+    store,
+    silicon: undefined,
+    clock: systemClock,
+    logger,
+    stateDir: directory,
+    cacheDir: directory,
+  } as unknown as MachineServices
   app = createMachineApp({
     machine: new Machine(services),
     builds: new ImageBuilds({ cacheDir: directory, clock: systemClock, logger }),
@@ -43,8 +57,18 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-const send = (method: 'GET' | 'PUT' | 'POST' | 'DELETE', url: string, token: string | undefined, payload?: object): Promise<{ statusCode: number; json(): { error: { code: string } } }> =>
-  app.inject({ method, url, ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }), ...(payload && { payload }) })
+const send = (
+  method: 'GET' | 'PUT' | 'POST' | 'DELETE',
+  url: string,
+  token: string | undefined,
+  payload?: object,
+): Promise<{ statusCode: number; json(): { error: { code: string } } }> =>
+  app.inject({
+    method,
+    url,
+    ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
+    ...(payload && { payload }),
+  })
 
 describe('machine wire', () => {
   it.each([undefined, 'bad'])('asks for a token before anything else (%s)', async (token) => {
@@ -78,6 +102,8 @@ describe('machine wire', () => {
   })
 
   it('refuses an import without an absolute path', async () => {
-    expect((await send('POST', '/images/import', 'control-plane', { path: 'disk.raw', name: 'x' })).statusCode).toBe(400)
+    expect((await send('POST', '/images/import', 'control-plane', { path: 'disk.raw', name: 'x' })).statusCode).toBe(
+      400,
+    )
   })
 })

@@ -11,7 +11,12 @@ describe('specification of a VM on the machine wire', () => {
   })
 
   it('is refused with every field that is wrong at once', () => {
-    const wrong = { ...exampleSpec, name: 'a,b', tee: 'SEV', osProfile: { ...exampleSpec.osProfile, adminUsername: '$(reboot)' } }
+    const wrong = {
+      ...exampleSpec,
+      name: 'a,b',
+      tee: 'SEV',
+      osProfile: { ...exampleSpec.osProfile, adminUsername: '$(reboot)' },
+    }
     try {
       parseSpec(wrong, vmId)
       expect.unreachable()
@@ -24,12 +29,17 @@ describe('specification of a VM on the machine wire', () => {
   it.each([
     ['a key of another site', { guestStateKey: 'https://vault.azure.net/keys/vm/00000000000000000000000000000000' }],
     ['a provider of another site', { attestationProvider: 'https://evil.example' }],
-    ['a line break in an SSH key', { osProfile: { ...exampleSpec.osProfile, sshPublicKeys: ['ssh-ed25519 A\nssh-ed25519 B'] } }],
+    [
+      'a line break in an SSH key',
+      { osProfile: { ...exampleSpec.osProfile, sshPublicKeys: ['ssh-ed25519 A\nssh-ed25519 B'] } },
+    ],
     ['no vTPM', { security: { ...exampleSpec.security, vTpm: false } }],
     ['disk encryption without Secure Boot', { security: { ...exampleSpec.security, secureBoot: false } }],
     ['an id that is a path', { vmId: '../../etc' }],
   ])('is refused with %s', (_name, change) => {
-    expect(() => parseSpec({ ...exampleSpec, ...change }, vmId)).toThrow(expect.objectContaining({ code: 'InvalidInstanceSpec' }))
+    expect(() => parseSpec({ ...exampleSpec, ...change }, vmId)).toThrow(
+      expect.objectContaining({ code: 'InvalidInstanceSpec' }),
+    )
   })
 
   it('refuses a path that names another VM', () => {

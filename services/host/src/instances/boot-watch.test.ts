@@ -11,7 +11,9 @@ const waiting = { ended: never, ready: never, refused: never, serialLog: '/nonex
 describe('watch over a boot', () => {
   it('ends with whichever comes first', async () => {
     expect(await awaitBoot({ ...waiting, ready: Promise.resolve() })).toEqual({ kind: 'ready' })
-    expect(await awaitBoot({ ...waiting, ended: Promise.resolve({ kind: 'powerOff' }) })).toMatchObject({ kind: 'ended' })
+    expect(await awaitBoot({ ...waiting, ended: Promise.resolve({ kind: 'powerOff' }) })).toMatchObject({
+      kind: 'ended',
+    })
     expect(await awaitBoot({ ...waiting, limitSeconds: 0.01 })).toEqual({ kind: 'timeout', seconds: 0.01 })
   })
 
@@ -19,7 +21,10 @@ describe('watch over a boot', () => {
     const directory = await mkdtemp(join(tmpdir(), 'boot-watch-'))
     try {
       const serialLog = join(directory, 'serial.log')
-      await writeFile(serialLog, '\u001b[2JBdsDxe: loading Boot0001\r\nBdsDxe: failed to load Boot0001 "UEFI Misc Device" from PciRoot(0x0): Access Denied\r\n')
+      await writeFile(
+        serialLog,
+        '\u001b[2JBdsDxe: loading Boot0001\r\nBdsDxe: failed to load Boot0001 "UEFI Misc Device" from PciRoot(0x0): Access Denied\r\n',
+      )
       const outcome = await awaitBoot({ ...waiting, serialLog })
       expect(outcome).toMatchObject({ kind: 'bootLoader' })
       expect((outcome as { line: string }).line).toContain('Access Denied')
@@ -32,7 +37,12 @@ describe('watch over a boot', () => {
 describe('a disk that stayed closed', () => {
   it('names the register that differed, with both values', () => {
     const error = diskDidNotUnlock({ sealedTo: { 7: 'aa', 11: 'bb' }, found: { 7: 'cc', 11: 'bb' }, console: [] })
-    expect(error).toMatchObject({ code: 'OsDiskDidNotUnlock', target: 'PCR 7', expected: 'PCR 7 = aa', found: 'PCR 7 = cc' })
+    expect(error).toMatchObject({
+      code: 'OsDiskDidNotUnlock',
+      target: 'PCR 7',
+      expected: 'PCR 7 = aa',
+      found: 'PCR 7 = cc',
+    })
     expect(error.message).toContain('OS disk did not unlock')
   })
 

@@ -115,7 +115,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
       memoryMiB: fitted.memoryMiB,
       acceleration,
       cpuModel: cpuModels[spec.tee],
-      launchMeasurement: opened.launched.measurement,
+      launchMeasurement: opened.launchMeasurement,
     }
     return {
       guest,

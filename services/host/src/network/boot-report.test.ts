@@ -8,7 +8,11 @@ const good = {
   quoteSignature: 'AAAA',
   pcrs: { '0': '00'.repeat(32), '14': 'ab'.repeat(32) },
   eventLog: 'AAAA',
-  rootDevice: { device: '/dev/mapper/root', cipher: 'aes-xts-plain64', luksUuid: '01234567-89ab-cdef-0123-456789abcdef' },
+  rootDevice: {
+    device: '/dev/mapper/root',
+    cipher: 'aes-xts-plain64',
+    luksUuid: '01234567-89ab-cdef-0123-456789abcdef',
+  },
 }
 
 describe('boot report', () => {
@@ -27,7 +31,9 @@ describe('boot report', () => {
     ['rootDevice.device', { rootDevice: { ...good.rootDevice, device: '/etc/passwd' } }],
     ['rootDevice.luksUuid', { rootDevice: { ...good.rootDevice, luksUuid: '<script>' } }],
   ])('names %s where it is wrong', (target, change) => {
-    expect(() => parseBootReport({ ...good, ...change })).toThrow(expect.objectContaining({ code: 'InvalidBootReport', target }))
+    expect(() => parseBootReport({ ...good, ...change })).toThrow(
+      expect.objectContaining({ code: 'InvalidBootReport', target }),
+    )
   })
 
   it('refuses any other JSON with a name for the fault, and nothing else happens', () => {

@@ -49,7 +49,7 @@ export interface OpenedGuest {
   state: GuestState
   tpm: Swtpm
   files: { firmware: string; variables: string; tpmState: string | undefined }
-  launched: LaunchedVm
+  launchMeasurement: string
   expected: ExpectedPcrs
   evidence: BootEvidence
   /**
@@ -125,7 +125,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       await state.retire()
       await reportGeneration({ ...access, generation: state.generation })
     }
-    return { state, tpm: vtpm.tpm, files, launched, expected, evidence, retire }
+    return { state, tpm: vtpm.tpm, files, launchMeasurement: launched.measurement, expected, evidence, retire }
   } catch (error) {
     await state.close()
     throw error

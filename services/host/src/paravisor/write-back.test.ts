@@ -22,7 +22,13 @@ beforeEach(async () => {
   await writeFile(files.tpmState, 'tpm 0')
   await writeFile(files.variables, 'variables 0')
   const path = join(directory, 'state.vmgs')
-  await GuestState.create({ path, vmId, wrappingKey: key.publicKey, tpm: Buffer.from('tpm 0'), variables: Buffer.from('variables 0') })
+  await GuestState.create({
+    path,
+    vmId,
+    wrappingKey: key.publicKey,
+    tpm: Buffer.from('tpm 0'),
+    variables: Buffer.from('variables 0'),
+  })
   state = await GuestState.open({ path, vmId, releasedKey: key.privateKey, counter: 0 })
 })
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { watch, type FSWatcher } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
@@ -13,8 +14,8 @@ interface Watched {
   kind: 'tpm' | 'variables'
   path: string
   dirty: boolean
-  /** Last content written, so that a write that changes nothing costs nothing. */
-  last: Buffer | undefined
+  /** SHA-256 of what was written last: a write that changes nothing costs nothing, and no content is kept. */
+  last: string | undefined
 }
 
 /**
@@ -80,14 +81,15 @@ export class WriteBack {
 
   async #writeNow(): Promise<void> {
     const changes: { tpm?: Buffer; variables?: Buffer } = {}
-    const taken: { watched: Watched; bytes: Buffer }[] = []
+    const taken: { watched: Watched; digest: string }[] = []
     for (const watched of this.#watched) {
       if (!watched.dirty) continue
       watched.dirty = false
       const bytes = await readFile(watched.path)
-      if (watched.last?.equals(bytes)) continue
+      const digest = createHash('sha256').update(bytes).digest('hex')
+      if (watched.last === digest) continue
       changes[watched.kind] = bytes
-      taken.push({ watched, bytes })
+      taken.push({ watched, digest })
     }
     try {
       await this.#state.save(changes)
@@ -95,6 +97,6 @@ export class WriteBack {
       for (const { watched } of taken) watched.dirty = true
       throw error
     }
-    for (const { watched, bytes } of taken) watched.last = bytes
+    for (const { watched, digest } of taken) watched.last = digest
   }
 }

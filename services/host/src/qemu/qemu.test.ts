@@ -16,7 +16,13 @@ const options: MachineOptions = {
   tpmSocket: '/run/tpm',
   qmpSocket: '/run/qmp',
   serialLog: '/state/serial.log',
-  network: { macAddress: '02-53-52-19-EF-25', sshPort: 2222, metadataSocket: '/run/m', proxySocket: '/run/p', tlsPort: 9443 },
+  network: {
+    macAddress: '02-53-52-19-EF-25',
+    sshPort: 2222,
+    metadataSocket: '/run/m',
+    proxySocket: '/run/p',
+    tlsPort: 9443,
+  },
 }
 
 describe('QEMU’s arguments', () => {

@@ -57,7 +57,10 @@ describe('guest state', () => {
   it('keeps what a running guest changes', async () => {
     const state = await openState()
     await state.save({ tpm: Buffer.from('changed') })
-    await Promise.all([state.save({ variables: Buffer.alloc(1000, 1) }), state.save({ tpm: Buffer.from('changed twice') })])
+    await Promise.all([
+      state.save({ variables: Buffer.alloc(1000, 1) }),
+      state.save({ tpm: Buffer.from('changed twice') }),
+    ])
     await state.close()
     const again = await openState()
     expect((await again.tpm()).toString()).toBe('changed twice')
@@ -159,7 +162,10 @@ describe('guest state', () => {
     await state.close()
     const after = await readFile(path)
     const blocks = [...Array(capacity / blockLength).keys()].filter(
-      (block) => !before.subarray(block * blockLength, (block + 1) * blockLength).equals(after.subarray(block * blockLength, (block + 1) * blockLength)),
+      (block) =>
+        !before
+          .subarray(block * blockLength, (block + 1) * blockLength)
+          .equals(after.subarray(block * blockLength, (block + 1) * blockLength)),
     )
     // Data and table reach the disk before the header, in any order among themselves.
     const header = blocks.filter((block) => block < 2)
@@ -182,7 +188,9 @@ describe('guest state', () => {
   it('refuses a file in clear laid in place of an encrypted one', async () => {
     await boot()
     const good = await readFile(path)
-    const tables = [...Array(capacity / blockLength).keys()].slice(2).filter((block) => good.readUInt32LE(block * blockLength + 3 * 64 + 44) === 3)
+    const tables = [...Array(capacity / blockLength).keys()]
+      .slice(2)
+      .filter((block) => good.readUInt32LE(block * blockLength + 3 * 64 + 44) === 3)
     for (const block of tables) {
       const bytes = Buffer.from(good)
       bytes.writeUInt32LE(0, block * blockLength + 3 * 64 + 44)

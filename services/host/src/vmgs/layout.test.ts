@@ -1,8 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { activeHeader, capacityBlocks, decodeHeader, decodeTable, encodeHeader, encodeTable, type FileEntry, type Header } from './layout.ts'
+import {
+  activeHeader,
+  capacityBlocks,
+  decodeHeader,
+  decodeTable,
+  encodeHeader,
+  encodeTable,
+  type FileEntry,
+  type Header,
+} from './layout.ts'
 
-const bytes = (length: number): fc.Arbitrary<Buffer> => fc.uint8Array({ minLength: length, maxLength: length }).map((array) => Buffer.from(array))
+const bytes = (length: number): fc.Arbitrary<Buffer> =>
+  fc.uint8Array({ minLength: length, maxLength: length }).map((array) => Buffer.from(array))
 
 const header: fc.Arbitrary<Header> = fc.record({
   sequence: fc.integer({ min: 0, max: 0xffffffff }),
@@ -26,7 +36,8 @@ const entry: fc.Arbitrary<FileEntry> = fc
 
 describe('layout of a VMGS container', () => {
   it('reads every header that it writes', () => {
-    fc.assert(fc.property(header, (value) => {
+    fc.assert(
+      fc.property(header, (value) => {
         expect(decodeHeader(encodeHeader(value))).toEqual(value)
       }),
     )
@@ -66,7 +77,11 @@ describe('layout of a VMGS container', () => {
   })
 
   it('takes the header that follows the other, also where the number wraps', () => {
-    const make = (sequence: number): Header => ({ sequence, tableBlock: 2, metadataKey: { nonce: Buffer.alloc(12), tag: Buffer.alloc(16), key: Buffer.alloc(32) } })
+    const make = (sequence: number): Header => ({
+      sequence,
+      tableBlock: 2,
+      metadataKey: { nonce: Buffer.alloc(12), tag: Buffer.alloc(16), key: Buffer.alloc(32) },
+    })
     expect(activeHeader(make(4), make(5)).slot).toBe(1)
     expect(activeHeader(make(0), make(0xffffffff)).slot).toBe(0)
     expect(activeHeader(undefined, make(9)).slot).toBe(1)
