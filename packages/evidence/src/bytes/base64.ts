@@ -50,20 +50,25 @@ function decode(text: string, values: Int8Array): Uint8Array {
   const rest = text.length % 4
   if (rest === 1) refuse('Base64 text has an impossible length', text.length)
   const bytes = new Uint8Array(Math.floor((text.length * 3) / 4))
-  let group = 0
-  let bits = 0
-  let filled = 0
-  for (let at = 0; at < text.length; at++) {
+  const valueAt = (at: number): number => {
     const value = values[text.charCodeAt(at)] ?? -1
     if (value < 0) refuse(`Not a base64 character at ${at}`, at)
-    group = ((group << 6) | value) & 0xffff
-    bits += 6
-    if (bits >= 8) {
-      bits -= 8
-      bytes[filled++] = (group >> bits) & 0xff
-    }
+    return value
   }
-  if ((group & ((1 << bits) - 1)) !== 0) refuse('Base64 text has bits left over', text.length)
+  let filled = 0
+  const whole = text.length - rest
+  for (let at = 0; at < whole; at += 4) {
+    const group = (valueAt(at) << 18) | (valueAt(at + 1) << 12) | (valueAt(at + 2) << 6) | valueAt(at + 3)
+    bytes[filled++] = group >> 16
+    bytes[filled++] = group >> 8
+    bytes[filled++] = group
+  }
+  if (rest === 0) return bytes
+  const group = (valueAt(whole) << 12) | (valueAt(whole + 1) << 6) | (rest === 3 ? valueAt(whole + 2) : 0)
+  // 18 bits hold one byte and ten zeros, or two bytes and two zeros.
+  if ((group & (rest === 2 ? 0x3ff : 3)) !== 0) refuse('Base64 text has bits left over', text.length)
+  bytes[filled++] = group >> 10
+  if (rest === 3) bytes[filled++] = group >> 2
   return bytes
 }
 

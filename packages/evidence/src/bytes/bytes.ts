@@ -31,7 +31,9 @@ export function reversed(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes).reverse()
 }
 
+const encoder = new TextEncoder()
+
 /** UTF-8 bytes of a text. */
 export function utf8(text: string): Uint8Array {
-  return new TextEncoder().encode(text)
+  return encoder.encode(text)
 }

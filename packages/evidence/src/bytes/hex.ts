@@ -1,11 +1,11 @@
 import { ParseError } from '../result/errors.ts'
 
-const digits = '0123456789abcdef'
+const pairs: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** Lower-case hexadecimal, two digits a byte. */
 export function toHex(bytes: Uint8Array): string {
   let text = ''
-  for (const byte of bytes) text += digits.charAt(byte >> 4) + digits.charAt(byte & 15)
+  for (let at = 0; at < bytes.length; at++) text += pairs[bytes[at] ?? 0] ?? ''
   return text
 }
 

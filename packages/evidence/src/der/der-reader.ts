@@ -25,15 +25,46 @@ export const derTag = {
 /** Deeper than any certificate or revocation list; below what exhausts a stack. */
 const maximumDepth = 16
 
-/** One value with its place. `raw` is the whole encoding, `content` what follows the length. */
-export interface DerValue {
-  tag: number
-  raw: Uint8Array
-  content: Uint8Array
+/** One value with its place. Its bytes are views, made when they are asked for: most values are only passed through. */
+export class DerValue {
+  readonly tag: number
   /** Offset of `raw` in the outermost input. */
-  offset: number
+  readonly offset: number
   /** Offset of `content` in the outermost input. */
-  contentOffset: number
+  readonly contentOffset: number
+  readonly #bytes: Uint8Array
+  readonly #start: number
+  readonly #contentStart: number
+  readonly #end: number
+
+  constructor(
+    bytes: Uint8Array,
+    place: { tag: number; start: number; contentStart: number; end: number; base: number },
+  ) {
+    this.#bytes = bytes
+    this.tag = place.tag
+    this.#start = place.start
+    this.#contentStart = place.contentStart
+    this.#end = place.end
+    this.offset = place.base + place.start
+    this.contentOffset = place.base + place.contentStart
+  }
+
+  /** The whole encoding. */
+  get raw(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.#end)
+  }
+
+  /** What follows the length. */
+  get content(): Uint8Array {
+    return this.#bytes.subarray(this.#contentStart, this.#end)
+  }
+
+  /** Reader over the content of a constructed value. */
+  read(structure: string, depth: number): DerReader {
+    const base = this.contentOffset - this.#contentStart
+    return new DerReader(this.#bytes, structure, base, depth, this.#contentStart, this.#end)
+  }
 }
 
 /**
@@ -44,19 +75,27 @@ export class DerReader {
   readonly #bytes: Uint8Array
   readonly #base: number
   readonly #depth: number
+  readonly #end: number
   readonly structure: string
-  #at = 0
+  #at: number
 
-  constructor(bytes: Uint8Array, structure: string, base = 0, depth = 0) {
+  /**
+   * @param base offset of `bytes` in the outermost input
+   * @param start where in `bytes` to begin
+   * @param end where in `bytes` to stop
+   */
+  constructor(bytes: Uint8Array, structure: string, base = 0, depth = 0, start = 0, end: number = bytes.length) {
     this.#bytes = bytes
     this.#base = base
     this.#depth = depth
+    this.#at = start
+    this.#end = end
     this.structure = structure
     if (depth > maximumDepth) this.fail('TooDeep', `nested deeper than ${maximumDepth}`)
   }
 
   get atEnd(): boolean {
-    return this.#at >= this.#bytes.length
+    return this.#at >= this.#end
   }
 
   get offset(): number {
@@ -65,7 +104,7 @@ export class DerReader {
 
   /** Identifier octet of the next value, without reading it; undefined at the end. */
   peek(): number | undefined {
-    return this.#bytes[this.#at]
+    return this.#at < this.#end ? this.#bytes[this.#at] : undefined
   }
 
   /** Reads one value of any type. */
@@ -74,18 +113,12 @@ export class DerReader {
     const tag = this.#byte(field)
     if ((tag & 0x1f) === 0x1f) this.fail('InvalidValue', `${field}: tag numbers above 30 are not used`)
     const length = this.#readLength(field)
-    if (length > this.#bytes.length - this.#at) {
-      this.fail('Truncated', `ends inside ${field}`, `${length} bytes`, `${this.#bytes.length - this.#at} bytes`)
+    if (length > this.#end - this.#at) {
+      this.fail('Truncated', `ends inside ${field}`, `${length} bytes`, `${this.#end - this.#at} bytes`)
     }
     const contentStart = this.#at
     this.#at += length
-    return {
-      tag,
-      raw: this.#bytes.subarray(start, this.#at),
-      content: this.#bytes.subarray(contentStart, this.#at),
-      offset: this.#base + start,
-      contentOffset: this.#base + contentStart,
-    }
+    return new DerValue(this.#bytes, { tag, start, contentStart, end: this.#at, base: this.#base })
   }
 
   /** Reads one value that must have this identifier octet. */
@@ -109,7 +142,7 @@ export class DerReader {
 
   /** Reader over the content of a constructed value. */
   enter(value: DerValue, structure: string): DerReader {
-    return new DerReader(value.content, structure, value.contentOffset, this.#depth + 1)
+    return value.read(structure, this.#depth + 1)
   }
 
   sequence(field: string): DerReader {
@@ -121,7 +154,7 @@ export class DerReader {
   }
 
   end(): void {
-    if (!this.atEnd) this.fail('TrailingBytes', `${this.#bytes.length - this.#at} bytes after its end`)
+    if (!this.atEnd) this.fail('TrailingBytes', `${this.#end - this.#at} bytes after its end`)
   }
 
   /** Refuses at the present place. */
@@ -136,7 +169,7 @@ export class DerReader {
   }
 
   #byte(field: string): number {
-    const byte = this.#bytes[this.#at]
+    const byte = this.peek()
     if (byte === undefined) this.fail('Truncated', `ends inside ${field}`)
     this.#at++
     return byte

@@ -55,22 +55,33 @@ export function readOid(reader: DerReader, field: string): string {
   const { content } = value
   if (content.length === 0) refuse(value, 'WrongLength', `${field} is an empty object identifier`)
   if (content.length > 64) refuse(value, 'TooLarge', `${field} is too long`)
-  const arcs: bigint[] = []
-  let arc = 0n
-  let fresh = true
-  for (const byte of content) {
-    if (fresh && byte === 0x80) refuse(value, 'NotCanonical', `${field} has an arc with leading zeros`)
-    arc = (arc << 7n) | BigInt(byte & 0x7f)
-    fresh = (byte & 0x80) === 0
-    if (fresh) {
-      arcs.push(arc)
-      arc = 0n
-    }
+  let text = ''
+  let start = 0
+  for (let at = 0; at < content.length; at++) {
+    const byte = content[at] ?? 0
+    if (at === start && byte === 0x80) refuse(value, 'NotCanonical', `${field} has an arc with leading zeros`)
+    if (byte >= 0x80) continue
+    const arc = readArc(content, start, at)
+    // The first two arcs share a number (X.690 section 8.19.4).
+    if (start > 0) text += `.${arc}`
+    else if (arc < 80) text = arc < 40 ? `0.${arc}` : `1.${Number(arc) - 40}`
+    else text = typeof arc === 'number' ? `2.${arc - 80}` : `2.${arc - 80n}`
+    start = at + 1
   }
-  if (!fresh) refuse(value, 'Truncated', `${field} ends inside an arc`)
-  const first = arcs[0] ?? 0n
-  const root = first < 40n ? 0n : first < 80n ? 1n : 2n
-  return [root, first - root * 40n, ...arcs.slice(1)].join('.')
+  if (start < content.length) refuse(value, 'Truncated', `${field} ends inside an arc`)
+  return text
+}
+
+/** Number in base 128 from `start` to `end`, both included: a bigint where a number could not hold it. */
+function readArc(content: Uint8Array, start: number, end: number): number | bigint {
+  if (end - start < 7) {
+    let arc = 0
+    for (let at = start; at <= end; at++) arc = arc * 128 + ((content[at] ?? 0) & 0x7f)
+    return arc
+  }
+  let arc = 0n
+  for (let at = start; at <= end; at++) arc = (arc << 7n) | BigInt((content[at] ?? 0) & 0x7f)
+  return arc
 }
 
 /** BIT STRING of whole bytes, as signatures and keys are. */
@@ -130,24 +141,38 @@ export function stringOf(value: DerValue, field: string): string {
 /** UTCTime or GeneralizedTime in the only forms that RFC 5280 section 4.1.2.5 allows: to the second, Z. */
 export function readTime(reader: DerReader, field: string): Date {
   const value = reader.next(field)
-  const text = String.fromCharCode(...value.content.subarray(0, 16))
+  const { content } = value
   const utc = value.tag === derTag.utcTime
   if (!utc && value.tag !== derTag.generalizedTime) refuse(value, 'UnknownType', `${field} is not a time`)
   const length = utc ? 13 : 15
-  if (value.content.length !== length || !/^\d+Z$/.test(text))
+  if (content.length !== length || content[length - 1] !== 0x5a)
     refuse(value, 'InvalidValue', `${field} is not a time in Z`)
-  const shortYear = Number(text.slice(0, 2))
-  const year = utc ? (shortYear < 50 ? 2000 : 1900) + shortYear : Number(text.slice(0, 4))
+  const pair = (at: number): number => {
+    const [tens, units] = [(content[at] ?? 0) - 0x30, (content[at + 1] ?? 0) - 0x30]
+    if (tens < 0 || tens > 9 || units < 0 || units > 9) refuse(value, 'InvalidValue', `${field} is not a time in Z`)
+    return tens * 10 + units
+  }
+  const from = length - 11
+  const leading = pair(from - 2)
+  const year = utc ? (leading < 50 ? 2000 : 1900) + leading : pair(0) * 100 + leading
   // Dates to 2049 must be UTCTime, so that one instant has one form.
   if (!utc && year < 2050 && year >= 1950) refuse(value, 'NotCanonical', `${field} must be a UTCTime`)
-  const [month, day, hour, minute, second] = [10, 8, 6, 4, 2].map((back) =>
-    Number(text.slice(length - 1 - back, length + 1 - back)),
-  )
-  const time = new Date(Date.UTC(year, (month ?? 0) - 1, day, hour, minute, second))
-  // setUTCFullYear, because Date.UTC reads the years 0 to 99 as 1900 to 1999.
-  time.setUTCFullYear(year)
-  const written = time.toISOString().replace(/[-:T]|\.\d+/g, '')
-  const meant = (utc ? String(year) : text.slice(0, 4)) + text.slice(utc ? 2 : 4)
-  if (written !== meant) refuse(value, 'InvalidValue', `${field} is not a date of the calendar`)
+  const [month, day, hour, minute, second] = [
+    pair(from),
+    pair(from + 2),
+    pair(from + 4),
+    pair(from + 6),
+    pair(from + 8),
+  ]
+  const time = new Date(Date.UTC(2000, month - 1, day, hour, minute, second))
+  // Date.UTC reads the years 0 to 99 as 1900 to 1999, and a day that 2000 has may be missing in another year.
+  time.setUTCFullYear(year, month - 1, day)
+  const same =
+    time.getUTCMonth() === month - 1 &&
+    time.getUTCDate() === day &&
+    time.getUTCHours() === hour &&
+    time.getUTCMinutes() === minute &&
+    time.getUTCSeconds() === second
+  if (!same) refuse(value, 'InvalidValue', `${field} is not a date of the calendar`)
   return time
 }

@@ -148,10 +148,11 @@ function readCertification(reader: ByteReader, kind: number): Certification {
   })
 }
 
+const latin1 = new TextDecoder('latin1')
+
 /** PEM text; some providers end it with a NUL. */
 function asciiText(bytes: Uint8Array, offset: number): string {
   const end = bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length
-  let text = ''
   for (let at = 0; at < end; at++) {
     const byte = bytes[at] ?? 0
     if (byte > 0x7e || (byte < 0x20 && byte !== 0x0a && byte !== 0x0d)) {
@@ -161,9 +162,8 @@ function asciiText(bytes: Uint8Array, offset: number): string {
         offset: offset + at,
       })
     }
-    text += String.fromCharCode(byte)
   }
-  return text
+  return latin1.decode(bytes.subarray(0, end))
 }
 
 function requireValue(reader: ByteReader, found: number, expected: number, field: string): void {

@@ -26,7 +26,7 @@ export function parsePem(text: string, label = 'CERTIFICATE'): Uint8Array[] {
     const bodyStart = labelEnd + dashes.length
     const bodyEnd = text.indexOf(trailer, bodyStart)
     if (bodyEnd < 0) throw new ParseError({ code: 'Truncated', message: `PEM block ${found} has no end`, offset: at })
-    if (found === label) blocks.push(fromBase64(text.slice(bodyStart, bodyEnd).replace(/[\r\n\t ]/g, '')))
+    if (found === label) blocks.push(fromBase64(text.slice(bodyStart, bodyEnd).replaceAll(/[\r\n\t ]+/g, '')))
     at = text.indexOf(begin, bodyEnd + trailer.length)
   }
   if (blocks.length === 0) throw new ParseError({ code: 'Missing', message: `No PEM block ${label}` })
