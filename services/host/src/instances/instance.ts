@@ -1,12 +1,13 @@
 import { rm } from 'node:fs/promises'
 import type { BootEvidence, InstancePatch, InstanceSpec, InstanceStatus, PowerState } from '@strongroom/contract'
 import { ServiceError, type Logger } from '@strongroom/platform'
-import { crashed, lastConsoleLines, type RunningGuest } from '../paravisor/running-guest.ts'
+import { crashed, type RunningGuest } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { boot, type Booted } from './boot.ts'
+import { explainFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
 import { deferred, type Deferred } from './deferred.ts'
-import { bootLoaderRefused, bootTimedOut, describeFailure, diskDidNotUnlock, guestPoweredOff } from './errors.ts'
+import { describeFailure } from './errors.ts'
 import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
 import { provision } from './provision.ts'
 import { beginStep, endStep, newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
@@ -295,30 +296,16 @@ export class Instance {
       await this.#power('Starting')
       return await this.#boot()
     }
-    const error = await this.#explain(current, outcome)
+    const error = await explainFailedBoot({
+      outcome,
+      guest: current.guest,
+      acceleration: current.acceleration,
+      sealedTo: this.#record.sealedTo,
+      serialLog: this.#files.serialLog,
+    })
     await this.#halt(false)
     this.#record.desired = 'stopped'
     await this.#power('Failed', error)
-  }
-
-  async #explain(current: Current, outcome: Exclude<BootOutcome, { kind: 'ready' }>): Promise<ServiceError> {
-    const console = await lastConsoleLines(this.#files.serialLog)
-    switch (outcome.kind) {
-      case 'refused':
-        return outcome.error
-      case 'bootLoader':
-        return bootLoaderRefused(outcome.line)
-      case 'timeout':
-        return bootTimedOut({ seconds: outcome.seconds, acceleration: current.acceleration, console })
-      case 'ended': {
-        if (outcome.end.kind === 'crash') return crashed(outcome.end)
-        const { sealedTo } = this.#record
-        // Before anything else ends the vTPM: its registers say which link broke.
-        if (sealedTo !== undefined)
-          return diskDidNotUnlock({ sealedTo, found: await current.guest.registers(), console })
-        return guestPoweredOff(console, outcome.end.kind === 'reboot' ? 'rebooted' : 'powered off')
-      }
-    }
   }
 
   async #halt(graceful: boolean): Promise<void> {

@@ -1,0 +1,32 @@
+import type { ServiceError } from '@strongroom/platform'
+import { crashed, lastConsoleLines, type RunningGuest } from '../paravisor/running-guest.ts'
+import type { Acceleration } from '../qemu/arguments.ts'
+import type { BootOutcome } from './boot-watch.ts'
+import { bootLoaderRefused, bootTimedOut, diskDidNotUnlock, guestPoweredOff } from './errors.ts'
+
+/** Why a guest did not become ready. To be asked before anything ends its vTPM: the registers say which link broke. */
+export async function explainFailedBoot(o: {
+  outcome: Exclude<BootOutcome, { kind: 'ready' }>
+  guest: Pick<RunningGuest, 'registers'>
+  acceleration: Acceleration
+  sealedTo: Record<string, string> | undefined
+  serialLog: string
+}): Promise<ServiceError> {
+  const { outcome } = o
+  const console = await lastConsoleLines(o.serialLog)
+  switch (outcome.kind) {
+    case 'refused':
+      return outcome.error
+    case 'bootLoader':
+      return bootLoaderRefused(outcome.line)
+    case 'timeout':
+      return bootTimedOut({ seconds: outcome.seconds, acceleration: o.acceleration, console })
+    case 'ended': {
+      if (outcome.end.kind === 'crash') return crashed(outcome.end)
+      if (o.sealedTo !== undefined) {
+        return diskDidNotUnlock({ sealedTo: o.sealedTo, found: await o.guest.registers(), console })
+      }
+      return guestPoweredOff(console, outcome.end.kind === 'reboot' ? 'rebooted' : 'powered off')
+    }
+  }
+}

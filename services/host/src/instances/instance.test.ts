@@ -1,0 +1,251 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BootEvidence } from '@strongroom/contract'
+import { createLogger, openStore, ServiceError, systemClock } from '@strongroom/platform'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { GuestEnd } from '../qemu/vm-process.ts'
+import { exampleSpec } from '../testing.ts'
+import type { BootRequest, Booted } from './boot.ts'
+import { deferred } from './deferred.ts'
+import { InstanceStore } from './instance-store.ts'
+import { Machine } from './machine.ts'
+import type { MachineServices } from './services.ts'
+
+interface FakeGuest {
+  request: BootRequest
+  end: (end: GuestEnd) => void
+  stopped: boolean
+  asked: boolean
+}
+
+const fakes = vi.hoisted(() => ({ guests: [] as unknown[], boot: vi.fn(), provision: vi.fn() }))
+vi.mock('./boot.ts', () => ({ boot: fakes.boot }))
+vi.mock('./provision.ts', () => ({ provision: fakes.provision }))
+
+const guests = fakes.guests as FakeGuest[]
+const evidence = { version: 1, bootId: 'boot' } as BootEvidence
+const { vmId } = exampleSpec
+
+function powerOn(request: BootRequest): Booted {
+  const { promise, resolve } = deferred<GuestEnd>()
+  const guest: FakeGuest = { request, end: resolve, stopped: false, asked: false }
+  guests.push(guest)
+  return {
+    guest: {
+      ended: promise,
+      evidence,
+      processes: { qemu: 1, swtpm: 2 },
+      powerDown: async () => {
+        guest.asked = true
+        return true
+      },
+      registers: async () => ({ 7: 'another', 11: 'bb' }),
+      stop: async () => {
+        guest.stopped = true
+        resolve({ kind: 'crash', code: null, signal: 'SIGKILL', said: '' })
+      },
+    } as unknown as Booted['guest'],
+    acceleration: 'tcg',
+    launched: { vCPUs: 2, memoryMiB: 2048, acceleration: 'tcg', cpuModel: 'EPYC-Milan', launchMeasurement: 'aa' },
+    notices: [],
+    sshPort: 2222,
+  }
+}
+
+let directory: string
+let store: InstanceStore
+let machine: Machine
+let services: MachineServices
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'instance-'))
+  store = await InstanceStore.open(await openStore({ url: `sqlite:${directory}`, service: 'host' }))
+  services = {
+    store,
+    silicon: {},
+    clock: systemClock,
+    logger: createLogger({ level: 'silent' }),
+    stateDir: directory,
+    cacheDir: directory,
+  } as unknown as MachineServices
+  machine = new Machine(services)
+  guests.length = 0
+  fakes.boot.mockImplementation(async (request: BootRequest) => powerOn(request))
+  fakes.provision.mockResolvedValue({ identity: { akSpki: '', ekSpki: '' }, sealedTo: { 7: 'aa', 11: 'bb' } })
+})
+
+afterEach(async () => {
+  await machine.close()
+  await store.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+const power = (): string => machine.get(vmId).status().power.state
+const reaches = (state: string): Promise<void> => vi.waitFor(() => expect(power()).toBe(state), 5_000)
+
+async function startReady(): Promise<FakeGuest> {
+  const instance = await machine.put(structuredClone(exampleSpec))
+  await instance.start()
+  await reaches('Booting')
+  const guest = guests.at(-1)!
+  await guest.request.onReady(evidence)
+  await reaches('Ready')
+  return guest
+}
+
+describe('life of a VM', () => {
+  it('is ready when its guest’s report verified, and shows where it is reached', async () => {
+    await startReady()
+    const status = machine.get(vmId).status()
+    expect(status).toMatchObject({
+      ssh: { host: '127.0.0.1', port: 2222 },
+      processes: { qemu: 1, swtpm: 2 },
+      provisioning: { state: 'Succeeded' },
+    })
+    expect(await machine.get(vmId).evidence()).toEqual(evidence)
+  })
+
+  it('is made once, however often the same is asked for', async () => {
+    const first = await machine.put(structuredClone(exampleSpec))
+    expect(await machine.put(structuredClone(exampleSpec))).toBe(first)
+    await Promise.all([first.start(), first.start(), first.start()])
+    await reaches('Booting')
+    expect(guests).toHaveLength(1)
+    await expect(machine.put({ ...exampleSpec, image: 'another' })).rejects.toMatchObject({ code: 'InstanceExists' })
+  })
+
+  it('asks the guest to power off, and pulls the plug when told to', async () => {
+    const guest = await startReady()
+    await machine.get(vmId).stop(true)
+    await reaches('Stopped')
+    expect(guest).toMatchObject({ asked: true, stopped: true })
+    const again = await startReady()
+    await machine.get(vmId).stop(false)
+    await reaches('Stopped')
+    expect(again).toMatchObject({ asked: false, stopped: true })
+  })
+
+  it('is stopped when the guest powers itself off, and goes through a whole boot when it reboots', async () => {
+    const guest = await startReady()
+    guest.end({ kind: 'reboot' })
+    await vi.waitFor(() => expect(guests).toHaveLength(2))
+    await guests[1]!.request.onReady(evidence)
+    await reaches('Ready')
+    guests[1]!.end({ kind: 'powerOff' })
+    await reaches('Stopped')
+    expect(guests[1]!.stopped).toBe(true)
+  })
+
+  it('names the register that kept its disk closed', async () => {
+    const instance = await machine.put(structuredClone(exampleSpec))
+    await instance.start()
+    await reaches('Booting')
+    guests[0]!.end({ kind: 'powerOff' })
+    await reaches('Failed')
+    expect(instance.status().power.error).toMatchObject({ code: 'OsDiskDidNotUnlock', target: 'PCR 7' })
+    expect(guests[0]!.stopped).toBe(true)
+  })
+
+  it('fails when the guest’s report is a lie', async () => {
+    const instance = await machine.put(structuredClone(exampleSpec))
+    await instance.start()
+    await reaches('Booting')
+    guests[0]!.request.onRefused(new ServiceError({ code: 'BootReportRefused', status: 403, message: 'a lie' }))
+    await reaches('Failed')
+    expect(instance.status().power.error?.code).toBe('BootReportRefused')
+    expect(guests[0]!.stopped).toBe(true)
+  })
+
+  it('says which link of the chain failed and does not start', async () => {
+    fakes.boot.mockRejectedValue(new ServiceError({ code: 'AttestationRefused', status: 409, message: 'denied' }))
+    const instance = await machine.put(structuredClone(exampleSpec))
+    await instance.start()
+    await reaches('Failed')
+    expect(instance.status().power.error?.code).toBe('AttestationRefused')
+    expect(instance.status().processes).toBeUndefined()
+  })
+
+  it('gives up a boot that is under way when it is stopped', async () => {
+    fakes.boot.mockImplementation(async ({ signal }: BootRequest) => {
+      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    })
+    const instance = await machine.put(structuredClone(exampleSpec))
+    await instance.start()
+    await vi.waitFor(() => expect(fakes.boot).toHaveBeenCalled())
+    await instance.stop(true)
+    await reaches('Stopped')
+  })
+
+  it('cannot be changed while it runs', async () => {
+    await startReady()
+    const instance = machine.get(vmId)
+    await expect(instance.patch({ tags: { a: 'b' } })).rejects.toMatchObject({ code: 'InstanceNotStopped' })
+    await instance.stop(false)
+    await reaches('Stopped')
+    await instance.patch({ tags: { a: 'b' } })
+    expect(instance.spec.tags).toEqual({ a: 'b' })
+  })
+
+  it('leaves nothing behind when it is deleted', async () => {
+    const guest = await startReady()
+    await machine.remove(vmId)
+    expect(guest.stopped).toBe(true)
+    expect(await store.list()).toEqual([])
+    expect(() => machine.get(vmId)).toThrow(/no such VM/)
+    await machine.remove(vmId)
+  })
+
+  it('says why it could not be provisioned, and is provisioned again on request', async () => {
+    fakes.provision.mockRejectedValueOnce(
+      new ServiceError({ code: 'ImageNotFound', status: 404, message: 'no image', remedy: 'build it' }),
+    )
+    const instance = await machine.put(structuredClone(exampleSpec))
+    await vi.waitFor(() => expect(instance.status().provisioning.state).toBe('Failed'))
+    await expect(instance.start()).rejects.toMatchObject({ code: 'InstanceNotProvisioned', remedy: 'build it' })
+    await machine.put(structuredClone(exampleSpec))
+    await vi.waitFor(() => expect(instance.status().provisioning.state).toBe('Succeeded'))
+  })
+})
+
+describe('a server that was killed', () => {
+  /** A second machine over the same store, as after kill -9: nothing of the first one's memory. */
+  async function restarted(): Promise<Machine> {
+    const next = new Machine(services)
+    await next.start()
+    return next
+  }
+
+  it('boots again what was wanted running', async () => {
+    await startReady()
+    machine = await restarted()
+    await reaches('Booting')
+    expect(guests).toHaveLength(2)
+  })
+
+  it('leaves stopped what was stopped', async () => {
+    await startReady()
+    await machine.get(vmId).stop(false)
+    await reaches('Stopped')
+    machine = await restarted()
+    expect(power()).toBe('Stopped')
+    expect(guests).toHaveLength(1)
+  })
+
+  it('provisions anew what was half made, then starts it', async () => {
+    fakes.provision.mockImplementationOnce(() => new Promise(() => {}))
+    const instance = await machine.put(structuredClone(exampleSpec))
+    await instance.start()
+    machine = await restarted()
+    await reaches('Booting')
+    expect(machine.get(vmId).status().provisioning.state).toBe('Succeeded')
+  })
+
+  it('finishes a deletion', async () => {
+    await machine.put(structuredClone(exampleSpec))
+    const [record] = await store.list()
+    await store.save({ ...record!, desired: 'deleted' })
+    machine = await restarted()
+    await vi.waitFor(async () => expect(await store.list()).toEqual([]))
+  })
+})
