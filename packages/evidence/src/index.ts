@@ -7,16 +7,28 @@ export { formatGuid, parseGuid } from './bytes/guid.ts'
 export { fromHex, toHex } from './bytes/hex.ts'
 export { DerReader, derTag, type DerValue } from './der/der-reader.ts'
 export * from './der/der-values.ts'
+export { checkCatalogue, type CheckId } from './result/catalogue.ts'
 export {
   allOf,
   appraised,
   failed,
   firstFailure,
+  missingChecks,
   passed,
   skipped,
   type Check,
+  type Checked,
   type CheckOutcome,
 } from './result/check.ts'
+export { Checklist } from './result/checklist.ts'
+export { checkAzure, checkTdReport, type AzureFinding, type AzureParts } from './result/check-azure.ts'
+export { checkCertificates, checkCollateral, checkCrl, type SignedText } from './result/check-certificates.ts'
+export { appraiseClaims, checkHcl, type HclFinding, type HclPolicy } from './result/check-hcl.ts'
+export { checkEventLog } from './result/check-log.ts'
+export { checkSnp } from './result/check-snp.ts'
+export { checkTdx } from './result/check-tdx.ts'
+export { appraiseTokenClaims, checkKeyRelease, checkToken, type ClaimRules } from './result/check-token.ts'
+export { checkTpmQuote, type TpmEvidence } from './result/check-tpm.ts'
 export * from './result/errors.ts'
 export type { Failure, FailureCode } from './result/failure.ts'
 export type { TrustAnchor, TrustAnchors } from './result/trust-anchors.ts'
@@ -129,3 +141,30 @@ export {
 } from './tpm/public.ts'
 export { verifyCertify, verifyQuote, type VerifiedQuote } from './tpm/quote.ts'
 export { parseTpmtSignature, verifyTpmSignature, type TpmSignature } from './tpm/signature.ts'
+export {
+  requireSameTd,
+  verifyAzureEvidence,
+  type AzureEvidence,
+  type AzureHardware,
+  type AzureTpmQuote,
+  type VerifiedAzure,
+} from './azure/bundle.ts'
+export { attestationKeyOf, parseRuntimeClaims, requireSameKey, type RuntimeClaims } from './azure/runtime-claims.ts'
+export { tokenAlgorithms, type TokenAlgorithm } from './tokens/algorithms.ts'
+export { verifyCertifiedJws, type CertifiedJws, type SignerRules } from './tokens/certified.ts'
+export { parseJws, type Jws } from './tokens/jws.ts'
+export { parseJwks, type Jwk } from './tokens/keys.ts'
+export {
+  genuineVaultAnchors,
+  readKeyRelease,
+  vaultSigner,
+  verifyKeyRelease,
+  type KeyRelease,
+  type VerifiedRelease,
+} from './tokens/release.ts'
+export { verifyToken, type TokenRules, type VerifiedToken } from './tokens/verify.ts'
+export { detect } from './detect/detect.ts'
+export { explain } from './detect/explain.ts'
+export type { Explanation, Field } from './detect/field.ts'
+export { baseline, judge, whatIsMissing, type EvidencePolicy, type Judgement, type Verdict } from './detect/judge.ts'
+export type { Piece, PieceKind, PieceOf } from './detect/piece.ts'

@@ -50,7 +50,8 @@ export function parseRuntimeClaims(bytes: Uint8Array): RuntimeClaims {
 export function attestationKeyOf(claims: RuntimeClaims): TpmPublicKey {
   const named = claims.keys.filter((key) => key['kid'] === attestationKeyId)
   const [key] = named
-  if (key === undefined) throw new ParseError({ code: 'Missing', message: `Runtime claims have no ${attestationKeyId}` })
+  if (key === undefined)
+    throw new ParseError({ code: 'Missing', message: `Runtime claims have no ${attestationKeyId}` })
   if (named.length > 1) {
     throw new ParseError({ code: 'Duplicate', message: `Runtime claims have ${attestationKeyId} more than once` })
   }
@@ -88,5 +89,7 @@ export function requireSameKey(akPublic: Uint8Array, claimed: TpmPublicKey): voi
 
 /** Short form of a key, for people. */
 export function describeKey(key: TpmPublicKey): string {
-  return key.kind === 'rsa' ? `RSA-${key.modulus.length * 8} ${toHex(key.modulus).slice(0, 32)}…` : `${key.curve} ${toHex(key.x)}`
+  return key.kind === 'rsa'
+    ? `RSA-${key.modulus.length * 8} ${toHex(key.modulus).slice(0, 32)}…`
+    : `${key.curve} ${toHex(key.x)}`
 }

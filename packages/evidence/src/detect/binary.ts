@@ -19,7 +19,9 @@ export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | unde
   if (bytes.length === 1024 && bytes[0] === 0x81 && bytes[1] === 0) return 'td-report'
   if (isEventLog(view)) return 'event-log'
   if (isTpmPublic(view)) return 'tpm-public'
-  return isTpmSignature(view) ? 'tpm-signature' : undefined
+  if (isTpmSignature(view)) return 'tpm-signature'
+  // No other evidence has these lengths.
+  return bytes.length === 1184 ? 'snp-report' : bytes.length === 1024 ? 'td-report' : undefined
 }
 
 /** Version, VMPL and signature algorithm of an SNP report stand where they should. */

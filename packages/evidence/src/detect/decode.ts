@@ -19,7 +19,8 @@ function splitDer(bytes: Uint8Array): Uint8Array[] {
   const certificates: Uint8Array[] = []
   let at = 0
   while (at < bytes.length) {
-    const size = bytes[at] === 0x30 && bytes[at + 1] === 0x82 ? 4 + (bytes[at + 2] ?? 0) * 256 + (bytes[at + 3] ?? 0) : 0
+    const size =
+      bytes[at] === 0x30 && bytes[at + 1] === 0x82 ? 4 + (bytes[at + 2] ?? 0) * 256 + (bytes[at + 3] ?? 0) : 0
     const next = at + size
     const more = size > 0 && next < bytes.length && bytes[next] === 0x30 && bytes[next + 1] === 0x82
     certificates.push(bytes.subarray(at, more ? next : bytes.length))

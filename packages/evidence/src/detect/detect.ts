@@ -46,9 +46,10 @@ function asText(bytes: Uint8Array): string | undefined {
 
 /** Pieces inside a text; none where it is nothing known. */
 function detectText(name: string, text: string, depth: number): Piece[] {
-  if (text.includes('-----BEGIN ')) return detectPem(name, text)
   if (text.startsWith('{') || text.startsWith('[')) return detectJson(name, text, depth + 1, { detectAt, detectText })
-  if (text.startsWith('eyJ') && text.includes('.')) return [{ name, kind: isCertified(text) ? 'release' : 'token', text }]
+  if (text.includes('-----BEGIN ')) return detectPem(name, text)
+  if (text.startsWith('eyJ') && text.includes('.'))
+    return [{ name, kind: isCertified(text) ? 'release' : 'token', text }]
   const decoded = decodeText(text)
   if (decoded === undefined) return []
   return detectAt(name, decoded, depth + 1).filter((piece) => piece.kind !== 'unknown')

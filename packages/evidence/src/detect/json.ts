@@ -66,11 +66,25 @@ function walkObject(place: Place, members: Members, level: number, pieces: Piece
     pieces.push(piece)
     for (const name of names) taken.add(name)
   }
-  if (isKeySet(members['keys'])) take({ name: place.name, kind: 'jwks', value: { keys: members['keys'] } }, 'keys')
+  if (isKeySet(members['keys']))
+    take(
+      { name: place.name, kind: 'jwks', value: { keys: members['keys'] }, nested: level > 0 || place.depth > 1 },
+      'keys',
+    )
   take(quoteOf(place, members, ['message', 'signature']), 'message', 'signature', 'pcrs')
-  take(quoteOf(place, members, ['quoteMessage', 'quoteSignature']), 'quoteMessage', 'quoteSignature', 'pcrs', 'eventLog')
+  take(
+    quoteOf(place, members, ['quoteMessage', 'quoteSignature']),
+    'quoteMessage',
+    'quoteSignature',
+    'pcrs',
+    'eventLog',
+  )
   take(signedText(place, members, 'tcb-info', 'tcbInfo', 'tcb_info'), 'tcb_info', 'tcb_info_signature')
-  take(signedText(place, members, 'qe-identity', 'enclaveIdentity', 'qe_identity'), 'qe_identity', 'qe_identity_signature')
+  take(
+    signedText(place, members, 'qe-identity', 'enclaveIdentity', 'qe_identity'),
+    'qe_identity',
+    'qe_identity_signature',
+  )
   const report = encodeSnpReport(members)
   if (report !== undefined) {
     pieces.push({ name: place.name, kind: 'snp-report', bytes: report })
@@ -82,7 +96,11 @@ function walkObject(place: Place, members: Members, level: number, pieces: Piece
 }
 
 function isKeySet(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every((key) => typeof (key as Members | null)?.['kty'] === 'string')
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((key) => typeof (key as Members | null)?.['kty'] === 'string')
+  )
 }
 
 /** A TPM quote in members: bytes as hexadecimal, base64 or lists of numbers; registers as a list or by number. */
@@ -127,7 +145,9 @@ function fromString(place: Place, text: string): Piece[] {
   if (text.length < minimumLength || place.depth > 4) return []
   const marked = text.includes('-----BEGIN ') || /^\s*[{[]/.test(text) || text.startsWith('eyJ')
   if (marked) {
-    const found = place.inner.detectText(place.name, text.trim(), place.depth).filter((piece) => piece.kind !== 'unknown')
+    const found = place.inner
+      .detectText(place.name, text.trim(), place.depth)
+      .filter((piece) => piece.kind !== 'unknown')
     if (found.length > 0) return found
   }
   const bytes = decodeText(text)

@@ -16,14 +16,17 @@ export type BinaryKind = (typeof binaryKinds)[number]
 
 /** One piece of evidence, found in a file or inside a container in it. `name` says where: the file, then the place in it. */
 export type Piece = { name: string } & (
-  | { kind: BinaryKind; bytes: Uint8Array }
+  | { [K in BinaryKind]: { kind: K; bytes: Uint8Array } }[BinaryKind]
   /** DER, in the order of the file. */
   | { kind: 'certificates'; certificates: readonly Uint8Array[] }
   /** Unchanged: a signature covers the text. */
-  | { kind: 'tcb-info' | 'qe-identity'; text: string }
+  | { kind: 'tcb-info'; text: string }
+  | { kind: 'qe-identity'; text: string }
   /** `token` is a JWT of an issuer with a key set; `release` brings its certificates. */
-  | { kind: 'token' | 'release'; text: string }
-  | { kind: 'jwks'; value: unknown }
+  | { kind: 'token'; text: string }
+  | { kind: 'release'; text: string }
+  /** `nested`: it lies inside other evidence, whose maker may have made the keys too. */
+  | { kind: 'jwks'; value: unknown; nested: boolean }
   | {
       kind: 'tpm-quote'
       message: Uint8Array

@@ -28,7 +28,8 @@ function* readFields(bytes: Uint8Array): Generator<Field> {
     if (wire === 0) yield { number, value: varint() }
     else {
       const length = varint()
-      if (at + length > bytes.length) throw new ParseError({ code: 'Truncated', message: 'protobuf: field', offset: at })
+      if (at + length > bytes.length)
+        throw new ParseError({ code: 'Truncated', message: 'protobuf: field', offset: at })
       yield { number, value: bytes.subarray(at, at + length) }
       at += length
     }
@@ -80,7 +81,16 @@ function readQuote(name: string, bytes: Uint8Array, akPublic: Uint8Array, eventL
   if (message === undefined || signature === undefined || bankName === undefined) {
     throw new ParseError({ code: 'Missing', message: 'protobuf: quote lacks a part' })
   }
-  return { name, kind: 'tpm-quote', message, signature, pcrs, bank: bankName, akPublic, ...(eventLog === undefined ? {} : { eventLog }) }
+  return {
+    name,
+    kind: 'tpm-quote',
+    message,
+    signature,
+    pcrs,
+    bank: bankName,
+    akPublic,
+    ...(eventLog === undefined ? {} : { eventLog }),
+  }
 }
 
 /** @returns TPM_ALG_ID of the bank */

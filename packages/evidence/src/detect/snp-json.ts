@@ -10,9 +10,12 @@ type Members = Record<string, unknown>
  * is taken on trust. Undefined where the members are not such a report's, or say something that has no bytes.
  */
 export function encodeSnpReport(m: Members): Uint8Array | undefined {
-  if (typeof m['guest_svn'] !== 'number' || !Array.isArray(m['measurement']) || m['reported_tcb'] === undefined) return undefined
+  if (typeof m['guest_svn'] !== 'number' || !Array.isArray(m['measurement']) || m['reported_tcb'] === undefined)
+    return undefined
   try {
-    const cpu = [m['cpuid_fam_id'], m['cpuid_mod_id'], m['cpuid_step']].map((value) => (value === undefined || value === null ? 0 : whole(value, 255)))
+    const cpu = [m['cpuid_fam_id'], m['cpuid_mod_id'], m['cpuid_step']].map((value) =>
+      value === undefined || value === null ? 0 : whole(value, 255),
+    )
     const [family = 0, model = 0, stepping = 0] = cpu
     const product = family === 0 ? 'Milan' : (productOfCpu({ family, model, stepping }) ?? 'Milan')
     const tcb = (name: string): bigint => readTcb(m[name], product)

@@ -20,10 +20,22 @@ export const checkCatalogue = {
     shows: 'The signing key’s certificate says of which chip or provider and of which versions it is',
     source: 'AMD 57230, X.509 extensions',
   },
-  'snp.chain.product': { shows: 'Key, intermediate and root are of one product line', source: 'AMD 57230, certificate chain' },
-  'snp.signingKey': { shows: 'The report names the kind of key that its certificate is for', source: 'AMD 56860, SIGNING_KEY' },
-  'snp.product': { shows: 'The processor that the report names is of the key’s product line', source: 'AMD 56860, CPUID_FAM_ID' },
-  'snp.tcb': { shows: 'The reported security versions are those that the key stands for', source: 'AMD 56860, REPORTED_TCB' },
+  'snp.chain.product': {
+    shows: 'Key, intermediate and root are of one product line',
+    source: 'AMD 57230, certificate chain',
+  },
+  'snp.signingKey': {
+    shows: 'The report names the kind of key that its certificate is for',
+    source: 'AMD 56860, SIGNING_KEY',
+  },
+  'snp.product': {
+    shows: 'The processor that the report names is of the key’s product line',
+    source: 'AMD 56860, CPUID_FAM_ID',
+  },
+  'snp.tcb': {
+    shows: 'The reported security versions are those that the key stands for',
+    source: 'AMD 56860, REPORTED_TCB',
+  },
   'snp.chip': { shows: 'The report is of the chip or the provider whose key signed it', source: 'AMD 56860, CHIP_ID' },
   'snp.signature': { shows: 'The report is signed by the endorsed key', source: 'AMD 56860, report signature' },
   'snp.verifier': { shows: 'The verifier as a whole takes the report', source: '' },
@@ -33,10 +45,19 @@ export const checkCatalogue = {
   'tdx.format': { shows: 'The quote has one of the forms that Intel defines', source: 'DCAP, appendix A.3 and A.4' },
   'tdx.vendor': { shows: 'Intel’s quoting enclave made the quote', source: 'DCAP, A.3.1, QE vendor id' },
   'tdx.pck.format': { shows: 'The quote carries its certificate chain', source: 'DCAP, A.3.9, certification data 5' },
-  'tdx.pck.path': { shows: 'The chain ends at a pinned root of Intel and is valid at the time', source: 'RFC 5280, 6.1' },
-  'tdx.pck.extension': { shows: 'The certificate names its platform and versions', source: 'Intel PCK certificate, SGX extension' },
+  'tdx.pck.path': {
+    shows: 'The chain ends at a pinned root of Intel and is valid at the time',
+    source: 'RFC 5280, 6.1',
+  },
+  'tdx.pck.extension': {
+    shows: 'The certificate names its platform and versions',
+    source: 'Intel PCK certificate, SGX extension',
+  },
   'tdx.qe.signature': { shows: 'The quoting enclave’s report is signed by the platform’s key', source: 'DCAP, A.3.8' },
-  'tdx.qe.binding': { shows: 'The quoting enclave vouches for the attestation key', source: 'DCAP, A.3.8, QE report data' },
+  'tdx.qe.binding': {
+    shows: 'The quoting enclave vouches for the attestation key',
+    source: 'DCAP, A.3.8, QE report data',
+  },
   'tdx.signature': { shows: 'The quote is signed by the attestation key', source: 'DCAP, A.3.8' },
   'tdx.crl.root': { shows: 'The root’s revocation list is genuine and of this time', source: 'RFC 5280, 6.3' },
   'tdx.crl.pck': { shows: 'The PCK authority’s revocation list is genuine and of this time', source: 'RFC 5280, 6.3' },
@@ -44,18 +65,33 @@ export const checkCatalogue = {
   'tdx.tcbInfo.signature': { shows: 'TCB info is as Intel signed it', source: 'PCS API 4, Get TDX TCB Info' },
   'tdx.tcbInfo.time': { shows: 'TCB info is of this time', source: 'PCS API 4, issueDate and nextUpdate' },
   'tdx.tcbInfo.platform': { shows: 'TCB info is of the platform’s kind', source: 'PCS API 4, fmspc and pceId' },
-  'tdx.qeIdentity.signature': { shows: 'The enclave identity is as Intel signed it', source: 'PCS API 4, Get QE Identity' },
-  'tdx.qeIdentity.time': { shows: 'The enclave identity is of this time', source: 'PCS API 4, issueDate and nextUpdate' },
+  'tdx.qeIdentity.signature': {
+    shows: 'The enclave identity is as Intel signed it',
+    source: 'PCS API 4, Get QE Identity',
+  },
+  'tdx.qeIdentity.time': {
+    shows: 'The enclave identity is of this time',
+    source: 'PCS API 4, issueDate and nextUpdate',
+  },
   'tdx.module': { shows: 'The TDX module is one of Intel’s', source: 'PCS API 4, tdxModuleIdentities' },
   'tdx.platform': { shows: 'The platform’s versions have a status', source: 'PCS API 4, tcbLevels' },
   'tdx.qe.identity': { shows: 'The quoting enclave is the one that Intel names', source: 'PCS API 4, enclaveIdentity' },
   'tdx.verifier': { shows: 'The verifier as a whole takes the quote', source: '' },
-  'tdx.policy': { shows: 'The quote is what the policy wants', source: 'TDX module ABI, TDATTRIBUTES; PCS API 4, tcbStatus' },
+  'tdx.policy': {
+    shows: 'The quote is what the policy wants',
+    source: 'TDX module ABI, TDATTRIBUTES; PCS API 4, tcbStatus',
+  },
 
   tdReport: { shows: 'The TDREPORT is of the TD that the quote vouches for', source: '' },
   'tdReport.format': { shows: 'The TDREPORT can be read', source: 'TDX module ABI, TDREPORT_STRUCT' },
-  'tdReport.hashes': { shows: 'Its parts are those that its MAC structure names', source: 'TDX module ABI, REPORTMACSTRUCT' },
-  'tdReport.quoted': { shows: 'A quote vouches for the same TD and the same report data', source: 'TDX module ABI, TDREPORT_STRUCT' },
+  'tdReport.hashes': {
+    shows: 'Its parts are those that its MAC structure names',
+    source: 'TDX module ABI, REPORTMACSTRUCT',
+  },
+  'tdReport.quoted': {
+    shows: 'A quote vouches for the same TD and the same report data',
+    source: 'TDX module ABI, TDREPORT_STRUCT',
+  },
 
   hcl: { shows: 'The paravisor’s report is bound to the hardware', source: '' },
   'hcl.format': { shows: 'The report has the paravisor’s form', source: 'OpenVMM, igvm_attest/get.rs' },
@@ -77,13 +113,19 @@ export const checkCatalogue = {
 
   log: { shows: 'The event log says what was measured', source: '' },
   'log.format': { shows: 'The log can be read whole', source: 'PFP, 10' },
-  'log.data': { shows: 'No record shows other data than its digest is of, where its kind promises so', source: 'PFP, 10.4.1' },
+  'log.data': {
+    shows: 'No record shows other data than its digest is of, where its kind promises so',
+    source: 'PFP, 10.4.1',
+  },
   'log.replay': { shows: 'The log replays to the quoted registers', source: 'PFP, 10.2; TDX: UEFI 2.10, 38.4' },
 
   token: { shows: 'The token is by its issuer, of this time', source: '' },
   'token.format': { shows: 'The token can be read in one way only', source: 'RFC 7515, 7.1; RFC 8725, 2.4' },
   'token.algorithm': { shows: 'The token is signed by an allowed algorithm', source: 'RFC 8725, 3.1' },
-  'token.key': { shows: 'One given key has the token’s name and is for this use', source: 'RFC 7517, 4; RFC 8725, 3.5' },
+  'token.key': {
+    shows: 'One given key has the token’s name and is for this use',
+    source: 'RFC 7517, 4; RFC 8725, 3.5',
+  },
   'token.signature': { shows: 'The token is signed by that key', source: 'RFC 7515, 5.2' },
   'token.issuer': { shows: 'The token is by the expected issuer', source: 'RFC 7519, 4.1.1; RFC 8725, 3.8' },
   'token.time': { shows: 'The token is of this time', source: 'RFC 7519, 4.1.4 to 4.1.6' },
@@ -98,11 +140,17 @@ export const checkCatalogue = {
   certificates: { shows: 'The certificates form a chain to a pinned root', source: '' },
   'certificates.format': { shows: 'The certificates can be read', source: 'RFC 5280, 4.1; X.690, DER' },
   'certificates.path': { shows: 'The chain ends at a pinned root and is valid at the time', source: 'RFC 5280, 6.1' },
-  'certificates.endorsement': { shows: 'The key’s certificate says what AMD says of its keys', source: 'AMD 57230, X.509 extensions' },
+  'certificates.endorsement': {
+    shows: 'The key’s certificate says what AMD says of its keys',
+    source: 'AMD 57230, X.509 extensions',
+  },
 
   crl: { shows: 'The revocation list is genuine', source: '' },
   'crl.format': { shows: 'The list can be read', source: 'RFC 5280, 5.1' },
-  'crl.signature': { shows: 'Its issuer, under a pinned root, signed it, and it is of this time', source: 'RFC 5280, 6.3' },
+  'crl.signature': {
+    shows: 'Its issuer, under a pinned root, signed it, and it is of this time',
+    source: 'RFC 5280, 6.3',
+  },
 
   collateral: { shows: 'What Intel’s service said is genuine', source: '' },
   'collateral.format': { shows: 'The text has the form that Intel signs', source: 'PCS API 4' },

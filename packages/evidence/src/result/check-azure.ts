@@ -105,12 +105,19 @@ async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: Ve
 /** Judges a TDREPORT: its parts, and that a quote vouches for the same. Whether the quote is genuine is for checkTdx to say. */
 export async function checkTdReport(o: { report: Uint8Array; quote?: Uint8Array }): Promise<Checked<TdReport>> {
   const list = new Checklist()
-  const report = await list.run('tdReport.format', [], () => parseTdReport(o.report), (r) => `TDX ${r.tdxVersion}`)
+  const report = await list.run(
+    'tdReport.format',
+    [],
+    () => parseTdReport(o.report),
+    (r) => `TDX ${r.tdxVersion}`,
+  )
   await list.run('tdReport.hashes', [report], verifyTdReportHashes)
   if (o.quote === undefined) {
     list.add(skipped('tdReport.quoted', 'No quote was given; its MAC can be judged on its own processor only'))
   } else {
-    await list.run('tdReport.quoted', [report, o.quote], (parsed: TdReport, quote: Uint8Array) => requireSameTd(parseTdxQuote(quote), parsed))
+    await list.run('tdReport.quoted', [report, o.quote], (parsed: TdReport, quote: Uint8Array) =>
+      requireSameTd(parseTdxQuote(quote), parsed),
+    )
   }
   return { check: list.all('tdReport'), value: list.whole ? report : undefined }
 }

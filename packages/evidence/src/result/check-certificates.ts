@@ -14,7 +14,12 @@ import { Checklist } from './checklist.ts'
 import type { TrustAnchor } from './trust-anchors.ts'
 
 /** Judges a chain, leaf first; the leaf may be an authority or the root itself. */
-export async function checkCertificates(o: { chain: readonly Uint8Array[]; anchors: readonly TrustAnchor[]; at: Date; crls?: readonly Uint8Array[] }): Promise<Check> {
+export async function checkCertificates(o: {
+  chain: readonly Uint8Array[]
+  anchors: readonly TrustAnchor[]
+  at: Date
+  crls?: readonly Uint8Array[]
+}): Promise<Check> {
   const list = new Checklist()
   const chain = await list.run(
     'certificates.format',
@@ -25,11 +30,27 @@ export async function checkCertificates(o: { chain: readonly Uint8Array[]; ancho
   await list.run(
     'certificates.path',
     [chain],
-    (given: Certificate[]) => verifyPath({ chain: given, anchors: o.anchors, at: o.at, leafMayBeCa: true, crls: (o.crls ?? []).map((der) => parseCrl(der)) }),
-    () => `until ${chain?.map((certificate) => certificate.notAfter).reduce((left, right) => (left < right ? left : right)).toISOString()}`,
+    (given: Certificate[]) =>
+      verifyPath({
+        chain: given,
+        anchors: o.anchors,
+        at: o.at,
+        leafMayBeCa: true,
+        crls: (o.crls ?? []).map((der) => parseCrl(der)),
+      }),
+    () =>
+      `until ${chain
+        ?.map((certificate) => certificate.notAfter)
+        .reduce((left, right) => (left < right ? left : right))
+        .toISOString()}`,
   )
   if (/^SEV-V[CL]EK$/.test(chain?.[0]?.subject.commonName ?? '')) {
-    await list.run('certificates.endorsement', [chain], (given: Certificate[]) => readEndorsement(given[0] as Certificate), (endorsement) => `${endorsement.signer} of ${endorsement.productName}, ${describeTcb(endorsement.tcb)}`)
+    await list.run(
+      'certificates.endorsement',
+      [chain],
+      (given: Certificate[]) => readEndorsement(given[0] as Certificate),
+      (endorsement) => `${endorsement.signer} of ${endorsement.productName}, ${describeTcb(endorsement.tcb)}`,
+    )
   }
   return list.all('certificates')
 }
@@ -38,13 +59,19 @@ export async function checkCertificates(o: { chain: readonly Uint8Array[]; ancho
  * Judges a revocation list.
  * @param o.issuerChain chain of the list's issuer, issuer first; absent: whose list it is cannot be judged
  */
-export async function checkCrl(o: { crl: Uint8Array; issuerChain?: readonly Uint8Array[]; anchors: readonly TrustAnchor[]; at: Date }): Promise<Check> {
+export async function checkCrl(o: {
+  crl: Uint8Array
+  issuerChain?: readonly Uint8Array[]
+  anchors: readonly TrustAnchor[]
+  at: Date
+}): Promise<Check> {
   const list = new Checklist()
   const crl = await list.run(
     'crl.format',
     [],
     () => parseCrl(o.crl),
-    (parsed) => `${describeName(parsed.issuer)}, ${parsed.revoked.size} revoked, ${parsed.thisUpdate.toISOString()} to ${parsed.nextUpdate?.toISOString() ?? 'no end'}`,
+    (parsed) =>
+      `${describeName(parsed.issuer)}, ${parsed.revoked.size} revoked, ${parsed.thisUpdate.toISOString()} to ${parsed.nextUpdate?.toISOString() ?? 'no end'}`,
   )
   if (o.issuerChain === undefined) list.skip('crl.signature', 'The certificate of its issuer was not given')
   else {
@@ -84,15 +111,33 @@ export async function checkCollateral(
       const { body } = splitSignedJson(text, member)
       return parserOf(member)(body)
     },
-    (parsed) => `${'fmspc' in parsed ? `FMSPC ${toHex(parsed.fmspc)}` : 'TD quoting enclave'}, evaluation ${parsed.tcbEvaluationDataNumber}`,
+    (parsed) =>
+      `${'fmspc' in parsed ? `FMSPC ${toHex(parsed.fmspc)}` : 'TD quoting enclave'}, evaluation ${parsed.tcbEvaluationDataNumber}`,
   )
   if (o.issuerChainPem === undefined || o.rootCrl === undefined) {
-    list.skip('collateral.signature', `${o.issuerChainPem === undefined ? 'The certificates of its signer' : 'The root’s revocation list'} was not given`)
+    list.skip(
+      'collateral.signature',
+      `${o.issuerChainPem === undefined ? 'The certificates of its signer' : 'The root’s revocation list'} was not given`,
+    )
   } else {
-    await list.run('collateral.signature', [found, o.issuerChainPem, o.rootCrl], async (_, issuerChainPem: string, rootCrl: Uint8Array) => {
-      await verifySignedText({ text, member, issuerChainPem, anchors, crls: [parseCrl(rootCrl)], at, read: parserOf(member) })
-    })
+    await list.run(
+      'collateral.signature',
+      [found, o.issuerChainPem, o.rootCrl],
+      async (_, issuerChainPem: string, rootCrl: Uint8Array) => {
+        await verifySignedText({
+          text,
+          member,
+          issuerChainPem,
+          anchors,
+          crls: [parseCrl(rootCrl)],
+          at,
+          read: parserOf(member),
+        })
+      },
+    )
   }
-  await list.run('collateral.time', [found], (parsed: { issueDate: Date; nextUpdate: Date }) => requireCurrent({ ...parsed, at, subject: member }))
+  await list.run('collateral.time', [found], (parsed: { issueDate: Date; nextUpdate: Date }) =>
+    requireCurrent({ ...parsed, at, subject: member }),
+  )
   return list.all('collateral')
 }

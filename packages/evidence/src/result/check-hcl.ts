@@ -1,7 +1,13 @@
 import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { type HclReport, parseHclReport, verifyHclBinding } from '../azure/hcl-report.ts'
-import { attestationKeyOf, describeKey, parseRuntimeClaims, requireSameKey, type RuntimeClaims } from '../azure/runtime-claims.ts'
+import {
+  attestationKeyOf,
+  describeKey,
+  parseRuntimeClaims,
+  requireSameKey,
+  type RuntimeClaims,
+} from '../azure/runtime-claims.ts'
 import type { TpmPublicKey } from '../tpm/public.ts'
 import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
@@ -25,11 +31,30 @@ export interface HclFinding {
  * Judges the paravisor's report by itself: whether a hardware vouches for its report data is for checkSnp or checkTdx to say.
  * @param o.akPublic TPM2B_PUBLIC of the TPM's attestation key
  */
-export async function checkHcl(o: { report: Uint8Array; akPublic?: Uint8Array; policy?: HclPolicy }): Promise<Checked<HclFinding>> {
+export async function checkHcl(o: {
+  report: Uint8Array
+  akPublic?: Uint8Array
+  policy?: HclPolicy
+}): Promise<Checked<HclFinding>> {
   const list = new Checklist()
-  const hcl = await list.run('hcl.format', [], () => parseHclReport(o.report), (r) => `version ${r.version}, ${r.reportType}`)
-  await list.run('hcl.binding', [hcl], (report: HclReport) => verifyHclBinding(report), () => hcl?.hashType ?? '')
-  const claims = await list.run('hcl.claims', [hcl], (report: HclReport) => parseRuntimeClaims(report.claims), describeClaims)
+  const hcl = await list.run(
+    'hcl.format',
+    [],
+    () => parseHclReport(o.report),
+    (r) => `version ${r.version}, ${r.reportType}`,
+  )
+  await list.run(
+    'hcl.binding',
+    [hcl],
+    (report: HclReport) => verifyHclBinding(report),
+    () => hcl?.hashType ?? '',
+  )
+  const claims = await list.run(
+    'hcl.claims',
+    [hcl],
+    (report: HclReport) => parseRuntimeClaims(report.claims),
+    describeClaims,
+  )
   const attestationKey = await list.run('hcl.key', [claims], attestationKeyOf, describeKey)
   if (o.akPublic !== undefined) await list.run('hcl.samekey', [o.akPublic, attestationKey], requireSameKey)
   if (o.policy !== undefined) {
@@ -46,18 +71,30 @@ export function appraiseClaims(claims: RuntimeClaims, policy: HclPolicy): Failur
   const { userData } = policy
   if (userData !== undefined && (claims.userData === undefined || !equal(claims.userData, userData))) {
     const actual = claims.userData === undefined ? 'none' : toHex(claims.userData)
-    failures.push({ path: 'userData', code: claims.userData === undefined ? 'Missing' : 'NotEqual', expected: toHex(userData), actual })
+    failures.push({
+      path: 'userData',
+      code: claims.userData === undefined ? 'Missing' : 'NotEqual',
+      expected: toHex(userData),
+      actual,
+    })
   }
   for (const [name, expected] of Object.entries(policy.configuration ?? {})) {
     const found = claims.configuration[name]
     if (found === expected) continue
     const code = found === undefined ? 'Missing' : 'NotEqual'
-    failures.push({ path: `configuration.${name}`, code, expected: String(expected), actual: JSON.stringify(found) ?? 'absent' })
+    failures.push({
+      path: `configuration.${name}`,
+      code,
+      expected: String(expected),
+      actual: JSON.stringify(found) ?? 'absent',
+    })
   }
   return failures
 }
 
 function describeClaims(claims: RuntimeClaims): string {
-  const shown = ['vmUniqueId', 'secure-boot', 'tpm-persisted'].filter((name) => claims.configuration[name] !== undefined)
+  const shown = ['vmUniqueId', 'secure-boot', 'tpm-persisted'].filter(
+    (name) => claims.configuration[name] !== undefined,
+  )
   return shown.map((name) => `${name} ${String(claims.configuration[name])}`).join(', ')
 }

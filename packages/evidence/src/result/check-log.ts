@@ -19,7 +19,12 @@ export async function checkEventLog(o: {
   rtmrs?: readonly Uint8Array[]
 }): Promise<Checked<VerifiedEventLog>> {
   const list = new Checklist()
-  const log = await list.run('log.format', [], () => parseEventLog(o.log), (parsed) => `${parsed.events.length} records, ${parsed.format}`)
+  const log = await list.run(
+    'log.format',
+    [],
+    () => parseEventLog(o.log),
+    (parsed) => `${parsed.events.length} records, ${parsed.format}`,
+  )
   await list.run('log.data', [log], checkData, (covered) => `${covered} records with data that their digest covers`)
   let value: VerifiedEventLog | undefined
   const { registers, rtmrs } = o
@@ -29,10 +34,16 @@ export async function checkEventLog(o: {
       'log.replay',
       [log],
       (parsed: EventLog) => verifyEventLog({ log: parsed, bank, registers }),
-      (verified) => `registers ${[...verified.registers.keys()].join(' ')}${verified.unlogged.length === 0 ? '' : `; not in the log: ${verified.unlogged.join(' ')}`}`,
+      (verified) =>
+        `registers ${[...verified.registers.keys()].join(' ')}${verified.unlogged.length === 0 ? '' : `; not in the log: ${verified.unlogged.join(' ')}`}`,
     )
   } else if (rtmrs !== undefined) {
-    await list.run('log.replay', [log], (parsed: EventLog) => requireRtmrs(parsed, rtmrs), (found) => `RTMR ${found.join(' ')}`)
+    await list.run(
+      'log.replay',
+      [log],
+      (parsed: EventLog) => requireRtmrs(parsed, rtmrs),
+      (found) => `RTMR ${found.join(' ')}`,
+    )
   } else {
     list.skip('log.replay', 'No quoted registers were given: the log alone proves nothing', { optional: true })
   }

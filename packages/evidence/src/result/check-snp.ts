@@ -38,9 +38,19 @@ export async function checkSnp(o: {
   policy?: SnpPolicy
 }): Promise<Checked<VerifiedSnp>> {
   const list = new Checklist()
-  const report = await list.run('snp.format', [], () => parseSnpReport(o.report), (r) => `version ${r.version}`)
+  const report = await list.run(
+    'snp.format',
+    [],
+    () => parseSnpReport(o.report),
+    (r) => `version ${r.version}`,
+  )
   const chain = await checkChain(list, o)
-  const endorsement = await list.run('snp.endorsement', [chain], ({ leaf }: Chain) => endorsementOf(leaf), describeEndorsement)
+  const endorsement = await list.run(
+    'snp.endorsement',
+    [chain],
+    ({ leaf }: Chain) => endorsementOf(leaf),
+    describeEndorsement,
+  )
   await list.run('snp.chain.product', [chain, endorsement], requireProduct)
   await list.run('snp.signingKey', [report, endorsement], requireSigner, () => report?.signingKey ?? '')
   await list.run('snp.product', [report, endorsement], requireCpu)
@@ -50,12 +60,21 @@ export async function checkSnp(o: {
   let value: VerifiedSnp | undefined
   if (list.whole) {
     value = await list.run('snp.verifier', [report, o.chain], (parsed: SnpReport, given: SnpChain) =>
-      verifySnp({ report: parsed, chain: given, anchors: o.anchors, at: o.at, ...(o.crl === undefined ? {} : { crl: o.crl }) }),
+      verifySnp({
+        report: parsed,
+        chain: given,
+        anchors: o.anchors,
+        at: o.at,
+        ...(o.crl === undefined ? {} : { crl: o.crl }),
+      }),
     )
   }
   const { policy } = o
   if (value !== undefined && policy !== undefined) list.add(appraised('snp.policy', appraiseSnp(value, policy)))
-  else list.skip('snp.policy', policy === undefined ? 'No policy was given' : 'The report is not verified', { optional: policy === undefined })
+  else
+    list.skip('snp.policy', policy === undefined ? 'No policy was given' : 'The report is not verified', {
+      optional: policy === undefined,
+    })
   return { check: list.all('snp'), value }
 }
 
@@ -64,18 +83,15 @@ async function checkChain(
   o: { chain?: SnpChain; crl?: Uint8Array; anchors: TrustAnchors; at: Date },
 ): Promise<Chain | undefined> {
   const { anchors, at } = o
-  if (o.chain === undefined) list.skip('snp.chain.format', 'The certificates VCEK (or VLEK), ASK and ARK were not given')
+  if (o.chain === undefined)
+    list.skip('snp.chain.format', 'The certificates VCEK (or VLEK), ASK and ARK were not given')
   const chain =
     o.chain &&
-    (await list.run(
-      'snp.chain.format',
-      [o.chain],
-      (given: SnpChain): Chain => ({
-        leaf: parseCertificate(given.vcek),
-        ask: parseCertificate(given.ask),
-        ark: parseCertificate(given.ark),
-      }),
-    ))
+    (await list.run('snp.chain.format', [o.chain], (given: SnpChain): Chain => ({
+      leaf: parseCertificate(given.vcek),
+      ask: parseCertificate(given.ask),
+      ark: parseCertificate(given.ark),
+    })))
   const certificates = chain && [chain.leaf, chain.ask, chain.ark]
   await list.run(
     'snp.chain.path',
@@ -86,15 +102,11 @@ async function checkChain(
   if (o.crl === undefined) {
     list.skip('snp.chain.revocation', 'No revocation list was given', { optional: true })
   } else {
-    await list.run(
-      'snp.chain.revocation',
-      [chain, o.crl],
-      ({ leaf, ask, ark }: Chain, der: Uint8Array) => {
-        const crl = parseCrl(der)
-        requireCrlOf(crl, ark)
-        return verifyPath({ chain: [leaf, ask, ark], anchors: anchors.amd, at, crls: [crl] })
-      },
-    )
+    await list.run('snp.chain.revocation', [chain, o.crl], ({ leaf, ask, ark }: Chain, der: Uint8Array) => {
+      const crl = parseCrl(der)
+      requireCrlOf(crl, ark)
+      return verifyPath({ chain: [leaf, ask, ark], anchors: anchors.amd, at, crls: [crl] })
+    })
   }
   return chain
 }
@@ -127,7 +139,8 @@ function requireProduct({ ask, ark }: Chain, { product, signer }: SnpEndorsement
 }
 
 function requireSigner(report: SnpReport, { signer }: SnpEndorsement): void {
-  if (report.signingKey !== signer) refuse('SigningKeyMismatch', 'Report names another kind of key', signer, report.signingKey)
+  if (report.signingKey !== signer)
+    refuse('SigningKeyMismatch', 'Report names another kind of key', signer, report.signingKey)
 }
 
 function requireCpu({ cpu }: SnpReport, { product }: SnpEndorsement): void {

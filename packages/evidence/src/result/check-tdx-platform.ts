@@ -34,8 +34,11 @@ export async function checkPlatform(list: Checklist, o: PlatformInput): Promise<
     rootCrl,
     parse: parseTcbInfo,
   })
-  await list.run('tdx.tcbInfo.time', [tcbInfo], (info: TcbInfo) => requireCurrent({ ...info, at, subject: 'TCB info' }), () =>
-    describeWindow(tcbInfo),
+  await list.run(
+    'tdx.tcbInfo.time',
+    [tcbInfo],
+    (info: TcbInfo) => requireCurrent({ ...info, at, subject: 'TCB info' }),
+    () => describeWindow(tcbInfo),
   )
   const ownInfo = await list.run('tdx.tcbInfo.platform', [tcbInfo, pck], requirePlatform)
   const identity = await checkText(list, o, {
@@ -79,16 +82,25 @@ export async function checkPlatform(list: Checklist, o: PlatformInput): Promise<
 /** @returns the root's list, verified */
 async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl | undefined> {
   const { chain, collateral, at } = o
-  const verified = async (id: CheckId, der: Uint8Array | undefined, issuer: Certificate | undefined): Promise<Crl | undefined> => {
+  const verified = async (
+    id: CheckId,
+    der: Uint8Array | undefined,
+    issuer: Certificate | undefined,
+  ): Promise<Crl | undefined> => {
     if (der === undefined) {
       list.skip(id, 'The revocation list was not given')
       return undefined
     }
-    return list.run(id, [issuer], async (authority: Certificate) => {
-      const crl = parseCrl(der)
-      await verifyCrl({ crl, issuer: authority, at })
-      return crl
-    }, (crl) => `${crl.revoked.size} revoked, next update ${crl.nextUpdate?.toISOString()}`)
+    return list.run(
+      id,
+      [issuer],
+      async (authority: Certificate) => {
+        const crl = parseCrl(der)
+        await verifyCrl({ crl, issuer: authority, at })
+        return crl
+      },
+      (crl) => `${crl.revoked.size} revoked, next update ${crl.nextUpdate?.toISOString()}`,
+    )
   }
   const rootCrl = await verified('tdx.crl.root', collateral.rootCaCrl, chain?.at(-1))
   const pckCrl = await verified('tdx.crl.pck', collateral.pckCrl, chain?.[1])

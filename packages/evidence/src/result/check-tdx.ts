@@ -43,7 +43,9 @@ export async function checkTdx(o: {
     requireSame('QeVendorMismatch', 'Another vendor’s quoting enclave made the quote', intelQeVendorId, qeVendorId)
   })
   const chain = await list.run('tdx.pck.format', [quote], chainOf)
-  await list.run('tdx.pck.path', [chain], (given: Certificate[]) => verifyPath({ chain: given, anchors: anchors.intel, at }))
+  await list.run('tdx.pck.path', [chain], (given: Certificate[]) =>
+    verifyPath({ chain: given, anchors: anchors.intel, at }),
+  )
   const pck = await list.run(
     'tdx.pck.extension',
     [chain],
@@ -57,11 +59,16 @@ export async function checkTdx(o: {
   await checkPlatform(list, { quote, chain, pck, collateral, anchors: anchors.intel, at })
   let value: VerifiedTdx | undefined
   if (list.whole && isWhole(collateral)) {
-    value = await list.run('tdx.verifier', [quote], (parsed: TdxQuote) => verifyTdx({ quote: parsed, collateral, anchors, at }))
+    value = await list.run('tdx.verifier', [quote], (parsed: TdxQuote) =>
+      verifyTdx({ quote: parsed, collateral, anchors, at }),
+    )
   }
   const { policy } = o
   if (value !== undefined && policy !== undefined) list.add(appraised('tdx.policy', appraiseTdx(value, policy)))
-  else list.skip('tdx.policy', policy === undefined ? 'No policy was given' : 'The quote is not verified', { optional: policy === undefined })
+  else
+    list.skip('tdx.policy', policy === undefined ? 'No policy was given' : 'The quote is not verified', {
+      optional: policy === undefined,
+    })
   return { check: list.all('tdx', value === undefined ? undefined : `TCB ${value.tcbStatus}`), value }
 }
 

@@ -1,9 +1,22 @@
-import { azureTokenAlgorithms, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from '../tokens/algorithms.ts'
+import {
+  azureTokenAlgorithms,
+  requireAlgorithm,
+  type TokenAlgorithm,
+  verifyTokenSignature,
+} from '../tokens/algorithms.ts'
 import { certificatesOf, type SignerRules, verifySigner, verifySignerSignature } from '../tokens/certified.ts'
 import { type Jws, parseJws } from '../tokens/jws.ts'
 import { type Jwk, selectKey } from '../tokens/keys.ts'
 import { readKeyRelease, type VerifiedRelease } from '../tokens/release.ts'
-import { requireHeader, requireIssuer, requireTime, tokenClaims, type TokenRules, type VerifiedToken, verifyToken } from '../tokens/verify.ts'
+import {
+  requireHeader,
+  requireIssuer,
+  requireTime,
+  tokenClaims,
+  type TokenRules,
+  type VerifiedToken,
+  verifyToken,
+} from '../tokens/verify.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
@@ -23,9 +36,12 @@ export async function checkToken(
   o: TokenRules & { token: string; keys?: readonly Jwk[]; at: Date; claims?: ClaimRules },
 ): Promise<Checked<VerifiedToken>> {
   const list = new Checklist()
-  const jws = await list.run('token.format', [], () => parseJws(o.token))
-  const claims = await list.run('token.format', [jws], tokenClaims)
-  if (claims !== undefined) list.checks.shift()
+  const read = await list.run('token.format', [], () => {
+    const parsed = parseJws(o.token)
+    return { jws: parsed, claims: tokenClaims(parsed) }
+  })
+  const jws = read?.jws
+  const claims = read?.claims
   const allowed = o.algorithms ?? azureTokenAlgorithms
   const algorithm = await list.run(
     'token.algorithm',
@@ -42,19 +58,32 @@ export async function checkToken(
     (await list.run(
       'token.key',
       [jws, algorithm, o.keys],
-      (parsed: Jws, name: TokenAlgorithm, keys: readonly Jwk[]) => selectKey({ keys, kid: parsed.header['kid'], algorithm: name }),
+      (parsed: Jws, name: TokenAlgorithm, keys: readonly Jwk[]) =>
+        selectKey({ keys, kid: parsed.header['kid'], algorithm: name }),
       () => String(jws?.header['kid']),
     ))
-  await list.run('token.signature', [jws, algorithm, key], async (parsed: Jws, name: TokenAlgorithm, material: Parameters<typeof verifyTokenSignature>[0]['key']) => {
-    const { signature, signingInput: data } = parsed
-    if (await verifyTokenSignature({ algorithm: name, key: material, signature, data })) return
-    // The verifier says it in its own words.
-    await verifyToken({ ...o, keys: o.keys ?? [] })
-  })
-  await list.run('token.issuer', [jws, claims], (parsed: Jws, found: Claims) => requireIssuer(parsed.header, found, o), () =>
-    String(claims?.['iss']),
+  await list.run(
+    'token.signature',
+    [jws, algorithm, key],
+    async (parsed: Jws, name: TokenAlgorithm, material: Parameters<typeof verifyTokenSignature>[0]['key']) => {
+      const { signature, signingInput: data } = parsed
+      if (await verifyTokenSignature({ algorithm: name, key: material, signature, data })) return
+      // The verifier says it in its own words.
+      await verifyToken({ ...o, keys: o.keys ?? [] })
+    },
   )
-  await list.run('token.time', [claims], (found: Claims) => requireTime(found, o), (times) => `until ${times.expires.toISOString()}`)
+  await list.run(
+    'token.issuer',
+    [jws, claims],
+    (parsed: Jws, found: Claims) => requireIssuer(parsed.header, found, o),
+    () => String(claims?.['iss']),
+  )
+  await list.run(
+    'token.time',
+    [claims],
+    (found: Claims) => requireTime(found, o),
+    (times) => `until ${times.expires.toISOString()}`,
+  )
   let value: VerifiedToken | undefined
   if (list.whole && o.keys !== undefined) value = await verifyToken({ ...o, keys: o.keys }).catch(() => undefined)
   if (o.claims !== undefined) {
@@ -71,7 +100,12 @@ export function appraiseTokenClaims(claims: Readonly<Claims>, rules: ClaimRules)
     const found = claimAt(claims, path)
     if (found === expected) continue
     const actual = JSON.stringify(found) ?? 'absent'
-    failures.push({ path, code: found === undefined ? 'Missing' : 'NotEqual', expected: String(expected), actual: actual.slice(0, 256) })
+    failures.push({
+      path,
+      code: found === undefined ? 'Missing' : 'NotEqual',
+      expected: String(expected),
+      actual: actual.slice(0, 256),
+    })
   }
   return failures
 }
@@ -80,7 +114,8 @@ function claimAt(claims: Readonly<Claims>, path: string): unknown {
   if (Object.hasOwn(claims, path)) return claims[path]
   let value: unknown = claims
   for (const name of path.split('.')) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name)) return undefined
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
+      return undefined
     value = (value as Claims)[name]
   }
   return value
@@ -119,6 +154,10 @@ export async function checkKeyRelease(o: SignerRules & { jws: string; at: Date }
     (parsed: Jws) => readKeyRelease(parsed.payload),
     (answer) => `${answer.keyId}, wrapped for ${answer.wrappedFor} by ${answer.wrapping}`,
   )
-  const whole = jws !== undefined && chain !== undefined && root !== undefined && algorithm !== undefined && release !== undefined
-  return { check: list.all('release'), value: whole && jws !== undefined ? { jws, chain, root, algorithm, release } : undefined }
+  const whole =
+    jws !== undefined && chain !== undefined && root !== undefined && algorithm !== undefined && release !== undefined
+  return {
+    check: list.all('release'),
+    value: whole && jws !== undefined ? { jws, chain, root, algorithm, release } : undefined,
+  }
 }

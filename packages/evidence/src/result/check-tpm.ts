@@ -45,7 +45,11 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
   )
   const attest = await list.run('tpm.format', [], () => readQuote(o.message), describeQuote)
   if (o.nonce === undefined) {
-    list.skip('tpm.nonce', `No challenge was given; the quote answers ${toHex(attest?.extraData ?? new Uint8Array()) || 'none'}`, { optional: true })
+    list.skip(
+      'tpm.nonce',
+      `No challenge was given; the quote answers ${toHex(attest?.extraData ?? new Uint8Array()) || 'none'}`,
+      { optional: true },
+    )
   } else {
     await list.run('tpm.nonce', [attest, o.nonce], requireNonce)
   }
@@ -61,7 +65,14 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
   if (list.whole && o.pcrs !== undefined && o.akPublic !== undefined && attest !== undefined) {
     const { pcrs, akPublic, message } = o
     try {
-      value = await verifyQuote({ message, signature: o.signature, akPublic, pcrs, bank, nonce: o.nonce ?? attest.extraData })
+      value = await verifyQuote({
+        message,
+        signature: o.signature,
+        akPublic,
+        pcrs,
+        bank,
+        nonce: o.nonce ?? attest.extraData,
+      })
     } catch (error) {
       await list.run('tpm.registers', [], () => {
         throw error
@@ -98,7 +109,11 @@ function readQuote(message: Uint8Array): QuoteAttest {
     attest = parseTpmsAttest(message)
   } catch (error) {
     if (!(error instanceof ParseError) || error.code !== 'WrongMagic') throw error
-    throw new VerificationError({ code: 'TpmMagicInvalid', message: 'The signed message was not made by the TPM', cause: error })
+    throw new VerificationError({
+      code: 'TpmMagicInvalid',
+      message: 'The signed message was not made by the TPM',
+      cause: error,
+    })
   }
   if (attest.type === 'quote') return attest
   throw new VerificationError({
@@ -132,7 +147,13 @@ async function requireRegisters(o: {
   const selected = o.quote.pcrSelections.filter(({ pcrs }) => pcrs.length > 0)
   const given = [...o.pcrs.keys()].toSorted((left, right) => left - right)
   const [selection] = selected
-  if (o.bank === 'sha1' || selection === undefined || selected.length !== 1 || selection.bank !== o.bank || selection.pcrs.join() !== given.join()) {
+  if (
+    o.bank === 'sha1' ||
+    selection === undefined ||
+    selected.length !== 1 ||
+    selection.bank !== o.bank ||
+    selection.pcrs.join() !== given.join()
+  ) {
     throw new VerificationError({
       code: 'PcrSelectionMismatch',
       message: 'The quote selects other registers than are shown, or a bank that is not allowed',
@@ -141,7 +162,9 @@ async function requireRegisters(o: {
     })
   }
   const values = concat(...given.map((index) => o.pcrs.get(index) ?? new Uint8Array()))
-  const found = new Uint8Array(await crypto.subtle.digest(hashAlgorithmByName(o.hash).webCrypto ?? '', forWebCrypto(values)))
+  const found = new Uint8Array(
+    await crypto.subtle.digest(hashAlgorithmByName(o.hash).webCrypto ?? '', forWebCrypto(values)),
+  )
   const sized = given.every((index) => o.pcrs.get(index)?.length === hashAlgorithmByName(o.bank).size)
   if (sized && equal(found, o.quote.pcrDigest)) return
   throw new VerificationError({

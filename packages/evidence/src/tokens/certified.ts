@@ -37,7 +37,11 @@ export interface CertifiedJws {
 export function certificatesOf(jws: Jws): Certificate[] {
   const { x5c } = jws.header
   if (!Array.isArray(x5c) || x5c.length === 0 || x5c.length > 6) {
-    throw new ParseError({ code: 'Missing', message: 'Token carries no certificate chain', expected: '1 to 6 certificates' })
+    throw new ParseError({
+      code: 'Missing',
+      message: 'Token carries no certificate chain',
+      expected: '1 to 6 certificates',
+    })
   }
   return x5c.map((text: unknown) => {
     if (typeof text !== 'string') throw new ParseError({ code: 'InvalidEncoding', message: 'x5c is not text' })
@@ -46,7 +50,11 @@ export function certificatesOf(jws: Jws): Certificate[] {
 }
 
 /** The chain at a time, whose key it is, and that the header's thumbprints are the leaf's. @throws VerificationError */
-export async function verifySigner(jws: Jws, chain: readonly Certificate[], o: SignerRules & { at: Date }): Promise<TrustAnchor> {
+export async function verifySigner(
+  jws: Jws,
+  chain: readonly Certificate[],
+  o: SignerRules & { at: Date },
+): Promise<TrustAnchor> {
   await verifyPath({ chain, anchors: o.roots, at: o.at })
   const leaf = chain[0] as Certificate
   const name = leaf.subject.commonName ?? ''

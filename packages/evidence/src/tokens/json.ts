@@ -47,7 +47,8 @@ function refuseDeepOrDoubled(text: string, subject: string): void {
       }
       seen?.add(plain)
     }
-    if (levels.length > maximumDepth) throw new ParseError({ code: 'TooDeep', message: `${subject} is too deep`, offset: at })
+    if (levels.length > maximumDepth)
+      throw new ParseError({ code: 'TooDeep', message: `${subject} is too deep`, offset: at })
   }
 }
 

@@ -36,7 +36,8 @@ export function selectKey(o: { keys: readonly Jwk[]; kid: unknown; algorithm: To
   if (key === undefined || named.length !== 1) {
     throw new VerificationError({
       code: 'TokenKeyUnknown',
-      message: named.length > 1 ? 'Several keys have the name that the token gives' : 'No given key has the token’s name',
+      message:
+        named.length > 1 ? 'Several keys have the name that the token gives' : 'No given key has the token’s name',
       subject: 'token',
       expected: o.keys.map((each) => String(each['kid'])).join(', '),
       found: typeof o.kid === 'string' ? o.kid.slice(0, 128) : 'no key id',
@@ -44,8 +45,10 @@ export function selectKey(o: { keys: readonly Jwk[]; kid: unknown; algorithm: To
   }
   const wanted = keyOfAlgorithm(o.algorithm)
   if (key['kty'] !== wanted.kty) refuseKey('Key is of another type than the algorithm', wanted.kty, key['kty'])
-  if (privateMembers.some((name) => Object.hasOwn(key, name))) refuseKey('Key is not public', 'a public key', 'a private one')
-  if (key['alg'] !== undefined && key['alg'] !== o.algorithm) refuseKey('Key is for another algorithm', o.algorithm, key['alg'])
+  if (privateMembers.some((name) => Object.hasOwn(key, name)))
+    refuseKey('Key is not public', 'a public key', 'a private one')
+  if (key['alg'] !== undefined && key['alg'] !== o.algorithm)
+    refuseKey('Key is for another algorithm', o.algorithm, key['alg'])
   if (key['use'] !== undefined && key['use'] !== 'sig') refuseKey('Key is for another use', 'sig', key['use'])
   const operations = key['key_ops']
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify'))) {
@@ -57,7 +60,8 @@ export function selectKey(o: { keys: readonly Jwk[]; kid: unknown; algorithm: To
     return { jwk: { kty: 'EC', crv: wanted.crv, x: memberOf(key, 'x'), y: memberOf(key, 'y') } }
   }
   if (key['n'] === undefined) {
-    if (certified === undefined) return refuseKey('Key has neither a modulus nor a certificate', 'n and e, or x5c', 'nothing')
+    if (certified === undefined)
+      return refuseKey('Key has neither a modulus nor a certificate', 'n and e, or x5c', 'nothing')
     requireStrongRsa(certified.modulus, certified.exponent)
     return { spki: certified.spki }
   }
@@ -84,7 +88,9 @@ function certifiedKey(key: Jwk): (PublicKey & { kind: 'RSA' }) | undefined {
   if (typeof first !== 'string' || key['kty'] !== 'RSA') return undefined
   // The certificate of an attestation service carries its own enclave's quote and may not be readable here: only its key counts.
   const { publicKey } = parseCertificate(fromBase64(first))
-  return publicKey.kind === 'RSA' ? publicKey : refuseKey('Certificate is for another type of key', 'RSA', publicKey.kind)
+  return publicKey.kind === 'RSA'
+    ? publicKey
+    : refuseKey('Certificate is for another type of key', 'RSA', publicKey.kind)
 }
 
 function memberOf(key: Jwk, name: string): string {

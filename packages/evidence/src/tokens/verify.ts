@@ -131,7 +131,12 @@ export function requireTime(
   const notBefore = timeOf(claims, 'nbf')
   const issuedAt = timeOf(claims, 'iat')
   if (expires === undefined) {
-    throw new VerificationError({ code: 'TokenClaimMissing', message: 'Token never expires', subject: 'token', expected: 'exp' })
+    throw new VerificationError({
+      code: 'TokenClaimMissing',
+      message: 'Token never expires',
+      subject: 'token',
+      expected: 'exp',
+    })
   }
   for (const [start, name] of [
     [notBefore, 'nbf'],

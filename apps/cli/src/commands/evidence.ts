@@ -1,0 +1,74 @@
+import { explain, genuineAmdAnchors, genuineIntelAnchors, judge, type EvidencePolicy, type TrustAnchors } from '@strongroom/evidence'
+import { CliError } from '../core/cli-error.ts'
+import { textOption, type Command, type CommandContext } from '../core/command.ts'
+import { cannotBeJudged, refused } from '../evidence/exit.ts'
+import { readJson, readPieces } from '../evidence/files.ts'
+import { readAnchors, readPolicy } from '../evidence/policy.ts'
+import { renderExplanation, renderJudgement } from '../evidence/render.ts'
+
+function readTime(context: CommandContext): Date {
+  const text = textOption(context, 'at')
+  if (text === undefined) return new Date()
+  const at = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text)
+  // A time without a zone would be another one on another machine.
+  if (!Number.isNaN(at.getTime()) && /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text)) return at
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: 'The time is none.',
+    exitCode: cannotBeJudged,
+    expected: 'a time such as 2026-03-20T00:00:00Z',
+    found: text,
+    remedy: 'Give date and time with a zone.',
+  })
+}
+
+async function readRules(context: CommandContext): Promise<{ anchors: TrustAnchors; policy: EvidencePolicy }> {
+  const [anchorsFile, policyFile, nonce] = [textOption(context, 'anchors'), textOption(context, 'policy'), textOption(context, 'nonce')]
+  const genuine: TrustAnchors = { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] }
+  const anchors = anchorsFile === undefined ? genuine : readAnchors(await readJson(anchorsFile, 'trust anchors'))
+  const policy = policyFile === undefined ? {} : readPolicy(await readJson(policyFile, 'a policy'))
+  if (nonce === undefined) return { anchors, policy }
+  const { tpm } = readPolicy({ tpm: { nonce } })
+  return { anchors, policy: { ...policy, tpm: { ...policy.tpm, ...tpm } } }
+}
+
+const verify: Command = {
+  words: ['evidence', 'verify'],
+  args: ['<files...>'],
+  summary: 'verify evidence of confidential VMs: reports, quotes, logs, certificates, tokens; exit 0 accepted, 1 refused, 2 cannot be judged',
+  options: [
+    { flags: '--at <time>', summary: 'time at which certificates, lists, collateral and tokens are judged; now by default' },
+    { flags: '--policy <file>', summary: 'what the evidence must say, as JSON; by default that the guest cannot be debugged or migrated' },
+    { flags: '--nonce <hex>', summary: 'challenge that TPM quotes must answer' },
+    { flags: '--anchors <file>', summary: "roots whose word is taken instead of AMD's and Intel's, as an installation's anchors.json" },
+  ],
+  examples: [
+    'strongroom evidence verify report.bin vcek.der cert_chain.pem',
+    'strongroom evidence verify quote.bin tcbinfo.json qeidentity.json signing-chain.pem pck.crl root.crl --at 2026-03-20T00:00:00Z',
+    'strongroom evidence verify hcl-report.bin vcek.pem cert_chain.pem quote.json --nonce 6368616c6c656e6765',
+    'strongroom evidence verify boot.json --anchors ~/.local/state/strongroom/anchors.json',
+  ],
+  run: async (context) => {
+    const at = readTime(context)
+    const { anchors, policy } = await readRules(context)
+    const judgement = await judge({ pieces: await readPieces(context.args), anchors, at, policy })
+    process.exitCode = { accepted: 0, refused, unjudged: cannotBeJudged }[judgement.verdict]
+    const lines = renderJudgement(judgement, at)
+    if (anchors.simulated) lines.push('Simulated silicon: the chain is whole, but no host is kept out.')
+    return { data: { ...judgement, at: at.toISOString(), simulated: anchors.simulated }, lines }
+  },
+}
+
+const explainFile: Command = {
+  words: ['evidence', 'explain'],
+  args: ['<file>'],
+  summary: 'print every field of a piece of evidence with its meaning; nothing is verified',
+  examples: ['strongroom evidence explain report.bin'],
+  run: async (context) => {
+    const explanations = (await readPieces(context.args)).map(explain)
+    if (explanations.every(({ kind, fault }) => kind === 'unknown' || fault !== undefined)) process.exitCode = cannotBeJudged
+    return { data: explanations, lines: explanations.flatMap((each, index) => [...(index === 0 ? [] : ['']), ...renderExplanation(each)]) }
+  },
+}
+
+export const evidenceCommands: Command[] = [verify, explainFile]

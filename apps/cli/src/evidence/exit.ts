@@ -1,0 +1,5 @@
+import { type ExitCode, exitCodes } from '../core/cli-error.ts'
+
+/** Exit codes of `evidence verify`: 0 accepted, 1 refused, 2 cannot be judged. */
+export const refused: ExitCode = exitCodes.failed
+export const cannotBeJudged: ExitCode = exitCodes.usage

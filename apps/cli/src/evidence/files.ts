@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises'
+import { detect, type Piece } from '@strongroom/evidence'
+import { CliError } from '../core/cli-error.ts'
+import { cannotBeJudged } from './exit.ts'
+
+const unreadable = (path: string, cause: unknown): CliError =>
+  new CliError({
+    code: 'FileNotReadable',
+    message: `${path} cannot be read.`,
+    exitCode: cannotBeJudged,
+    found: (cause as { code?: string }).code ?? 'an error',
+    remedy: 'Check the name and the permissions of the file.',
+    cause,
+  })
+
+export async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(path))
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
+/** Every piece of evidence in these files, each named by its file and its place in it. */
+export async function readPieces(paths: readonly string[]): Promise<Piece[]> {
+  const files = await Promise.all(paths.map(async (path) => ({ path, bytes: await readBytes(path) })))
+  return files.flatMap(({ path, bytes }) => detect(path, bytes))
+}
+
+/** A JSON file that the user named as policy or anchors: refused whole where it is not what it should be. */
+export async function readJson(path: string, what: string): Promise<unknown> {
+  const text = new TextDecoder().decode(await readBytes(path))
+  try {
+    return JSON.parse(text) as unknown
+  } catch (cause) {
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: `${path} is not JSON.`,
+      exitCode: cannotBeJudged,
+      expected: what,
+      found: 'text that is no JSON',
+      remedy: 'See packages/evidence/README.md for the form.',
+      cause,
+    })
+  }
+}

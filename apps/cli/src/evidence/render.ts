@@ -1,0 +1,41 @@
+import { type Check, type Explanation, type Judgement, whatIsMissing } from '@strongroom/evidence'
+
+const marks = { passed: '✓', failed: '✗', skipped: '?' } as const
+
+/** The tree as people read it: a line for each check, and for those that did not pass what was expected and found. */
+export function renderJudgement(judgement: Judgement, at: Date): string[] {
+  const lines = judgement.check.children.flatMap((check) => renderCheck(check, ''))
+  lines.push('')
+  if (judgement.verdict === 'accepted') lines.push(`Accepted, as of ${at.toISOString()}.`)
+  else if (judgement.verdict === 'refused') lines.push(`Refused, as of ${at.toISOString()}: ${judgement.code}.`)
+  else {
+    lines.push(`Cannot be judged, as of ${at.toISOString()}. What is missing:`)
+    for (const message of new Set(whatIsMissing(judgement).map((check) => check.message ?? check.shows))) {
+      if (!message.startsWith('It rests on')) lines.push(`  ${message}`)
+    }
+  }
+  return lines
+}
+
+function renderCheck(check: Check, indent: string): string[] {
+  const note = check.outcome === 'passed' ? check.actual : check.message
+  const code = check.code === undefined ? '' : ` [${check.code}]`
+  const lines = [`${indent}${check.outcome === 'skipped' && check.optional === true ? '·' : marks[check.outcome]} ${check.shows}${code}${note === undefined || note === '' ? '' : `: ${note}`}`]
+  if (check.outcome === 'failed' && check.children.length === 0) {
+    if (check.expected !== undefined) lines.push(`${indent}    expected: ${check.expected}`)
+    if (check.actual !== undefined) lines.push(`${indent}    found:    ${check.actual}`)
+    if (check.source !== undefined) lines.push(`${indent}    rule:     ${check.source}`)
+  }
+  for (const child of check.children) lines.push(...renderCheck(child, `${indent}  `))
+  return lines
+}
+
+export function renderExplanation(explanation: Explanation): string[] {
+  const lines = [`${explanation.name}: ${explanation.title}`]
+  if (explanation.fault !== undefined) lines.push(`  It cannot be read: ${explanation.fault}`)
+  const width = Math.min(40, Math.max(0, ...explanation.fields.map((field) => field.name.length)))
+  for (const field of explanation.fields) {
+    lines.push(`  ${field.name.padEnd(width)}  ${field.value}`, `  ${' '.repeat(width)}    ${field.meaning}`)
+  }
+  return lines
+}

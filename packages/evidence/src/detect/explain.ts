@@ -1,0 +1,114 @@
+import { utf8 } from '../bytes/bytes.ts'
+import { toHex } from '../bytes/hex.ts'
+import { parseHclReport } from '../azure/hcl-report.ts'
+import { parseEventLog } from '../eventlog/event-log.ts'
+import { EvidenceError } from '../result/errors.ts'
+import { parseSnpReport } from '../snp/report.ts'
+import { parseTdxQuote } from '../tdx/quote.ts'
+import { parseTdReport } from '../tdx/td-report.ts'
+import { readJsonObject } from '../tokens/json.ts'
+import { parseJws } from '../tokens/jws.ts'
+import { parseTpmsAttest } from '../tpm/attest.ts'
+import { parseTpm2bPublic } from '../tpm/public.ts'
+import { parseTpmtSignature } from '../tpm/signature.ts'
+import { parseCertificate } from '../x509/certificate.ts'
+import { parseCrl } from '../x509/crl.ts'
+import { explainClaims, explainJson } from './explain-json.ts'
+import { explainEventLog } from './explain-log.ts'
+import { explainSnp } from './explain-snp.ts'
+import { explainQuote, explainTdReport } from './explain-tdx.ts'
+import { explainAttest, explainHcl, explainPublic, explainSignature } from './explain-tpm.ts'
+import { explainCertificate, explainCrl } from './explain-x509.ts'
+import { bytesText, type Explanation, type Field } from './field.ts'
+import type { Piece } from './piece.ts'
+
+const titles: Record<Piece['kind'], string> = {
+  'snp-report': 'SEV-SNP attestation report (AMD 56860, ATTESTATION_REPORT)',
+  'tdx-quote': 'TD quote (Intel DCAP, appendix A)',
+  'td-report': 'TDREPORT (Intel TDX module ABI)',
+  'hcl-report': 'Attestation report of Azure’s paravisor (OpenVMM)',
+  'event-log': 'TCG event log (PC Client Platform Firmware Profile, section 10)',
+  'tpm-attest': 'TPMS_ATTEST (TPM 2.0 part 2, section 10.12.12)',
+  'tpm-signature': 'TPMT_SIGNATURE (TPM 2.0 part 2, section 11.3.4)',
+  'tpm-public': 'TPM2B_PUBLIC (TPM 2.0 part 2, section 12.2.5)',
+  'tpm-quote': 'Quote of a TPM, with its registers',
+  crl: 'X.509 certificate revocation list (RFC 5280, section 5)',
+  certificates: 'X.509 certificates (RFC 5280, section 4)',
+  'tcb-info': 'TDX TCB info, signed by Intel (PCS API 4)',
+  'qe-identity': 'Identity of the TD quoting enclave, signed by Intel (PCS API 4)',
+  token: 'JSON web token (RFC 7519)',
+  release: 'Signed answer of a key release (Key Vault)',
+  jwks: 'Key set (RFC 7517)',
+  'runtime-claims': 'Runtime claims of Azure’s paravisor (OpenVMM)',
+  signature: 'A signature without its scheme',
+  unknown: 'Nothing that this program knows',
+}
+
+/** Every field of a piece of evidence, with its meaning. Nothing is verified: what a field says, its maker claims. */
+export function explain(piece: Piece): Explanation {
+  const head = { name: piece.name.trim(), kind: piece.kind, title: titles[piece.kind] }
+  try {
+    return { ...head, fields: fieldsOf(piece) }
+  } catch (error) {
+    if (!(error instanceof EvidenceError)) throw error
+    const found = error.found === undefined ? '' : ` (found ${error.found}, expected ${error.expected ?? 'another'})`
+    return { ...head, fields: [], fault: `${error.message}${found}` }
+  }
+}
+
+function fieldsOf(piece: Piece): Field[] {
+  switch (piece.kind) {
+    case 'snp-report':
+      return explainSnp(parseSnpReport(piece.bytes))
+    case 'tdx-quote':
+      return explainQuote(parseTdxQuote(piece.bytes))
+    case 'td-report':
+      return explainTdReport(parseTdReport(piece.bytes))
+    case 'hcl-report':
+      return explainHcl(parseHclReport(piece.bytes))
+    case 'event-log':
+      return explainEventLog(parseEventLog(piece.bytes))
+    case 'tpm-attest':
+      return explainAttest(parseTpmsAttest(piece.bytes))
+    case 'tpm-signature':
+      return explainSignature(parseTpmtSignature(piece.bytes))
+    case 'tpm-public':
+      return explainPublic(parseTpm2bPublic(piece.bytes))
+    case 'tpm-quote':
+      return [
+        ...explainAttest(parseTpmsAttest(piece.message)),
+        ...explainSignature(
+          piece.signature instanceof Uint8Array ? parseTpmtSignature(piece.signature) : piece.signature,
+        ),
+        ...[...piece.pcrs].map(([index, value]): Field => ({
+          name: `pcr ${index}`,
+          value: toHex(value),
+          meaning: 'Value claimed for this register; worth what the digest in the quote says',
+        })),
+      ]
+    case 'crl':
+      return explainCrl(parseCrl(piece.bytes))
+    case 'certificates':
+      return piece.certificates.flatMap((der, index) =>
+        explainCertificate(parseCertificate(der), index, piece.certificates.length),
+      )
+    case 'tcb-info':
+    case 'qe-identity':
+      return explainJson(readJsonObject(utf8(piece.text), piece.kind))
+    case 'token':
+    case 'release': {
+      const jws = parseJws(piece.text)
+      return [...explainClaims('header', jws.header), ...explainClaims('', readJsonObject(jws.payload, 'claims'))]
+    }
+    case 'jwks':
+      return explainJson(piece.value)
+    case 'runtime-claims':
+      return explainJson(readJsonObject(piece.bytes, 'runtime claims'))
+    case 'signature':
+      return [{ name: 'signature', value: bytesText(piece.bytes), meaning: 'RSA signature of the length of its key' }]
+    case 'unknown':
+      return [{ name: 'reason', value: piece.reason, meaning: 'Why nothing can be said' }]
+    default:
+      return piece satisfies never
+  }
+}

@@ -1,0 +1,349 @@
+import type { AzureParts } from '../result/check-azure.ts'
+import { checkAzure, checkTdReport } from '../result/check-azure.ts'
+import { checkCertificates, checkCollateral, checkCrl } from '../result/check-certificates.ts'
+import type { HclPolicy } from '../result/check-hcl.ts'
+import { checkEventLog } from '../result/check-log.ts'
+import { checkSnp } from '../result/check-snp.ts'
+import { checkTdx } from '../result/check-tdx.ts'
+import { type ClaimRules, checkKeyRelease, checkToken } from '../result/check-token.ts'
+import { checkTpmQuote, type TpmEvidence } from '../result/check-tpm.ts'
+import { allOf, type Check, firstFailure, missingChecks, skipped } from '../result/check.ts'
+import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
+import type { SnpPolicy } from '../snp/appraise.ts'
+import type { TdxPolicy } from '../tdx/appraise.ts'
+import { parseTdxQuote } from '../tdx/quote.ts'
+import type { TokenAlgorithm } from '../tokens/algorithms.ts'
+import { type Jwk, parseJwks } from '../tokens/keys.ts'
+import { genuineVaultAnchors, vaultSigner } from '../tokens/release.ts'
+import { parseHclReport } from '../azure/hcl-report.ts'
+import { attestationKeyOf, parseRuntimeClaims } from '../azure/runtime-claims.ts'
+import { parseTdReport, sameTd } from '../tdx/td-report.ts'
+import type { TpmPublicKey } from '../tpm/public.ts'
+import { parseTpmtSignature, verifyTpmSignature } from '../tpm/signature.ts'
+import { parseCertificate } from '../x509/certificate.ts'
+import { sameName } from '../x509/name.ts'
+import { bareSignature } from './binary.ts'
+import type { Piece, PieceKind, PieceOf } from './piece.ts'
+import { attempt, Pool } from './pool.ts'
+
+/** What is wanted of evidence; what is not written is not appraised, but for what voids a confidential VM (see `baseline`). */
+export interface EvidencePolicy {
+  snp?: SnpPolicy
+  tdx?: TdxPolicy
+  hcl?: HclPolicy
+  tpm?: { nonce?: Uint8Array; pcrs?: ReadonlyMap<number, Uint8Array> }
+  token?: { issuer?: string; audience?: string; algorithms?: readonly TokenAlgorithm[]; claims?: ClaimRules }
+  release?: { roots: readonly TrustAnchor[]; signer: string; usage?: string }
+}
+
+/**
+ * What no policy has to say: a guest that its host may debug or whose memory may be migrated keeps no secret. Reports of a
+ * provider's key, of every privilege level and of firmware on trial are genuine, and whether they are wanted is for a policy.
+ */
+export const baseline: { snp: SnpPolicy; tdx: TdxPolicy } = {
+  snp: {
+    measurements: 'any',
+    reportData: 'any',
+    vmpls: [0, 1, 2, 3],
+    allow: { vlek: true, provisionalFirmware: true, cxl: true },
+  },
+  tdx: {},
+}
+
+export type Verdict = 'accepted' | 'refused' | 'unjudged'
+
+export interface Judgement {
+  check: Check
+  verdict: Verdict
+  /** Code of the first failed check, for programs. */
+  code?: string
+}
+
+/**
+ * Judges all pieces together: chains, collateral, keys and registers are found among them. Azure's parts are judged as one bundle.
+ * Certificates, lists and Intel's texts are judged by themselves only where there is no other evidence.
+ */
+export async function judge(o: {
+  pieces: readonly Piece[]
+  anchors: TrustAnchors
+  at: Date
+  policy?: EvidencePolicy
+}): Promise<Judgement> {
+  const check = allOf('evidence', await new Judge(o).judge())
+  const code = firstFailure(check)?.code
+  const verdict = check.outcome === 'passed' ? 'accepted' : check.outcome === 'failed' ? 'refused' : 'unjudged'
+  return { check, verdict, ...(code === undefined ? {} : { code }) }
+}
+
+/** What keeps a verdict from being given: the checks whose input is absent. */
+export function whatIsMissing(judgement: Judgement): Check[] {
+  return missingChecks(judgement.check)
+}
+
+class Judge {
+  readonly #pieces: readonly Piece[]
+  readonly #anchors: TrustAnchors
+  readonly #at: Date
+  readonly #policy: EvidencePolicy
+  readonly #pool: Pool
+
+  constructor(o: { pieces: readonly Piece[]; anchors: TrustAnchors; at: Date; policy?: EvidencePolicy }) {
+    this.#pieces = o.pieces
+    this.#anchors = o.anchors
+    this.#at = o.at
+    this.#policy = o.policy ?? {}
+    this.#pool = new Pool(o.pieces, o.at)
+  }
+
+  async judge(): Promise<Check[]> {
+    const quotes = await this.#quotes()
+    const azure = this.#of('hcl-report')
+    const tdQuotes = this.#of('tdx-quote')
+    const checks: Check[] = []
+    for (const hcl of azure) {
+      const own = azure.length === 1 ? quotes : quotes.filter(({ owner }) => owner === hcl)
+      const quote = this.#quoteOf(hcl, tdQuotes)
+      if (quote !== undefined) tdQuotes.splice(tdQuotes.indexOf(quote), 1)
+      checks.push(named(hcl, (await checkAzure(this.#azureParts(hcl, quote, own))).check))
+    }
+    const loose =
+      azure.length > 1 ? quotes.filter(({ owner }) => owner === undefined) : azure.length === 0 ? quotes : []
+    for (const { quote, piece } of loose) checks.push(named(piece, (await checkTpmQuote(quote)).check))
+    for (const report of this.#of('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))
+    for (const quote of tdQuotes) checks.push(...(await this.#tdx(quote)))
+    if (quotes.length === 0 && tdQuotes.length === 0) {
+      for (const log of this.#of('event-log')) checks.push(named(log, (await checkEventLog({ log: log.bytes })).check))
+    }
+    for (const report of this.#of('td-report')) {
+      const quote = this.#of('tdx-quote')[0]
+      const { check } = await checkTdReport({
+        report: report.bytes,
+        ...(quote === undefined ? {} : { quote: quote.bytes }),
+      })
+      checks.push(named(report, check))
+    }
+    for (const token of this.#of('token')) checks.push(named(token, await this.#token(token.text)))
+    for (const release of this.#of('release')) checks.push(named(release, await this.#release(release.text)))
+    for (const piece of this.#of('unknown')) checks.push(named(piece, skipped('file.kind', piece.reason)))
+    return checks.length > 0 ? checks : this.#materials()
+  }
+
+  #of<K extends PieceKind>(kind: K): PieceOf<K>[] {
+    return this.#pieces.filter((piece): piece is PieceOf<K> => piece.kind === kind)
+  }
+
+  async #snp(report: Uint8Array): Promise<Check> {
+    return (
+      await checkSnp({ report, ...this.#snpParts(report), ...this.#common(), policy: this.#policy.snp ?? baseline.snp })
+    ).check
+  }
+
+  #common(): { anchors: TrustAnchors; at: Date } {
+    return { anchors: this.#anchors, at: this.#at }
+  }
+
+  #snpParts(report: Uint8Array): Pick<AzureParts, 'chain' | 'crl'> {
+    const chain = this.#pool.snpChain(report)
+    if (chain === undefined) return {}
+    const crl = this.#pool.crlOf(attempt(() => parseCertificate(chain.ark)))
+    return { chain, ...(crl === undefined ? {} : { crl }) }
+  }
+
+  async #tdx(piece: PieceOf<'tdx-quote'>): Promise<Check[]> {
+    const { check, value } = await checkTdx({
+      quote: piece.bytes,
+      collateral: this.#pool.tdxCollateral(piece.bytes),
+      ...this.#common(),
+      policy: this.#policy.tdx ?? baseline.tdx,
+    })
+    const logs = this.#of('event-log')
+    const rtmrs = value?.body.rtmrs ?? attempt(() => parseTdxQuote(piece.bytes))?.body.rtmrs
+    const judged = await Promise.all(
+      logs.map(async (log) =>
+        named(log, (await checkEventLog({ log: log.bytes, ...(rtmrs === undefined ? {} : { rtmrs }) })).check),
+      ),
+    )
+    return [named(piece, check), ...judged]
+  }
+
+  /** The quote whose TD is the one of this report; the only one where there is one. */
+  #quoteOf(hcl: PieceOf<'hcl-report'>, quotes: PieceOf<'tdx-quote'>[]): PieceOf<'tdx-quote'> | undefined {
+    const report = attempt(() => {
+      const parsed = parseHclReport(hcl.bytes)
+      return parsed.reportType === 'TDX' ? parseTdReport(parsed.hardwareReport) : undefined
+    })
+    if (report === undefined) return undefined
+    const same = quotes.find(({ bytes }) => attempt(() => sameTd(parseTdxQuote(bytes).body, report.body)) === true)
+    return same ?? quotes[0]
+  }
+
+  #azureParts(
+    hcl: PieceOf<'hcl-report'>,
+    tdQuote: PieceOf<'tdx-quote'> | undefined,
+    quotes: JudgedQuote[],
+  ): AzureParts {
+    const report = attempt(() => parseHclReport(hcl.bytes))
+    const publics = this.#of('tpm-public')
+    const { hcl: hclPolicy, snp, tdx } = this.#policy
+    return {
+      hclReport: hcl.bytes,
+      ...this.#common(),
+      ...(report?.reportType === 'SNP' ? this.#snpParts(report.hardwareReport) : {}),
+      ...(tdQuote === undefined ? {} : { tdQuote: tdQuote.bytes, collateral: this.#pool.tdxCollateral(tdQuote.bytes) }),
+      ...(publics[0] === undefined || publics.length > 1 ? {} : { akPublic: publics[0].bytes }),
+      quotes: quotes.map(({ quote }) => quote),
+      snpPolicy: snp ?? baseline.snp,
+      tdxPolicy: tdx ?? baseline.tdx,
+      ...(hclPolicy === undefined ? {} : { hclPolicy }),
+    }
+  }
+
+  /** TPM quotes, put together from their parts where those are files of their own, each with the HCL report whose key signed it. */
+  async #quotes(): Promise<JudgedQuote[]> {
+    const { nonce, pcrs: expectedPcrs } = this.#policy.tpm ?? {}
+    const logs = this.#of('event-log')
+    const shared = {
+      ...(nonce === undefined ? {} : { nonce }),
+      ...(expectedPcrs === undefined ? {} : { expectedPcrs }),
+      ...(logs[0] === undefined || logs.length > 1 ? {} : { eventLog: logs[0].bytes }),
+    }
+    const quotes = this.#of('tpm-quote').map((piece): JudgedQuote => {
+      const { message, signature, pcrs, akPublic, bank, eventLog, nonce: own } = piece
+      return {
+        piece,
+        quote: {
+          message,
+          signature,
+          ...(pcrs.size === 0 ? {} : { pcrs }),
+          ...(bank === undefined ? {} : { bank }),
+          ...(akPublic === undefined ? {} : { akPublic }),
+          ...(own === undefined ? {} : { nonce: own }),
+          ...(eventLog === undefined ? {} : { eventLog }),
+          ...shared,
+        },
+      }
+    })
+    const signatures = [...this.#of('tpm-signature'), ...this.#of('signature')]
+    for (const [index, piece] of this.#of('tpm-attest').entries()) {
+      const found = signatures[index]
+      const signature =
+        found === undefined
+          ? bareSignature(new Uint8Array())
+          : found.kind === 'signature'
+            ? bareSignature(found.bytes)
+            : found.bytes
+      quotes.push({ piece, quote: { message: piece.bytes, signature, ...shared } })
+    }
+    for (const each of quotes) await this.#findKey(each)
+    return quotes
+  }
+
+  async #findKey(each: JudgedQuote): Promise<void> {
+    const { quote } = each
+    for (const hcl of this.#of('hcl-report')) {
+      const key = attempt(() => attestationKeyOf(parseRuntimeClaims(parseHclReport(hcl.bytes).claims)))
+      if (key !== undefined && (await signs(key, quote))) each.owner = hcl
+    }
+    if (quote.akPublic !== undefined || each.owner !== undefined) return
+    const publics = this.#of('tpm-public')
+    if (publics[0] !== undefined) quote.akPublic = publics[0].bytes
+  }
+
+  async #token(token: string): Promise<Check> {
+    const rules = this.#policy.token ?? {}
+    const sets = this.#of('jwks').filter(({ nested }) => !nested)
+    const keys = sets.flatMap(({ value }): Jwk[] => attempt(() => parseJwks(value)) ?? [])
+    const { check } = await checkToken({
+      token,
+      issuer: rules.issuer ?? 'any',
+      at: this.#at,
+      ...(sets.length === 0 ? {} : { keys }),
+      ...(rules.audience === undefined ? {} : { audience: rules.audience }),
+      ...(rules.algorithms === undefined ? {} : { algorithms: rules.algorithms }),
+      ...(rules.claims === undefined ? {} : { claims: rules.claims }),
+    })
+    return check
+  }
+
+  async #release(jws: string): Promise<Check> {
+    const rules = this.#policy.release ?? { roots: genuineVaultAnchors, signer: vaultSigner }
+    return (await checkKeyRelease({ jws, at: this.#at, ...rules })).check
+  }
+
+  /** Certificates, lists and texts, where nothing else is to be judged. */
+  async #materials(): Promise<Check[]> {
+    const anchors = [...this.#anchors.amd, ...this.#anchors.intel]
+    const checks: Check[] = []
+    for (const piece of this.#of('certificates')) {
+      for (const der of piece.certificates) {
+        const certificate = attempt(() => parseCertificate(der))
+        const chain = certificate === undefined ? [der] : this.#pool.chainFrom(certificate).map(({ raw }) => raw)
+        checks.push(named(piece, await checkCertificates({ chain, anchors, at: this.#at })))
+      }
+    }
+    for (const piece of this.#of('crl')) {
+      const crl = this.#pool.crls.find(({ raw }) => raw === piece.bytes)
+      const issuer = crl && this.#pool.certificates.find(({ subject }) => sameName(subject, crl.issuer))
+      const issuerChain = issuer && this.#pool.chainFrom(issuer).map(({ raw }) => raw)
+      checks.push(
+        named(
+          piece,
+          await checkCrl({
+            crl: piece.bytes,
+            anchors,
+            at: this.#at,
+            ...(issuerChain === undefined ? {} : { issuerChain }),
+          }),
+        ),
+      )
+    }
+    for (const piece of [...this.#of('tcb-info'), ...this.#of('qe-identity')]) {
+      const member = piece.kind === 'tcb-info' ? 'tcbInfo' : 'enclaveIdentity'
+      const issuerChainPem = this.#pool.signerChain()
+      const root = this.#pool.certificates.find(({ subject }) => subject.commonName === 'Intel SGX Root CA')
+      const rootCrl = this.#pool.crlOf(root)
+      const check = await checkCollateral({
+        member,
+        text: piece.text,
+        anchors: this.#anchors.intel,
+        at: this.#at,
+        ...(issuerChainPem === undefined ? {} : { issuerChainPem }),
+        ...(rootCrl === undefined ? {} : { rootCrl }),
+      })
+      checks.push(named(piece, check))
+    }
+    for (const piece of this.#pieces.filter(
+      ({ kind }) =>
+        kind === 'jwks' ||
+        kind === 'runtime-claims' ||
+        kind === 'signature' ||
+        kind === 'tpm-public' ||
+        kind === 'tpm-signature',
+    )) {
+      checks.push(named(piece, skipped('file.kind', `${piece.kind} shows nothing by itself`)))
+    }
+    return checks
+  }
+}
+
+interface JudgedQuote {
+  piece: Piece
+  quote: TpmEvidence
+  owner?: PieceOf<'hcl-report'>
+}
+
+async function signs(key: TpmPublicKey, quote: TpmEvidence): Promise<boolean> {
+  try {
+    const signature = quote.signature instanceof Uint8Array ? parseTpmtSignature(quote.signature) : quote.signature
+    await verifyTpmSignature({ key, signature, message: quote.message })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The check, with the name of the file that it is about. */
+function named(piece: Piece, check: Check): Check {
+  const name = piece.name.trim()
+  return name === '' ? check : { ...check, shows: `${name}: ${check.shows}` }
+}
