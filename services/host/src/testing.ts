@@ -2,7 +2,7 @@ import type { InstanceSpec } from '@strongroom/contract'
 
 /** A specification that is accepted, for tests. */
 export const exampleSpec: InstanceSpec = {
-  vmId: 'F6EDBA93-B1EC-4F77-91E4-027F8E5E0333',
+  vmId: '5A1E0000-0000-4000-8000-0000000007E5',
   resourceId: '/subscriptions/s/resourceGroups/group/providers/Microsoft.Compute/virtualMachines/first',
   name: 'first',
   region: 'westeurope',
@@ -13,7 +13,7 @@ export const exampleSpec: InstanceSpec = {
   osDisk: { id: 'disk', sizeGiB: 3 },
   osProfile: { computerName: 'first', adminUsername: 'azureuser', sshPublicKeys: ['ssh-ed25519 AAAA'] },
   network: { macAddress: '02-53-52-19-EF-25', privateIpAddress: '10.0.0.4' },
-  guestStateKey: `https://platform.vault.strongroom.internal/keys/vm-f6edba93-b1ec-4f77-91e4-027f8e5e0333/${'0'.repeat(32)}`,
+  guestStateKey: `https://platform.vault.strongroom.internal/keys/vm-5a1e0000-0000-4000-8000-0000000007e5/${'0'.repeat(32)}`,
   attestationProvider: 'https://sharedweu.weu.attest.strongroom.internal',
   tags: {},
 }

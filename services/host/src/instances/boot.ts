@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence } from '@strongroom/contract'
-import { memoryBackedDirectory, ServiceError } from '@strongroom/platform'
+import { ServiceError } from '@strongroom/platform'
 import { startGuestProxy } from '../network/guest-proxy.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
@@ -13,7 +13,7 @@ import type { Acceleration } from '../qemu/arguments.ts'
 import { fitToHost } from '../qemu/capacity.ts'
 import { freePort } from '../qemu/ports.ts'
 import { stopSwtpm } from '../tpm/swtpm.ts'
-import { runtimeName, sweepRuntime, type VmFiles } from './layout.ts'
+import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { requireImage } from './provision.ts'
 import type { InstanceRecord } from './record.ts'
 import type { MachineServices } from './services.ts'
@@ -47,7 +47,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
   const { acceleration, notice } = await services.acceleration()
   const fitted = await fitToHost(spec.size)
   await sweepRuntime(spec.vmId)
-  const runtimeDir = await memoryBackedDirectory(runtimeName(spec.vmId))
+  const runtimeDir = await makeRuntime(spec.vmId)
   let opened: OpenedGuest | undefined
   const endpoints: { close(): Promise<void> }[] = []
   try {

@@ -312,8 +312,12 @@ export class Instance {
     const current = this.#current
     if (current === undefined) return
     if (graceful && current.reported) await current.guest.powerDown(powerDownLimitMs[current.acceleration])
-    await current.guest.stop()
-    this.#current = undefined
+    try {
+      await current.guest.stop()
+    } finally {
+      // Whatever could not be written back, nothing of the guest runs any more.
+      this.#current = undefined
+    }
   }
 
   async #destroy(): Promise<void> {

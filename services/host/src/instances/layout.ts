@@ -1,5 +1,6 @@
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { memoryBackedDirectory, sameProcess, startTimeOf } from '@strongroom/platform'
 
 /** Files of one VM under STATE/machines/{vmId}. None holds a secret in clear. */
 export interface VmFiles {
@@ -29,16 +30,37 @@ export function vmFiles(stateDir: string, vmId: string): VmFiles {
 }
 
 /** Name of a VM's memory-backed directory; ids are unique, so whatever carries one is of this VM. */
-export function runtimeName(vmId: string): string {
+function runtimeName(vmId: string): string {
   return `vm-${vmId.toLowerCase()}`
 }
 
-/** Removes what a server that was killed left in memory: vTPM state and variables in clear. */
+/** File in a memory-backed directory that names the process it belongs to. */
+const ownerFile = 'owner'
+
+/** A new memory-backed directory of one boot, marked as this process's. */
+export async function makeRuntime(vmId: string): Promise<string> {
+  const directory = await memoryBackedDirectory(runtimeName(vmId))
+  await writeFile(join(directory, ownerFile), `${process.pid} ${startTimeOf(process.pid) ?? ''}`, { mode: 0o600 })
+  return directory
+}
+
+/**
+ * Removes what a server that was killed left in memory: vTPM state and variables in clear. What belongs to another
+ * process that still runs stays: a copied state directory has the same ids, and must not end the original's guests.
+ */
 export async function sweepRuntime(vmId: string): Promise<void> {
   const prefix = `strongroom-${runtimeName(vmId)}-`
   for (const root of ['/dev/shm', process.env.XDG_RUNTIME_DIR, '/run']) {
     if (root === undefined || root === '') continue
     const names = await readdir(root).catch(() => [])
-    for (const name of names) if (name.startsWith(prefix)) await rm(join(root, name), { recursive: true, force: true })
+    for (const name of names) {
+      if (!name.startsWith(prefix) || (await isInUse(join(root, name)))) continue
+      await rm(join(root, name), { recursive: true, force: true })
+    }
   }
+}
+
+async function isInUse(directory: string): Promise<boolean> {
+  const [pid = '', startTime = ''] = (await readFile(join(directory, ownerFile), 'utf8').catch(() => '')).split(' ')
+  return Number(pid) !== process.pid && pid !== '' && sameProcess(Number(pid), startTime)
 }

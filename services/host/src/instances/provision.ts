@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { vaultAudience, type ImageRecord, type InstanceSpec, type KeyBundle } from '@strongroom/contract'
-import { memoryBackedDirectory, ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 import { createOsDisk } from '../disks/os-disk.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
@@ -10,7 +10,7 @@ import { findImage } from '../image/catalog.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { permanentState } from '../tpm/swtpm.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
-import { runtimeName, sweepRuntime, type VmFiles } from './layout.ts'
+import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import type { InstanceRecord } from './record.ts'
 
 export interface Provisioned {
@@ -39,7 +39,7 @@ export async function provision(o: {
   await o.step('Find image')
   const image = await requireImage(o.cacheDir, spec)
   const wrappingKey = await wrappingKeyOf(o)
-  const runtimeDir = await memoryBackedDirectory(runtimeName(spec.vmId))
+  const runtimeDir = await makeRuntime(spec.vmId)
   try {
     await o.step('Make vTPM')
     const tpmDir = join(runtimeDir, 'tpm')
