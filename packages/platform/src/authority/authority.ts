@@ -15,7 +15,7 @@ import { createFileAtomically, writeFileAtomically } from '../files.ts'
 import type { Installation } from '../installation.ts'
 import type { Sealer } from '../sealer.ts'
 import { authorityFile, sealedAuthorityFile } from './files.ts'
-import type { CertificateUsage } from './issue.ts'
+import { issueAuthority, issueLeaf, type CertificateUsage } from './issue.ts'
 
 export type { CertificateUsage } from './issue.ts'
 
@@ -77,10 +77,7 @@ export async function openAuthority(o: {
     caPem,
     caPath,
     serverCredentials,
-    issueCertificate: async (request) => {
-      const { issueLeaf } = await import('./issue.ts')
-      return issueLeaf({ ...request, caPem, pkcs8, now: o.clock.now() })
-    },
+    issueCertificate: async (request) => issueLeaf({ ...request, caPem, pkcs8, now: o.clock.now() }),
   }
 }
 
@@ -91,8 +88,7 @@ async function load(
 ): Promise<{ caPem: string; pkcs8: Uint8Array }> {
   const sealed = await readFile(keyPath).catch(ignoreMissing)
   if (sealed === undefined) {
-    const { issueAuthority } = await import('./issue.ts')
-    const made = await issueAuthority({ installationId: o.installation.id, now: o.clock.now() })
+    const made = issueAuthority({ installationId: o.installation.id, now: o.clock.now() })
     // The certificate first: a key without its certificate could not be told from damage.
     const envelope = Buffer.from(JSON.stringify({ pem: made.caPem, key: Buffer.from(made.pkcs8).toString('base64') }))
     if (!(await createFileAtomically(keyPath, await o.sealer.seal(envelope, keyContext))))
@@ -152,9 +148,8 @@ function createLeaves(o: {
   const spki = Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
 
   const make = async (host: string): Promise<ServerCredentials> => {
-    const { issueLeaf } = await import('./issue.ts')
     const names = host === '127.0.0.1' ? { ipAddresses: [host] } : { dnsNames: [host] }
-    const pem = await issueLeaf({
+    const pem = issueLeaf({
       // A subject that looks like a host name would be held against the name constraints of DNS (OpenSSL does so).
       subject: 'CN=Strongroom',
       publicKey: spki,

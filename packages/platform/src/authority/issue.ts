@@ -1,107 +1,156 @@
-/** Loaded on demand: @peculiar/x509 takes longer to load than the rest of the platform together. */
-import 'reflect-metadata'
-import { randomBytes, webcrypto } from 'node:crypto'
-import * as x509 from '@peculiar/x509'
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  KeyObject,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from 'node:crypto'
 import { domain } from '@strongroom/contract'
 import type { CertificateRequest } from './authority.ts'
+import {
+  bitString,
+  boolean,
+  children,
+  contentOf,
+  der,
+  namedBits,
+  octetString,
+  oid,
+  sequence,
+  smallInteger,
+  time,
+} from './der.ts'
+import { alternativeNames, distinguishedName, dnsName, ipAddress } from './names.ts'
 
 /** `clientAuth` and `serverAuth` are extended usages, the others key usages. None of them lets a key issue. */
 export type CertificateUsage = 'digitalSignature' | 'keyEncipherment' | 'keyAgreement' | 'serverAuth' | 'clientAuth'
 
-const signing = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const dayMs = 24 * 3600_000
+
 /** Certificates count from a little earlier: clocks of guests and clients differ. */
 const backdateMs = 3600_000
 
-x509.cryptoProvider.set(webcrypto as never)
+/** ecdsa-with-SHA256 (RFC 5758 section 3.2). */
+const signatureAlgorithm = sequence(oid('1.2.840.10045.4.3.2'))
+
+/** Bits of KeyUsage (RFC 5280 section 4.2.1.3). */
+const usageBits = { digitalSignature: 0, keyEncipherment: 2, keyAgreement: 4, keyCertSign: 5, cRLSign: 6 } as const
+
+const extendedUsages = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const
 
 /** A self-signed authority, path length 0, with name constraints. */
-export async function issueAuthority(o: {
-  installationId: string
-  now: Date
-}): Promise<{ caPem: string; pkcs8: Uint8Array }> {
-  const keys = await webcrypto.subtle.generateKey(signing, true, ['sign', 'verify'])
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serialNumber(),
-    name: `CN=Strongroom installation ${o.installationId}, O=Strongroom`,
+export function issueAuthority(o: { installationId: string; now: Date }): { caPem: string; pkcs8: Uint8Array } {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const name = distinguishedName(`CN=Strongroom installation ${o.installationId}, O=Strongroom`)
+  const spki = publicKey.export({ type: 'spki', format: 'der' })
+  const caPem = signed(privateKey, {
+    issuer: name,
+    subject: name,
+    spki,
     notBefore: new Date(o.now.getTime() - backdateMs),
     notAfter: new Date(o.now.getTime() + 3650 * dayMs),
-    signingAlgorithm: signing,
-    keys: keys as never,
     extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      extension('2.5.29.19', true, sequence(boolean(true), smallInteger(0))),
+      extension('2.5.29.15', true, namedBits([usageBits.keyCertSign, usageBits.cRLSign])),
       // Not critical, against RFC 5280: verifiers of evidence that know no host names refuse critical extensions that
       // they do not understand, while TLS clients enforce the constraints either way.
-      new x509.Extension('2.5.29.30', false, nameConstraints() as never),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey as never),
+      extension('2.5.29.30', false, nameConstraints()),
+      extension('2.5.29.14', false, octetString(keyIdentifier(spki))),
     ],
   })
-  const pkcs8 = new Uint8Array(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey))
-  return { caPem: `${certificate.toString('pem')}\n`, pkcs8 }
+  return { caPem, pkcs8: Uint8Array.from(privateKey.export({ type: 'pkcs8', format: 'der' })) }
 }
 
-export async function issueLeaf(
-  o: CertificateRequest & { caPem: string; pkcs8: Uint8Array; now: Date },
-): Promise<string> {
-  const ca = new x509.X509Certificate(o.caPem)
-  const signingKey = await webcrypto.subtle.importKey('pkcs8', Uint8Array.from(o.pkcs8), signing, false, ['sign'])
-  const spki =
+/** A certificate for the holder of the requested key, signed by the authority and not outliving it. @returns PEM */
+export function issueLeaf(o: CertificateRequest & { caPem: string; pkcs8: Uint8Array; now: Date }): string {
+  const ca = new X509Certificate(o.caPem)
+  const publicKey =
     o.publicKey instanceof Uint8Array
-      ? o.publicKey
-      : new Uint8Array(await webcrypto.subtle.exportKey('spki', o.publicKey))
-  const publicKey = new x509.PublicKey(Uint8Array.from(spki))
-  const flags = {
-    digitalSignature: x509.KeyUsageFlags.digitalSignature,
-    keyEncipherment: x509.KeyUsageFlags.keyEncipherment,
-    keyAgreement: x509.KeyUsageFlags.keyAgreement,
-  }
-  let usage = 0
+      ? createPublicKey({ key: Buffer.from(o.publicKey), format: 'der', type: 'spki' })
+      : KeyObject.from(o.publicKey)
+  const spki = publicKey.export({ type: 'spki', format: 'der' })
+  const authorityKey = ca.publicKey.export({ type: 'spki', format: 'der' })
   const extended: string[] = []
-  for (const name of o.usages) {
-    if (name === 'serverAuth') extended.push(x509.ExtendedKeyUsage.serverAuth)
-    else if (name === 'clientAuth') extended.push(x509.ExtendedKeyUsage.clientAuth)
-    else usage |= flags[name]
+  const usages = new Set<number>()
+  for (const usage of o.usages) {
+    if (usage === 'serverAuth' || usage === 'clientAuth') {
+      extended.push(extendedUsages[usage])
+      usages.add(usageBits.digitalSignature)
+    } else usages.add(usageBits[usage])
   }
-  if (extended.length > 0) usage |= flags.digitalSignature
-  const names = [
-    ...(o.dnsNames ?? []).map((value) => ({ type: 'dns' as const, value })),
-    ...(o.ipAddresses ?? []).map((value) => ({ type: 'ip' as const, value })),
-  ]
-  const end = Math.min(o.now.getTime() + o.days * dayMs, ca.notAfter.getTime())
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serialNumber(),
-    subject: o.subject,
-    issuer: ca.subject,
+  const names = { dnsNames: o.dnsNames ?? [], ipAddresses: o.ipAddresses ?? [] }
+  const named = names.dnsNames.length + names.ipAddresses.length > 0
+  return signed(createPrivateKey({ key: Buffer.from(o.pkcs8), format: 'der', type: 'pkcs8' }), {
+    issuer: subjectOf(ca),
+    subject: distinguishedName(o.subject),
+    spki,
     notBefore: new Date(o.now.getTime() - backdateMs),
-    notAfter: new Date(end),
-    signingAlgorithm: signing,
-    signingKey: signingKey as never,
-    publicKey,
+    notAfter: new Date(Math.min(o.now.getTime() + o.days * dayMs, ca.validToDate.getTime())),
     extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      ...(usage === 0 ? [] : [new x509.KeyUsagesExtension(usage, true)]),
-      ...(extended.length === 0 ? [] : [new x509.ExtendedKeyUsageExtension(extended)]),
-      ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)]),
-      await x509.SubjectKeyIdentifierExtension.create(publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
-      ...(o.extensions ?? []).map((e) => new x509.Extension(e.oid, e.critical ?? false, Uint8Array.from(e.value))),
+      extension('2.5.29.19', true, sequence()),
+      ...(usages.size === 0 ? [] : [extension('2.5.29.15', true, namedBits([...usages]))]),
+      ...(extended.length === 0 ? [] : [extension('2.5.29.37', false, sequence(...extended.map(oid)))]),
+      ...(named ? [extension('2.5.29.17', false, alternativeNames(names))] : []),
+      extension('2.5.29.14', false, octetString(keyIdentifier(spki))),
+      extension('2.5.29.35', false, sequence(der(0x80, keyIdentifier(authorityKey)))),
+      ...(o.extensions ?? []).map((e) => extension(e.oid, e.critical ?? false, e.value)),
     ],
   })
-  return `${certificate.toString('pem')}\n`
+}
+
+interface Contents {
+  issuer: Uint8Array
+  subject: Uint8Array
+  spki: Uint8Array
+  notBefore: Date
+  notAfter: Date
+  extensions: Uint8Array[]
+}
+
+/** An X.509 certificate of version 3 (RFC 5280 section 4.1). */
+function signed(key: KeyObject, o: Contents): string {
+  const body = sequence(
+    der(0xa0, smallInteger(2)),
+    serialNumber(),
+    signatureAlgorithm,
+    o.issuer,
+    sequence(time(o.notBefore), time(o.notAfter)),
+    o.subject,
+    o.spki,
+    der(0xa3, sequence(...o.extensions)),
+  )
+  return new X509Certificate(sequence(body, signatureAlgorithm, bitString(sign('sha256', body, key)))).toString()
+}
+
+function extension(id: string, critical: boolean, value: Uint8Array): Buffer {
+  return sequence(oid(id), ...(critical ? [boolean(true)] : []), octetString(value))
 }
 
 /** 16 random bytes, positive and without a leading zero (RFC 5280 section 4.1.2.2). */
-function serialNumber(): string {
+function serialNumber(): Buffer {
   const bytes = randomBytes(16)
   bytes[0] = (bytes[0]! & 0x3f) | 0x40
-  return bytes.toString('hex')
+  return der(0x02, bytes)
 }
 
-/** NameConstraints (RFC 5280 section 4.2.1.10), permitted subtrees only; all lengths here are below 128. */
-function nameConstraints(): Uint8Array {
-  const wrap = (tag: number, content: Uint8Array): Buffer => Buffer.concat([Buffer.of(tag, content.length), content])
-  const dns = (name: string): Buffer => wrap(0x30, wrap(0x82, Buffer.from(name, 'ascii')))
-  const address = wrap(0x30, wrap(0x87, Buffer.of(127, 0, 0, 1, 255, 255, 255, 255)))
-  return Uint8Array.from(wrap(0x30, wrap(0xa0, Buffer.concat([dns(domain), dns('localhost'), address]))))
+/** Its bytes as the authority wrote them: names are compared bit by bit. */
+function subjectOf(certificate: X509Certificate): Uint8Array {
+  return children(children(certificate.raw)[0]!)[5]!
+}
+
+/** SHA-1 of the key's bits, the first method of RFC 5280 section 4.2.1.2: names a key, protects nothing. */
+function keyIdentifier(spki: Uint8Array): Buffer {
+  const bits = children(spki)[1]!
+  return createHash('sha1')
+    .update(bits.subarray(contentOf(bits).start + 1))
+    .digest()
+}
+
+/** NameConstraints (RFC 5280 section 4.2.1.10), permitted subtrees only. */
+function nameConstraints(): Buffer {
+  const loopback = ipAddress(Buffer.of(127, 0, 0, 1, 255, 255, 255, 255))
+  return sequence(der(0xa0, ...[dnsName(domain), dnsName('localhost'), loopback].map((base) => sequence(base))))
 }

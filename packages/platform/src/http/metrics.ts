@@ -1,34 +1,89 @@
-import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
+import { performance } from 'node:perf_hooks'
 
 export interface Metrics {
   contentType: string
-  text(): Promise<string>
+  text(): string
   observe(o: { method: string; status: number; seconds: number }): void
 }
 
-/** Figures of one server in Prometheus's text format. Labels have few values each: no paths, no names. */
+/** Upper bounds in seconds. */
+const buckets = [0.005, 0.02, 0.1, 0.5, 2, 10]
+
+interface Durations {
+  /** Requests whose smallest fitting bound is this one; the last entry is for those above all bounds. */
+  counts: number[]
+  sum: number
+}
+
+/**
+ * Figures of one server in Prometheus's text format, version 0.0.4. Labels have few values each: no paths, no names.
+ * Written here, as a client library would be a tenth of the server's start for these few lines.
+ */
 export function createMetrics(): Metrics {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
-  const requests = new Counter({
-    name: 'strongroom_http_requests_total',
-    help: 'Requests answered on the TLS listener.',
-    labelNames: ['method', 'status'],
-    registers: [registry],
-  })
-  const durations = new Histogram({
-    name: 'strongroom_http_request_seconds',
-    help: 'Time from the request line to the end of the answer.',
-    labelNames: ['method'],
-    buckets: [0.005, 0.02, 0.1, 0.5, 2, 10],
-    registers: [registry],
-  })
+  const requests = new Map<string, number>()
+  const durations = new Map<string, Durations>()
   return {
-    contentType: registry.contentType,
-    text: () => registry.metrics(),
+    contentType: 'text/plain; version=0.0.4; charset=utf-8',
+    text: () => [...processFigures(), ...requestFigures(requests), ...durationFigures(durations), ''].join('\n'),
     observe: ({ method, status, seconds }) => {
-      requests.inc({ method, status: String(status) })
-      durations.observe({ method }, seconds)
+      // Node's parser lets a few dozen methods through and no other text.
+      const labels = `method="${method}",status="${status}"`
+      requests.set(labels, (requests.get(labels) ?? 0) + 1)
+      const kept = durations.get(method) ?? { counts: Array.from({ length: buckets.length + 1 }, () => 0), sum: 0 }
+      durations.set(method, kept)
+      const fitting = buckets.findIndex((bound) => seconds <= bound)
+      const index = fitting === -1 ? buckets.length : fitting
+      kept.counts[index] = (kept.counts[index] ?? 0) + 1
+      kept.sum += seconds
     },
   }
+}
+
+function head(name: string, type: 'counter' | 'gauge' | 'histogram', help: string): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]
+}
+
+/** The names are those that Prometheus's clients give to the same figures. */
+function processFigures(): string[] {
+  const { user, system } = process.cpuUsage()
+  const memory = process.memoryUsage()
+  const figure = (name: string, type: 'counter' | 'gauge', help: string, value: number): string[] => [
+    ...head(name, type, help),
+    `${name} ${value}`,
+  ]
+  return [
+    ...figure('process_cpu_seconds_total', 'counter', 'Processor time, user and system.', (user + system) / 1e6),
+    ...figure('process_resident_memory_bytes', 'gauge', 'Resident memory.', memory.rss),
+    ...figure('process_start_time_seconds', 'gauge', 'Start of the process.', performance.timeOrigin / 1000),
+    ...figure('nodejs_heap_size_used_bytes', 'gauge', 'JavaScript heap in use.', memory.heapUsed),
+    ...figure('nodejs_external_memory_bytes', 'gauge', 'Memory outside of the JavaScript heap.', memory.external),
+    ...figure(
+      'nodejs_eventloop_utilization',
+      'gauge',
+      'Share of the time since the start in which the event loop was busy, 0 to 1.',
+      performance.eventLoopUtilization().utilization,
+    ),
+  ]
+}
+
+function requestFigures(requests: ReadonlyMap<string, number>): string[] {
+  const name = 'strongroom_http_requests_total'
+  return [
+    ...head(name, 'counter', 'Requests answered on the TLS listener.'),
+    ...Array.from(requests, ([labels, count]) => `${name}{${labels}} ${count}`),
+  ]
+}
+
+function durationFigures(durations: ReadonlyMap<string, Durations>): string[] {
+  const name = 'strongroom_http_request_seconds'
+  const lines = head(name, 'histogram', 'Time from the request line to the end of the answer.')
+  for (const [method, { counts, sum }] of durations) {
+    let upTo = 0
+    for (const [index, count] of counts.entries()) {
+      upTo += count
+      lines.push(`${name}_bucket{method="${method}",le="${buckets[index] ?? '+Inf'}"} ${upTo}`)
+    }
+    lines.push(`${name}_sum{method="${method}"} ${sum}`, `${name}_count{method="${method}"} ${upTo}`)
+  }
+  return lines
 }

@@ -57,7 +57,7 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   harden(tlsServer)
 
   const localServer = createHttpServer((request, response) => {
-    void answerLocally({ request, response, metrics, ready: () => !state.closing && (o.ready?.() ?? true) })
+    answerLocally({ request, response, metrics, ready: () => !state.closing && (o.ready?.() ?? true) })
   })
   harden(localServer)
   const proxy = createConnectProxy({ tlsPort: tls, localPort: local, logger: o.logger })
@@ -118,12 +118,12 @@ function route(o: ServeOptions, metrics: Metrics, request: IncomingMessage, resp
   response.end(JSON.stringify(body))
 }
 
-async function answerLocally(o: {
+function answerLocally(o: {
   request: IncomingMessage
   response: ServerResponse
   metrics: Metrics
   ready: () => boolean
-}): Promise<void> {
+}): void {
   const send = (status: number, type: string, body: string): void => {
     o.response.writeHead(status, {
       'content-type': type,
@@ -150,7 +150,7 @@ async function answerLocally(o: {
   else if (path === '/ready') {
     if (o.ready()) json(200, { status: 'ready' })
     else json(503, { status: 'starting' })
-  } else if (path === '/metrics') send(200, o.metrics.contentType, await o.metrics.text())
+  } else if (path === '/metrics') send(200, o.metrics.contentType, o.metrics.text())
   else refuse(404, 'NotFound', 'There are /health, /ready and /metrics here.')
 }
 
