@@ -37,7 +37,10 @@ interface Import {
 
 function sources(): string[] {
   const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: root })
-  return listed.toString().split('\n').filter((file) => /^(packages|services|apps)\/[^/]+\/src\//.test(file))
+  return listed
+    .toString()
+    .split('\n')
+    .filter((file) => /^(packages|services|apps)\/[^/]+\/src\//.test(file))
 }
 
 const isTest = (file: string): boolean => file.endsWith('.test.ts') || file.includes('/testing')
@@ -52,10 +55,13 @@ function imports(): Import[] {
       continue
     }
     const workspace = file.split('/').slice(0, 2).join('/')
-    for (const match of text.matchAll(/(?:^|\n)\s*(?:import|export)\s+(?:[^'"\n;{}=]*?(?:\{[^}]*\})?[^'"\n;{}=]*?\bfrom\s*)?['"]([^'"\n]+)['"]/g)) {
+    for (const match of text.matchAll(
+      /(?:^|\n)\s*(?:import|export)\s+(?:[^'"\n;{}=]*?(?:\{[^}]*\})?[^'"\n;{}=]*?\bfrom\s*)?['"]([^'"\n]+)['"]/g,
+    )) {
       found.push({ file, workspace, specifier: match[1]! })
     }
-    for (const match of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]/g)) found.push({ file, workspace, specifier: match[1]! })
+    for (const match of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]/g))
+      found.push({ file, workspace, specifier: match[1]! })
   }
   return found
 }
@@ -70,7 +76,9 @@ describe('who imports whom', () => {
 
   it('keeps every workspace to the workspaces it may import', () => {
     const wrong = runtime.filter(
-      (entry) => entry.specifier.startsWith('@strongroom/') && !allowed[entry.workspace]?.some((name) => entry.specifier === name || entry.specifier.startsWith(`${name}/`)),
+      (entry) =>
+        entry.specifier.startsWith('@strongroom/') &&
+        !allowed[entry.workspace]?.some((name) => entry.specifier === name || entry.specifier.startsWith(`${name}/`)),
     )
     expect(wrong).toEqual([])
   })
@@ -78,18 +86,25 @@ describe('who imports whom', () => {
   it('keeps packages/evidence without Node built-ins and without dependencies', () => {
     const wrong = runtime.filter((entry) => entry.workspace === 'packages/evidence' && !entry.specifier.startsWith('.'))
     expect(wrong).toEqual([])
-    const manifest = JSON.parse(readFileSync(join(root, 'packages/evidence/package.json'), 'utf8')) as { dependencies?: object }
+    const manifest = JSON.parse(readFileSync(join(root, 'packages/evidence/package.json'), 'utf8')) as {
+      dependencies?: object
+    }
     expect(Object.keys(manifest.dependencies ?? {})).toEqual([])
   })
 
   it('keeps packages/contract fit for a browser', () => {
-    const wrong = runtime.filter((entry) => entry.workspace === 'packages/contract' && !entry.specifier.startsWith('.') && entry.specifier !== 'typebox')
+    const wrong = runtime.filter(
+      (entry) =>
+        entry.workspace === 'packages/contract' && !entry.specifier.startsWith('.') && entry.specifier !== 'typebox',
+    )
     expect(wrong).toEqual([])
   })
 
   it('lets no relative import leave its workspace', () => {
     const wrong = all.filter(
-      (entry) => entry.specifier.startsWith('.') && relative(join(root, entry.workspace), resolve(root, dirname(entry.file), entry.specifier)).startsWith('..'),
+      (entry) =>
+        entry.specifier.startsWith('.') &&
+        relative(join(root, entry.workspace), resolve(root, dirname(entry.file), entry.specifier)).startsWith('..'),
     )
     expect(wrong).toEqual([])
   })
@@ -98,7 +113,10 @@ describe('who imports whom', () => {
     const wrong = runtime.filter((entry) => {
       const own = /^services\/control-plane\/src\/providers\/([^/]+)\//.exec(entry.file)?.[1]
       if (own === undefined || !entry.specifier.startsWith('.')) return false
-      const target = relative(join(root, 'services/control-plane/src/providers'), resolve(root, dirname(entry.file), entry.specifier))
+      const target = relative(
+        join(root, 'services/control-plane/src/providers'),
+        resolve(root, dirname(entry.file), entry.specifier),
+      )
       return !target.startsWith('..') && !target.startsWith(`${own}/`) && target.includes('/')
     })
     expect(wrong).toEqual([])
@@ -109,8 +127,15 @@ describe('who imports whom', () => {
       if (entry.specifier.startsWith('.') || isBuiltin(entry.specifier)) return false
       const parts = entry.specifier.split('/')
       const name = entry.specifier.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0]!
-      const manifest = JSON.parse(readFileSync(join(root, entry.workspace, 'package.json'), 'utf8')) as Record<string, Record<string, string>>
-      const declared = { ...manifest['dependencies'], ...manifest['devDependencies'], ...manifest['optionalDependencies'] }
+      const manifest = JSON.parse(readFileSync(join(root, entry.workspace, 'package.json'), 'utf8')) as Record<
+        string,
+        Record<string, string>
+      >
+      const declared = {
+        ...manifest['dependencies'],
+        ...manifest['devDependencies'],
+        ...manifest['optionalDependencies'],
+      }
       return !(name in declared) && !(isTest(entry.file) && ['vitest', 'fast-check'].includes(name))
     })
     expect(wrong).toEqual([])

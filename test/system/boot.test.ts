@@ -60,23 +60,39 @@ describe('a confidential VM on SEV-SNP', () => {
       'hostname; id -un; findmnt -no SOURCE /; sudo dmsetup table root | cut -d" " -f3,4; od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c; nproc',
     )
     expect(seen.stderr).toBe('')
-    expect(seen.stdout.split('\n').map((line) => line.trim()).slice(0, 6)).toEqual(['first', 'azureuser', '/dev/mapper/root', 'crypt aes-xts-plain64', '1', '2'])
+    expect(
+      seen.stdout
+        .split('\n')
+        .map((line) => line.trim())
+        .slice(0, 6),
+    ).toEqual(['first', 'azureuser', '/dev/mapper/root', 'crypt aes-xts-plain64', '1', '2'])
   })
 
   it('serves the metadata endpoint to the guest with its name, size and security profile', async () => {
-    const seen = await installation.inGuest('first', "curl -s -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'")
-    const instance = JSON.parse(seen.stdout) as { compute: { name: string; vmSize: string; vmId: string; securityProfile: unknown } }
+    const seen = await installation.inGuest(
+      'first',
+      "curl -s -H Metadata:true 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'",
+    )
+    const instance = JSON.parse(seen.stdout) as {
+      compute: { name: string; vmSize: string; vmId: string; securityProfile: unknown }
+    }
     expect(instance.compute).toMatchObject({
       name: 'first',
       vmSize: 'Standard_DC2as_v5',
       securityProfile: { securityType: 'ConfidentialVM', secureBootEnabled: 'true', virtualTpmEnabled: 'true' },
     })
-    const refused = await installation.inGuest('first', "curl -s -o /dev/null -w '%{http_code}' 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'")
+    const refused = await installation.inGuest(
+      'first',
+      "curl -s -o /dev/null -w '%{http_code}' 'http://169.254.169.254/metadata/instance?api-version=2021-02-01'",
+    )
     expect(refused.stdout).toBe('400')
   })
 
   it('reaches nothing but the metadata endpoint and the installation from inside', async () => {
-    const seen = await installation.inGuest('first', `curl -s -m 5 http://10.0.2.2:${installation.ports.local}/health; echo "code $?"`)
+    const seen = await installation.inGuest(
+      'first',
+      `curl -s -m 5 http://10.0.2.2:${installation.ports.local}/health; echo "code $?"`,
+    )
     expect(seen.stdout).toMatch(/code [1-9]/)
   })
 

@@ -29,14 +29,19 @@ describe('what a user does wrong', () => {
     const other = createServer()
     servers.push(other)
     await new Promise<void>((done) => other.listen(installation.ports.tls, '127.0.0.1', done))
-    await expect(installation.start()).rejects.toMatchObject({ detail: { code: 'PortTaken', message: expect.stringContaining(String(installation.ports.tls)) as string } })
+    await expect(installation.start()).rejects.toMatchObject({
+      detail: { code: 'PortTaken', message: expect.stringContaining(String(installation.ports.tls)) as string },
+    })
   })
 
   it('a command without a server: exit code 5 and how to start it', async () => {
     const installation = await make()
     const outcome = await installation.cli('vm', 'list')
     expect(outcome.code).toBe(5)
-    expect((outcome.json as Refusal).error).toMatchObject({ code: 'NotRunning', innererror: { remedy: expect.stringContaining('npm run up') as string } })
+    expect((outcome.json as Refusal).error).toMatchObject({
+      code: 'NotRunning',
+      innererror: { remedy: expect.stringContaining('npm run up') as string },
+    })
   })
 
   it('an image that is not an image: every reason, and nothing imported', async () => {
@@ -75,6 +80,8 @@ describe('what a user does wrong', () => {
     const installation = await make()
     await installation.start()
     await installation.stop()
-    await expect(installation.start({}, ['--mode', 'hardware'])).rejects.toMatchObject({ detail: { code: 'InstallationModeFixed' } })
+    await expect(installation.start({}, ['--mode', 'hardware'])).rejects.toMatchObject({
+      detail: { code: 'InstallationModeFixed' },
+    })
   })
 })

@@ -62,14 +62,26 @@ async function only(): Promise<VmView> {
 
 async function expectOneOfEach(vm: VmView): Promise<void> {
   const running = await machineProcesses(vm.properties.vmId)
-  expect(running.map((each) => (each.command.startsWith('qemu') ? 'qemu' : 'swtpm')).toSorted()).toEqual(['qemu', 'swtpm'])
+  expect(running.map((each) => (each.command.startsWith('qemu') ? 'qemu' : 'swtpm')).toSorted()).toEqual([
+    'qemu',
+    'swtpm',
+  ])
 }
 
 describe('kill -9 of the server at each step', () => {
   it('of create: the VM comes up once, and is trusted', async () => {
     const arm = await openArm(installation)
     const { publicText } = await personalSshKey(`${installation.home}/config/strongroom`)
-    const request = { name: 'robust', group: 'strongroom', size: sizeFor('snp'), encryption: 'DiskWithVMGuestState', secureBoot: true, image: referenceImage, adminUsername: 'azureuser', sshPublicKeys: [publicText] }
+    const request = {
+      name: 'robust',
+      group: 'strongroom',
+      size: sizeFor('snp'),
+      encryption: 'DiskWithVMGuestState',
+      secureBoot: true,
+      image: referenceImage,
+      adminUsername: 'azureuser',
+      sshPublicKeys: [publicText],
+    }
     await prepareNetwork(arm, request)
     const { killedAt, status } = await killAtEachStep(await begin('PUT', '', vmBody(arm, request)))
     expect(status).toBe('Succeeded')
@@ -100,9 +112,14 @@ describe('kill -9 of the server at each step', () => {
     await expect.poll(async () => await machineProcesses(vm.properties.vmId), { timeout: 10_000 }).toEqual([])
     await installation.start()
     await expect
-      .poll(async () => statusOf(await installation.must<VmView>('vm', 'show', 'robust'), 'PowerState/').code, { timeout: 300_000, interval: 2000 })
+      .poll(async () => statusOf(await installation.must<VmView>('vm', 'show', 'robust'), 'PowerState/').code, {
+        timeout: 300_000,
+        interval: 2000,
+      })
       .toBe('PowerState/running')
-    await expect.poll(async () => (await installation.cli('vm', 'trust', 'robust')).code, { timeout: 300_000, interval: 2000 }).toBe(0)
+    await expect
+      .poll(async () => (await installation.cli('vm', 'trust', 'robust')).code, { timeout: 300_000, interval: 2000 })
+      .toBe(0)
   })
 
   it('of delete: the VM is gone with its disk, key and processes', async () => {

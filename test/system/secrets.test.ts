@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { platformKeyName, sharedAttestationHost, vaultAudience, vaultHost, homeRegion, machineAudience, machineHost } from '@strongroom/contract'
+import {
+  platformKeyName,
+  sharedAttestationHost,
+  vaultAudience,
+  vaultHost,
+  homeRegion,
+  machineAudience,
+  machineHost,
+} from '@strongroom/contract'
 import { compose, type RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
 import { findMarks } from './support/canary.ts'
 import { TestInstallation } from './support/installation.ts'
@@ -56,7 +64,10 @@ describe('secrets of a running VM', () => {
   it('are found by this scan where they do lie in clear: in a file that holds one', async () => {
     const mark = randomBytes(24)
     const { writeFile, rm } = await import('node:fs/promises')
-    await writeFile(`${installation.stateDir}/planted`, Buffer.concat([randomBytes(5000), Buffer.from(mark.toString('base64'))]))
+    await writeFile(
+      `${installation.stateDir}/planted`,
+      Buffer.concat([randomBytes(5000), Buffer.from(mark.toString('base64'))]),
+    )
     expect(await findMarks(installation.stateDir, [mark])).toEqual([`${installation.stateDir}/planted`])
     await rm(`${installation.stateDir}/planted`)
   })
@@ -71,16 +82,34 @@ describe('a token', () => {
     const asPlatform = await tokens.token('controlPlane', vaultAudience)
     const asOrchestrator = await tokens.token('orchestrator', vaultAudience)
     const other = '11111111-2222-4333-8444-555555555555'
-    const ownKey = await wire.request<{ key: { kid: string }; release_policy: { data: string } }>({ method: 'GET', url: `${own}?api-version=7.4`, token: asPlatform })
-    const policy = Buffer.from(ownKey.body.release_policy.data, 'base64url').toString().replaceAll(vm.properties.vmId, other.toUpperCase())
+    const ownKey = await wire.request<{ key: { kid: string }; release_policy: { data: string } }>({
+      method: 'GET',
+      url: `${own}?api-version=7.4`,
+      token: asPlatform,
+    })
+    const policy = Buffer.from(ownKey.body.release_policy.data, 'base64url')
+      .toString()
+      .replaceAll(vm.properties.vmId, other.toUpperCase())
     await wire.request({
       method: 'POST',
       url: `${vault}/keys/${platformKeyName(other)}/create?api-version=7.4`,
       token: asPlatform,
-      body: { kty: 'RSA-HSM', key_size: 3072, attributes: { exportable: true }, release_policy: { data: Buffer.from(policy).toString('base64url') } },
+      body: {
+        kty: 'RSA-HSM',
+        key_size: 3072,
+        attributes: { exportable: true },
+        release_policy: { data: Buffer.from(policy).toString('base64url') },
+      },
     })
     const release = async (key: string): Promise<number> =>
-      (await wire.request({ method: 'POST', url: `${key}/release?api-version=7.4`, token: asOrchestrator, body: { target: token } })).status
+      (
+        await wire.request({
+          method: 'POST',
+          url: `${key}/release?api-version=7.4`,
+          token: asOrchestrator,
+          body: { target: token },
+        })
+      ).status
     expect(await release(ownKey.body.key.kid)).toBe(200)
     await expect(release(`${vault}/keys/${platformKeyName(other)}`)).rejects.toMatchObject({ status: 403 })
   })
@@ -90,7 +119,12 @@ describe('Secure Boot switched off under a sealed disk', () => {
   // The resource manager refuses it outright, so the machine is asked directly, as an operator's insider could.
   const setSecureBoot = async (secureBoot: boolean): Promise<void> => {
     const token = await server.context.tokens.token('controlPlane', machineAudience)
-    await server.context.wire.request({ method: 'PATCH', url: `https://${machineHost}/instances/${vm.properties.vmId}`, token, body: { security: { secureBoot } } })
+    await server.context.wire.request({
+      method: 'PATCH',
+      url: `https://${machineHost}/instances/${vm.properties.vmId}`,
+      token,
+      body: { security: { secureBoot } },
+    })
   }
 
   it('the disk does not unlock, and the error names PCR 7 with both values', async () => {
@@ -118,7 +152,13 @@ describe('an attestation policy that denies', () => {
     const text = 'version=1.0;authorizationrules{=>deny();};issuancerules{};'
     const policy = `${encode({ alg: 'none' })}.${encode({ AttestationPolicy: Buffer.from(text).toString('base64url') })}.`
     const url = `${provider}/policies/SevSnpVm?api-version=2022-08-01`
-    await server.context.wire.request({ method: 'PUT', url, token, body: policy, headers: { 'content-type': 'text/plain' } })
+    await server.context.wire.request({
+      method: 'PUT',
+      url,
+      token,
+      body: policy,
+      headers: { 'content-type': 'text/plain' },
+    })
     const outcome = await installation.cli('vm', 'start', 'canary')
     expect(outcome.code).not.toBe(0)
     expect(outcome.stdout).toContain('PolicyEvaluationError')

@@ -15,15 +15,20 @@ const commands: Command[] = [upCommand, ...installationCommands, ...vmCommands, 
 function addCommand(program: Program, command: Command): void {
   let parent = program
   for (const word of command.words.slice(0, -1)) {
-    parent = parent.commands.find((each) => each.name() === word) ?? parent.command(word).description(`${word} commands`)
+    parent =
+      parent.commands.find((each) => each.name() === word) ?? parent.command(word).description(`${word} commands`)
   }
   const added = parent.command([command.words.at(-1), ...(command.args ?? [])].join(' ')).description(command.summary)
   for (const option of command.options ?? []) added.option(option.flags, option.summary, option.default)
   added.option('-o, --output <format>', 'json or table', 'table')
-  if (command.examples !== undefined) added.addHelpText('after', `\nExamples:\n${command.examples.map((line) => `  ${line}`).join('\n')}`)
+  if (command.examples !== undefined)
+    added.addHelpText('after', `\nExamples:\n${command.examples.map((line) => `  ${line}`).join('\n')}`)
   added.action(async (...values: unknown[]) => {
     const options = added.opts<Record<string, string | boolean>>()
-    const args = values.slice(0, -2).flat().filter((value): value is string => typeof value === 'string')
+    const args = values
+      .slice(0, -2)
+      .flat()
+      .filter((value): value is string => typeof value === 'string')
     await runCommand(command, args, options)
   })
 }
@@ -54,18 +59,28 @@ function reportError(error: unknown, format: OutputFormat): void {
   const known =
     error instanceof CliError
       ? error
-      : new CliError({ code: 'Unexpected', message: error instanceof Error ? error.message : String(error), remedy: 'This is a defect: please report it with the command you ran.', cause: error })
+      : new CliError({
+          code: 'Unexpected',
+          message: error instanceof Error ? error.message : String(error),
+          remedy: 'This is a defect: please report it with the command you ran.',
+          cause: error,
+        })
   if (format === 'json') process.stdout.write(`${JSON.stringify(known.toBody(), null, 2)}\n`)
   else for (const line of describeError(known.detail)) process.stderr.write(`${line}\n`)
   process.exitCode = known.exitCode
 }
 
-const program = new Program('strongroom').description('A confidential-VM cloud that anyone can run.').version('0.1.0').exitOverride()
+const program = new Program('strongroom')
+  .description('A confidential-VM cloud that anyone can run.')
+  .version('0.1.0')
+  .exitOverride()
 for (const command of commands) addCommand(program, command)
 try {
   await program.parseAsync(process.argv)
 } catch (error) {
   const code = (error as { code?: string }).code ?? ''
   if (!code.startsWith('commander.')) throw error
-  process.exitCode = ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(code) ? 0 : exitCodes.usage
+  process.exitCode = ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(code)
+    ? 0
+    : exitCodes.usage
 }

@@ -85,7 +85,13 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
     for (const part of opened.toReversed()) await part.close()
   }
   try {
-    const { context, firstStart } = await startServices({ installation, stateDir, cacheDir, storeUrlFile: options.storeUrlFile, opened })
+    const { context, firstStart } = await startServices({
+      installation,
+      stateDir,
+      cacheDir,
+      storeUrlFile: options.storeUrlFile,
+      opened,
+    })
     return {
       context,
       ...(firstStart === undefined ? {} : { firstStart }),
@@ -133,7 +139,10 @@ async function startServices(o: {
   const identity = await createIdentityService(base)
   opened.push(identity)
   const orchestrator = await identity.setPrincipal({ ...principals.orchestrator, secret: secrets.orchestrator.secret })
-  const controlPlanePrincipal = await identity.setPrincipal({ ...principals.controlPlane, secret: secrets.controlPlane.secret })
+  const controlPlanePrincipal = await identity.setPrincipal({
+    ...principals.controlPlane,
+    secret: secrets.controlPlane.secret,
+  })
   const context = { ...base, verifier: identity.verifier } satisfies ServiceContext & { authority: typeof authority }
 
   const host = await createHostService({ ...context, controlPlaneObjectId: controlPlanePrincipal.objectId })
@@ -147,7 +156,10 @@ async function startServices(o: {
   opened.push(attestation)
   const vault = await createVaultService({
     ...context,
-    platformAccess: { orchestratorObjectId: orchestrator.objectId, controlPlaneObjectId: controlPlanePrincipal.objectId },
+    platformAccess: {
+      orchestratorObjectId: orchestrator.objectId,
+      controlPlaneObjectId: controlPlanePrincipal.objectId,
+    },
   })
   opened.push(vault)
   const controlPlane = await createControlPlaneService({ ...context, ownerObjectId: identity.ownerObjectId })
@@ -160,7 +172,10 @@ async function startServices(o: {
   await writeAnchors(stateDir, host.anchors)
   await writeServerRecord(stateDir, installation, authority.caPath)
   const { firstStart } = identity
-  return { context, firstStart: firstStart === undefined ? undefined : { ...firstStart, tenantId: installation.tenantId } }
+  return {
+    context,
+    firstStart: firstStart === undefined ? undefined : { ...firstStart, tenantId: installation.tenantId },
+  }
 }
 
 /** STATE/anchors.json: the roots that the CLI verifies evidence under. */

@@ -26,7 +26,12 @@ export function createTokenSource(options: {
       const held = cached.get(key)
       if (held !== undefined && held.renewAt > now) return held.token
       const { appId, secret } = options.secrets[principal]
-      const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: appId, client_secret: secret, scope: `${audience}/.default` })
+      const form = new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: appId,
+        client_secret: secret,
+        scope: `${audience}/.default`,
+      })
       const reply = await options.wire.request<TokenReply>({
         method: 'POST',
         url: `https://${loginHost}/${options.tenantId}/oauth2/v2.0/token`,

@@ -72,7 +72,13 @@ export interface InstanceStatus {
   provisioning: { state: ProvisioningState; steps: StepTiming[]; error?: ErrorDetail }
   power: { state: PowerState; since: string; steps: StepTiming[]; error?: ErrorDetail }
   /** What was really launched; the launch measurement describes this, not the size that was asked for. */
-  launched?: { vCPUs: number; memoryMiB: number; acceleration: 'kvm' | 'tcg'; cpuModel: string; launchMeasurement: string }
+  launched?: {
+    vCPUs: number
+    memoryMiB: number
+    acceleration: 'kvm' | 'tcg'
+    cpuModel: string
+    launchMeasurement: string
+  }
   /** Plain sentences for the instance view, for example that the host bears less memory than the size has. */
   notices: string[]
   ssh?: { host: string; port: number }

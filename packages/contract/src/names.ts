@@ -10,7 +10,8 @@ export const collateralHost: string = `collateral.${domain}`
 
 export const vaultHost = (name: string): string => `${name}.vault.${domain}`
 /** Provider shared by all subscriptions of a region, for example `sharedweu.weu.attest.strongroom.internal`. */
-export const sharedAttestationHost = (regionCode: string): string => `shared${regionCode}.${regionCode}.attest.${domain}`
+export const sharedAttestationHost = (regionCode: string): string =>
+  `shared${regionCode}.${regionCode}.attest.${domain}`
 
 export const managementAudience = 'https://management.azure.com/'
 export const vaultAudience = 'https://vault.azure.net'

@@ -7,7 +7,13 @@ import { listProcesses } from './processes.ts'
 function forms(mark: Uint8Array): Buffer[] {
   const bytes = Buffer.from(mark)
   const base64 = [0, 1, 2].map((shift) => Buffer.from(bytes.subarray(shift, shift + 18).toString('base64')))
-  return [bytes, Buffer.from(bytes.toString('hex')), Buffer.from(bytes.toString('hex').toUpperCase()), ...base64, Buffer.from(bytes.subarray(0, 18).toString('base64url'))]
+  return [
+    bytes,
+    Buffer.from(bytes.toString('hex')),
+    Buffer.from(bytes.toString('hex').toUpperCase()),
+    ...base64,
+    Buffer.from(bytes.subarray(0, 18).toString('base64url')),
+  ]
 }
 
 async function fileHolds(path: string, needles: Buffer[]): Promise<boolean> {

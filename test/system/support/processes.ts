@@ -25,5 +25,7 @@ export async function listProcesses(): Promise<SeenProcess[]> {
 /** QEMU and swtpm processes that have to do with one installation or VM. */
 export async function machineProcesses(mark: string): Promise<SeenProcess[]> {
   const wanted = mark.toLowerCase()
-  return (await listProcesses()).filter((each) => /^(qemu-system|swtpm)/.test(each.command) && each.cmdline.toLowerCase().includes(wanted))
+  return (await listProcesses()).filter(
+    (each) => /^(qemu-system|swtpm)/.test(each.command) && each.cmdline.toLowerCase().includes(wanted),
+  )
 }

@@ -4,7 +4,7 @@ export interface Tampering {
   what: string
   /** The link that must find it. */
   link: string
-  change(evidence: BootEvidence): void
+  change: (evidence: BootEvidence) => void
 }
 
 /** Changes one byte in the middle of base64url text, or at a place. */
@@ -25,22 +25,62 @@ function flipPart(jws: string, part: number): string {
 
 /** One change each to stored boot evidence of an SNP VM, and the link of the trust report that must refuse it. */
 export const tamperings: Tampering[] = [
-  { what: 'a byte of the report', link: 'silicon', change: (e) => void (e.silicon.kind === 'SNP' && (e.silicon.report = flip(e.silicon.report, 0.1))) },
-  { what: 'a byte of the CRL', link: 'silicon', change: (e) => void (e.silicon.kind === 'SNP' && (e.silicon.crl = flip(e.silicon.crl))) },
+  {
+    what: 'a byte of the report',
+    link: 'silicon',
+    change: (e) => void (e.silicon.kind === 'SNP' && (e.silicon.report = flip(e.silicon.report, 0.1))),
+  },
+  {
+    what: 'a byte of the CRL',
+    link: 'silicon',
+    change: (e) => void (e.silicon.kind === 'SNP' && (e.silicon.crl = flip(e.silicon.crl))),
+  },
   { what: 'another number of vCPUs', link: 'measurement', change: (e) => void (e.expected.vCPUs += 1) },
   { what: 'a byte of the claims', link: 'claims', change: (e) => void (e.runtimeClaims = flip(e.runtimeClaims)) },
-  { what: "a byte of the token's claims", link: 'token', change: (e) => void (e.attestation.token = flipPart(e.attestation.token, 1)) },
-  { what: "a byte of the token's signature", link: 'token', change: (e) => void (e.attestation.token = flipPart(e.attestation.token, 2)) },
+  {
+    what: "a byte of the token's claims",
+    link: 'token',
+    change: (e) => void (e.attestation.token = flipPart(e.attestation.token, 1)),
+  },
+  {
+    what: "a byte of the token's signature",
+    link: 'token',
+    change: (e) => void (e.attestation.token = flipPart(e.attestation.token, 2)),
+  },
   { what: 'another issuer', link: 'token', change: (e) => void (e.attestation.issuer = 'https://elsewhere.example') },
-  { what: 'a byte of the release answer', link: 'release', change: (e) => void (e.release.jws = flipPart(e.release.jws, 1)) },
+  {
+    what: 'a byte of the release answer',
+    link: 'release',
+    change: (e) => void (e.release.jws = flipPart(e.release.jws, 1)),
+  },
   { what: 'another key', link: 'release', change: (e) => void (e.release.keyId += '0') },
   { what: 'an older generation', link: 'guest-state', change: (e) => void (e.guestState.generation = -1) },
   { what: 'a stored data key', link: 'guest-state', change: (e) => void (e.guestState.freshDataKey = false) },
-  { what: "a byte of the vTPM's report", link: 'vtpm', change: (e) => void (e.vtpm.hclReport = flip(e.vtpm.hclReport, 0.1)) },
+  {
+    what: "a byte of the vTPM's report",
+    link: 'vtpm',
+    change: (e) => void (e.vtpm.hclReport = flip(e.vtpm.hclReport, 0.1)),
+  },
   { what: 'a byte of the AK', link: 'vtpm', change: (e) => void (e.vtpm.akPublic = flip(e.vtpm.akPublic, 0.9)) },
-  { what: 'a byte of the quote', link: 'measured-boot', change: (e) => void (e.measuredBoot!.quoteMessage = flip(e.measuredBoot!.quoteMessage)) },
-  { what: 'another nonce', link: 'measured-boot', change: (e) => void (e.measuredBoot!.nonce = flip(e.measuredBoot!.nonce)) },
-  { what: 'another PCR 0', link: 'measured-boot', change: (e) => void (e.measuredBoot!.pcrs['0'] = flipHex(e.measuredBoot!.pcrs['0']!)) },
-  { what: 'another predicted PCR 11', link: 'measured-boot', change: (e) => void (e.expected.pcrs['11'] = flipHex(e.expected.pcrs['11']!)) },
+  {
+    what: 'a byte of the quote',
+    link: 'measured-boot',
+    change: (e) => void (e.measuredBoot!.quoteMessage = flip(e.measuredBoot!.quoteMessage)),
+  },
+  {
+    what: 'another nonce',
+    link: 'measured-boot',
+    change: (e) => void (e.measuredBoot!.nonce = flip(e.measuredBoot!.nonce)),
+  },
+  {
+    what: 'another PCR 0',
+    link: 'measured-boot',
+    change: (e) => void (e.measuredBoot!.pcrs['0'] = flipHex(e.measuredBoot!.pcrs['0']!)),
+  },
+  {
+    what: 'another predicted PCR 11',
+    link: 'measured-boot',
+    change: (e) => void (e.expected.pcrs['11'] = flipHex(e.expected.pcrs['11']!)),
+  },
   { what: 'no open disk', link: 'disk', change: (e) => void delete e.osDisk.opened },
 ]

@@ -42,8 +42,10 @@ async function fileOf(installation: TestInstallation, vm: VmView, suffix: string
   return join(machines, folder, found[0]!)
 }
 
-export const diskFile = async (installation: TestInstallation, vm: VmView): Promise<string> => await fileOf(installation, vm, '.raw')
-export const guestStateFile = async (installation: TestInstallation, vm: VmView): Promise<string> => await fileOf(installation, vm, '.vmgs')
+export const diskFile = async (installation: TestInstallation, vm: VmView): Promise<string> =>
+  await fileOf(installation, vm, '.raw')
+export const guestStateFile = async (installation: TestInstallation, vm: VmView): Promise<string> =>
+  await fileOf(installation, vm, '.vmgs')
 
 /**
  * A place inside the kernel's compressed image on the ESP of a raw disk: some way behind the boot protocol's magic

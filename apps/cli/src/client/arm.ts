@@ -47,7 +47,12 @@ export class ArmClient {
 
   async sendUrl(method: string, url: string, body?: unknown): Promise<Response> {
     const token = await this.#connection.ownerToken()
-    const response = await this.#connection.https.request({ method, url, token, ...(body === undefined ? {} : { body }) })
+    const response = await this.#connection.https.request({
+      method,
+      url,
+      token,
+      ...(body === undefined ? {} : { body }),
+    })
     return expectSuccess(response)
   }
 
@@ -74,7 +79,10 @@ export class ArmClient {
         onSteps(operation.properties?.steps ?? [])
         if (operation.status === 'Succeeded') return
         if (operation.status === 'Failed' || operation.status === 'Canceled') {
-          throw CliError.fromDetail(operation.error ?? { code: operation.status, message: `The operation ended as ${operation.status}.` }, 409)
+          throw CliError.fromDetail(
+            operation.error ?? { code: operation.status, message: `The operation ended as ${operation.status}.` },
+            409,
+          )
         }
       }
       await sleep(500)

@@ -37,7 +37,9 @@ export function createHttpsClient(target: { port: number; caPem: string }): Http
             headers: {
               host: hostname,
               accept: 'application/json',
-              ...(payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+              ...(payload === undefined
+                ? {}
+                : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
               ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
             },
           },
@@ -48,7 +50,12 @@ export function createHttpsClient(target: { port: number; caPem: string }): Http
             received.on('end', () => {
               const text = Buffer.concat(chunks).toString('utf8')
               const isJson = (received.headers['content-type'] ?? '').includes('json') && text !== ''
-              resolve({ status: received.statusCode ?? 0, headers: received.headers, text, json: isJson ? JSON.parse(text) : undefined })
+              resolve({
+                status: received.statusCode ?? 0,
+                headers: received.headers,
+                text,
+                json: isJson ? JSON.parse(text) : undefined,
+              })
             })
           },
         )
@@ -74,7 +81,11 @@ export function expectSuccess(response: Response): Response {
   if (response.status < 400) return response
   const body = response.json as Partial<ErrorBody> | undefined
   if (body?.error?.code !== undefined) throw CliError.fromDetail(body.error, response.status)
-  throw new CliError({ code: `Http${response.status}`, message: response.text.slice(0, 300), exitCode: response.status === 404 ? 4 : 1 })
+  throw new CliError({
+    code: `Http${response.status}`,
+    message: response.text.slice(0, 300),
+    exitCode: response.status === 404 ? 4 : 1,
+  })
 }
 
 /** The owner's token, through the unix socket that only the user who runs the server can open. */
@@ -92,14 +103,23 @@ export function fetchOwnerToken(socketPath: string, audience: string): Promise<{
         }),
       )
     const sent = httpRequest(
-      { socketPath, method: 'POST', path: '/token', headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) } },
+      {
+        socketPath,
+        method: 'POST',
+        path: '/token',
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) },
+      },
       (received) => {
         const chunks: Buffer[] = []
         received.on('data', (chunk: Buffer) => chunks.push(chunk))
         received.on('end', () => {
           try {
-            const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { access_token?: string; expires_in?: number }
-            if (received.statusCode !== 200 || body.access_token === undefined) throw new Error(`status ${received.statusCode}`)
+            const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as {
+              access_token?: string
+              expires_in?: number
+            }
+            if (received.statusCode !== 200 || body.access_token === undefined)
+              throw new Error(`status ${received.statusCode}`)
             resolve({ token: body.access_token, expiresAt: Date.now() + (Number(body.expires_in ?? 300) - 60) * 1000 })
           } catch (error) {
             fail(error as Error)

@@ -1,4 +1,11 @@
-import { explain, genuineAmdAnchors, genuineIntelAnchors, judge, type EvidencePolicy, type TrustAnchors } from '@strongroom/evidence'
+import {
+  explain,
+  genuineAmdAnchors,
+  genuineIntelAnchors,
+  judge,
+  type EvidencePolicy,
+  type TrustAnchors,
+} from '@strongroom/evidence'
 import { CliError } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import { cannotBeJudged, refused } from '../evidence/exit.ts'
@@ -23,7 +30,11 @@ function readTime(context: CommandContext): Date {
 }
 
 async function readRules(context: CommandContext): Promise<{ anchors: TrustAnchors; policy: EvidencePolicy }> {
-  const [anchorsFile, policyFile, nonce] = [textOption(context, 'anchors'), textOption(context, 'policy'), textOption(context, 'nonce')]
+  const [anchorsFile, policyFile, nonce] = [
+    textOption(context, 'anchors'),
+    textOption(context, 'policy'),
+    textOption(context, 'nonce'),
+  ]
   const genuine: TrustAnchors = { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] }
   const anchors = anchorsFile === undefined ? genuine : readAnchors(await readJson(anchorsFile, 'trust anchors'))
   const policy = policyFile === undefined ? {} : readPolicy(await readJson(policyFile, 'a policy'))
@@ -35,12 +46,22 @@ async function readRules(context: CommandContext): Promise<{ anchors: TrustAncho
 const verify: Command = {
   words: ['evidence', 'verify'],
   args: ['<files...>'],
-  summary: 'verify evidence of confidential VMs: reports, quotes, logs, certificates, tokens; exit 0 accepted, 1 refused, 2 cannot be judged',
+  summary:
+    'verify evidence of confidential VMs: reports, quotes, logs, certificates, tokens; exit 0 accepted, 1 refused, 2 cannot be judged',
   options: [
-    { flags: '--at <time>', summary: 'time at which certificates, lists, collateral and tokens are judged; now by default' },
-    { flags: '--policy <file>', summary: 'what the evidence must say, as JSON; by default that the guest cannot be debugged or migrated' },
+    {
+      flags: '--at <time>',
+      summary: 'time at which certificates, lists, collateral and tokens are judged; now by default',
+    },
+    {
+      flags: '--policy <file>',
+      summary: 'what the evidence must say, as JSON; by default that the guest cannot be debugged or migrated',
+    },
     { flags: '--nonce <hex>', summary: 'challenge that TPM quotes must answer' },
-    { flags: '--anchors <file>', summary: "roots whose word is taken instead of AMD's and Intel's, as an installation's anchors.json" },
+    {
+      flags: '--anchors <file>',
+      summary: "roots whose word is taken instead of AMD's and Intel's, as an installation's anchors.json",
+    },
   ],
   examples: [
     'strongroom evidence verify report.bin vcek.der cert_chain.pem',
@@ -66,8 +87,12 @@ const explainFile: Command = {
   examples: ['strongroom evidence explain report.bin'],
   run: async (context) => {
     const explanations = (await readPieces(context.args)).map(explain)
-    if (explanations.every(({ kind, fault }) => kind === 'unknown' || fault !== undefined)) process.exitCode = cannotBeJudged
-    return { data: explanations, lines: explanations.flatMap((each, index) => [...(index === 0 ? [] : ['']), ...renderExplanation(each)]) }
+    if (explanations.every(({ kind, fault }) => kind === 'unknown' || fault !== undefined))
+      process.exitCode = cannotBeJudged
+    return {
+      data: explanations,
+      lines: explanations.flatMap((each, index) => [...(index === 0 ? [] : ['']), ...renderExplanation(each)]),
+    }
   },
 }
 

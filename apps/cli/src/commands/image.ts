@@ -27,9 +27,16 @@ export async function buildImage(arm: ArmClient, progress: Progress): Promise<Im
   let status = (await arm.send('POST', `${images(arm)}/build`, version)).json as ImageBuildStatus
   const onSteps = progress.onSteps()
   for (;;) {
-    onSteps(status.steps.map((step) => ({ ...step, name: `reference image: ${step.name}`, state: step.endedAt === undefined ? 'Running' : 'Done' })))
+    onSteps(
+      status.steps.map((step) => ({
+        ...step,
+        name: `reference image: ${step.name}`,
+        state: step.endedAt === undefined ? 'Running' : 'Done',
+      })),
+    )
     if (status.state === 'Succeeded' && status.image !== undefined) return status.image
-    if (status.state === 'Failed') throw CliError.fromDetail(status.error ?? { code: 'ImageBuildFailed', message: 'The image was not built.' }, 409)
+    if (status.state === 'Failed')
+      throw CliError.fromDetail(status.error ?? { code: 'ImageBuildFailed', message: 'The image was not built.' }, 409)
     await sleep(500)
     status = await arm.get<ImageBuildStatus>(`${images(arm)}/build`, version)
   }
@@ -53,7 +60,12 @@ export const imageCommands: Command[] = [
     run: async (context) => {
       const arm = new ArmClient(await context.connect())
       const path = resolve(context.args[0]!)
-      const name = textOption(context, 'name') ?? path.split('/').at(-1)!.replace(/\.[^.]+$/, '')
+      const name =
+        textOption(context, 'name') ??
+        path
+          .split('/')
+          .at(-1)!
+          .replace(/\.[^.]+$/, '')
       const image = (await arm.send('POST', `${images(arm)}/import`, version, { path, name })).json as ImageRecord
       const reasons = image.qualifies.reasons.map((reason) => `  ${reason}`)
       return {

@@ -26,7 +26,10 @@ export const installationCommands: Command[] = [
         STRONGROOM_SUBSCRIPTION_ID: server.subscriptionId,
         STRONGROOM_TENANT_ID: server.tenantId,
       }
-      return { data: settings, lines: Object.entries(settings).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'`) }
+      return {
+        data: settings,
+        lines: Object.entries(settings).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'`),
+      }
     },
   },
   {
@@ -55,14 +58,28 @@ export const installationCommands: Command[] = [
     run: async (context) => {
       const state = context.paths.state
       if ((await findServer(state)) !== undefined) {
-        throw new CliError({ code: 'StillRunning', message: `The server of ${state} runs.`, remedy: 'Stop it (Ctrl-C where `npm run up` runs), then reset.' })
+        throw new CliError({
+          code: 'StillRunning',
+          message: `The server of ${state} runs.`,
+          remedy: 'Stop it (Ctrl-C where `npm run up` runs), then reset.',
+        })
       }
       const entries = await readdir(state).catch(() => [])
       if (entries.length > 0 && !(await stat(join(state, 'installation.json')).catch(() => undefined))) {
-        throw new CliError({ code: 'NotAnInstallation', message: `${state} is not a state directory of Strongroom.`, expected: 'a folder with installation.json', remedy: 'Set STRONGROOM_STATE_DIR to the installation you mean.' })
+        throw new CliError({
+          code: 'NotAnInstallation',
+          message: `${state} is not a state directory of Strongroom.`,
+          expected: 'a folder with installation.json',
+          remedy: 'Set STRONGROOM_STATE_DIR to the installation you mean.',
+        })
       }
       if (context.options['yes'] !== true) {
-        throw new CliError({ code: 'NotConfirmed', message: `This deletes ${state} with every VM, key and disk in it.`, remedy: 'Add --yes.', exitCode: exitCodes.usage })
+        throw new CliError({
+          code: 'NotConfirmed',
+          message: `This deletes ${state} with every VM, key and disk in it.`,
+          remedy: 'Add --yes.',
+          exitCode: exitCodes.usage,
+        })
       }
       await rm(state, { recursive: true, force: true })
       return { data: { deleted: state }, lines: [`${state} is deleted.`] }

@@ -24,7 +24,16 @@ async function bringUpVm(context: CommandContext, arm: ArmClient, progress: Prog
     const key = await personalSshKey(context.paths.config)
     await createVm(
       arm,
-      { name: firstVm, group: defaultGroup, size, encryption: 'DiskWithVMGuestState', secureBoot: true, image: referenceImage, adminUsername: defaultAdmin, sshPublicKeys: [key.publicText] },
+      {
+        name: firstVm,
+        group: defaultGroup,
+        size,
+        encryption: 'DiskWithVMGuestState',
+        secureBoot: true,
+        image: referenceImage,
+        adminUsername: defaultAdmin,
+        sshPublicKeys: [key.publicText],
+      },
       progress.onSteps(),
     )
     return
@@ -65,27 +74,22 @@ async function printTrust(context: CommandContext, arm: ArmClient): Promise<void
 
 /** Serves in the foreground until a signal or the server's own end. The first signal asks, the second one insists. */
 async function serveUntilSignal(server: RunningServer, say: (line: string) => void): Promise<void> {
-  let asked = false
-  await new Promise<void>((done) => {
-    const onSignal = (): void => {
-      if (asked) {
-        server.child.kill('SIGKILL')
-        return
-      }
-      asked = true
+  let stopping: Promise<void> | undefined
+  const onSignal = (): void => {
+    if (stopping === undefined) {
       say('Stopping VMs and services …')
-      void stopServer(server).then(done)
+      stopping = stopServer(server)
+    } else {
+      server.child.kill('SIGKILL')
     }
-    process.on('SIGINT', onSignal)
-    process.on('SIGTERM', onSignal)
-    void server.exited.then((code) => {
-      if (!asked) {
-        say(`The server ended by itself with code ${code}.`)
-        process.exitCode = 1
-      }
-      done()
-    })
-  })
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  const code = await server.exited
+  if (stopping === undefined) {
+    say(`The server ended by itself with code ${code}.`)
+    process.exitCode = 1
+  }
 }
 
 export const upCommand: Command = {
@@ -104,7 +108,11 @@ export const upCommand: Command = {
     const progress = createProgress(context.say, process.stderr.isTTY ? process.stderr : undefined)
     const running = await findServer(context.paths.state)
     if (running !== undefined) {
-      throw new CliError({ code: 'AlreadyRunning', message: `A server runs for ${context.paths.state} (pid ${running.pid}).`, remedy: 'Use it, or stop it first. A second installation needs its own STRONGROOM_STATE_DIR and --port.' })
+      throw new CliError({
+        code: 'AlreadyRunning',
+        message: `A server runs for ${context.paths.state} (pid ${running.pid}).`,
+        remedy: 'Use it, or stop it first. A second installation needs its own STRONGROOM_STATE_DIR and --port.',
+      })
     }
     const started = progress.step('server')
     const port = textOption(context, 'port')
@@ -125,7 +133,9 @@ export const upCommand: Command = {
     const onEarlySignal = (): void => early.abort()
     process.once('SIGINT', onEarlySignal)
     process.once('SIGTERM', onEarlySignal)
-    const interrupted = new Promise<'interrupted'>((done) => early.signal.addEventListener('abort', () => done('interrupted'), { once: true }))
+    const interrupted = new Promise<'interrupted'>((done) =>
+      early.signal.addEventListener('abort', () => done('interrupted'), { once: true }),
+    )
     try {
       const work = async (): Promise<'up'> => {
         if (context.options['vm'] === false) return 'up'

@@ -29,7 +29,8 @@ const groupOption: Option = { flags: '-g, --resource-group <group>', summary: 'r
 const group = (context: CommandContext): string => textOption(context, 'resourceGroup') ?? defaultGroup
 
 const power = (vm: VmResource): string =>
-  vm.properties.instanceView?.statuses?.find((status) => status.code.startsWith('PowerState/'))?.displayStatus ?? 'unknown'
+  vm.properties.instanceView?.statuses?.find((status) => status.code.startsWith('PowerState/'))?.displayStatus ??
+  'unknown'
 
 const row = (vm: VmResource): string[] => [
   vm.name,
@@ -64,17 +65,25 @@ const create: Command = {
     groupOption,
     { flags: '--tee <tee>', summary: 'snp or tdx; picks the smallest size of that kind', default: 'snp' },
     { flags: '--size <size>', summary: 'VM size, for example Standard_DC4as_v5' },
-    { flags: '--encryption <type>', summary: 'DiskWithVMGuestState, VMGuestStateOnly or NonPersistedTPM', default: 'DiskWithVMGuestState' },
+    {
+      flags: '--encryption <type>',
+      summary: 'DiskWithVMGuestState, VMGuestStateOnly or NonPersistedTPM',
+      default: 'DiskWithVMGuestState',
+    },
     { flags: '--no-secure-boot', summary: 'leave Secure Boot off' },
     { flags: '--image <image>', summary: 'publisher:offer:sku:version or a resource id', default: referenceImage },
     { flags: '--admin-username <user>', summary: 'account made in the guest', default: defaultAdmin },
     { flags: '--ssh-key <file>', summary: 'file with SSH public keys; by default a key pair of your own is made once' },
   ],
-  examples: ['strongroom vm create second --tee tdx', 'strongroom vm create third --size Standard_DC4as_v5 --encryption VMGuestStateOnly'],
+  examples: [
+    'strongroom vm create second --tee tdx',
+    'strongroom vm create third --size Standard_DC4as_v5 --encryption VMGuestStateOnly',
+  ],
   run: async (context) => {
     const { arm, name, path } = await openVm(context)
     const keyFile = textOption(context, 'sshKey')
-    const keys = keyFile === undefined ? [(await personalSshKey(context.paths.config)).publicText] : await readPublicKeys(keyFile)
+    const keys =
+      keyFile === undefined ? [(await personalSshKey(context.paths.config)).publicText] : await readPublicKeys(keyFile)
     const request = {
       name,
       group: group(context),
@@ -102,7 +111,10 @@ const list: Command = {
     const arm = new ArmClient(await context.connect())
     const only = textOption(context, 'resourceGroup')
     const scope = only === undefined ? arm.subscription : groupPath(arm, only)
-    const found = await arm.get<{ value: VmResource[] }>(`${scope}/providers/Microsoft.Compute/virtualMachines`, apiVersions.compute)
+    const found = await arm.get<{ value: VmResource[] }>(
+      `${scope}/providers/Microsoft.Compute/virtualMachines`,
+      apiVersions.compute,
+    )
     const vms = await Promise.all(found.value.map(async (vm) => await fetchVm(arm, vm.id)))
     return { data: vms, table: { columns, rows: vms.map(row) } }
   },
@@ -116,8 +128,18 @@ const show: Command = {
   run: async (context) => {
     const { arm, path } = await openVm(context)
     const vm = await fetchVm(arm, path)
-    const statuses = (vm.properties.instanceView?.statuses ?? []).map((status) => `  ${status.code}: ${status.message ?? status.displayStatus ?? ''}`)
-    return { data: vm, lines: [`${vm.name}  ${vm.properties.hardwareProfile.vmSize}  ${power(vm)}`, `  id: ${vm.id}`, `  vmId: ${vm.properties.vmId}`, ...statuses] }
+    const statuses = (vm.properties.instanceView?.statuses ?? []).map(
+      (status) => `  ${status.code}: ${status.message ?? status.displayStatus ?? ''}`,
+    )
+    return {
+      data: vm,
+      lines: [
+        `${vm.name}  ${vm.properties.hardwareProfile.vmSize}  ${power(vm)}`,
+        `  id: ${vm.id}`,
+        `  vmId: ${vm.properties.vmId}`,
+        ...statuses,
+      ],
+    }
   },
 }
 
@@ -146,8 +168,25 @@ const ssh: Command = {
     const { ssh: target } = await fetchConnection(arm, path)
     const key = await personalSshKey(context.paths.config)
     const knownHosts = `${context.paths.state}/ssh-known-hosts`
-    const args = ['-i', key.privatePath, '-o', 'IdentitiesOnly=yes', '-o', `UserKnownHostsFile=${knownHosts}`, '-o', 'StrictHostKeyChecking=accept-new']
-    args.push('-o', `HostKeyAlias=${name}`, '-o', 'LogLevel=ERROR', '-p', String(target.port), `${target.user}@${target.host}`)
+    const args = [
+      '-i',
+      key.privatePath,
+      '-o',
+      'IdentitiesOnly=yes',
+      '-o',
+      `UserKnownHostsFile=${knownHosts}`,
+      '-o',
+      'StrictHostKeyChecking=accept-new',
+    ]
+    args.push(
+      '-o',
+      `HostKeyAlias=${name}`,
+      '-o',
+      'LogLevel=ERROR',
+      '-p',
+      String(target.port),
+      `${target.user}@${target.host}`,
+    )
     if (context.args.length > 1) args.push('--', ...context.args.slice(1))
     const code = await new Promise<number>((done, fail) => {
       const child = spawn('ssh', args, { stdio: 'inherit' })
@@ -167,7 +206,13 @@ function powerCommand(word: string, action: string, summary: string): Command {
     options: [groupOption],
     run: async (context) => {
       const { arm, path } = await openVm(context)
-      await arm.run('POST', `${path}/${action}`, apiVersions.compute, undefined, createProgress(context.say, terminal(context)).onSteps())
+      await arm.run(
+        'POST',
+        `${path}/${action}`,
+        apiVersions.compute,
+        undefined,
+        createProgress(context.say, terminal(context)).onSteps(),
+      )
       const vm = await fetchVm(arm, path)
       return { data: vm, table: { columns, rows: [row(vm)] } }
     },
@@ -182,9 +227,20 @@ const remove: Command = {
   run: async (context) => {
     const { arm, path, name } = await openVm(context)
     if (context.options['yes'] !== true) {
-      throw new CliError({ code: 'NotConfirmed', message: `Deleting ${name} destroys its key and disk for good.`, remedy: 'Add --yes.', exitCode: exitCodes.usage })
+      throw new CliError({
+        code: 'NotConfirmed',
+        message: `Deleting ${name} destroys its key and disk for good.`,
+        remedy: 'Add --yes.',
+        exitCode: exitCodes.usage,
+      })
     }
-    await arm.run('DELETE', path, apiVersions.compute, undefined, createProgress(context.say, terminal(context)).onSteps())
+    await arm.run(
+      'DELETE',
+      path,
+      apiVersions.compute,
+      undefined,
+      createProgress(context.say, terminal(context)).onSteps(),
+    )
     return { data: { deleted: name }, lines: [`${name} is deleted.`] }
   },
 }

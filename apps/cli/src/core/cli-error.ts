@@ -59,14 +59,16 @@ export class CliError extends Error {
       message: detail.message,
       exitCode: status === 404 ? exitCodes.notFound : exitCodes.failed,
       ...(detail.details === undefined ? {} : { details: detail.details }),
-      ...(detail.innererror ?? {}),
+      ...detail.innererror,
     })
   }
 }
 
 /** Lines for a person: what failed, what was expected and found, the remedy, and every detail. */
 export function describeError(detail: ErrorDetail, indent = ''): string[] {
-  const lines = [`${indent}${detail.code}: ${detail.message}${detail.target === undefined ? '' : ` (${detail.target})`}`]
+  const lines = [
+    `${indent}${detail.code}: ${detail.message}${detail.target === undefined ? '' : ` (${detail.target})`}`,
+  ]
   const inner = detail.innererror
   if (inner?.expected !== undefined) lines.push(`${indent}  expected: ${inner.expected}`)
   if (inner?.found !== undefined) lines.push(`${indent}  found:    ${inner.found}`)

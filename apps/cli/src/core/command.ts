@@ -15,7 +15,7 @@ export interface CommandContext {
   paths: Paths
   format: OutputFormat
   /** Progress and notices: standard error, so that standard output is the result alone. */
-  say(line: string): void
+  say: (line: string) => void
   /** The running installation; refuses with NotRunning where there is none. */
   connect(): Promise<Connection>
 }

@@ -4,8 +4,16 @@ import { render } from './output.ts'
 
 describe('output', () => {
   it('aligns a table and says when it is empty', () => {
-    const table = { columns: ['Name', 'Size'], rows: [['first', 'Standard_DC2as_v5'], ['b', 'x']] }
-    expect(render({ data: [], table }, 'table')).toBe('Name   Size\n-----  -----------------\nfirst  Standard_DC2as_v5\nb      x')
+    const table = {
+      columns: ['Name', 'Size'],
+      rows: [
+        ['first', 'Standard_DC2as_v5'],
+        ['b', 'x'],
+      ],
+    }
+    expect(render({ data: [], table }, 'table')).toBe(
+      'Name   Size\n-----  -----------------\nfirst  Standard_DC2as_v5\nb      x',
+    )
     expect(render({ data: [], table: { ...table, rows: [] } }, 'table')).toBe('(none)')
   })
 
@@ -17,10 +25,21 @@ describe('output', () => {
 describe('errors', () => {
   it('say what failed, what was expected and found, the remedy, and every detail', () => {
     const error = CliError.fromDetail(
-      { code: 'Invalid', message: 'Two rules fail.', innererror: { expected: 'a', found: 'b', remedy: 'c' }, details: [{ code: 'One', message: 'First.', target: 'size' }] },
+      {
+        code: 'Invalid',
+        message: 'Two rules fail.',
+        innererror: { expected: 'a', found: 'b', remedy: 'c' },
+        details: [{ code: 'One', message: 'First.', target: 'size' }],
+      },
       400,
     )
-    expect(describeError(error.detail)).toEqual(['Invalid: Two rules fail.', '  expected: a', '  found:    b', '  remedy:   c', '  One: First. (size)'])
+    expect(describeError(error.detail)).toEqual([
+      'Invalid: Two rules fail.',
+      '  expected: a',
+      '  found:    b',
+      '  remedy:   c',
+      '  One: First. (size)',
+    ])
     expect(error.exitCode).toBe(exitCodes.failed)
   })
 

@@ -3,7 +3,11 @@ import { findPaths } from './paths.ts'
 
 describe('folders', () => {
   it('follow the XDG base directories', () => {
-    expect(findPaths({ HOME: '/home/a', XDG_STATE_HOME: '/s', XDG_CACHE_HOME: '/c', XDG_CONFIG_HOME: '/f' })).toEqual({ state: '/s/strongroom', cache: '/c/strongroom', config: '/f/strongroom' })
+    expect(findPaths({ HOME: '/home/a', XDG_STATE_HOME: '/s', XDG_CACHE_HOME: '/c', XDG_CONFIG_HOME: '/f' })).toEqual({
+      state: '/s/strongroom',
+      cache: '/c/strongroom',
+      config: '/f/strongroom',
+    })
   })
 
   it('fall back to the home folder, also where an XDG variable is relative, as the specification asks', () => {

@@ -11,11 +11,26 @@ export interface SshKey {
 /** Public keys from a file that the caller named. */
 export async function readPublicKeys(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new CliError({ code: 'InvalidArgument', message: `Cannot read ${path}.`, remedy: 'Name a file with SSH public keys.', exitCode: exitCodes.usage, cause })
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: `Cannot read ${path}.`,
+      remedy: 'Name a file with SSH public keys.',
+      exitCode: exitCodes.usage,
+      cause,
+    })
   })
-  const keys = text.split('\n').map((line) => line.trim()).filter((line) => /^(ssh-|ecdsa-|sk-)/.test(line))
+  const keys = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => /^(ssh-|ecdsa-|sk-)/.test(line))
   if (keys.length === 0) {
-    throw new CliError({ code: 'InvalidArgument', message: `${path} holds no SSH public key.`, expected: 'lines such as "ssh-ed25519 AAAA…"', remedy: 'Name the .pub file.', exitCode: exitCodes.usage })
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: `${path} holds no SSH public key.`,
+      expected: 'lines such as "ssh-ed25519 AAAA…"',
+      remedy: 'Name the .pub file.',
+      exitCode: exitCodes.usage,
+    })
   }
   return keys
 }
@@ -37,7 +52,20 @@ function runProgram(command: string, args: string[]): Promise<void> {
     const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
     let stderr = ''
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-    child.once('error', (cause) => fail(new CliError({ code: 'MissingProgram', message: `Cannot run ${command}: ${cause.message}`, remedy: 'apt-get install -y openssh-client', exitCode: exitCodes.missingPrerequisite })))
-    child.once('exit', (code) => (code === 0 ? done() : fail(new CliError({ code: 'ProgramFailed', message: `${command} ended with ${code}: ${stderr.trim()}` }))))
+    child.once('error', (cause) =>
+      fail(
+        new CliError({
+          code: 'MissingProgram',
+          message: `Cannot run ${command}: ${cause.message}`,
+          remedy: 'apt-get install -y openssh-client',
+          exitCode: exitCodes.missingPrerequisite,
+        }),
+      ),
+    )
+    child.once('exit', (code) =>
+      code === 0
+        ? done()
+        : fail(new CliError({ code: 'ProgramFailed', message: `${command} ended with ${code}: ${stderr.trim()}` })),
+    )
   })
 }

@@ -1,4 +1,13 @@
-import { baseline, type EvidencePolicy, type SnpPolicy, type TdxPolicy, type TokenAlgorithm, tokenAlgorithms, type TrustAnchor, type TrustAnchors } from '@strongroom/evidence'
+import {
+  baseline,
+  type EvidencePolicy,
+  type SnpPolicy,
+  type TdxPolicy,
+  type TokenAlgorithm,
+  tokenAlgorithms,
+  type TrustAnchor,
+  type TrustAnchors,
+} from '@strongroom/evidence'
 import { CliError } from '../core/cli-error.ts'
 import { cannotBeJudged } from './exit.ts'
 
@@ -21,41 +30,106 @@ export function readPolicy(value: unknown): EvidencePolicy {
   }
 }
 
-const snpMembers = ['measurements', 'reportData', 'hostData', 'familyId', 'imageId', 'idKeyDigests', 'authorKeyDigests', 'vmpls', 'products', 'chipIds', 'minimumGuestSvn', 'minimumTcb', 'minimumFirmware', 'allow', 'require']
+const snpMembers = [
+  'measurements',
+  'reportData',
+  'hostData',
+  'familyId',
+  'imageId',
+  'idKeyDigests',
+  'authorKeyDigests',
+  'vmpls',
+  'products',
+  'chipIds',
+  'minimumGuestSvn',
+  'minimumTcb',
+  'minimumFirmware',
+  'allow',
+  'require',
+]
 const tcbMembers = ['fmc', 'bootLoader', 'tee', 'snp', 'microcode']
 
 /** What the file does not say of measurements, report data, levels and weakenings is as without a file. */
 function readSnp(value: unknown): SnpPolicy {
   const m = membersOf(value, 'snp', snpMembers)
   const policy: Members = { ...m }
-  for (const name of ['hostData', 'familyId', 'imageId']) if (m[name] !== undefined) policy[name] = bytesOf(m[name], `snp.${name}`)
-  for (const name of ['idKeyDigests', 'authorKeyDigests', 'chipIds']) if (m[name] !== undefined) policy[name] = bytesList(m[name], `snp.${name}`)
-  policy['measurements'] = m['measurements'] === undefined || m['measurements'] === 'any' ? 'any' : bytesList(m['measurements'], 'snp.measurements')
-  policy['reportData'] = m['reportData'] === undefined || m['reportData'] === 'any' ? 'any' : bytesOf(m['reportData'], 'snp.reportData')
-  if (m['vmpls'] !== undefined) policy['vmpls'] = listOf(m['vmpls'], 'snp.vmpls').map((level) => numberOf(level, 'snp.vmpls'))
-  if (m['products'] !== undefined) policy['products'] = listOf(m['products'], 'snp.products').map((name) => textOf(name, 'snp.products'))
+  for (const name of ['hostData', 'familyId', 'imageId'])
+    if (m[name] !== undefined) policy[name] = bytesOf(m[name], `snp.${name}`)
+  for (const name of ['idKeyDigests', 'authorKeyDigests', 'chipIds'])
+    if (m[name] !== undefined) policy[name] = bytesList(m[name], `snp.${name}`)
+  policy['measurements'] =
+    m['measurements'] === undefined || m['measurements'] === 'any'
+      ? 'any'
+      : bytesList(m['measurements'], 'snp.measurements')
+  policy['reportData'] =
+    m['reportData'] === undefined || m['reportData'] === 'any' ? 'any' : bytesOf(m['reportData'], 'snp.reportData')
+  if (m['vmpls'] !== undefined)
+    policy['vmpls'] = listOf(m['vmpls'], 'snp.vmpls').map((level) => numberOf(level, 'snp.vmpls'))
+  if (m['products'] !== undefined)
+    policy['products'] = listOf(m['products'], 'snp.products').map((name) => textOf(name, 'snp.products'))
   if (m['minimumGuestSvn'] !== undefined) numberOf(m['minimumGuestSvn'], 'snp.minimumGuestSvn')
   if (m['minimumTcb'] !== undefined) numbersOf(m['minimumTcb'], 'snp.minimumTcb', tcbMembers)
-  if (m['minimumFirmware'] !== undefined) numbersOf(m['minimumFirmware'], 'snp.minimumFirmware', ['major', 'minor', 'build'])
-  if (m['allow'] !== undefined) flagsOf(m['allow'], 'snp.allow', ['debug', 'migrationAgent', 'cxl', 'vlek', 'provisionalFirmware'])
-  if (m['require'] !== undefined) flagsOf(m['require'], 'snp.require', ['smtOff', 'singleSocket', 'ecc', 'tsme', 'raplOff', 'ciphertextHiding', 'aliasCheck'])
+  if (m['minimumFirmware'] !== undefined)
+    numbersOf(m['minimumFirmware'], 'snp.minimumFirmware', ['major', 'minor', 'build'])
+  if (m['allow'] !== undefined)
+    flagsOf(m['allow'], 'snp.allow', ['debug', 'migrationAgent', 'cxl', 'vlek', 'provisionalFirmware'])
+  if (m['require'] !== undefined)
+    flagsOf(m['require'], 'snp.require', [
+      'smtOff',
+      'singleSocket',
+      'ecc',
+      'tsme',
+      'raplOff',
+      'ciphertextHiding',
+      'aliasCheck',
+    ])
   return { ...baseline.snp, ...policy } as unknown as SnpPolicy
 }
 
-const tdxFlags = ['debugAllowed', 'migratableAllowed', 'septVeDisableRequired', 'pksAllowed', 'keyLockerAllowed', 'perfmonAllowed', 'noServiceTd']
-const tdxMembers = [...tdxFlags, 'tcbStatuses', 'acceptedAdvisoryIds', 'minimumTcbEvaluationDataNumber', 'xfamAllowed', 'mrTds', 'mrSeams', 'mrConfigId', 'mrOwner', 'mrOwnerConfig', 'rtmrs', 'reportData', 'minimumTeeTcbSvn']
+const tdxFlags = [
+  'debugAllowed',
+  'migratableAllowed',
+  'septVeDisableRequired',
+  'pksAllowed',
+  'keyLockerAllowed',
+  'perfmonAllowed',
+  'noServiceTd',
+]
+const tdxMembers = [
+  ...tdxFlags,
+  'tcbStatuses',
+  'acceptedAdvisoryIds',
+  'minimumTcbEvaluationDataNumber',
+  'xfamAllowed',
+  'mrTds',
+  'mrSeams',
+  'mrConfigId',
+  'mrOwner',
+  'mrOwnerConfig',
+  'rtmrs',
+  'reportData',
+  'minimumTeeTcbSvn',
+]
 
 function readTdx(value: unknown): TdxPolicy {
   const m = membersOf(value, 'tdx', tdxMembers)
   const policy: Members = { ...m }
   for (const name of tdxFlags) if (m[name] !== undefined) flagOf(m[name], `tdx.${name}`)
-  for (const name of ['mrTds', 'mrSeams']) if (m[name] !== undefined) for (const each of listOf(m[name], `tdx.${name}`)) bytesOf(each, `tdx.${name}`)
-  for (const name of ['mrConfigId', 'mrOwner', 'mrOwnerConfig']) if (m[name] !== undefined) bytesOf(m[name], `tdx.${name}`)
-  for (const name of ['tcbStatuses', 'acceptedAdvisoryIds']) if (m[name] !== undefined) for (const each of listOf(m[name], `tdx.${name}`)) textOf(each, `tdx.${name}`)
-  for (const name of ['reportData', 'minimumTeeTcbSvn']) if (m[name] !== undefined) policy[name] = bytesOf(m[name], `tdx.${name}`)
-  if (m['minimumTcbEvaluationDataNumber'] !== undefined) numberOf(m['minimumTcbEvaluationDataNumber'], 'tdx.minimumTcbEvaluationDataNumber')
-  if (m['xfamAllowed'] !== undefined) policy['xfamAllowed'] = BigInt(`0x${Buffer.from(bytesOf(m['xfamAllowed'], 'tdx.xfamAllowed')).toString('hex')}`)
-  if (m['rtmrs'] !== undefined) for (const each of Object.values(membersOf(m['rtmrs'], 'tdx.rtmrs', ['0', '1', '2', '3']))) bytesOf(each, 'tdx.rtmrs')
+  for (const name of ['mrTds', 'mrSeams'])
+    if (m[name] !== undefined) for (const each of listOf(m[name], `tdx.${name}`)) bytesOf(each, `tdx.${name}`)
+  for (const name of ['mrConfigId', 'mrOwner', 'mrOwnerConfig'])
+    if (m[name] !== undefined) bytesOf(m[name], `tdx.${name}`)
+  for (const name of ['tcbStatuses', 'acceptedAdvisoryIds'])
+    if (m[name] !== undefined) for (const each of listOf(m[name], `tdx.${name}`)) textOf(each, `tdx.${name}`)
+  for (const name of ['reportData', 'minimumTeeTcbSvn'])
+    if (m[name] !== undefined) policy[name] = bytesOf(m[name], `tdx.${name}`)
+  if (m['minimumTcbEvaluationDataNumber'] !== undefined)
+    numberOf(m['minimumTcbEvaluationDataNumber'], 'tdx.minimumTcbEvaluationDataNumber')
+  if (m['xfamAllowed'] !== undefined)
+    policy['xfamAllowed'] = BigInt(`0x${Buffer.from(bytesOf(m['xfamAllowed'], 'tdx.xfamAllowed')).toString('hex')}`)
+  if (m['rtmrs'] !== undefined)
+    for (const each of Object.values(membersOf(m['rtmrs'], 'tdx.rtmrs', ['0', '1', '2', '3'])))
+      bytesOf(each, 'tdx.rtmrs')
   return policy as unknown as TdxPolicy
 }
 
@@ -73,7 +147,9 @@ function readTpm(value: unknown): NonNullable<EvidencePolicy['tpm']> {
   const pcrs = m['pcrs'] === undefined ? undefined : Object.entries(membersOf(m['pcrs'], 'tpm.pcrs', registers))
   return {
     ...(m['nonce'] === undefined ? {} : { nonce: bytesOf(m['nonce'], 'tpm.nonce') }),
-    ...(pcrs === undefined ? {} : { pcrs: new Map(pcrs.map(([index, each]) => [Number(index), bytesOf(each, `tpm.pcrs.${index}`)])) }),
+    ...(pcrs === undefined
+      ? {}
+      : { pcrs: new Map(pcrs.map(([index, each]) => [Number(index), bytesOf(each, `tpm.pcrs.${index}`)])) }),
   }
 }
 
@@ -85,7 +161,13 @@ function readToken(value: unknown): NonNullable<EvidencePolicy['token']> {
     ...(m['audience'] === undefined ? {} : { audience: textOf(m['audience'], 'token.audience') }),
     ...(algorithms === undefined
       ? {}
-      : { algorithms: algorithms.map((name): TokenAlgorithm => tokenAlgorithms.find((known) => known === name) ?? refuse('token.algorithms', tokenAlgorithms.join(', '), name)) }),
+      : {
+          algorithms: algorithms.map(
+            (name): TokenAlgorithm =>
+              tokenAlgorithms.find((known) => known === name) ??
+              refuse('token.algorithms', tokenAlgorithms.join(', '), name),
+          ),
+        }),
     ...(m['claims'] === undefined ? {} : { claims: scalarsOf(m['claims'], 'token.claims') }),
   }
 }
@@ -102,13 +184,18 @@ function readRelease(value: unknown): NonNullable<EvidencePolicy['release']> {
 /** Reads a file of trust anchors, as an installation writes it (`anchors.json` in its state). @throws CliError InvalidPolicy */
 export function readAnchors(value: unknown): TrustAnchors {
   const m = membersOf(value, 'anchors', ['simulated', 'amd', 'intel'])
-  return { simulated: flagOf(m['simulated'], 'anchors.simulated'), amd: anchorsOf(m['amd'], 'anchors.amd'), intel: anchorsOf(m['intel'], 'anchors.intel') }
+  return {
+    simulated: flagOf(m['simulated'], 'anchors.simulated'),
+    amd: anchorsOf(m['amd'], 'anchors.amd'),
+    intel: anchorsOf(m['intel'], 'anchors.intel'),
+  }
 }
 
 function anchorsOf(value: unknown, path: string): TrustAnchor[] {
   return listOf(value, path).map((each) => {
     const m = membersOf(each, path, ['name', 'spkiSha256'])
-    if (bytesOf(m['spkiSha256'], `${path}.spkiSha256`).length !== 32) refuse(`${path}.spkiSha256`, '32 bytes', m['spkiSha256'])
+    if (bytesOf(m['spkiSha256'], `${path}.spkiSha256`).length !== 32)
+      refuse(`${path}.spkiSha256`, '32 bytes', m['spkiSha256'])
     return { name: textOf(m['name'], `${path}.name`), spkiSha256: textOf(m['spkiSha256'], path).toLowerCase() }
   })
 }
@@ -129,7 +216,9 @@ function textOf(value: unknown, path: string): string {
 }
 
 function numberOf(value: unknown, path: string): number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : refuse(path, 'a whole number', value)
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+    ? value
+    : refuse(path, 'a whole number', value)
 }
 
 function flagOf(value: unknown, path: string): boolean {
@@ -147,14 +236,17 @@ function flagsOf(value: unknown, path: string, known: readonly string[]): void {
 function scalarsOf(value: unknown, path: string): Record<string, string | number | boolean> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(path, 'an object', value)
   for (const [name, each] of Object.entries(value)) {
-    if (!['string', 'number', 'boolean'].includes(typeof each)) refuse(`${path}.${name}`, 'a text, a number, true or false', each)
+    if (!['string', 'number', 'boolean'].includes(typeof each))
+      refuse(`${path}.${name}`, 'a text, a number, true or false', each)
   }
   return value as Record<string, string | number | boolean>
 }
 
 function bytesOf(value: unknown, path: string): Uint8Array {
   const text = typeof value === 'string' ? value.toLowerCase() : ''
-  return /^([0-9a-f]{2})*$/.test(text) && typeof value === 'string' ? new Uint8Array(Buffer.from(text, 'hex')) : refuse(path, 'bytes in hexadecimal', value)
+  return /^([0-9a-f]{2})*$/.test(text) && typeof value === 'string'
+    ? new Uint8Array(Buffer.from(text, 'hex'))
+    : refuse(path, 'bytes in hexadecimal', value)
 }
 
 function bytesList(value: unknown, path: string): Uint8Array[] {

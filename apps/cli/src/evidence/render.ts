@@ -20,7 +20,9 @@ export function renderJudgement(judgement: Judgement, at: Date): string[] {
 function renderCheck(check: Check, indent: string): string[] {
   const note = check.outcome === 'passed' ? check.actual : check.message
   const code = check.code === undefined ? '' : ` [${check.code}]`
-  const lines = [`${indent}${check.outcome === 'skipped' && check.optional === true ? '·' : marks[check.outcome]} ${check.shows}${code}${note === undefined || note === '' ? '' : `: ${note}`}`]
+  const lines = [
+    `${indent}${check.outcome === 'skipped' && check.optional === true ? '·' : marks[check.outcome]} ${check.shows}${code}${note === undefined || note === '' ? '' : `: ${note}`}`,
+  ]
   if (check.outcome === 'failed' && check.children.length === 0) {
     if (check.expected !== undefined) lines.push(`${indent}    expected: ${check.expected}`)
     if (check.actual !== undefined) lines.push(`${indent}    found:    ${check.actual}`)

@@ -31,7 +31,11 @@ export function parseRuntimeClaims(evidence: BootEvidence): RuntimeClaims {
 export function findKey(claims: RuntimeClaims, kid: string): Jwk {
   const found = claims.keys.filter((key) => key.kid === kid)
   if (found.length !== 1) {
-    throw new LinkRefused({ message: `The runtime claims have no single key ${kid}.`, expected: 'one', actual: String(found.length) })
+    throw new LinkRefused({
+      message: `The runtime claims have no single key ${kid}.`,
+      expected: 'one',
+      actual: String(found.length),
+    })
   }
   return found[0]!
 }

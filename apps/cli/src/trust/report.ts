@@ -33,7 +33,12 @@ async function loadAnchors(stateDir: string): Promise<{ anchors: TrustAnchors; c
     const anchors = JSON.parse(await readFile(join(stateDir, 'anchors.json'), 'utf8')) as TrustAnchors
     return { anchors, caPem: await readFile(join(stateDir, 'ca.pem'), 'utf8') }
   } catch (cause) {
-    throw new CliError({ code: 'NoTrustAnchors', message: `The roots to verify under cannot be read from ${stateDir}.`, remedy: 'Start the server once: it writes anchors.json and ca.pem.', cause })
+    throw new CliError({
+      code: 'NoTrustAnchors',
+      message: `The roots to verify under cannot be read from ${stateDir}.`,
+      remedy: 'Start the server once: it writes anchors.json and ca.pem.',
+      cause,
+    })
   }
 }
 
@@ -43,7 +48,12 @@ async function loadAnchors(stateDir: string): Promise<{ anchors: TrustAnchors; c
  */
 function bootTime(evidence: BootEvidence, now: Date): Date {
   const started = new Date(evidence.startedAt)
-  demand({ holds: started <= now, message: 'The boot lies in the future.', expected: `not after ${now.toISOString()}`, actual: evidence.startedAt })
+  demand({
+    holds: started <= now,
+    message: 'The boot lies in the future.',
+    expected: `not after ${now.toISOString()}`,
+    actual: evidence.startedAt,
+  })
   return started
 }
 
@@ -65,7 +75,11 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
       silicon = await verifySilicon(evidence, anchors, bootTime(evidence, request.at))
       return silicon.shows
     }),
-    await judge('measurement', 'report → launch measurement', async () => await measurementLink(evidence, need(silicon, 'silicon'))),
+    await judge(
+      'measurement',
+      'report → launch measurement',
+      async () => await measurementLink(evidence, need(silicon, 'silicon')),
+    ),
     await judge('claims', 'report → claims', () => claimsLink(evidence, need(silicon, 'silicon'))),
     await judge('transfer-key', 'claims → transfer key', () => transferKeyLink(parseRuntimeClaims(evidence))),
     await judge('token', 'claims → token', async () => {
@@ -107,7 +121,8 @@ export function renderTrust(report: TrustReport): string[] {
   }
   lines.push('')
   lines.push(report.trusted ? 'Every link holds.' : 'Not trusted: at least one link does not hold.')
-  if (report.simulated) lines.push('Simulated silicon: the chain is whole, but the host is not kept out (LIMITATIONS.md).')
+  if (report.simulated)
+    lines.push('Simulated silicon: the chain is whole, but the host is not kept out (LIMITATIONS.md).')
   return lines
 }
 

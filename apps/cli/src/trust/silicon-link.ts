@@ -1,7 +1,20 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence, SnpEvidence, TdxEvidence } from '@strongroom/contract'
-import { mrtd, parsePem, parseSnpReport, parseTdReport, parseTdxQuote, sameTd, snpLaunchDigest, tdAttributes, verifySnp, verifyTdReportHashes, verifyTdx, type TrustAnchors } from '@strongroom/evidence'
+import {
+  mrtd,
+  parsePem,
+  parseSnpReport,
+  parseTdReport,
+  parseTdxQuote,
+  sameTd,
+  snpLaunchDigest,
+  tdAttributes,
+  verifySnp,
+  verifyTdReportHashes,
+  verifyTdx,
+  type TrustAnchors,
+} from '@strongroom/evidence'
 import { fromBase64Url, hex, sha256Hex } from './encoding.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 
@@ -19,30 +32,58 @@ export interface SiliconFinding {
 
 export async function verifySilicon(evidence: BootEvidence, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
   const { silicon } = evidence
-  demand({ holds: silicon.kind === evidence.tee, message: 'The evidence is of another kind of silicon.', expected: evidence.tee, actual: silicon.kind })
-  return silicon.kind === 'SNP' ? await verifySnpEvidence(silicon, anchors, at) : await verifyTdxEvidence(silicon, anchors, at)
+  demand({
+    holds: silicon.kind === evidence.tee,
+    message: 'The evidence is of another kind of silicon.',
+    expected: evidence.tee,
+    actual: silicon.kind,
+  })
+  return silicon.kind === 'SNP'
+    ? await verifySnpEvidence(silicon, anchors, at)
+    : await verifyTdxEvidence(silicon, anchors, at)
 }
 
 async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
   const report = parseSnpReport(fromBase64Url(silicon.report))
   const [vcek, ask, ark] = parsePem(silicon.vcekChainPem)
   if (vcek === undefined || ask === undefined || ark === undefined) {
-    throw new LinkRefused({ message: 'The certificate chain is not whole.', expected: 'VCEK, ASK, ARK', actual: `${[vcek, ask, ark].filter((each) => each !== undefined).length} certificates` })
+    throw new LinkRefused({
+      message: 'The certificate chain is not whole.',
+      expected: 'VCEK, ASK, ARK',
+      actual: `${[vcek, ask, ark].filter((each) => each !== undefined).length} certificates`,
+    })
   }
   const under = { chain: { vcek, ask, ark }, anchors, crl: fromBase64Url(silicon.crl), at }
   await verifySnp({ report, ...under })
-  demand({ holds: !report.policy.debugAllowed, message: 'The guest policy allows debugging: the host could read its memory.', expected: 'debug off', actual: 'debug on' })
-  demand({ holds: report.vmpl === 0, message: 'The report was not asked for by the paravisor.', expected: 'VMPL 0', actual: `VMPL ${report.vmpl}` })
+  demand({
+    holds: !report.policy.debugAllowed,
+    message: 'The guest policy allows debugging: the host could read its memory.',
+    expected: 'debug off',
+    actual: 'debug on',
+  })
+  demand({
+    holds: report.vmpl === 0,
+    message: 'The report was not asked for by the paravisor.',
+    expected: 'VMPL 0',
+    actual: `VMPL ${report.vmpl}`,
+  })
   return {
     measurement: report.measurement,
     reportData: report.reportData,
     verifySibling: async (sibling) => {
       const other = parseSnpReport(sibling)
       await verifySnp({ report: other, ...under })
-      demand({ holds: hex(other.reportId) === hex(report.reportId), message: "The vTPM's report is of another guest.", expected: hex(report.reportId), actual: hex(other.reportId) })
+      demand({
+        holds: hex(other.reportId) === hex(report.reportId),
+        message: "The vTPM's report is of another guest.",
+        expected: hex(report.reportId),
+        actual: hex(other.reportId),
+      })
       return other.measurement
     },
-    shows: [`AMD SEV-SNP report v${report.version}, chip ${short(hex(report.chipId))}, signature and chain to a pinned ARK verified, CRL checked`],
+    shows: [
+      `AMD SEV-SNP report v${report.version}, chip ${short(hex(report.chipId))}, signature and chain to a pinned ARK verified, CRL checked`,
+    ],
   }
 }
 
@@ -65,9 +106,24 @@ async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at
     },
   })
   await verifyTdReportHashes(report)
-  if (!sameTd(quote.body, report.body)) throw new LinkRefused({ message: 'Quote and TDREPORT are of two guests.', expected: hex(quote.body.mrTd), actual: hex(report.body.mrTd) })
-  demand({ holds: (quote.body.attributes & tdAttributes.debug) === 0n, message: 'The TD is debuggable: the host could read its memory.', expected: 'debug off', actual: 'debug on' })
-  demand({ holds: verified.tcbStatus === 'UpToDate', message: 'The platform is not up to date.', expected: 'UpToDate', actual: verified.tcbStatus })
+  if (!sameTd(quote.body, report.body))
+    throw new LinkRefused({
+      message: 'Quote and TDREPORT are of two guests.',
+      expected: hex(quote.body.mrTd),
+      actual: hex(report.body.mrTd),
+    })
+  demand({
+    holds: (quote.body.attributes & tdAttributes.debug) === 0n,
+    message: 'The TD is debuggable: the host could read its memory.',
+    expected: 'debug off',
+    actual: 'debug on',
+  })
+  demand({
+    holds: verified.tcbStatus === 'UpToDate',
+    message: 'The platform is not up to date.',
+    expected: 'UpToDate',
+    actual: verified.tcbStatus,
+  })
   return {
     measurement: quote.body.mrTd,
     reportData: quote.body.reportData,
@@ -75,11 +131,17 @@ async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at
       const other = parseTdReport(sibling)
       await verifyTdReportHashes(other)
       if (!sameTd({ ...other.body, reportData: report.body.reportData }, report.body)) {
-        throw new LinkRefused({ message: "The vTPM's report is of another TD.", expected: hex(report.body.mrTd), actual: hex(other.body.mrTd) })
+        throw new LinkRefused({
+          message: "The vTPM's report is of another TD.",
+          expected: hex(report.body.mrTd),
+          actual: hex(other.body.mrTd),
+        })
       }
       return other.body.mrTd
     },
-    shows: [`Intel TDX quote v${quote.version}, TCB ${verified.tcbStatus}, PCK chain to a pinned root, collateral and CRLs verified`],
+    shows: [
+      `Intel TDX quote v${quote.version}, TCB ${verified.tcbStatus}, PCK chain to a pinned root, collateral and CRLs verified`,
+    ],
   }
 }
 
@@ -98,9 +160,18 @@ async function findFirmware(wanted: string): Promise<Uint8Array | undefined> {
 export async function measurementLink(evidence: BootEvidence, silicon: SiliconFinding): Promise<string[]> {
   const { firmwareSha256, vCPUs, vcpuType } = evidence.expected
   const firmware = await findFirmware(firmwareSha256)
-  if (firmware === undefined) throw new LinkNotChecked(`The firmware with SHA-256 ${firmwareSha256} is not in ${firmwareFolder}, so its measurement cannot be computed here.`)
-  const computed = evidence.tee === 'SNP' ? await snpLaunchDigest({ firmware, vCPUs, vcpuType }) : await mrtd({ firmware })
-  demand({ holds: hex(computed) === hex(silicon.measurement), message: 'The launch measurement is not that of the firmware.', expected: hex(computed), actual: hex(silicon.measurement) })
+  if (firmware === undefined)
+    throw new LinkNotChecked(
+      `The firmware with SHA-256 ${firmwareSha256} is not in ${firmwareFolder}, so its measurement cannot be computed here.`,
+    )
+  const computed =
+    evidence.tee === 'SNP' ? await snpLaunchDigest({ firmware, vCPUs, vcpuType }) : await mrtd({ firmware })
+  demand({
+    holds: hex(computed) === hex(silicon.measurement),
+    message: 'The launch measurement is not that of the firmware.',
+    expected: hex(computed),
+    actual: hex(silicon.measurement),
+  })
   return [
     `${evidence.tee === 'SNP' ? 'launch digest' : 'MRTD'} ${short(hex(computed))} computed from OVMF ${short(firmwareSha256)}${evidence.tee === 'SNP' ? `, ${vCPUs} vCPUs ${vcpuType}` : ''}`,
   ]

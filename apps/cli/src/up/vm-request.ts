@@ -18,7 +18,14 @@ export const referenceImage = 'Strongroom:debian-13:cvm:latest'
 export const sizeFor = (tee: string): string => {
   if (tee === 'snp') return 'Standard_DC2as_v5'
   if (tee === 'tdx') return 'Standard_DC2es_v5'
-  throw new CliError({ code: 'InvalidArgument', message: `There is no TEE '${tee}'.`, expected: 'snp or tdx', found: tee, remedy: 'Use --tee snp or --tee tdx.', exitCode: exitCodes.usage })
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: `There is no TEE '${tee}'.`,
+    expected: 'snp or tdx',
+    found: tee,
+    remedy: 'Use --tee snp or --tee tdx.',
+    exitCode: exitCodes.usage,
+  })
 }
 
 export const groupPath = (arm: ArmClient, group: string): string => `${arm.subscription}/resourceGroups/${group}`
@@ -29,7 +36,14 @@ function imageReference(image: string): Record<string, string> {
   if (image.startsWith('/')) return { id: image }
   const [publisher, offer, sku, version = 'latest'] = image.split(':')
   if (publisher === undefined || offer === undefined || sku === undefined) {
-    throw new CliError({ code: 'InvalidArgument', message: `'${image}' is not an image.`, expected: 'publisher:offer:sku:version, or a resource id', found: image, remedy: 'List images with `strongroom image list`.', exitCode: exitCodes.usage })
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: `'${image}' is not an image.`,
+      expected: 'publisher:offer:sku:version, or a resource id',
+      found: image,
+      remedy: 'List images with `strongroom image list`.',
+      exitCode: exitCodes.usage,
+    })
   }
   return { publisher, offer, sku, version }
 }
@@ -52,7 +66,16 @@ export async function prepareNetwork(arm: ArmClient, request: Pick<VmRequest, 'n
       securityRules: [
         {
           name: 'default-allow-ssh',
-          properties: { priority: 1000, protocol: 'Tcp', direction: 'Inbound', access: 'Allow', sourceAddressPrefix: '*', sourcePortRange: '*', destinationAddressPrefix: '*', destinationPortRange: '22' },
+          properties: {
+            priority: 1000,
+            protocol: 'Tcp',
+            direction: 'Inbound',
+            access: 'Allow',
+            sourceAddressPrefix: '*',
+            sourcePortRange: '*',
+            destinationAddressPrefix: '*',
+            destinationPortRange: '22',
+          },
         },
       ],
     },
@@ -61,7 +84,10 @@ export async function prepareNetwork(arm: ArmClient, request: Pick<VmRequest, 'n
   if (networks.value.length === 0) {
     await arm.run('PUT', `${network}/virtualNetworks/${request.group}VNET`, apiVersions.network, {
       location,
-      properties: { addressSpace: { addressPrefixes: ['10.0.0.0/16'] }, subnets: [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }] },
+      properties: {
+        addressSpace: { addressPrefixes: ['10.0.0.0/16'] },
+        subnets: [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }],
+      },
     })
   }
   await arm.run('PUT', `${network}/publicIPAddresses/${request.name}PublicIP`, apiVersions.network, {
@@ -92,20 +118,36 @@ export function vmBody(arm: ArmClient, request: VmRequest): unknown {
     location: arm.region,
     properties: {
       hardwareProfile: { vmSize: request.size },
-      securityProfile: { securityType: 'ConfidentialVM', uefiSettings: { secureBootEnabled: request.secureBoot, vTpmEnabled: true } },
+      securityProfile: {
+        securityType: 'ConfidentialVM',
+        uefiSettings: { secureBootEnabled: request.secureBoot, vTpmEnabled: true },
+      },
       storageProfile: {
         imageReference: imageReference(request.image),
-        osDisk: { createOption: 'FromImage', deleteOption: 'Delete', managedDisk: { securityProfile: { securityEncryptionType: request.encryption } } },
+        osDisk: {
+          createOption: 'FromImage',
+          deleteOption: 'Delete',
+          managedDisk: { securityProfile: { securityEncryptionType: request.encryption } },
+        },
       },
       osProfile: {
         computerName: request.name,
         adminUsername: request.adminUsername,
         linuxConfiguration: {
           disablePasswordAuthentication: true,
-          ssh: { publicKeys: request.sshPublicKeys.map((keyData) => ({ path: `/home/${request.adminUsername}/.ssh/authorized_keys`, keyData })) },
+          ssh: {
+            publicKeys: request.sshPublicKeys.map((keyData) => ({
+              path: `/home/${request.adminUsername}/.ssh/authorized_keys`,
+              keyData,
+            })),
+          },
         },
       },
-      networkProfile: { networkInterfaces: [{ id: `${network}/networkInterfaces/${request.name}VMNic`, properties: { deleteOption: 'Delete' } }] },
+      networkProfile: {
+        networkInterfaces: [
+          { id: `${network}/networkInterfaces/${request.name}VMNic`, properties: { deleteOption: 'Delete' } },
+        ],
+      },
     },
   }
 }

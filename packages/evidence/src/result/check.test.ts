@@ -4,48 +4,54 @@ import { ParseError, VerificationError } from './errors.ts'
 
 describe('a tree of checks', () => {
   it('passes only when there is something in it and all of that passed', () => {
-    expect(allOf('all', [passed('a'), passed('b')]).outcome).toBe('passed')
-    expect(allOf('none', []).outcome).toBe('skipped')
-    expect(allOf('some', [passed('a'), skipped('b', 'not looked at')]).outcome).toBe('skipped')
-    expect(allOf('bad', [skipped('a', 'not looked at'), failed('b', new Error('x')), passed('c')]).outcome).toBe(
-      'failed',
+    expect(allOf('azure', [passed('certificates.format'), passed('certificates.path')]).outcome).toBe('passed')
+    expect(allOf('azure', []).outcome).toBe('skipped')
+    expect(allOf('azure', [passed('certificates.format'), skipped('certificates.path', 'not looked at')]).outcome).toBe(
+      'skipped',
     )
+    expect(
+      allOf('azure', [
+        skipped('certificates.format', 'not looked at'),
+        failed('certificates.path', new Error('x')),
+        passed('collateral.time'),
+      ]).outcome,
+    ).toBe('failed')
   })
 
   it('names the link that broke, with what was expected and found', () => {
     const error = new VerificationError({ code: 'TcbMismatch', message: 'TCB differs', expected: '8', found: '7' })
-    const tree = allOf('boot', [
-      passed('report'),
-      allOf('silicon', [passed('chain'), failed('TCB', error)]),
-      skipped('token', 'before'),
+    const tree = allOf('azure', [
+      passed('collateral.format'),
+      allOf('certificates', [passed('certificates.path'), failed('collateral.time', error)]),
+      skipped('tpm.signature', 'before'),
     ])
-    expect(firstFailure(tree)).toEqual({
-      name: 'TCB',
+    expect(firstFailure(tree)).toMatchObject({
+      id: 'collateral.time',
       outcome: 'failed',
       code: 'TcbMismatch',
       message: 'TCB differs',
       expected: '8',
-      found: '7',
+      actual: '7',
       children: [],
     })
-    expect(firstFailure(allOf('good', [passed('a')]))).toBeUndefined()
+    expect(firstFailure(allOf('azure', [passed('certificates.format')]))).toBeUndefined()
   })
 
   it('keeps the text of unforeseen errors to itself', () => {
-    expect(JSON.stringify(failed('x', new Error('secret')))).not.toContain('secret')
-    expect(failed('x', new ParseError({ code: 'Truncated', message: 'short' })).code).toBe('Truncated')
+    expect(JSON.stringify(failed('azure', new Error('secret')))).not.toContain('secret')
+    expect(failed('azure', new ParseError({ code: 'Truncated', message: 'short' })).code).toBe('Truncated')
   })
 
   it('shows every failure of an appraisal', () => {
-    const check = appraised('policy', [
+    const check = appraised('azure', [
       { path: 'vmpl', code: 'NotAllowed', expected: '0', actual: '1' },
       { path: 'measurement', code: 'NotEqual', expected: 'aa', actual: 'bb' },
     ])
     expect(check.outcome).toBe('failed')
-    expect(check.children.map(({ name, found }) => [name, found])).toEqual([
-      ['vmpl', '1'],
-      ['measurement', 'bb'],
+    expect(check.children.map(({ id, actual }) => [id, actual])).toEqual([
+      ['policy.vmpl', '1'],
+      ['policy.measurement', 'bb'],
     ])
-    expect(appraised('policy', []).outcome).toBe('passed')
+    expect(appraised('azure', []).outcome).toBe('passed')
   })
 })
