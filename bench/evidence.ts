@@ -62,16 +62,39 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     { name: 'TDX v4, collateral verified before, other platform: strongroom', nanoseconds: own.tdxOther },
     { name: 'TDX v4, collateral verified before, same platform: strongroom', nanoseconds: own.tdxCached },
     { name: 'TDX v4, chain and quote without collateral: go-tdx-guest', nanoseconds: go.tdxSignatures },
-    { name: 'TDX v4, collateral verified before: signatures alone, node:crypto (2 P-256)', nanoseconds: 2 * signatures.p256 },
+    {
+      name: 'TDX v4, collateral verified before: signatures alone, node:crypto (2 P-256)',
+      nanoseconds: 2 * signatures.p256,
+    },
     { name: 'TDX v4, parsing: strongroom', nanoseconds: own.tdxParse },
   ]
   const goals: Goal[] = [
     { name: 'SNP, full chain, against go-sev-guest', wanted: 1.2, reached: go.snpFull / own.snpFull, unit: '×' },
-    { name: 'SNP, chain verified before, against go-sev-guest', wanted: 1.7, reached: go.snpFull / own.snpCached, unit: '×' },
-    { name: 'TDX v4, full collateral, against go-tdx-guest', wanted: 1.5, reached: go.tdxFull / own.tdxFull, unit: '×' },
-    { name: 'TDX v4, collateral verified before, against go-tdx-guest', wanted: 4, reached: go.tdxFull / own.tdxCached, unit: '×' },
+    {
+      name: 'SNP, chain verified before, against go-sev-guest',
+      wanted: 1.7,
+      reached: go.snpFull / own.snpCached,
+      unit: '×',
+    },
+    {
+      name: 'TDX v4, full collateral, against go-tdx-guest',
+      wanted: 1.5,
+      reached: go.tdxFull / own.tdxFull,
+      unit: '×',
+    },
+    {
+      name: 'TDX v4, collateral verified before, against go-tdx-guest',
+      wanted: 4,
+      reached: go.tdxFull / own.tdxCached,
+      unit: '×',
+    },
     { name: 'TDX v4, full collateral, against @phala/dcap-qvl', wanted: 8, reached: dcapTime / own.tdxFull, unit: '×' },
-    { name: 'TDX v4, collateral verified before, against @phala/dcap-qvl', wanted: 8, reached: dcapTime / own.tdxCached, unit: '×' },
+    {
+      name: 'TDX v4, collateral verified before, against @phala/dcap-qvl',
+      wanted: 8,
+      reached: dcapTime / own.tdxCached,
+      unit: '×',
+    },
     { name: 'SNP reports parsed', wanted: 500_000, reached: 1e9 / own.snpParse, unit: ' a second' },
   ]
   const facts = {
@@ -84,7 +107,9 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     measure: 'processor time of one operation, best of several rounds, one process and one thread a library',
     note: 'go-sev-guest and go-tdx-guest remember no verified chain or collateral: "verified before" is held against their full verification',
   }
-  process.stdout.write(o.json ? `${JSON.stringify({ facts, rows, goals }, undefined, 2)}\n` : describe(facts, rows, goals))
+  process.stdout.write(
+    o.json ? `${JSON.stringify({ facts, rows, goals }, undefined, 2)}\n` : describe(facts, rows, goals),
+  )
   return goals.every((goal) => goal.reached >= goal.wanted)
 }
 
@@ -93,7 +118,20 @@ async function measureOwn(
   tdx: TdxCase,
   collateral: TdxCollateral,
   primitives: Primitives,
-): Promise<Record<'snpFull' | 'snpFullWeb' | 'snpCached' | 'snpParse' | 'tdxFull' | 'tdxFullWeb' | 'tdxCached' | 'tdxOther' | 'tdxParse', number>> {
+): Promise<
+  Record<
+    | 'snpFull'
+    | 'snpFullWeb'
+    | 'snpCached'
+    | 'snpParse'
+    | 'tdxFull'
+    | 'tdxFullWeb'
+    | 'tdxCached'
+    | 'tdxOther'
+    | 'tdxParse',
+    number
+  >
+> {
   const { chain, at } = snp
   const judgeSnp = (cache?: VerificationCache, means: Primitives | undefined = primitives): Promise<unknown> =>
     verifySnp({ report: parseSnpReport(snp.report), chain, anchors, at, cache, primitives: means })
@@ -162,7 +200,17 @@ async function measureGo(
   }
   const { quote } = tdx
   return {
-    snpFull: await best({ kind: 'snp', report, leaf: chain.vcek, ask: chain.ask, ark: chain.ark, vlek, at, pins, repeat: 200 }),
+    snpFull: await best({
+      kind: 'snp',
+      report,
+      leaf: chain.vcek,
+      ask: chain.ask,
+      ark: chain.ark,
+      vlek,
+      at,
+      pins,
+      repeat: 200,
+    }),
     snpSignature: await best({ kind: 'snp-signature', report, leaf: chain.vcek, repeat: 200 }),
     snpParse: await best({ kind: 'snp-parse', report, repeat: 20_000 }),
     tdxFull: await best({ kind: 'tdx', quote, at: tdx.at, ...full, repeat: 100 }),
@@ -174,7 +222,11 @@ function describe(facts: Record<string, unknown>, rows: readonly Row[], goals: r
   const head = Object.entries(facts).map(([name, value]) => `${name}: ${String(value)}`)
   const figures = table([
     ['operation', 'time', 'a second'],
-    ...rows.map(({ name, nanoseconds }) => [name, microseconds(nanoseconds), Math.floor(1e9 / nanoseconds).toLocaleString('en')]),
+    ...rows.map(({ name, nanoseconds }) => [
+      name,
+      microseconds(nanoseconds),
+      Math.floor(1e9 / nanoseconds).toLocaleString('en'),
+    ]),
   ])
   const show = (value: number, unit: string): string =>
     `${value >= 1000 ? Math.floor(value).toLocaleString('en') : value.toFixed(2)}${unit}`

@@ -1,22 +1,21 @@
-import {
-  constants,
-  createPublicKey,
-  generateKeyPairSync,
-  randomBytes,
-  sign,
-  verify,
-  type KeyObject,
-} from 'node:crypto'
+import { constants, createPublicKey, generateKeyPairSync, randomBytes, sign, verify, type KeyObject } from 'node:crypto'
 import { parseCertificate } from '@strongroom/evidence'
 import type { SnpCase, TdxCase } from '../../test/judges/corpus.ts'
 import { measureSync } from '../measure.ts'
 
 /** Bare cost of the signatures of a verification in node:crypto, in nanoseconds: keys imported, bytes at hand. */
-export function signatureCosts(snp: SnpCase, tdx: TdxCase): { p256: number; p384: number; rsa4096: number; snpFull: number } {
+export function signatureCosts(
+  snp: SnpCase,
+  tdx: TdxCase,
+): { p256: number; p384: number; rsa4096: number; snpFull: number } {
   const p256 = ecdsa('P-256', 'sha256', tdx.quote.subarray(0, 632))
   const p384 = ecdsa('P-384', 'sha384', snp.report.subarray(0, 0x2a0))
   const vcek = parseCertificate(snp.chain.vcek)
-  const ask = createPublicKey({ key: Buffer.from(parseCertificate(snp.chain.ask).publicKey.spki), format: 'der', type: 'spki' })
+  const ask = createPublicKey({
+    key: Buffer.from(parseCertificate(snp.chain.ask).publicKey.spki),
+    format: 'der',
+    type: 'spki',
+  })
   const rsa4096 = measureSync(300, () => pss(ask, vcek.tbs, vcek.signature))
   return { p256, p384, rsa4096, snpFull: 3 * rsa4096 + p384 }
 }
@@ -25,7 +24,8 @@ function ecdsa(namedCurve: string, hash: string, data: Uint8Array): number {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve })
   const signature = sign(hash, data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
   // Another message each time would cost the same: nothing of a verification is remembered.
-  if (verify(hash, randomBytes(32), { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature)) throw new Error('Impossible')
+  if (verify(hash, randomBytes(32), { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature))
+    throw new Error('Impossible')
   return measureSync(300, () => verify(hash, data, { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature))
 }
 

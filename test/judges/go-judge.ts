@@ -108,8 +108,12 @@ class RunningJudge implements GoJudge {
 async function build(): Promise<string> {
   const program = await readFile(source)
   const state = await readFile('/var/lib/dpkg/status', 'utf8')
-  const versions = [...state.matchAll(/^Package: (golang-go|golang-github-google-go-\w+-guest-dev)\n(?:.+\n)*?Version: (.+)$/gm)]
-  const key = createHash('sha256').update(program).update(versions.map((match) => match.slice(1).join(' ')).join('\n'))
+  const versions = [
+    ...state.matchAll(/^Package: (golang-go|golang-github-google-go-\w+-guest-dev)\n(?:.+\n)*?Version: (.+)$/gm),
+  ]
+  const key = createHash('sha256')
+    .update(program)
+    .update(versions.map((match) => match.slice(1).join(' ')).join('\n'))
   const binary = join(store, `judge-${key.digest('hex').slice(0, 16)}`)
   if (existsSync(binary)) return binary
   await mkdir(store, { recursive: true })
@@ -146,12 +150,17 @@ async function embeddedFiles(work: string): Promise<Record<string, string>> {
   if (quote.certification.type !== 'pckChain') throw new Error('The sample quote has no chain')
   const root = join(work, 'root.pem')
   const base64 = Buffer.from(quote.certification.chain.at(-1) ?? []).toString('base64')
-  await writeFile(root, `-----BEGIN CERTIFICATE-----\n${base64.replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`)
+  await writeFile(
+    root,
+    `-----BEGIN CERTIFICATE-----\n${base64.replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+  )
   const milan = join(sevTestdata, 'milan.testcer')
   parsePem(await readFile(milan, 'utf8'))
   const names = ['milan', 'milan_vlek', 'genoa', 'genoa_vlek', 'turin_vcek', 'turin_vlek']
   return {
-    ...Object.fromEntries(names.map((name) => [join(libraries, `go-sev-guest/verify/trust/ask_ark_${name}.pem`), milan])),
+    ...Object.fromEntries(
+      names.map((name) => [join(libraries, `go-sev-guest/verify/trust/ask_ark_${name}.pem`), milan]),
+    ),
     [join(libraries, 'go-tdx-guest/verify/trusted_root.pem')]: root,
   }
 }

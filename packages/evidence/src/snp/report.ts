@@ -1,4 +1,4 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
+import { toHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
 import type { CpuIdentity } from './products.ts'
 
@@ -85,6 +85,39 @@ export interface SnpReport {
   signatureS: Uint8Array
 }
 
+/** Offsets of ATTESTATION_REPORT (AMD 56860, table "ATTESTATION_REPORT structure"). */
+const at = {
+  version: 0x00,
+  guestSvn: 0x04,
+  policy: 0x08,
+  familyId: 0x10,
+  imageId: 0x20,
+  vmpl: 0x30,
+  algorithm: 0x34,
+  currentTcb: 0x38,
+  platformInfo: 0x40,
+  keyFlags: 0x48,
+  reportData: 0x50,
+  measurement: 0x90,
+  hostData: 0xc0,
+  idKeyDigest: 0xe0,
+  authorKeyDigest: 0x110,
+  reportId: 0x140,
+  reportIdMa: 0x160,
+  reportedTcb: 0x180,
+  /** From version 3. */
+  cpu: 0x188,
+  chipId: 0x1a0,
+  committedTcb: 0x1e0,
+  currentVersion: 0x1e8,
+  committedVersion: 0x1ec,
+  launchTcb: 0x1f0,
+  /** From version 5: at launch, then now. */
+  mitigations: 0x1f8,
+  signatureR: snpSignedLength,
+  signatureS: snpSignedLength + 72,
+} as const
+
 /** Reads a report of exactly 1184 bytes. @throws ParseError WrongLength, UnknownVersion, UnknownType, ReservedNotZero */
 export function parseSnpReport(bytes: Uint8Array): SnpReport {
   if (bytes.length !== snpReportLength) {
@@ -95,115 +128,113 @@ export function parseSnpReport(bytes: Uint8Array): SnpReport {
       found: `${bytes.length} bytes`,
     })
   }
-  const raw = Uint8Array.from(bytes)
-  const r = new ByteReader(raw, 'SNP report')
-  const version = r.u32le('version')
+  // A copy: what was checked is what is used, whatever happens to the caller's bytes meanwhile.
+  const raw = new Uint8Array(bytes)
+  const view = new DataView(raw.buffer)
+  const version = view.getUint32(at.version, true)
   if (version !== 2 && version !== 3 && version !== 5) {
-    const facts = { offset: 0, expected: '2, 3 or 5', found: `${version}` }
+    const facts = { offset: at.version, expected: '2, 3 or 5', found: `${version}` }
     throw new ParseError({ code: 'UnknownVersion', message: 'SNP report has a version that is not known', ...facts })
   }
-  const guestSvn = r.u32le('guest SVN')
-  const policy = readPolicy(r.u64le('policy'))
-  const familyId = r.bytes(16, 'family id')
-  const imageId = r.bytes(16, 'image id')
-  const vmpl = r.u32le('VMPL')
-  const algorithm = r.u32le('signature algorithm')
+  const algorithm = view.getUint32(at.algorithm, true)
   if (algorithm !== 1) {
-    const facts = { offset: 0x34, expected: '1 (ECDSA P-384 with SHA-384)', found: `${algorithm}` }
+    const facts = { offset: at.algorithm, expected: '1 (ECDSA P-384 with SHA-384)', found: `${algorithm}` }
     throw new ParseError({ code: 'UnknownType', message: 'SNP report has another signature algorithm', ...facts })
   }
-  const currentTcb = r.u64le('current TCB')
-  const platformInfo = readPlatformInfo(r.u64le('platform info'))
-  const keyFlags = readKeyFlags(r.u32le('key information'))
-  r.zero(4, 'after key information')
-  const reportData = r.bytes(64, 'report data')
-  const measurement = r.bytes(48, 'measurement')
-  const hostData = r.bytes(32, 'host data')
-  const idKeyDigest = r.bytes(48, 'id key digest')
-  const authorKeyDigest = r.bytes(48, 'author key digest')
-  const reportId = r.bytes(32, 'report id')
-  const reportIdMa = r.bytes(32, 'report id of the migration agent')
-  const reportedTcb = r.u64le('reported TCB')
-  let cpu: CpuIdentity | undefined
-  if (version >= 3) cpu = { family: r.u8('CPU family'), model: r.u8('CPU model'), stepping: r.u8('CPU stepping') }
-  r.zero(0x1a0 - r.position, 'before the chip id')
-  const chipId = r.bytes(64, 'chip id')
-  const committedTcb = r.u64le('committed TCB')
-  const currentVersion = readVersion(r, 'current version')
-  const committedVersion = readVersion(r, 'committed version')
-  const launchTcb = r.u64le('launch TCB')
-  const launchMitigations = version >= 5 ? r.u64le('mitigations at launch') : undefined
-  const currentMitigations = version >= 5 ? r.u64le('current mitigations') : undefined
-  r.zero(snpSignedLength - r.position, 'before the signature')
-  const signatureR = r.bytes(48, 'signature r')
-  r.zero(24, 'padding of signature r')
-  const signatureS = r.bytes(48, 'signature s')
-  r.zero(24, 'padding of signature s')
-  r.zero(368, 'after the signature')
-  r.end()
+  const { authorKeyEnabled, chipKeyMasked, signingKey } = readKeyFlags(view.getUint32(at.keyFlags, true))
+  requireZero(raw, view, at.keyFlags + 4, at.reportData, 'after key information')
+  requireZero(raw, view, version >= 3 ? at.cpu + 3 : at.cpu, at.chipId, 'before the chip id')
+  requireZero(raw, view, at.currentVersion + 3, at.committedVersion, 'after current version')
+  requireZero(raw, view, at.committedVersion + 3, at.launchTcb, 'after committed version')
+  requireZero(raw, view, version >= 5 ? at.mitigations + 16 : at.mitigations, at.signatureR, 'before the signature')
+  requireZero(raw, view, at.signatureR + 48, at.signatureS, 'padding of signature r')
+  requireZero(raw, view, at.signatureS + 48, snpReportLength, 'after signature s')
   return {
     raw,
     signed: raw.subarray(0, snpSignedLength),
     version,
-    guestSvn,
-    policy,
-    familyId,
-    imageId,
-    vmpl,
-    currentTcb,
-    reportedTcb,
-    committedTcb,
-    launchTcb,
-    platformInfo,
-    ...keyFlags,
-    reportData,
-    measurement,
-    hostData,
-    idKeyDigest,
-    authorKeyDigest,
-    reportId,
-    reportIdMa,
-    cpu,
-    chipId,
-    currentVersion,
-    committedVersion,
-    launchMitigations,
-    currentMitigations,
-    signatureR,
-    signatureS,
+    guestSvn: view.getUint32(at.guestSvn, true),
+    policy: readPolicy(view.getBigUint64(at.policy, true), view.getUint32(at.policy, true)),
+    familyId: raw.subarray(at.familyId, at.imageId),
+    imageId: raw.subarray(at.imageId, at.vmpl),
+    vmpl: view.getUint32(at.vmpl, true),
+    currentTcb: view.getBigUint64(at.currentTcb, true),
+    reportedTcb: view.getBigUint64(at.reportedTcb, true),
+    committedTcb: view.getBigUint64(at.committedTcb, true),
+    launchTcb: view.getBigUint64(at.launchTcb, true),
+    platformInfo: readPlatformInfo(view.getBigUint64(at.platformInfo, true), view.getUint32(at.platformInfo, true)),
+    authorKeyEnabled,
+    chipKeyMasked,
+    signingKey,
+    reportData: raw.subarray(at.reportData, at.measurement),
+    measurement: raw.subarray(at.measurement, at.hostData),
+    hostData: raw.subarray(at.hostData, at.idKeyDigest),
+    idKeyDigest: raw.subarray(at.idKeyDigest, at.authorKeyDigest),
+    authorKeyDigest: raw.subarray(at.authorKeyDigest, at.reportId),
+    reportId: raw.subarray(at.reportId, at.reportIdMa),
+    reportIdMa: raw.subarray(at.reportIdMa, at.reportedTcb),
+    cpu:
+      version >= 3
+        ? { family: byte(raw, at.cpu), model: byte(raw, at.cpu + 1), stepping: byte(raw, at.cpu + 2) }
+        : undefined,
+    chipId: raw.subarray(at.chipId, at.committedTcb),
+    currentVersion: readVersion(raw, at.currentVersion),
+    committedVersion: readVersion(raw, at.committedVersion),
+    launchMitigations: version >= 5 ? view.getBigUint64(at.mitigations, true) : undefined,
+    currentMitigations: version >= 5 ? view.getBigUint64(at.mitigations + 8, true) : undefined,
+    signatureR: raw.subarray(at.signatureR, at.signatureR + 48),
+    signatureS: raw.subarray(at.signatureS, at.signatureS + 48),
   }
 }
 
-function bit(value: bigint, index: number): boolean {
-  return ((value >> BigInt(index)) & 1n) === 1n
+/** Reserved bytes must be zero: what a signature covers but nobody reads may carry a meaning that a later version gives it. */
+function requireZero(raw: Uint8Array, view: DataView, from: number, to: number, field: string): void {
+  let offset = from
+  // Four bytes at a time, the rest one by one: more than half of a report is reserved.
+  while (offset + 4 <= to && view.getUint32(offset) === 0) offset += 4
+  while (offset < to && raw[offset] === 0) offset++
+  if (offset === to) return
+  throw new ParseError({
+    code: 'ReservedNotZero',
+    message: `SNP report: reserved field ${field} is not zero`,
+    offset,
+    expected: 'zero',
+    found: toHex(raw.subarray(offset, Math.min(offset + 8, to))),
+  })
 }
 
-function readPolicy(raw: bigint): SnpGuestPolicy {
+function byte(raw: Uint8Array, offset: number): number {
+  return raw[offset] ?? 0
+}
+
+/** @param low the lower half, in which all bits with a meaning lie: 64-bit arithmetic takes most of the time of a report otherwise */
+function readPolicy(raw: bigint, low: number): SnpGuestPolicy {
   return {
     raw,
-    abiMinor: Number(raw & 0xffn),
-    abiMajor: Number((raw >> 8n) & 0xffn),
-    smtAllowed: bit(raw, 16),
-    migrationAgentAllowed: bit(raw, 18),
-    debugAllowed: bit(raw, 19),
-    singleSocketRequired: bit(raw, 20),
-    cxlAllowed: bit(raw, 21),
-    aes256XtsRequired: bit(raw, 22),
-    raplDisabledRequired: bit(raw, 23),
-    ciphertextHidingRequired: bit(raw, 24),
-    pageSwapDisabled: bit(raw, 25),
+    abiMinor: low & 0xff,
+    abiMajor: (low >>> 8) & 0xff,
+    smtAllowed: (low & (1 << 16)) !== 0,
+    migrationAgentAllowed: (low & (1 << 18)) !== 0,
+    debugAllowed: (low & (1 << 19)) !== 0,
+    singleSocketRequired: (low & (1 << 20)) !== 0,
+    cxlAllowed: (low & (1 << 21)) !== 0,
+    aes256XtsRequired: (low & (1 << 22)) !== 0,
+    raplDisabledRequired: (low & (1 << 23)) !== 0,
+    ciphertextHidingRequired: (low & (1 << 24)) !== 0,
+    pageSwapDisabled: (low & (1 << 25)) !== 0,
   }
 }
 
-function readPlatformInfo(raw: bigint): SnpPlatformInfo {
+/** @param low the lower half, as in readPolicy */
+function readPlatformInfo(raw: bigint, low: number): SnpPlatformInfo {
   return {
     raw,
-    smtEnabled: bit(raw, 0),
-    tsmeEnabled: bit(raw, 1),
-    eccEnabled: bit(raw, 2),
-    raplDisabled: bit(raw, 3),
-    ciphertextHidingEnabled: bit(raw, 4),
-    aliasCheckComplete: bit(raw, 5),
+    smtEnabled: (low & 1) !== 0,
+    tsmeEnabled: (low & 2) !== 0,
+    eccEnabled: (low & 4) !== 0,
+    raplDisabled: (low & 8) !== 0,
+    ciphertextHidingEnabled: (low & 16) !== 0,
+    aliasCheckComplete: (low & 32) !== 0,
   }
 }
 
@@ -218,10 +249,6 @@ function readKeyFlags(raw: number): { authorKeyEnabled: boolean; chipKeyMasked: 
   return { authorKeyEnabled: (raw & 1) === 1, chipKeyMasked: (raw & 2) === 2, signingKey }
 }
 
-function readVersion(r: ByteReader, field: string): SnpFirmwareVersion {
-  const build = r.u8(field)
-  const minor = r.u8(field)
-  const major = r.u8(field)
-  r.zero(1, `after ${field}`)
-  return { major, minor, build }
+function readVersion(raw: Uint8Array, offset: number): SnpFirmwareVersion {
+  return { major: byte(raw, offset + 2), minor: byte(raw, offset + 1), build: byte(raw, offset) }
 }

@@ -4,7 +4,7 @@ import { VerificationError } from '../result/errors.ts'
 import type { TrustAnchor } from '../result/trust-anchors.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { Crl } from '../x509/crl.ts'
-import { certificateOf, pemOf } from '../x509/inputs.ts'
+import { certificateOf, chainOf } from '../x509/inputs.ts'
 import { factOf, type Means } from '../x509/means.ts'
 import { verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
@@ -59,7 +59,7 @@ export async function verifySignedText<T extends object>(
   const subject = member === 'tcbInfo' ? 'TCB info' : 'QE identity'
   const split = (text: string): SignedText => splitSignedJson(text, member)
   const signed = o.cache === undefined ? split(o.text) : o.cache.parsedText(member, o.text, split)
-  const chain = pemOf(o.issuerChainPem, means).map((der) => certificateOf(der, means))
+  const chain = chainOf(o.issuerChainPem, means).map((der) => certificateOf(der, means))
   const signer = chain[0]
   if (signer === undefined || chain.length !== 2) {
     throw new VerificationError({

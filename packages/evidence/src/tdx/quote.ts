@@ -1,6 +1,6 @@
 import { ByteReader } from '../bytes/byte-reader.ts'
 import { ParseError } from '../result/errors.ts'
-import { parsePem } from '../x509/pem.ts'
+import { parsePemChain } from '../x509/pem.ts'
 import { type QeReport, readQeReport } from './qe-report.ts'
 import { readTdBody, type TdBody, tdBodySize } from './td-body.ts'
 
@@ -126,7 +126,7 @@ function readCertification(reader: ByteReader, kind: number): Certification {
   if (kind === 5) {
     const offset = reader.offset
     const text = reader.rest()
-    return { type: 'pckChain', chain: parsePem(asciiText(text, offset)) }
+    return { type: 'pckChain', chain: parsePemChain(asciiText(text, offset)) }
   }
   if (kind === 1 || kind === 2 || kind === 3) {
     // PPID in clear, or under RSA-2048 or RSA-3072 OAEP.

@@ -1,7 +1,7 @@
 import { parseCertificate, type Certificate } from './certificate.ts'
 import { parseCrl, type Crl } from './crl.ts'
 import type { Means } from './means.ts'
-import { parsePem } from './pem.ts'
+import { parsePemChain } from './pem.ts'
 import { parsePublicKey, type PublicKey } from './public-key.ts'
 
 // The parsers, through the cache where there is one.
@@ -23,6 +23,7 @@ export function publicKeyOf(spki: Uint8Array, { cache }: Means): PublicKey {
   return cache === undefined ? parsePublicKey(spki) : cache.parsed('key', spki, parsePublicKey)
 }
 
-export function pemOf(text: string, { cache }: Means): readonly Uint8Array[] {
-  return cache === undefined ? parsePem(text) : cache.parsedText('pem', text, parsePem)
+/** A chain in PEM, of which nothing but certificates is allowed. */
+export function chainOf(text: string, { cache }: Means): readonly Uint8Array[] {
+  return cache === undefined ? parsePemChain(text) : cache.parsedText('chain', text, parsePemChain)
 }

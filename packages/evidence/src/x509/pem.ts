@@ -12,10 +12,25 @@ const maximumLength = 1 << 20
  * @throws ParseError InvalidEncoding, TooLarge, Missing (no block at all)
  */
 export function parsePem(text: string, label = 'CERTIFICATE'): Uint8Array[] {
+  return readBlocks(text, label, false)
+}
+
+/**
+ * DER of a chain that is part of evidence: certificates and white space, nothing else. What no signature covers and nobody reads
+ * must not be able to carry anything. A NUL at the end is allowed: Intel's certification data ends with one.
+ * @throws ParseError as parsePem, and TrailingBytes
+ */
+export function parsePemChain(text: string): Uint8Array[] {
+  return readBlocks(text, 'CERTIFICATE', true)
+}
+
+function readBlocks(text: string, label: string, strict: boolean): Uint8Array[] {
   if (text.length > maximumLength) throw new ParseError({ code: 'TooLarge', message: 'PEM text is too large' })
   const blocks: Uint8Array[] = []
+  let done = 0
   let at = text.indexOf(begin)
   while (at >= 0) {
+    if (strict) requireBlank(text, done, at)
     const labelStart = at + begin.length
     const labelEnd = text.indexOf(dashes, labelStart)
     const found = labelEnd < 0 ? '' : text.slice(labelStart, labelEnd)
@@ -27,8 +42,19 @@ export function parsePem(text: string, label = 'CERTIFICATE'): Uint8Array[] {
     const bodyEnd = text.indexOf(trailer, bodyStart)
     if (bodyEnd < 0) throw new ParseError({ code: 'Truncated', message: `PEM block ${found} has no end`, offset: at })
     if (found === label) blocks.push(fromBase64(text.slice(bodyStart, bodyEnd).replaceAll(/[\r\n\t ]+/g, '')))
-    at = text.indexOf(begin, bodyEnd + trailer.length)
+    else if (strict) throw new ParseError({ code: 'UnknownType', message: `PEM block ${found} in a chain`, offset: at })
+    done = bodyEnd + trailer.length
+    at = text.indexOf(begin, done)
   }
+  if (strict) requireBlank(text, done, text.endsWith('\0') ? text.length - 1 : text.length)
   if (blocks.length === 0) throw new ParseError({ code: 'Missing', message: `No PEM block ${label}` })
   return blocks
+}
+
+function requireBlank(text: string, from: number, to: number): void {
+  for (let at = from; at < to; at++) {
+    if (!' \t\r\n'.includes(text.charAt(at))) {
+      throw new ParseError({ code: 'TrailingBytes', message: 'PEM chain has text outside its blocks', offset: at })
+    }
+  }
 }

@@ -60,16 +60,18 @@ async function importKey(key: PublicKey, algorithm: SignatureAlgorithm): Promise
   }
 }
 
-/** What of the module `node:crypto` is used: given by the caller, so that this package imports nothing. */
+/**
+ * What of the module `node:crypto` is used: given by the caller, so that this package imports nothing. Its own types are those of
+ * Node's declarations, which are no part of this package either.
+ */
+/* oxlint-disable typescript/no-explicit-any -- see above */
 export interface NodeCrypto {
-  createPublicKey(o: { key: NodeBytes; format: 'der'; type: 'spki' }): object
-  verify(hash: string, data: NodeBytes, key: object, signature: NodeBytes): boolean
-  createHash(name: string): { update(data: NodeBytes): { digest(): Uint8Array } }
+  createPublicKey: (key: any) => any
+  verify: (hash: string, data: any, key: any, signature: any) => boolean
+  createHash: (name: string) => { update: (data: any) => { digest: () => Uint8Array } }
   constants: { RSA_PKCS1_PADDING: number; RSA_PKCS1_PSS_PADDING: number }
 }
-/** A Node Buffer or any other view; `any`, as Node's own declarations are not part of this package. */
-// oxlint-disable-next-line typescript/no-explicit-any -- see above
-type NodeBytes = any
+/* oxlint-enable typescript/no-explicit-any */
 
 const nodeHash: Readonly<Record<SignatureHash, string>> = {
   'SHA-256': 'sha256',

@@ -1,0 +1,56 @@
+/** A kind of disagreement between the judges that is understood: docs/evidence-judges.md explains each by its name. */
+export interface Disagreement {
+  name: string
+  /** What our verdict must be: `accepted`, or one of these codes. */
+  ours: 'accepted' | readonly string[]
+  /** The other judge's verdict: `accepted`, or an error like this. */
+  theirs: 'accepted' | RegExp
+  judge: 'go-sev-guest' | 'go-tdx-guest' | 'dcap-qvl'
+}
+
+export const disagreements: readonly Disagreement[] = [
+  // We accept, the other refuses: each needs a reason outside what the evidence proves.
+  {
+    name: 'report-version-5',
+    judge: 'go-sev-guest',
+    ours: 'accepted',
+    theirs: /^mbz range \[0x1f8:0x2a0\] not all zero/,
+  },
+  {
+    name: 'tcb-level-is-an-outcome',
+    judge: 'go-tdx-guest',
+    ours: 'accepted',
+    theirs: /failed TCB status check: (no matching TCB level found|.*OutOfDate)/,
+  },
+  { name: 'quote-version-5', judge: 'go-tdx-guest', ours: 'accepted', theirs: /quote format not supported/ },
+  {
+    name: 'fmspc-letter-case',
+    judge: 'go-tdx-guest',
+    ours: 'accepted',
+    theirs:
+      /^FMSPC from PCK Certificate\("(\w+)"\) is not equal to FMSPC value from Intel PCS's reported TDX TCB info\("\w+"\)/,
+  },
+  { name: 'tcb-level-is-an-outcome', judge: 'dcap-qvl', ours: 'accepted', theirs: /^No matching TCB level found$/ },
+  // We refuse, the other accepts: we are stricter.
+  {
+    name: 'endorsed-tcb-and-chip',
+    judge: 'go-sev-guest',
+    ours: ['TcbMismatch', 'ChipMismatch', 'ProductMismatch', 'SigningKeyMismatch', 'EndorsementInvalid'],
+    theirs: 'accepted',
+  },
+  { name: 'report-length', judge: 'go-sev-guest', ours: ['WrongLength'], theirs: 'accepted' },
+  {
+    name: 'root-signs-itself',
+    judge: 'go-sev-guest',
+    ours: ['CertificateSignatureInvalid', 'IssuerMismatch'],
+    theirs: 'accepted',
+  },
+  { name: 'crl-trailing-bytes', judge: 'go-tdx-guest', ours: ['TrailingBytes'], theirs: 'accepted' },
+  { name: 'crl-of-the-future', judge: 'go-tdx-guest', ours: ['CrlNotYetValid'], theirs: 'accepted' },
+  {
+    name: 'broken-certificates-skipped',
+    judge: 'dcap-qvl',
+    ours: ['InvalidEncoding', 'Truncated', 'TrailingBytes'],
+    theirs: 'accepted',
+  },
+]
