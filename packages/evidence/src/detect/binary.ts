@@ -11,7 +11,7 @@ export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | unde
   if (bytes.length < 8) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const first = view.getUint32(0, false)
-  if (first === 0x48434c41) return 'hcl-report'
+  if (first === 0x48434c41 || isHclReport(view)) return 'hcl-report'
   if (first === 0xff544347) return 'tpm-attest'
   if (bytes[0] === 0x30) return derKind(bytes)
   if (isSnpReport(view)) return 'snp-report'
@@ -22,6 +22,15 @@ export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | unde
   if (isTpmSignature(view)) return 'tpm-signature'
   // No other evidence has these lengths.
   return bytes.length === 1184 ? 'snp-report' : bytes.length === 1024 ? 'td-report' : undefined
+}
+
+/** Lengths and types of a paravisor's report agree, whatever its magic number says. */
+function isHclReport(view: DataView): boolean {
+  if (view.byteLength < 1236) return false
+  const [version, size, request] = [view.getUint32(4, true), view.getUint32(8, true), view.getUint32(12, true)]
+  const [data, type, claims] = [view.getUint32(1216, true), view.getUint32(1224, true), view.getUint32(1232, true)]
+  const lengths = size === 1216 + data && size <= view.byteLength && (data === 20 + claims || data === 24 + claims)
+  return lengths && version <= 2 && request <= 3 && type <= 5
 }
 
 /** Version, VMPL and signature algorithm of an SNP report stand where they should. */

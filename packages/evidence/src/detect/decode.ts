@@ -1,6 +1,8 @@
 import { fromBase64 } from '../bytes/base64.ts'
+import { isZero } from '../bytes/bytes.ts'
 import { fromHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
+import { snpReportLength } from '../snp/report.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
 import type { Piece } from './piece.ts'
 import { readAttestationMessage } from './protobuf.ts'
@@ -10,6 +12,8 @@ export function detectBinary(name: string, bytes: Uint8Array): Piece[] | undefin
   const kind = binaryKind(bytes)
   if (kind === 'certificate') return [{ name, kind: 'certificates', certificates: splitDer(bytes) }]
   if (kind !== undefined) return [{ name, kind, bytes }]
+  const response = inReportResponse(bytes)
+  if (response !== undefined) return [{ name, kind: 'snp-report', bytes: response }]
   const quote = readBincodeQuote(name, bytes)
   return quote === undefined ? readAttestationMessage(name, bytes) : [quote]
 }
@@ -27,6 +31,15 @@ function splitDer(bytes: Uint8Array): Uint8Array[] {
     at = more ? next : bytes.length
   }
   return certificates
+}
+
+/** The report in the firmware's answer MSG_REPORT_RSP (AMD 56860): status, size, 24 zero bytes, report. */
+function inReportResponse(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.length < 32 + snpReportLength) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const head = view.getUint32(0, true) === 0 && view.getUint32(4, true) === snpReportLength
+  if (!head || !isZero(bytes.subarray(8, 32)) || !isZero(bytes.subarray(32 + snpReportLength))) return undefined
+  return bytes.subarray(32, 32 + snpReportLength)
 }
 
 /** Hexadecimal, or base64 in either alphabet, with or without padding. */

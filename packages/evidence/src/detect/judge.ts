@@ -69,7 +69,10 @@ export async function judge(o: {
   at: Date
   policy?: EvidencePolicy
 }): Promise<Judgement> {
-  const check = allOf('evidence', await new Judge(o).judge())
+  const check = allOf(
+    'evidence',
+    await new Judge(o, await Pool.of(o.pieces, o.at, [...o.anchors.amd, ...o.anchors.intel])).judge(),
+  )
   const code = firstFailure(check)?.code
   const verdict = check.outcome === 'passed' ? 'accepted' : check.outcome === 'failed' ? 'refused' : 'unjudged'
   return { check, verdict, ...(code === undefined ? {} : { code }) }
@@ -87,12 +90,12 @@ class Judge {
   readonly #policy: EvidencePolicy
   readonly #pool: Pool
 
-  constructor(o: { pieces: readonly Piece[]; anchors: TrustAnchors; at: Date; policy?: EvidencePolicy }) {
+  constructor(o: { pieces: readonly Piece[]; anchors: TrustAnchors; at: Date; policy?: EvidencePolicy }, pool: Pool) {
     this.#pieces = o.pieces
     this.#anchors = o.anchors
     this.#at = o.at
     this.#policy = o.policy ?? {}
-    this.#pool = new Pool(o.pieces, o.at)
+    this.#pool = pool
   }
 
   async judge(): Promise<Check[]> {
@@ -300,8 +303,7 @@ class Judge {
     for (const piece of [...this.#of('tcb-info'), ...this.#of('qe-identity')]) {
       const member = piece.kind === 'tcb-info' ? 'tcbInfo' : 'enclaveIdentity'
       const issuerChainPem = this.#pool.signerChain()
-      const root = this.#pool.certificates.find(({ subject }) => subject.commonName === 'Intel SGX Root CA')
-      const rootCrl = this.#pool.crlOf(root)
+      const rootCrl = this.#pool.crlOf(this.#pool.signerRoot())
       const check = await checkCollateral({
         member,
         text: piece.text,

@@ -1,7 +1,8 @@
 import { equal } from '../bytes/bytes.ts'
 import { toBase64 } from '../bytes/base64.ts'
 import { readEndorsement } from '../snp/endorse.ts'
-import { parseSnpReport } from '../snp/report.ts'
+import { parseSnpReport, type SnpReport } from '../snp/report.ts'
+import { decodeTcb, describeTcb } from '../snp/tcb.ts'
 import type { SnpChain } from '../snp/verify.ts'
 import type { TdxCollateral } from '../tdx/collateral.ts'
 import { readPckExtension } from '../tdx/pck.ts'
@@ -9,9 +10,13 @@ import { splitSignedJson } from '../tdx/signed-json.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
 import { parseTcbInfo } from '../tdx/tcb-info.ts'
 import { parseQeIdentity } from '../tdx/qe-identity.ts'
+import type { TrustAnchor } from '../result/trust-anchors.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { type Crl, parseCrl } from '../x509/crl.ts'
+import { type Extension, findExtension } from '../x509/extensions.ts'
 import { sameName } from '../x509/name.ts'
+import { oid } from '../x509/oids.ts'
+import { spkiSha256, verifyPath } from '../x509/path.ts'
 import type { Piece } from './piece.ts'
 
 /** Undefined where the bytes cannot be read: whoever judges them says why. */
@@ -32,10 +37,23 @@ export class Pool {
   readonly crls: readonly Crl[]
   readonly #texts: readonly { kind: 'tcb-info' | 'qe-identity'; text: string }[]
   readonly #at: Date
-  /** Bytes and texts that were picked, to tell what was of no use. */
-  readonly used: Set<Uint8Array | string> = new Set()
 
-  constructor(pieces: readonly Piece[], at: Date) {
+  #signer: readonly Certificate[] = []
+  /** Roots whose keys are pinned: tests and other worlds have roots of the same names. */
+  #trusted: ReadonlySet<Certificate> = new Set()
+
+  /** @param anchors pinned roots, which only decide what is picked first */
+  static async of(pieces: readonly Piece[], at: Date, anchors: readonly TrustAnchor[]): Promise<Pool> {
+    const pool = new Pool(pieces, at)
+    const pins = new Set(anchors.map(({ spkiSha256: pin }) => pin))
+    const roots = pool.certificates.filter(({ issuer, subject }) => sameName(issuer, subject))
+    const known = await Promise.all(roots.map(async (root) => (pins.has(await spkiSha256(root)) ? [root] : [])))
+    pool.#trusted = new Set(known.flat())
+    pool.#signer = await pool.#findSigner(anchors)
+    return pool
+  }
+
+  private constructor(pieces: readonly Piece[], at: Date) {
     const ders = pieces.flatMap((piece) =>
       piece.kind === 'certificates' ? piece.certificates : piece.kind === 'tdx-quote' ? chainIn(piece.bytes) : [],
     )
@@ -57,20 +75,15 @@ export class Pool {
       chain.push(issuer)
       last = issuer
     }
-    for (const certificate of chain) this.used.add(certificate.raw)
     return chain
   }
 
   /** Issuers of one name may have several certificates: the one whose key identifier the child names, then one of this time. */
   #best(issuers: readonly Certificate[], child: Certificate): Certificate | undefined {
-    const authority = child.extensions.find(({ oid }) => oid === '2.5.29.35')?.value
-    const named = issuers.filter((issuer) => {
-      const own = issuer.extensions.find(({ oid }) => oid === '2.5.29.14')?.value
-      return (
-        own !== undefined && authority !== undefined && equal(own.subarray(2), authority.subarray(4, 2 + own.length))
-      )
-    })
-    const candidates = named.length > 0 ? named : issuers
+    const named = issuers.filter((issuer) => namesKey(child.extensions, issuer))
+    const known = named.length > 0 ? named : issuers
+    const trusted = known.filter((each) => this.#trusted.has(each))
+    const candidates = trusted.length > 0 ? trusted : known
     return candidates.find((each) => each.notBefore <= this.#at && this.#at <= each.notAfter) ?? candidates[0]
   }
 
@@ -78,13 +91,7 @@ export class Pool {
   snpChain(bytes: Uint8Array): SnpChain | undefined {
     const report = attempt(() => parseSnpReport(bytes))
     const keys = this.certificates.filter(({ subject }) => /^SEV-V[CL]EK$/.test(subject.commonName ?? ''))
-    const fits = keys.map((certificate) => {
-      const endorsement = attempt(() => readEndorsement(certificate))
-      if (report === undefined || endorsement === undefined) return { certificate, rank: 0 }
-      const id = endorsement.hardwareId
-      const sameChip = id === undefined || equal(report.chipId.subarray(0, id.length), id)
-      return { certificate, rank: 1 + (endorsement.signer === report.signingKey ? 2 : 0) + (sameChip ? 1 : 0) }
-    })
+    const fits = keys.map((certificate) => ({ certificate, rank: this.#rank(certificate, report) }))
     const [best] = fits.toSorted((left, right) => right.rank - left.rank)
     const leaf = best?.certificate ?? this.certificates.find(({ basicConstraints }) => basicConstraints?.ca !== true)
     if (leaf === undefined) return undefined
@@ -94,26 +101,64 @@ export class Pool {
     return { vcek: leaf.raw, ask: ask.raw, ark: ark.raw }
   }
 
+  /** How well a key goes with a report: its kind, its chip, its versions, its time. */
+  #rank(certificate: Certificate, report: SnpReport | undefined): number {
+    const endorsement = attempt(() => readEndorsement(certificate))
+    if (report === undefined || endorsement === undefined) return 0
+    const { hardwareId: id, signer, product, tcb } = endorsement
+    const reported = attempt(() => describeTcb(decodeTcb(report.reportedTcb, product)))
+    const marks: [boolean, number][] = [
+      [signer === report.signingKey, 8],
+      [id === undefined || equal(report.chipId.subarray(0, id.length), id), 4],
+      [reported === describeTcb(tcb), 2],
+      [certificate.notBefore <= this.#at && this.#at <= certificate.notAfter, 1],
+    ]
+    return 1 + marks.reduce((sum, [holds, weight]) => sum + (holds ? weight : 0), 0)
+  }
+
   /** The newest list of this issuer that is of this time, else the newest. */
   crlOf(issuer: Certificate | undefined): Uint8Array | undefined {
     if (issuer === undefined) return undefined
-    const own = this.crls
-      .filter((crl) => sameName(crl.issuer, issuer.subject))
-      .toSorted((left, right) => right.thisUpdate.getTime() - left.thisUpdate.getTime())
+    const named = this.crls.filter((crl) => sameName(crl.issuer, issuer.subject))
+    // A list that names another key is of another authority of the same name.
+    const keyed = named.filter(
+      ({ extensions }) =>
+        findExtension(extensions, oid.authorityKeyIdentifier) === undefined || namesKey(extensions, issuer),
+    )
+    const own = keyed.toSorted((left, right) => right.thisUpdate.getTime() - left.thisUpdate.getTime())
     const found =
       own.find((crl) => crl.thisUpdate <= this.#at && crl.nextUpdate !== undefined && this.#at <= crl.nextUpdate) ??
       own[0]
-    if (found !== undefined) this.used.add(found.raw)
     return found?.raw
+  }
+
+  /** Root over whoever signs Intel's texts. */
+  signerRoot(): Certificate | undefined {
+    return this.#signer.at(-1)
   }
 
   /** Chain of whoever signs Intel's texts, as PEM. */
   signerChain(): string | undefined {
-    const signers = this.certificates.filter(({ subject }) => subject.commonName === 'Intel SGX TCB Signing')
-    const signer = signers.find((each) => each.notBefore <= this.#at && this.#at <= each.notAfter) ?? signers[0]
-    if (signer === undefined) return undefined
-    const chain = this.chainFrom(signer)
+    const chain = this.#signer
     return chain.length < 2 ? undefined : chain.map(({ raw }) => toPem(raw)).join('')
+  }
+
+  /** Several have the name: the one whose chain holds, else one of this time. */
+  async #findSigner(anchors: readonly TrustAnchor[]): Promise<readonly Certificate[]> {
+    const signers = this.certificates.filter(({ subject }) => subject.commonName === 'Intel SGX TCB Signing')
+    const chains = signers.map((signer) => this.chainFrom(signer))
+    for (const chain of chains) {
+      try {
+        await verifyPath({ chain, anchors, at: this.#at })
+        return chain
+      } catch {
+        // Whoever judges the picked one says why it does not hold.
+      }
+    }
+    const current = chains.find(
+      ([signer]) => signer !== undefined && this.#at >= signer.notBefore && this.#at <= signer.notAfter,
+    )
+    return current ?? chains[0] ?? []
   }
 
   /** What there is of Intel's collateral for this quote. */
@@ -126,7 +171,6 @@ export class Pool {
     const issuerChain = this.signerChain()
     const pckCrl = this.crlOf(chain[1])
     const rootCaCrl = this.crlOf(chain.at(-1))
-    for (const text of [info?.text, identity?.text]) if (text !== undefined) this.used.add(text)
     return {
       pckCrlIssuerChainPem: '',
       ...(info === undefined ? {} : { tcbInfo: info.text }),
@@ -157,6 +201,14 @@ export class Pool {
           right.value.issueDate.getTime() - left.value.issueDate.getTime(),
       )
   }
+}
+
+/** True where the authority key identifier is the issuer's subject key identifier: names alone may be those of a test root. */
+function namesKey(extensions: readonly Extension[], issuer: Certificate): boolean {
+  const own = findExtension(issuer.extensions, oid.subjectKeyIdentifier)?.value
+  const authority = findExtension(extensions, oid.authorityKeyIdentifier)?.value
+  // OCTET STRING against the first member, [0], of a SEQUENCE.
+  return own !== undefined && authority !== undefined && equal(own.subarray(2), authority.subarray(4, 2 + own.length))
 }
 
 function chainIn(quote: Uint8Array): readonly Uint8Array[] {

@@ -168,21 +168,27 @@ export async function verifyEventLog(o: {
   const events: MeasuredEvent[] = []
   for (const event of o.log.events) {
     if (event.type === eventTypes.EV_NO_ACTION || !registers.has(event.pcr)) continue
-    events.push({ ...event, coverage: await dataCoverage(event, o.bank) })
+    events.push({ ...event, coverage: await dataCoverage(event, o.bank, o.log.format) })
   }
   return { log: o.log, bank: o.bank, registers, unlogged, events }
 }
 
 /**
  * Says whether the digest of a record is the digest of its data.
+ * @param format logs of TPM 1.2 promise nothing: the TCG EFI Platform Specification 1.2 has firmware measure the value of a
+ * variable alone and record more, and genuine firmware does. Such data is not covered, and so becomes no claim.
  * @throws VerificationError EventLogMismatch when the type promises so and it is not
  */
-export async function dataCoverage(event: LogEvent, bank: HashName): Promise<DataCoverage> {
+export async function dataCoverage(
+  event: LogEvent,
+  bank: HashName,
+  format: EventLog['format'] = 'crypto-agile',
+): Promise<DataCoverage> {
   const { webCrypto } = hashAlgorithmByName(bank)
   const digest = event.digests.get(bank)
   if (webCrypto === undefined || digest === undefined) return 'notCovered'
   if (equal(digest, new Uint8Array(await crypto.subtle.digest(webCrypto, forWebCrypto(event.data))))) return 'covered'
-  if (digestIsOverData.has(event.type)) {
+  if (format === 'crypto-agile' && digestIsOverData.has(event.type)) {
     throw new VerificationError({
       code: 'EventLogMismatch',
       message: `Record ${event.index} shows other data than was measured`,

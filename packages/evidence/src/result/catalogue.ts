@@ -6,7 +6,6 @@
 export const checkCatalogue = {
   evidence: { shows: 'All evidence that was given holds', source: '' },
   'file.kind': { shows: 'The file is evidence of a known kind', source: '' },
-  'file.unused': { shows: 'The file is of use to a piece of evidence', source: '' },
 
   snp: { shows: 'A genuine AMD processor made the SNP report', source: '' },
   'snp.format': { shows: 'The report has one of the forms that AMD defines', source: 'AMD 56860, ATTESTATION_REPORT' },
@@ -155,6 +154,7 @@ export const checkCatalogue = {
   collateral: { shows: 'What Intel’s service said is genuine', source: '' },
   'collateral.format': { shows: 'The text has the form that Intel signs', source: 'PCS API 4' },
   'collateral.signature': { shows: 'Intel signed the text', source: 'PCS API 4' },
+  'collateral.revocation': { shows: 'Intel has not revoked the signer’s certificate', source: 'RFC 5280, 6.3' },
   'collateral.time': { shows: 'The text is of this time', source: 'PCS API 4, issueDate and nextUpdate' },
 } as const
 

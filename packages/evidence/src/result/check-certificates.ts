@@ -1,4 +1,5 @@
-import { toHex } from '../bytes/hex.ts'
+import { utf8 } from '../bytes/bytes.ts'
+import { fromHex, toHex } from '../bytes/hex.ts'
 import { readEndorsement } from '../snp/endorse.ts'
 import { describeTcb } from '../snp/tcb.ts'
 import { requireCurrent, verifySignedText } from '../tdx/collateral.ts'
@@ -9,8 +10,11 @@ import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { type Crl, parseCrl, verifyCrl } from '../x509/crl.ts'
 import { describeName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
+import { parsePem } from '../x509/pem.ts'
+import { verifyRawEcdsa } from '../x509/public-key.ts'
 import type { Check } from './check.ts'
 import { Checklist } from './checklist.ts'
+import { VerificationError } from './errors.ts'
 import type { TrustAnchor } from './trust-anchors.ts'
 
 /** Judges a chain, leaf first; the leaf may be an authority or the root itself. */
@@ -114,30 +118,46 @@ export async function checkCollateral(
     (parsed) =>
       `${'fmspc' in parsed ? `FMSPC ${toHex(parsed.fmspc)}` : 'TD quoting enclave'}, evaluation ${parsed.tcbEvaluationDataNumber}`,
   )
-  if (o.issuerChainPem === undefined || o.rootCrl === undefined) {
-    list.skip(
-      'collateral.signature',
-      `${o.issuerChainPem === undefined ? 'The certificates of its signer' : 'The root’s revocation list'} was not given`,
-    )
+  if (o.issuerChainPem === undefined) {
+    list.skip('collateral.signature', 'The certificates of its signer were not given')
   } else {
-    await list.run(
-      'collateral.signature',
-      [found, o.issuerChainPem, o.rootCrl],
-      async (_, issuerChainPem: string, rootCrl: Uint8Array) => {
-        await verifySignedText({
-          text,
-          member,
-          issuerChainPem,
-          anchors,
-          crls: [parseCrl(rootCrl)],
-          at,
-          read: parserOf(member),
-        })
-      },
+    await list.run('collateral.signature', [found, o.issuerChainPem], (_, pem: string) =>
+      requireSignedText({ member, text, chain: parsePem(pem).map((der) => parseCertificate(der)), anchors, at }),
     )
+  }
+  const { issuerChainPem, rootCrl } = o
+  if (issuerChainPem === undefined || rootCrl === undefined) {
+    list.skip('collateral.revocation', 'The root’s revocation list was not given', { optional: true })
+  } else {
+    await list.run('collateral.revocation', [found, rootCrl], async (_read: object, der: Uint8Array) => {
+      const read = parserOf(member)
+      await verifySignedText({ text, member, issuerChainPem, anchors, crls: [parseCrl(der)], at, read })
+    })
   }
   await list.run('collateral.time', [found], (parsed: { issueDate: Date; nextUpdate: Date }) =>
     requireCurrent({ ...parsed, at, subject: member }),
   )
   return list.all('collateral')
+}
+
+/** The chain at a time, whose certificate it is, and the signature; revocation apart. */
+async function requireSignedText(
+  o: SignedText & { chain: Certificate[]; anchors: readonly TrustAnchor[]; at: Date },
+): Promise<void> {
+  await verifyPath({ chain: o.chain, anchors: o.anchors, at: o.at })
+  const { body, signature } = splitSignedJson(o.text, o.member)
+  const { subject, publicKey: key } = o.chain[0] as Certificate
+  if (subject.commonName !== 'Intel SGX TCB Signing' || key.kind !== 'EC' || key.curve !== 'P-256') {
+    throw new VerificationError({
+      code: 'CertificateNotForThisUse',
+      message: 'The text is signed by a certificate for another use',
+      expected: 'Intel SGX TCB Signing',
+      found: describeName(subject),
+    })
+  }
+  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body) })) return
+  throw new VerificationError({
+    code: 'CollateralSignatureInvalid',
+    message: 'The text is not as its signer signed it',
+  })
 }

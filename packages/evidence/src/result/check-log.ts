@@ -55,7 +55,7 @@ async function checkData(log: EventLog): Promise<number> {
   let covered = 0
   const banks = log.algorithms.filter((bank) => bank !== 'sm3-256')
   for (const event of log.events) {
-    const found = await Promise.all(banks.map((bank) => dataCoverage(event, bank)))
+    const found = await Promise.all(banks.map((bank) => dataCoverage(event, bank, log.format)))
     if (found.length > 0 && found.every((coverage) => coverage === 'covered')) covered++
   }
   return covered

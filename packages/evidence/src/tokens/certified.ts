@@ -9,6 +9,7 @@ import { spkiSha256, verifyPath } from '../x509/path.ts'
 import { keyOfAlgorithm, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from './algorithms.ts'
 import { type Jws, parseJws } from './jws.ts'
 import { requireStrongRsa } from './keys.ts'
+import { shown } from './shown.ts'
 import { requireHeader } from './verify.ts'
 
 /** Who may sign, where the token brings its certificates along. */
@@ -16,7 +17,7 @@ export interface SignerRules {
   /** Roots whose word is taken. */
   roots: readonly TrustAnchor[]
   /** Common name that the signer's certificate must have, for example `vault.azure.net`. 'any' must be said. */
-  signer: string | 'any'
+  signer: string
   /** Extended key usage that the signer's certificate must list; none demanded unless given. */
   usage?: string
   algorithms?: readonly TokenAlgorithm[]
@@ -73,7 +74,7 @@ export async function verifySigner(
     if (given === undefined) continue
     const found = await digest(hash, leaf.raw)
     if (typeof given !== 'string' || !equal(fromBase64Url(given), found)) {
-      refuse('Token names another certificate than it carries', String(given).slice(0, 64), toHex(found))
+      refuse('Token names another certificate than it carries', shown(given, 64), toHex(found))
     }
   }
   const pin = await spkiSha256(chain.at(-1) as Certificate)

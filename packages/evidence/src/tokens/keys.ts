@@ -3,6 +3,7 @@ import { equal } from '../bytes/bytes.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import type { PublicKey } from '../x509/public-key.ts'
+import { shown } from './shown.ts'
 import { keyOfAlgorithm, type KeyMaterial, type TokenAlgorithm } from './algorithms.ts'
 
 /** One public key of a key set (RFC 7517), as its issuer published it. */
@@ -39,7 +40,7 @@ export function selectKey(o: { keys: readonly Jwk[]; kid: unknown; algorithm: To
       message:
         named.length > 1 ? 'Several keys have the name that the token gives' : 'No given key has the token’s name',
       subject: 'token',
-      expected: o.keys.map((each) => String(each['kid'])).join(', '),
+      expected: o.keys.map((each) => shown(each['kid'])).join(', '),
       found: typeof o.kid === 'string' ? o.kid.slice(0, 128) : 'no key id',
     })
   }
@@ -104,5 +105,5 @@ function withoutZeros(bytes: Uint8Array): Uint8Array {
 }
 
 function refuseKey(message: string, expected: string, found: unknown): never {
-  throw new VerificationError({ code: 'TokenKeyNotAllowed', message, subject: 'token', expected, found: String(found) })
+  throw new VerificationError({ code: 'TokenKeyNotAllowed', message, subject: 'token', expected, found: shown(found) })
 }

@@ -1,6 +1,7 @@
 import { VerificationError } from '../result/errors.ts'
 import { azureTokenAlgorithms, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from './algorithms.ts'
 import { readJsonObject } from './json.ts'
+import { shown } from './shown.ts'
 import { type Jws, parseJws } from './jws.ts'
 import { type Jwk, selectKey } from './keys.ts'
 
@@ -18,7 +19,7 @@ export interface VerifiedToken {
 /** What a verifier demands of a token. */
 export interface TokenRules {
   /** Issuer as the caller knows it, for example `https://sharedweu.weu.attest.azure.net`. 'any' must be said. */
-  issuer: string | 'any'
+  issuer: string
   /** Demanded only where given: tokens of Azure Attestation have none. */
   audience?: string
   /** RS256 alone unless given. */
@@ -50,7 +51,7 @@ export async function verifyToken(
   }
   const claims = tokenClaims(jws)
   requireIssuer(jws.header, claims, o)
-  return { header: jws.header, claims, algorithm, keyId: String(kid), ...requireTime(claims, o) }
+  return { header: jws.header, claims, algorithm, keyId: shown(kid), ...requireTime(claims, o) }
 }
 
 /** The claims, read strictly. @throws ParseError */
@@ -75,7 +76,7 @@ export function requireHeader(jws: Jws): void {
       message: 'Signed text is of another kind than a token (RFC 8725 section 3.11)',
       subject: 'token',
       expected: 'JWT',
-      found: String(type).slice(0, 64),
+      found: describeValue(type).slice(0, 64),
     })
   }
 }
@@ -103,7 +104,7 @@ export function requireIssuer(
       message: 'Token names a key set that is not its issuer’s',
       subject: 'token',
       expected: `${iss}/certs`,
-      found: String(jku).slice(0, 256),
+      found: describeValue(jku).slice(0, 256),
     })
   }
   if (rules.audience === undefined) return
@@ -114,7 +115,7 @@ export function requireIssuer(
     message: 'Token is for another audience',
     subject: 'token',
     expected: rules.audience,
-    found: audiences.map((each) => String(each).slice(0, 128)).join(', '),
+    found: audiences.map((each) => shown(each)).join(', '),
   })
 }
 
@@ -177,6 +178,9 @@ function timeOf(claims: Readonly<Record<string, unknown>>, name: string): Date |
     message: `Token has a time that is none (${name})`,
     subject: 'token',
     expected: 'seconds since 1970',
-    found: String(value).slice(0, 64),
+    found: shown(value, 64),
   })
 }
+
+const describeValue = (value: unknown): string =>
+  typeof value === 'string' ? value : (JSON.stringify(value) ?? 'absent')
