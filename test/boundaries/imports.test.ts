@@ -45,12 +45,19 @@ function sources(): string[] {
 
 const isTest = (file: string): boolean => file.endsWith('.test.ts') || file.includes('/testing')
 
+/** Examples in comments import nothing. */
+const withoutComments = (text: string): string =>
+  text
+    .split('\n')
+    .filter((line) => !/^\s*(?:\*|\/\*|\/\/)/.test(line))
+    .join('\n')
+
 function imports(): Import[] {
   const found: Import[] = []
   for (const file of sources()) {
     let text: string
     try {
-      text = readFileSync(join(root, file), 'utf8')
+      text = withoutComments(readFileSync(join(root, file), 'utf8'))
     } catch {
       continue
     }
