@@ -7,6 +7,7 @@ export {
   type InstallationAuthority,
   type ServerCredentials,
 } from './authority/authority.ts'
+export { issueSelfSigned } from './authority/issue.ts'
 export { systemClock, type Clock } from './clock.ts'
 export { ServiceError, toErrorBody, toErrorDetail, type ServiceErrorOptions, type WireError } from './errors.ts'
 export { createFileAtomically, writeFileAtomically } from './files.ts'

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { CertificateRequest } from './authority.ts'
 import { children, contentOf, der, oid, time } from './der.ts'
-import { issueAuthority, issueLeaf } from './issue.ts'
+import { issueAuthority, issueLeaf, issueSelfSigned } from './issue.ts'
 
 const now = new Date('2026-05-01T12:00:00Z')
 const authority = issueAuthority({ installationId: '6f9c', now })
@@ -93,6 +93,30 @@ describe('issueLeaf', () => {
     ['an extension without an identifier', { extensions: [{ oid: '1', value: Uint8Array.of() }] }],
   ])('refuses %s', (_, request) => {
     expect(() => leaf(request)).toThrow()
+  })
+})
+
+describe('issueSelfSigned', () => {
+  const dates = { notBefore: now, notAfter: new Date('2056-05-01T12:00:00Z') }
+
+  it.each([
+    ['RSA', generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey],
+    ['P-256', generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey],
+  ])('certifies a key of %s by itself, for what it may be used', (_, privateKey) => {
+    const subject = `CN=https://${'a'.repeat(60)}.attest.strongroom.internal`
+    const certificate = new X509Certificate(issueSelfSigned({ subject, privateKey, usages: ['codeSigning'], ...dates }))
+    expect(certificate.subject).toBe(subject)
+    expect(certificate.issuer).toBe(subject)
+    expect(certificate.ca).toBe(false)
+    expect(certificate.checkPrivateKey(privateKey)).toBe(true)
+    expect(certificate.verify(certificate.publicKey)).toBe(true)
+    expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.3'])
+    expect(certificate.validToDate).toEqual(dates.notAfter)
+  })
+
+  it('refuses a kind of key whose signatures it cannot name', () => {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    expect(() => issueSelfSigned({ subject: 'CN=a', privateKey, usages: [], ...dates })).toThrow(TypeError)
   })
 })
 

@@ -25,21 +25,28 @@ import {
 } from './der.ts'
 import { alternativeNames, distinguishedName, dnsName, ipAddress } from './names.ts'
 
-/** `clientAuth` and `serverAuth` are extended usages, the others key usages. None of them lets a key issue. */
-export type CertificateUsage = 'digitalSignature' | 'keyEncipherment' | 'keyAgreement' | 'serverAuth' | 'clientAuth'
+/** Those of `extendedUsages` are extended usages, the others key usages. None of them lets a key issue. */
+export type CertificateUsage = 'digitalSignature' | 'keyEncipherment' | 'keyAgreement' | keyof typeof extendedUsages
 
 const dayMs = 24 * 3600_000
 
 /** Certificates count from a little earlier: clocks of guests and clients differ. */
 const backdateMs = 3600_000
 
-/** ecdsa-with-SHA256 (RFC 5758 section 3.2). */
-const signatureAlgorithm = sequence(oid('1.2.840.10045.4.3.2'))
+/** ecdsa-with-SHA256 (RFC 5758 section 3.2) and sha256WithRSAEncryption (RFC 4055 section 5). */
+const signatureAlgorithms = {
+  ec: sequence(oid('1.2.840.10045.4.3.2')),
+  rsa: sequence(oid('1.2.840.113549.1.1.11'), der(0x05)),
+} as const
 
 /** Bits of KeyUsage (RFC 5280 section 4.2.1.3). */
 const usageBits = { digitalSignature: 0, keyEncipherment: 2, keyAgreement: 4, keyCertSign: 5, cRLSign: 6 } as const
 
-const extendedUsages = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const
+const extendedUsages = {
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
+  codeSigning: '1.3.6.1.5.5.7.3.3',
+} as const
 
 /** A self-signed authority, path length 0, with name constraints. */
 export function issueAuthority(o: { installationId: string; now: Date }): { caPem: string; pkcs8: Uint8Array } {
@@ -73,14 +80,6 @@ export function issueLeaf(o: CertificateRequest & { caPem: string; pkcs8: Uint8A
       : KeyObject.from(o.publicKey)
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   const authorityKey = ca.publicKey.export({ type: 'spki', format: 'der' })
-  const extended: string[] = []
-  const usages = new Set<number>()
-  for (const usage of o.usages) {
-    if (usage === 'serverAuth' || usage === 'clientAuth') {
-      extended.push(extendedUsages[usage])
-      usages.add(usageBits.digitalSignature)
-    } else usages.add(usageBits[usage])
-  }
   const names = { dnsNames: o.dnsNames ?? [], ipAddresses: o.ipAddresses ?? [] }
   const named = names.dnsNames.length + names.ipAddresses.length > 0
   return signed(createPrivateKey({ key: Buffer.from(o.pkcs8), format: 'der', type: 'pkcs8' }), {
@@ -90,15 +89,50 @@ export function issueLeaf(o: CertificateRequest & { caPem: string; pkcs8: Uint8A
     notBefore: new Date(o.now.getTime() - backdateMs),
     notAfter: new Date(Math.min(o.now.getTime() + o.days * dayMs, ca.validToDate.getTime())),
     extensions: [
-      extension('2.5.29.19', true, sequence()),
-      ...(usages.size === 0 ? [] : [extension('2.5.29.15', true, namedBits([...usages]))]),
-      ...(extended.length === 0 ? [] : [extension('2.5.29.37', false, sequence(...extended.map(oid)))]),
+      ...usageExtensions(o.usages),
       ...(named ? [extension('2.5.29.17', false, alternativeNames(names))] : []),
       extension('2.5.29.14', false, octetString(keyIdentifier(spki))),
       extension('2.5.29.35', false, sequence(der(0x80, keyIdentifier(authorityKey)))),
       ...(o.extensions ?? []).map((e) => extension(e.oid, e.critical ?? false, e.value)),
     ],
   })
+}
+
+/** A certificate that says whose the key is and what it is for, signed with that key itself (P-256 or RSA). @returns PEM */
+export function issueSelfSigned(o: {
+  /** As in CertificateRequest. */
+  subject: string
+  privateKey: KeyObject
+  usages: CertificateUsage[]
+  notBefore: Date
+  notAfter: Date
+}): string {
+  const name = distinguishedName(o.subject)
+  return signed(o.privateKey, {
+    issuer: name,
+    subject: name,
+    spki: createPublicKey(o.privateKey).export({ type: 'spki', format: 'der' }),
+    notBefore: o.notBefore,
+    notAfter: o.notAfter,
+    extensions: usageExtensions(o.usages),
+  })
+}
+
+/** basicConstraints of a key that issues nothing, keyUsage and extKeyUsage. An extended usage brings digitalSignature with it. */
+function usageExtensions(usages: readonly CertificateUsage[]): Buffer[] {
+  const extended: string[] = []
+  const bits = new Set<number>()
+  for (const usage of usages) {
+    if (usage in extendedUsages) {
+      extended.push(extendedUsages[usage as keyof typeof extendedUsages])
+      bits.add(usageBits.digitalSignature)
+    } else bits.add(usageBits[usage as keyof typeof usageBits])
+  }
+  return [
+    extension('2.5.29.19', true, sequence()),
+    ...(bits.size === 0 ? [] : [extension('2.5.29.15', true, namedBits([...bits]))]),
+    ...(extended.length === 0 ? [] : [extension('2.5.29.37', false, sequence(...extended.map(oid)))]),
+  ]
 }
 
 interface Contents {
@@ -112,6 +146,9 @@ interface Contents {
 
 /** An X.509 certificate of version 3 (RFC 5280 section 4.1). */
 function signed(key: KeyObject, o: Contents): string {
+  const kind = key.asymmetricKeyType
+  if (kind !== 'ec' && kind !== 'rsa') throw new TypeError(`certificates are not signed with keys of type ${kind}`)
+  const signatureAlgorithm = signatureAlgorithms[kind]
   const body = sequence(
     der(0xa0, smallInteger(2)),
     serialNumber(),

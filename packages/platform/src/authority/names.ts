@@ -5,12 +5,13 @@ const attributes: Record<string, string> = { CN: '2.5.4.3', O: '2.5.4.10', OU: '
 
 /**
  * A distinguished name from `CN=…, O=…`, in the order in which it is written. Values are plain text: what RFC 4514
- * would have escaped is refused, so that a caller's text cannot become a second attribute.
+ * would have escaped is refused, so that a caller's text cannot become a second attribute. Longer than the 64 signs
+ * of RFC 5280 appendix A, which nothing enforces: issuers are named by their URL.
  */
 export function distinguishedName(text: string): Buffer {
   return sequence(
     ...text.split(',').map((part) => {
-      const [, type = '', value = ''] = /^\s*([A-Z]+)=([^=+"\\<>;#\p{Cc}]{1,64})$/u.exec(part) ?? []
+      const [, type = '', value = ''] = /^\s*([A-Z]+)=([^=+"\\<>;#\p{Cc}]{1,255})$/u.exec(part) ?? []
       const attribute = attributes[type]
       if (attribute === undefined || value.trim() !== value)
         throw new TypeError(`not a name for a certificate: ${text}`)

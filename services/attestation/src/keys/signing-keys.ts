@@ -3,6 +3,7 @@ import { forUpdate, type Clock, type Sealer, type Store } from '@strongroom/plat
 import type { Kysely } from 'kysely'
 import type { Provider } from '../providers/providers.ts'
 import type { Tables } from '../store/tables.ts'
+import { selfSignedCertificate } from './certificate.ts'
 
 const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 const dayMs = 24 * 3600_000
@@ -117,10 +118,9 @@ export class SigningKeys {
     const spki = new Uint8Array(await webcrypto.subtle.exportKey('spki', keys.publicKey))
     const kid = createHash('sha256').update(spki).digest('base64')
     const now = this.#clock.now()
-    const { selfSignedCertificate } = await import('./certificate.ts')
-    const certificate = await selfSignedCertificate({
+    const certificate = selfSignedCertificate({
       issuer: provider.issuer,
-      keys,
+      privateKey: keys.privateKey,
       notBefore: new Date(now.getTime() - 3600_000),
       notAfter: new Date(now.getTime() + 10 * 365 * dayMs),
     })
