@@ -32,7 +32,8 @@ export function readSmallInteger(reader: DerReader, field: string, maximum = 0x7
 
 function integerContent(value: DerValue, field: string): Uint8Array {
   const { content } = value
-  const [first, second] = content
+  const first = content[0]
+  const second = content[1]
   if (first === undefined) refuse(value, 'WrongLength', `${field} is an empty integer`)
   if (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))) {
     refuse(value, 'NotCanonical', `${field} is an integer with needless leading bytes`)
@@ -120,23 +121,41 @@ export function readOctets(reader: DerReader, field: string): DerValue {
 export function stringOf(value: DerValue, field: string): string {
   switch (value.tag) {
     case derTag.utf8String:
-      try {
-        return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value.content)
-      } catch {
-        return refuse(value, 'InvalidEncoding', `${field} is not UTF-8`)
-      }
+      return asciiOf(value.content) ?? utf8Of(value, field)
     case derTag.printableString:
     case derTag.ia5String:
-      if (value.content.some((byte) => byte > 0x7e || byte < 0x20)) {
-        refuse(value, 'InvalidEncoding', `${field} is not printable ASCII`)
-      }
-      return String.fromCharCode(...value.content)
+      return asciiOf(value.content) ?? refuse(value, 'InvalidEncoding', `${field} is not printable ASCII`)
     case derTag.teletexString:
-      return String.fromCharCode(...value.content)
+      return latin1Of(value.content)
     default:
       return refuse(value, 'UnknownType', `${field} is a string of a type that is not used`)
   }
 }
+
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function utf8Of(value: DerValue, field: string): string {
+  try {
+    return utf8Decoder.decode(value.content)
+  } catch {
+    return refuse(value, 'InvalidEncoding', `${field} is not UTF-8`)
+  }
+}
+
+function latin1Of(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return text
+}
+
+/** Text of printable ASCII, which nearly all names are; undefined for anything else. */
+function asciiOf(bytes: Uint8Array): string | undefined {
+  for (const byte of bytes) if (byte > 0x7e || byte < 0x20) return undefined
+  return latin1Of(bytes)
+}
+
+/** Days of each month of a leap year. */
+const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
 /** UTCTime or GeneralizedTime in the only forms that RFC 5280 section 4.1.2.5 allows: to the second, Z. */
 export function readTime(reader: DerReader, field: string): Date {
@@ -148,7 +167,8 @@ export function readTime(reader: DerReader, field: string): Date {
   if (content.length !== length || content[length - 1] !== 0x5a)
     refuse(value, 'InvalidValue', `${field} is not a time in Z`)
   const pair = (at: number): number => {
-    const [tens, units] = [(content[at] ?? 0) - 0x30, (content[at + 1] ?? 0) - 0x30]
+    const tens = (content[at] ?? 0) - 0x30
+    const units = (content[at + 1] ?? 0) - 0x30
     if (tens < 0 || tens > 9 || units < 0 || units > 9) refuse(value, 'InvalidValue', `${field} is not a time in Z`)
     return tens * 10 + units
   }
@@ -157,22 +177,17 @@ export function readTime(reader: DerReader, field: string): Date {
   const year = utc ? (leading < 50 ? 2000 : 1900) + leading : pair(0) * 100 + leading
   // Dates to 2049 must be UTCTime, so that one instant has one form.
   if (!utc && year < 2050 && year >= 1950) refuse(value, 'NotCanonical', `${field} must be a UTCTime`)
-  const [month, day, hour, minute, second] = [
-    pair(from),
-    pair(from + 2),
-    pair(from + 4),
-    pair(from + 6),
-    pair(from + 8),
-  ]
-  const time = new Date(Date.UTC(2000, month - 1, day, hour, minute, second))
-  // Date.UTC reads the years 0 to 99 as 1900 to 1999, and a day that 2000 has may be missing in another year.
-  time.setUTCFullYear(year, month - 1, day)
-  const same =
-    time.getUTCMonth() === month - 1 &&
-    time.getUTCDate() === day &&
-    time.getUTCHours() === hour &&
-    time.getUTCMinutes() === minute &&
-    time.getUTCSeconds() === second
-  if (!same) refuse(value, 'InvalidValue', `${field} is not a date of the calendar`)
+  const month = pair(from)
+  const day = pair(from + 2)
+  const hour = pair(from + 4)
+  const minute = pair(from + 6)
+  const second = pair(from + 8)
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  const days = month === 2 && !leap ? 28 : (monthDays[month - 1] ?? 0)
+  if (day < 1 || day > days || hour > 23 || minute > 59 || second > 59)
+    refuse(value, 'InvalidValue', `${field} is not a date of the calendar`)
+  const time = new Date(Date.UTC(year, month - 1, day, hour, minute, second))
+  // Date.UTC reads the years 0 to 99 as 1900 to 1999.
+  if (year < 100) time.setUTCFullYear(year, month - 1, day)
   return time
 }

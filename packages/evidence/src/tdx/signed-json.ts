@@ -43,6 +43,8 @@ export function splitSignedJson(text: string, member: string): SignedText {
   return { body, signature }
 }
 
+const [quote, backslash, openBrace, closeBrace, openBracket, closeBracket] = [0x22, 0x5c, 0x7b, 0x7d, 0x5b, 0x5d]
+
 /** JSON.parse whose refusal is a ParseError. */
 export function parseJson(text: string, field: string): unknown {
   try {
@@ -85,12 +87,12 @@ class Scanner {
     const start = this.#at
     let depth = 0
     do {
-      const character = this.#text[this.#at]
-      if (character === undefined) this.fail('ends inside a value')
-      if (character === '"') this.#string()
+      const character = this.#text.charCodeAt(this.#at)
+      if (Number.isNaN(character)) this.fail('ends inside a value')
+      if (character === quote) this.#string()
       else {
-        if (character === '{' || character === '[') depth++
-        else if (character === '}' || character === ']') depth--
+        if (character === openBrace || character === openBracket) depth++
+        else if (character === closeBrace || character === closeBracket) depth--
         else if (depth === 0) this.fail('has a value of another kind')
         this.#at++
       }
@@ -105,10 +107,10 @@ class Scanner {
   #string(): void {
     this.#at++
     for (;;) {
-      const character = this.#text[this.#at]
-      if (character === undefined) this.fail('ends inside a string')
-      this.#at += character === '\\' ? 2 : 1
-      if (character === '"') return
+      const character = this.#text.charCodeAt(this.#at)
+      if (Number.isNaN(character)) this.fail('ends inside a string')
+      this.#at += character === backslash ? 2 : 1
+      if (character === quote) return
     }
   }
 

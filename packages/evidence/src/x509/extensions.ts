@@ -31,27 +31,30 @@ export const keyUsages = [
 ] as const
 export type KeyUsage = (typeof keyUsages)[number]
 
+/** VCEK certificates have the most, about twenty. */
+const maximumExtensions = 64
+
 /** SEQUENCE OF Extension. Each may occur once (RFC 5280 section 4.2). */
 export function readExtensions(reader: DerReader, field: string): Extension[] {
   const list = reader.sequence(field)
   if (list.atEnd) list.fail('Missing', 'a list of extensions may not be empty')
   const extensions: Extension[] = []
-  const seen = new Set<string>()
   while (!list.atEnd) {
     const item = list.sequence('extension')
     const name = readOid(item, 'extension name')
     const critical = item.peek() === derTag.boolean ? readBoolean(item, 'critical') : false
     const value: DerValue = item.expect(derTag.octetString, 'extension value')
     item.end()
-    if (seen.has(name)) list.fail('Duplicate', `extension ${name} occurs twice`)
-    seen.add(name)
+    if (findExtension(extensions, name) !== undefined) list.fail('Duplicate', `extension ${name} occurs twice`)
+    if (extensions.length === maximumExtensions) list.fail('TooLarge', `more than ${maximumExtensions} extensions`)
     extensions.push({ oid: name, critical, value: value.content, offset: value.contentOffset })
   }
   return extensions
 }
 
 export function findExtension(extensions: readonly Extension[], name: string): Extension | undefined {
-  return extensions.find((extension) => extension.oid === name)
+  for (const extension of extensions) if (extension.oid === name) return extension
+  return undefined
 }
 
 /** Reader over an extension's value whose errors carry outer offsets. */

@@ -3,6 +3,7 @@ import { forWebCrypto, type HashName } from '../bytes/digest.ts'
 import { VerificationError } from '../result/errors.ts'
 import type { SignatureAlgorithm, SignatureHash } from './algorithms.ts'
 import type { PublicKey } from './public-key.ts'
+import { VerificationCache } from './verification-cache.ts'
 
 /** One check of a signature. ECDSA signatures are r and s of the curve's length, most significant byte first. */
 export interface SignatureCheck {
@@ -81,20 +82,24 @@ const nodeHash: Readonly<Record<SignatureHash, string>> = {
 
 /**
  * Primitives over `node:crypto`, which answer at once: `nodePrimitives(await import('node:crypto'))`. Same verdicts as
- * WebCrypto, a fraction of the time.
+ * WebCrypto, a fraction of the time. Make it once: it keeps the last 64 keys that it imported, by their exact bytes.
  */
 export function nodePrimitives(crypto: NodeCrypto): Primitives {
+  // Importing a key and its first use cost as much as a signature, and roots and signers are always the same few.
+  const known = new VerificationCache({ maximumEntries: 64 })
   const keys = new WeakMap<PublicKey, object>()
-  const keyOf = (key: PublicKey): object => {
-    const known = keys.get(key)
-    if (known !== undefined) return known
-    try {
-      const made = crypto.createPublicKey({ key: key.spki, format: 'der', type: 'spki' })
-      keys.set(key, made)
-      return made
-    } catch (cause) {
-      throw notAKey(cause)
-    }
+  const keyOf = (publicKey: PublicKey): object => {
+    const imported = keys.get(publicKey)
+    if (imported !== undefined) return imported
+    const { key } = known.parsed('key', publicKey.spki, (spki) => {
+      try {
+        return { key: crypto.createPublicKey({ key: spki, format: 'der', type: 'spki' }) as object }
+      } catch (cause) {
+        throw notAKey(cause)
+      }
+    })
+    keys.set(publicKey, key)
+    return key
   }
   return {
     verify({ key: publicKey, algorithm, signature, data }) {
