@@ -166,7 +166,9 @@ async function startServices(o: {
   opened.push(controlPlane)
 
   const services: Service[] = [identity, attestation, vault, host, controlPlane]
-  opened.push(await serve({ installation, authority, hosts: services.flatMap((service) => service.hosts), logger }))
+  const server = await serve({ installation, authority, hosts: services.flatMap((service) => service.hosts), logger })
+  // At the end the machine stops its guests while the key service still answers: it takes note of their last generation.
+  opened.splice(0, opened.length, identity, attestation, vault, server, host, controlPlane)
   // The control plane's operations need the machine, which needs the vault and attestation: callees start first.
   for (const service of services) await service.start()
   await writeAnchors(stateDir, host.anchors)
