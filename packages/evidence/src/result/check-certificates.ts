@@ -3,9 +3,8 @@ import { fromHex, toHex } from '../bytes/hex.ts'
 import { readEndorsement } from '../snp/endorse.ts'
 import { describeTcb } from '../snp/tcb.ts'
 import { requireCurrent, verifySignedText } from '../tdx/collateral.ts'
-import { parseQeIdentity, type QeIdentity } from '../tdx/qe-identity.ts'
-import { splitSignedJson } from '../tdx/signed-json.ts'
-import { parseTcbInfo, type TcbInfo } from '../tdx/tcb-info.ts'
+import { JsonFields } from '../tdx/json-fields.ts'
+import { parseJson, splitSignedJson } from '../tdx/signed-json.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { type Crl, parseCrl, verifyCrl } from '../x509/crl.ts'
 import { describeName } from '../x509/name.ts'
@@ -88,8 +87,24 @@ export async function checkCrl(o: {
   return list.all('crl')
 }
 
-function parserOf(member: SignedText['member']): (body: string) => TcbInfo | QeIdentity {
-  return member === 'tcbInfo' ? parseTcbInfo : parseQeIdentity
+/** What every text says, of SGX or TDX and in any version: whether it serves a quote is for checkTdx to say. */
+interface IntelWords {
+  id: string
+  issueDate: Date
+  nextUpdate: Date
+  tcbEvaluationDataNumber: number
+}
+
+function readWords(body: string): IntelWords {
+  const fields = new JsonFields(parseJson(body, 'text'), 'text')
+  // TCB info of version 2 is SGX's and does not say so.
+  const id = fields.has('id') ? fields.text('id') : 'SGX'
+  return {
+    id: fields.has('fmspc') ? `${id}, FMSPC ${toHex(fields.bytes('fmspc', 6))}` : id,
+    issueDate: fields.time('issueDate'),
+    nextUpdate: fields.time('nextUpdate'),
+    tcbEvaluationDataNumber: fields.integer('tcbEvaluationDataNumber', 1_000_000),
+  }
 }
 
 /** A text that Intel's service signed. */
@@ -111,12 +126,8 @@ export async function checkCollateral(
   const found = await list.run(
     'collateral.format',
     [],
-    () => {
-      const { body } = splitSignedJson(text, member)
-      return parserOf(member)(body)
-    },
-    (parsed) =>
-      `${'fmspc' in parsed ? `FMSPC ${toHex(parsed.fmspc)}` : 'TD quoting enclave'}, evaluation ${parsed.tcbEvaluationDataNumber}`,
+    () => readWords(splitSignedJson(text, member).body),
+    (words) => `${words.id}, evaluation ${words.tcbEvaluationDataNumber}`,
   )
   if (o.issuerChainPem === undefined) {
     list.skip('collateral.signature', 'The certificates of its signer were not given')
@@ -129,9 +140,8 @@ export async function checkCollateral(
   if (issuerChainPem === undefined || rootCrl === undefined) {
     list.skip('collateral.revocation', 'The root’s revocation list was not given', { optional: true })
   } else {
-    await list.run('collateral.revocation', [found, rootCrl], async (_read: object, der: Uint8Array) => {
-      const read = parserOf(member)
-      await verifySignedText({ text, member, issuerChainPem, anchors, crls: [parseCrl(der)], at, read })
+    await list.run('collateral.revocation', [found, rootCrl], async (_, der: Uint8Array) => {
+      await verifySignedText({ text, member, issuerChainPem, anchors, crls: [parseCrl(der)], at, read: readWords })
     })
   }
   await list.run('collateral.time', [found], (parsed: { issueDate: Date; nextUpdate: Date }) =>
