@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { toBase64Url } from '../bytes/base64.ts'
 import { utf8 } from '../bytes/bytes.ts'
+import { forWebCrypto } from '../bytes/digest.ts'
 import { checkToken } from '../result/check-token.ts'
 import { firstFailure } from '../result/check.ts'
 import { EvidenceError, ParseError, VerificationError } from '../result/errors.ts'
@@ -34,7 +35,7 @@ beforeAll(async () => {
 
 async function sign(header: object, payload: unknown, key: CryptoKey = pair.privateKey): Promise<string> {
   const input = `${encode(header)}.${encode(payload)}`
-  const signature = new Uint8Array(await crypto.subtle.sign('RSASSA-PKCS1-v1_5', key, utf8(input)))
+  const signature = new Uint8Array(await crypto.subtle.sign('RSASSA-PKCS1-v1_5', key, forWebCrypto(utf8(input))))
   return `${input}.${toBase64Url(signature)}`
 }
 
@@ -93,13 +94,13 @@ describe('a token', () => {
     expect(await outcome(none)).toBe('AlgorithmNotAllowed')
     const secret = await crypto.subtle.importKey(
       'raw',
-      utf8(JSON.stringify(jwk)),
+      forWebCrypto(utf8(JSON.stringify(jwk))),
       { name: 'HMAC', hash: 'SHA-256' },
       false,
       ['sign'],
     )
     const input = `${encode({ ...head, alg: 'HS256' })}.${encode(claims)}`
-    const mac = new Uint8Array(await crypto.subtle.sign('HMAC', secret, utf8(input)))
+    const mac = new Uint8Array(await crypto.subtle.sign('HMAC', secret, forWebCrypto(utf8(input))))
     expect(await outcome(`${input}.${toBase64Url(mac)}`)).toBe('AlgorithmNotAllowed')
     expect(await outcome(await sign({ ...head, alg: ['RS256'] }, claims))).toBe('Missing')
   })
