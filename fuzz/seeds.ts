@@ -1,0 +1,187 @@
+import { buildHclReport, ByteWriter, concat, utf8, parseTdxQuote, toBase64, toHex } from '@strongroom/evidence'
+import { createSilicon } from '@strongroom/silicon'
+import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
+
+/** Inputs to begin with, by target: what simulated silicon makes, and the smallest well-formed structures of other makers. */
+export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
+  const silicon = await createSilicon({ keys: memoryKeyStore(), clock: settableClock() })
+  const firmware = tinyFirmware()
+  const amd = await silicon.amd.endorsements()
+  const guest = await silicon.amd.launch({ firmware, vCPUs: 1, vcpuType: 'EPYC-Milan' })
+  const report = await guest.report(new Uint8Array(64).fill(7))
+  const tdFirmware = tdvfFirmware()
+  const td = await silicon.intel.launch({ firmware: tdFirmware })
+  const tdReport = await td.tdReport(new Uint8Array(64).fill(9))
+  const quote = await silicon.intel.quote(tdReport)
+  const k = await silicon.intel.collateral()
+  const { certification } = parseTdxQuote(quote)
+  const chain = certification.type === 'pckChain' ? [...certification.chain] : []
+  const claims = utf8(
+    '{"keys":[{"kid":"HCLAkPub","kty":"RSA","n":"AQAB","e":"AQAB","key_ops":["sign"]}],"user-data":"00"}',
+  )
+  const hcl = [
+    buildHclReport({ hardwareReport: report, reportType: 'SNP', claims }),
+    buildHclReport({ hardwareReport: tdReport, reportType: 'TDX', claims }),
+  ]
+  const text = (value: string): Uint8Array => utf8(value)
+  const token = [
+    { alg: 'RS256', kid: 'k', typ: 'JWT' },
+    { iss: 'https://a', iat: 1, nbf: 1, exp: 2 },
+  ]
+    .map((part) => toBase64Url(utf8(JSON.stringify(part))))
+    .join('.')
+  const seeds: Record<string, Uint8Array[]> = {
+    snpReport: [report],
+    tdxQuote: [quote],
+    tdReport: [tdReport],
+    certificate: [amd.vcek, amd.ask, amd.ark, ...chain],
+    endorsement: [amd.vcek],
+    pckExtension: chain.slice(0, 1),
+    crl: [amd.crl, k.pckCrl, k.rootCaCrl],
+    publicKey: [],
+    pem: [text(amd.chainPem), text(k.tcbInfoIssuerChainPem)],
+    base64: [text(toBase64(report))],
+    hex: [text(toHex(report))],
+    tcbInfo: [text(k.tcbInfo)],
+    qeIdentity: [text(k.qeIdentity)],
+    hclReport: hcl,
+    runtimeClaims: [claims],
+    tpmsAttest: [tpmQuote()],
+    tpm2bPublic: [tpmPublic()],
+    tpmtSignature: [concat(Uint8Array.of(0, 0x14, 0, 0x0b, 1, 0), new Uint8Array(256).fill(3))],
+    eventLog: [eventLog()],
+    pe: [peImage()],
+    signatureLists: [signatureList()],
+    variableStore: [],
+    snpFirmware: [firmware],
+    tdvf: [tdFirmware, firmware],
+    jws: [text(`${token}.c2ln`)],
+    jwks: [text('{"keys":[{"kty":"EC","crv":"P-256","kid":"k","use":"sig","x":"AQAB","y":"AQAB"}]}')],
+    keyRelease: [
+      text('{"response":{"key":{"key":{"kid":"k","kty":"RSA-HSM","key_hsm":"e30"}}},"request":{"nonce":"n"}}'),
+    ],
+  }
+  return { ...seeds, anyFile: Object.values(seeds).flatMap((some) => some.slice(0, 1)) }
+}
+
+function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}
+
+/** Firmware of a TD: a page with a TDVF descriptor of one section, its offset at the end (TDVF design guide, section 11). */
+function tdvfFirmware(): Uint8Array {
+  const guid = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'))
+  const descriptor = new ByteWriter()
+    .bytes(guid('f345e84732f94a4c9b8a1e1d6c62e3a4'))
+    .bytes(utf8('TDVF'))
+    .u32le(16 + 32)
+    .u32le(1)
+    .u32le(1)
+    .u32le(0)
+    .u32le(4096)
+    .u64le(0xfffff000n)
+    .u64le(4096n)
+    .u32le(0)
+    .u32le(1)
+    .finish()
+  const body = new Uint8Array(4096)
+  body.set(descriptor, 1024)
+  // Table of GUIDs under the reset block: the descriptor's offset from the end, then the table's own length.
+  const offset = 4096 - 1024 - 16
+  const table = new ByteWriter().u32le(offset).u16le(22).bytes(guid('357b6ce4d6f7ad47ac5e6f5c6b6bcb5d')).finish()
+  body.set(table, 4096 - 32 - 18 - table.length)
+  return body
+}
+
+function tpmQuote(): Uint8Array {
+  return new ByteWriter()
+    .u32be(0xff544347)
+    .u16be(0x8018)
+    .u16be(34)
+    .bytes(new Uint8Array(34).fill(1))
+    .u16be(4)
+    .bytes(new Uint8Array(4).fill(2))
+    .zero(17)
+    .zero(8)
+    .u32be(1)
+    .u16be(0x000b)
+    .u8(3)
+    .bytes(Uint8Array.of(0x81, 0x08, 0))
+    .u16be(32)
+    .bytes(new Uint8Array(32).fill(4))
+    .finish()
+}
+
+function tpmPublic(): Uint8Array {
+  const area = new ByteWriter()
+    .u16be(0x0001)
+    .u16be(0x000b)
+    .u32be(0x00050072)
+    .u16be(0)
+    .u16be(0x0010)
+    .u16be(0x0014)
+    .u16be(0x000b)
+    .u16be(2048)
+    .u32be(0)
+    .u16be(256)
+    .bytes(new Uint8Array(256).fill(0xc3))
+    .finish()
+  return new ByteWriter().u16be(area.length).bytes(area).finish()
+}
+
+function eventLog(): Uint8Array {
+  const header = new ByteWriter()
+    .bytes(utf8('Spec ID Event03\0'))
+    .u32le(0)
+    .u8(0)
+    .u8(2)
+    .u8(0)
+    .u8(2)
+    .u32le(1)
+    .u16le(0x000b)
+    .u16le(32)
+    .u8(0)
+    .finish()
+  const first = new ByteWriter().u32le(0).u32le(3).zero(20).u32le(header.length).bytes(header).finish()
+  const separator = new ByteWriter()
+    .u32le(7)
+    .u32le(4)
+    .u32le(1)
+    .u16le(0x000b)
+    .bytes(new Uint8Array(32).fill(5))
+    .u32le(4)
+    .zero(4)
+    .finish()
+  return concat(first, separator, separator)
+}
+
+function peImage(): Uint8Array {
+  const image = new Uint8Array(0x400)
+  const view = new DataView(image.buffer)
+  image.set(utf8('MZ'))
+  view.setUint32(0x3c, 0x80, true)
+  image.set(utf8('PE\0\0'), 0x80)
+  view.setUint16(0x84, 0x8664, true)
+  view.setUint16(0x86, 1, true)
+  view.setUint16(0x94, 0xf0, true)
+  view.setUint16(0x98, 0x20b, true)
+  view.setUint32(0x98 + 60, 0x200, true)
+  view.setUint32(0x98 + 108, 16, true)
+  image.set(utf8('.text\0\0\0'), 0x188)
+  view.setUint32(0x190, 0x200, true)
+  view.setUint32(0x198, 0x200, true)
+  view.setUint32(0x19c, 0x200, true)
+  return image
+}
+
+function signatureList(): Uint8Array {
+  const type = Uint8Array.from(Buffer.from('2616c4c14c509240aca941f936934328', 'hex'))
+  return new ByteWriter()
+    .bytes(type)
+    .u32le(28 + 48)
+    .u32le(0)
+    .u32le(48)
+    .zero(16)
+    .bytes(new Uint8Array(32).fill(6))
+    .finish()
+}

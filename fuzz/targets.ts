@@ -1,0 +1,102 @@
+import {
+  detect,
+  EvidenceError,
+  fromBase64,
+  fromHex,
+  parseCertificate,
+  parseCrl,
+  parseEventLog,
+  parseHclReport,
+  parsePe,
+  parsePem,
+  parsePublicKey,
+  parseQeIdentity,
+  parseSignatureLists,
+  parseSnpFirmware,
+  parseSnpReport,
+  parseTcbInfo,
+  parseTdReport,
+  parseTdvfSections,
+  parseTdxQuote,
+  parseTpm2bPublic,
+  parseTpmsAttest,
+  parseTpmtSignature,
+  parseVariableStore,
+  readEndorsement,
+  readPckExtension,
+} from '@strongroom/evidence'
+import { splitSignedJson } from '../packages/evidence/src/tdx/signed-json.ts'
+import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
+import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
+import { readKeyRelease } from '../packages/evidence/src/tokens/release.ts'
+import { parseRuntimeClaims } from '../packages/evidence/src/azure/runtime-claims.ts'
+
+/** Processor time that no input of up to 64 KiB may take, in microseconds. */
+const longest = 50_000
+
+/**
+ * One parser as libFuzzer calls it: whatever the bytes, it reads them or refuses with an error of the package, within the time.
+ * A slow input is given three more tries, so that a collection of garbage is not taken for a hang.
+ */
+function target(parse: (bytes: Uint8Array) => unknown): (data: Uint8Array) => void {
+  const once = (data: Uint8Array): number => {
+    const start = process.cpuUsage()
+    try {
+      parse(data)
+    } catch (error) {
+      if (!(error instanceof EvidenceError)) throw error
+    }
+    const { user, system } = process.cpuUsage(start)
+    return user + system
+  }
+  return (data) => {
+    const bytes = new Uint8Array(data)
+    if (once(bytes) <= longest) return
+    const again = Math.min(once(bytes), once(bytes), once(bytes))
+    if (again > longest) throw new Error(`Took ${again} µs for ${bytes.length} bytes`)
+  }
+}
+
+const latin1 = new TextDecoder('latin1')
+const texts = (parse: (text: string) => unknown): ((data: Uint8Array) => void) =>
+  target((bytes) => parse(latin1.decode(bytes)))
+
+export const snpReport: (data: Uint8Array) => void = target(parseSnpReport)
+export const tdxQuote: (data: Uint8Array) => void = target(parseTdxQuote)
+export const tdReport: (data: Uint8Array) => void = target(parseTdReport)
+export const certificate: (data: Uint8Array) => void = target(parseCertificate)
+export const endorsement: (data: Uint8Array) => void = target((bytes) => readEndorsement(parseCertificate(bytes)))
+export const pckExtension: (data: Uint8Array) => void = target((bytes) => readPckExtension(parseCertificate(bytes)))
+export const crl: (data: Uint8Array) => void = target(parseCrl)
+export const publicKey: (data: Uint8Array) => void = target(parsePublicKey)
+export const pem: (data: Uint8Array) => void = texts(parsePem)
+export const base64: (data: Uint8Array) => void = texts(fromBase64)
+export const hex: (data: Uint8Array) => void = texts(fromHex)
+export const tcbInfo: (data: Uint8Array) => void = texts((text) => parseTcbInfo(splitSignedJson(text, 'tcbInfo').body))
+export const qeIdentity: (data: Uint8Array) => void = texts((text) =>
+  parseQeIdentity(splitSignedJson(text, 'enclaveIdentity').body),
+)
+export const hclReport: (data: Uint8Array) => void = target(parseHclReport)
+export const runtimeClaims: (data: Uint8Array) => void = target(parseRuntimeClaims)
+export const tpmsAttest: (data: Uint8Array) => void = target(parseTpmsAttest)
+export const tpm2bPublic: (data: Uint8Array) => void = target(parseTpm2bPublic)
+export const tpmtSignature: (data: Uint8Array) => void = target(parseTpmtSignature)
+export const eventLog: (data: Uint8Array) => void = target(parseEventLog)
+export const pe: (data: Uint8Array) => void = target(parsePe)
+export const signatureLists: (data: Uint8Array) => void = target(parseSignatureLists)
+export const variableStore: (data: Uint8Array) => void = target(parseVariableStore)
+export const snpFirmware: (data: Uint8Array) => void = target(parseSnpFirmware)
+export const tdvf: (data: Uint8Array) => void = target(parseTdvfSections)
+export const jws: (data: Uint8Array) => void = texts(parseJws)
+export const jwks: (data: Uint8Array) => void = texts((text) => parseJwks(jsonOf(text)))
+export const keyRelease: (data: Uint8Array) => void = target(readKeyRelease)
+export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes))
+
+/** What is no JSON is not what the parser under test is given. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
