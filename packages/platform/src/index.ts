@@ -13,6 +13,7 @@ export { ServiceError, toErrorBody, toErrorDetail, type ServiceErrorOptions, typ
 export { createFileAtomically, writeFileAtomically } from './files.ts'
 export { createHttpApp } from './http/app.ts'
 export { requireBearer, type Caller, type TokenSource, type TokenVerifier } from './http/bearer.ts'
+export { createHttpServer } from './http/http-server.ts'
 export { serve, type ServeOptions } from './http/serve.ts'
 export { createWireClient, type WireClient, type WireRequest, type WireResponse } from './http/wire-client.ts'
 export { defaultPorts, openInstallation, type Installation } from './installation.ts'

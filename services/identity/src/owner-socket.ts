@@ -1,8 +1,8 @@
 import { chmod, mkdir, rm } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
+import { createHttpServer, ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
 import type { IssuedToken } from './tokens.ts'
 
 const bodyLimit = 4 * 1024
@@ -21,7 +21,7 @@ export class OwnerSocket {
     this.#directory = join(o.stateDir, 'run')
     this.#path = join(this.#directory, 'owner.sock')
     this.#logger = o.logger
-    this.#server = createServer((request, response) => {
+    this.#server = createHttpServer((request, response) => {
       void answer(request, response, o.token).catch((error: unknown) => {
         const wire = toErrorBody(error)
         if (wire.unexpected) this.#logger.error({ err: error }, 'owner socket')

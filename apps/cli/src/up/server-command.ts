@@ -19,13 +19,15 @@ export interface ServerCommand {
 const entry = resolve(import.meta.dirname, '../../../strongroomd/src/main.ts')
 
 /**
- * Node's own options for the server. A young generation of 1 MiB: V8's default of 16 MiB per half suits servers that
- * make much garbage, and stays resident here for nothing (docs/design/0002-start-up.md has the measurements).
+ * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of 1 MiB:
+ * V8's default of 16 MiB per half suits servers that make much garbage, and stays resident here for nothing.
+ * WebAssembly, which only the type stripper uses, is not optimised: that would take longer than it saves.
  */
 const nodeOptions: readonly string[] = [
   '--conditions=x-source',
   '--disable-warning=ExperimentalWarning',
   '--max-semi-space-size=1',
+  '--liftoff-only',
 ]
 
 /** How strongroomd is started; whoever starts it (the CLI, system tests, benchmarks) does it with this. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { SecureContext } from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,6 +12,7 @@ import type { Logger } from '../logger.ts'
 import type { VirtualHost } from '../service.ts'
 import { createConnectProxy } from './connect-proxy.ts'
 import { hostOf } from './host.ts'
+import { createHttpServer } from './http-server.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 
 export interface ServeOptions {

@@ -1,9 +1,10 @@
 import { chmod } from 'node:fs/promises'
 import { lookup } from 'node:dns/promises'
-import { createServer, type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { BlockList, connect, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { domain } from '@strongroom/contract'
+import { createHttpServer } from '@strongroom/platform'
 
 /**
  * CONNECT proxy of one guest, on a unix socket that only its network leads to. Names of the installation go to its own
@@ -11,7 +12,7 @@ import { domain } from '@strongroom/contract'
  */
 export async function startGuestProxy(o: { socket: string; tlsPort: number }): Promise<{ close(): Promise<void> }> {
   const open = new Set<Duplex>()
-  const server = createServer((_request, response) => {
+  const server = createHttpServer((_request, response) => {
     response.writeHead(405, { allow: 'CONNECT', 'content-type': 'text/plain' }).end('This proxy takes CONNECT only.\n')
   })
   const track = (stream: Duplex): void => {
