@@ -25,6 +25,8 @@ export interface PeImage {
 }
 
 const maximumSections = 96
+/** Zeros that all sections together may have in memory and not in the file; kernels have tens of megabytes. */
+const maximumPadding = 1 << 28
 
 /** Reads a PE32+ image (Microsoft PE and COFF specification) as far as Secure Boot and systemd's stub need it. @throws ParseError */
 export function parsePe(bytes: Uint8Array): PeImage {
@@ -59,7 +61,14 @@ export function parsePe(bytes: Uint8Array): PeImage {
   if (sizeOfHeaders > bytes.length || sizeOfHeaders < certificateEntryOffset + 8)
     refuse('WrongLength', 'size of headers', checksumOffset - 4)
   const sections: PeSection[] = []
-  for (let index = 0; index < sectionCount; index++) sections.push(readSection(reader, bytes))
+  let padding = 0
+  for (let index = 0; index < sectionCount; index++) {
+    const offset = reader.offset
+    const { section, missing } = readSection(reader, bytes)
+    padding += missing
+    if (padding > maximumPadding) refuse('TooLarge', `section ${section.name} is larger than any genuine one`, offset)
+    sections.push(section)
+  }
   return {
     bytes,
     sections,
@@ -95,7 +104,7 @@ export async function authenticodeDigest(image: PeImage): Promise<Uint8Array> {
   return digest('SHA-256', ...parts)
 }
 
-function readSection(reader: ByteReader, bytes: Uint8Array): PeSection {
+function readSection(reader: ByteReader, bytes: Uint8Array): { section: PeSection; missing: number } {
   const name = new TextDecoder('latin1').decode(reader.bytes(8, 'section name')).replace(/\0+$/, '')
   const virtualSize = reader.u32le('virtual size')
   reader.u32le('virtual address')
@@ -105,8 +114,16 @@ function readSection(reader: ByteReader, bytes: Uint8Array): PeSection {
   reader.bytes(16, 'relocations and characteristics')
   if (rawSize > 0 && rawOffset + rawSize > bytes.length) refuse('Truncated', `section ${name} lies outside`, offset)
   const raw = rawSize === 0 ? new Uint8Array() : bytes.subarray(rawOffset, rawOffset + rawSize)
-  if (virtualSize > raw.length + (1 << 28)) refuse('TooLarge', `section ${name} is larger than any genuine one`, offset)
-  return { name, raw, rawOffset, data: inMemory(raw, virtualSize) }
+  const section = {
+    name,
+    raw,
+    rawOffset,
+    // Made when asked for: a file of a kilobyte can name gigabytes.
+    get data(): Uint8Array {
+      return inMemory(raw, virtualSize)
+    },
+  }
+  return { section, missing: Math.max(0, virtualSize - raw.length) }
 }
 
 function inMemory(raw: Uint8Array, virtualSize: number): Uint8Array {
