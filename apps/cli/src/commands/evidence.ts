@@ -1,3 +1,4 @@
+import { releaseSigningUsage } from '@strongroom/contract'
 import {
   explain,
   genuineAmdAnchors,
@@ -9,7 +10,7 @@ import {
 import { CliError } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import { cannotBeJudged, refused } from '../evidence/exit.ts'
-import { readJson, readPieces } from '../evidence/files.ts'
+import { readAuthority, readJson, readPieces } from '../evidence/files.ts'
 import { readAnchors, readPolicy } from '../evidence/policy.ts'
 import { renderExplanation, renderJudgement } from '../evidence/render.ts'
 
@@ -38,9 +39,18 @@ async function readRules(context: CommandContext): Promise<{ anchors: TrustAncho
   const genuine: TrustAnchors = { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] }
   const anchors = anchorsFile === undefined ? genuine : readAnchors(await readJson(anchorsFile, 'trust anchors'))
   const policy = policyFile === undefined ? {} : readPolicy(await readJson(policyFile, 'a policy'))
-  if (nonce === undefined) return { anchors, policy }
-  const { tpm } = readPolicy({ tpm: { nonce } })
-  return { anchors, policy: { ...policy, tpm: { ...policy.tpm, ...tpm } } }
+  const { tpm } = nonce === undefined ? {} : readPolicy({ tpm: { nonce } })
+  const ca = textOption(context, 'ca')
+  const release =
+    ca === undefined ? undefined : { roots: await readAuthority(ca), signer: 'any', usage: releaseSigningUsage }
+  return {
+    anchors,
+    policy: {
+      ...policy,
+      ...(tpm === undefined ? {} : { tpm: { ...policy.tpm, ...tpm } }),
+      ...(release === undefined ? {} : { release }),
+    },
+  }
 }
 
 const verify: Command = {
@@ -62,12 +72,16 @@ const verify: Command = {
       flags: '--anchors <file>',
       summary: "roots whose word is taken instead of AMD's and Intel's, as an installation's anchors.json",
     },
+    {
+      flags: '--ca <file>',
+      summary: "certificate of an installation's CA (ca.pem), under which its vault signs releases",
+    },
   ],
   examples: [
     'strongroom evidence verify report.bin vcek.der cert_chain.pem',
     'strongroom evidence verify quote.bin tcbinfo.json qeidentity.json signing-chain.pem pck.crl root.crl --at 2026-03-20T00:00:00Z',
     'strongroom evidence verify hcl-report.bin vcek.pem cert_chain.pem quote.json --nonce 6368616c6c656e6765',
-    'strongroom evidence verify boot.json --anchors ~/.local/state/strongroom/anchors.json',
+    'strongroom evidence verify boot.json certs.json --anchors anchors.json --ca ca.pem --at 2026-03-20T00:00:00Z',
   ],
   run: async (context) => {
     const at = readTime(context)

@@ -1,5 +1,13 @@
 import { readFile } from 'node:fs/promises'
-import { detect, type Piece } from '@strongroom/evidence'
+import {
+  detect,
+  EvidenceError,
+  parseCertificate,
+  parsePem,
+  type Piece,
+  spkiSha256,
+  type TrustAnchor,
+} from '@strongroom/evidence'
 import { CliError } from '../core/cli-error.ts'
 import { cannotBeJudged } from './exit.ts'
 
@@ -40,6 +48,30 @@ export async function readJson(path: string, what: string): Promise<unknown> {
       expected: what,
       found: 'text that is no JSON',
       remedy: 'See packages/evidence/README.md for the form.',
+      cause,
+    })
+  }
+}
+
+/** Pins of the certificates in a PEM file that the user named as an installation's authority. */
+export async function readAuthority(path: string): Promise<TrustAnchor[]> {
+  try {
+    const certificates = parsePem(new TextDecoder().decode(await readBytes(path))).map((der) => parseCertificate(der))
+    return await Promise.all(
+      certificates.map(async (certificate) => ({
+        name: certificate.subject.commonName ?? path,
+        spkiSha256: await spkiSha256(certificate),
+      })),
+    )
+  } catch (cause) {
+    if (!(cause instanceof EvidenceError)) throw cause
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: `${path} is not the certificate of an authority.`,
+      exitCode: cannotBeJudged,
+      expected: 'PEM with CERTIFICATE',
+      found: cause.message,
+      remedy: "Give the installation's ca.pem.",
       cause,
     })
   }

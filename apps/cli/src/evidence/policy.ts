@@ -142,11 +142,12 @@ function readHcl(value: unknown): NonNullable<EvidencePolicy['hcl']> {
 }
 
 function readTpm(value: unknown): NonNullable<EvidencePolicy['tpm']> {
-  const m = membersOf(value, 'tpm', ['nonce', 'pcrs'])
+  const m = membersOf(value, 'tpm', ['nonce', 'pcrs', 'roots'])
   const registers = Array.from({ length: 24 }, (_, index) => String(index))
   const pcrs = m['pcrs'] === undefined ? undefined : Object.entries(membersOf(m['pcrs'], 'tpm.pcrs', registers))
   return {
     ...(m['nonce'] === undefined ? {} : { nonce: bytesOf(m['nonce'], 'tpm.nonce') }),
+    ...(m['roots'] === undefined ? {} : { roots: anchorsOf(m['roots'], 'tpm.roots') }),
     ...(pcrs === undefined
       ? {}
       : { pcrs: new Map(pcrs.map(([index, each]) => [Number(index), bytesOf(each, `tpm.pcrs.${index}`)])) }),

@@ -7,7 +7,7 @@ import type { BinaryKind, Piece } from './piece.ts'
  * Says what bytes are by their marks alone, also where they are damaged further on: a damaged report must be refused as a
  * report, not passed over. Undefined where nothing fits.
  */
-export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | undefined {
+export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | 'tpm-public' | undefined {
   if (bytes.length < 8) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const first = view.getUint32(0, false)

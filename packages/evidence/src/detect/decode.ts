@@ -7,10 +7,14 @@ import { binaryKind, readBincodeQuote } from './binary.ts'
 import type { Piece } from './piece.ts'
 import { readAttestationMessage } from './protobuf.ts'
 
-/** Pieces that bytes are; undefined for text and for what is not known. */
-export function detectBinary(name: string, bytes: Uint8Array): Piece[] | undefined {
+/**
+ * Pieces that bytes are; undefined for text and for what is not known.
+ * @param nested the bytes lie inside other evidence
+ */
+export function detectBinary(name: string, bytes: Uint8Array, nested: boolean): Piece[] | undefined {
   const kind = binaryKind(bytes)
   if (kind === 'certificate') return [{ name, kind: 'certificates', certificates: splitDer(bytes) }]
+  if (kind === 'tpm-public') return [{ name, kind, bytes, nested }]
   if (kind !== undefined) return [{ name, kind, bytes }]
   const response = inReportResponse(bytes)
   if (response !== undefined) return [{ name, kind: 'snp-report', bytes: response }]

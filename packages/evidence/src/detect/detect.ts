@@ -22,7 +22,7 @@ export function detect(name: string, bytes: Uint8Array): Piece[] {
 function detectAt(name: string, bytes: Uint8Array, depth: number): Piece[] {
   if (bytes.length === 0) return [{ name, kind: 'unknown', reason: 'The file is empty' }]
   if (bytes.length > maximumLength) return [{ name, kind: 'unknown', reason: 'The file is too large' }]
-  const known = detectBinary(name, bytes)
+  const known = detectBinary(name, bytes, depth > 1)
   if (known !== undefined) return known
   const text = asText(bytes)
   if (text !== undefined && depth < maximumDepth) {

@@ -50,7 +50,7 @@ function walk(place: Place, value: unknown, level: number, pieces: Piece[]): voi
   if (typeof value === 'string') pieces.push(...fromString(place, value))
   else if (Array.isArray(value)) {
     const bytes = byteArray(value)
-    if (bytes !== undefined) pieces.push(...(detectBinary(place.name, bytes) ?? []))
+    if (bytes !== undefined) pieces.push(...(detectBinary(place.name, bytes, true) ?? []))
     else for (const [index, item] of value.entries()) walk(inside(place, String(index)), item, level + 1, pieces)
   } else if (typeof value === 'object' && value !== null) walkObject(place, value as Members, level, pieces)
 }

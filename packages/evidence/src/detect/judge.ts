@@ -22,6 +22,7 @@ import type { TpmPublicKey } from '../tpm/public.ts'
 import { parseTpmtSignature, verifyTpmSignature } from '../tpm/signature.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { sameName } from '../x509/name.ts'
+import type { PublicKey } from '../x509/public-key.ts'
 import { bareSignature } from './binary.ts'
 import type { Piece, PieceKind, PieceOf } from './piece.ts'
 import { attempt, Pool } from './pool.ts'
@@ -31,7 +32,8 @@ export interface EvidencePolicy {
   snp?: SnpPolicy
   tdx?: TdxPolicy
   hcl?: HclPolicy
-  tpm?: { nonce?: Uint8Array; pcrs?: ReadonlyMap<number, Uint8Array> }
+  /** `roots`: of attestation keys' certificates. */
+  tpm?: { nonce?: Uint8Array; pcrs?: ReadonlyMap<number, Uint8Array>; roots?: readonly TrustAnchor[] }
   token?: { issuer?: string; audience?: string; algorithms?: readonly TokenAlgorithm[]; claims?: ClaimRules }
   release?: { roots: readonly TrustAnchor[]; signer: string; usage?: string }
 }
@@ -249,7 +251,19 @@ class Judge {
     }
     if (quote.akPublic !== undefined || each.owner !== undefined) return
     const publics = this.#of('tpm-public')
-    if (publics[0] !== undefined) quote.akPublic = publics[0].bytes
+    const [given] = publics
+    if (given !== undefined) {
+      quote.akPublic = given.bytes
+      if (!given.nested) quote.keyBoundBy = 'caller'
+      return
+    }
+    for (const certificate of this.#pool.certificates) {
+      const key = tpmKeyOf(certificate.publicKey)
+      if (key === undefined || !(await signs(key, quote))) continue
+      quote.akPublic = key
+      const chain = this.#pool.chainFrom(certificate).map(({ raw }) => raw)
+      quote.keyBoundBy = { chain, roots: this.#policy.tpm?.roots, at: this.#at }
+    }
   }
 
   async #token(token: string): Promise<Check> {
@@ -270,6 +284,9 @@ class Judge {
 
   async #release(jws: string): Promise<Check> {
     const rules = this.#policy.release ?? { roots: genuineVaultAnchors, signer: vaultSigner }
+    if (this.#policy.release === undefined && this.#anchors.simulated) {
+      return skipped('release.signer', 'The roots of this installation’s vault were not given')
+    }
     return (await checkKeyRelease({ jws, at: this.#at, ...rules })).check
   }
 
@@ -332,6 +349,15 @@ interface JudgedQuote {
   piece: Piece
   quote: TpmEvidence
   owner?: PieceOf<'hcl-report'>
+}
+
+function tpmKeyOf(key: PublicKey): TpmPublicKey | undefined {
+  if (key.kind === 'EC') {
+    const size = (key.point.length - 1) / 2
+    return { kind: 'ecc', curve: key.curve, x: key.point.subarray(1, 1 + size), y: key.point.subarray(1 + size) }
+  }
+  const exponent = key.exponent.length > 4 ? 0 : key.exponent.reduce((value, byte) => value * 256 + byte, 0)
+  return { kind: 'rsa', modulus: key.modulus, exponent }
 }
 
 async function signs(key: TpmPublicKey, quote: TpmEvidence): Promise<boolean> {

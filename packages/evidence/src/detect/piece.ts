@@ -9,7 +9,6 @@ export const binaryKinds = [
   'event-log',
   'tpm-attest',
   'tpm-signature',
-  'tpm-public',
   'crl',
 ] as const
 export type BinaryKind = (typeof binaryKinds)[number]
@@ -17,6 +16,8 @@ export type BinaryKind = (typeof binaryKinds)[number]
 /** One piece of evidence, found in a file or inside a container in it. `name` says where: the file, then the place in it. */
 export type Piece = { name: string } & (
   | { [K in BinaryKind]: { kind: K; bytes: Uint8Array } }[BinaryKind]
+  /** TPM2B_PUBLIC. `nested`: it lies inside other evidence. */
+  | { kind: 'tpm-public'; bytes: Uint8Array; nested: boolean }
   /** DER, in the order of the file. */
   | { kind: 'certificates'; certificates: readonly Uint8Array[] }
   /** Unchanged: a signature covers the text. */

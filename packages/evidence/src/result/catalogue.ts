@@ -7,14 +7,14 @@ export const checkCatalogue = {
   evidence: { shows: 'All evidence that was given holds', source: '' },
   'file.kind': { shows: 'The file is evidence of a known kind', source: '' },
 
-  snp: { shows: 'A genuine AMD processor made the SNP report', source: '' },
+  snp: { shows: 'A secure processor under a pinned root made the SNP report', source: '' },
   'snp.format': { shows: 'The report has one of the forms that AMD defines', source: 'AMD 56860, ATTESTATION_REPORT' },
   'snp.chain.format': { shows: 'The three certificates can be read', source: 'RFC 5280, 4.1; X.690, DER' },
   'snp.chain.path': {
-    shows: 'The key’s chain ends at a pinned root of AMD and is valid at the time',
+    shows: 'The key’s chain ends at a pinned root and is valid at the time',
     source: 'RFC 5280, 6.1; AMD 57230, certificate chain',
   },
-  'snp.chain.revocation': { shows: 'AMD has revoked no certificate of the chain', source: 'RFC 5280, 6.3' },
+  'snp.chain.revocation': { shows: 'The root has revoked no certificate of the chain', source: 'RFC 5280, 6.3' },
   'snp.endorsement': {
     shows: 'The signing key’s certificate says of which chip or provider and of which versions it is',
     source: 'AMD 57230, X.509 extensions',
@@ -40,12 +40,12 @@ export const checkCatalogue = {
   'snp.verifier': { shows: 'The verifier as a whole takes the report', source: '' },
   'snp.policy': { shows: 'The report is what the policy wants', source: 'AMD 56860, GUEST_POLICY and report fields' },
 
-  tdx: { shows: 'A genuine Intel processor quoted the TD', source: '' },
+  tdx: { shows: 'A processor under a pinned root quoted the TD', source: '' },
   'tdx.format': { shows: 'The quote has one of the forms that Intel defines', source: 'DCAP, appendix A.3 and A.4' },
   'tdx.vendor': { shows: 'Intel’s quoting enclave made the quote', source: 'DCAP, A.3.1, QE vendor id' },
   'tdx.pck.format': { shows: 'The quote carries its certificate chain', source: 'DCAP, A.3.9, certification data 5' },
   'tdx.pck.path': {
-    shows: 'The chain ends at a pinned root of Intel and is valid at the time',
+    shows: 'The chain ends at a pinned root and is valid at the time',
     source: 'RFC 5280, 6.1',
   },
   'tdx.pck.extension': {
@@ -60,7 +60,7 @@ export const checkCatalogue = {
   'tdx.signature': { shows: 'The quote is signed by the attestation key', source: 'DCAP, A.3.8' },
   'tdx.crl.root': { shows: 'The root’s revocation list is genuine and of this time', source: 'RFC 5280, 6.3' },
   'tdx.crl.pck': { shows: 'The PCK authority’s revocation list is genuine and of this time', source: 'RFC 5280, 6.3' },
-  'tdx.pck.revocation': { shows: 'Intel has revoked no certificate of the chain', source: 'RFC 5280, 6.3' },
+  'tdx.pck.revocation': { shows: 'No authority has revoked a certificate of the chain', source: 'RFC 5280, 6.3' },
   'tdx.tcbInfo.signature': { shows: 'TCB info is as Intel signed it', source: 'PCS API 4, Get TDX TCB Info' },
   'tdx.tcbInfo.time': { shows: 'TCB info is of this time', source: 'PCS API 4, issueDate and nextUpdate' },
   'tdx.tcbInfo.platform': { shows: 'TCB info is of the platform’s kind', source: 'PCS API 4, fmspc and pceId' },
@@ -104,6 +104,10 @@ export const checkCatalogue = {
 
   tpm: { shows: 'A TPM showed these registers', source: '' },
   'tpm.key': { shows: 'The key signs only what its TPM made', source: 'TPM 2.0 part 2, 8.3, restricted' },
+  'tpm.binding': {
+    shows: 'The key is bound to hardware or certified by a pinned root',
+    source: 'OpenVMM, HCLAkPub; RFC 5280, 6.1',
+  },
   'tpm.signature': { shows: 'The statement is signed by the attestation key', source: 'TPM 2.0 part 3, 18.4' },
   'tpm.format': { shows: 'The TPM made the statement, and it is a quote', source: 'TPM 2.0 part 2, 10.12' },
   'tpm.nonce': { shows: 'The quote answers the verifier’s challenge', source: 'TPM 2.0 part 2, 10.12.12, extraData' },

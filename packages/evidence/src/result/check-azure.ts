@@ -27,7 +27,7 @@ export interface AzureParts {
   collateral?: Partial<TdxCollateral>
   /** TPM2B_PUBLIC. */
   akPublic?: Uint8Array
-  quotes?: readonly Omit<TpmEvidence, 'akPublic'>[]
+  quotes?: readonly Omit<TpmEvidence, 'akPublic' | 'keyBoundBy'>[]
   anchors: TrustAnchors
   at: Date
   snpPolicy?: SnpPolicy
@@ -53,7 +53,9 @@ export async function checkAzure(o: AzureParts): Promise<Checked<AzureFinding>> 
   const quotes = o.quotes ?? []
   const key = hcl.value?.attestationKey
   const tpm = await Promise.all(
-    quotes.map((quote) => checkTpmQuote({ ...quote, ...(key === undefined ? {} : { akPublic: key }) })),
+    quotes.map((quote) =>
+      checkTpmQuote({ ...quote, keyBoundBy: 'claims', ...(key === undefined ? {} : { akPublic: key }) }),
+    ),
   )
   const check = allOf('azure', [...hardware.checks, hcl.check, ...tpm.map((each) => each.check)])
   if (check.outcome !== 'passed' || hcl.value === undefined) return { check, value: undefined }

@@ -6,11 +6,14 @@ import { parseTpmsAttest, type QuoteAttest, type TpmsAttest } from '../tpm/attes
 import { isAttestationKey, parseTpm2bPublic, type TpmPublicKey } from '../tpm/public.ts'
 import { type VerifiedQuote, verifyQuote } from '../tpm/quote.ts'
 import { parseTpmtSignature, type TpmSignature, verifyTpmSignature } from '../tpm/signature.ts'
-import { appraised, type Checked } from './check.ts'
+import { parseCertificate } from '../x509/certificate.ts'
+import { verifyPath } from '../x509/path.ts'
+import { appraised, type Checked, passed } from './check.ts'
 import { checkEventLog } from './check-log.ts'
 import { Checklist } from './checklist.ts'
 import { ParseError, VerificationError } from './errors.ts'
 import type { Failure } from './failure.ts'
+import type { TrustAnchor } from './trust-anchors.ts'
 
 /** A quote, with what is known beside it. */
 export interface TpmEvidence {
@@ -18,6 +21,14 @@ export interface TpmEvidence {
   signature: Uint8Array | TpmSignature
   /** Absent: the signature cannot be judged. */
   akPublic?: Uint8Array | TpmPublicKey
+  /**
+   * What binds the key to a machine: claims that a hardware report binds, a certificate chain (leaf first, DER) under roots of the
+   * verifier's, or the caller, who knows it. Absent: nothing does, and there is no verdict.
+   */
+  keyBoundBy?:
+    | 'claims'
+    | 'caller'
+    | { chain: readonly Uint8Array[]; roots: readonly TrustAnchor[] | undefined; at: Date }
   /** Absent: whether the quote is fresh is not looked at. */
   nonce?: Uint8Array
   /** Absent: only what the TPM signed is judged. */
@@ -33,6 +44,7 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
   const list = new Checklist()
   if (o.akPublic === undefined) list.skip('tpm.key', 'The attestation key was not given')
   const key = o.akPublic && (await list.run('tpm.key', [o.akPublic], attestationKey))
+  if (key !== undefined) await checkKeyBinding(list, o)
   const signature = await list.run(
     'tpm.signature',
     [key],
@@ -62,7 +74,12 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
     )
   }
   let value: VerifiedQuote | undefined
-  if (list.whole && o.pcrs !== undefined && o.akPublic !== undefined && attest !== undefined) {
+  // A key that nothing binds still says what it says; only there is no verdict.
+  const holds = list.checks.every(
+    ({ id, outcome, optional }) =>
+      outcome === 'passed' || optional === true || (id === 'tpm.binding' && outcome === 'skipped'),
+  )
+  if (holds && o.pcrs !== undefined && o.akPublic !== undefined && attest !== undefined) {
     const { pcrs, akPublic, message } = o
     try {
       value = await verifyQuote({
@@ -88,7 +105,24 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
     const log = await checkEventLog({ log: o.eventLog, bank, ...(value === undefined ? {} : { registers }) })
     list.add(log.check)
   }
-  return { check: list.all('tpm'), value }
+  const check = list.all('tpm')
+  return { check, value: check.outcome === 'passed' ? value : undefined }
+}
+
+async function checkKeyBinding(list: Checklist, o: TpmEvidence): Promise<void> {
+  const { keyBoundBy: by } = o
+  if (by === 'claims') list.add(passed('tpm.binding', 'in the claims that the hardware binds'))
+  else if (by === 'caller')
+    list.skip('tpm.binding', 'The key was given as a file: whose it is, its giver knows', { optional: true })
+  else if (by === undefined) list.skip('tpm.binding', 'The key came with the quote: anybody can make both')
+  else if (by.roots === undefined)
+    list.skip('tpm.binding', 'The roots of the attestation key’s certificate were not given')
+  else {
+    const { chain, roots, at } = by
+    await list.run('tpm.binding', [roots], (anchors: readonly TrustAnchor[]) =>
+      verifyPath({ chain: chain.map((der) => parseCertificate(der)), anchors, at }),
+    )
+  }
 }
 
 function attestationKey(given: Uint8Array | TpmPublicKey): TpmPublicKey {
