@@ -164,7 +164,5 @@ export {
 } from './tokens/release.ts'
 export { verifyToken, type TokenRules, type VerifiedToken } from './tokens/verify.ts'
 export { detect } from './detect/detect.ts'
-export { explain } from './detect/explain.ts'
-export type { Explanation, Field } from './detect/field.ts'
 export { baseline, judge, whatIsMissing, type EvidencePolicy, type Judgement, type Verdict } from './detect/judge.ts'
 export type { Piece, PieceKind, PieceOf } from './detect/piece.ts'

@@ -1,12 +1,12 @@
 import { releaseSigningUsage } from '@strongroom/contract'
 import {
-  explain,
   genuineAmdAnchors,
   genuineIntelAnchors,
   judge,
   type EvidencePolicy,
   type TrustAnchors,
 } from '@strongroom/evidence'
+import { explain } from '@strongroom/evidence/explain'
 import { CliError } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import { cannotBeJudged, refused } from '../evidence/exit.ts'
