@@ -67,6 +67,7 @@ async function fuzz(name: string, corpus: string): Promise<boolean> {
   const engine = [
     `-max_total_time=${seconds}`,
     `-max_len=${maximumLength}`,
+    '-len_control=20',
     '-timeout=5',
     `-rss_limit_mb=${megabytes}`,
     `-artifact_prefix=${findings}/`,
@@ -90,7 +91,7 @@ async function fuzz(name: string, corpus: string): Promise<boolean> {
   const child = spawn(process.execPath, args, { cwd: here, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const keep = (chunk: Buffer): void => {
-    output = (output + chunk.toString()).slice(-20_000)
+    output = (output + chunk.toString()).slice(-200_000)
   }
   child.stdout.on('data', keep)
   child.stderr.on('data', keep)

@@ -39,7 +39,8 @@ export class JsonFields {
   time(name: string): Date {
     const text = this.text(name)
     const time = new Date(text)
-    if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text) || Number.isNaN(time.getTime()))
+    // Date reads days that a month lacks as days of the next one.
+    if (Number.isNaN(time.getTime()) || time.toISOString() !== text.replace('Z', '.000Z'))
       throw wrong(this.#at(name), 'a time in Z', text)
     return time
   }
