@@ -29,6 +29,17 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      // Kills at each step and what an operator's insider could do: run by hand until they have been seen green.
+      {
+        extends: true,
+        test: {
+          name: 'insider',
+          include: ['test/insider/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 })
