@@ -49,7 +49,9 @@ export class CollateralCache {
    */
   async get(path: string, expiryOf: ExpiryOf): Promise<CollateralItem | undefined> {
     const now = this.#clock.now().getTime()
-    const kept = this.#items.get(path) ?? (await this.#fromStore(path))
+    const stored = this.#items.has(path) ? undefined : await this.#fromStore(path)
+    // Another caller may have fetched it while the store was read.
+    const kept = this.#items.get(path) ?? stored
     const valid = kept !== undefined && kept.expiresAt.getTime() > now
     if (valid && (now < refreshAt(kept) || now < (this.#retryAt.get(path) ?? 0))) return kept
     if (!valid && now < (this.#absentUntil.get(path) ?? 0)) return undefined
