@@ -1,10 +1,11 @@
-import { execFile, spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { parsePem, parseTdxQuote } from '@strongroom/evidence'
 
@@ -65,20 +66,23 @@ export function missingForGoJudge(): string | undefined {
 /** Builds the judge where it is not built yet, starts it and keeps it: one process for all cases. */
 export async function openGoJudge(o: { processors?: number } = {}): Promise<GoJudge> {
   const binary = await build()
-  const child = spawn(binary, [], { env: { GOMAXPROCS: `${o.processors ?? 1}` }, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(binary, [], {
+    env: { GOMAXPROCS: `${o.processors ?? 1}` },
+    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
+  })
   return new RunningJudge(child)
 }
 
 class RunningJudge implements GoJudge {
-  readonly #child: ChildProcessWithoutNullStreams
+  readonly #child: ChildProcess
   readonly #waiting: { resolve: (answer: JudgeAnswer) => void; reject: (error: Error) => void }[] = []
   #log = ''
 
-  constructor(child: ChildProcessWithoutNullStreams) {
+  constructor(child: ChildProcess) {
     this.#child = child
-    child.stderr.on('data', (chunk: Buffer) => (this.#log += chunk.toString().slice(0, 4096)))
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      if (line.startsWith('{')) this.#waiting.shift()?.resolve(JSON.parse(line) as JudgeAnswer)
+    child.stderr?.on('data', (chunk: Buffer) => (this.#log += chunk.toString().slice(0, 4096)))
+    createInterface({ input: child.stdio[3] as Readable }).on('line', (line) => {
+      this.#waiting.shift()?.resolve(JSON.parse(line) as JudgeAnswer)
     })
     child.on('close', (code) => {
       for (const { reject } of this.#waiting) reject(new Error(`The judge ended with ${code}: ${this.#log}`))
@@ -94,13 +98,13 @@ class RunningJudge implements GoJudge {
     )
     return new Promise((answer, reject) => {
       this.#waiting.push({ resolve: answer, reject })
-      this.#child.stdin.write(`${JSON.stringify(plain)}\n`)
+      this.#child.stdin?.write(`${JSON.stringify(plain)}\n`)
     })
   }
 
   async close(): Promise<void> {
     const ended = new Promise((done) => this.#child.on('close', done))
-    this.#child.stdin.end()
+    this.#child.stdin?.end()
     await ended
   }
 }

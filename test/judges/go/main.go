@@ -1,10 +1,10 @@
 // Command judge asks Google's libraries for confidential-VM evidence, as Debian packages them, for their verdicts.
 //
-// It reads cases from standard input, one JSON object a line, and answers each with one line, in order:
+// It reads cases from standard input, one JSON object a line, and answers each on file descriptor 3 with one line, in order:
 //
 //	{"ok":true} or {"ok":false,"error":"…"}
 //
-// Lines that do not begin with a brace are the libraries' log, which one of them sends to standard output.
+// Standard output belongs to one of the libraries, which sends its log there.
 //
 // A case with "repeat" is judged that many times after a tenth as many to warm up; the answer then carries "nanoseconds", processor
 // time a time over all threads of this process. Nothing is fetched: what a case does not carry does not exist.
@@ -184,7 +184,7 @@ func answerTo(c *testCase) (result answer) {
 
 func main() {
 	reader := bufio.NewReaderSize(os.Stdin, 1<<20)
-	writer := bufio.NewWriter(os.Stdout)
+	writer := bufio.NewWriter(os.NewFile(3, "answers"))
 	defer writer.Flush()
 	encoder := json.NewEncoder(writer)
 	for {
