@@ -14,7 +14,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
             'apps/*/src/**/*.test.ts',
-            'test/{boundaries,browser}/**/*.test.ts',
+            'test/{boundaries,browser,judges}/**/*.test.ts',
           ],
           testTimeout: 30_000,
         },
@@ -24,17 +24,6 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/system/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 900_000,
-          fileParallelism: false,
-        },
-      },
-      // Kills at each step, what an operator's insider could do, two judges: run by hand until seen green and quick enough.
-      {
-        extends: true,
-        test: {
-          name: 'insider',
-          include: ['test/{insider,judges}/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 900_000,
           fileParallelism: false,

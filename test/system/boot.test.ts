@@ -1,4 +1,5 @@
-import { copyFile, open, readFile, rename, truncate } from 'node:fs/promises'
+import { copyFile, open, readFile, rename, statfs, truncate } from 'node:fs/promises'
+import { connect } from '../../apps/cli/src/client/connection.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
@@ -49,7 +50,14 @@ describe('a confidential VM on SEV-SNP', () => {
   it.each(tamperings)('is not trusted with $what in its evidence: the link $link says so', async ({ link, change }) => {
     const evidence = structuredClone(await readEvidence(installation, 'first'))
     change(evidence)
-    const report = await verifyBoot({ name: 'first', evidence, stateDir: installation.stateDir, at: new Date() })
+    const { fetchKeySet } = await connect(installation.stateDir)
+    const report = await verifyBoot({
+      name: 'first',
+      evidence,
+      stateDir: installation.stateDir,
+      at: new Date(),
+      fetchKeySet,
+    })
     expect(report.trusted).toBe(false)
     expect(report.links.find((each) => each.id === link)?.outcome).toBe('refused')
   })
@@ -96,9 +104,21 @@ describe('a confidential VM on SEV-SNP', () => {
     expect(seen.stdout).toMatch(/code [1-9]/)
   })
 
-  it('does not carry the state of the vTPM over in clear: nothing outside memory-backed storage', async () => {
-    const [qemu] = (await machineProcesses(vm.properties.vmId)).filter((each) => each.command.startsWith('qemu'))
-    expect(qemu, 'one QEMU runs').toBeDefined()
+  it('keeps vTPM state and UEFI variables in clear on memory-backed storage only', async () => {
+    const running = await machineProcesses(vm.properties.vmId)
+    const paths = running.flatMap((each) =>
+      [...each.cmdline.matchAll(/\/[^ ,=]*\/(?:tpm|variables\.fd)(?=[ ,]|$)/g)].map(([path]) => path),
+    )
+    expect(
+      paths.some((path) => path.endsWith('/tpm')),
+      'the folder of the vTPM',
+    ).toBe(true)
+    expect(
+      paths.some((path) => path.endsWith('/variables.fd')),
+      'the UEFI variables',
+    ).toBe(true)
+    // TMPFS_MAGIC (linux/magic.h).
+    for (const path of paths) expect((await statfs(path)).type, path).toBe(0x01021994)
   })
 
   it('keeps its disk over stop and start, with a new boot, a higher generation and the chain whole again', async () => {

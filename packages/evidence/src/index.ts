@@ -149,7 +149,13 @@ export {
   type AzureTpmQuote,
   type VerifiedAzure,
 } from './azure/bundle.ts'
-export { attestationKeyOf, parseRuntimeClaims, requireSameKey, type RuntimeClaims } from './azure/runtime-claims.ts'
+export {
+  attestationKeyOf,
+  describeKey,
+  parseRuntimeClaims,
+  requireSameKey,
+  type RuntimeClaims,
+} from './azure/runtime-claims.ts'
 export { tokenAlgorithms, type TokenAlgorithm } from './tokens/algorithms.ts'
 export { verifyCertifiedJws, type CertifiedJws, type SignerRules } from './tokens/certified.ts'
 export { parseJws, type Jws } from './tokens/jws.ts'

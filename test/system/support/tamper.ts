@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from 'node:crypto'
 import type { BootEvidence } from '@strongroom/contract'
 
 export interface Tampering {
@@ -21,6 +22,16 @@ function flipPart(jws: string, part: number): string {
   const parts = jws.split('.')
   parts[part] = flip(parts[part]!)
   return parts.join('.')
+}
+
+/** A token of an attacker's own making, with the key set to match: the stored key set vouches for nothing. */
+function forgeToken(evidence: BootEvidence): void {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const [header = '', claims = ''] = evidence.attestation.token.split('.')
+  const signature = sign('sha256', Buffer.from(`${header}.${claims}`), privateKey).toString('base64url')
+  const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString()) as { kid: string }
+  evidence.attestation.token = `${header}.${claims}.${signature}`
+  evidence.attestation.jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }] }
 }
 
 /** One change each to stored boot evidence of an SNP VM, and the link of the trust report that must refuse it. */
@@ -47,6 +58,7 @@ export const tamperings: Tampering[] = [
     link: 'token',
     change: (e) => void (e.attestation.token = flipPart(e.attestation.token, 2)),
   },
+  { what: 'a token signed by another key, the stored key set changed with it', link: 'token', change: forgeToken },
   { what: 'another issuer', link: 'token', change: (e) => void (e.attestation.issuer = 'https://elsewhere.example') },
   {
     what: 'a byte of the release answer',

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { managementAudience } from '@strongroom/contract'
 import { CliError, exitCodes } from '../core/cli-error.ts'
-import { createHttpsClient, fetchOwnerToken, type HttpsClient } from './https.ts'
+import { createHttpsClient, expectSuccess, fetchOwnerToken, type HttpsClient } from './https.ts'
 
 /** What strongroomd writes to STATE/server.json when it is ready. */
 export interface ServerRecord {
@@ -21,6 +21,8 @@ export interface Connection {
   server: ServerRecord
   https: HttpsClient
   ownerToken(audience?: string): Promise<string>
+  /** Key set that an attestation provider of this installation publishes. */
+  fetchKeySet: (issuer: string) => Promise<unknown>
 }
 
 function startTimeOf(stat: string): string | undefined {
@@ -53,6 +55,7 @@ export async function connect(stateDir: string): Promise<Connection> {
   return {
     server,
     https,
+    fetchKeySet: async (issuer) => expectSuccess(await https.request({ method: 'GET', url: `${issuer}/certs` })).json,
     ownerToken: async (audience = managementAudience) => {
       const cached = tokens.get(audience)
       if (cached !== undefined && cached.expiresAt > Date.now()) return cached.token

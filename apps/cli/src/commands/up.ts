@@ -1,6 +1,6 @@
 import { apiVersions, ArmClient } from '../client/arm.ts'
 import { findServer } from '../client/connection.ts'
-import { CliError } from '../core/cli-error.ts'
+import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import { personalSshKey } from '../core/ssh-key.ts'
 import { trustResult } from '../trust/report.ts'
@@ -54,7 +54,14 @@ async function bringUpVm(context: CommandContext, arm: ArmClient, progress: Prog
 async function printTrust(context: CommandContext, arm: ArmClient): Promise<void> {
   const path = vmPath(arm, defaultGroup, firstVm)
   const evidence = await fetchEvidence(arm, path)
-  const { result } = await trustResult({ name: firstVm, evidence, stateDir: context.paths.state, at: new Date() })
+  const { fetchKeySet } = await context.connect()
+  const { result } = await trustResult({
+    name: firstVm,
+    evidence,
+    stateDir: context.paths.state,
+    at: new Date(),
+    fetchKeySet,
+  })
   const { ssh } = await fetchConnection(arm, path)
   const key = await personalSshKey(context.paths.config)
   const lines = [
@@ -101,7 +108,6 @@ export const upCommand: Command = {
     { flags: '--port <port>', summary: 'TLS port, fixed when the installation is made' },
     { flags: '--local-port <port>', summary: 'port of the proxy and of health, fixed when the installation is made' },
     { flags: '--mode <mode>', summary: 'simulated or hardware, fixed when the installation is made' },
-    { flags: '--exit-when-ready', summary: 'stop everything again once the VM is ready' },
   ],
   examples: ['npm run up', 'npm run up -- --tee tdx', './strongroom up --no-vm'],
   run: async (context) => {
@@ -146,10 +152,10 @@ export const upCommand: Command = {
         return 'up'
       }
       const outcome = await Promise.race([work(), interrupted])
-      if (outcome === 'interrupted' || context.options['exitWhenReady'] === true) {
+      if (outcome === 'interrupted') {
         context.say('Stopping VMs and services …')
         await stopServer(server)
-        if (outcome === 'interrupted') process.exitCode = 130
+        process.exitCode = exitCodes.interrupted
         return undefined
       }
     } catch (error) {

@@ -151,7 +151,14 @@ const trust: Command = {
   run: async (context) => {
     const { arm, path, name } = await openVm(context)
     const evidence = await fetchEvidence(arm, path)
-    const { result, trusted } = await trustResult({ name, evidence, stateDir: context.paths.state, at: new Date() })
+    const { fetchKeySet } = await context.connect()
+    const { result, trusted } = await trustResult({
+      name,
+      evidence,
+      stateDir: context.paths.state,
+      at: new Date(),
+      fetchKeySet,
+    })
     if (!trusted) process.exitCode = exitCodes.notTrusted
     return result
   },
@@ -164,8 +171,10 @@ const ssh: Command = {
   options: [groupOption],
   examples: ['strongroom vm ssh first', 'strongroom vm ssh first -- uname -a'],
   run: async (context) => {
-    const { arm, path, name } = await openVm(context)
+    const { arm, path } = await openVm(context)
     const { ssh: target } = await fetchConnection(arm, path)
+    // Known by its id: a VM made anew under an old name has another host key.
+    const vm = await fetchVm(arm, path)
     const key = await personalSshKey(context.paths.config)
     const knownHosts = `${context.paths.state}/ssh-known-hosts`
     const args = [
@@ -180,7 +189,7 @@ const ssh: Command = {
     ]
     args.push(
       '-o',
-      `HostKeyAlias=${name}`,
+      `HostKeyAlias=${vm.properties.vmId}`,
       '-o',
       'LogLevel=ERROR',
       '-p',

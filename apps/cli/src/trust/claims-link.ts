@@ -1,20 +1,30 @@
 import type { BootEvidence } from '@strongroom/contract'
-import { findKey, parseRuntimeClaims, type RuntimeClaims } from './claims.ts'
-import { hex, sha256, sha256Hex } from './encoding.ts'
-import { demand, short } from './link.ts'
+import {
+  fromBase64Url,
+  hclReportData,
+  parseRuntimeClaims,
+  toHex,
+  tpmKeyFromJwk,
+  type RuntimeClaims,
+} from '@strongroom/evidence'
+import { sha256Hex } from './bytes.ts'
+import { demand, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'
 
+export const readClaims = (evidence: BootEvidence): RuntimeClaims =>
+  parseRuntimeClaims(fromBase64Url(evidence.runtimeClaims))
+
 /** report_data is SHA-256 of the exact claims bytes, the rest zero: the silicon vouches for these claims and no others. */
-export function claimsLink(evidence: BootEvidence, silicon: SiliconFinding): string[] {
-  const claims = parseRuntimeClaims(evidence)
-  const expected = `${hex(sha256(claims.bytes))}${'00'.repeat(32)}`
+export async function claimsLink(evidence: BootEvidence, silicon: SiliconFinding): Promise<string[]> {
+  const { raw, configuration } = readClaims(evidence)
+  const expected = toHex(await hclReportData(raw))
   demand({
-    holds: hex(silicon.reportData) === expected,
+    holds: toHex(silicon.reportData) === expected,
     message: 'The report does not bind these claims.',
     expected,
-    actual: hex(silicon.reportData),
+    actual: toHex(silicon.reportData),
   })
-  const { vmUniqueId } = claims.configuration
+  const { vmUniqueId } = configuration
   demand({
     holds: vmUniqueId === evidence.vmId,
     message: 'The claims are of another VM.',
@@ -22,28 +32,39 @@ export function claimsLink(evidence: BootEvidence, silicon: SiliconFinding): str
     actual: String(vmUniqueId),
   })
   const flags = ['secure-boot', 'tpm-enabled', 'tpm-persisted', 'console-enabled'].map(
-    (name) => `${name} ${String(claims.configuration[name])}`,
+    (name) => `${name} ${String(configuration[name])}`,
   )
   return [
-    `SHA-256 ${short(sha256Hex(claims.bytes))} is in report_data`,
-    `vmUniqueId ${String(vmUniqueId)}, ${flags.join(', ')}`,
+    `SHA-256 ${short(await sha256Hex(raw))} is in report_data`,
+    `vmUniqueId ${evidence.vmId}, ${flags.join(', ')}`,
   ]
 }
 
-export function transferKeyLink(claims: RuntimeClaims): string[] {
-  const key = findKey(claims, 'HCLTransferKey')
-  const modulus = Buffer.from(key.n ?? '', 'base64url')
+/** The vault wraps for the first key of the claims that encrypts: that must be the transfer key, made for this boot. */
+export async function transferKeyLink(evidence: BootEvidence): Promise<string[]> {
+  const named = readClaims(evidence).keys.filter((key) => key['kid'] === 'HCLTransferKey')
+  const [jwk] = named
+  if (jwk === undefined || named.length > 1) {
+    throw new LinkRefused({
+      message: 'The runtime claims have no single transfer key.',
+      expected: 'one HCLTransferKey',
+      actual: String(named.length),
+    })
+  }
+  const key = tpmKeyFromJwk(jwk)
+  const bits = key.kind === 'rsa' ? key.modulus.length * 8 : 0
   demand({
-    holds: key.kty === 'RSA' && modulus.length >= 256,
+    holds: bits >= 2048,
     message: 'The transfer key is too weak.',
     expected: 'RSA of 2048 bits or more',
-    actual: `${key.kty} of ${modulus.length * 8} bits`,
+    actual: `${key.kind} of ${bits} bits`,
   })
+  const uses = jwk['key_ops']
   demand({
-    holds: key.key_ops?.includes('encrypt') === true,
+    holds: Array.isArray(uses) && uses.includes('encrypt'),
     message: 'The transfer key is not for encryption.',
     expected: 'encrypt',
-    actual: String(key.key_ops),
+    actual: JSON.stringify(uses),
   })
-  return [`RSA-${modulus.length * 8} ${short(sha256Hex(modulus))}, made for this boot alone`]
+  return [`RSA-${bits} ${short(key.kind === 'rsa' ? await sha256Hex(key.modulus) : '')}, made for this boot alone`]
 }

@@ -1,19 +1,32 @@
-import { X509Certificate } from 'node:crypto'
 import type { BootEvidence } from '@strongroom/contract'
 import {
+  attestationKeyOf,
   bootPhases,
-  isAttestationKey,
+  concat,
+  describeKey,
+  describeName,
+  equal,
+  fromBase64Url,
+  fromHex,
+  parseCertificate,
   parseEventLog,
   parseHclReport,
-  parseTpm2bPublic,
+  parsePem,
+  parseRuntimeClaims,
   replay,
+  requireSameKey,
+  toHex,
+  utf8,
   verifyEventLog,
   verifyHclBinding,
+  verifyPath,
   verifyQuote,
+  type Certificate,
   type EventLog,
+  type TrustAnchor,
 } from '@strongroom/evidence'
-import { findKey, parseRuntimeClaims } from './claims.ts'
-import { fromBase64Url, hex, sameBytes, sha256, sha256Hex } from './encoding.ts'
+import { sha256 } from './bytes.ts'
+import { readClaims } from './claims-link.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'
 
@@ -34,70 +47,41 @@ export function guestStateLink(evidence: BootEvidence, counter: number): string[
   return [`VMGS, AES-256-GCM, generation ${generation} (counter at release ${counter}), fresh data key at this boot`]
 }
 
-interface RsaJwk {
-  kid?: string
-  n?: string
-}
-
 /** The AK that quotes is the one the attested claims bind, the vTPM's own report binds, and the installation certified. */
-export async function vtpmLink(evidence: BootEvidence, silicon: SiliconFinding, caPem: string): Promise<string[]> {
-  const ak = parseTpm2bPublic(fromBase64Url(evidence.vtpm.akPublic))
-  const modulus = Buffer.from(akModulus(ak)).toString('base64url')
-  const attested = findKey(parseRuntimeClaims(evidence), 'HCLAkPub').n
-  demand({
-    holds: attested === modulus,
-    message: 'The AK is not the one that was attested.',
-    expected: String(attested),
-    actual: modulus,
-  })
+export async function vtpmLink(
+  evidence: BootEvidence,
+  silicon: SiliconFinding,
+  authority: { certificate: Certificate; root: TrustAnchor },
+): Promise<string[]> {
+  const akPublic = fromBase64Url(evidence.vtpm.akPublic)
+  const attested = attestationKeyOf(readClaims(evidence))
+  requireSameKey(akPublic, attested)
   const report = parseHclReport(fromBase64Url(evidence.vtpm.hclReport))
   await verifyHclBinding(report)
   const measured = await silicon.verifySibling(report.hardwareReport)
   demand({
-    holds: sameBytes(measured, silicon.measurement),
+    holds: equal(measured, silicon.measurement),
     message: "The vTPM's report is of another guest.",
-    expected: hex(silicon.measurement),
-    actual: hex(measured),
+    expected: toHex(silicon.measurement),
+    actual: toHex(measured),
   })
-  const bound = (JSON.parse(Buffer.from(report.claims).toString()) as { keys?: RsaJwk[] }).keys?.find(
-    (key) => key.kid === 'HCLAkPub',
-  )?.n
-  demand({
-    holds: bound === modulus,
-    message: "The AK is not the one in the vTPM's report.",
-    expected: String(bound),
-    actual: modulus,
+  requireSameKey(akPublic, attestationKeyOf(parseRuntimeClaims(report.claims)))
+  const certificate = parseCertificate(parsePem(evidence.vtpm.akCertificatePem)[0] ?? new Uint8Array())
+  await verifyPath({
+    chain: [certificate, authority.certificate],
+    anchors: [authority.root],
+    at: new Date(evidence.release.at),
   })
-  const certificate = new X509Certificate(evidence.vtpm.akCertificatePem)
-  const authority = new X509Certificate(caPem)
+  const certified = certificate.publicKey
   demand({
-    holds: certificate.checkIssued(authority) && certificate.verify(authority.publicKey),
-    message: "The AK's certificate is not of this installation's CA.",
-    expected: authority.subject,
-    actual: certificate.issuer,
-  })
-  const certified = certificate.publicKey.export({ format: 'jwk' }).n
-  demand({
-    holds: certified === modulus,
+    holds: certified.kind === 'RSA' && attested.kind === 'rsa' && equal(certified.modulus, attested.modulus),
     message: 'The AK certificate is for another key.',
-    expected: modulus,
-    actual: String(certified),
+    expected: describeKey(attested),
+    actual: certified.kind,
   })
   return [
-    `AK ${short(sha256Hex(Buffer.from(modulus, 'base64url')))} in HCL report and AK certificate (${certificate.subject.replaceAll('\n', ', ')})`,
+    `AK ${describeKey(attested)} in attested claims, HCL report and certificate (${describeName(certificate.subject)})`,
   ]
-}
-
-const akModulus = (ak: ReturnType<typeof parseTpm2bPublic>): Uint8Array => {
-  if (ak.key.kind !== 'rsa')
-    throw new LinkRefused({ message: 'The AK is not an RSA key.', expected: 'RSA-2048', actual: ak.key.kind })
-  if (!isAttestationKey(ak))
-    throw new LinkRefused({
-      message: 'The AK could sign what the vTPM did not make.',
-      expected: 'restricted signing key, fixed to its TPM',
-      actual: `attributes 0x${ak.attributes.toString(16)}`,
-    })
-  return ak.key.modulus
 }
 
 function measured(evidence: BootEvidence): NonNullable<BootEvidence['measuredBoot']> {
@@ -108,9 +92,7 @@ function measured(evidence: BootEvidence): NonNullable<BootEvidence['measuredBoo
 /** Quote over a fresh nonce → PCRs → event log → the values predicted before the boot. */
 export async function measuredBootLink(evidence: BootEvidence): Promise<string[]> {
   const boot = measured(evidence)
-  const pcrs = new Map(
-    Object.entries(boot.pcrs).map(([index, digest]) => [Number(index), new Uint8Array(Buffer.from(digest, 'hex'))]),
-  )
+  const pcrs = new Map(Object.entries(boot.pcrs).map(([index, digest]) => [Number(index), fromHex(digest)]))
   await verifyQuote({
     message: fromBase64Url(boot.quoteMessage),
     signature: fromBase64Url(boot.quoteSignature),
@@ -139,7 +121,7 @@ export async function measuredBootLink(evidence: BootEvidence): Promise<string[]
     shown.push(`PCR ${index} ${short(expected)}`)
   }
   return [
-    `quote over nonce ${short(hex(fromBase64Url(boot.nonce)))} verified, ${log.events.length} events replay to PCRs 0-7 and 11`,
+    `quote over nonce ${short(toHex(fromBase64Url(boot.nonce)))} verified, ${log.events.length} events replay to PCRs 0-7 and 11`,
     `as predicted before the boot: ${shown.join(', ')}`,
   ]
 }
@@ -156,12 +138,12 @@ async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
   let value = (await replay(log, 'sha256')).get(11)
   if (value === undefined)
     throw new LinkRefused({ message: 'The event log has no unified kernel image.', expected: 'records of PCR 11' })
-  for (const phase of bootPhases) value = sha256(Buffer.concat([value, sha256(Buffer.from(phase))]))
+  for (const phase of bootPhases) value = await sha256(concat(value, await sha256(utf8(phase))))
   demand({
-    holds: sameBytes(value, quoted),
+    holds: equal(value, quoted),
     message: 'PCR 11 is not what the event log and the boot phases give.',
-    expected: hex(value),
-    actual: hex(quoted),
+    expected: toHex(value),
+    actual: toHex(quoted),
   })
 }
 

@@ -1,21 +1,28 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence } from '@strongroom/contract'
-import type { TrustAnchors } from '@strongroom/evidence'
+import {
+  parseCertificate,
+  parsePem,
+  spkiSha256,
+  type Certificate,
+  type TrustAnchor,
+  type TrustAnchors,
+} from '@strongroom/evidence'
 import { CliError } from '../core/cli-error.ts'
 import type { Result } from '../core/output.ts'
 import { claimsLink, transferKeyLink } from './claims-link.ts'
-import { parseRuntimeClaims } from './claims.ts'
 import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
 import { demand, judge, LinkNotChecked, type Link } from './link.ts'
 import { measurementLink, verifySilicon, type SiliconFinding } from './silicon-link.ts'
-import { releaseLink, tokenLink, type TokenClaims } from './token-link.ts'
+import { releaseLink, tokenLink, type FetchKeySet, type TokenClaims } from './token-link.ts'
 
 export interface TrustRequest {
   name: string
   evidence: BootEvidence
   stateDir: string
   at: Date
+  fetchKeySet: FetchKeySet
 }
 
 export interface TrustReport {
@@ -28,10 +35,19 @@ export interface TrustReport {
   links: Link[]
 }
 
-async function loadAnchors(stateDir: string): Promise<{ anchors: TrustAnchors; caPem: string }> {
+interface Roots {
+  anchors: TrustAnchors
+  /** The installation's CA, under which the key service and the attestation keys stand. */
+  authority: { certificate: Certificate; root: TrustAnchor }
+}
+
+async function loadRoots(stateDir: string): Promise<Roots> {
   try {
     const anchors = JSON.parse(await readFile(join(stateDir, 'anchors.json'), 'utf8')) as TrustAnchors
-    return { anchors, caPem: await readFile(join(stateDir, 'ca.pem'), 'utf8') }
+    const [der] = parsePem(await readFile(join(stateDir, 'ca.pem'), 'utf8'))
+    const certificate = parseCertificate(der ?? new Uint8Array())
+    const root = { name: 'installation authority', spkiSha256: await spkiSha256(certificate) }
+    return { anchors, authority: { certificate, root } }
   } catch (cause) {
     throw new CliError({
       code: 'NoTrustAnchors',
@@ -66,7 +82,7 @@ function need<T>(value: T | undefined, predecessor: string): T {
 /** Verifies the evidence of a boot afresh, link by link, from the silicon's root to the open disk. */
 export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
   const { evidence } = request
-  const { anchors, caPem } = await loadAnchors(request.stateDir)
+  const { anchors, authority } = await loadRoots(request.stateDir)
   let silicon: SiliconFinding | undefined
   let token: TokenClaims | undefined
   let counter: number | undefined
@@ -80,20 +96,24 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
       'report → launch measurement',
       async () => await measurementLink(evidence, need(silicon, 'silicon')),
     ),
-    await judge('claims', 'report → claims', () => claimsLink(evidence, need(silicon, 'silicon'))),
-    await judge('transfer-key', 'claims → transfer key', () => transferKeyLink(parseRuntimeClaims(evidence))),
+    await judge('claims', 'report → claims', async () => await claimsLink(evidence, need(silicon, 'silicon'))),
+    await judge('transfer-key', 'claims → transfer key', async () => await transferKeyLink(evidence)),
     await judge('token', 'claims → token', async () => {
-      const found = await tokenLink(evidence, need(silicon, 'silicon'))
+      const found = await tokenLink(evidence, need(silicon, 'silicon'), request.fetchKeySet)
       token = found.claims
       return found.shows
     }),
     await judge('release', 'token → key released', async () => {
-      const found = await releaseLink(evidence, need(token, 'token'), caPem)
+      const found = await releaseLink(evidence, need(token, 'token'), authority.root)
       counter = found.counter
       return found.shows
     }),
     await judge('guest-state', 'key → guest state', () => guestStateLink(evidence, need(counter, 'release'))),
-    await judge('vtpm', 'guest state → vTPM', async () => await vtpmLink(evidence, need(silicon, 'silicon'), caPem)),
+    await judge(
+      'vtpm',
+      'guest state → vTPM',
+      async () => await vtpmLink(evidence, need(silicon, 'silicon'), authority),
+    ),
     await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence)),
     await judge('disk', 'measured boot → disk unlocked', () => diskLink(evidence)),
   ]

@@ -14,8 +14,10 @@ import {
   verifyTdReportHashes,
   verifyTdx,
   type TrustAnchors,
+  fromBase64Url,
+  toHex,
 } from '@strongroom/evidence'
-import { fromBase64Url, hex, sha256Hex } from './encoding.ts'
+import { sha256Hex } from './bytes.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 
 /** What the silicon signed, after its signature and chain were verified. */
@@ -74,15 +76,15 @@ async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at
       const other = parseSnpReport(sibling)
       await verifySnp({ report: other, ...under })
       demand({
-        holds: hex(other.reportId) === hex(report.reportId),
+        holds: toHex(other.reportId) === toHex(report.reportId),
         message: "The vTPM's report is of another guest.",
-        expected: hex(report.reportId),
-        actual: hex(other.reportId),
+        expected: toHex(report.reportId),
+        actual: toHex(other.reportId),
       })
       return other.measurement
     },
     shows: [
-      `AMD SEV-SNP report v${report.version}, chip ${short(hex(report.chipId))}, signature and chain to a pinned ARK verified, CRL checked`,
+      `AMD SEV-SNP report v${report.version}, chip ${short(toHex(report.chipId))}, signature and chain to a pinned ARK verified, CRL checked`,
     ],
   }
 }
@@ -109,8 +111,8 @@ async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at
   if (!sameTd(quote.body, report.body))
     throw new LinkRefused({
       message: 'Quote and TDREPORT are of two guests.',
-      expected: hex(quote.body.mrTd),
-      actual: hex(report.body.mrTd),
+      expected: toHex(quote.body.mrTd),
+      actual: toHex(report.body.mrTd),
     })
   demand({
     holds: (quote.body.attributes & tdAttributes.debug) === 0n,
@@ -133,8 +135,8 @@ async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at
       if (!sameTd({ ...other.body, reportData: report.body.reportData }, report.body)) {
         throw new LinkRefused({
           message: "The vTPM's report is of another TD.",
-          expected: hex(report.body.mrTd),
-          actual: hex(other.body.mrTd),
+          expected: toHex(report.body.mrTd),
+          actual: toHex(other.body.mrTd),
         })
       }
       return other.body.mrTd
@@ -151,7 +153,7 @@ async function findFirmware(wanted: string): Promise<Uint8Array | undefined> {
   for (const name of await readdir(firmwareFolder).catch(() => [])) {
     if (!name.startsWith('OVMF_CODE')) continue
     const bytes = new Uint8Array(await readFile(join(firmwareFolder, name)))
-    if (sha256Hex(bytes) === wanted) return bytes
+    if ((await sha256Hex(bytes)) === wanted) return bytes
   }
   return undefined
 }
@@ -167,12 +169,12 @@ export async function measurementLink(evidence: BootEvidence, silicon: SiliconFi
   const computed =
     evidence.tee === 'SNP' ? await snpLaunchDigest({ firmware, vCPUs, vcpuType }) : await mrtd({ firmware })
   demand({
-    holds: hex(computed) === hex(silicon.measurement),
+    holds: toHex(computed) === toHex(silicon.measurement),
     message: 'The launch measurement is not that of the firmware.',
-    expected: hex(computed),
-    actual: hex(silicon.measurement),
+    expected: toHex(computed),
+    actual: toHex(silicon.measurement),
   })
   return [
-    `${evidence.tee === 'SNP' ? 'launch digest' : 'MRTD'} ${short(hex(computed))} computed from OVMF ${short(firmwareSha256)}${evidence.tee === 'SNP' ? `, ${vCPUs} vCPUs ${vcpuType}` : ''}`,
+    `${evidence.tee === 'SNP' ? 'launch digest' : 'MRTD'} ${short(toHex(computed))} computed from OVMF ${short(firmwareSha256)}${evidence.tee === 'SNP' ? `, ${vCPUs} vCPUs ${vcpuType}` : ''}`,
   ]
 }

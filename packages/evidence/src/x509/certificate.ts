@@ -1,13 +1,11 @@
-import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { derTag, DerReader } from '../der/der-reader.ts'
-import { readBitStringBytes, readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
+import { readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
 import { ParseError } from '../result/errors.ts'
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.ts'
 import {
   readBasicConstraints,
   readExtendedKeyUsage,
-  readExtensions,
   readKeyUsage,
   type BasicConstraints,
   type Extension,
@@ -15,6 +13,7 @@ import {
 } from './extensions.ts'
 import { readName, type Name } from './name.ts'
 import { readPublicKey, type PublicKey } from './public-key.ts'
+import { readClosingExtensions, readSignature } from './signed.ts'
 
 /** X.509 version 3 certificate (RFC 5280 section 4.1). */
 export interface Certificate {
@@ -63,23 +62,8 @@ export function parseCertificate(der: Uint8Array): Certificate {
   validity.end()
   const subject = readName(tbs, 'subject')
   const publicKey = readPublicKey(tbs, 'public key')
-  const extensionsValue = tbs.optional(derTag.context(3, true), 'extensions')
-  let extensions: Extension[] = []
-  if (extensionsValue !== undefined) {
-    const reader = tbs.enter(extensionsValue, 'extensions')
-    extensions = readExtensions(reader, 'extensions')
-    reader.end()
-  }
-  tbs.end()
-
-  const outerStart = whole.offset
-  readSignatureAlgorithm(whole, 'outer signature algorithm')
-  // The outer identifier is not signed: it must say what the signed one says (RFC 5280 section 4.1.1.2).
-  if (!equal(der.subarray(outerStart, whole.offset), innerAlgorithm)) {
-    whole.fail('InvalidValue', 'signature algorithms differ')
-  }
-  const signature = readBitStringBytes(whole, 'signature')
-  whole.end()
+  const extensions = readClosingExtensions(tbs, 3)
+  const signature = readSignature({ whole, der, innerAlgorithm })
   return {
     raw: der,
     tbs: tbsValue.raw,

@@ -1,7 +1,6 @@
-import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { derTag, DerReader } from '../der/der-reader.ts'
-import { readBitStringBytes, readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
+import { readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.ts'
 import type { Certificate } from './certificate.ts'
@@ -10,6 +9,7 @@ import { factOf, type Means } from './means.ts'
 import { describeName, readName, sameName, type Name } from './name.ts'
 import { oid } from './oids.ts'
 import { verifySignature } from './public-key.ts'
+import { readClosingExtensions, readSignature } from './signed.ts'
 
 /** Certificate revocation list version 2 (RFC 5280 section 5). */
 export interface Crl {
@@ -44,21 +44,8 @@ export function parseCrl(der: Uint8Array): Crl {
   const hasNext = tbs.peek() === derTag.utcTime || tbs.peek() === derTag.generalizedTime
   const nextUpdate = hasNext ? readTime(tbs, 'nextUpdate') : undefined
   const revoked = tbs.peek() === derTag.sequence ? readRevoked(tbs) : new Map<string, Date>()
-  const extensionsValue = tbs.optional(derTag.context(0, true), 'extensions')
-  let extensions: Extension[] = []
-  if (extensionsValue !== undefined) {
-    const reader = tbs.enter(extensionsValue, 'extensions')
-    extensions = readExtensions(reader, 'extensions')
-    reader.end()
-  }
-  tbs.end()
-  const outerStart = whole.offset
-  readSignatureAlgorithm(whole, 'outer signature algorithm')
-  if (!equal(der.subarray(outerStart, whole.offset), innerAlgorithm)) {
-    whole.fail('InvalidValue', 'signature algorithms differ')
-  }
-  const signature = readBitStringBytes(whole, 'signature')
-  whole.end()
+  const extensions = readClosingExtensions(tbs, 0)
+  const signature = readSignature({ whole, der, innerAlgorithm })
   return {
     raw: der,
     tbs: tbsValue.raw,

@@ -1,29 +1,16 @@
-import { platformKeyName, platformVault, vaultAudience, vaultHost, type Tee } from '@strongroom/contract'
+import {
+  platformKeyName,
+  platformKeyReleasePolicy,
+  platformVault,
+  vaultAudience,
+  vaultHost,
+  type KeyBundle,
+  type Tee,
+} from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 
 const apiVersion = 'api-version=7.4'
 const bits = 3072
-
-interface KeyBundle {
-  key: { kid: string }
-}
-
-/** The policy under which a VM's key leaves the vault: to that VM alone, of that technology, attested as compliant. */
-export function releasePolicy(o: { authority: string; tee: Tee; vmId: string }): Record<string, unknown> {
-  return {
-    version: '1.0.0',
-    anyOf: [
-      {
-        authority: o.authority,
-        allOf: [
-          { claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' },
-          { claim: 'x-ms-attestation-type', equals: o.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm' },
-          { claim: 'x-ms-runtime.vm-configuration.vmUniqueId', equals: o.vmId },
-        ],
-      },
-    ],
-  }
-}
 
 /** The platform-managed keys, one per VM, in the platform's vault. */
 export class PlatformKeys {
@@ -43,7 +30,9 @@ export class PlatformKeys {
     const name = platformKeyName(o.vmId)
     const found = await this.#orMissing(this.#send<KeyBundle>('GET', `/keys/${name}`))
     if (found !== undefined) return found.key.kid
-    const policy = Buffer.from(JSON.stringify(releasePolicy(o))).toString('base64url')
+    const attestationType = o.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm'
+    const rules = platformKeyReleasePolicy({ authority: o.authority, attestationType, vmId: o.vmId })
+    const policy = Buffer.from(JSON.stringify(rules)).toString('base64url')
     const body = {
       kty: 'RSA-HSM',
       key_size: bits,

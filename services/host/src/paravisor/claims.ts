@@ -53,10 +53,3 @@ export function releaseClaims(o: {
 export function vtpmClaims(o: { spec: InstanceSpec; akSpki: Uint8Array }): Uint8Array {
   return encode({ keys: [jwk('HCLAkPub', 'sign', rsaKey(o.akSpki))], 'vm-configuration': configuration(o.spec) })
 }
-
-/** 64 bytes: the SHA-256 of the exact claims, then zeros. */
-export async function reportData(claims: Uint8Array): Promise<Uint8Array> {
-  const bytes = new Uint8Array(64)
-  bytes.set(new Uint8Array(await crypto.subtle.digest('SHA-256', Uint8Array.from(claims))))
-  return bytes
-}

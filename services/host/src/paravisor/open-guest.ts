@@ -2,7 +2,14 @@ import { createHash, type KeyObject } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
-import { buildHclReport, parsePem, parseVariableStore, secureBootEnabled, toHex } from '@strongroom/evidence'
+import {
+  buildHclReport,
+  hclReportData,
+  parsePem,
+  parseVariableStore,
+  secureBootEnabled,
+  toHex,
+} from '@strongroom/evidence'
 import type { InstallationAuthority, Logger, TokenSource, WireClient } from '@strongroom/platform'
 import { ServiceError } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
@@ -14,7 +21,7 @@ import { manufactureTpm, readIdentity, type TpmIdentity } from '../tpm/manufactu
 import { permanentState, startSwtpm, stopSwtpm, type Swtpm } from '../tpm/swtpm.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 import { attest } from './attest.ts'
-import { releaseClaims, reportData, vtpmClaims } from './claims.ts'
+import { releaseClaims, vtpmClaims } from './claims.ts'
 import { releaseKey, reportGeneration, type KeyServiceAccess } from './release.ts'
 import { cpuModels, launchOnSilicon, type LaunchedVm } from './silicon.ts'
 import { makeTransferKey } from './transfer-key.ts'
@@ -77,13 +84,13 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
   o.step('Attest')
   const transferKey = await makeTransferKey()
   const claims = releaseClaims({ spec: o.spec, transferKey: transferKey.publicKey, ...identity })
-  const report = await launched.report(await reportData(claims))
+  const report = await launched.report(await hclReportData(claims))
   const attestation = await attest({ wire: o.wire, provider: o.spec.attestationProvider, report, claims })
   o.signal.throwIfAborted()
 
   o.step('Release key')
   const access = { wire: o.wire, tokens: o.tokens, keyId: o.spec.guestStateKey, target: attestation.token }
-  const release = await releaseKey({ ...access, caPem: o.authority.caPem, transferKey })
+  const release = await releaseKey({ ...access, caPem: o.authority.caPem, transferKey, at: o.now() })
   o.signal.throwIfAborted()
 
   o.step('Open guest state')
@@ -181,7 +188,7 @@ async function powerTpm(i: {
     if (!Buffer.from(found.akSpki).equals(Buffer.from(i.identity.akSpki)))
       throw anotherTpm(i.identity.akSpki, found.akSpki)
     const claims = vtpmClaims({ spec: o.spec, akSpki: found.akSpki })
-    const report = await i.launched.report(await reportData(claims))
+    const report = await i.launched.report(await hclReportData(claims))
     const hclReport = buildHclReport({ hardwareReport: report.bytes, reportType: i.launched.tee, claims })
     const certificate = await o.authority.issueCertificate({
       subject: `CN=${o.spec.vmId}, OU=Attestation key`,

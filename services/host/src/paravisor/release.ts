@@ -1,16 +1,22 @@
-import { X509Certificate, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import {
+  guestStateGenerationTag,
+  releaseSigningUsage,
   vaultAudience,
   type GuestStateGeneration,
   type KeyReleaseAnswer,
-  type ReleasedKey,
-  type ReleasedKeyEnvelope,
 } from '@strongroom/contract'
+import {
+  EvidenceError,
+  parseCertificate,
+  parsePem,
+  spkiSha256,
+  verifyKeyRelease,
+  type KeyRelease,
+} from '@strongroom/evidence'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
-import { compactVerify, decodeProtectedHeader } from 'jose'
 import { unwrapReleasedKey, type TransferKey } from './transfer-key.ts'
 
-export const generationTag = 'x-strongroom-guest-state-generation'
 const apiVersion = '7.4'
 
 export interface Release {
@@ -35,7 +41,9 @@ export interface KeyServiceAccess {
  * key, wrapped to the transfer key.
  * @throws ServiceError KeyReleaseRefused, ReleaseAnswerInvalid, ReleasedKeyUnreadable
  */
-export async function releaseKey(o: KeyServiceAccess & { caPem: string; transferKey: TransferKey }): Promise<Release> {
+export async function releaseKey(
+  o: KeyServiceAccess & { caPem: string; transferKey: TransferKey; at: Date },
+): Promise<Release> {
   const token = await o.tokens.token('orchestrator', vaultAudience)
   const body = { target: o.target, enc: 'RSA_AES_KEY_WRAP_256' }
   const url = `${o.keyId}/release?api-version=${apiVersion}`
@@ -45,18 +53,15 @@ export async function releaseKey(o: KeyServiceAccess & { caPem: string; transfer
       throw refused(error, o.keyId)
     })
   const jws = answer.body.value
-  const released = await verifyAnswer(jws, o.caPem)
-  const bundle = released.response.key
-  if (bundle.key.kid !== o.keyId) throw invalid('it is about another key', o.keyId, bundle.key.kid)
-  const envelope = JSON.parse(
-    Buffer.from(bundle.key.key_hsm ?? '', 'base64url').toString('utf8'),
-  ) as ReleasedKeyEnvelope
-  if (envelope.header.kid !== 'HCLTransferKey')
-    throw invalid('it is wrapped to another key', 'HCLTransferKey', envelope.header.kid)
-  const counter = Number(bundle.tags[generationTag] ?? '0')
-  if (!Number.isSafeInteger(counter) || counter < 0)
-    throw invalid('its guest-state counter is no number', 'a number', String(bundle.tags[generationTag]))
-  return { key: unwrapReleasedKey(Buffer.from(envelope.ciphertext, 'base64url'), o.transferKey), jws, counter }
+  const release = await verifyAnswer({ jws, caPem: o.caPem, at: o.at })
+  if (release.keyId !== o.keyId) throw invalid('it is about another key', o.keyId, release.keyId)
+  if (release.wrappedFor !== 'HCLTransferKey')
+    throw invalid('it is wrapped to another key', 'HCLTransferKey', release.wrappedFor)
+  const tag = release.tags[guestStateGenerationTag] ?? '0'
+  const counter = typeof tag === 'string' && /^\d+$/.test(tag) ? Number(tag) : Number.NaN
+  if (!Number.isSafeInteger(counter))
+    throw invalid('its guest-state counter is no number', 'a number', JSON.stringify(tag).slice(0, 64))
+  return { key: unwrapReleasedKey(Buffer.from(release.ciphertext), o.transferKey), jws, counter }
 }
 
 /** Tells the key service the generation that is on disk now, so that an older copy is never taken again. */
@@ -71,23 +76,22 @@ export async function reportGeneration(o: KeyServiceAccess & { generation: numbe
   })
 }
 
-async function verifyAnswer(jws: string, caPem: string): Promise<ReleasedKey> {
-  const chain = (decodeProtectedHeader(jws).x5c ?? []).map((text) => new X509Certificate(Buffer.from(text, 'base64')))
-  const anchor = new X509Certificate(caPem)
-  const leaf = chain[0]
-  if (leaf === undefined) throw invalid('it carries no certificate', 'x5c', 'none')
-  let current = leaf
-  for (const issuer of [...chain.slice(1).filter((each) => each.fingerprint256 !== anchor.fingerprint256), anchor]) {
-    if (!issuer.ca || !current.checkIssued(issuer) || !current.verify(issuer.publicKey)) {
-      throw invalid('its certificate is not of this installation', anchor.subject, current.issuer)
-    }
-    current = issuer
-  }
+/** The authority certifies TLS and attestation keys as well: only a certificate for releases may sign one. */
+async function verifyAnswer(o: { jws: string; caPem: string; at: Date }): Promise<KeyRelease> {
+  const ca = parseCertificate(parsePem(o.caPem)[0] ?? new Uint8Array())
+  const root = { name: 'installation authority', spkiSha256: await spkiSha256(ca) }
   try {
-    const { payload } = await compactVerify(jws, leaf.publicKey, { algorithms: ['RS256', 'PS256'] })
-    return JSON.parse(Buffer.from(payload).toString('utf8')) as ReleasedKey
-  } catch {
-    throw invalid('its signature does not verify', 'a signature by its certificate', 'another')
+    const { release } = await verifyKeyRelease({
+      jws: o.jws,
+      at: o.at,
+      roots: [root],
+      signer: 'any',
+      usage: releaseSigningUsage,
+    })
+    return release
+  } catch (error) {
+    if (!(error instanceof EvidenceError)) throw error
+    throw invalid(error.message, error.expected ?? 'an answer signed by its key service', error.found ?? 'another')
   }
 }
 

@@ -4,9 +4,9 @@ import { apiVersions } from '../../apps/cli/src/client/arm.ts'
 import { personalSshKey } from '../../apps/cli/src/core/ssh-key.ts'
 import { prepareNetwork, referenceImage, sizeFor, vmBody, vmPath } from '../../apps/cli/src/up/vm-request.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { TestInstallation } from '../system/support/installation.ts'
-import { machineProcesses } from '../system/support/processes.ts'
-import { openArm, statusOf, type VmView } from '../system/support/vm.ts'
+import { TestInstallation } from './support/installation.ts'
+import { machineProcesses } from './support/processes.ts'
+import { openArm, statusOf, type VmView } from './support/vm.ts'
 
 /** The server is killed at each step of an operation; after the restart the operation goes on to its end, with nothing doubled or lost. */
 const installation = await TestInstallation.create()
