@@ -6,7 +6,8 @@ import {
 } from '@strongroom/contract'
 import { parseJwks, toHex, utf8, verifyKeyRelease, verifyToken, type Jwk, type TrustAnchor } from '@strongroom/evidence'
 import { sha256Hex } from './bytes.ts'
-import { demand, LinkNotChecked, short } from './link.ts'
+import { CliError } from '../core/cli-error.ts'
+import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 
 export type TokenClaims = Readonly<Record<string, unknown>>
 
@@ -19,7 +20,15 @@ async function publishedKeys(issuer: string, fetchKeySet: FetchKeySet): Promise<
   try {
     keySet = await fetchKeySet(issuer)
   } catch (error) {
-    throw new LinkNotChecked(`The keys of ${issuer} cannot be had: ${(error as Error).message}`)
+    const why = (error as Error).message
+    if (error instanceof CliError && error.code === 'ServerUnreachable')
+      throw new LinkNotChecked(`The keys of ${issuer} cannot be had: ${why}`)
+    throw new LinkRefused({
+      message: `The issuer publishes no keys here: ${why}`,
+      expected: 'an attestation provider of this installation',
+      actual: issuer,
+      cause: error,
+    })
   }
   return parseJwks(keySet)
 }
