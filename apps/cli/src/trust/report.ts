@@ -59,18 +59,19 @@ async function loadRoots(stateDir: string): Promise<Roots> {
 }
 
 /**
- * Certificates, CRLs and collateral are judged as of the boot: what was valid then vouches for a guest that runs since.
- * The time is the machine's own word; the token, which the provider signed, must not be older than it.
+ * When the key was released. Certificates, lists, collateral and token are judged as of then: all of them were at hand, and
+ * what was valid then vouches for a guest that runs since. The time is the machine's own word; the token, which the provider
+ * signed, must be from this boot and valid at it.
  */
-function bootTime(evidence: BootEvidence, now: Date): Date {
-  const started = new Date(evidence.startedAt)
+function releaseTime(evidence: BootEvidence, now: Date): Date {
+  const released = new Date(evidence.release.at)
   demand({
-    holds: started <= now,
-    message: 'The boot lies in the future.',
+    holds: released <= now,
+    message: 'The release lies in the future.',
     expected: `not after ${now.toISOString()}`,
-    actual: evidence.startedAt,
+    actual: evidence.release.at,
   })
-  return started
+  return released
 }
 
 /** A link whose predecessor does not hold cannot be judged: what it would rest on is missing. */
@@ -88,7 +89,7 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
   let counter: number | undefined
   const links: Link[] = [
     await judge('silicon', 'silicon root → report', async () => {
-      silicon = await verifySilicon(evidence, anchors, bootTime(evidence, request.at))
+      silicon = await verifySilicon(evidence, anchors, releaseTime(evidence, request.at))
       return silicon.shows
     }),
     await judge(

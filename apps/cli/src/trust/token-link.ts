@@ -1,4 +1,5 @@
 import {
+  domain,
   guestStateGenerationTag,
   platformKeyReleasePolicy,
   releaseSigningUsage,
@@ -6,7 +7,6 @@ import {
 } from '@strongroom/contract'
 import { parseJwks, toHex, utf8, verifyKeyRelease, verifyToken, type Jwk, type TrustAnchor } from '@strongroom/evidence'
 import { sha256Hex } from './bytes.ts'
-import { CliError } from '../core/cli-error.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 
 export type TokenClaims = Readonly<Record<string, unknown>>
@@ -16,22 +16,22 @@ export type FetchKeySet = (issuer: string) => Promise<unknown>
 
 /** Stored evidence carries a key set too, but whoever changes the token can change that with it: only the provider's word counts. */
 async function publishedKeys(issuer: string, fetchKeySet: FetchKeySet): Promise<Jwk[]> {
-  let keySet: unknown
-  try {
-    keySet = await fetchKeySet(issuer)
-  } catch (error) {
-    const why = (error as Error).message
-    if (error instanceof CliError && error.code === 'ServerUnreachable')
-      throw new LinkNotChecked(`The keys of ${issuer} cannot be had: ${why}`)
+  if (!isAttestationIssuer(issuer)) {
     throw new LinkRefused({
-      message: `The issuer publishes no keys here: ${why}`,
-      expected: 'an attestation provider of this installation',
+      message: 'The issuer is no attestation provider of this installation.',
+      expected: `https://{provider}.attest.${domain}`,
       actual: issuer,
-      cause: error,
     })
   }
-  return parseJwks(keySet)
+  try {
+    return parseJwks(await fetchKeySet(issuer))
+  } catch (error) {
+    throw new LinkNotChecked(`The keys of ${issuer} cannot be had: ${(error as Error).message}`)
+  }
 }
+
+const isAttestationIssuer = (issuer: string): boolean =>
+  /^https:\/\/[a-z0-9.-]+$/.test(issuer) && issuer.endsWith(`.attest.${domain}`)
 
 const attestationType = (evidence: BootEvidence): 'sevsnpvm' | 'tdxvm' =>
   evidence.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm'
