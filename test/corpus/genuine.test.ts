@@ -1,130 +1,30 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { fromHex, toHex } from '../bytes/hex.ts'
-import { type Check } from '../result/check.ts'
-import type { TrustAnchors } from '../result/trust-anchors.ts'
-import { genuineAmdAnchors } from '../snp/products.ts'
-import { parseCertificate } from '../x509/certificate.ts'
-import { genuineIntelAnchors } from '../tdx/collateral.ts'
-import { detect } from './detect.ts'
-import { explain } from './explain.ts'
-import { baseline, type EvidencePolicy, judge, type Judgement } from './judge.ts'
-import type { Piece, PieceOf } from './piece.ts'
+import { fromHex, toHex } from '../../packages/evidence/src/bytes/hex.ts'
+import { detect } from '../../packages/evidence/src/detect/detect.ts'
+import { explain } from '../../packages/evidence/src/detect/explain.ts'
+import { judge, type Judgement } from '../../packages/evidence/src/detect/judge.ts'
+import {
+  anchors,
+  at,
+  collateral,
+  collateralAt,
+  corpus,
+  debugAllowed,
+  failedCodes,
+  find,
+  isNegative,
+  judgeFiles,
+  loadPieces,
+  manifest,
+  of,
+  present,
+  read,
+  shows,
+} from './corpus.ts'
 
-/** Real evidence with known outcomes, beside the source tree and not part of it. */
-const corpus = process.env['STRONGROOM_EVIDENCE_DIR'] ?? join(import.meta.dirname, '../../../../../shared/evidence')
-const present = existsSync(join(corpus, 'MANIFEST.json'))
-
-interface Entry {
-  path: string
-  kind: string
-  expected: {
-    outcome?: string
-    negative?: string
-    signerCert?: string
-    validFrom?: string | number
-    validTo?: string | number
-    pckValidFrom?: string | null
-    exp?: number
-    keys?: string
-    nonceHex?: string
-    windows?: { frm: string; to: string }[]
-    tcb?: { collateral: string; atTimesFrom: string; platformStatus: string; converged: string }[]
-  }
-  parsed: { collateral?: { signer?: string; signatureOk?: boolean }[]; log?: object }
-}
-
-interface Mutation {
-  base: string
-  edits: {
-    offset?: number
-    xor?: number
-    truncate?: number
-    replace?: [string, string]
-    reserialize?: string
-    jsonField?: string
-    note?: string
-  }[]
-  expect: string
-  field: string
-  signer?: string
-}
-
-const anchors: TrustAnchors = { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] }
-const read = (path: string): Uint8Array => new Uint8Array(readFileSync(join(corpus, path)))
-const manifest = present ? (JSON.parse(new TextDecoder().decode(read('MANIFEST.json'))) as Entry[]) : []
-const negatives = present
-  ? (JSON.parse(new TextDecoder().decode(read('NEGATIVES.json'))) as {
-      mutations: Mutation[]
-      policyAndTime: { base: string; at?: string; policy?: string; collateral?: string; expect: string }[]
-    })
-  : { mutations: [], policyAndTime: [] }
-const of = (...kinds: string[]): [string, Entry][] =>
-  manifest.filter((entry) => kinds.includes(entry.kind)).map((entry) => [entry.path, entry])
-const at = (time: string | number): Date => new Date((typeof time === 'number' ? time * 1000 : Date.parse(time)) + 1000)
-
-/** AMD's chains and Intel's authorities: what a verifier has at hand for every case alike. */
-let authorities: Piece[] = []
-/** The corpus' revocation lists and texts of Intel. */
-let collateral: Piece[] = []
-beforeAll(() => {
-  if (!present) return
-  const pieces = (entries: [string, Entry][]): Piece[] => entries.flatMap(([path]) => detect(path, read(path)))
-  authorities = pieces(of('cert-chain')).filter((piece) => piece.kind === 'certificates' && !isEndorsement(piece))
-  collateral = pieces(of('crl', 'tdx-collateral')).filter((piece) => piece.kind !== 'unknown')
-})
-
-/** A chip's key lies in one of the chains; it goes with no report but its own. */
-function isEndorsement(piece: PieceOf<'certificates'>): boolean {
-  return piece.certificates.some((der) => parseCertificate(der).subject.commonName?.endsWith('EK') === true)
-}
-
-/** What of Intel's words is of this time. */
-function collateralAt(time: Date): Piece[] {
-  const windows = new Map(manifest.map(({ path, expected }) => [path, expected.windows ?? []]))
-  const current = ({ frm, to }: { frm: string; to: string }): boolean =>
-    Date.parse(frm) <= time.getTime() && time.getTime() <= Date.parse(to)
-  return collateral.filter(({ name }) =>
-    [...windows].some(([path, spans]) => name.startsWith(path) && spans.length > 0 && spans.every(current)),
-  )
-}
-
-/** Codes of every failed check, so that a case is held to its stated reason and not to which check comes first. */
-function failedCodes(check: Check): string[] {
-  const own = check.outcome === 'failed' && check.code !== undefined ? [check.code] : []
-  return [...own, ...check.children.flatMap(failedCodes)]
-}
-
-/** Judges a case as a user would who has the authorities at hand. `own` are its own files. */
-async function judgeFiles(
-  own: readonly (string | Piece)[],
-  time: Date,
-  o: { policy?: EvidencePolicy; more?: readonly Piece[] } = {},
-): Promise<Judgement> {
-  const pieces = own.flatMap((each) => (typeof each === 'string' ? detect(each, read(each)) : [each]))
-  const { policy } = o
-  return judge({
-    pieces: [...pieces, ...authorities, ...(o.more ?? [])],
-    anchors,
-    at: time,
-    ...(policy === undefined ? {} : { policy }),
-  })
-}
-
-function find(check: Check, id: string): Check | undefined {
-  if (check.id === id) return check
-  for (const child of check.children) {
-    const found = find(child, id)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-const shows = (judgement: Judgement, id: string): string | undefined => find(judgement.check, id)?.outcome
-const debugAllowed: EvidencePolicy = {
-  snp: { ...baseline.snp, allow: { ...baseline.snp.allow, debug: true } },
-}
-const isNegative = (entry: Entry): boolean => entry.expected.negative !== undefined
+beforeAll(loadPieces)
 
 describe.skipIf(!present)('files of evidence of genuine silicon', () => {
   it.each(of('snp-report', 'hcl-report').filter(([, entry]) => entry.expected.signerCert !== undefined))(
@@ -356,131 +256,3 @@ describe.skipIf(!present)('files of evidence of genuine silicon', () => {
     }
   })
 })
-
-/** What a stated reason is called here; one entry serves many cases. */
-const reasons: [RegExp, RegExp][] = [
-  // A field that the signature covers may also be one that cannot be read any more.
-  [/unsupported version/, /^(ReportSignatureInvalid|UnknownVersion|ReservedNotZero)$/],
-  [/short report/, /^WrongLength$/],
-  [/beyond 48 bytes/, /^ReservedNotZero$/],
-  [/bad HCLA magic/, /^WrongMagic$/],
-  [/runtime-data hash mismatch/, /^BindingMismatch$/],
-  [/TPM signature failure/, /^TpmSignatureInvalid$/],
-  [/PCR digest mismatch/, /^PcrDigestMismatch$/],
-  [/nonce mismatch/, /^NonceMismatch$/],
-  [/replay differs|no longer hashes/, /^EventLogMismatch$/],
-  [/TCB info signature failure/, /^CollateralSignatureInvalid$/],
-  [/QE report signature failure/, /^QeReportSignatureInvalid$/],
-  [/not bound by QE report/, /^QeReportDataMismatch$/],
-  [/quote signature failure/, /^(QuoteSignatureInvalid|UnknownType|UnknownVersion)$/],
-  [/truncated/, /^Truncated$/],
-  [/^signature failure/, /^(ReportSignatureInvalid|ReservedNotZero|UnknownType|InvalidValue)$/],
-]
-
-function mutate(bytes: Uint8Array, edits: Mutation['edits']): Uint8Array {
-  let changed = Uint8Array.from(bytes)
-  for (const edit of edits) {
-    if (edit.truncate !== undefined) changed = changed.slice(0, edit.truncate)
-    else if (edit.replace !== undefined)
-      changed = new TextEncoder().encode(new TextDecoder().decode(changed).replace(...edit.replace))
-    else if (edit.reserialize !== undefined)
-      changed = new TextEncoder().encode(JSON.stringify(JSON.parse(new TextDecoder().decode(changed)), null, 2))
-    else if (edit.jsonField !== undefined) changed = mutateField(changed, edit)
-    else if (edit.offset !== undefined) changed[edit.offset]! ^= edit.xor!
-  }
-  return changed
-}
-
-function mutateField(bytes: Uint8Array, edit: Mutation['edits'][number]): Uint8Array<ArrayBuffer> {
-  const object = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>
-  const [, name, index] = /^(\w+)(?:\[(\d+)\])?$/.exec(edit.jsonField!)!
-  const holder = (index === undefined ? object : object[name!]) as Record<string, string>
-  const key = index ?? name!
-  const field = fromHex(holder[key]!)
-  field[edit.offset!]! ^= edit.xor!
-  holder[key] = toHex(field)
-  return new TextEncoder().encode(JSON.stringify(object))
-}
-
-describe.skipIf(!present)('evidence of genuine silicon with one change', () => {
-  const cases = negatives.mutations.map(
-    (mutation, index) => [`${index} ${mutation.base}`, mutation.field, mutation] as const,
-  )
-
-  it.each(cases)('%s, %s: is refused for the stated reason', async (_, __, mutation) => {
-    const entry = manifest.find(({ path }) => path === mutation.base)!
-    const { expected } = entry
-    const changed = mutate(read(mutation.base), mutation.edits)
-    const pieces = detect(mutation.base, changed)
-    const signer = mutation.signer ?? expected.signerCert
-    const beside = [...(signer === undefined ? [] : [signer]), ...(akBeside[mutation.base] ?? [])]
-    const nonce = mutation.expect.includes('egnellahc') ? 'egnellahc' : 'challenge'
-    const policy: EvidencePolicy = {
-      ...debugAllowed,
-      ...(entry.kind === 'tpm-quote' ? { tpm: { nonce: new TextEncoder().encode(nonce) } } : {}),
-    }
-    const times = [expected.windows?.[0]?.frm, expected.pckValidFrom, expected.validFrom, '2025-06-01T00:00:00Z']
-    let time = at(times.find((each) => typeof each === 'string') as string)
-    let more: Piece[] = []
-    if (entry.kind === 'tcg-eventlog') {
-      // A log is judged against the registers that the genuine one replays to.
-      const { checkEventLog } = await import('../result/check-log.ts')
-      const { parseEventLog } = await import('../eventlog/event-log.ts')
-      const { replay } = await import('../eventlog/replay.ts')
-      const registers = await replay(parseEventLog(read(mutation.base)), 'sha256')
-      const { check } = await checkEventLog({ log: changed, registers })
-      expectReason(mutation, failedCodes(check))
-      return
-    }
-    if (entry.kind === 'tdx-collateral') {
-      time = new Date('2026-03-20T00:00:00Z')
-      more = collateral.filter(({ kind }) => kind === 'crl')
-    }
-    const judgement = await judgeFiles([...beside], time, { policy, more: [...pieces, ...more] })
-    if (mutation.expect.startsWith('still verifies')) {
-      // ECDSA has two forms of each signature: a report's bytes name nothing, and it stays as genuine as it was.
-      expect(shows(judgement, 'snp.signature')).toBe('passed')
-      return
-    }
-    expect(judgement.verdict).toBe('refused')
-    expectReason(mutation, failedCodes(judgement.check))
-  })
-
-  it.each(negatives.policyAndTime.map((each, index) => [`${index} ${each.base}`, each.expect, each] as const))(
-    '%s: %s',
-    async (_, __, wanted) => {
-      const entry = manifest.find(({ path }) => path === wanted.base)!
-      const { expected } = entry
-      const time = new Date(wanted.at ?? at((expected.pckValidFrom ?? expected.validFrom!) as string))
-      const own = [...new Set([wanted.base, ...(expected.signerCert === undefined ? [] : [expected.signerCert])])]
-      if (wanted.collateral !== undefined && !existsSync(join(corpus, wanted.collateral))) return
-      const more =
-        wanted.collateral === undefined
-          ? collateral
-          : [...detect(wanted.collateral, read(wanted.collateral)), ...collateral]
-      const judgement = await judgeFiles(own, time, { more })
-      const text = JSON.stringify(judgement.check)
-      if (wanted.expect.includes('VLEK expired') || wanted.expect.includes('VCEK expired'))
-        expect(judgement.code).toBe('CertificateExpired')
-      else if (wanted.expect.includes('collateral expired')) expect(judgement.code).toMatch(/^(Collateral|Crl)Expired$/)
-      else if (wanted.expect.includes('untrusted root')) expect(judgement.code).toBe('UntrustedRoot')
-      else if (wanted.expect.includes('guest policy debug')) expect(text).toContain('policy.policy.debugAllowed')
-      else if (wanted.expect.includes('td_attributes debug')) expect(judgement.verdict).not.toBe('accepted')
-      else if (wanted.expect.includes('no matching TCB level'))
-        expect([judgement.verdict === 'accepted', text.includes('UpToDate, TCB')]).toEqual([false, expect.any(Boolean)])
-      else expect(judgement.verdict).not.toBe('accepted')
-    },
-  )
-})
-
-const akBeside: Record<string, string[]> = {
-  'confidential-containers-trustee/az-snp-vtpm/tpm-quote-v1.json': [
-    'confidential-containers-trustee/az-snp-vtpm/hcl-report.bin',
-  ],
-}
-
-function expectReason(mutation: Mutation, codes: readonly string[]): void {
-  const known = reasons.find(([stated]) => stated.test(mutation.expect))
-  expect(known, mutation.expect).toBeDefined()
-  expect([mutation.expect, codes, codes.some((code) => known![1].test(code))]).toEqual([mutation.expect, codes, true])
-}
