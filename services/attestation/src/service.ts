@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import type { TrustAnchors } from '@strongroom/evidence'
+import * as nodeCrypto from 'node:crypto'
+import { type Means, nodePrimitives, type TrustAnchors, VerificationCache } from '@strongroom/evidence'
 import { createHttpApp, openStore, ServiceError, type Service, type ServiceContext } from '@strongroom/platform'
 import { Attester } from './attest.ts'
 import { AmdCollateral } from './collateral/amd.ts'
@@ -52,8 +52,10 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const decisions = new Decisions({ store, clock, newId })
   const cache = new CollateralCache({ store, wire: context.wire, clock, logger, baseUrl: context.collateralUrl })
   const baseline = context.baseline ?? { launchMeasurements: [], idKeyDigests: [] }
-  const snp = new SnpVerifier({ anchors, collateral: new AmdCollateral(cache), baseline, clock })
-  const tdx = new TdxVerifier({ anchors, collateral: new IntelCollateral(cache), baseline, clock })
+  // The cache keeps parsed bytes and good signatures only: time, trust and revocation are judged at each request.
+  const means: Means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
+  const snp = new SnpVerifier({ anchors, collateral: new AmdCollateral(cache), baseline, clock, means })
+  const tdx = new TdxVerifier({ anchors, collateral: new IntelCollateral(cache), baseline, clock, means })
   const attester = new Attester({ policies, tokens, decisions })
 
   const onRefused: OnRefused = async ({ provider, type, body, error }) => {
@@ -63,7 +65,8 @@ export async function createAttestationService(context: ServiceContext & Attesta
     await decisions.record({
       provider,
       type,
-      evidence_digest: createHash('sha256')
+      evidence_digest: nodeCrypto
+        .createHash('sha256')
         .update(typeof sent === 'string' ? sent : '')
         .digest('hex'),
       policy_hash: '',

@@ -12,6 +12,7 @@ import {
   verifyCrl,
   verifySnp,
   type Certificate,
+  type Means,
   VerificationError,
   type SnpChain,
   type SnpReport,
@@ -49,12 +50,20 @@ export class SnpVerifier {
   readonly #collateral: AmdCollateral
   readonly #baseline: ComplianceBaseline
   readonly #clock: Clock
+  readonly #means: Means
 
-  constructor(o: { anchors: Anchors; collateral: AmdCollateral; baseline: ComplianceBaseline; clock: Clock }) {
+  constructor(o: {
+    anchors: Anchors
+    collateral: AmdCollateral
+    baseline: ComplianceBaseline
+    clock: Clock
+    means: Means
+  }) {
     this.#anchors = o.anchors
     this.#collateral = o.collateral
     this.#baseline = o.baseline
     this.#clock = o.clock
+    this.#means = o.means
   }
 
   /** @throws ServiceError InvalidParameter, CollateralUnavailable */
@@ -113,6 +122,7 @@ export class SnpVerifier {
         anchors: this.#anchors.all,
         ...(crl === undefined ? {} : { crl }),
         at: this.#clock.now(),
+        ...this.#means,
       })
       return { report, verified, revocationChecked: crl !== undefined }
     } catch (error) {

@@ -7,6 +7,7 @@ import {
   toHex,
   VerificationError,
   verifyTdx,
+  type Means,
   type TdxCollateral,
   type TdxQuote,
   type VerifiedTdx,
@@ -26,12 +27,20 @@ export class TdxVerifier {
   readonly #collateral: IntelCollateral
   readonly #baseline: ComplianceBaseline
   readonly #clock: Clock
+  readonly #means: Means
 
-  constructor(o: { anchors: Anchors; collateral: IntelCollateral; baseline: ComplianceBaseline; clock: Clock }) {
+  constructor(o: {
+    anchors: Anchors
+    collateral: IntelCollateral
+    baseline: ComplianceBaseline
+    clock: Clock
+    means: Means
+  }) {
     this.#anchors = o.anchors
     this.#collateral = o.collateral
     this.#baseline = o.baseline
     this.#clock = o.clock
+    this.#means = o.means
   }
 
   /** @throws ServiceError InvalidParameter, CollateralUnavailable */
@@ -73,7 +82,8 @@ export class TdxVerifier {
       const quote = parseTdxQuote(bytesOf(body['quote'], 'quote'))
       const chain = pckChain(quote)
       const collateral = await this.#collateralFor(chain, body['collateral'])
-      const verified = await verifyTdx({ quote, collateral, anchors: this.#anchors.all, at: this.#clock.now() })
+      const at = this.#clock.now()
+      const verified = await verifyTdx({ quote, collateral, anchors: this.#anchors.all, at, ...this.#means })
       if (verified.tcbStatus === 'Revoked' || verified.tcbStatus === 'NoMatchingLevel') {
         throw new VerificationError({
           code: 'TcbMismatch',
