@@ -17,8 +17,9 @@
  */
 import type { Base64Url } from './boot-evidence.ts'
 
-export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct-HSM'
-export type EllipticCurve = 'P-256' | 'P-384' | 'P-521'
+export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct' | 'oct-HSM'
+/** P-256K is secp256k1. */
+export type EllipticCurve = 'P-256' | 'P-384' | 'P-521' | 'P-256K'
 export type KeyOperation =
   | 'encrypt'
   | 'decrypt'
@@ -29,6 +30,31 @@ export type KeyOperation =
   | 'import'
   | 'export'
   | 'deriveKey'
+
+export type SignatureAlgorithm =
+  | 'RS256'
+  | 'RS384'
+  | 'RS512'
+  | 'PS256'
+  | 'PS384'
+  | 'PS512'
+  | 'ES256'
+  | 'ES384'
+  | 'ES512'
+  | 'ES256K'
+export type RsaEncryption = 'RSA1_5' | 'RSA-OAEP' | 'RSA-OAEP-256'
+export type AesCipher =
+  | 'A128GCM'
+  | 'A192GCM'
+  | 'A256GCM'
+  | 'A128CBC'
+  | 'A192CBC'
+  | 'A256CBC'
+  | 'A128CBCPAD'
+  | 'A192CBCPAD'
+  | 'A256CBCPAD'
+/** CKM_AES_KEY_WRAP is RFC 3394 with the key's own size, CKM_AES_KEY_WRAP_PAD RFC 5649. */
+export type AesWrapping = 'A128KW' | 'A192KW' | 'A256KW' | 'CKM_AES_KEY_WRAP' | 'CKM_AES_KEY_WRAP_PAD'
 
 /** OAEP hash: SHA-1, SHA-256, SHA-384, in this order. The AES part is RFC 5649 under an AES-256 key in each. */
 export type ReleaseWrapping = 'CKM_RSA_AES_KEY_WRAP' | 'RSA_AES_KEY_WRAP_256' | 'RSA_AES_KEY_WRAP_384'

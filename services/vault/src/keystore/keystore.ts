@@ -1,4 +1,11 @@
-import type { EllipticCurve, ReleaseWrapping } from '@strongroom/contract'
+import type {
+  AesCipher,
+  AesWrapping,
+  EllipticCurve,
+  ReleaseWrapping,
+  RsaEncryption,
+  SignatureAlgorithm,
+} from '@strongroom/contract'
 
 export type KeySpec =
   | { type: 'RSA'; bits: 2048 | 3072 | 4096 }
@@ -26,9 +33,38 @@ export interface KeyBinding {
   policyHash: string
 }
 
+/** One use of the secret half of a key. Uses of the public half need no keystore. */
+export type KeyUse =
+  /** RSA and EC; `value` is the digest, of the length that the algorithm wants. Signatures of EC are r ‖ s. */
+  | { operation: 'sign'; algorithm: SignatureAlgorithm; value: Uint8Array }
+  /** RSA. */
+  | { operation: 'decrypt'; algorithm: RsaEncryption; value: Uint8Array }
+  /** oct, RFC 3394 or 5649. */
+  | { operation: 'wrap' | 'unwrap'; algorithm: AesWrapping; value: Uint8Array }
+  /** oct. For GCM the keystore makes the initialisation vector and gives a tag; for CBC the caller gives 16 bytes. */
+  | { operation: 'seal'; algorithm: AesCipher; value: Uint8Array; iv?: Uint8Array; aad?: Uint8Array }
+  | { operation: 'open'; algorithm: AesCipher; value: Uint8Array; iv: Uint8Array; aad?: Uint8Array; tag?: Uint8Array }
+
+export interface KeyUseResult {
+  value: Uint8Array
+  iv?: Uint8Array
+  tag?: Uint8Array
+}
+
 /** What holds private keys. They are used inside and leave only wrapped. */
 export interface Keystore {
   generate(spec: KeySpec, binding: KeyBinding): Promise<{ publicParts: PublicParts; material: Uint8Array }>
+  /**
+   * Takes a key that was made elsewhere.
+   * @param secret PKCS#8 DER, or the raw bytes of an oct key; overwritten when taken
+   * @throws ServiceError KeyImportNotSupported where the keystore takes none
+   */
+  importKey(secret: Uint8Array, binding: KeyBinding): Promise<{ material: Uint8Array }>
+  /**
+   * @throws ServiceError KeyMaterialUnreadable where the material does not open under this binding; 400 BadParameter
+   * where the value does not decrypt, always in the same words
+   */
+  use(o: { material: Uint8Array; binding: KeyBinding; spec: KeySpec; use: KeyUse }): Promise<KeyUseResult>
   /**
    * RSA-OAEP(wrapping key, fresh AES-256 key) ‖ AES-KWP(AES key, PKCS#8 or raw oct).
    * @throws ServiceError KeyMaterialUnreadable where the material does not open under this binding
@@ -39,6 +75,6 @@ export interface Keystore {
     wrappingKey: { n: string; e: string }
     algorithm: ReleaseWrapping
   }): Promise<Uint8Array>
-  /** The same material under another binding; for a change of a release policy that may change. */
+  /** The same material under another binding; for a change of a release policy that may change, and for restoring. */
   rebind(material: Uint8Array, from: KeyBinding, to: KeyBinding): Promise<Uint8Array>
 }

@@ -2,6 +2,7 @@ import { generateKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { SealError, ServiceError, type Sealer } from '@strongroom/platform'
 import type { KeyBinding, KeySpec, Keystore, PublicParts } from './keystore.ts'
+import { useSecret } from './secret-operations.ts'
 import { Turns } from './turns.ts'
 import { rsaAesKeyWrap } from './wrap.ts'
 
@@ -46,6 +47,15 @@ export function createSoftwareKeystore(sealer: Sealer): Keystore {
       const made = await turns.take(() => generate(spec))
       return { publicParts: made.publicParts, material: await sealAndClear(made.secret, binding) }
     },
+    importKey: async (secret, binding) => ({ material: await sealAndClear(secret, binding) }),
+    use: async ({ material, binding, spec, use }) => {
+      const secret = await open(material, binding)
+      try {
+        return useSecret(secret, spec, use)
+      } finally {
+        secret.fill(0)
+      }
+    },
     wrapForRelease: async ({ material, binding, wrappingKey, algorithm }) => {
       const secret = await open(material, binding)
       try {
@@ -71,7 +81,7 @@ async function generate(spec: KeySpec): Promise<{ publicParts: PublicParts; secr
   const { publicKey, privateKey } =
     spec.type === 'RSA'
       ? await promisify(generateKeyPair)('rsa', { modulusLength: spec.bits, publicExponent: 65537 })
-      : await promisify(generateKeyPair)('ec', { namedCurve: spec.curve })
+      : await promisify(generateKeyPair)('ec', { namedCurve: spec.curve === 'P-256K' ? 'secp256k1' : spec.curve })
   return { publicParts: publicPartsOf(publicKey), secret: privateKey.export({ type: 'pkcs8', format: 'der' }) }
 }
 
