@@ -32,6 +32,8 @@ export interface ComposeOptions {
   mode?: string | undefined
   /** File that holds the store's URL: it may carry a password, so it is not an argument. */
   storeUrlFile?: string | undefined
+  /** How long a guest may take from power-on to its report; by the acceleration where it is absent. */
+  bootLimitSeconds?: string | undefined
 }
 
 export interface RunningInstallation {
@@ -51,6 +53,20 @@ function parsePort(name: string, text: string | undefined): number | undefined {
     expected: 'a number from 1 to 65535',
     found: text,
     remedy: `Give ${name} a free port.`,
+  })
+}
+
+function parseSeconds(name: string, text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined
+  const seconds = Number(text)
+  if (Number.isInteger(seconds) && seconds > 0 && seconds <= 86_400) return seconds
+  throw new ServiceError({
+    code: 'InvalidArgument',
+    status: 400,
+    message: `'${text}' is no number of seconds.`,
+    expected: 'a number from 1 to 86400',
+    found: text,
+    remedy: `Set ${name} to a number of seconds, or leave it unset.`,
   })
 }
 
@@ -90,6 +106,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       stateDir,
       cacheDir,
       storeUrlFile: options.storeUrlFile,
+      bootLimitSeconds: parseSeconds('STRONGROOM_BOOT_LIMIT_SECONDS', options.bootLimitSeconds),
       opened,
     })
     return {
@@ -111,6 +128,7 @@ async function startServices(o: {
   stateDir: string
   cacheDir: string
   storeUrlFile: string | undefined
+  bootLimitSeconds: number | undefined
   opened: { close(): Promise<void> }[]
 }): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
   const { installation, stateDir, cacheDir, opened } = o
@@ -145,7 +163,11 @@ async function startServices(o: {
   })
   const context = { ...base, verifier: identity.verifier } satisfies ServiceContext & { authority: typeof authority }
 
-  const host = await createHostService({ ...context, controlPlaneObjectId: controlPlanePrincipal.objectId })
+  const host = await createHostService({
+    ...context,
+    controlPlaneObjectId: controlPlanePrincipal.objectId,
+    ...(o.bootLimitSeconds !== undefined && { bootLimitSeconds: o.bootLimitSeconds }),
+  })
   opened.push(host)
   const attestation = await createAttestationService({
     ...context,

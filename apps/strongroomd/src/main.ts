@@ -6,6 +6,7 @@ import { compose, type RunningInstallation } from './compose.ts'
 /**
  * The server: all services of one installation in one process.
  *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--store-url-file FILE]
+ * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
  * Started by the CLI it reports over the IPC channel, and ends when that channel closes; on its own it prints one line.
  */
 const { values } = parseArgs({
@@ -48,6 +49,7 @@ try {
     ports: { tls: values.port, local: values['local-port'] },
     mode: values.mode,
     storeUrlFile: values['store-url-file'],
+    bootLimitSeconds: process.env['STRONGROOM_BOOT_LIMIT_SECONDS'],
   })
   tell({ type: 'ready', ...(running.firstStart === undefined ? {} : { firstStart: running.firstStart }) })
   // Node writes its compile cache at exit only; a server that is killed would leave the next start as slow as its own.

@@ -99,21 +99,24 @@ function asServiceError(error: unknown): ServiceError | undefined {
   if (!(error instanceof Error)) return undefined
   const { code, statusCode, errcode } = error as Error & { code?: string; statusCode?: number; errcode?: number }
   const sqliteFull = 13
-  if (code === 'ENOSPC' || code === '53100' || errcode === sqliteFull) {
-    return new ServiceError({
-      code: 'StorageFull',
-      status: 507,
-      message: 'The disk that holds the state directory is full.',
-      remedy: 'Free space on that disk, then repeat the request.',
-      cause: error,
-    })
-  }
+  if (code === 'ENOSPC' || code === '53100' || errcode === sqliteFull) return storageFull({ cause: error })
   if (statusCode === undefined || statusCode < 400 || statusCode > 499) return undefined
   return new ServiceError({
     code: frameworkCodes[code ?? ''] ?? 'BadRequest',
     status: statusCode,
     message: error.message,
     cause: error,
+  })
+}
+
+/** A full disk, whoever met it: the file system, a database or a program. */
+export function storageFull(o: { expected?: string; found?: string; cause?: unknown }): ServiceError {
+  return new ServiceError({
+    code: 'StorageFull',
+    status: 507,
+    message: 'The disk that holds the state directory is full.',
+    remedy: 'Free space on that disk, then repeat the request.',
+    ...o,
   })
 }
 

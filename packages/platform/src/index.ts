@@ -9,7 +9,14 @@ export {
 } from './authority/authority.ts'
 export { issueSelfSigned } from './authority/issue.ts'
 export { systemClock, type Clock } from './clock.ts'
-export { ServiceError, toErrorBody, toErrorDetail, type ServiceErrorOptions, type WireError } from './errors.ts'
+export {
+  ServiceError,
+  storageFull,
+  toErrorBody,
+  toErrorDetail,
+  type ServiceErrorOptions,
+  type WireError,
+} from './errors.ts'
 export { createFileAtomically, writeFileAtomically } from './files.ts'
 export { createHttpApp } from './http/app.ts'
 export { requireBearer, type Caller, type TokenSource, type TokenVerifier } from './http/bearer.ts'

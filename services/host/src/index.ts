@@ -14,6 +14,8 @@ export interface HostServiceOptions extends ServiceContext {
   authority: InstallationAuthority
   /** The only principal that may call the machine. */
   controlPlaneObjectId: string
+  /** How long a guest may take from power-on to its report; by the acceleration where it is absent. */
+  bootLimitSeconds?: number
 }
 
 /** The roots that this machine's processors are under. */

@@ -22,6 +22,11 @@ describe('run', () => {
     expect((error as Error).message).toContain('broken')
   })
 
+  it('says that the disk is full where a program met it', async () => {
+    const full = run({ command: 'dd', args: ['if=/dev/zero', 'of=/dev/full', 'count=1'] })
+    await expect(full).rejects.toMatchObject({ code: 'StorageFull', status: 507 })
+  })
+
   it('accepts the exit codes that were allowed', async () => {
     expect((await run({ command: 'sh', args: ['-c', 'exit 2'], allow: [2] })).code).toBe(2)
   })

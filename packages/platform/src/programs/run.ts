@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { storageFull } from '../errors.ts'
 import { missingProgram } from './missing.ts'
 
 export interface RunOptions {
@@ -58,7 +59,7 @@ export function programEnvironment(extra: Record<string, string> = {}): Record<s
 /**
  * Runs a program to its end. A non-zero exit, a signal and the time limit throw ProgramError.
  * @throws ProgramError
- * @throws ServiceError MissingProgram naming the Debian package
+ * @throws ServiceError MissingProgram naming the Debian package; StorageFull
  */
 export function run(o: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
@@ -109,7 +110,9 @@ export function run(o: RunOptions): Promise<RunResult> {
         return
       }
       const why = reason ?? (signal === null ? `ended with ${code}` : `was ended by ${signal}`)
-      reject(new ProgramError({ command: o.command, args: o.args, code, stderr, reason: why }))
+      const error = new ProgramError({ command: o.command, args: o.args, code, stderr, reason: why })
+      // strerror(3) of ENOSPC; the environment asks for this language.
+      reject(stderr.includes('No space left on device') ? storageFull({ cause: error }) : error)
     })
     // A program that does not read its input to the end closes the pipe; its exit code says whether that was wrong.
     child.stdin.on('error', () => {})

@@ -1,7 +1,7 @@
-import { chmod, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ImageRecord, SecurityEncryptionType } from '@strongroom/contract'
-import { ServiceError } from '@strongroom/platform'
+import { ServiceError, storageFull } from '@strongroom/platform'
 import { partitionTypes, readPartitions, type Partition } from './gpt.ts'
 import { repart } from './repart.ts'
 import { copySparse, digHoles, extractRange, flush } from './sparse.ts'
@@ -25,13 +25,14 @@ export interface OsDiskRequest {
  * Makes a VM's OS disk from an image. With DiskWithVMGuestState the root file system lies in LUKS2 under a fresh volume
  * key, sealed to the VM's TPM and the expected PCRs 7 and 11; no passphrase and no recovery key exist. Otherwise the
  * disk is a copy. Either is as large as asked for; the guest grows its file system at its first boot.
- * @throws ServiceError OsDiskTooSmall, ImageNotQualified
+ * @throws ServiceError OsDiskTooSmall, ImageNotQualified, StorageFull
  */
 export async function createOsDisk(o: OsDiskRequest): Promise<void> {
   const sizeBytes = o.sizeGiB * gibibyte
   const encrypted = o.encryption === 'DiskWithVMGuestState'
   const { esp, root } = await imagePartitions(o.image)
   await requireSize(o, sizeBytes, esp.sizeBytes + root.sizeBytes + (encrypted ? 64 * 1024 ** 2 : 0))
+  await requireSpace(o, encrypted ? root.sizeBytes : 0)
   // Beside its final place, so that the last step is a rename; 0700, because systemd-repart's files are readable to all.
   const directory = await mkdtemp(join(dirname(o.out), '.os-disk-'))
   const signal = o.signal && { signal: o.signal }
@@ -108,6 +109,21 @@ async function requireSize(o: OsDiskRequest, sizeBytes: number, neededBytes: num
     expected: `at least ${leastGiB} GiB`,
     found: `${o.sizeGiB} GiB`,
     remedy: `Ask for ${leastGiB} GiB or more.`,
+  })
+}
+
+/**
+ * Refuses before anything is written: a disk that fills up stops every VM and the database on it as well.
+ * @param encryptedBytes what is encrypted is written whole, beside a copy of what the image really holds
+ */
+async function requireSpace(o: OsDiskRequest, encryptedBytes: number): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(o.out))
+  const needed = (await stat(o.image.path)).blocks * 512 + encryptedBytes
+  if (bavail * bsize >= needed) return
+  const mebibytes = (bytes: number): string => `${Math.floor(bytes / 1024 ** 2)} MiB`
+  throw storageFull({
+    expected: `${mebibytes(needed)} free for the OS disk in ${dirname(o.out)}`,
+    found: `${mebibytes(bavail * bsize)} free`,
   })
 }
 

@@ -5,6 +5,7 @@ import type { BootEvidence } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { startGuestProxy } from '../network/guest-proxy.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
+import { startTimeServer } from '../network/time-server.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
 import { RunningGuest } from '../paravisor/running-guest.ts'
@@ -69,10 +70,12 @@ export async function boot(o: BootRequest): Promise<Booted> {
       signal: o.signal,
     })
     o.step('Power on')
-    const sockets = { metadata: join(runtimeDir, 'metadata'), proxy: join(runtimeDir, 'proxy') }
+    const socket = (name: string): string => join(runtimeDir, name)
+    const sockets = { metadata: socket('metadata'), time: socket('time'), proxy: socket('proxy') }
     const tlsPort = services.installation.ports.tls
     endpoints.push(
       await startGuestProxy({ socket: sockets.proxy, tlsPort }),
+      await startTimeServer({ socket: sockets.time, now: () => services.clock.now() }),
       await serveMetadata(o, opened, sockets.metadata),
     )
     const sshPort = await freePort(record.sshPort)
@@ -101,6 +104,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
           macAddress: spec.network.macAddress,
           sshPort,
           metadataSocket: sockets.metadata,
+          timeSocket: sockets.time,
           proxySocket: sockets.proxy,
           tlsPort,
         },

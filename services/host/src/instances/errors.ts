@@ -85,6 +85,7 @@ export function bootTimedOut(o: { seconds: number; acceleration: string; console
     message: `The guest did not report that it is ready within ${o.seconds} s.`,
     expected: `a report within ${o.seconds} s under ${o.acceleration === 'kvm' ? 'KVM' : 'emulation'}`,
     found: `last on the console: ${o.console.slice(-3).join(' | ') || 'nothing'}`,
-    remedy: 'See the serial log of the VM; a busy host may need fewer VMs at once.',
+    remedy:
+      'See the serial log of the VM. A busy host may need fewer VMs at once, or more time: STRONGROOM_BOOT_LIMIT_SECONDS.',
   })
 }

@@ -266,6 +266,7 @@ export class Instance {
       refused: current.refused.promise,
       serialLog: this.#files.serialLog,
       acceleration: current.acceleration,
+      ...(this.#services.bootLimitSeconds !== undefined && { limitSeconds: this.#services.bootLimitSeconds }),
     })
     this.#enqueue(async () => {
       if (this.#current !== current || this.#record.power.state !== 'Booting') return

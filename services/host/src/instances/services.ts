@@ -11,4 +11,6 @@ export interface MachineServices extends ServiceContext {
   store: InstanceStore
   /** Probed once, on first use. */
   acceleration(): Promise<ProbeResult>
+  /** From power-on to the guest's report; by the acceleration where it is absent. */
+  bootLimitSeconds?: number
 }

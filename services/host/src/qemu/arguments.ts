@@ -6,6 +6,8 @@ export interface GuestNetwork {
   sshPort: number
   /** Unix socket of the metadata endpoint, 169.254.169.254:80 in the guest. */
   metadataSocket: string
+  /** Unix socket of the machine's clock, 169.254.169.254:123 in the guest. */
+  timeSocket: string
   /** Unix socket of the guest's proxy, 169.254.169.253:3128. */
   proxySocket: string
   /** Port on 127.0.0.1 of the installation's TLS listener, 169.254.169.253:443. */
@@ -108,6 +110,7 @@ function networkArgument(o: GuestNetwork): string {
     'user,id=net,restrict=on,ipv6=off,net=169.254.0.0/16,host=169.254.0.2,dhcpstart=169.254.100.2',
     `hostfwd=tcp:127.0.0.1:${o.sshPort}-:22`,
     `guestfwd=tcp:${metadata}:80-${unix(o.metadataSocket)}`,
+    `guestfwd=tcp:${metadata}:123-${unix(o.timeSocket)}`,
     `guestfwd=tcp:${services}:${proxyPort}-${unix(o.proxySocket)}`,
     `guestfwd=tcp:${services}:443-cmd:socat - TCP:127.0.0.1:${o.tlsPort}`,
   ].join(',')

@@ -20,6 +20,7 @@ const options: MachineOptions = {
     macAddress: '02-53-52-19-EF-25',
     sshPort: 2222,
     metadataSocket: '/run/m',
+    timeSocket: '/run/c',
     proxySocket: '/run/p',
     tlsPort: 9443,
   },
@@ -38,7 +39,7 @@ describe('QEMU’s arguments', () => {
     const network = args[args.indexOf('-netdev') + 1]!
     expect(network).toContain('restrict=on')
     expect(network).toContain('hostfwd=tcp:127.0.0.1:2222-:22')
-    expect(network.match(/guestfwd=/g)).toHaveLength(3)
+    expect(network.match(/guestfwd=/g)).toHaveLength(4)
   })
 
   it('keep the firmware’s variables behind SMM and offer no monitor', () => {

@@ -7,10 +7,13 @@ put() { install -D -o root -g root -m "$1" "$recipe/$2" "$root/$3"; }
 put 0755 agent usr/lib/strongroom/agent
 put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
 put 0644 strongroom-hostkeys.service etc/systemd/system/strongroom-hostkeys.service
+put 0644 strongroom-clock.service etc/systemd/system/strongroom-clock.service
+put 0644 chrony.conf etc/chrony/chrony.conf
 put 0644 network.conf etc/systemd/network/50-ethernet.network
 printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthentication no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' \
   >"$root/etc/ssh/sshd_config.d/strongroom.conf"
-chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service
+chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
+  strongroom-clock.service chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 # Nobody logs in at the console: the host sees all that is typed there.
 chroot "$root" systemctl --quiet mask getty@tty1.service serial-getty@.service getty-static.service \

@@ -1,0 +1,152 @@
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TestInstallation } from './support/installation.ts'
+import { machineProcesses } from './support/processes.ts'
+import { readEvidence, statusOf, type VmView } from './support/vm.ts'
+
+interface Refusal {
+  error: { code: string; message: string; innererror?: { expected?: string; found?: string; remedy?: string } }
+}
+
+/**
+ * A VM with VMGuestStateOnly, really booted, and what goes wrong around it: each failure is said with its remedy, leaves
+ * nothing running, and the VM starts again once its cause is gone.
+ */
+const installation = await TestInstallation.create()
+let vm: VmView
+
+beforeAll(async () => {
+  await installation.start()
+  await installation.must('image', 'build')
+  vm = await installation.must<VmView>('vm', 'create', 'plain', '--encryption', 'VMGuestStateOnly')
+})
+
+afterAll(async () => await installation.remove())
+
+async function refused(...args: string[]): Promise<Refusal['error']> {
+  const outcome = await installation.cli(...args)
+  expect(outcome.code, outcome.stdout).not.toBe(0)
+  return (outcome.json as Refusal).error
+}
+
+describe('a VM whose guest state alone is encrypted', () => {
+  it('runs on the disk as it is in the image, is trusted, and its report says what that leaves open', async () => {
+    expect(statusOf(vm, 'PowerState/').code).toBe('PowerState/running')
+    const seen = await installation.inGuest('plain', 'findmnt -no SOURCE /; lsblk -no TYPE | sort -u | tr "\\n" " "')
+    expect(seen.stdout).toMatch(/^\/dev\/vda\d/)
+    expect(seen.stdout).not.toContain('crypt')
+    expect((await readEvidence(installation, 'plain')).osDisk).toEqual({ encryption: 'none' })
+    const outcome = await installation.cli('vm', 'trust', 'plain')
+    const { links } = outcome.json as { links: { id: string; outcome: string }[] }
+    expect(links.filter((link) => link.outcome === 'refused')).toEqual([])
+    expect(links.find((link) => link.id === 'disk')?.outcome).not.toBe('verified')
+  })
+
+  it("keeps its clock by chrony, from the machine's", async () => {
+    const seen = await installation.inGuest(
+      'plain',
+      'for i in $(seq 60); do chronyc -c sources | grep -q "^^,\\*" && break; sleep 1; done; chronyc -c sources; chronyc -c tracking',
+    )
+    const [source = '', tracking = ''] = seen.stdout.trim().split('\n')
+    expect(source).toMatch(/^\^,\*,127\.0\.0\.1,10,/)
+    // The fourth field is the time of the last update, the fifth how far the guest's clock is from the machine's, in seconds.
+    expect(Math.abs(Number(tracking.split(',')[4]))).toBeLessThan(1)
+  })
+})
+
+describe('QEMU', () => {
+  it('that dies in firmware: the start fails with what ended it, and the next one succeeds', async () => {
+    await installation.must('vm', 'deallocate', 'plain')
+    const { outcome } = installation.startCli('vm', 'start', 'plain')
+    let qemu: number | undefined
+    await expect
+      .poll(
+        async () => {
+          qemu = (await machineProcesses(vm.properties.vmId)).find((each) => each.command.startsWith('qemu'))?.pid
+          return qemu
+        },
+        { timeout: 120_000, interval: 50 },
+      )
+      .toBeGreaterThan(0)
+    process.kill(qemu!, 'SIGKILL')
+    const { code, json } = await outcome
+    expect(code).not.toBe(0)
+    const { error } = json as Refusal
+    expect(error.code).toBe('GuestDidNotStart')
+    expect(error.innererror).toMatchObject({
+      found: 'SIGKILL',
+      remedy: expect.stringContaining('serial.log') as string,
+    })
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    await installation.must('vm', 'start', 'plain')
+  })
+})
+
+describe('a guest that never reports that it is ready', () => {
+  it('is ended at the limit; the error says how long was waited and what the console said last', async () => {
+    await installation.inGuest('plain', 'sudo systemctl mask strongroom-agent.service; sync')
+    await installation.must('vm', 'deallocate', 'plain')
+    await installation.stop()
+    await installation.start({ STRONGROOM_BOOT_LIMIT_SECONDS: '20' })
+    const error = await refused('vm', 'start', 'plain')
+    expect(error.code).toBe('GuestBootTimeout')
+    expect(error.message).toContain('20 s')
+    expect(error.innererror).toMatchObject({
+      found: expect.stringMatching(/last on the console: ./) as string,
+      remedy: expect.stringContaining('STRONGROOM_BOOT_LIMIT_SECONDS') as string,
+    })
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    await installation.must('vm', 'delete', 'plain', '--yes')
+  })
+})
+
+describe('a missing package', () => {
+  it('is named, with the command that installs it; the VM is taken back', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'strongroom-programs-'))
+    try {
+      for (const directory of ['/usr/local/bin', '/usr/bin', '/usr/sbin']) {
+        for (const name of await readdir(directory)) {
+          if (name === 'swtpm') continue
+          await symlink(join(directory, name), join(folder, name)).catch(() => {})
+        }
+      }
+      await installation.stop()
+      await installation.start({ PATH: folder })
+      const error = await refused('vm', 'create', 'bare')
+      expect(JSON.stringify(error)).toMatch(/MissingProgram.*swtpm.*apt-get install/)
+      expect(await machineProcesses(installation.stateDir)).toEqual([])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+})
+
+/** A tmpfs of few MiB needs CAP_SYS_ADMIN, which a plain container lacks. */
+const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0
+
+describe.skipIf(!mayMount)('a full disk', () => {
+  it('fails the create with how much was missing, leaves no half disk, and what ran keeps running', async () => {
+    const small = await TestInstallation.create()
+    await mkdir(small.stateDir, { recursive: true, mode: 0o700 })
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64m,mode=0700', 'none', small.stateDir])
+    expect(mounted.stderr.toString()).toBe('')
+    try {
+      await small.start()
+      const outcome = await small.cli('vm', 'create', 'big')
+      expect(outcome.code).not.toBe(0)
+      const text = JSON.stringify((outcome.json as Refusal).error)
+      expect(text).toMatch(/StorageFull.*\d+ MiB free for the OS disk.*\d+ MiB free.*Free space/)
+      const machines = await readdir(join(small.stateDir, 'machines')).catch(() => [])
+      expect(machines).toEqual([])
+      expect(await machineProcesses(small.stateDir)).toEqual([])
+      expect((await small.cli('status')).code).toBe(0)
+    } finally {
+      await small.stop()
+      spawnSync('umount', [small.stateDir])
+      await small.remove()
+    }
+  })
+})
