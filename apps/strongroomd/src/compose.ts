@@ -30,6 +30,7 @@ export interface ComposeOptions {
   cacheDir?: string | undefined
   ports: { tls?: string | undefined; local?: string | undefined }
   mode?: string | undefined
+  compute?: string | undefined
   /** File that holds the store's URL: it may carry a password, so it is not an argument. */
   storeUrlFile?: string | undefined
   /** How long a guest may take from power-on to its report; by the acceleration where it is absent. */
@@ -82,6 +83,18 @@ function parseMode(text: string | undefined): Installation['mode'] | undefined {
   })
 }
 
+function parseCompute(text: string | undefined): Installation['compute'] {
+  if (text === undefined || text === 'guests' || text === 'simulated') return text
+  throw new ServiceError({
+    code: 'InvalidArgument',
+    status: 400,
+    message: `There is no compute '${text}'.`,
+    expected: 'guests or simulated',
+    found: text,
+    remedy: 'Leave --compute out for guests that boot.',
+  })
+}
+
 /** Starts all services of one installation in this process; what was started is closed again when a later part fails. */
 export async function compose(options: ComposeOptions): Promise<RunningInstallation> {
   const stateDir = resolve(options.stateDir ?? join(homedir(), '.local/state/strongroom'))
@@ -89,11 +102,13 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
   await mkdir(stateDir, { recursive: true, mode: 0o700 })
   await mkdir(cacheDir, { recursive: true })
   const mode = parseMode(options.mode)
+  const compute = parseCompute(options.compute)
   const tls = parsePort('--port', options.ports.tls)
   const local = parsePort('--local-port', options.ports.local)
   const { installation } = await openInstallation({
     stateDir,
     ...(mode === undefined ? {} : { mode }),
+    ...(compute === undefined ? {} : { compute }),
     ports: { ...(tls === undefined ? {} : { tls }), ...(local === undefined ? {} : { local }) },
   })
   const opened: { close(): Promise<void> }[] = []

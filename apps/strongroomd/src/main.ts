@@ -5,7 +5,7 @@ import { compose, type RunningInstallation } from './compose.ts'
 
 /**
  * The server: all services of one installation in one process.
- *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--store-url-file FILE]
+ *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--store-url-file FILE]
  * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
  * Started by the CLI it reports over the IPC channel, and ends when that channel closes; on its own it prints one line.
  */
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     port: { type: 'string' },
     'local-port': { type: 'string' },
     mode: { type: 'string' },
+    compute: { type: 'string' },
     'store-url-file': { type: 'string' },
   },
 })
@@ -48,6 +49,7 @@ try {
     cacheDir: values['cache-dir'],
     ports: { tls: values.port, local: values['local-port'] },
     mode: values.mode,
+    compute: values.compute,
     storeUrlFile: values['store-url-file'],
     bootLimitSeconds: process.env['STRONGROOM_BOOT_LIMIT_SECONDS'],
   })

@@ -11,6 +11,8 @@ export interface Installation {
   tenantId: string
   subscriptionId: string
   mode: 'simulated' | 'hardware'
+  /** Whether virtual machines boot guests, or only run through their states; absent in records from before there was a choice: guests. */
+  compute?: Compute
   createdAt: string
   /** Name of the home region. */
   region: string
@@ -18,17 +20,20 @@ export interface Installation {
   ports: { tls: number; local: number }
 }
 
+export type Compute = 'guests' | 'simulated'
+
 /** Unprivileged, and apart from the ports 8443 and 8080 that other programs like. */
 export const defaultPorts: Installation['ports'] = { tls: 8643, local: 8644 }
 
 /**
- * Reads STATE/installation.json, or makes it. Ports that are given replace the recorded ones; the mode cannot change.
+ * Reads STATE/installation.json, or makes it. Ports that are given replace the recorded ones; mode and compute cannot change.
  * The directory is made 0700.
- * @throws ServiceError InstallationModeFixed, InstallationUnreadable or InvalidPort
+ * @throws ServiceError InstallationModeFixed, InstallationComputeFixed, InstallationUnreadable or InvalidPort
  */
 export async function openInstallation(o: {
   stateDir: string
   mode?: 'simulated' | 'hardware'
+  compute?: Compute
   ports?: { tls?: number; local?: number }
 }): Promise<{ installation: Installation; created: boolean }> {
   if (!isAbsolute(o.stateDir)) throw new TypeError(`the state directory must be absolute: ${o.stateDir}`)
@@ -43,6 +48,7 @@ export async function openInstallation(o: {
       tenantId: randomUUID(),
       subscriptionId: randomUUID(),
       mode: o.mode ?? 'simulated',
+      ...(o.compute !== undefined && { compute: o.compute }),
       createdAt: new Date().toISOString(),
       region: homeRegion.name,
       ports: withPorts(defaultPorts, o.ports),
@@ -59,6 +65,16 @@ export async function openInstallation(o: {
       expected: kept.mode,
       found: o.mode,
       remedy: 'Use another state directory for the other mode.',
+    })
+  }
+  if (o.compute !== undefined && o.compute !== (kept.compute ?? 'guests')) {
+    throw new ServiceError({
+      code: 'InstallationComputeFixed',
+      status: 409,
+      message: 'Whether an installation boots guests is fixed when it is made.',
+      expected: kept.compute ?? 'guests',
+      found: o.compute,
+      remedy: 'Use another state directory for the other kind.',
     })
   }
   const ports = withPorts(kept.ports, o.ports)

@@ -99,6 +99,18 @@ async function serveUntilSignal(server: RunningServer, say: (line: string) => vo
   }
 }
 
+/** `up` ends with the trust report of a boot, which such an installation never has. */
+function refuseVmWithoutGuests(context: CommandContext, compute: string | undefined): void {
+  if (compute !== 'simulated' || context.options['vm'] === false) return
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: 'With --compute simulated no guest runs, so there is no boot to bring up and to report on.',
+    expected: '--no-vm --compute simulated',
+    remedy: 'Add --no-vm.',
+    exitCode: exitCodes.usage,
+  })
+}
+
 export const upCommand: Command = {
   words: ['up'],
   summary: 'start Strongroom, bring up a confidential VM, print why it is trusted, and serve',
@@ -108,8 +120,18 @@ export const upCommand: Command = {
     { flags: '--port <port>', summary: 'TLS port, fixed when the installation is made' },
     { flags: '--local-port <port>', summary: 'port of the proxy and of health, fixed when the installation is made' },
     { flags: '--mode <mode>', summary: 'simulated or hardware, fixed when the installation is made' },
+    {
+      flags: '--compute <kind>',
+      summary:
+        'guests, or simulated: VMs pass through their states and no guest runs; fixed when the installation is made',
+    },
   ],
-  examples: ['npm run up', 'npm run up -- --tee tdx', './strongroom up --no-vm'],
+  examples: [
+    'npm run up',
+    'npm run up -- --tee tdx',
+    './strongroom up --no-vm',
+    './strongroom up --no-vm --compute simulated',
+  ],
   run: async (context) => {
     const progress = createProgress(context.say, process.stderr.isTTY ? process.stderr : undefined)
     const running = await findServer(context.paths.state)
@@ -124,11 +146,14 @@ export const upCommand: Command = {
     const port = textOption(context, 'port')
     const localPort = textOption(context, 'localPort')
     const mode = textOption(context, 'mode')
+    const compute = textOption(context, 'compute')
+    refuseVmWithoutGuests(context, compute)
     const server = await startServer({
       paths: context.paths,
       ...(port === undefined ? {} : { tlsPort: port }),
       ...(localPort === undefined ? {} : { localPort }),
       ...(mode === undefined ? {} : { mode }),
+      ...(compute === undefined ? {} : { compute }),
     })
     started('ready')
     if (server.firstStart !== undefined) {

@@ -7,6 +7,7 @@ export interface ServerCommandOptions {
   tlsPort?: string
   localPort?: string
   mode?: string
+  compute?: string
 }
 
 export interface ServerCommand {
@@ -36,6 +37,7 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
   if (o.tlsPort !== undefined) args.push('--port', o.tlsPort)
   if (o.localPort !== undefined) args.push('--local-port', o.localPort)
   if (o.mode !== undefined) args.push('--mode', o.mode)
+  if (o.compute !== undefined) args.push('--compute', o.compute)
   const compileCache = join(o.cacheDir, 'compile')
   const env = (await isOursAlone(compileCache)) ? { NODE_COMPILE_CACHE: compileCache } : {}
   return { file: process.execPath, args, env: { ...env } }

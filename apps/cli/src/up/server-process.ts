@@ -15,6 +15,7 @@ export interface ServerOptions {
   tlsPort?: string
   localPort?: string
   mode?: string
+  compute?: string
 }
 
 export interface RunningServer {
