@@ -8,6 +8,7 @@ import { Quotas } from './compute/quotas.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
 import { MachineClient } from './machine/machine-client.ts'
 import { PlatformKeys } from './machine/platform-key.ts'
+import { noGuestStateKeys, SimulatedMachine } from './machine/simulated-machine.ts'
 import type { Plane } from './plane.ts'
 import { groupSaga } from './resources/groups.ts'
 import { allRoutes } from './routes.ts'
@@ -34,6 +35,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const store = await openStore({ url: context.storeUrl, service: context.storeService ?? 'control_plane' })
   await store.migrate('control-plane', migrations)
   const resources = new ResourceStore(store, clock)
+  const withoutGuests = installation.compute === 'simulated'
   const plane: Plane = {
     subscriptionId: installation.subscriptionId,
     tenantId: installation.tenantId,
@@ -47,8 +49,8 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     quotas: new Quotas({ resources, store, subscriptionId: installation.subscriptionId }),
     runner: new OperationRunner({ store, logger, clock, owner: 'control-plane' }),
     notes: new OperationNotes(resources, clock),
-    machine: new MachineClient(context.wire, context.tokens),
-    keys: new PlatformKeys(context.wire, context.tokens),
+    machine: withoutGuests ? new SimulatedMachine(resources, clock) : new MachineClient(context.wire, context.tokens),
+    keys: withoutGuests ? noGuestStateKeys : new PlatformKeys(context.wire, context.tokens),
     pollMs: context.pollMs ?? 250,
   }
   for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga]) plane.runner.define(saga(plane))

@@ -3,8 +3,7 @@ import type { Access } from './arm/access.ts'
 import type { ActivityLog } from './arm/activity-log.ts'
 import type { OperationNotes } from './arm/operations.ts'
 import type { Quotas } from './compute/quotas.ts'
-import type { MachineClient } from './machine/machine-client.ts'
-import type { PlatformKeys } from './machine/platform-key.ts'
+import type { GuestStateKeys, Machine } from './machine/machine.ts'
 import type { ResourceStore } from './store/resources.ts'
 
 /** What the providers of the resource manager share. */
@@ -21,8 +20,8 @@ export interface Plane {
   quotas: Quotas
   runner: OperationRunner
   notes: OperationNotes
-  machine: MachineClient
-  keys: PlatformKeys
+  machine: Machine
+  keys: GuestStateKeys
   /** How often a saga looks at the machine, in milliseconds. */
   pollMs: number
 }

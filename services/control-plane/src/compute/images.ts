@@ -1,6 +1,6 @@
 import { importedImageOffer, referenceImageUrn, type ImageRecord } from '@strongroom/contract'
 import type { Fields, Problem } from '../arm/fields.ts'
-import type { MachineClient } from '../machine/machine-client.ts'
+import type { Machine } from '../machine/machine.ts'
 
 /** As the client names it: a URN in four parts, or the id of an image of this installation. */
 export type ImageReference = { id: string } | { publisher: string; offer: string; sku: string; version: string }
@@ -45,7 +45,7 @@ function candidates(image: ImageReference, all: ImageRecord[]): ImageRecord[] {
 
 /** The image, or the problem why there is none. */
 export async function resolveImage(
-  machine: MachineClient,
+  machine: Machine,
   image: ImageReference,
 ): Promise<{ image: ImageRecord } | { problem: Problem }> {
   const found = candidates(image, await machine.images()).toSorted(newestFirst)[0]

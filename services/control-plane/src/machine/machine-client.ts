@@ -8,9 +8,10 @@ import {
   type InstanceStatus,
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import type { Machine } from './machine.ts'
 
 /** The machine's wire, called as the control plane's principal. */
-export class MachineClient {
+export class MachineClient implements Machine {
   readonly #wire: WireClient
   readonly #tokens: TokenSource
 
@@ -52,6 +53,10 @@ export class MachineClient {
     return await this.#orMissing(this.#send<BootEvidence>('GET', `/instances/${vmId}/evidence`))
   }
 
+  async serialLog(vmId: string): Promise<string | undefined> {
+    return await this.#orMissing(this.#send<string>('GET', `/instances/${vmId}/serial-log`, undefined, 60_000, 'text'))
+  }
+
   async images(): Promise<ImageRecord[]> {
     return (await this.#send<{ value: ImageRecord[] }>('GET', '/images')).value
   }
@@ -68,10 +73,23 @@ export class MachineClient {
     return await this.#send('GET', '/images/build')
   }
 
-  async #send<T>(method: string, path: string, body?: unknown, timeoutMs = 60_000): Promise<T> {
+  async #send<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    timeoutMs = 60_000,
+    accept: 'json' | 'text' = 'json',
+  ): Promise<T> {
     const token = await this.#tokens.token('controlPlane', machineAudience)
     const url = `${machineAudience}${path}`
-    const reply = await this.#wire.request<T>({ method, url, token, timeoutMs, ...(body !== undefined && { body }) })
+    const reply = await this.#wire.request<T>({
+      method,
+      url,
+      token,
+      timeoutMs,
+      accept,
+      ...(body !== undefined && { body }),
+    })
     return reply.body
   }
 

@@ -9,11 +9,13 @@ import {
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 
+import type { GuestStateKeys } from './machine.ts'
+
 const apiVersion = 'api-version=7.4'
 const bits = 3072
 
 /** The platform-managed keys, one per VM, in the platform's vault. */
-export class PlatformKeys {
+export class PlatformKeys implements GuestStateKeys {
   readonly #wire: WireClient
   readonly #tokens: TokenSource
 

@@ -81,4 +81,13 @@ export const migrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0002-simulated-instances': {
+    async up(db) {
+      await db.schema
+        .createTable('simulated_instance')
+        .addColumn('vm_id', 'text', (c) => c.primaryKey())
+        .addColumn('status', 'text', (c) => c.notNull())
+        .execute()
+    },
+  },
 }

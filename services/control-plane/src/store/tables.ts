@@ -79,6 +79,12 @@ export interface OperationNoteTable {
   created_at: string
 }
 
+export interface SimulatedInstanceTable {
+  vm_id: string
+  /** InstanceStatus as JSON. */
+  status: string
+}
+
 export interface Tables {
   resource: ResourceTable
   quota_limit: QuotaLimitTable
@@ -88,4 +94,5 @@ export interface Tables {
   role_assignment: RoleAssignmentTable
   activity: ActivityTable
   operation_note: OperationNoteTable
+  simulated_instance: SimulatedInstanceTable
 }

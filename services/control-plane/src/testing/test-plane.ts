@@ -36,13 +36,18 @@ export interface TestPlane {
 }
 
 /** A resource manager on `store`'s data whose tokens are principals' object ids. */
-export async function openTestPlane(store: Store, wire: FakeWire = new FakeWire()): Promise<TestPlane> {
+export async function openTestPlane(
+  store: Store,
+  wire: FakeWire = new FakeWire(),
+  compute?: 'simulated',
+): Promise<TestPlane> {
   const service = await createControlPlaneService({
     installation: {
       id: 'test',
       tenantId,
       subscriptionId,
       mode: 'simulated',
+      ...(compute !== undefined && { compute }),
       createdAt: '2026-01-01T00:00:00.000Z',
       region: 'westeurope',
       ports: { tls: 0, local: 0 },

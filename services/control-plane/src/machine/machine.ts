@@ -1,0 +1,37 @@
+import type {
+  BootEvidence,
+  ImageBuildStatus,
+  ImageRecord,
+  InstancePatch,
+  InstanceSpec,
+  InstanceStatus,
+  Tee,
+} from '@strongroom/contract'
+
+/** What carries virtual machines, as the sagas use it: a machine behind its wire, or the driver without guests. */
+export interface Machine {
+  /** Idempotent for the same VM. */
+  provision(spec: InstanceSpec): Promise<InstanceStatus>
+  /** Undefined where the machine has no such instance. */
+  find(vmId: string): Promise<InstanceStatus | undefined>
+  start(vmId: string): Promise<InstanceStatus>
+  stop(vmId: string, graceful: boolean): Promise<InstanceStatus | undefined>
+  restart(vmId: string): Promise<InstanceStatus>
+  patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus>
+  remove(vmId: string): Promise<void>
+  evidence(vmId: string): Promise<BootEvidence | undefined>
+  /** The lines that the guest wrote on its console; undefined where there is no such instance. */
+  serialLog(vmId: string): Promise<string | undefined>
+  images(): Promise<ImageRecord[]>
+  importImage(o: { path: string; name: string }): Promise<ImageRecord>
+  buildImage(): Promise<ImageBuildStatus>
+  imageBuild(): Promise<ImageBuildStatus>
+}
+
+/** The keys that guest states are wrapped with, one per VM. */
+export interface GuestStateKeys {
+  /** The key's identifier with its version; a second call finds the first one's key. */
+  ensure(o: { vmId: string; authority: string; tee: Tee }): Promise<string>
+  /** Idempotent. */
+  destroy(vmId: string): Promise<void>
+}

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openSqlitePlane } from '../testing/sqlite-plane.ts'
+import { makeNetwork, vmPath, vmRequest, type TestPlane } from '../testing/test-plane.ts'
+
+let plane: TestPlane & { close(): Promise<void> }
+beforeAll(async () => {
+  plane = await openSqlitePlane({ compute: 'simulated' })
+  await makeNetwork(plane, 'vm1')
+})
+afterAll(async () => await plane.close())
+
+const view = async (): Promise<{ statuses: { code: string }[]; notices: string[] }> =>
+  (await plane.send('GET', `${vmPath('vm1')}/instanceView`)).body
+const power = async (): Promise<string | undefined> =>
+  (await view()).statuses.find(({ code }) => code.startsWith('PowerState/'))?.code
+
+describe('compute without guests', () => {
+  it('takes a VM through its whole life over the same wire and sagas, and calls nobody', async () => {
+    expect((await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))).operation.status).toBe('Succeeded')
+    expect(await power()).toBe('PowerState/running')
+    expect((await plane.run('POST', `${vmPath('vm1')}/powerOff`)).operation.status).toBe('Succeeded')
+    expect(await power()).toBe('PowerState/stopped')
+    expect((await plane.run('POST', `${vmPath('vm1')}/deallocate`)).operation.status).toBe('Succeeded')
+    expect(await power()).toBe('PowerState/deallocated')
+    expect((await plane.run('POST', `${vmPath('vm1')}/start`)).operation.status).toBe('Succeeded')
+    expect((await plane.run('POST', `${vmPath('vm1')}/restart`)).operation.status).toBe('Succeeded')
+    expect(await power()).toBe('PowerState/running')
+    expect(plane.wire.calls).toEqual([])
+  })
+
+  it('never claims that a guest ran', async () => {
+    expect((await view()).notices.join(' ')).toContain('no guest ran')
+    expect((await plane.send('POST', `${vmPath('vm1')}/retrieveBootEvidence`)).body.error.code).toBe('NoGuestRan')
+    expect((await plane.send('POST', `${vmPath('vm1')}/retrieveConnection`)).body.error.code).toBe('VmNotReady')
+  })
+
+  it('forgets a VM that is deleted', async () => {
+    expect((await plane.run('DELETE', vmPath('vm1'))).operation.status).toBe('Succeeded')
+    expect((await plane.send('GET', vmPath('vm1'))).status).toBe(404)
+  })
+})
