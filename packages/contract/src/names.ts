@@ -15,6 +15,14 @@ export const sharedAttestationHost = (regionCode: string): string =>
 
 export const managementAudience = 'https://management.azure.com/'
 export const vaultAudience = 'https://vault.azure.net'
+/**
+ * What the vaults' challenge names as their resource: stock clients go on only where a vault's host lies under the
+ * resource's. Tokens for `vaultAudience` count as well.
+ */
+export const vaultResource: string = `https://vault.${domain}`
+/** Where the resource manager tells the key service of vaults. */
+export const vaultManagementHost: string = `keyvault.${domain}`
+export const vaultManagementAudience: string = `https://${vaultManagementHost}`
 export const machineAudience: string = `https://${machineHost}`
 
 /** Vault that holds the platform-managed keys, one per confidential VM. */

@@ -1,0 +1,81 @@
+/**
+ * Wire on which the resource manager tells the key service which vaults there are, `https://keyvault.strongroom.internal`.
+ * Bearer token of the control plane's principal with audience `vaultManagementAudience`; everybody else is refused.
+ *
+ * PUT    /vaults/{name}                     VaultDefinition → 201 or 200 VaultRecord   whole, idempotent; 409 where the name is another's
+ * GET    /vaults/{name}                     → 200 VaultRecord
+ * DELETE /vaults/{name}                     → 200 DeletedVaultRecord                   soft delete: the vault answers nobody any more
+ * GET    /availability/{name}               → 200 VaultNameAvailability
+ * GET    /deletedvaults · /deletedvaults/{name}   → 200 { value: DeletedVaultRecord[] } · DeletedVaultRecord
+ * POST   /deletedvaults/{name}/recover      → 200 VaultRecord
+ * DELETE /deletedvaults/{name}              → 204; 409 under purge protection          with it goes all that the vault held
+ *
+ * Each with `?api-version=2025-05-01`. Names are compared without case and kept in lower case.
+ */
+
+export const vaultManagementApiVersion = '2025-05-01'
+
+/** Which permissions an access policy gives, spelled as Azure does in lower case; `all` gives every one. */
+export interface VaultPermissions {
+  keys: string[]
+  secrets: string[]
+  certificates: string[]
+  storage: string[]
+}
+
+export interface VaultAccessPolicy {
+  tenantId: string
+  objectId: string
+  /** Only where the principal acts through this application. */
+  applicationId?: string
+  permissions: VaultPermissions
+}
+
+/** A role assignment that reaches the vault, with the role's data actions. */
+export interface VaultGrant {
+  principalId: string
+  /** Below the vault: '' is all of it, else for example `keys/disk` or `secrets/password`. */
+  object: string
+  dataActions: string[]
+  notDataActions: string[]
+}
+
+export interface VaultNetworkRules {
+  bypass: 'AzureServices' | 'None'
+  defaultAction: 'Allow' | 'Deny'
+  /** IPv4 or IPv6 addresses and CIDR ranges that are let in where the default is to deny. */
+  ipRules: string[]
+}
+
+export interface VaultDefinition {
+  resourceId: string
+  location: string
+  tenantId: string
+  sku: 'standard' | 'premium'
+  enableRbacAuthorization: boolean
+  /** Count only without RBAC. */
+  accessPolicies: VaultAccessPolicy[]
+  /** Count only under RBAC. */
+  grants: VaultGrant[]
+  softDeleteRetentionInDays: number
+  enablePurgeProtection: boolean
+  publicNetworkAccess: 'Enabled' | 'Disabled'
+  networkRules: VaultNetworkRules
+}
+
+export interface VaultRecord extends VaultDefinition {
+  name: string
+  /** ISO time. */
+  createdAt: string
+}
+
+export interface DeletedVaultRecord extends VaultRecord {
+  deletionDate: string
+  scheduledPurgeDate: string
+}
+
+export interface VaultNameAvailability {
+  nameAvailable: boolean
+  reason?: 'AccountNameInvalid' | 'AlreadyExists'
+  message?: string
+}
