@@ -10,5 +10,6 @@ export interface ErrorDetail {
   /** The property or rule at fault. */
   target?: string
   details?: ErrorDetail[]
-  innererror?: { expected?: string; found?: string; remedy?: string }
+  /** `code` is the closer reason where Azure gives one beside a general `code`. */
+  innererror?: { code?: string; expected?: string; found?: string; remedy?: string }
 }

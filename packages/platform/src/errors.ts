@@ -7,6 +7,8 @@ export interface ServiceErrorOptions {
   /** HTTP status that the refusal is answered with. */
   status: number
   message: string
+  /** Azure's closer reason beside a general code, for example ForbiddenByRbac; `innererror.code` on the wire. */
+  reason?: string
   /** The property or rule at fault. */
   target?: string
   /** Every further failure of the same request. */
@@ -22,6 +24,7 @@ export interface ServiceErrorOptions {
 export class ServiceError extends Error {
   readonly code: string
   readonly status: number
+  readonly reason: string | undefined
   readonly target: string | undefined
   readonly details: ErrorDetail[] | undefined
   readonly expected: string | undefined
@@ -34,6 +37,7 @@ export class ServiceError extends Error {
     this.name = 'ServiceError'
     this.code = o.code
     this.status = o.status
+    this.reason = o.reason
     this.target = o.target
     this.details = o.details
     this.expected = o.expected
@@ -44,6 +48,7 @@ export class ServiceError extends Error {
 
   toDetail(): ErrorDetail {
     const inner = {
+      ...(this.reason !== undefined && { code: this.reason }),
       ...(this.expected !== undefined && { expected: this.expected }),
       ...(this.found !== undefined && { found: this.found }),
       ...(this.remedy !== undefined && { remedy: this.remedy }),
