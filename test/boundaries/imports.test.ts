@@ -9,15 +9,22 @@ const root = resolve(import.meta.dirname, '../..')
 /** Who may import whom. A workspace that is not named here may import nothing. */
 const allowed: Record<string, string[]> = {
   'packages/evidence': [],
+  'packages/policy': [],
   'packages/contract': ['typebox'],
+  'packages/transparency': [],
   'packages/silicon': ['@strongroom/evidence'],
   'packages/platform': ['@strongroom/contract'],
   'services/identity': ['@strongroom/contract', '@strongroom/platform'],
-  'services/attestation': ['@strongroom/evidence', '@strongroom/contract', '@strongroom/platform'],
-  'services/vault': ['@strongroom/contract', '@strongroom/platform'],
+  'services/attestation': [
+    '@strongroom/evidence',
+    '@strongroom/policy',
+    '@strongroom/contract',
+    '@strongroom/platform',
+  ],
+  'services/vault': ['@strongroom/contract', '@strongroom/platform', '@strongroom/transparency'],
   'services/control-plane': ['@strongroom/contract', '@strongroom/platform'],
   'services/host': ['@strongroom/evidence', '@strongroom/silicon', '@strongroom/contract', '@strongroom/platform'],
-  'apps/cli': ['@strongroom/evidence', '@strongroom/contract'],
+  'apps/cli': ['@strongroom/evidence', '@strongroom/policy', '@strongroom/contract', '@strongroom/transparency'],
   'apps/strongroomd': [
     '@strongroom/contract',
     '@strongroom/platform',
@@ -97,6 +104,16 @@ describe('who imports whom', () => {
       dependencies?: object
     }
     expect(Object.keys(manifest.dependencies ?? {})).toEqual([])
+  })
+
+  it('keeps packages/policy without Node built-ins, with JMESPath as its one dependency', () => {
+    const wrong = runtime.filter(
+      (entry) =>
+        entry.workspace === 'packages/policy' &&
+        !entry.specifier.startsWith('.') &&
+        entry.specifier !== '@jmespath-community/jmespath',
+    )
+    expect(wrong).toEqual([])
   })
 
   it('keeps packages/contract fit for a browser', () => {

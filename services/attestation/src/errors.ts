@@ -1,7 +1,6 @@
 import { ParseError, VerificationError } from '@strongroom/evidence'
 import { ServiceError } from '@strongroom/platform'
-import { PolicyError } from './policy/policy-error.ts'
-import type { Denial } from './policy/explanation.ts'
+import { PolicyError, type Denial } from '@strongroom/policy'
 
 /** 400 InvalidParameter: Azure's code for evidence that is malformed or not genuine. */
 export function invalidParameter(o: {

@@ -17,4 +17,40 @@ issuancerules
 };
 `
 
-export const defaultPolicies: Record<OfferedType, string> = { SevSnpVm: compliantOnly, TdxVm: compliantOnly }
+/** A guest without a hardware report gets a token that says nothing of hardware; one with a report must be compliant. */
+const compliantGuest = `version=1.2;
+
+configurationrules
+{
+};
+
+authorizationrules
+{
+  ![type=="x-ms-isolation-tee", issuer=="AttestationService"] => permit();
+  c:[type=="x-ms-isolation-tee", issuer=="AttestationService"] => add(type="isolation-status", value=JsonToClaimValue(JmesPath(c.value, "\\"x-ms-compliance-status\\"")));
+  [type=="isolation-status", value=="${compliantCvm}"] => permit();
+};
+
+issuancerules
+{
+};
+`
+
+const certifiedKey = `version=1.0;
+
+authorizationrules
+{
+  [type=="aikValidated", value==true, issuer=="AttestationService"] => permit();
+};
+
+issuancerules
+{
+};
+`
+
+export const defaultPolicies: Record<OfferedType, string> = {
+  SevSnpVm: compliantOnly,
+  TdxVm: compliantOnly,
+  AzureGuest: compliantGuest,
+  Tpm: certifiedKey,
+}

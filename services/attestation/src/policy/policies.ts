@@ -1,13 +1,12 @@
 import type { Clock, Store } from '@strongroom/platform'
+import { parsePolicy, type Policy } from '@strongroom/policy'
 import type { JWK } from 'jose'
 import type { Kysely } from 'kysely'
 import { policyFailure } from '../errors.ts'
 import type { OfferedType, Provider } from '../providers/providers.ts'
 import type { Tables } from '../store/tables.ts'
 import { defaultPolicies } from './defaults.ts'
-import { parsePolicy } from './parser.ts'
 import { policyHash, unsignedPolicyJws, type StoredPolicy } from './stored-policy.ts'
-import type { Policy } from './syntax.ts'
 
 /** A policy that is ready to run. */
 export interface LoadedPolicy extends StoredPolicy {

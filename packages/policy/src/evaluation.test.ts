@@ -267,7 +267,7 @@ describe('limits', () => {
       value: index,
       issuer: 'AttestationService',
     }))
-    const query = `${'@|'.repeat(1_500)}@`
+    const query = `${'@|'.repeat(450)}@`
     const text = `version=1.2;authorizationrules{a:[type=="n"]&&b:[type=="n"]=>add(type="q", value=JmesPath("1", "${query}"));};`
     expect(refusal(() => run(text, claims)).found).toContain('costs more')
   })

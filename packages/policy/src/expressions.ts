@@ -1,8 +1,8 @@
 import type { Budget } from './budget.ts'
 import { propertyOf, type Claim } from './claim.ts'
 import { formatExpression } from './format.ts'
-import { searchJson } from './jmespath/search.ts'
-import { JmesPathError } from './jmespath/syntax.ts'
+import { searchJson } from './query/search.ts'
+import { QueryError } from './query/query-error.ts'
 import { policyLimits } from './limits.ts'
 import { PolicyError } from './policy-error.ts'
 import type { ClaimValue, Expression } from './syntax.ts'
@@ -86,7 +86,7 @@ function jmesPath(expression: Call, json: Values, query: Values, readOnly: boole
   try {
     result = searchJson(text, document, (cost) => budget.step(expression.position, cost))
   } catch (error) {
-    if (error instanceof JmesPathError) throw failure(expression, error.message, 'a JMESPath query that fits the JSON')
+    if (error instanceof QueryError) throw failure(expression, error.message, 'a JMESPath query that fits the JSON')
     throw error
   }
   budget.text(result.length, expression.position)

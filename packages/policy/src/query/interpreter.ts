@@ -1,0 +1,101 @@
+import {
+  TreeInterpreter,
+  TYPE_STRING,
+  type JSONArray,
+  type JSONObject,
+  type JSONValue,
+} from '@jmespath-community/jmespath'
+import type { QueryNode } from './compile.ts'
+import { weigh, type Charge } from './json.ts'
+import { QueryError } from './query-error.ts'
+
+type Visited = ReturnType<typeof TreeInterpreter.visit>
+/** The library exports one shared interpreter; its class is needed, as a budget belongs to one run. */
+const Interpreter = TreeInterpreter.constructor as new () => typeof TreeInterpreter
+
+/** The longest text that a function may make, in characters. */
+const textLimit = 1_048_576
+
+/**
+ * The library's interpreter with a meter: each visited node is charged, and values are weighed before something goes through all of
+ * them. It also reads own members only, where the library would find `constructor` in every object.
+ */
+class MeteredInterpreter extends Interpreter {
+  charge: Charge = () => {}
+
+  constructor() {
+    super()
+    this.runtime.registerFunction(
+      'equals_ignore_case',
+      ([left, right]) => (left as string).toLowerCase() === (right as string).toLowerCase(),
+      [{ types: [TYPE_STRING] }, { types: [TYPE_STRING] }],
+    )
+    const call = this.runtime.callFunction.bind(this.runtime)
+    this.runtime.callFunction = (name, args) => {
+      this.#weighCall(name, args)
+      return call(name, args)
+    }
+  }
+
+  override visit(node: QueryNode, value: JSONValue | QueryNode): Visited {
+    this.charge(1)
+    switch (node.type) {
+      case 'Field':
+        return isObject(value) && Object.hasOwn(value, node.name) ? (value[node.name] ?? null) : null
+      case 'MultiSelectList':
+        return value === null ? null : super.visit(node, value)
+      case 'MultiSelectHash':
+        if (value === null) return null
+        return Object.fromEntries(
+          node.children.map((entry) => [entry.name, this.visit(entry.value, value) as JSONValue]),
+        )
+      case 'Flatten': {
+        const list = this.visit(node.child, value)
+        if (!Array.isArray(list)) return null
+        this.charge(list.reduce<number>((sum, item) => sum + (Array.isArray(item) ? item.length + 1 : 1), 0) / 8)
+        return list.flat()
+      }
+      case 'Slice':
+        // Slices of texts are the library's own.
+        if (!Array.isArray(value)) return null
+        this.charge(value.length / 8)
+        return super.visit(node, value)
+      case 'Comparator': {
+        const left = this.visit(node.left, value) as JSONValue
+        const right = this.visit(node.right, value) as JSONValue
+        if (typeof left === 'object') weigh(left, this.charge)
+        if (typeof right === 'object') weigh(right, this.charge)
+        return super.visit(
+          { ...node, left: { type: 'Literal', value: left }, right: { type: 'Literal', value: right } },
+          value,
+        )
+      }
+      default:
+        return super.visit(node, value)
+    }
+  }
+
+  #weighCall(name: string, args: readonly unknown[]): void {
+    if (name === 'length' || name === 'type' || name === 'not_null') return
+    for (const argument of args) weigh(argument as JSONValue, this.charge)
+    const [first, second] = args
+    if (
+      name === 'join' &&
+      typeof first === 'string' &&
+      Array.isArray(second) &&
+      first.length * second.length > textLimit
+    )
+      throw new QueryError(`join() makes more than ${textLimit} characters`)
+  }
+}
+
+const isObject = (value: unknown): value is JSONObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const interpreter = new MeteredInterpreter()
+
+/** Runs a compiled query; nothing of a run is kept. @throws QueryError where a function is given what it does not take */
+export function interpret(node: QueryNode, document: JSONValue, charge: Charge): JSONValue | JSONArray {
+  interpreter.charge = charge
+  return interpreter.search(node, document)
+}

@@ -1,0 +1,33 @@
+import type { JSONValue } from '@jmespath-community/jmespath'
+import { compileQuery } from './compile.ts'
+import { interpret } from './interpreter.ts'
+import { weigh, type Charge } from './json.ts'
+import { QueryError } from './query-error.ts'
+
+/**
+ * The result of a JMESPath query on JSON, as JSON text. What is absent is null.
+ * @param charge told of the work as it is done; what it throws ends the search
+ * @throws QueryError for a query that cannot be read or a function that is given what it does not take
+ */
+export function searchJson(query: string, document: unknown, charge: Charge): string {
+  const node = compileQuery(query)
+  let stopped: unknown
+  const metered: Charge = (cost) => {
+    try {
+      charge(cost)
+    } catch (error) {
+      stopped = error
+      throw error
+    }
+  }
+  try {
+    weigh(document as JSONValue, metered)
+    const result = interpret(node, document as JSONValue, metered)
+    weigh(result, metered)
+    return JSON.stringify(result ?? null)
+  } catch (error) {
+    if (error === stopped || error instanceof QueryError) throw error
+    // The library has no error class of its own.
+    throw new QueryError(error instanceof Error ? error.message : String(error))
+  }
+}
