@@ -141,6 +141,14 @@ export {
 } from './tpm/public.ts'
 export { verifyCertify, verifyQuote, type VerifiedQuote } from './tpm/quote.ts'
 export { parseTpmtSignature, verifyTpmSignature, type TpmSignature } from './tpm/signature.ts'
+export { pcrPolicyDigest, requirePcrBoundKey } from './tpm/pcr-policy.ts'
+export {
+  defaultSecureBootKeys,
+  parseMeasuredVariable,
+  readBootState,
+  type BootState,
+  type MeasuredVariable,
+} from './azure/boot-state.ts'
 export {
   requireSameTd,
   verifyAzureEvidence,
