@@ -27,6 +27,7 @@ export const attestationApiVersions = [
   '2022-08-01',
   '2022-09-01-preview',
   '2025-06-01',
+  '2026-03-11-preview',
 ] as const
 
 /** Path segments of what can be attested or have a policy. */

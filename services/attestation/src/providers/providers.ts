@@ -1,4 +1,4 @@
-import { homeRegion, sharedAttestationHost, type AttestationType } from '@strongroom/contract'
+import { attestationTypes, homeRegion, sharedAttestationHost, type AttestationType } from '@strongroom/contract'
 
 /** One issuer of tokens with policies of its own. */
 export interface Provider {
@@ -32,5 +32,5 @@ export class Providers {
 }
 
 /** What can be attested here; the other types of the wire are refused by name. */
-export type OfferedType = Extract<AttestationType, 'SevSnpVm' | 'TdxVm'>
-export const offeredTypes: readonly OfferedType[] = ['SevSnpVm', 'TdxVm']
+export type OfferedType = AttestationType
+export const offeredTypes: readonly OfferedType[] = attestationTypes
