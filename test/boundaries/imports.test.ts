@@ -116,6 +116,16 @@ describe('who imports whom', () => {
     expect(wrong).toEqual([])
   })
 
+  it('keeps packages/transparency fit for a browser, with its hash as the one dependency', () => {
+    const wrong = runtime.filter(
+      (entry) =>
+        entry.workspace === 'packages/transparency' &&
+        !entry.specifier.startsWith('.') &&
+        entry.specifier !== '@noble/hashes/sha2.js',
+    )
+    expect(wrong).toEqual([])
+  })
+
   it('keeps packages/contract fit for a browser', () => {
     const wrong = runtime.filter(
       (entry) =>

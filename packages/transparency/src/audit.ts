@@ -1,0 +1,114 @@
+import { sameBytes, toBase64 } from './bytes.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { TransparencyError } from './error.ts'
+import { appended, emptyFrontier, leafHash, rootOf } from './merkle.ts'
+import { verifyConsistency, verifyInclusion } from './proof.ts'
+import { Prover, type Fetch } from './proofs.ts'
+import { parseBundle, tileOf, tilePath, tileWidth } from './tiles.ts'
+
+/**
+ * Reads every entry of a log and shows that exactly they are what the checkpoint signs for, and that the log still
+ * begins with what `remembered` signed for. `onEntry` is given entries as they come, before the whole is believed.
+ * @throws TransparencyError RootMismatch, LogCut, LogForked, Missing or Malformed
+ */
+export async function auditLog(o: {
+  checkpoint: Checkpoint
+  fetch: Fetch
+  remembered?: Checkpoint
+  onEntry?: (entry: Uint8Array, index: number) => void
+}): Promise<void> {
+  const { checkpoint, fetch, remembered } = o
+  if (remembered) refuseCut(checkpoint, remembered)
+  let frontier = emptyFrontier
+  const compare = (): void => {
+    if (remembered?.size === frontier.size && !sameBytes(rootOf(frontier), remembered.root)) {
+      throw forked(remembered, rootOf(frontier))
+    }
+  }
+  compare()
+  for (let start = 0; start < checkpoint.size; start += tileWidth) {
+    const tile = tileOf('entries', start, checkpoint.size)
+    for (const entry of parseBundle(await fetch(tilePath(tile)), tile.width)) {
+      o.onEntry?.(entry, frontier.size)
+      frontier = appended(frontier, leafHash(entry))
+      compare()
+    }
+  }
+  const root = rootOf(frontier)
+  if (sameBytes(root, checkpoint.root)) return
+  throw new TransparencyError({
+    code: 'RootMismatch',
+    message: 'The entries of the log are not the ones that it signed for: entries were edited, added or taken out.',
+    expected: `root ${toBase64(checkpoint.root)}`,
+    found: `root ${toBase64(root)}`,
+  })
+}
+
+/**
+ * Shows by hash tiles alone that the log still begins with what `remembered` signed for; reads few tiles.
+ * @throws TransparencyError LogCut or LogForked
+ */
+export async function checkConsistency(o: {
+  checkpoint: Checkpoint
+  remembered: Checkpoint
+  fetch: Fetch
+}): Promise<void> {
+  const { checkpoint, remembered } = o
+  refuseCut(checkpoint, remembered)
+  const proof = await new Prover({ fetch: o.fetch, size: checkpoint.size }).consistency(remembered.size)
+  const good = verifyConsistency({
+    oldSize: remembered.size,
+    newSize: checkpoint.size,
+    oldRoot: remembered.root,
+    newRoot: checkpoint.root,
+    proof,
+  })
+  if (!good) throw forked(remembered, checkpoint.root)
+}
+
+/**
+ * One entry, shown to be in the log at its place; reads one bundle and few tiles.
+ * @throws TransparencyError RootMismatch or Missing
+ */
+export async function provenEntry(o: { checkpoint: Checkpoint; index: number; fetch: Fetch }): Promise<Uint8Array> {
+  const { checkpoint, index, fetch } = o
+  if (!Number.isSafeInteger(index) || index < 0 || index >= checkpoint.size) {
+    throw new TransparencyError({
+      code: 'Missing',
+      message: 'The log has no such entry.',
+      expected: `an index below ${checkpoint.size}`,
+      found: String(index),
+    })
+  }
+  const tile = tileOf('entries', index, checkpoint.size)
+  const entry = parseBundle(await fetch(tilePath(tile)), tile.width)[index - tile.index * tileWidth]!
+  const proof = await new Prover({ fetch, size: checkpoint.size }).inclusion(index)
+  if (verifyInclusion({ index, size: checkpoint.size, leaf: leafHash(entry), proof, root: checkpoint.root })) {
+    return entry
+  }
+  throw new TransparencyError({
+    code: 'RootMismatch',
+    message: `Entry ${index} is not the one that the log signed for.`,
+    expected: `an entry under the root ${toBase64(checkpoint.root)}`,
+    found: 'an entry or tiles that do not hash to it',
+  })
+}
+
+function refuseCut(checkpoint: Checkpoint, remembered: Checkpoint): void {
+  if (checkpoint.size >= remembered.size) return
+  throw new TransparencyError({
+    code: 'LogCut',
+    message: 'The log is shorter than it was: entries were cut off, or an older copy was put back.',
+    expected: `at least ${remembered.size} entries`,
+    found: `${checkpoint.size} entries`,
+  })
+}
+
+function forked(remembered: Checkpoint, root: Uint8Array): TransparencyError {
+  return new TransparencyError({
+    code: 'LogForked',
+    message: 'The log was rewritten: it does not contain what it signed for before.',
+    expected: `the first ${remembered.size} entries under the root ${toBase64(remembered.root)}`,
+    found: `other entries, root ${toBase64(root)}`,
+  })
+}

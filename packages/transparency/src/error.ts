@@ -1,0 +1,30 @@
+export type TransparencyCode =
+  /** A note, checkpoint, tile, bundle or key that is not of its format. */
+  | 'Malformed'
+  /** A checkpoint that the expected key did not sign. */
+  | 'SignatureInvalid'
+  /** A signed checkpoint of another log. */
+  | 'OriginMismatch'
+  /** Entries or tiles that do not hash to the signed root: something was edited. */
+  | 'RootMismatch'
+  /** The log has fewer entries than it once had signed for. */
+  | 'LogCut'
+  /** The log of today does not contain the log that was remembered. */
+  | 'LogForked'
+  /** What the log signed for is not to be had. */
+  | 'Missing'
+
+/** Why a log, or a part of it, is not believed. */
+export class TransparencyError extends Error {
+  readonly code: TransparencyCode
+  readonly expected: string | undefined
+  readonly found: string | undefined
+
+  constructor(o: { code: TransparencyCode; message: string; expected?: string; found?: string; cause?: unknown }) {
+    super(o.message, { cause: o.cause })
+    this.name = 'TransparencyError'
+    this.code = o.code
+    this.expected = o.expected
+    this.found = o.found
+  }
+}

@@ -1,0 +1,95 @@
+import { concat } from './bytes.ts'
+import { TransparencyError } from './error.ts'
+import { hashBytes } from './merkle.ts'
+
+/** Hashes in a full tile, entries in a full bundle. */
+export const tileWidth = 256
+/** Levels of the tree that one tile spans. */
+export const tileHeight = 8
+/** Above it no tree of a safe integer's size has tiles. */
+const highestLevel = 6
+const longestEntry = 65_535
+
+export interface Tile {
+  /** Level 0 holds leaf hashes, level L the roots of subtrees of 256^L entries; `entries` the entries themselves. */
+  level: number | 'entries'
+  index: number
+  /** 1 to 256; below 256 the tile is partial. */
+  width: number
+}
+
+/** C2SP tlog-tiles: `tile/L/N[.p/W]`, N in groups of three digits, all but the last with an `x` before them. */
+export function tilePath(tile: Tile): string {
+  const digits = String(tile.index)
+  const groups = digits.padStart(Math.ceil(digits.length / 3) * 3, '0').match(/.{3}/g)!
+  const index = groups.map((group, place) => (place === groups.length - 1 ? group : `x${group}`)).join('/')
+  return `tile/${tile.level}/${index}${tile.width === tileWidth ? '' : `.p/${tile.width}`}`
+}
+
+/** Undefined for what is no path of a tile, or not spelt as tilePath spells it. */
+export function parseTilePath(path: string): Tile | undefined {
+  const match = /^tile\/(entries|\d)\/((?:x\d{3}\/){0,5}\d{3})(?:\.p\/([1-9]\d{0,2}))?$/.exec(path)
+  if (!match) return undefined
+  const tile: Tile = {
+    level: match[1] === 'entries' ? 'entries' : Number(match[1]),
+    index: Number(match[2]!.replaceAll(/[x/]/g, '')),
+    width: match[3] === undefined ? tileWidth : Number(match[3]),
+  }
+  if (tile.level !== 'entries' && tile.level > highestLevel) return undefined
+  return Number.isSafeInteger(tile.index) && tilePath(tile) === path ? tile : undefined
+}
+
+/** How many hashes of a tile level a tree of `size` entries has. */
+export function hashesAtLevel(size: number, level: number): number {
+  return Math.floor(size / tileWidth ** level)
+}
+
+/** The tile that holds a hash (or entry) of a level, as wide as a tree of `size` entries makes it. */
+export function tileOf(level: Tile['level'], position: number, size: number): Tile {
+  const index = Math.floor(position / tileWidth)
+  const count = level === 'entries' ? size : hashesAtLevel(size, level)
+  return { level, index, width: Math.min(tileWidth, count - index * tileWidth) }
+}
+
+/** @throws TransparencyError Malformed */
+export function parseHashTile(bytes: Uint8Array, width: number): Uint8Array[] {
+  if (bytes.length !== width * hashBytes) {
+    throw new TransparencyError({
+      code: 'Malformed',
+      message: 'A tile has the wrong length.',
+      expected: `${width * hashBytes} bytes`,
+      found: `${bytes.length} bytes`,
+    })
+  }
+  return Array.from({ length: width }, (_, place) => bytes.subarray(place * hashBytes, (place + 1) * hashBytes))
+}
+
+/** Entries one after another, each behind its length (two bytes, big-endian). */
+export function formatBundle(entries: Uint8Array[]): Uint8Array {
+  return concat(
+    ...entries.flatMap((entry) => {
+      if (entry.length > longestEntry) throw new RangeError(`an entry has at most ${longestEntry} bytes`)
+      return [Uint8Array.of(entry.length >> 8, entry.length & 0xff), entry]
+    }),
+  )
+}
+
+/** @throws TransparencyError Malformed */
+export function parseBundle(bytes: Uint8Array, width: number): Uint8Array[] {
+  const entries: Uint8Array[] = []
+  let offset = 0
+  while (offset < bytes.length && entries.length < width) {
+    const length = (bytes[offset]! << 8) | (bytes[offset + 1] ?? 0)
+    const end = offset + 2 + length
+    if (offset + 2 > bytes.length || end > bytes.length) break
+    entries.push(bytes.subarray(offset + 2, end))
+    offset = end
+  }
+  if (entries.length === width && offset === bytes.length) return entries
+  throw new TransparencyError({
+    code: 'Malformed',
+    message: 'A bundle of entries is not whole.',
+    expected: `${width} entries and nothing behind them`,
+    found: `${entries.length} entries, ${bytes.length - offset} bytes left`,
+  })
+}
