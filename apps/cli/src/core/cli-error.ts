@@ -55,11 +55,11 @@ export class CliError extends Error {
   /** From an error that a service sent. */
   static fromDetail(detail: ErrorDetail, status: number): CliError {
     return new CliError({
+      ...detail.innererror,
       code: detail.code,
       message: detail.message,
       exitCode: status === 404 ? exitCodes.notFound : exitCodes.failed,
       ...(detail.details === undefined ? {} : { details: detail.details }),
-      ...detail.innererror,
     })
   }
 }

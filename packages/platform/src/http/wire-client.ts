@@ -177,12 +177,13 @@ function peerError(url: URL, response: WireResponse<Buffer>): ServiceError {
   }
   const retryAfter = response.headers['retry-after']
   return new ServiceError({
+    ...error.innererror,
+    ...(error.innererror?.code !== undefined && { reason: error.innererror.code }),
     code: typeof error.code === 'string' ? error.code : 'PeerFailed',
     status: response.status < 400 ? 502 : response.status,
     message: typeof error.message === 'string' ? error.message : `${url.hostname} answered ${response.status}.`,
     ...(typeof error.target === 'string' && { target: error.target }),
     ...(Array.isArray(error.details) && { details: error.details }),
-    ...error.innererror,
     ...(retryAfter !== undefined && { headers: { 'retry-after': retryAfter } }),
   })
 }

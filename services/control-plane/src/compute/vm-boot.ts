@@ -10,12 +10,13 @@ const standstillMs = 3_000
 
 export function fromDetail(detail: ErrorDetail, status = 409): ServiceError {
   return new ServiceError({
+    ...detail.innererror,
+    ...(detail.innererror?.code !== undefined && { reason: detail.innererror.code }),
     code: detail.code,
     status,
     message: detail.message,
     ...(detail.target !== undefined && { target: detail.target }),
     ...(detail.details !== undefined && { details: detail.details }),
-    ...detail.innererror,
   })
 }
 

@@ -153,7 +153,7 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
             const ended = await plane.runner.wait(id)
             if (ended.status === 'Succeeded') continue
             const error = ended.error ?? { code: ended.status, message: 'A virtual machine could not be deleted.' }
-            throw new ServiceError({ code: error.code, status: 409, message: error.message, ...error.innererror })
+            throw new ServiceError({ ...error.innererror, code: error.code, status: 409, message: error.message })
           }
         },
       },
