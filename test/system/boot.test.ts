@@ -54,6 +54,7 @@ describe('a confidential VM on SEV-SNP', () => {
     const report = await verifyBoot({
       name: 'first',
       evidence,
+      encryption: 'DiskWithVMGuestState',
       stateDir: installation.stateDir,
       at: new Date(),
       fetchKeySet,

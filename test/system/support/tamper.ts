@@ -94,5 +94,10 @@ export const tamperings: Tampering[] = [
     link: 'measured-boot',
     change: (e) => void (e.expected.pcrs['11'] = flipHex(e.expected.pcrs['11']!)),
   },
+  {
+    what: 'an OS disk that is said to need no encryption',
+    link: 'disk',
+    change: (e) => void (e.osDisk = { encryption: 'none' }),
+  },
   { what: 'no open disk', link: 'disk', change: (e) => void delete e.osDisk.opened },
 ]

@@ -3,12 +3,11 @@ import { findServer } from '../client/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import { personalSshKey } from '../core/ssh-key.ts'
-import { trustResult } from '../trust/report.ts'
 import { createProgress, type Progress } from '../up/progress.ts'
 import { startServer, stopServer, type RunningServer } from '../up/server-process.ts'
 import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 import { buildImage } from './image.ts'
-import { fetchConnection, fetchEvidence, fetchVm } from './vm.ts'
+import { fetchConnection, fetchVm, judgeTrust } from './vm.ts'
 
 const firstVm = 'first'
 
@@ -53,15 +52,7 @@ async function bringUpVm(context: CommandContext, arm: ArmClient, progress: Prog
 
 async function printTrust(context: CommandContext, arm: ArmClient): Promise<void> {
   const path = vmPath(arm, defaultGroup, firstVm)
-  const evidence = await fetchEvidence(arm, path)
-  const { fetchKeySet } = await context.connect()
-  const { result } = await trustResult({
-    name: firstVm,
-    evidence,
-    stateDir: context.paths.state,
-    at: new Date(),
-    fetchKeySet,
-  })
+  const { result } = await judgeTrust(context, { arm, path, name: firstVm })
   const { ssh } = await fetchConnection(arm, path)
   const key = await personalSshKey(context.paths.config)
   const lines = [

@@ -3,6 +3,7 @@ import type { BootEvidence } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../client/arm.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext, type Option } from '../core/command.ts'
+import type { Result } from '../core/output.ts'
 import { personalSshKey, readPublicKeys } from '../core/ssh-key.ts'
 import { createProgress } from '../up/progress.ts'
 import { createVm, defaultAdmin, defaultGroup, groupPath, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
@@ -32,12 +33,15 @@ const power = (vm: VmResource): string =>
   vm.properties.instanceView?.statuses?.find((status) => status.code.startsWith('PowerState/'))?.displayStatus ??
   'unknown'
 
+const encryption = (vm: VmResource): string =>
+  vm.properties.storageProfile?.osDisk?.managedDisk?.securityProfile?.securityEncryptionType ?? ''
+
 const row = (vm: VmResource): string[] => [
   vm.name,
   vm.properties.hardwareProfile.vmSize,
   power(vm),
   vm.properties.provisioningState,
-  vm.properties.storageProfile?.osDisk?.managedDisk?.securityProfile?.securityEncryptionType ?? '',
+  encryption(vm),
   vm.id.split('/')[4] ?? '',
 ]
 const columns = ['Name', 'Size', 'Power', 'Provisioning', 'Encryption', 'Group']
@@ -51,8 +55,24 @@ async function openVm(context: CommandContext): Promise<{ arm: ArmClient; path: 
 export const fetchVm = async (arm: ArmClient, path: string): Promise<VmResource> =>
   await arm.get<VmResource>(`${path}?$expand=instanceView`, apiVersions.compute)
 
-export const fetchEvidence = async (arm: ArmClient, path: string): Promise<BootEvidence> =>
+const fetchEvidence = async (arm: ArmClient, path: string): Promise<BootEvidence> =>
   (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as BootEvidence
+
+/** Verifies what the machine kept of the VM's last boot, against what was asked for. */
+export async function judgeTrust(
+  context: CommandContext,
+  o: { arm: ArmClient; path: string; name: string },
+): Promise<{ result: Result; trusted: boolean }> {
+  const { fetchKeySet } = await context.connect()
+  return await trustResult({
+    name: o.name,
+    evidence: await fetchEvidence(o.arm, o.path),
+    encryption: encryption(await fetchVm(o.arm, o.path)),
+    stateDir: context.paths.state,
+    at: new Date(),
+    fetchKeySet,
+  })
+}
 
 export const fetchConnection = async (arm: ArmClient, path: string): Promise<VmConnection> =>
   (await arm.send('POST', `${path}/retrieveConnection`, apiVersions.compute)).json as VmConnection
@@ -149,16 +169,7 @@ const trust: Command = {
   summary: 'verify the stored evidence of the last boot afresh and print the trust report',
   options: [groupOption],
   run: async (context) => {
-    const { arm, path, name } = await openVm(context)
-    const evidence = await fetchEvidence(arm, path)
-    const { fetchKeySet } = await context.connect()
-    const { result, trusted } = await trustResult({
-      name,
-      evidence,
-      stateDir: context.paths.state,
-      at: new Date(),
-      fetchKeySet,
-    })
+    const { result, trusted } = await judgeTrust(context, await openVm(context))
     if (!trusted) process.exitCode = exitCodes.notTrusted
     return result
   },

@@ -147,10 +147,16 @@ async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
   })
 }
 
-export function diskLink(evidence: BootEvidence): string[] {
+export function diskLink(evidence: BootEvidence, asked: string): string[] {
   const boot = measured(evidence)
-  if (evidence.osDisk.encryption === 'none')
-    return ['OS disk as in the image: VMGuestStateOnly encrypts the guest state alone']
+  const wanted = asked === 'DiskWithVMGuestState' ? 'LUKS2' : 'none'
+  demand({
+    holds: evidence.osDisk.encryption === wanted,
+    message: `The OS disk is not as asked for (${asked}).`,
+    expected: wanted,
+    actual: evidence.osDisk.encryption,
+  })
+  if (evidence.osDisk.encryption === 'none') return [`OS disk as in the image: ${asked} does not encrypt it`]
   const opened = evidence.osDisk.opened
   if (opened === undefined) throw new LinkRefused({ message: 'The guest did not say that its encrypted root is open.' })
   demand({

@@ -20,6 +20,8 @@ import { releaseLink, tokenLink, type FetchKeySet, type TokenClaims } from './to
 export interface TrustRequest {
   name: string
   evidence: BootEvidence
+  /** The encryption that was asked for: the evidence, which the machine keeps, must not say less. */
+  encryption: string
   stateDir: string
   at: Date
   fetchKeySet: FetchKeySet
@@ -116,7 +118,7 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
       async () => await vtpmLink(evidence, need(silicon, 'silicon'), authority),
     ),
     await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence)),
-    await judge('disk', 'measured boot → disk unlocked', () => diskLink(evidence)),
+    await judge('disk', 'measured boot → disk unlocked', () => diskLink(evidence, request.encryption)),
   ]
   return {
     name: request.name,

@@ -33,6 +33,23 @@ describe('startProgram', () => {
     expect(sameProcess(pid, startTime)).toBe(false)
   })
 
+  it('can start it in a session of its own, without a way to more privileges', async () => {
+    const program = startProgram({
+      command: 'sh',
+      args: ['-c', 'ps -o sid= -p $$; grep NoNewPrivs /proc/self/status'],
+      stdio: ['ignore', 'pipe', 'ignore'],
+      newSession: true,
+      noNewPrivileges: true,
+      dieWithParent: true,
+    })
+    let said = ''
+    program.child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    await program.exited
+    const [session = '', privileges] = said.split('\n')
+    expect(Number(session)).toBe(program.pid)
+    expect(privileges).toMatch(/\t1$/)
+  })
+
   it('refuses a program that is not there', () => {
     const start = (): unknown => startProgram({ command: 'qemu-system-none', args: [], dieWithParent: true })
     expect(start).toThrow(expect.objectContaining({ code: 'MissingProgram' }) as Error)

@@ -12,6 +12,10 @@ export interface StartOptions {
   env?: Record<string, string>
   /** Default: input and outputs closed. Further entries are file descriptors handed to the program, from 3 on. */
   stdio?: StdioOptions
+  /** A session of its own, so that what a terminal sends to the server (Ctrl-C) does not reach it. */
+  newSession?: true
+  /** Nothing that it runs gains privileges (prctl(2), PR_SET_NO_NEW_PRIVS). */
+  noNewPrivileges?: true
   /** The program is killed by the kernel when this process dies, however it dies. */
   dieWithParent: true
 }
@@ -38,7 +42,9 @@ export function startProgram(o: StartOptions): OwnedProcess {
   const program = findProgram(o.command, env.PATH ?? '')
   if (program === undefined) throw missingProgram(o.command)
   if (findProgram('setpriv', env.PATH ?? '') === undefined) throw missingProgram('setpriv')
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...o.args], {
+  const options = ['--pdeathsig', 'KILL', ...(o.noNewPrivileges ? ['--no-new-privs'] : [])]
+  const child = spawn('setpriv', [...options, '--', program, ...o.args], {
+    detached: o.newSession ?? false,
     ...(o.cwd !== undefined && { cwd: o.cwd }),
     env,
     stdio: o.stdio ?? 'ignore',

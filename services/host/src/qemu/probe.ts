@@ -53,14 +53,15 @@ async function firmwareRuns(): Promise<boolean> {
     const serial = join(directory, 'serial.log')
     await writeFile(firmware, await readFirmware(), { mode: 0o600 })
     const qemu = startProgram({
-      command: 'setsid',
+      command: 'qemu-system-x86_64',
       args: [
-        'qemu-system-x86_64', '-nodefaults', '-no-user-config', '-display', 'none',
+        '-nodefaults', '-no-user-config', '-display', 'none',
         '-machine', 'q35,smm=on', '-accel', 'kvm', '-cpu', 'host', '-m', '256M',
         '-global', 'driver=cfi.pflash01,property=secure,value=on',
         '-drive', `if=pflash,unit=0,format=raw,readonly=on,file=${firmware}`,
         '-chardev', `file,id=serial,path=${serial}`, '-serial', 'chardev:serial', '-no-reboot',
       ], // prettier-ignore
+      newSession: true,
       dieWithParent: true,
     })
     let ended = false

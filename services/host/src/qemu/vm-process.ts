@@ -29,9 +29,11 @@ export class VmProcess {
     let process: OwnedProcess
     try {
       process = startProgram({
-        command: 'setsid',
-        args: ['setpriv', '--no-new-privs', '--', 'qemu-system-x86_64', ...machineArguments(o.machine)],
+        command: 'qemu-system-x86_64',
+        args: machineArguments(o.machine),
         stdio: ['ignore', log.fd, log.fd],
+        newSession: true,
+        noNewPrivileges: true,
         dieWithParent: true,
       })
     } catch (error) {

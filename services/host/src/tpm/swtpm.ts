@@ -32,9 +32,8 @@ export async function startSwtpm(o: {
   const socket = join(o.runtimeDir, o.name)
   const controlSocket = `${socket}.ctrl`
   const process = startProgram({
-    command: 'setsid',
+    command: 'swtpm',
     args: [
-      'swtpm',
       'socket',
       '--tpm2',
       '--tpmstate',
@@ -45,6 +44,7 @@ export async function startSwtpm(o: {
       ...(o.startup === 'qemu' ? [] : ['--server', `type=unixio,path=${socket},mode=0600`]),
       ...(o.startup === 'clear' ? ['--flags', 'startup-clear'] : []),
     ],
+    newSession: true,
     dieWithParent: true,
   })
   await waitForSocket(process, o.startup === 'qemu' ? controlSocket : socket)
