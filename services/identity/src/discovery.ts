@@ -16,9 +16,9 @@ export function addDiscovery(
     token_endpoint: `${base}/${tenant}/oauth2${version}/token`,
     device_authorization_endpoint: `${base}/${tenant}/oauth2${version}/devicecode`,
     jwks_uri: `${base}/${tenant}/discovery${version}/keys`,
-    token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic'],
+    token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic', 'private_key_jwt'],
     response_types_supported: ['token'],
-    grant_types_supported: ['client_credentials'],
+    grant_types_supported: ['client_credentials', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
     subject_types_supported: ['pairwise'],
     id_token_signing_alg_values_supported: ['RS256'],
     scopes_supported: ['openid'],
@@ -42,6 +42,14 @@ export function addDiscovery(
       return reply.send(o.jwks)
     })
   }
+
+  app.get('/device', async (_request, reply) =>
+    reply
+      .type('text/plain; charset=utf-8')
+      .send(
+        'Approve the code that your client shows as the owner of this installation: strongroom env --approve CODE\n',
+      ),
+  )
 
   app.get<{ Querystring: { authorization_endpoint?: unknown } }>(
     '/common/discovery/instance',

@@ -4,7 +4,11 @@ import type { FastifyReply, FastifyRequest } from '@strongroom/platform'
 export interface OAuthErrorOptions {
   status: 400 | 401
   error:
+    | 'authorization_declined'
+    | 'authorization_pending'
+    | 'expired_token'
     | 'invalid_client'
+    | 'invalid_grant'
     | 'invalid_request'
     | 'invalid_scope'
     | 'invalid_resource'

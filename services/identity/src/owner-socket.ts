@@ -3,26 +3,64 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createHttpServer, ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
-import type { IssuedToken } from './tokens.ts'
+import type { Clock } from '@strongroom/platform'
+import { issueLoginCertificate } from './login-certificate.ts'
+import type { Credentials } from './credentials.ts'
+import type { DeviceCodes } from './device-codes.ts'
+import type { Principal } from './principals.ts'
+import type { TokenIssuer } from './tokens.ts'
 
 const bodyLimit = 4 * 1024
 
+type OwnerRoute = (body: Record<string, unknown>) => Promise<object>
+
 /**
- * STATE/run/owner.sock in a directory of mode 0700: who may open it is the owner, without a secret.
+ * What the owner may do without a secret:
  * POST /token {"audience": "…"} → {access_token, expires_in}
+ * POST /login-certificate {} → {client_id, tenant_id, pem}: a new key with a certificate that signs in as the owner
+ * POST /device {"user_code": "…", "approve": true} → {client_id, scope}
  */
+export function ownerRoutes(o: {
+  owner: Principal
+  tokens: TokenIssuer
+  credentials: Credentials
+  devices: DeviceCodes
+  clock: Clock
+  tenantId: string
+}): Record<string, OwnerRoute> {
+  return {
+    '/token': async ({ audience }) => {
+      if (typeof audience !== 'string' || audience === '' || audience.length > 512) throw invalid('no audience')
+      const issued = await o.tokens.access(o.owner, audience)
+      return { access_token: issued.accessToken, expires_in: issued.expiresIn }
+    },
+    '/login-certificate': async () => {
+      const { der, pem } = await issueLoginCertificate(o.clock)
+      await o.credentials.removeCertificates(o.owner.appId, (row) => new Date(row.not_after) > o.clock.now())
+      await o.credentials.addCertificate({ appId: o.owner.appId, der, displayName: 'strongroom env --login' })
+      return { client_id: o.owner.appId, tenant_id: o.tenantId, pem }
+    },
+    '/device': async ({ user_code: code, approve }) => {
+      if (typeof code !== 'string' || typeof approve !== 'boolean') throw invalid('no user_code and approve')
+      const { clientId, scope } = await o.devices.decide(code, approve ? 'approved' : 'denied')
+      return { client_id: clientId, scope }
+    },
+  }
+}
+
+/** STATE/run/owner.sock in a directory of mode 0700: who may open it is the owner, without a secret. */
 export class OwnerSocket {
   readonly #path: string
   readonly #directory: string
   readonly #server: Server
   readonly #logger: Logger
 
-  constructor(o: { stateDir: string; logger: Logger; token: (audience: string) => Promise<IssuedToken> }) {
+  constructor(o: { stateDir: string; logger: Logger; routes: Record<string, OwnerRoute> }) {
     this.#directory = join(o.stateDir, 'run')
     this.#path = join(this.#directory, 'owner.sock')
     this.#logger = o.logger
     this.#server = createHttpServer((request, response) => {
-      void answer(request, response, o.token).catch((error: unknown) => {
+      void answer(request, response, o.routes).catch((error: unknown) => {
         const wire = toErrorBody(error)
         if (wire.unexpected) this.#logger.error({ err: error }, 'owner socket')
         send(response, wire.status, wire.body)
@@ -72,10 +110,13 @@ export class OwnerSocket {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  token: (audience: string) => Promise<IssuedToken>,
+  routes: Record<string, OwnerRoute>,
 ): Promise<void> {
-  if (request.method !== 'POST' || request.url !== '/token') {
-    throw new ServiceError({ code: 'NotFound', status: 404, message: 'There is POST /token here.' })
+  const route =
+    request.method === 'POST' && Object.hasOwn(routes, request.url ?? '') ? routes[request.url ?? ''] : undefined
+  if (route === undefined) {
+    const all = Object.keys(routes).join(', ')
+    throw new ServiceError({ code: 'NotFound', status: 404, message: `There is POST ${all} here.` })
   }
   const chunks: Buffer[] = []
   let size = 0
@@ -84,23 +125,22 @@ async function answer(
     if (size > bodyLimit) throw invalid(`a body of more than ${bodyLimit} bytes`)
     chunks.push(chunk)
   }
-  let audience: unknown
+  let body: unknown
   try {
-    audience = (JSON.parse(Buffer.concat(chunks).toString('utf8')) as { audience?: unknown } | null)?.audience
+    body = JSON.parse(Buffer.concat(chunks).toString('utf8'))
   } catch {
     throw invalid('no JSON')
   }
-  if (typeof audience !== 'string' || audience === '' || audience.length > 512) throw invalid('no audience')
-  const issued = await token(audience)
-  send(response, 200, { access_token: issued.accessToken, expires_in: issued.expiresIn })
+  if (typeof body !== 'object' || body === null) throw invalid('no JSON object')
+  send(response, 200, await route(body as Record<string, unknown>))
 }
 
 function invalid(found: string): ServiceError {
   return new ServiceError({
     code: 'InvalidRequestContent',
     status: 400,
-    message: 'The request does not say for which audience a token is wanted.',
-    expected: '{"audience": "https://management.azure.com/"}',
+    message: 'The request does not say what is wanted.',
+    expected: 'for a token: {"audience": "https://management.azure.com/"}',
     found,
   })
 }

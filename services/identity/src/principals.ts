@@ -108,6 +108,22 @@ export class Principals {
     return matches.includes(true) && secret.length <= secretLimit ? principal : 'WrongSecret'
   }
 
+  /** Ids and times; the secrets themselves are hashes. */
+  async secrets(appId: string): Promise<{ id: string; created_at: string }[]> {
+    const query = tables(this.#store).selectFrom('secret').select(['id', 'created_at'])
+    return await query.where('app_id', '=', appId.toLowerCase()).orderBy('created_at').execute()
+  }
+
+  async removeSecret(appId: string, id: string): Promise<void> {
+    const query = tables(this.#store).deleteFrom('secret').where('app_id', '=', appId.toLowerCase())
+    await query.where('id', '=', id).execute()
+  }
+
+  /** With everything it signs in by. */
+  async remove(appId: string): Promise<void> {
+    await tables(this.#store).deleteFrom('principal').where('app_id', '=', appId.toLowerCase()).execute()
+  }
+
   async managedIdentity(resourceId: string): Promise<Principal | undefined> {
     return find(tables(this.#store), 'resource_id', resourceId.toLowerCase())
   }

@@ -9,16 +9,24 @@ import {
   type TokenVerifier,
 } from '@strongroom/platform'
 import type { JWK } from 'jose'
+import { createAssertionVerifier } from './client-assertion.ts'
+import { Credentials } from './credentials.ts'
+import { DeviceCodes } from './device-codes.ts'
 import { addDiscovery } from './discovery.ts'
+import { createGraphApp, graphHost } from './graph/app.ts'
 import { openTokenKey } from './keys.ts'
-import { OwnerSocket } from './owner-socket.ts'
+import { addManagedIdentities } from './managed-identity-routes.ts'
+import { OwnerSocket, ownerRoutes } from './owner-socket.ts'
 import { Principals, type Principal } from './principals.ts'
 import { migrations, settingOnce } from './store.ts'
 import { addTokenEndpoint } from './token-endpoint.ts'
 import { createIssuer, type IssuedToken } from './tokens.ts'
 import { createTokenVerifier } from './verifier.ts'
 
-export type IdentityContext = Omit<ServiceContext, 'verifier' | 'tokens' | 'wire' | 'cacheDir'>
+export type IdentityContext = Omit<ServiceContext, 'verifier' | 'tokens' | 'wire' | 'cacheDir'> & {
+  /** How documents of other issuers are read, where application tokens are federated; https to public names when absent. */
+  fetchJson?: (url: string) => Promise<unknown>
+}
 
 export interface IdentityService extends Service {
   issuer: string
@@ -59,7 +67,9 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
   const key = await openTokenKey(store, context.sealer.derive('identity'))
   const issuer = `https://${loginHost}/${tenantId}/v2.0`
   const principals = new Principals({ store, clock, newId })
-  const issue = createIssuer({ key, issuer, tenantId, clock, newId })
+  const tokens = createIssuer({ key, issuer, tenantId, clock, newId })
+  const credentials = new Credentials({ store, clock, newId })
+  const devices = new DeviceCodes({ store, clock })
   const owner = await openOwner(store, principals, newId)
   const jwks = { keys: [key.publicJwk] }
   // Names that clients use where they know no tenant id.
@@ -74,30 +84,61 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
     },
   )
   addDiscovery(app, { issuer, tenantId, jwks, clock, isTenant })
-  addTokenEndpoint(app, { principals, issue, clock, isTenant })
+  const assertions = createAssertionVerifier({
+    credentials,
+    clock,
+    tenantId,
+    own: { issuer, jwks },
+    ...(context.fetchJson !== undefined && { fetchJson: context.fetchJson }),
+  })
+  addTokenEndpoint(app, {
+    principals,
+    assertions,
+    devices,
+    issuer: tokens,
+    clock,
+    tenantId,
+    isTenant,
+    owner: owner.principal,
+  })
+  const verifier = createTokenVerifier({
+    issuer,
+    tenantId,
+    clock,
+    keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined),
+  })
+  addManagedIdentities(app, { principals, tokens, verifier, tenantId })
+  const graph = createGraphApp({
+    logger: context.logger,
+    verifier,
+    principals,
+    credentials,
+    ownerObjectId: owner.principal.objectId,
+    tenantId,
+    newId,
+  })
 
   const socket = new OwnerSocket({
     stateDir: context.stateDir,
     logger: context.logger,
-    token: (audience) => issue(owner.principal, audience),
+    routes: ownerRoutes({ owner: owner.principal, tokens, credentials, devices, clock, tenantId }),
   })
   return {
     name: 'identity',
-    hosts: [{ matches: (host) => host === loginHost, app }],
+    hosts: [
+      { matches: (host) => host === loginHost, app },
+      { matches: (host) => host === graphHost, app: graph },
+    ],
     start: () => socket.listen(),
     close: async () => {
       await socket.close()
       await app.close()
+      await graph.close()
       await store.close()
     },
     issuer,
     jwks,
-    verifier: createTokenVerifier({
-      issuer,
-      tenantId,
-      clock,
-      keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined),
-    }),
+    verifier,
     ownerObjectId: owner.principal.objectId,
     ...(owner.secret !== undefined && { firstStart: { ownerAppId: owner.principal.appId, ownerSecret: owner.secret } }),
     setPrincipal: async ({ appId, displayName, secret }) => {
@@ -106,7 +147,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
       principals.setInMemorySecret(appId, secret)
       return { ...principal, secret }
     },
-    ownerToken: async (audience) => (await issue(owner.principal, audience)).accessToken,
+    ownerToken: async (audience) => (await tokens.access(owner.principal, audience)).accessToken,
     ensureManagedIdentity: ({ resourceId, displayName }) => principals.ensureManagedIdentity(resourceId, displayName),
     removeManagedIdentity: (resourceId) => principals.removeManagedIdentity(resourceId),
     managedIdentityToken: async ({ resourceId, audience }) => {
@@ -120,7 +161,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
           remedy: 'Give it a system-assigned identity.',
         })
       }
-      return { ...(await issue(principal, audience)), clientId: principal.appId }
+      return { ...(await tokens.access(principal, audience)), clientId: principal.appId }
     },
   }
 }

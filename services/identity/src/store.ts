@@ -25,10 +25,56 @@ export interface SettingRow {
   value: string
 }
 
+export interface CertificateRow {
+  id: string
+  app_id: string
+  /** base64url, as x5t and x5t#S256 of RFC 7515 carry it. */
+  sha1: string
+  sha256: string
+  /** base64 of the DER. */
+  der: string
+  display_name: string
+  not_before: string
+  not_after: string
+  created_at: string
+}
+
+export interface FederatedCredentialRow {
+  id: string
+  app_id: string
+  name: string
+  issuer: string
+  subject: string
+  audience: string
+  created_at: string
+}
+
+export interface DeviceCodeRow {
+  /** SHA-256 of the device code, hex. */
+  hash: string
+  user_code: string
+  client_id: string
+  scope: string
+  state: 'pending' | 'approved' | 'denied'
+  expires_at: string
+}
+
+export interface RefreshTokenRow {
+  /** SHA-256 of the token, hex. */
+  hash: string
+  client_id: string
+  app_id: string
+  expires_at: string
+}
+
 export interface Tables {
   principal: PrincipalRow
   secret: SecretRow
   setting: SettingRow
+  certificate: CertificateRow
+  federated_credential: FederatedCredentialRow
+  device_code: DeviceCodeRow
+  refresh_token: RefreshTokenRow
 }
 
 export const migrations: Record<string, Migration> = {
@@ -54,6 +100,49 @@ export const migrations: Record<string, Migration> = {
         .createTable('setting')
         .addColumn('name', 'text', (column) => column.primaryKey())
         .addColumn('value', 'text', (column) => column.notNull())
+        .execute()
+    },
+  },
+  '002-sign-in': {
+    up: async (db) => {
+      await db.schema
+        .createTable('certificate')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('app_id', 'text', (column) => column.notNull().references('principal.app_id').onDelete('cascade'))
+        .addColumn('sha1', 'text', (column) => column.notNull())
+        .addColumn('sha256', 'text', (column) => column.notNull())
+        .addColumn('der', 'text', (column) => column.notNull())
+        .addColumn('display_name', 'text', (column) => column.notNull())
+        .addColumn('not_before', 'text', (column) => column.notNull())
+        .addColumn('not_after', 'text', (column) => column.notNull())
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('federated_credential')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('app_id', 'text', (column) => column.notNull().references('principal.app_id').onDelete('cascade'))
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('issuer', 'text', (column) => column.notNull())
+        .addColumn('subject', 'text', (column) => column.notNull())
+        .addColumn('audience', 'text', (column) => column.notNull())
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .addUniqueConstraint('federated_credential_name', ['app_id', 'name'])
+        .execute()
+      await db.schema
+        .createTable('device_code')
+        .addColumn('hash', 'text', (column) => column.primaryKey())
+        .addColumn('user_code', 'text', (column) => column.notNull().unique())
+        .addColumn('client_id', 'text', (column) => column.notNull())
+        .addColumn('scope', 'text', (column) => column.notNull())
+        .addColumn('state', 'text', (column) => column.notNull())
+        .addColumn('expires_at', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('refresh_token')
+        .addColumn('hash', 'text', (column) => column.primaryKey())
+        .addColumn('client_id', 'text', (column) => column.notNull())
+        .addColumn('app_id', 'text', (column) => column.notNull().references('principal.app_id').onDelete('cascade'))
+        .addColumn('expires_at', 'text', (column) => column.notNull())
         .execute()
     },
   },

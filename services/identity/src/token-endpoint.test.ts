@@ -94,7 +94,11 @@ describe('the token endpoint', () => {
     ['no secret', { client_secret: '' }, 401, 'invalid_client', 7000216],
     [
       'a certificate that nobody registered',
-      { client_secret: '', client_assertion: 'x.y.z' },
+      {
+        client_secret: '',
+        client_assertion: 'x.y.z',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      },
       401,
       'invalid_client',
       700027,

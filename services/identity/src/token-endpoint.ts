@@ -1,120 +1,190 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { loginHost } from '@strongroom/contract'
 import type { Clock, FastifyInstance, FastifyReply, FastifyRequest } from '@strongroom/platform'
 import { audienceOfScope } from './audience.ts'
-import { OAuthError } from './oauth-error.ts'
+import type { AssertionVerifier } from './client-assertion.ts'
+import type { DeviceCodes } from './device-codes.ts'
 import { Failures } from './failures.ts'
-import { secretLimit, type Principals } from './principals.ts'
-import type { IssueToken } from './tokens.ts'
+import { formOf, optional, required } from './form.ts'
+import { OAuthError } from './oauth-error.ts'
+import { secretLimit, type Principal, type Principals } from './principals.ts'
+import type { IssuedToken, TokenIssuer } from './tokens.ts'
 
+const deviceGrants = ['device_code', 'urn:ietf:params:oauth:grant-type:device_code']
 /** Grants that Entra has and this installation has not: told apart from nonsense. */
-const knownGrants = [
-  'authorization_code',
-  'refresh_token',
-  'password',
-  'device_code',
-  'urn:ietf:params:oauth:grant-type:device_code',
-  'urn:ietf:params:oauth:grant-type:jwt-bearer',
-]
+const knownGrants = ['authorization_code', 'password', 'urn:ietf:params:oauth:grant-type:jwt-bearer']
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** POST /{tenant}/oauth2/v2.0/token (scope) and /{tenant}/oauth2/token (resource). */
-export function addTokenEndpoint(
-  app: FastifyInstance,
-  o: { principals: Principals; issue: IssueToken; clock: Clock; isTenant(name: string): boolean },
-): void {
+type Version = 'v1' | 'v2'
+
+interface Options {
+  principals: Principals
+  assertions: AssertionVerifier
+  devices: DeviceCodes
+  issuer: TokenIssuer
+  clock: Clock
+  tenantId: string
+  isTenant(name: string): boolean
+  /** The person who approves device codes. */
+  owner: Principal
+}
+
+/** POST /{tenant}/oauth2/v2.0/token (scope), /{tenant}/oauth2/token (resource), and the two device code endpoints. */
+export function addTokenEndpoint(app: FastifyInstance, o: Options): void {
   const failures = new Failures(o.clock)
-  const handle =
-    (version: 'v1' | 'v2') =>
+  const answer =
+    (work: (request: FastifyRequest, form: URLSearchParams) => Promise<object>) =>
     async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
       reply.header('pragma', 'no-cache')
       try {
         const { tenant } = request.params as { tenant: string }
         if (!o.isTenant(tenant)) throw unknownTenant(tenant)
-        const form = formOf(request.body)
-        checkGrant(form)
-        const audience = audienceOf(form, version)
-        const { appId, secret } = credentials(request, form)
-        await failures.pause(appId, sleep)
-        const principal = await o.principals.authenticate(appId, secret)
-        if (typeof principal === 'string') {
-          failures.add(appId)
-          throw principal === 'UnknownApplication' ? unknownApplication(appId) : wrongSecret(appId)
-        }
-        failures.clear(appId)
-        const token = await o.issue(principal, audience)
-        if (version === 'v2') {
-          return await reply.send({
-            token_type: 'Bearer',
-            expires_in: token.expiresIn,
-            ext_expires_in: token.expiresIn,
-            access_token: token.accessToken,
-          })
-        }
-        return await reply.send({
-          token_type: 'Bearer',
-          expires_in: String(token.expiresIn),
-          ext_expires_in: String(token.expiresIn),
-          expires_on: String(token.expiresOn),
-          not_before: String(token.expiresOn - token.expiresIn),
-          resource: audience,
-          access_token: token.accessToken,
-        })
+        return await reply.send(await work(request, formOf(request.body)))
       } catch (error) {
         if (error instanceof OAuthError) return error.send(request, reply, o.clock.now())
         throw error
       }
     }
-  app.post('/:tenant/oauth2/v2.0/token', handle('v2'))
-  app.post('/:tenant/oauth2/token', handle('v1'))
+  const token = (version: Version): ReturnType<typeof answer> =>
+    answer(async (request, form) => {
+      const grant = required(form, 'grant_type')
+      if (grant === 'client_credentials') return await signInApplication(o, failures, version, request, form)
+      if (deviceGrants.includes(grant)) return await redeemDevice(o, version, form)
+      if (grant === 'refresh_token') return await refresh(o, version, form)
+      throw unknownGrant(grant)
+    })
+  const device = (version: Version): ReturnType<typeof answer> =>
+    answer(async (_, form) => await begin(o, version, form))
+  app.post('/:tenant/oauth2/v2.0/token', token('v2'))
+  app.post('/:tenant/oauth2/token', token('v1'))
+  app.post('/:tenant/oauth2/v2.0/devicecode', device('v2'))
+  app.post('/:tenant/oauth2/devicecode', device('v1'))
 }
 
-function formOf(body: unknown): URLSearchParams {
-  if (body instanceof URLSearchParams) return body
-  throw new OAuthError({
-    status: 400,
-    error: 'invalid_request',
-    number: 900144,
-    message: "The request body must be a form that contains the following parameter: 'grant_type'.",
+async function signInApplication(
+  o: Options,
+  failures: Failures,
+  version: Version,
+  request: FastifyRequest,
+  form: URLSearchParams,
+): Promise<object> {
+  const audience = audienceOf(form, version)
+  const given = credentials(request, form)
+  await failures.pause(given.appId, sleep)
+  const principal = await authenticate(o, given).catch((error: unknown) => {
+    failures.add(given.appId)
+    throw error
   })
-}
-
-function single(form: URLSearchParams, name: string): string | undefined {
-  const values = form.getAll(name)
-  if (values.length <= 1) return values[0] === '' ? undefined : values[0]
-  // RFC 6749 section 3.2: parameters must not be repeated.
-  throw new OAuthError({
-    status: 400,
-    error: 'invalid_request',
-    number: 9000411,
-    message: `The parameter '${name}' is duplicated.`,
+  failures.clear(given.appId)
+  const issued = await o.issuer.access(principal, audience, {
+    kind: 'app',
+    proof: 'secret' in given ? 'secret' : 'certificate',
   })
+  return tokenReply(version, issued, audience)
 }
 
-function required(form: URLSearchParams, name: string): string {
-  const value = single(form, name)
-  if (value !== undefined) return value
-  throw new OAuthError({
-    status: 400,
-    error: 'invalid_request',
-    number: 900144,
-    message: `The request body must contain the following parameter: '${name}'.`,
-  })
+async function authenticate(o: Options, given: Given): Promise<Principal> {
+  if ('secret' in given) {
+    const principal = await o.principals.authenticate(given.appId, given.secret)
+    if (typeof principal !== 'string') return principal
+    throw principal === 'UnknownApplication' ? unknownApplication(given.appId) : wrongSecret(given.appId)
+  }
+  const principal = await o.principals.byAppId(given.appId)
+  if (principal === undefined) throw unknownApplication(given.appId)
+  await o.assertions.verify(given)
+  return principal
 }
 
-function checkGrant(form: URLSearchParams): void {
-  const grant = required(form, 'grant_type')
-  if (grant === 'client_credentials') return
+async function begin(o: Options, version: Version, form: URLSearchParams): Promise<object> {
+  const clientId = clientOf(form)
+  audienceOf(form, version)
+  const scope = version === 'v1' ? `${required(form, 'resource')}/.default` : required(form, 'scope')
+  const { deviceCode, userCode, expiresIn } = await o.devices.begin({ clientId, scope })
+  const message = `To sign in, approve the code ${userCode} as the owner of this installation: strongroom env --approve ${userCode}`
+  return {
+    user_code: userCode,
+    device_code: deviceCode,
+    verification_uri: `https://${loginHost}/device`,
+    verification_url: `https://${loginHost}/device`,
+    expires_in: expiresIn,
+    interval: 1,
+    message,
+  }
+}
+
+async function redeemDevice(o: Options, version: Version, form: URLSearchParams): Promise<object> {
+  const clientId = clientOf(form)
+  const deviceCode = optional(form, 'device_code') ?? required(form, 'code')
+  const { scope } = await o.devices.redeem({ deviceCode, clientId })
+  return await personReply(o, version, { clientId, principal: o.owner, audience: audienceOfScope(scope) ?? '' })
+}
+
+async function refresh(o: Options, version: Version, form: URLSearchParams): Promise<object> {
+  const clientId = clientOf(form)
+  const token = required(form, 'refresh_token')
+  const audience = audienceOf(form, version)
+  const principal = await o.principals.byAppId(await o.devices.refresh({ token, clientId }))
+  if (principal === undefined) throw unknownApplication(clientId)
+  return await personReply(o, version, { clientId, principal, audience, refreshToken: token })
+}
+
+/** What a client keeps of a person: access, identity, and the means to ask again. */
+async function personReply(
+  o: Options,
+  version: Version,
+  p: { clientId: string; principal: Principal; audience: string; refreshToken?: string },
+): Promise<object> {
+  const { clientId, principal, audience } = p
+  const issued = await o.issuer.access(principal, audience, { kind: 'person', clientId })
+  const info = { uid: principal.objectId, utid: o.tenantId }
+  return {
+    ...tokenReply(version, issued, audience),
+    scope: `${audience}/.default`,
+    refresh_token: p.refreshToken ?? (await o.devices.refreshToken({ clientId, appId: principal.appId })),
+    id_token: await o.issuer.id(principal, clientId),
+    client_info: Buffer.from(JSON.stringify(info)).toString('base64url'),
+  }
+}
+
+function tokenReply(version: Version, token: IssuedToken, audience: string): object {
+  if (version === 'v2') {
+    return {
+      token_type: 'Bearer',
+      expires_in: token.expiresIn,
+      ext_expires_in: token.expiresIn,
+      access_token: token.accessToken,
+    }
+  }
+  return {
+    token_type: 'Bearer',
+    expires_in: String(token.expiresIn),
+    ext_expires_in: String(token.expiresIn),
+    expires_on: String(token.expiresOn),
+    not_before: String(token.expiresOn - token.expiresIn),
+    resource: audience,
+    access_token: token.accessToken,
+  }
+}
+
+function clientOf(form: URLSearchParams): string {
+  const clientId = required(form, 'client_id')
+  if (guid.test(clientId)) return clientId.toLowerCase()
+  throw unknownApplication(clientId)
+}
+
+function unknownGrant(grant: string): OAuthError {
   const known = knownGrants.includes(grant)
-  throw new OAuthError({
+  return new OAuthError({
     status: 400,
     error: known ? 'unauthorized_client' : 'unsupported_grant_type',
     number: known ? 70001 : 70003,
     message: known
-      ? `The grant '${grant}' is not offered by this installation; sign in as a service principal (client_credentials).`
+      ? `The grant '${grant}' is not offered by this installation; sign in as a service principal (client_credentials) or by device code.`
       : 'The app requested an unsupported grant type.',
   })
 }
 
-function audienceOf(form: URLSearchParams, version: 'v1' | 'v2'): string {
+function audienceOf(form: URLSearchParams, version: Version): string {
   if (version === 'v1') return required(form, 'resource').slice(0, 512)
   const audience = audienceOfScope(required(form, 'scope'))
   if (audience !== undefined) return audience
@@ -127,11 +197,14 @@ function audienceOf(form: URLSearchParams, version: 'v1' | 'v2'): string {
   })
 }
 
+type Given = { appId: string; secret: string } | { appId: string; assertion: string; type: string | undefined }
+
 /** From the body, or from a Basic header (RFC 6749 section 2.3.1: both parts are form-encoded in it). */
-function credentials(request: FastifyRequest, form: URLSearchParams): { appId: string; secret: string } {
+function credentials(request: FastifyRequest, form: URLSearchParams): Given {
   const basic = /^basic +([A-Za-z0-9+/=_-]+)$/i.exec(request.headers.authorization ?? '')?.[1]
-  let appId = single(form, 'client_id')
-  let secret = single(form, 'client_secret')
+  let appId = optional(form, 'client_id')
+  let secret = optional(form, 'client_secret')
+  const assertion = optional(form, 'client_assertion')
   if (basic !== undefined && secret === undefined) {
     const decoded = Buffer.from(basic, 'base64').toString('utf8')
     const colon = decoded.indexOf(':')
@@ -139,16 +212,14 @@ function credentials(request: FastifyRequest, form: URLSearchParams): { appId: s
     secret = formDecode(decoded.slice(colon + 1))
   }
   if (appId === undefined || appId === '') return { appId: required(form, 'client_id'), secret: '' }
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(appId)) throw unknownApplication(appId)
+  if (!guid.test(appId)) throw unknownApplication(appId)
   if (secret === undefined || secret === '') {
-    const assertion = form.has('client_assertion')
+    if (assertion !== undefined) return { appId, assertion, type: optional(form, 'client_assertion_type') }
     throw new OAuthError({
       status: 401,
       error: 'invalid_client',
-      number: assertion ? 700_027 : 7_000_216,
-      message: assertion
-        ? 'The client assertion cannot be validated: this application has no certificate or federated credential.'
-        : "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+      number: 7_000_216,
+      message: "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
     })
   }
   if (secret.length > secretLimit) throw wrongSecret(appId)

@@ -14,32 +14,30 @@ export interface IssuedToken {
 /** Entra's default lies between 60 and 90 minutes. */
 export const tokenSeconds = 3600
 
-export type IssueToken = (principal: Principal, audience: string) => Promise<IssuedToken>
+/** How the principal proved itself: as an application, or as a person at a client. */
+export type SignIn = { kind: 'app'; proof: 'secret' | 'certificate' } | { kind: 'person'; clientId: string }
 
-/** Access tokens in the shape of Entra's v1.0 and v2.0 tokens for applications. */
+export interface TokenIssuer {
+  /** Access tokens in the shape of Entra's v1.0 and v2.0 tokens. */
+  access(principal: Principal, audience: string, signIn?: SignIn): Promise<IssuedToken>
+  /** OpenID Connect's token for the client that a person signed in at. */
+  id(principal: Principal, clientId: string): Promise<string>
+}
+
+/** The owner's name where a client shows a person's. */
+export const userName = (principal: Principal): string =>
+  `${principal.displayName.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}@strongroom.internal`
+
 export function createIssuer(o: {
   key: TokenKey
   issuer: string
   tenantId: string
   clock: Clock
   newId(): string
-}): IssueToken {
-  return async (principal, audience) => {
+}): TokenIssuer {
+  const sign = async (claims: Record<string, unknown>, audience: string): Promise<IssuedToken> => {
     const now = Math.floor(o.clock.now().getTime() / 1000)
     const expiresOn = now + tokenSeconds
-    const claims = {
-      oid: principal.objectId,
-      sub: principal.objectId,
-      appid: principal.appId,
-      azp: principal.appId,
-      appidacr: '1',
-      idtyp: 'app',
-      tid: o.tenantId,
-      app_displayname: principal.displayName,
-      ver: '2.0',
-      uti: o.newId(),
-      ...(principal.resourceId !== undefined && { xms_mirid: principal.resourceId }),
-    }
     const accessToken = await new SignJWT(claims)
       .setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid: o.key.kid })
       .setIssuer(o.issuer)
@@ -49,5 +47,41 @@ export function createIssuer(o: {
       .setExpirationTime(expiresOn)
       .sign(o.key.privateKey)
     return { accessToken, expiresIn: tokenSeconds, expiresOn }
+  }
+  const common = (principal: Principal): Record<string, unknown> => ({
+    oid: principal.objectId,
+    sub: principal.objectId,
+    tid: o.tenantId,
+    ver: '2.0',
+    uti: o.newId(),
+  })
+  return {
+    access: async (principal, audience, signIn = { kind: 'app', proof: 'secret' }) =>
+      await sign(
+        {
+          ...common(principal),
+          appid: principal.appId,
+          ...(signIn.kind === 'app'
+            ? { azp: principal.appId, appidacr: signIn.proof === 'secret' ? '1' : '2', idtyp: 'app' }
+            : {
+                azp: signIn.clientId,
+                appidacr: '0',
+                idtyp: 'user',
+                scp: 'user_impersonation',
+                name: principal.displayName,
+                upn: userName(principal),
+              }),
+          app_displayname: principal.displayName,
+          ...(principal.resourceId !== undefined && { xms_mirid: principal.resourceId }),
+        },
+        audience,
+      ),
+    id: async (principal, clientId) =>
+      (
+        await sign(
+          { ...common(principal), name: principal.displayName, preferred_username: userName(principal) },
+          clientId,
+        )
+      ).accessToken,
   }
 }

@@ -1,0 +1,167 @@
+import { X509Certificate } from 'node:crypto'
+import { loginHost } from '@strongroom/contract'
+import type { Clock } from '@strongroom/platform'
+import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWK, type JWTPayload } from 'jose'
+import type { Credentials } from './credentials.ts'
+import { OAuthError } from './oauth-error.ts'
+import type { FederatedCredentialRow } from './store.ts'
+
+const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+const assertionLimit = 16 * 1024
+/** Longer than any client makes them; it bounds how long a captured one is of use. */
+const mostSeconds = 24 * 3600
+const toleranceSeconds = 60
+
+export interface AssertionVerifier {
+  /** @throws OAuthError where the assertion does not prove the application */
+  verify(o: { appId: string; assertion: string; type: string | undefined }): Promise<void>
+}
+
+/**
+ * RFC 7523: an application proves itself by a token that its certificate's key signed (issuer and subject are the
+ * application), or by another issuer's token that one of its federated credentials names by issuer, subject and audience.
+ */
+export function createAssertionVerifier(o: {
+  credentials: Credentials
+  clock: Clock
+  tenantId: string
+  /** This installation as an issuer: managed identities can be federated without a network. */
+  own: { issuer: string; jwks: { keys: JWK[] } }
+  fetchJson?: (url: string) => Promise<unknown>
+}): AssertionVerifier {
+  const seen = new Map<string, number>()
+  return {
+    verify: async ({ appId, assertion, type }) => {
+      if (type !== assertionType) {
+        throw new OAuthError({
+          status: 400,
+          error: 'invalid_request',
+          number: 900_144,
+          message: `The request body must contain 'client_assertion_type' with the value '${assertionType}'.`,
+        })
+      }
+      if (assertion.length > assertionLimit) throw invalid('it is longer than 16 KiB')
+      const issuer = claimed(assertion).iss
+      if (typeof issuer !== 'string') throw invalid('it names no issuer')
+      if (issuer.toLowerCase() === appId.toLowerCase()) await verifyCertified(o, seen, appId, assertion)
+      else await verifyFederated(o, appId, issuer, assertion)
+    },
+  }
+}
+
+type Options = Parameters<typeof createAssertionVerifier>[0]
+
+function claimed(assertion: string): JWTPayload {
+  try {
+    return decodeJwt(assertion)
+  } catch {
+    throw invalid('it is not a signed token')
+  }
+}
+
+async function verifyCertified(o: Options, seen: Map<string, number>, appId: string, assertion: string): Promise<void> {
+  const header = decodeProtectedHeader(assertion)
+  const now = o.clock.now()
+  const rows = await o.credentials.certificates(appId)
+  const row = rows.find((each) =>
+    header['x5t#S256'] !== undefined ? header['x5t#S256'] === each.sha256 : header.x5t === each.sha1,
+  )
+  if (row === undefined) throw invalid('its key is of no certificate that is registered for the application')
+  if (now < new Date(row.not_before) || now > new Date(row.not_after)) throw invalid('its certificate is not valid now')
+  const { publicKey } = new X509Certificate(Buffer.from(row.der, 'base64'))
+  const audiences = ['common', 'organizations', o.tenantId].flatMap((tenant) => [
+    `https://${loginHost}/${tenant}/oauth2/v2.0/token`,
+    `https://${loginHost}/${tenant}/oauth2/token`,
+    `https://${loginHost}/${tenant}/v2.0`,
+    `https://${loginHost}/${tenant}`,
+  ])
+  const payload = await check(assertion, publicKey, { audience: audiences, now, issuer: claimed(assertion).iss ?? '' })
+  if (String(payload.sub).toLowerCase() !== appId.toLowerCase()) throw invalid('its subject is another application')
+  const exp = payload.exp ?? 0
+  if (exp - now.getTime() / 1000 > mostSeconds) throw invalid('it is valid for more than a day')
+  refuseReplay(seen, `${appId} ${String(payload.jti)}`, payload, now)
+}
+
+/** An assertion with an id counts once; MSAL makes a new one for each request. */
+function refuseReplay(seen: Map<string, number>, key: string, payload: JWTPayload, now: Date): void {
+  if (payload.jti === undefined) return
+  const seconds = now.getTime() / 1000
+  for (const [old, exp] of seen) if (exp + toleranceSeconds < seconds) seen.delete(old)
+  if (seen.has(key)) throw invalid('it was used before')
+  if (seen.size > 10_000) throw invalid('too many sign-ins by certificate are under way')
+  seen.set(key, payload.exp ?? seconds)
+}
+
+async function verifyFederated(o: Options, appId: string, issuer: string, assertion: string): Promise<void> {
+  const { sub } = claimed(assertion)
+  const rows = await o.credentials.federated(appId)
+  const row = rows.find((each) => each.issuer === issuer && each.subject === sub)
+  if (row === undefined) {
+    throw new OAuthError({
+      status: 401,
+      error: 'invalid_client',
+      number: 700_213,
+      message: `No matching federated identity record found for presented assertion issuer '${issuer.slice(0, 200)}' and subject '${String(sub).slice(0, 200)}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.`,
+    })
+  }
+  const jwks = await keysOf(o, row)
+  await check(assertion, createLocalJWKSet(jwks), { audience: [row.audience], now: o.clock.now(), issuer: row.issuer })
+}
+
+async function keysOf(o: Options, row: FederatedCredentialRow): Promise<{ keys: JWK[] }> {
+  if (row.issuer === o.own.issuer) return o.own.jwks
+  const fetchJson = o.fetchJson ?? fetchDocument
+  try {
+    const discovery = (await fetchJson(`${row.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)) as {
+      issuer?: unknown
+      jwks_uri?: unknown
+    }
+    if (discovery.issuer !== row.issuer) throw new Error('the document is of another issuer')
+    if (typeof discovery.jwks_uri !== 'string' || !discovery.jwks_uri.startsWith('https://'))
+      throw new Error('jwks_uri is no https URL')
+    const keys = (await fetchJson(discovery.jwks_uri)) as { keys?: unknown }
+    if (!Array.isArray(keys.keys)) throw new Error('there is no key set')
+    return keys as { keys: JWK[] }
+  } catch (error) {
+    throw invalid(`the keys of its issuer cannot be read: ${(error as Error).message.slice(0, 120)}`)
+  }
+}
+
+async function fetchDocument(url: string): Promise<unknown> {
+  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(10_000) })
+  if (!response.ok) throw new Error(`status ${response.status}`)
+  const text = await response.text()
+  if (text.length > 256 * 1024) throw new Error('the document is too long')
+  return JSON.parse(text) as unknown
+}
+
+async function check(
+  assertion: string,
+  key: Parameters<typeof jwtVerify>[1] | X509Certificate['publicKey'],
+  o: { audience: string[]; issuer: string; now: Date },
+): Promise<JWTPayload> {
+  try {
+    const { payload } = await jwtVerify(assertion, key as never, {
+      algorithms: ['RS256', 'PS256', 'ES256'],
+      audience: o.audience,
+      issuer: o.issuer,
+      currentDate: o.now,
+      clockTolerance: toleranceSeconds,
+      requiredClaims: ['exp', 'iss', 'sub', 'aud'],
+    })
+    return payload
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) throw invalid('it has expired')
+    if (error instanceof errors.JWTClaimValidationFailed)
+      throw invalid(`its claim '${error.claim}' is not as it must be`)
+    throw invalid('its signature does not verify')
+  }
+}
+
+const invalid = (reason: string): OAuthError =>
+  new OAuthError({
+    status: 401,
+    error: 'invalid_client',
+    number: 700_027,
+    message: `The client assertion failed validation: ${reason}.`,
+  })

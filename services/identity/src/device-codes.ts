@@ -1,0 +1,134 @@
+import { createHash, randomBytes, randomInt } from 'node:crypto'
+import { ServiceError, type Clock, type Store } from '@strongroom/platform'
+import { OAuthError } from './oauth-error.ts'
+import { tables, type DeviceCodeRow, type RefreshTokenRow } from './store.ts'
+
+const codeSeconds = 900
+const refreshDays = 90
+/** Without vowels and look-alikes (RFC 8628 section 6.1). */
+const letters = 'BCDFGHJKLMNPQRSTVWXZ'
+/** Anyone may ask for a code, so what waits for approval is bounded. */
+const mostPending = 200
+
+const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+export interface DeviceCode {
+  deviceCode: string
+  userCode: string
+  expiresIn: number
+}
+
+/** RFC 8628 for the installation's owner, who approves a code through the local socket; and the refresh tokens of it. */
+export class DeviceCodes {
+  readonly #store: Store
+  readonly #clock: Clock
+
+  constructor(o: { store: Store; clock: Clock }) {
+    this.#store = o.store
+    this.#clock = o.clock
+  }
+
+  async begin(o: { clientId: string; scope: string }): Promise<DeviceCode> {
+    const now = this.#clock.now()
+    const db = tables(this.#store)
+    await db.deleteFrom('device_code').where('expires_at', '<', now.toISOString()).execute()
+    const pending = await db.selectFrom('device_code').select('hash').execute()
+    if (pending.length >= mostPending) {
+      throw new OAuthError({
+        status: 400,
+        error: 'invalid_request',
+        number: 90_033,
+        message: 'A transient error has occurred: too many sign-ins by device code are pending.',
+      })
+    }
+    const deviceCode = randomBytes(32).toString('base64url')
+    const userCode = Array.from({ length: 9 }, () => letters[randomInt(letters.length)]).join('')
+    const row: DeviceCodeRow = {
+      hash: digest(deviceCode),
+      user_code: userCode,
+      client_id: o.clientId,
+      scope: o.scope,
+      state: 'pending',
+      expires_at: new Date(now.getTime() + codeSeconds * 1000).toISOString(),
+    }
+    await db.insertInto('device_code').values(row).execute()
+    return { deviceCode, userCode, expiresIn: codeSeconds }
+  }
+
+  /** @throws ServiceError 404 where no such code waits */
+  async decide(userCode: string, state: 'approved' | 'denied'): Promise<{ clientId: string; scope: string }> {
+    const code = userCode.toUpperCase().replaceAll(/[^A-Z]/g, '')
+    const now = this.#clock.now().toISOString()
+    const db = tables(this.#store)
+    const row = await db.selectFrom('device_code').selectAll().where('user_code', '=', code).executeTakeFirst()
+    if (row === undefined || row.state !== 'pending' || row.expires_at < now) {
+      throw new ServiceError({
+        code: 'DeviceCodeNotFound',
+        status: 404,
+        message: 'No sign-in waits for this code.',
+        found: code.slice(0, 20),
+        remedy: 'Check the code, or start the sign-in again: a code lasts 15 minutes.',
+      })
+    }
+    await db.updateTable('device_code').set({ state }).where('hash', '=', row.hash).execute()
+    return { clientId: row.client_id, scope: row.scope }
+  }
+
+  /** Ends an approved code and gives its scope. @throws OAuthError authorization_pending and the others of RFC 8628 */
+  async redeem(o: { deviceCode: string; clientId: string }): Promise<{ scope: string }> {
+    const db = tables(this.#store)
+    const hash = digest(o.deviceCode)
+    const row = await db.selectFrom('device_code').selectAll().where('hash', '=', hash).executeTakeFirst()
+    if (row === undefined || row.client_id !== o.clientId)
+      throw refused('invalid_grant', 70_000, 'The provided value for the device code is not valid.')
+    if (row.expires_at < this.#clock.now().toISOString())
+      throw refused(
+        'expired_token',
+        70_020,
+        'The provided value for the input parameter device_code is not valid. This device code has expired.',
+      )
+    if (row.state === 'pending')
+      throw refused(
+        'authorization_pending',
+        70_016,
+        'OAuth 2.0 device flow error. Authorization is pending. Continue polling.',
+      )
+    if (row.state === 'denied') throw refused('authorization_declined', 70_018, 'The owner declined the sign-in.')
+    const gone = await db.deleteFrom('device_code').where('hash', '=', hash).executeTakeFirst()
+    if (Number(gone.numDeletedRows) === 0) throw refused('invalid_grant', 54_005, 'The device code was used already.')
+    return { scope: row.scope }
+  }
+
+  async refreshToken(o: { clientId: string; appId: string }): Promise<string> {
+    const token = randomBytes(48).toString('base64url')
+    const now = this.#clock.now()
+    const db = tables(this.#store)
+    await db.deleteFrom('refresh_token').where('expires_at', '<', now.toISOString()).execute()
+    const row: RefreshTokenRow = {
+      hash: digest(token),
+      client_id: o.clientId,
+      app_id: o.appId,
+      expires_at: new Date(now.getTime() + refreshDays * 24 * 3600_000).toISOString(),
+    }
+    await db.insertInto('refresh_token').values(row).execute()
+    return token
+  }
+
+  /** The application of the principal that the token stands for. @throws OAuthError invalid_grant */
+  async refresh(o: { token: string; clientId: string }): Promise<string> {
+    const row = await tables(this.#store)
+      .selectFrom('refresh_token')
+      .selectAll()
+      .where('hash', '=', digest(o.token))
+      .executeTakeFirst()
+    if (row !== undefined && row.client_id === o.clientId && row.expires_at > this.#clock.now().toISOString())
+      return row.app_id
+    throw refused('invalid_grant', 700_082, 'The refresh token has expired or is not valid for this client.')
+  }
+}
+
+const refused = (
+  error: 'invalid_grant' | 'expired_token' | 'authorization_pending' | 'authorization_declined',
+  number: number,
+  message: string,
+): OAuthError => new OAuthError({ status: 400, error, number, message })

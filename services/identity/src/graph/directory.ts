@@ -1,0 +1,82 @@
+import { ServiceError, type FastifyRequest, type Logger, type TokenVerifier } from '@strongroom/platform'
+import type { Credentials } from '../credentials.ts'
+import type { Principal, Principals } from '../principals.ts'
+
+export interface GraphOptions {
+  logger: Logger
+  verifier: TokenVerifier
+  principals: Principals
+  credentials: Credentials
+  /** The only principal that may change the directory. */
+  ownerObjectId: string
+  tenantId: string
+  newId(): string
+}
+
+/** As Graph words it; az recognises the code. */
+export const missing = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'Request_ResourceNotFound',
+    status: 404,
+    message: `Resource '${id.slice(0, 80)}' does not exist or one of its queried reference-property objects are not present.`,
+  })
+
+/** `property eq 'value'` and `servicePrincipalNames/any(c:c eq 'value')`, the filters that az sends. @throws ServiceError for others */
+export function readFilter(request: FastifyRequest): { property: string; value: string; prefix: boolean } | undefined {
+  const given = (request.query as Record<string, unknown>)['$filter']
+  if (given === undefined || given === '') return undefined
+  const filter = typeof given === 'string' ? given.trim() : '(repeated)'
+  const any = /^(\w+)\/any\(\s*(\w+)\s*:\s*\2 eq '((?:[^']|'')*)'\s*\)$/.exec(filter)
+  const equal = /^(\w+) eq '((?:[^']|'')*)'$/.exec(filter)
+  const starts = /^startswith\((\w+),\s*'((?:[^']|'')*)'\)$/i.exec(filter)
+  const unquote = (value: string): string => value.replaceAll("''", "'").toLowerCase()
+  if (any !== null) return { property: any[1]!, value: unquote(any[3]!), prefix: false }
+  if (equal !== null) return { property: equal[1]!, value: unquote(equal[2]!), prefix: false }
+  if (starts !== null) return { property: starts[1]!, value: unquote(starts[2]!), prefix: true }
+  throw new ServiceError({
+    code: 'Request_UnsupportedQuery',
+    status: 400,
+    message: `Unsupported or invalid query filter clause specified for property: ${filter.slice(0, 120)}`,
+    expected: "property eq 'value' or startswith(property,'value')",
+    found: filter.slice(0, 120),
+  })
+}
+
+/** Whether a directory object has the value that a filter asks for. */
+export function fits(filter: ReturnType<typeof readFilter>, object: Record<string, unknown>): boolean {
+  if (filter === undefined) return true
+  const held = object[filter.property]
+  const values = (Array.isArray(held) ? held : [held]).map((value) => String(value).toLowerCase())
+  return values.some((value) => (filter.prefix ? value.startsWith(filter.value) : value === filter.value))
+}
+
+export function assertNotOwner(o: GraphOptions, principal: Principal): void {
+  if (principal.objectId !== o.ownerObjectId) return
+  throw new ServiceError({
+    code: 'Authorization_RequestDenied',
+    status: 403,
+    message: "The installation's owner cannot be deleted.",
+  })
+}
+
+export function objectOf(value: unknown): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw invalid('body', 'a JSON object', Array.isArray(value) ? 'a list' : typeof value)
+}
+
+export function text(body: Record<string, unknown>, name: string, most: number): string {
+  const value = body[name]
+  if (typeof value === 'string' && value !== '' && value.length <= most) return value
+  throw invalid(name, `a text of 1 to ${most} characters`, typeof value)
+}
+
+export const invalid = (target: string, expected: string, found: string): ServiceError =>
+  new ServiceError({
+    code: 'Request_BadRequest',
+    status: 400,
+    message: `Invalid value specified for property '${target}'.`,
+    target,
+    expected,
+    found,
+    remedy: `Send ${expected}.`,
+  })

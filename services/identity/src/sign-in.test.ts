@@ -1,0 +1,297 @@
+import { generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { issueSelfSigned } from '@strongroom/platform'
+import { decodeJwt, exportJWK, SignJWT } from 'jose'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { IdentityService } from './service.ts'
+import { testContext, testService } from './testing.ts'
+
+const pair = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const foreign = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const hour = 3600_000
+const github = 'https://token.actions.example'
+
+let service: IdentityService
+let tenant: string
+let now: number
+let owner: string
+let socket: string
+
+interface Answer {
+  statusCode: number
+  // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into member by member
+  json(): any
+}
+
+const form = async (path: string, body: Record<string, string>): Promise<Answer> =>
+  await service.hosts[0]!.app.inject({
+    method: 'POST',
+    url: `/${tenant}/oauth2/v2.0/${path}`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    payload: new URLSearchParams(body).toString(),
+  })
+const graph = async (method: string, path: string, body?: object, token?: string): Promise<Answer> =>
+  await service.hosts[1]!.app.inject({
+    method: method as 'GET',
+    url: `/v1.0${path}`,
+    headers: { authorization: `Bearer ${token ?? (await service.ownerToken('https://graph.strongroom.internal/'))}` },
+    ...(body !== undefined && { payload: body }),
+  })
+const assertion = async (
+  claims: Record<string, unknown>,
+  o: { key?: KeyObject; header?: Record<string, string> } = {},
+): Promise<string> =>
+  await new SignJWT({ exp: now / 1000 + 600, ...claims })
+    .setProtectedHeader({ alg: 'PS256', ...o.header })
+    .sign(o.key ?? pair.privateKey)
+const signIn = async (appId: string, token: string): Promise<Answer> =>
+  await form('token', {
+    grant_type: 'client_credentials',
+    scope: 'https://management.azure.com//.default',
+    client_id: appId,
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: token,
+  })
+
+beforeEach(async () => {
+  now = Date.parse('2026-03-01T00:00:00Z')
+  const context = await testContext({ clock: { now: () => new Date(now) } })
+  tenant = context.installation.tenantId
+  const jwk = { ...(await exportJWK(foreign.publicKey)), kid: 'k', alg: 'RS256' }
+  service = await testService({
+    ...context,
+    fetchJson: async (url) =>
+      url.endsWith('/keys') ? { keys: [jwk] } : { issuer: github, jwks_uri: `${github}/keys` },
+  })
+  owner = service.firstStart!.ownerAppId
+  socket = join(context.stateDir, 'run/owner.sock')
+  await service.start()
+})
+
+const certificate = (key: KeyObject = pair.privateKey): X509Certificate =>
+  new X509Certificate(
+    issueSelfSigned({
+      subject: 'CN=robot',
+      privateKey: key,
+      usages: ['digitalSignature'],
+      notBefore: new Date(now - hour),
+      notAfter: new Date(now + 24 * hour),
+    }),
+  )
+
+async function makeApplication(): Promise<string> {
+  const made = await graph('POST', '/applications', {
+    displayName: 'robot',
+    keyCredentials: [{ type: 'AsymmetricX509Cert', usage: 'Verify', key: certificate().raw.toString('base64') }],
+  })
+  expect(made.statusCode).toBe(201)
+  return made.json().appId as string
+}
+
+describe('sign-in by certificate', () => {
+  const claims = (appId: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
+    iss: appId,
+    sub: appId,
+    aud: `https://login.strongroom.internal/${tenant}/oauth2/v2.0/token`,
+    jti: 'once',
+    ...more,
+  })
+  const header = async (appId: string): Promise<Record<string, string>> => {
+    const { keyCredentials } = (await graph('GET', `/applications/${appId}`)).json()
+    const hex = keyCredentials[0].customKeyIdentifier as string
+    return { x5t: Buffer.from(hex, 'hex').toString('base64url') }
+  }
+
+  it('takes an assertion of a registered certificate once, and of no other key', async () => {
+    const appId = await makeApplication()
+    const good = await assertion(claims(appId), { header: await header(appId) })
+    const answer = await signIn(appId, good)
+    expect(decodeJwt(answer.json().access_token)).toMatchObject({ appid: appId, appidacr: '2' })
+    expect((await signIn(appId, good)).json().error_description).toContain('used before')
+    const forged = await assertion(claims(appId, { jti: 'two' }), {
+      key: foreign.privateKey,
+      header: await header(appId),
+    })
+    expect((await signIn(appId, forged)).json().error_codes).toEqual([700_027])
+  })
+
+  it.each([
+    ['for another installation', { aud: 'https://login.microsoftonline.com/x/oauth2/v2.0/token' }],
+    ['for another application', { sub: '00000000-0000-4000-8000-000000000000' }],
+    ['that has expired', { exp: Date.parse('2026-02-01T00:00:00Z') / 1000 }],
+    ['that lasts for a year', { exp: Date.parse('2027-03-01T00:00:00Z') / 1000 }],
+  ])('refuses an assertion %s', async (_name, change) => {
+    const appId = await makeApplication()
+    const answer = await signIn(appId, await assertion(claims(appId, change), { header: await header(appId) }))
+    expect([answer.statusCode, answer.json().error]).toEqual([401, 'invalid_client'])
+  })
+
+  it('refuses a certificate of another application, a removed one and an expired one', async () => {
+    const appId = await makeApplication()
+    const known = await header(appId)
+    const other = (await graph('POST', '/applications', { displayName: 'other' })).json().appId as string
+    expect((await signIn(other, await assertion(claims(other), { header: known }))).statusCode).toBe(401)
+    now += 48 * hour
+    expect((await signIn(appId, await assertion(claims(appId), { header: known }))).json().error_description).toContain(
+      'not valid now',
+    )
+    now -= 48 * hour
+    expect((await graph('PATCH', `/applications/${appId}`, { keyCredentials: [] })).statusCode).toBe(204)
+    expect((await signIn(appId, await assertion(claims(appId), { header: known }))).statusCode).toBe(401)
+  })
+})
+
+describe('sign-in by a federated token', () => {
+  const claims = { iss: github, sub: 'repo:me/it:ref:refs/heads/main', aud: 'api://AzureADTokenExchange' }
+  const federate = async (appId: string, more: object = {}): Promise<Answer> =>
+    await graph('POST', `/applications/${appId}/federatedIdentityCredentials`, {
+      name: 'ci',
+      issuer: claims.iss,
+      subject: claims.sub,
+      audiences: [claims.aud],
+      ...more,
+    })
+  const token = async (change: object = {}, key = foreign.privateKey): Promise<string> =>
+    await new SignJWT({ exp: now / 1000 + 600, ...claims, ...change })
+      .setProtectedHeader({ alg: 'RS256', kid: 'k' })
+      .sign(key)
+
+  it('takes a token of the issuer, subject and audience that were registered', async () => {
+    const appId = await makeApplication()
+    expect((await federate(appId)).statusCode).toBe(201)
+    expect(decodeJwt((await signIn(appId, await token())).json().access_token)).toMatchObject({ appid: appId })
+  })
+
+  it.each([
+    ['another subject', { sub: 'repo:me/it:pull_request' }],
+    ['another audience', { aud: 'api://other' }],
+    ['another issuer', { iss: 'https://evil.example' }],
+  ])('refuses %s', async (_name, change) => {
+    const appId = await makeApplication()
+    await federate(appId)
+    expect((await signIn(appId, await token(change))).statusCode).toBe(401)
+  })
+
+  it('refuses a token that the issuer did not sign, and an issuer without https', async () => {
+    const appId = await makeApplication()
+    await federate(appId)
+    expect((await signIn(appId, await token({}, pair.privateKey))).statusCode).toBe(401)
+    expect((await federate(appId, { name: 'b', issuer: 'http://x' })).statusCode).toBe(400)
+  })
+
+  it('takes a token of this installation, as a managed identity has', async () => {
+    const identity = await service.ensureManagedIdentity({ resourceId: '/vm', displayName: 'vm' })
+    const appId = await makeApplication()
+    await federate(appId, { issuer: service.issuer, subject: identity.objectId })
+    const own = await service.managedIdentityToken({ resourceId: '/vm', audience: claims.aud })
+    expect((await signIn(appId, own.accessToken)).statusCode).toBe(200)
+  })
+})
+
+describe('sign-in by device code', () => {
+  const client = '04b07795-8ddb-461a-bbee-02f9e1bf7b46'
+  const scope = 'https://management.azure.com//.default offline_access openid profile'
+  const begin = async (): Promise<{ device_code: string; user_code: string }> =>
+    (await form('devicecode', { client_id: client, scope })).json()
+  const poll = async (deviceCode: string, clientId = client): Promise<Answer> =>
+    await form('token', { grant_type: 'device_code', client_id: clientId, device_code: deviceCode, client_info: '1' })
+
+  it('waits for the owner, then gives tokens once, which can be renewed', async () => {
+    const code = await begin()
+    expect((await poll(code.device_code)).json().error).toBe('authorization_pending')
+    expect(await ownerSocket('/device', { user_code: code.user_code, approve: true })).toMatchObject({
+      client_id: client,
+    })
+    const tokens = (await poll(code.device_code)).json()
+    expect(decodeJwt(tokens.access_token)).toMatchObject({
+      oid: service.ownerObjectId,
+      aud: 'https://management.azure.com/',
+    })
+    expect(decodeJwt(tokens.id_token)).toMatchObject({ aud: client, preferred_username: 'owner@strongroom.internal' })
+    expect((await poll(code.device_code)).json().error).toBe('invalid_grant')
+    const again = (o: { client_id: string; refresh_token: string }): Promise<Answer> =>
+      form('token', { grant_type: 'refresh_token', scope: 'https://vault.azure.net/.default', ...o })
+    const renewed = await again({ client_id: client, refresh_token: tokens.refresh_token })
+    expect(decodeJwt(renewed.json().access_token)['aud']).toBe('https://vault.azure.net')
+    expect((await again({ client_id: owner, refresh_token: tokens.refresh_token })).statusCode).toBe(400)
+  })
+
+  it('gives nothing for a declined, an expired or another client’s code', async () => {
+    const declined = await begin()
+    await ownerSocket('/device', { user_code: declined.user_code, approve: false })
+    expect((await poll(declined.device_code)).json().error).toBe('authorization_declined')
+    const other = await begin()
+    await ownerSocket('/device', { user_code: other.user_code, approve: true })
+    expect((await poll(other.device_code, owner)).json().error).toBe('invalid_grant')
+    const late = await begin()
+    now += hour
+    expect((await poll(late.device_code)).json().error).toBe('expired_token')
+    await expect(ownerSocket('/device', { user_code: late.user_code, approve: true })).rejects.toThrow('404')
+  })
+})
+
+describe('the directory', () => {
+  it('is read by every principal and changed by its owner alone', async () => {
+    const appId = await makeApplication()
+    const { secretText } = (await graph('POST', `/applications/${appId}/addPassword`, {})).json()
+    const answer = await form('token', {
+      grant_type: 'client_credentials',
+      client_id: appId,
+      client_secret: secretText,
+      scope: 'https://graph.strongroom.internal//.default',
+    })
+    const token = answer.json().access_token as string
+    const found = await graph(
+      'GET',
+      `/servicePrincipals?$filter=servicePrincipalNames/any(c:c eq '${appId}')`,
+      undefined,
+      token,
+    )
+    expect(found.json().value).toHaveLength(1)
+    for (const [method, path] of [
+      ['POST', '/applications'],
+      ['PATCH', `/applications/${appId}`],
+      ['DELETE', `/applications/${appId}`],
+      ['POST', `/applications/${appId}/addPassword`],
+      ['POST', `/applications/${appId}/federatedIdentityCredentials`],
+      ['DELETE', `/servicePrincipals/${appId}`],
+    ] as const)
+      expect((await graph(method, path, {}, token)).statusCode, `${method} ${path}`).toBe(403)
+    const arm = await service.ownerToken('https://management.azure.com/')
+    expect((await graph('GET', '/applications', undefined, arm)).statusCode).toBe(401)
+  })
+
+  it('keeps its owner, and forgets a deleted application with what it signs in by', async () => {
+    const appId = await makeApplication()
+    expect((await graph('DELETE', `/applications/${owner}`)).statusCode).toBe(403)
+    expect((await graph('DELETE', `/applications/${appId}`)).statusCode).toBe(204)
+    expect((await graph('GET', `/applications/${appId}`)).json().error.code).toBe('Request_ResourceNotFound')
+  })
+
+  it('refuses a key credential that is no certificate, and makes nothing then', async () => {
+    const refused = await graph('POST', '/applications', { displayName: 'bad', keyCredentials: [{ key: 'AAAA' }] })
+    expect(refused.json().error.code).toBe('InvalidCertificate')
+    expect((await graph('GET', "/applications?$filter=displayName eq 'bad'")).json().value).toEqual([])
+  })
+
+  it('refuses a filter that it cannot apply', async () => {
+    expect((await graph('GET', "/applications?$filter=displayName ne 'x'")).statusCode).toBe(400)
+  })
+})
+
+/** As the CLI asks: through the socket in the state directory. */
+function ownerSocket(path: string, body: object): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath: socket, path, method: 'POST' }, (response) => {
+      let text = ''
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(JSON.parse(text))
+        else reject(new Error(`${response.statusCode} ${text}`))
+      })
+    })
+    sent.on('error', reject)
+    sent.end(JSON.stringify(body))
+  })
+}
