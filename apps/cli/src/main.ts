@@ -1,5 +1,6 @@
 import { Command as Program } from 'commander'
 import { connect, type Connection } from './client/connection.ts'
+import { envCommand } from './commands/env.ts'
 import { evidenceCommands } from './commands/evidence.ts'
 import { imageCommands } from './commands/image.ts'
 import { installationCommands } from './commands/installation.ts'
@@ -10,7 +11,14 @@ import type { Command, CommandContext } from './core/command.ts'
 import { render, type OutputFormat } from './core/output.ts'
 import { findPaths } from './core/paths.ts'
 
-const commands: Command[] = [upCommand, ...installationCommands, ...vmCommands, ...imageCommands, ...evidenceCommands]
+const commands: Command[] = [
+  upCommand,
+  envCommand,
+  ...installationCommands,
+  ...vmCommands,
+  ...imageCommands,
+  ...evidenceCommands,
+]
 
 function addCommand(program: Program, command: Command): void {
   let parent = program

@@ -88,10 +88,19 @@ export function expectSuccess(response: Response): Response {
   })
 }
 
-/** The owner's token, through the unix socket that only the user who runs the server can open. */
-export function fetchOwnerToken(socketPath: string, audience: string): Promise<{ token: string; expiresAt: number }> {
+/** The owner's token, through the unix socket. */
+export async function fetchOwnerToken(
+  socketPath: string,
+  audience: string,
+): Promise<{ token: string; expiresAt: number }> {
+  const body = await askAsOwner<{ access_token: string; expires_in?: number }>(socketPath, '/token', { audience })
+  return { token: body.access_token, expiresAt: Date.now() + (Number(body.expires_in ?? 300) - 60) * 1000 }
+}
+
+/** Asks through the unix socket that only the user who runs the server can open. */
+export function askAsOwner<T>(socketPath: string, path: string, body: object): Promise<T> {
   return new Promise((resolve, reject) => {
-    const payload = JSON.stringify({ audience })
+    const payload = JSON.stringify(body)
     const fail = (cause: Error): void =>
       reject(
         new CliError({
@@ -106,7 +115,7 @@ export function fetchOwnerToken(socketPath: string, audience: string): Promise<{
       {
         socketPath,
         method: 'POST',
-        path: '/token',
+        path,
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) },
       },
       (received) => {
@@ -114,13 +123,9 @@ export function fetchOwnerToken(socketPath: string, audience: string): Promise<{
         received.on('data', (chunk: Buffer) => chunks.push(chunk))
         received.on('end', () => {
           try {
-            const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as {
-              access_token?: string
-              expires_in?: number
-            }
-            if (received.statusCode !== 200 || body.access_token === undefined)
-              throw new Error(`status ${received.statusCode}`)
-            resolve({ token: body.access_token, expiresAt: Date.now() + (Number(body.expires_in ?? 300) - 60) * 1000 })
+            const answer = JSON.parse(Buffer.concat(chunks).toString('utf8')) as T | ErrorBody
+            if (received.statusCode === 200) resolve(answer as T)
+            else reject(CliError.fromDetail((answer as ErrorBody).error, received.statusCode ?? 500))
           } catch (error) {
             fail(error as Error)
           }

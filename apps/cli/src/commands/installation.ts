@@ -1,37 +1,10 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { managementHost } from '@strongroom/contract'
 import { findServer } from '../client/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Command } from '../core/command.ts'
 
 export const installationCommands: Command[] = [
-  {
-    words: ['env'],
-    summary: 'print shell settings that point the stock Azure clients here: eval "$(strongroom env)"',
-    run: async (context) => {
-      const { server } = await context.connect()
-      const proxy = `http://127.0.0.1:${server.ports.local}`
-      const settings: Record<string, string> = {
-        HTTPS_PROXY: proxy,
-        https_proxy: proxy,
-        NO_PROXY: 'localhost,127.0.0.1',
-        no_proxy: 'localhost,127.0.0.1',
-        REQUESTS_CA_BUNDLE: server.caPath,
-        NODE_EXTRA_CA_CERTS: server.caPath,
-        SSL_CERT_FILE: server.caPath,
-        CURL_CA_BUNDLE: server.caPath,
-        AZURE_CORE_INSTANCE_DISCOVERY: 'false',
-        STRONGROOM_RESOURCE_MANAGER: `https://${managementHost}`,
-        STRONGROOM_SUBSCRIPTION_ID: server.subscriptionId,
-        STRONGROOM_TENANT_ID: server.tenantId,
-      }
-      return {
-        data: settings,
-        lines: Object.entries(settings).map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'`),
-      }
-    },
-  },
   {
     words: ['status'],
     summary: 'say whether the server of this state directory runs, and where',
