@@ -11,7 +11,8 @@ import {
   type Primitives,
   type TdxCollateral,
 } from '@strongroom/evidence'
-import { anchors, hasCorpus, snpCases, tdxCases, type SnpCase, type TdxCase } from '../test/judges/corpus.ts'
+import { hasCorpus } from '../packages/evidence/src/testing/corpus-directory.ts'
+import { anchors, snpCases, tdxCases, type SnpCase, type TdxCase } from '../test/judges/corpus.ts'
 import { askDcap, dcapCollateral } from '../test/judges/dcap-judge.ts'
 import { missingForGoJudge, openGoJudge, type GoJudge, type JudgeCase } from '../test/judges/go-judge.ts'
 import { signatureCosts } from './evidence/signatures.ts'

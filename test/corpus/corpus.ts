@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Check } from '../../packages/evidence/src/result/check.ts'
 import type { TrustAnchors } from '../../packages/evidence/src/result/trust-anchors.ts'
@@ -8,10 +8,10 @@ import { genuineIntelAnchors } from '../../packages/evidence/src/tdx/collateral.
 import { detect } from '../../packages/evidence/src/detect/detect.ts'
 import { baseline, type EvidencePolicy, judge, type Judgement } from '../../packages/evidence/src/detect/judge.ts'
 import type { Piece, PieceOf } from '../../packages/evidence/src/detect/piece.ts'
+import { corpusDirectory, hasCorpus } from '../../packages/evidence/src/testing/corpus-directory.ts'
 
-/** Real evidence with known outcomes, beside the source tree and not part of it. */
-export const corpus = process.env['STRONGROOM_EVIDENCE_DIR'] ?? join(import.meta.dirname, '../../../shared/evidence')
-export const present = existsSync(join(corpus, 'MANIFEST.json'))
+export const corpus = corpusDirectory
+export const present = hasCorpus
 
 export interface Entry {
   path: string

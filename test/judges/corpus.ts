@@ -15,12 +15,12 @@ import {
   type TdxCollateral,
   type TrustAnchors,
 } from '@strongroom/evidence'
+import { corpusDirectory, hasCorpus } from '../../packages/evidence/src/testing/corpus-directory.ts'
 import { sevTestdata, tdxTestdata } from './go-judge.ts'
 
 /** Evidence that silicon made, from Debian's packages and, where it is at hand, from the corpus beside the source tree. */
 
-export const corpus: string = process.env['STRONGROOM_EVIDENCE_DIR'] ?? '/work/shared/evidence'
-export const hasCorpus: boolean = existsSync(join(corpus, 'MANIFEST.json'))
+const corpus = corpusDirectory
 export const anchors: TrustAnchors = {
   simulated: false,
   amd: [...genuineAmdAnchors],

@@ -66,6 +66,20 @@ export {
   type SnpProduct,
 } from './snp/products.ts'
 export {
+  buildSnpIdAuthentication,
+  buildSnpIdBlock,
+  parseSnpIdAuthentication,
+  parseSnpIdBlock,
+  snpKeyDigest,
+  snpOwnerKey,
+  verifySnpIdBlock,
+  type SnpIdAuthentication,
+  type SnpIdBlock,
+  type SnpOwner,
+  type SnpOwnerKey,
+  type VerifiedSnpIdBlock,
+} from './snp/id-block.ts'
+export {
   parseSnpReport,
   snpReportLength,
   snpSignedLength,
@@ -87,9 +101,15 @@ export {
   type HclRequestType,
 } from './azure/hcl-report.ts'
 export { parseSnpFirmware, snpSection, type SnpFirmware, type SnpSection } from './measure/snp-firmware.ts'
-export { snpKernelHashesPage, type DirectKernel } from './measure/snp-kernel-hashes.ts'
-export { snpFirmwareDigest, snpLaunchDigest } from './measure/snp-launch-digest.ts'
-export { cpuSignature, cpuSignatureOf } from './measure/snp-vmsa.ts'
+export { sevLaunchDigest } from './measure/sev-launch-digest.ts'
+export { sevKernelHashesTable, snpKernelHashesPage, type DirectKernel } from './measure/snp-kernel-hashes.ts'
+export {
+  snpFirmwareDigest,
+  snpLaunchDigest,
+  snpSvsmLaunchDigest,
+  type SnpProcessors,
+} from './measure/snp-launch-digest.ts'
+export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './measure/snp-vmsa.ts'
 export { bootPhases, isUnifiedKernelImage, predictPcr11, type BootPhase } from './predict/pcr11.ts'
 export { predictPcr4 } from './predict/pcr4.ts'
 export { predictPcr7, secureBootEnabled } from './predict/pcr7.ts'

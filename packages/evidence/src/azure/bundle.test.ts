@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../bytes/bytes.ts'
@@ -11,9 +11,10 @@ import { parsePem } from '../x509/pem.ts'
 import { type AzureEvidence, verifyAzureEvidence } from './bundle.ts'
 import { buildHclReport, parseHclReport } from './hcl-report.ts'
 import { attestationKeyOf, parseRuntimeClaims, requireSameKey } from './runtime-claims.ts'
+import { corpusDirectory, hasCorpus } from '../testing/corpus-directory.ts'
 
-const corpus = process.env['STRONGROOM_EVIDENCE_DIR'] ?? join(import.meta.dirname, '../../../../../shared/evidence')
-const present = existsSync(join(corpus, 'MANIFEST.json'))
+const corpus = corpusDirectory
+const present = hasCorpus
 const anchors = { simulated: false, amd: [...genuineAmdAnchors], intel: [] }
 
 function bundle(path: string): AzureEvidence {

@@ -1,13 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat, utf8 } from '../bytes/bytes.ts'
 import { ParseError } from '../result/errors.ts'
 import { buildHclReport, hclReportData, parseHclReport, verifyHclBinding } from './hcl-report.ts'
+import { corpusDirectory, hasCorpus } from '../testing/corpus-directory.ts'
 
-const corpus = process.env['STRONGROOM_EVIDENCE'] ?? '/work/shared/evidence'
-const present = existsSync(join(corpus, 'MANIFEST.json'))
+const corpus = corpusDirectory
+const present = hasCorpus
 const code = (wanted: string): unknown => expect.objectContaining({ code: wanted })
 
 const claims = utf8('{"keys":[],"vm-configuration":{"secure-boot":true}}')

@@ -1,12 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
 import type { HashName } from './algorithms.ts'
 import { parseEventLog } from './event-log.ts'
 import { replay, replayRtmrs, verifyEventLog } from './replay.ts'
+import { corpusDirectory, hasCorpus } from '../testing/corpus-directory.ts'
 
-const corpus = '/work/shared/evidence/'
+const corpus = `${corpusDirectory}/`
 
 interface Entry {
   path: string
@@ -33,8 +34,8 @@ function load(path: string): Uint8Array {
   )
 }
 
-describe.skipIf(!existsSync(corpus))('event logs of real machines', () => {
-  const entries = existsSync(corpus) ? (JSON.parse(readFileSync(`${corpus}MANIFEST.json`, 'utf8')) as Entry[]) : []
+describe.skipIf(!hasCorpus)('event logs of real machines', () => {
+  const entries = hasCorpus ? (JSON.parse(readFileSync(`${corpus}MANIFEST.json`, 'utf8')) as Entry[]) : []
   const logs = entries.filter((entry) => entry.kind === 'tcg-eventlog' || entry.kind === 'ccel')
 
   it.each(logs.filter((entry) => entry.parsed.log === undefined).map((entry) => entry.path))(

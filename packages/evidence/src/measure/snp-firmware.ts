@@ -8,6 +8,7 @@ const guid = {
   sevHashTable: '7255371f-3a3b-4b04-927b-1da6efa8d454',
   sevEsResetBlock: '00f771de-1a7e-4fcb-890e-68c77e2fb44e',
   sevMetadata: 'dc886566-984a-4798-a75e-5585a7bf67cc',
+  svsmInfo: 'a789a612-0597-4c4b-a49f-cbb1fe9d1ddd',
 } as const
 
 /** Kinds of sections that the host adds beside the image (OVMF `OvmfSevMetadata`). */
@@ -23,11 +24,14 @@ export interface SnpSection {
 
 /** What a launch needs to know of a firmware image. */
 export interface SnpFirmware {
-  sections: SnpSection[]
-  /** Where the processors after the first begin. */
-  resetAddress: number
+  /** Undefined for an image without SEV metadata: the host then adds nothing beside it. */
+  sections: SnpSection[] | undefined
+  /** Where the processors after the first begin; undefined when the image does not say. */
+  resetAddress: number | undefined
   /** Guest physical address of the table of kernel hashes; undefined when the image does not take one. */
   hashTableAddress: number | undefined
+  /** Of an SVSM image: where in it every processor begins. */
+  svsmEntry: number | undefined
 }
 
 const fourGiB = 2 ** 32
@@ -35,20 +39,21 @@ const fourGiB = 2 ** 32
 const afterTable = 32
 const entryHeaderLength = 18
 
-/** Reads OVMF's GUID table and SEV metadata. @throws ParseError Missing, WrongMagic, UnknownVersion, UnknownType, WrongLength */
+/** Reads OVMF's or an SVSM's GUID table and SEV metadata. @throws ParseError WrongMagic, UnknownVersion, UnknownType, WrongLength, … */
 export function parseSnpFirmware(image: Uint8Array): SnpFirmware {
   const table = readTable(image)
-  const metadata = table.get(guid.sevMetadata)
-  if (metadata === undefined) refuse('Missing', 'has no SEV metadata: it cannot be launched as an SNP guest')
-  const reset = table.get(guid.sevEsResetBlock)
-  if (reset === undefined) refuse('Missing', 'has no reset block for further processors')
-  const hashes = table.get(guid.sevHashTable)
+  const number = (name: string, field: string): number | undefined => {
+    const entry = table.get(name)
+    return entry === undefined ? undefined : new ByteReader(entry, field).u32le('address')
+  }
+  const metadata = number(guid.sevMetadata, 'SEV metadata pointer')
   // Images that take no hashes carry the entry with an address of zero.
-  const hashTableAddress = hashes === undefined ? 0 : new ByteReader(hashes, 'hash table').u32le('address')
+  const hashTableAddress = number(guid.sevHashTable, 'hash table')
   return {
-    sections: readSections(image, new ByteReader(metadata, 'SEV metadata pointer').u32le('offset')),
-    resetAddress: new ByteReader(reset, 'reset block').u32le('address'),
+    sections: metadata === undefined ? undefined : readSections(image, metadata),
+    resetAddress: number(guid.sevEsResetBlock, 'reset block'),
     hashTableAddress: hashTableAddress === 0 ? undefined : hashTableAddress,
+    svsmEntry: number(guid.svsmInfo, 'SVSM information'),
   }
 }
 

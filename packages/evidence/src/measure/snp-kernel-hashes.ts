@@ -24,16 +24,9 @@ const pageLength = 4096
 const entryLength = 16 + 2 + 32
 const tableLength = 16 + 2 + 3 * entryLength
 
-/**
- * Page of hashes that QEMU puts at the firmware's table of hashes.
- * @param tableAddress `hashTableAddress` of the firmware: its offset in the page counts
- */
-export async function snpKernelHashesPage(o: DirectKernel, tableAddress: number): Promise<Uint8Array> {
-  const offset = tableAddress % pageLength
-  if (offset + tableLength > pageLength) {
-    throw new ParseError({ code: 'InvalidValue', message: 'Table of hashes does not fit into its page' })
-  }
-  const writer = new ByteWriter().zero(offset).bytes(parseGuid(guid.table)).u16le(tableLength)
+/** QEMU's table of hashes by itself, filled up to 16 bytes: what a launch under SEV and SEV-ES measures. */
+export async function sevKernelHashesTable(o: DirectKernel): Promise<Uint8Array> {
+  const writer = new ByteWriter().bytes(parseGuid(guid.table)).u16le(tableLength)
   const entry = async (name: string, content: Uint8Array): Promise<void> => {
     writer
       .bytes(parseGuid(name))
@@ -43,5 +36,22 @@ export async function snpKernelHashesPage(o: DirectKernel, tableAddress: number)
   await entry(guid.commandLine, utf8(`${o.commandLine ?? ''}\0`))
   await entry(guid.initrd, o.initrd ?? new Uint8Array(0))
   await entry(guid.kernel, o.kernel)
-  return writer.zero(pageLength - writer.length).finish()
+  return writer.zero((16 - (tableLength % 16)) % 16).finish()
+}
+
+/**
+ * Page of hashes that QEMU puts at the firmware's table of hashes.
+ * @param tableAddress `hashTableAddress` of the firmware: its offset in the page counts
+ */
+export async function snpKernelHashesPage(o: DirectKernel, tableAddress: number): Promise<Uint8Array> {
+  const offset = tableAddress % pageLength
+  const table = await sevKernelHashesTable(o)
+  if (offset + table.length > pageLength) {
+    throw new ParseError({ code: 'InvalidValue', message: 'Table of hashes does not fit into its page' })
+  }
+  return new ByteWriter()
+    .zero(offset)
+    .bytes(table)
+    .zero(pageLength - offset - table.length)
+    .finish()
 }

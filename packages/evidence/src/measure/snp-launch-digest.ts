@@ -1,120 +1,136 @@
-import { ByteWriter } from '../bytes/byte-writer.ts'
 import { digest } from '../bytes/digest.ts'
 import { ParseError } from '../result/errors.ts'
-import { parseSnpFirmware, snpSection } from './snp-firmware.ts'
-import { bootProcessorAddress, buildVmsa, cpuSignatureOf } from './snp-vmsa.ts'
+import { parseSnpFirmware, snpSection, type SnpSection } from './snp-firmware.ts'
+import { fourGiB, pageLength, pageType, requireProcessors, requireWholePages, SnpLaunch } from './snp-launch.ts'
+import { bootProcessorAddress, buildSvsmVmsa, buildVmsa, requireCpuSignature, type SnpHypervisor } from './snp-vmsa.ts'
 
-const pageLength = 4096
-const fourGiB = 2n ** 32n
-/** Address that the firmware of the processor gives to VMSA pages, whose own addresses the guest never sees. */
-const vmsaAddress = 0xfffffffff000n
-const zeros = new Uint8Array(48)
-
-/** PAGE_TYPE of SNP_LAUNCH_UPDATE. */
-const pageType = { normal: 1, vmsa: 2, zero: 3, unmeasured: 4, secrets: 5, cpuid: 6 } as const
-
-/** The running digest of a launch (SNP ABI specification, SNP_LAUNCH_UPDATE, PAGE_INFO). */
-class LaunchDigest {
-  value: Uint8Array
-
-  constructor(start: Uint8Array = zeros) {
-    this.value = start
-  }
-
-  async update(type: number, address: bigint, contents: Uint8Array): Promise<void> {
-    const info = new ByteWriter()
-      .bytes(this.value)
-      .bytes(contents)
-      .u16le(0x70)
-      .u8(type)
-      // Not an initial migration image; no permissions for the levels below the first.
-      .zero(5)
-      .u64le(address)
-      .finish()
-    this.value = await digest('SHA-384', info)
-  }
-
-  async pages(type: number, address: number, size: number): Promise<void> {
-    for (let at = 0; at < size; at += pageLength) await this.update(type, BigInt(address + at), zeros)
-  }
+/** The processors of a guest. */
+export interface SnpProcessors {
+  vCPUs: number
+  /** QEMU's name of the processor, `EPYC-Milan-v2`; not needed where the hypervisor shows none (EC2, GCE). */
+  vcpuType?: string
+  /** CPUID function 1 EAX, where the type has no name. */
+  cpuSignature?: number
+  /** SEV_FEATURES of the VMSA; SNP alone when absent. */
+  sevFeatures?: bigint
 }
 
 /** Digest of the image alone, at the end of the first 4 GiB: the start of every launch with it. */
 export async function snpFirmwareDigest(firmware: Uint8Array): Promise<Uint8Array> {
-  if (firmware.length === 0 || firmware.length % pageLength !== 0 || BigInt(firmware.length) > fourGiB / 16n) {
-    throw new ParseError({
-      code: 'WrongLength',
-      message: 'Firmware image is not whole pages',
-      found: `${firmware.length} bytes`,
-    })
-  }
-  const launch = new LaunchDigest()
-  const start = fourGiB - BigInt(firmware.length)
-  for (let at = 0; at < firmware.length; at += pageLength) {
-    const contents = await digest('SHA-384', firmware.subarray(at, at + pageLength))
-    await launch.update(pageType.normal, start + BigInt(at), contents)
-  }
+  requireWholePages(firmware)
+  const launch = new SnpLaunch()
+  await launch.image(firmware, fourGiB - BigInt(firmware.length))
   return launch.value
 }
 
 /**
- * Launch measurement (48 bytes) of a guest that QEMU starts with this firmware: what MEASUREMENT of its reports says.
- * @param o.vcpuType QEMU's name of the processor, `EPYC-Milan-v2`
- * @param o.sevFeatures SEV_FEATURES of the VMSA; SNP alone when absent
+ * Launch measurement (48 bytes) of a guest that a hypervisor starts with this firmware: what MEASUREMENT of its reports says.
+ * An image without SEV metadata is measured alone.
+ * @param o.hypervisor QEMU when absent
  * @param o.firmwareDigest result of `snpFirmwareDigest` for this image, when it is at hand
  * @param o.kernelHashes page of kernel hashes (`snpKernelHashesPage`) for firmware that takes one
- * @throws ParseError for firmware without SEV metadata and for unknown processors
+ * @throws ParseError for unknown processors, and for kernel hashes that the firmware would not check
  */
-export async function snpLaunchDigest(o: {
-  firmware: Uint8Array
-  vCPUs: number
-  vcpuType: string
-  sevFeatures?: bigint
-  firmwareDigest?: Uint8Array
-  kernelHashes?: Uint8Array
-}): Promise<Uint8Array> {
-  const signature = cpuSignatureOf(o.vcpuType)
-  if (signature === undefined) {
-    throw new ParseError({ code: 'UnknownType', message: 'Processor type is not known', found: o.vcpuType })
-  }
-  if (!Number.isSafeInteger(o.vCPUs) || o.vCPUs < 1 || o.vCPUs > 1024) {
-    throw new ParseError({ code: 'InvalidValue', message: 'Number of processors is out of range', found: `${o.vCPUs}` })
-  }
+export async function snpLaunchDigest(
+  o: SnpProcessors & {
+    firmware: Uint8Array
+    hypervisor?: SnpHypervisor
+    firmwareDigest?: Uint8Array
+    kernelHashes?: Uint8Array
+  },
+): Promise<Uint8Array> {
+  requireProcessors(o.vCPUs)
+  const hypervisor = o.hypervisor ?? 'qemu'
+  const cpuSignature = hypervisor === 'qemu' ? requireCpuSignature(o) : 0
   const firmware = parseSnpFirmware(o.firmware)
-  const launch = new LaunchDigest(o.firmwareDigest ?? (await snpFirmwareDigest(o.firmware)))
-  let hashed = false
-  for (const section of firmware.sections) {
-    switch (section.type) {
+  const sections = firmware.sections ?? []
+  if (o.kernelHashes !== undefined && !sections.some(({ type }) => type === snpSection.kernelHashes)) {
+    throw new ParseError({ code: 'Missing', message: 'Firmware image takes no kernel hashes' })
+  }
+  const launch = new SnpLaunch(o.firmwareDigest ?? (await snpFirmwareDigest(o.firmware)))
+  await addSections(launch, sections, { hypervisor, kernelHashes: o.kernelHashes })
+  const sevFeatures = o.sevFeatures ?? 1n
+  await launch.processor(buildVmsa({ address: bootProcessorAddress, cpuSignature, sevFeatures, hypervisor }))
+  if (o.vCPUs > 1) {
+    const address = firmware.resetAddress
+    if (address === undefined) {
+      throw new ParseError({ code: 'Missing', message: 'Firmware image has no reset block for further processors' })
+    }
+    const further = buildVmsa({ address, cpuSignature, sevFeatures, hypervisor })
+    for (let index = 1; index < o.vCPUs; index++) await launch.processor(further)
+  }
+  return launch.value
+}
+
+/** What the host adds beside the image, in the order in which it does. */
+async function addSections(
+  launch: SnpLaunch,
+  sections: readonly SnpSection[],
+  o: { hypervisor: SnpHypervisor; kernelHashes?: Uint8Array | undefined },
+): Promise<void> {
+  const cpuid = sections.filter(({ type }) => type === snpSection.cpuid)
+  // EC2 adds its CPUID pages when all else is there.
+  const ordered =
+    o.hypervisor === 'ec2' ? [...sections.filter(({ type }) => type !== snpSection.cpuid), ...cpuid] : sections
+  for (const { type, address, size } of ordered) {
+    switch (type) {
       case snpSection.secrets:
-        await launch.pages(pageType.secrets, section.address, section.size)
+        await launch.pages(pageType.secrets, address, size)
         break
       case snpSection.cpuid:
-        await launch.pages(pageType.cpuid, section.address, section.size)
+        await launch.pages(pageType.cpuid, address, size)
+        break
+      case snpSection.memory:
+        await launch.pages(o.hypervisor === 'gce' ? pageType.unmeasured : pageType.zero, address, size)
         break
       case snpSection.kernelHashes:
-        if (o.kernelHashes === undefined) await launch.pages(pageType.zero, section.address, section.size)
+        if (o.kernelHashes === undefined) await launch.pages(pageType.zero, address, size)
         else {
-          if (section.size !== pageLength || o.kernelHashes.length !== pageLength) {
+          if (size !== pageLength || o.kernelHashes.length !== pageLength) {
             throw new ParseError({ code: 'WrongLength', message: 'Kernel hashes are not one page' })
           }
-          await launch.update(pageType.normal, BigInt(section.address), await digest('SHA-384', o.kernelHashes))
-          hashed = true
+          await launch.update(pageType.normal, BigInt(address), await digest('SHA-384', o.kernelHashes))
         }
         break
       default:
-        await launch.pages(pageType.zero, section.address, section.size)
+        await launch.pages(pageType.zero, address, size)
     }
   }
-  if (o.kernelHashes !== undefined && !hashed) {
-    throw new ParseError({ code: 'Missing', message: 'Firmware image takes no kernel hashes' })
+}
+
+/**
+ * Launch measurement of a guest under an SVSM at VMPL 0 (COCONUT-SVSM): firmware at the end of the first 4 GiB, its variables
+ * before it unmeasured, the SVSM before those.
+ * @param o.variablesSize bytes of the firmware's variable store
+ */
+export async function snpSvsmLaunchDigest(
+  o: Omit<SnpProcessors, 'sevFeatures'> & { firmware: Uint8Array; variablesSize: number; svsm: Uint8Array },
+): Promise<Uint8Array> {
+  requireProcessors(o.vCPUs)
+  requireWholePages(o.firmware)
+  requireWholePages(o.svsm)
+  const { sections, svsmEntry } = parseSnpFirmware(o.svsm)
+  if (svsmEntry === undefined)
+    throw new ParseError({ code: 'Missing', message: 'SVSM image does not say where it begins' })
+  const firmwareAddress = fourGiB - BigInt(o.firmware.length)
+  if (!Number.isSafeInteger(o.variablesSize) || o.variablesSize < 0 || o.variablesSize % pageLength !== 0) {
+    throw new ParseError({
+      code: 'InvalidValue',
+      message: 'Variable store is not whole pages',
+      found: `${o.variablesSize}`,
+    })
   }
-  const sevFeatures = o.sevFeatures ?? 1n
-  const state = (address: number): Promise<Uint8Array> =>
-    digest('SHA-384', buildVmsa({ address, cpuSignature: signature, sevFeatures }))
-  await launch.update(pageType.vmsa, vmsaAddress, await state(bootProcessorAddress))
-  if (o.vCPUs > 1) {
-    const further = await state(firmware.resetAddress)
-    for (let index = 1; index < o.vCPUs; index++) await launch.update(pageType.vmsa, vmsaAddress, further)
-  }
+  const svsmAddress = firmwareAddress - BigInt(o.variablesSize) - BigInt(o.svsm.length)
+  const launch = new SnpLaunch()
+  await launch.image(o.firmware, firmwareAddress)
+  await launch.image(o.svsm, svsmAddress)
+  await addSections(launch, sections ?? [], { hypervisor: 'qemu' })
+  const state = buildSvsmVmsa({
+    address: Number(svsmAddress) + svsmEntry,
+    cpuSignature: requireCpuSignature(o),
+    // The SVSM itself runs with SNP alone; it gives the guest its features.
+    sevFeatures: 1n,
+  })
+  for (let index = 0; index < o.vCPUs; index++) await launch.processor(state)
   return launch.value
 }

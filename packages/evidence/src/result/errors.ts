@@ -49,6 +49,7 @@ export type VerificationErrorCode =
   | 'CrlExpired'
   // Reports and quotes
   | 'ReportSignatureInvalid'
+  | 'IdBlockSignatureInvalid'
   | 'SigningKeyMismatch'
   | 'ProductMismatch'
   | 'TcbMismatch'

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../bytes/hex.ts'
@@ -11,9 +11,10 @@ import { genuineAmdAnchors } from './products.ts'
 import { parseSnpReport, snpReportLength } from './report.ts'
 import { verifySnp, type VerifiedSnp } from './verify.ts'
 import { parseHclReport } from '../azure/hcl-report.ts'
+import { corpusDirectory, hasCorpus } from '../testing/corpus-directory.ts'
 
 /** Real evidence with known outcomes: reference data beside the source tree, not part of it. */
-const corpus = process.env['STRONGROOM_EVIDENCE'] ?? '/work/shared/evidence'
+const corpus = corpusDirectory
 
 interface Tcb {
   fmc?: number
@@ -44,7 +45,7 @@ interface Mutation {
   signer?: string
 }
 
-const present = existsSync(join(corpus, 'MANIFEST.json'))
+const present = hasCorpus
 const manifest = present ? (JSON.parse(readFileSync(join(corpus, 'MANIFEST.json'), 'utf8')) as Entry[]) : []
 const negatives = present
   ? (JSON.parse(readFileSync(join(corpus, 'NEGATIVES.json'), 'utf8')) as { mutations: Mutation[] }).mutations

@@ -16,9 +16,10 @@ import { splitSignedJson } from './signed-json.ts'
 import { assessModule, assessPlatform, parseTcbInfo } from './tcb-info.ts'
 import { parseTdReport, verifyTdReportHashes } from './td-report.ts'
 import { verifySignatures, verifyTdx } from './verify.ts'
+import { corpusDirectory, hasCorpus } from '../testing/corpus-directory.ts'
 
-const corpus = '/work/shared/evidence/'
-const present = existsSync(corpus)
+const corpus = `${corpusDirectory}/`
+const present = hasCorpus
 
 interface Tcb {
   collateral: string

@@ -1,5 +1,5 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ByteReader } from '../bytes/byte-reader.ts'
 import { ByteWriter } from '../bytes/byte-writer.ts'
@@ -12,8 +12,9 @@ import { parseTpmsAttest } from './attest.ts'
 import { tpmKeyFromJwk, type TpmPublicKey } from './public.ts'
 import { verifyQuote } from './quote.ts'
 import type { TpmSignature } from './signature.ts'
+import { corpusDirectory, hasCorpus } from '../testing/corpus-directory.ts'
 
-const corpus = '/work/shared/evidence/'
+const corpus = `${corpusDirectory}/`
 const challenge = utf8('challenge')
 
 interface Quote {
@@ -85,7 +86,7 @@ const quotes: [string, () => Quote, () => TpmPublicKey][] = [
   ],
 ]
 
-describe.skipIf(!existsSync(corpus))('quotes of real vTPMs', () => {
+describe.skipIf(!hasCorpus)('quotes of real vTPMs', () => {
   it.each(quotes)('%s: verifies under the key of its hardware report', async (_name, quote, ak) => {
     const verified = await verifyQuote({ ...quote(), akPublic: ak(), nonce: challenge })
     expect(verified.bank).toBe('sha256')

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -7,9 +7,10 @@ import { parseCertificate, type Certificate } from './certificate.ts'
 import { parseCrl, verifyCrl } from './crl.ts'
 import { spkiSha256, verifyPath } from './path.ts'
 import { parsePem } from './pem.ts'
+import { corpusDirectory, hasCorpus } from '../testing/corpus-directory.ts'
 
-const corpus = process.env['STRONGROOM_EVIDENCE'] ?? '/work/shared/evidence'
-const present = existsSync(join(corpus, 'MANIFEST.json'))
+const corpus = corpusDirectory
+const present = hasCorpus
 const manifest = present
   ? (JSON.parse(readFileSync(join(corpus, 'MANIFEST.json'), 'utf8')) as { path: string; kind: string }[])
   : []

@@ -1,0 +1,17 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+/**
+ * Real evidence with known outcomes (`MANIFEST.json`), which lies beside the source tree and is no part of it:
+ * STRONGROOM_EVIDENCE_DIR, or `shared/evidence` beside the tree. Where it is absent, the tests over it are skipped and say so.
+ */
+export const corpusDirectory: string =
+  process.env['STRONGROOM_EVIDENCE_DIR'] ?? join(import.meta.dirname, '../../../../../shared/evidence')
+
+export const hasCorpus: boolean = existsSync(join(corpusDirectory, 'MANIFEST.json'))
+
+if (!hasCorpus) {
+  process.stderr.write(
+    `skipped: no evidence at ${corpusDirectory} (set STRONGROOM_EVIDENCE_DIR to where MANIFEST.json lies)\n`,
+  )
+}
