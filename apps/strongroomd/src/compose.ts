@@ -196,6 +196,7 @@ async function startServices(o: {
     platformAccess: {
       orchestratorObjectId: orchestrator.objectId,
       controlPlaneObjectId: controlPlanePrincipal.objectId,
+      ownerObjectId: identity.ownerObjectId,
     },
   })
   opened.push(vault)

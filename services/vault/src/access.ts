@@ -11,12 +11,15 @@ export type KeyPermission =
   | 'purge'
   | 'release'
   | 'advanceGuestStateGeneration'
+  | 'readOperationLog'
 
 export interface PlatformAccess {
   /** Object id of the principal that machines fetch guest-state keys as. */
   orchestratorObjectId: string
   /** Object id of the principal that makes and destroys them. */
   controlPlaneObjectId: string
+  /** Object id of the owner of the installation, who may read what was done. */
+  ownerObjectId: string
 }
 
 /** Who may do what in a vault. What is not listed is refused; owning the subscription gives nothing here. */
@@ -28,17 +31,18 @@ export interface VaultAccess {
 
 /**
  * The platform vault: who makes keys cannot have them released, who has them released cannot make or change them, and
- * nobody can change a release policy. The owner has no access to it, not even to list: the keys are the platform's,
- * and what the owner may know of them is in the VM's boot evidence.
+ * nobody can change a release policy. The owner has no access to its keys, not even to list: they are the platform's, and
+ * what the owner may know of them is in the VM's boot evidence and in the operation log, which the owner alone may read.
  */
 export function createVaultAccess(o: PlatformAccess): VaultAccess {
-  if (o.orchestratorObjectId === '' || o.controlPlaneObjectId === '')
+  if (o.orchestratorObjectId === '' || o.controlPlaneObjectId === '' || o.ownerObjectId === '')
     throw new TypeError('a platform principal has no object id')
   const platform = new Map<string, ReadonlySet<KeyPermission>>([
     [o.controlPlaneObjectId, new Set<KeyPermission>(['create', 'get', 'list', 'update', 'delete', 'recover', 'purge'])],
     [o.orchestratorObjectId, new Set<KeyPermission>(['get', 'release', 'advanceGuestStateGeneration'])],
+    [o.ownerObjectId, new Set<KeyPermission>(['readOperationLog'])],
   ])
-  if (platform.size !== 2) throw new TypeError('the platform principals must differ')
+  if (platform.size !== 3) throw new TypeError('the platform principals must differ')
   return {
     vaultExists: (vault) => vault === platformVault,
     require: (caller, vault, permission) => {

@@ -40,7 +40,11 @@ const context = (o: Partial<VaultContext> = {}): VaultContext => ({
     serverCredentials: () => Promise.resolve(undefined),
     issueCertificate: () => Promise.reject(new Error('no authority here')),
   },
-  platformAccess: { orchestratorObjectId: 'orchestrator', controlPlaneObjectId: 'controlPlane' },
+  platformAccess: {
+    orchestratorObjectId: 'orchestrator',
+    controlPlaneObjectId: 'controlPlane',
+    ownerObjectId: 'owner',
+  },
   ...o,
 })
 
@@ -56,9 +60,9 @@ describe('the vault service', () => {
   })
 
   it('does not start where one principal would hold both sides, or none is named', async () => {
-    const same = { orchestratorObjectId: 'x', controlPlaneObjectId: 'x' }
+    const same = { orchestratorObjectId: 'x', controlPlaneObjectId: 'x', ownerObjectId: 'y' }
     await expect(createVaultService(context({ platformAccess: same }))).rejects.toThrow('must differ')
-    const none = { orchestratorObjectId: '', controlPlaneObjectId: 'x' }
+    const none = { orchestratorObjectId: '', controlPlaneObjectId: 'x', ownerObjectId: 'y' }
     await expect(createVaultService(context({ platformAccess: none }))).rejects.toThrow('no object id')
   })
 
@@ -71,11 +75,11 @@ describe('the vault service', () => {
     const first = await createVaultService(context())
     await first.close()
     const store = await openStore({ url: `sqlite:${directory}`, service: 'vault' })
-    await store.db.insertInto('operation_log_head').values({ id: 1, sequence: 3, last_mac: '', mac: '' }).execute()
+    await store.db.insertInto('log_head').values({ vault: 'platform', size: 3, frontier: '', checkpoint: '' }).execute()
     await store.close()
     const second = await createVaultService(context())
     await second.start()
-    expect(await second.verifyOperationLog()).toEqual({ entries: 0, brokenAt: 1 })
+    expect(await second.verifyOperationLog()).toMatchObject({ entries: 0, broken: { vault: 'platform', index: 0 } })
     await second.close()
     expect(await readFile(join(directory, 'server.log'), 'utf8')).toContain(
       'the operation log was altered outside the service',

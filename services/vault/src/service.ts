@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import {
   openStore,
   type InstallationAuthority,
@@ -12,12 +11,12 @@ import { Keys } from './keys/keys.ts'
 import { vaultOfHost } from './keys/names.ts'
 import { KeyRepository } from './keys/repository.ts'
 import { createSoftwareKeystore } from './keystore/software.ts'
-import { OperationLog, type LogVerdict } from './log/operation-log.ts'
+import { openOperationLog } from './log/open.ts'
+import type { LogVerdict } from './log/verify.ts'
 import { Authorities } from './release/authorities.ts'
 import { KeyRelease } from './release/release.ts'
 import { ReleaseSigner } from './release/signer.ts'
 import { migrations } from './store/migrations.ts'
-import { keptSecret } from './store/secrets.ts'
 
 const purgeEveryMs = 3600_000
 
@@ -28,7 +27,7 @@ export interface VaultContext extends ServiceContext {
 }
 
 export interface VaultService extends Service {
-  /** Walks the operation log; `brokenAt` where entries were altered or are missing. */
+  /** Walks the operation log; `broken` where entries were altered or are missing. */
   verifyOperationLog(): Promise<LogVerdict>
 }
 
@@ -54,13 +53,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   await store.migrate('vault', migrations)
   const repository = new KeyRepository(store)
   await repository.eraseOnRemoval()
-  const logKey = await keptSecret({
-    store,
-    sealer,
-    name: 'operation-log-key',
-    make: () => Promise.resolve(randomBytes(32)),
-  })
-  const log = new OperationLog({ store, clock, key: logKey })
+  const log = await openOperationLog({ store, sealer, clock })
   const keystore = createSoftwareKeystore(sealer)
   const keys = new Keys({ store, repository, keystore, log, clock })
   const signer = new ReleaseSigner({ store, sealer, clock, authority })
@@ -79,7 +72,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
 
   const checkLog = async (): Promise<void> => {
     const verdict = await log.verify()
-    if (verdict.brokenAt !== undefined) logger.error(verdict, 'the operation log was altered outside the service')
+    if (verdict.broken) logger.error(verdict, 'the operation log was altered outside the service')
   }
   const purge = async (): Promise<void> => {
     const purged = await keys.purgeDue()

@@ -2,6 +2,7 @@ import { loginHost, vaultAudience } from '@strongroom/contract'
 import { createHttpApp, requireBearer } from '@strongroom/platform'
 import type { App, AppParts } from './admission.ts'
 import { addKeyRoutes } from './key-routes.ts'
+import { addLogRoutes } from './log-routes.ts'
 import { addReleaseRoutes } from './release-routes.ts'
 
 /** Key Vault's data plane for all vaults; the host name tells which. */
@@ -19,5 +20,6 @@ export function createVaultApp(parts: AppParts): App {
   )
   addKeyRoutes(app, parts)
   addReleaseRoutes(app, parts)
+  addLogRoutes(app, parts)
   return app
 }

@@ -1,6 +1,7 @@
 import type { Store } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
+import { loggedIn } from '../testing/logged.ts'
 import { createTestVault, encodedPolicy, keyRequest, principalIds, type TestVault } from '../testing/test-vault.ts'
 
 describeStores('the vault over HTTP', (open) => {
@@ -33,15 +34,13 @@ describeStores('the vault over HTTP', (open) => {
     expect([refused.status, refused.body.error.code]).toEqual([403, 'Forbidden'])
     expect(refused.body.error.innererror.found).toBe(principalIds.controlPlane)
     expect(vault.provider.asked).toEqual([])
-    const recorded = await store.db
-      .selectFrom('operation_log')
-      .selectAll()
-      .orderBy('sequence', 'desc')
-      .limit(1)
-      .execute()
-    expect(recorded).toMatchObject([
-      { operation: 'release', verdict: 'refused', app_id: 'controlPlane-app', key_name: 'vm-1' },
-    ])
+    const recorded = await loggedIn(store)
+    expect(recorded.at(-1)).toMatchObject({
+      operation: 'release',
+      verdict: 'refused',
+      appId: 'controlPlane-app',
+      keyName: 'vm-1',
+    })
     await vault.close()
   })
 

@@ -4,7 +4,7 @@ import { createSealer, systemClock, type Caller, type Store } from '@strongroom/
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { createSoftwareKeystore } from '../keystore/software.ts'
-import { OperationLog } from '../log/operation-log.ts'
+import { openOperationLog } from '../log/open.ts'
 import { migrations } from '../store/migrations.ts'
 import { createTestVault, encodedPolicy, keyRequest, type TestVault } from '../testing/test-vault.ts'
 import { unwrapRelease } from '../testing/unwrap.ts'
@@ -175,7 +175,7 @@ describeStores('keys', (open) => {
     const clock = { now: () => now }
     const repository = new KeyRepository(store)
     const keystore = createSoftwareKeystore(createSealer(randomBytes(32)))
-    const log = new OperationLog({ store, clock, key: randomBytes(32) })
+    const log = await openOperationLog({ store, clock, sealer: createSealer(randomBytes(32)) })
     return { keys: new Keys({ store, repository, keystore, log, clock }), repository, set: (date) => void (now = date) }
   }
 

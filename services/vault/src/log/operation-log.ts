@@ -1,50 +1,51 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import { forUpdate, ServiceError, type Clock, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import {
+  appended,
+  emptyFrontier,
+  formatNoteKey,
+  leafHash,
+  tileHeight,
+  tileWidth,
+  TransparencyError,
+  formatBundle,
+  type Frontier,
+  type Tile,
+} from '@strongroom/transparency'
 import type { Kysely, Transaction } from 'kysely'
-import type { OperationLogHeadRow, OperationLogRow, Tables } from '../store/migrations.ts'
+import { entryText, type LogEntry } from './entry.ts'
+import { checkpointOf, headRow, openHead } from './head.ts'
+import type { LogKey } from './log-key.ts'
+import type { LogHeadRow, LogNodeRow, LogTables } from './tables.ts'
+import { verifyTree, type LogVerdict } from './verify.ts'
 
-export interface LogEntry {
-  objectId: string
-  appId: string
-  operation: string
-  vault: string
-  keyName: string
-  keyVersion?: string
-  verdict: 'allowed' | 'refused'
-  /** Error code of a refusal. */
-  code?: string
-  /** SHA-256 of the attestation token, hexadecimal: enough to find it again, nothing to replay. */
-  tokenDigest?: string
-  /** SHA-256 of the release policy that the decision was made by. */
-  policyHash?: string
-}
-
-export interface LogVerdict {
-  entries: number
-  /** Sequence of the first entry that was altered or is missing. */
-  brokenAt?: number
-}
+/** What a checkpoint or an entry may have at most; tlog-tiles writes lengths in two bytes. */
+const longestEntry = 65_535
 
 /**
- * Who did what with which key. Entries are chained by an HMAC whose key is sealed, so that whoever can write to the
- * database but does not hold the master key can neither edit, nor insert, nor cut without being found. An entry is
- * written in the transaction of what it records, or before the answer leaves.
+ * Who did what with which key: a Merkle tree for each vault, with a signed checkpoint after every entry. An entry is
+ * written in the transaction of what it records, or before the answer leaves. Nothing is added to a tree that is not
+ * the one that was signed last.
  */
 export class OperationLog {
   readonly #store: Store
   readonly #clock: Clock
-  readonly #key: Uint8Array
+  readonly #key: LogKey
+  /** Of each vault the last checkpoint that we signed, and the greatest size that the store has had. */
+  readonly #signed = new Map<string, string>()
+  readonly #seen = new Map<string, number>()
 
-  constructor(o: { store: Store; clock: Clock; key: Uint8Array }) {
+  constructor(o: { store: Store; clock: Clock; key: LogKey }) {
     this.#store = o.store
     this.#clock = o.clock
     this.#key = o.key
   }
 
+  /** @throws ServiceError 503 OperationLogUnavailable or OperationLogAltered: what was to be recorded is refused */
   async append(entry: LogEntry): Promise<void> {
     try {
       await this.#store.transaction((tx) => this.appendIn(tx, entry))
     } catch (cause) {
+      if (cause instanceof ServiceError && cause.code === 'OperationLogAltered') throw cause
       throw new ServiceError({
         code: 'OperationLogUnavailable',
         status: 503,
@@ -56,111 +57,133 @@ export class OperationLog {
   }
 
   async appendIn(transaction: DatabaseTransaction, entry: LogEntry): Promise<void> {
-    const tx = transaction as Transaction<Tables>
-    // The first writer makes the head; the row is then the lock that orders all writers.
-    await tx
-      .insertInto('operation_log_head')
-      .values(this.#head(0, ''))
-      .onConflict((conflict) => conflict.column('id').doNothing())
-      .execute()
-    const head = await forUpdate(
-      this.#store,
-      tx.selectFrom('operation_log_head').selectAll().where('id', '=', 1),
-    ).executeTakeFirstOrThrow()
-    const row: Omit<OperationLogRow, 'mac'> = {
-      sequence: head.sequence + 1,
-      at: this.#clock.now().toISOString(),
-      object_id: entry.objectId,
-      app_id: entry.appId,
-      operation: entry.operation,
-      vault: entry.vault,
-      key_name: entry.keyName,
-      key_version: entry.keyVersion ?? '',
-      verdict: entry.verdict,
-      code: entry.code ?? '',
-      token_digest: entry.tokenDigest ?? '',
-      policy_hash: entry.policyHash ?? '',
-    }
-    const mac = this.#entryMac(row, head.last_mac)
-    await tx
-      .insertInto('operation_log')
-      .values({ ...row, mac })
-      .execute()
-    await tx.updateTable('operation_log_head').set(this.#head(row.sequence, mac)).where('id', '=', 1).execute()
-  }
-
-  /** Walks the whole log. A log that was put back whole to an earlier state, head included, is not told apart. */
-  async verify(): Promise<LogVerdict> {
-    const db = this.#store.db as Kysely<Tables>
-    let sequence = 0
-    let previous = ''
-    for (;;) {
-      const rows = await db
-        .selectFrom('operation_log')
-        .selectAll()
-        .where('sequence', '>', sequence)
-        .orderBy('sequence')
-        .limit(500)
-        .execute()
-      for (const row of rows) {
-        const good = row.sequence === sequence + 1 && equal(row.mac, this.#entryMac(row, previous))
-        if (!good) return { entries: sequence, brokenAt: sequence + 1 }
-        sequence = row.sequence
-        previous = row.mac
+    const tx = transaction as Transaction<LogTables>
+    const { vault } = entry
+    const head = await this.#lockedHead(tx, vault)
+    const frontier = await this.#openedHead(head)
+    const text = entryText(entry, this.#clock.now())
+    const bytes = Buffer.from(text, 'utf8')
+    if (bytes.length > longestEntry) throw new RangeError(`an entry has at most ${longestEntry} bytes`)
+    const nodes: LogNodeRow[] = []
+    const leaf = leafHash(bytes)
+    const next = appended(frontier, leaf, (level, position, hash) => {
+      if (level > 0 && level % tileHeight === 0) {
+        nodes.push({ vault, level: level / tileHeight, position, hash: hex(hash) })
       }
-      if (rows.length > 0) continue
-      const head = await db.selectFrom('operation_log_head').selectAll().where('id', '=', 1).executeTakeFirst()
-      if (!head) return sequence === 0 ? { entries: 0 } : { entries: sequence, brokenAt: sequence }
-      const genuine = equal(head.mac, this.#head(head.sequence, head.last_mac).mac)
-      if (genuine && head.sequence === sequence && head.last_mac === previous) return { entries: sequence }
-      // Entries that were written since the last read lie between it and the head; else they are missing.
-      const next = await db
-        .selectFrom('operation_log')
-        .select('sequence')
-        .where('sequence', '>', sequence)
-        .limit(1)
+    })
+    await tx
+      .insertInto('log_entry')
+      .values({ vault, position: frontier.size, entry: text, leaf_hash: hex(leaf) })
+      .execute()
+    if (nodes.length > 0) await tx.insertInto('log_node').values(nodes).execute()
+    const checkpoint = checkpointOf(this.#key, vault, next)
+    await tx
+      .updateTable('log_head')
+      .set(headRow(vault, next, checkpoint))
+      .where('vault', '=', vault)
+      .execute()
+    this.#signed.set(vault, checkpoint)
+  }
+
+  /** The signed checkpoint of a vault's log. */
+  async checkpoint(vault: string): Promise<string> {
+    const head = await this.#db.selectFrom('log_head').selectAll().where('vault', '=', vault).executeTakeFirst()
+    return head === undefined || head.checkpoint === ''
+      ? checkpointOf(this.#key, vault, emptyFrontier)
+      : head.checkpoint
+  }
+
+  /** The key that the checkpoints of a vault verify under, as C2SP signed-note writes it. */
+  verifierKey(vault: string): string {
+    return formatNoteKey(this.#key.noteKey(vault))
+  }
+
+  /** Bytes of a tile or a bundle of entries; undefined where the log does not reach so far. */
+  async tile(vault: string, tile: Tile): Promise<Uint8Array | undefined> {
+    const start = tile.index * tileWidth
+    const end = start + tile.width
+    if (tile.level === 'entries' || tile.level === 0) {
+      const rows = await this.#db
+        .selectFrom('log_entry')
+        .select(['entry', 'leaf_hash'])
+        .where('vault', '=', vault)
+        .where('position', '>=', start)
+        .where('position', '<', end)
+        .orderBy('position')
         .execute()
-      if (!genuine || next.length === 0) return { entries: sequence, brokenAt: sequence + 1 }
+      if (rows.length !== tile.width) return undefined
+      return tile.level === 'entries'
+        ? formatBundle(rows.map((row) => Buffer.from(row.entry, 'utf8')))
+        : Buffer.concat(rows.map((row) => Buffer.from(row.leaf_hash, 'hex')))
     }
+    const rows = await this.#db
+      .selectFrom('log_node')
+      .select('hash')
+      .where('vault', '=', vault)
+      .where('level', '=', tile.level)
+      .where('position', '>=', start)
+      .where('position', '<', end)
+      .orderBy('position')
+      .execute()
+    return rows.length === tile.width ? Buffer.concat(rows.map((row) => Buffer.from(row.hash, 'hex'))) : undefined
   }
 
-  #entryMac(row: Omit<OperationLogRow, 'mac'>, previous: string): string {
-    return this.#mac([
-      'entry',
-      previous,
-      String(row.sequence),
-      row.at,
-      row.object_id,
-      row.app_id,
-      row.operation,
-      row.vault,
-      row.key_name,
-      row.key_version,
-      row.verdict,
-      row.code,
-      row.token_digest,
-      row.policy_hash,
-    ])
-  }
-
-  #head(sequence: number, lastMac: string): OperationLogHeadRow {
-    return { id: 1, sequence, last_mac: lastMac, mac: this.#mac(['head', String(sequence), lastMac]) }
-  }
-
-  /** Each field is preceded by its length, so that no two entries run together to the same bytes. */
-  #mac(fields: string[]): string {
-    const hmac = createHmac('sha256', this.#key)
-    for (const field of fields) {
-      const bytes = Buffer.from(field, 'utf8')
-      const length = Buffer.alloc(4)
-      length.writeUInt32BE(bytes.length)
-      hmac.update(length).update(bytes)
+  /** Walks the logs of all vaults. A store that was put back whole to an earlier state is told apart by readers only. */
+  async verify(): Promise<LogVerdict> {
+    const vaults = await this.#db.selectFrom('log_entry').select('vault').distinct().execute()
+    const heads = await this.#db.selectFrom('log_head').select('vault').execute()
+    let entries = 0
+    for (const vault of new Set([...vaults, ...heads].map((row) => row.vault))) {
+      const verdict = await verifyTree(this.#db, this.#key, vault)
+      entries += verdict.entries
+      if (verdict.broken) return { entries, broken: verdict.broken }
     }
-    return hmac.digest('hex')
+    return { entries }
+  }
+
+  get #db(): Kysely<LogTables> {
+    return this.#store.db as Kysely<LogTables>
+  }
+
+  /** The first writer makes the head; the row is then the lock that orders the writers of the vault. */
+  async #lockedHead(tx: Transaction<LogTables>, vault: string): Promise<LogHeadRow> {
+    await tx
+      .insertInto('log_head')
+      .values({ vault, size: 0, frontier: '', checkpoint: '' })
+      .onConflict((conflict) => conflict.column('vault').doNothing())
+      .execute()
+    const rows = tx.selectFrom('log_head').selectAll().where('vault', '=', vault)
+    return forUpdate(this.#store, rows).executeTakeFirstOrThrow()
+  }
+
+  async #openedHead(head: LogHeadRow): Promise<Frontier> {
+    const seen = this.#seen.get(head.vault) ?? 0
+    try {
+      if (head.size < seen) {
+        throw new TransparencyError({
+          code: 'LogCut',
+          message: 'The log is shorter than it was while this service ran.',
+          expected: `at least ${seen} entries`,
+          found: `${head.size} entries`,
+        })
+      }
+      const frontier = await openHead(this.#key, head, this.#signed.get(head.vault))
+      this.#seen.set(head.vault, head.size)
+      return frontier
+    } catch (cause) {
+      if (!(cause instanceof TransparencyError)) throw cause
+      throw new ServiceError({
+        code: 'OperationLogAltered',
+        status: 503,
+        message: `The operation log of the vault ${head.vault} was altered outside the service, so the operation is refused. ${cause.message}`,
+        target: head.vault,
+        ...(cause.expected !== undefined && { expected: cause.expected }),
+        ...(cause.found !== undefined && { found: cause.found }),
+        remedy: 'Find out who wrote to the store of the vault, and restore it from its backup.',
+        cause,
+      })
+    }
   }
 }
 
-function equal(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)]
-  return left.length === right.length && timingSafeEqual(left, right)
-}
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -13,6 +13,7 @@ import {
   type Answer,
   type TestVault,
 } from '../testing/test-vault.ts'
+import { loggedIn } from '../testing/logged.ts'
 import { unwrapRelease } from '../testing/unwrap.ts'
 
 const started = async (
@@ -258,23 +259,23 @@ describeStores('key release', (open) => {
     const path = `/keys/vm-1/${version}/release`
     await vault.call('orchestrator', 'POST', path, { target })
     await vault.call('orchestrator', 'POST', path, { target: vault.provider.token({}) })
-    const rows = await store.db.selectFrom('operation_log').selectAll().orderBy('sequence').execute()
-    const policy_hash = createHash('sha256').update(Buffer.from(created.release_policy.data, 'base64url')).digest('hex')
-    const token_digest = createHash('sha256').update(target).digest('hex')
+    const rows = await loggedIn(store)
+    const policyHash = createHash('sha256').update(Buffer.from(created.release_policy.data, 'base64url')).digest('hex')
+    const tokenDigest = createHash('sha256').update(target).digest('hex')
     expect(rows).toMatchObject([
-      { operation: 'create', verdict: 'allowed', app_id: 'controlPlane-app', key_version: version, policy_hash },
+      { operation: 'create', verdict: 'allowed', appId: 'controlPlane-app', keyVersion: version, policyHash },
       {
         operation: 'release',
         verdict: 'allowed',
-        app_id: 'orchestrator-app',
-        key_version: version,
-        policy_hash,
-        token_digest,
+        appId: 'orchestrator-app',
+        keyVersion: version,
+        policyHash,
+        tokenDigest,
       },
-      { operation: 'release', verdict: 'refused', code: 'Forbidden', policy_hash },
+      { operation: 'release', verdict: 'refused', code: 'Forbidden', policyHash },
     ])
     expect(JSON.stringify(rows)).not.toContain(target)
-    await store.db.schema.dropTable('operation_log').execute()
+    await store.db.schema.dropTable('log_entry').execute()
     const refused = await vault.call('orchestrator', 'POST', path, { target })
     expect([refused.status, refused.body.error.code, refused.body.value]).toEqual([
       503,
@@ -337,7 +338,7 @@ describeStores('the generation of a guest state', (open) => {
     expect(answers.every(({ status }) => status === 200 || status === 409)).toBe(true)
     expect((await advance(vault, version, 8)).status).toBe(409)
     expect((await advance(vault, version, 9)).status).toBe(200)
-    expect((await vault.service.verifyOperationLog()).brokenAt).toBeUndefined()
+    expect((await vault.service.verifyOperationLog()).broken).toBeUndefined()
     await vault.close()
   })
 })

@@ -34,30 +34,6 @@ export interface KeyVersionRow {
   guest_state_generation: number
 }
 
-export interface OperationLogRow {
-  sequence: number
-  at: string
-  object_id: string
-  app_id: string
-  operation: string
-  vault: string
-  key_name: string
-  key_version: string
-  verdict: string
-  code: string
-  token_digest: string
-  policy_hash: string
-  /** MAC over all fields above and the MAC of the entry before. */
-  mac: string
-}
-
-export interface OperationLogHeadRow {
-  id: number
-  sequence: number
-  last_mac: string
-  mac: string
-}
-
 export interface VaultSecretRow {
   name: string
   sealed: string
@@ -66,8 +42,6 @@ export interface VaultSecretRow {
 export interface Tables {
   key_object: KeyObjectRow
   key_version: KeyVersionRow
-  operation_log: OperationLogRow
-  operation_log_head: OperationLogHeadRow
   vault_secret: VaultSecretRow
 }
 

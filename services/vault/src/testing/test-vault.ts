@@ -105,6 +105,7 @@ export async function createTestVault(
     platformAccess: {
       orchestratorObjectId: principalIds.orchestrator,
       controlPlaneObjectId: principalIds.controlPlane,
+      ownerObjectId: principalIds.owner,
     },
   })
   const app = service.hosts[0]!.app

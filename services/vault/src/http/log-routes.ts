@@ -1,0 +1,36 @@
+import { ServiceError } from '@strongroom/platform'
+import { parseTilePath } from '@strongroom/transparency'
+import { shown } from '../errors.ts'
+import { admit, type App, type AppParts } from './admission.ts'
+
+const octets = 'application/octet-stream'
+const text = 'text/plain; charset=utf-8'
+
+/** The operation log of a vault as C2SP tlog-tiles, below /operationlog. Reading it is not itself recorded. */
+export function addLogRoutes(app: App, parts: AppParts): void {
+  app.get('/operationlog/checkpoint', async (request, reply) => {
+    const { vault } = await admit(parts, request, 'readOperationLog')
+    return reply.type(text).send(await parts.log.checkpoint(vault))
+  })
+
+  app.get('/operationlog/key', async (request, reply) => {
+    const { vault } = await admit(parts, request, 'readOperationLog')
+    return reply.type(text).send(`${parts.log.verifierKey(vault)}\n`)
+  })
+
+  app.get('/operationlog/tile/*', async (request, reply) => {
+    const { vault } = await admit(parts, request, 'readOperationLog')
+    const path = `tile/${(request.params as { '*': string })['*']}`
+    const tile = parseTilePath(path)
+    const bytes = tile && (await parts.log.tile(vault, tile))
+    if (bytes) return reply.type(octets).send(Buffer.from(bytes))
+    throw new ServiceError({
+      code: 'TileNotFound',
+      status: 404,
+      message: `The operation log of ${vault} has no ${shown(path)}.`,
+      target: shown(path),
+      expected: 'tile/L/N or tile/entries/N, with .p/W where it is partial, within the size of the checkpoint',
+      remedy: 'Read the checkpoint, and ask for tiles of that size.',
+    })
+  })
+}

@@ -1,0 +1,35 @@
+/** What the log keeps of one operation. */
+export interface LogEntry {
+  objectId: string
+  appId: string
+  operation: string
+  vault: string
+  keyName: string
+  keyVersion?: string
+  verdict: 'allowed' | 'refused'
+  /** Error code of a refusal. */
+  code?: string
+  /** SHA-256 of the attestation token, hexadecimal: enough to find it again, nothing to replay. */
+  tokenDigest?: string
+  /** SHA-256 of the release policy that the decision was made by. */
+  policyHash?: string
+}
+
+/** JSON of the entry as it is hashed and kept; fields that are empty are left out. */
+export function entryText(entry: LogEntry, at: Date): string {
+  const { objectId, appId, operation, vault, keyName, keyVersion, verdict, code, tokenDigest, policyHash } = entry
+  return JSON.stringify({
+    v: 1,
+    at: at.toISOString(),
+    objectId,
+    appId,
+    operation,
+    vault,
+    keyName,
+    keyVersion: keyVersion || undefined,
+    verdict,
+    code: code || undefined,
+    tokenDigest: tokenDigest || undefined,
+    policyHash: policyHash || undefined,
+  })
+}

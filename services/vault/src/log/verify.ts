@@ -1,0 +1,94 @@
+import {
+  appended,
+  emptyFrontier,
+  leafHash,
+  rootOf,
+  sameBytes,
+  tileHeight,
+  TransparencyError,
+} from '@strongroom/transparency'
+import type { Kysely } from 'kysely'
+import { openHead } from './head.ts'
+import type { LogKey } from './log-key.ts'
+import type { LogTables } from './tables.ts'
+
+export interface LogVerdict {
+  /** Entries that were found good. */
+  entries: number
+  broken?: {
+    vault: string
+    /** First entry that was altered or is missing, from 0; absent where only the whole does not fit its signature. */
+    index?: number
+    reason: string
+  }
+}
+
+const pageSize = 512
+
+/** Computes the tree of a vault's log anew from its entries, and compares all that is stored with it. */
+export async function verifyTree(db: Kysely<LogTables>, key: LogKey, vault: string): Promise<LogVerdict> {
+  // The last entry is looked up before the head: what is written meanwhile moves both, the head further.
+  const last = await db
+    .selectFrom('log_entry')
+    .select('position')
+    .where('vault', '=', vault)
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  const head = await db.selectFrom('log_head').selectAll().where('vault', '=', vault).executeTakeFirst()
+  const broken = (entries: number, reason: string, index?: number): LogVerdict => ({
+    entries,
+    broken: { vault, reason, ...(index !== undefined && { index }) },
+  })
+  if (!head) return broken(0, 'the head of the log is missing', 0)
+  if (last && last.position >= head.size) return broken(0, 'there are entries that nothing signs for', head.size)
+  let frontier = emptyFrontier
+  while (frontier.size < head.size) {
+    const rows = await db
+      .selectFrom('log_entry')
+      .selectAll()
+      .where('vault', '=', vault)
+      .where('position', '>=', frontier.size)
+      .where('position', '<', head.size)
+      .orderBy('position')
+      .limit(pageSize)
+      .execute()
+    if (rows.length === 0) return broken(frontier.size, 'an entry is missing', frontier.size)
+    const nodes = new Map<string, string>()
+    const first = frontier.size
+    for (const row of rows) {
+      const leaf = leafHash(Buffer.from(row.entry, 'utf8'))
+      if (row.position !== frontier.size) return broken(frontier.size, 'an entry is missing', frontier.size)
+      if (row.leaf_hash !== hex(leaf)) return broken(frontier.size, 'an entry was edited', frontier.size)
+      frontier = appended(frontier, leaf, (level, position, hash) => {
+        if (level > 0 && level % tileHeight === 0) nodes.set(`${level / tileHeight}/${position}`, hex(hash))
+      })
+    }
+    if (!(await sameNodes(db, vault, nodes))) return broken(first, 'a hash of the tree was edited', first)
+  }
+  try {
+    const signed = await openHead(key, head)
+    if (sameBytes(rootOf(signed), rootOf(frontier))) return { entries: frontier.size }
+    return broken(0, 'the entries are not the ones that were signed for')
+  } catch (error) {
+    if (error instanceof TransparencyError) return broken(0, error.message)
+    throw error
+  }
+}
+
+async function sameNodes(db: Kysely<LogTables>, vault: string, nodes: Map<string, string>): Promise<boolean> {
+  for (const [place, hash] of nodes) {
+    const [level, position] = place.split('/').map(Number) as [number, number]
+    const row = await db
+      .selectFrom('log_node')
+      .select('hash')
+      .where('vault', '=', vault)
+      .where('level', '=', level)
+      .where('position', '=', position)
+      .executeTakeFirst()
+    if (row?.hash !== hash) return false
+  }
+  return true
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
