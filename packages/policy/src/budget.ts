@@ -8,6 +8,8 @@ export class Budget {
   #produced = 0
   /** Set once a limit was met: the run must end then, whatever rule it is in. */
   exhausted = false
+  /** JSON texts that this run has read, so that rules that ask the same claim do not read it again. */
+  readonly documents: Map<string, unknown> = new Map()
 
   step(position: Position, count = 1): void {
     this.#steps += count
@@ -26,6 +28,11 @@ export class Budget {
     this.#produced += characters
     if (this.#produced > policyLimits.producedCharacters)
       throw this.#met(position, `at most ${policyLimits.producedCharacters} characters made by one evaluation`)
+  }
+
+  /** Looking a claim up in the set takes its time, whether it is new or not. */
+  lookUp(claim: Claim, position: Position): void {
+    this.step(position, 1 + (typeof claim.value === 'string' ? claim.value.length >> 8 : 0))
   }
 
   /** One more claim came into the set. */

@@ -30,32 +30,43 @@ export function propertyOf(claim: Claim, property: ClaimProperty): ClaimValue {
   }
 }
 
+interface OfOneType {
+  claims: Claim[]
+  byValue: Map<ClaimValue, Claim[]>
+}
+
 /** Claims with set semantics: adding what is there already changes nothing. Keeps insertion order. */
 export class ClaimSet {
-  readonly #claims = new Map<string, Claim>()
-  readonly #byType = new Map<string, Claim[]>()
+  readonly #claims: Claim[] = []
+  readonly #byType = new Map<string, OfOneType>()
 
   constructor(claims: Iterable<Claim> = []) {
     for (const claim of claims) this.add(claim)
   }
 
   get size(): number {
-    return this.#claims.size
+    return this.#claims.length
   }
 
   /** False when the same claim was in the set before. */
   add(claim: Claim): boolean {
-    const key = JSON.stringify([claim.type, claim.value, claim.issuer])
-    if (this.#claims.has(key)) return false
-    this.#claims.set(key, claim)
-    const sameType = this.#byType.get(claim.type)
-    if (sameType === undefined) this.#byType.set(claim.type, [claim])
-    else sameType.push(claim)
+    let ofType = this.#byType.get(claim.type)
+    if (ofType === undefined) this.#byType.set(claim.type, (ofType = { claims: [], byValue: new Map() }))
+    const equal = ofType.byValue.get(claim.value)
+    const readOnly = claim.readOnly === true
+    // A claim that may be copied and one that may not are two, or the first to come would decide for both.
+    if (equal?.some(({ issuer, readOnly: other }) => issuer === claim.issuer && (other === true) === readOnly))
+      return false
+    if (equal === undefined) ofType.byValue.set(claim.value, [claim])
+    else equal.push(claim)
+    ofType.claims.push(claim)
+    this.#claims.push(claim)
     return true
   }
 
+  /** In the order in which they came. A view that grows with the set. */
   ofType(type: string): readonly Claim[] {
-    return this.#byType.get(type) ?? []
+    return this.#byType.get(type)?.claims ?? []
   }
 
   [Symbol.iterator](): IterableIterator<Claim> {

@@ -1,9 +1,10 @@
-import { ClaimSet, type Claim } from './claim.ts'
+import { ClaimSet, valueTypeOf, type Claim } from './claim.ts'
 import { Budget } from './budget.ts'
-import { evaluateExpression, type Bindings, type Values } from './expressions.ts'
-import { explainDenial, type Denial } from './explanation.ts'
+import { evaluateExpression, type Bindings, type Scope, type Values } from './expressions.ts'
+import { explainDenial, unmetCondition, type Denial, type Unmet } from './explanation.ts'
 import { matchRule } from './matching.ts'
 import { PolicyError } from './policy-error.ts'
+import { misfit } from './properties.ts'
 import { formatRule } from './format.ts'
 import { isReservedForService } from './reserved.ts'
 import type { Action, ClaimVerb, ClaimValue, Policy, Rule, Segment } from './syntax.ts'
@@ -25,9 +26,25 @@ export interface PolicyOutcome {
  * `deny()` did; no order of rules changes that.
  * @throws PolicyError `PolicyEvaluationError` where an authorization or configuration rule cannot be evaluated, or a limit is met
  */
-export function evaluatePolicy(policy: Policy, incoming: Iterable<Claim>): PolicyOutcome {
-  return new Evaluation(policy, incoming).run()
+export function evaluatePolicy(policy: Policy, incoming: Iterable<Claim>, observe?: Observer): PolicyOutcome {
+  return new Evaluation(policy, new ClaimSet(incoming), observe).run()
 }
+
+/** What one rule did. */
+export interface RuleRun {
+  rule: Rule
+  segment: Segment
+  /** Ways in which its conditions held together; 1 for a rule without conditions. */
+  matches: number
+  /** Claims that it added or issued, or properties that it set. */
+  made: Claim[]
+  /** Present where the rule did not match: the first condition that did not hold. */
+  unmet?: Unmet | undefined
+  error?: PolicyError
+}
+
+/** Told of each rule after it ran. */
+export type Observer = (run: RuleRun) => void
 
 type ClaimAction = Extract<Action, { kind: ClaimVerb }>
 
@@ -41,9 +58,12 @@ class Evaluation {
   #permits = 0
   #deny: Rule | undefined
 
-  constructor(policy: Policy, incoming: Iterable<Claim>) {
+  readonly #observe: Observer | undefined
+
+  constructor(policy: Policy, claims: ClaimSet, observe: Observer | undefined) {
     this.#policy = policy
-    this.#claims = new ClaimSet(incoming)
+    this.#claims = claims
+    this.#observe = observe
   }
 
   run(): PolicyOutcome {
@@ -58,9 +78,24 @@ class Evaluation {
     return { permitted, issued: this.#issued, properties: this.#properties, notes: this.#notes }
   }
 
-  /** Matches are found before the first action runs, so that a rule never feeds itself. */
+  /**
+   * Matches are found and claims are made before the first one is added, so that a rule never feeds itself and one that cannot be
+   * evaluated has no effect at all.
+   */
   #run(rule: Rule, segment: Segment): void {
-    for (const bindings of matchRule(rule, this.#claims, this.#budget)) this.#act(rule, rule.action, bindings, segment)
+    const run: RuleRun = { rule, segment, matches: 0, made: [] }
+    try {
+      const matches = matchRule(rule, this.#claims, this.#budget)
+      run.matches = matches.length
+      if (matches.length > 0) run.made = this.#act(rule, segment, matches)
+      else if (this.#observe !== undefined) run.unmet = unmetCondition(rule, this.#claims, new Budget())
+    } catch (error) {
+      if (!(error instanceof PolicyError)) throw error
+      run.error = error
+      throw error
+    } finally {
+      this.#observe?.(run)
+    }
   }
 
   #runIssuance(rule: Rule): void {
@@ -72,13 +107,22 @@ class Evaluation {
     }
   }
 
-  #act(rule: Rule, action: Action, bindings: Bindings, segment: Segment): void {
-    if (!('claim' in action || 'properties' in action)) return this.#settle(rule, action.kind)
-    for (const claim of this.#claimsOf(rule, action, bindings)) {
-      if (action.kind === 'issue') this.#issue(rule, claim)
-      if (action.kind === 'issueproperty') this.#setProperty(rule, claim)
+  #act(rule: Rule, segment: Segment, matches: readonly Bindings[]): Claim[] {
+    const { action } = rule
+    if (!('claim' in action || 'properties' in action)) {
+      this.#settle(rule, action.kind)
+      return []
+    }
+    const made = matches.flatMap((bindings) =>
+      this.#claimsOf(rule, action, { bindings, matches, budget: this.#budget }),
+    )
+    const kept = action.kind === 'issue' ? made.filter((claim) => this.#mayIssue(rule, claim)) : made
+    if (action.kind === 'issueproperty') this.#setProperty(rule, kept)
+    for (const claim of kept) {
+      if (action.kind === 'issue') this.#issue(claim)
       if (segment !== 'configurationrules') this.#add(claim, rule)
     }
+    return kept
   }
 
   #settle(rule: Rule, kind: 'permit' | 'deny'): void {
@@ -86,11 +130,11 @@ class Evaluation {
     else this.#deny ??= rule
   }
 
-  #claimsOf(rule: Rule, action: ClaimAction, bindings: Bindings): Claim[] {
-    if ('claim' in action) return [bindings.get(action.claim)!]
+  #claimsOf(rule: Rule, action: ClaimAction, scope: Scope): Claim[] {
+    if ('claim' in action) return [scope.bindings.get(action.claim)!]
     const evaluate = (property: string): Values | undefined => {
       const assignment = action.properties.find((candidate) => candidate.property === property)
-      return assignment === undefined ? undefined : evaluateExpression(assignment.expression, bindings, this.#budget)
+      return assignment === undefined ? undefined : evaluateExpression(assignment.expression, scope)
     }
     const types = evaluate('type')!
     const values = evaluate('value')!
@@ -101,7 +145,7 @@ class Evaluation {
     const readOnly = types.readOnly || values.readOnly
     return values.values.map((value) => {
       const claim: Claim = { type, value, issuer: 'AttestationPolicy', ...(readOnly ? { readOnly } : {}) }
-      const found = typeof value === 'string' ? 'String' : typeof value === 'boolean' ? 'Boolean' : 'Integer'
+      const found = valueTypeOf(value)
       if (wanted !== undefined && wanted !== found)
         throw this.#failure(rule, found, `a value of type ${String(wanted)}`)
       return claim
@@ -109,13 +153,18 @@ class Evaluation {
   }
 
   #add(claim: Claim, rule: Rule): void {
+    this.#budget.lookUp(claim, rule.position)
     if (this.#claims.add(claim)) this.#budget.produce(claim, this.#claims.size, rule.position)
   }
 
-  #issue(rule: Rule, claim: Claim): void {
-    // What the service says is in the token anyway; a copy of it adds nothing and is no forgery.
+  /** @returns false for what the service says anyway */
+  #mayIssue(rule: Rule, claim: Claim): boolean {
     if (isReservedForService(claim.type)) {
-      if (claim.issuer === 'AttestationService') return
+      // The service's claims are in the token: a copy under the same name adds nothing and is no forgery.
+      if (
+        this.#claims.ofType(claim.type).some((own) => own.issuer === 'AttestationService' && own.value === claim.value)
+      )
+        return false
       throw this.#failure(rule, JSON.stringify(claim.type), 'a claim name of your own: this one speaks for the service')
     }
     if (claim.readOnly === true)
@@ -124,35 +173,31 @@ class Evaluation {
         `the read-only claim ${JSON.stringify(claim.type)}`,
         'a claim that may be copied into a token',
       )
-    const values = this.#issued.get(claim.type)
-    if (values === undefined) this.#issued.set(claim.type, [claim.value])
-    else if (!values.includes(claim.value)) values.push(claim.value)
+    return true
   }
 
-  #setProperty(rule: Rule, claim: Claim): void {
-    const earlier = this.#properties.get(claim.type)
-    if (earlier !== undefined && earlier !== claim.value)
-      throw this.#failure(
-        rule,
-        `${String(claim.value)} after ${String(earlier)}`,
-        `one value of the property ${claim.type}`,
-      )
-    checkProperty(claim, (found, expected) => this.#failure(rule, found, expected))
-    this.#properties.set(claim.type, claim.value)
+  #issue({ type, value }: Claim): void {
+    const values = this.#issued.get(type)
+    if (values === undefined) this.#issued.set(type, [value])
+    else if (!values.includes(value)) values.push(value)
+  }
+
+  #setProperty(rule: Rule, claims: Claim[]): void {
+    const set = new Map(this.#properties)
+    for (const claim of claims) {
+      const { type, value } = claim
+      const earlier = set.get(type) ?? value
+      if (earlier !== value)
+        throw this.#failure(rule, `${String(value)} after ${String(earlier)}`, `one value of the property ${type}`)
+      const expected = misfit(claim)
+      if (expected !== undefined) throw this.#failure(rule, JSON.stringify(value), expected)
+      set.set(type, value)
+    }
+    for (const { type, value } of claims) this.#properties.set(type, value)
   }
 
   #failure(rule: Rule, found: string, expected: string): PolicyError {
     const failingRule = formatRule(rule)
     return new PolicyError({ code: 'PolicyEvaluationError', position: rule.position, failingRule, found, expected })
   }
-}
-
-const minutesPerYear = 525_600
-
-/** Properties of the token itself; others are for evidence types that this service does not have and change nothing. */
-function checkProperty(claim: Claim, fail: (found: string, expected: string) => PolicyError): void {
-  const { type, value } = claim
-  if (type === 'report_validity_in_minutes' && !(typeof value === 'number' && value >= 1 && value <= minutesPerYear))
-    throw fail(JSON.stringify(value), `whole minutes from 1 to ${minutesPerYear} for ${type}`)
-  if (type === 'omit_x5c' && typeof value !== 'boolean') throw fail(JSON.stringify(value), `true or false for ${type}`)
 }

@@ -32,13 +32,7 @@ export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: Cla
   const permits = rules.filter((rule) => rule.action.kind === 'permit')
   if (permits.length === 0)
     return { reason: 'noPermit', expected: 'at least one permit() to run', found: 'a policy without permit()' }
-  const failed = permits.slice(0, shownRules).flatMap((rule) => {
-    const { conditions } = rule
-    const condition = conditions.find(
-      (_, last) => matchRule({ ...rule, conditions: conditions.slice(0, last + 1) }, claims, budget).length === 0,
-    )
-    return condition === undefined ? [] : [condition]
-  })
+  const failed = permits.slice(0, shownRules).flatMap((rule) => unmetCondition(rule, claims, budget) ?? [])
   if (failed.length === 0) {
     return {
       reason: 'noPermit',
@@ -52,14 +46,39 @@ export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: Cla
     reason: 'noPermit',
     rule: formatRule(permits[0]!),
     position: permits[0]!.position,
-    expected: failed.map(formatCondition).join(' or '),
-    found: failed.map((condition) => describe(condition, claims)).join('; '),
+    expected: failed.map(({ condition }) => condition).join(' or '),
+    found: failed.map(({ found }) => found).join('; '),
   }
+}
+
+/** A condition that did not hold. */
+export interface Unmet {
+  /** In the words of the policy. */
+  condition: string
+  /** The claims that it looked at. */
+  found: string
+}
+
+/** The first condition that does not hold together with those before it; undefined where the rule matches. */
+export function unmetCondition(rule: Rule, claims: ClaimSet, budget: Budget): Unmet | undefined {
+  const { conditions } = rule
+  const condition = conditions.find(
+    (_, last) => matchRule({ ...rule, conditions: conditions.slice(0, last + 1) }, claims, budget).length === 0,
+  )
+  return condition === undefined
+    ? undefined
+    : { condition: formatCondition(condition), found: describe(condition, claims) }
 }
 
 function describe(condition: Rule['conditions'][number], claims: ClaimSet): string {
   const type = literalType(condition)
   if (type === undefined) return `no claim that fits ${formatCondition(condition)}`
-  const values = [...candidates(condition, claims)].map(({ value }) => JSON.stringify(value).slice(0, shown))
-  return values.length === 0 ? `${type} is absent` : `${type} is ${values.slice(0, 5).join(', ')}`
+  const found = [...candidates(condition, claims)]
+  if (found.length === 0) return `${type} is absent`
+  const asked = condition.tests.some(({ property }) => property === 'issuer')
+  const values = found.slice(0, 5).map(({ value, issuer }) => {
+    const text = JSON.stringify(value)
+    return `${text.length > shown ? `${text.slice(0, shown)}…` : text}${asked ? ` of ${issuer}` : ''}`
+  })
+  return `${type} is ${values.join(', ')}`
 }

@@ -10,6 +10,17 @@ import type { ClaimValue, Expression } from './syntax.ts'
 /** Claims that the identifiers of a rule stand for in one match. */
 export type Bindings = Map<string, Claim>
 
+/** Where an expression is evaluated. */
+export interface Scope {
+  bindings: Bindings
+  /**
+   * Every match of the rule, this one included. Functions over sets (`IsSubsetOf`, `ContainsOnlyValue`) take `c.value` for the values of
+   * all claims that c stands for: over one match at a time, a set of true and false would "contain only" both.
+   */
+  matches: readonly Bindings[]
+  budget: Budget
+}
+
 /** An expression is a set of values: one, none (JSON null), or several (a JSON array). */
 export interface Values {
   values: ClaimValue[]
@@ -20,23 +31,41 @@ export interface Values {
 type Call = Extract<Expression, { kind: 'call' }>
 
 /** @throws PolicyError PolicyEvaluationError */
-export function evaluateExpression(expression: Expression, bindings: Bindings, budget: Budget): Values {
-  budget.step(expression.position)
+export function evaluateExpression(expression: Expression, scope: Scope): Values {
+  scope.budget.step(expression.position)
   switch (expression.kind) {
     case 'literal':
       return { values: [expression.value], readOnly: false }
     case 'property': {
-      const claim = bindings.get(expression.id)!
+      const claim = scope.bindings.get(expression.id)!
       const readOnly = expression.property === 'value' && claim.readOnly === true
       return { values: [propertyOf(claim, expression.property)], readOnly }
     }
     case 'call':
-      return call(expression, bindings, budget)
+      return call(expression, scope)
   }
 }
 
-function call(expression: Call, bindings: Bindings, budget: Budget): Values {
-  const args = expression.arguments.map((argument) => evaluateExpression(argument, bindings, budget))
+/** As an argument of a function over sets: an identifier stands for all its claims. */
+function evaluateSet(expression: Expression, scope: Scope): Values {
+  if (expression.kind !== 'property') return evaluateExpression(expression, scope)
+  scope.budget.step(expression.position, scope.matches.length)
+  const values = new Set<ClaimValue>()
+  let readOnly = false
+  for (const bindings of scope.matches) {
+    const claim = bindings.get(expression.id)!
+    values.add(propertyOf(claim, expression.property))
+    readOnly ||= claim.readOnly === true
+  }
+  return { values: [...values], readOnly }
+}
+
+function call(expression: Call, scope: Scope): Values {
+  const { budget } = scope
+  const takesSet = expression.name === 'IsSubsetOf' ? 2 : expression.name === 'ContainsOnlyValue' ? 1 : 0
+  const args = expression.arguments.map((argument, index) =>
+    index < takesSet ? evaluateSet(argument, scope) : evaluateExpression(argument, scope),
+  )
   const [first, second] = args as [Values, Values]
   const readOnly = args.some((argument) => argument.readOnly)
   const boolean = (value: boolean): Values => ({ values: [value], readOnly: false })
@@ -58,7 +87,8 @@ function call(expression: Call, bindings: Bindings, budget: Budget): Values {
     case 'NegateBool': {
       const [value] = first.values
       if (first.values.length !== 1 || typeof value !== 'boolean') throw failure(expression, show(first), 'one Boolean')
-      return boolean(!value)
+      // Unlike the comparisons of sets, a negation gives the value away.
+      return { values: [!value], readOnly }
     }
     case 'IsSubsetOf': {
       budget.step(expression.position, first.values.length + second.values.length)
@@ -81,7 +111,8 @@ function jmesPath(expression: Call, json: Values, query: Values, readOnly: boole
     throw failure(expression, 'a query that is too long', `at most ${policyLimits.jmesPathCharacters} characters`)
   const source = oneString(expression, json)
   budget.step(expression.position, readingCost(source) + readingCost(text))
-  const document = parseJson(expression, source)
+  const document = budget.documents.get(source) ?? parseJson(expression, source)
+  budget.documents.set(source, document)
   let result: string
   try {
     result = searchJson(text, document, (cost) => budget.step(expression.position, cost))
@@ -93,18 +124,18 @@ function jmesPath(expression: Call, json: Values, query: Values, readOnly: boole
   return { values: [result], readOnly }
 }
 
-/** JSON as claim values: null is none, an array of primitives is a set. */
+/** JSON as claim values: null is none, also in an array; an array of primitives is a set. */
 function claimValues(expression: Call, text: string): ClaimValue[] {
   const json = parseJson(expression, text)
-  if (json === null) return []
-  const list = Array.isArray(json) ? (json as unknown[]) : [json]
+  const list = (Array.isArray(json) ? (json as unknown[]) : [json]).filter((value) => value !== null)
   if (list.length > policyLimits.claims)
     throw failure(expression, `${list.length} values`, `at most ${policyLimits.claims}`)
-  return list.map((value) => {
+  const values = list.map((value) => {
     if (typeof value === 'string' || typeof value === 'boolean' || Number.isSafeInteger(value))
       return value as ClaimValue
     throw failure(expression, JSON.stringify(value).slice(0, 40), 'strings, integers and Booleans, or an array of them')
   })
+  return [...new Set(values)]
 }
 
 /** Texts are read anew at each call, so their length counts. */

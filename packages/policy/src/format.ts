@@ -1,18 +1,37 @@
-import type { Action, Condition, Expression, Policy, Rule } from './syntax.ts'
+import type { Action, CommentPlace, Condition, Expression, Policy, Rule, Segment } from './syntax.ts'
 
-/** Prints a policy in one canonical layout; `parsePolicy` of the result gives the same policy back (positions apart). */
+const lineWidth = 120
+
+/**
+ * Prints a policy in one canonical layout, comments included; `parsePolicy` of the result gives the same policy back (positions apart,
+ * and comments that stood inside a rule stand before it).
+ */
 export function formatPolicy(policy: Policy): string {
+  const { comments = {} } = policy
+  const before = (place: CommentPlace): string => lines(comments[place], '')
+  const segment = (name: Segment, rules: Rule[] | undefined): string[] => {
+    if (rules === undefined) return []
+    const body = rules.map((rule) => `${lines(rule.comments, '  ')}${layOut(rule)}\n`).join('')
+    return [`${before(name)}${name}\n{\n${body}${lines(comments[`${name} end`], '  ')}};`]
+  }
   const segments = [
-    `version=${policy.version};`,
-    ...(policy.configurationRules === undefined ? [] : [segment('configurationrules', policy.configurationRules)]),
-    segment('authorizationrules', policy.authorizationRules),
-    ...(policy.issuanceRules === undefined ? [] : [segment('issuancerules', policy.issuanceRules)]),
+    `${before('version')}version=${policy.version};`,
+    ...segment('configurationrules', policy.configurationRules),
+    ...segment('authorizationrules', policy.authorizationRules),
+    ...segment('issuancerules', policy.issuanceRules),
+    ...(comments.end === undefined ? [] : [before('end').trimEnd()]),
   ]
   return `${segments.join('\n\n')}\n`
 }
 
-function segment(name: string, rules: Rule[]): string {
-  return `${name}\n{\n${rules.map((rule) => `  ${formatRule(rule)}\n`).join('')}};`
+const lines = (comments: string[] | undefined, indent: string): string =>
+  (comments ?? []).map((text) => `${indent}//${text === '' ? '' : ` ${text}`}\n`).join('')
+
+/** In one line where it fits, else a line for each condition and one for the action. */
+function layOut(rule: Rule): string {
+  const line = `  ${formatRule(rule)}`
+  if (line.length <= lineWidth || rule.conditions.length === 0) return line
+  return `  ${rule.conditions.map(formatCondition).join(' &&\n  ')}\n    => ${formatAction(rule.action)};`
 }
 
 /** One rule in one line, as errors and explanations quote it. */

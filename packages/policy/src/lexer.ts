@@ -39,9 +39,17 @@ const wordPattern = /[A-Za-z_][A-Za-z0-9_]*/y
 const hexPattern = /0[xX][0-9A-Fa-f]+/y
 const numberPattern = /-?[0-9]+(\.[0-9]+)?/y
 const blankPattern = /[ \t]+/y
+const commentPattern = /\/\/[^\r\n]*/y
+const typographic = /[\u2018-\u201f]/
 
-/** Splits a policy text into tokens; the last one is of kind `end`. Comments run from `//` to the end of the line. */
-export function tokenize(text: string): Token[] {
+/** A comment without its `//`; runs to the end of its line. */
+export interface Comment {
+  text: string
+  position: Position
+}
+
+/** Splits a policy text into tokens and comments; the last token is of kind `end`. */
+export function tokenize(text: string): { tokens: Token[]; comments: Comment[] } {
   if (new TextEncoder().encode(text).length > policyLimits.textBytes)
     throw failure(
       { line: 1, column: 1 },
@@ -57,15 +65,16 @@ class Lexer {
   #line = 1
   #lineStart = 0
   readonly #tokens: Token[] = []
+  readonly #comments: Comment[] = []
 
   constructor(text: string) {
     this.#text = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
   }
 
-  run(): Token[] {
+  run(): { tokens: Token[]; comments: Comment[] } {
     while (this.#offset < this.#text.length) this.#next()
     this.#tokens.push({ kind: 'end', text: '', position: this.#position() })
-    return this.#tokens
+    return { tokens: this.#tokens, comments: this.#comments }
   }
 
   #next(): void {
@@ -73,7 +82,7 @@ class Lexer {
     if (character === '\n' || character === '\r') return this.#newLine()
     if (this.#match(blankPattern) !== undefined) return
     const position = this.#position()
-    if (this.#text.startsWith('//', this.#offset)) return this.#comment()
+    if (this.#text.startsWith('//', this.#offset)) return this.#comment(position)
     if (character === '"') return this.#string(position)
     const word = this.#match(wordPattern)
     if (word !== undefined) return this.#push({ kind: 'word', text: word, position })
@@ -82,7 +91,12 @@ class Lexer {
     const number = this.#match(numberPattern)
     if (number !== undefined) return this.#number(number, number.includes('.') ? 'decimal' : 'integer', position)
     const symbol = symbols.find((candidate) => this.#text.startsWith(candidate, this.#offset))
-    if (symbol === undefined) throw failure(position, show(character), 'a character of the policy language')
+    if (symbol === undefined)
+      throw failure(
+        position,
+        show(character),
+        typographic.test(character) ? 'a straight quotation mark: "' : 'a character of the policy language',
+      )
     this.#offset += symbol.length
     this.#push({ kind: 'symbol', text: symbol, position })
   }
@@ -100,8 +114,9 @@ class Lexer {
     this.#lineStart = this.#offset
   }
 
-  #comment(): void {
-    while (this.#offset < this.#text.length && !/[\r\n]/.test(this.#text[this.#offset]!)) this.#offset += 1
+  #comment(position: Position): void {
+    const text = this.#match(commentPattern)!
+    this.#comments.push({ text: text.slice(2).trim(), position })
   }
 
   #string(start: Position): void {

@@ -1,6 +1,6 @@
 import type { Budget } from './budget.ts'
 import { propertyOf, type Claim, type ClaimSet } from './claim.ts'
-import { evaluateExpression, type Bindings } from './expressions.ts'
+import { evaluateExpression, type Bindings, type Scope } from './expressions.ts'
 import type { ClaimValue, Condition, Operator, PropertyTest, Rule } from './syntax.ts'
 
 /**
@@ -12,7 +12,7 @@ export function matchRule(rule: Rule, claims: ClaimSet, budget: Budget): Binding
   for (const condition of rule.conditions) {
     const next: Bindings[] = []
     for (const bindings of matches) {
-      for (const extended of extend(condition, bindings, claims, budget)) {
+      for (const extended of extend(condition, { bindings, matches, budget }, claims)) {
         next.push(extended)
         budget.matches(next.length, condition.position)
       }
@@ -23,19 +23,19 @@ export function matchRule(rule: Rule, claims: ClaimSet, budget: Budget): Binding
   return matches
 }
 
-function* extend(condition: Condition, bindings: Bindings, claims: ClaimSet, budget: Budget): Generator<Bindings> {
+function* extend(condition: Condition, scope: Scope, claims: ClaimSet): Generator<Bindings> {
   if (condition.negated || condition.id === undefined) {
     let found = false
     for (const claim of candidates(condition, claims)) {
-      if (!satisfies(claim, condition, bindings, budget)) continue
+      if (!satisfies(claim, condition, scope)) continue
       found = true
       break
     }
-    if (found !== condition.negated) yield bindings
+    if (found !== condition.negated) yield scope.bindings
     return
   }
   for (const claim of candidates(condition, claims)) {
-    if (satisfies(claim, condition, bindings, budget)) yield new Map(bindings).set(condition.id, claim)
+    if (satisfies(claim, condition, scope)) yield new Map(scope.bindings).set(condition.id, claim)
   }
 }
 
@@ -53,15 +53,15 @@ export function literalType(condition: Condition): string | undefined {
 }
 
 /** All tests in order; the first that fails ends it, so a later one never sees a claim of another kind. */
-function satisfies(claim: Claim, condition: Condition, bindings: Bindings, budget: Budget): boolean {
-  return condition.tests.every((test) => passes(claim, test, bindings, budget))
+function satisfies(claim: Claim, condition: Condition, scope: Scope): boolean {
+  return condition.tests.every((test) => passes(claim, test, scope))
 }
 
-function passes(claim: Claim, test: PropertyTest, bindings: Bindings, budget: Budget): boolean {
+function passes(claim: Claim, test: PropertyTest, scope: Scope): boolean {
   const left = propertyOf(claim, test.property)
   // Comparing long texts takes its time, too.
-  budget.step(test.position, 1 + (typeof left === 'string' ? left.length >> 10 : 0))
-  const { values } = evaluateExpression(test.expression, bindings, budget)
+  scope.budget.step(test.position, 1 + (typeof left === 'string' ? left.length >> 10 : 0))
+  const { values } = evaluateExpression(test.expression, scope)
   // A set equals a value when it holds it, and differs from it when it does not.
   if (test.operator === '!=') return values.every((right) => compare(left, '!=', right))
   return values.some((right) => compare(left, test.operator, right))

@@ -1,4 +1,4 @@
-import { tokenize, type Token } from './lexer.ts'
+import { tokenize, type Comment, type Token } from './lexer.ts'
 import { policyLimits } from './limits.ts'
 import { PolicyError, type Position } from './policy-error.ts'
 import { checkAction, checkTest } from './static-checks.ts'
@@ -7,6 +7,7 @@ import {
   type Action,
   type ClaimProperty,
   type ClaimVerb,
+  type CommentPlace,
   type Condition,
   type Expression,
   type FunctionName,
@@ -33,7 +34,8 @@ const verbsOf: Record<Segment, readonly string[]> = {
  * @throws PolicyError `PolicyParsingError` with line, column, what was found and what the grammar expects there.
  */
 export function parsePolicy(text: string): Policy {
-  return new Parser(tokenize(text)).policy()
+  const { tokens, comments } = tokenize(text)
+  return new Parser(tokens, comments).policy()
 }
 
 class Parser {
@@ -43,25 +45,33 @@ class Parser {
   readonly #path: string[] = ['policy']
   #rules = 0
 
-  constructor(tokens: Token[]) {
+  readonly #comments: Comment[]
+  #commentIndex = 0
+  readonly #placed: Partial<Record<CommentPlace, string[]>> = {}
+
+  constructor(tokens: Token[], comments: Comment[]) {
     this.#tokens = tokens
+    this.#comments = comments
   }
 
   policy(): Policy {
+    this.#place('version')
     this.#version = this.#within('version', () => this.#readVersion())
     const policy: Policy = { version: this.#version, authorizationRules: [] }
-    if (this.#atWord('configurationrules')) {
+    if (this.#atKeyword('configurationrules')) {
       if (this.#version === '1.0') throw this.#failure('authorizationrules: configurationrules came with version 1.1')
       policy.configurationRules = this.#segment('configurationrules')
     }
     policy.authorizationRules = this.#segment('authorizationrules')
-    if (this.#atWord('issuancerules')) policy.issuanceRules = this.#segment('issuancerules')
+    if (this.#atKeyword('issuancerules')) policy.issuanceRules = this.#segment('issuancerules')
     if (this.#peek().kind !== 'end') throw this.#failure('the end of the policy')
+    this.#place('end')
+    if (Object.keys(this.#placed).length > 0) policy.comments = this.#placed
     return policy
   }
 
   #readVersion(): PolicyVersion {
-    this.#word('version')
+    this.#keyword('version')
     this.#symbol('=')
     const token = this.#peek()
     if (token.kind !== 'decimal' || !versions.includes(token.text)) throw this.#failure('1.0, 1.1 or 1.2')
@@ -72,10 +82,12 @@ class Parser {
 
   #segment(segment: Segment): Rule[] {
     return this.#within(segment, () => {
-      this.#word(segment)
+      this.#place(segment)
+      this.#keyword(segment)
       this.#symbol('{')
       const rules: Rule[] = []
       while (!this.#at('}')) rules.push(this.#rule(segment))
+      this.#place(`${segment} end`)
       this.#symbol('}')
       this.#symbol(';')
       return rules
@@ -97,8 +109,10 @@ class Parser {
       }
       this.#symbol('=>')
       const action = this.#within('action', () => this.#action(segment, scope))
+      const { line } = this.#peek().position
       this.#symbol(';')
-      return { conditions, action, position }
+      const comments = this.#commentsOf(line)
+      return { conditions, action, position, ...(comments.length === 0 ? {} : { comments }) }
     })
   }
 
@@ -232,6 +246,28 @@ class Parser {
     return token.text as ClaimProperty
   }
 
+  /** Comments before the token that comes next. */
+  #place(place: CommentPlace): void {
+    const found = this.#takeComments(this.#peek().position)
+    if (found.length > 0) this.#placed[place] = found
+  }
+
+  /** Comments up to where a rule ended; those behind it on its last line are its own, unless another rule follows on that line. */
+  #commentsOf(line: number): string[] {
+    const next = this.#peek().position
+    return this.#takeComments(next.line === line ? next : { line: line + 1, column: 1 })
+  }
+
+  #takeComments(before: Position): string[] {
+    const found: string[] = []
+    for (; this.#commentIndex < this.#comments.length; this.#commentIndex += 1) {
+      const { text, position } = this.#comments[this.#commentIndex]!
+      if (position.line > before.line || (position.line === before.line && position.column >= before.column)) break
+      found.push(text)
+    }
+    return found
+  }
+
   #peek(): Token {
     return this.#tokens[this.#index]!
   }
@@ -244,6 +280,11 @@ class Parser {
     return this.#peek().kind === 'word' && this.#peek().text === word
   }
 
+  /** Published policies write `Version` and `Issuancerules` as well. */
+  #atKeyword(word: string): boolean {
+    return this.#peek().kind === 'word' && this.#peek().text.toLowerCase() === word
+  }
+
   #accept(symbol: string): boolean {
     const found = this.#at(symbol)
     if (found) this.#index += 1
@@ -254,8 +295,8 @@ class Parser {
     if (!this.#accept(symbol)) throw this.#failure(`'${symbol}'`)
   }
 
-  #word(word: string): void {
-    if (!this.#atWord(word)) throw this.#failure(`'${word}'`)
+  #keyword(word: string): void {
+    if (!this.#atKeyword(word)) throw this.#failure(`'${word}'`)
     this.#index += 1
   }
 

@@ -1,5 +1,6 @@
 import { valueTypeOf } from './claim.ts'
 import { PolicyError, type Position } from './policy-error.ts'
+import { misfit } from './properties.ts'
 import { isReservedForService } from './reserved.ts'
 import type { Action, ClaimProperty, Expression, PropertyTest } from './syntax.ts'
 
@@ -40,8 +41,22 @@ export function checkAction(action: Action, failingRule: string): void {
   const valueType = expressionOf('valueType')
   if (valueType?.kind === 'literal' && value.kind === 'literal' && valueType.value !== valueTypeOf(value.value))
     throw fail(`a value of type ${valueTypeOf(value.value)}`, `a value of type ${String(valueType.value)}`)
-  if (action.kind === 'issue' && type.kind === 'literal' && isReservedForService(String(type.value)))
+  // Where the value is a claim's, it may be the service's own under its own name, as published policies copy them.
+  if (
+    action.kind === 'issue' &&
+    type.kind === 'literal' &&
+    value.kind === 'literal' &&
+    isReservedForService(String(type.value))
+  )
     throw fail(JSON.stringify(type.value), 'a claim name of your own: this one speaks for the service')
+  if (action.kind === 'issueproperty') checkLiteralProperty(type, value, failingRule)
+}
+
+/** A property of the token, or of how evidence is judged, with a value that it does not take. */
+function checkLiteralProperty(type: Expression, value: Expression, failingRule: string): void {
+  if (type.kind !== 'literal' || value.kind !== 'literal') return
+  const expected = misfit({ type: String(type.value), value: value.value })
+  if (expected !== undefined) throw failWith(value.position, failingRule)(JSON.stringify(value.value), expected)
 }
 
 function checkLiteral(property: ClaimProperty, value: unknown, fail: Fail): void {

@@ -7,7 +7,12 @@ export interface Policy {
   configurationRules?: Rule[]
   authorizationRules: Rule[]
   issuanceRules?: Rule[]
+  /** Comments that belong to no rule, each without its `//`. */
+  comments?: Partial<Record<CommentPlace, string[]>>
 }
+
+/** Before the version, before a segment or at its end, after everything. */
+export type CommentPlace = 'version' | Segment | `${Segment} end` | 'end'
 
 export type PolicyVersion = '1.0' | '1.1' | '1.2'
 export type Segment = 'configurationrules' | 'authorizationrules' | 'issuancerules'
@@ -16,6 +21,8 @@ export interface Rule {
   conditions: Condition[]
   action: Action
   position: Position
+  /** Comments before the rule, in it, and behind it on its line. */
+  comments?: string[]
 }
 
 /** Filters the incoming claims: true when one claim fits, or with `negated` when none does. */

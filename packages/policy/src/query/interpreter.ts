@@ -39,40 +39,35 @@ class MeteredInterpreter extends Interpreter {
 
   override visit(node: QueryNode, value: JSONValue | QueryNode): Visited {
     this.charge(1)
-    switch (node.type) {
-      case 'Field':
-        return isObject(value) && Object.hasOwn(value, node.name) ? (value[node.name] ?? null) : null
-      case 'MultiSelectList':
-        return value === null ? null : super.visit(node, value)
-      case 'MultiSelectHash':
-        if (value === null) return null
-        return Object.fromEntries(
-          node.children.map((entry) => [entry.name, this.visit(entry.value, value) as JSONValue]),
-        )
-      case 'Flatten': {
-        const list = this.visit(node.child, value)
-        if (!Array.isArray(list)) return null
-        this.charge(list.reduce<number>((sum, item) => sum + (Array.isArray(item) ? item.length + 1 : 1), 0) / 8)
-        return list.flat()
-      }
-      case 'Slice':
-        // Slices of texts are the library's own.
-        if (!Array.isArray(value)) return null
-        this.charge(value.length / 8)
-        return super.visit(node, value)
-      case 'Comparator': {
-        const left = this.visit(node.left, value) as JSONValue
-        const right = this.visit(node.right, value) as JSONValue
-        if (typeof left === 'object') weigh(left, this.charge)
-        if (typeof right === 'object') weigh(right, this.charge)
-        return super.visit(
-          { ...node, left: { type: 'Literal', value: left }, right: { type: 'Literal', value: right } },
-          value,
-        )
-      }
-      default:
-        return super.visit(node, value)
+    if (node.type === 'Field')
+      return isObject(value) && Object.hasOwn(value, node.name) ? (value[node.name] ?? null) : null
+    if (node.type === 'MultiSelectList') return value === null ? null : super.visit(node, value)
+    if (node.type === 'MultiSelectHash') {
+      if (value === null) return null
+      return Object.fromEntries(node.children.map((entry) => [entry.name, this.visit(entry.value, value) as JSONValue]))
     }
+    if (node.type === 'Flatten') {
+      const list = this.visit(node.child, value)
+      if (!Array.isArray(list)) return null
+      this.charge(list.reduce<number>((sum, item) => sum + (Array.isArray(item) ? item.length + 1 : 1), 0) / 8)
+      return list.flat()
+    }
+    if (node.type === 'Slice') {
+      // Slices of texts are the library's own.
+      if (!Array.isArray(value)) return null
+      this.charge(value.length / 8)
+      return super.visit(node, value)
+    }
+    if (node.type !== 'Comparator') return super.visit(node, value)
+    const [left, right] = [this.#literal(node.left, value), this.#literal(node.right, value)]
+    return super.visit({ ...node, left, right }, value)
+  }
+
+  /** An operand, evaluated and weighed: comparing goes through all of it. */
+  #literal(node: QueryNode, value: JSONValue | QueryNode): QueryNode {
+    const operand = this.visit(node, value) as JSONValue
+    if (typeof operand === 'object') weigh(operand, this.charge)
+    return { type: 'Literal', value: operand }
   }
 
   #weighCall(name: string, args: readonly unknown[]): void {

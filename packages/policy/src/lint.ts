@@ -1,0 +1,134 @@
+import { literalType } from './matching.ts'
+import { compileQuery } from './query/compile.ts'
+import { QueryError } from './query/query-error.ts'
+import type { Position } from './policy-error.ts'
+import { knownProperties } from './properties.ts'
+import type { Condition, Expression, Policy, Rule } from './syntax.ts'
+
+export interface Warning {
+  code: 'PermitsEverything' | 'NeverPermits' | 'NeverMatches' | 'AnyIssuer' | 'BadQuery' | 'UnknownProperty'
+
+  position: Position
+  message: string
+}
+
+/**
+ * What a policy is allowed to say and its author seldom means: policies that let everything pass (attack P6), rules that cannot match,
+ * checks that the policy itself can satisfy.
+ */
+export function lintPolicy(policy: Policy): Warning[] {
+  const rules = [...(policy.configurationRules ?? []), ...policy.authorizationRules, ...(policy.issuanceRules ?? [])]
+  return [
+    ...decisions(policy.authorizationRules),
+    ...rules.flatMap(unsatisfiable),
+    ...selfMade(policy),
+    ...rules.flatMap(queries),
+    ...rules.flatMap(properties),
+  ].toSorted((a, b) => a.position.line - b.position.line || a.position.column - b.position.column)
+}
+
+function decisions(rules: Rule[]): Warning[] {
+  const start = { line: 1, column: 1 }
+  const permits = rules.filter(({ action }) => action.kind === 'permit')
+  const denies = rules.filter(({ action }) => action.kind === 'deny')
+  const always = denies.find(({ conditions }) => conditions.length === 0)
+  if (always !== undefined)
+    return [
+      {
+        code: 'NeverPermits',
+        position: always.position,
+        message: 'This deny() has no condition: nothing is ever permitted.',
+      },
+    ]
+  if (permits.length === 0)
+    return [
+      {
+        code: 'NeverPermits',
+        position: rules[0]?.position ?? start,
+        message: 'No rule permits: nothing is ever permitted.',
+      },
+    ]
+  const open = permits.find(({ conditions }) => conditions.length === 0)
+  if (open === undefined) return []
+  const message =
+    denies.length === 0
+      ? 'This permit() has no condition and no rule denies: any evidence that is genuine gets a token, compliant or not, debuggable or not.'
+      : 'This permit() has no condition: evidence gets a token unless a deny() finds the claim that it looks for. A claim that is absent denies nothing.'
+  return [{ code: 'PermitsEverything', position: open.position, message }]
+}
+
+/** Two tests of one property that no value passes together. */
+function unsatisfiable(rule: Rule): Warning[] {
+  return rule.conditions.flatMap(({ tests, position, negated }): Warning[] => {
+    const wanted = new Map<string, unknown>()
+    for (const { property, operator, expression } of tests) {
+      if (operator !== '==' || expression.kind !== 'literal') continue
+      const earlier = wanted.get(property)
+      if (earlier !== undefined && earlier !== expression.value) {
+        const effect = negated ? 'always holds' : 'never holds'
+        const message = `${property} cannot be ${JSON.stringify(earlier)} and ${JSON.stringify(expression.value)}: the condition ${effect}.`
+        return [{ code: 'NeverMatches', position, message }]
+      }
+      wanted.set(property, expression.value)
+    }
+    return []
+  })
+}
+
+/** A check of a claim that the policy adds itself, without saying whose claim it wants. */
+function selfMade(policy: Policy): Warning[] {
+  const added = new Set(
+    policy.authorizationRules.flatMap(({ action }) => {
+      const type = 'properties' in action ? action.properties.find(({ property }) => property === 'type') : undefined
+      return type?.expression.kind === 'literal' ? [type.expression.value] : []
+    }),
+  )
+  const saysIssuer = (condition: Condition): boolean => condition.tests.some(({ property }) => property === 'issuer')
+  return policy.authorizationRules
+    .filter(({ action }) => action.kind === 'permit')
+    .flatMap(({ conditions }) => conditions)
+    .filter((condition) => {
+      const type = literalType(condition)
+      return type?.startsWith('x-ms-') === true && added.has(type) && !saysIssuer(condition)
+    })
+    .map((condition) => ({
+      code: 'AnyIssuer' as const,
+      position: condition.position,
+      message: `The policy adds ${literalType(condition)} itself: say issuer=="AttestationService" to mean the service's claim.`,
+    }))
+}
+
+function expressionsOf({ conditions, action }: Rule): Expression[] {
+  const top = [
+    ...conditions.flatMap(({ tests }) => tests.map(({ expression }) => expression)),
+    ...('properties' in action ? action.properties.map(({ expression }) => expression) : []),
+  ]
+  const nested = (expression: Expression): Expression[] =>
+    expression.kind === 'call' ? [expression, ...expression.arguments.flatMap(nested)] : [expression]
+  return top.flatMap(nested)
+}
+
+/** Queries that are written out and cannot be read: the rule would fail at each evaluation. */
+function queries(rule: Rule): Warning[] {
+  return expressionsOf(rule).flatMap((expression): Warning[] => {
+    const query = expression.kind === 'call' && expression.name === 'JmesPath' ? expression.arguments[1] : undefined
+    if (query?.kind !== 'literal' || typeof query.value !== 'string') return []
+    try {
+      compileQuery(query.value)
+      return []
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error
+      return [
+        { code: 'BadQuery', position: query.position, message: `The JMESPath query cannot be read: ${error.message}.` },
+      ]
+    }
+  })
+}
+
+function properties({ action }: Rule): Warning[] {
+  if (action.kind !== 'issueproperty' || !('properties' in action)) return []
+  const type = action.properties.find(({ property }) => property === 'type')?.expression
+  if (type?.kind !== 'literal' || knownProperties.has(String(type.value))) return []
+  const message = `${String(type.value)} is no known property and changes nothing. Known: ${[...knownProperties.keys()].join(', ')}.`
+  return [{ code: 'UnknownProperty', position: type.position, message }]
+}
