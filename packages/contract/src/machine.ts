@@ -43,6 +43,19 @@ export interface InstanceSpec {
   /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal */
   attestationProvider: string
   tags: Record<string, string>
+  /** What the guest's metadata endpoint shows beside; the machine needs none of it. */
+  shown?: ShownFacts
+}
+
+/** Facts of the resource manager that a guest may read at 169.254.169.254. */
+export interface ShownFacts {
+  imageReference?: { id: string } | { publisher: string; offer: string; sku: string; version: string }
+  zone?: string
+  osDisk?: { name: string; caching: string; storageAccountType: string }
+  /** Of the primary interface. */
+  publicIpAddress?: string
+  /** CIDR prefix of the primary interface's subnet, for example 10.0.0.0/24. */
+  subnetPrefix?: string
 }
 
 export interface InstancePatch {

@@ -1,4 +1,12 @@
 import type { InstanceSpec } from '@strongroom/contract'
+import {
+  createSealer,
+  openAuthority,
+  openInstallation,
+  systemClock,
+  type InstallationAuthority,
+} from '@strongroom/platform'
+import { createSilicon, type Silicon } from '@strongroom/silicon'
 
 /** A specification that is accepted, for tests. */
 export const exampleSpec: InstanceSpec = {
@@ -16,4 +24,26 @@ export const exampleSpec: InstanceSpec = {
   guestStateKey: `https://platform.vault.strongroom.internal/keys/vm-5a1e0000-0000-4000-8000-0000000007e5/${'0'.repeat(32)}`,
   attestationProvider: 'https://sharedweu.weu.attest.strongroom.internal',
   tags: {},
+}
+
+/** The certification authority of an installation that lives in `stateDir`. */
+export async function testAuthority(stateDir: string): Promise<InstallationAuthority> {
+  const { installation } = await openInstallation({ stateDir })
+  const sealer = createSealer(new Uint8Array(32).fill(7))
+  return await openAuthority({ stateDir, sealer, clock: systemClock, installation })
+}
+
+let silicon: Promise<Silicon> | undefined
+
+/** One pair of simulated processors per test file: their keys take seconds to make. */
+export function testSilicon(): Promise<Silicon> {
+  const keys = new Map<string, Uint8Array>()
+  silicon ??= createSilicon({
+    keys: {
+      load: (name) => Promise.resolve(keys.get(name)),
+      save: async (name, pkcs8) => void keys.set(name, pkcs8),
+    },
+    clock: systemClock,
+  })
+  return silicon
 }

@@ -56,7 +56,8 @@ function amdRoutes(app: HttpApp, { amd }: Silicon): void {
   })
 }
 
-function intelRoutes(app: HttpApp, { intel }: Silicon): void {
+/** Paths of Intel’s Provisioning Certification Service 4. */
+export function intelRoutes(app: HttpApp, { intel }: Silicon): void {
   const chain = (pem: string): string => encodeURIComponent(pem)
   app.get<{ Querystring: { fmspc?: string } }>('/tdx/certification/v4/tcb', async (request, reply) => {
     const { tcbInfo, tcbInfoIssuerChainPem } = await intel.collateral()

@@ -61,6 +61,18 @@ const specShape: Shape = {
     'an attestation provider, without trailing slash',
   ),
   tags: textMap,
+  shown: { check: isShown, expected: 'facts for the metadata endpoint, all of them texts' },
+}
+
+/** Absent, or texts at most two levels deep: they go to the guest as they are. */
+function isShown(value: unknown): boolean {
+  if (value === undefined) return true
+  const isText = (each: unknown): boolean => typeof each === 'string' && each.length <= 500
+  const isObject = (each: unknown): each is object => typeof each === 'object' && each !== null && !Array.isArray(each)
+  return (
+    isObject(value) &&
+    Object.values(value).every((each) => isText(each) || (isObject(each) && Object.values(each).every(isText)))
+  )
 }
 
 /** @throws ServiceError InvalidInstanceSpec with every field that is wrong */

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence } from '@strongroom/contract'
@@ -142,14 +142,16 @@ export async function boot(o: BootRequest): Promise<Booted> {
 async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string): Promise<{ close(): Promise<void> }> {
   const { services } = o
   const { spec } = o.record
+  const { silicon } = services
+  if (silicon === undefined) throw noHardware()
   const nonce = randomBytes(32)
   return await startMetadataServer({
+    ...services,
     socket,
     spec,
-    subscriptionId: services.installation.subscriptionId,
-    caPem: services.authority.caPem,
+    silicon,
+    akSpki: certifiedKey(opened.evidence.vtpm.akCertificatePem),
     nonce,
-    logger: services.logger,
     onReady: async (report) => {
       try {
         const { measuredBoot, opened: rootDevice } = await verifyBootReport({
@@ -169,6 +171,11 @@ async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string
       }
     },
   })
+}
+
+/** SubjectPublicKeyInfo of a certificate in PEM. */
+function certifiedKey(pem: string): Uint8Array {
+  return Uint8Array.from(new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' }))
 }
 
 function noHardware(): ServiceError {

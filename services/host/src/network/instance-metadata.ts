@@ -1,47 +1,139 @@
 import type { InstanceSpec } from '@strongroom/contract'
+import type { MetadataNode } from './metadata-tree.ts'
 
-/** Answer of Azure's instance metadata service at /metadata/instance; flags are strings there. */
-export function instanceMetadata(spec: InstanceSpec, subscriptionId: string): Record<string, unknown> {
-  const resourceGroupName = /\/resourceGroups\/([^/]+)\//i.exec(spec.resourceId)?.[1] ?? ''
+type Document = Record<string, MetadataNode>
+
+/** Who sells the image, as the market place names it; empty for images that are not of it, as on Azure. */
+export function marketplaceOf(spec: InstanceSpec): { publisher: string; offer: string; sku: string; version: string } {
+  const image = spec.shown?.imageReference
+  return image !== undefined && 'publisher' in image ? image : { publisher: '', offer: '', sku: '', version: '' }
+}
+
+/** Images here need no licence of their own (Azure: Windows_Server, RHEL_BYOS, …). */
+export const licenceOf = (): string => ''
+
+/** First api-version that shows a member of `compute`; those that are not named here were there from the beginning. */
+const since: Readonly<Record<string, string>> = {
+  additionalCapabilities: '2021-11-01',
+  azEnvironment: '2018-10-01',
+  customData: '2019-02-01',
+  evictionPolicy: '2020-12-01',
+  extendedLocation: '2021-03-01',
+  host: '2021-11-15',
+  isHostCompatibilityLayerVm: '2020-06-01',
+  licenseType: '2020-09-01',
+  osProfile: '2020-07-15',
+  placementGroupId: '2017-08-01',
+  plan: '2018-04-02',
+  platformSubFaultDomain: '2021-10-01',
+  priority: '2020-12-01',
+  provider: '2018-10-01',
+  publicKeys: '2018-04-02',
+  resourceGroupName: '2017-08-01',
+  resourceId: '2019-03-11',
+  securityProfile: '2020-06-01',
+  storageProfile: '2019-06-01',
+  subscriptionId: '2017-08-01',
+  tags: '2017-08-01',
+  tagsList: '2019-06-04',
+  userData: '2021-01-01',
+  virtualMachineScaleSet: '2021-03-01',
+  vmScaleSetName: '2017-12-01',
+  zone: '2017-12-01',
+}
+
+/** Azure's document at /metadata/instance of one api-version. Numbers and flags are texts in it. */
+export function instanceMetadata(o: { spec: InstanceSpec; subscriptionId: string; version: string }): Document {
+  const all = compute(o.spec, o.subscriptionId)
+  const shown = Object.entries(all).filter(([name]) => (since[name] ?? '') <= o.version)
+  return { compute: Object.fromEntries(shown), network: network(o.spec) }
+}
+
+function compute(spec: InstanceSpec, subscriptionId: string): Document {
+  const market = marketplaceOf(spec)
+  const { adminUsername, computerName, sshPublicKeys } = spec.osProfile
   return {
-    compute: {
-      azEnvironment: 'AzurePublicCloud',
-      location: spec.region,
-      name: spec.name,
+    additionalCapabilities: { hibernationEnabled: 'false' },
+    azEnvironment: 'AzurePublicCloud',
+    customData: '',
+    evictionPolicy: '',
+    extendedLocation: { name: '', type: '' },
+    host: { id: '' },
+    isHostCompatibilityLayerVm: 'false',
+    licenseType: licenceOf(),
+    location: spec.region,
+    name: spec.name,
+    offer: market.offer,
+    osProfile: { adminUsername, computerName, disablePasswordAuthentication: 'true' },
+    osType: 'Linux',
+    placementGroupId: '',
+    plan: { name: '', product: '', publisher: '' },
+    platformFaultDomain: '0',
+    platformSubFaultDomain: '',
+    platformUpdateDomain: '0',
+    priority: 'Regular',
+    provider: 'Microsoft.Compute',
+    publicKeys: sshPublicKeys.map((keyData) => ({ keyData, path: `/home/${adminUsername}/.ssh/authorized_keys` })),
+    publisher: market.publisher,
+    resourceGroupName: /\/resourceGroups\/([^/]+)\//i.exec(spec.resourceId)?.[1] ?? '',
+    resourceId: spec.resourceId,
+    securityProfile: {
+      encryptionAtHost: 'false',
+      secureBootEnabled: String(spec.security.secureBoot),
+      securityType: 'ConfidentialVM',
+      virtualTpmEnabled: String(spec.security.vTpm),
+    },
+    sku: market.sku,
+    storageProfile: storage(spec),
+    subscriptionId,
+    tags: Object.entries(spec.tags)
+      .map(([name, value]) => `${name}:${value}`)
+      .join(';'),
+    tagsList: Object.entries(spec.tags).map(([name, value]) => ({ name, value })),
+    userData: '',
+    version: market.version,
+    virtualMachineScaleSet: { id: '' },
+    vmId: spec.vmId.toLowerCase(),
+    vmScaleSetName: '',
+    vmSize: spec.size.name,
+    zone: spec.shown?.zone ?? '',
+  }
+}
+
+function storage(spec: InstanceSpec): Document {
+  const image = spec.shown?.imageReference
+  const disk = spec.shown?.osDisk
+  return {
+    dataDisks: [],
+    imageReference: { id: image !== undefined && 'id' in image ? image.id : '', ...marketplaceOf(spec) },
+    osDisk: {
+      caching: disk?.caching ?? 'None',
+      createOption: 'FromImage',
+      diffDiskSettings: { option: '' },
+      diskSizeGB: String(spec.osDisk.sizeGiB),
+      encryptionSettings: { enabled: 'false' },
+      image: { uri: '' },
+      managedDisk: { id: spec.osDisk.id, storageAccountType: disk?.storageAccountType ?? '' },
+      name: disk?.name ?? spec.osDisk.id.split('/').at(-1) ?? '',
       osType: 'Linux',
-      osProfile: {
-        adminUsername: spec.osProfile.adminUsername,
-        computerName: spec.osProfile.computerName,
-        disablePasswordAuthentication: 'true',
-      },
-      publicKeys: spec.osProfile.sshPublicKeys.map((keyData) => ({
-        keyData,
-        path: `/home/${spec.osProfile.adminUsername}/.ssh/authorized_keys`,
-      })),
-      resourceGroupName,
-      resourceId: spec.resourceId,
-      securityProfile: {
-        encryptionAtHost: 'false',
-        secureBootEnabled: String(spec.security.secureBoot),
-        securityType: 'ConfidentialVM',
-        virtualTpmEnabled: String(spec.security.vTpm),
-      },
-      subscriptionId,
-      tagsList: Object.entries(spec.tags).map(([name, value]) => ({ name, value })),
-      tags: Object.entries(spec.tags)
-        .map(([name, value]) => `${name}:${value}`)
-        .join(';'),
-      vmId: spec.vmId.toLowerCase(),
-      vmSize: spec.size.name,
+      vhd: { uri: '' },
+      writeAcceleratorEnabled: 'false',
     },
-    network: {
-      interface: [
-        {
-          ipv4: { ipAddress: [{ privateIpAddress: spec.network.privateIpAddress, publicIpAddress: '' }], subnet: [] },
-          ipv6: { ipAddress: [] },
-          macAddress: spec.network.macAddress.replaceAll(/[:-]/g, '').toUpperCase(),
-        },
-      ],
-    },
+    resourceDisk: { size: '0' },
+  }
+}
+
+function network(spec: InstanceSpec): Document {
+  const [address = '', prefix = ''] = (spec.shown?.subnetPrefix ?? '').split('/')
+  const { privateIpAddress, macAddress } = spec.network
+  const ipAddress = [{ privateIpAddress, publicIpAddress: spec.shown?.publicIpAddress ?? '' }]
+  return {
+    interface: [
+      {
+        ipv4: { ipAddress, subnet: address === '' ? [] : [{ address, prefix }] },
+        ipv6: { ipAddress: [] },
+        macAddress: macAddress.replaceAll(/[:-]/g, '').toUpperCase(),
+      },
+    ],
   }
 }

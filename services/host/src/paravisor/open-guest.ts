@@ -16,6 +16,7 @@ import type { Silicon } from '@strongroom/silicon'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import { readFirmware } from '../qemu/firmware.ts'
+import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificates.ts'
 import { endowTpm } from '../tpm/endow.ts'
 import { manufactureTpm, readIdentity, type TpmIdentity } from '../tpm/manufacture.ts'
 import { permanentState, startSwtpm, stopSwtpm, type Swtpm } from '../tpm/swtpm.ts'
@@ -190,13 +191,17 @@ async function powerTpm(i: {
     const claims = vtpmClaims({ spec: o.spec, akSpki: found.akSpki })
     const report = await i.launched.report(await hclReportData(claims))
     const hclReport = buildHclReport({ hardwareReport: report.bytes, reportType: i.launched.tee, claims })
-    const certificate = await o.authority.issueCertificate({
-      subject: `CN=${o.spec.vmId}, OU=Attestation key`,
-      publicKey: found.akSpki,
-      usages: ['digitalSignature'],
-      days: 90,
+    const { authority } = o
+    const { vmId } = o.spec
+    const certificate = await certifyAttestationKey({ authority, vmId, spki: found.akSpki })
+    const ekCertificate = await certifyEndorsementKey({ authority, vmId, spki: found.ekSpki })
+    await endowTpm({
+      tpm: setup,
+      runtimeDir: o.runtimeDir,
+      hclReport,
+      akCertificate: parsePem(certificate)[0]!,
+      ekCertificate: parsePem(ekCertificate)[0]!,
     })
-    await endowTpm({ tpm: setup, runtimeDir: o.runtimeDir, hclReport, akCertificate: parsePem(certificate)[0]! })
     evidence = {
       akPublic: base64url(found.akPublic),
       akCertificatePem: certificate,

@@ -1,36 +1,79 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ServiceError } from '@strongroom/platform'
-import { nvIndexLength, nvIndices } from './manufacture.ts'
+import { ProgramError, ServiceError } from '@strongroom/platform'
+import { hexOf, nvIndexLength, nvIndices, parseNvPublic, platformCreate, type NvIndex } from './nv-index.ts'
 import { tpmTool, type Swtpm } from './swtpm.ts'
 
-/** Fills the TPM's indices for one boot: attestation report and AK certificate, padded with zeros as Azure pads them. */
+/**
+ * Fills the TPM's indices for one boot, padded with zeros as Azure pads them. An index that the last boot's guest removed or
+ * made anew in another form is put right first: whatever a guest did to its vTPM, it boots again.
+ */
 export async function endowTpm(o: {
   tpm: Swtpm
   runtimeDir: string
   hclReport: Uint8Array
+  /** DER */
   akCertificate: Uint8Array
+  /** DER */
+  ekCertificate: Uint8Array
 }): Promise<void> {
-  await writeIndex(o.tpm, o.runtimeDir, nvIndices.hclReport, o.hclReport)
-  await writeIndex(o.tpm, o.runtimeDir, nvIndices.akCertificate, o.akCertificate)
-}
-
-async function writeIndex(tpm: Swtpm, runtimeDir: string, index: string, content: Uint8Array): Promise<void> {
-  if (content.length > nvIndexLength) {
-    throw new ServiceError({
-      code: 'NvIndexTooSmall',
-      status: 500,
-      message: `The content of NV index ${index} is too long.`,
-      expected: `at most ${nvIndexLength} bytes`,
-      found: `${content.length} bytes`,
+  const contents: [NvIndex, Uint8Array][] = [
+    [nvIndices.hclReport, o.hclReport],
+    [nvIndices.akCertificate, o.akCertificate],
+    [nvIndices.ekCertificate, o.ekCertificate],
+  ]
+  for (const [{ index }, content] of contents) requireRoom(index, content)
+  const defined = parseNvPublic((await tpmTool(o.tpm, 'tpm2_nvreadpublic', [])).toString())
+  for (const [wanted, content] of contents) {
+    const found = defined.get(wanted.index)
+    const fits = found?.attributes === wanted.attributes && found.size === nvIndexLength
+    if (!fits) await define(o.tpm, wanted, found !== undefined)
+    await write(o, wanted, content).catch(async (error: unknown) => {
+      if (!fits || !(error instanceof ProgramError)) throw error
+      // The form is right and it cannot be written: a guest gave it an authorisation.
+      await define(o.tpm, wanted, true)
+      await write(o, wanted, content)
     })
   }
+}
+
+function requireRoom(index: number, content: Uint8Array): void {
+  if (content.length <= nvIndexLength) return
+  throw new ServiceError({
+    code: 'NvIndexTooSmall',
+    status: 500,
+    message: `The content of NV index ${hexOf(index)} is too long.`,
+    expected: `at most ${nvIndexLength} bytes`,
+    found: `${content.length} bytes`,
+  })
+}
+
+/**
+ * The platform may remove any index; only the owner may define one that the owner may remove. Where a guest locked the owner
+ * out, the platform defines it: it can be read all the same.
+ */
+async function define(tpm: Swtpm, wanted: NvIndex, present: boolean): Promise<void> {
+  const index = hexOf(wanted.index)
+  if (present) await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', index])
+  const defineAs = async (hierarchy: string, attributes: number): Promise<void> => {
+    const size = ['-s', String(nvIndexLength), '-a', hexOf(attributes)]
+    await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', '-C', hierarchy, index, ...size])
+  }
+  await defineAs(wanted.definedBy, wanted.attributes).catch(async (error: unknown) => {
+    if (wanted.definedBy !== 'o' || !(error instanceof ProgramError)) throw error
+    await defineAs('p', wanted.attributes + platformCreate)
+  })
+}
+
+async function write(o: { tpm: Swtpm; runtimeDir: string }, wanted: NvIndex, content: Uint8Array): Promise<void> {
+  const index = hexOf(wanted.index)
   const padded = Buffer.alloc(nvIndexLength)
   padded.set(content)
-  const file = join(runtimeDir, 'nv.content')
+  const file = join(o.runtimeDir, 'nv.content')
   await writeFile(file, padded, { mode: 0o600 })
   try {
-    await tpmTool(tpm, 'tpm2_nvwrite', ['-Q', '-C', index, index, '-i', file])
+    const authorisation = wanted.writtenBy === 'p' ? 'p' : index
+    await tpmTool(o.tpm, 'tpm2_nvwrite', ['-Q', '-C', authorisation, index, '-i', file])
   } finally {
     await rm(file, { force: true })
   }

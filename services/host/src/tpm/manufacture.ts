@@ -2,11 +2,8 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 
-/** Persistent handles and NV indices as Azure's paravisor lays them. */
+/** Persistent handles as Azure's paravisor lays them. */
 export const handles = { srk: '0x81000001', ak: '0x81000003', ek: '0x81010001' } as const
-export const nvIndices = { hclReport: '0x01400001', akCertificate: '0x01C101D0' } as const
-/** libtpms allows no more in one index. */
-export const nvIndexLength = 2048
 
 /** Public parts only. */
 export interface TpmIdentity {
@@ -19,11 +16,10 @@ export interface TpmIdentity {
 }
 
 const fixed = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth'
-const nvAttributes = 'authread|authwrite|ownerread|no_da|platformcreate'
 
 /**
  * Makes a new TPM in `stateDir` (memory-backed): SHA-256 bank alone, storage root key, restricted signing key as
- * attestation key, endorsement key, and the indices that each boot fills.
+ * attestation key and endorsement key. Each boot fills the indices (endow.ts).
  */
 export async function manufactureTpm(o: { stateDir: string; runtimeDir: string }): Promise<TpmIdentity> {
   const tpm = await startSwtpm({ ...o, name: 'maker', startup: 'clear' })
@@ -38,9 +34,6 @@ export async function manufactureTpm(o: { stateDir: string; runtimeDir: string }
     await primary('e', 'rsa2048:rsassa-sha256:null', `${fixed}|noda|restricted|sign`, handles.ak)
     await tpmTool(tpm, 'tpm2_createek', ['-Q', '-G', 'rsa', '-c', handles.ek])
     await tpmTool(tpm, 'tpm2_flushcontext', ['-t'])
-    for (const index of [nvIndices.hclReport, nvIndices.akCertificate]) {
-      await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', '-C', 'p', index, '-s', String(nvIndexLength), '-a', nvAttributes])
-    }
     // In force from the next start on. Fewer banks, fewer extends in firmware.
     await tpmTool(tpm, 'tpm2_pcrallocate', ['-Q', 'sha1:none+sha256:all+sha384:none+sha512:none'])
     const identity = await readIdentity(tpm, o.runtimeDir)

@@ -1,13 +1,17 @@
-import { createPublicKey } from 'node:crypto'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isAttestationKey, parseTpm2bPublic } from '@strongroom/evidence'
-import { memoryBackedDirectory } from '@strongroom/platform'
+import { attestationKeyUsage, endorsementKeyUsage } from '@strongroom/contract'
+import { isAttestationKey, parsePem, parseTpm2bPublic, toHex } from '@strongroom/evidence'
+import { memoryBackedDirectory, type InstallationAuthority } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { testAuthority } from '../testing.ts'
+import { certifyAttestationKey, certifyEndorsementKey } from './certificates.ts'
 import { endowTpm } from './endow.ts'
-import { handles, manufactureTpm, nvIndexLength, nvIndices } from './manufacture.ts'
+import { handles, manufactureTpm, type TpmIdentity } from './manufacture.ts'
+import { nvIndexLength } from './nv-index.ts'
 import { readRegisters } from './registers.ts'
-import { startSwtpm, stopSwtpm, tpmTool } from './swtpm.ts'
+import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 
 let runtimeDir: string
 let stateDir: string
@@ -41,20 +45,94 @@ describe('vTPM', () => {
     }
   })
 
-  it('shows report and certificate in their indices, padded with zeros', async () => {
-    await manufactureTpm({ stateDir, runtimeDir })
-    const tpm = await startSwtpm({ stateDir, runtimeDir, name: 'endow', startup: 'clear' })
-    try {
-      const hclReport = Buffer.alloc(1819, 0xab)
-      await endowTpm({ tpm, runtimeDir, hclReport, akCertificate: Buffer.from('certificate') })
-      const read = await tpmTool(tpm, 'tpm2_nvread', ['-C', 'o', nvIndices.hclReport, '-s', String(nvIndexLength)])
-      expect(read.subarray(0, 1819)).toEqual(hclReport)
-      expect(read.subarray(1819)).toEqual(Buffer.alloc(nvIndexLength - 1819))
-      const tooLong = endowTpm({ tpm, runtimeDir, hclReport: Buffer.alloc(2049), akCertificate: hclReport })
-      await expect(tooLong).rejects.toMatchObject({ code: 'NvIndexTooSmall' })
-    } finally {
-      await stopSwtpm(tpm)
+  describe('at each boot', () => {
+    const hclReport = Buffer.alloc(1819, 0xab)
+    let authority: InstallationAuthority
+    let identity: TpmIdentity
+    let tpm: Swtpm
+
+    beforeEach(async () => {
+      authority = await testAuthority(runtimeDir)
+      identity = await manufactureTpm({ stateDir, runtimeDir })
+      tpm = await startSwtpm({ stateDir, runtimeDir, name: 'endow', startup: 'clear' })
+    })
+
+    afterEach(async () => await stopSwtpm(tpm))
+
+    const endow = async (report: Uint8Array = hclReport): Promise<void> => {
+      const [ak, ek] = await Promise.all([
+        certifyAttestationKey({ authority, vmId: 'VM', spki: identity.akSpki }),
+        certifyEndorsementKey({ authority, vmId: 'VM', spki: identity.ekSpki }),
+      ])
+      const [akCertificate, ekCertificate] = [parsePem(ak)[0]!, parsePem(ek)[0]!]
+      await endowTpm({ tpm, runtimeDir, hclReport: report, akCertificate, ekCertificate })
     }
+    const read = (index: string, ...more: string[]): Promise<Buffer> =>
+      tpmTool(tpm, 'tpm2_nvread', ['-C', 'o', index, ...more])
+    const certificateAt = async (index: string): Promise<X509Certificate> => new X509Certificate(await read(index))
+
+    it('shows the report in its index, padded with zeros', async () => {
+      await endow()
+      const found = await read('0x01400001')
+      expect(found.subarray(0, 1819)).toEqual(hclReport)
+      expect(found.subarray(1819)).toEqual(Buffer.alloc(nvIndexLength - 1819))
+      await expect(endow(Buffer.alloc(2049))).rejects.toMatchObject({ code: 'NvIndexTooSmall' })
+    })
+
+    it('shows certificates of its own keys, each for its own use and under the installation’s authority', async () => {
+      await endow()
+      const ca = createPublicKey(authority.caPem)
+      const spkiOf = (certificate: X509Certificate): string =>
+        certificate.publicKey.export({ type: 'spki', format: 'der' }).toString('hex')
+      const ak = await certificateAt('0x01C101D0')
+      expect([ak.keyUsage, ak.verify(ca), spkiOf(ak)]).toEqual([[attestationKeyUsage], true, toHex(identity.akSpki)])
+      const ek = await certificateAt('0x01C00002')
+      expect([ek.keyUsage, ek.verify(ca), spkiOf(ek)]).toEqual([[endorsementKeyUsage], true, toHex(identity.ekSpki)])
+    })
+
+    it('lets tpm2_getekcertificate find the endorsement key’s certificate', async () => {
+      await endow()
+      const file = join(runtimeDir, 'ek.der')
+      await tpmTool(tpm, 'tpm2_getekcertificate', ['-o', file])
+      expect(new X509Certificate(await readFile(file)).keyUsage).toEqual([endorsementKeyUsage])
+    })
+
+    it('lets the guest replace the attestation key’s certificate as Azure’s client does, and lays it again', async () => {
+      await endow()
+      const file = join(runtimeDir, 'renewed')
+      await writeFile(file, 'renewed')
+      await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
+      const attributes = 'ownerread|ownerwrite|authread|authwrite'
+      await tpmTool(tpm, 'tpm2_nvdefine', ['-C', 'o', '0x01C101D0', '-s', '7', '-a', attributes])
+      await tpmTool(tpm, 'tpm2_nvwrite', ['-C', 'o', '0x01C101D0', '-i', file])
+      expect((await read('0x01C101D0')).toString()).toBe('renewed')
+      await endow()
+      expect((await certificateAt('0x01C101D0')).keyUsage).toEqual([attestationKeyUsage])
+    })
+
+    it('does not let the guest write the endorsement key’s certificate', async () => {
+      await endow()
+      const file = join(runtimeDir, 'other')
+      await writeFile(file, 'other')
+      for (const as of ['o', '0x01C00002'])
+        await expect(tpmTool(tpm, 'tpm2_nvwrite', ['-C', as, '0x01C00002', '-i', file])).rejects.toThrow()
+    })
+
+    it('boots again whatever a guest did: indices gone, locked by a password, the owner locked out', async () => {
+      await endow()
+      await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
+      await endow()
+      await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
+      const define = ['-C', 'o', '0x01C101D0', '-s', String(nvIndexLength), '-a', '0x02060006', '-p', 'password']
+      await tpmTool(tpm, 'tpm2_nvdefine', define)
+      await endow()
+      expect((await certificateAt('0x01C101D0')).keyUsage).toEqual([attestationKeyUsage])
+      await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
+      await tpmTool(tpm, 'tpm2_changeauth', ['-c', 'o', 'password'])
+      await endow()
+      const found = await tpmTool(tpm, 'tpm2_nvread', ['-C', '0x01C101D0', '0x01C101D0'])
+      expect(new X509Certificate(found).keyUsage).toEqual([attestationKeyUsage])
+    })
   })
 
   it('gives two VMs different keys and leaves no file behind but its state', async () => {

@@ -1,0 +1,122 @@
+import { X509Certificate } from 'node:crypto'
+import { metadataSignerName, type InstanceSpec } from '@strongroom/contract'
+import type { Clock, InstallationAuthority } from '@strongroom/platform'
+import { licenceOf, marketplaceOf } from './instance-metadata.ts'
+
+/** What Azure answers at /metadata/attested/document. */
+export interface AttestedDocument {
+  encoding: 'pkcs7'
+  /** base64 of a CMS SignedData (RFC 5652) over the JSON text, with the signer's certificate. */
+  signature: string
+}
+
+const documentMs = 6 * 3600_000
+const certificateDays = 30
+/** The signer is replaced this long before its certificate ends: a document never outlives it. */
+const renewMs = 24 * 3600_000
+const dayMs = 24 * 3600_000
+/** ExtKeyUsageSyntax (RFC 5280 section 4.2.1.12) with emailProtection alone: what S/MIME verifiers look for. */
+const emailProtection = { oid: '2.5.29.37', value: Uint8Array.from(Buffer.from('300a06082b06010505070304', 'hex')) }
+
+const keyAlgorithm = {
+  name: 'RSASSA-PKCS1-v1_5',
+  hash: 'SHA-256',
+  modulusLength: 2048,
+  publicExponent: Uint8Array.of(1, 0, 1),
+} as const
+
+interface Signer {
+  key: CryptoKey
+  certificate: Uint8Array<ArrayBuffer>
+  renewAt: number
+}
+
+/**
+ * Signs the attested documents of one guest's boot. Key and certificate are made at the first document and live in memory;
+ * whoever verifies a document trusts the installation's authority and the certificate's name.
+ */
+export class DocumentSigner {
+  readonly #authority: InstallationAuthority
+  readonly #clock: Clock
+  #signer: Promise<Signer> | undefined
+
+  constructor(o: { authority: InstallationAuthority; clock: Clock }) {
+    this.#authority = o.authority
+    this.#clock = o.clock
+  }
+
+  /** @param o.nonce of the guest; the time where it gave none, as on Azure */
+  async document(o: { spec: InstanceSpec; subscriptionId: string; nonce?: string }): Promise<AttestedDocument> {
+    const now = this.#clock.now()
+    const marketplace = marketplaceOf(o.spec)
+    const content = {
+      licenseType: licenceOf(),
+      nonce: o.nonce ?? timestampNonce(now),
+      plan: { name: '', product: '', publisher: '' },
+      sku: marketplace.sku,
+      subscriptionId: o.subscriptionId,
+      timeStamp: { createdOn: azureTime(now), expiresOn: azureTime(new Date(now.getTime() + documentMs)) },
+      vmId: o.spec.vmId.toLowerCase(),
+    }
+    const bytes = new TextEncoder().encode(JSON.stringify(content))
+    return { encoding: 'pkcs7', signature: Buffer.from(await signCms(bytes, await this.#current())).toString('base64') }
+  }
+
+  async #current(): Promise<Signer> {
+    const kept = await this.#signer?.catch(() => undefined)
+    if (kept !== undefined && this.#clock.now().getTime() < kept.renewAt) return kept
+    return await (this.#signer = this.#make())
+  }
+
+  async #make(): Promise<Signer> {
+    const { subtle } = globalThis.crypto
+    const { publicKey, privateKey } = await subtle.generateKey(keyAlgorithm, false, ['sign', 'verify'])
+    const pem = await this.#authority.issueCertificate({
+      subject: `CN=${metadataSignerName}`,
+      publicKey: new Uint8Array(await subtle.exportKey('spki', publicKey)),
+      usages: ['digitalSignature'],
+      days: certificateDays,
+      extensions: [emailProtection],
+    })
+    return {
+      key: privateKey,
+      certificate: Uint8Array.from(new X509Certificate(pem).raw),
+      renewAt: this.#clock.now().getTime() + certificateDays * dayMs - renewMs,
+    }
+  }
+}
+
+/** SignedData of version 1 with the content inside and SHA-256 throughout. The library is loaded at the first document. */
+async function signCms(content: Uint8Array<ArrayBuffer>, signer: Signer): Promise<ArrayBuffer> {
+  const [{ OctetString }, pki] = await Promise.all([import('asn1js'), import('pkijs')])
+  const certificate = pki.Certificate.fromBER(signer.certificate)
+  const signed = new pki.SignedData({
+    version: 1,
+    encapContentInfo: new pki.EncapsulatedContentInfo({
+      eContentType: pki.ContentInfo.DATA,
+      eContent: new OctetString({ valueHex: content }),
+    }),
+    signerInfos: [
+      new pki.SignerInfo({
+        version: 1,
+        sid: new pki.IssuerAndSerialNumber({ issuer: certificate.issuer, serialNumber: certificate.serialNumber }),
+      }),
+    ],
+    certificates: [certificate],
+  })
+  await signed.sign(signer.key, 0, 'SHA-256')
+  const info = new pki.ContentInfo({ contentType: pki.ContentInfo.SIGNED_DATA, content: signed.toSchema(true) })
+  return info.toSchema().toBER()
+}
+
+/** `09/25/26 02:42:17 -0000`, as Azure writes it. */
+function azureTime(at: Date): string {
+  const iso = at.toISOString()
+  return `${iso.slice(5, 7)}/${iso.slice(8, 10)}/${iso.slice(2, 4)} ${iso.slice(11, 19)} -0000`
+}
+
+/** `20260925-084217`: the end of the document's life. */
+function timestampNonce(now: Date): string {
+  const iso = new Date(now.getTime() + documentMs).toISOString()
+  return `${iso.slice(0, 10).replaceAll('-', '')}-${iso.slice(11, 19).replaceAll(':', '')}`
+}
