@@ -55,7 +55,7 @@ export {
 } from './x509/primitives.ts'
 export { parsePublicKey, verifyRawEcdsa, verifySignature, type Curve, type PublicKey } from './x509/public-key.ts'
 export { VerificationCache, type CacheLimits } from './x509/verification-cache.ts'
-export { appraiseSnp, type SnpPolicy } from './snp/appraise.ts'
+export { appraiseSnp, type SnpPolicy, type TcbBounds } from './snp/appraise.ts'
 export { amdOid, readEndorsement, type SnpEndorsement } from './snp/endorse.ts'
 export {
   genuineAmdAnchors,

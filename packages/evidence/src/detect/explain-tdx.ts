@@ -11,6 +11,7 @@ const row = (name: string, value: string, meaning: string): Field => ({ name, va
 
 const attributeMeanings: Record<keyof typeof tdAttributes, string> = {
   debug: 'The host may read the TD’s memory: nothing is confidential',
+  lass: 'User and kernel halves of the address space are kept apart by the processor',
   septVeDisable: 'The host cannot make page faults that the TD handles',
   migratable: 'The TD can be moved to another platform',
   pks: 'Protection keys for supervisor pages may be used',

@@ -45,7 +45,18 @@ const exact: SnpPolicy = {
   chipIds: [new Uint8Array(64).fill(0x1a)],
   products: ['Milan', 'Genoa'],
   minimumGuestSvn: 7,
-  minimumTcb: { bootLoader: 4, snp: 24, microcode: 219 },
+  tcb: {
+    reported: { minimum: { bootLoader: 4, snp: 24, microcode: 219 }, maximum: { snp: 24, microcode: 219 } },
+    launch: { minimum: { snp: 24 }, maximum: { snp: 24 } },
+    committed: { minimum: { snp: 24 }, maximum: { snp: 24 } },
+    current: { minimum: { snp: 24 }, maximum: { snp: 24 } },
+  },
+  reportIds: [new Uint8Array(32)],
+  reportIdsMa: [new Uint8Array(32)],
+  deniedChipIds: [new Uint8Array(64)],
+  guestPolicies: [0x3001fn],
+  minimumAbi: { major: 0, minor: 31 },
+  minimumCommittedFirmware: { major: 1, minor: 55, build: 40 },
   minimumFirmware: { major: 1, minor: 55, build: 40 },
 }
 const any: SnpPolicy = { measurements: 'any', reportData: 'any' }
@@ -131,34 +142,92 @@ describe('appraiseSnp', () => {
       raplOff: true,
       ciphertextHiding: true,
       aliasCheck: true,
+      smtForbidden: true,
+      aes256Xts: true,
+      raplForbidden: true,
+      ciphertextHidingForced: true,
+      pageSwapForbidden: true,
     }
     expect(found(verified(), { ...any, require })).toEqual([
       ['platformInfo.smtOff', 'Required'],
-      ['policy.singleSocketRequired', 'Required'],
       ['platformInfo.eccEnabled', 'Required'],
       ['platformInfo.tsmeEnabled', 'Required'],
       ['platformInfo.raplDisabled', 'Required'],
       ['platformInfo.ciphertextHidingEnabled', 'Required'],
       ['platformInfo.aliasCheckComplete', 'Required'],
+      ['policy.singleSocketRequired', 'Required'],
+      ['policy.smtForbidden', 'Required'],
+      ['policy.aes256XtsRequired', 'Required'],
+      ['policy.raplDisabledRequired', 'Required'],
+      ['policy.ciphertextHidingRequired', 'Required'],
+      ['policy.pageSwapDisabled', 'Required'],
     ])
     const hard = verified((bytes) => {
       bytes[0x40] = 0b11_1110
-      bytes[10]! |= 0b1_0000
+      bytes[10] = 0b1101_0010
+      bytes[11] = 0b11
     })
     expect(found(hard, { ...any, require })).toEqual([])
   })
 
-  it('wants the minimum of the reported versions and of those at launch', () => {
-    const old = { fmc: 0, bootLoader: 4, tee: 0, snp: 23, microcode: 219 }
-    expect(found(verified(), { ...any, minimumTcb: { snp: 25 } })).toEqual([
-      ['reportedTcb.snp', 'BelowMinimum'],
-      ['launchTcb.snp', 'BelowMinimum'],
+  const tcb = { fmc: 1, bootLoader: 4, tee: 1, snp: 24, microcode: 219 }
+
+  it.each(
+    (['reported', 'launch', 'committed', 'current'] as const).flatMap((which) =>
+      (['fmc', 'bootLoader', 'tee', 'snp', 'microcode'] as const).map((part) => [which, part] as const),
+    ),
+  )('bounds the %s version of %s from below and above, and that alone', (which, part) => {
+    const own = verified(undefined, { reportedTcb: tcb, launchTcb: tcb, committedTcb: tcb, currentTcb: tcb })
+    const path = `${which}Tcb.${part}`
+    const bounded = (minimum: number, maximum: number): string[][] =>
+      found(own, { ...any, tcb: { [which]: { minimum: { [part]: minimum }, maximum: { [part]: maximum } } } })
+    expect(bounded(tcb[part], tcb[part])).toEqual([])
+    expect(bounded(tcb[part] + 1, 255)).toEqual([[path, 'BelowMinimum']])
+    expect(bounded(0, tcb[part] - 1)).toEqual([[path, 'AboveMaximum']])
+    // What is no number bounds nothing from above or below: it is refused.
+    expect(bounded(Number.NaN, Number.NaN)).toEqual([
+      [path, 'BelowMinimum'],
+      [path, 'AboveMaximum'],
     ])
-    expect(found(verified(undefined, { launchTcb: old }), exact)).toEqual([['launchTcb.snp', 'BelowMinimum']])
-    expect(found(verified(), { ...any, minimumFirmware: { major: 1, minor: 56, build: 0 } })).toEqual([
-      ['currentVersion', 'BelowMinimum'],
+  })
+
+  it('wants the minimum of the firmware that runs and of the one that is committed', () => {
+    const newer = { major: 1, minor: 56, build: 0 }
+    expect(found(verified(), { ...any, minimumFirmware: newer })).toEqual([['currentVersion', 'BelowMinimum']])
+    expect(found(verified(), { ...any, minimumCommittedFirmware: newer })).toEqual([
+      ['committedVersion', 'BelowMinimum'],
     ])
-    expect(found(verified(), { ...any, minimumTcb: { snp: Number.NaN } })).toHaveLength(2)
+  })
+
+  it.each([
+    ['reportId', { reportIds: [new Uint8Array(32).fill(1)] }, 'NotEqual'],
+    ['reportIdMa', { reportIdsMa: [new Uint8Array(32).fill(1)] }, 'NotEqual'],
+    ['chipId', { deniedChipIds: [new Uint8Array(64).fill(0x1a)] }, 'Forbidden'],
+    ['policy', { guestPolicies: [0x30000n, 0x20000n] }, 'NotAllowed'],
+    ['policy.abi', { minimumAbi: { major: 0, minor: 32 } }, 'BelowMinimum'],
+    ['launchMitigations', { mitigations: { launch: 1n } }, 'Missing'],
+  ] as [string, Partial<SnpPolicy>, string][])('refuses another %s', (path, policy, code) => {
+    expect(found(verified(), { ...any, ...policy })).toEqual([[path, code]])
+  })
+
+  it('wants mitigations bit by bit where the report has them', () => {
+    const fifth = verified((bytes) => {
+      bytes[0] = 5
+      bytes[0x1f8] = 0b101
+    })
+    expect(found(fifth, { ...any, mitigations: { launch: 0b101n } })).toEqual([])
+    expect(found(fifth, { ...any, mitigations: { launch: 0b111n, current: 1n } })).toEqual([
+      ['launchMitigations', 'Required'],
+      ['currentMitigations', 'Required'],
+    ])
+  })
+
+  it('takes the keys of named providers alone', () => {
+    const own = verified()
+    const vlek = { ...own, endorsement: { ...own.endorsement, signer: 'VLEK' as const, providerId: 'microsoft_azure' } }
+    const policy = { ...any, allow: { vlek: true } }
+    expect(found(vlek, { ...policy, providerIds: ['microsoft_azure'] })).toEqual([])
+    expect(found(vlek, { ...policy, providerIds: ['somebody'] })).toEqual([['endorsement.providerId', 'NotAllowed']])
   })
 
   it('wants a used author key where author keys are named', () => {

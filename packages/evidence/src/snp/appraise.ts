@@ -2,8 +2,15 @@ import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import type { Failure } from '../result/failure.ts'
 import type { SnpProduct } from './products.ts'
+import type { SnpFirmwareVersion } from './report.ts'
 import { tcbParts, type TcbVersion } from './tcb.ts'
 import type { VerifiedSnp } from './verify.ts'
+
+/** Bounds of security versions, part by part; a part that is not named is not bounded. */
+export interface TcbBounds {
+  minimum?: Partial<TcbVersion>
+  maximum?: Partial<TcbVersion>
+}
 
 /** What a verifier wants of a genuine report. What is not written is refused where it weakens and ignored where it only tells. */
 export interface SnpPolicy {
@@ -18,13 +25,29 @@ export interface SnpPolicy {
   idKeyDigests?: readonly Uint8Array[]
   /** Digests of author keys of which one must have signed the id key. */
   authorKeyDigests?: readonly Uint8Array[]
+  /** Guests by the identity that their firmware gave them at launch. */
+  reportIds?: readonly Uint8Array[]
+  /** Migration agents by theirs. */
+  reportIdsMa?: readonly Uint8Array[]
   /** Allowed privilege levels; 0 alone when absent. */
   vmpls?: readonly number[]
   products?: readonly SnpProduct[]
   chipIds?: readonly Uint8Array[]
+  /** Chips that are known to be opened. */
+  deniedChipIds?: readonly Uint8Array[]
+  /** Providers whose key (VLEK) may have signed; `allow.vlek` must be said too. */
+  providerIds?: readonly string[]
+  /** Allowed values of the whole guest policy. */
+  guestPolicies?: readonly bigint[]
+  /** Lowest version of the firmware's interface that the guest's owner must have demanded. */
+  minimumAbi?: { major: number; minor: number }
   minimumGuestSvn?: number
-  minimumTcb?: Partial<TcbVersion>
-  minimumFirmware?: { major: number; minor: number; build: number }
+  /** Of what signs (`reported`), of what ran at launch, of what cannot be rolled back (`committed`), of what runs now. */
+  tcb?: { reported?: TcbBounds; launch?: TcbBounds; committed?: TcbBounds; current?: TcbBounds }
+  minimumFirmware?: SnpFirmwareVersion
+  minimumCommittedFirmware?: SnpFirmwareVersion
+  /** Bits of the vectors of mitigations that must be set; reports before version 5 have none. */
+  mitigations?: { launch?: bigint; current?: bigint }
   /** Weakenings that are refused unless allowed here. */
   allow?: {
     debug?: boolean
@@ -35,15 +58,20 @@ export interface SnpPolicy {
     /** Firmware that is not committed and can be rolled back. */
     provisionalFirmware?: boolean
   }
-  /** Hardening that is demanded only when said here. */
+  /** Hardening that is demanded only when said here: how the host runs, then what the guest's policy forces on any host. */
   require?: {
     smtOff?: boolean
-    singleSocket?: boolean
     ecc?: boolean
     tsme?: boolean
     raplOff?: boolean
     ciphertextHiding?: boolean
     aliasCheck?: boolean
+    singleSocket?: boolean
+    smtForbidden?: boolean
+    aes256Xts?: boolean
+    raplForbidden?: boolean
+    ciphertextHidingForced?: boolean
+    pageSwapForbidden?: boolean
   }
 }
 
@@ -85,6 +113,11 @@ export function appraiseSnp(verified: VerifiedSnp, policy: SnpPolicy): Failure[]
   oneOf('authorKeyDigest', report.authorKeyDigest, policy.authorKeyDigests)
   if (policy.authorKeyDigests !== undefined) demand('authorKeyEnabled', report.authorKeyEnabled, true)
   oneOf('chipId', report.chipId, policy.chipIds)
+  if (policy.deniedChipIds?.some((chip) => equal(chip, report.chipId)) === true) {
+    fail('chipId', 'Forbidden', 'another chip', toHex(report.chipId))
+  }
+  oneOf('reportId', report.reportId, policy.reportIds)
+  oneOf('reportIdMa', report.reportIdMa, policy.reportIdsMa)
 
   const vmpls = policy.vmpls ?? [0]
   if (!vmpls.includes(report.vmpl)) fail('vmpl', 'NotAllowed', vmpls.join(' or '), `${report.vmpl}`)
@@ -93,37 +126,79 @@ export function appraiseSnp(verified: VerifiedSnp, policy: SnpPolicy): Failure[]
     fail('product', 'NotAllowed', products.join(' or '), verified.product)
   }
 
+  const { providerIds, guestPolicies, minimumAbi } = policy
+  const { providerId } = verified.endorsement
+  if (providerIds !== undefined && providerId !== undefined && !providerIds.includes(providerId)) {
+    fail('endorsement.providerId', 'NotAllowed', providerIds.join(' or '), providerId)
+  }
+  const hex = (bits: bigint): string => `0x${bits.toString(16)}`
+  if (guestPolicies !== undefined && !guestPolicies.includes(report.policy.raw)) {
+    fail('policy', 'NotAllowed', guestPolicies.map(hex).join(' or '), hex(report.policy.raw))
+  }
+  if (minimumAbi !== undefined) {
+    const { abiMajor, abiMinor } = report.policy
+    const expected = `${minimumAbi.major}.${minimumAbi.minor}`
+    if (!(abiMajor * 256 + abiMinor >= minimumAbi.major * 256 + minimumAbi.minor)) {
+      fail('policy.abi', 'BelowMinimum', expected, `${abiMajor}.${abiMinor}`)
+    }
+  }
+
   const { allow = {}, require: wanted = {} } = policy
   forbid('policy.debugAllowed', report.policy.debugAllowed, allow.debug)
   forbid('policy.migrationAgentAllowed', report.policy.migrationAgentAllowed, allow.migrationAgent)
   forbid('policy.cxlAllowed', report.policy.cxlAllowed, allow.cxl)
   if ((report.policy.raw & ~knownPolicyBits) !== 0n) {
-    fail('policy', 'Unknown', 'no bits above 25', `0x${report.policy.raw.toString(16)}`)
+    fail('policy', 'Unknown', 'no bits above 25', hex(report.policy.raw))
   }
   forbid('endorsement.vlek', verified.endorsement.signer === 'VLEK', allow.vlek)
   const provisional = report.currentTcb !== report.committedTcb
   forbid('provisionalFirmware', provisional, allow.provisionalFirmware)
 
-  demand('platformInfo.smtOff', !report.platformInfo.smtEnabled, wanted.smtOff)
-  demand('policy.singleSocketRequired', report.policy.singleSocketRequired, wanted.singleSocket)
-  demand('platformInfo.eccEnabled', report.platformInfo.eccEnabled, wanted.ecc)
-  demand('platformInfo.tsmeEnabled', report.platformInfo.tsmeEnabled, wanted.tsme)
-  demand('platformInfo.raplDisabled', report.platformInfo.raplDisabled, wanted.raplOff)
-  demand('platformInfo.ciphertextHidingEnabled', report.platformInfo.ciphertextHidingEnabled, wanted.ciphertextHiding)
-  demand('platformInfo.aliasCheckComplete', report.platformInfo.aliasCheckComplete, wanted.aliasCheck)
+  const { platformInfo: platform, policy: guest } = report
+  demand('platformInfo.smtOff', !platform.smtEnabled, wanted.smtOff)
+  demand('platformInfo.eccEnabled', platform.eccEnabled, wanted.ecc)
+  demand('platformInfo.tsmeEnabled', platform.tsmeEnabled, wanted.tsme)
+  demand('platformInfo.raplDisabled', platform.raplDisabled, wanted.raplOff)
+  demand('platformInfo.ciphertextHidingEnabled', platform.ciphertextHidingEnabled, wanted.ciphertextHiding)
+  demand('platformInfo.aliasCheckComplete', platform.aliasCheckComplete, wanted.aliasCheck)
+  demand('policy.singleSocketRequired', guest.singleSocketRequired, wanted.singleSocket)
+  demand('policy.smtForbidden', !guest.smtAllowed, wanted.smtForbidden)
+  demand('policy.aes256XtsRequired', guest.aes256XtsRequired, wanted.aes256Xts)
+  demand('policy.raplDisabledRequired', guest.raplDisabledRequired, wanted.raplForbidden)
+  demand('policy.ciphertextHidingRequired', guest.ciphertextHidingRequired, wanted.ciphertextHidingForced)
+  demand('policy.pageSwapDisabled', guest.pageSwapDisabled, wanted.pageSwapForbidden)
 
   atLeast('guestSvn', report.guestSvn, policy.minimumGuestSvn)
-  for (const part of tcbParts) atLeast(`reportedTcb.${part}`, verified.reportedTcb[part], policy.minimumTcb?.[part])
-  for (const part of tcbParts) atLeast(`launchTcb.${part}`, verified.launchTcb[part], policy.minimumTcb?.[part])
-  const firmware = policy.minimumFirmware
-  if (firmware !== undefined) {
-    const { major, minor, build } = report.currentVersion
-    const rank = (v: { major: number; minor: number; build: number }): number =>
-      (v.major * 256 + v.minor) * 256 + v.build
-    if (!(rank(report.currentVersion) >= rank(firmware))) {
-      const expected = `${firmware.major}.${firmware.minor}.${firmware.build}`
-      fail('currentVersion', 'BelowMinimum', expected, `${major}.${minor}.${build}`)
+  for (const which of ['reported', 'launch', 'committed', 'current'] as const) {
+    const { minimum, maximum } = policy.tcb?.[which] ?? {}
+    for (const part of tcbParts) {
+      const [path, actual] = [`${which}Tcb.${part}`, verified[`${which}Tcb`][part]]
+      atLeast(path, actual, minimum?.[part])
+      const most = maximum?.[part]
+      if (most !== undefined && !(actual <= most)) fail(path, 'AboveMaximum', `${most}`, `${actual}`)
     }
   }
+  atLeastVersion('currentVersion', report.currentVersion, policy.minimumFirmware, fail)
+  atLeastVersion('committedVersion', report.committedVersion, policy.minimumCommittedFirmware, fail)
+  for (const which of ['launch', 'current'] as const) {
+    const mask = policy.mitigations?.[which]
+    if (mask === undefined) continue
+    const found = report[`${which}Mitigations`]
+    const path = `${which}Mitigations`
+    if (found === undefined) fail(path, 'Missing', hex(mask), `none in version ${report.version}`)
+    else if ((found & mask) !== mask) fail(path, 'Required', hex(mask), hex(found))
+  }
   return failures
+}
+
+function atLeastVersion(
+  path: string,
+  actual: SnpFirmwareVersion,
+  minimum: SnpFirmwareVersion | undefined,
+  fail: (path: string, code: Failure['code'], expected: string, actual: string) => void,
+): void {
+  if (minimum === undefined) return
+  const rank = (v: SnpFirmwareVersion): number => (v.major * 256 + v.minor) * 256 + v.build
+  const text = (v: SnpFirmwareVersion): string => `${v.major}.${v.minor}.${v.build}`
+  if (!(rank(actual) >= rank(minimum))) fail(path, 'BelowMinimum', text(minimum), text(actual))
 }

@@ -11,7 +11,11 @@ export interface TdxPolicy {
   tcbStatuses?: readonly TcbStatus[]
   /** Advisories that may stand against the platform; none unless given. Only of weight for statuses other than UpToDate. */
   acceptedAdvisoryIds?: readonly string[]
+  /** Advisories that are never taken, whatever the status. */
+  rejectedAdvisoryIds?: readonly string[]
   minimumTcbEvaluationDataNumber?: number
+  /** The platform's level must be of this day or later. */
+  minimumTcbDate?: Date
   /** False unless given: a debuggable TD keeps no secret from its host. */
   debugAllowed?: boolean
   /** False unless given. */
@@ -36,11 +40,23 @@ export interface TdxPolicy {
   reportData?: Uint8Array
   /** Lowest SVN for each of the 16 parts of the TEE TCB. */
   minimumTeeTcbSvn?: Uint8Array
+  /** The same for the module that would be loaded now; quotes of TDX 1.0 do not say. */
+  minimumTeeTcbSvn2?: Uint8Array
+  /** Kinds of platforms, 6 bytes. */
+  fmspcs?: readonly string[]
+  /** Single platforms, 16 bytes each; only those of several sockets have such an id. */
+  platformInstanceIds?: readonly string[]
+  /** Platforms that are known to be opened, by the PPID in their certificate, 16 bytes. */
+  deniedPpids?: readonly string[]
+  /** What the certificate of the platform must say; where it says nothing, it does not meet this. */
+  require?: { smtOff?: boolean; staticPlatform?: boolean; noCachedKeys?: boolean }
   /** True unless given false: a service TD could migrate or change the TD. */
   noServiceTd?: boolean
+  /** Digests of service TDs that may be bound, 48 bytes each; for TDs where `noServiceTd` is false. */
+  mrServiceTds?: readonly string[]
 }
 
-/** Bits 1 to 7 make a TD untrusted, and 8 to 27 and 32 to 62 had no meaning when this was written (TDX module ABI 1.5). */
+/** Bits 1 to 7 make a TD untrusted, and 8 to 26 and 32 to 62 had no meaning that a guest can accept when this was written (TDX module ABI 1.5). */
 const knownAttributes = Object.values(tdAttributes).reduce((all, bit) => all | bit, 0n)
 /** XFAM bits 0 and 1 (x87 and SSE) are always set (TDX module ABI, section 3.3). */
 const xfamFixedOn = 3n
@@ -52,6 +68,7 @@ export function appraiseTdx(verified: VerifiedTdx, policy: TdxPolicy): Failure[]
     failures.push({ path, code, expected, actual })
   }
   appraiseTcb(verified, policy, fail)
+  appraisePlatform(verified, policy, fail)
   appraiseAttributes(verified.body, policy, fail)
   appraiseMeasurements(verified.body, policy, fail)
   return failures
@@ -71,9 +88,50 @@ function appraiseTcb(verified: VerifiedTdx, policy: TdxPolicy, fail: Fail): void
   if (minimum !== undefined && verified.tcbEvaluationDataNumber < minimum) {
     fail('tcbEvaluationDataNumber', 'BelowMinimum', `at least ${minimum}`, String(verified.tcbEvaluationDataNumber))
   }
-  for (const [index, svn] of (policy.minimumTeeTcbSvn ?? new Uint8Array()).entries()) {
-    const found = verified.body.teeTcbSvn[index] ?? 0
-    if (found < svn) fail(`teeTcbSvn.${index}`, 'BelowMinimum', `at least ${svn}`, String(found))
+  const rejected = verified.advisoryIds.filter((id) => policy.rejectedAdvisoryIds?.includes(id) === true)
+  if (rejected.length > 0) fail('advisoryIds', 'Forbidden', 'none of the rejected', rejected.join(', '))
+  const day = policy.minimumTcbDate
+  const found = verified.platform.tcbDate
+  if (day !== undefined && !(found !== undefined && found >= day)) {
+    fail('tcbDate', 'BelowMinimum', day.toISOString(), found?.toISOString() ?? 'none')
+  }
+  for (const name of ['teeTcbSvn', 'teeTcbSvn2'] as const) {
+    const minimum = name === 'teeTcbSvn' ? policy.minimumTeeTcbSvn : policy.minimumTeeTcbSvn2
+    if (minimum === undefined) continue
+    const actual = verified.body[name]
+    if (actual === undefined) {
+      fail(name, 'Missing', toHex(minimum), 'none in a quote of TDX 1.0')
+      continue
+    }
+    for (const [index, svn] of minimum.entries()) {
+      const part = actual[index] ?? 0
+      if (part < svn) fail(`${name}.${index}`, 'BelowMinimum', `at least ${svn}`, String(part))
+    }
+  }
+}
+
+function appraisePlatform({ pck }: VerifiedTdx, policy: TdxPolicy, fail: Fail): void {
+  oneOf('fmspc', pck.fmspc, policy.fmspcs, fail)
+  const ids = policy.platformInstanceIds
+  if (ids !== undefined && pck.platformInstanceId === undefined)
+    fail('platformInstanceId', 'Missing', ids.join(', '), 'none')
+  else if (pck.platformInstanceId !== undefined) oneOf('platformInstanceId', pck.platformInstanceId, ids, fail)
+  if (policy.deniedPpids?.some((ppid) => equal(fromHex(ppid.toLowerCase()), pck.ppid)) === true) {
+    fail('ppid', 'Forbidden', 'another platform', toHex(pck.ppid))
+  }
+  const facts = [
+    ['smtOff', pck.smtEnabled],
+    ['staticPlatform', pck.dynamicPlatform],
+    ['noCachedKeys', pck.cachedKeys],
+  ] as const
+  for (const [name, flag] of facts) {
+    if (policy.require?.[name] === true && flag !== false)
+      fail(
+        `pck.${name}`,
+        flag === undefined ? 'Missing' : 'Required',
+        'true',
+        flag === undefined ? 'not said' : 'false',
+      )
   }
 }
 
@@ -99,24 +157,29 @@ function appraiseAttributes(body: TdBody, policy: TdxPolicy, fail: Fail): void {
   }
 }
 
+function oneOf(path: string, actual: Uint8Array, allowed: readonly string[] | undefined, fail: Fail): void {
+  if (allowed === undefined || allowed.some((value) => equal(fromHex(value.toLowerCase()), actual))) return
+  fail(path, allowed.length === 1 ? 'NotEqual' : 'NotAllowed', allowed.join(', ') || 'none', toHex(actual))
+}
+
 function appraiseMeasurements(body: TdBody, policy: TdxPolicy, fail: Fail): void {
-  const oneOf = (path: string, actual: Uint8Array, allowed: readonly string[] | undefined): void => {
-    if (allowed === undefined || allowed.some((value) => equal(fromHex(value), actual))) return
-    fail(path, allowed.length === 1 ? 'NotEqual' : 'NotAllowed', allowed.join(', ') || 'none', toHex(actual))
+  const one = (path: string, actual: Uint8Array, value: string | undefined): void => {
+    if (value !== undefined) oneOf(path, actual, [value], fail)
   }
-  const one = (value: string | undefined): string[] | undefined => (value === undefined ? undefined : [value])
-  oneOf('mrTd', body.mrTd, policy.mrTds)
-  oneOf('mrSeam', body.mrSeam, policy.mrSeams)
-  oneOf('mrConfigId', body.mrConfigId, one(policy.mrConfigId))
-  oneOf('mrOwner', body.mrOwner, one(policy.mrOwner))
-  oneOf('mrOwnerConfig', body.mrOwnerConfig, one(policy.mrOwnerConfig))
+  oneOf('mrTd', body.mrTd, policy.mrTds, fail)
+  oneOf('mrSeam', body.mrSeam, policy.mrSeams, fail)
+  one('mrConfigId', body.mrConfigId, policy.mrConfigId)
+  one('mrOwner', body.mrOwner, policy.mrOwner)
+  one('mrOwnerConfig', body.mrOwnerConfig, policy.mrOwnerConfig)
   for (const [register, value] of Object.entries(policy.rtmrs ?? {})) {
     const actual = body.rtmrs[Number(register)]
     if (actual === undefined) fail(`rtmrs.${register}`, 'Missing', value, 'no such register')
-    else oneOf(`rtmrs.${register}`, actual, [value])
+    else one(`rtmrs.${register}`, actual, value)
   }
-  if (policy.reportData !== undefined) oneOf('reportData', body.reportData, [toHex(policy.reportData)])
-  if (policy.noServiceTd !== false && body.mrServiceTd?.some((byte) => byte !== 0) === true) {
-    fail('mrServiceTd', 'Forbidden', 'zero', toHex(body.mrServiceTd))
+  if (policy.reportData !== undefined) one('reportData', body.reportData, toHex(policy.reportData))
+  const { mrServiceTd = new Uint8Array(48) } = body
+  if (policy.noServiceTd !== false && mrServiceTd.some((byte) => byte !== 0)) {
+    fail('mrServiceTd', 'Forbidden', 'zero', toHex(mrServiceTd))
   }
+  oneOf('mrServiceTd', mrServiceTd, policy.mrServiceTds, fail)
 }

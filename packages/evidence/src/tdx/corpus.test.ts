@@ -338,6 +338,8 @@ describe.skipIf(!present)('verification with everything that Intel says', () => 
       tcbStatus: 'UpToDate',
       advisoryIds: [],
       tcbEvaluationDataNumber: 18,
+      platform: { status: 'UpToDate', advisoryIds: [] },
+      pck: {},
     } as unknown as Parameters<typeof appraiseTdx>[0]
     expect(appraiseTdx(verified, {}).map((failure) => failure.path)).toContain('attributes.debug')
   })

@@ -222,6 +222,8 @@ describe('a policy', () => {
         tcbStatus: 'UpToDate',
         advisoryIds: [],
         tcbEvaluationDataNumber: 10,
+        platform: { status: 'UpToDate', tcbDate: new Date(date), advisoryIds: [] },
+        pck: { fmspc: fromHex('0a0b0c0d0e0f'), ppid: new Uint8Array(16).fill(7), smtEnabled: true, cachedKeys: false },
         ...verified,
       } as VerifiedTdx,
       policy,
@@ -283,5 +285,40 @@ describe('a policy', () => {
       'reportData NotEqual',
     ])
     expect(paths({ mrTds: [] })).toEqual(['mrTd NotAllowed'])
+  })
+
+  it('knows platforms by their kind, their id and what their certificate says', () => {
+    expect(paths({ fmspcs: ['0A0B0C0D0E0F'] })).toEqual([])
+    expect(paths({ fmspcs: ['00a06d080000'] })).toEqual(['fmspc NotEqual'])
+    expect(paths({ deniedPpids: ['07'.repeat(16)] })).toEqual(['ppid Forbidden'])
+    expect(paths({ deniedPpids: ['08'.repeat(16)] })).toEqual([])
+    expect(paths({ platformInstanceIds: ['00'.repeat(16)] })).toEqual(['platformInstanceId Missing'])
+    const instance = { pck: { platformInstanceId: new Uint8Array(16).fill(1) } } as Partial<VerifiedTdx>
+    expect(paths({ platformInstanceIds: ['01'.repeat(16)] }, {}, instance)).toEqual([])
+    expect(paths({ platformInstanceIds: ['02'.repeat(16)] }, {}, instance)).toEqual(['platformInstanceId NotEqual'])
+    expect(paths({ require: { smtOff: true, staticPlatform: true, noCachedKeys: true } })).toEqual([
+      'pck.smtOff Required',
+      'pck.staticPlatform Missing',
+    ])
+  })
+
+  it('bounds the day of the platform’s level and the module that would be loaded now', () => {
+    expect(paths({ minimumTcbDate: new Date(date) })).toEqual([])
+    expect(paths({ minimumTcbDate: new Date('2026-01-02T00:00:00Z') })).toEqual(['tcbDate BelowMinimum'])
+    expect(paths({ minimumTeeTcbSvn2: Uint8Array.of(3) })).toEqual(['teeTcbSvn2 Missing'])
+    const changed = { teeTcbSvn2: Uint8Array.of(2) }
+    expect(paths({ minimumTeeTcbSvn2: Uint8Array.of(3) }, changed)).toEqual(['teeTcbSvn2.0 BelowMinimum'])
+    expect(paths({ minimumTeeTcbSvn2: Uint8Array.of(2) }, changed)).toEqual([])
+  })
+
+  it('takes a named service TD only where service TDs may be, and rejects advisories whatever the status', () => {
+    const bound = { mrServiceTd: new Uint8Array(48).fill(1) }
+    const mrServiceTds = ['01'.repeat(48)]
+    expect(paths({ mrServiceTds }, bound)).toEqual(['mrServiceTd Forbidden'])
+    expect(paths({ mrServiceTds, noServiceTd: false }, bound)).toEqual([])
+    expect(paths({ mrServiceTds: ['02'.repeat(48)], noServiceTd: false }, bound)).toEqual(['mrServiceTd NotEqual'])
+    expect(paths({ rejectedAdvisoryIds: ['SA-1'] }, {}, { advisoryIds: ['SA-1', 'SA-2'] })).toEqual([
+      'advisoryIds Forbidden',
+    ])
   })
 })

@@ -2,9 +2,10 @@ import type { ByteReader } from '../bytes/byte-reader.ts'
 
 /** TDATTRIBUTES bits (TDX module ABI, section 3.3). Bits 0 to 7 make a TD untrusted, 8 to 31 concern its security. */
 export const tdAttributes: Readonly<
-  Record<'debug' | 'septVeDisable' | 'migratable' | 'pks' | 'keyLocker' | 'perfmon', bigint>
+  Record<'debug' | 'lass' | 'septVeDisable' | 'migratable' | 'pks' | 'keyLocker' | 'perfmon', bigint>
 > = {
   debug: 1n,
+  lass: 1n << 27n,
   septVeDisable: 1n << 28n,
   migratable: 1n << 29n,
   pks: 1n << 30n,
