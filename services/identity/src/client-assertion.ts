@@ -63,9 +63,11 @@ async function verifyCertified(o: Options, seen: Map<string, number>, appId: str
   const header = decodeProtectedHeader(assertion)
   const now = o.clock.now()
   const rows = await o.credentials.certificates(appId)
-  const row = rows.find((each) =>
-    header['x5t#S256'] !== undefined ? header['x5t#S256'] === each.sha256 : header.x5t === each.sha1,
-  )
+  // MSAL for Python pads what RFC 7515 wants without padding.
+  const named = (value: unknown): string | undefined =>
+    typeof value === 'string' ? value.replace(/=+$/, '') : undefined
+  const [sha1, sha256] = [named(header.x5t), named(header['x5t#S256'])]
+  const row = rows.find((each) => (sha256 === undefined ? sha1 === each.sha1 : sha256 === each.sha256))
   if (row === undefined) throw invalid('its key is of no certificate that is registered for the application')
   if (now < new Date(row.not_before) || now > new Date(row.not_after)) throw invalid('its certificate is not valid now')
   const { publicKey } = new X509Certificate(Buffer.from(row.der, 'base64'))
