@@ -4,6 +4,7 @@ import { envCommand } from './commands/env.ts'
 import { evidenceCommands } from './commands/evidence.ts'
 import { imageCommands } from './commands/image.ts'
 import { installationCommands } from './commands/installation.ts'
+import { policyCommands } from './commands/policy.ts'
 import { upCommand } from './commands/up.ts'
 import { vmCommands } from './commands/vm.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
@@ -18,6 +19,7 @@ const commands: Command[] = [
   ...vmCommands,
   ...imageCommands,
   ...evidenceCommands,
+  ...policyCommands,
 ]
 
 function addCommand(program: Program, command: Command): void {

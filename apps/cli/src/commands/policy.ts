@@ -1,0 +1,126 @@
+import { writeFile } from 'node:fs/promises'
+import {
+  explainPolicy,
+  formatPolicy,
+  issuedClaims,
+  lintPolicy,
+  type Policy,
+  type PolicyExplanation,
+} from '@strongroom/policy'
+import { CliError } from '../core/cli-error.ts'
+import type { Command, CommandContext } from '../core/command.ts'
+import { cannotBeJudged, refused } from '../evidence/exit.ts'
+import { readClaims } from '../policy/claims.ts'
+import { renderDecision, renderExplanation, renderWarnings } from '../policy/render.ts'
+import { hashOfPolicy, policyFailure, readPolicy, readPolicyText } from '../policy/source.ts'
+
+async function policyOf(context: CommandContext): Promise<{ text: string; policy: Policy }> {
+  const text = await readPolicyText(context.args[0]!)
+  return { text, policy: readPolicy(text) }
+}
+
+const check: Command = {
+  words: ['policy', 'check'],
+  args: ['<policy>'],
+  summary:
+    'read an attestation policy and warn of what its author seldom means; exit 0 readable, 1 not, or not without warnings',
+  options: [{ flags: '--strict', summary: 'exit 1 when there is a warning' }],
+  examples: ['strongroom policy check cvm.policy', 'strongroom policy check cvm.policy --strict'],
+  run: async (context) => {
+    const { text, policy } = await policyOf(context)
+    const warnings = lintPolicy(policy)
+    if (warnings.length > 0 && context.options['strict'] === true) process.exitCode = refused
+    const rules = {
+      configurationrules: policy.configurationRules?.length ?? 0,
+      authorizationrules: policy.authorizationRules.length,
+      issuancerules: policy.issuanceRules?.length ?? 0,
+    }
+    const hash = hashOfPolicy(text)
+    const counts = Object.entries(rules).map(([segment, count]) => `${count} ${segment}`)
+    return {
+      data: { version: policy.version, rules, hash, warnings },
+      lines: [
+        `Version ${policy.version}: ${counts.join(', ')}.`,
+        `x-ms-policy-hash ${hash}`,
+        ...renderWarnings(warnings),
+      ],
+    }
+  },
+}
+
+async function explained(context: CommandContext): Promise<PolicyExplanation> {
+  const { text, policy } = await policyOf(context)
+  const explanation = explainPolicy(policy, await readClaims(context.args[1]!))
+  const { outcome, error } = explanation
+  if (error !== undefined && context.options['explain'] !== true) throw policyFailure(error, text)
+  process.exitCode = outcome === undefined ? cannotBeJudged : outcome.permitted ? 0 : refused
+  return explanation
+}
+
+function outcomeData({ outcome, error }: PolicyExplanation): Record<string, unknown> {
+  if (outcome === undefined)
+    return { decision: 'error', error: { code: error?.code, message: error?.message, position: error?.position } }
+  const { denial, issued, properties, notes } = outcome
+  return {
+    decision: outcome.permitted ? 'permitted' : 'denied',
+    ...(denial === undefined ? {} : { denial }),
+    issued: issuedClaims(issued),
+    properties: Object.fromEntries(properties),
+    notes,
+  }
+}
+
+const evaluate: Command = {
+  words: ['policy', 'eval'],
+  args: ['<policy>', '<claims>'],
+  summary:
+    'decide by an attestation policy over a token or a file of claims; exit 0 permitted, 1 denied, 2 cannot be evaluated',
+  examples: [
+    'strongroom policy eval cvm.policy token.jwt',
+    'strongroom policy eval cvm.policy claims.json --output json',
+  ],
+  run: async (context) => {
+    const explanation = await explained(context)
+    return { data: outcomeData(explanation), lines: renderDecision(explanation) }
+  },
+}
+
+const explain: Command = {
+  words: ['policy', 'explain'],
+  args: ['<policy>', '<claims>'],
+  summary: 'show rule by rule which matched, what it did, and why the decision fell; exit as of policy eval',
+  examples: ['strongroom policy explain cvm.policy token.jwt'],
+  run: async (context) => {
+    const explanation = await explained({ ...context, options: { ...context.options, explain: true } })
+    return { data: { ...outcomeData(explanation), rules: explanation.rules }, lines: renderExplanation(explanation) }
+  },
+}
+
+const format: Command = {
+  words: ['policy', 'format'],
+  args: ['<policy>'],
+  summary: 'print an attestation policy in one canonical layout, comments included',
+  options: [
+    { flags: '--write', summary: 'write it into the file instead' },
+    { flags: '--check', summary: 'print nothing; exit 1 when the file has another layout' },
+  ],
+  examples: ['strongroom policy format cvm.policy', 'strongroom policy format cvm.policy --write'],
+  run: async (context) => {
+    const { text, policy } = await policyOf(context)
+    const formatted = formatPolicy(policy)
+    const path = context.args[0]!
+    if (context.options['check'] === true && formatted !== text)
+      throw new CliError({
+        code: 'NotFormatted',
+        message: `${path} has another layout.`,
+        exitCode: refused,
+        remedy: `strongroom policy format ${path} --write`,
+      })
+    // Layout changes the policy's hash, so nothing is written unless asked for.
+    if (context.options['write'] === true && formatted !== text) await writeFile(path, formatted)
+    if (context.options['check'] === true || context.options['write'] === true) return undefined
+    return { data: { policy: formatted, hash: hashOfPolicy(formatted) }, lines: [formatted.trimEnd()] }
+  },
+}
+
+export const policyCommands: Command[] = [check, evaluate, explain, format]
