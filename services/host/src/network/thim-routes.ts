@@ -55,7 +55,7 @@ function renewalRoutes(
   scope.post('/tvm/certificate/renew', async (request, reply) => {
     const version = requireVersion(request.query, [syncVersion, asyncVersion])
     requireOwnVm(request.query, o.spec)
-    requireOwnKey(String(request.body ?? ''), o.akSpki)
+    requireOwnKey(asText(request.body), o.akSpki)
     const pem = await o.renewAkCertificate()
     const id = randomUUID()
     if (version === syncVersion) return { AkCertPem: pem, CertQueryId: id }
@@ -66,11 +66,14 @@ function renewalRoutes(
   scope.get<{ Querystring: { guid?: unknown } }>('/tvm/certificate/query', async (request, reply) => {
     requireVersion(request.query, [asyncVersion])
     requireOwnVm(request.query, o.spec)
-    const pem = waiting.get(String(request.query.guid ?? ''))
+    const pem = waiting.get(asText(request.query.guid))
     if (pem === undefined) throw new ServiceError({ code: 'NotFound', status: 404, message: 'Not found' })
     return await reply.type('text/plain; charset=utf-8').send(pem)
   })
 }
+
+/** Absent and repeated values are no text. */
+const asText = (value: unknown): string => (typeof value === 'string' ? value : '')
 
 function requireOwnVm(query: unknown, spec: InstanceSpec): void {
   const { vmId } = query as { vmId?: unknown }
@@ -107,7 +110,7 @@ function requireOwnKey(body: string, akSpki: Uint8Array): void {
 
 function jsonBody(body: unknown): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(String(body ?? ''))
+    const value: unknown = JSON.parse(asText(body))
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
   } catch {
     // Answered below.
