@@ -5,6 +5,7 @@ import { evidenceCommands } from './commands/evidence.ts'
 import { imageCommands } from './commands/image.ts'
 import { installationCommands } from './commands/installation.ts'
 import { policyCommands } from './commands/policy.ts'
+import { logCommands } from './commands/log.ts'
 import { upCommand } from './commands/up.ts'
 import { vmCommands } from './commands/vm.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
@@ -20,6 +21,7 @@ const commands: Command[] = [
   ...imageCommands,
   ...evidenceCommands,
   ...policyCommands,
+  ...logCommands,
 ]
 
 function addCommand(program: Program, command: Command): void {

@@ -7,6 +7,8 @@ export interface Response {
   status: number
   headers: Record<string, string | string[] | undefined>
   text: string
+  /** The body as it came. */
+  bytes: Uint8Array
   /** Parsed where the server sent JSON. */
   json: unknown
 }
@@ -48,12 +50,14 @@ export function createHttpsClient(target: { port: number; caPem: string }): Http
             received.on('data', (chunk: Buffer) => chunks.push(chunk))
             received.on('error', reject)
             received.on('end', () => {
-              const text = Buffer.concat(chunks).toString('utf8')
+              const bytes = Buffer.concat(chunks)
+              const text = bytes.toString('utf8')
               const isJson = (received.headers['content-type'] ?? '').includes('json') && text !== ''
               resolve({
                 status: received.statusCode ?? 0,
                 headers: received.headers,
                 text,
+                bytes,
                 json: isJson ? JSON.parse(text) : undefined,
               })
             })
