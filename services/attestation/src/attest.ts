@@ -1,8 +1,7 @@
-import { compliantCvm } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { claimsForPolicy, evaluatePolicy, issuedClaims, type Policy, type PolicyOutcome } from '@strongroom/policy'
 import { policyDenial, policyFailure } from './errors.ts'
-import type { AttestedEvidence } from './evidence/attested.ts'
+import { serviceClaims, type AttestedEvidence } from './evidence/attested.ts'
 import type { LoadedPolicy, Policies } from './policy/policies.ts'
 import type { Provider } from './providers/providers.ts'
 import type { Decisions } from './store/decisions.ts'
@@ -63,16 +62,6 @@ export class Attester {
     const issued = await this.#tokens.sign(provider, claims, lifeSeconds(outcome))
     await this.#decisions.record({ ...record, outcome: 'Permitted', code: null, message: null, token_id: issued.id })
     return issued.token
-  }
-}
-
-/** What the service itself says of the evidence: all that policies see and tokens show. */
-function serviceClaims(evidence: AttestedEvidence): Record<string, unknown> {
-  return {
-    ...evidence.claims,
-    'x-ms-attestation-type': evidence.attestationType,
-    ...(evidence.shortcomings.length === 0 ? { 'x-ms-compliance-status': compliantCvm } : {}),
-    ...(evidence.simulated ? { 'x-strongroom-simulated': true } : {}),
   }
 }
 

@@ -9,9 +9,12 @@ import { openAnchors } from './evidence/anchors.ts'
 import type { ComplianceBaseline } from './evidence/compliance.ts'
 import { SnpVerifier } from './evidence/snp.ts'
 import { TdxVerifier } from './evidence/tdx.ts'
+import { AttestationKeyAuthorities } from './guest/ak-certificate.ts'
+import { Freshness } from './guest/freshness.ts'
+import { GuestVerifier } from './guest/guest-verifier.ts'
 import { SigningKeys } from './keys/signing-keys.ts'
 import { Policies } from './policy/policies.ts'
-import { Providers } from './providers/providers.ts'
+import { Providers, type OfferedType } from './providers/providers.ts'
 import { attestRoutes, type OnRefused } from './routes/attest-routes.ts'
 import { discoveryRoutes } from './routes/discovery-routes.ts'
 import { policyRoutes } from './routes/policy-routes.ts'
@@ -27,6 +30,8 @@ export interface AttestationOptions {
   ownerObjectId?: string
   /** Paravisors under which genuine silicon counts as compliant. Absent: none. */
   baseline?: ComplianceBaseline
+  /** PEM of the authorities that certify attestation keys of guests' TPMs. Absent: none, and so no guest is attested. */
+  attestationKeyAuthorities?: readonly string[]
 }
 
 /**
@@ -56,12 +61,15 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const means: Means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
   const snp = new SnpVerifier({ anchors, collateral: new AmdCollateral(cache), baseline, clock, means })
   const tdx = new TdxVerifier({ anchors, collateral: new IntelCollateral(cache), baseline, clock, means })
+  const freshness = new Freshness({ store, clock })
+  const authorities = new AttestationKeyAuthorities({ pem: context.attestationKeyAuthorities ?? [], means })
+  const guest = new GuestVerifier({ authorities, snp, tdx, freshness, clock, mode: context.installation.mode })
   const attester = new Attester({ policies, tokens, decisions })
 
   const onRefused: OnRefused = async ({ provider, type, body, error }) => {
     if (!(error instanceof ServiceError)) return
     // What was refused may be no evidence at all, so the digest is over what was sent.
-    const sent = type === 'TdxVm' ? body['quote'] : body['report']
+    const sent = body[evidenceMember[type]] ?? body['AttestationInfo']
     await decisions.record({
       provider,
       type,
@@ -80,7 +88,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
 
   const app = createHttpApp({ name: 'attestation', logger: context.logger })
   discoveryRoutes(app, { providers, keys })
-  attestRoutes(app, { providers, attester, snp, tdx, onRefused })
+  attestRoutes(app, { providers, attester, snp, tdx, guest, onRefused })
   await policyRoutes(app, {
     providers,
     policies,
@@ -101,4 +109,12 @@ export async function createAttestationService(context: ServiceContext & Attesta
       await store.close()
     },
   }
+}
+
+/** Member of each request that holds the evidence. */
+const evidenceMember: Record<OfferedType, string> = {
+  SevSnpVm: 'report',
+  TdxVm: 'quote',
+  AzureGuest: 'attestationInfo',
+  Tpm: 'data',
 }

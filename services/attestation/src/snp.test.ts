@@ -190,7 +190,7 @@ describe.skipIf(!firmwareIsThere)('attesting an SNP machine', () => {
   })
 
   it('says that it does not attest other types, and answers no other host', async () => {
-    const guest = await test.post('/attest/AzureGuest?api-version=2020-10-01', { attestationInfo: 'e30' })
+    const guest = await test.post('/attest/SgxEnclave?api-version=2020-10-01', { attestationInfo: 'e30' })
     expect(guest.status).toBe(501)
     expect(guest.body.error.code).toBe('AttestationTypeNotOffered')
     const other = await test.post(path, snpBody(report, { pem }), { host: 'evil.weu.attest.strongroom.internal' })

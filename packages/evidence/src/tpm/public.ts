@@ -44,6 +44,7 @@ const algorithmIds = {
   rsa: 0x0001,
   null: 0x0010,
   rsassa: 0x0014,
+  rsaes: 0x0015,
   rsapss: 0x0016,
   ecdsa: 0x0018,
   ecdaa: 0x001a,
@@ -176,6 +177,8 @@ function readSymmetric(reader: ByteReader): void {
 function readScheme(reader: ByteReader): TpmPublic['scheme'] {
   const id = reader.u16be('scheme')
   if (id === algorithmIds.null) return undefined
+  // TPMS_ENC_SCHEME_RSAES is empty (part 2, section 11.2.2.2): PKCS #1 v1.5 encryption has no hash.
+  if (id === algorithmIds.rsaes) return { id }
   const hashId = reader.u16be('scheme hash')
   if (id === algorithmIds.ecdaa) reader.u16be('scheme count')
   const hash = hashAlgorithmById(hashId)

@@ -1,3 +1,4 @@
+import { compliantCvm } from '@strongroom/contract'
 import type { OfferedType } from '../providers/providers.ts'
 
 export type ClaimJson = string | number | boolean | null | ClaimJson[] | { [name: string]: ClaimJson }
@@ -6,7 +7,7 @@ export type ClaimJson = string | number | boolean | null | ClaimJson[] | { [name
 export interface AttestedEvidence {
   type: OfferedType
   /** `x-ms-attestation-type`. */
-  attestationType: 'sevsnpvm' | 'tdxvm'
+  attestationType: 'sevsnpvm' | 'tdxvm' | 'azurevm' | 'tpm'
   /** True when the root belongs to the installation: no host is kept out. */
   simulated: boolean
   /** SHA-256 of report or quote, lower-case hexadecimal. */
@@ -28,4 +29,18 @@ export interface Shortcoming {
   /** Claim at fault. */
   path: string
   message: string
+}
+
+/**
+ * What the service itself says of evidence: all that policies see and tokens show. Compliance is said of the hardware's own
+ * evidence alone; of a guest, in the claims nested for its hardware.
+ */
+export function serviceClaims(evidence: AttestedEvidence): Record<string, unknown> {
+  const ofHardware = evidence.type === 'SevSnpVm' || evidence.type === 'TdxVm'
+  return {
+    ...evidence.claims,
+    'x-ms-attestation-type': evidence.attestationType,
+    ...(ofHardware && evidence.shortcomings.length === 0 ? { 'x-ms-compliance-status': compliantCvm } : {}),
+    ...(evidence.simulated ? { 'x-strongroom-simulated': true } : {}),
+  }
 }

@@ -2,10 +2,11 @@ import type { AttestationResponse } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { FastifyInstance } from 'fastify'
 import type { Attester } from '../attest.ts'
-import type { AttestedEvidence } from '../evidence/attested.ts'
 import { bytesOf, nonceOf, objectBody } from '../evidence/request.ts'
 import type { SnpVerifier } from '../evidence/snp.ts'
 import type { TdxVerifier } from '../evidence/tdx.ts'
+import type { GuestVerifier } from '../guest/guest-verifier.ts'
+import { sealToken } from '../guest/sealed-token.ts'
 import { invalidParameter } from '../errors.ts'
 import type { OfferedType, Providers } from '../providers/providers.ts'
 import { requireApiVersion } from './api-version.ts'
@@ -14,7 +15,14 @@ import { providerOf } from './provider-of.ts'
 /** `POST /attest/{type}`: anonymous, as in Azure. */
 export function attestRoutes(
   app: FastifyInstance,
-  o: { providers: Providers; attester: Attester; snp: SnpVerifier; tdx: TdxVerifier; onRefused: OnRefused },
+  o: {
+    providers: Providers
+    attester: Attester
+    snp: SnpVerifier
+    tdx: TdxVerifier
+    guest: GuestVerifier
+    onRefused: OnRefused
+  },
 ): void {
   const verifiers = { SevSnpVm: o.snp, TdxVm: o.tdx }
 
@@ -25,13 +33,8 @@ export function attestRoutes(
       const body = objectBody(request.body)
       const nonce = nonceOf(body['nonce'])
       const draftPolicy = draftOf(body, type)
-      let evidence: AttestedEvidence
-      try {
-        evidence = await verifiers[type].verify(body)
-      } catch (error) {
-        await o.onRefused({ provider: provider.host, type, body, error })
-        throw error
-      }
+      const refused = onRefusal({ provider: provider.host, type, body }, o.onRefused)
+      const evidence = await verifiers[type].verify(body).catch(refused)
       const token = await o.attester.attest({
         provider,
         evidence,
@@ -42,30 +45,52 @@ export function attestRoutes(
     })
   }
 
-  for (const type of ['AzureGuest', 'Tpm', 'SgxEnclave', 'OpenEnclave']) {
+  app.post('/attest/AzureGuest', { bodyLimit: guestBodyLimit }, async (request): Promise<AttestationResponse> => {
+    requireApiVersion(request)
+    const provider = providerOf(request, o.providers)
+    const body = objectBody(request.body)
+    const refused = onRefusal({ provider: provider.host, type: 'AzureGuest', body }, o.onRefused)
+    const { evidence, encryptionKey } = await o.guest.verify(body).catch(refused)
+    return { token: sealToken(await o.attester.attest({ provider, evidence }), encryptionKey) }
+  })
+
+  for (const type of ['SgxEnclave', 'OpenEnclave']) {
     app.post(`/attest/${type}`, (request) => {
       requireApiVersion(request)
       providerOf(request, o.providers)
       throw new ServiceError({
         code: 'AttestationTypeNotOffered',
         status: 501,
-        message: `This service does not attest ${type} yet.`,
+        message: `Enclaves are not offered here: this service does not attest ${type}.`,
         target: 'type',
-        expected: 'SevSnpVm or TdxVm',
+        expected: 'SevSnpVm, TdxVm, AzureGuest or Tpm',
         found: type,
-        remedy: 'Send the hardware report to /attest/SevSnpVm or the quote to /attest/TdxVm.',
+        remedy:
+          'Attest a confidential VM: its report at /attest/SevSnpVm or TdxVm, or from inside it at /attest/AzureGuest.',
       })
     })
   }
 }
 
-/** Told of evidence that was refused, before the refusal is answered. */
-export type OnRefused = (o: {
+/** An event log in base64 in base64: Linux hands out up to some hundred KiB. */
+const guestBodyLimit = 4 * 1024 * 1024
+
+function onRefusal(o: Omit<Refusal, 'error'>, told: OnRefused): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await told({ ...o, error })
+    throw error
+  }
+}
+
+export interface Refusal {
   provider: string
   type: OfferedType
   body: Record<string, unknown>
   error: unknown
-}) => Promise<void>
+}
+
+/** Told of evidence that was refused, before the refusal is answered. */
+export type OnRefused = (refusal: Refusal) => Promise<void>
 
 function draftOf(body: Record<string, unknown>, type: OfferedType): string | undefined {
   const draft = body['draftPolicyForAttestation']

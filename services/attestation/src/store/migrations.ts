@@ -54,4 +54,22 @@ export const migrations: Record<string, Migration> = {
       await db.schema.createIndex('decision_at').on('decision').column('at').execute()
     },
   },
+  '0002-guest': {
+    up: async (db) => {
+      await db.schema
+        .createTable('tpm_boot')
+        .addColumn('fingerprint', 'text', (column) => column.primaryKey())
+        .addColumn('boot', 'text', (column) => column.notNull())
+        .addColumn('floor', 'text', (column) => column.notNull())
+        .addColumn('updated_at', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('tpm_statement')
+        .addColumn('fingerprint', 'text', (column) => column.notNull())
+        .addColumn('digest', 'text', (column) => column.notNull())
+        .addColumn('clock', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('tpm_statement_key', ['fingerprint', 'digest'])
+        .execute()
+    },
+  },
 }

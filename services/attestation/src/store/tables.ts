@@ -46,4 +46,16 @@ export interface Tables {
     token_id: string | null
     simulated: number
   }
+  /** The newest boot that a TPM has shown; numbers as decimal texts, for they outgrow the engines' integers. */
+  tpm_boot: {
+    /** SHA-256 of the attestation key. */
+    fingerprint: string
+    /** Reset count * 2^32 + restart count. */
+    boot: string
+    /** Statements up to this time of the TPM's clock count as used. */
+    floor: string
+    updated_at: string
+  }
+  /** Statements of that boot that were used. */
+  tpm_statement: { fingerprint: string; digest: string; clock: string }
 }

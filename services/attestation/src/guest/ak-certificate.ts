@@ -1,0 +1,134 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { attestationKeyUsage } from '@strongroom/contract'
+import {
+  equal,
+  isAttestationKey,
+  parseCertificate,
+  parsePem,
+  parseTpm2bPublic,
+  sameName,
+  spkiSha256,
+  toBase64Url,
+  VerificationError,
+  verifyPath,
+  type Certificate,
+  type Means,
+  type TrustAnchor,
+} from '@strongroom/evidence'
+
+/** An attestation key that an authority of ours certified. */
+export interface CertifiedKey {
+  /** CN of the certificate: the VM's id, upper case. */
+  vmId: string
+  /** TPM2B_PUBLIC of the certified key. */
+  akPublic: Uint8Array
+  /** DER without padding. */
+  certificate: Uint8Array
+  /** SHA-256 of the key's SubjectPublicKeyInfo, lower-case hexadecimal: names the TPM. */
+  fingerprint: string
+}
+
+/** The authorities whose certificates of attestation keys count: none unless they are given. */
+export class AttestationKeyAuthorities {
+  readonly #roots: Certificate[]
+  readonly #means: Means
+  #anchors: Promise<TrustAnchor[]> | undefined
+
+  /** @param o.pem certificates of the authorities */
+  constructor(o: { pem: readonly string[]; means: Means }) {
+    this.#roots = o.pem.flatMap((text) => parsePem(text)).map((der) => parseCertificate(der))
+    this.#means = o.means
+  }
+
+  /**
+   * Checks a certificate of an attestation key and the public area it belongs to.
+   * @param o.certificate DER, perhaps with zeros after it
+   * @param o.akPublic TPM2B_PUBLIC
+   * @throws VerificationError UntrustedRoot, CertificateNotForThisUse, CertificateExpired, …, TpmKeyNotAllowed,
+   *   BindingMismatch; ParseError
+   */
+  async verify(o: { certificate: Uint8Array; akPublic: Uint8Array; at: Date }): Promise<CertifiedKey> {
+    const der = withoutPadding(o.certificate)
+    const leaf = parseCertificate(der)
+    const issuer = this.#roots.find((root) => sameName(root.subject, leaf.issuer))
+    await verifyPath({
+      chain: issuer === undefined ? [leaf] : [leaf, issuer],
+      anchors: await this.#pins(),
+      at: o.at,
+      ...this.#means,
+    })
+    const usages = leaf.extendedKeyUsage ?? []
+    if (usages.length !== 1 || usages[0] !== attestationKeyUsage) {
+      throw new VerificationError({
+        code: 'CertificateNotForThisUse',
+        message: 'The certificate is of no attestation key',
+        subject: 'attestation key certificate',
+        expected: `extended key usage ${attestationKeyUsage} alone`,
+        found: usages.join(', ') || 'none',
+      })
+    }
+    const area = parseTpm2bPublic(o.akPublic)
+    if (!isAttestationKey(area)) {
+      throw new VerificationError({
+        code: 'TpmKeyNotAllowed',
+        message: 'The key may sign what the TPM did not make',
+        subject: 'attestation key',
+        expected: 'restricted, signing, fixed to its TPM',
+        found: `attributes 0x${area.attributes.toString(16)}`,
+      })
+    }
+    const { key } = area
+    const certified = leaf.publicKey
+    if (key.kind !== 'rsa' || certified.kind !== 'RSA' || !equal(certified.modulus, key.modulus)) {
+      throw new VerificationError({
+        code: 'BindingMismatch',
+        message: 'The certificate is of another attestation key',
+        subject: 'attestation key certificate',
+        expected: describe(certified.kind === 'RSA' ? certified.modulus : undefined),
+        found: describe(key.kind === 'rsa' ? key.modulus : undefined),
+      })
+    }
+    return {
+      vmId: (leaf.subject.commonName ?? '').toUpperCase(),
+      akPublic: o.akPublic,
+      certificate: der,
+      fingerprint: await spkiSha256(leaf, this.#means),
+    }
+  }
+
+  async #pins(): Promise<TrustAnchor[]> {
+    this.#anchors ??= Promise.all(
+      this.#roots.map(async (root) => ({
+        name: root.subject.commonName ?? 'authority of attestation keys',
+        spkiSha256: await spkiSha256(root),
+      })),
+    )
+    return this.#anchors
+  }
+}
+
+/** The DER value at the start; an NV index has zeros behind it. Other bytes there stay, and are refused by the parser. */
+function withoutPadding(bytes: Uint8Array): Uint8Array {
+  if (bytes[0] !== 0x30 || bytes[1] !== 0x82) return bytes
+  const end = 4 + bytes[2]! * 256 + bytes[3]!
+  return end <= bytes.length && bytes.subarray(end).every((byte) => byte === 0) ? bytes.subarray(0, end) : bytes
+}
+
+function describe(modulus: Uint8Array | undefined): string {
+  return modulus === undefined ? 'no RSA key' : `RSA modulus ${toBase64Url(modulus).slice(0, 22)}…`
+}
+
+/** Public key of a modulus and exponent, for encryption. */
+export function rsaPublicKey(key: { modulus: Uint8Array; exponent: number }): KeyObject {
+  return createPublicKey({ key: rsaJwk(key), format: 'jwk' })
+}
+
+export function rsaJwk(key: { modulus: Uint8Array; exponent: number }): { kty: 'RSA'; n: string; e: string } {
+  const exponent = Buffer.alloc(4)
+  exponent.writeUInt32BE(key.exponent)
+  return {
+    kty: 'RSA',
+    n: toBase64Url(key.modulus),
+    e: toBase64Url(exponent.subarray(exponent.findIndex((byte) => byte !== 0))),
+  }
+}

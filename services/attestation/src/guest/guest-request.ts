@@ -1,0 +1,247 @@
+import { bytesOf, objectBody } from '../evidence/request.ts'
+import { invalidParameter } from '../errors.ts'
+
+/** What a guest says of its operating system: its own word, shown in the token as such. */
+export interface GuestOs {
+  type: string
+  distro: string
+  build: string
+  major: number
+  minor: number
+}
+
+/** `TpmInfo`: everything by or about the attestation key of the guest's TPM. */
+export interface GuestTpm {
+  /** DER, perhaps with the zeros that fill its NV index. */
+  akCertificate: Uint8Array
+  /** TPM2B_PUBLIC */
+  akPublic: Uint8Array
+  /** TPMS_ATTEST */
+  quote: Uint8Array
+  quoteSignature: Uint8Array
+  /** TPM2B_PUBLIC of the key to which the answer is sealed. */
+  encryptionKey: Uint8Array
+  /** TPMS_ATTEST of that key, by the attestation key. */
+  certifyInfo: Uint8Array
+  certifySignature: Uint8Array
+  /** Values of the registers by number, SHA-256 bank. */
+  pcrs: ReadonlyMap<number, Uint8Array>
+}
+
+export type IsolationType = 'SevSnp' | 'Tdx' | 'TrustedLaunch'
+
+/** `IsolationInfo`: the hardware's part, as the direct calls take it. */
+export interface GuestIsolation {
+  type: IsolationType
+  /** base64: JSON with SnpReport and VcekCertChain, or a TD quote. */
+  proof?: string
+  /** base64 of the HCL report's claims. */
+  runtimeData?: string
+}
+
+/** Content of `attestationInfo` (facts section 5.2). */
+export interface GuestRequest {
+  /** UTF-8 JSON as it was sent. */
+  raw: Uint8Array
+  os: GuestOs
+  /** `binary_bios_measurements`; empty where the guest has none. */
+  tcgLog: Uint8Array
+  /** Values in base64 as they were sent. */
+  clientPayload: Record<string, string>
+  tpm: GuestTpm
+  isolation: GuestIsolation
+}
+
+export const guestProtocolVersion = '2.0'
+const isolationTypes: readonly string[] = ['SevSnp', 'Tdx', 'TrustedLaunch'] satisfies IsolationType[]
+const payloadLimit = 16 * 1024
+const textLimit = 256
+
+/** Reads the body of `POST /attest/AzureGuest`. @throws ServiceError InvalidParameter, naming the member */
+export function readGuestRequest(body: unknown): GuestRequest {
+  const outer = objectBody(body)
+  // The stock library writes AttestationInfo, the documentation attestationInfo.
+  const raw = bytesOf(outer['AttestationInfo'] ?? outer['attestationInfo'], 'attestationInfo')
+  const info = jsonObject(raw, 'attestationInfo')
+  const version = info['AttestationProtocolVersion']
+  if (version !== guestProtocolVersion) {
+    throw invalidParameter({
+      target: 'AttestationProtocolVersion',
+      message: 'The protocol version of the request is not one of this service.',
+      expected: guestProtocolVersion,
+      found: JSON.stringify(version) ?? 'nothing',
+      remedy: 'Use a client library of the current protocol.',
+    })
+  }
+  return {
+    raw,
+    os: {
+      type: text(info['OSType'], 'OSType'),
+      distro: text(info['OSDistro'], 'OSDistro'),
+      build: text(info['OSBuild'], 'OSBuild'),
+      major: versionNumber(info['OSVersionMajor'], 'OSVersionMajor'),
+      minor: versionNumber(info['OSVersionMinor'], 'OSVersionMinor'),
+    },
+    tcgLog: tcgLog(info['TcgLogs']),
+    clientPayload: clientPayload(info['ClientPayload']),
+    tpm: tpmInfo(member(info, 'TpmInfo')),
+    isolation: isolationInfo(member(info, 'IsolationInfo')),
+  }
+}
+
+/** @throws ServiceError InvalidParameter */
+export function jsonObject(bytes: Uint8Array, target: string): Record<string, unknown> {
+  try {
+    return objectBody(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
+  } catch (cause) {
+    throw invalidParameter({
+      target,
+      message: `${target} is not base64url of a JSON object.`,
+      expected: 'base64url of UTF-8 JSON',
+      cause,
+    })
+  }
+}
+
+/** A guest whose firmware hands out no log sends nothing: then no claim rests on one. */
+function tcgLog(value: unknown): Uint8Array {
+  return value === undefined || value === null || value === '' ? new Uint8Array() : bytesOf(value, 'TcgLogs')
+}
+
+function member(info: Record<string, unknown>, name: string): Record<string, unknown> {
+  const value = info[name]
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw invalidParameter({ target: name, message: `${name} is missing.`, expected: 'a JSON object' })
+}
+
+/** Text in base64. */
+function text(value: unknown, target: string): string {
+  if (value === '') return ''
+  const bytes = bytesOf(value, target)
+  try {
+    const decoded = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    if (decoded.length <= textLimit) return decoded
+  } catch {
+    // Said below, for both faults.
+  }
+  throw invalidParameter({
+    target,
+    message: `${target} is not usable.`,
+    expected: `base64 of at most ${textLimit} characters of UTF-8`,
+  })
+}
+
+function versionNumber(value: unknown, target: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  throw invalidParameter({ target, message: `${target} is no version number.`, expected: 'a whole number' })
+}
+
+function clientPayload(value: unknown): Record<string, string> {
+  if (value === undefined || value === null || value === '') return {}
+  const payload = objectBody(value)
+  if (JSON.stringify(payload).length > payloadLimit) {
+    throw invalidParameter({
+      target: 'ClientPayload',
+      message: 'ClientPayload is too large.',
+      expected: `at most ${payloadLimit} characters`,
+    })
+  }
+  return Object.fromEntries(
+    Object.entries(payload).map(([name, encoded]) => {
+      if (encoded !== '') bytesOf(encoded, `ClientPayload.${name}`)
+      return [name, encoded as string]
+    }),
+  )
+}
+
+function tpmInfo(info: Record<string, unknown>): GuestTpm {
+  const bytes = (name: string): Uint8Array => bytesOf(info[name], `TpmInfo.${name}`)
+  const set = info['PcrSet']
+  const list = info['PCRs']
+  if (!Array.isArray(set) || !Array.isArray(list) || list.length === 0 || list.length > 24) {
+    throw invalidParameter({
+      target: 'TpmInfo.PCRs',
+      message: 'TpmInfo shows no registers.',
+      expected: 'PcrSet and PCRs, 1 to 24 entries each',
+      remedy: 'Quote registers 0 to 7 of the SHA-256 bank.',
+    })
+  }
+  const pcrs = new Map<number, Uint8Array>()
+  for (const entry of list as unknown[]) {
+    const { Index: index, Digest: digest } = objectBody(entry)
+    if (typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index > 23 || pcrs.has(index)) {
+      throw invalidParameter({
+        target: 'TpmInfo.PCRs',
+        message: 'A register is named twice or is none.',
+        expected: 'each of 0 to 23 at most once',
+        found: JSON.stringify(index) ?? 'nothing',
+      })
+    }
+    pcrs.set(index, bytesOf(digest, `TpmInfo.PCRs.${index}`))
+  }
+  const named = (set as unknown[]).toSorted((left, right) => Number(left) - Number(right))
+  const shown = [...pcrs.keys()].toSorted((left, right) => left - right)
+  if (JSON.stringify(named) !== JSON.stringify(shown)) {
+    throw invalidParameter({
+      target: 'TpmInfo.PcrSet',
+      message: 'PcrSet names other registers than PCRs shows.',
+      expected: JSON.stringify(shown),
+      found: JSON.stringify(named).slice(0, 200),
+    })
+  }
+  return {
+    akCertificate: bytes('AikCert'),
+    akPublic: bytes('AikPub'),
+    quote: bytes('PcrQuote'),
+    quoteSignature: bytes('PcrSignature'),
+    encryptionKey: bytes('EncKeyPub'),
+    certifyInfo: bytes('EncKeyCertifyInfo'),
+    certifySignature: bytes('EncKeyCertifyInfoSignature'),
+    pcrs,
+  }
+}
+
+function isolationInfo(info: Record<string, unknown>): GuestIsolation {
+  const type = info['Type']
+  if (typeof type !== 'string' || !isolationTypes.includes(type)) {
+    throw invalidParameter({
+      target: 'IsolationInfo.Type',
+      message: 'The isolation type is not known.',
+      expected: isolationTypes.join(', '),
+      found: JSON.stringify(type) ?? 'nothing',
+    })
+  }
+  const evidence = info['Evidence']
+  if (type === 'TrustedLaunch') {
+    if (evidence === undefined || evidence === null) return { type }
+    throw invalidParameter({
+      target: 'IsolationInfo.Evidence',
+      message: 'Trusted Launch has no evidence of hardware.',
+      expected: 'no Evidence, or the type SevSnp or Tdx',
+    })
+  }
+  if (evidence === undefined || evidence === null) {
+    throw invalidParameter({
+      target: 'IsolationInfo.Evidence',
+      message: `A guest of type ${type} has to show the hardware's report: without it, it is not attested as confidential.`,
+      expected: 'Evidence with Proof and RunTimeData',
+      found: 'none',
+      remedy: 'Read the HCL report from NV index 0x01400001 and send its hardware report and claims.',
+    })
+  }
+  const { Proof: proof, RunTimeData: runtimeData } = objectBody(evidence)
+  return {
+    type: type as IsolationType,
+    // Some clients send the proof of SNP as an object.
+    proof:
+      typeof proof === 'object' && proof !== null
+        ? Buffer.from(JSON.stringify(proof)).toString('base64')
+        : required(proof, 'IsolationInfo.Evidence.Proof'),
+    runtimeData: required(runtimeData, 'IsolationInfo.Evidence.RunTimeData'),
+  }
+}
+
+function required(value: unknown, target: string): string {
+  bytesOf(value, target)
+  return value as string
+}

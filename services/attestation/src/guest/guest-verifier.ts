@@ -1,0 +1,228 @@
+import { createHash, type KeyObject } from 'node:crypto'
+import {
+  attestationKeyOf,
+  parseEventLog,
+  parseRuntimeClaims,
+  parseTpmsAttest,
+  parseTpmtSignature,
+  readBootState,
+  requirePcrBoundKey,
+  requireSameKey,
+  VerificationError,
+  verifyCertify,
+  verifyEventLog,
+  verifyQuote,
+  type TpmSignature,
+  type VerifiedEventLog,
+} from '@strongroom/evidence'
+import type { Clock, Installation } from '@strongroom/platform'
+import { evidenceFailure, invalidParameter } from '../errors.ts'
+import { serviceClaims, type AttestedEvidence, type Shortcoming, type Weakness } from '../evidence/attested.ts'
+import { bytesOf } from '../evidence/request.ts'
+import type { SnpVerifier } from '../evidence/snp.ts'
+import type { TdxVerifier } from '../evidence/tdx.ts'
+import { rsaJwk, rsaPublicKey, type AttestationKeyAuthorities, type CertifiedKey } from './ak-certificate.ts'
+import type { Freshness } from './freshness.ts'
+import { guestClaims } from './guest-claims.ts'
+import { readGuestRequest, type GuestIsolation, type GuestRequest } from './guest-request.ts'
+
+/** Name of the nested claims; policies accept a weakness of the hardware's evidence by looking at it. */
+const isolationClaim = 'x-ms-isolation-tee'
+/** Registers that firmware alone extends and logs; claims come from these. */
+const firmwareRegisters = 8
+
+export interface AttestedGuest {
+  evidence: AttestedEvidence
+  /** Of the guest's TPM, bound to its registers: the answer is sealed to it. */
+  encryptionKey: KeyObject
+}
+
+/** `/attest/AzureGuest`: from the body to verified claims. Every part is bound to the one before it, or refused. */
+export class GuestVerifier {
+  readonly #authorities: AttestationKeyAuthorities
+  readonly #snp: SnpVerifier
+  readonly #tdx: TdxVerifier
+  readonly #freshness: Freshness
+  readonly #clock: Clock
+  readonly #mode: Installation['mode']
+
+  constructor(o: {
+    authorities: AttestationKeyAuthorities
+    snp: SnpVerifier
+    tdx: TdxVerifier
+    freshness: Freshness
+    clock: Clock
+    mode: Installation['mode']
+  }) {
+    this.#authorities = o.authorities
+    this.#snp = o.snp
+    this.#tdx = o.tdx
+    this.#freshness = o.freshness
+    this.#clock = o.clock
+    this.#mode = o.mode
+  }
+
+  /** @throws ServiceError InvalidParameter, CollateralUnavailable */
+  async verify(body: Record<string, unknown>): Promise<AttestedGuest> {
+    const request = readGuestRequest(body)
+    const { tpm } = request
+    const key = await this.#certifiedKey(request)
+    const { statements, encryptionKey } = await verifyStatements(request, key)
+    const log = await verifyLog(request)
+    const isolation = await this.#verifyIsolation(request.isolation, key)
+    await this.#freshness.accept({
+      fingerprint: key.fingerprint,
+      ...statements,
+      digest: createHash('sha256').update(tpm.quote).update(tpm.certifyInfo).digest('hex'),
+    })
+    const { shortcomings = [], byNameOnly = [] } = isolation ?? {}
+    return {
+      encryptionKey: rsaPublicKey(encryptionKey),
+      evidence: {
+        type: 'AzureGuest',
+        attestationType: 'azurevm',
+        simulated: isolation?.simulated ?? this.#mode === 'simulated',
+        digest: createHash('sha256').update(request.raw).digest('hex'),
+        claims: {
+          ...guestClaims({ request, vmId: key.vmId, boot: log === undefined ? {} : await readBootState(log), log }),
+          ...(isolation === undefined ? {} : { [isolationClaim]: serviceClaims(isolation) }),
+          'x-ms-runtime': {
+            ...(Object.keys(request.clientPayload).length === 0 ? {} : { 'client-payload': request.clientPayload }),
+            keys: [{ ...rsaJwk(encryptionKey), key_ops: ['encrypt'], kid: 'TpmEphemeralEncryptionKey' }],
+          },
+        },
+        byNameOnly: nested(byNameOnly),
+        shortcomings: shortcomings.map(({ path, message }): Shortcoming => ({
+          path: `${isolationClaim}.${path}`,
+          message,
+        })),
+      },
+    }
+  }
+
+  async #certifiedKey({ tpm }: GuestRequest): Promise<CertifiedKey> {
+    try {
+      return await this.#authorities.verify({
+        certificate: tpm.akCertificate,
+        akPublic: tpm.akPublic,
+        at: this.#clock.now(),
+      })
+    } catch (error) {
+      throw evidenceFailure(error, 'TpmInfo.AikCert')
+    }
+  }
+
+  /** The hardware's report, bound to this attestation key and this VM; undefined for Trusted Launch. */
+  async #verifyIsolation(isolation: GuestIsolation, key: CertifiedKey): Promise<AttestedEvidence | undefined> {
+    if (isolation.type === 'TrustedLaunch') {
+      if (this.#mode === 'simulated') return undefined
+      throw invalidParameter({
+        target: 'IsolationInfo.Type',
+        message: 'A TPM that the host runs proves nothing against the host, so this installation takes no word of it.',
+        expected: 'SevSnp or Tdx',
+        found: isolation.type,
+        reason: 'HardwareReportMissing',
+        remedy: 'Run the guest as a confidential VM.',
+      })
+    }
+    const { proof, runtimeData } = isolation
+    const data = { data: runtimeData, dataType: 'JSON' }
+    const evidence =
+      isolation.type === 'SevSnp'
+        ? await this.#snp.verify({ report: proof, runtimeData: data })
+        : await this.#tdx.verify({ quote: proof, runtimeData: data })
+    try {
+      const claims = parseRuntimeClaims(bytesOf(runtimeData, 'IsolationInfo.Evidence.RunTimeData'))
+      requireSameKey(key.akPublic, attestationKeyOf(claims))
+      requireSameVm(claims.configuration['vmUniqueId'], key.vmId)
+    } catch (error) {
+      throw evidenceFailure(error, 'IsolationInfo.Evidence.RunTimeData')
+    }
+    return evidence
+  }
+}
+
+function nested(weaknesses: Weakness[]): Weakness[] {
+  return weaknesses.map(({ message }) => ({ claim: isolationClaim, message }))
+}
+
+function requireSameVm(bound: unknown, certified: string): void {
+  if (typeof bound === 'string' && bound.toUpperCase() === certified) return
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'The attestation key was certified for another VM than the hardware bound',
+    subject: 'runtime claims',
+    expected: certified,
+    found: typeof bound === 'string' ? bound : 'no vmUniqueId',
+  })
+}
+
+type Statements = { resetCount: number; restartCount: number; clock: bigint }
+
+/** Quote and certified key: by the same attestation key, in the same boot, over the same registers. */
+async function verifyStatements(
+  { tpm, clientPayload }: GuestRequest,
+  { akPublic }: CertifiedKey,
+): Promise<{ statements: Statements; encryptionKey: Awaited<ReturnType<typeof requirePcrBoundKey>> }> {
+  const nonce = clientPayload['nonce'] ? bytesOf(clientPayload['nonce'], 'ClientPayload.nonce') : new Uint8Array()
+  let quote
+  try {
+    quote = await verifyQuote({
+      message: tpm.quote,
+      signature: signatureOf(tpm.quoteSignature),
+      akPublic,
+      // The stock library quotes over nothing; who signs a nonce must sign the one of the payload.
+      nonce: parseTpmsAttest(tpm.quote).extraData.length === 0 ? new Uint8Array() : nonce,
+      pcrs: tpm.pcrs,
+      bank: 'sha256',
+    })
+  } catch (error) {
+    throw evidenceFailure(error, 'TpmInfo.PcrQuote')
+  }
+  try {
+    const certified = await verifyCertify({
+      message: tpm.certifyInfo,
+      signature: signatureOf(tpm.certifySignature),
+      akPublic,
+      // The library certifies over nothing, tpm2-tools over a constant: what dates the statement is the TPM's clock in it.
+      nonce: parseTpmsAttest(tpm.certifyInfo).extraData,
+      objectPublic: tpm.encryptionKey,
+    })
+    const { attest } = quote
+    if (attest.resetCount !== certified.resetCount || attest.restartCount !== certified.restartCount) {
+      throw new VerificationError({
+        code: 'BindingMismatch',
+        message: 'The TPM restarted between the quote and the certified key',
+        subject: 'ephemeral key',
+        expected: `reset count ${certified.resetCount}, restart count ${certified.restartCount}`,
+        found: `reset count ${attest.resetCount}, restart count ${attest.restartCount}`,
+      })
+    }
+    const encryptionKey = await requirePcrBoundKey({
+      objectPublic: tpm.encryptionKey,
+      pcrs: quote.pcrs,
+      bank: 'sha256',
+    })
+    const { resetCount, restartCount } = attest
+    const clock = attest.clock < certified.clock ? attest.clock : certified.clock
+    return { statements: { resetCount, restartCount, clock }, encryptionKey }
+  } catch (error) {
+    throw evidenceFailure(error, 'TpmInfo.EncKeyCertifyInfo')
+  }
+}
+
+/** The stock library sends the bare RSA signature; others the TPM's structure. */
+function signatureOf(bytes: Uint8Array): TpmSignature {
+  if (bytes.length >= 256 && bytes.length % 128 === 0) return { scheme: 'rsassa', hash: 'sha256', signature: bytes }
+  return parseTpmtSignature(bytes)
+}
+
+async function verifyLog({ tcgLog, tpm }: GuestRequest): Promise<VerifiedEventLog | undefined> {
+  if (tcgLog.length === 0) return undefined
+  const registers = new Map([...tpm.pcrs].filter(([pcr]) => pcr < firmwareRegisters))
+  try {
+    return await verifyEventLog({ log: parseEventLog(tcgLog), bank: 'sha256', registers })
+  } catch (error) {
+    throw evidenceFailure(error, 'TcgLogs')
+  }
+}
