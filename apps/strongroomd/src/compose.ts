@@ -189,6 +189,7 @@ async function startServices(o: {
     anchors: host.anchors,
     collateralUrl: `https://${collateralHost}`,
     ownerObjectId: identity.ownerObjectId,
+    attestationKeyAuthorities: [authority.caPem],
   })
   opened.push(attestation)
   const vault = await createVaultService({
