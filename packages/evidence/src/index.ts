@@ -118,6 +118,8 @@ export { findAuthority, signerCertificates } from './predict/pe-signers.ts'
 export { parseSignatureLists, type SignatureEntry } from './predict/signature-list.ts'
 export { efiVendor, parseVariableStore, variableData, type EfiVariable } from './predict/variable-store.ts'
 export { hashAlgorithmById, hashAlgorithmByName, type HashName as PcrBank } from './eventlog/algorithms.ts'
+export { appraiseBoot, bootClaims, type BootClaims, type BootPolicy } from './eventlog/boot-claims.ts'
+export { parseMeasuredVariable, type MeasuredVariable } from './eventlog/measured-variable.ts'
 export { parseEventLog, type EventLog, type LogEvent } from './eventlog/event-log.ts'
 export { eventTypeName, eventTypes } from './eventlog/event-types.ts'
 export {
@@ -126,6 +128,7 @@ export {
   replayRtmrs,
   separators,
   verifyEventLog,
+  verifyRtmrLog,
   type DataCoverage,
   type MeasuredEvent,
   type VerifiedEventLog,
@@ -162,13 +165,7 @@ export {
 export { verifyCertify, verifyQuote, type VerifiedQuote } from './tpm/quote.ts'
 export { parseTpmtSignature, verifyTpmSignature, type TpmSignature } from './tpm/signature.ts'
 export { pcrPolicyDigest, requirePcrBoundKey } from './tpm/pcr-policy.ts'
-export {
-  defaultSecureBootKeys,
-  parseMeasuredVariable,
-  readBootState,
-  type BootState,
-  type MeasuredVariable,
-} from './azure/boot-state.ts'
+export { defaultSecureBootKeys, readBootState, type BootState } from './azure/boot-state.ts'
 export {
   requireSameTd,
   verifyAzureEvidence,

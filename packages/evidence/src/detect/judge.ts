@@ -1,3 +1,4 @@
+import type { BootPolicy } from '../eventlog/boot-claims.ts'
 import type { AzureParts } from '../result/check-azure.ts'
 import { checkAzure, checkTdReport } from '../result/check-azure.ts'
 import { checkCertificates, checkCollateral, checkCrl } from '../result/check-certificates.ts'
@@ -32,6 +33,8 @@ export interface EvidencePolicy {
   snp?: SnpPolicy
   tdx?: TdxPolicy
   hcl?: HclPolicy
+  /** What event logs must say of the boot. */
+  boot?: BootPolicy
   /** `roots`: of attestation keys' certificates. */
   tpm?: { nonce?: Uint8Array; pcrs?: ReadonlyMap<number, Uint8Array>; roots?: readonly TrustAnchor[] }
   token?: { issuer?: string; audience?: string; algorithms?: readonly TokenAlgorithm[]; claims?: ClaimRules }
@@ -117,7 +120,8 @@ class Judge {
     for (const report of this.#of('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))
     for (const quote of tdQuotes) checks.push(...(await this.#tdx(quote)))
     if (quotes.length === 0 && tdQuotes.length === 0) {
-      for (const log of this.#of('event-log')) checks.push(named(log, (await checkEventLog({ log: log.bytes })).check))
+      for (const log of this.#of('event-log'))
+        checks.push(named(log, (await checkEventLog({ log: log.bytes, ...this.#boot() })).check))
     }
     for (const report of this.#of('td-report')) {
       const quote = this.#of('tdx-quote')[0]
@@ -147,6 +151,10 @@ class Judge {
     return { anchors: this.#anchors, at: this.#at }
   }
 
+  #boot(): { policy?: BootPolicy } {
+    return this.#policy.boot === undefined ? {} : { policy: this.#policy.boot }
+  }
+
   #snpParts(report: Uint8Array): Pick<AzureParts, 'chain' | 'crl'> {
     const chain = this.#pool.snpChain(report)
     if (chain === undefined) return {}
@@ -165,7 +173,10 @@ class Judge {
     const rtmrs = value?.body.rtmrs ?? attempt(() => parseTdxQuote(piece.bytes))?.body.rtmrs
     const judged = await Promise.all(
       logs.map(async (log) =>
-        named(log, (await checkEventLog({ log: log.bytes, ...(rtmrs === undefined ? {} : { rtmrs }) })).check),
+        named(
+          log,
+          (await checkEventLog({ log: log.bytes, ...(rtmrs === undefined ? {} : { rtmrs }), ...this.#boot() })).check,
+        ),
       ),
     )
     return [named(piece, check), ...judged]
@@ -210,6 +221,7 @@ class Judge {
     const shared = {
       ...(nonce === undefined ? {} : { nonce }),
       ...(expectedPcrs === undefined ? {} : { expectedPcrs }),
+      ...(this.#policy.boot === undefined ? {} : { bootPolicy: this.#policy.boot }),
       ...(logs[0] === undefined || logs.length > 1 ? {} : { eventLog: logs[0].bytes }),
     }
     const quotes = this.#of('tpm-quote').map((piece): JudgedQuote => {

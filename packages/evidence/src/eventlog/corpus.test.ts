@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { toHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
 import type { HashName } from './algorithms.ts'
+import { bootClaims } from './boot-claims.ts'
 import { parseEventLog } from './event-log.ts'
 import { replay, replayRtmrs, verifyEventLog } from './replay.ts'
 import { corpusDirectory, hasCorpus } from '../testing/corpus-directory.ts'
@@ -16,6 +17,8 @@ interface Entry {
     outcome: string
     events?: number
     format?: string
+    /** Data of the variable in hexadecimal; empty where it is empty, null where it is not in the log. */
+    secureBootVar?: string | null
     replayed?: Record<string, Record<string, string>> | null
     expectedPCRs?: Record<string, Record<string, string>>
     expectedRTMRs?: Record<string, string>
@@ -61,6 +64,26 @@ describe.skipIf(!hasCorpus)('event logs of real machines', () => {
         const found = (await replayRtmrs(log)).get(Number(register.slice(4)))
         expect(found === undefined ? '00'.repeat(48) : toHex(found)).toBe(value)
       }
+    },
+  )
+
+  it.each(
+    logs.filter((entry) => entry.expected.secureBootVar !== undefined).map((entry) => [entry.path, entry] as const),
+  )(
+    '%s: Secure Boot is what the log says where its digests bear it, and nothing else',
+    async (path, { kind, expected }) => {
+      const log = parseEventLog(load(path))
+      const bank = log.algorithms.find((name) => name === (kind === 'ccel' ? 'sha384' : 'sha256')) ?? 'sha1'
+      if (!log.algorithms.includes(bank)) return
+      const registers = await replay(log, bank)
+      const { secureBoot } = await bootClaims(
+        await verifyEventLog({ log, bank, registers }),
+        kind === 'ccel' ? 'td' : 'tpm',
+      )
+      // Logs of TPM 1.2 may measure the variable’s value alone; parts of logs have no separator: then nothing is said.
+      if (log.format === 'sha1' && secureBoot === undefined) return
+      if (expected.secureBootVar === null) expect(secureBoot).toBeUndefined()
+      else expect(secureBoot?.enabled).toBe(expected.secureBootVar === '01')
     },
   )
 

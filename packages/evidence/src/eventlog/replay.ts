@@ -79,6 +79,21 @@ export async function replayRtmrs(log: EventLog): Promise<Map<number, Uint8Array
   return rtmrs
 }
 
+/**
+ * Binds a CCEL log to the RTMRs that a quote showed; registers of the result have the log's numbers, RTMR0 is 1.
+ * @param o.rtmrs RTMR0 to RTMR3
+ * @throws VerificationError EventLogMismatch
+ */
+export async function verifyRtmrLog(o: { log: EventLog; rtmrs: readonly Uint8Array[] }): Promise<VerifiedEventLog> {
+  // Refuses registers that a TD does not have.
+  await replayRtmrs(o.log)
+  return verifyEventLog({
+    log: o.log,
+    bank: 'sha384',
+    registers: new Map(o.rtmrs.map((value, index) => [index + 1, value])),
+  })
+}
+
 /** Locality of TPM2_Startup where the log states it: PCR 0 then starts at that value (PC Client Platform Firmware Profile, section 10.4.5.3). */
 function readStartupLocality(log: EventLog): number | undefined {
   const found: number[] = []
@@ -206,6 +221,7 @@ export function separators(verified: VerifiedEventLog, register: number): Measur
   )
 }
 
-function isSeparatorData(data: Uint8Array): boolean {
+/** Data of EV_SEPARATOR. */
+export function isSeparatorData(data: Uint8Array): boolean {
   return data.length === 4 && (data.every((byte) => byte === 0) || data.every((byte) => byte === 0xff))
 }

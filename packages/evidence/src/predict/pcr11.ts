@@ -9,7 +9,7 @@ export const bootPhases = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready'] a
 export type BootPhase = (typeof bootPhases)[number]
 
 /** Sections in the stub's own order, which is not the file's; `.pcrsig` signs the result and is left out (systemd-stub(7)). */
-const measuredSections = [
+export const measuredSections: readonly string[] = [
   '.linux', '.osrel', '.cmdline', '.initrd', '.ucode', '.splash', '.dtb', '.uname', '.sbat', '.pcrpkey', '.profile', '.dtbauto', '.hwids',
 ] // prettier-ignore
 

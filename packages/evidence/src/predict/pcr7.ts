@@ -1,6 +1,6 @@
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { digest } from '../bytes/digest.ts'
-import { guidToBytes } from './guid.ts'
+import { parseGuid } from '../bytes/guid.ts'
 import { extendAll, separatorDigest } from './pcr.ts'
 import { efiVendor, variableData, type EfiVariable } from './variable-store.ts'
 
@@ -42,7 +42,7 @@ export async function predictPcr7(o: {
 /** Digest of UEFI_VARIABLE_DATA (TCG PC Client Platform Firmware Profile section 10.4.2). */
 function measured(name: string, vendor: string, data: Uint8Array): Promise<Uint8Array> {
   const writer = new ByteWriter()
-  writer.bytes(guidToBytes(vendor)).u64le(BigInt(name.length)).u64le(BigInt(data.length))
+  writer.bytes(parseGuid(vendor)).u64le(BigInt(name.length)).u64le(BigInt(data.length))
   for (let index = 0; index < name.length; index++) writer.u16le(name.charCodeAt(index))
   return digest('SHA-256', writer.bytes(data).finish())
 }

@@ -1,6 +1,6 @@
 import { ByteReader } from '../bytes/byte-reader.ts'
 import { ParseError } from '../result/errors.ts'
-import { guidFromBytes } from './guid.ts'
+import { formatGuid } from '../bytes/guid.ts'
 
 /** One entry of db, dbx, KEK or PK. */
 export interface SignatureEntry {
@@ -19,7 +19,7 @@ export function parseSignatureLists(bytes: Uint8Array): SignatureEntry[] {
   const entries: SignatureEntry[] = []
   while (reader.remaining > 0) {
     const offset = reader.offset
-    const type = guidFromBytes(reader.bytes(16, 'signature type')) === x509 ? 'x509' : 'other'
+    const type = formatGuid(reader.bytes(16, 'signature type')) === x509 ? 'x509' : 'other'
     const listSize = reader.u32le('list size')
     const headerSize = reader.u32le('header size')
     const size = reader.u32le('signature size')

@@ -1,6 +1,6 @@
 import { ByteReader } from '../bytes/byte-reader.ts'
 import { ParseError } from '../result/errors.ts'
-import { guidFromBytes } from './guid.ts'
+import { formatGuid } from '../bytes/guid.ts'
 
 /** One authenticated UEFI variable that is in force. */
 export interface EfiVariable {
@@ -87,7 +87,7 @@ function readVariables(reader: ByteReader): EfiVariable[] {
     reader.bytes(8 + 16 + 4, 'monotonic count, time stamp, key index')
     const nameSize = reader.u32le('name size')
     const dataSize = reader.u32le('data size')
-    const vendor = guidFromBytes(reader.bytes(16, 'vendor'))
+    const vendor = formatGuid(reader.bytes(16, 'vendor'))
     const name = readName(reader.bytes(nameSize, 'name'))
     const data = reader.bytes(dataSize, 'data')
     const variable: EfiVariable = { name, vendor, attributes, data }
@@ -108,7 +108,7 @@ function readName(bytes: Uint8Array): string {
 
 function expectGuid(reader: ByteReader, expected: string, structure: string): void {
   const offset = reader.offset
-  const found = guidFromBytes(reader.bytes(16, 'GUID'))
+  const found = formatGuid(reader.bytes(16, 'GUID'))
   if (found !== expected) {
     throw new ParseError({ code: 'WrongMagic', message: `${structure}: another GUID`, offset, expected, found })
   }

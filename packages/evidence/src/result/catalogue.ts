@@ -121,6 +121,11 @@ export const checkCatalogue = {
     source: 'PFP, 10.4.1',
   },
   'log.replay': { shows: 'The log replays to the quoted registers', source: 'PFP, 10.2; TDX: UEFI 2.10, 38.4' },
+  'log.claims': {
+    shows: 'What is said of the boot is covered by quoted registers',
+    source: 'PFP, 3.3.4 and 10.4.2; systemd-stub(7)',
+  },
+  'log.policy': { shows: 'The boot is what the policy wants', source: 'PFP, 3.3.4' },
 
   token: { shows: 'The token is by its issuer, of this time', source: '' },
   'token.format': { shows: 'The token can be read in one way only', source: 'RFC 7515, 7.1; RFC 8725, 2.4' },

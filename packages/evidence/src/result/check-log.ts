@@ -1,23 +1,28 @@
-import { toHex } from '../bytes/hex.ts'
-import { equal } from '../bytes/bytes.ts'
 import type { HashName } from '../eventlog/algorithms.ts'
+import { appraiseBoot, bootClaims, type BootClaims, type BootPolicy } from '../eventlog/boot-claims.ts'
 import { type EventLog, parseEventLog } from '../eventlog/event-log.ts'
-import { dataCoverage, replayRtmrs, type VerifiedEventLog, verifyEventLog } from '../eventlog/replay.ts'
-import type { Checked } from './check.ts'
+import { dataCoverage, type VerifiedEventLog, verifyEventLog, verifyRtmrLog } from '../eventlog/replay.ts'
+import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
-import { VerificationError } from './errors.ts'
+
+/** What held of a log: its registers, and what it may be taken to say of the boot. */
+export interface LogFinding extends VerifiedEventLog {
+  claims: BootClaims
+}
 
 /**
  * Judges an event log.
  * @param o.registers quoted values; absent: the log is read, and proves nothing by itself
  * @param o.rtmrs RTMR0 to RTMR3 of a TD, for a CCEL log
+ * @param o.policy absent: what the log says is shown and not appraised
  */
 export async function checkEventLog(o: {
   log: Uint8Array
   bank?: HashName
   registers?: ReadonlyMap<number, Uint8Array>
   rtmrs?: readonly Uint8Array[]
-}): Promise<Checked<VerifiedEventLog>> {
+  policy?: BootPolicy
+}): Promise<Checked<LogFinding>> {
   const list = new Checklist()
   const log = await list.run(
     'log.format',
@@ -26,28 +31,53 @@ export async function checkEventLog(o: {
     (parsed) => `${parsed.events.length} records, ${parsed.format}`,
   )
   await list.run('log.data', [log], checkData, (covered) => `${covered} records with data that their digest covers`)
-  let value: VerifiedEventLog | undefined
-  const { registers, rtmrs } = o
-  if (registers !== undefined) {
-    const bank = o.bank ?? 'sha256'
-    value = await list.run(
-      'log.replay',
-      [log],
-      (parsed: EventLog) => verifyEventLog({ log: parsed, bank, registers }),
-      (verified) =>
-        `registers ${[...verified.registers.keys()].join(' ')}${verified.unlogged.length === 0 ? '' : `; not in the log: ${verified.unlogged.join(' ')}`}`,
-    )
-  } else if (rtmrs !== undefined) {
-    await list.run(
-      'log.replay',
-      [log],
-      (parsed: EventLog) => requireRtmrs(parsed, rtmrs),
-      (found) => `RTMR ${found.join(' ')}`,
-    )
+  let verified: VerifiedEventLog | undefined
+  const { registers, rtmrs, policy } = o
+  if (registers === undefined && rtmrs === undefined) {
+    list.skip('log.replay', 'No quoted registers were given: the log alone proves nothing', {
+      optional: policy === undefined,
+    })
   } else {
-    list.skip('log.replay', 'No quoted registers were given: the log alone proves nothing', { optional: true })
+    const bank = o.bank ?? 'sha256'
+    verified = await list.run(
+      'log.replay',
+      [log],
+      (parsed: EventLog) =>
+        registers === undefined
+          ? verifyRtmrLog({ log: parsed, rtmrs: rtmrs ?? [] })
+          : verifyEventLog({ log: parsed, bank, registers }),
+      (found) => describeRegisters(found, registers === undefined),
+    )
   }
+  const claims =
+    verified &&
+    (await list.run(
+      'log.claims',
+      [verified],
+      (found: VerifiedEventLog) => bootClaims(found, registers === undefined ? 'td' : 'tpm'),
+      describeClaims,
+    ))
+  if (policy !== undefined) {
+    if (claims === undefined) list.skip('log.policy', 'The log is not bound to quoted registers')
+    else list.add(appraised('log.policy', appraiseBoot(claims, policy)))
+  }
+  const value = verified === undefined || claims === undefined ? undefined : { ...verified, claims }
   return { check: list.all('log'), value }
+}
+
+function describeRegisters({ registers, unlogged }: VerifiedEventLog, td: boolean): string {
+  const names = (numbers: readonly number[]): string => numbers.map((number) => (td ? number - 1 : number)).join(' ')
+  const without = unlogged.length === 0 ? '' : `; not in the log: ${names(unlogged)}`
+  return `${td ? 'RTMR' : 'registers'} ${names([...registers.keys()])}${without}`
+}
+
+function describeClaims({ secureBoot, applications, unifiedKernel }: BootClaims): string {
+  const parts = [
+    secureBoot === undefined ? 'Secure Boot unknown' : `Secure Boot ${secureBoot.enabled ? 'on' : 'off'}`,
+    ...(applications === undefined ? [] : [`${applications.length} images started`]),
+    ...(unifiedKernel === undefined ? [] : [`unified kernel with ${[...unifiedKernel.keys()].join(' ')}`]),
+  ]
+  return parts.join(', ')
 }
 
 /** @returns how many records have data that the digest of every bank covers */
@@ -59,19 +89,4 @@ async function checkData(log: EventLog): Promise<number> {
     if (found.length > 0 && found.every((coverage) => coverage === 'covered')) covered++
   }
   return covered
-}
-
-async function requireRtmrs(log: EventLog, rtmrs: readonly Uint8Array[]): Promise<number[]> {
-  const replayed = await replayRtmrs(log)
-  for (const [index, value] of replayed) {
-    const quoted = rtmrs[index] ?? new Uint8Array()
-    if (equal(value, quoted)) continue
-    throw new VerificationError({
-      code: 'EventLogMismatch',
-      message: `The log does not replay to RTMR${index}`,
-      expected: toHex(quoted),
-      found: toHex(value),
-    })
-  }
-  return [...replayed.keys()]
 }

@@ -2,6 +2,7 @@ import { concat, equal } from '../bytes/bytes.ts'
 import { forWebCrypto } from '../bytes/digest.ts'
 import { toHex } from '../bytes/hex.ts'
 import { type HashName, hashAlgorithmByName } from '../eventlog/algorithms.ts'
+import type { BootPolicy } from '../eventlog/boot-claims.ts'
 import { parseTpmsAttest, type QuoteAttest, type TpmsAttest } from '../tpm/attest.ts'
 import { isAttestationKey, parseTpm2bPublic, type TpmPublicKey } from '../tpm/public.ts'
 import { type VerifiedQuote, verifyQuote } from '../tpm/quote.ts'
@@ -35,6 +36,8 @@ export interface TpmEvidence {
   pcrs?: ReadonlyMap<number, Uint8Array>
   bank?: HashName
   eventLog?: Uint8Array
+  /** What the event log must say. */
+  bootPolicy?: BootPolicy
   /** Values that registers must have, by number. */
   expectedPcrs?: ReadonlyMap<number, Uint8Array>
 }
@@ -102,8 +105,16 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
   }
   if (o.eventLog !== undefined) {
     const registers = value?.pcrs ?? new Map<number, Uint8Array>()
-    const log = await checkEventLog({ log: o.eventLog, bank, ...(value === undefined ? {} : { registers }) })
+    const { eventLog, bootPolicy } = o
+    const log = await checkEventLog({
+      log: eventLog,
+      bank,
+      ...(value === undefined ? {} : { registers }),
+      ...(bootPolicy === undefined ? {} : { policy: bootPolicy }),
+    })
     list.add(log.check)
+  } else if (o.bootPolicy !== undefined) {
+    list.skip('log', 'The event log was not given')
   }
   const check = list.all('tpm')
   return { check, value: check.outcome === 'passed' ? value : undefined }

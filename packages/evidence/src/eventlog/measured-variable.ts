@@ -1,0 +1,26 @@
+import { ByteReader } from '../bytes/byte-reader.ts'
+import { formatGuid } from '../bytes/guid.ts'
+import { ParseError } from '../result/errors.ts'
+
+/** A UEFI variable as firmware measured it (UEFI_VARIABLE_DATA, PC Client Platform Firmware Profile section 10.4.2). */
+export interface MeasuredVariable {
+  name: string
+  /** Lower-case GUID. */
+  vendor: string
+  data: Uint8Array
+}
+
+/** Reads the data of a record about a variable. @throws ParseError */
+export function parseMeasuredVariable(data: Uint8Array): MeasuredVariable {
+  const reader = new ByteReader(data, 'measured variable')
+  const vendor = formatGuid(reader.bytes(16, 'vendor'))
+  const nameLength = reader.u64le('name length')
+  const dataLength = reader.u64le('data length')
+  if (nameLength > 1024n || dataLength > BigInt(data.length)) {
+    throw new ParseError({ code: 'TooLarge', message: 'measured variable: lengths beyond its end', offset: 16 })
+  }
+  const name = new TextDecoder('utf-16le').decode(reader.bytes(Number(nameLength) * 2, 'name'))
+  const content = reader.bytes(Number(dataLength), 'data')
+  reader.end()
+  return { name, vendor, data: content }
+}
