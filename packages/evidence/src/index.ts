@@ -164,6 +164,7 @@ export {
 } from './tpm/public.ts'
 export { verifyCertify, verifyQuote, type VerifiedQuote } from './tpm/quote.ts'
 export { parseTpmtSignature, verifyTpmSignature, type TpmSignature } from './tpm/signature.ts'
+export { parsePlatformClaim, type PlatformClaim } from './tpm/platform-claim.ts'
 export { pcrPolicyDigest, requirePcrBoundKey } from './tpm/pcr-policy.ts'
 export { defaultSecureBootKeys, readBootState, type BootState } from './azure/boot-state.ts'
 export {
