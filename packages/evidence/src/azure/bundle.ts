@@ -14,6 +14,7 @@ import { type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
 import type { TpmPublicKey } from '../tpm/public.ts'
 import { type VerifiedQuote, verifyQuote } from '../tpm/quote.ts'
 import type { TpmSignature } from '../tpm/signature.ts'
+import type { Means } from '../x509/means.ts'
 import { type HclReport, parseHclReport, verifyHclBinding } from './hcl-report.ts'
 import { attestationKeyOf, parseRuntimeClaims, requireSameKey, type RuntimeClaims } from './runtime-claims.ts'
 
@@ -36,7 +37,7 @@ export interface AzureTpmQuote {
 }
 
 /** Everything that a confidential VM of Azure shows of itself. */
-export interface AzureEvidence {
+export interface AzureEvidence extends Means {
   /** Content of NV index 0x01400001. */
   hclReport: Uint8Array
   hardware: AzureHardware
@@ -77,7 +78,7 @@ export async function verifyAzureEvidence(o: AzureEvidence): Promise<VerifiedAzu
 }
 
 async function verifyHardware(hcl: HclReport, o: AzureEvidence): Promise<VerifiedAzure['hardware']> {
-  const { hardware, anchors, at } = o
+  const { hardware, anchors, at, primitives, cache } = o
   if (hardware.kind !== hcl.reportType) {
     throw new VerificationError({
       code: 'BindingMismatch',
@@ -89,11 +90,14 @@ async function verifyHardware(hcl: HclReport, o: AzureEvidence): Promise<Verifie
   if (hardware.kind === 'SNP') {
     const report = parseSnpReport(hcl.hardwareReport)
     const crl = hardware.crl === undefined ? {} : { crl: hardware.crl }
-    return { kind: 'SNP', snp: await verifySnp({ report, chain: hardware.chain, anchors, at, ...crl }) }
+    return {
+      kind: 'SNP',
+      snp: await verifySnp({ report, chain: hardware.chain, anchors, at, primitives, cache, ...crl }),
+    }
   }
   const tdReport = parseTdReport(hcl.hardwareReport)
   const quote = parseTdxQuote(hardware.quote)
-  const tdx = await verifyTdx({ quote, collateral: hardware.collateral, anchors, at })
+  const tdx = await verifyTdx({ quote, collateral: hardware.collateral, anchors, at, primitives, cache })
   await requireSameTd(quote, tdReport)
   return { kind: 'TDX', tdx, tdReport }
 }

@@ -22,6 +22,7 @@ import { parseTdReport, sameTd } from '../tdx/td-report.ts'
 import type { TpmPublicKey } from '../tpm/public.ts'
 import { parseTpmtSignature, verifyTpmSignature } from '../tpm/signature.ts'
 import { parseCertificate } from '../x509/certificate.ts'
+import type { Means } from '../x509/means.ts'
 import { sameName } from '../x509/name.ts'
 import type { PublicKey } from '../x509/public-key.ts'
 import { bareSignature } from './binary.ts'
@@ -64,19 +65,21 @@ export interface Judgement {
   code?: string
 }
 
-/**
- * Judges all pieces together: chains, collateral, keys and registers are found among them. Azure's parts are judged as one bundle.
- * Certificates, lists and Intel's texts are judged by themselves only where there is no other evidence.
- */
-export async function judge(o: {
+interface JudgeInput extends Means {
   pieces: readonly Piece[]
   anchors: TrustAnchors
   at: Date
   policy?: EvidencePolicy
-}): Promise<Judgement> {
+}
+
+/**
+ * Judges all pieces together: chains, collateral, keys and registers are found among them. Azure's parts are judged as one bundle.
+ * Certificates, lists and Intel's texts are judged by themselves only where there is no other evidence.
+ */
+export async function judge(o: JudgeInput): Promise<Judgement> {
   const check = allOf(
     'evidence',
-    await new Judge(o, await Pool.of(o.pieces, o.at, [...o.anchors.amd, ...o.anchors.intel])).judge(),
+    await new Judge(o, await Pool.of(o.pieces, o.at, [...o.anchors.amd, ...o.anchors.intel], o)).judge(),
   )
   const code = firstFailure(check)?.code
   const verdict = check.outcome === 'passed' ? 'accepted' : check.outcome === 'failed' ? 'refused' : 'unjudged'
@@ -94,8 +97,10 @@ class Judge {
   readonly #at: Date
   readonly #policy: EvidencePolicy
   readonly #pool: Pool
+  readonly #means: Means
 
-  constructor(o: { pieces: readonly Piece[]; anchors: TrustAnchors; at: Date; policy?: EvidencePolicy }, pool: Pool) {
+  constructor(o: JudgeInput, pool: Pool) {
+    this.#means = { primitives: o.primitives, cache: o.cache }
     this.#pieces = o.pieces
     this.#anchors = o.anchors
     this.#at = o.at
@@ -147,8 +152,8 @@ class Judge {
     ).check
   }
 
-  #common(): { anchors: TrustAnchors; at: Date } {
-    return { anchors: this.#anchors, at: this.#at }
+  #common(): Means & { anchors: TrustAnchors; at: Date } {
+    return { anchors: this.#anchors, at: this.#at, ...this.#means }
   }
 
   #boot(): { policy?: BootPolicy } {
@@ -310,7 +315,7 @@ class Judge {
       for (const der of piece.certificates) {
         const certificate = attempt(() => parseCertificate(der))
         const chain = certificate === undefined ? [der] : this.#pool.chainFrom(certificate).map(({ raw }) => raw)
-        checks.push(named(piece, await checkCertificates({ chain, anchors, at: this.#at })))
+        checks.push(named(piece, await checkCertificates({ chain, anchors, at: this.#at, ...this.#means })))
       }
     }
     for (const piece of this.#of('crl')) {
@@ -324,6 +329,7 @@ class Judge {
             crl: piece.bytes,
             anchors,
             at: this.#at,
+            ...this.#means,
             ...(issuerChain === undefined ? {} : { issuerChain }),
           }),
         ),
@@ -338,6 +344,7 @@ class Judge {
         text: piece.text,
         anchors: this.#anchors.intel,
         at: this.#at,
+        ...this.#means,
         ...(issuerChainPem === undefined ? {} : { issuerChainPem }),
         ...(rootCrl === undefined ? {} : { rootCrl }),
       })

@@ -14,6 +14,7 @@ import type { TrustAnchor } from '../result/trust-anchors.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { type Crl, parseCrl } from '../x509/crl.ts'
 import { type Extension, findExtension } from '../x509/extensions.ts'
+import type { Means } from '../x509/means.ts'
 import { sameName } from '../x509/name.ts'
 import { oid } from '../x509/oids.ts'
 import { spkiSha256, verifyPath } from '../x509/path.ts'
@@ -43,13 +44,18 @@ export class Pool {
   #trusted: ReadonlySet<Certificate> = new Set()
 
   /** @param anchors pinned roots, which only decide what is picked first */
-  static async of(pieces: readonly Piece[], at: Date, anchors: readonly TrustAnchor[]): Promise<Pool> {
+  static async of(
+    pieces: readonly Piece[],
+    at: Date,
+    anchors: readonly TrustAnchor[],
+    { primitives, cache }: Means,
+  ): Promise<Pool> {
     const pool = new Pool(pieces, at)
     const pins = new Set(anchors.map(({ spkiSha256: pin }) => pin))
     const roots = pool.certificates.filter(({ issuer, subject }) => sameName(issuer, subject))
     const known = await Promise.all(roots.map(async (root) => (pins.has(await spkiSha256(root)) ? [root] : [])))
     pool.#trusted = new Set(known.flat())
-    pool.#signer = await pool.#findSigner(anchors)
+    pool.#signer = await pool.#findSigner(anchors, { primitives, cache })
     return pool
   }
 
@@ -144,12 +150,12 @@ export class Pool {
   }
 
   /** Several have the name: the one whose chain holds, else one of this time. */
-  async #findSigner(anchors: readonly TrustAnchor[]): Promise<readonly Certificate[]> {
+  async #findSigner(anchors: readonly TrustAnchor[], means: Means): Promise<readonly Certificate[]> {
     const signers = this.certificates.filter(({ subject }) => subject.commonName === 'Intel SGX TCB Signing')
     const chains = signers.map((signer) => this.chainFrom(signer))
     for (const chain of chains) {
       try {
-        await verifyPath({ chain, anchors, at: this.#at })
+        await verifyPath({ chain, anchors, at: this.#at, ...means })
         return chain
       } catch {
         // Whoever judges the picked one says why it does not hold.

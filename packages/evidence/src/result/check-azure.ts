@@ -8,6 +8,7 @@ import { parseTdxQuote } from '../tdx/quote.ts'
 import { parseTdReport, type TdReport, verifyTdReportHashes } from '../tdx/td-report.ts'
 import type { VerifiedTdx } from '../tdx/verify.ts'
 import type { VerifiedQuote } from '../tpm/quote.ts'
+import type { Means } from '../x509/means.ts'
 import { allOf, type Check, type Checked, skipped } from './check.ts'
 import { checkHcl, type HclFinding, type HclPolicy } from './check-hcl.ts'
 import { checkSnp } from './check-snp.ts'
@@ -17,7 +18,7 @@ import { Checklist } from './checklist.ts'
 import type { TrustAnchors } from './trust-anchors.ts'
 
 /** What is at hand of a confidential VM of Azure. What is absent is skipped, and there is no verdict where it is needed. */
-export interface AzureParts {
+export interface AzureParts extends Means {
   hclReport: Uint8Array
   /** For SNP. */
   chain?: SnpChain
@@ -72,7 +73,7 @@ export async function checkAzure(o: AzureParts): Promise<Checked<AzureFinding>> 
 }
 
 async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: VerifiedSnp; tdx?: VerifiedTdx }> {
-  const { anchors, at } = o
+  const { anchors, at, primitives, cache } = o
   let type: 'SNP' | 'TDX'
   let report: Uint8Array
   try {
@@ -86,6 +87,8 @@ async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: Ve
       report,
       anchors,
       at,
+      primitives,
+      cache,
       ...(o.chain === undefined ? {} : { chain: o.chain }),
       ...(o.crl === undefined ? {} : { crl: o.crl }),
       ...(o.snpPolicy === undefined ? {} : { policy: o.snpPolicy }),
@@ -98,6 +101,8 @@ async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: Ve
     quote: o.tdQuote,
     anchors,
     at,
+    primitives,
+    cache,
     ...(o.collateral === undefined ? {} : { collateral: o.collateral }),
     ...(o.tdxPolicy === undefined ? {} : { policy: o.tdxPolicy }),
   })

@@ -5,8 +5,10 @@ import { describeTcb } from '../snp/tcb.ts'
 import { requireCurrent, verifySignedText } from '../tdx/collateral.ts'
 import { JsonFields } from '../tdx/json-fields.ts'
 import { parseJson, splitSignedJson } from '../tdx/signed-json.ts'
-import { type Certificate, parseCertificate } from '../x509/certificate.ts'
-import { type Crl, parseCrl, verifyCrl } from '../x509/crl.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { type Crl, verifyCrl } from '../x509/crl.ts'
+import { certificateOf, crlOf } from '../x509/inputs.ts'
+import type { Means } from '../x509/means.ts'
 import { describeName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
 import { parsePem } from '../x509/pem.ts'
@@ -17,17 +19,20 @@ import { VerificationError } from './errors.ts'
 import type { TrustAnchor } from './trust-anchors.ts'
 
 /** Judges a chain, leaf first; the leaf may be an authority or the root itself. */
-export async function checkCertificates(o: {
-  chain: readonly Uint8Array[]
-  anchors: readonly TrustAnchor[]
-  at: Date
-  crls?: readonly Uint8Array[]
-}): Promise<Check> {
+export async function checkCertificates(
+  o: Means & {
+    chain: readonly Uint8Array[]
+    anchors: readonly TrustAnchor[]
+    at: Date
+    crls?: readonly Uint8Array[]
+  },
+): Promise<Check> {
+  const means: Means = { primitives: o.primitives, cache: o.cache }
   const list = new Checklist()
   const chain = await list.run(
     'certificates.format',
     [],
-    () => o.chain.map((der) => parseCertificate(der)),
+    () => o.chain.map((der) => certificateOf(der, means)),
     (certificates) => certificates.map((certificate) => describeName(certificate.subject)).join(' ← '),
   )
   await list.run(
@@ -39,7 +44,8 @@ export async function checkCertificates(o: {
         anchors: o.anchors,
         at: o.at,
         leafMayBeCa: true,
-        crls: (o.crls ?? []).map((der) => parseCrl(der)),
+        crls: (o.crls ?? []).map((der) => crlOf(der, means)),
+        ...means,
       }),
     () =>
       `until ${chain
@@ -62,26 +68,29 @@ export async function checkCertificates(o: {
  * Judges a revocation list.
  * @param o.issuerChain chain of the list's issuer, issuer first; absent: whose list it is cannot be judged
  */
-export async function checkCrl(o: {
-  crl: Uint8Array
-  issuerChain?: readonly Uint8Array[]
-  anchors: readonly TrustAnchor[]
-  at: Date
-}): Promise<Check> {
+export async function checkCrl(
+  o: Means & {
+    crl: Uint8Array
+    issuerChain?: readonly Uint8Array[]
+    anchors: readonly TrustAnchor[]
+    at: Date
+  },
+): Promise<Check> {
+  const means: Means = { primitives: o.primitives, cache: o.cache }
   const list = new Checklist()
   const crl = await list.run(
     'crl.format',
     [],
-    () => parseCrl(o.crl),
+    () => crlOf(o.crl, means),
     (parsed) =>
       `${describeName(parsed.issuer)}, ${parsed.revoked.size} revoked, ${parsed.thisUpdate.toISOString()} to ${parsed.nextUpdate?.toISOString() ?? 'no end'}`,
   )
   if (o.issuerChain === undefined) list.skip('crl.signature', 'The certificate of its issuer was not given')
   else {
     await list.run('crl.signature', [crl, o.issuerChain], async (parsed: Crl, ders: readonly Uint8Array[]) => {
-      const chain = ders.map((der) => parseCertificate(der))
-      await verifyPath({ chain, anchors: o.anchors, at: o.at, leafMayBeCa: true })
-      await verifyCrl({ crl: parsed, issuer: chain[0] as Certificate, at: o.at })
+      const chain = ders.map((der) => certificateOf(der, means))
+      await verifyPath({ chain, anchors: o.anchors, at: o.at, leafMayBeCa: true, ...means })
+      await verifyCrl({ crl: parsed, issuer: chain[0] as Certificate, at: o.at, ...means })
     })
   }
   return list.all('crl')
@@ -119,8 +128,9 @@ export interface SignedText {
  * @param o.rootCrl absent: revocation is not looked at
  */
 export async function checkCollateral(
-  o: SignedText & { issuerChainPem?: string; rootCrl?: Uint8Array; anchors: readonly TrustAnchor[]; at: Date },
+  o: SignedText & Means & { issuerChainPem?: string; rootCrl?: Uint8Array; anchors: readonly TrustAnchor[]; at: Date },
 ): Promise<Check> {
+  const means: Means = { primitives: o.primitives, cache: o.cache }
   const list = new Checklist()
   const { member, text, at, anchors } = o
   const found = await list.run(
@@ -133,7 +143,14 @@ export async function checkCollateral(
     list.skip('collateral.signature', 'The certificates of its signer were not given')
   } else {
     await list.run('collateral.signature', [found, o.issuerChainPem], (_, pem: string) =>
-      requireSignedText({ member, text, chain: parsePem(pem).map((der) => parseCertificate(der)), anchors, at }),
+      requireSignedText({
+        member,
+        text,
+        chain: parsePem(pem).map((der) => certificateOf(der, means)),
+        anchors,
+        at,
+        ...means,
+      }),
     )
   }
   const { issuerChainPem, rootCrl } = o
@@ -141,7 +158,8 @@ export async function checkCollateral(
     list.skip('collateral.revocation', 'The root’s revocation list was not given', { optional: true })
   } else {
     await list.run('collateral.revocation', [found, rootCrl], async (_, der: Uint8Array) => {
-      await verifySignedText({ text, member, issuerChainPem, anchors, crls: [parseCrl(der)], at, read: readWords })
+      const by = { anchors, crls: [crlOf(der, means)], at, ...means }
+      await verifySignedText({ ...by, text, member, issuerChainPem, read: readWords })
     })
   }
   await list.run('collateral.time', [found], (parsed: { issueDate: Date; nextUpdate: Date }) =>
@@ -152,9 +170,10 @@ export async function checkCollateral(
 
 /** The chain at a time, whose certificate it is, and the signature; revocation apart. */
 async function requireSignedText(
-  o: SignedText & { chain: Certificate[]; anchors: readonly TrustAnchor[]; at: Date },
+  o: SignedText & Means & { chain: Certificate[]; anchors: readonly TrustAnchor[]; at: Date },
 ): Promise<void> {
-  await verifyPath({ chain: o.chain, anchors: o.anchors, at: o.at })
+  const { primitives, cache } = o
+  await verifyPath({ chain: o.chain, anchors: o.anchors, at: o.at, primitives, cache })
   const { body, signature } = splitSignedJson(o.text, o.member)
   const { subject, publicKey: key } = o.chain[0] as Certificate
   if (subject.commonName !== 'Intel SGX TCB Signing' || key.kind !== 'EC' || key.curve !== 'P-256') {
@@ -165,7 +184,8 @@ async function requireSignedText(
       found: describeName(subject),
     })
   }
-  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body) })) return
+  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body), primitives }))
+    return
   throw new VerificationError({
     code: 'CollateralSignatureInvalid',
     message: 'The text is not as its signer signed it',

@@ -6,8 +6,10 @@ import { productOfCpu } from '../snp/products.ts'
 import { parseSnpReport, type SnpReport } from '../snp/report.ts'
 import { decodeTcb, describeTcb } from '../snp/tcb.ts'
 import { type SnpChain, type VerifiedSnp, verifySnp } from '../snp/verify.ts'
-import { type Certificate, parseCertificate } from '../x509/certificate.ts'
-import { type Crl, parseCrl } from '../x509/crl.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import type { Crl } from '../x509/crl.ts'
+import { certificateOf, crlOf } from '../x509/inputs.ts'
+import type { Means } from '../x509/means.ts'
 import { describeName, sameName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
@@ -29,22 +31,25 @@ interface Chain {
  * @param o.crl absent: revocation is not looked at
  * @param o.policy absent: content is not appraised
  */
-export async function checkSnp(o: {
-  report: Uint8Array
-  chain?: SnpChain
-  crl?: Uint8Array
-  anchors: TrustAnchors
-  at: Date
-  policy?: SnpPolicy
-}): Promise<Checked<VerifiedSnp>> {
+export async function checkSnp(
+  o: Means & {
+    report: Uint8Array
+    chain?: SnpChain
+    crl?: Uint8Array
+    anchors: TrustAnchors
+    at: Date
+    policy?: SnpPolicy
+  },
+): Promise<Checked<VerifiedSnp>> {
   const list = new Checklist()
+  const means: Means = { primitives: o.primitives, cache: o.cache }
   const report = await list.run(
     'snp.format',
     [],
     () => parseSnpReport(o.report),
     (r) => `version ${r.version}`,
   )
-  const chain = await checkChain(list, o)
+  const chain = await checkChain(list, o, means)
   const endorsement = await list.run(
     'snp.endorsement',
     [chain],
@@ -56,7 +61,9 @@ export async function checkSnp(o: {
   await list.run('snp.product', [report, endorsement], requireCpu)
   await list.run('snp.tcb', [report, endorsement], requireTcb, (tcb) => tcb)
   await list.run('snp.chip', [report, endorsement], requireChip, (id) => id)
-  await list.run('snp.signature', [report, chain], requireSignature)
+  await list.run('snp.signature', [report, chain], (parsed: SnpReport, given: Chain) =>
+    requireSignature(parsed, given, means),
+  )
   let value: VerifiedSnp | undefined
   if (list.whole) {
     value = await list.run('snp.verifier', [report, o.chain], (parsed: SnpReport, given: SnpChain) =>
@@ -65,6 +72,7 @@ export async function checkSnp(o: {
         chain: given,
         anchors: o.anchors,
         at: o.at,
+        ...means,
         ...(o.crl === undefined ? {} : { crl: o.crl }),
       }),
     )
@@ -81,6 +89,7 @@ export async function checkSnp(o: {
 async function checkChain(
   list: Checklist,
   o: { chain?: SnpChain; crl?: Uint8Array; anchors: TrustAnchors; at: Date },
+  means: Means,
 ): Promise<Chain | undefined> {
   const { anchors, at } = o
   if (o.chain === undefined)
@@ -88,24 +97,24 @@ async function checkChain(
   const chain =
     o.chain &&
     (await list.run('snp.chain.format', [o.chain], (given: SnpChain): Chain => ({
-      leaf: parseCertificate(given.vcek),
-      ask: parseCertificate(given.ask),
-      ark: parseCertificate(given.ark),
+      leaf: certificateOf(given.vcek, means),
+      ask: certificateOf(given.ask, means),
+      ark: certificateOf(given.ark, means),
     })))
   const certificates = chain && [chain.leaf, chain.ask, chain.ark]
   await list.run(
     'snp.chain.path',
     [certificates],
-    (given: Certificate[]) => verifyPath({ chain: given, anchors: anchors.amd, at }),
+    (given: Certificate[]) => verifyPath({ chain: given, anchors: anchors.amd, at, ...means }),
     () => chain?.ark.subject.commonName ?? '',
   )
   if (o.crl === undefined) {
     list.skip('snp.chain.revocation', 'No revocation list was given', { optional: true })
   } else {
     await list.run('snp.chain.revocation', [chain, o.crl], ({ leaf, ask, ark }: Chain, der: Uint8Array) => {
-      const crl = parseCrl(der)
+      const crl = crlOf(der, means)
       requireCrlOf(crl, ark)
-      return verifyPath({ chain: [leaf, ask, ark], anchors: anchors.amd, at, crls: [crl] })
+      return verifyPath({ chain: [leaf, ask, ark], anchors: anchors.amd, at, crls: [crl], ...means })
     })
   }
   return chain
@@ -166,13 +175,13 @@ function requireChip(report: SnpReport, { hardwareId, providerId }: SnpEndorseme
   return `chip ${toHex(hardwareId).slice(0, 32)}…`
 }
 
-async function requireSignature(report: SnpReport, { leaf }: Chain): Promise<void> {
+async function requireSignature(report: SnpReport, { leaf }: Chain, { primitives }: Means): Promise<void> {
   const key = leaf.publicKey
   if (key.kind !== 'EC' || key.curve !== 'P-384') {
     return refuse('AlgorithmNotAllowed', 'Signing key is not on P-384', 'P-384', key.kind)
   }
   const signature = concat(reversed(report.signatureR), reversed(report.signatureS))
-  if (await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data: report.signed })) return
+  if (await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data: report.signed, primitives })) return
   throw new VerificationError({
     code: 'ReportSignatureInvalid',
     message: 'Report is not signed by the endorsed key',

@@ -6,14 +6,16 @@ import { assessQe, parseQeIdentity, type QeIdentity } from '../tdx/qe-identity.t
 import type { TdxQuote } from '../tdx/quote.ts'
 import { assessModule, assessPlatform, parseTcbInfo, type TcbAssessment, type TcbInfo } from '../tdx/tcb-info.ts'
 import type { Certificate } from '../x509/certificate.ts'
-import { type Crl, parseCrl, verifyCrl } from '../x509/crl.ts'
+import { type Crl, verifyCrl } from '../x509/crl.ts'
+import { crlOf } from '../x509/inputs.ts'
+import type { Means } from '../x509/means.ts'
 import { verifyPath } from '../x509/path.ts'
 import type { CheckId } from './catalogue.ts'
 import type { Checklist } from './checklist.ts'
 import { VerificationError } from './errors.ts'
 import type { TrustAnchor } from './trust-anchors.ts'
 
-interface PlatformInput {
+interface PlatformInput extends Means {
   quote: TdxQuote | undefined
   chain: Certificate[] | undefined
   pck: PckExtension | undefined
@@ -82,6 +84,7 @@ export async function checkPlatform(list: Checklist, o: PlatformInput): Promise<
 /** @returns the root's list, verified */
 async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl | undefined> {
   const { chain, collateral, at } = o
+  const means: Means = { primitives: o.primitives, cache: o.cache }
   const verified = async (
     id: CheckId,
     der: Uint8Array | undefined,
@@ -95,8 +98,8 @@ async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl |
       id,
       [issuer],
       async (authority: Certificate) => {
-        const crl = parseCrl(der)
-        await verifyCrl({ crl, issuer: authority, at })
+        const crl = crlOf(der, means)
+        await verifyCrl({ crl, issuer: authority, at, ...means })
         return crl
       },
       (crl) => `${crl.revoked.size} revoked, next update ${crl.nextUpdate?.toISOString()}`,
@@ -105,7 +108,7 @@ async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl |
   const rootCrl = await verified('tdx.crl.root', collateral.rootCaCrl, chain?.at(-1))
   const pckCrl = await verified('tdx.crl.pck', collateral.pckCrl, chain?.[1])
   await list.run('tdx.pck.revocation', [chain, rootCrl, pckCrl], (given: Certificate[], ...crls: [Crl, Crl]) =>
-    verifyPath({ chain: given, anchors: o.anchors, at, crls, requireCrls: true }),
+    verifyPath({ chain: given, anchors: o.anchors, at, crls, requireCrls: true, ...means }),
   )
   return rootCrl
 }
@@ -129,8 +132,9 @@ async function checkText<T extends object>(
   const [signed, issuerChainPem] = [text.text, text.chainPem]
   return list.run(text.id, [text.rootCrl], async (rootCrl: Crl) => {
     const { member } = text
-    const { anchors, at } = o
-    return verifySignedText({ text: signed, member, issuerChainPem, anchors, crls: [rootCrl], at, read: text.parse })
+    const { anchors, at, primitives, cache } = o
+    const by = { anchors, crls: [rootCrl], at, primitives, cache }
+    return verifySignedText({ ...by, text: signed, member, issuerChainPem, read: text.parse })
   })
 }
 

@@ -1,14 +1,15 @@
 import { concat, equal } from '../bytes/bytes.ts'
-import { digest } from '../bytes/digest.ts'
 import { fromHex, toHex } from '../bytes/hex.ts'
 import { appraiseTdx, type TdxPolicy } from '../tdx/appraise.ts'
 import type { TdxCollateral } from '../tdx/collateral.ts'
 import { type PckExtension, readPckExtension } from '../tdx/pck.ts'
 import { parseTdxQuote, type TdxQuote } from '../tdx/quote.ts'
 import { type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
-import { type Certificate, parseCertificate } from '../x509/certificate.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { certificateOf, publicKeyOf } from '../x509/inputs.ts'
+import { digestOf, type Means } from '../x509/means.ts'
 import { verifyPath } from '../x509/path.ts'
-import { parsePublicKey, type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
+import { type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
 import { appraised, type Checked } from './check.ts'
 import { checkPlatform } from './check-tdx-platform.ts'
 import { Checklist } from './checklist.ts'
@@ -24,14 +25,17 @@ const p256SpkiPrefix = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703
  * `verifyTdx` and every single check agree. What part of the collateral is absent is skipped, and there is no verdict.
  * @param o.policy absent: the platform's status and the TD's content are shown and not appraised
  */
-export async function checkTdx(o: {
-  quote: Uint8Array
-  collateral?: Partial<TdxCollateral>
-  anchors: TrustAnchors
-  at: Date
-  policy?: TdxPolicy
-}): Promise<Checked<VerifiedTdx>> {
+export async function checkTdx(
+  o: Means & {
+    quote: Uint8Array
+    collateral?: Partial<TdxCollateral>
+    anchors: TrustAnchors
+    at: Date
+    policy?: TdxPolicy
+  },
+): Promise<Checked<VerifiedTdx>> {
   const { at, anchors } = o
+  const means: Means = { primitives: o.primitives, cache: o.cache }
   const list = new Checklist()
   const quote = await list.run(
     'tdx.format',
@@ -42,9 +46,9 @@ export async function checkTdx(o: {
   await list.run('tdx.vendor', [quote], ({ qeVendorId }: TdxQuote) => {
     requireSame('QeVendorMismatch', 'Another vendor’s quoting enclave made the quote', intelQeVendorId, qeVendorId)
   })
-  const chain = await list.run('tdx.pck.format', [quote], chainOf)
+  const chain = await list.run('tdx.pck.format', [quote], (parsed: TdxQuote) => chainOf(parsed, means))
   await list.run('tdx.pck.path', [chain], (given: Certificate[]) =>
-    verifyPath({ chain: given, anchors: anchors.intel, at }),
+    verifyPath({ chain: given, anchors: anchors.intel, at, ...means }),
   )
   const pck = await list.run(
     'tdx.pck.extension',
@@ -52,15 +56,17 @@ export async function checkTdx(o: {
     (given: Certificate[]) => readPckExtension(given[0] as Certificate),
     (extension: PckExtension) => `FMSPC ${toHex(extension.fmspc)}`,
   )
-  await list.run('tdx.qe.signature', [quote, chain], requireQeSignature)
-  await list.run('tdx.qe.binding', [quote], requireBinding)
-  await list.run('tdx.signature', [quote], requireQuoteSignature)
+  await list.run('tdx.qe.signature', [quote, chain], (parsed: TdxQuote, given: Certificate[]) =>
+    requireQeSignature(parsed, given, means),
+  )
+  await list.run('tdx.qe.binding', [quote], (parsed: TdxQuote) => requireBinding(parsed, means))
+  await list.run('tdx.signature', [quote], (parsed: TdxQuote) => requireQuoteSignature(parsed, means))
   const collateral = o.collateral ?? {}
-  await checkPlatform(list, { quote, chain, pck, collateral, anchors: anchors.intel, at })
+  await checkPlatform(list, { quote, chain, pck, collateral, anchors: anchors.intel, at, ...means })
   let value: VerifiedTdx | undefined
   if (list.whole && isWhole(collateral)) {
     value = await list.run('tdx.verifier', [quote], (parsed: TdxQuote) =>
-      verifyTdx({ quote: parsed, collateral, anchors, at }),
+      verifyTdx({ quote: parsed, collateral, anchors, at, ...means }),
     )
   }
   const { policy } = o
@@ -77,8 +83,8 @@ function isWhole(collateral: Partial<TdxCollateral>): collateral is TdxCollatera
   return ![tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl].includes(undefined)
 }
 
-function chainOf({ certification }: TdxQuote): Certificate[] {
-  if (certification.type === 'pckChain') return certification.chain.map((der) => parseCertificate(der))
+function chainOf({ certification }: TdxQuote, means: Means): Certificate[] {
+  if (certification.type === 'pckChain') return certification.chain.map((der) => certificateOf(der, means))
   throw new VerificationError({
     code: 'CertificationDataNotSupported',
     message: 'The quote does not carry its PCK certificate',
@@ -88,7 +94,7 @@ function chainOf({ certification }: TdxQuote): Certificate[] {
   })
 }
 
-async function requireQeSignature(quote: TdxQuote, chain: Certificate[]): Promise<void> {
+async function requireQeSignature(quote: TdxQuote, chain: Certificate[], { primitives }: Means): Promise<void> {
   const key = chain[0]?.publicKey
   if (key?.kind !== 'EC' || key.curve !== 'P-256') {
     throw new VerificationError({
@@ -100,7 +106,7 @@ async function requireQeSignature(quote: TdxQuote, chain: Certificate[]): Promis
     })
   }
   const [signature, data] = [quote.qeReportSignature, quote.qeReport.raw]
-  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data })) return
+  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives })) return
   throw new VerificationError({
     code: 'QeReportSignatureInvalid',
     message: 'The QE report is not signed by the PCK',
@@ -108,17 +114,18 @@ async function requireQeSignature(quote: TdxQuote, chain: Certificate[]): Promis
   })
 }
 
-async function requireBinding(quote: TdxQuote): Promise<void> {
-  const hash = await digest('SHA-256', quote.attestationKey, quote.qeAuthenticationData)
+async function requireBinding(quote: TdxQuote, means: Means): Promise<void> {
+  const hash = await digestOf(means, 'SHA-256', concat(quote.attestationKey, quote.qeAuthenticationData))
   const message = 'The quoting enclave did not vouch for this attestation key'
   requireSame('QeReportDataMismatch', message, concat(hash, new Uint8Array(32)), quote.qeReport.reportData)
 }
 
-async function requireQuoteSignature(quote: TdxQuote): Promise<void> {
-  const key = parsePublicKey(concat(p256SpkiPrefix, quote.attestationKey)) as PublicKey & { kind: 'EC' }
+async function requireQuoteSignature(quote: TdxQuote, means: Means): Promise<void> {
+  const key = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), means) as PublicKey & { kind: 'EC' }
   let good = false
   try {
-    good = await verifyRawEcdsa({ key, hash: 'SHA-256', signature: quote.signature, data: quote.signed })
+    const { signature, signed: data } = quote
+    good = await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives: means.primitives })
   } catch (error) {
     // A key off the curve signs nothing.
     if (!(error instanceof VerificationError)) throw error
