@@ -184,6 +184,7 @@ export {
 } from './azure/runtime-claims.ts'
 export { tokenAlgorithms, type TokenAlgorithm } from './tokens/algorithms.ts'
 export { verifyCertifiedJws, type CertifiedJws, type SignerRules } from './tokens/certified.ts'
+export { readJsonObject } from './tokens/json.ts'
 export { parseJws, type Jws } from './tokens/jws.ts'
 export { parseJwks, type Jwk } from './tokens/keys.ts'
 export {

@@ -1,8 +1,11 @@
+import * as nodeCrypto from 'node:crypto'
 import { releaseSigningUsage } from '@strongroom/contract'
 import {
   genuineAmdAnchors,
   genuineIntelAnchors,
   judge,
+  nodePrimitives,
+  VerificationCache,
   type EvidencePolicy,
   type TrustAnchors,
 } from '@strongroom/evidence'
@@ -11,7 +14,7 @@ import { CliError } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import { cannotBeJudged, refused } from '../evidence/exit.ts'
 import { readAuthority, readJson, readPieces } from '../evidence/files.ts'
-import { readAnchors, readPolicy } from '../evidence/policy.ts'
+import { readAnchors, readPolicy } from '../evidence/policy/policy.ts'
 import { renderExplanation, renderJudgement } from '../evidence/render.ts'
 
 function readTime(context: CommandContext): Date {
@@ -86,7 +89,8 @@ const verify: Command = {
   run: async (context) => {
     const at = readTime(context)
     const { anchors, policy } = await readRules(context)
-    const judgement = await judge({ pieces: await readPieces(context.args), anchors, at, policy })
+    const means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
+    const judgement = await judge({ pieces: await readPieces(context.args), anchors, at, policy, ...means })
     process.exitCode = { accepted: 0, refused, unjudged: cannotBeJudged }[judgement.verdict]
     const lines = renderJudgement(judgement, at)
     if (anchors.simulated) lines.push('Simulated silicon: the chain is whole, but no host is kept out.')

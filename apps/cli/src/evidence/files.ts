@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import {
   detect,
   EvidenceError,
+  readJsonObject,
   parseCertificate,
   parsePem,
   type Piece,
@@ -37,17 +38,19 @@ export async function readPieces(paths: readonly string[]): Promise<Piece[]> {
 
 /** A JSON file that the user named as policy or anchors: refused whole where it is not what it should be. */
 export async function readJson(path: string, what: string): Promise<unknown> {
-  const text = new TextDecoder().decode(await readBytes(path))
+  const bytes = await readBytes(path)
   try {
-    return JSON.parse(text) as unknown
+    // Of two members of one name, people and programs may read different ones.
+    return readJsonObject(bytes, path)
   } catch (cause) {
+    if (!(cause instanceof EvidenceError)) throw cause
     throw new CliError({
       code: 'InvalidArgument',
-      message: `${path} is not JSON.`,
+      message: `${path} cannot be read: ${cause.message}.`,
       exitCode: cannotBeJudged,
       expected: what,
-      found: 'text that is no JSON',
-      remedy: 'See packages/evidence/README.md for the form.',
+      found: cause.found ?? 'text that is no such JSON',
+      remedy: 'See docs/evidence-policy.md for the form.',
       cause,
     })
   }

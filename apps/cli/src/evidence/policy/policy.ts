@@ -1,0 +1,91 @@
+import {
+  type BootPolicy,
+  type EvidencePolicy,
+  tokenAlgorithms,
+  type TrustAnchor,
+  type TrustAnchors,
+} from '@strongroom/evidence'
+import {
+  bytes,
+  flag,
+  hexadecimal,
+  list,
+  object,
+  oneOf,
+  type Reader,
+  refuse,
+  scalars,
+  text,
+  upToBytes,
+  whole,
+} from './fields.ts'
+import { readSnp } from './snp.ts'
+import { readTdx } from './tdx.ts'
+
+const name = text(/^.{1,256}$/, 'a text')
+const anchors = list(whole<TrustAnchor>({ name, spkiSha256: hexadecimal(32) }, 'name', 'spkiSha256'))
+/** A register or digest of any bank that is taken. */
+const digest = bytes(32, 48, 64)
+
+/** Members whose names are of one kind. */
+function named<T>(pattern: RegExp, what: string, item: Reader<T>): Reader<Record<string, T>> {
+  return (value, path) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(path, 'an object', value)
+    return Object.fromEntries(
+      Object.entries(value).map(([member, each]) => {
+        if (!pattern.test(member)) refuse(`${path}.${member}`, what, member)
+        return [member, item(each, `${path}.${member}`)]
+      }),
+    )
+  }
+}
+
+const registers = named(/^(1?\d|2[0-3])$/, 'the number of a register, 0 to 23', digest)
+
+const readBoot = object<BootPolicy>({
+  secureBoot: flag,
+  applications: list(digest),
+  unifiedKernel: named(/^\.[a-z]{2,16}$/, 'the name of a section, for example .cmdline', digest),
+})
+
+const readRules = object<EvidencePolicy>({
+  snp: readSnp,
+  tdx: readTdx,
+  hcl: object<NonNullable<EvidencePolicy['hcl']>>({ userData: bytes(64), configuration: scalars }),
+  boot: readBoot,
+  tpm: object<NonNullable<EvidencePolicy['tpm']>>({
+    nonce: upToBytes(64),
+    roots: anchors,
+    pcrs: (value, path) => new Map(Object.entries(registers(value, path)).map(([pcr, each]) => [Number(pcr), each])),
+  }),
+  token: object<NonNullable<EvidencePolicy['token']>>({
+    issuer: text(/^https:\/\/\S{1,256}$/, 'an issuer, https://…'),
+    audience: name,
+    algorithms: list(oneOf(tokenAlgorithms)),
+    claims: scalars,
+  }),
+  release: whole<NonNullable<EvidencePolicy['release']>>(
+    { roots: anchors, signer: name, usage: text(/^\d+(\.\d+){1,20}$/, 'an object identifier, for example 1.2.3') },
+    'roots',
+    'signer',
+  ),
+})
+
+/**
+ * Reads a policy file. Bytes are hexadecimal. A member that is not known is refused, and so is a value that is not of its kind,
+ * length and range, each with its path.
+ * @throws CliError InvalidPolicy
+ */
+export function readPolicy(value: unknown): EvidencePolicy {
+  return readRules(value, 'policy')
+}
+
+/** Reads a file of trust anchors, as an installation writes it (`anchors.json` in its state). @throws CliError InvalidPolicy */
+export function readAnchors(value: unknown): TrustAnchors {
+  return whole<TrustAnchors>(
+    { simulated: flag, amd: anchors, intel: anchors },
+    'simulated',
+    'amd',
+    'intel',
+  )(value, 'anchors')
+}
