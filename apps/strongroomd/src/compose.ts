@@ -155,6 +155,7 @@ async function startServices(o: {
   const secrets = {
     orchestrator: { appId: principals.orchestrator.appId, secret: randomBytes(32).toString('base64url') },
     controlPlane: { appId: principals.controlPlane.appId, secret: randomBytes(32).toString('base64url') },
+    attestation: { appId: principals.attestation.appId, secret: randomBytes(32).toString('base64url') },
   }
   const base = {
     installation,
@@ -176,6 +177,7 @@ async function startServices(o: {
     ...principals.controlPlane,
     secret: secrets.controlPlane.secret,
   })
+  await identity.setPrincipal({ ...principals.attestation, secret: secrets.attestation.secret })
   const context = { ...base, verifier: identity.verifier } satisfies ServiceContext & { authority: typeof authority }
 
   const host = await createHostService({

@@ -16,7 +16,7 @@ export function createTokenSource(options: {
   wire: WireClient
   clock: Clock
   tenantId: string
-  secrets: Record<'orchestrator' | 'controlPlane', PrincipalSecret>
+  secrets: Record<'orchestrator' | 'controlPlane' | 'attestation', PrincipalSecret>
 }): TokenSource {
   const cached = new Map<string, { token: string; renewAt: number }>()
   return {

@@ -38,4 +38,5 @@ export const homeRegion = { name: 'westeurope', code: 'weu', displayName: 'West 
 export const principals = {
   orchestrator: { appId: 'bf7b6499-ff71-4aa2-97a4-f372087be7f0', displayName: 'Confidential VM Orchestrator' },
   controlPlane: { appId: '5a1e0000-0000-4000-8000-00000000c0de', displayName: 'Strongroom resource manager' },
+  attestation: { appId: '5a1e0000-0000-4000-8000-0000000a77e5', displayName: 'Strongroom attestation service' },
 } as const

@@ -1,10 +1,11 @@
 import * as nodeCrypto from 'node:crypto'
+import { attestationManagementHost } from '@strongroom/contract'
 import { type Means, nodePrimitives, type TrustAnchors, VerificationCache } from '@strongroom/evidence'
 import { createHttpApp, openStore, ServiceError, type Service, type ServiceContext } from '@strongroom/platform'
 import { Attester } from './attest.ts'
-import { AmdCollateral } from './collateral/amd.ts'
-import { CollateralCache } from './collateral/cache.ts'
-import { IntelCollateral } from './collateral/intel.ts'
+import { collateralRoutes } from './collateral/collateral-routes.ts'
+import { Collateral } from './collateral/collateral.ts'
+import { readVendorEndpoints } from './collateral/endpoints.ts'
 import { openAnchors } from './evidence/anchors.ts'
 import type { ComplianceBaseline } from './evidence/compliance.ts'
 import { SnpVerifier } from './evidence/snp.ts'
@@ -14,19 +15,28 @@ import { Freshness } from './guest/freshness.ts'
 import { GuestVerifier } from './guest/guest-verifier.ts'
 import { SigningKeys } from './keys/signing-keys.ts'
 import { Policies } from './policy/policies.ts'
+import { PolicyCertificates } from './policy/policy-certificates.ts'
 import { Providers, type OfferedType } from './providers/providers.ts'
+import { Rights } from './providers/rights.ts'
 import { attestRoutes, type OnRefused } from './routes/attest-routes.ts'
+import { certificateRoutes } from './routes/certificate-routes.ts'
 import { discoveryRoutes } from './routes/discovery-routes.ts'
 import { policyRoutes } from './routes/policy-routes.ts'
+import { providerRoutes } from './routes/provider-routes.ts'
+import { Challenges } from './tpm/challenges.ts'
+import { TpmVerifier } from './tpm/tpm-verifier.ts'
 import { Decisions } from './store/decisions.ts'
 import { migrations } from './store/migrations.ts'
 import { TokenIssuer } from './tokens/token.ts'
 
 export interface AttestationOptions {
   anchors: TrustAnchors
-  /** Where endorsements come from, for example https://collateral.strongroom.internal. No other address is ever called. */
+  /**
+   * Where the installation's own processors are endorsed, for example https://collateral.strongroom.internal. Beside it only
+   * the addresses of STATE/collateral-endpoints.json are ever called.
+   */
   collateralUrl: string
-  /** Who may read and set policies. Absent: nobody. */
+  /** Who may read and set policies of the providers that regions share. Absent: nobody. */
   ownerObjectId?: string
   /** Paravisors under which genuine silicon counts as compliant. Absent: none. */
   baseline?: ComplianceBaseline
@@ -43,6 +53,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const logger = context.logger.child({ service: 'attestation' })
   const { clock } = context
   const newId = (): string => context.newId()
+  const endpoints = await readVendorEndpoints(context.stateDir, context.installation.mode)
   const store = await openStore({ url: context.storeUrl, service: 'attestation' })
   try {
     await store.migrate('attestation', migrations)
@@ -50,20 +61,25 @@ export async function createAttestationService(context: ServiceContext & Attesta
     await store.close()
     throw error
   }
-  const providers = new Providers()
+  const providers = new Providers({ store, clock })
+  await providers.load()
   const keys = new SigningKeys({ store, sealer: context.sealer.derive('attestation'), clock })
   const tokens = new TokenIssuer({ keys, clock })
   const policies = new Policies({ store, clock })
   const decisions = new Decisions({ store, clock, newId })
-  const cache = new CollateralCache({ store, wire: context.wire, clock, logger, baseUrl: context.collateralUrl })
+  const { wire, collateralUrl: baseUrl } = context
+  const collateral = new Collateral({ store, wire, clock, logger, baseUrl, endpoints, anchors })
   const baseline = context.baseline ?? { launchMeasurements: [], idKeyDigests: [] }
   // The cache keeps parsed bytes and good signatures only: time, trust and revocation are judged at each request.
   const means: Means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
-  const snp = new SnpVerifier({ anchors, collateral: new AmdCollateral(cache), baseline, clock, means })
-  const tdx = new TdxVerifier({ anchors, collateral: new IntelCollateral(cache), baseline, clock, means })
+  const snp = new SnpVerifier({ anchors, collateral: collateral.amd, baseline, clock, means })
+  const tdx = new TdxVerifier({ anchors, collateral: collateral.intel, baseline, clock, means })
   const freshness = new Freshness({ store, clock })
   const authorities = new AttestationKeyAuthorities({ pem: context.attestationKeyAuthorities ?? [], means })
-  const guest = new GuestVerifier({ authorities, snp, tdx, freshness, clock, mode: context.installation.mode })
+  const { mode } = context.installation
+  const guest = new GuestVerifier({ authorities, snp, tdx, freshness, clock, mode })
+  const challenges = new Challenges({ sealer: context.sealer.derive('attestation'), clock })
+  const tpm = new TpmVerifier({ authorities, challenges, freshness, clock, mode })
   const attester = new Attester({ policies, tokens, decisions })
 
   const onRefused: OnRefused = async ({ provider, type, body, error }) => {
@@ -86,26 +102,37 @@ export async function createAttestationService(context: ServiceContext & Attesta
     })
   }
 
+  const isOwner = (objectId: string): boolean =>
+    context.ownerObjectId !== undefined && objectId === context.ownerObjectId
   const app = createHttpApp({ name: 'attestation', logger: context.logger })
   discoveryRoutes(app, { providers, keys })
-  attestRoutes(app, { providers, attester, snp, tdx, guest, onRefused })
-  await policyRoutes(app, {
-    providers,
-    policies,
-    tokens,
-    verifier: context.verifier,
-    tenantId: context.installation.tenantId,
-    allowed: (objectId) => context.ownerObjectId !== undefined && objectId === context.ownerObjectId,
-  })
+  attestRoutes(app, { providers, attester, snp, tdx, guest, tpm, challenges, onRefused })
+  const { verifier } = context
+  const { tenantId } = context.installation
+  const now = (): Date => clock.now()
+  const certificates = new PolicyCertificates({ store, clock })
+  const rights = new Rights({ wire, tokens: context.tokens, isOwner })
+  const management = { providers, policies, certificates, tokens, verifier, tenantId, rights, now }
+  await policyRoutes(app, management)
+  await certificateRoutes(app, management)
+  const managementApp = createHttpApp({ name: 'attestation-management', logger: context.logger })
+  providerRoutes(managementApp, { providers, keys, verifier, tenantId, now })
+  await collateralRoutes(app, { collateral, verifier: context.verifier, tenantId, allowed: isOwner })
   return {
     name: 'attestation',
-    hosts: [{ matches: (host) => providers.get(host) !== undefined, app }],
+    hosts: [
+      { matches: (host) => providers.get(host) !== undefined, app },
+      { matches: (host) => host === attestationManagementHost, app: managementApp },
+    ],
     // The key is made before the first boot waits for it.
     start: async () => {
       for (const provider of providers.all()) await keys.current(provider)
+      collateral.start()
     },
     close: async () => {
       await app.close()
+      await managementApp.close()
+      await collateral.close()
       await store.close()
     },
   }

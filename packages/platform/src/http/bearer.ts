@@ -19,7 +19,7 @@ export interface TokenVerifier {
 
 export interface TokenSource {
   /** An access token of one of the platform's own principals, cached until shortly before its expiry. */
-  token(principal: 'orchestrator' | 'controlPlane', audience: string): Promise<string>
+  token(principal: 'orchestrator' | 'controlPlane' | 'attestation', audience: string): Promise<string>
 }
 
 declare module 'fastify' {

@@ -2,12 +2,12 @@ import { createSealer, type Clock, type Store } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { expect, it } from 'vitest'
-import { Providers } from '../providers/providers.ts'
+import { sharedProvider } from '../providers/providers.ts'
 import { migrations } from '../store/migrations.ts'
 import { TokenIssuer } from '../tokens/token.ts'
 import { longestTokenLifeMs, SigningKeys } from './signing-keys.ts'
 
-const provider = new Providers().all()[0]!
+const provider = sharedProvider
 const sealer = createSealer(new Uint8Array(32).fill(3))
 
 async function open(store: Store, clock: Clock = { now: () => new Date() }): Promise<SigningKeys> {

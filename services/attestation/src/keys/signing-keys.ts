@@ -52,6 +52,11 @@ export class SigningKeys {
     await this.#replace(provider, await this.#currentKid(provider))
   }
 
+  /** Drops the opened keys of a provider that is gone. */
+  forget(provider: Provider): void {
+    for (const name of this.#opened.keys()) if (name.startsWith(`${provider.host} `)) this.#opened.delete(name)
+  }
+
   async published(provider: Provider): Promise<PublishedKey[]> {
     await this.current(provider)
     const oldest = new Date(this.#clock.now().getTime() - longestTokenLifeMs).toISOString()

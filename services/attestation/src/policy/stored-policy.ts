@@ -24,37 +24,63 @@ export function unsignedPolicyJws(text: string): string {
   return `${part({ alg: 'none' })}.${part({ AttestationPolicy: Buffer.from(text, 'utf8').toString('base64url') })}.`
 }
 
+/** An opened envelope. */
+export interface Envelope {
+  jws: string
+  payload: Uint8Array
+  /** Who signed it; absent for an unsigned one. */
+  signer?: { certificate: X509Certificate; jwk: JWK }
+}
+
 /**
- * Opens an envelope: unsigned, or RS256 with the certificate of its signer in `x5c`. Whose signature counts is not asked:
+ * Opens an envelope: unsigned, or RS256 with the certificate of its signer in `x5c`. Whose signature counts is asked elsewhere:
  * in Azure's AAD mode the caller's role is the authority, and the signer is shown in tokens.
  * @throws ServiceError InvalidOperation
  */
-export async function openPolicyJws(jws: string): Promise<StoredPolicy> {
+export async function openEnvelope(jws: string): Promise<Envelope> {
   const parts = jws.split('.')
   if (parts.length !== 3 || !parts.every((part) => /^[A-Za-z0-9_-]*$/.test(part)))
     throw malformed('The body is not a JWS in compact form.', 'three base64url parts')
   const header = readHeader(jws)
   if (header.alg === 'none') {
     if (parts[2] !== '') throw malformed('An unsigned JWS carries a signature.', 'an empty third part')
-    return { jws, text: readText(Buffer.from(parts[1]!, 'base64url')) }
+    return { jws, payload: Buffer.from(parts[1]!, 'base64url') }
   }
   if (header.alg !== 'RS256')
     throw malformed('The algorithm of the JWS is not allowed.', 'none or RS256', String(header.alg))
-  const certificate = Array.isArray(header.x5c) ? header.x5c[0] : undefined
-  if (typeof certificate !== 'string') throw malformed('The signed JWS names no certificate.', 'x5c in the header')
+  const first = Array.isArray(header.x5c) ? header.x5c[0] : undefined
+  if (typeof first !== 'string') throw malformed('The signed JWS names no certificate.', 'x5c in the header')
   try {
-    const pem = new X509Certificate(Buffer.from(certificate, 'base64')).toString()
-    const key = await importX509(pem, 'RS256', { extractable: true })
+    const certificate = new X509Certificate(Buffer.from(first, 'base64'))
+    const key = await importX509(certificate.toString(), 'RS256', { extractable: true })
     const { payload } = await compactVerify(jws, key, { algorithms: ['RS256'] })
-    return {
-      jws,
-      text: readText(payload),
-      signer: { ...(await exportJWK(key)), alg: 'RS256', use: 'sig', x5c: header.x5c! },
-    }
+    const jwk = { ...(await exportJWK(key)), alg: 'RS256', use: 'sig', x5c: header.x5c! }
+    return { jws, payload, signer: { certificate, jwk } }
   } catch (cause) {
-    if (cause instanceof ServiceError) throw cause
     throw malformed('The signature of the JWS does not verify.', 'a signature by the key of x5c[0]', undefined, cause)
   }
+}
+
+/** The policy in an envelope. @throws ServiceError InvalidOperation where there is none */
+export function policyOf({ jws, payload, signer }: Envelope): StoredPolicy {
+  return { jws, text: readText(payload), ...(signer === undefined ? {} : { signer: signer.jwk }) }
+}
+
+/** Names under which clients send a signer's certificate: the SDKs, the documentation's text, its sample. */
+const certificateClaims = ['policyCertificate', 'x-ms-policyCertificate', 'maa-policyCertificate']
+
+/** The JWK in an envelope that adds or removes a signer. @throws ServiceError InvalidOperation where there is none */
+export function certificateOf({ payload }: Envelope): unknown {
+  const json = readJson(payload)
+  const claim = certificateClaims.find((name) => json?.[name] !== undefined)
+  if (claim !== undefined) return json![claim]
+  throw malformed(
+    'Could not find "maa-policyCertificate" claim in policy token.',
+    `one of ${certificateClaims.join(', ')} with a JWK`,
+    json === null ? 'null' : Object.keys(json).join(', ').slice(0, 80) || 'no claim',
+    undefined,
+    'Send {"policyCertificate":{"kty":"RSA","x5c":["…"]}} as a JWS that is signed by one of the present certificates.',
+  )
 }
 
 function readHeader(jws: string): ReturnType<typeof decodeProtectedHeader> {
@@ -65,21 +91,34 @@ function readHeader(jws: string): ReturnType<typeof decodeProtectedHeader> {
   }
 }
 
-function readText(payload: Uint8Array): string {
-  let encoded: unknown
+function readJson(payload: Uint8Array): Record<string, unknown> | null {
   try {
-    encoded = (JSON.parse(Buffer.from(payload).toString('utf8')) as Record<string, unknown> | null)?.[
-      'AttestationPolicy'
-    ]
+    const json = JSON.parse(Buffer.from(payload).toString('utf8')) as unknown
+    if (typeof json === 'object' && !Array.isArray(json)) return json as Record<string, unknown> | null
   } catch (cause) {
     throw malformed('The payload of the JWS is not JSON.', 'a JSON object', undefined, cause)
   }
-  if (typeof encoded !== 'string' || !/^[A-Za-z0-9_-]+={0,2}$/.test(encoded))
-    throw malformed('The payload of the JWS has no policy.', 'AttestationPolicy with the policy text as base64url')
-  return Buffer.from(encoded, 'base64url').toString('utf8')
+  throw malformed('The payload of the JWS is not an object.', 'a JSON object')
 }
 
-function malformed(message: string, expected: string, found?: string, cause?: unknown): ServiceError {
+function readText(payload: Uint8Array): string {
+  const encoded = readJson(payload)?.['AttestationPolicy']
+  if (typeof encoded !== 'string' || !/^[A-Za-z0-9_-]+={0,2}$/.test(encoded))
+    throw malformed('The payload of the JWS has no policy.', 'AttestationPolicy with the policy text as base64url')
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(encoded, 'base64url'))
+  } catch (cause) {
+    throw malformed('The policy is not UTF-8.', 'UTF-8 text', undefined, cause)
+  }
+}
+
+function malformed(
+  message: string,
+  expected: string,
+  found?: string,
+  cause?: unknown,
+  remedy = 'Send {"AttestationPolicy":"<base64url of the text>"} as a JWS, unsigned ({"alg":"none"}) or RS256 with x5c.',
+): ServiceError {
   return new ServiceError({
     code: 'InvalidOperation',
     status: 400,
@@ -87,8 +126,7 @@ function malformed(message: string, expected: string, found?: string, cause?: un
     target: 'policy',
     expected,
     ...(found === undefined ? {} : { found }),
-    remedy:
-      'Send {"AttestationPolicy":"<base64url of the text>"} as a JWS, unsigned ({"alg":"none"}) or RS256 with x5c.',
+    remedy,
     cause,
   })
 }

@@ -1,4 +1,5 @@
 import type { Migration } from '@strongroom/platform'
+import { providerMigration } from './provider-migration.ts'
 
 export const migrations: Record<string, Migration> = {
   '0001-first': {
@@ -72,4 +73,5 @@ export const migrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0003-providers': providerMigration,
 }

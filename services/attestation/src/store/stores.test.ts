@@ -5,11 +5,11 @@ import { expect, it } from 'vitest'
 import { defaultPolicies } from '../policy/defaults.ts'
 import { Policies } from '../policy/policies.ts'
 import { policyHash, unsignedPolicyJws } from '../policy/stored-policy.ts'
-import { Providers } from '../providers/providers.ts'
+import { sharedProvider } from '../providers/providers.ts'
 import { Decisions } from './decisions.ts'
 import { migrations } from './migrations.ts'
 
-const provider = new Providers().all()[0]!
+const provider = sharedProvider
 const clock = { now: () => new Date() }
 
 describeStores('policies and decisions', (openStore) => {

@@ -27,6 +27,26 @@ export interface Tables {
     /** Object id of the caller. */
     updated_by: string
   }
+  /** Providers of tenants; those that the regions share are in no row. */
+  provider: {
+    host: string
+    name: string
+    region_code: string
+    resource_id: string
+    trust_model: 'AAD' | 'Isolated'
+    created_at: string
+  }
+  /** Certificates that may sign policies of an isolated provider. */
+  policy_certificate: {
+    provider: string
+    /** SHA-1 of the certificate, upper-case hexadecimal, as Azure names certificates. */
+    thumbprint: string
+    /** JSON of the JWK with `x5c`. */
+    jwk: string
+    added_at: string
+    /** Object id of the caller. */
+    added_by: string
+  }
   /** Endorsements of vendors, by path. */
   collateral: { path: string; body: string; headers: string; fetched_at: string; expires_at: string }
   /** One row per attest call that reached a decision. */

@@ -1,0 +1,48 @@
+import { X509Certificate } from 'node:crypto'
+import { ServiceError } from '@strongroom/platform'
+import type { Provider } from '../providers/providers.ts'
+import { readChain } from './policy-certificate.ts'
+import type { PolicyCertificates } from './policy-certificates.ts'
+import type { Envelope } from './stored-policy.ts'
+
+/**
+ * Holds an isolated provider to its signers: the envelope must be signed by the key of one of its certificates, and that
+ * certificate's chain must be valid now. In AAD mode the caller's role is the authority, and any signature or none is taken.
+ * @throws ServiceError InvalidOperation, InvalidParameter
+ */
+export async function requireSigner(
+  provider: Provider,
+  envelope: Envelope,
+  o: { certificates: PolicyCertificates; now: () => Date },
+): Promise<void> {
+  if (provider.trustModel !== 'Isolated') return
+  if (envelope.signer === undefined)
+    throw refused(provider, 'The JWS is not signed, and this provider takes signed ones only.', 'an unsigned JWS')
+  const key = keyOf(envelope.signer.certificate)
+  const trusted = (await o.certificates.list(provider)).find(
+    ({ x5c }) => keyOf(new X509Certificate(Buffer.from(x5c[0]!, 'base64'))) === key,
+  )
+  if (trusted === undefined)
+    throw refused(
+      provider,
+      'The JWS is signed by a key that is none of this provider.',
+      envelope.signer.certificate.subject.replaceAll('\n', ', ') || 'a certificate without subject',
+    )
+  readChain(trusted.x5c, o.now(), 'x5c')
+}
+
+/** A certificate that was renewed for the same key signs as the one that was registered. */
+const keyOf = (certificate: X509Certificate): string =>
+  certificate.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+
+function refused(provider: Provider, message: string, found: string): ServiceError {
+  return new ServiceError({
+    code: 'InvalidOperation',
+    status: 400,
+    message,
+    target: 'policy',
+    expected: `a signature (RS256, x5c) by one of the policy certificates of ${provider.host}`,
+    found,
+    remedy: 'Sign the JWS with the private key of a certificate that GET /certificates shows.',
+  })
+}

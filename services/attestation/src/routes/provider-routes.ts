@@ -1,0 +1,123 @@
+import {
+  attestationManagementApiVersion,
+  attestationManagementAudience,
+  attestationProviderHost,
+  loginHost,
+  principals,
+  type AttestationProviderRecord,
+} from '@strongroom/contract'
+import { requireBearer, ServiceError, type TokenVerifier } from '@strongroom/platform'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { SigningKeys } from '../keys/signing-keys.ts'
+import { readPolicyCertificate } from '../policy/policy-certificate.ts'
+import type { Provider, Providers } from '../providers/providers.ts'
+
+interface ProviderRoutesOptions {
+  providers: Providers
+  keys: SigningKeys
+  verifier: TokenVerifier
+  tenantId: string
+  now: () => Date
+}
+
+/** The wire of the resource manager (contract, `attestation-management.ts`); for its own principal alone. */
+export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): void {
+  app.addHook(
+    'onRequest',
+    requireBearer({
+      verifier: o.verifier,
+      audiences: [attestationManagementAudience],
+      challenge: () =>
+        `Bearer authorization_uri="https://${loginHost}/${o.tenantId}", resource="${attestationManagementAudience}"`,
+    }),
+  )
+  app.addHook('onRequest', async (request) => requireResourceManager(request))
+
+  app.put('/providers/:region/:name', async (request, reply): Promise<AttestationProviderRecord> => {
+    const { region, name } = request.params as { region: string; name: string }
+    const { resourceId, policySigningCertificates } = (request.body ?? {}) as Record<string, unknown>
+    if (
+      typeof resourceId !== 'string' ||
+      !/^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\//i.test(resourceId)
+    )
+      throw invalid('resourceId', 'the id of the resource')
+    if (!Array.isArray(policySigningCertificates) || policySigningCertificates.length > 20)
+      throw invalid('policySigningCertificates', 'a list of at most 20 certificates')
+    const certificates = policySigningCertificates.map((jwk: unknown, index) =>
+      readPolicyCertificate(jwk, o.now(), `policySigningCertificates.keys[${index}]`),
+    )
+    const callerObjectId = request.caller.objectId
+    const { provider, created } = await o.providers.create({
+      name,
+      regionCode: region,
+      resourceId,
+      certificates,
+      callerObjectId,
+    })
+    // The key is made now, so that the first attestation does not wait for it.
+    await o.keys.current(provider)
+    reply.code(created ? 201 : 200)
+    return recordOf(provider)
+  })
+
+  app.get('/providers/:region/:name', async (request) => recordOf(find(request, o.providers)))
+
+  app.delete('/providers/:region/:name', async (request, reply) => {
+    const { region, name } = request.params as { region: string; name: string }
+    const provider = o.providers.get(attestationProviderHost(name, region))
+    if (provider?.resourceId !== undefined) {
+      await o.providers.remove(provider)
+      o.keys.forget(provider)
+    }
+    return reply.code(204).send()
+  })
+
+  app.post('/providers/:region/:name/rotateKey', async (request) => {
+    const provider = find(request, o.providers)
+    await o.keys.rotate(provider)
+    return { kid: (await o.keys.current(provider)).kid }
+  })
+}
+
+function requireResourceManager(request: FastifyRequest): void {
+  if ((request.query as Record<string, unknown>)['api-version'] !== attestationManagementApiVersion)
+    throw invalid('api-version', attestationManagementApiVersion)
+  if (request.caller.appId === principals.controlPlane.appId) return
+  throw new ServiceError({
+    code: 'Forbidden',
+    status: 403,
+    message: 'Providers are made by the resource manager alone.',
+    expected: principals.controlPlane.displayName,
+    found: request.caller.appId,
+    remedy:
+      'Make the provider as a resource: PUT …/Microsoft.Attestation/attestationProviders/{name} at the resource manager.',
+  })
+}
+
+/** @throws ServiceError ProviderNotFound, also for the providers that regions share: they are no resources */
+function find(request: FastifyRequest, providers: Providers): Provider {
+  const { region, name } = request.params as { region: string; name: string }
+  const host = attestationProviderHost(name, region)
+  const provider = providers.get(host)
+  if (provider?.resourceId !== undefined) return provider
+  throw new ServiceError({
+    code: 'ProviderNotFound',
+    status: 404,
+    message: `There is no attestation provider ${host}.`,
+  })
+}
+
+function recordOf(provider: Provider): AttestationProviderRecord {
+  const { name, regionCode, resourceId = '', trustModel, issuer, createdAt = '' } = provider
+  return { name, regionCode, resourceId, trustModel, attestUri: issuer, createdAt }
+}
+
+function invalid(target: string, expected: string): ServiceError {
+  return new ServiceError({
+    code: 'InvalidParameter',
+    status: 400,
+    message: `${target} is missing or wrong.`,
+    target,
+    expected,
+  })
+}
