@@ -1,6 +1,8 @@
 import { collateralPaths } from '@strongroom/contract'
-import { parseCertificate, parseCrl, parsePem } from '@strongroom/evidence'
+import { parseCrl, parsePem, VerificationError, verifyCrl, type Certificate } from '@strongroom/evidence'
 import type { CollateralCache } from './cache.ts'
+import { textOf } from './kinds.ts'
+import { firstThatHas } from './first.ts'
 
 /** DER of the three certificates under which an SNP report is signed. */
 export interface SnpChain {
@@ -19,42 +21,48 @@ export interface VcekIdentity {
   microcode: number
 }
 
-/** AMD's endorsements from the collateral service, under the paths of its Key Distribution Service. */
+/** AMD's endorsements under the paths of its Key Distribution Service, from the first source that has them. */
 export class AmdCollateral {
-  readonly #cache: CollateralCache
+  readonly #caches: readonly CollateralCache[]
 
-  constructor(cache: CollateralCache) {
-    this.#cache = cache
+  constructor(caches: readonly CollateralCache[]) {
+    this.#caches = caches
   }
 
-  /** Undefined where the service does not know the chip or product. */
+  /** Undefined where no source knows the chip or product. @throws ServiceError CollateralUnavailable */
   async chain(identity: VcekIdentity): Promise<SnpChain | undefined> {
-    const [vcek, authorities] = await Promise.all([
-      this.#cache.get(collateralPaths.snpVcek(identity), (body) => parseCertificate(body).notAfter),
-      this.#cache.get(collateralPaths.snpCertificateChain(identity.product), earliestExpiry),
-    ])
-    if (vcek === undefined || authorities === undefined) return undefined
-    const [ask, ark] = parsePem(text(authorities.body))
-    return { vcek: vcek.body, ask: ask!, ark: ark! }
+    return await firstThatHas(this.#caches, async (cache) => {
+      const [vcek, authorities] = await Promise.all([
+        cache.get(collateralPaths.snpVcek(identity)),
+        cache.get(collateralPaths.snpCertificateChain(identity.product)),
+      ])
+      if (vcek === undefined || authorities === undefined) return undefined
+      const [ask, ark] = parsePem(textOf(authorities.body))
+      return { vcek: vcek.body, ask: ask!, ark: ark! }
+    })
   }
 
-  async revocationList(product: string): Promise<Uint8Array | undefined> {
-    const item = await this.#cache.get(collateralPaths.snpRevocationList(product), (body) => crlExpiry(body))
-    return item?.body
+  /**
+   * The list that this root signed: two sources may have lines of processors of one name. Undefined where no source has one.
+   * @throws ServiceError CollateralUnavailable, VerificationError for a list of this root that is not current
+   */
+  async revocationList(o: { product: string; issuer: Certificate; at: Date }): Promise<Uint8Array | undefined> {
+    return await firstThatHas(this.#caches, async (cache) => {
+      const item = await cache.get(collateralPaths.snpRevocationList(o.product))
+      return item !== undefined && (await isOf(item.body, o.issuer, o.at)) ? item.body : undefined
+    })
   }
 }
 
-export function crlExpiry(body: Uint8Array): Date {
-  const { nextUpdate } = parseCrl(body)
-  if (nextUpdate === undefined) throw new Error('the revocation list does not say when the next one is due')
-  return nextUpdate
-}
+/** Codes of a list that another root signed. */
+const foreign: ReadonlySet<string> = new Set(['CrlIssuerMismatch', 'CrlSignatureInvalid'])
 
-function earliestExpiry(body: Uint8Array): Date {
-  const certificates = parsePem(text(body))
-  if (certificates.length !== 2)
-    throw new Error(`the chain has ${certificates.length} certificates, and not ASK and ARK`)
-  return new Date(Math.min(...certificates.map((der) => parseCertificate(der).notAfter.getTime())))
+async function isOf(list: Uint8Array, issuer: Certificate, at: Date): Promise<boolean> {
+  try {
+    await verifyCrl({ crl: parseCrl(list), issuer, at })
+    return true
+  } catch (error) {
+    if (error instanceof VerificationError && foreign.has(error.code)) return false
+    throw error
+  }
 }
-
-const text = (bytes: Uint8Array): string => new TextDecoder('utf-8', { fatal: true }).decode(bytes)

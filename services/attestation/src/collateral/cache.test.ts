@@ -4,86 +4,118 @@ import { expect, it } from 'vitest'
 import { migrations } from '../store/migrations.ts'
 import { FakeCollateral } from '../testing/harness.ts'
 import { CollateralCache } from './cache.ts'
+import { installationSource, vendorSource } from './sources.ts'
 
 const day = 24 * 3600_000
-const path = '/vcek/v1/Milan/crl'
+const path = '/tdx/certification/v4/qe/identity'
+const base = 'https://collateral.strongroom.internal'
 
 describeStores('the collateral cache', (openStore) => {
   let now = Date.now()
   const clock = { now: () => new Date(now) }
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-  /** A body is the day of its expiry. */
-  const expiryOf = (body: Uint8Array): Date => new Date(new TextDecoder().decode(body))
-  const inDays = (days: number): Uint8Array => bytes(new Date(now + days * day).toISOString())
+  const identity = (nextUpdate: string): Uint8Array => bytes(JSON.stringify({ enclaveIdentity: { nextUpdate } }))
+  const inDays = (days: number): Uint8Array => identity(new Date(now + days * day).toISOString())
   const open = async (store?: Store): Promise<{ cache: CollateralCache; fake: FakeCollateral; store: Store }> => {
     const opened = store ?? (await openStore())
     await opened.migrate('attestation', migrations)
     const fake = new FakeCollateral()
-    const baseUrl = 'https://collateral.strongroom.internal/'
-    return {
-      cache: new CollateralCache({
-        store: opened,
-        wire: fake,
-        clock,
-        logger: createLogger({ level: 'silent' }),
-        baseUrl,
-      }),
-      fake,
-      store: opened,
-    }
+    const source = installationSource({ wire: fake, baseUrl: `${base}/` })
+    const logger = createLogger({ level: 'silent' })
+    return { cache: new CollateralCache({ store: opened, clock, logger, source }), fake, store: opened }
   }
 
   it('asks once for what many want at the same time, and never again while it is fresh', async () => {
     const { cache, fake } = await open()
     fake.answers.set(path, { body: inDays(30) })
-    await Promise.all(Array.from({ length: 20 }, () => cache.get(path, expiryOf)))
-    await cache.get(path, expiryOf)
-    expect(fake.asked).toEqual([`https://collateral.strongroom.internal${path}`])
+    await Promise.all(Array.from({ length: 20 }, () => cache.get(path)))
+    await cache.get(path)
+    expect(fake.asked).toEqual([`${base}${path}`])
   })
 
   it('survives a restart without asking', async () => {
     const first = await open()
     first.fake.answers.set(path, { body: inDays(30), headers: { 'tcb-info-issuer-chain': 'chain', 'set-cookie': 'x' } })
-    await first.cache.get(path, expiryOf)
+    await first.cache.get(path)
     const second = await open(first.store)
-    expect((await second.cache.get(path, expiryOf))!.headers).toEqual({ 'tcb-info-issuer-chain': 'chain' })
+    expect((await second.cache.get(path))!.headers).toEqual({ 'tcb-info-issuer-chain': 'chain' })
     expect(second.fake.asked).toEqual([])
   })
 
   it('asks again before the item expires, and keeps the old one while the service is down', async () => {
     const { cache, fake } = await open()
     fake.answers.set(path, { body: inDays(30) })
-    const old = await cache.get(path, expiryOf)
+    const old = await cache.get(path)
     now += 29.5 * day
     fake.down = true
-    expect((await cache.get(path, expiryOf))!.expiresAt).toEqual(old!.expiresAt)
+    expect((await cache.get(path))!.expiresAt).toEqual(old!.expiresAt)
     fake.down = false
     fake.answers.set(path, { body: inDays(30) })
     now += 120_000
-    expect((await cache.get(path, expiryOf))!.expiresAt.getTime()).toBeGreaterThan(old!.expiresAt.getTime())
+    expect((await cache.get(path))!.expiresAt.getTime()).toBeGreaterThan(old!.expiresAt.getTime())
+  })
+
+  it('refreshes what is due before anybody asks for it, and nothing else', async () => {
+    const { cache, fake } = await open()
+    const other = '/tdx/certification/v4/tcb?fmspc=00606a000000'
+    fake.answers.set(path, { body: inDays(3) })
+    fake.answers.set(other, { body: bytes(JSON.stringify({ tcbInfo: { nextUpdate: new Date(now + 30 * day) } })) })
+    await cache.get(path)
+    await cache.get(other)
+    await cache.refreshDue()
+    expect(fake.asked).toHaveLength(2)
+    now += 2.9 * day
+    fake.answers.set(path, { body: inDays(30) })
+    await cache.refreshDue()
+    expect(fake.asked.slice(2)).toEqual([`${base}${path}`])
+    now += 10 * day
+    expect((await cache.get(path))!.expiresAt.getTime()).toBeGreaterThan(now)
+    expect(fake.asked).toHaveLength(3)
   })
 
   it('fails closed: what has expired is given to nobody', async () => {
     const { cache, fake } = await open()
     fake.answers.set(path, { body: inDays(1) })
-    await cache.get(path, expiryOf)
+    await cache.get(path)
     now += 2 * day
     fake.down = true
-    await expect(cache.get(path, expiryOf)).rejects.toMatchObject({ code: 'CollateralUnavailable', status: 503 })
+    await expect(cache.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable', status: 503 })
     fake.down = false
     fake.answers.set(path, { body: inDays(-1) })
-    await expect(cache.get(path, expiryOf)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
-    fake.answers.set(path, { body: bytes('no date') })
-    await expect(cache.get(path, expiryOf)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
+    await expect(cache.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
+    fake.answers.set(path, { body: identity('no date') })
+    await expect(cache.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
+    await expect(cache.get('/anything/else')).rejects.toMatchObject({ code: 'CollateralUnavailable' })
   })
 
   it('believes that an item is absent for a while', async () => {
     const { cache, fake } = await open()
-    expect(await cache.get('/vcek/v1/Milan/00', expiryOf)).toBeUndefined()
-    expect(await cache.get('/vcek/v1/Milan/00', expiryOf)).toBeUndefined()
+    expect(await cache.get(path)).toBeUndefined()
+    expect(await cache.get(path)).toBeUndefined()
     expect(fake.asked).toHaveLength(1)
     now += 61_000
-    await cache.get('/vcek/v1/Milan/00', expiryOf)
+    await cache.get(path)
     expect(fake.asked).toHaveLength(2)
+  })
+
+  it('keeps the items of two sources apart, and gives of a source that nobody asks what was imported until it expires', async () => {
+    const { cache, fake, store } = await open()
+    fake.answers.set(path, { body: inDays(30) })
+    await cache.get(path)
+    const vendors = new CollateralCache({
+      store,
+      clock,
+      logger: createLogger({ level: 'silent' }),
+      source: vendorSource({}),
+    })
+    expect(await vendors.get(path)).toBeUndefined()
+    const item = { body: inDays(3), headers: {}, fetchedAt: new Date(now), expiresAt: new Date(now + 3 * day) }
+    expect(await vendors.put(path, item)).toBe('imported')
+    expect(await vendors.put(path, { ...item, expiresAt: new Date(now + 2 * day) })).toBe('kept')
+    expect((await vendors.get(path))!.expiresAt).toEqual(item.expiresAt)
+    expect((await cache.get(path))!.body).toEqual(fake.answers.get(path)!.body)
+    expect((await vendors.list()).map((each) => each.path)).toEqual([path])
+    now += 4 * day
+    await expect(vendors.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
   })
 })

@@ -1,62 +1,61 @@
-import { ServiceError, type Clock, type Logger, type Store, type WireClient } from '@strongroom/platform'
+import { ServiceError, type Clock, type Logger, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { Tables } from '../store/tables.ts'
+import { kindOf } from './kinds.ts'
+import type { CollateralSource, FetchedCollateral, SourceName } from './sources.ts'
 
-/** One answer of the collateral service. */
-export interface CollateralItem {
-  body: Uint8Array
-  /** Names in lower case. */
-  headers: Record<string, string>
+/** One answer of a source. */
+export interface CollateralItem extends FetchedCollateral {
   expiresAt: Date
+  fetchedAt: Date
 }
-
-/** When a body stops to count; throws where the body is not what the path promises. */
-export type ExpiryOf = (body: Uint8Array) => Date
 
 /** Fetched again this long before it expires, or at a tenth of its life where that is shorter. */
 const longestMarginMs = 24 * 3600_000
-/** That the collateral service has no such item is believed for so long. */
+/** That a source has no such item is believed for so long. */
 const absenceMs = 60_000
 /** A refresh that failed is tried again after so long; until then what is there still counts. */
 const retryMs = 60_000
 
 /**
- * Vendor endorsements by path: in memory, in the store, and from one address that the operator chose. Nothing in a
+ * Endorsements of one source by path: in memory, in the store, and from addresses that the operator chose. Nothing in a
  * request can make it call another (attack K7). Expired items are never given out.
  */
 export class CollateralCache {
+  readonly source: CollateralSource
   readonly #db: Kysely<Tables>
-  readonly #wire: WireClient
   readonly #clock: Clock
   readonly #logger: Logger
-  readonly #baseUrl: string
-  readonly #items = new Map<string, CollateralItem & { fetchedAt: Date }>()
+  readonly #items = new Map<string, CollateralItem>()
   readonly #fetching = new Map<string, Promise<CollateralItem | undefined>>()
   readonly #absentUntil = new Map<string, number>()
   readonly #retryAt = new Map<string, number>()
 
-  constructor(o: { store: Store; wire: WireClient; clock: Clock; logger: Logger; baseUrl: string }) {
+  constructor(o: { store: Store; clock: Clock; logger: Logger; source: CollateralSource }) {
+    this.source = o.source
     this.#db = o.store.db as Kysely<Tables>
-    this.#wire = o.wire
     this.#clock = o.clock
     this.#logger = o.logger
-    this.#baseUrl = o.baseUrl.replace(/\/$/, '')
   }
 
   /**
-   * Undefined where the collateral service says that it has none.
+   * Undefined where the source says that it has none, or is never asked and nothing was imported.
    * @throws ServiceError CollateralUnavailable (503) where it cannot be had and none that is kept counts any more
    */
-  async get(path: string, expiryOf: ExpiryOf): Promise<CollateralItem | undefined> {
+  async get(path: string): Promise<CollateralItem | undefined> {
     const now = this.#clock.now().getTime()
     const stored = this.#items.has(path) ? undefined : await this.#fromStore(path)
     // Another caller may have fetched it while the store was read.
     const kept = this.#items.get(path) ?? stored
     const valid = kept !== undefined && kept.expiresAt.getTime() > now
-    if (valid && (now < refreshAt(kept) || now < (this.#retryAt.get(path) ?? 0))) return kept
+    if (!this.source.asks(path)) {
+      if (kept !== undefined && !valid) throw unavailable(path, new Error('what was imported has expired'))
+      return kept
+    }
+    if (valid && (now < refreshAt(kept).getTime() || now < (this.#retryAt.get(path) ?? 0))) return kept
     if (!valid && now < (this.#absentUntil.get(path) ?? 0)) return undefined
     try {
-      return await this.#fetchOnce(path, expiryOf)
+      return await this.#fetchOnce(path)
     } catch (error) {
       if (valid) {
         this.#logger.warn(
@@ -70,56 +69,74 @@ export class CollateralCache {
     }
   }
 
-  #fetchOnce(path: string, expiryOf: ExpiryOf): Promise<CollateralItem | undefined> {
+  /** Fetches what is due before anybody waits for it. What fails is logged, and tried again. */
+  async refreshDue(): Promise<void> {
+    const now = this.#clock.now()
+    for (const { path, item } of await this.list()) {
+      if (refreshAt(item) > now || !this.source.asks(path)) continue
+      await this.get(path).catch((error: unknown) => {
+        this.#logger.warn({ err: error, path }, 'collateral has expired and could not be refreshed')
+      })
+    }
+  }
+
+  /** Everything that is kept of this source, also what has expired; by path. */
+  async list(): Promise<{ path: string; item: CollateralItem }[]> {
+    const rows = await this.#db
+      .selectFrom('collateral')
+      .selectAll()
+      .where('path', 'like', `${keyOf(this.source.name, '')}%`)
+      .orderBy('path')
+      .execute()
+    return rows.map((row) => ({ path: row.path.slice(keyOf(this.source.name, '').length), item: itemOf(row) }))
+  }
+
+  /** Keeps an item that came otherwise; what is newer stays. The caller has verified it. */
+  async put(path: string, item: CollateralItem): Promise<'imported' | 'kept'> {
+    const present = await this.#fromStore(path)
+    if (present !== undefined && present.expiresAt >= item.expiresAt) return 'kept'
+    remember(this.#items, path, item)
+    this.#absentUntil.delete(path)
+    await this.#toStore(path, item)
+    return 'imported'
+  }
+
+  #fetchOnce(path: string): Promise<CollateralItem | undefined> {
     let fetching = this.#fetching.get(path)
     if (fetching === undefined) {
-      fetching = this.#fetch(path, expiryOf).finally(() => this.#fetching.delete(path))
+      fetching = this.#fetch(path).finally(() => this.#fetching.delete(path))
       this.#fetching.set(path, fetching)
     }
     return fetching
   }
 
-  async #fetch(path: string, expiryOf: ExpiryOf): Promise<CollateralItem | undefined> {
+  async #fetch(path: string): Promise<CollateralItem | undefined> {
     const fetchedAt = this.#clock.now()
-    let answer
-    try {
-      answer = await this.#wire.request<Uint8Array>({
-        method: 'GET',
-        url: `${this.#baseUrl}${path}`,
-        accept: 'bytes',
-        timeoutMs: 10_000,
-      })
-    } catch (error) {
-      if (!(error instanceof ServiceError && error.status === 404)) throw error
+    const kind = kindOf(path)
+    if (kind === undefined) throw new TypeError('no vendor has this path')
+    const answer = await this.source.fetch(path)
+    if (answer === undefined) {
       remember(this.#absentUntil, path, fetchedAt.getTime() + absenceMs)
       return undefined
     }
-    const body = Uint8Array.from(answer.body)
-    const expiresAt = expiryOf(body)
+    const expiresAt = kind.expiryOf(answer.body)
     if (!(expiresAt > fetchedAt)) throw new Error(`the answer expired at ${String(expiresAt)}`)
-    const headers = Object.fromEntries(
-      Object.entries(answer.headers).filter(([name]) => name.endsWith('-issuer-chain')),
-    )
-    const item = { body, headers, expiresAt, fetchedAt }
+    const item = { body: answer.body, headers: chainHeaders(answer.headers), expiresAt, fetchedAt }
     remember(this.#items, path, item)
     await this.#toStore(path, item)
     return item
   }
 
-  async #fromStore(path: string): Promise<(CollateralItem & { fetchedAt: Date }) | undefined> {
-    const row = await this.#db.selectFrom('collateral').selectAll().where('path', '=', path).executeTakeFirst()
+  async #fromStore(path: string): Promise<CollateralItem | undefined> {
+    const key = keyOf(this.source.name, path)
+    const row = await this.#db.selectFrom('collateral').selectAll().where('path', '=', key).executeTakeFirst()
     if (row === undefined) return undefined
-    const item = {
-      body: Uint8Array.from(Buffer.from(row.body, 'base64url')),
-      headers: JSON.parse(row.headers) as Record<string, string>,
-      expiresAt: new Date(row.expires_at),
-      fetchedAt: new Date(row.fetched_at),
-    }
+    const item = itemOf(row)
     remember(this.#items, path, item)
     return item
   }
 
-  async #toStore(path: string, item: CollateralItem & { fetchedAt: Date }): Promise<void> {
+  async #toStore(path: string, item: CollateralItem): Promise<void> {
     const row = {
       body: Buffer.from(item.body).toString('base64url'),
       headers: JSON.stringify(item.headers),
@@ -128,15 +145,33 @@ export class CollateralCache {
     }
     await this.#db
       .insertInto('collateral')
-      .values({ path, ...row })
+      .values({ path: keyOf(this.source.name, path), ...row })
       .onConflict((conflict) => conflict.column('path').doUpdateSet(row))
       .execute()
   }
 }
 
-function refreshAt(item: { fetchedAt: Date; expiresAt: Date }): number {
+/** Items of two sources may lie under one path: both have processors of one line. */
+const keyOf = (source: SourceName, path: string): string => `${source}:${path}`
+
+function itemOf(row: Tables['collateral']): CollateralItem {
+  return {
+    body: Uint8Array.from(Buffer.from(row.body, 'base64url')),
+    headers: JSON.parse(row.headers) as Record<string, string>,
+    expiresAt: new Date(row.expires_at),
+    fetchedAt: new Date(row.fetched_at),
+  }
+}
+
+/** Of an answer's headers only those that carry the issuer's chain. */
+export function chainHeaders(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.endsWith('-issuer-chain')))
+}
+
+/** When an item is fetched again. */
+export function refreshAt(item: { fetchedAt: Date; expiresAt: Date }): Date {
   const life = item.expiresAt.getTime() - item.fetchedAt.getTime()
-  return item.expiresAt.getTime() - Math.min(longestMarginMs, life / 10)
+  return new Date(item.expiresAt.getTime() - Math.min(longestMarginMs, life / 10))
 }
 
 /** Paths hold chip ids from requests, so the memory is bounded; the oldest goes first. */
@@ -154,7 +189,8 @@ function unavailable(path: string, cause: unknown): ServiceError {
     target: path,
     expected: 'current collateral from the collateral service',
     found: cause instanceof ServiceError ? cause.code : 'an answer that is no current collateral',
-    remedy: 'See that the collateral service answers, then repeat the request.',
+    remedy:
+      'See that the collateral service answers, or import a newer bundle (strongroom collateral import), then repeat the request.',
     headers: { 'retry-after': '5' },
     cause,
   })

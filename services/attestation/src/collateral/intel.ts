@@ -1,36 +1,42 @@
 import { collateralChainHeaders, collateralPaths, type TdxCollateralBody } from '@strongroom/contract'
 import { fromBase64Url, type TdxCollateral } from '@strongroom/evidence'
 import { invalidParameter } from '../errors.ts'
-import { crlExpiry } from './amd.ts'
 import type { CollateralCache, CollateralItem } from './cache.ts'
+import { firstThatHas } from './first.ts'
+import { textOf } from './kinds.ts'
 
-/** Intel's collateral from the collateral service, under the paths of its Provisioning Certification Service. */
+/** Intel's collateral under the paths of its Provisioning Certification Service, all of it from one source. */
 export class IntelCollateral {
-  readonly #cache: CollateralCache
+  readonly #caches: readonly CollateralCache[]
 
-  constructor(cache: CollateralCache) {
-    this.#cache = cache
+  constructor(caches: readonly CollateralCache[]) {
+    this.#caches = caches
   }
 
-  /** Undefined where the service does not know the platform. @param fmspc 12 lower-case hexadecimal digits */
+  /**
+   * Undefined where no source knows the platform. @param fmspc 12 lower-case hexadecimal digits
+   * @throws ServiceError CollateralUnavailable
+   */
   async collateral(fmspc: string, authority: 'platform' | 'processor'): Promise<TdxCollateral | undefined> {
-    const tcbInfo = await this.#cache.get(collateralPaths.tdxTcbInfo(fmspc), (body) => jsonExpiry(body, 'tcbInfo'))
-    if (tcbInfo === undefined) return undefined
-    const [qeIdentity, pckCrl, rootCaCrl] = await Promise.all([
-      this.#cache.get(collateralPaths.tdxQeIdentity, (body) => jsonExpiry(body, 'enclaveIdentity')),
-      this.#cache.get(collateralPaths.tdxPckRevocationList(authority), crlExpiry),
-      this.#cache.get(collateralPaths.tdxRootRevocationList, crlExpiry),
-    ])
-    if (qeIdentity === undefined || pckCrl === undefined || rootCaCrl === undefined) return undefined
-    return {
-      tcbInfo: text(tcbInfo.body),
-      tcbInfoIssuerChainPem: chainOf(tcbInfo, collateralChainHeaders.tcbInfo),
-      qeIdentity: text(qeIdentity.body),
-      qeIdentityIssuerChainPem: chainOf(qeIdentity, collateralChainHeaders.qeIdentity),
-      pckCrl: pckCrl.body,
-      pckCrlIssuerChainPem: chainOf(pckCrl, collateralChainHeaders.pckCrl),
-      rootCaCrl: rootCaCrl.body,
-    }
+    return await firstThatHas(this.#caches, async (cache) => {
+      const tcbInfo = await cache.get(collateralPaths.tdxTcbInfo(fmspc))
+      if (tcbInfo === undefined) return undefined
+      const [qeIdentity, pckCrl, rootCaCrl] = await Promise.all([
+        cache.get(collateralPaths.tdxQeIdentity),
+        cache.get(collateralPaths.tdxPckRevocationList(authority)),
+        cache.get(collateralPaths.tdxRootRevocationList),
+      ])
+      if (qeIdentity === undefined || pckCrl === undefined || rootCaCrl === undefined) return undefined
+      return {
+        tcbInfo: textOf(tcbInfo.body),
+        tcbInfoIssuerChainPem: chainOf(tcbInfo, collateralChainHeaders.tcbInfo),
+        qeIdentity: textOf(qeIdentity.body),
+        qeIdentityIssuerChainPem: chainOf(qeIdentity, collateralChainHeaders.qeIdentity),
+        pckCrl: pckCrl.body,
+        pckCrlIssuerChainPem: chainOf(pckCrl, collateralChainHeaders.pckCrl),
+        rootCaCrl: rootCaCrl.body,
+      }
+    })
   }
 }
 
@@ -70,15 +76,7 @@ export function collateralFromRequest(value: unknown): TdxCollateral | undefined
   }
 }
 
-function jsonExpiry(body: Uint8Array, member: 'tcbInfo' | 'enclaveIdentity'): Date {
-  const json = JSON.parse(text(body)) as Record<string, { nextUpdate?: unknown } | undefined>
-  const expiry = new Date(String(json[member]?.nextUpdate))
-  if (Number.isNaN(expiry.getTime())) throw new Error(`${member} does not say when the next one is due`)
-  return expiry
-}
-
-function chainOf(item: CollateralItem, header: string): string {
+/** Issuer's chain in PEM of an item; empty where it has none. */
+export function chainOf(item: Pick<CollateralItem, 'headers'>, header: string): string {
   return decodeURIComponent(item.headers[header] ?? '')
 }
-
-const text = (bytes: Uint8Array): string => new TextDecoder('utf-8', { fatal: true }).decode(bytes)

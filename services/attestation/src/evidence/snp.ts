@@ -11,14 +11,12 @@ import {
   toHex,
   verifyCrl,
   verifySnp,
-  type Certificate,
   type Means,
-  VerificationError,
   type SnpChain,
   type SnpReport,
   type VerifiedSnp,
 } from '@strongroom/evidence'
-import type { Clock } from '@strongroom/platform'
+import { ServiceError, type Clock } from '@strongroom/platform'
 import type { AmdCollateral } from '../collateral/amd.ts'
 import { evidenceFailure, invalidParameter } from '../errors.ts'
 import type { Anchors } from './anchors.ts'
@@ -164,11 +162,11 @@ export class SnpVerifier {
     const at = this.#clock.now()
     const { product } = readEndorsement(parseCertificate(chain.vcek))
     let unavailable: unknown
-    const own = await this.#collateral.revocationList(product).catch((error: unknown) => {
+    const own = await this.#collateral.revocationList({ product, issuer, at }).catch((error: unknown) => {
+      if (!(error instanceof ServiceError)) throw error
       unavailable = error
     })
-    // The service may serve the simulated line of the same name; its list says nothing of another root.
-    if (own !== undefined && (await isOf(own, issuer, at))) return own
+    if (own !== undefined) return own
     if (sent !== undefined) {
       await verifyCrl({ crl: parseCrl(sent), issuer, at })
       return sent
@@ -177,19 +175,6 @@ export class SnpVerifier {
     return undefined
   }
 }
-
-async function isOf(list: Uint8Array, issuer: Certificate, at: Date): Promise<boolean> {
-  try {
-    await verifyCrl({ crl: parseCrl(list), issuer, at })
-    return true
-  } catch (error) {
-    if (error instanceof VerificationError && foreign.has(error.code)) return false
-    throw error
-  }
-}
-
-/** Codes of a list that another root signed. */
-const foreign: ReadonlySet<string> = new Set(['CrlIssuerMismatch', 'CrlSignatureInvalid'])
 
 function readReport(body: Record<string, unknown>): SnpEvidenceBytes {
   let sent: Partial<Record<keyof SevSnpVmReport, unknown>>

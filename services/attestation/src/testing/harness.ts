@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { collateralPaths, sharedAttestationHost, type TdxCollateralBody } from '@strongroom/contract'
@@ -16,6 +16,7 @@ import {
 } from '@strongroom/platform'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { decodeJwt } from 'jose'
+import { endpointsFile, type VendorEndpoints } from '../collateral/endpoints.ts'
 import { createAttestationService, type AttestationOptions } from '../index.ts'
 
 export const host: string = sharedAttestationHost('weu')
@@ -135,9 +136,12 @@ export async function openService(
     mode?: 'simulated' | 'hardware'
     stateDir?: string
     collateral?: FakeCollateral
+    /** Addresses of vendors' services; none where absent, so that no test calls the real ones. */
+    endpoints?: VendorEndpoints
   },
 ): Promise<TestService> {
   const stateDir = o.stateDir ?? (await mkdtemp(join(tmpdir(), 'E-attestation-')))
+  await writeFile(join(stateDir, endpointsFile), JSON.stringify(o.endpoints ?? {}))
   const collateral = o.collateral ?? new FakeCollateral()
   let shifted: Date | undefined
   const clock = { now: () => shifted ?? new Date(), set: (at: Date) => void (shifted = at) }

@@ -1,0 +1,136 @@
+import {
+  collateralBundleFormat,
+  type CollateralBundle,
+  type CollateralImport,
+  type CollateralStatus,
+} from '@strongroom/contract'
+import type { TrustAnchor, TrustAnchors } from '@strongroom/evidence'
+import type { Clock, Logger, Store, WireClient } from '@strongroom/platform'
+import type { Anchors } from '../evidence/anchors.ts'
+import { AmdCollateral } from './amd.ts'
+import { parseBundle, refuseBundle, type Refusal } from './bundle.ts'
+import { CollateralCache, refreshAt } from './cache.ts'
+import type { VendorEndpoints } from './endpoints.ts'
+import { IntelCollateral } from './intel.ts'
+import { kindOf } from './kinds.ts'
+import { installationSource, vendorSource, type SourceName } from './sources.ts'
+import { verifyBundle } from './verify-bundle.ts'
+
+/** How often it is looked whether something is due. */
+const refreshEveryMs = 10 * 60_000
+
+export interface CollateralOptions {
+  store: Store
+  wire: WireClient
+  clock: Clock
+  logger: Logger
+  /** Where the installation's own processors are endorsed, for example https://collateral.strongroom.internal. */
+  baseUrl: string
+  endpoints: VendorEndpoints
+  anchors: Anchors
+}
+
+/** The service's collateral: one cache for each source, kept fresh, exported and imported. */
+export class Collateral {
+  readonly amd: AmdCollateral
+  readonly intel: IntelCollateral
+  readonly #caches: Record<SourceName, CollateralCache>
+  readonly #clock: Clock
+  readonly #anchors: Anchors
+  #timer: NodeJS.Timeout | undefined
+  #refreshing: Promise<void> | undefined
+
+  constructor(o: CollateralOptions) {
+    this.#clock = o.clock
+    this.#anchors = o.anchors
+    this.#caches = {
+      installation: new CollateralCache({ ...o, source: installationSource(o) }),
+      vendors: new CollateralCache({ ...o, source: vendorSource(o.endpoints) }),
+    }
+    this.amd = new AmdCollateral(this.#all())
+    this.intel = new IntelCollateral(this.#all())
+  }
+
+  /** Refreshes what is due from now on, so that no evidence waits for it. */
+  start(): void {
+    this.#timer ??= setInterval(() => void this.refresh(), refreshEveryMs).unref()
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#refreshing
+  }
+
+  /** Fetches everything that is due. */
+  async refresh(): Promise<void> {
+    this.#refreshing ??= (async () => {
+      for (const cache of this.#all()) await cache.refreshDue()
+    })().finally(() => (this.#refreshing = undefined))
+    await this.#refreshing
+  }
+
+  async status(): Promise<CollateralStatus> {
+    const now = this.#clock.now()
+    const status: CollateralStatus = { sources: [], items: [] }
+    for (const cache of this.#all()) {
+      const { name, endpoints } = cache.source
+      status.sources.push({ name, endpoints })
+      for (const { path, item } of await cache.list()) {
+        const due = refreshAt(item)
+        status.items.push({
+          source: name,
+          path,
+          kind: kindOf(path)?.name ?? 'unknown',
+          fetchedAt: item.fetchedAt.toISOString(),
+          expiresAt: item.expiresAt.toISOString(),
+          refreshAt: due.toISOString(),
+          state: item.expiresAt <= now ? 'expired' : due <= now ? 'due' : 'current',
+        })
+      }
+    }
+    return status
+  }
+
+  /** What one source has, without what expired: items of two sources are judged by different roots. */
+  async export(source: SourceName): Promise<CollateralBundle> {
+    const now = this.#clock.now()
+    const kept = await this.#caches[source].list()
+    const items = kept
+      .filter(({ item }) => item.expiresAt > now)
+      .map(({ path, item }) => ({ path, body: Buffer.from(item.body).toString('base64'), headers: item.headers }))
+    return { format: collateralBundleFormat, version: 1, exportedAt: now.toISOString(), items }
+  }
+
+  /**
+   * All of it or nothing. Where it goes follows from the roots that it verifies under.
+   * @throws ServiceError CollateralRefused with every item that cannot be read, is out of date or does not verify
+   */
+  async import(value: unknown): Promise<CollateralImport> {
+    const items = parseBundle(value)
+    const at = this.#clock.now()
+    const under = (simulated: boolean): Promise<Refusal[]> =>
+      verifyBundle({ items, anchors: this.#rooted(simulated), at })
+    const asVendors = await under(false)
+    const asOwn = asVendors.length === 0 || !this.#anchors.all.simulated ? undefined : await under(true)
+    const refusals = asOwn !== undefined && asOwn.length < asVendors.length ? asOwn : asVendors
+    if (refusals.length > 0) throw refuseBundle(refusals)
+    const source = asVendors.length === 0 ? 'vendors' : 'installation'
+    const results: CollateralImport['results'] = []
+    for (const { path, body, headers, expiresAt } of items) {
+      const outcome = await this.#caches[source].put(path, { body, headers, expiresAt, fetchedAt: at })
+      results.push({ path, source, outcome, expiresAt: expiresAt.toISOString() })
+    }
+    return { results }
+  }
+
+  #all(): CollateralCache[] {
+    return [this.#caches.installation, this.#caches.vendors]
+  }
+
+  #rooted(simulated: boolean): TrustAnchors {
+    const some = (anchors: readonly TrustAnchor[]): TrustAnchor[] =>
+      anchors.filter(({ spkiSha256 }) => this.#anchors.isSimulated(spkiSha256) === simulated)
+    const { amd, intel } = this.#anchors.all
+    return { simulated, amd: some(amd), intel: some(intel) }
+  }
+}

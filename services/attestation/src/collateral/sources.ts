@@ -1,0 +1,64 @@
+import { ServiceError, type WireClient } from '@strongroom/platform'
+import type { VendorEndpoints } from './endpoints.ts'
+import { kindOf } from './kinds.ts'
+import { getFromVendor } from './vendor-client.ts'
+
+/** `installation`: the installation's own silicon. `vendors`: AMD and Intel, or what was imported of theirs. */
+export type SourceName = 'installation' | 'vendors'
+
+export interface FetchedCollateral {
+  body: Uint8Array
+  /** Names in lower case. */
+  headers: Record<string, string>
+}
+
+/** Where collateral comes from. */
+export interface CollateralSource {
+  name: SourceName
+  /** For people: the addresses that are asked; empty where none is. */
+  endpoints: string[]
+  /** False where this source is never asked for the path: then only what was imported counts. */
+  asks(path: string): boolean
+  /** Undefined where the source says that it has none. Throws where it does not answer. */
+  fetch(path: string): Promise<FetchedCollateral | undefined>
+}
+
+/** The service at `baseUrl`, which speaks for the installation's own processors. */
+export function installationSource(o: { wire: WireClient; baseUrl: string }): CollateralSource {
+  const baseUrl = o.baseUrl.replace(/\/$/, '')
+  return {
+    name: 'installation',
+    endpoints: [baseUrl],
+    asks: () => true,
+    fetch: async (path) => {
+      const url = `${baseUrl}${path}`
+      try {
+        const answer = await o.wire.request<Uint8Array>({ method: 'GET', url, accept: 'bytes', timeoutMs: 10_000 })
+        return { body: Uint8Array.from(answer.body), headers: answer.headers }
+      } catch (error) {
+        if (error instanceof ServiceError && error.status === 404) return undefined
+        throw error
+      }
+    },
+  }
+}
+
+/** AMD's Key Distribution Service and Intel's Provisioning Certification Service, each where an address is set. */
+export function vendorSource(endpoints: VendorEndpoints): CollateralSource {
+  const addressOf = (path: string): string | undefined => {
+    const kind = kindOf(path)
+    if (kind === undefined) return undefined
+    if (path === '/sgx/certification/v4/rootcacrl') return endpoints.intelRootCrl
+    const base = endpoints[kind.vendor]
+    return base === undefined ? undefined : `${base.replace(/\/$/, '')}${path}`
+  }
+  return {
+    name: 'vendors',
+    endpoints: Object.values(endpoints).filter((url): url is string => url !== undefined),
+    asks: (path) => addressOf(path) !== undefined,
+    fetch: async (path) => {
+      const address = addressOf(path)
+      return address === undefined ? undefined : await getFromVendor(address)
+    },
+  }
+}

@@ -1,0 +1,111 @@
+import { collateralChainHeaders, collateralPaths } from '@strongroom/contract'
+import {
+  checkCertificates,
+  checkCollateral,
+  checkCrl,
+  parsePem,
+  type TrustAnchor,
+  type TrustAnchors,
+} from '@strongroom/evidence'
+import type { BundledItem, Refusal } from './bundle.ts'
+import { chainOf } from './intel.ts'
+import { textOf } from './kinds.ts'
+
+type Check = Awaited<ReturnType<typeof checkCrl>>
+
+/**
+ * Whether every item is signed under these roots and current. Items that others are judged by (AMD's authorities, the root of
+ * Intel's chains) are taken from the bundle itself, so that a bundle is whole.
+ */
+export async function verifyBundle(o: {
+  items: readonly BundledItem[]
+  anchors: TrustAnchors
+  at: Date
+}): Promise<Refusal[]> {
+  const refusals: Refusal[] = []
+  for (const item of o.items) {
+    const check = await judge(item, o).catch((error: unknown) => (error as Error).message)
+    if (typeof check === 'string') refusals.push({ path: item.path, expected: item.kind.name, found: check })
+    else {
+      const failed = firstFailure(check)
+      if (failed !== undefined)
+        refusals.push({
+          path: item.path,
+          expected: failed.expected ?? failed.shows,
+          found: failed.message ?? failed.id,
+        })
+    }
+    if (item.expiresAt <= o.at)
+      refusals.push({
+        path: item.path,
+        expected: `one that counts at ${o.at.toISOString()}`,
+        found: `one that ended at ${item.expiresAt.toISOString()}`,
+      })
+  }
+  return refusals
+}
+
+/** A check that was skipped proves nothing, so it fails here. */
+function firstFailure(check: Check): Check | undefined {
+  if (check.children.length === 0) return check.outcome === 'passed' || check.optional === true ? undefined : check
+  for (const child of check.children) {
+    const failed = firstFailure(child)
+    if (failed !== undefined) return failed
+  }
+  return undefined
+}
+
+interface Context {
+  items: readonly BundledItem[]
+  anchors: TrustAnchors
+  at: Date
+}
+
+async function judge(item: BundledItem, o: Context): Promise<Check> {
+  return item.kind.vendor === 'amd' ? await judgeAmd(item, o) : await judgeIntel(item, o)
+}
+
+async function judgeAmd(item: BundledItem, o: Context): Promise<Check> {
+  const { at } = o
+  const anchors = o.anchors.amd
+  const [, signer = '', , product = '', rest = ''] = item.path.split('/')
+  if (rest === 'cert_chain') return await checkCertificates({ chain: parsePem(textOf(item.body)), anchors, at })
+  const authorities = o.items.find(({ path }) => path === chainPath(signer, product))
+  if (authorities === undefined) throw new Error(`no ${chainPath(signer, product)} beside it`)
+  const chain = parsePem(textOf(authorities.body))
+  if (rest === 'crl') return await checkCrl({ crl: item.body, issuerChain: chain.slice(1), anchors, at })
+  return await checkCertificates({ chain: [item.body, ...chain], anchors, at })
+}
+
+const chainPath = (signer: string, product: string): string =>
+  collateralPaths.snpCertificateChain(product).replace('/vcek/', `/${signer}/`)
+
+async function judgeIntel(item: BundledItem, o: Context): Promise<Check> {
+  const { at } = o
+  const anchors = o.anchors.intel
+  const { tcbInfo, qeIdentity, pckCrl } = collateralChainHeaders
+  if (item.path === collateralPaths.tdxRootRevocationList)
+    return await checkCrl({ crl: item.body, issuerChain: [rootOf(o, anchors)], anchors, at })
+  if (item.path.startsWith('/sgx/'))
+    return await checkCrl({ crl: item.body, issuerChain: parsePem(chainOf(item, pckCrl)), anchors, at })
+  const isTcbInfo = item.path.startsWith('/tdx/certification/v4/tcb')
+  const rootCrl = o.items.find(({ path }) => path === collateralPaths.tdxRootRevocationList)
+  return await checkCollateral({
+    member: isTcbInfo ? 'tcbInfo' : 'enclaveIdentity',
+    text: textOf(item.body),
+    issuerChainPem: chainOf(item, isTcbInfo ? tcbInfo : qeIdentity),
+    ...(rootCrl !== undefined && { rootCrl: rootCrl.body }),
+    anchors,
+    at,
+  })
+}
+
+/** The root's certificate comes with no item of its own, only at the end of the others' chains. */
+function rootOf(o: Context, anchors: readonly TrustAnchor[]): Uint8Array {
+  for (const { headers } of o.items) {
+    const pem = Object.values(headers)[0]
+    const root = pem === undefined ? undefined : parsePem(decodeURIComponent(pem)).at(-1)
+    if (root !== undefined) return root
+  }
+  throw new Error(`no chain beside it that ends at ${anchors.map(({ name }) => name).join(' or ')}`)
+}
