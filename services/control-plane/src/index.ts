@@ -3,6 +3,8 @@ import { OperationRunner, openStore, type Service, type ServiceContext } from '@
 import { Access, roles } from './arm/access.ts'
 import { ActivityLog } from './arm/activity-log.ts'
 import { createArmApp } from './arm/app.ts'
+import { Dispatcher } from './arm/dispatcher.ts'
+import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
 import { Quotas } from './compute/quotas.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
@@ -14,6 +16,7 @@ import { groupSaga } from './resources/groups.ts'
 import { allRoutes } from './routes.ts'
 import { migrations } from './store/migrations.ts'
 import { ResourceStore } from './store/resources.ts'
+import { Deployments } from './templates/deployments.ts'
 
 export interface ControlPlaneContext extends ServiceContext {
   /** Object id of the principal that owns the subscription from the start. */
@@ -36,35 +39,41 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   await store.migrate('control-plane', migrations)
   const resources = new ResourceStore(store, clock)
   const withoutGuests = installation.compute === 'simulated'
+  const access = new Access(resources, clock)
+  const locks = new Locks(resources, clock)
+  const activity = new ActivityLog(resources, clock)
+  const { subscriptionId } = installation
   const plane: Plane = {
-    subscriptionId: installation.subscriptionId,
+    subscriptionId,
     tenantId: installation.tenantId,
     clock,
     logger,
     newId: () => context.newId(),
     store,
     resources,
-    access: new Access(resources, clock),
-    activity: new ActivityLog(resources, clock),
+    access,
+    locks,
+    activity,
     quotas: new Quotas({ resources, store, subscriptionId: installation.subscriptionId }),
     runner: new OperationRunner({ store, logger, clock, owner: 'control-plane' }),
+    outer: new OperationRunner({ store, logger, clock, owner: 'control-plane' }),
     notes: new OperationNotes(resources, clock),
     machine: withoutGuests ? new SimulatedMachine(resources, clock) : new MachineClient(context.wire, context.tokens),
     keys: withoutGuests ? noGuestStateKeys : new PlatformKeys(context.wire, context.tokens),
     pollMs: context.pollMs ?? 250,
+    deployments: new Deployments(() => plane),
+    dispatcher: new Dispatcher({ routes: () => allRoutes(plane), subscriptionId, access, locks, activity }),
   }
   for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga]) plane.runner.define(saga(plane))
   plane.runner.define(powerOffSaga(plane))
-  plane.runner.define(groupSaga(plane))
+  plane.outer.define(groupSaga(plane))
+  plane.outer.define(plane.deployments.saga())
   await ensureOwner(plane, context.ownerObjectId)
   const app = createArmApp({
     logger,
     verifier: context.verifier,
     tenantId: installation.tenantId,
-    subscriptionId: installation.subscriptionId,
-    routes: allRoutes(plane),
-    access: plane.access,
-    activity: plane.activity,
+    dispatcher: plane.dispatcher,
   })
   return {
     name: 'control-plane',
@@ -75,8 +84,10 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await plane.activity.removeBefore(daysAgo(activityDays))
       await plane.notes.removeBefore(daysAgo(operationDays))
       await plane.runner.start()
+      await plane.outer.start()
     },
     close: async () => {
+      await plane.outer.stop()
       await plane.runner.stop()
       await app.close()
       await store.close()

@@ -1,10 +1,13 @@
 import type { Clock, Logger, OperationRunner, Store } from '@strongroom/platform'
 import type { Access } from './arm/access.ts'
 import type { ActivityLog } from './arm/activity-log.ts'
+import type { Dispatcher } from './arm/dispatcher.ts'
+import type { Locks } from './arm/locks.ts'
 import type { OperationNotes } from './arm/operations.ts'
 import type { Quotas } from './compute/quotas.ts'
 import type { GuestStateKeys, Machine } from './machine/machine.ts'
 import type { ResourceStore } from './store/resources.ts'
+import type { Deployments } from './templates/deployments.ts'
 
 /** What the providers of the resource manager share. */
 export interface Plane {
@@ -17,8 +20,14 @@ export interface Plane {
   resources: ResourceStore
   access: Access
   activity: ActivityLog
+  locks: Locks
   quotas: Quotas
   runner: OperationRunner
+  /** For what waits for operations of `runner`: it must not take the places that they need. */
+  outer: OperationRunner
+  deployments: Deployments
+  /** Requests of deployments pass the same checks as those of clients. */
+  dispatcher: Dispatcher
   notes: OperationNotes
   machine: Machine
   keys: GuestStateKeys

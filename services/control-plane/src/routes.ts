@@ -14,6 +14,7 @@ import { groupRoutes } from './resources/groups.ts'
 import { inventoryRoutes } from './resources/inventory.ts'
 import { providerRoutes } from './resources/providers.ts'
 import { subscriptionRoutes } from './resources/subscriptions.ts'
+import { deploymentRoutes } from './templates/routes.ts'
 import type { Plane } from './plane.ts'
 
 /** Every route of the resource manager, each with the action that its caller must be allowed. */
@@ -34,5 +35,6 @@ export function allRoutes(plane: Plane): Route[] {
     ...diskRoutes(plane),
     ...vmRoutes(plane),
     ...imageRoutes(plane),
+    ...deploymentRoutes(plane),
   ]
 }

@@ -3,16 +3,20 @@ import {
   createHttpApp,
   requireBearer,
   ServiceError,
-  toErrorBody,
   type Caller,
   type Logger,
   type TokenVerifier,
 } from '@strongroom/platform'
 import { metadataDocument } from '../resources/metadata.ts'
-import type { Access } from './access.ts'
-import type { ActivityLog } from './activity-log.ts'
-import { requireApiVersion, type ArmReply, type ArmRequest, type Method } from './request.ts'
-import { signedIn, type Route, Router } from './router.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import { parseBody } from './body.ts'
+import type { ArmRequest, Method } from './request.ts'
+
+/** Azure's limit on a template, which is the longest body there is. */
+const bodyLimit = 4 * 1024 * 1024
+
+/** az sends a template as it stands in its file, comments included. */
+const takesTemplates = (url: string): boolean => /\/microsoft\.resources\/+deployments\//i.test(url)
 
 export type HttpApp = ReturnType<typeof createHttpApp>
 
@@ -32,18 +36,22 @@ export const managementAudiences: string[] = [
   'https://management.core.windows.net',
 ].flatMap((audience) => [audience, `${audience}/`])
 
-/** The resource manager as a web application: token → route → role → handler → activity log. */
+/** The resource manager as a web application: token → body → dispatcher. */
 export function createArmApp(o: {
   logger: Logger
   verifier: TokenVerifier
   tenantId: string
-  subscriptionId: string
-  routes: Route[]
-  access: Access
-  activity: ActivityLog
+  dispatcher: Dispatcher
 }): HttpApp {
-  const router = new Router(o.routes)
-  const app = createHttpApp({ name: 'control-plane', logger: o.logger })
+  const app = createHttpApp({ name: 'control-plane', logger: o.logger, bodyLimit })
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    try {
+      done(null, parseBody(body, { lenient: takesTemplates(request.url) }))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
 
   // The two documents a client reads before it can sign in.
   app.get('/metadata/endpoints', async () => metadataDocument(o.tenantId))
@@ -63,7 +71,7 @@ export function createArmApp(o: {
       method: ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'DELETE'],
       url: '/*',
       handler: async (request, reply) => {
-        const answer = await answerRequest(toArmRequest(request))
+        const answer = await o.dispatcher.answer(toArmRequest(request))
         for (const [name, value] of Object.entries(answer.headers ?? {})) reply.header(name, value)
         reply.code(answer.status)
         return answer.body === undefined ? await reply.send() : await reply.send(answer.body)
@@ -71,62 +79,7 @@ export function createArmApp(o: {
     })
   })
 
-  async function answerRequest(request: ArmRequest): Promise<ArmReply> {
-    const match = router.match(request.method, request.path)
-    if (match === undefined) throw notFound(router, request)
-    const action = match.route.action === signedIn ? 'signed-in' : match.route.action
-    const changes = !action.toLowerCase().endsWith('/read') && action !== 'signed-in'
-    const record = async (status: number): Promise<void> => {
-      if (!changes && status !== 403) return
-      const { caller, path, correlationId } = request
-      await o.activity.write({ caller: caller.objectId, action, resourceId: path, status, correlationId })
-    }
-    try {
-      requireApiVersion(request.query)
-      const routed = { ...request, params: match.params }
-      requireSubscription(request.path, o.subscriptionId)
-      if (match.route.action !== signedIn) await o.access.require(request.caller, match.route.action, request.path)
-      const answer = await match.route.handle(routed)
-      await record(answer.status)
-      return answer
-    } catch (error) {
-      await record(toErrorBody(error, request.correlationId).status)
-      throw error
-    }
-  }
   return app
-}
-
-function requireSubscription(path: string, subscriptionId: string): void {
-  const [, first, found] = path.split('/')
-  if (first?.toLowerCase() !== 'subscriptions' || found === undefined) return
-  if (found.toLowerCase() === subscriptionId.toLowerCase()) return
-  throw new ServiceError({
-    code: 'SubscriptionNotFound',
-    status: 404,
-    message: `The subscription '${found}' could not be found.`,
-    remedy: 'Use the subscription that `strongroom status` shows.',
-  })
-}
-
-function notFound(router: Router, request: ArmRequest): ServiceError {
-  const methods = router.methods(request.path)
-  if (methods.length > 0) {
-    return new ServiceError({
-      code: 'HttpMethodNotAllowed',
-      status: 405,
-      message: `The requested resource does not support http method '${request.method}'.`,
-      expected: methods.join(', '),
-      found: request.method,
-      headers: { allow: methods.join(', ') },
-    })
-  }
-  return new ServiceError({
-    code: 'InvalidResourceType',
-    status: 404,
-    message: `The resource type of '${request.path.slice(0, 300)}' could not be found in this installation.`,
-    remedy: 'List what exists with GET /subscriptions/{subscription}/providers.',
-  })
 }
 
 function toArmRequest(request: Request): ArmRequest {

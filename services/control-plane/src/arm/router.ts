@@ -14,12 +14,14 @@ export interface Route {
 
 export interface Match {
   route: Route
+  /** The path with the route's own spelling of its literal segments: ids look the same whatever a client's case was. */
+  path: string
   params: Record<string, string>
 }
 
 interface Compiled {
   route: Route
-  segments: ({ literal: string } | { param: string })[]
+  segments: ({ literal: string; spelled: string } | { param: string })[]
 }
 
 /** Routes by method and number of segments; literal segments win over parameters, in order from the left. */
@@ -29,7 +31,7 @@ export class Router {
   constructor(routes: Route[]) {
     for (const route of routes) {
       const segments = split(route.path).map((text) =>
-        text.startsWith('{') ? { param: text.slice(1, -1) } : { literal: text.toLowerCase() },
+        text.startsWith('{') ? { param: text.slice(1, -1) } : { literal: text.toLowerCase(), spelled: text },
       )
       const key = `${route.method} ${segments.length}`
       const list = this.#routes.get(key) ?? []
@@ -50,7 +52,8 @@ export class Router {
         params[segment.param] = part
         return true
       })
-      if (fits) return { route, params }
+      const spelled = segments.map((segment, index) => ('literal' in segment ? segment.spelled : parts[index]!))
+      if (fits) return { route, params, path: `/${spelled.join('/')}` }
     }
     return undefined
   }

@@ -97,6 +97,12 @@ function requireRegion(request: ArmRequest): string {
   })
 }
 
+/** What one must be allowed at an operation's resource to follow it. */
+const readActions: Record<string, string> = {
+  'group.delete': 'Microsoft.Resources/subscriptions/resourceGroups/read',
+  'deployment.run': 'Microsoft.Resources/deployments/read',
+}
+
 export function catalogRoutes(plane: Plane): Route[] {
   const operations = `${compute}/locations/{location}/operations/{operation}`
   return [
@@ -140,8 +146,7 @@ export function catalogRoutes(plane: Plane): Route[] {
       action: signedIn,
       handle: async (request) => {
         const operation = await readOperation(plane.runner, param(request, 'operation'))
-        const read =
-          operation.kind === 'group.delete' ? 'Microsoft.Resources/subscriptions/resourceGroups/read' : `${vmType}/read`
+        const read = readActions[operation.kind] ?? `${vmType}/read`
         if (!(await plane.access.allows(request.caller.objectId, read, operation.resourceId)))
           throw unknownOperation(operation.id)
         if (request.query['monitor']?.toLowerCase() === 'true') return await monitorReply(request, operation)

@@ -78,7 +78,7 @@ export function groupRoutes(plane: Plane): Route[] {
             group.id,
             (current) => void (current.body.properties['provisioningState'] = 'Deleting'),
           )
-          return await plane.runner.submit({
+          return await plane.outer.submit({
             kind: 'group.delete',
             resourceId: group.key,
             params: { id: group.id },

@@ -53,7 +53,7 @@ export function inventoryRoutes(plane: Plane): Route[] {
       if (byGroup) await plane.resources.requireGroup(request.path)
       const test = parseFilter(request.query['$filter'])
       const all = await plane.resources.list(byGroup ? { groupId: request.path } : {})
-      const shown = all.filter((resource) => resource.type !== 'microsoft.resources/resourcegroups' && test(resource))
+      const shown = all.filter((resource) => !resource.type.startsWith('microsoft.resources/') && test(resource))
       return ok({
         value: shown.map((resource) => ({
           id: resource.id,

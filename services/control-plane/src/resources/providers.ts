@@ -6,7 +6,7 @@ import { subscriptionPath, type Plane } from '../plane.ts'
 
 /** What this installation offers, so that clients find types and api-versions. */
 const namespaces: Record<string, string[]> = {
-  'Microsoft.Authorization': ['roleAssignments', 'roleDefinitions'],
+  'Microsoft.Authorization': ['locks', 'roleAssignments', 'roleDefinitions'],
   'Microsoft.Compute': [
     'virtualMachines',
     'disks',
@@ -25,7 +25,7 @@ const namespaces: Record<string, string[]> = {
     'publicIPAddresses',
     'networkInterfaces',
   ],
-  'Microsoft.Resources': ['resourceGroups', 'subscriptions', 'tenants'],
+  'Microsoft.Resources': ['deployments', 'resourceGroups', 'tags', 'subscriptions', 'tenants'],
   'Strongroom.Machine': ['images'],
 }
 

@@ -90,4 +90,29 @@ export const migrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0003-locks-and-roles': {
+    async up(db) {
+      await db.schema
+        .createTable('management_lock')
+        .addColumn('scope', 'text', (c) => c.notNull())
+        .addColumn('name', 'text', (c) => c.notNull())
+        .addColumn('display_scope', 'text', (c) => c.notNull())
+        .addColumn('display_name', 'text', (c) => c.notNull())
+        .addColumn('level', 'text', (c) => c.notNull())
+        .addColumn('notes', 'text', (c) => c.notNull())
+        .addColumn('created_at', 'text', (c) => c.notNull())
+        .addPrimaryKeyConstraint('management_lock_key', ['scope', 'name'])
+        .execute()
+      await db.schema
+        .createTable('role_definition')
+        .addColumn('id', 'text', (c) => c.primaryKey())
+        .addColumn('role_name', 'text', (c) => c.notNull().unique())
+        .addColumn('description', 'text', (c) => c.notNull())
+        .addColumn('permissions', 'text', (c) => c.notNull())
+        .addColumn('assignable_scopes', 'text', (c) => c.notNull())
+        .addColumn('created_at', 'text', (c) => c.notNull())
+        .addColumn('updated_at', 'text', (c) => c.notNull())
+        .execute()
+    },
+  },
 }

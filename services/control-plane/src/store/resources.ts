@@ -175,6 +175,19 @@ export class ResourceStore {
   async remove(tx: Db, id: string): Promise<void> {
     await tx.deleteFrom('resource').where('key', '=', keyOf(id)).execute()
     await tx.deleteFrom('address').where('owner', '=', keyOf(id)).execute()
+    // What is made later under the same name inherits neither rights nor locks.
+    const key = keyOf(id)
+    for (const table of ['role_assignment', 'management_lock'] as const) {
+      await tx
+        .deleteFrom(table)
+        .where((eb) =>
+          eb.or([
+            eb('scope', '=', key),
+            eb(eb.fn('substr', ['scope', eb.lit(1), eb.lit(key.length + 1)]), '=', `${key}/`),
+          ]),
+        )
+        .execute()
+    }
   }
 }
 

@@ -79,6 +79,29 @@ export interface OperationNoteTable {
   created_at: string
 }
 
+export interface ManagementLockTable {
+  /** Lower-case scope and name; the display members keep their case. */
+  scope: string
+  name: string
+  display_scope: string
+  display_name: string
+  level: 'CanNotDelete' | 'ReadOnly'
+  notes: string
+  created_at: string
+}
+
+export interface RoleDefinitionTable {
+  /** Lower-case GUID. */
+  id: string
+  role_name: string
+  description: string
+  /** Lists as JSON. */
+  permissions: string
+  assignable_scopes: string
+  created_at: string
+  updated_at: string
+}
+
 export interface SimulatedInstanceTable {
   vm_id: string
   /** InstanceStatus as JSON. */
@@ -94,5 +117,7 @@ export interface Tables {
   role_assignment: RoleAssignmentTable
   activity: ActivityTable
   operation_note: OperationNoteTable
+  management_lock: ManagementLockTable
+  role_definition: RoleDefinitionTable
   simulated_instance: SimulatedInstanceTable
 }

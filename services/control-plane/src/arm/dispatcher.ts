@@ -1,0 +1,104 @@
+import { ServiceError, toErrorBody } from '@strongroom/platform'
+import type { Access } from './access.ts'
+import type { ActivityLog } from './activity-log.ts'
+import type { Locks } from './locks.ts'
+import { requireApiVersion, type ArmReply, type ArmRequest } from './request.ts'
+import { signedIn, type Route, Router } from './router.ts'
+
+/** What every request passes, whether a client sent it or a deployment: route → role → lock → handler → activity log. */
+export class Dispatcher {
+  readonly #routes: () => Route[]
+  #compiled: Router | undefined
+  readonly #subscriptionId: string
+  readonly #access: Access
+  readonly #locks: Locks
+  readonly #activity: ActivityLog
+
+  constructor(o: {
+    routes: () => Route[]
+    subscriptionId: string
+    access: Access
+    locks: Locks
+    activity: ActivityLog
+  }) {
+    this.#routes = o.routes
+    this.#subscriptionId = o.subscriptionId
+    this.#access = o.access
+    this.#locks = o.locks
+    this.#activity = o.activity
+  }
+
+  get #router(): Router {
+    return (this.#compiled ??= new Router(this.#routes()))
+  }
+
+  /** Whether the resource manager has the route: unknown types of a template are refused before anything is made. */
+  knows(method: ArmRequest['method'], path: string): boolean {
+    return this.#router.match(method, path) !== undefined
+  }
+
+  /** The role that the request would need, for checks before a deployment. @throws ServiceError AuthorizationFailed */
+  async authorise(request: Pick<ArmRequest, 'method' | 'path' | 'caller'>): Promise<void> {
+    const match = this.#router.match(request.method, request.path)
+    if (match === undefined) throw this.#notFound(request)
+    if (match.route.action !== signedIn) await this.#access.require(request.caller, match.route.action, match.path)
+  }
+
+  /** @throws ServiceError where the request is refused */
+  async answer(request: ArmRequest): Promise<ArmReply> {
+    const match = this.#router.match(request.method, request.path)
+    if (match === undefined) throw this.#notFound(request)
+    const { route, params, path } = match
+    const action = route.action === signedIn ? 'signed-in' : route.action
+    const changes = !action.toLowerCase().endsWith('/read') && action !== 'signed-in'
+    const record = async (status: number): Promise<void> => {
+      if (!changes && status !== 403) return
+      const { caller, correlationId } = request
+      await this.#activity.write({ caller: caller.objectId, action, resourceId: path, status, correlationId })
+    }
+    try {
+      requireApiVersion(request.query)
+      requireSubscription(path, this.#subscriptionId)
+      if (route.action !== signedIn) await this.#access.require(request.caller, route.action, path)
+      if (changes) await this.#locks.require({ method: request.method, action, path })
+      const answer = await route.handle({ ...request, path, params })
+      await record(answer.status)
+      return answer
+    } catch (error) {
+      await record(toErrorBody(error, request.correlationId).status)
+      throw error
+    }
+  }
+
+  #notFound(request: Pick<ArmRequest, 'method' | 'path'>): ServiceError {
+    const methods = this.#router.methods(request.path)
+    if (methods.length > 0) {
+      return new ServiceError({
+        code: 'HttpMethodNotAllowed',
+        status: 405,
+        message: `The requested resource does not support http method '${request.method}'.`,
+        expected: methods.join(', '),
+        found: request.method,
+        headers: { allow: methods.join(', ') },
+      })
+    }
+    return new ServiceError({
+      code: 'InvalidResourceType',
+      status: 404,
+      message: `The resource type of '${request.path.slice(0, 300)}' could not be found in this installation.`,
+      remedy: 'List what exists with GET /subscriptions/{subscription}/providers.',
+    })
+  }
+}
+
+function requireSubscription(path: string, subscriptionId: string): void {
+  const [, first, found] = path.split('/')
+  if (first?.toLowerCase() !== 'subscriptions' || found === undefined) return
+  if (found.toLowerCase() === subscriptionId.toLowerCase()) return
+  throw new ServiceError({
+    code: 'SubscriptionNotFound',
+    status: 404,
+    message: `The subscription '${found}' could not be found.`,
+    remedy: 'Use the subscription that `strongroom status` shows.',
+  })
+}

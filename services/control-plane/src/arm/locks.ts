@@ -1,0 +1,90 @@
+import { ServiceError, type Clock } from '@strongroom/platform'
+import type { ResourceStore } from '../store/resources.ts'
+import type { ManagementLockTable } from '../store/tables.ts'
+import { covers } from './access.ts'
+import { keyOf } from './resource-id.ts'
+import type { Method } from './request.ts'
+
+export type LockLevel = 'CanNotDelete' | 'ReadOnly'
+export type Lock = ManagementLockTable
+
+/** Locks over scopes: what a role allows, a lock can still forbid, to everyone. */
+export class Locks {
+  readonly #resources: ResourceStore
+  readonly #clock: Clock
+
+  constructor(resources: ResourceStore, clock: Clock) {
+    this.#resources = resources
+    this.#clock = clock
+  }
+
+  async list(): Promise<Lock[]> {
+    return await this.#resources.db.selectFrom('management_lock').selectAll().orderBy('name').execute()
+  }
+
+  async find(scope: string, name: string): Promise<Lock | undefined> {
+    return await this.#resources.db
+      .selectFrom('management_lock')
+      .selectAll()
+      .where('scope', '=', keyOf(scope))
+      .where('name', '=', name.toLowerCase())
+      .executeTakeFirst()
+  }
+
+  async put(o: {
+    scope: string
+    name: string
+    level: LockLevel
+    notes: string
+  }): Promise<{ lock: Lock; created: boolean }> {
+    const lock: Lock = {
+      scope: keyOf(o.scope),
+      name: o.name.toLowerCase(),
+      display_scope: o.scope,
+      display_name: o.name,
+      level: o.level,
+      notes: o.notes,
+      created_at: this.#clock.now().toISOString(),
+    }
+    const existing = await this.find(o.scope, o.name)
+    await this.#resources.db
+      .insertInto('management_lock')
+      .values(lock)
+      .onConflict((conflict) => conflict.columns(['scope', 'name']).doUpdateSet({ level: o.level, notes: o.notes }))
+      .execute()
+    return { lock: { ...(existing ?? lock), level: o.level, notes: o.notes }, created: existing === undefined }
+  }
+
+  async remove(scope: string, name: string): Promise<void> {
+    await this.#resources.db
+      .deleteFrom('management_lock')
+      .where('scope', '=', keyOf(scope))
+      .where('name', '=', name.toLowerCase())
+      .execute()
+  }
+
+  /** @throws ServiceError 409 ScopeLocked */
+  async require(o: { method: Method; action: string; path: string }): Promise<void> {
+    // A lock stands in the way of everything but its own removal.
+    if (o.action.toLowerCase().startsWith('microsoft.authorization/')) return
+    const locks = await this.list()
+    if (locks.length === 0) return
+    const key = keyOf(o.path)
+    const deletes = o.method === 'DELETE'
+    const holding = locks.filter((lock) => {
+      if (lock.level === 'CanNotDelete' && !deletes) return false
+      // Deleting a scope deletes what lies under it, and with it what is locked there.
+      return covers(lock.scope, key) || (deletes && covers(key, lock.scope))
+    })
+    if (holding.length === 0) return
+    const scopes = holding.map((lock) => lock.display_scope).join(', ')
+    throw new ServiceError({
+      code: 'ScopeLocked',
+      status: 409,
+      message: `The scope '${o.path}' cannot perform ${deletes ? 'delete' : 'write'} operation because following scope(s) are locked: '${scopes}'. Please remove the lock and try again.`,
+      expected: 'no lock at the scope, above it or, for a deletion, below it',
+      found: holding.map((lock) => `${lock.display_name} (${lock.level})`).join(', '),
+      remedy: 'Delete the lock: az lock delete.',
+    })
+  }
+}

@@ -1,0 +1,287 @@
+import { createHash } from 'node:crypto'
+import {
+  ServiceError,
+  toErrorDetail,
+  type Caller,
+  type ErrorDetail,
+  type Operation,
+  type SagaDefinition,
+} from '@strongroom/platform'
+import type { ArmRequest } from '../arm/request.ts'
+import type { Plane } from '../plane.ts'
+import type { Resource } from '../store/resources.ts'
+import { prepare, type DeploymentInput, type Prepared } from './input.ts'
+import { deleteOthers, keysOf, redact, runTemplate, type ResourceOutcome, type RunContext } from './run.ts'
+import { TemplateError } from './template-error.ts'
+import { isSecure, objectAt } from './parameters.ts'
+import { isObject, type Obj } from './values.ts'
+
+export const deploymentType = 'Microsoft.Resources/deployments'
+
+export interface DeploymentInternal {
+  template: Obj
+  outcomes: ResourceOutcome[]
+}
+
+interface RunParams {
+  id: string
+  caller: Caller
+  correlationId: string
+  input: DeploymentInput
+  /** Key of the secure parameters in the memory of the process that took the request. */
+  secrets?: string
+}
+
+/** Deployments as records beside the resources of their group, and the saga that runs them. */
+export class Deployments {
+  readonly #planeOf: () => Plane
+  /** Values of secure parameters, for as long as their deployment runs. They are written nowhere. */
+  readonly #secure = new Map<string, Obj>()
+
+  constructor(planeOf: () => Plane) {
+    this.#planeOf = planeOf
+  }
+
+  get #plane(): Plane {
+    return this.#planeOf()
+  }
+
+  /** Records the deployment and starts it. @throws ServiceError DeploymentActive where one of the name runs */
+  async begin(
+    request: ArmRequest,
+    o: { group: Resource; input: DeploymentInput; prepared: Prepared },
+  ): Promise<{ deployment: Resource; created: boolean; operation: Operation }> {
+    const { group, input, prepared } = o
+    const id = `${group.id}/providers/${deploymentType}/${input.name}`
+    const secure = secureNames(input.template)
+    const key = secure.length === 0 ? undefined : this.#plane.newId()
+    const open = Object.fromEntries(
+      Object.entries(input.parameters).filter(([name]) => !secure.includes(name.toLowerCase())),
+    )
+    if (key !== undefined)
+      this.#secure.set(
+        key,
+        Object.fromEntries(Object.entries(input.parameters).filter(([name]) => secure.includes(name.toLowerCase()))),
+      )
+    const params: RunParams = {
+      id,
+      caller: request.caller,
+      correlationId: request.correlationId,
+      input: { ...input, parameters: open },
+      ...(key !== undefined && { secrets: key }),
+    }
+    try {
+      return await this.#plane.resources.transaction(async (tx) => {
+        await this.#plane.resources.lockGroup(tx, group.id)
+        const before = await this.#plane.resources.find(id, tx)
+        if (before?.body.properties['provisioningState'] === 'Running') throw active(id)
+        const deployment = await this.#record({
+          id,
+          group,
+          input,
+          prepared,
+          correlationId: request.correlationId,
+          existing: before,
+          tx,
+        })
+        const operation = await this.#plane.outer.submit({
+          kind: 'deployment.run',
+          resourceId: deployment.key,
+          params,
+          tx,
+        })
+        return { deployment, created: before === undefined, operation }
+      })
+    } catch (error) {
+      if (key !== undefined) this.#secure.delete(key)
+      throw error
+    }
+  }
+
+  saga(): SagaDefinition<RunParams> {
+    return {
+      kind: 'deployment.run',
+      steps: [
+        {
+          name: 'deploy resources',
+          do: async (step) => {
+            const { params } = step
+            const input = { ...params.input, parameters: { ...params.input.parameters, ...this.#secrets(params) } }
+            const group = await this.#plane.resources.requireGroup(params.id)
+            const prepared = await prepare(this.#plane, group, input)
+            const c = this.#context({ ...params, signal: step.signal })
+            await this.#plane.resources.transaction(async (tx) => {
+              await this.#plane.resources.change<DeploymentInternal>(
+                tx,
+                params.id,
+                (row) => void (row.internal.outcomes = []),
+              )
+            })
+            const outputs = await runTemplate(c, input, prepared)
+            if (input.mode === 'Complete') await deleteOthers(c, group, keysOf(prepared.resources))
+            await this.#finish(params.id, { outputs })
+          },
+        },
+      ],
+      onFinished: async ({ params, status, error }) => {
+        if (params.secrets !== undefined) this.#secure.delete(params.secrets)
+        if (status === 'Succeeded') return
+        const fallback: ErrorDetail = { code: 'DeploymentCanceled', message: 'The deployment was canceled.' }
+        await this.#finish(params.id, { error: error ?? fallback, canceled: status === 'Canceled' })
+      },
+    }
+  }
+
+  /** A deployment of a template within another: same run, own record. */
+  async runNested(
+    c: RunContext,
+    o: { id: string; group: Resource; input: DeploymentInput; prepared: Prepared; depth: number },
+  ): Promise<void> {
+    const { id, group, input, prepared } = o
+    await this.#plane.resources.transaction(async (tx) => {
+      await this.#plane.resources.lockGroup(tx, group.id)
+      const existing = await this.#plane.resources.find(id, tx)
+      await this.#record({ id, group, input, prepared, correlationId: c.correlationId, existing, tx })
+    })
+    const inner = this.#context({ id, caller: c.caller, correlationId: c.correlationId, signal: c.signal })
+    try {
+      await this.#finish(id, { outputs: await runTemplate(inner, input, prepared, o.depth) })
+    } catch (error) {
+      if (!c.signal.aborted) await this.#finish(id, { error: redact(toErrorDetail(error), prepared.section.secrets) })
+      throw error
+    }
+  }
+
+  #secrets(params: RunParams): Obj {
+    if (params.secrets === undefined) return {}
+    const held = this.#secure.get(params.secrets)
+    if (held !== undefined) return held
+    throw new ServiceError({
+      code: 'DeploymentInterrupted',
+      status: 409,
+      message: 'The server ended while this deployment ran, and values of secure parameters are kept nowhere.',
+      remedy: 'Deploy the template again: what is there already is found.',
+    })
+  }
+
+  #context(o: { id: string; caller: Caller; correlationId: string; signal: AbortSignal }): RunContext {
+    return {
+      plane: this.#plane,
+      ...o,
+      onOutcome: async (outcome) => {
+        await this.#plane.resources.transaction(async (tx) => {
+          await this.#plane.resources.change<DeploymentInternal>(tx, o.id, (row) => {
+            row.internal.outcomes = [...row.internal.outcomes.filter((each) => each.id !== outcome.id), outcome]
+          })
+        })
+      },
+    }
+  }
+
+  async #record(o: {
+    id: string
+    group: Resource
+    input: DeploymentInput
+    prepared: Prepared
+    correlationId: string
+    existing: Resource | undefined
+    tx: Parameters<Parameters<Plane['resources']['transaction']>[0]>[0]
+  }): Promise<Resource> {
+    const body = { properties: deploymentProperties(this.#plane, o) }
+    const internal: DeploymentInternal = { template: o.input.template, outcomes: [] }
+    if (o.existing === undefined)
+      return await this.#plane.resources.insert(o.tx, { id: o.id, location: '', body, internal })
+    const changed = await this.#plane.resources.change<DeploymentInternal>(o.tx, o.id, (row) => {
+      row.body = body
+      row.internal = internal
+    })
+    return (changed ?? o.existing) as Resource
+  }
+
+  async #finish(id: string, o: { outputs?: Obj; error?: ErrorDetail; canceled?: boolean }): Promise<void> {
+    await this.#plane.resources.transaction(async (tx) => {
+      await this.#plane.resources.change<DeploymentInternal>(tx, id, (row) => {
+        const { properties } = row.body
+        const started = Date.parse(String(properties['timestamp']))
+        properties['duration'] = `PT${((this.#plane.clock.now().getTime() - started) / 1000).toFixed(3)}S`
+        properties['provisioningState'] =
+          o.error === undefined ? 'Succeeded' : o.canceled === true ? 'Canceled' : 'Failed'
+        if (o.error !== undefined) properties['error'] = o.error
+        if (o.outputs !== undefined) properties['outputs'] = o.outputs
+        const made = row.internal.outcomes.filter((each) => each.state === 'Succeeded')
+        properties['outputResources'] = made.map((each) => ({ id: each.id }))
+      })
+    })
+  }
+}
+
+const secureNames = (template: Obj): string[] =>
+  Object.entries(objectAt(template, 'parameters'))
+    .filter(([, definition]) => isObject(definition) && isSecure(String(definition['type'])))
+    .map(([name]) => name.toLowerCase())
+
+/** What GET shows of a deployment that begins. */
+export function deploymentProperties(
+  plane: Plane,
+  o: { group: Resource; input: DeploymentInput; prepared: Prepared; correlationId: string },
+): Obj {
+  const { input, prepared } = o
+  const providers = new Map<string, Map<string, Set<string>>>()
+  for (const each of prepared.resources) {
+    const [namespace = '', ...types] = each.type.split('/')
+    const held = providers.get(namespace) ?? new Map<string, Set<string>>()
+    held.set(types.join('/'), (held.get(types.join('/')) ?? new Set()).add(o.group.location))
+    providers.set(namespace, held)
+  }
+  return {
+    templateHash: createHash('sha256').update(JSON.stringify(input.template)).digest('hex').slice(0, 20),
+    parameters: prepared.section.shown,
+    mode: input.mode,
+    provisioningState: 'Running',
+    timestamp: plane.clock.now().toISOString(),
+    duration: 'PT0S',
+    correlationId: o.correlationId,
+    providers: [...providers].map(([namespace, types]) => ({
+      namespace,
+      resourceTypes: [...types].map(([resourceType, locations]) => ({ resourceType, locations: [...locations] })),
+    })),
+    dependencies: prepared.resources
+      .filter((each) => each.after.size > 0)
+      .map((each) => ({
+        id: each.id,
+        resourceType: each.type,
+        resourceName: each.name,
+        dependsOn: prepared.resources
+          .filter((other) => each.after.has(other.key))
+          .map((other) => ({ id: other.id, resourceType: other.type, resourceName: other.name })),
+      })),
+  }
+}
+
+/** Every type must be one that the resource manager has, and the caller must be allowed to write it. */
+export async function preflight(plane: Plane, caller: Caller, prepared: Prepared): Promise<void> {
+  for (const each of prepared.resources) {
+    if (each.existing) continue
+    if (!plane.dispatcher.knows('PUT', each.id)) {
+      throw new TemplateError(
+        `The resource type '${each.type}' of '${each.name}' is not offered by this installation`,
+        {
+          code: 'InvalidResourceType',
+          target: each.id,
+          found: each.type,
+          remedy: 'List what exists with az provider list.',
+        },
+      )
+    }
+    await plane.dispatcher.authorise({ method: 'PUT', path: each.id, caller })
+  }
+}
+
+const active = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'DeploymentActive',
+    status: 409,
+    message: `Unable to edit or replace deployment '${id.split('/').at(-1)}': previous deployment is still active (expiration time is unknown).`,
+    found: id,
+    remedy: 'Wait until it ends, cancel it, or use another name.',
+  })

@@ -1,0 +1,320 @@
+import { callsIn, isExpression, literalText, parseExpression, type Expression } from './expression.ts'
+import { itemOf, pureFunctions } from './functions.ts'
+import { resourceIdFunctions } from './ids.ts'
+import { TemplateError } from './template-error.ts'
+import { isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
+
+export interface UserFunction {
+  parameters: string[]
+  output: Value
+}
+
+/** Where a template is deployed to. */
+export interface Environment {
+  subscriptionId: string
+  tenantId: string
+  group: { id: string; name: string; location: string; tags: Record<string, string> }
+  deployment: { name: string; properties: Obj }
+  cloud: Obj
+}
+
+/** What an expression can see. */
+export interface Scope {
+  environment: Environment
+  parameter(name: string): Promise<Value>
+  variable(name: string): Promise<Value>
+  /** Loops around the expression, innermost last. */
+  loops: readonly { name: string; index: number }[]
+  locals: ReadonlyMap<string, Value>
+  functions: ReadonlyMap<string, UserFunction>
+  /** reference() and list…(), where resources can be asked; absent where the language does not allow them. */
+  resource?(call: { name: string; args: Value[] }): Promise<Value>
+}
+
+type Call = Extract<Expression, { kind: 'call' }>
+type Special = (call: Call, scope: Scope) => Promise<Value>
+
+/** Whether the text calls something that can be known only while resources are deployed. */
+export const needsResources = (text: string): boolean =>
+  isExpression(text) && callsIn(parseExpression(text)).some(({ name }) => isResourceCall(name))
+
+export const isResourceCall = (name: string): boolean =>
+  name === 'reference' || (name.startsWith('list') && name.length > 4) || name === 'references'
+
+/** @throws TemplateError */
+export async function evaluate(expression: Expression, scope: Scope): Promise<Value> {
+  switch (expression.kind) {
+    case 'literal':
+      return expression.value
+    case 'call':
+      return await callFunction(expression, scope)
+    case 'member': {
+      const of = await evaluate(expression.of, scope)
+      return pick(of, expression.name, expression.safe)
+    }
+    case 'index': {
+      const of = await evaluate(expression.of, scope)
+      return pick(of, await evaluate(expression.at, scope), expression.safe)
+    }
+  }
+}
+
+function pick(of: Value, key: Value, safe: boolean): Value {
+  const found = itemOf(of, key)
+  if (found !== undefined) return found.value
+  if (safe) return null
+  const names = isObject(of) ? Object.keys(of).slice(0, 20).join(', ') : typeName(of)
+  throw new TemplateError(
+    `The language expression property '${textOf(key).slice(0, 80)}' doesn't exist, available properties are '${names}'`,
+    { expected: names, found: textOf(key).slice(0, 80) },
+  )
+}
+
+async function callFunction(call: Call, scope: Scope): Promise<Value> {
+  const special = specials.get(call.name)
+  if (special !== undefined) return await special(call, scope)
+  const user = scope.functions.get(call.name)
+  if (user !== undefined) return await callUserFunction(user, call, scope)
+  const ids = resourceIdFunctions.get(call.name)
+  if (ids !== undefined) return ids(await values(call, scope), scope.environment)
+  if (isResourceCall(call.name)) {
+    if (scope.resource === undefined) {
+      throw new TemplateError(
+        `The template function '${call.name}' is not expected at this location. It can be used in the properties of resources and in outputs`,
+        { found: call.name },
+      )
+    }
+    return await scope.resource({ name: call.name, args: await values(call, scope) })
+  }
+  const pure = pureFunctions.get(call.name)
+  if (pure !== undefined) return pure(await values(call, scope), call.name)
+  throw new TemplateError(`The template function '${call.name.slice(0, 60)}' is not valid`, {
+    found: call.name.slice(0, 60),
+    remedy: 'docs/templates.md lists the functions.',
+  })
+}
+
+const values = async (call: Call, scope: Scope): Promise<Value[]> => {
+  const all: Value[] = []
+  for (const argument of call.args) all.push(await evaluate(argument, scope))
+  return all
+}
+
+async function callUserFunction(user: UserFunction, call: Call, scope: Scope): Promise<Value> {
+  const given = await values(call, scope)
+  if (given.length !== user.parameters.length) {
+    throw new TemplateError(`The template function '${call.name}' takes ${user.parameters.length} arguments`, {
+      expected: String(user.parameters.length),
+      found: String(given.length),
+    })
+  }
+  const inner: Scope = {
+    ...scope,
+    parameter: async (name) => {
+      const at = user.parameters.findIndex((each) => each.toLowerCase() === name.toLowerCase())
+      if (at === -1) throw new TemplateError(`The function '${call.name}' has no parameter '${name}'`)
+      return given[at]
+    },
+    // A function of the template's own sees its parameters and calls no other of them.
+    variable: async (name) => {
+      throw new TemplateError(`The function '${call.name}' cannot use the variable '${name}'`)
+    },
+    functions: new Map(),
+  }
+  return await evaluateValue(user.output, inner)
+}
+
+const argument = async (call: Call, index: number, scope: Scope): Promise<Value> => {
+  const expression = call.args[index]
+  if (expression !== undefined) return await evaluate(expression, scope)
+  throw new TemplateError(`The template function '${call.name}' has too few arguments`, {
+    found: String(call.args.length),
+  })
+}
+
+const truth = (value: Value, name: string): boolean => {
+  if (typeof value === 'boolean') return value
+  if (typeof value === 'string' && /^(true|false)$/i.test(value)) return value.toLowerCase() === 'true'
+  throw new TemplateError(`The template function '${name}' expects a boolean`, { found: typeName(value) })
+}
+
+const name = (value: Value, of: string): string => {
+  if (typeof value === 'string') return value
+  throw new TemplateError(`The template function '${of}' expects a name`, { found: typeName(value) })
+}
+
+/** A lambda's body under values of its variables. */
+async function applyLambda(call: Call, index: number, scope: Scope, given: Value[]): Promise<Value> {
+  const lambda = call.args[index]
+  if (lambda?.kind !== 'call' || lambda.name !== 'lambda' || lambda.args.length === 0)
+    throw new TemplateError(`The template function '${call.name}' expects a lambda`)
+  const names = await Promise.all(
+    lambda.args.slice(0, -1).map(async (each) => name(await evaluate(each, scope), 'lambda')),
+  )
+  const locals = new Map([...scope.locals, ...names.map((each, at) => [each.toLowerCase(), given[at]] as const)])
+  return await evaluate(lambda.args.at(-1)!, { ...scope, locals })
+}
+
+const items = async (call: Call, scope: Scope): Promise<Value[]> => {
+  const value = await argument(call, 0, scope)
+  if (Array.isArray(value)) return value
+  throw new TemplateError(`The template function '${call.name}' expects an array`, { found: typeName(value) })
+}
+
+const lambdas: Record<string, Special> = {
+  map: async (call, scope) => {
+    const results: Value[] = []
+    for (const [at, item] of (await items(call, scope)).entries())
+      results.push(await applyLambda(call, 1, scope, [item, at]))
+    return results
+  },
+  filter: async (call, scope) => {
+    const results: Value[] = []
+    for (const [at, item] of (await items(call, scope)).entries())
+      if (truth(await applyLambda(call, 1, scope, [item, at]), 'filter')) results.push(item)
+    return results
+  },
+  reduce: async (call, scope) => {
+    let held = await argument(call, 1, scope)
+    for (const item of await items(call, scope)) held = await applyLambda(call, 2, scope, [held, item])
+    return held
+  },
+  sort: async (call, scope) => {
+    const sorted: Value[] = []
+    for (const item of await items(call, scope)) {
+      let at = 0
+      while (at < sorted.length && !truth(await applyLambda(call, 1, scope, [item, sorted[at]]), 'sort')) at += 1
+      sorted.splice(at, 0, item)
+    }
+    return sorted
+  },
+  toobject: async (call, scope) => {
+    const pairs: [string, Value][] = []
+    for (const item of await items(call, scope)) {
+      const key = name(await applyLambda(call, 1, scope, [item]), 'toObject')
+      pairs.push([key, call.args.length > 2 ? await applyLambda(call, 2, scope, [item]) : item])
+    }
+    return Object.fromEntries(pairs)
+  },
+  groupby: async (call, scope) => {
+    const groups = new Map<string, Value[]>()
+    for (const item of await items(call, scope)) {
+      const key = name(await applyLambda(call, 1, scope, [item]), 'groupBy')
+      groups.set(key, [...(groups.get(key) ?? []), item])
+    }
+    return Object.fromEntries(groups)
+  },
+  lambdavariables: async (call, scope) => {
+    const wanted = name(await argument(call, 0, scope), 'lambdaVariables')
+    if (scope.locals.has(wanted.toLowerCase())) return scope.locals.get(wanted.toLowerCase())
+    throw new TemplateError(`There is no lambda variable '${wanted.slice(0, 60)}'`)
+  },
+}
+
+const specials: ReadonlyMap<string, Special> = new Map(
+  Object.entries({
+    ...lambdas,
+    // Only what is chosen is evaluated: the other branch may name what does not exist.
+    if: async (call, scope) => await argument(call, truth(await argument(call, 0, scope), 'if') ? 1 : 2, scope),
+    and: async (call, scope) => {
+      for (const each of call.args) if (!truth(await evaluate(each, scope), 'and')) return false
+      return true
+    },
+    or: async (call, scope) => {
+      for (const each of call.args) if (truth(await evaluate(each, scope), 'or')) return true
+      return false
+    },
+    parameters: async (call, scope) => await scope.parameter(name(await argument(call, 0, scope), 'parameters')),
+    variables: async (call, scope) => await scope.variable(name(await argument(call, 0, scope), 'variables')),
+    copyindex: copyIndex,
+    resourcegroup: async (_call, scope) => {
+      const { group } = scope.environment
+      return {
+        ...group,
+        type: 'Microsoft.Resources/resourceGroups',
+        managedBy: null,
+        properties: { provisioningState: 'Succeeded' },
+      }
+    },
+    subscription: async (_call, scope) => {
+      const { subscriptionId, tenantId } = scope.environment
+      return { id: `/subscriptions/${subscriptionId}`, subscriptionId, tenantId, displayName: 'Strongroom' }
+    },
+    tenant: async (_call, scope) => ({
+      tenantId: scope.environment.tenantId,
+      displayName: 'Strongroom',
+      countryCode: '',
+    }),
+    deployment: async (_call, scope) => scope.environment.deployment,
+    environment: async (_call, scope) => scope.environment.cloud,
+  } satisfies Record<string, Special>),
+)
+
+async function copyIndex(call: Call, scope: Scope): Promise<Value> {
+  const given: Value[] = await values(call, scope)
+  const loopName = typeof given[0] === 'string' ? given[0] : undefined
+  const offset = given[loopName === undefined ? 0 : 1] ?? 0
+  if (typeof offset !== 'number')
+    throw new TemplateError("The template function 'copyIndex' expects a number as its offset")
+  const loop = scope.loops.findLast(
+    (each) => loopName === undefined || each.name.toLowerCase() === loopName.toLowerCase(),
+  )
+  if (loop !== undefined) return loop.index + offset
+  throw new TemplateError(
+    "The template function 'copyIndex' is not expected at this location. It can be used only inside a copy loop",
+    {
+      found: loopName ?? 'no loop',
+    },
+  )
+}
+
+const depthLimit = 64
+
+/** Everything in a value that is an expression, evaluated; names of members as well; `copy` of members unrolled. */
+export async function evaluateValue(value: Value, scope: Scope, depth: number = 0): Promise<Value> {
+  if (depth > depthLimit) throw new TemplateError(`The template nests more than ${depthLimit} levels deep`)
+  if (typeof value === 'string')
+    return isExpression(value) ? await evaluate(parseExpression(value), scope) : literalText(value)
+  if (Array.isArray(value)) {
+    const results: Value[] = []
+    for (const item of value) results.push(await evaluateValue(item, scope, depth + 1))
+    return results
+  }
+  if (!isObject(value)) return value
+  const pairs: [string, Value][] = []
+  for (const [key, member] of Object.entries(value)) {
+    if (key.toLowerCase() === 'copy' && Array.isArray(member)) pairs.push(...(await unroll(member, scope, depth)))
+    else pairs.push([textOf(await evaluateValue(key, scope, depth + 1)), await evaluateValue(member, scope, depth + 1)])
+  }
+  return Object.fromEntries(pairs)
+}
+
+/** `copy: [{ name, count, input }]` beside other members: each becomes a list under its name. */
+export async function unroll(loops: Value[], scope: Scope, depth: number = 0): Promise<[string, Value][]> {
+  const results: [string, Value][] = []
+  for (const loop of loops) {
+    if (!isObject(loop)) throw new TemplateError("A member 'copy' must be a list of loops with name, count and input")
+    const loopName = name(await evaluateValue(loop['name'], scope, depth + 1), 'copy')
+    const count = await loopCount(loop, scope)
+    const input = memberOf(loop, 'input')?.value
+    const made: Value[] = []
+    for (let index = 0; index < count; index++) {
+      const inner = { ...scope, loops: [...scope.loops, { name: loopName, index }] }
+      made.push(await evaluateValue(input, inner, depth + 1))
+    }
+    results.push([loopName, made])
+  }
+  return results
+}
+
+/** Azure's limit on every loop. */
+const loopLimit = 800
+
+export async function loopCount(loop: Obj, scope: Scope): Promise<number> {
+  const count = await evaluateValue(memberOf(loop, 'count')?.value, scope)
+  if (typeof count === 'number' && Number.isInteger(count) && count >= 0 && count <= loopLimit) return count
+  throw new TemplateError(`The 'count' of a copy loop must be a whole number from 0 to ${loopLimit}`, {
+    expected: `0 to ${loopLimit}`,
+    found: textOf(count).slice(0, 40),
+  })
+}

@@ -1,0 +1,201 @@
+import { evaluateValue, unroll, type Environment, type Scope, type UserFunction } from './evaluate.ts'
+import { TemplateError } from './template-error.ts'
+import { equal, isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
+
+export const isSecure = (type: string): boolean => /^secure(string|object)$/i.test(type)
+
+const kinds: Record<string, string> = {
+  string: 'string',
+  securestring: 'string',
+  int: 'int',
+  bool: 'bool',
+  object: 'object',
+  secureobject: 'object',
+  array: 'array',
+}
+
+export interface Section {
+  scope: Scope
+  /** Values of secure parameters: they must never be shown. */
+  secrets: string[]
+  /** As a deployment shows them: types, and values of those that are not secure. */
+  shown: Record<string, { type: string; value?: Value }>
+}
+
+/**
+ * Parameters, variables and functions of a template. Values given for names that the template does not have, missing
+ * ones, and those of another type or outside their bounds are refused before anything is deployed.
+ * @throws TemplateError
+ */
+export async function openSection(o: { template: Obj; given: Obj; environment: Environment }): Promise<Section> {
+  const declared = objectAt(o.template, 'parameters')
+  const variables = objectAt(o.template, 'variables')
+  const held = new Map<string, Promise<Value>>()
+  const once = async (key: string, make: () => Promise<Value>): Promise<Value> => {
+    const known = held.get(key)
+    if (known !== undefined) return await known
+    if (held.size > 5_000) throw new TemplateError('The template has too many parameters and variables')
+    const made = make()
+    held.set(key, made)
+    return await made
+  }
+  const busy = new Set<string>()
+  /** A name that needs itself is a mistake, which would wait for itself for ever. */
+  const guarded = async (key: string, make: () => Promise<Value>): Promise<Value> => {
+    if (busy.has(key) && held.has(key))
+      throw new TemplateError(`The template has a circular reference through '${key}'`)
+    return await once(key, async () => {
+      busy.add(key)
+      try {
+        return await make()
+      } finally {
+        busy.delete(key)
+      }
+    })
+  }
+  const loops = Array.isArray(variables['copy']) ? variables['copy'] : []
+  const scope: Scope = {
+    environment: o.environment,
+    loops: [],
+    locals: new Map(),
+    functions: readFunctions(o.template),
+    parameter: async (name) => {
+      const definition = memberOf(declared, name)?.value
+      if (!isObject(definition)) throw new TemplateError(`The template parameter '${name.slice(0, 80)}' is not found`)
+      return await guarded(
+        `parameters('${name.toLowerCase()}')`,
+        async () => await readParameter(name, definition, o.given, scope),
+      )
+    },
+    variable: async (name) => {
+      const found = memberOf(variables, name)
+      if (found !== undefined && name.toLowerCase() !== 'copy')
+        return await guarded(`variables('${name.toLowerCase()}')`, async () => await evaluateValue(found.value, scope))
+      const loop = loops.find(
+        (each) => isObject(each) && String(each['name']).toLowerCase() === name.toLowerCase(),
+      ) as Value
+      if (loop !== undefined)
+        return await guarded(
+          `variables('${name.toLowerCase()}')`,
+          async () => (await unroll([loop], scope))[0]?.[1] ?? [],
+        )
+      throw new TemplateError(`The template variable '${name.slice(0, 80)}' is not found`)
+    },
+  }
+  const unknown = Object.keys(o.given).filter((name) => memberOf(declared, name) === undefined)
+  if (unknown.length > 0) {
+    throw new TemplateError(
+      `The following parameters were supplied, but do not correspond to any parameters defined in the template: '${unknown.join(', ').slice(0, 200)}'`,
+      { expected: Object.keys(declared).join(', '), found: unknown.join(', ').slice(0, 200) },
+    )
+  }
+  const secrets: string[] = []
+  const shown: Section['shown'] = {}
+  for (const [name, definition] of Object.entries(declared)) {
+    if (!isObject(definition)) throw new TemplateError(`The template parameter '${name}' is not valid`)
+    const value = await scope.parameter(name)
+    const type = String(definition['type'])
+    if (isSecure(type)) collectTexts(value, secrets)
+    shown[name] = isSecure(type) ? { type } : { type, value }
+  }
+  return { scope, secrets, shown }
+}
+
+export function objectAt(template: Obj, name: string): Obj {
+  const value = memberOf(template, name)?.value
+  if (value === undefined || value === null) return {}
+  if (isObject(value)) return value
+  throw new TemplateError(`The template's '${name}' must be an object`, { found: typeName(value) })
+}
+
+async function readParameter(name: string, definition: Obj, given: Obj, scope: Scope): Promise<Value> {
+  const type = textOf(definition['type']).toLowerCase()
+  const kind = kinds[type]
+  if (kind === undefined) {
+    throw new TemplateError(`The template parameter '${name}' has the type '${type.slice(0, 40)}', which is none`, {
+      expected: Object.keys(kinds).join(', '),
+    })
+  }
+  const entry = memberOf(given, name)?.value
+  const supplied = isObject(entry) ? memberOf(entry, 'value') : undefined
+  if (isObject(entry) && supplied === undefined && memberOf(entry, 'reference') !== undefined) {
+    throw new TemplateError(
+      `The parameter '${name}' refers to a key vault's secret, which this installation does not read`,
+      {
+        remedy: 'Give the value itself; a secureString is neither kept nor shown.',
+      },
+    )
+  }
+  const preset = memberOf(definition, 'defaultValue')
+  if (supplied === undefined && preset === undefined && definition['nullable'] !== true) {
+    throw new TemplateError(`The value for the template parameter '${name}' is not provided`, {
+      target: name,
+      remedy: `Pass ${name}=… with --parameters, or give it a defaultValue.`,
+    })
+  }
+  const value = supplied === undefined ? await evaluateValue(preset?.value ?? null, scope) : supplied.value
+  if (value === null && definition['nullable'] === true) return null
+  return checkParameter(name, kind, definition, coerce(value, kind), isSecure(type))
+}
+
+/** az sends every `--parameters name=value` that is no JSON as text. */
+function coerce(value: Value, kind: string): Value {
+  if (typeof value !== 'string') return value
+  if (kind === 'int' && /^-?\d{1,15}$/.test(value)) return Number(value)
+  if (kind === 'bool' && /^(true|false)$/i.test(value)) return value.toLowerCase() === 'true'
+  return value
+}
+
+function checkParameter(name: string, kind: string, definition: Obj, value: Value, secure: boolean): Value {
+  const refuse = (message: string, expected: string, found: string): never => {
+    throw new TemplateError(`The provided value for the template parameter '${name}' ${message}`, {
+      target: name,
+      expected,
+      found: secure ? '(not shown)' : found,
+    })
+  }
+  if (typeName(value) !== kind) refuse(`is not of type '${kind}'`, kind, typeName(value))
+  const allowed = memberOf(definition, 'allowedValues')?.value
+  if (Array.isArray(allowed) && !allowed.some((each) => equal(each, value)))
+    refuse(
+      'is not part of the allowed value(s)',
+      JSON.stringify(allowed).slice(0, 300),
+      JSON.stringify(value).slice(0, 80),
+    )
+  const size =
+    typeof value === 'number' ? value : Array.isArray(value) || typeof value === 'string' ? value.length : undefined
+  const [least, most] = typeof value === 'number' ? ['minValue', 'maxValue'] : ['minLength', 'maxLength']
+  const bound = (key: string): number | undefined => {
+    const limit = memberOf(definition, key)?.value
+    return typeof limit === 'number' ? limit : undefined
+  }
+  const [low, high] = [bound(least!), bound(most!)]
+  if (size !== undefined && low !== undefined && size < low) refuse(`is below its ${least}`, String(low), String(size))
+  if (size !== undefined && high !== undefined && size > high)
+    refuse(`is above its ${most}`, String(high), String(size))
+  return value
+}
+
+function readFunctions(template: Obj): Map<string, UserFunction> {
+  const found = new Map<string, UserFunction>()
+  const spaces = memberOf(template, 'functions')?.value
+  for (const space of Array.isArray(spaces) ? spaces : []) {
+    if (!isObject(space) || typeof space['namespace'] !== 'string')
+      throw new TemplateError("An entry of 'functions' has no namespace")
+    for (const [name, body] of Object.entries(objectAt(space, 'members'))) {
+      const parameters = isObject(body) && Array.isArray(body['parameters']) ? body['parameters'] : []
+      found.set(`${space['namespace']}.${name}`.toLowerCase(), {
+        parameters: parameters.map((each) => (isObject(each) ? String(each['name']) : '')),
+        output: isObject(body) ? objectAt(body, 'output')['value'] : undefined,
+      })
+    }
+  }
+  return found
+}
+
+/** Every text in a secret value that is long enough to be told from other text. */
+function collectTexts(value: Value, into: string[]): void {
+  if (typeof value === 'string' && value.length >= 4) into.push(value)
+  else if (Array.isArray(value)) for (const item of value) collectTexts(item, into)
+  else if (isObject(value)) for (const item of Object.values(value)) collectTexts(item, into)
+}

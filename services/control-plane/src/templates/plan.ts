@@ -1,0 +1,279 @@
+import { keyOf } from '../arm/resource-id.ts'
+import { evaluate, evaluateValue, isResourceCall, loopCount, type Scope } from './evaluate.ts'
+import { callsIn, isExpression, parseExpression } from './expression.ts'
+import { providerPath } from './ids.ts'
+import { TemplateError } from './template-error.ts'
+import { isObject, memberOf, textOf, type Obj, type Value } from './values.ts'
+
+/** A resource of a template: where it goes is known, its body is evaluated when its turn comes. */
+export interface PlannedResource {
+  id: string
+  key: string
+  type: string
+  name: string
+  apiVersion: string
+  /** The name by which a template with symbolic names refers to it. */
+  symbol: string | undefined
+  /** Only referred to, never written. */
+  existing: boolean
+  raw: Obj
+  scope: Scope
+  /** Keys of the resources that must be there first. */
+  after: Set<string>
+}
+
+interface Draft extends PlannedResource {
+  loop: string | undefined
+  dependsOn: string[]
+}
+
+/** Azure's limit. */
+const resourceLimit = 800
+
+/** The resources that a template makes, conditions and loops resolved, in no order but with what each waits for. */
+export async function planResources(template: Obj, scope: Scope): Promise<PlannedResource[]> {
+  const listed = memberOf(template, 'resources')?.value ?? []
+  const entries: [string | undefined, Value][] = Array.isArray(listed)
+    ? listed.map((each) => [undefined, each as Value])
+    : isObject(listed)
+      ? Object.entries(listed)
+      : []
+  const drafts: Draft[] = []
+  const skipped = new Set<string>()
+  for (const [symbol, raw] of entries) await draft({ raw, symbol, scope, drafts, skipped, parent: undefined })
+  if (drafts.length > resourceLimit)
+    throw new TemplateError(`The template has more than ${resourceLimit} resources`, { found: String(drafts.length) })
+  refuseDuplicates(drafts)
+  for (const each of drafts) {
+    for (const wanted of each.dependsOn) addDependency(each, wanted, drafts, skipped)
+    await addImplicit(each, drafts)
+  }
+  refuseCycles(drafts)
+  return drafts
+}
+
+interface Drafting {
+  raw: Value
+  symbol: string | undefined
+  scope: Scope
+  drafts: Draft[]
+  /** What conditions left out, by every name that others may depend on it by. */
+  skipped: Set<string>
+  parent: { type: string; name: string; key: string } | undefined
+}
+
+async function draft(o: Drafting): Promise<void> {
+  if (!isObject(o.raw)) throw new TemplateError('A resource of the template is not an object')
+  const copy = memberOf(o.raw, 'copy')?.value
+  if (!isObject(copy)) {
+    await draftOne(o, o.raw, undefined)
+    return
+  }
+  const loop = textOf(await evaluateValue(memberOf(copy, 'name')?.value, o.scope))
+  const count = await loopCount(copy, o.scope)
+  const serial = textOf(memberOf(copy, 'mode')?.value).toLowerCase() === 'serial'
+  const batch = memberOf(copy, 'batchSize')?.value
+  const width = serial ? (typeof batch === 'number' && batch > 0 ? batch : 1) : count
+  const made: Draft[][] = []
+  if (count === 0) o.skipped.add(loop.toLowerCase())
+  for (let index = 0; index < count; index++) {
+    const scope = { ...o.scope, loops: [...o.scope.loops, { name: loop, index }] }
+    const from = o.drafts.length
+    await draftOne({ ...o, scope }, o.raw, loop)
+    const fresh = o.drafts.slice(from)
+    for (const before of made[index - width] ?? []) for (const each of fresh) each.after.add(before.key)
+    made.push(fresh)
+  }
+}
+
+async function draftOne(o: Drafting, raw: Obj, loop: string | undefined): Promise<void> {
+  const read = async (name: string): Promise<string> => {
+    const value = await evaluateValue(memberOf(raw, name)?.value, o.scope)
+    if (typeof value === 'string' && value !== '') return value
+    throw new TemplateError(`A resource of the template has no '${name}'`, { target: name })
+  }
+  const ownType = await read('type')
+  const ownName = await read('name')
+  const type = o.parent === undefined ? ownType : `${o.parent.type}/${ownType}`
+  const name = o.parent === undefined ? ownName : `${o.parent.name}/${ownName}`
+  const condition = memberOf(raw, 'condition')
+  const wanted = condition === undefined ? true : await evaluateValue(condition.value, o.scope)
+  if (wanted !== true && wanted !== 'true' && wanted !== 'True') {
+    for (const known of [name, `${type}/${name}`, o.symbol ?? name]) o.skipped.add(known.toLowerCase())
+    o.skipped.add(`${type}/${name}`.toLowerCase())
+    return
+  }
+  const id = await idOf(raw, type, name, o.scope)
+  const dependsOn = (await evaluateValue(memberOf(raw, 'dependsOn')?.value ?? [], o.scope)) as Value[]
+  const one: Draft = {
+    id,
+    key: keyOf(id),
+    type,
+    name,
+    apiVersion: textOf(await evaluateValue(memberOf(raw, 'apiVersion')?.value ?? '', o.scope)),
+    symbol: o.symbol,
+    existing: memberOf(raw, 'existing')?.value === true,
+    raw,
+    scope: o.scope,
+    after: new Set(o.parent === undefined ? [] : [o.parent.key]),
+    loop,
+    dependsOn: Array.isArray(dependsOn) ? dependsOn.map(textOf) : [],
+  }
+  o.drafts.push(one)
+  const children = memberOf(raw, 'resources')?.value
+  for (const child of Array.isArray(children) ? children : [])
+    await draft({ ...o, raw: child, symbol: undefined, parent: { type, name, key: one.key } })
+}
+
+/** `scope` names what an extension such as a lock or a role assignment is put on. */
+async function idOf(raw: Obj, type: string, name: string, scope: Scope): Promise<string> {
+  const { environment } = scope
+  const path = providerPath(type, [name], 'type and name')
+  const on = memberOf(raw, 'scope')?.value
+  if (on === undefined) {
+    const other = memberOf(raw, 'resourceGroup')?.value
+    const group =
+      other === undefined
+        ? environment.group.id
+        : `/subscriptions/${environment.subscriptionId}/resourceGroups/${textOf(await evaluateValue(other, scope))}`
+    // A nested deployment stands in the group that it deploys to.
+    return `${group}${path}`
+  }
+  const target = textOf(await evaluateValue(on, scope))
+  if (target.toLowerCase().startsWith('/subscriptions/')) return `${target.replace(/\/+$/, '')}${path}`
+  if (target.includes('/')) {
+    const parts = target.split('/')
+    const types = [parts[0]!, ...parts.slice(1).filter((_, index) => index % 2 === 0)].join('/')
+    const names = parts.slice(1).filter((_, index) => index % 2 === 1)
+    return `${environment.group.id}${providerPath(types, names, 'scope')}${path}`
+  }
+  throw new TemplateError(`The scope '${target.slice(0, 120)}' is not the id of a resource`)
+}
+
+function refuseDuplicates(drafts: Draft[]): void {
+  const seen = new Set<string>()
+  for (const each of drafts) {
+    if (seen.has(each.key)) {
+      throw new TemplateError(
+        `The resource '${each.id}' is defined multiple times in a template. Please see https://aka.ms/arm-syntax-resources for usage details`,
+        {
+          target: each.id,
+          remedy: 'Give each resource its own name.',
+        },
+      )
+    }
+    seen.add(each.key)
+  }
+}
+
+/** Loop names, symbolic names, ids, `type/name` and plain names all occur. */
+function matching(wanted: string, drafts: readonly Draft[]): Draft[] {
+  const text = wanted.toLowerCase().replace(/\/+$/, '')
+  const by = (test: (each: Draft) => boolean): Draft[] => drafts.filter(test)
+  const looped = by((each) => each.loop?.toLowerCase() === text)
+  if (looped.length > 0) return looped
+  const symbol = by((each) => each.symbol?.toLowerCase() === text)
+  if (symbol.length > 0) return symbol
+  const id = by(
+    (each) =>
+      each.key === text ||
+      alternating(each).toLowerCase() === text ||
+      `${each.type}/${each.name}`.toLowerCase() === text,
+  )
+  return id.length > 0 ? id : by((each) => each.name.toLowerCase() === text)
+}
+
+/** Microsoft.Network/virtualNetworks/v/subnets/s, as ids write it, without what comes before. */
+const alternating = (each: PlannedResource): string =>
+  providerPath(each.type, [each.name], 'dependsOn').slice('/providers/'.length)
+
+function addDependency(one: Draft, wanted: string, drafts: Draft[], skipped: Set<string>): void {
+  const found = matching(wanted, drafts)
+  for (const each of found) if (each.key !== one.key) one.after.add(each.key)
+  if (found.length > 0 || skipped.has(wanted.toLowerCase())) return
+  // A condition left it out, or it is in no template: Azure refuses only the second.
+  const short = wanted.toLowerCase().split('/providers/').at(-1) ?? ''
+  if ([...skipped].some((each) => short === each || sameNames(short, each))) return
+  throw new TemplateError(
+    `The resource '${wanted.slice(0, 300)}' is not defined in the template. Please see https://aka.ms/arm-syntax for usage details`,
+    { target: one.id, found: wanted.slice(0, 300), remedy: 'Name a resource of this template in dependsOn.' },
+  )
+}
+
+/** `namespace/type/name/child/name` and `namespace/type/child/name/name` name the same. */
+function sameNames(a: string, b: string): boolean {
+  return a.split('/').toSorted().join('/') === b.split('/').toSorted().join('/')
+}
+
+/** A resource that asks for another one of the template by reference() or list…() waits for it. */
+async function addImplicit(one: Draft, drafts: Draft[]): Promise<void> {
+  for (const text of textsIn(one.raw, isDeployment(one.type))) {
+    if (!isExpression(text)) continue
+    for (const call of callsIn(parseExpression(text))) {
+      const [first] = call.args
+      if (!isResourceCall(call.name) || first === undefined) continue
+      // What depends on another reference is found when that one is.
+      const named = await evaluate(first, one.scope).catch(() => undefined)
+      if (typeof named !== 'string') continue
+      for (const each of matching(named, drafts)) if (each.key !== one.key) one.after.add(each.key)
+    }
+  }
+}
+
+export const isDeployment = (type: string): boolean => type.toLowerCase() === 'microsoft.resources/deployments'
+
+/** Texts of a value; those of children, which wait for themselves, and of an inner template are left out. */
+function* textsIn(value: Value, deployment: boolean): Generator<string> {
+  if (typeof value === 'string') yield value
+  else if (Array.isArray(value)) for (const item of value) yield* textsIn(item, deployment)
+  else if (isObject(value)) {
+    for (const [name, item] of Object.entries(value)) {
+      if (name === 'resources' || name === 'dependsOn' || (deployment && name === 'template')) continue
+      yield* textsIn(item, deployment)
+    }
+  }
+}
+
+function refuseCycles(drafts: Draft[]): void {
+  const waiting = new Map(drafts.map((each) => [each.key, new Set(each.after)]))
+  for (;;) {
+    const free = [...waiting].filter(([, after]) => ![...after].some((key) => waiting.has(key)))
+    if (free.length === 0) break
+    for (const [key] of free) waiting.delete(key)
+  }
+  if (waiting.size === 0) return
+  const names = drafts.filter((each) => waiting.has(each.key)).map((each) => each.id)
+  throw new TemplateError(
+    `Circular dependency detected on resource: '${names[0]}'. Please see https://aka.ms/arm-syntax-resources for usage details`,
+    {
+      code: 'InvalidTemplate',
+      target: names[0]!,
+      found: names.join(', ').slice(0, 400),
+      remedy: 'Remove one of the dependsOn.',
+    },
+  )
+}
+
+/** What reference() names: an id, a symbolic name, `type/name` or a name alone. */
+export function resolveReference(
+  wanted: string,
+  resources: readonly PlannedResource[],
+  scope: Scope,
+): { id: string; apiVersion: string | undefined } {
+  const [planned] = matching(wanted, resources as readonly Draft[])
+  if (planned !== undefined) return { id: planned.id, apiVersion: planned.apiVersion }
+  if (wanted.startsWith('/')) return { id: wanted, apiVersion: undefined }
+  if (wanted.includes('/')) {
+    const parts = wanted.split('/')
+    const types = [parts[0]!, ...parts.slice(1).filter((_, index) => index % 2 === 0)].join('/')
+    const names = parts.slice(1).filter((_, index) => index % 2 === 1)
+    return { id: `${scope.environment.group.id}${providerPath(types, names, 'reference')}`, apiVersion: undefined }
+  }
+  throw new TemplateError(
+    `The template reference '${wanted.slice(0, 120)}' is not valid: could not find template resource or resource copy with this name`,
+    {
+      found: wanted.slice(0, 120),
+      remedy: 'Use a resource of the template, or its id from resourceId().',
+    },
+  )
+}

@@ -1,0 +1,298 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ServiceError, toErrorDetail, type Caller, type ErrorDetail } from '@strongroom/platform'
+import type { ArmReply, Method } from '../arm/request.ts'
+import { keyOf } from '../arm/resource-id.ts'
+import type { Plane } from '../plane.ts'
+import { evaluateValue, type Scope } from './evaluate.ts'
+import { prepare, readDeployment, type DeploymentInput, type Prepared } from './input.ts'
+import { isSecure, objectAt, type Section } from './parameters.ts'
+import { isDeployment, planResources, resolveReference, type PlannedResource } from './plan.ts'
+import { TemplateError } from './template-error.ts'
+import { isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
+
+/** What became of one resource of a deployment. */
+export interface ResourceOutcome {
+  id: string
+  type: string
+  name: string
+  state: 'Running' | 'Succeeded' | 'Failed'
+  statusCode: number
+  startedAt: string
+  endedAt?: string
+  error?: ErrorDetail
+}
+
+export interface RunContext {
+  plane: Plane
+  caller: Caller
+  correlationId: string
+  /** Id of the deployment. */
+  id: string
+  signal: AbortSignal
+  onOutcome(outcome: ResourceOutcome): Promise<void>
+}
+
+/** Resources of one template at a time: enough to be quick, few enough to leave room for others. */
+const atOnce = 16
+const nestingLimit = 5
+
+/** Members of a template's resource that are the engine's, not the resource's. */
+const engineMembers = new Set(
+  'apiversion type name dependson condition copy comments resources scope existing metadata asserts resourcegroup subscriptionid import provider'.split(
+    ' ',
+  ),
+)
+
+/**
+ * Deploys what was prepared, each resource as soon as those before it are there, and gives the template's outputs.
+ * Every resource is a request of the caller: it passes roles, locks and the activity log like any other.
+ * @throws ServiceError DeploymentFailed with every resource's error
+ */
+export async function runTemplate(
+  c: RunContext,
+  input: DeploymentInput,
+  prepared: Prepared,
+  depth: number = 0,
+): Promise<Obj> {
+  if (depth > nestingLimit) throw new TemplateError(`Deployments nest more than ${nestingLimit} deep`)
+  const failures = await deployAll(c, prepared, depth)
+  if (failures.length > 0) throw deploymentFailed(c.id, failures, prepared.section.secrets)
+  return await readOutputs(c, input, prepared)
+}
+
+async function deployAll(c: RunContext, prepared: Prepared, depth: number): Promise<{ id: string; error: unknown }[]> {
+  const waiting = new Map(prepared.resources.map((each) => [each.key, each]))
+  const running = new Map<string, Promise<void>>()
+  const failures: { id: string; error: unknown }[] = []
+  const done = new Set<string>()
+  for (;;) {
+    c.signal.throwIfAborted()
+    const ready = [...waiting.values()].filter((each) => [...each.after].every((key) => done.has(key)))
+    for (const each of failures.length > 0 ? [] : ready.slice(0, atOnce - running.size)) {
+      waiting.delete(each.key)
+      const work = deployOne(c, prepared, each, depth)
+        .then(() => void done.add(each.key))
+        .catch((error: unknown) => void failures.push({ id: each.id, error }))
+        .finally(() => running.delete(each.key))
+      running.set(each.key, work)
+    }
+    if (running.size === 0) return failures
+    await Promise.race(running.values())
+  }
+}
+
+async function deployOne(c: RunContext, prepared: Prepared, one: PlannedResource, depth: number): Promise<void> {
+  if (one.existing) return
+  const { clock } = c.plane
+  const outcome: ResourceOutcome = {
+    id: one.id,
+    type: one.type,
+    name: one.name,
+    state: 'Running',
+    statusCode: 0,
+    startedAt: clock.now().toISOString(),
+  }
+  await c.onOutcome(outcome)
+  try {
+    const scope = withResources(c, prepared, one.scope)
+    if (isDeployment(one.type)) await runNested(c, one, scope, depth)
+    else {
+      const body = await bodyOf(one, scope)
+      const reply = await send(c, 'PUT', one.id, one.apiVersion, body)
+      outcome.statusCode = reply.status
+      await settle(c, reply)
+    }
+    outcome.state = 'Succeeded'
+    outcome.statusCode ||= 200
+  } catch (error) {
+    if (c.signal.aborted) throw error
+    outcome.state = 'Failed'
+    outcome.statusCode = error instanceof ServiceError ? error.status : 500
+    outcome.error = redact(toErrorDetail(error), prepared.section.secrets)
+    throw error
+  } finally {
+    if (!c.signal.aborted) await c.onOutcome({ ...outcome, endedAt: clock.now().toISOString() })
+  }
+}
+
+export async function bodyOf(one: PlannedResource, scope: Scope): Promise<Obj> {
+  const members = Object.fromEntries(Object.entries(one.raw).filter(([name]) => !engineMembers.has(name.toLowerCase())))
+  return (await evaluateValue(members, scope)) as Obj
+}
+
+/** The scope in which resources can be asked: as the caller, and each only once per resource that asks. */
+function withResources(c: RunContext, prepared: { resources: PlannedResource[] }, scope: Scope): Scope {
+  return {
+    ...scope,
+    resource: async ({ name, args }) => {
+      const [wanted, version, full] = args
+      if (typeof wanted !== 'string')
+        throw new TemplateError(`The template function '${name}' expects a resource first`)
+      const { id, apiVersion } = resolveReference(wanted, prepared.resources, scope)
+      const api = typeof version === 'string' && version !== '' ? version : (apiVersion ?? '2024-11-01')
+      if (name !== 'reference') {
+        const action = `${name.charAt(0)}${name.slice(1)}`
+        return (await send(c, 'POST', `${id}/${action}`, api, full ?? {})).body
+      }
+      const { body } = await send(c, 'GET', id, api)
+      const shown = isObject(body) ? body : {}
+      return typeof full === 'string' && full.toLowerCase() === 'full'
+        ? { apiVersion: api, ...shown }
+        : (shown['properties'] ?? {})
+    },
+  }
+}
+
+async function send(
+  c: RunContext,
+  method: Method,
+  path: string,
+  apiVersion: string,
+  body?: unknown,
+): Promise<ArmReply> {
+  return await c.plane.dispatcher.answer({
+    method,
+    path,
+    origin: '',
+    params: {},
+    query: { 'api-version': apiVersion },
+    headers: {},
+    body,
+    caller: c.caller,
+    correlationId: c.correlationId,
+  })
+}
+
+/** Waits for what a reply says goes on. @throws ServiceError with the operation's error */
+export async function settle(c: RunContext, reply: ArmReply): Promise<void> {
+  const url = reply.headers?.['azure-asyncoperation'] ?? reply.headers?.['location']
+  const operationId = url === undefined ? undefined : /\/operations\/([A-Za-z0-9-]+)/.exec(url)?.[1]
+  if (operationId === undefined) return
+  for (;;) {
+    c.signal.throwIfAborted()
+    const operation = await c.plane.runner.get(operationId)
+    if (operation?.endedAt !== undefined) {
+      if (operation.status === 'Succeeded') return
+      const { code, message, target, details, innererror } = operation.error ?? {
+        code: operation.status,
+        message: `The operation ended as ${operation.status}.`,
+      }
+      throw new ServiceError({
+        code,
+        status: 409,
+        message,
+        ...(target !== undefined && { target }),
+        ...(details !== undefined && { details }),
+        ...innererror,
+      })
+    }
+    await sleep(Math.max(20, c.plane.pollMs), undefined, { signal: c.signal })
+  }
+}
+
+/** A deployment within a template runs as part of this one, and has a record of its own. */
+async function runNested(c: RunContext, one: PlannedResource, scope: Scope, depth: number): Promise<void> {
+  const properties = objectAt(one.raw, 'properties')
+  const options = memberOf(properties, 'expressionEvaluationOptions')?.value
+  const inner = isObject(options) && textOf(memberOf(options, 'scope')?.value).toLowerCase() === 'inner'
+  const { template, ...rest } = properties
+  const given = (await evaluateValue(rest, scope)) as Obj
+  const input = readDeployment(one.name, { properties: { ...given, template } })
+  const groupId = one.id.split('/').slice(0, 5).join('/')
+  const group = await c.plane.resources.requireGroup(groupId)
+  await c.plane.dispatcher.authorise({ method: 'PUT', path: one.id, caller: c.caller })
+  let prepared: Prepared
+  if (inner) prepared = await prepare(c.plane, group, input)
+  else {
+    // Azure's default: the expressions of the nested template are those of the template around it.
+    const section: Section = {
+      scope: {
+        ...one.scope,
+        environment: {
+          ...one.scope.environment,
+          group: { id: group.id, name: group.name, location: group.location, tags: group.body.tags ?? {} },
+        },
+      },
+      secrets: [],
+      shown: {},
+    }
+    prepared = { section, resources: await planResources(input.template, section.scope) }
+  }
+  await c.plane.deployments.runNested(c, { id: one.id, group, input, prepared, depth: depth + 1 })
+}
+
+export async function readOutputs(c: RunContext, input: DeploymentInput, prepared: Prepared): Promise<Obj> {
+  const results: [string, Value][] = []
+  const scope = withResources(c, prepared, prepared.section.scope)
+  for (const [name, definition] of Object.entries(objectAt(input.template, 'outputs'))) {
+    if (!isObject(definition)) throw new TemplateError(`The template output '${name}' is not valid`)
+    const condition = memberOf(definition, 'condition')
+    if (condition !== undefined && (await evaluateValue(condition.value, scope)) !== true) continue
+    const type = textOf(memberOf(definition, 'type')?.value)
+    const copy = memberOf(definition, 'copy')?.value
+    const value = isObject(copy)
+      ? ((await evaluateValue({ copy: [{ name: 'made', ...copy }] }, scope)) as Obj)['made']
+      : await evaluateValue(memberOf(definition, 'value')?.value, scope)
+    const kind = type.toLowerCase().replace('secure', '')
+    if (value !== null && kind !== typeName(value)) {
+      throw new TemplateError(`The value of the template output '${name}' is not of type '${type}'`, {
+        target: name,
+        expected: type,
+        found: typeName(value),
+      })
+    }
+    results.push([name, isSecure(type) ? { type } : { type, value }])
+  }
+  return Object.fromEntries(results)
+}
+
+function deploymentFailed(id: string, failures: { id: string; error: unknown }[], secrets: string[]): ServiceError {
+  return new ServiceError({
+    code: 'DeploymentFailed',
+    status: 409,
+    message:
+      'At least one resource deployment operation failed. Please list deployment operations for details. Please see https://aka.ms/arm-deployment-operations for usage details.',
+    target: id,
+    details: failures.map(({ id: target, error }) => {
+      const detail = redact(toErrorDetail(error), secrets)
+      return { ...detail, target: detail.target ?? target }
+    }),
+  })
+}
+
+/** An error text repeats what was sent; a secure parameter's value is taken out of it. */
+export function redact(detail: ErrorDetail, secrets: string[]): ErrorDetail {
+  if (secrets.length === 0) return detail
+  let text = JSON.stringify(detail)
+  for (const secret of secrets) text = text.replaceAll(JSON.stringify(secret).slice(1, -1), '***')
+  return JSON.parse(text) as ErrorDetail
+}
+
+/** Complete mode: what the group has and the template has not, in an order in which it can go. */
+export async function deleteOthers(c: RunContext, group: { id: string }, kept: ReadonlySet<string>): Promise<void> {
+  const order = [
+    'microsoft.compute/virtualmachines',
+    'microsoft.network/networkinterfaces',
+    'microsoft.network/publicipaddresses',
+    'microsoft.network/virtualnetworks',
+    'microsoft.network/networksecuritygroups',
+  ]
+  const rank = (type: string): number => (order.indexOf(type) + order.length + 1) % (order.length + 1)
+  const all = await c.plane.resources.list({ groupId: group.id })
+  const gone = all
+    .filter(
+      (each) => each.type !== 'microsoft.resources/resourcegroups' && !isDeployment(each.type) && !kept.has(each.key),
+    )
+    .toSorted((a, b) => rank(a.type) - rank(b.type))
+  for (const each of gone) {
+    // A VM takes its disk along, and its interface where it says so.
+    if ((await c.plane.resources.find(each.id)) === undefined) continue
+    if (each.type === 'microsoft.compute/disks' && isManaged(each.internal)) continue
+    await settle(c, await send(c, 'DELETE', each.id, '2024-11-01'))
+  }
+}
+
+const isManaged = (internal: Obj): boolean => typeof internal['managedBy'] === 'string' && internal['managedBy'] !== ''
+
+export const keysOf = (resources: readonly PlannedResource[]): Set<string> =>
+  new Set(resources.map((each) => keyOf(each.id)))

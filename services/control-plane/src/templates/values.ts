@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto'
+import { TemplateError } from './template-error.ts'
+
+/** Anything that JSON can hold. */
+export type Value = unknown
+export type Obj = Record<string, Value>
+
+export const isObject = (value: Value): value is Obj =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+export const typeName = (value: Value): string => {
+  if (value === null || value === undefined) return 'null'
+  if (Array.isArray(value)) return 'array'
+  return typeof value === 'number' ? 'int' : typeof value === 'boolean' ? 'bool' : typeof value
+}
+
+/** A member by its name in any case, the exact one first; own members alone. */
+export function memberOf(object: Obj, name: string): { value: Value } | undefined {
+  if (Object.hasOwn(object, name)) return { value: object[name] }
+  const lower = name.toLowerCase()
+  const key = Object.keys(object).find((each) => each.toLowerCase() === lower)
+  return key === undefined ? undefined : { value: object[key] }
+}
+
+export function equal(a: Value, b: Value): boolean {
+  if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, i) => equal(item, b[i]))
+  if (isObject(a) && isObject(b)) {
+    const keys = Object.keys(a)
+    return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && equal(a[key], b[key]))
+  }
+  return (a ?? null) === (b ?? null)
+}
+
+/** The text of a value, as string() and concat() give it. */
+export function textOf(value: Value): string {
+  if (typeof value === 'string') return value
+  if (value === null || value === undefined) return ''
+  if (typeof value === 'boolean') return value ? 'True' : 'False'
+  return typeof value === 'number' ? String(value) : JSON.stringify(value)
+}
+
+/** Members of `b` over those of `a`, objects within them merged as well; a safe copy, whatever the names are. */
+export function merge(a: Obj, b: Obj): Obj {
+  const result = new Map(Object.entries(a))
+  for (const [name, value] of Object.entries(b)) {
+    const before = result.get(name)
+    result.set(name, isObject(before) && isObject(value) ? merge(before, value) : value)
+  }
+  return Object.fromEntries(result)
+}
+
+/** RFC 4122 version 5 in the namespace of ARM's guid(): the same texts give the same id as in Azure. */
+export function nameGuid(texts: string[]): string {
+  const namespace = Buffer.from('11fb06fb712d4ddd98c7e71bbd588830', 'hex')
+  const hash = createHash('sha1').update(namespace).update(texts.join('-'), 'utf8').digest().subarray(0, 16)
+  hash[6] = (hash[6]! & 0x0f) | 0x50
+  hash[8] = (hash[8]! & 0x3f) | 0x80
+  const hex = hash.toString('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}
+
+/** 13 letters and digits that depend on the texts alone. Azure's function is another: the results differ from Azure's. */
+export function uniqueText(texts: string[]): string {
+  const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
+  const hash = createHash('sha256').update(texts.join('-'), 'utf8').digest()
+  return Array.from({ length: 13 }, (_, index) => alphabet[hash[index]! & 31]).join('')
+}
+
+/** .NET's composite format as far as templates use it: {0}, {1,5}, {0:D3}, {0:X}, {{ and }}. */
+export function formatText(pattern: string, args: Value[]): string {
+  return pattern.replaceAll(
+    /\{\{|\}\}|\{(\d+)(?:,(-?\d+))?(?::([^}]*))?\}/g,
+    (whole, index?: string, width?: string, style?: string) => {
+      if (whole === '{{') return '{'
+      if (whole === '}}') return '}'
+      if (Number(index) >= args.length)
+        throw new TemplateError(`The template function 'format' has no argument ${index}`)
+      const text = styled(args[Number(index)], style ?? '')
+      const least = Math.min(Math.abs(Number(width ?? 0)), 1_000)
+      return Number(width ?? 0) < 0 ? text.padEnd(least) : text.padStart(least)
+    },
+  )
+}
+
+function styled(value: Value, style: string): string {
+  const match = /^([DXN])(\d{0,2})$/i.exec(style)
+  if (typeof value !== 'number' || match === null) return textOf(value)
+  const kind = match[1]!
+  const digits = Number(match[2] === '' ? 0 : match[2])
+  if (kind.toLowerCase() === 'n') return value.toLocaleString('en-US', { minimumFractionDigits: digits || 2 })
+  const text = kind.toLowerCase() === 'x' ? Math.abs(value).toString(16) : String(Math.abs(value))
+  const cased = kind === 'X' ? text.toUpperCase() : text
+  return (value < 0 ? '-' : '') + cased.padStart(digits, '0')
+}
