@@ -68,7 +68,7 @@ export class Attester {
 function decide(policy: LoadedPolicy, evidence: AttestedEvidence, facts: Record<string, unknown>): PolicyOutcome {
   let outcome: PolicyOutcome
   try {
-    outcome = evaluatePolicy(policy.syntax, claimsForPolicy(facts))
+    outcome = evaluatePolicy(policy.syntax, claimsForPolicy({ ...facts, ...evidence.policyClaims }))
   } catch (error) {
     throw policyFailure(error)
   }

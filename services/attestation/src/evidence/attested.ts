@@ -14,6 +14,8 @@ export interface AttestedEvidence {
   digest: string
   /** Claims of this technology, runtime and init-time data included. */
   claims: Record<string, unknown>
+  /** Claims that policies see and no token shows. */
+  policyClaims?: Record<string, unknown>
   /** Weaknesses that a policy accepts by naming their claim in an authorization rule, or not at all. */
   byNameOnly: Weakness[]
   /** What keeps it from being a compliant confidential VM; empty for one that is. */

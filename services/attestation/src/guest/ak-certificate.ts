@@ -13,6 +13,7 @@ import {
   verifyPath,
   type Certificate,
   type Means,
+  type TpmPublicKey,
   type TrustAnchor,
 } from '@strongroom/evidence'
 
@@ -20,8 +21,7 @@ import {
 export interface CertifiedKey {
   /** CN of the certificate: the VM's id, upper case. */
   vmId: string
-  /** TPM2B_PUBLIC of the certified key. */
-  akPublic: Uint8Array
+  key: TpmPublicKey
   /** DER without padding. */
   certificate: Uint8Array
   /** SHA-256 of the key's SubjectPublicKeyInfo, lower-case hexadecimal: names the TPM. */
@@ -41,13 +41,13 @@ export class AttestationKeyAuthorities {
   }
 
   /**
-   * Checks a certificate of an attestation key and the public area it belongs to.
+   * Checks a certificate of an attestation key, and that it is of this key.
    * @param o.certificate DER, perhaps with zeros after it
-   * @param o.akPublic TPM2B_PUBLIC
+   * @param o.key TPM2B_PUBLIC, whose attributes must be an attestation key's too; or the key alone
    * @throws VerificationError UntrustedRoot, CertificateNotForThisUse, CertificateExpired, …, TpmKeyNotAllowed,
    *   BindingMismatch; ParseError
    */
-  async verify(o: { certificate: Uint8Array; akPublic: Uint8Array; at: Date }): Promise<CertifiedKey> {
+  async verify(o: { certificate: Uint8Array; key: Uint8Array | TpmPublicKey; at: Date }): Promise<CertifiedKey> {
     const der = withoutPadding(o.certificate)
     const leaf = parseCertificate(der)
     const issuer = this.#roots.find((root) => sameName(root.subject, leaf.issuer))
@@ -67,17 +67,7 @@ export class AttestationKeyAuthorities {
         found: usages.join(', ') || 'none',
       })
     }
-    const area = parseTpm2bPublic(o.akPublic)
-    if (!isAttestationKey(area)) {
-      throw new VerificationError({
-        code: 'TpmKeyNotAllowed',
-        message: 'The key may sign what the TPM did not make',
-        subject: 'attestation key',
-        expected: 'restricted, signing, fixed to its TPM',
-        found: `attributes 0x${area.attributes.toString(16)}`,
-      })
-    }
-    const { key } = area
+    const key = o.key instanceof Uint8Array ? attestationKeyIn(o.key) : o.key
     const certified = leaf.publicKey
     if (key.kind !== 'rsa' || certified.kind !== 'RSA' || !equal(certified.modulus, key.modulus)) {
       throw new VerificationError({
@@ -90,7 +80,7 @@ export class AttestationKeyAuthorities {
     }
     return {
       vmId: (leaf.subject.commonName ?? '').toUpperCase(),
-      akPublic: o.akPublic,
+      key,
       certificate: der,
       fingerprint: await spkiSha256(leaf, this.#means),
     }
@@ -105,6 +95,18 @@ export class AttestationKeyAuthorities {
     )
     return this.#anchors
   }
+}
+
+function attestationKeyIn(akPublic: Uint8Array): TpmPublicKey {
+  const area = parseTpm2bPublic(akPublic)
+  if (isAttestationKey(area)) return area.key
+  throw new VerificationError({
+    code: 'TpmKeyNotAllowed',
+    message: 'The key may sign what the TPM did not make',
+    subject: 'attestation key',
+    expected: 'restricted, signing, fixed to its TPM',
+    found: `attributes 0x${area.attributes.toString(16)}`,
+  })
 }
 
 /** The DER value at the start; an NV index has zeros behind it. Other bytes there stay, and are refused by the parser. */

@@ -11,8 +11,10 @@ export interface TpmStatement {
   restartCount: number
   /** Milliseconds of the TPM's clock. */
   clock: bigint
-  /** SHA-256 of the signed bytes, lower-case hexadecimal. */
+  /** SHA-256 of the signed bytes, or of the challenge that they answer, lower-case hexadecimal. */
   digest: string
+  /** Member of the request that holds it, for errors. */
+  target: string
 }
 
 /** Statements of one boot that are remembered one by one; older ones count as used. */
@@ -86,7 +88,7 @@ async function forgetOldest(
 
 function beforeRestart(statement: TpmStatement, newest: bigint): unknown {
   return invalidParameter({
-    target: 'TpmInfo.PcrQuote',
+    target: statement.target,
     message: 'The TPM has restarted since it made these statements: they are of a boot that is over.',
     expected: `reset count ${newest >> 32n}, restart count ${newest & 0xffffffffn}, or later`,
     found: `reset count ${statement.resetCount}, restart count ${statement.restartCount}`,
@@ -97,7 +99,7 @@ function beforeRestart(statement: TpmStatement, newest: bigint): unknown {
 
 function replayed(statement: TpmStatement): unknown {
   return invalidParameter({
-    target: 'TpmInfo.PcrQuote',
+    target: statement.target,
     message: 'These statements of the TPM were used before: each is taken once.',
     expected: 'statements that this service has not seen',
     found: `the statement of the TPM's time ${statement.clock} ms, seen already`,

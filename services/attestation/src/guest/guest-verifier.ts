@@ -24,7 +24,7 @@ import type { TdxVerifier } from '../evidence/tdx.ts'
 import { rsaJwk, rsaPublicKey, type AttestationKeyAuthorities, type CertifiedKey } from './ak-certificate.ts'
 import type { Freshness } from './freshness.ts'
 import { guestClaims } from './guest-claims.ts'
-import { readGuestRequest, type GuestIsolation, type GuestRequest } from './guest-request.ts'
+import { readGuestRequest, type GuestRequest } from './guest-request.ts'
 
 /** Name of the nested claims; policies accept a weakness of the hardware's evidence by looking at it. */
 const isolationClaim = 'x-ms-isolation-tee'
@@ -67,13 +67,14 @@ export class GuestVerifier {
     const request = readGuestRequest(body)
     const { tpm } = request
     const key = await this.#certifiedKey(request)
-    const { statements, encryptionKey } = await verifyStatements(request, key)
+    const { statements, encryptionKey } = await verifyStatements(request)
     const log = await verifyLog(request)
-    const isolation = await this.#verifyIsolation(request.isolation, key)
+    const isolation = await this.#verifyIsolation(request, key)
     await this.#freshness.accept({
       fingerprint: key.fingerprint,
       ...statements,
       digest: createHash('sha256').update(tpm.quote).update(tpm.certifyInfo).digest('hex'),
+      target: 'TpmInfo.PcrQuote',
     })
     const { shortcomings = [], byNameOnly = [] } = isolation ?? {}
     return {
@@ -104,7 +105,7 @@ export class GuestVerifier {
     try {
       return await this.#authorities.verify({
         certificate: tpm.akCertificate,
-        akPublic: tpm.akPublic,
+        key: tpm.akPublic,
         at: this.#clock.now(),
       })
     } catch (error) {
@@ -113,7 +114,7 @@ export class GuestVerifier {
   }
 
   /** The hardware's report, bound to this attestation key and this VM; undefined for Trusted Launch. */
-  async #verifyIsolation(isolation: GuestIsolation, key: CertifiedKey): Promise<AttestedEvidence | undefined> {
+  async #verifyIsolation({ isolation, tpm }: GuestRequest, key: CertifiedKey): Promise<AttestedEvidence | undefined> {
     if (isolation.type === 'TrustedLaunch') {
       if (this.#mode === 'simulated') return undefined
       throw invalidParameter({
@@ -133,7 +134,7 @@ export class GuestVerifier {
         : await this.#tdx.verify({ quote: proof, runtimeData: data })
     try {
       const claims = parseRuntimeClaims(bytesOf(runtimeData, 'IsolationInfo.Evidence.RunTimeData'))
-      requireSameKey(key.akPublic, attestationKeyOf(claims))
+      requireSameKey(tpm.akPublic, attestationKeyOf(claims))
       requireSameVm(claims.configuration['vmUniqueId'], key.vmId)
     } catch (error) {
       throw evidenceFailure(error, 'IsolationInfo.Evidence.RunTimeData')
@@ -160,17 +161,17 @@ function requireSameVm(bound: unknown, certified: string): void {
 type Statements = { resetCount: number; restartCount: number; clock: bigint }
 
 /** Quote and certified key: by the same attestation key, in the same boot, over the same registers. */
-async function verifyStatements(
-  { tpm, clientPayload }: GuestRequest,
-  { akPublic }: CertifiedKey,
-): Promise<{ statements: Statements; encryptionKey: Awaited<ReturnType<typeof requirePcrBoundKey>> }> {
+async function verifyStatements({
+  tpm,
+  clientPayload,
+}: GuestRequest): Promise<{ statements: Statements; encryptionKey: Awaited<ReturnType<typeof requirePcrBoundKey>> }> {
   const nonce = clientPayload['nonce'] ? bytesOf(clientPayload['nonce'], 'ClientPayload.nonce') : new Uint8Array()
   let quote
   try {
     quote = await verifyQuote({
       message: tpm.quote,
       signature: signatureOf(tpm.quoteSignature),
-      akPublic,
+      akPublic: tpm.akPublic,
       // The stock library quotes over nothing; who signs a nonce must sign the one of the payload.
       nonce: parseTpmsAttest(tpm.quote).extraData.length === 0 ? new Uint8Array() : nonce,
       pcrs: tpm.pcrs,
@@ -183,7 +184,7 @@ async function verifyStatements(
     const certified = await verifyCertify({
       message: tpm.certifyInfo,
       signature: signatureOf(tpm.certifySignature),
-      akPublic,
+      akPublic: tpm.akPublic,
       // The library certifies over nothing, tpm2-tools over a constant: what dates the statement is the TPM's clock in it.
       nonce: parseTpmsAttest(tpm.certifyInfo).extraData,
       objectPublic: tpm.encryptionKey,

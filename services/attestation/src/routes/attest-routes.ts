@@ -1,4 +1,5 @@
 import type { AttestationResponse } from '@strongroom/contract'
+import { toBase64Url } from '@strongroom/evidence'
 import { ServiceError } from '@strongroom/platform'
 import type { FastifyInstance } from 'fastify'
 import type { Attester } from '../attest.ts'
@@ -8,6 +9,9 @@ import type { TdxVerifier } from '../evidence/tdx.ts'
 import type { GuestVerifier } from '../guest/guest-verifier.ts'
 import { sealToken } from '../guest/sealed-token.ts'
 import { invalidParameter } from '../errors.ts'
+import type { Challenges } from '../tpm/challenges.ts'
+import { readTpmMessage } from '../tpm/tpm-request.ts'
+import type { TpmVerifier } from '../tpm/tpm-verifier.ts'
 import type { OfferedType, Providers } from '../providers/providers.ts'
 import { requireApiVersion } from './api-version.ts'
 import { providerOf } from './provider-of.ts'
@@ -21,6 +25,8 @@ export function attestRoutes(
     snp: SnpVerifier
     tdx: TdxVerifier
     guest: GuestVerifier
+    tpm: TpmVerifier
+    challenges: Challenges
     onRefused: OnRefused
   },
 ): void {
@@ -54,6 +60,20 @@ export function attestRoutes(
     return { token: sealToken(await o.attester.attest({ provider, evidence }), encryptionKey) }
   })
 
+  app.post('/attest/Tpm', { bodyLimit: guestBodyLimit }, async (request): Promise<{ data: string }> => {
+    requireApiVersion(request)
+    const provider = providerOf(request, o.providers)
+    const body = objectBody(request.body)
+    const refused = onRefusal({ provider: provider.host, type: 'Tpm', body }, o.onRefused)
+    const message = await readTpmMessage(body).catch(refused)
+    if (message.kind === 'init') {
+      const { challenge, context } = await o.challenges.issue(provider)
+      return tpmAnswer(message, { challenge: toBase64Url(challenge), service_context: toBase64Url(context) })
+    }
+    const evidence = await o.tpm.verify(provider, message).catch(refused)
+    return tpmAnswer(message, { report: await o.attester.attest({ provider, evidence }) })
+  })
+
   for (const type of ['SgxEnclave', 'OpenEnclave']) {
     app.post(`/attest/${type}`, (request) => {
       requireApiVersion(request)
@@ -70,6 +90,10 @@ export function attestRoutes(
       })
     })
   }
+}
+
+function tpmAnswer({ wrapped }: { wrapped: boolean }, answer: Record<string, string>): { data: string } {
+  return { data: Buffer.from(JSON.stringify(wrapped ? { payload: answer } : answer)).toString('base64url') }
 }
 
 /** An event log in base64 in base64: Linux hands out up to some hundred KiB. */

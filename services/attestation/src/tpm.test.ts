@@ -1,0 +1,216 @@
+import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { ByteWriter } from '@strongroom/evidence'
+import { calculateJwkThumbprint, CompactSign, decodeJwt, type JWK } from 'jose'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { unsignedPolicyJws } from './policy/stored-policy.ts'
+import { eventLog } from './testing/guest-log.ts'
+import { tpmIsThere } from './testing/guest-tpm.ts'
+import { TestGuest, testAuthority } from './testing/guest.ts'
+import {
+  firmwareIsThere,
+  openService,
+  ownerObjectId,
+  silicon,
+  type Answer,
+  type TestService,
+} from './testing/harness.ts'
+
+const path = '/attest/Tpm?api-version=2022-08-01'
+const pcrs = [0, 1, 2, 3, 4, 5, 6, 7]
+
+describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge and response', () => {
+  let test: TestService
+  let authority: Awaited<ReturnType<typeof testAuthority>>
+  let guest: TestGuest
+  let other: TestGuest
+  const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const attestKey = keys.publicKey.export({ format: 'jwk' }) as JWK
+
+  const send = (message: unknown): Promise<Answer> =>
+    test.post(path, { data: Buffer.from(JSON.stringify(message)).toString('base64url') })
+  const open = (answer: Answer): { payload: Record<string, string> } =>
+    JSON.parse(Buffer.from(answer.body.data as string, 'base64url').toString()) as { payload: Record<string, string> }
+  const challenge = async (): Promise<{ challenge: string; service_context: string }> => {
+    const { payload } = open(await send({ payload: { type: 'aikcert' } }))
+    return { challenge: payload['challenge']!, service_context: payload['service_context']! }
+  }
+  /** Magic, version, bank, lengths, TPMT_SIGNATURE, TPMS_ATTEST, 24 registers. */
+  const claim = async (from: TestGuest, nonce: Uint8Array, bank: 'sha1' | 'sha256' = 'sha256'): Promise<Uint8Array> => {
+    const quote = await from.tpm.quote(pcrs, { nonce, bank })
+    const values = await from.tpm.registers([...Array(24).keys()], 'sha256')
+    const signature = new ByteWriter()
+      .u16be(0x14)
+      .u16be(0x0b)
+      .u16be(quote.signature.length)
+      .bytes(quote.signature)
+      .finish()
+    const writer = new ByteWriter().u32le(0x414c5054).u32le(1).u32le(0x0b)
+    writer
+      .u32le(signature.length)
+      .u32le(quote.message.length)
+      .u32le(24 * 32)
+      .bytes(signature)
+      .bytes(quote.message)
+    for (const value of values.values()) writer.bytes(value)
+    return writer.finish()
+  }
+  const request = async (
+    o: {
+      from?: TestGuest
+      issued?: Awaited<ReturnType<typeof challenge>>
+      signed?: Uint8Array
+      signer?: KeyObject
+      bank?: 'sha1' | 'sha256'
+    } = {},
+    change: Record<string, unknown> = {},
+    changeTpm: Record<string, unknown> = {},
+  ): Promise<unknown> => {
+    const from = o.from ?? guest
+    const issued = o.issued ?? (await challenge())
+    const nonce = o.signed ?? Buffer.from(issued.challenge, 'base64url')
+    const { n, e } = (await from.tpm.akKey()).export({ format: 'jwk' })
+    const payload = {
+      att_type: 'basic',
+      att_data: {
+        rp_id: 'https://relying.example',
+        rp_data: 'bm9uY2U',
+        ...issued,
+        tpm_att_data: {
+          srtm_boot_log: Buffer.from(eventLog(from.records)).toString('base64url'),
+          aik_cert: Buffer.from(from.akCertificate).toString('base64url'),
+          aik_pub: { kty: 'RSA', n, e },
+          current_claim: Buffer.from(await claim(from, nonce, o.bank)).toString('base64url'),
+          ...changeTpm,
+        },
+        attest_key: attestKey,
+        ...change,
+      },
+    }
+    const jws = await new CompactSign(new TextEncoder().encode(JSON.stringify(payload)))
+      .setProtectedHeader({ alg: 'PS256', typ: 'attReq' })
+      .sign(o.signer ?? keys.privateKey)
+    return { payload: { request: jws } }
+  }
+  const refusal = async (message: unknown): Promise<[string, string]> => {
+    const answer = await send(message)
+    expect(answer.status).toBe(400)
+    return [answer.body.error.target, answer.body.error.details?.[0]?.code]
+  }
+
+  beforeAll(async () => {
+    authority = await testAuthority()
+    test = await openService({
+      anchors: (await silicon()).anchors,
+      attestationKeyAuthorities: [authority.caPem],
+    })
+    guest = await TestGuest.boot({ authority, vmId: 'AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE' })
+    other = await TestGuest.boot({ authority, vmId: 'BBBBBBBB-BBBB-4CCC-8DDD-EEEEEEEEEEEE' })
+  }, 120_000)
+  afterAll(async () => {
+    await guest?.close()
+    await other?.close()
+    await test?.close()
+    await authority?.remove()
+  })
+
+  it('answers a quote over its challenge with a report', async () => {
+    const { payload } = open(await send(await request()))
+    const claims = decodeJwt(payload['report']!)
+    const ak = (await guest.tpm.akKey()).export({ type: 'spki', format: 'der' })
+    expect(claims).toMatchObject({
+      'x-ms-attestation-type': 'tpm',
+      aikValidated: true,
+      aikPubHash: createHash('sha256').update(ak).digest('base64'),
+      rp_data: 'bm9uY2U',
+      secureBootEnabled: true,
+      tpmVersion: 2,
+      'x-strongroom-simulated': true,
+      'x-strongroom-vmid': guest.vmId,
+    })
+    expect(claims['x-ms-compliance-status']).toBeUndefined()
+    expect(claims['events']).toBeUndefined()
+    // A key that only the sender vouches for is no key of the machine.
+    expect(claims['cnf']).toBeUndefined()
+  })
+
+  it('speaks the messages without the wrapping of the SDKs too', async () => {
+    const answer = open(await send({ type: 'aikcert' })) as unknown as Record<string, string>
+    expect(Object.keys(answer).toSorted()).toEqual(['challenge', 'service_context'])
+  })
+
+  it('confirms the sender’s key where the TPM signed it with the challenge', async () => {
+    const issued = await challenge()
+    const thumbprint = Buffer.from(await calculateJwkThumbprint(attestKey), 'base64url')
+    const signed = createHash('sha256').update(Buffer.from(issued.challenge, 'base64url')).update(thumbprint).digest()
+    const { payload } = open(await send(await request({ issued, signed })))
+    expect(decodeJwt(payload['report']!)['cnf']).toEqual({ jwk: { kty: 'RSA', n: attestKey.n, e: attestKey.e } })
+  })
+
+  it('shows policies the verified log and the registers, as Azure’s examples query them', async () => {
+    const policy = `version=1.2;
+      configurationrules{};
+      authorizationrules{
+        c:[type=="events", issuer=="AttestationService"] => add(type="efi", value=JmesPath(c.value, "Events[?EventTypeString == 'EV_EFI_VARIABLE_DRIVER_CONFIG' && ProcessedData.VariableGuid == '8BE4DF61-93CA-11D2-AA0D-00E098032B8C']"));
+        c:[type=="efi"] => add(type="on", value=JsonToClaimValue(JmesPath(c.value, "[?ProcessedData.UnicodeName == 'SecureBoot'] | length(@) == \`1\` && @[0].ProcessedData.VariableData == 'AQ'")));
+        [type=="on", value==true] => permit();
+      };
+      issuancerules{};`
+    const route = '/policies/Tpm?api-version=2022-08-01'
+    const owner = { token: ownerObjectId, contentType: 'text/plain' }
+    const set = await test.call('PUT', route, { ...owner, payload: unsignedPolicyJws(policy) })
+    expect(set.status).toBe(200)
+    const answer = await send(await request())
+    await test.call('POST', '/policies/Tpm:reset?api-version=2022-08-01', owner)
+    expect(answer.status).toBe(200)
+  })
+
+  it('takes a challenge once, while it is in force, and of this provider alone', async () => {
+    const issued = await challenge()
+    const message = await request({ issued })
+    expect((await send(message)).status).toBe(200)
+    expect(await refusal(message)).toEqual(['request.current_claim', 'StatementReplayed'])
+    expect(await refusal(await request({ issued }))).toEqual(['request.current_claim', 'StatementReplayed'])
+    const late = await request()
+    test.clock.set(new Date(Date.now() + 6 * 60_000))
+    expect(await refusal(late)).toEqual(['challenge', 'ChallengeExpired'])
+    test.clock.set(new Date())
+    const mixed = { ...(await challenge()), challenge: Buffer.alloc(32, 7).toString('base64url') }
+    expect(await refusal(await request({ issued: mixed }))).toEqual(['challenge', 'ChallengeUnknown'])
+    const forged = { ...issued, service_context: Buffer.alloc(100, 7).toString('base64url') }
+    expect(await refusal(await request({ issued: forged }))).toEqual(['challenge', 'ChallengeUnknown'])
+  })
+
+  it('refuses a quote over another challenge, of another bank, by another key, or with another log', async () => {
+    expect(await refusal(await request({ signed: Buffer.alloc(32, 1) }))).toEqual([
+      'request.current_claim',
+      'NonceMismatch',
+    ])
+    expect(await refusal(await request({ bank: 'sha1' }))).toEqual(['request.current_claim', 'PcrSelectionMismatch'])
+    const issued = await challenge()
+    const foreign = Buffer.from(await claim(other, Buffer.from(issued.challenge, 'base64url'))).toString('base64url')
+    expect(await refusal(await request({ issued }, {}, { current_claim: foreign }))).toEqual([
+      'request.current_claim',
+      'TpmSignatureInvalid',
+    ])
+    const certificate = Buffer.from(other.akCertificate).toString('base64url')
+    expect(await refusal(await request({}, {}, { aik_cert: certificate }))).toEqual([
+      'request.aik_cert',
+      'BindingMismatch',
+    ])
+    const log = Buffer.from(eventLog(guest.records.slice(1))).toString('base64url')
+    expect(await refusal(await request({}, {}, { srtm_boot_log: log }))).toEqual([
+      'request.srtm_boot_log',
+      'EventLogMismatch',
+    ])
+  })
+
+  it('refuses a request that its key did not sign, and what is not offered', async () => {
+    const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+    expect(await refusal(await request({ signer: stranger }))).toEqual(['request', 'RequestSignatureInvalid'])
+    const claims = { custom_claims: [{ name: 'a', value: 'b', value_type: 'String' }] }
+    expect((await refusal(await request({}, claims)))[0]).toBe('request.custom_claims')
+    expect((await refusal({ payload: { type: 'aikpub' } }))[0]).toBe('data')
+    for (const body of [{}, { data: 'e30' }, { data: '!' }])
+      expect((await test.post(path, body)).body.error.code).toBe('InvalidParameter')
+  })
+})

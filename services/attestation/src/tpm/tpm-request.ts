@@ -1,0 +1,130 @@
+import { compactVerify, decodeProtectedHeader, importJWK, type JWK } from 'jose'
+import { jsonObject } from '../guest/guest-request.ts'
+import { bytesOf, objectBody } from '../evidence/request.ts'
+import { invalidParameter } from '../errors.ts'
+import type { Challenge } from './challenges.ts'
+
+/** `{"type":"aikcert"}`: the client asks for a challenge. */
+export interface TpmInit {
+  kind: 'init'
+  /** Whether the message came inside `payload`, as the SDKs send it; the answer goes back likewise. */
+  wrapped: boolean
+}
+
+/** `{"request":"<JWS>"}`: the client answers one. */
+export interface TpmRequest {
+  kind: 'request'
+  wrapped: boolean
+  relyingParty: string | undefined
+  /** base64url as sent: comes back in the token. */
+  relyingPartyData: string | undefined
+  challenge: Challenge
+  /** DER */
+  akCertificate: Uint8Array
+  akPublic: JWK
+  /** Windows' platform claim: a quote over the challenge, with its registers. */
+  currentClaim: Uint8Array
+  bootLog: Uint8Array
+  /** The key that signed the request. */
+  attestKey: JWK
+}
+
+const algorithms = ['PS256', 'RS256']
+
+/**
+ * Reads `data` of `POST /attest/Tpm`, in the messages of Azure's TPM attestation protocol.
+ * @throws ServiceError InvalidParameter; AttestationTypeNotOffered for VBS enclaves
+ */
+export async function readTpmMessage(body: Record<string, unknown>): Promise<TpmInit | TpmRequest> {
+  const outer = jsonObject(bytesOf(body['data'], 'data'), 'data')
+  const wrapped = typeof outer['payload'] === 'object' && outer['payload'] !== null
+  const message = wrapped ? objectBody(outer['payload']) : outer
+  if (message['type'] === 'aikcert') return { kind: 'init', wrapped }
+  const jws = message['request']
+  if (typeof jws !== 'string') {
+    throw invalidParameter({
+      target: 'data',
+      message: 'The message is neither a request for a challenge nor the answer to one.',
+      expected: '{"type":"aikcert"} or {"request":"<JWS>"}',
+      found: Object.keys(message).join(', ').slice(0, 100),
+    })
+  }
+  const payload = jsonObject(payloadOf(jws), 'request')
+  if (payload['att_type'] !== 'basic') {
+    throw invalidParameter({
+      target: 'request.att_type',
+      message: 'Enclaves of virtualization-based security are not offered here.',
+      expected: '"basic"',
+      found: JSON.stringify(payload['att_type']) ?? 'nothing',
+      reason: 'AttestationTypeNotOffered',
+    })
+  }
+  const data = memberOf(payload, 'att_data')
+  const tpm = memberOf(data, 'tpm_att_data')
+  if (Array.isArray(data['custom_claims']) && data['custom_claims'].length > 0) {
+    throw invalidParameter({
+      target: 'request.custom_claims',
+      message: 'Claims of the client itself are not offered here: nothing measures them.',
+      expected: 'no custom_claims',
+    })
+  }
+  const attestKey = memberOf(data, 'attest_key') as JWK
+  await verifySender(jws, attestKey)
+  const bytes = (from: Record<string, unknown>, name: string): Uint8Array => bytesOf(from[name], `request.${name}`)
+  return {
+    kind: 'request',
+    wrapped,
+    relyingParty: text(data, 'rp_id'),
+    relyingPartyData: text(data, 'rp_data'),
+    challenge: { challenge: bytes(data, 'challenge'), context: bytes(data, 'service_context') },
+    akCertificate: bytes(tpm, 'aik_cert'),
+    akPublic: memberOf(tpm, 'aik_pub') as JWK,
+    currentClaim: bytes(tpm, 'current_claim'),
+    bootLog: bytes(tpm, 'srtm_boot_log'),
+    attestKey,
+  }
+}
+
+/** The key in the request signs it: whoever sends it holds that key. */
+async function verifySender(jws: string, key: JWK): Promise<void> {
+  try {
+    const { kty, n, e } = key
+    const { alg } = decodeProtectedHeader(jws)
+    if (kty !== 'RSA' || alg === undefined || !algorithms.includes(alg)) throw new TypeError(`${kty} ${alg}`)
+    await compactVerify(jws, await importJWK({ kty, n: n!, e: e! }, alg), { algorithms })
+  } catch (cause) {
+    throw invalidParameter({
+      target: 'request',
+      message: 'The request is not signed by its attest_key.',
+      expected: `a JWS by attest_key (RSA), ${algorithms.join(' or ')}`,
+      reason: 'RequestSignatureInvalid',
+      remedy: 'Sign the request with the private key of attest_key.',
+      cause,
+    })
+  }
+}
+
+function payloadOf(jws: string): Uint8Array {
+  return bytesOf(jws.split('.')[1], 'request')
+}
+
+function memberOf(from: Record<string, unknown>, name: string): Record<string, unknown> {
+  const value = from[name]
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw invalidParameter({
+    target: `request.${name}`,
+    message: `${name} is missing in the request.`,
+    expected: 'a JSON object',
+  })
+}
+
+function text(from: Record<string, unknown>, name: string): string | undefined {
+  const value = from[name]
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string' && value.length <= 1024) return value
+  throw invalidParameter({
+    target: `request.${name}`,
+    message: `${name} is not usable.`,
+    expected: 'text of at most 1024 characters',
+  })
+}
