@@ -1,5 +1,6 @@
 import { Command as Program } from 'commander'
 import { connect, type Connection } from './client/connection.ts'
+import { collateralCommands } from './commands/collateral.ts'
 import { envCommand } from './commands/env.ts'
 import { evidenceCommands } from './commands/evidence.ts'
 import { imageCommands } from './commands/image.ts'
@@ -20,6 +21,7 @@ const commands: Command[] = [
   ...vmCommands,
   ...imageCommands,
   ...evidenceCommands,
+  ...collateralCommands,
   ...policyCommands,
   ...logCommands,
 ]

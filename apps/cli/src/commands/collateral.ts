@@ -1,0 +1,95 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import {
+  attestationAudience,
+  homeRegion,
+  sharedAttestationHost,
+  type CollateralBundle,
+  type CollateralImport,
+  type CollateralStatus,
+} from '@strongroom/contract'
+import { expectSuccess } from '../client/https.ts'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import { textOption, type Command, type CommandContext } from '../core/command.ts'
+
+const base = `https://${sharedAttestationHost(homeRegion.code)}/collateral`
+
+async function send<T>(context: CommandContext, method: string, path: string, body?: unknown): Promise<T> {
+  const connection = await context.connect()
+  const token = await connection.ownerToken(attestationAudience)
+  const url = `${base}${path}`
+  return expectSuccess(await connection.https.request({ method, url, token, ...(body !== undefined && { body }) }))
+    .json as T
+}
+
+const status: Command = {
+  words: ['collateral', 'status'],
+  summary: 'show the vendors’ certificates, revocation lists and TCB infos that are kept, and until when they count',
+  run: async (context) => {
+    const data = await send<CollateralStatus>(context, 'GET', '')
+    const rows = data.items.map((item) => [item.source, item.kind, item.state, item.expiresAt, short(item.path)])
+    return { data, table: { columns: ['Source', 'Kind', 'State', 'CountsUntil', 'Path'], rows } }
+  },
+}
+
+/** Chip ids have 128 digits. */
+const short = (path: string): string => path.replace(/[0-9a-f]{32,}/, (id) => `${id.slice(0, 12)}…`)
+
+const exportCommand: Command = {
+  words: ['collateral', 'export'],
+  args: ['<file>'],
+  summary: 'write what is kept to a bundle, for an installation that may not call the vendors',
+  options: [
+    { flags: '--source <source>', summary: 'vendors, or installation for its own silicon’s', default: 'vendors' },
+  ],
+  examples: ['strongroom collateral export collateral.json', 'strongroom collateral import collateral.json'],
+  run: async (context) => {
+    const file = context.args[0]!
+    const source = textOption(context, 'source') ?? 'vendors'
+    const path = `/bundle?source=${encodeURIComponent(source)}`
+    const bundle = await send<CollateralBundle>(context, 'GET', path)
+    try {
+      await writeFile(`${file}.partial`, `${JSON.stringify(bundle, null, 2)}\n`)
+      await rename(`${file}.partial`, file)
+    } catch (cause) {
+      throw new CliError({
+        code: 'FileNotWritten',
+        message: `${file} cannot be written.`,
+        found: (cause as { code?: string }).code ?? 'an error',
+        remedy: 'Name a file in a folder that you may write to.',
+        cause,
+      })
+    }
+    const data = { file, source, items: bundle.items.length }
+    return { data, lines: [`${bundle.items.length} items of ${source} are in ${file}.`] }
+  },
+}
+
+const importCommand: Command = {
+  words: ['collateral', 'import'],
+  args: ['<file>'],
+  summary: 'take a bundle: all of it where every item is signed under trusted roots and current, else nothing',
+  run: async (context) => {
+    const file = context.args[0]!
+    const data = await send<CollateralImport>(context, 'POST', '/bundle', await readBundle(file))
+    const rows = data.results.map((item) => [item.source, item.outcome, item.expiresAt, short(item.path)])
+    return { data, table: { columns: ['Source', 'Outcome', 'CountsUntil', 'Path'], rows } }
+  },
+}
+
+async function readBundle(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as unknown
+  } catch (cause) {
+    throw new CliError({
+      code: 'FileNotReadable',
+      message: `${file} cannot be read as a bundle of collateral.`,
+      exitCode: exitCodes.usage,
+      expected: 'a file that `strongroom collateral export` wrote',
+      found: (cause as { code?: string }).code ?? 'a text that is not JSON',
+      remedy: 'Check the name of the file.',
+      cause,
+    })
+  }
+}
+
+export const collateralCommands: Command[] = [status, exportCommand, importCommand]
