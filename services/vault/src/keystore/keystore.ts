@@ -77,4 +77,6 @@ export interface Keystore {
   }): Promise<Uint8Array>
   /** The same material under another binding; for a change of a release policy that may change, and for restoring. */
   rebind(material: Uint8Array, from: KeyBinding, to: KeyBinding): Promise<Uint8Array>
+  /** For ever, when the key is purged; a key that is gone already is no error. */
+  destroy(material: Uint8Array, binding: KeyBinding): Promise<void>
 }

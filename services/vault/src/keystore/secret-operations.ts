@@ -11,6 +11,7 @@ import {
 import { p256, p384, p521 } from '@noble/curves/nist.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import type { EllipticCurve } from '@strongroom/contract'
+import type { ServiceError } from '@strongroom/platform'
 import { badParameter } from '../errors.ts'
 import { aesCiphers, aesWrappings, rsaEncryptions, signatures } from './algorithms.ts'
 import { digestInfo } from './digest-info.ts'
@@ -49,12 +50,17 @@ export function useSecret(secret: Uint8Array, spec: KeySpec, use: KeyUse): KeyUs
         return ciphered(secret, use)
     }
   } catch {
-    throw badParameter(`The value does not ${use.operation === 'decrypt' ? 'decrypt' : use.operation} with this key.`, {
-      target: 'value',
-      expected: `a value that ${use.algorithm} accepts under this key`,
-      found: 'another',
-    })
+    throw unusableValue(use)
   }
+}
+
+/** One text for all causes. */
+export function unusableValue(use: { operation: KeyUse['operation']; algorithm: string }): ServiceError {
+  return badParameter(`The value does not ${use.operation === 'decrypt' ? 'decrypt' : use.operation} with this key.`, {
+    target: 'value',
+    expected: `a value that ${use.algorithm} accepts under this key`,
+    found: 'another',
+  })
 }
 
 function signed(

@@ -1,7 +1,8 @@
 import { generateKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
-import { SealError, ServiceError, type Sealer } from '@strongroom/platform'
-import type { KeyBinding, KeySpec, Keystore, PublicParts } from './keystore.ts'
+import type { Sealer } from '@strongroom/platform'
+import type { KeySpec, Keystore, PublicParts } from './keystore.ts'
+import { sealedMaterial } from './material.ts'
 import { useSecret } from './secret-operations.ts'
 import { Turns } from './turns.ts'
 import { rsaAesKeyWrap } from './wrap.ts'
@@ -15,41 +16,17 @@ const generationsWaiting = 256
  * Buffers that held a private key are overwritten; copies inside OpenSSL are OpenSSL's to clear.
  */
 export function createSoftwareKeystore(sealer: Sealer): Keystore {
-  const sealed = sealer.derive('keystore')
+  const sealed = sealedMaterial(sealer.derive('keystore'))
   const turns = new Turns(generationsAtOnce, generationsWaiting)
-
-  const open = async (material: Uint8Array, binding: KeyBinding): Promise<Uint8Array> => {
-    try {
-      return await sealed.open(material, contextOf(binding))
-    } catch (cause) {
-      if (!(cause instanceof SealError)) throw cause
-      throw new ServiceError({
-        code: 'KeyMaterialUnreadable',
-        status: 500,
-        message: `The material of the key ${binding.name}/${binding.version} does not open: the stored key, its release policy or the master key was changed.`,
-        target: `${binding.name}/${binding.version}`,
-        remedy: 'Restore the state directory and the master key from the same backup.',
-        cause,
-      })
-    }
-  }
-
-  const sealAndClear = async (plain: Uint8Array, binding: KeyBinding): Promise<Uint8Array> => {
-    try {
-      return await sealed.seal(plain, contextOf(binding))
-    } finally {
-      plain.fill(0)
-    }
-  }
 
   return {
     generate: async (spec, binding) => {
       const made = await turns.take(() => generate(spec))
-      return { publicParts: made.publicParts, material: await sealAndClear(made.secret, binding) }
+      return { publicParts: made.publicParts, material: await sealed.seal(made.secret, binding) }
     },
-    importKey: async (secret, binding) => ({ material: await sealAndClear(secret, binding) }),
+    importKey: async (secret, binding) => ({ material: await sealed.seal(secret, binding) }),
     use: async ({ material, binding, spec, use }) => {
-      const secret = await open(material, binding)
+      const secret = await sealed.open(material, binding)
       try {
         return useSecret(secret, spec, use)
       } finally {
@@ -57,20 +34,17 @@ export function createSoftwareKeystore(sealer: Sealer): Keystore {
       }
     },
     wrapForRelease: async ({ material, binding, wrappingKey, algorithm }) => {
-      const secret = await open(material, binding)
+      const secret = await sealed.open(material, binding)
       try {
         return rsaAesKeyWrap({ secret, wrappingKey, algorithm })
       } finally {
         secret.fill(0)
       }
     },
-    rebind: async (material, from, to) => sealAndClear(await open(material, from), to),
+    rebind: async (material, from, to) => sealed.seal(await sealed.open(material, from), to),
+    // What was sealed lies in the row alone, and goes with it.
+    destroy: () => Promise.resolve(),
   }
-}
-
-/** Parts cannot contain a slash (names and versions are checked, the hash is hexadecimal). */
-function contextOf(b: KeyBinding): string {
-  return `key/${b.vault}/${b.name}/${b.version}/${b.exportable ? 'exportable' : 'kept'}/${b.policyHash}`
 }
 
 async function generate(spec: KeySpec): Promise<{ publicParts: PublicParts; secret: Uint8Array }> {

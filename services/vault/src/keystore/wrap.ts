@@ -5,7 +5,7 @@ import type { ReleaseWrapping } from '@strongroom/contract'
 const kwpInitialValue = Buffer.from('a65959a6', 'hex')
 
 /** OAEP hash, which MGF1 uses as well. */
-const oaepHashes: Record<ReleaseWrapping, string> = {
+export const oaepHashes: Record<ReleaseWrapping, 'sha1' | 'sha256' | 'sha384'> = {
   CKM_RSA_AES_KEY_WRAP: 'sha1',
   RSA_AES_KEY_WRAP_256: 'sha256',
   RSA_AES_KEY_WRAP_384: 'sha384',

@@ -1,0 +1,146 @@
+import { ServiceError, type Sealer } from '@strongroom/platform'
+import type { KeyBinding, KeySpec, Keystore } from '../keystore.ts'
+import { sealedMaterial } from '../material.ts'
+import { Turns } from '../turns.ts'
+import type { Handle } from './module.ts'
+import { generateInside, secretClass } from './objects.ts'
+import { releaseAbility, wrapInside, type ReleaseAbility } from './release.ts'
+import { Token, type Session, type TokenOptions } from './token.ts'
+import { useInside } from './uses.ts'
+
+/** What we keep of a key: where it is. Sealed to its binding, so that a row that was changed leads nowhere. */
+interface Reference {
+  serial: string
+  /** CKA_ID, hexadecimal. */
+  id: string
+  type: KeySpec['type']
+}
+
+export interface Pkcs11Keystore extends Keystore {
+  /** Serial of the token: keys are found in this one only. */
+  serial: string
+  ability: ReleaseAbility
+  close(): void
+}
+
+const generationsAtOnce = 2
+const generationsWaiting = 256
+
+/** Keys inside a PKCS#11 token: made there, used there, and wrapped there for release. */
+export async function openPkcs11Keystore(o: TokenOptions & { sealer: Sealer }): Promise<Pkcs11Keystore> {
+  const token = await Token.open(o)
+  try {
+    const ability = await token.withSession((session) => releaseAbility(session))
+    return keystoreOf(token, ability, o)
+  } catch (error) {
+    token.close()
+    throw error
+  }
+}
+
+function keystoreOf(token: Token, ability: ReleaseAbility, o: TokenOptions & { sealer: Sealer }): Pkcs11Keystore {
+  const references = sealedMaterial(o.sealer.derive('pkcs11-references'))
+  const turns = new Turns(generationsAtOnce, generationsWaiting)
+
+  const opened = async (material: Uint8Array, binding: KeyBinding): Promise<Reference> =>
+    JSON.parse(Buffer.from(await references.open(material, binding)).toString('utf8')) as Reference
+
+  /** Runs `work` with the key itself, in a session of the token. */
+  const withKey = async <T>(
+    material: Uint8Array,
+    binding: KeyBinding,
+    work: (session: Session, key: Handle) => Promise<T>,
+  ): Promise<T> => {
+    const { serial, id, type } = await opened(material, binding)
+    return token.withSession(async (session) => {
+      const key =
+        serial === token.serial
+          ? token.find(session, secretClass(session.binding, type), Buffer.from(id, 'hex'))
+          : undefined
+      if (key) return work(session, key)
+      throw new ServiceError({
+        code: 'KeyNotInToken',
+        status: 500,
+        message: `The key ${binding.name}/${binding.version} is not in the token ${o.label}.`,
+        target: `${binding.name}/${binding.version}`,
+        expected: `object ${id} in the token with serial ${serial}`,
+        found: `none in the token with serial ${token.serial}`,
+        remedy: 'Restore the token from its own backup, or put the token back that has the key.',
+      })
+    })
+  }
+
+  return {
+    serial: token.serial,
+    ability,
+    generate: async (spec, binding) => {
+      if (binding.exportable) requireRelease(ability, o.label)
+      const { publicParts, id } = await turns.take(() =>
+        token.withSession((session) => generateInside(session, spec, binding)),
+      )
+      const reference: Reference = { serial: token.serial, id: id.toString('hex'), type: spec.type }
+      return { publicParts, material: await references.seal(Buffer.from(JSON.stringify(reference), 'utf8'), binding) }
+    },
+    importKey: (secret) => {
+      secret.fill(0)
+      return Promise.reject(
+        new ServiceError({
+          code: 'KeyImportNotSupported',
+          status: 400,
+          message: 'This vault keeps its keys in a token, which takes no key that was made outside of it.',
+          target: 'key',
+          expected: 'a key that is made in the vault',
+          found: 'an import',
+          remedy: 'Create the key instead.',
+        }),
+      )
+    },
+    use: ({ material, binding, spec, use }) =>
+      withKey(material, binding, (session, key) =>
+        useInside(session, { key, spec, keyWrapPad: ability.keyWrapPad }, use),
+      ),
+    wrapForRelease: ({ material, binding, wrappingKey, algorithm }) => {
+      const { keyWrapPad } = ability
+      if (keyWrapPad === undefined || !ability.algorithms.includes(algorithm)) {
+        return Promise.reject(
+          new ServiceError({
+            code: 'BadParameter',
+            status: 400,
+            message: `The token that holds this key does not wrap with ${algorithm}.`,
+            target: 'enc',
+            expected: ability.algorithms.join(', ') || 'no release at all',
+            found: algorithm,
+            remedy: 'Ask for a wrapping that the token does.',
+          }),
+        )
+      }
+      return withKey(material, binding, (session, key) =>
+        wrapInside(session, { key, wrappingKey, algorithm, keyWrapPad }),
+      )
+    },
+    rebind: async (material, from, to) => references.seal(await references.open(material, from), to),
+    destroy: async (material, binding) => {
+      const { serial, id, type } = await opened(material, binding)
+      if (serial !== token.serial) return
+      await token.withSession((session) => {
+        const key = token.find(session, secretClass(session.binding, type), Buffer.from(id, 'hex'))
+        if (key) session.module.C_DestroyObject(session.handle, key)
+        return Promise.resolve()
+      })
+    },
+    close: () => token.close(),
+  }
+}
+
+function requireRelease(ability: ReleaseAbility, label: string): void {
+  if (ability.algorithms.length > 0) return
+  throw new ServiceError({
+    code: 'KeyNotExportable',
+    status: 400,
+    message: `The token ${label} cannot wrap a key for release, so that no exportable key can be made in it.`,
+    target: 'attributes.exportable',
+    expected: 'CKM_AES_KEY_WRAP_KWP (RFC 5649) and CKM_RSA_PKCS_OAEP for wrapping',
+    found: 'a token without them',
+    remedy: 'Create the key as not exportable, or use a token that has both mechanisms.',
+  })
+}
