@@ -3,6 +3,7 @@ import { OperationRunner, openStore, type Service, type ServiceContext } from '@
 import { Access, roles } from './arm/access.ts'
 import { ActivityLog } from './arm/activity-log.ts'
 import { createArmApp } from './arm/app.ts'
+import { AttestationClient } from './attestation/attestation-client.ts'
 import { Dispatcher } from './arm/dispatcher.ts'
 import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
@@ -60,6 +61,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     notes: new OperationNotes(resources, clock),
     machine: withoutGuests ? new SimulatedMachine(resources, clock) : new MachineClient(context.wire, context.tokens),
     keys: withoutGuests ? noGuestStateKeys : new PlatformKeys(context.wire, context.tokens),
+    attestation: new AttestationClient(context.wire, context.tokens),
     pollMs: context.pollMs ?? 250,
     deployments: new Deployments(() => plane),
     dispatcher: new Dispatcher({ routes: () => allRoutes(plane), subscriptionId, access, locks, activity }),

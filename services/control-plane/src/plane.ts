@@ -4,6 +4,7 @@ import type { ActivityLog } from './arm/activity-log.ts'
 import type { Dispatcher } from './arm/dispatcher.ts'
 import type { Locks } from './arm/locks.ts'
 import type { OperationNotes } from './arm/operations.ts'
+import type { AttestationClient } from './attestation/attestation-client.ts'
 import type { Quotas } from './compute/quotas.ts'
 import type { GuestStateKeys, Machine } from './machine/machine.ts'
 import type { ResourceStore } from './store/resources.ts'
@@ -31,6 +32,7 @@ export interface Plane {
   notes: OperationNotes
   machine: Machine
   keys: GuestStateKeys
+  attestation: AttestationClient
   /** How often a saga looks at the machine, in milliseconds. */
   pollMs: number
 }

@@ -1,4 +1,6 @@
 import type { Route } from './arm/router.ts'
+import { checkAccessRoutes } from './attestation/check-access.ts'
+import { attestationRoutes } from './attestation/provider-routes.ts'
 import { catalogRoutes } from './compute/catalog.ts'
 import { diskRoutes } from './compute/disks.ts'
 import { vmRoutes } from './compute/vm-routes.ts'
@@ -35,6 +37,8 @@ export function allRoutes(plane: Plane): Route[] {
     ...diskRoutes(plane),
     ...vmRoutes(plane),
     ...imageRoutes(plane),
+    ...attestationRoutes(plane),
+    ...checkAccessRoutes(plane),
     ...deploymentRoutes(plane),
   ]
 }

@@ -38,6 +38,27 @@ export const roles: RoleDefinition[] = [
     actions: ['*/read'],
     notActions: [],
   },
+  {
+    id: 'bbf86eb8-f7b4-4cce-96e4-18cddf81d86e',
+    name: 'Attestation Contributor',
+    description: 'Can read write or delete the attestation provider instance',
+    actions: [
+      'Microsoft.Attestation/attestationProviders/attestation/read',
+      'Microsoft.Attestation/attestationProviders/attestation/write',
+      'Microsoft.Attestation/attestationProviders/attestation/delete',
+    ],
+    notActions: [],
+  },
+  {
+    id: 'fd1bd22b-8476-40bc-a0bc-69b95687b9f3',
+    name: 'Attestation Reader',
+    description: 'Can read the attestation provider properties',
+    actions: [
+      'Microsoft.Attestation/attestationProviders/attestation/read',
+      'Microsoft.Attestation/attestationProviders/read',
+    ],
+    notActions: [],
+  },
 ]
 
 /** A resource that a request refers to, and what its caller must be allowed to do there. */

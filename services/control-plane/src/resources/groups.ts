@@ -4,6 +4,8 @@ import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
+import { removeProvider } from '../attestation/provider-routes.ts'
+import { providerType } from '../attestation/provider-view.ts'
 import { requireLocation } from '../compute/regions.ts'
 import { vmType, type VmInternal } from '../compute/vm-model.ts'
 import { deleteVm } from '../compute/vm-power.ts'
@@ -155,6 +157,13 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
             const error = ended.error ?? { code: ended.status, message: 'A virtual machine could not be deleted.' }
             throw new ServiceError({ ...error.innererror, code: error.code, status: 409, message: error.message })
           }
+        },
+      },
+      {
+        name: 'delete attestation providers',
+        do: async (c) => {
+          const providers = await plane.resources.list({ type: providerType, groupId: c.params.id })
+          for (const provider of providers) await removeProvider(plane, provider)
         },
       },
       {

@@ -6,6 +6,13 @@ import { subscriptionPath, type Plane } from '../plane.ts'
 
 /** What this installation offers, so that clients find types and api-versions. */
 const namespaces: Record<string, string[]> = {
+  'Microsoft.Attestation': [
+    'attestationProviders',
+    'defaultProviders',
+    'locations',
+    'locations/defaultProvider',
+    'operations',
+  ],
   'Microsoft.Authorization': ['locks', 'roleAssignments', 'roleDefinitions'],
   'Microsoft.Compute': [
     'virtualMachines',

@@ -1,4 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import {
+  attestationManagementHost,
+  attestationProviderHost,
+  type AttestationProviderDefinition,
+  type AttestationProviderRecord,
+} from '@strongroom/contract'
 import type {
   BootEvidence,
   ErrorDetail,
@@ -42,6 +48,7 @@ export class FakeWire implements WireClient {
     string,
     { kid: string; body: Record<string, unknown> }
   >()
+  readonly providers: Map<string, AttestationProviderRecord> = new Map<string, AttestationProviderRecord>()
   /** Deleted and not purged: their names are taken. */
   readonly deletedKeys: Set<string> = new Set()
   readonly calls: { method: string; path: string; token: string | undefined; body: unknown }[] = []
@@ -64,7 +71,11 @@ export class FakeWire implements WireClient {
     if (this.away?.test(`${o.method} ${url.pathname}`) === true) {
       throw new ServiceError({ code: 'PeerUnreachable', status: 503, message: 'The peer does not answer.' })
     }
-    const answer = url.hostname.startsWith('platform.vault.') ? this.#vault(o, url) : this.#machine(o, url)
+    const answer = url.hostname.startsWith('platform.vault.')
+      ? this.#vault(o, url)
+      : url.hostname === attestationManagementHost
+        ? this.#attestation(o, url)
+        : this.#machine(o, url)
     await this.afterEffect?.(`${o.method} ${url.pathname}`)
     if (answer.status >= 400) {
       const { error } = answer.body as { error: ErrorDetail }
@@ -99,6 +110,32 @@ export class FakeWire implements WireClient {
   #start(status: InstanceStatus): void {
     if (['Starting', 'Booting', 'Ready'].includes(status.power.state)) return
     status.power = { state: 'Starting', since: time(), steps: [{ name: 'attest', startedAt: time() }] }
+  }
+
+  #attestation(o: WireRequest, url: URL): Answer {
+    const [, , regionCode = '', name = '', verb] = url.pathname.split('/')
+    const host = attestationProviderHost(name, regionCode)
+    const known = this.providers.get(host)
+    if (o.method === 'DELETE') {
+      this.providers.delete(host)
+      return { status: 204 }
+    }
+    if (o.method === 'POST' && verb === 'rotateKey')
+      return known === undefined ? missing() : { status: 200, body: { kid: 'new' } }
+    const definition = o.body as AttestationProviderDefinition
+    if (known !== undefined && known.resourceId !== definition.resourceId)
+      return { status: 409, body: { error: { code: 'NameNotAvailable', message: 'The name is taken.' } } }
+    const trustModel = definition.policySigningCertificates.length === 0 ? 'AAD' : 'Isolated'
+    const record = known ?? {
+      name,
+      regionCode,
+      resourceId: definition.resourceId,
+      trustModel,
+      attestUri: `https://${host}`,
+      createdAt: time(),
+    }
+    this.providers.set(host, record)
+    return { status: known === undefined ? 201 : 200, body: record }
   }
 
   #machine(o: WireRequest, url: URL): Answer {

@@ -1,0 +1,48 @@
+import {
+  attestationManagementApiVersion,
+  attestationManagementAudience,
+  attestationManagementHost,
+  type AttestationProviderDefinition,
+  type AttestationProviderRecord,
+} from '@strongroom/contract'
+import type { TokenSource, WireClient } from '@strongroom/platform'
+
+/** The attestation service's own wire for providers, called as the control plane's principal. */
+export class AttestationClient {
+  readonly #wire: WireClient
+  readonly #tokens: TokenSource
+
+  constructor(wire: WireClient, tokens: TokenSource) {
+    this.#wire = wire
+    this.#tokens = tokens
+  }
+
+  /** Makes the provider, or finds the one that this resource made. @throws ServiceError NameNotAvailable, InvalidParameter */
+  async create(
+    regionCode: string,
+    name: string,
+    definition: AttestationProviderDefinition,
+  ): Promise<AttestationProviderRecord> {
+    return await this.#send('PUT', regionCode, name, '', definition)
+  }
+
+  async remove(regionCode: string, name: string): Promise<void> {
+    await this.#send('DELETE', regionCode, name)
+  }
+
+  /** The provider signs with a new key from now on. @returns its `kid` */
+  async rotateKey(regionCode: string, name: string): Promise<string> {
+    return (await this.#send<{ kid: string }>('POST', regionCode, name, '/rotateKey')).kid
+  }
+
+  async #send<T>(method: string, regionCode: string, name: string, verb = '', body?: unknown): Promise<T> {
+    const path = `/providers/${regionCode}/${encodeURIComponent(name)}${verb}`
+    const { body: answer } = await this.#wire.request<T>({
+      method,
+      url: `https://${attestationManagementHost}${path}?api-version=${attestationManagementApiVersion}`,
+      token: await this.#tokens.token('controlPlane', attestationManagementAudience),
+      ...(body !== undefined && { body }),
+    })
+    return answer
+  }
+}
