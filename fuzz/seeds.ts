@@ -49,6 +49,7 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     tpmsAttest: [tpmQuote()],
     tpm2bPublic: [tpmPublic()],
     tpmtSignature: [concat(Uint8Array.of(0, 0x14, 0, 0x0b, 1, 0), new Uint8Array(256).fill(3))],
+    platformClaim: [platformClaim()],
     eventLog: [eventLog()],
     pe: [peImage()],
     signatureLists: [signatureList()],
@@ -127,6 +128,20 @@ function tpmPublic(): Uint8Array {
     .bytes(new Uint8Array(256).fill(0xc3))
     .finish()
   return new ByteWriter().u16be(area.length).bytes(area).finish()
+}
+
+function platformClaim(): Uint8Array {
+  const signature = concat(Uint8Array.of(0, 0x14, 0, 0x0b, 1, 0), new Uint8Array(256).fill(3))
+  const writer = new ByteWriter().u32le(0x414c5054).u32le(1).u32le(0x0b)
+  writer
+    .u32le(signature.length)
+    .u32le(4)
+    .u32le(24 * 32)
+    .bytes(signature)
+  return writer
+    .bytes(Uint8Array.of(1, 2, 3, 4))
+    .zero(24 * 32)
+    .finish()
 }
 
 function eventLog(): Uint8Array {

@@ -9,6 +9,7 @@ import {
   parseHclReport,
   parsePe,
   parsePem,
+  parsePlatformClaim,
   parsePublicKey,
   parseQeIdentity,
   parseSignatureLists,
@@ -81,6 +82,7 @@ export const runtimeClaims: (data: Uint8Array) => void = target(parseRuntimeClai
 export const tpmsAttest: (data: Uint8Array) => void = target(parseTpmsAttest)
 export const tpm2bPublic: (data: Uint8Array) => void = target(parseTpm2bPublic)
 export const tpmtSignature: (data: Uint8Array) => void = target(parseTpmtSignature)
+export const platformClaim: (data: Uint8Array) => void = target(parsePlatformClaim)
 export const eventLog: (data: Uint8Array) => void = target(parseEventLog)
 export const pe: (data: Uint8Array) => void = target(parsePe)
 export const signatureLists: (data: Uint8Array) => void = target(parseSignatureLists)
