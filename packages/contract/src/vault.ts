@@ -10,6 +10,15 @@
  * GET    /deletedkeys/{name}                              → 200 DeletedKeyBundle
  * POST   /deletedkeys/{name}/recover                      → 200 KeyBundle
  * DELETE /deletedkeys/{name}                              → 204                                  purge: nothing opens it again
+ * PUT    /keys/{name}                                     { key: JWK, hsm?, … } → 200 KeyBundle   import
+ * POST   /keys/{name}[/{version}]/encrypt · decrypt · sign · wrapkey · unwrapkey   { alg, value, iv?, aad?, tag? } → 200 KeyOperationResult
+ * POST   /keys/{name}[/{version}]/verify                  { alg, digest, value } → 200 KeyVerifyResult
+ * POST   /keys/{name}/rotate                              → 200 KeyBundle
+ * GET    /keys/{name}/rotationpolicy · PUT                → 200 KeyRotationPolicyBody
+ * POST   /keys/{name}/backup · /keys/restore              → 200 { value } · KeyBundle
+ * POST   /rng                                             { count } → 200 { value }
+ * PUT    /secrets/{name}                                  { value, contentType?, attributes?, tags? } → 200 SecretBundle
+ * GET    /secrets/{name}[/{version}], PATCH, DELETE, lists, deleted secrets, backup and restore: as for keys
  * POST   /keys/{name}[/{version}]/release                 KeyReleaseRequest → 200 KeyReleaseAnswer
  * POST   /keys/{name}/{version}/guest-state-generation    GuestStateGenerationRequest → 200 GuestStateGeneration
  *
@@ -135,6 +144,67 @@ export interface KeyUpdateRequest {
   attributes?: Pick<KeyAttributes, 'enabled' | 'nbf' | 'exp' | 'exportable'>
   tags?: Record<string, string>
   release_policy?: KeyReleasePolicyBody
+}
+
+export interface KeyOperationResult {
+  /** Of the version that was used. */
+  kid: string
+  value: Base64Url
+  /** AES only. */
+  iv?: Base64Url
+  tag?: Base64Url
+  aad?: Base64Url
+}
+
+export interface KeyVerifyResult {
+  value: boolean
+}
+
+export interface RotationAction {
+  /** ISO 8601 durations of years, months and days; one of the two. */
+  trigger: { timeAfterCreate?: string; timeBeforeExpiry?: string }
+  action: { type: 'Rotate' | 'Notify' }
+}
+
+export interface RotationPolicy {
+  lifetimeActions: RotationAction[]
+  attributes: { expiryTime?: string }
+}
+
+export interface KeyRotationPolicyBody extends RotationPolicy {
+  /** `https://{vault}/keys/{name}/rotationpolicy` */
+  id: string
+  attributes: { expiryTime?: string; created?: number; updated?: number }
+}
+
+export interface SecretAttributes {
+  enabled?: boolean
+  /** Seconds since 1970. */
+  nbf?: number
+  exp?: number
+  created?: number
+  updated?: number
+  recoveryLevel?: string
+  recoverableDays?: number
+}
+
+export interface SecretItem {
+  /** `https://{vault}/secrets/{name}[/{version}]` */
+  id: string
+  contentType?: string
+  attributes: SecretAttributes
+  tags: Record<string, string>
+}
+
+export interface SecretBundle extends SecretItem {
+  /** Not of deleted secrets, and not in the answer to an update. */
+  value?: string
+}
+
+export interface DeletedSecretFields {
+  recoveryId: string
+  deletedDate: number
+  scheduledPurgeDate: number
 }
 
 export interface KeyReleaseRequest {

@@ -14,17 +14,6 @@ export function badParameter(
   })
 }
 
-export function keyNotFound(name: string, version?: string): ServiceError {
-  const what = version === undefined ? name : `${name}/${version}`
-  return new ServiceError({
-    code: 'KeyNotFound',
-    status: 404,
-    message: `A key with (name/id) ${what} was not found in this key vault. If you recently deleted this key you may be able to recover it using the correct recovery command.`,
-    target: what,
-    remedy: 'List the keys, or recover the deleted one.',
-  })
-}
-
 /** Shows what a caller sent in an error text: short, and never control characters. */
 export function shown(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')

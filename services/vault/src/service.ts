@@ -1,3 +1,4 @@
+import { vaultManagementHost } from '@strongroom/contract'
 import {
   openStore,
   type InstallationAuthority,
@@ -5,25 +6,43 @@ import {
   type ServiceContext,
   type Store,
 } from '@strongroom/platform'
-import { createVaultAccess, type PlatformAccess } from './access.ts'
+import type { PlatformAccess } from './access/platform-access.ts'
+import { VaultAccess } from './access/vault-access.ts'
 import { createVaultApp } from './http/app.ts'
-import { Keys } from './keys/keys.ts'
-import { vaultOfHost } from './keys/names.ts'
+import { createManagementApp } from './http/management-app.ts'
+import { RateLimits, type VaultRates } from './http/rate-limits.ts'
+import { CryptoOperations } from './keys/crypto-operations.ts'
+import { keyRows, type KeyVersion } from './keys/key-version.ts'
+import { keyEntry, Keys } from './keys/keys.ts'
+import { movedKey } from './keys/moved-key.ts'
 import { KeyRepository } from './keys/repository.ts'
+import { Rotation } from './keys/rotation.ts'
 import { createSoftwareKeystore } from './keystore/software.ts'
 import { openOperationLog } from './log/open.ts'
 import type { LogVerdict } from './log/verify.ts'
+import { Backups } from './objects/backup.ts'
+import { vaultOfHost } from './objects/names.ts'
+import { ObjectRepository } from './objects/repository.ts'
 import { Authorities } from './release/authorities.ts'
 import { KeyRelease } from './release/release.ts'
 import { ReleaseSigner } from './release/signer.ts'
+import { secretRows, type SecretVersion } from './secrets/secret-version.ts'
+import { secretEntry, Secrets } from './secrets/secrets.ts'
+import { eraseOnRemoval, forgetRemoved } from './store/erasure.ts'
 import { migrations } from './store/migrations.ts'
+import type { KeyVersionRow, SecretVersionRow } from './store/tables.ts'
+import { VaultRepository } from './vaults/repository.ts'
+import { platformVaultOf } from './vaults/vault.ts'
+import { Vaults } from './vaults/vaults.ts'
 
-const purgeEveryMs = 3600_000
+const upkeepEveryMs = 3600_000
 
 export interface VaultContext extends ServiceContext {
   /** Issues the certificate of the key that signs what is released. */
   authority: InstallationAuthority
   platformAccess: PlatformAccess
+  /** How many requests each tenant vault takes; unlimited where left out. */
+  rates?: VaultRates
 }
 
 export interface VaultService extends Service {
@@ -32,8 +51,9 @@ export interface VaultService extends Service {
 }
 
 /**
- * The key service: `{vault}.vault.strongroom.internal`. The vault `platform` always exists; every other name is
- * answered 404. Its database holds keys sealed under `context.sealer`, and an operation log that proves edits.
+ * The key service: `{vault}.vault.strongroom.internal`, and `keyvault.strongroom.internal` for the resource manager, which
+ * makes the vaults of tenants. The vault `platform` always exists. Its database holds keys and secrets sealed under
+ * `context.sealer`, and an operation log that proves edits.
  */
 export async function createVaultService(context: VaultContext): Promise<VaultService> {
   const store = await openStore({ url: context.storeUrl, service: 'vault' })
@@ -47,26 +67,74 @@ export async function createVaultService(context: VaultContext): Promise<VaultSe
 
 /** The same on a store that is open already; closing the service closes it. */
 export async function createVaultServiceOn(store: Store, context: VaultContext): Promise<VaultService> {
-  const { clock, authority, wire } = context
+  const { clock, authority, wire, installation, verifier, platformAccess } = context
   const logger = context.logger.child({ service: 'vault' })
   const sealer = context.sealer.derive('vault')
   await store.migrate('vault', migrations)
-  const repository = new KeyRepository(store)
-  await repository.eraseOnRemoval()
+  await eraseOnRemoval(store)
   const log = await openOperationLog({ store, sealer, clock })
   const keystore = createSoftwareKeystore(sealer)
-  const keys = new Keys({ store, repository, keystore, log, clock })
   const signer = new ReleaseSigner({ store, sealer, clock, authority })
+  const common = { store, log, clock }
+
+  const vaultRepository = new VaultRepository(store)
+  const vaults = new Vaults({ ...common, repository: vaultRepository })
+  const access = new VaultAccess({
+    platformAccess,
+    platformVault: platformVaultOf(installation),
+    vaults: vaultRepository,
+  })
+
+  const keyRepository = new KeyRepository(store)
+  const keyParts = { ...common, repository: keyRepository, keystore }
+  const keys = new Keys(keyParts)
+  const rotation = new Rotation({ ...keyParts, keys, logger, vault: (name) => access.find(name) })
   const authorities = new Authorities({ wire, clock })
-  const release = new KeyRelease({ store, repository, keystore, log, clock, authorities, signer })
+  const release = new KeyRelease({ ...keyParts, keys, authorities, signer })
+
+  const secretRepository = new ObjectRepository<SecretVersion, SecretVersionRow>(store, secretRows)
+  const secretSealer = sealer.derive('secrets')
+  const secrets = new Secrets({ ...common, repository: secretRepository, sealer: secretSealer })
+  const backupParts = { store, log, sealer: sealer.derive('backups') }
+
   const app = createVaultApp({
     keys,
+    keyRepository,
+    keyBackups: new Backups<KeyVersion, KeyVersionRow>({
+      ...backupParts,
+      repository: keyRepository,
+      lifecycle: keys,
+      form: keyRows,
+      kind: 'key',
+      entry: keyEntry,
+      moved: movedKey(keystore),
+    }),
+    crypto: new CryptoOperations({ keys, keystore, log, clock }),
+    rotation,
     release,
-    repository,
-    access: createVaultAccess(context.platformAccess),
+    secrets,
+    secretRepository,
+    secretBackups: new Backups<SecretVersion, SecretVersionRow>({
+      ...backupParts,
+      repository: secretRepository,
+      lifecycle: secrets,
+      form: secretRows,
+      kind: 'secret',
+      entry: secretEntry,
+      moved: (secret, to) => secrets.moved(secret, to),
+    }),
+    access,
     log,
-    verifier: context.verifier,
-    tenantId: context.installation.tenantId,
+    rates: context.rates && new RateLimits(context.rates, clock),
+    verifier,
+    tenantId: installation.tenantId,
+    logger: context.logger,
+  })
+  const managementApp = createManagementApp({
+    vaults,
+    verifier,
+    controlPlaneObjectId: platformAccess.controlPlaneObjectId,
+    tenantId: installation.tenantId,
     logger: context.logger,
   })
 
@@ -75,8 +143,13 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     if (verdict.broken) logger.error(verdict, 'the operation log was altered outside the service')
   }
   const purge = async (): Promise<void> => {
-    const purged = await keys.purgeDue()
-    if (purged > 0) logger.info({ purged }, 'deleted keys were purged')
+    const purged = { vaults: await vaults.purgeDue(), keys: await keys.purgeDue(), secrets: await secrets.purgeDue() }
+    if (purged.vaults > 0) await forgetRemoved(store)
+    if (purged.vaults + purged.keys + purged.secrets > 0) logger.info(purged, 'what was deleted was purged')
+  }
+  const rotate = async (): Promise<void> => {
+    const rotated = await rotation.rotateDue()
+    if (rotated > 0) logger.info({ rotated }, 'keys were rotated as their policies say')
   }
   let running: Promise<void> = Promise.resolve()
   /** In the background, one after another; what fails is logged and tried again the next time. */
@@ -89,15 +162,19 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
 
   return {
     name: 'vault',
-    hosts: [{ matches: (host) => vaultOfHost(host) !== undefined, app }],
+    hosts: [
+      { matches: (host) => vaultOfHost(host) !== undefined, app },
+      { matches: (host) => host === vaultManagementHost, app: managementApp },
+    ],
     start: () => {
-      inBackground(() => signer.prepare(), checkLog, purge)
-      timer = setInterval(() => inBackground(purge), purgeEveryMs).unref()
+      inBackground(() => signer.prepare(), checkLog, purge, rotate)
+      timer = setInterval(() => inBackground(purge, rotate), upkeepEveryMs).unref()
       return Promise.resolve()
     },
     close: async () => {
       clearInterval(timer)
       await app.close()
+      await managementApp.close()
       await running
       await store.close()
     },

@@ -1,3 +1,4 @@
+import { platformVault } from '@strongroom/contract'
 import {
   ServiceError,
   type Logger,
@@ -5,23 +6,42 @@ import {
   type TokenVerifier,
   type VirtualHost,
 } from '@strongroom/platform'
-import type { KeyPermission, VaultAccess } from '../access.ts'
+import type { Permission } from '../access/permissions.ts'
+import type { VaultAccess } from '../access/vault-access.ts'
 import { shown } from '../errors.ts'
+import type { CryptoOperations } from '../keys/crypto-operations.ts'
+import type { KeyVersion } from '../keys/key-version.ts'
 import type { Keys } from '../keys/keys.ts'
-import { checkKeyName, checkKeyVersion, folded, vaultOfHost } from '../keys/names.ts'
 import type { KeyRepository } from '../keys/repository.ts'
+import type { Rotation } from '../keys/rotation.ts'
 import type { OperationLog } from '../log/operation-log.ts'
+import type { Backups } from '../objects/backup.ts'
+import { checkObjectName, checkVersion, folded, vaultOfHost } from '../objects/names.ts'
+import type { ObjectRepository } from '../objects/repository.ts'
 import type { KeyRelease } from '../release/release.ts'
+import type { SecretVersion } from '../secrets/secret-version.ts'
+import type { Secrets } from '../secrets/secrets.ts'
+import type { KeyVersionRow, SecretVersionRow } from '../store/tables.ts'
+import type { Vault } from '../vaults/vault.ts'
+import type { RateLimits } from './rate-limits.ts'
 
 export type App = VirtualHost['app']
 export type Request = Parameters<ReturnType<typeof requireBearer>>[0]
 
 export interface AppParts {
   keys: Keys
+  keyRepository: KeyRepository
+  keyBackups: Backups<KeyVersion, KeyVersionRow>
+  crypto: CryptoOperations
+  rotation: Rotation
   release: KeyRelease
-  repository: KeyRepository
+  secrets: Secrets
+  secretRepository: ObjectRepository<SecretVersion, SecretVersionRow>
+  secretBackups: Backups<SecretVersion, SecretVersionRow>
   access: VaultAccess
   log: OperationLog
+  /** Undefined counts nothing. */
+  rates: RateLimits | undefined
   verifier: TokenVerifier
   tenantId: string
   logger: Logger
@@ -29,29 +49,34 @@ export interface AppParts {
 
 /** Vault, name and version of a request whose caller has the permission. */
 export interface Admitted {
-  vault: string
+  vault: Vault
+  /** Empty where the request is about the vault. */
   name: string
   version: string | undefined
 }
 
 /**
  * Every route calls this first. A caller without the permission is refused and recorded.
- * @throws ServiceError 404 VaultNotFound, 400 BadParameter, 403 Forbidden, 503 OperationLogUnavailable
+ * @throws ServiceError 404 VaultNotFound, 400 BadParameter, 403 Forbidden, 429 Throttled, 503 OperationLogUnavailable
  */
-export async function admit(parts: AppParts, request: Request, permission: KeyPermission): Promise<Admitted> {
-  const vault = existingVault(parts.access, request.hostname)
+export async function admit(parts: AppParts, request: Request, permission: Permission): Promise<Admitted> {
+  const vault = await existingVault(parts.access, request.hostname)
   const params = request.params as { name?: string; version?: string }
-  const name = params.name === undefined ? '' : checkKeyName(params.name)
-  const version = params.version === undefined ? undefined : checkKeyVersion(params.version)
+  const name = params.name === undefined ? '' : checkObjectName(params.name)
+  const version = params.version === undefined ? undefined : checkVersion(params.version)
+  const kind = permission.startsWith('secrets/') ? 'secrets' : 'keys'
+  const object = name === '' ? '' : `${kind}/${folded(name)}`
+  const { caller } = request
+  // The platform's machines are not to wait for anyone.
+  if (vault.name !== platformVault) parts.rates?.take(vault.name, permission)
   try {
-    parts.access.require(request.caller, vault, permission)
+    parts.access.require({ caller, vault, permission, object, address: request.ip })
   } catch (error) {
-    const { objectId, appId } = request.caller
     await parts.log.append({
-      objectId,
-      appId,
+      objectId: caller.objectId,
+      appId: caller.appId,
       operation: permission,
-      vault,
+      vault: vault.name,
       keyName: folded(name),
       verdict: 'refused',
       code: error instanceof ServiceError ? error.code : 'InternalError',
@@ -62,14 +87,15 @@ export async function admit(parts: AppParts, request: Request, permission: KeyPe
   return { vault, name, version }
 }
 
-function existingVault(access: VaultAccess, host: string): string {
-  const vault = vaultOfHost(host.toLowerCase())
-  if (vault !== undefined && access.vaultExists(vault)) return vault
+async function existingVault(access: VaultAccess, host: string): Promise<Vault> {
+  const name = vaultOfHost(host.toLowerCase())
+  const vault = name === undefined ? undefined : await access.find(name)
+  if (vault) return vault
   throw new ServiceError({
     code: 'VaultNotFound',
     status: 404,
     message: `There is no vault at ${shown(host)}; on Azure this name would not resolve.`,
     target: shown(host),
-    remedy: 'Check the name of the vault.',
+    remedy: 'Check the name of the vault, or recover it if it was deleted.',
   })
 }

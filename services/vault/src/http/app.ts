@@ -1,25 +1,31 @@
-import { loginHost, vaultAudience } from '@strongroom/contract'
+import { loginHost, vaultAudience, vaultResource } from '@strongroom/contract'
 import { createHttpApp, requireBearer } from '@strongroom/platform'
 import type { App, AppParts } from './admission.ts'
 import { addKeyRoutes } from './key-routes.ts'
+import { addKeyUseRoutes } from './key-use-routes.ts'
 import { addLogRoutes } from './log-routes.ts'
+import { addNotOffered } from './not-offered.ts'
 import { addReleaseRoutes } from './release-routes.ts'
+import { addSecretRoutes } from './secret-routes.ts'
 
 /** Key Vault's data plane for all vaults; the host name tells which. */
 export function createVaultApp(parts: AppParts): App {
-  // Tokens of 128 KiB and policies of 64 KiB pass; nothing here is larger.
-  const app = createHttpApp({ name: 'vault', logger: parts.logger, bodyLimit: 512 * 1024 })
-  const challenge = `Bearer authorization="https://${loginHost}/${parts.tenantId}", resource="${vaultAudience}"`
+  // Tokens of 128 KiB, policies of 64 KiB and backups pass.
+  const app = createHttpApp({ name: 'vault', logger: parts.logger, bodyLimit: 8 * 1024 * 1024 })
+  const challenge = `Bearer authorization="https://${loginHost}/${parts.tenantId}", resource="${vaultResource}"`
   app.addHook(
     'onRequest',
     requireBearer({
       verifier: parts.verifier,
-      audiences: [vaultAudience, `${vaultAudience}/`],
+      audiences: [vaultAudience, `${vaultAudience}/`, vaultResource, `${vaultResource}/`],
       challenge: () => challenge,
     }),
   )
   addKeyRoutes(app, parts)
+  addKeyUseRoutes(app, parts)
   addReleaseRoutes(app, parts)
+  addSecretRoutes(app, parts)
   addLogRoutes(app, parts)
+  addNotOffered(app)
   return app
 }

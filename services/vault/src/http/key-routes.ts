@@ -1,76 +1,84 @@
-import type { KeyList } from '@strongroom/contract'
-import { keyNotFound } from '../errors.ts'
 import { bundleOf, deletedBundleOf, deletedItemOf, itemOf } from '../keys/bundles.ts'
-import type { DeletedKey } from '../keys/keys.ts'
-import { folded } from '../keys/names.ts'
-import { admit, type App, type AppParts, type Request } from './admission.ts'
-import { apiVersionOf, nextLinkOf, pageOf } from './request.ts'
+import type { KeyVersion } from '../keys/key-version.ts'
+import { nameOf } from '../objects/lifecycle.ts'
+import type { DeletedAt } from '../objects/versioned.ts'
+import { admit, type App, type AppParts } from './admission.ts'
+import { pageFrom } from './pages.ts'
+import { apiVersionOf } from './request.ts'
 
 /** Keys, their versions, and deleted keys. */
 export function addKeyRoutes(app: App, parts: AppParts): void {
-  const { keys, repository } = parts
+  const { keys, keyRepository } = parts
 
   app.post('/keys/:name/create', async (request) => {
     const place = await admit(parts, request, 'create')
     apiVersionOf(request.query)
-    return bundleOf(await keys.create(request.caller, place, request.body))
+    return bundleOf(await keys.create(request.caller, place, request.body), place.vault)
+  })
+
+  app.put('/keys/:name', async (request) => {
+    const place = await admit(parts, request, 'import')
+    apiVersionOf(request.query)
+    return bundleOf(await keys.importKey(request.caller, place, request.body), place.vault)
   })
 
   for (const path of ['/keys/:name', '/keys/:name/:version']) {
     app.get(path, async (request) => {
       const place = await admit(parts, request, 'get')
       apiVersionOf(request.query)
-      return bundleOf(await keys.get(place, place.version))
+      return bundleOf(await keys.get(place, place.version), place.vault)
     })
     app.patch(path, async (request) => {
       const place = await admit(parts, request, 'update')
       apiVersionOf(request.query)
-      return bundleOf(await keys.update(request.caller, place, place.version, request.body))
+      return bundleOf(await keys.update(request.caller, place, place.version, request.body), place.vault)
     })
   }
 
   app.get('/keys', async (request) => {
     const { vault } = await admit(parts, request, 'list')
-    return pageOfKeys(request, '/keys', async (after, limit) => {
-      const found = await repository.current({ vault, after, limit, deleted: false })
-      return found.map((key) => ({ cursor: key.name, item: itemOf(key) }))
+    return pageFrom(request, '/keys', async (after, limit) => {
+      const found = await keyRepository.current({ vault: vault.name, after, limit, deleted: false })
+      return found.map((key) => ({ cursor: key.name, item: itemOf(key, vault) }))
     })
   })
 
   app.get('/keys/:name/versions', async (request) => {
     const place = await admit(parts, request, 'list')
-    const name = folded(place.name)
-    return pageOfKeys(request, `/keys/${place.name}/versions`, async (after, limit) => {
-      if (!(await repository.version({ vault: place.vault, name }))) throw keyNotFound(place.name)
-      const found = await repository.versions({ vault: place.vault, name, after: Number(after) || 0, limit })
-      return found.map(({ key, ordinal }) => ({ cursor: String(ordinal), item: itemOf(key, key.version) }))
+    return pageFrom(request, `/keys/${place.name}/versions`, async (after, limit) => {
+      await keys.get(place)
+      const found = await keyRepository.versions({ ...nameOf(place), after: Number(after) || 0, limit })
+      return found.map(({ version, ordinal }) => ({
+        cursor: String(ordinal),
+        item: itemOf(version, place.vault, version.version),
+      }))
     })
   })
 
   app.delete('/keys/:name', async (request) => {
     const place = await admit(parts, request, 'delete')
     apiVersionOf(request.query)
-    return deletedBundleOf(await keys.delete(request.caller, place))
+    return deletedBundleOf(await keys.delete(request.caller, place), place.vault)
   })
 
   app.get('/deletedkeys', async (request) => {
     const { vault } = await admit(parts, request, 'list')
-    return pageOfKeys(request, '/deletedkeys', async (after, limit) => {
-      const found = await repository.current({ vault, after, limit, deleted: true })
-      return found.map((key) => ({ cursor: key.name, item: deletedItemOf(key as DeletedKey) }))
+    return pageFrom(request, '/deletedkeys', async (after, limit) => {
+      const found = await keyRepository.current({ vault: vault.name, after, limit, deleted: true })
+      return found.map((key) => ({ cursor: key.name, item: deletedItemOf(key as KeyVersion & DeletedAt, vault) }))
     })
   })
 
   app.get('/deletedkeys/:name', async (request) => {
     const place = await admit(parts, request, 'get')
     apiVersionOf(request.query)
-    return deletedBundleOf(await keys.getDeleted(place))
+    return deletedBundleOf(await keys.getDeleted(place), place.vault)
   })
 
   app.post('/deletedkeys/:name/recover', async (request) => {
     const place = await admit(parts, request, 'recover')
     apiVersionOf(request.query)
-    return bundleOf(await keys.recover(request.caller, place))
+    return bundleOf(await keys.recover(request.caller, place), place.vault)
   })
 
   app.delete('/deletedkeys/:name', async (request, reply) => {
@@ -79,21 +87,4 @@ export function addKeyRoutes(app: App, parts: AppParts): void {
     await keys.purge(request.caller, place)
     return reply.code(204).send()
   })
-}
-
-/** One more than the page is read, to know whether another follows. */
-async function pageOfKeys(
-  request: Request,
-  path: string,
-  read: (after: string, limit: number) => Promise<{ cursor: string; item: KeyList['value'][number] }[]>,
-): Promise<KeyList> {
-  const apiVersion = apiVersionOf(request.query)
-  const { limit, after } = pageOf(request.query)
-  const found = await read(after, limit + 1)
-  const shownNow = found.slice(0, limit)
-  const last = found.length > limit ? shownNow.at(-1)?.cursor : undefined
-  return {
-    value: shownNow.map((entry) => entry.item),
-    nextLink: nextLinkOf({ host: request.hostname.toLowerCase(), path, apiVersion, limit, last }),
-  }
 }

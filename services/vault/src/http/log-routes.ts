@@ -10,24 +10,24 @@ const text = 'text/plain; charset=utf-8'
 export function addLogRoutes(app: App, parts: AppParts): void {
   app.get('/operationlog/checkpoint', async (request, reply) => {
     const { vault } = await admit(parts, request, 'readOperationLog')
-    return reply.type(text).send(await parts.log.checkpoint(vault))
+    return reply.type(text).send(await parts.log.checkpoint(vault.name))
   })
 
   app.get('/operationlog/key', async (request, reply) => {
     const { vault } = await admit(parts, request, 'readOperationLog')
-    return reply.type(text).send(`${parts.log.verifierKey(vault)}\n`)
+    return reply.type(text).send(`${parts.log.verifierKey(vault.name)}\n`)
   })
 
   app.get('/operationlog/tile/*', async (request, reply) => {
     const { vault } = await admit(parts, request, 'readOperationLog')
     const path = `tile/${(request.params as { '*': string })['*']}`
     const tile = parseTilePath(path)
-    const bytes = tile && (await parts.log.tile(vault, tile))
+    const bytes = tile && (await parts.log.tile(vault.name, tile))
     if (bytes) return reply.type(octets).send(Buffer.from(bytes))
     throw new ServiceError({
       code: 'TileNotFound',
       status: 404,
-      message: `The operation log of ${vault} has no ${shown(path)}.`,
+      message: `The operation log of ${vault.name} has no ${shown(path)}.`,
       target: shown(path),
       expected: 'tile/L/N or tile/entries/N, with .p/W where it is partial, within the size of the checkpoint',
       remedy: 'Read the checkpoint, and ask for tiles of that size.',

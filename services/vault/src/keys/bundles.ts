@@ -5,16 +5,16 @@ import {
   type KeyBundle,
   type KeyItem,
 } from '@strongroom/contract'
+import type { DeletedAt } from '../objects/versioned.ts'
+import { recoveryLevelOf, type Vault } from '../vaults/vault.ts'
 import type { KeyVersion } from './key-version.ts'
-import type { DeletedAt } from './repository.ts'
-import { recoverableDays } from './retention.ts'
 
 export function keyId(key: Pick<KeyVersion, 'vault' | 'shownName'>, version?: string): string {
   const base = `https://${vaultHost(key.vault)}/keys/${key.shownName}`
   return version === undefined ? base : `${base}/${version}`
 }
 
-export function bundleOf(key: KeyVersion): KeyBundle {
+export function bundleOf(key: KeyVersion, vault: Vault): KeyBundle {
   return {
     key: {
       kid: keyId(key, key.version),
@@ -23,7 +23,7 @@ export function bundleOf(key: KeyVersion): KeyBundle {
       ...(key.spec.type === 'EC' && { crv: key.spec.curve }),
       ...key.publicParts,
     },
-    attributes: attributesOf(key),
+    attributes: attributesOf(key, vault),
     tags: key.tags,
     ...(key.policy && {
       release_policy: { contentType: key.policy.contentType, data: key.policy.data, immutable: key.policy.immutable },
@@ -31,17 +31,17 @@ export function bundleOf(key: KeyVersion): KeyBundle {
   }
 }
 
-export function deletedBundleOf(key: KeyVersion & DeletedAt): DeletedKeyBundle {
-  return { ...bundleOf(key), ...deletedFields(key) }
+export function deletedBundleOf(key: KeyVersion & DeletedAt, vault: Vault): DeletedKeyBundle {
+  return { ...bundleOf(key, vault), ...deletedFields(key) }
 }
 
 /** Lists name keys without version, lists of versions with it. */
-export function itemOf(key: KeyVersion, version?: string): KeyItem {
-  return { kid: keyId(key, version), attributes: attributesOf(key), tags: key.tags }
+export function itemOf(key: KeyVersion, vault: Vault, version?: string): KeyItem {
+  return { kid: keyId(key, version), attributes: attributesOf(key, vault), tags: key.tags }
 }
 
-export function deletedItemOf(key: KeyVersion & DeletedAt): KeyItem & ReturnType<typeof deletedFields> {
-  return { ...itemOf(key), ...deletedFields(key) }
+export function deletedItemOf(key: KeyVersion & DeletedAt, vault: Vault): KeyItem & ReturnType<typeof deletedFields> {
+  return { ...itemOf(key, vault), ...deletedFields(key) }
 }
 
 function deletedFields(
@@ -54,15 +54,15 @@ function deletedFields(
   }
 }
 
-function attributesOf(key: KeyVersion): KeyAttributes {
+function attributesOf(key: KeyVersion, vault: Vault): KeyAttributes {
   return {
     enabled: key.enabled,
     ...(key.nbf !== undefined && { nbf: key.nbf }),
     ...(key.exp !== undefined && { exp: key.exp }),
     created: key.created,
     updated: key.updated,
-    recoveryLevel: 'Recoverable+Purgeable',
-    recoverableDays,
+    recoveryLevel: recoveryLevelOf(vault),
+    recoverableDays: vault.softDeleteRetentionInDays,
     exportable: key.exportable,
   }
 }

@@ -7,7 +7,9 @@ import {
 } from '@strongroom/contract'
 import { badParameter, shown } from '../errors.ts'
 import type { KeySpec } from '../keystore/keystore.ts'
+import { commonAttributesOf, flagOf, objectOf, tagsOf, type CommonAttributes } from '../objects/attributes.ts'
 import { parseReleasePolicy } from '../release/policy.ts'
+import type { Vault } from '../vaults/vault.ts'
 import { defaultPolicyContentType, type KeyPolicy } from './key-version.ts'
 
 const operations: Record<'RSA' | 'EC' | 'oct', KeyOperation[]> = {
@@ -16,9 +18,8 @@ const operations: Record<'RSA' | 'EC' | 'oct', KeyOperation[]> = {
   oct: ['encrypt', 'decrypt', 'wrapKey', 'unwrapKey'],
 }
 const sizes = { RSA: [2048, 3072, 4096], oct: [128, 192, 256] } as const
-const curves: EllipticCurve[] = ['P-256', 'P-384', 'P-521']
-const types: KeyType[] = ['RSA', 'RSA-HSM', 'EC', 'EC-HSM', 'oct-HSM']
-const tagLimits = { count: 15, length: 256 }
+const curves: EllipticCurve[] = ['P-256', 'P-384', 'P-521', 'P-256K']
+const types: KeyType[] = ['RSA', 'RSA-HSM', 'EC', 'EC-HSM', 'oct', 'oct-HSM']
 /** Tags of this beginning are the service's own. */
 const reservedTags = guestStateGenerationTag.slice(0, 'x-strongroom-'.length)
 
@@ -34,20 +35,24 @@ export interface NewKey {
   policy: KeyPolicy | undefined
 }
 
-/** @throws ServiceError 400 BadParameter */
-export function parseCreate(body: unknown): NewKey {
+/** @throws ServiceError 400 BadParameter, 403 where the vault is of the standard tier */
+export function parseCreate(body: unknown, vault: Vault): NewKey {
   const o = objectOf(body, 'body')
-  const kty = types.find((type) => type === o.kty)
-  if (!kty)
-    throw badParameter('The key type is not supported.', {
-      target: 'kty',
-      expected: types.join(', '),
-      found: shown(o.kty),
-    })
+  const kty = keyTypeOf(o.kty, 'kty', vault)
   const spec = specOf(kty, o)
+  return { kty, spec, ...settingsOf(o, kty, spec, o.key_ops) }
+}
+
+/** What creation and import have in common. */
+export function settingsOf(
+  o: Record<string, unknown>,
+  kty: KeyType,
+  spec: KeySpec,
+  keyOps: unknown,
+): Omit<NewKey, 'kty' | 'spec'> {
   const attributes = attributesOf(o.attributes)
   const exportable = attributes.exportable ?? false
-  const policy = o.release_policy === undefined ? undefined : policyOf(o.release_policy)
+  const policy = o.release_policy === undefined || o.release_policy === null ? undefined : policyOf(o.release_policy)
   if (exportable && !kty.endsWith('-HSM')) {
     throw badParameter('AKV.SKR.1006: Exportable keys must be of an HSM-backed type.', {
       target: 'kty',
@@ -64,23 +69,32 @@ export function parseCreate(body: unknown): NewKey {
     })
   }
   return {
-    kty,
-    spec,
-    keyOps: keyOpsOf(o.key_ops, spec.type) ?? operations[spec.type],
+    keyOps: keyOpsOf(keyOps, spec.type) ?? operations[spec.type],
     enabled: attributes.enabled ?? true,
     nbf: attributes.nbf,
     exp: attributes.exp,
     exportable,
-    tags: tagsOf(o.tags) ?? {},
+    tags: tagsOf(o.tags, reservedTags) ?? {},
     policy,
   }
 }
 
-export interface KeyChange {
+export function keyTypeOf(value: unknown, target: string, vault: Vault): KeyType {
+  const kty = types.find((type) => type === value)
+  if (!kty) {
+    throw badParameter('The key type is not supported.', { target, expected: types.join(', '), found: shown(value) })
+  }
+  if (!kty.endsWith('-HSM') || vault.sku === 'premium') return kty
+  throw badParameter('HSM-backed keys are not supported by vaults of the standard tier.', {
+    target,
+    expected: 'RSA, EC or oct, or a vault of the premium tier',
+    found: `${kty} in a standard vault`,
+    remedy: 'Make the vault premium, or take a key type without -HSM.',
+  })
+}
+
+export interface KeyChange extends CommonAttributes {
   keyOps?: KeyOperation[] | undefined
-  enabled?: boolean | undefined
-  nbf?: number | undefined
-  exp?: number | undefined
   exportable?: boolean | undefined
   tags?: Record<string, string> | undefined
   policy?: KeyPolicy | undefined
@@ -92,8 +106,8 @@ export function parseUpdate(body: unknown, type: KeySpec['type']): KeyChange {
   return {
     ...attributesOf(o.attributes),
     keyOps: keyOpsOf(o.key_ops, type),
-    tags: tagsOf(o.tags),
-    policy: o.release_policy === undefined ? undefined : policyOf(o.release_policy),
+    tags: tagsOf(o.tags, reservedTags),
+    policy: o.release_policy === undefined || o.release_policy === null ? undefined : policyOf(o.release_policy),
   }
 }
 
@@ -144,89 +158,17 @@ function keyOpsOf(value: unknown, type: KeySpec['type']): KeyOperation[] | undef
 }
 
 function attributesOf(value: unknown): Pick<KeyChange, 'enabled' | 'nbf' | 'exp' | 'exportable'> {
-  if (value === undefined || value === null) return {}
-  const o = objectOf(value, 'attributes')
-  const flag = (name: 'enabled' | 'exportable'): boolean | undefined => {
-    const given = o[name]
-    if (given === undefined || given === null) return undefined
-    if (typeof given === 'boolean') return given
-    throw badParameter(`attributes.${name} is not a boolean.`, {
-      target: `attributes.${name}`,
-      expected: 'true or false',
-      found: shown(given),
-    })
-  }
-  const time = (name: 'nbf' | 'exp'): number | undefined => {
-    const given = o[name]
-    if (given === undefined || given === null) return undefined
-    if (typeof given === 'number' && Number.isSafeInteger(given) && given >= 0) return given
-    throw badParameter(`attributes.${name} is not a time.`, {
-      target: `attributes.${name}`,
-      expected: 'seconds since 1970',
-      found: shown(given),
-    })
-  }
-  const [nbf, exp] = [time('nbf'), time('exp')]
-  if (nbf !== undefined && exp !== undefined && exp <= nbf) {
-    throw badParameter('attributes.exp is not after attributes.nbf.', {
-      target: 'attributes.exp',
-      expected: `after ${nbf}`,
-      found: `${exp}`,
-    })
-  }
-  return { enabled: flag('enabled'), nbf, exp, exportable: flag('exportable') }
-}
-
-function tagsOf(value: unknown): Record<string, string> | undefined {
-  if (value === undefined || value === null) return undefined
-  const o = objectOf(value, 'tags')
-  const names = Object.keys(o)
-  if (names.length > tagLimits.count) {
-    throw badParameter('The key has too many tags.', {
-      target: 'tags',
-      expected: `at most ${tagLimits.count}`,
-      found: `${names.length}`,
-    })
-  }
-  for (const name of names) {
-    const text = o[name]
-    if (name.toLowerCase().startsWith(reservedTags)) {
-      throw badParameter(`Tags that begin with ${reservedTags} are reserved.`, { target: 'tags', found: shown(name) })
-    }
-    if (
-      typeof text !== 'string' ||
-      text.length > tagLimits.length ||
-      name.length > tagLimits.length ||
-      name === '__proto__'
-    ) {
-      throw badParameter('A tag is not a short text.', {
-        target: `tags.${shown(name)}`,
-        expected: `a text of at most ${tagLimits.length} characters`,
-        found: shown(text),
-      })
-    }
-  }
-  return o as Record<string, string>
+  const o = value === undefined || value === null ? {} : objectOf(value, 'attributes')
+  return { ...commonAttributesOf(o), exportable: flagOf(o.exportable, 'attributes.exportable') }
 }
 
 function policyOf(value: unknown): KeyPolicy {
   const { data, contentType, immutable } = objectOf(value, 'release_policy')
   parseReleasePolicy(data, contentType ?? undefined)
-  if (immutable !== undefined && immutable !== null && typeof immutable !== 'boolean') {
-    throw badParameter('release_policy.immutable is not a boolean.', {
-      target: 'release_policy.immutable',
-      expected: 'true or false',
-      found: shown(immutable),
-    })
-  }
+  const frozen = flagOf(immutable, 'release_policy.immutable') ?? false
   return {
     data: (data as string).replaceAll('=', ''),
     contentType: typeof contentType === 'string' ? contentType : defaultPolicyContentType,
-    immutable: immutable === true,
+    immutable: frozen,
   }
-}
-
-function objectOf(value: unknown, target: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  throw badParameter('The request body is not valid.', { target, expected: 'an object', found: shown(value) })
 }

@@ -1,28 +1,18 @@
 import { createHash } from 'node:crypto'
 import type { KeyOperation, KeyType } from '@strongroom/contract'
 import type { KeyBinding, KeySpec, PublicParts } from '../keystore/keystore.ts'
-import type { KeyVersionRow } from '../store/migrations.ts'
+import type { RowForm } from '../objects/repository.ts'
+import { changeableColumnsOf, versionedOf, type Versioned } from '../objects/versioned.ts'
+import type { KeyVersionRow } from '../store/tables.ts'
 
 /** Version of a key, as the service works with it. */
-export interface KeyVersion {
-  vault: string
-  /** As it was first written. */
-  shownName: string
-  name: string
-  version: string
+export interface KeyVersion extends Versioned {
   kty: KeyType
   spec: KeySpec
   keyOps: KeyOperation[]
   publicParts: PublicParts
   material: Uint8Array
-  enabled: boolean
-  /** Seconds since 1970, as all times here. */
-  nbf: number | undefined
-  exp: number | undefined
-  created: number
-  updated: number
   exportable: boolean
-  tags: Record<string, string>
   policy: KeyPolicy | undefined
   guestStateGeneration: number
 }
@@ -51,75 +41,53 @@ export function bindingOf(key: Pick<KeyVersion, 'vault' | 'name' | 'version' | '
   }
 }
 
-export function fromRow(row: KeyVersionRow & { shown_name: string }): KeyVersion {
-  const { spec, ...publicParts } = JSON.parse(row.public_jwk) as PublicParts & { spec: KeySpec }
-  return {
-    vault: row.vault,
-    shownName: row.shown_name,
-    name: row.name,
-    version: row.version,
-    kty: row.kty as KeyType,
-    spec,
-    keyOps: JSON.parse(row.key_ops) as KeyOperation[],
-    publicParts,
-    material: Buffer.from(row.material, 'base64'),
-    enabled: row.enabled === 1,
-    nbf: row.nbf ?? undefined,
-    exp: row.exp ?? undefined,
-    created: row.created,
-    updated: row.updated,
-    exportable: row.exportable === 1,
-    tags: JSON.parse(row.tags) as Record<string, string>,
-    policy:
-      row.release_policy === null
-        ? undefined
-        : {
-            data: row.release_policy,
-            contentType: row.policy_content_type ?? defaultPolicyContentType,
-            immutable: row.policy_immutable === 1,
-          },
-    guestStateGeneration: row.guest_state_generation,
-  }
-}
-
-export function toRow(key: KeyVersion, ordinal: number): KeyVersionRow {
-  return {
+export const keyRows: RowForm<KeyVersion, KeyVersionRow> = {
+  tables: { objects: 'key_object', versions: 'key_version' },
+  fromRow: (row) => {
+    const { spec, ...publicParts } = JSON.parse(row.public_jwk) as PublicParts & { spec: KeySpec }
+    return {
+      ...versionedOf(row),
+      kty: row.kty as KeyType,
+      spec,
+      keyOps: JSON.parse(row.key_ops) as KeyOperation[],
+      publicParts,
+      material: Buffer.from(row.material, 'base64'),
+      exportable: row.exportable === 1,
+      policy:
+        row.release_policy === null
+          ? undefined
+          : {
+              data: row.release_policy,
+              contentType: row.policy_content_type ?? defaultPolicyContentType,
+              immutable: row.policy_immutable === 1,
+            },
+      guestStateGeneration: row.guest_state_generation,
+    }
+  },
+  toRow: (key, ordinal) => ({
     vault: key.vault,
     name: key.name,
     version: key.version,
     ordinal,
     kty: key.kty,
     public_jwk: JSON.stringify({ ...key.publicParts, spec: key.spec }),
-    material: Buffer.from(key.material).toString('base64'),
     guest_state_generation: key.guestStateGeneration,
     created: key.created,
     exportable: key.exportable ? 1 : 0,
-    ...changeableColumns(key),
-  }
+    ...changed(key),
+  }),
+  changed,
 }
 
-/** What an update may change. */
-export function changeableColumns(
+/** The material too: it is bound to the release policy. */
+function changed(
   key: KeyVersion,
-): Pick<
-  KeyVersionRow,
-  | 'key_ops'
-  | 'enabled'
-  | 'nbf'
-  | 'exp'
-  | 'updated'
-  | 'tags'
-  | 'release_policy'
-  | 'policy_content_type'
-  | 'policy_immutable'
-> {
+): ReturnType<typeof changeableColumnsOf> &
+  Pick<KeyVersionRow, 'key_ops' | 'material' | 'release_policy' | 'policy_content_type' | 'policy_immutable'> {
   return {
+    ...changeableColumnsOf(key),
     key_ops: JSON.stringify(key.keyOps),
-    enabled: key.enabled ? 1 : 0,
-    nbf: key.nbf ?? null,
-    exp: key.exp ?? null,
-    updated: key.updated,
-    tags: JSON.stringify(key.tags),
+    material: Buffer.from(key.material).toString('base64'),
     release_policy: key.policy?.data ?? null,
     policy_content_type: key.policy?.contentType ?? null,
     policy_immutable: key.policy?.immutable ? 1 : 0,

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 import { createSoftwareKeystore } from '../keystore/software.ts'
 import { openOperationLog } from '../log/open.ts'
 import { migrations } from '../store/migrations.ts'
-import { createTestVault, encodedPolicy, keyRequest, type TestVault } from '../testing/test-vault.ts'
+import { createTestVault, encodedPolicy, keyRequest, testVaultOf, type TestVault } from '../testing/test-vault.ts'
 import { unwrapRelease } from '../testing/unwrap.ts'
 import { Keys } from './keys.ts'
 import { KeyRepository } from './repository.ts'
@@ -82,7 +82,7 @@ describeStores('keys', (open) => {
       { recoveryId: deleted.body.recoveryId },
     ])
     const again = await vault.call('controlPlane', 'POST', '/keys/vm-1/create', keyRequest())
-    expect([again.status, again.body.error.code]).toEqual([409, 'ObjectIsDeletedButRecoverable'])
+    expect([again.status, again.body.error.code]).toEqual([409, 'Conflict'])
     expect((await vault.call('controlPlane', 'DELETE', '/keys/vm-1')).status).toBe(404)
     expect((await vault.call('controlPlane', 'POST', '/deletedkeys/vm-1/recover')).status).toBe(200)
     expect(await released(vault)).toEqual(secret)
@@ -181,7 +181,7 @@ describeStores('keys', (open) => {
 
   it('with a policy that may change take another one and stay usable under it', async () => {
     const { keys } = await parts()
-    const place = { vault: 'kv1', name: 'k' }
+    const place = { vault: testVaultOf('kv1'), name: 'k' }
     const mutable = { ...keyRequest({ kty: 'EC-HSM' }).release_policy!, immutable: false }
     await keys.create(caller, place, keyRequest({ kty: 'EC-HSM', release_policy: mutable }))
     const data = encodedPolicy({
@@ -197,7 +197,7 @@ describeStores('keys', (open) => {
 
   it('are purged when their time of recovery is over, and not before', async () => {
     const { keys, set } = await parts()
-    const place = { vault: 'kv1', name: 'k' }
+    const place = { vault: testVaultOf('kv1'), name: 'k' }
     await keys.create(caller, place, { kty: 'EC' })
     const { purgeAt } = await keys.delete(caller, place)
     set(new Date((purgeAt - 1) * 1000))

@@ -1,178 +1,130 @@
 import { randomBytes } from 'node:crypto'
-import { platformVault } from '@strongroom/contract'
-import { ServiceError, type Caller, type Clock, type DatabaseTransaction, type Store } from '@strongroom/platform'
-import { badParameter, keyNotFound } from '../errors.ts'
+import { platformVault, type RotationPolicy } from '@strongroom/contract'
+import type { Caller, Clock, Store } from '@strongroom/platform'
+import { badParameter } from '../errors.ts'
 import type { Keystore } from '../keystore/keystore.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
-import type { KeyObjectRow } from '../store/migrations.ts'
-import { parseCreate, parseUpdate, type KeyChange } from './input.ts'
+import { assertOrder } from '../objects/attributes.ts'
+import { Lifecycle, nameOf, type Place } from '../objects/lifecycle.ts'
+import type { KeyObjectRow, KeyVersionRow } from '../store/tables.ts'
+import { parseImport } from './import.ts'
+import { parseCreate, parseUpdate, type KeyChange, type NewKey } from './input.ts'
 import { bindingOf, policyHash, type KeyPolicy, type KeyVersion } from './key-version.ts'
-import { folded } from './names.ts'
-import type { DeletedAt, KeyRepository } from './repository.ts'
-import { recoverableDays } from './retention.ts'
+import type { KeyRepository } from './repository.ts'
+import { nextRotation } from './rotation-policy.ts'
 
-export type DeletedKey = KeyVersion & DeletedAt
-
-interface Place {
-  vault: string
-  name: string
+export interface KeysParts {
+  store: Store
+  repository: KeyRepository
+  keystore: Keystore
+  log: OperationLog
+  clock: Clock
 }
 
-/** What callers do with keys, release excepted. Permission has been checked before. */
-export class Keys {
-  readonly #store: Store
-  readonly #repository: KeyRepository
-  readonly #keystore: Keystore
-  readonly #log: OperationLog
-  readonly #clock: Clock
+/** Where a draft's material comes from. */
+type Make = (draft: KeyVersion) => Promise<Pick<KeyVersion, 'material'> & Partial<Pick<KeyVersion, 'publicParts'>>>
 
-  constructor(o: { store: Store; repository: KeyRepository; keystore: Keystore; log: OperationLog; clock: Clock }) {
-    this.#store = o.store
-    this.#repository = o.repository
-    this.#keystore = o.keystore
-    this.#log = o.log
-    this.#clock = o.clock
+/** What callers do with keys, their uses and release excepted. Permission has been checked before. */
+export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
+  readonly #o: KeysParts
+
+  constructor(o: KeysParts) {
+    super({ ...o, noun: 'Key', entry: keyEntry })
+    this.#o = o
   }
 
   /** A new key, or a new version of a key that exists. */
   async create(caller: Caller, place: Place, body: unknown): Promise<KeyVersion> {
-    const wanted = parseCreate(body)
-    const name = folded(place.name)
-    const existing = await this.#repository.object(place.vault, name)
-    if (isDeleted(existing)) throw deletedButRecoverable(place.name)
-    const now = this.#now()
-    const draft = {
+    return this.add(caller, 'create', place, parseCreate(body, place.vault), (draft) =>
+      this.#o.keystore.generate(draft.spec, bindingOf(draft)),
+    )
+  }
+
+  /** As `create`, of a key that was made elsewhere. */
+  async importKey(caller: Caller, place: Place, body: unknown): Promise<KeyVersion> {
+    const { secret, publicParts, ...wanted } = parseImport(body, place.vault)
+    try {
+      return await this.add(caller, 'import', place, wanted, async (draft) => ({
+        ...(await this.#o.keystore.importKey(secret, bindingOf(draft))),
+        publicParts,
+      }))
+    } finally {
+      secret.fill(0)
+    }
+  }
+
+  /** The step that creation, import and rotation share: nothing is kept before its material is. */
+  async add(
+    caller: Pick<Caller, 'objectId' | 'appId'>,
+    operation: string,
+    place: Place,
+    wanted: NewKey,
+    make: Make,
+  ): Promise<KeyVersion> {
+    const { repository, store, log } = this.#o
+    const name = nameOf(place)
+    this.assertNotDeleted(await repository.object(name), place.name)
+    const now = this.now()
+    const draft: KeyVersion = {
       ...wanted,
-      vault: place.vault,
-      name,
-      shownName: existing?.shown_name ?? place.name,
+      ...name,
+      shownName: place.name,
       version: randomBytes(16).toString('hex'),
       created: now,
       updated: now,
-      policy: wanted.policy && frozenInPlatform(place.vault, wanted.policy),
+      policy: wanted.policy && frozenInPlatform(place.vault.name, wanted.policy),
       guestStateGeneration: 0,
+      publicParts: {},
+      material: new Uint8Array(0),
     }
-    const made = await this.#keystore.generate(draft.spec, bindingOf(draft))
-    return this.#store.transaction(async (tx) => {
-      const object = await this.#repository.lockObject(tx, place.vault, name, place.name)
+    const made = await make(draft)
+    return store.transaction(async (tx) => {
+      const object = await repository.lockObject(tx, name, place.name)
       // Deleted while the key was being made.
-      if (isDeleted(object)) throw deletedButRecoverable(place.name)
+      this.assertNotDeleted(object, place.name)
       const key: KeyVersion = { ...draft, ...made, shownName: object?.shown_name ?? place.name }
-      await this.#repository.insertVersion(tx, key)
-      await this.#record(tx, caller, 'create', key)
+      await repository.insertVersion(tx, key)
+      const policy = (object as KeyObjectRow | undefined)?.rotation_policy
+      if (policy) {
+        const rotateAt = nextRotation(JSON.parse(policy) as RotationPolicy, key)
+        await repository.setRotation(tx, { ...name, rotateAt })
+      }
+      await log.appendIn(tx, keyEntry(caller, operation, key))
       return key
     })
   }
 
-  async get(place: Place, version?: string): Promise<KeyVersion> {
-    const key = await this.#repository.version({
-      vault: place.vault,
-      name: folded(place.name),
-      ...(version !== undefined && { version }),
-    })
-    if (!key) throw keyNotFound(place.name, version)
-    return key
-  }
-
   async update(caller: Caller, place: Place, version: string | undefined, body: unknown): Promise<KeyVersion> {
+    const { repository, store, keystore, log } = this.#o
     const found = await this.get(place, version)
     const change = parseUpdate(body, found.spec.type)
-    return this.#store.transaction(async (tx) => {
-      await this.#repository.lockObject(tx, found.vault, found.name)
-      const key = await this.#repository.version({ vault: found.vault, name: found.name, version: found.version }, tx)
-      if (!key) throw keyNotFound(place.name, version)
-      const changed = applied(key, change, this.#now())
+    return store.transaction(async (tx) => {
+      await repository.lockObject(tx, found)
+      const key = await repository.version(found, tx)
+      if (!key) throw this.notFound(place.name, version)
+      const changed = applied(key, change, this.now())
       if (policyHash(changed.policy) !== policyHash(key.policy)) {
-        changed.material = await this.#keystore.rebind(key.material, bindingOf(key), bindingOf(changed))
+        changed.material = await keystore.rebind(key.material, bindingOf(key), bindingOf(changed))
       }
-      await this.#repository.updateVersion(tx, changed)
-      await this.#record(tx, caller, 'update', changed)
+      await repository.updateVersion(tx, changed)
+      await log.appendIn(tx, keyEntry(caller, 'update', changed))
       return changed
     })
   }
-
-  /** Soft delete, of all versions. */
-  async delete(caller: Caller, place: Place): Promise<DeletedKey> {
-    const key = await this.get(place)
-    const deletedAt = this.#now()
-    const deleted: DeletedAt = { deletedAt, purgeAt: deletedAt + recoverableDays * 24 * 3600 }
-    await this.#store.transaction(async (tx) => {
-      const object = await this.#repository.lockObject(tx, key.vault, key.name)
-      if (!object || object.deleted_at !== null) throw keyNotFound(place.name)
-      await this.#repository.setDeleted(tx, key.vault, key.name, deleted)
-      await this.#record(tx, caller, 'delete', key)
-    })
-    return { ...key, ...deleted }
-  }
-
-  async getDeleted(place: Place): Promise<DeletedKey> {
-    const name = folded(place.name)
-    const object = await this.#repository.object(place.vault, name)
-    const key = await this.#repository.version({ vault: place.vault, name, deleted: true })
-    if (!key || !isDeleted(object)) throw deletedNotFound(place.name)
-    return { ...key, deletedAt: object.deleted_at, purgeAt: object.purge_at ?? object.deleted_at }
-  }
-
-  async recover(caller: Caller, place: Place): Promise<KeyVersion> {
-    const key = await this.getDeleted(place)
-    await this.#store.transaction(async (tx) => {
-      const object = await this.#repository.lockObject(tx, key.vault, key.name)
-      if (!isDeleted(object)) throw deletedNotFound(place.name)
-      await this.#repository.setDeleted(tx, key.vault, key.name, undefined)
-      await this.#record(tx, caller, 'recover', key)
-    })
-    return this.get(place)
-  }
-
-  /** For ever: the material of all versions is erased. */
-  async purge(caller: Caller, place: Place): Promise<void> {
-    const key = await this.getDeleted(place)
-    await this.#purge(key.vault, key.name, { objectId: caller.objectId, appId: caller.appId })
-    await this.#repository.forgetRemoved()
-  }
-
-  /** Purges what was deleted longer ago than it may be recovered. Returns how many. */
-  async purgeDue(): Promise<number> {
-    const due = await this.#repository.due(this.#now(), 200)
-    for (const { vault, name } of due)
-      await this.#purge(vault, name, { objectId: 'vault', appId: 'vault' }, this.#now())
-    if (due.length > 0) await this.#repository.forgetRemoved()
-    return due.length
-  }
-
-  async #purge(vault: string, name: string, by: { objectId: string; appId: string }, dueAt?: number): Promise<void> {
-    await this.#store.transaction(async (tx) => {
-      const object = await this.#repository.lockObject(tx, vault, name)
-      if (!isDeleted(object)) throw deletedNotFound(name)
-      // Recovered and deleted again since it was found due.
-      if (dueAt !== undefined && (object.purge_at ?? 0) > dueAt) return
-      await this.#repository.remove(tx, vault, name)
-      await this.#log.appendIn(tx, { ...by, operation: 'purge', vault, keyName: name, verdict: 'allowed' })
-    })
-  }
-
-  async #record(tx: DatabaseTransaction, caller: Caller, operation: string, key: KeyVersion): Promise<void> {
-    const entry: LogEntry = {
-      objectId: caller.objectId,
-      appId: caller.appId,
-      operation,
-      vault: key.vault,
-      keyName: key.name,
-      keyVersion: key.version,
-      verdict: 'allowed',
-      policyHash: policyHash(key.policy),
-    }
-    await this.#log.appendIn(tx, entry)
-  }
-
-  #now(): number {
-    return Math.floor(this.#clock.now().getTime() / 1000)
-  }
 }
 
-function isDeleted(object: KeyObjectRow | undefined): object is KeyObjectRow & { deleted_at: number } {
-  return object !== undefined && object.deleted_at !== null
+export function keyEntry(caller: Pick<Caller, 'objectId' | 'appId'>, operation: string, key: KeyVersion): LogEntry {
+  return {
+    objectId: caller.objectId,
+    appId: caller.appId,
+    operation,
+    vault: key.vault,
+    keyName: key.name,
+    keyVersion: key.version,
+    verdict: 'allowed',
+    policyHash: policyHash(key.policy),
+  }
 }
 
 /** In the platform vault every policy is immutable, whether or not its maker asked. */
@@ -200,34 +152,16 @@ function applied(key: KeyVersion, change: KeyChange, now: number): KeyVersion {
     ...change.policy,
     immutable: change.policy.immutable || key.policy?.immutable === true,
   }
+  const [nbf, exp] = [change.nbf ?? key.nbf, change.exp ?? key.exp]
+  assertOrder(nbf, exp)
   return {
     ...key,
     keyOps: change.keyOps ?? key.keyOps,
     enabled: change.enabled ?? key.enabled,
-    nbf: change.nbf ?? key.nbf,
-    exp: change.exp ?? key.exp,
+    nbf,
+    exp,
     tags: change.tags ?? key.tags,
     policy: policy ?? key.policy,
     updated: now,
   }
-}
-
-function deletedButRecoverable(name: string): ServiceError {
-  return new ServiceError({
-    code: 'ObjectIsDeletedButRecoverable',
-    status: 409,
-    message: `Key ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the key can only be recovered or purged.`,
-    target: name,
-    remedy: 'Recover or purge the deleted key first.',
-  })
-}
-
-function deletedNotFound(name: string): ServiceError {
-  return new ServiceError({
-    code: 'KeyNotFound',
-    status: 404,
-    message: `Deleted Key not found: ${name}.`,
-    target: name,
-    remedy: 'List the deleted keys.',
-  })
 }

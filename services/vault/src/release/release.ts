@@ -5,15 +5,17 @@ import {
   type ReleaseWrapping,
 } from '@strongroom/contract'
 import { ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
-import { badParameter, keyNotFound, shown } from '../errors.ts'
+import { badParameter, shown } from '../errors.ts'
 import { bundleOf, keyId } from '../keys/bundles.ts'
 import { bindingOf, policyHash, type KeyVersion } from '../keys/key-version.ts'
-import { folded } from '../keys/names.ts'
+import type { Keys } from '../keys/keys.ts'
 import type { KeyRepository } from '../keys/repository.ts'
 import type { Keystore } from '../keystore/keystore.ts'
 import { releaseWrappings } from '../keystore/wrap.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
+import type { Place } from '../objects/lifecycle.ts'
+import { assertUsable } from '../objects/usage.ts'
 import type { Authorities } from './authorities.ts'
 import { decideRelease } from './decision.ts'
 import { parseReleasePolicy } from './policy.ts'
@@ -21,15 +23,14 @@ import type { ReleaseSigner } from './signer.ts'
 import { tokenDigest, type AttestationToken } from './token.ts'
 import { wrappingKeyOf } from './wrapping-key.ts'
 
-interface Target {
-  vault: string
-  name: string
+interface Target extends Place {
   /** Undefined means the current version. */
   version: string | undefined
 }
 
 interface ReleaseParts {
   store: Store
+  keys: Keys
   repository: KeyRepository
   keystore: Keystore
   log: OperationLog
@@ -64,7 +65,7 @@ export class KeyRelease {
         header: { kid: wrappingKey.kid, alg: 'dir', enc },
         ciphertext: Buffer.from(ciphertext).toString('base64url'),
       }
-      const bundle = bundleOf(key)
+      const bundle = bundleOf(key, target.vault)
       const answer = await this.#o.signer.sign({
         request: {
           'api-version': request.apiVersion,
@@ -106,7 +107,7 @@ export class KeyRelease {
     return this.#decided(caller, 'advanceGuestStateGeneration', target, body.target, async (key, token) => {
       await this.#o.store.transaction(async (tx) => {
         const stored = await this.#o.repository.lockGeneration(tx, key)
-        if (stored === undefined) throw keyNotFound(target.name, target.version)
+        if (stored === undefined) throw this.#o.keys.notFound(target.name, target.version)
         if (generation < stored) throw tooOld(generation, stored)
         await this.#o.repository.setGeneration(tx, {
           vault: key.vault,
@@ -128,13 +129,8 @@ export class KeyRelease {
     token: unknown,
     then: (key: KeyVersion, token: AttestationToken) => Promise<T>,
   ): Promise<T> {
-    const { repository, clock, authorities } = this.#o
-    const key = await repository.version({
-      vault: target.vault,
-      name: folded(target.name),
-      ...(target.version !== undefined && { version: target.version }),
-    })
-    if (!key) throw keyNotFound(target.name, target.version)
+    const { keys, clock, authorities } = this.#o
+    const key = await keys.get(target, target.version)
     try {
       const policy = usablePolicy(key, clock.now())
       return await then(key, await decideRelease({ policy, token, keys: authorities, clock }))
@@ -170,29 +166,19 @@ export class KeyRelease {
 
 /** @throws ServiceError 403 where the key may not be used now, or not leave at all */
 function usablePolicy(key: KeyVersion, at: Date): ReturnType<typeof parseReleasePolicy> {
-  const now = at.getTime() / 1000
-  const refuse = (message: string, expected: string, found: string): ServiceError =>
-    new ServiceError({
+  if (!key.exportable || !key.policy) {
+    throw new ServiceError({
       code: 'Forbidden',
+      reason: 'KeyNotExportable',
       status: 403,
-      message,
+      message: 'The key is not exportable.',
       target: `${key.name}/${key.version}`,
-      expected,
-      found,
-      remedy: 'Use another key, or change its attributes.',
+      expected: 'exportable',
+      found: 'not exportable',
+      remedy: 'Make a new key with attributes.exportable and a release policy.',
     })
-  if (!key.exportable || !key.policy) throw refuse('The key is not exportable.', 'exportable', 'not exportable')
-  if (!key.enabled) throw refuse('Operation release is not allowed on a disabled key.', 'enabled', 'disabled')
-  if (key.nbf !== undefined && now < key.nbf) {
-    throw refuse(
-      'Operation release is not allowed on a key that is not yet valid.',
-      `not before ${key.nbf}`,
-      `${Math.floor(now)}`,
-    )
   }
-  if (key.exp !== undefined && now >= key.exp) {
-    throw refuse('Operation release is not allowed on an expired key.', `before ${key.exp}`, `${Math.floor(now)}`)
-  }
+  assertUsable(key, { noun: 'key', operation: 'release', at })
   return parseReleasePolicy(key.policy.data)
 }
 

@@ -1,47 +1,13 @@
 import type { Migration } from '@strongroom/platform'
-
-/** Times are seconds since 1970; booleans 0 and 1. */
-export interface KeyObjectRow {
-  vault: string
-  /** Lower case: names are compared without case, and shown as they were first written. */
-  name: string
-  shown_name: string
-  deleted_at: number | null
-  purge_at: number | null
-}
-
-export interface KeyVersionRow {
-  vault: string
-  name: string
-  version: string
-  /** Order of the versions of one name; the highest is the current one. */
-  ordinal: number
-  kty: string
-  key_ops: string
-  public_jwk: string
-  /** Base64 of what the keystore gave; without the keystore's key it is worth nothing. */
-  material: string
-  enabled: number
-  nbf: number | null
-  exp: number | null
-  created: number
-  updated: number
-  exportable: number
-  tags: string
-  release_policy: string | null
-  policy_content_type: string | null
-  policy_immutable: number
-  guest_state_generation: number
-}
-
-export interface VaultSecretRow {
-  name: string
-  sealed: string
-}
+import type { KeyObjectRow, KeyVersionRow, ObjectRow, SecretVersionRow, VaultRow, VaultSecretRow } from './tables.ts'
+import { vaultMigrations } from './vault-migrations.ts'
 
 export interface Tables {
   key_object: KeyObjectRow
   key_version: KeyVersionRow
+  secret_object: ObjectRow
+  secret_version: SecretVersionRow
+  vault: VaultRow
   vault_secret: VaultSecretRow
 }
 
@@ -120,4 +86,5 @@ export const migrations: Record<string, Migration> = {
         .execute()
     },
   },
+  ...vaultMigrations,
 }

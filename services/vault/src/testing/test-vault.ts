@@ -2,7 +2,16 @@ import { generateKeyPairSync, randomBytes, randomUUID, type KeyObject } from 'no
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { platformKeyReleasePolicy, type KeyCreateRequest } from '@strongroom/contract'
+import {
+  platformKeyReleasePolicy,
+  vaultAudience,
+  vaultManagementApiVersion,
+  vaultManagementAudience,
+  vaultManagementHost,
+  type KeyCreateRequest,
+  type VaultDefinition,
+  type VaultGrant,
+} from '@strongroom/contract'
 import {
   createLogger,
   createSealer,
@@ -15,15 +24,20 @@ import {
   type Store,
 } from '@strongroom/platform'
 import { onTestFinished } from 'vitest'
+import type { VaultRates } from '../http/rate-limits.ts'
 import { createVaultServiceOn, type VaultService } from '../service.ts'
+import type { Vault } from '../vaults/vault.ts'
 import { createFakeProvider, providerUrl, type FakeProvider } from './fake-provider.ts'
 
 export const vmId = '6506B531-1634-431E-99D2-42B7D3414AD0'
-export type Principal = 'controlPlane' | 'orchestrator' | 'owner'
+/** The last two are tenants' principals, without any right until a test gives them one. */
+export type Principal = 'controlPlane' | 'orchestrator' | 'owner' | 'alice' | 'bob'
 export const principalIds: Record<Principal, string> = {
   controlPlane: randomUUID(),
   orchestrator: randomUUID(),
   owner: randomUUID(),
+  alice: randomUUID(),
+  bob: randomUUID(),
 }
 
 export interface Answer {
@@ -41,10 +55,19 @@ export interface TestVault {
   /** `as` undefined sends no token. */
   call(
     as: Principal | undefined,
-    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
     path: string,
     body?: unknown,
     host?: string,
+  ): Promise<Answer>
+  /** As the resource manager: makes or changes a tenant's vault. */
+  putVault(name: string, o?: Partial<VaultDefinition>): Promise<Answer>
+  /** On the resource manager's wire. */
+  manage(
+    as: Principal | undefined,
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    body?: unknown,
   ): Promise<Answer>
   /** Claims of a token that satisfies `keyRequest`'s policy. */
   claims: Record<string, unknown>
@@ -69,10 +92,40 @@ export const transferJwk: Record<string, unknown> = {
   key_ops: ['encrypt'],
 }
 
+const knownAudiences = new Set([vaultAudience, vaultManagementAudience])
+
+/** What the resource manager would say of a vault that gives nobody anything. */
+export function vaultDefinition(name: string, o: Partial<VaultDefinition> = {}): VaultDefinition {
+  return {
+    resourceId: `/subscriptions/${installation.subscriptionId}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/${name}`,
+    location: 'westeurope',
+    tenantId: installation.tenantId,
+    sku: 'premium',
+    enableRbacAuthorization: true,
+    accessPolicies: [],
+    grants: [],
+    softDeleteRetentionInDays: 90,
+    enablePurgeProtection: false,
+    publicNetworkAccess: 'Enabled',
+    networkRules: { bypass: 'AzureServices', defaultAction: 'Allow', ipRules: [] },
+    ...o,
+  }
+}
+
+export const testVaultOf = (name: string): Vault => ({ ...vaultDefinition(name), name })
+
+/** The role Key Vault Administrator for a principal, over the whole vault. */
+export const adminGrant = (principal: Principal): VaultGrant => ({
+  principalId: principalIds[principal],
+  object: '',
+  dataActions: ['Microsoft.KeyVault/vaults/*'],
+  notDataActions: [],
+})
+
 /** A vault on the given store, with principals whose tokens are their names. */
 export async function createTestVault(
   store: Store,
-  o: { sealer?: Sealer; authority?: InstallationAuthority } = {},
+  o: { sealer?: Sealer; authority?: InstallationAuthority; rates?: VaultRates } = {},
 ): Promise<TestVault> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-vault-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
@@ -94,7 +147,7 @@ export async function createTestVault(
     verifier: {
       verify: (token, audiences) => {
         const objectId = principalIds[token as Principal] as string | undefined
-        if (objectId === undefined || !audiences.includes('https://vault.azure.net')) {
+        if (objectId === undefined || !audiences.some((audience) => knownAudiences.has(audience))) {
           return Promise.reject(new ServiceError({ code: 'InvalidAuthenticationToken', status: 401, message: 'no' }))
         }
         return Promise.resolve({ objectId, appId: `${token}-app`, tenantId: installation.tenantId, claims: {} })
@@ -102,14 +155,35 @@ export async function createTestVault(
     },
     newId: randomUUID,
     authority,
+    ...(o.rates && { rates: o.rates }),
     platformAccess: {
       orchestratorObjectId: principalIds.orchestrator,
       controlPlaneObjectId: principalIds.controlPlane,
       ownerObjectId: principalIds.owner,
     },
   })
-  const app = service.hosts[0]!.app
+  const call: TestVault['call'] = async (as, method, path, body, host = 'platform.vault.strongroom.internal') => {
+    const { app } = service.hosts.find((each) => each.matches(host)) ?? service.hosts[0]!
+    const url = path.includes('api-version') ? path : `${path}${path.includes('?') ? '&' : '?'}api-version=7.4`
+    const response = await app.inject({
+      method,
+      url,
+      headers: { host, ...(as && { authorization: `Bearer ${as}` }) },
+      ...(body !== undefined && { payload: body as object }),
+    })
+    const text = response.body
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      body: text === '' ? undefined : JSON.parse(text),
+    }
+  }
+  const manage: TestVault['manage'] = (as, method, path, body) =>
+    call(as, method, `${path}?api-version=${vaultManagementApiVersion}`, body, vaultManagementHost)
   return {
+    manage,
+    putVault: (name, definition) => manage('controlPlane', 'PUT', `/vaults/${name}`, vaultDefinition(name, definition)),
+    call,
     service,
     provider,
     clock,
@@ -119,21 +193,6 @@ export async function createTestVault(
       'x-ms-compliance-status': 'azure-compliant-cvm',
       'x-ms-attestation-type': 'sevsnpvm',
       'x-ms-runtime': { 'vm-configuration': { vmUniqueId: vmId }, keys: [transferJwk] },
-    },
-    call: async (as, method, path, body, host = 'platform.vault.strongroom.internal') => {
-      const url = path.includes('api-version') ? path : `${path}${path.includes('?') ? '&' : '?'}api-version=7.4`
-      const response = await app.inject({
-        method,
-        url,
-        headers: { host, ...(as && { authorization: `Bearer ${as}` }) },
-        ...(body !== undefined && { payload: body as object }),
-      })
-      const text = response.body
-      return {
-        status: response.statusCode,
-        headers: response.headers,
-        body: text === '' ? undefined : JSON.parse(text),
-      }
     },
     close: () => service.close(),
   }

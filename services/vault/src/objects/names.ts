@@ -1,15 +1,20 @@
 import { domain } from '@strongroom/contract'
 import { badParameter, shown } from '../errors.ts'
 
-const hostPattern = new RegExp(`^([a-z](?:[a-z0-9]|-(?!-)){1,22}[a-z0-9])\\.vault\\.${domain.replaceAll('.', '\\.')}$`)
+const namePattern = /^[a-z](?:[a-z0-9]|-(?!-)){1,22}[a-z0-9]$/
+const hostEnd = `.vault.${domain}`
 
 /** Name of the vault that a host name (lower case, without port) stands for. */
 export function vaultOfHost(host: string): string | undefined {
-  return hostPattern.exec(host)?.[1]
+  const name = host.endsWith(hostEnd) ? host.slice(0, -hostEnd.length) : ''
+  return isVaultName(name) ? name : undefined
 }
 
+/** Azure's rule for vaults' names, in lower case: 3 to 24 letters, digits and single hyphens, a letter first. */
+export const isVaultName = (name: string): boolean => namePattern.test(name)
+
 /** @throws ServiceError 400 BadParameter */
-export function checkKeyName(value: unknown): string {
+export function checkObjectName(value: unknown): string {
   if (typeof value === 'string' && /^[0-9a-zA-Z-]{1,127}$/.test(value)) return value
   throw badParameter('The request URI contains an invalid name.', {
     target: 'name',
@@ -19,7 +24,7 @@ export function checkKeyName(value: unknown): string {
 }
 
 /** @throws ServiceError 400 BadParameter */
-export function checkKeyVersion(value: unknown): string {
+export function checkVersion(value: unknown): string {
   if (typeof value === 'string' && /^[0-9a-fA-F]{32}$/.test(value)) return value.toLowerCase()
   throw badParameter('The request URI contains an invalid version.', {
     target: 'version',

@@ -1,0 +1,81 @@
+/** What a caller may be allowed to do with keys. */
+export type KeyPermission =
+  | 'get'
+  | 'list'
+  | 'create'
+  | 'import'
+  | 'update'
+  | 'delete'
+  | 'recover'
+  | 'purge'
+  | 'backup'
+  | 'restore'
+  | 'encrypt'
+  | 'decrypt'
+  | 'wrapKey'
+  | 'unwrapKey'
+  | 'sign'
+  | 'verify'
+  | 'release'
+  | 'rotate'
+  | 'getRotationPolicy'
+  | 'setRotationPolicy'
+  | 'getRandomBytes'
+  | 'advanceGuestStateGeneration'
+  | 'readOperationLog'
+
+export type SecretPermission =
+  `secrets/${'get' | 'list' | 'set' | 'update' | 'delete' | 'recover' | 'purge' | 'backup' | 'restore'}`
+
+export type Permission = KeyPermission | SecretPermission
+
+interface Rule {
+  /** Azure RBAC's data action, after `Microsoft.KeyVault/vaults/`. */
+  action: string
+  /** Access policies: which list, and the permission in it. */
+  list: 'keys' | 'secrets'
+  permission: string
+}
+
+const key = (action: string, permission: string): Rule => ({ action, list: 'keys', permission })
+const secret = (action: string, permission: string): Rule => ({ action, list: 'secrets', permission })
+
+/**
+ * Data actions of Azure's built-in roles and permissions of its access policies. What Azure has no right for takes that of
+ * its closest kin: who may list keys may read what was done with them, random bytes disclose less than a key's
+ * attributes, and who may not have a key released cannot count its guest state either.
+ */
+export const permissionRules: Record<Permission, Rule> = {
+  get: key('keys/read', 'get'),
+  list: key('keys/read', 'list'),
+  create: key('keys/create/action', 'create'),
+  import: key('keys/import/action', 'import'),
+  update: key('keys/update/action', 'update'),
+  delete: key('keys/delete', 'delete'),
+  recover: key('keys/recover/action', 'recover'),
+  purge: key('keys/purge/action', 'purge'),
+  backup: key('keys/backup/action', 'backup'),
+  restore: key('keys/restore/action', 'restore'),
+  encrypt: key('keys/encrypt/action', 'encrypt'),
+  decrypt: key('keys/decrypt/action', 'decrypt'),
+  wrapKey: key('keys/wrap/action', 'wrapkey'),
+  unwrapKey: key('keys/unwrap/action', 'unwrapkey'),
+  sign: key('keys/sign/action', 'sign'),
+  verify: key('keys/verify/action', 'verify'),
+  release: key('keys/release/action', 'release'),
+  rotate: key('keys/rotate/action', 'rotate'),
+  getRotationPolicy: key('keyrotationpolicies/read', 'getrotationpolicy'),
+  setRotationPolicy: key('keyrotationpolicies/write', 'setrotationpolicy'),
+  getRandomBytes: key('keys/read', 'get'),
+  advanceGuestStateGeneration: key('keys/release/action', 'release'),
+  readOperationLog: key('keys/read', 'list'),
+  'secrets/get': secret('secrets/getSecret/action', 'get'),
+  'secrets/list': secret('secrets/readMetadata/action', 'list'),
+  'secrets/set': secret('secrets/setSecret/action', 'set'),
+  'secrets/update': secret('secrets/update/action', 'set'),
+  'secrets/delete': secret('secrets/delete', 'delete'),
+  'secrets/recover': secret('secrets/recover/action', 'recover'),
+  'secrets/purge': secret('secrets/purge/action', 'purge'),
+  'secrets/backup': secret('secrets/backup/action', 'backup'),
+  'secrets/restore': secret('secrets/restore/action', 'restore'),
+}

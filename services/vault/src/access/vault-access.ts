@@ -1,0 +1,67 @@
+import { platformVault } from '@strongroom/contract'
+import { ServiceError, type Caller } from '@strongroom/platform'
+import type { VaultRepository } from '../vaults/repository.ts'
+import type { Vault } from '../vaults/vault.ts'
+import type { Permission } from './permissions.ts'
+import { createPlatformAccess, type PlatformAccess } from './platform-access.ts'
+import { requireByPolicy, requireByRoles, requireNetwork, type ObjectPath } from './tenant-access.ts'
+
+export interface AccessRequest {
+  caller: Caller
+  vault: Vault
+  permission: Permission
+  object: ObjectPath
+  /** Address that the request came from. */
+  address: string
+}
+
+/** Who may do what in which vault. What nothing allows is refused; owning the subscription gives nothing here. */
+export class VaultAccess {
+  readonly #platform: ReturnType<typeof createPlatformAccess>
+  readonly #services: ReadonlySet<string>
+  readonly #owner: string
+  readonly #vaults: VaultRepository
+  readonly #platformVault: Vault
+
+  constructor(o: { platformAccess: PlatformAccess; platformVault: Vault; vaults: VaultRepository }) {
+    this.#platform = createPlatformAccess(o.platformAccess)
+    const { orchestratorObjectId, controlPlaneObjectId, ownerObjectId } = o.platformAccess
+    this.#services = new Set([orchestratorObjectId, controlPlaneObjectId])
+    this.#owner = ownerObjectId
+    this.#vaults = o.vaults
+    this.#platformVault = o.platformVault
+  }
+
+  /** Undefined where there is none, or only a deleted one. Read anew each time: a right that was taken is gone. */
+  async find(name: string): Promise<Vault | undefined> {
+    if (name === platformVault) return this.#platformVault
+    const found = await this.#vaults.find(name)
+    return found?.deletedAt === undefined ? found : undefined
+  }
+
+  /** @throws ServiceError 403 Forbidden with Azure's closer reason */
+  require(o: AccessRequest): void {
+    const { caller, vault, permission, object } = o
+    if (vault.name === platformVault) {
+      if (this.#platform(caller, permission)) return
+      throw platformForbidden(caller, permission)
+    }
+    // Who owns the installation answers for it, and sees of every vault what was done, never what is in it.
+    if (permission === 'readOperationLog' && caller.objectId === this.#owner) return
+    requireNetwork(vault, o.address, { trusted: this.#services.has(caller.objectId) })
+    if (vault.enableRbacAuthorization) requireByRoles(caller, vault, permission, object)
+    else requireByPolicy(caller, vault, permission)
+  }
+}
+
+function platformForbidden(caller: Caller, permission: Permission): ServiceError {
+  return new ServiceError({
+    code: 'Forbidden',
+    status: 403,
+    message: `Caller is not authorized to perform the action keys/${permission} on the vault ${platformVault}. Caller: appid=${caller.appId};oid=${caller.objectId}.`,
+    target: `keys/${permission}`,
+    expected: `a principal with the permission keys/${permission} in this vault`,
+    found: caller.objectId,
+    remedy: 'Use a vault of your own: this one belongs to the platform.',
+  })
+}

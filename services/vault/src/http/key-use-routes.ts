@@ -1,0 +1,81 @@
+import { bundleOf } from '../keys/bundles.ts'
+import { randomBytesFor } from '../keys/crypto-operations.ts'
+import type { CryptoOperation } from '../keys/operation-input.ts'
+import { badParameter } from '../errors.ts'
+import { admit, type App, type AppParts } from './admission.ts'
+import { apiVersionOf } from './request.ts'
+
+const operations: Record<string, CryptoOperation> = {
+  encrypt: 'encrypt',
+  decrypt: 'decrypt',
+  sign: 'sign',
+  verify: 'verify',
+  wrapkey: 'wrapKey',
+  unwrapkey: 'unwrapKey',
+}
+
+/** Uses of keys, rotation, backup, random bytes. */
+export function addKeyUseRoutes(app: App, parts: AppParts): void {
+  const { keys, crypto, rotation, keyBackups } = parts
+
+  for (const [verb, operation] of Object.entries(operations)) {
+    for (const path of [`/keys/:name/${verb}`, `/keys/:name/:version/${verb}`]) {
+      app.post(path, async (request) => {
+        const place = await admit(parts, request, operation)
+        apiVersionOf(request.query)
+        return crypto.perform(request.caller, operation, place, place.version, request.body)
+      })
+    }
+  }
+
+  app.post('/keys/:name/rotate', async (request) => {
+    const place = await admit(parts, request, 'rotate')
+    apiVersionOf(request.query)
+    return bundleOf(await rotation.rotate(request.caller, place), place.vault)
+  })
+
+  app.get('/keys/:name/rotationpolicy', async (request) => {
+    const place = await admit(parts, request, 'getRotationPolicy')
+    apiVersionOf(request.query)
+    return rotation.policy(place)
+  })
+
+  app.put('/keys/:name/rotationpolicy', async (request) => {
+    const place = await admit(parts, request, 'setRotationPolicy')
+    apiVersionOf(request.query)
+    return rotation.setPolicy(request.caller, place, request.body)
+  })
+
+  app.post('/keys/:name/backup', async (request) => {
+    const place = await admit(parts, request, 'backup')
+    apiVersionOf(request.query)
+    return keyBackups.backup(request.caller, place)
+  })
+
+  app.post('/keys/restore', async (request) => {
+    const { vault } = await admit(parts, request, 'restore')
+    apiVersionOf(request.query)
+    return bundleOf(await keyBackups.restore(request.caller, vault, request.body), vault)
+  })
+
+  app.post('/rng', async (request) => {
+    await admit(parts, request, 'getRandomBytes')
+    apiVersionOf(request.query)
+    return randomBytesFor(request.body)
+  })
+
+  for (const path of ['/keys/:name/attestation', '/keys/:name/:version/attestation']) {
+    app.get(path, async (request) => {
+      const place = await admit(parts, request, 'get')
+      apiVersionOf(request.query)
+      await keys.get(place, place.version)
+      // An attestation that software makes of itself would say nothing.
+      throw badParameter('No HSM vouches for the keys of this vault: its keystore is software.', {
+        target: 'attestation',
+        expected: 'a keystore whose device signs attestations of keys',
+        found: 'the software keystore',
+        remedy: 'Do not rely on attestation of keys here.',
+      })
+    })
+  }
+}

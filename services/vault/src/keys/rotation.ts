@@ -1,0 +1,94 @@
+import { vaultHost, type KeyRotationPolicyBody, type RotationPolicy } from '@strongroom/contract'
+import type { Caller, Logger } from '@strongroom/platform'
+import { nameOf, type Place } from '../objects/lifecycle.ts'
+import type { Vault } from '../vaults/vault.ts'
+import { bindingOf, type KeyVersion } from './key-version.ts'
+import { keyEntry, type Keys, type KeysParts } from './keys.ts'
+import { defaultRotationPolicy, expiryOf, nextRotation, parseRotationPolicy } from './rotation-policy.ts'
+
+interface StoredPolicy extends RotationPolicy {
+  created: number
+  updated: number
+}
+
+/** New versions of keys, on request or when their policy says so. */
+export class Rotation {
+  readonly #o: KeysParts & { keys: Keys; vault(name: string): Promise<Vault | undefined>; logger: Logger }
+
+  constructor(o: KeysParts & { keys: Keys; vault(name: string): Promise<Vault | undefined>; logger: Logger }) {
+    this.#o = o
+  }
+
+  async policy(place: Place): Promise<KeyRotationPolicyBody> {
+    const key = await this.#o.keys.get(place)
+    const stored = await this.#stored(place)
+    return shownPolicy(key, stored ?? { ...defaultRotationPolicy, created: key.created, updated: key.created })
+  }
+
+  async setPolicy(caller: Caller, place: Place, body: unknown): Promise<KeyRotationPolicyBody> {
+    const policy = parseRotationPolicy(body)
+    const { store, repository, keys, log } = this.#o
+    const now = keys.now()
+    const before = await this.#stored(place)
+    const stored: StoredPolicy = { ...policy, created: before?.created ?? now, updated: now }
+    return store.transaction(async (tx) => {
+      await repository.lockObject(tx, nameOf(place))
+      const key = await repository.version(nameOf(place), tx)
+      if (!key) throw keys.notFound(place.name)
+      await repository.setRotation(tx, {
+        ...nameOf(place),
+        policy: JSON.stringify(stored),
+        rotateAt: nextRotation(policy, key),
+      })
+      await log.appendIn(tx, keyEntry(caller, 'setRotationPolicy', key))
+      return shownPolicy(key, stored)
+    })
+  }
+
+  /** A new version like the current one, with material of its own and the expiry that the policy says. */
+  async rotate(caller: Pick<Caller, 'objectId' | 'appId'>, place: Place): Promise<KeyVersion> {
+    const { keys, keystore } = this.#o
+    const current = await keys.get(place)
+    const stored = await this.#stored(place)
+    return keys.add(
+      caller,
+      'rotate',
+      { ...place, name: current.shownName },
+      { ...current, enabled: true, nbf: undefined, exp: stored && expiryOf(stored, keys.now()) },
+      (draft) => keystore.generate(draft.spec, bindingOf(draft)),
+    )
+  }
+
+  /** Rotates what is due. A key that cannot be rotated keeps no other from it. Returns how many were. */
+  async rotateDue(): Promise<number> {
+    const { repository, keys, logger } = this.#o
+    let rotated = 0
+    for (const name of await repository.rotationDue(keys.now(), 100)) {
+      const vault = await this.#o.vault(name.vault)
+      if (!vault) continue
+      try {
+        await this.rotate({ objectId: 'vault', appId: 'vault' }, { vault, name: name.name })
+        rotated++
+      } catch (error) {
+        logger.error({ err: error, vault: name.vault, name: name.name }, 'a key could not be rotated')
+      }
+    }
+    return rotated
+  }
+
+  async #stored(place: Place): Promise<StoredPolicy | undefined> {
+    const text = await this.#o.repository.rotationPolicy(nameOf(place))
+    return text === undefined ? undefined : (JSON.parse(text) as StoredPolicy)
+  }
+}
+
+function shownPolicy(
+  key: Pick<KeyVersion, 'vault' | 'shownName'>,
+  { lifetimeActions, attributes, created, updated }: StoredPolicy,
+): KeyRotationPolicyBody {
+  return {
+    id: `https://${vaultHost(key.vault)}/keys/${key.shownName}/rotationpolicy`,
+    lifetimeActions,
+    attributes: { ...attributes, created, updated },
+  }
+}

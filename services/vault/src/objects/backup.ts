@@ -1,0 +1,120 @@
+import { SealError, ServiceError, type Caller, type Sealer, type Store } from '@strongroom/platform'
+import { badParameter } from '../errors.ts'
+import type { LogEntry } from '../log/entry.ts'
+import type { OperationLog } from '../log/operation-log.ts'
+import type { VersionRow } from '../store/tables.ts'
+import type { Vault } from '../vaults/vault.ts'
+import { objectOf } from './attributes.ts'
+import type { Lifecycle, Place } from './lifecycle.ts'
+import { folded } from './names.ts'
+import type { ObjectRepository, RowForm } from './repository.ts'
+import type { Versioned } from './versioned.ts'
+
+/** Azure's bound. */
+const versionLimit = 500
+const blobLimit = 8 * 1024 * 1024
+
+interface Blob {
+  kind: string
+  shownName: string
+  rows: VersionRow[]
+}
+
+export interface BackupParts<V extends Versioned, Row extends VersionRow> {
+  store: Store
+  sealer: Sealer
+  log: OperationLog
+  repository: ObjectRepository<V, Row>
+  lifecycle: Lifecycle<V, Row>
+  form: RowForm<V, Row>
+  kind: 'key' | 'secret'
+  entry: (caller: Caller, operation: string, version: V) => LogEntry
+  /** The same version in another vault. @throws ServiceError where the vault does not take it */
+  moved: (version: V, to: Vault) => Promise<V>
+}
+
+/**
+ * Backups of one name with all its versions: opaque to their holder, of use only to this installation, and only where the
+ * name is free. Whatever the object was bound to comes back with it.
+ */
+export class Backups<V extends Versioned, Row extends VersionRow> {
+  readonly #o: BackupParts<V, Row>
+
+  constructor(o: BackupParts<V, Row>) {
+    this.#o = o
+  }
+
+  async backup(caller: Caller, place: Place): Promise<{ value: string }> {
+    const { repository, lifecycle, form, sealer, log, kind, entry } = this.#o
+    const current = await lifecycle.get(place)
+    const versions = await repository.versions({ ...current, after: 0, limit: versionLimit + 1 })
+    if (versions.length > versionLimit) {
+      throw badParameter(`The ${kind} has too many versions for a backup.`, {
+        target: place.name,
+        expected: `at most ${versionLimit} versions`,
+        found: 'more',
+      })
+    }
+    const rows = versions.map(({ version, ordinal }) => form.toRow(version, ordinal))
+    const blob: Blob = { kind, shownName: current.shownName, rows }
+    const sealed = await sealer.seal(Buffer.from(JSON.stringify(blob), 'utf8'), contextOf(kind))
+    await log.append(entry(caller, 'backup', current))
+    return { value: Buffer.from(sealed).toString('base64url') }
+  }
+
+  /** @returns the current version as it stands in its new place */
+  async restore(caller: Caller, vault: Vault, body: unknown): Promise<V> {
+    const { repository, lifecycle, form, store, log, entry, moved } = this.#o
+    const { shownName, rows } = await this.#open(objectOf(body, 'body').value)
+    const name = { vault: vault.name, name: folded(shownName) }
+    const versions: V[] = []
+    for (const row of rows) {
+      versions.push(await moved(form.fromRow({ ...(row as Row), shown_name: shownName }), vault))
+    }
+    const current = versions.at(-1)
+    if (current === undefined) throw this.#unreadable()
+    await store.transaction(async (tx) => {
+      const object = await repository.lockObject(tx, name, shownName)
+      lifecycle.assertNotDeleted(object, shownName)
+      if (await repository.version(name, tx)) {
+        throw new ServiceError({
+          code: 'Conflict',
+          status: 409,
+          message: `There is a ${this.#o.kind} with the name ${shownName} in this vault already.`,
+          target: shownName,
+          expected: 'a free name',
+          found: 'one in use',
+          remedy: 'Restore into another vault, or delete and purge what has the name now.',
+        })
+      }
+      for (const version of versions) await repository.insertVersion(tx, version)
+      await log.appendIn(tx, entry(caller, 'restore', current))
+    })
+    return current
+  }
+
+  async #open(value: unknown): Promise<Blob> {
+    const { sealer, kind } = this.#o
+    if (typeof value !== 'string' || value.length > blobLimit || !/^[A-Za-z0-9_-]+={0,2}$/.test(value)) {
+      throw badParameter('The backup is not valid.', { target: 'value', expected: 'a backup as base64url' })
+    }
+    try {
+      const plain = await sealer.open(Buffer.from(value, 'base64url'), contextOf(kind))
+      const blob = JSON.parse(Buffer.from(plain).toString('utf8')) as Blob
+      if (blob.kind === kind) return blob
+    } catch (error) {
+      if (!(error instanceof SealError)) throw error
+    }
+    throw this.#unreadable()
+  }
+
+  #unreadable(): ServiceError {
+    return badParameter('The backup does not open: it was altered, or is of another installation.', {
+      target: 'value',
+      expected: `a backup of a ${this.#o.kind} that this installation made`,
+      found: 'something else',
+    })
+  }
+}
+
+const contextOf = (kind: string): string => `backup/${kind}`

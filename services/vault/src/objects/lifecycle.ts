@@ -1,0 +1,173 @@
+import { ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
+import type { LogEntry } from '../log/entry.ts'
+import type { OperationLog } from '../log/operation-log.ts'
+import { forgetRemoved } from '../store/erasure.ts'
+import type { ObjectRow, VersionRow } from '../store/tables.ts'
+import type { Vault } from '../vaults/vault.ts'
+import { folded } from './names.ts'
+import type { Name, ObjectRepository } from './repository.ts'
+import type { DeletedAt, Versioned } from './versioned.ts'
+
+/** Where a request points to. */
+export interface Place {
+  vault: Vault
+  name: string
+}
+
+export interface LifecycleParts<V extends Versioned, Row extends VersionRow> {
+  store: Store
+  repository: ObjectRepository<V, Row>
+  log: OperationLog
+  clock: Clock
+  /** How messages and codes name the object. */
+  noun: 'Key' | 'Secret'
+  /** Entry of the operation log for what was done with a version. */
+  entry: (caller: Pick<Caller, 'objectId' | 'appId'>, operation: string, version: V) => LogEntry
+}
+
+/** Soft delete, recovery and purge, the same for keys and secrets. Permission has been checked before. */
+export class Lifecycle<V extends Versioned, Row extends VersionRow> {
+  readonly #o: LifecycleParts<V, Row>
+
+  constructor(o: LifecycleParts<V, Row>) {
+    this.#o = o
+  }
+
+  async get(place: Place, version?: string): Promise<V> {
+    const found = await this.#o.repository.version({ ...nameOf(place), version })
+    if (!found) throw this.notFound(place.name, version)
+    return found
+  }
+
+  /** Soft delete, of all versions. */
+  async delete(caller: Caller, place: Place): Promise<V & DeletedAt> {
+    const { store, repository, log, entry } = this.#o
+    const found = await this.get(place)
+    const deletedAt = this.now()
+    const deleted = { deletedAt, purgeAt: deletedAt + place.vault.softDeleteRetentionInDays * 24 * 3600 }
+    await store.transaction(async (tx) => {
+      const object = await repository.lockObject(tx, found)
+      if (!object || isDeleted(object)) throw this.notFound(place.name)
+      await repository.setDeleted(tx, found, deleted)
+      await log.appendIn(tx, entry(caller, 'delete', found))
+    })
+    return { ...found, ...deleted }
+  }
+
+  async getDeleted(place: Place): Promise<V & DeletedAt> {
+    const object = await this.#o.repository.object(nameOf(place))
+    const found = await this.#o.repository.version({ ...nameOf(place), deleted: true })
+    if (!found || !object || !isDeleted(object)) throw this.#deletedNotFound(place.name)
+    return { ...found, deletedAt: object.deleted_at, purgeAt: object.purge_at ?? object.deleted_at }
+  }
+
+  async recover(caller: Caller, place: Place): Promise<V> {
+    const { store, repository, log, entry } = this.#o
+    const found = await this.getDeleted(place)
+    await store.transaction(async (tx) => {
+      const object = await repository.lockObject(tx, found)
+      if (!object || !isDeleted(object)) throw this.#deletedNotFound(place.name)
+      await repository.setDeleted(tx, found, undefined)
+      await log.appendIn(tx, entry(caller, 'recover', found))
+    })
+    return this.get(place)
+  }
+
+  /** For ever: the material of all versions is erased. Purge protection holds until the retention is over. */
+  async purge(caller: Caller, place: Place): Promise<void> {
+    const found = await this.getDeleted(place)
+    if (place.vault.enablePurgeProtection) {
+      throw new ServiceError({
+        code: 'Forbidden',
+        reason: 'ForbiddenByPolicy',
+        status: 403,
+        message: `Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed.\r\nVault: ${place.vault.name};location=${place.vault.location}`,
+        target: place.name,
+        expected: `purging by the service itself after ${found.purgeAt}`,
+        found: 'a request to purge',
+        remedy: 'Recover it, or wait.',
+      })
+    }
+    await this.#purge(found, caller)
+    await forgetRemoved(this.#o.store)
+  }
+
+  /** Purges what was deleted longer ago than it may be recovered. Returns how many. */
+  async purgeDue(): Promise<number> {
+    const due = await this.#o.repository.due(this.now(), 200)
+    for (const name of due) await this.#purge(name, { objectId: 'vault', appId: 'vault' }, this.now())
+    if (due.length > 0) await forgetRemoved(this.#o.store)
+    return due.length
+  }
+
+  /** @throws ServiceError 409 where the name belongs to a deleted object */
+  assertNotDeleted(object: ObjectRow | undefined, name: string): void {
+    if (!object || !isDeleted(object)) return
+    const noun = this.#o.noun
+    throw new ServiceError({
+      code: 'Conflict',
+      reason: 'ObjectIsDeletedButRecoverable',
+      status: 409,
+      message: `${noun} ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the ${noun.toLowerCase()} can only be recovered or purged.`,
+      target: name,
+      expected: 'a name that is free or in use',
+      found: 'the name of a deleted object',
+      remedy: `Recover or purge the deleted ${noun.toLowerCase()} first.`,
+    })
+  }
+
+  notFound(name: string, version?: string): ServiceError {
+    const noun = this.#o.noun
+    const what = version === undefined ? name : `${name}/${version}`
+    return new ServiceError({
+      code: `${noun}NotFound`,
+      status: 404,
+      message: `A ${noun.toLowerCase()} with (name/id) ${what} was not found in this key vault. If you recently deleted this ${noun.toLowerCase()} you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182`,
+      target: what,
+      remedy: `List the ${noun.toLowerCase()}s, or recover the deleted one.`,
+    })
+  }
+
+  /** Seconds since 1970. */
+  now(): number {
+    return Math.floor(this.#o.clock.now().getTime() / 1000)
+  }
+
+  async #purge(name: Name, by: Pick<Caller, 'objectId' | 'appId'>, dueAt?: number): Promise<void> {
+    const { store, repository, log } = this.#o
+    await store.transaction(async (tx) => {
+      const object = await repository.lockObject(tx, name)
+      if (!object || !isDeleted(object)) throw this.#deletedNotFound(name.name)
+      // Recovered and deleted again since it was found due.
+      if (dueAt !== undefined && (object.purge_at ?? 0) > dueAt) return
+      await repository.remove(tx, name)
+      await log.appendIn(tx, {
+        objectId: by.objectId,
+        appId: by.appId,
+        operation: this.#o.noun === 'Key' ? 'purge' : 'secrets/purge',
+        vault: name.vault,
+        keyName: name.name,
+        verdict: 'allowed',
+      })
+    })
+  }
+
+  #deletedNotFound(name: string): ServiceError {
+    const noun = this.#o.noun
+    return new ServiceError({
+      code: `${noun}NotFound`,
+      status: 404,
+      message: `Deleted ${noun} not found: ${name}`,
+      target: name,
+      remedy: `List the deleted ${noun.toLowerCase()}s.`,
+    })
+  }
+}
+
+export function nameOf(place: Place): Name {
+  return { vault: place.vault.name, name: folded(place.name) }
+}
+
+function isDeleted(object: ObjectRow): object is ObjectRow & { deleted_at: number } {
+  return object.deleted_at !== null
+}

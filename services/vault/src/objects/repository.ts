@@ -1,0 +1,214 @@
+import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely'
+import type { Tables } from '../store/migrations.ts'
+import type { ObjectRow, VersionRow } from '../store/tables.ts'
+import type { DeletedAt, ShownRow, Versioned } from './versioned.ts'
+
+/**
+ * Names and versions are read and written alike for keys and secrets, so the queries are typed by the common columns of
+ * one pair of tables and run on either.
+ */
+interface CommonTables {
+  objects: ObjectRow
+  versions: VersionRow
+}
+
+export interface RowForm<V extends Versioned, Row extends VersionRow> {
+  tables: { objects: 'key_object' | 'secret_object'; versions: 'key_version' | 'secret_version' }
+  fromRow(row: ShownRow<Row>): V
+  toRow(object: V, ordinal: number): Row
+  /** What an update writes. */
+  changed(object: V): Partial<Row>
+}
+
+export interface Name {
+  vault: string
+  name: string
+}
+
+type JoinedRow = VersionRow & Pick<ObjectRow, 'shown_name' | 'deleted_at' | 'purge_at'>
+
+/** Rows of objects and their versions. `deleted` picks the soft-deleted ones or the others, never both. */
+export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
+  protected readonly store: Store
+  readonly #form: RowForm<V, Row>
+
+  constructor(store: Store, form: RowForm<V, Row>) {
+    this.store = store
+    this.#form = form
+  }
+
+  protected get db(): Kysely<Tables> {
+    return this.store.db as Kysely<Tables>
+  }
+
+  object({ vault, name }: Name, tx?: DatabaseTransaction): Promise<ObjectRow | undefined> {
+    return this.#common(tx)
+      .selectFrom(this.#objects)
+      .selectAll()
+      .where('objects.vault', '=', vault)
+      .where('objects.name', '=', name)
+      .executeTakeFirst()
+  }
+
+  /** Makes the object's own row where it is missing, and locks it until the transaction ends. */
+  async lockObject(tx: DatabaseTransaction, o: Name, shownName?: string): Promise<ObjectRow | undefined> {
+    if (shownName !== undefined) {
+      await (tx as Transaction<Tables>)
+        .insertInto(this.#form.tables.objects)
+        .values({ vault: o.vault, name: o.name, shown_name: shownName, deleted_at: null, purge_at: null } as never)
+        .onConflict((conflict) => conflict.columns(['vault', 'name']).doNothing())
+        .execute()
+    }
+    return forUpdate(
+      this.store,
+      this.#common(tx)
+        .selectFrom(this.#objects)
+        .selectAll()
+        .where('objects.vault', '=', o.vault)
+        .where('objects.name', '=', o.name),
+    ).executeTakeFirst()
+  }
+
+  async insertVersion(tx: DatabaseTransaction, object: V): Promise<void> {
+    const last = await this.#common(tx)
+      .selectFrom(this.#versions)
+      .select('ordinal')
+      .where('versions.vault', '=', object.vault)
+      .where('versions.name', '=', object.name)
+      .orderBy('ordinal', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+    await (tx as Transaction<Tables>)
+      .insertInto(this.#form.tables.versions)
+      .values(this.#form.toRow(object, (last?.ordinal ?? 0) + 1) as never)
+      .execute()
+  }
+
+  async updateVersion(tx: DatabaseTransaction, object: V): Promise<void> {
+    await (tx as Transaction<Tables>)
+      .updateTable(this.#form.tables.versions as 'key_version')
+      .set(this.#form.changed(object) as never)
+      .where('vault', '=', object.vault)
+      .where('name', '=', object.name)
+      .where('version', '=', object.version)
+      .execute()
+  }
+
+  /** Without `version` the current one. */
+  async version(
+    o: Name & { version?: string | undefined; deleted?: boolean },
+    tx?: DatabaseTransaction,
+  ): Promise<V | undefined> {
+    let query = this.#joined(o.deleted ?? false, tx)
+      .where('versions.vault', '=', o.vault)
+      .where('versions.name', '=', o.name)
+    if (o.version !== undefined) query = query.where('versions.version', '=', o.version)
+    const row = await query.orderBy('versions.ordinal', 'desc').limit(1).executeTakeFirst()
+    return row && this.#read(row)
+  }
+
+  /** Versions of one object in the order they were made. */
+  async versions(o: Name & { after: number; limit: number }): Promise<{ version: V; ordinal: number }[]> {
+    const rows = await this.#joined(false)
+      .where('versions.vault', '=', o.vault)
+      .where('versions.name', '=', o.name)
+      .where('versions.ordinal', '>', o.after)
+      .orderBy('versions.ordinal')
+      .limit(o.limit)
+      .execute()
+    return rows.map((row) => ({ version: this.#read(row), ordinal: row.ordinal }))
+  }
+
+  /** Current versions in the order of the names. */
+  async current(o: {
+    vault: string
+    after: string
+    limit: number
+    deleted: boolean
+  }): Promise<(V & Partial<DeletedAt>)[]> {
+    const rows = await this.#joined(o.deleted)
+      .where('versions.vault', '=', o.vault)
+      .where('versions.name', '>', o.after)
+      .where('versions.ordinal', '=', (eb) =>
+        eb
+          .selectFrom(this.#tableOfVersions('other'))
+          .select((inner) => inner.fn.max('other.ordinal').as('highest'))
+          .whereRef('other.vault', '=', 'versions.vault')
+          .whereRef('other.name', '=', 'versions.name'),
+      )
+      .orderBy('versions.name')
+      .limit(o.limit)
+      .execute()
+    return rows.map((row) => ({ ...this.#read(row), ...deletedOf(row) }))
+  }
+
+  async setDeleted(tx: DatabaseTransaction, o: Name, deleted: DeletedAt | undefined): Promise<void> {
+    await (tx as Transaction<Tables>)
+      .updateTable(this.#form.tables.objects as 'key_object')
+      .set({ deleted_at: deleted?.deletedAt ?? null, purge_at: deleted?.purgeAt ?? null })
+      .where('vault', '=', o.vault)
+      .where('name', '=', o.name)
+      .execute()
+  }
+
+  async remove(tx: DatabaseTransaction, o: Name): Promise<void> {
+    for (const table of [this.#form.tables.versions, this.#form.tables.objects]) {
+      await (tx as Transaction<Tables>)
+        .deleteFrom(table as 'key_object')
+        .where('vault', '=', o.vault)
+        .where('name', '=', o.name)
+        .execute()
+    }
+  }
+
+  /** Soft-deleted objects whose time is over. */
+  async due(now: number, limit: number): Promise<Name[]> {
+    return this.#common()
+      .selectFrom(this.#objects)
+      .select(['objects.vault', 'objects.name'])
+      .where('purge_at', '<=', now)
+      .orderBy('purge_at')
+      .limit(limit)
+      .execute()
+  }
+
+  #common(tx?: DatabaseTransaction): Kysely<CommonTables> {
+    return (tx ?? this.store.db) as unknown as Kysely<CommonTables>
+  }
+
+  /** Kysely reads `table as alias`; the alias is what the types go by. */
+  get #objects(): 'objects' {
+    return `${this.#form.tables.objects} as objects` as 'objects'
+  }
+
+  get #versions(): 'versions' {
+    return this.#tableOfVersions('versions') as 'versions'
+  }
+
+  #tableOfVersions<Alias extends string>(alias: Alias): `versions as ${Alias}` {
+    return `${this.#form.tables.versions} as ${alias}` as `versions as ${Alias}`
+  }
+
+  #joined(
+    deleted: boolean,
+    tx?: DatabaseTransaction,
+  ): SelectQueryBuilder<CommonTables, 'versions' | 'objects', JoinedRow> {
+    return this.#common(tx)
+      .selectFrom(this.#versions)
+      .innerJoin(this.#objects, (join) =>
+        join.onRef('objects.vault', '=', 'versions.vault').onRef('objects.name', '=', 'versions.name'),
+      )
+      .selectAll('versions')
+      .select(['objects.shown_name', 'objects.deleted_at', 'objects.purge_at'])
+      .where('objects.deleted_at', deleted ? 'is not' : 'is', null)
+  }
+
+  #read(row: JoinedRow): V {
+    return this.#form.fromRow(row as unknown as ShownRow<Row>)
+  }
+}
+
+function deletedOf(row: Pick<ObjectRow, 'deleted_at' | 'purge_at'>): Partial<DeletedAt> {
+  return row.deleted_at === null ? {} : { deletedAt: row.deleted_at, purgeAt: row.purge_at ?? row.deleted_at }
+}

@@ -1,0 +1,68 @@
+/** Times are seconds since 1970; booleans 0 and 1; JSON as text. */
+export interface VaultRow {
+  /** Lower case. */
+  name: string
+  resource_id: string
+  /** VaultDefinition as JSON. */
+  definition: string
+  /** ISO time. */
+  created_at: string
+  deleted_at: number | null
+  purge_at: number | null
+}
+
+/** The common row of all versions of one name. */
+export interface ObjectRow {
+  vault: string
+  /** Lower case: names are compared without case, and shown as they were first written. */
+  name: string
+  shown_name: string
+  deleted_at: number | null
+  purge_at: number | null
+}
+
+export interface KeyObjectRow extends ObjectRow {
+  /** RotationPolicy as JSON; null is Azure's default. */
+  rotation_policy: string | null
+  /** When the policy makes the next version. */
+  rotate_at: number | null
+}
+
+/** What versions of keys and secrets have in common. */
+export interface VersionRow {
+  vault: string
+  name: string
+  version: string
+  /** Order of the versions of one name; the highest is the current one. */
+  ordinal: number
+  enabled: number
+  nbf: number | null
+  exp: number | null
+  created: number
+  updated: number
+  tags: string
+}
+
+export interface KeyVersionRow extends VersionRow {
+  kty: string
+  key_ops: string
+  public_jwk: string
+  /** Base64 of what the keystore gave; without the keystore's key it is worth nothing. */
+  material: string
+  exportable: number
+  release_policy: string | null
+  policy_content_type: string | null
+  policy_immutable: number
+  guest_state_generation: number
+}
+
+export interface SecretVersionRow extends VersionRow {
+  content_type: string | null
+  /** Base64 of the value, sealed for this vault, name and version. */
+  sealed: string
+}
+
+export interface VaultSecretRow {
+  name: string
+  sealed: string
+}

@@ -1,0 +1,56 @@
+import type { Migration } from '@strongroom/platform'
+
+/** Vaults beside the platform's, secrets, rotation. */
+export const vaultMigrations: Record<string, Migration> = {
+  '0010-vaults': {
+    up: async (db) => {
+      await db.schema
+        .createTable('vault')
+        .addColumn('name', 'text', (column) => column.primaryKey())
+        .addColumn('resource_id', 'text', (column) => column.notNull())
+        .addColumn('definition', 'text', (column) => column.notNull())
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .addColumn('deleted_at', 'bigint')
+        .addColumn('purge_at', 'bigint')
+        .execute()
+    },
+  },
+  '0011-rotation': {
+    up: async (db) => {
+      await db.schema.alterTable('key_object').addColumn('rotation_policy', 'text').execute()
+      await db.schema.alterTable('key_object').addColumn('rotate_at', 'bigint').execute()
+      await db.schema.createIndex('key_object_rotation').on('key_object').columns(['rotate_at']).execute()
+    },
+  },
+  '0012-tenant-secrets': {
+    up: async (db) => {
+      await db.schema
+        .createTable('secret_object')
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('shown_name', 'text', (column) => column.notNull())
+        .addColumn('deleted_at', 'bigint')
+        .addColumn('purge_at', 'bigint')
+        .addPrimaryKeyConstraint('secret_object_key', ['vault', 'name'])
+        .execute()
+      await db.schema
+        .createTable('secret_version')
+        .addColumn('vault', 'text', (column) => column.notNull())
+        .addColumn('name', 'text', (column) => column.notNull())
+        .addColumn('version', 'text', (column) => column.notNull())
+        .addColumn('ordinal', 'integer', (column) => column.notNull())
+        .addColumn('content_type', 'text')
+        .addColumn('sealed', 'text', (column) => column.notNull())
+        .addColumn('enabled', 'integer', (column) => column.notNull())
+        .addColumn('nbf', 'bigint')
+        .addColumn('exp', 'bigint')
+        .addColumn('created', 'bigint', (column) => column.notNull())
+        .addColumn('updated', 'bigint', (column) => column.notNull())
+        .addColumn('tags', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('secret_version_key', ['vault', 'name', 'version'])
+        .addUniqueConstraint('secret_version_ordinal', ['vault', 'name', 'ordinal'])
+        .addForeignKeyConstraint('secret_version_object', ['vault', 'name'], 'secret_object', ['vault', 'name'])
+        .execute()
+    },
+  },
+}

@@ -1,0 +1,70 @@
+import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import type { Kysely, Transaction } from 'kysely'
+import type { Tables } from '../store/migrations.ts'
+import type { VaultRow } from '../store/tables.ts'
+import { fromVaultRow, type StoredVault } from './vault.ts'
+
+/** Rows of the vaults that tenants have. */
+export class VaultRepository {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  get #db(): Kysely<Tables> {
+    return this.#store.db as Kysely<Tables>
+  }
+
+  /** Deleted ones too. */
+  async find(name: string): Promise<StoredVault | undefined> {
+    const row = await this.#db.selectFrom('vault').selectAll().where('name', '=', name).executeTakeFirst()
+    return row && fromVaultRow(row)
+  }
+
+  async lock(transaction: DatabaseTransaction, name: string): Promise<StoredVault | undefined> {
+    const tx = transaction as Transaction<Tables>
+    const row = await forUpdate(
+      this.#store,
+      tx.selectFrom('vault').selectAll().where('name', '=', name),
+    ).executeTakeFirst()
+    return row && fromVaultRow(row)
+  }
+
+  async deleted(): Promise<StoredVault[]> {
+    const rows = await this.#db.selectFrom('vault').selectAll().where('deleted_at', 'is not', null).execute()
+    return rows.toSorted((a, b) => a.name.localeCompare(b.name)).map(fromVaultRow)
+  }
+
+  async due(now: number): Promise<string[]> {
+    const rows = await this.#db.selectFrom('vault').select('name').where('purge_at', '<=', now).execute()
+    return rows.map((row) => row.name)
+  }
+
+  /** False where another request made a vault of this name first. */
+  async insert(transaction: DatabaseTransaction, row: VaultRow): Promise<boolean> {
+    const written = await (transaction as Transaction<Tables>)
+      .insertInto('vault')
+      .values(row)
+      .onConflict((conflict) => conflict.column('name').doNothing())
+      .executeTakeFirst()
+    return Number(written.numInsertedOrUpdatedRows ?? 0) === 1
+  }
+
+  async change(
+    transaction: DatabaseTransaction,
+    name: string,
+    values: Partial<Pick<VaultRow, 'definition' | 'deleted_at' | 'purge_at'>>,
+  ): Promise<void> {
+    await (transaction as Transaction<Tables>).updateTable('vault').set(values).where('name', '=', name).execute()
+  }
+
+  /** With everything that the vault held. */
+  async remove(transaction: DatabaseTransaction, name: string): Promise<void> {
+    const tx = transaction as Transaction<Tables>
+    for (const table of ['key_version', 'key_object', 'secret_version', 'secret_object'] as const) {
+      await tx.deleteFrom(table).where('vault', '=', name).execute()
+    }
+    await tx.deleteFrom('vault').where('name', '=', name).execute()
+  }
+}
