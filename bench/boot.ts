@@ -1,0 +1,155 @@
+import { readFile } from 'node:fs/promises'
+import { availableParallelism, cpus, loadavg } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { InstanceSpec } from '@strongroom/contract'
+import { apiVersions, type ArmClient } from '../apps/cli/src/client/arm.ts'
+import { personalSshKey } from '../apps/cli/src/core/ssh-key.ts'
+import { prepareNetwork, referenceImage, sizeFor, vmBody, vmPath } from '../apps/cli/src/up/vm-request.ts'
+import { buildReferenceImage } from '../services/host/src/image/build.ts'
+import { cpuModels } from '../services/host/src/paravisor/silicon.ts'
+import { probeAcceleration } from '../services/host/src/qemu/probe.ts'
+import { TestInstallation } from '../test/system/support/installation.ts'
+import { openArm } from '../test/system/support/vm.ts'
+import { BareMachine } from './boot/bare-machine.ts'
+import { table } from './measure.ts'
+
+const goals = { start: 1.15, create: 1.5, mebibytesPerVm: 5 }
+const rounds = 2
+const group = 'strongroom'
+/** How long running guests are left alone before the server's memory is read. */
+const idleMs = 15_000
+
+/** All times in milliseconds up to the guest's verified report; later boots are the best of several. */
+export interface BootFigures {
+  create: number
+  start: number
+  bareFirst: number
+  bareLater: number
+  /** Resident memory of the server with one, two and three running VMs. */
+  residentMebibytes: number[]
+}
+
+async function createVm(installation: TestInstallation, arm: ArmClient, name: string): Promise<number> {
+  const { publicText } = await personalSshKey(`${installation.home}/config/strongroom`)
+  const request = {
+    name,
+    group,
+    size: sizeFor('snp'),
+    encryption: 'DiskWithVMGuestState',
+    secureBoot: true,
+    image: referenceImage,
+    adminUsername: 'azureuser',
+    sshPublicKeys: [publicText],
+  }
+  await prepareNetwork(arm, request)
+  return await timed(() => arm.run('PUT', vmPath(arm, group, name), apiVersions.compute, vmBody(arm, request)))
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const begun = performance.now()
+  await work()
+  return performance.now() - begun
+}
+
+/** As the resource manager describes the VM to the machine; what differs from VM to VM does not matter for its time. */
+function bareSpec(sizeGiB: number): InstanceSpec {
+  return {
+    vmId: '00000000-0000-4000-8000-0000000000BB',
+    resourceId: '/bare',
+    name: 'bare',
+    region: 'westeurope',
+    tee: 'SNP',
+    size: { name: sizeFor('snp'), vCPUs: 2, memoryMiB: 8192 },
+    security: { encryption: 'DiskWithVMGuestState', secureBoot: true, vTpm: true },
+    image: '',
+    osDisk: { id: '', sizeGiB },
+    osProfile: { computerName: 'bare', adminUsername: 'azureuser', sshPublicKeys: [] },
+    network: { macAddress: '02-53-52-00-00-01', privateIpAddress: '10.0.0.4' },
+    guestStateKey: '',
+    attestationProvider: '',
+    tags: {},
+  }
+}
+
+async function residentOf(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
+}
+
+/** Boots by turns with and without Strongroom, so that whatever else the machine does disturbs both. */
+export async function measureBoot(): Promise<BootFigures> {
+  const installation = await TestInstallation.create()
+  let bare: BareMachine | undefined
+  try {
+    await installation.start()
+    const image = await buildReferenceImage({ cacheDir: installation.cacheDir })
+    const arm = await openArm(installation)
+    const power = async (name: string, action: string): Promise<number> =>
+      await timed(() => arm.run('POST', `${vmPath(arm, group, name)}/${action}`, apiVersions.compute))
+    const create = await createVm(installation, arm, 'one')
+    await power('one', 'deallocate')
+    bare = await BareMachine.make({
+      image,
+      encryption: 'DiskWithVMGuestState',
+      spec: bareSpec(30),
+      cpuModel: cpuModels.SNP,
+      acceleration: (await probeAcceleration({ cacheDir: installation.cacheDir })).acceleration,
+      caPem: await readFile(join(installation.stateDir, 'ca.pem'), 'utf8'),
+    })
+    const bareFirst = await bare.boot()
+    const [starts, bareLater]: [number[], number[]] = [[], []]
+    for (let round = 0; round < rounds; round++) {
+      bareLater.push(await bare.boot())
+      starts.push(await power('one', 'start'))
+      if (round < rounds - 1) await power('one', 'deallocate')
+    }
+    const pid = installation.server?.pid ?? 0
+    const residentMebibytes: number[] = []
+    for (const name of ['two', 'three', undefined]) {
+      await sleep(idleMs)
+      residentMebibytes.push(await residentOf(pid))
+      if (name !== undefined) await createVm(installation, arm, name)
+    }
+    return { create, start: Math.min(...starts), bareFirst, bareLater: Math.min(...bareLater), residentMebibytes }
+  } finally {
+    await bare?.remove()
+    await installation.remove()
+  }
+}
+
+/** What Strongroom adds to a boot, and what a running VM costs the server. @returns whether the goals are reached */
+export async function bench(o: { json: boolean }): Promise<boolean> {
+  const load = loadavg()[0] ?? 0
+  const figures = await measureBoot()
+  const { residentMebibytes: resident } = figures
+  const ratios = {
+    start: figures.start / figures.bareLater,
+    create: figures.create / figures.bareFirst,
+    mebibytesPerVm: ((resident.at(-1) ?? Number.NaN) - (resident[0] ?? Number.NaN)) / (resident.length - 1),
+  }
+  const reached =
+    ratios.start <= goals.start && ratios.create <= goals.create && ratios.mebibytesPerVm <= goals.mebibytesPerVm
+  const facts = { processor: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), load, node: process.version }
+  if (o.json) {
+    process.stdout.write(`${JSON.stringify({ facts, goals, figures, ratios, reached }, undefined, 2)}\n`)
+    return reached
+  }
+  const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`
+  const lines = table([
+    ['', 'Strongroom', 'bare QEMU', 'ratio', 'wanted'],
+    ['create → ready', seconds(figures.create), seconds(figures.bareFirst), `${ratios.create.toFixed(2)}x`, `${goals.create}x`],
+    ['start → ready', seconds(figures.start), seconds(figures.bareLater), `${ratios.start.toFixed(2)}x`, `${goals.start}x`],
+    [
+      'server with 1, 2, 3 running VMs',
+      resident.map((mebibytes) => mebibytes.toFixed(0)).join(', ') + ' MiB',
+      '',
+      `${ratios.mebibytesPerVm.toFixed(1)} MiB a VM`,
+      `${goals.mebibytesPerVm} MiB`,
+    ],
+  ]) // prettier-ignore
+  process.stdout.write(
+    `${lines}\n${facts.processor}, ${facts.cores} cores, load ${load.toFixed(1)}, Node ${facts.node}\n`,
+  )
+  return reached
+}

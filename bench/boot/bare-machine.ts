@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ImageRecord, InstanceSpec, SecurityEncryptionType } from '@strongroom/contract'
+import { memoryBackedDirectory } from '@strongroom/platform'
+import { createOsDisk } from '../../services/host/src/disks/os-disk.ts'
+import { makeUefiVariables } from '../../services/host/src/disks/uefi-variables.ts'
+import { dbCertificates, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
+import { startGuestProxy } from '../../services/host/src/network/guest-proxy.ts'
+import { provisioningLines } from '../../services/host/src/network/provisioning.ts'
+import { startTimeServer } from '../../services/host/src/network/time-server.ts'
+import { fitToHost } from '../../services/host/src/qemu/capacity.ts'
+import { readFirmware } from '../../services/host/src/qemu/firmware.ts'
+import { freePort } from '../../services/host/src/qemu/ports.ts'
+import { VmProcess } from '../../services/host/src/qemu/vm-process.ts'
+import type { Acceleration } from '../../services/host/src/qemu/arguments.ts'
+import { manufactureTpm } from '../../services/host/src/tpm/manufacture.ts'
+import { startSwtpm, stopSwtpm } from '../../services/host/src/tpm/swtpm.ts'
+
+export interface BareOptions {
+  image: ImageRecord
+  encryption: SecurityEncryptionType
+  spec: InstanceSpec
+  cpuModel: string
+  acceleration: Acceleration
+  caPem: string
+}
+
+/**
+ * The same image on the same virtual devices, started by QEMU alone: no resource manager, no attestation, no key release,
+ * no encrypted guest state. What Strongroom adds is measured against it.
+ */
+export class BareMachine {
+  readonly #o: BareOptions
+  readonly #runtime: string
+  readonly #folder: string
+
+  private constructor(o: BareOptions, runtime: string, folder: string) {
+    this.#o = o
+    this.#runtime = runtime
+    this.#folder = folder
+  }
+
+  static async make(o: BareOptions): Promise<BareMachine> {
+    const machine = new BareMachine(
+      o,
+      await memoryBackedDirectory('bench-boot'),
+      await mkdtemp(join(tmpdir(), 'strongroom-bench-bare-')),
+    )
+    await machine.#lay()
+    return machine
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#runtime, { recursive: true, force: true })
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async #lay(): Promise<void> {
+    const { image, encryption, spec } = this.#o
+    await mkdir(this.#file('tpm'), { mode: 0o700 })
+    const tpm = await manufactureTpm({ stateDir: this.#file('tpm'), runtimeDir: this.#runtime })
+    const variables = this.#file('variables.fd')
+    await makeUefiVariables({ secureBoot: true, dbCertificates: await dbCertificates(image), out: variables })
+    await writeFile(this.#file('firmware.fd'), await readFirmware(), { mode: 0o400 })
+    await createOsDisk({
+      image,
+      encryption,
+      sizeGiB: spec.osDisk.sizeGiB,
+      tpm,
+      pcrs: (await expectedPcrs({ image, variables: await readFile(variables) })).atUnlock,
+      out: join(this.#folder, 'disk.raw'),
+    })
+  }
+
+  /** Milliseconds from QEMU's start to the guest's report; powers the guest off afterwards. */
+  async boot(): Promise<number> {
+    const { spec, cpuModel, acceleration } = this.#o
+    const fitted = await fitToHost(spec.size)
+    const sockets = { metadata: this.#file('metadata'), time: this.#file('time'), proxy: this.#file('proxy') }
+    const metadata = await this.#serveMetadata(sockets.metadata)
+    const endpoints = [
+      await startGuestProxy({ socket: sockets.proxy, tlsPort: 443 }),
+      await startTimeServer({ socket: sockets.time, now: () => new Date() }),
+      metadata,
+    ]
+    const tpm = await startSwtpm({
+      stateDir: this.#file('tpm'),
+      runtimeDir: this.#runtime,
+      name: 'vtpm',
+      startup: 'qemu',
+    })
+    const sshPort = await freePort()
+    const begun = performance.now()
+    const vm = await VmProcess.start({
+      errorLog: join(this.#folder, 'qemu.log'),
+      machine: {
+        name: spec.name,
+        vmId: spec.vmId,
+        acceleration,
+        cpuModel,
+        vCPUs: fitted.vCPUs,
+        memoryMiB: fitted.memoryMiB,
+        firmware: this.#file('firmware.fd'),
+        variables: this.#file('variables.fd'),
+        disk: join(this.#folder, 'disk.raw'),
+        tpmSocket: tpm.controlSocket,
+        qmpSocket: this.#file('qmp'),
+        serialLog: join(this.#folder, 'serial.log'),
+        network: {
+          macAddress: spec.network.macAddress,
+          sshPort,
+          metadataSocket: sockets.metadata,
+          timeSocket: sockets.time,
+          proxySocket: sockets.proxy,
+          tlsPort: 443,
+        },
+      },
+    })
+    try {
+      const outcome = await Promise.race([metadata.ready, vm.ended])
+      if (outcome !== undefined) throw new Error(`the bare guest did not report: ${JSON.stringify(outcome)}`)
+      const milliseconds = performance.now() - begun
+      await vm.powerDown(120_000)
+      return milliseconds
+    } finally {
+      await vm.kill()
+      await stopSwtpm(tpm)
+      for (const endpoint of endpoints) await endpoint.close()
+      for (const path of Object.values(sockets)) await rm(path, { force: true })
+    }
+  }
+
+  /** What the guest's agent asks for, and nothing is looked at that it says. */
+  async #serveMetadata(socket: string): Promise<{ ready: Promise<undefined>; close(): Promise<void> }> {
+    const lines = provisioningLines({ spec: this.#o.spec, caPem: this.#o.caPem, nonce: randomBytes(32) })
+    let settle: (value: undefined) => void = () => {}
+    const ready = new Promise<undefined>((resolve) => (settle = resolve))
+    const server = createServer((request, response) => {
+      request.resume().once('end', () => {
+        response.end(request.method === 'GET' ? lines : '{}')
+        if (request.method === 'POST') settle(undefined)
+      })
+    })
+    await new Promise<void>((done) => server.listen(socket, done))
+    await chmod(socket, 0o600)
+    return {
+      ready,
+      close: async () => {
+        server.closeAllConnections()
+        await new Promise<void>((done) => server.close(() => done()))
+      },
+    }
+  }
+
+  #file(name: string): string {
+    return join(this.#runtime, name)
+  }
+}
