@@ -1,0 +1,298 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as tls from 'node:tls'
+import { AttestationManagementClient } from '@azure/arm-attestation'
+import { AttestationAdministrationClient } from '@azure/attestation'
+import { loginHost, managementHost, sharedAttestationHost } from '@strongroom/contract'
+import { createWireClient, type WireClient } from '@strongroom/platform'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { compose, type RunningInstallation } from './compose.ts'
+
+/**
+ * Azure's own clients, unmodified, against a whole installation: names by its proxy, TLS by its authority, tokens by its sign-in.
+ */
+interface Credential {
+  getToken(scopes: string | string[]): Promise<{ token: string; expiresOnTimestamp: number }>
+}
+
+interface Signer {
+  certificate: string
+  key: string
+}
+
+let folder: string
+let installation: RunningInstallation
+let wire: WireClient
+let credential: Credential
+let local: number
+
+async function freePort(): Promise<number> {
+  return await new Promise((done, fail) => {
+    const probe = createServer()
+    probe.once('error', fail)
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => done(port))
+    })
+  })
+}
+
+/** A self-signed authority with its key: what a policy signer of Azure's documentation is. */
+function makeSigner(name: string, ca = true): Signer {
+  const [key, certificate] = [join(folder, `${name}.key`), join(folder, `${name}.pem`)]
+  const basic = `basicConstraints=critical,CA:${ca ? 'TRUE' : 'FALSE'}`
+  const options = ['-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', `/CN=${name}`, '-addext', basic]
+  const args = ['req', '-x509', ...options, '-keyout', key, '-out', certificate]
+  execFileSync('openssl', args, { stdio: 'ignore' })
+  return { key: readFileSync(key, 'utf8'), certificate: readFileSync(certificate, 'utf8') }
+}
+
+const derOf = ({ certificate }: Signer): string => certificate.replaceAll(/-----[^-]+-----|\s/g, '')
+const proxyOptions = (): { host: string; port: number } => ({ host: 'http://127.0.0.1', port: local })
+const administration = (attestUri: string): AttestationAdministrationClient =>
+  new AttestationAdministrationClient(attestUri, credential, { proxyOptions: proxyOptions() })
+const management = (): AttestationManagementClient =>
+  new AttestationManagementClient(credential, installation.context.installation.subscriptionId, {
+    endpoint: `https://${managementHost}`,
+    proxyOptions: proxyOptions(),
+  })
+
+async function refusal(work: Promise<unknown>): Promise<{ statusCode: number; code: string; message: string }> {
+  const error = (await work.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  )) as { statusCode: number; code: string; message: string } | undefined
+  if (error === undefined) throw new Error('it was done')
+  return error
+}
+
+const permitAll = 'version=1.0;authorizationrules{=>permit();};issuancerules{};'
+const denyAll = 'version=1.0;authorizationrules{=>deny();};issuancerules{};'
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'strongroom-providers-'))
+  const [tlsPort, localPort] = [await freePort(), await freePort()]
+  local = localPort
+  process.env['STRONGROOM_MASTER_KEY_FILE'] = join(folder, 'master-key')
+  await writeFile(join(folder, 'master-key'), randomBytes(32), { mode: 0o600 })
+  installation = await compose({
+    stateDir: join(folder, 'state'),
+    cacheDir: join(folder, 'cache'),
+    ports: { tls: String(tlsPort), local: String(localPort) },
+    compute: 'simulated',
+  })
+  const caPem = await readFile(join(folder, 'state/ca.pem'), 'utf8')
+  tls.setDefaultCACertificates([...tls.getCACertificates('default'), caPem])
+  wire = createWireClient({ port: tlsPort, caPem })
+  const { ownerAppId, ownerSecret, tenantId } = installation.firstStart!
+  credential = {
+    getToken: async (scopes) => {
+      const form = new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: ownerAppId,
+        client_secret: ownerSecret,
+        scope: [scopes].flat().join(' '),
+      })
+      const { body } = await wire.request<{ access_token: string; expires_in: number }>({
+        method: 'POST',
+        url: `https://${loginHost}/${tenantId}/oauth2/v2.0/token`,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: form.toString(),
+      })
+      return { token: body.access_token, expiresOnTimestamp: Date.now() + body.expires_in * 1000 }
+    },
+  }
+  const { token } = await credential.getToken('https://management.azure.com/.default')
+  const { subscriptionId } = installation.context.installation
+  await wire.request({
+    method: 'PUT',
+    url: `https://${managementHost}/subscriptions/${subscriptionId}/resourceGroups/attest?api-version=2024-11-01`,
+    body: { location: 'westeurope' },
+    token,
+  })
+}, 120_000)
+
+afterAll(async () => {
+  delete process.env['STRONGROOM_MASTER_KEY_FILE']
+  wire?.close()
+  await installation?.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+describe('providers, driven by @azure/arm-attestation', () => {
+  it('are made with an issuer and keys of their own, listed, tagged and deleted', async () => {
+    const { attestationProviders: providers } = management()
+    const made = await providers.create('attest', 'alpha', { location: 'westeurope', properties: {} })
+    expect(made).toMatchObject({
+      trustModel: 'AAD',
+      status: 'Ready',
+      attestUri: 'https://alpha.weu.attest.strongroom.internal',
+    })
+    const { body: configuration } = await wire.request<{ issuer: string; jwks_uri: string }>({
+      method: 'GET',
+      url: `${made.attestUri}/.well-known/openid-configuration`,
+    })
+    expect(configuration).toMatchObject({ issuer: made.attestUri, jwks_uri: `${made.attestUri}/certs` })
+    const kidsAt = async (origin: string): Promise<string[]> =>
+      (await wire.request<{ keys: { kid: string }[] }>({ method: 'GET', url: `${origin}/certs` })).body.keys.map(
+        ({ kid }) => kid,
+      )
+    const shared = await kidsAt(`https://${sharedAttestationHost('weu')}`)
+    expect((await kidsAt(made.attestUri!)).some((kid) => shared.includes(kid))).toBe(false)
+    expect((await providers.list()).value!.map(({ name }) => name)).toEqual(['alpha'])
+    expect((await providers.listByResourceGroup('attest')).value).toHaveLength(1)
+    expect((await providers.update('attest', 'alpha', { tags: { team: 'a' } })).tags).toEqual({ team: 'a' })
+    expect((await providers.get('attest', 'alpha')).tags).toEqual({ team: 'a' })
+
+    await providers.create('attest', 'short', { location: 'westeurope', properties: {} })
+    await providers.delete('attest', 'short')
+    expect((await refusal(providers.get('attest', 'short'))).statusCode).toBe(404)
+    const gone = wire.request({ method: 'GET', url: 'https://short.weu.attest.strongroom.internal/certs' })
+    await expect(gone).rejects.toThrow()
+  })
+
+  it('have a default in each region, which is the one that regions share', async () => {
+    const { attestationProviders: providers } = management()
+    const attestUri = `https://${sharedAttestationHost('weu')}`
+    expect(await providers.getDefaultByLocation('westeurope')).toMatchObject({ attestUri, trustModel: 'AAD' })
+    expect((await providers.listDefault()).value!.map((each) => each.attestUri)).toEqual([attestUri])
+  })
+})
+
+describe('policies of an AAD provider, driven by @azure/attestation', () => {
+  it('are set unsigned or signed by anyone, shown as they were sent, and reset', async () => {
+    const made = await management().attestationProviders.create('attest', 'aad', {
+      location: 'westeurope',
+      properties: {},
+    })
+    const client = administration(made.attestUri!)
+    const original = (await client.getPolicy('SevSnpVm')).body
+    expect(original).toContain('azure-compliant-cvm')
+
+    const set = await client.setPolicy('SevSnpVm', denyAll)
+    expect(set.body).toMatchObject({ policyResolution: 'Updated' })
+    expect(set.body.policySigner).toBeUndefined()
+    expect(set.token.issuer).toBe(made.attestUri)
+    expect((await client.getPolicy('SevSnpVm')).body).toBe(denyAll)
+    expect((await client.getPolicy('TdxVm')).body).toBe(original)
+
+    const signer = makeSigner('anyone')
+    const signed = await client.setPolicy('SevSnpVm', permitAll, {
+      privateKey: signer.key,
+      certificate: signer.certificate,
+    })
+    expect(signed.body.policySigner!.certificates[0]).toContain(derOf(signer).slice(0, 60))
+    expect((await client.resetPolicy('SevSnpVm')).body).toMatchObject({ policyResolution: 'Removed' })
+    expect((await client.getPolicy('SevSnpVm')).body).toBe(original)
+  })
+
+  it('are refused with line and column where they do not parse, and have no certificates', async () => {
+    const client = administration('https://aad.weu.attest.strongroom.internal')
+    const error = await refusal(client.setPolicy('SevSnpVm', 'version=1.0;\nauthorizationrules{ =>permit() };'))
+    expect(error).toMatchObject({ statusCode: 400, code: 'PolicyParsingError' })
+    expect(error.message).toContain('Line 2, column 32')
+    expect((await client.getPolicyManagementCertificates()).body).toEqual([])
+    const { certificate, key } = makeSigner('nobody')
+    const added = await refusal(client.addPolicyManagementCertificate(certificate, key, certificate))
+    expect(added).toMatchObject({ statusCode: 400, code: 'InvalidOperation' })
+  })
+
+  it('verify by the new key after a rotation, while earlier keys stay published', async () => {
+    const { body: before } = await wire.request<{ keys: { kid: string }[] }>({
+      method: 'GET',
+      url: 'https://aad.weu.attest.strongroom.internal/certs',
+    })
+    const { token } = await credential.getToken('https://management.azure.com/.default')
+    const { id } = await management().attestationProviders.get('attest', 'aad')
+    await wire.request({
+      method: 'POST',
+      url: `https://${managementHost}${id}/rotateKey?api-version=2021-06-01`,
+      token,
+    })
+    const { body: after } = await wire.request<{ keys: { kid: string }[] }>({
+      method: 'GET',
+      url: 'https://aad.weu.attest.strongroom.internal/certs',
+    })
+    expect(after.keys).toHaveLength(2)
+    expect(after.keys[1]!.kid).toBe(before.keys[0]!.kid)
+    expect((await administration('https://aad.weu.attest.strongroom.internal').getPolicy('TdxVm')).body).toContain(
+      'permit',
+    )
+  })
+})
+
+describe('policies of an isolated provider, driven by @azure/attestation', () => {
+  let client: AttestationAdministrationClient
+  let first: Signer
+  let second: Signer
+  const by = ({ key, certificate }: Signer): { privateKey: string; certificate: string } => ({
+    privateKey: key,
+    certificate,
+  })
+
+  beforeAll(async () => {
+    ;[first, second] = [makeSigner('first'), makeSigner('second')]
+    const made = await management().attestationProviders.create('attest', 'isolated', {
+      location: 'westeurope',
+      properties: { policySigningCertificates: { keys: [{ kty: 'RSA', x5C: [derOf(first)] }] } },
+    })
+    expect(made.trustModel).toBe('Isolated')
+    client = administration(made.attestUri!)
+  }, 60_000)
+
+  it('need a signature by one of its certificates to be set and reset, whoever calls', async () => {
+    for (const work of [
+      client.setPolicy('SevSnpVm', permitAll),
+      client.setPolicy('SevSnpVm', permitAll, by(second)),
+      client.resetPolicy('SevSnpVm'),
+      client.resetPolicy('SevSnpVm', by(second)),
+    ])
+      expect(await refusal(work)).toMatchObject({ statusCode: 400, code: 'InvalidOperation' })
+    const set = await client.setPolicy('SevSnpVm', permitAll, by(first))
+    expect(set.body.policySigner!.certificates[0]).toContain(derOf(first).slice(0, 60))
+    expect((await client.getPolicy('SevSnpVm')).body).toBe(permitAll)
+    expect((await client.resetPolicy('SevSnpVm', by(first))).body).toMatchObject({ policyResolution: 'Removed' })
+  })
+
+  it('change hands: a signer is added and removed by a present one, and the last one stays', async () => {
+    const { key, certificate } = second
+    expect(await refusal(client.addPolicyManagementCertificate(certificate, key, certificate))).toMatchObject({
+      code: 'InvalidOperation',
+    })
+    const leaf = makeSigner('leaf', false)
+    const chain = await refusal(client.addPolicyManagementCertificate(leaf.certificate, first.key, first.certificate))
+    expect(chain).toMatchObject({ statusCode: 400, code: 'InvalidParameter' })
+
+    const added = await client.addPolicyManagementCertificate(certificate, first.key, first.certificate)
+    expect(added.body.certificateResolution).toBe('IsPresent')
+    const listed = (await client.getPolicyManagementCertificates()).body
+    expect(listed.map((each) => each.certificates[0]!.includes(derOf(second).slice(0, 60)))).toEqual([false, true])
+
+    const removed = await client.removePolicyManagementCertificate(first.certificate, key, certificate)
+    expect(removed.body.certificateResolution).toBe('IsAbsent')
+    expect(await refusal(client.setPolicy('SevSnpVm', permitAll, by(first)))).toMatchObject({
+      code: 'InvalidOperation',
+    })
+    expect((await client.setPolicy('SevSnpVm', permitAll, by(second))).body).toMatchObject({
+      policyResolution: 'Updated',
+    })
+    const last = await refusal(client.removePolicyManagementCertificate(certificate, key, certificate))
+    expect(last).toMatchObject({ statusCode: 400, code: 'InvalidOperation' })
+    expect(last.message).toContain('last')
+  })
+
+  it('are not made with a signer that is no authority', async () => {
+    const leaf = makeSigner('no-authority', false)
+    const create = management().attestationProviders.create('attest', 'refused', {
+      location: 'westeurope',
+      properties: { policySigningCertificates: { keys: [{ kty: 'RSA', x5C: [derOf(leaf)] }] } },
+    })
+    expect(await refusal(create)).toMatchObject({ statusCode: 400, code: 'InvalidParameter' })
+    expect((await refusal(management().attestationProviders.get('attest', 'refused'))).statusCode).toBe(404)
+  })
+})
