@@ -14,7 +14,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
             'apps/*/src/**/*.test.ts',
-            'test/{boundaries,browser,corpus,judges}/**/*.test.ts',
+            'test/{boundaries,browser,corpus,insider,judges}/**/*.test.ts',
           ],
           testTimeout: 30_000,
         },

@@ -30,7 +30,7 @@ beforeEach(() => void (sent = []))
 function run(word: string, args: string[] = [], options: CommandContext['options'] = {}): Promise<Result | undefined> {
   const request = (o: Sent): Promise<Response> => {
     sent.push(o)
-    return Promise.resolve({ ...answer, headers: {}, text: '' })
+    return Promise.resolve({ headers: {}, text: '', ...answer })
   }
   const connection = {
     https: { request, close: () => {} },
@@ -40,7 +40,7 @@ function run(word: string, args: string[] = [], options: CommandContext['options
   return command.run({
     args,
     options,
-    paths: { state: directory, cache: directory },
+    paths: { state: directory, cache: directory, config: directory },
     format: 'table',
     say: () => {},
     connect: () => Promise.resolve(connection as unknown as Connection),

@@ -1,0 +1,148 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { homeRegion, sharedAttestationHost } from '@strongroom/contract'
+import { ProgramError, run } from '@strongroom/platform'
+import { createLocalJWKSet, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
+import { startInProcess } from '../system/support/in-process.ts'
+import { TestInstallation } from '../system/support/installation.ts'
+import { readSealedReply } from './support/sealed-reply.ts'
+import { openHouse, SimulatedGuest, type House } from './support/simulated-guest.ts'
+
+const program = resolve(import.meta.dirname, 'attest-guest')
+const issuer = `https://${sharedAttestationHost(homeRegion.code)}`
+const present = ['/usr/bin/swtpm', '/usr/bin/tpm2_quote', '/usr/bin/curl', '/usr/share/OVMF/OVMF_CODE_4M.fd']
+const vmIds = { snp: '5A1E0000-0000-4000-8000-00000000A001', tdx: '5A1E0000-0000-4000-8000-00000000A002' }
+
+/**
+ * A guest's own programs against everything but the guest: the installation's services, processors, vTPMs and metadata
+ * endpoints are the real ones, and so are swtpm, tpm2-tools and curl. test/system boots the same programs in a VM.
+ */
+describe.skipIf(!present.every((path) => existsSync(path)))(
+  'attestation from inside, with bash, curl and tpm2-tools',
+  () => {
+    let installation: TestInstallation
+    let running: RunningInstallation
+    let house: House
+    let snp: SimulatedGuest
+    let tdx: SimulatedGuest
+    let folder: string
+
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'B-insider-'))
+      installation = await TestInstallation.create()
+      running = await startInProcess(installation)
+      house = await openHouse(running.context)
+      snp = await SimulatedGuest.create(house, { vmId: vmIds.snp, tee: 'SNP' })
+      tdx = await SimulatedGuest.create(house, { vmId: vmIds.tdx, tee: 'TDX' })
+    }, 120_000)
+
+    afterAll(async () => {
+      for (const guest of [snp, tdx]) await guest?.remove()
+      await running?.close()
+      await installation?.remove()
+      await rm(folder, { recursive: true, force: true })
+    })
+
+    const attest = async (guest: SimulatedGuest, mode: string, nonce: string, name = nonce): Promise<string> => {
+      const directory = join(folder, name)
+      const env = {
+        ...guest.environment,
+        PATH: process.env['PATH'] ?? '',
+        https_proxy: `http://127.0.0.1:${installation.ports.local}`,
+        CURL_CA_BUNDLE: house.authority.caPath,
+      }
+      await run({ command: 'bash', args: [program, mode, issuer, nonce, directory], env, timeoutMs: 120_000 })
+      return directory
+    }
+    const verify = async (token: string): Promise<JWTPayload> => {
+      const { body } = await running.context.wire.request<JSONWebKeySet>({ method: 'GET', url: `${issuer}/certs` })
+      return (await jwtVerify(token, createLocalJWKSet(body), { issuer })).payload
+    }
+    const tokenIn = (directory: string): Promise<string> => readFile(join(directory, 'token'), 'utf8')
+
+    it.each([
+      ['SNP', 'sevsnpvm'],
+      ['TDX', 'tdxvm'],
+    ] as const)(
+      'gets a token through AzureGuest on %s, which it opens with its vTPM, with the hardware’s claims in it',
+      async (tee, type) => {
+        const guest = tee === 'SNP' ? snp : tdx
+        const directory = await attest(guest, 'azure-guest', `guest-${tee}`)
+        const token = await tokenIn(directory)
+        expect(await readSealedReply(directory)).toBe(token)
+        const claims = await verify(token)
+        expect(claims).toMatchObject({
+          'x-ms-attestation-type': 'azurevm',
+          'x-ms-azurevm-vmid': guest.spec.vmId,
+          'x-ms-azurevm-ostype': 'Linux',
+          'x-ms-azurevm-attested-pcrs': [0, 1, 2, 3, 4, 5, 6, 7],
+          secureboot: true,
+          'x-ms-isolation-tee': {
+            'x-ms-attestation-type': type,
+            'x-ms-compliance-status': 'azure-compliant-cvm',
+            'x-ms-runtime': { 'vm-configuration': { vmUniqueId: guest.spec.vmId, 'secure-boot': true } },
+          },
+          'x-ms-runtime': {
+            'client-payload': { nonce: Buffer.from(`guest-${tee}`).toString('base64') },
+            keys: [{ kid: 'TpmEphemeralEncryptionKey' }],
+          },
+          'x-strongroom-simulated': true,
+        })
+      },
+    )
+
+    it.each([
+      ['SNP', 'sevsnpvm'],
+      ['TDX', 'tdxvm'],
+    ] as const)('gets a flat token by the direct call on %s, with its nonce', async (tee, type) => {
+      const guest = tee === 'SNP' ? snp : tdx
+      const directory = await attest(guest, 'direct', `direct-${tee}`)
+      expect(await verify(await tokenIn(directory))).toMatchObject({
+        nonce: `direct-${tee}`,
+        'x-ms-attestation-type': type,
+        'x-ms-compliance-status': 'azure-compliant-cvm',
+        'x-ms-runtime': { 'vm-configuration': { vmUniqueId: guest.spec.vmId } },
+      })
+    })
+
+    it('cannot open a reply once a register has changed, nor after a restart', async () => {
+      const directory = await attest(snp, 'azure-guest', 'once')
+      const decrypt = async (): Promise<void> => {
+        const session = join(directory, 'again.session')
+        await snp.tool('tpm2_startauthsession', ['--policy-session', '-S', session])
+        try {
+          await snp.tool('tpm2_policypcr', ['-Q', '-S', session, '-l', 'sha256:0,1,2,3,4,5,6,7'])
+          const key = ['-c', join(directory, 'key.ctx'), '-p', `session:${session}`, '-s', 'rsaes']
+          await snp.tool('tpm2_rsadecrypt', [...key, '-o', join(directory, 'again'), join(directory, 'inner.sealed')])
+        } finally {
+          await snp.tool('tpm2_flushcontext', ['-t'])
+          await snp.tool('tpm2_flushcontext', [session])
+        }
+      }
+      await decrypt()
+      expect(await readFile(join(directory, 'again'))).toEqual(await readFile(join(directory, 'inner.key')))
+      await snp.tool('tpm2_pcrextend', [`5:sha256=${'ab'.repeat(32)}`])
+      await expect(decrypt()).rejects.toBeInstanceOf(ProgramError)
+      await snp.powerOff()
+      await snp.boot()
+      await expect(decrypt()).rejects.toBeInstanceOf(ProgramError)
+    })
+
+    it('is refused with a register that its log does not explain, and the reason reaches the guest', async () => {
+      await tdx.tool('tpm2_pcrextend', [`4:sha256=${'cd'.repeat(32)}`])
+      const refused = await attest(tdx, 'azure-guest', 'changed').catch((error: unknown) => error as ProgramError)
+      expect((refused as ProgramError).stderr).toContain('InvalidParameter')
+      expect((refused as ProgramError).stderr).toMatch(/log/i)
+    })
+
+    it('is not taken for a confidential VM without its HCL report', async () => {
+      await snp.tool('tpm2_nvundefine', ['-C', 'p', '0x01400001'])
+      const refused = await attest(snp, 'azure-guest', 'no-report').catch((error: unknown) => error as ProgramError)
+      expect((refused as ProgramError).code).not.toBe(0)
+    })
+  },
+)

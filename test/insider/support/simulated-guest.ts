@@ -1,0 +1,130 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { InstanceSpec, Tee } from '@strongroom/contract'
+import { buildHclReport, hclReportData, parsePem } from '@strongroom/evidence'
+import {
+  memoryBackedDirectory,
+  openAuthority,
+  type InstallationAuthority,
+  type ServiceContext,
+} from '@strongroom/platform'
+import { createSilicon, type Silicon } from '@strongroom/silicon'
+import { bootRecords, digestOf, eventLog } from '../../../services/attestation/src/testing/guest-log.ts'
+import { startMetadataServer, type MetadataServer } from '../../../services/host/src/network/metadata-server.ts'
+import { vtpmClaims } from '../../../services/host/src/paravisor/claims.ts'
+import { launchOnSilicon } from '../../../services/host/src/paravisor/silicon.ts'
+import { readFirmware } from '../../../services/host/src/qemu/firmware.ts'
+import { openSiliconKeys } from '../../../services/host/src/silicon-keys.ts'
+import { exampleSpec } from '../../../services/host/src/testing.ts'
+import { certifyAttestationKey, certifyEndorsementKey } from '../../../services/host/src/tpm/certificates.ts'
+import { endowTpm } from '../../../services/host/src/tpm/endow.ts'
+import { manufactureTpm } from '../../../services/host/src/tpm/manufacture.ts'
+import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from '../../../services/host/src/tpm/swtpm.ts'
+
+/** The processors and the authority of an installation whose server runs in this process. */
+export interface House {
+  context: ServiceContext
+  silicon: Silicon
+  authority: InstallationAuthority
+}
+
+export async function openHouse(context: ServiceContext): Promise<House> {
+  const silicon = await createSilicon({ keys: await openSiliconKeys(context), clock: context.clock })
+  return { context, silicon, authority: await openAuthority(context) }
+}
+
+/**
+ * What a guest sees of its machine, without the guest: the vTPM as the paravisor lays it, registers and log of a boot, and the
+ * metadata endpoint. The programs that run against it are those that run in a guest.
+ */
+export class SimulatedGuest {
+  readonly spec: InstanceSpec
+  readonly #house: House
+  readonly #runtimeDir: string
+  #tpm: Swtpm | undefined
+  #metadata: MetadataServer | undefined
+
+  private constructor(house: House, spec: InstanceSpec, runtimeDir: string) {
+    this.#house = house
+    this.spec = spec
+    this.#runtimeDir = runtimeDir
+  }
+
+  static async create(house: House, o: { vmId: string; tee: Tee }): Promise<SimulatedGuest> {
+    const runtimeDir = await memoryBackedDirectory('B-guest')
+    const guest = new SimulatedGuest(house, { ...exampleSpec, ...o }, runtimeDir)
+    await mkdir(guest.#stateDir, { mode: 0o700 })
+    await guest.boot()
+    return guest
+  }
+
+  get #stateDir(): string {
+    return join(this.#runtimeDir, 'tpm')
+  }
+
+  /** Of the programs that run as the guest's. */
+  get environment(): Record<string, string> {
+    return {
+      TPM2TOOLS_TCTI: `swtpm:path=${this.#tpm!.socket}`,
+      TSS2_LOG: 'all+NONE',
+      METADATA_SOCKET: join(this.#runtimeDir, 'metadata'),
+      TCG_LOG: join(this.#runtimeDir, 'log'),
+    }
+  }
+
+  /** Powers it on: at the first time the vTPM is made, afterwards the same one starts with fresh registers. */
+  async boot(): Promise<void> {
+    const { authority, context, silicon } = this.#house
+    const { spec } = this
+    const o = { stateDir: this.#stateDir, runtimeDir: this.#runtimeDir }
+    const identity = (this.#identity ??= await manufactureTpm(o))
+    const tpm = await startSwtpm({ ...o, name: 'vtpm', startup: 'clear' })
+    this.#tpm = tpm
+    const claims = vtpmClaims({ spec, akSpki: identity.akSpki })
+    const launched = await launchOnSilicon({ silicon, spec, firmware: await readFirmware(), vCPUs: 2 })
+    const { bytes } = await launched.report(await hclReportData(claims))
+    const certify = { authority, vmId: spec.vmId }
+    const [ak, ek] = [
+      await certifyAttestationKey({ ...certify, spki: identity.akSpki }),
+      await certifyEndorsementKey({ ...certify, spki: identity.ekSpki }),
+    ]
+    await endowTpm({
+      tpm,
+      runtimeDir: this.#runtimeDir,
+      hclReport: buildHclReport({ hardwareReport: bytes, reportType: spec.tee, claims }),
+      akCertificate: parsePem(ak)[0]!,
+      ekCertificate: parsePem(ek)[0]!,
+    })
+    const records = bootRecords()
+    for (const record of records)
+      await tpmTool(tpm, 'tpm2_pcrextend', [`${record.pcr}:sha256=${Buffer.from(digestOf(record)).toString('hex')}`])
+    await writeFile(join(this.#runtimeDir, 'log'), eventLog(records))
+    this.#metadata = await startMetadataServer({
+      ...context,
+      socket: this.environment['METADATA_SOCKET']!,
+      spec,
+      authority,
+      silicon,
+      akSpki: identity.akSpki,
+      nonce: new Uint8Array(32),
+      onReady: () => Promise.resolve(),
+    })
+  }
+  #identity: Awaited<ReturnType<typeof manufactureTpm>> | undefined
+
+  async tool(name: string, args: string[]): Promise<Buffer> {
+    return await tpmTool(this.#tpm!, name, args)
+  }
+
+  async powerOff(): Promise<void> {
+    if (this.#tpm !== undefined) await stopSwtpm(this.#tpm)
+    await this.#metadata?.close()
+    this.#tpm = undefined
+    this.#metadata = undefined
+  }
+
+  async remove(): Promise<void> {
+    await this.powerOff()
+    await rm(this.#runtimeDir, { recursive: true, force: true })
+  }
+}
