@@ -4,6 +4,9 @@
  *
  * POST /attest/SevSnpVm     AttestSevSnpVmRequest → AttestationResponse   anonymous
  * POST /attest/TdxVm        AttestTdxVmRequest → AttestationResponse      anonymous
+ * POST /attest/AzureGuest   AttestAzureGuestRequest → AttestationResponse anonymous; the token is sealed to the guest's TPM
+ * POST /attest/Tpm          AttestTpmMessage → AttestTpmMessage           anonymous; challenge and response
+ * GET  /tcbbaselines/{type} → { tcbBaselines }                            anonymous
  * GET  /policies/{type}     → { token }                                   owner, audience `attestationAudience`
  * PUT  /policies/{type}     JWS text → { token }                          owner
  * POST /policies/{type}:reset  JWS text or nothing → { token }            owner
@@ -76,8 +79,18 @@ export interface AttestTdxVmRequest {
   collateral?: TdxCollateralBody
 }
 
+export interface AttestAzureGuestRequest {
+  /** base64url of JSON: what the stock guest library collects (facts section 5.2; docs/attestation.md). `AttestationInfo` does too. */
+  attestationInfo: Base64Url
+}
+
+/** `data` is base64url of JSON: a message of Azure's TPM attestation protocol (docs/attestation.md). */
+export interface AttestTpmMessage {
+  data: Base64Url
+}
+
 export interface AttestationResponse {
-  /** JWT, RS256. */
+  /** JWT, RS256. Of AzureGuest: base64url of the envelope in which only the guest's own TPM finds it. */
   token: string
 }
 

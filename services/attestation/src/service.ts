@@ -20,9 +20,11 @@ import { Providers, type OfferedType } from './providers/providers.ts'
 import { Rights } from './providers/rights.ts'
 import { attestRoutes, type OnRefused } from './routes/attest-routes.ts'
 import { certificateRoutes } from './routes/certificate-routes.ts'
+import { defaultCallerLimit, limited, type CallerLimit } from './routes/caller-limit.ts'
 import { discoveryRoutes } from './routes/discovery-routes.ts'
 import { policyRoutes } from './routes/policy-routes.ts'
 import { providerRoutes } from './routes/provider-routes.ts'
+import { tcbBaselineRoutes } from './routes/tcb-baseline-routes.ts'
 import { Challenges } from './tpm/challenges.ts'
 import { TpmVerifier } from './tpm/tpm-verifier.ts'
 import { Decisions } from './store/decisions.ts'
@@ -42,6 +44,8 @@ export interface AttestationOptions {
   baseline?: ComplianceBaseline
   /** PEM of the authorities that certify attestation keys of guests' TPMs. Absent: none, and so no guest is attested. */
   attestationKeyAuthorities?: readonly string[]
+  /** Attest calls that one address may make. */
+  callerLimit?: CallerLimit
 }
 
 /**
@@ -106,7 +110,10 @@ export async function createAttestationService(context: ServiceContext & Attesta
     context.ownerObjectId !== undefined && objectId === context.ownerObjectId
   const app = createHttpApp({ name: 'attestation', logger: context.logger })
   discoveryRoutes(app, { providers, keys })
-  attestRoutes(app, { providers, attester, snp, tdx, guest, tpm, challenges, onRefused })
+  await limited(app, context.callerLimit ?? defaultCallerLimit, (scope) =>
+    attestRoutes(scope, { providers, attester, snp, tdx, guest, tpm, challenges, onRefused }),
+  )
+  tcbBaselineRoutes(app, { providers, collateral })
   const { verifier } = context
   const { tenantId } = context.installation
   const now = (): Date => clock.now()

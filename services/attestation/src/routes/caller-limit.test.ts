@@ -1,0 +1,32 @@
+import { attestationApiVersions } from '@strongroom/contract'
+import { afterEach, describe, expect, it } from 'vitest'
+import { openService, silicon, type TestService } from '../testing/harness.ts'
+
+describe('callers', () => {
+  let test: TestService | undefined
+  afterEach(() => test?.close())
+
+  it('may attest so often and no oftener, and are told when to come back', async () => {
+    test = await openService({ anchors: (await silicon()).anchors, callerLimit: { requests: 3, seconds: 60 } })
+    const path = '/attest/SevSnpVm?api-version=2022-08-01'
+    for (let call = 0; call < 3; call++) expect((await test.post(path, {})).status).toBe(400)
+    const refused = await test.post(path, {})
+    expect(refused.status).toBe(429)
+    expect(refused.body.error).toMatchObject({
+      code: 'TooManyRequests',
+      innererror: { expected: 'at most 3 in 60 seconds', remedy: expect.any(String) },
+    })
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+    // Whoever verifies tokens is not in anyone's way.
+    expect((await test.call('GET', '/certs')).status).toBe(200)
+  }, 120_000)
+
+  it('may speak every version of the wire', async () => {
+    test = await openService({ anchors: (await silicon()).anchors })
+    for (const version of attestationApiVersions) {
+      const answer = await test.post(`/attest/TdxVm?api-version=${version}`, {})
+      expect(answer.body.error).toMatchObject({ code: 'InvalidParameter', target: 'quote' })
+    }
+    expect(attestationApiVersions).toContain('2026-03-11-preview')
+  }, 120_000)
+})

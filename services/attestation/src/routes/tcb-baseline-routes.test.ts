@@ -1,0 +1,43 @@
+import { parseCertificate, parseTdxQuote, readPckExtension, toBase64Url, toHex } from '@strongroom/evidence'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tdxQuote } from '../testing/guest.ts'
+import { firmwareIsThere, openService, serveTdxCollateral, silicon, type TestService } from '../testing/harness.ts'
+
+describe.skipIf(!firmwareIsThere)('TCB baselines', () => {
+  let test: TestService
+  beforeAll(async () => {
+    test = await openService({ anchors: (await silicon()).anchors })
+  }, 120_000)
+  afterAll(() => test?.close())
+
+  it('are the standard one, and for TDX the TCB info of each platform that was attested', async () => {
+    const path = '/tcbbaselines/TdxVm?api-version=2025-06-01'
+    const standard = { tcbIdentifier: 'azuredefault', isSelectedTcb: true }
+    expect((await test.call('GET', path)).body).toEqual({ tcbBaselines: [standard] })
+    const quote = await tdxQuote(new Uint8Array(64))
+    const { certification } = parseTdxQuote(quote)
+    if (certification.type !== 'pckChain') throw new Error('the quote has no chain')
+    const fmspc = toHex(readPckExtension(parseCertificate(certification.chain[0]!)).fmspc)
+    const collateral = await (await silicon()).intel.collateral()
+    await serveTdxCollateral(test.collateral, collateral, fmspc)
+    test.clock.set(new Date(Date.now() + 120_000))
+    await test.post('/attest/TdxVm?api-version=2025-06-01', { quote: toBase64Url(quote) })
+    const { tcbInfo } = JSON.parse(collateral.tcbInfo) as { tcbInfo: Record<string, unknown> }
+    expect((await test.call('GET', path)).body.tcbBaselines).toEqual([
+      standard,
+      {
+        tcbIdentifier: tcbInfo['fmspc'],
+        isSelectedTcb: true,
+        tcbEvaluationDataNumber: tcbInfo['tcbEvaluationDataNumber'],
+        tcbReleaseDate: tcbInfo['issueDate'],
+      },
+    ])
+    const snp = await test.call('GET', '/tcbbaselines/SevSnpVm?api-version=2025-06-01')
+    expect(snp.body).toEqual({ tcbBaselines: [standard] })
+  })
+
+  it('do not exist for types without a vendor’s TCB', async () => {
+    const answer = await test.call('GET', '/tcbbaselines/Tpm?api-version=2025-06-01')
+    expect(answer.body.error).toMatchObject({ code: 'InvalidParameter', target: 'type' })
+  })
+})
