@@ -30,7 +30,7 @@ beforeEach(() => void (sent = []))
 function run(word: string, args: string[] = [], options: CommandContext['options'] = {}): Promise<Result | undefined> {
   const request = (o: Sent): Promise<Response> => {
     sent.push(o)
-    return Promise.resolve({ headers: {}, text: '', ...answer })
+    return Promise.resolve({ headers: {}, text: '', bytes: new Uint8Array(), ...answer })
   }
   const connection = {
     https: { request, close: () => {} },
