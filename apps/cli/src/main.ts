@@ -7,6 +7,7 @@ import { imageCommands } from './commands/image.ts'
 import { installationCommands } from './commands/installation.ts'
 import { policyCommands } from './commands/policy.ts'
 import { logCommands } from './commands/log.ts'
+import { masterKeyCommands } from './commands/master-key.ts'
 import { upCommand } from './commands/up.ts'
 import { vmCommands } from './commands/vm.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
@@ -24,6 +25,7 @@ const commands: Command[] = [
   ...collateralCommands,
   ...policyCommands,
   ...logCommands,
+  ...masterKeyCommands,
 ]
 
 function addCommand(program: Program, command: Command): void {

@@ -11,7 +11,7 @@ import {
   createLogger,
   createSealer,
   createWireClient,
-  loadMasterKey,
+  openRootKey,
   openAuthority,
   openInstallation,
   serve,
@@ -149,7 +149,7 @@ async function startServices(o: {
   const { installation, stateDir, cacheDir, opened } = o
   const logger = createLogger({ level: 'info', file: join(stateDir, 'server.log') })
   const clock = systemClock
-  const sealer = createSealer(await loadMasterKey({ stateDir, installationId: installation.id }))
+  const sealer = createSealer(await openRootKey({ stateDir, installationId: installation.id }))
   const authority = await openAuthority({ stateDir, sealer, clock, installation })
   const wire = createWireClient({ port: installation.ports.tls, caPem: authority.caPem })
   const secrets = {

@@ -25,7 +25,7 @@ export { serve, type ServeOptions } from './http/serve.ts'
 export { createWireClient, type WireClient, type WireRequest, type WireResponse } from './http/wire-client.ts'
 export { defaultPorts, openInstallation, type Installation } from './installation.ts'
 export { createLogger, type Logger } from './logger.ts'
-export { loadMasterKey } from './master-key.ts'
+export { masterKeyHolder, openRootKey, rotateMasterKey, type NewHolder } from './master-key/root-key.ts'
 export { OperationRunner } from './operations/runner.ts'
 export type {
   Operation,

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, write
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { loadMasterKey } from './master-key.ts'
+import { loadMasterKey } from './key-file.ts'
 
 let root: string
 let stateDir: string

@@ -3,14 +3,16 @@ import { readFile, stat } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, relative, isAbsolute, resolve } from 'node:path'
-import { sealedAuthorityFile } from './authority/files.ts'
-import { ServiceError } from './errors.ts'
-import { createFileAtomically } from './files.ts'
+import { sealedAuthorityFile } from '../authority/files.ts'
+import { ServiceError } from '../errors.ts'
+import { createFileAtomically } from '../files.ts'
 
-const keyBytes = 32
+export const keyBytes = 32
+/** In the state directory: the root key, wrapped under the master key. */
+export const rootKeyFile = 'root-key.json'
 
 /**
- * The key that everything sealed at rest hangs on (32 bytes). Looked for in this order:
+ * The master key (32 bytes) where a file holds it. Looked for in this order:
  *  1. $CREDENTIALS_DIRECTORY/strongroom-master-key (systemd LoadCredential)
  *  2. the file that $STRONGROOM_MASTER_KEY_FILE names
  *  3. $XDG_CONFIG_HOME/strongroom/keys/{installationId}, made at the first start
@@ -19,7 +21,7 @@ const keyBytes = 32
  * @throws ServiceError MasterKeyMissing, MasterKeyInvalid, MasterKeyInState or MasterKeyExposed
  */
 export async function loadMasterKey(o: { stateDir: string; installationId: string }): Promise<Uint8Array> {
-  const { CREDENTIALS_DIRECTORY, STRONGROOM_MASTER_KEY_FILE, XDG_CONFIG_HOME } = process.env
+  const { CREDENTIALS_DIRECTORY, STRONGROOM_MASTER_KEY_FILE } = process.env
   if (CREDENTIALS_DIRECTORY) {
     const credential = await readKey(join(CREDENTIALS_DIRECTORY, 'strongroom-master-key'))
     if (credential) return credential
@@ -31,13 +33,12 @@ export async function loadMasterKey(o: { stateDir: string; installationId: strin
     throw missing(STRONGROOM_MASTER_KEY_FILE)
   }
   if (!/^[0-9a-f-]{36}$/.test(o.installationId)) throw new TypeError('not an installation id')
-  const config = XDG_CONFIG_HOME && isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : join(homedir(), '.config')
-  const path = join(config, 'strongroom', 'keys', o.installationId)
+  const path = join(keysDirectory(), o.installationId)
   refuseInside(o.stateDir, path)
   const kept = await readKey(path)
   if (kept) return kept
   // Something is sealed already: a new key would open nothing of it, and stand in the way of the backup.
-  if (existsSync(join(o.stateDir, sealedAuthorityFile))) throw missing(path)
+  if ([sealedAuthorityFile, rootKeyFile].some((name) => existsSync(join(o.stateDir, name)))) throw missing(path)
   await createFileAtomically(path, randomBytes(keyBytes))
   // Read again: another process may have made it first.
   const made = await readKey(path)
@@ -45,25 +46,17 @@ export async function loadMasterKey(o: { stateDir: string; installationId: strin
   return made
 }
 
-async function readKey(path: string): Promise<Uint8Array | undefined> {
-  let content: Buffer
-  try {
-    content = await readFile(path)
-    const { mode } = await stat(path)
-    if ((mode & 0o077) !== 0 && !path.startsWith(process.env.CREDENTIALS_DIRECTORY || '\0')) {
-      throw new ServiceError({
-        code: 'MasterKeyExposed',
-        status: 500,
-        message: `The master key file ${path} is open to other users.`,
-        expected: 'mode 0600',
-        found: `mode 0${(mode & 0o777).toString(8)}`,
-        remedy: `chmod 600 ${path}`,
-      })
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+/** Where keys lie that are made here: the user's configuration, apart from the state. */
+export function keysDirectory(): string {
+  const { XDG_CONFIG_HOME } = process.env
+  const config = XDG_CONFIG_HOME && isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : join(homedir(), '.config')
+  return join(config, 'strongroom', 'keys')
+}
+
+/** @throws ServiceError MasterKeyExposed or MasterKeyInvalid; undefined where there is no such file */
+export async function readKey(path: string): Promise<Uint8Array | undefined> {
+  const content = await readPrivate(path)
+  if (content === undefined) return undefined
   if (content.length === keyBytes) return Uint8Array.from(content)
   const text = content.toString('latin1').trim()
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.from(Buffer.from(text, 'hex'))
@@ -77,7 +70,31 @@ async function readKey(path: string): Promise<Uint8Array | undefined> {
   })
 }
 
-function refuseInside(stateDir: string, path: string): void {
+/**
+ * A file that its owner alone can read, as keys and passphrases lie in.
+ * @throws ServiceError MasterKeyExposed; undefined where there is no such file
+ */
+export async function readPrivate(path: string): Promise<Buffer | undefined> {
+  try {
+    const content = await readFile(path)
+    const { mode } = await stat(path)
+    // systemd hands credentials to the service alone, in a directory of its own.
+    if ((mode & 0o077) === 0 || path.startsWith(process.env.CREDENTIALS_DIRECTORY || '\0')) return content
+    throw new ServiceError({
+      code: 'MasterKeyExposed',
+      status: 500,
+      message: `The master key file ${path} is open to other users.`,
+      expected: 'mode 0600',
+      found: `mode 0${(mode & 0o777).toString(8)}`,
+      remedy: `chmod 600 ${path}`,
+    })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+export function refuseInside(stateDir: string, path: string): void {
   const way = relative(resolve(stateDir), resolve(path))
   if (way !== '' && (way.startsWith('..') || isAbsolute(way))) return
   throw new ServiceError({
@@ -90,7 +107,7 @@ function refuseInside(stateDir: string, path: string): void {
   })
 }
 
-function missing(path: string): ServiceError {
+export function missing(path: string): ServiceError {
   return new ServiceError({
     code: 'MasterKeyMissing',
     status: 500,

@@ -1,0 +1,191 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sealedAuthorityFile } from '../authority/files.ts'
+import { ServiceError } from '../errors.ts'
+import { createFileAtomically, writeFileAtomically } from '../files.ts'
+import { createSealer, SealError } from '../sealer.ts'
+import { keyBytes, keysDirectory, loadMasterKey, missing, readKey, refuseInside, rootKeyFile } from './key-file.ts'
+import { keyFromPassphrase, newPassphraseHolder, readPassphrase, type PassphraseHolder } from './passphrase.ts'
+import { sealToTpm, unsealFromTpm, type TpmHolder } from './tpm.ts'
+
+/** A key file. Without a path it is looked for as loadMasterKey says. */
+export interface FileHolder {
+  kind: 'file'
+  path?: string
+}
+
+export type MasterKeyHolder = FileHolder | PassphraseHolder | TpmHolder
+
+/** STATE/root-key.json: the key that everything is sealed under, wrapped under the master key that its holder gives. */
+interface RootKeyRecord {
+  v: 1
+  holder: MasterKeyHolder
+  /** ISO time of the last change of the master key. */
+  since: string
+  /** Base64 of what the sealer gave. */
+  wrapped: string
+}
+
+interface Place {
+  stateDir: string
+  installationId: string
+}
+
+/** Who shall hold the new master key. A path for `file` is where the new key lies already, or is to be made. */
+export type NewHolder = { kind: 'file'; path?: string } | { kind: 'passphrase'; path?: string } | { kind: 'tpm' }
+
+/**
+ * The key that everything sealed at rest hangs on (32 bytes). It is made once and lies wrapped in the state directory;
+ * the master key that opens it is held outside, and may change without a word that was sealed.
+ * @throws ServiceError MasterKeyWrong, RootKeyUnreadable, and those of the holder; nothing is made in place of what does not open
+ */
+export async function openRootKey(o: Place): Promise<Uint8Array> {
+  const record = await readRecord(o)
+  if (record) return unwrapped(o, record)
+  const masterKey = await loadMasterKey(o)
+  // Installations from before there was a root key have sealed under the master key itself.
+  const root = existsSync(join(o.stateDir, sealedAuthorityFile)) ? masterKey : Uint8Array.from(randomBytes(keyBytes))
+  await createFileAtomically(pathOf(o), await recordText(o, { kind: 'file' }, masterKey, root))
+  // Read again: another process may have made it first.
+  const made = await readRecord(o)
+  if (!made) throw unreadable(pathOf(o), 'nothing')
+  return unwrapped(o, made)
+}
+
+/** @throws ServiceError RootKeyUnreadable where the installation has none yet */
+export async function masterKeyHolder(
+  o: Place,
+): Promise<{ kind: MasterKeyHolder['kind']; path?: string; since: string }> {
+  const record = await requiredRecord(o)
+  const { kind } = record.holder
+  const path = record.holder.kind === 'file' ? record.holder.path : undefined
+  return { kind, since: record.since, ...(path !== undefined && { path }) }
+}
+
+/**
+ * Wraps the root key under a new master key. A server that runs goes on: it has opened the root key already, and what
+ * is sealed does not change. The old master key opens nothing from then on.
+ * @throws ServiceError as openRootKey, and those of the new holder; then the old one is as it was
+ */
+export async function rotateMasterKey(o: Place & { to: NewHolder; oldPassphraseFile?: string }): Promise<void> {
+  const record = await requiredRecord(o)
+  const root = await unwrapped(o, record, o.oldPassphraseFile)
+  try {
+    const { holder, key } = await newMasterKey(o, o.to)
+    const text = await recordText(o, holder, key, root)
+    // What was written is what has to open: a holder that cannot give its key back is found here, not at the next start.
+    const again = await unwrapped(
+      o,
+      JSON.parse(text) as RootKeyRecord,
+      o.to.kind === 'passphrase' ? o.to.path : undefined,
+    )
+    if (!Buffer.from(again).equals(root)) throw new Error('the new master key does not open what it wrapped')
+    again.fill(0)
+    await writeFileAtomically(pathOf(o), text)
+  } finally {
+    root.fill(0)
+  }
+  await forgetMadeKey(o, record.holder)
+}
+
+async function newMasterKey(o: Place, to: NewHolder): Promise<{ holder: MasterKeyHolder; key: Uint8Array }> {
+  if (to.kind === 'tpm') return sealToTpm()
+  if (to.kind === 'passphrase') {
+    const holder = newPassphraseHolder()
+    return { holder, key: await keyFromPassphrase(holder, await readPassphrase(to.path)) }
+  }
+  const path = to.path ?? join(keysDirectory(), `${o.installationId}-${Date.now().toString(36)}`)
+  refuseInside(o.stateDir, path)
+  await createFileAtomically(path, randomBytes(keyBytes))
+  const key = await readKey(path)
+  if (!key) throw missing(path)
+  return { holder: { kind: 'file', path }, key }
+}
+
+async function masterKeyOf(o: Place, holder: MasterKeyHolder, passphraseFile?: string): Promise<Uint8Array> {
+  if (holder.kind === 'tpm') return unsealFromTpm(holder)
+  if (holder.kind === 'passphrase') return keyFromPassphrase(holder, await readPassphrase(passphraseFile))
+  if (holder.path === undefined) return loadMasterKey(o)
+  const { CREDENTIALS_DIRECTORY, STRONGROOM_MASTER_KEY_FILE } = process.env
+  // A place that is named for this start counts before the one that was remembered.
+  if (CREDENTIALS_DIRECTORY || STRONGROOM_MASTER_KEY_FILE) return loadMasterKey(o)
+  refuseInside(o.stateDir, holder.path)
+  const key = await readKey(holder.path)
+  if (!key) throw missing(holder.path)
+  return key
+}
+
+/** A key file that we made ourselves and that opens nothing any more. What an operator made is the operator's. */
+async function forgetMadeKey(o: Place, old: MasterKeyHolder): Promise<void> {
+  if (old.kind !== 'file') return
+  const path = old.path ?? join(keysDirectory(), o.installationId)
+  if (path.startsWith(join(keysDirectory(), o.installationId))) await rm(path, { force: true })
+}
+
+async function recordText(o: Place, holder: MasterKeyHolder, key: Uint8Array, root: Uint8Array): Promise<string> {
+  const wrapped = Buffer.from(await createSealer(key).seal(root, contextOf(o))).toString('base64')
+  const record: RootKeyRecord = { v: 1, holder, since: new Date().toISOString(), wrapped }
+  return `${JSON.stringify(record, null, 2)}\n`
+}
+
+async function unwrapped(o: Place, record: RootKeyRecord, passphraseFile?: string): Promise<Uint8Array> {
+  const key = await masterKeyOf(o, record.holder, passphraseFile)
+  try {
+    return await createSealer(key).open(Buffer.from(record.wrapped, 'base64'), contextOf(o))
+  } catch (cause) {
+    if (!(cause instanceof SealError)) throw cause
+    throw new ServiceError({
+      code: 'MasterKeyWrong',
+      status: 500,
+      message: 'The master key does not open this installation; nothing is started in its place.',
+      expected: `the ${record.holder.kind === 'file' ? 'key' : record.holder.kind} that is in force since ${record.since}`,
+      found: 'another one, or a root key that was altered',
+      remedy: 'Give the right master key, or restore the state directory and the master key from the same backup.',
+      cause,
+    })
+  }
+}
+
+async function requiredRecord(o: Place): Promise<RootKeyRecord> {
+  const record = await readRecord(o)
+  if (record) return record
+  throw unreadable(pathOf(o), 'nothing: the installation was not started yet')
+}
+
+async function readRecord(o: Place): Promise<RootKeyRecord | undefined> {
+  const path = pathOf(o)
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  let record: Partial<RootKeyRecord>
+  try {
+    record = JSON.parse(text) as Partial<RootKeyRecord>
+  } catch {
+    throw unreadable(path, `${text.length} characters that are no JSON`)
+  }
+  const kinds: string[] = ['file', 'passphrase', 'tpm'] satisfies MasterKeyHolder['kind'][]
+  if (record.v === 1 && typeof record.wrapped === 'string' && kinds.includes(record.holder?.kind ?? '')) {
+    return record as RootKeyRecord
+  }
+  throw unreadable(path, 'JSON of another shape')
+}
+
+function unreadable(path: string, found: string): ServiceError {
+  return new ServiceError({
+    code: 'RootKeyUnreadable',
+    status: 500,
+    message: `The root key in ${path} cannot be read; nothing of this installation can be opened without.`,
+    expected: 'the file as it was written',
+    found,
+    remedy: 'Restore the file from a backup of the state directory. A new one would open nothing.',
+  })
+}
+
+const pathOf = (o: Place): string => join(o.stateDir, rootKeyFile)
+const contextOf = (o: Place): string => `root-key/${o.installationId}`
