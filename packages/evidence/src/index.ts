@@ -21,7 +21,14 @@ export {
   type CheckOutcome,
 } from './result/check.ts'
 export { Checklist } from './result/checklist.ts'
-export { checkAzure, checkTdReport, type AzureFinding, type AzureParts } from './result/check-azure.ts'
+export {
+  checkAzure,
+  checkRuntimeClaims,
+  checkTdReport,
+  type AzureFinding,
+  type AzureParts,
+  type TdSibling,
+} from './result/check-azure.ts'
 export { checkCertificates, checkCollateral, checkCrl, type SignedText } from './result/check-certificates.ts'
 export { appraiseClaims, checkHcl, type HclFinding, type HclPolicy } from './result/check-hcl.ts'
 export { checkEventLog } from './result/check-log.ts'
@@ -110,7 +117,7 @@ export {
   type SnpProcessors,
 } from './measure/snp-launch-digest.ts'
 export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './measure/snp-vmsa.ts'
-export { bootPhases, isUnifiedKernelImage, predictPcr11, type BootPhase } from './predict/pcr11.ts'
+export { bootPhases, isUnifiedKernelImage, predictPcr11, systemdPhases, type BootPhase } from './predict/pcr11.ts'
 export { predictPcr4 } from './predict/pcr4.ts'
 export { predictPcr7, secureBootEnabled } from './predict/pcr7.ts'
 export { authenticodeDigest, parsePe, type PeImage, type PeSection } from './predict/pe.ts'

@@ -3,6 +3,7 @@ import { toHex } from '../bytes/hex.ts'
 import type { HashName } from '../eventlog/algorithms.ts'
 import { parseEventLog } from '../eventlog/event-log.ts'
 import { type VerifiedEventLog, verifyEventLog } from '../eventlog/replay.ts'
+import { systemdPhases } from '../predict/pcr11.ts'
 import { VerificationError } from '../result/errors.ts'
 import type { TrustAnchors } from '../result/trust-anchors.ts'
 import { parseSnpReport } from '../snp/report.ts'
@@ -73,7 +74,12 @@ export async function verifyAzureEvidence(o: AzureEvidence): Promise<VerifiedAzu
   const { eventLog, ...signed } = o.tpmQuote
   const quote = await verifyQuote({ ...signed, akPublic: attestationKey })
   if (eventLog === undefined) return { ...base, tpm: { quote } }
-  const log = await verifyEventLog({ log: parseEventLog(eventLog), bank: quote.bank, registers: quote.pcrs })
+  const log = await verifyEventLog({
+    log: parseEventLog(eventLog),
+    bank: quote.bank,
+    registers: quote.pcrs,
+    later: systemdPhases,
+  })
   return { ...base, tpm: { quote, log } }
 }
 

@@ -73,18 +73,20 @@ export function requireSameKey(akPublic: Uint8Array, claimed: TpmPublicKey): voi
     })
   }
   const { key } = area
-  const same =
-    key.kind === 'rsa' &&
-    claimed.kind === 'rsa' &&
-    equal(key.modulus, claimed.modulus) &&
-    key.exponent === claimed.exponent
-  if (same) return
+  if (sameKey(key, claimed)) return
   throw new VerificationError({
     code: 'BindingMismatch',
     message: 'The attestation key is not the one that the hardware bound',
     expected: describeKey(claimed),
     found: describeKey(key),
   })
+}
+
+/** True for one key in two places. */
+export function sameKey(left: TpmPublicKey, right: TpmPublicKey): boolean {
+  if (left.kind === 'rsa')
+    return right.kind === 'rsa' && equal(left.modulus, right.modulus) && left.exponent === right.exponent
+  return right.kind === 'ecc' && left.curve === right.curve && equal(left.x, right.x) && equal(left.y, right.y)
 }
 
 /** Short form of a key, for people. */

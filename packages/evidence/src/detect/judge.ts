@@ -1,6 +1,6 @@
 import type { BootPolicy } from '../eventlog/boot-claims.ts'
 import type { AzureParts } from '../result/check-azure.ts'
-import { checkAzure, checkTdReport } from '../result/check-azure.ts'
+import { checkAzure, checkRuntimeClaims, checkTdReport, type TdSibling } from '../result/check-azure.ts'
 import { checkCertificates, checkCollateral, checkCrl } from '../result/check-certificates.ts'
 import type { HclPolicy } from '../result/check-hcl.ts'
 import { checkEventLog } from '../result/check-log.ts'
@@ -11,6 +11,7 @@ import { checkTpmQuote, type TpmEvidence } from '../result/check-tpm.ts'
 import { allOf, type Check, firstFailure, missingChecks, skipped } from '../result/check.ts'
 import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
 import type { SnpPolicy } from '../snp/appraise.ts'
+import { parseSnpReport } from '../snp/report.ts'
 import type { TdxPolicy } from '../tdx/appraise.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
 import type { TokenAlgorithm } from '../tokens/algorithms.ts'
@@ -113,11 +114,19 @@ class Judge {
     const azure = this.#of('hcl-report')
     const tdQuotes = this.#of('tdx-quote')
     const checks: Check[] = []
+    let siblings = 0
     for (const hcl of azure) {
       const own = azure.length === 1 ? quotes : quotes.filter(({ owner }) => owner === hcl)
-      const quote = this.#quoteOf(hcl, tdQuotes)
+      const report = tdReportIn(hcl)
+      const sibling = report === undefined ? undefined : this.#siblingOf(hcl, report)
+      if (sibling !== undefined) siblings++
+      const quote = report === undefined || sibling !== undefined ? undefined : this.#quoteOf(report, tdQuotes)
       if (quote !== undefined) tdQuotes.splice(tdQuotes.indexOf(quote), 1)
-      checks.push(named(hcl, (await checkAzure(this.#azureParts(hcl, quote, own))).check))
+      const { check } = await checkAzure({
+        ...this.#azureParts(hcl, quote, own),
+        ...(sibling === undefined ? {} : { tdSibling: sibling }),
+      })
+      checks.push(named(hcl, check))
     }
     const loose =
       azure.length > 1 ? quotes.filter(({ owner }) => owner === undefined) : azure.length === 0 ? quotes : []
@@ -129,12 +138,23 @@ class Judge {
         checks.push(named(log, (await checkEventLog({ log: log.bytes, ...this.#boot() })).check))
     }
     for (const report of this.#of('td-report')) {
-      const quote = this.#of('tdx-quote')[0]
+      const quote = this.#quoteOf(report.bytes, this.#of('tdx-quote'))
       const { check } = await checkTdReport({
         report: report.bytes,
         ...(quote === undefined ? {} : { quote: quote.bytes }),
       })
       checks.push(named(report, check))
+    }
+    if (checks.length > 0 || this.#of('snp-report').length > 0) {
+      for (const piece of this.#of('runtime-claims')) {
+        const { check } = await checkRuntimeClaims({
+          claims: piece.bytes,
+          reportData: this.#reportData(),
+          attestationKeys: azure.map(keyIn).filter((key) => key !== undefined),
+          ...this.#claimsPolicy(siblings > 0),
+        })
+        checks.push(named(piece, check))
+      }
     }
     for (const token of this.#of('token')) checks.push(named(token, await this.#token(token.text)))
     for (const release of this.#of('release')) checks.push(named(release, await this.#release(release.text)))
@@ -154,6 +174,16 @@ class Judge {
 
   #common(): Means & { anchors: TrustAnchors; at: Date } {
     return { anchors: this.#anchors, at: this.#at, ...this.#means }
+  }
+
+  /**
+   * What claims beside a report must say. User data are in the claims of the paravisor's report, which hardware signs; where that
+   * report was never quoted, only quoted claims count.
+   */
+  #claimsPolicy(alone: boolean): { policy?: HclPolicy } {
+    const { hcl } = this.#policy
+    if (hcl === undefined || alone) return hcl === undefined ? {} : { policy: hcl }
+    return hcl.configuration === undefined ? {} : { policy: { configuration: hcl.configuration } }
   }
 
   #boot(): { policy?: BootPolicy } {
@@ -187,15 +217,42 @@ class Judge {
     return [named(piece, check), ...judged]
   }
 
-  /** The quote whose TD is the one of this report; the only one where there is one. */
-  #quoteOf(hcl: PieceOf<'hcl-report'>, quotes: PieceOf<'tdx-quote'>[]): PieceOf<'tdx-quote'> | undefined {
-    const report = attempt(() => {
-      const parsed = parseHclReport(hcl.bytes)
-      return parsed.reportType === 'TDX' ? parseTdReport(parsed.hardwareReport) : undefined
-    })
-    if (report === undefined) return undefined
-    const same = quotes.find(({ bytes }) => attempt(() => sameTd(parseTdxQuote(bytes).body, report.body)) === true)
+  /** The quote whose TD is the one of this TDREPORT; else the first, so that it is said how they differ. */
+  #quoteOf(tdReport: Uint8Array, quotes: readonly PieceOf<'tdx-quote'>[]): PieceOf<'tdx-quote'> | undefined {
+    const same = quotes.find(({ bytes }) =>
+      attempt(() => sameTd(parseTdxQuote(bytes).body, parseTdReport(tdReport).body)),
+    )
     return same ?? quotes[0]
+  }
+
+  /**
+   * A paravisor quotes its report for the key service, and puts another, which nobody quotes, into the vTPM. Where claims are at
+   * hand that a quote of the same TD binds, they vouch for the attestation key; whether they do is for checkTdReport to say.
+   */
+  #siblingOf(hcl: PieceOf<'hcl-report'>, tdReport: Uint8Array): TdSibling | undefined {
+    const attestationKey = keyIn(hcl)
+    const [claims] = this.#of('runtime-claims')
+    const own = attempt(() => parseTdReport(tdReport).body)
+    if (attestationKey === undefined || claims === undefined || own === undefined) return undefined
+    for (const { bytes } of this.#of('tdx-quote')) {
+      const body = attempt(() => parseTdxQuote(bytes).body)
+      if (body === undefined || sameTd(body, own)) continue
+      if (sameTd({ ...own, reportData: body.reportData }, body)) {
+        return { quote: bytes, claims: claims.bytes, attestationKey }
+      }
+    }
+    return undefined
+  }
+
+  /** Report data of every hardware report, read without judging: what is bound to a report stands and falls with it. */
+  #reportData(): Uint8Array[] {
+    const read = (pieces: readonly { bytes: Uint8Array }[], data: (bytes: Uint8Array) => Uint8Array): Uint8Array[] =>
+      pieces.map(({ bytes }) => attempt(() => data(bytes))).filter((found) => found !== undefined)
+    return [
+      ...read(this.#of('snp-report'), (bytes) => parseSnpReport(bytes).reportData),
+      ...read(this.#of('hcl-report'), (bytes) => parseHclReport(bytes).reportData),
+      ...read(this.#of('tdx-quote'), (bytes) => parseTdxQuote(bytes).body.reportData),
+    ]
   }
 
   #azureParts(
@@ -263,7 +320,7 @@ class Judge {
   async #findKey(each: JudgedQuote): Promise<void> {
     const { quote } = each
     for (const hcl of this.#of('hcl-report')) {
-      const key = attempt(() => attestationKeyOf(parseRuntimeClaims(parseHclReport(hcl.bytes).claims)))
+      const key = keyIn(hcl)
       if (key !== undefined && (await signs(key, quote))) each.owner = hcl
     }
     if (quote.akPublic !== undefined || each.owner !== undefined) return
@@ -291,6 +348,7 @@ class Judge {
       token,
       issuer: rules.issuer ?? 'any',
       at: this.#at,
+      reportData: this.#reportData(),
       ...(sets.length === 0 ? {} : { keys }),
       ...(rules.audience === undefined ? {} : { audience: rules.audience }),
       ...(rules.algorithms === undefined ? {} : { algorithms: rules.algorithms }),
@@ -362,6 +420,17 @@ class Judge {
     }
     return checks
   }
+}
+
+/** The attestation key that a paravisor's report names; undefined where it cannot be read. */
+function keyIn(hcl: PieceOf<'hcl-report'>): TpmPublicKey | undefined {
+  return attempt(() => attestationKeyOf(parseRuntimeClaims(parseHclReport(hcl.bytes).claims)))
+}
+
+/** The TDREPORT of a TDX paravisor's report; undefined where it is another's or cannot be read. */
+function tdReportIn(hcl: PieceOf<'hcl-report'>): Uint8Array | undefined {
+  const report = attempt(() => parseHclReport(hcl.bytes))
+  return report?.reportType === 'TDX' ? report.hardwareReport : undefined
 }
 
 interface JudgedQuote {

@@ -4,6 +4,7 @@ import { utf8 } from '../bytes/bytes.ts'
 import { digest } from '../bytes/digest.ts'
 import { parseGuid } from '../bytes/guid.ts'
 import { toHex } from '../bytes/hex.ts'
+import { bootPhases, systemdPhases } from '../predict/pcr11.ts'
 import { efiVendor } from '../predict/variable-store.ts'
 import { appraiseBoot, bootClaims, type BootClaims } from './boot-claims.ts'
 import { parseEventLog } from './event-log.ts'
@@ -132,6 +133,31 @@ describe('the claims of an event log', () => {
     // An image that is passed off as an action is still an image.
     const hidden = records.map((record) => (record.pcr === 4 ? { ...record, type: eventTypes.EV_POST_CODE } : record))
     expect((await claimsOf(records, hidden)).applications).toHaveLength(1)
+  })
+
+  it('hold where systemd has extended its phases after the log, and under no other text', async () => {
+    const records = [...boot, ...section('.linux', 'vmlinuz')]
+    const log = parseEventLog(await logOf(records))
+    const registers = await replay(log, 'sha256')
+    const extend = async (value: Uint8Array, text: string): Promise<Uint8Array> =>
+      digest('SHA-256', value, await digest('SHA-256', utf8(text)))
+    let value = registers.get(11)!
+    for (const [index, phase] of bootPhases.entries()) {
+      value = await extend(value, phase)
+      const quoted = new Map(registers).set(11, value)
+      const verified = await verifyEventLog({ log, bank: 'sha256', registers: quoted, later: systemdPhases })
+      expect(verified.later.get(11)).toBe(index + 1)
+      expect((await bootClaims(verified)).unifiedKernel?.has('.linux')).toBe(true)
+      await expect(verifyEventLog({ log, bank: 'sha256', registers: quoted })).rejects.toMatchObject({
+        code: 'EventLogMismatch',
+      })
+    }
+    for (const other of [await extend(value, 'ready'), await extend(registers.get(11)!, 'ready')]) {
+      const quoted = new Map(registers).set(11, other)
+      await expect(
+        verifyEventLog({ log, bank: 'sha256', registers: quoted, later: systemdPhases }),
+      ).rejects.toMatchObject({ code: 'EventLogMismatch' })
+    }
   })
 
   it('name no section twice, as images with profiles do', async () => {

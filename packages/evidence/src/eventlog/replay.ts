@@ -134,8 +134,10 @@ export interface MeasuredEvent extends LogEvent {
 export interface VerifiedEventLog {
   log: EventLog
   bank: HashName
-  /** Registers whose replay equals the quoted value. */
+  /** Registers whose replay equals the quoted value, as quoted. */
   registers: ReadonlyMap<number, Uint8Array>
+  /** How many of the later measurements a register has beyond the log (see `verifyEventLog`). */
+  later: ReadonlyMap<number, number>
   /** Quoted registers of which the log says nothing: nothing may be claimed of them. */
   unlogged: readonly number[]
   /** Records of those registers only, each with what its digest says of its data. */
@@ -155,22 +157,28 @@ const digestIsOverData: ReadonlySet<number> = new Set([
 /**
  * Binds a log to registers that a quote showed. Every register of the log among `registers` must replay to its quoted value.
  * Registers that the log does not name are listed as unlogged: later software extends registers without the firmware's log.
+ * @param o.later texts that software is known to extend after the log has ended, in order, by register: `systemdPhases`. A
+ * register may have any number of them, from the first on.
  * @throws VerificationError EventLogMismatch
  */
 export async function verifyEventLog(o: {
   log: EventLog
   bank: HashName
   registers: ReadonlyMap<number, Uint8Array>
+  later?: ReadonlyMap<number, readonly string[]>
 }): Promise<VerifiedEventLog> {
   const replayed = await replay(o.log, o.bank)
   const unlogged: number[] = []
+  const later = new Map<number, number>()
+  const registers = new Map<number, Uint8Array>()
   for (const [register, quoted] of o.registers) {
     const value = replayed.get(register)
     if (value === undefined) {
       unlogged.push(register)
       continue
     }
-    if (!equal(value, quoted)) {
+    const beyond = await extendedBy({ value, quoted, bank: o.bank, texts: o.later?.get(register) ?? [] })
+    if (beyond === undefined) {
       throw new VerificationError({
         code: 'EventLogMismatch',
         message: `The log does not replay to register ${register}`,
@@ -178,14 +186,35 @@ export async function verifyEventLog(o: {
         found: toHex(value),
       })
     }
+    if (beyond > 0) later.set(register, beyond)
+    registers.set(register, quoted)
   }
-  const registers = new Map([...replayed].filter(([register]) => o.registers.has(register)))
   const events: MeasuredEvent[] = []
   for (const event of o.log.events) {
     if (event.type === eventTypes.EV_NO_ACTION || !registers.has(event.pcr)) continue
     events.push({ ...event, coverage: await dataCoverage(event, o.bank, o.log.format) })
   }
-  return { log: o.log, bank: o.bank, registers, unlogged, events }
+  return { log: o.log, bank: o.bank, registers, later, unlogged, events }
+}
+
+/** How many of the texts lead from one value to another; undefined where none of them does. */
+async function extendedBy(o: {
+  value: Uint8Array
+  quoted: Uint8Array
+  bank: HashName
+  texts: readonly string[]
+}): Promise<number | undefined> {
+  if (equal(o.value, o.quoted)) return 0
+  const hash = hashAlgorithmByName(o.bank).webCrypto
+  if (hash === undefined) return undefined
+  const digestOf = async (bytes: Uint8Array): Promise<Uint8Array> =>
+    new Uint8Array(await crypto.subtle.digest(hash, forWebCrypto(bytes)))
+  let { value } = o
+  for (const [index, text] of o.texts.entries()) {
+    value = await digestOf(concat(value, await digestOf(new TextEncoder().encode(text))))
+    if (equal(value, o.quoted)) return index + 1
+  }
+  return undefined
 }
 
 /**

@@ -92,6 +92,11 @@ export const checkCatalogue = {
     source: 'TDX module ABI, TDREPORT_STRUCT',
   },
 
+  'tdReport.sibling': {
+    shows: 'A quote is of the same TD, and the claims that it binds name the same attestation key',
+    source: 'TDX module ABI, TDREPORT_STRUCT; OpenVMM, HCLAkPub',
+  },
+
   hcl: { shows: 'The paravisor’s report is bound to the hardware', source: '' },
   'hcl.format': { shows: 'The report has the paravisor’s form', source: 'OpenVMM, igvm_attest/get.rs' },
   'hcl.binding': { shows: 'The hardware’s report data are the digest of the claims', source: 'OpenVMM, igvm_attest' },
@@ -99,6 +104,18 @@ export const checkCatalogue = {
   'hcl.key': { shows: 'The claims name one attestation key', source: 'OpenVMM, HCLAkPub' },
   'hcl.samekey': { shows: 'The TPM’s attestation key is the one in the claims', source: 'OpenVMM, HCLAkPub' },
   'hcl.policy': { shows: 'The claims are what the policy wants', source: 'OpenVMM, vm-configuration' },
+
+  claims: { shows: 'The paravisor’s claims are bound to the hardware', source: '' },
+  'claims.format': { shows: 'The claims can be read in one way only', source: 'OpenVMM, runtime_claims' },
+  'claims.binding': {
+    shows: 'A hardware report’s data are the digest of the claims',
+    source: 'OpenVMM, igvm_attest',
+  },
+  'claims.key': {
+    shows: 'The claims and the paravisor’s report name one attestation key',
+    source: 'OpenVMM, HCLAkPub',
+  },
+  'claims.policy': { shows: 'The claims are what the policy wants', source: 'OpenVMM, vm-configuration' },
 
   azure: { shows: 'Hardware, claims, attestation key and registers are of one machine', source: '' },
 
@@ -137,6 +154,10 @@ export const checkCatalogue = {
   'token.signature': { shows: 'The token is signed by that key', source: 'RFC 7515, 5.2' },
   'token.issuer': { shows: 'The token is by the expected issuer', source: 'RFC 7519, 4.1.1; RFC 8725, 3.8' },
   'token.time': { shows: 'The token is of this time', source: 'RFC 7519, 4.1.4 to 4.1.6' },
+  'token.evidence': {
+    shows: 'The token is about a hardware report that was given',
+    source: 'Azure Attestation, x-ms-sevsnpvm-reportdata, tdx_report_data',
+  },
   'token.claims': { shows: 'The claims are what the policy wants', source: 'Azure Attestation, claim sets' },
 
   release: { shows: 'The vault says which key it released, and for whom', source: '' },

@@ -1,20 +1,31 @@
 import { requireSameTd } from '../azure/bundle.ts'
-import { parseHclReport } from '../azure/hcl-report.ts'
+import { hclReportData, parseHclReport } from '../azure/hcl-report.ts'
+import {
+  attestationKeyOf,
+  describeKey,
+  parseRuntimeClaims,
+  type RuntimeClaims,
+  sameKey,
+} from '../azure/runtime-claims.ts'
+import { equal } from '../bytes/bytes.ts'
+import { toHex } from '../bytes/hex.ts'
 import type { SnpPolicy } from '../snp/appraise.ts'
 import type { SnpChain, VerifiedSnp } from '../snp/verify.ts'
 import type { TdxPolicy } from '../tdx/appraise.ts'
 import type { TdxCollateral } from '../tdx/collateral.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
-import { parseTdReport, type TdReport, verifyTdReportHashes } from '../tdx/td-report.ts'
+import { parseTdReport, sameTd, type TdReport, verifyTdReportHashes } from '../tdx/td-report.ts'
 import type { VerifiedTdx } from '../tdx/verify.ts'
+import type { TpmPublicKey } from '../tpm/public.ts'
 import type { VerifiedQuote } from '../tpm/quote.ts'
 import type { Means } from '../x509/means.ts'
-import { allOf, type Check, type Checked, skipped } from './check.ts'
-import { checkHcl, type HclFinding, type HclPolicy } from './check-hcl.ts'
+import { allOf, appraised, type Check, type Checked, skipped } from './check.ts'
+import { appraiseClaims, checkHcl, describeClaims, type HclFinding, type HclPolicy } from './check-hcl.ts'
 import { checkSnp } from './check-snp.ts'
 import { checkTdx } from './check-tdx.ts'
 import { checkTpmQuote, type TpmEvidence } from './check-tpm.ts'
 import { Checklist } from './checklist.ts'
+import { VerificationError } from './errors.ts'
 import type { TrustAnchors } from './trust-anchors.ts'
 
 /** What is at hand of a confidential VM of Azure. What is absent is skipped, and there is no verdict where it is needed. */
@@ -26,6 +37,8 @@ export interface AzureParts extends Means {
   /** For TDX. */
   tdQuote?: Uint8Array
   collateral?: Partial<TdxCollateral>
+  /** A quote of the same TD over other claims, where this report’s own was never quoted (see checkTdReport). */
+  tdSibling?: TdSibling
   /** TPM2B_PUBLIC. */
   akPublic?: Uint8Array
   quotes?: readonly Omit<TpmEvidence, 'akPublic' | 'keyBoundBy'>[]
@@ -95,7 +108,11 @@ async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: Ve
     })
     return { checks: [check], ...(value === undefined ? {} : { snp: value }) }
   }
-  const tdReport = await checkTdReport({ report, ...(o.tdQuote === undefined ? {} : { quote: o.tdQuote }) })
+  const tdReport = await checkTdReport({
+    report,
+    ...(o.tdQuote === undefined ? {} : { quote: o.tdQuote }),
+    ...(o.tdSibling === undefined ? {} : { sibling: o.tdSibling }),
+  })
   if (o.tdQuote === undefined) return { checks: [tdReport.check] }
   const { check, value } = await checkTdx({
     quote: o.tdQuote,
@@ -109,8 +126,24 @@ async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: Ve
   return { checks: [check, tdReport.check], ...(value === undefined ? {} : { tdx: value }) }
 }
 
-/** Judges a TDREPORT: its parts, and that a quote vouches for the same. Whether the quote is genuine is for checkTdx to say. */
-export async function checkTdReport(o: { report: Uint8Array; quote?: Uint8Array }): Promise<Checked<TdReport>> {
+/** A quote over runtime claims, and the key that the TDREPORT’s own claims name. */
+export interface TdSibling {
+  quote: Uint8Array
+  /** What the quote’s report data bind. */
+  claims: Uint8Array
+  attestationKey: TpmPublicKey
+}
+
+/**
+ * Judges a TDREPORT: its parts, and that a quote vouches for the same. Whether the quote is genuine is for checkTdx to say.
+ * @param o.sibling used where no quote is over the report itself: a TDREPORT has no signature, so all that counts is what the
+ * quoted claims say, and the report must not say anything else
+ */
+export async function checkTdReport(o: {
+  report: Uint8Array
+  quote?: Uint8Array
+  sibling?: TdSibling
+}): Promise<Checked<TdReport>> {
   const list = new Checklist()
   const report = await list.run(
     'tdReport.format',
@@ -119,12 +152,88 @@ export async function checkTdReport(o: { report: Uint8Array; quote?: Uint8Array 
     (r) => `TDX ${r.tdxVersion}`,
   )
   await list.run('tdReport.hashes', [report], verifyTdReportHashes)
-  if (o.quote === undefined) {
-    list.add(skipped('tdReport.quoted', 'No quote was given; its MAC can be judged on its own processor only'))
-  } else {
+  if (o.quote !== undefined) {
     await list.run('tdReport.quoted', [report, o.quote], (parsed: TdReport, quote: Uint8Array) =>
       requireSameTd(parseTdxQuote(quote), parsed),
     )
+  } else if (o.sibling === undefined) {
+    list.add(skipped('tdReport.quoted', 'No quote was given; its MAC can be judged on its own processor only'))
+  } else {
+    await list.run('tdReport.sibling', [report, o.sibling], requireSibling)
   }
   return { check: list.all('tdReport'), value: list.whole ? report : undefined }
+}
+
+async function requireSibling(report: TdReport, { quote, claims, attestationKey }: TdSibling): Promise<void> {
+  const { body } = parseTdxQuote(quote)
+  if (!sameTd({ ...report.body, reportData: body.reportData }, body)) {
+    throw new VerificationError({
+      code: 'BindingMismatch',
+      message: 'Quote and TDREPORT are of two TDs',
+      subject: 'TDREPORT',
+      expected: `MRTD ${toHex(body.mrTd)}`,
+      found: `MRTD ${toHex(report.body.mrTd)}`,
+    })
+  }
+  await requireBoundClaims(claims, [body.reportData])
+  const quoted = attestationKeyOf(parseRuntimeClaims(claims))
+  if (!sameKey(quoted, attestationKey)) {
+    throw new VerificationError({
+      code: 'BindingMismatch',
+      message: 'The quoted claims name another attestation key',
+      subject: 'TDREPORT',
+      expected: describeKey(quoted),
+      found: describeKey(attestationKey),
+    })
+  }
+}
+
+/**
+ * Judges runtime claims that stand by themselves.
+ * @param o.reportData of the hardware reports at hand; none: whose claims they are cannot be judged
+ * @param o.attestationKeys that paravisors' reports at hand name
+ */
+export async function checkRuntimeClaims(o: {
+  claims: Uint8Array
+  reportData: readonly Uint8Array[]
+  attestationKeys?: readonly TpmPublicKey[]
+  policy?: HclPolicy
+}): Promise<Checked<RuntimeClaims>> {
+  const list = new Checklist()
+  const claims = await list.run('claims.format', [], () => parseRuntimeClaims(o.claims), describeClaims)
+  if (o.reportData.length === 0) list.skip('claims.binding', 'No hardware report was given')
+  else await list.run('claims.binding', [claims], (_: RuntimeClaims) => requireBoundClaims(o.claims, o.reportData))
+  const { attestationKeys = [] } = o
+  if (attestationKeys.length > 0) {
+    await list.run('claims.key', [claims], (parsed: RuntimeClaims) => requireOneKey(parsed, attestationKeys))
+  }
+  if (o.policy !== undefined) {
+    if (claims === undefined) list.skip('claims.policy', 'The claims cannot be read')
+    else list.add(appraised('claims.policy', appraiseClaims(claims, o.policy)))
+  }
+  return { check: list.all('claims'), value: list.whole ? claims : undefined }
+}
+
+function requireOneKey(claims: RuntimeClaims, keys: readonly TpmPublicKey[]): void {
+  const own = attestationKeyOf(claims)
+  if (keys.some((key) => sameKey(key, own))) return
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'The paravisor’s report names another attestation key',
+    subject: 'runtime claims',
+    expected: describeKey(own),
+    found: keys.map(describeKey).join(', '),
+  })
+}
+
+async function requireBoundClaims(claims: Uint8Array, reportData: readonly Uint8Array[]): Promise<void> {
+  const expected = await hclReportData(claims)
+  if (reportData.some((data) => equal(data, expected))) return
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'No hardware report binds these claims',
+    subject: 'runtime claims',
+    expected: toHex(expected),
+    found: reportData.map(toHex).join(', '),
+  })
 }

@@ -92,7 +92,8 @@ export function appraiseClaims(claims: RuntimeClaims, policy: HclPolicy): Failur
   return failures
 }
 
-function describeClaims(claims: RuntimeClaims): string {
+/** For people: what the claims say of the VM. */
+export function describeClaims(claims: RuntimeClaims): string {
   const shown = ['vmUniqueId', 'secure-boot', 'tpm-persisted'].filter(
     (name) => claims.configuration[name] !== undefined,
   )

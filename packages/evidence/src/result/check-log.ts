@@ -2,6 +2,7 @@ import type { HashName } from '../eventlog/algorithms.ts'
 import { appraiseBoot, bootClaims, type BootClaims, type BootPolicy } from '../eventlog/boot-claims.ts'
 import { type EventLog, parseEventLog } from '../eventlog/event-log.ts'
 import { dataCoverage, type VerifiedEventLog, verifyEventLog, verifyRtmrLog } from '../eventlog/replay.ts'
+import { systemdPhases } from '../predict/pcr11.ts'
 import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
 
@@ -45,7 +46,7 @@ export async function checkEventLog(o: {
       (parsed: EventLog) =>
         registers === undefined
           ? verifyRtmrLog({ log: parsed, rtmrs: rtmrs ?? [] })
-          : verifyEventLog({ log: parsed, bank, registers }),
+          : verifyEventLog({ log: parsed, bank, registers, later: systemdPhases }),
       (found) => describeRegisters(found, registers === undefined),
     )
   }
@@ -65,10 +66,13 @@ export async function checkEventLog(o: {
   return { check: list.all('log'), value }
 }
 
-function describeRegisters({ registers, unlogged }: VerifiedEventLog, td: boolean): string {
+function describeRegisters({ registers, unlogged, later }: VerifiedEventLog, td: boolean): string {
   const names = (numbers: readonly number[]): string => numbers.map((number) => (td ? number - 1 : number)).join(' ')
   const without = unlogged.length === 0 ? '' : `; not in the log: ${names(unlogged)}`
-  return `${td ? 'RTMR' : 'registers'} ${names([...registers.keys()])}${without}`
+  const phases = [...later].map(
+    ([register, count]) => `; ${register} through ${systemdPhases.get(register)?.[count - 1]}`,
+  )
+  return `${td ? 'RTMR' : 'registers'} ${names([...registers.keys()])}${phases.join('')}${without}`
 }
 
 function describeClaims({ secureBoot, applications, unifiedKernel }: BootClaims): string {

@@ -17,9 +17,11 @@ import {
   type VerifiedToken,
   verifyToken,
 } from '../tokens/verify.ts'
+import { toHex } from '../bytes/hex.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
+import { VerificationError } from './errors.ts'
 import type { Failure } from './failure.ts'
 import type { TrustAnchor } from './trust-anchors.ts'
 
@@ -33,7 +35,14 @@ export type ClaimRules = Readonly<Record<string, string | number | boolean>>
  * @param o.keys absent: whose it is cannot be judged
  */
 export async function checkToken(
-  o: TokenRules & { token: string; keys?: readonly Jwk[]; at: Date; claims?: ClaimRules },
+  o: TokenRules & {
+    token: string
+    keys?: readonly Jwk[]
+    at: Date
+    claims?: ClaimRules
+    /** Of the hardware reports at hand: the token must be about one of them, where it names one. */
+    reportData?: readonly Uint8Array[]
+  },
 ): Promise<Checked<VerifiedToken>> {
   const list = new Checklist()
   const read = await list.run('token.format', [], () => {
@@ -84,6 +93,11 @@ export async function checkToken(
     (found: Claims) => requireTime(found, o),
     (times) => `until ${times.expires.toISOString()}`,
   )
+  const about = claims === undefined ? undefined : reportDataOf(claims)
+  if (about !== undefined && o.reportData !== undefined && o.reportData.length > 0) {
+    const given = o.reportData.map(toHex)
+    await list.run('token.evidence', [about], (named: string) => requireGiven(named, given))
+  }
   let value: VerifiedToken | undefined
   if (list.whole && o.keys !== undefined) value = await verifyToken({ ...o, keys: o.keys }).catch(() => undefined)
   if (o.claims !== undefined) {
@@ -91,6 +105,24 @@ export async function checkToken(
     else list.add(appraised('token.claims', appraiseTokenClaims(claims, o.claims)))
   }
   return { check: list.all('token'), value }
+}
+
+/** Report data that an attestation token names; SNP's stand one level deeper in tokens of guest attestation. */
+function reportDataOf(claims: Readonly<Claims>): string | undefined {
+  const named = ['x-ms-sevsnpvm-reportdata', 'x-ms-isolation-tee.x-ms-sevsnpvm-reportdata', 'tdx_report_data']
+  const found = named.map((path) => claimAt(claims, path)).find((value) => typeof value === 'string')
+  return typeof found === 'string' ? found.toLowerCase() : undefined
+}
+
+function requireGiven(named: string, given: readonly string[]): void {
+  if (given.includes(named)) return
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'The token is about another hardware report than was given',
+    subject: 'token',
+    expected: named,
+    found: given.join(', '),
+  })
 }
 
 /** Compares claims with what they must be. Returns every failure. */
