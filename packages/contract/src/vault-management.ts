@@ -57,6 +57,13 @@ export interface VaultDefinition {
   accessPolicies: VaultAccessPolicy[]
   /** Count only under RBAC. */
   grants: VaultGrant[]
+  /** What the resource carries and the data plane does not read; kept so that a recovered vault has it again. */
+  resource: {
+    tags: Record<string, string>
+    enabledForDeployment: boolean
+    enabledForDiskEncryption: boolean
+    enabledForTemplateDeployment: boolean
+  }
   softDeleteRetentionInDays: number
   enablePurgeProtection: boolean
   publicNetworkAccess: 'Enabled' | 'Disabled'

@@ -9,6 +9,9 @@ import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
 import { Quotas } from './compute/quotas.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
+import { IdentityClient } from './machine/identity-client.ts'
+import { VaultClient } from './keyvault/vault-client.ts'
+import { accessChanged, syncAllVaults } from './keyvault/vault-sync.ts'
 import { MachineClient } from './machine/machine-client.ts'
 import { PlatformKeys } from './machine/platform-key.ts'
 import { noGuestStateKeys, SimulatedMachine } from './machine/simulated-machine.ts'
@@ -61,7 +64,9 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     notes: new OperationNotes(resources, clock),
     machine: withoutGuests ? new SimulatedMachine(resources, clock) : new MachineClient(context.wire, context.tokens),
     keys: withoutGuests ? noGuestStateKeys : new PlatformKeys(context.wire, context.tokens),
+    identities: new IdentityClient({ ...context, tenantId: installation.tenantId }),
     attestation: new AttestationClient(context.wire, context.tokens),
+    vaults: new VaultClient(context.wire, context.tokens),
     pollMs: context.pollMs ?? 250,
     deployments: new Deployments(() => plane),
     dispatcher: new Dispatcher({ routes: () => allRoutes(plane), subscriptionId, access, locks, activity }),
@@ -70,6 +75,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   plane.runner.define(powerOffSaga(plane))
   plane.outer.define(groupSaga(plane))
   plane.outer.define(plane.deployments.saga())
+  access.onChange((change) => accessChanged(plane, change))
   await ensureOwner(plane, context.ownerObjectId)
   const app = createArmApp({
     logger,
@@ -77,6 +83,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     tenantId: installation.tenantId,
     dispatcher: plane.dispatcher,
   })
+  let synchronised: Promise<void> = Promise.resolve()
   return {
     name: 'control-plane',
     hosts: [{ matches: (host) => host === managementHost, app }],
@@ -87,8 +94,12 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await plane.notes.removeBefore(daysAgo(operationDays))
       await plane.runner.start()
       await plane.outer.start()
+      synchronised = syncAllVaults(plane).catch((error: unknown) =>
+        logger.error({ err: error }, 'the key service could not be told of the vaults'),
+      )
     },
     close: async () => {
+      await synchronised
       await plane.outer.stop()
       await plane.runner.stop()
       await app.close()

@@ -6,6 +6,8 @@ import type { Locks } from './arm/locks.ts'
 import type { OperationNotes } from './arm/operations.ts'
 import type { AttestationClient } from './attestation/attestation-client.ts'
 import type { Quotas } from './compute/quotas.ts'
+import type { VaultClient } from './keyvault/vault-client.ts'
+import type { IdentityClient } from './machine/identity-client.ts'
 import type { GuestStateKeys, Machine } from './machine/machine.ts'
 import type { ResourceStore } from './store/resources.ts'
 import type { Deployments } from './templates/deployments.ts'
@@ -32,7 +34,9 @@ export interface Plane {
   notes: OperationNotes
   machine: Machine
   keys: GuestStateKeys
+  identities: IdentityClient
   attestation: AttestationClient
+  vaults: VaultClient
   /** How often a saga looks at the machine, in milliseconds. */
   pollMs: number
 }

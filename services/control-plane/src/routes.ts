@@ -4,6 +4,8 @@ import { attestationRoutes } from './attestation/provider-routes.ts'
 import { catalogRoutes } from './compute/catalog.ts'
 import { diskRoutes } from './compute/disks.ts'
 import { vmRoutes } from './compute/vm-routes.ts'
+import { deletedVaultRoutes } from './keyvault/deleted-vault-routes.ts'
+import { vaultRoutes } from './keyvault/vault-routes.ts'
 import { imageRoutes } from './machine/image-routes.ts'
 import { networkInterfaces } from './network/interfaces.ts'
 import { networkRoutes } from './network/provider.ts'
@@ -14,8 +16,10 @@ import { activityRoutes } from './resources/activity.ts'
 import { authorizationRoutes } from './resources/authorization.ts'
 import { groupRoutes } from './resources/groups.ts'
 import { inventoryRoutes } from './resources/inventory.ts'
+import { lockRoutes } from './resources/locks.ts'
 import { providerRoutes } from './resources/providers.ts'
 import { subscriptionRoutes } from './resources/subscriptions.ts'
+import { tagRoutes } from './resources/tags.ts'
 import { deploymentRoutes } from './templates/routes.ts'
 import type { Plane } from './plane.ts'
 
@@ -27,6 +31,8 @@ export function allRoutes(plane: Plane): Route[] {
     ...groupRoutes(plane),
     ...inventoryRoutes(plane),
     ...authorizationRoutes(plane),
+    ...lockRoutes(plane),
+    ...tagRoutes(plane),
     ...activityRoutes(plane),
     ...networkRoutes(plane, virtualNetworks),
     ...subnetRoutes(plane),
@@ -40,5 +46,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...attestationRoutes(plane),
     ...checkAccessRoutes(plane),
     ...deploymentRoutes(plane),
+    ...vaultRoutes(plane),
+    ...deletedVaultRoutes(plane),
   ]
 }

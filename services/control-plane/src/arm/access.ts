@@ -1,65 +1,12 @@
 import { ServiceError, type Caller, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
+import type { RoleDefinitionTable } from '../store/tables.ts'
+import { roles } from './built-in-roles.ts'
 import { keyOf } from './resource-id.ts'
+import { roleAllows, type RoleDefinition } from './role-definition.ts'
 
-export interface RoleDefinition {
-  id: string
-  name: string
-  description: string
-  actions: string[]
-  notActions: string[]
-}
-
-/** Azure's built-in roles, with Azure's ids. */
-export const roles: RoleDefinition[] = [
-  {
-    id: '8e3af657-a8ff-443c-a75c-2fe8c4bcb635',
-    name: 'Owner',
-    description: 'Grants full access to manage all resources, including the ability to assign roles in Azure RBAC.',
-    actions: ['*'],
-    notActions: [],
-  },
-  {
-    id: 'b24988ac-6180-42a0-ab88-20f7382dd24c',
-    name: 'Contributor',
-    description:
-      'Grants full access to manage all resources, but does not allow you to assign roles in Azure RBAC, manage assignments in Azure Blueprints, or share image galleries.',
-    actions: ['*'],
-    notActions: [
-      'Microsoft.Authorization/*/Delete',
-      'Microsoft.Authorization/*/Write',
-      'Microsoft.Authorization/elevateAccess/Action',
-    ],
-  },
-  {
-    id: 'acdd72a7-3385-48ef-bd42-f606fba81ae7',
-    name: 'Reader',
-    description: 'View all resources, but does not allow you to make any changes.',
-    actions: ['*/read'],
-    notActions: [],
-  },
-  {
-    id: 'bbf86eb8-f7b4-4cce-96e4-18cddf81d86e',
-    name: 'Attestation Contributor',
-    description: 'Can read write or delete the attestation provider instance',
-    actions: [
-      'Microsoft.Attestation/attestationProviders/attestation/read',
-      'Microsoft.Attestation/attestationProviders/attestation/write',
-      'Microsoft.Attestation/attestationProviders/attestation/delete',
-    ],
-    notActions: [],
-  },
-  {
-    id: 'fd1bd22b-8476-40bc-a0bc-69b95687b9f3',
-    name: 'Attestation Reader',
-    description: 'Can read the attestation provider properties',
-    actions: [
-      'Microsoft.Attestation/attestationProviders/attestation/read',
-      'Microsoft.Attestation/attestationProviders/read',
-    ],
-    notActions: [],
-  },
-]
+export { roles } from './built-in-roles.ts'
+export type { RoleDefinition } from './role-definition.ts'
 
 /** A resource that a request refers to, and what its caller must be allowed to do there. */
 export interface Link {
@@ -78,21 +25,6 @@ export interface Assignment {
   created_by: string
 }
 
-const patterns = new Map<string, RegExp>()
-
-function fits(pattern: string, action: string): boolean {
-  let expression = patterns.get(pattern)
-  if (expression === undefined) {
-    const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*')
-    expression = new RegExp(`^${escaped}$`, 'i')
-    patterns.set(pattern, expression)
-  }
-  return expression.test(action)
-}
-
-export const roleAllows = (role: RoleDefinition, action: string): boolean =>
-  role.actions.some((pattern) => fits(pattern, action)) && !role.notActions.some((pattern) => fits(pattern, action))
-
 /** Text that is no id refers to nothing, which is another mistake than a missing role. */
 const isId = (text: string): boolean => /^\/subscriptions\/[^/]+\/[^/]/i.test(text)
 
@@ -100,14 +32,33 @@ const isId = (text: string): boolean => /^\/subscriptions\/[^/]+\/[^/]/i.test(te
 export const covers = (scope: string, path: string): boolean =>
   scope === '/' || path === scope || path.startsWith(`${scope}/`)
 
+/** Of an assignment that was made, or (`gone`) is about to be removed. */
+export interface AccessChange {
+  scope: string
+  gone?: Pick<Assignment, 'scope' | 'name'>
+}
+
 /** Who may do what: role assignments over scopes. Nothing is allowed that no assignment allows. */
 export class Access {
   readonly #resources: ResourceStore
   readonly #clock: Clock
+  readonly #listeners: ((change: AccessChange) => Promise<void>)[] = []
 
   constructor(resources: ResourceStore, clock: Clock) {
     this.#resources = resources
     this.#clock = clock
+  }
+
+  /**
+   * For services that hold rights of their own by these assignments. They hear of a new one after it is written and of a
+   * removal before it is: where they do not answer, the request fails and no right outlives its assignment.
+   */
+  onChange(listener: (change: AccessChange) => Promise<void>): void {
+    this.#listeners.push(listener)
+  }
+
+  async #tell(change: AccessChange): Promise<void> {
+    for (const listener of this.#listeners) await listener(change)
   }
 
   /** @throws ServiceError 403 AuthorizationFailed */
@@ -143,10 +94,73 @@ export class Access {
 
   async allows(objectId: string, action: string, path: string): Promise<boolean> {
     const key = keyOf(path)
-    return (await this.assignmentsOf(objectId)).some((assignment) => {
-      const role = roles.find((candidate) => candidate.id === assignment.role_id)
-      return role !== undefined && covers(assignment.scope, key) && roleAllows(role, action)
-    })
+    for (const assignment of await this.assignmentsOf(objectId)) {
+      if (!covers(assignment.scope, key)) continue
+      const role = await this.role(assignment.role_id)
+      if (role !== undefined && roleAllows(role, action)) return true
+    }
+    return false
+  }
+
+  /** A built-in role, or one of the installation's own. */
+  async role(id: string): Promise<RoleDefinition | undefined> {
+    const wanted = id.toLowerCase()
+    const builtIn = roles.find((role) => role.id === wanted)
+    if (builtIn !== undefined) return builtIn
+    const query = this.#resources.db.selectFrom('role_definition').selectAll().where('id', '=', wanted)
+    const row = await query.executeTakeFirst()
+    return row === undefined ? undefined : toRole(row)
+  }
+
+  async customRoles(): Promise<RoleDefinition[]> {
+    const rows = await this.#resources.db.selectFrom('role_definition').selectAll().orderBy('role_name').execute()
+    return rows.map(toRole)
+  }
+
+  /** @throws ServiceError RoleDefinitionWithSameNameExists */
+  async putRole(role: RoleDefinition): Promise<void> {
+    const all = [...roles, ...(await this.customRoles())]
+    const clash = all.find((each) => each.id !== role.id && each.name.toLowerCase() === role.name.toLowerCase())
+    if (clash !== undefined) {
+      throw new ServiceError({
+        code: 'RoleDefinitionWithSameNameExists',
+        status: 409,
+        message: `A custom role with the same name already exists in this directory. Use a different name.`,
+        target: 'properties.roleName',
+        found: clash.name,
+        remedy: 'Use another name.',
+      })
+    }
+    const now = this.#clock.now().toISOString()
+    const { id, name, description, actions, notActions, dataActions, notDataActions, assignableScopes } = role
+    const row = {
+      role_name: name,
+      description,
+      permissions: JSON.stringify({ actions, notActions, dataActions, notDataActions }),
+      assignable_scopes: JSON.stringify(assignableScopes ?? []),
+      updated_at: now,
+    }
+    await this.#resources.db
+      .insertInto('role_definition')
+      .values({ id, created_at: now, ...row })
+      .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+      .execute()
+  }
+
+  /** @throws ServiceError RoleDefinitionHasAssignments */
+  async removeRole(id: string): Promise<void> {
+    const query = this.#resources.db.selectFrom('role_assignment').select('name').where('role_id', '=', id)
+    const used = await query.executeTakeFirst()
+    if (used !== undefined) {
+      throw new ServiceError({
+        code: 'RoleDefinitionHasAssignments',
+        status: 400,
+        message: 'There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).',
+        found: used.name,
+        remedy: 'Delete the assignments of the role first.',
+      })
+    }
+    await this.#resources.db.deleteFrom('role_definition').where('id', '=', id).execute()
   }
 
   async assignmentsOf(objectId: string): Promise<Assignment[]> {
@@ -194,11 +208,17 @@ export class Access {
       .values(row)
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst()
-    if (Number(written.numInsertedOrUpdatedRows ?? 0) === 1) return { assignment: row, created: true }
+    if (Number(written.numInsertedOrUpdatedRows ?? 0) === 1) {
+      await this.#tell({ scope: row.scope })
+      return { assignment: row, created: true }
+    }
     const same = (await this.assignmentsOf(o.principalId)).find(
       (a) => a.scope === row.scope && a.role_id === row.role_id,
     )
-    if (same !== undefined && same.name === row.name) return { assignment: same, created: false }
+    if (same !== undefined && same.name === row.name) {
+      await this.#tell({ scope: row.scope })
+      return { assignment: same, created: false }
+    }
     throw new ServiceError({
       code: same === undefined ? 'RoleAssignmentUpdateNotPermitted' : 'RoleAssignmentExists',
       status: 409,
@@ -211,10 +231,21 @@ export class Access {
   }
 
   async remove(scope: string, name: string): Promise<void> {
+    const gone = { scope: keyOf(scope) || '/', name: name.toLowerCase() }
+    await this.#tell({ scope: gone.scope, gone })
     await this.#resources.db
       .deleteFrom('role_assignment')
-      .where('scope', '=', keyOf(scope) || '/')
-      .where('name', '=', name.toLowerCase())
+      .where('scope', '=', gone.scope)
+      .where('name', '=', gone.name)
       .execute()
   }
+}
+
+function toRole(row: RoleDefinitionTable): RoleDefinition {
+  const rights = JSON.parse(row.permissions) as Pick<
+    RoleDefinition,
+    'actions' | 'notActions' | 'dataActions' | 'notDataActions'
+  >
+  const assignableScopes = JSON.parse(row.assignable_scopes) as string[]
+  return { id: row.id, name: row.role_name, description: row.description, ...rights, assignableScopes }
 }

@@ -4,63 +4,20 @@ import { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import type { Plane } from '../plane.ts'
+import { roleDefinitionRoutes, roleId } from './role-definitions.ts'
+import { requireScope, scopeOf as scopeBefore, scopePaths } from './scopes.ts'
 
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
-const scopes = [subscriptionPath, groupPath, `${groupPath}/providers/{namespace}/{type}/{name}`]
+const scopeOf = (path: string): string => scopeBefore(path, 'Microsoft.Authorization')
 
-const scopeOf = (path: string): string =>
-  path.slice(0, path.toLowerCase().lastIndexOf('/providers/microsoft.authorization/'))
+/** Tenant scope first: what is assigned there holds everywhere. */
+const scopes = ['', ...scopePaths]
 
-/** Role definitions and assignments at a subscription, a group or a resource. */
+/** Role definitions and assignments at the tenant, a subscription, a group or a resource. */
 export function authorizationRoutes(plane: Plane): Route[] {
-  return scopes.flatMap((scope) => [...definitionRoutes(plane, scope), ...assignmentRoutes(plane, scope)])
+  return scopes.flatMap((scope) => [...roleDefinitionRoutes(plane, scope), ...assignmentRoutes(plane, scope)])
 }
-
-function definitionRoutes(plane: Plane, scope: string): Route[] {
-  const base = `${scope}/providers/Microsoft.Authorization/roleDefinitions`
-  const action = 'Microsoft.Authorization/roleDefinitions/read'
-  const view = (role: RoleDefinition): Record<string, unknown> => ({
-    id: roleId(plane, role.id),
-    name: role.id,
-    type: 'Microsoft.Authorization/roleDefinitions',
-    properties: {
-      roleName: role.name,
-      type: 'BuiltInRole',
-      description: role.description,
-      assignableScopes: ['/'],
-      permissions: [{ actions: role.actions, notActions: role.notActions, dataActions: [], notDataActions: [] }],
-    },
-  })
-  return [
-    {
-      method: 'GET',
-      path: base,
-      action,
-      handle: async (request) => {
-        const name = /roleName eq '([^']*)'/i.exec(request.query['$filter'] ?? '')?.[1]?.toLowerCase()
-        return ok({ value: roles.filter((role) => name === undefined || role.name.toLowerCase() === name).map(view) })
-      },
-    },
-    {
-      method: 'GET',
-      path: `${base}/{role}`,
-      action,
-      handle: async (request) => {
-        const role = roles.find((candidate) => candidate.id === param(request, 'role').toLowerCase())
-        if (role !== undefined) return ok(view(role))
-        throw new ServiceError({
-          code: 'RoleDefinitionDoesNotExist',
-          status: 404,
-          message: `The specified role definition with ID '${param(request, 'role').slice(0, 60)}' does not exist.`,
-        })
-      },
-    },
-  ]
-}
-
-const roleId = (plane: Plane, id: string): string =>
-  `/subscriptions/${plane.subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${id}`
 
 function assignmentRoutes(plane: Plane, scope: string): Route[] {
   const base = `${scope}/providers/Microsoft.Authorization/roleAssignments`
@@ -136,9 +93,7 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
   const fields = new Fields(request.body)
   // Older clients send the properties at the top.
   const properties = fields.has('properties') ? fields.object('properties') : fields
-  const role = roles.find(
-    (candidate) => candidate.id === properties.text('roleDefinitionId')?.split('/').at(-1)?.toLowerCase(),
-  )
+  const role = await plane.access.role(properties.text('roleDefinitionId')?.split('/').at(-1) ?? '')
   const principalId = properties.text('principalId') ?? ''
   const principalType = properties.oneOf('principalType', ['ServicePrincipal', 'User', 'Group']) ?? 'ServicePrincipal'
   const name = param(request, 'assignment')
@@ -165,8 +120,8 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
   fields.assertSound()
   if (role === undefined) throw new TypeError('a missing role is a problem')
   const scope = scopeOf(request.path)
-  if (scope.split('/').length > 3)
-    await (scope.split('/').length === 5 ? plane.resources.requireGroup(scope) : plane.resources.get(scope))
+  assertAssignable(role, scope)
+  await requireScope(plane, scope)
   const { assignment, created } = await plane.access.assign({
     scope,
     name,
@@ -176,6 +131,20 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
     by: request.caller.objectId,
   })
   return { status: created ? 201 : 200, body: view(assignment) }
+}
+
+/** A role of one's own is given only where its definition says. */
+function assertAssignable(role: RoleDefinition, scope: string): void {
+  const { assignableScopes } = role
+  if (assignableScopes === undefined || assignableScopes.some((each) => covers(keyOf(each), keyOf(scope)))) return
+  throw new ServiceError({
+    code: 'RoleDefinitionNotAssignableAtScope',
+    status: 400,
+    message: `The role '${role.name}' cannot be assigned at the scope '${scope}'.`,
+    expected: assignableScopes.join(', '),
+    found: scope,
+    remedy: 'Add the scope to the assignableScopes of the role.',
+  })
 }
 
 /** A subscription without an owner could never be repaired through this wire. */

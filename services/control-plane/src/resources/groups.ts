@@ -9,6 +9,8 @@ import { providerType } from '../attestation/provider-view.ts'
 import { requireLocation } from '../compute/regions.ts'
 import { vmType, type VmInternal } from '../compute/vm-model.ts'
 import { deleteVm } from '../compute/vm-power.ts'
+import { vaultType } from '../keyvault/vault-model.ts'
+import { removeVault } from '../keyvault/vault-sync.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 
@@ -164,6 +166,13 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
         do: async (c) => {
           const providers = await plane.resources.list({ type: providerType, groupId: c.params.id })
           for (const provider of providers) await removeProvider(plane, provider)
+        },
+      },
+      {
+        name: 'delete vaults',
+        do: async (c) => {
+          const vaults = await plane.resources.list({ type: vaultType, groupId: c.params.id })
+          for (const vault of vaults) await removeVault(plane, vault)
         },
       },
       {

@@ -25,6 +25,14 @@ const namespaces: Record<string, string[]> = {
     'locations/publishers',
   ],
   'Microsoft.Insights': ['eventtypes'],
+  'Microsoft.KeyVault': [
+    'vaults',
+    'vaults/accessPolicies',
+    'deletedVaults',
+    'locations',
+    'locations/deletedVaults',
+    'checkNameAvailability',
+  ],
   'Microsoft.Network': [
     'virtualNetworks',
     'virtualNetworks/subnets',

@@ -1,7 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import {
   attestationManagementHost,
   attestationProviderHost,
+  loginHost,
+  vaultManagementHost,
   type AttestationProviderDefinition,
   type AttestationProviderRecord,
 } from '@strongroom/contract'
@@ -12,8 +14,11 @@ import type {
   ImageRecord,
   InstanceSpec,
   InstanceStatus,
+  ManagedIdentity,
+  ManagedIdentityRequest,
 } from '@strongroom/contract'
 import { ServiceError, type WireClient, type WireRequest, type WireResponse } from '@strongroom/platform'
+import { FakeVaults } from './fake-vaults.ts'
 
 interface Answer {
   status: number
@@ -49,9 +54,12 @@ export class FakeWire implements WireClient {
     { kid: string; body: Record<string, unknown> }
   >()
   readonly providers: Map<string, AttestationProviderRecord> = new Map<string, AttestationProviderRecord>()
+  /** By resource id. */
+  readonly identities: Map<string, ManagedIdentity> = new Map<string, ManagedIdentity>()
   /** Deleted and not purged: their names are taken. */
   readonly deletedKeys: Set<string> = new Set()
   readonly calls: { method: string; path: string; token: string | undefined; body: unknown }[] = []
+  readonly vaults: FakeVaults = new FakeVaults()
   images: ImageRecord[] = [referenceImage]
   build: ImageBuildStatus = { state: 'Absent', steps: [] }
   /** What a provisioning or a boot ends with; undefined is well. */
@@ -75,7 +83,11 @@ export class FakeWire implements WireClient {
       ? this.#vault(o, url)
       : url.hostname === attestationManagementHost
         ? this.#attestation(o, url)
-        : this.#machine(o, url)
+        : url.hostname === loginHost
+          ? this.#identity(o)
+          : url.hostname === vaultManagementHost
+            ? this.vaults.answer(o, url)
+            : this.#machine(o, url)
     await this.afterEffect?.(`${o.method} ${url.pathname}`)
     if (answer.status >= 400) {
       const { error } = answer.body as { error: ErrorDetail }
@@ -136,6 +148,18 @@ export class FakeWire implements WireClient {
     }
     this.providers.set(host, record)
     return { status: known === undefined ? 201 : 200, body: record }
+  }
+
+  #identity(o: WireRequest): Answer {
+    const { resourceId } = o.body as ManagedIdentityRequest
+    if (o.method === 'DELETE') {
+      this.identities.delete(resourceId)
+      return { status: 204 }
+    }
+    const fresh = { principalId: randomUUID(), clientId: randomUUID(), tenantId: 'tenant' }
+    const identity = this.identities.get(resourceId) ?? fresh
+    this.identities.set(resourceId, identity)
+    return { status: 200, body: identity }
   }
 
   #machine(o: WireRequest, url: URL): Answer {

@@ -27,7 +27,7 @@ export function parseRotationPolicy(body: unknown): RotationPolicy {
   if (new Set(lifetimeActions.map(({ action }) => action.type)).size !== lifetimeActions.length) {
     throw invalid('lifetimeActions', 'at most one Rotate and one Notify', 'the same action twice')
   }
-  return { lifetimeActions, attributes: { ...(expiryTime !== undefined && { expiryTime: String(expiryTime) }) } }
+  return { lifetimeActions, attributes: { ...(expiryTime !== undefined && { expiryTime: expiryTime as string }) } }
 }
 
 /** When the policy makes the version after this one, seconds since 1970; undefined where it makes none. */

@@ -104,6 +104,12 @@ export function vaultDefinition(name: string, o: Partial<VaultDefinition> = {}):
     enableRbacAuthorization: true,
     accessPolicies: [],
     grants: [],
+    resource: {
+      tags: {},
+      enabledForDeployment: false,
+      enabledForDiskEncryption: false,
+      enabledForTemplateDeployment: false,
+    },
     softDeleteRetentionInDays: 90,
     enablePurgeProtection: false,
     publicNetworkAccess: 'Enabled',

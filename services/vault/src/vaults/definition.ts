@@ -20,6 +20,7 @@ export function parseVaultDefinition(body: unknown): VaultDefinition {
     enableRbacAuthorization: flagAt(o.enableRbacAuthorization, 'enableRbacAuthorization'),
     accessPolicies: listAt(o.accessPolicies, 'accessPolicies', limits.policies).map(accessPolicyAt),
     grants: listAt(o.grants, 'grants', limits.grants).map(grantAt),
+    resource: resourceAt(o.resource),
     softDeleteRetentionInDays: daysAt(o.softDeleteRetentionInDays),
     enablePurgeProtection: flagAt(o.enablePurgeProtection, 'enablePurgeProtection'),
     publicNetworkAccess: oneOf(o.publicNetworkAccess, 'publicNetworkAccess', ['Enabled', 'Disabled']),
@@ -95,6 +96,19 @@ function grantAt(value: unknown, index: number): VaultGrant {
     object: textAt(o.object, `${place}.object`, /^((keys|secrets)\/[a-z0-9-]{1,127})?$/),
     dataActions: actions('dataActions'),
     notDataActions: actions('notDataActions'),
+  }
+}
+
+function resourceAt(value: unknown): VaultDefinition['resource'] {
+  const o = objectAt(value, 'resource')
+  const flag = (name: string): boolean => flagAt(o[name], `resource.${name}`)
+  const tags = Object.entries(objectAt(o.tags, 'resource.tags'))
+  if (tags.length > 50) throw invalid('resource.tags', 'at most 50', String(tags.length))
+  return {
+    tags: Object.fromEntries(tags.map(([name, text]) => [name, textAt(text, 'resource.tags', /^[^]{0,256}$/)])),
+    enabledForDeployment: flag('enabledForDeployment'),
+    enabledForDiskEncryption: flag('enabledForDiskEncryption'),
+    enabledForTemplateDeployment: flag('enabledForTemplateDeployment'),
   }
 }
 

@@ -25,6 +25,12 @@ export function platformVaultOf(installation: { tenantId: string; region: string
     enableRbacAuthorization: false,
     accessPolicies: [],
     grants: [],
+    resource: {
+      tags: {},
+      enabledForDeployment: false,
+      enabledForDiskEncryption: false,
+      enabledForTemplateDeployment: false,
+    },
     softDeleteRetentionInDays: 90,
     enablePurgeProtection: false,
     publicNetworkAccess: 'Enabled',

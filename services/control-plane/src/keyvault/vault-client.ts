@@ -1,0 +1,70 @@
+import {
+  vaultManagementApiVersion,
+  vaultManagementAudience,
+  vaultManagementHost,
+  type DeletedVaultRecord,
+  type VaultDefinition,
+  type VaultNameAvailability,
+  type VaultRecord,
+} from '@strongroom/contract'
+import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+
+/** The key service's own wire for vaults, called as the control plane's principal. */
+export class VaultClient {
+  readonly #wire: WireClient
+  readonly #tokens: TokenSource
+
+  constructor(wire: WireClient, tokens: TokenSource) {
+    this.#wire = wire
+    this.#tokens = tokens
+  }
+
+  /** Makes the vault or changes it. @throws ServiceError 409 VaultAlreadyExists, ConflictError, 400 BadParameter */
+  async put(name: string, definition: VaultDefinition): Promise<VaultRecord> {
+    return await this.#send('PUT', `/vaults/${encodeURIComponent(name)}`, definition)
+  }
+
+  /** Soft delete; a vault that is not there is deleted. */
+  async delete(name: string): Promise<void> {
+    await this.#orMissing(this.#send('DELETE', `/vaults/${encodeURIComponent(name)}`))
+  }
+
+  async availability(name: string): Promise<VaultNameAvailability> {
+    return await this.#send('GET', `/availability/${encodeURIComponent(name)}`)
+  }
+
+  async listDeleted(): Promise<DeletedVaultRecord[]> {
+    return (await this.#send<{ value: DeletedVaultRecord[] }>('GET', '/deletedvaults')).value
+  }
+
+  async findDeleted(name: string): Promise<DeletedVaultRecord | undefined> {
+    return await this.#orMissing(this.#send('GET', `/deletedvaults/${encodeURIComponent(name)}`))
+  }
+
+  async recover(name: string): Promise<VaultRecord> {
+    return await this.#send('POST', `/deletedvaults/${encodeURIComponent(name)}/recover`)
+  }
+
+  async purge(name: string): Promise<void> {
+    await this.#send('DELETE', `/deletedvaults/${encodeURIComponent(name)}`)
+  }
+
+  async #send<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const { body: answer } = await this.#wire.request<T>({
+      method,
+      url: `https://${vaultManagementHost}${path}?api-version=${vaultManagementApiVersion}`,
+      token: await this.#tokens.token('controlPlane', vaultManagementAudience),
+      ...(body !== undefined && { body }),
+    })
+    return answer
+  }
+
+  async #orMissing<T>(sent: Promise<T>): Promise<T | undefined> {
+    try {
+      return await sent
+    } catch (error) {
+      if (error instanceof ServiceError && error.status === 404) return undefined
+      throw error
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import { ServiceError } from '@strongroom/platform'
+import type { AccessChange, Assignment } from '../arm/access.ts'
+import type { Plane } from '../plane.ts'
+import type { Db, ResourceBody } from '../store/resources.ts'
+import { grantsFor, reaches } from './vault-grants.ts'
+import { vaultBody, vaultType, type VaultResource, type VaultSettings } from './vault-model.ts'
+
+interface Target {
+  id: string
+  key: string
+  name: string
+  location: string
+}
+
+/**
+ * Tells the key service what a vault is and who may use it, inside the transaction that holds the vault's row: two changes
+ * reach it in the order they are kept in.
+ * @param gone an assignment that is about to be removed
+ */
+export async function tellVault(
+  plane: Plane,
+  tx: Db,
+  vault: Target,
+  settings: VaultSettings,
+  gone?: AccessChange['gone'],
+): Promise<void> {
+  const rows: Assignment[] = await tx.selectFrom('role_assignment').selectAll().orderBy('created_at').execute()
+  const left = rows.filter((row) => gone === undefined || row.scope !== gone.scope || row.name !== gone.name)
+  await plane.vaults.put(vault.name, {
+    ...settings,
+    resourceId: vault.id,
+    location: vault.location,
+    grants: grantsFor(vault.key, left),
+  })
+}
+
+/** Changes a vault's settings here and at the key service, or not at all. */
+export async function changeVault(
+  plane: Plane,
+  id: string,
+  change: (current: VaultResource) => VaultSettings,
+): Promise<VaultResource> {
+  return await plane.resources.transaction(async (tx) => {
+    let body: ResourceBody | undefined
+    const changed = await plane.resources.change<VaultSettings>(tx, id, (resource) => {
+      resource.internal = change(resource)
+      body = vaultBody(resource.name, resource.internal)
+      resource.body = body
+    })
+    if (changed === undefined) return await plane.resources.get<VaultSettings>(id, tx)
+    await tellVault(plane, tx, changed, changed.internal)
+    return changed
+  })
+}
+
+/** After a role assignment was made, or before one is removed: every vault that it reaches. */
+export async function accessChanged(plane: Plane, { scope, gone }: AccessChange): Promise<void> {
+  for (const vault of await plane.resources.list({ type: vaultType })) {
+    if (reaches(scope, vault.key)) await syncVault(plane, vault.id, gone)
+  }
+}
+
+/** At start: what a process that died between two steps may have left behind is told again. */
+export async function syncAllVaults(plane: Plane): Promise<void> {
+  for (const vault of await plane.resources.list({ type: vaultType })) {
+    try {
+      await syncVault(plane, vault.id)
+    } catch (error) {
+      plane.logger.error({ err: error, vault: vault.id }, 'the key service could not be told of a vault')
+    }
+  }
+}
+
+async function syncVault(plane: Plane, id: string, gone?: AccessChange['gone']): Promise<void> {
+  await plane.resources.transaction(async (tx) => {
+    const vault = await plane.resources.change<VaultSettings>(tx, id, () => undefined)
+    if (vault !== undefined) await tellVault(plane, tx, vault, vault.internal, gone)
+  })
+}
+
+/** Soft delete: the name stays taken, and what the vault holds can be recovered. */
+export async function removeVault(plane: Plane, vault: Pick<VaultResource, 'id' | 'name'>): Promise<void> {
+  await plane.vaults.delete(vault.name)
+  await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, vault.id))
+}
+
+export function vaultConflict(code: string, message: string, remedy: string): ServiceError {
+  return new ServiceError({ code, status: 409, message, remedy })
+}
