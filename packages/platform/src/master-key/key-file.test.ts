@@ -59,7 +59,7 @@ describe('loadMasterKey', () => {
     vi.stubEnv('STRONGROOM_MASTER_KEY_FILE', file)
     writeFileSync(file, Buffer.alloc(32, 7))
     chmodSync(file, 0o644)
-    await expect(load()).rejects.toMatchObject({ code: 'MasterKeyExposed' })
+    await expect(load()).rejects.toMatchObject({ code: 'SecretFileExposed' })
     chmodSync(file, 0o600)
     writeFileSync(file, 'short')
     await expect(load()).rejects.toMatchObject({ code: 'MasterKeyInvalid' })

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, relative, isAbsolute, resolve } from 'node:path'
 import { sealedAuthorityFile } from '../authority/files.ts'
 import { ServiceError } from '../errors.ts'
 import { createFileAtomically } from '../files.ts'
+import { readSecretFile } from '../secret-file.ts'
 
 export const keyBytes = 32
 /** In the state directory: the root key, wrapped under the master key. */
@@ -18,7 +18,7 @@ export const rootKeyFile = 'root-key.json'
  *  3. $XDG_CONFIG_HOME/strongroom/keys/{installationId}, made at the first start
  * The file holds 32 raw bytes or 64 hexadecimal digits. It never lies under the state directory, so that a copy of the
  * state alone opens nothing.
- * @throws ServiceError MasterKeyMissing, MasterKeyInvalid, MasterKeyInState or MasterKeyExposed
+ * @throws ServiceError MasterKeyMissing, MasterKeyInvalid, MasterKeyInState or SecretFileExposed
  */
 export async function loadMasterKey(o: { stateDir: string; installationId: string }): Promise<Uint8Array> {
   const { CREDENTIALS_DIRECTORY, STRONGROOM_MASTER_KEY_FILE } = process.env
@@ -53,9 +53,9 @@ export function keysDirectory(): string {
   return join(config, 'strongroom', 'keys')
 }
 
-/** @throws ServiceError MasterKeyExposed or MasterKeyInvalid; undefined where there is no such file */
+/** @throws ServiceError SecretFileExposed or MasterKeyInvalid; undefined where there is no such file */
 export async function readKey(path: string): Promise<Uint8Array | undefined> {
-  const content = await readPrivate(path)
+  const content = await readSecretFile(path)
   if (content === undefined) return undefined
   if (content.length === keyBytes) return Uint8Array.from(content)
   const text = content.toString('latin1').trim()
@@ -68,30 +68,6 @@ export async function readKey(path: string): Promise<Uint8Array | undefined> {
     found: `${content.length} bytes`,
     remedy: 'Restore the file from its backup.',
   })
-}
-
-/**
- * A file that its owner alone can read, as keys and passphrases lie in.
- * @throws ServiceError MasterKeyExposed; undefined where there is no such file
- */
-export async function readPrivate(path: string): Promise<Buffer | undefined> {
-  try {
-    const content = await readFile(path)
-    const { mode } = await stat(path)
-    // systemd hands credentials to the service alone, in a directory of its own.
-    if ((mode & 0o077) === 0 || path.startsWith(process.env.CREDENTIALS_DIRECTORY || '\0')) return content
-    throw new ServiceError({
-      code: 'MasterKeyExposed',
-      status: 500,
-      message: `The master key file ${path} is open to other users.`,
-      expected: 'mode 0600',
-      found: `mode 0${(mode & 0o777).toString(8)}`,
-      remedy: `chmod 600 ${path}`,
-    })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
 }
 
 export function refuseInside(stateDir: string, path: string): void {

@@ -1,7 +1,8 @@
 import { randomBytes, scrypt } from 'node:crypto'
 import { join } from 'node:path'
 import { ServiceError } from '../errors.ts'
-import { keyBytes, readPrivate } from './key-file.ts'
+import { readSecretFile } from '../secret-file.ts'
+import { keyBytes } from './key-file.ts'
 
 /** scrypt (RFC 7914). */
 export interface PassphraseHolder {
@@ -55,7 +56,7 @@ export async function keyFromPassphrase(holder: PassphraseHolder, passphrase: Bu
 /**
  * The operator's passphrase: systemd's credential `strongroom-passphrase`, else the file that STRONGROOM_PASSPHRASE_FILE
  * names. One newline at its end does not count.
- * @throws ServiceError PassphraseMissing or MasterKeyExposed
+ * @throws ServiceError PassphraseMissing or SecretFileExposed
  */
 export async function readPassphrase(path?: string): Promise<Buffer> {
   const { CREDENTIALS_DIRECTORY, STRONGROOM_PASSPHRASE_FILE } = process.env
@@ -65,7 +66,7 @@ export async function readPassphrase(path?: string): Promise<Buffer> {
     STRONGROOM_PASSPHRASE_FILE,
   ]
   for (const place of path === undefined ? places : [path]) {
-    const content = place ? await readPrivate(place) : undefined
+    const content = place ? await readSecretFile(place) : undefined
     if (content) return content.at(-1) === 0x0a ? content.subarray(0, -1) : content
   }
   throw new ServiceError({

@@ -157,7 +157,7 @@ describe('rotation of the master key', () => {
     })
     writeFileSync(join(root, 'open'), 'a passphrase for everyone', { mode: 0o644 })
     await expect(rotate({ kind: 'passphrase', path: join(root, 'open') })).rejects.toMatchObject({
-      code: 'MasterKeyExposed',
+      code: 'SecretFileExposed',
     })
     vi.stubEnv('TPM2TOOLS_TCTI', `swtpm:path=${root}/no-socket`)
     await expect(rotate({ kind: 'tpm' })).rejects.toMatchObject({ code: 'TpmUnusable' })

@@ -1,0 +1,26 @@
+import { readFile, stat } from 'node:fs/promises'
+import { ServiceError } from './errors.ts'
+
+/**
+ * A file with a key, a passphrase or a PIN, which its owner alone can read; undefined where there is none.
+ * @throws ServiceError SecretFileExposed
+ */
+export async function readSecretFile(path: string): Promise<Buffer | undefined> {
+  try {
+    const content = await readFile(path)
+    const { mode } = await stat(path)
+    // systemd hands credentials to the service alone, in a directory of its own.
+    if ((mode & 0o077) === 0 || path.startsWith(process.env.CREDENTIALS_DIRECTORY || '\0')) return content
+    throw new ServiceError({
+      code: 'SecretFileExposed',
+      status: 500,
+      message: `The file ${path} holds a secret and is open to other users.`,
+      expected: 'mode 0600',
+      found: `mode 0${(mode & 0o777).toString(8)}`,
+      remedy: `chmod 600 ${path}`,
+    })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,72 @@
+import { ServiceError, type Sealer, type Store } from '@strongroom/platform'
+import { keepSecret, readSecret } from '../store/secrets.ts'
+import { readPin, type KeystoreConfiguration } from './configuration.ts'
+import type { Keystore } from './keystore.ts'
+import { createSoftwareKeystore } from './software.ts'
+
+/** Which keystore the keys of a store are in; fixed by the first start. */
+interface Recorded {
+  kind: KeystoreConfiguration['kind']
+  /** Of the token. */
+  serial?: string
+}
+
+const recordName = 'keystore'
+
+/**
+ * The keystore of a store. It is the one that the keys were made in, or none: keys of one open in no other.
+ * @throws ServiceError KeystoreChanged, and those of the token
+ */
+export async function openKeystore(o: {
+  store: Store
+  sealer: Sealer
+  configuration?: KeystoreConfiguration | undefined
+}): Promise<Keystore> {
+  const { store, sealer } = o
+  const kept = await readSecret({ store, sealer, name: recordName })
+  const recorded = kept ? (JSON.parse(Buffer.from(kept).toString('utf8')) as Recorded) : await unrecorded(store)
+  const configuration = o.configuration ?? { kind: 'software' }
+  if (recorded && recorded.kind !== configuration.kind) throw changed(recorded, configuration)
+  const opened = await openOne(sealer, configuration, recorded?.serial)
+  if (!kept) {
+    const record: Recorded = { kind: configuration.kind, ...(opened.serial !== undefined && { serial: opened.serial }) }
+    await keepSecret({ store, sealer, name: recordName, value: Buffer.from(JSON.stringify(record), 'utf8') })
+  }
+  return opened.keystore
+}
+
+async function openOne(
+  sealer: Sealer,
+  configuration: KeystoreConfiguration,
+  serial: string | undefined,
+): Promise<{ keystore: Keystore; serial?: string }> {
+  if (configuration.kind === 'software') return { keystore: createSoftwareKeystore(sealer) }
+  // Loaded only where it is used: most installations have no token.
+  const { openPkcs11Keystore } = await import('./pkcs11/pkcs11.ts')
+  const keystore = await openPkcs11Keystore({
+    sealer,
+    module: configuration.module,
+    label: configuration.token,
+    pin: () => readPin(configuration),
+    ...(serial !== undefined && { serial }),
+  })
+  return { keystore, serial: keystore.serial }
+}
+
+/** A store that has keys and no record is one from before there was a choice. */
+async function unrecorded(store: Store): Promise<Recorded | undefined> {
+  const row = await store.db.selectFrom('key_version').select('version').limit(1).executeTakeFirst()
+  return row && { kind: 'software' }
+}
+
+function changed(recorded: Recorded, configuration: KeystoreConfiguration): ServiceError {
+  const name = (kind: Recorded['kind']): string => (kind === 'software' ? 'software' : 'a PKCS#11 token')
+  return new ServiceError({
+    code: 'KeystoreChanged',
+    status: 500,
+    message: 'The keys of this vault are not in the keystore that is configured; nothing is started in its place.',
+    expected: `${name(recorded.kind)}${recorded.serial === undefined ? '' : ` with serial ${recorded.serial}`}`,
+    found: name(configuration.kind),
+    remedy: 'Name the keystore again that the keys were made in (strongroomd --keystore-file).',
+  })
+}
