@@ -4,20 +4,19 @@ import { samePolicyHolder, type VaultSettings } from './vault-model.ts'
 
 /** Azure's permissions, in lower case. */
 const permissions: Record<keyof VaultPermissions, string[]> = {
-  keys: [
-    ...['all', 'encrypt', 'decrypt', 'wrapkey', 'unwrapkey', 'sign', 'verify', 'get', 'list', 'create', 'update'],
-    ...['import', 'delete', 'backup', 'restore', 'recover', 'purge', 'release', 'rotate'],
-    ...['getrotationpolicy', 'setrotationpolicy'],
-  ],
-  secrets: ['all', 'get', 'list', 'set', 'delete', 'backup', 'restore', 'recover', 'purge'],
-  certificates: [
-    ...['all', 'get', 'list', 'delete', 'create', 'import', 'update', 'managecontacts', 'getissuers', 'listissuers'],
-    ...['setissuers', 'deleteissuers', 'manageissuers', 'recover', 'purge', 'backup', 'restore'],
-  ],
-  storage: [
-    ...['all', 'get', 'list', 'delete', 'set', 'update', 'regeneratekey', 'recover', 'purge', 'backup', 'restore'],
-    ...['setsas', 'listsas', 'getsas', 'deletesas'],
-  ],
+  keys: (
+    'all encrypt decrypt wrapkey unwrapkey sign verify get list create update import delete backup restore recover ' +
+    'purge release rotate getrotationpolicy setrotationpolicy'
+  ).split(' '),
+  secrets: 'all get list set delete backup restore recover purge'.split(' '),
+  certificates: (
+    'all get list delete create import update managecontacts getissuers listissuers setissuers deleteissuers ' +
+    'manageissuers recover purge backup restore'
+  ).split(' '),
+  storage:
+    'all get list delete set update regeneratekey recover purge backup restore setsas listsas getsas deletesas'.split(
+      ' ',
+    ),
 }
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const policyLimit = 1024
