@@ -52,8 +52,6 @@ export interface ShownFacts {
   imageReference?: { id: string } | { publisher: string; offer: string; sku: string; version: string }
   zone?: string
   osDisk?: { name: string; caching: string; storageAccountType: string }
-  /** Of the primary interface. */
-  publicIpAddress?: string
   /** CIDR prefix of the primary interface's subnet, for example 10.0.0.0/24. */
   subnetPrefix?: string
 }

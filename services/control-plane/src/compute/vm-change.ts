@@ -11,6 +11,7 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
     'hardwareProfile.vmSize': m.vmSize,
     'securityProfile.uefiSettings.secureBootEnabled': m.secureBoot,
     'securityProfile.encryptionAtHost': m.encryptionAtHost,
+    identity: m.systemAssigned === true,
     'networkProfile.networkInterfaces': m.nics.map((nic) => ({
       id: nic.id.toLowerCase(),
       deleteOption: nic.deleteOption,

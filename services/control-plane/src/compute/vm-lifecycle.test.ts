@@ -64,6 +64,34 @@ describeStores('the life of a VM', (open) => {
     expect((await plane.send('GET', vm.properties.storageProfile.osDisk.managedDisk.id)).body.managedBy).toBe(vm.id)
   })
 
+  it('has a principal of its own where it is asked for, at creation and later, until it is gone', async () => {
+    const plane = await fresh()
+    await makeNetwork(plane, 'vm1')
+    const systemAssigned = { identity: { type: 'SystemAssigned' } }
+    await plane.run('PUT', vmPath('vm1'), { ...vmRequest('vm1'), ...systemAssigned })
+    const shown = async (): Promise<unknown> => (await plane.send('GET', vmPath('vm1'))).body.identity
+    const first = plane.wire.identities.get(vmPath('vm1'))!
+    expect(await shown()).toEqual({ type: 'SystemAssigned', principalId: first.principalId, tenantId: first.tenantId })
+
+    expect((await plane.send('PATCH', vmPath('vm1'), { tags: { a: 'b' } })).status).toBe(200)
+    expect(await shown()).toMatchObject({ principalId: first.principalId })
+    expect((await plane.send('PATCH', vmPath('vm1'), { identity: { type: 'None' } })).status).toBe(200)
+    expect([await shown(), plane.wire.identities.size]).toEqual([undefined, 0])
+    expect((await plane.send('PATCH', vmPath('vm1'), systemAssigned)).status).toBe(200)
+    expect(await shown()).toMatchObject({ type: 'SystemAssigned' })
+
+    const { operation } = await plane.run('DELETE', vmPath('vm1'))
+    expect([operation.status, plane.wire.identities.size]).toEqual(['Succeeded', 0])
+  })
+
+  it('takes no principal over from a VM that once had its name', async () => {
+    const plane = await fresh()
+    await makeNetwork(plane, 'vm1')
+    plane.wire.identities.set(vmPath('vm1'), { principalId: 'old', clientId: 'old', tenantId: 'tenant' })
+    await plane.run('PUT', vmPath('vm1'), { ...vmRequest('vm1'), identity: { type: 'SystemAssigned' } })
+    expect((await plane.send('GET', vmPath('vm1'))).body.identity.principalId).not.toBe('old')
+  })
+
   it('gives the machine the VM that was asked for, and its key a policy for that VM alone', async () => {
     const plane = await created()
     const [status] = [...plane.wire.instances.values()]
@@ -78,6 +106,11 @@ describeStores('the life of a VM', (open) => {
       attestationProvider: 'https://sharedweu.weu.attest.strongroom.internal',
     })
     expect(spec.vmId).toMatch(/^[0-9A-F-]{36}$/)
+    expect(spec.shown).toMatchObject({
+      imageReference: { version: '13.1.0' },
+      osDisk: { caching: 'ReadWrite', storageAccountType: 'Premium_LRS' },
+      subnetPrefix: '10.0.0.0/24',
+    })
     expect(spec.network.macAddress).toMatch(/^02:53:52(:[0-9a-f]{2}){3}$/)
     const key = plane.wire.keys.get(`vm-${spec.vmId.toLowerCase()}`)!
     expect(spec.guestStateKey).toBe(key.kid)

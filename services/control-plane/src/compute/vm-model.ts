@@ -30,6 +30,8 @@ export interface VmModel {
   osDisk: { name: string; sizeGiB: number; caching: string; storageAccountType: string }
   osProfile: { computerName: string; adminUsername: string; sshKeys: SshKey[] }
   nics: VmNic[]
+  /** Whether the VM has an identity of its own in the directory. */
+  systemAssigned?: boolean
 }
 
 /** What the platform keeps of a VM beside what clients see. */
@@ -41,6 +43,8 @@ export interface VmInternal {
   imageId: string
   imageVersion: string
   model: VmModel
+  /** The VM's principal in the directory, where it has one. */
+  identity?: { principalId: string; tenantId: string }
   /** Key identifier with version, once the key exists. */
   keyId?: string
   /** Whether the machine has made disk and guest state. */
@@ -111,6 +115,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
     properties,
     ...(Object.keys(model.tags).length > 0 && { tags: model.tags }),
     ...(model.zones.length > 0 && { zones: model.zones }),
+    ...(internal.identity !== undefined && { identity: { type: 'SystemAssigned', ...internal.identity } }),
   }
 }
 

@@ -29,6 +29,7 @@ export interface VmRequest {
   }
   osProfile: { computerName: string | undefined; adminUsername: string | undefined; sshKeys: SshKey[] }
   nics: VmNic[]
+  systemAssigned: boolean
   /** Dotted paths of members that were sent and that this installation cannot honour. */
   unsupported: { path: string; reason: string; remedy: string }[]
   adminPassword: boolean
@@ -75,9 +76,18 @@ export function readVmRequest(body: unknown, o: { groupLocation: string; existin
       sshKeys: keys.length > 0 ? keys : (existing?.osProfile.sshKeys ?? []),
     },
     nics: given.length > 0 ? given : (existing?.nics ?? []),
+    systemAssigned: readSystemAssigned(fields) ?? existing?.systemAssigned ?? false,
     unsupported: readUnsupported(fields, properties),
     adminPassword: os.has('adminPassword'),
   }
+}
+
+const identityType = (root: Fields): string | undefined => root.object('identity').text('type')?.toLowerCase()
+
+/** Undefined where the request leaves it as it is. */
+function readSystemAssigned(root: Fields): boolean | undefined {
+  const type = identityType(root)
+  return type === undefined ? undefined : type === 'systemassigned'
 }
 
 function readNic(fields: Fields, index: number): VmNic {
@@ -148,8 +158,8 @@ function readUnsupported(root: Fields, properties: Fields): VmRequest['unsupport
     if (capabilities.flag(name) === true)
       note(capabilities.at(name), `'${name}' is not offered on confidential VMs.`, `Leave ${name} out.`)
   }
-  const identity = root.object('identity').text('type')
-  if (identity !== undefined && identity.toLowerCase() !== 'none')
-    note('identity', 'Managed identities of VMs are not offered.', 'Leave identity out.')
+  const identity = identityType(root)
+  if (identity !== undefined && !['none', 'systemassigned'].includes(identity))
+    note('identity.type', 'User-assigned identities are not offered.', 'Use SystemAssigned.')
   return found
 }

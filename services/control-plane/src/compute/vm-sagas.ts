@@ -2,8 +2,9 @@ import { homeRegion, sharedAttestationHost, type InstanceSpec } from '@strongroo
 import { ServiceError, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import { detachInterface, ipConfigurationsOf } from '../network/interfaces.ts'
+import { subnetsOf } from '../network/virtual-networks.ts'
 import type { Plane } from '../plane.ts'
-import type { Db } from '../store/resources.ts'
+import type { Db, Resource } from '../store/resources.ts'
 import { findRegion } from './regions.ts'
 import { findSize } from './sizes.ts'
 import { fromDetail, followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
@@ -70,7 +71,35 @@ async function instanceSpec(plane: Plane, vm: Vm, guestStateKey: string): Promis
     guestStateKey,
     attestationProvider: attestationProvider(vm.location),
     tags: model.tags,
+    shown: await shownFacts(plane, vm, nic),
   }
+}
+
+/** What the guest may read at its metadata endpoint beside what the machine needs. */
+async function shownFacts(plane: Plane, vm: Vm, nic: Resource): Promise<NonNullable<InstanceSpec['shown']>> {
+  const { model, imageVersion } = vm.internal
+  const { image, osDisk } = model
+  const subnetId = ipConfigurationsOf(nic)[0]?.properties.subnet.id ?? ''
+  const network = await plane.resources.find(subnetId.split('/').slice(0, 9).join('/'))
+  const subnet = network && subnetsOf(network).find(({ id }) => keyOf(id) === keyOf(subnetId))
+  return {
+    imageReference: 'id' in image ? { id: image.id } : { ...image, version: imageVersion },
+    osDisk: { name: osDisk.name, caching: osDisk.caching, storageAccountType: osDisk.storageAccountType },
+    ...(model.zones[0] !== undefined && { zone: model.zones[0] }),
+    ...(subnet !== undefined && { subnetPrefix: subnet.properties.addressPrefix }),
+  }
+}
+
+/** A new VM's principal is a new one, whatever a VM of this name once had: roles of that one are not this one's. */
+async function assignIdentity(plane: Plane, params: VmParams): Promise<void> {
+  const vm = await load(plane, params)
+  if (vm.internal.model.systemAssigned !== true || vm.internal.identity !== undefined) return
+  await plane.identities.remove(vm.id)
+  const { principalId, tenantId } = await plane.identities.ensure({ resourceId: vm.id, displayName: vm.name })
+  await changeVm(plane, params, (changed) => {
+    changed.internal.identity = { principalId, tenantId }
+    refreshBody(changed)
+  })
 }
 
 /** Everything a VM has outside the control plane goes: instance with disk and guest state, then its key. */
@@ -95,7 +124,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
     steps: [
       {
         name: 'accept request',
-        do: async (c) => void (await load(plane, c.params)),
+        do: async (c) => await assignIdentity(plane, c.params),
         // One place that takes everything back, because a step that fails half way is not undone itself.
         undo: async (c) => {
           if ((await plane.notes.read(c.operationId)).kept) return
@@ -231,12 +260,19 @@ export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
     steps: [
       { name: 'destroy disk and guest state', do: async (c) => await plane.machine.remove(c.params.vmId) },
       { name: 'destroy platform key', do: async (c) => await plane.keys.destroy(c.params.vmId) },
+      { name: 'remove identity', do: async (c) => await removeIdentity(plane, c.params) },
       { name: 'remove records', do: async (c) => await removeRecords(plane, c.params) },
     ],
     onFinished: async (c) => {
       if (c.status !== 'Succeeded') await setState(plane, c.params, 'Failed')
     },
   }
+}
+
+async function removeIdentity(plane: Plane, params: VmParams): Promise<void> {
+  const vm = await plane.resources.find<VmInternal>(params.id)
+  if (vm?.internal.vmId === params.vmId && vm.internal.model.systemAssigned === true)
+    await plane.identities.remove(vm.id)
 }
 
 async function removeRecords(plane: Plane, params: VmParams): Promise<void> {

@@ -97,6 +97,7 @@ function toModel(r: VmRequest, o: { osDiskName: string; sizeGiB: number }): { mo
     },
     osProfile: { computerName, adminUsername, sshKeys },
     nics: r.nics,
+    ...(r.systemAssigned && { systemAssigned: true }),
   }
   return { model, size }
 }
@@ -167,8 +168,11 @@ async function update(
   const changed = changedProperties(before, model)
   const running = await unfinished(plane, existing.key)
   if (changed.length === 0) return await repeat(plane, existing, running)
-  const needsStop = changed.filter((property) => property !== 'tags' && !property.startsWith('networkProfile'))
+  const needsStop = changed.filter(
+    (property) => !['tags', 'identity'].includes(property) && !property.startsWith('networkProfile'),
+  )
   if (needsStop.length > 0) await assertOff(plane, existing, needsStop, running)
+  const identity = await identityOf(plane, existing, model)
   const vm = await plane.resources.transaction(async (tx) => {
     if (model.vmSize !== before.vmSize && !existing.internal.deallocated) {
       await plane.quotas.reserve(tx, { owner: existing.key, region: model.location, size })
@@ -178,10 +182,22 @@ async function update(
       if (current.internal.vmId !== existing.internal.vmId) throw raced(existing.id)
       current.internal.model = model
       current.internal.tee = size.tee
+      if (identity === undefined) delete current.internal.identity
+      else current.internal.identity = identity
       refreshBody(current)
     })
   })
   return { vm: vm ?? existing, created: false }
+}
+
+/** What the VM is to be in the directory. It is there before the VM shows it, and gone before the VM stops to show it. */
+async function identityOf(plane: Plane, vm: Vm, model: VmModel): Promise<VmInternal['identity']> {
+  if (model.systemAssigned === true) {
+    const made = await plane.identities.ensure({ resourceId: vm.id, displayName: vm.name })
+    return { principalId: made.principalId, tenantId: made.tenantId }
+  }
+  if (vm.internal.identity !== undefined) await plane.identities.remove(vm.id)
+  return undefined
 }
 
 /** The same request again: a VM that could not be made is tried again, any other stays as it is. */

@@ -126,7 +126,8 @@ function storage(spec: InstanceSpec): Document {
 function network(spec: InstanceSpec): Document {
   const [address = '', prefix = ''] = (spec.shown?.subnetPrefix ?? '').split('/')
   const { privateIpAddress, macAddress } = spec.network
-  const ipAddress = [{ privateIpAddress, publicIpAddress: spec.shown?.publicIpAddress ?? '' }]
+  // Public addresses of this installation lead nowhere, so a guest is told of none.
+  const ipAddress = [{ privateIpAddress, publicIpAddress: '' }]
   return {
     interface: [
       {
