@@ -10,7 +10,7 @@ import { imageRoutes } from './machine/image-routes.ts'
 import { networkInterfaces } from './network/interfaces.ts'
 import { networkRoutes } from './network/provider.ts'
 import { publicAddresses } from './network/public-addresses.ts'
-import { securityGroups } from './network/security-groups.ts'
+import { securityGroups, securityRuleRoutes } from './network/security-groups.ts'
 import { subnetRoutes, virtualNetworks } from './network/virtual-networks.ts'
 import { activityRoutes } from './resources/activity.ts'
 import { authorizationRoutes } from './resources/authorization.ts'
@@ -37,6 +37,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...networkRoutes(plane, virtualNetworks),
     ...subnetRoutes(plane),
     ...networkRoutes(plane, securityGroups(plane)),
+    ...securityRuleRoutes(plane),
     ...networkRoutes(plane, publicAddresses),
     ...networkRoutes(plane, networkInterfaces(plane)),
     ...catalogRoutes(plane),

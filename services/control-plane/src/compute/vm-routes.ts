@@ -84,6 +84,8 @@ export function vmRoutes(plane: Plane): Route[] {
     },
     action('start', async (vm) => await startVm(plane, vm)),
     action('restart', async (vm) => await restartVm(plane, vm)),
+    // There is one machine: to move a VM is to boot it again.
+    action('redeploy', async (vm) => await restartVm(plane, vm)),
     action('deallocate', async (vm) => await deallocateVm(plane, vm)),
     action(
       'powerOff',

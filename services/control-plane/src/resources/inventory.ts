@@ -22,6 +22,14 @@ type Test = (resource: Resource) => boolean
 export function parseFilter(text: string | undefined): Test {
   if (text === undefined || text.trim() === '') return () => true
   const tests = text.split(/\s+and\s+/i).map((term): Test => {
+    const tag = /^\(*\s*(tagName|tagValue)\s+eq\s+'([^']*)'\s*\)*$/i.exec(term.trim())
+    if (tag !== null) {
+      const wanted = tag[2]!
+      return (resource) =>
+        Object.entries(resource.body.tags ?? {}).some(([name, value]) =>
+          tag[1]!.toLowerCase() === 'tagname' ? name.toLowerCase() === wanted.toLowerCase() : value === wanted,
+        )
+    }
     const match = /^\(*\s*(resourceType|name|resourceGroup|location)\s+eq\s+'([^']*)'\s*\)*$/i.exec(term.trim())
     if (match === null) {
       throw new ServiceError({
@@ -29,7 +37,7 @@ export function parseFilter(text: string | undefined): Test {
         status: 400,
         message: `Invalid $filter '${term.slice(0, 120)}' specified in the query string.`,
         target: '$filter',
-        expected: "resourceType, name, resourceGroup or location eq '…', joined by and",
+        expected: "resourceType, name, resourceGroup, location, tagName or tagValue eq '…', joined by and",
         found: term.slice(0, 120),
       })
     }

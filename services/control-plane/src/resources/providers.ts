@@ -37,6 +37,7 @@ const namespaces: Record<string, string[]> = {
     'virtualNetworks',
     'virtualNetworks/subnets',
     'networkSecurityGroups',
+    'networkSecurityGroups/securityRules',
     'publicIPAddresses',
     'networkInterfaces',
   ],

@@ -103,6 +103,14 @@ export const migrations: Record<string, Migration> = {
         .addColumn('created_at', 'text', (c) => c.notNull())
         .addPrimaryKeyConstraint('management_lock_key', ['scope', 'name'])
         .execute()
+      for (const table of ['subscription_tag', 'tag_name']) {
+        await db.schema
+          .createTable(table)
+          .addColumn('name', 'text', (c) => c.notNull())
+          .addColumn('value', 'text', (c) => c.notNull())
+          .addPrimaryKeyConstraint(`${table}_key`, ['name', 'value'])
+          .execute()
+      }
       await db.schema
         .createTable('role_definition')
         .addColumn('id', 'text', (c) => c.primaryKey())

@@ -102,6 +102,11 @@ export interface RoleDefinitionTable {
   updated_at: string
 }
 
+export interface NamedValueTable {
+  name: string
+  value: string
+}
+
 export interface SimulatedInstanceTable {
   vm_id: string
   /** InstanceStatus as JSON. */
@@ -119,5 +124,7 @@ export interface Tables {
   operation_note: OperationNoteTable
   management_lock: ManagementLockTable
   role_definition: RoleDefinitionTable
+  subscription_tag: NamedValueTable
+  tag_name: NamedValueTable
   simulated_instance: SimulatedInstanceTable
 }

@@ -1,0 +1,167 @@
+import { ServiceError } from '@strongroom/platform'
+import { covers, roles, type RoleDefinition } from '../arm/access.ts'
+import { Fields } from '../arm/fields.ts'
+import { keyOf } from '../arm/resource-id.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import type { Plane } from '../plane.ts'
+import { scopeOf } from './scopes.ts'
+
+const type = 'Microsoft.Authorization/roleDefinitions'
+const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+/** `*`, or a provider's operation with `*` for parts of it. */
+const actionForm = /^(\*|[A-Za-z*][A-Za-z0-9.*]*(\/[A-Za-z0-9.*]+)+)$/
+const limit = 200
+
+const isBuiltIn = (role: RoleDefinition): boolean => roles.some(({ id }) => id === role.id)
+
+export const roleId = (plane: Plane, id: string): string =>
+  `/subscriptions/${plane.subscriptionId}/providers/${type}/${id}`
+
+/** Built-in roles, and the installation's own. */
+export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
+  const base = `${scope}/providers/${type}`
+  const one = `${base}/{role}`
+  const view = (role: RoleDefinition): Record<string, unknown> => ({
+    id: roleId(plane, role.id),
+    name: role.id,
+    type,
+    properties: {
+      roleName: role.name,
+      type: isBuiltIn(role) ? 'BuiltInRole' : 'CustomRole',
+      description: role.description,
+      assignableScopes: role.assignableScopes ?? ['/'],
+      permissions: [
+        {
+          actions: role.actions,
+          notActions: role.notActions,
+          dataActions: role.dataActions ?? [],
+          notDataActions: role.notDataActions ?? [],
+        },
+      ],
+    },
+  })
+  const find = async (request: ArmRequest): Promise<RoleDefinition> => {
+    const role = await plane.access.role(param(request, 'role'))
+    if (role !== undefined) return role
+    throw new ServiceError({
+      code: 'RoleDefinitionDoesNotExist',
+      status: 404,
+      message: `The specified role definition with ID '${param(request, 'role').slice(0, 60)}' does not exist.`,
+    })
+  }
+  const put = async (request: ArmRequest): Promise<ArmReply> => {
+    const role = readRole(request)
+    const existing = await plane.access.role(role.id)
+    if (existing !== undefined && isBuiltIn(existing)) throw builtInFixed(existing)
+    if (existing === undefined && (await plane.access.customRoles()).length >= limit) throw tooMany()
+    // Who may write a role at one scope must not make it count at others.
+    for (const each of role.assignableScopes ?? []) await plane.access.require(request.caller, `${type}/write`, each)
+    await plane.access.putRole(role)
+    return { status: 201, body: view(role) }
+  }
+  return [
+    {
+      method: 'GET',
+      path: base,
+      action: `${type}/read`,
+      handle: async (request) => {
+        const filter = request.query['$filter'] ?? ''
+        const name = /roleName eq '([^']*)'/i.exec(filter)?.[1]?.toLowerCase()
+        const kind = /type eq '([^']*)'/i.exec(filter)?.[1]?.toLowerCase()
+        const at = keyOf(request.path.slice(0, -`/providers/${type}`.length)) || '/'
+        const custom = (await plane.access.customRoles()).filter((role) =>
+          (role.assignableScopes ?? []).some((each) => covers(keyOf(each) || '/', at) || covers(at, keyOf(each))),
+        )
+        const found = [...roles, ...custom].filter(
+          (role) =>
+            (name === undefined || role.name.toLowerCase() === name) &&
+            (kind === undefined || kind === (isBuiltIn(role) ? 'builtinrole' : 'customrole')),
+        )
+        return ok({ value: found.map(view) })
+      },
+    },
+    { method: 'GET', path: one, action: `${type}/read`, handle: async (request) => ok(view(await find(request))) },
+    { method: 'PUT', path: one, action: `${type}/write`, handle: put },
+    {
+      method: 'DELETE',
+      path: one,
+      action: `${type}/delete`,
+      handle: async (request) => {
+        const role = await plane.access.role(param(request, 'role'))
+        if (role === undefined) return { status: 204 }
+        if (isBuiltIn(role)) throw builtInFixed(role)
+        for (const each of role.assignableScopes ?? [])
+          await plane.access.require(request.caller, `${type}/delete`, each)
+        await plane.access.removeRole(role.id)
+        return ok(view(role))
+      },
+    },
+  ]
+}
+
+function readRole(request: ArmRequest): RoleDefinition {
+  const id = param(request, 'role').toLowerCase()
+  const fields = new Fields(request.body)
+  const properties = fields.object('properties')
+  const permissions = properties.list('permissions')
+  const texts = (name: string): string[] => permissions.flatMap((each) => each.texts(name))
+  const name = properties.text('roleName') ?? ''
+  const given = properties.texts('assignableScopes')
+  const invalid = (code: string, target: string, expected: string, found: string): void =>
+    fields.problem({
+      code,
+      status: 400,
+      message: `The role definition's '${target}' is not valid.`,
+      target,
+      expected,
+      found: found.slice(0, 80),
+    })
+  if (!guid.test(id)) invalid('InvalidRoleDefinitionId', 'name', 'a GUID', id)
+  if (name === '' || name.length > 512)
+    invalid('RoleDefinitionNameInvalid', 'properties.roleName', '1 to 512 characters', name)
+  const scopes = given.length > 0 ? given : [scopeOf(request.path, 'Microsoft.Authorization')]
+  const wrongScope = scopes.find((each) => !/^\/subscriptions\/[^/]+(\/resourceGroups\/[^/]+)?$/i.test(each))
+  if (wrongScope !== undefined)
+    invalid(
+      'InvalidAssignableScope',
+      'properties.assignableScopes',
+      'ids of subscriptions and resource groups',
+      wrongScope,
+    )
+  const lists = ['actions', 'notActions', 'dataActions', 'notDataActions'].map(texts)
+  const wrong = lists.flat().find((each) => !actionForm.test(each))
+  if (wrong !== undefined)
+    invalid('InvalidActionOrNotAction', 'properties.permissions', 'for example Microsoft.Compute/*/read', wrong)
+  if (permissions.length === 0)
+    invalid('RoleDefinitionPermissionsMissing', 'properties.permissions', 'a list of permissions', 'none')
+  fields.assertSound()
+  const [actions = [], notActions = [], dataActions = [], notDataActions = []] = lists
+  return {
+    id,
+    name,
+    description: properties.text('description') ?? '',
+    actions,
+    notActions,
+    dataActions,
+    notDataActions,
+    assignableScopes: scopes,
+  }
+}
+
+const builtInFixed = (role: RoleDefinition): ServiceError =>
+  new ServiceError({
+    code: 'CannotModifyBuiltInRole',
+    status: 403,
+    message: `The built-in role '${role.name}' cannot be changed or deleted.`,
+    found: role.name,
+    remedy: 'Make a role of your own.',
+  })
+
+const tooMany = (): ServiceError =>
+  new ServiceError({
+    code: 'RoleDefinitionLimitExceeded',
+    status: 400,
+    message: `Role definition limit exceeded. No more role definitions can be created: there are ${limit}.`,
+    remedy: 'Delete roles that are not used.',
+  })

@@ -1,0 +1,22 @@
+import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+
+/** Where roles, locks and tags can be put: a subscription, a group, a resource, a resource within one. */
+export const scopePaths: string[] = [
+  subscriptionPath,
+  groupPath,
+  `${groupPath}/providers/{namespace}/{type}/{name}`,
+  `${groupPath}/providers/{namespace}/{type}/{name}/{childType}/{child}`,
+]
+
+/** The scope that an extension's path stands on: what comes before its own `/providers/{extension}`. */
+export const scopeOf = (path: string, extension: string): string =>
+  path.slice(0, path.toLowerCase().lastIndexOf(`/providers/${extension.toLowerCase()}/`))
+
+/** @throws ServiceError ResourceGroupNotFound, ResourceNotFound: nothing is put on what is not there */
+export async function requireScope(plane: Plane, scope: string): Promise<void> {
+  const parts = scope.split('/').length
+  if (parts <= 3) return
+  if (parts === 5) await plane.resources.requireGroup(scope)
+  // A resource within another lives in the other's row.
+  else await plane.resources.get(scope.split('/').slice(0, 9).join('/'))
+}
