@@ -80,11 +80,17 @@ export function parsePe(bytes: Uint8Array): PeImage {
   }
 }
 
+/** SHA-256 of parts one after another. */
+export type HashParts = (...parts: Uint8Array[]) => Uint8Array | Promise<Uint8Array>
+
+const webHash: HashParts = (...parts) => digest('SHA-256', ...parts)
+
 /**
  * Authenticode digest, SHA-256: everything but the checksum, the directory entry of the certificate table and that table
  * itself, sections in the order of their place in the file. Firmware measures this into PCR 4.
+ * @param sha256 WebCrypto where it is absent, which has to copy the parts together first
  */
-export async function authenticodeDigest(image: PeImage): Promise<Uint8Array> {
+export async function authenticodeDigest(image: PeImage, sha256: HashParts = webHash): Promise<Uint8Array> {
   const { bytes, checksumOffset, certificateEntryOffset, sizeOfHeaders } = image
   const parts = [
     bytes.subarray(0, checksumOffset),
@@ -101,7 +107,7 @@ export async function authenticodeDigest(image: PeImage): Promise<Uint8Array> {
   }
   const end = bytes.length - image.certificates.length
   if (end > hashed) parts.push(bytes.subarray(hashed, end))
-  return digest('SHA-256', ...parts)
+  return await sha256(...parts)
 }
 
 function readSection(reader: ByteReader, bytes: Uint8Array): { section: PeSection; missing: number } {

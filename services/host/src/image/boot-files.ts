@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ImageRecord } from '@strongroom/contract'
@@ -29,18 +30,30 @@ export async function dbCertificates(image: ImageRecord): Promise<Uint8Array[]> 
   return text.trim() === '' ? [] : parsePem(text)
 }
 
+const sha256 = (...parts: Uint8Array[]): Uint8Array => {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+
 /**
  * Predicts the PCRs of a boot.
  * @param o.variables content of the VM's flash file of UEFI variables
  */
 export async function expectedPcrs(o: { image: ImageRecord; variables: Uint8Array }): Promise<ExpectedPcrs> {
-  const boot = parsePe(await readFile(join(dirname(o.image.path), imageFiles.boot)))
-  const variables = parseVariableStore(o.variables)
-  const pcr4 = await predictPcr4({ image: boot, secureBoot: secureBootEnabled(variables) })
-  const pcr7 = await predictPcr7({ variables, authority: findAuthority(variables, boot) })
-  return {
-    atUnlock: { 7: pcr7, 11: await predictPcr11(boot, 'enter-initrd') },
-    atReady: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot, 'ready') },
-    firmwareLog: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot) },
+  const bytes = await readFile(join(dirname(o.image.path), imageFiles.boot))
+  try {
+    const boot = parsePe(bytes)
+    const variables = parseVariableStore(o.variables)
+    const pcr4 = await predictPcr4({ image: boot, secureBoot: secureBootEnabled(variables), sha256 })
+    const pcr7 = await predictPcr7({ variables, authority: findAuthority(variables, boot) })
+    return {
+      atUnlock: { 7: pcr7, 11: await predictPcr11(boot, 'enter-initrd') },
+      atReady: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot, 'ready') },
+      firmwareLog: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot) },
+    }
+  } finally {
+    // Some 65 MiB. A server that idles makes no garbage, and so would keep them for as long as it does.
+    bytes.buffer.transfer(0)
   }
 }
