@@ -58,6 +58,16 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     tdvf: [tdFirmware, firmware],
     jws: [text(`${token}.c2ln`)],
     jwks: [text('{"keys":[{"kty":"EC","crv":"P-256","kid":"k","use":"sig","x":"AQAB","y":"AQAB"}]}')],
+    policy: [
+      text(
+        'version=1.2;configurationrules{=>issueproperty(type="report_validity_in_minutes",value=60);};authorizationrules{// c\n[type=="x-ms-compliance-status",value=="azure-compliant-cvm",issuer=="AttestationService"]=>permit();};issuancerules{c:[type=="list"]&&![type=="x",value>=0x1F]=>issue(type="y",value=ContainsOnlyValue(c.value,1));c:[type=="events"]=>issue(type="z",value=JsonToClaimValue(JmesPath(c.value,"length(Events)")));c:[type=="events"]=>issue(claim=c);};',
+      ),
+      text('version=1.0;authorizationrules{=>deny();};issuancerules{};'),
+    ],
+    policyQuery: [
+      text("Events[? PcrIndex == `7` && Name == 'SecureBoot'].Data | @[0] == 'AQ'"),
+      text('sort_by(Events, &EventSeq)[-1].Tag.{p: Path, v: Values[]} | to_string(@)'),
+    ],
     keyRelease: [
       text('{"response":{"key":{"key":{"kid":"k","kty":"RSA-HSM","key_hsm":"e30"}}},"request":{"nonce":"n"}}'),
     ],

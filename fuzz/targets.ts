@@ -26,6 +26,9 @@ import {
   readEndorsement,
   readPckExtension,
 } from '@strongroom/evidence'
+import { claimsForPolicy, evaluatePolicy, formatPolicy, lintPolicy, parsePolicy, PolicyError } from '@strongroom/policy'
+import { QueryError } from '../packages/policy/src/query/query-error.ts'
+import { searchJson } from '../packages/policy/src/query/search.ts'
 import { splitSignedJson } from '../packages/evidence/src/tdx/signed-json.ts'
 import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
 import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
@@ -36,7 +39,7 @@ import { parseRuntimeClaims } from '../packages/evidence/src/azure/runtime-claim
 const longest = 50_000
 
 /**
- * One parser as libFuzzer calls it: whatever the bytes, it reads them or refuses with an error of the package, within the time.
+ * One parser as libFuzzer calls it: whatever the bytes, it reads them or refuses with an error of its package, within the time.
  * A slow input is given three more tries, so that a collection of garbage is not taken for a hang.
  */
 function target(parse: (bytes: Uint8Array) => unknown): (data: Uint8Array) => void {
@@ -45,7 +48,8 @@ function target(parse: (bytes: Uint8Array) => unknown): (data: Uint8Array) => vo
     try {
       parse(data)
     } catch (error) {
-      if (!(error instanceof EvidenceError)) throw error
+      const refusal = error instanceof EvidenceError || error instanceof PolicyError || error instanceof QueryError
+      if (!refusal) throw error
     }
     const { user, system } = process.cpuUsage(start)
     return user + system
@@ -59,6 +63,20 @@ function target(parse: (bytes: Uint8Array) => unknown): (data: Uint8Array) => vo
 }
 
 const latin1 = new TextDecoder('latin1')
+const utf8Text = new TextDecoder()
+const policyDocument = {
+  Events: [
+    { EventSeq: 1, PcrIndex: 7, Name: 'SecureBoot', Data: 'AQ' },
+    { EventSeq: 2, PcrIndex: 12, Tag: { Values: [0, 4, true, null], Path: String.raw`\windows\boot.sys` } },
+  ],
+}
+const policyClaims = claimsForPolicy({
+  events: policyDocument,
+  'x-ms-compliance-status': 'azure-compliant-cvm',
+  'x-ms-sevsnpvm-is-debuggable': false,
+  'x-ms-sevsnpvm-vmpl': 0,
+  list: ['a', 1, true],
+})
 const texts = (parse: (text: string) => unknown): ((data: Uint8Array) => void) =>
   target((bytes) => parse(latin1.decode(bytes)))
 
@@ -93,6 +111,22 @@ export const jws: (data: Uint8Array) => void = texts(parseJws)
 export const jwks: (data: Uint8Array) => void = texts((text) => parseJwks(jsonOf(text)))
 export const keyRelease: (data: Uint8Array) => void = target(readKeyRelease)
 export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes))
+
+/** A policy that reads prints as one that reads the same, and decides over claims of a machine. */
+export const policy: (data: Uint8Array) => void = target((bytes) => {
+  const parsed = parsePolicy(utf8Text.decode(bytes))
+  const printed = formatPolicy(parsed)
+  if (formatPolicy(parsePolicy(printed)) !== printed) throw new Error('the layout does not settle')
+  lintPolicy(parsed)
+  evaluatePolicy(parsed, policyClaims)
+})
+/** A query over a small boot log, with the steps that a policy has at most. */
+export const policyQuery: (data: Uint8Array) => void = target((bytes) => {
+  let left = 20_000
+  searchJson(utf8Text.decode(bytes), policyDocument, (cost) => {
+    if ((left -= cost) < 0) throw new QueryError('the budget is used up')
+  })
+})
 
 /** What is no JSON is not what the parser under test is given. */
 function jsonOf(text: string): unknown {
