@@ -201,6 +201,7 @@ class Judge {
     const { check, value } = await checkTdx({
       quote: piece.bytes,
       collateral: this.#pool.tdxCollateral(piece.bytes),
+      pckChain: this.#pool.pckChain(piece.bytes),
       ...this.#common(),
       policy: this.#policy.tdx ?? baseline.tdx,
     })
@@ -267,7 +268,13 @@ class Judge {
       hclReport: hcl.bytes,
       ...this.#common(),
       ...(report?.reportType === 'SNP' ? this.#snpParts(report.hardwareReport) : {}),
-      ...(tdQuote === undefined ? {} : { tdQuote: tdQuote.bytes, collateral: this.#pool.tdxCollateral(tdQuote.bytes) }),
+      ...(tdQuote === undefined
+        ? {}
+        : {
+            tdQuote: tdQuote.bytes,
+            collateral: this.#pool.tdxCollateral(tdQuote.bytes),
+            pckChain: this.#pool.pckChain(tdQuote.bytes),
+          }),
       ...(publics[0] === undefined || publics.length > 1 ? {} : { akPublic: publics[0].bytes }),
       quotes: quotes.map(({ quote }) => quote),
       snpPolicy: snp ?? baseline.snp,

@@ -8,6 +8,7 @@ import type { TdxCollateral } from '../tdx/collateral.ts'
 import { readPckExtension } from '../tdx/pck.ts'
 import { splitSignedJson } from '../tdx/signed-json.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
+import { requireNamedPck } from '../tdx/verify.ts'
 import { parseTcbInfo } from '../tdx/tcb-info.ts'
 import { parseQeIdentity } from '../tdx/qe-identity.ts'
 import type { TrustAnchor } from '../result/trust-anchors.ts'
@@ -167,9 +168,22 @@ export class Pool {
     return current ?? chains[0] ?? []
   }
 
+  /** Chain of the certificate that a quote names and does not carry; undefined for quotes that carry theirs. */
+  pckChain(bytes: Uint8Array): readonly Uint8Array[] | undefined {
+    const quote = attempt(() => parseTdxQuote(bytes))
+    if (quote === undefined || quote.certification.type === 'pckChain') return undefined
+    const leaf = this.certificates.find((certificate) =>
+      attempt(() => {
+        requireNamedPck(quote, readPckExtension(certificate))
+        return true
+      }),
+    )
+    return leaf === undefined ? undefined : this.chainFrom(leaf).map(({ raw }) => raw)
+  }
+
   /** What there is of Intel's collateral for this quote. */
   tdxCollateral(bytes: Uint8Array): Partial<TdxCollateral> {
-    const chain = chainIn(bytes).map((der) => attempt(() => parseCertificate(der)))
+    const chain = (this.pckChain(bytes) ?? chainIn(bytes)).map((der) => attempt(() => parseCertificate(der)))
     const pck = chain[0] && attempt(() => readPckExtension(chain[0] as Certificate))
     const infos = this.#pick('tcb-info', parseTcbInfo)
     const info = infos.find(({ value }) => pck !== undefined && equal(value.fmspc, pck.fmspc)) ?? infos[0]

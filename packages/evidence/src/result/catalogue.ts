@@ -43,7 +43,10 @@ export const checkCatalogue = {
   tdx: { shows: 'A processor under a pinned root quoted the TD', source: '' },
   'tdx.format': { shows: 'The quote has one of the forms that Intel defines', source: 'DCAP, appendix A.3 and A.4' },
   'tdx.vendor': { shows: 'Intel’s quoting enclave made the quote', source: 'DCAP, A.3.1, QE vendor id' },
-  'tdx.pck.format': { shows: 'The quote carries its certificate chain', source: 'DCAP, A.3.9, certification data 5' },
+  'tdx.pck.format': {
+    shows: 'The quote’s certificate chain is at hand and can be read',
+    source: 'DCAP, A.3.9, certification data 1 to 5',
+  },
   'tdx.pck.path': {
     shows: 'The chain ends at a pinned root and is valid at the time',
     source: 'RFC 5280, 6.1',
@@ -51,6 +54,10 @@ export const checkCatalogue = {
   'tdx.pck.extension': {
     shows: 'The certificate names its platform and versions',
     source: 'Intel PCK certificate, SGX extension',
+  },
+  'tdx.pck.named': {
+    shows: 'The certificate is the one that the quote names',
+    source: 'DCAP, A.3.9, certification data 1 to 3',
   },
   'tdx.qe.signature': { shows: 'The quoting enclave’s report is signed by the platform’s key', source: 'DCAP, A.3.8' },
   'tdx.qe.binding': {

@@ -36,6 +36,8 @@ export interface AzureParts extends Means {
   crl?: Uint8Array
   /** For TDX. */
   tdQuote?: Uint8Array
+  /** For a TD quote that only names its certificate, leaf first, DER. */
+  pckChain?: readonly Uint8Array[] | undefined
   collateral?: Partial<TdxCollateral>
   /** A quote of the same TD over other claims, where this report’s own was never quoted (see checkTdReport). */
   tdSibling?: TdSibling
@@ -116,6 +118,7 @@ async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: Ve
   if (o.tdQuote === undefined) return { checks: [tdReport.check] }
   const { check, value } = await checkTdx({
     quote: o.tdQuote,
+    pckChain: o.pckChain,
     anchors,
     at,
     primitives,
@@ -202,7 +205,8 @@ export async function checkRuntimeClaims(o: {
   const list = new Checklist()
   const claims = await list.run('claims.format', [], () => parseRuntimeClaims(o.claims), describeClaims)
   if (o.reportData.length === 0) list.skip('claims.binding', 'No hardware report was given')
-  else await list.run('claims.binding', [claims], (_: RuntimeClaims) => requireBoundClaims(o.claims, o.reportData))
+  else
+    await list.run('claims.binding', [claims], (parsed: RuntimeClaims) => requireBoundClaims(parsed.raw, o.reportData))
   const { attestationKeys = [] } = o
   if (attestationKeys.length > 0) {
     await list.run('claims.key', [claims], (parsed: RuntimeClaims) => requireOneKey(parsed, attestationKeys))

@@ -4,7 +4,7 @@ import { appraiseTdx, type TdxPolicy } from '../tdx/appraise.ts'
 import type { TdxCollateral } from '../tdx/collateral.ts'
 import { type PckExtension, readPckExtension } from '../tdx/pck.ts'
 import { parseTdxQuote, type TdxQuote } from '../tdx/quote.ts'
-import { type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
+import { pckChainOf, requireNamedPck, type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { certificateOf, publicKeyOf } from '../x509/inputs.ts'
 import { digestOf, type Means } from '../x509/means.ts'
@@ -28,6 +28,8 @@ const p256SpkiPrefix = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703
 export async function checkTdx(
   o: Means & {
     quote: Uint8Array
+    /** For a quote that only names its certificate, leaf first, DER. */
+    pckChain?: readonly Uint8Array[] | undefined
     collateral?: Partial<TdxCollateral>
     anchors: TrustAnchors
     at: Date
@@ -46,7 +48,15 @@ export async function checkTdx(
   await list.run('tdx.vendor', [quote], ({ qeVendorId }: TdxQuote) => {
     requireSame('QeVendorMismatch', 'Another vendor’s quoting enclave made the quote', intelQeVendorId, qeVendorId)
   })
-  const chain = await list.run('tdx.pck.format', [quote], (parsed: TdxQuote) => chainOf(parsed, means))
+  const named = quote?.certification.type === 'ppid'
+  if (named && o.pckChain === undefined)
+    list.skip('tdx.pck.format', 'The PCK certificate that the quote names was not given')
+  const chain =
+    named && o.pckChain === undefined
+      ? undefined
+      : await list.run('tdx.pck.format', [quote], (parsed: TdxQuote) =>
+          pckChainOf(parsed, o.pckChain).map((der) => certificateOf(der, means)),
+        )
   await list.run('tdx.pck.path', [chain], (given: Certificate[]) =>
     verifyPath({ chain: given, anchors: anchors.intel, at, ...means }),
   )
@@ -56,6 +66,7 @@ export async function checkTdx(
     (given: Certificate[]) => readPckExtension(given[0] as Certificate),
     (extension: PckExtension) => `FMSPC ${toHex(extension.fmspc)}`,
   )
+  if (named) await list.run('tdx.pck.named', [quote, pck], requireNamedPck)
   await list.run('tdx.qe.signature', [quote, chain], (parsed: TdxQuote, given: Certificate[]) =>
     requireQeSignature(parsed, given, means),
   )
@@ -66,7 +77,7 @@ export async function checkTdx(
   let value: VerifiedTdx | undefined
   if (list.whole && isWhole(collateral)) {
     value = await list.run('tdx.verifier', [quote], (parsed: TdxQuote) =>
-      verifyTdx({ quote: parsed, collateral, anchors, at, ...means }),
+      verifyTdx({ quote: parsed, pckChain: o.pckChain, collateral, anchors, at, ...means }),
     )
   }
   const { policy } = o
@@ -81,17 +92,6 @@ export async function checkTdx(
 function isWhole(collateral: Partial<TdxCollateral>): collateral is TdxCollateral {
   const { tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl } = collateral
   return ![tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl].includes(undefined)
-}
-
-function chainOf({ certification }: TdxQuote, means: Means): Certificate[] {
-  if (certification.type === 'pckChain') return certification.chain.map((der) => certificateOf(der, means))
-  throw new VerificationError({
-    code: 'CertificationDataNotSupported',
-    message: 'The quote does not carry its PCK certificate',
-    subject: 'TD quote',
-    expected: 'certification data of type 5',
-    found: `type ${certification.kind}`,
-  })
 }
 
 async function requireQeSignature(quote: TdxQuote, chain: Certificate[], { primitives }: Means): Promise<void> {

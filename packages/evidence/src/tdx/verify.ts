@@ -52,6 +52,8 @@ const p256SpkiPrefix = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703
 export async function verifyTdx(
   o: Means & {
     quote: TdxQuote
+    /** PCK chain of a quote that only names its certificate (certification data 1 to 3), leaf first, DER. */
+    pckChain?: readonly Uint8Array[] | undefined
     collateral: TdxCollateral
     anchors: TrustAnchors
     at: Date
@@ -72,7 +74,14 @@ export async function verifyTdx(
   const means: Means = { primitives: o.primitives, cache: o.cache ?? new VerificationCache({ maximumEntries: 32 }) }
   const rootCrl = crlOf(collateral.rootCaCrl, means)
   const pckCrl = crlOf(collateral.pckCrl, means)
-  const { root, pck } = await verifySignatures({ quote, anchors, crls: [pckCrl, rootCrl], at, ...means })
+  const { root, pck } = await verifySignatures({
+    quote,
+    pckChain: o.pckChain,
+    anchors,
+    crls: [pckCrl, rootCrl],
+    at,
+    ...means,
+  })
 
   const signedBy = { anchors, crls: [rootCrl], at, ...means }
   const tcbInfo = await verifySignedText({
@@ -121,23 +130,15 @@ export async function verifyTdx(
 export async function verifySignatures(
   o: Means & {
     quote: TdxQuote
+    pckChain?: readonly Uint8Array[] | undefined
     anchors: readonly TrustAnchor[]
     crls?: readonly Crl[]
     at: Date
   },
 ): Promise<{ root: TrustAnchor; pck: PckExtension }> {
   const { quote } = o
-  if (quote.certification.type !== 'pckChain') {
-    throw new VerificationError({
-      code: 'CertificationDataNotSupported',
-      message: 'The quote does not carry its PCK certificate',
-      subject: 'TD quote',
-      expected: 'certification data of type 5',
-      found: `type ${quote.certification.kind}`,
-    })
-  }
   const means: Means = { primitives: o.primitives, cache: o.cache }
-  const chain = quote.certification.chain.map((der) => certificateOf(der, means))
+  const chain = pckChainOf(quote, o.pckChain).map((der) => certificateOf(der, means))
   await verifyPath({
     chain,
     anchors: o.anchors,
@@ -147,6 +148,7 @@ export async function verifySignatures(
   })
   const leaf = chain[0] as Certificate
   const pck = readPckExtension(leaf)
+  requireNamedPck(quote, pck)
   if (leaf.publicKey.kind !== 'EC' || leaf.publicKey.curve !== 'P-256') {
     throw new VerificationError({
       code: 'AlgorithmNotAllowed',
@@ -183,6 +185,43 @@ export async function verifySignatures(
   })
   const pin = await spkiSha256(chain.at(-1) as Certificate, means)
   return { root: o.anchors.find((anchor) => anchor.spkiSha256 === pin) as TrustAnchor, pck }
+}
+
+/** The chain that the quote carries, or the one that was given for it. @throws VerificationError CertificationDataNotSupported */
+export function pckChainOf(
+  { certification }: TdxQuote,
+  given: readonly Uint8Array[] | undefined,
+): readonly Uint8Array[] {
+  if (certification.type === 'pckChain') return certification.chain
+  if (given !== undefined && given.length > 0) return given
+  throw new VerificationError({
+    code: 'CertificationDataNotSupported',
+    message: 'The quote names its PCK certificate and does not carry it',
+    subject: 'TD quote',
+    expected: 'certification data of type 5, or the certificate beside the quote',
+    found: `type ${certification.kind}`,
+  })
+}
+
+/** A quote that names its certificate must name this one: by versions and PCE, and by the platform where that is in clear. */
+export function requireNamedPck({ certification: named }: TdxQuote, pck: PckExtension): void {
+  if (named.type === 'pckChain') return
+  const parts: [field: string, expected: string, found: string][] = [
+    ['CPUSVN', toHex(named.cpuSvn), toHex(pck.cpuSvn)],
+    ['PCESVN', `${named.pceSvn}`, `${pck.pceSvn}`],
+    ['PCE id', toHex(named.pceId), toHex(pck.pceId)],
+    ...(named.kind === 1 ? [['PPID', toHex(named.ppid), toHex(pck.ppid)] as [string, string, string]] : []),
+  ]
+  for (const [field, expected, found] of parts) {
+    if (expected === found) continue
+    throw new VerificationError({
+      code: 'CertificateNotForThisUse',
+      message: `The quote names another PCK certificate: ${field} differs`,
+      subject: 'PCK',
+      expected,
+      found,
+    })
+  }
 }
 
 async function requireSignature(

@@ -11,6 +11,8 @@ const registers = 24
 export interface PlatformClaim {
   bank: HashName
   signature: TpmSignature
+  /** TPMT_SIGNATURE */
+  signatureBytes: Uint8Array
   /** TPMS_ATTEST */
   quote: Uint8Array
   /** Values of all registers by number; a quote may select fewer. */
@@ -45,7 +47,8 @@ export function parsePlatformClaim(bytes: Uint8Array): PlatformClaim {
     })
   }
   const lengths = [reader.u32le('signature length'), reader.u32le('quote length'), reader.u32le('register length')]
-  const signature = parseTpmtSignature(reader.bytes(lengths[0]!, 'signature'))
+  const signatureBytes = reader.bytes(lengths[0]!, 'signature')
+  const signature = parseTpmtSignature(signatureBytes)
   const quote = reader.bytes(lengths[1]!, 'quote')
   if (lengths[2] !== registers * bank.size) {
     throw new ParseError({
@@ -59,5 +62,5 @@ export function parsePlatformClaim(bytes: Uint8Array): PlatformClaim {
   const pcrs = new Map<number, Uint8Array>()
   for (let pcr = 0; pcr < registers; pcr++) pcrs.set(pcr, reader.bytes(bank.size, `register ${pcr}`))
   reader.end()
-  return { bank: bank.name, signature, quote, pcrs }
+  return { bank: bank.name, signature, signatureBytes, quote, pcrs }
 }
