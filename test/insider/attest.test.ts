@@ -2,8 +2,14 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { homeRegion, sharedAttestationHost } from '@strongroom/contract'
-import { ProgramError, run } from '@strongroom/platform'
+import {
+  homeRegion,
+  identityAudience,
+  sharedAttestationHost,
+  vaultAudience,
+  type ManagedIdentity,
+} from '@strongroom/contract'
+import { ProgramError, run, type ServiceError } from '@strongroom/platform'
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
@@ -130,6 +136,38 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       await snp.powerOff()
       await snp.boot()
       await expect(decrypt()).rejects.toBeInstanceOf(ProgramError)
+    })
+
+    it('is refused with the same statements again, and with those of a boot that is over', async () => {
+      const send = async (directory: string): Promise<string> => {
+        const body = await readFile(join(directory, 'request.json'), 'utf8')
+        const url = `${issuer}/attest/AzureGuest?api-version=2020-10-01`
+        const headers = { 'content-type': 'application/json' }
+        return await running.context.wire.request<unknown>({ method: 'POST', url, body, headers }).then(
+          () => 'accepted',
+          (error: unknown) => (error as ServiceError).details?.[0]?.code ?? 'another error',
+        )
+      }
+      const before = await attest(tdx, 'azure-guest', 'before')
+      expect(await send(before)).toBe('StatementReplayed')
+      await tdx.powerOff()
+      await tdx.boot()
+      await attest(tdx, 'azure-guest', 'after')
+      expect(await send(before)).toBe('StatementBeforeRestart')
+    })
+
+    it('gets a token of its managed identity, which the services know as its own', async () => {
+      const { context } = running
+      const url = `${identityAudience}/${context.installation.tenantId}/managedIdentities`
+      const token = await context.tokens.token('controlPlane', identityAudience)
+      const { resourceId } = snp.spec
+      const made = await context.wire.request<ManagedIdentity>({ method: 'PUT', url, token, body: { resourceId } })
+      const ask = `http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=${vaultAudience}`
+      const socket = snp.environment['METADATA_SOCKET']!
+      const args = ['--silent', '--unix-socket', socket, '--header', 'Metadata: true', ask]
+      const answer = JSON.parse((await run({ command: 'curl', args })).stdout.toString()) as { access_token: string }
+      const caller = await context.verifier.verify(answer.access_token, [vaultAudience])
+      expect(caller.objectId).toBe(made.body.principalId)
     })
 
     it('is refused with a register that its log does not explain, and the reason reaches the guest', async () => {
