@@ -1,5 +1,6 @@
 export * from './arm.ts'
 export * from './attestation-collateral.ts'
+export * from './attestation-decisions.ts'
 export * from './attestation-management.ts'
 export * from './attestation.ts'
 export * from './boot-evidence.ts'

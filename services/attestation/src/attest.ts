@@ -4,6 +4,7 @@ import { policyDenial, policyFailure } from './errors.ts'
 import { serviceClaims, type AttestedEvidence } from './evidence/attested.ts'
 import type { LoadedPolicy, Policies } from './policy/policies.ts'
 import type { Provider } from './providers/providers.ts'
+import type { DecisionEntry } from './store/decision-writer.ts'
 import type { Decisions } from './store/decisions.ts'
 import { defaultLifeSeconds, type TokenIssuer } from './tokens/token.ts'
 
@@ -26,6 +27,8 @@ export class Attester {
   async attest(o: {
     provider: Provider
     evidence: AttestedEvidence
+    /** Address that asks. */
+    caller: string
     nonce?: string
     draftPolicy?: string
   }): Promise<string> {
@@ -39,14 +42,23 @@ export class Attester {
       evidence_digest: evidence.digest,
       policy_hash: policy.hash,
       simulated: evidence.simulated ? 1 : 0,
+      caller: o.caller,
     }
+    const findings = (failedRules: FailedRule[]): string =>
+      JSON.stringify({ failedRules, shortcomings: evidence.shortcomings, advisories: advisoriesOf(evidence) })
+    const kept = (claims: Record<string, unknown> | undefined): DecisionEntry['bundle'] => ({
+      content: { policy: { text: policy.text, hash: policy.hash }, ...(claims === undefined ? {} : { claims }) },
+      evidence: evidence.record,
+    })
     let outcome: PolicyOutcome
     try {
       outcome = decide(policy, evidence, facts)
     } catch (error) {
       if (draftPolicy === undefined && error instanceof ServiceError) {
-        const { code, message } = error
-        await this.#decisions.record({ ...record, outcome: 'Denied', code, message, token_id: null })
+        const { code, message, target, expected, found } = error
+        const denied = { outcome: 'Denied', code, message, token_id: null } as const
+        const rule: FailedRule = { rule: target ?? '', expected: expected ?? '', found: found ?? '' }
+        await this.#decisions.record({ ...record, ...denied, findings: findings([rule]) }, kept(undefined))
       }
       throw error
     }
@@ -60,9 +72,23 @@ export class Attester {
     // A draft may permit anything, so what comes of it is signed by nobody and decides nothing.
     if (draftPolicy !== undefined) return this.#tokens.unsigned(provider, claims).token
     const issued = await this.#tokens.sign(provider, claims, lifeSeconds(outcome))
-    await this.#decisions.record({ ...record, outcome: 'Permitted', code: null, message: null, token_id: issued.id })
+    const permitted = { outcome: 'Permitted', code: null, message: null, token_id: issued.id } as const
+    await this.#decisions.record({ ...record, ...permitted, findings: findings([]) }, kept(claims))
     return issued.token
   }
+}
+
+interface FailedRule {
+  /** Text of the rule, or the segment in which no rule permitted. */
+  rule: string
+  expected: string
+  found: string
+}
+
+/** Intel's security advisories that touch the platform. */
+function advisoriesOf({ claims }: AttestedEvidence): string[] {
+  const found = claims['attester_advisory_ids']
+  return Array.isArray(found) ? (found as string[]) : []
 }
 
 function decide(policy: LoadedPolicy, evidence: AttestedEvidence, facts: Record<string, unknown>): PolicyOutcome {

@@ -1,7 +1,7 @@
 import * as nodeCrypto from 'node:crypto'
 import { attestationManagementHost } from '@strongroom/contract'
 import { type Means, nodePrimitives, type TrustAnchors, VerificationCache } from '@strongroom/evidence'
-import { createHttpApp, openStore, ServiceError, type Service, type ServiceContext } from '@strongroom/platform'
+import { createHttpApp, openStore, type Service, type ServiceContext } from '@strongroom/platform'
 import { Attester } from './attest.ts'
 import { collateralRoutes } from './collateral/collateral-routes.ts'
 import { Collateral } from './collateral/collateral.ts'
@@ -16,11 +16,13 @@ import { GuestVerifier } from './guest/guest-verifier.ts'
 import { SigningKeys } from './keys/signing-keys.ts'
 import { Policies } from './policy/policies.ts'
 import { PolicyCertificates } from './policy/policy-certificates.ts'
-import { Providers, type OfferedType } from './providers/providers.ts'
+import { Providers } from './providers/providers.ts'
 import { Rights } from './providers/rights.ts'
-import { attestRoutes, type OnRefused } from './routes/attest-routes.ts'
+import { refusalRecorder } from './record/refusals.ts'
+import { attestRoutes } from './routes/attest-routes.ts'
 import { certificateRoutes } from './routes/certificate-routes.ts'
 import { defaultCallerLimit, limited, type CallerLimit } from './routes/caller-limit.ts'
+import { decisionRoutes } from './routes/decision-routes.ts'
 import { discoveryRoutes } from './routes/discovery-routes.ts'
 import { policyRoutes } from './routes/policy-routes.ts'
 import { providerRoutes } from './routes/provider-routes.ts'
@@ -86,25 +88,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const tpm = new TpmVerifier({ authorities, challenges, freshness, clock, mode })
   const attester = new Attester({ policies, tokens, decisions })
 
-  const onRefused: OnRefused = async ({ provider, type, body, error }) => {
-    if (!(error instanceof ServiceError)) return
-    // What was refused may be no evidence at all, so the digest is over what was sent.
-    const sent = body[evidenceMember[type]] ?? body['AttestationInfo']
-    await decisions.record({
-      provider,
-      type,
-      evidence_digest: nodeCrypto
-        .createHash('sha256')
-        .update(typeof sent === 'string' ? sent : '')
-        .digest('hex'),
-      policy_hash: '',
-      outcome: 'Refused',
-      code: error.details?.[0]?.code ?? error.code,
-      message: error.message,
-      token_id: null,
-      simulated: 0,
-    })
-  }
+  const onRefused = refusalRecorder(decisions)
 
   const isOwner = (objectId: string): boolean =>
     context.ownerObjectId !== undefined && objectId === context.ownerObjectId
@@ -122,6 +106,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const management = { providers, policies, certificates, tokens, verifier, tenantId, rights, now }
   await policyRoutes(app, management)
   await certificateRoutes(app, management)
+  await decisionRoutes(app, { ...management, decisions })
   const managementApp = createHttpApp({ name: 'attestation-management', logger: context.logger })
   providerRoutes(managementApp, { providers, keys, verifier, tenantId, now })
   await collateralRoutes(app, { collateral, verifier: context.verifier, tenantId, allowed: isOwner })
@@ -143,12 +128,4 @@ export async function createAttestationService(context: ServiceContext & Attesta
       await store.close()
     },
   }
-}
-
-/** Member of each request that holds the evidence. */
-const evidenceMember: Record<OfferedType, string> = {
-  SevSnpVm: 'report',
-  TdxVm: 'quote',
-  AzureGuest: 'attestationInfo',
-  Tpm: 'data',
 }

@@ -64,6 +64,7 @@ async function stateOf(measured: readonly Uint8Array[], registers: readonly numb
     log: { format: 'crypto-agile', algorithms: ['sha256'], events, consumed: 0 },
     bank: 'sha256',
     registers: new Map(registers.map((pcr) => [pcr, new Uint8Array(32)])),
+    later: new Map(),
     unlogged: [],
     events,
   }

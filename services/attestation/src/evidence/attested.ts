@@ -1,4 +1,5 @@
 import { compliantCvm } from '@strongroom/contract'
+import type { EvidenceRecord } from '../record/evidence-record.ts'
 import type { OfferedType } from '../providers/providers.ts'
 
 export type ClaimJson = string | number | boolean | null | ClaimJson[] | { [name: string]: ClaimJson }
@@ -18,6 +19,8 @@ export interface AttestedEvidence {
   policyClaims?: Record<string, unknown>
   /** Weaknesses that a policy accepts by naming their claim in an authorization rule, or not at all. */
   byNameOnly: Weakness[]
+  /** What is kept of it with the decision. */
+  record: EvidenceRecord
   /** What keeps it from being a compliant confidential VM; empty for one that is. */
   shortcomings: Shortcoming[]
 }

@@ -19,6 +19,7 @@ import {
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { AmdCollateral } from '../collateral/amd.ts'
 import { evidenceFailure, invalidParameter } from '../errors.ts'
+import { snpRecord } from '../record/evidence-record.ts'
 import type { Anchors } from './anchors.ts'
 import type { AttestedEvidence } from './attested.ts'
 import { snpShortcomings, type ComplianceBaseline } from './compliance.ts'
@@ -28,7 +29,9 @@ import { snpClaims } from './snp-claims.ts'
 interface Verification {
   report: SnpReport
   verified: VerifiedSnp
-  revocationChecked: boolean
+  chain: SnpChain
+  /** Absent where no source has a list of this root. */
+  crl: Uint8Array | undefined
 }
 
 /** Ours: absent where a current revocation list was consulted, else false. */
@@ -68,7 +71,8 @@ export class SnpVerifier {
   async verify(body: Record<string, unknown>): Promise<AttestedEvidence> {
     const runtime = boundData(body['runtimeData'], 'runtimeData')
     const initTime = boundData(body['initTimeData'], 'initTimeData')
-    const { report, verified, revocationChecked } = await this.#verifyReport(body)
+    const { report, verified, chain, crl } = await this.#verifyReport(body)
+    const revocationChecked = crl !== undefined
     if (runtime !== undefined)
       checkBinding({
         data: runtime,
@@ -101,6 +105,7 @@ export class SnpVerifier {
         ...snpClaims(verified, { runtime, initTime }),
         ...(revocationChecked ? {} : { [revocationClaim]: false }),
       },
+      record: snpRecord({ report: report.raw, chain, crl, runtime, initTime }),
       byNameOnly: weaknesses,
       shortcomings: [
         ...(revocationChecked ? [] : [{ path: revocationClaim, message: unchecked }]),
@@ -122,7 +127,7 @@ export class SnpVerifier {
         at: this.#clock.now(),
         ...this.#means,
       })
-      return { report, verified, revocationChecked: crl !== undefined }
+      return { report, verified, chain, crl }
     } catch (error) {
       throw evidenceFailure(error, 'report')
     }

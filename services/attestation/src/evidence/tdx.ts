@@ -15,6 +15,7 @@ import {
 import type { Clock } from '@strongroom/platform'
 import { collateralFromRequest, type IntelCollateral } from '../collateral/intel.ts'
 import { evidenceFailure } from '../errors.ts'
+import { tdxRecord } from '../record/evidence-record.ts'
 import type { Anchors } from './anchors.ts'
 import type { AttestedEvidence, Weakness } from './attested.ts'
 import { tdxShortcomings, type ComplianceBaseline } from './compliance.ts'
@@ -47,7 +48,7 @@ export class TdxVerifier {
   async verify(body: Record<string, unknown>): Promise<AttestedEvidence> {
     const runtime = boundData(body['runtimeData'], 'runtimeData')
     const initTime = boundData(body['initTimeData'], 'initTimeData')
-    const { quote, verified } = await this.#verifyQuote(body)
+    const { quote, verified, collateral } = await this.#verifyQuote(body)
     const { reportData, mrConfigId } = quote.body
     if (runtime !== undefined)
       checkBinding({
@@ -72,12 +73,15 @@ export class TdxVerifier {
       simulated,
       digest: createHash('sha256').update(quote.raw).digest('hex'),
       claims: tdxClaims(quote, verified, { runtime, initTime }),
+      record: tdxRecord({ quote: quote.raw, collateral, runtime, initTime }),
       byNameOnly: weaknesses(verified),
       shortcomings: tdxShortcomings({ verified, runtime, simulated, baseline: this.#baseline }),
     }
   }
 
-  async #verifyQuote(body: Record<string, unknown>): Promise<{ quote: TdxQuote; verified: VerifiedTdx }> {
+  async #verifyQuote(
+    body: Record<string, unknown>,
+  ): Promise<{ quote: TdxQuote; verified: VerifiedTdx; collateral: TdxCollateral }> {
     try {
       const quote = parseTdxQuote(bytesOf(body['quote'], 'quote'))
       const chain = pckChain(quote)
@@ -93,7 +97,7 @@ export class TdxVerifier {
           found: verified.tcbStatus,
         })
       }
-      return { quote, verified }
+      return { quote, verified, collateral }
     } catch (error) {
       throw evidenceFailure(error, 'quote')
     }

@@ -22,8 +22,8 @@ export interface CertifiedKey {
   /** CN of the certificate: the VM's id, upper case. */
   vmId: string
   key: TpmPublicKey
-  /** DER without padding. */
-  certificate: Uint8Array
+  /** DER without padding, the authority after it. */
+  chain: Uint8Array[]
   /** SHA-256 of the key's SubjectPublicKeyInfo, lower-case hexadecimal: names the TPM. */
   fingerprint: string
 }
@@ -51,8 +51,9 @@ export class AttestationKeyAuthorities {
     const der = withoutPadding(o.certificate)
     const leaf = parseCertificate(der)
     const issuer = this.#roots.find((root) => sameName(root.subject, leaf.issuer))
+    const chain = issuer === undefined ? [leaf] : [leaf, issuer]
     await verifyPath({
-      chain: issuer === undefined ? [leaf] : [leaf, issuer],
+      chain,
       anchors: await this.#pins(),
       at: o.at,
       ...this.#means,
@@ -81,7 +82,7 @@ export class AttestationKeyAuthorities {
     return {
       vmId: (leaf.subject.commonName ?? '').toUpperCase(),
       key,
-      certificate: der,
+      chain: chain.map(({ raw }) => raw),
       fingerprint: await spkiSha256(leaf, this.#means),
     }
   }

@@ -21,6 +21,7 @@ import { serviceClaims, type AttestedEvidence, type Shortcoming, type Weakness }
 import { bytesOf } from '../evidence/request.ts'
 import type { SnpVerifier } from '../evidence/snp.ts'
 import type { TdxVerifier } from '../evidence/tdx.ts'
+import { guestRecord, tpmQuoteRecord } from '../record/evidence-record.ts'
 import { rsaJwk, rsaPublicKey, type AttestationKeyAuthorities, type CertifiedKey } from './ak-certificate.ts'
 import type { Freshness } from './freshness.ts'
 import { guestClaims } from './guest-claims.ts'
@@ -92,6 +93,16 @@ export class GuestVerifier {
             keys: [{ ...rsaJwk(encryptionKey), key_ops: ['encrypt'], kid: 'TpmEphemeralEncryptionKey' }],
           },
         },
+        record: guestRecord({
+          isolation: isolation?.record,
+          quote: tpmQuoteRecord({
+            message: tpm.quote,
+            signature: tpm.quoteSignature,
+            pcrs: tpm.pcrs,
+            eventLog: request.tcgLog,
+          }),
+          akChain: key.chain,
+        }),
         byNameOnly: nested(byNameOnly),
         shortcomings: shortcomings.map(({ path, message }): Shortcoming => ({
           path: `${isolationClaim}.${path}`,

@@ -39,11 +39,12 @@ export function attestRoutes(
       const body = objectBody(request.body)
       const nonce = nonceOf(body['nonce'])
       const draftPolicy = draftOf(body, type)
-      const refused = onRefusal({ provider: provider.host, type, body }, o.onRefused)
+      const refused = onRefusal({ provider: provider.host, type, body, caller: request.ip }, o.onRefused)
       const evidence = await verifiers[type].verify(body).catch(refused)
       const token = await o.attester.attest({
         provider,
         evidence,
+        caller: request.ip,
         ...(nonce === undefined ? {} : { nonce }),
         ...(draftPolicy === undefined ? {} : { draftPolicy }),
       })
@@ -55,23 +56,23 @@ export function attestRoutes(
     requireApiVersion(request)
     const provider = providerOf(request, o.providers)
     const body = objectBody(request.body)
-    const refused = onRefusal({ provider: provider.host, type: 'AzureGuest', body }, o.onRefused)
+    const refused = onRefusal({ provider: provider.host, type: 'AzureGuest', body, caller: request.ip }, o.onRefused)
     const { evidence, encryptionKey } = await o.guest.verify(body).catch(refused)
-    return { token: sealToken(await o.attester.attest({ provider, evidence }), encryptionKey) }
+    return { token: sealToken(await o.attester.attest({ provider, evidence, caller: request.ip }), encryptionKey) }
   })
 
   app.post('/attest/Tpm', { bodyLimit: guestBodyLimit }, async (request): Promise<{ data: string }> => {
     requireApiVersion(request)
     const provider = providerOf(request, o.providers)
     const body = objectBody(request.body)
-    const refused = onRefusal({ provider: provider.host, type: 'Tpm', body }, o.onRefused)
+    const refused = onRefusal({ provider: provider.host, type: 'Tpm', body, caller: request.ip }, o.onRefused)
     const message = await readTpmMessage(body).catch(refused)
     if (message.kind === 'init') {
       const { challenge, context } = await o.challenges.issue(provider)
       return tpmAnswer(message, { challenge: toBase64Url(challenge), service_context: toBase64Url(context) })
     }
     const evidence = await o.tpm.verify(provider, message).catch(refused)
-    return tpmAnswer(message, { report: await o.attester.attest({ provider, evidence }) })
+    return tpmAnswer(message, { report: await o.attester.attest({ provider, evidence, caller: request.ip }) })
   })
 
   for (const type of ['SgxEnclave', 'OpenEnclave']) {
@@ -110,6 +111,8 @@ export interface Refusal {
   provider: string
   type: OfferedType
   body: Record<string, unknown>
+  /** Address that asked. */
+  caller: string
   error: unknown
 }
 

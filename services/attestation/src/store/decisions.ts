@@ -1,11 +1,14 @@
 import type { Clock, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
+import { DecisionWriter, textKnownMs, type Decision, type DecisionEntry } from './decision-writer.ts'
 import type { Tables } from './tables.ts'
 
-export type Decision = Tables['decision']
+export type { Decision } from './decision-writer.ts'
 
 /** How many rows may be kept: attest calls are anonymous, so their number is not ours to choose. */
 const defaultKept = 100_000
+/** Evidence takes more room. What was refused has a share of its own, so that nobody can push out what was decided. */
+const defaultKeptBundles: Record<'decided' | 'refused', number> = { decided: 5_000, refused: 500 }
 /** Rows are counted once in so many decisions. */
 const pruneEvery = 1_000
 
@@ -15,25 +18,70 @@ export class Decisions {
   readonly #clock: Clock
   readonly #newId: () => string
   readonly #kept: number
+  readonly #keptBundles: Record<'decided' | 'refused', number>
+  readonly #writer: DecisionWriter
   #sincePrune = 0
+  #pruning: Promise<void> | undefined
 
-  constructor(o: { store: Store; clock: Clock; newId: () => string; kept?: number }) {
+  constructor(o: {
+    store: Store
+    clock: Clock
+    newId: () => string
+    kept?: number
+    keptBundles?: Record<'decided' | 'refused', number>
+  }) {
     this.#db = o.store.db as Kysely<Tables>
     this.#clock = o.clock
     this.#newId = o.newId
     this.#kept = o.kept ?? defaultKept
+    this.#keptBundles = o.keptBundles ?? defaultKeptBundles
+    this.#writer = new DecisionWriter({ store: o.store, clock: o.clock })
   }
 
-  async record(decision: Omit<Decision, 'id' | 'at'>): Promise<void> {
+  async record(decision: Omit<Decision, 'id' | 'at'>, bundle?: DecisionEntry['bundle']): Promise<void> {
     const row: Decision = { ...decision, id: this.#newId(), at: this.#clock.now().toISOString() }
-    await this.#db.insertInto('decision').values(row).execute()
+    await this.#writer.write({ row, ...(bundle === undefined ? {} : { bundle }) })
     this.#sincePrune += 1
-    if (this.#sincePrune >= Math.min(pruneEvery, this.#kept)) await this.#prune()
+    if (this.#sincePrune < Math.min(pruneEvery, this.#kept)) return
+    this.#pruning ??= this.#prune().finally(() => (this.#pruning = undefined))
+    await this.#pruning
   }
 
-  /** Newest first. */
-  async list(limit: number): Promise<Decision[]> {
-    return this.#db.selectFrom('decision').selectAll().orderBy('at', 'desc').limit(limit).execute()
+  /** Newest first. @param o.before only what is older than this decision of the same provider */
+  async list(o: { limit: number; provider?: string; before?: Pick<Decision, 'at' | 'id'> }): Promise<Decision[]> {
+    const { limit, provider, before } = o
+    let query = this.#db.selectFrom('decision').selectAll().orderBy('at', 'desc').orderBy('id', 'desc').limit(limit)
+    if (provider !== undefined) query = query.where('provider', '=', provider)
+    if (before !== undefined) {
+      query = query.where((where) =>
+        where.or([where('at', '<', before.at), where.and([where('at', '=', before.at), where('id', '<', before.id)])]),
+      )
+    }
+    return await query.execute()
+  }
+
+  async get(provider: string, id: string): Promise<Decision | undefined> {
+    return await this.#db
+      .selectFrom('decision')
+      .selectAll()
+      .where('provider', '=', provider)
+      .where('id', '=', id)
+      .executeTakeFirst()
+  }
+
+  /** Evidence and what goes with it, put together again; undefined where none was or is kept. */
+  async bundle(id: string): Promise<Record<string, unknown> | undefined> {
+    const row = await this.#db.selectFrom('decision_bundle').selectAll().where('id', '=', id).executeTakeFirst()
+    if (row === undefined) return undefined
+    const names = Object.entries(JSON.parse(row.shared) as Record<string, string>)
+    const texts = await this.#db
+      .selectFrom('evidence_text')
+      .selectAll()
+      .where('digest', 'in', ['', ...names.map(([, digest]) => digest)])
+      .execute()
+    const shared = names.map(([name, digest]) => [name, texts.find((text) => text.digest === digest)?.text])
+    const { evidence, ...content } = JSON.parse(row.content) as Record<string, unknown> & { evidence: object }
+    return { ...content, evidence: { ...evidence, ...(Object.fromEntries(shared) as object) } }
   }
 
   async #prune(): Promise<void> {
@@ -46,5 +94,35 @@ export class Decisions {
       .limit(1)
       .executeTakeFirst()
     if (oldest) await this.#db.deleteFrom('decision').where('at', '<=', oldest.at).execute()
+    const removed = [
+      await this.#pruneBundles(['Permitted', 'Denied'], this.#keptBundles.decided),
+      await this.#pruneBundles(['Refused'], this.#keptBundles.refused),
+    ]
+    if (removed.includes(true)) await this.#pruneTexts()
+  }
+
+  async #pruneBundles(outcomes: Decision['outcome'][], kept: number): Promise<boolean> {
+    const oldest = await this.#db
+      .selectFrom('decision_bundle')
+      .select('at')
+      .where('outcome', 'in', outcomes)
+      .orderBy('at', 'desc')
+      .offset(kept)
+      .limit(1)
+      .executeTakeFirst()
+    if (oldest === undefined) return false
+    await this.#db.deleteFrom('decision_bundle').where('outcome', 'in', outcomes).where('at', '<=', oldest.at).execute()
+    return true
+  }
+
+  /** Texts to which no bundle refers any more, and which no process takes for written. */
+  async #pruneTexts(): Promise<void> {
+    const rows = await this.#db.selectFrom('decision_bundle').select('shared').distinct().execute()
+    const used = rows.flatMap(({ shared }) => Object.values(JSON.parse(shared) as Record<string, string>))
+    await this.#db
+      .deleteFrom('evidence_text')
+      .where('digest', 'not in', ['', ...new Set(used)])
+      .where('used_at', '<', new Date(this.#clock.now().getTime() - 2 * textKnownMs).toISOString())
+      .execute()
   }
 }

@@ -1,4 +1,5 @@
 import type { Migration } from '@strongroom/platform'
+import { decisionMigration } from './decision-migration.ts'
 import { providerMigration } from './provider-migration.ts'
 
 export const migrations: Record<string, Migration> = {
@@ -74,4 +75,5 @@ export const migrations: Record<string, Migration> = {
     },
   },
   '0003-providers': providerMigration,
+  '0004-decisions': decisionMigration,
 }

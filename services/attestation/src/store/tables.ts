@@ -65,7 +65,23 @@ export interface Tables {
     /** jti of the token that was issued, else null. */
     token_id: string | null
     simulated: number
+    /** Address that asked. */
+    caller: string | null
+    /** JSON of DecisionFindings. */
+    findings: string | null
   }
+  /** What a decision was made on. The newest are kept. */
+  decision_bundle: {
+    id: string
+    at: string
+    outcome: string
+    /** JSON of what this decision alone has. */
+    content: string
+    /** JSON: digests of `evidence_text` by member. */
+    shared: string
+  }
+  /** Certificates, revocation lists and the like, kept once for all decisions; `digest` is their SHA-256. */
+  evidence_text: { digest: string; text: string; used_at: string }
   /** The newest boot that a TPM has shown; numbers as decimal texts, for they outgrow the engines' integers. */
   tpm_boot: {
     /** SHA-256 of the attestation key. */

@@ -16,6 +16,7 @@ import { calculateJwkThumbprint } from 'jose'
 import { evidenceFailure, invalidParameter } from '../errors.ts'
 import type { AttestedEvidence } from '../evidence/attested.ts'
 import { rsaPublicKey, type AttestationKeyAuthorities, type CertifiedKey } from '../guest/ak-certificate.ts'
+import { guestRecord, tpmQuoteRecord } from '../record/evidence-record.ts'
 import type { Freshness } from '../guest/freshness.ts'
 import type { Provider } from '../providers/providers.ts'
 import type { Challenges } from './challenges.ts'
@@ -53,7 +54,7 @@ export class TpmVerifier {
     await this.#challenges.check(provider, request.challenge)
     const key = await this.#certifiedKey(request)
     const bound = await boundChallenge(request)
-    const quote = await verifyClaim(request, key, bound)
+    const { quote, signature } = await verifyClaim(request, key, bound)
     const log = await verifyLog(request, quote)
     const { resetCount, restartCount, clock } = quote.attest
     await this.#freshness.accept({
@@ -81,6 +82,11 @@ export class TpmVerifier {
         boundKey: isBound ? { kty: 'RSA', n: n!, e: e! } : undefined,
       }),
       policyClaims: { events: eventsClaim(log), pcrs: registerClaim(quote.pcrs) },
+      record: guestRecord({
+        isolation: undefined,
+        quote: tpmQuoteRecord({ message: quote.attest.raw, signature, pcrs: quote.pcrs, eventLog: request.bootLog }),
+        akChain: key.chain,
+      }),
       byNameOnly: [],
       shortcomings: [],
     }
@@ -121,12 +127,16 @@ async function boundChallenge({ challenge, attestKey }: TpmRequest): Promise<Uin
   return createHash('sha256').update(challenge.challenge).update(thumbprint).digest()
 }
 
-async function verifyClaim(request: TpmRequest, key: CertifiedKey, bound: Uint8Array): Promise<VerifiedQuote> {
+async function verifyClaim(
+  request: TpmRequest,
+  key: CertifiedKey,
+  bound: Uint8Array,
+): Promise<{ quote: VerifiedQuote; signature: Uint8Array }> {
   try {
     const claim = parsePlatformClaim(request.currentClaim)
     const attest = parseTpmsAttest(claim.quote)
     const selected = attest.type === 'quote' ? attest.pcrSelections.flatMap(({ pcrs }) => pcrs) : []
-    return await verifyQuote({
+    const quote = await verifyQuote({
       message: claim.quote,
       signature: claim.signature,
       akPublic: key.key,
@@ -134,6 +144,7 @@ async function verifyClaim(request: TpmRequest, key: CertifiedKey, bound: Uint8A
       pcrs: new Map([...claim.pcrs].filter(([pcr]) => selected.includes(pcr))),
       bank: 'sha256',
     })
+    return { quote, signature: claim.signatureBytes }
   } catch (error) {
     throw evidenceFailure(error, 'request.current_claim')
   }

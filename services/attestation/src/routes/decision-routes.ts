@@ -1,0 +1,145 @@
+import type { DecisionBundle, DecisionList, DecisionView } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Provider } from '../providers/providers.ts'
+import type { Decision, Decisions } from '../store/decisions.ts'
+import { managed, managementScope, type ManagementOptions } from './management-scope.ts'
+
+const defaultPage = 50
+const largestPage = 500
+
+type DecisionOptions = ManagementOptions & { decisions: Decisions }
+
+/** `/decisions` (contract/attestation-decisions.ts): what a provider decided, for who may read its policies. */
+export async function decisionRoutes(app: FastifyInstance, o: DecisionOptions): Promise<void> {
+  await managementScope(app, o, (scope) => {
+    scope.get('/decisions', async (request): Promise<DecisionList> => {
+      const provider = await managed(request, o, 'read')
+      const limit = pageSize(request)
+      const before = cursorOf(request)
+      const rows = await o.decisions.list({
+        limit: limit + 1,
+        provider: provider.host,
+        ...(before === undefined ? {} : { before }),
+      })
+      const page = rows.slice(0, limit)
+      const last = page.at(-1)
+      return {
+        value: page.map(view),
+        ...(rows.length > limit && last !== undefined ? { nextLink: nextLink(request, provider, limit, last) } : {}),
+      }
+    })
+
+    scope.get('/decisions/:id', async (request): Promise<DecisionView> => {
+      const provider = await managed(request, o, 'read')
+      return view(await found(request, provider, o))
+    })
+
+    scope.get('/decisions/:id/bundle', async (request): Promise<DecisionBundle> => {
+      const provider = await managed(request, o, 'read')
+      const decision = await found(request, provider, o)
+      const bundle = await o.decisions.bundle(decision.id)
+      if (bundle === undefined) throw bundleGone(decision.id)
+      return {
+        format: 'strongroom-attestation-decision',
+        version: 1,
+        decision: view(decision),
+        ...(bundle as Pick<DecisionBundle, 'evidence' | 'policy' | 'claims'>),
+      }
+    })
+  })
+}
+
+function view(row: Decision): DecisionView {
+  const findings = JSON.parse(row.findings ?? '{}') as Partial<
+    Pick<DecisionView, 'failedRules' | 'failedChecks' | 'shortcomings' | 'advisories'>
+  >
+  return {
+    id: row.id,
+    at: row.at,
+    provider: row.provider,
+    type: row.type,
+    caller: row.caller ?? '',
+    outcome: row.outcome,
+    ...(row.code === null ? {} : { code: row.code }),
+    ...(row.message === null ? {} : { message: row.message }),
+    evidenceDigest: row.evidence_digest,
+    ...(row.policy_hash === '' ? {} : { policyHash: row.policy_hash }),
+    ...(row.token_id === null ? {} : { tokenId: row.token_id }),
+    simulated: row.simulated === 1,
+    failedRules: findings.failedRules ?? [],
+    failedChecks: findings.failedChecks ?? [],
+    shortcomings: findings.shortcomings ?? [],
+    advisories: findings.advisories ?? [],
+  }
+}
+
+async function found(request: FastifyRequest, provider: Provider, o: DecisionOptions): Promise<Decision> {
+  const { id } = request.params as { id: string }
+  const decision = await o.decisions.get(provider.host, id)
+  if (decision !== undefined) return decision
+  throw new ServiceError({
+    code: 'DecisionNotFound',
+    status: 404,
+    message: `There is no decision ${id.slice(0, 64)} on record at ${provider.host}.`,
+    target: 'id',
+    expected: 'the id of a decision of this provider',
+    found: id.slice(0, 64),
+    remedy: 'List the decisions; the oldest are forgotten.',
+  })
+}
+
+function bundleGone(id: string): ServiceError {
+  return new ServiceError({
+    code: 'EvidenceNotKept',
+    status: 404,
+    message: 'The evidence of this decision is not kept.',
+    target: 'id',
+    expected: 'one of the newest decisions',
+    found: id,
+    remedy: 'Fetch bundles soon after the decision: only the evidence of the newest ones is kept.',
+  })
+}
+
+function pageSize(request: FastifyRequest): number {
+  const text = (request.query as Record<string, unknown>)['$top']
+  if (text === undefined) return defaultPage
+  const size = Number(text)
+  if (Number.isInteger(size) && size >= 1 && size <= largestPage) return size
+  throw new ServiceError({
+    code: 'InvalidParameter',
+    status: 400,
+    message: '$top is no page size.',
+    target: '$top',
+    expected: `a whole number from 1 to ${largestPage}`,
+    found: JSON.stringify(text).slice(0, 40),
+    remedy: 'Leave it out for pages of 50.',
+  })
+}
+
+/** Where a page ends is where the next begins. */
+function nextLink(request: FastifyRequest, provider: Provider, limit: number, last: Decision): string {
+  const version = (request.query as Record<string, string>)['api-version'] ?? ''
+  const token = Buffer.from(JSON.stringify([last.at, last.id])).toString('base64url')
+  return `${provider.issuer}/decisions?api-version=${version}&$top=${limit}&$skiptoken=${token}`
+}
+
+function cursorOf(request: FastifyRequest): Pick<Decision, 'at' | 'id'> | undefined {
+  const token = (request.query as Record<string, unknown>)['$skiptoken']
+  if (token === undefined) return undefined
+  try {
+    const text = typeof token === 'string' ? Buffer.from(token, 'base64url').toString('utf8') : ''
+    const [at, id] = JSON.parse(text) as unknown[]
+    if (typeof at === 'string' && typeof id === 'string') return { at, id }
+  } catch {
+    // Said below.
+  }
+  throw new ServiceError({
+    code: 'InvalidParameter',
+    status: 400,
+    message: '$skiptoken is none of this service.',
+    target: '$skiptoken',
+    expected: 'the one of a nextLink',
+    remedy: 'Begin at the first page.',
+  })
+}

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
+import type { Clock, Store } from '@strongroom/platform'
+import type { Kysely } from 'kysely'
+import type { EvidenceRecord } from '../record/evidence-record.ts'
+import type { Tables } from './tables.ts'
+
+export type Decision = Tables['decision']
+
+/** What is written down of one decision. */
+export interface DecisionEntry {
+  row: Decision
+  /** JSON beside the row, and the evidence; absent where none can be kept. */
+  bundle?: { content: Record<string, unknown>; evidence: EvidenceRecord }
+}
+
+/** Decisions that go into one transaction at most: a busy service pays for one write to disk, not for hundreds. */
+const batchLimit = 200
+
+/** So long a text is not written again. Texts without a reference are kept for longer: see Decisions. */
+export const textKnownMs: number = 3600_000
+
+interface Waiting {
+  entry: DecisionEntry
+  done: () => void
+  failed: (error: unknown) => void
+}
+
+/** Writes decisions in the order they were made; several that wait go in together. A decision counts once it is on disk. */
+export class DecisionWriter {
+  readonly #store: Store
+  readonly #waiting: Waiting[] = []
+  readonly #clock: Clock
+  /** Texts that are surely in the store, by digest, and until when. */
+  readonly #knownTexts = new Map<string, number>()
+  #running: Promise<void> | undefined
+
+  constructor(o: { store: Store; clock: Clock }) {
+    this.#store = o.store
+    this.#clock = o.clock
+  }
+
+  write(entry: DecisionEntry): Promise<void> {
+    const written = new Promise<void>((done, failed) => this.#waiting.push({ entry, done, failed }))
+    this.#running ??= this.#run().finally(() => (this.#running = undefined))
+    return written
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await setImmediate()
+      const batch = this.#waiting.splice(0, batchLimit)
+      try {
+        await this.#insert(batch.map(({ entry }) => entry))
+        for (const { done } of batch) done()
+      } catch (error) {
+        for (const { failed } of batch) failed(error)
+      }
+    }
+  }
+
+  async #insert(entries: DecisionEntry[]): Promise<void> {
+    const now = this.#clock.now().getTime()
+    const texts = new Map<string, string>()
+    const bundles = entries.flatMap(({ row, bundle }) => {
+      if (bundle === undefined) return []
+      const shared = Object.entries(bundle.evidence.shared).map(([name, text]) => {
+        const digest = createHash('sha256').update(text).digest('base64url')
+        if (!((this.#knownTexts.get(digest) ?? 0) > now)) texts.set(digest, text)
+        return [name, digest] as const
+      })
+      const content = JSON.stringify({ ...bundle.content, evidence: bundle.evidence.own })
+      return [
+        { id: row.id, at: row.at, outcome: row.outcome, content, shared: JSON.stringify(Object.fromEntries(shared)) },
+      ]
+    })
+    await this.#store.transaction(async (transaction) => {
+      const tx = transaction as Kysely<Tables>
+      await tx
+        .insertInto('decision')
+        .values(entries.map(({ row }) => row))
+        .execute()
+      if (bundles.length > 0) await tx.insertInto('decision_bundle').values(bundles).execute()
+      if (texts.size > 0) {
+        await tx
+          .insertInto('evidence_text')
+          .values([...texts].map(([digest, text]) => ({ digest, text, used_at: new Date(now).toISOString() })))
+          .onConflict((conflict) => conflict.column('digest').doUpdateSet({ used_at: new Date(now).toISOString() }))
+          .execute()
+      }
+    })
+    if (this.#knownTexts.size > 10_000) this.#knownTexts.clear()
+    for (const digest of texts.keys()) this.#knownTexts.set(digest, now + textKnownMs)
+  }
+}
