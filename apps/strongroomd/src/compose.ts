@@ -21,7 +21,7 @@ import {
   type Service,
   type ServiceContext,
 } from '@strongroom/platform'
-import { createVaultService } from '@strongroom/vault'
+import { createVaultService, readKeystoreConfiguration } from '@strongroom/vault'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
 import { createTokenSource } from './token-source.ts'
 
@@ -33,6 +33,8 @@ export interface ComposeOptions {
   compute?: string | undefined
   /** File that holds the store's URL: it may carry a password, so it is not an argument. */
   storeUrlFile?: string | undefined
+  /** File that says where keys are made and kept (docs/keystores.md); software without one. */
+  keystoreFile?: string | undefined
   /** How long a guest may take from power-on to its report; by the acceleration where it is absent. */
   bootLimitSeconds?: string | undefined
 }
@@ -121,6 +123,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       stateDir,
       cacheDir,
       storeUrlFile: options.storeUrlFile,
+      keystoreFile: options.keystoreFile,
       bootLimitSeconds: parseSeconds('STRONGROOM_BOOT_LIMIT_SECONDS', options.bootLimitSeconds),
       opened,
     })
@@ -143,6 +146,7 @@ async function startServices(o: {
   stateDir: string
   cacheDir: string
   storeUrlFile: string | undefined
+  keystoreFile: string | undefined
   bootLimitSeconds: number | undefined
   opened: { close(): Promise<void> }[]
 }): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
@@ -196,6 +200,7 @@ async function startServices(o: {
   opened.push(attestation)
   const vault = await createVaultService({
     ...context,
+    ...(o.keystoreFile ? { keystore: await readKeystoreConfiguration(resolve(o.keystoreFile)) } : {}),
     platformAccess: {
       orchestratorObjectId: orchestrator.objectId,
       controlPlaneObjectId: controlPlanePrincipal.objectId,

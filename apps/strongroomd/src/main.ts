@@ -7,6 +7,7 @@ import { compose, type RunningInstallation } from './compose.ts'
  * The server: all services of one installation in one process.
  *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--store-url-file FILE]
  * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
+ * STRONGROOM_KEYSTORE_FILE says where keys are made and kept.
  * Started by the CLI it reports over the IPC channel, and ends when that channel closes; on its own it prints one line.
  */
 const { values } = parseArgs({
@@ -51,6 +52,7 @@ try {
     mode: values.mode,
     compute: values.compute,
     storeUrlFile: values['store-url-file'],
+    keystoreFile: process.env['STRONGROOM_KEYSTORE_FILE'],
     bootLimitSeconds: process.env['STRONGROOM_BOOT_LIMIT_SECONDS'],
   })
   tell({ type: 'ready', ...(running.firstStart === undefined ? {} : { firstStart: running.firstStart }) })

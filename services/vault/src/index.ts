@@ -1,3 +1,4 @@
+export { readKeystoreConfiguration, type KeystoreConfiguration } from './keystore/configuration.ts'
 export type { PlatformAccess } from './access/platform-access.ts'
 export type { LogVerdict } from './log/verify.ts'
 export { azureVaultRates, type VaultRates } from './http/rate-limits.ts'

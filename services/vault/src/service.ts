@@ -17,7 +17,9 @@ import { keyEntry, Keys } from './keys/keys.ts'
 import { movedKey } from './keys/moved-key.ts'
 import { KeyRepository } from './keys/repository.ts'
 import { Rotation } from './keys/rotation.ts'
-import { createSoftwareKeystore } from './keystore/software.ts'
+import type { KeystoreConfiguration } from './keystore/configuration.ts'
+import { openKeystore } from './keystore/open.ts'
+import { RemovedKeys, removedKeysMigrations } from './keystore/removed-keys.ts'
 import { openOperationLog } from './log/open.ts'
 import type { LogVerdict } from './log/verify.ts'
 import { Backups } from './objects/backup.ts'
@@ -43,6 +45,8 @@ export interface VaultContext extends ServiceContext {
   platformAccess: PlatformAccess
   /** How many requests each tenant vault takes; unlimited where left out. */
   rates?: VaultRates
+  /** Where keys are made and kept; software where left out. */
+  keystore?: KeystoreConfiguration | undefined
 }
 
 export interface VaultService extends Service {
@@ -71,13 +75,15 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const logger = context.logger.child({ service: 'vault' })
   const sealer = context.sealer.derive('vault')
   await store.migrate('vault', migrations)
+  await store.migrate('vault-keystore', removedKeysMigrations)
   await eraseOnRemoval(store)
   const log = await openOperationLog({ store, sealer, clock })
-  const keystore = createSoftwareKeystore(sealer)
+  const keystore = await openKeystore({ store, sealer, configuration: context.keystore })
+  const removed = new RemovedKeys({ store, keystore, logger })
   const signer = new ReleaseSigner({ store, sealer, clock, authority })
   const common = { store, log, clock }
 
-  const vaultRepository = new VaultRepository(store)
+  const vaultRepository = new VaultRepository(store, removed)
   const vaults = new Vaults({ ...common, repository: vaultRepository })
   const access = new VaultAccess({
     platformAccess,
@@ -85,8 +91,8 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     vaults: vaultRepository,
   })
 
-  const keyRepository = new KeyRepository(store)
-  const keyParts = { ...common, repository: keyRepository, keystore }
+  const keyRepository = new KeyRepository(store, removed)
+  const keyParts = { ...common, repository: keyRepository, keystore, removed }
   const keys = new Keys(keyParts)
   const rotation = new Rotation({ ...keyParts, keys, logger, vault: (name) => access.find(name) })
   const authorities = new Authorities({ wire, clock })
@@ -145,6 +151,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const purge = async (): Promise<void> => {
     const purged = { vaults: await vaults.purgeDue(), keys: await keys.purgeDue(), secrets: await secrets.purgeDue() }
     if (purged.vaults > 0) await forgetRemoved(store)
+    await removed.destroy()
     if (purged.vaults + purged.keys + purged.secrets > 0) logger.info(purged, 'what was deleted was purged')
   }
   const rotate = async (): Promise<void> => {
@@ -176,6 +183,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
       await app.close()
       await managementApp.close()
       await running
+      keystore.close()
       await store.close()
     },
     verifyOperationLog: () => log.verify(),

@@ -3,6 +3,7 @@ import { platformVault, type RotationPolicy } from '@strongroom/contract'
 import type { Caller, Clock, Store } from '@strongroom/platform'
 import { badParameter } from '../errors.ts'
 import type { Keystore } from '../keystore/keystore.ts'
+import type { RemovedKeys } from '../keystore/removed-keys.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { assertOrder } from '../objects/attributes.ts'
@@ -20,6 +21,8 @@ export interface KeysParts {
   keystore: Keystore
   log: OperationLog
   clock: Clock
+  /** Keys that are purged, where the keystore has to destroy them. */
+  removed?: RemovedKeys
 }
 
 /** Where a draft's material comes from. */
@@ -30,7 +33,7 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
   readonly #o: KeysParts
 
   constructor(o: KeysParts) {
-    super({ ...o, noun: 'Key', entry: keyEntry })
+    super({ ...o, noun: 'Key', entry: keyEntry, afterPurge: o.removed && (() => o.removed!.destroy()) })
     this.#o = o
   }
 

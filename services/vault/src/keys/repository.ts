@@ -1,14 +1,23 @@
 import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Transaction } from 'kysely'
 import { ObjectRepository, type Name } from '../objects/repository.ts'
+import type { RemovedKeys } from '../keystore/removed-keys.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { KeyVersionRow } from '../store/tables.ts'
 import { keyRows, type KeyVersion } from './key-version.ts'
 
 /** Rows of keys and their versions, with what only keys have. */
 export class KeyRepository extends ObjectRepository<KeyVersion, KeyVersionRow> {
-  constructor(store: Store) {
+  readonly #removed: RemovedKeys | undefined
+
+  constructor(store: Store, removed?: RemovedKeys) {
     super(store, keyRows)
+    this.#removed = removed
+  }
+
+  override async remove(tx: DatabaseTransaction, o: Name): Promise<void> {
+    await this.#removed?.note(tx, o)
+    await super.remove(tx, o)
   }
 
   async lockGeneration(transaction: DatabaseTransaction, o: Name & { version: string }): Promise<number | undefined> {

@@ -53,6 +53,8 @@ export interface KeyUseResult {
 
 /** What holds private keys. They are used inside and leave only wrapped. */
 export interface Keystore {
+  /** Whether keys lie in it beside our rows, and so have to be destroyed in it too. */
+  keepsKeys: boolean
   generate(spec: KeySpec, binding: KeyBinding): Promise<{ publicParts: PublicParts; material: Uint8Array }>
   /**
    * Takes a key that was made elsewhere.
@@ -79,4 +81,6 @@ export interface Keystore {
   rebind(material: Uint8Array, from: KeyBinding, to: KeyBinding): Promise<Uint8Array>
   /** For ever, when the key is purged; a key that is gone already is no error. */
   destroy(material: Uint8Array, binding: KeyBinding): Promise<void>
+  /** Lets go of the token, where there is one. */
+  close(): void
 }

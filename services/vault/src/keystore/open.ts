@@ -67,6 +67,6 @@ function changed(recorded: Recorded, configuration: KeystoreConfiguration): Serv
     message: 'The keys of this vault are not in the keystore that is configured; nothing is started in its place.',
     expected: `${name(recorded.kind)}${recorded.serial === undefined ? '' : ` with serial ${recorded.serial}`}`,
     found: name(configuration.kind),
-    remedy: 'Name the keystore again that the keys were made in (strongroomd --keystore-file).',
+    remedy: 'Name the keystore again that the keys were made in (STRONGROOM_KEYSTORE_FILE).',
   })
 }

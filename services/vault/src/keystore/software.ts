@@ -20,6 +20,7 @@ export function createSoftwareKeystore(sealer: Sealer): Keystore {
   const turns = new Turns(generationsAtOnce, generationsWaiting)
 
   return {
+    keepsKeys: false,
     generate: async (spec, binding) => {
       const made = await turns.take(() => generate(spec))
       return { publicParts: made.publicParts, material: await sealed.seal(made.secret, binding) }
@@ -44,6 +45,7 @@ export function createSoftwareKeystore(sealer: Sealer): Keystore {
     rebind: async (material, from, to) => sealed.seal(await sealed.open(material, from), to),
     // What was sealed lies in the row alone, and goes with it.
     destroy: () => Promise.resolve(),
+    close: () => {},
   }
 }
 

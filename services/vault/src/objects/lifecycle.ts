@@ -23,6 +23,8 @@ export interface LifecycleParts<V extends Versioned, Row extends VersionRow> {
   noun: 'Key' | 'Secret'
   /** Entry of the operation log for what was done with a version. */
   entry: (caller: Pick<Caller, 'objectId' | 'appId'>, operation: string, version: V) => LogEntry
+  /** Runs after a purge that a caller asked for; must not throw. */
+  afterPurge?: (() => Promise<void>) | undefined
 }
 
 /** Soft delete, recovery and purge, the same for keys and secrets. Permission has been checked before. */
@@ -90,6 +92,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     }
     await this.#purge(found, caller)
     await forgetRemoved(this.#o.store)
+    await this.#o.afterPurge?.()
   }
 
   /** Purges what was deleted longer ago than it may be recovered. Returns how many. */

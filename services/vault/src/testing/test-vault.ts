@@ -25,6 +25,7 @@ import {
 } from '@strongroom/platform'
 import { onTestFinished } from 'vitest'
 import type { VaultRates } from '../http/rate-limits.ts'
+import type { KeystoreConfiguration } from '../keystore/configuration.ts'
 import { createVaultServiceOn, type VaultService } from '../service.ts'
 import type { Vault } from '../vaults/vault.ts'
 import { createFakeProvider, providerUrl, type FakeProvider } from './fake-provider.ts'
@@ -131,7 +132,7 @@ export const adminGrant = (principal: Principal): VaultGrant => ({
 /** A vault on the given store, with principals whose tokens are their names. */
 export async function createTestVault(
   store: Store,
-  o: { sealer?: Sealer; authority?: InstallationAuthority; rates?: VaultRates } = {},
+  o: { sealer?: Sealer; authority?: InstallationAuthority; rates?: VaultRates; keystore?: KeystoreConfiguration } = {},
 ): Promise<TestVault> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-vault-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
@@ -162,6 +163,7 @@ export async function createTestVault(
     newId: randomUUID,
     authority,
     ...(o.rates && { rates: o.rates }),
+    keystore: o.keystore,
     platformAccess: {
       orchestratorObjectId: principalIds.orchestrator,
       controlPlaneObjectId: principalIds.controlPlane,

@@ -1,5 +1,6 @@
 import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely, Transaction } from 'kysely'
+import type { RemovedKeys } from '../keystore/removed-keys.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { VaultRow } from '../store/tables.ts'
 import { fromVaultRow, type StoredVault } from './vault.ts'
@@ -7,9 +8,11 @@ import { fromVaultRow, type StoredVault } from './vault.ts'
 /** Rows of the vaults that tenants have. */
 export class VaultRepository {
   readonly #store: Store
+  readonly #removed: RemovedKeys | undefined
 
-  constructor(store: Store) {
+  constructor(store: Store, removed?: RemovedKeys) {
     this.#store = store
+    this.#removed = removed
   }
 
   get #db(): Kysely<Tables> {
@@ -62,6 +65,7 @@ export class VaultRepository {
   /** With everything that the vault held. */
   async remove(transaction: DatabaseTransaction, name: string): Promise<void> {
     const tx = transaction as Transaction<Tables>
+    await this.#removed?.note(tx, { vault: name })
     for (const table of ['key_version', 'key_object', 'secret_version', 'secret_object'] as const) {
       await tx.deleteFrom(table).where('vault', '=', name).execute()
     }

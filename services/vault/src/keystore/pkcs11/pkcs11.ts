@@ -20,7 +20,6 @@ export interface Pkcs11Keystore extends Keystore {
   /** Serial of the token: keys are found in this one only. */
   serial: string
   ability: ReleaseAbility
-  close(): void
 }
 
 const generationsAtOnce = 2
@@ -71,6 +70,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: TokenOptions & { s
   }
 
   return {
+    keepsKeys: true,
     serial: token.serial,
     ability,
     generate: async (spec, binding) => {

@@ -219,7 +219,7 @@ function findSlot(module: Module, o: { label: string; serial?: string }): { slot
     return { slot, label: info.label.trimEnd(), serial: info.serialNumber.trimEnd() }
   })
   const labelled = tokens.filter((token) => token.label === o.label)
-  const found = o.serial === undefined ? labelled : tokens.filter((token) => token.serial === o.serial)
+  const found = labelled.filter((token) => o.serial === undefined || token.serial === o.serial)
   if (found.length === 1) return { slot: found[0]!.slot, serial: found[0]!.serial }
   const seen = tokens.map((token) => `${token.label} (serial ${token.serial})`).join(', ') || 'no token'
   if (o.serial !== undefined && labelled.length > 0) {
@@ -236,7 +236,7 @@ function findSlot(module: Module, o: { label: string; serial?: string }): { slot
     code: 'TokenMissing',
     status: 503,
     message: `There is no one token ${o.label}; nothing is used in its place.`,
-    expected: o.serial === undefined ? `one token labelled ${o.label}` : `serial ${o.serial}`,
+    expected: `one token labelled ${o.label}${o.serial === undefined ? '' : `, serial ${o.serial}`}`,
     found: seen,
     remedy: 'Put the token in, or correct "token" in the keystore’s configuration.',
   })
