@@ -1,5 +1,6 @@
 import {
   collateralBundleFormat,
+  collateralPaths,
   type CollateralBundle,
   type CollateralImport,
   type CollateralStatus,
@@ -7,7 +8,7 @@ import {
 import type { TrustAnchor, TrustAnchors } from '@strongroom/evidence'
 import type { Clock, Logger, Store, WireClient } from '@strongroom/platform'
 import type { Anchors } from '../evidence/anchors.ts'
-import { AmdCollateral } from './amd.ts'
+import { AmdCollateral, amdAuthoritiesPath } from './amd.ts'
 import { parseBundle, refuseBundle, type Refusal } from './bundle.ts'
 import { CollateralCache, refreshAt } from './cache.ts'
 import type { VendorEndpoints } from './endpoints.ts'
@@ -91,12 +92,24 @@ export class Collateral {
     return status
   }
 
-  /** What one source has, without what expired: items of two sources are judged by different roots. */
+  /**
+   * What one source has, without what expired: items of two sources are judged by different roots. A bundle is whole: AMD's
+   * authorities are fetched where evidence brought its own chain, and what nothing in the bundle vouches for is left out.
+   */
   async export(source: SourceName): Promise<CollateralBundle> {
+    const cache = this.#caches[source]
+    const authorities = new Set((await cache.list()).map(({ path }) => amdAuthoritiesPath(path)))
+    authorities.delete(undefined)
+    for (const path of authorities) await cache.get(path!).catch(() => undefined)
     const now = this.#clock.now()
-    const kept = await this.#caches[source].list()
-    const items = kept
-      .filter(({ item }) => item.expiresAt > now)
+    const current = (await cache.list()).filter(({ item }) => item.expiresAt > now)
+    const paths = new Set(current.map(({ path }) => path))
+    const hasIntelRoot = current.some(({ item }) => Object.keys(item.headers).length > 0)
+    const items = current
+      .filter(({ path }) => {
+        if (path === collateralPaths.tdxRootRevocationList) return hasIntelRoot
+        return paths.has(amdAuthoritiesPath(path) ?? path)
+      })
       .map(({ path, item }) => ({ path, body: Buffer.from(item.body).toString('base64'), headers: item.headers }))
     return { format: collateralBundleFormat, version: 1, exportedAt: now.toISOString(), items }
   }

@@ -10,6 +10,7 @@ import fc from 'fast-check'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   boundTo,
+  chainPem,
   firmware,
   firmwareIsThere,
   openService,
@@ -164,6 +165,20 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       expect((await attestSnp(offline)).status).toBe(200)
       const again = (await load(offline, bundle)).body as CollateralImport
       expect(again.results.every(({ outcome }) => outcome === 'kept')).toBe(true)
+    })
+
+    it('is whole where evidence brought its own chain, and leaves out what nothing in it vouches for', async () => {
+      const pem = await chainPem()
+      expect((await test.post(snpPath, snpBody(report, { pem }))).status).toBe(200)
+      const { product } = await processor.amd.endorsements()
+      const [crl, chain] = [collateralPaths.snpRevocationList(product), collateralPaths.snpCertificateChain(product)]
+      expect((await status(test)).items.map(({ path }) => path)).toEqual([crl])
+      vendors.fails = 503
+      expect((await bundleOf(test)).items).toEqual([])
+      vendors.fails = undefined
+      const bundle = await bundleOf(test)
+      expect(bundle.items.map(({ path }) => path)).toEqual([chain, crl])
+      expect((await load(await open(), bundle)).status).toBe(200)
     })
 
     it('stops to count at its end, and a newer one takes its place', async () => {

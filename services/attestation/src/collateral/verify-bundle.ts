@@ -7,6 +7,7 @@ import {
   type TrustAnchor,
   type TrustAnchors,
 } from '@strongroom/evidence'
+import { amdAuthoritiesPath } from './amd.ts'
 import type { BundledItem, Refusal } from './bundle.ts'
 import { chainOf } from './intel.ts'
 import { textOf } from './kinds.ts'
@@ -68,17 +69,14 @@ async function judge(item: BundledItem, o: Context): Promise<Check> {
 async function judgeAmd(item: BundledItem, o: Context): Promise<Check> {
   const { at } = o
   const anchors = o.anchors.amd
-  const [, signer = '', , product = '', rest = ''] = item.path.split('/')
-  if (rest === 'cert_chain') return await checkCertificates({ chain: parsePem(textOf(item.body)), anchors, at })
-  const authorities = o.items.find(({ path }) => path === chainPath(signer, product))
-  if (authorities === undefined) throw new Error(`no ${chainPath(signer, product)} beside it`)
-  const chain = parsePem(textOf(authorities.body))
-  if (rest === 'crl') return await checkCrl({ crl: item.body, issuerChain: chain.slice(1), anchors, at })
+  const authorities = amdAuthoritiesPath(item.path)
+  if (item.path === authorities) return await checkCertificates({ chain: parsePem(textOf(item.body)), anchors, at })
+  const found = o.items.find(({ path }) => path === authorities)
+  if (found === undefined) throw new Error(`no ${authorities} beside it`)
+  const chain = parsePem(textOf(found.body))
+  if (item.path.endsWith('/crl')) return await checkCrl({ crl: item.body, issuerChain: chain.slice(1), anchors, at })
   return await checkCertificates({ chain: [item.body, ...chain], anchors, at })
 }
-
-const chainPath = (signer: string, product: string): string =>
-  collateralPaths.snpCertificateChain(product).replace('/vcek/', `/${signer}/`)
 
 async function judgeIntel(item: BundledItem, o: Context): Promise<Check> {
   const { at } = o
