@@ -71,6 +71,7 @@ export {
   snpProducts,
   type CpuIdentity,
   type SnpProduct,
+  type TcbVersion,
 } from './snp/products.ts'
 export {
   buildSnpIdAuthentication,
@@ -96,7 +97,7 @@ export {
   type SnpReport,
   type SnpSigningKey,
 } from './snp/report.ts'
-export { decodeTcb, describeTcb, encodeTcb, tcbParts, type TcbVersion } from './snp/tcb.ts'
+export { decodeTcb, describeTcb, encodeTcb, tcbParts } from './snp/tcb.ts'
 export { verifySnp, type SnpChain, type VerifiedSnp } from './snp/verify.ts'
 export {
   buildHclReport,

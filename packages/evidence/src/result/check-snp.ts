@@ -2,7 +2,7 @@ import { concat, equal, isZero, reversed } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { appraiseSnp, type SnpPolicy } from '../snp/appraise.ts'
 import { readEndorsement, type SnpEndorsement } from '../snp/endorse.ts'
-import { productOfCpu } from '../snp/products.ts'
+import { mayBeOf } from '../snp/products.ts'
 import { parseSnpReport, type SnpReport } from '../snp/report.ts'
 import { decodeTcb, describeTcb } from '../snp/tcb.ts'
 import { type SnpChain, type VerifiedSnp, verifySnp } from '../snp/verify.ts'
@@ -153,8 +153,7 @@ function requireSigner(report: SnpReport, { signer }: SnpEndorsement): void {
 }
 
 function requireCpu({ cpu }: SnpReport, { product }: SnpEndorsement): void {
-  const found = cpu === undefined ? (product === 'Turin' ? undefined : product) : productOfCpu(cpu)
-  if (found === product) return
+  if (mayBeOf(product, cpu)) return
   const identity = cpu === undefined ? 'none' : `family ${cpu.family}, model ${cpu.model}, stepping ${cpu.stepping}`
   refuse('ProductMismatch', 'Report comes from another product', product, identity)
 }

@@ -1,9 +1,9 @@
 import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import type { Failure } from '../result/failure.ts'
-import type { SnpProduct } from './products.ts'
+import type { SnpProduct, TcbVersion } from './products.ts'
 import type { SnpFirmwareVersion } from './report.ts'
-import { tcbParts, type TcbVersion } from './tcb.ts'
+import { tcbParts } from './tcb.ts'
 import type { VerifiedSnp } from './verify.ts'
 
 /** Bounds of security versions, part by part; a part that is not named is not bounded. */

@@ -3,8 +3,7 @@ import { readSmallInteger, stringOf } from '../der/der-values.ts'
 import { ParseError } from '../result/errors.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { extensionReader, findExtension, type Extension } from '../x509/extensions.ts'
-import { productOfName, type SnpProduct } from './products.ts'
-import type { TcbVersion } from './tcb.ts'
+import { productLine, productOfName, type SnpProduct, type TcbVersion } from './products.ts'
 
 /** Extensions of VCEK and VLEK certificates (AMD 57230, table "X.509 certificate extensions"). */
 export const amdOid = {
@@ -29,7 +28,7 @@ export interface SnpEndorsement {
   product: SnpProduct
   productName: string
   tcb: TcbVersion
-  /** VCEK only: 64 bytes, on Turin 8. */
+  /** VCEK only: as many bytes as its line's ids have. */
   hardwareId: Uint8Array | undefined
   /** VLEK only: the cloud provider. */
   providerId: string | undefined
@@ -46,7 +45,8 @@ export function readEndorsement(certificate: Certificate): SnpEndorsement {
       refuse('ReservedNotZero', 'Reserved version', name)
   }
   const fmc = findExtension(certificate.extensions, amdOid.fmc)
-  if ((fmc !== undefined) !== (product === 'Turin')) refuse('InvalidValue', 'FMC version does not fit', productName)
+  if ((fmc !== undefined) !== productLine(product).tcb.includes('fmc'))
+    refuse('InvalidValue', 'FMC version does not fit', productName)
   const tcb: TcbVersion = {
     fmc: fmc === undefined ? 0 : readInteger(fmc, 'FMC'),
     bootLoader: readInteger(required(certificate, amdOid.bootLoader, 'boot loader'), 'boot loader'),
@@ -70,7 +70,7 @@ export function readEndorsement(certificate: Certificate): SnpEndorsement {
 
 /** The identifier itself, or an OCTET STRING of it: AMD has issued both. */
 function readHardwareId(extension: Extension, product: SnpProduct): Uint8Array {
-  const length = product === 'Turin' ? 8 : 64
+  const length = productLine(product).hardwareIdLength
   // Copies: what is handed out must not be a view of a certificate that a cache keeps.
   if (extension.value.length === length) return extension.value.slice()
   const reader = new DerReader(extension.value, 'hardware id', extension.offset)

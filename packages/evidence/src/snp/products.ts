@@ -1,18 +1,14 @@
 import type { TrustAnchor } from '../result/trust-anchors.ts'
 
-/** Processor lines with a root of their own at AMD's key distribution service. */
-export const snpProducts = ['Milan', 'Genoa', 'Turin'] as const
-export type SnpProduct = (typeof snpProducts)[number]
-
-/**
- * AMD's root keys by their public key's SHA-256, computed from the chains that the key distribution service
- * (kdsintf.amd.com/vcek/v1/{product}/cert_chain) hands out.
- */
-export const genuineAmdAnchors: readonly TrustAnchor[] = [
-  { name: 'ARK-Milan', spkiSha256: '9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9' },
-  { name: 'ARK-Genoa', spkiSha256: '429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831' },
-  { name: 'ARK-Turin', spkiSha256: '4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08' },
-]
+/** Security versions of a platform's parts (SNP ABI specification, TCB_VERSION). */
+export interface TcbVersion {
+  /** Firmware of the microcontrollers; Turin and later only, else 0. */
+  fmc: number
+  bootLoader: number
+  tee: number
+  snp: number
+  microcode: number
+}
 
 /** Family and model as CPUID function 1 gives them, combined with their extended parts. */
 export interface CpuIdentity {
@@ -21,14 +17,83 @@ export interface CpuIdentity {
   stepping: number
 }
 
-/** Line of a processor; undefined when it is none that has SNP. Bergamo and Siena are endorsed as Genoa. */
+/**
+ * Processor lines with a root of their own at AMD's key distribution service, by their name in that root (`ARK-…`), in the
+ * intermediates (`SEV-…`, `SEV-VLEK-…`) and in the certificates of keys.
+ */
+export const snpProducts = ['Milan', 'Genoa', 'Turin'] as const
+export type SnpProduct = (typeof snpProducts)[number]
+
+/** All that differs between AMD's lines of processors. A new line is one more name and one more row. */
+interface ProductLine {
+  family: number
+  /** CPUID models, from and to. */
+  models: readonly (readonly [from: number, to: number])[]
+  /** SHA-256 of the root's SubjectPublicKeyInfo, from the chain that AMD's service hands out (kdsintf.amd.com/vcek/v1/{name}/cert_chain). */
+  root: string
+  /** Part in each byte of TCB_VERSION, least significant first; the others are reserved. */
+  tcb: readonly (keyof TcbVersion | undefined)[]
+  /** Bytes of a chip's id. */
+  hardwareIdLength: number
+  /** Firmware of the line has made reports of version 2, which do not say of which line they are. */
+  unnamedReports: boolean
+}
+
+const legacyTcb = ['bootLoader', 'tee', undefined, undefined, undefined, undefined, 'snp', 'microcode'] as const
+const turinTcb = ['fmc', 'bootLoader', 'tee', 'snp', undefined, undefined, undefined, 'microcode'] as const
+
+const productLines: Readonly<Record<SnpProduct, ProductLine>> = {
+  Milan: {
+    family: 0x19,
+    models: [[0x00, 0x0f]],
+    root: '9f056bee44377e29308cb5ffa895bdfb62d18881fa6bed8d6f075b0204089cb9',
+    tcb: legacyTcb,
+    hardwareIdLength: 64,
+    unnamedReports: true,
+  },
+  // Bergamo and Siena (models from 0xa0) are endorsed as Genoa.
+  Genoa: {
+    family: 0x19,
+    models: [
+      [0x10, 0x1f],
+      [0xa0, 0xaf],
+    ],
+    root: '429a69c9422aa258ee4d8db5fcda9c6470ef15f8cd5a9cebd6cbc7d90b863831',
+    tcb: legacyTcb,
+    hardwareIdLength: 64,
+    unnamedReports: true,
+  },
+  Turin: {
+    family: 0x1a,
+    models: [[0x00, 0x1f]],
+    root: '4f125410563a2ab9a50356f9243f6fe0b6f73de98603f53f90339c70e9d7ad08',
+    tcb: turinTcb,
+    hardwareIdLength: 8,
+    unnamedReports: false,
+  },
+}
+
+export function productLine(product: SnpProduct): ProductLine {
+  return productLines[product]
+}
+
+/** AMD's root keys. */
+export const genuineAmdAnchors: readonly TrustAnchor[] = snpProducts.map((name) => ({
+  name: `ARK-${name}`,
+  spkiSha256: productLines[name].root,
+}))
+
+/** Line of a processor; undefined when it is none that has SNP. */
 export function productOfCpu(cpu: CpuIdentity): SnpProduct | undefined {
-  if (cpu.family === 0x19) {
-    if (cpu.model <= 0x0f) return 'Milan'
-    if (cpu.model <= 0x1f || (cpu.model >= 0xa0 && cpu.model <= 0xaf)) return 'Genoa'
-  }
-  if (cpu.family === 0x1a && cpu.model <= 0x1f) return 'Turin'
-  return undefined
+  return snpProducts.find((name) => {
+    const { family, models } = productLines[name]
+    return family === cpu.family && models.some(([from, to]) => cpu.model >= from && cpu.model <= to)
+  })
+}
+
+/** True where a report can be of this line: what it says of its processor, or that it says nothing. */
+export function mayBeOf(product: SnpProduct, cpu: CpuIdentity | undefined): boolean {
+  return cpu === undefined ? productLine(product).unnamedReports : productOfCpu(cpu) === product
 }
 
 /** Line that a certificate's product name says: `Milan-B0`, `Genoa`. */

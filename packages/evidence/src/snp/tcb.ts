@@ -1,29 +1,12 @@
 import { ParseError } from '../result/errors.ts'
-import type { SnpProduct } from './products.ts'
-
-/** Security versions of a platform's parts (SNP ABI specification, TCB_VERSION). */
-export interface TcbVersion {
-  /** Firmware of the microcontrollers; Turin only, else 0. */
-  fmc: number
-  bootLoader: number
-  tee: number
-  snp: number
-  microcode: number
-}
+import { productLine, type SnpProduct, type TcbVersion } from './products.ts'
 
 export const tcbParts: readonly (keyof TcbVersion)[] = ['fmc', 'bootLoader', 'tee', 'snp', 'microcode']
-
-/** Byte of each part in the 64-bit value, least significant first; the other bytes are reserved. */
-function layout(product: SnpProduct): (keyof TcbVersion | undefined)[] {
-  return product === 'Turin'
-    ? ['fmc', 'bootLoader', 'tee', 'snp', undefined, undefined, undefined, 'microcode']
-    : ['bootLoader', 'tee', undefined, undefined, undefined, undefined, 'snp', 'microcode']
-}
 
 /** @throws ParseError ReservedNotZero */
 export function decodeTcb(raw: bigint, product: SnpProduct): TcbVersion {
   const version: TcbVersion = { fmc: 0, bootLoader: 0, tee: 0, snp: 0, microcode: 0 }
-  for (const [index, part] of layout(product).entries()) {
+  for (const [index, part] of productLine(product).tcb.entries()) {
     const value = Number((raw >> BigInt(8 * index)) & 0xffn)
     if (part !== undefined) version[part] = value
     else if (value !== 0) {
@@ -40,7 +23,7 @@ export function decodeTcb(raw: bigint, product: SnpProduct): TcbVersion {
 
 export function encodeTcb(version: TcbVersion, product: SnpProduct): bigint {
   let raw = 0n
-  for (const [index, part] of layout(product).entries()) {
+  for (const [index, part] of productLine(product).tcb.entries()) {
     if (part !== undefined) raw |= BigInt(version[part] & 0xff) << BigInt(8 * index)
   }
   return raw

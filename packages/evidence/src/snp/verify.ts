@@ -9,9 +9,9 @@ import { describeName, sameName } from '../x509/name.ts'
 import { spkiSha256, verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
 import { readEndorsement, type SnpEndorsement } from './endorse.ts'
-import { productOfCpu, type SnpProduct } from './products.ts'
+import { mayBeOf, type SnpProduct, type TcbVersion } from './products.ts'
 import type { SnpReport } from './report.ts'
-import { decodeTcb, describeTcb, tcbParts, type TcbVersion } from './tcb.ts'
+import { decodeTcb, describeTcb, tcbParts } from './tcb.ts'
 
 /** DER certificates of one chain; `vcek` is the VLEK and `ask` the ASVK for reports that a provider's key signed. */
 export interface SnpChain {
@@ -121,10 +121,8 @@ function checkSigner(report: SnpReport, endorsement: SnpEndorsement): void {
 }
 
 function checkProduct(report: SnpReport, product: SnpProduct): void {
-  // Reports of version 2 carry no processor identity, and Turin never made them.
-  const found = report.cpu === undefined ? (product === 'Turin' ? undefined : product) : productOfCpu(report.cpu)
-  if (found !== product) {
-    const { cpu } = report
+  const { cpu } = report
+  if (!mayBeOf(product, cpu)) {
     const identity = cpu === undefined ? 'none' : `family ${cpu.family}, model ${cpu.model}, stepping ${cpu.stepping}`
     refuse('ProductMismatch', 'Report comes from another product', product, identity)
   }
