@@ -63,7 +63,18 @@ function rsaKey(jwk: Record<string, unknown>): Pick<ImportedKey, 'spec' | 'secre
   }
   const exponent = BigInt(key.asymmetricKeyDetails?.publicExponent ?? 0n)
   if (exponent < 3n || exponent % 2n === 0n) throw wrong('key.e', 'an odd exponent from 3', 'another')
+  if (!belongTogether(jwk, exponent)) throw wrong('key', 'a private key whose parts belong together', 'another')
   return { spec: { type: 'RSA', bits } as KeySpec, secret: proven(key), publicParts: { n, e } }
+}
+
+/** RFC 8017 section 3.2. OpenSSL signs well also with a wrong CRT exponent, so a signature does not show it. */
+function belongTogether(jwk: Record<string, unknown>, e: bigint): boolean {
+  const [n, d, p, q, dp, dq, qi] = ['n', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name) =>
+    BigInt(`0x${Buffer.from(partOf(jwk, name), 'base64url').toString('hex')}`),
+  ) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint]
+  if (p < 3n || q < 3n || p === q || p * q !== n) return false
+  const inverses = (e * d) % (p - 1n) === 1n && (e * d) % (q - 1n) === 1n && (qi * q) % p === 1n
+  return inverses && dp === d % (p - 1n) && dq === d % (q - 1n) && qi < p
 }
 
 function ecKey(jwk: Record<string, unknown>): Pick<ImportedKey, 'spec' | 'secret' | 'publicParts'> {
