@@ -1,7 +1,7 @@
 /**
  * `npm run fuzz -- [--minutes N] [--target NAME]…`: bundles the targets, writes the seeds and gives each target its share of the
- * time under jazzer.js (libFuzzer with coverage). Ends with 1 at the first crash, hang or run out of memory, and says where the
- * input lies. New inputs that reach new code are kept beside the seeds.
+ * time under jazzer.js (libFuzzer with coverage). Ends with 1 at the first crash, input that takes more than 50 ms of processor
+ * time or more memory than is allowed, and says where the input lies. New inputs that reach new code are kept beside the seeds.
  */
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -14,8 +14,10 @@ import { makeSeeds } from './seeds.ts'
 
 const here = import.meta.dirname
 const store = join(here, 'node_modules/.cache/strongroom-fuzz')
+/** Bytes of the longest input. */
 const maximumLength = 64 * 1024
-const megabytes = 1024
+/** Memory of the whole process, fuzzer and coverage included, and of JavaScript's heap in it: what no input may go beyond. */
+const megabytes = { process: 768, heap: 384 }
 
 const jazzer = join(here, 'node_modules/@jazzer.js/core/dist/cli.js')
 if (!existsSync(jazzer)) {
@@ -69,7 +71,7 @@ async function fuzz(name: string, corpus: string): Promise<boolean> {
     `-max_len=${maximumLength}`,
     '-len_control=20',
     '-timeout=5',
-    `-rss_limit_mb=${megabytes}`,
+    `-rss_limit_mb=${megabytes.process}`,
     `-artifact_prefix=${findings}/`,
     '-print_final_stats=1',
   ]
@@ -88,7 +90,10 @@ async function fuzz(name: string, corpus: string): Promise<boolean> {
     '--',
     ...engine,
   ]
-  const child = spawn(process.execPath, args, { cwd: here, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [`--max-old-space-size=${megabytes.heap}`, ...args], {
+    cwd: here,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   const keep = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-200_000)

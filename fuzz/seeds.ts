@@ -1,4 +1,17 @@
-import { buildHclReport, ByteWriter, concat, utf8, parseTdxQuote, toBase64, toHex } from '@strongroom/evidence'
+import {
+  buildHclReport,
+  buildSnpIdAuthentication,
+  buildSnpIdBlock,
+  ByteWriter,
+  concat,
+  parseCertificate,
+  parseGuid,
+  parseTdxQuote,
+  type SnpOwner,
+  toBase64,
+  toHex,
+  utf8,
+} from '@strongroom/evidence'
 import { createSilicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 
@@ -30,6 +43,9 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
   ]
     .map((part) => toBase64Url(utf8(JSON.stringify(part))))
     .join('.')
+  const idBlock = buildSnpIdBlock({ launchDigest: guest.measurement, policy: 0x3001fn })
+  const signer = await owner()
+  const idAuthentication = await buildSnpIdAuthentication({ block: idBlock, idKey: signer, author: signer })
   const seeds: Record<string, Uint8Array[]> = {
     snpReport: [report],
     tdxQuote: [quote],
@@ -38,7 +54,7 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     endorsement: [amd.vcek],
     pckExtension: chain.slice(0, 1),
     crl: [amd.crl, k.pckCrl, k.rootCaCrl],
-    publicKey: [],
+    publicKey: [amd.vcek, amd.ark, ...chain].map((der) => parseCertificate(der).publicKey.spki),
     pem: [text(amd.chainPem), text(k.tcbInfoIssuerChainPem)],
     base64: [text(toBase64(report))],
     hex: [text(toHex(report))],
@@ -53,7 +69,10 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     eventLog: [eventLog()],
     pe: [peImage()],
     signatureLists: [signatureList()],
-    variableStore: [],
+    variableStore: [variableStore()],
+    measuredVariable: [measuredVariable()],
+    idBlock: [idBlock],
+    idAuthentication: [idAuthentication],
     snpFirmware: [firmware],
     tdvf: [tdFirmware, firmware],
     jws: [text(`${token}.c2ln`)],
@@ -72,7 +91,8 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
       text('{"response":{"key":{"key":{"kid":"k","kty":"RSA-HSM","key_hsm":"e30"}}},"request":{"nonce":"n"}}'),
     ],
   }
-  return { ...seeds, anyFile: Object.values(seeds).flatMap((some) => some.slice(0, 1)) }
+  const files = Object.values(seeds).flatMap((some) => some.slice(0, 1))
+  return { ...seeds, anyFile: files, explained: files }
 }
 
 function toBase64Url(bytes: Uint8Array): string {
@@ -102,6 +122,36 @@ function tdvfFirmware(): Uint8Array {
   const table = new ByteWriter().u32le(offset).u16le(22).bytes(guid('357b6ce4d6f7ad47ac5e6f5c6b6bcb5d')).finish()
   body.set(table, 4096 - 32 - 18 - table.length)
   return body
+}
+
+async function owner(): Promise<SnpOwner> {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' }
+  const { publicKey, privateKey } = await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  return {
+    spki: new Uint8Array(await crypto.subtle.exportKey('spki', publicKey)),
+    sign: async (data) => new Uint8Array(await crypto.subtle.sign(algorithm, privateKey, Uint8Array.from(data))),
+  }
+}
+
+function measuredVariable(): Uint8Array {
+  const writer = new ByteWriter().bytes(parseGuid('8be4df61-93ca-11d2-aa0d-00e098032b8c')).u64le(2n).u64le(1n)
+  return writer.u16le(0x50).u16le(0x4b).u8(1).finish()
+}
+
+/** A formatted store with one variable in force. */
+function variableStore(): Uint8Array {
+  const volume = new ByteWriter().zero(16).bytes(parseGuid('fff12b8d-7696-4c8b-a985-2747075b4f50')).u64le(4096n)
+  volume
+    .u32le(0x4856465f)
+    .u32le(0)
+    .u16le(72)
+    .zero(72 - volume.length)
+  volume.bytes(parseGuid('aaf32c78-947b-439a-a180-2e144ec37792')).u32le(1024).u8(0x5a).u8(0xfe).zero(6)
+  volume.u16le(0x55aa).u8(0x3f).u8(0).u32le(7).zero(28).u32le(6).u32le(4)
+  volume
+    .bytes(parseGuid('8be4df61-93ca-11d2-aa0d-00e098032b8c'))
+    .bytes(Uint8Array.of(0x50, 0, 0x4b, 0, 0, 0, 1, 2, 3, 4))
+  return volume.bytes(new Uint8Array(4096 - volume.length).fill(0xff)).finish()
 }
 
 function tpmQuote(): Uint8Array {

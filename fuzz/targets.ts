@@ -7,6 +7,7 @@ import {
   parseCrl,
   parseEventLog,
   parseHclReport,
+  parseMeasuredVariable,
   parsePe,
   parsePem,
   parsePlatformClaim,
@@ -14,6 +15,8 @@ import {
   parseQeIdentity,
   parseSignatureLists,
   parseSnpFirmware,
+  parseSnpIdAuthentication,
+  parseSnpIdBlock,
   parseSnpReport,
   parseTcbInfo,
   parseTdReport,
@@ -29,6 +32,7 @@ import {
 import { claimsForPolicy, evaluatePolicy, formatPolicy, lintPolicy, parsePolicy, PolicyError } from '@strongroom/policy'
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
+import { explain } from '../packages/evidence/src/detect/explain.ts'
 import { splitSignedJson } from '../packages/evidence/src/tdx/signed-json.ts'
 import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
 import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
@@ -102,6 +106,9 @@ export const tpm2bPublic: (data: Uint8Array) => void = target(parseTpm2bPublic)
 export const tpmtSignature: (data: Uint8Array) => void = target(parseTpmtSignature)
 export const platformClaim: (data: Uint8Array) => void = target(parsePlatformClaim)
 export const eventLog: (data: Uint8Array) => void = target(parseEventLog)
+export const measuredVariable: (data: Uint8Array) => void = target(parseMeasuredVariable)
+export const idBlock: (data: Uint8Array) => void = target(parseSnpIdBlock)
+export const idAuthentication: (data: Uint8Array) => void = target(parseSnpIdAuthentication)
 export const pe: (data: Uint8Array) => void = target(parsePe)
 export const signatureLists: (data: Uint8Array) => void = target(parseSignatureLists)
 export const variableStore: (data: Uint8Array) => void = target(parseVariableStore)
@@ -127,6 +134,9 @@ export const policyQuery: (data: Uint8Array) => void = target((bytes) => {
     if ((left -= cost) < 0) throw new QueryError('the budget is used up')
   })
 })
+
+/** Every field of whatever the bytes are, in words. */
+export const explained: (data: Uint8Array) => void = target((bytes) => detect('input', bytes).map(explain))
 
 /** What is no JSON is not what the parser under test is given. */
 function jsonOf(text: string): unknown {
