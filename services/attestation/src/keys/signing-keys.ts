@@ -52,6 +52,17 @@ export class SigningKeys {
     await this.#replace(provider, await this.#currentKid(provider))
   }
 
+  /** DER of a key's certificate. */
+  async certificate(provider: Provider, kid: string): Promise<Buffer> {
+    const { certificate } = await this.#db
+      .selectFrom('signing_key')
+      .select('certificate')
+      .where('provider', '=', provider.host)
+      .where('kid', '=', kid)
+      .executeTakeFirstOrThrow()
+    return Buffer.from(certificate, 'base64url')
+  }
+
   /** Drops the opened keys of a provider that is gone. */
   forget(provider: Provider): void {
     for (const name of this.#opened.keys()) if (name.startsWith(`${provider.host} `)) this.#opened.delete(name)

@@ -96,9 +96,16 @@ export class Providers {
       trust_model: o.certificates.length === 0 ? 'AAD' : 'Isolated',
       created_at: this.#clock.now().toISOString(),
     }
-    await this.#store.transaction(async (transaction) => {
+    const kept = await this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
-      await tx.insertInto('provider').values(row).execute()
+      const { numInsertedOrUpdatedRows = 0n } = await tx
+        .insertInto('provider')
+        .values(row)
+        .onConflict((conflict) => conflict.column('host').doNothing())
+        .executeTakeFirst()
+      // Somebody else was faster: theirs holds.
+      if (numInsertedOrUpdatedRows === 0n)
+        return await tx.selectFrom('provider').selectAll().where('host', '=', host).executeTakeFirstOrThrow()
       for (const { thumbprint, jwk } of o.certificates) {
         const added = { added_at: row.created_at, added_by: o.callerObjectId }
         await tx
@@ -107,8 +114,11 @@ export class Providers {
           .onConflict((conflict) => conflict.columns(['provider', 'thumbprint']).doNothing())
           .execute()
       }
+      return row
     })
-    return { provider: this.#keep(row), created: true }
+    const provider = this.#keep(kept)
+    if (kept.resource_id.toLowerCase() !== o.resourceId.toLowerCase()) throw nameNotAvailable(name)
+    return { provider, created: kept === row }
   }
 
   /** Forgets a provider with all that it holds; its decisions stay on record. False where there was none. */

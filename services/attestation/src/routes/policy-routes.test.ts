@@ -1,5 +1,5 @@
 import { createHash, webcrypto } from 'node:crypto'
-import { CompactSign, createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
+import { CompactSign, createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { selfSignedCertificate } from '../keys/certificate.ts'
 import { defaultPolicies } from '../policy/defaults.ts'
@@ -95,6 +95,25 @@ describe('policies', () => {
     const claims = claimsOf(answer)
     expect(claims).toMatchObject({ level: 0, 'x-ms-policy-hash': policyHash(text) })
     expect(Number(claims['exp']) - Number(claims['iat'])).toBe(900)
+    await test.call('POST', resetPath, owner)
+  })
+
+  it.skipIf(!firmwareIsThere)('see themselves, and choose what certificate the token carries', async () => {
+    const header = async (properties: string): Promise<Record<string, unknown>> => {
+      const text = `version=1.1;configurationrules{${properties}};
+        authorizationrules{[type=="tee", value=="sevsnpvm"] && [type=="x-ms-ver", value=="1.0"]=>permit();};
+        issuancerules{c:[type=="x-ms-policy-hash", issuer=="AttestationService"]=>issue(type="decided-by", value=c.value);};`
+      await test.call('PUT', path, { ...owner, payload: unsignedPolicyJws(text) })
+      const body = snpBody(await snpReport(), { pem: await chainPem() })
+      const { token } = (await test.post('/attest/SevSnpVm?api-version=2022-08-01', body)).body
+      expect(decodeJwt(token)).toMatchObject({ 'decided-by': policyHash(text), 'x-ms-policy-hash': policyHash(text) })
+      return decodeProtectedHeader(token as string)
+    }
+    const [x5c] = (await test.call('GET', '/certs')).body.keys[0].x5c
+    const x5t = createHash('sha1').update(Buffer.from(x5c, 'base64')).digest('base64url')
+    expect(Object.keys(await header('')).toSorted()).toEqual(['alg', 'jku', 'kid', 'typ'])
+    expect(await header('=>issueproperty(type="omit_x5c", value=true);')).toMatchObject({ x5t })
+    expect(await header('=>issueproperty(type="omit_x5c", value=false);')).toMatchObject({ x5c: [x5c] })
     await test.call('POST', resetPath, owner)
   })
 

@@ -3,7 +3,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { collateralPaths, sharedAttestationHost, type TdxCollateralBody } from '@strongroom/contract'
+import {
+  collateralPaths,
+  managementHost,
+  sharedAttestationHost,
+  type AccessQuestion,
+  type TdxCollateralBody,
+} from '@strongroom/contract'
 import { toBase64Url, toHex, type TdxCollateral, type TrustAnchors } from '@strongroom/evidence'
 import {
   createLogger,
@@ -50,6 +56,8 @@ export function newSilicon(): Promise<Silicon> {
 export class FakeCollateral implements WireClient {
   readonly asked: string[] = []
   readonly answers: Map<string, { body: Uint8Array; headers?: Record<string, string> }> = new Map()
+  /** The resource manager's answer to who may what at a provider; where it is absent nobody answers. */
+  access: ((path: string, question: AccessQuestion) => boolean) | undefined
   /** Set to make every call fail. */
   down: boolean = false
   readonly #hostName: string = 'collateral.strongroom.internal'
@@ -59,6 +67,8 @@ export class FakeCollateral implements WireClient {
     const path = url.pathname + url.search
     this.asked.push(o.url)
     await new Promise((resolve) => setImmediate(resolve))
+    if (url.hostname === managementHost && this.access !== undefined)
+      return { status: 200, headers: {}, body: { allowed: this.access(url.pathname, o.body as AccessQuestion) } as T }
     if (this.down || url.hostname !== this.#hostName)
       throw new ServiceError({ code: 'PeerUnreachable', status: 503, message: 'down' })
     const answer = this.answers.get(path)
@@ -162,7 +172,12 @@ export async function openService(
     clock,
     logger: createLogger({ level: 'silent' }),
     wire: collateral,
-    tokens: { token: () => Promise.reject(new Error('the attestation service has no token of its own')) },
+    tokens: {
+      token: (principal) =>
+        principal === 'attestation'
+          ? Promise.resolve('of the attestation service')
+          : Promise.reject(new Error(`the attestation service is not ${principal}`)),
+    },
     verifier: {
       verify: (token) => Promise.resolve({ objectId: token, appId: token, tenantId, claims: {} }),
     },
@@ -174,8 +189,8 @@ export async function openService(
     collateralUrl: 'https://collateral.strongroom.internal',
     ...o,
   })
-  const { app } = service.hosts[0]!
   const call: TestService['call'] = async (method, path, options = {}) => {
+    const { app } = service.hosts.find(({ matches }) => matches(options.host ?? host)) ?? service.hosts[0]!
     const response = await app.inject({
       method: method as 'GET',
       url: path,

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { Clock } from '@strongroom/platform'
 import { SignJWT, UnsecuredJWT, type JWTPayload } from 'jose'
 import type { SigningKeys } from '../keys/signing-keys.ts'
@@ -22,15 +22,34 @@ export class TokenIssuer {
     this.#clock = o.clock
   }
 
+  /** @param omitX5c the policy's property of that name */
   async sign(
     provider: Provider,
     claims: Record<string, unknown>,
     lifeSeconds: number = defaultLifeSeconds,
+    omitX5c?: unknown,
   ): Promise<IssuedToken> {
     const { kid, privateKey } = await this.#keys.current(provider)
     const { payload, id } = this.#payload(provider, claims, lifeSeconds)
-    const header = { alg: 'RS256', jku: `${provider.issuer}/certs`, kid, typ: 'JWT' }
+    const certificate = await this.#certificateMember(provider, kid, omitX5c)
+    const header = { alg: 'RS256', jku: `${provider.issuer}/certs`, kid, typ: 'JWT', ...certificate }
     return { token: await new SignJWT(payload).setProtectedHeader(header).sign(privateKey), id }
+  }
+
+  /**
+   * The property `omit_x5c` puts the certificate's thumbprint (true) or the certificate (false) into the header. Azure's tokens carry
+   * neither where a policy does not say, whatever the documentation's default is.
+   */
+  async #certificateMember(
+    provider: Provider,
+    kid: string,
+    omitX5c: unknown,
+  ): Promise<{ x5t?: string; x5c?: string[] }> {
+    if (typeof omitX5c !== 'boolean') return {}
+    const certificate = await this.#keys.certificate(provider, kid)
+    return omitX5c
+      ? { x5t: createHash('sha1').update(certificate).digest('base64url') }
+      : { x5c: [certificate.toString('base64')] }
   }
 
   /** For draft policies: shows the claims, and no verifier accepts it (`alg` none, no signature). */

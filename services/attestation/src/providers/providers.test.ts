@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Store } from '@strongroom/platform'
+import { describeStores } from '@strongroom/platform/testing'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { readPolicyCertificate, type PolicyCertificate } from '../policy/policy-certificate.ts'
+import { PolicyCertificates } from '../policy/policy-certificates.ts'
+import { migrations } from '../store/migrations.ts'
+import { Providers, sharedProvider } from './providers.ts'
+
+const clock = { now: () => new Date() }
+const made = { name: 'alpha', regionCode: 'weu', callerObjectId: 'me' }
+
+let folder: string
+let certificates: PolicyCertificate[]
+
+/** Self-signed authorities, made once. */
+function certificate(name: string, valid = '30'): PolicyCertificate['jwk'] {
+  const path = join(folder, name)
+  const basic = 'basicConstraints=critical,CA:TRUE'
+  const options = ['-newkey', 'rsa:2048', '-nodes', '-days', valid, '-subj', `/CN=${name}`, '-addext', basic]
+  execFileSync('openssl', ['req', '-x509', ...options, '-keyout', `${path}.key`, '-out', path], { stdio: 'ignore' })
+  const pem = readFileSync(path, 'utf8')
+  return { kty: 'RSA', x5c: [pem.replaceAll(/-----[^-]+-----|\s/g, '')] }
+}
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'strongroom-certificates-'))
+  certificates = ['one', 'two'].map((name) => readPolicyCertificate(certificate(name), clock.now(), 'x'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+it('a signer is refused once its certificate has expired', () => {
+  const jwk = certificate('short', '1')
+  expect(readPolicyCertificate(jwk, clock.now(), 'x').thumbprint).toMatch(/^[0-9A-F]{40}$/)
+  const later = new Date(Date.now() + 2 * 24 * 3600_000)
+  expect(() => readPolicyCertificate(jwk, later, 'x')).toThrow(/not valid/)
+  // Certificates that do not belong together are no chain, whatever each says.
+  const stranger = certificates[0]!.jwk.x5c[0]!
+  expect(() => readPolicyCertificate({ kty: 'RSA', x5c: [jwk.x5c[0]!, stranger] }, clock.now(), 'x')).toThrow(
+    /not valid/,
+  )
+})
+
+describeStores('providers and their certificates', (openStore) => {
+  const open = async (): Promise<Store> => {
+    const store = await openStore()
+    await store.migrate('attestation', migrations)
+    return store
+  }
+
+  it('are there again after a restart, beside the shared one', async () => {
+    const store = await open()
+    const providers = new Providers({ store, clock })
+    await providers.create({ ...made, resourceId: '/r/a', certificates })
+    const again = new Providers({ store, clock })
+    await again.load()
+    expect(again.all().map(({ name, trustModel }) => [name, trustModel])).toEqual([
+      ['sharedweu', 'AAD'],
+      ['alpha', 'Isolated'],
+    ])
+  })
+
+  it('give a name to one of two that want it at once, and the same provider to one that asks twice', async () => {
+    const store = await open()
+    const [here, there] = [
+      new Providers({ store, clock }),
+      new Providers({ store: await openStore({ sameAs: store }), clock }),
+    ]
+    const wanted = [
+      here.create({ ...made, resourceId: '/r/a', certificates: [] }),
+      there.create({ ...made, resourceId: '/r/b', certificates: [] }),
+    ]
+    const results = await Promise.allSettled(wanted)
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect(results.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'NameNotAvailable' } })
+    const twice = ['/R/c', '/r/C'].map((resourceId) =>
+      here.create({ ...made, name: 'beta', resourceId, certificates: [] }),
+    )
+    expect((await Promise.all(twice)).filter(({ created }) => created)).toHaveLength(1)
+  })
+
+  it('keep the last certificate, also when two are removed at once', async () => {
+    const store = await open()
+    const { provider } = await new Providers({ store, clock }).create({ ...made, resourceId: '/r/a', certificates })
+    const signers = new PolicyCertificates({ store, clock })
+    const removals = certificates.map(({ thumbprint }) => signers.remove(provider, thumbprint))
+    const results = await Promise.allSettled(removals)
+    expect(results.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+    expect(await signers.list(provider)).toHaveLength(1)
+    await signers.remove(provider, 'NOT THERE')
+    expect(await signers.list(provider)).toHaveLength(1)
+    for (const each of [...certificates, ...certificates]) await signers.add(provider, each, 'me')
+    expect(await signers.list(provider)).toHaveLength(2)
+  })
+
+  it('leave nothing behind when they are removed, and the shared one alone', async () => {
+    const store = await open()
+    const providers = new Providers({ store, clock })
+    const { provider } = await providers.create({ ...made, resourceId: '/r/a', certificates })
+    expect(await providers.remove(provider)).toBe(true)
+    expect(await providers.remove(provider)).toBe(false)
+    expect(providers.all()).toEqual([sharedProvider])
+    expect(await new PolicyCertificates({ store, clock }).list(provider)).toEqual([])
+  })
+})
