@@ -1,7 +1,8 @@
 import { ServiceError } from '@strongroom/platform'
-import { claimsForPolicy, evaluatePolicy, issuedClaims, type Policy, type PolicyOutcome } from '@strongroom/policy'
+import { evaluatePolicy, issuedClaims, type Policy, type PolicyOutcome } from '@strongroom/policy'
 import { policyDenial, policyFailure } from './errors.ts'
 import { serviceClaims, type AttestedEvidence } from './evidence/attested.ts'
+import { incomingClaims } from './policy/incoming.ts'
 import type { LoadedPolicy, Policies } from './policy/policies.ts'
 import type { Provider } from './providers/providers.ts'
 import type { DecisionEntry } from './store/decision-writer.ts'
@@ -71,7 +72,7 @@ export class Attester {
     }
     // A draft may permit anything, so what comes of it is signed by nobody and decides nothing.
     if (draftPolicy !== undefined) return this.#tokens.unsigned(provider, claims).token
-    const issued = await this.#tokens.sign(provider, claims, lifeSeconds(outcome))
+    const issued = await this.#tokens.sign(provider, claims, lifeSeconds(outcome), outcome.properties.get('omit_x5c'))
     const permitted = { outcome: 'Permitted', code: null, message: null, token_id: issued.id } as const
     await this.#decisions.record({ ...record, ...permitted, findings: findings([]) }, kept(claims))
     return issued.token
@@ -94,7 +95,7 @@ function advisoriesOf({ claims }: AttestedEvidence): string[] {
 function decide(policy: LoadedPolicy, evidence: AttestedEvidence, facts: Record<string, unknown>): PolicyOutcome {
   let outcome: PolicyOutcome
   try {
-    outcome = evaluatePolicy(policy.syntax, claimsForPolicy({ ...facts, ...evidence.policyClaims }))
+    outcome = evaluatePolicy(policy.syntax, incomingClaims({ ...facts, ...evidence.policyClaims }, policy))
   } catch (error) {
     throw policyFailure(error)
   }
