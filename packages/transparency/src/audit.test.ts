@@ -28,8 +28,11 @@ describe('an audit', () => {
 
   it('finds an entry that was edited, first, last or between', async () => {
     for (const place of [0, 300, 699]) {
-      const audit = auditLog({ checkpoint, fetch: fetchOf(edited(entries, place)) })
-      await expect(audit).rejects.toMatchObject({ code: 'RootMismatch' })
+      for (const size of [undefined, 0, 500, 700]) {
+        const remembered = size === undefined ? {} : { remembered: checkpointOf(entries.slice(0, size)) }
+        const audit = auditLog({ checkpoint, ...remembered, fetch: fetchOf(edited(entries, place)) })
+        await expect(audit).rejects.toMatchObject({ code: 'RootMismatch' })
+      }
     }
   })
 

@@ -20,10 +20,12 @@ export async function auditLog(o: {
   const { checkpoint, fetch, remembered } = o
   if (remembered) refuseCut(checkpoint, remembered)
   let frontier = emptyFrontier
+  /** Root at the size that was remembered, where it is another one. */
+  let other: Uint8Array | undefined
   const compare = (): void => {
-    if (remembered?.size === frontier.size && !sameBytes(rootOf(frontier), remembered.root)) {
-      throw forked(remembered, rootOf(frontier))
-    }
+    if (remembered?.size !== frontier.size) return
+    const root = rootOf(frontier)
+    if (!sameBytes(root, remembered.root)) other = root
   }
   compare()
   for (let start = 0; start < checkpoint.size; start += tileWidth) {
@@ -35,7 +37,10 @@ export async function auditLog(o: {
     }
   }
   const root = rootOf(frontier)
-  if (sameBytes(root, checkpoint.root)) return
+  if (sameBytes(root, checkpoint.root)) {
+    if (remembered && other) throw forked(remembered, other)
+    return
+  }
   throw new TransparencyError({
     code: 'RootMismatch',
     message: 'The entries of the log are not the ones that it signed for: entries were edited, added or taken out.',
