@@ -72,6 +72,37 @@ describe('parsers of boot files', () => {
     )
   })
 
+  /** A header of a kilobyte that names sections of these sizes in memory, none of which is in the file. */
+  function hollow(sizes: readonly number[]): Uint8Array {
+    const image = new Uint8Array(0x188 + 40 * sizes.length)
+    const view = new DataView(image.buffer)
+    image.set([0x4d, 0x5a])
+    view.setUint32(0x3c, 0x80, true)
+    image.set([0x50, 0x45], 0x80)
+    view.setUint16(0x86, sizes.length, true)
+    view.setUint16(0x94, 0xf0, true)
+    view.setUint16(0x98, 0x20b, true)
+    view.setUint32(0x98 + 60, image.length, true)
+    view.setUint32(0x98 + 108, 16, true)
+    for (const [index, size] of sizes.entries()) view.setUint32(0x188 + 40 * index + 8, size, true)
+    return image
+  }
+
+  it('refuse a PE image whose sections are larger in memory than any genuine one’s, alone or together', () => {
+    for (const sizes of [[0xffffffff], [2 ** 28 + 1], Array.from({ length: 96 }, () => 2 ** 22)]) {
+      expect(() => parsePe(hollow(sizes))).toThrow(expect.objectContaining({ code: 'TooLarge' }))
+    }
+  })
+
+  it('take no memory for what a PE image only claims, until it is asked for', () => {
+    const image = hollow(Array.from({ length: 96 }, () => 2 ** 21))
+    const before = process.memoryUsage().arrayBuffers
+    const { sections } = parsePe(image)
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20)
+    expect(sections[0]?.data.length).toBe(2 ** 21)
+    expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThan(2 ** 20)
+  })
+
   it('refuse signature lists whose sizes do not fit together', () => {
     const db = variableData(parseVariableStore(recorded.variables()), 'db', efiVendor.imageSecurity)
     expect(parseSignatureLists(db).length).toBeGreaterThan(1)
