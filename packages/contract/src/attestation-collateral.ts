@@ -8,16 +8,24 @@ export const collateralPaths = {
   snpCertificateChain: (product: string): string => `/vcek/v1/${product}/cert_chain`,
   /** DER. */
   snpRevocationList: (product: string): string => `/vcek/v1/${product}/crl`,
-  /** DER of a VCEK. `hwid` is the chip id in lower-case hexadecimal; the levels are those of the reported TCB. */
+  /**
+   * DER of a VCEK. `hwid` is the chip id of the report in lower-case hexadecimal; the levels are those of the reported TCB.
+   * Turin's ids have eight bytes, and a level more: `fmc`.
+   */
   snpVcek: (o: {
     product: string
     hwid: string
+    fmc?: number
     bootLoader: number
     tee: number
     snp: number
     microcode: number
-  }): string =>
-    `/vcek/v1/${o.product}/${o.hwid}?blSPL=${o.bootLoader}&teeSPL=${o.tee}&snpSPL=${o.snp}&ucodeSPL=${o.microcode}`,
+  }): string => {
+    const levels = `blSPL=${o.bootLoader}&teeSPL=${o.tee}&snpSPL=${o.snp}&ucodeSPL=${o.microcode}`
+    return o.product === 'Turin'
+      ? `/vcek/v1/Turin/${o.hwid.slice(0, 16)}?fmcSPL=${o.fmc ?? 0}&${levels}`
+      : `/vcek/v1/${o.product}/${o.hwid}?${levels}`
+  },
   /** JSON text; the issuer's chain is in the header `TCB-Info-Issuer-Chain`. `fmspc`: 12 lower-case hexadecimal digits. */
   tdxTcbInfo: (fmspc: string): string => `/tdx/certification/v4/tcb?fmspc=${fmspc}`,
   /** JSON text; chain in `SGX-Enclave-Identity-Issuer-Chain`. */

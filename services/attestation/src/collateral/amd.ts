@@ -15,6 +15,8 @@ export interface VcekIdentity {
   product: string
   /** Chip id, lower-case hexadecimal. */
   hwid: string
+  /** Turin and later. */
+  fmc: number
   bootLoader: number
   tee: number
   snp: number

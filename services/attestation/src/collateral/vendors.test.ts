@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   collateralPaths,
   type CollateralBundle,
@@ -5,9 +8,10 @@ import {
   type CollateralStatus,
 } from '@strongroom/contract'
 import { parseCertificate, parseTdxQuote, readPckExtension, toBase64Url, toHex } from '@strongroom/evidence'
+import { createLogger, openStore, systemClock } from '@strongroom/platform'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import fc from 'fast-check'
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import {
   boundTo,
   chainPem,
@@ -23,8 +27,12 @@ import {
   type Answer,
   type TestService,
 } from '../testing/harness.ts'
+import { migrations } from '../store/migrations.ts'
 import { serveVendors, startVendorServer, type VendorServer } from '../testing/vendor-server.ts'
+import { AmdCollateral } from './amd.ts'
+import { CollateralCache } from './cache.ts'
 import { endpointsFile, parseVendorEndpoints, readVendorEndpoints } from './endpoints.ts'
+import { vendorSource } from './sources.ts'
 
 const day = 24 * 3600_000
 const snpPath = '/attest/SevSnpVm?api-version=2022-08-01'
@@ -98,6 +106,16 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       expect(asked).toContain('/root/IntelSGXRootCA.der')
       expect(asked.find((path) => path.includes('blSPL='))).toMatch(
         new RegExp(`^/kds/vcek/v1/${product}/[0-9a-f]{128}\\?blSPL=\\d+&teeSPL=\\d+&snpSPL=\\d+&ucodeSPL=\\d+$`),
+      )
+    })
+
+    it('asks for a Turin chip by eight bytes of its id and all five levels, as AMD’s service wants it', async () => {
+      const caches = [new CollateralCache({ ...(await emptyStore()), source: vendorSource(vendors.endpoints) })]
+      const levels = { fmc: 1, bootLoader: 2, tee: 3, snp: 4, microcode: 75 }
+      const hwid = 'ab'.repeat(8) + '00'.repeat(56)
+      expect(await new AmdCollateral(caches).chain({ product: 'Turin', hwid, ...levels })).toBeUndefined()
+      expect(vendors.asked).toContain(
+        `/kds/vcek/v1/Turin/${'ab'.repeat(8)}?fmcSPL=1&blSPL=2&teeSPL=3&snpSPL=4&ucodeSPL=75`,
       )
     })
 
@@ -263,6 +281,19 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
     })
   })
 })
+
+async function emptyStore(): Promise<
+  Pick<ConstructorParameters<typeof CollateralCache>[0], 'store' | 'clock' | 'logger'>
+> {
+  const directory = await mkdtemp(join(tmpdir(), 'B-collateral-'))
+  const store = await openStore({ url: `sqlite:${directory}`, service: 'attestation' })
+  onTestFinished(async () => {
+    await store.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+  await store.migrate('attestation', migrations)
+  return { store, clock: systemClock, logger: createLogger({ level: 'silent' }) }
+}
 
 /** Nearly a bundle: one item at least, so that none of them is empty and good. */
 const bundles = fc.record({

@@ -136,14 +136,10 @@ export class SnpVerifier {
   async #fetchChain(report: SnpReport): Promise<SnpChain> {
     const product = report.cpu === undefined ? undefined : productOfCpu(report.cpu)
     if (product !== undefined && report.signingKey === 'VCEK') {
-      const { bootLoader, tee, snp, microcode } = decodeTcb(report.reportedTcb, product)
       const chain = await this.#collateral.chain({
         product,
         hwid: toHex(report.chipId),
-        bootLoader,
-        tee,
-        snp,
-        microcode,
+        ...decodeTcb(report.reportedTcb, product),
       })
       if (chain !== undefined) return chain
     }
