@@ -4,6 +4,7 @@ import { policyDenial, policyFailure } from './errors.ts'
 import { serviceClaims, type AttestedEvidence } from './evidence/attested.ts'
 import { incomingClaims } from './policy/incoming.ts'
 import type { LoadedPolicy, Policies } from './policy/policies.ts'
+import { requireQuotedPcrs } from './policy/required-pcrs.ts'
 import type { Provider } from './providers/providers.ts'
 import type { DecisionEntry } from './store/decision-writer.ts'
 import type { Decisions } from './store/decisions.ts'
@@ -100,6 +101,7 @@ function decide(policy: LoadedPolicy, evidence: AttestedEvidence, facts: Record<
     throw policyFailure(error)
   }
   if (outcome.denial !== undefined) throw policyDenial(outcome.denial, policy.hash, evidence.shortcomings)
+  requireQuotedPcrs(outcome.properties, evidence.policyClaims)
   for (const { claim, message } of evidence.byNameOnly) {
     if (asksFor(policy.syntax, claim)) continue
     throw policyDenial(
