@@ -30,6 +30,14 @@ import {
   readPckExtension,
 } from '@strongroom/evidence'
 import { claimsForPolicy, evaluatePolicy, formatPolicy, lintPolicy, parsePolicy, PolicyError } from '@strongroom/policy'
+import {
+  parseBundle,
+  parseCheckpoint,
+  parseNoteKey,
+  parseTilePath,
+  tilePath,
+  TransparencyError,
+} from '@strongroom/transparency'
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
 import { explain } from '../packages/evidence/src/detect/explain.ts'
@@ -38,6 +46,8 @@ import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
 import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
 import { readKeyRelease } from '../packages/evidence/src/tokens/release.ts'
 import { parseRuntimeClaims } from '../packages/evidence/src/azure/runtime-claims.ts'
+
+const refusals = [EvidenceError, PolicyError, QueryError, TransparencyError]
 
 /** Processor time that no input of up to 64 KiB may take, in microseconds. */
 const longest = 50_000
@@ -52,8 +62,7 @@ function target(parse: (bytes: Uint8Array) => unknown): (data: Uint8Array) => vo
     try {
       parse(data)
     } catch (error) {
-      const refusal = error instanceof EvidenceError || error instanceof PolicyError || error instanceof QueryError
-      if (!refusal) throw error
+      if (!refusals.some((kind) => error instanceof kind)) throw error
     }
     const { user, system } = process.cpuUsage(start)
     return user + system
@@ -137,6 +146,19 @@ export const policyQuery: (data: Uint8Array) => void = target((bytes) => {
 
 /** Every field of whatever the bytes are, in words. */
 export const explained: (data: Uint8Array) => void = target((bytes) => detect('input', bytes).map(explain))
+
+/** Entries of a log; the first byte says how many are expected. */
+export const logBundle: (data: Uint8Array) => void = target((bytes) =>
+  parseBundle(bytes.subarray(1), (bytes[0] ?? 0) + 1),
+)
+export const logCheckpoint: (data: Uint8Array) => void = target((bytes) => parseCheckpoint(utf8Text.decode(bytes)))
+export const logKey: (data: Uint8Array) => void = target((bytes) => parseNoteKey(utf8Text.decode(bytes)))
+/** What is read as the path of a tile is spelt as that tile's path. */
+export const logTilePath: (data: Uint8Array) => void = target((bytes) => {
+  const path = utf8Text.decode(bytes)
+  const tile = parseTilePath(path)
+  if (tile && tilePath(tile) !== path) throw new Error('two spellings of one tile')
+})
 
 /** What is no JSON is not what the parser under test is given. */
 function jsonOf(text: string): unknown {
