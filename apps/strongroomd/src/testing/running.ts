@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as tls from 'node:tls'
+import { loginHost, managementAudience, managementHost } from '@strongroom/contract'
+import { createWireClient, type WireClient } from '@strongroom/platform'
+import { compose, type RunningInstallation } from '../compose.ts'
+
+/** What Azure's clients take for a credential. */
+export interface Credential {
+  getToken(scopes: string | string[]): Promise<{ token: string; expiresOnTimestamp: number }>
+}
+
+/** A whole installation without guests, in this process, and how its owner and others sign in. */
+export interface TestInstallation {
+  running: RunningInstallation
+  wire: WireClient
+  caPem: string
+  subscription: string
+  tenantId: string
+  owner: Credential
+  /** What Azure's clients need to find our names. */
+  clientOptions: { proxyOptions: { host: string; port: number } }
+  /** As the owner, on the resource manager's wire. @throws ServiceError where it is refused */
+  arm<T>(method: string, path: string, body?: unknown): Promise<T>
+  credentialOf(appId: string, secret: string): Credential
+  close(): Promise<void>
+}
+
+export async function startTestInstallation(): Promise<TestInstallation> {
+  const folder = await mkdtemp(join(tmpdir(), 'strongroom-installation-'))
+  const [tlsPort, localPort] = [await freePort(), await freePort()]
+  process.env['STRONGROOM_MASTER_KEY_FILE'] = join(folder, 'master-key')
+  await writeFile(join(folder, 'master-key'), randomBytes(32), { mode: 0o600 })
+  const running = await compose({
+    stateDir: join(folder, 'state'),
+    cacheDir: join(folder, 'cache'),
+    ports: { tls: String(tlsPort), local: String(localPort) },
+    compute: 'simulated',
+  })
+  const caPem = await readFile(join(folder, 'state/ca.pem'), 'utf8')
+  // Through a proxy Azure's clients take the process's authorities, whatever their options say.
+  tls.setDefaultCACertificates([...tls.getCACertificates('default'), caPem])
+  const wire = createWireClient({ port: tlsPort, caPem })
+  const { ownerAppId, ownerSecret, tenantId } = running.firstStart!
+  const { subscriptionId } = running.context.installation
+  const credentialOf = (appId: string, secret: string): Credential => ({
+    getToken: async (scopes) => {
+      const form = new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: appId,
+        client_secret: secret,
+        scope: [scopes].flat().join(' '),
+      })
+      const { body } = await wire.request<{ access_token: string; expires_in: number }>({
+        method: 'POST',
+        url: `https://${loginHost}/${tenantId}/oauth2/v2.0/token`,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: form.toString(),
+      })
+      return { token: body.access_token, expiresOnTimestamp: Date.now() + body.expires_in * 1000 }
+    },
+  })
+  const owner = credentialOf(ownerAppId, ownerSecret)
+  return {
+    running,
+    wire,
+    caPem,
+    tenantId,
+    subscription: `/subscriptions/${subscriptionId}`,
+    owner,
+    credentialOf,
+    clientOptions: { proxyOptions: { host: 'http://127.0.0.1', port: localPort } },
+    arm: async <T>(method: string, path: string, body?: unknown) => {
+      const { token } = await owner.getToken(`${managementAudience}/.default`)
+      const url = `https://${managementHost}${path}?api-version=2024-11-01`
+      return (await wire.request<T>({ method, url, token, ...(body !== undefined && { body }) })).body
+    },
+    close: async () => {
+      delete process.env['STRONGROOM_MASTER_KEY_FILE']
+      wire.close()
+      await running.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Object id that a token of the credential carries. */
+export async function objectIdOf(credential: Credential): Promise<string> {
+  const { token } = await credential.getToken(`${managementAudience}/.default`)
+  const claims = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString('utf8')) as { oid: string }
+  return claims.oid
+}
+
+async function freePort(): Promise<number> {
+  return await new Promise((done, fail) => {
+    const probe = createServer()
+    probe.once('error', fail)
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => done(port))
+    })
+  })
+}
