@@ -1,5 +1,5 @@
 import { collateralPaths } from '@strongroom/contract'
-import { parseCrl, parsePem, VerificationError, verifyCrl, type Certificate } from '@strongroom/evidence'
+import { crlOf, parsePem, VerificationError, verifyCrl, type Certificate, type Means } from '@strongroom/evidence'
 import type { CollateralCache } from './cache.ts'
 import { textOf } from './kinds.ts'
 import { firstThatHas } from './first.ts'
@@ -48,10 +48,12 @@ export class AmdCollateral {
    * The list that this root signed: two sources may have lines of processors of one name. Undefined where no source has one.
    * @throws ServiceError CollateralUnavailable, VerificationError for a list of this root that is not current
    */
-  async revocationList(o: { product: string; issuer: Certificate; at: Date }): Promise<Uint8Array | undefined> {
+  async revocationList(
+    o: Means & { product: string; issuer: Certificate; at: Date },
+  ): Promise<Uint8Array | undefined> {
     return await firstThatHas(this.#caches, async (cache) => {
       const item = await cache.get(collateralPaths.snpRevocationList(o.product))
-      return item !== undefined && (await isOf(item.body, o.issuer, o.at)) ? item.body : undefined
+      return item !== undefined && (await isOf(item.body, o)) ? item.body : undefined
     })
   }
 }
@@ -59,9 +61,9 @@ export class AmdCollateral {
 /** Codes of a list that another root signed. */
 const foreign: ReadonlySet<string> = new Set(['CrlIssuerMismatch', 'CrlSignatureInvalid'])
 
-async function isOf(list: Uint8Array, issuer: Certificate, at: Date): Promise<boolean> {
+async function isOf(list: Uint8Array, o: Means & { issuer: Certificate; at: Date }): Promise<boolean> {
   try {
-    await verifyCrl({ crl: parseCrl(list), issuer, at })
+    await verifyCrl({ ...o, crl: crlOf(list, o) })
     return true
   } catch (error) {
     if (error instanceof VerificationError && foreign.has(error.code)) return false

@@ -1,5 +1,5 @@
-import { attestationAudience, loginHost } from '@strongroom/contract'
-import { requireBearer, ServiceError, type FastifyInstance, type TokenVerifier } from '@strongroom/platform'
+import { ServiceError, type FastifyInstance, type TokenVerifier } from '@strongroom/platform'
+import { requireAttestationBearer } from '../routes/management-scope.ts'
 import type { Collateral } from './collateral.ts'
 import type { SourceName } from './sources.ts'
 
@@ -12,15 +12,7 @@ export async function collateralRoutes(
   o: { collateral: Collateral; verifier: TokenVerifier; tenantId: string; allowed(objectId: string): boolean },
 ): Promise<void> {
   await app.register(async (scope) => {
-    scope.addHook(
-      'onRequest',
-      requireBearer({
-        verifier: o.verifier,
-        audiences: [attestationAudience, `${attestationAudience}/`],
-        challenge: () =>
-          `Bearer authorization_uri="https://${loginHost}/${o.tenantId}", resource="${attestationAudience}"`,
-      }),
-    )
+    scope.addHook('onRequest', requireAttestationBearer(o))
     scope.addHook('onRequest', async (request) => {
       if (o.allowed(request.caller.objectId)) return
       throw new ServiceError({

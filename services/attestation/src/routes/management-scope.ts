@@ -22,6 +22,18 @@ export interface ManagementOptions {
   now: () => Date
 }
 
+/** Lets no request pass that has no token for the attestation service. */
+export function requireAttestationBearer(o: {
+  verifier: TokenVerifier
+  tenantId: string
+}): ReturnType<typeof requireBearer> {
+  return requireBearer({
+    verifier: o.verifier,
+    audiences: [attestationAudience, `${attestationAudience}/`],
+    challenge: () => `Bearer authorization_uri="https://${loginHost}/${o.tenantId}", resource="${attestationAudience}"`,
+  })
+}
+
 /** Makes a scope of routes for those who manage a provider: signed-in callers, bodies as text. */
 export async function managementScope(
   app: FastifyInstance,
@@ -29,15 +41,7 @@ export async function managementScope(
   routes: (scope: FastifyInstance) => void,
 ): Promise<void> {
   await app.register(async (scope) => {
-    scope.addHook(
-      'onRequest',
-      requireBearer({
-        verifier: o.verifier,
-        audiences: [attestationAudience, `${attestationAudience}/`],
-        challenge: () =>
-          `Bearer authorization_uri="https://${loginHost}/${o.tenantId}", resource="${attestationAudience}"`,
-      }),
-    )
+    scope.addHook('onRequest', requireAttestationBearer(o))
     // The SDKs send a JWS as text/plain or as a JSON string; some tools label it wrongly or not at all.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser<string>('*', { parseAs: 'string', bodyLimit }, (_request, body, done) =>
