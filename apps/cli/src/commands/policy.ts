@@ -14,9 +14,9 @@ import { readClaims } from '../policy/claims.ts'
 import { renderDecision, renderExplanation, renderWarnings } from '../policy/render.ts'
 import { hashOfPolicy, policyFailure, readPolicy, readPolicyText } from '../policy/source.ts'
 
-async function policyOf(context: CommandContext): Promise<{ text: string; policy: Policy }> {
-  const text = await readPolicyText(context.args[0]!)
-  return { text, policy: readPolicy(text) }
+async function policyOf(context: CommandContext): Promise<{ text: string; inEnvelope: boolean; policy: Policy }> {
+  const read = await readPolicyText(context.args[0]!)
+  return { ...read, policy: readPolicy(read.text) }
 }
 
 const check: Command = {
@@ -106,7 +106,7 @@ const format: Command = {
   ],
   examples: ['strongroom policy format cvm.policy', 'strongroom policy format cvm.policy --write'],
   run: async (context) => {
-    const { text, policy } = await policyOf(context)
+    const { text, inEnvelope, policy } = await policyOf(context)
     const formatted = formatPolicy(policy)
     const path = context.args[0]!
     if (context.options['check'] === true && formatted !== text)
@@ -115,6 +115,13 @@ const format: Command = {
         message: `${path} has another layout.`,
         exitCode: refused,
         remedy: `strongroom policy format ${path} --write`,
+      })
+    if (context.options['write'] === true && inEnvelope)
+      throw new CliError({
+        code: 'InvalidArgument',
+        message: `${path} is an envelope (JWS): another text in it would need another signature.`,
+        exitCode: cannotBeJudged,
+        remedy: 'Print the text without --write, and sign it again.',
       })
     // Layout changes the policy's hash, so nothing is written unless asked for.
     if (context.options['write'] === true && formatted !== text) await writeFile(path, formatted)

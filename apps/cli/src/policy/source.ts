@@ -5,10 +5,10 @@ import { readBytes } from '../evidence/files.ts'
 
 const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
 
-/** The text of a policy file: the text itself, or the envelope (JWS) in which it is sent to a provider. */
-export async function readPolicyText(path: string): Promise<string> {
+/** The text of a policy file: the text itself, or what is in the envelope (JWS) in which it is sent to a provider. */
+export async function readPolicyText(path: string): Promise<{ text: string; inEnvelope: boolean }> {
   const text = decode(await readBytes(path), path)
-  if (!compactJws.test(text.trim())) return text
+  if (!compactJws.test(text.trim())) return { text, inEnvelope: false }
   const payload = Buffer.from(text.trim().split('.')[1]!, 'base64url').toString('utf8')
   let encoded: unknown
   try {
@@ -17,7 +17,7 @@ export async function readPolicyText(path: string): Promise<string> {
     throw notPolicy(path, 'a JWS whose payload is no JSON', cause)
   }
   if (typeof encoded !== 'string') throw notPolicy(path, 'a JWS without AttestationPolicy')
-  return decode(Buffer.from(encoded, 'base64url'), path)
+  return { text: decode(Buffer.from(encoded, 'base64url'), path), inEnvelope: true }
 }
 
 /** @throws CliError PolicyParsingError with the line that is wrong and a mark under the place */
