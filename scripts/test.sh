@@ -10,4 +10,5 @@ if [ "$#" -gt 0 ]; then exec vitest run "$@"; fi
 scripts/check.sh
 # Boots come last and alone: under emulation a guest wants the machine for itself.
 vitest run --project unit
+vitest run --project clients
 exec vitest run --project system

@@ -7,7 +7,7 @@ import {
   type Logger,
   type TokenVerifier,
 } from '@strongroom/platform'
-import { metadataDocument } from '../resources/metadata.ts'
+import { aliasDocument, metadataDocument } from '../resources/metadata.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { parseBody } from './body.ts'
 import type { ArmRequest, Method } from './request.ts'
@@ -55,7 +55,7 @@ export function createArmApp(o: {
 
   // The two documents a client reads before it can sign in.
   app.get('/metadata/endpoints', async () => metadataDocument(o.tenantId))
-  app.get('/aliases.json', async () => ({ outputs: { aliases: { value: { Linux: {} } } } }))
+  app.get('/aliases.json', async () => aliasDocument())
 
   void app.register(async (scope) => {
     scope.addHook(

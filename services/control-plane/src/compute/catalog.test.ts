@@ -145,7 +145,7 @@ describe('the inventory', () => {
   })
 
   it('refuses a filter that it does not understand, since ignoring it would show too much', async () => {
-    const reply = await plane.send('GET', `/subscriptions/${subscriptionId}/resources?$filter=tagName%20eq%20'a'`)
+    const reply = await plane.send('GET', `/subscriptions/${subscriptionId}/resources?$filter=plan%20eq%20'a'`)
     expect(reply.body.error.code).toBe('InvalidFilterInQueryString')
   })
 })

@@ -1,4 +1,4 @@
-import { domain, loginHost, managementAudience, managementHost } from '@strongroom/contract'
+import { domain, loginHost, managementAudience, managementHost, referenceImageUrn } from '@strongroom/contract'
 
 /** What `az cloud register` reads: one object, not a list. No token is needed, nothing in it is secret. */
 export function metadataDocument(tenantId: string): Record<string, unknown> {
@@ -24,4 +24,10 @@ export function metadataDocument(tenantId: string): Record<string, unknown> {
       storage: `storage.${domain}`,
     },
   }
+}
+
+/** Short names of images, as `az vm create --image` takes them. */
+export function aliasDocument(): Record<string, unknown> {
+  const Debian13Cvm = { ...referenceImageUrn, version: 'latest', architecture: 'x64' }
+  return { outputs: { aliases: { value: { Linux: { Debian13Cvm } } } } }
 }

@@ -141,17 +141,17 @@ export function deploymentRoutes(plane: Plane): Route[] {
       action: `${action}/exportTemplate/action`,
       handle: async (request) => ok({ template: (await find(request)).internal.template }),
     },
-    {
+    // az asks by the path that this had before resource providers.
+    ...[`${one}/operations`, `${groupPath}/deployments/{deployment}/operations`].map((path): Route => ({
       method: 'GET',
-      path: `${one}/operations`,
+      path,
       action: `${action}/operations/read`,
       handle: async (request) => {
         const deployment = await find(request)
-        return ok({
-          value: deployment.internal.outcomes.map((outcome, index) => operationView(deployment.id, outcome, index)),
-        })
+        const { outcomes } = deployment.internal
+        return ok({ value: outcomes.map((outcome, index) => operationView(deployment.id, outcome, index)) })
       },
-    },
+    })),
   ]
 }
 
