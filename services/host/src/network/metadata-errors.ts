@@ -28,8 +28,9 @@ const oauthCode = (error: ServiceError): string =>
 export function answerErrors(scope: FastifyInstance, kind: 'instance' | 'identity'): void {
   const shape = kind === 'instance' ? instanceShape : identityShape
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const { status, body, unexpected } = toErrorBody(error, request.id)
+    const { status, body, headers, unexpected } = toErrorBody(error, request.id)
     if (unexpected) request.log.error({ err: error }, 'request failed')
+    for (const [name, value] of Object.entries(headers ?? {})) reply.header(name, value)
     return reply
       .code(status)
       .type('application/json; charset=utf-8')

@@ -13,6 +13,7 @@ import {
   type InstallationAuthority,
   type WireRequest,
 } from '@strongroom/platform'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exampleSpec, testAuthority, testSilicon } from '../testing.ts'
 import { startMetadataServer, type MetadataServer } from './metadata-server.ts'
@@ -77,6 +78,7 @@ beforeAll(async () => {
   authority = await testAuthority(directory)
   await serveGuest('snp', 'SNP')
   await serveGuest('tdx', 'TDX')
+  await serveGuest('busy', 'SNP')
 }, 60_000)
 
 afterAll(async () => {
@@ -92,7 +94,7 @@ interface Answer {
 }
 
 function send(o: {
-  guest?: 'snp' | 'tdx'
+  guest?: 'snp' | 'tdx' | 'busy' | 'any'
   method?: string
   path: string
   headers?: Record<string, string>
@@ -104,6 +106,7 @@ function send(o: {
         socketPath: join(directory, o.guest ?? 'snp'),
         method: o.method ?? 'GET',
         path: o.path,
+        agent: false,
         headers: { metadata: 'true', ...o.headers },
       },
       (response) => {
@@ -210,6 +213,61 @@ describe('/metadata/instance', () => {
   it('plans no work on a guest', async () => {
     const { json } = await send({ path: '/metadata/scheduledevents?api-version=2020-07-01' })
     expect(json).toEqual({ DocumentIncarnation: 1, Events: [] })
+  })
+})
+
+describe('a guest that asks without end', () => {
+  it('is told to wait, and is the only one', async () => {
+    const path = '/metadata/identity/info?api-version=2018-02-01'
+    const answers = await Promise.all(Array.from({ length: 230 }, () => send({ guest: 'busy', path })))
+    const refused = answers.filter(({ status }) => status !== 200)
+    expect(refused).toHaveLength(30)
+    expect([refused[0]!.status, refused[0]!.json.error_description]).toEqual([429, 'Too many requests'])
+    const instance = await send({ guest: 'busy', path: '/metadata/instance?api-version=2021-02-01' })
+    expect([instance.status, instance.json]).toEqual([429, { error: 'Too many requests' }])
+    expect((await send({ guest: 'busy', path: '/metadata/strongroom/provisioning' })).status).toBe(200)
+    expect((await send({ guest: 'tdx', path })).status).toBe(200)
+  })
+})
+
+describe('any request', () => {
+  const part = fc.constantFrom(
+    'metadata',
+    'instance',
+    'THIM',
+    'acc',
+    'identity',
+    'compute',
+    '..',
+    '%2e%2e',
+    '',
+    '0',
+    '%00',
+  )
+  const query = fc.constantFrom(
+    '',
+    '?api-version=2021-02-01',
+    '?api-version=2018-02-01&resource=r&format=text',
+    '?%',
+    '?a[]=1',
+  )
+
+  it('ends in an answer in JSON or text, and never in an error of the server', async () => {
+    await serveGuest('any', 'TDX')
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(part, { maxLength: 6 }),
+        query,
+        fc.constantFrom('GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'),
+        fc.oneof(fc.string(), fc.json()),
+        async (parts, asked, method, body) => {
+          const path = `/${parts.join('/')}${asked}`
+          const answer = await send({ guest: 'any', method, path, ...(method !== 'GET' && { body }) })
+          expect(answer.status, `${method} ${path}`).toBeLessThan(500)
+        },
+      ),
+      { numRuns: 190 },
+    )
   })
 })
 

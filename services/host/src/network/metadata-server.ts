@@ -1,7 +1,9 @@
 import { chmod } from 'node:fs/promises'
+import rateLimit from '@fastify/rate-limit'
 import type { InstanceSpec } from '@strongroom/contract'
 import {
   createHttpApp,
+  ServiceError,
   type Clock,
   type FastifyInstance,
   type InstallationAuthority,
@@ -66,20 +68,36 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
     await o.onReady(parseBootReport(request.body))
     return {}
   })
-  scope(app, '/metadata', 'instance', (part) => {
-    instanceRoutes(part, { spec: o.spec, subscriptionId, documents })
+  void app.register(async (azure) => {
+    // The signatures of one guest must not keep the processor from the others; Azure allows less.
+    await azure.register(rateLimit, { ...limit, keyGenerator: () => 'guest', errorResponseBuilder: tooMany })
+    scope(azure, '/metadata', 'instance', (part) => {
+      instanceRoutes(part, { spec: o.spec, subscriptionId, documents })
+    })
+    scope(azure, '/metadata/identity', 'identity', (part) => identityRoutes(part, { ...o, tenantId }))
+    scope(azure, '/metadata/THIM', 'instance', (part) => {
+      const renewAkCertificate = (): Promise<string> =>
+        certifyAttestationKey({ authority: o.authority, vmId: o.spec.vmId, spki: o.akSpki })
+      thimRoutes(part, { ...o, renewAkCertificate })
+      if (o.spec.tee === 'TDX') intelRoutes(part, o.silicon)
+    })
+    // Azure's clients name it with and without /metadata.
+    for (const prefix of ['/acc', '/metadata/acc']) scope(azure, prefix, 'instance', (part) => quoteRoutes(part, o))
   })
-  scope(app, '/metadata/identity', 'identity', (part) => identityRoutes(part, { ...o, tenantId }))
-  scope(app, '/metadata/THIM', 'instance', (part) => {
-    const renewAkCertificate = (): Promise<string> =>
-      certifyAttestationKey({ authority: o.authority, vmId: o.spec.vmId, spki: o.akSpki })
-    thimRoutes(part, { ...o, renewAkCertificate })
-    if (o.spec.tee === 'TDX') intelRoutes(part, o.silicon)
-  })
-  // Azure's clients name it with and without /metadata.
-  for (const prefix of ['/acc', '/metadata/acc']) scope(app, prefix, 'instance', (part) => quoteRoutes(part, o))
   return app
 }
+
+const limit = { max: 200, timeWindow: 10_000 }
+
+const tooMany = (): ServiceError =>
+  new ServiceError({
+    code: 'TooManyRequests',
+    status: 429,
+    message: 'Too many requests',
+    expected: `at most ${limit.max} in ${limit.timeWindow / 1000} seconds`,
+    found: 'one more',
+    headers: { 'retry-after': '10' },
+  })
 
 /** Bodies are read as text whatever their type: Azure's clients label a certificate or JSON as a form. */
 function scope(
