@@ -27,7 +27,7 @@ export function createSoftHsm(): SoftHsm {
   const configuration = join(directory, 'softhsm2.conf')
   writeFileSync(configuration, `directories.tokendir = ${tokens}\nobjectstore.backend = file\nlog.level = ERROR\n`)
   process.env['SOFTHSM2_CONF'] = configuration
-  const pin = '2718281'
+  const pin = 'pin-of-a-test-58213377'
   return {
     directory,
     configuration,

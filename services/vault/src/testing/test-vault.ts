@@ -20,6 +20,7 @@ import {
   type Clock,
   type Installation,
   type InstallationAuthority,
+  type Logger,
   type Sealer,
   type Store,
 } from '@strongroom/platform'
@@ -132,7 +133,13 @@ export const adminGrant = (principal: Principal): VaultGrant => ({
 /** A vault on the given store, with principals whose tokens are their names. */
 export async function createTestVault(
   store: Store,
-  o: { sealer?: Sealer; authority?: InstallationAuthority; rates?: VaultRates; keystore?: KeystoreConfiguration } = {},
+  o: {
+    sealer?: Sealer
+    authority?: InstallationAuthority
+    rates?: VaultRates
+    keystore?: KeystoreConfiguration
+    logger?: Logger
+  } = {},
 ): Promise<TestVault> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-vault-'))
   onTestFinished(() => rm(directory, { recursive: true, force: true }))
@@ -148,7 +155,7 @@ export async function createTestVault(
     storeUrl: store.url,
     sealer,
     clock,
-    logger: createLogger({ level: 'silent' }),
+    logger: o.logger ?? createLogger({ level: 'silent' }),
     wire: provider.wire,
     tokens: { token: () => Promise.reject(new Error('the vault calls nobody as a principal')) },
     verifier: {

@@ -60,7 +60,8 @@ export function restartModule(binding: Binding, module: Module): void {
 
 function initialise(binding: Binding, module: Module): void {
   try {
-    module.C_Initialize()
+    // The binding calls from threads of Node's pool.
+    module.C_Initialize({ flags: binding.CKF_OS_LOCKING_OK })
   } catch (error) {
     if (codeOf(error) !== binding.CKR_CRYPTOKI_ALREADY_INITIALIZED) throw error
   }
