@@ -42,6 +42,7 @@ export type { TrustAnchor, TrustAnchors } from './result/trust-anchors.ts'
 export type { SignatureAlgorithm, SignatureHash } from './x509/algorithms.ts'
 export { parseCertificate, type Certificate } from './x509/certificate.ts'
 export { parseCrl, verifyCrl, type Crl } from './x509/crl.ts'
+export { certificateOf, chainOf, crlOf } from './x509/inputs.ts'
 export {
   extensionReader,
   findExtension,

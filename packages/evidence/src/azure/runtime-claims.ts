@@ -2,7 +2,7 @@ import { equal } from '../bytes/bytes.ts'
 import { fromHex, toHex } from '../bytes/hex.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
 import { readJsonObject } from '../tokens/json.ts'
-import { isAttestationKey, parseTpm2bPublic, tpmKeyFromJwk, type TpmPublicKey } from '../tpm/public.ts'
+import { eccKeyFromJwk, isAttestationKey, parseTpm2bPublic, tpmKeyFromJwk, type TpmPublicKey } from '../tpm/public.ts'
 
 /** Name of the attestation key among the claims' keys. */
 const attestationKeyId = 'HCLAkPub'
@@ -55,7 +55,7 @@ export function attestationKeyOf(claims: RuntimeClaims): TpmPublicKey {
   if (named.length > 1) {
     throw new ParseError({ code: 'Duplicate', message: `Runtime claims have ${attestationKeyId} more than once` })
   }
-  return tpmKeyFromJwk(key)
+  return key['kty'] === 'EC' ? eccKeyFromJwk(key) : tpmKeyFromJwk(key)
 }
 
 /**

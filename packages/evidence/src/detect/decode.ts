@@ -4,6 +4,7 @@ import { fromHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
 import { snpReportLength } from '../snp/report.ts'
 import { binaryKind, readBincodeQuote } from './binary.ts'
+import { readCertificateTable } from './certificate-table.ts'
 import type { Piece } from './piece.ts'
 import { readAttestationMessage } from './protobuf.ts'
 
@@ -12,6 +13,10 @@ import { readAttestationMessage } from './protobuf.ts'
  * @param nested the bytes lie inside other evidence
  */
 export function detectBinary(name: string, bytes: Uint8Array, nested: boolean): Piece[] | undefined {
+  const table = readCertificateTable(name, bytes)
+  if (table !== undefined) return table
+  const extended = readExtendedReport(name, bytes)
+  if (extended !== undefined) return extended
   const kind = binaryKind(bytes)
   if (kind === 'certificate') return [{ name, kind: 'certificates', certificates: splitDer(bytes) }]
   if (kind === 'tpm-public') return [{ name, kind, bytes, nested }]
@@ -35,6 +40,14 @@ function splitDer(bytes: Uint8Array): Uint8Array[] {
     at = more ? next : bytes.length
   }
   return certificates
+}
+
+/** A report with the host's table of certificates behind it, as extended guest requests are written to one file. */
+function readExtendedReport(name: string, bytes: Uint8Array): Piece[] | undefined {
+  const report = bytes.subarray(0, snpReportLength)
+  if (bytes.length <= snpReportLength || binaryKind(report) !== 'snp-report') return undefined
+  const table = readCertificateTable(name, bytes.subarray(snpReportLength))
+  return table === undefined ? undefined : [{ name, kind: 'snp-report', bytes: report }, ...table]
 }
 
 /** The report in the firmware's answer MSG_REPORT_RSP (AMD 56860): status, size, 24 zero bytes, report. */

@@ -71,6 +71,9 @@ function detectPem(name: string, text: string): Piece[] {
     if (text.includes('-----BEGIN CERTIFICATE-----')) {
       pieces.push({ name, kind: 'certificates', certificates: parsePem(text) })
     }
+    if (text.includes('-----BEGIN PUBLIC KEY-----')) {
+      for (const spki of parsePem(text, 'PUBLIC KEY')) pieces.push({ name, kind: 'public-key', spki })
+    }
     if (text.includes('-----BEGIN X509 CRL-----')) {
       for (const bytes of parsePem(text, 'X509 CRL')) pieces.push({ name, kind: 'crl', bytes })
     }
@@ -78,5 +81,5 @@ function detectPem(name: string, text: string): Piece[] {
     if (!(error instanceof ParseError)) throw error
     return [{ name, kind: 'unknown', reason: `The PEM text is damaged: ${error.message}` }]
   }
-  return pieces
+  return pieces.length > 0 ? pieces : [{ name, kind: 'unknown', reason: 'The PEM text holds no evidence' }]
 }

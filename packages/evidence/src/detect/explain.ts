@@ -13,6 +13,7 @@ import { parseTpm2bPublic } from '../tpm/public.ts'
 import { parseTpmtSignature } from '../tpm/signature.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { parseCrl } from '../x509/crl.ts'
+import { parsePublicKey } from '../x509/public-key.ts'
 import { explainClaims, explainJson } from './explain-json.ts'
 import { explainEventLog } from './explain-log.ts'
 import { explainSnp } from './explain-snp.ts'
@@ -31,6 +32,7 @@ const titles: Record<Piece['kind'], string> = {
   'tpm-attest': 'TPMS_ATTEST (TPM 2.0 part 2, section 10.12.12)',
   'tpm-signature': 'TPMT_SIGNATURE (TPM 2.0 part 2, section 11.3.4)',
   'tpm-public': 'TPM2B_PUBLIC (TPM 2.0 part 2, section 12.2.5)',
+  'public-key': 'Public key (RFC 5280, SubjectPublicKeyInfo)',
   'tpm-quote': 'Quote of a TPM, with its registers',
   crl: 'X.509 certificate revocation list (RFC 5280, section 5)',
   certificates: 'X.509 certificates (RFC 5280, section 4)',
@@ -104,6 +106,14 @@ function fieldsOf(piece: Piece): Field[] {
       return explainJson(piece.value)
     case 'runtime-claims':
       return explainJson(readJsonObject(piece.bytes, 'runtime claims'))
+    case 'public-key': {
+      const key = parsePublicKey(piece.spki)
+      const size = key.kind === 'EC' ? key.curve : `RSA-${key.modulusBits}`
+      return [
+        { name: 'key', value: size, meaning: 'Kind and size of the key' },
+        { name: 'spki', value: bytesText(piece.spki), meaning: 'SubjectPublicKeyInfo, DER' },
+      ]
+    }
     case 'signature':
       return [{ name: 'signature', value: bytesText(piece.bytes), meaning: 'RSA signature of the length of its key' }]
     case 'unknown':

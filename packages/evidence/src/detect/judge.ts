@@ -25,7 +25,7 @@ import { parseTpmtSignature, verifyTpmSignature } from '../tpm/signature.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import type { Means } from '../x509/means.ts'
 import { sameName } from '../x509/name.ts'
-import type { PublicKey } from '../x509/public-key.ts'
+import { parsePublicKey, type PublicKey } from '../x509/public-key.ts'
 import { bareSignature } from './binary.ts'
 import type { Piece, PieceKind, PieceOf } from './piece.ts'
 import { attempt, Pool } from './pool.ts'
@@ -338,6 +338,14 @@ class Judge {
       if (!given.nested) quote.keyBoundBy = 'caller'
       return
     }
+    // What the user names as a file of its own, the user knows.
+    for (const { spki } of this.#of('public-key')) {
+      const key = attempt(() => tpmKeyOf(parsePublicKey(spki)))
+      if (key === undefined) continue
+      quote.akPublic = key
+      quote.keyBoundBy = 'caller'
+      return
+    }
     for (const certificate of this.#pool.certificates) {
       const key = tpmKeyOf(certificate.publicKey)
       if (key === undefined || !(await signs(key, quote))) continue
@@ -421,6 +429,7 @@ class Judge {
         kind === 'runtime-claims' ||
         kind === 'signature' ||
         kind === 'tpm-public' ||
+        kind === 'public-key' ||
         kind === 'tpm-signature',
     )) {
       checks.push(named(piece, skipped('file.kind', `${piece.kind} shows nothing by itself`)))

@@ -18,6 +18,8 @@ export type Piece = { name: string } & (
   | { [K in BinaryKind]: { kind: K; bytes: Uint8Array } }[BinaryKind]
   /** TPM2B_PUBLIC. `nested`: it lies inside other evidence. */
   | { kind: 'tpm-public'; bytes: Uint8Array; nested: boolean }
+  /** DER SubjectPublicKeyInfo, from a PEM file of its own. */
+  | { kind: 'public-key'; spki: Uint8Array }
   /** DER, in the order of the file. */
   | { kind: 'certificates'; certificates: readonly Uint8Array[] }
   /** Unchanged: a signature covers the text. */

@@ -4,7 +4,7 @@ import { appraiseTdx, type TdxPolicy } from '../tdx/appraise.ts'
 import type { TdxCollateral } from '../tdx/collateral.ts'
 import { type PckExtension, readPckExtension } from '../tdx/pck.ts'
 import { parseTdxQuote, type TdxQuote } from '../tdx/quote.ts'
-import { pckChainOf, requireNamedPck, type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
+import { pckChainOf, requireNamedPck, requirePckAuthority, type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { certificateOf, publicKeyOf } from '../x509/inputs.ts'
 import { digestOf, type Means } from '../x509/means.ts'
@@ -57,9 +57,10 @@ export async function checkTdx(
       : await list.run('tdx.pck.format', [quote], (parsed: TdxQuote) =>
           pckChainOf(parsed, o.pckChain).map((der) => certificateOf(der, means)),
         )
-  await list.run('tdx.pck.path', [chain], (given: Certificate[]) =>
-    verifyPath({ chain: given, anchors: anchors.intel, at, ...means }),
-  )
+  await list.run('tdx.pck.path', [chain], async (given: Certificate[]) => {
+    await verifyPath({ chain: given, anchors: anchors.intel, at, ...means })
+    requirePckAuthority(given)
+  })
   const pck = await list.run(
     'tdx.pck.extension',
     [chain],

@@ -96,16 +96,17 @@ async function isSigned({ body, signature }: SignedText, signer: Certificate, me
 /** Checks that a text is of this time: issued before, next update after. @throws VerificationError */
 export function requireCurrent(o: { issueDate: Date; nextUpdate: Date; at: Date; subject: string }): void {
   const { subject } = o
-  if (o.at < o.issueDate) {
+  // What is no time is neither before nor after: it is refused.
+  if (!(o.at >= o.issueDate)) {
     throw new VerificationError({
       code: 'CollateralNotYetValid',
       message: `${subject} is of the future`,
       subject,
       expected: `at or after ${o.issueDate.toISOString()}`,
-      found: o.at.toISOString(),
+      found: Number.isNaN(o.at.getTime()) ? 'no time' : o.at.toISOString(),
     })
   }
-  if (o.at > o.nextUpdate) {
+  if (!(o.at <= o.nextUpdate)) {
     throw new VerificationError({
       code: 'CollateralExpired',
       message: `${subject} is out of date`,

@@ -147,6 +147,7 @@ export async function verifySignatures(
     ...(o.crls === undefined ? {} : { crls: o.crls, requireCrls: true }),
   })
   const leaf = chain[0] as Certificate
+  requirePckAuthority(chain)
   const pck = readPckExtension(leaf)
   requireNamedPck(quote, pck)
   if (leaf.publicKey.kind !== 'EC' || leaf.publicKey.curve !== 'P-256') {
@@ -185,6 +186,21 @@ export async function verifySignatures(
   })
   const pin = await spkiSha256(chain.at(-1) as Certificate, means)
   return { root: o.anchors.find((anchor) => anchor.spkiSha256 === pin) as TrustAnchor, pck }
+}
+
+const pckAuthorities = ['Intel SGX PCK Platform CA', 'Intel SGX PCK Processor CA']
+
+/** Intel's root also stands over other things: only its two authorities for platforms issue PCK certificates (PCS, certificates). */
+export function requirePckAuthority(chain: readonly Certificate[]): void {
+  const found = chain[1]?.subject.commonName ?? 'none'
+  if (chain.length === 3 && pckAuthorities.includes(found)) return
+  throw new VerificationError({
+    code: 'CertificateNotForThisUse',
+    message: 'The PCK certificate is not issued by an authority for platforms',
+    subject: 'PCK',
+    expected: `a chain of three over ${pckAuthorities.join(' or ')}`,
+    found: `a chain of ${chain.length} over ${found}`,
+  })
 }
 
 /** The chain that the quote carries, or the one that was given for it. @throws VerificationError CertificationDataNotSupported */

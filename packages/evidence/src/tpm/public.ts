@@ -151,20 +151,38 @@ export async function tpmName(publicArea: TpmPublic): Promise<Uint8Array> {
 }
 
 /** RSA key of a JWK, as the runtime claims carry the attestation key. @throws ParseError */
-export function tpmKeyFromJwk(jwk: { kty?: unknown; n?: unknown; e?: unknown }): TpmPublicKey {
-  if (jwk.kty !== 'RSA' || typeof jwk.n !== 'string' || typeof jwk.e !== 'string') {
+export function tpmKeyFromJwk({ kty, n, e }: { kty?: unknown; n?: unknown; e?: unknown }): TpmPublicKey {
+  if (kty !== 'RSA' || typeof n !== 'string' || typeof e !== 'string') {
     throw new ParseError({
       code: 'UnknownType',
       message: 'JWK is not an RSA public key',
       expected: 'kty RSA with n and e',
     })
   }
-  const exponentBytes = fromBase64Url(jwk.e)
+  const exponentBytes = fromBase64Url(e)
   if (exponentBytes.length === 0 || exponentBytes.length > 4)
     throw new ParseError({ code: 'InvalidValue', message: 'JWK: exponent of an impossible length' })
   const exponent = exponentBytes.reduce((value, byte) => value * 256 + byte, 0)
-  const modulus = fromBase64Url(jwk.n)
+  const modulus = fromBase64Url(n)
   return { kind: 'rsa', modulus: modulus[0] === 0 ? modulus.subarray(1) : modulus, exponent }
+}
+
+/** The same for a key on a curve. @throws ParseError */
+export function eccKeyFromJwk({ crv, x, y }: { crv?: unknown; x?: unknown; y?: unknown }): TpmPublicKey {
+  const curve = [...curves.values()].find(({ name }) => name === crv)
+  if (curve === undefined || typeof x !== 'string' || typeof y !== 'string') {
+    throw new ParseError({ code: 'UnknownType', message: 'JWK is on no curve that is known', found: String(crv) })
+  }
+  const point = { x: fromBase64Url(x), y: fromBase64Url(y) }
+  if (point.x.length !== curve.size || point.y.length !== curve.size) {
+    throw new ParseError({
+      code: 'WrongLength',
+      message: 'JWK: coordinates of another length',
+      expected: `${curve.size} bytes`,
+      found: `${point.x.length} and ${point.y.length}`,
+    })
+  }
+  return { kind: 'ecc', curve: curve.name, ...point }
 }
 
 /** TPMT_SYM_DEF_OBJECT: present for storage keys; read past, not used. */

@@ -131,16 +131,17 @@ export async function verifyCrl(
       found: unknown.oid,
     })
   }
-  if (at < crl.thisUpdate) {
+  // What is no time is neither before nor after: it is refused.
+  if (!(at >= crl.thisUpdate)) {
     throw new VerificationError({
       code: 'CrlNotYetValid',
       message: `${subject} is of the future`,
       subject,
       expected: `at or after ${crl.thisUpdate.toISOString()}`,
-      found: at.toISOString(),
+      found: Number.isNaN(at.getTime()) ? 'no time' : at.toISOString(),
     })
   }
-  if (crl.nextUpdate === undefined || at > crl.nextUpdate) {
+  if (crl.nextUpdate === undefined || !(at <= crl.nextUpdate)) {
     throw new VerificationError({
       code: 'CrlExpired',
       message: `${subject} is out of date`,
