@@ -1,6 +1,7 @@
 /**
  * A process that uses keys in a PKCS#11 token, for a test that looks into its memory. Started with one argument, JSON: Options.
- * Answers a line of JSON for each line that it is sent: `make`, `sign`, `release`, `snapshot`.
+ * Answers a line of JSON for each line that it is sent: `make`, `sign`, `release`, `snapshot`,
+ * `hold BASE64` (keeps what it is given, so that a search for it can be seen to succeed).
  */
 import { randomBytes } from 'node:crypto'
 import { createInterface } from 'node:readline'
@@ -34,9 +35,11 @@ const token = await Token.open({
   label: o.label,
   pin: () => readPin({ kind: 'pkcs11', module: o.module, token: o.label, pinFile: o.pinFile }),
 })
+const held: Buffer[] = []
 let made: { publicParts: PublicParts; id: Buffer }
 
 async function answer(command: string): Promise<object> {
+  if (command.startsWith('hold ')) return { held: held.push(Buffer.from(command.slice(5), 'base64')) }
   if (command === 'snapshot') return { file: writeHeapSnapshot(o.snapshot) }
   if (command === 'make') {
     made = await token.withSession((session) => generateInside(session, spec, binding))
