@@ -9,6 +9,7 @@ import { policyCommands } from './commands/policy.ts'
 import { logCommands } from './commands/log.ts'
 import { masterKeyCommands } from './commands/master-key.ts'
 import { upCommand } from './commands/up.ts'
+import { vaultCommands } from './commands/vault.ts'
 import { vmCommands } from './commands/vm.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
 import type { Command, CommandContext } from './core/command.ts'
@@ -20,6 +21,7 @@ const commands: Command[] = [
   envCommand,
   ...installationCommands,
   ...vmCommands,
+  ...vaultCommands,
   ...imageCommands,
   ...evidenceCommands,
   ...collateralCommands,

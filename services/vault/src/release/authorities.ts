@@ -1,7 +1,7 @@
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { domain } from '@strongroom/contract'
 import { ServiceError, type Clock, type WireClient } from '@strongroom/platform'
-import { normalAuthority } from './policy.ts'
+import { normalAuthority } from '@strongroom/release-policy'
 
 const keptMs = 3600_000
 /** A token with an unknown key id makes the keys be fetched again, but not more often than this. */

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { failedConditions } from './evaluate.ts'
+import { failedConditions } from '@strongroom/release-policy'
 import { parseReleasePolicy } from './policy.ts'
 import { wrappingKeyOf } from './wrapping-key.ts'
 

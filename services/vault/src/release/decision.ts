@@ -1,9 +1,8 @@
 import type { ErrorDetail, ReleasePolicy } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
+import { failedConditions, normalAuthority, type FailedCondition } from '@strongroom/release-policy'
 import { shown } from '../errors.ts'
 import type { Authorities } from './authorities.ts'
-import { failedConditions, type FailedCondition } from './evaluate.ts'
-import { normalAuthority } from './policy.ts'
 import { verifyAttestationToken, type AttestationToken } from './token.ts'
 
 const detailsShown = 20

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { ServiceError, type Clock } from '@strongroom/platform'
+import { duplicateName, normalAuthority } from '@strongroom/release-policy'
 import { compactVerify, decodeJwt, decodeProtectedHeader, errors } from 'jose'
 import { shown } from '../errors.ts'
 import type { Authorities } from './authorities.ts'
-import { normalAuthority } from './policy.ts'
 
 const tokenLimit = 128 * 1024
 /** Clocks of the issuer and ours may differ by this much. */
@@ -50,6 +50,11 @@ export async function verifyAttestationToken(o: {
     unverified = decodeJwt(token)
   } catch {
     throw malformed('a JSON web token in compact form', 'something else')
+  }
+  // Whoever else reads the token may have kept the other one.
+  for (const part of token.split('.').slice(0, 2)) {
+    const twice = duplicateName(Buffer.from(part, 'base64url').toString('utf8'))
+    if (twice !== undefined) throw malformed('each name once', `${shown(twice)} twice`)
   }
   const issuer = typeof unverified.iss === 'string' ? normalAuthority(unverified.iss) : undefined
   const authority = o.authorities.find((name) => issuer !== undefined && normalAuthority(name) === issuer)

@@ -1,4 +1,4 @@
-import type { ClaimCondition, ReleaseCondition } from '@strongroom/contract'
+import type { ReleaseCondition } from '@strongroom/contract'
 
 /** A condition that did not hold. */
 export interface FailedCondition {
@@ -15,7 +15,7 @@ export interface FailedCondition {
  */
 export function failedConditions(condition: ReleaseCondition, claims: Record<string, unknown>): FailedCondition[] {
   if ('claim' in condition) {
-    const actual = claimAt(claims, condition)
+    const actual = valueAt(claims, condition.claim)
     return actual === condition.equals ? [] : [{ claim: condition.claim, expected: condition.equals, actual }]
   }
   const list = 'allOf' in condition ? condition.allOf : condition.anyOf
@@ -26,7 +26,7 @@ export function failedConditions(condition: ReleaseCondition, claims: Record<str
 }
 
 /** Only own properties of objects: neither an array's entries nor what an object inherits is a claim. */
-function claimAt(claims: Record<string, unknown>, { claim }: ClaimCondition): unknown {
+export function valueAt(claims: Record<string, unknown>, claim: string): unknown {
   let value: unknown = claims
   for (const part of claim.split('.')) {
     if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, part))

@@ -1,0 +1,173 @@
+import { defaultCvmReleasePolicy, sharedAttestationHost, type ReleasePolicy } from '@strongroom/contract'
+import {
+  explainRelease,
+  lintReleasePolicy,
+  readReleasePolicy,
+  ReleasePolicyError,
+  type ExplainedAuthority,
+  type ExplainedCondition,
+} from '@strongroom/release-policy'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import { textOption, type Command } from '../core/command.ts'
+import { refused } from '../evidence/exit.ts'
+import { readBytes } from '../evidence/files.ts'
+
+const compactToken = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
+
+const lint: Command = {
+  words: ['vault', 'policy', 'lint'],
+  args: ['<policy>'],
+  summary:
+    'read a key release policy and warn of what its author seldom means; exit 0 readable, 1 not, or not without warnings',
+  options: [{ flags: '--strict', summary: 'exit 1 when there is a warning' }],
+  examples: ['strongroom vault policy lint release.json', 'strongroom vault policy lint release.json --strict'],
+  run: async (context) => {
+    const policy = await readPolicy(context.args[0]!)
+    const warnings = lintReleasePolicy(policy)
+    if (warnings.length > 0 && context.options['strict'] === true) process.exitCode = refused
+    const count = `${policy.anyOf.length} ${policy.anyOf.length === 1 ? 'authority' : 'authorities'}`
+    return {
+      data: { authorities: policy.anyOf.length, warnings },
+      lines: [
+        `A release policy with ${count}, ${warnings.length === 0 ? 'no warnings' : `${warnings.length} warnings`}.`,
+        ...warnings.flatMap(({ code, place, message, remedy }) => [
+          '',
+          `${code} at ${place}`,
+          `  ${message}`,
+          `  remedy: ${remedy}`,
+        ]),
+      ],
+    }
+  },
+}
+
+const explain: Command = {
+  words: ['vault', 'policy', 'explain'],
+  args: ['<policy>', '<token>'],
+  summary:
+    'say what a key release policy answers to a token, and why; exit 0 released, 1 refused. The token’s signature is the vault’s to check',
+  examples: [
+    'strongroom vault policy explain release.json token.jwt',
+    'strongroom vault policy explain release.json claims.json --output json',
+  ],
+  run: async (context) => {
+    const policy = await readPolicy(context.args[0]!)
+    const explanation = explainRelease(policy, await readClaims(context.args[1]!))
+    if (!explanation.released) process.exitCode = refused
+    const issuers = explanation.authorities.filter(({ isIssuer }) => isIssuer)
+    return {
+      data: explanation,
+      lines: [
+        `${explanation.released ? 'Released' : 'Refused'}: the token is by ${explanation.issuer ?? 'nobody (it has no iss)'}.`,
+        ...(issuers.length > 0
+          ? issuers.flatMap(renderAuthority)
+          : [
+              `  No entry of the policy names this authority. It names: ${explanation.authorities
+                .slice(0, 5)
+                .map(({ authority }) => authority)
+                .join(', ')}${explanation.authorities.length > 5 ? ', …' : ''}.`,
+            ]),
+        'Signature, times and key of the token were not checked: the vault does.',
+      ],
+    }
+  },
+}
+
+const show: Command = {
+  words: ['vault', 'policy', 'default'],
+  summary: 'print the release policy that `az keyvault key create --default-cvm-policy` makes',
+  options: [
+    { flags: '--authority <url>', summary: 'attestation provider', default: `https://${sharedAttestationHost('weu')}` },
+  ],
+  examples: ['strongroom vault policy default --output json > release.json'],
+  run: (context) => {
+    const policy = defaultCvmReleasePolicy(
+      textOption(context, 'authority') ?? `https://${sharedAttestationHost('weu')}`,
+    )
+    return Promise.resolve({ data: policy })
+  },
+}
+
+export const vaultCommands: Command[] = [lint, explain, show]
+
+function renderAuthority({ place, authority, held, conditions }: ExplainedAuthority): string[] {
+  return [`  ${mark(held)} ${place} ${authority}`, ...renderCondition(conditions, '    ')]
+}
+
+function renderCondition(condition: ExplainedCondition, indent: string): string[] {
+  if (condition.kind !== 'claim') {
+    return [
+      `${indent}${mark(condition.held)} ${condition.kind === 'allOf' ? 'all of' : 'any of'}`,
+      ...condition.conditions.flatMap((each) => renderCondition(each, `${indent}  `)),
+    ]
+  }
+  const { claim, expected, actual, held, hint } = condition
+  const found = actual === undefined ? 'no such claim' : JSON.stringify(actual).slice(0, 200)
+  const line = `${indent}${mark(held)} ${claim} = ${JSON.stringify(expected)}${held ? '' : `, found ${found}`}`
+  return hint === undefined ? [line] : [line, `${indent}    ${hint}`]
+}
+
+const mark = (held: boolean): string => (held ? '✓' : '✗')
+
+/** A policy as JSON, or a key or its `release_policy` as az shows it, whose `data` is the policy in base64url. */
+async function readPolicy(path: string): Promise<ReleasePolicy> {
+  const text = await readText(path)
+  try {
+    return readReleasePolicy(encodedIn(text) ?? text)
+  } catch (error) {
+    if (!(error instanceof ReleasePolicyError)) throw error
+    throw new CliError({
+      code: 'InvalidReleasePolicy',
+      message: error.message,
+      expected: error.expected,
+      found: error.found,
+      remedy: `Correct the policy at ${error.place}.`,
+      cause: error,
+    })
+  }
+}
+
+function encodedIn(text: string): string | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  const holder = memberOf(value, 'release_policy') ?? memberOf(value, 'releasePolicy') ?? value
+  const data = memberOf(holder, 'data') ?? memberOf(holder, 'encodedPolicy')
+  return typeof data === 'string' ? Buffer.from(data, 'base64url').toString('utf8') : undefined
+}
+
+/** A token, an answer `{ "token": … }`, or its claims as a JSON object. */
+async function readClaims(path: string): Promise<Record<string, unknown>> {
+  const text = (await readText(path)).trim()
+  try {
+    const value: unknown = compactToken.test(text) ? text : JSON.parse(text)
+    const token = typeof value === 'string' ? value : memberOf(value, 'token')
+    const claims: unknown =
+      typeof token === 'string' && compactToken.test(token)
+        ? JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString('utf8'))
+        : value
+    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims))
+      return claims as Record<string, unknown>
+  } catch {
+    // Refused below.
+  }
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: `${path} holds no claims.`,
+    exitCode: exitCodes.usage,
+    expected: 'an attestation token, or a JSON object of claims',
+    found: 'something else',
+    remedy: 'Name the file with the token.',
+  })
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+}
+
+async function readText(path: string): Promise<string> {
+  return new TextDecoder().decode(await readBytes(path))
+}

@@ -1,0 +1,103 @@
+/** What is known of a claim in tokens for confidential VMs: its type, and what a condition on it means. */
+export interface KnownClaim {
+  type: 'string' | 'boolean' | 'number'
+  /** Differs between VMs or tenants, so that a condition on it keeps others out. */
+  binds?: 'vm' | 'measurement' | 'owner'
+  /** Changes when the platform's firmware is renewed. */
+  changes?: true
+}
+
+/** Below this name a guest's token has the claims that the paravisor's has at the top. */
+export const nestedUnder = 'x-ms-isolation-tee'
+
+/** Of the hardware evidence: at the top of `/attest/SevSnpVm` and `/attest/TdxVm`, nested in `/attest/AzureGuest`. */
+export const teeClaims: Record<string, KnownClaim> = {
+  'x-ms-attestation-type': { type: 'string' },
+  'x-ms-compliance-status': { type: 'string' },
+  'x-ms-sevsnpvm-authorkeydigest': { type: 'string', binds: 'owner' },
+  'x-ms-sevsnpvm-bootloader-svn': { type: 'number', changes: true },
+  'x-ms-sevsnpvm-familyId': { type: 'string', binds: 'owner' },
+  'x-ms-sevsnpvm-guestsvn': { type: 'number' },
+  'x-ms-sevsnpvm-hostdata': { type: 'string', binds: 'owner' },
+  'x-ms-sevsnpvm-idkeydigest': { type: 'string', binds: 'owner' },
+  'x-ms-sevsnpvm-imageId': { type: 'string', binds: 'owner' },
+  'x-ms-sevsnpvm-is-debuggable': { type: 'boolean' },
+  'x-ms-sevsnpvm-launchmeasurement': { type: 'string', binds: 'measurement', changes: true },
+  'x-ms-sevsnpvm-microcode-svn': { type: 'number', changes: true },
+  'x-ms-sevsnpvm-migration-allowed': { type: 'boolean' },
+  'x-ms-sevsnpvm-reportdata': { type: 'string', binds: 'vm' },
+  'x-ms-sevsnpvm-reportid': { type: 'string', binds: 'vm' },
+  'x-ms-sevsnpvm-smt-allowed': { type: 'boolean' },
+  'x-ms-sevsnpvm-snpfw-svn': { type: 'number', changes: true },
+  'x-ms-sevsnpvm-tee-svn': { type: 'number', changes: true },
+  'x-ms-sevsnpvm-vmpl': { type: 'number' },
+  tdx_mrtd: { type: 'string', binds: 'measurement', changes: true },
+  tdx_rtmr0: { type: 'string', binds: 'measurement', changes: true },
+  tdx_rtmr1: { type: 'string', binds: 'measurement', changes: true },
+  tdx_rtmr2: { type: 'string', binds: 'measurement', changes: true },
+  tdx_rtmr3: { type: 'string', binds: 'measurement' },
+  tdx_mrconfigid: { type: 'string', binds: 'owner' },
+  tdx_mrowner: { type: 'string', binds: 'owner' },
+  tdx_mrownerconfig: { type: 'string', binds: 'owner' },
+  tdx_mrseam: { type: 'string', changes: true },
+  tdx_mrsignerseam: { type: 'string' },
+  tdx_report_data: { type: 'string', binds: 'vm' },
+  tdx_seamsvn: { type: 'number', changes: true },
+  tdx_tee_tcb_svn: { type: 'string', changes: true },
+  tdx_td_attributes: { type: 'string' },
+  tdx_td_attributes_debug: { type: 'boolean' },
+  tdx_xfam: { type: 'string' },
+  attester_tcb_status: { type: 'string', changes: true },
+  'x-ms-runtime.vm-configuration.vmUniqueId': { type: 'string', binds: 'vm' },
+  'x-ms-runtime.vm-configuration.secure-boot': { type: 'boolean' },
+  'x-ms-runtime.vm-configuration.tpm-enabled': { type: 'boolean' },
+  'x-ms-runtime.vm-configuration.console-enabled': { type: 'boolean' },
+  'x-ms-runtime.vm-configuration.root-cert-thumbprint': { type: 'string' },
+}
+
+/** At the top of every token, or of a guest's alone. */
+export const topClaims: Record<string, KnownClaim> = {
+  iss: { type: 'string' },
+  jti: { type: 'string' },
+  'x-ms-ver': { type: 'string' },
+  'x-ms-policy-hash': { type: 'string' },
+  'x-ms-azurevm-vmid': { type: 'string', binds: 'vm' },
+  'x-ms-azurevm-attestation-protocol-ver': { type: 'string' },
+  'x-ms-azurevm-bootdebug-enabled': { type: 'boolean' },
+  'x-ms-azurevm-dbvalidated': { type: 'boolean' },
+  'x-ms-azurevm-dbxvalidated': { type: 'boolean' },
+  'x-ms-azurevm-debuggersdisabled': { type: 'boolean' },
+  'x-ms-azurevm-default-securebootkeysvalidated': { type: 'boolean' },
+  'x-ms-azurevm-elam-enabled': { type: 'boolean' },
+  'x-ms-azurevm-flightsigning-enabled': { type: 'boolean' },
+  'x-ms-azurevm-hvci-policy': { type: 'number' },
+  'x-ms-azurevm-hypervisordebug-enabled': { type: 'boolean' },
+  'x-ms-azurevm-is-windows': { type: 'boolean' },
+  'x-ms-azurevm-kerneldebug-enabled': { type: 'boolean' },
+  'x-ms-azurevm-osbuild': { type: 'string' },
+  'x-ms-azurevm-osdistro': { type: 'string' },
+  'x-ms-azurevm-ostype': { type: 'string' },
+  'x-ms-azurevm-osversion-major': { type: 'number' },
+  'x-ms-azurevm-osversion-minor': { type: 'number' },
+  'x-ms-azurevm-signingdisabled': { type: 'boolean' },
+  'x-ms-azurevm-testsigning-enabled': { type: 'boolean' },
+  'x-strongroom-simulated': { type: 'boolean' },
+  secureboot: { type: 'boolean' },
+}
+
+export type Form = 'flat' | 'nested' | 'top'
+
+/** What a claim's path stands for; undefined where it is not known. Own claims below `x-ms-runtime` may be anything. */
+export function knownClaim(path: string): { claim: KnownClaim; name: string; form: Form } | undefined {
+  const prefix = `${nestedUnder}.`
+  if (path.startsWith(prefix)) {
+    const name = path.slice(prefix.length)
+    const claim = Object.hasOwn(teeClaims, name) ? teeClaims[name] : undefined
+    return claim && { claim, name, form: 'nested' }
+  }
+  const tee = Object.hasOwn(teeClaims, path) ? teeClaims[path] : undefined
+  // A guest's token says by these whether it is one.
+  if (tee) return { claim: tee, name: path, form: path.startsWith('x-ms-runtime.') ? 'top' : 'flat' }
+  const top = Object.hasOwn(topClaims, path) ? topClaims[path] : undefined
+  return top && { claim: top, name: path, form: 'top' }
+}

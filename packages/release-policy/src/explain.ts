@@ -1,0 +1,98 @@
+import type { ReleaseCondition, ReleasePolicy } from '@strongroom/contract'
+import { normalAuthority } from './authority.ts'
+import { nestedUnder } from './claims.ts'
+import { failedConditions, valueAt } from './evaluate.ts'
+
+export type ExplainedCondition =
+  | {
+      kind: 'claim'
+      place: string
+      claim: string
+      expected: string | number | boolean
+      /** Undefined where the token lacks the claim. */
+      actual: unknown
+      held: boolean
+      /** Where the value that was meant seems to be. */
+      hint?: string
+    }
+  | { kind: 'allOf' | 'anyOf'; place: string; held: boolean; conditions: ExplainedCondition[] }
+
+export interface ExplainedAuthority {
+  place: string
+  authority: string
+  /** Whether the token's issuer is this authority; only then its conditions count. */
+  isIssuer: boolean
+  held: boolean
+  conditions: ExplainedCondition
+}
+
+export interface ReleaseExplanation {
+  released: boolean
+  issuer: string | undefined
+  authorities: ExplainedAuthority[]
+}
+
+/**
+ * What a policy says of a token's claims, condition by condition. The token's signature, times and key are the vault's to
+ * check: this is about the policy alone.
+ */
+export function explainRelease(policy: ReleasePolicy, claims: Record<string, unknown>): ReleaseExplanation {
+  const issuer = typeof claims['iss'] === 'string' ? normalAuthority(claims['iss']) : undefined
+  const authorities = policy.anyOf.map((entry, index): ExplainedAuthority => {
+    const { authority, ...group } = entry
+    const place = `$.anyOf[${index}]`
+    return {
+      place,
+      authority,
+      isIssuer: issuer !== undefined && normalAuthority(authority) === issuer,
+      held: failedConditions(entry, claims).length === 0,
+      conditions: explained(group, place, claims),
+    }
+  })
+  return {
+    released: authorities.some(({ isIssuer, held }) => isIssuer && held),
+    issuer: typeof claims['iss'] === 'string' ? claims['iss'] : undefined,
+    authorities,
+  }
+}
+
+function explained(condition: ReleaseCondition, place: string, claims: Record<string, unknown>): ExplainedCondition {
+  const held = failedConditions(condition, claims).length === 0
+  if ('claim' in condition) {
+    const { claim, equals: expected } = condition
+    const actual = valueAt(claims, claim)
+    const hint = held ? undefined : hintOf(claim, expected, actual, claims)
+    return { kind: 'claim', place, claim, expected, actual, held, ...(hint !== undefined && { hint }) }
+  }
+  const kind = 'allOf' in condition ? 'allOf' : 'anyOf'
+  const list = 'allOf' in condition ? condition.allOf : condition.anyOf
+  const conditions = list.map((entry, index) => explained(entry, `${place}.${kind}[${index}]`, claims))
+  return { kind, place, held, conditions }
+}
+
+function hintOf(
+  claim: string,
+  expected: string | number | boolean,
+  actual: unknown,
+  claims: Record<string, unknown>,
+): string | undefined {
+  if (actual !== undefined) {
+    if (Array.isArray(actual)) return 'The claim is a list, and no condition looks into lists.'
+    if (typeof actual === 'object' && actual !== null)
+      return 'The claim is an object: name one of its members, after a dot.'
+    if (typeof actual !== typeof expected && JSON.stringify(actual).replaceAll('"', '') === String(expected)) {
+      return `The claim is a ${typeof actual}, the policy has a ${typeof expected}.`
+    }
+    const sameButCase = typeof actual === 'string' && actual.toLowerCase() === String(expected).toLowerCase()
+    return sameButCase ? 'The two differ in upper and lower case.' : undefined
+  }
+  const nested = `${nestedUnder}.${claim}`
+  if (valueAt(claims, nested) !== undefined) return `The token has it as ${nested}: a guest fetched it.`
+  const flat = claim.startsWith(`${nestedUnder}.`) ? claim.slice(nestedUnder.length + 1) : undefined
+  if (flat !== undefined && valueAt(claims, flat) !== undefined) {
+    return `The token has it as ${flat}: it was made while the VM booted.`
+  }
+  return Object.hasOwn(claims, claim)
+    ? 'The name of the claim itself has dots, which stand for members here.'
+    : undefined
+}

@@ -1,0 +1,7 @@
+export { normalAuthority } from './authority.ts'
+export { failedConditions, valueAt, type FailedCondition } from './evaluate.ts'
+export { explainRelease, type ExplainedAuthority, type ExplainedCondition, type ReleaseExplanation } from './explain.ts'
+export { lintReleasePolicy, type LintCode, type LintWarning } from './lint.ts'
+export { readReleasePolicy } from './policy.ts'
+export { ReleasePolicyError } from './policy-error.ts'
+export { duplicateName } from './duplicate-name.ts'

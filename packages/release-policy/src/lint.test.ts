@@ -1,0 +1,147 @@
+import { defaultCvmReleasePolicy, platformKeyReleasePolicy, type ReleasePolicy } from '@strongroom/contract'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { duplicateName } from './duplicate-name.ts'
+import { explainRelease } from './explain.ts'
+import { lintReleasePolicy } from './lint.ts'
+import { readReleasePolicy } from './policy.ts'
+import { ReleasePolicyError } from './policy-error.ts'
+
+const authority = 'https://sharedweu.weu.attest.strongroom.internal'
+const compliant = { claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' }
+const nested = { claim: 'x-ms-isolation-tee.x-ms-compliance-status', equals: 'azure-compliant-cvm' }
+const mine = { claim: 'x-ms-azurevm-vmid', equals: 'A' }
+const policy = (...allOf: object[]): ReleasePolicy =>
+  readReleasePolicy(JSON.stringify({ version: '1.0.0', anyOf: [{ authority, allOf }] }))
+const codes = (value: ReleasePolicy): string[] => lintReleasePolicy(value).map(({ code, place }) => `${code} ${place}`)
+
+describe('linting a release policy', () => {
+  it('warns that the default policy opens to the confidential VMs of everybody', () => {
+    expect(codes(defaultCvmReleasePolicy(authority))).toEqual(['AnyConfidentialVm $.anyOf[0]', 'FlatClaims $.anyOf[0]'])
+  })
+
+  it('has nothing against a policy that binds a guest of one’s own', () => {
+    expect(codes(policy(nested, mine))).toEqual([])
+    const platform = platformKeyReleasePolicy({ authority, attestationType: 'tdxvm', vmId: 'A' })
+    expect(codes(platform)).toEqual(['FlatClaims $.anyOf[0]'])
+  })
+
+  it('takes an alternative for open when one of its ways is', () => {
+    const one = policy(nested, { anyOf: [mine, nested] })
+    expect(codes(one)).toEqual(['AnyConfidentialVm $.anyOf[0]'])
+    expect(
+      codes(policy(nested, { anyOf: [mine, { claim: 'x-ms-runtime.client-payload.team', equals: 'a' }] })),
+    ).toEqual([])
+  })
+
+  it('warns of debug that is not excluded, and takes each of its exclusions', () => {
+    expect(codes(policy(mine))).toEqual(['DebugNotExcluded $.anyOf[0]'])
+    for (const claim of ['x-ms-sevsnpvm-is-debuggable', 'tdx_td_attributes_debug']) {
+      const path = `x-ms-isolation-tee.${claim}`
+      expect(codes(policy(mine, { claim: path, equals: false }))).toEqual([])
+      expect(codes(policy(mine, { claim: path, equals: true }))).toEqual(['DebugNotExcluded $.anyOf[0]'])
+    }
+  })
+
+  it('warns of what changes with each firmware', () => {
+    const each = ['x-ms-sevsnpvm-launchmeasurement', 'x-ms-sevsnpvm-snpfw-svn', 'tdx_mrtd', 'tdx_seamsvn']
+    for (const claim of each) {
+      const equals = claim.endsWith('svn') ? 4 : 'aa'
+      const leaf = { claim: `x-ms-isolation-tee.${claim}`, equals }
+      expect(codes(policy(nested, mine, leaf))).toEqual(['ChangesWithFirmware $.anyOf[0].allOf[2]'])
+    }
+  })
+
+  it('warns of claims at both places at once', () => {
+    expect(codes(policy(compliant, nested, mine))).toEqual(['FlatAndNested $.anyOf[0]'])
+  })
+
+  it('warns of values that the claim never has: of another type, another state, two at once', () => {
+    const asText = { claim: 'x-ms-isolation-tee.x-ms-sevsnpvm-is-debuggable', equals: 'false' }
+    expect(codes(policy(nested, mine, asText))).toEqual(['ClaimType $.anyOf[0].allOf[2].equals'])
+    expect(codes(policy(mine, { ...nested, equals: 'compliant' }))).toContain(
+      'NeverSatisfied $.anyOf[0].allOf[1].equals',
+    )
+    expect(codes(policy(nested, mine, { allOf: [{ ...mine, equals: 'B' }] }))).toEqual([
+      'NeverSatisfied $.anyOf[0].allOf[2].allOf[0]',
+    ])
+  })
+
+  it('warns of names that no token has, of foreign and of repeated authorities', () => {
+    expect(codes(policy(nested, mine, { claim: 'x-ms-compliance-state', equals: 'x' }))).toEqual([
+      'UnknownClaim $.anyOf[0].allOf[2].claim',
+    ])
+    const entry = { authority: 'https://sharedweu.weu.attest.azure.net', allOf: [nested, mine] }
+    const twice = readReleasePolicy(JSON.stringify({ anyOf: [entry, { ...entry, authority: `${entry.authority}/` }] }))
+    expect(codes(twice)).toEqual(['AuthorityNotTrusted $.anyOf[0].authority', 'SameAuthorityTwice $.anyOf[1]'])
+  })
+})
+
+describe('explaining a release', () => {
+  const flat = { iss: authority, 'x-ms-compliance-status': 'azure-compliant-cvm', 'x-ms-attestation-type': 'sevsnpvm' }
+  const guest = { iss: `${authority}/`, 'x-ms-isolation-tee': flat, 'x-ms-azurevm-vmid': 'a', secureboot: 'true' }
+
+  it('says for each condition what was there', () => {
+    const explanation = explainRelease(policy(compliant, mine), flat)
+    expect(explanation.released).toBe(false)
+    expect(explanation.authorities[0]).toMatchObject({
+      isIssuer: true,
+      held: false,
+      conditions: {
+        kind: 'allOf',
+        conditions: [
+          { claim: compliant.claim, held: true, actual: 'azure-compliant-cvm' },
+          { claim: mine.claim, held: false, actual: undefined, place: '$.anyOf[0].allOf[1]' },
+        ],
+      },
+    })
+    expect(explainRelease(policy(compliant), flat).released).toBe(true)
+  })
+
+  it('counts only the issuer’s entries', () => {
+    const other = { ...flat, iss: 'https://sharedeus.eus.attest.strongroom.internal' }
+    const explanation = explainRelease(policy(compliant), other)
+    expect([explanation.released, explanation.authorities[0]!.held]).toEqual([false, true])
+    expect(explainRelease(policy(compliant), { ...flat, iss: undefined }).released).toBe(false)
+  })
+
+  it('finds the claim that was meant', () => {
+    const hints = (claims: Record<string, unknown>, ...conditions: object[]): unknown[] => {
+      const { conditions: group } = explainRelease(policy(...conditions), claims).authorities[0]!
+      return 'conditions' in group ? group.conditions.map((each) => ('hint' in each ? each.hint : undefined)) : []
+    }
+    expect(hints(guest, compliant, mine, { claim: 'secureboot', equals: true })).toEqual([
+      'The token has it as x-ms-isolation-tee.x-ms-compliance-status: a guest fetched it.',
+      'The two differ in upper and lower case.',
+      'The claim is a string, the policy has a boolean.',
+    ])
+    expect(hints(flat, nested)).toEqual([
+      'The token has it as x-ms-compliance-status: it was made while the VM booted.',
+    ])
+    expect(
+      hints(
+        { 'a.b': 1, c: [1], d: {} },
+        { claim: 'a.b', equals: 1 },
+        { claim: 'c', equals: 1 },
+        { claim: 'd', equals: 1 },
+      ),
+    ).toEqual([
+      'The name of the claim itself has dots, which stand for members here.',
+      'The claim is a list, and no condition looks into lists.',
+      'The claim is an object: name one of its members, after a dot.',
+    ])
+  })
+})
+
+describe('names that stand twice', () => {
+  it('are found at any depth, however they are written, and nothing else is', () => {
+    expect(duplicateName('{"a":1,"b":{"c":[{"d":1,"\\u0064":2}]}}')).toBe('$.b.c.d')
+    expect(duplicateName('{"alg":"none","alg":"RS256"}')).toBe('$.alg')
+    expect(duplicateName('{"a":{"b":1},"c":{"b":1},"d":["a","a","{\\"a\\":1,\\"a\\":2}"]}')).toBeUndefined()
+    fc.assert(fc.property(fc.json(), (text) => duplicateName(text) === undefined))
+  })
+
+  it('make a policy unreadable', () => {
+    expect(() => readReleasePolicy(`{"anyOf":[],"anyOf":[{"authority":"${authority}"}]}`)).toThrow(ReleasePolicyError)
+  })
+})

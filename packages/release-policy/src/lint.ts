@@ -1,0 +1,216 @@
+import { domain, type ReleaseAuthority, type ReleaseCondition, type ReleasePolicy } from '@strongroom/contract'
+import { normalAuthority } from './authority.ts'
+import { knownClaim, nestedUnder, type KnownClaim } from './claims.ts'
+
+export type LintCode =
+  | 'AnyConfidentialVm'
+  | 'DebugNotExcluded'
+  | 'ChangesWithFirmware'
+  | 'FlatAndNested'
+  | 'FlatClaims'
+  | 'NeverSatisfied'
+  | 'ClaimType'
+  | 'UnknownClaim'
+  | 'AuthorityNotTrusted'
+  | 'SameAuthorityTwice'
+
+export interface LintWarning {
+  code: LintCode
+  /** Path in the policy. */
+  place: string
+  message: string
+  remedy: string
+}
+
+interface Leaf {
+  claim: string
+  equals: string | number | boolean
+  place: string
+}
+
+const complianceStates = ['azure-compliant-cvm', 'azure-compliant-uvm']
+
+/** What the author of a readable policy seldom means. A policy without a warning is not thereby right. */
+export function lintReleasePolicy(policy: ReleasePolicy): LintWarning[] {
+  const warnings = policy.anyOf.flatMap((entry, index) => lintAuthority(entry, `$.anyOf[${index}]`))
+  return [...warnings, ...lintAuthorities(policy)]
+}
+
+function lintAuthorities({ anyOf }: ReleasePolicy): LintWarning[] {
+  const warnings: LintWarning[] = []
+  const origins = anyOf.map(({ authority }) => normalAuthority(authority))
+  const foreign = origins.flatMap((origin, index) => (origin?.endsWith(`.attest.${domain}`) === true ? [] : [index]))
+  if (foreign.length > 0) {
+    warnings.push({
+      code: 'AuthorityNotTrusted',
+      place: `$.anyOf[${foreign[0]}].authority`,
+      message: `${foreign.length} of ${anyOf.length} authorities are no attestation providers of a Strongroom installation, which releases on tokens of its own providers alone.`,
+      remedy: `Name a provider under attest.${domain}; on Azure the policy may be right as it stands.`,
+    })
+  }
+  const texts = new Map<string, number>()
+  for (const [index, entry] of anyOf.entries()) {
+    const text = JSON.stringify({ ...entry, authority: origins[index] })
+    const before = texts.get(text)
+    if (before !== undefined) {
+      warnings.push({
+        code: 'SameAuthorityTwice',
+        place: `$.anyOf[${index}]`,
+        message: `The entry says the same as $.anyOf[${before}].`,
+        remedy: 'Leave one of them out.',
+      })
+    } else texts.set(text, index)
+  }
+  return warnings
+}
+
+function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
+  const all = leaves(entry, place)
+  const warnings: LintWarning[] = []
+  const warn = (code: LintCode, at: string, message: string, remedy: string): void =>
+    void warnings.push({ code, place: at, message, remedy })
+
+  if (!binds(entry)) {
+    warn(
+      'AnyConfidentialVm',
+      place,
+      'Every confidential VM that this authority attests satisfies the entry, whoever owns it.',
+      'Add what only your VM or image has: x-ms-runtime.vm-configuration.vmUniqueId, x-ms-azurevm-vmid, x-ms-sevsnpvm-hostdata, an ID or author key, or a claim of your own below x-ms-runtime.',
+    )
+  }
+  if (!excludesDebug(entry)) {
+    warn(
+      'DebugNotExcluded',
+      place,
+      'A VM whose memory its host may read and write (debug) can satisfy the entry.',
+      'Add x-ms-compliance-status = azure-compliant-cvm, which no debuggable VM has, or x-ms-sevsnpvm-is-debuggable = false or tdx_td_attributes_debug = false.',
+    )
+  }
+  const forms = new Set(all.map((leaf) => formOf(leaf)))
+  if (forms.has('flat') && forms.has('nested')) {
+    warn(
+      'FlatAndNested',
+      place,
+      `The entry asks both for claims at the top and for claims below ${nestedUnder}. A token of a VM's boot has the first alone, a token that a guest fetches the second alone.`,
+      `Write all of them below ${nestedUnder} for guests (/attest/AzureGuest), or none for the boot (/attest/SevSnpVm, /attest/TdxVm).`,
+    )
+  } else if (forms.has('flat')) {
+    warn(
+      'FlatClaims',
+      place,
+      'The entry asks for claims at the top: a VM satisfies it while it boots, programs in a guest never do, as their tokens nest these claims.',
+      `For programs in guests write ${nestedUnder} before each of them; for disks' keys leave them.`,
+    )
+  }
+  for (const leaf of all) warnings.push(...lintLeaf(leaf))
+  for (const leaf of contradictions(entry, place)) {
+    warn(
+      'NeverSatisfied',
+      leaf.place,
+      `${leaf.claim} is asked to have two values at once.`,
+      'Put the alternatives into anyOf.',
+    )
+  }
+  return warnings
+}
+
+function lintLeaf({ claim, equals, place }: Leaf): LintWarning[] {
+  const known = knownClaim(claim)
+  if (!known) {
+    const ours = claim.startsWith('x-ms-') && !/^(x-ms-isolation-tee\.)?x-ms-(runtime|inittime)\./.test(claim)
+    if (!ours) return []
+    return [
+      {
+        code: 'UnknownClaim',
+        place: `${place}.claim`,
+        message: `No token for confidential VMs is known to have the claim ${claim}; an absent claim is never equal.`,
+        remedy: 'Compare the name with a token of your provider.',
+      },
+    ]
+  }
+  const warnings: LintWarning[] = []
+  if (typeof equals !== known.claim.type) {
+    warnings.push({
+      code: 'ClaimType',
+      place: `${place}.equals`,
+      message: `${claim} is a ${known.claim.type}, and is never equal to the ${typeof equals} ${JSON.stringify(equals)}.`,
+      remedy: `Write ${JSON.stringify(converted(equals, known.claim.type))}.`,
+    })
+  }
+  if (known.name === 'x-ms-compliance-status' && !complianceStates.includes(equals as string)) {
+    warnings.push({
+      code: 'NeverSatisfied',
+      place: `${place}.equals`,
+      message: `x-ms-compliance-status is ${complianceStates.join(' or ')} where it is there at all.`,
+      remedy: 'Write azure-compliant-cvm for confidential VMs.',
+    })
+  }
+  if (known.claim.changes === true) {
+    warnings.push({
+      code: 'ChangesWithFirmware',
+      place,
+      message: `${claim} changes when the platform renews its firmware; from then on the key stays closed to every VM.`,
+      remedy: 'Ask for it only where you renew the policy before the firmware is; an immutable policy cannot be.',
+    })
+  }
+  return warnings
+}
+
+function formOf({ claim }: Leaf): 'flat' | 'nested' | 'top' | undefined {
+  if (claim.startsWith(`${nestedUnder}.`)) return 'nested'
+  return knownClaim(claim)?.form
+}
+
+/** Whether each way to satisfy the condition asks for something that others' VMs do not have. */
+function binds(condition: ReleaseCondition): boolean {
+  if ('claim' in condition) {
+    const known = knownClaim(condition.claim)
+    // What is not known may be a claim of the tenant's own.
+    return known ? known.claim.binds !== undefined : /(^|\.)x-ms-(runtime|inittime)\./.test(condition.claim)
+  }
+  return 'allOf' in condition ? condition.allOf.some(binds) : condition.anyOf.every(binds)
+}
+
+function excludesDebug(condition: ReleaseCondition): boolean {
+  if ('claim' in condition) {
+    const name = knownClaim(condition.claim)?.name
+    if (name === 'x-ms-compliance-status') return complianceStates.includes(condition.equals as string)
+    const flag = name === 'x-ms-sevsnpvm-is-debuggable' || name === 'tdx_td_attributes_debug'
+    return flag && condition.equals === false
+  }
+  return 'allOf' in condition ? condition.allOf.some(excludesDebug) : condition.anyOf.every(excludesDebug)
+}
+
+function leaves(condition: ReleaseCondition, place: string): Leaf[] {
+  if ('claim' in condition) return [{ ...condition, place }]
+  const key = 'allOf' in condition ? 'allOf' : 'anyOf'
+  const list = 'allOf' in condition ? condition.allOf : condition.anyOf
+  return list.flatMap((entry, index) => leaves(entry, `${place}.${key}[${index}]`))
+}
+
+/** Leaves of one conjunction that ask the same claim for another value. */
+function contradictions(condition: ReleaseCondition, place: string): Leaf[] {
+  if ('claim' in condition) return []
+  if ('anyOf' in condition) {
+    return condition.anyOf.flatMap((entry, index) => contradictions(entry, `${place}.anyOf[${index}]`))
+  }
+  const seen = new Map<string, string | number | boolean>()
+  const found: Leaf[] = []
+  const walk = (entries: ReleaseCondition[], at: string): void => {
+    for (const [index, entry] of entries.entries()) {
+      const here = `${at}.allOf[${index}]`
+      if ('allOf' in entry) walk(entry.allOf, here)
+      else if ('anyOf' in entry) found.push(...contradictions(entry, here))
+      else if (seen.has(entry.claim) && seen.get(entry.claim) !== entry.equals) found.push({ ...entry, place: here })
+      else seen.set(entry.claim, entry.equals)
+    }
+  }
+  walk(condition.allOf, place)
+  return found
+}
+
+function converted(value: string | number | boolean, type: KnownClaim['type']): string | number | boolean {
+  if (type === 'string') return String(value)
+  if (type === 'boolean') return value === true || value === 'true' || value === 1 || value === '1'
+  return Number(value) || 0
+}

@@ -1,0 +1,22 @@
+/** A release policy that is not understood. */
+export class ReleasePolicyError extends Error {
+  /** Path of the fault, for example `$.anyOf[0].allOf[1].claim`; `$` where the text is no JSON. */
+  readonly place: string
+  readonly expected: string
+  readonly found: string
+
+  constructor(o: { place: string; expected: string; found: string }) {
+    super(`The key release policy is invalid at ${o.place}: expected ${o.expected}, found ${o.found}.`)
+    this.name = 'ReleasePolicyError'
+    this.place = o.place
+    this.expected = o.expected
+    this.found = o.found
+  }
+}
+
+/** Shows what a policy says in an error text: short, and never control characters. */
+export function shown(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')
+  const printable = text.replaceAll(/[^\x20-\x7e]/g, '?')
+  return printable.length > 120 ? `${printable.slice(0, 117)}...` : printable
+}
