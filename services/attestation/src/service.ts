@@ -33,6 +33,9 @@ import { Decisions } from './store/decisions.ts'
 import { migrations } from './store/migrations.ts'
 import { TokenIssuer } from './tokens/token.ts'
 
+/** How often signing keys are looked at. */
+const dayMs = 24 * 3600_000
+
 export interface AttestationOptions {
   anchors: TrustAnchors
   /**
@@ -110,18 +113,29 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const managementApp = createHttpApp({ name: 'attestation-management', logger: context.logger })
   providerRoutes(managementApp, { providers, keys, verifier, tenantId, now })
   await collateralRoutes(app, { collateral, verifier: context.verifier, tenantId, allowed: isOwner })
+  let renewal: NodeJS.Timeout | undefined
+  const renewKeys = async (): Promise<void> => {
+    for (const provider of providers.all())
+      if (await keys.renew(provider)) logger.info({ provider: provider.host }, 'signing key renewed')
+  }
   return {
     name: 'attestation',
     hosts: [
       { matches: (host) => providers.get(host) !== undefined, app },
       { matches: (host) => host === attestationManagementHost, app: managementApp },
     ],
-    // The key is made before the first boot waits for it.
+    // The keys are made before the first boot waits for them.
     start: async () => {
-      for (const provider of providers.all()) await keys.current(provider)
+      await renewKeys()
+      renewal = setInterval(
+        () => void renewKeys().catch((error: unknown) => logger.error({ error }, 'no key was renewed')),
+        dayMs,
+      )
+      renewal.unref()
       collateral.start()
     },
     close: async () => {
+      clearInterval(renewal)
       await app.close()
       await managementApp.close()
       await collateral.close()

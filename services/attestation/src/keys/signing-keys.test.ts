@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { sharedProvider } from '../providers/providers.ts'
 import { migrations } from '../store/migrations.ts'
 import { TokenIssuer } from '../tokens/token.ts'
-import { longestTokenLifeMs, SigningKeys } from './signing-keys.ts'
+import { longestTokenLifeMs, signingLifeMs, SigningKeys } from './signing-keys.ts'
 
 const provider = sharedProvider
 const sealer = createSealer(new Uint8Array(32).fill(3))
@@ -45,6 +45,24 @@ describeStores('signing keys', (openStore) => {
     expect(Buffer.from(row.sealed as string, 'base64url').includes(Buffer.from('2a864886f70d010101', 'hex'))).toBe(
       false,
     )
+  })
+
+  it('are renewed at their age, by one of several processes', async () => {
+    const store = await openStore()
+    let now = Date.now()
+    const clock = { now: () => new Date(now) }
+    const [one, two] = [await open(store, clock), await open(await openStore({ sameAs: store }), clock)]
+    const { kid } = await one.current(provider)
+    now += signingLifeMs - 1000
+    expect(await one.renew(provider)).toBe(false)
+    now += 2000
+    await Promise.all([one.renew(provider), two.renew(provider)])
+    const published = await one.published(provider)
+    expect(published).toHaveLength(2)
+    expect(published[1]!.kid).toBe(kid)
+    expect(published[0]!.kid).not.toBe(kid)
+    expect((await two.current(provider)).kid).toBe(published[0]!.kid)
+    expect(await two.renew(provider)).toBe(false)
   })
 
   it('verify tokens from before a rotation until the last of them has expired', async () => {

@@ -7,6 +7,8 @@ import { selfSignedCertificate } from './certificate.ts'
 
 const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 const dayMs = 24 * 3600_000
+/** How long one key signs. */
+export const signingLifeMs: number = 90 * dayMs
 /** The longest that a policy lets a token live; a retired key is published for as long. */
 export const longestTokenLifeMs: number = 365 * dayMs
 
@@ -50,6 +52,21 @@ export class SigningKeys {
   /** Makes a new key and signs with it from now on. */
   async rotate(provider: Provider): Promise<void> {
     await this.#replace(provider, await this.#currentKid(provider))
+  }
+
+  /** Replaces the key that signs once it is 90 days old. @returns whether it did */
+  async renew(provider: Provider): Promise<boolean> {
+    const { kid } = await this.current(provider)
+    const { created_at } = await this.#db
+      .selectFrom('signing_key')
+      .select('created_at')
+      .where('provider', '=', provider.host)
+      .where('kid', '=', kid)
+      .executeTakeFirstOrThrow()
+    if (this.#clock.now().getTime() - Date.parse(created_at) < signingLifeMs) return false
+    // Where another process was faster, its key holds.
+    await this.#replace(provider, kid)
+    return true
   }
 
   /** DER of a key's certificate. */
