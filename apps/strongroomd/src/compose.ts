@@ -31,6 +31,8 @@ export interface ComposeOptions {
   ports: { tls?: string | undefined; local?: string | undefined }
   mode?: string | undefined
   compute?: string | undefined
+  /** Refuse VMs whose image is not registered, instead of taking the reference image for it. */
+  strictImages?: boolean
   /** File that holds the store's URL: it may carry a password, so it is not an argument. */
   storeUrlFile?: string | undefined
   /** File that says where keys are made and kept (docs/keystores.md); software without one. */
@@ -124,6 +126,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       cacheDir,
       storeUrlFile: options.storeUrlFile,
       keystoreFile: options.keystoreFile,
+      strictImages: options.strictImages ?? false,
       bootLimitSeconds: parseSeconds('STRONGROOM_BOOT_LIMIT_SECONDS', options.bootLimitSeconds),
       opened,
     })
@@ -147,6 +150,7 @@ async function startServices(o: {
   cacheDir: string
   storeUrlFile: string | undefined
   keystoreFile: string | undefined
+  strictImages: boolean
   bootLimitSeconds: number | undefined
   opened: { close(): Promise<void> }[]
 }): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
@@ -208,7 +212,11 @@ async function startServices(o: {
     },
   })
   opened.push(vault)
-  const controlPlane = await createControlPlaneService({ ...context, ownerObjectId: identity.ownerObjectId })
+  const controlPlane = await createControlPlaneService({
+    ...context,
+    ownerObjectId: identity.ownerObjectId,
+    strictImages: o.strictImages,
+  })
   opened.push(controlPlane)
 
   const services: Service[] = [identity, attestation, vault, host, controlPlane]

@@ -5,7 +5,7 @@ import { compose, type RunningInstallation } from './compose.ts'
 
 /**
  * The server: all services of one installation in one process.
- *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--store-url-file FILE]
+ *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--store-url-file FILE]
  * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
  * STRONGROOM_KEYSTORE_FILE says where keys are made and kept.
  * Started by the CLI it reports over the IPC channel, and ends when that channel closes; on its own it prints one line.
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     'local-port': { type: 'string' },
     mode: { type: 'string' },
     compute: { type: 'string' },
+    'strict-images': { type: 'boolean' },
     'store-url-file': { type: 'string' },
   },
 })
@@ -51,6 +52,7 @@ try {
     ports: { tls: values.port, local: values['local-port'] },
     mode: values.mode,
     compute: values.compute,
+    strictImages: values['strict-images'] ?? false,
     storeUrlFile: values['store-url-file'],
     keystoreFile: process.env['STRONGROOM_KEYSTORE_FILE'],
     bootLimitSeconds: process.env['STRONGROOM_BOOT_LIMIT_SECONDS'],

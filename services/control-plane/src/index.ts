@@ -27,6 +27,8 @@ export interface ControlPlaneContext extends ServiceContext {
   ownerObjectId: string
   /** How often a running operation looks at the machine, in milliseconds; 250 where left out. */
   pollMs?: number
+  /** No image stands in for one that is not registered; false where left out. */
+  strictImages?: boolean
   /** Name of the store within `storeUrl`. */
   storeService?: string
 }
@@ -67,6 +69,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     identities: new IdentityClient({ ...context, tenantId: installation.tenantId }),
     attestation: new AttestationClient(context.wire, context.tokens),
     vaults: new VaultClient(context.wire, context.tokens),
+    strictImages: context.strictImages ?? false,
     pollMs: context.pollMs ?? 250,
     deployments: new Deployments(() => plane),
     dispatcher: new Dispatcher({ routes: () => allRoutes(plane), subscriptionId, access, locks, activity }),

@@ -37,6 +37,8 @@ export interface Plane {
   identities: IdentityClient
   attestation: AttestationClient
   vaults: VaultClient
+  /** Whether a VM is refused whose image is not registered here, instead of taking the reference image for it. */
+  strictImages: boolean
   /** How often a saga looks at the machine, in milliseconds. */
   pollMs: number
 }

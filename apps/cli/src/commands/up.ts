@@ -112,6 +112,10 @@ export const upCommand: Command = {
     { flags: '--local-port <port>', summary: 'port of the proxy and of health, fixed when the installation is made' },
     { flags: '--mode <mode>', summary: 'simulated or hardware, fixed when the installation is made' },
     {
+      flags: '--strict-images',
+      summary: 'refuse an image that is not registered, instead of the reference image in its place',
+    },
+    {
       flags: '--compute <kind>',
       summary:
         'guests, or simulated: VMs pass through their states and no guest runs; fixed when the installation is made',
@@ -145,6 +149,7 @@ export const upCommand: Command = {
       ...(localPort === undefined ? {} : { localPort }),
       ...(mode === undefined ? {} : { mode }),
       ...(compute === undefined ? {} : { compute }),
+      strictImages: context.options['strictImages'] === true,
     })
     started('ready')
     if (server.firstStart !== undefined) {

@@ -8,6 +8,7 @@ export interface ServerCommandOptions {
   localPort?: string
   mode?: string
   compute?: string
+  strictImages?: boolean
 }
 
 export interface ServerCommand {
@@ -38,6 +39,7 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
   if (o.localPort !== undefined) args.push('--local-port', o.localPort)
   if (o.mode !== undefined) args.push('--mode', o.mode)
   if (o.compute !== undefined) args.push('--compute', o.compute)
+  if (o.strictImages === true) args.push('--strict-images')
   const compileCache = join(o.cacheDir, 'compile')
   const env = (await isOursAlone(compileCache)) ? { NODE_COMPILE_CACHE: compileCache } : {}
   return { file: process.execPath, args, env: { ...env } }

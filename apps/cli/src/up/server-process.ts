@@ -16,6 +16,7 @@ export interface ServerOptions {
   localPort?: string
   mode?: string
   compute?: string
+  strictImages?: boolean
 }
 
 export interface RunningServer {

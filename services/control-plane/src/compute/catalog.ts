@@ -4,7 +4,7 @@ import { monitorReply, operationView, readOperation, unknownOperation } from '..
 import { ok, param, type ArmRequest } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
-import { urnOf } from './images.ts'
+import { marketOf, type Urn } from './images.ts'
 import { findRegion, regions } from './regions.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
 import { vmType } from './vm-model.ts'
@@ -165,17 +165,16 @@ interface Entry {
   id: string
 }
 
-/** The market place holds this installation's images alone. Its lists are bare arrays, as Azure's are. */
+/** The market place holds this installation's images, and Azure's names for them. Its lists are bare arrays, as Azure's are. */
 function marketRoutes(plane: Plane): Route[] {
   const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
-  type Urn = ReturnType<typeof urnOf>
   const offers = `${market}/{publisher}/artifacttypes/vmimage/offers`
   const skus = `${offers}/{offer}/skus`
   const versions = `${skus}/{sku}/versions`
   const matching = async (request: ArmRequest, names: (keyof Urn)[]): Promise<{ image: ImageRecord; urn: Urn }[]> =>
-    (await plane.machine.images())
-      .map((image) => ({ image, urn: urnOf(image) }))
-      .filter(({ urn }) => names.every((name) => same(urn[name], param(request, name))))
+    marketOf(await plane.machine.images(), { strict: plane.strictImages }).filter(({ urn }) =>
+      names.every((name) => same(urn[name], param(request, name))),
+    )
   const list = (path: string, names: (keyof Urn)[], shown: keyof Urn): Route => ({
     method: 'GET',
     path,

@@ -1,28 +1,36 @@
 import { ServiceError } from '@strongroom/platform'
+import { Fields } from '../arm/fields.ts'
+import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import type { Resource } from '../store/resources.ts'
+import { emptyDisk, type DiskInternal } from './data-disks.ts'
+import { requireLocation } from './regions.ts'
+import { diskSkus } from './vm-request.ts'
 import { diskType } from './vm-model.ts'
 
-interface DiskInternal {
-  managedBy: string
-}
+type Disk = Resource<DiskInternal>
 
-/** OS disks as resources: made and deleted with their VMs, never apart from them. */
+const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
+
+const view = (disk: Disk): Record<string, unknown> => ({
+  ...resourceView(disk as never, diskType),
+  ...(disk.internal.managedBy !== '' && { managedBy: disk.internal.managedBy }),
+})
+
+/** Disks: those of operating systems live and die with their VMs; empty ones for data are made on their own. */
 export function diskRoutes(plane: Plane): Route[] {
   const base = `${groupPath}/providers/${diskType}`
+  const one = `${base}/{name}`
   const list =
     (byGroup: boolean) =>
     async (request: ArmRequest): Promise<ArmReply> => {
       if (byGroup) await plane.resources.requireGroup(request.path)
-      const disks = await plane.resources.list<DiskInternal>({
-        type: diskType,
-        ...(byGroup && { groupId: request.path }),
-      })
-      return ok({
-        value: disks.map((disk) => ({ ...resourceView(disk as never, diskType), managedBy: disk.internal.managedBy })),
-      })
+      const groupId = byGroup ? { groupId: request.path } : {}
+      const disks = await plane.resources.list<DiskInternal>({ type: diskType, ...groupId })
+      return ok({ value: disks.map(view) })
     }
   return [
     { method: 'GET', path: base, action: `${diskType}/read`, handle: list(true) },
@@ -34,42 +42,166 @@ export function diskRoutes(plane: Plane): Route[] {
     },
     {
       method: 'GET',
-      path: `${base}/{name}`,
+      path: one,
       action: `${diskType}/read`,
-      handle: async (request) => {
-        const disk = await plane.resources.get<DiskInternal>(request.path)
-        return ok({ ...resourceView(disk as never, diskType), managedBy: disk.internal.managedBy })
-      },
+      handle: async (request) => ok(view(await plane.resources.get<DiskInternal>(request.path))),
     },
     {
       method: 'PUT',
-      path: `${base}/{name}`,
+      path: one,
       action: `${diskType}/write`,
-      handle: async () => {
-        throw new ServiceError({
-          code: 'OperationNotAllowed',
-          status: 409,
-          message: 'Disks are made with their VMs: a data disk could not be attached in this installation.',
-          remedy: 'Create a virtual machine.',
-        })
+      handle: async (request) => {
+        const group = await plane.resources.requireGroup(request.path)
+        const existing = await plane.resources.find<DiskInternal>(request.path)
+        checkPreconditions(request, existing as never)
+        return existing === undefined
+          ? await create(plane, request, group.location)
+          : await change(plane, request, existing)
+      },
+    },
+    {
+      method: 'PATCH',
+      path: one,
+      action: `${diskType}/write`,
+      handle: async (request) => {
+        const disk = await plane.resources.get<DiskInternal>(request.path)
+        checkPreconditions(request, disk as never)
+        return await change(plane, request, disk)
       },
     },
     {
       method: 'DELETE',
-      path: `${base}/{name}`,
+      path: one,
       action: `${diskType}/delete`,
       handle: async (request) => {
         await plane.resources.requireGroup(request.path)
-        const disk = await plane.resources.find<DiskInternal>(request.path)
-        if (disk === undefined) return { status: 204 }
-        throw new ServiceError({
-          code: 'OperationNotAllowed',
-          status: 409,
-          message: `Disk ${disk.name} is attached to VM ${disk.internal.managedBy}.`,
-          found: disk.internal.managedBy,
-          remedy: 'Delete the virtual machine: its disk goes with it.',
+        return await plane.resources.transaction(async (tx) => {
+          await plane.resources.lockGroup(tx, request.path, { evenDeleting: true })
+          const disk = await plane.resources.find<DiskInternal>(request.path, tx)
+          if (disk === undefined) return { status: 204 }
+          const { managedBy } = disk.internal
+          if (managedBy !== '') throw attached(disk)
+          await plane.resources.remove(tx, disk.id)
+          return { status: 200 }
         })
       },
     },
   ]
 }
+
+async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
+  if (!plane.machine.carriesDataDisks) {
+    throw new ServiceError({
+      code: 'OperationNotAllowed',
+      status: 409,
+      message: 'Disks are made with their VMs: a data disk could not be attached in this installation.',
+      remedy: 'Create a virtual machine.',
+    })
+  }
+  const name = request.params['name'] ?? ''
+  const fields = new Fields(request.body)
+  const properties = fields.object('properties')
+  const creation = properties.object('creationData')
+  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
+  const tags = fields.textMap('tags')
+  const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
+  const sizeGiB = properties.integer('diskSizeGB', 1, 32_767)
+  const option = creation.text('createOption') ?? ''
+  const invalid = (code: string, target: string, message: string, expected: string, found: string): void =>
+    fields.problem({ code, status: 400, message, target, expected, found: found.slice(0, 80) })
+  if (!nameForm.test(name))
+    invalid(
+      'InvalidResourceName',
+      'name',
+      `The disk name '${name.slice(0, 90)}' is invalid.`,
+      '1 to 80 letters, digits, _ . -',
+      name,
+    )
+  if (option.toLowerCase() !== 'empty')
+    invalid(
+      'InvalidParameter',
+      creation.at('createOption'),
+      'Only empty disks are made on their own here.',
+      'Empty',
+      option,
+    )
+  if (sizeGiB === undefined && !properties.has('diskSizeGB'))
+    invalid(
+      'InvalidParameter',
+      properties.at('diskSizeGB'),
+      "Required parameter 'disk.diskSizeGB' is missing (null).",
+      '1 to 32767',
+      'null',
+    )
+  if (properties.has('securityProfile'))
+    invalid(
+      'InvalidParameter',
+      properties.at('securityProfile'),
+      'Confidential encryption covers the OS disk only.',
+      'no securityProfile',
+      'one',
+    )
+  fields.assertSound()
+  const body = emptyDisk({ sizeGiB: sizeGiB ?? 1, sku, state: 'Unattached', at: plane.clock.now(), id: plane.newId() })
+  const made = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    const internal: DiskInternal = { managedBy: '' }
+    return await plane.resources.insert(tx, {
+      id: request.path,
+      location,
+      body: { ...body, ...(tags !== undefined && { tags }) },
+      internal,
+    })
+  })
+  // Clients take 200 and 202 for a disk, never 201.
+  return ok(view(made as unknown as Disk))
+}
+
+/** Tags, and a larger size; everything else of a disk is as it was made. */
+async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const tags = fields.textMap('tags')
+  const sizeGiB = fields.object('properties').integer('diskSizeGB', 1, 32_767)
+  const held = Number(disk.body.properties['diskSizeGB'])
+  if (sizeGiB !== undefined && sizeGiB < held)
+    fields.problem({
+      code: 'BadRequest',
+      status: 400,
+      message: `The new size ${sizeGiB} GB of disk ${disk.name} is smaller than its size: disks grow only.`,
+      target: 'properties.diskSizeGB',
+      expected: `at least ${held}`,
+      found: String(sizeGiB),
+    })
+  if (sizeGiB !== undefined && sizeGiB !== held && disk.body.properties['osType'] !== undefined)
+    fields.problem({
+      code: 'OperationNotAllowed',
+      status: 409,
+      message: 'The size of an OS disk is fixed when its VM is made.',
+      target: 'properties.diskSizeGB',
+      expected: String(held),
+      found: String(sizeGiB),
+    })
+  fields.assertSound()
+  const changed = await plane.resources.transaction(
+    async (tx) =>
+      await plane.resources.change<DiskInternal>(tx, disk.id, (current) => {
+        if (tags !== undefined) current.body.tags = tags
+        if (sizeGiB === undefined) return
+        current.body.properties['diskSizeGB'] = sizeGiB
+        current.body.properties['diskSizeBytes'] = sizeGiB * 2 ** 30
+      }),
+  )
+  return ok(view(changed ?? disk))
+}
+
+const attached = (disk: Disk): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `Disk ${disk.name} is attached to VM ${disk.internal.managedBy}.`,
+    found: disk.internal.managedBy,
+    remedy:
+      disk.body.properties['osType'] === undefined
+        ? 'Detach it first: az vm disk detach.'
+        : 'Delete the virtual machine: its disk goes with it.',
+  })

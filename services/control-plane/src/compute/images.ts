@@ -1,9 +1,18 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { importedImageOffer, referenceImageUrn, type ImageRecord } from '@strongroom/contract'
 import type { Fields, Problem } from '../arm/fields.ts'
 import type { Machine } from '../machine/machine.ts'
 
+export interface Urn {
+  publisher: string
+  offer: string
+  sku: string
+  version: string
+}
+
 /** As the client names it: a URN in four parts, or the id of an image of this installation. */
-export type ImageReference = { id: string } | { publisher: string; offer: string; sku: string; version: string }
+export type ImageReference = { id: string } | Urn
 
 export function readImageReference(fields: Fields): ImageReference | undefined {
   const id = fields.text('id')
@@ -21,11 +30,42 @@ export const imageText = (image: ImageReference): string =>
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 const newestFirst = (a: ImageRecord, b: ImageRecord): number => b.builtAt.localeCompare(a.builtAt)
 
-/** Publisher, offer and SKU under which an image is found in the market place's listing. */
-export const urnOf = (image: ImageRecord): { publisher: string; offer: string; sku: string; version: string } =>
+/** Linux images that Azure's market place offers for confidential VMs: scripts name them. */
+const azureUrns = JSON.parse(readFileSync(join(import.meta.dirname, 'azure-images.json'), 'utf8')) as Omit<
+  Urn,
+  'version'
+>[]
+
+/** Publisher, offer and SKU of the image's own. */
+export const urnOf = (image: ImageRecord): Urn =>
   image.source === 'reference'
     ? { ...referenceImageUrn, version: image.version }
     : { publisher: referenceImageUrn.publisher, offer: importedImageOffer, sku: image.id, version: image.version }
+
+/** The name to import an image under so that Azure's URN means it, for example ubuntu-24_04-lts.cvm */
+const registeredName = (urn: Omit<Urn, 'version'>): string => `${urn.offer}.${urn.sku}`
+
+/** The operator's image of that name, else the reference image, which only stands in for it. */
+function forAzure(
+  urn: Omit<Urn, 'version'>,
+  all: ImageRecord[],
+): { image: ImageRecord; standsIn: boolean } | undefined {
+  const own = all.filter((record) => record.source === 'import' && same(record.name, registeredName(urn)))
+  const image = own.toSorted(newestFirst)[0]
+  if (image !== undefined) return { image, standsIn: false }
+  const reference = all.filter(({ source }) => source === 'reference').toSorted(newestFirst)[0]
+  return reference === undefined ? undefined : { image: reference, standsIn: true }
+}
+
+/** Everything that the market place lists. */
+export function marketOf(all: ImageRecord[], o: { strict: boolean }): { image: ImageRecord; urn: Urn }[] {
+  const azure = azureUrns.flatMap((urn) => {
+    const found = forAzure(urn, all)
+    if (found === undefined || (o.strict && found.standsIn)) return []
+    return [{ image: found.image, urn: { ...urn, version: found.image.version } }]
+  })
+  return [...all.map((image) => ({ image, urn: urnOf(image) })), ...azure]
+}
 
 export const isReference = (image: ImageReference): boolean =>
   !('id' in image) && same(image.publisher, referenceImageUrn.publisher) && same(image.offer, referenceImageUrn.offer)
@@ -38,39 +78,76 @@ function candidates(image: ImageReference, all: ImageRecord[]): ImageRecord[] {
   return all.filter((record) => {
     const urn = urnOf(record)
     const sku = same(urn.sku, image.sku) || (record.source === 'import' && same(record.name, image.sku))
-    const version = same(image.version, 'latest') || same(image.version, urn.version)
-    return same(urn.publisher, image.publisher) && same(urn.offer, image.offer) && sku && version
+    return same(urn.publisher, image.publisher) && same(urn.offer, image.offer) && sku && sameVersion(image, record)
   })
 }
 
-/** The image, or the problem why there is none. */
+const sameVersion = (image: Urn, record: ImageRecord): boolean =>
+  same(image.version, 'latest') || same(image.version, record.version)
+
+export interface ResolvedImage {
+  image: ImageRecord
+  /** What to tell where another image than the one that was named is used. */
+  notice?: string
+}
+
+/** The image, or the problem why there is none. `strict`: no image stands in for another. */
 export async function resolveImage(
   machine: Machine,
   image: ImageReference,
-): Promise<{ image: ImageRecord } | { problem: Problem }> {
-  const found = candidates(image, await machine.images()).toSorted(newestFirst)[0]
+  o: { strict: boolean },
+): Promise<ResolvedImage | { problem: Problem }> {
+  const all = await machine.images()
+  const found = candidates(image, all).toSorted(newestFirst)[0]
   if (found !== undefined) return { image: found }
+  const azure =
+    'id' in image
+      ? undefined
+      : azureUrns.find(
+          (urn) => same(urn.publisher, image.publisher) && same(urn.offer, image.offer) && same(urn.sku, image.sku),
+        )
+  const named = azure === undefined ? undefined : forAzure(azure, all)
+  if (named !== undefined && !('id' in image) && sameVersion(image, named.image)) {
+    if (!named.standsIn) return { image: named.image }
+    if (!o.strict) {
+      const own = imageText({ ...urnOf(named.image) })
+      return {
+        image: named.image,
+        notice: `The image ${imageText(image)} is not registered in this installation; the reference image ${own} stands in for it.`,
+      }
+    }
+  }
+  return { problem: azure === undefined ? missing(image) : unregistered(image, registeredName(azure)) }
+}
+
+function missing(image: ImageReference): Problem {
+  const target = 'properties.storageProfile.imageReference'
   if (isReference(image)) {
     return {
-      problem: {
-        code: 'ImageNotBuilt',
-        status: 409,
-        message: 'The reference image is not built yet.',
-        target: 'properties.storageProfile.imageReference',
-        found: imageText(image),
-        remedy: 'Build it once with `strongroom image build`.',
-      },
+      code: 'ImageNotBuilt',
+      status: 409,
+      message: 'The reference image is not built yet.',
+      target,
+      found: imageText(image),
+      remedy: 'Build it once with `strongroom image build`.',
     }
   }
   return {
-    problem: {
-      code: 'PlatformImageNotFound',
-      status: 404,
-      message: `The platform image '${imageText(image)}' is not available. Verify that all fields in the storage profile are correct.`,
-      target: 'properties.storageProfile.imageReference',
-      expected: 'an image that `strongroom image list` shows',
-      found: imageText(image),
-      remedy: 'Use Strongroom:debian-13:cvm:latest, or import an image with `strongroom image import`.',
-    },
+    code: 'PlatformImageNotFound',
+    status: 404,
+    message: `The platform image '${imageText(image)}' is not available. Verify that all fields in the storage profile are correct.`,
+    target,
+    expected: 'an image that `strongroom image list` shows',
+    found: imageText(image),
+    remedy: 'Use Strongroom:debian-13:cvm:latest, or import an image with `strongroom image import`.',
   }
 }
+
+const unregistered = (image: ImageReference, name: string): Problem => ({
+  ...missing(image),
+  code: 'PlatformImageNotFound',
+  status: 404,
+  message: `The platform image '${imageText(image)}' is not available: no image is registered under its name.`,
+  expected: `an image that was imported under the name ${name}`,
+  remedy: `Import it: strongroom image import DISK --name ${name}`,
+})

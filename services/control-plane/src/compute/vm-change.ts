@@ -11,6 +11,11 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
     'hardwareProfile.vmSize': m.vmSize,
     'securityProfile.uefiSettings.secureBootEnabled': m.secureBoot,
     'securityProfile.encryptionAtHost': m.encryptionAtHost,
+    'storageProfile.dataDisks': (m.dataDisks ?? []).map((disk) => ({
+      ...disk,
+      id: disk.id?.toLowerCase(),
+      sizeGiB: 0,
+    })),
     identity: m.systemAssigned === true,
     'networkProfile.networkInterfaces': m.nics.map((nic) => ({
       id: nic.id.toLowerCase(),

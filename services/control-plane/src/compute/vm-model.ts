@@ -11,6 +11,18 @@ export interface VmNic {
   primary: boolean
 }
 
+export interface DataDisk {
+  lun: number
+  name: string
+  /** ARM id, once the disk is made. */
+  id?: string
+  createOption: 'Attach' | 'Empty'
+  deleteOption: 'Delete' | 'Detach'
+  caching: string
+  storageAccountType: string
+  sizeGiB?: number
+}
+
 export interface SshKey {
   path: string
   keyData: string
@@ -30,6 +42,7 @@ export interface VmModel {
   osDisk: { name: string; sizeGiB: number; caching: string; storageAccountType: string }
   osProfile: { computerName: string; adminUsername: string; sshKeys: SshKey[] }
   nics: VmNic[]
+  dataDisks?: DataDisk[]
   /** Whether the VM has an identity of its own in the directory. */
   systemAssigned?: boolean
 }
@@ -43,6 +56,8 @@ export interface VmInternal {
   imageId: string
   imageVersion: string
   model: VmModel
+  /** Plain sentence about what was done in another way than asked, for the instance view. */
+  notice?: string
   /** The VM's principal in the directory, where it has one. */
   identity?: { principalId: string; tenantId: string }
   /** Key identifier with version, once the key exists. */
@@ -91,7 +106,16 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
           securityProfile: { securityEncryptionType: model.encryption },
         },
       },
-      dataDisks: [],
+      dataDisks: (model.dataDisks ?? []).map((disk) => ({
+        lun: disk.lun,
+        name: disk.name,
+        createOption: disk.createOption,
+        caching: disk.caching,
+        deleteOption: disk.deleteOption,
+        diskSizeGB: disk.sizeGiB,
+        toBeDetached: false,
+        managedDisk: { id: disk.id, storageAccountType: disk.storageAccountType },
+      })),
     },
     osProfile: {
       computerName: model.osProfile.computerName,

@@ -1,10 +1,11 @@
 import { Fields } from '../arm/fields.ts'
 import { requireLocation } from './regions.ts'
 import { readImageReference, type ImageReference } from './images.ts'
-import type { SshKey, VmModel, VmNic } from './vm-model.ts'
+import { readDataDisks } from './data-disks.ts'
+import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
 
 export const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
-const diskSkus = ['Premium_LRS', 'StandardSSD_LRS', 'Standard_LRS', 'Premium_ZRS', 'StandardSSD_ZRS'] as const
+export const diskSkus = ['Premium_LRS', 'StandardSSD_LRS', 'Standard_LRS', 'Premium_ZRS', 'StandardSSD_ZRS'] as const
 
 /** What a VM request says; what it leaves open is undefined, or what the existing VM has. */
 export interface VmRequest {
@@ -29,6 +30,7 @@ export interface VmRequest {
   }
   osProfile: { computerName: string | undefined; adminUsername: string | undefined; sshKeys: SshKey[] }
   nics: VmNic[]
+  dataDisks: DataDisk[]
   systemAssigned: boolean
   /** Dotted paths of members that were sent and that this installation cannot honour. */
   unsupported: { path: string; reason: string; remedy: string }[]
@@ -36,7 +38,10 @@ export interface VmRequest {
 }
 
 /** Reads a PUT's or PATCH's body over the existing VM's model; problems of form go to `fields`. */
-export function readVmRequest(body: unknown, o: { groupLocation: string; existing?: VmModel }): VmRequest {
+export function readVmRequest(
+  body: unknown,
+  o: { groupLocation: string; existing?: VmModel; carriesDataDisks: boolean },
+): VmRequest {
   const { existing } = o
   const fields = new Fields(body)
   const properties = fields.object('properties')
@@ -76,8 +81,9 @@ export function readVmRequest(body: unknown, o: { groupLocation: string; existin
       sshKeys: keys.length > 0 ? keys : (existing?.osProfile.sshKeys ?? []),
     },
     nics: given.length > 0 ? given : (existing?.nics ?? []),
+    dataDisks: o.carriesDataDisks ? readDataDisks(storage, existing?.dataDisks ?? []) : [],
     systemAssigned: readSystemAssigned(fields) ?? existing?.systemAssigned ?? false,
-    unsupported: readUnsupported(fields, properties),
+    unsupported: readUnsupported(fields, properties, o.carriesDataDisks),
     adminPassword: os.has('adminPassword'),
   }
 }
@@ -105,7 +111,7 @@ const readKey = (fields: Fields): SshKey => ({
 })
 
 /** Members whose silent loss would give a VM other than the one that was asked for. */
-function readUnsupported(root: Fields, properties: Fields): VmRequest['unsupported'] {
+function readUnsupported(root: Fields, properties: Fields, carriesDataDisks: boolean): VmRequest['unsupported'] {
   const found: VmRequest['unsupported'] = []
   const note = (path: string, reason: string, remedy: string): void => void found.push({ path, reason, remedy })
   const storage = properties.object('storageProfile')
@@ -119,7 +125,8 @@ function readUnsupported(root: Fields, properties: Fields): VmRequest['unsupport
         'Confidential encryption covers the OS disk only.',
         'Encrypt data in the guest with dm-crypt and a key from the vault.',
       )
-    } else note(path, 'Data disks cannot be attached in this installation.', 'Keep data on the OS disk.')
+    } else if (!carriesDataDisks)
+      note(path, 'Data disks cannot be attached in this installation.', 'Keep data on the OS disk.')
   }
   if (disk.has('diffDiskSettings'))
     note(disk.at('diffDiskSettings'), 'Ephemeral OS disks are not offered.', 'Leave diffDiskSettings out.')

@@ -5,6 +5,7 @@ import { detachInterface, ipConfigurationsOf } from '../network/interfaces.ts'
 import { subnetsOf } from '../network/virtual-networks.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
+import { releaseDisk } from './data-disks.ts'
 import { findRegion } from './regions.ts'
 import { findSize } from './sizes.ts'
 import { fromDetail, followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
@@ -285,6 +286,11 @@ async function removeRecords(plane: Plane, params: VmParams): Promise<void> {
       await detachInterface(plane, tx, { nicId: nic.id, vmId: vm.id, remove: nic.deleteOption === 'Delete' })
     }
     await plane.resources.remove(tx, diskIdOf(vm.id, model.osDisk.name))
+    for (const disk of model.dataDisks ?? []) {
+      if (disk.id === undefined) continue
+      await releaseDisk(plane, tx, disk.id)
+      if (disk.deleteOption === 'Delete') await plane.resources.remove(tx, disk.id)
+    }
     await plane.quotas.release(tx, vm.key)
     await plane.resources.remove(tx, vm.id)
   })

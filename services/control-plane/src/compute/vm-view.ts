@@ -48,8 +48,12 @@ export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> 
 
 function ownNotices(vm: Vm): string[] {
   const { encryption, encryptionAtHost } = vm.internal.model
-  if (!encryptionAtHost || encryption !== 'DiskWithVMGuestState') return []
-  return ['The OS disk is encrypted twice (encryptionAtHost and DiskWithVMGuestState): this may cost disk performance.']
+  const named = vm.internal.notice === undefined ? [] : [vm.internal.notice]
+  if (!encryptionAtHost || encryption !== 'DiskWithVMGuestState') return named
+  return [
+    ...named,
+    'The OS disk is encrypted twice (encryptionAtHost and DiskWithVMGuestState): this may cost disk performance.',
+  ]
 }
 
 const provisioningWords: Record<string, string> = {

@@ -8,7 +8,8 @@ import type { ArmRequest } from '../arm/request.ts'
 import { attachInterface, interfaceType } from '../network/interfaces.ts'
 import type { Plane } from '../plane.ts'
 import { guestProblems } from './guest-rules.ts'
-import { resolveImage } from './images.ts'
+import { applyDataDisks, dataDiskProblems } from './data-disks.ts'
+import { resolveImage, type ResolvedImage } from './images.ts'
 import { findSize, type Size } from './sizes.ts'
 import { changedProperties, updateProblems } from './vm-change.ts'
 import { diskIdOf, diskType, osDiskBody, stateOf, vmBody, type Vm, type VmInternal, type VmModel } from './vm-model.ts'
@@ -35,14 +36,23 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   const model = existing?.internal.model
   const read = readVmRequest(request.body, {
     groupLocation: group.location,
+    carriesDataDisks: plane.machine.carriesDataDisks,
     ...(model !== undefined && { existing: model }),
   })
-  const problems = [...read.fields.problems, ...securityProblems(read)]
+  const problems = [
+    ...read.fields.problems,
+    ...securityProblems(read),
+    ...dataDiskProblems(read.dataDisks, findSize(read.vmSize ?? '')),
+  ]
   const resolved =
-    model === undefined && read.image !== undefined ? await resolveImage(plane.machine, read.image) : undefined
+    model === undefined && read.image !== undefined
+      ? await resolveImage(plane.machine, read.image, { strict: plane.strictImages })
+      : undefined
   if (resolved !== undefined && 'problem' in resolved) problems.push(resolved.problem)
-  const image = resolved !== undefined && 'image' in resolved ? resolved.image : undefined
+  const named = resolved !== undefined && 'image' in resolved ? resolved : undefined
+  const image = named?.image
   // An existing VM keeps its interface and image: there is nothing new to join.
+  await plane.access.requireLinked(request.caller, request.path, diskLinks(read, model))
   if (model === undefined) await plane.access.requireLinked(request.caller, request.path, links(plane, read, image))
   const nics = await Promise.all(read.nics.map(async (nic) => await plane.resources.find(nic.id)))
   const guest = guestProblems(read, { image, nics, vmId: request.path })
@@ -52,8 +62,17 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   )
   if (existing !== undefined) return await update(plane, request, existing, read, problems)
   if (problems.length > 0) throw refuse(problems)
-  if (image === undefined) throw new TypeError('a request without an image is a problem')
-  return await create(plane, request, read, image)
+  if (named === undefined) throw new TypeError('a request without an image is a problem')
+  const written = await create(plane, request, read, named)
+  if (named.notice !== undefined) await recordSubstitution(plane, request)
+  return written
+}
+
+/** That another image was taken than the one that was named stands in the activity log, besides the VM's own notice. */
+async function recordSubstitution(plane: Plane, request: ArmRequest): Promise<void> {
+  const { caller, correlationId } = request
+  const action = 'Microsoft.Compute/virtualMachines/imageSubstitution/event'
+  await plane.activity.write({ caller: caller.objectId, action, resourceId: request.path, status: 200, correlationId })
 }
 
 /** Interfaces are joined; imported images are their owners', while the reference image is everybody's. */
@@ -62,6 +81,14 @@ function links(plane: Plane, r: VmRequest, image: ImageRecord | undefined): Link
   if (image?.source !== 'import') return nics
   const id = `/subscriptions/${plane.subscriptionId}/providers/Strongroom.Machine/images/${image.id}`
   return [...nics, { id, action: 'Strongroom.Machine/images/read' }]
+}
+
+/** A disk that the VM has not yet is taken from whoever may use it: that needs a role at the disk. */
+function diskLinks(r: VmRequest, before: VmModel | undefined): Link[] {
+  const held = new Set((before?.dataDisks ?? []).map((disk) => disk.id?.toLowerCase()))
+  return r.dataDisks.flatMap(({ id }) =>
+    id === undefined || held.has(id.toLowerCase()) ? [] : [{ id, action: `${diskType}/write` }],
+  )
 }
 
 const imageTarget = 'properties.storageProfile.imageReference'
@@ -97,6 +124,7 @@ function toModel(r: VmRequest, o: { osDiskName: string; sizeGiB: number }): { mo
     },
     osProfile: { computerName, adminUsername, sshKeys },
     nics: r.nics,
+    ...(r.dataDisks.length > 0 && { dataDisks: r.dataDisks }),
     ...(r.systemAssigned && { systemAssigned: true }),
   }
   return { model, size }
@@ -105,7 +133,8 @@ function toModel(r: VmRequest, o: { osDiskName: string; sizeGiB: number }): { mo
 /** Room over the image for what the guest writes; the disk is sparse. */
 const spareGiB = 2
 
-async function create(plane: Plane, request: ArmRequest, r: VmRequest, image: ImageRecord): Promise<VmWritten> {
+async function create(plane: Plane, request: ArmRequest, r: VmRequest, named: ResolvedImage): Promise<VmWritten> {
+  const { image, notice } = named
   const id = request.path
   const name = request.params['name'] ?? ''
   const { model, size } = toModel(r, {
@@ -120,6 +149,7 @@ async function create(plane: Plane, request: ArmRequest, r: VmRequest, image: Im
     model,
     provisioned: false,
     deallocated: false,
+    ...(notice !== undefined && { notice }),
   }
   const now = plane.clock.now().toISOString()
   return await plane.resources.transaction(async (tx) => {
@@ -128,6 +158,14 @@ async function create(plane: Plane, request: ArmRequest, r: VmRequest, image: Im
     if (other !== undefined) throw raced(id)
     await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
     for (const nic of model.nics) await attachInterface(plane, tx, nic.id, id)
+    if (model.dataDisks !== undefined)
+      model.dataDisks = await applyDataDisks(plane, tx, {
+        vmId: id,
+        vmName: name,
+        location: model.location,
+        before: [],
+        after: model.dataDisks,
+      })
     const diskId = diskIdOf(id, model.osDisk.name)
     if ((await plane.resources.find(diskId, tx)) !== undefined) throw diskExists(model.osDisk.name)
     await plane.resources.insert(tx, {
@@ -169,7 +207,8 @@ async function update(
   const running = await unfinished(plane, existing.key)
   if (changed.length === 0) return await repeat(plane, existing, running)
   const needsStop = changed.filter(
-    (property) => !['tags', 'identity'].includes(property) && !property.startsWith('networkProfile'),
+    (property) =>
+      !['tags', 'identity', 'storageProfile.dataDisks'].includes(property) && !property.startsWith('networkProfile'),
   )
   if (needsStop.length > 0) await assertOff(plane, existing, needsStop, running)
   const identity = await identityOf(plane, existing, model)
@@ -177,6 +216,14 @@ async function update(
     if (model.vmSize !== before.vmSize && !existing.internal.deallocated) {
       await plane.quotas.reserve(tx, { owner: existing.key, region: model.location, size })
     }
+    const dataDisks = await applyDataDisks(plane, tx, {
+      vmId: existing.id,
+      vmName: existing.name,
+      location: model.location,
+      before: before.dataDisks ?? [],
+      after: model.dataDisks ?? [],
+    })
+    if (dataDisks.length > 0) model.dataDisks = dataDisks
     return await plane.resources.change<VmInternal>(tx, existing.id, (current) => {
       checkPreconditions(request, current as never)
       if (current.internal.vmId !== existing.internal.vmId) throw raced(existing.id)

@@ -12,6 +12,7 @@ import type { Machine } from './machine.ts'
 
 /** The machine's wire, called as the control plane's principal. */
 export class MachineClient implements Machine {
+  readonly carriesDataDisks = false
   readonly #wire: WireClient
   readonly #tokens: TokenSource
 

@@ -10,6 +10,8 @@ import type {
 
 /** What carries virtual machines, as the sagas use it: a machine behind its wire, or the driver without guests. */
 export interface Machine {
+  /** Whether data disks can be attached to its VMs. */
+  readonly carriesDataDisks: boolean
   /** Idempotent for the same VM. */
   provision(spec: InstanceSpec): Promise<InstanceStatus>
   /** Undefined where the machine has no such instance. */

@@ -34,6 +34,7 @@ const image: ImageRecord = {
  * restarts, and nothing boots. It has no evidence to show, and says so.
  */
 export class SimulatedMachine implements Machine {
+  readonly carriesDataDisks = true
   readonly #resources: ResourceStore
   readonly #clock: Clock
 

@@ -7,11 +7,11 @@ import { openTestPlane, type TestPlane } from './test-plane.ts'
 
 /** A resource manager on a new SQLite file, for tests that do not depend on the engine. */
 export async function openSqlitePlane(
-  o: { wire?: FakeWire; compute?: 'simulated' } = {},
+  o: { wire?: FakeWire; compute?: 'simulated'; strictImages?: boolean } = {},
 ): Promise<TestPlane & { close(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-control-plane-'))
   const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
-  const plane = await openTestPlane(store, o.wire, o.compute)
+  const plane = await openTestPlane(store, o.wire, o)
   return {
     ...plane,
     close: async () => {

@@ -39,7 +39,7 @@ export interface TestPlane {
 export async function openTestPlane(
   store: Store,
   wire: FakeWire = new FakeWire(),
-  compute?: 'simulated',
+  o: { compute?: 'simulated'; strictImages?: boolean } = {},
 ): Promise<TestPlane> {
   const service = await createControlPlaneService({
     installation: {
@@ -47,7 +47,7 @@ export async function openTestPlane(
       tenantId,
       subscriptionId,
       mode: 'simulated',
-      ...(compute !== undefined && { compute }),
+      ...(o.compute !== undefined && { compute: o.compute }),
       createdAt: '2026-01-01T00:00:00.000Z',
       region: 'westeurope',
       ports: { tls: 0, local: 0 },
@@ -75,6 +75,7 @@ export async function openTestPlane(
     newId: randomUUID,
     ownerObjectId: ownerId,
     pollMs: 5,
+    strictImages: o.strictImages ?? false,
   })
   await service.start()
   const { app } = service.hosts[0]!

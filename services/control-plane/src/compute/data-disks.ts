@@ -1,0 +1,193 @@
+import { randomBytes } from 'node:crypto'
+import type { Fields, Problem } from '../arm/fields.ts'
+import { ServiceError } from '@strongroom/platform'
+import { keyOf } from '../arm/resource-id.ts'
+import type { Plane } from '../plane.ts'
+import type { Db, Json, Resource } from '../store/resources.ts'
+import type { Size } from './sizes.ts'
+import { diskIdOf, diskType, type DataDisk } from './vm-model.ts'
+
+export interface DiskInternal {
+  /** ARM id of the VM that has the disk; empty where none has. */
+  managedBy: string
+}
+
+/** The data disks that a VM request asks for: those that are to be detached are not among them. */
+export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[] {
+  if (!storage.has('dataDisks')) return existing
+  return storage.list('dataDisks').flatMap((disk, index): DataDisk[] => {
+    if (disk.flag('toBeDetached') === true) return []
+    const managed = disk.object('managedDisk')
+    const id = managed.text('id')
+    return [
+      {
+        lun: disk.integer('lun', 0, 63) ?? index,
+        name: disk.text('name') ?? id?.split('/').at(-1) ?? '',
+        ...(id !== undefined && { id }),
+        createOption: disk.oneOf('createOption', ['Attach', 'Empty']) ?? 'Attach',
+        deleteOption: disk.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
+        caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? 'None',
+        storageAccountType: managed.text('storageAccountType') ?? 'Premium_LRS',
+        ...(disk.integer('diskSizeGB', 1, 32_767) !== undefined && { sizeGiB: disk.integer('diskSizeGB', 1, 32_767)! }),
+      },
+    ]
+  })
+}
+
+const target = 'properties.storageProfile.dataDisks'
+
+/** Slots and number; what the disks themselves are is known in the transaction that attaches them. */
+export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Problem[] {
+  const problem = (code: string, status: number, message: string, found: string, expected: string): Problem => ({
+    code,
+    status,
+    message,
+    target,
+    expected,
+    found,
+  })
+  const luns = disks.map(({ lun }) => lun)
+  const twice = luns.find((lun, index) => luns.indexOf(lun) !== index)
+  const nameless = disks.find((disk) => disk.createOption === 'Attach' && disk.id === undefined)
+  return [
+    ...(twice === undefined
+      ? []
+      : [
+          problem(
+            'InvalidParameter',
+            400,
+            `A disk with LUN ${twice} is specified more than once.`,
+            String(twice),
+            'a LUN of its own for each disk',
+          ),
+        ]),
+    ...(nameless === undefined
+      ? []
+      : [
+          problem(
+            'InvalidParameter',
+            400,
+            "Required parameter 'dataDisk.managedDisk.id' is missing (null).",
+            nameless.name,
+            'the id of a disk',
+          ),
+        ]),
+    ...(size === undefined || disks.length <= size.maxDataDisks
+      ? []
+      : [
+          problem(
+            'OperationNotAllowed',
+            409,
+            `The maximum number of data disks allowed to be attached to a VM of this size is ${size.maxDataDisks}.`,
+            String(disks.length),
+            `at most ${size.maxDataDisks}`,
+          ),
+        ]),
+  ]
+}
+
+/** Makes the disks that are to be made, attaches those that are new, lets go of the others. Gives the disks with their ids. */
+export async function applyDataDisks(
+  plane: Plane,
+  tx: Db,
+  o: { vmId: string; vmName: string; location: string; before: DataDisk[]; after: DataDisk[] },
+): Promise<DataDisk[]> {
+  const result: DataDisk[] = []
+  for (const disk of o.after) result.push(await takeDisk(plane, tx, o, disk))
+  const kept = new Set(result.map(({ id }) => keyOf(id ?? '')))
+  for (const old of o.before) if (old.id !== undefined && !kept.has(keyOf(old.id))) await releaseDisk(plane, tx, old.id)
+  return result
+}
+
+async function takeDisk(
+  plane: Plane,
+  tx: Db,
+  o: { vmId: string; vmName: string; location: string },
+  disk: DataDisk,
+): Promise<DataDisk> {
+  if (disk.id !== undefined) {
+    const found = await plane.resources.find<DiskInternal>(disk.id, tx)
+    if (found?.type !== diskType.toLowerCase()) throw notFound(disk.id)
+    const holder = found.internal.managedBy
+    if (holder !== '' && keyOf(holder) !== keyOf(o.vmId)) throw inUse(found, holder)
+    if (found.location !== o.location) throw notFound(disk.id)
+    if (found.body.properties['osType'] !== undefined) throw inUse(found, holder)
+    await setHolder(plane, tx, found.id, o.vmId)
+    return { ...disk, id: found.id, name: found.name, sizeGiB: Number(found.body.properties['diskSizeGB']) }
+  }
+  const name = disk.name === '' ? `${o.vmName}_disk${disk.lun}_${randomBytes(16).toString('hex')}` : disk.name
+  const id = diskIdOf(o.vmId, name)
+  if ((await plane.resources.find(id, tx)) !== undefined) throw exists(name)
+  const sizeGiB = disk.sizeGiB ?? 4
+  await plane.resources.insert(tx, {
+    id,
+    location: o.location,
+    body: emptyDisk({
+      sizeGiB,
+      sku: disk.storageAccountType,
+      state: 'Attached',
+      at: plane.clock.now(),
+      id: plane.newId(),
+    }),
+    internal: { managedBy: o.vmId },
+  })
+  return { ...disk, id, name, sizeGiB }
+}
+
+/** The body of a disk that holds nothing yet. */
+export function emptyDisk(o: { sizeGiB: number; sku: string; state: string; at: Date; id: string }): {
+  sku: Json
+  properties: Json
+} {
+  return {
+    sku: { name: o.sku, tier: o.sku.split('_')[0] ?? '' },
+    properties: {
+      creationData: { createOption: 'Empty' },
+      diskSizeGB: o.sizeGiB,
+      diskSizeBytes: o.sizeGiB * 2 ** 30,
+      diskState: o.state,
+      encryption: { type: 'EncryptionAtRestWithPlatformKey' },
+      timeCreated: o.at.toISOString(),
+      provisioningState: 'Succeeded',
+      uniqueId: o.id,
+    },
+  }
+}
+
+const setHolder = async (plane: Plane, tx: Db, id: string, vmId: string): Promise<void> => {
+  await plane.resources.change<DiskInternal>(tx, id, (disk) => {
+    disk.internal.managedBy = vmId
+    disk.body.properties['diskState'] = vmId === '' ? 'Unattached' : 'Attached'
+  })
+}
+
+export const releaseDisk = async (plane: Plane, tx: Db, id: string): Promise<void> => await setHolder(plane, tx, id, '')
+
+const notFound = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'ResourceNotFound',
+    status: 404,
+    message: `The disk '${id}' was not found in the region of the virtual machine.`,
+    target,
+    found: id,
+    remedy: 'Create the disk first: az disk create.',
+  })
+
+const inUse = (disk: Resource<DiskInternal>, holder: string): ServiceError =>
+  new ServiceError({
+    code: 'AttachDiskWhileBeingDetached',
+    status: 409,
+    message: `Disk '${disk.name}' cannot be attached as the disk is already owned by VM '${holder}'.`,
+    target,
+    found: holder,
+    remedy: 'Detach it there first, or use another disk.',
+  })
+
+const exists = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'ConflictingUserInput',
+    status: 409,
+    message: `Disk ${name} already exists in the resource group.`,
+    target,
+    remedy: "Attach it with createOption 'Attach', or use another name.",
+  })
