@@ -83,6 +83,11 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
       ),
       text('version=1.0;authorizationrules{=>deny();};issuancerules{};'),
     ],
+    releasePolicy: [
+      utf8(
+        '{"version":"1.0.0","anyOf":[{"authority":"https://a.attest.strongroom.internal","allOf":[{"claim":"x-ms-compliance-status","equals":"azure-compliant-cvm"},{"anyOf":[{"claim":"a.b","equals":1}]}]}]}',
+      ),
+    ],
     policyQuery: [
       text("Events[? PcrIndex == `7` && Name == 'SecureBoot'].Data | @[0] == 'AQ'"),
       text('sort_by(Events, &EventSeq)[-1].Tag.{p: Path, v: Values[]} | to_string(@)'),

@@ -29,6 +29,7 @@ import {
   readEndorsement,
   readPckExtension,
 } from '@strongroom/evidence'
+import { explainRelease, lintReleasePolicy, readReleasePolicy, ReleasePolicyError } from '@strongroom/release-policy'
 import { claimsForPolicy, evaluatePolicy, formatPolicy, lintPolicy, parsePolicy, PolicyError } from '@strongroom/policy'
 import {
   parseBundle,
@@ -47,7 +48,7 @@ import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
 import { readKeyRelease } from '../packages/evidence/src/tokens/release.ts'
 import { parseRuntimeClaims } from '../packages/evidence/src/azure/runtime-claims.ts'
 
-const refusals = [EvidenceError, PolicyError, QueryError, TransparencyError]
+const refusals = [EvidenceError, PolicyError, QueryError, ReleasePolicyError, TransparencyError]
 
 /** Processor time that no input of up to 64 KiB may take, in microseconds. */
 const longest = 50_000
@@ -135,6 +136,15 @@ export const policy: (data: Uint8Array) => void = target((bytes) => {
   if (formatPolicy(parsePolicy(printed)) !== printed) throw new Error('the layout does not settle')
   lintPolicy(parsed)
   evaluatePolicy(parsed, policyClaims)
+})
+/** A release policy that reads is linted and decides over claims. */
+export const releasePolicy: (data: Uint8Array) => void = target((bytes) => {
+  const parsed = readReleasePolicy(utf8Text.decode(bytes))
+  lintReleasePolicy(parsed)
+  explainRelease(parsed, {
+    iss: 'https://a.attest.strongroom.internal',
+    'x-ms-compliance-status': 'azure-compliant-cvm',
+  })
 })
 /** A query over a small boot log, with the steps that a policy has at most. */
 export const policyQuery: (data: Uint8Array) => void = target((bytes) => {

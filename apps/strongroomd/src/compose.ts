@@ -21,7 +21,7 @@ import {
   type Service,
   type ServiceContext,
 } from '@strongroom/platform'
-import { createVaultService, readKeystoreConfiguration } from '@strongroom/vault'
+import { createVaultService, readKeystoreConfiguration, azureVaultRates, type VaultRates } from '@strongroom/vault'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
 import { createTokenSource } from './token-source.ts'
 
@@ -39,6 +39,8 @@ export interface ComposeOptions {
   keystoreFile?: string | undefined
   /** How long a guest may take from power-on to its report; by the acceleration where it is absent. */
   bootLimitSeconds?: string | undefined
+  /** `azure`: vaults of tenants take as many requests as Azure's do; no limit where it is absent. */
+  vaultLimits?: string | undefined
 }
 
 export interface RunningInstallation {
@@ -72,6 +74,19 @@ function parseSeconds(name: string, text: string | undefined): number | undefine
     expected: 'a number from 1 to 86400',
     found: text,
     remedy: `Set ${name} to a number of seconds, or leave it unset.`,
+  })
+}
+
+function parseVaultLimits(text: string | undefined): VaultRates | undefined {
+  if (text === undefined || text === '') return undefined
+  if (text === 'azure') return azureVaultRates
+  throw new ServiceError({
+    code: 'InvalidArgument',
+    status: 400,
+    message: `There are no vault limits '${text}'.`,
+    expected: 'azure',
+    found: text,
+    remedy: 'Set STRONGROOM_VAULT_LIMITS to azure, or leave it unset.',
   })
 }
 
@@ -128,6 +143,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       keystoreFile: options.keystoreFile,
       strictImages: options.strictImages ?? false,
       bootLimitSeconds: parseSeconds('STRONGROOM_BOOT_LIMIT_SECONDS', options.bootLimitSeconds),
+      rates: parseVaultLimits(options.vaultLimits),
       opened,
     })
     return {
@@ -152,6 +168,7 @@ async function startServices(o: {
   keystoreFile: string | undefined
   strictImages: boolean
   bootLimitSeconds: number | undefined
+  rates: VaultRates | undefined
   opened: { close(): Promise<void> }[]
 }): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
   const { installation, stateDir, cacheDir, opened } = o
@@ -205,6 +222,7 @@ async function startServices(o: {
   const vault = await createVaultService({
     ...context,
     ...(o.keystoreFile ? { keystore: await readKeystoreConfiguration(resolve(o.keystoreFile)) } : {}),
+    ...(o.rates !== undefined && { rates: o.rates }),
     platformAccess: {
       orchestratorObjectId: orchestrator.objectId,
       controlPlaneObjectId: controlPlanePrincipal.objectId,

@@ -6,6 +6,7 @@ import { compose, type RunningInstallation } from './compose.ts'
 /**
  * The server: all services of one installation in one process.
  *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--store-url-file FILE]
+ * STRONGROOM_VAULT_LIMITS=azure has vaults of tenants take as many requests as Azure's do.
  * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
  * STRONGROOM_KEYSTORE_FILE says where keys are made and kept.
  * Started by the CLI it reports over the IPC channel, and ends when that channel closes; on its own it prints one line.
@@ -56,6 +57,7 @@ try {
     storeUrlFile: values['store-url-file'],
     keystoreFile: process.env['STRONGROOM_KEYSTORE_FILE'],
     bootLimitSeconds: process.env['STRONGROOM_BOOT_LIMIT_SECONDS'],
+    vaultLimits: process.env['STRONGROOM_VAULT_LIMITS'],
   })
   tell({ type: 'ready', ...(running.firstStart === undefined ? {} : { firstStart: running.firstStart }) })
   // Node writes its compile cache at exit only; a server that is killed would leave the next start as slow as its own.

@@ -1,4 +1,12 @@
-import { createHash, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import {
+  constants,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+} from 'node:crypto'
 import { guestStateGenerationTag, type KeyCreateRequest } from '@strongroom/contract'
 import type { Store } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
@@ -123,6 +131,10 @@ describeStores('key release', (open) => {
       'with x5u': signedToken(claims, { alg: 'RS256', kid: 'mine', x5u: 'https://evil.example/x' }, own.privateKey),
       'with an unknown kid': provider.token(vault.claims, { kid: '../provider-1' }),
       'with no kid': provider.token(vault.claims, { kid: undefined }),
+      'with a probabilistic signature under RS256': `${header}.${payload}.${sign('sha256', Buffer.from(`${header}.${payload}`), { key: provider.signingKey, padding: constants.RSA_PKCS1_PSS_PADDING }).toString('base64url')}`,
+      'with a signature that is cut': good.slice(0, -4),
+      'with a signature that is padded': `${good}AAAA`,
+      'by a key of another kind': signedToken(claims, { alg: 'ES256', kid: 'provider-1' }, own.privateKey),
       'with alg none': `${part({ alg: 'none', kid: 'provider-1' })}.${part(claims)}.`,
       'with HS256 under the public key': `${hmacInput}.${createHmac('sha256', publicPem).update(hmacInput).digest('base64url')}`,
       'with RS512 said': provider.token(vault.claims, { alg: 'RS512' }),
@@ -143,7 +155,13 @@ describeStores('key release', (open) => {
       const answer = await vault.call('orchestrator', 'POST', `/keys/vm-1/${version}/release`, { target })
       expect([name, answer.status, answer.body.error.details?.[0].code]).toEqual([name, 403, 'KeyReleaseDenied'])
     }
-    for (const target of [undefined, '', 'a.b', 'a.b.c', 7, {}, 'x'.repeat(200_000)]) {
+    const twice = (text: string): string => Buffer.from(text).toString('base64url')
+    const header2 = twice('{"alg":"none","alg":"RS256","kid":"provider-1"}')
+    const claims2 = twice(JSON.stringify(claims).replace('{', '{"iss":"https://evil.example",'))
+    const doubled = [`${header2}.${part(claims)}`, `${part({ alg: 'RS256', kid: 'provider-1' })}.${claims2}`].map(
+      (input) => `${input}.${sign('sha256', Buffer.from(input), provider.signingKey).toString('base64url')}`,
+    )
+    for (const target of [undefined, '', 'a.b', 'a.b.c', 7, {}, 'x'.repeat(200_000), ...doubled]) {
       const answer = await vault.call('orchestrator', 'POST', `/keys/vm-1/${version}/release`, { target })
       expect([answer.status, answer.body.error.code]).toEqual([400, 'BadParameter'])
     }

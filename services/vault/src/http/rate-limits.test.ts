@@ -1,0 +1,52 @@
+import { describeStores } from '@strongroom/platform/testing'
+import { expect, it } from 'vitest'
+import { adminGrant, keyRequest } from '../testing/test-vault.ts'
+import { startTenant } from '../testing/tenant.ts'
+import { azureVaultRates } from './rate-limits.ts'
+
+const rates = { windowSeconds: 10, keyCreations: 2, keyOperations: 4, secretOperations: 3 }
+
+describeStores('rates', (open) => {
+  it('refuse what is beyond them with the time to wait, each kind and each vault for itself', async () => {
+    const { vault, send } = await startTenant(await open(), { rates })
+    await vault.putVault('kv2', { grants: [adminGrant('alice')] })
+    vault.clock.set(new Date('2026-11-25T12:00:03.500Z'))
+    const many = async (count: number, path: string, body?: object): Promise<number[]> => {
+      const answers: number[] = []
+      for (let index = 0; index < count; index++) answers.push((await send(body ? 'POST' : 'GET', path, body)).status)
+      return answers
+    }
+    expect(await many(3, '/keys/k/create', { kty: 'EC' })).toEqual([200, 200, 429])
+    expect(await many(5, '/keys')).toEqual([200, 200, 200, 200, 429])
+    expect(await many(4, '/secrets')).toEqual([200, 200, 200, 429])
+    const refused = await send('GET', '/keys')
+    expect(refused.headers['retry-after']).toBe('7')
+    expect(refused.body.error).toMatchObject({
+      code: 'Throttled',
+      message:
+        'Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached',
+    })
+    expect((await vault.call('alice', 'GET', '/keys', undefined, 'kv2.vault.strongroom.internal')).status).toBe(200)
+    vault.clock.set(new Date('2026-11-25T12:00:10.000Z'))
+    expect((await send('GET', '/keys')).status).toBe(200)
+    await vault.close()
+  })
+
+  it('leave the platform’s keys alone: no tenant can keep a machine from booting', async () => {
+    const { vault, send } = await startTenant(await open(), { rates })
+    for (let index = 0; index < 9; index++) await send('GET', '/keys')
+    for (let index = 0; index < 5; index++) {
+      const path = `/keys/vm-${index}/create`
+      expect((await vault.call('controlPlane', 'POST', path, keyRequest({ kty: 'EC-HSM' }))).status).toBe(200)
+    }
+    await vault.close()
+  })
+
+  it('are none unless they are asked for', async () => {
+    const { vault, send } = await startTenant(await open())
+    for (let index = 0; index < azureVaultRates.keyCreations + 5; index++) {
+      expect((await send('POST', '/keys/k/create', { kty: 'EC' })).status).toBe(200)
+    }
+    await vault.close()
+  })
+})
