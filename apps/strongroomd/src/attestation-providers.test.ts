@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import * as tls from 'node:tls'
 import { AttestationManagementClient } from '@azure/arm-attestation'
 import { AttestationAdministrationClient } from '@azure/attestation'
-import { loginHost, managementHost, sharedAttestationHost } from '@strongroom/contract'
+import { domain, loginHost, managementHost, sharedAttestationHost } from '@strongroom/contract'
 import { createWireClient, type WireClient } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { compose, type RunningInstallation } from './compose.ts'
@@ -30,6 +30,27 @@ let installation: RunningInstallation
 let wire: WireClient
 let credential: Credential
 let local: number
+
+/** Client credentials at the installation's sign-in. */
+function credentialOf(appId: string, secret: string): Credential {
+  return {
+    getToken: async (scopes) => {
+      const form = new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_id: appId,
+        client_secret: secret,
+        scope: [scopes].flat().join(' '),
+      })
+      const { body } = await wire.request<{ access_token: string; expires_in: number }>({
+        method: 'POST',
+        url: `https://${loginHost}/${installation.context.installation.tenantId}/oauth2/v2.0/token`,
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: form.toString(),
+      })
+      return { token: body.access_token, expiresOnTimestamp: Date.now() + body.expires_in * 1000 }
+    },
+  }
+}
 
 async function freePort(): Promise<number> {
   return await new Promise((done, fail) => {
@@ -54,8 +75,8 @@ function makeSigner(name: string, ca = true): Signer {
 
 const derOf = ({ certificate }: Signer): string => certificate.replaceAll(/-----[^-]+-----|\s/g, '')
 const proxyOptions = (): { host: string; port: number } => ({ host: 'http://127.0.0.1', port: local })
-const administration = (attestUri: string): AttestationAdministrationClient =>
-  new AttestationAdministrationClient(attestUri, credential, { proxyOptions: proxyOptions() })
+const administration = (attestUri: string, as: Credential = credential): AttestationAdministrationClient =>
+  new AttestationAdministrationClient(attestUri, as, { proxyOptions: proxyOptions() })
 const management = (): AttestationManagementClient =>
   new AttestationManagementClient(credential, installation.context.installation.subscriptionId, {
     endpoint: `https://${managementHost}`,
@@ -89,24 +110,8 @@ beforeAll(async () => {
   const caPem = await readFile(join(folder, 'state/ca.pem'), 'utf8')
   tls.setDefaultCACertificates([...tls.getCACertificates('default'), caPem])
   wire = createWireClient({ port: tlsPort, caPem })
-  const { ownerAppId, ownerSecret, tenantId } = installation.firstStart!
-  credential = {
-    getToken: async (scopes) => {
-      const form = new URLSearchParams({
-        grant_type: 'client_credentials',
-        client_id: ownerAppId,
-        client_secret: ownerSecret,
-        scope: [scopes].flat().join(' '),
-      })
-      const { body } = await wire.request<{ access_token: string; expires_in: number }>({
-        method: 'POST',
-        url: `https://${loginHost}/${tenantId}/oauth2/v2.0/token`,
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: form.toString(),
-      })
-      return { token: body.access_token, expiresOnTimestamp: Date.now() + body.expires_in * 1000 }
-    },
-  }
+  const { ownerAppId, ownerSecret } = installation.firstStart!
+  credential = credentialOf(ownerAppId, ownerSecret)
   const { token } = await credential.getToken('https://management.azure.com/.default')
   const { subscriptionId } = installation.context.installation
   await wire.request({
@@ -223,6 +228,37 @@ describe('policies of an AAD provider, driven by @azure/attestation', () => {
     expect((await administration('https://aad.weu.attest.strongroom.internal').getPolicy('TdxVm')).body).toContain(
       'permit',
     )
+  })
+})
+
+describe('roles at a provider', () => {
+  const graph = async <T>(path: string, body: unknown): Promise<T> => {
+    const { token } = await credential.getToken(`https://graph.${domain}/.default`)
+    return (await wire.request<T>({ method: 'POST', url: `https://graph.${domain}/v1.0/${path}`, body, token })).body
+  }
+
+  it('let somebody else read its policies, and no more; taken away, nothing', async () => {
+    const { id, appId } = await graph<{ id: string; appId: string }>('applications', { displayName: 'auditor' })
+    const principal = await graph<{ id: string }>('servicePrincipals', { appId })
+    const { secretText } = await graph<{ secretText: string }>(`applications/${id}/addPassword`, {
+      passwordCredential: {},
+    })
+    const client = administration('https://aad.weu.attest.strongroom.internal', credentialOf(appId, secretText))
+    expect(await refusal(client.getPolicy('SevSnpVm'))).toMatchObject({ statusCode: 403, code: 'Forbidden' })
+
+    const scope = (await management().attestationProviders.get('attest', 'aad')).id!
+    const assignment = `https://${managementHost}${scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}?api-version=2022-04-01`
+    const { token } = await credential.getToken('https://management.azure.com/.default')
+    const attestationReader = 'fd1bd22b-8476-40bc-a0bc-69b95687b9f3'
+    const roleDefinitionId = `/subscriptions/${installation.context.installation.subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${attestationReader}`
+    const properties = { roleDefinitionId, principalId: principal.id, principalType: 'ServicePrincipal' }
+    await wire.request({ method: 'PUT', url: assignment, body: { properties }, token })
+    expect((await client.getPolicy('SevSnpVm')).body).toContain('permit')
+    expect(await refusal(client.setPolicy('SevSnpVm', permitAll))).toMatchObject({ statusCode: 403 })
+    expect(await refusal(client.resetPolicy('SevSnpVm'))).toMatchObject({ statusCode: 403 })
+
+    await wire.request({ method: 'DELETE', url: assignment, token })
+    expect(await refusal(client.getPolicy('SevSnpVm'))).toMatchObject({ statusCode: 403, code: 'Forbidden' })
   })
 })
 
