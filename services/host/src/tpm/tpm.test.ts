@@ -128,6 +128,11 @@ describe('vTPM', () => {
       await endow()
       expect((await certificateAt('0x01C101D0')).keyUsage).toEqual([attestationKeyUsage])
       await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
+      const unreadable = 'ownerread|ownerwrite|authwrite|no_da'
+      await tpmTool(tpm, 'tpm2_nvdefine', ['-C', 'o', '0x01C101D0', '-s', String(nvIndexLength), '-a', unreadable])
+      await endow()
+      await tpmTool(tpm, 'tpm2_nvread', ['-C', '0x01C101D0', '0x01C101D0'])
+      await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
       await tpmTool(tpm, 'tpm2_changeauth', ['-c', 'o', 'password'])
       await endow()
       const found = await tpmTool(tpm, 'tpm2_nvread', ['-C', '0x01C101D0', '0x01C101D0'])
