@@ -102,6 +102,11 @@ export class DerReader {
     return this.#base + this.#at
   }
 
+  /** What has not been read yet. */
+  get remaining(): Uint8Array {
+    return this.#bytes.subarray(this.#at, this.#end)
+  }
+
   /** Identifier octet of the next value, without reading it; undefined at the end. */
   peek(): number | undefined {
     return this.#at < this.#end ? this.#bytes[this.#at] : undefined

@@ -1,3 +1,4 @@
+import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { derTag, DerReader } from '../der/der-reader.ts'
 import { readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
@@ -62,19 +63,27 @@ export function parseCrl(der: Uint8Array): Crl {
 function readRevoked(tbs: DerReader): Map<string, Date> {
   const list = tbs.sequence('revoked certificates')
   const revoked = new Map<string, Date>()
+  // Authorities revoke in batches: what follows a serial number is mostly what followed the one before.
+  let known: { bytes: Uint8Array; date: Date } | undefined
   while (!list.atEnd) {
     const entry = list.sequence('revoked certificate')
     const serial = toHex(readIntegerBytes(entry, 'serial number'))
-    const date = readTime(entry, 'revocation date')
-    if (!entry.atEnd) {
-      const critical = readExtensions(entry, 'entry extensions').find((extension) => extension.critical)
-      // A critical one may say that the entry is another issuer's (RFC 5280 section 5.3.3).
-      if (critical !== undefined) entry.fail('UnknownType', `critical entry extension ${critical.oid}`)
-    }
-    entry.end()
-    revoked.set(serial, date)
+    const bytes = entry.remaining
+    if (known === undefined || !equal(known.bytes, bytes)) known = { bytes, date: readRevocation(entry) }
+    revoked.set(serial, known.date)
   }
   return revoked
+}
+
+function readRevocation(entry: DerReader): Date {
+  const date = readTime(entry, 'revocation date')
+  if (!entry.atEnd) {
+    const critical = readExtensions(entry, 'entry extensions').find((extension) => extension.critical)
+    // A critical one may say that the entry is another issuer's (RFC 5280 section 5.3.3).
+    if (critical !== undefined) entry.fail('UnknownType', `critical entry extension ${critical.oid}`)
+  }
+  entry.end()
+  return date
 }
 
 /** Extensions that may be critical and change nothing about what the list covers. */
