@@ -190,7 +190,7 @@ export async function openService(
     ...o,
   })
   const call: TestService['call'] = async (method, path, options = {}) => {
-    const { app } = service.hosts.find(({ matches }) => matches(options.host ?? host)) ?? service.hosts[0]!
+    const { app } = service.hosts.find((each) => each.matches(options.host ?? host)) ?? service.hosts[0]!
     const response = await app.inject({
       method: method as 'GET',
       url: path,
