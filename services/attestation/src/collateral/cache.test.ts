@@ -42,6 +42,19 @@ describeStores('the collateral cache', (openStore) => {
     expect(second.fake.asked).toEqual([])
   })
 
+  it('finds what another process put there in place of what has expired', async () => {
+    const here = await open()
+    here.fake.answers.set(path, { body: inDays(1) })
+    await here.cache.get(path)
+    const there = await open(here.store)
+    const item = { body: inDays(30), headers: {}, fetchedAt: new Date(now), expiresAt: new Date(now + 30 * day) }
+    await there.cache.put(path, item)
+    now += 2 * day
+    here.fake.down = true
+    expect((await here.cache.get(path))!.expiresAt).toEqual(item.expiresAt)
+    expect(here.fake.asked).toHaveLength(1)
+  })
+
   it('asks again before the item expires, and keeps the old one while the service is down', async () => {
     const { cache, fake } = await open()
     fake.answers.set(path, { body: inDays(30) })

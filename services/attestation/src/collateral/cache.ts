@@ -44,8 +44,9 @@ export class CollateralCache {
    */
   async get(path: string): Promise<CollateralItem | undefined> {
     const now = this.#clock.now().getTime()
-    const stored = this.#items.has(path) ? undefined : await this.#fromStore(path)
-    // Another caller may have fetched it while the store was read.
+    const isHere = (this.#items.get(path)?.expiresAt.getTime() ?? 0) > now
+    // Another process may have put a newer one there; another caller may fetch it while the store is read.
+    const stored = isHere ? undefined : await this.#fromStore(path)
     const kept = this.#items.get(path) ?? stored
     const valid = kept !== undefined && kept.expiresAt.getTime() > now
     if (!this.source.asks(path)) {
