@@ -8,7 +8,9 @@ export const machineHost: string = `machine.${domain}`
 /** Endorsements of the silicon, under the paths of AMD's KDS and Intel's PCS. */
 export const collateralHost: string = `collateral.${domain}`
 
-export const vaultHost = (name: string): string => `${name}.vault.${domain}`
+/** Of a vault, or of a managed HSM under the name that it has among vaults. */
+export const vaultHost = (name: string): string =>
+  name.includes('.') ? `${name}.${domain}` : `${name}.vault.${domain}`
 /** Provider shared by all subscriptions of a region, for example `sharedweu.weu.attest.strongroom.internal`. */
 export const sharedAttestationHost = (regionCode: string): string =>
   `shared${regionCode}.${regionCode}.attest.${domain}`
