@@ -303,8 +303,32 @@ suite('Virtual machines', () => {
     'Secure Boot is required',
   )
   works('vm delete -g rg1 -n cvm2 --yes')
+  works(
+    `vm create -g rg1 -n ubuntu1 --image Canonical:ubuntu-24_04-lts:cvm:latest ${confidential} --os-disk-security-encryption-type VMGuestStateOnly --generate-ssh-keys --public-ip-address "" --nsg "" --assign-identity`,
+  )
+  works('vm get-instance-view -g rg1 -n ubuntu1', (body) =>
+    expect(JSON.stringify(body.instanceView)).toContain('is not registered in this installation'),
+  )
+  works('vm identity show -g rg1 -n ubuntu1', (body) => expect(body.type).toBe('SystemAssigned'))
+  works('vm identity remove -g rg1 -n ubuntu1')
+  works('vm identity assign -g rg1 -n ubuntu1')
   works('vm delete -g rg1 -n tdx1 --yes')
   refused('vm show -g rg1 -n cvm2', 'ResourceNotFound')
+})
+
+suite('Disks', () => {
+  works('disk create -g rg1 -n data1 --size-gb 8 --sku Premium_LRS', (body) =>
+    expect(body.diskState).toBe('Unattached'),
+  )
+  works('disk show -g rg1 -n data1')
+  works('disk list -g rg1', (body) => expect(body.length).toBeGreaterThan(2))
+  works('disk update -g rg1 -n data1 --size-gb 16', (body) => expect(body.diskSizeGb ?? body.diskSizeGB).toBe(16))
+  works('vm disk attach -g rg1 --vm-name cvm1 --name data1')
+  works('vm disk attach -g rg1 --vm-name cvm1 --name data2 --new --size-gb 4')
+  works(`vm show ${vm} --query storageProfile.dataDisks`, (body) => expect(body).toHaveLength(2))
+  refused('disk delete -g rg1 -n data1 --yes', 'OperationNotAllowed')
+  works('vm disk detach -g rg1 --vm-name cvm1 --name data1')
+  works('disk delete -g rg1 -n data1 --yes')
 })
 
 suite('Sizes, quotas and images', () => {

@@ -23,6 +23,9 @@ export interface DeploymentInternal {
   outcomes: ResourceOutcome[]
 }
 
+/** How often the record of a running deployment is written, at most. */
+const progressMs = 500
+
 interface RunParams {
   id: string
   caller: Caller
@@ -110,16 +113,14 @@ export class Deployments {
             const group = await this.#plane.resources.requireGroup(params.id)
             const prepared = await prepare(this.#plane, group, input)
             const c = this.#context({ ...params, signal: step.signal })
-            await this.#plane.resources.transaction(async (tx) => {
-              await this.#plane.resources.change<DeploymentInternal>(
-                tx,
-                params.id,
-                (row) => void (row.internal.outcomes = []),
-              )
-            })
-            const outputs = await runTemplate(c, input, prepared)
-            if (input.mode === 'Complete') await deleteOthers(c, group, keysOf(prepared.resources))
-            await this.#finish(params.id, { outputs })
+            try {
+              const outputs = await runTemplate(c, input, prepared)
+              if (input.mode === 'Complete') await deleteOthers(c, group, keysOf(prepared.resources))
+              await this.#finish(params.id, { outputs, outcomes: c.outcomes() })
+            } catch (error) {
+              await this.#writeOutcomes(params.id, c.outcomes())
+              throw error
+            }
           },
         },
       ],
@@ -145,9 +146,14 @@ export class Deployments {
     })
     const inner = this.#context({ id, caller: c.caller, correlationId: c.correlationId, signal: c.signal })
     try {
-      await this.#finish(id, { outputs: await runTemplate(inner, input, prepared, o.depth) })
+      const outputs = await runTemplate(inner, input, prepared, o.depth)
+      await this.#finish(id, { outputs, outcomes: inner.outcomes() })
     } catch (error) {
-      if (!c.signal.aborted) await this.#finish(id, { error: redact(toErrorDetail(error), prepared.section.secrets) })
+      if (!c.signal.aborted)
+        await this.#finish(id, {
+          error: redact(toErrorDetail(error), prepared.section.secrets),
+          outcomes: inner.outcomes(),
+        })
       throw error
     }
   }
@@ -165,17 +171,27 @@ export class Deployments {
   }
 
   #context(o: { id: string; caller: Caller; correlationId: string; signal: AbortSignal }): RunContext {
+    const outcomes = new Map<string, ResourceOutcome>()
+    let writtenAt = 0
     return {
       plane: this.#plane,
       ...o,
+      outcomes: () => [...outcomes.values()],
       onOutcome: async (outcome) => {
-        await this.#plane.resources.transaction(async (tx) => {
-          await this.#plane.resources.change<DeploymentInternal>(tx, o.id, (row) => {
-            row.internal.outcomes = [...row.internal.outcomes.filter((each) => each.id !== outcome.id), outcome]
-          })
-        })
+        outcomes.set(outcome.id, outcome)
+        // The record is for who looks on meanwhile: written now and then, not with each of hundreds.
+        const now = this.#plane.clock.now().getTime()
+        if (now - writtenAt < progressMs) return
+        writtenAt = now
+        await this.#writeOutcomes(o.id, [...outcomes.values()])
       },
     }
+  }
+
+  async #writeOutcomes(id: string, outcomes: ResourceOutcome[]): Promise<void> {
+    await this.#plane.resources.transaction(async (tx) => {
+      await this.#plane.resources.change<DeploymentInternal>(tx, id, (row) => void (row.internal.outcomes = outcomes))
+    })
   }
 
   async #record(o: {
@@ -198,9 +214,13 @@ export class Deployments {
     return (changed ?? o.existing) as Resource
   }
 
-  async #finish(id: string, o: { outputs?: Obj; error?: ErrorDetail; canceled?: boolean }): Promise<void> {
+  async #finish(
+    id: string,
+    o: { outputs?: Obj; outcomes?: ResourceOutcome[]; error?: ErrorDetail; canceled?: boolean },
+  ): Promise<void> {
     await this.#plane.resources.transaction(async (tx) => {
       await this.#plane.resources.change<DeploymentInternal>(tx, id, (row) => {
+        if (o.outcomes !== undefined) row.internal.outcomes = o.outcomes
         const { properties } = row.body
         const started = Date.parse(String(properties['timestamp']))
         properties['duration'] = `PT${((this.#plane.clock.now().getTime() - started) / 1000).toFixed(3)}S`

@@ -50,19 +50,18 @@ export async function evaluate(expression: Expression, scope: Scope): Promise<Va
       return await callFunction(expression, scope)
     case 'member': {
       const of = await evaluate(expression.of, scope)
-      return pick(of, expression.name, expression.safe)
+      return pick(of, expression.name)
     }
     case 'index': {
       const of = await evaluate(expression.of, scope)
-      return pick(of, await evaluate(expression.at, scope), expression.safe)
+      return pick(of, await evaluate(expression.at, scope))
     }
   }
 }
 
-function pick(of: Value, key: Value, safe: boolean): Value {
+function pick(of: Value, key: Value): Value {
   const found = itemOf(of, key)
   if (found !== undefined) return found.value
-  if (safe) return null
   const names = isObject(of) ? Object.keys(of).slice(0, 20).join(', ') : typeName(of)
   throw new TemplateError(
     `The language expression property '${textOf(key).slice(0, 80)}' doesn't exist, available properties are '${names}'`,

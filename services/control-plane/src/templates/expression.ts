@@ -4,8 +4,8 @@ import { TemplateError } from './template-error.ts'
 export type Expression =
   | { kind: 'literal'; value: string | number }
   | { kind: 'call'; name: string; args: Expression[] }
-  | { kind: 'member'; of: Expression; name: string; safe: boolean }
-  | { kind: 'index'; of: Expression; at: Expression; safe: boolean }
+  | { kind: 'member'; of: Expression; name: string }
+  | { kind: 'index'; of: Expression; at: Expression }
 
 /** As Azure's: 24,576 characters; the depth guards the stack. */
 const lengthLimit = 24_576
@@ -53,16 +53,15 @@ class Parser {
     let expression = this.#primary(depth)
     for (;;) {
       this.#space()
-      const safe = this.#text[this.#at] === '?' && '.['.includes(this.#text[this.#at + 1] ?? ' ')
-      const sign = this.#text[safe ? this.#at + 1 : this.#at]
+      const sign = this.#text[this.#at]
       if (sign === '.') {
-        this.#at += safe ? 2 : 1
-        expression = { kind: 'member', of: expression, name: this.#name(), safe }
+        this.#at += 1
+        expression = { kind: 'member', of: expression, name: this.#name() }
       } else if (sign === '[') {
-        this.#at += safe ? 2 : 1
+        this.#at += 1
         const at = this.#expression(depth + 1)
         this.#expect(']')
-        expression = { kind: 'index', of: expression, at, safe }
+        expression = { kind: 'index', of: expression, at }
       } else return expression
     }
   }

@@ -87,7 +87,7 @@ function checkShape(template: Obj): void {
     })
   if (template['resources'] === undefined)
     throw new TemplateError("Required property 'resources' not found in the template")
-  if (typeof template['$schema'] !== 'string' || !/deploymenttemplate\.json#?$/i.test(template['$schema'])) {
+  if (typeof template['$schema'] !== 'string' || !/\/deploymenttemplate\.json#?$/i.test(template['$schema'])) {
     throw new TemplateError('The template is not one of a resource group', {
       target: '$schema',
       expected: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',

@@ -1,3 +1,4 @@
+import { setImmediate as breathe } from 'node:timers/promises'
 import { keyOf } from '../arm/resource-id.ts'
 import { evaluate, evaluateValue, isResourceCall, loopCount, type Scope } from './evaluate.ts'
 import { callsIn, isExpression, parseExpression } from './expression.ts'
@@ -44,7 +45,8 @@ export async function planResources(template: Obj, scope: Scope): Promise<Planne
   if (drafts.length > resourceLimit)
     throw new TemplateError(`The template has more than ${resourceLimit} resources`, { found: String(drafts.length) })
   refuseDuplicates(drafts)
-  for (const each of drafts) {
+  for (const [index, each] of drafts.entries()) {
+    if (index % 50 === 49) await breathe()
     for (const wanted of each.dependsOn) addDependency(each, wanted, drafts, skipped)
     await addImplicit(each, drafts)
   }
@@ -120,6 +122,8 @@ async function draftOne(o: Drafting, raw: Obj, loop: string | undefined): Promis
     dependsOn: Array.isArray(dependsOn) ? dependsOn.map(textOf) : [],
   }
   o.drafts.push(one)
+  // Evaluation waits for nothing by itself: others have to come in between.
+  if (o.drafts.length % 50 === 0) await breathe()
   const children = memberOf(raw, 'resources')?.value
   for (const child of Array.isArray(children) ? children : [])
     await draft({ ...o, raw: child, symbol: undefined, parent: { type, name, key: one.key } })

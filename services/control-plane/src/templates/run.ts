@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import { ServiceError, toErrorDetail, type Caller, type ErrorDetail } from '@strongroom/platform'
 import type { ArmReply, Method } from '../arm/request.ts'
 import { keyOf } from '../arm/resource-id.ts'
@@ -30,6 +30,8 @@ export interface RunContext {
   id: string
   signal: AbortSignal
   onOutcome(outcome: ResourceOutcome): Promise<void>
+  /** What was told so far, for the record at the end. */
+  outcomes(): ResourceOutcome[]
 }
 
 /** Resources of one template at a time: enough to be quick, few enough to leave room for others. */
@@ -82,6 +84,8 @@ async function deployAll(c: RunContext, prepared: Prepared, depth: number): Prom
 }
 
 async function deployOne(c: RunContext, prepared: Prepared, one: PlannedResource, depth: number): Promise<void> {
+  // A local database answers at once: without this, a long deployment would keep the server from every other request.
+  await breathe()
   if (one.existing) return
   const { clock } = c.plane
   const outcome: ResourceOutcome = {

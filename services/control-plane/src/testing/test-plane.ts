@@ -28,7 +28,7 @@ export interface TestPlane {
     method: string,
     path: string,
     body?: unknown,
-    o?: { as?: string | null; headers?: Record<string, string> },
+    o?: { as?: string | null; headers?: Record<string, string>; /** The body as it stands. */ text?: string },
   ): Promise<TestReply>
   /** Sends, then follows the operation to its end. */
   run(method: string, path: string, body?: unknown): Promise<{ reply: TestReply; operation: ArmOperation }>
@@ -92,6 +92,7 @@ export async function openTestPlane(
         ...o.headers,
       },
       ...(body !== undefined && { payload: body as object }),
+      ...(o.text !== undefined && { payload: o.text }),
     })
     return {
       status: reply.statusCode,
