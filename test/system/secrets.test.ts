@@ -15,10 +15,11 @@ import {
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
 import { findMarks } from './support/canary.ts'
+import { readDiskSecrets } from './support/disk-secrets.ts'
 import { startInProcess } from './support/in-process.ts'
 import { TestInstallation } from './support/installation.ts'
 import { machineProcesses } from './support/processes.ts'
-import { readEvidence, type VmView } from './support/vm.ts'
+import { diskFile, readEvidence, type VmView } from './support/vm.ts'
 
 const installation = await TestInstallation.create()
 let server: RunningInstallation
@@ -55,7 +56,15 @@ describe('secrets of a running VM', () => {
     expect(run.code, run.stderr).toBe(0)
     // Both marks really lie where they were meant to be; otherwise finding none would mean nothing.
     expect(run.stdout.trim().split('\n')).toEqual([digest(diskMark), digest(tpmMark)])
-    expect(await findMarks(installation.stateDir, [diskMark, tpmMark])).toEqual([])
+    const { volumeKey, sealed } = await readDiskSecrets({
+      vmId: vm.properties.vmId,
+      disk: await diskFile(installation, vm),
+      evidence: await readEvidence(installation, 'canary'),
+    })
+    // AES-256-XTS: two keys, either of which would open half of the cipher.
+    expect(volumeKey).toHaveLength(64)
+    const secrets = [diskMark, tpmMark, sealed, volumeKey.subarray(0, 32), volumeKey.subarray(32)]
+    expect(await findMarks(installation.stateDir, secrets)).toEqual([])
   })
 
   it('are found by this scan where they do lie in clear: in a file that holds one', async () => {
