@@ -1,0 +1,177 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { createServer } from 'node:net'
+import { availableParallelism, cpus, loadavg } from 'node:os'
+import { join } from 'node:path'
+import { table } from './measure.ts'
+import { VaultLoad, type Call } from './vault/client.ts'
+import type { VaultReady } from './vault/server.ts'
+
+/** Issue 5. */
+const goals = { releaseShare: 0.6, tailMilliseconds: 20, signShare: 0.7, flat: 1.5 }
+const sizes = [100, 1_000, 10_000, 100_000]
+const latencySeconds = 10
+
+interface Flatness {
+  keys: number
+  /** Processor time of one request, microseconds. */
+  get: number
+  list: number
+}
+
+/**
+ * The vault over TLS on SQLite, the server on one core. Rates are requests for one second of the server's processor time, so that
+ * they hold on a busy machine. @returns whether the goals are reached
+ */
+export async function bench(o: { json: boolean }): Promise<boolean> {
+  const requests = Number(process.env['STRONGROOM_BENCH_REQUESTS'] ?? 2_000)
+  const port = await freePort()
+  const child = fork(join(import.meta.dirname, 'vault/server.ts'), [String(port), String(await freePort())], {
+    execArgv: ['--conditions=x-source'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  try {
+    const ready = await answerOf<VaultReady>(child)
+    const load = new VaultLoad({ caPem: ready.caPem, port })
+    const cost = async (count: number, call: Call): Promise<number> => {
+      await load.saturate(count / 5, call)
+      const before = await usageOf(child)
+      await load.saturate(count, call)
+      return ((await usageOf(child)) - before) / count
+    }
+    const release: Call = {
+      method: 'POST',
+      path: '/keys/release/release',
+      body: JSON.stringify({ target: ready.token }),
+    }
+    const digest = Buffer.alloc(32, 7).toString('base64url')
+    const sign: Call = {
+      method: 'POST',
+      path: '/keys/sign/sign',
+      body: JSON.stringify({ alg: 'RS256', value: digest }),
+    }
+    const signCost = await cost(requests, sign)
+    await ask(child, { ask: 'keys', count: 1_000 })
+    const releaseCost = await cost(requests, release)
+    const begun = performance.now()
+    await load.saturate(requests, release)
+    const seenPerSecond = (requests * 1000) / (performance.now() - begun)
+    const latencies = await load.steady(seenPerSecond / 2, latencySeconds, release)
+    const flat: Flatness[] = []
+    for (const keys of sizes) {
+      await ask(child, { ask: 'keys', count: keys })
+      const get = await cost(requests, { method: 'GET', path: `/keys/copy-${Math.floor(keys * 0.7)}` })
+      flat.push({ keys, get, list: await cost(requests / 2, { method: 'GET', path: '/keys?maxresults=25' }) })
+    }
+    load.close()
+    return report(o, { ready, signCost, releaseCost, seenPerSecond, latencies, flat })
+  } finally {
+    await end(child)
+  }
+}
+
+function report(
+  o: { json: boolean },
+  m: {
+    ready: VaultReady
+    signCost: number
+    releaseCost: number
+    seenPerSecond: number
+    latencies: number[]
+    flat: Flatness[]
+  },
+): boolean {
+  const perSecond = (microseconds: number): number => 1e6 / microseconds
+  const figures = {
+    releaseFloorPerSecond: 1e9 / m.ready.releaseFloor,
+    releasesPerSecond: perSecond(m.releaseCost),
+    releaseShare: m.ready.releaseFloor / 1000 / m.releaseCost,
+    seenPerSecond: m.seenPerSecond,
+    medianMilliseconds: quantile(m.latencies, 0.5),
+    tailMilliseconds: quantile(m.latencies, 0.99),
+    signatureFloorPerSecond: 1e9 / m.ready.signature,
+    signaturesPerSecond: perSecond(m.signCost),
+    signShare: m.ready.signature / 1000 / m.signCost,
+    flat: m.flat,
+    flatGet: m.flat.at(-1)!.get / m.flat[0]!.get,
+    flatList: m.flat.at(-1)!.list / m.flat[0]!.list,
+  }
+  const reached =
+    figures.releaseShare >= goals.releaseShare &&
+    figures.tailMilliseconds < goals.tailMilliseconds &&
+    figures.signShare >= goals.signShare &&
+    figures.flatGet <= goals.flat &&
+    figures.flatList <= goals.flat
+  const load = loadavg()[0] ?? 0
+  const facts = { processor: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), load, node: process.version }
+  if (o.json) {
+    process.stdout.write(`${JSON.stringify({ facts, goals, figures, reached }, undefined, 2)}\n`)
+    return reached
+  }
+  const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
+  const rate = (value: number): string => `${value.toFixed(0)} /s`
+  const lines = table([
+    ['', 'reached', 'wanted'],
+    ['release: signatures and wraps alone', rate(figures.releaseFloorPerSecond), ''],
+    ['release over TLS, one core', rate(figures.releasesPerSecond), ''],
+    ['share', percent(figures.releaseShare), percent(goals.releaseShare)],
+    ['seen from outside', rate(figures.seenPerSecond), ''],
+    ['median at half of that, 1,000 keys', `${figures.medianMilliseconds.toFixed(1)} ms`, ''],
+    ['p99', `${figures.tailMilliseconds.toFixed(1)} ms`, `under ${goals.tailMilliseconds} ms`],
+    ['RSA-2048 signature in node:crypto', rate(figures.signatureFloorPerSecond), ''],
+    ['RSA-2048 signature over TLS, one core', rate(figures.signaturesPerSecond), ''],
+    ['share', percent(figures.signShare), percent(goals.signShare)],
+    ...figures.flat.map(({ keys, get, list }) => [
+      `${keys} keys: get, list of 25`,
+      `${get.toFixed(0)} µs, ${list.toFixed(0)} µs`,
+      keys === sizes.at(-1) ? `at most ${goals.flat} × the first` : '',
+    ]),
+  ])
+  process.stdout.write(
+    `${lines}\n${facts.processor}, ${facts.cores} cores, load ${load.toFixed(1)}, Node ${facts.node}\n`,
+  )
+  return reached
+}
+
+/** Processor time of the whole process so far, threads included, microseconds. */
+async function usageOf(child: ChildProcess): Promise<number> {
+  const { cpu } = await ask<{ cpu: { user: number; system: number } }>(child, { ask: 'usage' })
+  return cpu.user + cpu.system
+}
+
+async function ask<T>(child: ChildProcess, question: object): Promise<T> {
+  child.send(question)
+  return answerOf<T>(child)
+}
+
+async function answerOf<T>(child: ChildProcess): Promise<T> {
+  return await new Promise((done, fail) => {
+    const ended = (code: number | null): void => fail(new Error(`the service ended with ${String(code)}`))
+    child.once('exit', ended)
+    child.once('message', (message) => {
+      child.off('exit', ended)
+      done(message as T)
+    })
+  })
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise((done) => child.once('exit', done))
+  child.send({ ask: 'end' })
+  await ended
+}
+
+async function freePort(): Promise<number> {
+  return await new Promise((done, fail) => {
+    const probe = createServer()
+    probe.once('error', fail)
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number }
+      probe.close(() => done(port))
+    })
+  })
+}
+
+function quantile(values: readonly number[], at: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * at)] ?? Number.NaN
+}

@@ -1,0 +1,217 @@
+/** The key service in a process of its own, on SQLite. Speaks with bench/vault.ts over IPC. */
+import {
+  constants,
+  createCipheriv,
+  createPublicKey,
+  createVerify,
+  generateKeyPairSync,
+  publicEncrypt,
+  randomBytes,
+  randomUUID,
+  sign,
+} from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defaultCvmReleasePolicy } from '@strongroom/contract'
+import {
+  createLogger,
+  createSealer,
+  openAuthority,
+  openInstallation,
+  openStore,
+  serve,
+  ServiceError,
+  systemClock,
+  type WireClient,
+} from '@strongroom/platform'
+import { createVaultService } from '@strongroom/vault'
+import { measureSync } from '../measure.ts'
+
+export interface VaultReady {
+  caPem: string
+  token: string
+  /** Processor time in nanoseconds of what a release cannot do without, and of one RSA-2048 signature. */
+  releaseFloor: number
+  signature: number
+}
+
+type Question = { ask: 'usage' } | { ask: 'keys'; count: number } | { ask: 'end' }
+
+const tenant = randomUUID()
+const principal = randomUUID()
+const stateDir = await mkdtemp(join(tmpdir(), 'strongroom-bench-vault-'))
+const ports = { tls: Number(process.argv[2]), local: Number(process.argv[3]) }
+const { installation } = await openInstallation({ stateDir, mode: 'simulated', ports })
+const sealer = createSealer(new Uint8Array(32).fill(1))
+const logger = createLogger({ level: 'silent' })
+const authority = await openAuthority({ stateDir, sealer, clock: systemClock, installation })
+
+const provider = 'https://sharedweu.weu.attest.strongroom.internal'
+const providerKey = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const transferKey = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const certs = { keys: [{ ...providerKey.publicKey.export({ format: 'jwk' }), kid: 'p', use: 'sig', alg: 'RS256' }] }
+const wire: WireClient = {
+  request: async <T>({ url }: { url: string }) => {
+    if (url !== `${provider}/certs`) throw new ServiceError({ code: 'NotFound', status: 404, message: 'not here' })
+    return { status: 200, headers: {}, body: certs as T }
+  },
+  close: () => undefined,
+}
+const service = await createVaultService({
+  installation,
+  stateDir,
+  cacheDir: stateDir,
+  storeUrl: `sqlite:${stateDir}`,
+  sealer,
+  clock: systemClock,
+  logger,
+  wire,
+  tokens: { token: () => Promise.reject(new Error('not needed')) },
+  verifier: {
+    verify: () => Promise.resolve({ objectId: principal, appId: 'bench', tenantId: tenant, claims: {} }),
+  },
+  newId: randomUUID,
+  authority,
+  // The bench manages vaults too, and reads no log.
+  platformAccess: { orchestratorObjectId: randomUUID(), controlPlaneObjectId: principal, ownerObjectId: randomUUID() },
+})
+await service.start()
+const server = await serve({ installation, authority, hosts: service.hosts, logger })
+await prepare()
+
+process.on('message', (question: Question) => void answer(question))
+process.send?.({
+  caPem: authority.caPem,
+  token: attestationToken(),
+  releaseFloor: releaseFloor(),
+  signature: signatureCost(),
+} satisfies VaultReady)
+
+async function answer(question: Question): Promise<void> {
+  if (question.ask === 'usage') process.send?.({ cpu: process.cpuUsage() })
+  else if (question.ask === 'keys') process.send?.({ keys: await copyKeys(question.count) })
+  else {
+    await server.close()
+    await service.close()
+    await rm(stateDir, { recursive: true, force: true })
+    process.disconnect()
+  }
+}
+
+/** The vault kv1 with the keys `sign` and `release`. */
+async function prepare(): Promise<void> {
+  const send = async (host: string, method: 'PUT' | 'POST', url: string, payload: object): Promise<void> => {
+    const { app } = service.hosts.find((each) => each.matches(host))!
+    const answered = await app.inject({ method, url, payload, headers: { host, authorization: 'Bearer x' } })
+    if (answered.statusCode >= 300) throw new Error(`${url}: ${answered.body}`)
+  }
+  await send('keyvault.strongroom.internal', 'PUT', '/vaults/kv1?api-version=2025-05-01', {
+    resourceId: `/subscriptions/${randomUUID()}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv1`,
+    location: 'westeurope',
+    tenantId: tenant,
+    sku: 'premium',
+    enableRbacAuthorization: true,
+    accessPolicies: [],
+    grants: [{ principalId: principal, object: '', dataActions: ['Microsoft.KeyVault/vaults/*'], notDataActions: [] }],
+    resource: {
+      tags: {},
+      enabledForDeployment: false,
+      enabledForDiskEncryption: false,
+      enabledForTemplateDeployment: false,
+    },
+    softDeleteRetentionInDays: 90,
+    enablePurgeProtection: false,
+    publicNetworkAccess: 'Enabled',
+    networkRules: { bypass: 'AzureServices', defaultAction: 'Allow', ipRules: [] },
+  })
+  const kv1 = 'kv1.vault.strongroom.internal'
+  await send(kv1, 'POST', '/keys/sign/create?api-version=7.4', { kty: 'RSA', key_size: 2048 })
+  await send(kv1, 'POST', '/keys/release/create?api-version=7.4', {
+    kty: 'RSA-HSM',
+    key_size: 2048,
+    attributes: { exportable: true },
+    release_policy: { data: Buffer.from(JSON.stringify(defaultCvmReleasePolicy(provider))).toString('base64url') },
+  })
+}
+
+/** Brings the vault to a number of keys; their rows are copies of one, as only their number counts here. */
+async function copyKeys(count: number): Promise<number> {
+  const store = await openStore({ url: `sqlite:${stateDir}`, service: 'vault' })
+  try {
+    // oxlint-disable-next-line typescript/no-explicit-any -- rows are copied as they are
+    const db = store.db as any
+    const row = await db.selectFrom('key_version').selectAll().where('name', '=', 'sign').executeTakeFirstOrThrow()
+    const object = await db.selectFrom('key_object').selectAll().where('name', '=', 'sign').executeTakeFirstOrThrow()
+    const { have } = await db
+      .selectFrom('key_object')
+      .select((e: { fn: { countAll(): { as(n: string): unknown } } }) => e.fn.countAll().as('have'))
+      .executeTakeFirstOrThrow()
+    for (let index = Number(have); index < count; index += 500) {
+      const names = Array.from({ length: Math.min(500, count - index) }, (_, offset) => `copy-${index + offset}`)
+      await store.transaction(async (tx) => {
+        // oxlint-disable-next-line typescript/no-explicit-any -- as above
+        const write = tx as any
+        await write
+          .insertInto('key_object')
+          .values(names.map((name) => ({ ...object, name, shown_name: name })))
+          .execute()
+        await write
+          .insertInto('key_version')
+          .values(names.map((name) => ({ ...row, name })))
+          .execute()
+      })
+    }
+    return count
+  } finally {
+    await store.close()
+  }
+}
+
+function attestationToken(): string {
+  const seconds = Math.floor(Date.now() / 1000)
+  const keys = [{ ...transferKey.publicKey.export({ format: 'jwk' }), kid: 'HCLTransferKey', key_ops: ['encrypt'] }]
+  const claims = {
+    iss: provider,
+    iat: seconds,
+    nbf: seconds,
+    exp: seconds + 28_800,
+    'x-ms-compliance-status': 'azure-compliant-cvm',
+    'x-ms-attestation-type': 'sevsnpvm',
+    'x-ms-runtime': { keys },
+  }
+  const input = [{ alg: 'RS256', kid: 'p', typ: 'JWT' }, claims]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.')
+  return `${input}.${sign('sha256', Buffer.from(input), providerKey.privateKey).toString('base64url')}`
+}
+
+/** The token's signature, the wraps, the answer's signature, and the checkpoint's of the operation log; node:crypto alone. */
+function releaseFloor(): number {
+  const message = Buffer.from(attestationToken())
+  const signature = sign('sha256', message, providerKey.privateKey)
+  const pkcs8 = transferKey.privateKey.export({ type: 'pkcs8', format: 'der' })
+  const { n, e } = transferKey.publicKey.export({ format: 'jwk' })
+  const logKey = generateKeyPairSync('ed25519').privateKey
+  return measureSync(300, () => {
+    createVerify('sha256').update(message).verify(providerKey.publicKey, signature)
+    const aesKey = randomBytes(32)
+    publicEncrypt(
+      {
+        key: createPublicKey({ key: { kty: 'RSA', n: n!, e: e! }, format: 'jwk' }),
+        padding: constants.RSA_PKCS1_OAEP_PADDING,
+        oaepHash: 'sha1',
+      },
+      aesKey,
+    )
+    const cipher = createCipheriv('id-aes256-wrap-pad', aesKey, Buffer.from('a65959a6', 'hex'))
+    Buffer.concat([cipher.update(pkcs8), cipher.final()])
+    sign('sha256', message, providerKey.privateKey)
+    sign(null, message.subarray(0, 200), logKey)
+  })
+}
+
+function signatureCost(): number {
+  const digest = randomBytes(32)
+  return measureSync(300, () => sign('sha256', digest, providerKey.privateKey))
+}
