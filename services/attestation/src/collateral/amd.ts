@@ -48,9 +48,7 @@ export class AmdCollateral {
    * The list that this root signed: two sources may have lines of processors of one name. Undefined where no source has one.
    * @throws ServiceError CollateralUnavailable, VerificationError for a list of this root that is not current
    */
-  async revocationList(
-    o: Means & { product: string; issuer: Certificate; at: Date },
-  ): Promise<Uint8Array | undefined> {
+  async revocationList(o: Means & { product: string; issuer: Certificate; at: Date }): Promise<Uint8Array | undefined> {
     return await firstThatHas(this.#caches, async (cache) => {
       const item = await cache.get(collateralPaths.snpRevocationList(o.product))
       return item !== undefined && (await isOf(item.body, o)) ? item.body : undefined

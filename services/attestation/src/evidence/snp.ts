@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { SevSnpVmReport } from '@strongroom/contract'
 import {
-  parseCertificate,
-  parseCrl,
-  parsePem,
-  parseSnpReport,
+  certificateOf,
+  chainOf,
+  crlOf,
   decodeTcb,
+  parseSnpReport,
   productOfCpu,
   readEndorsement,
   toHex,
@@ -116,7 +116,7 @@ export class SnpVerifier {
 
   async #verifyReport(body: Record<string, unknown>): Promise<Verification> {
     try {
-      const { report, chain: sent, crl: sentCrl } = readReport(body)
+      const { report, chain: sent, crl: sentCrl } = readReport(body, this.#means)
       const chain = sent ?? (await this.#fetchChain(report))
       const crl = await this.#revocationList(chain, sentCrl)
       const verified = await verifySnp({
@@ -159,17 +159,19 @@ export class SnpVerifier {
    * a collateral service that does not answer, are errors.
    */
   async #revocationList(chain: SnpChain, sent: Uint8Array | undefined): Promise<Uint8Array | undefined> {
-    const issuer = parseCertificate(chain.ark)
+    const issuer = certificateOf(chain.ark, this.#means)
     const at = this.#clock.now()
-    const { product } = readEndorsement(parseCertificate(chain.vcek))
+    const { product } = readEndorsement(certificateOf(chain.vcek, this.#means))
     let unavailable: unknown
-    const own = await this.#collateral.revocationList({ product, issuer, at }).catch((error: unknown) => {
-      if (!(error instanceof ServiceError)) throw error
-      unavailable = error
-    })
+    const own = await this.#collateral
+      .revocationList({ product, issuer, at, ...this.#means })
+      .catch((error: unknown) => {
+        if (!(error instanceof ServiceError)) throw error
+        unavailable = error
+      })
     if (own !== undefined) return own
     if (sent !== undefined) {
-      await verifyCrl({ crl: parseCrl(sent), issuer, at })
+      await verifyCrl({ crl: crlOf(sent, this.#means), issuer, at, ...this.#means })
       return sent
     }
     if (unavailable !== undefined) throw unavailable
@@ -177,7 +179,7 @@ export class SnpVerifier {
   }
 }
 
-function readReport(body: Record<string, unknown>): SnpEvidenceBytes {
+function readReport(body: Record<string, unknown>, means: Means): SnpEvidenceBytes {
   let sent: Partial<Record<keyof SevSnpVmReport, unknown>>
   try {
     sent = objectBody(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytesOf(body['report'], 'report'))))
@@ -191,13 +193,13 @@ function readReport(body: Record<string, unknown>): SnpEvidenceBytes {
   }
   const report = parseSnpReport(bytesOf(sent.SnpReport, 'report.SnpReport'))
   const chain =
-    sent.VcekCertChain === undefined ? undefined : readChain(bytesOf(sent.VcekCertChain, 'report.VcekCertChain'))
+    sent.VcekCertChain === undefined ? undefined : readChain(bytesOf(sent.VcekCertChain, 'report.VcekCertChain'), means)
   const crl = sent.Crl === undefined ? undefined : bytesOf(sent.Crl, 'report.Crl')
   return { report, ...(chain === undefined ? {} : { chain }), ...(crl === undefined ? {} : { crl }) }
 }
 
-function readChain(pem: Uint8Array): SnpChain {
-  const certificates = readPem(pem)
+function readChain(pem: Uint8Array, means: Means): SnpChain {
+  const certificates = readPem(pem, means)
   const [vcek, ask, ark] = certificates
   if (vcek !== undefined && ask !== undefined && ark !== undefined && certificates.length === 3)
     return { vcek, ask, ark }
@@ -209,9 +211,9 @@ function readChain(pem: Uint8Array): SnpChain {
   })
 }
 
-function readPem(pem: Uint8Array): Uint8Array[] {
+function readPem(pem: Uint8Array, means: Means): readonly Uint8Array[] {
   try {
-    return parsePem(new TextDecoder().decode(pem))
+    return chainOf(new TextDecoder().decode(pem), means)
   } catch (error) {
     throw evidenceFailure(error, 'report.VcekCertChain')
   }

@@ -1,7 +1,8 @@
-import { createHash, webcrypto, X509Certificate } from 'node:crypto'
+import { createHash, createPrivateKey, webcrypto, X509Certificate, type KeyObject } from 'node:crypto'
 import { forUpdate, type Clock, type Sealer, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { Provider } from '../providers/providers.ts'
+import { repeatedQuery } from '../store/repeated-query.ts'
 import type { Tables } from '../store/tables.ts'
 import { selfSignedCertificate } from './certificate.ts'
 
@@ -14,7 +15,7 @@ export const longestTokenLifeMs: number = 365 * dayMs
 
 export interface SigningKey {
   kid: string
-  privateKey: webcrypto.CryptoKey
+  privateKey: KeyObject
 }
 
 /** Members of a JWK as Azure Attestation publishes them. */
@@ -34,13 +35,16 @@ export class SigningKeys {
   readonly #db: Kysely<Tables>
   readonly #sealer: Sealer
   readonly #clock: Clock
-  readonly #opened = new Map<string, Promise<webcrypto.CryptoKey>>()
+  readonly #current: (host: string) => Promise<{ kid: string } | undefined>
+  readonly #opened = new Map<string, Promise<KeyObject>>()
 
   constructor(o: { store: Store; sealer: Sealer; clock: Clock }) {
     this.#store = o.store
     this.#db = o.store.db as Kysely<Tables>
     this.#sealer = o.sealer
     this.#clock = o.clock
+    const current = this.#db.selectFrom('signing_key_current').select('kid').where('provider', '=', '')
+    this.#current = repeatedQuery(this.#db, current)
   }
 
   /** The key that signs now; made where the provider has none. */
@@ -103,12 +107,7 @@ export class SigningKeys {
   }
 
   async #currentKid(provider: Provider): Promise<string | undefined> {
-    const row = await this.#db
-      .selectFrom('signing_key_current')
-      .select('kid')
-      .where('provider', '=', provider.host)
-      .executeTakeFirst()
-    return row?.kid
+    return (await this.#current(provider.host))?.kid
   }
 
   /** Makes a key that takes the place of `previous`; where another process was faster, its key holds. */
@@ -170,7 +169,7 @@ export class SigningKeys {
     }
   }
 
-  async #privateKey(provider: Provider, kid: string): Promise<webcrypto.CryptoKey> {
+  async #privateKey(provider: Provider, kid: string): Promise<KeyObject> {
     const name = `${provider.host} ${kid}`
     let opening = this.#opened.get(name)
     if (opening === undefined) {
@@ -182,7 +181,7 @@ export class SigningKeys {
     return opening
   }
 
-  async #open(provider: Provider, kid: string): Promise<webcrypto.CryptoKey> {
+  async #open(provider: Provider, kid: string): Promise<KeyObject> {
     const { sealed } = await this.#db
       .selectFrom('signing_key')
       .select('sealed')
@@ -190,7 +189,11 @@ export class SigningKeys {
       .where('kid', '=', kid)
       .executeTakeFirstOrThrow()
     const pkcs8 = await this.#sealer.open(Buffer.from(sealed, 'base64url'), sealContext(provider, kid))
-    const key = await webcrypto.subtle.importKey('pkcs8', Uint8Array.from(pkcs8), algorithm, false, ['sign'])
+    const key = createPrivateKey({
+      key: Buffer.from(pkcs8.buffer, pkcs8.byteOffset, pkcs8.length),
+      format: 'der',
+      type: 'pkcs8',
+    })
     pkcs8.fill(0)
     return key
   }

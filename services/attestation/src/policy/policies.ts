@@ -4,6 +4,7 @@ import type { JWK } from 'jose'
 import type { Kysely } from 'kysely'
 import { policyFailure } from '../errors.ts'
 import type { OfferedType, Provider } from '../providers/providers.ts'
+import { repeatedQuery } from '../store/repeated-query.ts'
 import type { Tables } from '../store/tables.ts'
 import { defaultPolicies } from './defaults.ts'
 import { policyHash, unsignedPolicyJws, type StoredPolicy } from './stored-policy.ts'
@@ -18,20 +19,18 @@ export interface LoadedPolicy extends StoredPolicy {
 export class Policies {
   readonly #db: Kysely<Tables>
   readonly #clock: Clock
+  readonly #row: (host: string, type: string) => Promise<Pick<Tables['policy'], 'jws' | 'text' | 'signer'> | undefined>
   readonly #parsed = new Map<string, Policy>()
 
   constructor(o: { store: Store; clock: Clock }) {
     this.#db = o.store.db as Kysely<Tables>
     this.#clock = o.clock
+    const row = this.#db.selectFrom('policy').select(['jws', 'text', 'signer'])
+    this.#row = repeatedQuery(this.#db, row.where('provider', '=', '').where('type', '=', ''))
   }
 
   async load(provider: Provider, type: OfferedType): Promise<LoadedPolicy> {
-    const row = await this.#db
-      .selectFrom('policy')
-      .select(['jws', 'text', 'signer'])
-      .where('provider', '=', provider.host)
-      .where('type', '=', type)
-      .executeTakeFirst()
+    const row = await this.#row(provider.host, type)
     const text = row?.text ?? defaultPolicies[type]
     const jws = row?.jws ?? unsignedPolicyJws(text)
     const signer = typeof row?.signer === 'string' ? (JSON.parse(row.signer) as JWK) : undefined

@@ -1,13 +1,24 @@
-import { buildHclReport, fromBase64, toBase64, toHex, type TdxCollateral } from '@strongroom/evidence'
+import { createHash } from 'node:crypto'
+import { buildHclReport, toHex, type TdxCollateral } from '@strongroom/evidence'
 import type { SnpChain } from '../collateral/amd.ts'
 import type { BoundData } from '../evidence/request.ts'
+
+const toBase64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64')
 
 /** Evidence as it is kept with a decision: JSON in which `strongroom evidence verify` finds every piece by what it is. */
 export interface EvidenceRecord {
   /** What this evidence alone has; bytes as base64. */
   own: Record<string, unknown>
-  /** Texts that much evidence has in common (certificates, revocation lists, Intel's signed texts): kept once. */
-  shared: Record<string, string>
+  /** What much evidence has in common (certificates, revocation lists, Intel's signed texts): kept once. */
+  shared: Record<string, SharedText>
+}
+
+/** A text that is written out only where it is not kept yet. */
+export interface SharedText {
+  /** Names the text: SHA-256 of what it is made from, base64url. */
+  digest: string
+  text: () => string
 }
 
 export function snpRecord(o: {
@@ -21,8 +32,8 @@ export function snpRecord(o: {
   return {
     own: { snpReport: toBase64(o.report), ...boundRecord(o) },
     shared: {
-      certificateChain: pemOf(vcek, ask, ark),
-      ...(o.crl === undefined ? {} : { revocationList: crlPem(o.crl) }),
+      certificateChain: armoured('CERTIFICATE', vcek, ask, ark),
+      ...(o.crl === undefined ? {} : { revocationList: armoured('X509 CRL', o.crl) }),
     },
   }
 }
@@ -36,7 +47,11 @@ export function tdxRecord(o: {
   const { pckCrl, rootCaCrl, ...texts } = o.collateral
   return {
     own: { tdQuote: toBase64(o.quote), ...boundRecord(o) },
-    shared: { ...texts, pckCrl: crlPem(pckCrl), rootCaCrl: crlPem(rootCaCrl) },
+    shared: {
+      ...Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, plain(text)])),
+      pckCrl: armoured('X509 CRL', pckCrl),
+      rootCaCrl: armoured('X509 CRL', rootCaCrl),
+    },
   }
 }
 
@@ -53,10 +68,10 @@ export function guestRecord(o: {
   const { snpReport, runtimeClaims, ...rest } = o.isolation?.own ?? {}
   const isolation =
     typeof snpReport === 'string' && typeof runtimeClaims === 'string'
-      ? { hclReport: hclReport(fromBase64(snpReport), fromBase64(runtimeClaims)), ...rest }
+      ? { hclReport: hclReport(Buffer.from(snpReport, 'base64'), Buffer.from(runtimeClaims, 'base64')), ...rest }
       : { ...(runtimeClaims === undefined ? {} : { runtimeClaims }), ...rest }
   return {
-    own: { ...isolation, tpmQuote: o.quote, attestationKeyChain: pemOf(...o.akChain) },
+    own: { ...isolation, tpmQuote: o.quote, attestationKeyChain: pemOf('CERTIFICATE', ...o.akChain) },
     shared: o.isolation?.shared ?? {},
   }
 }
@@ -80,16 +95,24 @@ export function tpmQuoteRecord(o: {
   }
 }
 
-/** PEM of certificates in DER. */
-export function pemOf(...certificates: Uint8Array[]): string {
-  return certificates.map((der) => armoured(der, 'CERTIFICATE')).join('')
+function plain(text: string): SharedText {
+  return { digest: createHash('sha256').update(text).digest('base64url'), text: () => text }
 }
 
-const crlPem = (der: Uint8Array): string => armoured(der, 'X509 CRL')
+/** PEM of DER. */
+function armoured(label: string, ...parts: Uint8Array[]): SharedText {
+  const hash = createHash('sha256').update(label)
+  for (const part of parts) hash.update(part)
+  return { digest: hash.digest('base64url'), text: () => pemOf(label, ...parts) }
+}
 
-function armoured(der: Uint8Array, label: string): string {
-  const lines = toBase64(der).match(/.{1,64}/g) ?? []
-  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
+function pemOf(label: string, ...parts: Uint8Array[]): string {
+  return parts
+    .map((der) => {
+      const lines = toBase64(der).match(/.{1,64}/g) ?? []
+      return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
+    })
+    .join('')
 }
 
 function boundRecord(o: { runtime: BoundData | undefined; initTime: BoundData | undefined }): Record<string, string> {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import type { Clock, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
@@ -33,7 +32,7 @@ export class DecisionWriter {
   readonly #clock: Clock
   /** Texts that are surely in the store, by digest, and until when. */
   readonly #knownTexts = new Map<string, number>()
-  #running: Promise<void> | undefined
+  #isRunning = false
 
   constructor(o: { store: Store; clock: Clock }) {
     this.#store = o.store
@@ -42,11 +41,13 @@ export class DecisionWriter {
 
   write(entry: DecisionEntry): Promise<void> {
     const written = new Promise<void>((done, failed) => this.#waiting.push({ entry, done, failed }))
-    this.#running ??= this.#run().finally(() => (this.#running = undefined))
+    if (!this.#isRunning) void this.#run()
     return written
   }
 
+  /** Never fails: each that waits is told for itself. */
   async #run(): Promise<void> {
+    this.#isRunning = true
     while (this.#waiting.length > 0) {
       await setImmediate()
       const batch = this.#waiting.splice(0, batchLimit)
@@ -57,6 +58,7 @@ export class DecisionWriter {
         for (const { failed } of batch) failed(error)
       }
     }
+    this.#isRunning = false
   }
 
   async #insert(entries: DecisionEntry[]): Promise<void> {
@@ -64,9 +66,8 @@ export class DecisionWriter {
     const texts = new Map<string, string>()
     const bundles = entries.flatMap(({ row, bundle }) => {
       if (bundle === undefined) return []
-      const shared = Object.entries(bundle.evidence.shared).map(([name, text]) => {
-        const digest = createHash('sha256').update(text).digest('base64url')
-        if (!((this.#knownTexts.get(digest) ?? 0) > now)) texts.set(digest, text)
+      const shared = Object.entries(bundle.evidence.shared).map(([name, { digest, text }]) => {
+        if (!((this.#knownTexts.get(digest) ?? 0) > now)) texts.set(digest, text())
         return [name, digest] as const
       })
       const content = JSON.stringify({ ...bundle.content, evidence: bundle.evidence.own })

@@ -111,7 +111,7 @@ describeStores('policies and decisions', (openStore) => {
     }
     const evidence = (own: number, shared: string): { content: object; evidence: object } => ({
       content: { claims: { own } },
-      evidence: { own: { own }, shared: { chain: shared } },
+      evidence: { own: { own }, shared: { chain: { digest: shared, text: () => shared } } },
     })
     const write = (outcome: 'Permitted' | 'Refused', own: number, shared: string): Promise<void> =>
       decisions.record({ ...row, outcome }, evidence(own, shared) as never)

@@ -80,7 +80,7 @@ export interface Tables {
     /** JSON: digests of `evidence_text` by member. */
     shared: string
   }
-  /** Certificates, revocation lists and the like, kept once for all decisions; `digest` is their SHA-256. */
+  /** Certificates, revocation lists and the like, kept once for all decisions; `digest` names what they are made from. */
   evidence_text: { digest: string; text: string; used_at: string }
   /** The newest boot that a TPM has shown; numbers as decimal texts, for they outgrow the engines' integers. */
   tpm_boot: {

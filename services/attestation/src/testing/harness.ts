@@ -190,8 +190,8 @@ export async function openService(
     ...o,
   })
   const call: TestService['call'] = async (method, path, options = {}) => {
-    const { app } = service.hosts.find((each) => each.matches(options.host ?? host)) ?? service.hosts[0]!
-    const response = await app.inject({
+    const found = service.hosts.find((each) => each.matches(options.host ?? host))
+    const response = await (found ?? service.hosts[0]!).app.inject({
       method: method as 'GET',
       url: path,
       headers: {

@@ -1,0 +1,124 @@
+/** The attestation service in a process of its own, on simulated silicon and SQLite. Speaks with bench/attestation.ts over IPC. */
+import { createHash, createSign, createVerify, generateKeyPairSync, randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createAttestationService } from '@strongroom/attestation'
+import { collateralPaths, homeRegion, sharedAttestationHost } from '@strongroom/contract'
+import { toBase64Url } from '@strongroom/evidence'
+import {
+  createLogger,
+  createSealer,
+  openAuthority,
+  openInstallation,
+  serve,
+  ServiceError,
+  systemClock,
+  type WireClient,
+} from '@strongroom/platform'
+import { createSilicon } from '@strongroom/silicon'
+import { memoryKeyStore, tinyFirmware } from '@strongroom/silicon/testing'
+import { measureSync } from '../measure.ts'
+
+/** What the parent asks for. */
+type Question = { ask: 'usage' } | { ask: 'end' }
+
+const stateDir = await mkdtemp(join(tmpdir(), 'strongroom-bench-attestation-'))
+const ports = { tls: Number(process.argv[2]), local: Number(process.argv[3]) }
+const { installation } = await openInstallation({ stateDir, mode: 'simulated', ports })
+const sealer = createSealer(new Uint8Array(32).fill(1))
+const logger = createLogger({ level: 'silent' })
+const authority = await openAuthority({ stateDir, sealer, clock: systemClock, installation })
+const silicon = await createSilicon({ keys: memoryKeyStore(), clock: systemClock })
+const endorsements = await silicon.amd.endorsements()
+const collateral = new Map([
+  [collateralPaths.snpRevocationList(endorsements.product), endorsements.crl],
+  [collateralPaths.snpCertificateChain(endorsements.product), new TextEncoder().encode(endorsements.chainPem)],
+])
+const wire: WireClient = {
+  request: async <T>({ url }: { url: string }) => {
+    const { pathname, search } = new URL(url)
+    const body = collateral.get(pathname + search)
+    if (body === undefined) throw new ServiceError({ code: 'NotFound', status: 404, message: 'not here' })
+    return { status: 200, headers: {}, body: body as T }
+  },
+  close: () => undefined,
+}
+const service = await createAttestationService({
+  installation,
+  stateDir,
+  cacheDir: stateDir,
+  storeUrl: `sqlite:${stateDir}`,
+  sealer,
+  clock: systemClock,
+  logger,
+  wire,
+  tokens: { token: () => Promise.reject(new Error('not needed')) },
+  verifier: { verify: () => Promise.reject(new Error('not needed')) },
+  newId: randomUUID,
+  anchors: silicon.anchors,
+  collateralUrl: 'https://collateral.strongroom.internal',
+  callerLimit: { requests: Number.MAX_SAFE_INTEGER, seconds: 1 },
+})
+await service.start()
+const server = await serve({ installation, authority, hosts: service.hosts, logger })
+
+process.on('message', (question: Question) => {
+  if (question.ask === 'usage') {
+    globalThis.gc?.()
+    process.send?.({
+      cpu: process.cpuUsage(),
+      heap: process.memoryUsage().heapUsed,
+      resident: process.memoryUsage.rss(),
+    })
+    return
+  }
+  void (async () => {
+    await server.close()
+    await service.close()
+    await rm(stateDir, { recursive: true, force: true })
+    process.disconnect()
+  })()
+})
+process.send?.({
+  caPem: authority.caPem,
+  host: sharedAttestationHost(homeRegion.code),
+  bodies: await reports(Number(process.argv[4])),
+  signatures: signatures(),
+})
+
+/** Distinct reports, each over runtime data of its own: no signature is verified twice. */
+async function reports(count: number): Promise<string[]> {
+  const guest = await silicon.amd.launch({ firmware: tinyFirmware(), vCPUs: 1, vcpuType: 'EPYC-Milan' })
+  const chain = Buffer.from(endorsements.vcekPem + endorsements.chainPem).toString('base64')
+  const bodies: string[] = []
+  for (let index = 0; index < count; index++) {
+    const runtime = new TextEncoder().encode(
+      JSON.stringify({
+        keys: [{ kid: 'HCLTransferKey', key_ops: ['encrypt'], kty: 'RSA', e: 'AQAB', n: 'q83v'.repeat(85) }],
+        'vm-configuration': { 'secure-boot': true, 'tpm-enabled': true, vmUniqueId: randomUUID().toUpperCase() },
+      }),
+    )
+    const reportData = new Uint8Array(64)
+    reportData.set(createHash('sha256').update(runtime).digest())
+    const report = { SnpReport: toBase64Url(await guest.report(reportData)), VcekCertChain: chain }
+    bodies.push(
+      JSON.stringify({
+        report: Buffer.from(JSON.stringify(report)).toString('base64url'),
+        runtimeData: { data: toBase64Url(runtime), dataType: 'JSON' },
+      }),
+    )
+  }
+  return bodies
+}
+
+/** Processor time of one P-384 verification and one RSA-2048 signature, in nanoseconds. */
+function signatures(): number {
+  const message = new Uint8Array(0x2a0).fill(7)
+  const ec = generateKeyPairSync('ec', { namedCurve: 'P-384' })
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const signature = createSign('sha384').update(message).sign(ec.privateKey)
+  const verify = measureSync(300, () => createVerify('sha384').update(message).verify(ec.publicKey, signature))
+  const sign = measureSync(300, () => createSign('sha256').update(message).sign(rsa.privateKey))
+  return verify + sign
+}
