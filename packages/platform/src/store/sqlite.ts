@@ -55,20 +55,38 @@ function openFile(path: string): DatabaseSync {
   }
 }
 
+/** Statements that stay prepared. Services ask the same few dozen; a text that is made up for one call is gone soon. */
+const preparedStatements = 100
+
 /** Adapts node:sqlite to the shape that Kysely's SqliteDialect expects. */
 function adapt(db: DatabaseSync): SqliteDatabase {
+  const prepared = new Map<string, SqliteStatement>()
   return {
-    close: () => db.close(),
+    close: () => {
+      prepared.clear()
+      db.close()
+    },
     prepare(text) {
-      const statement = db.prepare(text)
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-        run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
-        iterate: (parameters) => statement.iterate(...(parameters as SQLInputValue[])),
-      } as SqliteStatement
+      const known = prepared.get(text)
+      // The last used is last. SQLite prepares a statement anew by itself where the schema has changed.
+      if (known !== undefined) prepared.delete(text)
+      const statement = known ?? prepare(db, text)
+      prepared.set(text, statement)
+      if (prepared.size > preparedStatements) prepared.delete(prepared.keys().next().value!)
+      return statement
     },
   }
+}
+
+function prepare(db: DatabaseSync, text: string): SqliteStatement {
+  const statement = db.prepare(text)
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
+    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+    // Rows are handed out one by one while others may ask the same: this one has a statement of its own.
+    iterate: (parameters) => db.prepare(text).iterate(...(parameters as SQLInputValue[])),
+  } as SqliteStatement
 }
 
 class WaitingDialect extends SqliteDialect {
