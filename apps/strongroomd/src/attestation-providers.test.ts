@@ -1,67 +1,25 @@
 import { execFileSync } from 'node:child_process'
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as tls from 'node:tls'
 import { AttestationManagementClient } from '@azure/arm-attestation'
 import { AttestationAdministrationClient } from '@azure/attestation'
-import { domain, loginHost, managementHost, sharedAttestationHost } from '@strongroom/contract'
-import { createWireClient, type WireClient } from '@strongroom/platform'
+import { domain, managementHost, sharedAttestationHost } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { compose, type RunningInstallation } from './compose.ts'
+import { startTestInstallation, type Credential, type TestInstallation } from './testing/running.ts'
 
 /**
  * Azure's own clients, unmodified, against a whole installation: names by its proxy, TLS by its authority, tokens by its sign-in.
  */
-interface Credential {
-  getToken(scopes: string | string[]): Promise<{ token: string; expiresOnTimestamp: number }>
-}
-
 interface Signer {
   certificate: string
   key: string
 }
 
 let folder: string
-let installation: RunningInstallation
-let wire: WireClient
-let credential: Credential
-let local: number
-
-/** Client credentials at the installation's sign-in. */
-function credentialOf(appId: string, secret: string): Credential {
-  return {
-    getToken: async (scopes) => {
-      const form = new URLSearchParams({
-        grant_type: 'client_credentials',
-        client_id: appId,
-        client_secret: secret,
-        scope: [scopes].flat().join(' '),
-      })
-      const { body } = await wire.request<{ access_token: string; expires_in: number }>({
-        method: 'POST',
-        url: `https://${loginHost}/${installation.context.installation.tenantId}/oauth2/v2.0/token`,
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: form.toString(),
-      })
-      return { token: body.access_token, expiresOnTimestamp: Date.now() + body.expires_in * 1000 }
-    },
-  }
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((done, fail) => {
-    const probe = createServer()
-    probe.once('error', fail)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => done(port))
-    })
-  })
-}
+let installation: TestInstallation
 
 /** A self-signed authority with its key: what a policy signer of Azure's documentation is. */
 function makeSigner(name: string, ca = true): Signer {
@@ -74,14 +32,21 @@ function makeSigner(name: string, ca = true): Signer {
 }
 
 const derOf = ({ certificate }: Signer): string => certificate.replaceAll(/-----[^-]+-----|\s/g, '')
-const proxyOptions = (): { host: string; port: number } => ({ host: 'http://127.0.0.1', port: local })
-const administration = (attestUri: string, as: Credential = credential): AttestationAdministrationClient =>
-  new AttestationAdministrationClient(attestUri, as, { proxyOptions: proxyOptions() })
+const administration = (attestUri: string, as: Credential = installation.owner): AttestationAdministrationClient =>
+  new AttestationAdministrationClient(attestUri, as, installation.clientOptions)
 const management = (): AttestationManagementClient =>
-  new AttestationManagementClient(credential, installation.context.installation.subscriptionId, {
+  new AttestationManagementClient(installation.owner, installation.running.context.installation.subscriptionId, {
     endpoint: `https://${managementHost}`,
-    proxyOptions: proxyOptions(),
+    ...installation.clientOptions,
   })
+/** Kids at a provider, the one that signs first. */
+const kidsAt = async (origin: string): Promise<string[]> => {
+  const { body } = await installation.wire.request<{ keys: { kid: string }[] }>({
+    method: 'GET',
+    url: `${origin}/certs`,
+  })
+  return body.keys.map(({ kid }) => kid)
+}
 
 async function refusal(work: Promise<unknown>): Promise<{ statusCode: number; code: string; message: string }> {
   const error = (await work.then(
@@ -96,35 +61,12 @@ const permitAll = 'version=1.0;authorizationrules{=>permit();};issuancerules{};'
 const denyAll = 'version=1.0;authorizationrules{=>deny();};issuancerules{};'
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'strongroom-providers-'))
-  const [tlsPort, localPort] = [await freePort(), await freePort()]
-  local = localPort
-  process.env['STRONGROOM_MASTER_KEY_FILE'] = join(folder, 'master-key')
-  await writeFile(join(folder, 'master-key'), randomBytes(32), { mode: 0o600 })
-  installation = await compose({
-    stateDir: join(folder, 'state'),
-    cacheDir: join(folder, 'cache'),
-    ports: { tls: String(tlsPort), local: String(localPort) },
-    compute: 'simulated',
-  })
-  const caPem = await readFile(join(folder, 'state/ca.pem'), 'utf8')
-  tls.setDefaultCACertificates([...tls.getCACertificates('default'), caPem])
-  wire = createWireClient({ port: tlsPort, caPem })
-  const { ownerAppId, ownerSecret } = installation.firstStart!
-  credential = credentialOf(ownerAppId, ownerSecret)
-  const { token } = await credential.getToken('https://management.azure.com/.default')
-  const { subscriptionId } = installation.context.installation
-  await wire.request({
-    method: 'PUT',
-    url: `https://${managementHost}/subscriptions/${subscriptionId}/resourceGroups/attest?api-version=2024-11-01`,
-    body: { location: 'westeurope' },
-    token,
-  })
+  folder = await mkdtemp(join(tmpdir(), 'strongroom-signers-'))
+  installation = await startTestInstallation()
+  await installation.arm('PUT', `${installation.subscription}/resourceGroups/attest`, { location: 'westeurope' })
 }, 120_000)
 
 afterAll(async () => {
-  delete process.env['STRONGROOM_MASTER_KEY_FILE']
-  wire?.close()
   await installation?.close()
   await rm(folder, { recursive: true, force: true })
 })
@@ -138,15 +80,11 @@ describe('providers, driven by @azure/arm-attestation', () => {
       status: 'Ready',
       attestUri: 'https://alpha.weu.attest.strongroom.internal',
     })
-    const { body: configuration } = await wire.request<{ issuer: string; jwks_uri: string }>({
+    const { body: configuration } = await installation.wire.request<{ issuer: string; jwks_uri: string }>({
       method: 'GET',
       url: `${made.attestUri}/.well-known/openid-configuration`,
     })
     expect(configuration).toMatchObject({ issuer: made.attestUri, jwks_uri: `${made.attestUri}/certs` })
-    const kidsAt = async (origin: string): Promise<string[]> =>
-      (await wire.request<{ keys: { kid: string }[] }>({ method: 'GET', url: `${origin}/certs` })).body.keys.map(
-        ({ kid }) => kid,
-      )
     const shared = await kidsAt(`https://${sharedAttestationHost('weu')}`)
     expect((await kidsAt(made.attestUri!)).some((kid) => shared.includes(kid))).toBe(false)
     expect((await providers.list()).value!.map(({ name }) => name)).toEqual(['alpha'])
@@ -157,7 +95,7 @@ describe('providers, driven by @azure/arm-attestation', () => {
     await providers.create('attest', 'short', { location: 'westeurope', properties: {} })
     await providers.delete('attest', 'short')
     expect((await refusal(providers.get('attest', 'short'))).statusCode).toBe(404)
-    const gone = wire.request({ method: 'GET', url: 'https://short.weu.attest.strongroom.internal/certs' })
+    const gone = installation.wire.request({ method: 'GET', url: 'https://short.weu.attest.strongroom.internal/certs' })
     await expect(gone).rejects.toThrow()
   })
 
@@ -208,23 +146,11 @@ describe('policies of an AAD provider, driven by @azure/attestation', () => {
   })
 
   it('verify by the new key after a rotation, while earlier keys stay published', async () => {
-    const { body: before } = await wire.request<{ keys: { kid: string }[] }>({
-      method: 'GET',
-      url: 'https://aad.weu.attest.strongroom.internal/certs',
-    })
-    const { token } = await credential.getToken('https://management.azure.com/.default')
+    const aad = 'https://aad.weu.attest.strongroom.internal'
+    const before = await kidsAt(aad)
     const { id } = await management().attestationProviders.get('attest', 'aad')
-    await wire.request({
-      method: 'POST',
-      url: `https://${managementHost}${id}/rotateKey?api-version=2021-06-01`,
-      token,
-    })
-    const { body: after } = await wire.request<{ keys: { kid: string }[] }>({
-      method: 'GET',
-      url: 'https://aad.weu.attest.strongroom.internal/certs',
-    })
-    expect(after.keys).toHaveLength(2)
-    expect(after.keys[1]!.kid).toBe(before.keys[0]!.kid)
+    const { kid } = await installation.arm<{ kid: string }>('POST', `${id}/rotateKey`)
+    expect(await kidsAt(aad)).toEqual([kid, ...before])
     expect((await administration('https://aad.weu.attest.strongroom.internal').getPolicy('TdxVm')).body).toContain(
       'permit',
     )
@@ -233,8 +159,9 @@ describe('policies of an AAD provider, driven by @azure/attestation', () => {
 
 describe('roles at a provider', () => {
   const graph = async <T>(path: string, body: unknown): Promise<T> => {
-    const { token } = await credential.getToken(`https://graph.${domain}/.default`)
-    return (await wire.request<T>({ method: 'POST', url: `https://graph.${domain}/v1.0/${path}`, body, token })).body
+    const { token } = await installation.owner.getToken(`https://graph.${domain}/.default`)
+    const url = `https://graph.${domain}/v1.0/${path}`
+    return (await installation.wire.request<T>({ method: 'POST', url, body, token })).body
   }
 
   it('let somebody else read its policies, and no more; taken away, nothing', async () => {
@@ -243,21 +170,23 @@ describe('roles at a provider', () => {
     const { secretText } = await graph<{ secretText: string }>(`applications/${id}/addPassword`, {
       passwordCredential: {},
     })
-    const client = administration('https://aad.weu.attest.strongroom.internal', credentialOf(appId, secretText))
+    const client = administration(
+      'https://aad.weu.attest.strongroom.internal',
+      installation.credentialOf(appId, secretText),
+    )
     expect(await refusal(client.getPolicy('SevSnpVm'))).toMatchObject({ statusCode: 403, code: 'Forbidden' })
 
     const scope = (await management().attestationProviders.get('attest', 'aad')).id!
-    const assignment = `https://${managementHost}${scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}?api-version=2022-04-01`
-    const { token } = await credential.getToken('https://management.azure.com/.default')
+    const assignment = `${scope}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`
     const attestationReader = 'fd1bd22b-8476-40bc-a0bc-69b95687b9f3'
-    const roleDefinitionId = `/subscriptions/${installation.context.installation.subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${attestationReader}`
+    const roleDefinitionId = `${installation.subscription}/providers/Microsoft.Authorization/roleDefinitions/${attestationReader}`
     const properties = { roleDefinitionId, principalId: principal.id, principalType: 'ServicePrincipal' }
-    await wire.request({ method: 'PUT', url: assignment, body: { properties }, token })
+    await installation.arm('PUT', assignment, { properties })
     expect((await client.getPolicy('SevSnpVm')).body).toContain('permit')
     expect(await refusal(client.setPolicy('SevSnpVm', permitAll))).toMatchObject({ statusCode: 403 })
     expect(await refusal(client.resetPolicy('SevSnpVm'))).toMatchObject({ statusCode: 403 })
 
-    await wire.request({ method: 'DELETE', url: assignment, token })
+    await installation.arm('DELETE', assignment)
     expect(await refusal(client.getPolicy('SevSnpVm'))).toMatchObject({ statusCode: 403, code: 'Forbidden' })
   })
 })
@@ -283,12 +212,12 @@ describe('policies of an isolated provider, driven by @azure/attestation', () =>
 
   it('need a signature by one of its certificates to be set and reset, whoever calls', async () => {
     for (const work of [
-      client.setPolicy('SevSnpVm', permitAll),
-      client.setPolicy('SevSnpVm', permitAll, by(second)),
-      client.resetPolicy('SevSnpVm'),
-      client.resetPolicy('SevSnpVm', by(second)),
+      () => client.setPolicy('SevSnpVm', permitAll),
+      () => client.setPolicy('SevSnpVm', permitAll, by(second)),
+      () => client.resetPolicy('SevSnpVm'),
+      () => client.resetPolicy('SevSnpVm', by(second)),
     ])
-      expect(await refusal(work)).toMatchObject({ statusCode: 400, code: 'InvalidOperation' })
+      expect(await refusal(work())).toMatchObject({ statusCode: 400, code: 'InvalidOperation' })
     const set = await client.setPolicy('SevSnpVm', permitAll, by(first))
     expect(set.body.policySigner!.certificates[0]).toContain(derOf(first).slice(0, 60))
     expect((await client.getPolicy('SevSnpVm')).body).toBe(permitAll)
