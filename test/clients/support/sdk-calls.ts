@@ -1,0 +1,280 @@
+/** Calls of Azure's SDKs as a program makes them; prints one JSON line for each. Run by sdk.test.ts. */
+import { strict as assert } from 'node:assert'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ComputeManagementClient } from '@azure/arm-compute'
+import { NetworkManagementClient } from '@azure/arm-network'
+import { ResourceManagementClient } from '@azure/arm-resources'
+import { DeploymentsClient } from '@azure/arm-resourcesdeployments'
+import { ClientCertificateCredential } from '@azure/identity'
+
+const need = (name: string): string => {
+  const value = process.env[name]
+  assert.ok(value, `${name} is not set`)
+  return value
+}
+const subscription = need('STRONGROOM_SUBSCRIPTION_ID')
+const endpoint = need('STRONGROOM_RESOURCE_MANAGER')
+const scope = 'https://management.azure.com/.default'
+const clientId = readFileSync(join(need('AZURE_CONFIG_DIR'), 'login.client-id'), 'utf8')
+const credential = new ClientCertificateCredential(
+  need('STRONGROOM_TENANT_ID'),
+  clientId,
+  { certificatePath: need('AZURE_CLIENT_CERTIFICATE_PATH') },
+  { authorityHost: need('AZURE_AUTHORITY_HOST'), disableInstanceDiscovery: true },
+)
+const options = { endpoint, credentialScopes: [scope], credentials: { scopes: [scope] } }
+const resources = new ResourceManagementClient(credential, subscription, options)
+const network = new NetworkManagementClient(credential, subscription, options)
+const compute = new ComputeManagementClient(credential, subscription, options)
+const deployments = new DeploymentsClient(credential, subscription, options)
+
+async function call<T>(section: string, name: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    const result = await work()
+    process.stdout.write(`${JSON.stringify({ section, call: name, result: 'works' })}\n`)
+    return result
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error)
+    process.stdout.write(`${JSON.stringify({ section, call: name, result: 'failed', error: text })}\n`)
+    return undefined
+  }
+}
+
+async function refused(section: string, name: string, code: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work()
+    process.stdout.write(`${JSON.stringify({ section, call: name, result: 'failed', error: 'it was not refused' })}\n`)
+  } catch (error) {
+    const found = (error as { code?: string }).code ?? (error instanceof Error ? error.message : '')
+    const line = found.includes(code) ? { result: `refused: ${code}` } : { result: 'failed', error: found }
+    process.stdout.write(`${JSON.stringify({ section, call: name, ...line })}\n`)
+  }
+}
+
+async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = []
+  for await (const item of pages) items.push(item)
+  return items
+}
+
+const location = 'westeurope'
+const group = 'sdk'
+const in_ = (provider: string): string => `/subscriptions/${subscription}/resourceGroups/${group}/providers/${provider}`
+
+await call('Sign-in', 'ClientCertificateCredential.getToken', async () =>
+  assert.ok((await credential.getToken(scope))?.token),
+)
+
+const r = 'arm-resources'
+await call(
+  r,
+  'resourceGroups.createOrUpdate',
+  async () => await resources.resourceGroups.createOrUpdate(group, { location, tags: { a: 'b' } }),
+)
+await call(r, 'resourceGroups.get', async () =>
+  assert.equal((await resources.resourceGroups.get(group)).tags?.['a'], 'b'),
+)
+await call(r, 'resourceGroups.list', async () => assert.equal((await all(resources.resourceGroups.list())).length, 1))
+await call(r, 'resourceGroups.checkExistence', async () =>
+  assert.equal((await resources.resourceGroups.checkExistence('none')).body, false),
+)
+await call(r, 'providers.get', async () =>
+  assert.equal((await resources.providers.get('Microsoft.Compute')).registrationState, 'Registered'),
+)
+await refused(
+  r,
+  'resourceGroups.get (of none)',
+  'ResourceGroupNotFound',
+  async () => await resources.resourceGroups.get('none'),
+)
+
+const n = 'arm-network'
+await call(
+  n,
+  'virtualNetworks.createOrUpdate',
+  async () =>
+    await network.virtualNetworks.beginCreateOrUpdateAndWait(group, 'vnet', {
+      location,
+      addressSpace: { addressPrefixes: ['10.0.0.0/16'] },
+      subnets: [{ name: 'default', addressPrefix: '10.0.0.0/24' }],
+    }),
+)
+await call(n, 'virtualNetworks.list', async () =>
+  assert.equal((await all(network.virtualNetworks.list(group))).length, 1),
+)
+const subnet = await call(n, 'subnets.get', async () => await network.subnets.get(group, 'vnet', 'default'))
+await call(
+  n,
+  'networkSecurityGroups.createOrUpdate',
+  async () => await network.networkSecurityGroups.beginCreateOrUpdateAndWait(group, 'nsg', { location }),
+)
+await call(
+  n,
+  'securityRules.createOrUpdate',
+  async () =>
+    await network.securityRules.beginCreateOrUpdateAndWait(group, 'nsg', 'ssh', {
+      priority: 100,
+      access: 'Allow',
+      direction: 'Inbound',
+      protocol: 'Tcp',
+      sourceAddressPrefix: '*',
+      sourcePortRange: '*',
+      destinationAddressPrefix: '*',
+      destinationPortRange: '22',
+    }),
+)
+await call(n, 'securityRules.delete', async () => await network.securityRules.beginDeleteAndWait(group, 'nsg', 'ssh'))
+const address = await call(
+  n,
+  'publicIPAddresses.createOrUpdate',
+  async () =>
+    await network.publicIPAddresses.beginCreateOrUpdateAndWait(group, 'ip', {
+      location,
+      sku: { name: 'Standard' },
+      publicIPAllocationMethod: 'Static',
+    }),
+)
+const nic = await call(
+  n,
+  'networkInterfaces.createOrUpdate',
+  async () =>
+    await network.networkInterfaces.beginCreateOrUpdateAndWait(group, 'nic', {
+      location,
+      ipConfigurations: [{ name: 'ip', subnet: { id: subnet?.id ?? '' }, publicIPAddress: { id: address?.id ?? '' } }],
+    }),
+)
+await refused(
+  n,
+  'publicIPAddresses.delete (in use)',
+  'PublicIPAddressCannotBeDeleted',
+  async () => await network.publicIPAddresses.beginDeleteAndWait(group, 'ip'),
+)
+
+const c = 'arm-compute'
+const publicKey = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} sdk`
+const vm = {
+  location,
+  hardwareProfile: { vmSize: 'Standard_DC2as_v5' },
+  securityProfile: { securityType: 'ConfidentialVM', uefiSettings: { secureBootEnabled: true, vTpmEnabled: true } },
+  storageProfile: {
+    imageReference: { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm', version: 'latest' },
+    osDisk: {
+      createOption: 'FromImage',
+      managedDisk: { securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } },
+    },
+  },
+  osProfile: {
+    computerName: 'vm1',
+    adminUsername: 'azureuser',
+    linuxConfiguration: {
+      disablePasswordAuthentication: true,
+      ssh: { publicKeys: [{ path: '/home/azureuser/.ssh/authorized_keys', keyData: publicKey }] },
+    },
+  },
+  networkProfile: { networkInterfaces: [{ id: nic?.id ?? '' }] },
+}
+await call(
+  c,
+  'virtualMachines.createOrUpdate',
+  async () => await compute.virtualMachines.createOrUpdate(group, 'vm1', vm),
+)
+await call(c, 'virtualMachines.get', async () =>
+  assert.equal(
+    (await compute.virtualMachines.get(group, 'vm1', { expand: 'instanceView' })).provisioningState,
+    'Succeeded',
+  ),
+)
+await call(c, 'virtualMachines.instanceView', async () => {
+  const codes = (await compute.virtualMachines.instanceView(group, 'vm1')).statuses?.map((status) => status.code)
+  assert.ok(codes?.includes('PowerState/running'))
+})
+await call(c, 'virtualMachines.list', async () =>
+  assert.equal((await all(compute.virtualMachines.list(group))).length, 1),
+)
+await call(c, 'virtualMachines.listAll', async () =>
+  assert.equal((await all(compute.virtualMachines.listAll())).length, 1),
+)
+await call(
+  c,
+  'virtualMachines.update',
+  async () => await compute.virtualMachines.update(group, 'vm1', { tags: { x: 'y' } }),
+)
+await call(c, 'virtualMachines.powerOff', async () => await compute.virtualMachines.powerOff(group, 'vm1'))
+await call(c, 'virtualMachines.start', async () => await compute.virtualMachines.start(group, 'vm1'))
+await call(c, 'virtualMachines.restart', async () => await compute.virtualMachines.restart(group, 'vm1'))
+await call(c, 'virtualMachines.deallocate', async () => await compute.virtualMachines.deallocate(group, 'vm1'))
+await call(c, 'virtualMachines.listAvailableSizes', async () =>
+  assert.ok((await all(compute.virtualMachines.listAvailableSizes(group, 'vm1'))).length > 3),
+)
+await call(
+  c,
+  'disks.createOrUpdate',
+  async () =>
+    await compute.disks.createOrUpdate(group, 'data', {
+      location,
+      creationData: { createOption: 'Empty' },
+      diskSizeGB: 4,
+    }),
+)
+await call(c, 'disks.listByResourceGroup', async () =>
+  assert.equal((await all(compute.disks.listByResourceGroup(group))).length, 2),
+)
+await call(c, 'disks.delete', async () => await compute.disks.delete(group, 'data'))
+await call(c, 'resourceSkus.list', async () => assert.ok((await all(compute.resourceSkus.list())).length > 20))
+await call(c, 'virtualMachineImages.list', async () =>
+  assert.equal((await compute.virtualMachineImages.list(location, 'Strongroom', 'debian-13', 'cvm')).length, 1),
+)
+await refused(
+  c,
+  'virtualMachines.createOrUpdate (ordinary size)',
+  'BadRequest',
+  async () =>
+    await compute.virtualMachines.createOrUpdate(group, 'vm2', {
+      ...vm,
+      hardwareProfile: { vmSize: 'Standard_D2s_v5' },
+    }),
+)
+await call(c, 'virtualMachines.delete', async () => await compute.virtualMachines.delete(group, 'vm1'))
+
+const d = 'arm-resourcesdeployments'
+const template = {
+  $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
+  contentVersion: '1.0.0.0',
+  parameters: { name: { type: 'string' } },
+  resources: [
+    {
+      type: 'Microsoft.Network/networkSecurityGroups',
+      apiVersion: '2023-09-01',
+      name: "[parameters('name')]",
+      location,
+    },
+  ],
+  outputs: {
+    id: { type: 'string', value: "[resourceId('Microsoft.Network/networkSecurityGroups', parameters('name'))]" },
+  },
+}
+const properties = { mode: 'Incremental' as const, template, parameters: { name: { value: 'made' } } }
+await call(
+  d,
+  'deployments.validate',
+  async () => await deployments.deployments.beginValidateAndWait(group, 'first', { properties }),
+)
+await call(d, 'deployments.whatIf', async () => {
+  const preview = await deployments.deployments.beginWhatIfAndWait(group, 'first', { properties })
+  assert.ok(preview.changes?.some((change) => change.changeType === 'Create'))
+})
+await call(d, 'deployments.createOrUpdate', async () => {
+  const made = await deployments.deployments.beginCreateOrUpdateAndWait(group, 'first', { properties })
+  assert.ok(made.properties?.outputs?.id.value.endsWith(in_('Microsoft.Network/networkSecurityGroups/made').slice(-20)))
+})
+await call(d, 'deployments.get', async () =>
+  assert.equal((await deployments.deployments.get(group, 'first')).properties?.provisioningState, 'Succeeded'),
+)
+await call(d, 'deployments.listByResourceGroup', async () =>
+  assert.equal((await all(deployments.deployments.listByResourceGroup(group))).length, 1),
+)
+await call(r, 'resources.listByResourceGroup', async () =>
+  assert.ok((await all(resources.resources.listByResourceGroup(group))).length >= 4),
+)
+await call(r, 'resourceGroups.delete', async () => await resources.resourceGroups.beginDeleteAndWait(group))
