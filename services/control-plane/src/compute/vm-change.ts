@@ -71,6 +71,8 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
     fixed('linuxConfiguration.ssh.publicKeys', 'the keys at creation', 'other keys')
   }
   fixed('zones', before.zones.join(','), r.zones.join(','))
+  const provider = before.attestationProvider?.id ?? 'the provider that the region shares'
+  fixed('securityProfile.attestationProvider.id', provider, r.attestationProviderId ?? provider)
   const nicIds = (list: VmModel['nics']): string => list.map((nic) => nic.id).join(',')
   fixed('networkProfile.networkInterfaces', nicIds(before.nics), nicIds(r.nics))
   return [...problems, ...sizeProblems(before, r)]

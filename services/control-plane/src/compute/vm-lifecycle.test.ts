@@ -64,6 +64,39 @@ describeStores('the life of a VM', (open) => {
     expect((await plane.send('GET', vm.properties.storageProfile.osDisk.managedDisk.id)).body.managedBy).toBe(vm.id)
   })
 
+  it('is attested by the provider that its owner names, whose word alone releases its key, for good', async () => {
+    const plane = await fresh()
+    await makeNetwork(plane, 'vm1')
+    const provider = `${group}/providers/Microsoft.Attestation/attestationProviders/mine`
+    const named = (id: string): Record<string, unknown> => {
+      const request = vmRequest('vm1') as { properties: { securityProfile: object } }
+      request.properties.securityProfile = { ...request.properties.securityProfile, attestationProvider: { id } }
+      return request
+    }
+    const early = await plane.send('PUT', vmPath('vm1'), named(provider))
+    expect(early.body.error).toMatchObject({
+      code: 'InvalidResourceReference',
+      target: 'properties.securityProfile.attestationProvider.id',
+    })
+    expect((await plane.send('PUT', vmPath('vm1'), named(networkPath('networkInterfaces', 'vm1')))).status).toBe(400)
+    await plane.send('PUT', provider, { location: 'westeurope', properties: {} })
+    const { operation } = await plane.run('PUT', vmPath('vm1'), named(provider))
+    expect(operation.error).toBeUndefined()
+    const { spec } = [...plane.wire.instances.values()][0]!
+    expect(spec.attestationProvider).toBe('https://mine.weu.attest.strongroom.internal')
+    const key = plane.wire.keys.get(`vm-${spec.vmId.toLowerCase()}`)!
+    const { data } = (key.body as { release_policy: { data: string } }).release_policy
+    expect(JSON.parse(Buffer.from(data, 'base64url').toString())).toMatchObject({
+      anyOf: [{ authority: 'https://mine.weu.attest.strongroom.internal' }],
+    })
+    const shown = (await plane.send('GET', vmPath('vm1'))).body.properties.securityProfile.attestationProvider
+    expect(shown).toEqual({ id: provider })
+    expect((await plane.send('PUT', vmPath('vm1'), vmRequest('vm1'))).status).toBe(200)
+    expect((await plane.send('PUT', vmPath('vm1'), named(`${provider}2`))).body.error.code).toBe(
+      'PropertyChangeNotAllowed',
+    )
+  })
+
   it('has a principal of its own where it is asked for, at creation and later, until it is gone', async () => {
     const plane = await fresh()
     await makeNetwork(plane, 'vm1')

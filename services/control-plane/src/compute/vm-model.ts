@@ -28,6 +28,12 @@ export interface SshKey {
   keyData: string
 }
 
+export interface AttestationProvider {
+  id: string
+  /** For example https://alpha.weu.attest.strongroom.internal */
+  uri: string
+}
+
 /** A VM as a request describes it, complete and checked. */
 export interface VmModel {
   location: string
@@ -43,6 +49,8 @@ export interface VmModel {
   osProfile: { computerName: string; adminUsername: string; sshKeys: SshKey[] }
   nics: VmNic[]
   dataDisks?: DataDisk[]
+  /** Who attests its boots; the region's shared provider where it is absent. Fixed: the VM's key is released on this one's word alone. */
+  attestationProvider?: AttestationProvider
   /** Whether the VM has an identity of its own in the directory. */
   systemAssigned?: boolean
 }
@@ -90,6 +98,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
       securityType: 'ConfidentialVM',
       uefiSettings: { secureBootEnabled: model.secureBoot, vTpmEnabled: model.vTpm },
       ...(model.encryptionAtHost && { encryptionAtHost: true }),
+      ...(model.attestationProvider !== undefined && { attestationProvider: { id: model.attestationProvider.id } }),
     },
     storageProfile: {
       imageReference: 'id' in model.image ? model.image : { ...model.image, exactVersion: internal.imageVersion },

@@ -32,6 +32,8 @@ export interface VmRequest {
   nics: VmNic[]
   dataDisks: DataDisk[]
   systemAssigned: boolean
+  /** Ours: ARM id of the provider that attests the VM's boots. */
+  attestationProviderId: string | undefined
   /** Dotted paths of members that were sent and that this installation cannot honour. */
   unsupported: { path: string; reason: string; remedy: string }[]
   adminPassword: boolean
@@ -82,6 +84,7 @@ export function readVmRequest(
     },
     nics: given.length > 0 ? given : (existing?.nics ?? []),
     dataDisks: o.carriesDataDisks ? readDataDisks(storage, existing?.dataDisks ?? []) : [],
+    attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
     systemAssigned: readSystemAssigned(fields) ?? existing?.systemAssigned ?? false,
     unsupported: readUnsupported(fields, properties, o.carriesDataDisks),
     adminPassword: os.has('adminPassword'),

@@ -1,4 +1,4 @@
-import { homeRegion, sharedAttestationHost, type InstanceSpec } from '@strongroom/contract'
+import { type InstanceSpec } from '@strongroom/contract'
 import { ServiceError, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import { detachInterface, ipConfigurationsOf } from '../network/interfaces.ts'
@@ -6,8 +6,8 @@ import { subnetsOf } from '../network/virtual-networks.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
 import { releaseDisk } from './data-disks.ts'
-import { findRegion } from './regions.ts'
 import { findSize } from './sizes.ts'
+import { attestationUri } from './vm-attestation.ts'
 import { fromDetail, followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
 import { diskIdOf, stateOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
 
@@ -17,9 +17,6 @@ export interface VmParams {
   /** The machine's id of the VM: an operation of a VM that is gone never touches one made later under its name. */
   vmId: string
 }
-
-export const attestationProvider = (location: string): string =>
-  `https://${sharedAttestationHost(findRegion(location)?.code ?? homeRegion.code)}`
 
 async function load(plane: Plane, params: VmParams): Promise<Vm> {
   const vm = await plane.resources.find<VmInternal>(params.id)
@@ -70,7 +67,7 @@ async function instanceSpec(plane: Plane, vm: Vm, guestStateKey: string): Promis
     },
     network: { macAddress: mac.toLowerCase().replaceAll('-', ':'), privateIpAddress: address },
     guestStateKey,
-    attestationProvider: attestationProvider(vm.location),
+    attestationProvider: attestationUri(model),
     tags: model.tags,
     shown: await shownFacts(plane, vm, nic),
   }
@@ -152,7 +149,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
           const keyId = await plane.keys.ensure({
             vmId: vm.internal.vmId,
             tee: vm.internal.tee,
-            authority: attestationProvider(vm.location),
+            authority: attestationUri(vm.internal.model),
           })
           await changeVm(plane, c.params, (changed) => void (changed.internal.keyId = keyId))
           return { keyId }

@@ -12,7 +12,18 @@ import { applyDataDisks, dataDiskProblems } from './data-disks.ts'
 import { resolveImage, type ResolvedImage } from './images.ts'
 import { findSize, type Size } from './sizes.ts'
 import { changedProperties, updateProblems } from './vm-change.ts'
-import { diskIdOf, diskType, osDiskBody, stateOf, vmBody, type Vm, type VmInternal, type VmModel } from './vm-model.ts'
+import { providerLinks, resolveProvider } from './vm-attestation.ts'
+import {
+  diskIdOf,
+  diskType,
+  osDiskBody,
+  stateOf,
+  vmBody,
+  type AttestationProvider,
+  type Vm,
+  type VmInternal,
+  type VmModel,
+} from './vm-model.ts'
 import { readVmRequest, type VmRequest } from './vm-request.ts'
 import { securityProblems } from './vm-rules.ts'
 import { refreshBody } from './vm-sagas.ts'
@@ -50,6 +61,8 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
       : undefined
   if (resolved !== undefined && 'problem' in resolved) problems.push(resolved.problem)
   const named = resolved !== undefined && 'image' in resolved ? resolved : undefined
+  const verifier = model === undefined ? await resolveProvider(plane, read.attestationProviderId) : {}
+  if ('problem' in verifier) problems.push(verifier.problem)
   const image = named?.image
   // An existing VM keeps its interface and image: there is nothing new to join.
   await plane.access.requireLinked(request.caller, request.path, diskLinks(read, model))
@@ -63,7 +76,8 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   if (existing !== undefined) return await update(plane, request, existing, read, problems)
   if (problems.length > 0) throw refuse(problems)
   if (named === undefined) throw new TypeError('a request without an image is a problem')
-  const written = await create(plane, request, read, named)
+  const { provider } = 'problem' in verifier ? {} : verifier
+  const written = await create(plane, request, read, { ...named, ...(provider !== undefined && { provider }) })
   if (named.notice !== undefined) await recordSubstitution(plane, request)
   return written
 }
@@ -77,7 +91,10 @@ async function recordSubstitution(plane: Plane, request: ArmRequest): Promise<vo
 
 /** Interfaces are joined; imported images are their owners', while the reference image is everybody's. */
 function links(plane: Plane, r: VmRequest, image: ImageRecord | undefined): Link[] {
-  const nics = r.nics.map((nic) => ({ id: nic.id, action: `${interfaceType}/join/action` }))
+  const nics = [
+    ...r.nics.map((nic) => ({ id: nic.id, action: `${interfaceType}/join/action` })),
+    ...providerLinks(r.attestationProviderId),
+  ]
   if (image?.source !== 'import') return nics
   const id = `/subscriptions/${plane.subscriptionId}/providers/Strongroom.Machine/images/${image.id}`
   return [...nics, { id, action: 'Strongroom.Machine/images/read' }]
@@ -93,7 +110,10 @@ function diskLinks(r: VmRequest, before: VmModel | undefined): Link[] {
 
 const imageTarget = 'properties.storageProfile.imageReference'
 
-function toModel(r: VmRequest, o: { osDiskName: string; sizeGiB: number }): { model: VmModel; size: Size } {
+function toModel(
+  r: VmRequest,
+  o: { osDiskName: string; sizeGiB: number; provider: AttestationProvider | undefined },
+): { model: VmModel; size: Size } {
   const size = findSize(r.vmSize ?? '')
   const { encryption, secureBoot, vTpm, image } = r
   const { computerName, adminUsername, sshKeys } = r.osProfile
@@ -125,6 +145,7 @@ function toModel(r: VmRequest, o: { osDiskName: string; sizeGiB: number }): { mo
     osProfile: { computerName, adminUsername, sshKeys },
     nics: r.nics,
     ...(r.dataDisks.length > 0 && { dataDisks: r.dataDisks }),
+    ...(o.provider !== undefined && { attestationProvider: o.provider }),
     ...(r.systemAssigned && { systemAssigned: true }),
   }
   return { model, size }
@@ -133,13 +154,19 @@ function toModel(r: VmRequest, o: { osDiskName: string; sizeGiB: number }): { mo
 /** Room over the image for what the guest writes; the disk is sparse. */
 const spareGiB = 2
 
-async function create(plane: Plane, request: ArmRequest, r: VmRequest, named: ResolvedImage): Promise<VmWritten> {
-  const { image, notice } = named
+async function create(
+  plane: Plane,
+  request: ArmRequest,
+  r: VmRequest,
+  named: ResolvedImage & { provider?: AttestationProvider },
+): Promise<VmWritten> {
+  const { image, notice, provider } = named
   const id = request.path
   const name = request.params['name'] ?? ''
   const { model, size } = toModel(r, {
     osDiskName: r.osDisk.name ?? `${name}_OsDisk_1_${randomBytes(16).toString('hex')}`,
     sizeGiB: r.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + spareGiB,
+    provider,
   })
   const internal: VmInternal = {
     vmId: plane.newId().toUpperCase(),
@@ -201,7 +228,11 @@ async function update(
   const immutable = updateProblems(before, r)
   if (immutable.length > 0) throw refuse(immutable)
   if (found.length > 0) throw refuse(found)
-  const { model, size } = toModel(r, { osDiskName: before.osDisk.name, sizeGiB: before.osDisk.sizeGiB })
+  const { model, size } = toModel(r, {
+    osDiskName: before.osDisk.name,
+    sizeGiB: before.osDisk.sizeGiB,
+    provider: before.attestationProvider,
+  })
   if (stateOf(existing) === 'Deleting') throw beingDeleted(existing.id)
   const changed = changedProperties(before, model)
   const running = await unfinished(plane, existing.key)
