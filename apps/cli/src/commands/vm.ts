@@ -94,6 +94,11 @@ const create: Command = {
     { flags: '--image <image>', summary: 'publisher:offer:sku:version or a resource id', default: referenceImage },
     { flags: '--admin-username <user>', summary: 'account made in the guest', default: defaultAdmin },
     { flags: '--ssh-key <file>', summary: 'file with SSH public keys; by default a key pair of your own is made once' },
+    {
+      flags: '--attestation-provider <id>',
+      summary: 'resource id of a provider of your own, whose word alone opens the VM; by default the region’s',
+    },
+    { flags: '--assign-identity', summary: 'give the VM an identity, whose tokens its guest gets at 169.254.169.254' },
   ],
   examples: [
     'strongroom vm create second --tee tdx',
@@ -104,6 +109,7 @@ const create: Command = {
     const keyFile = textOption(context, 'sshKey')
     const keys =
       keyFile === undefined ? [(await personalSshKey(context.paths.config)).publicText] : await readPublicKeys(keyFile)
+    const attestationProvider = textOption(context, 'attestationProvider')
     const request = {
       name,
       group: group(context),
@@ -113,6 +119,8 @@ const create: Command = {
       image: textOption(context, 'image') ?? referenceImage,
       adminUsername: textOption(context, 'adminUsername') ?? defaultAdmin,
       sshPublicKeys: keys,
+      ...(attestationProvider !== undefined && { attestationProvider }),
+      ...(context.options['assignIdentity'] === true && { systemAssigned: true }),
     }
     await createVm(arm, request, createProgress(context.say, terminal(context)).onSteps())
     const vm = await fetchVm(arm, path)

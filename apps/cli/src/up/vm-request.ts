@@ -10,6 +10,9 @@ export interface VmRequest {
   image: string
   adminUsername: string
   sshPublicKeys: string[]
+  /** Resource id; the provider that the region shares where it is absent. */
+  attestationProvider?: string
+  systemAssigned?: boolean
 }
 
 export const defaultGroup = 'strongroom'
@@ -116,11 +119,13 @@ export function vmBody(arm: ArmClient, request: VmRequest): unknown {
   const network = `${groupPath(arm, request.group)}/providers/Microsoft.Network`
   return {
     location: arm.region,
+    ...(request.systemAssigned === true && { identity: { type: 'SystemAssigned' } }),
     properties: {
       hardwareProfile: { vmSize: request.size },
       securityProfile: {
         securityType: 'ConfidentialVM',
         uefiSettings: { secureBootEnabled: request.secureBoot, vTpmEnabled: true },
+        ...(request.attestationProvider !== undefined && { attestationProvider: { id: request.attestationProvider } }),
       },
       storageProfile: {
         imageReference: imageReference(request.image),
