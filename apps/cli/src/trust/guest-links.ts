@@ -1,4 +1,4 @@
-import type { BootEvidence } from '@strongroom/contract'
+import { attestationKeyUsage, type BootEvidence } from '@strongroom/contract'
 import {
   attestationKeyOf,
   bootPhases,
@@ -78,6 +78,20 @@ export async function vtpmLink(
     message: 'The AK certificate is for another key.',
     expected: describeKey(attested),
     actual: certified.kind,
+  })
+  const usages = certificate.extendedKeyUsage ?? []
+  demand({
+    // The CA certifies TLS and release keys as well: only a certificate for attestation keys says that this is one.
+    holds: usages.length === 1 && usages[0] === attestationKeyUsage,
+    message: 'The certificate is of no attestation key.',
+    expected: `extended key usage ${attestationKeyUsage} alone`,
+    actual: usages.join(', ') || 'none',
+  })
+  demand({
+    holds: certificate.subject.commonName === evidence.vmId,
+    message: 'The AK certificate is of another VM.',
+    expected: evidence.vmId,
+    actual: certificate.subject.commonName ?? 'no name',
   })
   return [
     `AK ${describeKey(attested)} in attested claims, HCL report and certificate (${describeName(certificate.subject)})`,
