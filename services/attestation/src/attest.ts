@@ -8,7 +8,11 @@ import { requireQuotedPcrs } from './policy/required-pcrs.ts'
 import type { Provider } from './providers/providers.ts'
 import type { DecisionEntry } from './store/decision-writer.ts'
 import type { Decisions } from './store/decisions.ts'
+import { earClaims } from './tokens/ear.ts'
 import { defaultLifeSeconds, type TokenIssuer } from './tokens/token.ts'
+
+/** Azure Attestation's claims, or those of draft-ietf-rats-ear. */
+export type TokenForm = 'maa' | 'ear'
 
 /** From verified evidence to a token: compliance, policy, claims, signature, record. */
 export class Attester {
@@ -33,6 +37,8 @@ export class Attester {
     caller: string
     nonce?: string
     draftPolicy?: string
+    /** `ear`: as an EAT attestation result. */
+    form?: TokenForm
   }): Promise<string> {
     const { provider, evidence, draftPolicy } = o
     const policy =
@@ -64,13 +70,23 @@ export class Attester {
       }
       throw error
     }
-    const claims = {
-      ...issuedClaims(outcome.issued),
-      ...facts,
-      ...(o.nonce === undefined ? {} : { nonce: o.nonce }),
-      'x-ms-policy-hash': policy.hash,
-      ...(policy.signer === undefined ? {} : { 'x-ms-policy-signer': policy.signer }),
-    }
+    const issuedByPolicy = issuedClaims(outcome.issued)
+    const claims =
+      o.form === 'ear'
+        ? earClaims({
+            evidence,
+            policyHash: policy.hash,
+            issued: issuedByPolicy,
+            issuer: provider.issuer,
+            nonce: o.nonce,
+          })
+        : {
+            ...issuedByPolicy,
+            ...facts,
+            ...(o.nonce === undefined ? {} : { nonce: o.nonce }),
+            'x-ms-policy-hash': policy.hash,
+            ...(policy.signer === undefined ? {} : { 'x-ms-policy-signer': policy.signer }),
+          }
     // A draft may permit anything, so what comes of it is signed by nobody and decides nothing.
     if (draftPolicy !== undefined) return this.#tokens.unsigned(provider, claims).token
     const issued = await this.#tokens.sign(provider, claims, lifeSeconds(outcome), outcome.properties.get('omit_x5c'))

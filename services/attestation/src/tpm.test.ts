@@ -1,11 +1,19 @@
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { ByteWriter } from '@strongroom/evidence'
-import { calculateJwkThumbprint, CompactSign, decodeJwt, type JWK } from 'jose'
+import { calculateJwkThumbprint, decodeJwt, type JWK } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unsignedPolicyJws } from './policy/stored-policy.ts'
 import { eventLog } from './testing/guest-log.ts'
 import { tpmIsThere } from './testing/guest-tpm.ts'
 import { TestGuest, testAuthority } from './testing/guest.ts'
+import {
+  askChallenge,
+  openTpm,
+  platformClaim,
+  sendTpm,
+  tpmMessage,
+  tpmPath,
+  type TpmMessageParts,
+} from './testing/tpm-client.ts'
 import {
   firmwareIsThere,
   openService,
@@ -15,9 +23,6 @@ import {
   type TestService,
 } from './testing/harness.ts'
 
-const path = '/attest/Tpm?api-version=2022-08-01'
-const pcrs = [0, 1, 2, 3, 4, 5, 6, 7]
-
 describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge and response', () => {
   let test: TestService
   let authority: Awaited<ReturnType<typeof testAuthority>>
@@ -26,70 +31,15 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
   const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const attestKey = keys.publicKey.export({ format: 'jwk' }) as JWK
 
-  const send = (message: unknown): Promise<Answer> =>
-    test.post(path, { data: Buffer.from(JSON.stringify(message)).toString('base64url') })
-  const open = (answer: Answer): { payload: Record<string, string> } =>
-    JSON.parse(Buffer.from(answer.body.data as string, 'base64url').toString()) as { payload: Record<string, string> }
-  const challenge = async (): Promise<{ challenge: string; service_context: string }> => {
-    const { payload } = open(await send({ payload: { type: 'aikcert' } }))
-    return { challenge: payload['challenge']!, service_context: payload['service_context']! }
-  }
-  /** Magic, version, bank, lengths, TPMT_SIGNATURE, TPMS_ATTEST, 24 registers. */
-  const claim = async (from: TestGuest, nonce: Uint8Array, bank: 'sha1' | 'sha256' = 'sha256'): Promise<Uint8Array> => {
-    const quote = await from.tpm.quote(pcrs, { nonce, bank })
-    const values = await from.tpm.registers([...Array(24).keys()], 'sha256')
-    const signature = new ByteWriter()
-      .u16be(0x14)
-      .u16be(0x0b)
-      .u16be(quote.signature.length)
-      .bytes(quote.signature)
-      .finish()
-    const writer = new ByteWriter().u32le(0x414c5054).u32le(1).u32le(0x0b)
-    writer
-      .u32le(signature.length)
-      .u32le(quote.message.length)
-      .u32le(24 * 32)
-      .bytes(signature)
-      .bytes(quote.message)
-    for (const value of values.values()) writer.bytes(value)
-    return writer.finish()
-  }
+  const send = (message: unknown): Promise<Answer> => sendTpm(test, message)
   const request = async (
-    o: {
-      from?: TestGuest
-      issued?: Awaited<ReturnType<typeof challenge>>
-      signed?: Uint8Array
-      signer?: KeyObject
-      bank?: 'sha1' | 'sha256'
-    } = {},
-    change: Record<string, unknown> = {},
-    changeTpm: Record<string, unknown> = {},
+    o: Partial<TpmMessageParts> & { signer?: KeyObject } = {},
+    data: Record<string, unknown> = {},
+    tpm: Record<string, unknown> = {},
   ): Promise<unknown> => {
-    const from = o.from ?? guest
-    const issued = o.issued ?? (await challenge())
-    const nonce = o.signed ?? Buffer.from(issued.challenge, 'base64url')
-    const { n, e } = (await from.tpm.akKey()).export({ format: 'jwk' })
-    const payload = {
-      att_type: 'basic',
-      att_data: {
-        rp_id: 'https://relying.example',
-        rp_data: 'bm9uY2U',
-        ...issued,
-        tpm_att_data: {
-          srtm_boot_log: Buffer.from(eventLog(from.records)).toString('base64url'),
-          aik_cert: Buffer.from(from.akCertificate).toString('base64url'),
-          aik_pub: { kty: 'RSA', n, e },
-          current_claim: Buffer.from(await claim(from, nonce, o.bank)).toString('base64url'),
-          ...changeTpm,
-        },
-        attest_key: attestKey,
-        ...change,
-      },
-    }
-    const jws = await new CompactSign(new TextEncoder().encode(JSON.stringify(payload)))
-      .setProtectedHeader({ alg: 'PS256', typ: 'attReq' })
-      .sign(o.signer ?? keys.privateKey)
-    return { payload: { request: jws } }
+    const { signer, ...rest } = o
+    const issued = o.issued ?? (await askChallenge(test))
+    return tpmMessage(guest, { ...rest, issued, keys, data, tpm }, signer)
   }
   const refusal = async (message: unknown): Promise<[string, string]> => {
     const answer = await send(message)
@@ -114,7 +64,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
   })
 
   it('answers a quote over its challenge with a report', async () => {
-    const { payload } = open(await send(await request()))
+    const { payload } = openTpm(await send(await request()))
     const claims = decodeJwt(payload['report']!)
     const ak = (await guest.tpm.akKey()).export({ type: 'spki', format: 'der' })
     expect(claims).toMatchObject({
@@ -134,15 +84,15 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
   })
 
   it('speaks the messages without the wrapping of the SDKs too', async () => {
-    const answer = open(await send({ type: 'aikcert' })) as unknown as Record<string, string>
+    const answer = openTpm(await send({ type: 'aikcert' })) as unknown as Record<string, string>
     expect(Object.keys(answer).toSorted()).toEqual(['challenge', 'service_context'])
   })
 
   it('confirms the sender’s key where the TPM signed it with the challenge', async () => {
-    const issued = await challenge()
+    const issued = await askChallenge(test)
     const thumbprint = Buffer.from(await calculateJwkThumbprint(attestKey), 'base64url')
     const signed = createHash('sha256').update(Buffer.from(issued.challenge, 'base64url')).update(thumbprint).digest()
-    const { payload } = open(await send(await request({ issued, signed })))
+    const { payload } = openTpm(await send(await request({ issued, signed })))
     expect(decodeJwt(payload['report']!)['cnf']).toEqual({ jwk: { kty: 'RSA', n: attestKey.n, e: attestKey.e } })
   })
 
@@ -165,7 +115,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
   })
 
   it('takes a challenge once, while it is in force, and of this provider alone', async () => {
-    const issued = await challenge()
+    const issued = await askChallenge(test)
     const message = await request({ issued })
     expect((await send(message)).status).toBe(200)
     expect(await refusal(message)).toEqual(['request.current_claim', 'StatementReplayed'])
@@ -174,7 +124,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     test.clock.set(new Date(Date.now() + 6 * 60_000))
     expect(await refusal(late)).toEqual(['challenge', 'ChallengeExpired'])
     test.clock.set(new Date())
-    const mixed = { ...(await challenge()), challenge: Buffer.alloc(32, 7).toString('base64url') }
+    const mixed = { ...(await askChallenge(test)), challenge: Buffer.alloc(32, 7).toString('base64url') }
     expect(await refusal(await request({ issued: mixed }))).toEqual(['challenge', 'ChallengeUnknown'])
     const forged = { ...issued, service_context: Buffer.alloc(100, 7).toString('base64url') }
     expect(await refusal(await request({ issued: forged }))).toEqual(['challenge', 'ChallengeUnknown'])
@@ -186,8 +136,10 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
       'NonceMismatch',
     ])
     expect(await refusal(await request({ bank: 'sha1' }))).toEqual(['request.current_claim', 'PcrSelectionMismatch'])
-    const issued = await challenge()
-    const foreign = Buffer.from(await claim(other, Buffer.from(issued.challenge, 'base64url'))).toString('base64url')
+    const issued = await askChallenge(test)
+    const foreign = Buffer.from(await platformClaim(other, Buffer.from(issued.challenge, 'base64url'))).toString(
+      'base64url',
+    )
     expect(await refusal(await request({ issued }, {}, { current_claim: foreign }))).toEqual([
       'request.current_claim',
       'TpmSignatureInvalid',
@@ -211,6 +163,6 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     expect((await refusal(await request({}, claims)))[0]).toBe('request.custom_claims')
     expect((await refusal({ payload: { type: 'aikpub' } }))[0]).toBe('data')
     for (const body of [{}, { data: 'e30' }, { data: '!' }])
-      expect((await test.post(path, body)).body.error.code).toBe('InvalidParameter')
+      expect((await test.post(tpmPath, body)).body.error.code).toBe('InvalidParameter')
   })
 })

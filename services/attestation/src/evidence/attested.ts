@@ -17,6 +17,8 @@ export interface AttestedEvidence {
   claims: Record<string, unknown>
   /** Claims that policies see and no token shows. */
   policyClaims?: Record<string, unknown>
+  /** Of a guest: the evidence of its hardware, whose claims are nested in its own. */
+  isolation?: AttestedEvidence
   /** Weaknesses that a policy accepts by naming their claim in an authorization rule, or not at all. */
   byNameOnly: Weakness[]
   /** What is kept of it with the decision. */

@@ -103,6 +103,7 @@ export class GuestVerifier {
           }),
           akChain: key.chain,
         }),
+        ...(isolation === undefined ? {} : { isolation }),
         byNameOnly: nested(byNameOnly),
         shortcomings: shortcomings.map(({ path, message }): Shortcoming => ({
           path: `${isolationClaim}.${path}`,

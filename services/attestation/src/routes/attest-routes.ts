@@ -1,8 +1,8 @@
 import type { AttestationResponse } from '@strongroom/contract'
 import { toBase64Url } from '@strongroom/evidence'
 import { ServiceError } from '@strongroom/platform'
-import type { FastifyInstance } from 'fastify'
-import type { Attester } from '../attest.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Attester, TokenForm } from '../attest.ts'
 import { bytesOf, nonceOf, objectBody } from '../evidence/request.ts'
 import type { SnpVerifier } from '../evidence/snp.ts'
 import type { TdxVerifier } from '../evidence/tdx.ts'
@@ -13,6 +13,7 @@ import type { Challenges } from '../tpm/challenges.ts'
 import { readTpmMessage } from '../tpm/tpm-request.ts'
 import type { TpmVerifier } from '../tpm/tpm-verifier.ts'
 import type { OfferedType, Providers } from '../providers/providers.ts'
+import { earMediaType, earProfile, wantsEar } from '../tokens/ear.ts'
 import { requireApiVersion } from './api-version.ts'
 import { providerOf } from './provider-of.ts'
 
@@ -33,7 +34,7 @@ export function attestRoutes(
   const verifiers = { SevSnpVm: o.snp, TdxVm: o.tdx }
 
   for (const type of ['SevSnpVm', 'TdxVm'] as const) {
-    app.post(`/attest/${type}`, async (request): Promise<AttestationResponse> => {
+    app.post(`/attest/${type}`, async (request, reply): Promise<AttestationResponse | string> => {
       requireApiVersion(request)
       const provider = providerOf(request, o.providers)
       const body = objectBody(request.body)
@@ -45,10 +46,14 @@ export function attestRoutes(
         provider,
         evidence,
         caller: request.ip,
+        form: formOf(request),
         ...(nonce === undefined ? {} : { nonce }),
         ...(draftPolicy === undefined ? {} : { draftPolicy }),
       })
-      return { token }
+      if (formOf(request) === 'maa') return { token }
+      // Media types say the profile too (RFC 9782, section 3).
+      reply.type(`${earMediaType}; eat_profile="${earProfile}"`)
+      return token
     })
   }
 
@@ -58,7 +63,8 @@ export function attestRoutes(
     const body = objectBody(request.body)
     const refused = onRefusal({ provider: provider.host, type: 'AzureGuest', body, caller: request.ip }, o.onRefused)
     const { evidence, encryptionKey } = await o.guest.verify(body).catch(refused)
-    return { token: sealToken(await o.attester.attest({ provider, evidence, caller: request.ip }), encryptionKey) }
+    const token = await o.attester.attest({ provider, evidence, caller: request.ip, form: formOf(request) })
+    return { token: sealToken(token, encryptionKey) }
   })
 
   app.post('/attest/Tpm', { bodyLimit: guestBodyLimit }, async (request): Promise<{ data: string }> => {
@@ -72,7 +78,9 @@ export function attestRoutes(
       return tpmAnswer(message, { challenge: toBase64Url(challenge), service_context: toBase64Url(context) })
     }
     const evidence = await o.tpm.verify(provider, message).catch(refused)
-    return tpmAnswer(message, { report: await o.attester.attest({ provider, evidence, caller: request.ip }) })
+    return tpmAnswer(message, {
+      report: await o.attester.attest({ provider, evidence, caller: request.ip, form: formOf(request) }),
+    })
   })
 
   for (const type of ['SgxEnclave', 'OpenEnclave']) {
@@ -91,6 +99,10 @@ export function attestRoutes(
       })
     })
   }
+}
+
+function formOf(request: FastifyRequest): TokenForm {
+  return wantsEar(request.headers.accept) ? 'ear' : 'maa'
 }
 
 function tpmAnswer({ wrapped }: { wrapped: boolean }, answer: Record<string, string>): { data: string } {

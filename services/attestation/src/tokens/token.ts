@@ -73,7 +73,8 @@ export class TokenIssuer {
       nbf: now,
       exp: now + lifeSeconds,
       jti: id,
-      'x-ms-ver': '1.0',
+      // An EAT says its version by its profile.
+      ...('eat_profile' in claims && 'submods' in claims ? {} : { 'x-ms-ver': '1.0' }),
     }
     const sorted = Object.entries(all).toSorted(([left], [right]) => (left < right ? -1 : 1))
     return { payload: Object.fromEntries(sorted), id }
