@@ -1,6 +1,7 @@
 import { Command as Program } from 'commander'
 import { connect, type Connection } from './client/connection.ts'
 import { collateralCommands } from './commands/collateral.ts'
+import { decisionCommands } from './commands/decision.ts'
 import { envCommand } from './commands/env.ts'
 import { evidenceCommands } from './commands/evidence.ts'
 import { imageCommands } from './commands/image.ts'
@@ -25,6 +26,7 @@ const commands: Command[] = [
   ...imageCommands,
   ...evidenceCommands,
   ...collateralCommands,
+  ...decisionCommands,
   ...policyCommands,
   ...logCommands,
   ...masterKeyCommands,

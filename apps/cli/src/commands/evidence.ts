@@ -44,14 +44,16 @@ async function readRules(context: CommandContext): Promise<{ anchors: TrustAncho
   const policy = policyFile === undefined ? {} : readPolicy(await readJson(policyFile, 'a policy'))
   const { tpm } = nonce === undefined ? {} : readPolicy({ tpm: { nonce } })
   const ca = textOption(context, 'ca')
-  const release =
-    ca === undefined ? undefined : { roots: await readAuthority(ca), signer: 'any', usage: releaseSigningUsage }
+  const roots = ca === undefined ? undefined : await readAuthority(ca)
   return {
     anchors,
     policy: {
       ...policy,
-      ...(tpm === undefined ? {} : { tpm: { ...policy.tpm, ...tpm } }),
-      ...(release === undefined ? {} : { release }),
+      // One authority certifies the attestation keys of an installation's guests and the keys of its vault.
+      ...(tpm === undefined && roots === undefined
+        ? {}
+        : { tpm: { ...(roots === undefined ? {} : { roots }), ...policy.tpm, ...tpm } }),
+      ...(roots === undefined ? {} : { release: { roots, signer: 'any', usage: releaseSigningUsage } }),
     },
   }
 }
@@ -77,7 +79,8 @@ const verify: Command = {
     },
     {
       flags: '--ca <file>',
-      summary: "certificate of an installation's CA (ca.pem), under which its vault signs releases",
+      summary:
+        "certificate of an installation's CA (ca.pem), under which its vault signs releases and its guests' attestation keys are",
     },
   ],
   examples: [
