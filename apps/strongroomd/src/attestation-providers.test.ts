@@ -99,6 +99,20 @@ describe('providers, driven by @azure/arm-attestation', () => {
     await expect(gone).rejects.toThrow()
   })
 
+  it('have operations that roles speak of, and no private endpoints', async () => {
+    const client = management()
+    const { value = [] } = await client.operations.list()
+    expect(value.map(({ name }) => name)).toContain('Microsoft.Attestation/attestationProviders/attestation/write')
+    const connections = []
+    for await (const each of client.privateEndpointConnections.list('attest', 'alpha')) connections.push(each)
+    expect(connections).toEqual([])
+    expect((await client.privateLinkResources.listByProvider('attest', 'alpha')).value).toEqual([])
+    const settings = { properties: { publicNetworkAccess: 'Disabled' } }
+    expect(await refusal(client.attestationProviders.update('attest', 'alpha', settings))).toMatchObject({
+      code: 'NotOffered',
+    })
+  })
+
   it('have a default in each region, which is the one that regions share', async () => {
     const { attestationProviders: providers } = management()
     const attestUri = `https://${sharedAttestationHost('weu')}`

@@ -2,7 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import type { Route } from '../arm/router.ts'
+import { signedIn, type Route } from '../arm/router.ts'
 import { findRegion, regions, requireLocation } from '../compute/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource, ResourceBody } from '../store/resources.ts'
@@ -12,6 +12,24 @@ import { readProviderRequest, readSettings } from './provider-request.ts'
 const base = `${groupPath}/providers/${providerType}`
 const one = `${base}/{name}`
 const namespace = `${subscriptionPath}/providers/Microsoft.Attestation`
+
+/** What roles speak of. */
+const operations = [
+  { name: `${providerType}/read`, operation: 'Gets the status of the attestation service.' },
+  { name: `${providerType}/write`, operation: 'Adds attestation service.' },
+  { name: `${providerType}/delete`, operation: 'Removes attestation service.' },
+  { name: `${providerType}/attestation/read`, operation: 'Reads policies and policy signers.' },
+  { name: `${providerType}/attestation/write`, operation: 'Sets policies, adds policy signers.' },
+  { name: `${providerType}/attestation/delete`, operation: 'Resets policies, removes policy signers.' },
+].map(({ name, operation }) => ({
+  name,
+  display: {
+    provider: 'Microsoft Azure Attestation',
+    resource: 'attestationProviders',
+    operation,
+    description: operation,
+  },
+}))
 
 /** Attestation providers as resources, and the providers that regions share. */
 export function attestationRoutes(plane: Plane): Route[] {
@@ -68,14 +86,23 @@ export function attestationRoutes(plane: Plane): Route[] {
         return { status: 200 }
       },
     },
+    // There are no private endpoints: clients that look for them find none.
+    ...['privateEndpointConnections', 'privateLinkResources'].map((kind): Route => {
+      return {
+        method: 'GET',
+        path: `${one}/${kind}`,
+        action: `${providerType}/${kind}/read`,
+        handle: async (request) => {
+          await plane.resources.get(request.path.slice(0, -kind.length - 1))
+          return ok({ value: [] })
+        },
+      }
+    }),
     {
       method: 'GET',
-      path: `${one}/privateEndpointConnections`,
-      action: `${providerType}/privateEndpointConnections/read`,
-      handle: async (request) => {
-        await plane.resources.get(request.path.replace(/\/privateEndpointConnections$/i, ''))
-        return ok({ value: [] })
-      },
+      path: '/providers/Microsoft.Attestation/operations',
+      action: signedIn,
+      handle: async () => ok({ value: operations }),
     },
     {
       // Beyond Azure's wire, which leaves rotation to its service.
