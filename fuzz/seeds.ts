@@ -77,6 +77,24 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     tdvf: [tdFirmware, firmware],
     jws: [text(`${token}.c2ln`)],
     jwks: [text('{"keys":[{"kty":"EC","crv":"P-256","kid":"k","use":"sig","x":"AQAB","y":"AQAB"}]}')],
+    collateralBundle: [
+      text(
+        JSON.stringify({
+          format: 'strongroom-collateral',
+          version: 1,
+          exportedAt: '2026-11-25T00:00:00Z',
+          items: [
+            { path: '/vcek/v1/Milan/crl', body: toBase64(amd.crl), headers: {} },
+            { path: '/vcek/v1/Milan/cert_chain', body: toBase64(text(amd.chainPem)), headers: {} },
+            {
+              path: '/tdx/certification/v4/qe/identity',
+              body: toBase64(text(k.qeIdentity)),
+              headers: { 'sgx-enclave-identity-issuer-chain': 'x' },
+            },
+          ],
+        }),
+      ),
+    ],
     policy: [
       text(
         'version=1.2;configurationrules{=>issueproperty(type="report_validity_in_minutes",value=60);};authorizationrules{// c\n[type=="x-ms-compliance-status",value=="azure-compliant-cvm",issuer=="AttestationService"]=>permit();};issuancerules{c:[type=="list"]&&![type=="x",value>=0x1F]=>issue(type="y",value=ContainsOnlyValue(c.value,1));c:[type=="events"]=>issue(type="z",value=JsonToClaimValue(JmesPath(c.value,"length(Events)")));c:[type=="events"]=>issue(claim=c);};',

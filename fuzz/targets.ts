@@ -42,6 +42,7 @@ import {
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
 import { explain } from '../packages/evidence/src/detect/explain.ts'
+import { readBundle } from '../services/attestation/src/collateral/read-bundle.ts'
 import { splitSignedJson } from '../packages/evidence/src/tdx/signed-json.ts'
 import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
 import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
@@ -127,6 +128,8 @@ export const tdvf: (data: Uint8Array) => void = target(parseTdvfSections)
 export const jws: (data: Uint8Array) => void = texts(parseJws)
 export const jwks: (data: Uint8Array) => void = texts((text) => parseJwks(jsonOf(text)))
 export const keyRelease: (data: Uint8Array) => void = target(readKeyRelease)
+/** A bundle of collateral as an owner sends it. */
+export const collateralBundle: (data: Uint8Array) => void = texts((text) => readBundle(jsonOf(text)))
 export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes))
 
 /** A policy that reads prints as one that reads the same, and decides over claims of a machine. */

@@ -8,9 +8,10 @@ import {
   type TrustAnchors,
 } from '@strongroom/evidence'
 import { amdAuthoritiesPath } from './amd.ts'
-import type { BundledItem, Refusal } from './bundle.ts'
+
 import { chainOf } from './intel.ts'
 import { textOf } from './kinds.ts'
+import type { BundledItem, Refusal } from './read-bundle.ts'
 
 type Check = Awaited<ReturnType<typeof checkCrl>>
 
