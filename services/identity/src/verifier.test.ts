@@ -89,6 +89,19 @@ describe('createTokenVerifier', () => {
     await expect(verify(text)).rejects.toMatchObject({ status: 401 })
   })
 
+  it('remembers a good token for its time only, and never for another audience', async () => {
+    let at = now
+    const keyOf = (): CryptoKey => keys.publicKey
+    const verifier = createTokenVerifier({ issuer, tenantId: 't1', keyOf, clock: { now: () => at } })
+    const token = await sign({ exp: seconds + 600 })
+    await verifier.verify(token, [audience])
+    await expect(verifier.verify(token, ['https://other.example'])).rejects.toMatchObject({ status: 401 })
+    at = new Date(now.getTime() + 599_000)
+    expect(await verifier.verify(token, [audience])).toMatchObject({ objectId: 'o' })
+    at = new Date(now.getTime() + 661_000)
+    await expect(verifier.verify(token, [audience])).rejects.toMatchObject({ code: 'ExpiredAuthenticationToken' })
+  })
+
   it('accepts no token where no audience is wanted', async () => {
     await expect(verify(await sign(), [])).rejects.toMatchObject({ code: 'InvalidAuthenticationTokenAudience' })
   })

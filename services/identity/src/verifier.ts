@@ -6,6 +6,8 @@ import { normaliseAudience } from './audience.ts'
 const toleranceSeconds = 60
 /** A token of ours is far shorter. */
 const tokenLimit = 16 * 1024
+/** Clients send one token with each request for an hour: its signature is checked once. */
+const rememberedTokens = 256
 
 /**
  * Verifies access tokens of this installation: RS256 by the token key and nothing else, issuer, tenant, times, and an
@@ -18,9 +20,18 @@ export function createTokenVerifier(o: {
   keyOf(kid: string | undefined): CryptoKey | undefined
   clock: Clock
 }): TokenVerifier {
+  const known = new Map<string, JWTPayload>()
+  const signed = async (token: string): Promise<JWTPayload> => {
+    const held = known.get(token)
+    if (held !== undefined && isCurrent(held, o.clock.now())) return held
+    const claims = await verifySignature(token, o)
+    known.set(token, claims)
+    if (known.size > rememberedTokens) known.delete(known.keys().next().value!)
+    return claims
+  }
   return {
     verify: async (token, audiences) => {
-      const claims = await verifySignature(token, o)
+      const claims = await signed(token)
       const wanted = audiences.map(normaliseAudience)
       const found = (Array.isArray(claims.aud) ? claims.aud : [claims.aud ?? '']).map(String)
       if (!found.some((audience) => wanted.includes(normaliseAudience(audience)))) {
@@ -45,6 +56,12 @@ export function createTokenVerifier(o: {
       return { objectId: oid, appId: appid, tenantId: tid, claims } satisfies Caller
     },
   }
+}
+
+/** Whether the times of a token hold that was verified before; where not, verifying it anew says what is wrong. */
+function isCurrent(claims: JWTPayload, now: Date): boolean {
+  const seconds = now.getTime() / 1000
+  return seconds < (claims.exp ?? 0) + toleranceSeconds && seconds >= (claims.nbf ?? Infinity) - toleranceSeconds
 }
 
 async function verifySignature(token: string, o: Parameters<typeof createTokenVerifier>[0]): Promise<JWTPayload> {
