@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { parsePolicy, PolicyError, type Policy } from '@strongroom/policy'
-import { CliError, exitCodes } from '../core/cli-error.ts'
+import { CliError, exitCodes, type ExitCode } from '../core/cli-error.ts'
 import { readBytes } from '../evidence/files.ts'
 
 const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
@@ -21,16 +21,16 @@ export async function readPolicyText(path: string): Promise<{ text: string; inEn
 }
 
 /** @throws CliError PolicyParsingError with the line that is wrong and a mark under the place */
-export function readPolicy(text: string): Policy {
+export function readPolicy(text: string, exitCode: ExitCode): Policy {
   try {
     return parsePolicy(text)
   } catch (error) {
-    if (error instanceof PolicyError) throw policyFailure(error, text)
+    if (error instanceof PolicyError) throw policyFailure(error, text, exitCode)
     throw error
   }
 }
 
-export function policyFailure(error: PolicyError, text: string): CliError {
+export function policyFailure(error: PolicyError, text: string, exitCode: ExitCode): CliError {
   const { line, column } = error.position
   const source = text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)[line - 1] ?? ''
   // Long lines are cut around the place, tabs stay as wide as they are.
@@ -38,6 +38,7 @@ export function policyFailure(error: PolicyError, text: string): CliError {
   const mark = source.slice(from, column - 1).replaceAll(/[^\t]/g, ' ')
   return new CliError({
     code: error.code,
+    exitCode,
     message: `${error.message}\n  ${source.slice(from, from + 120)}\n  ${mark}^`,
     expected: error.expected,
     found: error.found,
