@@ -399,6 +399,11 @@ describe('/metadata/THIM', () => {
     expect(certificate.publicKey.export({ type: 'spki', format: 'der' }).equals(akSpki)).toBe(true)
     expect(certificate.validToDate.getTime()).toBeGreaterThan(Date.now() + 100 * 24 * 3600_000)
 
+    // Azure's client reads the whole index, zeros after the certificate included.
+    const padded = Buffer.concat([new X509Certificate(own).raw, Buffer.alloc(900)]).toString('base64')
+    const asRead = `-----BEGIN CERTIFICATE-----\n${padded}\n-----END CERTIFICATE-----`
+    expect((await renew({ pem: asRead })).json.AkCertPem).toContain('BEGIN CERTIFICATE')
+
     const id = await renew({ version: '2021-12-01', pem: own })
     const query = (guid: string): Promise<Answer> =>
       send({

@@ -88,12 +88,18 @@ function requireOwnVm(query: unknown, spec: InstanceSpec): void {
   })
 }
 
-/** The body is the certificate in PEM, percent-encoded by Azure's client. The new one is for this vTPM's key whatever it says. */
+/**
+ * The body is the certificate in PEM, percent-encoded, as Azure's client reads it from the vTPM: on one line, and with the zeros
+ * that fill the index. The new one is for this vTPM's key whatever the body says.
+ */
 function requireOwnKey(body: string, akSpki: Uint8Array): void {
   let key: Buffer | undefined
   try {
-    const pem = body.includes('-----BEGIN') && !body.includes('%') ? body : decodeURIComponent(body)
-    key = new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' })
+    const pem = body.includes('%') ? decodeURIComponent(body) : body
+    const [, text = ''] = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/.exec(pem) ?? []
+    const bytes = Buffer.from(text, 'base64')
+    const certificate = new X509Certificate(bytes.subarray(0, 4 + bytes.readUInt16BE(2)))
+    key = certificate.publicKey.export({ type: 'spki', format: 'der' })
   } catch {
     // Answered below: whatever it is, it is no certificate of this key.
   }
