@@ -130,7 +130,13 @@ describe('strongroom policy eval', () => {
       'version=1.2;authorizationrules{=>add(type="a", value=NegateBool("x"));=>permit();};',
     )
     const error = await refusal(run('eval', [policy, await file('c', {})]))
-    expect(error).toMatchObject({ code: 'PolicyEvaluationError', detail: { innererror: { expected: 'one Boolean' } } })
+    const unreadable = await refusal(run('eval', [await file('q', 'version=1.0;'), policy]))
+    expect(unreadable).toMatchObject({ code: 'PolicyParsingError', exitCode: 2 })
+    expect(error).toMatchObject({
+      code: 'PolicyEvaluationError',
+      exitCode: 2,
+      detail: { innererror: { expected: 'one Boolean' } },
+    })
     const explained = await run('explain', [policy, await file('c', {})])
     expect(explained).toMatchObject({ code: 2, result: { data: { decision: 'error' } } })
     expect(explained.text).toContain('failed: Line 1, column')

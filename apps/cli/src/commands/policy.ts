@@ -7,16 +7,20 @@ import {
   type Policy,
   type PolicyExplanation,
 } from '@strongroom/policy'
-import { CliError } from '../core/cli-error.ts'
+import { CliError, type ExitCode } from '../core/cli-error.ts'
 import type { Command, CommandContext } from '../core/command.ts'
 import { cannotBeJudged, refused } from '../evidence/exit.ts'
 import { readClaims } from '../policy/claims.ts'
 import { renderDecision, renderExplanation, renderWarnings } from '../policy/render.ts'
 import { hashOfPolicy, policyFailure, readPolicy, readPolicyText } from '../policy/source.ts'
 
-async function policyOf(context: CommandContext): Promise<{ text: string; inEnvelope: boolean; policy: Policy }> {
+/** @param unreadable exit code where the policy cannot be read */
+async function policyOf(
+  context: CommandContext,
+  unreadable: ExitCode,
+): Promise<{ text: string; inEnvelope: boolean; policy: Policy }> {
   const read = await readPolicyText(context.args[0]!)
-  return { ...read, policy: readPolicy(read.text) }
+  return { ...read, policy: readPolicy(read.text, unreadable) }
 }
 
 const check: Command = {
@@ -27,7 +31,7 @@ const check: Command = {
   options: [{ flags: '--strict', summary: 'exit 1 when there is a warning' }],
   examples: ['strongroom policy check cvm.policy', 'strongroom policy check cvm.policy --strict'],
   run: async (context) => {
-    const { text, policy } = await policyOf(context)
+    const { text, policy } = await policyOf(context, refused)
     const warnings = lintPolicy(policy)
     if (warnings.length > 0 && context.options['strict'] === true) process.exitCode = refused
     const rules = {
@@ -49,10 +53,10 @@ const check: Command = {
 }
 
 async function explained(context: CommandContext): Promise<PolicyExplanation> {
-  const { text, policy } = await policyOf(context)
+  const { text, policy } = await policyOf(context, cannotBeJudged)
   const explanation = explainPolicy(policy, await readClaims(context.args[1]!))
   const { outcome, error } = explanation
-  if (error !== undefined && context.options['explain'] !== true) throw policyFailure(error, text)
+  if (error !== undefined && context.options['explain'] !== true) throw policyFailure(error, text, cannotBeJudged)
   process.exitCode = outcome === undefined ? cannotBeJudged : outcome.permitted ? 0 : refused
   return explanation
 }
@@ -106,7 +110,7 @@ const format: Command = {
   ],
   examples: ['strongroom policy format cvm.policy', 'strongroom policy format cvm.policy --write'],
   run: async (context) => {
-    const { text, inEnvelope, policy } = await policyOf(context)
+    const { text, inEnvelope, policy } = await policyOf(context, cannotBeJudged)
     const formatted = formatPolicy(policy)
     const path = context.args[0]!
     if (context.options['check'] === true && formatted !== text)
