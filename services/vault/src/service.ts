@@ -9,8 +9,16 @@ import {
 import type { PlatformAccess } from './access/platform-access.ts'
 import { VaultAccess } from './access/vault-access.ts'
 import { createVaultApp } from './http/app.ts'
+import { createHsmApp } from './http/hsm-app.ts'
 import { createManagementApp } from './http/management-app.ts'
 import { RateLimits, type VaultRates } from './http/rate-limits.ts'
+import { Activation } from './hsm/activation.ts'
+import { FullBackups } from './hsm/full-backup.ts'
+import { HsmVaults } from './hsm/hsm-vaults.ts'
+import { Hsms } from './hsm/hsms.ts'
+import { LocalRoles } from './hsm/local-roles.ts'
+import { HsmRepository } from './hsm/repository.ts'
+import { hsmMigrations } from './hsm/tables.ts'
 import { CryptoOperations } from './keys/crypto-operations.ts'
 import { keyRows, type KeyVersion } from './keys/key-version.ts'
 import { keyEntry, Keys } from './keys/keys.ts'
@@ -23,7 +31,7 @@ import { RemovedKeys, removedKeysMigrations } from './keystore/removed-keys.ts'
 import { openOperationLog } from './log/open.ts'
 import type { LogVerdict } from './log/verify.ts'
 import { Backups } from './objects/backup.ts'
-import { vaultOfHost } from './objects/names.ts'
+import { hsmOfHost, vaultOfHost } from './objects/names.ts'
 import { ObjectRepository } from './objects/repository.ts'
 import { Authorities } from './release/authorities.ts'
 import { KeyRelease } from './release/release.ts'
@@ -76,6 +84,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const sealer = context.sealer.derive('vault')
   await store.migrate('vault', migrations)
   await store.migrate('vault-keystore', removedKeysMigrations)
+  await store.migrate('vault-hsm', hsmMigrations)
   await eraseOnRemoval(store)
   const log = await openOperationLog({ store, sealer, clock })
   const keystore = await openKeystore({ store, sealer, configuration: context.keystore })
@@ -85,10 +94,13 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
 
   const vaultRepository = new VaultRepository(store, removed)
   const vaults = new Vaults({ ...common, repository: vaultRepository })
+  const hsmRepository = new HsmRepository(store, removed)
+  const hsms = new Hsms({ ...common, repository: hsmRepository })
   const access = new VaultAccess({
     platformAccess,
     platformVault: platformVaultOf(installation),
     vaults: vaultRepository,
+    hsms: new HsmVaults(hsmRepository),
   })
 
   const keyRepository = new KeyRepository(store, removed)
@@ -103,7 +115,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const secrets = new Secrets({ ...common, repository: secretRepository, sealer: secretSealer })
   const backupParts = { store, log, sealer: sealer.derive('backups') }
 
-  const app = createVaultApp({
+  const parts = {
     keys,
     keyRepository,
     keyBackups: new Backups<KeyVersion, KeyVersionRow>({
@@ -135,9 +147,20 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     verifier,
     tenantId: installation.tenantId,
     logger: context.logger,
+  }
+  const app = createVaultApp(parts)
+  const hsmParts = { ...common, repository: hsmRepository, sealer: sealer.derive('managed-hsms'), authority }
+  const activation = new Activation(hsmParts)
+  const hsmApp = createHsmApp({
+    ...parts,
+    hsmRepository,
+    roles: new LocalRoles(hsmParts),
+    activation,
+    fullBackups: new FullBackups({ ...hsmParts, keystore, activation, stateDir: context.stateDir }),
   })
   const managementApp = createManagementApp({
     vaults,
+    hsms,
     verifier,
     controlPlaneObjectId: platformAccess.controlPlaneObjectId,
     tenantId: installation.tenantId,
@@ -149,10 +172,16 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     if (verdict.broken) logger.error(verdict, 'the operation log was altered outside the service')
   }
   const purge = async (): Promise<void> => {
-    const purged = { vaults: await vaults.purgeDue(), keys: await keys.purgeDue(), secrets: await secrets.purgeDue() }
-    if (purged.vaults > 0) await forgetRemoved(store)
+    const purged = {
+      vaults: await vaults.purgeDue(),
+      hsms: await hsms.purgeDue(),
+      keys: await keys.purgeDue(),
+      secrets: await secrets.purgeDue(),
+    }
+    if (purged.vaults + purged.hsms > 0) await forgetRemoved(store)
     await removed.destroy()
-    if (purged.vaults + purged.keys + purged.secrets > 0) logger.info(purged, 'what was deleted was purged')
+    if (purged.vaults + purged.hsms + purged.keys + purged.secrets > 0)
+      logger.info(purged, 'what was deleted was purged')
   }
   const rotate = async (): Promise<void> => {
     const rotated = await rotation.rotateDue()
@@ -171,6 +200,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     name: 'vault',
     hosts: [
       { matches: (host) => vaultOfHost(host) !== undefined, app },
+      { matches: (host) => hsmOfHost(host) !== undefined, app: hsmApp },
       { matches: (host) => host === vaultManagementHost, app: managementApp },
     ],
     start: () => {
@@ -181,6 +211,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     close: async () => {
       clearInterval(timer)
       await app.close()
+      await hsmApp.close()
       await managementApp.close()
       await running
       keystore.close()

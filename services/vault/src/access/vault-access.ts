@@ -1,5 +1,7 @@
 import { platformVault } from '@strongroom/contract'
 import { ServiceError, type Caller } from '@strongroom/platform'
+import { requireKeyRole } from '../hsm/local-access.ts'
+import type { HsmVaults } from '../hsm/hsm-vaults.ts'
 import type { VaultRepository } from '../vaults/repository.ts'
 import type { Vault } from '../vaults/vault.ts'
 import type { Permission } from './permissions.ts'
@@ -22,19 +24,22 @@ export class VaultAccess {
   readonly #owner: string
   readonly #vaults: VaultRepository
   readonly #platformVault: Vault
+  readonly #hsms: HsmVaults
 
-  constructor(o: { platformAccess: PlatformAccess; platformVault: Vault; vaults: VaultRepository }) {
+  constructor(o: { platformAccess: PlatformAccess; platformVault: Vault; vaults: VaultRepository; hsms: HsmVaults }) {
     this.#platform = createPlatformAccess(o.platformAccess)
     const { orchestratorObjectId, controlPlaneObjectId, ownerObjectId } = o.platformAccess
     this.#services = new Set([orchestratorObjectId, controlPlaneObjectId])
     this.#owner = ownerObjectId
     this.#vaults = o.vaults
     this.#platformVault = o.platformVault
+    this.#hsms = o.hsms
   }
 
   /** Undefined where there is none, or only a deleted one. Read anew each time: a right that was taken is gone. */
   async find(name: string): Promise<Vault | undefined> {
     if (name === platformVault) return this.#platformVault
+    if (name.includes('.')) return this.#hsms.find(name)
     const found = await this.#vaults.find(name)
     return found?.deletedAt === undefined ? found : undefined
   }
@@ -48,6 +53,10 @@ export class VaultAccess {
     }
     // Who owns the installation answers for it, and sees of every vault what was done, never what is in it.
     if (permission === 'readOperationLog' && caller.objectId === this.#owner) return
+    if (vault.hsm) {
+      requireKeyRole(vault.hsm, caller, permission, object)
+      return
+    }
     requireNetwork(vault, o.address, { trusted: this.#services.has(caller.objectId) })
     if (vault.enableRbacAuthorization) requireByRoles(caller, vault, permission, object)
     else requireByPolicy(caller, vault, permission)

@@ -1,4 +1,4 @@
-import { platformVault } from '@strongroom/contract'
+import { managedHsmVaultName, platformVault } from '@strongroom/contract'
 import {
   ServiceError,
   type Logger,
@@ -16,7 +16,7 @@ import type { KeyRepository } from '../keys/repository.ts'
 import type { Rotation } from '../keys/rotation.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import type { Backups } from '../objects/backup.ts'
-import { checkObjectName, checkVersion, folded, vaultOfHost } from '../objects/names.ts'
+import { checkObjectName, checkVersion, folded, hsmOfHost, vaultOfHost } from '../objects/names.ts'
 import type { ObjectRepository } from '../objects/repository.ts'
 import type { KeyRelease } from '../release/release.ts'
 import type { SecretVersion } from '../secrets/secret-version.ts'
@@ -87,8 +87,9 @@ export async function admit(parts: AppParts, request: Request, permission: Permi
   return { vault, name, version }
 }
 
-async function existingVault(access: VaultAccess, host: string): Promise<Vault> {
-  const name = vaultOfHost(host.toLowerCase())
+export async function existingVault(access: VaultAccess, host: string): Promise<Vault> {
+  const hsm = hsmOfHost(host.toLowerCase())
+  const name = hsm === undefined ? vaultOfHost(host.toLowerCase()) : managedHsmVaultName(hsm)
   const vault = name === undefined ? undefined : await access.find(name)
   if (vault) return vault
   throw new ServiceError({

@@ -1,12 +1,14 @@
 import { loginHost, vaultManagementApiVersion, vaultManagementAudience } from '@strongroom/contract'
 import { createHttpApp, requireBearer, ServiceError, type Logger, type TokenVerifier } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
+import type { Hsms } from '../hsm/hsms.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 import type { App, Request } from './admission.ts'
 
 /** The wire on which the resource manager makes, changes and deletes vaults. Nobody else passes. */
 export function createManagementApp(o: {
   vaults: Vaults
+  hsms: Hsms
   verifier: TokenVerifier
   controlPlaneObjectId: string
   tenantId: string
@@ -33,7 +35,7 @@ export function createManagementApp(o: {
       found: shown(version),
     })
   })
-  const { vaults } = o
+  const { vaults, hsms } = o
 
   app.put('/vaults/:name', async (request, reply) => {
     const { record, created } = await vaults.put(request.caller, nameOf(request), request.body)
@@ -47,6 +49,20 @@ export function createManagementApp(o: {
   app.post('/deletedvaults/:name/recover', async (request) => vaults.recover(request.caller, nameOf(request)))
   app.delete('/deletedvaults/:name', async (request, reply) => {
     await vaults.purge(request.caller, nameOf(request))
+    return reply.code(204).send()
+  })
+
+  app.put('/managedhsms/:name', async (request, reply) => {
+    const { record, created } = await hsms.put(request.caller, nameOf(request), request.body)
+    return reply.code(created ? 201 : 200).send(record)
+  })
+  app.get('/managedhsms/:name', async (request) => hsms.get(nameOf(request)))
+  app.delete('/managedhsms/:name', async (request) => hsms.delete(request.caller, nameOf(request)))
+  app.get('/deletedmanagedhsms', async () => ({ value: await hsms.listDeleted() }))
+  app.get('/deletedmanagedhsms/:name', async (request) => hsms.getDeleted(nameOf(request)))
+  app.post('/deletedmanagedhsms/:name/recover', async (request) => hsms.recover(request.caller, nameOf(request)))
+  app.delete('/deletedmanagedhsms/:name', async (request, reply) => {
+    await hsms.purge(request.caller, nameOf(request))
     return reply.code(204).send()
   })
   return app

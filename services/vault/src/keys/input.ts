@@ -84,6 +84,13 @@ export function keyTypeOf(value: unknown, target: string, vault: Vault): KeyType
   if (!kty) {
     throw badParameter('The key type is not supported.', { target, expected: types.join(', '), found: shown(value) })
   }
+  if (vault.hsm && !kty.endsWith('-HSM')) {
+    throw badParameter('Managed HSMs make HSM-backed keys only.', {
+      target,
+      expected: 'RSA-HSM, EC-HSM or oct-HSM',
+      found: kty,
+    })
+  }
   if (!kty.endsWith('-HSM') || vault.sku === 'premium') return kty
   throw badParameter('HSM-backed keys are not supported by vaults of the standard tier.', {
     target,

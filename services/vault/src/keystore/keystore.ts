@@ -79,6 +79,11 @@ export interface Keystore {
   }): Promise<Uint8Array>
   /** The same material under another binding; for a change of a release policy that may change, and for restoring. */
   rebind(material: Uint8Array, from: KeyBinding, to: KeyBinding): Promise<Uint8Array>
+  /**
+   * The key in the clear (PKCS#8 DER or raw bytes), for a full backup under a security domain. The caller overwrites it.
+   * @throws ServiceError KeyExportNotSupported where no key leaves
+   */
+  exportKey(material: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
   /** For ever, when the key is purged; a key that is gone already is no error. */
   destroy(material: Uint8Array, binding: KeyBinding): Promise<void>
   /** Lets go of the token, where there is one. */

@@ -1,8 +1,16 @@
-import { domain } from '@strongroom/contract'
+import { domain, managedHsmVaultName } from '@strongroom/contract'
 import { badParameter, shown } from '../errors.ts'
 
 const namePattern = /^[a-z](?:[a-z0-9]|-(?!-)){1,22}[a-z0-9]$/
 const hostEnd = `.vault.${domain}`
+
+const hsmHostEnd = managedHsmVaultName('') + `.${domain}`
+
+/** Name of the managed HSM that a host name (lower case, without port) stands for. */
+export function hsmOfHost(host: string): string | undefined {
+  const name = host.endsWith(hsmHostEnd) ? host.slice(0, -hsmHostEnd.length) : ''
+  return isVaultName(name) ? name : undefined
+}
 
 /** Name of the vault that a host name (lower case, without port) stands for. */
 export function vaultOfHost(host: string): string | undefined {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   platformKeyReleasePolicy,
+  managedHsmAudience,
   vaultAudience,
   vaultManagementApiVersion,
   vaultManagementAudience,
@@ -94,7 +95,7 @@ export const transferJwk: Record<string, unknown> = {
   key_ops: ['encrypt'],
 }
 
-const knownAudiences = new Set([vaultAudience, vaultManagementAudience])
+const knownAudiences = new Set([vaultAudience, vaultManagementAudience, managedHsmAudience])
 
 /** What the resource manager would say of a vault that gives nobody anything. */
 export function vaultDefinition(name: string, o: Partial<VaultDefinition> = {}): VaultDefinition {
@@ -138,6 +139,8 @@ export async function createTestVault(
     authority?: InstallationAuthority
     rates?: VaultRates
     keystore?: KeystoreConfiguration
+    /** Else a folder of its own. */
+    stateDir?: string
     logger?: Logger
   } = {},
 ): Promise<TestVault> {
@@ -150,7 +153,7 @@ export async function createTestVault(
   const provider = createFakeProvider(clock.now)
   const service = await createVaultServiceOn(store, {
     installation,
-    stateDir: directory,
+    stateDir: o.stateDir ?? directory,
     cacheDir: directory,
     storeUrl: store.url,
     sealer,

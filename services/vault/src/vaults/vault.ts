@@ -1,10 +1,13 @@
 import { platformVault, type DeletedVaultRecord, type VaultDefinition, type VaultRecord } from '@strongroom/contract'
+import type { HsmAccess } from '../hsm/local-access.ts'
 import type { VaultRow } from '../store/tables.ts'
 
 /** A vault as the data plane works with it. */
 export interface Vault extends VaultDefinition {
   /** Lower case. */
   name: string
+  /** Of a managed HSM, whose local roles rule instead of grants and policies. */
+  hsm?: HsmAccess
 }
 
 export interface StoredVault extends Vault {

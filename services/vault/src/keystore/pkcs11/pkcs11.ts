@@ -119,6 +119,17 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: TokenOptions & { s
       )
     },
     rebind: async (material, from, to) => references.seal(await references.open(material, from), to),
+    exportKey: () =>
+      Promise.reject(
+        new ServiceError({
+          code: 'KeyExportNotSupported',
+          status: 400,
+          message: 'The keys are in a token and do not leave it, not into a backup either.',
+          expected: 'a keystore in software',
+          found: `the token ${o.label}`,
+          remedy: 'Back up the token by its maker’s means.',
+        }),
+      ),
     destroy: async (material, binding) => {
       const { serial, id, type } = await opened(material, binding)
       if (serial !== token.serial) return

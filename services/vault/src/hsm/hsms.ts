@@ -1,0 +1,260 @@
+import {
+  managedHsmVaultName,
+  type DeletedManagedHsmRecord,
+  type ManagedHsmDefinition,
+  type ManagedHsmRecord,
+} from '@strongroom/contract'
+import { ServiceError, type Clock, type Store } from '@strongroom/platform'
+import { randomUUID } from 'node:crypto'
+import { badParameter, shown } from '../errors.ts'
+import type { OperationLog } from '../log/operation-log.ts'
+import { isVaultName } from '../objects/names.ts'
+import { fromRow, type HsmRepository, type StoredHsm } from './repository.ts'
+import { administratorRole } from './roles.ts'
+
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+type By = { objectId: string; appId: string }
+
+/** What the resource manager does with managed HSMs. */
+export class Hsms {
+  readonly #o: { store: Store; repository: HsmRepository; log: OperationLog; clock: Clock }
+
+  constructor(o: { store: Store; repository: HsmRepository; log: OperationLog; clock: Clock }) {
+    this.#o = o
+  }
+
+  /** Made with its first administrators; later only tags and purge protection change. */
+  async put(by: By, given: string, body: unknown): Promise<{ record: ManagedHsmRecord; created: boolean }> {
+    const name = checkName(given)
+    const definition = definitionOf(body)
+    const { store, repository, clock } = this.#o
+    return store.transaction(async (tx) => {
+      const row = {
+        name,
+        definition: JSON.stringify(definition),
+        created_at: clock.now().toISOString(),
+        deleted_at: null,
+        purge_at: null,
+        domain_key: null,
+        transfer_key: null,
+        transfer_certificate: null,
+      }
+      if (await repository.insert(tx, row)) {
+        for (const principalId of definition.initialAdminObjectIds) {
+          const assignment = { id: randomUUID(), scope: '/', roleId: administratorRole, principalId }
+          await repository.insertAssignment(tx, name, assignment)
+        }
+        await this.#record(tx, by, 'hsm/create', name)
+        return { record: recordOf(fromRow(row)), created: true }
+      }
+      const existing = await repository.lock(tx, name)
+      if (!existing || existing.deleted_at !== null) throw taken(name)
+      const stored = fromRow(existing)
+      if (stored.resourceId.toLowerCase() !== definition.resourceId.toLowerCase()) throw taken(name)
+      if (stored.enablePurgeProtection && !definition.enablePurgeProtection) {
+        throw badParameter('Purge protection cannot be taken back.', {
+          target: 'enablePurgeProtection',
+          expected: 'true',
+          found: 'false',
+        })
+      }
+      const { tags, enablePurgeProtection } = definition
+      const changed: StoredHsm = { ...stored, tags, enablePurgeProtection }
+      await repository.change(tx, name, { definition: JSON.stringify(definitionFields(changed)) })
+      await this.#record(tx, by, 'hsm/update', name)
+      return { record: recordOf(changed), created: false }
+    })
+  }
+
+  async get(given: string): Promise<ManagedHsmRecord> {
+    const found = await this.#o.repository.find(given.toLowerCase())
+    if (!found || found.deletedAt !== undefined) throw notFound(given)
+    return recordOf(found)
+  }
+
+  /** Soft delete. */
+  async delete(by: By, given: string): Promise<DeletedManagedHsmRecord> {
+    const { store, repository } = this.#o
+    const name = given.toLowerCase()
+    return store.transaction(async (tx) => {
+      const row = await repository.lock(tx, name)
+      if (!row || row.deleted_at !== null) throw notFound(given)
+      const stored = fromRow(row)
+      const deletedAt = this.#now()
+      const purgeAt = deletedAt + stored.softDeleteRetentionInDays * 24 * 3600
+      await repository.change(tx, name, { deleted_at: deletedAt, purge_at: purgeAt })
+      await this.#record(tx, by, 'hsm/delete', name)
+      return deletedRecordOf({ ...stored, deletedAt, purgeAt })
+    })
+  }
+
+  async listDeleted(): Promise<DeletedManagedHsmRecord[]> {
+    return (await this.#o.repository.listDeleted()).map(deletedRecordOf)
+  }
+
+  async getDeleted(given: string): Promise<DeletedManagedHsmRecord> {
+    const found = await this.#o.repository.find(given.toLowerCase())
+    if (found?.deletedAt === undefined) throw notFound(given)
+    return deletedRecordOf(found)
+  }
+
+  async recover(by: By, given: string): Promise<ManagedHsmRecord> {
+    const { store, repository } = this.#o
+    const name = given.toLowerCase()
+    return store.transaction(async (tx) => {
+      const row = await repository.lock(tx, name)
+      if (!row || row.deleted_at === null) throw notFound(given)
+      await repository.change(tx, name, { deleted_at: null, purge_at: null })
+      await this.#record(tx, by, 'hsm/recover', name)
+      return recordOf(fromRow({ ...row, deleted_at: null, purge_at: null }))
+    })
+  }
+
+  async purge(by: By, given: string): Promise<void> {
+    const found = await this.getDeleted(given)
+    if (found.enablePurgeProtection) {
+      throw new ServiceError({
+        code: 'Conflict',
+        status: 409,
+        message: `The managed HSM ${found.name} has purge protection.`,
+        target: found.name,
+        expected: `purging by the service itself after ${found.scheduledPurgeDate}`,
+        found: 'a request to purge',
+        remedy: 'Wait until then.',
+      })
+    }
+    await this.#purge(by, found.name)
+  }
+
+  /** Returns how many. */
+  async purgeDue(): Promise<number> {
+    const due = await this.#o.repository.due(this.#now())
+    for (const name of due) await this.#purge({ objectId: 'vault', appId: 'vault' }, name, this.#now())
+    return due.length
+  }
+
+  async #purge(by: By, name: string, dueAt?: number): Promise<void> {
+    const { store, repository } = this.#o
+    await store.transaction(async (tx) => {
+      const row = await repository.lock(tx, name)
+      if (!row || row.deleted_at === null) throw notFound(name)
+      // Recovered and deleted again since it was found due.
+      if (dueAt !== undefined && (row.purge_at ?? 0) > dueAt) return
+      await repository.remove(tx, name)
+      await this.#record(tx, by, 'hsm/purge', name)
+    })
+  }
+
+  #now(): number {
+    return Math.floor(this.#o.clock.now().getTime() / 1000)
+  }
+
+  async #record(tx: Parameters<OperationLog['appendIn']>[0], by: By, operation: string, name: string): Promise<void> {
+    const { objectId, appId } = by
+    const vault = managedHsmVaultName(name)
+    await this.#o.log.appendIn(tx, { objectId, appId, operation, vault, keyName: '', verdict: 'allowed' })
+  }
+}
+
+function definitionFields(o: ManagedHsmDefinition): ManagedHsmDefinition {
+  const {
+    resourceId,
+    location,
+    tenantId,
+    initialAdminObjectIds,
+    softDeleteRetentionInDays,
+    enablePurgeProtection,
+    tags,
+  } = o
+  return {
+    resourceId,
+    location,
+    tenantId,
+    initialAdminObjectIds,
+    softDeleteRetentionInDays,
+    enablePurgeProtection,
+    tags,
+  }
+}
+
+function definitionOf(body: unknown): ManagedHsmDefinition {
+  const o = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
+  const text = (name: string): string => {
+    const value = o[name]
+    if (typeof value === 'string' && value !== '' && value.length <= 1024) return value
+    throw badParameter(`${name} is missing or no text.`, { target: name, found: shown(value) })
+  }
+  const admins = o['initialAdminObjectIds']
+  if (
+    !Array.isArray(admins) ||
+    admins.length === 0 ||
+    admins.length > 100 ||
+    !admins.every((id) => typeof id === 'string' && guid.test(id))
+  ) {
+    throw badParameter('A managed HSM needs administrators.', {
+      target: 'initialAdminObjectIds',
+      expected: '1 to 100 object ids',
+      found: shown(admins),
+    })
+  }
+  const days = o['softDeleteRetentionInDays']
+  if (typeof days !== 'number' || !Number.isInteger(days) || days < 7 || days > 90) {
+    throw badParameter('The retention is out of range.', {
+      target: 'softDeleteRetentionInDays',
+      expected: '7 to 90',
+      found: shown(days),
+    })
+  }
+  const tags = (o['tags'] ?? {}) as Record<string, string>
+  return {
+    resourceId: text('resourceId'),
+    location: text('location'),
+    tenantId: text('tenantId'),
+    initialAdminObjectIds: [...new Set((admins as string[]).map((id) => id.toLowerCase()))],
+    softDeleteRetentionInDays: days,
+    enablePurgeProtection: o['enablePurgeProtection'] === true,
+    tags,
+  }
+}
+
+function recordOf(hsm: StoredHsm): ManagedHsmRecord {
+  return { ...definitionFields(hsm), name: hsm.name, createdAt: hsm.createdAt, activated: hsm.activated }
+}
+
+function deletedRecordOf(hsm: StoredHsm): DeletedManagedHsmRecord {
+  const iso = (seconds = 0): string => new Date(seconds * 1000).toISOString()
+  return { ...recordOf(hsm), deletionDate: iso(hsm.deletedAt), scheduledPurgeDate: iso(hsm.purgeAt) }
+}
+
+function checkName(given: string): string {
+  const name = given.toLowerCase()
+  if (isVaultName(name)) return name
+  throw badParameter('The name of the managed HSM is invalid.', {
+    target: 'name',
+    expected: '3 to 24 letters, digits and single hyphens, beginning with a letter',
+    found: shown(given),
+  })
+}
+
+function notFound(name: string): ServiceError {
+  return new ServiceError({
+    code: 'ManagedHsmNotFound',
+    status: 404,
+    message: `The managed HSM '${shown(name)}' was not found.`,
+    target: shown(name),
+    remedy: 'Check its name.',
+  })
+}
+
+function taken(name: string): ServiceError {
+  return new ServiceError({
+    code: 'Conflict',
+    status: 409,
+    message: `The name '${name}' belongs to another managed HSM, or to a deleted one.`,
+    target: name,
+    expected: 'a free name',
+    found: 'one in use',
+    remedy: 'Choose another name, or recover or purge the deleted HSM.',
+  })
+}

@@ -1,0 +1,117 @@
+import { ServiceError, type Caller } from '@strongroom/platform'
+import type { Permission } from '../access/permissions.ts'
+import type { HsmRepository } from './repository.ts'
+import { hsmAction } from './roles.ts'
+
+/** What a grant of a local role is, as access is decided by it. */
+export interface LocalGrant {
+  principalId: string
+  scope: string
+  dataActions: string[]
+  notDataActions: string[]
+}
+
+/** Data actions of a managed HSM for what callers do with keys. Secrets it has none of. */
+const keyActions: Partial<Record<Permission, string>> = {
+  get: 'keys/read/action',
+  list: 'keys/read/action',
+  create: 'keys/create',
+  import: 'keys/import/action',
+  update: 'keys/write/action',
+  delete: 'keys/delete',
+  recover: 'keys/deletedKeys/recover/action',
+  purge: 'keys/deletedKeys/delete',
+  backup: 'keys/backup/action',
+  restore: 'keys/restore/action',
+  encrypt: 'keys/encrypt/action',
+  decrypt: 'keys/decrypt/action',
+  wrapKey: 'keys/wrap/action',
+  unwrapKey: 'keys/unwrap/action',
+  sign: 'keys/sign/action',
+  verify: 'keys/verify/action',
+  release: 'keys/release/action',
+  rotate: 'keys/rotate/action',
+  getRotationPolicy: 'keys/read/action',
+  setRotationPolicy: 'keys/write/action',
+  getRandomBytes: 'rng/action',
+  advanceGuestStateGeneration: 'keys/release/action',
+  readOperationLog: 'keys/read/action',
+}
+
+/** Local roles of a managed HSM as grants; read anew each time, so that a right that was taken is gone. */
+export async function localGrants(repository: HsmRepository, hsm: string): Promise<LocalGrant[]> {
+  const definitions = new Map((await repository.definitions(hsm)).map((definition) => [definition.id, definition]))
+  return (await repository.assignments(hsm)).flatMap(({ principalId, scope, roleId }) => {
+    const role = definitions.get(roleId)
+    return role ? [{ principalId, scope, dataActions: role.dataActions, notDataActions: role.notDataActions }] : []
+  })
+}
+
+export interface HsmAccess {
+  name: string
+  activated: boolean
+  grants: LocalGrant[]
+}
+
+/** @throws ServiceError 403 Forbidden, 404 where a managed HSM has no such thing, 403 HsmNotActivated */
+export function requireKeyRole(hsm: HsmAccess, caller: Caller, permission: Permission, object: string): void {
+  const action = keyActions[permission]
+  if (action === undefined) {
+    throw new ServiceError({
+      code: 'NotFound',
+      status: 404,
+      message: 'A managed HSM has keys only.',
+      target: permission,
+      expected: 'a request for keys',
+      found: permission,
+      remedy: 'Use a vault for secrets.',
+    })
+  }
+  requireLocalRole(hsm, caller, action, object === '' ? '/' : `/${object}`)
+  if (hsm.activated || permission === 'readOperationLog') return
+  throw new ServiceError({
+    code: 'Forbidden',
+    reason: 'HsmNotActivated',
+    status: 403,
+    message: `The managed HSM ${hsm.name} is not activated: nobody holds its security domain yet.`,
+    target: hsm.name,
+    expected: 'an HSM whose security domain was downloaded or uploaded',
+    found: 'a provisioned HSM',
+    remedy: `az keyvault security-domain download --hsm-name ${hsm.name} --sd-wrapping-keys … --sd-quorum … --security-domain-file …`,
+  })
+}
+
+/**
+ * @param scope what the request is about: `/` or `/keys/{name}`
+ * @throws ServiceError 403 Forbidden
+ */
+export function requireLocalRole(hsm: HsmAccess, caller: Caller, shortAction: string, scope: string): void {
+  const action = hsmAction(shortAction)
+  const allowed = hsm.grants.some(
+    (grant) =>
+      grant.principalId === caller.objectId.toLowerCase() &&
+      reaches(grant.scope, scope, shortAction) &&
+      covers(grant.dataActions, action) &&
+      !covers(grant.notDataActions, action),
+  )
+  if (allowed) return
+  throw new ServiceError({
+    code: 'Forbidden',
+    status: 403,
+    message: `User does not have the permission to perform this operation: ${action} at ${scope}. Caller: appid=${caller.appId};oid=${caller.objectId}.`,
+    target: action,
+    expected: `a local role of the managed HSM with the data action ${action} at ${scope} or above`,
+    found: `none for ${caller.objectId}`,
+    remedy: `Ask an administrator of the HSM: az keyvault role assignment create --hsm-name ${hsm.name} --role … --assignee-object-id ${caller.objectId} --scope ${scope}`,
+  })
+}
+
+/** `/keys` reaches all keys, and what is done with keys as a whole. */
+function reaches(granted: string, scope: string, action: string): boolean {
+  if (granted === '/' || granted === scope) return true
+  return granted === '/keys' && (scope.startsWith('/keys/') || (scope === '/' && action.startsWith('keys/')))
+}
+
+function covers(actions: string[], wanted: string): boolean {
+  return actions.some((action) => action.toLowerCase() === wanted.toLowerCase())
+}

@@ -1,0 +1,207 @@
+import { managedHsmVaultName } from '@strongroom/contract'
+import { ServiceError, type Caller, type Store } from '@strongroom/platform'
+import { badParameter, shown } from '../errors.ts'
+import type { OperationLog } from '../log/operation-log.ts'
+import { checkObjectName, folded } from '../objects/names.ts'
+import type { HsmRepository, RoleAssignment } from './repository.ts'
+import { builtInRoles, hsmAction, knownActions, type RoleDefinition } from './roles.ts'
+
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const assignmentLimit = 2000
+const definitionLimit = 50
+
+/** Local roles of managed HSMs: definitions and assignments. Permission has been checked before. */
+export class LocalRoles {
+  readonly #o: { store: Store; repository: HsmRepository; log: OperationLog }
+
+  constructor(o: { store: Store; repository: HsmRepository; log: OperationLog }) {
+    this.#o = o
+  }
+
+  definitions(hsm: string): Promise<RoleDefinition[]> {
+    return this.#o.repository.definitions(hsm)
+  }
+
+  async definition(hsm: string, given: string): Promise<RoleDefinition> {
+    const id = idOf(given, 'roleDefinitionName')
+    const found = (await this.definitions(hsm)).find((definition) => definition.id === id)
+    if (found) return found
+    throw notFound('RoleDefinitionNotFound', 'role definition', id)
+  }
+
+  /** Makes a custom role or replaces it. */
+  async putDefinition(caller: Caller, hsm: string, given: string, body: unknown): Promise<RoleDefinition> {
+    const definition = customRole(idOf(given, 'roleDefinitionName'), body)
+    const { store, repository } = this.#o
+    const existing = await repository.definitions(hsm)
+    const clash = existing.find(
+      ({ id, roleName }) => id !== definition.id && roleName.toLowerCase() === definition.roleName.toLowerCase(),
+    )
+    if (builtInRoles.some(({ id }) => id === definition.id)) throw builtInConflict(definition.id)
+    if (clash)
+      throw conflict(
+        'RoleDefinitionWithSameNameExists',
+        `There is a role named '${shown(definition.roleName)}' already.`,
+      )
+    if (existing.length >= builtInRoles.length + definitionLimit) {
+      throw conflict('RoleDefinitionLimitExceeded', `A managed HSM has at most ${definitionLimit} custom roles.`)
+    }
+    await store.transaction(async (tx) => {
+      await repository.putDefinition(tx, hsm, definition)
+      await this.#record(tx, caller, 'roleDefinitions/write', hsm)
+    })
+    return definition
+  }
+
+  async removeDefinition(caller: Caller, hsm: string, given: string): Promise<RoleDefinition> {
+    const definition = await this.definition(hsm, given)
+    if (definition.type === 'AKVBuiltInRole') throw builtInConflict(definition.id)
+    const { store, repository } = this.#o
+    if ((await repository.assignments(hsm)).some(({ roleId }) => roleId === definition.id)) {
+      throw conflict('RoleDefinitionHasAssignments', `The role '${definition.roleName}' is assigned to somebody.`)
+    }
+    await store.transaction(async (tx) => {
+      await repository.removeDefinition(tx, hsm, definition.id)
+      await this.#record(tx, caller, 'roleDefinitions/delete', hsm)
+    })
+    return definition
+  }
+
+  /** Of a scope and below, in all. */
+  async assignments(hsm: string, scope: string): Promise<RoleAssignment[]> {
+    const all = await this.#o.repository.assignments(hsm)
+    return scope === '/' ? all : all.filter((each) => each.scope === scope || each.scope.startsWith(`${scope}/`))
+  }
+
+  async assignment(hsm: string, scope: string, given: string): Promise<RoleAssignment> {
+    const id = idOf(given, 'roleAssignmentName')
+    const found = (await this.#o.repository.assignments(hsm)).find((each) => each.id === id && each.scope === scope)
+    if (found) return found
+    throw notFound('RoleAssignmentNotFound', 'role assignment', id)
+  }
+
+  async assign(caller: Caller, hsm: string, o: { scope: string; id: string; body: unknown }): Promise<RoleAssignment> {
+    const properties = ((o.body ?? {}) as { properties?: Record<string, unknown> }).properties ?? {}
+    const { roleDefinitionId, principalId } = properties
+    const role = typeof roleDefinitionId === 'string' ? roleDefinitionId.split('/').at(-1)! : ''
+    const { id: roleId } = await this.definition(hsm, role)
+    const principal = typeof principalId === 'string' ? principalId.toLowerCase() : ''
+    if (!guid.test(principal)) {
+      throw badParameter('The principal is none.', {
+        target: 'properties.principalId',
+        expected: 'an object id',
+        found: shown(principalId),
+      })
+    }
+    const assignment = { id: idOf(o.id, 'roleAssignmentName'), scope: o.scope, roleId, principalId: principal }
+    const { store, repository } = this.#o
+    if ((await repository.assignments(hsm)).length >= assignmentLimit) {
+      throw conflict('RoleAssignmentLimitExceeded', `A managed HSM has at most ${assignmentLimit} role assignments.`)
+    }
+    await store.transaction(async (tx) => {
+      if (!(await repository.insertAssignment(tx, hsm, assignment))) {
+        throw conflict('RoleAssignmentExists', 'The role assignment already exists.')
+      }
+      await this.#record(tx, caller, 'roleAssignments/write', hsm)
+    })
+    return assignment
+  }
+
+  async unassign(caller: Caller, hsm: string, scope: string, id: string): Promise<RoleAssignment> {
+    const assignment = await this.assignment(hsm, scope, id)
+    const { store, repository } = this.#o
+    await store.transaction(async (tx) => {
+      await repository.removeAssignment(tx, hsm, assignment.id)
+      await this.#record(tx, caller, 'roleAssignments/delete', hsm)
+    })
+    return assignment
+  }
+
+  async #record(
+    tx: Parameters<OperationLog['appendIn']>[0],
+    caller: Caller,
+    operation: string,
+    hsm: string,
+  ): Promise<void> {
+    const { objectId, appId } = caller
+    const vault = managedHsmVaultName(hsm)
+    await this.#o.log.appendIn(tx, { objectId, appId, operation, vault, keyName: '', verdict: 'allowed' })
+  }
+}
+
+/** Scope of a request's path: nothing, `keys`, or `keys` with a name. */
+export function scopeOf(params: { name?: string }, path: string): string {
+  if (params.name !== undefined) return `/keys/${folded(checkObjectName(params.name))}`
+  return path.toLowerCase().startsWith('/keys/') ? '/keys' : '/'
+}
+
+function customRole(id: string, body: unknown): RoleDefinition {
+  const properties = ((body ?? {}) as { properties?: Record<string, unknown> }).properties ?? {}
+  const { roleName, description, permissions, assignableScopes } = properties
+  if (typeof roleName !== 'string' || roleName.trim() === '' || roleName.length > 200) {
+    throw badParameter('The role has no name.', {
+      target: 'properties.roleName',
+      expected: '1 to 200 characters',
+      found: shown(roleName),
+    })
+  }
+  if (assignableScopes !== undefined && JSON.stringify(assignableScopes) !== '["/"]') {
+    throw badParameter('A role of a managed HSM is assignable in all of it.', {
+      target: 'properties.assignableScopes',
+      expected: '["/"]',
+      found: shown(assignableScopes),
+    })
+  }
+  const lists = (Array.isArray(permissions) ? permissions : []) as Record<string, unknown>[]
+  const actions = (list: 'dataActions' | 'notDataActions'): string[] =>
+    lists.flatMap((each) => (each[list] ?? []) as string[]).map((action) => knownAction(action, list))
+  if (lists.some((each) => ((each['actions'] ?? []) as unknown[]).length > 0)) {
+    throw badParameter('A role of a managed HSM has data actions only.', {
+      target: 'properties.permissions.actions',
+      expected: '[]',
+      found: 'actions',
+    })
+  }
+  return {
+    id,
+    roleName,
+    description: typeof description === 'string' ? description.slice(0, 1000) : '',
+    type: 'CustomRole',
+    dataActions: actions('dataActions'),
+    notDataActions: actions('notDataActions'),
+  }
+}
+
+function knownAction(action: unknown, list: string): string {
+  const known = knownActions.find((each) => typeof action === 'string' && each.toLowerCase() === action.toLowerCase())
+  if (known !== undefined) return known
+  throw badParameter('A data action is not known.', {
+    target: `properties.permissions.${list}`,
+    expected: `data actions such as ${hsmAction('keys/read/action')}`,
+    found: shown(action),
+  })
+}
+
+function idOf(value: string, target: string): string {
+  const id = value.toLowerCase()
+  if (guid.test(id)) return id
+  throw badParameter('The name is no GUID.', { target, expected: 'a GUID', found: shown(value) })
+}
+
+function builtInConflict(id: string): ServiceError {
+  return conflict('BuiltInRole', `The role ${id} is built in, and stays as it is.`)
+}
+
+function conflict(reason: string, message: string): ServiceError {
+  return new ServiceError({ code: reason, status: 409, message, remedy: 'List what there is.' })
+}
+
+function notFound(code: string, noun: string, id: string): ServiceError {
+  return new ServiceError({
+    code,
+    status: 404,
+    message: `There is no ${noun} ${id} in this managed HSM.`,
+    target: id,
+    remedy: `List the ${noun}s.`,
+  })
+}

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import { ServiceError } from '@strongroom/platform'
+import { checkObjectName, folded } from '../objects/names.ts'
+import type { App, Request } from './admission.ts'
+import { admitToHsm, type HsmAppParts } from './hsm-admission.ts'
+
+/** Full backup and restore of a managed HSM. Work is done when it is answered; the wire's polling finds it done. */
+export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
+  const { fullBackups, hsmRepository } = parts
+
+  /** Keeps what the job came to, for who polls. */
+  const finished = async (
+    hsm: string,
+    kind: 'backup' | 'restore',
+    from: Date,
+    more: object,
+  ): Promise<{ jobId: string }> => {
+    const seconds = (date: Date): number => Math.floor(date.getTime() / 1000)
+    const status = {
+      status: 'Succeeded',
+      statusDetails: '',
+      error: null,
+      startTime: seconds(from),
+      endTime: seconds(new Date()),
+      jobId: randomUUID().replaceAll('-', ''),
+      ...more,
+    }
+    await hsmRepository.keepJob({ hsm, id: status.jobId, kind, status: JSON.stringify(status) })
+    return status
+  }
+  const poll = (request: Request, kind: string, id: string): string =>
+    `https://${request.hostname}/${kind}/${id}/pending`
+
+  app.post('/backup', async (request, reply) => {
+    const { name } = await admitToHsm(parts, request, { action: 'backup/start/action' })
+    const from = new Date()
+    const azureStorageBlobContainerUri = await fullBackups.backup(request.caller, name, request.body)
+    const job = await finished(name, 'backup', from, { azureStorageBlobContainerUri })
+    return reply
+      .code(202)
+      .header('azure-asyncoperation', poll(request, 'backup', job.jobId))
+      .send(job)
+  })
+
+  app.put('/restore', async (request, reply) => {
+    const { name } = await admitToHsm(parts, request, { action: 'restore/start/action' })
+    const from = new Date()
+    await fullBackups.restore(request.caller, name, request.body)
+    const job = await finished(name, 'restore', from, {})
+    return reply
+      .code(202)
+      .header('azure-asyncoperation', poll(request, 'restore', job.jobId))
+      .send(job)
+  })
+
+  app.put('/keys/:name/restore', async (request, reply) => {
+    const key = folded(checkObjectName((request.params as { name: string }).name))
+    const { name } = await admitToHsm(parts, request, { action: 'restore/start/action' })
+    const from = new Date()
+    await fullBackups.restore(request.caller, name, request.body, key)
+    const job = await finished(name, 'restore', from, {})
+    return reply
+      .code(202)
+      .header('azure-asyncoperation', poll(request, 'restore', job.jobId))
+      .send(job)
+  })
+
+  for (const kind of ['backup', 'restore'] as const) {
+    app.get(`/${kind}/:jobId/pending`, async (request) => {
+      const { name } = await admitToHsm(parts, request, { action: `${kind}/status/action` })
+      const { jobId } = request.params as { jobId: string }
+      const job = await hsmRepository.job(name, jobId)
+      if (job?.kind === kind) return JSON.parse(job.status) as object
+      throw new ServiceError({
+        code: 'JobNotFound',
+        status: 404,
+        message: `There is no such ${kind} of this managed HSM.`,
+        target: 'jobId',
+        remedy: 'Use the address that the start of the job answered with.',
+      })
+    })
+  }
+}
