@@ -1,5 +1,6 @@
+import { X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
@@ -29,6 +30,7 @@ const vmIds = { snp: '5A1E0000-0000-4000-8000-00000000A001', tdx: '5A1E0000-0000
  */
 describe.skipIf(!present.every((path) => existsSync(path)))(
   'attestation from inside, with bash, curl and tpm2-tools',
+  { timeout: 120_000 },
   () => {
     let installation: TestInstallation
     let running: RunningInstallation
@@ -154,6 +156,27 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       await tdx.boot()
       await attest(tdx, 'azure-guest', 'after')
       expect(await send(before)).toBe('StatementBeforeRestart')
+    })
+
+    it('attests with a certificate that it has renewed and written to its vTPM, as Azure’s client does', async () => {
+      const index = '0x01C101D0'
+      const present = await tdx.tool('tpm2_nvread', ['-C', 'o', index])
+      const pem = `-----BEGIN CERTIFICATE-----\n${present.toString('base64')}\n-----END CERTIFICATE-----`
+      const query = `api-version=2023-07-01&vmId=${vmIds.tdx.toLowerCase()}&requestId=5a1e`
+      const url = `http://169.254.169.254/metadata/THIM/tvm/certificate/renew?${query}`
+      const socket = tdx.environment['METADATA_SOCKET']!
+      const post = ['--header', 'Metadata: true', '--data-binary', encodeURIComponent(pem), url]
+      const answer = await run({ command: 'curl', args: ['--silent', '--unix-socket', socket, ...post] })
+      const { AkCertPem: renewed } = JSON.parse(answer.stdout.toString()) as { AkCertPem: string }
+      const der = new X509Certificate(renewed).raw
+      const file = join(folder, 'renewed.der')
+      await writeFile(file, der)
+      await tdx.tool('tpm2_nvundefine', ['-C', 'o', index])
+      const attributes = 'ownerread|ownerwrite|authread|authwrite'
+      await tdx.tool('tpm2_nvdefine', ['-C', 'o', index, '-s', String(der.length), '-a', attributes])
+      await tdx.tool('tpm2_nvwrite', ['-C', 'o', index, '-i', file])
+      const directory = await attest(tdx, 'azure-guest', 'renewed')
+      expect(await verify(await tokenIn(directory))).toMatchObject({ 'x-ms-azurevm-vmid': vmIds.tdx })
     })
 
     it('gets a token of its managed identity, which the services know as its own', async () => {
