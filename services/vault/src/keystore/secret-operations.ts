@@ -37,11 +37,12 @@ export const curves: Record<EllipticCurve, typeof p256> = {
  * from it at which step it failed
  */
 export function useSecret(secret: Uint8Array, spec: KeySpec, use: KeyUse): KeyUseResult {
-  if (use.operation === 'sign') return { value: signed(secret, spec, use) }
+  if (spec.type === 'RSA') return useRsaKey(privateKeyOf(secret), spec, use)
+  if (use.operation === 'sign') return { value: signedEc(secret, use) }
   try {
     switch (use.operation) {
       case 'decrypt':
-        return { value: decrypted(privateKeyOf(secret), use) }
+        throw new TypeError('only RSA keys decrypt')
       case 'wrap':
       case 'unwrap':
         return { value: wrapped(secret, use) }
@@ -54,6 +55,17 @@ export function useSecret(secret: Uint8Array, spec: KeySpec, use: KeyUse): KeyUs
   }
 }
 
+/** As `useSecret`, of an RSA key that is open already. */
+export function useRsaKey(key: KeyObject, { bits }: Extract<KeySpec, { type: 'RSA' }>, use: KeyUse): KeyUseResult {
+  if (use.operation === 'sign') return { value: signedRsa(key, bits, use) }
+  try {
+    if (use.operation === 'decrypt') return { value: decrypted(key, use) }
+  } catch {
+    // Refused below.
+  }
+  throw unusableValue(use)
+}
+
 /** One text for all causes. */
 export function unusableValue(use: { operation: KeyUse['operation']; algorithm: string }): ServiceError {
   return badParameter(`The value does not ${use.operation === 'decrypt' ? 'decrypt' : use.operation} with this key.`, {
@@ -63,25 +75,27 @@ export function unusableValue(use: { operation: KeyUse['operation']; algorithm: 
   })
 }
 
-function signed(
-  secret: Uint8Array,
-  spec: KeySpec,
+function signedEc(secret: Uint8Array, { algorithm, value }: Extract<KeyUse, { operation: 'sign' }>): Uint8Array {
+  const signature = signatures[algorithm]
+  if (signature.type !== 'EC') throw new TypeError(`${algorithm} is of RSA keys`)
+  const scalar = scalarOf(secret)
+  try {
+    return curves[signature.curve].sign(value, scalar, { prehash: false, lowS: false, extraEntropy: true })
+  } finally {
+    scalar.fill(0)
+  }
+}
+
+function signedRsa(
+  key: KeyObject,
+  bits: number,
   { algorithm, value }: Extract<KeyUse, { operation: 'sign' }>,
 ): Uint8Array {
   const signature = signatures[algorithm]
-  if (signature.type === 'EC') {
-    const scalar = scalarOf(secret)
-    try {
-      return curves[signature.curve].sign(value, scalar, { prehash: false, lowS: false, extraEntropy: true })
-    } finally {
-      scalar.fill(0)
-    }
-  }
-  const key = privateKeyOf(secret)
+  if (signature.type !== 'RSA') throw new TypeError(`${algorithm} is of EC keys`)
   if (signature.padding === 'pkcs1') {
     return privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, digestInfo(signature.digest, value))
   }
-  const bits = spec.type === 'RSA' ? spec.bits : 0
   return privateEncrypt({ key, padding: constants.RSA_NO_PADDING }, encodePss(signature.digest, value, bits))
 }
 

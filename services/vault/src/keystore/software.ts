@@ -1,23 +1,29 @@
 import { generateKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Sealer } from '@strongroom/platform'
-import type { KeySpec, Keystore, PublicParts } from './keystore.ts'
+import type { KeyBinding, KeySpec, Keystore, PublicParts } from './keystore.ts'
 import { sealedMaterial } from './material.ts'
-import { useSecret } from './secret-operations.ts'
+import { OpenedKeys } from './opened-keys.ts'
+import { privateKeyOf, useRsaKey, useSecret } from './secret-operations.ts'
 import { Turns } from './turns.ts'
 import { rsaAesKeyWrap } from './wrap.ts'
 
 /** RSA generation fills threads of Node's pool for up to seconds; others must keep some. */
 const generationsAtOnce = 2
 const generationsWaiting = 256
+/** RSA keys that stay open after their last opening, and how long. */
+const openedKeys = 64
+const openedMs = 30_000
 
 /**
- * Keys in software: sealed with AES-256-GCM under a key of each version, open in memory only while they are used.
+ * Keys in software: sealed with AES-256-GCM under a key of each version, open in memory only while they are used, an RSA key
+ * that signs or decrypts for half a minute.
  * Buffers that held a private key are overwritten; copies inside OpenSSL are OpenSSL's to clear.
  */
 export function createSoftwareKeystore(sealer: Sealer): Keystore {
   const sealed = sealedMaterial(sealer.derive('keystore'))
   const turns = new Turns(generationsAtOnce, generationsWaiting)
+  const opened = new OpenedKeys({ limit: openedKeys, keepMs: openedMs })
 
   return {
     keepsKeys: false,
@@ -27,9 +33,15 @@ export function createSoftwareKeystore(sealer: Sealer): Keystore {
     },
     importKey: async (secret, binding) => ({ material: await sealed.seal(secret, binding) }),
     use: async ({ material, binding, spec, use }) => {
+      const place = placeOf(binding)
+      const known = spec.type === 'RSA' ? opened.get(place, material) : undefined
+      if (known && spec.type === 'RSA') return useRsaKey(known, spec, use)
       const secret = await sealed.open(material, binding)
       try {
-        return useSecret(secret, spec, use)
+        if (spec.type !== 'RSA') return useSecret(secret, spec, use)
+        const key = privateKeyOf(secret)
+        opened.keep(place, material, key)
+        return useRsaKey(key, spec, use)
       } finally {
         secret.fill(0)
       }
@@ -49,6 +61,9 @@ export function createSoftwareKeystore(sealer: Sealer): Keystore {
     close: () => {},
   }
 }
+
+/** The material is bound to more; it is compared whole. */
+const placeOf = ({ vault, name, version }: KeyBinding): string => `${vault}/${name}/${version}`
 
 async function generate(spec: KeySpec): Promise<{ publicParts: PublicParts; secret: Uint8Array }> {
   if (spec.type === 'oct') {

@@ -15,14 +15,16 @@ import type { Kysely, Transaction } from 'kysely'
 import { entryText, type LogEntry } from './entry.ts'
 import { checkpointOf, headRow, openHead } from './head.ts'
 import type { LogKey } from './log-key.ts'
-import type { LogHeadRow, LogNodeRow, LogTables } from './tables.ts'
+import type { LogEntryRow, LogHeadRow, LogNodeRow, LogTables } from './tables.ts'
 import { verifyTree, type LogVerdict } from './verify.ts'
 
 /** What a checkpoint or an entry may have at most; tlog-tiles writes lengths in two bytes. */
 const longestEntry = 65_535
+/** Entries that are written in one transaction at most. */
+const batchLimit = 64
 
 /**
- * Who did what with which key: a Merkle tree for each vault, with a signed checkpoint after every entry. An entry is
+ * Who did what with which key: a Merkle tree for each vault, with a signed checkpoint after every transaction. An entry is
  * written in the transaction of what it records, or before the answer leaves. Nothing is added to a tree that is not
  * the one that was signed last.
  */
@@ -33,6 +35,8 @@ export class OperationLog {
   /** Of each vault the last checkpoint that we signed, and the greatest size that the store has had. */
   readonly #signed = new Map<string, string>()
   readonly #seen = new Map<string, number>()
+  readonly #waiting: { entry: LogEntry; done: () => void; fail: (cause: ServiceError) => void }[] = []
+  #writing = false
 
   constructor(o: { store: Store; clock: Clock; key: LogKey }) {
     this.#store = o.store
@@ -40,46 +44,78 @@ export class OperationLog {
     this.#key = o.key
   }
 
-  /** @throws ServiceError 503 OperationLogUnavailable or OperationLogAltered: what was to be recorded is refused */
-  async append(entry: LogEntry): Promise<void> {
-    try {
-      await this.#store.transaction((tx) => this.appendIn(tx, entry))
-    } catch (cause) {
-      if (cause instanceof ServiceError && cause.code === 'OperationLogAltered') throw cause
-      throw new ServiceError({
-        code: 'OperationLogUnavailable',
-        status: 503,
-        message: 'The operation log cannot be written, so the operation is refused.',
-        remedy: 'See that the store of the vault is writable and has space, then repeat the request.',
-        cause,
-      })
+  /**
+   * Entries that wait while a transaction runs are written together in the next one, so that their number is not bounded by
+   * how often the disk confirms. Resolves when the entry is on the disk.
+   * @throws ServiceError 503 OperationLogUnavailable or OperationLogAltered: what was to be recorded is refused
+   */
+  append(entry: LogEntry): Promise<void> {
+    return new Promise<void>((done, fail) => {
+      this.#waiting.push({ entry, done, fail })
+      if (!this.#writing) void this.#writeWaiting()
+    })
+  }
+
+  async #writeWaiting(): Promise<void> {
+    this.#writing = true
+    while (this.#waiting.length > 0) {
+      // SQLite works in this very thread: only what is read before it begins can wait for it.
+      await new Promise((next) => setImmediate(next))
+      const batch = this.#waiting.splice(0, batchLimit)
+      try {
+        await this.#store.transaction((tx) => this.appendIn(tx, ...batch.map(({ entry }) => entry)))
+        for (const { done } of batch) done()
+      } catch (cause) {
+        const refusal =
+          cause instanceof ServiceError && cause.code === 'OperationLogAltered'
+            ? cause
+            : new ServiceError({
+                code: 'OperationLogUnavailable',
+                status: 503,
+                message: 'The operation log cannot be written, so the operation is refused.',
+                remedy: 'See that the store of the vault is writable and has space, then repeat the request.',
+                cause,
+              })
+        for (const { fail } of batch) fail(refusal)
+      }
+    }
+    this.#writing = false
+  }
+
+  async appendIn(transaction: DatabaseTransaction, ...entries: LogEntry[]): Promise<void> {
+    // In one order, so that two transactions never wait for each other's heads.
+    for (const vault of [...new Set(entries.map((entry) => entry.vault))].toSorted()) {
+      await this.#appendTo(
+        transaction as Transaction<LogTables>,
+        vault,
+        entries.filter((entry) => entry.vault === vault),
+      )
     }
   }
 
-  async appendIn(transaction: DatabaseTransaction, entry: LogEntry): Promise<void> {
-    const tx = transaction as Transaction<LogTables>
-    const { vault } = entry
+  async #appendTo(tx: Transaction<LogTables>, vault: string, entries: LogEntry[]): Promise<void> {
     const head = await this.#lockedHead(tx, vault)
-    const frontier = await this.#openedHead(head)
-    const text = entryText(entry, this.#clock.now())
-    const bytes = Buffer.from(text, 'utf8')
-    if (bytes.length > longestEntry) throw new RangeError(`an entry has at most ${longestEntry} bytes`)
+    let frontier = await this.#openedHead(head)
     const nodes: LogNodeRow[] = []
-    const leaf = leafHash(bytes)
-    const next = appended(frontier, leaf, (level, position, hash) => {
-      if (level > 0 && level % tileHeight === 0) {
-        nodes.push({ vault, level: level / tileHeight, position, hash: hex(hash) })
-      }
-    })
-    await tx
-      .insertInto('log_entry')
-      .values({ vault, position: frontier.size, entry: text, leaf_hash: hex(leaf) })
-      .execute()
+    const rows: LogEntryRow[] = []
+    for (const entry of entries) {
+      const text = entryText(entry, this.#clock.now())
+      const bytes = Buffer.from(text, 'utf8')
+      if (bytes.length > longestEntry) throw new RangeError(`an entry has at most ${longestEntry} bytes`)
+      const leaf = leafHash(bytes)
+      rows.push({ vault, position: frontier.size, entry: text, leaf_hash: hex(leaf) })
+      frontier = appended(frontier, leaf, (level, position, hash) => {
+        if (level > 0 && level % tileHeight === 0) {
+          nodes.push({ vault, level: level / tileHeight, position, hash: hex(hash) })
+        }
+      })
+    }
+    await tx.insertInto('log_entry').values(rows).execute()
     if (nodes.length > 0) await tx.insertInto('log_node').values(nodes).execute()
-    const checkpoint = checkpointOf(this.#key, vault, next)
+    const checkpoint = checkpointOf(this.#key, vault, frontier)
     await tx
       .updateTable('log_head')
-      .set(headRow(vault, next, checkpoint))
+      .set(headRow(vault, frontier, checkpoint))
       .where('vault', '=', vault)
       .execute()
     this.#signed.set(vault, checkpoint)
