@@ -145,6 +145,8 @@ export class Access {
       .values({ id, created_at: now, ...row })
       .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
       .execute()
+    // Whoever has the role has other rights from now on, wherever that is.
+    await this.#tell({ scope: '/' })
   }
 
   /** @throws ServiceError RoleDefinitionHasAssignments */
@@ -241,7 +243,7 @@ export class Access {
   }
 }
 
-function toRole(row: RoleDefinitionTable): RoleDefinition {
+export function toRole(row: RoleDefinitionTable): RoleDefinition {
   const rights = JSON.parse(row.permissions) as Pick<
     RoleDefinition,
     'actions' | 'notActions' | 'dataActions' | 'notDataActions'

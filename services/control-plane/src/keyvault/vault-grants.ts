@@ -1,5 +1,5 @@
 import type { VaultGrant } from '@strongroom/contract'
-import { covers, roles, type Assignment } from '../arm/access.ts'
+import { covers, roles, type Assignment, type RoleDefinition } from '../arm/access.ts'
 
 const objectForm = /^(keys|secrets)\/[a-z0-9-]{1,127}$/
 
@@ -7,10 +7,11 @@ const objectForm = /^(keys|secrets)\/[a-z0-9-]{1,127}$/
  * The assignments that reach a vault or an object in it, as the key service is told of them: only those whose role has
  * data actions.
  * @param vaultKey id of the vault in lower case
+ * @param own roles of the installation beside the built-in ones
  */
-export function grantsFor(vaultKey: string, assignments: Assignment[]): VaultGrant[] {
+export function grantsFor(vaultKey: string, assignments: Assignment[], own: RoleDefinition[]): VaultGrant[] {
   return assignments.flatMap((assignment) => {
-    const role = roles.find((candidate) => candidate.id === assignment.role_id)
+    const role = [...roles, ...own].find((candidate) => candidate.id === assignment.role_id)
     if (role?.dataActions === undefined || role.dataActions.length === 0) return []
     const object = objectIn(vaultKey, assignment.scope)
     if (object === undefined) return []

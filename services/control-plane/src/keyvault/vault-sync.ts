@@ -1,5 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
-import type { AccessChange, Assignment } from '../arm/access.ts'
+import { toRole, type AccessChange, type Assignment } from '../arm/access.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, ResourceBody } from '../store/resources.ts'
 import { grantsFor, reaches } from './vault-grants.ts'
@@ -26,11 +26,12 @@ export async function tellVault(
 ): Promise<void> {
   const rows: Assignment[] = await tx.selectFrom('role_assignment').selectAll().orderBy('created_at').execute()
   const left = rows.filter((row) => gone === undefined || row.scope !== gone.scope || row.name !== gone.name)
+  const own = (await tx.selectFrom('role_definition').selectAll().execute()).map(toRole)
   await plane.vaults.put(vault.name, {
     ...settings,
     resourceId: vault.id,
     location: vault.location,
-    grants: grantsFor(vault.key, left),
+    grants: grantsFor(vault.key, left, own),
   })
 }
 

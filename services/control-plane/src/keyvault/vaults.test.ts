@@ -118,6 +118,28 @@ describe('vaults as resources', () => {
     expect(grantsOf('kv2').join()).not.toContain(ownerId)
   })
 
+  it('are used by whoever has a role of the installation’s own, as it stands', async () => {
+    const roleId = randomUUID()
+    const role = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${roleId}`
+    const define = (dataActions: string[]): Promise<TestReply> =>
+      plane.send('PUT', role, {
+        properties: {
+          roleName: 'Signer',
+          description: 'Signs',
+          assignableScopes: [`/subscriptions/${subscriptionId}`],
+          permissions: [{ actions: [], notActions: [], dataActions, notDataActions: [] }],
+        },
+      })
+    expect((await define(['Microsoft.KeyVault/vaults/keys/sign/action'])).status).toBeLessThan(300)
+    const path = `${vaultPath('kv3')}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`
+    const body = { properties: { principalId: alice, roleDefinitionId: role, principalType: 'ServicePrincipal' } }
+    expect((await plane.send('PUT', path, body)).status).toBe(201)
+    expect(grantsOf('kv3')).toEqual([`${alice} Microsoft.KeyVault/vaults/keys/sign/action`])
+    await define(['Microsoft.KeyVault/vaults/keys/verify/action'])
+    expect(grantsOf('kv3')).toEqual([`${alice} Microsoft.KeyVault/vaults/keys/verify/action`])
+    await plane.send('DELETE', path)
+  })
+
   it('keep a role assignment until the key service knows that it is gone', async () => {
     const own = assignment('Key Vault Crypto User', vaultPath('kv2'))
     await plane.send('PUT', own.path, own.body)
