@@ -10,7 +10,7 @@
  * POST /backup · PUT /restore               → 202, then GET /backup|restore/{jobId}/pending
  *
  * The resource manager makes them on `https://keyvault.strongroom.internal`, as vaults: PUT, GET, DELETE /managedhsms/{name},
- * GET /deletedmanagedhsms[/{name}], POST /deletedmanagedhsms/{name}/recover, DELETE /deletedmanagedhsms/{name}.
+ * GET /hsmavailability/{name}, GET /deletedmanagedhsms[/{name}], POST /deletedmanagedhsms/{name}/recover, DELETE /deletedmanagedhsms/{name}.
  */
 import { domain } from './names.ts'
 

@@ -5,6 +5,7 @@ import { catalogRoutes } from './compute/catalog.ts'
 import { diskRoutes } from './compute/disks.ts'
 import { vmRoutes } from './compute/vm-routes.ts'
 import { deletedVaultRoutes } from './keyvault/deleted-vault-routes.ts'
+import { managedHsmRoutes } from './keyvault/managed-hsm-routes.ts'
 import { vaultRoutes } from './keyvault/vault-routes.ts'
 import { imageRoutes } from './machine/image-routes.ts'
 import { networkInterfaces } from './network/interfaces.ts'
@@ -49,5 +50,6 @@ export function allRoutes(plane: Plane): Route[] {
     ...deploymentRoutes(plane),
     ...vaultRoutes(plane),
     ...deletedVaultRoutes(plane),
+    ...managedHsmRoutes(plane),
   ]
 }

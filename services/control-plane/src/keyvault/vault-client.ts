@@ -2,7 +2,10 @@ import {
   vaultManagementApiVersion,
   vaultManagementAudience,
   vaultManagementHost,
+  type DeletedManagedHsmRecord,
   type DeletedVaultRecord,
+  type ManagedHsmDefinition,
+  type ManagedHsmRecord,
   type VaultDefinition,
   type VaultNameAvailability,
   type VaultRecord,
@@ -47,6 +50,40 @@ export class VaultClient {
 
   async purge(name: string): Promise<void> {
     await this.#send('DELETE', `/deletedvaults/${encodeURIComponent(name)}`)
+  }
+
+  /** Makes the managed HSM or changes it. @throws ServiceError 409 Conflict, 400 BadParameter */
+  async putHsm(name: string, definition: ManagedHsmDefinition): Promise<ManagedHsmRecord> {
+    return await this.#send('PUT', `/managedhsms/${encodeURIComponent(name)}`, definition)
+  }
+
+  async getHsm(name: string): Promise<ManagedHsmRecord> {
+    return await this.#send('GET', `/managedhsms/${encodeURIComponent(name)}`)
+  }
+
+  /** Soft delete; one that is not there is deleted. */
+  async deleteHsm(name: string): Promise<void> {
+    await this.#orMissing(this.#send('DELETE', `/managedhsms/${encodeURIComponent(name)}`))
+  }
+
+  async hsmAvailability(name: string): Promise<VaultNameAvailability> {
+    return await this.#send('GET', `/hsmavailability/${encodeURIComponent(name)}`)
+  }
+
+  async listDeletedHsms(): Promise<DeletedManagedHsmRecord[]> {
+    return (await this.#send<{ value: DeletedManagedHsmRecord[] }>('GET', '/deletedmanagedhsms')).value
+  }
+
+  async findDeletedHsm(name: string): Promise<DeletedManagedHsmRecord | undefined> {
+    return await this.#orMissing(this.#send('GET', `/deletedmanagedhsms/${encodeURIComponent(name)}`))
+  }
+
+  async recoverHsm(name: string): Promise<ManagedHsmRecord> {
+    return await this.#send('POST', `/deletedmanagedhsms/${encodeURIComponent(name)}/recover`)
+  }
+
+  async purgeHsm(name: string): Promise<void> {
+    await this.#send('DELETE', `/deletedmanagedhsms/${encodeURIComponent(name)}`)
   }
 
   async #send<T>(method: string, path: string, body?: unknown): Promise<T> {

@@ -149,7 +149,9 @@ export function securityRuleRoutes(plane: Plane): Route[] {
           const isNew = pick(before, request) === undefined
           let made: Rule | undefined
           await plane.resources.change(tx, before.id, (group) => {
-            const others = rulesOf(group).filter(({ name }) => name.toLowerCase() !== param(request, 'rule').toLowerCase())
+            const others = rulesOf(group).filter(
+              ({ name }) => name.toLowerCase() !== param(request, 'rule').toLowerCase(),
+            )
             const fields = new Fields({ ...(request.body as object | undefined), name: param(request, 'rule') })
             const slots = new Map(
               others.map((rule) => {

@@ -9,6 +9,8 @@ import { providerType } from '../attestation/provider-view.ts'
 import { requireLocation } from '../compute/regions.ts'
 import { vmType, type VmInternal } from '../compute/vm-model.ts'
 import { deleteVm } from '../compute/vm-power.ts'
+import { managedHsmType } from '../keyvault/managed-hsm-model.ts'
+import { removeManagedHsm } from '../keyvault/managed-hsm-routes.ts'
 import { vaultType } from '../keyvault/vault-model.ts'
 import { removeVault } from '../keyvault/vault-sync.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
@@ -173,6 +175,8 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
         do: async (c) => {
           const vaults = await plane.resources.list({ type: vaultType, groupId: c.params.id })
           for (const vault of vaults) await removeVault(plane, vault)
+          const hsms = await plane.resources.list({ type: managedHsmType, groupId: c.params.id })
+          for (const hsm of hsms) await removeManagedHsm(plane, hsm)
         },
       },
       {

@@ -32,6 +32,10 @@ const namespaces: Record<string, string[]> = {
     'locations',
     'locations/deletedVaults',
     'checkNameAvailability',
+    'managedHSMs',
+    'deletedManagedHSMs',
+    'locations/deletedManagedHSMs',
+    'checkMhsmNameAvailability',
   ],
   'Microsoft.Network': [
     'virtualNetworks',

@@ -3,6 +3,7 @@ import {
   type DeletedManagedHsmRecord,
   type ManagedHsmDefinition,
   type ManagedHsmRecord,
+  type VaultNameAvailability,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type Store } from '@strongroom/platform'
 import { randomUUID } from 'node:crypto'
@@ -71,6 +72,19 @@ export class Hsms {
     const found = await this.#o.repository.find(given.toLowerCase())
     if (!found || found.deletedAt !== undefined) throw notFound(given)
     return recordOf(found)
+  }
+
+  async availability(given: string): Promise<VaultNameAvailability> {
+    if (!isVaultName(given.toLowerCase())) {
+      const message = 'The name has 3 to 24 letters, digits and single hyphens, beginning with a letter.'
+      return { nameAvailable: false, reason: 'AccountNameInvalid', message }
+    }
+    if (!(await this.#o.repository.find(given.toLowerCase()))) return { nameAvailable: true }
+    return {
+      nameAvailable: false,
+      reason: 'AlreadyExists',
+      message: `The name '${given}' is in use, or was until it was deleted.`,
+    }
   }
 
   /** Soft delete. */

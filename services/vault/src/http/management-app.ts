@@ -58,6 +58,7 @@ export function createManagementApp(o: {
   })
   app.get('/managedhsms/:name', async (request) => hsms.get(nameOf(request)))
   app.delete('/managedhsms/:name', async (request) => hsms.delete(request.caller, nameOf(request)))
+  app.get('/hsmavailability/:name', async (request) => hsms.availability(nameOf(request)))
   app.get('/deletedmanagedhsms', async () => ({ value: await hsms.listDeleted() }))
   app.get('/deletedmanagedhsms/:name', async (request) => hsms.getDeleted(nameOf(request)))
   app.post('/deletedmanagedhsms/:name/recover', async (request) => hsms.recover(request.caller, nameOf(request)))
