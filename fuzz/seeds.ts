@@ -47,6 +47,14 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
   const signer = await owner()
   const idAuthentication = await buildSnpIdAuthentication({ block: idBlock, idKey: signer, author: signer })
   const seeds: Record<string, Uint8Array[]> = {
+    templateExpression: [
+      text("format('{0}-{1}', parameters('a').b[add(1, copyIndex('l'))], resourceId('A.B/c/d', 'x', 'it''s'))"),
+      text("map(range(0, 3), lambda('x', mul(lambdaVariables('x'), -2)))"),
+    ],
+    armBody: [
+      text('{"properties":{"mode":"Incremental", template:{/* x */ "resources":[],}}} '),
+      text('{"location":"westeurope","tags":{"a":"b"},"properties":{"a":[1,true,null,"\\u0041"]}}'),
+    ],
     snpReport: [report],
     tdxQuote: [quote],
     tdReport: [tdReport],

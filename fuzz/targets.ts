@@ -39,6 +39,9 @@ import {
   tilePath,
   TransparencyError,
 } from '@strongroom/transparency'
+import { ServiceError } from '@strongroom/platform'
+import { parseBody } from '../services/control-plane/src/arm/body.ts'
+import { callsIn, parseExpression } from '../services/control-plane/src/templates/expression.ts'
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
 import { explain } from '../packages/evidence/src/detect/explain.ts'
@@ -49,7 +52,7 @@ import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
 import { readKeyRelease } from '../packages/evidence/src/tokens/release.ts'
 import { parseRuntimeClaims } from '../packages/evidence/src/azure/runtime-claims.ts'
 
-const refusals = [EvidenceError, PolicyError, QueryError, ReleasePolicyError, TransparencyError]
+const refusals = [ServiceError, EvidenceError, PolicyError, QueryError, ReleasePolicyError, TransparencyError]
 
 /** Processor time that no input of up to 64 KiB may take, in microseconds. */
 const longest = 50_000
@@ -130,6 +133,14 @@ export const jwks: (data: Uint8Array) => void = texts((text) => parseJwks(jsonOf
 export const keyRelease: (data: Uint8Array) => void = target(readKeyRelease)
 /** A bundle of collateral as an owner sends it. */
 export const collateralBundle: (data: Uint8Array) => void = texts((text) => readBundle(jsonOf(text)))
+/** An expression of a template, and a request's body as the resource manager reads it: strict, and as az sends templates. */
+export const templateExpression: (data: Uint8Array) => void = target((bytes) =>
+  callsIn(parseExpression(`[${utf8Text.decode(bytes)}]`)),
+)
+export const armBody: (data: Uint8Array) => void = target((bytes) => {
+  const text = utf8Text.decode(bytes)
+  parseBody(text, { lenient: text.length % 2 === 0 })
+})
 export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes))
 
 /** A policy that reads prints as one that reads the same, and decides over claims of a machine. */
