@@ -1,14 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { Agent, request as httpsRequest } from 'node:https'
-import { cpus, loadavg, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askAsOwner } from '../apps/cli/src/client/https.ts'
 import { serverCommand } from '../apps/cli/src/up/server-command.ts'
-import { freePort, processorSeconds, residentMebibytes } from './arm/process.ts'
-import { table } from './measure.ts'
+import { freePort } from '@strongroom/platform'
+import { processorSeconds, residentMebibytes } from './support/process.ts'
+import { machineFacts, printReport } from './support/report.ts'
 
 const size = 'Standard_DC2as_v5'
 const location = 'westeurope'
@@ -30,6 +31,7 @@ interface Figures {
  */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const vms = Number(process.env['STRONGROOM_BENCH_VMS'] ?? 10_000)
+  const facts = machineFacts()
   const server = await Server.start()
   let figures: Figures
   try {
@@ -64,15 +66,14 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
       figures.kibibytesPerVm < goals.kibibytesPerVm,
     ],
   ]
-  if (o.json) process.stdout.write(`${JSON.stringify(figures, null, 2)}\n`)
-  else {
-    process.stdout.write(
-      `${cpus()[0]?.model ?? 'processor'}, load ${loadavg()[0]?.toFixed(1)}; processor time of the server\n`,
-    )
-    process.stdout.write(
-      `${table([['', 'reached', 'wanted', ''], ...rows.map(([name, is, wanted, met]) => [name, is, wanted, met ? 'met' : 'missed'])])}\n`,
-    )
-  }
+  printReport(o, {
+    facts,
+    data: { goals, figures },
+    rows: [
+      ['processor time of the server', 'reached', 'wanted', ''],
+      ...rows.map(([name, is, wanted, met]) => [name, is, wanted, met ? 'met' : 'missed']),
+    ],
+  })
   return rows.every(([, , , met]) => met)
 }
 

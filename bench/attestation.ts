@@ -1,10 +1,11 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { request as httpsRequest, Agent } from 'node:https'
-import { createServer } from 'node:net'
-import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { table } from './measure.ts'
+import { freePort } from '@strongroom/platform'
+import { quantile } from './support/measure.ts'
+import { answerOf, ask, end } from './support/process.ts'
+import { machineFacts, printReport } from './support/report.ts'
 
 const path = '/attest/SevSnpVm?api-version=2025-06-01'
 const connections = 8
@@ -46,20 +47,15 @@ export interface AttestationFigures {
 /** `/attest/SevSnpVm` over TLS with warm collateral, the server on one core. @returns whether the goals are reached */
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const requests = Number(process.env['STRONGROOM_BENCH_REQUESTS'] ?? goals.requests)
+  const facts = machineFacts()
   const figures = await measureAttestation(requests)
   const share = figures.requestsPerSecond / figures.signaturesPerSecond
   const tail = figures.tailMilliseconds / figures.medianMilliseconds
   const growth = figures.heapMebibytes.atEnd - figures.heapMebibytes.after
   const reached = share >= goals.shareOfSignatures && tail < goals.tailOverMedian && growth <= goals.growthMebibytes
-  const load = loadavg()[0] ?? 0
-  const facts = { processor: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), load, node: process.version }
-  if (o.json) {
-    process.stdout.write(`${JSON.stringify({ facts, goals, figures, share, tail, growth, reached }, undefined, 2)}\n`)
-    return reached
-  }
   const memory = ({ after, atEnd }: { after: number; atEnd: number }): string =>
     `${after.toFixed(0)} → ${atEnd.toFixed(0)} MiB`
-  const lines = table([
+  const rows = [
     ['', 'reached', 'wanted'],
     ['one P-384 verification and one RSA-2048 signature', `${figures.signaturesPerSecond.toFixed(0)} /s`, ''],
     ['attested, one core', `${figures.requestsPerSecond.toFixed(0)} /s`, ''],
@@ -69,10 +65,8 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     ['p99 over the median', tail.toFixed(1), `under ${goals.tailOverMedian}`],
     [`heap, requests ${warmUp} → ${figures.requests}`, memory(figures.heapMebibytes), `+${goals.growthMebibytes} MiB`],
     ['resident', memory(figures.residentMebibytes), ''],
-  ])
-  process.stdout.write(
-    `${lines}\n${facts.processor}, ${facts.cores} cores, load ${load.toFixed(1)}, Node ${facts.node}\n`,
-  )
+  ]
+  printReport(o, { facts, data: { goals, figures, share, tail, growth, reached }, rows })
   return reached
 }
 
@@ -179,40 +173,4 @@ class Client {
   }
 }
 
-async function usageOf(child: ChildProcess): Promise<Usage> {
-  child.send({ ask: 'usage' })
-  return answerOf<Usage>(child)
-}
-
-async function answerOf<T>(child: ChildProcess): Promise<T> {
-  return await new Promise((done, fail) => {
-    const ended = (code: number | null): void => fail(new Error(`the service ended with ${String(code)}`))
-    child.once('exit', ended)
-    child.once('message', (message) => {
-      child.off('exit', ended)
-      done(message as T)
-    })
-  })
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = new Promise((done) => child.once('exit', done))
-  child.send({ ask: 'end' })
-  await ended
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((done, fail) => {
-    const probe = createServer()
-    probe.once('error', fail)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => done(port))
-    })
-  })
-}
-
-function quantile(values: readonly number[], at: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length * at)] ?? Number.NaN
-}
+const usageOf = (child: ChildProcess): Promise<Usage> => ask(child, { ask: 'usage' })

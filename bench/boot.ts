@@ -1,18 +1,17 @@
 import { readFile } from 'node:fs/promises'
-import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { InstanceSpec } from '@strongroom/contract'
 import { apiVersions, type ArmClient } from '../apps/cli/src/client/arm.ts'
-import { personalSshKey } from '../apps/cli/src/core/ssh-key.ts'
-import { prepareNetwork, referenceImage, sizeFor, vmBody, vmPath } from '../apps/cli/src/up/vm-request.ts'
+import { prepareNetwork, sizeFor, vmBody, vmPath } from '../apps/cli/src/up/vm-request.ts'
 import { buildReferenceImage } from '../services/host/src/image/build.ts'
 import { cpuModels } from '../services/host/src/paravisor/silicon.ts'
 import { probeAcceleration } from '../services/host/src/qemu/probe.ts'
 import { TestInstallation } from '../test/system/support/installation.ts'
-import { openArm } from '../test/system/support/vm.ts'
+import { defaultRequest, openArm } from '../test/system/support/vm.ts'
 import { BareMachine } from './boot/bare-machine.ts'
-import { table } from './measure.ts'
+import { residentMebibytes } from './support/process.ts'
+import { machineFacts, printReport } from './support/report.ts'
 
 const goals = { start: 1.15, create: 1.5, mebibytesPerVm: 5 }
 const rounds = 2
@@ -26,22 +25,12 @@ export interface BootFigures {
   start: number
   bareFirst: number
   bareLater: number
-  /** Resident memory of the server with one, two and three running VMs. */
-  residentMebibytes: number[]
+  /** Memory of the server with one, two and three running VMs, MiB. */
+  resident: number[]
 }
 
 async function createVm(installation: TestInstallation, arm: ArmClient, name: string): Promise<number> {
-  const { publicText } = await personalSshKey(`${installation.home}/config/strongroom`)
-  const request = {
-    name,
-    group,
-    size: sizeFor('snp'),
-    encryption: 'DiskWithVMGuestState',
-    secureBoot: true,
-    image: referenceImage,
-    adminUsername: 'azureuser',
-    sshPublicKeys: [publicText],
-  }
+  const request = await defaultRequest(installation, name)
   await prepareNetwork(arm, request)
   return await timed(() => arm.run('PUT', vmPath(arm, group, name), apiVersions.compute, vmBody(arm, request)))
 }
@@ -72,11 +61,6 @@ function bareSpec(sizeGiB: number): InstanceSpec {
   }
 }
 
-async function residentOf(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
-}
-
 /** Boots by turns with and without Strongroom, so that whatever else the machine does disturbs both. */
 export async function measureBoot(): Promise<BootFigures> {
   const installation = await TestInstallation.create()
@@ -105,13 +89,13 @@ export async function measureBoot(): Promise<BootFigures> {
       if (round < rounds - 1) await power('one', 'deallocate')
     }
     const pid = installation.server?.pid ?? 0
-    const residentMebibytes: number[] = []
+    const resident: number[] = []
     for (const name of ['two', 'three', undefined]) {
       await sleep(idleMs)
-      residentMebibytes.push(await residentOf(pid))
+      resident.push(await residentMebibytes(pid))
       if (name !== undefined) await createVm(installation, arm, name)
     }
-    return { create, start: Math.min(...starts), bareFirst, bareLater: Math.min(...bareLater), residentMebibytes }
+    return { create, start: Math.min(...starts), bareFirst, bareLater: Math.min(...bareLater), resident }
   } finally {
     await bare?.remove()
     await installation.remove()
@@ -120,9 +104,9 @@ export async function measureBoot(): Promise<BootFigures> {
 
 /** What Strongroom adds to a boot, and what a running VM costs the server. @returns whether the goals are reached */
 export async function bench(o: { json: boolean }): Promise<boolean> {
-  const load = loadavg()[0] ?? 0
+  const facts = machineFacts()
   const figures = await measureBoot()
-  const { residentMebibytes: resident } = figures
+  const { resident } = figures
   const ratios = {
     start: figures.start / figures.bareLater,
     create: figures.create / figures.bareFirst,
@@ -130,16 +114,23 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
   }
   const reached =
     ratios.start <= goals.start && ratios.create <= goals.create && ratios.mebibytesPerVm <= goals.mebibytesPerVm
-  const facts = { processor: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), load, node: process.version }
-  if (o.json) {
-    process.stdout.write(`${JSON.stringify({ facts, goals, figures, ratios, reached }, undefined, 2)}\n`)
-    return reached
-  }
   const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`
-  const lines = table([
+  const rows = [
     ['', 'Strongroom', 'bare QEMU', 'ratio', 'wanted'],
-    ['create → ready', seconds(figures.create), seconds(figures.bareFirst), `${ratios.create.toFixed(2)}x`, `${goals.create}x`],
-    ['start → ready', seconds(figures.start), seconds(figures.bareLater), `${ratios.start.toFixed(2)}x`, `${goals.start}x`],
+    [
+      'create → ready',
+      seconds(figures.create),
+      seconds(figures.bareFirst),
+      `${ratios.create.toFixed(2)}x`,
+      `${goals.create}x`,
+    ],
+    [
+      'start → ready',
+      seconds(figures.start),
+      seconds(figures.bareLater),
+      `${ratios.start.toFixed(2)}x`,
+      `${goals.start}x`,
+    ],
     [
       'server with 1, 2, 3 running VMs',
       resident.map((mebibytes) => mebibytes.toFixed(0)).join(', ') + ' MiB',
@@ -147,9 +138,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
       `${ratios.mebibytesPerVm.toFixed(1)} MiB a VM`,
       `${goals.mebibytesPerVm} MiB`,
     ],
-  ]) // prettier-ignore
-  process.stdout.write(
-    `${lines}\n${facts.processor}, ${facts.cores} cores, load ${load.toFixed(1)}, Node ${facts.node}\n`,
-  )
+  ]
+  printReport(o, { facts, data: { goals, figures, ratios, reached }, rows })
   return reached
 }

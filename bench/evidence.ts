@@ -1,5 +1,4 @@
 import * as nodeCrypto from 'node:crypto'
-import { cpus } from 'node:os'
 import {
   nodePrimitives,
   parseSnpReport,
@@ -16,7 +15,8 @@ import { anchors, snpCases, tdxCases, type SnpCase, type TdxCase } from '../test
 import { askDcap, dcapCollateral } from '../test/judges/dcap-judge.ts'
 import { missingForGoJudge, openGoJudge, type GoJudge, type JudgeCase } from '../test/judges/go-judge.ts'
 import { signatureCosts } from './evidence/signatures.ts'
-import { measure, measureSync, microseconds, table, type Goal, type Row } from './measure.ts'
+import { measure, measureSync, microseconds, table, type Goal, type Row } from './support/measure.ts'
+import { machineFacts } from './support/report.ts'
 
 /**
  * One core, the same bytes, processor time: this package, Google's Go libraries as Debian has them, @phala/dcap-qvl, and the bare
@@ -95,8 +95,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     { name: 'SNP reports parsed', wanted: 500_000, reached: 1e9 / times.snpParse, unit: ' a second' },
   ]
   const facts = {
-    processor: cpus()[0]?.model ?? 'unknown',
-    node: process.version,
+    ...machineFacts(),
     openssl: process.versions.openssl,
     snp: snp.name,
     tdx: tdx.name,

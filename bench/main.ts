@@ -4,11 +4,10 @@ import { join } from 'node:path'
 
 const [name = '', ...flags] = process.argv.slice(2)
 const file = join(import.meta.dirname, `${name}.ts`)
-const support = new Set(['main.ts', 'measure.ts'])
 
-if (!/^[a-z-]+$/.test(name) || support.has(`${name}.ts`) || !existsSync(file)) {
+if (!/^[a-z-]+$/.test(name) || name === 'main' || !existsSync(file)) {
   const names = readdirSync(import.meta.dirname)
-    .filter((entry) => entry.endsWith('.ts') && !support.has(entry))
+    .filter((entry) => entry.endsWith('.ts') && entry !== 'main.ts')
     .map((entry) => entry.slice(0, -3))
   process.stderr.write(`usage: npm run bench -- <${names.join(' | ')}> [--json]\n`)
   process.exitCode = 64

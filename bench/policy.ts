@@ -1,6 +1,6 @@
-import { availableParallelism, cpus } from 'node:os'
 import { claimsForPolicy, evaluatePolicy, parsePolicy, policyLimits, PolicyError } from '@strongroom/policy'
-import { measureSync, microseconds, table, type Row } from './measure.ts'
+import { measureSync, microseconds, type Row } from './support/measure.ts'
+import { machineFacts, printReport } from './support/report.ts'
 
 const rules = 50
 /** Issue 4: evaluation of a policy of 50 rules. */
@@ -113,21 +113,15 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
   const reached =
     evaluation <= wantedMicroseconds * 1000 &&
     worst.every(({ nanoseconds }) => nanoseconds <= longestMilliseconds * 1e6)
-  const facts = { processor: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), node: process.version }
-  if (o.json) {
-    process.stdout.write(
-      `${JSON.stringify({ facts, rows, wantedMicroseconds, longestMilliseconds, reached }, undefined, 2)}\n`,
-    )
-    return reached
-  }
-  const lines = table([
-    ...rows.map(({ name, nanoseconds }) => [name, microseconds(nanoseconds)]),
-    [`wanted: ${rules} rules`, `${wantedMicroseconds} µs`],
-    ['wanted: any policy', `${longestMilliseconds} ms`],
-  ])
-  process.stdout.write(
-    `${lines}\n${facts.processor}, ${facts.cores} cores, Node ${facts.node}; limits: ${policyLimits.steps} steps\n`,
-  )
+  printReport(o, {
+    facts: machineFacts(),
+    data: { rows, wantedMicroseconds, longestMilliseconds, steps: policyLimits.steps, reached },
+    rows: [
+      ...rows.map(({ name, nanoseconds }) => [name, microseconds(nanoseconds)]),
+      [`wanted: ${rules} rules`, `${wantedMicroseconds} µs`],
+      [`wanted: any policy, of at most ${policyLimits.steps} steps`, `${longestMilliseconds} ms`],
+    ],
+  })
   return reached
 }
 

@@ -1,11 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serverCommand, type ServerCommandOptions } from '../apps/cli/src/up/server-command.ts'
-import { table } from './measure.ts'
+import { freePort } from '@strongroom/platform'
+import { median } from './support/measure.ts'
+import { processorSeconds, residentMebibytes } from './support/process.ts'
+import { machineFacts, printReport } from './support/report.ts'
 
 const starts = 5
 /** How long the server is left alone before its memory is read. */
@@ -62,7 +64,12 @@ async function measureStart(home: string, options: ServerCommandOptions): Promis
     const milliseconds = performance.now() - begun
     if (message.type !== 'ready') throw new Error(`the server did not start: ${JSON.stringify(message)}`)
     await sleep(idleMs)
-    return { milliseconds, ...(await figuresOf(child.pid ?? 0)) }
+    const pid = child.pid ?? 0
+    return {
+      milliseconds,
+      processorMilliseconds: (await processorSeconds(pid)) * 1000,
+      residentMebibytes: await residentMebibytes(pid),
+    }
   } finally {
     await end(child)
   }
@@ -83,59 +90,26 @@ async function end(child: ChildProcess): Promise<void> {
   await ended
 }
 
-/** From /proc (proc_pid_stat(5)): utime and stime in hundredths of a second, VmRSS in KiB. */
-async function figuresOf(pid: number): Promise<{ processorMilliseconds: number; residentMebibytes: number }> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const status = await readFile(`/proc/${pid}/status`, 'utf8')
-  return {
-    processorMilliseconds: (Number(fields[11]) + Number(fields[12])) * 10,
-    residentMebibytes: Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024,
-  }
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((done, fail) => {
-    const probe = createServer()
-    probe.once('error', fail)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => done(port))
-    })
-  })
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-}
-
 /** Start and memory of the server. @returns whether the goals are reached */
 export async function bench(o: { json: boolean }): Promise<boolean> {
-  const load = loadavg()[0] ?? 0
+  const facts = machineFacts()
   const figures = await measureServer()
   const { cold, warm } = figures
   const reached =
     warm.milliseconds <= goals.warmMilliseconds &&
     [cold, warm].every(({ residentMebibytes }) => residentMebibytes <= goals.idleMebibytes)
-  const facts = { processor: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), load, node: process.version }
-  if (o.json) {
-    process.stdout.write(`${JSON.stringify({ facts, goals, figures, reached }, undefined, 2)}\n`)
-    return reached
-  }
   const row = (name: string, start: Start): string[] => [
     name,
     `${start.milliseconds.toFixed(0)} ms`,
     `${start.processorMilliseconds.toFixed(0)} ms`,
     `${start.residentMebibytes.toFixed(0)} MiB`,
   ]
-  const lines = table([
+  const rows = [
     ['', 'ready', 'processor', `resident after ${idleMs / 1000} s`],
     row('first start, no compiled code', cold),
     row(`later starts, median of ${starts}`, warm),
     ['wanted', `${goals.warmMilliseconds} ms`, '', `${goals.idleMebibytes} MiB`],
-  ])
-  process.stdout.write(
-    `${lines}\n${facts.processor}, ${facts.cores} cores, load ${load.toFixed(1)}, Node ${facts.node}\n`,
-  )
+  ]
+  printReport(o, { facts, data: { goals, figures, reached }, rows })
   return reached
 }

@@ -1,8 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import { createServer } from 'node:net'
-import { availableParallelism, cpus, loadavg } from 'node:os'
 import { join } from 'node:path'
-import { table } from './measure.ts'
+import { freePort } from '@strongroom/platform'
+import { quantile } from './support/measure.ts'
+import { answerOf, ask, end } from './support/process.ts'
+import { machineFacts, printReport } from './support/report.ts'
 import { VaultLoad, type Call } from './vault/client.ts'
 import type { VaultReady } from './vault/server.ts'
 
@@ -101,15 +102,9 @@ function report(
     figures.signShare >= goals.signShare &&
     figures.flatGet <= goals.flat &&
     figures.flatList <= goals.flat
-  const load = loadavg()[0] ?? 0
-  const facts = { processor: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), load, node: process.version }
-  if (o.json) {
-    process.stdout.write(`${JSON.stringify({ facts, goals, figures, reached }, undefined, 2)}\n`)
-    return reached
-  }
   const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
   const rate = (value: number): string => `${value.toFixed(0)} /s`
-  const lines = table([
+  const rows = [
     ['', 'reached', 'wanted'],
     ['release: signatures and wraps alone', rate(figures.releaseFloorPerSecond), ''],
     ['release over TLS, one core', rate(figures.releasesPerSecond), ''],
@@ -125,10 +120,8 @@ function report(
       `${get.toFixed(0)} µs, ${list.toFixed(0)} µs`,
       keys === sizes.at(-1) ? `at most ${goals.flat} × the first` : '',
     ]),
-  ])
-  process.stdout.write(
-    `${lines}\n${facts.processor}, ${facts.cores} cores, load ${load.toFixed(1)}, Node ${facts.node}\n`,
-  )
+  ]
+  printReport(o, { facts: machineFacts(), data: { goals, figures, reached }, rows })
   return reached
 }
 
@@ -136,42 +129,4 @@ function report(
 async function usageOf(child: ChildProcess): Promise<number> {
   const { cpu } = await ask<{ cpu: { user: number; system: number } }>(child, { ask: 'usage' })
   return cpu.user + cpu.system
-}
-
-async function ask<T>(child: ChildProcess, question: object): Promise<T> {
-  child.send(question)
-  return answerOf<T>(child)
-}
-
-async function answerOf<T>(child: ChildProcess): Promise<T> {
-  return await new Promise((done, fail) => {
-    const ended = (code: number | null): void => fail(new Error(`the service ended with ${String(code)}`))
-    child.once('exit', ended)
-    child.once('message', (message) => {
-      child.off('exit', ended)
-      done(message as T)
-    })
-  })
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = new Promise((done) => child.once('exit', done))
-  child.send({ ask: 'end' })
-  await ended
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((done, fail) => {
-    const probe = createServer()
-    probe.once('error', fail)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => done(port))
-    })
-  })
-}
-
-function quantile(values: readonly number[], at: number): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length * at)] ?? Number.NaN
 }

@@ -18,7 +18,7 @@ import {
 } from '@strongroom/platform'
 import { createSilicon } from '@strongroom/silicon'
 import { memoryKeyStore, tinyFirmware } from '@strongroom/silicon/testing'
-import { measureSync } from '../measure.ts'
+import { measureSync } from '../support/measure.ts'
 
 /** What the parent asks for. */
 type Question = { ask: 'usage' } | { ask: 'end' }

@@ -1,7 +1,7 @@
 import { constants, createPublicKey, generateKeyPairSync, randomBytes, sign, verify, type KeyObject } from 'node:crypto'
 import { parseCertificate } from '@strongroom/evidence'
 import type { SnpCase, TdxCase } from '../../test/judges/corpus.ts'
-import { measureSync } from '../measure.ts'
+import { measureSync } from '../support/measure.ts'
 
 /** Bare cost of the signatures of a verification in node:crypto, in nanoseconds: keys imported, bytes at hand. */
 export function signatureCosts(

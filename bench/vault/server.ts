@@ -26,7 +26,7 @@ import {
   type WireClient,
 } from '@strongroom/platform'
 import { createVaultService } from '@strongroom/vault'
-import { measureSync } from '../measure.ts'
+import { measureSync } from '../support/measure.ts'
 
 export interface VaultReady {
   caPem: string

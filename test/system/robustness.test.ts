@@ -1,12 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { apiVersions } from '../../apps/cli/src/client/arm.ts'
-import { personalSshKey } from '../../apps/cli/src/core/ssh-key.ts'
-import { prepareNetwork, referenceImage, sizeFor, vmBody, vmPath } from '../../apps/cli/src/up/vm-request.ts'
+import { prepareNetwork, vmBody, vmPath } from '../../apps/cli/src/up/vm-request.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 import { machineProcesses } from './support/processes.ts'
-import { openArm, statusOf, type VmView } from './support/vm.ts'
+import { defaultRequest, openArm, statusOf, type VmView } from './support/vm.ts'
 
 /** The server is killed at each step of an operation; after the restart the operation goes on to its end, with nothing doubled or lost. */
 const installation = await TestInstallation.create()
@@ -71,17 +70,7 @@ async function expectOneOfEach(vm: VmView): Promise<void> {
 describe('kill -9 of the server at each step', () => {
   it('of create: the VM comes up once, and is trusted', async () => {
     const arm = await openArm(installation)
-    const { publicText } = await personalSshKey(`${installation.home}/config/strongroom`)
-    const request = {
-      name: 'robust',
-      group: 'strongroom',
-      size: sizeFor('snp'),
-      encryption: 'DiskWithVMGuestState',
-      secureBoot: true,
-      image: referenceImage,
-      adminUsername: 'azureuser',
-      sshPublicKeys: [publicText],
-    }
+    const request = await defaultRequest(installation, 'robust')
     await prepareNetwork(arm, request)
     const { killedAt, status } = await killAtEachStep(await begin('PUT', '', vmBody(arm, request)))
     expect(status).toBe('Succeeded')

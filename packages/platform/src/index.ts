@@ -20,6 +20,7 @@ export {
 export { createFileAtomically, writeFileAtomically } from './files.ts'
 export { createHttpApp } from './http/app.ts'
 export { requireBearer, type Caller, type TokenSource, type TokenVerifier } from './http/bearer.ts'
+export { freePort } from './http/free-port.ts'
 export { createHttpServer } from './http/http-server.ts'
 export { serve, type ServeOptions } from './http/serve.ts'
 export { createWireClient, type WireClient, type WireRequest, type WireResponse } from './http/wire-client.ts'

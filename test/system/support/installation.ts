@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorDetail } from '@strongroom/contract'
+import { freePort } from '@strongroom/platform'
 import { serverCommand } from '../../../apps/cli/src/up/server-command.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
@@ -16,17 +16,6 @@ export interface CliOutcome {
   stderr: string
   /** Parsed standard output: commands run with --output json. */
   json: unknown
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((done, fail) => {
-    const probe = createServer()
-    probe.once('error', fail)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => done(port))
-    })
-  })
 }
 
 interface Ended {

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { BootEvidence } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../../../apps/cli/src/client/arm.ts'
 import { connect } from '../../../apps/cli/src/client/connection.ts'
+import { personalSshKey } from '../../../apps/cli/src/core/ssh-key.ts'
+import { referenceImage, sizeFor, type VmRequest } from '../../../apps/cli/src/up/vm-request.ts'
 import type { TestInstallation } from './installation.ts'
 
 export interface Status {
@@ -25,6 +27,21 @@ export function statusOf(vm: VmView, prefix: string): Status {
 
 export async function openArm(installation: TestInstallation): Promise<ArmClient> {
   return new ArmClient(await connect(installation.stateDir))
+}
+
+/** What `strongroom vm create NAME` asks for. */
+export async function defaultRequest(installation: TestInstallation, name: string): Promise<VmRequest> {
+  const { publicText } = await personalSshKey(join(installation.home, 'config/strongroom'))
+  return {
+    name,
+    group: 'strongroom',
+    size: sizeFor('snp'),
+    encryption: 'DiskWithVMGuestState',
+    secureBoot: true,
+    image: referenceImage,
+    adminUsername: 'azureuser',
+    sshPublicKeys: [publicText],
+  }
 }
 
 export async function readEvidence(installation: TestInstallation, name: string): Promise<BootEvidence> {

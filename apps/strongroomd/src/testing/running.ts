@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tls from 'node:tls'
 import { loginHost, managementAudience, managementHost } from '@strongroom/contract'
-import { createWireClient, type WireClient } from '@strongroom/platform'
+import { createWireClient, freePort, type WireClient } from '@strongroom/platform'
 import { compose, type RunningInstallation } from '../compose.ts'
 
 /** What Azure's clients take for a credential. */
@@ -92,15 +91,4 @@ export async function objectIdOf(credential: Credential): Promise<string> {
   const { token } = await credential.getToken(`${managementAudience}/.default`)
   const claims = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString('utf8')) as { oid: string }
   return claims.oid
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((done, fail) => {
-    const probe = createServer()
-    probe.once('error', fail)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => done(port))
-    })
-  })
 }

@@ -13,6 +13,7 @@ import { openInstallation, type Installation } from '../installation.ts'
 import { createLogger } from '../logger.ts'
 import { createSealer } from '../sealer.ts'
 import { createHttpApp } from './app.ts'
+import { freePort } from './free-port.ts'
 import { serve } from './serve.ts'
 import { createWireClient, type WireClient } from './wire-client.ts'
 
@@ -22,15 +23,6 @@ let installation: Installation
 let authority: InstallationAuthority
 let server: { close(): Promise<void> }
 let wire: WireClient
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
 
 function app(name: string): ReturnType<typeof createHttpApp> {
   const made = createHttpApp({ name, logger })

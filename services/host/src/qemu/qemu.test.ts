@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { machineArguments, type MachineOptions } from './arguments.ts'
 import { fit } from './capacity.ts'
-import { freePort } from './ports.ts'
+import { freePort } from '@strongroom/platform'
 
 const options: MachineOptions = {
   name: 'a,b',

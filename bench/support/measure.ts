@@ -58,3 +58,11 @@ export function table(rows: readonly (readonly string[])[]): string {
       .join('  ')
   return rows.map(line).join('\n')
 }
+
+export function quantile(values: readonly number[], at: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * at)] ?? Number.NaN
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5)
+}
