@@ -18,6 +18,7 @@ import { domain } from './names.ts'
 const ending = '.managedhsm'
 
 export const managedHsmVaultName = (name: string): string => `${name}${ending}`
+export const isManagedHsmVaultName = (vault: string): boolean => vault.endsWith(ending)
 export const managedHsmHost = (name: string): string => `${name}${ending}.${domain}`
 /** Audience of tokens that a managed HSM takes. */
 export const managedHsmAudience = 'https://managedhsm.azure.net'

@@ -21,8 +21,8 @@ interface Opened {
 
 async function openLog(context: CommandContext): Promise<Opened> {
   const vault = context.args[0] ?? platformVault
-  if (!/^[a-z][a-z0-9-]{1,22}[a-z0-9]$/i.test(vault))
-    throw invalid('The name of the vault is none.', 'for example kv1', vault)
+  if (!/^[a-z][a-z0-9-]{1,22}[a-z0-9](\.managedhsm)?$/i.test(vault))
+    throw invalid('The name of the vault is none.', 'for example kv1, or pool.managedhsm for a managed HSM', vault)
   const connection = await context.connect()
   const log = remoteLog(connection, vault.toLowerCase())
   const path = rememberedPath({

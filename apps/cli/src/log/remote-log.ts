@@ -1,4 +1,4 @@
-import { vaultAudience, vaultHost } from '@strongroom/contract'
+import { isManagedHsmVaultName, managedHsmAudience, vaultAudience, vaultHost } from '@strongroom/contract'
 import {
   openCheckpoint,
   parseNoteKey,
@@ -25,7 +25,7 @@ export function remoteLog(connection: Connection, vault: string): RemoteLog {
   const host = vaultHost(vault)
   const origin = `${host}/operationlog`
   const fetch: Fetch = async (path) => {
-    const token = await connection.ownerToken(vaultAudience)
+    const token = await connection.ownerToken(isManagedHsmVaultName(vault) ? managedHsmAudience : vaultAudience)
     const answer = await connection.https.request({ method: 'GET', url: `https://${origin}/${path}`, token })
     if (answer.status !== 404 || !path.startsWith('tile/')) return expectSuccess(answer).bytes
     throw new TransparencyError({

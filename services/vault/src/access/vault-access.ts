@@ -1,4 +1,4 @@
-import { platformVault } from '@strongroom/contract'
+import { isManagedHsmVaultName, platformVault } from '@strongroom/contract'
 import { ServiceError, type Caller } from '@strongroom/platform'
 import { requireKeyRole } from '../hsm/local-access.ts'
 import type { HsmVaults } from '../hsm/hsm-vaults.ts'
@@ -39,7 +39,7 @@ export class VaultAccess {
   /** Undefined where there is none, or only a deleted one. Read anew each time: a right that was taken is gone. */
   async find(name: string): Promise<Vault | undefined> {
     if (name === platformVault) return this.#platformVault
-    if (name.includes('.')) return this.#hsms.find(name)
+    if (isManagedHsmVaultName(name)) return this.#hsms.find(name)
     const found = await this.#vaults.find(name)
     return found?.deletedAt === undefined ? found : undefined
   }
