@@ -122,6 +122,8 @@ export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './measure/snp-
 export { bootPhases, isUnifiedKernelImage, predictPcr11, systemdPhases, type BootPhase } from './predict/pcr11.ts'
 export { predictPcr4 } from './predict/pcr4.ts'
 export { predictPcr7, secureBootEnabled } from './predict/pcr7.ts'
+export { predictRtmrs, type Measured, type TdDirectBoot } from './predict/rtmr.ts'
+export { tdHob } from './predict/td-hob.ts'
 export { authenticodeDigest, parsePe, type HashParts, type PeImage, type PeSection } from './predict/pe.ts'
 export { findAuthority, signerCertificates } from './predict/pe-signers.ts'
 export { parseSignatureLists, type SignatureEntry } from './predict/signature-list.ts'

@@ -2,7 +2,7 @@ import { equal } from '../bytes/bytes.ts'
 import { fromHex, toHex } from '../bytes/hex.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
 import { readJsonObject } from '../tokens/json.ts'
-import { eccKeyFromJwk, isAttestationKey, parseTpm2bPublic, tpmKeyFromJwk, type TpmPublicKey } from '../tpm/public.ts'
+import { eccKeyFromJwk, requireAttestationKey, tpmKeyFromJwk, type TpmPublicKey } from '../tpm/public.ts'
 
 /** Name of the attestation key among the claims' keys. */
 const attestationKeyId = 'HCLAkPub'
@@ -63,16 +63,7 @@ export function attestationKeyOf(claims: RuntimeClaims): TpmPublicKey {
  * @throws VerificationError TpmKeyNotAllowed, BindingMismatch; ParseError
  */
 export function requireSameKey(akPublic: Uint8Array, claimed: TpmPublicKey): void {
-  const area = parseTpm2bPublic(akPublic)
-  if (!isAttestationKey(area)) {
-    throw new VerificationError({
-      code: 'TpmKeyNotAllowed',
-      message: 'The key may sign what the TPM did not make',
-      expected: 'restricted, signing, fixed to its TPM',
-      found: `attributes 0x${area.attributes.toString(16)}`,
-    })
-  }
-  const { key } = area
+  const key = requireAttestationKey(akPublic)
   if (sameKey(key, claimed)) return
   throw new VerificationError({
     code: 'BindingMismatch',

@@ -124,7 +124,7 @@ class Judge {
       if (quote !== undefined) tdQuotes.splice(tdQuotes.indexOf(quote), 1)
       const { check } = await checkAzure({
         ...this.#azureParts(hcl, quote, own),
-        ...(sibling === undefined ? {} : { tdSibling: sibling }),
+        tdSibling: sibling,
       })
       checks.push(named(hcl, check))
     }
@@ -194,7 +194,7 @@ class Judge {
     const chain = this.#pool.snpChain(report)
     if (chain === undefined) return {}
     const crl = this.#pool.crlOf(attempt(() => parseCertificate(chain.ark)))
-    return { chain, ...(crl === undefined ? {} : { crl }) }
+    return { chain, crl }
   }
 
   async #tdx(piece: PieceOf<'tdx-quote'>): Promise<Check[]> {
@@ -208,12 +208,7 @@ class Judge {
     const logs = this.#of('event-log')
     const rtmrs = value?.body.rtmrs ?? attempt(() => parseTdxQuote(piece.bytes))?.body.rtmrs
     const judged = await Promise.all(
-      logs.map(async (log) =>
-        named(
-          log,
-          (await checkEventLog({ log: log.bytes, ...(rtmrs === undefined ? {} : { rtmrs }), ...this.#boot() })).check,
-        ),
-      ),
+      logs.map(async (log) => named(log, (await checkEventLog({ log: log.bytes, rtmrs, ...this.#boot() })).check)),
     )
     return [named(piece, check), ...judged]
   }
@@ -279,7 +274,7 @@ class Judge {
       quotes: quotes.map(({ quote }) => quote),
       snpPolicy: snp ?? baseline.snp,
       tdxPolicy: tdx ?? baseline.tdx,
-      ...(hclPolicy === undefined ? {} : { hclPolicy }),
+      hclPolicy,
     }
   }
 
@@ -288,9 +283,9 @@ class Judge {
     const { nonce, pcrs: expectedPcrs } = this.#policy.tpm ?? {}
     const logs = this.#of('event-log')
     const shared = {
-      ...(nonce === undefined ? {} : { nonce }),
-      ...(expectedPcrs === undefined ? {} : { expectedPcrs }),
-      ...(this.#policy.boot === undefined ? {} : { bootPolicy: this.#policy.boot }),
+      nonce,
+      expectedPcrs,
+      bootPolicy: this.#policy.boot,
       ...(logs[0] === undefined || logs.length > 1 ? {} : { eventLog: logs[0].bytes }),
     }
     const quotes = this.#of('tpm-quote').map((piece): JudgedQuote => {
@@ -301,11 +296,12 @@ class Judge {
           message,
           signature,
           ...(pcrs.size === 0 ? {} : { pcrs }),
-          ...(bank === undefined ? {} : { bank }),
-          ...(akPublic === undefined ? {} : { akPublic }),
-          ...(own === undefined ? {} : { nonce: own }),
-          ...(eventLog === undefined ? {} : { eventLog }),
+          bank,
+          akPublic,
+          eventLog,
           ...shared,
+          // What the policy says counts; else the challenge that was kept with the quote.
+          nonce: nonce ?? own,
         },
       }
     })
@@ -365,9 +361,9 @@ class Judge {
       at: this.#at,
       reportData: this.#reportData(),
       ...(sets.length === 0 ? {} : { keys }),
-      ...(rules.audience === undefined ? {} : { audience: rules.audience }),
-      ...(rules.algorithms === undefined ? {} : { algorithms: rules.algorithms }),
-      ...(rules.claims === undefined ? {} : { claims: rules.claims }),
+      audience: rules.audience,
+      algorithms: rules.algorithms,
+      claims: rules.claims,
     })
     return check
   }
@@ -403,7 +399,7 @@ class Judge {
             anchors,
             at: this.#at,
             ...this.#means,
-            ...(issuerChain === undefined ? {} : { issuerChain }),
+            issuerChain,
           }),
         ),
       )
@@ -418,8 +414,8 @@ class Judge {
         anchors: this.#anchors.intel,
         at: this.#at,
         ...this.#means,
-        ...(issuerChainPem === undefined ? {} : { issuerChainPem }),
-        ...(rootCrl === undefined ? {} : { rootCrl }),
+        issuerChainPem,
+        rootCrl,
       })
       checks.push(named(piece, check))
     }

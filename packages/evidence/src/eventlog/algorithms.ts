@@ -1,3 +1,6 @@
+import { digest, type HashName as WebHashName } from '../bytes/digest.ts'
+import { VerificationError } from '../result/errors.ts'
+
 /** Hash algorithms of TCG logs and TPMs (TCG Algorithm Registry, table 3). SM3 is known by name only: it cannot be computed here. */
 export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sm3-256'
 
@@ -8,7 +11,7 @@ interface HashAlgorithm {
   /** Bytes. */
   readonly size: number
   /** Name for WebCrypto's digest; absent where it has none. */
-  readonly webCrypto?: string
+  readonly webCrypto?: WebHashName
 }
 
 export const hashAlgorithms: readonly HashAlgorithm[] = [
@@ -27,4 +30,15 @@ export function hashAlgorithmByName(name: HashName): HashAlgorithm {
   const found = hashAlgorithms.find((algorithm) => algorithm.name === name)
   if (found === undefined) throw new TypeError(`no hash algorithm ${String(name)}`)
   return found
+}
+
+/** Digest by a bank's algorithm. @throws VerificationError AlgorithmNotAllowed for one that cannot be computed here (SM3) */
+export async function bankDigest(name: HashName, ...parts: Uint8Array[]): Promise<Uint8Array> {
+  const { webCrypto } = hashAlgorithmByName(name)
+  if (webCrypto !== undefined) return digest(webCrypto, ...parts)
+  throw new VerificationError({
+    code: 'AlgorithmNotAllowed',
+    message: `The bank ${name} cannot be computed here`,
+    found: name,
+  })
 }

@@ -1,11 +1,10 @@
 import { equal, utf8 } from '../bytes/bytes.ts'
-import { forWebCrypto } from '../bytes/digest.ts'
 import { toHex } from '../bytes/hex.ts'
 import { efiVendor } from '../predict/variable-store.ts'
 import { measuredSections } from '../predict/pcr11.ts'
 import { ParseError } from '../result/errors.ts'
 import type { Failure } from '../result/failure.ts'
-import { hashAlgorithmByName } from './algorithms.ts'
+import { bankDigest } from './algorithms.ts'
 import { type MeasuredVariable, parseMeasuredVariable } from './measured-variable.ts'
 import { isSeparatorData, type MeasuredEvent, type VerifiedEventLog } from './replay.ts'
 
@@ -100,12 +99,10 @@ async function readUnifiedKernel(
   { bank }: VerifiedEventLog,
   events: readonly MeasuredEvent[],
 ): Promise<ReadonlyMap<string, Uint8Array> | undefined> {
-  const { webCrypto } = hashAlgorithmByName(bank)
-  if (webCrypto === undefined || events.length === 0) return undefined
+  if (events.length === 0) return undefined
   const names = new Map<string, string>()
   for (const name of measuredSections) {
-    const digest = await crypto.subtle.digest(webCrypto, forWebCrypto(utf8(`${name}\0`)))
-    names.set(toHex(new Uint8Array(digest)), name)
+    names.set(toHex(await bankDigest(bank, utf8(`${name}\0`))), name)
   }
   const sections = new Map<string, Uint8Array>()
   for (let at = 0; at + 1 < events.length; at++) {

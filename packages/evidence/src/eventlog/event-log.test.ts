@@ -6,7 +6,7 @@ import { digest } from '../bytes/digest.ts'
 import { toHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
 import { parseEventLog } from './event-log.ts'
-import { eventTypeName, eventTypes } from './event-types.ts'
+import { eventTypeName, eventTypes, readTypes } from './event-types.ts'
 import { replay, replayRtmrs, separators, verifyEventLog } from './replay.ts'
 
 interface Record {
@@ -188,4 +188,10 @@ describe('an event log', () => {
     expect(eventTypeName(0x80000001)).toBe('EV_EFI_VARIABLE_DRIVER_CONFIG')
     expect(eventTypeName(0x12345)).toBe('0x00012345')
   })
+})
+
+it('reads records by the types of the specification', () => {
+  expect(eventTypes).toMatchObject(readTypes)
+  for (const [name, type] of Object.entries(readTypes)) expect(eventTypeName(type)).toBe(name)
+  expect(eventTypeName(0x7777)).toBe('0x00007777')
 })

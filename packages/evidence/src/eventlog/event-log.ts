@@ -2,7 +2,7 @@ import { ByteReader } from '../bytes/byte-reader.ts'
 import { toHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
 import { type HashName, hashAlgorithmById } from './algorithms.ts'
-import { eventTypes } from './event-types.ts'
+import { readTypes } from './event-types.ts'
 
 /** One record. The type is a hint: no digest covers it. The data is to be believed only where a digest covers it. */
 export interface LogEvent {
@@ -51,7 +51,7 @@ export function parseEventLog(bytes: Uint8Array): EventLog {
   }
   const reader = new ByteReader(bytes, 'event log')
   const first = readLegacyEvent(reader, 0)
-  if (first.type !== eventTypes.EV_NO_ACTION || !startsWithText(first.data, headerSignature)) {
+  if (first.type !== readTypes.EV_NO_ACTION || !startsWithText(first.data, headerSignature)) {
     return parseLegacy(reader, bytes, first)
   }
   const header = readHeader(first.data, first.dataOffset)

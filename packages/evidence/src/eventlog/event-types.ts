@@ -1,3 +1,17 @@
+/**
+ * The types that decide how a record is read, which is all that a verifier looks at; of the values below. Apart, so that a bundle
+ * without explanations carries no names.
+ */
+export const readTypes = {
+  EV_NO_ACTION: 0x00000003,
+  EV_SEPARATOR: 0x00000004,
+  EV_ACTION: 0x00000005,
+  EV_S_CRTM_VERSION: 0x00000008,
+  EV_EFI_VARIABLE_DRIVER_CONFIG: 0x80000001,
+  EV_EFI_GPT_EVENT: 0x80000006,
+  EV_EFI_ACTION: 0x80000007,
+} as const
+
 /** Event types of the TCG PC Client Platform Firmware Profile, table 27. The type is not covered by any digest: it is a hint. */
 export const eventTypes = {
   EV_PREBOOT_CERT: 0x00000000,
@@ -38,9 +52,9 @@ export const eventTypes = {
   EV_EFI_SPDM_FIRMWARE_CONFIG: 0x800000e2,
 } as const
 
-const names: ReadonlyMap<number, string> = new Map(Object.entries(eventTypes).map(([name, value]) => [value, name]))
-
 /** The specification's name, or the number in hexadecimal. */
 export function eventTypeName(type: number): string {
-  return names.get(type) ?? `0x${type.toString(16).padStart(8, '0')}`
+  return (
+    Object.entries(eventTypes).find(([, value]) => value === type)?.[0] ?? `0x${type.toString(16).padStart(8, '0')}`
+  )
 }

@@ -1,10 +1,9 @@
-import { concat, equal } from '../bytes/bytes.ts'
-import { forWebCrypto } from '../bytes/digest.ts'
+import { equal, utf8 } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
-import { type HashName, hashAlgorithmByName } from './algorithms.ts'
+import { bankDigest, type HashName, hashAlgorithmByName } from './algorithms.ts'
 import { type EventLog, type LogEvent, startsWithText } from './event-log.ts'
-import { eventTypes } from './event-types.ts'
+import { readTypes } from './event-types.ts'
 
 /** Marker of the TCG_EfiStartupLocalityEvent. */
 const startupLocality = 'StartupLocality\0'
@@ -25,14 +24,6 @@ export async function replay(log: EventLog, bank: HashName): Promise<Map<number,
       found: log.algorithms.join(', '),
     })
   }
-  if (algorithm.webCrypto === undefined) {
-    throw new VerificationError({
-      code: 'AlgorithmNotAllowed',
-      message: `The bank ${bank} cannot be computed here`,
-      subject: 'event log',
-      found: bank,
-    })
-  }
   const registers = new Map<number, Uint8Array>()
   const locality = readStartupLocality(log)
   if (locality !== undefined) {
@@ -41,7 +32,7 @@ export async function replay(log: EventLog, bank: HashName): Promise<Map<number,
     registers.set(0, start)
   }
   for (const event of log.events) {
-    if (event.type === eventTypes.EV_NO_ACTION || event.pcr === 0xffffffff) continue
+    if (event.type === readTypes.EV_NO_ACTION || event.pcr === 0xffffffff) continue
     const digest = event.digests.get(bank)
     if (digest === undefined) {
       throw new VerificationError({
@@ -52,8 +43,7 @@ export async function replay(log: EventLog, bank: HashName): Promise<Map<number,
       })
     }
     const before = registers.get(event.pcr) ?? new Uint8Array(algorithm.size)
-    const joined = forWebCrypto(concat(before, digest))
-    registers.set(event.pcr, new Uint8Array(await crypto.subtle.digest(algorithm.webCrypto, joined)))
+    registers.set(event.pcr, await bankDigest(bank, before, digest))
   }
   return registers
 }
@@ -98,7 +88,7 @@ export async function verifyRtmrLog(o: { log: EventLog; rtmrs: readonly Uint8Arr
 function readStartupLocality(log: EventLog): number | undefined {
   const found: number[] = []
   for (const event of log.events) {
-    if (event.type !== eventTypes.EV_NO_ACTION || !startsWithText(event.data, startupLocality)) continue
+    if (event.type !== readTypes.EV_NO_ACTION || !startsWithText(event.data, startupLocality)) continue
     const locality = event.data[startupLocality.length]
     if (locality === undefined || event.data.length !== startupLocality.length + 1) {
       throw new ParseError({
@@ -146,12 +136,12 @@ export interface VerifiedEventLog {
 
 /** Types whose digest is the digest of the data, by specification: another digest is a lie about what was measured. */
 const digestIsOverData: ReadonlySet<number> = new Set([
-  eventTypes.EV_SEPARATOR,
-  eventTypes.EV_ACTION,
-  eventTypes.EV_EFI_ACTION,
-  eventTypes.EV_S_CRTM_VERSION,
-  eventTypes.EV_EFI_VARIABLE_DRIVER_CONFIG,
-  eventTypes.EV_EFI_GPT_EVENT,
+  readTypes.EV_SEPARATOR,
+  readTypes.EV_ACTION,
+  readTypes.EV_EFI_ACTION,
+  readTypes.EV_S_CRTM_VERSION,
+  readTypes.EV_EFI_VARIABLE_DRIVER_CONFIG,
+  readTypes.EV_EFI_GPT_EVENT,
 ])
 
 /**
@@ -191,7 +181,7 @@ export async function verifyEventLog(o: {
   }
   const events: MeasuredEvent[] = []
   for (const event of o.log.events) {
-    if (event.type === eventTypes.EV_NO_ACTION || !registers.has(event.pcr)) continue
+    if (event.type === readTypes.EV_NO_ACTION || !registers.has(event.pcr)) continue
     events.push({ ...event, coverage: await dataCoverage(event, o.bank, o.log.format) })
   }
   return { log: o.log, bank: o.bank, registers, later, unlogged, events }
@@ -205,13 +195,9 @@ async function extendedBy(o: {
   texts: readonly string[]
 }): Promise<number | undefined> {
   if (equal(o.value, o.quoted)) return 0
-  const hash = hashAlgorithmByName(o.bank).webCrypto
-  if (hash === undefined) return undefined
-  const digestOf = async (bytes: Uint8Array): Promise<Uint8Array> =>
-    new Uint8Array(await crypto.subtle.digest(hash, forWebCrypto(bytes)))
   let { value } = o
   for (const [index, text] of o.texts.entries()) {
-    value = await digestOf(concat(value, await digestOf(new TextEncoder().encode(text))))
+    value = await bankDigest(o.bank, value, await bankDigest(o.bank, utf8(text)))
     if (equal(value, o.quoted)) return index + 1
   }
   return undefined
@@ -231,7 +217,7 @@ export async function dataCoverage(
   const { webCrypto } = hashAlgorithmByName(bank)
   const digest = event.digests.get(bank)
   if (webCrypto === undefined || digest === undefined) return 'notCovered'
-  if (equal(digest, new Uint8Array(await crypto.subtle.digest(webCrypto, forWebCrypto(event.data))))) return 'covered'
+  if (equal(digest, await bankDigest(bank, event.data))) return 'covered'
   if (format === 'crypto-agile' && digestIsOverData.has(event.type)) {
     throw new VerificationError({
       code: 'EventLogMismatch',

@@ -1,10 +1,9 @@
 import { ByteReader } from '../bytes/byte-reader.ts'
-import { formatGuid } from '../bytes/guid.ts'
 import { ParseError } from '../result/errors.ts'
+import { readOvmfTable } from './ovmf-table.ts'
 
 /** GUIDs of OVMF's table at the end of the image. */
 const guid = {
-  tableFooter: '96b582de-1fb2-45f7-baea-a366c55a082d',
   sevHashTable: '7255371f-3a3b-4b04-927b-1da6efa8d454',
   sevEsResetBlock: '00f771de-1a7e-4fcb-890e-68c77e2fb44e',
   sevMetadata: 'dc886566-984a-4798-a75e-5585a7bf67cc',
@@ -35,13 +34,11 @@ export interface SnpFirmware {
 }
 
 const fourGiB = 2 ** 32
-/** Room after the table: OVMF keeps the last 32 bytes for the reset vector. */
-const afterTable = 32
-const entryHeaderLength = 18
 
 /** Reads OVMF's or an SVSM's GUID table and SEV metadata. @throws ParseError WrongMagic, UnknownVersion, UnknownType, WrongLength, … */
 export function parseSnpFirmware(image: Uint8Array): SnpFirmware {
-  const table = readTable(image)
+  const table = readOvmfTable(image)
+  if (table === undefined) return refuse('WrongMagic', 'has no table of GUIDs at its end')
   const number = (name: string, field: string): number | undefined => {
     const entry = table.get(name)
     return entry === undefined ? undefined : new ByteReader(entry, field).u32le('address')
@@ -55,35 +52,6 @@ export function parseSnpFirmware(image: Uint8Array): SnpFirmware {
     hashTableAddress: hashTableAddress === 0 ? undefined : hashTableAddress,
     svsmEntry: number(guid.svsmInfo, 'SVSM information'),
   }
-}
-
-/** Entries by GUID. The table is read from its end: each entry's header follows its data. */
-function readTable(image: Uint8Array): Map<string, Uint8Array> {
-  const footerEnd = image.length - afterTable
-  if (footerEnd < entryHeaderLength) refuse('Truncated', 'is too small')
-  const footer = readEntryHeader(image, footerEnd)
-  if (footer.guid !== guid.tableFooter) refuse('WrongMagic', 'has no table of GUIDs at its end')
-  const start = footerEnd - footer.length
-  if (start < 0 || footer.length < entryHeaderLength) refuse('WrongLength', 'has a table of GUIDs of impossible length')
-  const entries = new Map<string, Uint8Array>()
-  let end = footerEnd - entryHeaderLength
-  while (end - start >= entryHeaderLength) {
-    const entry = readEntryHeader(image, end)
-    if (entry.length < entryHeaderLength || entry.length > end - start) {
-      refuse('WrongLength', 'has an entry of impossible length in its table of GUIDs')
-    }
-    if (entries.has(entry.guid)) refuse('Duplicate', 'has a GUID twice in its table')
-    entries.set(entry.guid, image.subarray(end - entry.length, end - entryHeaderLength))
-    end -= entry.length
-  }
-  return entries
-}
-
-function readEntryHeader(image: Uint8Array, end: number): { guid: string; length: number } {
-  const at = end - entryHeaderLength
-  const reader = new ByteReader(image.subarray(at, end), 'GUID table entry', at)
-  const length = reader.u16le('length')
-  return { length, guid: formatGuid(reader.bytes(16, 'GUID')) }
 }
 
 function readSections(image: Uint8Array, offsetFromEnd: number): SnpSection[] {

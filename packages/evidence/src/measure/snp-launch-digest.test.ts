@@ -68,7 +68,7 @@ describe('snpLaunchDigest', () => {
       code: 'WrongMagic',
     })
     await expect(snpLaunchDigest({ ...guest, firmware: new Uint8Array(10) })).rejects.toMatchObject({
-      code: 'Truncated',
+      code: 'WrongMagic',
     })
     await expect(snpFirmwareDigest(new Uint8Array(4095))).rejects.toMatchObject({ code: 'WrongLength' })
     expect(() => parseSnpFirmware(tinyFirmware({ version: 2 }))).toThrow(code('UnknownVersion'))

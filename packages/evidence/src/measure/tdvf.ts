@@ -1,7 +1,7 @@
 import { ByteReader } from '../bytes/byte-reader.ts'
 import { equal } from '../bytes/bytes.ts'
-import { fromHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
+import { readOvmfTable } from './ovmf-table.ts'
 
 /** One section of a TDVF image (Intel TDX Virtual Firmware Design Guide, section 11). */
 export interface TdvfSection {
@@ -27,12 +27,8 @@ export const tdvfSectionTypes: Readonly<Record<'bfv' | 'cfv' | 'tdHob' | 'tempMe
 }
 export const tdvfAttributes: Readonly<Record<'mrExtend' | 'pageAug', number>> = { mrExtend: 1, pageAug: 2 }
 
-/** 96b582de-1fb2-45f7-baea-a366c55a082d, as it lies in memory: ends the table of identifiers at the end of an OVMF image. */
-const tableFooter = fromHex('de82b596b21ff745baeaa366c55a082d')
-/** e47a6535-984a-4798-865e-4685a7bf8ec2: entry with the distance of the TDVF descriptor from the end of the image. */
-const tdxMetadataEntry = fromHex('35657ae44a989847865e4685a7bf8ec2')
-/** Bytes between the table and the end of the image: the reset vector. */
-const afterTable = 32
+/** Entry with the distance of the TDVF descriptor from the end of the image. */
+const tdxMetadata = 'e47a6535-984a-4798-865e-4685a7bf8ec2'
 const maximumSections = 64
 
 /**
@@ -41,7 +37,7 @@ const maximumSections = 64
  * @throws ParseError when it has one that is not well formed
  */
 export function parseTdvfSections(firmware: Uint8Array): TdvfSection[] | undefined {
-  const distance = findEntry(firmware, tdxMetadataEntry)
+  const distance = readOvmfTable(firmware)?.get(tdxMetadata)
   if (distance === undefined) return undefined
   const offset = firmware.length - new ByteReader(distance, 'TDVF metadata entry').u32le('offset')
   if (offset < 0 || offset >= firmware.length) {
@@ -82,37 +78,4 @@ export function parseTdvfSections(firmware: Uint8Array): TdvfSection[] | undefin
     type: reader.u32le('type'),
     attributes: reader.u32le('attributes'),
   }))
-}
-
-/** Walks OVMF's table backwards: each entry is data, a 16-bit length that counts itself and the identifier, the identifier. */
-function findEntry(firmware: Uint8Array, wanted: Uint8Array): Uint8Array | undefined {
-  const end = firmware.length - afterTable
-  if (end < 18 || !equal(firmware.subarray(end - 16, end), tableFooter)) return undefined
-  const tableLength = lengthAt(firmware, end)
-  const start = end - tableLength
-  if (start < 0)
-    throw new ParseError({
-      code: 'InvalidValue',
-      message: 'Firmware table is longer than the image',
-      offset: end,
-      found: String(tableLength),
-    })
-  let at = end - 18
-  while (at - start >= 18) {
-    const length = lengthAt(firmware, at)
-    if (length < 18 || at - length < start)
-      throw new ParseError({
-        code: 'InvalidValue',
-        message: 'Entry of the firmware table has an impossible length',
-        offset: at,
-        found: String(length),
-      })
-    if (equal(firmware.subarray(at - 16, at), wanted)) return firmware.subarray(at - length, at - 18)
-    at -= length
-  }
-  return undefined
-}
-
-function lengthAt(firmware: Uint8Array, end: number): number {
-  return (firmware[end - 18] ?? 0) | ((firmware[end - 17] ?? 0) << 8)
 }

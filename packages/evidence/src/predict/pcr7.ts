@@ -1,5 +1,5 @@
 import { ByteWriter } from '../bytes/byte-writer.ts'
-import { digest } from '../bytes/digest.ts'
+import { digest, type HashName } from '../bytes/digest.ts'
 import { parseGuid } from '../bytes/guid.ts'
 import { extendAll, separatorDigest } from './pcr.ts'
 import { efiVendor, variableData, type EfiVariable } from './variable-store.ts'
@@ -40,9 +40,19 @@ export async function predictPcr7(o: {
 }
 
 /** Digest of UEFI_VARIABLE_DATA (TCG PC Client Platform Firmware Profile section 10.4.2). */
-function measured(name: string, vendor: string, data: Uint8Array): Promise<Uint8Array> {
+export function variableDigest(o: {
+  name: string
+  vendor: string
+  data: Uint8Array
+  hash?: HashName
+}): Promise<Uint8Array> {
+  const { name, vendor, data } = o
   const writer = new ByteWriter()
   writer.bytes(parseGuid(vendor)).u64le(BigInt(name.length)).u64le(BigInt(data.length))
   for (let index = 0; index < name.length; index++) writer.u16le(name.charCodeAt(index))
-  return digest('SHA-256', writer.bytes(data).finish())
+  return digest(o.hash ?? 'SHA-256', writer.bytes(data).finish())
+}
+
+function measured(name: string, vendor: string, data: Uint8Array): Promise<Uint8Array> {
+  return variableDigest({ name, vendor, data })
 }

@@ -162,7 +162,7 @@ describe('PCR 11', () => {
       event.pcr === 11 ? [event.digests.get('sha256') ?? new Uint8Array()] : [],
     )
     const phases = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready']
-    const digests = [...logged, ...(await Promise.all(phases.map(textDigest)))]
+    const digests = [...logged, ...(await Promise.all(phases.map((text) => textDigest(text))))]
     expect(toHex(await extendAll(digests))).toBe(recorded.pcrs[11])
   })
 

@@ -32,29 +32,29 @@ import type { TrustAnchors } from './trust-anchors.ts'
 export interface AzureParts extends Means {
   hclReport: Uint8Array
   /** For SNP. */
-  chain?: SnpChain
-  crl?: Uint8Array
+  chain?: SnpChain | undefined
+  crl?: Uint8Array | undefined
   /** For TDX. */
-  tdQuote?: Uint8Array
+  tdQuote?: Uint8Array | undefined
   /** For a TD quote that only names its certificate, leaf first, DER. */
   pckChain?: readonly Uint8Array[] | undefined
-  collateral?: Partial<TdxCollateral>
+  collateral?: Partial<TdxCollateral> | undefined
   /** A quote of the same TD over other claims, where this report’s own was never quoted (see checkTdReport). */
-  tdSibling?: TdSibling
+  tdSibling?: TdSibling | undefined
   /** TPM2B_PUBLIC. */
-  akPublic?: Uint8Array
-  quotes?: readonly Omit<TpmEvidence, 'akPublic' | 'keyBoundBy'>[]
+  akPublic?: Uint8Array | undefined
+  quotes?: readonly Omit<TpmEvidence, 'akPublic' | 'keyBoundBy'>[] | undefined
   anchors: TrustAnchors
   at: Date
-  snpPolicy?: SnpPolicy
-  tdxPolicy?: TdxPolicy
-  hclPolicy?: HclPolicy
+  snpPolicy?: SnpPolicy | undefined
+  tdxPolicy?: TdxPolicy | undefined
+  hclPolicy?: HclPolicy | undefined
 }
 
 /** What held: the hardware, the claims that it binds, and every quote of the TPM. */
 export interface AzureFinding extends HclFinding {
-  snp?: VerifiedSnp
-  tdx?: VerifiedTdx
+  snp?: VerifiedSnp | undefined
+  tdx?: VerifiedTdx | undefined
   quotes: readonly VerifiedQuote[]
 }
 
@@ -62,17 +62,13 @@ export interface AzureFinding extends HclFinding {
 export async function checkAzure(o: AzureParts): Promise<Checked<AzureFinding>> {
   const hcl = await checkHcl({
     report: o.hclReport,
-    ...(o.akPublic === undefined ? {} : { akPublic: o.akPublic }),
-    ...(o.hclPolicy === undefined ? {} : { policy: o.hclPolicy }),
+    akPublic: o.akPublic,
+    policy: o.hclPolicy,
   })
   const hardware = await checkHardware(o)
   const quotes = o.quotes ?? []
   const key = hcl.value?.attestationKey
-  const tpm = await Promise.all(
-    quotes.map((quote) =>
-      checkTpmQuote({ ...quote, keyBoundBy: 'claims', ...(key === undefined ? {} : { akPublic: key }) }),
-    ),
-  )
+  const tpm = await Promise.all(quotes.map((quote) => checkTpmQuote({ ...quote, keyBoundBy: 'claims', akPublic: key })))
   const check = allOf('azure', [...hardware.checks, hcl.check, ...tpm.map((each) => each.check)])
   if (check.outcome !== 'passed' || hcl.value === undefined) return { check, value: undefined }
   const verified = tpm.map((each) => each.value).filter((value) => value !== undefined)
@@ -80,14 +76,16 @@ export async function checkAzure(o: AzureParts): Promise<Checked<AzureFinding>> 
     check,
     value: {
       ...hcl.value,
-      ...(hardware.snp === undefined ? {} : { snp: hardware.snp }),
-      ...(hardware.tdx === undefined ? {} : { tdx: hardware.tdx }),
+      snp: hardware.snp,
+      tdx: hardware.tdx,
       quotes: verified,
     },
   }
 }
 
-async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: VerifiedSnp; tdx?: VerifiedTdx }> {
+async function checkHardware(
+  o: AzureParts,
+): Promise<{ checks: Check[]; snp?: VerifiedSnp | undefined; tdx?: VerifiedTdx | undefined }> {
   const { anchors, at, primitives, cache } = o
   let type: 'SNP' | 'TDX'
   let report: Uint8Array
@@ -104,16 +102,16 @@ async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: Ve
       at,
       primitives,
       cache,
-      ...(o.chain === undefined ? {} : { chain: o.chain }),
-      ...(o.crl === undefined ? {} : { crl: o.crl }),
-      ...(o.snpPolicy === undefined ? {} : { policy: o.snpPolicy }),
+      chain: o.chain,
+      crl: o.crl,
+      policy: o.snpPolicy,
     })
-    return { checks: [check], ...(value === undefined ? {} : { snp: value }) }
+    return { checks: [check], snp: value }
   }
   const tdReport = await checkTdReport({
     report,
-    ...(o.tdQuote === undefined ? {} : { quote: o.tdQuote }),
-    ...(o.tdSibling === undefined ? {} : { sibling: o.tdSibling }),
+    quote: o.tdQuote,
+    sibling: o.tdSibling,
   })
   if (o.tdQuote === undefined) return { checks: [tdReport.check] }
   const { check, value } = await checkTdx({
@@ -123,10 +121,10 @@ async function checkHardware(o: AzureParts): Promise<{ checks: Check[]; snp?: Ve
     at,
     primitives,
     cache,
-    ...(o.collateral === undefined ? {} : { collateral: o.collateral }),
-    ...(o.tdxPolicy === undefined ? {} : { policy: o.tdxPolicy }),
+    collateral: o.collateral,
+    policy: o.tdxPolicy,
   })
-  return { checks: [check, tdReport.check], ...(value === undefined ? {} : { tdx: value }) }
+  return { checks: [check, tdReport.check], tdx: value }
 }
 
 /** A quote over runtime claims, and the key that the TDREPORT’s own claims name. */
@@ -144,8 +142,8 @@ export interface TdSibling {
  */
 export async function checkTdReport(o: {
   report: Uint8Array
-  quote?: Uint8Array
-  sibling?: TdSibling
+  quote?: Uint8Array | undefined
+  sibling?: TdSibling | undefined
 }): Promise<Checked<TdReport>> {
   const list = new Checklist()
   const report = await list.run(
@@ -199,8 +197,8 @@ async function requireSibling(report: TdReport, { quote, claims, attestationKey 
 export async function checkRuntimeClaims(o: {
   claims: Uint8Array
   reportData: readonly Uint8Array[]
-  attestationKeys?: readonly TpmPublicKey[]
-  policy?: HclPolicy
+  attestationKeys?: readonly TpmPublicKey[] | undefined
+  policy?: HclPolicy | undefined
 }): Promise<Checked<RuntimeClaims>> {
   const list = new Checklist()
   const claims = await list.run('claims.format', [], () => parseRuntimeClaims(o.claims), describeClaims)

@@ -24,7 +24,7 @@ export async function checkCertificates(
     chain: readonly Uint8Array[]
     anchors: readonly TrustAnchor[]
     at: Date
-    crls?: readonly Uint8Array[]
+    crls?: readonly Uint8Array[] | undefined
   },
 ): Promise<Check> {
   const means: Means = { primitives: o.primitives, cache: o.cache }
@@ -71,7 +71,7 @@ export async function checkCertificates(
 export async function checkCrl(
   o: Means & {
     crl: Uint8Array
-    issuerChain?: readonly Uint8Array[]
+    issuerChain?: readonly Uint8Array[] | undefined
     anchors: readonly TrustAnchor[]
     at: Date
   },
@@ -128,7 +128,13 @@ export interface SignedText {
  * @param o.rootCrl absent: revocation is not looked at
  */
 export async function checkCollateral(
-  o: SignedText & Means & { issuerChainPem?: string; rootCrl?: Uint8Array; anchors: readonly TrustAnchor[]; at: Date },
+  o: SignedText &
+    Means & {
+      issuerChainPem?: string | undefined
+      rootCrl?: Uint8Array | undefined
+      anchors: readonly TrustAnchor[]
+      at: Date
+    },
 ): Promise<Check> {
   const means: Means = { primitives: o.primitives, cache: o.cache }
   const list = new Checklist()

@@ -33,8 +33,8 @@ export interface HclFinding {
  */
 export async function checkHcl(o: {
   report: Uint8Array
-  akPublic?: Uint8Array
-  policy?: HclPolicy
+  akPublic?: Uint8Array | undefined
+  policy?: HclPolicy | undefined
 }): Promise<Checked<HclFinding>> {
   const list = new Checklist()
   const hcl = await list.run(

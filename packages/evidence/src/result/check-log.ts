@@ -19,10 +19,10 @@ export interface LogFinding extends VerifiedEventLog {
  */
 export async function checkEventLog(o: {
   log: Uint8Array
-  bank?: HashName
-  registers?: ReadonlyMap<number, Uint8Array>
-  rtmrs?: readonly Uint8Array[]
-  policy?: BootPolicy
+  bank?: HashName | undefined
+  registers?: ReadonlyMap<number, Uint8Array> | undefined
+  rtmrs?: readonly Uint8Array[] | undefined
+  policy?: BootPolicy | undefined
 }): Promise<Checked<LogFinding>> {
   const list = new Checklist()
   const log = await list.run(

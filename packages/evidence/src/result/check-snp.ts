@@ -34,11 +34,11 @@ interface Chain {
 export async function checkSnp(
   o: Means & {
     report: Uint8Array
-    chain?: SnpChain
-    crl?: Uint8Array
+    chain?: SnpChain | undefined
+    crl?: Uint8Array | undefined
     anchors: TrustAnchors
     at: Date
-    policy?: SnpPolicy
+    policy?: SnpPolicy | undefined
   },
 ): Promise<Checked<VerifiedSnp>> {
   const list = new Checklist()
@@ -73,7 +73,7 @@ export async function checkSnp(
         anchors: o.anchors,
         at: o.at,
         ...means,
-        ...(o.crl === undefined ? {} : { crl: o.crl }),
+        crl: o.crl,
       }),
     )
   }
@@ -88,7 +88,7 @@ export async function checkSnp(
 
 async function checkChain(
   list: Checklist,
-  o: { chain?: SnpChain; crl?: Uint8Array; anchors: TrustAnchors; at: Date },
+  o: { chain?: SnpChain | undefined; crl?: Uint8Array | undefined; anchors: TrustAnchors; at: Date },
   means: Means,
 ): Promise<Chain | undefined> {
   const { anchors, at } = o

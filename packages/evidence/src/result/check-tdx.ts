@@ -1,10 +1,18 @@
 import { concat, equal } from '../bytes/bytes.ts'
-import { fromHex, toHex } from '../bytes/hex.ts'
+import { toHex } from '../bytes/hex.ts'
 import { appraiseTdx, type TdxPolicy } from '../tdx/appraise.ts'
 import type { TdxCollateral } from '../tdx/collateral.ts'
 import { type PckExtension, readPckExtension } from '../tdx/pck.ts'
 import { parseTdxQuote, type TdxQuote } from '../tdx/quote.ts'
-import { pckChainOf, requireNamedPck, requirePckAuthority, type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
+import {
+  intelQeVendorId,
+  p256SpkiPrefix,
+  pckChainOf,
+  requireNamedPck,
+  requirePckAuthority,
+  type VerifiedTdx,
+  verifyTdx,
+} from '../tdx/verify.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { certificateOf, publicKeyOf } from '../x509/inputs.ts'
 import { digestOf, type Means } from '../x509/means.ts'
@@ -16,10 +24,6 @@ import { Checklist } from './checklist.ts'
 import { VerificationError, type VerificationErrorCode } from './errors.ts'
 import type { TrustAnchors } from './trust-anchors.ts'
 
-const intelQeVendorId = fromHex('939a7233f79c4ca9940a0db3957f0607')
-/** SubjectPublicKeyInfo of a P-256 key up to the point (RFC 5480). */
-const p256SpkiPrefix = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420004')
-
 /**
  * Judges a TD quote check by check, also after the first fault. The verdict is the verifier's: the tree passes only where
  * `verifyTdx` and every single check agree. What part of the collateral is absent is skipped, and there is no verdict.
@@ -30,10 +34,10 @@ export async function checkTdx(
     quote: Uint8Array
     /** For a quote that only names its certificate, leaf first, DER. */
     pckChain?: readonly Uint8Array[] | undefined
-    collateral?: Partial<TdxCollateral>
+    collateral?: Partial<TdxCollateral> | undefined
     anchors: TrustAnchors
     at: Date
-    policy?: TdxPolicy
+    policy?: TdxPolicy | undefined
   },
 ): Promise<Checked<VerifiedTdx>> {
   const { at, anchors } = o

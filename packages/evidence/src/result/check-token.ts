@@ -37,11 +37,11 @@ export type ClaimRules = Readonly<Record<string, string | number | boolean>>
 export async function checkToken(
   o: TokenRules & {
     token: string
-    keys?: readonly Jwk[]
+    keys?: readonly Jwk[] | undefined
     at: Date
-    claims?: ClaimRules
+    claims?: ClaimRules | undefined
     /** Of the hardware reports at hand: the token must be about one of them, where it names one. */
-    reportData?: readonly Uint8Array[]
+    reportData?: readonly Uint8Array[] | undefined
   },
 ): Promise<Checked<VerifiedToken>> {
   const list = new Checklist()

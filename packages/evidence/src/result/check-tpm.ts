@@ -1,11 +1,10 @@
-import { concat, equal } from '../bytes/bytes.ts'
-import { forWebCrypto } from '../bytes/digest.ts'
+import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
-import { type HashName, hashAlgorithmByName } from '../eventlog/algorithms.ts'
+import type { HashName } from '../eventlog/algorithms.ts'
 import type { BootPolicy } from '../eventlog/boot-claims.ts'
 import { parseTpmsAttest, type QuoteAttest, type TpmsAttest } from '../tpm/attest.ts'
-import { isAttestationKey, parseTpm2bPublic, type TpmPublicKey } from '../tpm/public.ts'
-import { type VerifiedQuote, verifyQuote } from '../tpm/quote.ts'
+import { requireAttestationKey, type TpmPublicKey } from '../tpm/public.ts'
+import { requireRegisters, type VerifiedQuote, verifyQuote } from '../tpm/quote.ts'
 import { parseTpmtSignature, type TpmSignature, verifyTpmSignature } from '../tpm/signature.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { verifyPath } from '../x509/path.ts'
@@ -21,7 +20,7 @@ export interface TpmEvidence {
   message: Uint8Array
   signature: Uint8Array | TpmSignature
   /** Absent: the signature cannot be judged. */
-  akPublic?: Uint8Array | TpmPublicKey
+  akPublic?: Uint8Array | TpmPublicKey | undefined
   /**
    * What binds the key to a machine: claims that a hardware report binds, a certificate chain (leaf first, DER) under roots of the
    * verifier's, or the caller, who knows it. Absent: nothing does, and there is no verdict.
@@ -31,22 +30,26 @@ export interface TpmEvidence {
     | 'caller'
     | { chain: readonly Uint8Array[]; roots: readonly TrustAnchor[] | undefined; at: Date }
   /** Absent: whether the quote is fresh is not looked at. */
-  nonce?: Uint8Array
+  nonce?: Uint8Array | undefined
   /** Absent: only what the TPM signed is judged. */
-  pcrs?: ReadonlyMap<number, Uint8Array>
-  bank?: HashName
-  eventLog?: Uint8Array
+  pcrs?: ReadonlyMap<number, Uint8Array> | undefined
+  bank?: HashName | undefined
+  eventLog?: Uint8Array | undefined
   /** What the event log must say. */
-  bootPolicy?: BootPolicy
+  bootPolicy?: BootPolicy | undefined
   /** Values that registers must have, by number. */
-  expectedPcrs?: ReadonlyMap<number, Uint8Array>
+  expectedPcrs?: ReadonlyMap<number, Uint8Array> | undefined
 }
 
 /** Judges a TPM2_Quote check by check, then the event log under it. */
 export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuote>> {
   const list = new Checklist()
   if (o.akPublic === undefined) list.skip('tpm.key', 'The attestation key was not given')
-  const key = o.akPublic && (await list.run('tpm.key', [o.akPublic], attestationKey))
+  const key =
+    o.akPublic &&
+    (await list.run('tpm.key', [o.akPublic], (given: Uint8Array | TpmPublicKey) =>
+      given instanceof Uint8Array ? requireAttestationKey(given) : given,
+    ))
   if (key !== undefined) await checkKeyBinding(list, o)
   const signature = await list.run(
     'tpm.signature',
@@ -73,7 +76,7 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
   else {
     const hash = signature?.hash ?? bank
     await list.run('tpm.registers', [attest, o.pcrs], (quote: QuoteAttest, pcrs: ReadonlyMap<number, Uint8Array>) =>
-      requireRegisters({ quote, pcrs, bank, hash }),
+      requireRegisters({ attest: quote, pcrs, bank, hash }),
     )
   }
   let value: VerifiedQuote | undefined
@@ -110,7 +113,7 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
       log: eventLog,
       bank,
       ...(value === undefined ? {} : { registers }),
-      ...(bootPolicy === undefined ? {} : { policy: bootPolicy }),
+      policy: bootPolicy,
     })
     list.add(log.check)
   } else if (o.bootPolicy !== undefined) {
@@ -134,18 +137,6 @@ async function checkKeyBinding(list: Checklist, o: TpmEvidence): Promise<void> {
       verifyPath({ chain: chain.map((der) => parseCertificate(der)), anchors, at }),
     )
   }
-}
-
-function attestationKey(given: Uint8Array | TpmPublicKey): TpmPublicKey {
-  if (!(given instanceof Uint8Array)) return given
-  const area = parseTpm2bPublic(given)
-  if (isAttestationKey(area)) return area.key
-  throw new VerificationError({
-    code: 'TpmKeyNotAllowed',
-    message: 'The key may sign what the TPM did not make',
-    expected: 'restricted, signing, fixed to its TPM',
-    found: `attributes 0x${area.attributes.toString(16)}`,
-  })
 }
 
 function readQuote(message: Uint8Array): QuoteAttest {
@@ -180,43 +171,6 @@ function requireNonce(quote: QuoteAttest, nonce: Uint8Array): void {
     message: 'The TPM signed another nonce',
     expected: toHex(nonce),
     found: toHex(quote.extraData),
-  })
-}
-
-async function requireRegisters(o: {
-  quote: QuoteAttest
-  pcrs: ReadonlyMap<number, Uint8Array>
-  bank: HashName
-  hash: HashName
-}): Promise<void> {
-  const selected = o.quote.pcrSelections.filter(({ pcrs }) => pcrs.length > 0)
-  const given = [...o.pcrs.keys()].toSorted((left, right) => left - right)
-  const [selection] = selected
-  if (
-    o.bank === 'sha1' ||
-    selection === undefined ||
-    selected.length !== 1 ||
-    selection.bank !== o.bank ||
-    selection.pcrs.join() !== given.join()
-  ) {
-    throw new VerificationError({
-      code: 'PcrSelectionMismatch',
-      message: 'The quote selects other registers than are shown, or a bank that is not allowed',
-      expected: `${o.bank}: ${given.join()}`,
-      found: describeQuote(o.quote),
-    })
-  }
-  const values = concat(...given.map((index) => o.pcrs.get(index) ?? new Uint8Array()))
-  const found = new Uint8Array(
-    await crypto.subtle.digest(hashAlgorithmByName(o.hash).webCrypto ?? '', forWebCrypto(values)),
-  )
-  const sized = given.every((index) => o.pcrs.get(index)?.length === hashAlgorithmByName(o.bank).size)
-  if (sized && equal(found, o.quote.pcrDigest)) return
-  throw new VerificationError({
-    code: 'PcrDigestMismatch',
-    message: 'The registers shown are not those that the TPM signed',
-    expected: toHex(o.quote.pcrDigest),
-    found: toHex(found),
   })
 }
 

@@ -45,7 +45,7 @@ export async function verifySnp(
     report: SnpReport
     chain: SnpChain
     anchors: TrustAnchors
-    crl?: Uint8Array
+    crl?: Uint8Array | undefined
     at: Date
   },
 ): Promise<VerifiedSnp> {

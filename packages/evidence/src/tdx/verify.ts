@@ -39,9 +39,9 @@ export interface VerifiedTdx {
 }
 
 /** Intel's quoting enclave. */
-const intelQeVendorId = fromHex('939a7233f79c4ca9940a0db3957f0607')
+export const intelQeVendorId: Uint8Array = fromHex('939a7233f79c4ca9940a0db3957f0607')
 /** SubjectPublicKeyInfo of a P-256 key up to the point (RFC 5480). */
-const p256SpkiPrefix = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420004')
+export const p256SpkiPrefix: Uint8Array = fromHex('3059301306072a8648ce3d020106082a8648ce3d03010703420004')
 
 /**
  * Verifies a TD quote with its collateral at a time: PCK chain to a pinned root with revocation lists, PCK over QE report, QE

@@ -21,11 +21,11 @@ export interface TokenRules {
   /** Issuer as the caller knows it, for example `https://sharedweu.weu.attest.azure.net`. 'any' must be said. */
   issuer: string
   /** Demanded only where given: tokens of Azure Attestation have none. */
-  audience?: string
+  audience?: string | undefined
   /** RS256 alone unless given. */
-  algorithms?: readonly TokenAlgorithm[]
+  algorithms?: readonly TokenAlgorithm[] | undefined
   /** How far clocks may differ, in seconds; 0 unless given, at most 300. */
-  clockSkew?: number
+  clockSkew?: number | undefined
 }
 
 /**
@@ -124,7 +124,7 @@ const maximumSkew = 300
 /** The token's times, of which `exp` must be there (RFC 7519 sections 4.1.4 to 4.1.6). @throws VerificationError */
 export function requireTime(
   claims: Readonly<Record<string, unknown>>,
-  o: { at: Date; clockSkew?: number },
+  o: { at: Date; clockSkew?: number | undefined },
 ): { issuedAt: Date | undefined; notBefore: Date | undefined; expires: Date } {
   const skew = Math.min(Math.max(o.clockSkew ?? 0, 0), maximumSkew) * 1000
   const now = o.at.getTime()

@@ -1,10 +1,9 @@
 import { ByteReader } from '../bytes/byte-reader.ts'
 import { ByteWriter } from '../bytes/byte-writer.ts'
 import { concat } from '../bytes/bytes.ts'
-import { digest } from '../bytes/digest.ts'
 import { fromBase64Url } from '../bytes/base64.ts'
-import { type HashName, hashAlgorithmById, hashAlgorithmByName } from '../eventlog/algorithms.ts'
-import { ParseError } from '../result/errors.ts'
+import { bankDigest, type HashName, hashAlgorithmById, hashAlgorithmByName } from '../eventlog/algorithms.ts'
+import { ParseError, VerificationError } from '../result/errors.ts'
 import { readSized } from './attest.ts'
 
 export type EccCurve = 'P-256' | 'P-384' | 'P-521'
@@ -139,15 +138,22 @@ export function isAttestationKey(publicArea: TpmPublic): boolean {
   return (publicArea.attributes & need) === need && (publicArea.attributes & objectAttributes.decrypt) === 0
 }
 
+/** Key of a public area that is an attestation key's. @throws VerificationError TpmKeyNotAllowed; ParseError */
+export function requireAttestationKey(akPublic: Uint8Array): TpmPublicKey {
+  const area = parseTpm2bPublic(akPublic)
+  if (isAttestationKey(area)) return area.key
+  throw new VerificationError({
+    code: 'TpmKeyNotAllowed',
+    message: 'The key may sign what the TPM did not make',
+    expected: 'restricted, signing, fixed to its TPM',
+    found: `attributes 0x${area.attributes.toString(16)}`,
+  })
+}
+
 /** Name of an object: its name algorithm and the digest of its public area (TPM 2.0 part 1, section 16). */
 export async function tpmName(publicArea: TpmPublic): Promise<Uint8Array> {
-  const { id, webCrypto } = hashAlgorithmByName(publicArea.nameAlgorithm)
-  if (webCrypto === undefined)
-    throw new ParseError({
-      code: 'UnknownType',
-      message: `Names of ${publicArea.nameAlgorithm} cannot be computed here`,
-    })
-  return concat(new ByteWriter().u16be(id).finish(), await digest(webCrypto as 'SHA-256', publicArea.publicArea))
+  const { id } = hashAlgorithmByName(publicArea.nameAlgorithm)
+  return concat(new ByteWriter().u16be(id).finish(), await bankDigest(publicArea.nameAlgorithm, publicArea.publicArea))
 }
 
 /** RSA key of a JWK, as the runtime claims carry the attestation key. @throws ParseError */

@@ -1,11 +1,10 @@
 import { ByteReader } from '../bytes/byte-reader.ts'
-import { concat, equal } from '../bytes/bytes.ts'
-import { forWebCrypto } from '../bytes/digest.ts'
+import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
-import { type HashName, hashAlgorithmByName } from '../eventlog/algorithms.ts'
+import { bankDigest, type HashName, hashAlgorithmByName } from '../eventlog/algorithms.ts'
 import { VerificationError } from '../result/errors.ts'
 import { type CertifyAttest, type QuoteAttest, attestTypes, parseTpmsAttest, tpmGenerated } from './attest.ts'
-import { type TpmPublicKey, isAttestationKey, parseTpm2bPublic, tpmName } from './public.ts'
+import { parseTpm2bPublic, requireAttestationKey, tpmName, type TpmPublicKey } from './public.ts'
 import { type TpmSignature, parseTpmtSignature, verifyTpmSignature } from './signature.ts'
 
 /** Registers of one bank that a TPM signed together with the caller's nonce. */
@@ -39,6 +38,22 @@ export async function verifyQuote(
   const { attest, hash } = await verifyAttest(o, attestTypes.quote)
   if (attest.type !== 'quote') throw typeMismatch(attest.type)
   const bank = o.bank ?? 'sha256'
+  return { attest, bank, pcrs: await requireRegisters({ attest, pcrs: o.pcrs, bank, hash }) }
+}
+
+/**
+ * Checks that a quote selects exactly these registers of one allowed bank, and that they have these values.
+ * @param o.hash of the signature scheme, which the TPM digests the registers with
+ * @returns the registers, in order
+ * @throws VerificationError PcrSelectionMismatch, PcrDigestMismatch
+ */
+export async function requireRegisters(o: {
+  attest: QuoteAttest
+  pcrs: ReadonlyMap<number, Uint8Array>
+  bank: HashName
+  hash: HashName
+}): Promise<Map<number, Uint8Array>> {
+  const { attest, bank, hash } = o
   const selected = attest.pcrSelections.filter((selection) => selection.pcrs.length > 0)
   const [selection] = selected
   if (bank === 'sha1' || selected.length !== 1 || selection?.bank !== bank) {
@@ -60,7 +75,7 @@ export async function verifyQuote(
   }
   const { size } = hashAlgorithmByName(bank)
   const values = selection.pcrs.map((pcr) => o.pcrs.get(pcr) ?? new Uint8Array())
-  const digest = await hashOf(hash, concat(...values))
+  const digest = await bankDigest(hash, ...values)
   if (values.some((value) => value.length !== size) || !equal(digest, attest.pcrDigest)) {
     throw new VerificationError({
       code: 'PcrDigestMismatch',
@@ -69,7 +84,7 @@ export async function verifyQuote(
       found: toHex(digest),
     })
   }
-  return { attest, bank, pcrs: new Map(selection.pcrs.map((pcr, index) => [pcr, values[index] ?? new Uint8Array()])) }
+  return new Map(selection.pcrs.map((pcr, index) => [pcr, values[index] ?? new Uint8Array()]))
 }
 
 /**
@@ -97,7 +112,11 @@ async function verifyAttest(
   type: number,
 ): Promise<{ attest: ReturnType<typeof parseTpmsAttest>; hash: HashName }> {
   const signature = o.signature instanceof Uint8Array ? parseTpmtSignature(o.signature) : o.signature
-  await verifyTpmSignature({ key: attestationKey(o.akPublic), signature, message: o.message })
+  await verifyTpmSignature({
+    key: o.akPublic instanceof Uint8Array ? requireAttestationKey(o.akPublic) : o.akPublic,
+    signature,
+    message: o.message,
+  })
   const reader = new ByteReader(o.message, 'TPMS_ATTEST')
   const magic = reader.u32be('magic')
   if (magic !== tpmGenerated) {
@@ -123,20 +142,6 @@ async function verifyAttest(
   return { attest, hash: signature.hash }
 }
 
-function attestationKey(key: Uint8Array | TpmPublicKey): TpmPublicKey {
-  if (!(key instanceof Uint8Array)) return key
-  const publicArea = parseTpm2bPublic(key)
-  if (!isAttestationKey(publicArea)) {
-    throw new VerificationError({
-      code: 'TpmKeyNotAllowed',
-      message: 'The key may sign what the TPM did not make',
-      expected: 'restricted, signing, fixed to its TPM',
-      found: `attributes 0x${publicArea.attributes.toString(16)}`,
-    })
-  }
-  return publicArea.key
-}
-
 function typeMismatch(found: string, expected = 'quote or certify'): VerificationError {
   return new VerificationError({
     code: 'TpmTypeMismatch',
@@ -144,8 +149,4 @@ function typeMismatch(found: string, expected = 'quote or certify'): Verificatio
     expected,
     found,
   })
-}
-
-async function hashOf(hash: HashName, bytes: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest(hashAlgorithmByName(hash).webCrypto ?? '', forWebCrypto(bytes)))
 }
