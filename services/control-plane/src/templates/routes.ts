@@ -7,6 +7,7 @@ import type { Resource } from '../store/resources.ts'
 import { deploymentProperties, deploymentType, preflight, type DeploymentInternal } from './deployments.ts'
 import { prepare, readDeployment, type DeploymentInput, type Prepared } from './input.ts'
 import type { ResourceOutcome } from './run.ts'
+import { TemplateError } from './template-error.ts'
 import { whatIf } from './what-if.ts'
 
 const base = `${groupPath}/providers/${deploymentType}`
@@ -49,8 +50,14 @@ export function deploymentRoutes(plane: Plane): Route[] {
     const where = { subscriptionId: plane.subscriptionId, location: wanted.group.location, operationId: operation.id }
     return { status: created ? 201 : 200, body: view(deployment), headers: asyncHeaders(request, where) }
   }
+  /** What is wrong with a template is the result of its validation, not a failure of it: az shows no error of a 4xx here. */
   const validate = async (request: ArmRequest): Promise<ArmReply> => {
-    const { group, input, prepared } = await read(request)
+    const found = await read(request).catch((error: unknown) => {
+      if (error instanceof TemplateError) return error
+      throw error
+    })
+    if (found instanceof TemplateError) return ok(found.toBody())
+    const { group, input, prepared } = found
     const properties = deploymentProperties(plane, { group, input, prepared, correlationId: request.correlationId })
     return ok({
       id: `${group.id}/providers/${deploymentType}/${input.name}`,
