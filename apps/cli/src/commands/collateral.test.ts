@@ -21,11 +21,15 @@ interface Sent {
 
 let directory: string
 let sent: Sent[]
+let said: string[]
 let answer: { status: number; json: unknown }
 
 beforeAll(async () => void (directory = await mkdtemp(join(tmpdir(), 'B-cli-'))))
 afterAll(async () => await rm(directory, { recursive: true, force: true }))
-beforeEach(() => void (sent = []))
+beforeEach(() => {
+  sent = []
+  said = []
+})
 
 function run(word: string, args: string[] = [], options: CommandContext['options'] = {}): Promise<Result | undefined> {
   const request = (o: Sent): Promise<Response> => {
@@ -42,15 +46,22 @@ function run(word: string, args: string[] = [], options: CommandContext['options
     options,
     paths: { state: directory, cache: directory, config: directory },
     format: 'table',
-    say: () => {},
+    say: (line) => void said.push(line),
     connect: () => Promise.resolve(connection as unknown as Connection),
   })
 }
 
 describe('strongroom collateral', () => {
   it('shows what is kept, as the owner, with chip ids cut short', async () => {
-    answer = { status: 200, json: { sources: [], items: [{ ...item, kind: 'VCEK certificate', state: 'due' }] } }
+    answer = {
+      status: 200,
+      json: {
+        sources: [{ name: 'vendors', endpoints: [] }],
+        items: [{ ...item, kind: 'VCEK certificate', state: 'due' }],
+      },
+    }
     const result = await run('status')
+    expect(said).toEqual(['vendors: nobody is asked; what was imported counts'])
     expect(sent).toEqual([
       {
         method: 'GET',

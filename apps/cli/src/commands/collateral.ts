@@ -26,6 +26,10 @@ const status: Command = {
   summary: 'show the vendors’ certificates, revocation lists and TCB infos that are kept, and until when they count',
   run: async (context) => {
     const data = await send<CollateralStatus>(context, 'GET', '')
+    for (const { name, endpoints } of data.sources)
+      context.say(
+        `${name}: ${endpoints.length > 0 ? endpoints.join(', ') : 'nobody is asked; what was imported counts'}`,
+      )
     const rows = data.items.map((item) => [item.source, item.kind, item.state, item.expiresAt, short(item.path)])
     return { data, table: { columns: ['Source', 'Kind', 'State', 'CountsUntil', 'Path'], rows } }
   },
