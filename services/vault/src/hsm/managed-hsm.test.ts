@@ -101,7 +101,7 @@ describeStores('a managed HSM', (open) => {
     const domain = await hsm.download()
     expect([domain.status, domain.headers['azure-asyncoperation']]).toEqual([
       202,
-      `https://${managedHsmHost('hsm1')}/securitydomain/download/pending`,
+      `https://${managedHsmHost('hsm1')}/securitydomain/download/pending?api-version=7.4`,
     ])
     expect(JSON.parse(domain.body.value).SharedKeys).toMatchObject({ required: 2, key_algorithm: 'shamir_share' })
     expect((await hsm.owner('GET', '/securitydomain/download/pending')).body.status).toBe('Success')

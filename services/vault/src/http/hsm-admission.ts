@@ -14,6 +14,11 @@ export interface HsmAppParts extends AppParts {
   fullBackups: FullBackups
 }
 
+/** Where a client looks for the end of what it started; clients do not add an api-version to it. */
+export function pendingUrl(request: Request, path: string): string {
+  return `https://${request.hostname}${path}/pending?api-version=${apiVersionOf(request.query)}`
+}
+
 /**
  * What `admit` is for keys, for all else of a managed HSM: the caller needs a local role with this data action.
  * @throws ServiceError 404 VaultNotFound, 400 BadParameter, 403 Forbidden, 503 OperationLogUnavailable

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
 import { checkObjectName, folded } from '../objects/names.ts'
-import type { App, Request } from './admission.ts'
-import { admitToHsm, type HsmAppParts } from './hsm-admission.ts'
+import type { App } from './admission.ts'
+import { admitToHsm, pendingUrl, type HsmAppParts } from './hsm-admission.ts'
 
 /** Full backup and restore of a managed HSM. Work is done when it is answered; the wire's polling finds it done. */
 export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
@@ -28,8 +28,6 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
     await hsmRepository.keepJob({ hsm, id: status.jobId, kind, status: JSON.stringify(status) })
     return status
   }
-  const poll = (request: Request, kind: string, id: string): string =>
-    `https://${request.hostname}/${kind}/${id}/pending`
 
   app.post('/backup', async (request, reply) => {
     const { name } = await admitToHsm(parts, request, { action: 'backup/start/action' })
@@ -38,7 +36,7 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
     const job = await finished(name, 'backup', from, { azureStorageBlobContainerUri })
     return reply
       .code(202)
-      .header('azure-asyncoperation', poll(request, 'backup', job.jobId))
+      .header('azure-asyncoperation', pendingUrl(request, `/backup/${job.jobId}`))
       .send(job)
   })
 
@@ -49,7 +47,7 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
     const job = await finished(name, 'restore', from, {})
     return reply
       .code(202)
-      .header('azure-asyncoperation', poll(request, 'restore', job.jobId))
+      .header('azure-asyncoperation', pendingUrl(request, `/restore/${job.jobId}`))
       .send(job)
   })
 
@@ -61,7 +59,7 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
     const job = await finished(name, 'restore', from, {})
     return reply
       .code(202)
-      .header('azure-asyncoperation', poll(request, 'restore', job.jobId))
+      .header('azure-asyncoperation', pendingUrl(request, `/restore/${job.jobId}`))
       .send(job)
   })
 
