@@ -96,8 +96,7 @@ export function knownClaim(path: string): { claim: KnownClaim; name: string; for
     return claim && { claim, name, form: 'nested' }
   }
   const tee = Object.hasOwn(teeClaims, path) ? teeClaims[path] : undefined
-  // A guest's token says by these whether it is one.
-  if (tee) return { claim: tee, name: path, form: path.startsWith('x-ms-runtime.') ? 'top' : 'flat' }
+  if (tee) return { claim: tee, name: path, form: 'flat' }
   const top = Object.hasOwn(topClaims, path) ? topClaims[path] : undefined
   return top && { claim: top, name: path, form: 'top' }
 }

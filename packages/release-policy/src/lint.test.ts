@@ -54,6 +54,8 @@ describe('linting a release policy', () => {
 
   it('warns of claims at both places at once', () => {
     expect(codes(policy(compliant, nested, mine))).toEqual(['FlatAndNested $.anyOf[0]'])
+    const bootOnly = { claim: 'x-ms-runtime.vm-configuration.vmUniqueId', equals: 'A' }
+    expect(codes(policy(nested, bootOnly))).toEqual(['FlatAndNested $.anyOf[0]'])
   })
 
   it('warns of values that the claim never has: of another type, another state, two at once', () => {

@@ -75,7 +75,7 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
       'AnyConfidentialVm',
       place,
       'Every confidential VM that this authority attests satisfies the entry, whoever owns it.',
-      'Add what only your VM or image has: x-ms-runtime.vm-configuration.vmUniqueId, x-ms-azurevm-vmid, x-ms-sevsnpvm-hostdata, an ID or author key, or a claim of your own below x-ms-runtime.',
+      'Add what only your VM or image has: vmUniqueId below x-ms-runtime.vm-configuration, x-ms-azurevm-vmid, host data, an ID or author key, or a claim of your own below x-ms-runtime.client-payload.',
     )
   }
   if (!excludesDebug(entry)) {

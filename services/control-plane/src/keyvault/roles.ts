@@ -28,7 +28,11 @@ export const keyVaultRoles: RoleDefinition[] = [
     name: 'Key Vault Contributor',
     description: 'Lets you manage key vaults, but not access to them.',
     actions: [...groupReads, 'Microsoft.KeyVault/*'],
-    notActions: ['Microsoft.KeyVault/locations/deletedVaults/purge/action', 'Microsoft.KeyVault/hsmPools/*'],
+    notActions: [
+      'Microsoft.KeyVault/locations/deletedVaults/purge/action',
+      'Microsoft.KeyVault/hsmPools/*',
+      'Microsoft.KeyVault/managedHsms/*',
+    ],
     dataActions: [],
     notDataActions: [],
   },

@@ -140,6 +140,14 @@ describe('vaults as resources', () => {
     await plane.send('DELETE', path)
   })
 
+  it('take an assignment at a single key for that key alone', async () => {
+    const { path, body } = assignment('Key Vault Crypto User', `${vaultPath('kv3')}/keys/Disk`)
+    expect((await plane.send('PUT', path, body)).status).toBe(201)
+    expect(plane.wire.vaults.live.get('kv3')!.grants).toMatchObject([{ principalId: alice, object: 'keys/disk' }])
+    await plane.send('DELETE', path)
+    expect(grantsOf('kv3')).toEqual([])
+  })
+
   it('keep a role assignment until the key service knows that it is gone', async () => {
     const own = assignment('Key Vault Crypto User', vaultPath('kv2'))
     await plane.send('PUT', own.path, own.body)
