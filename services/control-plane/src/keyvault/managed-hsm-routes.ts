@@ -104,7 +104,8 @@ export function managedHsmRoutes(plane: Plane): Route[] {
       action: 'Microsoft.KeyVault/locations/deletedManagedHsms/purge/action',
       handle: async (request) => {
         await plane.vaults.purgeHsm((await findDeleted(plane, request)).name)
-        return { status: 200 }
+        // az takes no 200 here.
+        return { status: 204 }
       },
     },
   ]
