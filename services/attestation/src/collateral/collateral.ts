@@ -39,12 +39,14 @@ export class Collateral {
   readonly #caches: Record<SourceName, CollateralCache>
   readonly #clock: Clock
   readonly #anchors: Anchors
+  readonly #logger: Logger
   #timer: NodeJS.Timeout | undefined
   #refreshing: Promise<void> | undefined
 
   constructor(o: CollateralOptions) {
     this.#clock = o.clock
     this.#anchors = o.anchors
+    this.#logger = o.logger
     this.#caches = {
       installation: new CollateralCache({ ...o, source: installationSource(o) }),
       vendors: new CollateralCache({ ...o, source: vendorSource(o.endpoints) }),
@@ -55,12 +57,15 @@ export class Collateral {
 
   /** Refreshes what is due from now on, so that no evidence waits for it. */
   start(): void {
-    this.#timer ??= setInterval(() => void this.refresh(), refreshEveryMs).unref()
+    const refresh = (): void => {
+      this.refresh().catch((error: unknown) => this.#logger.error({ err: error }, 'collateral was not refreshed'))
+    }
+    this.#timer ??= setInterval(refresh, refreshEveryMs).unref()
   }
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    await this.#refreshing
+    await this.#refreshing?.catch(() => undefined)
   }
 
   /** Fetches everything that is due. */

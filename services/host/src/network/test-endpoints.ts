@@ -1,0 +1,133 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { InstanceSpec } from '@strongroom/contract'
+import {
+  createLogger,
+  ServiceError,
+  systemClock,
+  type InstallationAuthority,
+  type WireRequest,
+} from '@strongroom/platform'
+import { exampleSpec, testAuthority, testSilicon } from '../testing.ts'
+import { startMetadataServer, type MetadataServer } from './metadata-server.ts'
+
+export const spec: InstanceSpec = {
+  ...exampleSpec,
+  osProfile: {
+    ...exampleSpec.osProfile,
+    sshPublicKeys: ['ssh-ed25519 AAAA one\nadminUsername cm9vdA==', 'ssh-rsa BBBB two'],
+  },
+  tags: { team: 'blue', cost: '7' },
+  shown: {
+    imageReference: { publisher: 'Strongroom', offer: 'debian', sku: '13', version: '1.0.0' },
+    zone: '2',
+    subnetPrefix: '10.0.0.0/24',
+  },
+}
+export const tenantId = '22222222-2222-4222-8222-222222222222'
+const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+/** SubjectPublicKeyInfo of the guests' attestation key. */
+export const akSpki: Uint8Array = Uint8Array.from(publicKey.export({ type: 'spki', format: 'der' }))
+
+export interface Answer {
+  status: number
+  text: string
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests read what the wire answers
+  json: any
+}
+
+export interface Call {
+  guest?: string
+  method?: string
+  path: string
+  headers?: Record<string, string>
+  body?: string
+}
+
+/** Metadata endpoints of guests on simulated silicon, over unix sockets as QEMU reaches them. */
+export class TestEndpoints {
+  readonly directory: string
+  readonly authority: InstallationAuthority
+  /** What the directory was asked. */
+  readonly asked: WireRequest[] = []
+  /** What the directory answers; a VM without an identity where it is absent. */
+  identity: { clientId: string; objectId: string } | undefined
+  readonly #servers: MetadataServer[] = []
+
+  private constructor(directory: string, authority: InstallationAuthority) {
+    this.directory = directory
+    this.authority = authority
+  }
+
+  /** Serves a guest named `snp` and one named `tdx`. */
+  static async open(): Promise<TestEndpoints> {
+    const directory = await mkdtemp(join(tmpdir(), 'B-metadata-'))
+    const endpoints = new TestEndpoints(directory, await testAuthority(directory))
+    await endpoints.serve('snp', 'SNP')
+    await endpoints.serve('tdx', 'TDX')
+    return endpoints
+  }
+
+  async serve(name: string, tee: 'SNP' | 'TDX'): Promise<void> {
+    this.#servers.push(
+      await startMetadataServer({
+        socket: join(this.directory, name),
+        spec: { ...spec, tee },
+        installation: { subscriptionId: 'subscription', tenantId },
+        authority: this.authority,
+        clock: systemClock,
+        silicon: await testSilicon(),
+        wire: {
+          close: () => {},
+          request: async <T>(o: WireRequest) => {
+            this.asked.push(o)
+            if (this.identity === undefined)
+              throw new ServiceError({ code: 'ManagedIdentityNotFound', status: 400, message: 'none' })
+            const body = { ...this.identity, accessToken: 'eyJ.token', expiresIn: 3600, expiresOn: 1_800_003_600 }
+            return { status: 200, headers: {}, body: body as T }
+          },
+        },
+        tokens: { token: async (principal, audience) => `${principal} for ${audience}` },
+        akSpki,
+        nonce: Buffer.from('nonce'),
+        logger: createLogger({ level: 'silent' }),
+        onReady: async () => {
+          throw new ServiceError({ code: 'BootReportRefused', status: 403, message: 'no' })
+        },
+      }),
+    )
+  }
+
+  /** As a program in the guest, `snp` where none is named. */
+  send(o: Call): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const sent = request(
+        {
+          socketPath: join(this.directory, o.guest ?? 'snp'),
+          method: o.method ?? 'GET',
+          path: o.path,
+          agent: false,
+          headers: { metadata: 'true', ...o.headers },
+        },
+        (response) => {
+          let text = ''
+          response.on('data', (chunk: Buffer) => (text += chunk.toString()))
+          response.on('end', () => {
+            const isJson = (response.headers['content-type'] ?? '').includes('json')
+            resolve({ status: response.statusCode ?? 0, text, json: isJson ? JSON.parse(text) : undefined })
+          })
+        },
+      )
+      sent.on('error', reject)
+      sent.end(o.body)
+    })
+  }
+
+  async close(): Promise<void> {
+    for (const server of this.#servers) await server.close()
+    await rm(this.directory, { recursive: true, force: true })
+  }
+}
