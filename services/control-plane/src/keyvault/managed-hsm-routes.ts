@@ -104,8 +104,8 @@ export function managedHsmRoutes(plane: Plane): Route[] {
       action: 'Microsoft.KeyVault/locations/deletedManagedHsms/purge/action',
       handle: async (request) => {
         await plane.vaults.purgeHsm((await findDeleted(plane, request)).name)
-        // az takes no 200 here.
-        return { status: 204 }
+        // Done, but clients take nothing else for an answer.
+        return { status: 202 }
       },
     },
   ]
