@@ -19,6 +19,9 @@ import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 
+/** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
+const making = 120_000
+
 const text = (value: unknown): Uint8Array => utf8(typeof value === 'string' ? value : JSON.stringify(value))
 const wrapped = (value: string): string => value.replaceAll(/(.{64})/g, '$1\r\n')
 
@@ -43,21 +46,21 @@ const at = clock.now()
 beforeAll(async () => {
   silicon = await createSilicon({ keys: memoryKeyStore(), clock })
   anchors = silicon.anchors
-})
+}, making)
 
 const verdict = async (...pieces: Piece[]): Promise<string> => {
   const found = await judge({ pieces, anchors, at })
   return found.code ?? found.verdict
 }
 
-describe('evidence of SEV-SNP', () => {
+describe('evidence of SEV-SNP', { timeout: making }, () => {
   let report: Uint8Array
   let amd: Awaited<ReturnType<Silicon['amd']['endorsements']>>
   beforeAll(async () => {
     const guest = await silicon.amd.launch({ firmware: tinyFirmware(), vCPUs: 1, vcpuType: 'EPYC-Milan' })
     report = await guest.report(new Uint8Array(64).fill(9))
     amd = await silicon.amd.endorsements()
-  })
+  }, making)
 
   it.each(forms)('%s is judged: the genuine accepted, the altered refused', async (_, write) => {
     const chain = detect('chain', text(amd.vcekPem + amd.chainPem))
@@ -156,7 +159,7 @@ describe('evidence of SEV-SNP', () => {
   })
 })
 
-describe('evidence of TDX', () => {
+describe('evidence of TDX', { timeout: making }, () => {
   let quote: Uint8Array
   let collateral: TdxCollateral
   let own: Piece[]
@@ -171,7 +174,7 @@ describe('evidence of TDX', () => {
       ...detect('pck.crl', collateral.pckCrl),
       ...detect('root.crl', collateral.rootCaCrl),
     ]
-  })
+  }, making)
 
   it.each(forms)('%s is judged: the genuine accepted, the altered refused', async (_, write) => {
     expect(await verdict(...detect('quote', write(quote)), ...own)).toBe('accepted')
@@ -217,7 +220,7 @@ describe('evidence of TDX', () => {
   })
 })
 
-describe('a key in a PEM file of its own', () => {
+describe('a key in a PEM file of its own', { timeout: making }, () => {
   it('is its giver’s word for the attestation key of a quote, on a curve too', async () => {
     const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
     const spki = new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey))

@@ -300,8 +300,7 @@ class Judge {
           akPublic,
           eventLog,
           ...shared,
-          // What the policy says counts; else the challenge that was kept with the quote.
-          nonce: nonce ?? own,
+          statedNonce: own,
         },
       }
     })

@@ -31,6 +31,8 @@ export interface TpmEvidence {
     | { chain: readonly Uint8Array[]; roots: readonly TrustAnchor[] | undefined; at: Date }
   /** Absent: whether the quote is fresh is not looked at. */
   nonce?: Uint8Array | undefined
+  /** Challenge that was kept beside the quote: it must be the one answered, and shows nothing of freshness. */
+  statedNonce?: Uint8Array | undefined
   /** Absent: only what the TPM signed is judged. */
   pcrs?: ReadonlyMap<number, Uint8Array> | undefined
   bank?: HashName | undefined
@@ -62,14 +64,17 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
     (parsed) => `${parsed.scheme} with ${parsed.hash}`,
   )
   const attest = await list.run('tpm.format', [], () => readQuote(o.message), describeQuote)
-  if (o.nonce === undefined) {
+  if (o.nonce !== undefined || (o.statedNonce !== undefined && !answers(attest, o.statedNonce))) {
+    await list.run('tpm.nonce', [attest, o.nonce ?? o.statedNonce], requireNonce)
+  } else if (o.statedNonce !== undefined) {
+    const message = 'It answers the challenge that was kept with it; whether that was fresh, its giver knows'
+    list.skip('tpm.nonce', message, { optional: true })
+  } else {
     list.skip(
       'tpm.nonce',
       `No challenge was given; the quote answers ${toHex(attest?.extraData ?? new Uint8Array()) || 'none'}`,
       { optional: true },
     )
-  } else {
-    await list.run('tpm.nonce', [attest, o.nonce], requireNonce)
   }
   const bank = o.bank ?? 'sha256'
   if (o.pcrs === undefined) list.skip('tpm.registers', 'No registers were given', { optional: true })
@@ -162,6 +167,10 @@ function readQuote(message: Uint8Array): QuoteAttest {
 
 function describeQuote(quote: QuoteAttest): string {
   return quote.pcrSelections.map(({ bank, pcrs }) => `${bank}: ${pcrs.join(' ')}`).join('; ')
+}
+
+function answers(quote: QuoteAttest | undefined, nonce: Uint8Array): boolean {
+  return quote !== undefined && equal(quote.extraData, nonce)
 }
 
 function requireNonce(quote: QuoteAttest, nonce: Uint8Array): void {

@@ -31,6 +31,7 @@ function verified(edit: (bytes: Uint8Array) => void = () => {}, change: Partial<
     currentTcb: tcb,
     committedTcb: tcb,
     launchTcb: tcb,
+    revocationChecked: false,
     ...change,
   }
 }
@@ -135,6 +136,7 @@ describe('appraiseSnp', () => {
 
   it('demands hardening only where it is wanted', () => {
     const require = {
+      revocation: true,
       smtOff: true,
       singleSocket: true,
       ecc: true,
@@ -149,6 +151,7 @@ describe('appraiseSnp', () => {
       pageSwapForbidden: true,
     }
     expect(found(verified(), { ...any, require })).toEqual([
+      ['revocationChecked', 'Required'],
       ['platformInfo.smtOff', 'Required'],
       ['platformInfo.eccEnabled', 'Required'],
       ['platformInfo.tsmeEnabled', 'Required'],
@@ -167,7 +170,7 @@ describe('appraiseSnp', () => {
       bytes[10] = 0b1101_0010
       bytes[11] = 0b11
     })
-    expect(found(hard, { ...any, require })).toEqual([])
+    expect(found({ ...hard, revocationChecked: true }, { ...any, require })).toEqual([])
   })
 
   const tcb = { fmc: 1, bootLoader: 4, tee: 1, snp: 24, microcode: 219 }

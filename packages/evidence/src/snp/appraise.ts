@@ -58,8 +58,9 @@ export interface SnpPolicy {
     /** Firmware that is not committed and can be rolled back. */
     provisionalFirmware?: boolean
   }
-  /** Hardening that is demanded only when said here: how the host runs, then what the guest's policy forces on any host. */
+  /** What is demanded only when said here: that revocation was looked at; how the host runs, then what the guest's policy forces on any host. */
   require?: {
+    revocation?: boolean
     smtOff?: boolean
     ecc?: boolean
     tsme?: boolean
@@ -155,6 +156,7 @@ export function appraiseSnp(verified: VerifiedSnp, policy: SnpPolicy): Failure[]
   forbid('provisionalFirmware', provisional, allow.provisionalFirmware)
 
   const { platformInfo: platform, policy: guest } = report
+  demand('revocationChecked', verified.revocationChecked, wanted.revocation)
   demand('platformInfo.smtOff', !platform.smtEnabled, wanted.smtOff)
   demand('platformInfo.eccEnabled', platform.eccEnabled, wanted.ecc)
   demand('platformInfo.tsmeEnabled', platform.tsmeEnabled, wanted.tsme)

@@ -31,6 +31,8 @@ export interface VerifiedSnp {
   currentTcb: TcbVersion
   committedTcb: TcbVersion
   launchTcb: TcbVersion
+  /** A list of the root's, of the time judged, was at hand. */
+  revocationChecked: boolean
 }
 
 /**
@@ -92,6 +94,7 @@ export async function verifySnp(
     currentTcb: decode(report.currentTcb, product),
     committedTcb: decode(report.committedTcb, product),
     launchTcb: decode(report.launchTcb, product),
+    revocationChecked: crls.length > 0,
   }
 }
 

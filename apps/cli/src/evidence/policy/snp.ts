@@ -42,6 +42,7 @@ const members = object<Partial<SnpPolicy>>({
     provisionalFirmware: flag,
   }),
   require: object<NonNullable<SnpPolicy['require']>>({
+    revocation: flag,
     smtOff: flag,
     ecc: flag,
     tsme: flag,
