@@ -68,10 +68,12 @@ export async function admit(parts: AppParts, request: Request, permission: Permi
   const object = name === '' ? '' : `${kind}/${folded(name)}`
   const { caller } = request
   // The platform's machines are not to wait for anyone.
-  if (vault.name !== platformVault) parts.rates?.take(vault.name, permission)
+  const rates = vault.name === platformVault ? undefined : parts.rates
   try {
     parts.access.require({ caller, vault, permission, object, address: request.ip })
   } catch (error) {
+    // Strangers take nothing from those who may, and do not fill the vault's log without end.
+    rates?.take(vault.name, 'refusals')
     await parts.log.append({
       objectId: caller.objectId,
       appId: caller.appId,
@@ -84,6 +86,7 @@ export async function admit(parts: AppParts, request: Request, permission: Permi
     })
     throw error
   }
+  rates?.take(vault.name, permission)
   return { vault, name, version }
 }
 

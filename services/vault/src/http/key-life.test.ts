@@ -186,6 +186,23 @@ describeStores('import, rotation and backup of keys', (open) => {
     await vault.close()
   })
 
+  it('makes backups under load that restore to one of the states that were', async () => {
+    const { vault, ok } = await started()
+    await vault.putVault('kv2', { grants: [adminGrant('bob')] })
+    await ok('POST', '/keys/k/create', { kty: 'EC' })
+    const changes = Array.from({ length: 12 }, (_, n) =>
+      ok('PATCH', '/keys/k', { tags: { a: String(n), b: String(n) } }),
+    )
+    const more = Array.from({ length: 4 }, () => ok('POST', '/keys/k/create', { kty: 'EC', tags: { a: 'x', b: 'x' } }))
+    const [backup] = await Promise.all([ok('POST', '/keys/k/backup'), ...changes, ...more])
+    const restored = await vault.call('bob', 'POST', '/keys/restore', backup, 'kv2.vault.strongroom.internal')
+    expect(restored.status).toBe(200)
+    expect(restored.body.tags.a).toBe(restored.body.tags.b)
+    const body = { alg: 'ES256', value: b64(Buffer.alloc(32)) }
+    expect((await vault.call('bob', 'POST', '/keys/k/sign', body, 'kv2.vault.strongroom.internal')).status).toBe(200)
+    await vault.close()
+  })
+
   it('restores nothing that was altered, is of another kind or another installation', async () => {
     const { vault, ok, send } = await started()
     await ok('POST', '/keys/k/create', { kty: 'EC' })

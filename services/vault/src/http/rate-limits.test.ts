@@ -1,10 +1,11 @@
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
+import { loggedIn } from '../testing/logged.ts'
 import { adminGrant, keyRequest } from '../testing/test-vault.ts'
 import { startTenant } from '../testing/tenant.ts'
 import { azureVaultRates } from './rate-limits.ts'
 
-const rates = { windowSeconds: 10, keyCreations: 2, keyOperations: 4, secretOperations: 3 }
+const rates = { windowSeconds: 10, keyCreations: 2, keyOperations: 4, secretOperations: 3, refusals: 2 }
 
 describeStores('rates', (open) => {
   it('refuse what is beyond them with the time to wait, each kind and each vault for itself', async () => {
@@ -28,6 +29,17 @@ describeStores('rates', (open) => {
     })
     expect((await vault.call('alice', 'GET', '/keys', undefined, 'kv2.vault.strongroom.internal')).status).toBe(200)
     vault.clock.set(new Date('2026-11-25T12:00:10.000Z'))
+    expect((await send('GET', '/keys')).status).toBe(200)
+    await vault.close()
+  })
+
+  it('are not used up by strangers, whose refusals end in 429 without an entry', async () => {
+    const store = await open()
+    const { vault, send } = await startTenant(store, { rates })
+    const asked: number[] = []
+    for (let index = 0; index < 6; index++) asked.push((await send('GET', '/keys', undefined, 'bob')).status)
+    expect(asked).toEqual([403, 403, 429, 429, 429, 429])
+    expect((await loggedIn(store, 'kv1')).filter(({ verdict }) => verdict === 'refused')).toHaveLength(2)
     expect((await send('GET', '/keys')).status).toBe(200)
     await vault.close()
   })

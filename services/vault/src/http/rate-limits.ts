@@ -8,6 +8,8 @@ export interface VaultRates {
   keyCreations: number
   keyOperations: number
   secretOperations: number
+  /** Requests of callers without the permission. */
+  refusals: number
 }
 
 /** Azure's service limits for HSM-backed RSA 2048 keys and for secrets, the strictest that its documentation gives per kind. */
@@ -16,6 +18,7 @@ export const azureVaultRates: VaultRates = {
   keyCreations: 10,
   keyOperations: 2000,
   secretOperations: 4000,
+  refusals: 2000,
 }
 
 const creations = new Set<Permission>(['create', 'import', 'rotate'])
@@ -34,16 +37,12 @@ export class RateLimits {
   }
 
   /** @throws ServiceError 429 Throttled with Retry-After */
-  take(vault: string, permission: Permission): void {
+  take(vault: string, permission: Permission | 'refusals'): void {
     const seconds = this.#clock.now().getTime() / 1000
     const window = Math.floor(seconds / this.#rates.windowSeconds)
     if (window !== this.#window || this.#counts.size > vaultsKept) this.#counts = new Map()
     this.#window = window
-    const kind = permission.startsWith('secrets/')
-      ? 'secretOperations'
-      : creations.has(permission)
-        ? 'keyCreations'
-        : 'keyOperations'
+    const kind = kindOf(permission)
     const key = `${vault} ${kind}`
     const count = (this.#counts.get(key) ?? 0) + 1
     this.#counts.set(key, count)
@@ -62,4 +61,10 @@ export class RateLimits {
       headers: { 'retry-after': String(wait) },
     })
   }
+}
+
+function kindOf(permission: Permission | 'refusals'): Exclude<keyof VaultRates, 'windowSeconds'> {
+  if (permission === 'refusals') return permission
+  if (permission.startsWith('secrets/')) return 'secretOperations'
+  return creations.has(permission) ? 'keyCreations' : 'keyOperations'
 }

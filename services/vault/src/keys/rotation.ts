@@ -6,6 +6,9 @@ import { bindingOf, type KeyVersion } from './key-version.ts'
 import { keyEntry, type Keys, type KeysParts } from './keys.ts'
 import { defaultRotationPolicy, expiryOf, nextRotation, parseRotationPolicy } from './rotation-policy.ts'
 
+/** When a rotation that could not be made is tried again. */
+const retrySeconds = 24 * 3600
+
 interface StoredPolicy extends RotationPolicy {
   created: number
   updated: number
@@ -65,13 +68,18 @@ export class Rotation {
     let rotated = 0
     for (const name of await repository.rotationDue(keys.now(), 100)) {
       const vault = await this.#o.vault(name.vault)
-      if (!vault) continue
       try {
-        await this.rotate({ objectId: 'vault', appId: 'vault' }, { vault, name: name.name })
-        rotated++
+        if (vault) {
+          await this.rotate({ objectId: 'vault', appId: 'vault' }, { vault, name: name.name })
+          rotated++
+          continue
+        }
       } catch (error) {
         logger.error({ err: error, vault: name.vault, name: name.name }, 'a key could not be rotated')
       }
+      // Of a deleted vault, or one that fails: it makes room for others and is tried again.
+      const rotateAt = keys.now() + retrySeconds
+      await this.#o.store.transaction((tx) => repository.setRotation(tx, { ...name, rotateAt }))
     }
     return rotated
   }

@@ -1,0 +1,170 @@
+import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { AzShell, azIsInstalled, type Outcome } from './support/az.ts'
+import { writeCompatibility } from './support/compatibility.ts'
+
+const administrator = '00482a5a-887f-4fb3-b363-3b7fe8e74483'
+const place = '--vault-name azkv'
+const digest = createHash('sha256').update('what is signed').digest('base64')
+
+let shell: AzShell
+let section = ''
+/** Calls that did not do what they should; the page is written only where there are none. */
+const broken = new Set<string>()
+/** What later commands need of earlier answers. */
+const kept: Record<string, string> = {}
+
+beforeAll(async () => {
+  if (azIsInstalled) shell = await AzShell.open()
+}, 120_000)
+
+afterAll(async () => {
+  if (!azIsInstalled) return
+  if (broken.size === 0) await writeCompatibility('az-keyvault', "`az keyvault` of Debian's azure-cli 2.74", shell.rows)
+  await shell.close()
+}, 60_000)
+
+/** A command that must succeed; `{name}` stands for what was kept; `look` sees its JSON. */
+function works(line: string, look: (body: Outcome['body']) => void = () => {}): void {
+  const chapter = section
+  it(`az ${line}`, async () => {
+    broken.add(line)
+    const outcome = await shell.az(filled(line))
+    const errors = outcome.stderr
+      .split('\n')
+      .filter((each) => each.startsWith('ERROR') && !each.includes('command module'))
+    expect(errors, line).toEqual([])
+    expect(outcome.code, outcome.stderr).toBe(0)
+    look(outcome.body)
+    shell.rows.push({ section: chapter, call: `az ${line}`, result: 'works' })
+    broken.delete(line)
+  })
+}
+
+/** A command that must be refused, with a text of the refusal. */
+function refused(line: string, text: string): void {
+  const chapter = section
+  it(`az ${line} is refused: ${text}`, async () => {
+    broken.add(line)
+    const outcome = await shell.az(filled(line))
+    expect(outcome.code).not.toBe(0)
+    expect(outcome.stderr).toContain(text)
+    shell.rows.push({ section: chapter, call: `az ${line}`, result: `refused: ${text}` })
+    broken.delete(line)
+  })
+}
+
+const filled = (line: string): string =>
+  line.replaceAll(/\{(\w+)\}/g, (whole, name: string) => kept[name] ?? whole).replaceAll('$TENANT', shell.tenant)
+
+describe.skipIf(!azIsInstalled)('az keyvault, unmodified', { timeout: 60_000 }, () => {
+  beforeAll(async () => {
+    const signedIn = await shell.shell('eval "$(strongroom env --login)"')
+    expect(signedIn.code, signedIn.stderr).toBe(0)
+    await shell.az('group create -n rg -l westeurope')
+    const { body } = await shell.az('account get-access-token --query accessToken')
+    const claims = JSON.parse(Buffer.from((body as string).split('.')[1]!, 'base64url').toString('utf8')) as {
+      oid: string
+    }
+    kept['me'] = claims.oid
+    await writeFile(
+      join(shell.installation.home, 'release.json'),
+      JSON.stringify({
+        version: '1.0.0',
+        anyOf: [
+          {
+            authority: 'https://sharedweu.weu.attest.strongroom.internal',
+            allOf: [{ claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' }],
+          },
+        ],
+      }),
+    )
+  }, 120_000)
+
+  section = 'Vaults'
+  works('keyvault create -n azkv -g rg -l westeurope --sku premium --enable-rbac-authorization true', (vault) => {
+    expect(vault.properties).toMatchObject({
+      enableRbacAuthorization: true,
+      vaultUri: 'https://azkv.vault.strongroom.internal/',
+    })
+  })
+  works('keyvault show -n azkv -g rg')
+  works('keyvault list -g rg', (vaults) => expect(vaults).toHaveLength(1))
+  refused(`keyvault key create ${place} -n early --kty RSA`, 'Forbidden')
+  works(
+    `role assignment create --assignee-object-id {me} --assignee-principal-type ServicePrincipal --role ${administrator} --scope $SUB/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/azkv`,
+  )
+  works('keyvault update -n azkv -g rg --retention-days 90 --enable-purge-protection false')
+
+  section = 'Keys'
+  works(`keyvault key create ${place} -n rsa --kty RSA --size 2048 --tags a=b`, ({ key }) => {
+    kept['version'] = (key.kid as string).split('/').at(-1)!
+    expect(key.kty).toBe('RSA')
+  })
+  works(`keyvault key create ${place} -n ec --kty EC-HSM --curve P-384`)
+  works(`keyvault key create ${place} -n released --kty RSA-HSM --exportable true --policy release.json`, (key) =>
+    expect(key.attributes.exportable).toBe(true),
+  )
+  works(`keyvault key create ${place} -n default --kty RSA-HSM --exportable true --default-cvm-policy`, (key) => {
+    expect(key.releasePolicy ?? key.release_policy).toBeTruthy()
+  })
+  works(`keyvault key show ${place} -n rsa`)
+  works(`keyvault key list ${place}`, (keys) => expect(keys).toHaveLength(4))
+  works(`keyvault key set-attributes ${place} -n rsa --enabled true --expires 2030-01-01T00:00:00Z`, (key) =>
+    expect(key.attributes.exp).toBe(Date.parse('2030-01-01T00:00:00Z') / 1000),
+  )
+  works(`keyvault key rotate ${place} -n rsa`, ({ key }) => {
+    expect(key.kid).not.toContain(kept['version'])
+  })
+  works(`keyvault key list-versions ${place} -n rsa`, (versions) => expect(versions).toHaveLength(2))
+  works(`keyvault key rotation-policy show ${place} -n rsa`)
+  works(`keyvault key encrypt ${place} -n rsa -a RSA-OAEP-256 --value c2VjcmV0 --data-type base64`, ({ result }) => {
+    kept['sealed'] = result
+  })
+  works(`keyvault key decrypt ${place} -n rsa -a RSA-OAEP-256 --value {sealed} --data-type base64`, ({ result }) =>
+    expect(result).toBe('c2VjcmV0'),
+  )
+  works(`keyvault key sign ${place} -n rsa -a RS256 --digest ${digest}`, ({ signature }) => {
+    kept['signature'] = signature
+  })
+  works(`keyvault key verify ${place} -n rsa -a RS256 --digest ${digest} --signature {signature}`, ({ isValid }) =>
+    expect(isValid).toBe(true),
+  )
+  works(`keyvault key backup ${place} -n ec -f ec.backup`)
+  works(`keyvault key delete ${place} -n ec`)
+  works(`keyvault key list-deleted ${place}`, (keys) => expect(keys).toHaveLength(1))
+  works(`keyvault key recover ${place} -n ec`)
+  works(`keyvault key delete ${place} -n ec`)
+  works(`keyvault key purge ${place} -n ec`)
+  works(`keyvault key restore ${place} -f ec.backup`, ({ key }) => expect(key.crv).toBe('P-384'))
+  refused(`keyvault key show ${place} -n none`, 'KeyNotFound')
+  refused(`keyvault key create ${place} -n x --kty RSA-HSM --exportable true`, 'release policy')
+
+  section = 'Secrets'
+  works(`keyvault secret set ${place} -n s --value kept`)
+  works(`keyvault secret show ${place} -n s`, ({ value }) => expect(value).toBe('kept'))
+  works(`keyvault secret set-attributes ${place} -n s --content-type text/plain`)
+  works(`keyvault secret list ${place}`, (secrets) => expect(secrets).toHaveLength(1))
+  works(`keyvault secret backup ${place} -n s -f s.backup`)
+  works(`keyvault secret delete ${place} -n s`)
+  works(`keyvault secret recover ${place} -n s`)
+  works(`keyvault secret delete ${place} -n s`)
+  works(`keyvault secret purge ${place} -n s`)
+  works(`keyvault secret restore ${place} -f s.backup`, ({ name }) => expect(name ?? 's').toBe('s'))
+  refused(`keyvault certificate list ${place}`, 'not offered')
+
+  section = 'Deleted vaults'
+  works('keyvault delete -n azkv -g rg')
+  works('keyvault list-deleted --resource-type vault', (vaults) => expect(vaults).toHaveLength(1))
+  works('keyvault show-deleted -n azkv')
+  works('keyvault recover -n azkv -g rg -l westeurope')
+  refused(`keyvault secret show ${place} -n s`, 'Forbidden')
+  works(
+    `role assignment create --assignee-object-id {me} --assignee-principal-type ServicePrincipal --role ${administrator} --scope $SUB/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/azkv`,
+  )
+  works(`keyvault secret show ${place} -n s`, ({ value }) => expect(value).toBe('kept'))
+  works('keyvault delete -n azkv -g rg')
+  works('keyvault purge -n azkv -l westeurope')
+})
