@@ -72,8 +72,8 @@ async function parts(open: Parameters<Parameters<typeof describeStores>[1]>[0]):
   rotation: Rotation
   place: { vault: Vault; name: string }
   vaults: Map<string, Vault>
-  set(seconds: number): void
-  now(): number
+  set: (seconds: number) => void
+  now: () => number
 }> {
   const store = await open()
   await store.migrate('vault', migrations)
