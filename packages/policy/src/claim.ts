@@ -35,7 +35,7 @@ interface OfOneType {
   byValue: Map<ClaimValue, Claim[]>
 }
 
-/** Claims with set semantics: adding what is there already changes nothing. Keeps insertion order. */
+/** Claims with set semantics: adding what is there already (type, value, issuer) changes nothing. Keeps insertion order. */
 export class ClaimSet {
   readonly #claims: Claim[] = []
   readonly #byType = new Map<string, OfOneType>()
@@ -53,10 +53,7 @@ export class ClaimSet {
     let ofType = this.#byType.get(claim.type)
     if (ofType === undefined) this.#byType.set(claim.type, (ofType = { claims: [], byValue: new Map() }))
     const equal = ofType.byValue.get(claim.value)
-    const readOnly = claim.readOnly === true
-    // A claim that may be copied and one that may not are two, or the first to come would decide for both.
-    if (equal?.some(({ issuer, readOnly: other }) => issuer === claim.issuer && (other === true) === readOnly))
-      return false
+    if (equal?.some(({ issuer }) => issuer === claim.issuer)) return false
     if (equal === undefined) ofType.byValue.set(claim.value, [claim])
     else equal.push(claim)
     ofType.claims.push(claim)

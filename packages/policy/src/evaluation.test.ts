@@ -272,6 +272,28 @@ describe('limits', () => {
     expect(refusal(() => run(text, claims)).found).toContain('costs more')
   })
 
+  it('ends a policy that adds one long text over and over, or reads it', () => {
+    const long = {
+      n: Array.from({ length: 60 }, (_, index) => index),
+      t: 'x'.repeat(500_000),
+      j: `[${'1,'.repeat(200_000)}1]`,
+    }
+    const matches = 'a:[type=="n"]&&b:[type=="n"]'
+    for (const rule of [
+      `${matches}&&c:[type=="t"]=>add(type="copy", value=c.value);`,
+      `${matches}&&c:[type=="j"]=>add(type="l", value=JsonToClaimValue(JmesPath(c.value, "length(@)")));`,
+      `${'c:[type=="j"]=>add(type="l", value=JmesPath(c.value, "@"));'.repeat(20)}`,
+    ])
+      expect(refusal(() => authorize(rule, long)).found, rule.slice(0, 60)).toContain('costs more')
+  })
+
+  it('names the limit on matches of one rule', () => {
+    const claims = { n: Array.from({ length: 70 }, (_, index) => index) }
+    expect(refusal(() => authorize('a:[type=="n"]&&b:[type=="n"]=>permit();', claims)).expected).toContain(
+      '4096 matches',
+    )
+  })
+
   it('ends a query that prints a small value as a huge one, also in issuance', () => {
     const query = Array.from({ length: 60 }, () => '[@,@]').join('|')
     const rules = `=>issue(type="a", value=JmesPath("[1]", "${query}"));`

@@ -87,7 +87,7 @@ class Evaluation {
     try {
       const matches = matchRule(rule, this.#claims, this.#budget)
       run.matches = matches.length
-      if (matches.length > 0) run.made = this.#act(rule, segment, matches)
+      if (matches.length > 0) run.made = this.#act(rule, matches)
       else if (this.#observe !== undefined) run.unmet = unmetCondition(rule, this.#claims, new Budget())
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error
@@ -107,7 +107,7 @@ class Evaluation {
     }
   }
 
-  #act(rule: Rule, segment: Segment, matches: readonly Bindings[]): Claim[] {
+  #act(rule: Rule, matches: readonly Bindings[]): Claim[] {
     const { action } = rule
     if (!('claim' in action || 'properties' in action)) {
       this.#settle(rule, action.kind)
@@ -120,7 +120,7 @@ class Evaluation {
     if (action.kind === 'issueproperty') this.#setProperty(rule, kept)
     for (const claim of kept) {
       if (action.kind === 'issue') this.#issue(claim)
-      if (segment !== 'configurationrules') this.#add(claim, rule)
+      this.#add(claim, rule)
     }
     return kept
   }

@@ -62,6 +62,14 @@ describe('reading a policy', () => {
     ],
     ['text after the end', `${permitAll('1.0')} more`, 1, 62, 'the end'],
     ['a string without an end', 'version=1.0;authorizationrules{[type=="a', 1, 39, 'closing'],
+    ['a typographic quotation mark', 'version=1.0;authorizationrules{[type==”a”]=>permit();};', 1, 39, 'straight'],
+    [
+      'a property with a value that it does not take',
+      'version=1.1;configurationrules{=>issueproperty(type="omit_x5c",value=1);};authorizationrules{};',
+      1,
+      70,
+      'true or false',
+    ],
     ['an order of strings', 'version=1.0;authorizationrules{[type=="a",value>"b"]=>permit();};', 1, 49, 'integer'],
   ])('refuses %s with its place', (_name, text, line, column, expected) => {
     const error = refusal(text)

@@ -118,6 +118,24 @@ describe('what may not leave a policy', () => {
   })
 })
 
+describe('a claim', () => {
+  it('is another one where its issuer is another', () => {
+    const rules = '=>add(type="ok", value=true); c:[type=="ok"]=>issue(type=c.issuer, value=true);'
+    expect(issue(rules, { ok: true })).toEqual({ AttestationService: true, AttestationPolicy: true })
+    expect(
+      issue('=>add(type="a", value=1); =>add(type="a", value="1"); c:[type=="a"]=>issue(type="b", value=c.value);'),
+    ).toEqual({
+      b: [1, '1'],
+    })
+  })
+
+  it('that sets a property is seen by later rules', () => {
+    const text =
+      'version=1.1;configurationrules{=>issueproperty(type="report_validity_in_minutes", value=5);};authorizationrules{[type=="report_validity_in_minutes", value==5, issuer=="AttestationPolicy"]=>permit();};'
+    expect(evaluatePolicy(parsePolicy(text), []).permitted).toBe(true)
+  })
+})
+
 describe('an issuance rule that fails', () => {
   it('has no effect for any of its matches', () => {
     // NegateBool refuses the second match, so that the first issues nothing either.

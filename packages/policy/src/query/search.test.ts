@@ -102,7 +102,7 @@ describe('a query', () => {
   })
 
   it('refuses nesting beyond a limit instead of exhausting the stack', () => {
-    expect(() => search('('.repeat(4000), {})).toThrow(QueryError)
+    expect(() => search('('.repeat(4000), {})).toThrow('1000 tokens')
     expect(() => search('!'.repeat(4000), {})).toThrow(QueryError)
     expect(() => search('*'.repeat(4000), {})).toThrow(QueryError)
     expect(() => search(`a${'.*'.repeat(2000)}`, {})).not.toThrow(RangeError)
@@ -163,7 +163,23 @@ describe('a query', () => {
   it('refuses JSON that is nested too deep for the stack', () => {
     const deep: unknown = JSON.parse('['.repeat(5_000) + ']'.repeat(5_000))
     expect(() => search('@', deep)).toThrow('deep')
-    expect(() => search('@ == @', deep)).toThrow('deep')
+    expect(() => search('@ == `1`', deep)).toThrow('deep')
+    expect(() => search('to_array(@)[0] | type(@)', deep)).toThrow('deep')
+  })
+
+  it('charges before it goes through a small value that stands for a huge one', () => {
+    const huge = Array.from({ length: 60 }, () => '[@,@]').join('|')
+    for (const query of [
+      `(${huge}) == (${huge})`,
+      `type(to_string(${huge}))`,
+      `length(sort_by([\`1\`], &(to_string(${huge}))))`,
+    ]) {
+      let left = 10_000
+      const charge = (cost: number): void => {
+        if ((left -= cost) < 0) throw new QueryError('budget')
+      }
+      expect(() => searchJson(query, 1, charge), query.slice(0, 20)).toThrow('budget')
+    }
   })
 
   it('charges for work, so that a budget ends it', () => {

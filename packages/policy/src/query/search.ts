@@ -21,7 +21,6 @@ export function searchJson(query: string, document: unknown, charge: Charge): st
     }
   }
   try {
-    weigh(document as JSONValue, metered)
     const result = interpret(node, document as JSONValue, metered)
     weigh(result, metered)
     return JSON.stringify(result ?? null)
