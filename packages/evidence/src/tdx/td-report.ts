@@ -69,6 +69,7 @@ export function parseTdReport(bytes: Uint8Array): TdReport {
   const mrSignerSeam = tcb.bytes(48, 'MRSIGNERSEAM')
   const seamAttributes = tcb.bytes(8, 'SEAM attributes')
   const teeTcbSvn2 = version === 1 ? tcb.bytes(16, 'TEE TCB SVN 2') : undefined
+  // Genuine modules leave values in what their own specification reserves here: nothing reads them, the hash covers them.
   tcb.bytes(tcb.remaining, 'reserved')
   reader.bytes(17, 'reserved')
   const info = reader.structure(512, 'TD_INFO')
