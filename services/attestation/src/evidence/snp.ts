@@ -11,8 +11,10 @@ import {
   toHex,
   verifyCrl,
   verifySnp,
+  type Certificate,
   type Means,
   type SnpChain,
+  type SnpProduct,
   type SnpReport,
   type VerifiedSnp,
 } from '@strongroom/evidence'
@@ -52,6 +54,8 @@ export class SnpVerifier {
   readonly #baseline: ComplianceBaseline
   readonly #clock: Clock
   readonly #means: Means
+  /** Of certificates that the cache of `means` gives out again. */
+  readonly #products = new WeakMap<Certificate, SnpProduct>()
 
   constructor(o: {
     anchors: Anchors
@@ -153,6 +157,15 @@ export class SnpVerifier {
     })
   }
 
+  #productOf(vcek: Uint8Array): SnpProduct {
+    const certificate = certificateOf(vcek, this.#means)
+    const known = this.#products.get(certificate)
+    if (known !== undefined) return known
+    const { product } = readEndorsement(certificate)
+    this.#products.set(certificate, product)
+    return product
+  }
+
   /**
    * The collateral service's list where it has one of this root; else the one that was sent. Undefined where neither
    * exists: what then comes of the evidence is for the policy to say, by name. A list that exists and is not current, and
@@ -161,7 +174,7 @@ export class SnpVerifier {
   async #revocationList(chain: SnpChain, sent: Uint8Array | undefined): Promise<Uint8Array | undefined> {
     const issuer = certificateOf(chain.ark, this.#means)
     const at = this.#clock.now()
-    const { product } = readEndorsement(certificateOf(chain.vcek, this.#means))
+    const product = this.#productOf(chain.vcek)
     let unavailable: unknown
     const own = await this.#collateral
       .revocationList({ product, issuer, at, ...this.#means })
