@@ -183,12 +183,14 @@ export class OperationLog {
 
   /** The first writer makes the head; the row is then the lock that orders the writers of the vault. */
   async #lockedHead(tx: Transaction<LogTables>, vault: string): Promise<LogHeadRow> {
+    const rows = tx.selectFrom('log_head').selectAll().where('vault', '=', vault)
+    const found = await forUpdate(this.#store, rows).executeTakeFirst()
+    if (found) return found
     await tx
       .insertInto('log_head')
       .values({ vault, size: 0, frontier: '', checkpoint: '' })
       .onConflict((conflict) => conflict.column('vault').doNothing())
       .execute()
-    const rows = tx.selectFrom('log_head').selectAll().where('vault', '=', vault)
     return forUpdate(this.#store, rows).executeTakeFirstOrThrow()
   }
 

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto'
+import { createHash, verify } from 'node:crypto'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import { duplicateName, normalAuthority } from '@strongroom/release-policy'
-import { compactVerify, decodeJwt, decodeProtectedHeader, errors } from 'jose'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { shown } from '../errors.ts'
 import type { Authorities } from './authorities.ts'
 
 const tokenLimit = 128 * 1024
+const compactForm = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
 /** Clocks of the issuer and ours may differ by this much. */
 const toleranceSeconds = 60
 
@@ -43,6 +44,8 @@ export async function verifyAttestationToken(o: {
       typeof token === 'string' ? `${token.length} characters` : shown(token),
     )
   }
+  // RFC 7515 section 7.1. Decoders skip what is no base64url, so that other text could read as what was signed.
+  if (!compactForm.test(token)) throw malformed('a JSON web token in compact form', 'something else')
   let header: { alg?: unknown; kid?: unknown; crit?: unknown; b64?: unknown }
   let unverified: Record<string, unknown>
   try {
@@ -77,14 +80,14 @@ export async function verifyAttestationToken(o: {
   if (typeof kid !== 'string') throw unverifiable('kid', 'the id of a key of the authority', shown(kid))
   const key = await o.keys.key(authority, kid)
   if (!key) throw unverifiable('kid', `a key that ${authority} publishes`, shown(kid))
-  let payload: Uint8Array
-  try {
-    payload = (await compactVerify(token, key, { algorithms: ['RS256'] })).payload
-  } catch (cause) {
-    if (!(cause instanceof errors.JOSEError)) throw cause
+  const [head = '', body = '', signature = ''] = token.split('.')
+  const signed = Buffer.from(`${head}.${body}`, 'utf8')
+  // jose verifies through WebCrypto, whose jobs cost several times the RSA operation.
+  if (!verify('sha256', signed, key, Buffer.from(signature, 'base64url'))) {
     throw unverifiable('signature', `a signature by the key ${shown(kid)} of ${authority}`, 'one that does not verify')
   }
-  const claims = JSON.parse(Buffer.from(payload).toString('utf8')) as Record<string, unknown>
+  // The bytes that were signed are those that were decoded above.
+  const claims = unverified
   checkTimes(claims, Math.floor(o.clock.now().getTime() / 1000))
   return { digest, claims, authority }
 }
