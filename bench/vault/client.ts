@@ -2,7 +2,7 @@ import { Agent, request as httpsRequest } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const host = 'kv1.vault.strongroom.internal'
-const connections = 8
+const connections = 32
 
 export interface Call {
   method: 'GET' | 'POST'
