@@ -52,7 +52,11 @@ describe('the vault service', () => {
   it('keeps its own database, readable by nobody else, and starts again on it', async () => {
     for (let round = 0; round < 2; round++) {
       const service = await createVaultService(context())
-      expect(service.hosts.map((host) => host.matches('platform.vault.strongroom.internal'))).toEqual([true, false, false])
+      expect(service.hosts.map((host) => host.matches('platform.vault.strongroom.internal'))).toEqual([
+        true,
+        false,
+        false,
+      ])
       await service.start()
       await service.close()
     }

@@ -13,6 +13,7 @@ import {
   type ManagedHsmResource,
   type ManagedHsmSettings,
 } from './managed-hsm-model.ts'
+import { invalid } from './vault-request.ts'
 
 const base = `${groupPath}/providers/${managedHsmType}`
 const one = `${base}/{name}`
@@ -198,29 +199,25 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
 
 function readSettings(fields: Fields, tenantId: string, existing: ManagedHsmSettings | undefined): ManagedHsmSettings {
   const properties = fields.object('properties')
-  const wrong = (target: string, expected: string, found: string): void =>
-    fields.problem({
-      code: 'BadRequest',
-      status: 400,
-      message: `The parameter ${target} has an invalid value.`,
-      target,
-      expected,
-      found: found.slice(0, 80),
-      remedy: 'Correct the request, then repeat it.',
-    })
   const tenant = properties.text('tenantId') ?? existing?.tenantId ?? ''
   if (tenant.toLowerCase() !== tenantId.toLowerCase()) {
-    wrong(properties.at('tenantId'), `the tenant of this installation, ${tenantId}`, tenant || 'none')
+    invalid(fields, properties.at('tenantId'), `the tenant of this installation, ${tenantId}`, tenant || 'none')
   }
   const admins = properties.has('initialAdminObjectIds')
     ? properties.texts('initialAdminObjectIds').map((id) => id.toLowerCase())
     : (existing?.initialAdminObjectIds ?? [])
   if (admins.length === 0 || !admins.every((id) => guid.test(id))) {
-    wrong(properties.at('initialAdminObjectIds'), 'the object ids of its administrators', admins.join(', ') || 'none')
+    invalid(
+      fields,
+      properties.at('initialAdminObjectIds'),
+      'the object ids of its administrators',
+      admins.join(', ') || 'none',
+    )
   }
   const retention = properties.integer('softDeleteRetentionInDays', 7, 90)
   if (existing && retention !== undefined && retention !== existing.softDeleteRetentionInDays) {
-    wrong(
+    invalid(
+      fields,
       properties.at('softDeleteRetentionInDays'),
       `${existing.softDeleteRetentionInDays}: it stays`,
       String(retention),
@@ -228,7 +225,7 @@ function readSettings(fields: Fields, tenantId: string, existing: ManagedHsmSett
   }
   const protection = properties.flag('enablePurgeProtection')
   if (existing?.enablePurgeProtection === true && protection === false) {
-    wrong(properties.at('enablePurgeProtection'), 'true: enabling it is irreversible', 'false')
+    invalid(fields, properties.at('enablePurgeProtection'), 'true: enabling it is irreversible', 'false')
   }
   return {
     tenantId,

@@ -180,7 +180,8 @@ function readNetworkRules(properties: Fields): VaultNetworkRules {
   }
 }
 
-function invalid(fields: Fields, target: string, expected: string, found: string): void {
+/** A problem of the request's content. */
+export function invalid(fields: Fields, target: string, expected: string, found: string): void {
   fields.problem({
     code: 'BadRequest',
     status: 400,

@@ -1,8 +1,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes, X509Certificate } from 'node:crypto'
 import { promisify } from 'node:util'
-import { managedHsmHost, managedHsmVaultName } from '@strongroom/contract'
+import { managedHsmHost } from '@strongroom/contract'
 import { ServiceError, type Caller, type InstallationAuthority, type Sealer, type Store } from '@strongroom/platform'
 import type { OperationLog } from '../log/operation-log.ts'
+import { recordInHsmLog } from './record.ts'
 import type { HsmRepository } from './repository.ts'
 import { openRestoreBlob, parseHolders, sealSecurityDomain, thumbprintOf, transferKeyText } from './security-domain.ts'
 
@@ -41,7 +42,7 @@ export class Activation {
           const sealed = await sealer.seal(domainKey, contextOf(name))
           await repository.change(tx, name, { domain_key: Buffer.from(sealed).toString('base64') })
         }
-        await this.#record(tx, caller, 'securitydomain/download', name)
+        await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'securitydomain/download', name: name })
         return domain
       } finally {
         domainKey.fill(0)
@@ -103,7 +104,7 @@ export class Activation {
         transfer_key: null,
         transfer_certificate: null,
       })
-      await this.#record(tx, caller, 'securitydomain/upload', name)
+      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'securitydomain/upload', name: name })
     })
   }
 
@@ -138,17 +139,6 @@ export class Activation {
       found: 'an activated one',
       remedy: 'Make a new managed HSM for the restore.',
     })
-  }
-
-  async #record(
-    tx: Parameters<OperationLog['appendIn']>[0],
-    caller: Caller,
-    operation: string,
-    name: string,
-  ): Promise<void> {
-    const { objectId, appId } = caller
-    const vault = managedHsmVaultName(name)
-    await this.#o.log.appendIn(tx, { objectId, appId, operation, vault, keyName: '', verdict: 'allowed' })
   }
 }
 

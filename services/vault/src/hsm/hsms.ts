@@ -1,5 +1,4 @@
 import {
-  managedHsmVaultName,
   type DeletedManagedHsmRecord,
   type ManagedHsmDefinition,
   type ManagedHsmRecord,
@@ -10,12 +9,11 @@ import { randomUUID } from 'node:crypto'
 import { badParameter, shown } from '../errors.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { isVaultName } from '../objects/names.ts'
+import { recordInHsmLog, type By } from './record.ts'
 import { fromRow, type HsmRepository, type StoredHsm } from './repository.ts'
 import { administratorRole } from './roles.ts'
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
-type By = { objectId: string; appId: string }
 
 /** What the resource manager does with managed HSMs. */
 export class Hsms {
@@ -46,7 +44,7 @@ export class Hsms {
           const assignment = { id: randomUUID(), scope: '/', roleId: administratorRole, principalId }
           await repository.insertAssignment(tx, name, assignment)
         }
-        await this.#record(tx, by, 'hsm/create', name)
+        await recordInHsmLog(this.#o.log, tx, { by: by, operation: 'hsm/create', name: name })
         return { record: recordOf(fromRow(row)), created: true }
       }
       const existing = await repository.lock(tx, name)
@@ -63,7 +61,7 @@ export class Hsms {
       const { tags, enablePurgeProtection } = definition
       const changed: StoredHsm = { ...stored, tags, enablePurgeProtection }
       await repository.change(tx, name, { definition: JSON.stringify(definitionFields(changed)) })
-      await this.#record(tx, by, 'hsm/update', name)
+      await recordInHsmLog(this.#o.log, tx, { by: by, operation: 'hsm/update', name: name })
       return { record: recordOf(changed), created: false }
     })
   }
@@ -98,7 +96,7 @@ export class Hsms {
       const deletedAt = this.#now()
       const purgeAt = deletedAt + stored.softDeleteRetentionInDays * 24 * 3600
       await repository.change(tx, name, { deleted_at: deletedAt, purge_at: purgeAt })
-      await this.#record(tx, by, 'hsm/delete', name)
+      await recordInHsmLog(this.#o.log, tx, { by: by, operation: 'hsm/delete', name: name })
       return deletedRecordOf({ ...stored, deletedAt, purgeAt })
     })
   }
@@ -120,7 +118,7 @@ export class Hsms {
       const row = await repository.lock(tx, name)
       if (!row || row.deleted_at === null) throw notFound(given)
       await repository.change(tx, name, { deleted_at: null, purge_at: null })
-      await this.#record(tx, by, 'hsm/recover', name)
+      await recordInHsmLog(this.#o.log, tx, { by: by, operation: 'hsm/recover', name: name })
       return recordOf(fromRow({ ...row, deleted_at: null, purge_at: null }))
     })
   }
@@ -156,18 +154,12 @@ export class Hsms {
       // Recovered and deleted again since it was found due.
       if (dueAt !== undefined && (row.purge_at ?? 0) > dueAt) return
       await repository.remove(tx, name)
-      await this.#record(tx, by, 'hsm/purge', name)
+      await recordInHsmLog(this.#o.log, tx, { by: by, operation: 'hsm/purge', name: name })
     })
   }
 
   #now(): number {
     return Math.floor(this.#o.clock.now().getTime() / 1000)
-  }
-
-  async #record(tx: Parameters<OperationLog['appendIn']>[0], by: By, operation: string, name: string): Promise<void> {
-    const { objectId, appId } = by
-    const vault = managedHsmVaultName(name)
-    await this.#o.log.appendIn(tx, { objectId, appId, operation, vault, keyName: '', verdict: 'allowed' })
   }
 }
 

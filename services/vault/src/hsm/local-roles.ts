@@ -1,8 +1,8 @@
-import { managedHsmVaultName } from '@strongroom/contract'
 import { ServiceError, type Caller, type Store } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { checkObjectName, folded } from '../objects/names.ts'
+import { recordInHsmLog } from './record.ts'
 import type { HsmRepository, RoleAssignment } from './repository.ts'
 import { builtInRoles, hsmAction, knownActions, type RoleDefinition } from './roles.ts'
 
@@ -48,7 +48,7 @@ export class LocalRoles {
     }
     await store.transaction(async (tx) => {
       await repository.putDefinition(tx, hsm, definition)
-      await this.#record(tx, caller, 'roleDefinitions/write', hsm)
+      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'roleDefinitions/write', name: hsm })
     })
     return definition
   }
@@ -62,7 +62,7 @@ export class LocalRoles {
     }
     await store.transaction(async (tx) => {
       await repository.removeDefinition(tx, hsm, definition.id)
-      await this.#record(tx, caller, 'roleDefinitions/delete', hsm)
+      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'roleDefinitions/delete', name: hsm })
     })
     return definition
   }
@@ -102,7 +102,7 @@ export class LocalRoles {
       if (!(await repository.insertAssignment(tx, hsm, assignment))) {
         throw conflict('RoleAssignmentExists', 'The role assignment already exists.')
       }
-      await this.#record(tx, caller, 'roleAssignments/write', hsm)
+      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'roleAssignments/write', name: hsm })
     })
     return assignment
   }
@@ -112,20 +112,9 @@ export class LocalRoles {
     const { store, repository } = this.#o
     await store.transaction(async (tx) => {
       await repository.removeAssignment(tx, hsm, assignment.id)
-      await this.#record(tx, caller, 'roleAssignments/delete', hsm)
+      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'roleAssignments/delete', name: hsm })
     })
     return assignment
-  }
-
-  async #record(
-    tx: Parameters<OperationLog['appendIn']>[0],
-    caller: Caller,
-    operation: string,
-    hsm: string,
-  ): Promise<void> {
-    const { objectId, appId } = caller
-    const vault = managedHsmVaultName(hsm)
-    await this.#o.log.appendIn(tx, { objectId, appId, operation, vault, keyName: '', verdict: 'allowed' })
   }
 }
 

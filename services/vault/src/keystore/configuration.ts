@@ -13,6 +13,11 @@ export interface Pkcs11Configuration {
   token: string
   /** File with the PIN of the token's user; by default systemd's credential `strongroom-pkcs11-pin`. */
   pinFile?: string
+  /**
+   * Where the fresh AES key of a release is made. `token` (default): in the token, which has to do RSA-OAEP with the hash that
+   * is asked for. `memory`: in our memory where the token does not; the private key stays in the token all the same.
+   */
+  transportKey?: 'token' | 'memory'
 }
 
 /** @throws ServiceError KeystoreConfigurationInvalid, with the place */
@@ -26,23 +31,32 @@ export async function readKeystoreConfiguration(path: string): Promise<KeystoreC
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid(path, 'an object', typeof value)
   const fields = value as Record<string, unknown>
-  const known = fields['kind'] === 'pkcs11' ? ['kind', 'module', 'token', 'pinFile'] : ['kind']
+  const known = fields['kind'] === 'pkcs11' ? ['kind', 'module', 'token', 'pinFile', 'transportKey'] : ['kind']
   const unknown = Object.keys(fields).find((name) => !known.includes(name))
   if (unknown !== undefined) throw invalid(`${path}: ${unknown}`, known.join(', '), unknown)
   if (fields['kind'] === 'software') return { kind: 'software' }
   if (fields['kind'] !== 'pkcs11')
     throw invalid(`${path}: kind`, 'software or pkcs11', JSON.stringify(fields['kind']) ?? 'nothing')
-  const { module, token, pinFile } = fields
+  const { module, token, pinFile, transportKey } = fields
   if (typeof module !== 'string' || !isAbsolute(module)) {
     throw invalid(`${path}: module`, 'the absolute path of a PKCS#11 module', JSON.stringify(module) ?? 'nothing')
   }
   if (typeof token !== 'string' || token === '' || Buffer.byteLength(token) > 32) {
     throw invalid(`${path}: token`, 'the label of a token, at most 32 bytes', JSON.stringify(token) ?? 'nothing')
   }
-  if (pinFile === undefined) return { kind: 'pkcs11', module, token }
+  if (transportKey !== undefined && transportKey !== 'token' && transportKey !== 'memory') {
+    throw invalid(`${path}: transportKey`, 'token or memory', JSON.stringify(transportKey))
+  }
+  const read: Pkcs11Configuration = {
+    kind: 'pkcs11',
+    module,
+    token,
+    ...(transportKey !== undefined && { transportKey }),
+  }
+  if (pinFile === undefined) return read
   if (typeof pinFile !== 'string' || !isAbsolute(pinFile))
     throw invalid(`${path}: pinFile`, 'an absolute path', JSON.stringify(pinFile))
-  return { kind: 'pkcs11', module, token, pinFile }
+  return { ...read, pinFile }
 }
 
 /** The PIN; one newline at its end does not count. @throws ServiceError TokenPinMissing, SecretFileExposed */

@@ -88,6 +88,7 @@ describe('the configuration of a keystore', () => {
       [{ ...good, token: 'x'.repeat(33) }, ': token'],
       [{ ...good, pin: '1234' }, ': pin'],
       [{ ...good, pinFile: 'pin' }, ': pinFile'],
+      [{ ...good, transportKey: 'disk' }, ': transportKey'],
     ]
     for (const [content, target] of wrong) {
       const error = await readKeystoreConfiguration(file(content)).catch((caught: unknown) => caught)

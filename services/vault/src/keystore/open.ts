@@ -48,6 +48,7 @@ async function openOne(
     module: configuration.module,
     label: configuration.token,
     pin: () => readPin(configuration),
+    transportKey: configuration.transportKey ?? 'token',
     ...(serial !== undefined && { serial }),
   })
   return { keystore, serial: keystore.serial }

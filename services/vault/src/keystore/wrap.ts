@@ -25,15 +25,21 @@ export function rsaAesKeyWrap(o: {
   wrappingKey: { n: string; e: string }
   algorithm: ReleaseWrapping
 }): Uint8Array {
-  const key = createPublicKey({ key: { kty: 'RSA', n: o.wrappingKey.n, e: o.wrappingKey.e }, format: 'jwk' })
-  const aesKey = randomBytes(32)
+  const transport = randomBytes(32)
   try {
-    const wrappedKey = publicEncrypt(
-      { key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: oaepHashes[o.algorithm] },
-      aesKey,
-    )
-    return Buffer.concat([wrappedKey, aesKeyWrapPad(aesKey, o.secret)])
+    return Buffer.concat([wrapTransportKey({ ...o, transport }), aesKeyWrapPad(transport, o.secret)])
   } finally {
-    aesKey.fill(0)
+    transport.fill(0)
   }
+}
+
+/** RSA-OAEP of the fresh AES key of a release. */
+export function wrapTransportKey(o: {
+  transport: Uint8Array
+  wrappingKey: { n: string; e: string }
+  algorithm: ReleaseWrapping
+}): Uint8Array {
+  const key = createPublicKey({ key: { kty: 'RSA', n: o.wrappingKey.n, e: o.wrappingKey.e }, format: 'jwk' })
+  const padding = constants.RSA_PKCS1_OAEP_PADDING
+  return publicEncrypt({ key, padding, oaepHash: oaepHashes[o.algorithm] }, o.transport)
 }

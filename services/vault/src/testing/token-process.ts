@@ -48,7 +48,7 @@ async function answer(command: string): Promise<object> {
   return token.withSession(async (session) => {
     const key = token.find(session, session.binding.CKO_PRIVATE_KEY, made.id)!
     if (command === 'release') {
-      const { keyWrapPad } = await releaseAbility(session)
+      const { keyWrapPad } = await releaseAbility(session, 'token')
       const wrapping = {
         key,
         wrappingKey: o.wrappingKey,

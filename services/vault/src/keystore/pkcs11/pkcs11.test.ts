@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { createSealer, type Sealer } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSoftHsm, hasSoftHsm, softhsmModule, type SoftHsm } from '../../testing/softhsm.ts'
@@ -80,20 +80,39 @@ describe.skipIf(!hasSoftHsm)('a PKCS#11 token', () => {
 
   it('names the wrappings that the token can do, and refuses others', async () => {
     const keystore = await open()
-    expect(keystore.ability.algorithms).toContain('CKM_RSA_AES_KEY_WRAP')
+    expect(keystore.ability.algorithms).toMatchObject({ CKM_RSA_AES_KEY_WRAP: 'token' })
     const { material } = await keystore.generate({ type: 'oct', bits: 256 }, exportable)
     for (const algorithm of ['RSA_AES_KEY_WRAP_256', 'RSA_AES_KEY_WRAP_384'] as const) {
       const wrapping = keystore.wrapForRelease({ material, binding: exportable, wrappingKey, algorithm })
-      if (keystore.ability.algorithms.includes(algorithm)) {
+      if (algorithm in keystore.ability.algorithms) {
         expect(openWrapped(await wrapping, privateKey, algorithm)).toHaveLength(32)
       } else await expect(wrapping).rejects.toMatchObject({ code: 'BadParameter', target: 'enc' })
     }
     keystore.close()
   })
 
+  it('does every wrapping where it may make the transport key itself, and still in the token where that can', async () => {
+    const keystore = await openPkcs11Keystore({
+      sealer,
+      module: softhsmModule,
+      label: 'one',
+      pin: () => Promise.resolve(hsm.pin),
+      transportKey: 'memory',
+    })
+    expect(keystore.ability.algorithms).toMatchObject({ CKM_RSA_AES_KEY_WRAP: 'token' })
+    const { publicParts, material } = await keystore.generate({ type: 'RSA', bits: 2048 }, exportable)
+    for (const algorithm of ['CKM_RSA_AES_KEY_WRAP', 'RSA_AES_KEY_WRAP_256', 'RSA_AES_KEY_WRAP_384'] as const) {
+      const wrapped = await keystore.wrapForRelease({ material, binding: exportable, wrappingKey, algorithm })
+      const secret = openWrapped(wrapped, privateKey, algorithm)
+      const opened = createPublicKey(createPrivateKey({ key: secret, format: 'der', type: 'pkcs8' }))
+      expect(opened.export({ format: 'jwk' })).toMatchObject(publicParts)
+    }
+    keystore.close()
+  })
+
   it('makes no exportable key where it cannot wrap one, and says so', async () => {
     const keystore = await open()
-    keystore.ability.algorithms.length = 0
+    keystore.ability.algorithms = {}
     await expect(keystore.generate({ type: 'EC', curve: 'P-256' }, exportable)).rejects.toMatchObject({
       code: 'KeyNotExportable',
       status: 400,

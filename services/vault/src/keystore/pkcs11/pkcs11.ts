@@ -4,7 +4,13 @@ import { sealedMaterial } from '../material.ts'
 import { Turns } from '../turns.ts'
 import type { Handle } from './module.ts'
 import { generateInside, secretClass } from './objects.ts'
-import { releaseAbility, wrapInside, type ReleaseAbility } from './release.ts'
+import {
+  releaseAbility,
+  wrapInside,
+  wrapWithOurTransportKey,
+  type ReleaseAbility,
+  type TransportKey,
+} from './release.ts'
 import { Token, type Session, type TokenOptions } from './token.ts'
 import { useInside } from './uses.ts'
 
@@ -22,14 +28,20 @@ export interface Pkcs11Keystore extends Keystore {
   ability: ReleaseAbility
 }
 
+export type Pkcs11Options = TokenOptions & {
+  sealer: Sealer
+  /** Default `token`; see Pkcs11Configuration. */
+  transportKey?: TransportKey
+}
+
 const generationsAtOnce = 2
 const generationsWaiting = 256
 
 /** Keys inside a PKCS#11 token: made there, used there, and wrapped there for release. */
-export async function openPkcs11Keystore(o: TokenOptions & { sealer: Sealer }): Promise<Pkcs11Keystore> {
+export async function openPkcs11Keystore(o: Pkcs11Options): Promise<Pkcs11Keystore> {
   const token = await Token.open(o)
   try {
-    const ability = await token.withSession((session) => releaseAbility(session))
+    const ability = await token.withSession((session) => releaseAbility(session, o.transportKey ?? 'token'))
     return keystoreOf(token, ability, o)
   } catch (error) {
     token.close()
@@ -37,7 +49,7 @@ export async function openPkcs11Keystore(o: TokenOptions & { sealer: Sealer }): 
   }
 }
 
-function keystoreOf(token: Token, ability: ReleaseAbility, o: TokenOptions & { sealer: Sealer }): Pkcs11Keystore {
+function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pkcs11Keystore {
   const references = sealedMaterial(o.sealer.derive('pkcs11-references'))
   const turns = new Turns(generationsAtOnce, generationsWaiting)
 
@@ -100,23 +112,23 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: TokenOptions & { s
         useInside(session, { key, spec, keyWrapPad: ability.keyWrapPad }, use),
       ),
     wrapForRelease: ({ material, binding, wrappingKey, algorithm }) => {
-      const { keyWrapPad } = ability
-      if (keyWrapPad === undefined || !ability.algorithms.includes(algorithm)) {
+      const { keyWrapPad, algorithms } = ability
+      const transportKey = algorithms[algorithm]
+      if (keyWrapPad === undefined || transportKey === undefined) {
         return Promise.reject(
           new ServiceError({
             code: 'BadParameter',
             status: 400,
             message: `The token that holds this key does not wrap with ${algorithm}.`,
             target: 'enc',
-            expected: ability.algorithms.join(', ') || 'no release at all',
+            expected: Object.keys(algorithms).join(', ') || 'no release at all',
             found: algorithm,
-            remedy: 'Ask for a wrapping that the token does.',
+            remedy: 'Ask for a wrapping that the token does, or set transportKey in the keystore’s configuration.',
           }),
         )
       }
-      return withKey(material, binding, (session, key) =>
-        wrapInside(session, { key, wrappingKey, algorithm, keyWrapPad }),
-      )
+      const wrap = transportKey === 'token' ? wrapInside : wrapWithOurTransportKey
+      return withKey(material, binding, (session, key) => wrap(session, { key, wrappingKey, algorithm, keyWrapPad }))
     },
     rebind: async (material, from, to) => references.seal(await references.open(material, from), to),
     exportKey: () =>
@@ -144,7 +156,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: TokenOptions & { s
 }
 
 function requireRelease(ability: ReleaseAbility, label: string): void {
-  if (ability.algorithms.length > 0) return
+  if (Object.keys(ability.algorithms).length > 0) return
   throw new ServiceError({
     code: 'KeyNotExportable',
     status: 400,

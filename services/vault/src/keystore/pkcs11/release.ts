@@ -1,7 +1,7 @@
-import { constants, createDecipheriv, generateKeyPair, privateDecrypt } from 'node:crypto'
+import { constants, createDecipheriv, generateKeyPair, privateDecrypt, randomBytes, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { ReleaseWrapping } from '@strongroom/contract'
-import { oaepHashes } from '../wrap.ts'
+import { oaepHashes, wrapTransportKey } from '../wrap.ts'
 import type { Binding, Handle, Mechanism, Template } from './module.ts'
 import type { Session } from './token.ts'
 
@@ -9,17 +9,24 @@ import type { Session } from './token.ts'
 const keyWrapPadMechanisms = [0x210b, 0x210a]
 const largestWrapped = 8192
 
+/** Where the fresh AES key of a release is made. */
+export type TransportKey = 'token' | 'memory'
+
 /** What a token can wrap for release: the mechanism of its RFC 5649 wrap, and the algorithms that work with it. */
 export interface ReleaseAbility {
   keyWrapPad: number | undefined
-  algorithms: ReleaseWrapping[]
+  algorithms: Partial<Record<ReleaseWrapping, TransportKey>>
+}
+
+interface Wrapping {
+  key: Handle
+  wrappingKey: { n: string; e: string }
+  algorithm: ReleaseWrapping
+  keyWrapPad: number
 }
 
 /** RSA-OAEP(wrapping key, fresh AES-256 key) ‖ AES-KWP(AES key, key), all inside the token. */
-export async function wrapInside(
-  session: Session,
-  o: { key: Handle; wrappingKey: { n: string; e: string }; algorithm: ReleaseWrapping; keyWrapPad: number },
-): Promise<Buffer> {
+export async function wrapInside(session: Session, o: Wrapping): Promise<Buffer> {
   const { binding: b, module, handle } = session
   const passing: Template = [{ type: b.CKA_TOKEN, value: false }]
   const objects: Handle[] = []
@@ -53,10 +60,42 @@ export async function wrapInside(
 }
 
 /**
+ * As wrapInside for tokens whose RSA-OAEP lacks the hash: the AES key is made in our memory and brought into the token,
+ * where it wraps the key. Who reads our memory in that moment has what opens this one release; the key itself he has not.
+ */
+export async function wrapWithOurTransportKey(session: Session, o: Wrapping): Promise<Buffer> {
+  const { binding: b, module, handle } = session
+  const transport = randomBytes(32)
+  try {
+    const aesKey = module.C_CreateObject(handle, [
+      { type: b.CKA_TOKEN, value: false },
+      { type: b.CKA_CLASS, value: b.CKO_SECRET_KEY },
+      { type: b.CKA_KEY_TYPE, value: b.CKK_AES },
+      { type: b.CKA_SENSITIVE, value: true },
+      { type: b.CKA_EXTRACTABLE, value: false },
+      { type: b.CKA_WRAP, value: true },
+      { type: b.CKA_VALUE, value: transport },
+    ])
+    try {
+      const mechanism: Mechanism = { mechanism: o.keyWrapPad }
+      const wrapped = await module.C_WrapKeyAsync(handle, mechanism, aesKey, o.key, Buffer.alloc(largestWrapped))
+      return Buffer.concat([
+        wrapTransportKey({ transport, wrappingKey: o.wrappingKey, algorithm: o.algorithm }),
+        wrapped,
+      ])
+    } finally {
+      module.C_DestroyObject(handle, aesKey)
+    }
+  } finally {
+    transport.fill(0)
+  }
+}
+
+/**
  * Tries each combination on a throw-away key and opens the result: lists of mechanisms say neither which hashes OAEP
  * takes, nor what a module means by its padded key wrap.
  */
-export async function releaseAbility(session: Session): Promise<ReleaseAbility> {
+export async function releaseAbility(session: Session, allowed: TransportKey): Promise<ReleaseAbility> {
   const { binding: b, module, handle } = session
   const { publicKey, privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
   const wrappingKey = publicKey.export({ format: 'jwk' }) as { n: string; e: string }
@@ -71,30 +110,39 @@ export async function releaseAbility(session: Session): Promise<ReleaseAbility> 
       { type: b.CKA_EXTRACTABLE, value: true },
     ])
   } catch {
-    return { keyWrapPad: undefined, algorithms: [] }
+    return { keyWrapPad: undefined, algorithms: {} }
   }
   try {
     for (const keyWrapPad of keyWrapPadMechanisms) {
-      const algorithms: ReleaseWrapping[] = []
+      const algorithms: ReleaseAbility['algorithms'] = {}
       for (const algorithm of Object.keys(oaepHashes) as ReleaseWrapping[]) {
-        try {
-          const wrapped = await wrapInside(session, { key, wrappingKey, algorithm, keyWrapPad })
-          const opened = privateDecrypt(
-            { key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: oaepHashes[algorithm] },
-            wrapped.subarray(0, 256),
-          )
-          const decipher = createDecipheriv('id-aes256-wrap-pad', opened, Buffer.from('a65959a6', 'hex'))
-          const secret = Buffer.concat([decipher.update(wrapped.subarray(256)), decipher.final()])
-          if (secret.length === 16) algorithms.push(algorithm)
-        } catch {
-          // The token cannot do this one.
+        const wrapping = { key, wrappingKey, algorithm, keyWrapPad }
+        if (await opens(() => wrapInside(session, wrapping), privateKey, algorithm)) algorithms[algorithm] = 'token'
+        else if (allowed === 'memory') {
+          const works = await opens(() => wrapWithOurTransportKey(session, wrapping), privateKey, algorithm)
+          if (works) algorithms[algorithm] = 'memory'
         }
       }
-      if (algorithms.length > 0) return { keyWrapPad, algorithms }
+      if (Object.keys(algorithms).length > 0) return { keyWrapPad, algorithms }
     }
-    return { keyWrapPad: undefined, algorithms: [] }
+    return { keyWrapPad: undefined, algorithms: {} }
   } finally {
     module.C_DestroyObject(handle, key)
+  }
+}
+
+/** Whether a wrap of a key of 16 bytes gives them back; false for everything that the token cannot do. */
+async function opens(wrap: () => Promise<Buffer>, privateKey: KeyObject, algorithm: ReleaseWrapping): Promise<boolean> {
+  try {
+    const wrapped = await wrap()
+    const opened = privateDecrypt(
+      { key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: oaepHashes[algorithm] },
+      wrapped.subarray(0, 256),
+    )
+    const decipher = createDecipheriv('id-aes256-wrap-pad', opened, Buffer.from('a65959a6', 'hex'))
+    return Buffer.concat([decipher.update(wrapped.subarray(256)), decipher.final()]).length === 16
+  } catch {
+    return false
   }
 }
 
