@@ -114,8 +114,15 @@ describe('rotation of the master key', () => {
     expect(readdirSync(keys)).toHaveLength(1)
     expect(readdirSync(keys)).not.toContain(installationId)
     expect(await masterKeyHolder({ stateDir, installationId })).toMatchObject({ kind: 'file' })
+    // The variable of the start before does not stand in the way of the new key; without that, the old one opens nothing.
     vi.stubEnv('STRONGROOM_MASTER_KEY_FILE', secretFile('old', old))
+    expect(await open()).toEqual(before)
+    const [made] = readdirSync(keys) as [string]
+    const moved = secretFile('moved', readFileSync(join(keys, made)))
+    rmSync(join(keys, made))
     await expect(open()).rejects.toMatchObject({ code: 'MasterKeyWrong' })
+    vi.stubEnv('STRONGROOM_MASTER_KEY_FILE', moved)
+    expect(await open()).toEqual(before)
   })
 
   it('takes a passphrase, which has to be the right one from then on', async () => {

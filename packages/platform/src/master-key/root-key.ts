@@ -108,13 +108,13 @@ async function masterKeyOf(o: Place, holder: MasterKeyHolder, passphraseFile?: s
   if (holder.kind === 'tpm') return unsealFromTpm(holder)
   if (holder.kind === 'passphrase') return keyFromPassphrase(holder, await readPassphrase(passphraseFile))
   if (holder.path === undefined) return loadMasterKey(o)
-  const { CREDENTIALS_DIRECTORY, STRONGROOM_MASTER_KEY_FILE } = process.env
-  // A place that is named for this start counts before the one that was remembered.
-  if (CREDENTIALS_DIRECTORY || STRONGROOM_MASTER_KEY_FILE) return loadMasterKey(o)
   refuseInside(o.stateDir, holder.path)
   const key = await readKey(holder.path)
-  if (!key) throw missing(holder.path)
-  return key
+  if (key) return key
+  const { CREDENTIALS_DIRECTORY, STRONGROOM_MASTER_KEY_FILE } = process.env
+  // On another machine, or from a backup, the key comes from where it is named for this start.
+  if (CREDENTIALS_DIRECTORY || STRONGROOM_MASTER_KEY_FILE) return loadMasterKey(o)
+  throw missing(holder.path)
 }
 
 /** A key file that we made ourselves and that opens nothing any more. What an operator made is the operator's. */

@@ -20,7 +20,8 @@ beforeAll(() => {
   hsm = createSoftHsm()
   hsm.addToken('vault')
   writeFileSync(join(directory, 'pin'), hsm.pin, { mode: 0o600 })
-  keystore = { kind: 'pkcs11', module: softhsmModule, token: 'vault', pinFile: join(directory, 'pin') }
+  const pinFile = join(directory, 'pin')
+  keystore = { kind: 'pkcs11', module: softhsmModule, token: 'vault', pinFile, transportKey: 'memory' }
 })
 afterAll(() => {
   hsm?.remove()
@@ -56,6 +57,10 @@ describeStores('a vault whose keys are in a token', (open) => {
     const opened = unwrapRelease({ jws: answer.body.value, transferKey, caPem: authority.caPem })
     const released = createPublicKey(createPrivateKey({ key: opened.secret, format: 'der', type: 'pkcs8' }))
     expect(released.export({ format: 'jwk' }).n).toBe(created.body.key.n)
+    // What machines ask for, and SoftHSM's OAEP lacks.
+    const enc = 'RSA_AES_KEY_WRAP_256'
+    const asked = await vault.call('orchestrator', 'POST', '/keys/vm-1/release', { target, enc })
+    expect(unwrapRelease({ jws: asked.body.value, transferKey, caPem: authority.caPem }).secret).toEqual(opened.secret)
     const refused = await vault.call('orchestrator', 'POST', '/keys/vm-1/release', { target: vault.provider.token({}) })
     expect(refused.status).toBe(403)
     await vault.close()
