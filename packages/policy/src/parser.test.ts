@@ -175,6 +175,33 @@ describe('printing a policy', () => {
     .tuple(fc.array(condition, { maxLength: 3 }), fc.constantFrom('permit()', 'deny()', 'add(type="mine", value=1)'))
     .map(([conditions, action]) => `${conditions.join('&&')}=>${action};`)
 
+  it('breaks rules that are too long for a line, and keeps comments where they belong', () => {
+    const text = `version=1.0; // the version
+authorizationrules{
+  // who may
+  [type=="x-ms-compliance-status", value=="azure-compliant-cvm", issuer=="AttestationService"] && /// and
+  [type=="x-ms-sevsnpvm-is-debuggable", value==false] => permit(); // nobody else
+  // at the end
+};
+// after all`
+    expect(formatPolicy(parsePolicy(text))).toBe(`version=1.0;
+
+// the version
+authorizationrules
+{
+  // who may
+  // / and
+  // nobody else
+  [type == "x-ms-compliance-status", value == "azure-compliant-cvm", issuer == "AttestationService"] &&
+  [type == "x-ms-sevsnpvm-is-debuggable", value == false]
+    => permit();
+  // at the end
+};
+
+// after all
+`)
+  })
+
   it('gives a text that reads as the same policy', () => {
     fc.assert(
       fc.property(fc.array(rule, { maxLength: 4 }), (rules) => {
