@@ -182,6 +182,30 @@ describeStores('a managed HSM', (open) => {
     await hsm.vault.close()
   })
 
+  it('lets an officer of one key give away that key alone', async () => {
+    const hsm = await activated()
+    const dataActions = ['Microsoft.KeyVault/managedHsm/keys/read/action']
+    const role = (actions: string[]): object => ({
+      properties: { roleName: 'Custom', permissions: [{ dataActions: actions }] },
+    })
+    const path = `${authorization}/roleDefinitions/${randomUUID()}`
+    expect((await hsm.owner('PUT', path, role(dataActions))).status).toBe(201)
+    expect((await hsm.assign('orchestrator', officer, '/keys/k')).status).toBe(201)
+    const principal = principalIds.orchestrator
+    const assign = (scope: string): Promise<Answer> =>
+      hsm.as('orchestrator', 'PUT', `${scope}${authorization}/roleAssignments/${randomUUID()}`, {
+        properties: { roleDefinitionId: crypto, principalId: principal },
+      })
+    expect((await assign('/keys/k')).status).toBe(201)
+    for (const scope of ['', '/keys', '/keys/other']) expect((await assign(scope)).status).toBe(403)
+    for (const scope of ['', '/keys', '/keys/k']) {
+      const widened = role([...dataActions, 'Microsoft.KeyVault/managedHsm/securitydomain/download/action'])
+      expect((await hsm.as('orchestrator', 'PUT', `${scope}${path}`, widened)).status).toBe(403)
+      expect((await hsm.as('orchestrator', 'DELETE', `${scope}${path}`)).status).toBe(403)
+    }
+    await hsm.vault.close()
+  })
+
   it('releases a key by its policy, to who has the role of a releaser', async () => {
     const hsm = await activated()
     expect((await hsm.owner('POST', '/keys/disk/create', keyRequest())).status).toBe(200)

@@ -18,7 +18,9 @@ export function addHsmRoleRoutes(app: App, parts: HsmAppParts): void {
     const admitted = async (request: Request, action: string): Promise<{ hsm: string; scope: string; id: string }> => {
       const params = request.params as Params
       const at = scopeOf(params, request.url)
-      const { name } = await admitToHsm(parts, request, { action, scope: at })
+      // A definition holds wherever it is assigned, so that who may change one at a single key only may change none.
+      const wanted = /^roleDefinitions\/(write|delete)/.test(action) ? '/' : at
+      const { name } = await admitToHsm(parts, request, { action, scope: wanted })
       return { hsm: name, scope: at, id: params.id }
     }
 
