@@ -1,8 +1,11 @@
 /** What is known of a claim in tokens for confidential VMs: its type, and what a condition on it means. */
 export interface KnownClaim {
   type: 'string' | 'boolean' | 'number'
-  /** Differs between VMs or tenants, so that a condition on it keeps others out. */
-  binds?: 'vm' | 'measurement' | 'owner'
+  /**
+   * A condition on it keeps other tenants out: it is one VM's alone, or (unless it is all zeros) said by who launched it.
+   * Measurements and ID keys are not: every VM of a platform's firmware has the same.
+   */
+  binds?: 'vm' | 'launch'
   /** Changes when the platform's firmware is renewed. */
   changes?: true
 }
@@ -14,15 +17,15 @@ export const nestedUnder = 'x-ms-isolation-tee'
 export const teeClaims: Record<string, KnownClaim> = {
   'x-ms-attestation-type': { type: 'string' },
   'x-ms-compliance-status': { type: 'string' },
-  'x-ms-sevsnpvm-authorkeydigest': { type: 'string', binds: 'owner' },
+  'x-ms-sevsnpvm-authorkeydigest': { type: 'string' },
   'x-ms-sevsnpvm-bootloader-svn': { type: 'number', changes: true },
-  'x-ms-sevsnpvm-familyId': { type: 'string', binds: 'owner' },
+  'x-ms-sevsnpvm-familyId': { type: 'string' },
   'x-ms-sevsnpvm-guestsvn': { type: 'number' },
-  'x-ms-sevsnpvm-hostdata': { type: 'string', binds: 'owner' },
-  'x-ms-sevsnpvm-idkeydigest': { type: 'string', binds: 'owner' },
-  'x-ms-sevsnpvm-imageId': { type: 'string', binds: 'owner' },
+  'x-ms-sevsnpvm-hostdata': { type: 'string', binds: 'launch' },
+  'x-ms-sevsnpvm-idkeydigest': { type: 'string' },
+  'x-ms-sevsnpvm-imageId': { type: 'string' },
   'x-ms-sevsnpvm-is-debuggable': { type: 'boolean' },
-  'x-ms-sevsnpvm-launchmeasurement': { type: 'string', binds: 'measurement', changes: true },
+  'x-ms-sevsnpvm-launchmeasurement': { type: 'string', changes: true },
   'x-ms-sevsnpvm-microcode-svn': { type: 'number', changes: true },
   'x-ms-sevsnpvm-migration-allowed': { type: 'boolean' },
   'x-ms-sevsnpvm-reportdata': { type: 'string', binds: 'vm' },
@@ -31,14 +34,14 @@ export const teeClaims: Record<string, KnownClaim> = {
   'x-ms-sevsnpvm-snpfw-svn': { type: 'number', changes: true },
   'x-ms-sevsnpvm-tee-svn': { type: 'number', changes: true },
   'x-ms-sevsnpvm-vmpl': { type: 'number' },
-  tdx_mrtd: { type: 'string', binds: 'measurement', changes: true },
-  tdx_rtmr0: { type: 'string', binds: 'measurement', changes: true },
-  tdx_rtmr1: { type: 'string', binds: 'measurement', changes: true },
-  tdx_rtmr2: { type: 'string', binds: 'measurement', changes: true },
-  tdx_rtmr3: { type: 'string', binds: 'measurement' },
-  tdx_mrconfigid: { type: 'string', binds: 'owner' },
-  tdx_mrowner: { type: 'string', binds: 'owner' },
-  tdx_mrownerconfig: { type: 'string', binds: 'owner' },
+  tdx_mrtd: { type: 'string', changes: true },
+  tdx_rtmr0: { type: 'string', changes: true },
+  tdx_rtmr1: { type: 'string', changes: true },
+  tdx_rtmr2: { type: 'string', changes: true },
+  tdx_rtmr3: { type: 'string' },
+  tdx_mrconfigid: { type: 'string', binds: 'launch' },
+  tdx_mrowner: { type: 'string', binds: 'launch' },
+  tdx_mrownerconfig: { type: 'string', binds: 'launch' },
   tdx_mrseam: { type: 'string', changes: true },
   tdx_mrsignerseam: { type: 'string' },
   tdx_report_data: { type: 'string', binds: 'vm' },

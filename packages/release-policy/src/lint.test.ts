@@ -26,6 +26,14 @@ describe('linting a release policy', () => {
     expect(codes(platform)).toEqual(['FlatClaims $.anyOf[0]'])
   })
 
+  it('takes measurements, keys of the platform and host data of zeros for what everybody has', () => {
+    const measured = { claim: 'x-ms-isolation-tee.x-ms-sevsnpvm-idkeydigest', equals: '57486a44' }
+    expect(codes(policy(nested, measured))).toEqual(['AnyConfidentialVm $.anyOf[0]'])
+    const hostData = (equals: string): object => ({ claim: 'x-ms-isolation-tee.x-ms-sevsnpvm-hostdata', equals })
+    expect(codes(policy(nested, hostData('0'.repeat(64))))).toEqual(['AnyConfidentialVm $.anyOf[0]'])
+    expect(codes(policy(nested, hostData('ab'.repeat(32))))).toEqual([])
+  })
+
   it('takes an alternative for open when one of its ways is', () => {
     const one = policy(nested, { anyOf: [mine, nested] })
     expect(codes(one)).toEqual(['AnyConfidentialVm $.anyOf[0]'])

@@ -75,7 +75,7 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
       'AnyConfidentialVm',
       place,
       'Every confidential VM that this authority attests satisfies the entry, whoever owns it.',
-      'Add what only your VM or image has: vmUniqueId below x-ms-runtime.vm-configuration, x-ms-azurevm-vmid, host data, an ID or author key, or a claim of your own below x-ms-runtime.client-payload.',
+      'Add what only your VM or image has: vmUniqueId below x-ms-runtime.vm-configuration, x-ms-azurevm-vmid, host data, or a claim of your own below x-ms-runtime.client-payload.',
     )
   }
   if (!excludesDebug(entry)) {
@@ -165,6 +165,8 @@ function formOf({ claim }: Leaf): 'flat' | 'nested' | 'top' | undefined {
 function binds(condition: ReleaseCondition): boolean {
   if ('claim' in condition) {
     const known = knownClaim(condition.claim)
+    // Nothing was said at the launch of a VM whose value is zero.
+    if (known?.claim.binds === 'launch') return !/^0*$/.test(String(condition.equals))
     // What is not known may be a claim of the tenant's own.
     return known ? known.claim.binds !== undefined : /(^|\.)x-ms-(runtime|inittime)\./.test(condition.claim)
   }
