@@ -42,9 +42,10 @@ export class ActivityLog {
   }
 
   /** Newest first, at most 200. */
-  async list(o: { since?: string; resourcePrefix?: string }): Promise<ActivityRow[]> {
+  async list(o: { since?: string; resourcePrefix?: string; correlationId?: string }): Promise<ActivityRow[]> {
     let query = this.#resources.db.selectFrom('activity').selectAll()
     if (o.since !== undefined) query = query.where('at', '>=', o.since)
+    if (o.correlationId !== undefined) query = query.where('correlation_id', '=', o.correlationId)
     const prefix = o.resourcePrefix?.toLowerCase()
     if (prefix !== undefined) {
       query = query.where((eb) => eb(eb.fn('substr', ['resource_key', eb.lit(1), eb.lit(prefix.length)]), '=', prefix))

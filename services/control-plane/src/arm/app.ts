@@ -97,8 +97,14 @@ function toArmRequest(request: Request): ArmRequest {
     headers: request.headers,
     body: request.body,
     caller: request.caller,
-    correlationId: request.id,
+    correlationId: correlationOf(request),
   }
+}
+
+/** The caller's own id where it sent one that can be kept: what belongs to one run is found by it in the activity log. */
+function correlationOf(request: Request): string {
+  const given = request.headers['x-ms-correlation-request-id']
+  return typeof given === 'string' && /^[A-Za-z0-9-]{1,64}$/.test(given) ? given : request.id
 }
 
 /** An encoded slash or dot segment never becomes part of another path than the one that was authorised. */

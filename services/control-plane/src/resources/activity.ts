@@ -33,7 +33,9 @@ export function activityRoutes(plane: Plane): Route[] {
           group === undefined
             ? /resourceUri eq '([^']+)'/i.exec(filter)?.[1]
             : `/subscriptions/${plane.subscriptionId}/resourceGroups/${group}`
+        const correlationId = /correlationId eq '([^']+)'/i.exec(filter)?.[1]
         const rows = await plane.activity.list({
+          ...(correlationId !== undefined && { correlationId }),
           ...(since !== undefined && { since }),
           ...(prefix !== undefined && { resourcePrefix: prefix }),
         })

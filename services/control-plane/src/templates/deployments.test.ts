@@ -137,6 +137,19 @@ describe('a deployment', () => {
     expect(operations.map((each) => each.properties.provisioningState).toSorted()).toEqual(['Failed', 'Succeeded'])
   })
 
+  it('is found in the activity log with everything it did, by its caller’s correlation id', async () => {
+    const reply = await plane.send('PUT', path(), body(template([address('ip')])), {
+      headers: { 'x-ms-correlation-request-id': 'run-7' },
+    })
+    await plane.follow(reply)
+    const log = `/subscriptions/${subscriptionId}/providers/Microsoft.Insights/eventtypes/management/values`
+    const found = await plane.send('GET', `${log}?$filter=correlationId%20eq%20'run-7'`)
+    expect(found.body.value.map((each: Loose) => each.operationName.value).toSorted()).toEqual([
+      'Microsoft.Network/publicIPAddresses/write',
+      'Microsoft.Resources/deployments/write',
+    ])
+  })
+
   it('again changes nothing', async () => {
     const t = template([address('ip')])
     await deploy(t)
