@@ -85,6 +85,32 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     tdvf: [tdFirmware, firmware],
     jws: [text(`${token}.c2ln`)],
     jwks: [text('{"keys":[{"kty":"EC","crv":"P-256","kid":"k","use":"sig","x":"AQAB","y":"AQAB"}]}')],
+    guestRequest: [
+      text(
+        JSON.stringify({
+          AttestationProtocolVersion: '2.0',
+          OSType: 'TGludXg=',
+          OSDistro: '',
+          OSBuild: '',
+          OSVersionMajor: 13,
+          OSVersionMinor: 0,
+          TcgLogs: '',
+          ClientPayload: { nonce: 'b25jZQ==' },
+          TpmInfo: {
+            AikCert: 'AAAA',
+            AikPub: 'AAAA',
+            PcrQuote: 'AAAA',
+            PcrSignature: 'AAAA',
+            EncKeyPub: 'AAAA',
+            EncKeyCertifyInfo: 'AAAA',
+            EncKeyCertifyInfoSignature: 'AAAA',
+            PcrSet: [7],
+            PCRs: [{ Index: 7, Digest: 'AAAA' }],
+          },
+          IsolationInfo: { Type: 'SevSnp', Evidence: { Proof: 'e30=', RunTimeData: 'e30=' } },
+        }),
+      ),
+    ],
     collateralBundle: [
       text(
         JSON.stringify({

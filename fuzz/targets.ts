@@ -45,6 +45,7 @@ import { callsIn, parseExpression } from '../services/control-plane/src/template
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
 import { explain } from '../packages/evidence/src/detect/explain.ts'
+import { readGuestRequest } from '../services/attestation/src/guest/guest-request.ts'
 import { readBundle } from '../services/attestation/src/collateral/read-bundle.ts'
 import { splitSignedJson } from '../packages/evidence/src/tdx/signed-json.ts'
 import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
@@ -133,6 +134,10 @@ export const jwks: (data: Uint8Array) => void = texts((text) => parseJwks(jsonOf
 export const keyRelease: (data: Uint8Array) => void = target(readKeyRelease)
 /** A bundle of collateral as an owner sends it. */
 export const collateralBundle: (data: Uint8Array) => void = texts((text) => readBundle(jsonOf(text)))
+/** What a guest sends to be attested, as its client library puts it together. */
+export const guestRequest: (data: Uint8Array) => void = target((bytes) =>
+  readGuestRequest({ AttestationInfo: Buffer.from(bytes).toString('base64') }),
+)
 /** An expression of a template, and a request's body as the resource manager reads it: strict, and as az sends templates. */
 export const templateExpression: (data: Uint8Array) => void = target((bytes) =>
   callsIn(parseExpression(`[${utf8Text.decode(bytes)}]`)),

@@ -79,6 +79,16 @@ describe.skipIf(!firmwareIsThere)('hostile requests', () => {
     )
   }, 60_000)
 
+  it('nested deeper than an answer could show are refused before anything is read', async () => {
+    let deep: unknown = 1
+    for (let depth = 0; depth < 1_000; depth++) deep = [deep]
+    const paths = ['/attest/SevSnpVm', '/attest/TdxVm', '/attest/AzureGuest', '/attest/Tpm']
+    for (const path of paths) {
+      const answer = await test.post(`${path}${query}`, { ...snp, runtimeData: { data: 'AA', dataType: deep } })
+      expect(answer.body.error).toMatchObject({ code: 'InvalidParameter', target: 'body' })
+    }
+  })
+
   it('with a changed byte in the certificates are refused with a reason', async () => {
     const lines = pem.split('\n')
     await fc.assert(

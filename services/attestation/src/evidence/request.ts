@@ -23,6 +23,17 @@ export function objectBody(body: unknown): Record<string, unknown> {
   })
 }
 
+/** The body of a call: an object that is not nested so deep that it could not be printed. @throws ServiceError InvalidParameter */
+export function callBody(body: unknown): Record<string, unknown> {
+  const object = objectBody(body)
+  if (depthOf(object, depthLimit) <= depthLimit) return object
+  throw invalidParameter({
+    target: 'body',
+    message: 'The body of the request is nested too deep.',
+    expected: `JSON, at most ${depthLimit} deep`,
+  })
+}
+
 /** @throws ServiceError InvalidParameter where it is absent or no base64 of either alphabet */
 export function bytesOf(value: unknown, target: string): Uint8Array {
   if (typeof value !== 'string' || value === '')
@@ -58,14 +69,19 @@ export function boundData(value: unknown, target: string): BoundData | undefined
     })
   }
   if (dataType === 'Binary') return { bytes, dataType }
+  return { bytes, dataType, json: jsonOf(bytes, `${target}.data`) }
+}
+
+/** @throws ServiceError InvalidParameter where the bytes are no JSON in UTF-8, or nested too deep to be printed */
+export function jsonOf(bytes: Uint8Array, target: string): unknown {
   try {
     const json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
     if (depthOf(json, depthLimit) > depthLimit) throw new RangeError(`nested more than ${depthLimit} deep`)
-    return { bytes, dataType, json }
+    return json
   } catch (cause) {
     throw invalidParameter({
-      target: `${target}.data`,
-      message: `${target}.data is not JSON.`,
+      target,
+      message: `${target} is not JSON.`,
       expected: `UTF-8 JSON, at most ${depthLimit} deep`,
       cause,
     })

@@ -1,4 +1,4 @@
-import { bytesOf, objectBody } from '../evidence/request.ts'
+import { bytesOf, jsonOf, objectBody } from '../evidence/request.ts'
 import { invalidParameter } from '../errors.ts'
 
 /** What a guest says of its operating system: its own word, shown in the token as such. */
@@ -91,16 +91,9 @@ export function readGuestRequest(body: unknown): GuestRequest {
 
 /** @throws ServiceError InvalidParameter */
 export function jsonObject(bytes: Uint8Array, target: string): Record<string, unknown> {
-  try {
-    return objectBody(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)))
-  } catch (cause) {
-    throw invalidParameter({
-      target,
-      message: `${target} is not base64url of a JSON object.`,
-      expected: 'base64url of UTF-8 JSON',
-      cause,
-    })
-  }
+  const json = jsonOf(bytes, target)
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>
+  throw invalidParameter({ target, message: `${target} is no JSON object.`, expected: 'base64url of a JSON object' })
 }
 
 /** A guest whose firmware hands out no log sends nothing: then no claim rests on one. */

@@ -3,7 +3,7 @@ import { toBase64Url } from '@strongroom/evidence'
 import { ServiceError } from '@strongroom/platform'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Attester, TokenForm } from '../attest.ts'
-import { bytesOf, nonceOf, objectBody } from '../evidence/request.ts'
+import { bytesOf, callBody, nonceOf } from '../evidence/request.ts'
 import type { SnpVerifier } from '../evidence/snp.ts'
 import type { TdxVerifier } from '../evidence/tdx.ts'
 import type { GuestVerifier } from '../guest/guest-verifier.ts'
@@ -37,7 +37,7 @@ export function attestRoutes(
     app.post(`/attest/${type}`, async (request, reply): Promise<AttestationResponse | string> => {
       requireApiVersion(request)
       const provider = providerOf(request, o.providers)
-      const body = objectBody(request.body)
+      const body = callBody(request.body)
       const nonce = nonceOf(body['nonce'])
       const draftPolicy = draftOf(body, type)
       const refused = onRefusal({ provider: provider.host, type, body, caller: request.ip }, o.onRefused)
@@ -60,7 +60,7 @@ export function attestRoutes(
   app.post('/attest/AzureGuest', { bodyLimit: guestBodyLimit }, async (request): Promise<AttestationResponse> => {
     requireApiVersion(request)
     const provider = providerOf(request, o.providers)
-    const body = objectBody(request.body)
+    const body = callBody(request.body)
     const refused = onRefusal({ provider: provider.host, type: 'AzureGuest', body, caller: request.ip }, o.onRefused)
     const { evidence, encryptionKey } = await o.guest.verify(body).catch(refused)
     const token = await o.attester.attest({ provider, evidence, caller: request.ip, form: formOf(request) })
@@ -70,7 +70,7 @@ export function attestRoutes(
   app.post('/attest/Tpm', { bodyLimit: guestBodyLimit }, async (request): Promise<{ data: string }> => {
     requireApiVersion(request)
     const provider = providerOf(request, o.providers)
-    const body = objectBody(request.body)
+    const body = callBody(request.body)
     const refused = onRefusal({ provider: provider.host, type: 'Tpm', body, caller: request.ip }, o.onRefused)
     const message = await readTpmMessage(body).catch(refused)
     if (message.kind === 'init') {
