@@ -44,16 +44,17 @@ export class Router {
   /** Undefined where no route has this path and method. */
   match(method: Method, path: string): Match | undefined {
     const parts = split(path)
+    const lower = parts.map((part) => part.toLowerCase())
     for (const { route, segments } of this.#routes.get(`${method} ${parts.length}`) ?? []) {
+      if (!segments.every((segment, index) => !('literal' in segment) || segment.literal === lower[index])) continue
       const params: Record<string, string> = {}
-      const fits = segments.every((segment, index) => {
+      const spelled = segments.map((segment, index) => {
         const part = parts[index]!
-        if ('literal' in segment) return segment.literal === part.toLowerCase()
+        if ('literal' in segment) return segment.spelled
         params[segment.param] = part
-        return true
+        return part
       })
-      const spelled = segments.map((segment, index) => ('literal' in segment ? segment.spelled : parts[index]!))
-      if (fits) return { route, params, path: `/${spelled.join('/')}` }
+      return { route, params, path: `/${spelled.join('/')}` }
     }
     return undefined
   }
