@@ -13,7 +13,7 @@ import {
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { defaultCvmReleasePolicy } from '@strongroom/contract'
+import { defaultCvmReleasePolicy, vaultDefaults } from '@strongroom/contract'
 import {
   createLogger,
   createSealer,
@@ -110,20 +110,10 @@ async function prepare(): Promise<void> {
     resourceId: `/subscriptions/${randomUUID()}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv1`,
     location: 'westeurope',
     tenantId: tenant,
+    ...vaultDefaults,
     sku: 'premium',
     enableRbacAuthorization: true,
-    accessPolicies: [],
     grants: [{ principalId: principal, object: '', dataActions: ['Microsoft.KeyVault/vaults/*'], notDataActions: [] }],
-    resource: {
-      tags: {},
-      enabledForDeployment: false,
-      enabledForDiskEncryption: false,
-      enabledForTemplateDeployment: false,
-    },
-    softDeleteRetentionInDays: 90,
-    enablePurgeProtection: false,
-    publicNetworkAccess: 'Enabled',
-    networkRules: { bypass: 'AzureServices', defaultAction: 'Allow', ipRules: [] },
   })
   const kv1 = 'kv1.vault.strongroom.internal'
   await send(kv1, 'POST', '/keys/sign/create?api-version=7.4', { kty: 'RSA', key_size: 2048 })

@@ -70,6 +70,23 @@ export interface VaultDefinition {
   networkRules: VaultNetworkRules
 }
 
+/** A vault of which nothing was said but where it is, as Azure makes it. */
+export const vaultDefaults: Omit<VaultDefinition, 'resourceId' | 'location' | 'tenantId' | 'grants'> = {
+  sku: 'standard',
+  enableRbacAuthorization: false,
+  accessPolicies: [],
+  resource: {
+    tags: {},
+    enabledForDeployment: false,
+    enabledForDiskEncryption: false,
+    enabledForTemplateDeployment: false,
+  },
+  softDeleteRetentionInDays: 90,
+  enablePurgeProtection: false,
+  publicNetworkAccess: 'Enabled',
+  networkRules: { bypass: 'AzureServices', defaultAction: 'Allow', ipRules: [] },
+}
+
 export interface VaultRecord extends VaultDefinition {
   name: string
   /** ISO time. */

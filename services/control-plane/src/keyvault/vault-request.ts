@@ -1,4 +1,9 @@
-import type { VaultAccessPolicy, VaultNetworkRules, VaultPermissions } from '@strongroom/contract'
+import {
+  vaultDefaults,
+  type VaultAccessPolicy,
+  type VaultNetworkRules,
+  type VaultPermissions,
+} from '@strongroom/contract'
 import type { Fields } from '../arm/fields.ts'
 import { samePolicyHolder, type VaultSettings } from './vault-model.ts'
 
@@ -21,22 +26,7 @@ const permissions: Record<keyof VaultPermissions, string[]> = {
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const policyLimit = 1024
 
-const fresh: VaultSettings = {
-  tenantId: '',
-  sku: 'standard',
-  enableRbacAuthorization: false,
-  accessPolicies: [],
-  resource: {
-    tags: {},
-    enabledForDeployment: false,
-    enabledForDiskEncryption: false,
-    enabledForTemplateDeployment: false,
-  },
-  softDeleteRetentionInDays: 90,
-  enablePurgeProtection: false,
-  publicNetworkAccess: 'Enabled',
-  networkRules: { bypass: 'AzureServices', defaultAction: 'Allow', ipRules: [] },
-}
+const fresh: VaultSettings = { ...vaultDefaults, tenantId: '' }
 
 /**
  * The settings that a request asks for. A PUT begins with Azure's defaults, but what cannot be taken back (retention and purge

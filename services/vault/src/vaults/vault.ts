@@ -1,4 +1,10 @@
-import { platformVault, type DeletedVaultRecord, type VaultDefinition, type VaultRecord } from '@strongroom/contract'
+import {
+  platformVault,
+  vaultDefaults,
+  type DeletedVaultRecord,
+  type VaultDefinition,
+  type VaultRecord,
+} from '@strongroom/contract'
 import type { HsmAccess } from '../hsm/local-access.ts'
 import type { VaultRow } from '../store/tables.ts'
 
@@ -20,24 +26,13 @@ export interface StoredVault extends Vault {
 /** The vault that always exists and that no wire can change. */
 export function platformVaultOf(installation: { tenantId: string; region: string }): Vault {
   return {
+    ...vaultDefaults,
     name: platformVault,
     resourceId: '',
     location: installation.region,
     tenantId: installation.tenantId,
     sku: 'premium',
-    enableRbacAuthorization: false,
-    accessPolicies: [],
     grants: [],
-    resource: {
-      tags: {},
-      enabledForDeployment: false,
-      enabledForDiskEncryption: false,
-      enabledForTemplateDeployment: false,
-    },
-    softDeleteRetentionInDays: 90,
-    enablePurgeProtection: false,
-    publicNetworkAccess: 'Enabled',
-    networkRules: { bypass: 'AzureServices', defaultAction: 'Allow', ipRules: [] },
   }
 }
 
