@@ -3,10 +3,15 @@ import { attestationManagementHost, principals, type AccessQuestion } from '@str
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unsignedPolicyJws } from '../policy/stored-policy.ts'
 import {
+  chainPem,
   claimsOf,
+  firmwareIsThere,
   openService,
   ownerObjectId,
+  serveCollateral,
   silicon,
+  snpBody,
+  snpReport,
   type Answer,
   type CallOptions,
   type TestService,
@@ -137,6 +142,25 @@ describe('the wire of the resource manager', () => {
       expect((await test.call('PUT', policies, { ...as, payload: permitAll })).status).toBe(503)
     })
   })
+
+  it.skipIf(!firmwareIsThere)(
+    'decide by their own policy, and sign in their own name, whatever the shared one does',
+    async () => {
+      await serveCollateral(test.collateral, await silicon())
+      test.collateral.access = () => true
+      const body = snpBody(await snpReport(), { pem: await chainPem() })
+      const path = '/attest/SevSnpVm?api-version=2022-08-01'
+      const issuer = async (at: string): Promise<unknown> => {
+        const answer = await test.post(path, body, { host: at })
+        return answer.status === 200 ? claimsOf(answer)['iss'] : answer.body.error.code
+      }
+      const shared = 'sharedweu.weu.attest.strongroom.internal'
+      expect([await issuer(host), await issuer(shared)]).toEqual([`https://${host}`, `https://${shared}`])
+      const denyAll = unsignedPolicyJws('version=1.0;authorizationrules{=>deny();};')
+      await test.call('PUT', policies, { host, token: tenant, contentType: 'text/plain', payload: denyAll })
+      expect([await issuer(host), await issuer(shared)]).toEqual(['PolicyEvaluationError', `https://${shared}`])
+    },
+  )
 
   it('forgets a provider with its policies: a new one of the same name begins with the default and another key', async () => {
     test.collateral.access = () => true
