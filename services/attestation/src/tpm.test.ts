@@ -1,4 +1,5 @@
 import { createHash, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { attestationManagementHost, principals } from '@strongroom/contract'
 import { calculateJwkThumbprint, decodeJwt, type JWK } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unsignedPolicyJws } from './policy/stored-policy.ts'
@@ -114,7 +115,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     expect(answer.status).toBe(200)
   })
 
-  it('takes a challenge once, while it is in force, and of this provider alone', async () => {
+  it('takes a challenge once, while it is in force, and no other', async () => {
     const issued = await askChallenge(test)
     const message = await request({ issued })
     expect((await send(message)).status).toBe(200)
@@ -128,6 +129,25 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     expect(await refusal(await request({ issued: mixed }))).toEqual(['challenge', 'ChallengeUnknown'])
     const forged = { ...issued, service_context: Buffer.alloc(100, 7).toString('base64url') }
     expect(await refusal(await request({ issued: forged }))).toEqual(['challenge', 'ChallengeUnknown'])
+  })
+
+  it('takes the challenge of one provider at no other, whichever way', async () => {
+    const host = 'second.weu.attest.strongroom.internal'
+    const made = await test.call('PUT', '/providers/weu/second?api-version=2025-06-01', {
+      host: attestationManagementHost,
+      token: principals.controlPlane.appId,
+      contentType: 'application/json',
+      payload: JSON.stringify({
+        resourceId: '/subscriptions/s/resourceGroups/g/providers/Microsoft.Attestation/attestationProviders/second',
+        policySigningCertificates: [],
+      }),
+    })
+    expect(made.status).toBe(201)
+    const elsewhere = await request({ issued: await askChallenge(test, host) })
+    expect(await refusal(elsewhere)).toEqual(['challenge', 'ChallengeUnknown'])
+    const answer = await sendTpm(test, await request(), host)
+    expect(answer).toMatchObject({ status: 400, body: { error: { details: [{ code: 'ChallengeUnknown' }] } } })
+    expect((await sendTpm(test, elsewhere, host)).status).toBe(200)
   })
 
   it('refuses a quote over another challenge, of another bank, by another key, or with another log', async () => {

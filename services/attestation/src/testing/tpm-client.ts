@@ -26,8 +26,10 @@ export interface TpmMessageParts {
   tpm?: Record<string, unknown>
 }
 
-export async function sendTpm(test: TestService, message: unknown): Promise<Answer> {
-  return test.post(tpmPath, { data: Buffer.from(JSON.stringify(message)).toString('base64url') })
+/** @param host the provider; the region's shared one where absent */
+export async function sendTpm(test: TestService, message: unknown, host?: string): Promise<Answer> {
+  const body = { data: Buffer.from(JSON.stringify(message)).toString('base64url') }
+  return test.post(tpmPath, body, host === undefined ? {} : { host })
 }
 
 /** Content of an answer. */
@@ -36,8 +38,8 @@ export function openTpm(answer: Answer): { payload: Record<string, string> } {
   return JSON.parse(Buffer.from(data, 'base64url').toString()) as { payload: Record<string, string> }
 }
 
-export async function askChallenge(test: TestService): Promise<IssuedChallenge> {
-  const { payload } = openTpm(await sendTpm(test, { payload: { type: 'aikcert' } }))
+export async function askChallenge(test: TestService, host?: string): Promise<IssuedChallenge> {
+  const { payload } = openTpm(await sendTpm(test, { payload: { type: 'aikcert' } }, host))
   return { challenge: payload['challenge']!, service_context: payload['service_context']! }
 }
 
