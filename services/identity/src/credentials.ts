@@ -18,7 +18,7 @@ export class Credentials {
 
   async certificates(appId: string): Promise<CertificateRow[]> {
     const query = tables(this.#store).selectFrom('certificate').selectAll().where('app_id', '=', appId.toLowerCase())
-    return await query.orderBy('created_at').execute()
+    return await query.orderBy('created_at').orderBy('id').execute()
   }
 
   /** @throws ServiceError InvalidCertificate, TooManyCredentials */

@@ -11,6 +11,9 @@ import type { Principal } from './principals.ts'
 import type { TokenIssuer } from './tokens.ts'
 
 const bodyLimit = 4 * 1024
+const loginName = 'strongroom env --login'
+/** Each sign-in makes a key; those of the last few shells stay good. */
+const keptLogins = 5
 
 type OwnerRoute = (body: Record<string, unknown>) => Promise<object>
 
@@ -36,8 +39,10 @@ export function ownerRoutes(o: {
     },
     '/login-certificate': async () => {
       const { der, pem } = await issueLoginCertificate(o.clock)
-      await o.credentials.removeCertificates(o.owner.appId, (row) => new Date(row.not_after) > o.clock.now())
-      await o.credentials.addCertificate({ appId: o.owner.appId, der, displayName: 'strongroom env --login' })
+      const held = (await o.credentials.certificates(o.owner.appId)).filter((row) => row.display_name === loginName)
+      const old = new Set(held.slice(0, Math.max(0, held.length - keptLogins + 1)).map(({ id }) => id))
+      await o.credentials.removeCertificates(o.owner.appId, (row) => !old.has(row.id))
+      await o.credentials.addCertificate({ appId: o.owner.appId, der, displayName: loginName })
       return { client_id: o.owner.appId, tenant_id: o.tenantId, pem }
     },
     '/device': async ({ user_code: code, approve }) => {

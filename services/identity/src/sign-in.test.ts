@@ -1,4 +1,4 @@
-import { generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto'
+import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { issueSelfSigned } from '@strongroom/platform'
@@ -140,6 +140,24 @@ describe('sign-in by certificate', () => {
     now -= 48 * hour
     expect((await graph('PATCH', `/applications/${appId}`, { keyCredentials: [] })).statusCode).toBe(204)
     expect((await signIn(appId, await assertion(claims(appId), { header: known }))).statusCode).toBe(401)
+  })
+})
+
+describe('the login certificate', () => {
+  it('signs in as the owner; the last five that were made stay good', async () => {
+    const made: { client_id: string; pem: string }[] = []
+    for (let index = 0; index < 7; index++) {
+      now += 1_000
+      made.push((await ownerSocket('/login-certificate', {})) as { client_id: string; pem: string })
+    }
+    const signInBy = async ({ client_id: appId, pem }: { client_id: string; pem: string }): Promise<number> => {
+      const x5t = createHash('sha1').update(new X509Certificate(pem).raw).digest('base64url')
+      const aud = `https://login.strongroom.internal/${tenant}/oauth2/v2.0/token`
+      const token = await assertion({ iss: appId, sub: appId, aud }, { key: createPrivateKey(pem), header: { x5t } })
+      return (await signIn(appId, token)).statusCode
+    }
+    expect(made[0]!.client_id).toBe(owner)
+    expect(await Promise.all(made.map(signInBy))).toEqual([401, 401, 200, 200, 200, 200, 200])
   })
 })
 
