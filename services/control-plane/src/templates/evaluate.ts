@@ -1,8 +1,9 @@
+import { setImmediate as breathe } from 'node:timers/promises'
 import { callsIn, isExpression, literalText, parseExpression, type Expression } from './expression.ts'
 import { itemOf, pureFunctions } from './functions.ts'
 import { resourceIdFunctions } from './ids.ts'
 import { TemplateError } from './template-error.ts'
-import { isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
+import { assertBounded, isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
 
 export interface UserFunction {
   parameters: string[]
@@ -21,6 +22,8 @@ export interface Environment {
 /** What an expression can see. */
 export interface Scope {
   environment: Environment
+  /** Steps of evaluation that the template has taken, over everything in it. */
+  steps: { taken: number }
   parameter(name: string): Promise<Value>
   variable(name: string): Promise<Value>
   /** Loops around the expression, innermost last. */
@@ -41,13 +44,23 @@ export const needsResources = (text: string): boolean =>
 export const isResourceCall = (name: string): boolean =>
   name === 'reference' || (name.startsWith('list') && name.length > 4) || name === 'references'
 
+/** Loops in loops multiply; no template that is meant to be deployed takes as many. */
+const stepLimit = 1_000_000
+
 /** @throws TemplateError */
 export async function evaluate(expression: Expression, scope: Scope): Promise<Value> {
+  scope.steps.taken += 1
+  if (scope.steps.taken > stepLimit)
+    throw new TemplateError(`The template takes more than ${stepLimit} steps to evaluate`, {
+      expected: `at most ${stepLimit}`,
+    })
+  // Evaluation waits for nothing by itself: others have to come in between.
+  if (scope.steps.taken % 5_000 === 0) await breathe()
   switch (expression.kind) {
     case 'literal':
       return expression.value
     case 'call':
-      return await callFunction(expression, scope)
+      return assertBounded(await callFunction(expression, scope))
     case 'member': {
       const of = await evaluate(expression.of, scope)
       return pick(of, expression.name)
@@ -277,7 +290,7 @@ export async function evaluateValue(value: Value, scope: Scope, depth: number = 
   if (Array.isArray(value)) {
     const results: Value[] = []
     for (const item of value) results.push(await evaluateValue(item, scope, depth + 1))
-    return results
+    return assertBounded(results)
   }
   if (!isObject(value)) return value
   const pairs: [string, Value][] = []
@@ -285,7 +298,7 @@ export async function evaluateValue(value: Value, scope: Scope, depth: number = 
     if (key.toLowerCase() === 'copy' && Array.isArray(member)) pairs.push(...(await unroll(member, scope, depth)))
     else pairs.push([textOf(await evaluateValue(key, scope, depth + 1)), await evaluateValue(member, scope, depth + 1)])
   }
-  return Object.fromEntries(pairs)
+  return assertBounded(Object.fromEntries(pairs))
 }
 
 /** `copy: [{ name, count, input }]` beside other members: each becomes a list under its name. */

@@ -14,6 +14,7 @@ const environment: Environment = {
 }
 const scope: Scope = {
   environment,
+  steps: { taken: 0 },
   loops: [
     { name: 'outer', index: 3 },
     { name: 'inner', index: 5 },
@@ -121,6 +122,31 @@ describe('the template language', () => {
       a: ['[x]', 'Y'],
       n: [0, 1],
     })
+  })
+
+  it('takes no more steps than a template may, and lets others come in between', async () => {
+    const many = "map(range(0, 9000), lambda('x', length(map(range(0, 9000), lambda('y', 1)))))"
+    let others = 0
+    const timer = setInterval(() => (others += 1), 1)
+    await expect(evaluate(parseExpression(`[${many}]`), { ...scope, steps: { taken: 0 } })).rejects.toThrow('steps')
+    clearInterval(timer)
+    expect(others).toBeGreaterThan(10)
+  })
+
+  it('makes nothing that doubles itself into more than can be held', async () => {
+    const doubled = { ...scope, steps: { taken: 0 } }
+    doubled.variable = async (name) => {
+      const n = Number(name)
+      if (n === 0) return ['x']
+      return await evaluate(parseExpression(`[createArray(variables('${n - 1}'), variables('${n - 1}'))]`), {
+        ...doubled,
+        variable: async () => (held[n - 1] ??= await doubled.variable(String(n - 1))),
+      })
+    }
+    const held: Value[] = []
+    await expect(doubled.variable('60')).rejects.toThrow('too large')
+    const deep = `${'['.repeat(500)}${']'.repeat(500)}`
+    await expect(run(`json('${deep}')`)).rejects.toThrow(TemplateError)
   })
 
   it('keeps an unused branch from being evaluated', async () => {

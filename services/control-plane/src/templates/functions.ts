@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { parseBody } from '../arm/body.ts'
 import { dateTimeAdd, formatTime } from './dates.ts'
 import { TemplateError } from './template-error.ts'
 import {
@@ -229,7 +230,7 @@ export function itemOf(held: Value, key: Value): { value: Value } | undefined {
 
 function readJson(name: string, source: string): Value {
   try {
-    return JSON.parse(source) as Value
+    return parseBody(source, { lenient: false }) ?? null
   } catch {
     return wrong(name, 'JSON', source)
   }

@@ -56,6 +56,7 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
   const loops = Array.isArray(variables['copy']) ? variables['copy'] : []
   const scope: Scope = {
     environment: o.environment,
+    steps: { taken: 0 },
     loops: [],
     locals: new Map(),
     functions: readFunctions(o.template),

@@ -5,6 +5,43 @@ import { TemplateError } from './template-error.ts'
 export type Value = unknown
 export type Obj = Record<string, Value>
 
+/** Characters that a value takes when it is written, and how deep it nests: shared parts count as often as they occur. */
+interface Measure {
+  weight: number
+  depth: number
+}
+
+const weightLimit = 4 * 1024 * 1024
+const nestingLimit = 100
+const measured = new WeakMap<object, Measure>()
+
+function measure(value: Value): Measure {
+  if (typeof value === 'string') return { weight: value.length + 2, depth: 0 }
+  if (typeof value !== 'object' || value === null) return { weight: 5, depth: 0 }
+  const known = measured.get(value)
+  if (known !== undefined) return known
+  let weight = 2
+  let depth = 0
+  for (const [name, member] of Object.entries(value)) {
+    const inner = measure(member)
+    weight += inner.weight + (Array.isArray(value) ? 1 : name.length + 4)
+    depth = Math.max(depth, inner.depth)
+  }
+  const result = { weight, depth: depth + 1 }
+  measured.set(value, result)
+  return result
+}
+
+/** The value, which is written out some day: a few variables that double each other make more than any memory holds. */
+export function assertBounded<T>(value: T): T {
+  const { weight, depth } = measure(value)
+  if (weight <= weightLimit && depth <= nestingLimit) return value
+  throw new TemplateError('A value in the template is too large', {
+    expected: `at most ${weightLimit} characters and ${nestingLimit} levels`,
+    found: `${weight} characters, ${depth} levels`,
+  })
+}
+
 export const isObject = (value: Value): value is Obj =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
