@@ -18,7 +18,8 @@ const patterns = new Map<string, RegExp>()
 function fits(pattern: string, action: string): boolean {
   let expression = patterns.get(pattern)
   if (expression === undefined) {
-    const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*')
+    // Stars in a row are one: `.*.*.*…` would take for ever to find that nothing fits.
+    const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll(/\*+/g, '.*')
     expression = new RegExp(`^${escaped}$`, 'i')
     if (patterns.size > 2_000) patterns.clear()
     patterns.set(pattern, expression)

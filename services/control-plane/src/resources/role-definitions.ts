@@ -130,7 +130,7 @@ function readRole(request: ArmRequest): RoleDefinition {
       wrongScope,
     )
   const lists = ['actions', 'notActions', 'dataActions', 'notDataActions'].map(texts)
-  const wrong = lists.flat().find((each) => !actionForm.test(each))
+  const wrong = lists.flat().find((each) => each.length > 200 || !actionForm.test(each))
   if (wrong !== undefined)
     invalid('InvalidActionOrNotAction', 'properties.permissions', 'for example Microsoft.Compute/*/read', wrong)
   if (permissions.length === 0)
