@@ -185,4 +185,14 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     for (const body of [{}, { data: 'e30' }, { data: '!' }])
       expect((await test.post(tpmPath, body)).body.error.code).toBe('InvalidParameter')
   })
+  it('takes no word of a TPM alone in a hardware installation (V7)', async () => {
+    const strict = await openService({
+      mode: 'hardware',
+      anchors: { simulated: false, amd: [], intel: [] },
+      attestationKeyAuthorities: [authority.caPem],
+    })
+    const message = await request({ issued: await askChallenge(strict) })
+    expect((await sendTpm(strict, message)).body.error.details[0].code).toBe('HardwareReportMissing')
+    await strict.close()
+  })
 })
