@@ -1,5 +1,6 @@
 import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely'
+import { askedOften } from '../store/asked-often.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { ObjectRow, VersionRow } from '../store/tables.ts'
 import type { DeletedAt, ShownRow, Versioned } from './versioned.ts'
@@ -32,6 +33,9 @@ type JoinedRow = VersionRow & Pick<ObjectRow, 'shown_name' | 'deleted_at' | 'pur
 export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
   protected readonly store: Store
   readonly #form: RowForm<V, Row>
+
+  readonly #current = askedOften<JoinedRow>(() => this.#versionQuery({ vault: '', name: '' }))
+  readonly #named = askedOften<JoinedRow>(() => this.#versionQuery({ vault: '', name: '', version: '0' }))
 
   constructor(store: Store, form: RowForm<V, Row>) {
     this.store = store
@@ -100,11 +104,16 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
     o: Name & { version?: string | undefined; deleted?: boolean },
     tx?: DatabaseTransaction,
   ): Promise<V | undefined> {
-    let query = this.#joined(o.deleted ?? false, tx)
-      .where('versions.vault', '=', o.vault)
-      .where('versions.name', '=', o.name)
-    if (o.version !== undefined) query = query.where('versions.version', '=', o.version)
-    const row = await query.orderBy('versions.ordinal', 'desc').limit(1).executeTakeFirst()
+    // Requests look up live keys; the rest comes seldom.
+    if (tx === undefined && o.deleted !== true) {
+      const db = this.store.db as unknown as Kysely<never>
+      const [row] =
+        o.version === undefined
+          ? await this.#current(db, [o.vault, o.name, 1])
+          : await this.#named(db, [o.vault, o.name, o.version, 1])
+      return row && this.#read(row)
+    }
+    const row = await this.#versionQuery(o, tx).executeTakeFirst()
     return row && this.#read(row)
   }
 
@@ -171,6 +180,17 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
       .orderBy('purge_at')
       .limit(limit)
       .execute()
+  }
+
+  #versionQuery(
+    o: Name & { version?: string | undefined; deleted?: boolean },
+    tx?: DatabaseTransaction,
+  ): SelectQueryBuilder<CommonTables, 'versions' | 'objects', JoinedRow> {
+    const query = this.#joined(o.deleted ?? false, tx)
+      .where('versions.vault', '=', o.vault)
+      .where('versions.name', '=', o.name)
+    const named = o.version === undefined ? query : query.where('versions.version', '=', o.version)
+    return named.orderBy('versions.ordinal', 'desc').limit(1)
   }
 
   #common(tx?: DatabaseTransaction): Kysely<CommonTables> {

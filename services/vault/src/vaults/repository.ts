@@ -1,6 +1,7 @@
 import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely, Transaction } from 'kysely'
 import type { RemovedKeys } from '../keystore/removed-keys.ts'
+import { askedOften } from '../store/asked-often.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { VaultRow } from '../store/tables.ts'
 import { fromVaultRow, type StoredVault } from './vault.ts'
@@ -9,6 +10,8 @@ import { fromVaultRow, type StoredVault } from './vault.ts'
 export class VaultRepository {
   readonly #store: Store
   readonly #removed: RemovedKeys | undefined
+
+  readonly #find = askedOften<VaultRow>(() => this.#db.selectFrom('vault').selectAll().where('name', '=', ''))
 
   constructor(store: Store, removed?: RemovedKeys) {
     this.#store = store
@@ -21,7 +24,7 @@ export class VaultRepository {
 
   /** Deleted ones too. */
   async find(name: string): Promise<StoredVault | undefined> {
-    const row = await this.#db.selectFrom('vault').selectAll().where('name', '=', name).executeTakeFirst()
+    const [row] = await this.#find(this.#db as unknown as Kysely<never>, [name])
     return row && fromVaultRow(row)
   }
 
