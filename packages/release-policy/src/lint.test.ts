@@ -143,6 +143,15 @@ describe('explaining a release', () => {
   })
 })
 
+describe('policies nested beyond reason', () => {
+  it('are refused with their place', () => {
+    const nested = (value: string): string => `{"anyOf":${'['.repeat(20_000)}${value}${']'.repeat(20_000)}}`
+    expect(() => readReleasePolicy(nested('1'))).toThrow(ReleasePolicyError)
+    const equals = `{"anyOf":[{"authority":"${authority}","allOf":[{"claim":"a","equals":${nested('1')}}]}]}`
+    expect(() => readReleasePolicy(equals)).toThrow('$.anyOf[0].allOf[0].equals')
+  })
+})
+
 describe('names that stand twice', () => {
   it('are found at any depth, however they are written, and nothing else is', () => {
     expect(duplicateName('{"a":1,"b":{"c":[{"d":1,"\\u0064":2}]}}')).toBe('$.b.c.d')

@@ -16,7 +16,16 @@ export class ReleasePolicyError extends Error {
 
 /** Shows what a policy says in an error text: short, and never control characters. */
 export function shown(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined')
+  const text = typeof value === 'string' ? value : written(value)
   const printable = text.replaceAll(/[^\x20-\x7e]/g, '?')
   return printable.length > 120 ? `${printable.slice(0, 117)}...` : printable
+}
+
+/** What is nested too deep to be written is named by its kind: parsing it took no stack, writing it would. */
+function written(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? 'undefined'
+  } catch {
+    return Array.isArray(value) ? 'a list' : typeof value
+  }
 }

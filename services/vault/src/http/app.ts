@@ -10,8 +10,8 @@ import { addSecretRoutes } from './secret-routes.ts'
 
 /** Key Vault's data plane for all vaults; the host name tells which. */
 export function createVaultApp(parts: AppParts): App {
-  // Tokens of 128 KiB, policies of 64 KiB and backups pass.
-  const app = createHttpApp({ name: 'vault', logger: parts.logger, bodyLimit: 8 * 1024 * 1024 })
+  // Tokens of 128 KiB and policies of 64 KiB pass; routes that take backups say so themselves.
+  const app = createHttpApp({ name: 'vault', logger: parts.logger, bodyLimit: 512 * 1024 })
   const challenge = `Bearer authorization="https://${loginHost}/${parts.tenantId}", resource="${vaultResource}"`
   app.addHook(
     'onRequest',

@@ -2,6 +2,7 @@ import { bundleOf } from '../keys/bundles.ts'
 import { randomBytesFor } from '../keys/crypto-operations.ts'
 import type { CryptoOperation } from '../keys/operation-input.ts'
 import { badParameter } from '../errors.ts'
+import { backupBytes } from '../objects/backup.ts'
 import { admit, type App, type AppParts } from './admission.ts'
 import { apiVersionOf } from './request.ts'
 
@@ -52,7 +53,7 @@ export function addKeyUseRoutes(app: App, parts: AppParts): void {
     return keyBackups.backup(request.caller, place)
   })
 
-  app.post('/keys/restore', async (request) => {
+  app.post('/keys/restore', { bodyLimit: backupBytes }, async (request) => {
     const { vault } = await admit(parts, request, 'restore')
     apiVersionOf(request.query)
     return bundleOf(await keyBackups.restore(request.caller, vault, request.body), vault)

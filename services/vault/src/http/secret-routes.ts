@@ -1,4 +1,5 @@
 import type { SecretBundle } from '@strongroom/contract'
+import { backupBytes } from '../objects/backup.ts'
 import { nameOf } from '../objects/lifecycle.ts'
 import type { DeletedAt } from '../objects/versioned.ts'
 import { deletedSecretFieldsOf, secretItemOf } from '../secrets/bundles.ts'
@@ -98,7 +99,7 @@ export function addSecretRoutes(app: App, parts: AppParts): void {
     return secretBackups.backup(request.caller, place)
   })
 
-  app.post('/secrets/restore', async (request): Promise<SecretBundle> => {
+  app.post('/secrets/restore', { bodyLimit: backupBytes }, async (request): Promise<SecretBundle> => {
     const { vault } = await admit(parts, request, 'secrets/restore')
     apiVersionOf(request.query)
     const secret = await secretBackups.restore(request.caller, vault, request.body)

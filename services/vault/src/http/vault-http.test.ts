@@ -194,6 +194,32 @@ describeStores('the vault over HTTP', (open) => {
     await vault.close()
   })
 
+  it('refuses bodies that are too large or nested beyond reason, and goes on', async () => {
+    const { vault } = await started()
+    const large = await vault.call('controlPlane', 'POST', '/keys/k/create', { kty: 'x'.repeat(600 * 1024) })
+    expect(large.status).toBe(413)
+    const nested = `${'{"a":'.repeat(40_000)}1${'}'.repeat(40_000)}`
+    for (const payload of [
+      `{"kty":"EC","tags":${nested}}`,
+      `{"kty":"EC","tags":{"a":${nested}}}`,
+      `{"kty":${nested}}`,
+    ]) {
+      const answer = await vault.service.hosts[0]!.app.inject({
+        method: 'POST',
+        url: '/keys/k/create?api-version=7.4',
+        payload,
+        headers: {
+          host: 'platform.vault.strongroom.internal',
+          authorization: 'Bearer controlPlane',
+          'content-type': 'application/json',
+        },
+      })
+      expect(answer.statusCode).toBe(400)
+    }
+    expect((await vault.call('controlPlane', 'GET', '/keys')).status).toBe(200)
+    await vault.close()
+  })
+
   it('lists keys and versions page by page, each once', async () => {
     const { vault } = await started()
     const names = Array.from({ length: 7 }, (_, index) => `vm-${index}`)

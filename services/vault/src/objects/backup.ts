@@ -12,7 +12,8 @@ import type { Versioned } from './versioned.ts'
 
 /** Azure's bound. */
 const versionLimit = 500
-const blobLimit = 8 * 1024 * 1024
+/** What a backup has at most, with what JSON puts around it. */
+export const backupBytes: number = 8 * 1024 * 1024
 
 interface Blob {
   kind: string
@@ -95,7 +96,7 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
 
   async #open(value: unknown): Promise<Blob> {
     const { sealer, kind } = this.#o
-    if (typeof value !== 'string' || value.length > blobLimit || !/^[A-Za-z0-9_-]+={0,2}$/.test(value)) {
+    if (typeof value !== 'string' || value.length > backupBytes || !/^[A-Za-z0-9_-]+={0,2}$/.test(value)) {
       throw badParameter('The backup is not valid.', { target: 'value', expected: 'a backup as base64url' })
     }
     try {

@@ -1,7 +1,7 @@
 import type { ErrorDetail, ReleasePolicy } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import { failedConditions, normalAuthority, type FailedCondition } from '@strongroom/release-policy'
-import { shown } from '../errors.ts'
+import { shown, written } from '../errors.ts'
 import type { Authorities } from './authorities.ts'
 import { verifyAttestationToken, type AttestationToken } from './token.ts'
 
@@ -51,7 +51,7 @@ function denied(authority: string, failures: FailedCondition[]): ServiceError {
 }
 
 function detailOf(authority: string, { claim, expected, actual }: FailedCondition): ErrorDetail {
-  const found = actual === undefined ? 'no such claim' : shown(JSON.stringify(actual))
+  const found = actual === undefined ? 'no such claim' : shown(written(actual))
   return {
     code: 'KeyReleaseDenied',
     message: `Authority ${authority}: claim ${shown(claim)} is expected to be ${shown(JSON.stringify(expected))}, found ${found}.`,
