@@ -1,75 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { AzShell, azIsInstalled, type Outcome } from './support/az.ts'
-import { writeCompatibility } from './support/compatibility.ts'
+import { expect, it } from 'vitest'
+import { calls, note, refused, shell, suite, useShell, works } from './support/chapters.ts'
 
-let shell: AzShell
-let section = ''
-/** Calls that did not do what they should; the page is written only where there are none. */
-const broken = new Set<string>()
-
-beforeAll(async () => {
-  if (azIsInstalled) shell = await AzShell.open()
-}, 120_000)
-
-afterAll(async () => {
-  if (!azIsInstalled) return
-  if (broken.size === 0) await writeCompatibility('az', "The stock Azure CLI (Debian's azure-cli 2.74)", shell.rows)
-  await shell.close()
-}, 60_000)
-
-const note = (call: string, result: string): void => void shell.rows.push({ section, call, result })
-
-function calls(chapter: string, name: string, work: () => Promise<void>, timeout?: number): void {
-  it(
-    name,
-    async () => {
-      broken.add(name)
-      section = chapter
-      await work()
-      broken.delete(name)
-    },
-    timeout,
-  )
-}
-
-/** A command that must succeed; `look` sees its JSON. */
-function works(
-  line: string,
-  look: (body: Outcome['body'], outcome: Outcome) => void = () => {},
-  o: { as?: string } = {},
-): void {
-  const chapter = section
-  calls(chapter, `az ${line}`, async () => {
-    const outcome = await shell.az(line)
-    expect(
-      outcome.stderr.split('\n').filter((each) => each.startsWith('ERROR') && !each.includes('command module')),
-      line,
-    ).toEqual([])
-    expect(outcome.code, outcome.stderr).toBe(0)
-    look(outcome.body, outcome)
-    note(`az ${o.as ?? line}`, 'works')
-  })
-}
-
-/** A command that must be refused with the code. */
-function refused(line: string, code: string, o: { offered?: boolean } = {}): void {
-  const chapter = section
-  calls(chapter, `az ${line} is refused: ${code}`, async () => {
-    const outcome = await shell.az(line)
-    expect(outcome.code, outcome.stdout).not.toBe(0)
-    expect(outcome.stderr).toContain(code)
-    note(`az ${line}`, `${o.offered === false ? 'not offered' : 'refused'}: ${code}`)
-  })
-}
-
-const suite = (name: string, define: () => void): void => {
-  describe.skipIf(!azIsInstalled)(name, () => {
-    section = name
-    define()
-  })
-}
+useShell('az', "The stock Azure CLI (Debian's azure-cli 2.74)")
 
 const vm = '-g rg1 -n cvm1'
 const confidential =
