@@ -10,10 +10,11 @@ export const suite = 'trixie'
 
 /**
  * Kernel command line, inside the signed image: console on the serial port; no shell in the initrd and power off instead;
- * reboot after a panic, which QEMU's -no-reboot makes an end.
+ * reboot after a panic, which QEMU's -no-reboot makes an end. A busy host under emulation needs more than systemd's 90 s until
+ * the disk is there; whoever waits in vain is ended by the boot limit.
  */
 export const kernelCommandLine =
-  'console=ttyS0,115200 loglevel=5 no_timer_check panic=10 rd.shell=0 rd.emergency=poweroff'
+  'console=ttyS0,115200 loglevel=5 no_timer_check panic=10 rd.shell=0 rd.emergency=poweroff systemd.default_device_timeout_sec=600'
 
 /** The EFI system partition: OVMF does not read FAT32 below about 260 MB. */
 export const espMebibytes = 300
