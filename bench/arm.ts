@@ -253,6 +253,9 @@ class Server {
     await new Promise<void>((done, fail) => {
       child.once('message', () => done())
       child.once('exit', (code) => fail(new Error(`the server ended with ${code}`)))
+    }).catch(async (error: unknown) => {
+      await rm(home, { recursive: true, force: true })
+      throw error
     })
     raiseQuota(join(stateDir, 'control_plane.db'))
     const record = JSON.parse(await readFile(join(stateDir, 'server.json'), 'utf8')) as {
