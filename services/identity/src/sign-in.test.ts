@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, generateKeyPairSync, X509Certificate, type KeyObject } from 'node:crypto'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import { principals } from '@strongroom/contract'
 import { issueSelfSigned } from '@strongroom/platform'
 import { decodeJwt, exportJWK, SignJWT } from 'jose'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -286,6 +287,21 @@ describe('the directory', () => {
     expect((await graph('DELETE', `/applications/${owner}`)).statusCode).toBe(403)
     expect((await graph('DELETE', `/applications/${appId}`)).statusCode).toBe(204)
     expect((await graph('GET', `/applications/${appId}`)).json().error.code).toBe('Request_ResourceNotFound')
+  })
+
+  it("gives nobody, the owner included, a credential of the platform's own services, nor lets them be deleted", async () => {
+    const { value } = (await graph('GET', '/applications')).json() as { value: { appId: string }[] }
+    for (const { appId, displayName } of Object.values(principals)) {
+      await service.setPrincipal({ appId, displayName, secret: 'x'.repeat(40) })
+      const { objectId } = await service.setPrincipal({ appId, displayName })
+      expect(value.map((each) => each.appId)).not.toContain(appId)
+      expect((await graph('POST', `/applications/${appId}/addPassword`, {})).statusCode).toBe(404)
+      expect((await graph('PATCH', `/applications/${appId}`, { keyCredentials: [] })).statusCode).toBe(404)
+      const federated = { name: 'x', issuer: github, subject: 's', audiences: ['a'] }
+      const added = await graph('POST', `/applications/${appId}/federatedIdentityCredentials`, federated)
+      expect(added.statusCode).toBe(404)
+      expect((await graph('DELETE', `/servicePrincipals/${objectId}`)).statusCode).toBe(403)
+    }
   })
 
   it('refuses a key credential that is no certificate, and makes nothing then', async () => {

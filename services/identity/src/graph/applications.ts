@@ -1,7 +1,17 @@
 import type { FastifyInstance } from '@strongroom/platform'
 import type { CertificateRow, FederatedCredentialRow } from '../store.ts'
 import type { Principal } from '../principals.ts'
-import { assertNotOwner, fits, invalid, missing, objectOf, readFilter, text, type GraphOptions } from './directory.ts'
+import {
+  assertRemovable,
+  fits,
+  invalid,
+  isApplication,
+  missing,
+  objectOf,
+  readFilter,
+  text,
+  type GraphOptions,
+} from './directory.ts'
 
 const base = '/v1.0/applications'
 
@@ -10,7 +20,7 @@ export function addApplications(app: FastifyInstance, o: GraphOptions): void {
   const find = async (id: string): Promise<Principal> => {
     const byAppId = /^appId='([^']+)'$/i.exec(id)?.[1]
     const found = await o.principals.byAppId(byAppId ?? id)
-    if (found === undefined || found.resourceId !== undefined) throw missing(id)
+    if (found === undefined || !isApplication(found)) throw missing(id)
     return found
   }
   const view = async (principal: Principal): Promise<Record<string, unknown>> => ({
@@ -31,7 +41,7 @@ export function addApplications(app: FastifyInstance, o: GraphOptions): void {
 
   app.get(base, async (request) => {
     const filter = readFilter(request)
-    const all = (await o.principals.list()).filter(({ resourceId }) => resourceId === undefined)
+    const all = (await o.principals.list()).filter(isApplication)
     const views = await Promise.all(all.map(view))
     return { value: views.filter((each) => fits(filter, each)) }
   })
@@ -58,7 +68,7 @@ export function addApplications(app: FastifyInstance, o: GraphOptions): void {
   })
   app.delete<{ Params: { id: string } }>(`${base}/:id`, async (request, reply) => {
     const principal = await find(request.params.id)
-    assertNotOwner(o, principal)
+    assertRemovable(o, principal)
     await o.principals.remove(principal.appId)
     return await reply.code(204).send()
   })

@@ -1,3 +1,4 @@
+import { principals as platformPrincipals } from '@strongroom/contract'
 import { ServiceError, type FastifyRequest, type Logger, type TokenVerifier } from '@strongroom/platform'
 import type { Credentials } from '../credentials.ts'
 import type { Principal, Principals } from '../principals.ts'
@@ -50,12 +51,26 @@ export function fits(filter: ReturnType<typeof readFilter>, object: Record<strin
   return values.some((value) => (filter.prefix ? value.startsWith(filter.value) : value === filter.value))
 }
 
-export function assertNotOwner(o: GraphOptions, principal: Principal): void {
-  if (principal.objectId !== o.ownerObjectId) return
+const platformApplications: ReadonlySet<string> = new Set(Object.values(platformPrincipals).map(({ appId }) => appId))
+
+/**
+ * Whether a principal is an application of the tenant's own. Managed identities and the platform's services are not: whoever
+ * could give the orchestrator a secret would release every VM's key.
+ */
+export function isApplication(principal: Principal): boolean {
+  return principal.resourceId === undefined && !platformApplications.has(principal.appId)
+}
+
+/** The owner, managed identities and the platform's own services stay. */
+export function assertRemovable(o: GraphOptions, principal: Principal): void {
+  if (isApplication(principal) && principal.objectId !== o.ownerObjectId) return
   throw new ServiceError({
     code: 'Authorization_RequestDenied',
     status: 403,
-    message: "The installation's owner cannot be deleted.",
+    message: `'${principal.displayName}' cannot be deleted.`,
+    expected: 'an application of the tenant other than its owner',
+    found: principal.resourceId === undefined ? 'the owner or a service of the platform' : 'a managed identity',
+    remedy: 'A managed identity goes with its resource.',
   })
 }
 

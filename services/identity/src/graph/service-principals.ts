@@ -1,6 +1,6 @@
 import type { FastifyInstance } from '@strongroom/platform'
 import type { Principal } from '../principals.ts'
-import { assertNotOwner, fits, missing, objectOf, readFilter, text, type GraphOptions } from './directory.ts'
+import { assertRemovable, fits, missing, objectOf, readFilter, text, type GraphOptions } from './directory.ts'
 
 const base = '/v1.0/servicePrincipals'
 
@@ -39,7 +39,7 @@ export function addServicePrincipals(app: FastifyInstance, o: GraphOptions): voi
   app.get<{ Params: { id: string } }>(`${base}/:id`, async (request) => view(await find(request.params.id)))
   app.delete<{ Params: { id: string } }>(`${base}/:id`, async (request, reply) => {
     const principal = await find(request.params.id)
-    assertNotOwner(o, principal)
+    assertRemovable(o, principal)
     await o.principals.remove(principal.appId)
     return await reply.code(204).send()
   })
