@@ -7,9 +7,10 @@ set -euo pipefail
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 lists=("$root/scripts/packages.txt")
 need_packages=no
+for_tests=no
 for argument in "$@"; do
   case "$argument" in
-    --tests) lists+=("$root/scripts/packages-test.txt"); need_packages=yes ;;
+    --tests) lists+=("$root/scripts/packages-test.txt"); need_packages=yes for_tests=yes ;;
     --for=up | --for=image) need_packages=yes ;;
     --for=*) ;;
     *) echo "setup: unknown argument $argument" >&2; exit 2 ;;
@@ -52,9 +53,14 @@ if [ "$need_packages" = yes ]; then
   fi
 fi
 
+# The one native package, pkcs11js, is optional for users: it is compiled where the tools are there, against Debian's
+# headers, as others would have to be fetched. The tests need it.
+if [ -z "${npm_config_nodedir:-}" ] && [ -d /usr/include/node ]; then export npm_config_nodedir=/usr; fi
+
 # npm ci once per lock file; the stamp is inside node_modules, so removing that folder is enough to start over.
 stamp="$root/node_modules/.strongroom-lock"
 lock=$(sha256sum "$root/package-lock.json" | cut -d' ' -f1)
+if [ "$for_tests" = yes ] && [ ! -d "$root/node_modules/pkcs11js" ]; then rm -f "$stamp"; fi
 if [ ! -e "$stamp" ] || [ "$(cat "$stamp")" != "$lock" ]; then
   if ! command -v npm >/dev/null; then
     echo "strongroom: npm is missing. Install it with: apt-get install -y nodejs npm" >&2
