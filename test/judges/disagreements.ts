@@ -30,6 +30,12 @@ export const disagreements: readonly Disagreement[] = [
     theirs:
       /^FMSPC from PCK Certificate\("(\w+)"\) is not equal to FMSPC value from Intel PCS's reported TDX TCB info\("\w+"\)/,
   },
+  {
+    name: 'chain-ends-with-nul',
+    judge: 'go-tdx-guest',
+    ours: 'accepted',
+    theirs: /^incomplete PCK Certificate chain found, should contain 3 concatenated PEM-formatted/,
+  },
   { name: 'tcb-level-is-an-outcome', judge: 'dcap-qvl', ours: 'accepted', theirs: /^No matching TCB level found$/ },
   // We refuse, the other accepts: we are stricter.
   {

@@ -54,6 +54,11 @@ function compare(one: Omit<Disagreed, 'theirs'>, theirs: JudgeAnswer): void {
   if (known === undefined) unexplained.push({ ...one, theirs: theirs.ok ? 'accepted' : (theirs.error ?? 'refused') })
 }
 
+function chainOf(quote: Uint8Array): unknown {
+  const { certification } = parseTdxQuote(quote)
+  return certification.type === 'pckChain' ? certification.chain : certification
+}
+
 async function verdict(action: () => Promise<unknown>): Promise<string> {
   try {
     await action()
@@ -188,6 +193,8 @@ describe.skipIf(missing !== undefined)('two judges of the same evidence', { time
       const altered = mutatedTdx(base, other, pick)
       const [ours, theirs] = await Promise.all([ourTdx(altered), goTdx(judge, altered)])
       compare({ judge: 'go-tdx-guest', seed, what: base.name, ours }, theirs)
+      // However its text ends, what we accept rests on the whole chain.
+      if (ours === 'accepted') expect(chainOf(altered.quote)).toEqual(chainOf(base.quote))
       if (ours === 'accepted' && !theirs.ok) {
         const signatures = await judge.ask({ kind: 'tdx-signatures', quote: altered.quote, at: altered.at })
         compare({ judge: 'go-tdx-guest', seed, what: `${base.name}, signatures`, ours }, signatures)
