@@ -1,17 +1,15 @@
 import {
   buildHclReport,
-  buildSnpIdAuthentication,
-  buildSnpIdBlock,
   ByteWriter,
   concat,
   parseCertificate,
   parseGuid,
   parseTdxQuote,
-  type SnpOwner,
   toBase64,
   toHex,
   utf8,
 } from '@strongroom/evidence'
+import { buildSnpIdAuthentication, buildSnpIdBlock, type SnpOwner } from '@strongroom/evidence/expected'
 import { createSilicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 

@@ -8,27 +8,29 @@ import {
   parseEventLog,
   parseHclReport,
   parseMeasuredVariable,
-  parsePe,
   parsePem,
   parsePlatformClaim,
   parsePublicKey,
   parseQeIdentity,
-  parseSignatureLists,
-  parseSnpFirmware,
-  parseSnpIdAuthentication,
-  parseSnpIdBlock,
   parseSnpReport,
   parseTcbInfo,
   parseTdReport,
-  parseTdvfSections,
   parseTdxQuote,
   parseTpm2bPublic,
   parseTpmsAttest,
   parseTpmtSignature,
-  parseVariableStore,
   readEndorsement,
   readPckExtension,
 } from '@strongroom/evidence'
+import {
+  parsePe,
+  parseSignatureLists,
+  parseSnpFirmware,
+  parseSnpIdAuthentication,
+  parseSnpIdBlock,
+  parseTdvfSections,
+  parseVariableStore,
+} from '@strongroom/evidence/expected'
 import { explainRelease, lintReleasePolicy, readReleasePolicy, ReleasePolicyError } from '@strongroom/release-policy'
 import { claimsForPolicy, evaluatePolicy, formatPolicy, lintPolicy, parsePolicy, PolicyError } from '@strongroom/policy'
 import {

@@ -9,12 +9,12 @@ import {
   parseEventLog,
   parseGuid,
   replay,
-  systemdPhases,
   toBase64Url,
   toHex,
   type TrustAnchors,
   utf8,
 } from '@strongroom/evidence'
+import { systemdPhases } from '@strongroom/evidence/expected'
 import { type BootEvidence, releaseSigningUsage } from '@strongroom/contract'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'

@@ -75,20 +75,6 @@ export {
   type TcbVersion,
 } from './snp/products.ts'
 export {
-  buildSnpIdAuthentication,
-  buildSnpIdBlock,
-  parseSnpIdAuthentication,
-  parseSnpIdBlock,
-  snpKeyDigest,
-  snpOwnerKey,
-  verifySnpIdBlock,
-  type SnpIdAuthentication,
-  type SnpIdBlock,
-  type SnpOwner,
-  type SnpOwnerKey,
-  type VerifiedSnpIdBlock,
-} from './snp/id-block.ts'
-export {
   parseSnpReport,
   snpReportLength,
   snpSignedLength,
@@ -109,25 +95,6 @@ export {
   type HclReportType,
   type HclRequestType,
 } from './azure/hcl-report.ts'
-export { parseSnpFirmware, snpSection, type SnpFirmware, type SnpSection } from './measure/snp-firmware.ts'
-export { sevLaunchDigest } from './measure/sev-launch-digest.ts'
-export { sevKernelHashesTable, snpKernelHashesPage, type DirectKernel } from './measure/snp-kernel-hashes.ts'
-export {
-  snpFirmwareDigest,
-  snpLaunchDigest,
-  snpSvsmLaunchDigest,
-  type SnpProcessors,
-} from './measure/snp-launch-digest.ts'
-export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './measure/snp-vmsa.ts'
-export { bootPhases, isUnifiedKernelImage, predictPcr11, systemdPhases, type BootPhase } from './predict/pcr11.ts'
-export { predictPcr4 } from './predict/pcr4.ts'
-export { predictPcr7, secureBootEnabled } from './predict/pcr7.ts'
-export { predictRtmrs, type Measured, type TdDirectBoot } from './predict/rtmr.ts'
-export { tdHob } from './predict/td-hob.ts'
-export { authenticodeDigest, parsePe, type HashParts, type PeImage, type PeSection } from './predict/pe.ts'
-export { findAuthority, signerCertificates } from './predict/pe-signers.ts'
-export { parseSignatureLists, type SignatureEntry } from './predict/signature-list.ts'
-export { efiVendor, parseVariableStore, variableData, type EfiVariable } from './predict/variable-store.ts'
 export { hashAlgorithmById, hashAlgorithmByName, type HashName as PcrBank } from './eventlog/algorithms.ts'
 export { appraiseBoot, bootClaims, type BootClaims, type BootPolicy } from './eventlog/boot-claims.ts'
 export { parseMeasuredVariable, type MeasuredVariable } from './eventlog/measured-variable.ts'
@@ -144,8 +111,6 @@ export {
   type MeasuredEvent,
   type VerifiedEventLog,
 } from './eventlog/replay.ts'
-export { mrtd } from './measure/mrtd.ts'
-export { parseTdvfSections, type TdvfSection } from './measure/tdvf.ts'
 export { appraiseTdx, type TdxPolicy } from './tdx/appraise.ts'
 export { genuineIntelAnchors, type TdxCollateral } from './tdx/collateral.ts'
 export { pckOids, readPckExtension, type PckExtension } from './tdx/pck.ts'

@@ -1,7 +1,6 @@
 import { attestationKeyUsage, type BootEvidence } from '@strongroom/contract'
 import {
   attestationKeyOf,
-  bootPhases,
   concat,
   describeKey,
   describeName,
@@ -25,6 +24,7 @@ import {
   type EventLog,
   type TrustAnchor,
 } from '@strongroom/evidence'
+import { bootPhases } from '@strongroom/evidence/expected'
 import { sha256 } from './bytes.ts'
 import { readClaims } from './claims-link.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'

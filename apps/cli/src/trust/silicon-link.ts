@@ -2,13 +2,11 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence, SnpEvidence, TdxEvidence } from '@strongroom/contract'
 import {
-  mrtd,
   parsePem,
   parseSnpReport,
   parseTdReport,
   parseTdxQuote,
   sameTd,
-  snpLaunchDigest,
   tdAttributes,
   verifySnp,
   verifyTdReportHashes,
@@ -17,6 +15,7 @@ import {
   fromBase64Url,
   toHex,
 } from '@strongroom/evidence'
+import { mrtd, snpLaunchDigest } from '@strongroom/evidence/expected'
 import { sha256Hex } from './bytes.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 

@@ -7,7 +7,6 @@ import {
   parsePem,
   parseSnpReport,
   readEndorsement,
-  snpLaunchDigest,
   spkiSha256,
   toHex,
   verifySnp,
@@ -15,6 +14,7 @@ import {
   type TrustAnchors,
   type VerifiedSnp,
 } from '@strongroom/evidence'
+import { snpLaunchDigest } from '@strongroom/evidence/expected'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { NameAttributes } from '../pki/certificate-writer.ts'
 import { issueCrl } from '../pki/crl-writer.ts'

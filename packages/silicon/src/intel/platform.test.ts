@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import {
   appraiseTdx,
   fromHex,
-  mrtd,
   parseTdReport,
   parseTdxQuote,
   sameTd,
@@ -12,6 +11,7 @@ import {
   VerificationError,
   verifyTdx,
 } from '@strongroom/evidence'
+import { mrtd } from '@strongroom/evidence/expected'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KeyStore } from '../pki/keys.ts'
 import type { TdxPlatform } from '../tdx-platform.ts'

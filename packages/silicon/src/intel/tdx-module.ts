@@ -3,13 +3,13 @@ import {
   digest,
   equal,
   forWebCrypto,
-  mrtd,
   parseTdReport,
   type TdReport,
   VerificationError,
   utf8,
   verifyTdReportHashes,
 } from '@strongroom/evidence'
+import { mrtd } from '@strongroom/evidence/expected'
 import type { TdxGuest, TdxLaunch } from '../tdx-platform.ts'
 import { platformTcb } from './platform-tcb.ts'
 

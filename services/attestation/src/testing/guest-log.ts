@@ -1,13 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
-import {
-  ByteWriter,
-  efiVendor,
-  parseGuid,
-  parseSignatureLists,
-  parseVariableStore,
-  variableData,
-} from '@strongroom/evidence'
+import { ByteWriter, parseGuid } from '@strongroom/evidence'
+import { efiVendor, parseSignatureLists, parseVariableStore, variableData } from '@strongroom/evidence/expected'
 
 /** One record to be written: what is measured, and what the log shows of it. */
 export interface LogRecord {

@@ -1,15 +1,14 @@
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parsePem, toHex } from '@strongroom/evidence'
 import {
   efiVendor,
-  parsePem,
   parseSignatureLists,
   parseVariableStore,
   secureBootEnabled,
-  toHex,
   variableData,
-} from '@strongroom/evidence'
+} from '@strongroom/evidence/expected'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { withThrowAwayKey } from '../image/signing-key.ts'
 import { makeUefiVariables, microsoftVariables } from './uefi-variables.ts'

@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ImageRecord } from '@strongroom/contract'
+import { parsePem } from '@strongroom/evidence'
 import {
   findAuthority,
   parsePe,
-  parsePem,
   parseVariableStore,
   predictPcr11,
   predictPcr4,
   predictPcr7,
   secureBootEnabled,
-} from '@strongroom/evidence'
+} from '@strongroom/evidence/expected'
 import { imageFiles } from './catalog.ts'
 
 /** SHA-256 PCRs that follow from an image and the VM's UEFI variables, before the VM ever ran. */

@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { ImageRecord } from '@strongroom/contract'
-import { parsePe, type PeImage } from '@strongroom/evidence'
+import { parsePe, type PeImage } from '@strongroom/evidence/expected'
 import { imageFiles } from './catalog.ts'
 
 /** The record of an image whose disk and boot file lie in `directory`. What the OS is, the boot file says. */

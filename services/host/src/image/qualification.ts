@@ -1,6 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ErrorDetail } from '@strongroom/contract'
+import { EvidenceError } from '@strongroom/evidence'
 import {
   isUnifiedKernelImage,
   parsePe,
@@ -8,9 +9,8 @@ import {
   parseVariableStore,
   variableData,
   efiVendor,
-  EvidenceError,
   type PeImage,
-} from '@strongroom/evidence'
+} from '@strongroom/evidence/expected'
 import { ProgramError, run } from '@strongroom/platform'
 import { partitionTypes, readPartitions, type Partition } from '../disks/gpt.ts'
 import { inspectLuks } from '../disks/luks.ts'

@@ -2,14 +2,8 @@ import { createHash, type KeyObject } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
-import {
-  buildHclReport,
-  hclReportData,
-  parsePem,
-  parseVariableStore,
-  secureBootEnabled,
-  toHex,
-} from '@strongroom/evidence'
+import { buildHclReport, hclReportData, parsePem, toHex } from '@strongroom/evidence'
+import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
 import type { InstallationAuthority, Logger, TokenSource, WireClient } from '@strongroom/platform'
 import { ServiceError } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
