@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../../packages/evidence/src/bytes/hex.ts'
 import { detect } from '../../packages/evidence/src/detect/detect.ts'
-import { type EvidencePolicy } from '../../packages/evidence/src/detect/judge.ts'
+import type { EvidencePolicy } from '../../packages/evidence/src/detect/evidence-policy.ts'
 import type { Piece } from '../../packages/evidence/src/detect/piece.ts'
 import {
   at,

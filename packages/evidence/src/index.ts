@@ -173,5 +173,6 @@ export {
 } from './tokens/release.ts'
 export { verifyToken, type TokenRules, type VerifiedToken } from './tokens/verify.ts'
 export { detect } from './detect/detect.ts'
-export { baseline, judge, whatIsMissing, type EvidencePolicy, type Judgement, type Verdict } from './detect/judge.ts'
+export { baseline, type EvidencePolicy } from './detect/evidence-policy.ts'
+export { judge, whatIsMissing, type Judgement, type Verdict } from './detect/judge.ts'
 export type { Piece, PieceKind, PieceOf } from './detect/piece.ts'

@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import {
   attestationAudience,
   homeRegion,
@@ -9,6 +9,7 @@ import {
 } from '@strongroom/contract'
 import { expectSuccess } from '../client/https.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
+import { writeJsonFile } from '../core/json-file.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 
 const base = `https://${sharedAttestationHost(homeRegion.code)}/collateral`
@@ -51,18 +52,7 @@ const exportCommand: Command = {
     const source = textOption(context, 'source') ?? 'vendors'
     const path = `/bundle?source=${encodeURIComponent(source)}`
     const bundle = await send<CollateralBundle>(context, 'GET', path)
-    try {
-      await writeFile(`${file}.partial`, `${JSON.stringify(bundle, null, 2)}\n`)
-      await rename(`${file}.partial`, file)
-    } catch (cause) {
-      throw new CliError({
-        code: 'FileNotWritten',
-        message: `${file} cannot be written.`,
-        found: (cause as { code?: string }).code ?? 'an error',
-        remedy: 'Name a file in a folder that you may write to.',
-        cause,
-      })
-    }
+    await writeJsonFile(file, bundle)
     const data = { file, source, items: bundle.items.length }
     return { data, lines: [`${bundle.items.length} items of ${source} are in ${file}.`] }
   },

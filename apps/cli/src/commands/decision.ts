@@ -1,4 +1,3 @@
-import { rename, writeFile } from 'node:fs/promises'
 import {
   attestationAudience,
   homeRegion,
@@ -9,6 +8,7 @@ import {
 } from '@strongroom/contract'
 import { expectSuccess } from '../client/https.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
+import { writeJsonFile } from '../core/json-file.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 
 const version = 'api-version=2025-06-01'
@@ -73,18 +73,7 @@ const exportCommand: Command = {
   run: async (context) => {
     const [id = '', file = ''] = context.args
     const bundle = await read<DecisionBundle>(context, `/${encodeURIComponent(id)}/bundle?${version}`)
-    try {
-      await writeFile(`${file}.partial`, `${JSON.stringify(bundle, null, 2)}\n`)
-      await rename(`${file}.partial`, file)
-    } catch (cause) {
-      throw new CliError({
-        code: 'FileNotWritten',
-        message: `${file} cannot be written.`,
-        found: (cause as { code?: string }).code ?? 'an error',
-        remedy: 'Name a file in a folder that you may write to.',
-        cause,
-      })
-    }
+    await writeJsonFile(file, bundle)
     const { decision } = bundle
     const lines = [`The decision of ${decision.at} (${decision.outcome}) and its evidence are in ${file}.`]
     return { data: { file, decision }, lines }

@@ -5,7 +5,8 @@ import type { TrustAnchors } from '../result/trust-anchors.ts'
 import { genuineAmdAnchors } from '../snp/products.ts'
 import { genuineIntelAnchors } from '../tdx/collateral.ts'
 import { detect } from './detect.ts'
-import { baseline, judge, type Judgement } from './judge.ts'
+import { baseline } from './evidence-policy.ts'
+import { judge, type Judgement } from './judge.ts'
 
 /** Of the packages golang-github-google-go-sev-guest-dev and go-tdx-guest-dev: these tests never skip. */
 const go = '/usr/share/gocode/src/github.com/google'

@@ -1,61 +1,30 @@
 import type { BootPolicy } from '../eventlog/boot-claims.ts'
 import type { AzureParts } from '../result/check-azure.ts'
-import { checkAzure, checkRuntimeClaims, checkTdReport, type TdSibling } from '../result/check-azure.ts'
+import { checkAzure, checkRuntimeClaims, checkTdReport } from '../result/check-azure.ts'
 import { checkCertificates, checkCollateral, checkCrl } from '../result/check-certificates.ts'
 import type { HclPolicy } from '../result/check-hcl.ts'
 import { checkEventLog } from '../result/check-log.ts'
 import { checkSnp } from '../result/check-snp.ts'
 import { checkTdx } from '../result/check-tdx.ts'
-import { type ClaimRules, checkKeyRelease, checkToken } from '../result/check-token.ts'
+import { checkKeyRelease, checkToken } from '../result/check-token.ts'
 import { checkTpmQuote, type TpmEvidence } from '../result/check-tpm.ts'
 import { allOf, type Check, firstFailure, missingChecks, skipped } from '../result/check.ts'
-import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
-import type { SnpPolicy } from '../snp/appraise.ts'
+import type { TrustAnchors } from '../result/trust-anchors.ts'
 import { parseSnpReport } from '../snp/report.ts'
-import type { TdxPolicy } from '../tdx/appraise.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
-import type { TokenAlgorithm } from '../tokens/algorithms.ts'
 import { type Jwk, parseJwks } from '../tokens/keys.ts'
 import { genuineVaultAnchors, vaultSigner } from '../tokens/release.ts'
 import { parseHclReport } from '../azure/hcl-report.ts'
-import { attestationKeyOf, parseRuntimeClaims } from '../azure/runtime-claims.ts'
-import { parseTdReport, sameTd } from '../tdx/td-report.ts'
-import type { TpmPublicKey } from '../tpm/public.ts'
-import { parseTpmtSignature, verifyTpmSignature } from '../tpm/signature.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import type { Means } from '../x509/means.ts'
 import { sameName } from '../x509/name.ts'
-import { parsePublicKey, type PublicKey } from '../x509/public-key.ts'
+import { parsePublicKey } from '../x509/public-key.ts'
+import { keyIn, signs, tdReportIn, tpmKeyOf } from './attestation-keys.ts'
 import { bareSignature } from './binary.ts'
+import { baseline, type EvidencePolicy } from './evidence-policy.ts'
 import type { Piece, PieceKind, PieceOf } from './piece.ts'
 import { attempt, Pool } from './pool.ts'
-
-/** What is wanted of evidence; what is not written is not appraised, but for what voids a confidential VM (see `baseline`). */
-export interface EvidencePolicy {
-  snp?: SnpPolicy
-  tdx?: TdxPolicy
-  hcl?: HclPolicy
-  /** What event logs must say of the boot. */
-  boot?: BootPolicy
-  /** `roots`: of attestation keys' certificates. */
-  tpm?: { nonce?: Uint8Array; pcrs?: ReadonlyMap<number, Uint8Array>; roots?: readonly TrustAnchor[] }
-  token?: { issuer?: string; audience?: string; algorithms?: readonly TokenAlgorithm[]; claims?: ClaimRules }
-  release?: { roots: readonly TrustAnchor[]; signer: string; usage?: string }
-}
-
-/**
- * What no policy has to say: a guest that its host may debug or whose memory may be migrated keeps no secret. Reports of a
- * provider's key, of every privilege level and of firmware on trial are genuine, and whether they are wanted is for a policy.
- */
-export const baseline: { snp: SnpPolicy; tdx: TdxPolicy } = {
-  snp: {
-    measurements: 'any',
-    reportData: 'any',
-    vmpls: [0, 1, 2, 3],
-    allow: { vlek: true, provisionalFirmware: true, cxl: true },
-  },
-  tdx: {},
-}
+import { quoteOf, siblingOf } from './td-quotes.ts'
 
 export type Verdict = 'accepted' | 'refused' | 'unjudged'
 
@@ -118,9 +87,12 @@ class Judge {
     for (const hcl of azure) {
       const own = azure.length === 1 ? quotes : quotes.filter(({ owner }) => owner === hcl)
       const report = tdReportIn(hcl)
-      const sibling = report === undefined ? undefined : this.#siblingOf(hcl, report)
+      const sibling =
+        report === undefined
+          ? undefined
+          : siblingOf(hcl, { tdReport: report, quotes: this.#of('tdx-quote'), claims: this.#of('runtime-claims')[0] })
       if (sibling !== undefined) siblings++
-      const quote = report === undefined || sibling !== undefined ? undefined : this.#quoteOf(report, tdQuotes)
+      const quote = report === undefined || sibling !== undefined ? undefined : quoteOf(report, tdQuotes)
       if (quote !== undefined) tdQuotes.splice(tdQuotes.indexOf(quote), 1)
       const { check } = await checkAzure({
         ...this.#azureParts(hcl, quote, own),
@@ -138,7 +110,7 @@ class Judge {
         checks.push(named(log, (await checkEventLog({ log: log.bytes, ...this.#boot() })).check))
     }
     for (const report of this.#of('td-report')) {
-      const quote = this.#quoteOf(report.bytes, this.#of('tdx-quote'))
+      const quote = quoteOf(report.bytes, this.#of('tdx-quote'))
       const { check } = await checkTdReport({
         report: report.bytes,
         ...(quote === undefined ? {} : { quote: quote.bytes }),
@@ -211,33 +183,6 @@ class Judge {
       logs.map(async (log) => named(log, (await checkEventLog({ log: log.bytes, rtmrs, ...this.#boot() })).check)),
     )
     return [named(piece, check), ...judged]
-  }
-
-  /** The quote whose TD is the one of this TDREPORT; else the first, so that it is said how they differ. */
-  #quoteOf(tdReport: Uint8Array, quotes: readonly PieceOf<'tdx-quote'>[]): PieceOf<'tdx-quote'> | undefined {
-    const same = quotes.find(({ bytes }) =>
-      attempt(() => sameTd(parseTdxQuote(bytes).body, parseTdReport(tdReport).body)),
-    )
-    return same ?? quotes[0]
-  }
-
-  /**
-   * A paravisor quotes its report for the key service, and puts another, which nobody quotes, into the vTPM. Where claims are at
-   * hand that a quote of the same TD binds, they vouch for the attestation key; whether they do is for checkTdReport to say.
-   */
-  #siblingOf(hcl: PieceOf<'hcl-report'>, tdReport: Uint8Array): TdSibling | undefined {
-    const attestationKey = keyIn(hcl)
-    const [claims] = this.#of('runtime-claims')
-    const own = attempt(() => parseTdReport(tdReport).body)
-    if (attestationKey === undefined || claims === undefined || own === undefined) return undefined
-    for (const { bytes } of this.#of('tdx-quote')) {
-      const body = attempt(() => parseTdxQuote(bytes).body)
-      if (body === undefined || sameTd(body, own)) continue
-      if (sameTd({ ...own, reportData: body.reportData }, body)) {
-        return { quote: bytes, claims: claims.bytes, attestationKey }
-      }
-    }
-    return undefined
   }
 
   /** Report data of every hardware report, read without judging: what is bound to a report stands and falls with it. */
@@ -433,40 +378,10 @@ class Judge {
   }
 }
 
-/** The attestation key that a paravisor's report names; undefined where it cannot be read. */
-function keyIn(hcl: PieceOf<'hcl-report'>): TpmPublicKey | undefined {
-  return attempt(() => attestationKeyOf(parseRuntimeClaims(parseHclReport(hcl.bytes).claims)))
-}
-
-/** The TDREPORT of a TDX paravisor's report; undefined where it is another's or cannot be read. */
-function tdReportIn(hcl: PieceOf<'hcl-report'>): Uint8Array | undefined {
-  const report = attempt(() => parseHclReport(hcl.bytes))
-  return report?.reportType === 'TDX' ? report.hardwareReport : undefined
-}
-
 interface JudgedQuote {
   piece: Piece
   quote: TpmEvidence
   owner?: PieceOf<'hcl-report'>
-}
-
-function tpmKeyOf(key: PublicKey): TpmPublicKey | undefined {
-  if (key.kind === 'EC') {
-    const size = (key.point.length - 1) / 2
-    return { kind: 'ecc', curve: key.curve, x: key.point.subarray(1, 1 + size), y: key.point.subarray(1 + size) }
-  }
-  const exponent = key.exponent.length > 4 ? 0 : key.exponent.reduce((value, byte) => value * 256 + byte, 0)
-  return { kind: 'rsa', modulus: key.modulus, exponent }
-}
-
-async function signs(key: TpmPublicKey, quote: TpmEvidence): Promise<boolean> {
-  try {
-    const signature = quote.signature instanceof Uint8Array ? parseTpmtSignature(quote.signature) : quote.signature
-    await verifyTpmSignature({ key, signature, message: quote.message })
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** The check, with the name of the file that it is about. */
