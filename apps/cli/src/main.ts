@@ -1,6 +1,7 @@
 import { Command as Program } from 'commander'
 import { connect, type Connection } from './client/connection.ts'
 import { collateralCommands } from './commands/collateral.ts'
+import { costCommands } from './commands/cost.ts'
 import { decisionCommands } from './commands/decision.ts'
 import { envCommand } from './commands/env.ts'
 import { evidenceCommands } from './commands/evidence.ts'
@@ -9,6 +10,7 @@ import { installationCommands } from './commands/installation.ts'
 import { policyCommands } from './commands/policy.ts'
 import { logCommands } from './commands/log.ts'
 import { masterKeyCommands } from './commands/master-key.ts'
+import { quotaCommands } from './commands/quota.ts'
 import { upCommand } from './commands/up.ts'
 import { vaultCommands } from './commands/vault.ts'
 import { vmCommands } from './commands/vm.ts'
@@ -30,6 +32,8 @@ const commands: Command[] = [
   ...policyCommands,
   ...logCommands,
   ...masterKeyCommands,
+  ...costCommands,
+  ...quotaCommands,
 ]
 
 function addCommand(program: Program, command: Command): void {

@@ -1,6 +1,34 @@
+import { readFileSync } from 'node:fs'
+import { uptime } from 'node:os'
+
 /** Time as an argument, so that expiry can be tested. */
 export interface Clock {
   now(): Date
+  /** Time that passed, whatever was done to the wall clock meanwhile; absent where `now` is all there is. */
+  elapsed?(): Elapsed
 }
 
-export const systemClock: Clock = { now: () => new Date() }
+export interface Elapsed {
+  /** Readings of one era count from the same moment: a boot of the machine, whichever process reads. */
+  era: string
+  milliseconds: number
+}
+
+let era: string | undefined
+
+export const systemClock: Clock = {
+  now: () => new Date(),
+  elapsed: () => ({
+    // random(4): made anew at each boot. Containers without it have an era a process.
+    era: (era ??= bootId() ?? `process ${process.pid} ${Date.now()}`),
+    milliseconds: Math.round(uptime() * 1000),
+  }),
+}
+
+function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}

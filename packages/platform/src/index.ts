@@ -8,7 +8,8 @@ export {
   type ServerCredentials,
 } from './authority/authority.ts'
 export { issueSelfSigned } from './authority/issue.ts'
-export { systemClock, type Clock } from './clock.ts'
+export { systemClock, type Clock, type Elapsed } from './clock.ts'
+export { SettableClock } from './settable-clock.ts'
 export {
   ServiceError,
   storageFull,

@@ -1,12 +1,14 @@
 import { managementHost } from '@strongroom/contract'
-import { OperationRunner, openStore, type Service, type ServiceContext } from '@strongroom/platform'
+import { OperationRunner, openStore, systemClock, type Service, type ServiceContext } from '@strongroom/platform'
 import { Access, roles } from './arm/access.ts'
 import { ActivityLog } from './arm/activity-log.ts'
 import { createArmApp } from './arm/app.ts'
 import { AttestationClient } from './attestation/attestation-client.ts'
 import { Dispatcher } from './arm/dispatcher.ts'
+import { UsageLog } from './billing/usage-log.ts'
 import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
+import { QuotaRequests } from './compute/quota-requests.ts'
 import { Quotas } from './compute/quotas.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
 import { IdentityClient } from './machine/identity-client.ts'
@@ -44,11 +46,15 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const store = await openStore({ url: context.storeUrl, service: context.storeService ?? 'control_plane' })
   await store.migrate('control-plane', migrations)
   const resources = new ResourceStore(store, clock)
+  const usage = new UsageLog(resources, clock)
+  resources.watch(usage)
+  await usage.open()
   const withoutGuests = installation.compute === 'simulated'
   const access = new Access(resources, clock)
   const locks = new Locks(resources, clock)
   const activity = new ActivityLog(resources, clock)
   const { subscriptionId } = installation
+  const quotas = new Quotas({ resources, store, subscriptionId })
   const plane: Plane = {
     subscriptionId,
     tenantId: installation.tenantId,
@@ -60,9 +66,12 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     access,
     locks,
     activity,
-    quotas: new Quotas({ resources, store, subscriptionId: installation.subscriptionId }),
-    runner: new OperationRunner({ store, logger, clock, owner: 'control-plane' }),
-    outer: new OperationRunner({ store, logger, clock, owner: 'control-plane' }),
+    usage,
+    quotas,
+    quotaRequests: new QuotaRequests({ resources, store, quotas, clock }),
+    // Leases are about this process: the time of tests does not take them away.
+    runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane' }),
+    outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane' }),
     notes: new OperationNotes(resources, clock),
     machine: withoutGuests ? new SimulatedMachine(resources, clock) : new MachineClient(context.wire, context.tokens),
     keys: withoutGuests ? noGuestStateKeys : new PlatformKeys(context.wire, context.tokens),
@@ -95,6 +104,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       const daysAgo = (days: number): Date => new Date(clock.now().getTime() - days * 24 * 3600_000)
       await plane.activity.removeBefore(daysAgo(activityDays))
       await plane.notes.removeBefore(daysAgo(operationDays))
+      await usage.removeOld()
       await plane.runner.start()
       await plane.outer.start()
       synchronised = syncAllVaults(plane).catch((error: unknown) =>

@@ -5,7 +5,9 @@ import type { Dispatcher } from './arm/dispatcher.ts'
 import type { Locks } from './arm/locks.ts'
 import type { OperationNotes } from './arm/operations.ts'
 import type { AttestationClient } from './attestation/attestation-client.ts'
+import type { UsageLog } from './billing/usage-log.ts'
 import type { Quotas } from './compute/quotas.ts'
+import type { QuotaRequests } from './compute/quota-requests.ts'
 import type { VaultClient } from './keyvault/vault-client.ts'
 import type { IdentityClient } from './machine/identity-client.ts'
 import type { GuestStateKeys, Machine } from './machine/machine.ts'
@@ -25,6 +27,8 @@ export interface Plane {
   activity: ActivityLog
   locks: Locks
   quotas: Quotas
+  quotaRequests: QuotaRequests
+  usage: UsageLog
   runner: OperationRunner
   /** For what waits for operations of `runner`: it must not take the places that they need. */
   outer: OperationRunner

@@ -1,8 +1,10 @@
 import type { Route } from './arm/router.ts'
 import { checkAccessRoutes } from './attestation/check-access.ts'
 import { attestationRoutes } from './attestation/provider-routes.ts'
+import { billingRoutes } from './billing/billing-routes.ts'
 import { catalogRoutes } from './compute/catalog.ts'
 import { diskRoutes } from './compute/disks.ts'
+import { quotaRoutes } from './compute/quota-routes.ts'
 import { vmRoutes } from './compute/vm-routes.ts'
 import { deletedVaultRoutes } from './keyvault/deleted-vault-routes.ts'
 import { managedHsmRoutes } from './keyvault/managed-hsm-routes.ts'
@@ -42,6 +44,8 @@ export function allRoutes(plane: Plane): Route[] {
     ...networkRoutes(plane, publicAddresses),
     ...networkRoutes(plane, networkInterfaces(plane)),
     ...catalogRoutes(plane),
+    ...billingRoutes(plane),
+    ...quotaRoutes(plane),
     ...diskRoutes(plane),
     ...vmRoutes(plane),
     ...imageRoutes(plane),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { forUpdate, ServiceError, type Store } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../store/resources.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
+import { s22, type SubscriptionKind } from './subscription-kind.ts'
 
 interface Defaults {
   /** Of a region, over all families. */
@@ -11,7 +12,11 @@ interface Defaults {
   virtualMachines: number
 }
 
-const defaults = JSON.parse(readFileSync(join(import.meta.dirname, 'quotas.json'), 'utf8')) as Defaults
+const defaults = JSON.parse(readFileSync(join(import.meta.dirname, 'quotas.json'), 'utf8')) as Record<
+  SubscriptionKind,
+  Defaults
+>
+const kindSetting = 'subscription kind'
 const regional = 'cores'
 
 export interface Usage {
@@ -82,6 +87,7 @@ export class Quotas {
     const db = this.#resources.db
     const counters = await db.selectFrom('quota_counter').selectAll().where('region', '=', region).execute()
     const limits = await db.selectFrom('quota_limit').selectAll().where('region', '=', region).execute()
+    const usual = defaults[await this.kind()]
     const used = (name: string): number => counters.find((row) => row.name === name)?.used ?? 0
     const limit = (name: string, otherwise: number): number =>
       limits.find((row) => row.name === name)?.limit_value ?? otherwise
@@ -99,9 +105,9 @@ export class Quotas {
       ),
     ]
     return [
-      usage(regional, 'Total Regional vCPUs', used(regional), defaults.cores),
-      usage('virtualMachines', 'Virtual Machines', virtualMachines, defaults.virtualMachines),
-      ...families.map((family) => usage(family, localized(family), used(family), defaults.family)),
+      usage(regional, 'Total Regional vCPUs', used(regional), usual.cores),
+      usage('virtualMachines', 'Virtual Machines', virtualMachines, usual.virtualMachines),
+      ...families.map((family) => usage(family, localized(family), used(family), usual.family)),
     ]
   }
 
@@ -110,6 +116,32 @@ export class Quotas {
       .insertInto('quota_limit')
       .values({ region: o.region, name: o.name, limit_value: o.limit })
       .onConflict((conflict) => conflict.columns(['region', 'name']).doUpdateSet({ limit_value: o.limit }))
+      .execute()
+  }
+
+  /** Cores that may be used of a family, or of all (`cores`), in a region. */
+  async limitOf(db: Db, region: string, name: string): Promise<number> {
+    const row = await db
+      .selectFrom('quota_limit')
+      .select('limit_value')
+      .where('region', '=', region)
+      .where('name', '=', name)
+      .executeTakeFirst()
+    if (row !== undefined) return row.limit_value
+    const usual = defaults[await this.kind(db)]
+    return name === regional ? usual.cores : name === 'virtualMachines' ? usual.virtualMachines : usual.family
+  }
+
+  async kind(db: Db = this.#resources.db): Promise<SubscriptionKind> {
+    const row = await db.selectFrom('setting').select('value').where('name', '=', kindSetting).executeTakeFirst()
+    return row?.value === 'free-trial' ? 'free-trial' : 'pay-as-you-go'
+  }
+
+  async setKind(kind: SubscriptionKind): Promise<void> {
+    await this.#resources.db
+      .insertInto('setting')
+      .values({ name: kindSetting, value: kind })
+      .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: kind }))
       .execute()
   }
 
@@ -141,13 +173,7 @@ export class Quotas {
     tx: Db,
     o: { region: string; name: string; subject: string; used: number; required: number },
   ): Promise<void> {
-    const row = await tx
-      .selectFrom('quota_limit')
-      .select('limit_value')
-      .where('region', '=', o.region)
-      .where('name', '=', o.name)
-      .executeTakeFirst()
-    const limit = row?.limit_value ?? (o.name === regional ? defaults.cores : defaults.family)
+    const limit = await this.limitOf(tx, o.region, o.name)
     if (o.used + o.required <= limit) return
     throw new ServiceError({
       code: 'OperationNotAllowed',
@@ -157,6 +183,7 @@ export class Quotas {
       expected: `at most ${limit} cores`,
       found: `${o.used} used and ${o.required} more required`,
       remedy: 'Delete or deallocate other VMs of the family, use a smaller size, or ask for more quota.',
+      details: [s22],
     })
   }
 }

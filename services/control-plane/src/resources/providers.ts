@@ -24,6 +24,8 @@ const namespaces: Record<string, string[]> = {
     'locations/vmSizes',
     'locations/publishers',
   ],
+  'Microsoft.Consumption': ['usageDetails'],
+  'Microsoft.CostManagement': ['query'],
   'Microsoft.Insights': ['eventtypes'],
   'Microsoft.KeyVault': [
     'vaults',
@@ -45,8 +47,11 @@ const namespaces: Record<string, string[]> = {
     'publicIPAddresses',
     'networkInterfaces',
   ],
+  'Microsoft.Quota': ['quotas', 'quotaRequests', 'usages'],
   'Microsoft.Resources': ['deployments', 'resourceGroups', 'tags', 'subscriptions', 'tenants'],
+  'Strongroom.Billing': ['priceSheet', 'focusExport'],
   'Strongroom.Machine': ['images'],
+  'Strongroom.Quota': ['requests'],
 }
 
 const apiVersions = [

@@ -6,16 +6,21 @@ import { subscriptionPath, type Plane } from '../plane.ts'
 
 export function subscriptionRoutes(plane: Plane): Route[] {
   const id = `/subscriptions/${plane.subscriptionId}`
-  const view = {
+  const view = async (): Promise<Record<string, unknown>> => ({
     id,
     subscriptionId: plane.subscriptionId,
     tenantId: plane.tenantId,
     displayName: 'Strongroom',
     state: 'Enabled',
-    subscriptionPolicies: { locationPlacementId: 'Public_2014-09-01', quotaId: 'Strongroom', spendingLimit: 'Off' },
+    subscriptionPolicies: {
+      locationPlacementId: 'Public_2014-09-01',
+      ...((await plane.quotas.kind()) === 'free-trial'
+        ? { quotaId: 'FreeTrial_2014-09-01', spendingLimit: 'On' }
+        : { quotaId: 'Strongroom', spendingLimit: 'Off' }),
+    },
     authorizationSource: 'RoleBased',
     managedByTenants: [],
-  }
+  })
   /** A subscription is shown to whoever has any role in it. */
   const visible = async (request: ArmRequest): Promise<boolean> => {
     const assignments = await plane.access.assignmentsOf(request.caller.objectId)
@@ -33,14 +38,14 @@ export function subscriptionRoutes(plane: Plane): Route[] {
       method: 'GET',
       path: '/subscriptions',
       action: signedIn,
-      handle: async (request) => ok({ value: (await visible(request)) ? [view] : [] }),
+      handle: async (request) => ok({ value: (await visible(request)) ? [await view()] : [] }),
     },
     { method: 'GET', path: '/tenants', action: signedIn, handle: async () => ok({ value: [tenant] }) },
     {
       method: 'GET',
       path: subscriptionPath,
       action: 'Microsoft.Resources/subscriptions/read',
-      handle: async () => ok(view),
+      handle: async () => ok(await view()),
     },
     {
       method: 'GET',

@@ -1,4 +1,5 @@
 import type { Migration } from '@strongroom/platform'
+import { billingMigrations } from './billing-migrations.ts'
 
 export const migrations: Record<string, Migration> = {
   '0001-resources': {
@@ -123,4 +124,5 @@ export const migrations: Record<string, Migration> = {
         .execute()
     },
   },
+  ...billingMigrations,
 }

@@ -30,14 +30,26 @@ export interface Resource<Internal = Json> {
   updatedAt: string
 }
 
+/** Sees every write to rows of some types, inside the transaction that writes. */
+export interface ResourceWatch {
+  /** In lower case. */
+  readonly types: ReadonlySet<string>
+  changed(tx: Db, before: Resource | undefined, after: Resource | undefined): Promise<void>
+}
+
 /** The rows behind every resource. Methods that take `tx` run inside the caller's transaction. */
 export class ResourceStore {
   readonly #store: Store
   readonly #clock: Clock
+  #watch: ResourceWatch | undefined
 
   constructor(store: Store, clock: Clock) {
     this.#store = store
     this.#clock = clock
+  }
+
+  watch(watch: ResourceWatch): void {
+    this.#watch = watch
   }
 
   get db(): Db {
@@ -110,7 +122,9 @@ export class ResourceStore {
   async insert(tx: Db, o: { id: string; location: string; body: ResourceBody; internal?: unknown }): Promise<Resource> {
     const row = this.#row(o)
     await tx.insertInto('resource').values(row).execute()
-    return toResource(row)
+    const made = toResource<Json>(row)
+    if (this.#watch?.types.has(row.type) === true) await this.#watch.changed(tx, undefined, made)
+    return made
   }
 
   #row(o: { id: string; location: string; body: ResourceBody; internal?: unknown }): Tables['resource'] {
@@ -154,6 +168,7 @@ export class ResourceStore {
     const query = tx.selectFrom('resource').selectAll().where('key', '=', keyOf(id))
     const row = await forUpdate(this.#store, query).executeTakeFirst()
     if (row === undefined) return undefined
+    const watch = this.#watch?.types.has(row.type) === true ? this.#watch : undefined
     const resource = toResource<I>(row)
     change(resource)
     resource.etag = randomUUID()
@@ -169,10 +184,16 @@ export class ResourceStore {
       })
       .where('key', '=', resource.key)
       .execute()
+    // The row as it was is read anew: `change` has worked on the other copy.
+    if (watch !== undefined) await watch.changed(tx, toResource(row), resource as unknown as Resource)
     return resource
   }
 
   async remove(tx: Db, id: string): Promise<void> {
+    if (this.#watch?.types.has(parseResourceId(id)?.type.toLowerCase() ?? '') === true) {
+      const gone = await this.find(id, tx)
+      if (gone !== undefined) await this.#watch.changed(tx, gone, undefined)
+    }
     await tx.deleteFrom('resource').where('key', '=', keyOf(id)).execute()
     await tx.deleteFrom('address').where('owner', '=', keyOf(id)).execute()
     // What is made later under the same name inherits neither rights nor locks.

@@ -1,3 +1,5 @@
+import type { BillingTables } from './billing-tables.ts'
+
 /** Tables of the control plane. JSON is text, times are ISO text, so that both engines hold the same. */
 export interface ResourceTable {
   /** The resource id in lower case: ids are compared without case. */
@@ -113,7 +115,7 @@ export interface SimulatedInstanceTable {
   status: string
 }
 
-export interface Tables {
+export interface Tables extends BillingTables {
   resource: ResourceTable
   quota_limit: QuotaLimitTable
   quota_counter: QuotaCounterTable

@@ -13,13 +13,22 @@ export class FakeVaults {
   readonly live: Map<string, VaultRecord> = new Map<string, VaultRecord>()
   readonly deleted: Map<string, DeletedVaultRecord> = new Map<string, DeletedVaultRecord>()
 
+  readonly hsms: Set<string> = new Set()
+
   answer(o: WireRequest, url: URL): Answer {
     const [, collection, given = '', verb] = url.pathname.split('/')
     const name = given.toLowerCase()
     if (collection === 'availability') {
       return { status: 200, body: { nameAvailable: !this.live.has(name) && !this.deleted.has(name) } }
     }
+    if (collection === 'managedhsms') return this.#hsm(o, name)
     return collection === 'vaults' ? this.#vault(o, name) : this.#deletedVault(o, name, verb)
+  }
+
+  #hsm(o: WireRequest, name: string): Answer {
+    if (o.method === 'DELETE') return { status: this.hsms.delete(name) ? 200 : 404 }
+    if (o.method === 'PUT') this.hsms.add(name)
+    return { status: 200, body: { ...(o.body as object), name, activated: false } }
   }
 
   #vault(o: WireRequest, name: string): Answer {

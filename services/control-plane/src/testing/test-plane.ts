@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArmOperation, ErrorDetail } from '@strongroom/contract'
-import { createLogger, createSealer, ServiceError, systemClock, type Service, type Store } from '@strongroom/platform'
+import {
+  createLogger,
+  createSealer,
+  ServiceError,
+  systemClock,
+  type Clock,
+  type Service,
+  type Store,
+} from '@strongroom/platform'
 import { createControlPlaneService } from '../index.ts'
 import { FakeWire } from './fake-wire.ts'
 
@@ -39,7 +47,7 @@ export interface TestPlane {
 export async function openTestPlane(
   store: Store,
   wire: FakeWire = new FakeWire(),
-  o: { compute?: 'simulated'; strictImages?: boolean } = {},
+  o: { compute?: 'simulated'; strictImages?: boolean; clock?: Clock } = {},
 ): Promise<TestPlane> {
   const service = await createControlPlaneService({
     installation: {
@@ -57,7 +65,7 @@ export async function openTestPlane(
     storeUrl: store.url,
     storeService: store.service,
     sealer: createSealer(new Uint8Array(32)),
-    clock: systemClock,
+    clock: o.clock ?? systemClock,
     logger: createLogger({ level: 'silent' }),
     wire,
     tokens: { token: async (principal, audience) => `${principal} for ${audience}` },

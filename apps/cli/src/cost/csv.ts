@@ -1,0 +1,12 @@
+/** A table as CSV (RFC 4180): null is an empty cell, lines end with CR LF. */
+export function toCsv(columns: string[], rows: (string | null)[][]): string {
+  return [columns, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
+}
+
+/** A spreadsheet takes text that begins so for a formula; names and tags are their owners' words. */
+const formula = /^[=+\-@\t\r](?!\d*\.?\d*$)/
+
+function cell(value: string | null): string {
+  const text = formula.test(value ?? '') ? `'${value}` : (value ?? '')
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}
