@@ -75,7 +75,7 @@ describe('metering over the wire', () => {
     await plane.send('PATCH', vmPath('vm1'), { tags: { Team: 'red' } })
     clock.advance(20 * hour)
     const byTag = await query([{ type: 'TagKey', name: 'team' }])
-    expect(byTag.toSorted()).toEqual([
+    expect(byTag.toSorted((a, b) => Number(a[0]) - Number(b[0]))).toEqual([
       [1.108, 'team', 'blue', 'EUR'],
       [2.216, 'team', 'red', 'EUR'],
     ])
