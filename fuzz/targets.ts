@@ -29,6 +29,7 @@ import {
   parseSnpIdAuthentication,
   parseSnpIdBlock,
   parseTdvfSections,
+  parseUserspaceLog,
   parseVariableStore,
 } from '@strongroom/evidence/expected'
 import { explainRelease, lintReleasePolicy, readReleasePolicy, ReleasePolicyError } from '@strongroom/release-policy'
@@ -123,6 +124,7 @@ export const tpm2bPublic: (data: Uint8Array) => void = target(parseTpm2bPublic)
 export const tpmtSignature: (data: Uint8Array) => void = target(parseTpmtSignature)
 export const platformClaim: (data: Uint8Array) => void = target(parsePlatformClaim)
 export const eventLog: (data: Uint8Array) => void = target(parseEventLog)
+export const userspaceLog: (data: Uint8Array) => void = target(parseUserspaceLog)
 export const measuredVariable: (data: Uint8Array) => void = target(parseMeasuredVariable)
 export const idBlock: (data: Uint8Array) => void = target(parseSnpIdBlock)
 export const idAuthentication: (data: Uint8Array) => void = target(parseSnpIdAuthentication)

@@ -29,6 +29,11 @@ export interface BootEvidence {
     launchMeasurement: Hex
     /** SHA-256 bank, predicted before the boot. */
     pcrs: Record<string, Hex>
+    /**
+     * What PCR 15 begins with: the digest that the initrd measures for the volume that this VM was made with. Absent where the OS
+     * disk is not encrypted, and of VMs that were made before it was pinned.
+     */
+    volume?: Hex
   }
   attestation: { issuer: string; token: string; jwks: { keys: Record<string, unknown>[] } }
   release: { keyId: string; jws: string; at: string }
@@ -57,6 +62,8 @@ export interface BootEvidence {
     pcrs: Record<string, Hex>
     /** binary_bios_measurements. */
     eventLog: Base64Url
+    /** /run/log/systemd/tpm2-measure.log: what systemd extended after the firmware's log. Absent from images that do not report it. */
+    userspaceLog?: Base64Url
   }
   osDisk: {
     encryption: 'LUKS2' | 'none'

@@ -19,6 +19,7 @@
  * Bearer token with audience `machineAudience`; caller must be the control plane's principal. Errors: ErrorBody.
  */
 import type { ErrorDetail } from './errors.ts'
+import type { GuestHealth } from './guest-health.ts'
 
 export type Tee = 'SNP' | 'TDX'
 export type SecurityEncryptionType = 'VMGuestStateOnly' | 'DiskWithVMGuestState' | 'NonPersistedTPM'
@@ -92,6 +93,8 @@ export interface InstanceStatus {
   }
   /** Plain sentences for the instance view, for example that the host bears less memory than the size has. */
   notices: string[]
+  /** What the guest said of itself last, while it runs. */
+  guest?: GuestHealth
   ssh?: { host: string; port: number }
   processes?: { qemu: number; swtpm: number }
 }

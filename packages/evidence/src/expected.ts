@@ -23,9 +23,18 @@ export {
   type SnpProcessors,
 } from './measure/snp-launch-digest.ts'
 export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './measure/snp-vmsa.ts'
-export { bootPhases, isUnifiedKernelImage, predictPcr11, systemdPhases, type BootPhase } from './predict/pcr11.ts'
+export {
+  bootPhases,
+  isUnifiedKernelImage,
+  pcr11Digests,
+  predictPcr11,
+  systemdPhases,
+  type BootPhase,
+} from './predict/pcr11.ts'
 export { predictPcr4 } from './predict/pcr4.ts'
-export { predictPcr7, secureBootEnabled } from './predict/pcr7.ts'
+export { pcr7Digests, predictPcr7, secureBootEnabled } from './predict/pcr7.ts'
+export { verifyVolume, volumeDigest, volumeRegister, volumeSeparator } from './predict/pcr15.ts'
+export { parseUserspaceLog, type UserspaceRecord } from './eventlog/userspace-log.ts'
 export { predictRtmrs, type Measured, type TdDirectBoot } from './predict/rtmr.ts'
 export { tdHob } from './predict/td-hob.ts'
 export { authenticodeDigest, parsePe, type HashParts, type PeImage, type PeSection } from './predict/pe.ts'

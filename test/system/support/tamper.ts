@@ -99,5 +99,16 @@ export const tamperings: Tampering[] = [
     link: 'disk',
     change: (e) => void (e.osDisk = { encryption: 'none' }),
   },
+  {
+    what: 'another volume pinned',
+    link: 'disk',
+    change: (e) => void (e.expected.volume = flipHex(e.expected.volume!)),
+  },
+  { what: 'no pinned volume', link: 'disk', change: (e) => void delete e.expected.volume },
+  {
+    what: 'a byte of the log of systemd',
+    link: 'disk',
+    change: (e) => void (e.measuredBoot!.userspaceLog = flip(e.measuredBoot!.userspaceLog!, 0.9)),
+  },
   { what: 'no open disk', link: 'disk', change: (e) => void delete e.osDisk.opened },
 ]

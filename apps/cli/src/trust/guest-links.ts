@@ -24,7 +24,7 @@ import {
   type EventLog,
   type TrustAnchor,
 } from '@strongroom/evidence'
-import { bootPhases } from '@strongroom/evidence/expected'
+import { bootPhases, parseUserspaceLog, verifyVolume, volumeRegister } from '@strongroom/evidence/expected'
 import { sha256 } from './bytes.ts'
 import { readClaims } from './claims-link.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
@@ -161,7 +161,7 @@ async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
   })
 }
 
-export function diskLink(evidence: BootEvidence, asked: string): string[] {
+export async function diskLink(evidence: BootEvidence, asked: string): Promise<string[]> {
   const boot = measured(evidence)
   const wanted = asked === 'DiskWithVMGuestState' ? 'LUKS2' : 'none'
   demand({
@@ -181,5 +181,23 @@ export function diskLink(evidence: BootEvidence, asked: string): string[] {
   })
   return [
     `LUKS2 ${opened.luksUuid} on ${opened.device} (${opened.cipher}), sealed to this vTPM, PCR 7 and PCR 11, open since ${boot.reportedAt}`,
+    await volumeOf(evidence, boot),
   ]
+}
+
+/** The volume is the one that the VM was made with: PCR 15, which the quote covers, begins with the digest of its key. */
+async function volumeOf(evidence: BootEvidence, boot: NonNullable<BootEvidence['measuredBoot']>): Promise<string> {
+  const { volume } = evidence.expected
+  const quoted = boot.pcrs[String(volumeRegister)]
+  if (volume === undefined || quoted === undefined || boot.userspaceLog === undefined) {
+    throw new LinkRefused({
+      message: 'Nothing shows that the disk is the one that this VM was made with.',
+      expected: `the volume's digest at provisioning, and a quote of PCR ${volumeRegister}`,
+      actual:
+        volume === undefined ? 'a VM that was made before its volume was pinned: create it anew' : 'no such quote',
+    })
+  }
+  const log = parseUserspaceLog(fromBase64Url(boot.userspaceLog))
+  await verifyVolume({ log, quoted: fromHex(quoted), expected: fromHex(volume) })
+  return `PCR ${volumeRegister} begins with the digest of the volume that this VM was made with: ${short(volume)}`
 }

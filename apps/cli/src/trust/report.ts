@@ -118,7 +118,7 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
       async () => await vtpmLink(evidence, need(silicon, 'silicon'), authority),
     ),
     await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence)),
-    await judge('disk', 'measured boot → disk unlocked', () => diskLink(evidence, request.encryption)),
+    await judge('disk', 'measured boot → disk unlocked', async () => await diskLink(evidence, request.encryption)),
   ]
   return {
     name: request.name,

@@ -42,8 +42,13 @@ export async function sectionDigests(image: PeImage): Promise<Uint8Array[]> {
  * @throws ParseError
  */
 export async function predictPcr11(image: PeImage, through?: BootPhase): Promise<Uint8Array> {
+  return extendAll(await pcr11Digests(image, through))
+}
+
+/** What is extended into PCR 11, in order: by the stub, then by systemd. */
+export async function pcr11Digests(image: PeImage, through?: BootPhase): Promise<Uint8Array[]> {
   const phases = await Promise.all(phasesThrough(through).map((phase) => textDigest(phase)))
-  return extendAll([...(await sectionDigests(image)), ...phases])
+  return [...(await sectionDigests(image)), ...phases]
 }
 
 /** True when the image has what systemd's stub needs to start it. */

@@ -11,15 +11,23 @@ export function secureBootEnabled(variables: EfiVariable[]): boolean {
   return enrolled && (enable.length === 0 || enable[0] === 1)
 }
 
-/**
- * PCR 7: Secure Boot's state, PK, KEK, db, dbx (dbt and dbr where they exist), the separator, then the db entry that
- * accepted the first image. Without Secure Boot nothing is checked and no authority is measured.
- * @param o.authority EFI_SIGNATURE_DATA from findAuthority
- */
+/** PCR 7 of a boot: what pcr7Digests gives, extended. */
 export async function predictPcr7(o: {
   variables: EfiVariable[]
   authority: Uint8Array | undefined
 }): Promise<Uint8Array> {
+  return extendAll(await pcr7Digests(o))
+}
+
+/**
+ * What the firmware extends into PCR 7, in order: Secure Boot's state, PK, KEK, db, dbx (dbt and dbr where they exist), the separator, then the db entry that
+ * accepted the first image. Without Secure Boot nothing is checked and no authority is measured.
+ * @param o.authority EFI_SIGNATURE_DATA from findAuthority
+ */
+export async function pcr7Digests(o: {
+  variables: EfiVariable[]
+  authority: Uint8Array | undefined
+}): Promise<Uint8Array[]> {
   const enabled = secureBootEnabled(o.variables)
   const digests = [await measured('SecureBoot', efiVendor.global, Uint8Array.of(enabled ? 1 : 0))]
   for (const name of ['PK', 'KEK']) {
@@ -36,7 +44,7 @@ export async function predictPcr7(o: {
   }
   digests.push(await separatorDigest())
   if (enabled && o.authority !== undefined) digests.push(await measured('db', efiVendor.imageSecurity, o.authority))
-  return extendAll(digests)
+  return digests
 }
 
 /** Digest of UEFI_VARIABLE_DATA (TCG PC Client Platform Firmware Profile section 10.4.2). */

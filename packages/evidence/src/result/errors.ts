@@ -78,6 +78,7 @@ export type VerificationErrorCode =
   | 'NonceMismatch'
   | 'PcrSelectionMismatch'
   | 'PcrDigestMismatch'
+  | 'VolumeMismatch'
   | 'EventLogMismatch'
   // Tokens (RFC 7515, 7517, 7519, 8725)
   | 'TokenKeyUnknown'

@@ -2,6 +2,7 @@ import type { InstanceStatus, InstanceViewStatus, PowerState } from '@strongroom
 import { toErrorDetail } from '@strongroom/platform'
 import { resourceView } from '../arm/resource-view.ts'
 import type { Plane } from '../plane.ts'
+import { guestStatuses } from './guest-statuses.ts'
 import { stateOf, vmType, type Vm } from './vm-model.ts'
 
 const powerCodes: Record<PowerState, [code: string, displayStatus: string]> = {
@@ -35,6 +36,7 @@ export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> 
     statuses: [
       provisioningStatus(vm, 'status' in asked ? asked.status : undefined),
       'status' in asked ? powerStatus(vm, asked.status) : unknownPower(asked.error),
+      ...('status' in asked && asked.status?.guest !== undefined ? guestStatuses(asked.status.guest) : []),
       ...all.map((message, index): InstanceViewStatus => ({
         code: `Notice/${index + 1}`,
         level: 'Info',

@@ -7,6 +7,8 @@ import {
   findAuthority,
   parsePe,
   parseVariableStore,
+  pcr11Digests,
+  pcr7Digests,
   predictPcr11,
   predictPcr4,
   predictPcr7,
@@ -20,6 +22,8 @@ export interface ExpectedPcrs {
   atUnlock: { 7: Uint8Array; 11: Uint8Array }
   /** When the guest reports: what its quote shows. */
   atReady: { 4: Uint8Array; 7: Uint8Array; 11: Uint8Array }
+  /** What is extended until the initrd opens the disk, in order: gives `atUnlock`. */
+  extensionsAtUnlock: { 7: Uint8Array[]; 11: Uint8Array[] }
   /** What the firmware's event log replays to: without the phases that systemd adds to PCR 11 later. */
   firmwareLog: { 4: Uint8Array; 7: Uint8Array; 11: Uint8Array }
 }
@@ -46,10 +50,12 @@ export async function expectedPcrs(o: { image: ImageRecord; variables: Uint8Arra
     const boot = parsePe(bytes)
     const variables = parseVariableStore(o.variables)
     const pcr4 = await predictPcr4({ image: boot, secureBoot: secureBootEnabled(variables), sha256 })
-    const pcr7 = await predictPcr7({ variables, authority: findAuthority(variables, boot) })
+    const measured = { variables, authority: findAuthority(variables, boot) }
+    const pcr7 = await predictPcr7(measured)
     return {
       atUnlock: { 7: pcr7, 11: await predictPcr11(boot, 'enter-initrd') },
       atReady: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot, 'ready') },
+      extensionsAtUnlock: { 7: await pcr7Digests(measured), 11: await pcr11Digests(boot, 'enter-initrd') },
       firmwareLog: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot) },
     }
   } finally {

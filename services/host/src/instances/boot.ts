@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence } from '@strongroom/contract'
+import type { BootEvidence, GuestHealth } from '@strongroom/contract'
 import { freePort, ServiceError } from '@strongroom/platform'
 import { startGuestProxy } from '../network/guest-proxy.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
@@ -34,6 +34,8 @@ export interface BootRequest {
   signal: AbortSignal
   /** Called when the guest's boot report verified. */
   onReady(evidence: BootEvidence): Promise<void>
+  /** Called when the guest says how it is. */
+  onHealth(health: GuestHealth): void
   /** Called when it was refused; the refusal goes to the guest as well. */
   onRefused(error: ServiceError): void
 }
@@ -144,6 +146,7 @@ async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string
   const { silicon } = services
   if (silicon === undefined) throw noHardware()
   const nonce = randomBytes(32)
+  const volume = o.record.volume === undefined ? undefined : Buffer.from(o.record.volume, 'hex')
   return await startMetadataServer({
     ...services,
     socket,
@@ -151,6 +154,7 @@ async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string
     silicon,
     akSpki: certifiedKey(opened.evidence.vtpm.akCertificatePem),
     nonce,
+    onHealth: (health) => o.onHealth(health),
     onReady: async (report) => {
       try {
         const { measuredBoot, opened: rootDevice } = await verifyBootReport({
@@ -158,10 +162,12 @@ async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string
           nonce,
           akPublic: Buffer.from(opened.evidence.vtpm.akPublic, 'base64url'),
           expected: opened.expected,
+          ...(volume && { volume }),
           encrypted: spec.security.encryption === 'DiskWithVMGuestState',
           at: services.clock.now(),
         })
-        const evidence: BootEvidence = { ...opened.evidence, measuredBoot }
+        const expected = { ...opened.evidence.expected, ...(volume && { volume: volume.toString('hex') }) }
+        const evidence: BootEvidence = { ...opened.evidence, expected, measuredBoot }
         if (rootDevice !== undefined) evidence.osDisk = { ...evidence.osDisk, opened: rootDevice }
         await o.onReady(evidence)
       } catch (error) {

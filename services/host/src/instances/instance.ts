@@ -1,5 +1,12 @@
 import { rm } from 'node:fs/promises'
-import type { BootEvidence, InstancePatch, InstanceSpec, InstanceStatus, PowerState } from '@strongroom/contract'
+import type {
+  BootEvidence,
+  GuestHealth,
+  InstancePatch,
+  InstanceSpec,
+  InstanceStatus,
+  PowerState,
+} from '@strongroom/contract'
 import { ServiceError, type Logger } from '@strongroom/platform'
 import { crashed, type RunningGuest } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
@@ -26,6 +33,7 @@ interface Current {
   reported: boolean
   ready: Deferred<void>
   refused: Deferred<ServiceError>
+  health?: GuestHealth
 }
 
 /**
@@ -88,7 +96,9 @@ export class Instance {
   }
 
   status(): InstanceStatus {
-    return structuredClone(toStatus(this.#record, this.#current?.guest.processes))
+    const health = this.#current?.health
+    const status = toStatus(this.#record, this.#current?.guest.processes)
+    return structuredClone({ ...status, ...(health && { guest: health }) })
   }
 
   evidence(): Promise<BootEvidence | undefined> {
@@ -201,6 +211,7 @@ export class Instance {
       endStep(provisioning.steps, this.#now())
       this.#record.identity = made.identity
       if (made.sealedTo) this.#record.sealedTo = made.sealedTo
+      if (made.volume !== undefined) this.#record.volume = made.volume
       this.#record.provisioning = { state: 'Succeeded', steps: provisioning.steps }
     } catch (error) {
       // Interrupted by the server's end: the next start provisions anew.
@@ -240,6 +251,9 @@ export class Instance {
           ready.resolve(undefined)
         },
         onRefused: refused.resolve,
+        onHealth: (health) => {
+          if (this.#current !== undefined) this.#current.health = health
+        },
       })
     } catch (error) {
       endStep(record.power.steps, this.#now())

@@ -3,6 +3,8 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { vaultAudience, type ImageRecord, type InstanceSpec, type KeyBundle } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import { volumeDigest } from '@strongroom/evidence/expected'
+import { openSeal } from '../disks/open-seal.ts'
 import { createOsDisk } from '../disks/os-disk.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
@@ -16,6 +18,7 @@ import type { InstanceRecord } from './record.ts'
 export interface Provisioned {
   identity: NonNullable<InstanceRecord['identity']>
   sealedTo: InstanceRecord['sealedTo']
+  volume: InstanceRecord['volume']
 }
 
 /**
@@ -53,7 +56,7 @@ export async function provision(o: {
       out: variablesPath,
     })
     const variables = await readFile(variablesPath)
-    const { atUnlock } = await expectedPcrs({ image, variables })
+    const { atUnlock, extensionsAtUnlock } = await expectedPcrs({ image, variables })
     o.signal.throwIfAborted()
     const { encryption } = spec.security
     await o.step(encryption === 'DiskWithVMGuestState' ? 'Encrypt OS disk' : 'Copy OS disk')
@@ -66,6 +69,20 @@ export async function provision(o: {
       out: files.disk,
       signal: o.signal,
     })
+    let volume: InstanceRecord['volume']
+    if (encryption === 'DiskWithVMGuestState') {
+      await o.step('Open the seal once')
+      const tpmState = join(tpmDir, permanentState)
+      const opened = await openSeal({
+        disk: files.disk,
+        directory: runtimeDir,
+        tpmState,
+        extensions: extensionsAtUnlock,
+      })
+      volume = Buffer.from(await volumeDigest({ ...opened, name: 'root' })).toString('hex')
+      opened.volumeKey.fill(0)
+      opened.sealed.fill(0)
+    }
     await o.step('Seal guest state')
     // A vTPM that is not persisted is made anew at each boot.
     const tpm = encryption === 'NonPersistedTPM' ? Buffer.alloc(0) : await readFile(join(tpmDir, permanentState))
@@ -79,6 +96,7 @@ export async function provision(o: {
               Object.entries(atUnlock).map(([index, value]) => [index, Buffer.from(value).toString('hex')]),
             )
           : undefined,
+      volume,
     }
   } finally {
     await rm(runtimeDir, { recursive: true, force: true })

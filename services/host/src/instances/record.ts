@@ -14,6 +14,8 @@ export interface InstanceRecord {
   identity?: { akSpki: string; ekSpki: string }
   /** SHA-256 PCRs that the OS disk's key is sealed to, hexadecimal by register. Absent where the disk is not encrypted. */
   sealedTo?: Record<string, string>
+  /** What PCR 15 of every boot begins with, hexadecimal: the digest of the volume on the OS disk. */
+  volume?: string
 }
 
 export function newRecord(spec: InstanceSpec, now: Date): InstanceRecord {

@@ -28,6 +28,7 @@ describe('boot report', () => {
     ['pcrs.24', { pcrs: { '24': '00'.repeat(32) } }],
     ['pcrs.7', { pcrs: { '7': '00' } }],
     ['eventLog', { eventLog: 12 }],
+    ['userspaceLog', { userspaceLog: '' }],
     ['rootDevice.device', { rootDevice: { ...good.rootDevice, device: '/etc/passwd' } }],
     ['rootDevice.luksUuid', { rootDevice: { ...good.rootDevice, luksUuid: '<script>' } }],
   ])('names %s where it is wrong', (target, change) => {

@@ -7,6 +7,8 @@ export interface BootReport {
   quoteSignature: Uint8Array
   pcrs: Map<number, Uint8Array>
   eventLog: Uint8Array
+  /** What systemd says it extended; absent from images that do not report it. */
+  userspaceLog?: Uint8Array
   rootDevice?: { device: string; cipher: string; luksUuid: string }
 }
 
@@ -25,6 +27,7 @@ export function parseBootReport(body: unknown): BootReport {
     quoteSignature: bytes(fields, 'quoteSignature', 1024),
     pcrs: parseRegisters(fields['pcrs']),
     eventLog: bytes(fields, 'eventLog', 1024 * 1024),
+    ...(fields['userspaceLog'] !== undefined && { userspaceLog: bytes(fields, 'userspaceLog', 256 * 1024) }),
     ...(rootDevice && { rootDevice }),
   }
 }

@@ -84,6 +84,27 @@ describe('/metadata/strongroom', () => {
     expect(Buffer.from(lines.at(-1)![1]!, 'base64').toString()).toBe('nonce')
   })
 
+  it('takes what the guest says of itself, and nothing of another form', async () => {
+    const health = {
+      swaps: [],
+      clock: { daemon: 'active', ptpReference: false },
+      tpm: { device: true, lockout: false, seals: true },
+      disks: [],
+    }
+    const post = (body: unknown): Promise<Answer> =>
+      send({
+        method: 'POST',
+        path: '/metadata/strongroom/health',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+    expect((await post({ ...health, tpm: {} })).status).toBe(400)
+    expect(endpoints.health.has('snp')).toBe(false)
+    expect((await post(health)).status).toBe(200)
+    expect(endpoints.health.get('snp')).toMatchObject(health)
+    expect(endpoints.health.has('tdx')).toBe(false)
+  })
+
   it('hands a refusal to the guest, and takes no report of another form', async () => {
     const report = { nonce: 'AAAA', quoteMessage: 'AAAA', quoteSignature: 'AAAA', pcrs: {}, eventLog: 'AAAA' }
     const post = (body: unknown): Promise<Answer> =>

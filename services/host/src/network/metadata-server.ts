@@ -1,6 +1,6 @@
 import { chmod } from 'node:fs/promises'
 import rateLimit from '@fastify/rate-limit'
-import type { InstanceSpec } from '@strongroom/contract'
+import type { GuestHealth, InstanceSpec } from '@strongroom/contract'
 import {
   createHttpApp,
   ServiceError,
@@ -16,6 +16,7 @@ import { intelRoutes } from '../http/collateral-routes.ts'
 import { certifyAttestationKey } from '../tpm/certificates.ts'
 import { DocumentSigner } from './attested-document.ts'
 import { parseBootReport, type BootReport } from './boot-report.ts'
+import { parseGuestHealth } from './guest-health.ts'
 import { identityRoutes } from './identity-routes.ts'
 import { instanceRoutes } from './instance-routes.ts'
 import { answerErrors, requireDirectCall } from './metadata-errors.ts'
@@ -40,6 +41,7 @@ export interface MetadataOptions {
   logger: Logger
   /** Refuses with a ServiceError what does not verify. */
   onReady(report: BootReport): Promise<void>
+  onHealth(health: GuestHealth): void
 }
 
 /**
@@ -66,6 +68,10 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
   })
   app.post('/metadata/strongroom/ready', async (request) => {
     await o.onReady(parseBootReport(request.body))
+    return {}
+  })
+  app.post('/metadata/strongroom/health', async (request) => {
+    o.onHealth(parseGuestHealth(request.body, o.clock.now()))
     return {}
   })
   void app.register(async (azure) => {

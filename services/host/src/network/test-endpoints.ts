@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { InstanceSpec } from '@strongroom/contract'
+import type { GuestHealth, InstanceSpec } from '@strongroom/contract'
 import {
   createLogger,
   ServiceError,
@@ -53,6 +53,8 @@ export class TestEndpoints {
   readonly authority: InstallationAuthority
   /** What the directory was asked. */
   readonly asked: WireRequest[] = []
+  /** What each guest said of itself. */
+  readonly health: Map<string, GuestHealth> = new Map()
   /** What the directory answers; a VM without an identity where it is absent. */
   identity: { clientId: string; objectId: string } | undefined
   readonly #servers: MetadataServer[] = []
@@ -94,6 +96,7 @@ export class TestEndpoints {
         akSpki,
         nonce: Buffer.from('nonce'),
         logger: createLogger({ level: 'silent' }),
+        onHealth: (health) => void this.health.set(name, health),
         onReady: async () => {
           throw new ServiceError({ code: 'BootReportRefused', status: 403, message: 'no' })
         },

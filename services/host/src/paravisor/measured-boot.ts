@@ -1,5 +1,14 @@
 import type { BootEvidence } from '@strongroom/contract'
-import { equal, parseEventLog, replay, toHex, verifyQuote } from '@strongroom/evidence'
+import {
+  equal,
+  EvidenceError,
+  parseEventLog,
+  replay,
+  toHex,
+  VerificationError,
+  verifyQuote,
+} from '@strongroom/evidence'
+import { parseUserspaceLog, verifyVolume, volumeRegister } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
 import type { BootReport } from '../network/boot-report.ts'
 
@@ -24,6 +33,8 @@ export async function verifyBootReport(o: {
   akPublic: Uint8Array
   expected: ExpectedRegisters
   encrypted: boolean
+  /** Digest of the volume that the VM was made with; absent where the disk is not encrypted or the VM older than the pin. */
+  volume?: Uint8Array
   at: Date
 }): Promise<{
   measuredBoot: NonNullable<BootEvidence['measuredBoot']>
@@ -57,6 +68,7 @@ export async function verifyBootReport(o: {
       )
     }
   }
+  if (o.volume !== undefined) await verifyOpened(report, o.volume)
   if (o.encrypted && report.rootDevice === undefined)
     throw refused('its root file system is not on an encrypted device', 'LUKS2', 'none')
   return {
@@ -67,8 +79,31 @@ export async function verifyBootReport(o: {
       quoteSignature: base64url(report.quoteSignature),
       pcrs: Object.fromEntries([...report.pcrs].map(([index, value]) => [index, toHex(value)])),
       eventLog: base64url(report.eventLog),
+      ...(report.userspaceLog && { userspaceLog: base64url(report.userspaceLog) }),
     },
     ...(o.encrypted && report.rootDevice && { opened: report.rootDevice }),
+  }
+}
+
+/**
+ * The initrd opened the volume that this VM was made with. A host can seal a disk of its own to the vTPM's storage key, which is
+ * public, and boots it with the same PCRs 4, 7 and 11; it cannot measure the volume key that it does not have.
+ */
+async function verifyOpened(report: BootReport, volume: Uint8Array): Promise<void> {
+  const quoted = report.pcrs.get(volumeRegister)
+  if (quoted === undefined || report.userspaceLog === undefined) {
+    throw refused(
+      `it does not show PCR ${volumeRegister}, which tells the volume that was opened`,
+      `PCR ${volumeRegister} and the log of systemd`,
+      quoted === undefined ? 'not quoted' : 'no log',
+    )
+  }
+  try {
+    await verifyVolume({ log: parseUserspaceLog(report.userspaceLog), quoted, expected: volume })
+  } catch (error) {
+    if (!(error instanceof EvidenceError)) throw error
+    if (error instanceof VerificationError && error.code === 'VolumeMismatch') throw diskReplaced(error)
+    throw refused(error.message, error.expected ?? 'a log of systemd', error.found ?? 'another')
   }
 }
 
@@ -98,6 +133,18 @@ async function verifyLog(report: BootReport, expected: ExpectedRegisters): Promi
 }
 
 const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+
+function diskReplaced(error: EvidenceError): ServiceError {
+  return new ServiceError({
+    code: 'OsDiskReplaced',
+    status: 403,
+    message: `The OS disk was replaced: the volume that the guest opened is not the one that this VM was made with (PCR ${volumeRegister}).`,
+    target: 'osDisk',
+    ...(error.expected !== undefined && { expected: error.expected }),
+    ...(error.found !== undefined && { found: error.found }),
+    remedy: 'Put back the disk of this VM. Nothing that this guest says is to be trusted.',
+  })
+}
 
 function refused(what: string, expected: string, found: string): ServiceError {
   return new ServiceError({

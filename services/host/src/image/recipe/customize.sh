@@ -5,6 +5,11 @@ recipe=$(dirname "$0")
 root=$1
 put() { install -D -o root -g root -m "$1" "$recipe/$2" "$root/$3"; }
 put 0755 agent usr/lib/strongroom/agent
+put 0755 health usr/lib/strongroom/health
+put 0755 clock-remedy usr/lib/strongroom/clock-remedy
+put 0644 strongroom-health.service etc/systemd/system/strongroom-health.service
+put 0644 strongroom-health.timer etc/systemd/system/strongroom-health.timer
+put 0644 disks.rules usr/lib/udev/rules.d/66-strongroom-disks.rules
 put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
 put 0644 strongroom-hostkeys.service etc/systemd/system/strongroom-hostkeys.service
 put 0644 strongroom-clock.service etc/systemd/system/strongroom-clock.service
@@ -13,7 +18,7 @@ put 0644 network.conf etc/systemd/network/50-ethernet.network
 printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthentication no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' \
   >"$root/etc/ssh/sshd_config.d/strongroom.conf"
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
-  strongroom-clock.service chrony.service
+  strongroom-clock.service strongroom-health.timer chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 # Nobody logs in at the console: the host sees all that is typed there.
 chroot "$root" systemctl --quiet mask getty@tty1.service serial-getty@.service getty-static.service \

@@ -1,0 +1,65 @@
+import type { GuestHealth, InstanceViewStatus } from '@strongroom/contract'
+
+/** Seconds by which a guest's clock may differ: tokens and certificates allow for minutes, logs and databases for less. */
+const driftLimit = 0.5
+
+/** What the guest said of itself last, as statuses of the instance view; what is not as it should be carries its remedy. */
+export function guestStatuses(health: GuestHealth): InstanceViewStatus[] {
+  return [tpmStatus(health), clockStatus(health), ...health.swaps.map((swap) => swapStatus(health, swap))]
+}
+
+/** S15: secrets are sealed to a vTPM only once it is ready. */
+function tpmStatus({ tpm, reportedAt }: GuestHealth): InstanceViewStatus {
+  const ready = tpm.device && !tpm.lockout && tpm.seals
+  const why = !tpm.device
+    ? 'the guest has no /dev/tpmrm0'
+    : tpm.lockout
+      ? 'it is locked after too many wrong authorisations'
+      : 'it did not open what it had sealed'
+  return {
+    code: ready ? 'VirtualTpm/ready' : 'VirtualTpm/notReady',
+    level: ready ? 'Info' : 'Warning',
+    displayStatus: ready ? 'Virtual TPM ready' : 'Virtual TPM not ready',
+    message: ready
+      ? 'The virtual TPM seals and unseals in the guest.'
+      : `The virtual TPM is not ready: ${why}. Restart the virtual machine before anything is sealed to it (S15).`,
+    time: reportedAt,
+  }
+}
+
+/** S28: drift from the machine's clock, and Azure's remedy for it. */
+function clockStatus({ clock, reportedAt }: GuestHealth): InstanceViewStatus {
+  const { offsetSeconds } = clock
+  const remedy =
+    clock.daemon === 'inactive'
+      ? 'chrony is not active in the guest: start it (systemctl start chrony) (S28).'
+      : 'Run /usr/lib/strongroom/clock-remedy as root in the guest: it takes the PTP clock out of chrony, and NTP in (S28).'
+  const status = { displayStatus: 'Clock of the guest', time: reportedAt }
+  if (offsetSeconds === undefined) {
+    const message = `The drift of the guest's clock is unknown: the machine's clock did not answer it. ${remedy}`
+    return { ...status, code: 'Clock/unknown', level: 'Warning', message }
+  }
+  const drift = `The guest's clock is ${Math.abs(offsetSeconds).toFixed(6)} s ${offsetSeconds > 0 ? 'behind' : 'ahead of'} the machine's.`
+  if (Math.abs(offsetSeconds) <= driftLimit) return { ...status, code: 'Clock/inStep', level: 'Info', message: drift }
+  return { ...status, code: 'Clock/drifted', level: 'Warning', message: `${drift} ${remedy}` }
+}
+
+/** S8: swap is as secret as what it lies on. */
+function swapStatus({ reportedAt }: GuestHealth, swap: GuestHealth['swaps'][number]): InstanceViewStatus {
+  const size = `${Math.round(swap.sizeKiB / 1024)} MiB of swap on ${swap.name}`
+  return swap.protected
+    ? {
+        code: 'Swap/protected',
+        level: 'Info',
+        displayStatus: 'Swap',
+        message: `${size}, which is encrypted.`,
+        time: reportedAt,
+      }
+    : {
+        code: 'Swap/unprotected',
+        level: 'Warning',
+        displayStatus: 'Swap unprotected',
+        message: `${size}, which the host can read: pages of the guest's memory lie there in clear. Switch it off (swapoff ${swap.name}) and put swap on the encrypted OS disk, or on dm-crypt with a random key (S8).`,
+        time: reportedAt,
+      }
+}
