@@ -107,6 +107,7 @@ export class SimulatedGuest {
       silicon,
       akSpki: identity.akSpki,
       nonce: new Uint8Array(32),
+      onHealth: () => {},
       onReady: () => Promise.resolve(),
     })
   }
