@@ -1,7 +1,8 @@
-import { createHash } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { rsaAesKeyWrap } from '../../services/vault/src/keystore/wrap.ts'
 import { AzShell, azIsInstalled, type Outcome } from './support/az.ts'
 import { writeCompatibility } from './support/compatibility.ts'
 
@@ -111,7 +112,34 @@ describe.skipIf(!azIsInstalled)('az keyvault, unmodified', { timeout: 60_000 }, 
     expect(key.releasePolicy ?? key.release_policy).toBeTruthy()
   })
   works(`keyvault key show ${place} -n rsa`)
-  works(`keyvault key list ${place}`, (keys) => expect(keys).toHaveLength(4))
+  works(
+    'rest --method get --resource https://vault.azure.net --url https://azkv.vault.strongroom.internal/keys/ec/attestation?api-version=7.6-preview.2',
+    (body) => expect(body.attributes.attestation.version).toBe('1.0'),
+  )
+  works(`keyvault key create ${place} -n kek --kty RSA-HSM --size 2048 --ops import`, ({ key }) => {
+    kept['kek'] = JSON.stringify(key)
+  })
+  works(`keyvault key download ${place} -n kek -f kek.pem`)
+  it('wraps a key to kek.pem, as the tool of another HSM does', async () => {
+    const publicKey = createPublicKey(await readFile(join(shell.installation.home, 'kek.pem')))
+    const { n, e } = publicKey.export({ format: 'jwk' }) as { n: string; e: string }
+    const secret = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({
+      type: 'pkcs8',
+      format: 'der',
+    })
+    const enc = 'CKM_RSA_AES_KEY_WRAP'
+    const { kid } = JSON.parse(kept['kek']!) as { kid: string }
+    const ciphertext = Buffer.from(rsaAesKeyWrap({ secret, wrappingKey: { n, e }, algorithm: enc })).toString(
+      'base64url',
+    )
+    const blob = { schema_version: '1.0.0', header: { kid, alg: 'dir', enc }, ciphertext, generator: 'a test' }
+    await writeFile(join(shell.installation.home, 'key.byok'), JSON.stringify(blob))
+  })
+  works(`keyvault key import ${place} -n brought --kty RSA --byok-file key.byok`, ({ key }) =>
+    expect(key.kty).toBe('RSA-HSM'),
+  )
+  works(`keyvault key sign ${place} -n brought -a RS256 --digest ${digest}`)
+  works(`keyvault key list ${place}`, (keys) => expect(keys).toHaveLength(6))
   works(`keyvault key set-attributes ${place} -n rsa --enabled true --expires 2030-01-01T00:00:00Z`, (key) =>
     expect(key.attributes.exp).toBe(Date.parse('2030-01-01T00:00:00Z') / 1000),
   )

@@ -55,6 +55,7 @@ const steps: Step[] = [
     look: keep('x'),
   },
   { section: 'Keys', line: 'keyvault key list --hsm-name pool', look: (found) => expect(found).toHaveLength(2) },
+  { section: 'Keys', line: 'keyvault key get-attestation --hsm-name pool --name sign --file sign.attestation' },
   {
     section: 'Keys',
     line: 'keyvault key encrypt --hsm-name pool --name seal --algorithm A256GCM --value c2VjcmV0 --data-type base64',
@@ -165,4 +166,12 @@ describe.skipIf(!azIsInstalled)('az keyvault for managed HSMs, unmodified', { ti
       shell.rows.push({ section, call: `az ${line}`, result: refused === undefined ? 'works' : `refused: ${refused}` })
     })
   }
+
+  it('keyvault key get-attestation leaves what strongroom vault key verify reads, and refuses as software', async () => {
+    const verify = (more: string): Promise<Outcome> =>
+      shell.shell(`strongroom vault key verify sign.attestation${more}`)
+    const refusal = await verify('')
+    expect([refusal.code, refusal.stdout]).toEqual([1, expect.stringContaining('expected pkcs11, found software')])
+    expect((await verify(' --allow-software')).code).toBe(0)
+  })
 })

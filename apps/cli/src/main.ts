@@ -12,6 +12,7 @@ import { logCommands } from './commands/log.ts'
 import { masterKeyCommands } from './commands/master-key.ts'
 import { quotaCommands } from './commands/quota.ts'
 import { upCommand } from './commands/up.ts'
+import { vaultKeyCommands } from './commands/vault-key.ts'
 import { vaultCommands } from './commands/vault.ts'
 import { vmCommands } from './commands/vm.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
@@ -25,6 +26,7 @@ const commands: Command[] = [
   ...installationCommands,
   ...vmCommands,
   ...vaultCommands,
+  ...vaultKeyCommands,
   ...imageCommands,
   ...evidenceCommands,
   ...collateralCommands,

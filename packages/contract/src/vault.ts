@@ -10,7 +10,8 @@
  * GET    /deletedkeys/{name}                              → 200 DeletedKeyBundle
  * POST   /deletedkeys/{name}/recover                      → 200 KeyBundle
  * DELETE /deletedkeys/{name}                              → 204                                  purge: nothing opens it again
- * PUT    /keys/{name}                                     { key: JWK, hsm?, … } → 200 KeyBundle   import
+ * PUT    /keys/{name}                                     { key: JWK, hsm?, … } → 200 KeyBundle   import; `key_hsm` holds a KeyTransferBlob
+ * GET    /keys/{name}[/{version}]/attestation             → 200 KeyBundle with attributes.attestation (key-attestation.ts)
  * POST   /keys/{name}[/{version}]/encrypt · decrypt · sign · wrapkey · unwrapkey   { alg, value, iv?, aad?, tag? } → 200 KeyOperationResult
  * POST   /keys/{name}[/{version}]/verify                  { alg, digest, value } → 200 KeyVerifyResult
  * POST   /keys/{name}/rotate                              → 200 KeyBundle
@@ -25,6 +26,7 @@
  * Each with `?api-version=`; bearer token with audience `vaultAudience`.
  */
 import type { Base64Url } from './boot-evidence.ts'
+import type { KeyAttestationBody } from './key-attestation.ts'
 
 export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct' | 'oct-HSM'
 /** P-256K is secp256k1. */
@@ -40,6 +42,7 @@ export type KeyOperation =
   | 'export'
   | 'deriveKey'
 
+/** RSNULL is PKCS#1 v1.5 over a value that the caller has encoded (RFC 2437 section 9.2.1 without DigestInfo). */
 export type SignatureAlgorithm =
   | 'RS256'
   | 'RS384'
@@ -51,6 +54,10 @@ export type SignatureAlgorithm =
   | 'ES384'
   | 'ES512'
   | 'ES256K'
+  | 'RSNULL'
+  | MacAlgorithm
+/** HMAC of the value as it is sent, under an oct key (RFC 7518 section 3.2). */
+export type MacAlgorithm = 'HS256' | 'HS384' | 'HS512'
 export type RsaEncryption = 'RSA1_5' | 'RSA-OAEP' | 'RSA-OAEP-256'
 export type AesCipher =
   | 'A128GCM'
@@ -79,6 +86,8 @@ export interface KeyAttributes {
   recoverableDays?: number
   exportable?: boolean
   hsmPlatform?: string
+  /** Only where it was asked for, by `/attestation`. */
+  attestation?: KeyAttestationBody
 }
 
 export interface KeyReleasePolicyBody {
@@ -233,6 +242,18 @@ export interface ReleasedKeyEnvelope {
   header: { kid: string; alg: 'dir'; enc: ReleaseWrapping }
   /** RSA-OAEP(wrapping key, AES-256 key) ‖ AES-KWP(AES-256 key, private key as PKCS#8; oct keys raw). */
   ciphertext: Base64Url
+}
+
+/**
+ * Key that comes from another HSM, in `key_hsm` of an import (Key Vault's "bring your own key" specification): wrapped as a
+ * released key is, for an RSA-HSM key of the same vault whose only operation is `import`.
+ */
+export interface KeyTransferBlob {
+  schema_version: '1.0' | '1.0.0'
+  /** `kid` is the address of the key exchange key. */
+  header: { kid: string; alg: 'dir'; enc: ReleaseWrapping }
+  ciphertext: Base64Url
+  generator?: string
 }
 
 export interface GuestStateGenerationRequest {

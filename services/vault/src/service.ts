@@ -8,6 +8,7 @@ import {
 } from '@strongroom/platform'
 import type { PlatformAccess } from './access/platform-access.ts'
 import { VaultAccess } from './access/vault-access.ts'
+import { KeyAttestation } from './attestation/key-attestation.ts'
 import { createVaultApp } from './http/app.ts'
 import { createHsmApp } from './http/hsm-app.ts'
 import { createManagementApp } from './http/management-app.ts'
@@ -35,7 +36,7 @@ import { hsmOfHost, vaultOfHost } from './objects/names.ts'
 import { ObjectRepository } from './objects/repository.ts'
 import { Authorities } from './release/authorities.ts'
 import { KeyRelease } from './release/release.ts'
-import { ReleaseSigner } from './release/signer.ts'
+import { attestationSigning, CertifiedSigner, releaseSigning } from './signing/certified-signer.ts'
 import { secretRows, type SecretVersion } from './secrets/secret-version.ts'
 import { secretEntry, Secrets } from './secrets/secrets.ts'
 import { eraseOnRemoval, forgetRemoved } from './store/erasure.ts'
@@ -89,7 +90,9 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const log = await openOperationLog({ store, sealer, clock })
   const keystore = await openKeystore({ store, sealer, configuration: context.keystore })
   const removed = new RemovedKeys({ store, keystore, logger })
-  const signer = new ReleaseSigner({ store, sealer, clock, authority })
+  const signers = { store, sealer, clock, authority }
+  const signer = new CertifiedSigner({ ...signers, purpose: releaseSigning })
+  const attestationSigner = new CertifiedSigner({ ...signers, purpose: attestationSigning })
   const common = { store, log, clock }
 
   const vaultRepository = new VaultRepository(store, removed)
@@ -129,6 +132,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     }),
     crypto: new CryptoOperations({ keys, keystore, log, clock }),
     rotation,
+    attestations: new KeyAttestation({ keystore, signer: attestationSigner, log, clock }),
     release,
     secrets,
     secretRepository,

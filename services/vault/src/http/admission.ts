@@ -7,6 +7,7 @@ import {
   type VirtualHost,
 } from '@strongroom/platform'
 import type { Permission } from '../access/permissions.ts'
+import type { KeyAttestation } from '../attestation/key-attestation.ts'
 import type { VaultAccess } from '../access/vault-access.ts'
 import { shown } from '../errors.ts'
 import type { CryptoOperations } from '../keys/crypto-operations.ts'
@@ -34,6 +35,7 @@ export interface AppParts {
   keyBackups: Backups<KeyVersion, KeyVersionRow>
   crypto: CryptoOperations
   rotation: Rotation
+  attestations: KeyAttestation
   release: KeyRelease
   secrets: Secrets
   secretRepository: ObjectRepository<SecretVersion, SecretVersionRow>

@@ -17,7 +17,7 @@ const operations: Record<string, CryptoOperation> = {
 
 /** Uses of keys, rotation, backup, random bytes. */
 export function addKeyUseRoutes(app: App, parts: AppParts): void {
-  const { keys, crypto, rotation, keyBackups } = parts
+  const { keys, crypto, rotation, keyBackups, attestations } = parts
 
   for (const [verb, operation] of Object.entries(operations)) {
     for (const path of [`/keys/:name/${verb}`, `/keys/:name/:version/${verb}`]) {
@@ -69,14 +69,17 @@ export function addKeyUseRoutes(app: App, parts: AppParts): void {
     app.get(path, async (request) => {
       const place = await admit(parts, request, 'get')
       apiVersionOf(request.query)
-      await keys.get(place, place.version)
-      // An attestation that software makes of itself would say nothing.
-      throw badParameter('No HSM vouches for the keys of this vault: its keystore is software.', {
-        target: 'attestation',
-        expected: 'a keystore whose device signs attestations of keys',
-        found: 'the software keystore',
-        remedy: 'Do not rely on attestation of keys here.',
-      })
+      const key = await keys.get(place, place.version)
+      const bundle = bundleOf(key, place.vault)
+      if (!key.kty.endsWith('-HSM')) {
+        throw badParameter('Only HSM-backed keys are attested.', {
+          target: 'kty',
+          expected: 'RSA-HSM, EC-HSM or oct-HSM',
+          found: key.kty,
+        })
+      }
+      const attestation = await attestations.attest(request.caller, key, place.vault)
+      return { ...bundle, attributes: { ...bundle.attributes, attestation } }
     })
   }
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { KeyOperationResult, KeyVerifyResult } from '@strongroom/contract'
 import { ServiceError, type Caller, type Clock } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
+import { equalBytes } from '../keystore/digest-info.ts'
 import type { Keystore } from '../keystore/keystore.ts'
 import { encryptWith, verifySignature } from '../keystore/public-operations.ts'
 import type { OperationLog } from '../log/operation-log.ts'
@@ -80,6 +81,7 @@ export class CryptoOperations {
       spec: key.spec,
       use: request.use,
     })
+    if (request.kind === 'verifyMac') return { value: equalBytes(value, request.signature) }
     return {
       kid,
       value: base64url(value),

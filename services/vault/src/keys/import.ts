@@ -1,118 +1,45 @@
-import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
-import type { EllipticCurve } from '@strongroom/contract'
-import { badParameter, shown } from '../errors.ts'
-import type { KeySpec, PublicParts } from '../keystore/keystore.ts'
+import { badParameter } from '../errors.ts'
+import type { KeySpec } from '../keystore/keystore.ts'
+import { outsideKeyOf, type OutsideKey } from '../keystore/outside-key.ts'
 import { flagOf, objectOf } from '../objects/attributes.ts'
 import type { Vault } from '../vaults/vault.ts'
-import { keyTypeOf, settingsOf, type NewKey } from './input.ts'
+import { keyTypeOf, settingsOf, withPurpose, type NewKey } from './input.ts'
+import { parseTransfer, type KeyTransfer } from './key-transfer.ts'
 
-export interface ImportedKey extends NewKey {
-  /** PKCS#8 DER, or the raw bytes of an oct key. */
-  secret: Uint8Array
-  publicParts: PublicParts
-}
-
-/** Curve names of JWKs here and in OpenSSL. */
-const curveNames: Record<EllipticCurve, string> = {
-  'P-256': 'P-256',
-  'P-384': 'P-384',
-  'P-521': 'P-521',
-  'P-256K': 'secp256k1',
-}
-const textLimit = 2048
-const privateParts = { RSA: ['d', 'p', 'q', 'dp', 'dq', 'qi'], EC: ['d'] } as const
+/** A key in the clear, or one that another HSM wrapped. */
+export type ImportRequest =
+  | { kind: 'plain'; wanted: NewKey; key: OutsideKey }
+  | { kind: 'wrapped'; wanted: NewKey; transfer: KeyTransfer }
 
 /**
  * `{ key: JWK, hsm?, attributes?, tags?, release_policy? }`. The halves must belong together: a signature by the private half is verified
- * with the public one before anything is kept.
+ * with the public one before anything is kept. With `key_hsm` the key is a KeyTransferBlob.
  * @throws ServiceError 400 BadParameter; no message repeats a private value
  */
-export function parseImport(body: unknown, vault: Vault): ImportedKey {
+export function parseImport(body: unknown, vault: Vault): ImportRequest {
   const o = objectOf(body, 'body')
   const jwk = objectOf(o.key, 'key')
-  if (jwk.key_hsm !== undefined) {
-    throw badParameter('Import of a key that an HSM wrapped (key_hsm) is not offered.', {
-      target: 'key.key_hsm',
-      expected: 'the private key as a JWK',
-      found: 'key_hsm',
-    })
-  }
   // A soft key of the request becomes an HSM key where the request asks so.
   const plain = keyTypeOf(jwk.kty, 'key.kty', vault)
-  const hsm = flagOf(o.hsm ?? o.Hsm, 'hsm') ?? plain.endsWith('-HSM')
+  const wrapped = jwk.key_hsm !== undefined && jwk.key_hsm !== null
+  const hsm = wrapped || (flagOf(o.hsm ?? o.Hsm, 'hsm') ?? plain.endsWith('-HSM'))
   const base = plain.replace('-HSM', '') as 'RSA' | 'EC' | 'oct'
   const kty = keyTypeOf(hsm ? `${base}-HSM` : base, 'key.kty', vault)
-  const made = base === 'oct' ? octKey(jwk) : base === 'RSA' ? rsaKey(jwk) : ecKey(jwk)
-  return { kty, ...made, ...settingsOf(o, kty, made.spec, jwk.key_ops ?? undefined) }
-}
-
-function octKey(jwk: Record<string, unknown>): Pick<ImportedKey, 'spec' | 'secret' | 'publicParts'> {
-  const secret = Buffer.from(partOf(jwk, 'k'), 'base64url')
-  const bits = [128, 192, 256].find((size) => size === secret.length * 8)
-  if (bits === undefined) throw wrong('key.k', '128, 192 or 256 bits', `${secret.length * 8} bits`)
-  return { spec: { type: 'oct', bits } as KeySpec, secret, publicParts: {} }
-}
-
-function rsaKey(jwk: Record<string, unknown>): Pick<ImportedKey, 'spec' | 'secret' | 'publicParts'> {
-  const [n, e] = [partOf(jwk, 'n'), partOf(jwk, 'e')]
-  const rest = Object.fromEntries(privateParts.RSA.map((name) => [name, partOf(jwk, name)]))
-  const key = privateKeyOf({ kty: 'RSA', n, e, ...rest })
-  const bits = [2048, 3072, 4096].find((size) => size === key.asymmetricKeyDetails?.modulusLength)
-  if (bits === undefined) {
-    throw wrong('key.n', '2048, 3072 or 4096 bits', `${key.asymmetricKeyDetails?.modulusLength} bits`)
+  const newKey = (spec: KeySpec): NewKey => {
+    const settings = settingsOf(o, kty, spec, jwk.key_ops ?? undefined)
+    // Who knows the private half could read what is wrapped to it.
+    if (settings.keyOps.includes('import')) {
+      throw badParameter('A key exchange key is made in the vault, and not imported.', {
+        target: 'key.key_ops',
+        expected: 'key_ops without import',
+        found: 'import',
+      })
+    }
+    return { kty, ...settings, spec: withPurpose(kty, spec, settings) }
   }
-  const exponent = BigInt(key.asymmetricKeyDetails?.publicExponent ?? 0n)
-  if (exponent < 3n || exponent % 2n === 0n) throw wrong('key.e', 'an odd exponent from 3', 'another')
-  if (!belongTogether(jwk, exponent)) throw wrong('key', 'a private key whose parts belong together', 'another')
-  return { spec: { type: 'RSA', bits } as KeySpec, secret: proven(key), publicParts: { n, e } }
-}
-
-/** RFC 8017 section 3.2. OpenSSL signs well also with a wrong CRT exponent, so a signature does not show it. */
-function belongTogether(jwk: Record<string, unknown>, e: bigint): boolean {
-  const [n, d, p, q, dp, dq, qi] = ['n', 'd', 'p', 'q', 'dp', 'dq', 'qi'].map((name) =>
-    BigInt(`0x${Buffer.from(partOf(jwk, name), 'base64url').toString('hex')}`),
-  ) as [bigint, bigint, bigint, bigint, bigint, bigint, bigint]
-  if (p < 3n || q < 3n || p === q || p * q !== n) return false
-  const inverses = (e * d) % (p - 1n) === 1n && (e * d) % (q - 1n) === 1n && (qi * q) % p === 1n
-  return inverses && dp === d % (p - 1n) && dq === d % (q - 1n) && qi < p
-}
-
-function ecKey(jwk: Record<string, unknown>): Pick<ImportedKey, 'spec' | 'secret' | 'publicParts'> {
-  const curve = (Object.keys(curveNames) as EllipticCurve[]).find((name) => name === jwk.crv)
-  if (curve === undefined) throw wrong('key.crv', Object.keys(curveNames).join(', '), shown(jwk.crv))
-  const [x, y] = [partOf(jwk, 'x'), partOf(jwk, 'y')]
-  const key = privateKeyOf({ kty: 'EC', crv: curveNames[curve], x, y, d: partOf(jwk, 'd') })
-  return { spec: { type: 'EC', curve }, secret: proven(key), publicParts: { x, y } }
-}
-
-function privateKeyOf(jwk: Record<string, unknown>): KeyObject {
-  try {
-    return createPrivateKey({ key: jwk as never, format: 'jwk' })
-  } catch {
-    throw wrong('key', 'a private key whose parts belong together', 'another')
-  }
-}
-
-/** The private half as PKCS#8, once it has signed what the given public half verifies. */
-function proven(key: KeyObject): Uint8Array {
-  const probe = Buffer.from('strongroom import')
-  let whole = false
-  try {
-    whole = verify('sha256', probe, createPublicKey(key), sign('sha256', probe, key))
-  } catch {
-    // Refused below.
-  }
-  if (!whole) throw wrong('key', 'a private key whose parts belong together', 'another')
-  return key.export({ type: 'pkcs8', format: 'der' })
-}
-
-function partOf(jwk: Record<string, unknown>, name: string): string {
-  const value = jwk[name]
-  if (typeof value === 'string' && value.length <= textLimit && /^[A-Za-z0-9_-]+$/.test(value)) return value
-  // The value may be private: only its kind is named.
-  throw wrong(`key.${name}`, `base64url of at most ${textLimit} characters`, typeof value)
-}
-
-function wrong(target: string, expected: string, found: string): ReturnType<typeof badParameter> {
-  return badParameter('The key to import is not valid.', { target, expected, found })
+  // Size and curve of a wrapped key are known when it is unwrapped.
+  if (wrapped)
+    return { kind: 'wrapped', wanted: newKey({ type: base } as KeySpec), transfer: parseTransfer(jwk.key_hsm, vault) }
+  const key = outsideKeyOf(base, jwk)
+  return { kind: 'plain', wanted: newKey(key.spec), key }
 }

@@ -12,10 +12,16 @@ import { parseReleasePolicy } from '../release/policy.ts'
 import type { Vault } from '../vaults/vault.ts'
 import { defaultPolicyContentType, type KeyPolicy } from './key-version.ts'
 
-const operations: Record<'RSA' | 'EC' | 'oct', KeyOperation[]> = {
+/** What a key may do where nobody says; an oct key signs only where it is asked for. */
+const usualOperations: Record<'RSA' | 'EC' | 'oct', KeyOperation[]> = {
   RSA: ['encrypt', 'decrypt', 'sign', 'verify', 'wrapKey', 'unwrapKey'],
   EC: ['sign', 'verify'],
   oct: ['encrypt', 'decrypt', 'wrapKey', 'unwrapKey'],
+}
+const operations: Record<'RSA' | 'EC' | 'oct', KeyOperation[]> = {
+  RSA: [...usualOperations.RSA, 'import'],
+  EC: usualOperations.EC,
+  oct: [...usualOperations.oct, 'sign', 'verify'],
 }
 const sizes = { RSA: [2048, 3072, 4096], oct: [128, 192, 256] } as const
 const curves: EllipticCurve[] = ['P-256', 'P-384', 'P-521', 'P-256K']
@@ -39,8 +45,24 @@ export interface NewKey {
 export function parseCreate(body: unknown, vault: Vault): NewKey {
   const o = objectOf(body, 'body')
   const kty = keyTypeOf(o.kty, 'kty', vault)
-  const spec = specOf(kty, o)
-  return { kty, spec, ...settingsOf(o, kty, spec, o.key_ops) }
+  const settings = settingsOf(o, kty, specOf(kty, o), o.key_ops)
+  return { kty, ...settings, spec: withPurpose(kty, specOf(kty, o), settings) }
+}
+
+/** @throws ServiceError 400 BadParameter where a key for imports would do more than that */
+export function withPurpose(kty: KeyType, spec: KeySpec, o: Pick<NewKey, 'keyOps' | 'exportable'>): KeySpec {
+  const { keyOps } = o
+  if (spec.type === 'oct' && keyOps.length > 0 && keyOps.every((op) => op === 'sign' || op === 'verify')) {
+    return { ...spec, purpose: 'mac' }
+  }
+  if (spec.type !== 'RSA' || !keyOps.includes('import')) return spec
+  // Who could also decrypt with it would read the keys that are wrapped to it.
+  if (kty === 'RSA-HSM' && keyOps.length === 1 && !o.exportable) return { ...spec, purpose: 'exchange' }
+  throw badParameter('A key exchange key is of type RSA-HSM, not exportable, and has the one operation import.', {
+    target: 'key_ops',
+    expected: "RSA-HSM with key_ops ['import']",
+    found: `${o.exportable ? 'exportable ' : ''}${kty} with ${keyOps.join(', ')}`,
+  })
 }
 
 /** What creation and import have in common. */
@@ -69,7 +91,7 @@ export function settingsOf(
     })
   }
   return {
-    keyOps: keyOpsOf(keyOps, spec.type) ?? operations[spec.type],
+    keyOps: keyOpsOf(keyOps, spec.type) ?? usualOperations[spec.type],
     enabled: attributes.enabled ?? true,
     nbf: attributes.nbf,
     exp: attributes.exp,
@@ -151,7 +173,7 @@ function specOf(kty: KeyType, o: Record<string, unknown>): KeySpec {
 
 function keyOpsOf(value: unknown, type: KeySpec['type']): KeyOperation[] | undefined {
   if (value === undefined || value === null) return undefined
-  const allowed: KeyOperation[] = [...operations[type], 'import', 'export']
+  const allowed: KeyOperation[] = [...operations[type], 'export']
   if (!Array.isArray(value)) throw badParameter('key_ops is not a list.', { target: 'key_ops', found: shown(value) })
   const foreign = value.find((op) => !allowed.includes(op as KeyOperation)) as unknown
   if (foreign !== undefined || value.length > 16) {

@@ -1,15 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { platformVault, type RotationPolicy } from '@strongroom/contract'
-import type { Caller, Clock, Store } from '@strongroom/platform'
+import { ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
 import { badParameter } from '../errors.ts'
-import type { Keystore } from '../keystore/keystore.ts'
+import type { KeySpec, Keystore } from '../keystore/keystore.ts'
 import type { RemovedKeys } from '../keystore/removed-keys.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { assertOrder } from '../objects/attributes.ts'
+import { assertUsable } from '../objects/usage.ts'
 import { Lifecycle, nameOf, type Place } from '../objects/lifecycle.ts'
 import type { KeyObjectRow, KeyVersionRow } from '../store/tables.ts'
-import { parseImport } from './import.ts'
+import { parseImport, type ImportRequest } from './import.ts'
 import { parseCreate, parseUpdate, type KeyChange, type NewKey } from './input.ts'
 import { bindingOf, policyHash, type KeyPolicy, type KeyVersion } from './key-version.ts'
 import type { KeyRepository } from './repository.ts'
@@ -26,7 +27,9 @@ export interface KeysParts {
 }
 
 /** Where a draft's material comes from. */
-type Make = (draft: KeyVersion) => Promise<Pick<KeyVersion, 'material'> & Partial<Pick<KeyVersion, 'publicParts'>>>
+type Make = (
+  draft: KeyVersion,
+) => Promise<Pick<KeyVersion, 'material'> & Partial<Pick<KeyVersion, 'publicParts' | 'spec'>>>
 
 /** What callers do with keys, their uses and release excepted. Permission has been checked before. */
 export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
@@ -46,14 +49,45 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
 
   /** As `create`, of a key that was made elsewhere. */
   async importKey(caller: Caller, place: Place, body: unknown): Promise<KeyVersion> {
-    const { secret, publicParts, ...wanted } = parseImport(body, place.vault)
+    const request = parseImport(body, place.vault)
+    if (request.kind === 'wrapped') return this.#importWrapped(caller, place, request)
+    const { secret, publicParts } = request.key
     try {
-      return await this.add(caller, 'import', place, wanted, async (draft) => ({
+      return await this.add(caller, 'import', place, request.wanted, async (draft) => ({
         ...(await this.#o.keystore.importKey(secret, bindingOf(draft))),
         publicParts,
       }))
     } finally {
       secret.fill(0)
+    }
+  }
+
+  /** What is wrapped is opened by a key of this vault that is for nothing else; that use is in the log as one. */
+  async #importWrapped(
+    caller: Caller,
+    place: Place,
+    { wanted, transfer }: Extract<ImportRequest, { kind: 'wrapped' }>,
+  ): Promise<KeyVersion> {
+    const { keystore, log, clock } = this.#o
+    const { name, version } = transfer.exchange
+    const exchange = await this.get({ vault: place.vault, name }, version)
+    const bits = exchangeBits(exchange, clock.now())
+    try {
+      return await this.add(caller, 'import', place, wanted, async (draft) => {
+        const made = await keystore.importWrapped({
+          exchange: { material: exchange.material, binding: bindingOf(exchange), bits },
+          wrapped: transfer.wrapped,
+          algorithm: transfer.algorithm,
+          spec: draft.spec,
+          binding: bindingOf(draft),
+        })
+        await log.append(keyEntry(caller, 'unwrapKey', exchange))
+        return { ...made, spec: { ...draft.spec, ...made.spec } as KeySpec }
+      })
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.code.startsWith('OperationLog')) throw error
+      await log.append({ ...keyEntry(caller, 'unwrapKey', exchange), verdict: 'refused', code: error.code })
+      throw error
     }
   }
 
@@ -130,6 +164,18 @@ export function keyEntry(caller: Pick<Caller, 'objectId' | 'appId'>, operation: 
   }
 }
 
+/** @throws ServiceError 403 where the key may not be used now; 400 BadParameter where it is no key exchange key */
+function exchangeBits(key: KeyVersion, at: Date): number {
+  assertUsable(key, { noun: 'key', operation: 'import', at })
+  if (key.spec.type === 'RSA' && key.spec.purpose === 'exchange') return key.spec.bits
+  throw badParameter('The key that the import is wrapped to is no key exchange key.', {
+    target: 'key.key_hsm.header.kid',
+    expected: "an RSA-HSM key with key_ops ['import'] alone",
+    found: `${key.kty} with ${key.keyOps.join(', ')}`,
+    remedy: 'Make a key exchange key in this vault, and wrap the key to it.',
+  })
+}
+
 /** In the platform vault every policy is immutable, whether or not its maker asked. */
 function frozenInPlatform(vault: string, policy: KeyPolicy): KeyPolicy {
   return vault === platformVault ? { ...policy, immutable: true } : policy
@@ -154,6 +200,14 @@ function applied(key: KeyVersion, change: KeyChange, now: number): KeyVersion {
   const policy = change.policy && {
     ...change.policy,
     immutable: change.policy.immutable || key.policy?.immutable === true,
+  }
+  const exchange = key.spec.type === 'RSA' && key.spec.purpose === 'exchange'
+  if (change.keyOps && (exchange ? change.keyOps.join() !== 'import' : change.keyOps.includes('import'))) {
+    throw badParameter('The operation import is given when a key is made, alone, and for all of its life.', {
+      target: 'key_ops',
+      expected: exchange ? "['import']" : 'key_ops without import',
+      found: change.keyOps.join(', ') || 'none',
+    })
   }
   const [nbf, exp] = [change.nbf ?? key.nbf, change.exp ?? key.exp]
   assertOrder(nbf, exp)

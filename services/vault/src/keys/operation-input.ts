@@ -1,6 +1,13 @@
-import type { AesCipher, AesWrapping, KeyOperation, RsaEncryption, SignatureAlgorithm } from '@strongroom/contract'
+import type {
+  AesCipher,
+  AesWrapping,
+  KeyOperation,
+  MacAlgorithm,
+  RsaEncryption,
+  SignatureAlgorithm,
+} from '@strongroom/contract'
 import { badParameter, shown } from '../errors.ts'
-import { aesCiphers, aesWrappings, rsaEncryptions, signatures } from '../keystore/algorithms.ts'
+import { aesCiphers, aesWrappings, macs, pkcs1Overhead, rsaEncryptions, signatures } from '../keystore/algorithms.ts'
 import { digestBytes } from '../keystore/digest-info.ts'
 import type { KeyUse } from '../keystore/keystore.ts'
 import { objectOf } from '../objects/attributes.ts'
@@ -15,7 +22,14 @@ export type CryptoOperation = Extract<KeyOperation, 'encrypt' | 'decrypt' | 'sig
 export type CryptoRequest =
   | { kind: 'secret'; use: KeyUse; aad?: Uint8Array }
   | { kind: 'publicEncrypt'; algorithm: RsaEncryption; value: Uint8Array }
-  | { kind: 'verify'; algorithm: SignatureAlgorithm; digest: Uint8Array; signature: Uint8Array }
+  | {
+      kind: 'verify'
+      algorithm: Exclude<SignatureAlgorithm, MacAlgorithm>
+      digest: Uint8Array
+      signature: Uint8Array
+    }
+  /** The same code is made again and compared. */
+  | { kind: 'verifyMac'; use: Extract<KeyUse, { operation: 'mac' }>; signature: Uint8Array }
 
 /** @throws ServiceError 400 BadParameter */
 export function parseCryptoRequest(operation: CryptoOperation, body: unknown, key: KeyVersion): CryptoRequest {
@@ -39,22 +53,42 @@ export function parseCryptoRequest(operation: CryptoOperation, body: unknown, ke
 
 function signatureRequest(operation: 'sign' | 'verify', o: Record<string, unknown>, key: KeyVersion): CryptoRequest {
   const { spec } = key
-  const fitting = (Object.keys(signatures) as SignatureAlgorithm[]).filter((name) => {
+  if (spec.type === 'oct') return macRequest(operation, o, key)
+  const fitting = (Object.keys(signatures) as (keyof typeof signatures)[]).filter((name) => {
     const signature = signatures[name]
     return signature.type === 'RSA' ? spec.type === 'RSA' : spec.type === 'EC' && spec.curve === signature.curve
   })
   const algorithm = algorithmOf(o.alg, fitting, key)
   const place = operation === 'sign' ? 'value' : 'digest'
   const digest = bytesOf(o[place], place)
-  const wanted = digestBytes[signatures[algorithm].digest]
-  if (digest.length !== wanted) {
-    throw badParameter(
-      `Invalid length of '${place}': ${digest.length} bytes. ${algorithm} requires ${wanted} bytes, encoded with base64url.`,
-      { target: place, expected: `${wanted} bytes`, found: `${digest.length} bytes` },
-    )
-  }
+  checkDigestLength(digest, algorithm, place, spec)
   if (operation === 'verify') return { kind: 'verify', algorithm, digest, signature: bytesOf(o.value, 'value') }
   return { kind: 'secret', use: { operation: 'sign', algorithm, value: digest } }
+}
+
+function checkDigestLength(
+  digest: Uint8Array,
+  algorithm: keyof typeof signatures,
+  place: string,
+  spec: KeyVersion['spec'],
+): void {
+  const name = signatures[algorithm].digest
+  const wanted = name === undefined ? undefined : digestBytes[name]
+  const most = spec.type === 'RSA' ? spec.bits / 8 - pkcs1Overhead : 0
+  if (wanted === undefined ? digest.length <= most : digest.length === wanted) return
+  const expected = wanted === undefined ? `1 to ${most} bytes` : `${wanted} bytes`
+  throw badParameter(
+    `Invalid length of '${place}': ${digest.length} bytes. ${algorithm} requires ${expected}, encoded with base64url.`,
+    { target: place, expected, found: `${digest.length} bytes` },
+  )
+}
+
+function macRequest(operation: 'sign' | 'verify', o: Record<string, unknown>, key: KeyVersion): CryptoRequest {
+  const algorithm = algorithmOf(o.alg, Object.keys(macs) as MacAlgorithm[], key)
+  const place = operation === 'sign' ? 'value' : 'digest'
+  const use = { operation: 'mac', algorithm, value: bytesOf(o[place], place) } as const
+  if (operation === 'sign') return { kind: 'secret', use }
+  return { kind: 'verifyMac', use, signature: bytesOf(o.value, 'value') }
 }
 
 function cipherRequest(

@@ -1,4 +1,11 @@
-import type { AesCipher, AesWrapping, EllipticCurve, RsaEncryption, SignatureAlgorithm } from '@strongroom/contract'
+import type {
+  AesCipher,
+  AesWrapping,
+  EllipticCurve,
+  MacAlgorithm,
+  RsaEncryption,
+  SignatureAlgorithm,
+} from '@strongroom/contract'
 import type { DigestName } from './digest-info.ts'
 
 export interface RsaSignature {
@@ -7,14 +14,24 @@ export interface RsaSignature {
   padding: 'pkcs1' | 'pss'
 }
 
+/** PKCS#1 v1.5 over what the caller has encoded already. */
+export interface PlainRsaSignature {
+  type: 'RSA'
+  digest: undefined
+  padding: 'pkcs1'
+}
+
 export interface EcSignature {
   type: 'EC'
   curve: EllipticCurve
   digest: DigestName
 }
 
-/** RFC 7518 section 3.1, and RFC 8812 for ES256K. */
-export const signatures: Record<SignatureAlgorithm, RsaSignature | EcSignature> = {
+/** RFC 7518 section 3.1 and RFC 8812 for ES256K; RSNULL is Azure's own name. */
+export const signatures: Record<
+  Exclude<SignatureAlgorithm, MacAlgorithm>,
+  RsaSignature | PlainRsaSignature | EcSignature
+> = {
   RS256: { type: 'RSA', digest: 'sha256', padding: 'pkcs1' },
   RS384: { type: 'RSA', digest: 'sha384', padding: 'pkcs1' },
   RS512: { type: 'RSA', digest: 'sha512', padding: 'pkcs1' },
@@ -25,7 +42,14 @@ export const signatures: Record<SignatureAlgorithm, RsaSignature | EcSignature> 
   ES384: { type: 'EC', curve: 'P-384', digest: 'sha384' },
   ES512: { type: 'EC', curve: 'P-521', digest: 'sha512' },
   ES256K: { type: 'EC', curve: 'P-256K', digest: 'sha256' },
+  RSNULL: { type: 'RSA', digest: undefined, padding: 'pkcs1' },
 }
+
+/** HMAC under oct keys, RFC 7518 section 3.2. */
+export const macs: Record<MacAlgorithm, DigestName> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' }
+
+/** RFC 8017 section 9.2: what PKCS#1 v1.5 adds to a value at least. */
+export const pkcs1Overhead = 11
 
 /** OAEP hash; undefined is PKCS#1 v1.5. */
 export const rsaEncryptions: Record<RsaEncryption, 'sha1' | 'sha256' | undefined> = {

@@ -1,22 +1,25 @@
 import {
   constants,
   createHash,
+  createHmac,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   publicEncrypt,
   randomBytes,
+  type KeyObject,
 } from 'node:crypto'
-import type { AesCipher, AesWrapping, SignatureAlgorithm } from '@strongroom/contract'
+import type { AesCipher, AesWrapping } from '@strongroom/contract'
 import { createSealer, type Sealer } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSoftHsm, hasSoftHsm, softhsmModule, type SoftHsm } from '../testing/softhsm.ts'
 import { openWrapped } from '../testing/unwrap.ts'
-import { signatures } from './algorithms.ts'
+import { macs, signatures } from './algorithms.ts'
 import type { KeyBinding, KeySpec, Keystore, KeyUse, KeyUseResult, PublicParts } from './keystore.ts'
 import { openPkcs11Keystore } from './pkcs11/pkcs11.ts'
 import { verifySignature } from './public-operations.ts'
 import { createSoftwareKeystore } from './software.ts'
+import { rsaAesKeyWrap } from './wrap.ts'
 
 const binding: KeyBinding = {
   vault: 'platform',
@@ -100,12 +103,13 @@ describe.each(drivers)('a keystore: $name', ({ name, imports, open }) => {
     for (const [name, signature] of Object.entries(signatures)) {
       const spec: KeySpec = signature.type === 'RSA' ? rsa : { type: 'EC', curve: signature.curve }
       const { publicParts: parts, use } = await made(spec)
-      const digest = createHash(signature.digest).update('what is signed').digest()
-      const signed = { algorithm: name as SignatureAlgorithm, value: digest }
+      const hash = signature.digest ?? 'sha256'
+      const digest = createHash(hash).update('what is signed').digest()
+      const signed = { algorithm: name as keyof typeof signatures, value: digest }
       const { value } = await use({ operation: 'sign', ...signed })
       const verified = (of: Uint8Array): boolean =>
         verifySignature({ spec, parts, algorithm: signed.algorithm, digest: of, signature: value })
-      expect([name, verified(digest), verified(createHash(signature.digest).digest())]).toEqual([name, true, false])
+      expect([name, verified(digest), verified(createHash(hash).digest())]).toEqual([name, true, false])
     }
   })
 
@@ -225,6 +229,98 @@ describe.each(drivers)('a keystore: $name', ({ name, imports, open }) => {
     if (imports) await expect(importing).resolves.toBeTruthy()
     else await expect(importing).rejects.toMatchObject({ code: 'KeyImportNotSupported', status: 400 })
     expect(pkcs8.every((byte) => byte === 0)).toBe(true)
+  })
+
+  check('makes HMAC keys that authenticate as node:crypto does with the same bytes', async () => {
+    const { use, material } = await made({ type: 'oct', bits: 256, purpose: 'mac' })
+    const key = openWrapped(
+      await keystore.wrapForRelease({ material, binding, wrappingKey, algorithm }),
+      privateKey,
+      algorithm,
+    )
+    expect(key).toHaveLength(32)
+    for (const [mac, hash] of Object.entries(macs)) {
+      const using = use({ operation: 'mac', algorithm: mac as keyof typeof macs, value: Buffer.from('text') })
+      if (!imports && mac !== 'HS256') {
+        // RFC 7518 section 3.2 wants a key as long as the hash, and SoftHSM too.
+        await expect(using).rejects.toMatchObject({ code: 'KeyOperationNotSupported', status: 400 })
+        continue
+      }
+      const { value } = await using
+      expect(Buffer.from(value)).toEqual(createHmac(hash, key).update('text').digest())
+    }
+  })
+
+  check('takes keys that another HSM wrapped, and refuses in one text what does not unwrap', async () => {
+    const own: KeyBinding = { ...binding, name: 'kek', exportable: false, policyHash: '' }
+    const exchangeKey = await made({ type: 'RSA', bits: 2048, purpose: 'exchange' }, own)
+    const exchange = { material: exchangeKey.material, binding: own, bits: 2048 }
+    const take = (type: KeySpec['type'], wrapped: Uint8Array): ReturnType<Keystore['importWrapped']> =>
+      keystore.importWrapped({ exchange, wrapped, algorithm, spec: { type }, binding })
+    const wrap = (secret: Uint8Array): Uint8Array =>
+      rsaAesKeyWrap({ secret, wrappingKey: exchangeKey.publicParts as { n: string; e: string }, algorithm })
+    const bytesOf = (key: KeyObject): Buffer => key.export({ type: 'pkcs8', format: 'der' })
+    const rsaPair = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const takenRsa = await take('RSA', wrap(bytesOf(rsaPair.privateKey)))
+    expect(takenRsa).toMatchObject({ spec: rsa, publicParts: { n: rsaPair.publicKey.export({ format: 'jwk' }).n } })
+    for (const [curve, namedCurve] of [
+      ['P-256', 'P-256'],
+      ['P-384', 'P-384'],
+      ['P-521', 'P-521'],
+      ['P-256K', 'secp256k1'],
+    ] as const) {
+      const pair = generateKeyPairSync('ec', { namedCurve })
+      const { x, y } = pair.publicKey.export({ format: 'jwk' })
+      const taken = await take('EC', wrap(bytesOf(pair.privateKey)))
+      expect(taken).toMatchObject({ spec: { type: 'EC', curve }, publicParts: { x, y } })
+      const released = await keystore.wrapForRelease({ material: taken.material, binding, wrappingKey, algorithm })
+      const secret = openWrapped(released, privateKey, algorithm)
+      expect(
+        createPublicKey(createPrivateKey({ key: secret, format: 'der', type: 'pkcs8' })).export({ format: 'jwk' }).x,
+      ).toBe(x)
+    }
+    const raw = randomBytes(24)
+    const takenOct = await take('oct', wrap(raw))
+    expect(takenOct.spec).toEqual({ type: 'oct', bits: 192 })
+    const released = await keystore.wrapForRelease({ material: takenOct.material, binding, wrappingKey, algorithm })
+    expect(openWrapped(released, privateKey, algorithm)).toEqual(raw)
+    const good = wrap(bytesOf(rsaPair.privateKey))
+    const flipped = (at: number): Uint8Array => {
+      const copy = Uint8Array.from(good)
+      copy[at]! ^= 1
+      return copy
+    }
+    const texts = new Set<string>()
+    const bad: [KeySpec['type'], Uint8Array][] = [
+      ['RSA', flipped(3)],
+      ['RSA', flipped(400)],
+      ['RSA', good.subarray(0, 256)],
+      ['RSA', good.subarray(0, -8)],
+      ['RSA', new Uint8Array(0)],
+      ['EC', good],
+      ['oct', good],
+      ['oct', wrap(randomBytes(20))],
+      ['RSA', wrap(bytesOf(generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey))],
+    ]
+    for (const [type, wrapped] of bad) {
+      const error = (await take(type, wrapped).catch((caught: unknown) => caught)) as { code: string; message: string }
+      texts.add(`${error.code}: ${error.message}`)
+    }
+    expect([...texts]).toEqual([
+      'BadParameter: The wrapped key does not unwrap to a key of its type with the key exchange key.',
+    ])
+  })
+
+  check('says what holds a key, in the words of what holds it', async () => {
+    const kept = { ...binding, exportable: false, policyHash: '' }
+    const { material } = await made({ type: 'EC', curve: 'P-256' }, kept)
+    const standing = await keystore.standing(material, kept)
+    if (imports) return expect(standing).toEqual({ kind: 'software' })
+    expect(standing).toMatchObject({
+      kind: 'pkcs11',
+      token: { label: 'strongroom', manufacturer: 'SoftHSM project', model: 'SoftHSM v2' },
+      object: { sensitive: true, alwaysSensitive: true, extractable: false, neverExtractable: true, local: true },
+    })
   })
 
   check('destroys a key, and takes one that is gone for destroyed', async () => {

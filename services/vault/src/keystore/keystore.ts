@@ -2,15 +2,20 @@ import type {
   AesCipher,
   AesWrapping,
   EllipticCurve,
+  KeyStanding,
+  MacAlgorithm,
   ReleaseWrapping,
   RsaEncryption,
   SignatureAlgorithm,
 } from '@strongroom/contract'
 
+/** A purpose is for all of a key's life; a token makes the key for it alone. */
 export type KeySpec =
-  | { type: 'RSA'; bits: 2048 | 3072 | 4096 }
+  /** `exchange`: keys that come from other HSMs are wrapped to it, and it does nothing else. */
+  | { type: 'RSA'; bits: 2048 | 3072 | 4096; purpose?: 'exchange' }
   | { type: 'EC'; curve: EllipticCurve }
-  | { type: 'oct'; bits: 128 | 192 | 256 }
+  /** `mac`: signs and verifies only. Tokens do not take a key for AES and for HMAC. */
+  | { type: 'oct'; bits: 128 | 192 | 256; purpose?: 'mac' }
 
 /** Public half as a JWK's fields; of an oct key nothing is public. */
 export interface PublicParts {
@@ -36,7 +41,9 @@ export interface KeyBinding {
 /** One use of the secret half of a key. Uses of the public half need no keystore. */
 export type KeyUse =
   /** RSA and EC; `value` is the digest, of the length that the algorithm wants. Signatures of EC are r ‖ s. */
-  | { operation: 'sign'; algorithm: SignatureAlgorithm; value: Uint8Array }
+  | { operation: 'sign'; algorithm: Exclude<SignatureAlgorithm, MacAlgorithm>; value: Uint8Array }
+  /** oct. */
+  | { operation: 'mac'; algorithm: MacAlgorithm; value: Uint8Array }
   /** RSA. */
   | { operation: 'decrypt'; algorithm: RsaEncryption; value: Uint8Array }
   /** oct, RFC 3394 or 5649. */
@@ -63,6 +70,17 @@ export interface Keystore {
    */
   importKey(secret: Uint8Array, binding: KeyBinding): Promise<{ material: Uint8Array }>
   /**
+   * Takes a key that another HSM wrapped as `wrapForRelease` does, for a key of this keystore with the purpose `exchange`.
+   * @throws ServiceError 400 BadParameter, in the same words whatever of it does not unwrap; KeyImportNotSupported
+   */
+  importWrapped(o: {
+    exchange: { material: Uint8Array; binding: KeyBinding; bits: number }
+    wrapped: Uint8Array
+    algorithm: ReleaseWrapping
+    spec: { type: KeySpec['type']; purpose?: string }
+    binding: KeyBinding
+  }): Promise<{ material: Uint8Array; publicParts: PublicParts; spec: KeySpec }>
+  /**
    * @throws ServiceError KeyMaterialUnreadable where the material does not open under this binding; 400 BadParameter
    * where the value does not decrypt, always in the same words
    */
@@ -84,6 +102,8 @@ export interface Keystore {
    * @throws ServiceError KeyExportNotSupported where no key leaves
    */
   exportKey(material: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
+  /** What holds the key and what that says of it, asked anew. */
+  standing(material: Uint8Array, binding: KeyBinding): Promise<KeyStanding>
   /** For ever, when the key is purged; a key that is gone already is no error. */
   destroy(material: Uint8Array, binding: KeyBinding): Promise<void>
   /** Lets go of the token, where there is one. */

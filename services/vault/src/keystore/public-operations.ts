@@ -1,5 +1,5 @@
 import { constants, createPublicKey, publicDecrypt, publicEncrypt, type KeyObject } from 'node:crypto'
-import type { RsaEncryption, SignatureAlgorithm } from '@strongroom/contract'
+import type { MacAlgorithm, RsaEncryption, SignatureAlgorithm } from '@strongroom/contract'
 import { badParameter } from '../errors.ts'
 import { rsaEncryptions, signatures } from './algorithms.ts'
 import { digestInfo, equalBytes } from './digest-info.ts'
@@ -26,7 +26,7 @@ export function encryptWith(parts: PublicParts, algorithm: RsaEncryption, value:
 export function verifySignature(o: {
   spec: KeySpec
   parts: PublicParts
-  algorithm: SignatureAlgorithm
+  algorithm: Exclude<SignatureAlgorithm, MacAlgorithm>
   digest: Uint8Array
   signature: Uint8Array
 }): boolean {
@@ -40,7 +40,7 @@ export function verifySignature(o: {
     if (algorithm.padding === 'pkcs1') {
       // Compared whole, so that nothing but the one right encoding passes.
       const found = publicDecrypt({ key, padding: constants.RSA_PKCS1_PADDING }, o.signature)
-      return equalBytes(found, digestInfo(algorithm.digest, o.digest))
+      return equalBytes(found, algorithm.digest === undefined ? o.digest : digestInfo(algorithm.digest, o.digest))
     }
     const encoded = publicDecrypt({ key, padding: constants.RSA_NO_PADDING }, o.signature)
     return verifyPss(algorithm.digest, o.digest, encoded, o.spec.bits)

@@ -2,6 +2,7 @@ import {
   constants,
   createCipheriv,
   createDecipheriv,
+  createHmac,
   createPrivateKey,
   privateDecrypt,
   privateEncrypt,
@@ -13,7 +14,7 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import type { EllipticCurve } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
 import { badParameter } from '../errors.ts'
-import { aesCiphers, aesWrappings, rsaEncryptions, signatures } from './algorithms.ts'
+import { aesCiphers, aesWrappings, macs, rsaEncryptions, signatures } from './algorithms.ts'
 import { digestInfo } from './digest-info.ts'
 import type { KeySpec, KeyUse, KeyUseResult } from './keystore.ts'
 import { encodePss } from './pss.ts'
@@ -43,6 +44,8 @@ export function useSecret(secret: Uint8Array, spec: KeySpec, use: KeyUse): KeyUs
     switch (use.operation) {
       case 'decrypt':
         throw new TypeError('only RSA keys decrypt')
+      case 'mac':
+        return { value: createHmac(macs[use.algorithm], secret).update(use.value).digest() }
       case 'wrap':
       case 'unwrap':
         return { value: wrapped(secret, use) }
@@ -94,7 +97,8 @@ function signedRsa(
   const signature = signatures[algorithm]
   if (signature.type !== 'RSA') throw new TypeError(`${algorithm} is of EC keys`)
   if (signature.padding === 'pkcs1') {
-    return privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, digestInfo(signature.digest, value))
+    const encoded = signature.digest === undefined ? value : digestInfo(signature.digest, value)
+    return privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, encoded)
   }
   return privateEncrypt({ key, padding: constants.RSA_NO_PADDING }, encodePss(signature.digest, value, bits))
 }

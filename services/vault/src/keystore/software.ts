@@ -3,10 +3,12 @@ import { promisify } from 'node:util'
 import type { Sealer } from '@strongroom/platform'
 import type { KeyBinding, KeySpec, Keystore, PublicParts } from './keystore.ts'
 import { sealedMaterial } from './material.ts'
+import { outsideKeyFrom } from './outside-key.ts'
 import { OpenedKeys } from './opened-keys.ts'
 import { privateKeyOf, useRsaKey, useSecret } from './secret-operations.ts'
 import { Turns } from './turns.ts'
-import { rsaAesKeyWrap } from './wrap.ts'
+import { unwrappedKey } from './unusable-transfer.ts'
+import { rsaAesKeyUnwrap, rsaAesKeyWrap } from './wrap.ts'
 
 /** RSA generation fills threads of Node's pool for up to seconds; others must keep some. */
 const generationsAtOnce = 2
@@ -31,6 +33,21 @@ export function createSoftwareKeystore(sealer: Sealer): Keystore {
       const made = await turns.take(() => generate(spec))
       return { publicParts: made.publicParts, material: await sealed.seal(made.secret, binding) }
     },
+    importWrapped: async ({ exchange, wrapped, algorithm, spec, binding }) => {
+      const opening = await sealed.open(exchange.material, exchange.binding)
+      let unwrapped: Uint8Array | undefined
+      try {
+        const { secret, ...made } = unwrappedKey(() => {
+          unwrapped = rsaAesKeyUnwrap({ wrapped, key: privateKeyOf(opening), keyBytes: exchange.bits / 8, algorithm })
+          return outsideKeyFrom(spec.type, unwrapped)
+        }, algorithm)
+        return { ...made, material: await sealed.seal(secret, binding) }
+      } finally {
+        opening.fill(0)
+        unwrapped?.fill(0)
+      }
+    },
+    standing: () => Promise.resolve({ kind: 'software' }),
     importKey: async (secret, binding) => ({ material: await sealed.seal(secret, binding) }),
     use: async ({ material, binding, spec, use }) => {
       const place = placeOf(binding)

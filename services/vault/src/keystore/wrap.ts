@@ -1,4 +1,13 @@
-import { constants, createCipheriv, createPublicKey, publicEncrypt, randomBytes } from 'node:crypto'
+import {
+  constants,
+  createCipheriv,
+  createDecipheriv,
+  createPublicKey,
+  privateDecrypt,
+  publicEncrypt,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto'
 import type { ReleaseWrapping } from '@strongroom/contract'
 
 /** RFC 5649 section 3: high half of the alternative initial value. */
@@ -42,4 +51,26 @@ export function wrapTransportKey(o: {
   const key = createPublicKey({ key: { kty: 'RSA', n: o.wrappingKey.n, e: o.wrappingKey.e }, format: 'jwk' })
   const padding = constants.RSA_PKCS1_OAEP_PADDING
   return publicEncrypt({ key, padding, oaepHash: oaepHashes[o.algorithm] }, o.transport)
+}
+
+/**
+ * The reverse of `rsaAesKeyWrap`. The caller overwrites the result.
+ * @throws an error where any part of it does not open
+ */
+export function rsaAesKeyUnwrap(o: {
+  wrapped: Uint8Array
+  key: KeyObject
+  keyBytes: number
+  algorithm: ReleaseWrapping
+}): Uint8Array {
+  const transport = privateDecrypt(
+    { key: o.key, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: oaepHashes[o.algorithm] },
+    o.wrapped.subarray(0, o.keyBytes),
+  )
+  try {
+    const decipher = createDecipheriv(`id-aes${transport.length * 8}-wrap-pad`, transport, kwpInitialValue)
+    return Buffer.concat([decipher.update(o.wrapped.subarray(o.keyBytes)), decipher.final()])
+  } finally {
+    transport.fill(0)
+  }
 }

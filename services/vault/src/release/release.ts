@@ -1,6 +1,7 @@
 import {
   guestStateGenerationTag,
   type GuestStateGeneration,
+  type ReleasedKey,
   type ReleasedKeyEnvelope,
   type ReleaseWrapping,
 } from '@strongroom/contract'
@@ -16,10 +17,10 @@ import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import type { Place } from '../objects/lifecycle.ts'
 import { assertUsable } from '../objects/usage.ts'
+import type { CertifiedSigner } from '../signing/certified-signer.ts'
 import type { Authorities } from './authorities.ts'
 import { decideRelease } from './decision.ts'
 import { parseReleasePolicy } from './policy.ts'
-import type { ReleaseSigner } from './signer.ts'
 import { tokenDigest, type AttestationToken } from './token.ts'
 import { wrappingKeyOf } from './wrapping-key.ts'
 
@@ -36,7 +37,7 @@ interface ReleaseParts {
   log: OperationLog
   clock: Clock
   authorities: Authorities
-  signer: ReleaseSigner
+  signer: CertifiedSigner
 }
 
 /** Secure key release: a key leaves only to the environment that its policy describes, wrapped to the key inside its evidence. */
@@ -66,7 +67,7 @@ export class KeyRelease {
         ciphertext: Buffer.from(ciphertext).toString('base64url'),
       }
       const bundle = bundleOf(key, target.vault)
-      const answer = await this.#o.signer.sign({
+      const released: ReleasedKey = {
         request: {
           'api-version': request.apiVersion,
           enc,
@@ -80,7 +81,8 @@ export class KeyRelease {
             tags: { ...bundle.tags, [guestStateGenerationTag]: String(key.guestStateGeneration) },
           },
         },
-      })
+      }
+      const answer = await this.#o.signer.sign(released)
       await this.#o.log.append(this.#entry(caller, 'release', key, 'allowed', token.digest))
       return answer
     })

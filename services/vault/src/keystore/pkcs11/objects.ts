@@ -5,7 +5,7 @@ import type { Binding, Handle, Template } from './module.ts'
 import type { Session } from './token.ts'
 
 /** Object identifiers of the curves as CKA_EC_PARAMS has them (DER). */
-const curveOids: Record<EllipticCurve, string> = {
+export const curveOids: Record<EllipticCurve, string> = {
   'P-256': '06082a8648ce3d030107',
   'P-384': '06052b81040022',
   'P-521': '06052b81040023',
@@ -18,31 +18,61 @@ export interface Made {
   id: Buffer
 }
 
-/**
- * A key that is made in the token, stays there (sensitive) and may leave it wrapped only where it is exportable. Its
- * public half is kept by us, not by the token.
- */
-export async function generateInside(session: Session, spec: KeySpec, binding: KeyBinding): Promise<Made> {
-  const { binding: b, module, handle } = session
-  const id = randomBytes(16)
-  const kept: Template = [
+/** What every key of ours is: it stays in the token (sensitive) and may leave it wrapped only where it is exportable. */
+function keptTemplate(b: Binding, id: Buffer, binding: KeyBinding): Template {
+  return [
     { type: b.CKA_TOKEN, value: true },
     { type: b.CKA_PRIVATE, value: true },
     { type: b.CKA_SENSITIVE, value: true },
     { type: b.CKA_EXTRACTABLE, value: binding.exportable },
-    { type: b.CKA_MODIFIABLE, value: false },
     { type: b.CKA_ID, value: id },
     { type: b.CKA_LABEL, value: Buffer.from(`${binding.vault}/${binding.name}/${binding.version}`, 'utf8') },
+    // Last in every template: SoftHSM sets an unwrapped key's attributes one after another, and none after this one.
+    { type: b.CKA_MODIFIABLE, value: false },
   ]
+}
+
+/** The class, the type and the uses of a secret half. */
+function kindTemplate(b: Binding, spec: Pick<KeySpec, 'type'> & { purpose?: string }): Template {
+  const allowed = (...types: number[]): Template => types.map((type) => ({ type, value: true }))
+  switch (spec.type) {
+    case 'oct':
+      return [
+        { type: b.CKA_CLASS, value: b.CKO_SECRET_KEY },
+        { type: b.CKA_KEY_TYPE, value: spec.purpose === 'mac' ? b.CKK_GENERIC_SECRET : b.CKK_AES },
+        ...(spec.purpose === 'mac'
+          ? allowed(b.CKA_SIGN, b.CKA_VERIFY)
+          : allowed(b.CKA_ENCRYPT, b.CKA_DECRYPT, b.CKA_WRAP, b.CKA_UNWRAP)),
+      ]
+    case 'RSA':
+      return spec.purpose === 'exchange' ? allowed(b.CKA_UNWRAP) : allowed(b.CKA_SIGN, b.CKA_DECRYPT)
+    case 'EC':
+      return allowed(b.CKA_SIGN)
+  }
+}
+
+/** Everything that a key gets that is unwrapped into the token; its id is found in `id`. */
+export function unwrapTemplate(
+  b: Binding,
+  o: { spec: Pick<KeySpec, 'type'> & { purpose?: string }; id: Buffer; binding: KeyBinding },
+): Template {
+  const { type } = o.spec
+  const isPrivate: Template = [
+    { type: b.CKA_CLASS, value: b.CKO_PRIVATE_KEY },
+    { type: b.CKA_KEY_TYPE, value: type === 'RSA' ? b.CKK_RSA : b.CKK_EC },
+  ]
+  return [...(type === 'oct' ? [] : isPrivate), ...kindTemplate(b, o.spec), ...keptTemplate(b, o.id, o.binding)]
+}
+
+/** A key that is made in the token. Its public half is kept by us, not by the token. */
+export async function generateInside(session: Session, spec: KeySpec, binding: KeyBinding): Promise<Made> {
+  const { binding: b, module, handle } = session
+  const id = randomBytes(16)
+  const made: Template = [...kindTemplate(b, spec), ...keptTemplate(b, id, binding)]
   if (spec.type === 'oct') {
-    const uses = [b.CKA_ENCRYPT, b.CKA_DECRYPT, b.CKA_WRAP, b.CKA_UNWRAP].map((type) => ({ type, value: true }))
-    const object = await module.C_GenerateKeyAsync(handle, { mechanism: b.CKM_AES_KEY_GEN }, [
-      ...kept,
-      { type: b.CKA_CLASS, value: b.CKO_SECRET_KEY },
-      { type: b.CKA_KEY_TYPE, value: b.CKK_AES },
-      { type: b.CKA_VALUE_LEN, value: spec.bits / 8 },
-      ...uses,
-    ])
+    const mechanism = spec.purpose === 'mac' ? b.CKM_GENERIC_SECRET_KEY_GEN : b.CKM_AES_KEY_GEN
+    const size = { type: b.CKA_VALUE_LEN, value: spec.bits / 8 }
+    const object = await module.C_GenerateKeyAsync(handle, { mechanism }, [...made, size])
     assertKept(session, object, binding.exportable)
     return { publicParts: {}, id }
   }
@@ -60,11 +90,7 @@ export async function generateInside(session: Session, spec: KeySpec, binding: K
           { type: b.CKA_PUBLIC_EXPONENT, value: Buffer.of(1, 0, 1) },
         ]
       : [...passing, { type: b.CKA_EC_PARAMS, value: Buffer.from(curveOids[spec.curve], 'hex') }],
-    [
-      ...kept,
-      { type: b.CKA_SIGN, value: true },
-      ...(spec.type === 'RSA' ? [{ type: b.CKA_DECRYPT, value: true }] : []),
-    ],
+    made,
   )
   assertKept(session, pair.privateKey, binding.exportable)
   const publicParts = spec.type === 'RSA' ? rsaParts(session, pair.publicKey) : ecParts(session, pair.publicKey)
@@ -73,7 +99,7 @@ export async function generateInside(session: Session, spec: KeySpec, binding: K
 }
 
 /** A token that ignores what it is asked for would hand the key out; such a key is destroyed at once. */
-function assertKept({ binding: b, module, handle }: Session, object: Handle, exportable: boolean): void {
+export function assertKept({ binding: b, module, handle }: Session, object: Handle, exportable: boolean): void {
   const asked = [b.CKA_SENSITIVE, b.CKA_EXTRACTABLE]
   const values = module.C_GetAttributeValue(
     handle,
@@ -91,7 +117,7 @@ export function attribute({ module, handle }: Session, object: Handle, type: num
   return Buffer.from(found!.value as Buffer)
 }
 
-function rsaParts(session: Session, object: Handle): PublicParts {
+export function rsaParts(session: Session, object: Handle): PublicParts {
   const { binding: b } = session
   const text = (type: number): string => withoutZeros(attribute(session, object, type)).toString('base64url')
   return { n: text(b.CKA_MODULUS), e: text(b.CKA_PUBLIC_EXPONENT) }

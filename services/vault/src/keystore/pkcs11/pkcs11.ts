@@ -3,6 +3,7 @@ import type { KeyBinding, KeySpec, Keystore } from '../keystore.ts'
 import { sealedMaterial } from '../material.ts'
 import { Turns } from '../turns.ts'
 import type { Handle } from './module.ts'
+import { unwrapInside } from './import.ts'
 import { generateInside, secretClass } from './objects.ts'
 import {
   releaseAbility,
@@ -11,6 +12,7 @@ import {
   type ReleaseAbility,
   type TransportKey,
 } from './release.ts'
+import { standingOf } from './standing.ts'
 import { Token, type Session, type TokenOptions } from './token.ts'
 import { useInside } from './uses.ts'
 
@@ -93,18 +95,33 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
       const reference: Reference = { serial: token.serial, id: id.toString('hex'), type: spec.type }
       return { publicParts, material: await references.seal(Buffer.from(JSON.stringify(reference), 'utf8'), binding) }
     },
+    importWrapped: async ({ exchange, wrapped, algorithm, spec: wanted, binding }) => {
+      const { keyWrapPad } = ability
+      if (keyWrapPad === undefined) throw importNotSupported('a token with CKM_AES_KEY_WRAP_KWP (RFC 5649)')
+      if (binding.exportable) requireRelease(ability, o.label)
+      const made = await withKey(exchange.material, exchange.binding, (session, key) =>
+        unwrapInside(session, {
+          exchange: key,
+          exchangeBits: exchange.bits,
+          wrapped,
+          algorithm,
+          keyWrapPad,
+          spec: wanted,
+          binding,
+        }),
+      )
+      const { id, spec, publicParts } = made
+      const reference: Reference = { serial: token.serial, id: id.toString('hex'), type: spec.type }
+      return { spec, publicParts, material: await references.seal(Buffer.from(JSON.stringify(reference)), binding) }
+    },
+    standing: (material, binding) =>
+      withKey(material, binding, (session, key) =>
+        Promise.resolve(standingOf(session, key, { serial: token.serial, slot: token.slot, ability })),
+      ),
     importKey: (secret) => {
       secret.fill(0)
       return Promise.reject(
-        new ServiceError({
-          code: 'KeyImportNotSupported',
-          status: 400,
-          message: 'This vault keeps its keys in a token, which takes no key that was made outside of it.',
-          target: 'key',
-          expected: 'a key that is made in the vault',
-          found: 'an import',
-          remedy: 'Create the key instead.',
-        }),
+        importNotSupported('a key that is made in the vault, or one that its HSM wrapped (key_hsm)'),
       )
     },
     use: ({ material, binding, spec, use }) =>
@@ -153,6 +170,18 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
     },
     close: () => token.close(),
   }
+}
+
+function importNotSupported(expected: string): ServiceError {
+  return new ServiceError({
+    code: 'KeyImportNotSupported',
+    status: 400,
+    message: 'This vault keeps its keys in a token, which takes no key in the clear from outside of it.',
+    target: 'key',
+    expected,
+    found: 'an import',
+    remedy: 'Create the key instead, or wrap it to a key exchange key of this vault.',
+  })
 }
 
 function requireRelease(ability: ReleaseAbility, label: string): void {

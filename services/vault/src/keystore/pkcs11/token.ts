@@ -104,6 +104,11 @@ export class Token {
     return object
   }
 
+  /** Where the token is plugged in now. */
+  get slot(): Handle {
+    return this.#slot
+  }
+
   close(): void {
     for (const handle of this.#idle.splice(0)) this.#closeSession(handle)
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
-import { aesCiphers, aesWrappings, rsaEncryptions, signatures } from '../algorithms.ts'
+import { aesCiphers, aesWrappings, macs, rsaEncryptions, signatures } from '../algorithms.ts'
 import { digestBytes, digestInfo, type DigestName } from '../digest-info.ts'
 import type { KeySpec, KeyUse, KeyUseResult } from '../keystore.ts'
 import { unusableValue } from '../secret-operations.ts'
@@ -29,6 +29,8 @@ export async function useInside(session: Session, o: UsedKey, use: KeyUse): Prom
     switch (use.operation) {
       case 'sign':
         return { value: await signed(session, o.key, use) }
+      case 'mac':
+        return { value: await authenticated(session, o.key, use) }
       case 'decrypt':
         return { value: await decrypted(session, o.key, use, rsaMechanism(session.binding, use.algorithm), use.value) }
       case 'wrap':
@@ -42,7 +44,7 @@ export async function useInside(session: Session, o: UsedKey, use: KeyUse): Prom
     const code = codeOf(error)
     if (code === undefined) throw error
     if (code === session.binding.CKR_MECHANISM_INVALID) throw notSupported(use.algorithm)
-    if (use.operation === 'sign' || !isAlive(session)) throw error
+    if (use.operation === 'sign' || use.operation === 'mac' || !isAlive(session)) throw error
     throw unusableValue(use)
   }
 }
@@ -55,10 +57,23 @@ async function signed(session: Session, key: Handle, use: Extract<KeyUse, { oper
     algorithm.type === 'EC'
       ? [plain(b.CKM_ECDSA), use.value]
       : algorithm.padding === 'pkcs1'
-        ? [plain(b.CKM_RSA_PKCS), digestInfo(algorithm.digest, use.value)]
+        ? [plain(b.CKM_RSA_PKCS), algorithm.digest === undefined ? use.value : digestInfo(algorithm.digest, use.value)]
         : [pss(b, algorithm.digest), use.value]
   begun(session, use.algorithm, () => module.C_SignInit(handle, mechanism, key))
   return module.C_SignAsync(handle, Buffer.from(data), Buffer.alloc(room))
+}
+
+async function authenticated(
+  session: Session,
+  key: Handle,
+  use: Extract<KeyUse, { operation: 'mac' }>,
+): Promise<Buffer> {
+  const { binding: b, module, handle } = session
+  const mechanism = { sha256: b.CKM_SHA256_HMAC, sha384: b.CKM_SHA384_HMAC, sha512: b.CKM_SHA512_HMAC }[
+    macs[use.algorithm]
+  ]
+  begun(session, use.algorithm, () => module.C_SignInit(handle, { mechanism }, key))
+  return module.C_SignAsync(handle, Buffer.from(use.value), Buffer.alloc(room))
 }
 
 function pss(b: Binding, digest: DigestName): Mechanism {
@@ -163,7 +178,15 @@ function gcm(b: Binding, iv: Uint8Array, aad: Uint8Array | undefined): Mechanism
 
 /** Begins an operation: what a token refuses here is the mechanism or its parameters, as it has seen no value yet. */
 function begun({ binding: b }: Session, algorithm: string, begin: () => void): void {
-  const unknown = [b.CKR_MECHANISM_INVALID, b.CKR_MECHANISM_PARAM_INVALID, b.CKR_ARGUMENTS_BAD]
+  const unknown = [
+    b.CKR_MECHANISM_INVALID,
+    b.CKR_MECHANISM_PARAM_INVALID,
+    b.CKR_ARGUMENTS_BAD,
+    // The key was made for another use, as a token takes none for AES and for HMAC; or it is shorter than the token wants.
+    b.CKR_KEY_TYPE_INCONSISTENT,
+    b.CKR_KEY_SIZE_RANGE,
+    b.CKR_KEY_FUNCTION_NOT_PERMITTED,
+  ]
   try {
     begin()
   } catch (error) {

@@ -8,19 +8,35 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { ReleasedKey } from '@strongroom/contract'
 import type { Clock, InstallationAuthority, Sealer, Store } from '@strongroom/platform'
 import { keepSecret, keptSecret, readSecret } from '../store/secrets.ts'
 
 const dayMs = 24 * 3600_000
 const certificateDays = 90
 const renewBeforeDays = 7
-const certificateName = 'release-signing-certificate'
-/** ExtKeyUsageSyntax (RFC 5280 section 4.2.1.12) with `releaseSigningUsage` alone. */
-const extendedKeyUsage = {
-  oid: '2.5.29.37',
-  value: Uint8Array.from(Buffer.from('301606146981de9d9d94d3c0f2adf58fa1cbabe8d8f1f510', 'hex')),
+/** What a key of the service signs, and nothing else does. */
+export interface SigningPurpose {
+  /** Begins the names under which key and certificate are kept. */
+  name: string
+  subject: string
+  /** ExtKeyUsageSyntax (RFC 5280 section 4.2.1.12) with one usage alone; DER, hexadecimal. */
+  extendedKeyUsage: string
 }
+
+/** `releaseSigningUsage`. */
+export const releaseSigning: SigningPurpose = {
+  name: 'release-signing',
+  subject: 'CN=Strongroom key release,O=Strongroom',
+  extendedKeyUsage: '301606146981de9d9d94d3c0f2adf58fa1cbabe8d8f1f510',
+}
+
+/** `keyAttestationUsage`. */
+export const attestationSigning: SigningPurpose = {
+  name: 'key-attestation',
+  subject: 'CN=Strongroom key attestation,O=Strongroom',
+  extendedKeyUsage: '301506136982f0f695aad5d2b6d784cbedcd9383a8c922',
+}
+
 const signAsync = promisify(sign)
 
 interface Signing {
@@ -29,26 +45,39 @@ interface Signing {
   renewAt: number
 }
 
-/** Signs what is released, so that its receiver can tell the vault's answer from anyone else's. */
-export class ReleaseSigner {
-  readonly #o: { store: Store; sealer: Sealer; clock: Clock; authority: InstallationAuthority }
+interface SignerParts {
+  store: Store
+  sealer: Sealer
+  clock: Clock
+  authority: InstallationAuthority
+  purpose: SigningPurpose
+}
+
+/** Signs for one purpose, under a certificate for that alone: a receiver can tell the vault's word from anyone else's. */
+export class CertifiedSigner {
+  readonly #o: SignerParts
   #signing: Promise<Signing> | undefined
 
-  constructor(o: { store: Store; sealer: Sealer; clock: Clock; authority: InstallationAuthority }) {
+  constructor(o: SignerParts) {
     this.#o = o
   }
 
-  /** Makes key and certificate ahead of the first release. */
+  /** Makes key and certificate ahead of the first use. */
   async prepare(): Promise<void> {
     await this.#current()
   }
 
   /** Compact JWS: RS256, `x5c` of leaf and installation CA. */
-  async sign(payload: ReleasedKey): Promise<string> {
+  async sign(payload: object): Promise<string> {
     const { key, header } = await this.#current()
     const input = `${encode(header)}.${encode(payload)}`
     const signature = await signAsync('sha256', Buffer.from(input), key)
     return `${input}.${signature.toString('base64url')}`
+  }
+
+  /** Leaf first, base64 of DER. */
+  async certificates(): Promise<string[]> {
+    return (await this.#current()).header.x5c
   }
 
   async #current(): Promise<Signing> {
@@ -60,8 +89,8 @@ export class ReleaseSigner {
   }
 
   async #make(): Promise<Signing> {
-    const { store, sealer, authority } = this.#o
-    const pkcs8 = await keptSecret({ store, sealer, name: 'release-signing-key', make: newKey })
+    const { store, sealer, authority, purpose } = this.#o
+    const pkcs8 = await keptSecret({ store, sealer, name: `${purpose.name}-key`, make: newKey })
     const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
     pkcs8.fill(0)
     const pem = await this.#certificate(key)
@@ -84,7 +113,8 @@ export class ReleaseSigner {
 
   /** Kept over restarts, so that starting does not have to issue one. */
   async #certificate(key: KeyObject): Promise<string> {
-    const { store, sealer, clock, authority } = this.#o
+    const { store, sealer, clock, authority, purpose } = this.#o
+    const certificateName = `${purpose.name}-certificate`
     const kept = await readSecret({ store, sealer, name: certificateName })
     if (kept) {
       const pem = Buffer.from(kept).toString('utf8')
@@ -94,11 +124,11 @@ export class ReleaseSigner {
       if (ours && clock.now().getTime() < renewalOf(certificate)) return pem
     }
     const pem = await authority.issueCertificate({
-      subject: 'CN=Strongroom key release,O=Strongroom',
+      subject: purpose.subject,
       publicKey: Uint8Array.from(createPublicKey(key).export({ type: 'spki', format: 'der' })),
       usages: ['digitalSignature'],
       days: certificateDays,
-      extensions: [extendedKeyUsage],
+      extensions: [{ oid: '2.5.29.37', value: Uint8Array.from(Buffer.from(purpose.extendedKeyUsage, 'hex')) }],
     })
     await keepSecret({ store, sealer, name: certificateName, value: Buffer.from(pem, 'utf8') })
     return pem
