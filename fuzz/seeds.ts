@@ -34,6 +34,7 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     buildHclReport({ hardwareReport: report, reportType: 'SNP', claims }),
     buildHclReport({ hardwareReport: tdReport, reportType: 'TDX', claims }),
   ]
+  const bindingText = '{"version":1,"keyId":"https://box.vault.strongroom.internal/keys/disk/11","wrappedKey":"AQID"}'
   const text = (value: string): Uint8Array => utf8(value)
   const token = [
     { alg: 'RS256', kid: 'k', typ: 'JWT' },
@@ -67,6 +68,7 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     tcbInfo: [text(k.tcbInfo)],
     qeIdentity: [text(k.qeIdentity)],
     hclReport: hcl,
+    customerBinding: [concat(text(bindingText), new Uint8Array(2048 - bindingText.length))],
     runtimeClaims: [claims],
     tpmsAttest: [tpmQuote()],
     tpm2bPublic: [tpmPublic()],

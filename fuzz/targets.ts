@@ -54,6 +54,7 @@ import { splitSignedJson } from '../packages/evidence/src/tdx/signed-json.ts'
 import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
 import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
 import { readKeyRelease } from '../packages/evidence/src/tokens/release.ts'
+import { decodeBinding } from '../services/host/src/vmgs/customer-binding.ts'
 import { parseRuntimeClaims } from '../packages/evidence/src/azure/runtime-claims.ts'
 
 const refusals = [ServiceError, EvidenceError, PolicyError, QueryError, ReleasePolicyError, TransparencyError]
@@ -150,6 +151,8 @@ export const armBody: (data: Uint8Array) => void = target((bytes) => {
   const text = utf8Text.decode(bytes)
   parseBody(text, { lenient: text.length % 2 === 0 })
 })
+/** Which customer's key a guest state says it is under: the host wrote it. */
+export const customerBinding: (data: Uint8Array) => void = target(decodeBinding)
 export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes))
 
 /** A policy that reads prints as one that reads the same, and decides over claims of a machine. */

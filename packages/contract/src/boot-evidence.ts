@@ -37,6 +37,8 @@ export interface BootEvidence {
   }
   attestation: { issuer: string; token: string; jwks: { keys: Record<string, unknown>[] } }
   release: { keyId: string; jws: string; at: string }
+  /** The customer's key, released beside it on the same token. Absent where the VM has no disk-encryption set. */
+  customerRelease?: { diskEncryptionSet: string; keyId: string; jws: string; at: string }
   guestState: {
     format: 'VMGS'
     /** Authenticated counter, never lower than the key service's. */

@@ -7,6 +7,7 @@
  * POST   /instances/{vmId}/start            → 202 InstanceStatus                idempotent while starting, booting or ready
  * POST   /instances/{vmId}/stop             StopRequest → 202 InstanceStatus    idempotent
  * POST   /instances/{vmId}/restart          → 202 InstanceStatus
+ * POST   /instances/{vmId}/rewrap           CustomerKey → 200 InstanceStatus      only while stopped; idempotent: guest state under keyIds[0]
  * PATCH  /instances/{vmId}                  InstancePatch → 200 InstanceStatus  only while stopped
  * DELETE /instances/{vmId}                  → 204                               idempotent; destroys disk, guest state, vTPM
  * GET    /instances/{vmId}/evidence         → 200 BootEvidence of the last boot | 404
@@ -41,11 +42,23 @@ export interface InstanceSpec {
   network: { macAddress: string; privateIpAddress: string }
   /** Platform-managed key that wraps the guest state's data key: key identifier with version. */
   guestStateKey: string
+  /** A customer's key that wraps the guest state beside it. Absent: the platform's alone. */
+  customerKey?: CustomerKey
   /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal */
   attestationProvider: string
   tags: Record<string, string>
   /** What the guest's metadata endpoint shows beside; the machine needs none of it. */
   shown?: ShownFacts
+}
+
+/** Key of a disk-encryption set: without its release the guest state, and the disk behind it, stay closed. */
+export interface CustomerKey {
+  /** ARM id of the set. */
+  diskEncryptionSet: string
+  /** ARM id of the resource whose managed identity reads the key: the set, or a user-assigned identity. */
+  identity: string
+  /** Key identifiers with version. New guest states go under the first; one that is under another of them opens with that. */
+  keyIds: string[]
 }
 
 /** Facts of the resource manager that a guest may read at 169.254.169.254. */
@@ -61,6 +74,7 @@ export interface InstancePatch {
   size?: InstanceSpec['size']
   security?: Partial<Pick<InstanceSpec['security'], 'secureBoot'>>
   tags?: Record<string, string>
+  customerKey?: CustomerKey
 }
 
 export interface StopRequest {
@@ -95,6 +109,8 @@ export interface InstanceStatus {
   notices: string[]
   /** What the guest said of itself last, while it runs. */
   guest?: GuestHealth
+  /** Identifier of the customer's key that the guest state is under now. */
+  guestStateWrappedBy?: string
   ssh?: { host: string; port: number }
   processes?: { qemu: number; swtpm: number }
 }

@@ -12,7 +12,7 @@
  * The resource manager makes them on `https://keyvault.strongroom.internal`, as vaults: PUT, GET, DELETE /managedhsms/{name},
  * GET /hsmavailability/{name}, GET /deletedmanagedhsms[/{name}], POST /deletedmanagedhsms/{name}/recover, DELETE /deletedmanagedhsms/{name}.
  */
-import { domain } from './names.ts'
+import { domain, vaultAudience } from './names.ts'
 
 /** How a managed HSM is called among vaults: no vault's name has a dot. */
 const ending = '.managedhsm'
@@ -22,6 +22,9 @@ export const isManagedHsmVaultName = (vault: string): boolean => vault.endsWith(
 export const managedHsmHost = (name: string): string => `${name}${ending}.${domain}`
 /** Audience of tokens that a managed HSM takes. */
 export const managedHsmAudience = 'https://managedhsm.azure.net'
+/** Audience of a token for the vault or managed HSM that a key identifier names. */
+export const keyAudience = (keyId: string): string =>
+  new URL(keyId).hostname.endsWith(`${ending}.${domain}`) ? managedHsmAudience : vaultAudience
 /** What its challenge names: clients check that the host's name ends with it. */
 export const managedHsmResource: string = `https://managedhsm.${domain}`
 

@@ -9,6 +9,11 @@ import { createProgress } from '../up/progress.ts'
 import { createVm, defaultAdmin, defaultGroup, groupPath, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 import { trustResult } from '../trust/report.ts'
 
+interface DiskSecurity {
+  securityEncryptionType?: string
+  diskEncryptionSet?: { id: string }
+}
+
 interface VmResource {
   id: string
   name: string
@@ -18,7 +23,7 @@ interface VmResource {
     provisioningState: string
     hardwareProfile: { vmSize: string }
     instanceView?: { statuses?: { code: string; displayStatus?: string; message?: string }[] }
-    storageProfile?: { osDisk?: { managedDisk?: { securityProfile?: { securityEncryptionType?: string } } } }
+    storageProfile?: { osDisk?: { managedDisk?: { securityProfile?: DiskSecurity } } }
   }
 }
 
@@ -33,8 +38,10 @@ const power = (vm: VmResource): string =>
   vm.properties.instanceView?.statuses?.find((status) => status.code.startsWith('PowerState/'))?.displayStatus ??
   'unknown'
 
-const encryption = (vm: VmResource): string =>
-  vm.properties.storageProfile?.osDisk?.managedDisk?.securityProfile?.securityEncryptionType ?? ''
+const diskSecurity = (vm: VmResource): DiskSecurity =>
+  vm.properties.storageProfile?.osDisk?.managedDisk?.securityProfile ?? {}
+
+const encryption = (vm: VmResource): string => diskSecurity(vm).securityEncryptionType ?? ''
 
 const row = (vm: VmResource): string[] => [
   vm.name,
@@ -64,10 +71,12 @@ export async function judgeTrust(
   o: { arm: ArmClient; path: string; name: string },
 ): Promise<{ result: Result; trusted: boolean }> {
   const { fetchKeySet } = await context.connect()
+  const vm = await fetchVm(o.arm, o.path)
   return await trustResult({
     name: o.name,
     evidence: await fetchEvidence(o.arm, o.path),
-    encryption: encryption(await fetchVm(o.arm, o.path)),
+    encryption: encryption(vm),
+    diskEncryptionSet: diskSecurity(vm).diskEncryptionSet?.id,
     stateDir: context.paths.state,
     at: new Date(),
     fetchKeySet,

@@ -12,6 +12,7 @@ import {
 import { CliError } from '../core/cli-error.ts'
 import type { Result } from '../core/output.ts'
 import { claimsLink, transferKeyLink } from './claims-link.ts'
+import { customerLink } from './customer-link.ts'
 import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
 import { demand, judge, LinkNotChecked, type Link } from './link.ts'
 import { measurementLink, verifySilicon, type SiliconFinding } from './silicon-link.ts'
@@ -22,6 +23,8 @@ export interface TrustRequest {
   evidence: BootEvidence
   /** The encryption that was asked for: the evidence, which the machine keeps, must not say less. */
   encryption: string
+  /** The disk-encryption set that was asked for, by ARM id. */
+  diskEncryptionSet?: string | undefined
   stateDir: string
   at: Date
   fetchKeySet: FetchKeySet
@@ -111,6 +114,14 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
       counter = found.counter
       return found.shows
     }),
+    ...(request.diskEncryptionSet === undefined && evidence.customerRelease === undefined
+      ? []
+      : [
+          await judge('customer-key', 'token → customer key released', async () => {
+            const o = { root: authority.root, expected: request.diskEncryptionSet }
+            return await customerLink(evidence, need(token, 'token'), o)
+          }),
+        ]),
     await judge('guest-state', 'key → guest state', () => guestStateLink(evidence, need(counter, 'release'))),
     await judge(
       'vtpm',

@@ -7,7 +7,7 @@ import { importImage } from '../image/import.ts'
 import { notFound } from '../instances/errors.ts'
 import type { Machine } from '../instances/machine.ts'
 import type { ImageBuilds } from './image-builds.ts'
-import { parsePatch, parseSpec } from './spec.ts'
+import { parseCustomerKey, parsePatch, parseSpec } from './spec.ts'
 
 type HttpApp = ReturnType<typeof createHttpApp>
 
@@ -74,6 +74,11 @@ function instanceRoutes(app: HttpApp, machine: Machine): void {
     const instance = machine.get(request.params.vmId)
     await instance.restart()
     return await reply.code(202).send(instance.status())
+  })
+  app.post<VmPath>('/instances/:vmId/rewrap', async (request) => {
+    const instance = machine.get(request.params.vmId)
+    await instance.rewrap(parseCustomerKey(request.body))
+    return instance.status()
   })
   app.get<VmPath>('/instances/:vmId/evidence', async (request) => {
     const evidence = await machine.get(request.params.vmId).evidence()

@@ -1,4 +1,4 @@
-import type { InstancePatch, InstanceSpec } from '@strongroom/contract'
+import type { CustomerKey, InstancePatch, InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
 
@@ -27,6 +27,23 @@ const textMap: Shape[string] = {
 // Printable and without line breaks: names go into QEMU's arguments and the guest's settings.
 const line = text(/^[\x20-\x7e]{1,500}$/, 'printable text')
 
+const keyId = /^https:\/\/[a-z0-9-]+\.(vault|managedhsm)\.strongroom\.internal\/keys\/[A-Za-z0-9-]+\/[0-9a-f]{32}$/
+const resourceId = text(/^\/subscriptions\/[\x21-\x7e]{1,500}$/, 'an ARM id')
+
+/** Beside each other: the key from now on, and those that guest states may still be under. */
+const customerShape: Shape = {
+  diskEncryptionSet: resourceId,
+  identity: resourceId,
+  keyIds: {
+    check: (value) =>
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.length <= 16 &&
+      value.every((each) => typeof each === 'string' && keyId.test(each)),
+    expected: 'identifiers of 1 to 16 keys, each with its version',
+  },
+}
+
 const sizeShape: Shape = { 'size.name': line, 'size.vCPUs': count(1, 256), 'size.memoryMiB': count(512, 4_194_304) }
 
 const specShape: Shape = {
@@ -52,10 +69,7 @@ const specShape: Shape = {
   },
   'network.macAddress': text(/^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/, 'a MAC address'),
   'network.privateIpAddress': text(/^[0-9a-fA-F.:]{2,45}$/, 'an address'),
-  guestStateKey: text(
-    /^https:\/\/[a-z0-9-]+\.(vault|managedhsm)\.strongroom\.internal\/keys\/[A-Za-z0-9-]+\/[0-9a-f]{32}$/,
-    'a key identifier with version',
-  ),
+  guestStateKey: text(keyId, 'a key identifier with version'),
   attestationProvider: text(
     /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/,
     'an attestation provider, without trailing slash',
@@ -90,6 +104,10 @@ export function parseSpec(body: unknown, vmId: string): InstanceSpec {
     })
   }
   const encrypts = spec.security.encryption === 'DiskWithVMGuestState'
+  if (spec.customerKey !== undefined) {
+    parseCustomerKey(spec.customerKey)
+    if (!encrypts) throw customerKeyWithoutDisk(spec)
+  }
   if (encrypts && !spec.security.secureBoot) {
     throw new ServiceError({
       code: 'InvalidInstanceSpec',
@@ -105,6 +123,23 @@ export function parseSpec(body: unknown, vmId: string): InstanceSpec {
 }
 
 /** @throws ServiceError InvalidInstanceSpec */
+export function parseCustomerKey(body: unknown): CustomerKey {
+  requireShape(body, customerShape)
+  return body as CustomerKey
+}
+
+const customerKeyWithoutDisk = (spec: InstanceSpec): ServiceError =>
+  new ServiceError({
+    code: 'InvalidInstanceSpec',
+    status: 400,
+    message: 'A customer’s key goes with an encrypted OS disk only.',
+    target: 'security.encryption',
+    expected: 'DiskWithVMGuestState',
+    found: spec.security.encryption,
+    remedy: 'Use DiskWithVMGuestState, or leave the disk-encryption set out.',
+  })
+
+/** @throws ServiceError InvalidInstanceSpec */
 export function parsePatch(body: unknown): InstancePatch {
   const patch = (typeof body === 'object' && body !== null ? body : {}) as InstancePatch
   requireShape(patch, {
@@ -112,6 +147,7 @@ export function parsePatch(body: unknown): InstancePatch {
     ...(patch.security?.secureBoot !== undefined && { 'security.secureBoot': flag }),
     ...(patch.tags !== undefined && { tags: textMap }),
   })
+  if (patch.customerKey !== undefined) parseCustomerKey(patch.customerKey)
   return patch
 }
 

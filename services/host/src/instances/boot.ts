@@ -10,8 +10,10 @@ import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
 import { RunningGuest } from '../paravisor/running-guest.ts'
 import { cpuModels } from '../paravisor/silicon.ts'
+import { rewrap } from '../paravisor/unseal.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { fitToHost } from '../qemu/capacity.ts'
+import { readFirmware } from '../qemu/firmware.ts'
 import { stopSwtpm } from '../tpm/swtpm.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { requireImage } from './provision.ts'
@@ -56,15 +58,13 @@ export async function boot(o: BootRequest): Promise<Booted> {
     opened = await openGuest({
       ...services,
       silicon: services.silicon,
+      tenantId: services.installation.tenantId,
       now: () => services.clock.now(),
       spec,
       image,
       guestStatePath: files.guestState,
       runtimeDir,
-      identity: record.identity && {
-        akSpki: Buffer.from(record.identity.akSpki, 'base64'),
-        ekSpki: Buffer.from(record.identity.ekSpki, 'base64'),
-      },
+      identity: record.identity && publicKeysOf(record.identity),
       vCPUs: fitted.vCPUs,
       bootId: randomUUID(),
       step: (name) => o.step(name),
@@ -181,6 +181,39 @@ async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string
 /** SubjectPublicKeyInfo of a certificate in PEM. */
 function certifiedKey(pem: string): Uint8Array {
   return Uint8Array.from(new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' }))
+}
+
+const publicKeysOf = (
+  identity: NonNullable<InstanceRecord['identity']>,
+): { akSpki: Uint8Array; ekSpki: Uint8Array } => ({
+  akSpki: Buffer.from(identity.akSpki, 'base64'),
+  ekSpki: Buffer.from(identity.ekSpki, 'base64'),
+})
+
+/** Puts the guest state under the first key of the VM's disk-encryption set. @returns the key's identifier */
+export async function rewrapGuestState(o: {
+  services: MachineServices
+  record: InstanceRecord
+  files: VmFiles
+  signal: AbortSignal
+}): Promise<string> {
+  const { services, record } = o
+  if (services.silicon === undefined) throw noHardware()
+  if (record.identity === undefined) throw new TypeError('a provisioned VM has the public keys of its vTPM')
+  const { vCPUs } = await fitToHost(record.spec.size)
+  return await rewrap({
+    ...services,
+    silicon: services.silicon,
+    tenantId: services.installation.tenantId,
+    now: () => services.clock.now(),
+    spec: record.spec,
+    guestStatePath: o.files.guestState,
+    firmware: await readFirmware(),
+    vCPUs,
+    identity: publicKeysOf(record.identity),
+    step: (step) => services.logger.info({ vmId: record.spec.vmId, step }, 'wrapping a guest state anew'),
+    signal: o.signal,
+  })
 }
 
 function noHardware(): ServiceError {

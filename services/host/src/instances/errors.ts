@@ -1,5 +1,6 @@
-import type { ErrorDetail } from '@strongroom/contract'
+import type { ErrorDetail, InstanceSpec } from '@strongroom/contract'
 import { ProgramError, ServiceError, toErrorDetail, type Logger } from '@strongroom/platform'
+import type { InstanceRecord } from './record.ts'
 
 /** Any failure of a VM's work for its instance view; what is not ours goes to the log whole. */
 export function describeFailure(error: unknown, logger: Logger): ErrorDetail {
@@ -87,5 +88,47 @@ export function bootTimedOut(o: { seconds: number; acceleration: string; console
     found: `last on the console: ${o.console.slice(-3).join(' | ') || 'nothing'}`,
     remedy:
       'See the serial log of the VM. A busy host may need fewer VMs at once, or more time: STRONGROOM_BOOT_LIMIT_SECONDS.',
+  })
+}
+
+export const notStopped = (found: string): ServiceError =>
+  new ServiceError({
+    code: 'InstanceNotStopped',
+    status: 409,
+    message: 'A VM is changed only while it is stopped.',
+    expected: 'Stopped',
+    found,
+    remedy: 'Deallocate the VM first.',
+  })
+
+export const beingDeleted = (): ServiceError =>
+  new ServiceError({
+    code: 'InstanceDeleting',
+    status: 409,
+    message: 'The VM is being deleted.',
+    target: 'vmId',
+  })
+
+export const withoutCustomerKey = (spec: InstanceSpec): ServiceError =>
+  new ServiceError({
+    code: 'InstanceWithoutCustomerKey',
+    status: 409,
+    message: 'The guest state of this VM is under the platform’s key alone: that is fixed when a VM is made.',
+    target: 'customerKey',
+    expected: 'a VM that was made with a disk-encryption set',
+    found: spec.vmId,
+    remedy: 'Make a VM with a disk-encryption set.',
+  })
+
+export function notProvisioned(record: InstanceRecord): ServiceError {
+  const { error } = record.provisioning
+  return new ServiceError({
+    code: 'InstanceNotProvisioned',
+    status: 409,
+    message: `The VM was not provisioned${error === undefined ? '.' : `: ${error.message}`}`,
+    ...(error && { details: [error] }),
+    expected: 'a provisioned VM',
+    found: record.provisioning.state,
+    remedy: error?.innererror?.remedy ?? 'Create the VM again.',
   })
 }

@@ -19,8 +19,8 @@ interface FakeGuest {
   asked: boolean
 }
 
-const fakes = vi.hoisted(() => ({ guests: [] as unknown[], boot: vi.fn(), provision: vi.fn() }))
-vi.mock('./boot.ts', () => ({ boot: fakes.boot }))
+const fakes = vi.hoisted(() => ({ guests: [] as unknown[], boot: vi.fn(), rewrap: vi.fn(), provision: vi.fn() }))
+vi.mock('./boot.ts', () => ({ boot: fakes.boot, rewrapGuestState: fakes.rewrap }))
 vi.mock('./provision.ts', () => ({ provision: fakes.provision }))
 
 const guests = fakes.guests as FakeGuest[]
@@ -64,6 +64,7 @@ beforeEach(async () => {
   services = {
     store,
     silicon: {},
+    installation: { tenantId: '22222222-2222-4222-8222-222222222222' },
     clock: systemClock,
     logger: createLogger({ level: 'silent' }),
     stateDir: directory,
@@ -205,6 +206,49 @@ describe('life of a VM', () => {
     await expect(instance.start()).rejects.toMatchObject({ code: 'InstanceNotProvisioned', remedy: 'build it' })
     await machine.put(structuredClone(exampleSpec))
     await vi.waitFor(() => expect(instance.status().provisioning.state).toBe('Succeeded'))
+  })
+})
+
+describe('a VM under a customer’s key', () => {
+  const set = '/subscriptions/s/resourceGroups/group/providers/Microsoft.Compute/diskEncryptionSets/set'
+  const keyId = (version: string): string => `https://box.vault.strongroom.internal/keys/disk/${version.repeat(32)}`
+  const customerKey = { diskEncryptionSet: set, identity: set, keyIds: [keyId('1')] }
+  const next = { ...customerKey, keyIds: [keyId('2'), keyId('1')] }
+
+  async function made(): Promise<Awaited<ReturnType<Machine['put']>>> {
+    fakes.provision.mockResolvedValue({ identity: { akSpki: '', ekSpki: '' }, wrappedBy: keyId('1') })
+    const instance = await machine.put({ ...structuredClone(exampleSpec), customerKey })
+    await vi.waitFor(() => expect(instance.status().provisioning.state).toBe('Succeeded'))
+    return instance
+  }
+
+  it('goes under the next key while it is stopped, and shows under which it is', async () => {
+    const instance = await made()
+    expect(instance.status().guestStateWrappedBy).toBe(keyId('1'))
+    fakes.rewrap.mockImplementationOnce(async ({ record }: BootRequest) => record.spec.customerKey?.keyIds[0])
+    await instance.rewrap(next)
+    expect(instance.status()).toMatchObject({ guestStateWrappedBy: keyId('2'), spec: { customerKey: next } })
+  })
+
+  it('opens with either key after a change that failed', async () => {
+    const instance = await made()
+    fakes.rewrap.mockRejectedValueOnce(new ServiceError({ code: 'KeyReleaseRefused', status: 409, message: 'no' }))
+    await expect(instance.rewrap(next)).rejects.toMatchObject({ code: 'KeyReleaseRefused' })
+    expect(instance.status()).toMatchObject({ guestStateWrappedBy: keyId('1'), spec: { customerKey: next } })
+    await instance.start()
+    await reaches('Booting')
+  })
+
+  it('is not touched while it runs, nor made of a VM without one', async () => {
+    const instance = await made()
+    await instance.start()
+    await reaches('Booting')
+    await expect(instance.rewrap(next)).rejects.toMatchObject({ code: 'InstanceNotStopped' })
+    expect(instance.spec.customerKey).toEqual(customerKey)
+    const plain = { ...structuredClone(exampleSpec), vmId: '5A1E0000-0000-4000-8000-0000000007E6' }
+    const other = await machine.put(plain)
+    await vi.waitFor(() => expect(other.status().provisioning.state).toBe('Succeeded'))
+    await expect(other.rewrap(next)).rejects.toMatchObject({ code: 'InstanceWithoutCustomerKey' })
   })
 })
 

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import type {
   BootEvidence,
   GuestHealth,
+  CustomerKey,
   InstancePatch,
   InstanceSpec,
   InstanceStatus,
@@ -10,11 +11,11 @@ import type {
 import { ServiceError, type Logger } from '@strongroom/platform'
 import { crashed, type RunningGuest } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
-import { boot, type Booted } from './boot.ts'
+import { boot, rewrapGuestState, type Booted } from './boot.ts'
 import { explainFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
 import { deferred, type Deferred } from './deferred.ts'
-import { describeFailure } from './errors.ts'
+import { beingDeleted, describeFailure, notProvisioned, notStopped, withoutCustomerKey } from './errors.ts'
 import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
 import { provision } from './provision.ts'
 import { beginStep, endStep, newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
@@ -152,21 +153,31 @@ export class Instance {
 
   async patch(patch: InstancePatch): Promise<void> {
     this.#requireExisting()
-    if (!['Stopped', 'Failed'].includes(this.#record.power.state)) {
-      throw new ServiceError({
-        code: 'InstanceNotStopped',
-        status: 409,
-        message: 'A VM is changed only while it is stopped.',
-        expected: 'Stopped',
-        found: this.#record.power.state,
-        remedy: 'Deallocate the VM first.',
-      })
-    }
+    this.#requireStopped()
     const { spec } = this.#record
     if (patch.size) spec.size = patch.size
     if (patch.security?.secureBoot !== undefined) spec.security.secureBoot = patch.security.secureBoot
     if (patch.tags) spec.tags = patch.tags
+    if (patch.customerKey) spec.customerKey = patch.customerKey
     await this.#save()
+  }
+
+  /** Puts the guest state under the first of the keys. Both keys are in the record before, for a boot that comes between. */
+  async rewrap(customerKey: CustomerKey): Promise<void> {
+    this.#requireExisting()
+    this.#requireStopped()
+    if (this.#record.provisioning.state !== 'Succeeded') throw notProvisioned(this.#record)
+    if (this.spec.customerKey === undefined) throw withoutCustomerKey(this.spec)
+    this.spec.customerKey = customerKey
+    await this.#save()
+    const { services, record, files } = { services: this.#services, record: this.#record, files: this.#files }
+    const done = this.#queue.then(async () => {
+      this.#requireStopped()
+      record.wrappedBy = await rewrapGuestState({ services, record, files, signal: this.#discard.signal })
+      await this.#save()
+    })
+    this.#queue = done.catch(() => {})
+    await done
   }
 
   /** Destroys disk, guest state and vTPM; resolves when nothing is left. */
@@ -200,6 +211,7 @@ export class Instance {
     try {
       const made = await provision({
         ...this.#services,
+        tenantId: this.#services.installation.tenantId,
         spec: this.spec,
         files: this.#files,
         signal: this.#discard.signal,
@@ -212,6 +224,7 @@ export class Instance {
       this.#record.identity = made.identity
       if (made.sealedTo) this.#record.sealedTo = made.sealedTo
       if (made.volume !== undefined) this.#record.volume = made.volume
+      if (made.wrappedBy !== undefined) this.#record.wrappedBy = made.wrappedBy
       this.#record.provisioning = { state: 'Succeeded', steps: provisioning.steps }
     } catch (error) {
       // Interrupted by the server's end: the next start provisions anew.
@@ -264,6 +277,8 @@ export class Instance {
     record.launched = booted.launched
     record.notices = booted.notices
     record.sshPort = booted.sshPort
+    const wrappedBy = booted.guest.evidence.customerRelease?.keyId
+    if (wrappedBy !== undefined) record.wrappedBy = wrappedBy
     const current: Current = { guest: booted.guest, acceleration: booted.acceleration, reported: false, ready, refused }
     this.#current = current
     await this.#services.store.saveEvidence(this.spec.vmId, booted.guest.evidence)
@@ -364,14 +379,13 @@ export class Instance {
     })
   }
 
+  #requireStopped(): void {
+    const { state } = this.#record.power
+    if (!['Stopped', 'Failed'].includes(state)) throw notStopped(state)
+  }
+
   #requireExisting(): void {
-    if (this.#record.desired !== 'deleted') return
-    throw new ServiceError({
-      code: 'InstanceDeleting',
-      status: 409,
-      message: 'The VM is being deleted.',
-      target: 'vmId',
-    })
+    if (this.#isDeleted()) throw beingDeleted()
   }
 
   #isDeleted(): boolean {
@@ -381,17 +395,4 @@ export class Instance {
   #now(): Date {
     return this.#services.clock.now()
   }
-}
-
-function notProvisioned(record: InstanceRecord): ServiceError {
-  const { error } = record.provisioning
-  return new ServiceError({
-    code: 'InstanceNotProvisioned',
-    status: 409,
-    message: `The VM was not provisioned${error === undefined ? '.' : `: ${error.message}`}`,
-    ...(error && { details: [error] }),
-    expected: 'a provisioned VM',
-    found: record.provisioning.state,
-    remedy: error?.innererror?.remedy ?? 'Create the VM again.',
-  })
 }

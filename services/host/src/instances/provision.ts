@@ -10,6 +10,7 @@ import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
 import { findImage } from '../image/catalog.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
+import { readCustomerKey } from '../paravisor/customer-key.ts'
 import { permanentState } from '../tpm/swtpm.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
@@ -19,6 +20,7 @@ export interface Provisioned {
   identity: NonNullable<InstanceRecord['identity']>
   sealedTo: InstanceRecord['sealedTo']
   volume: InstanceRecord['volume']
+  wrappedBy: InstanceRecord['wrappedBy']
 }
 
 /**
@@ -32,6 +34,7 @@ export async function provision(o: {
   cacheDir: string
   wire: WireClient
   tokens: TokenSource
+  tenantId: string
   step(name: string): Promise<void>
   signal: AbortSignal
 }): Promise<Provisioned> {
@@ -42,6 +45,10 @@ export async function provision(o: {
   await o.step('Find image')
   const image = await requireImage(o.cacheDir, spec)
   const wrappingKey = await wrappingKeyOf(o)
+  const { customerKey } = spec
+  const keyId = customerKey?.keyIds[0]
+  const customer =
+    customerKey === undefined || keyId === undefined ? undefined : await readCustomerKey({ ...o, customerKey, keyId })
   const runtimeDir = await makeRuntime(spec.vmId)
   try {
     await o.step('Make vTPM')
@@ -86,7 +93,7 @@ export async function provision(o: {
     await o.step('Seal guest state')
     // A vTPM that is not persisted is made anew at each boot.
     const tpm = encryption === 'NonPersistedTPM' ? Buffer.alloc(0) : await readFile(join(tpmDir, permanentState))
-    await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, tpm, variables })
+    await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, customer, tpm, variables })
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     return {
       identity: { akSpki: base64(identity.akSpki), ekSpki: base64(identity.ekSpki) },
@@ -97,6 +104,7 @@ export async function provision(o: {
             )
           : undefined,
       volume,
+      wrappedBy: keyId,
     }
   } finally {
     await rm(runtimeDir, { recursive: true, force: true })

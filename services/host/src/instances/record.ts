@@ -16,6 +16,8 @@ export interface InstanceRecord {
   sealedTo?: Record<string, string>
   /** What PCR 15 of every boot begins with, hexadecimal: the digest of the volume on the OS disk. */
   volume?: string
+  /** Identifier of the customer's key that the guest state is under. */
+  wrappedBy?: string
 }
 
 export function newRecord(spec: InstanceSpec, now: Date): InstanceRecord {
@@ -52,6 +54,7 @@ export function toStatus(record: InstanceRecord, processes?: { qemu: number; swt
     power: record.power,
     ...(record.launched && { launched: record.launched }),
     notices: record.notices,
+    ...(record.wrappedBy !== undefined && { guestStateWrappedBy: record.wrappedBy }),
     ...(processes && record.sshPort !== undefined && { ssh: { host: '127.0.0.1', port: record.sshPort } }),
     ...(processes && { processes }),
   }

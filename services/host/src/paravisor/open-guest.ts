@@ -1,12 +1,10 @@
-import { createHash, type KeyObject } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
+import type { BootEvidence, ImageRecord } from '@strongroom/contract'
 import { buildHclReport, hclReportData, parsePem, toHex } from '@strongroom/evidence'
 import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
-import type { InstallationAuthority, Logger, TokenSource, WireClient } from '@strongroom/platform'
 import { ServiceError } from '@strongroom/platform'
-import type { Silicon } from '@strongroom/silicon'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import { readFirmware } from '../qemu/firmware.ts'
@@ -14,36 +12,20 @@ import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificate
 import { endowTpm } from '../tpm/endow.ts'
 import { manufactureTpm, readIdentity, type TpmIdentity } from '../tpm/manufacture.ts'
 import { permanentState, startSwtpm, stopSwtpm, type Swtpm } from '../tpm/swtpm.ts'
-import { GuestState } from '../vmgs/guest-state.ts'
-import { attest } from './attest.ts'
-import { releaseClaims, vtpmClaims } from './claims.ts'
-import { releaseKey, reportGeneration, type KeyServiceAccess } from './release.ts'
-import { cpuModels, launchOnSilicon, type LaunchedVm } from './silicon.ts'
-import { makeTransferKey } from './transfer-key.ts'
+import type { GuestState } from '../vmgs/guest-state.ts'
+import { vtpmClaims } from './claims.ts'
+import type { CustomerRelease } from './customer-key.ts'
+import { reportGeneration } from './release.ts'
+import { cpuModels, type LaunchedVm } from './silicon.ts'
+import { advanceState, unseal, type UnsealRequest } from './unseal.ts'
 
-export interface ParavisorServices {
-  silicon: Silicon
-  wire: WireClient
-  tokens: TokenSource
-  authority: InstallationAuthority
-  now(): Date
-  logger: Logger
-}
-
-export interface OpenRequest extends ParavisorServices {
-  spec: InstanceSpec
+export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity'> {
   image: ImageRecord
-  /** Container of the guest state. */
-  guestStatePath: string
   /** Memory-backed, 0700, of this boot alone. */
   runtimeDir: string
   /** Public keys of the vTPM as they were when it was made; checked against the vTPM once it is open. */
-  identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'> | undefined
-  vCPUs: number
+  identity: UnsealRequest['identity'] | undefined
   bootId: string
-  /** Called as each step starts. */
-  step(name: string): void
-  signal: AbortSignal
 }
 
 /** All that a guest needs to be powered on, and the evidence of how it was opened. */
@@ -67,36 +49,16 @@ export interface OpenedGuest {
  */
 export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
   const startedAt = o.now().toISOString()
-  o.step('Launch on silicon')
   const firmware = await readFirmware()
-  const launched = await launchOnSilicon({ silicon: o.silicon, spec: o.spec, firmware, vCPUs: o.vCPUs })
   const tpmDir = join(o.runtimeDir, 'tpm')
   await mkdir(tpmDir, { recursive: true, mode: 0o700 })
   const persisted = o.spec.security.encryption !== 'NonPersistedTPM'
   const identity = persisted ? o.identity : await manufactureTpm({ stateDir: tpmDir, runtimeDir: o.runtimeDir })
   if (identity === undefined) throw new TypeError('a provisioned VM has the public keys of its vTPM')
-
-  o.step('Attest')
-  const transferKey = await makeTransferKey()
-  const claims = releaseClaims({ spec: o.spec, transferKey: transferKey.publicKey, ...identity })
-  const report = await launched.report(await hclReportData(claims))
-  const attestation = await attest({ wire: o.wire, provider: o.spec.attestationProvider, report, claims })
-  o.signal.throwIfAborted()
-
-  o.step('Release key')
-  const access = { wire: o.wire, tokens: o.tokens, keyId: o.spec.guestStateKey, target: attestation.token }
-  const release = await releaseKey({ ...access, caPem: o.authority.caPem, transferKey, at: o.now() })
-  o.signal.throwIfAborted()
-
-  o.step('Open guest state')
-  const state = await GuestState.open({
-    path: o.guestStatePath,
-    vmId: o.spec.vmId,
-    releasedKey: release.key,
-    counter: release.counter,
-  })
+  const unsealed = await unseal({ ...o, firmware, identity })
+  const { state, launched, claims, report, attestation, access, release, customer } = unsealed
   try {
-    await advance(state, release.key, access)
+    await advanceState(unsealed, release.key, customer)
     o.step('Start vTPM')
     const files = await layFiles({ o, state, firmware, tpmDir, persisted })
     const expected = await expectedPcrs({ image: o.image, variables: await readFile(files.variables) })
@@ -119,6 +81,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       },
       attestation,
       release: { keyId: o.spec.guestStateKey, jws: release.jws, at: o.now().toISOString() },
+      ...(customer !== undefined && { customerRelease: customerEvidence(o, customer) }),
       guestState: { format: 'VMGS', generation: state.generation, freshDataKey: true },
       vtpm: vtpm.evidence,
       osDisk: { encryption: o.spec.security.encryption === 'DiskWithVMGuestState' ? 'LUKS2' : 'none' },
@@ -134,10 +97,9 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
   }
 }
 
-/** Fresh data key and next generation on disk first, then at the key service: after a crash between, the disk is ahead. */
-async function advance(state: GuestState, releasedKey: KeyObject, access: KeyServiceAccess): Promise<void> {
-  await state.advance(releasedKey)
-  await reportGeneration({ ...access, generation: state.generation })
+function customerEvidence(o: OpenRequest, customer: CustomerRelease): NonNullable<BootEvidence['customerRelease']> {
+  const { diskEncryptionSet = '' } = o.spec.customerKey ?? {}
+  return { diskEncryptionSet, keyId: customer.keyId, jws: customer.release.jws, at: o.now().toISOString() }
 }
 
 async function layFiles(i: {

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import {
   guestStateGenerationTag,
+  keyAudience,
   releaseSigningUsage,
-  vaultAudience,
   type GuestStateGeneration,
   type KeyReleaseAnswer,
 } from '@strongroom/contract'
@@ -28,6 +28,7 @@ export interface Release {
 }
 
 export interface KeyServiceAccess {
+  /** The release is asked for as the orchestrator: in a customer's vault it has the rights that the customer gave it. */
   wire: WireClient
   tokens: TokenSource
   /** Key identifier with version. */
@@ -44,7 +45,7 @@ export interface KeyServiceAccess {
 export async function releaseKey(
   o: KeyServiceAccess & { caPem: string; transferKey: TransferKey; at: Date },
 ): Promise<Release> {
-  const token = await o.tokens.token('orchestrator', vaultAudience)
+  const token = await o.tokens.token('orchestrator', keyAudience(o.keyId))
   const body = { target: o.target, enc: 'RSA_AES_KEY_WRAP_256' }
   const url = `${o.keyId}/release?api-version=${apiVersion}`
   const answer = await o.wire
@@ -66,7 +67,7 @@ export async function releaseKey(
 
 /** Tells the key service the generation that is on disk now, so that an older copy is never taken again. */
 export async function reportGeneration(o: KeyServiceAccess & { generation: number }): Promise<void> {
-  const token = await o.tokens.token('orchestrator', vaultAudience)
+  const token = await o.tokens.token('orchestrator', keyAudience(o.keyId))
   const url = `${o.keyId}/guest-state-generation?api-version=${apiVersion}`
   await o.wire.request<GuestStateGeneration>({
     method: 'POST',
@@ -100,14 +101,14 @@ function refused(error: unknown, keyId: string): unknown {
   return new ServiceError({
     code: 'KeyReleaseRefused',
     status: 409,
-    message: `The key service did not release this VM's key: ${error.message}`,
+    message: `The key service did not release ${keyId} to this VM: ${error.message}`,
     target: keyId,
     details: [error.toDetail()],
     ...(error.expected !== undefined && { expected: error.expected }),
     found: error.found ?? error.code,
     remedy:
       error.remedy ??
-      'See that the key exists, is enabled, and that its release policy names this VM and its attestation provider.',
+      'See that the key exists, is enabled, that its release policy names this VM’s attestation provider, and that the Confidential VM Orchestrator may release it.',
     cause: error,
   })
 }

@@ -1,13 +1,7 @@
-import {
-  constants,
-  createDecipheriv,
-  createPrivateKey,
-  generateKeyPair,
-  privateDecrypt,
-  type KeyObject,
-} from 'node:crypto'
+import { constants, createPrivateKey, generateKeyPair, privateDecrypt, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import { ServiceError } from '@strongroom/platform'
+import { unwrapKey } from '../vmgs/key-wrap.ts'
 
 /** Lives for one boot, in this process's memory only. */
 export interface TransferKey {
@@ -22,9 +16,6 @@ export async function makeTransferKey(): Promise<TransferKey> {
   return await generate('rsa', { modulusLength: 2048 })
 }
 
-/** RFC 5649, section 3. */
-const alternativeInitialValue = Buffer.from('a65959a6', 'hex')
-
 /**
  * Opens a released key: RSA-OAEP-SHA-256 of an AES-256 key as long as the modulus, then the PKCS#8 key under RFC 5649.
  * @throws ServiceError ReleasedKeyUnreadable; it says nothing of the key
@@ -37,8 +28,7 @@ export function unwrapReleasedKey(ciphertext: Uint8Array, transferKey: TransferK
       { key: transferKey.privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' },
       bytes.subarray(0, modulusLength),
     )
-    const decipher = createDecipheriv('id-aes256-wrap-pad' as string, aesKey, alternativeInitialValue)
-    const pkcs8 = Buffer.concat([decipher.update(bytes.subarray(modulusLength)), decipher.final()])
+    const pkcs8 = unwrapKey(bytes.subarray(modulusLength), aesKey)
     const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
     aesKey.fill(0)
     pkcs8.fill(0)

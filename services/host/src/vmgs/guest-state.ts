@@ -3,12 +3,21 @@ import { rename, rm } from 'node:fs/promises'
 import { ServiceError } from '@strongroom/platform'
 import { Container } from './container.ts'
 import { corrupt } from './corrupt.ts'
+import { bindTo, decodeBinding, encodeBinding, openBinding } from './customer-binding.ts'
 import { openProtector, protectKey } from './key-protector.ts'
 import { fileIds } from './layout.ts'
 
 interface Settings {
   vmId: string
   generation: number
+  /** Identifier of the customer's key that it is under; also in the clear reference, where nothing vouches for it. */
+  customerKey?: string
+}
+
+/** A customer's key with its identifier, as far as it is needed: public to wrap, private to open. */
+export interface CustomerWrap {
+  keyId: string
+  key: KeyObject
 }
 
 /** What a guest leaves behind between boots, encrypted: vTPM, UEFI variables, and the counter that tells old copies. */
@@ -16,33 +25,44 @@ export class GuestState {
   readonly #container: Container
   readonly #vmId: string
   #generation: number
+  #customerKey: string | undefined
 
   private constructor(container: Container, settings: Settings) {
     this.#container = container
     this.#vmId = settings.vmId
     this.#generation = settings.generation
+    this.#customerKey = settings.customerKey
   }
 
-  /** Appears under `path` whole or not at all. Generation 0. @param o.wrappingKey public half of the VM's key */
+  /**
+   * Appears under `path` whole or not at all. Generation 0.
+   * @param o.wrappingKey public half of the VM's key
+   * @param o.customer public half of a customer's key: both are needed to open what is made
+   */
   static async create(o: {
     path: string
     vmId: string
     wrappingKey: KeyObject
+    customer?: CustomerWrap | undefined
     tpm: Uint8Array
     variables: Uint8Array
   }): Promise<void> {
     const partial = `${o.path}.partial`
     await rm(partial, { force: true })
     const dataKey = randomBytes(32)
+    const customerKey = o.customer?.keyId
     try {
       const container = await Container.create(partial, {
         datastoreKey: dataKey,
         clear: new Map([
-          [fileIds.keyProtector, protectKey(dataKey, o.wrappingKey)],
+          ...keyFiles(dataKey, o.wrappingKey, { customer: o.customer }),
           [fileIds.vmUniqueId, Buffer.from(o.vmId, 'latin1')],
         ]),
         secret: new Map([
-          [fileIds.settings, encodeSettings({ vmId: o.vmId, generation: 0 })],
+          [
+            fileIds.settings,
+            encodeSettings({ vmId: o.vmId, generation: 0, ...(customerKey !== undefined && { customerKey }) }),
+          ],
           [fileIds.tpmState, o.tpm],
           [fileIds.uefiVariables, o.variables],
         ]),
@@ -56,20 +76,45 @@ export class GuestState {
   }
 
   /**
-   * Opens with the key that was released. Nothing is written yet.
-   * @param o.counter the key service's: a lower generation inside is an older copy
-   * @throws ServiceError GuestStateCorrupt, GuestStateOfAnotherVm, GuestStateRolledBack
+   * Identifier of the customer's key that the guest state at `path` says it is under; undefined for the platform's alone.
+   * Nothing vouches for it before the guest state is open. @throws ServiceError GuestStateCorrupt
    */
-  static async open(o: { path: string; vmId: string; releasedKey: KeyObject; counter: number }): Promise<GuestState> {
+  static async customerKeyOf(path: string): Promise<string | undefined> {
+    const container = await Container.open(path)
+    try {
+      const bytes = await container.readClear(fileIds.customerBinding)
+      return bytes === undefined ? undefined : decodeBinding(bytes).keyId
+    } finally {
+      await container.close()
+    }
+  }
+
+  /**
+   * Opens with the key that was released. Nothing is written yet.
+   * @param o.customer the customer's key, private half, where the VM has one: what is not under it is refused
+   * @param o.counter the key service's: a lower generation inside is an older copy
+   * @throws ServiceError GuestStateCorrupt, GuestStateOfAnotherVm, GuestStateOfAnotherKey, GuestStateRolledBack
+   */
+  static async open(o: {
+    path: string
+    vmId: string
+    releasedKey: KeyObject
+    customer?: CustomerWrap | undefined
+    counter: number
+  }): Promise<GuestState> {
     const container = await Container.open(o.path)
     try {
       const protector = await container.readClear(fileIds.keyProtector)
       if (protector === undefined) throw corrupt('its key protector is missing')
-      const dataKey = openProtector(protector, o.releasedKey)
+      const intermediateKey = await intermediateKeyOf(container, o.customer)
+      const dataKey = openProtector(protector, o.releasedKey, intermediateKey)
+      intermediateKey?.fill(0)
       await container.unlock(dataKey)
       dataKey.fill(0)
       const settings = decodeSettings(await container.readSecret(fileIds.settings))
       if (settings.vmId !== o.vmId) throw corrupt('it names another VM', o.vmId, settings.vmId)
+      if (settings.customerKey !== o.customer?.keyId)
+        throw corrupt('it names another customer key', o.customer?.keyId ?? 'none', settings.customerKey ?? 'none')
       if (settings.generation < o.counter) throw rolledBack(settings.generation, o.counter)
       return new GuestState(container, settings)
     } catch (error) {
@@ -82,8 +127,15 @@ export class GuestState {
     return this.#generation
   }
 
-  /** A fresh data key and the next generation, in one step: a key that the host may have seen only ever decrypts. */
-  async advance(releasedKey: KeyObject): Promise<void> {
+  /**
+   * A fresh data key and the next generation, in one step: a key that the host may have seen only ever decrypts. So is the
+   * intermediate key of a customer's.
+   * @param customer which customer's key it goes under from now on
+   */
+  async advance(releasedKey: KeyObject, customer?: CustomerWrap): Promise<void> {
+    if ((customer === undefined) !== (this.#customerKey === undefined))
+      throw new TypeError('a customer key is neither taken from a guest state nor laid over one')
+    const customerKey = customer?.keyId
     const dataKey = randomBytes(32)
     const previous = await this.#container.readClear(fileIds.keyProtector)
     const generation = this.#generation + 1
@@ -91,24 +143,26 @@ export class GuestState {
     const secret = new Map<number, Uint8Array>([
       [fileIds.tpmState, await this.tpm()],
       [fileIds.uefiVariables, await this.variables()],
-      [fileIds.settings, encodeSettings({ vmId: this.#vmId, generation })],
+      [fileIds.settings, this.#settings(generation, customerKey)],
     ])
-    await this.#container.commit({
-      datastoreKey: dataKey,
-      clear: new Map([[fileIds.keyProtector, protectKey(dataKey, createPublicKey(releasedKey), previous)]]),
-      secret,
-    })
+    const clear = new Map(keyFiles(dataKey, createPublicKey(releasedKey), { previous, customer }))
+    await this.#container.commit({ datastoreKey: dataKey, clear, secret })
     dataKey.fill(0)
     this.#generation = generation
+    this.#customerKey = customerKey
   }
 
   /** The next generation under the same data key: copies taken before are older ones from now on. */
   async retire(): Promise<void> {
     const generation = this.#generation + 1
     await this.#container.commit({
-      secret: new Map([[fileIds.settings, encodeSettings({ vmId: this.#vmId, generation })]]),
+      secret: new Map([[fileIds.settings, this.#settings(generation, this.#customerKey)]]),
     })
     this.#generation = generation
+  }
+
+  #settings(generation: number, customerKey: string | undefined): Buffer {
+    return encodeSettings({ vmId: this.#vmId, generation, ...(customerKey !== undefined && { customerKey }) })
   }
 
   tpm(): Promise<Buffer> {
@@ -138,20 +192,51 @@ export class GuestState {
   }
 }
 
+/** Key protector, and the reference to the customer's key where there is one: one commit writes both. */
+function keyFiles(
+  dataKey: Uint8Array,
+  wrappingKey: KeyObject,
+  o: { previous?: Uint8Array | undefined; customer: CustomerWrap | undefined },
+): [number, Uint8Array][] {
+  const { customer, previous } = o
+  if (customer === undefined) return [[fileIds.keyProtector, protectKey(dataKey, wrappingKey, { previous })]]
+  const intermediateKey = randomBytes(32)
+  const publicHalf = customer.key.type === 'public' ? customer.key : createPublicKey(customer.key)
+  const files: [number, Uint8Array][] = [
+    [fileIds.keyProtector, protectKey(dataKey, wrappingKey, { previous, intermediateKey })],
+    [fileIds.customerBinding, encodeBinding(bindTo(customer.keyId, publicHalf, intermediateKey))],
+  ]
+  intermediateKey.fill(0)
+  return files
+}
+
+/** A guest state under a customer's key is no other VM's with the reference taken out, and the reverse. */
+async function intermediateKeyOf(
+  container: Container,
+  customer: CustomerWrap | undefined,
+): Promise<Buffer | undefined> {
+  const bytes = await container.readClear(fileIds.customerBinding)
+  const binding = bytes === undefined ? undefined : decodeBinding(bytes)
+  if (binding?.keyId !== customer?.keyId)
+    throw corrupt('it is under another customer key', customer?.keyId ?? 'none', binding?.keyId ?? 'none')
+  return binding === undefined || customer === undefined ? undefined : openBinding(binding, customer.key)
+}
+
 const encodeSettings = (settings: Settings): Buffer => Buffer.from(JSON.stringify(settings))
 
 function decodeSettings(bytes: Buffer | undefined): Settings {
   if (bytes === undefined) throw corrupt('its settings are missing')
-  const { vmId, generation } = JSON.parse(bytes.toString('utf8')) as Partial<Settings>
+  const { vmId, generation, customerKey } = JSON.parse(bytes.toString('utf8')) as Partial<Settings>
   if (
     typeof vmId !== 'string' ||
     typeof generation !== 'number' ||
     !Number.isSafeInteger(generation) ||
-    generation < 0
+    generation < 0 ||
+    (customerKey !== undefined && typeof customerKey !== 'string')
   ) {
     throw corrupt('its settings have another form')
   }
-  return { vmId, generation }
+  return { vmId, generation, ...(customerKey !== undefined && { customerKey }) }
 }
 
 function rolledBack(generation: number, counter: number): ServiceError {

@@ -1,10 +1,13 @@
 import { constants, privateDecrypt, publicEncrypt, type KeyObject } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
 import { corrupt } from './corrupt.ts'
+import { unwrapKey, wrapKey } from './key-wrap.ts'
 
 /**
  * KEY_PROTECTOR of a VMGS container: `dek[2]` of 512 bytes, `gsp[2]` of a length and 512 bytes, `active_kp`. A data key is
  * wrapped by the VM's RSA key with OAEP-SHA-256; the blob is as long as the modulus. Each boot writes the other slot.
+ * Under a customer's key, what the RSA key wraps is no bare data key but 40 bytes of AES-KWP under the intermediate key of
+ * the customer binding: neither the platform's key nor the customer's opens it alone.
  */
 const slotLength = 512
 const length = 2 * slotLength + 2 * (4 + 512) + 4
@@ -14,8 +17,16 @@ const oaep = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' } a
 
 const blobLength = (key: KeyObject): number => (key.asymmetricKeyDetails?.modulusLength ?? 0) / 8
 
-/** @param previous the protector so far: its active slot is left as it is, and the other one written */
-export function protectKey(dataKey: Uint8Array, wrappingKey: KeyObject, previous?: Uint8Array): Buffer {
+/**
+ * @param o.previous the protector so far: its active slot is left as it is, and the other one written
+ * @param o.intermediateKey of the customer binding
+ */
+export function protectKey(
+  dataKey: Uint8Array,
+  wrappingKey: KeyObject,
+  o: { previous?: Uint8Array | undefined; intermediateKey?: Uint8Array | undefined } = {},
+): Buffer {
+  const { previous, intermediateKey } = o
   const bytes = Buffer.alloc(length)
   let slot = 0
   if (previous !== undefined) {
@@ -23,13 +34,14 @@ export function protectKey(dataKey: Uint8Array, wrappingKey: KeyObject, previous
     slot = 1 - bytes.readUInt32LE(activeAt)
   }
   bytes.fill(0, slot * slotLength, (slot + 1) * slotLength)
-  publicEncrypt({ key: wrappingKey, ...oaep }, dataKey).copy(bytes, slot * slotLength)
+  const payload = intermediateKey === undefined ? dataKey : wrapKey(dataKey, intermediateKey)
+  publicEncrypt({ key: wrappingKey, ...oaep }, payload).copy(bytes, slot * slotLength)
   bytes.writeUInt32LE(slot, activeAt)
   return bytes
 }
 
 /** @throws ServiceError GuestStateCorrupt, GuestStateOfAnotherVm */
-export function openProtector(protector: Uint8Array, wrappingKey: KeyObject): Buffer {
+export function openProtector(protector: Uint8Array, wrappingKey: KeyObject, intermediateKey?: Uint8Array): Buffer {
   const bytes = Buffer.from(protector)
   if (bytes.length !== length)
     throw corrupt('its key protector has the wrong length', `${length} bytes`, `${bytes.length} bytes`)
@@ -38,7 +50,8 @@ export function openProtector(protector: Uint8Array, wrappingKey: KeyObject): Bu
   const blob = bytes.subarray(active * slotLength, active * slotLength + blobLength(wrappingKey))
   let dataKey: Buffer
   try {
-    dataKey = privateDecrypt({ key: wrappingKey, ...oaep }, blob)
+    const payload = privateDecrypt({ key: wrappingKey, ...oaep }, blob)
+    dataKey = intermediateKey === undefined ? payload : unwrapKey(payload, intermediateKey)
   } catch {
     throw anotherVm()
   }

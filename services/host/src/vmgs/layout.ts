@@ -17,6 +17,8 @@ export const tableLength: number = entryLength * entryCount
 export const fileIds = {
   uefiVariables: 1,
   tpmState: 3,
+  /** ATTEST: which customer's key the guest state is under. */
+  customerBinding: 5,
   keyProtector: 6,
   vmUniqueId: 7,
   /** Ours: JSON with what the paravisor must find unchanged. An id that OpenVMM leaves free. */

@@ -1,0 +1,138 @@
+import type { KeyObject } from 'node:crypto'
+import type { BootEvidence, InstanceSpec } from '@strongroom/contract'
+import { hclReportData } from '@strongroom/evidence'
+import type { InstallationAuthority, Logger, TokenSource, WireClient } from '@strongroom/platform'
+import type { Silicon } from '@strongroom/silicon'
+import type { TpmIdentity } from '../tpm/manufacture.ts'
+import { GuestState } from '../vmgs/guest-state.ts'
+import { attest } from './attest.ts'
+import { releaseClaims } from './claims.ts'
+import { boundKey, releaseCustomerKey, type CustomerRelease } from './customer-key.ts'
+import { releaseKey, reportGeneration, type KeyServiceAccess, type Release } from './release.ts'
+import { launchOnSilicon, type HardwareReport, type LaunchedVm } from './silicon.ts'
+import { makeTransferKey, type TransferKey } from './transfer-key.ts'
+
+export interface ParavisorServices {
+  silicon: Silicon
+  wire: WireClient
+  tokens: TokenSource
+  authority: InstallationAuthority
+  tenantId: string
+  now(): Date
+  logger: Logger
+}
+
+export interface UnsealRequest extends ParavisorServices {
+  spec: InstanceSpec
+  /** Container of the guest state. */
+  guestStatePath: string
+  firmware: Uint8Array
+  vCPUs: number
+  identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
+  /** Called as each step starts. */
+  step(name: string): void
+  signal: AbortSignal
+}
+
+export interface Unsealed {
+  state: GuestState
+  launched: LaunchedVm
+  claims: Uint8Array
+  report: HardwareReport
+  attestation: BootEvidence['attestation']
+  transferKey: TransferKey
+  access: KeyServiceAccess
+  release: Release
+  /** Where the VM has a disk-encryption set. */
+  customer: CustomerRelease | undefined
+}
+
+/**
+ * Launch measurement → report over the claims → token → keys → guest state, which is open and unchanged then. The customer's
+ * key is released on the same token as the platform's, by its own vault and its own policy.
+ */
+export async function unseal(o: UnsealRequest): Promise<Unsealed> {
+  o.step('Launch on silicon')
+  const launched = await launchOnSilicon(o)
+
+  o.step('Attest')
+  const transferKey = await makeTransferKey()
+  const claims = releaseClaims({ spec: o.spec, transferKey: transferKey.publicKey, ...o.identity })
+  const report = await launched.report(await hclReportData(claims))
+  const attestation = await attest({ wire: o.wire, provider: o.spec.attestationProvider, report, claims })
+  o.signal.throwIfAborted()
+
+  o.step('Release key')
+  const access = { wire: o.wire, tokens: o.tokens, keyId: o.spec.guestStateKey, target: attestation.token }
+  const release = await releaseKey({ ...access, caPem: o.authority.caPem, transferKey, at: o.now() })
+  o.signal.throwIfAborted()
+
+  const { customerKey } = o.spec
+  let customer: CustomerRelease | undefined
+  if (customerKey !== undefined) {
+    o.step('Release customer key')
+    const keyId = await boundKey(o.guestStatePath, customerKey)
+    customer = await releaseTo({ ...o, attestation, transferKey }, keyId)
+    o.signal.throwIfAborted()
+  }
+
+  o.step('Open guest state')
+  const state = await GuestState.open({
+    path: o.guestStatePath,
+    vmId: o.spec.vmId,
+    releasedKey: release.key,
+    customer,
+    counter: release.counter,
+  })
+  return { state, launched, claims, report, attestation, transferKey, access, release, customer }
+}
+
+async function releaseTo(
+  o: UnsealRequest & Pick<Unsealed, 'attestation' | 'transferKey'>,
+  keyId: string,
+): Promise<CustomerRelease> {
+  const { customerKey } = o.spec
+  if (customerKey === undefined) throw new TypeError('the VM has no disk-encryption set')
+  return await releaseCustomerKey({
+    ...o,
+    customerKey,
+    keyId,
+    target: o.attestation.token,
+    caPem: o.authority.caPem,
+    at: o.now(),
+  })
+}
+
+/** Fresh data key and next generation on disk first, then at the key service: after a crash between, the disk is ahead. */
+export async function advanceState(
+  o: { state: GuestState; access: KeyServiceAccess },
+  releasedKey: KeyObject,
+  customer: CustomerRelease | undefined,
+): Promise<void> {
+  await o.state.advance(releasedKey, customer)
+  await reportGeneration({ ...o.access, generation: o.state.generation })
+}
+
+/**
+ * Puts a stopped VM's guest state under the first of its set's keys: attested like a boot, without one. The new key is
+ * released to the VM before anything goes under it: a key whose policy does not let this VM have it is not taken.
+ * One commit changes the key, so the guest state is under the one or the other whenever it is cut short. Idempotent.
+ * @returns identifier of the key that it is under
+ */
+export async function rewrap(o: UnsealRequest): Promise<string> {
+  const { customerKey } = o.spec
+  const keyId = customerKey?.keyIds[0]
+  if (customerKey === undefined || keyId === undefined) throw new TypeError('the VM has no disk-encryption set')
+  if ((await boundKey(o.guestStatePath, customerKey)) === keyId) return keyId
+  const unsealed = await unseal(o)
+  try {
+    o.step('Release new customer key')
+    const next = await releaseTo({ ...o, ...unsealed }, keyId)
+    o.signal.throwIfAborted()
+    o.step('Wrap guest state anew')
+    await advanceState(unsealed, unsealed.release.key, next)
+    return keyId
+  } finally {
+    await unsealed.state.close()
+  }
+}
