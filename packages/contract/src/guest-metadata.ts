@@ -20,7 +20,8 @@ export const metadataSignerName = 'metadata.strongroom.internal'
  *
  * PUT    /{tenant}/managedIdentities         ManagedIdentityRequest → ManagedIdentity             control plane; idempotent
  * DELETE /{tenant}/managedIdentities         ManagedIdentityRequest → 204                         control plane; idempotent
- * POST   /{tenant}/managedIdentities/token   ManagedIdentityTokenRequest → ManagedIdentityToken   orchestrator (the machine)
+ * POST   /{tenant}/managedIdentities/token   ManagedIdentityTokenRequest → ManagedIdentityToken   orchestrator (the machine); control plane
+ *                                            for disk-encryption sets and user-assigned identities, to judge their keys
  */
 export const identityAudience = 'https://login.strongroom.internal'
 

@@ -11,6 +11,8 @@ import { OperationNotes } from './arm/operations.ts'
 import { QuotaRequests } from './compute/quota-requests.ts'
 import { Quotas } from './compute/quotas.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
+import { CustomerKeys } from './encryption/customer-keys.ts'
+import { rewrapSaga, rotateSaga } from './encryption/set-rotation.ts'
 import { IdentityClient } from './machine/identity-client.ts'
 import { VaultClient } from './keyvault/vault-client.ts'
 import { accessChanged, syncAllVaults } from './keyvault/vault-sync.ts'
@@ -76,6 +78,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     machine: withoutGuests ? new SimulatedMachine(resources, clock) : new MachineClient(context.wire, context.tokens),
     keys: withoutGuests ? noGuestStateKeys : new PlatformKeys(context.wire, context.tokens),
     identities: new IdentityClient({ ...context, tenantId: installation.tenantId }),
+    customerKeys: new CustomerKeys({ ...context, tenantId: installation.tenantId }),
     attestation: new AttestationClient(context.wire, context.tokens),
     vaults: new VaultClient(context.wire, context.tokens),
     strictImages: context.strictImages ?? false,
@@ -85,7 +88,9 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   }
   for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga]) plane.runner.define(saga(plane))
   plane.runner.define(powerOffSaga(plane))
+  plane.runner.define(rewrapSaga(plane))
   plane.outer.define(groupSaga(plane))
+  plane.outer.define(rotateSaga(plane))
   plane.outer.define(plane.deployments.saga())
   access.onChange((change) => accessChanged(plane, change))
   await ensureOwner(plane, context.ownerObjectId)

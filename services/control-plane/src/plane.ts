@@ -8,6 +8,7 @@ import type { AttestationClient } from './attestation/attestation-client.ts'
 import type { UsageLog } from './billing/usage-log.ts'
 import type { Quotas } from './compute/quotas.ts'
 import type { QuotaRequests } from './compute/quota-requests.ts'
+import type { CustomerKeys } from './encryption/customer-keys.ts'
 import type { VaultClient } from './keyvault/vault-client.ts'
 import type { IdentityClient } from './machine/identity-client.ts'
 import type { GuestStateKeys, Machine } from './machine/machine.ts'
@@ -39,6 +40,7 @@ export interface Plane {
   machine: Machine
   keys: GuestStateKeys
   identities: IdentityClient
+  customerKeys: CustomerKeys
   attestation: AttestationClient
   vaults: VaultClient
   /** Whether a VM is refused whose image is not registered here, instead of taking the reference image for it. */

@@ -6,6 +6,8 @@ import { catalogRoutes } from './compute/catalog.ts'
 import { diskRoutes } from './compute/disks.ts'
 import { quotaRoutes } from './compute/quota-routes.ts'
 import { vmRoutes } from './compute/vm-routes.ts'
+import { diskEncryptionSetRoutes } from './encryption/set-routes.ts'
+import { userIdentityRoutes } from './identity/user-assigned.ts'
 import { deletedVaultRoutes } from './keyvault/deleted-vault-routes.ts'
 import { managedHsmRoutes } from './keyvault/managed-hsm-routes.ts'
 import { vaultRoutes } from './keyvault/vault-routes.ts'
@@ -48,6 +50,8 @@ export function allRoutes(plane: Plane): Route[] {
     ...quotaRoutes(plane),
     ...diskRoutes(plane),
     ...vmRoutes(plane),
+    ...diskEncryptionSetRoutes(plane),
+    ...userIdentityRoutes(plane),
     ...imageRoutes(plane),
     ...attestationRoutes(plane),
     ...checkAccessRoutes(plane),

@@ -42,8 +42,10 @@ export function addManagedIdentities(app: FastifyInstance, o: Options): void {
     await o.principals.removeManagedIdentity(fieldsOf(request.body).resourceId)
     return await reply.code(204).send()
   })
-  app.post(`${path}/token`, guard('orchestrator'), async (request): Promise<ManagedIdentityToken> => {
+  app.post(`${path}/token`, { onRequest: [bearer] }, async (request): Promise<ManagedIdentityToken> => {
     const { resourceId, audience } = fieldsOf(request.body)
+    // What a virtual machine's identity may do is for the machine that carries it alone.
+    if (!isKeyReader(request, resourceId)) requirePrincipal(request, 'orchestrator')
     if (audience === undefined) throw invalid('audience')
     const identity = await o.principals.managedIdentity(resourceId)
     if (identity === undefined) throw managedIdentityNotFound(resourceId)
@@ -51,6 +53,13 @@ export function addManagedIdentities(app: FastifyInstance, o: Options): void {
     return { ...token, clientId: identity.appId, objectId: identity.objectId }
   })
 }
+
+/** The control plane judges the keys of disk-encryption sets, as the sets' identities: by their own or a user-assigned one. */
+const isKeyReader = (request: FastifyRequest, resourceId: string): boolean =>
+  request.caller.appId.toLowerCase() === platformPrincipals.controlPlane.appId &&
+  /\/providers\/(Microsoft\.Compute\/diskEncryptionSets|Microsoft\.ManagedIdentity\/userAssignedIdentities)\/[^/]+$/i.test(
+    resourceId,
+  )
 
 export function managedIdentityNotFound(resourceId: string): ServiceError {
   return new ServiceError({

@@ -48,6 +48,11 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
     before.encryption,
     r.encryption ?? before.encryption,
   )
+  fixed(
+    'storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id',
+    before.diskEncryptionSet?.id ?? 'none',
+    r.diskEncryptionSetId ?? 'none',
+  )
   fixed('securityProfile.uefiSettings.vTpmEnabled', String(before.vTpm), String(r.vTpm ?? before.vTpm))
   fixed('storageProfile.imageReference', imageText(before.image), imageText(r.image ?? before.image))
   fixed('storageProfile.osDisk.name', before.osDisk.name, r.osDisk.name ?? before.osDisk.name)

@@ -53,6 +53,8 @@ export interface VmModel {
   attestationProvider?: AttestationProvider
   /** Whether the VM has an identity of its own in the directory. */
   systemAssigned?: boolean
+  /** Whose key the guest state is under beside the platform's. Fixed. */
+  diskEncryptionSet?: { id: string }
 }
 
 /** What the platform keeps of a VM beside what clients see. */
@@ -70,6 +72,8 @@ export interface VmInternal {
   identity?: { principalId: string; tenantId: string }
   /** Key identifier with version, once the key exists. */
   keyId?: string
+  /** Of the customer's key that the guest state is under, where the VM has a disk-encryption set. */
+  customerKeyId?: string
   /** Whether the machine has made disk and guest state. */
   provisioned: boolean
   deallocated: boolean
@@ -85,6 +89,11 @@ const diskSecurity: Record<SecurityEncryptionType, string> = {
 
 export const diskIdOf = (vmId: string, diskName: string): string =>
   `${vmId.split('/').slice(0, 5).join('/')}/providers/${diskType}/${diskName}`
+
+function osDiskSecurity({ encryption, diskEncryptionSet: set }: VmModel): Json {
+  if (set === undefined) return { securityType: diskSecurity[encryption] }
+  return { securityType: 'ConfidentialVM_DiskEncryptedWithCustomerKey', secureVMDiskEncryptionSetId: set.id }
+}
 
 /** The VM's body as Azure shows it. */
 export function vmBody(id: string, internal: VmInternal, state: string, createdAt: string): ResourceBody {
@@ -112,7 +121,10 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
         managedDisk: {
           id: diskIdOf(id, model.osDisk.name),
           storageAccountType: model.osDisk.storageAccountType,
-          securityProfile: { securityEncryptionType: model.encryption },
+          securityProfile: {
+            securityEncryptionType: model.encryption,
+            ...(model.diskEncryptionSet !== undefined && { diskEncryptionSet: model.diskEncryptionSet }),
+          },
         },
       },
       dataDisks: (model.dataDisks ?? []).map((disk) => ({
@@ -164,7 +176,7 @@ export function osDiskBody(internal: VmInternal, createdAt: string): ResourceBod
       diskSizeGB: model.osDisk.sizeGiB,
       diskSizeBytes: model.osDisk.sizeGiB * 2 ** 30,
       diskState: 'Attached',
-      securityProfile: { securityType: diskSecurity[model.encryption] },
+      securityProfile: osDiskSecurity(model),
       timeCreated: createdAt,
       provisioningState: 'Succeeded',
       uniqueId: internal.vmId.toLowerCase(),

@@ -1,6 +1,7 @@
 import { ServiceError, type Operation } from '@strongroom/platform'
 import { asyncHeaders } from '../arm/operations.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
+import { checkBoot, holdSet } from '../encryption/vm-set.ts'
 import type { Plane } from '../plane.ts'
 import { findSize } from './sizes.ts'
 import { stateOf, type Vm, type VmInternal } from './vm-model.ts'
@@ -32,6 +33,7 @@ async function submit(plane: Plane, vm: Vm, kind: string, params: object = {}): 
   if (kind === 'vm.start' && (under?.kind === 'vm.create' || !vm.internal.provisioned))
     return await finishCreation(plane, vm, under)
   if (!vm.internal.provisioned && under?.kind !== 'vm.create') throw notProvisioned(vm)
+  if (booting.has(kind)) await checkBoot(plane, vm.internal)
   const stops = kind === 'vm.powerOff' || kind === 'vm.deallocate'
   if (stops && under !== undefined && booting.has(under.kind)) await plane.runner.cancel(under.id)
   return await plane.resources.transaction(async (tx) => {
@@ -59,6 +61,7 @@ type Tx = Parameters<Parameters<Plane['resources']['transaction']>[0]>[0]
 async function allocate(plane: Plane, tx: Tx, vm: Vm): Promise<void> {
   const size = findSize(vm.internal.model.vmSize)
   if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
+  await holdSet(plane, tx, vm.internal.model)
   await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size })
   await plane.resources.change<VmInternal>(tx, vm.id, (current) => void (current.internal.deallocated = false))
 }

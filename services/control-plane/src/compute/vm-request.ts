@@ -17,6 +17,8 @@ export interface VmRequest {
   securityType: string | undefined
   encryption: VmModel['encryption'] | undefined
   encryptionGiven: boolean
+  /** ARM id of the set whose key the guest state goes under. */
+  diskEncryptionSetId: string | undefined
   secureBoot: boolean | undefined
   vTpm: boolean | undefined
   encryptionAtHost: boolean
@@ -65,6 +67,7 @@ export function readVmRequest(
     securityType: security.text('securityType') ?? (existing === undefined ? undefined : 'ConfidentialVM'),
     encryption: diskSecurity.oneOf('securityEncryptionType', encryptionTypes) ?? existing?.encryption,
     encryptionGiven: diskSecurity.present,
+    diskEncryptionSetId: diskSecurity.object('diskEncryptionSet').text('id') ?? existing?.diskEncryptionSet?.id,
     secureBoot: uefi.flag('secureBootEnabled') ?? existing?.secureBoot,
     vTpm: uefi.flag('vTpmEnabled') ?? existing?.vTpm,
     encryptionAtHost: security.flag('encryptionAtHost') ?? existing?.encryptionAtHost ?? false,
@@ -133,11 +136,11 @@ function readUnsupported(root: Fields, properties: Fields, carriesDataDisks: boo
   }
   if (disk.has('diffDiskSettings'))
     note(disk.at('diffDiskSettings'), 'Ephemeral OS disks are not offered.', 'Leave diffDiskSettings out.')
-  if (disk.object('managedDisk').object('securityProfile').has('diskEncryptionSet')) {
+  if (disk.object('managedDisk').has('diskEncryptionSet')) {
     note(
-      'properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet',
-      'Customer-managed keys are not offered.',
-      'Leave diskEncryptionSet out: the VM gets a platform-managed key of its own.',
+      disk.object('managedDisk').at('diskEncryptionSet'),
+      'Encryption at rest with a customer’s key is not offered.',
+      'Name the set under managedDisk.securityProfile: az vm create --os-disk-secure-vm-disk-encryption-set.',
     )
   }
   const createOption = disk.text('createOption')

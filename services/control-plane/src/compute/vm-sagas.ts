@@ -1,6 +1,7 @@
 import { type InstanceSpec } from '@strongroom/contract'
 import { ServiceError, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
+import { customerKeyOf } from '../encryption/vm-set.ts'
 import { detachInterface, ipConfigurationsOf } from '../network/interfaces.ts'
 import { subnetsOf } from '../network/virtual-networks.ts'
 import type { Plane } from '../plane.ts'
@@ -44,6 +45,7 @@ export async function setState(plane: Plane, params: VmParams, state: string, tx
 
 async function instanceSpec(plane: Plane, vm: Vm, guestStateKey: string): Promise<InstanceSpec> {
   const { model, imageId, vmId, tee } = vm.internal
+  const customerKey = await customerKeyOf(plane, vm)
   const size = findSize(model.vmSize)
   const nic = await plane.resources.get(model.nics[0]?.id ?? '')
   const address = ipConfigurationsOf(nic)[0]?.properties.privateIPAddress
@@ -67,6 +69,7 @@ async function instanceSpec(plane: Plane, vm: Vm, guestStateKey: string): Promis
     },
     network: { macAddress: mac.toLowerCase().replaceAll('-', ':'), privateIpAddress: address },
     guestStateKey,
+    ...(customerKey !== undefined && { customerKey }),
     attestationProvider: attestationUri(model),
     tags: model.tags,
     shown: await shownFacts(plane, vm, nic),
@@ -134,6 +137,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
               c.params,
               (vm) => {
                 delete vm.internal.keyId
+                delete vm.internal.customerKeyId
                 vm.internal.provisioned = false
                 vm.internal.deallocated = true
               },
@@ -171,7 +175,11 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
               return provisioning.state === 'Succeeded' ? true : undefined
             },
           })
-          await changeVm(plane, c.params, (changed) => void (changed.internal.provisioned = true))
+          const customerKeyId = (await plane.machine.find(c.params.vmId))?.guestStateWrappedBy
+          await changeVm(plane, c.params, (changed) => {
+            changed.internal.provisioned = true
+            if (customerKeyId !== undefined) changed.internal.customerKeyId = customerKeyId
+          })
         },
       },
       { name: 'boot until the guest is ready', do: async (c) => await boot(plane, c, true) },
@@ -193,7 +201,9 @@ export function startSaga(plane: Plane): SagaDefinition<VmParams> {
       {
         name: 'apply configuration',
         do: async (c) => {
-          const { internal } = await load(plane, c.params)
+          const vm = await load(plane, c.params)
+          const { internal } = vm
+          const customerKey = await customerKeyOf(plane, vm)
           const size = findSize(internal.model.vmSize)
           const status = await plane.machine.find(c.params.vmId)
           if (size === undefined || (status?.power.state !== 'Stopped' && status?.power.state !== 'Failed')) return
@@ -201,6 +211,7 @@ export function startSaga(plane: Plane): SagaDefinition<VmParams> {
             size: { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024 },
             security: { secureBoot: internal.model.secureBoot },
             tags: internal.model.tags,
+            ...(customerKey !== undefined && { customerKey }),
           })
         },
       },

@@ -5,6 +5,7 @@ import type { Link } from '../arm/access.ts'
 import { refuse, type Problem } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import type { ArmRequest } from '../arm/request.ts'
+import { checkBoot, holdSet, resolveSet, setLinks } from '../encryption/vm-set.ts'
 import { attachInterface, interfaceType } from '../network/interfaces.ts'
 import type { Plane } from '../plane.ts'
 import { guestProblems } from './guest-rules.ts'
@@ -64,6 +65,10 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   const verifier = model === undefined ? await resolveProvider(plane, read.attestationProviderId) : {}
   if ('problem' in verifier) problems.push(verifier.problem)
   const image = named?.image
+  if (model === undefined)
+    await plane.access.requireLinked(request.caller, request.path, setLinks(read.diskEncryptionSetId))
+  const encryption = model === undefined ? await resolveSet(plane, read) : {}
+  if ('problems' in encryption) problems.push(...encryption.problems)
   // An existing VM keeps its interface and image: there is nothing new to join.
   await plane.access.requireLinked(request.caller, request.path, diskLinks(read, model))
   if (model === undefined) await plane.access.requireLinked(request.caller, request.path, links(plane, read, image))
@@ -77,7 +82,8 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   if (problems.length > 0) throw refuse(problems)
   if (named === undefined) throw new TypeError('a request without an image is a problem')
   const { provider } = 'problem' in verifier ? {} : verifier
-  const written = await create(plane, request, read, { ...named, ...(provider !== undefined && { provider }) })
+  const { set } = 'problems' in encryption ? {} : encryption
+  const written = await create(plane, request, read, { ...named, ...(provider && { provider }), ...(set && { set }) })
   if (named.notice !== undefined) await recordSubstitution(plane, request)
   return written
 }
@@ -112,7 +118,12 @@ const imageTarget = 'properties.storageProfile.imageReference'
 
 function toModel(
   r: VmRequest,
-  o: { osDiskName: string; sizeGiB: number; provider: AttestationProvider | undefined },
+  o: {
+    osDiskName: string
+    sizeGiB: number
+    provider: AttestationProvider | undefined
+    set: VmModel['diskEncryptionSet']
+  },
 ): { model: VmModel; size: Size } {
   const size = findSize(r.vmSize ?? '')
   const { encryption, secureBoot, vTpm, image } = r
@@ -146,6 +157,7 @@ function toModel(
     nics: r.nics,
     ...(r.dataDisks.length > 0 && { dataDisks: r.dataDisks }),
     ...(o.provider !== undefined && { attestationProvider: o.provider }),
+    ...(o.set !== undefined && { diskEncryptionSet: o.set }),
     ...(r.systemAssigned && { systemAssigned: true }),
   }
   return { model, size }
@@ -158,16 +170,18 @@ async function create(
   plane: Plane,
   request: ArmRequest,
   r: VmRequest,
-  named: ResolvedImage & { provider?: AttestationProvider },
+  named: ResolvedImage & { provider?: AttestationProvider; set?: { id: string } },
 ): Promise<VmWritten> {
-  const { image, notice, provider } = named
+  const { image, notice, provider, set } = named
   const id = request.path
   const name = request.params['name'] ?? ''
   const { model, size } = toModel(r, {
     osDiskName: r.osDisk.name ?? `${name}_OsDisk_1_${randomBytes(16).toString('hex')}`,
     sizeGiB: r.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + spareGiB,
     provider,
+    set,
   })
+  await checkBoot(plane, { model })
   const internal: VmInternal = {
     vmId: plane.newId().toUpperCase(),
     tee: size.tee,
@@ -183,6 +197,7 @@ async function create(
     await plane.resources.lockGroup(tx, id)
     const other = await plane.resources.find(id, tx)
     if (other !== undefined) throw raced(id)
+    await holdSet(plane, tx, model)
     await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
     for (const nic of model.nics) await attachInterface(plane, tx, nic.id, id)
     if (model.dataDisks !== undefined)
@@ -232,6 +247,7 @@ async function update(
     osDiskName: before.osDisk.name,
     sizeGiB: before.osDisk.sizeGiB,
     provider: before.attestationProvider,
+    set: before.diskEncryptionSet,
   })
   if (stateOf(existing) === 'Deleting') throw beingDeleted(existing.id)
   const changed = changedProperties(before, model)
@@ -287,7 +303,9 @@ async function repeat(plane: Plane, vm: Vm, running: Operation | undefined): Pro
 export async function repeatCreation(plane: Plane, vm: Vm): Promise<VmWritten> {
   const size = findSize(vm.internal.model.vmSize)
   if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
+  await checkBoot(plane, vm.internal)
   return await plane.resources.transaction(async (tx) => {
+    await holdSet(plane, tx, vm.internal.model)
     await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size })
     const changed = await plane.resources.change<VmInternal>(tx, vm.id, (current) => {
       current.body.properties['provisioningState'] = 'Creating'

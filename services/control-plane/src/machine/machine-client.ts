@@ -1,6 +1,7 @@
 import {
   machineAudience,
   type BootEvidence,
+  type CustomerKey,
   type ImageBuildStatus,
   type ImageRecord,
   type InstancePatch,
@@ -44,6 +45,11 @@ export class MachineClient implements Machine {
 
   async patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus> {
     return await this.#send('PATCH', `/instances/${vmId}`, patch)
+  }
+
+  /** Attested like a boot, with two releases: it takes seconds. */
+  async rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus> {
+    return await this.#send('POST', `/instances/${vmId}/rewrap`, customerKey, 120_000)
   }
 
   async remove(vmId: string): Promise<void> {

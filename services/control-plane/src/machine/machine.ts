@@ -1,5 +1,6 @@
 import type {
   BootEvidence,
+  CustomerKey,
   ImageBuildStatus,
   ImageRecord,
   InstancePatch,
@@ -20,6 +21,8 @@ export interface Machine {
   stop(vmId: string, graceful: boolean): Promise<InstanceStatus | undefined>
   restart(vmId: string): Promise<InstanceStatus>
   patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus>
+  /** Puts a stopped VM's guest state under the first of the keys. Idempotent. */
+  rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus>
   remove(vmId: string): Promise<void>
   evidence(vmId: string): Promise<BootEvidence | undefined>
   /** The lines that the guest wrote on its console; undefined where there is no such instance. */

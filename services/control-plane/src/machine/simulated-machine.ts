@@ -1,5 +1,6 @@
 import type {
   BootEvidence,
+  CustomerKey,
   ImageBuildStatus,
   ImageRecord,
   InstancePatch,
@@ -51,6 +52,7 @@ export class SimulatedMachine implements Machine {
       provisioning: { state: 'Succeeded', steps: [{ name: 'record (no disk is made)', startedAt: now, endedAt: now }] },
       power: { state: 'Stopped', since: now, steps: [] },
       notices: [noGuestNotice],
+      ...wrappedBy(spec.customerKey),
     }
     await this.#resources.db
       .insertInto('simulated_instance')
@@ -88,6 +90,12 @@ export class SimulatedMachine implements Machine {
       ...status,
       spec: { ...spec, ...patch, security: { ...spec.security, ...patch.security } },
     })
+  }
+
+  /** There is no guest state: which key it would be under is on record. */
+  async rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus> {
+    const status = await this.#require(vmId)
+    return await this.#write({ ...status, spec: { ...status.spec, customerKey }, ...wrappedBy(customerKey) })
   }
 
   async remove(vmId: string): Promise<void> {
@@ -153,6 +161,11 @@ export class SimulatedMachine implements Machine {
   #now(): string {
     return this.#clock.now().toISOString()
   }
+}
+
+const wrappedBy = (customerKey: CustomerKey | undefined): { guestStateWrappedBy?: string } => {
+  const keyId = customerKey?.keyIds[0]
+  return keyId === undefined ? {} : { guestStateWrappedBy: keyId }
 }
 
 const withoutImages = (): ServiceError =>

@@ -9,6 +9,9 @@ import { providerType } from '../attestation/provider-view.ts'
 import { requireLocation } from '../compute/regions.ts'
 import { vmType, type VmInternal } from '../compute/vm-model.ts'
 import { deleteVm } from '../compute/vm-power.ts'
+import { setType } from '../encryption/set-model.ts'
+import { removeSet } from '../encryption/set-routes.ts'
+import { removeUserIdentity, userIdentityType } from '../identity/user-assigned.ts'
 import { managedHsmType } from '../keyvault/managed-hsm-model.ts'
 import { removeManagedHsm } from '../keyvault/managed-hsm-routes.ts'
 import { vaultType } from '../keyvault/vault-model.ts'
@@ -168,6 +171,15 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
         do: async (c) => {
           const providers = await plane.resources.list({ type: providerType, groupId: c.params.id })
           for (const provider of providers) await removeProvider(plane, provider)
+        },
+      },
+      {
+        name: 'delete disk encryption sets and identities',
+        do: async (c) => {
+          const sets = await plane.resources.list({ type: setType, groupId: c.params.id })
+          for (const set of sets) await removeSet(plane, set.id)
+          const identities = await plane.resources.list({ type: userIdentityType, groupId: c.params.id })
+          for (const identity of identities) await removeUserIdentity(plane, identity.id)
         },
       },
       {

@@ -17,6 +17,7 @@ const namespaces: Record<string, string[]> = {
   'Microsoft.Compute': [
     'virtualMachines',
     'disks',
+    'diskEncryptionSets',
     'skus',
     'locations',
     'locations/operations',
@@ -39,6 +40,7 @@ const namespaces: Record<string, string[]> = {
     'locations/deletedManagedHSMs',
     'checkMhsmNameAvailability',
   ],
+  'Microsoft.ManagedIdentity': ['userAssignedIdentities'],
   'Microsoft.Network': [
     'virtualNetworks',
     'virtualNetworks/subnets',

@@ -109,6 +109,17 @@ export class ResourceStore {
     })
   }
 
+  /** The row, locked until the transaction ends, unchanged. Undefined where there is no such resource. */
+  async lock<I = Json>(tx: Db, id: string): Promise<Resource<I> | undefined> {
+    const row = await this.#lockedRow(tx, id)
+    return row === undefined ? undefined : toResource<I>(row)
+  }
+
+  async #lockedRow(tx: Db, id: string): Promise<Tables['resource'] | undefined> {
+    const query = tx.selectFrom('resource').selectAll().where('key', '=', keyOf(id))
+    return await forUpdate(this.#store, query).executeTakeFirst()
+  }
+
   /** Resources of one type, or of all; by name. */
   async list<I = Json>(filter: { type?: string; groupId?: string }, db: Db = this.db): Promise<Resource<I>[]> {
     let query = db.selectFrom('resource').selectAll()
@@ -165,8 +176,7 @@ export class ResourceStore {
     id: string,
     change: (resource: Resource<I>) => void,
   ): Promise<Resource<I> | undefined> {
-    const query = tx.selectFrom('resource').selectAll().where('key', '=', keyOf(id))
-    const row = await forUpdate(this.#store, query).executeTakeFirst()
+    const row = await this.#lockedRow(tx, id)
     if (row === undefined) return undefined
     const watch = this.#watch?.types.has(row.type) === true ? this.#watch : undefined
     const resource = toResource<I>(row)

@@ -1,0 +1,191 @@
+import type { ErrorDetail } from '@strongroom/contract'
+import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
+import { keyOf } from '../arm/resource-id.ts'
+import { stateOf, vmType, type Vm, type VmInternal } from '../compute/vm-model.ts'
+import { changeVm, type VmParams } from '../compute/vm-sagas.ts'
+import type { Plane } from '../plane.ts'
+import type { Db } from '../store/resources.ts'
+import { rotating, setBody, setState, type DiskEncryptionSet, type SetInternal, type SetKey } from './set-model.ts'
+import { customerKeyOf } from './vm-set.ts'
+
+/** Every VM that names the set, by name. */
+export async function vmsOf(plane: Plane, setId: string, db?: Db): Promise<Vm[]> {
+  const key = keyOf(setId)
+  const vms = await plane.resources.list<VmInternal>({ type: vmType }, db)
+  return vms.filter(({ internal }) => {
+    const { diskEncryptionSet } = internal.model
+    return diskEncryptionSet !== undefined && keyOf(diskEncryptionSet.id) === key
+  })
+}
+
+/**
+ * Gives the set another key. Guest states are put under it while their VMs are off, all of them: where one is not, nothing
+ * is changed. The same key again does nothing, or goes on with a rotation that failed.
+ * @throws ServiceError OperationNotAllowed with the VMs that stand in the way; what `CustomerKeys.check` refuses
+ */
+export async function changeKey(
+  plane: Plane,
+  set: DiskEncryptionSet,
+  key: SetKey,
+): Promise<{ set: DiskEncryptionSet; operation?: Operation }> {
+  const same = (internal: SetInternal): boolean => internal.activeKey.keyUrl === key.keyUrl
+  if (same(set.internal) && setState(set) === 'Succeeded') return { set }
+  if (same(set.internal) && setState(set) === 'Updating') {
+    const operation = await underWay(plane, set)
+    return { set, ...(operation !== undefined && { operation }) }
+  }
+  await plane.customerKeys.check({ set, keyUrl: key.keyUrl })
+  return await plane.resources.transaction(async (tx) => {
+    const current = await plane.resources.lock<SetInternal>(tx, set.id)
+    if (current === undefined) return { set: await plane.resources.get<SetInternal>(set.id, tx) }
+    if (setState(current) === 'Updating') throw rotating(current)
+    const vms = await vmsOf(plane, set.id, tx)
+    await requireAllOff(plane, current, vms)
+    const wrapped = vms.filter(({ internal }) => internal.provisioned)
+    const earlier = [current.internal.activeKey, ...current.internal.previousKeys]
+    const kept = wrapped.length === 0 ? [] : earlier.filter(({ keyUrl }) => keyUrl !== key.keyUrl)
+    const state = wrapped.length === 0 ? 'Succeeded' : 'Updating'
+    const changed = await writeKeys(plane, tx, set.id, state, (internal) => {
+      internal.activeKey = key
+      internal.previousKeys = kept
+      if (wrapped.length === 0) internal.rotatedAt = plane.clock.now().toISOString()
+    })
+    if (changed === undefined || wrapped.length === 0) return { set: changed ?? current }
+    const operation = await plane.outer.submit({
+      kind: 'des.rotate',
+      resourceId: set.key,
+      params: { id: set.id, keyUrl: key.keyUrl },
+      tx,
+    })
+    return { set: changed, operation }
+  })
+}
+
+const underWay = async (plane: Plane, set: DiskEncryptionSet): Promise<Operation | undefined> =>
+  (await plane.outer.listFor(set.key)).find(({ status }) => status === 'Running' || status === 'Undoing')
+
+async function writeKeys(
+  plane: Plane,
+  tx: Db,
+  id: string,
+  state: 'Succeeded' | 'Updating' | 'Failed',
+  change: (internal: SetInternal) => void,
+): Promise<DiskEncryptionSet | undefined> {
+  return await plane.resources.change<SetInternal>(tx, id, (set) => {
+    change(set.internal)
+    set.body = setBody(set.internal, state, set.body.tags)
+  })
+}
+
+async function requireAllOff(plane: Plane, set: DiskEncryptionSet, vms: Vm[]): Promise<void> {
+  const busy: ErrorDetail[] = []
+  for (const vm of vms) {
+    const under = (await plane.runner.listFor(vm.key)).find(
+      ({ status }) => status === 'Running' || status === 'Undoing',
+    )
+    const found = under !== undefined ? `${under.kind} under way` : vm.internal.deallocated ? '' : stateText(vm)
+    if (found === '') continue
+    busy.push({
+      code: 'VmNotDeallocated',
+      message: `${vm.id}: ${found}`,
+      target: vm.id,
+      innererror: { expected: 'deallocated', found, remedy: `az vm deallocate --ids ${vm.id}` },
+    })
+  }
+  if (busy.length === 0) return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The key of disk encryption set '${set.name}' can change only while all virtual machines with this set are deallocated. None of them was changed.`,
+    target: set.id,
+    details: busy,
+    expected: 'every virtual machine of the set deallocated',
+    found: busy
+      .map(({ target = '' }) => target.split('/').at(-1))
+      .join(', ')
+      .slice(0, 300),
+    remedy: 'Deallocate these virtual machines, change the key, start them again.',
+  })
+}
+
+const stateText = (vm: Vm): string => (stateOf(vm) === 'Deleting' ? 'it is being deleted' : 'it is not deallocated')
+
+/** On `plane.outer`: it waits for one operation for each VM, which keeps that VM's other operations in order. */
+export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: string }> {
+  return {
+    kind: 'des.rotate',
+    steps: [
+      {
+        name: 'wrap guest states under the new key',
+        do: async (c) => {
+          const vms = (await vmsOf(plane, c.params.id)).filter(({ internal }) => internal.provisioned)
+          const operations: { vm: Vm; id: string }[] = []
+          for (const vm of vms) {
+            const { id } = await plane.runner.submit({
+              kind: 'vm.rewrap',
+              resourceId: vm.key,
+              params: { id: vm.id, vmId: vm.internal.vmId },
+              idempotencyKey: `${c.operationId}:${vm.internal.vmId}`,
+            })
+            operations.push({ vm, id })
+          }
+          const failures: ErrorDetail[] = []
+          for (const { vm, id } of operations) {
+            const ended = await plane.runner.wait(id)
+            if (ended.status === 'Succeeded') continue
+            const error = ended.error ?? { code: ended.status, message: 'The guest state could not be wrapped anew.' }
+            failures.push({ ...error, message: `${vm.name}: ${error.message}`, target: error.target ?? vm.id })
+          }
+          if (failures.length > 0) throw unfinished(vms.length, failures)
+        },
+      },
+    ],
+    onFinished: async (c) => {
+      const done = c.status === 'Succeeded'
+      await plane.resources.transaction(async (tx) => {
+        await writeKeys(plane, tx, c.params.id, done ? 'Succeeded' : 'Failed', (internal) => {
+          if (!done) return
+          internal.previousKeys = []
+          internal.rotatedAt = plane.clock.now().toISOString()
+        })
+      })
+    },
+  }
+}
+
+function unfinished(of: number, failures: ErrorDetail[]): ServiceError {
+  const [first] = failures
+  return new ServiceError({
+    code: 'DiskEncryptionSetRotationFailed',
+    status: 409,
+    message:
+      `${failures.length} of ${of} guest states were not put under the new key. The set keeps both keys, and each virtual machine starts under the one that it has. ${first?.message ?? ''}`.trim(),
+    details: failures,
+    expected: 'every guest state under the new key',
+    found: `${failures.length} under an earlier one`,
+    remedy: `${first?.innererror?.remedy ?? 'Mend what failed.'} Then set the same key again to go on, or the earlier one to go back.`,
+  })
+}
+
+/** Puts one VM's guest state under the active key of its set. Idempotent. */
+export function rewrapSaga(plane: Plane): SagaDefinition<VmParams> {
+  return {
+    kind: 'vm.rewrap',
+    steps: [
+      {
+        name: 'wrap the guest state anew',
+        do: async (c) => {
+          const vm = await plane.resources.find<VmInternal>(c.params.id)
+          // A VM that is gone has nothing to wrap.
+          if (vm?.internal.vmId !== c.params.vmId) return
+          const customerKey = await customerKeyOf(plane, vm)
+          if (customerKey === undefined) return
+          const { guestStateWrappedBy } = await plane.machine.rewrap(c.params.vmId, customerKey)
+          await changeVm(plane, c.params, (changed) => {
+            if (guestStateWrappedBy !== undefined) changed.internal.customerKeyId = guestStateWrappedBy
+          })
+        },
+      },
+    ],
+  }
+}

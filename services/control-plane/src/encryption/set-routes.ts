@@ -1,0 +1,261 @@
+import { ServiceError } from '@strongroom/platform'
+import { Fields, refuse } from '../arm/fields.ts'
+import { asyncHeaders } from '../arm/operations.ts'
+import { checkPreconditions } from '../arm/preconditions.ts'
+import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { requireLocation } from '../compute/regions.ts'
+import { diskIdOf } from '../compute/vm-model.ts'
+import { findUserIdentity, userIdentityType } from '../identity/user-assigned.ts'
+import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { placeKey, type KeyPlace } from './set-key.ts'
+import { setBody, setState, setType, setView, type DiskEncryptionSet, type SetInternal } from './set-model.ts'
+import { readSetRequest, type SetRequest } from './set-request.ts'
+import { changeKey, vmsOf } from './set-rotation.ts'
+
+const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
+
+/** Disk-encryption sets: customers' keys for the guest states of confidential VMs. */
+export function diskEncryptionSetRoutes(plane: Plane): Route[] {
+  const base = `${groupPath}/providers/${setType}`
+  const one = `${base}/{name}`
+  const read = `${setType}/read`
+  const list =
+    (byGroup: boolean) =>
+    async (request: ArmRequest): Promise<ArmReply> => {
+      if (byGroup) await plane.resources.requireGroup(request.path)
+      const groupId = byGroup ? { groupId: request.path } : {}
+      return ok({ value: (await plane.resources.list<SetInternal>({ type: setType, ...groupId })).map(setView) })
+    }
+  return [
+    { method: 'GET', path: base, action: read, handle: list(true) },
+    { method: 'GET', path: `${subscriptionPath}/providers/${setType}`, action: read, handle: list(false) },
+    {
+      method: 'GET',
+      path: one,
+      action: read,
+      handle: async (request) => ok(setView(await plane.resources.get<SetInternal>(request.path))),
+    },
+    {
+      method: 'GET',
+      path: `${one}/associatedResources`,
+      action: read,
+      handle: async (request) => {
+        const set = await plane.resources.get<SetInternal>(request.path.replace(/\/associatedResources$/i, ''))
+        const vms = await vmsOf(plane, set.id)
+        return ok({ value: vms.map((vm) => diskIdOf(vm.id, vm.internal.model.osDisk.name)) })
+      },
+    },
+    {
+      method: 'PUT',
+      path: one,
+      action: `${setType}/write`,
+      handle: async (request) => {
+        const group = await plane.resources.requireGroup(request.path)
+        const existing = await plane.resources.find<SetInternal>(request.path)
+        checkPreconditions(request, existing as never)
+        return existing === undefined
+          ? await create(plane, request, group.location)
+          : await update(plane, request, existing)
+      },
+    },
+    {
+      method: 'PATCH',
+      path: one,
+      action: `${setType}/write`,
+      handle: async (request) => {
+        const existing = await plane.resources.get<SetInternal>(request.path)
+        checkPreconditions(request, existing as never)
+        return await update(plane, request, existing)
+      },
+    },
+    {
+      method: 'DELETE',
+      path: one,
+      action: `${setType}/delete`,
+      handle: async (request) => {
+        await plane.resources.requireGroup(request.path)
+        const existing = await plane.resources.find<SetInternal>(request.path)
+        checkPreconditions(request, existing as never)
+        if (existing === undefined) return { status: 204 }
+        await removeSet(plane, existing.id)
+        return { status: 200 }
+      },
+    },
+  ]
+}
+
+/** @throws ServiceError OperationNotAllowed where VMs are under its keys */
+export async function removeSet(plane: Plane, id: string): Promise<void> {
+  await plane.resources.transaction(async (tx) => {
+    const set = await plane.resources.lock<SetInternal>(tx, id)
+    if (set === undefined) return
+    const vms = await vmsOf(plane, id, tx)
+    if (vms.length > 0) {
+      throw new ServiceError({
+        code: 'OperationNotAllowed',
+        status: 409,
+        message: `Disk encryption set '${set.name}' cannot be deleted: ${vms.length} ${vms.length === 1 ? 'resource is' : 'resources are'} encrypted with its keys.`,
+        target: set.id,
+        details: vms.slice(0, 20).map((vm) => ({ code: 'InUse', message: vm.id, target: vm.id })),
+        expected: 'no virtual machine with this set',
+        found: vms
+          .map((vm) => vm.name)
+          .join(', ')
+          .slice(0, 200),
+        remedy: 'Delete the virtual machines first.',
+      })
+    }
+    // Rights of its principal end with it.
+    await plane.identities.remove(set.id)
+    await plane.resources.remove(tx, set.id)
+  })
+}
+
+async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
+  const name = request.params['name'] ?? ''
+  const fields = new Fields(request.body)
+  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
+  const read = readSetRequest(fields, { creating: true })
+  if (!nameForm.test(name))
+    fields.problem({
+      code: 'InvalidResourceName',
+      status: 400,
+      message: `The disk encryption set name '${name.slice(0, 90)}' is invalid.`,
+      target: 'name',
+      expected: '1 to 80 letters, digits, _ . -',
+      found: name.slice(0, 90),
+    })
+  fields.assertSound()
+  const { activeKey } = read
+  if (activeKey === undefined) throw new TypeError('a request without a key is a problem')
+  const placed = await placeOf(plane, request, read, location)
+  const user = await userIdentity(plane, request, read)
+  const id = request.path
+  const probe = (internal: SetInternal) => ({ set: { id, name, internal }, keyUrl: placed.key.keyUrl })
+  const draft: SetInternal = { activeKey: placed.key, previousKeys: [], identity: { ...(user && { user }) } }
+  // An identity that is only made with the set cannot have a right at the key yet: its key is judged when a VM names the set.
+  if (read.identity?.system !== true) await plane.customerKeys.check(probe(draft))
+  const made = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, id)
+    if ((await plane.resources.find(id, tx)) !== undefined) throw raced(name)
+    await setSystemIdentity(plane, { id, name }, draft, read.identity?.system === true, { anew: true })
+    return await plane.resources.insert(tx, {
+      id,
+      location,
+      body: setBody(draft, 'Succeeded', read.tags),
+      internal: draft,
+    })
+  })
+  // Clients take 200 and 202 for a set, never 201.
+  return ok(setView(made as unknown as DiskEncryptionSet))
+}
+
+async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptionSet): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const location = fields.text('location')
+  const read = readSetRequest(fields, { creating: false })
+  if (location !== undefined && requireLocation(fields, location) !== existing.location)
+    fields.problem({
+      code: 'PropertyChangeNotAllowed',
+      status: 409,
+      message: "Changing property 'location' is not allowed.",
+      target: 'location',
+      expected: existing.location,
+      found: location.slice(0, 60),
+      remedy: 'Create a new disk encryption set.',
+    })
+  fields.assertSound()
+  const user = await userIdentity(plane, request, read)
+  const placed = read.activeKey === undefined ? undefined : await placeOf(plane, request, read, existing.location)
+  const set = await changeIdentityAndTags(plane, existing, read, user)
+  if (placed === undefined) return ok(setView(set))
+  const { set: changed, operation } = await changeKey(plane, set, placed.key)
+  if (operation === undefined) return ok(setView(changed))
+  const where = { subscriptionId: plane.subscriptionId, location: changed.location, operationId: operation.id }
+  return { status: 202, body: setView(changed), headers: asyncHeaders(request, where) }
+}
+
+async function changeIdentityAndTags(
+  plane: Plane,
+  existing: DiskEncryptionSet,
+  read: SetRequest,
+  user: SetInternal['identity']['user'],
+): Promise<DiskEncryptionSet> {
+  const { tags, identity } = read
+  if (tags === undefined && identity === undefined) return existing
+  return await plane.resources.transaction(async (tx) => {
+    const set = await plane.resources.lock<SetInternal>(tx, existing.id)
+    if (set === undefined) return await plane.resources.get<SetInternal>(existing.id, tx)
+    const { internal } = set
+    if (identity !== undefined) {
+      delete internal.identity.user
+      if (user !== undefined) internal.identity.user = user
+      await setSystemIdentity(plane, set, internal, identity.system, { anew: false })
+    }
+    const changed = await plane.resources.change<SetInternal>(tx, set.id, (current) => {
+      current.internal = internal
+      current.body = setBody(internal, setState(current), tags ?? current.body.tags)
+    })
+    return changed ?? set
+  })
+}
+
+/** @param o.anew whatever an identity of this id had is not this one's */
+async function setSystemIdentity(
+  plane: Plane,
+  set: { id: string; name: string },
+  internal: SetInternal,
+  wanted: boolean,
+  o: { anew: boolean },
+): Promise<void> {
+  if (o.anew || !wanted) await plane.identities.remove(set.id)
+  delete internal.identity.system
+  if (!wanted) return
+  const { principalId, tenantId } = await plane.identities.ensure({ resourceId: set.id, displayName: set.name })
+  internal.identity.system = { principalId, tenantId }
+}
+
+/** Who names a vault or an identity has to be allowed to use it. @throws ServiceError with every problem of the key's place */
+async function placeOf(plane: Plane, request: ArmRequest, read: SetRequest, location: string): Promise<KeyPlace> {
+  const key = read.activeKey
+  if (key === undefined) throw new TypeError('a request without a key has no place')
+  const placed = await placeKey(plane, key, location)
+  if ('problems' in placed) throw refuse(placed.problems)
+  const type = placed.store.type === 'microsoft.keyvault/vaults' ? 'vaults' : 'managedHSMs'
+  const link = { id: placed.store.id, action: `Microsoft.KeyVault/${type}/read` }
+  await plane.access.requireLinked(request.caller, request.path, [link])
+  return placed
+}
+
+async function userIdentity(
+  plane: Plane,
+  request: ArmRequest,
+  read: SetRequest,
+): Promise<SetInternal['identity']['user']> {
+  const id = read.identity?.userIds[0]
+  if (id === undefined) return undefined
+  const found = await findUserIdentity(plane, id)
+  if (found === undefined) {
+    throw new ServiceError({
+      code: 'InvalidResourceReference',
+      status: 400,
+      message: `The identity ${id.slice(0, 300)} does not exist.`,
+      target: 'identity.userAssignedIdentities',
+      expected: `the id of a resource of type ${userIdentityType}`,
+      found: id.slice(0, 300),
+      remedy: 'Make the identity first: az identity create.',
+    })
+  }
+  const action = `${userIdentityType}/assign/action`
+  await plane.access.requireLinked(request.caller, request.path, [{ id: found.id, action }])
+  return found
+}
+
+const raced = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'Conflict',
+    status: 409,
+    message: `The disk encryption set '${name}' is being made by another request.`,
+    remedy: 'Repeat the request.',
+  })

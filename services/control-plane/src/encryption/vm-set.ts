@@ -1,0 +1,96 @@
+import type { CustomerKey } from '@strongroom/contract'
+import type { Link } from '../arm/access.ts'
+import type { Problem } from '../arm/fields.ts'
+import { attestationUri } from '../compute/vm-attestation.ts'
+import type { Vm, VmInternal, VmModel } from '../compute/vm-model.ts'
+import type { VmRequest } from '../compute/vm-request.ts'
+import type { Plane } from '../plane.ts'
+import type { Db } from '../store/resources.ts'
+import { placeKey } from './set-key.ts'
+import {
+  actingIdentity,
+  keysOf,
+  rotating,
+  setState,
+  setType,
+  type DiskEncryptionSet,
+  type SetInternal,
+} from './set-model.ts'
+
+const target = 'properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id'
+
+/** Who names a set has to be allowed to see it. */
+export function setLinks(id: string | undefined): Link[] {
+  return id === undefined ? [] : [{ id, action: `${setType}/read` }]
+}
+
+/** The set that a new VM names; whether its key will do is for `checkBoot` to say. */
+export async function resolveSet(
+  plane: Plane,
+  r: VmRequest,
+): Promise<{ set?: { id: string } } | { problems: Problem[] }> {
+  const id = r.diskEncryptionSetId
+  if (id === undefined) return {}
+  const problem = (message: string, o: Partial<Problem>): { problems: Problem[] } => ({
+    problems: [{ code: 'InvalidParameter', status: 400, message, target, found: id.slice(0, 300), ...o }],
+  })
+  if (r.encryption !== 'DiskWithVMGuestState') {
+    return problem(
+      `A disk encryption set can be used only with securityEncryptionType 'DiskWithVMGuestState'; '${r.encryption ?? 'null'}' has a platform-managed key.`,
+      { expected: 'DiskWithVMGuestState', remedy: 'Use DiskWithVMGuestState, or leave diskEncryptionSet out.' },
+    )
+  }
+  const set = await plane.resources.find<SetInternal>(id)
+  if (set?.type !== setType.toLowerCase()) {
+    return problem(`The disk encryption set ${id.slice(0, 300)} does not exist.`, {
+      code: 'InvalidResourceReference',
+      expected: `the id of a resource of type ${setType}`,
+      remedy: 'Make the set first: az disk-encryption-set create.',
+    })
+  }
+  if (set.location !== r.location) {
+    return problem(
+      `The disk encryption set '${set.id}' is in '${set.location}', the virtual machine in '${r.location}'.`,
+      {
+        expected: r.location,
+        found: set.location,
+        remedy: 'Use a set of the region of the virtual machine.',
+      },
+    )
+  }
+  const placed = await placeKey(plane, set.internal.activeKey, set.location)
+  return 'problems' in placed ? placed : { set: { id: set.id } }
+}
+
+/** What the machine needs to know of the VM's set; undefined where it has none. */
+export async function customerKeyOf(plane: Plane, vm: Pick<Vm, 'internal'>): Promise<CustomerKey | undefined> {
+  const id = vm.internal.model.diskEncryptionSet?.id
+  if (id === undefined) return undefined
+  const set = await plane.resources.get<SetInternal>(id)
+  return { diskEncryptionSet: set.id, identity: actingIdentity(set) ?? set.id, keyIds: keysOf(set) }
+}
+
+/**
+ * Before a boot: the key that the guest state is under can be used, as far as the set's identity sees it. The machine has
+ * it released all the same, or not.
+ * @throws ServiceError with Azure's code; nothing was changed then
+ */
+export async function checkBoot(plane: Plane, internal: Pick<VmInternal, 'model' | 'customerKeyId'>): Promise<void> {
+  const { model, customerKeyId } = internal
+  if (model.diskEncryptionSet === undefined) return
+  const set = await plane.resources.get<SetInternal>(model.diskEncryptionSet.id)
+  const keyUrl = customerKeyId ?? set.internal.activeKey.keyUrl
+  await plane.customerKeys.check({ set, keyUrl, authority: attestationUri(model) })
+}
+
+/**
+ * Holds the set's row until the transaction ends: a VM that comes to run and a rotation, or the set's deletion, come after
+ * each other. @throws ServiceError OperationNotAllowed while its key changes, ResourceNotFound
+ */
+export async function holdSet(plane: Plane, tx: Db, model: Pick<VmModel, 'diskEncryptionSet'>): Promise<void> {
+  const id = model.diskEncryptionSet?.id
+  if (id === undefined) return
+  const set: DiskEncryptionSet =
+    (await plane.resources.lock<SetInternal>(tx, id)) ?? (await plane.resources.get<SetInternal>(id, tx))
+  if (setState(set) === 'Updating') throw rotating(set)
+}
