@@ -40,7 +40,7 @@ export async function changeKey(
     if (current === undefined) return { set: await plane.resources.get<SetInternal>(set.id, tx) }
     if (setState(current) === 'Updating') throw rotating(current)
     const vms = await vmsOf(plane, set.id, tx)
-    await requireAllOff(plane, current, vms)
+    requireAllOff(current, vms)
     const wrapped = vms.filter(({ internal }) => internal.provisioned)
     const earlier = [current.internal.activeKey, ...current.internal.previousKeys]
     const kept = wrapped.length === 0 ? [] : earlier.filter(({ keyUrl }) => keyUrl !== key.keyUrl)
@@ -77,21 +77,15 @@ async function writeKeys(
   })
 }
 
-async function requireAllOff(plane: Plane, set: DiskEncryptionSet, vms: Vm[]): Promise<void> {
-  const busy: ErrorDetail[] = []
-  for (const vm of vms) {
-    const under = (await plane.runner.listFor(vm.key)).find(
-      ({ status }) => status === 'Running' || status === 'Undoing',
-    )
-    const found = under !== undefined ? `${under.kind} under way` : vm.internal.deallocated ? '' : stateText(vm)
-    if (found === '') continue
-    busy.push({
-      code: 'VmNotDeallocated',
-      message: `${vm.id}: ${found}`,
-      target: vm.id,
-      innererror: { expected: 'deallocated', found, remedy: `az vm deallocate --ids ${vm.id}` },
-    })
-  }
+/** A VM that is made, started or restarted is no longer marked as deallocated before its operation begins. */
+function requireAllOff(set: DiskEncryptionSet, vms: Vm[]): void {
+  const busy = vms.flatMap((vm): ErrorDetail[] => {
+    const deleting = stateOf(vm) === 'Deleting'
+    if (vm.internal.deallocated && !deleting) return []
+    const found = deleting ? 'being deleted' : 'not deallocated'
+    const innererror = { expected: 'deallocated', found, remedy: `az vm deallocate --ids ${vm.id}` }
+    return [{ code: 'VmNotDeallocated', message: `${vm.id}: ${found}`, target: vm.id, innererror }]
+  })
   if (busy.length === 0) return
   throw new ServiceError({
     code: 'OperationNotAllowed',
@@ -107,8 +101,6 @@ async function requireAllOff(plane: Plane, set: DiskEncryptionSet, vms: Vm[]): P
     remedy: 'Deallocate these virtual machines, change the key, start them again.',
   })
 }
-
-const stateText = (vm: Vm): string => (stateOf(vm) === 'Deleting' ? 'it is being deleted' : 'it is not deallocated')
 
 /** On `plane.outer`: it waits for one operation for each VM, which keeps that VM's other operations in order. */
 export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: string }> {

@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ServiceError } from '@strongroom/platform'
 import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
-import { requireLocation } from '../compute/regions.ts'
+import { locationKey, requireLocation } from '../compute/regions.ts'
 import { diskIdOf } from '../compute/vm-model.ts'
 import { findUserIdentity, userIdentityType } from '../identity/user-assigned.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
@@ -155,7 +156,7 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
   const fields = new Fields(request.body)
   const location = fields.text('location')
   const read = readSetRequest(fields, { creating: false })
-  if (location !== undefined && requireLocation(fields, location) !== existing.location)
+  if (location !== undefined && locationKey(location) !== existing.location)
     fields.problem({
       code: 'PropertyChangeNotAllowed',
       status: 409,
@@ -167,7 +168,10 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
     })
   fields.assertSound()
   const user = await userIdentity(plane, request, read)
-  const placed = read.activeKey === undefined ? undefined : await placeOf(plane, request, read, existing.location)
+  // Clients send the whole set back: the key that it has is not asked for anew.
+  const settled = setState(existing) === 'Succeeded' && read.activeKey?.keyUrl === existing.internal.activeKey.keyUrl
+  const placed =
+    read.activeKey === undefined || settled ? undefined : await placeOf(plane, request, read, existing.location)
   const set = await changeIdentityAndTags(plane, existing, read, user)
   if (placed === undefined) return ok(setView(set))
   const { set: changed, operation } = await changeKey(plane, set, placed.key)
@@ -187,12 +191,15 @@ async function changeIdentityAndTags(
   return await plane.resources.transaction(async (tx) => {
     const set = await plane.resources.lock<SetInternal>(tx, existing.id)
     if (set === undefined) return await plane.resources.get<SetInternal>(existing.id, tx)
-    const { internal } = set
+    const internal = structuredClone(set.internal)
     if (identity !== undefined) {
       delete internal.identity.user
       if (user !== undefined) internal.identity.user = user
       await setSystemIdentity(plane, set, internal, identity.system, { anew: false })
     }
+    const same =
+      isDeepStrictEqual(internal, set.internal) && (tags === undefined || isDeepStrictEqual(tags, set.body.tags))
+    if (same) return set
     const changed = await plane.resources.change<SetInternal>(tx, set.id, (current) => {
       current.internal = internal
       current.body = setBody(internal, setState(current), tags ?? current.body.tags)

@@ -9,6 +9,7 @@ import {
 } from '@strongroom/contract'
 import type {
   BootEvidence,
+  CustomerKey,
   ErrorDetail,
   ImageBuildStatus,
   ImageRecord,
@@ -16,14 +17,19 @@ import type {
   InstanceStatus,
   ManagedIdentity,
   ManagedIdentityRequest,
+  ManagedIdentityTokenRequest,
 } from '@strongroom/contract'
 import { ServiceError, type WireClient, type WireRequest, type WireResponse } from '@strongroom/platform'
+import { FakeCustomerKeys } from './fake-customer-keys.ts'
 import { FakeVaults } from './fake-vaults.ts'
 
 interface Answer {
   status: number
   body?: unknown
 }
+
+const wrappedBy = (key: CustomerKey | undefined): { guestStateWrappedBy?: string } =>
+  key?.keyIds[0] === undefined ? {} : { guestStateWrappedBy: key.keyIds[0] }
 
 const time = (): string => new Date().toISOString()
 const missing = (): Answer => ({ status: 404, body: { error: { code: 'NotFound', message: 'There is none.' } } })
@@ -60,6 +66,9 @@ export class FakeWire implements WireClient {
   readonly deletedKeys: Set<string> = new Set()
   readonly calls: { method: string; path: string; token: string | undefined; body: unknown }[] = []
   readonly vaults: FakeVaults = new FakeVaults()
+  readonly customerKeys: FakeCustomerKeys = new FakeCustomerKeys()
+  /** A VM whose guest state cannot be put under another key. */
+  rewrapError: { vmId: string; error: ErrorDetail } | undefined
   images: ImageRecord[] = [referenceImage]
   build: ImageBuildStatus = { state: 'Absent', steps: [] }
   /** What a provisioning or a boot ends with; undefined is well. */
@@ -87,7 +96,9 @@ export class FakeWire implements WireClient {
           ? this.#identity(o)
           : url.hostname === vaultManagementHost
             ? this.vaults.answer(o, url)
-            : this.#machine(o, url)
+            : /\.(vault|managedhsm)\./.test(url.hostname)
+              ? this.customerKeys.answer(o, url)
+              : this.#machine(o, url)
     await this.afterEffect?.(`${o.method} ${url.pathname}`)
     if (answer.status >= 400) {
       const { error } = answer.body as { error: ErrorDetail }
@@ -152,6 +163,12 @@ export class FakeWire implements WireClient {
 
   #identity(o: WireRequest): Answer {
     const { resourceId } = o.body as ManagedIdentityRequest
+    if (o.method === 'POST') {
+      const known = [...this.identities.keys()].some((id) => id.toLowerCase() === resourceId.toLowerCase())
+      const token = this.customerKeys.token(o.body as ManagedIdentityTokenRequest)
+      if (known) return { status: 200, body: { accessToken: token } }
+      return { status: 400, body: { error: { code: 'ManagedIdentityNotFound', message: 'There is none.' } } }
+    }
     if (o.method === 'DELETE') {
       this.identities.delete(resourceId)
       return { status: 204 }
@@ -174,6 +191,7 @@ export class FakeWire implements WireClient {
         provisioning: { state: 'Running', steps: [{ name: 'write disk', startedAt: time() }] },
         power: { state: 'Stopped', since: time(), steps: [] },
         notices: [],
+        ...wrappedBy((o.body as InstanceSpec).customerKey),
       }
       if (status === undefined) this.instances.set(id, fresh)
       return { status: 202, body: this.instances.get(id) }
@@ -184,6 +202,13 @@ export class FakeWire implements WireClient {
     }
     if (status === undefined) return missing()
     if (verb === 'evidence') return this.evidence.has(id) ? { status: 200, body: this.evidence.get(id) } : missing()
+    if (verb === 'rewrap') {
+      if (this.rewrapError?.vmId === id) return { status: 409, body: { error: this.rewrapError.error } }
+      const customerKey = o.body as CustomerKey
+      status.spec = { ...status.spec, customerKey }
+      Object.assign(status, wrappedBy(customerKey))
+      return { status: 200, body: status }
+    }
     if (verb === 'start') this.#start(status)
     else if (verb === 'stop') status.power = { state: 'Stopping', since: time(), steps: [] }
     else if (verb === 'restart') {
