@@ -9,7 +9,7 @@ export const setPath = (name: string): string => `${group}/providers/Microsoft.C
 export const vaultPath = (name: string): string => `${group}/providers/Microsoft.KeyVault/vaults/${name}`
 export const identityPath = (name: string): string =>
   `${group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`
-export const keyUrl = (version: string, vault = 'box'): string =>
+export const keyUrl = (version: string, vault: string = 'box'): string =>
   `https://${vault}.vault.strongroom.internal/keys/disk/${version.repeat(32)}`
 
 export function useSetPlane(): void {
@@ -25,7 +25,7 @@ export function useSetPlane(): void {
   })
 }
 
-export async function putVault(name: string, properties: Loose = {}, location = 'westeurope'): Promise<void> {
+export async function putVault(name: string, properties: Loose = {}, location: string = 'westeurope'): Promise<void> {
   const reply = await plane.send('PUT', vaultPath(name), {
     location,
     properties: {
@@ -50,7 +50,7 @@ export const setRequest = (o: { keyUrl?: string; identity?: Loose; properties?: 
   },
 })
 
-export async function makeSet(name = 'set'): Promise<Loose> {
+export async function makeSet(name: string = 'set'): Promise<Loose> {
   const reply = await plane.send('PUT', setPath(name), setRequest())
   expect(reply.status, JSON.stringify(reply.body)).toBe(200)
   plane.wire.customerKeys.grant(setPath(name))
@@ -63,7 +63,7 @@ export const vmWithSet = (name: string, set: string): Loose => {
   return body
 }
 
-export async function makeVm(name: string, set = setPath('set')): Promise<void> {
+export async function makeVm(name: string, set: string = setPath('set')): Promise<void> {
   await makeNetwork(plane, name)
   const { operation } = await plane.run('PUT', vmPath(name), vmWithSet(name, set))
   expect(operation).toMatchObject({ status: 'Succeeded' })
