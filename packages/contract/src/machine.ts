@@ -8,6 +8,7 @@
  * POST   /instances/{vmId}/stop             StopRequest → 202 InstanceStatus    idempotent
  * POST   /instances/{vmId}/restart          → 202 InstanceStatus
  * POST   /instances/{vmId}/rewrap           CustomerKey → 200 InstanceStatus      only while stopped; idempotent: guest state under keyIds[0]
+ * POST   /instances/{vmId}/convert          InstanceConversion → 200 InstanceStatus  only while stopped; whole or not at all; idempotent
  * PATCH  /instances/{vmId}                  InstancePatch → 200 InstanceStatus  only while stopped
  * DELETE /instances/{vmId}                  → 204                               idempotent; destroys disk, guest state, vTPM
  * GET    /instances/{vmId}/evidence         → 200 BootEvidence of the last boot | 404
@@ -75,6 +76,14 @@ export interface InstancePatch {
   security?: Partial<Pick<InstanceSpec['security'], 'secureBoot'>>
   tags?: Record<string, string>
   customerKey?: CustomerKey
+}
+
+/** A VM of one technology becomes one of the other: its guest state is opened under the old and wrapped for the new. */
+export interface InstanceConversion {
+  tee: Tee
+  size: InstanceSpec['size']
+  /** Key identifier with version; its release policy asks for evidence of the new technology. */
+  guestStateKey: string
 }
 
 export interface StopRequest {

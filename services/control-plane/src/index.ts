@@ -10,6 +10,7 @@ import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
 import { QuotaRequests } from './compute/quota-requests.ts'
 import { Quotas } from './compute/quotas.ts'
+import { convertSaga } from './compute/vm-conversion.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
 import { CustomerKeys } from './encryption/customer-keys.ts'
 import { rewrapSaga, rotateSaga } from './encryption/set-rotation.ts'
@@ -86,6 +87,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     deployments: new Deployments(() => plane),
     dispatcher: new Dispatcher({ routes: () => allRoutes(plane), subscriptionId, access, locks, activity }),
   }
+  plane.runner.define(convertSaga(plane))
   for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga]) plane.runner.define(saga(plane))
   plane.runner.define(powerOffSaga(plane))
   plane.runner.define(rewrapSaga(plane))

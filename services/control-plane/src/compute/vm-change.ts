@@ -1,4 +1,5 @@
 import type { Problem } from '../arm/fields.ts'
+import { isConversion } from './conversion-rules.ts'
 import { imageText } from './images.ts'
 import { findSize } from './sizes.ts'
 import type { VmModel } from './vm-model.ts'
@@ -88,19 +89,8 @@ function sizeProblems(before: VmModel, r: VmRequest): Problem[] {
   if (old === undefined || now === undefined || old.name === now.name) return []
   const target = 'hardwareProfile.vmSize'
   const remedy = 'Create a new virtual machine of that size.'
-  if (old.tee !== now.tee) {
-    return [
-      {
-        code: 'OperationNotAllowed',
-        status: 409,
-        message: `Unable to resize the VM from '${old.name}' (${old.tee}) to '${now.name}' (${now.tee}): conversion between AMD SEV-SNP and Intel TDX is not offered.`,
-        target,
-        expected: `a size with ${old.tee}`,
-        found: now.name,
-        remedy,
-      },
-    ]
-  }
+  // What a conversion needs is known only beside the VM's image: vm-conversion.ts.
+  if (isConversion(old, now)) return []
   if (old.tempGiB > 0 !== now.tempGiB > 0) {
     return [
       {

@@ -4,6 +4,7 @@ import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { checkBoot, holdSet } from '../encryption/vm-set.ts'
 import type { Plane } from '../plane.ts'
 import { findSize } from './sizes.ts'
+import { assertNotConverting } from './vm-conversion.ts'
 import { stateOf, type Vm, type VmInternal } from './vm-model.ts'
 import { setState } from './vm-sagas.ts'
 import { beingDeleted, repeatCreation, unfinished } from './vm-write.ts'
@@ -30,6 +31,7 @@ async function submit(plane: Plane, vm: Vm, kind: string, params: object = {}): 
   if (stateOf(vm) === 'Deleting') throw beingDeleted(vm.id)
   const under = await unfinished(plane, vm.key)
   if (under?.kind === kind) return under
+  assertNotConverting(vm, under)
   if (kind === 'vm.start' && (under?.kind === 'vm.create' || !vm.internal.provisioned))
     return await finishCreation(plane, vm, under)
   if (!vm.internal.provisioned && under?.kind !== 'vm.create') throw notProvisioned(vm)

@@ -5,7 +5,8 @@ import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
-import { allSizes, isOffered } from './sizes.ts'
+import { convertsInto } from './conversion-rules.ts'
+import { allSizes, findSize, isOffered } from './sizes.ts'
 import { sizeView } from './catalog.ts'
 import { vmType, type Vm, type VmInternal } from './vm-model.ts'
 import { accepted, deallocateVm, deleteVm, powerOffVm, restartVm, startVm, vmOfAction } from './vm-power.ts'
@@ -78,7 +79,12 @@ export function vmRoutes(plane: Plane): Route[] {
       action: `${vmType}/vmSizes/read`,
       handle: async (request) => {
         const vm = await vmOfAction(plane, request)
-        const sizes = allSizes().filter((size) => isOffered(size, vm.location) && size.tee === vm.internal.tee)
+        const own = findSize(vm.internal.model.vmSize)
+        const sizes = allSizes().filter(
+          (size) =>
+            isOffered(size, vm.location) &&
+            (size.tee === vm.internal.tee || (own !== undefined && convertsInto(own, size))),
+        )
         return ok({ value: sizes.map(sizeView) })
       },
     },

@@ -286,9 +286,9 @@ describe('a change of a VM', () => {
     expect(reply.body.error.message).toBe(`Changing property '${property}' is not allowed.`)
   })
 
-  it('to a size of the other processor or with a temporary disk is refused', async () => {
+  it('to a size of the other processor while it is allocated, or with a temporary disk, is refused', async () => {
     expect((await put((b) => size(b, 'Standard_DC2es_v5'))).body.error.message).toMatch(
-      /conversion between AMD SEV-SNP and Intel TDX/,
+      /convert VM 'vm1' between AMD SEV-SNP and Intel TDX: it must be deallocated/,
     )
     expect((await put((b) => size(b, 'Standard_DC2ads_v5'))).body.error.message).toMatch(
       /resource disk to non-resource disk/,

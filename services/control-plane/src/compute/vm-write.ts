@@ -27,6 +27,7 @@ import {
 } from './vm-model.ts'
 import { readVmRequest, type VmRequest } from './vm-request.ts'
 import { securityProblems } from './vm-rules.ts'
+import { assertNotConverting, conversionOf, conversionRefusals, convertVm } from './vm-conversion.ts'
 import { refreshBody } from './vm-sagas.ts'
 
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?$/
@@ -240,7 +241,11 @@ async function update(
   found: Problem[],
 ): Promise<VmWritten> {
   const before = existing.internal.model
-  const immutable = updateProblems(before, r)
+  const conversion = conversionOf(before, r.vmSize)
+  const immutable = [
+    ...updateProblems(before, r),
+    ...(conversion === undefined ? [] : await conversionRefusals(plane, existing, conversion)),
+  ]
   if (immutable.length > 0) throw refuse(immutable)
   if (found.length > 0) throw refuse(found)
   const { model, size } = toModel(r, {
@@ -253,6 +258,9 @@ async function update(
   const changed = changedProperties(before, model)
   const running = await unfinished(plane, existing.key)
   if (changed.length === 0) return await repeat(plane, existing, running)
+  if (conversion !== undefined)
+    return { ...(await convertVm(plane, existing, { to: size, tags: model.tags, changed, running })), created: false }
+  assertNotConverting(existing, running)
   const needsStop = changed.filter(
     (property) =>
       !['tags', 'identity', 'storageProfile.dataDisks'].includes(property) && !property.startsWith('networkProfile'),

@@ -4,6 +4,7 @@ import {
   type CustomerKey,
   type ImageBuildStatus,
   type ImageRecord,
+  type InstanceConversion,
   type InstancePatch,
   type InstanceSpec,
   type InstanceStatus,
@@ -50,6 +51,10 @@ export class MachineClient implements Machine {
   /** Attested like a boot, with two releases: it takes seconds. */
   async rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus> {
     return await this.#send('POST', `/instances/${vmId}/rewrap`, customerKey, 120_000)
+  }
+
+  async convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus> {
+    return await this.#send('POST', `/instances/${vmId}/convert`, conversion, 300_000)
   }
 
   async remove(vmId: string): Promise<void> {

@@ -3,6 +3,7 @@ import type {
   CustomerKey,
   ImageBuildStatus,
   ImageRecord,
+  InstanceConversion,
   InstancePatch,
   InstanceSpec,
   InstanceStatus,
@@ -23,6 +24,8 @@ export interface Machine {
   patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus>
   /** Puts a stopped VM's guest state under the first of the keys. Idempotent. */
   rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus>
+  /** Opens the guest state on the silicon that it was made for, and puts it under the other's: all of it, or nothing. Idempotent. */
+  convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus>
   remove(vmId: string): Promise<void>
   evidence(vmId: string): Promise<BootEvidence | undefined>
   /** The lines that the guest wrote on its console; undefined where there is no such instance. */
@@ -36,7 +39,15 @@ export interface Machine {
 /** The keys that guest states are wrapped with, one per VM. */
 export interface GuestStateKeys {
   /** The key's identifier with its version; a second call finds the first one's key. */
-  ensure(o: { vmId: string; authority: string; tee: Tee }): Promise<string>
-  /** Idempotent. */
+  ensure(o: {
+    vmId: string
+    authority: string
+    tee: Tee
+    /** The key of a VM that is being converted to this technology, beside the one that it has. */
+    converted?: boolean
+  }): Promise<string>
+  /** One key by its identifier. Idempotent. */
+  destroyKey(keyId: string): Promise<void>
+  /** All keys of the VM. Idempotent. */
   destroy(vmId: string): Promise<void>
 }

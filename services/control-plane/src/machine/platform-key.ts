@@ -13,6 +13,10 @@ import type { GuestStateKeys } from './machine.ts'
 
 const apiVersion = 'api-version=7.4'
 const bits = 3072
+const tees: readonly Tee[] = ['SNP', 'TDX']
+
+/** A release policy is fixed and names one technology: a VM that is converted to another gets another key. */
+const convertedKeyName = (vmId: string, tee: Tee): string => `${platformKeyName(vmId)}-${tee.toLowerCase()}`
 
 /** The platform-managed keys, one per VM, in the platform's vault. */
 export class PlatformKeys implements GuestStateKeys {
@@ -28,8 +32,8 @@ export class PlatformKeys implements GuestStateKeys {
    * The key's identifier with its version; makes the key where there is none. A second call finds the first one's key,
    * because creating again would add a version that the guest state was not wrapped with.
    */
-  async ensure(o: { vmId: string; authority: string; tee: Tee }): Promise<string> {
-    const name = platformKeyName(o.vmId)
+  async ensure(o: Parameters<GuestStateKeys['ensure']>[0]): Promise<string> {
+    const name = o.converted === true ? convertedKeyName(o.vmId, o.tee) : platformKeyName(o.vmId)
     const found = await this.#orMissing(this.#send<KeyBundle>('GET', `/keys/${name}`))
     if (found !== undefined) return found.key.kid
     const attestationType = o.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm'
@@ -55,7 +59,15 @@ export class PlatformKeys implements GuestStateKeys {
 
   /** Deletes and purges: without it the guest state, and the disk behind it, are closed for good. Idempotent. */
   async destroy(vmId: string): Promise<void> {
-    const name = platformKeyName(vmId)
+    const names = [platformKeyName(vmId), ...tees.map((tee) => convertedKeyName(vmId, tee))]
+    for (const name of names) await this.#destroyName(name)
+  }
+
+  async destroyKey(keyId: string): Promise<void> {
+    await this.#destroyName(new URL(keyId).pathname.split('/')[2] ?? '')
+  }
+
+  async #destroyName(name: string): Promise<void> {
     await this.#orMissing(this.#send('DELETE', `/keys/${name}`))
     await this.#orMissing(this.#send('DELETE', `/deletedkeys/${name}`))
   }

@@ -3,6 +3,7 @@ import type {
   CustomerKey,
   ImageBuildStatus,
   ImageRecord,
+  InstanceConversion,
   InstancePatch,
   InstanceSpec,
   InstanceStatus,
@@ -98,6 +99,11 @@ export class SimulatedMachine implements Machine {
     return await this.#write({ ...status, spec: { ...status.spec, customerKey }, ...wrappedBy(customerKey) })
   }
 
+  async convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus> {
+    const status = await this.#require(vmId)
+    return await this.#write({ ...status, spec: { ...status.spec, ...conversion } })
+  }
+
   async remove(vmId: string): Promise<void> {
     await this.#resources.db.deleteFrom('simulated_instance').where('vm_id', '=', vmId).execute()
   }
@@ -179,5 +185,6 @@ const withoutImages = (): ServiceError =>
 /** Without a guest there is no guest state, and so no key: the identifier says it. */
 export const noGuestStateKeys: GuestStateKeys = {
   ensure: async ({ vmId }) => `urn:strongroom:no-guest-state:${vmId.toLowerCase()}`,
+  destroyKey: async () => {},
   destroy: async () => {},
 }

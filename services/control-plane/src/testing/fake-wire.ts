@@ -13,6 +13,7 @@ import type {
   ErrorDetail,
   ImageBuildStatus,
   ImageRecord,
+  InstanceConversion,
   InstanceSpec,
   InstanceStatus,
   ManagedIdentity,
@@ -74,6 +75,8 @@ export class FakeWire implements WireClient {
   /** What a provisioning or a boot ends with; undefined is well. */
   provisioningError: ErrorDetail | undefined
   bootError: ErrorDetail | undefined
+  /** What a conversion is refused with. */
+  conversionError: ErrorDetail | undefined
   /** Boots stay in Booting while this is set. */
   hangs = false
   /** Requests whose `METHOD path` matches fail as if the peer were away. */
@@ -207,6 +210,11 @@ export class FakeWire implements WireClient {
       const customerKey = o.body as CustomerKey
       status.spec = { ...status.spec, customerKey }
       Object.assign(status, wrappedBy(customerKey))
+      return { status: 200, body: status }
+    }
+    if (verb === 'convert') {
+      if (this.conversionError !== undefined) return { status: 409, body: { error: this.conversionError } }
+      status.spec = { ...status.spec, ...(o.body as InstanceConversion) }
       return { status: 200, body: status }
     }
     if (verb === 'start') this.#start(status)
