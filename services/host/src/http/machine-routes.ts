@@ -7,7 +7,7 @@ import { importImage } from '../image/import.ts'
 import { notFound } from '../instances/errors.ts'
 import type { Machine } from '../instances/machine.ts'
 import type { ImageBuilds } from './image-builds.ts'
-import { parseCustomerKey, parsePatch, parseSpec } from './spec.ts'
+import { parseConversion, parseCustomerKey, parsePatch, parseSpec } from './spec.ts'
 
 type HttpApp = ReturnType<typeof createHttpApp>
 
@@ -78,6 +78,11 @@ function instanceRoutes(app: HttpApp, machine: Machine): void {
   app.post<VmPath>('/instances/:vmId/rewrap', async (request) => {
     const instance = machine.get(request.params.vmId)
     await instance.rewrap(parseCustomerKey(request.body))
+    return instance.status()
+  })
+  app.post<VmPath>('/instances/:vmId/convert', async (request) => {
+    const instance = machine.get(request.params.vmId)
+    await instance.convert(parseConversion(request.body))
     return instance.status()
   })
   app.get<VmPath>('/instances/:vmId/evidence', async (request) => {

@@ -1,4 +1,4 @@
-import type { CustomerKey, InstancePatch, InstanceSpec } from '@strongroom/contract'
+import type { CustomerKey, InstanceConversion, InstancePatch, InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
 
@@ -46,6 +46,10 @@ const customerShape: Shape = {
 
 const sizeShape: Shape = { 'size.name': line, 'size.vCPUs': count(1, 256), 'size.memoryMiB': count(512, 4_194_304) }
 
+const keyIdentifier = text(keyId, 'a key identifier with version')
+
+const conversionShape: Shape = { tee: oneOf('SNP', 'TDX'), ...sizeShape, guestStateKey: keyIdentifier }
+
 const specShape: Shape = {
   vmId: { check: (value) => typeof value === 'string' && isVmId(value), expected: 'an upper-case GUID' },
   resourceId: line,
@@ -69,7 +73,7 @@ const specShape: Shape = {
   },
   'network.macAddress': text(/^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/, 'a MAC address'),
   'network.privateIpAddress': text(/^[0-9a-fA-F.:]{2,45}$/, 'an address'),
-  guestStateKey: text(keyId, 'a key identifier with version'),
+  guestStateKey: keyIdentifier,
   attestationProvider: text(
     /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/,
     'an attestation provider, without trailing slash',
@@ -149,6 +153,13 @@ export function parsePatch(body: unknown): InstancePatch {
   })
   if (patch.customerKey !== undefined) parseCustomerKey(patch.customerKey)
   return patch
+}
+
+/** @throws ServiceError InvalidInstanceSpec */
+export function parseConversion(body: unknown): InstanceConversion {
+  requireShape(body, conversionShape)
+  const { tee, size, guestStateKey } = body as InstanceConversion
+  return { tee, size, guestStateKey }
 }
 
 function requireShape(body: unknown, shape: Shape): void {

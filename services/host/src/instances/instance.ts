@@ -3,6 +3,7 @@ import type {
   BootEvidence,
   GuestHealth,
   CustomerKey,
+  InstanceConversion,
   InstancePatch,
   InstanceSpec,
   InstanceStatus,
@@ -14,6 +15,7 @@ import type { Acceleration } from '../qemu/arguments.ts'
 import { boot, rewrapGuestState, type Booted } from './boot.ts'
 import { explainFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
+import { adoptConverted, convertInstance } from './conversion.ts'
 import { deferred, type Deferred } from './deferred.ts'
 import { beingDeleted, describeFailure, notProvisioned, notStopped, withoutCustomerKey } from './errors.ts'
 import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
@@ -78,6 +80,7 @@ export class Instance {
       this.#enqueue(() => this.#destroy())
       return
     }
+    await adoptConverted({ record, files: this.#files, save: () => this.#save() })
     if (!['Stopped', 'Failed'].includes(record.power.state)) setPower(record, 'Stopped', this.#now())
     await this.#save()
     if (record.provisioning.state === 'Running') this.#enqueue(() => this.#provision())
@@ -180,6 +183,27 @@ export class Instance {
     await done
   }
 
+  /** Moves the VM to the other technology: whole, or not at all. */
+  async convert(conversion: InstanceConversion): Promise<void> {
+    this.#requireExisting()
+    this.#requireStopped()
+    if (this.#record.provisioning.state !== 'Succeeded') throw notProvisioned(this.#record)
+    const done = this.#queue.then(async () => {
+      this.#requireStopped()
+      const request = {
+        services: this.#services,
+        record: this.#record,
+        files: this.#files,
+        save: () => this.#save(),
+        step: (step: string) => this.#logger.info({ step }, 'converting'),
+        signal: this.#discard.signal,
+      }
+      await convertInstance(request, conversion)
+    })
+    this.#queue = done.catch(() => {})
+    await done
+  }
+
   /** Destroys disk, guest state and vTPM; resolves when nothing is left. */
   async remove(): Promise<void> {
     if (this.#removed) return
@@ -247,6 +271,7 @@ export class Instance {
       record.desired = 'stopped'
       return await this.#power('Failed', notProvisioned(record))
     }
+    await adoptConverted({ record, files: this.#files, save: () => this.#save() })
     const { signal } = this.#abort
     const ready = deferred<void>()
     const refused = deferred<ServiceError>()

@@ -7,6 +7,8 @@ export interface VmFiles {
   directory: string
   disk: string
   guestState: string
+  /** A guest state for the other technology, until it counts. */
+  convertedState: string
   serialLog: string
   qemuLog: string
 }
@@ -24,6 +26,7 @@ export function vmFiles(stateDir: string, vmId: string): VmFiles {
     directory,
     disk: join(directory, 'os-disk.raw'),
     guestState: join(directory, 'guest-state.vmgs'),
+    convertedState: join(directory, 'guest-state.vmgs.converted'),
     serialLog: join(directory, 'serial.log'),
     qemuLog: join(directory, 'qemu.log'),
   }

@@ -138,7 +138,11 @@ export async function requireImage(cacheDir: string, spec: InstanceSpec): Promis
 }
 
 /** Public half of the VM's key. Its private half is released to attested boots only. */
-async function wrappingKeyOf(o: { wire: WireClient; tokens: TokenSource; spec: InstanceSpec }): Promise<KeyObject> {
+export async function wrappingKeyOf(o: {
+  wire: WireClient
+  tokens: TokenSource
+  spec: Pick<InstanceSpec, 'guestStateKey'>
+}): Promise<KeyObject> {
   const token = await o.tokens.token('orchestrator', vaultAudience)
   const url = `${o.spec.guestStateKey}?api-version=7.4`
   const { body } = await o.wire.request<KeyBundle>({ method: 'GET', url, token })

@@ -8,6 +8,8 @@ export interface InstanceRecord {
   provisioning: InstanceStatus['provisioning']
   power: InstanceStatus['power']
   launched?: NonNullable<InstanceStatus['launched']>
+  /** `spec` is of the other technology, and the guest state for it has not taken its place yet. */
+  converted?: boolean
   notices: string[]
   sshPort?: number
   /** Public keys of the vTPM, SubjectPublicKeyInfo in base64. Absent until provisioned. */

@@ -35,9 +35,10 @@ export class GuestState {
   }
 
   /**
-   * Appears under `path` whole or not at all. Generation 0.
+   * Appears under `path` whole or not at all.
    * @param o.wrappingKey public half of the VM's key
    * @param o.customer public half of a customer's key: both are needed to open what is made
+   * @param o.generation 0 where absent
    */
   static async create(o: {
     path: string
@@ -46,6 +47,7 @@ export class GuestState {
     customer?: CustomerWrap | undefined
     tpm: Uint8Array
     variables: Uint8Array
+    generation?: number
   }): Promise<void> {
     const partial = `${o.path}.partial`
     await rm(partial, { force: true })
@@ -61,7 +63,7 @@ export class GuestState {
         secret: new Map([
           [
             fileIds.settings,
-            encodeSettings({ vmId: o.vmId, generation: 0, ...(customerKey !== undefined && { customerKey }) }),
+            encodeSettings({ vmId: o.vmId, generation: o.generation ?? 0, ...(customerKey !== undefined && { customerKey }) }),
           ],
           [fileIds.tpmState, o.tpm],
           [fileIds.uefiVariables, o.variables],

@@ -1,0 +1,94 @@
+import { access, rename, rm } from 'node:fs/promises'
+import type { InstanceConversion } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { convertGuest } from '../paravisor/convert-guest.ts'
+import { fitToHost } from '../qemu/capacity.ts'
+import { readFirmware } from '../qemu/firmware.ts'
+import type { VmFiles } from './layout.ts'
+import { requireImage, wrappingKeyOf } from './provision.ts'
+import type { InstanceRecord } from './record.ts'
+import type { MachineServices } from './services.ts'
+
+export interface ConversionRequest {
+  services: MachineServices
+  record: InstanceRecord
+  files: VmFiles
+  /** Writes the record. */
+  save(): Promise<void>
+  step(name: string): void
+  signal: AbortSignal
+}
+
+/**
+ * Moves a stopped VM to the other technology. Until the record names the new technology and key, all is as it was and what was
+ * made lies beside; from then on the new guest state counts, also after a crash: `adoptConverted` finishes it.
+ */
+export async function convertInstance(o: ConversionRequest, conversion: InstanceConversion): Promise<void> {
+  const { services, record, files } = o
+  await adoptConverted(o)
+  const { silicon } = services
+  const { spec, identity } = record
+  if (spec.tee === conversion.tee && spec.guestStateKey === conversion.guestStateKey) return
+  if (silicon === undefined || identity === undefined) throw cannot(record)
+  const next = { ...spec, ...conversion }
+  const side = async (
+    each: typeof spec,
+    guestStatePath: string,
+  ): Promise<Parameters<typeof convertGuest>[0]['to']> => ({
+    spec: each,
+    vCPUs: (await fitToHost(each.size)).vCPUs,
+    guestStatePath,
+  })
+  try {
+    const { retireOld } = await convertGuest({
+      ...services,
+      silicon,
+      tenantId: services.installation.tenantId,
+      now: () => services.clock.now(),
+      from: await side(spec, files.guestState),
+      to: await side(next, files.convertedState),
+      wrappingKey: await wrappingKeyOf({ ...services, spec: next }),
+      firmware: await readFirmware(),
+      identity: { akSpki: Buffer.from(identity.akSpki, 'base64'), ekSpki: Buffer.from(identity.ekSpki, 'base64') },
+      image: await requireImage(services.cacheDir, spec),
+      sealedTo: record.sealedTo,
+      step: (name) => o.step(name),
+      signal: o.signal,
+    })
+    record.spec = next
+    record.converted = true
+    await o.save()
+    await adoptConverted(o)
+    await retireOld().catch((error: unknown) => {
+      services.logger.warn({ err: error, vmId: spec.vmId }, 'copies of the old guest state were not made older')
+    })
+  } catch (error) {
+    if (record.converted !== true) await rm(files.convertedState, { force: true })
+    throw error
+  }
+}
+
+/** Brings a conversion that was cut short to its end: its guest state takes its place where it counts, and goes where it does not. */
+export async function adoptConverted(o: Pick<ConversionRequest, 'record' | 'files' | 'save'>): Promise<void> {
+  const { record, files } = o
+  if (record.converted !== true) return await rm(files.convertedState, { force: true })
+  const made = await access(files.convertedState).then(
+    () => true,
+    () => false,
+  )
+  if (made) await rename(files.convertedState, files.guestState)
+  delete record.converted
+  await o.save()
+}
+
+function cannot(record: InstanceRecord): ServiceError {
+  return new ServiceError({
+    code: 'InstanceNotConvertible',
+    status: 409,
+    message: 'This VM cannot be moved to other silicon here.',
+    target: 'tee',
+    expected: 'a provisioned confidential VM on simulated silicon',
+    found: record.identity === undefined ? 'a VM without a vTPM that is kept' : 'hardware mode',
+    remedy: 'Create a new virtual machine of that size.',
+  })
+}

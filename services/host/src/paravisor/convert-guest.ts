@@ -1,0 +1,90 @@
+import type { KeyObject } from 'node:crypto'
+import type { ImageRecord, InstanceSpec } from '@strongroom/contract'
+import { equal, toHex } from '@strongroom/evidence'
+import { ServiceError } from '@strongroom/platform'
+import { expectedPcrs } from '../image/boot-files.ts'
+import type { TpmIdentity } from '../tpm/manufacture.ts'
+import { GuestState } from '../vmgs/guest-state.ts'
+import { reportGeneration } from './release.ts'
+import { unseal, type ParavisorServices, type Unsealed } from './unseal.ts'
+
+/** A VM as it is launched on one side of a conversion. */
+export interface ConversionSide {
+  spec: InstanceSpec
+  vCPUs: number
+  /** Container of the guest state. */
+  guestStatePath: string
+}
+
+export interface ConvertRequest extends ParavisorServices {
+  from: ConversionSide
+  /** Its guest state is written; whatever lay there is replaced. */
+  to: ConversionSide
+  /** Public half of the VM's key for the other technology. */
+  wrappingKey: KeyObject
+  firmware: Uint8Array
+  identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
+  image: ImageRecord
+  /** SHA-256 PCRs that the OS disk's key is sealed to, by register; absent where it is not encrypted. */
+  sealedTo: Record<string, string> | undefined
+  step(name: string): void
+  signal: AbortSignal
+}
+
+/**
+ * Makes the guest state of a VM that moves to silicon of the other technology, beside the one that it has: opened under the
+ * old as for a boot, wrapped for the new under a fresh data key, and opened again by evidence of the new before anybody
+ * relies on it. The vTPM and the UEFI variables in it are the same bytes, so that what is sealed to this vTPM opens as before:
+ * the registers of a boot (4, 7 and 11 among them) measure firmware, variables and boot image, and not the processor.
+ * The old guest state is left as it is.
+ * @returns what makes copies of the old guest state worthless, to be called once the new one counts
+ * @throws ServiceError AttestationRefused, KeyReleaseRefused, GuestState…, DiskSealWouldNotOpen
+ */
+export async function convertGuest(o: ConvertRequest): Promise<{ retireOld(): Promise<void> }> {
+  const old = await openFor(o, o.from)
+  let kept: { tpm: Uint8Array; variables: Uint8Array; generation: number }
+  try {
+    kept = { tpm: await old.state.tpm(), variables: await old.state.variables(), generation: old.state.generation + 1 }
+  } finally {
+    await old.state.close()
+  }
+  await requireSameSeal(o, kept.variables)
+  o.step('Wrap guest state for the other technology')
+  const { vmId } = o.to.spec
+  const { customer } = old
+  await GuestState.create({ path: o.to.guestStatePath, vmId, wrappingKey: o.wrappingKey, customer, ...kept })
+  o.signal.throwIfAborted()
+  const made = await openFor(o, o.to)
+  try {
+    const whole =
+      equal(await made.state.tpm(), kept.tpm) &&
+      equal(await made.state.variables(), kept.variables) &&
+      made.state.generation === kept.generation
+    if (!whole) throw new TypeError('the guest state that was read back is not the one that was written')
+    await reportGeneration({ ...made.access, generation: kept.generation })
+  } finally {
+    await made.state.close()
+  }
+  return { retireOld: async () => await reportGeneration({ ...old.access, generation: kept.generation }) }
+}
+
+const openFor = async (o: ConvertRequest, side: ConversionSide): Promise<Unsealed> =>
+  await unseal({ ...o, ...side, step: (name) => o.step(`${name} (${side.spec.tee})`) })
+
+/** The registers that are predicted for the next boot are those that the disk's key is sealed to: it need not be sealed anew. */
+async function requireSameSeal(o: ConvertRequest, variables: Uint8Array): Promise<void> {
+  if (o.sealedTo === undefined) return
+  const { atUnlock } = await expectedPcrs({ image: o.image, variables })
+  const predicted: Record<string, string> = { 7: toHex(atUnlock[7]), 11: toHex(atUnlock[11]) }
+  const differing = Object.entries(o.sealedTo).filter(([index, value]) => predicted[index] !== value)
+  if (differing.length === 0) return
+  throw new ServiceError({
+    code: 'DiskSealWouldNotOpen',
+    status: 409,
+    message: `The VM's disk would not open after the conversion: ${differing.map(([index]) => `PCR ${index}`).join(' and ')} will differ from what it is sealed to.`,
+    target: 'osDisk',
+    expected: differing.map(([index, value]) => `PCR ${index} = ${value}`).join(', '),
+    found: differing.map(([index]) => `PCR ${index} = ${predicted[index] ?? 'not predicted'}`).join(', '),
+    remedy: 'Start the VM as it is and undo what changed its Secure Boot variables, then convert it.',
+  })
+}
