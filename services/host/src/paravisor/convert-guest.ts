@@ -40,7 +40,7 @@ export interface ConvertRequest extends ParavisorServices {
  * @returns what makes copies of the old guest state worthless, to be called once the new one counts
  * @throws ServiceError AttestationRefused, KeyReleaseRefused, GuestState…, DiskSealWouldNotOpen
  */
-export async function convertGuest(o: ConvertRequest): Promise<{ retireOld(): Promise<void> }> {
+export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () => Promise<void> }> {
   const old = await openFor(o, o.from)
   let kept: { tpm: Uint8Array; variables: Uint8Array; generation: number }
   try {
