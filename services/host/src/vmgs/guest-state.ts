@@ -63,7 +63,11 @@ export class GuestState {
         secret: new Map([
           [
             fileIds.settings,
-            encodeSettings({ vmId: o.vmId, generation: o.generation ?? 0, ...(customerKey !== undefined && { customerKey }) }),
+            encodeSettings({
+              vmId: o.vmId,
+              generation: o.generation ?? 0,
+              ...(customerKey !== undefined && { customerKey }),
+            }),
           ],
           [fileIds.tpmState, o.tpm],
           [fileIds.uefiVariables, o.variables],
