@@ -1,5 +1,12 @@
 import { managementHost } from '@strongroom/contract'
-import { OperationRunner, openStore, systemClock, type Service, type ServiceContext } from '@strongroom/platform'
+import {
+  OperationRunner,
+  openStore,
+  systemClock,
+  type Service,
+  type ServiceContext,
+  type Store,
+} from '@strongroom/platform'
 import { Access, roles } from './arm/access.ts'
 import { ActivityLog } from './arm/activity-log.ts'
 import { createArmApp } from './arm/app.ts'
@@ -36,8 +43,12 @@ export interface ControlPlaneContext extends ServiceContext {
   strictImages?: boolean
   /** Name of the store within `storeUrl`. */
   storeService?: string
+  /** The store, where it is open already; the service closes it. */
+  store?: Store
 }
 
+/** Another process on the same database goes on with the work of one that hangs or is cut off within 10 seconds. */
+const leaseSeconds = 6
 /** Azure keeps its activity log as long. */
 const activityDays = 90
 /** No shorter than the runner keeps operations. */
@@ -46,7 +57,8 @@ const operationDays = 31
 /** The resource manager: what answers at https://management.strongroom.internal. */
 export async function createControlPlaneService(context: ControlPlaneContext): Promise<Service> {
   const { installation, clock, logger } = context
-  const store = await openStore({ url: context.storeUrl, service: context.storeService ?? 'control_plane' })
+  const store =
+    context.store ?? (await openStore({ url: context.storeUrl, service: context.storeService ?? 'control_plane' }))
   await store.migrate('control-plane', migrations)
   const resources = new ResourceStore(store, clock)
   const usage = new UsageLog(resources, clock)
@@ -73,8 +85,8 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     quotas,
     quotaRequests: new QuotaRequests({ resources, store, quotas, clock }),
     // Leases are about this process: the time of tests does not take them away.
-    runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane' }),
-    outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane' }),
+    runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
+    outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     notes: new OperationNotes(resources, clock),
     machine: withoutGuests ? new SimulatedMachine(resources, clock) : new MachineClient(context.wire, context.tokens),
     keys: withoutGuests ? noGuestStateKeys : new PlatformKeys(context.wire, context.tokens),

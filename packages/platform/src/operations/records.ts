@@ -91,6 +91,8 @@ export class OperationRecords {
     steps: OperationStep[]
     idempotencyKey?: string
     now: Date
+    /** The lease that the operation is born with. */
+    lease?: { owner: string; until: Date }
     tx: Database
   }): Promise<Operation> {
     const tx = o.tx as Kysely<Tables>
@@ -125,8 +127,8 @@ export class OperationRecords {
       cancel_requested: 0,
       started_at: o.now.toISOString(),
       ended_at: null,
-      lease_owner: null,
-      lease_until: null,
+      lease_owner: o.lease?.owner ?? null,
+      lease_until: o.lease?.until.toISOString() ?? null,
     }
     await tx.insertInto('strongroom_operation').values(row).execute()
     return toOperation(row)
@@ -148,12 +150,26 @@ export class OperationRecords {
     return rows.map(toOperation)
   }
 
-  /** Takes operations that nobody works on: the first of its resource, without a lease that is still good. */
-  async claim(o: { kinds: string[]; owner: string; now: Date; until: Date; limit: number }): Promise<Held[]> {
+  /**
+   * Takes operations that nobody works on: the first of its resource, without a lease that is still good. `reserved`
+   * are those whose lease is the owner's own although it does not work on them yet; what it works on already is `busy`:
+   * after a pause of the whole machine its lease may have run out without anybody else having taken it.
+   */
+  async claim(o: {
+    kinds: string[]
+    owner: string
+    reserved: ReadonlySet<string>
+    busy: ReadonlySet<string>
+    now: Date
+    until: Date
+    limit: number
+  }): Promise<Held[]> {
     if (o.kinds.length === 0 || o.limit < 1) return []
     const now = o.now.toISOString()
+    const mayTake = (row: Row): boolean =>
+      !o.busy.has(row.id) && (isFree(row, now) || (o.reserved.has(row.id) && row.lease_owner === o.owner))
     // A look without a lock first: an idle runner writes nothing.
-    const free = (await this.#candidates(this.#db, o.kinds)).filter((row) => isFree(row, now))
+    const free = (await this.#candidates(this.#db, o.kinds)).filter(mayTake)
     if (free.length === 0) return []
     const ids = free.slice(0, o.limit).map((row) => row.id)
     return this.#store.transaction(async (transaction) => {
@@ -164,7 +180,7 @@ export class OperationRecords {
         .where('id', 'in', ids)
         .where('status', 'in', unfinished)
       const locked = await (this.#store.engine === 'postgres' ? query.forUpdate().skipLocked() : query).execute()
-      const taken = locked.filter((row) => isFree(row, now))
+      const taken = locked.filter(mayTake)
       for (const row of taken) {
         await tx
           .updateTable('strongroom_operation')

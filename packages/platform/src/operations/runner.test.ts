@@ -267,6 +267,25 @@ describeStores('OperationRunner', (open) => {
     expect(trace).toHaveLength(12 * 4)
   })
 
+  it('leaves an operation to the runner that it was submitted to, where that one alone can do it', async () => {
+    const store = await open()
+    const other: string[] = []
+    await makeRunner(await open({ sameAs: store }), other).start()
+    const trace: string[] = []
+    const runner = makeRunner(store, trace, { leaseSeconds: 0.3 })
+    // It has not begun: the lease that the operation was born with is renewed all the same.
+    let openGate = (): void => {}
+    const busy = makeRunner(store, [], { gate: new Promise((resolve) => (openGate = resolve)) })
+    await busy.start()
+    const before = await busy.submit({ kind: 'paint', resourceId: 'r', params: { waitAt: 'a' }, here: true })
+    await runner.start()
+    const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', params: {}, here: true })
+    await sleep(1_200)
+    openGate()
+    await Promise.all([busy.wait(before.id), runner.wait(id)])
+    expect([trace.length, other]).toEqual([4, []])
+  })
+
   it('leaves an operation alone whose holder still renews its lease', async () => {
     const store = await open()
     const trace: string[] = []

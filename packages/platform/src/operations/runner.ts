@@ -31,6 +31,8 @@ export class OperationRunner {
   readonly #leaseMs: number
   readonly #definitions = new Map<string, SagaDefinition<unknown>>()
   readonly #executions = new Map<string, { execution: Execution; ended: Promise<void> }>()
+  /** Operations of `here` that this runner has not begun. */
+  readonly #reserved = new Set<string>()
   readonly #ended = new EventEmitter().setMaxListeners(0)
   /** Work must not inherit the transaction that an operation was submitted in. */
   readonly #outside: <R>(work: () => R) => R = AsyncLocalStorage.snapshot()
@@ -89,12 +91,14 @@ export class OperationRunner {
    * the caller's transaction (of the same store; only after `start`, which makes the table). A repeated idempotency key
    * (per kind and resource) returns the first operation.
    * @param o.params JSON only, and no secrets: they are persisted in clear
+   * @param o.here Only this runner works on it while it lives, because it holds what is not persisted.
    */
   async submit<P>(o: {
     kind: string
     resourceId: string
     params: P
     idempotencyKey?: string
+    here?: boolean
     tx?: Database
   }): Promise<Operation> {
     const definition = this.#definitions.get(o.kind)
@@ -108,10 +112,12 @@ export class OperationRunner {
         steps,
         ...(o.idempotencyKey !== undefined && { idempotencyKey: o.idempotencyKey }),
         now: this.#clock.now(),
+        ...(o.here === true && { lease: { owner: this.#holder, until: this.#leaseEnd() } }),
         tx,
       })
     if (!o.tx) await this.#migrate()
     const operation = await (o.tx ? insert(o.tx) : this.#store.transaction(insert))
+    if (o.here === true) this.#reserved.add(operation.id)
     this.#outside(() => this.#kick())
     // The caller's transaction is not committed yet, and there is no telling when it will be.
     if (o.tx) for (const delay of [5, 50, 200]) this.#outside(() => setTimeout(() => this.#kick(), delay).unref())
@@ -179,6 +185,10 @@ export class OperationRunner {
     return asked
   }
 
+  #leaseEnd(): Date {
+    return new Date(this.#clock.now().getTime() + this.#leaseMs)
+  }
+
   #migrate(): Promise<void> {
     this.#migrated ??= this.#store.migrate('operations', operationMigrations)
     return this.#migrated
@@ -205,11 +215,14 @@ export class OperationRunner {
     const taken = await this.#records.claim({
       kinds: [...this.#definitions.keys()],
       owner: this.#holder,
+      reserved: this.#reserved,
+      busy: new Set(this.#executions.keys()),
       now,
-      until: new Date(now.getTime() + this.#leaseMs),
+      until: this.#leaseEnd(),
       limit: concurrency - this.#executions.size,
     })
     for (const held of taken) {
+      this.#reserved.delete(held.id)
       const execution = new Execution({
         held,
         definition: this.#definitions.get(held.kind)!,
@@ -236,12 +249,13 @@ export class OperationRunner {
   }
 
   async #renew(): Promise<void> {
-    const ids = [...this.#executions.keys()]
-    const until = new Date(this.#clock.now().getTime() + this.#leaseMs)
+    const ids = [...this.#executions.keys(), ...this.#reserved]
     try {
-      const kept = await this.#records.renew({ ids, owner: this.#holder, until })
+      const kept = await this.#records.renew({ ids, owner: this.#holder, until: this.#leaseEnd() })
       for (const id of ids) {
         const entry = kept.find((lease) => lease.id === id)
+        // Its transaction was rolled back, or another runner has taken it.
+        if (!entry) this.#reserved.delete(id)
         const execution = this.#executions.get(id)?.execution
         if (!entry) execution?.loseLease()
         else if (entry.cancelRequested) execution?.cancel()

@@ -34,6 +34,8 @@ export async function openPostgres(url: string, service: string, plugins: Kysely
       pool,
       onCreateConnection: async (connection) => {
         await connection.executeQuery(CompiledQuery.raw(`set search_path to ${schema}`))
+        // A process that hangs in a transaction must not keep its locks from the one that takes its work over.
+        await connection.executeQuery(CompiledQuery.raw(`set idle_in_transaction_session_timeout to '7s'`))
       },
     }),
     plugins,

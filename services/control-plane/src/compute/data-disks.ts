@@ -18,13 +18,19 @@ export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[]
   return storage.list('dataDisks').flatMap((disk, index): DataDisk[] => {
     if (disk.flag('toBeDetached') === true) return []
     const managed = disk.object('managedDisk')
-    const id = managed.text('id')
+    const lun = disk.integer('lun', 0, 63) ?? index
+    const createOption = disk.oneOf('createOption', ['Attach', 'Empty']) ?? 'Attach'
+    // The same request again means the disk that the first one made, not another one in its place.
+    const made = createOption === 'Empty' ? existing.find((each) => each.lun === lun) : undefined
+    const wanted = disk.text('name')
+    const same = made !== undefined && (wanted === undefined || keyOf(wanted) === keyOf(made.name)) ? made : undefined
+    const id = managed.text('id') ?? same?.id
     return [
       {
-        lun: disk.integer('lun', 0, 63) ?? index,
-        name: disk.text('name') ?? id?.split('/').at(-1) ?? '',
+        lun,
+        name: wanted ?? id?.split('/').at(-1) ?? '',
         ...(id !== undefined && { id }),
-        createOption: disk.oneOf('createOption', ['Attach', 'Empty']) ?? 'Attach',
+        createOption,
         deleteOption: disk.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
         caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? 'None',
         storageAccountType: managed.text('storageAccountType') ?? 'Premium_LRS',

@@ -91,6 +91,8 @@ export class Deployments {
           kind: 'deployment.run',
           resourceId: deployment.key,
           params,
+          // Only this process has the values: another one would find nothing.
+          here: key !== undefined,
           tx,
         })
         return { deployment, created: before === undefined, operation }

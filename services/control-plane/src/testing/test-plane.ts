@@ -9,6 +9,7 @@ import {
   type Clock,
   type Service,
   type Store,
+  type WireClient,
 } from '@strongroom/platform'
 import { createControlPlaneService } from '../index.ts'
 import { FakeWire } from './fake-wire.ts'
@@ -30,6 +31,8 @@ export interface TestReply {
 
 export interface TestPlane {
   wire: FakeWire
+  /** The rows behind it. */
+  store: Store
   service: Service
   /** As the owner, unless `as` is another principal or null for no token. */
   send(
@@ -47,7 +50,13 @@ export interface TestPlane {
 export async function openTestPlane(
   store: Store,
   wire: FakeWire = new FakeWire(),
-  o: { compute?: 'simulated'; strictImages?: boolean; clock?: Clock } = {},
+  o: {
+    compute?: 'simulated'
+    strictImages?: boolean
+    store?: Store
+    clock?: Clock
+    /** What `wire` is reached through. */ through?: WireClient
+  } = {},
 ): Promise<TestPlane> {
   const service = await createControlPlaneService({
     installation: {
@@ -65,9 +74,10 @@ export async function openTestPlane(
     storeUrl: store.url,
     storeService: store.service,
     sealer: createSealer(new Uint8Array(32)),
+    ...(o.store !== undefined && { store: o.store }),
     clock: o.clock ?? systemClock,
     logger: createLogger({ level: 'silent' }),
-    wire,
+    wire: o.through ?? wire,
     tokens: { token: async (principal, audience) => `${principal} for ${audience}` },
     verifier: {
       verify: async (token, audiences) => {
@@ -120,6 +130,7 @@ export async function openTestPlane(
   }
   return {
     wire,
+    store,
     service,
     send,
     follow,

@@ -1,0 +1,100 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemClock, type Store } from '@strongroom/platform'
+import { describeStores } from '@strongroom/platform/testing'
+import { describe, expect, it } from 'vitest'
+import { coresAgree, crashScenarios, inGroup, raiseQuotas, settled, stateOfGroup } from '../testing/crash-scenarios.ts'
+import { FakeWire } from '../testing/fake-wire.ts'
+import { Mortal } from '../testing/mortal.ts'
+import { openTestPlane, type TestPlane } from '../testing/test-plane.ts'
+
+/** Kinds of sagas whose death is tried elsewhere, with the test that tries it. */
+const elsewhere: Record<string, string> = {}
+
+const seen = new Set<string>()
+
+/** A resource manager that can die, on data and among services that stay. */
+async function live(store: Store, wire: FakeWire, hours: number): Promise<{ plane: TestPlane; mortal: Mortal }> {
+  const mortal = new Mortal()
+  const clock = { now: () => new Date(systemClock.now().getTime() + hours * 3600_000) }
+  const plane = await openTestPlane(store, wire, {
+    compute: 'simulated',
+    store: mortal.store(store),
+    clock,
+    through: mortal.wire(wire),
+  })
+  return { plane, mortal }
+}
+
+/** Lines that one has and the other has not. */
+const difference = (expected: string[], found: string[]): string[] => [
+  ...expected.filter((line) => !found.includes(line)).map((line) => `- ${line}`),
+  ...found.filter((line) => !expected.includes(line)).map((line) => `+ ${line}`),
+]
+
+describeStores('after kill -9 before any of its effects,', (open) => {
+  it.each(Object.keys(crashScenarios))(
+    'the %s ends where it ends undisturbed',
+    async (name) => {
+      const scenario = crashScenarios[name]!
+      const store = await open()
+      const wire = new FakeWire()
+      const closing: Promise<void>[] = []
+      let { plane, mortal } = await live(store, wire, 0)
+      await raiseQuotas(plane)
+      const calm = inGroup(plane, 'zq0')
+      await scenario.prepare(calm, 'zq0')
+      await scenario.act(calm, 'zq0')
+      await settled(plane)
+      const expected = await stateOfGroup(plane, 'zq0')
+      const kinds = await store.db.selectFrom('strongroom_operation').select('kind').distinct().execute()
+      for (const { kind } of kinds) seen.add(String(kind))
+      let deaths = 0
+      for (let at = 1; ; at += 1) {
+        const group = `zq${at}`
+        const mine = inGroup(plane, group)
+        await scenario.prepare(mine, group)
+        mortal.dieAt(at)
+        const answered = scenario.act(mine, group).then(
+          ({ status }) => status < 500,
+          () => false,
+        )
+        const ended = answered.then(async () => await settled(plane)).catch(async () => await mortal.died)
+        await Promise.race([ended, mortal.died])
+        mortal.spare()
+        if (!mortal.dead) {
+          expect(difference(expected, await stateOfGroup(plane, group))).toEqual([])
+          break
+        }
+        deaths += 1
+        const heard = await answered
+        closing.push(plane.service.close().catch(() => {}))
+        // The lease of the dead one has run out: on its machine, others see at once that it is dead.
+        ;({ plane, mortal } = await live(store, wire, at))
+        // Whoever got no answer asks again.
+        if (!heard) await scenario.act(inGroup(plane, group), group)
+        await settled(plane)
+        expect([at, ...difference(expected, await stateOfGroup(plane, group))]).toEqual([at])
+        const [counted, reserved] = await coresAgree(plane)
+        expect(counted).toBe(reserved)
+      }
+      expect(deaths).toBeGreaterThan(0)
+      await plane.service.close()
+      await Promise.all(closing)
+    },
+    300_000,
+  )
+})
+
+describe('the list of what is killed', () => {
+  it('has every kind of saga that there is', async () => {
+    const root = join(import.meta.dirname, '..')
+    const files = (await readdir(root, { recursive: true })).filter(
+      (file) => file.endsWith('.ts') && !file.endsWith('.test.ts'),
+    )
+    const texts = await Promise.all(files.map(async (file) => await readFile(join(root, file), 'utf8')))
+    const kinds = texts.flatMap((text) => [...text.matchAll(/^ {4}kind: '([a-z]+\.[a-zA-Z]+)',$/gm)].map((m) => m[1]!))
+    expect(kinds.length).toBeGreaterThan(5)
+    expect(kinds.filter((kind) => !seen.has(kind) && elsewhere[kind] === undefined)).toEqual([])
+  })
+})

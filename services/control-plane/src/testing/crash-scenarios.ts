@@ -1,0 +1,294 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  group,
+  makeNetwork,
+  ownerId,
+  tenantId,
+  vmPath,
+  vmRequest,
+  type Loose,
+  type TestPlane,
+  type TestReply,
+} from './test-plane.ts'
+
+/** One thing a client asks for, in the resource group that the tests' helpers name. */
+export interface CrashScenario {
+  prepare(plane: TestPlane, name: string): Promise<void>
+  act(plane: TestPlane, name: string): Promise<TestReply>
+}
+
+const location = 'westeurope'
+export const diskPath = (name: string): string => `${group}/providers/Microsoft.Compute/disks/${name}`
+const emptyDisk = { location, properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 8 } }
+const provider = (kind: string, name: string): string => `${group}/providers/${kind}/${name}`
+
+/** A VM with an identity, an own address and a disk that is made with it. */
+const wholeVm = (): Loose => {
+  const body = vmRequest('vm1')
+  body.identity = { type: 'SystemAssigned' }
+  body.properties.storageProfile.dataDisks = [{ lun: 0, createOption: 'Empty', diskSizeGB: 4, deleteOption: 'Delete' }]
+  return body
+}
+
+const done = async (plane: TestPlane, method: string, path: string, body?: unknown): Promise<void> => {
+  const reply = await plane.send(method, path, body)
+  if (reply.status >= 400) throw new Error(JSON.stringify(reply.body))
+  if (reply.headers['azure-asyncoperation'] === undefined) return
+  const operation = await plane.follow(reply)
+  if (operation.status !== 'Succeeded') throw new Error(JSON.stringify(operation))
+}
+
+const withVm = async (plane: TestPlane): Promise<void> => {
+  await makeNetwork(plane, 'vm1')
+  await done(plane, 'PUT', vmPath('vm1'), wholeVm())
+}
+const withStoppedVm = async (plane: TestPlane): Promise<void> => {
+  await withVm(plane)
+  await done(plane, 'POST', `${vmPath('vm1')}/deallocate`)
+}
+const action =
+  (name: string): CrashScenario['act'] =>
+  async (plane) =>
+    await plane.send('POST', `${vmPath('vm1')}/${name}`)
+
+const vault = (): Loose => ({
+  location,
+  properties: { tenantId, sku: { family: 'A', name: 'premium' }, enableRbacAuthorization: true },
+})
+const hsm = (): Loose => ({
+  location,
+  sku: { family: 'B', name: 'Standard_B1' },
+  properties: { tenantId, initialAdminObjectIds: [ownerId] },
+})
+const template = (): Loose => ({
+  $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
+  contentVersion: '1.0.0.0',
+  resources: [
+    { type: 'Microsoft.Network/publicIPAddresses', apiVersion: '2023-09-01', name: 'ip', location },
+    { ...emptyDisk, type: 'Microsoft.Compute/disks', apiVersion: '2024-03-02', name: 'd', dependsOn: ['ip'] },
+    { ...wholeVm(), type: 'Microsoft.Compute/virtualMachines', apiVersion: '2024-11-01', name: 'vm1' },
+  ],
+})
+
+const withAttachedDisk = async (plane: TestPlane): Promise<void> => {
+  await withVm(plane)
+  await done(plane, 'PUT', diskPath('own'), emptyDisk)
+}
+const attach = async (plane: TestPlane, detach: boolean): Promise<TestReply> => {
+  const { body } = await plane.send('GET', vmPath('vm1'))
+  const disks = body.properties.storageProfile.dataDisks as Loose[]
+  const held = disks.find((each) => String(each.managedDisk.id).endsWith('/own'))
+  if (detach && held !== undefined) held.toBeDetached = true
+  if (!detach && held === undefined)
+    disks.push({ lun: 5, createOption: 'Attach', managedDisk: { id: diskPath('own') } })
+  return await plane.send('PUT', vmPath('vm1'), body)
+}
+
+/** Everything that changes more than one row, by what it is called in a test's name. */
+export const crashScenarios: Record<string, CrashScenario> = {
+  'creation of a VM': {
+    prepare: async (plane) => await makeNetwork(plane, 'vm1'),
+    act: async (plane) => await plane.send('PUT', vmPath('vm1'), wholeVm()),
+  },
+  'start of a VM': { prepare: withStoppedVm, act: action('start') },
+  'restart of a VM': { prepare: withVm, act: action('restart') },
+  'power-off of a VM': { prepare: withVm, act: action('powerOff') },
+  'deallocation of a VM': { prepare: withVm, act: action('deallocate') },
+  'resizing of a VM': {
+    prepare: withStoppedVm,
+    act: async (plane) => {
+      await plane.send('PATCH', vmPath('vm1'), { properties: { hardwareProfile: { vmSize: 'Standard_DC4as_v5' } } })
+      return await plane.send('POST', `${vmPath('vm1')}/start`)
+    },
+  },
+  'deletion of a VM': { prepare: withVm, act: async (plane) => await plane.send('DELETE', vmPath('vm1')) },
+  'creation of a disk': {
+    prepare: async (plane) => await done(plane, 'PUT', group, { location }),
+    act: async (plane) => await plane.send('PUT', diskPath('own'), emptyDisk),
+  },
+  'attaching of a disk': { prepare: withAttachedDisk, act: async (plane) => await attach(plane, false) },
+  'detaching of a disk': {
+    prepare: async (plane) => {
+      await withAttachedDisk(plane)
+      await attach(plane, false)
+    },
+    act: async (plane) => await attach(plane, true),
+  },
+  'deletion of a disk': {
+    prepare: async (plane) => {
+      await done(plane, 'PUT', group, { location })
+      await done(plane, 'PUT', diskPath('own'), emptyDisk)
+    },
+    act: async (plane) => await plane.send('DELETE', diskPath('own')),
+  },
+  'deletion of a network interface': {
+    prepare: async (plane) => await makeNetwork(plane, 'vm1'),
+    act: async (plane) => await plane.send('DELETE', provider('Microsoft.Network/networkInterfaces', 'vm1VMNic')),
+  },
+  'deletion of a group': {
+    prepare: async (plane, name) => {
+      await withVm(plane)
+      await done(plane, 'PUT', provider('Microsoft.KeyVault/vaults', `kv-${name}`), vault())
+      await done(plane, 'PUT', provider('Microsoft.KeyVault/managedHSMs', `hsm-${name}`), hsm())
+      await done(plane, 'PUT', provider('Microsoft.Attestation/attestationProviders', `at${name}`), { location })
+    },
+    act: async (plane) => await plane.send('DELETE', group),
+  },
+  deployment: {
+    prepare: async (plane) => await makeNetwork(plane, 'vm1'),
+    act: async (plane) =>
+      await plane.send('PUT', provider('Microsoft.Resources/deployments', 'd1'), {
+        properties: { mode: 'Incremental', template: template() },
+      }),
+  },
+  'complete deployment': {
+    prepare: withVm,
+    act: async (plane) =>
+      await plane.send('PUT', provider('Microsoft.Resources/deployments', 'd1'), {
+        properties: { mode: 'Complete', template: { ...template(), resources: template().resources.slice(0, 1) } },
+      }),
+  },
+  'creation of a vault': {
+    prepare: async (plane) => await done(plane, 'PUT', group, { location }),
+    act: async (plane, name) => await plane.send('PUT', provider('Microsoft.KeyVault/vaults', `kv-${name}`), vault()),
+  },
+  'deletion of a vault': {
+    prepare: async (plane, name) => {
+      await done(plane, 'PUT', group, { location })
+      await done(plane, 'PUT', provider('Microsoft.KeyVault/vaults', `kv-${name}`), vault())
+    },
+    act: async (plane, name) => await plane.send('DELETE', provider('Microsoft.KeyVault/vaults', `kv-${name}`)),
+  },
+  'creation of a managed HSM': {
+    prepare: async (plane) => await done(plane, 'PUT', group, { location }),
+    act: async (plane, name) =>
+      await plane.send('PUT', provider('Microsoft.KeyVault/managedHSMs', `hsm-${name}`), hsm()),
+  },
+  'deletion of a managed HSM': {
+    prepare: async (plane, name) => {
+      await done(plane, 'PUT', group, { location })
+      await done(plane, 'PUT', provider('Microsoft.KeyVault/managedHSMs', `hsm-${name}`), hsm())
+    },
+    act: async (plane, name) => await plane.send('DELETE', provider('Microsoft.KeyVault/managedHSMs', `hsm-${name}`)),
+  },
+  'deletion of an attestation provider': {
+    prepare: async (plane, name) => {
+      await done(plane, 'PUT', group, { location })
+      await done(plane, 'PUT', provider('Microsoft.Attestation/attestationProviders', `at${name}`), { location })
+    },
+    act: async (plane, name) =>
+      await plane.send('DELETE', provider('Microsoft.Attestation/attestationProviders', `at${name}`)),
+  },
+}
+
+/** The same resource manager, whose group in every request is `name` instead of the helpers' own. */
+export function inGroup(plane: TestPlane, name: string): TestPlane {
+  const moved = (text: string): string => text.replaceAll('/resourceGroups/rg1', `/resourceGroups/${name}`)
+  const send: TestPlane['send'] = async (method, path, body, o) =>
+    await plane.send(method, moved(path), body === undefined ? undefined : JSON.parse(moved(JSON.stringify(body))), o)
+  return {
+    ...plane,
+    send,
+    run: async (method, path, body) => {
+      const reply = await send(method, path, body)
+      return { reply, operation: await plane.follow(reply) }
+    },
+  }
+}
+
+/** The state that `name`'s group is in, without what differs between two runs: ids, times, addresses. `name` occurs in nothing else. */
+export async function stateOfGroup(plane: TestPlane, name: string): Promise<string[]> {
+  const { db } = plane.store
+  const inside = (text: unknown): boolean => String(text).toLowerCase().includes(`/resourcegroups/${name}`)
+  const tables = ['resource', 'quota_reservation', 'address', 'role_assignment', 'management_lock'] as const
+  const lines: string[] = []
+  for (const table of tables) {
+    const rows = (await db.selectFrom(table).selectAll().execute()) as Record<string, unknown>[]
+    const relevant = rows.filter((row) => inside(row['key'] ?? row['owner'] ?? row['scope']))
+    lines.push(...relevant.map((row) => `${table} ${JSON.stringify(plain(row))}`))
+  }
+  const instances = (await db.selectFrom('simulated_instance').selectAll().execute()) as { status: string }[]
+  lines.push(...instances.filter(({ status }) => inside(status)).map(({ status }) => `instance ${status}`))
+  const { wire } = plane
+  for (const [kind, map] of Object.entries({
+    identity: wire.identities,
+    attestation: wire.providers,
+    vault: wire.vaults.live,
+    deleted: wire.vaults.deleted,
+  }))
+    for (const [key, value] of map)
+      if (inside(JSON.stringify([key, value]))) lines.push(`${kind} ${JSON.stringify(value)}`)
+  return lines.map((line) => normal(line, name)).toSorted()
+}
+
+const plain = (row: Record<string, unknown>): unknown =>
+  canonical(
+    Object.fromEntries(
+      Object.entries(row)
+        .filter(([column]) => !column.endsWith('_at') && column !== 'etag')
+        .map(([column, value]) => [
+          column,
+          column === 'body' || column === 'internal' ? JSON.parse(String(value)) : value,
+        ]),
+    ),
+  )
+
+/** Members in order; what became of a deployment's resources in order of their ids, for they end in any. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const items = value.map(canonical)
+    const idOf = (item: unknown): string | undefined => (item as { id?: string } | null)?.id
+    if (!items.every((item) => idOf(item) !== undefined)) return items
+    return items.toSorted((a, b) => (idOf(a)! < idOf(b)! ? -1 : 1))
+  }
+  if (typeof value !== 'object' || value === null) return value
+  const pairs = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(pairs.map(([name, member]) => [name, canonical(member)]))
+}
+
+const normal = (line: string, name: string): string =>
+  line
+    .replaceAll(new RegExp(`${name}\\b`, 'gi'), 'GROUP')
+    .replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi, 'GUID')
+    .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replaceAll(/(templateHash[\\"]+:[\\"]+)[0-9a-f]+/g, '$1HASH')
+    // Made by this process, or found as the one before made it.
+    .replaceAll('"statusCode":201', '"statusCode":200')
+    .replaceAll(/PT[\d.]+S/g, 'DURATION')
+    .replaceAll(/\b\d+\.\d+\.\d+\.\d+\b/g, 'ADDRESS')
+    .replaceAll(/([0-9a-f]{2}[:-]){5}[0-9a-f]{2}/gi, 'MAC')
+    .replaceAll(/_[0-9a-f]{32}/gi, '_HEX')
+
+/** Until no operation is under way. */
+export async function settled(plane: TestPlane): Promise<void> {
+  for (;;) {
+    const rows = await plane.store.db
+      .selectFrom('strongroom_operation')
+      .select('id')
+      .where('ended_at', 'is', null)
+      .execute()
+    if (rows.length === 0) return
+    await sleep(5)
+  }
+}
+
+/** More than the quotas that an installation begins with. */
+export async function raiseQuotas(plane: TestPlane): Promise<void> {
+  for (const name of ['cores', 'standardDCASv5Family'])
+    await plane.store.db
+      .insertInto('quota_limit')
+      .values({ region: location, name, limit_value: 1_000_000 })
+      .onConflict((conflict) => conflict.columns(['region', 'name']).doUpdateSet({ limit_value: 1_000_000 }))
+      .execute()
+}
+
+/** Reserved cores and counted cores are the same, whatever died in between. */
+export async function coresAgree(plane: TestPlane): Promise<[counted: number, reserved: number]> {
+  const sum = (rows: Record<string, unknown>[], column: string): number =>
+    rows.reduce((total, row) => total + Number(row[column]), 0)
+  const counters = await plane.store.db.selectFrom('quota_counter').selectAll().where('name', '=', 'cores').execute()
+  return [
+    sum(counters, 'used'),
+    sum(await plane.store.db.selectFrom('quota_reservation').selectAll().execute(), 'cores'),
+  ]
+}

@@ -1,0 +1,40 @@
+import { openStore } from '@strongroom/platform'
+import { Mortal } from './mortal.ts'
+import { openTestPlane } from './test-plane.ts'
+
+/** What the parent asks, and what it is told. */
+export interface PlaneQuestion {
+  id: number
+  method: string
+  path: string
+  body?: unknown
+}
+export type PlaneMessage =
+  | { ready: true }
+  | { id: number; status: number; headers: Record<string, string>; body: unknown }
+  /** Sent whenever this process has written a step of an operation. */
+  | { worked: true }
+
+/**
+ * A resource manager without guests as a process of its own: `node plane-process.ts URL SERVICE N SIGNAL`. It sends
+ * itself the signal before its N-th effect, in the midst of whatever it does then; 0 is never.
+ */
+async function main(): Promise<void> {
+  const [url = '', service = '', at = '0', signal = 'SIGKILL'] = process.argv.slice(2)
+  const mortal = new Mortal(() => process.kill(process.pid, signal))
+  if (at !== '0') mortal.dieAt(Number(at))
+  const store = await openStore({ url, service })
+  const tell = (message: PlaneMessage): void => void process.send?.(message)
+  const mine = mortal.store(store, (table) => table === 'strongroom_operation' && tell({ worked: true }))
+  const plane = await openTestPlane(store, undefined, { compute: 'simulated', store: mine })
+  process.on('message', (question: PlaneQuestion) => {
+    void plane
+      .send(question.method, question.path, question.body)
+      .then(({ status, headers, body }) => tell({ id: question.id, status, headers, body }))
+  })
+  // Its parent is gone, and nobody else would end it.
+  process.on('disconnect', () => process.exit(0))
+  tell({ ready: true })
+}
+
+await main()
