@@ -26,6 +26,7 @@ import { providerRoutes } from './resources/providers.ts'
 import { subscriptionRoutes } from './resources/subscriptions.ts'
 import { tagRoutes } from './resources/tags.ts'
 import { deploymentRoutes } from './templates/routes.ts'
+import { templateSpecRoutes } from './templates/template-specs.ts'
 import type { Plane } from './plane.ts'
 
 /** Every route of the resource manager, each with the action that its caller must be allowed. */
@@ -56,6 +57,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...attestationRoutes(plane),
     ...checkAccessRoutes(plane),
     ...deploymentRoutes(plane),
+    ...templateSpecRoutes(plane),
     ...vaultRoutes(plane),
     ...deletedVaultRoutes(plane),
     ...managedHsmRoutes(plane),

@@ -3,6 +3,7 @@ export interface ResourceId {
   id: string
   key: string
   subscriptionId: string
+  /** Empty for resources of a subscription or of the tenant, as deployments can be. */
   resourceGroup: string
   /** For example Microsoft.Network/virtualNetworks/subnets; Microsoft.Resources/resourceGroups for a group. */
   type: string
@@ -13,10 +14,12 @@ export interface ResourceId {
 
 export const keyOf = (id: string): string => id.toLowerCase().replace(/\/+$/, '')
 
-/** The id's parts, or undefined where the text is not the id of a group or of a resource in one. */
+/** The id's parts, or undefined where the text is not the id of a group or of a resource. */
 export function parseResourceId(id: string): ResourceId | undefined {
   const parts = id.replace(/\/+$/, '').split('/')
   if (parts[0] !== '' || parts.some((part, index) => index > 0 && (part === '' || !isSegment(part)))) return undefined
+  const outside = parseOutsideGroups(parts)
+  if (outside !== undefined) return outside
   const [, subscriptions, subscriptionId, groups, resourceGroup, providers, namespace, ...rest] = parts
   if (subscriptions?.toLowerCase() !== 'subscriptions' || groups?.toLowerCase() !== 'resourcegroups') return undefined
   if (subscriptionId === undefined || resourceGroup === undefined) return undefined
@@ -29,6 +32,27 @@ export function parseResourceId(id: string): ResourceId | undefined {
   const types = rest.filter((_, index) => index % 2 === 0)
   const names = rest.filter((_, index) => index % 2 === 1)
   return { ...common, type: [namespace, ...types].join('/'), name: names.at(-1)!, names }
+}
+
+/** Resources of a subscription or of the tenant; the last provider of the id names the type. */
+function parseOutsideGroups(parts: string[]): ResourceId | undefined {
+  const lower = parts.map((part) => part.toLowerCase())
+  const subscription = lower[1] === 'subscriptions'
+  if (lower[subscription ? 3 : 1] !== 'providers') return undefined
+  const [namespace = '', ...rest] = parts.slice(lower.lastIndexOf('providers') + 1)
+  if (rest.length === 0 || rest.length % 2 !== 0) return undefined
+  const id = parts.join('/')
+  const types = rest.filter((_, index) => index % 2 === 0)
+  const names = rest.filter((_, index) => index % 2 === 1)
+  return {
+    id,
+    key: keyOf(id),
+    subscriptionId: subscription ? parts[2]! : '',
+    resourceGroup: '',
+    type: [namespace, ...types].join('/'),
+    name: names.at(-1)!,
+    names,
+  }
 }
 
 /** Control characters, and dot segments that a path normaliser somewhere might fold, are never part of a name. */

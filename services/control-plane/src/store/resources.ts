@@ -138,6 +138,20 @@ export class ResourceStore {
     return made
   }
 
+  /** Undefined where there is one already. */
+  async insertIfNew(
+    tx: Db,
+    o: { id: string; location: string; body: ResourceBody; internal?: unknown },
+  ): Promise<Resource | undefined> {
+    const row = this.#row(o)
+    const held = await tx
+      .insertInto('resource')
+      .values(row)
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst()
+    return Number(held.numInsertedOrUpdatedRows ?? 0) === 0 ? undefined : toResource(row)
+  }
+
   #row(o: { id: string; location: string; body: ResourceBody; internal?: unknown }): Tables['resource'] {
     const parsed = parseResourceId(o.id)
     if (parsed === undefined) throw new TypeError(`not a resource id: ${o.id}`)
@@ -159,15 +173,7 @@ export class ResourceStore {
 
   /** Undefined where another request made the same resource first. */
   async insertNew(o: { id: string; location: string; body: ResourceBody }): Promise<Resource | undefined> {
-    return await this.transaction(async (tx) => {
-      const held = await tx
-        .insertInto('resource')
-        .values(this.#row(o))
-        .onConflict((conflict) => conflict.doNothing())
-        .executeTakeFirst()
-      if (Number(held.numInsertedOrUpdatedRows ?? 0) === 0) return undefined
-      return await this.find(o.id, tx)
-    })
+    return await this.transaction(async (tx) => await this.insertIfNew(tx, o))
   }
 
   /** Reads the row with a lock, lets `change` work on it, writes it. Undefined where there is no such resource. */

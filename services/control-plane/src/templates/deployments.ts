@@ -13,10 +13,10 @@ import type { Resource } from '../store/resources.ts'
 import { prepare, type DeploymentInput, type Prepared } from './input.ts'
 import { deleteOthers, keysOf, redact, runTemplate, type ResourceOutcome, type RunContext } from './run.ts'
 import { TemplateError } from './template-error.ts'
-import { isSecure, objectAt } from './parameters.ts'
+import { objectAt } from './parameters.ts'
+import { deploymentType, openScope, scopeIdOf, type DeploymentScope } from './scope.ts'
+import { holdsSecrets } from './types.ts'
 import { isObject, type Obj } from './values.ts'
-
-export const deploymentType = 'Microsoft.Resources/deployments'
 
 export interface DeploymentInternal {
   template: Obj
@@ -52,10 +52,10 @@ export class Deployments {
   /** Records the deployment and starts it. @throws ServiceError DeploymentActive where one of the name runs */
   async begin(
     request: ArmRequest,
-    o: { group: Resource; input: DeploymentInput; prepared: Prepared },
+    o: { scope: DeploymentScope; input: DeploymentInput; prepared: Prepared },
   ): Promise<{ deployment: Resource; created: boolean; operation: Operation }> {
-    const { group, input, prepared } = o
-    const id = `${group.id}/providers/${deploymentType}/${input.name}`
+    const { scope, input, prepared } = o
+    const id = `${scope.id}/providers/${deploymentType}/${input.name}`
     const secure = secureNames(input.template)
     const key = secure.length === 0 ? undefined : this.#plane.newId()
     const open = Object.fromEntries(
@@ -75,12 +75,12 @@ export class Deployments {
     }
     try {
       return await this.#plane.resources.transaction(async (tx) => {
-        await this.#plane.resources.lockGroup(tx, group.id)
+        if (scope.group !== undefined) await this.#plane.resources.lockGroup(tx, scope.id)
         const before = await this.#plane.resources.find(id, tx)
         if (before?.body.properties['provisioningState'] === 'Running') throw active(id)
         const deployment = await this.#record({
           id,
-          group,
+          scope,
           input,
           prepared,
           correlationId: request.correlationId,
@@ -112,12 +112,12 @@ export class Deployments {
           do: async (step) => {
             const { params } = step
             const input = { ...params.input, parameters: { ...params.input.parameters, ...this.#secrets(params) } }
-            const group = await this.#plane.resources.requireGroup(params.id)
-            const prepared = await prepare(this.#plane, group, input)
+            const scope = await openScope(this.#plane, scopeIdOf(params.id), input.location)
+            const prepared = await prepare(this.#plane, { scope, input, caller: params.caller })
             const c = this.#context({ ...params, signal: step.signal })
             try {
               const outputs = await runTemplate(c, input, prepared)
-              if (input.mode === 'Complete') await deleteOthers(c, group, keysOf(prepared.resources))
+              if (input.mode === 'Complete') await deleteOthers(c, scope, keysOf(prepared.resources))
               await this.#finish(params.id, { outputs, outcomes: c.outcomes() })
             } catch (error) {
               await this.#writeOutcomes(params.id, c.outcomes())
@@ -138,13 +138,13 @@ export class Deployments {
   /** A deployment of a template within another: same run, own record. */
   async runNested(
     c: RunContext,
-    o: { id: string; group: Resource; input: DeploymentInput; prepared: Prepared; depth: number },
+    o: { id: string; scope: DeploymentScope; input: DeploymentInput; prepared: Prepared; depth: number },
   ): Promise<void> {
-    const { id, group, input, prepared } = o
+    const { id, scope, input, prepared } = o
     await this.#plane.resources.transaction(async (tx) => {
-      await this.#plane.resources.lockGroup(tx, group.id)
+      if (scope.group !== undefined) await this.#plane.resources.lockGroup(tx, scope.id)
       const existing = await this.#plane.resources.find(id, tx)
-      await this.#record({ id, group, input, prepared, correlationId: c.correlationId, existing, tx })
+      await this.#record({ id, scope, input, prepared, correlationId: c.correlationId, existing, tx })
     })
     const inner = this.#context({ id, caller: c.caller, correlationId: c.correlationId, signal: c.signal })
     try {
@@ -198,7 +198,7 @@ export class Deployments {
 
   async #record(o: {
     id: string
-    group: Resource
+    scope: DeploymentScope
     input: DeploymentInput
     prepared: Prepared
     correlationId: string
@@ -207,8 +207,13 @@ export class Deployments {
   }): Promise<Resource> {
     const body = { properties: deploymentProperties(this.#plane, o) }
     const internal: DeploymentInternal = { template: o.input.template, outcomes: [] }
-    if (o.existing === undefined)
-      return await this.#plane.resources.insert(o.tx, { id: o.id, location: '', body, internal })
+    const location = o.scope.group === undefined ? o.scope.location : ''
+    if (o.existing === undefined) {
+      // A group's deployments come after each other; elsewhere two requests may make the same one at once.
+      const made = await this.#plane.resources.insertIfNew(o.tx, { id: o.id, location, body, internal })
+      if (made === undefined) throw active(o.id)
+      return made
+    }
     const changed = await this.#plane.resources.change<DeploymentInternal>(o.tx, o.id, (row) => {
       row.body = body
       row.internal = internal
@@ -239,24 +244,25 @@ export class Deployments {
 
 const secureNames = (template: Obj): string[] =>
   Object.entries(objectAt(template, 'parameters'))
-    .filter(([, definition]) => isObject(definition) && isSecure(String(definition['type'])))
+    .filter(([, definition]) => isObject(definition) && holdsSecrets(definition, objectAt(template, 'definitions')))
     .map(([name]) => name.toLowerCase())
 
 /** What GET shows of a deployment that begins. */
 export function deploymentProperties(
   plane: Plane,
-  o: { group: Resource; input: DeploymentInput; prepared: Prepared; correlationId: string },
+  o: { scope: DeploymentScope; input: DeploymentInput; prepared: Prepared; correlationId: string },
 ): Obj {
   const { input, prepared } = o
   const providers = new Map<string, Map<string, Set<string>>>()
   for (const each of prepared.resources) {
     const [namespace = '', ...types] = each.type.split('/')
     const held = providers.get(namespace) ?? new Map<string, Set<string>>()
-    held.set(types.join('/'), (held.get(types.join('/')) ?? new Set()).add(o.group.location))
+    held.set(types.join('/'), (held.get(types.join('/')) ?? new Set()).add(o.scope.location))
     providers.set(namespace, held)
   }
   return {
     templateHash: createHash('sha256').update(JSON.stringify(input.template)).digest('hex').slice(0, 20),
+    ...(input.link !== undefined && { templateLink: input.link }),
     parameters: prepared.section.shown,
     mode: input.mode,
     provisioningState: 'Running',

@@ -2,21 +2,28 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { callsIn, isExpression, literalText, parseExpression, type Expression } from './expression.ts'
 import { itemOf, pureFunctions } from './functions.ts'
 import { resourceIdFunctions } from './ids.ts'
+import type { DeploymentScope } from './scope.ts'
 import { TemplateError } from './template-error.ts'
 import { assertBounded, isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
 
 export interface UserFunction {
   parameters: string[]
   output: Value
+  /** Bicep's functions may call each other; those of older templates see themselves alone. */
+  callsOthers: boolean
 }
 
 /** Where a template is deployed to. */
 export interface Environment {
   subscriptionId: string
   tenantId: string
-  group: { id: string; name: string; location: string; tags: Record<string, string> }
-  deployment: { name: string; properties: Obj }
+  scope: DeploymentScope
+  deployment: { name: string; location?: string; properties: Obj }
   cloud: Obj
+  /** Templates beside this one, for relative links. */
+  beside?: Record<string, Obj>
+  /** deployer(): who deploys. */
+  deployer: { objectId: string; tenantId: string; userPrincipalName: string }
 }
 
 /** What an expression can see. */
@@ -30,6 +37,8 @@ export interface Scope {
   loops: readonly { name: string; index: number }[]
   locals: ReadonlyMap<string, Value>
   functions: ReadonlyMap<string, UserFunction>
+  /** Functions of the template's own around the expression. */
+  depth?: number
   /** reference() and list…(), where resources can be asked; absent where the language does not allow them. */
   resource?(call: { name: string; args: Value[] }): Promise<Value>
 }
@@ -42,7 +51,10 @@ export const needsResources = (text: string): boolean =>
   isExpression(text) && callsIn(parseExpression(text)).some(({ name }) => isResourceCall(name))
 
 export const isResourceCall = (name: string): boolean =>
-  name === 'reference' || (name.startsWith('list') && name.length > 4) || name === 'references'
+  name === 'reference' ||
+  name === 'references' ||
+  name === 'resourceinfo' ||
+  (name.startsWith('list') && name.length > 4)
 
 /** Loops in loops multiply; no template that is meant to be deployed takes as many. */
 const stepLimit = 1_000_000
@@ -113,6 +125,7 @@ const values = async (call: Call, scope: Scope): Promise<Value[]> => {
 }
 
 async function callUserFunction(user: UserFunction, call: Call, scope: Scope): Promise<Value> {
+  if ((scope.depth ?? 0) > depthLimit) throw new TemplateError(`The template function '${call.name}' calls itself`)
   const given = await values(call, scope)
   if (given.length !== user.parameters.length) {
     throw new TemplateError(`The template function '${call.name}' takes ${user.parameters.length} arguments`, {
@@ -127,11 +140,12 @@ async function callUserFunction(user: UserFunction, call: Call, scope: Scope): P
       if (at === -1) throw new TemplateError(`The function '${call.name}' has no parameter '${name}'`)
       return given[at]
     },
-    // A function of the template's own sees its parameters and calls no other of them.
+    // A function of the template's own sees its parameters alone.
     variable: async (name) => {
       throw new TemplateError(`The function '${call.name}' cannot use the variable '${name}'`)
     },
-    functions: new Map(),
+    functions: user.callsOthers ? scope.functions : new Map(),
+    depth: (scope.depth ?? 0) + 1,
   }
   return await evaluateValue(user.output, inner)
 }
@@ -208,6 +222,14 @@ const lambdas: Record<string, Special> = {
     }
     return Object.fromEntries(pairs)
   },
+  mapvalues: async (call, scope) => {
+    const object = await argument(call, 0, scope)
+    if (!isObject(object))
+      throw new TemplateError("The template function 'mapValues' expects an object", { found: typeName(object) })
+    const pairs: [string, Value][] = []
+    for (const [key, value] of Object.entries(object)) pairs.push([key, await applyLambda(call, 1, scope, [value])])
+    return Object.fromEntries(pairs)
+  },
   groupby: async (call, scope) => {
     const groups = new Map<string, Value[]>()
     for (const item of await items(call, scope)) {
@@ -240,7 +262,8 @@ const specials: ReadonlyMap<string, Special> = new Map(
     variables: async (call, scope) => await scope.variable(name(await argument(call, 0, scope), 'variables')),
     copyindex: copyIndex,
     resourcegroup: async (_call, scope) => {
-      const { group } = scope.environment
+      const { group } = scope.environment.scope
+      if (group === undefined) throw outOfScope('resourceGroup', scope)
       return {
         ...group,
         type: 'Microsoft.Resources/resourceGroups',
@@ -250,6 +273,8 @@ const specials: ReadonlyMap<string, Special> = new Map(
     },
     subscription: async (_call, scope) => {
       const { subscriptionId, tenantId } = scope.environment
+      if (!['subscription', 'resourceGroup'].includes(scope.environment.scope.kind))
+        throw outOfScope('subscription', scope)
       return { id: `/subscriptions/${subscriptionId}`, subscriptionId, tenantId, displayName: 'Strongroom' }
     },
     tenant: async (_call, scope) => ({
@@ -257,10 +282,23 @@ const specials: ReadonlyMap<string, Special> = new Map(
       displayName: 'Strongroom',
       countryCode: '',
     }),
+    managementgroup: async (_call, scope) => {
+      const { id, kind } = scope.environment.scope
+      if (kind !== 'managementGroup') throw outOfScope('managementGroup', scope)
+      return { id, name: id.split('/').at(-1), type: 'Microsoft.Management/managementGroups' }
+    },
+    deployer: async (_call, scope) => scope.environment.deployer,
     deployment: async (_call, scope) => scope.environment.deployment,
     environment: async (_call, scope) => scope.environment.cloud,
   } satisfies Record<string, Special>),
 )
+
+function outOfScope(name: string, scope: Scope): TemplateError {
+  return new TemplateError(
+    `The template function '${name}' is not expected in a deployment to a ${scope.environment.scope.kind}`,
+    { found: scope.environment.scope.kind, remedy: 'Deploy to the scope that the function names.' },
+  )
+}
 
 async function copyIndex(call: Call, scope: Scope): Promise<Value> {
   const given: Value[] = await values(call, scope)

@@ -8,7 +8,13 @@ import type { Value } from './values.ts'
 const environment: Environment = {
   subscriptionId: 'sub',
   tenantId: 'tenant',
-  group: { id: '/subscriptions/sub/resourceGroups/rg', name: 'rg', location: 'westeurope', tags: {} },
+  scope: {
+    kind: 'resourceGroup',
+    id: '/subscriptions/sub/resourceGroups/rg',
+    location: 'westeurope',
+    group: { id: '/subscriptions/sub/resourceGroups/rg', name: 'rg', location: 'westeurope', tags: {} },
+  },
+  deployer: { objectId: 'me', tenantId: 'tenant', userPrincipalName: '' },
   deployment: { name: 'd', properties: {} },
   cloud: {},
 }

@@ -15,15 +15,24 @@ export function providerPath(type: string, names: string[], of: string): string 
   return `/providers/${namespace}/${types.map((each, index) => `${each}/${parts[index]}`).join('/')}`
 }
 
+export const managementGroups = '/providers/Microsoft.Management/managementGroups'
+
+/** The id of a resource at a scope. Resource groups alone are no resource of a provider in an id. */
+export function at(scopeId: string, type: string, names: string[], of: string): string {
+  const path = providerPath(type, names, of)
+  if (type.toLowerCase() !== 'microsoft.resources/resourcegroups') return `${scopeId}${path}`
+  return `${scopeId.split('/').slice(0, 3).join('/')}/resourceGroups/${names.join('')}`
+}
+
 function split(args: Value[], of: string): { before: string[]; type: string; names: string[] } {
   const texts = args.map((each) => {
     if (typeof each === 'string') return each
     throw new TemplateError(`The template function '${of}' expects strings`)
   })
-  const at = texts.findIndex((each) => each.includes('/'))
-  if (at === -1)
+  const first = texts.findIndex((each) => each.includes('/'))
+  if (first === -1)
     throw new TemplateError(`The template function '${of}' needs a resource type such as Microsoft.Compute/disks`)
-  return { before: texts.slice(0, at), type: texts[at]!, names: texts.slice(at + 1) }
+  return { before: texts.slice(0, first), type: texts[first]!, names: texts.slice(first + 1) }
 }
 
 export const resourceIdFunctions: ReadonlyMap<string, (args: Value[], environment: Environment) => Value> = new Map([
@@ -33,9 +42,17 @@ export const resourceIdFunctions: ReadonlyMap<string, (args: Value[], environmen
       const { before, type, names } = split(args, 'resourceId')
       if (before.length > 2)
         throw new TemplateError("The template function 'resourceId' has too many names before the type")
+      const { group } = environment.scope
+      // Outside of a group the function means resources of the scope itself; one name then is a subscription.
+      if (group === undefined && before.length < 2)
+        return at(before.length === 1 ? `/subscriptions/${before[0]}` : environment.scope.id, type, names, 'resourceId')
       const subscription = before.length === 2 ? before[0]! : environment.subscriptionId
-      const group = before.at(-1) ?? environment.group.name
-      return `/subscriptions/${subscription}/resourceGroups/${group}${providerPath(type, names, 'resourceId')}`
+      return at(
+        `/subscriptions/${subscription}/resourceGroups/${before.at(-1) ?? group?.name}`,
+        type,
+        names,
+        'resourceId',
+      )
     },
   ],
   [
@@ -43,7 +60,7 @@ export const resourceIdFunctions: ReadonlyMap<string, (args: Value[], environmen
     (args: Value[], environment: Environment) => {
       const { before, type, names } = split(args, 'subscriptionResourceId')
       const subscription = before[0] ?? environment.subscriptionId
-      return `/subscriptions/${subscription}${providerPath(type, names, 'subscriptionResourceId')}`
+      return at(`/subscriptions/${subscription}`, type, names, 'subscriptionResourceId')
     },
   ],
   [
@@ -51,6 +68,14 @@ export const resourceIdFunctions: ReadonlyMap<string, (args: Value[], environmen
     (args: Value[]) => {
       const { type, names } = split(args, 'tenantResourceId')
       return providerPath(type, names, 'tenantResourceId')
+    },
+  ],
+  [
+    'managementgroupresourceid',
+    (args: Value[], environment: Environment) => {
+      const { before, type, names } = split(args, 'managementGroupResourceId')
+      const group = before[0] ?? environment.scope.id.split('/').at(-1) ?? ''
+      return `${managementGroups}/${group}${providerPath(type, names, 'managementGroupResourceId')}`
     },
   ],
   [

@@ -1,12 +1,14 @@
+import type { Caller } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
 import { domain, loginHost, managementAudience, managementHost } from '@strongroom/contract'
 import type { Plane } from '../plane.ts'
-import type { Resource } from '../store/resources.ts'
 import type { Environment } from './evaluate.ts'
+import type { Linked } from './links.ts'
 import { openSection, type Section } from './parameters.ts'
 import { planResources, type PlannedResource } from './plan.ts'
+import { schemaOf, type DeploymentScope } from './scope.ts'
 import { TemplateError } from './template-error.ts'
-import { isObject, type Obj } from './values.ts'
+import { isObject, textOf, type Obj } from './values.ts'
 
 export type Mode = 'Incremental' | 'Complete'
 
@@ -16,6 +18,12 @@ export interface DeploymentInput {
   mode: Mode
   template: Obj
   parameters: Obj
+  /** The region of the record, where the scope has none of its own. */
+  location?: string
+  /** Where the template came from, where it was not in the request. */
+  link?: { id: string }
+  /** Templates beside it, for relative links. */
+  beside?: Record<string, Obj>
 }
 
 /** A template with everything known that can be known before anything is deployed. */
@@ -24,24 +32,22 @@ export interface Prepared {
   resources: PlannedResource[]
 }
 
-/** @throws ServiceError for a body that is no deployment, TemplateError for a template that cannot be one */
-export function readDeployment(name: string, body: unknown): DeploymentInput {
+/**
+ * @param linked what the templateLink of the body gave
+ * @throws ServiceError for a body that is no deployment, TemplateError for a template that cannot be one
+ */
+export function readDeployment(
+  o: { name: string; kind: DeploymentScope['kind']; linked?: Linked | undefined },
+  body: unknown,
+): DeploymentInput {
+  const { name, kind, linked } = o
   const fields = new Fields(body)
+  const location = fields.text('location')
   const properties = fields.object('properties')
   const mode = properties.oneOf('mode', ['Incremental', 'Complete']) ?? 'Incremental'
-  const template = properties.raw('template')
+  const template = linked?.template ?? properties.raw('template')
   const parameters = properties.raw('parameters') ?? {}
   fields.assertSound()
-  if (properties.has('templateLink')) {
-    throw new TemplateError(
-      'The templateLink of a deployment is not followed: this installation fetches nothing from elsewhere',
-      {
-        code: 'InvalidTemplateLink',
-        target: 'properties.templateLink',
-        remedy: 'Send the template itself; for a nested deployment, write it inline.',
-      },
-    )
-  }
   if (properties.has('parametersLink')) {
     throw new TemplateError(
       'The parametersLink of a deployment is not followed: this installation fetches nothing from elsewhere',
@@ -61,8 +67,21 @@ export function readDeployment(name: string, body: unknown): DeploymentInput {
   }
   if (!isObject(parameters))
     throw new TemplateError('The parameters of a deployment must be an object', { target: 'properties.parameters' })
-  checkShape(template)
-  return { name, mode, template, parameters: withoutWrapper(parameters) }
+  checkShape(template, kind)
+  if (mode === 'Complete' && kind !== 'resourceGroup')
+    throw new TemplateError('Complete mode is for resource groups alone', {
+      target: 'properties.mode',
+      expected: 'Incremental',
+      found: mode,
+    })
+  return {
+    name,
+    mode,
+    template,
+    parameters: withoutWrapper(parameters),
+    ...(location !== undefined && { location }),
+    ...(linked !== undefined && { link: linked.link, beside: linked.beside }),
+  }
 }
 
 const members = [
@@ -77,9 +96,10 @@ const members = [
   'functions',
   'resources',
   'outputs',
+  'asserts',
 ]
 
-function checkShape(template: Obj): void {
+function checkShape(template: Obj, kind: DeploymentScope['kind']): void {
   const unknown = Object.keys(template).find((key) => !members.includes(key.toLowerCase()))
   if (unknown !== undefined)
     throw new TemplateError(`Could not find member '${unknown.slice(0, 80)}' on object of type 'Template'`, {
@@ -87,11 +107,13 @@ function checkShape(template: Obj): void {
     })
   if (template['resources'] === undefined)
     throw new TemplateError("Required property 'resources' not found in the template")
-  if (typeof template['$schema'] !== 'string' || !/\/deploymenttemplate\.json#?$/i.test(template['$schema'])) {
-    throw new TemplateError('The template is not one of a resource group', {
+  const schema = textOf(template['$schema'])
+  if (schema.replace(/#$/, '').split('/').at(-1)?.toLowerCase() !== schemaOf[kind].toLowerCase()) {
+    throw new TemplateError(`The template is not one of a ${kind}`, {
       target: '$schema',
-      expected: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
-      found: String(template['$schema']).slice(0, 120),
+      expected: `https://schema.management.azure.com/schemas/2019-04-01/${schemaOf[kind]}#`,
+      found: schema.slice(0, 120),
+      remedy: 'Deploy it to the scope that its schema names: az deployment group|sub|mg|tenant.',
     })
   }
 }
@@ -102,13 +124,22 @@ function withoutWrapper(parameters: Obj): Obj {
   return typeof parameters['$schema'] === 'string' && isObject(inner) ? inner : parameters
 }
 
-export function environmentOf(plane: Plane, group: Resource, input: DeploymentInput): Environment {
+export function environmentOf(o: {
+  plane: Plane
+  scope: DeploymentScope
+  input: DeploymentInput
+  caller: Caller
+}): Environment {
+  const { plane, scope, input, caller } = o
   return {
     subscriptionId: plane.subscriptionId,
     tenantId: plane.tenantId,
-    group: { id: group.id, name: group.name, location: group.location, tags: group.body.tags ?? {} },
+    scope,
+    ...(input.beside !== undefined && { beside: input.beside }),
+    deployer: { objectId: caller.objectId, tenantId: caller.tenantId, userPrincipalName: '' },
     deployment: {
       name: input.name,
+      ...(scope.group === undefined && { location: scope.location }),
       properties: { template: input.template, mode: input.mode, provisioningState: 'Accepted' },
     },
     cloud: {
@@ -129,8 +160,12 @@ export function environmentOf(plane: Plane, group: Resource, input: DeploymentIn
   }
 }
 
-export async function prepare(plane: Plane, group: Resource, input: DeploymentInput): Promise<Prepared> {
-  const environment = environmentOf(plane, group, input)
+export async function prepare(
+  plane: Plane,
+  o: { scope: DeploymentScope; input: DeploymentInput; caller: Caller },
+): Promise<Prepared> {
+  const { input } = o
+  const environment = environmentOf({ plane, ...o })
   const section = await openSection({ template: input.template, given: input.parameters, environment })
   return { section, resources: await planResources(input.template, section.scope) }
 }

@@ -1,18 +1,7 @@
 import { evaluateValue, unroll, type Environment, type Scope, type UserFunction } from './evaluate.ts'
 import { TemplateError } from './template-error.ts'
-import { equal, isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
-
-export const isSecure = (type: string): boolean => /^secure(string|object)$/i.test(type)
-
-const kinds: Record<string, string> = {
-  string: 'string',
-  securestring: 'string',
-  int: 'int',
-  bool: 'bool',
-  object: 'object',
-  secureobject: 'object',
-  array: 'array',
-}
+import { holdsSecrets, kinds, resolveType, typeProblem } from './types.ts'
+import { isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
 
 export interface Section {
   scope: Scope
@@ -30,6 +19,7 @@ export interface Section {
 export async function openSection(o: { template: Obj; given: Obj; environment: Environment }): Promise<Section> {
   const declared = objectAt(o.template, 'parameters')
   const variables = objectAt(o.template, 'variables')
+  const definitions = objectAt(o.template, 'definitions')
   const held = new Map<string, Promise<Value>>()
   const once = async (key: string, make: () => Promise<Value>): Promise<Value> => {
     const known = held.get(key)
@@ -65,7 +55,7 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
       if (!isObject(definition)) throw new TemplateError(`The template parameter '${name.slice(0, 80)}' is not found`)
       return await guarded(
         `parameters('${name.toLowerCase()}')`,
-        async () => await readParameter(name, definition, o.given, scope),
+        async () => await readParameter({ name, definition, definitions, given: o.given, scope }),
       )
     },
     variable: async (name) => {
@@ -95,9 +85,10 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
   for (const [name, definition] of Object.entries(declared)) {
     if (!isObject(definition)) throw new TemplateError(`The template parameter '${name}' is not valid`)
     const value = await scope.parameter(name)
-    const type = String(definition['type'])
-    if (isSecure(type)) collectTexts(value, secrets)
-    shown[name] = isSecure(type) ? { type } : { type, value }
+    const type = textOf(resolveType(definition, definitions)['type'])
+    const secret = holdsSecrets(definition, definitions)
+    if (secret) collectTexts(value, secrets)
+    shown[name] = secret ? { type } : { type, value }
   }
   return { scope, secrets, shown }
 }
@@ -109,7 +100,15 @@ export function objectAt(template: Obj, name: string): Obj {
   throw new TemplateError(`The template's '${name}' must be an object`, { found: typeName(value) })
 }
 
-async function readParameter(name: string, definition: Obj, given: Obj, scope: Scope): Promise<Value> {
+async function readParameter(o: {
+  name: string
+  definition: Obj
+  definitions: Obj
+  given: Obj
+  scope: Scope
+}): Promise<Value> {
+  const { name, definitions, given, scope } = o
+  const definition = resolveType(o.definition, definitions)
   const type = textOf(definition['type']).toLowerCase()
   const kind = kinds[type]
   if (kind === undefined) {
@@ -136,7 +135,8 @@ async function readParameter(name: string, definition: Obj, given: Obj, scope: S
   }
   const value = supplied === undefined ? await evaluateValue(preset?.value ?? null, scope) : supplied.value
   if (value === null && definition['nullable'] === true) return null
-  return checkParameter(name, kind, definition, coerce(value, kind), isSecure(type))
+  const secure = holdsSecrets(definition, definitions)
+  return checkParameter({ name, definition, definitions, value: coerce(value, kind), secure })
 }
 
 /** az sends every `--parameters name=value` that is no JSON as text. */
@@ -147,39 +147,21 @@ function coerce(value: Value, kind: string): Value {
   return value
 }
 
-function checkParameter(name: string, kind: string, definition: Obj, value: Value, secure: boolean): Value {
-  const refuse = (message: string, expected: string, found: string): never => {
-    throw new TemplateError(`The provided value for the template parameter '${name}' ${message}`, {
-      target: name,
-      expected,
-      found: secure ? '(not shown)' : found,
-    })
-  }
-  if (typeName(value) !== kind) refuse(`is not of type '${kind}'`, kind, typeName(value))
-  const allowed = memberOf(definition, 'allowedValues')?.value
-  if (Array.isArray(allowed) && !allowed.some((each) => equal(each, value)))
-    refuse(
-      'is not part of the allowed value(s)',
-      JSON.stringify(allowed).slice(0, 300),
-      JSON.stringify(value).slice(0, 80),
-    )
-  const size =
-    typeof value === 'number' ? value : Array.isArray(value) || typeof value === 'string' ? value.length : undefined
-  const [least, most] = typeof value === 'number' ? ['minValue', 'maxValue'] : ['minLength', 'maxLength']
-  const bound = (key: string): number | undefined => {
-    const limit = memberOf(definition, key)?.value
-    return typeof limit === 'number' ? limit : undefined
-  }
-  const [low, high] = [bound(least!), bound(most!)]
-  if (size !== undefined && low !== undefined && size < low) refuse(`is below its ${least}`, String(low), String(size))
-  if (size !== undefined && high !== undefined && size > high)
-    refuse(`is above its ${most}`, String(high), String(size))
-  return value
+function checkParameter(o: { name: string; definition: Obj; definitions: Obj; value: Value; secure: boolean }): Value {
+  const problem = typeProblem(o.value, o.definition, o.definitions)
+  if (problem === undefined) return o.value
+  const at = problem.path === '' ? o.name : `${o.name}.${problem.path}`
+  throw new TemplateError(`The provided value for the template parameter '${at}' ${problem.message}`, {
+    target: at,
+    expected: problem.expected,
+    found: o.secure ? '(not shown)' : problem.found,
+  })
 }
 
 function readFunctions(template: Obj): Map<string, UserFunction> {
   const found = new Map<string, UserFunction>()
   const spaces = memberOf(template, 'functions')?.value
+  const callsOthers = textOf(memberOf(template, 'languageVersion')?.value).startsWith('2')
   for (const space of Array.isArray(spaces) ? spaces : []) {
     if (!isObject(space) || typeof space['namespace'] !== 'string')
       throw new TemplateError("An entry of 'functions' has no namespace")
@@ -188,6 +170,7 @@ function readFunctions(template: Obj): Map<string, UserFunction> {
       found.set(`${space['namespace']}.${name}`.toLowerCase(), {
         parameters: parameters.map((each) => (isObject(each) ? String(each['name']) : '')),
         output: isObject(body) ? objectAt(body, 'output')['value'] : undefined,
+        callsOthers,
       })
     }
   }

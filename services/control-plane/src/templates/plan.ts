@@ -2,7 +2,7 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { keyOf } from '../arm/resource-id.ts'
 import { evaluate, evaluateValue, isResourceCall, loopCount, type Scope } from './evaluate.ts'
 import { callsIn, isExpression, parseExpression } from './expression.ts'
-import { providerPath } from './ids.ts'
+import { at, providerPath } from './ids.ts'
 import { TemplateError } from './template-error.ts'
 import { isObject, memberOf, textOf, type Obj, type Value } from './values.ts'
 
@@ -15,6 +15,8 @@ export interface PlannedResource {
   apiVersion: string
   /** The name by which a template with symbolic names refers to it. */
   symbol: string | undefined
+  /** The loop that made it. */
+  loop: string | undefined
   /** Only referred to, never written. */
   existing: boolean
   raw: Obj
@@ -24,7 +26,6 @@ export interface PlannedResource {
 }
 
 interface Draft extends PlannedResource {
-  loop: string | undefined
   dependsOn: string[]
 }
 
@@ -129,29 +130,38 @@ async function draftOne(o: Drafting, raw: Obj, loop: string | undefined): Promis
     await draft({ ...o, raw: child, symbol: undefined, parent: { type, name, key: one.key } })
 }
 
-/** `scope` names what an extension such as a lock or a role assignment is put on. */
+/**
+ * `scope` names what an extension such as a lock or a role assignment is put on, or what a nested deployment goes to;
+ * `resourceGroup` and `subscriptionId` name the scope of a nested deployment as well.
+ */
 async function idOf(raw: Obj, type: string, name: string, scope: Scope): Promise<string> {
   const { environment } = scope
-  const path = providerPath(type, [name], 'type and name')
-  const on = memberOf(raw, 'scope')?.value
-  if (on === undefined) {
-    const other = memberOf(raw, 'resourceGroup')?.value
-    const group =
-      other === undefined
-        ? environment.group.id
-        : `/subscriptions/${environment.subscriptionId}/resourceGroups/${textOf(await evaluateValue(other, scope))}`
-    // A nested deployment stands in the group that it deploys to.
-    return `${group}${path}`
+  const read = async (member: string): Promise<string | undefined> => {
+    const value = memberOf(raw, member)?.value
+    return value === undefined || value === null ? undefined : textOf(await evaluateValue(value, scope))
   }
-  const target = textOf(await evaluateValue(on, scope))
-  if (target.toLowerCase().startsWith('/subscriptions/')) return `${target.replace(/\/+$/, '')}${path}`
-  if (target.includes('/')) {
-    const parts = target.split('/')
-    const types = [parts[0]!, ...parts.slice(1).filter((_, index) => index % 2 === 0)].join('/')
-    const names = parts.slice(1).filter((_, index) => index % 2 === 1)
-    return `${environment.group.id}${providerPath(types, names, 'scope')}${path}`
-  }
-  throw new TemplateError(`The scope '${target.slice(0, 120)}' is not the id of a resource`)
+  const on = await read('scope')
+  if (on !== undefined) return at(scopeNamed(on, environment.scope.id), type, [name], 'type and name')
+  const [group, subscription] = [await read('resourceGroup'), await read('subscriptionId')]
+  const ownSubscription = subscription ?? environment.subscriptionId
+  if (group !== undefined)
+    return at(`/subscriptions/${ownSubscription}/resourceGroups/${group}`, type, [name], 'type and name')
+  // A nested deployment stands in the scope that it deploys to.
+  const target = subscription === undefined ? environment.scope.id : `/subscriptions/${subscription}`
+  return at(target, type, [name], 'type and name')
+}
+
+/** The id that a `scope` means: an id, `/` for the tenant, or `namespace/type/name` in the deployment's own scope. */
+function scopeNamed(text: string, own: string): string {
+  if (text === '/') return ''
+  if (/^\/(subscriptions|providers)\//i.test(text)) return text.replace(/\/+$/, '')
+  const parts = text.split('/')
+  if (text.startsWith('/') || parts.length < 2)
+    throw new TemplateError(`The scope '${text.slice(0, 120)}' is not the id of a resource`)
+  const type = [parts[0]!, ...parts.slice(1).filter((_, index) => index % 2 === 0)].join('/')
+  const names = parts.slice(1).filter((_, index) => index % 2 === 1)
+  const base = type.toLowerCase() === 'microsoft.management/managementgroups' ? '' : own
+  return at(base, type, names, 'scope')
 }
 
 function refuseDuplicates(drafts: Draft[]): void {
@@ -171,9 +181,20 @@ function refuseDuplicates(drafts: Draft[]): void {
 }
 
 /** Loop names, symbolic names, ids, `type/name` and plain names all occur. */
-function matching(wanted: string, drafts: readonly Draft[]): Draft[] {
-  const text = wanted.toLowerCase().replace(/\/+$/, '')
-  const by = (test: (each: Draft) => boolean): Draft[] => drafts.filter(test)
+export function matching<P extends PlannedResource>(wanted: string, drafts: readonly P[]): P[] {
+  // Ids of groups are written in two ways.
+  const text = wanted
+    .toLowerCase()
+    .replace(/\/+$/, '')
+    .replace(/\/providers\/microsoft\.resources\/resourcegroups\//, '/resourcegroups/')
+  const by = (test: (each: P) => boolean): P[] => drafts.filter(test)
+  // One of a loop: name[index].
+  const item = /^(.+)\[(\d+)\]$/.exec(text)
+  if (item !== null)
+    return by(
+      (each) =>
+        (each.symbol ?? each.loop)?.toLowerCase() === item[1] && each.scope.loops.at(-1)?.index === Number(item[2]),
+    )
   const looped = by((each) => each.loop?.toLowerCase() === text)
   if (looped.length > 0) return looped
   const symbol = by((each) => each.symbol?.toLowerCase() === text)
@@ -263,16 +284,11 @@ export function resolveReference(
   wanted: string,
   resources: readonly PlannedResource[],
   scope: Scope,
-): { id: string; apiVersion: string | undefined } {
-  const [planned] = matching(wanted, resources as readonly Draft[])
-  if (planned !== undefined) return { id: planned.id, apiVersion: planned.apiVersion }
+): { id: string; apiVersion: string | undefined; planned?: PlannedResource } {
+  const [planned] = matching(wanted, resources)
+  if (planned !== undefined) return { id: planned.id, apiVersion: planned.apiVersion, planned }
   if (wanted.startsWith('/')) return { id: wanted, apiVersion: undefined }
-  if (wanted.includes('/')) {
-    const parts = wanted.split('/')
-    const types = [parts[0]!, ...parts.slice(1).filter((_, index) => index % 2 === 0)].join('/')
-    const names = parts.slice(1).filter((_, index) => index % 2 === 1)
-    return { id: `${scope.environment.group.id}${providerPath(types, names, 'reference')}`, apiVersion: undefined }
-  }
+  if (wanted.includes('/')) return { id: scopeNamed(wanted, scope.environment.scope.id), apiVersion: undefined }
   throw new TemplateError(
     `The template reference '${wanted.slice(0, 120)}' is not valid: could not find template resource or resource copy with this name`,
     {

@@ -2,41 +2,66 @@ import { ServiceError } from '@strongroom/platform'
 import { asyncHeaders } from '../arm/operations.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
-import { groupPath, type Plane } from '../plane.ts'
+import { keyOf } from '../arm/resource-id.ts'
+import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
-import { deploymentProperties, deploymentType, preflight, type DeploymentInternal } from './deployments.ts'
+import { deploymentProperties, preflight, type DeploymentInternal } from './deployments.ts'
+import { managementGroups } from './ids.ts'
 import { prepare, readDeployment, type DeploymentInput, type Prepared } from './input.ts'
+import { followLink } from './links.ts'
 import type { ResourceOutcome } from './run.ts'
+import { deploymentType, kindOf, openScope, type DeploymentScope } from './scope.ts'
 import { TemplateError } from './template-error.ts'
 import { whatIf } from './what-if.ts'
 
-const base = `${groupPath}/providers/${deploymentType}`
-const one = `${base}/{deployment}`
+/** Where deployments are made: each scope has the same routes. */
+const scopes = [groupPath, subscriptionPath, `${managementGroups}/{managementGroup}`, '']
 const nameForm = /^[A-Za-z0-9_().-]{0,63}[A-Za-z0-9_()-]$/
 
-const groupOf = (request: ArmRequest): string => request.path.split('/').slice(0, 5).join('/')
-
 function view(deployment: Resource): Record<string, unknown> {
-  return { id: deployment.id, name: deployment.name, type: deploymentType, properties: deployment.body.properties }
+  const { id, name, location, body } = deployment
+  return { id, name, type: deploymentType, ...(location !== '' && { location }), properties: body.properties }
 }
 
-/** Deployments of templates to a resource group. */
+/** Deployments of templates to every scope. */
 export function deploymentRoutes(plane: Plane): Route[] {
+  return scopes.flatMap((scope) => routesOf(plane, scope))
+}
+
+function routesOf(plane: Plane, at: string): Route[] {
+  const base = `${at}/providers/${deploymentType}`
+  const one = `${base}/{deployment}`
+  const scopeIdOfRequest = (request: ArmRequest): string =>
+    request.path.slice(0, request.path.toLowerCase().lastIndexOf(`/providers/${deploymentType.toLowerCase()}`))
+  const requireScope = async (request: ArmRequest): Promise<string> => {
+    const id = scopeIdOfRequest(request)
+    if (kindOf(id) === 'resourceGroup') return (await plane.resources.requireGroup(id)).id
+    requireManagementGroup(plane, id)
+    return id
+  }
   const read = async (
     request: ArmRequest,
-  ): Promise<{ group: Resource; input: DeploymentInput; prepared: Prepared }> => {
+  ): Promise<{ scope: DeploymentScope; input: DeploymentInput; prepared: Prepared }> => {
     const name = param(request, 'deployment')
     if (!nameForm.test(name)) throw invalidName(name)
-    const group = await plane.resources.requireGroup(request.path)
-    const input = readDeployment(name, request.body)
-    const prepared = await prepare(plane, group, input)
+    const id = await requireScope(request)
+    const body = request.body as { properties?: unknown } | undefined
+    const linked = await followLink(plane, {
+      caller: request.caller,
+      path: request.path,
+      properties: body?.properties,
+      beside: undefined,
+    })
+    const input = readDeployment({ name, kind: kindOf(id), linked }, request.body)
+    const scope = await openScope(plane, id, input.location)
+    const prepared = await prepare(plane, { scope, input, caller: request.caller })
     await preflight(plane, request.caller, prepared)
-    return { group, input, prepared }
+    return { scope, input, prepared }
   }
+  const idOf = async (request: ArmRequest): Promise<string> =>
+    `${await requireScope(request)}/providers/${deploymentType}/${param(request, 'deployment')}`
   const find = async (request: ArmRequest): Promise<Resource<DeploymentInternal>> => {
-    const group = await plane.resources.requireGroup(request.path)
-    const id = `${group.id}/providers/${deploymentType}/${param(request, 'deployment')}`
-    const found = await plane.resources.find<DeploymentInternal>(id)
+    const found = await plane.resources.find<DeploymentInternal>(await idOf(request))
     if (found !== undefined) return found
     throw new ServiceError({
       code: 'DeploymentNotFound',
@@ -47,7 +72,7 @@ export function deploymentRoutes(plane: Plane): Route[] {
   const put = async (request: ArmRequest): Promise<ArmReply> => {
     const wanted = await read(request)
     const { deployment, created, operation } = await plane.deployments.begin(request, wanted)
-    const where = { subscriptionId: plane.subscriptionId, location: wanted.group.location, operationId: operation.id }
+    const where = { subscriptionId: plane.subscriptionId, location: wanted.scope.location, operationId: operation.id }
     return { status: created ? 201 : 200, body: view(deployment), headers: asyncHeaders(request, where) }
   }
   /** What is wrong with a template is the result of its validation, not a failure of it: az shows no error of a 4xx here. */
@@ -57,12 +82,13 @@ export function deploymentRoutes(plane: Plane): Route[] {
       throw error
     })
     if (found instanceof TemplateError) return ok(found.toBody())
-    const { group, input, prepared } = found
-    const properties = deploymentProperties(plane, { group, input, prepared, correlationId: request.correlationId })
+    const { scope, input, prepared } = found
+    const properties = deploymentProperties(plane, { scope, input, prepared, correlationId: request.correlationId })
     return ok({
-      id: `${group.id}/providers/${deploymentType}/${input.name}`,
+      id: `${scope.id}/providers/${deploymentType}/${input.name}`,
       name: input.name,
       type: deploymentType,
+      ...(scope.group === undefined && { location: scope.location }),
       properties: {
         ...properties,
         provisioningState: 'Succeeded',
@@ -76,6 +102,7 @@ export function deploymentRoutes(plane: Plane): Route[] {
       ?.whatIfSettings
     const changes = await whatIf(plane, {
       ...wanted,
+      caller: request.caller,
       idOnly: settings?.resultFormat?.toLowerCase() === 'resourceidonly',
     })
     return ok({ status: 'Succeeded', properties: { correlationId: request.correlationId, changes, diagnostics: [] } })
@@ -88,9 +115,13 @@ export function deploymentRoutes(plane: Plane): Route[] {
       path: base,
       action: `${action}/read`,
       handle: async (request) => {
-        const group = await plane.resources.requireGroup(request.path)
-        const all = await plane.resources.list({ type: deploymentType, groupId: group.id })
-        return ok({ value: all.map(view) })
+        const id = await requireScope(request)
+        const prefix = keyOf(`${id}/providers/${deploymentType}/`)
+        const all = await plane.resources.list({
+          type: deploymentType,
+          ...(kindOf(id) === 'resourceGroup' && { groupId: id }),
+        })
+        return ok({ value: all.filter(({ key }) => key.startsWith(prefix)).map(view) })
       },
     },
     {
@@ -103,20 +134,16 @@ export function deploymentRoutes(plane: Plane): Route[] {
       method: 'HEAD',
       path: one,
       action: `${action}/read`,
-      handle: async (request) => {
-        const id = `${groupOf(request)}/providers/${deploymentType}/${param(request, 'deployment')}`
-        return { status: (await plane.resources.find(id)) === undefined ? 404 : 204 }
-      },
+      handle: async (request) => ({
+        status: (await plane.resources.find(await idOf(request))) === undefined ? 404 : 204,
+      }),
     },
     {
       method: 'DELETE',
       path: one,
       action: `${action}/delete`,
       handle: async (request) => {
-        const group = await plane.resources.requireGroup(request.path)
-        const found = await plane.resources.find(
-          `${group.id}/providers/${deploymentType}/${param(request, 'deployment')}`,
-        )
+        const found = await plane.resources.find(await idOf(request))
         if (found === undefined) return { status: 204 }
         if (found.body.properties['provisioningState'] === 'Running') throw stillRuns(found)
         // The record goes, what it deployed stays.
@@ -149,17 +176,32 @@ export function deploymentRoutes(plane: Plane): Route[] {
       handle: async (request) => ok({ template: (await find(request)).internal.template }),
     },
     // az asks by the path that this had before resource providers.
-    ...[`${one}/operations`, `${groupPath}/deployments/{deployment}/operations`].map((path): Route => ({
-      method: 'GET',
-      path,
-      action: `${action}/operations/read`,
-      handle: async (request) => {
-        const deployment = await find(request)
-        const { outcomes } = deployment.internal
-        return ok({ value: outcomes.map((outcome, index) => operationView(deployment.id, outcome, index)) })
-      },
-    })),
+    ...[`${one}/operations`, ...(at === '' ? [] : [`${at}/deployments/{deployment}/operations`])].map(
+      (path): Route => ({
+        method: 'GET',
+        path,
+        action: `${action}/operations/read`,
+        handle: async (request) => {
+          const deployment = await find(request)
+          const { outcomes } = deployment.internal
+          return ok({ value: outcomes.map((outcome, index) => operationView(deployment.id, outcome, index)) })
+        },
+      }),
+    ),
   ]
+}
+
+/** The installation has one management group, the root of its tenant. @throws ServiceError 404 */
+function requireManagementGroup(plane: Plane, id: string): void {
+  if (kindOf(id) !== 'managementGroup' || keyOf(id) === keyOf(`${managementGroups}/${plane.tenantId}`)) return
+  throw new ServiceError({
+    code: 'ManagementGroupNotFound',
+    status: 404,
+    message: `The management group '${id.split('/').at(-1)}' could not be found.`,
+    expected: plane.tenantId,
+    found: id.split('/').at(-1) ?? '',
+    remedy: "Use the tenant's root group: its name is the tenant's id.",
+  })
 }
 
 function operationView(id: string, outcome: ResourceOutcome, index: number): Record<string, unknown> {

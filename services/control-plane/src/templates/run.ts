@@ -5,10 +5,13 @@ import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import { evaluateValue, type Scope } from './evaluate.ts'
 import { prepare, readDeployment, type DeploymentInput, type Prepared } from './input.ts'
-import { isSecure, objectAt, type Section } from './parameters.ts'
-import { isDeployment, planResources, resolveReference, type PlannedResource } from './plan.ts'
+import { objectAt, type Section } from './parameters.ts'
+import { kindOf, openScope, scopeIdOf, type DeploymentScope } from './scope.ts'
+import { holdsSecrets, resolveType, typeProblem } from './types.ts'
+import { followLink } from './links.ts'
+import { isDeployment, matching, planResources, resolveReference, type PlannedResource } from './plan.ts'
 import { TemplateError } from './template-error.ts'
-import { isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
+import { isObject, memberOf, textOf, type Obj, type Value } from './values.ts'
 
 /** What became of one resource of a deployment. */
 export interface ResourceOutcome {
@@ -40,7 +43,7 @@ const nestingLimit = 5
 
 /** Members of a template's resource that are the engine's, not the resource's. */
 const engineMembers = new Set(
-  'apiversion type name dependson condition copy comments resources scope existing metadata asserts resourcegroup subscriptionid import provider'.split(
+  'apiversion type name dependson condition copy comments resources scope existing metadata asserts resourcegroup subscriptionid import provider @options'.split(
     ' ',
   ),
 )
@@ -86,7 +89,7 @@ async function deployAll(c: RunContext, prepared: Prepared, depth: number): Prom
 async function deployOne(c: RunContext, prepared: Prepared, one: PlannedResource, depth: number): Promise<void> {
   // A local database answers at once: without this, a long deployment would keep the server from every other request.
   await breathe()
-  if (one.existing) return
+  if (one.existing || (await isKept(c, one))) return
   const { clock } = c.plane
   const outcome: ResourceOutcome = {
     id: one.id,
@@ -119,6 +122,13 @@ async function deployOne(c: RunContext, prepared: Prepared, one: PlannedResource
   }
 }
 
+/** Bicep's @onlyIfNotExists(): what is there stays as it is. */
+async function isKept(c: RunContext, one: PlannedResource): Promise<boolean> {
+  const options = memberOf(one.raw, '@options')?.value
+  if (!isObject(options) || options['onlyIfNotExists'] !== true) return false
+  return (await c.plane.resources.find(one.id)) !== undefined
+}
+
 export async function bodyOf(one: PlannedResource, scope: Scope): Promise<Obj> {
   const members = Object.fromEntries(Object.entries(one.raw).filter(([name]) => !engineMembers.has(name.toLowerCase())))
   return (await evaluateValue(members, scope)) as Obj
@@ -132,17 +142,26 @@ function withResources(c: RunContext, prepared: { resources: PlannedResource[] }
       const [wanted, version, full] = args
       if (typeof wanted !== 'string')
         throw new TemplateError(`The template function '${name}' expects a resource first`)
-      const { id, apiVersion } = resolveReference(wanted, prepared.resources, scope)
-      const api = typeof version === 'string' && version !== '' ? version : (apiVersion ?? '2024-11-01')
-      if (name !== 'reference') {
-        const action = `${name.charAt(0)}${name.slice(1)}`
-        return (await send(c, 'POST', `${id}/${action}`, api, full ?? {})).body
+      const read = async (id: string, apiVersion: string | undefined): Promise<Value> => {
+        const api = typeof version === 'string' && version !== '' ? version : (apiVersion ?? '2024-11-01')
+        const { body } = await send(c, 'GET', id, api)
+        const shown = isObject(body) ? body : {}
+        return [version, full].some((each) => typeof each === 'string' && each.toLowerCase() === 'full')
+          ? { apiVersion: api, ...shown }
+          : (shown['properties'] ?? {})
       }
-      const { body } = await send(c, 'GET', id, api)
-      const shown = isObject(body) ? body : {}
-      return typeof full === 'string' && full.toLowerCase() === 'full'
-        ? { apiVersion: api, ...shown }
-        : (shown['properties'] ?? {})
+      if (name === 'references') {
+        const all = matching(wanted, prepared.resources)
+        const found: Value[] = []
+        for (const each of all) found.push(await read(each.id, each.apiVersion))
+        return found
+      }
+      const { id, apiVersion, planned } = resolveReference(wanted, prepared.resources, scope)
+      if (name === 'resourceinfo')
+        return { id, name: planned?.name ?? id.split('/').at(-1), type: planned?.type, apiVersion }
+      if (name === 'reference') return await read(id, apiVersion)
+      const api = typeof version === 'string' && version !== '' ? version : (apiVersion ?? '2024-11-01')
+      return (await send(c, 'POST', `${id}/${name}`, api, full ?? {})).body
     },
   }
 }
@@ -196,56 +215,75 @@ export async function settle(c: RunContext, reply: ArmReply): Promise<void> {
 
 /** A deployment within a template runs as part of this one, and has a record of its own. */
 async function runNested(c: RunContext, one: PlannedResource, scope: Scope, depth: number): Promise<void> {
+  const { input, inner } = await readNested(c, one, scope)
+  const target = await openScope(c.plane, scopeIdOf(one.id), input.location ?? one.scope.environment.scope.location)
+  await c.plane.dispatcher.authorise({ method: 'PUT', path: one.id, caller: c.caller })
+  const prepared = inner
+    ? await prepare(c.plane, { scope: target, input, caller: c.caller })
+    : await prepareOuter(one, target, input)
+  await c.plane.deployments.runNested(c, { id: one.id, scope: target, input, prepared, depth: depth + 1 })
+}
+
+/** What a deployment within a template says, and whether its expressions see its own parameters alone. */
+export async function readNested(
+  c: Pick<RunContext, 'plane' | 'caller'>,
+  one: PlannedResource,
+  scope: Scope,
+): Promise<{ input: DeploymentInput; inner: boolean }> {
   const properties = objectAt(one.raw, 'properties')
   const options = memberOf(properties, 'expressionEvaluationOptions')?.value
-  const inner = isObject(options) && textOf(memberOf(options, 'scope')?.value).toLowerCase() === 'inner'
   const { template, ...rest } = properties
   const given = (await evaluateValue(rest, scope)) as Obj
-  const input = readDeployment(one.name, { properties: { ...given, template } })
-  const groupId = one.id.split('/').slice(0, 5).join('/')
-  const group = await c.plane.resources.requireGroup(groupId)
-  await c.plane.dispatcher.authorise({ method: 'PUT', path: one.id, caller: c.caller })
-  let prepared: Prepared
-  if (inner) prepared = await prepare(c.plane, group, input)
-  else {
-    // Azure's default: the expressions of the nested template are those of the template around it.
-    const section: Section = {
-      scope: {
-        ...one.scope,
-        environment: {
-          ...one.scope.environment,
-          group: { id: group.id, name: group.name, location: group.location, tags: group.body.tags ?? {} },
-        },
-      },
-      secrets: [],
-      shown: {},
-    }
-    prepared = { section, resources: await planResources(input.template, section.scope) }
-  }
-  await c.plane.deployments.runNested(c, { id: one.id, group, input, prepared, depth: depth + 1 })
+  const { beside } = one.scope.environment
+  const linked = await followLink(c.plane, { caller: c.caller, path: one.id, properties: given, beside })
+  const location = memberOf(one.raw, 'location')
+  const input = readDeployment(
+    { name: one.name, kind: kindOf(scopeIdOf(one.id)), linked },
+    {
+      ...(location !== undefined && { location: await evaluateValue(location.value, scope) }),
+      properties: { ...given, template },
+    },
+  )
+  // A linked template cannot see what is around it.
+  const inner =
+    linked !== undefined || (isObject(options) && textOf(memberOf(options, 'scope')?.value).toLowerCase() === 'inner')
+  return { input, inner }
+}
+
+/** Azure's default: the expressions of the nested template are those of the template around it. */
+export async function prepareOuter(
+  one: PlannedResource,
+  target: DeploymentScope,
+  input: DeploymentInput,
+): Promise<Prepared> {
+  const scope = { ...one.scope, environment: { ...one.scope.environment, scope: target } }
+  const section: Section = { scope, secrets: [], shown: {} }
+  return { section, resources: await planResources(input.template, scope) }
 }
 
 export async function readOutputs(c: RunContext, input: DeploymentInput, prepared: Prepared): Promise<Obj> {
   const results: [string, Value][] = []
+  const definitions = objectAt(input.template, 'definitions')
   const scope = withResources(c, prepared, prepared.section.scope)
   for (const [name, definition] of Object.entries(objectAt(input.template, 'outputs'))) {
     if (!isObject(definition)) throw new TemplateError(`The template output '${name}' is not valid`)
     const condition = memberOf(definition, 'condition')
     if (condition !== undefined && (await evaluateValue(condition.value, scope)) !== true) continue
-    const type = textOf(memberOf(definition, 'type')?.value)
+    const resolved = resolveType(definition, definitions)
+    const type = textOf(memberOf(resolved, 'type')?.value)
     const copy = memberOf(definition, 'copy')?.value
     const value = isObject(copy)
       ? ((await evaluateValue({ copy: [{ name: 'made', ...copy }] }, scope)) as Obj)['made']
       : await evaluateValue(memberOf(definition, 'value')?.value, scope)
-    const kind = type.toLowerCase().replace('secure', '')
-    if (value !== null && kind !== typeName(value)) {
-      throw new TemplateError(`The value of the template output '${name}' is not of type '${type}'`, {
-        target: name,
-        expected: type,
-        found: typeName(value),
+    const problem = value === null ? undefined : typeProblem(value, resolved, definitions)
+    if (problem !== undefined) {
+      throw new TemplateError(`The value of the template output '${name}' ${problem.message}`, {
+        target: problem.path === '' ? name : `${name}.${problem.path}`,
+        expected: problem.expected,
+        found: holdsSecrets(resolved, definitions) ? '(not shown)' : problem.found,
       })
     }
-    results.push([name, isSecure(type) ? { type } : { type, value }])
+    results.push([name, holdsSecrets(resolved, definitions) ? { type } : { type, value }])
   }
   return Object.fromEntries(results)
 }

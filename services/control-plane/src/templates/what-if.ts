@@ -1,15 +1,19 @@
+import type { Caller } from '@strongroom/platform'
+import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { withoutNulls } from '../arm/fields.ts'
 import { evaluateValue, needsResources, type Scope } from './evaluate.ts'
 import { isDeployment, type PlannedResource } from './plan.ts'
-import type { DeploymentInput, Prepared } from './input.ts'
-import { keysOf } from './run.ts'
+import { prepare, type DeploymentInput, type Prepared } from './input.ts'
+import { keysOf, prepareOuter, readNested } from './run.ts'
+import { kindOf, openScope, scopeIdOf, type DeploymentScope } from './scope.ts'
 import { equal, isObject, memberOf, textOf, type Obj, type Value } from './values.ts'
 
 export interface Change {
   resourceId: string
-  changeType: 'Create' | 'Delete' | 'Ignore' | 'Modify' | 'NoChange' | 'Deploy'
+  changeType: 'Create' | 'Delete' | 'Ignore' | 'Modify' | 'NoChange' | 'Deploy' | 'Unsupported'
+  unsupportedReason?: string
   before?: Obj
   after?: Obj
   delta?: PropertyChange[]
@@ -23,15 +27,38 @@ export interface PropertyChange {
   children?: PropertyChange[]
 }
 
+interface Question {
+  scope: DeploymentScope
+  input: DeploymentInput
+  prepared: Prepared
+  caller: Caller
+  idOnly: boolean
+}
+
+/** Templates within templates, no deeper than they are deployed. */
+const nestingLimit = 5
+
 /** What a deployment would make, change and delete. It asks no resource: what reference() would give stays an expression. */
-export async function whatIf(
-  plane: Plane,
-  o: { group: Resource; input: DeploymentInput; prepared: Prepared; idOnly: boolean },
-): Promise<Change[]> {
-  const { prepared } = o
+export async function whatIf(plane: Plane, o: Question): Promise<Change[]> {
+  const changes = await changesOf(plane, o, 0)
+  if (o.scope.group === undefined) return changes
+  const kept = new Set([...keysOf(o.prepared.resources), ...changes.map((each) => keyOf(each.resourceId))])
+  for (const other of await plane.resources.list({ groupId: o.scope.id })) {
+    if (kept.has(other.key) || other.type === 'microsoft.resources/resourcegroups' || isDeployment(other.type)) continue
+    const shown = o.idOnly ? {} : { before: view(other, other.type) }
+    changes.push({ resourceId: other.id, changeType: o.input.mode === 'Complete' ? 'Delete' : 'Ignore', ...shown })
+  }
+  return changes
+}
+
+async function changesOf(plane: Plane, o: Question, depth: number): Promise<Change[]> {
   const changes: Change[] = []
-  for (const each of prepared.resources) {
-    if (each.existing || isDeployment(each.type)) continue
+  for (const each of o.prepared.resources) {
+    if (each.existing) continue
+    if (isDeployment(each.type)) {
+      changes.push(...(await nestedChanges(plane, o, each, depth)))
+      continue
+    }
     const existing = await plane.resources.find(each.id)
     changes.push(
       o.idOnly
@@ -39,13 +66,36 @@ export async function whatIf(
         : await compare(each, existing),
     )
   }
-  const kept = keysOf(prepared.resources)
-  for (const other of await plane.resources.list({ groupId: o.group.id })) {
-    if (kept.has(other.key) || other.type === 'microsoft.resources/resourcegroups' || isDeployment(other.type)) continue
-    const shown = o.idOnly ? {} : { before: view(other, other.type) }
-    changes.push({ resourceId: other.id, changeType: o.input.mode === 'Complete' ? 'Delete' : 'Ignore', ...shown })
-  }
   return changes
+}
+
+/** What the template within would do; a group that the template makes first is taken as it says. */
+async function nestedChanges(plane: Plane, o: Question, one: PlannedResource, depth: number): Promise<Change[]> {
+  const unknown = (unsupportedReason: string): Change[] => [
+    { resourceId: one.id, changeType: 'Unsupported', unsupportedReason },
+  ]
+  if (depth >= nestingLimit) return unknown(`Deployments nest more than ${nestingLimit} deep.`)
+  const written = JSON.stringify(memberOf(one.raw, 'properties')?.value ?? {}, (name, value: unknown) =>
+    name === 'template' ? undefined : value,
+  )
+  if (/\b(reference|references|list\w+)\(/i.test(written))
+    return unknown('Its parameters depend on resources that are not there yet.')
+  const { input, inner } = await readNested({ plane, caller: o.caller }, one, one.scope)
+  const scopeId = scopeIdOf(one.id)
+  const scope =
+    (await plane.resources.find(scopeId)) === undefined && kindOf(scopeId) === 'resourceGroup'
+      ? madeGroup(o, scopeId)
+      : await openScope(plane, scopeId, input.location ?? o.scope.location)
+  const prepared = inner
+    ? await prepare(plane, { scope, input, caller: o.caller })
+    : await prepareOuter(one, scope, input)
+  return await changesOf(plane, { ...o, scope, input, prepared }, depth + 1)
+}
+
+/** A group that is not there yet. */
+function madeGroup(o: Question, id: string): DeploymentScope {
+  const { location } = o.scope
+  return { kind: 'resourceGroup', id, location, group: { id, name: id.split('/').at(-1) ?? '', location, tags: {} } }
 }
 
 const view = (resource: Resource, type: string): Obj => ({

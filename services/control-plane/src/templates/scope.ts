@@ -1,0 +1,53 @@
+import type { Plane } from '../plane.ts'
+import type { Resource } from '../store/resources.ts'
+import { TemplateError } from './template-error.ts'
+
+export const deploymentType = 'Microsoft.Resources/deployments'
+
+/** What a template is deployed to. */
+export interface DeploymentScope {
+  kind: 'tenant' | 'managementGroup' | 'subscription' | 'resourceGroup'
+  /** Id of the scope; empty for the tenant. */
+  id: string
+  /** Of the group, or that in which the deployment's own record is said to be. */
+  location: string
+  /** For a resource group. `id` above is its id as it was made. */
+  group?: { id: string; name: string; location: string; tags: Record<string, string> }
+}
+
+/** The schema that a template of the kind names. */
+export const schemaOf: Record<DeploymentScope['kind'], string> = {
+  tenant: 'tenantDeploymentTemplate.json',
+  managementGroup: 'managementGroupDeploymentTemplate.json',
+  subscription: 'subscriptionDeploymentTemplate.json',
+  resourceGroup: 'deploymentTemplate.json',
+}
+
+/** The kind of scope that an id names. */
+export function kindOf(id: string): DeploymentScope['kind'] {
+  const parts = id.toLowerCase().split('/')
+  if (parts.length <= 1) return 'tenant'
+  if (parts[1] === 'providers') return 'managementGroup'
+  return parts[3] === 'resourcegroups' ? 'resourceGroup' : 'subscription'
+}
+
+/** The scope of a deployment's id: what stands before its own type. */
+export const scopeIdOf = (deploymentId: string): string =>
+  deploymentId.slice(0, deploymentId.toLowerCase().lastIndexOf(`/providers/${deploymentType.toLowerCase()}/`))
+
+/** @throws ServiceError ResourceGroupNotFound; TemplateError where a scope other than a group says no location */
+export async function openScope(plane: Plane, id: string, location: string | undefined): Promise<DeploymentScope> {
+  const kind = kindOf(id)
+  if (kind === 'resourceGroup') return groupScope(await plane.resources.requireGroup(id))
+  if (location !== undefined && location !== '') return { kind, id, location }
+  throw new TemplateError('A deployment to another scope than a resource group needs a location', {
+    code: 'LocationRequired',
+    target: 'location',
+    remedy: 'Say in which region the record of the deployment is: --location westeurope.',
+  })
+}
+
+export function groupScope(group: Resource): DeploymentScope {
+  const { id, name, location, body } = group
+  return { kind: 'resourceGroup', id, location, group: { id, name, location, tags: body.tags ?? {} } }
+}
