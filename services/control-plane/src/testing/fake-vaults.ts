@@ -26,7 +26,7 @@ export class FakeVaults {
   }
 
   #hsm(o: WireRequest, name: string): Answer {
-    if (o.method === 'DELETE') return { status: this.hsms.delete(name) ? 200 : 404 }
+    if (o.method === 'DELETE') return this.hsms.delete(name) ? { status: 200 } : problem(404, 'HsmNotFound')
     if (o.method === 'PUT') this.hsms.add(name)
     return { status: 200, body: { ...(o.body as object), name, activated: false } }
   }
