@@ -45,5 +45,6 @@ export { ProgramError, run, type RunOptions, type RunResult } from './programs/r
 export { readSecretFile } from './secret-file.ts'
 export { createSealer, SealError, type Sealer } from './sealer.ts'
 export type { Service, ServiceContext, VirtualHost } from './service.ts'
+export { GroupCommit } from './store/group-commit.ts'
 export type { Migration } from './store/migrations.ts'
 export { forUpdate, openStore, type Database, type DatabaseTransaction, type Store } from './store/store.ts'

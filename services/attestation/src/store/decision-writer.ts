@@ -1,5 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
-import type { Clock, Store } from '@strongroom/platform'
+import { GroupCommit, type Clock, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { EvidenceRecord } from '../record/evidence-record.ts'
 import type { Tables } from './tables.ts'
@@ -13,52 +12,28 @@ export interface DecisionEntry {
   bundle?: { content: Record<string, unknown>; evidence: EvidenceRecord }
 }
 
-/** Decisions that go into one transaction at most: a busy service pays for one write to disk, not for hundreds. */
-const batchLimit = 200
+/** Decisions that go into one transaction at most. */
+const groupLimit = 200
 
 /** So long a text is not written again. Texts without a reference are kept for longer: see Decisions. */
 export const textKnownMs: number = 3600_000
 
-interface Waiting {
-  entry: DecisionEntry
-  done: () => void
-  failed: (error: unknown) => void
-}
-
 /** Writes decisions in the order they were made; several that wait go in together. A decision counts once it is on disk. */
 export class DecisionWriter {
   readonly #store: Store
-  readonly #waiting: Waiting[] = []
   readonly #clock: Clock
+  readonly #commit: GroupCommit<DecisionEntry>
   /** Texts that are surely in the store, by digest, and until when. */
   readonly #knownTexts = new Map<string, number>()
-  #isRunning = false
 
   constructor(o: { store: Store; clock: Clock }) {
     this.#store = o.store
     this.#clock = o.clock
+    this.#commit = new GroupCommit({ limit: groupLimit, write: (entries) => this.#insert(entries) })
   }
 
   write(entry: DecisionEntry): Promise<void> {
-    const written = new Promise<void>((done, failed) => this.#waiting.push({ entry, done, failed }))
-    if (!this.#isRunning) void this.#run()
-    return written
-  }
-
-  /** Never fails: each that waits is told for itself. */
-  async #run(): Promise<void> {
-    this.#isRunning = true
-    while (this.#waiting.length > 0) {
-      await setImmediate()
-      const batch = this.#waiting.splice(0, batchLimit)
-      try {
-        await this.#insert(batch.map(({ entry }) => entry))
-        for (const { done } of batch) done()
-      } catch (error) {
-        for (const { failed } of batch) failed(error)
-      }
-    }
-    this.#isRunning = false
+    return this.#commit.add(entry)
   }
 
   async #insert(entries: DecisionEntry[]): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Clock, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
+import { timeOrdered } from './time-ordered.ts'
 import { DecisionWriter, textKnownMs, type Decision, type DecisionEntry } from './decision-writer.ts'
 import type { Tables } from './tables.ts'
 
@@ -9,8 +10,8 @@ export type { Decision } from './decision-writer.ts'
 const defaultKept = 100_000
 /** Evidence takes more room. What was refused has a share of its own, so that nobody can push out what was decided. */
 const defaultKeptBundles: Record<'decided' | 'refused', number> = { decided: 5_000, refused: 500 }
-/** Rows are counted once in so many decisions. */
-const pruneEvery = 1_000
+/** Rows are counted once in so many decisions: what is too many then goes in one short statement. */
+const pruneEvery = 100
 
 /** The record of what was decided, on which evidence, under which policy (attack K9). */
 export class Decisions {
@@ -22,6 +23,7 @@ export class Decisions {
   readonly #writer: DecisionWriter
   #sincePrune = 0
   #pruning: Promise<void> | undefined
+  #textsPruned = 0
 
   constructor(o: {
     store: Store
@@ -39,7 +41,8 @@ export class Decisions {
   }
 
   async record(decision: Omit<Decision, 'id' | 'at'>, bundle?: DecisionEntry['bundle']): Promise<void> {
-    const row: Decision = { ...decision, id: this.#newId(), at: this.#clock.now().toISOString() }
+    const now = this.#clock.now()
+    const row: Decision = { ...decision, id: timeOrdered(this.#newId(), now), at: now.toISOString() }
     await this.#writer.write({ row, ...(bundle === undefined ? {} : { bundle }) })
     this.#sincePrune += 1
     if (this.#sincePrune < Math.min(pruneEvery, this.#kept)) return
@@ -86,32 +89,50 @@ export class Decisions {
 
   async #prune(): Promise<void> {
     this.#sincePrune = 0
-    const oldest = await this.#db
-      .selectFrom('decision')
-      .select('at')
-      .orderBy('at', 'desc')
-      .offset(this.#kept)
-      .limit(1)
-      .executeTakeFirst()
-    if (oldest) await this.#db.deleteFrom('decision').where('at', '<=', oldest.at).execute()
+    await this.#pruneDecisions()
     const removed = [
       await this.#pruneBundles(['Permitted', 'Denied'], this.#keptBundles.decided),
       await this.#pruneBundles(['Refused'], this.#keptBundles.refused),
     ]
-    if (removed.includes(true)) await this.#pruneTexts()
+    const now = this.#clock.now().getTime()
+    if (!removed.includes(true) || now < this.#textsPruned + textKnownMs) return
+    this.#textsPruned = now
+    await this.#pruneTexts()
+  }
+
+  async #pruneDecisions(): Promise<void> {
+    const { rows } = await this.#db
+      .selectFrom('decision')
+      .select((expression) => expression.fn.countAll<number | string>().as('rows'))
+      .executeTakeFirstOrThrow()
+    const surplus = Number(rows) - this.#kept
+    if (surplus <= 0) return
+    await this.#db
+      .deleteFrom('decision')
+      .where('id', 'in', (of) => of.selectFrom('decision').select('id').orderBy('at').orderBy('id').limit(surplus))
+      .execute()
   }
 
   async #pruneBundles(outcomes: Decision['outcome'][], kept: number): Promise<boolean> {
-    const oldest = await this.#db
+    const { rows } = await this.#db
       .selectFrom('decision_bundle')
-      .select('at')
+      .select((expression) => expression.fn.countAll<number | string>().as('rows'))
       .where('outcome', 'in', outcomes)
-      .orderBy('at', 'desc')
-      .offset(kept)
-      .limit(1)
-      .executeTakeFirst()
-    if (oldest === undefined) return false
-    await this.#db.deleteFrom('decision_bundle').where('outcome', 'in', outcomes).where('at', '<=', oldest.at).execute()
+      .executeTakeFirstOrThrow()
+    const surplus = Number(rows) - kept
+    if (surplus <= 0) return false
+    await this.#db
+      .deleteFrom('decision_bundle')
+      .where('id', 'in', (of) =>
+        of
+          .selectFrom('decision_bundle')
+          .select('id')
+          .where('outcome', 'in', outcomes)
+          .orderBy('at')
+          .orderBy('id')
+          .limit(surplus),
+      )
+      .execute()
     return true
   }
 

@@ -1,4 +1,11 @@
-import { forUpdate, ServiceError, type Clock, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import {
+  forUpdate,
+  GroupCommit,
+  ServiceError,
+  type Clock,
+  type DatabaseTransaction,
+  type Store,
+} from '@strongroom/platform'
 import {
   appended,
   emptyFrontier,
@@ -21,7 +28,7 @@ import { verifyTree, type LogVerdict } from './verify.ts'
 /** What a checkpoint or an entry may have at most; tlog-tiles writes lengths in two bytes. */
 const longestEntry = 65_535
 /** Entries that are written in one transaction at most. */
-const batchLimit = 64
+const groupLimit = 64
 
 /**
  * Who did what with which key: a Merkle tree for each vault, with a signed checkpoint after every transaction. An entry is
@@ -35,13 +42,13 @@ export class OperationLog {
   /** Of each vault the last checkpoint that we signed, and the greatest size that the store has had. */
   readonly #signed = new Map<string, string>()
   readonly #seen = new Map<string, number>()
-  readonly #waiting: { entry: LogEntry; done: () => void; fail: (cause: ServiceError) => void }[] = []
-  #writing = false
+  readonly #commit: GroupCommit<LogEntry>
 
   constructor(o: { store: Store; clock: Clock; key: LogKey }) {
     this.#store = o.store
     this.#clock = o.clock
     this.#key = o.key
+    this.#commit = new GroupCommit({ limit: groupLimit, write: (entries) => this.#write(entries) })
   }
 
   /**
@@ -50,36 +57,22 @@ export class OperationLog {
    * @throws ServiceError 503 OperationLogUnavailable or OperationLogAltered: what was to be recorded is refused
    */
   append(entry: LogEntry): Promise<void> {
-    return new Promise<void>((done, fail) => {
-      this.#waiting.push({ entry, done, fail })
-      if (!this.#writing) void this.#writeWaiting()
-    })
+    return this.#commit.add(entry)
   }
 
-  async #writeWaiting(): Promise<void> {
-    this.#writing = true
-    while (this.#waiting.length > 0) {
-      // SQLite works in this very thread: only what is read before it begins can wait for it.
-      await new Promise((next) => setImmediate(next))
-      const batch = this.#waiting.splice(0, batchLimit)
-      try {
-        await this.#store.transaction((tx) => this.appendIn(tx, ...batch.map(({ entry }) => entry)))
-        for (const { done } of batch) done()
-      } catch (cause) {
-        const refusal =
-          cause instanceof ServiceError && cause.code === 'OperationLogAltered'
-            ? cause
-            : new ServiceError({
-                code: 'OperationLogUnavailable',
-                status: 503,
-                message: 'The operation log cannot be written, so the operation is refused.',
-                remedy: 'See that the store of the vault is writable and has space, then repeat the request.',
-                cause,
-              })
-        for (const { fail } of batch) fail(refusal)
-      }
+  async #write(entries: LogEntry[]): Promise<void> {
+    try {
+      await this.#store.transaction((tx) => this.appendIn(tx, ...entries))
+    } catch (cause) {
+      if (cause instanceof ServiceError && cause.code === 'OperationLogAltered') throw cause
+      throw new ServiceError({
+        code: 'OperationLogUnavailable',
+        status: 503,
+        message: 'The operation log cannot be written, so the operation is refused.',
+        remedy: 'See that the store of the vault is writable and has space, then repeat the request.',
+        cause,
+      })
     }
-    this.#writing = false
   }
 
   async appendIn(transaction: DatabaseTransaction, ...entries: LogEntry[]): Promise<void> {
