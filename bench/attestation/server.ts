@@ -1,5 +1,5 @@
 /** The attestation service in a process of its own, on simulated silicon and SQLite. Speaks with bench/attestation.ts over IPC. */
-import { createHash, createSign, createVerify, generateKeyPairSync, randomUUID } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomUUID, sign, verify } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,10 +18,11 @@ import {
 } from '@strongroom/platform'
 import { createSilicon } from '@strongroom/silicon'
 import { memoryKeyStore, tinyFirmware } from '@strongroom/silicon/testing'
+import { InPlace } from '../support/in-place.ts'
 import { measureSync } from '../support/measure.ts'
 
 /** What the parent asks for. */
-type Question = { ask: 'usage' } | { ask: 'end' }
+type Question = { ask: 'usage' } | { ask: 'sample' } | { ask: 'samples' } | { ask: 'end' }
 
 const stateDir = await mkdtemp(join(tmpdir(), 'strongroom-bench-attestation-'))
 const ports = { tls: Number(process.argv[2]), local: Number(process.argv[3]) }
@@ -63,7 +64,18 @@ const service = await createAttestationService({
 await service.start()
 const server = await serve({ installation, authority, hosts: service.hosts, logger })
 
-process.on('message', (question: Question) => {
+const both = signatures()
+const sampler = new InPlace(both)
+
+process.on('message', (question: Question) => void answer(question))
+process.send?.({
+  caPem: authority.caPem,
+  host: sharedAttestationHost(homeRegion.code),
+  bodies: await reports(Number(process.argv[4])),
+  signatures: measureSync(300, both),
+})
+
+async function answer(question: Question): Promise<void> {
   if (question.ask === 'usage') {
     globalThis.gc?.()
     process.send?.({
@@ -71,21 +83,18 @@ process.on('message', (question: Question) => {
       heap: process.memoryUsage().heapUsed,
       resident: process.memoryUsage.rss(),
     })
-    return
-  }
-  void (async () => {
+  } else if (question.ask === 'sample') {
+    sampler.begin()
+    process.send?.({})
+  } else if (question.ask === 'samples') {
+    process.send?.(await sampler.end())
+  } else {
     await server.close()
     await service.close()
     await rm(stateDir, { recursive: true, force: true })
     process.disconnect()
-  })()
-})
-process.send?.({
-  caPem: authority.caPem,
-  host: sharedAttestationHost(homeRegion.code),
-  bodies: await reports(Number(process.argv[4])),
-  signatures: signatures(),
-})
+  }
+}
 
 /** Distinct reports, each over runtime data of its own: no signature is verified twice. */
 async function reports(count: number): Promise<string[]> {
@@ -112,13 +121,14 @@ async function reports(count: number): Promise<string[]> {
   return bodies
 }
 
-/** Processor time of one P-384 verification and one RSA-2048 signature, in nanoseconds. */
-function signatures(): number {
+/** One P-384 verification and one RSA-2048 signature. */
+function signatures(): () => void {
   const message = new Uint8Array(0x2a0).fill(7)
   const ec = generateKeyPairSync('ec', { namedCurve: 'P-384' })
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const signature = createSign('sha384').update(message).sign(ec.privateKey)
-  const verify = measureSync(300, () => createVerify('sha384').update(message).verify(ec.publicKey, signature))
-  const sign = measureSync(300, () => createSign('sha256').update(message).sign(rsa.privateKey))
-  return verify + sign
+  const signature = sign('sha384', message, ec.privateKey)
+  return () => {
+    verify('sha384', message, ec.publicKey, signature)
+    sign('sha256', message, rsa.privateKey)
+  }
 }
