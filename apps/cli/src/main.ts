@@ -14,6 +14,7 @@ import { quotaCommands } from './commands/quota.ts'
 import { upCommand } from './commands/up.ts'
 import { vaultKeyCommands } from './commands/vault-key.ts'
 import { vaultCommands } from './commands/vault.ts'
+import { runCommandCommands } from './commands/vm-run-command.ts'
 import { vmCommands } from './commands/vm.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
 import type { Command, CommandContext } from './core/command.ts'
@@ -25,6 +26,7 @@ const commands: Command[] = [
   envCommand,
   ...installationCommands,
   ...vmCommands,
+  ...runCommandCommands,
   ...vaultCommands,
   ...vaultKeyCommands,
   ...imageCommands,

@@ -1,7 +1,7 @@
 /**
  * Wire between the control plane and a machine that carries VMs, served at https://machine.strongroom.internal.
  *
- * PUT    /instances/{vmId}                  InstanceSpec → 202 InstanceStatus   provisions; idempotent for the same spec
+ * PUT    /instances/{vmId}                  AnySpec → 202 InstanceStatus   provisions; idempotent for the same spec
  * GET    /instances/{vmId}                  → 200 InstanceStatus | 404
  * GET    /instances                         → 200 { value: InstanceStatus[] }
  * POST   /instances/{vmId}/start            → 202 InstanceStatus                idempotent while starting, booting or ready
@@ -13,6 +13,9 @@
  * DELETE /instances/{vmId}                  → 204                               idempotent; destroys disk, guest state, vTPM
  * GET    /instances/{vmId}/evidence         → 200 BootEvidence of the last boot | 404
  * GET    /instances/{vmId}/serial-log       → 200 text/plain
+ * POST   /instances/{vmId}/commands         CommandRequest → 202 CommandStatus  idempotent by id; 409 unless ready
+ * GET    /instances/{vmId}/commands/{id}    → 200 CommandStatus | 404
+ * POST   /instances/{vmId}/memory-dump      → 403 always: no machine makes one (FAQ S9)
  * GET    /images                            → 200 { value: ImageRecord[] }
  * POST   /images/import                     { path, name } → 200 ImageRecord | 400 with every reason it does not qualify
  * POST   /images/build                      → 202 ImageBuildStatus              the reference image; idempotent
@@ -24,29 +27,32 @@ import type { ErrorDetail } from './errors.ts'
 import type { GuestHealth } from './guest-health.ts'
 
 export type Tee = 'SNP' | 'TDX'
+export const securityTypes = ['Standard', 'TrustedLaunch', 'ConfidentialVM'] as const
+export type SecurityType = (typeof securityTypes)[number]
 export type SecurityEncryptionType = 'VMGuestStateOnly' | 'DiskWithVMGuestState' | 'NonPersistedTPM'
 
-export interface InstanceSpec {
+/** What every VM has, confidential or not. */
+export interface VmSpec {
   /** Upper-case GUID. */
   vmId: string
   /** ARM resource id; shown in logs and in the metadata endpoint. */
   resourceId: string
   name: string
   region: string
-  tee: Tee
   size: { name: string; vCPUs: number; memoryMiB: number }
-  security: { encryption: SecurityEncryptionType; secureBoot: boolean; vTpm: boolean }
   /** ImageRecord.id */
   image: string
   osDisk: { id: string; sizeGiB: number }
-  osProfile: { computerName: string; adminUsername: string; sshPublicKeys: string[] }
+  osProfile: {
+    computerName: string
+    adminUsername: string
+    sshPublicKeys: string[]
+    /** Base64, at most 64 KiB decoded: for cloud-init, at the first boot. Whoever runs the host can read it. */
+    customData?: string
+  }
+  /** Base64, at most 64 KiB decoded: shown at the metadata endpoint. */
+  userData?: string
   network: { macAddress: string; privateIpAddress: string }
-  /** Platform-managed key that wraps the guest state's data key: key identifier with version. */
-  guestStateKey: string
-  /** A customer's key that wraps the guest state beside it. Absent: the platform's alone. */
-  customerKey?: CustomerKey
-  /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal */
-  attestationProvider: string
   tags: Record<string, string>
   /** What the guest's metadata endpoint shows beside; the machine needs none of it. */
   shown?: ShownFacts
@@ -62,6 +68,28 @@ export interface CustomerKey {
   keyIds: string[]
 }
 
+/** A confidential VM. */
+export interface InstanceSpec extends VmSpec {
+  tee: Tee
+  security: { encryption: SecurityEncryptionType; secureBoot: boolean; vTpm: boolean }
+  /** Platform-managed key that wraps the guest state's data key: key identifier with version. */
+  guestStateKey: string
+  /** A customer's key that wraps the guest state beside it. Absent: the platform's alone. */
+  customerKey?: CustomerKey
+  /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal */
+  attestationProvider: string
+}
+
+/** A VM that keeps the host out of nothing: no processor measures it, no key is released for it. */
+export interface OrdinarySpec extends VmSpec {
+  ordinary: 'Standard' | 'TrustedLaunch'
+  security: { secureBoot: boolean; vTpm: boolean }
+}
+
+export type AnySpec = InstanceSpec | OrdinarySpec
+
+export const isOrdinary = (spec: AnySpec): spec is OrdinarySpec => 'ordinary' in spec
+
 /** Facts of the resource manager that a guest may read at 169.254.169.254. */
 export interface ShownFacts {
   imageReference?: { id: string } | { publisher: string; offer: string; sku: string; version: string }
@@ -74,6 +102,7 @@ export interface ShownFacts {
 export interface InstancePatch {
   size?: InstanceSpec['size']
   security?: Partial<Pick<InstanceSpec['security'], 'secureBoot'>>
+  userData?: string
   tags?: Record<string, string>
   customerKey?: CustomerKey
 }
@@ -84,6 +113,29 @@ export interface InstanceConversion {
   size: InstanceSpec['size']
   /** Key identifier with version; its release policy asks for evidence of the new technology. */
   guestStateKey: string
+}
+
+/** A shell script for a running guest. Its agent runs it only where the owner signed it (docs/run-command.md). */
+export interface CommandRequest {
+  /** Lower-case GUID; the same id again is the same command. */
+  id: string
+  script: string
+  /** Environment variables; what is signed takes none. */
+  parameters: { name: string; value: string }[]
+  timeoutSeconds: number
+}
+
+export interface CommandStatus {
+  id: string
+  /** Refused: the guest did not run it, and says why. */
+  state: 'Pending' | 'Running' | 'Done' | 'Refused'
+  startedAt?: string
+  endedAt?: string
+  exitCode?: number
+  /** The last 4 KiB of each. */
+  stdout?: string
+  stderr?: string
+  refused?: string
 }
 
 export interface StopRequest {
@@ -103,7 +155,7 @@ export type PowerState = 'Stopped' | 'Starting' | 'Booting' | 'Ready' | 'Stoppin
 
 export interface InstanceStatus {
   vmId: string
-  spec: InstanceSpec
+  spec: AnySpec
   provisioning: { state: ProvisioningState; steps: StepTiming[]; error?: ErrorDetail }
   power: { state: PowerState; since: string; steps: StepTiming[]; error?: ErrorDetail }
   /** What was really launched; the launch measurement describes this, not the size that was asked for. */
@@ -112,7 +164,8 @@ export interface InstanceStatus {
     memoryMiB: number
     acceleration: 'kvm' | 'tcg'
     cpuModel: string
-    launchMeasurement: string
+    /** Of confidential VMs alone. */
+    launchMeasurement?: string
   }
   /** Plain sentences for the instance view, for example that the host bears less memory than the size has. */
   notices: string[]
@@ -121,7 +174,7 @@ export interface InstanceStatus {
   /** Identifier of the customer's key that the guest state is under now. */
   guestStateWrappedBy?: string
   ssh?: { host: string; port: number }
-  processes?: { qemu: number; swtpm: number }
+  processes?: { qemu: number; swtpm?: number }
 }
 
 export interface ImageRecord {

@@ -16,6 +16,7 @@ import { UsageLog } from './billing/usage-log.ts'
 import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
 import { QuotaRequests } from './compute/quota-requests.ts'
+import { serveBootDiagnostics } from './compute/boot-diagnostics.ts'
 import { Quotas } from './compute/quotas.ts'
 import { convertSaga } from './compute/vm-conversion.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
@@ -114,6 +115,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     tenantId: installation.tenantId,
     dispatcher: plane.dispatcher,
   })
+  serveBootDiagnostics(app, plane)
   let synchronised: Promise<void> = Promise.resolve()
   return {
     name: 'control-plane',

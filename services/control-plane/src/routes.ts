@@ -5,6 +5,9 @@ import { billingRoutes } from './billing/billing-routes.ts'
 import { catalogRoutes } from './compute/catalog.ts'
 import { diskRoutes } from './compute/disks.ts'
 import { quotaRoutes } from './compute/quota-routes.ts'
+import { bootDiagnosticsRoutes } from './compute/boot-diagnostics.ts'
+import { refusedRoutes } from './compute/refused-actions.ts'
+import { runCommandRoutes } from './compute/run-command-routes.ts'
 import { vmRoutes } from './compute/vm-routes.ts'
 import { diskEncryptionSetRoutes } from './encryption/set-routes.ts'
 import { userIdentityRoutes } from './identity/user-assigned.ts'
@@ -53,6 +56,9 @@ export function allRoutes(plane: Plane): Route[] {
     ...vmRoutes(plane),
     ...diskEncryptionSetRoutes(plane),
     ...userIdentityRoutes(plane),
+    ...runCommandRoutes(plane),
+    ...bootDiagnosticsRoutes(plane),
+    ...refusedRoutes(plane),
     ...imageRoutes(plane),
     ...attestationRoutes(plane),
     ...checkAccessRoutes(plane),

@@ -67,6 +67,17 @@ export class ArmClient {
     return response
   }
 
+  /** Sends an action that answers with a result, and follows its Location until that is there. */
+  async result<T>(method: string, path: string, apiVersion: string, body?: unknown): Promise<T> {
+    let response = await this.send(method, path, apiVersion, body)
+    for (;;) {
+      const url = response.headers['location']
+      if (response.status !== 202 || typeof url !== 'string') return response.json as T
+      await sleep(500)
+      response = await this.sendUrl('GET', url)
+    }
+  }
+
   async follow(response: Response, onSteps: OnSteps = () => {}): Promise<void> {
     const url = response.headers['azure-asyncoperation'] ?? response.headers['location']
     if (typeof url !== 'string') return

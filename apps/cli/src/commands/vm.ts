@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import type { BootEvidence } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../client/arm.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
@@ -92,6 +93,11 @@ const create: Command = {
   summary: 'create a confidential VM and wait until its guest is ready',
   options: [
     groupOption,
+    {
+      flags: '--security-type <type>',
+      summary: 'ConfidentialVM, TrustedLaunch or Standard; the last two keep the host out of nothing',
+      default: 'ConfidentialVM',
+    },
     { flags: '--tee <tee>', summary: 'snp or tdx; picks the smallest size of that kind', default: 'snp' },
     { flags: '--size <size>', summary: 'VM size, for example Standard_DC4as_v5' },
     {
@@ -107,6 +113,8 @@ const create: Command = {
       flags: '--attestation-provider <id>',
       summary: 'resource id of a provider of your own, whose word alone opens the VM; by default the region’s',
     },
+    { flags: '--custom-data <file>', summary: 'for cloud-init, or /var/lib/waagent/CustomData in an image without it' },
+    { flags: '--user-data <file>', summary: 'shown to the guest at its metadata endpoint' },
     { flags: '--assign-identity', summary: 'give the VM an identity, whose tokens its guest gets at 169.254.169.254' },
   ],
   examples: [
@@ -119,10 +127,18 @@ const create: Command = {
     const keys =
       keyFile === undefined ? [(await personalSshKey(context.paths.config)).publicText] : await readPublicKeys(keyFile)
     const attestationProvider = textOption(context, 'attestationProvider')
+    const securityType = textOption(context, 'securityType') ?? 'ConfidentialVM'
+    const customData = await encoded(textOption(context, 'customData'))
+    const userData = await encoded(textOption(context, 'userData'))
     const request = {
       name,
+      securityType,
+      ...(customData !== undefined && { customData }),
+      ...(userData !== undefined && { userData }),
       group: group(context),
-      size: textOption(context, 'size') ?? sizeFor(textOption(context, 'tee') ?? 'snp'),
+      size:
+        textOption(context, 'size') ??
+        (securityType === 'ConfidentialVM' ? sizeFor(textOption(context, 'tee') ?? 'snp') : 'Standard_D2as_v5'),
       encryption: textOption(context, 'encryption') ?? 'DiskWithVMGuestState',
       secureBoot: context.options['secureBoot'] !== false,
       image: textOption(context, 'image') ?? referenceImage,
@@ -135,6 +151,21 @@ const create: Command = {
     const vm = await fetchVm(arm, path)
     return { data: vm, table: { columns, rows: [row(vm)] } }
   },
+}
+
+/** A file's content in base64. */
+async function encoded(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined
+  const content = await readFile(path).catch((cause: unknown) => {
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: `Cannot read ${path}.`,
+      remedy: 'Name a file.',
+      exitCode: exitCodes.usage,
+      cause,
+    })
+  })
+  return content.toString('base64')
 }
 
 const terminal = (context: CommandContext): NodeJS.WriteStream | undefined =>

@@ -5,6 +5,8 @@ export interface VmRequest {
   name: string
   group: string
   size: string
+  /** ConfidentialVM where it is absent. */
+  securityType?: string
   encryption: string
   secureBoot: boolean
   image: string
@@ -13,6 +15,10 @@ export interface VmRequest {
   /** Resource id; the provider that the region shares where it is absent. */
   attestationProvider?: string
   systemAssigned?: boolean
+  /** Base64. */
+  customData?: string
+  /** Base64. */
+  userData?: string
 }
 
 export const defaultGroup = 'strongroom'
@@ -117,27 +123,36 @@ export async function prepareNetwork(arm: ArmClient, request: Pick<VmRequest, 'n
 
 export function vmBody(arm: ArmClient, request: VmRequest): unknown {
   const network = `${groupPath(arm, request.group)}/providers/Microsoft.Network`
+  const type = request.securityType ?? 'ConfidentialVM'
   return {
     location: arm.region,
     ...(request.systemAssigned === true && { identity: { type: 'SystemAssigned' } }),
     properties: {
       hardwareProfile: { vmSize: request.size },
-      securityProfile: {
-        securityType: 'ConfidentialVM',
-        uefiSettings: { secureBootEnabled: request.secureBoot, vTpmEnabled: true },
-        ...(request.attestationProvider !== undefined && { attestationProvider: { id: request.attestationProvider } }),
-      },
+      ...(type !== 'Standard' && {
+        securityProfile: {
+          securityType: type,
+          uefiSettings: { secureBootEnabled: request.secureBoot, vTpmEnabled: true },
+          ...(request.attestationProvider !== undefined && {
+            attestationProvider: { id: request.attestationProvider },
+          }),
+        },
+      }),
+      ...(request.userData !== undefined && { userData: request.userData }),
       storageProfile: {
         imageReference: imageReference(request.image),
         osDisk: {
           createOption: 'FromImage',
           deleteOption: 'Delete',
-          managedDisk: { securityProfile: { securityEncryptionType: request.encryption } },
+          ...(type === 'ConfidentialVM' && {
+            managedDisk: { securityProfile: { securityEncryptionType: request.encryption } },
+          }),
         },
       },
       osProfile: {
         computerName: request.name,
         adminUsername: request.adminUsername,
+        ...(request.customData !== undefined && { customData: request.customData }),
         linuxConfiguration: {
           disablePasswordAuthentication: true,
           ssh: {

@@ -9,6 +9,7 @@ import {
 } from '@strongroom/platform'
 import { aliasDocument, metadataDocument } from '../resources/metadata.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { faqPage } from './faq-page.ts'
 import { parseBody } from './body.ts'
 import type { ArmRequest, Method } from './request.ts'
 
@@ -56,6 +57,8 @@ export function createArmApp(o: {
   // The two documents a client reads before it can sign in.
   app.get('/metadata/endpoints', async () => metadataDocument(o.tenantId))
   app.get('/aliases.json', async () => aliasDocument())
+  // Refusals link to it, and whoever was refused may have no token.
+  app.get('/docs/faq', async (_request, reply) => await reply.type('text/html; charset=utf-8').send(await faqPage()))
 
   void app.register(async (scope) => {
     scope.addHook(

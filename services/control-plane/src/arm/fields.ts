@@ -1,4 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
+import { faqRule, type FaqRuleId } from './faq-rule.ts'
 
 export interface Problem {
   code: string
@@ -8,14 +9,21 @@ export interface Problem {
   expected?: string
   found?: string
   remedy?: string
+  /** The rule of the FAQ that it follows from, where one does. */
+  rule?: FaqRuleId
 }
 
-/** The refusal of a request with all its problems: the first is the error, all of them are its details. */
+/**
+ * The refusal of a request with all its problems: the first is the error, all of them are its details, and after them
+ * the FAQ's rules that they follow from.
+ */
 export function refuse(problems: Problem[]): ServiceError {
   const [first] = problems
   if (first === undefined) throw new TypeError('there is nothing to refuse')
   const asDetail = (p: Problem): ReturnType<ServiceError['toDetail']> => new ServiceError(p).toDetail()
-  return new ServiceError({ ...first, ...(problems.length > 1 && { details: problems.map(asDetail) }) })
+  const rules = [...new Set(problems.flatMap(({ rule }) => (rule === undefined ? [] : [rule])))]
+  const details = [...(problems.length > 1 ? problems.map(asDetail) : []), ...rules.map(faqRule)]
+  return new ServiceError({ ...first, ...(details.length > 0 && { details }) })
 }
 
 /**

@@ -5,7 +5,7 @@ import { ok, param, type ArmRequest } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { marketOf, type Urn } from './images.ts'
-import { findRegion, regions } from './regions.ts'
+import { findRegion, locationKey, regions, type Region } from './regions.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
 import { vmType } from './vm-model.ts'
 
@@ -22,8 +22,8 @@ export const sizeView = (size: Size): Record<string, unknown> => ({
   maxDataDiskCount: size.maxDataDisks,
 })
 
-/** Entry of Microsoft.Compute/skus: every value of a capability is a text. */
-export function skuView(size: Size): Record<string, unknown> {
+/** Entry of Microsoft.Compute/skus for one region, as Azure lists them: every value of a capability is a text. */
+export function skuView(size: Size, region: Region): Record<string, unknown> {
   const [iops, megabytes] = size.uncached.split('/')
   const nvme = size.name.endsWith('_v6')
   const capabilities: Record<string, string | undefined> = {
@@ -50,37 +50,31 @@ export function skuView(size: Size): Record<string, unknown> {
     MaxNetworkInterfaces: String(size.maxNics),
     UltraSSDAvailable: 'False',
     HibernationSupported: 'False',
-    TrustedLaunchDisabled: 'True',
+    TrustedLaunchDisabled: size.tee === undefined ? 'False' : 'True',
     ConfidentialComputingType: size.tee,
   }
-  const offered = regions.filter((region) => isOffered(size, region.name))
-  const missing = regions.filter((region) => !isOffered(size, region.name)).map((region) => region.name)
+  const offered = isOffered(size, region.name)
   return {
     resourceType: 'virtualMachines',
     name: size.name,
     tier: 'Standard',
     size: size.name.replace(/^Standard_/, ''),
     family: size.family,
-    locations: regions.map((region) => region.name),
-    locationInfo: regions.map((region) => ({
-      location: region.name,
-      zones: offered.includes(region) ? region.zones : [],
-      zoneDetails: [],
-    })),
+    locations: [region.name],
+    locationInfo: [{ location: region.name, zones: offered ? region.zones : [], zoneDetails: [] }],
     capabilities: Object.entries(capabilities).flatMap(([name, value]) =>
       value === undefined ? [] : [{ name, value }],
     ),
-    restrictions:
-      missing.length === 0
-        ? []
-        : [
-            {
-              type: 'Location',
-              values: missing,
-              restrictionInfo: { locations: missing },
-              reasonCode: 'NotAvailableForSubscription',
-            },
-          ],
+    restrictions: offered
+      ? []
+      : [
+          {
+            type: 'Location',
+            values: [region.name],
+            restrictionInfo: { locations: [region.name] },
+            reasonCode: 'NotAvailableForSubscription',
+          },
+        ],
   }
 }
 
@@ -112,8 +106,8 @@ export function catalogRoutes(plane: Plane): Route[] {
       action: 'Microsoft.Compute/skus/read',
       handle: async (request) => {
         const location = /location eq '([^']+)'/i.exec(request.query['$filter'] ?? '')?.[1]
-        const known = location === undefined || findRegion(location) !== undefined
-        return ok({ value: known ? allSizes().map(skuView) : [] })
+        const asked = location === undefined ? regions : regions.filter(({ name }) => name === locationKey(location))
+        return ok({ value: asked.flatMap((region) => allSizes().map((size) => skuView(size, region))) })
       },
     },
     {

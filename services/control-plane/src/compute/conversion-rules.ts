@@ -14,12 +14,15 @@ const leastKernel = { ubuntu: '6.2.0-1011-azure', other: '6.2' } as const
 const target = 'properties.hardwareProfile.vmSize'
 
 /** Whether a VM of the one size may become one of the other, on other silicon, as far as the sizes say. */
-export const isConversion = (from: Size, to: Size): boolean => from.tee !== to.tee
+export const isConversion = (from: Size, to: Size): boolean =>
+  from.tee !== undefined && to.tee !== undefined && from.tee !== to.tee
+
+const convertibleWith = (size: Size): readonly string[] => (size.tee === undefined ? [] : convertible[size.tee])
 
 export const convertsInto = (from: Size, to: Size): boolean =>
   isConversion(from, to) &&
-  convertible[from.tee].includes(from.series) &&
-  convertible[to.tee].includes(to.series) &&
+  convertibleWith(from).includes(from.series) &&
+  convertibleWith(to).includes(to.series) &&
   from.tempGiB > 0 === to.tempGiB > 0
 
 /**
@@ -49,8 +52,8 @@ function sizeProblems(o: { from: Size; to: Size; location: string }): Problem[] 
       found,
       remedy,
     })
-  const own = convertible[from.tee]
-  const other = convertible[to.tee]
+  const own = convertibleWith(from)
+  const other = convertibleWith(to)
   if (!own.includes(from.series))
     refuse(
       `VMs of the ${from.series} series do not convert.`,

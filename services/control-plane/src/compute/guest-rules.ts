@@ -7,7 +7,7 @@ import type { Resource } from '../store/resources.ts'
 import { accountProblems } from './account-rules.ts'
 import { findRegion } from './regions.ts'
 import type { VmRequest } from './vm-request.ts'
-import { bad } from './vm-rules.ts'
+import { bad } from './security-table.ts'
 
 /** Everything about disk, guest account, network and what we do not offer. */
 export function guestProblems(
@@ -20,6 +20,7 @@ export function guestProblems(
     message: u.reason,
     target: u.path,
     remedy: u.remedy,
+    ...(u.rule !== undefined && { rule: u.rule }),
   }))
   if (r.adminPassword) {
     problems.push({
@@ -28,7 +29,9 @@ export function guestProblems(
       message: 'Guests are entered by SSH key only; a password would have to pass through the host.',
       target: 'properties.osProfile.adminPassword',
       expected: 'linuxConfiguration.ssh.publicKeys',
+      found: 'adminPassword',
       remedy: 'Leave adminPassword out and give an SSH public key.',
+      rule: 'S6',
     })
   }
   if (r.osDisk.deleteOption === 'Detach') {
@@ -67,23 +70,6 @@ function imageProblems(r: VmRequest, image: ImageRecord | undefined): Problem[] 
     ]
   if (image === undefined) return []
   const problems: Problem[] = []
-  const because = image.qualifies.reasons.join(' ')
-  if (!image.qualifies.confidential) {
-    problems.push(
-      bad(
-        `The image '${image.name}' does not support creation of VMs with 'ConfidentialVM' security type. ${because}`,
-        { target, found: image.name, remedy: 'Use an image that qualifies; `strongroom image list` shows which.' },
-      ),
-    )
-  } else if (r.encryption === 'DiskWithVMGuestState' && !image.qualifies.diskEncryption) {
-    problems.push(
-      bad(`The image '${image.name}' does not support securityEncryptionType 'DiskWithVMGuestState'. ${because}`, {
-        target,
-        found: image.name,
-        remedy: 'Use VMGuestStateOnly, or an image that supports disk encryption.',
-      }),
-    )
-  }
   const least = Math.ceil(image.sizeBytes / 2 ** 30)
   if (r.osDisk.sizeGiB !== undefined && r.osDisk.sizeGiB < least) {
     problems.push({
@@ -129,15 +115,17 @@ function networkProblems(r: VmRequest, nics: (Resource | undefined)[], vmId: str
       remedy: 'Make another network interface.',
     })
   }
+  // Refused on ordinary VMs too: the machine has no such hardware to give.
   if (hasAcceleratedNetworking(nic)) {
     problems.push({
       code: 'VMSizeIsNotPermittedToEnableAcceleratedNetworking',
       status: 400,
-      message: `${vmId} has size ${r.vmSize ?? ''}, which is not compatible with enabling accelerated networking on network interface(s) on the VM. Compatible VM sizes: none, because confidential VMs have no accelerated networking.`,
+      message: `${vmId} has size ${r.vmSize ?? ''}, which is not compatible with enabling accelerated networking on network interface(s) on the VM. Compatible VM sizes: none: confidential VMs have no accelerated networking, and this machine has none for others.`,
       target: `${target}[0]`,
       expected: 'enableAcceleratedNetworking: false',
       found: 'true',
       remedy: 'Switch accelerated networking off on the network interface.',
+      rule: 'S21',
     })
   }
   return problems

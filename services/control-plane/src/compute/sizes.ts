@@ -6,7 +6,8 @@ import { findRegion } from './regions.ts'
 export interface Size {
   name: string
   series: string
-  tee: Tee
+  /** What keeps the host out; absent in ordinary sizes, which carry Standard and TrustedLaunch VMs. */
+  tee?: Tee
   /** Quota family; its case is part of the name. */
   family: string
   vCPUs: number
@@ -23,17 +24,19 @@ export interface Size {
 
 let loaded: Size[] | undefined
 
-/** All sizes that confidential VMs can have; the regions say where. */
+const read = (file: string): Size[] => JSON.parse(readFileSync(join(import.meta.dirname, file), 'utf8')) as Size[]
+
+/** All sizes: those of confidential VMs, then the ordinary ones. */
 export function allSizes(): Size[] {
-  loaded ??= JSON.parse(readFileSync(join(import.meta.dirname, 'sizes.json'), 'utf8')) as Size[]
+  loaded ??= [...read('sizes.json'), ...read('ordinary-sizes.json')]
   return loaded
 }
 
 export const findSize = (name: string): Size | undefined =>
   allSizes().find((size) => size.name.toLowerCase() === name.toLowerCase())
 
-export const isOffered = (size: Size, location: string): boolean =>
-  findRegion(location)?.series.includes(size.series) ?? false
-
-/** A size whose name has the letters of confidential series, whether we have it or not. */
-export const looksOrdinary = (name: string): boolean => !/^Standard_(DC|EC|NCC)\d+/i.test(name)
+/** The regions say where confidential sizes are; ordinary ones are everywhere. */
+export function isOffered(size: Size, location: string): boolean {
+  const region = findRegion(location)
+  return region !== undefined && (size.tee === undefined || region.series.includes(size.series))
+}

@@ -1,8 +1,9 @@
+import type { FaqRuleId } from '../arm/faq-rule.ts'
 import type { Problem } from '../arm/fields.ts'
 import { isConversion } from './conversion-rules.ts'
 import { imageText } from './images.ts'
-import { findSize } from './sizes.ts'
-import type { VmModel } from './vm-model.ts'
+import { findSize, type Size } from './sizes.ts'
+import { typeOf, type VmModel } from './vm-model.ts'
 import type { VmRequest } from './vm-request.ts'
 
 /** Names of the properties that differ and may. */
@@ -18,6 +19,8 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
       sizeGiB: 0,
     })),
     identity: m.systemAssigned === true,
+    userData: m.userData ?? '',
+    diagnosticsProfile: m.bootDiagnostics === true,
     'networkProfile.networkInterfaces': m.nics.map((nic) => ({
       id: nic.id.toLowerCase(),
       deleteOption: nic.deleteOption,
@@ -30,7 +33,7 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
 /** What a request would change and must not: encryption, image, account and place are fixed at creation. */
 export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
   const problems: Problem[] = []
-  const fixed = (path: string, old: string, given: string): void => {
+  const fixed = (path: string, old: string, given: string, rule?: FaqRuleId): void => {
     if (old.toLowerCase() === given.toLowerCase()) return
     problems.push({
       code: 'PropertyChangeNotAllowed',
@@ -40,14 +43,16 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
       expected: old.slice(0, 120),
       found: given.slice(0, 120),
       remedy: 'Create a new virtual machine.',
+      ...(rule !== undefined && { rule }),
     })
   }
   fixed('location', before.location, r.location)
-  fixed('securityProfile.securityType', 'ConfidentialVM', r.securityType ?? 'ConfidentialVM')
+  fixed('securityProfile.securityType', typeOf(before), r.securityType ?? typeOf(before), 'S18')
   fixed(
     'storageProfile.osDisk.managedDisk.securityProfile.securityEncryptionType',
-    before.encryption,
-    r.encryption ?? before.encryption,
+    before.encryption ?? 'none',
+    r.encryption ?? before.encryption ?? 'none',
+    before.encryption === undefined ? 'S18' : 'S16',
   )
   fixed(
     'storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id',
@@ -72,6 +77,9 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
     before.osProfile.adminUsername,
     r.osProfile.adminUsername ?? before.osProfile.adminUsername,
   )
+  // Neither data is shown: it may hold what its owner tells nobody.
+  if (before.osProfile.customData !== r.osProfile.customData)
+    fixed('osProfile.customData', 'the data at creation', 'other data')
   const keys = (list: VmModel['osProfile']['sshKeys']): string => list.map((key) => key.keyData).join('\n')
   if (keys(before.osProfile.sshKeys) !== keys(r.osProfile.sshKeys)) {
     fixed('linuxConfiguration.ssh.publicKeys', 'the keys at creation', 'other keys')
@@ -89,6 +97,21 @@ function sizeProblems(before: VmModel, r: VmRequest): Problem[] {
   if (old === undefined || now === undefined || old.name === now.name) return []
   const target = 'hardwareProfile.vmSize'
   const remedy = 'Create a new virtual machine of that size.'
+  if ((old.tee === undefined) !== (now.tee === undefined)) {
+    const kind = (size: Size): string => (size.tee === undefined ? 'ordinary' : 'confidential')
+    return [
+      {
+        code: 'OperationNotAllowed',
+        status: 409,
+        message: `Unable to resize the VM from '${old.name}' to '${now.name}': an ordinary VM never becomes confidential, nor the other way round.`,
+        target,
+        expected: `a size that is ${kind(old)}`,
+        found: `${now.name}, which is ${kind(now)}`,
+        remedy,
+        rule: 'S18',
+      },
+    ]
+  }
   // What a conversion needs is known only beside the VM's image: vm-conversion.ts.
   if (isConversion(old, now)) return []
   if (old.tempGiB > 0 !== now.tempGiB > 0) {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Tee } from '@strongroom/contract'
+import { isOrdinary, type Tee } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import { refuse, type Problem } from '../arm/fields.ts'
 import type { Plane } from '../plane.ts'
@@ -49,10 +49,12 @@ export async function convertVm(
   if (others.length > 0) throw refuse([alone(others)])
   if (!internal.deallocated || o.running !== undefined) throw refuse([notDeallocated(vm, o.running)])
   if (!internal.provisioned || internal.keyId === undefined) throw refuse([notMade(vm)])
+  const { tee } = internal
+  if (tee === undefined || o.to.tee === undefined) throw new TypeError('only confidential VMs convert')
   const params: ConversionParams = {
     id: vm.id,
     vmId: internal.vmId,
-    from: { tee: internal.tee, vmSize: internal.model.vmSize, keyId: internal.keyId },
+    from: { tee, vmSize: internal.model.vmSize, keyId: internal.keyId },
     to: { tee: o.to.tee, vmSize: o.to.name },
     tags: o.tags,
   }
@@ -91,7 +93,8 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
         // One place that takes everything back, because a step that fails half way is not undone itself.
         undo: async (c) => {
           const status = await plane.machine.find(c.params.vmId)
-          if (status !== undefined && status.spec.tee !== c.params.from.tee) await rewrap(plane, c, c.params.from)
+          if (status !== undefined && !isOrdinary(status.spec) && status.spec.tee !== c.params.from.tee)
+            await rewrap(plane, c, c.params.from)
           if (typeof c.data['keyId'] === 'string') await plane.keys.destroyKey(c.data['keyId'])
         },
       },

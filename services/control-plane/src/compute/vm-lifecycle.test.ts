@@ -1,3 +1,4 @@
+import type { InstanceSpec } from '@strongroom/contract'
 import { describeStores } from '@strongroom/platform/testing'
 import { afterEach, expect, it } from 'vitest'
 import {
@@ -82,7 +83,7 @@ describeStores('the life of a VM', (open) => {
     await plane.send('PUT', provider, { location: 'westeurope', properties: {} })
     const { operation } = await plane.run('PUT', vmPath('vm1'), named(provider))
     expect(operation.error).toBeUndefined()
-    const { spec } = [...plane.wire.instances.values()][0]!
+    const spec = [...plane.wire.instances.values()][0]!.spec as InstanceSpec
     expect(spec.attestationProvider).toBe('https://mine.weu.attest.strongroom.internal')
     const key = plane.wire.keys.get(`vm-${spec.vmId.toLowerCase()}`)!
     const { data } = (key.body as { release_policy: { data: string } }).release_policy
@@ -128,7 +129,7 @@ describeStores('the life of a VM', (open) => {
   it('gives the machine the VM that was asked for, and its key a policy for that VM alone', async () => {
     const plane = await created()
     const [status] = [...plane.wire.instances.values()]
-    const spec = status!.spec
+    const spec = status!.spec as InstanceSpec
     expect(spec).toMatchObject({
       name: 'vm1',
       tee: 'SNP',

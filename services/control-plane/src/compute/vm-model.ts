@@ -1,4 +1,4 @@
-import type { SecurityEncryptionType, Tee } from '@strongroom/contract'
+import type { SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
 import type { Json, Resource, ResourceBody } from '../store/resources.ts'
 import type { ImageReference } from './images.ts'
 
@@ -40,13 +40,20 @@ export interface VmModel {
   tags: Record<string, string>
   zones: string[]
   vmSize: string
-  encryption: SecurityEncryptionType
+  /** Absent: ConfidentialVM. */
+  securityType?: SecurityType
+  /** Of confidential VMs alone. */
+  encryption?: SecurityEncryptionType
   secureBoot: boolean
   vTpm: boolean
   encryptionAtHost: boolean
   image: ImageReference
   osDisk: { name: string; sizeGiB: number; caching: string; storageAccountType: string }
-  osProfile: { computerName: string; adminUsername: string; sshKeys: SshKey[] }
+  osProfile: { computerName: string; adminUsername: string; sshKeys: SshKey[]; customData?: string }
+  /** Base64. */
+  userData?: string
+  /** Whether the console's log may be fetched by `retrieveBootDiagnosticsData`. */
+  bootDiagnostics?: boolean
   nics: VmNic[]
   dataDisks?: DataDisk[]
   /** Who attests its boots; the region's shared provider where it is absent. Fixed: the VM's key is released on this one's word alone. */
@@ -61,7 +68,8 @@ export interface VmModel {
 export interface VmInternal {
   /** Upper-case GUID; a VM made anew under the same name has another. */
   vmId: string
-  tee: Tee
+  /** Of confidential VMs alone. */
+  tee?: Tee
   /** ImageRecord.id */
   imageId: string
   imageVersion: string
@@ -90,9 +98,15 @@ const diskSecurity: Record<SecurityEncryptionType, string> = {
 export const diskIdOf = (vmId: string, diskName: string): string =>
   `${vmId.split('/').slice(0, 5).join('/')}/providers/${diskType}/${diskName}`
 
-function osDiskSecurity({ encryption, diskEncryptionSet: set }: VmModel): Json {
-  if (set === undefined) return { securityType: diskSecurity[encryption] }
-  return { securityType: 'ConfidentialVM_DiskEncryptedWithCustomerKey', secureVMDiskEncryptionSetId: set.id }
+export const typeOf = (model: Pick<VmModel, 'securityType'>): SecurityType => model.securityType ?? 'ConfidentialVM'
+
+function osDiskSecurity(model: VmModel): Json {
+  const { encryption, diskEncryptionSet: set } = model
+  if (encryption === undefined)
+    return typeOf(model) === 'TrustedLaunch' ? { securityProfile: { securityType: 'TrustedLaunch' } } : {}
+  if (set === undefined) return { securityProfile: { securityType: diskSecurity[encryption] } }
+  const securityType = 'ConfidentialVM_DiskEncryptedWithCustomerKey'
+  return { securityProfile: { securityType, secureVMDiskEncryptionSetId: set.id } }
 }
 
 /** The VM's body as Azure shows it. */
@@ -104,8 +118,10 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
     timeCreated: createdAt,
     hardwareProfile: { vmSize: model.vmSize },
     securityProfile: {
-      securityType: 'ConfidentialVM',
-      uefiSettings: { secureBootEnabled: model.secureBoot, vTpmEnabled: model.vTpm },
+      ...(typeOf(model) !== 'Standard' && {
+        securityType: typeOf(model),
+        uefiSettings: { secureBootEnabled: model.secureBoot, vTpmEnabled: model.vTpm },
+      }),
       ...(model.encryptionAtHost && { encryptionAtHost: true }),
       ...(model.attestationProvider !== undefined && { attestationProvider: { id: model.attestationProvider.id } }),
     },
@@ -121,10 +137,12 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
         managedDisk: {
           id: diskIdOf(id, model.osDisk.name),
           storageAccountType: model.osDisk.storageAccountType,
-          securityProfile: {
-            securityEncryptionType: model.encryption,
-            ...(model.diskEncryptionSet !== undefined && { diskEncryptionSet: model.diskEncryptionSet }),
-          },
+          ...(model.encryption !== undefined && {
+            securityProfile: {
+              securityEncryptionType: model.encryption,
+              ...(model.diskEncryptionSet !== undefined && { diskEncryptionSet: model.diskEncryptionSet }),
+            },
+          }),
         },
       },
       dataDisks: (model.dataDisks ?? []).map((disk) => ({
@@ -149,6 +167,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
       secrets: [],
       allowExtensionOperations: false,
     },
+    ...(model.bootDiagnostics === true && { diagnosticsProfile: { bootDiagnostics: { enabled: true } } }),
     networkProfile: {
       networkInterfaces: model.nics.map((nic) => ({
         id: nic.id,
@@ -176,7 +195,7 @@ export function osDiskBody(internal: VmInternal, createdAt: string): ResourceBod
       diskSizeGB: model.osDisk.sizeGiB,
       diskSizeBytes: model.osDisk.sizeGiB * 2 ** 30,
       diskState: 'Attached',
-      securityProfile: osDiskSecurity(model),
+      ...osDiskSecurity(model),
       timeCreated: createdAt,
       provisioningState: 'Succeeded',
       uniqueId: internal.vmId.toLowerCase(),

@@ -1,3 +1,4 @@
+import type { FaqRuleId } from '../arm/faq-rule.ts'
 import { Fields } from '../arm/fields.ts'
 import { requireLocation } from './regions.ts'
 import { readImageReference, type ImageReference } from './images.ts'
@@ -30,14 +31,23 @@ export interface VmRequest {
     storageAccountType: string
     deleteOption: string | undefined
   }
-  osProfile: { computerName: string | undefined; adminUsername: string | undefined; sshKeys: SshKey[] }
+  osProfile: {
+    computerName: string | undefined
+    adminUsername: string | undefined
+    sshKeys: SshKey[]
+    /** Base64. */
+    customData: string | undefined
+  }
+  /** Base64. */
+  userData: string | undefined
+  bootDiagnostics: boolean | undefined
   nics: VmNic[]
   dataDisks: DataDisk[]
   systemAssigned: boolean
   /** Ours: ARM id of the provider that attests the VM's boots. */
   attestationProviderId: string | undefined
   /** Dotted paths of members that were sent and that this installation cannot honour. */
-  unsupported: { path: string; reason: string; remedy: string }[]
+  unsupported: { path: string; reason: string; remedy: string; rule?: FaqRuleId }[]
   adminPassword: boolean
 }
 
@@ -64,9 +74,11 @@ export function readVmRequest(
     tags: fields.textMap('tags') ?? existing?.tags ?? {},
     zones: fields.has('zones') ? fields.texts('zones') : (existing?.zones ?? []),
     vmSize: properties.object('hardwareProfile').text('vmSize') ?? existing?.vmSize,
-    securityType: security.text('securityType') ?? (existing === undefined ? undefined : 'ConfidentialVM'),
+    securityType:
+      security.text('securityType') ??
+      (existing === undefined ? undefined : (existing.securityType ?? 'ConfidentialVM')),
     encryption: diskSecurity.oneOf('securityEncryptionType', encryptionTypes) ?? existing?.encryption,
-    encryptionGiven: diskSecurity.present,
+    encryptionGiven: diskSecurity.present && diskSecurity.names.length > 0,
     diskEncryptionSetId: diskSecurity.object('diskEncryptionSet').text('id') ?? existing?.diskEncryptionSet?.id,
     secureBoot: uefi.flag('secureBootEnabled') ?? existing?.secureBoot,
     vTpm: uefi.flag('vTpmEnabled') ?? existing?.vTpm,
@@ -84,7 +96,10 @@ export function readVmRequest(
       computerName: os.text('computerName') ?? existing?.osProfile.computerName,
       adminUsername: os.text('adminUsername') ?? existing?.osProfile.adminUsername,
       sshKeys: keys.length > 0 ? keys : (existing?.osProfile.sshKeys ?? []),
+      customData: readBase64(os, 'customData') ?? existing?.osProfile.customData,
     },
+    userData: readBase64(properties, 'userData') ?? existing?.userData,
+    bootDiagnostics: readBootDiagnostics(properties) ?? existing?.bootDiagnostics,
     nics: given.length > 0 ? given : (existing?.nics ?? []),
     dataDisks: o.carriesDataDisks ? readDataDisks(storage, existing?.dataDisks ?? []) : [],
     attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
@@ -92,6 +107,46 @@ export function readVmRequest(
     unsupported: readUnsupported(fields, properties, o.carriesDataDisks),
     adminPassword: os.has('adminPassword'),
   }
+}
+
+/** Azure's limit on custom data and user data, before they are base64. */
+const dataLimit = 65_536
+
+function readBase64(fields: Fields, name: string): string | undefined {
+  const text = fields.text(name)
+  if (text === undefined || text === '') return text
+  const sound = /^[A-Za-z0-9+/]*={0,2}$/.test(text) && Buffer.from(text, 'base64').toString('base64') === text
+  if (sound && Buffer.from(text, 'base64').length <= dataLimit) return text
+  fields.problem({
+    code: 'InvalidParameter',
+    status: 400,
+    message: sound
+      ? `${name} must be at most ${dataLimit} bytes before it is encoded.`
+      : `${name} must be base64: '${fields.at(name)}' is not.`,
+    target: fields.at(name),
+    expected: `base64 of at most ${dataLimit} bytes`,
+    found: sound ? `${Buffer.from(text, 'base64').length} bytes` : 'text that is not base64',
+    remedy: 'Encode the file with base64; az does it by itself (--custom-data FILE, --user-data FILE).',
+  })
+  return undefined
+}
+
+/** The log lies with the machine: there are no storage accounts that it could be kept in. */
+function readBootDiagnostics(properties: Fields): boolean | undefined {
+  const diagnostics = properties.object('diagnosticsProfile').object('bootDiagnostics')
+  const storageUri = diagnostics.text('storageUri')
+  if (storageUri !== undefined && storageUri !== '') {
+    diagnostics.problem({
+      code: 'NotSupported',
+      status: 400,
+      message: 'Boot diagnostics are kept by the platform here: there are no storage accounts.',
+      target: diagnostics.at('storageUri'),
+      expected: 'no storageUri',
+      found: storageUri.slice(0, 200),
+      remedy: 'Leave --storage out.',
+    })
+  }
+  return diagnostics.flag('enabled')
 }
 
 const identityType = (root: Fields): string | undefined => root.object('identity').text('type')?.toLowerCase()
@@ -119,7 +174,8 @@ const readKey = (fields: Fields): SshKey => ({
 /** Members whose silent loss would give a VM other than the one that was asked for. */
 function readUnsupported(root: Fields, properties: Fields, carriesDataDisks: boolean): VmRequest['unsupported'] {
   const found: VmRequest['unsupported'] = []
-  const note = (path: string, reason: string, remedy: string): void => void found.push({ path, reason, remedy })
+  const note = (path: string, reason: string, remedy: string, rule?: FaqRuleId): void =>
+    void found.push({ path, reason, remedy, ...(rule !== undefined && { rule }) })
   const storage = properties.object('storageProfile')
   const disk = storage.object('osDisk')
   const os = properties.object('osProfile')
@@ -130,6 +186,7 @@ function readUnsupported(root: Fields, properties: Fields, carriesDataDisks: boo
         `${path}.managedDisk.securityProfile`,
         'Confidential encryption covers the OS disk only.',
         'Encrypt data in the guest with dm-crypt and a key from the vault.',
+        'S7',
       )
     } else if (!carriesDataDisks)
       note(path, 'Data disks cannot be attached in this installation.', 'Keep data on the OS disk.')
@@ -149,11 +206,9 @@ function readUnsupported(root: Fields, properties: Fields, carriesDataDisks: boo
   }
   if (disk.oneOf('osType', ['Linux', 'Windows']) === 'Windows')
     note(disk.at('osType'), 'Windows guests are not offered.', 'Use a Linux image.')
-  for (const name of ['customData', 'windowsConfiguration']) {
-    if (os.has(name)) note(os.at(name), `'${name}' cannot reach the guest in this installation.`, `Leave ${name} out.`)
-  }
+  if (os.has('windowsConfiguration'))
+    note(os.at('windowsConfiguration'), 'Windows guests are not offered.', 'Use linuxConfiguration.')
   for (const name of [
-    'userData',
     'host',
     'hostGroup',
     'availabilitySet',
@@ -170,6 +225,15 @@ function readUnsupported(root: Fields, properties: Fields, carriesDataDisks: boo
   for (const name of ['ultraSSDEnabled', 'hibernationEnabled']) {
     if (capabilities.flag(name) === true)
       note(capabilities.at(name), `'${name}' is not offered on confidential VMs.`, `Leave ${name} out.`)
+  }
+  for (const name of ['nestedVirtualizationEnabled', 'enableNestedVirtualization']) {
+    if (capabilities.flag(name) === true)
+      note(
+        capabilities.at(name),
+        'A guest has no VMX or SVM: virtual machines cannot run in it.',
+        `Leave ${name} out.`,
+        'S26',
+      )
   }
   const identity = identityType(root)
   if (identity !== undefined && !['none', 'systemassigned'].includes(identity))

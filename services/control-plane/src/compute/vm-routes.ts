@@ -1,5 +1,6 @@
 import type { VmConnection } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import { faqRule } from '../arm/faq-rule.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -8,7 +9,7 @@ import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import { convertsInto } from './conversion-rules.ts'
 import { allSizes, findSize, isOffered } from './sizes.ts'
 import { sizeView } from './catalog.ts'
-import { vmType, type Vm, type VmInternal } from './vm-model.ts'
+import { typeOf, vmType, type Vm, type VmInternal } from './vm-model.ts'
 import { accepted, deallocateVm, deleteVm, powerOffVm, restartVm, startVm, vmOfAction } from './vm-power.ts'
 import { instanceView, vmView } from './vm-view.ts'
 import { writeVm } from './vm-write.ts'
@@ -49,8 +50,11 @@ export function vmRoutes(plane: Plane): Route[] {
       action: `${vmType}/read`,
       handle: async (request) => {
         const vm = await plane.resources.get<VmInternal>(request.path)
-        const expand = (request.query['$expand'] ?? '').toLowerCase().includes('instanceview')
-        const body = expand ? vmView(vm, await instanceView(plane, vm)) : vmView(vm)
+        const expand = (request.query['$expand'] ?? '').toLowerCase()
+        const body = expand.includes('instanceview') ? vmView(vm, await instanceView(plane, vm)) : vmView(vm)
+        const { userData } = vm.internal.model
+        if (expand.includes('userdata') && userData !== undefined)
+          body['properties'] = { ...(body['properties'] as object), userData }
         return { status: 200, body, headers: { etag: `W/"${vm.etag}"` } }
       },
     },
@@ -113,6 +117,7 @@ export function vmRoutes(plane: Plane): Route[] {
 }
 
 async function bootEvidence(plane: Plane, vm: Vm): Promise<unknown> {
+  if (typeOf(vm.internal.model) !== 'ConfidentialVM') throw notConfidential(vm)
   const evidence = await plane.machine.evidence(vm.internal.vmId)
   if (evidence !== undefined) return evidence
   throw new ServiceError({
@@ -122,6 +127,17 @@ async function bootEvidence(plane: Plane, vm: Vm): Promise<unknown> {
     remedy: 'Start the VM.',
   })
 }
+
+const notConfidential = (vm: Vm): ServiceError =>
+  new ServiceError({
+    code: 'NotConfidential',
+    status: 409,
+    message: `The virtual machine '${vm.name}' is not confidential: no processor measured it, and its host reads and changes all that it holds.`,
+    expected: 'ConfidentialVM',
+    found: typeOf(vm.internal.model),
+    remedy: 'Create a confidential VM: this one can never become one.',
+    details: [faqRule('S18')],
+  })
 
 async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
   const status = await plane.machine.find(vm.internal.vmId)

@@ -1,4 +1,4 @@
-import { type InstanceSpec } from '@strongroom/contract'
+import type { AnySpec, VmSpec } from '@strongroom/contract'
 import { ServiceError, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import { customerKeyOf } from '../encryption/vm-set.ts'
@@ -7,10 +7,11 @@ import { subnetsOf } from '../network/virtual-networks.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
 import { releaseDisk } from './data-disks.ts'
+import { removeRunCommands } from './run-command-store.ts'
 import { findSize } from './sizes.ts'
 import { attestationUri } from './vm-attestation.ts'
 import { fromDetail, followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
-import { diskIdOf, stateOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
+import { diskIdOf, stateOf, typeOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
 
 export interface VmParams {
   /** ARM id. */
@@ -43,8 +44,8 @@ export async function setState(plane: Plane, params: VmParams, state: string, tx
   await changeVm(plane, params, (vm) => void (vm.body.properties['provisioningState'] = state), tx)
 }
 
-async function instanceSpec(plane: Plane, vm: Vm, guestStateKey: string): Promise<InstanceSpec> {
-  const { model, imageId, vmId, tee } = vm.internal
+async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
+  const { model, imageId, vmId, tee, keyId } = vm.internal
   const customerKey = await customerKeyOf(plane, vm)
   const size = findSize(model.vmSize)
   const nic = await plane.resources.get(model.nics[0]?.id ?? '')
@@ -52,32 +53,43 @@ async function instanceSpec(plane: Plane, vm: Vm, guestStateKey: string): Promis
   const mac = nic.body.properties['macAddress']
   if (size === undefined || address === undefined || typeof mac !== 'string')
     throw new TypeError(`the record of ${vm.id} is not whole`)
-  return {
+  const common: VmSpec = {
     vmId,
     resourceId: vm.id,
     name: vm.name,
     region: vm.location,
-    tee,
     size: { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024 },
-    security: { encryption: model.encryption, secureBoot: model.secureBoot, vTpm: model.vTpm },
     image: imageId,
     osDisk: { id: diskIdOf(vm.id, model.osDisk.name), sizeGiB: model.osDisk.sizeGiB },
     osProfile: {
       computerName: model.osProfile.computerName,
       adminUsername: model.osProfile.adminUsername,
       sshPublicKeys: model.osProfile.sshKeys.map((key) => key.keyData),
+      ...(model.osProfile.customData !== undefined && { customData: model.osProfile.customData }),
     },
+    ...(model.userData !== undefined && { userData: model.userData }),
     network: { macAddress: mac.toLowerCase().replaceAll('-', ':'), privateIpAddress: address },
-    guestStateKey,
-    ...(customerKey !== undefined && { customerKey }),
-    attestationProvider: attestationUri(model),
     tags: model.tags,
     shown: await shownFacts(plane, vm, nic),
+  }
+  const { secureBoot, vTpm, encryption } = model
+  const type = typeOf(model)
+  if (type !== 'ConfidentialVM') return { ...common, ordinary: type, security: { secureBoot, vTpm } }
+  if (tee === undefined || encryption === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
+  if (keyId === undefined) throw new TypeError('a VM is provisioned after its key')
+  const security = { encryption, secureBoot, vTpm }
+  return {
+    ...common,
+    tee,
+    security,
+    guestStateKey: keyId,
+    ...(customerKey !== undefined && { customerKey }),
+    attestationProvider: attestationUri(model),
   }
 }
 
 /** What the guest may read at its metadata endpoint beside what the machine needs. */
-async function shownFacts(plane: Plane, vm: Vm, nic: Resource): Promise<NonNullable<InstanceSpec['shown']>> {
+async function shownFacts(plane: Plane, vm: Vm, nic: Resource): Promise<NonNullable<VmSpec['shown']>> {
   const { model, imageVersion } = vm.internal
   const { image, osDisk } = model
   const subnetId = ipConfigurationsOf(nic)[0]?.properties.subnet.id ?? ''
@@ -150,9 +162,11 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
         name: 'create platform key',
         do: async (c) => {
           const vm = await load(plane, c.params)
+          const { tee } = vm.internal
+          if (tee === undefined) return undefined
           const keyId = await plane.keys.ensure({
             vmId: vm.internal.vmId,
-            tee: vm.internal.tee,
+            tee,
             authority: attestationUri(vm.internal.model),
           })
           await changeVm(plane, c.params, (changed) => void (changed.internal.keyId = keyId))
@@ -163,8 +177,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
         name: 'provision disk and guest state',
         do: async (c) => {
           const vm = await load(plane, c.params)
-          if (vm.internal.keyId === undefined) throw new TypeError('a VM is provisioned after its key')
-          await plane.machine.provision(await instanceSpec(plane, vm, vm.internal.keyId))
+          await plane.machine.provision(await instanceSpec(plane, vm))
           await followInstance(plane, c, {
             vmId: vm.internal.vmId,
             settled: ({ provisioning }) => {
@@ -210,6 +223,7 @@ export function startSaga(plane: Plane): SagaDefinition<VmParams> {
           await plane.machine.patch(c.params.vmId, {
             size: { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024 },
             security: { secureBoot: internal.model.secureBoot },
+            ...(internal.model.userData !== undefined && { userData: internal.model.userData }),
             tags: internal.model.tags,
             ...(customerKey !== undefined && { customerKey }),
           })
@@ -299,6 +313,7 @@ async function removeRecords(plane: Plane, params: VmParams): Promise<void> {
       await releaseDisk(plane, tx, disk.id)
       if (disk.deleteOption === 'Delete') await plane.resources.remove(tx, disk.id)
     }
+    await removeRunCommands(plane, tx, vm)
     await plane.quotas.release(tx, vm.key)
     await plane.resources.remove(tx, vm.id)
   })

@@ -26,7 +26,7 @@ import {
   type VmModel,
 } from './vm-model.ts'
 import { readVmRequest, type VmRequest } from './vm-request.ts'
-import { securityProblems } from './vm-rules.ts'
+import { securityProblems, securityTypeOf } from './vm-rules.ts'
 import { assertNotConverting, conversionOf, conversionRefusals, convertVm } from './vm-conversion.ts'
 import { refreshBody } from './vm-sagas.ts'
 
@@ -52,9 +52,8 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
     carriesDataDisks: plane.machine.carriesDataDisks,
     ...(model !== undefined && { existing: model }),
   })
-  const problems = [
+  const problems: Problem[] = [
     ...read.fields.problems,
-    ...securityProblems(read),
     ...dataDiskProblems(read.dataDisks, findSize(read.vmSize ?? '')),
   ]
   const resolved =
@@ -66,6 +65,7 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   const verifier = model === undefined ? await resolveProvider(plane, read.attestationProviderId) : {}
   if ('problem' in verifier) problems.push(verifier.problem)
   const image = named?.image
+  problems.splice(read.fields.problems.length, 0, ...securityProblems(read, image))
   if (model === undefined)
     await plane.access.requireLinked(request.caller, request.path, setLinks(read.diskEncryptionSetId))
   const encryption = model === undefined ? await resolveSet(plane, read) : {}
@@ -128,10 +128,11 @@ function toModel(
 ): { model: VmModel; size: Size } {
   const size = findSize(r.vmSize ?? '')
   const { encryption, secureBoot, vTpm, image } = r
-  const { computerName, adminUsername, sshKeys } = r.osProfile
+  const securityType = securityTypeOf(r.securityType) ?? 'Standard'
+  const { computerName, adminUsername, sshKeys, customData } = r.osProfile
   if (
     size === undefined ||
-    encryption === undefined ||
+    (securityType === 'ConfidentialVM' && encryption === undefined) ||
     image === undefined ||
     computerName === undefined ||
     adminUsername === undefined
@@ -143,7 +144,8 @@ function toModel(
     tags: r.tags,
     zones: r.zones,
     vmSize: size.name,
-    encryption,
+    securityType,
+    ...(encryption !== undefined && { encryption }),
     secureBoot: secureBoot ?? false,
     vTpm: vTpm ?? false,
     encryptionAtHost: r.encryptionAtHost,
@@ -154,7 +156,9 @@ function toModel(
       caching: r.osDisk.caching,
       storageAccountType: r.osDisk.storageAccountType,
     },
-    osProfile: { computerName, adminUsername, sshKeys },
+    osProfile: { computerName, adminUsername, sshKeys, ...(customData !== undefined && { customData }) },
+    ...(r.userData !== undefined && { userData: r.userData }),
+    ...(r.bootDiagnostics !== undefined && { bootDiagnostics: r.bootDiagnostics }),
     nics: r.nics,
     ...(r.dataDisks.length > 0 && { dataDisks: r.dataDisks }),
     ...(o.provider !== undefined && { attestationProvider: o.provider }),
@@ -185,7 +189,7 @@ async function create(
   await checkBoot(plane, { model })
   const internal: VmInternal = {
     vmId: plane.newId().toUpperCase(),
-    tee: size.tee,
+    ...(size.tee !== undefined && { tee: size.tee }),
     imageId: image.id,
     imageVersion: image.version,
     model,
@@ -263,7 +267,8 @@ async function update(
   assertNotConverting(existing, running)
   const needsStop = changed.filter(
     (property) =>
-      !['tags', 'identity', 'storageProfile.dataDisks'].includes(property) && !property.startsWith('networkProfile'),
+      !['tags', 'identity', 'storageProfile.dataDisks', 'userData', 'diagnosticsProfile'].includes(property) &&
+      !property.startsWith('networkProfile'),
   )
   if (needsStop.length > 0) await assertOff(plane, existing, needsStop, running)
   const identity = await identityOf(plane, existing, model)
@@ -283,7 +288,7 @@ async function update(
       checkPreconditions(request, current as never)
       if (current.internal.vmId !== existing.internal.vmId) throw raced(existing.id)
       current.internal.model = model
-      current.internal.tee = size.tee
+      if (size.tee !== undefined) current.internal.tee = size.tee
       if (identity === undefined) delete current.internal.identity
       else current.internal.identity = identity
       refreshBody(current)

@@ -2,11 +2,13 @@ import {
   machineAudience,
   type BootEvidence,
   type CustomerKey,
+  type CommandRequest,
+  type CommandStatus,
   type ImageBuildStatus,
   type ImageRecord,
   type InstanceConversion,
   type InstancePatch,
-  type InstanceSpec,
+  type AnySpec,
   type InstanceStatus,
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
@@ -23,7 +25,7 @@ export class MachineClient implements Machine {
     this.#tokens = tokens
   }
 
-  async provision(spec: InstanceSpec): Promise<InstanceStatus> {
+  async provision(spec: AnySpec): Promise<InstanceStatus> {
     return await this.#send('PUT', `/instances/${spec.vmId}`, spec)
   }
 
@@ -63,6 +65,14 @@ export class MachineClient implements Machine {
 
   async evidence(vmId: string): Promise<BootEvidence | undefined> {
     return await this.#orMissing(this.#send<BootEvidence>('GET', `/instances/${vmId}/evidence`))
+  }
+
+  async command(vmId: string, request: CommandRequest): Promise<CommandStatus> {
+    return await this.#send('POST', `/instances/${vmId}/commands`, request)
+  }
+
+  async findCommand(vmId: string, id: string): Promise<CommandStatus | undefined> {
+    return await this.#orMissing(this.#send<CommandStatus>('GET', `/instances/${vmId}/commands/${id}`))
   }
 
   async serialLog(vmId: string): Promise<string | undefined> {

@@ -1,11 +1,13 @@
 import type {
   BootEvidence,
   CustomerKey,
+  CommandRequest,
+  CommandStatus,
   ImageBuildStatus,
   ImageRecord,
   InstanceConversion,
   InstancePatch,
-  InstanceSpec,
+  AnySpec,
   InstanceStatus,
   Tee,
 } from '@strongroom/contract'
@@ -15,7 +17,7 @@ export interface Machine {
   /** Whether data disks can be attached to its VMs. */
   readonly carriesDataDisks: boolean
   /** Idempotent for the same VM. */
-  provision(spec: InstanceSpec): Promise<InstanceStatus>
+  provision(spec: AnySpec): Promise<InstanceStatus>
   /** Undefined where the machine has no such instance. */
   find(vmId: string): Promise<InstanceStatus | undefined>
   start(vmId: string): Promise<InstanceStatus>
@@ -28,6 +30,10 @@ export interface Machine {
   convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus>
   remove(vmId: string): Promise<void>
   evidence(vmId: string): Promise<BootEvidence | undefined>
+  /** Hands a running guest a script. Idempotent by the command's id. */
+  command(vmId: string, request: CommandRequest): Promise<CommandStatus>
+  /** Undefined where the boot that it was for has ended. */
+  findCommand(vmId: string, id: string): Promise<CommandStatus | undefined>
   /** The lines that the guest wrote on its console; undefined where there is no such instance. */
   serialLog(vmId: string): Promise<string | undefined>
   images(): Promise<ImageRecord[]>

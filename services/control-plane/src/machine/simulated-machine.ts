@@ -1,13 +1,15 @@
-import type {
-  BootEvidence,
-  CustomerKey,
-  ImageBuildStatus,
-  ImageRecord,
-  InstanceConversion,
-  InstancePatch,
-  InstanceSpec,
-  InstanceStatus,
-  PowerState,
+import {
+  isOrdinary,
+  type AnySpec,
+  type BootEvidence,
+  type CommandStatus,
+  type CustomerKey,
+  type ImageBuildStatus,
+  type ImageRecord,
+  type InstanceConversion,
+  type InstancePatch,
+  type InstanceStatus,
+  type PowerState,
 } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
@@ -45,7 +47,7 @@ export class SimulatedMachine implements Machine {
     this.#clock = clock
   }
 
-  async provision(spec: InstanceSpec): Promise<InstanceStatus> {
+  async provision(spec: AnySpec): Promise<InstanceStatus> {
     const now = this.#now()
     const fresh: InstanceStatus = {
       vmId: spec.vmId,
@@ -53,7 +55,7 @@ export class SimulatedMachine implements Machine {
       provisioning: { state: 'Succeeded', steps: [{ name: 'record (no disk is made)', startedAt: now, endedAt: now }] },
       power: { state: 'Stopped', since: now, steps: [] },
       notices: [noGuestNotice],
-      ...wrappedBy(spec.customerKey),
+      ...(isOrdinary(spec) ? {} : wrappedBy(spec.customerKey)),
     }
     await this.#resources.db
       .insertInto('simulated_instance')
@@ -89,7 +91,7 @@ export class SimulatedMachine implements Machine {
     const { spec } = status
     return await this.#write({
       ...status,
-      spec: { ...spec, ...patch, security: { ...spec.security, ...patch.security } },
+      spec: { ...spec, ...patch, security: { ...spec.security, ...patch.security } } as AnySpec,
     })
   }
 
@@ -117,6 +119,21 @@ export class SimulatedMachine implements Machine {
       found: 'compute: simulated',
       remedy: 'Make the VM in an installation that boots guests: leave --compute out when it is made.',
     })
+  }
+
+  async command(): Promise<CommandStatus> {
+    throw new ServiceError({
+      code: 'NoGuestRan',
+      status: 409,
+      message: `${noGuestNotice} So no script can run in one.`,
+      expected: 'an installation whose compute is guests',
+      found: 'compute: simulated',
+      remedy: 'Make the VM in an installation that boots guests: leave --compute out when it is made.',
+    })
+  }
+
+  async findCommand(): Promise<CommandStatus | undefined> {
+    return undefined
   }
 
   async serialLog(vmId: string): Promise<string | undefined> {

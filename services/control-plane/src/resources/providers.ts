@@ -16,6 +16,8 @@ const namespaces: Record<string, string[]> = {
   'Microsoft.Authorization': ['locks', 'roleAssignments', 'roleDefinitions'],
   'Microsoft.Compute': [
     'virtualMachines',
+    'virtualMachines/extensions',
+    'virtualMachines/runCommands',
     'disks',
     'diskEncryptionSets',
     'skus',
@@ -24,6 +26,7 @@ const namespaces: Record<string, string[]> = {
     'locations/usages',
     'locations/vmSizes',
     'locations/publishers',
+    'locations/runCommands',
   ],
   'Microsoft.Consumption': ['usageDetails'],
   'Microsoft.CostManagement': ['query'],

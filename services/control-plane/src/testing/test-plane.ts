@@ -226,7 +226,12 @@ export async function makeNetwork(plane: TestPlane, name: string): Promise<void>
   })
 }
 
+/** Codes of an error and of all that it lists; the rules that it cites are not among them. */
 export const codesOf = (body: { error: ErrorDetail }): string[] => [
   body.error.code,
-  ...(body.error.details ?? []).map((detail) => detail.code),
+  ...(body.error.details ?? []).map((detail) => detail.code).filter((code) => code !== 'FaqRule'),
 ]
+
+/** The FAQ's rules that an error cites, for example S21. */
+export const rulesOf = (body: { error: ErrorDetail }): string[] =>
+  (body.error.details ?? []).filter(({ code }) => code === 'FaqRule').map(({ target }) => target ?? '')

@@ -4,10 +4,10 @@ import { machineAudience, type StopRequest } from '@strongroom/contract'
 import { createHttpApp, requireBearer, ServiceError, type Logger, type TokenVerifier } from '@strongroom/platform'
 import { listImages } from '../image/catalog.ts'
 import { importImage } from '../image/import.ts'
-import { notFound } from '../instances/errors.ts'
+import { noMemoryDump, notFound } from '../instances/errors.ts'
 import type { Machine } from '../instances/machine.ts'
 import type { ImageBuilds } from './image-builds.ts'
-import { parseConversion, parseCustomerKey, parsePatch, parseSpec } from './spec.ts'
+import { parseCommand, parseConversion, parseCustomerKey, parsePatch, parseSpec } from './spec.ts'
 
 type HttpApp = ReturnType<typeof createHttpApp>
 
@@ -84,6 +84,18 @@ function instanceRoutes(app: HttpApp, machine: Machine): void {
     const instance = machine.get(request.params.vmId)
     await instance.convert(parseConversion(request.body))
     return instance.status()
+  })
+  app.post<VmPath>('/instances/:vmId/commands', async (request, reply) => {
+    const instance = machine.get(request.params.vmId)
+    return await reply.code(202).send(instance.command(parseCommand(request.body)))
+  })
+  app.get<{ Params: { vmId: string; id: string } }>('/instances/:vmId/commands/:id', async (request) => {
+    const status = machine.get(request.params.vmId).findCommand(request.params.id)
+    if (status === undefined) throw notFound(request.params.id)
+    return status
+  })
+  app.post('/instances/:vmId/memory-dump', async () => {
+    throw noMemoryDump()
   })
   app.get<VmPath>('/instances/:vmId/evidence', async (request) => {
     const evidence = await machine.get(request.params.vmId).evidence()

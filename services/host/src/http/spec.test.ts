@@ -22,7 +22,7 @@ describe('specification of a VM on the machine wire', () => {
       expect.unreachable()
     } catch (error) {
       const { details } = error as { details: { target: string }[] }
-      expect(details.map(({ target }) => target)).toEqual(['name', 'tee', 'osProfile.adminUsername'])
+      expect(details.map(({ target }) => target)).toEqual(['name', 'osProfile.adminUsername', 'tee'])
     }
   })
 

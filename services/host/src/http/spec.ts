@@ -1,4 +1,11 @@
-import type { CustomerKey, InstanceConversion, InstancePatch, InstanceSpec } from '@strongroom/contract'
+import type {
+  AnySpec,
+  CommandRequest,
+  CustomerKey,
+  InstanceConversion,
+  InstancePatch,
+  InstanceSpec,
+} from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
 
@@ -50,16 +57,18 @@ const keyIdentifier = text(keyId, 'a key identifier with version')
 
 const conversionShape: Shape = { tee: oneOf('SNP', 'TDX'), ...sizeShape, guestStateKey: keyIdentifier }
 
-const specShape: Shape = {
+const base64 = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'string' && value.length <= 90_000 && /^[A-Za-z0-9+/]*={0,2}$/.test(value))
+const data: Shape[string] = { check: base64, expected: 'base64 of at most 64 KiB' }
+
+/** What every VM has. */
+const commonShape: Shape = {
   vmId: { check: (value) => typeof value === 'string' && isVmId(value), expected: 'an upper-case GUID' },
   resourceId: line,
   name: text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$/, 'a name of letters, digits, dots, dashes'),
   region: line,
-  tee: oneOf('SNP', 'TDX'),
   ...sizeShape,
-  'security.encryption': oneOf('VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'),
   'security.secureBoot': flag,
-  'security.vTpm': { check: (value) => value === true, expected: 'true: a confidential VM has a vTPM' },
   image: line,
   'osDisk.id': line,
   'osDisk.sizeGiB': count(1, 4095),
@@ -73,13 +82,24 @@ const specShape: Shape = {
   },
   'network.macAddress': text(/^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/, 'a MAC address'),
   'network.privateIpAddress': text(/^[0-9a-fA-F.:]{2,45}$/, 'an address'),
+  'osProfile.customData': data,
+  userData: data,
+  tags: textMap,
+  shown: { check: isShown, expected: 'facts for the metadata endpoint, all of them texts' },
+}
+
+const ordinaryShape: Shape = { ...commonShape, ordinary: oneOf('Standard', 'TrustedLaunch'), 'security.vTpm': flag }
+
+const confidentialShape: Shape = {
+  ...commonShape,
+  tee: oneOf('SNP', 'TDX'),
+  'security.encryption': oneOf('VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'),
+  'security.vTpm': { check: (value) => value === true, expected: 'true: a confidential VM has a vTPM' },
   guestStateKey: keyIdentifier,
   attestationProvider: text(
     /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/,
     'an attestation provider, without trailing slash',
   ),
-  tags: textMap,
-  shown: { check: isShown, expected: 'facts for the metadata endpoint, all of them texts' },
 }
 
 /** Absent, or texts at most two levels deep: they go to the guest as they are. */
@@ -94,8 +114,9 @@ function isShown(value: unknown): boolean {
 }
 
 /** @throws ServiceError InvalidInstanceSpec with every field that is wrong */
-export function parseSpec(body: unknown, vmId: string): InstanceSpec {
-  requireShape(body, specShape)
+export function parseSpec(body: unknown, vmId: string): AnySpec {
+  const ordinary = at(body, 'ordinary') !== undefined
+  requireShape(body, ordinary ? ordinaryShape : confidentialShape)
   const spec = body as InstanceSpec
   if (spec.vmId !== vmId.toUpperCase()) {
     throw new ServiceError({
@@ -107,6 +128,7 @@ export function parseSpec(body: unknown, vmId: string): InstanceSpec {
       found: spec.vmId,
     })
   }
+  if (ordinary) return body as AnySpec
   const encrypts = spec.security.encryption === 'DiskWithVMGuestState'
   if (spec.customerKey !== undefined) {
     parseCustomerKey(spec.customerKey)
@@ -150,6 +172,7 @@ export function parsePatch(body: unknown): InstancePatch {
     ...(patch.size !== undefined && sizeShape),
     ...(patch.security?.secureBoot !== undefined && { 'security.secureBoot': flag }),
     ...(patch.tags !== undefined && { tags: textMap }),
+    ...(patch.userData !== undefined && { userData: data }),
   })
   if (patch.customerKey !== undefined) parseCustomerKey(patch.customerKey)
   return patch
@@ -161,6 +184,30 @@ export function parseConversion(body: unknown): InstanceConversion {
   const { tee, size, guestStateKey } = body as InstanceConversion
   return { tee, size, guestStateKey }
 }
+
+/** Azure's limits: 90 minutes, and a script that fits into a request. @throws ServiceError InvalidInstanceSpec */
+export function parseCommand(body: unknown): CommandRequest {
+  requireShape(body, {
+    id: text(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'a lower-case GUID'),
+    script: { check: (value) => typeof value === 'string' && value.length <= 262_144, expected: 'a shell script' },
+    timeoutSeconds: count(1, 5400),
+    parameters: { check: isParameters, expected: 'a list of names and values of environment variables' },
+  })
+  return body as CommandRequest
+}
+
+const isParameters = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.every((each: unknown) => {
+    const { name, value: content } = (each ?? {}) as Record<string, unknown>
+    return (
+      typeof name === 'string' &&
+      /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) &&
+      typeof content === 'string' &&
+      !content.includes('\0') &&
+      content.length <= 16_384
+    )
+  })
 
 function requireShape(body: unknown, shape: Shape): void {
   const wrong = Object.entries(shape).filter(([path, { check }]) => !check(at(body, path)))

@@ -1,21 +1,30 @@
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence, GuestHealth } from '@strongroom/contract'
+import {
+  isOrdinary,
+  type BootEvidence,
+  type GuestHealth,
+  type ImageRecord,
+  type InstanceSpec,
+  type OrdinarySpec,
+} from '@strongroom/contract'
 import { freePort, ServiceError } from '@strongroom/platform'
 import { startGuestProxy } from '../network/guest-proxy.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
 import { startTimeServer } from '../network/time-server.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
-import { RunningGuest } from '../paravisor/running-guest.ts'
+import { RunningGuest, type PoweredState } from '../paravisor/running-guest.ts'
 import { cpuModels } from '../paravisor/silicon.ts'
 import { rewrap } from '../paravisor/unseal.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { fitToHost } from '../qemu/capacity.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { stopSwtpm } from '../tpm/swtpm.ts'
+import type { CommandQueue } from '../network/command-queue.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
+import { openOrdinary, type OpenedOrdinary } from './ordinary-guest.ts'
 import { requireImage } from './provision.ts'
 import type { InstanceRecord } from './record.ts'
 import type { MachineServices } from './services.ts'
@@ -34,8 +43,9 @@ export interface BootRequest {
   files: VmFiles
   step(name: string): void
   signal: AbortSignal
+  commands: CommandQueue
   /** Called when the guest's boot report verified. */
-  onReady(evidence: BootEvidence): Promise<void>
+  onReady(evidence: BootEvidence | undefined): Promise<void>
   /** Called when the guest says how it is. */
   onHealth(health: GuestHealth): void
   /** Called when it was refused; the refusal goes to the guest as well. */
@@ -46,30 +56,18 @@ export interface BootRequest {
 export async function boot(o: BootRequest): Promise<Booted> {
   const { services, record, files } = o
   const { spec } = record
-  if (services.silicon === undefined) throw noHardware()
   const image = await requireImage(services.cacheDir, spec)
   const { acceleration, notice } = await services.acceleration()
   const fitted = await fitToHost(spec.size)
   await sweepRuntime(spec.vmId)
   const runtimeDir = await makeRuntime(spec.vmId)
-  let opened: OpenedGuest | undefined
+  let opened: PoweredState | undefined
   const endpoints: { close(): Promise<void> }[] = []
   try {
-    opened = await openGuest({
-      ...services,
-      silicon: services.silicon,
-      tenantId: services.installation.tenantId,
-      now: () => services.clock.now(),
-      spec,
-      image,
-      guestStatePath: files.guestState,
-      runtimeDir,
-      identity: record.identity && publicKeysOf(record.identity),
-      vCPUs: fitted.vCPUs,
-      bootId: randomUUID(),
-      step: (name) => o.step(name),
-      signal: o.signal,
-    })
+    const powered = isOrdinary(spec)
+      ? await openOrdinary({ spec, image, files, sealer: services.sealer, runtimeDir, step: (name) => o.step(name) })
+      : await openConfidential(o, { spec, image, runtimeDir, vCPUs: fitted.vCPUs })
+    opened = powered
     o.step('Power on')
     const socket = (name: string): string => join(runtimeDir, name)
     const sockets = { metadata: socket('metadata'), time: socket('time'), proxy: socket('proxy') }
@@ -77,8 +75,11 @@ export async function boot(o: BootRequest): Promise<Booted> {
     endpoints.push(
       await startGuestProxy({ socket: sockets.proxy, tlsPort }),
       await startTimeServer({ socket: sockets.time, now: () => services.clock.now() }),
-      await serveMetadata(o, opened, sockets.metadata),
+      'akPublic' in powered
+        ? await serveOrdinary(o, powered, sockets.metadata)
+        : await serveMetadata(o, powered, sockets.metadata),
     )
+    const cpuModel = cpuModelOf(spec)
     const sshPort = await freePort(record.sshPort)
     // The log of the boot before stays beside it: what a failed boot said is wanted after the next attempt too.
     await rename(files.serialLog, `${files.serialLog}.previous`).catch(() => {})
@@ -92,13 +93,13 @@ export async function boot(o: BootRequest): Promise<Booted> {
         name: spec.name,
         vmId: spec.vmId,
         acceleration,
-        cpuModel: cpuModels[spec.tee],
+        cpuModel,
         vCPUs: fitted.vCPUs,
         memoryMiB: fitted.memoryMiB,
         firmware: opened.files.firmware,
         variables: opened.files.variables,
         disk: files.disk,
-        tpmSocket: opened.tpm.controlSocket,
+        ...(opened.tpm !== undefined && { tpmSocket: opened.tpm.controlSocket }),
         qmpSocket: join(runtimeDir, 'qmp'),
         serialLog: files.serialLog,
         network: {
@@ -119,8 +120,8 @@ export async function boot(o: BootRequest): Promise<Booted> {
       vCPUs: fitted.vCPUs,
       memoryMiB: fitted.memoryMiB,
       acceleration,
-      cpuModel: cpuModels[spec.tee],
-      launchMeasurement: opened.launchMeasurement,
+      cpuModel,
+      ...('launchMeasurement' in powered && { launchMeasurement: powered.launchMeasurement }),
     }
     return {
       guest,
@@ -132,7 +133,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
   } catch (error) {
     for (const endpoint of endpoints) await endpoint.close()
     if (opened !== undefined) {
-      await stopSwtpm(opened.tpm)
+      if (opened.tpm !== undefined) await stopSwtpm(opened.tpm)
       await opened.state.close()
     }
     await rm(runtimeDir, { recursive: true, force: true })
@@ -140,9 +141,85 @@ export async function boot(o: BootRequest): Promise<Booted> {
   }
 }
 
+async function openConfidential(
+  o: BootRequest,
+  at: { spec: InstanceSpec; image: ImageRecord; runtimeDir: string; vCPUs: number },
+): Promise<OpenedGuest> {
+  const { services, record, files } = o
+  if (services.silicon === undefined) throw noHardware()
+  return await openGuest({
+    ...services,
+    ...at,
+    silicon: services.silicon,
+    tenantId: services.installation.tenantId,
+    now: () => services.clock.now(),
+    guestStatePath: files.guestState,
+    identity: record.identity && publicKeysOf(record.identity),
+    bootId: randomUUID(),
+    step: (name) => o.step(name),
+    signal: o.signal,
+  })
+}
+
+/** Ordinary sizes whose name has an `a` are AMD's, as Azure names them. */
+const cpuModelOf = (spec: BootRequest['record']['spec']): string =>
+  cpuModels[isOrdinary(spec) ? (/^Standard_[A-Z]+\d+a/.test(spec.size.name) ? 'SNP' : 'TDX') : spec.tee]
+
+/** A VM that is not confidential: what it measured is checked where it has a vTPM, and no evidence is made of it. */
+async function serveOrdinary(
+  o: BootRequest,
+  opened: OpenedOrdinary,
+  socket: string,
+): Promise<{ close(): Promise<void> }> {
+  const { services, commands } = o
+  const spec = o.record.spec as OrdinarySpec
+  const nonce = randomBytes(32)
+  const { akPublic, expected } = opened
+  const refusing = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work()
+    } catch (error) {
+      if (error instanceof ServiceError) o.onRefused(error)
+      throw error
+    }
+  }
+  const { silicon: _none, ...common } = services
+  return await startMetadataServer({
+    ...common,
+    socket,
+    onHealth: (health) => o.onHealth(health),
+    spec,
+    nonce,
+    commands,
+    onReady: async (report) =>
+      await refusing(async () => {
+        if (akPublic === undefined) throw new TypeError('there is no vTPM')
+        const at = services.clock.now()
+        await verifyBootReport({ report, nonce, akPublic, expected, encrypted: false, at })
+        await o.onReady(undefined)
+      }),
+    ...(akPublic === undefined && {
+      onReadyWithoutTpm: async (given: Uint8Array) =>
+        await refusing(async () => {
+          if (!nonce.equals(given)) throw anotherNonce()
+          await o.onReady(undefined)
+        }),
+    }),
+  })
+}
+
+const anotherNonce = (): ServiceError =>
+  new ServiceError({
+    code: 'BootReportRefused',
+    status: 403,
+    message: "The guest's boot report was refused: its nonce is not of this boot.",
+    target: 'nonce',
+    remedy: 'Start the VM again.',
+  })
+
 async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string): Promise<{ close(): Promise<void> }> {
   const { services } = o
-  const { spec } = o.record
+  const spec = o.record.spec as InstanceSpec
   const { silicon } = services
   if (silicon === undefined) throw noHardware()
   const nonce = randomBytes(32)
@@ -152,6 +229,7 @@ async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string
     socket,
     spec,
     silicon,
+    commands: o.commands,
     akSpki: certifiedKey(opened.evidence.vtpm.akCertificatePem),
     nonce,
     onHealth: (health) => o.onHealth(health),
@@ -199,14 +277,16 @@ export async function rewrapGuestState(o: {
 }): Promise<string> {
   const { services, record } = o
   if (services.silicon === undefined) throw noHardware()
-  if (record.identity === undefined) throw new TypeError('a provisioned VM has the public keys of its vTPM')
+  const { spec } = record
+  if (record.identity === undefined || isOrdinary(spec))
+    throw new TypeError('a provisioned confidential VM has the public keys of its vTPM')
   const { vCPUs } = await fitToHost(record.spec.size)
   return await rewrap({
     ...services,
     silicon: services.silicon,
     tenantId: services.installation.tenantId,
     now: () => services.clock.now(),
-    spec: record.spec,
+    spec,
     guestStatePath: o.files.guestState,
     firmware: await readFirmware(),
     vCPUs,

@@ -1,3 +1,4 @@
+import type { InstanceSpec } from '@strongroom/contract'
 import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -108,7 +109,7 @@ describe('a VM that moves to other silicon', () => {
       if (when === 'before') await writeFile(files.convertedState, 'new')
       else await writeFile(files.guestState, 'new')
       const after = await restart()
-      expect([after.spec.tee, after.converted, await state(), await leftover()]).toEqual([
+      expect([(after.spec as InstanceSpec).tee, after.converted, await state(), await leftover()]).toEqual([
         'TDX',
         undefined,
         'new',
@@ -120,7 +121,7 @@ describe('a VM that moves to other silicon', () => {
   it('stays converted where the old key cannot be told', async () => {
     fakes.retired.mockRejectedValue(new Error('the key service is away'))
     await convertInstance(request, conversion)
-    expect(saved.spec.tee).toBe('TDX')
+    expect((saved.spec as InstanceSpec).tee).toBe('TDX')
   })
 
   it('is refused without a vTPM that is kept', async () => {

@@ -1,5 +1,5 @@
 import { access, rename, rm } from 'node:fs/promises'
-import type { InstanceConversion } from '@strongroom/contract'
+import { isOrdinary, type InstanceConversion, type InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { convertGuest } from '../paravisor/convert-guest.ts'
 import { fitToHost } from '../qemu/capacity.ts'
@@ -28,11 +28,12 @@ export async function convertInstance(o: ConversionRequest, conversion: Instance
   await adoptConverted(o)
   const { silicon } = services
   const { spec, identity } = record
+  if (isOrdinary(spec)) throw cannot(record)
   if (spec.tee === conversion.tee && spec.guestStateKey === conversion.guestStateKey) return
   if (silicon === undefined || identity === undefined) throw cannot(record)
   const next = { ...spec, ...conversion }
   const side = async (
-    each: typeof spec,
+    each: InstanceSpec,
     guestStatePath: string,
   ): Promise<Parameters<typeof convertGuest>[0]['to']> => ({
     spec: each,

@@ -1,4 +1,4 @@
-import type { ErrorDetail, InstanceSpec } from '@strongroom/contract'
+import type { ErrorDetail, AnySpec } from '@strongroom/contract'
 import { ProgramError, ServiceError, toErrorDetail, type Logger } from '@strongroom/platform'
 import type { InstanceRecord } from './record.ts'
 
@@ -109,7 +109,7 @@ export const beingDeleted = (): ServiceError =>
     target: 'vmId',
   })
 
-export const withoutCustomerKey = (spec: InstanceSpec): ServiceError =>
+export const withoutCustomerKey = (spec: AnySpec): ServiceError =>
   new ServiceError({
     code: 'InstanceWithoutCustomerKey',
     status: 409,
@@ -132,3 +132,25 @@ export function notProvisioned(record: InstanceRecord): ServiceError {
     remedy: error?.innererror?.remedy ?? 'Create the VM again.',
   })
 }
+
+export const notReady = (found: string): ServiceError =>
+  new ServiceError({
+    code: 'InstanceNotReady',
+    status: 409,
+    message: 'The guest does not run.',
+    expected: 'Ready',
+    found,
+    remedy: 'Start the VM and wait until it is ready.',
+  })
+
+/** FAQ S9: there is no code that makes one, and QEMU leaves the guest's memory out of its own core files. */
+export const noMemoryDump = (): ServiceError =>
+  new ServiceError({
+    code: 'MemoryDumpRefused',
+    status: 403,
+    message: 'No memory dump is made of a virtual machine.',
+    target: 'S9',
+    expected: 'memory that stays in the guest',
+    found: 'a request for a memory dump',
+    remedy: 'Collect a dump inside the guest (kdump), and encrypt it there.',
+  })

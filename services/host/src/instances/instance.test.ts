@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { BootEvidence } from '@strongroom/contract'
+import type { BootEvidence, InstanceSpec } from '@strongroom/contract'
 import { createLogger, openStore, ServiceError, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { GuestEnd } from '../qemu/vm-process.ts'
@@ -225,7 +225,9 @@ describe('a VM under a customer’s key', () => {
   it('goes under the next key while it is stopped, and shows under which it is', async () => {
     const instance = await made()
     expect(instance.status().guestStateWrappedBy).toBe(keyId('1'))
-    fakes.rewrap.mockImplementationOnce(async ({ record }: BootRequest) => record.spec.customerKey?.keyIds[0])
+    fakes.rewrap.mockImplementationOnce(
+      async ({ record }: BootRequest) => (record.spec as InstanceSpec).customerKey?.keyIds[0],
+    )
     await instance.rewrap(next)
     expect(instance.status()).toMatchObject({ guestStateWrappedBy: keyId('2'), spec: { customerKey: next } })
   })
@@ -244,7 +246,7 @@ describe('a VM under a customer’s key', () => {
     await instance.start()
     await reaches('Booting')
     await expect(instance.rewrap(next)).rejects.toMatchObject({ code: 'InstanceNotStopped' })
-    expect(instance.spec.customerKey).toEqual(customerKey)
+    expect((instance.spec as InstanceSpec).customerKey).toEqual(customerKey)
     const plain = { ...structuredClone(exampleSpec), vmId: '5A1E0000-0000-4000-8000-0000000007E6' }
     const other = await machine.put(plain)
     await vi.waitFor(() => expect(other.status().provisioning.state).toBe('Succeeded'))

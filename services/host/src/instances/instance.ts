@@ -1,23 +1,27 @@
 import { rm } from 'node:fs/promises'
-import type {
-  BootEvidence,
-  GuestHealth,
-  CustomerKey,
-  InstanceConversion,
-  InstancePatch,
-  InstanceSpec,
-  InstanceStatus,
-  PowerState,
+import {
+  isOrdinary,
+  type AnySpec,
+  type BootEvidence,
+  type CommandRequest,
+  type CommandStatus,
+  type CustomerKey,
+  type GuestHealth,
+  type InstanceConversion,
+  type InstancePatch,
+  type InstanceStatus,
+  type PowerState,
 } from '@strongroom/contract'
 import { ServiceError, type Logger } from '@strongroom/platform'
 import { crashed, type RunningGuest } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
+import { CommandQueue } from '../network/command-queue.ts'
 import { boot, rewrapGuestState, type Booted } from './boot.ts'
 import { explainFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
 import { adoptConverted, convertInstance } from './conversion.ts'
 import { deferred, type Deferred } from './deferred.ts'
-import { beingDeleted, describeFailure, notProvisioned, notStopped, withoutCustomerKey } from './errors.ts'
+import { beingDeleted, describeFailure, notProvisioned, notReady, notStopped, withoutCustomerKey } from './errors.ts'
 import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
 import { provision } from './provision.ts'
 import { beginStep, endStep, newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
@@ -48,6 +52,8 @@ export class Instance {
   readonly #record: InstanceRecord
   readonly #files: VmFiles
   readonly #logger: Logger
+  /** Of the boot that runs. */
+  #commands: CommandQueue
   #queue: Promise<void> = Promise.resolve()
   /** Of the boot that is under way. */
   #abort = new AbortController()
@@ -62,10 +68,11 @@ export class Instance {
     this.#services = services
     this.#record = record
     this.#files = vmFiles(services.stateDir, record.spec.vmId)
+    this.#commands = new CommandQueue(services.clock)
     this.#logger = services.logger.child({ vmId: record.spec.vmId })
   }
 
-  static async create(services: MachineServices, spec: InstanceSpec): Promise<Instance> {
+  static async create(services: MachineServices, spec: AnySpec): Promise<Instance> {
     const instance = new Instance(services, newRecord(spec, services.clock.now()))
     await instance.#save()
     instance.#enqueue(() => instance.#provision())
@@ -87,7 +94,7 @@ export class Instance {
     if (record.desired === 'running') await this.start()
   }
 
-  get spec(): InstanceSpec {
+  get spec(): AnySpec {
     return this.#record.spec
   }
 
@@ -107,6 +114,16 @@ export class Instance {
 
   evidence(): Promise<BootEvidence | undefined> {
     return this.#services.store.evidence(this.spec.vmId)
+  }
+
+  /** Gives a running guest a command. @throws ServiceError InstanceNotReady */
+  command(request: CommandRequest): CommandStatus {
+    if (this.#record.power.state !== 'Ready') throw notReady(this.#record.power.state)
+    return this.#commands.submit(request)
+  }
+
+  findCommand(id: string): CommandStatus | undefined {
+    return this.#commands.find(id)
   }
 
   /** Provisions again where the last attempt failed; otherwise there is nothing to do. */
@@ -161,7 +178,8 @@ export class Instance {
     if (patch.size) spec.size = patch.size
     if (patch.security?.secureBoot !== undefined) spec.security.secureBoot = patch.security.secureBoot
     if (patch.tags) spec.tags = patch.tags
-    if (patch.customerKey) spec.customerKey = patch.customerKey
+    if (patch.customerKey && !isOrdinary(spec)) spec.customerKey = patch.customerKey
+    if (patch.userData !== undefined) spec.userData = patch.userData
     await this.#save()
   }
 
@@ -170,8 +188,9 @@ export class Instance {
     this.#requireExisting()
     this.#requireStopped()
     if (this.#record.provisioning.state !== 'Succeeded') throw notProvisioned(this.#record)
-    if (this.spec.customerKey === undefined) throw withoutCustomerKey(this.spec)
-    this.spec.customerKey = customerKey
+    const { spec } = this
+    if (isOrdinary(spec) || spec.customerKey === undefined) throw withoutCustomerKey(spec)
+    spec.customerKey = customerKey
     await this.#save()
     const { services, record, files } = { services: this.#services, record: this.#record, files: this.#files }
     const done = this.#queue.then(async () => {
@@ -245,7 +264,7 @@ export class Instance {
         },
       })
       endStep(provisioning.steps, this.#now())
-      this.#record.identity = made.identity
+      if (made.identity) this.#record.identity = made.identity
       if (made.sealedTo) this.#record.sealedTo = made.sealedTo
       if (made.volume !== undefined) this.#record.volume = made.volume
       if (made.wrappedBy !== undefined) this.#record.wrappedBy = made.wrappedBy
@@ -276,6 +295,7 @@ export class Instance {
     const ready = deferred<void>()
     const refused = deferred<ServiceError>()
     await this.#power('Starting')
+    this.#commands = new CommandQueue(this.#services.clock)
     let booted: Booted
     try {
       booted = await boot({
@@ -283,9 +303,10 @@ export class Instance {
         record,
         files: this.#files,
         signal,
+        commands: this.#commands,
         step: (name) => this.#step(name),
         onReady: async (evidence) => {
-          await this.#services.store.saveEvidence(this.spec.vmId, evidence)
+          if (evidence !== undefined) await this.#services.store.saveEvidence(this.spec.vmId, evidence)
           ready.resolve(undefined)
         },
         onRefused: refused.resolve,
@@ -302,11 +323,12 @@ export class Instance {
     record.launched = booted.launched
     record.notices = booted.notices
     record.sshPort = booted.sshPort
-    const wrappedBy = booted.guest.evidence.customerRelease?.keyId
+    const wrappedBy = booted.guest.evidence?.customerRelease?.keyId
     if (wrappedBy !== undefined) record.wrappedBy = wrappedBy
     const current: Current = { guest: booted.guest, acceleration: booted.acceleration, reported: false, ready, refused }
     this.#current = current
-    await this.#services.store.saveEvidence(this.spec.vmId, booted.guest.evidence)
+    const { evidence } = booted.guest
+    if (evidence !== undefined) await this.#services.store.saveEvidence(this.spec.vmId, evidence)
     this.#step('Firmware, kernel, disk')
     await this.#power('Booting')
     void this.#watch(current)
@@ -366,6 +388,7 @@ export class Instance {
   async #halt(graceful: boolean): Promise<void> {
     const current = this.#current
     if (current === undefined) return
+    this.#commands.close()
     if (graceful && current.reported) await current.guest.powerDown(powerDownLimitMs[current.acceleration])
     try {
       await current.guest.stop()

@@ -9,6 +9,8 @@ export interface VmFiles {
   guestState: string
   /** A guest state for the other technology, until it counts. */
   convertedState: string
+  /** vTPM and UEFI variables of a VM that is not confidential. */
+  ordinaryState: string
   serialLog: string
   qemuLog: string
 }
@@ -27,6 +29,7 @@ export function vmFiles(stateDir: string, vmId: string): VmFiles {
     disk: join(directory, 'os-disk.raw'),
     guestState: join(directory, 'guest-state.vmgs'),
     convertedState: join(directory, 'guest-state.vmgs.converted'),
+    ordinaryState: join(directory, 'ordinary-state.sealed'),
     serialLog: join(directory, 'serial.log'),
     qemuLog: join(directory, 'qemu.log'),
   }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { InstanceSpec, InstanceStatus } from '@strongroom/contract'
+import { isOrdinary, type AnySpec, type InstanceStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { notFound } from './errors.ts'
 import { Instance } from './instance.ts'
@@ -39,14 +39,14 @@ export class Machine {
   }
 
   /** Provisions; with the same spec again it changes nothing, except that a failed provisioning is repeated. */
-  async put(spec: InstanceSpec): Promise<Instance> {
+  async put(spec: AnySpec): Promise<Instance> {
     const present = this.#instances.get(spec.vmId)
     if (present !== undefined && !present.removed) {
       if (!isDeepStrictEqual(present.spec, spec)) throw anotherSpec(spec)
       await present.provisionAgain()
       return present
     }
-    if (this.#services.silicon === undefined) {
+    if (!isOrdinary(spec) && this.#services.silicon === undefined) {
       throw new ServiceError({
         code: 'HardwareModeNotBuilt',
         status: 501,
@@ -72,7 +72,7 @@ export class Machine {
   }
 }
 
-function anotherSpec(spec: InstanceSpec): ServiceError {
+function anotherSpec(spec: AnySpec): ServiceError {
   return new ServiceError({
     code: 'InstanceExists',
     status: 409,

@@ -1,8 +1,15 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { vaultAudience, type ImageRecord, type InstanceSpec, type KeyBundle } from '@strongroom/contract'
-import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import {
+  isOrdinary,
+  vaultAudience,
+  type AnySpec,
+  type ImageRecord,
+  type InstanceSpec,
+  type KeyBundle,
+} from '@strongroom/contract'
+import { ServiceError, type Sealer, type TokenSource, type WireClient } from '@strongroom/platform'
 import { volumeDigest } from '@strongroom/evidence/expected'
 import { openSeal } from '../disks/open-seal.ts'
 import { createOsDisk } from '../disks/os-disk.ts'
@@ -14,10 +21,12 @@ import { readCustomerKey } from '../paravisor/customer-key.ts'
 import { permanentState } from '../tpm/swtpm.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
+import { provisionOrdinary } from './ordinary-guest.ts'
 import type { InstanceRecord } from './record.ts'
 
 export interface Provisioned {
-  identity: NonNullable<InstanceRecord['identity']>
+  /** Absent where no report binds the vTPM: VMs that are not confidential. */
+  identity?: NonNullable<InstanceRecord['identity']>
   sealedTo: InstanceRecord['sealedTo']
   volume: InstanceRecord['volume']
   wrappedBy: InstanceRecord['wrappedBy']
@@ -29,8 +38,9 @@ export interface Provisioned {
  * @throws ServiceError ImageNotFound, ImageNotQualified, OsDiskTooSmall, …
  */
 export async function provision(o: {
-  spec: InstanceSpec
+  spec: AnySpec
   files: VmFiles
+  sealer: Sealer
   cacheDir: string
   wire: WireClient
   tokens: TokenSource
@@ -44,7 +54,11 @@ export async function provision(o: {
   await mkdir(files.directory, { recursive: true, mode: 0o700 })
   await o.step('Find image')
   const image = await requireImage(o.cacheDir, spec)
-  const wrappingKey = await wrappingKeyOf(o)
+  if (isOrdinary(spec)) {
+    await provisionOrdinary({ ...o, spec, image })
+    return { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
+  }
+  const wrappingKey = await wrappingKeyOf({ ...o, spec })
   const { customerKey } = spec
   const keyId = customerKey?.keyIds[0]
   const customer =
@@ -111,7 +125,7 @@ export async function provision(o: {
   }
 }
 
-export async function requireImage(cacheDir: string, spec: InstanceSpec): Promise<ImageRecord> {
+export async function requireImage(cacheDir: string, spec: AnySpec): Promise<ImageRecord> {
   const image = await findImage(cacheDir, spec.image)
   if (image === undefined) {
     throw new ServiceError({
@@ -124,6 +138,7 @@ export async function requireImage(cacheDir: string, spec: InstanceSpec): Promis
       remedy: 'Build or import it: strongroom image build',
     })
   }
+  if (isOrdinary(spec)) return image
   const encrypts = spec.security.encryption === 'DiskWithVMGuestState'
   if (image.qualifies.confidential && (!encrypts || image.qualifies.diskEncryption)) return image
   throw new ServiceError({

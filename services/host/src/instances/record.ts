@@ -1,8 +1,8 @@
-import type { ErrorDetail, InstanceSpec, InstanceStatus, PowerState, StepTiming } from '@strongroom/contract'
+import type { AnySpec, ErrorDetail, InstanceStatus, PowerState, StepTiming } from '@strongroom/contract'
 
 /** What is kept of a VM between starts of the server. Holds no secret. */
 export interface InstanceRecord {
-  spec: InstanceSpec
+  spec: AnySpec
   /** What was asked for last. A server that starts brings every VM there. */
   desired: 'running' | 'stopped' | 'deleted'
   provisioning: InstanceStatus['provisioning']
@@ -22,7 +22,7 @@ export interface InstanceRecord {
   wrappedBy?: string
 }
 
-export function newRecord(spec: InstanceSpec, now: Date): InstanceRecord {
+export function newRecord(spec: AnySpec, now: Date): InstanceRecord {
   return {
     spec,
     desired: 'stopped',
@@ -48,7 +48,7 @@ export function setPower(record: InstanceRecord, state: PowerState, now: Date, e
   record.power = { state, since: now.toISOString(), steps: record.power.steps, ...(error && { error }) }
 }
 
-export function toStatus(record: InstanceRecord, processes?: { qemu: number; swtpm: number }): InstanceStatus {
+export function toStatus(record: InstanceRecord, processes?: { qemu: number; swtpm?: number }): InstanceStatus {
   return {
     vmId: record.spec.vmId,
     spec: record.spec,

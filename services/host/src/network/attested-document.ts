@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { metadataSignerName, type InstanceSpec } from '@strongroom/contract'
+import { metadataSignerName, type AnySpec } from '@strongroom/contract'
 import type { Clock, InstallationAuthority } from '@strongroom/platform'
 import { licenceOf, marketplaceOf } from './instance-metadata.ts'
 
@@ -46,7 +46,7 @@ export class DocumentSigner {
   }
 
   /** @param o.nonce of the guest; the time where it gave none, as on Azure */
-  async document(o: { spec: InstanceSpec; subscriptionId: string; nonce?: string }): Promise<AttestedDocument> {
+  async document(o: { spec: AnySpec; subscriptionId: string; nonce?: string }): Promise<AttestedDocument> {
     const now = this.#clock.now()
     const marketplace = marketplaceOf(o.spec)
     const content = {

@@ -32,6 +32,14 @@ export function parseBootReport(body: unknown): BootReport {
   }
 }
 
+/** Of a machine without a vTPM: that it is up, for this boot's nonce. @throws ServiceError 400 InvalidBootReport */
+export function parseReportWithoutTpm(body: unknown): Uint8Array {
+  if (typeof body !== 'object' || body === null) throw invalid('body', 'a JSON object')
+  const fields = body as Record<string, unknown>
+  if (fields['vtpm'] !== 'none') throw invalid('vtpm', '"none"')
+  return bytes(fields, 'nonce', 64)
+}
+
 function parseRegisters(value: unknown): Map<number, Uint8Array> {
   if (typeof value !== 'object' || value === null) throw invalid('pcrs', 'an object of registers')
   const registers = new Map<number, Uint8Array>()

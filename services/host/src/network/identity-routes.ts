@@ -1,4 +1,4 @@
-import { identityAudience, type InstanceSpec, type ManagedIdentityToken } from '@strongroom/contract'
+import { identityAudience, type AnySpec, type ManagedIdentityToken } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance, type TokenSource, type WireClient } from '@strongroom/platform'
 import { metadataVersions, requireVersion } from './metadata-versions.ts'
 
@@ -15,7 +15,7 @@ interface TokenQuery {
 /** `/metadata/identity`: access tokens of the VM's system-assigned identity, from the installation's directory. */
 export function identityRoutes(
   scope: FastifyInstance,
-  o: { spec: InstanceSpec; tenantId: string; wire: WireClient; tokens: TokenSource },
+  o: { spec: AnySpec; tenantId: string; wire: WireClient; tokens: TokenSource },
 ): void {
   scope.get('/info', async (request) => {
     requireVersion(request.query, versions)
@@ -67,7 +67,7 @@ function resourceOf(query: TokenQuery): string {
 }
 
 async function tokenFor(
-  o: { spec: InstanceSpec; tenantId: string; wire: WireClient; tokens: TokenSource },
+  o: { spec: AnySpec; tenantId: string; wire: WireClient; tokens: TokenSource },
   audience: string,
 ): Promise<ManagedIdentityToken> {
   const url = `${identityAudience}/${o.tenantId}/managedIdentities/token`

@@ -1,10 +1,10 @@
-import type { InstanceSpec } from '@strongroom/contract'
+import { isOrdinary, type AnySpec } from '@strongroom/contract'
 import type { MetadataNode } from './metadata-tree.ts'
 
 type Document = Record<string, MetadataNode>
 
 /** Who sells the image, as the market place names it; empty for images that are not of it, as on Azure. */
-export function marketplaceOf(spec: InstanceSpec): { publisher: string; offer: string; sku: string; version: string } {
+export function marketplaceOf(spec: AnySpec): { publisher: string; offer: string; sku: string; version: string } {
   const image = spec.shown?.imageReference
   return image !== undefined && 'publisher' in image ? image : { publisher: '', offer: '', sku: '', version: '' }
 }
@@ -43,13 +43,13 @@ const since: Readonly<Record<string, string>> = {
 }
 
 /** Azure's document at /metadata/instance of one api-version. Numbers and flags are texts in it. */
-export function instanceMetadata(o: { spec: InstanceSpec; subscriptionId: string; version: string }): Document {
+export function instanceMetadata(o: { spec: AnySpec; subscriptionId: string; version: string }): Document {
   const all = compute(o.spec, o.subscriptionId)
   const shown = Object.entries(all).filter(([name]) => (since[name] ?? '') <= o.version)
   return { compute: Object.fromEntries(shown), network: network(o.spec) }
 }
 
-function compute(spec: InstanceSpec, subscriptionId: string): Document {
+function compute(spec: AnySpec, subscriptionId: string): Document {
   const market = marketplaceOf(spec)
   const { adminUsername, computerName, sshPublicKeys } = spec.osProfile
   return {
@@ -80,7 +80,7 @@ function compute(spec: InstanceSpec, subscriptionId: string): Document {
     securityProfile: {
       encryptionAtHost: 'false',
       secureBootEnabled: String(spec.security.secureBoot),
-      securityType: 'ConfidentialVM',
+      securityType: isOrdinary(spec) ? (spec.ordinary === 'Standard' ? '' : spec.ordinary) : 'ConfidentialVM',
       virtualTpmEnabled: String(spec.security.vTpm),
     },
     sku: market.sku,
@@ -90,7 +90,7 @@ function compute(spec: InstanceSpec, subscriptionId: string): Document {
       .map(([name, value]) => `${name}:${value}`)
       .join(';'),
     tagsList: Object.entries(spec.tags).map(([name, value]) => ({ name, value })),
-    userData: '',
+    userData: spec.userData ?? '',
     version: market.version,
     virtualMachineScaleSet: { id: '' },
     vmId: spec.vmId.toLowerCase(),
@@ -100,7 +100,7 @@ function compute(spec: InstanceSpec, subscriptionId: string): Document {
   }
 }
 
-function storage(spec: InstanceSpec): Document {
+function storage(spec: AnySpec): Document {
   const image = spec.shown?.imageReference
   const disk = spec.shown?.osDisk
   return {
@@ -123,7 +123,7 @@ function storage(spec: InstanceSpec): Document {
   }
 }
 
-function network(spec: InstanceSpec): Document {
+function network(spec: AnySpec): Document {
   const [address = '', prefix = ''] = (spec.shown?.subnetPrefix ?? '').split('/')
   const { privateIpAddress, macAddress } = spec.network
   // Public addresses of this installation lead nowhere, so a guest is told of none.

@@ -1,6 +1,6 @@
 import { chmod } from 'node:fs/promises'
 import rateLimit from '@fastify/rate-limit'
-import type { GuestHealth, InstanceSpec } from '@strongroom/contract'
+import { isOrdinary, type AnySpec, type GuestHealth } from '@strongroom/contract'
 import {
   createHttpApp,
   ServiceError,
@@ -15,7 +15,10 @@ import type { Silicon } from '@strongroom/silicon'
 import { intelRoutes } from '../http/collateral-routes.ts'
 import { certifyAttestationKey } from '../tpm/certificates.ts'
 import { DocumentSigner } from './attested-document.ts'
-import { parseBootReport, type BootReport } from './boot-report.ts'
+import { parseBootReport, parseReportWithoutTpm, type BootReport } from './boot-report.ts'
+import { cloudInitPath, cloudInitRoutes } from './cloud-init.ts'
+import { commandRoutes } from './command-routes.ts'
+import { CommandQueue } from './command-queue.ts'
 import { parseGuestHealth } from './guest-health.ts'
 import { identityRoutes } from './identity-routes.ts'
 import { instanceRoutes } from './instance-routes.ts'
@@ -28,20 +31,25 @@ export interface MetadataServer {
 }
 
 export interface MetadataOptions {
-  spec: InstanceSpec
+  spec: AnySpec
   installation: { subscriptionId: string; tenantId: string }
   authority: InstallationAuthority
   clock: Clock
-  silicon: Silicon
+  /** Absent for a VM that is not confidential: it has no processor that vouches for it. */
+  silicon?: Silicon
   wire: WireClient
   tokens: TokenSource
-  /** SubjectPublicKeyInfo of the attestation key in this guest's vTPM. */
-  akSpki: Uint8Array
+  /** SubjectPublicKeyInfo of the attestation key in this guest's vTPM; absent for a VM that is not confidential. */
+  akSpki?: Uint8Array
   nonce: Uint8Array
   logger: Logger
   /** Refuses with a ServiceError what does not verify. */
   onReady(report: BootReport): Promise<void>
   onHealth(health: GuestHealth): void
+  /** Of a VM without a vTPM, in the place of `onReady`: it can show nothing, and says that it runs. */
+  onReadyWithoutTpm?(nonce: Uint8Array): Promise<void>
+  /** What the guest is asked to run; nothing where it is absent. */
+  commands?: CommandQueue
 }
 
 /**
@@ -58,22 +66,30 @@ export async function startMetadataServer(o: MetadataOptions & { socket: string 
 /** Azure's part answers in Azure's shapes; `/metadata/strongroom` is ours, for the agent of the reference image. */
 export function createMetadataApp(o: MetadataOptions): FastifyInstance {
   const app = createHttpApp({ name: 'metadata', logger: o.logger, bodyLimit: 2 * 1024 * 1024 })
-  app.addHook('onRequest', async (request) => requireDirectCall(request))
+  // cloud-init sends no header of Azure's.
+  app.addHook('onRequest', async (request) => {
+    if (!request.url.startsWith(`${cloudInitPath}/`)) requireDirectCall(request)
+  })
   const { subscriptionId, tenantId } = o.installation
   const documents = new DocumentSigner(o)
+  let booted = false
   app.get('/metadata/strongroom/provisioning', async (_request, reply) => {
     return await reply
       .type('text/plain; charset=utf-8')
       .send(provisioningLines({ spec: o.spec, caPem: o.authority.caPem, nonce: o.nonce }))
   })
   app.post('/metadata/strongroom/ready', async (request) => {
-    await o.onReady(parseBootReport(request.body))
+    if (o.onReadyWithoutTpm === undefined) await o.onReady(parseBootReport(request.body))
+    else await o.onReadyWithoutTpm(parseReportWithoutTpm(request.body))
+    booted = true
     return {}
   })
   app.post('/metadata/strongroom/health', async (request) => {
     o.onHealth(parseGuestHealth(request.body, o.clock.now()))
     return {}
   })
+  cloudInitRoutes(app, { spec: o.spec, open: () => !booted })
+  commandRoutes(app, o.commands ?? new CommandQueue(o.clock))
   void app.register(async (azure) => {
     // The signatures of one guest must not keep the processor from the others; Azure allows less.
     await azure.register(rateLimit, { ...limit, keyGenerator: () => 'guest', errorResponseBuilder: tooMany })
@@ -81,14 +97,17 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
       instanceRoutes(part, { spec: o.spec, subscriptionId, documents })
     })
     scope(azure, '/metadata/identity', 'identity', (part) => identityRoutes(part, { ...o, tenantId }))
+    const { spec, silicon, akSpki } = o
+    if (isOrdinary(spec) || silicon === undefined || akSpki === undefined) return
     scope(azure, '/metadata/THIM', 'instance', (part) => {
       const renewAkCertificate = (): Promise<string> =>
-        certifyAttestationKey({ authority: o.authority, vmId: o.spec.vmId, spki: o.akSpki })
-      thimRoutes(part, { ...o, renewAkCertificate })
-      if (o.spec.tee === 'TDX') intelRoutes(part, o.silicon)
+        certifyAttestationKey({ authority: o.authority, vmId: spec.vmId, spki: akSpki })
+      thimRoutes(part, { spec, silicon, akSpki, renewAkCertificate })
+      if (spec.tee === 'TDX') intelRoutes(part, silicon)
     })
     // Azure's clients name it with and without /metadata.
-    for (const prefix of ['/acc', '/metadata/acc']) scope(azure, prefix, 'instance', (part) => quoteRoutes(part, o))
+    for (const prefix of ['/acc', '/metadata/acc'])
+      scope(azure, prefix, 'instance', (part) => quoteRoutes(part, { spec, silicon }))
   })
   return app
 }

@@ -12,6 +12,7 @@ import {
   type WireRequest,
 } from '@strongroom/platform'
 import { exampleSpec, testAuthority, testSilicon } from '../testing.ts'
+import { CommandQueue } from './command-queue.ts'
 import { startMetadataServer, type MetadataServer } from './metadata-server.ts'
 
 export const spec: InstanceSpec = {
@@ -59,6 +60,8 @@ export class TestEndpoints {
   identity: { clientId: string; objectId: string } | undefined
   readonly #servers: MetadataServer[] = []
 
+  readonly commands: CommandQueue = new CommandQueue(systemClock)
+
   private constructor(directory: string, authority: InstallationAuthority) {
     this.directory = directory
     this.authority = authority
@@ -94,6 +97,7 @@ export class TestEndpoints {
         },
         tokens: { token: async (principal, audience) => `${principal} for ${audience}` },
         akSpki,
+        commands: this.commands,
         nonce: Buffer.from('nonce'),
         logger: createLogger({ level: 'silent' }),
         onHealth: (health) => void this.health.set(name, health),

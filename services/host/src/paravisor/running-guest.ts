@@ -5,8 +5,19 @@ import type { MachineOptions } from '../qemu/arguments.ts'
 import { QemuEnded, VmProcess, type GuestEnd } from '../qemu/vm-process.ts'
 import { readRegistersAfterGuest } from '../tpm/registers.ts'
 import { stopSwtpm, type Swtpm } from '../tpm/swtpm.ts'
-import type { OpenedGuest } from './open-guest.ts'
-import { WriteBack } from './write-back.ts'
+import { WriteBack, type SavedState } from './write-back.ts'
+
+/** What a guest is powered on with, and what stays behind it; `openGuest` gives more for a confidential VM. */
+export interface PoweredState {
+  state: SavedState
+  /** Absent where the VM has no vTPM. */
+  tpm?: Swtpm
+  files: { firmware: string; variables: string; tpmState: string | undefined }
+  /** Of confidential VMs alone. */
+  evidence?: BootEvidence
+  /** Once the guest has ended: copies of older guest states become worthless. */
+  retire(): Promise<void>
+}
 
 interface Closable {
   close(): Promise<void>
@@ -14,8 +25,8 @@ interface Closable {
 
 /** A powered-on guest with all that belongs to it. `stop` ends everything and leaves the encrypted guest state only. */
 export class RunningGuest {
-  readonly evidence: BootEvidence
-  readonly #opened: OpenedGuest
+  readonly evidence: BootEvidence | undefined
+  readonly #opened: PoweredState
   readonly #vm: VmProcess
   readonly #writeBack: WriteBack
   readonly #runtimeDir: string
@@ -24,7 +35,7 @@ export class RunningGuest {
   #stopped: Promise<void> | undefined
 
   private constructor(o: {
-    opened: OpenedGuest
+    opened: PoweredState
     vm: VmProcess
     writeBack: WriteBack
     runtimeDir: string
@@ -38,15 +49,15 @@ export class RunningGuest {
     this.#runtimeDir = o.runtimeDir
     this.#endpoints = o.endpoints
     this.#logger = o.logger
-    // A guest without its vTPM is no confidential VM any more.
-    void o.opened.tpm.process.exited.then(() => {
+    // A guest that lost its vTPM is not the one that was started.
+    void o.opened.tpm?.process.exited.then(() => {
       if (this.#stopped === undefined) this.#vm.process.kill('SIGKILL')
     })
   }
 
   /** Takes over what was opened, also where it fails. @throws ServiceError GuestDidNotStart */
   static async powerOn(o: {
-    opened: OpenedGuest
+    opened: PoweredState
     machine: MachineOptions
     runtimeDir: string
     endpoints: Closable[]
@@ -60,7 +71,7 @@ export class RunningGuest {
       const vm = await VmProcess.start({ machine: o.machine, errorLog: o.errorLog })
       return new RunningGuest({ ...o, vm, writeBack })
     } catch (error) {
-      await stopSwtpm(opened.tpm)
+      if (opened.tpm !== undefined) await stopSwtpm(opened.tpm)
       await writeBack.stop()
       await opened.state.close()
       throw error instanceof QemuEnded ? crashed(error.end) : error
@@ -71,8 +82,9 @@ export class RunningGuest {
     return this.#vm.ended
   }
 
-  get processes(): { qemu: number; swtpm: number } {
-    return { qemu: this.#vm.process.pid, swtpm: this.#opened.tpm.process.pid }
+  get processes(): { qemu: number; swtpm?: number } {
+    const { tpm } = this.#opened
+    return { qemu: this.#vm.process.pid, ...(tpm !== undefined && { swtpm: tpm.process.pid }) }
   }
 
   /** False when the guest did not power off in time. */
@@ -83,15 +95,16 @@ export class RunningGuest {
   /** SHA-256 registers as the guest left them. Pulls the plug; call `stop` afterwards. Undefined where they cannot be had. */
   async registers(): Promise<Record<string, string> | undefined> {
     await this.#vm.kill()
-    return await readRegistersAfterGuest(this.#opened.tpm, this.#runtimeDir).catch(() => undefined)
+    const { tpm } = this.#opened
+    return tpm && (await readRegistersAfterGuest(tpm, this.#runtimeDir).catch(() => undefined))
   }
 
   /** Pulls the plug, writes back what is outstanding, ends the vTPM, removes everything in clear. Idempotent. */
   async stop(): Promise<void> {
     this.#stopped ??= (async () => {
       await this.#vm.kill()
-      const tpm: Swtpm = this.#opened.tpm
-      await stopSwtpm(tpm)
+      const { tpm } = this.#opened
+      if (tpm !== undefined) await stopSwtpm(tpm)
       try {
         await this.#writeBack.stop()
         await this.#opened.retire().catch((error: unknown) => {

@@ -3,12 +3,17 @@ import { watch, type FSWatcher } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import type { Logger } from '@strongroom/platform'
-import type { GuestState } from '../vmgs/guest-state.ts'
 
 /** A change is on disk, encrypted, this long after it at the latest, plus the time of one write. */
 const delayMs = 300
 /** After a write that failed, for example on a full disk. */
 const retryMs = 5_000
+
+/** Where changes go: the encrypted guest state, or what an ordinary VM has in its place. */
+export interface SavedState {
+  save(changes: { tpm?: Buffer; variables?: Buffer }): Promise<void>
+  close(): Promise<void>
+}
 
 interface Watched {
   kind: 'tpm' | 'variables'
@@ -23,14 +28,14 @@ interface Watched {
  * while it runs. The container is copy-on-write, so a crash leaves the old content or the new.
  */
 export class WriteBack {
-  readonly #state: GuestState
+  readonly #state: SavedState
   readonly #logger: Logger
   readonly #watched: Watched[]
   readonly #watchers: FSWatcher[] = []
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(o: { state: GuestState; tpmState: string | undefined; variables: string; logger: Logger }) {
+  constructor(o: { state: SavedState; tpmState: string | undefined; variables: string; logger: Logger }) {
     this.#state = o.state
     this.#logger = o.logger
     this.#watched = [{ kind: 'variables', path: o.variables, dirty: true, last: undefined }]

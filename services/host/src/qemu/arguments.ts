@@ -1,3 +1,5 @@
+import { cloudInitPath } from '../network/cloud-init.ts'
+
 export type Acceleration = 'kvm' | 'tcg'
 
 export interface GuestNetwork {
@@ -25,7 +27,8 @@ export interface MachineOptions {
   firmware: string
   variables: string
   disk: string
-  tpmSocket: string
+  /** Absent where the VM has no vTPM. */
+  tpmSocket?: string
   qmpSocket: string
   serialLog: string
   network: GuestNetwork
@@ -48,12 +51,17 @@ export function machineArguments(o: MachineOptions): string[] {
     `guest=${value(o.name)},debug-threads=off`,
     '-uuid',
     o.vmId.toLowerCase(),
+    // Where cloud-init finds its data, in an image that has it.
+    '-smbios',
+    `type=1,serial=ds=nocloud;s=http://${guestAddresses.metadata}${cloudInitPath}/`,
     '-machine',
-    'q35,smm=on,vmport=off',
+    // The guest's memory is in no core file of QEMU's (FAQ S9).
+    'q35,smm=on,vmport=off,dump-guest-core=off',
     '-accel',
     o.acceleration === 'kvm' ? 'kvm' : 'tcg,thread=multi',
     '-cpu',
-    o.cpuModel,
+    // No virtual machines inside (FAQ S26).
+    `${o.cpuModel},svm=off,vmx=off`,
     '-smp',
     String(o.vCPUs),
     '-m',
@@ -67,12 +75,7 @@ export function machineArguments(o: MachineOptions): string[] {
     `if=pflash,unit=0,format=raw,readonly=on,file=${value(o.firmware)}`,
     '-drive',
     `if=pflash,unit=1,format=raw,file=${value(o.variables)}`,
-    '-chardev',
-    `socket,id=tpm,path=${value(o.tpmSocket)}`,
-    '-tpmdev',
-    'emulator,id=vtpm,chardev=tpm',
-    '-device',
-    'tpm-crb,tpmdev=vtpm',
+    ...(o.tpmSocket === undefined ? [] : tpmArguments(o.tpmSocket)),
     '-blockdev',
     `driver=file,node-name=os-file,filename=${value(o.disk)},discard=unmap,cache.direct=off`,
     '-blockdev',
@@ -101,6 +104,15 @@ export function machineArguments(o: MachineOptions): string[] {
     'on,obsolete=deny,spawn=allow,resourcecontrol=deny',
   ]
 }
+
+const tpmArguments = (socket: string): string[] => [
+  '-chardev',
+  `socket,id=tpm,path=${value(socket)}`,
+  '-tpmdev',
+  'emulator,id=vtpm,chardev=tpm',
+  '-device',
+  'tpm-crb,tpmdev=vtpm',
+]
 
 /** The guest reaches what is forwarded and nothing else of the host: `restrict`. */
 function networkArgument(o: GuestNetwork): string {

@@ -10,7 +10,10 @@ put 0755 clock-remedy usr/lib/strongroom/clock-remedy
 put 0644 strongroom-health.service etc/systemd/system/strongroom-health.service
 put 0644 strongroom-health.timer etc/systemd/system/strongroom-health.timer
 put 0644 disks.rules usr/lib/udev/rules.d/66-strongroom-disks.rules
+put 0755 deprovision usr/lib/strongroom/deprovision
+put 0755 commands usr/lib/strongroom/commands
 put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
+put 0644 strongroom-commands.service etc/systemd/system/strongroom-commands.service
 put 0644 strongroom-hostkeys.service etc/systemd/system/strongroom-hostkeys.service
 put 0644 strongroom-clock.service etc/systemd/system/strongroom-clock.service
 put 0644 chrony.conf etc/chrony/chrony.conf
@@ -18,7 +21,7 @@ put 0644 network.conf etc/systemd/network/50-ethernet.network
 printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthentication no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' \
   >"$root/etc/ssh/sshd_config.d/strongroom.conf"
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
-  strongroom-clock.service strongroom-health.timer chrony.service
+  strongroom-clock.service strongroom-commands.service strongroom-health.timer chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 # Nobody logs in at the console: the host sees all that is typed there.
 chroot "$root" systemctl --quiet mask getty@tty1.service serial-getty@.service getty-static.service \

@@ -1,0 +1,45 @@
+import { managementHost, type ErrorDetail } from '@strongroom/contract'
+
+/** The rules of the FAQ that this system implements, each in one sentence: what a refusal says beside its own message. */
+export const faqRules = {
+  S1: 'Data in use is encrypted with keys that the processor makes and nothing can take out.',
+  S2: 'The host is attested before any data is processed, and each VM has a virtual TPM of its own.',
+  S3: 'Workloads move over without a change: the guest is an ordinary UEFI image.',
+  S4: 'SEV-SNP reports are made and verified in full.',
+  S5: 'TDX reports and quotes are made and verified in full.',
+  S6: 'No host administrator or service can read or change what a confidential VM holds.',
+  S7: 'Confidential encryption covers the OS disk; data disks are encrypted in the guest.',
+  S8: 'A page file is protected only on the encrypted OS disk.',
+  S9: 'No host memory dump can be made of a confidential VM.',
+  S10: 'SEV-SNP VMs are attested during boot, and by their users on demand.',
+  S11: 'TDX VMs are attested during boot, and a verifier of the tenant’s own can be named.',
+  S12: 'An image must qualify before a confidential VM can be made of it.',
+  S13: 'Images are customised through a compute gallery.',
+  S14: 'Full OS-disk encryption is optional and may be combined with others, which may cost performance.',
+  S15: 'Secrets can be sealed to the VM’s own vTPM once it is ready.',
+  S16: 'Full disk encryption cannot be switched on or off after creation.',
+  S17: 'NonPersistedTPM separates the VM from the operator’s services, on TDX only.',
+  S18: 'A VM that is not confidential can never become confidential.',
+  S19: 'DCasv5/ECasv5 and DCesv5/ECesv5 convert into each other where a region offers both.',
+  S20: 'A size that is not shown says why.',
+  S21: 'Confidential VMs have no accelerated networking.',
+  S22: 'Cores are limited by quotas of families and regions; more are asked for by a request.',
+  S23: 'EC sizes have more memory for a vCPU than DC sizes.',
+  S24: 'Confidential VMs are not available in every region.',
+  S25: 'The operator’s staff has no way to enter a confidential VM, even with its owner’s leave.',
+  S26: 'Confidential VMs have no nested virtualisation.',
+  S27: 'Usage, storage, size and region are billed; the guest-state disk and managed HSM pools are billed apart.',
+  S28: 'The clock of DCesv5/ECesv5 VMs may differ a little from UTC; there is a remedy.',
+} as const
+
+export type FaqRuleId = keyof typeof faqRules
+
+/** Where the answer to a rule stands; served by the resource manager itself, without a token. */
+export const faqLink = (rule: FaqRuleId): string => `https://${managementHost}/docs/faq#${rule.toLowerCase()}`
+
+/** The entry of a refusal's `details` that cites a rule. */
+export const faqRule = (rule: FaqRuleId): ErrorDetail => ({
+  code: 'FaqRule',
+  target: rule,
+  message: `${rule}: ${faqRules[rule]} See ${faqLink(rule)}`,
+})

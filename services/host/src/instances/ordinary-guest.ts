@@ -1,0 +1,115 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ImageRecord, OrdinarySpec } from '@strongroom/contract'
+import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
+import type { Sealer } from '@strongroom/platform'
+import { createOsDisk } from '../disks/os-disk.ts'
+import { makeUefiVariables } from '../disks/uefi-variables.ts'
+import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
+import type { PoweredState } from '../paravisor/running-guest.ts'
+import { readFirmware } from '../qemu/firmware.ts'
+import { manufactureTpm, readIdentity } from '../tpm/manufacture.ts'
+import { permanentState, startSwtpm, stopSwtpm } from '../tpm/swtpm.ts'
+import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
+import { OrdinaryState } from './ordinary-state.ts'
+
+/** Disk, UEFI variables and, where it is to have one, vTPM of a VM that is not confidential. Nothing is sealed to anything. */
+export async function provisionOrdinary(o: {
+  spec: OrdinarySpec
+  image: ImageRecord
+  files: VmFiles
+  sealer: Sealer
+  step(name: string): Promise<void>
+  signal: AbortSignal
+}): Promise<void> {
+  const { spec, files } = o
+  const runtimeDir = await makeRuntime(spec.vmId)
+  try {
+    const tpmDir = join(runtimeDir, 'tpm')
+    if (spec.security.vTpm) {
+      await o.step('Make vTPM')
+      await mkdir(tpmDir, { mode: 0o700 })
+      await manufactureTpm({ stateDir: tpmDir, runtimeDir })
+    }
+    await o.step('Make UEFI variables')
+    const out = join(runtimeDir, 'variables.fd')
+    await makeUefiVariables({
+      secureBoot: spec.security.secureBoot,
+      dbCertificates: await dbCertificates(o.image),
+      out,
+    })
+    o.signal.throwIfAborted()
+    await o.step('Copy OS disk')
+    const zeros = new Uint8Array(32)
+    await createOsDisk({
+      image: o.image,
+      encryption: 'VMGuestStateOnly',
+      sizeGiB: spec.osDisk.sizeGiB,
+      // Of encrypted disks alone.
+      tpm: { srkPublic: new Uint8Array() },
+      pcrs: { 7: zeros, 11: zeros },
+      out: files.disk,
+      signal: o.signal,
+    })
+    await o.step('Seal vTPM and UEFI variables')
+    await OrdinaryState.create({
+      path: files.ordinaryState,
+      vmId: spec.vmId,
+      sealer: o.sealer,
+      variables: await readFile(out),
+      tpm: spec.security.vTpm ? await readFile(join(tpmDir, permanentState)) : undefined,
+    })
+  } finally {
+    await rm(runtimeDir, { recursive: true, force: true })
+    await sweepRuntime(spec.vmId)
+  }
+}
+
+/** What a boot of an ordinary VM is powered on with. */
+export interface OpenedOrdinary extends PoweredState {
+  expected: ExpectedPcrs
+  /** TPM2B_PUBLIC of the vTPM's attestation key, which nobody certifies; absent without a vTPM. */
+  akPublic: Uint8Array | undefined
+}
+
+/** Lays vTPM and variables into memory-backed files, and starts the vTPM. No processor measures it, no key is released. */
+export async function openOrdinary(o: {
+  spec: OrdinarySpec
+  image: ImageRecord
+  files: VmFiles
+  sealer: Sealer
+  runtimeDir: string
+  step(name: string): void
+}): Promise<OpenedOrdinary> {
+  o.step('Open vTPM and UEFI variables')
+  const state = await OrdinaryState.open({ path: o.files.ordinaryState, vmId: o.spec.vmId, sealer: o.sealer })
+  const firmware = join(o.runtimeDir, 'firmware.fd')
+  await writeFile(firmware, await readFirmware(), { mode: 0o400 })
+  const variables = join(o.runtimeDir, 'variables.fd')
+  const { secureBoot } = o.spec.security
+  if (secureBootEnabled(parseVariableStore(state.variables())) === secureBoot) {
+    await writeFile(variables, state.variables(), { mode: 0o600 })
+  } else {
+    await makeUefiVariables({ secureBoot, dbCertificates: await dbCertificates(o.image), out: variables })
+  }
+  const expected = await expectedPcrs({ image: o.image, variables: await readFile(variables) })
+  const retire = async (): Promise<void> => {}
+  const kept = state.tpm()
+  if (kept === undefined)
+    return { state, files: { firmware, variables, tpmState: undefined }, expected, akPublic: undefined, retire }
+  const tpmDir = join(o.runtimeDir, 'tpm')
+  await mkdir(tpmDir, { recursive: true, mode: 0o700 })
+  const tpmState = join(tpmDir, permanentState)
+  await writeFile(tpmState, kept, { mode: 0o600 })
+  const vtpm = { stateDir: tpmDir, runtimeDir: o.runtimeDir }
+  const setup = await startSwtpm({ ...vtpm, name: 'setup', startup: 'clear' })
+  let akPublic: Uint8Array
+  try {
+    akPublic = (await readIdentity(setup, o.runtimeDir)).akPublic
+  } finally {
+    await stopSwtpm(setup)
+    for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })
+  }
+  const tpm = await startSwtpm({ ...vtpm, name: 'vtpm', startup: 'qemu' })
+  return { state, tpm, files: { firmware, variables, tpmState }, expected, akPublic, retire }
+}

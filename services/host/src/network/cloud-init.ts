@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import type { AnySpec } from '@strongroom/contract'
+import { ServiceError, type FastifyInstance } from '@strongroom/platform'
+
+/** Where cloud-init's NoCloud data source looks: the machine's serial number says so (see qemu/arguments.ts). */
+export const cloudInitPath = '/metadata/strongroom/cloud-init'
+
+/**
+ * The files of NoCloud for an image that has cloud-init. They are served until the guest has reported: they need no header
+ * that keeps forged requests out, and later nobody has to read them.
+ */
+export function cloudInitRoutes(app: FastifyInstance, o: { spec: AnySpec; open(): boolean }): void {
+  const file = (name: string, content: () => string | Buffer): void => {
+    app.get(`${cloudInitPath}/${name}`, async (_request, reply) => {
+      if (o.open()) return await reply.type('text/plain; charset=utf-8').send(content())
+      throw new ServiceError({
+        code: 'NotFound',
+        status: 404,
+        message: 'This machine has reported: it is made already.',
+      })
+    })
+  }
+  file('meta-data', () => metaData(o.spec))
+  file('vendor-data', () => vendorData(o.spec))
+  file('user-data', () => Buffer.from(o.spec.osProfile.customData ?? '', 'base64'))
+  // Without this file cloud-init waits for it; the machine's only interface is set by DHCP.
+  file('network-config', () =>
+    JSON.stringify({ version: 2, ethernets: { primary: { match: { name: 'e*' }, dhcp4: true } } }),
+  )
+}
+
+/** JSON is YAML: no value of a request can become a member of its own. */
+function metaData(spec: AnySpec): string {
+  const settings = createHash('sha256').update(JSON.stringify(spec.osProfile)).digest('hex').slice(0, 8)
+  return JSON.stringify({
+    'instance-id': `${spec.vmId.toLowerCase()}-${settings}`,
+    'local-hostname': spec.osProfile.computerName,
+    'public-keys': spec.osProfile.sshPublicKeys,
+    platform: 'strongroom',
+  })
+}
+
+/** The administrator's account. Custom data is the owner's own and comes after it. */
+function vendorData(spec: AnySpec): string {
+  const { adminUsername, sshPublicKeys } = spec.osProfile
+  const user = {
+    name: adminUsername,
+    groups: ['sudo'],
+    shell: '/bin/bash',
+    sudo: 'ALL=(ALL) NOPASSWD:ALL',
+    lock_passwd: true,
+    ssh_authorized_keys: sshPublicKeys,
+  }
+  return `#cloud-config\n${JSON.stringify({ users: [user], ssh_pwauth: false, disable_root: true })}\n`
+}
