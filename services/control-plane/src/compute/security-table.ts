@@ -14,8 +14,8 @@ export interface Combination {
   diskProfile: boolean
   secureBoot: boolean | undefined
   vTpm: boolean | undefined
-  /** Whether managedDisk.securityProfile names a disk-encryption set. */
-  diskEncryptionSet: boolean
+  /** The disk-encryption set that managedDisk.securityProfile names. */
+  diskEncryptionSet: string | undefined
   /** The name that was given, and the size of that name. */
   sizeName: string
   size: Size | undefined
@@ -218,17 +218,16 @@ const rows: Row[] = [
       }),
   },
   {
-    applies: (c) => confidential(c) && c.diskEncryptionSet && c.encryption !== 'DiskWithVMGuestState',
-    answer: (c) =>
-      bad(
-        "The parameter 'managedDisk.securityProfile.diskEncryptionSet' can only be set with securityEncryptionType 'DiskWithVMGuestState'.",
-        {
-          target: `${paths.disk}.diskEncryptionSet`,
-          expected: 'DiskWithVMGuestState',
-          found: c.encryption ?? 'null',
-          remedy: 'Use DiskWithVMGuestState, or leave diskEncryptionSet out.',
-        },
-      ),
+    applies: (c) => confidential(c) && c.diskEncryptionSet !== undefined && c.encryption !== 'DiskWithVMGuestState',
+    answer: (c) => ({
+      code: 'InvalidParameter',
+      status: 400,
+      message: `A disk encryption set can be used only with securityEncryptionType 'DiskWithVMGuestState'; '${c.encryption ?? 'null'}' has a platform-managed key.`,
+      target: `${paths.disk}.diskEncryptionSet`,
+      expected: 'DiskWithVMGuestState',
+      found: c.diskEncryptionSet?.slice(0, 300) ?? '',
+      remedy: 'Use DiskWithVMGuestState, or leave diskEncryptionSet out.',
+    }),
   },
   {
     applies: (c) => confidential(c) && c.image?.qualifies.confidential === false,

@@ -34,7 +34,7 @@ export function securityProblems(r: VmRequest, image: ImageRecord | undefined): 
     diskProfile: r.encryptionGiven,
     secureBoot: r.secureBoot,
     vTpm: r.vTpm,
-    diskEncryptionSet: r.diskEncryptionSetId !== undefined,
+    diskEncryptionSet: r.diskEncryptionSetId,
     sizeName: r.vmSize,
     size: findSize(r.vmSize),
     location: r.location,

@@ -34,12 +34,8 @@ export async function resolveSet(
   const problem = (message: string, o: Partial<Problem>): { problems: Problem[] } => ({
     problems: [{ code: 'InvalidParameter', status: 400, message, target, found: id.slice(0, 300), ...o }],
   })
-  if (r.encryption !== 'DiskWithVMGuestState') {
-    return problem(
-      `A disk encryption set can be used only with securityEncryptionType 'DiskWithVMGuestState'; '${r.encryption ?? 'null'}' has a platform-managed key.`,
-      { expected: 'DiskWithVMGuestState', remedy: 'Use DiskWithVMGuestState, or leave diskEncryptionSet out.' },
-    )
-  }
+  // The table of security profiles refuses it.
+  if (r.encryption !== 'DiskWithVMGuestState') return {}
   const set = await plane.resources.find<SetInternal>(id)
   if (set?.type !== setType.toLowerCase()) {
     return problem(`The disk encryption set ${id.slice(0, 300)} does not exist.`, {
