@@ -3,6 +3,7 @@ import { request as httpsRequest, Agent } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '@strongroom/platform'
+import { serverNodeOptions } from '../apps/cli/src/up/server-command.ts'
 import type { InPlace } from './support/in-place.ts'
 import { quantile } from './support/measure.ts'
 import { answerOf, ask, end } from './support/process.ts'
@@ -85,7 +86,7 @@ async function measureAttestation(requests: number): Promise<AttestationFigures>
   const child = fork(
     join(import.meta.dirname, 'attestation/server.ts'),
     [String(port), String(await freePort()), String(distinctReports)],
-    { execArgv: ['--conditions=x-source', '--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
+    { execArgv: [...serverNodeOptions, '--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] },
   )
   try {
     const ready = await answerOf<Ready>(child)

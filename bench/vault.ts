@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { freePort } from '@strongroom/platform'
+import { serverNodeOptions } from '../apps/cli/src/up/server-command.ts'
 import type { InPlace } from './support/in-place.ts'
 import { quantile } from './support/measure.ts'
 import { answerOf, ask, end } from './support/process.ts'
@@ -37,7 +38,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
   const requests = Number(process.env['STRONGROOM_BENCH_REQUESTS'] ?? 2_000)
   const port = await freePort()
   const child = fork(join(import.meta.dirname, 'vault/server.ts'), [String(port), String(await freePort())], {
-    execArgv: ['--conditions=x-source'],
+    execArgv: [...serverNodeOptions],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   try {

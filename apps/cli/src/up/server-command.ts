@@ -25,7 +25,7 @@ const entry = resolve(import.meta.dirname, '../../../strongroomd/src/main.ts')
  * V8's default of 16 MiB per half suits servers that make much garbage, and stays resident here for nothing.
  * WebAssembly, which only the type stripper uses, is not optimised: that would take longer than it saves.
  */
-const nodeOptions: readonly string[] = [
+export const serverNodeOptions: readonly string[] = [
   '--conditions=x-source',
   '--disable-warning=ExperimentalWarning',
   '--max-semi-space-size=1',
@@ -36,7 +36,7 @@ const nodeOptions: readonly string[] = [
 export async function serverCommand(o: ServerCommandOptions): Promise<ServerCommand> {
   // Without guests the server is there to answer thousands of requests, and a small young generation costs a quarter of the time.
   const young = o.compute === 'simulated' ? ['--max-semi-space-size=8'] : []
-  const args = [...nodeOptions, ...young, entry, '--state-dir', o.stateDir, '--cache-dir', o.cacheDir]
+  const args = [...serverNodeOptions, ...young, entry, '--state-dir', o.stateDir, '--cache-dir', o.cacheDir]
   if (o.tlsPort !== undefined) args.push('--port', o.tlsPort)
   if (o.localPort !== undefined) args.push('--local-port', o.localPort)
   if (o.mode !== undefined) args.push('--mode', o.mode)
