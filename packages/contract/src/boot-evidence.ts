@@ -16,6 +16,8 @@ export interface BootEvidence {
   bootId: string
   startedAt: string
   simulated: boolean
+  /** False where no guest ran: the machine put the predicted log into the vTPM, and there is no disk (compute simulated). */
+  guestRan?: false
   tee: Tee
   silicon: SnpEvidence | TdxEvidence
   /** The exact runtime-claims bytes; report_data[0:32] is their SHA-256, the rest zero. */

@@ -16,6 +16,9 @@
  * POST   /instances/{vmId}/commands         CommandRequest → 202 CommandStatus  idempotent by id; 409 unless ready
  * GET    /instances/{vmId}/commands/{id}    → 200 CommandStatus | 404
  * POST   /instances/{vmId}/memory-dump      → 403 always: no machine makes one (FAQ S9)
+ * PUT    /simulated/{vmId}/boot             SimulatedBoot → 200 BootEvidence    compute simulated alone; the same bootId, the same evidence
+ * GET    /simulated/{vmId}/evidence         → 200 BootEvidence made last | 404
+ * DELETE /simulated/{vmId}                  → 204                               idempotent; destroys guest state and vTPM
  * GET    /images                            → 200 { value: ImageRecord[] }
  * POST   /images/import                     { path, name } → 200 ImageRecord | 400 with every reason it does not qualify
  * POST   /images/build                      → 202 ImageBuildStatus              the reference image; idempotent
@@ -97,6 +100,12 @@ export interface ShownFacts {
   osDisk?: { name: string; caching: string; storageAccountType: string }
   /** CIDR prefix of the primary interface's subnet, for example 10.0.0.0/24. */
   subnetPrefix?: string
+}
+
+/** A boot without a guest, for its evidence: launch, attestation, key release and vTPM are real. */
+export interface SimulatedBoot {
+  bootId: string
+  spec: InstanceSpec
 }
 
 export interface InstancePatch {

@@ -28,6 +28,7 @@ export {
   isUnifiedKernelImage,
   pcr11Digests,
   predictPcr11,
+  sectionDigests,
   systemdPhases,
   type BootPhase,
 } from './predict/pcr11.ts'

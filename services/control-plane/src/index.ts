@@ -27,6 +27,7 @@ import { VaultClient } from './keyvault/vault-client.ts'
 import { accessChanged, syncAllVaults } from './keyvault/vault-sync.ts'
 import { MachineClient } from './machine/machine-client.ts'
 import { PlatformKeys } from './machine/platform-key.ts'
+import { SimulatedEvidence } from './machine/simulated-evidence.ts'
 import { noGuestStateKeys, SimulatedMachine } from './machine/simulated-machine.ts'
 import type { Plane } from './plane.ts'
 import { groupSaga } from './resources/groups.ts'
@@ -65,6 +66,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const usage = new UsageLog(resources, clock)
   resources.watch(usage)
   await usage.open()
+  const platformKeys = new PlatformKeys(context.wire, context.tokens)
   const withoutGuests = installation.compute === 'simulated'
   const access = new Access(resources, clock)
   const locks = new Locks(resources, clock)
@@ -89,8 +91,10 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     notes: new OperationNotes(resources, clock),
-    machine: withoutGuests ? new SimulatedMachine(resources, clock) : new MachineClient(context.wire, context.tokens),
-    keys: withoutGuests ? noGuestStateKeys : new PlatformKeys(context.wire, context.tokens),
+    machine: withoutGuests
+      ? new SimulatedMachine(resources, clock, new SimulatedEvidence(context.wire, context.tokens, platformKeys))
+      : new MachineClient(context.wire, context.tokens),
+    keys: withoutGuests ? noGuestStateKeys : platformKeys,
     identities: new IdentityClient({ ...context, tenantId: installation.tenantId }),
     customerKeys: new CustomerKeys({ ...context, tenantId: installation.tenantId }),
     attestation: new AttestationClient(context.wire, context.tokens),

@@ -8,6 +8,8 @@ import { createMachineApp } from './http/machine-routes.ts'
 import { InstanceStore } from './instances/instance-store.ts'
 import { Machine } from './instances/machine.ts'
 import { probeAcceleration, type ProbeResult } from './qemu/probe.ts'
+import { SimulatedBootStore } from './simulated/boot-store.ts'
+import { SimulatedBoots } from './simulated/simulated-boots.ts'
 import { openSiliconKeys } from './silicon-keys.ts'
 
 export interface HostServiceOptions extends ServiceContext {
@@ -26,16 +28,19 @@ export interface HostService extends Service {
 /** What runs on a machine that carries VMs: the machine wire, the processors' endorsements, and the VMs themselves. */
 export async function createHostService(context: HostServiceOptions): Promise<HostService> {
   const silicon = await openSilicon(context)
-  const store = await InstanceStore.open(await openStore({ url: context.storeUrl, service: 'host' }))
+  const rows = await openStore({ url: context.storeUrl, service: 'host' })
+  const store = await InstanceStore.open(rows)
   let probed: Promise<ProbeResult> | undefined
-  const machine = new Machine({
+  const services = {
     ...context,
     silicon,
     store,
     acceleration: () => (probed ??= probeAcceleration({ cacheDir: context.cacheDir })),
-  })
+  }
+  const machine = new Machine(services)
+  const simulated = new SimulatedBoots(services, await SimulatedBootStore.open(rows))
   const builds = new ImageBuilds(context)
-  const machineApp = createMachineApp({ ...context, machine, builds })
+  const machineApp = createMachineApp({ ...context, machine, builds, simulated })
   const collateralApp = createCollateralApp({ silicon, logger: context.logger })
   return {
     name: 'host',
@@ -48,6 +53,7 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
     close: async () => {
       await builds.close()
       await machine.close()
+      await simulated.close()
       await machineApp.close()
       await collateralApp.close()
       await store.close()

@@ -6,12 +6,16 @@ import type { TestInstallation } from './installation.ts'
  * Runs the server inside this process, so that a test may speak as the platform's own principals, as an operator's insider
  * could. Master keys go where the installation's home is.
  */
-export async function startInProcess(installation: TestInstallation): Promise<RunningInstallation> {
+export async function startInProcess(
+  installation: TestInstallation,
+  o: { compute?: 'guests' | 'simulated' } = {},
+): Promise<RunningInstallation> {
   process.env['XDG_CONFIG_HOME'] = `${installation.home}/config`
   await mkdir(installation.stateDir, { recursive: true, mode: 0o700 })
   return await compose({
     stateDir: installation.stateDir,
     cacheDir: installation.cacheDir,
     ports: { tls: String(installation.ports.tls), local: String(installation.ports.local) },
+    ...o,
   })
 }

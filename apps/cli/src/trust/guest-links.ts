@@ -134,7 +134,9 @@ export async function measuredBootLink(evidence: BootEvidence): Promise<string[]
     })
     shown.push(`PCR ${index} ${short(expected)}`)
   }
+  const without = evidence.guestRan === false ? [noGuest] : []
   return [
+    ...without,
     `quote over nonce ${short(toHex(fromBase64Url(boot.nonce)))} verified, ${log.events.length} events replay to PCRs 0-7 and 11`,
     `as predicted before the boot: ${shown.join(', ')}`,
   ]
@@ -161,7 +163,10 @@ async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
   })
 }
 
+const noGuest = 'no guest ran: the machine extended the vTPM by the log that it predicted'
+
 export async function diskLink(evidence: BootEvidence, asked: string): Promise<string[]> {
+  if (evidence.guestRan === false) throw new LinkNotChecked('No guest ran, so there is no disk to unlock.')
   const boot = measured(evidence)
   const wanted = asked === 'DiskWithVMGuestState' ? 'LUKS2' : 'none'
   demand({

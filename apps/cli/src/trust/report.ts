@@ -36,6 +36,8 @@ export interface TrustReport {
   bootId: string
   verifiedAt: string
   simulated: boolean
+  /** False in an installation without guests: such a report never ends as trusted. */
+  guestRan: boolean
   trusted: boolean
   links: Link[]
 }
@@ -137,7 +139,8 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
     bootId: evidence.bootId,
     verifiedAt: request.at.toISOString(),
     simulated: anchors.simulated,
-    trusted: links.every((link) => link.outcome === 'verified'),
+    guestRan: evidence.guestRan !== false,
+    trusted: evidence.guestRan !== false && links.every((link) => link.outcome === 'verified'),
     links,
   }
 }
@@ -154,6 +157,8 @@ export function renderTrust(report: TrustReport): string[] {
     for (const shown of link.shows) lines.push(`     ${shown}`)
   }
   lines.push('')
+  if (!report.guestRan)
+    lines.push('No guest ran in this VM (compute: simulated): the links above were made and verified without one.')
   lines.push(report.trusted ? 'Every link holds.' : 'Not trusted: at least one link does not hold.')
   if (report.simulated)
     lines.push('Simulated silicon: the chain is whole, but the host is not kept out (LIMITATIONS.md).')

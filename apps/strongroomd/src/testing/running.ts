@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as tls from 'node:tls'
-import { loginHost, managementAudience, managementHost } from '@strongroom/contract'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { loginHost, managementAudience, managementHost, type ArmOperation } from '@strongroom/contract'
 import { createWireClient, freePort, type WireClient } from '@strongroom/platform'
 import { compose, type RunningInstallation } from '../compose.ts'
 
@@ -24,6 +25,8 @@ export interface TestInstallation {
   clientOptions: { proxyOptions: { host: string; port: number } }
   /** As the owner, on the resource manager's wire. @throws ServiceError where it is refused */
   arm<T>(method: string, path: string, body?: unknown): Promise<T>
+  /** Sends, then waits until the operation has succeeded. */
+  run(method: string, path: string, body?: unknown): Promise<void>
   credentialOf(appId: string, secret: string): Credential
   close(): Promise<void>
 }
@@ -72,6 +75,19 @@ export async function startTestInstallation(): Promise<TestInstallation> {
     owner,
     credentialOf,
     clientOptions: { proxyOptions: { host: 'http://127.0.0.1', port: localPort } },
+    run: async (method, path, body) => {
+      const { token } = await owner.getToken(`${managementAudience}/.default`)
+      const url = `https://${managementHost}${path}?api-version=2024-11-01`
+      const reply = await wire.request({ method, url, token, ...(body !== undefined && { body }) })
+      const operation = reply.headers['azure-asyncoperation']
+      for (;;) {
+        if (operation === undefined) return
+        const { body: polled } = await wire.request<ArmOperation>({ method: 'GET', url: operation, token })
+        if (polled.status === 'Succeeded') return
+        if (polled.status !== 'InProgress') throw new Error(JSON.stringify(polled.error ?? polled.status))
+        await sleep(50)
+      }
+    },
     arm: async <T>(method: string, path: string, body?: unknown) => {
       const { token } = await owner.getToken(`${managementAudience}/.default`)
       const url = `https://${managementHost}${path}?api-version=2024-11-01`

@@ -30,8 +30,24 @@ describe('compute without guests', () => {
 
   it('never claims that a guest ran', async () => {
     expect((await view()).notices.join(' ')).toContain('no guest ran')
-    expect((await plane.send('POST', `${vmPath('vm1')}/retrieveBootEvidence`)).body.error.code).toBe('NoGuestRan')
     expect((await plane.send('POST', `${vmPath('vm1')}/retrieveConnection`)).body.error.code).toBe('VmNotReady')
+  })
+
+  it('asks the machine for evidence once a boot, with a key made for it, and destroys both with the VM', async () => {
+    const asked = async (): Promise<string> =>
+      (await plane.send('POST', `${vmPath('vm1')}/retrieveBootEvidence`)).body.bootId
+    const first = await asked()
+    expect(await asked()).toBe(first)
+    expect(plane.wire.keys.size).toBe(1)
+    await plane.run('POST', `${vmPath('vm1')}/restart`)
+    const second = await asked()
+    expect(second).not.toBe(first)
+    await plane.run('POST', `${vmPath('vm1')}/powerOff`)
+    expect(await asked()).toBe(second)
+    await plane.run('DELETE', vmPath('vm1'))
+    expect([plane.wire.keys.size, plane.wire.simulated.size]).toEqual([0, 0])
+    await makeNetwork(plane, 'vm1')
+    await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
   })
 
   it('forgets a VM that is deleted', async () => {

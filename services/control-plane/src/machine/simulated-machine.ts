@@ -14,9 +14,10 @@ import {
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
 import type { GuestStateKeys, Machine } from './machine.ts'
+import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
 
 export const noGuestNotice =
-  'Compute is simulated in this installation: no guest ran, and nothing was measured or attested.'
+  'Compute is simulated in this installation: no guest ran. Evidence of a boot is made when it is asked for, and says so.'
 
 /** What VMs are made of here: a name that requests can refer to, without a disk behind it. */
 const image: ImageRecord = {
@@ -33,18 +34,28 @@ const image: ImageRecord = {
   os: { id: 'debian', versionId: '13', kernel: '' },
 }
 
+/** What the store keeps of an instance. */
+interface Kept extends InstanceStatus {
+  /** Evidence was asked for: there may be a vTPM, a guest state and a key to destroy. */
+  asked?: true
+  /** How often it was started. */
+  boots?: number
+}
+
 /**
  * The driver without guests: instances pass through the states of a machine's wire at once and stay in the store across
- * restarts, and nothing boots. It has no evidence to show, and says so.
+ * restarts, and nothing boots. Until its evidence is asked for, a VM is a row and nothing else.
  */
 export class SimulatedMachine implements Machine {
   readonly carriesDataDisks = true
   readonly #resources: ResourceStore
   readonly #clock: Clock
+  readonly #maker: EvidenceMaker
 
-  constructor(resources: ResourceStore, clock: Clock) {
+  constructor(resources: ResourceStore, clock: Clock, maker: EvidenceMaker) {
     this.#resources = resources
     this.#clock = clock
+    this.#maker = maker
   }
 
   async provision(spec: AnySpec): Promise<InstanceStatus> {
@@ -62,63 +73,82 @@ export class SimulatedMachine implements Machine {
       .values({ vm_id: spec.vmId, status: JSON.stringify(fresh) })
       .onConflict((conflict) => conflict.doNothing())
       .execute()
-    return await this.#require(spec.vmId)
+    const made = await this.#find(spec.vmId)
+    if (made === undefined) throw notFound(spec.vmId)
+    return made
   }
 
   async find(vmId: string): Promise<InstanceStatus | undefined> {
+    return await this.#find(vmId)
+  }
+
+  async #find(vmId: string): Promise<Kept | undefined> {
     const row = await this.#resources.db
       .selectFrom('simulated_instance')
       .select('status')
       .where('vm_id', '=', vmId)
       .executeTakeFirst()
-    return row === undefined ? undefined : (JSON.parse(row.status) as InstanceStatus)
+    return row === undefined ? undefined : (JSON.parse(row.status) as Kept)
   }
 
+  /** A VM that runs goes on: starting it again is no boot. */
   async start(vmId: string): Promise<InstanceStatus> {
-    return await this.#power(vmId, 'Ready', 'start (no guest runs)')
+    return await this.#change(vmId, (status) => {
+      if (status.power.state !== 'Ready') this.#boot(status, 'start (no guest runs)')
+    })
   }
 
   async stop(vmId: string): Promise<InstanceStatus | undefined> {
-    return (await this.find(vmId)) === undefined ? undefined : await this.#power(vmId, 'Stopped', 'stop')
+    if ((await this.#find(vmId)) === undefined) return undefined
+    return await this.#change(vmId, (status) => {
+      if (status.power.state !== 'Stopped') this.#power(status, 'Stopped', 'stop')
+    })
   }
 
   async restart(vmId: string): Promise<InstanceStatus> {
-    return await this.#power(vmId, 'Ready', 'restart (no guest runs)')
+    return await this.#change(vmId, (status) => this.#boot(status, 'restart (no guest runs)'))
   }
 
   async patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus> {
-    const status = await this.#require(vmId)
-    const { spec } = status
-    return await this.#write({
-      ...status,
-      spec: { ...spec, ...patch, security: { ...spec.security, ...patch.security } } as AnySpec,
+    return await this.#change(vmId, (status) => {
+      const { spec } = status
+      if (status.power.state !== 'Stopped') throw notStopped(status.power.state)
+      status.spec = { ...spec, ...patch, security: { ...spec.security, ...patch.security } } as AnySpec
     })
   }
 
-  /** There is no guest state: which key it would be under is on record. */
+  /** Nothing of a guest's lies in a guest state here: under another key, or on other silicon, one is made anew when it is needed. */
   async rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus> {
-    const status = await this.#require(vmId)
-    return await this.#write({ ...status, spec: { ...status.spec, customerKey }, ...wrappedBy(customerKey) })
+    return await this.#remake(vmId, (status) => {
+      Object.assign(status, { spec: { ...status.spec, customerKey } }, wrappedBy(customerKey))
+    })
   }
 
   async convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus> {
-    const status = await this.#require(vmId)
-    return await this.#write({ ...status, spec: { ...status.spec, ...conversion } })
+    return await this.#remake(vmId, (status) => void (status.spec = { ...status.spec, ...conversion }))
+  }
+
+  async #remake(vmId: string, change: (status: Kept) => void): Promise<InstanceStatus> {
+    if ((await this.#find(vmId))?.asked === true) await this.#maker.remove(vmId)
+    return await this.#change(vmId, (status) => {
+      delete status.asked
+      change(status)
+    })
   }
 
   async remove(vmId: string): Promise<void> {
+    if ((await this.#find(vmId))?.asked === true) await this.#maker.remove(vmId)
     await this.#resources.db.deleteFrom('simulated_instance').where('vm_id', '=', vmId).execute()
   }
 
-  async evidence(): Promise<BootEvidence | undefined> {
-    throw new ServiceError({
-      code: 'NoGuestRan',
-      status: 409,
-      message: noGuestNotice,
-      expected: 'an installation whose compute is guests',
-      found: 'compute: simulated',
-      remedy: 'Make the VM in an installation that boots guests: leave --compute out when it is made.',
-    })
+  /** Of the boot that the VM is in; of its last one, where evidence of that was asked for, while it is off. */
+  async evidence(vmId: string): Promise<BootEvidence | undefined> {
+    const status = await this.#find(vmId)
+    if (status === undefined || isOrdinary(status.spec)) return undefined
+    if (status.power.state !== 'Ready') return status.asked === true ? await this.#maker.last(vmId) : undefined
+    // Kept first: whatever becomes of this process, deleting the VM destroys what is about to be made.
+    if (status.asked !== true) await this.#change(vmId, (kept) => void (kept.asked = true))
+    return await this.#maker.boot(status.spec, bootIdOf(vmId, status.boots ?? 0))
   }
 
   async command(): Promise<CommandStatus> {
@@ -156,29 +186,29 @@ export class SimulatedMachine implements Machine {
     return { state: 'Absent', steps: [] }
   }
 
-  async #power(vmId: string, state: PowerState, step: string): Promise<InstanceStatus> {
-    const status = await this.#require(vmId)
+  #boot(status: Kept, step: string): void {
+    status.boots = (status.boots ?? 0) + 1
+    this.#power(status, 'Ready', step)
+  }
+
+  #power(status: Kept, state: PowerState, step: string): void {
     const now = this.#now()
     // No `ssh`: there is nothing to connect to.
-    return await this.#write({
-      ...status,
-      power: { state, since: now, steps: [{ name: step, startedAt: now, endedAt: now }] },
+    status.power = { state, since: now, steps: [{ name: step, startedAt: now, endedAt: now }] }
+  }
+
+  async #change(vmId: string, change: (status: Kept) => void): Promise<InstanceStatus> {
+    return await this.#resources.transaction(async (tx) => {
+      const query = tx.selectFrom('simulated_instance').select('status').where('vm_id', '=', vmId)
+      const row = await this.#resources.forUpdate(query).executeTakeFirst()
+      if (row === undefined) throw notFound(vmId)
+      const status = JSON.parse(row.status) as Kept
+      change(status)
+      const text = JSON.stringify(status)
+      if (text !== row.status)
+        await tx.updateTable('simulated_instance').set({ status: text }).where('vm_id', '=', vmId).execute()
+      return status
     })
-  }
-
-  async #write(status: InstanceStatus): Promise<InstanceStatus> {
-    await this.#resources.db
-      .updateTable('simulated_instance')
-      .set({ status: JSON.stringify(status) })
-      .where('vm_id', '=', status.vmId)
-      .execute()
-    return status
-  }
-
-  async #require(vmId: string): Promise<InstanceStatus> {
-    const status = await this.find(vmId)
-    if (status !== undefined) return status
-    throw new ServiceError({ code: 'InstanceNotFound', status: 404, message: `There is no instance ${vmId}.` })
   }
 
   #now(): string {
@@ -191,6 +221,19 @@ const wrappedBy = (customerKey: CustomerKey | undefined): { guestStateWrappedBy?
   return keyId === undefined ? {} : { guestStateWrappedBy: keyId }
 }
 
+const notFound = (vmId: string): ServiceError =>
+  new ServiceError({ code: 'InstanceNotFound', status: 404, message: `There is no instance ${vmId}.` })
+
+const notStopped = (state: string): ServiceError =>
+  new ServiceError({
+    code: 'InstanceNotStopped',
+    status: 409,
+    message: 'A VM is changed only while it is stopped.',
+    expected: 'Stopped',
+    found: state,
+    remedy: 'Deallocate the VM first.',
+  })
+
 const withoutImages = (): ServiceError =>
   new ServiceError({
     code: 'NoImages',
@@ -199,7 +242,7 @@ const withoutImages = (): ServiceError =>
     remedy: 'Use an installation that boots guests.',
   })
 
-/** Without a guest there is no guest state, and so no key: the identifier says it. */
+/** Until evidence is asked for there is no guest state, and so no key: the identifier says it. */
 export const noGuestStateKeys: GuestStateKeys = {
   ensure: async ({ vmId }) => `urn:strongroom:no-guest-state:${vmId.toLowerCase()}`,
   destroyKey: async () => {},

@@ -79,6 +79,11 @@ export class ResourceStore {
     })
   }
 
+  /** Locks the selected rows until the transaction ends. */
+  forUpdate<Q extends { forUpdate(): Q }>(query: Q): Q {
+    return forUpdate(this.#store, query)
+  }
+
   /** The group's row of any id inside it. @throws ServiceError ResourceGroupNotFound */
   async requireGroup(id: string, db: Db = this.db): Promise<Resource> {
     const parts = id.split('/')

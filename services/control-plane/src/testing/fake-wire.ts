@@ -70,6 +70,8 @@ export class FakeWire implements WireClient {
   readonly customerKeys: FakeCustomerKeys = new FakeCustomerKeys()
   /** A VM whose guest state cannot be put under another key. */
   rewrapError: { vmId: string; error: ErrorDetail } | undefined
+  /** Evidence of boots without a guest, by VM. */
+  readonly simulated: Map<string, { bootId: string }> = new Map()
   images: ImageRecord[] = [referenceImage]
   build: ImageBuildStatus = { state: 'Absent', steps: [] }
   /** What a provisioning or a boot ends with; undefined is well. */
@@ -182,9 +184,20 @@ export class FakeWire implements WireClient {
     return { status: 200, body: identity }
   }
 
+  #withoutGuest(o: WireRequest, id: string): Answer {
+    if (o.method === 'DELETE') {
+      this.simulated.delete(id)
+      return { status: 204 }
+    }
+    if (o.method === 'PUT') this.simulated.set(id, { bootId: (o.body as { bootId: string }).bootId })
+    const found = this.simulated.get(id)
+    return found === undefined ? missing() : { status: 200, body: found }
+  }
+
   #machine(o: WireRequest, url: URL): Answer {
     const [, collection, id, verb] = url.pathname.split('/')
     if (collection === 'images') return this.#images(o, id)
+    if (collection === 'simulated') return this.#withoutGuest(o, id ?? '')
     if (id === undefined) return { status: 200, body: { value: [...this.instances.values()] } }
     const status = this.instances.get(id)
     if (o.method === 'PUT') {

@@ -7,6 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { InstanceStore } from '../instances/instance-store.ts'
 import { Machine } from '../instances/machine.ts'
 import type { MachineServices } from '../instances/services.ts'
+import { SimulatedBootStore } from '../simulated/boot-store.ts'
+import { SimulatedBoots } from '../simulated/simulated-boots.ts'
 import { exampleSpec } from '../testing.ts'
 import { ImageBuilds } from './image-builds.ts'
 import { createMachineApp } from './machine-routes.ts'
@@ -27,10 +29,12 @@ let app: ReturnType<typeof createMachineApp>
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'machine-'))
-  store = await InstanceStore.open(await openStore({ url: `sqlite:${directory}`, service: 'host' }))
+  const rows = await openStore({ url: `sqlite:${directory}`, service: 'host' })
+  store = await InstanceStore.open(rows)
   const services = {
     store,
     silicon: undefined,
+    installation: { mode: 'simulated' },
     clock: systemClock,
     logger,
     stateDir: directory,
@@ -38,6 +42,7 @@ beforeEach(async () => {
   } as unknown as MachineServices
   app = createMachineApp({
     machine: new Machine(services),
+    simulated: new SimulatedBoots(services, await SimulatedBootStore.open(rows)),
     builds: new ImageBuilds({ cacheDir: directory, clock: systemClock, logger }),
     cacheDir: directory,
     controlPlaneObjectId: 'control-plane',
@@ -77,7 +82,12 @@ describe('machine wire', () => {
   })
 
   it('lets nobody but the control plane in, not even to look', async () => {
-    for (const url of ['/instances', `/instances/${exampleSpec.vmId}/evidence`, '/images']) {
+    for (const url of [
+      '/instances',
+      `/instances/${exampleSpec.vmId}/evidence`,
+      '/images',
+      `/simulated/${exampleSpec.vmId}/evidence`,
+    ]) {
       const answer = await send('GET', url, 'owner')
       expect(answer.statusCode).toBe(403)
       expect(answer.json().error.code).toBe('AuthorizationFailed')
@@ -94,6 +104,15 @@ describe('machine wire', () => {
     const answer = await send('PUT', `/instances/${exampleSpec.vmId}`, 'control-plane', exampleSpec)
     expect(answer.statusCode).toBe(501)
     expect(answer.json().error.code).toBe('HardwareModeNotBuilt')
+  })
+
+  it('makes no boot without a guest where guests run', async () => {
+    const body = { bootId: '5a1e0000-0000-4000-8000-0000000007e5', spec: exampleSpec }
+    const answer = await send('PUT', `/simulated/${exampleSpec.vmId}/boot`, 'control-plane', body)
+    expect([answer.statusCode, answer.json().error.code]).toEqual([409, 'GuestsRunHere'])
+    const without = await send('PUT', `/simulated/${exampleSpec.vmId}/boot`, 'control-plane', { spec: exampleSpec })
+    expect([without.statusCode, without.json().error.code]).toEqual([400, 'InvalidRequestContent'])
+    expect((await send('DELETE', '/simulated/..%2f..%2fetc', 'control-plane')).statusCode).toBe(404)
   })
 
   it('says whether the reference image is built', async () => {

@@ -7,9 +7,11 @@ import { importImage } from '../image/import.ts'
 import { noMemoryDump, notFound } from '../instances/errors.ts'
 import type { Machine } from '../instances/machine.ts'
 import type { ImageBuilds } from './image-builds.ts'
+import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
+import { simulatedRoutes } from './simulated-routes.ts'
 import { parseCommand, parseConversion, parseCustomerKey, parsePatch, parseSpec } from './spec.ts'
 
-type HttpApp = ReturnType<typeof createHttpApp>
+export type HttpApp = ReturnType<typeof createHttpApp>
 
 interface VmPath {
   Params: { vmId: string }
@@ -19,6 +21,7 @@ interface VmPath {
 export function createMachineApp(o: {
   machine: Machine
   builds: ImageBuilds
+  simulated: SimulatedBoots
   cacheDir: string
   verifier: TokenVerifier
   controlPlaneObjectId: string
@@ -40,6 +43,7 @@ export function createMachineApp(o: {
   })
   instanceRoutes(app, o.machine)
   imageRoutes(app, o)
+  simulatedRoutes(app, o.simulated)
   return app
 }
 

@@ -26,6 +26,8 @@ export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity'
   /** Public keys of the vTPM as they were when it was made; checked against the vTPM once it is open. */
   identity: UnsealRequest['identity'] | undefined
   bootId: string
+  /** Who powers the vTPM on: QEMU, or nobody beside this machine where no guest runs (`clear`). `qemu` where absent. */
+  vtpm?: 'qemu' | 'clear'
 }
 
 /** All that a guest needs to be powered on, and the evidence of how it was opened. */
@@ -168,7 +170,12 @@ async function powerTpm(i: {
     await stopSwtpm(setup)
     for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })
   }
-  const tpm = await startSwtpm({ stateDir: i.tpmDir, runtimeDir: o.runtimeDir, name: 'vtpm', startup: 'qemu' })
+  const tpm = await startSwtpm({
+    stateDir: i.tpmDir,
+    runtimeDir: o.runtimeDir,
+    name: 'vtpm',
+    startup: o.vtpm ?? 'qemu',
+  })
   return { tpm, evidence }
 }
 

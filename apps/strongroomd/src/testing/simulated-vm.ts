@@ -1,0 +1,53 @@
+import type { TestInstallation } from './running.ts'
+
+const location = 'westeurope'
+const sshKey = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} me`
+
+/** Makes a VM with what it needs, and answers its id once it runs. */
+export async function makeVm(
+  installation: TestInstallation,
+  o: { name: string; size: string; tags?: Record<string, string> },
+): Promise<string> {
+  const group = `${installation.subscription}/resourceGroups/rg1`
+  const network = `${group}/providers/Microsoft.Network`
+  await installation.arm('PUT', group, { location })
+  const subnets = [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }]
+  const addressSpace = { addressPrefixes: ['10.0.0.0/16'] }
+  await installation.arm('PUT', `${network}/virtualNetworks/vnet`, { location, properties: { addressSpace, subnets } })
+  const nic = `${network}/networkInterfaces/${o.name}`
+  const subnet = { id: `${network}/virtualNetworks/vnet/subnets/default` }
+  await installation.arm('PUT', nic, {
+    location,
+    properties: { ipConfigurations: [{ name: 'ipconfig1', properties: { subnet } }] },
+  })
+  const vm = `${group}/providers/Microsoft.Compute/virtualMachines/${o.name}`
+  await installation.run('PUT', vm, vmBody(o, nic))
+  return vm
+}
+
+function vmBody(o: { name: string; size: string; tags?: Record<string, string> }, nic: string): object {
+  const linuxConfiguration = {
+    disablePasswordAuthentication: true,
+    ssh: { publicKeys: [{ path: '/home/azureuser/.ssh/authorized_keys', keyData: sshKey }] },
+  }
+  return {
+    location,
+    ...(o.tags !== undefined && { tags: o.tags }),
+    properties: {
+      hardwareProfile: { vmSize: o.size },
+      securityProfile: {
+        securityType: 'ConfidentialVM',
+        uefiSettings: { secureBootEnabled: true, vTpmEnabled: true },
+      },
+      storageProfile: {
+        imageReference: { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm', version: 'latest' },
+        osDisk: {
+          createOption: 'FromImage',
+          managedDisk: { securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } },
+        },
+      },
+      osProfile: { computerName: o.name, adminUsername: 'azureuser', linuxConfiguration },
+      networkProfile: { networkInterfaces: [{ id: nic }] },
+    },
+  }
+}

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+import { machineAudience, type BootEvidence, type InstanceSpec, type SimulatedBoot } from '@strongroom/contract'
+import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import type { GuestStateKeys } from './machine.ts'
+
+/** Makes the evidence of boots without a guest. */
+export interface EvidenceMaker {
+  /** Of the boot with this id; the spec's key is made where there is none. */
+  boot(spec: InstanceSpec, bootId: string): Promise<BootEvidence>
+  last(vmId: string): Promise<BootEvidence | undefined>
+  /** Idempotent. */
+  remove(vmId: string): Promise<void>
+}
+
+/** The machine's wire for boots without a guest, and the platform's vault for their keys: only when evidence is asked for. */
+export class SimulatedEvidence implements EvidenceMaker {
+  readonly #wire: WireClient
+  readonly #tokens: TokenSource
+  readonly #keys: GuestStateKeys
+
+  constructor(wire: WireClient, tokens: TokenSource, keys: GuestStateKeys) {
+    this.#wire = wire
+    this.#tokens = tokens
+    this.#keys = keys
+  }
+
+  async boot(spec: InstanceSpec, bootId: string): Promise<BootEvidence> {
+    const { vmId, tee, attestationProvider: authority } = spec
+    const guestStateKey = await this.#keys.ensure({ vmId, tee, authority })
+    const body: SimulatedBoot = { bootId, spec: { ...spec, guestStateKey } }
+    return await this.#send<BootEvidence>('PUT', `/simulated/${vmId}/boot`, body)
+  }
+
+  async last(vmId: string): Promise<BootEvidence | undefined> {
+    try {
+      return await this.#send<BootEvidence>('GET', `/simulated/${vmId}/evidence`)
+    } catch (error) {
+      if (error instanceof ServiceError && error.status === 404) return undefined
+      throw error
+    }
+  }
+
+  async remove(vmId: string): Promise<void> {
+    await this.#send('DELETE', `/simulated/${vmId}`)
+    await this.#keys.destroy(vmId)
+  }
+
+  async #send<T>(method: string, path: string, body?: SimulatedBoot): Promise<T> {
+    const token = await this.#tokens.token('controlPlane', machineAudience)
+    const url = `${machineAudience}${path}`
+    const timeoutMs = 60_000
+    return (await this.#wire.request<T>({ method, url, token, timeoutMs, ...(body !== undefined && { body }) })).body
+  }
+}
+
+/** A boot is a VM and how often it was started: asking twice about it asks about the same boot. */
+export function bootIdOf(vmId: string, boots: number): string {
+  const hex = createHash('sha256').update(`${vmId}\0${boots}`).digest('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-') // prettier-ignore
+}

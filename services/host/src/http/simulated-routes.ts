@@ -1,0 +1,50 @@
+import { isOrdinary } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { notFound } from '../instances/errors.ts'
+import { isVmId } from '../instances/layout.ts'
+import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
+import type { HttpApp } from './machine-routes.ts'
+import { parseSpec } from './spec.ts'
+
+interface VmPath {
+  Params: { vmId: string }
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** Boots without a guest, for their evidence (packages/contract/src/machine.ts). */
+export function simulatedRoutes(app: HttpApp, boots: SimulatedBoots): void {
+  app.put<VmPath>('/simulated/:vmId/boot', async (request) => {
+    const { bootId, spec } = (request.body ?? {}) as { bootId?: unknown; spec?: unknown }
+    if (typeof bootId !== 'string' || !uuid.test(bootId))
+      throw new ServiceError({
+        code: 'InvalidRequestContent',
+        status: 400,
+        message: 'A boot has an id.',
+        target: 'bootId',
+        expected: 'a GUID in lower case',
+      })
+    const parsed = parseSpec(spec, request.params.vmId)
+    if (isOrdinary(parsed))
+      throw new ServiceError({
+        code: 'NotConfidential',
+        status: 400,
+        message: 'Only a confidential VM has evidence of its boot.',
+        target: 'spec',
+        expected: 'the specification of a confidential VM',
+        found: parsed.name,
+      })
+    return await boots.boot(parsed, bootId)
+  })
+  app.get<VmPath>('/simulated/:vmId/evidence', async (request) => {
+    const evidence = await boots.evidence(request.params.vmId.toUpperCase())
+    if (evidence === undefined) throw notFound(request.params.vmId)
+    return evidence
+  })
+  app.delete<VmPath>('/simulated/:vmId', async (request, reply) => {
+    const vmId = request.params.vmId.toUpperCase()
+    if (!isVmId(vmId)) throw notFound(request.params.vmId)
+    await boots.remove(vmId)
+    return await reply.code(204).send()
+  })
+}

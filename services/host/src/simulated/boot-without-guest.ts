@@ -1,0 +1,146 @@
+import { randomBytes } from 'node:crypto'
+import { readFile, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
+import { parsePe, parseVariableStore } from '@strongroom/evidence/expected'
+import { ServiceError } from '@strongroom/platform'
+import { imageFiles } from '../image/catalog.ts'
+import { makeRuntime, sweepRuntime, type VmFiles } from '../instances/layout.ts'
+import type { MachineServices } from '../instances/services.ts'
+import type { BootReport } from '../network/boot-report.ts'
+import { verifyBootReport } from '../paravisor/measured-boot.ts'
+import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
+import { WriteBack } from '../paravisor/write-back.ts'
+import { handles } from '../tpm/manufacture.ts'
+import { readRegisters } from '../tpm/registers.ts'
+import { stopSwtpm, tpmTool } from '../tpm/swtpm.ts'
+import type { Identity } from './boot-store.ts'
+import { laterExtensions, predictedRecords, writeEventLog, type PredictedRecord } from './predicted-log.ts'
+
+/** As the guest's agent quotes (image/recipe/agent). */
+const quoted = Array.from({ length: 15 }, (_, index) => index)
+
+/**
+ * One boot whose guest never runs: the paravisor opens it as it opens any, then the machine extends the vTPM by what was
+ * predicted and has it quoted, and judges that report as it judges a guest's. Whatever happens, nothing of it goes on.
+ */
+export async function bootWithoutGuest(o: {
+  services: MachineServices
+  spec: InstanceSpec
+  image: ImageRecord
+  files: VmFiles
+  identity: Identity
+  bootId: string
+}): Promise<BootEvidence> {
+  const { services, spec } = o
+  const { silicon } = services
+  if (silicon === undefined) throw noSilicon()
+  await sweepRuntime(spec.vmId)
+  const runtimeDir = await makeRuntime(spec.vmId)
+  try {
+    const opened = await openGuest({
+      ...services,
+      tenantId: services.installation.tenantId,
+      silicon,
+      now: () => services.clock.now(),
+      spec,
+      image: o.image,
+      guestStatePath: o.files.guestState,
+      runtimeDir,
+      identity: { akSpki: Buffer.from(o.identity.akSpki, 'base64'), ekSpki: Buffer.from(o.identity.ekSpki, 'base64') },
+      vCPUs: spec.size.vCPUs,
+      bootId: o.bootId,
+      step: () => {},
+      signal: new AbortController().signal,
+      vtpm: 'clear',
+    })
+    try {
+      return await measure({ ...o, opened, runtimeDir })
+    } finally {
+      await shutDown(opened, services)
+    }
+  } finally {
+    await rm(runtimeDir, { recursive: true, force: true })
+  }
+}
+
+async function measure(o: {
+  services: MachineServices
+  image: ImageRecord
+  opened: OpenedGuest
+  runtimeDir: string
+}): Promise<BootEvidence> {
+  const { opened } = o
+  const records = await predictedRecords({
+    firmware: await readFile(opened.files.firmware),
+    variables: parseVariableStore(await readFile(opened.files.variables)),
+    boot: parsePe(await readFile(join(dirname(o.image.path), imageFiles.boot))),
+  })
+  const nonce = randomBytes(32)
+  const report = await extendAndQuote({ opened, runtimeDir: o.runtimeDir, records, nonce })
+  const { measuredBoot } = await verifyBootReport({
+    report,
+    nonce,
+    akPublic: Buffer.from(opened.evidence.vtpm.akPublic, 'base64url'),
+    expected: opened.expected,
+    encrypted: false,
+    at: o.services.clock.now(),
+  })
+  return { ...opened.evidence, guestRan: false, measuredBoot, osDisk: { encryption: 'none' } }
+}
+
+async function extendAndQuote(o: {
+  opened: OpenedGuest
+  runtimeDir: string
+  records: PredictedRecord[]
+  nonce: Uint8Array
+}): Promise<BootReport> {
+  const { tpm } = o.opened
+  const extensions = [...o.records, ...laterExtensions].map(({ pcr, digest }) => `${pcr}:sha256=${hex(digest)}`)
+  await tpmTool(tpm, 'tpm2_pcrextend', extensions)
+  const [message, signature] = [join(o.runtimeDir, 'quote.message'), join(o.runtimeDir, 'quote.signature')]
+  await tpmTool(tpm, 'tpm2_quote', [
+    '-Q',
+    '-c',
+    handles.ak,
+    '-l',
+    `sha256:${quoted.join(',')}`,
+    '-q',
+    hex(o.nonce),
+    '-m',
+    message,
+    '-s',
+    signature,
+  ])
+  const registers = await readRegisters(tpm, o.runtimeDir)
+  return {
+    nonce: o.nonce,
+    quoteMessage: await readFile(message),
+    quoteSignature: await readFile(signature),
+    pcrs: new Map(quoted.map((index) => [index, Buffer.from(registers[index] ?? '', 'hex')])),
+    eventLog: writeEventLog(o.records),
+  }
+}
+
+/** As a guest that has powered off: vTPM ended, its state written back, the copies of before made good for nothing. */
+async function shutDown(opened: OpenedGuest, services: MachineServices): Promise<void> {
+  try {
+    await stopSwtpm(opened.tpm)
+    await new WriteBack({ state: opened.state, ...opened.files, logger: services.logger }).stop()
+    await opened.retire()
+  } finally {
+    await opened.state.close()
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+const noSilicon = (): ServiceError =>
+  new ServiceError({
+    code: 'HardwareModeNotBuilt',
+    status: 501,
+    message: 'This installation has no simulated processors.',
+    expected: 'an installation in simulated mode',
+    found: 'hardware mode',
+    remedy: 'Make an installation in simulated mode in another state directory.',
+  })

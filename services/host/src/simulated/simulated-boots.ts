@@ -1,0 +1,131 @@
+import { access, mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { makeUefiVariables } from '../disks/uefi-variables.ts'
+import { dbCertificates } from '../image/boot-files.ts'
+import { makeRuntime, sweepRuntime, vmFiles, type VmFiles } from '../instances/layout.ts'
+import { wrappingKeyOf } from '../instances/provision.ts'
+import type { MachineServices } from '../instances/services.ts'
+import { readCustomerKey } from '../paravisor/customer-key.ts'
+import { manufactureTpm } from '../tpm/manufacture.ts'
+import { permanentState } from '../tpm/swtpm.ts'
+import { GuestState } from '../vmgs/guest-state.ts'
+import type { Identity, SimulatedBootStore } from './boot-store.ts'
+import { bootWithoutGuest } from './boot-without-guest.ts'
+import { standInImage } from './stand-in-image.ts'
+
+/**
+ * Evidence of VMs in an installation without guests, made when it is asked for: silicon, claims, token, key release, guest
+ * state, vTPM and quote are what they are elsewhere. A vTPM runs only for as long as that takes.
+ */
+export class SimulatedBoots {
+  readonly #services: MachineServices
+  readonly #store: SimulatedBootStore
+  /** One boot at a time: each has programs of its own, and thousands of VMs may be asked about at once. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(services: MachineServices, store: SimulatedBootStore) {
+    this.#services = services
+    this.#store = store
+  }
+
+  /** The evidence of the boot with this id: made now, or the one that was made before. */
+  async boot(spec: InstanceSpec, bootId: string): Promise<BootEvidence> {
+    this.#requireSimulated()
+    return await this.#inTurn(async () => {
+      const found = await this.#store.find(spec.vmId)
+      if (found?.evidence?.bootId === bootId) return found.evidence
+      const image = await standInImage(this.#services.cacheDir)
+      const files = vmFiles(this.#services.stateDir, spec.vmId)
+      const identity = (await this.#kept(files, found?.identity)) ?? (await this.#provision(spec, image, files))
+      const evidence = await bootWithoutGuest({ services: this.#services, spec, image, files, identity, bootId })
+      await this.#store.saveEvidence(spec.vmId, evidence)
+      return evidence
+    })
+  }
+
+  async evidence(vmId: string): Promise<BootEvidence | undefined> {
+    return (await this.#store.find(vmId))?.evidence
+  }
+
+  /** Idempotent. */
+  async remove(vmId: string): Promise<void> {
+    this.#requireSimulated()
+    await this.#inTurn(async () => {
+      await sweepRuntime(vmId)
+      await rm(vmFiles(this.#services.stateDir, vmId).directory, { recursive: true, force: true })
+      await this.#store.remove(vmId)
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work)
+    this.#last = done.catch(() => undefined)
+    return await done
+  }
+
+  async #kept(files: VmFiles, identity: Identity | undefined): Promise<Identity | undefined> {
+    return await access(files.guestState).then(
+      () => identity,
+      () => undefined,
+    )
+  }
+
+  /** As for a VM with a guest, without a disk (instances/provision.ts). */
+  async #provision(spec: InstanceSpec, image: ImageRecord, files: VmFiles): Promise<Identity> {
+    await sweepRuntime(spec.vmId)
+    await rm(files.directory, { recursive: true, force: true })
+    await mkdir(files.directory, { recursive: true, mode: 0o700 })
+    const wrappingKey = await wrappingKeyOf({ ...this.#services, spec })
+    const { customerKey } = spec
+    const keyId = customerKey?.keyIds[0]
+    const { tenantId } = this.#services.installation
+    const customer =
+      customerKey && keyId ? await readCustomerKey({ ...this.#services, tenantId, customerKey, keyId }) : undefined
+    const runtimeDir = await makeRuntime(spec.vmId)
+    try {
+      const tpmDir = join(runtimeDir, 'tpm')
+      await mkdir(tpmDir, { mode: 0o700 })
+      const made = await manufactureTpm({ stateDir: tpmDir, runtimeDir })
+      const variablesPath = join(runtimeDir, 'variables.fd')
+      await makeUefiVariables({
+        secureBoot: spec.security.secureBoot,
+        dbCertificates: await dbCertificates(image),
+        out: variablesPath,
+      })
+      const persisted = spec.security.encryption !== 'NonPersistedTPM'
+      await GuestState.create({
+        path: files.guestState,
+        vmId: spec.vmId,
+        wrappingKey,
+        customer,
+        tpm: persisted ? await readFile(join(tpmDir, permanentState)) : Buffer.alloc(0),
+        variables: await readFile(variablesPath),
+      })
+      const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
+      const identity = { akSpki: base64(made.akSpki), ekSpki: base64(made.ekSpki) }
+      await this.#store.saveIdentity(spec.vmId, identity)
+      return identity
+    } finally {
+      await rm(runtimeDir, { recursive: true, force: true })
+    }
+  }
+
+  #requireSimulated(): void {
+    const { mode, compute } = this.#services.installation
+    if (mode === 'simulated' && compute === 'simulated') return
+    throw new ServiceError({
+      code: 'GuestsRunHere',
+      status: 409,
+      message: 'Boots without a guest belong to installations without guests.',
+      expected: 'compute: simulated',
+      found: mode === 'hardware' ? 'hardware mode' : 'compute: guests',
+      remedy: 'Read the evidence of the VM’s own boot.',
+    })
+  }
+}

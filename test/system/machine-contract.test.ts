@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { InstanceSpec, InstanceStatus, PowerState } from '@strongroom/contract'
+import { openStore } from '@strongroom/platform'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
+import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
+import { MachineClient } from '../../services/control-plane/src/machine/machine-client.ts'
+import type { GuestStateKeys, Machine } from '../../services/control-plane/src/machine/machine.ts'
+import { PlatformKeys } from '../../services/control-plane/src/machine/platform-key.ts'
+import { SimulatedEvidence } from '../../services/control-plane/src/machine/simulated-evidence.ts'
+import { noGuestStateKeys, SimulatedMachine } from '../../services/control-plane/src/machine/simulated-machine.ts'
+import { migrations } from '../../services/control-plane/src/store/migrations.ts'
+import { ResourceStore } from '../../services/control-plane/src/store/resources.ts'
+import { exampleSpec } from '../../services/host/src/testing.ts'
+import { TestInstallation } from './support/installation.ts'
+import { startInProcess } from './support/in-process.ts'
+
+interface Driver {
+  machine: Machine
+  keys: GuestStateKeys
+}
+
+/** The two implementations of what carries VMs. What is written below holds for both. */
+const drivers: Record<
+  string,
+  { compute: 'guests' | 'simulated'; open(running: RunningInstallation): Promise<Driver> }
+> = {
+  // prettier-ignore
+  'without guests': {
+    compute: 'simulated',
+    open: async ({ context }) => {
+      const store = await openStore({ url: `sqlite:${context.stateDir}`, service: 'contract' })
+      await store.migrate('control-plane', migrations)
+      const maker = new SimulatedEvidence(context.wire, context.tokens, new PlatformKeys(context.wire, context.tokens))
+      const machine = new SimulatedMachine(new ResourceStore(store, context.clock), context.clock, maker)
+      return { machine, keys: noGuestStateKeys }
+    },
+  },
+  'with guests': {
+    compute: 'guests',
+    open: async ({ context }) => ({
+      machine: new MachineClient(context.wire, context.tokens),
+      keys: new PlatformKeys(context.wire, context.tokens),
+    }),
+  },
+}
+
+describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open }) => {
+  let installation: TestInstallation
+  let running: RunningInstallation
+  let machine: Machine
+  let spec: InstanceSpec
+  const vmId = randomUUID().toUpperCase()
+
+  beforeAll(async () => {
+    installation = await TestInstallation.create()
+    running = await startInProcess(installation, { compute })
+    const driver = await open(running)
+    machine = driver.machine
+    const { tee, attestationProvider } = exampleSpec
+    const guestStateKey = await driver.keys.ensure({ vmId, tee, authority: attestationProvider })
+    const image = (await machine.images()).at(-1)
+    if (image === undefined) throw new Error('build the reference image first: ./strongroom image build')
+    spec = { ...exampleSpec, vmId, guestStateKey, image: image.id }
+  })
+  afterAll(async () => {
+    await running.close()
+    await installation.remove()
+  })
+
+  const until = async (reached: (status: InstanceStatus) => boolean): Promise<InstanceStatus> => {
+    for (;;) {
+      const status = await machine.find(vmId)
+      if (status === undefined) throw new Error('the instance is gone')
+      if (reached(status)) return status
+      if (status.power.state === 'Failed' || status.provisioning.state === 'Failed')
+        throw new Error(JSON.stringify([status.power, status.provisioning]))
+      await sleep(200)
+    }
+  }
+  const powered = async (state: PowerState): Promise<InstanceStatus> =>
+    await until(({ power }) => power.state === state)
+
+  it('knows nothing of a VM that it was not told of, and forgets it without complaint', async () => {
+    expect(await machine.find(vmId)).toBeUndefined()
+    expect(await machine.evidence(vmId)).toBeUndefined()
+    expect(await machine.serialLog(vmId)).toBeUndefined()
+    expect(await machine.stop(vmId, true)).toBeUndefined()
+    await expect(machine.start(vmId)).rejects.toMatchObject({ status: 404 })
+    await machine.remove(vmId)
+  })
+
+  it('provisions once, whoever asks twice, and leaves the VM off', async () => {
+    await machine.provision(spec)
+    await machine.provision(spec)
+    const status = await until(({ provisioning }) => provisioning.state === 'Succeeded')
+    expect(status).toMatchObject({ vmId, power: { state: 'Stopped' }, spec: { name: spec.name } })
+    expect(status.provisioning.steps.every((step) => step.endedAt !== undefined)).toBe(true)
+    expect(await machine.evidence(vmId)).toBeUndefined()
+  })
+
+  it('starts until the VM is ready, with evidence that verifies link by link up to the disk', async () => {
+    await machine.start(vmId)
+    const { power } = await powered('Ready')
+    expect(power.steps.length).toBeGreaterThan(0)
+    const evidence = (await machine.evidence(vmId))!
+    const report = await verifyBoot({
+      name: spec.name,
+      evidence,
+      encryption: spec.security.encryption,
+      stateDir: installation.stateDir,
+      at: new Date(),
+      fetchKeySet: async (issuer) =>
+        (await running.context.wire.request({ method: 'GET', url: `${issuer}/certs` })).body,
+    })
+    const wrong = report.links.filter((link) => link.outcome !== 'verified').map(({ id }) => id)
+    expect(wrong).toEqual(compute === 'guests' ? [] : ['disk'])
+    expect(report.trusted).toBe(compute === 'guests')
+    expect(evidence.vmId).toBe(vmId)
+  })
+
+  it('takes a second start of what runs for done: the boot is the same', async () => {
+    const before = (await machine.evidence(vmId))!.bootId
+    await machine.start(vmId)
+    await powered('Ready')
+    expect((await machine.evidence(vmId))!.bootId).toBe(before)
+    expect(await machine.serialLog(vmId)).not.toBe('')
+  })
+
+  it('changes a VM while it is off, and only then', async () => {
+    const patch = { size: { name: 'Standard_DC4as_v5', vCPUs: 4, memoryMiB: 16_384 }, tags: { a: 'b' } }
+    await expect(machine.patch(vmId, patch)).rejects.toMatchObject({ code: 'InstanceNotStopped', status: 409 })
+    await machine.stop(vmId, false)
+    await powered('Stopped')
+    await machine.stop(vmId, false)
+    expect((await machine.patch(vmId, patch)).spec).toMatchObject(patch)
+    expect((await powered('Stopped')).spec.size.vCPUs).toBe(4)
+    // What the last boot showed is kept while the VM is off.
+    expect((await machine.evidence(vmId))?.vmId).toBe(vmId)
+  })
+
+  it('removes all of it, once and again', async () => {
+    await machine.remove(vmId)
+    await machine.remove(vmId)
+    expect(await machine.find(vmId)).toBeUndefined()
+    expect(await machine.evidence(vmId)).toBeUndefined()
+  })
+})
