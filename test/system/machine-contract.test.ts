@@ -24,7 +24,7 @@ interface Driver {
 /** The two implementations of what carries VMs. What is written below holds for both. */
 const drivers: Record<
   string,
-  { compute: 'guests' | 'simulated'; open(running: RunningInstallation): Promise<Driver> }
+  { compute: 'guests' | 'simulated'; open: (running: RunningInstallation) => Promise<Driver> }
 > = {
   // prettier-ignore
   'without guests': {
