@@ -51,6 +51,7 @@ function sizeProblems(o: { from: Size; to: Size; location: string }): Problem[] 
       expected,
       found,
       remedy,
+      rule: 'S19',
     })
   const own = convertibleWith(from)
   const other = convertibleWith(to)
@@ -96,6 +97,7 @@ function imageProblems(o: { to: Size; image: ImageRecord | undefined }): Problem
       expected,
       found,
       remedy,
+      rule: 'S19',
     },
   ]
   if (image === undefined)

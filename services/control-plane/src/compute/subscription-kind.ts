@@ -1,3 +1,4 @@
+import { faqRule } from '../arm/faq-rule.ts'
 import type { ErrorDetail } from '@strongroom/contract'
 
 /** What a subscription is paid by. A free trial has few cores and gets no more (S22). */
@@ -5,9 +6,4 @@ export const subscriptionKinds = ['pay-as-you-go', 'free-trial'] as const
 export type SubscriptionKind = (typeof subscriptionKinds)[number]
 
 /** The FAQ's rule on quotas, as a refusal cites it. */
-export const s22: ErrorDetail = {
-  code: 'FaqRule',
-  message:
-    'S22: the subscription lacks cores of that family; free trials have too few. Ask for more: docs/quotas.md says how.',
-  target: 'S22',
-}
+export const s22: ErrorDetail = faqRule('S22')

@@ -169,6 +169,7 @@ const alone = (others: string[]): Problem => ({
   expected: 'hardwareProfile.vmSize and tags',
   found: others.join(', '),
   remedy: 'Convert the VM first, then change the rest.',
+  rule: 'S19',
 })
 
 const notDeallocated = (vm: Vm, running: Operation | undefined): Problem => ({
@@ -179,6 +180,7 @@ const notDeallocated = (vm: Vm, running: Operation | undefined): Problem => ({
   expected: 'a deallocated VM',
   found: running === undefined ? 'an allocated VM' : `${running.kind} under way`,
   remedy: 'Deallocate the VM (az vm deallocate), convert it, start it again.',
+  rule: 'S19',
 })
 
 const notMade = (vm: Vm): Problem => ({
@@ -189,6 +191,7 @@ const notMade = (vm: Vm): Problem => ({
   expected: 'a VM with disk and guest state',
   found: 'none',
   remedy: 'Repeat the PUT that creates it, or delete it.',
+  rule: 'S19',
 })
 
 /** A VM whose silicon is being changed neither starts nor changes otherwise meanwhile. */

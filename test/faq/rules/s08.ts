@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import type { Loose } from '../driver.ts'
+import type { Rule } from '../rule.ts'
+
+export const s08: Rule = {
+  id: 'S8',
+  boots: ['snp'],
+  async check(t) {
+    const guest = await t.guest('snp')
+    const health = '/usr/lib/strongroom/health'
+    await guest.root(
+      `cd /var; fallocate -l 64M swapfile; chmod 600 swapfile; mkswap -q swapfile; swapon swapfile; ${health}`,
+    )
+    const { statuses } = await guest.instanceView()
+    const swap = (statuses as Loose[]).filter((status) => /swap/i.test(JSON.stringify(status)))
+    t.note(
+      'made a swap file on the encrypted OS disk',
+      swap.map(({ code, message }) => `${code}: ${message}`).join('; '),
+    )
+    assert.ok(swap.length > 0, 'the instance view says nothing of swap')
+    await guest.root(`swapoff /var/swapfile; rm /var/swapfile; ${health}`)
+  },
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import type { Rule } from '../rule.ts'
+
+export const s13: Rule = {
+  id: 'S13',
+  boots: [],
+  async check(t) {
+    const group = `${t.driver.subscription}/resourceGroups/strongroom`
+    const source = t.driver.vm('s13')
+    await t.driver.run('PUT', source, await t.driver.vmBody('s13'))
+    await t.driver.run('POST', `${source}/deallocate`)
+    await t.driver.send('POST', `${source}/generalize`)
+    const gallery = `${group}/providers/Microsoft.Compute/galleries/faq`
+    const location = 'westeurope'
+    await t.driver.run('PUT', gallery, { location, properties: {} })
+    const image = `${gallery}/images/mine`
+    await t.driver.run('PUT', image, {
+      location,
+      properties: {
+        osType: 'Linux',
+        osState: 'Generalized',
+        hyperVGeneration: 'V2',
+        identifier: { publisher: 'me', offer: 'mine', sku: 'cvm' },
+        features: [{ name: 'SecurityType', value: 'ConfidentialVmSupported' }],
+      },
+    })
+    const version = `${image}/versions/1.0.0`
+    await t.driver.run('PUT', version, {
+      location,
+      properties: { storageProfile: { source: { virtualMachineId: source } } },
+    })
+    t.note('captured a generalised VM as version 1.0.0 of a gallery image', 'made')
+    const body = await t.driver.vmBody('s13b')
+    body.properties.storageProfile.imageReference = { id: version }
+    await t.driver.run('PUT', t.driver.vm('s13b'), body)
+    const { body: made } = await t.driver.send('GET', t.driver.vm('s13b'))
+    t.note('made another VM of that version', made.properties.provisioningState)
+    assert.equal(made.properties.provisioningState, 'Succeeded')
+  },
+}
