@@ -140,6 +140,11 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
       ),
       text('version=1.0;authorizationrules{=>deny();};issuancerules{};'),
     ],
+    keyTransfer: [
+      text(
+        '{"schema_version":"1.0.0","header":{"kid":"https://kv1.vault.strongroom.internal/keys/kek/00112233445566778899aabbccddeeff","alg":"dir","enc":"CKM_RSA_AES_KEY_WRAP"},"ciphertext":"AAAA","generator":"g"}',
+      ),
+    ],
     releasePolicy: [
       utf8(
         '{"version":"1.0.0","anyOf":[{"authority":"https://a.attest.strongroom.internal","allOf":[{"claim":"x-ms-compliance-status","equals":"azure-compliant-cvm"},{"anyOf":[{"claim":"a.b","equals":1}]}]}]}',

@@ -49,6 +49,7 @@ import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
 import { explain } from '../packages/evidence/src/detect/explain.ts'
 import { readGuestRequest } from '../services/attestation/src/guest/guest-request.ts'
+import { parseTransfer } from '../services/vault/src/keys/key-transfer.ts'
 import { readBundle } from '../services/attestation/src/collateral/read-bundle.ts'
 import { splitSignedJson } from '../packages/evidence/src/tdx/signed-json.ts'
 import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
@@ -137,6 +138,10 @@ export const tdvf: (data: Uint8Array) => void = target(parseTdvfSections)
 export const jws: (data: Uint8Array) => void = texts(parseJws)
 export const jwks: (data: Uint8Array) => void = texts((text) => parseJwks(jsonOf(text)))
 export const keyRelease: (data: Uint8Array) => void = target(readKeyRelease)
+/** A key that another HSM wrapped, as an import carries it. */
+export const keyTransfer: (data: Uint8Array) => void = target((bytes) =>
+  parseTransfer(Buffer.from(bytes).toString('base64url'), { name: 'kv1' } as Parameters<typeof parseTransfer>[1]),
+)
 /** A bundle of collateral as an owner sends it. */
 export const collateralBundle: (data: Uint8Array) => void = texts((text) => readBundle(jsonOf(text)))
 /** What a guest sends to be attested, as its client library puts it together. */

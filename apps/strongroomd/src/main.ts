@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { toErrorBody } from '@strongroom/platform'
 import { compose, type RunningInstallation } from './compose.ts'
+import { keepMemoryFromCoreFiles } from './core-files.ts'
 
 /**
  * The server: all services of one installation in one process.
@@ -47,6 +48,8 @@ process.on('SIGINT', () => void stop(0))
 if (process.send !== undefined) process.on('disconnect', () => void stop(0))
 
 try {
+  // Before there is any key.
+  keepMemoryFromCoreFiles()
   running = await compose({
     stateDir: values['state-dir'],
     cacheDir: values['cache-dir'],

@@ -88,7 +88,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   await store.migrate('vault-hsm', hsmMigrations)
   await eraseOnRemoval(store)
   const log = await openOperationLog({ store, sealer, clock })
-  const keystore = await openKeystore({ store, sealer, configuration: context.keystore })
+  const keystore = await openKeystore({ store, sealer, configuration: context.keystore, logger })
   const removed = new RemovedKeys({ store, keystore, logger })
   const signers = { store, sealer, clock, authority }
   const signer = new CertifiedSigner({ ...signers, purpose: releaseSigning })

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -81,7 +81,8 @@ export async function rotateMasterKey(o: Place & { to: NewHolder; oldPassphraseF
       JSON.parse(text) as RootKeyRecord,
       o.to.kind === 'passphrase' ? o.to.path : undefined,
     )
-    if (!Buffer.from(again).equals(root)) throw new Error('the new master key does not open what it wrapped')
+    if (again.length !== root.length || !timingSafeEqual(again, root))
+      throw new Error('the new master key does not open what it wrapped')
     again.fill(0)
     await writeFileAtomically(pathOf(o), text)
   } finally {

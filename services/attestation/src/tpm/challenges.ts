@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { SealError, type Clock, type Sealer } from '@strongroom/platform'
 import { invalidParameter } from '../errors.ts'
 import type { Provider } from '../providers/providers.ts'
@@ -39,7 +39,8 @@ export class Challenges {
       if (!(error instanceof SealError)) throw error
       throw refused('ChallengeUnknown', 'a service_context that this provider issued', 'another')
     }
-    if (!opened.subarray(0, challengeLength).equals(challenge))
+    const issued = opened.subarray(0, challengeLength)
+    if (issued.length !== challenge.length || !timingSafeEqual(issued, challenge))
       throw refused('ChallengeUnknown', 'the challenge of the service_context', 'another')
     const expires = Number(opened.readBigUInt64BE(challengeLength))
     if (this.#clock.now().getTime() < expires) return

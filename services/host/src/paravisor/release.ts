@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import {
   guestStateGenerationTag,
   keyAudience,
+  machineReleaseWrapping,
   releaseSigningUsage,
   type GuestStateGeneration,
   type KeyReleaseAnswer,
@@ -46,7 +47,7 @@ export async function releaseKey(
   o: KeyServiceAccess & { caPem: string; transferKey: TransferKey; at: Date },
 ): Promise<Release> {
   const token = await o.tokens.token('orchestrator', keyAudience(o.keyId))
-  const body = { target: o.target, enc: 'RSA_AES_KEY_WRAP_256' }
+  const body = { target: o.target, enc: machineReleaseWrapping }
   const url = `${o.keyId}/release?api-version=${apiVersion}`
   const answer = await o.wire
     .request<KeyReleaseAnswer>({ method: 'POST', url, token, body })

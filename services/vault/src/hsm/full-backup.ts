@@ -67,8 +67,7 @@ export class FullBackups {
     try {
       const vault = managedHsmVaultName(name)
       const db = store.db as Kysely<Tables>
-      const objects = await db.selectFrom('key_object').selectAll().where('vault', '=', vault).execute()
-      const rows = await db.selectFrom('key_version').selectAll().where('vault', '=', vault).execute()
+      const { objects, rows } = await keysOf(db, vault)
       const versions: KeyVersionRow[] = []
       for (const row of rows) {
         const key = keyRows.fromRow({ ...row, shown_name: row.name })
@@ -198,6 +197,20 @@ export class FullBackups {
 const context = 'full-backup'
 const sealerOf = (domainKey: Uint8Array): ReturnType<typeof createSealer> =>
   createSealer(domainKey).derive('managed-hsm')
+
+/**
+ * Rows of all keys that are whole. They are two reads: of a key that is made or purged between them, one table has rows that the
+ * other lacks, and such a half is left out.
+ */
+async function keysOf(db: Kysely<Tables>, vault: string): Promise<{ objects: KeyObjectRow[]; rows: KeyVersionRow[] }> {
+  const objects = await db.selectFrom('key_object').selectAll().where('vault', '=', vault).execute()
+  const rows = await db.selectFrom('key_version').selectAll().where('vault', '=', vault).execute()
+  const [named, versioned] = [objects, rows].map((table) => new Set(table.map(({ name }) => name)))
+  return {
+    objects: objects.filter(({ name }) => versioned!.has(name)),
+    rows: rows.filter(({ name }) => named!.has(name)),
+  }
+}
 
 async function removeKey(tx: Transaction<Tables>, vault: string, name: string): Promise<void> {
   for (const table of ['key_version', 'key_object'] as const) {

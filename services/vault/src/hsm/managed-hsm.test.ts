@@ -1,101 +1,40 @@
-import { createHash, createPublicKey, randomUUID, verify } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { managedHsmHost, managedHsmResource } from '@strongroom/contract'
-import type { Store } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { canaryOf, foundIn } from '../testing/canaries.ts'
-import { createHolder, prepareUpload, type TestHolder } from '../testing/holders.ts'
 import { loggedIn } from '../testing/logged.ts'
 import {
-  createTestVault,
-  keyRequest,
-  principalIds,
-  type Answer,
-  type Principal,
-  type TestVault,
-} from '../testing/test-vault.ts'
+  activeHsm,
+  authorization,
+  cryptoOfficerRole,
+  cryptoUserRole,
+  startHsm,
+  storageOf,
+  type TestHsm,
+} from '../testing/test-hsm.ts'
+import { keyRequest, principalIds, type Answer } from '../testing/test-vault.ts'
 import { unwrapRelease } from '../testing/unwrap.ts'
 import { builtInRoles } from './roles.ts'
 
-const crypto = '21dbd100-6940-42c2-9190-5d6cb909625b'
-const officer = '515eb02d-2335-4d2d-92f2-b1cbdf9c3778'
-const authorization = '/providers/Microsoft.Authorization'
-const storage = { storageResourceUri: 'https://backup.strongroom.internal/pool-a', token: 'sas' }
+const storage = storageOf('pool-a')
 
 let stateDir: string
-let holders: TestHolder[]
 beforeAll(() => {
   stateDir = mkdtempSync(join(tmpdir(), 'strongroom-hsm-'))
-  holders = ['a', 'b', 'c'].map(createHolder)
 })
 afterAll(() => rmSync(stateDir, { recursive: true }))
 
-/** A managed HSM whose administrator is the owner. */
-class TestHsm {
-  readonly vault: TestVault
-  readonly name: string
-  readonly store: Store
-
-  constructor(vault: TestVault, name: string, store: Store) {
-    this.vault = vault
-    this.name = name
-    this.store = store
-  }
-
-  create(o: object = {}): Promise<Answer> {
-    return this.vault.manage('controlPlane', 'PUT', `/managedhsms/${this.name}`, {
-      resourceId: `/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/managedHSMs/${this.name}`,
-      location: 'westeurope',
-      tenantId: randomUUID(),
-      initialAdminObjectIds: [principalIds.owner],
-      softDeleteRetentionInDays: 7,
-      enablePurgeProtection: false,
-      tags: {},
-      ...o,
-    })
-  }
-
-  as(principal: Principal, method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
-    return this.vault.call(principal, method, path, body, managedHsmHost(this.name))
-  }
-
-  owner(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
-    return this.as('owner', method, path, body)
-  }
-
-  assign(principal: Principal, role: string, scope = ''): Promise<Answer> {
-    const properties = {
-      roleDefinitionId: `Microsoft.KeyVault${authorization}/roleDefinitions/${role}`,
-      principalId: principalIds[principal],
-    }
-    return this.owner('PUT', `${scope}${authorization}/roleAssignments/${randomUUID()}`, { properties })
-  }
-
-  download(required = 2): Promise<Answer> {
-    return this.owner('POST', '/securitydomain/download', { certificates: holders.map(({ jwk }) => jwk), required })
-  }
-}
-
 describeStores('a managed HSM', (open) => {
-  const started = async (name = 'hsm1'): Promise<TestHsm> => {
-    const store = await open()
-    const hsm = new TestHsm(await createTestVault(store, { stateDir }), name, store)
-    expect((await hsm.create()).status).toBe(201)
-    return hsm
-  }
-  const activated = async (name?: string): Promise<TestHsm> => {
-    const hsm = await started(name)
-    expect((await hsm.download()).status).toBe(202)
-    expect((await hsm.assign('owner', crypto)).status).toBe(201)
-    return hsm
-  }
+  const started = async (name?: string): Promise<TestHsm> => startHsm(await open(), stateDir, name)
+  const activated = async (name?: string): Promise<TestHsm> => activeHsm(await open(), stateDir, name)
 
   it('serves no key before its security domain was handed out, whatever the role', async () => {
     const hsm = await started()
-    expect((await hsm.assign('owner', crypto)).status).toBe(201)
+    expect((await hsm.assign('owner', cryptoUserRole)).status).toBe(201)
     const early = await hsm.owner('POST', '/keys/k/create', { kty: 'oct-HSM', key_size: 256 })
     expect([early.status, early.body.error.innererror?.code ?? early.body.error.code]).toEqual([403, 'HsmNotActivated'])
     expect((await hsm.owner('GET', '/securitydomain/download/pending')).body.status).toBe('InProgress')
@@ -133,13 +72,13 @@ describeStores('a managed HSM', (open) => {
     expect((await hsm.assign('orchestrator', '2c18b078-7c48-4d3a-af88-5a3a1b3f82b3')).status).toBe(201)
     expect((await hsm.as('orchestrator', 'GET', '/keys/k')).status).toBe(200)
     expect((await hsm.as('orchestrator', 'DELETE', '/keys/k')).status).toBe(403)
-    expect((await hsm.assign('controlPlane', crypto, '/keys/k')).status).toBe(201)
+    expect((await hsm.assign('controlPlane', cryptoUserRole, '/keys/k')).status).toBe(201)
     expect((await hsm.as('controlPlane', 'GET', '/keys/k')).status).toBe(200)
     expect((await hsm.as('controlPlane', 'GET', '/keys/other')).status).toBe(403)
     expect((await hsm.as('controlPlane', 'GET', '/keys')).status).toBe(403)
     expect((await hsm.owner('DELETE', '/keys/k')).status).toBe(200)
     expect((await hsm.owner('DELETE', '/deletedkeys/k')).status).toBe(403)
-    expect((await hsm.assign('owner', officer)).status).toBe(201)
+    expect((await hsm.assign('owner', cryptoOfficerRole)).status).toBe(201)
     expect((await hsm.owner('DELETE', '/deletedkeys/k')).status).toBe(204)
     const denied = await hsm.as('controlPlane', 'POST', '/securitydomain/download', {})
     expect(denied.status).toBe(403)
@@ -165,7 +104,7 @@ describeStores('a managed HSM', (open) => {
       properties: { roleName: 'X', permissions: [{ dataActions: ['Microsoft.KeyVault/managedHsm/all'] }] },
     }
     expect((await hsm.owner('PUT', `${authorization}/roleDefinitions/${randomUUID()}`, unknown)).status).toBe(400)
-    const builtIn = `${authorization}/roleDefinitions/${crypto}`
+    const builtIn = `${authorization}/roleDefinitions/${cryptoUserRole}`
     expect((await hsm.owner('PUT', builtIn, custom)).status).toBe(409)
     expect((await hsm.owner('DELETE', builtIn)).status).toBe(409)
     const assigned = await hsm.assign('orchestrator', id, '/keys')
@@ -191,11 +130,11 @@ describeStores('a managed HSM', (open) => {
     })
     const path = `${authorization}/roleDefinitions/${randomUUID()}`
     expect((await hsm.owner('PUT', path, role(dataActions))).status).toBe(201)
-    expect((await hsm.assign('orchestrator', officer, '/keys/k')).status).toBe(201)
+    expect((await hsm.assign('orchestrator', cryptoOfficerRole, '/keys/k')).status).toBe(201)
     const principal = principalIds.orchestrator
     const assign = (scope: string): Promise<Answer> =>
       hsm.as('orchestrator', 'PUT', `${scope}${authorization}/roleAssignments/${randomUUID()}`, {
-        properties: { roleDefinitionId: crypto, principalId: principal },
+        properties: { roleDefinitionId: cryptoUserRole, principalId: principal },
       })
     expect((await assign('/keys/k')).status).toBe(201)
     for (const scope of ['', '/keys', '/keys/other']) expect((await assign(scope)).status).toBe(403)
@@ -229,89 +168,6 @@ describeStores('a managed HSM', (open) => {
     await vault.close()
   })
 
-  it('is restored in another installation by a quorum of its holders and a full backup', async () => {
-    const hsm = await activated('pool-a')
-    const domain = await hsm.download()
-    const made = await hsm.owner('POST', '/keys/Sign/create', { kty: 'EC-HSM', tags: { a: 'b' } })
-    await hsm.owner('POST', '/keys/seal/create', { kty: 'oct-HSM', key_size: 256 })
-    const sealed = await hsm.owner('POST', '/keys/seal/encrypt', { alg: 'A256GCM', value: 'c2VjcmV0' })
-    const backup = await hsm.owner('POST', '/backup', storage)
-    expect(backup.status).toBe(202)
-    const polled = await hsm.owner('GET', `/backup/${backup.body.jobId}/pending`)
-    expect(polled.body).toMatchObject({
-      status: 'Succeeded',
-      azureStorageBlobContainerUri: expect.stringContaining('pool-a'),
-    })
-    const folder = polled.body.azureStorageBlobContainerUri.split('/').at(-1)
-    const restore = { sasTokenParameters: storage, folderToRestore: folder }
-    await hsm.vault.close()
-
-    const pool = await started('pool-b')
-    // Before it has the domain, and with a domain of its own, nothing of the backup opens.
-    expect((await pool.owner('PUT', '/restore', restore)).status).toBe(403)
-    const other = await activated('pool-c')
-    const foreign = await other.owner('PUT', '/restore', restore)
-    expect([foreign.status, foreign.body.error.code]).toEqual([400, 'BadParameter'])
-    await other.vault.close()
-
-    const { transfer_key } = (await pool.owner('GET', '/securitydomain/upload')).body
-    const value = await prepareUpload({
-      domain: domain.body.value,
-      holders: holders.slice(1),
-      transferKey: transfer_key,
-    })
-    const uploaded = await pool.owner('POST', '/securitydomain/upload', { value })
-    expect([uploaded.status, uploaded.body.status]).toEqual([202, 'Success'])
-    expect((await pool.owner('POST', '/securitydomain/upload', { value })).status).toBe(409)
-    expect((await pool.owner('PUT', '/restore', restore)).status).toBe(202)
-    expect((await pool.assign('owner', crypto)).body.error?.code ?? 'made').toBe('RoleAssignmentExists')
-
-    const key = (await pool.owner('GET', '/keys/sign')).body
-    expect(key.key).toMatchObject({ x: made.body.key.x, y: made.body.key.y })
-    expect(key.tags).toEqual({ a: 'b' })
-    const digest = createHash('sha256').update('m').digest()
-    const signed = await pool.owner('POST', `/keys/sign/sign`, { alg: 'ES256', value: digest.toString('base64url') })
-    const { kty: _kty, kid: _kid, key_ops: _ops, ...point } = made.body.key
-    const publicKey = createPublicKey({ key: { ...point, kty: 'EC' }, format: 'jwk' })
-    const signature = Buffer.from(signed.body.value, 'base64url')
-    expect(verify('sha256', Buffer.from('m'), { key: publicKey, dsaEncoding: 'ieee-p1363' }, signature)).toBe(true)
-    const opened = await pool.owner('POST', '/keys/seal/decrypt', { alg: 'A256GCM', ...fields(sealed) })
-    expect(opened.body.value).toBe('c2VjcmV0')
-
-    // One key alone comes back, without the others and their loss.
-    await pool.owner('POST', '/keys/sign/create', { kty: 'EC-HSM' })
-    await pool.owner('POST', '/keys/new/create', { kty: 'EC-HSM' })
-    const one = { sasTokenParameters: storage, folder }
-    expect((await pool.owner('PUT', '/keys/sign/restore', one)).status).toBe(202)
-    expect((await pool.owner('GET', '/keys/sign')).body.key.x).toBe(made.body.key.x)
-    expect((await pool.owner('GET', '/keys/new')).status).toBe(200)
-    expect((await pool.owner('PUT', '/keys/never/restore', one)).status).toBe(400)
-    await pool.vault.close()
-  })
-
-  it('opens no backup that was altered, and leaves its container', async () => {
-    const hsm = await activated('pool-d')
-    const container = 'pool-d-container'
-    const parameters = { ...storage, storageResourceUri: `https://backup.strongroom.internal/${container}` }
-    const { azureStorageBlobContainerUri } = (await hsm.owner('POST', '/backup', parameters)).body
-    const folder = azureStorageBlobContainerUri.split('/').at(-1)
-    const file = join(stateDir, 'hsm-backups', container, folder)
-    const bytes = readFileSync(file)
-    bytes[bytes.length - 20]! ^= 1
-    writeFileSync(file, bytes)
-    const altered = await hsm.owner('PUT', '/restore', { sasTokenParameters: parameters, folderToRestore: folder })
-    expect([altered.status, altered.body.error.code]).toEqual([400, 'BadParameter'])
-    for (const wrong of ['../../ca.key.sealed', `${folder}/..`, 'mhsm-x-1', undefined]) {
-      const answer = await hsm.owner('PUT', '/restore', { sasTokenParameters: parameters, folderToRestore: wrong })
-      expect(answer.status).toBe(400)
-    }
-    for (const uri of ['https://example.com/x', 'file:///etc', 'https://backup.strongroom.internal/../x', 7]) {
-      expect((await hsm.owner('POST', '/backup', { ...parameters, storageResourceUri: uri })).status).toBe(400)
-    }
-    expect(readdirSync(join(stateDir, 'hsm-backups', container))).toContain(folder)
-    await hsm.vault.close()
-  })
-
   it('is deleted softly, recovered with its keys, and purged with them', async () => {
     const hsm = await activated()
     await hsm.owner('POST', '/keys/k/create', { kty: 'EC-HSM' })
@@ -329,9 +185,3 @@ describeStores('a managed HSM', (open) => {
     await hsm.vault.close()
   })
 })
-
-/** What a decryption wants of what an encryption gave. */
-function fields(sealed: Answer): object {
-  const { value, iv, tag } = sealed.body as { value: string; iv: string; tag: string }
-  return { value, iv, tag }
-}

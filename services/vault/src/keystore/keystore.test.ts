@@ -22,8 +22,8 @@ import { createSoftwareKeystore } from './software.ts'
 import { rsaAesKeyWrap } from './wrap.ts'
 
 const binding: KeyBinding = {
-  vault: 'platform',
-  name: 'vm-1',
+  vault: 'kv1',
+  name: 'k',
   version: 'a'.repeat(32),
   exportable: true,
   policyHash: 'b'.repeat(64),

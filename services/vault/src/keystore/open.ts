@@ -1,4 +1,4 @@
-import { ServiceError, type Sealer, type Store } from '@strongroom/platform'
+import { ServiceError, type Logger, type Sealer, type Store } from '@strongroom/platform'
 import { keepSecret, readSecret } from '../store/secrets.ts'
 import { readPin, type KeystoreConfiguration } from './configuration.ts'
 import type { Keystore } from './keystore.ts'
@@ -21,13 +21,14 @@ export async function openKeystore(o: {
   store: Store
   sealer: Sealer
   configuration?: KeystoreConfiguration | undefined
+  logger?: Logger
 }): Promise<Keystore> {
   const { store, sealer } = o
   const kept = await readSecret({ store, sealer, name: recordName })
   const recorded = kept ? (JSON.parse(Buffer.from(kept).toString('utf8')) as Recorded) : await unrecorded(store)
   const configuration = o.configuration ?? { kind: 'software' }
   if (recorded && recorded.kind !== configuration.kind) throw changed(recorded, configuration)
-  const opened = await openOne(sealer, configuration, recorded?.serial)
+  const opened = await openOne(sealer, configuration, recorded?.serial, o.logger)
   if (!kept) {
     const record: Recorded = { kind: configuration.kind, ...(opened.serial !== undefined && { serial: opened.serial }) }
     await keepSecret({ store, sealer, name: recordName, value: Buffer.from(JSON.stringify(record), 'utf8') })
@@ -39,6 +40,7 @@ async function openOne(
   sealer: Sealer,
   configuration: KeystoreConfiguration,
   serial: string | undefined,
+  logger: Logger | undefined,
 ): Promise<{ keystore: Keystore; serial?: string }> {
   if (configuration.kind === 'software') return { keystore: createSoftwareKeystore(sealer) }
   // Loaded only where it is used: most installations have no token.
@@ -51,6 +53,15 @@ async function openOne(
     transportKey: configuration.transportKey ?? 'token',
     ...(serial !== undefined && { serial }),
   })
+  const inMemory = Object.entries(keystore.ability.algorithms).flatMap(([name, where]) =>
+    where === 'memory' ? [name] : [],
+  )
+  if (inMemory.length > 0) {
+    logger?.warn(
+      { token: configuration.token, wrappings: inMemory },
+      'the token lacks the hash of these wrappings: the AES key of such a release is made in the memory of this process',
+    )
+  }
   return { keystore, serial: keystore.serial }
 }
 

@@ -1,3 +1,4 @@
+import { machineReleaseWrapping, platformVault, type ReleaseWrapping } from '@strongroom/contract'
 import { ServiceError, type Sealer } from '@strongroom/platform'
 import type { KeyBinding, KeySpec, Keystore } from '../keystore.ts'
 import { sealedMaterial } from '../material.ts'
@@ -88,7 +89,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
     serial: token.serial,
     ability,
     generate: async (spec, binding) => {
-      if (binding.exportable) requireRelease(ability, o.label)
+      if (binding.exportable) requireRelease(ability, o.label, neededBy(binding))
       const { publicParts, id } = await turns.take(() =>
         token.withSession((session) => generateInside(session, spec, binding)),
       )
@@ -98,7 +99,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
     importWrapped: async ({ exchange, wrapped, algorithm, spec: wanted, binding }) => {
       const { keyWrapPad } = ability
       if (keyWrapPad === undefined) throw importNotSupported('a token with CKM_AES_KEY_WRAP_KWP (RFC 5649)')
-      if (binding.exportable) requireRelease(ability, o.label)
+      if (binding.exportable) requireRelease(ability, o.label, neededBy(binding))
       const made = await withKey(exchange.material, exchange.binding, (session, key) =>
         unwrapInside(session, {
           exchange: key,
@@ -184,15 +185,29 @@ function importNotSupported(expected: string): ServiceError {
   })
 }
 
-function requireRelease(ability: ReleaseAbility, label: string): void {
-  if (Object.keys(ability.algorithms).length > 0) return
+/** A VM's key that could be released with another wrapping than machines ask for would be found out at its first boot only. */
+const neededBy = (binding: KeyBinding): ReleaseWrapping | undefined =>
+  binding.vault === platformVault ? machineReleaseWrapping : undefined
+
+function requireRelease(ability: ReleaseAbility, label: string, needed: ReleaseWrapping | undefined): void {
+  const able = Object.keys(ability.algorithms)
+  if (needed === undefined ? able.length > 0 : ability.algorithms[needed] !== undefined) return
   throw new ServiceError({
     code: 'KeyNotExportable',
     status: 400,
-    message: `The token ${label} cannot wrap a key for release, so that no exportable key can be made in it.`,
+    message:
+      able.length === 0
+        ? `The token ${label} cannot wrap a key for release, so that no exportable key can be made in it.`
+        : `The token ${label} does not wrap a key for release with ${needed}, which machines ask for: no VM could be booted with a key in it.`,
     target: 'attributes.exportable',
-    expected: 'CKM_AES_KEY_WRAP_KWP (RFC 5649) and CKM_RSA_PKCS_OAEP for wrapping',
-    found: 'a token without them',
-    remedy: 'Create the key as not exportable, or use a token that has both mechanisms.',
+    expected:
+      able.length === 0
+        ? 'CKM_AES_KEY_WRAP_KWP (RFC 5649) and CKM_RSA_PKCS_OAEP for wrapping'
+        : 'CKM_RSA_PKCS_OAEP with SHA-256 for wrapping',
+    found: able.length === 0 ? 'a token without them' : able.join(', '),
+    remedy:
+      able.length === 0
+        ? 'Create the key as not exportable, or use a token that has both mechanisms.'
+        : 'Use a token that has it, or accept that the AES key of a release is made in the memory of the service: "transportKey": "memory" in the keystore’s configuration.',
   })
 }

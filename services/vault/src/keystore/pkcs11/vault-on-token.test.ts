@@ -66,6 +66,26 @@ describeStores('a vault whose keys are in a token', (open) => {
     await vault.close()
   })
 
+  check(
+    'makes no key for a VM where only the memory could hold the AES key of its release, unless that is allowed',
+    async () => {
+      const vault = await createTestVault(await open(), { keystore: { ...keystore, transportKey: 'token' } })
+      const refused = await vault.call('controlPlane', 'POST', '/keys/vm-1/create', keyRequest())
+      expect([refused.status, refused.body.error.code]).toEqual([400, 'KeyNotExportable'])
+      expect(refused.body.error.message).toContain('RSA_AES_KEY_WRAP_256')
+      expect(refused.body.error.innererror.remedy).toContain('transportKey')
+      // A tenant's key is made: its releases with SHA-1 work in the token, and others are refused when they are asked for.
+      await vault.putVault('kv1', { grants: [adminGrant('owner')] })
+      const host = 'kv1.vault.strongroom.internal'
+      expect((await vault.call('owner', 'POST', '/keys/k/create', keyRequest(), host)).status).toBe(200)
+      const target = vault.provider.token(vault.claims)
+      expect((await vault.call('owner', 'POST', '/keys/k/release', { target }, host)).status).toBe(200)
+      const other = await vault.call('owner', 'POST', '/keys/k/release', { target, enc: 'RSA_AES_KEY_WRAP_256' }, host)
+      expect([other.status, other.body.error.target]).toEqual([400, 'enc'])
+      await vault.close()
+    },
+  )
+
   check('signs, refuses to import, and answers with what the token lacks', async () => {
     const vault = await createTestVault(await open(), { keystore })
     await vault.putVault('kv1', { grants: [adminGrant('owner')] })
