@@ -13,6 +13,9 @@ import { buildSnpIdAuthentication, buildSnpIdBlock, type SnpOwner } from '@stron
 import { createSilicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 
+const envelope = (header: object, payload: object, signature: string): Uint8Array =>
+  utf8(`${[header, payload].map((part) => toBase64Url(utf8(JSON.stringify(part)))).join('.')}.${signature}`)
+
 /** Inputs to begin with, by target: what simulated silicon makes, and the smallest well-formed structures of other makers. */
 export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
   const silicon = await createSilicon({ keys: memoryKeyStore(), clock: settableClock() })
@@ -115,6 +118,64 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
           IsolationInfo: { Type: 'SevSnp', Evidence: { Proof: 'e30=', RunTimeData: 'e30=' } },
         }),
       ),
+    ],
+    tpmMessage: [
+      text('{"payload":{"type":"aikcert"}}'),
+      text(
+        JSON.stringify({
+          payload: {
+            request: `e30.${toBase64Url(
+              text(
+                JSON.stringify({
+                  att_type: 'basic',
+                  att_data: {
+                    rp_id: 'a',
+                    rp_data: 'AAAA',
+                    challenge: 'AAAA',
+                    service_context: 'AAAA',
+                    tpm_att_data: {
+                      srtm_boot_log: 'AAAA',
+                      aik_cert: 'AAAA',
+                      aik_pub: { kty: 'RSA' },
+                      current_claim: 'AAAA',
+                    },
+                    attest_key: { kty: 'RSA', n: 'AAAA', e: 'AQAB' },
+                  },
+                }),
+              ),
+            )}.AAAA`,
+          },
+        }),
+      ),
+    ],
+    policyEnvelope: [envelope({ alg: 'none' }, { AttestationPolicy: 'dmVyc2lvbj0xLjA7' }, '')],
+    signerEnvelope: [
+      envelope(
+        { alg: 'RS256', x5c: ['AAAA'] },
+        { policyCertificate: { kty: 'RSA', x5c: [toBase64(amd.ark)] } },
+        'AAAA',
+      ),
+    ],
+    attestBody: [
+      text(
+        JSON.stringify({
+          runtimeData: { data: 'e30', dataType: 'JSON' },
+          initTimeData: { data: 'AAAA', dataType: 'Binary' },
+          nonce: 'once',
+          collateral: { ...k, pckCrl: 'AAAA', rootCaCrl: 'AAAA' },
+        }),
+      ),
+    ],
+    operatorFiles: [
+      text(
+        '{"other":{"issuer":"https://a.example","keys":"https://b.example/k","connect":"127.0.0.1:1","authority":"/a","collateral":true}}',
+      ),
+      text(
+        '{"other":{"providers":["witness.weu.attest.strongroom.internal"],"anchors":{"simulated":true,"amd":[{"name":"a","spkiSha256":"' +
+          'ab'.repeat(32) +
+          '"}],"intel":[]}}}',
+      ),
+      text('{"amd":"https://kdsintf.amd.com","intel":"http://127.0.0.1:1"}'),
     ],
     collateralBundle: [
       text(

@@ -42,6 +42,7 @@ import {
   tilePath,
   TransparencyError,
 } from '@strongroom/transparency'
+import { parseVerifiers, VerifiersInvalid } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { parseBody } from '../services/control-plane/src/arm/body.ts'
 import { callsIn, parseExpression } from '../services/control-plane/src/templates/expression.ts'
@@ -51,6 +52,13 @@ import { explain } from '../packages/evidence/src/detect/explain.ts'
 import { readGuestRequest } from '../services/attestation/src/guest/guest-request.ts'
 import { parseTransfer } from '../services/vault/src/keys/key-transfer.ts'
 import { readBundle } from '../services/attestation/src/collateral/read-bundle.ts'
+import { parseVendorEndpoints } from '../services/attestation/src/collateral/endpoints.ts'
+import { collateralFromRequest } from '../services/attestation/src/collateral/intel.ts'
+import { parseAcceptedSilicon } from '../services/attestation/src/evidence/accepted-silicon.ts'
+import { boundData, nonceOf } from '../services/attestation/src/evidence/request.ts'
+import { readPolicyCertificate } from '../services/attestation/src/policy/policy-certificate.ts'
+import { certificateOf, parseEnvelope, policyOf } from '../services/attestation/src/policy/stored-policy.ts'
+import { parseTpmMessage } from '../services/attestation/src/tpm/tpm-request.ts'
 import { splitSignedJson } from '../packages/evidence/src/tdx/signed-json.ts'
 import { parseJws } from '../packages/evidence/src/tokens/jws.ts'
 import { parseJwks } from '../packages/evidence/src/tokens/keys.ts'
@@ -58,7 +66,15 @@ import { readKeyRelease } from '../packages/evidence/src/tokens/release.ts'
 import { decodeBinding } from '../services/host/src/vmgs/customer-binding.ts'
 import { parseRuntimeClaims } from '../packages/evidence/src/azure/runtime-claims.ts'
 
-const refusals = [ServiceError, EvidenceError, PolicyError, QueryError, ReleasePolicyError, TransparencyError]
+const refusals = [
+  ServiceError,
+  EvidenceError,
+  PolicyError,
+  QueryError,
+  ReleasePolicyError,
+  TransparencyError,
+  VerifiersInvalid,
+]
 
 /** Processor time that no input of up to 64 KiB may take, in microseconds. */
 const longest = 50_000
@@ -148,6 +164,43 @@ export const collateralBundle: (data: Uint8Array) => void = texts((text) => read
 export const guestRequest: (data: Uint8Array) => void = target((bytes) =>
   readGuestRequest({ AttestationInfo: Buffer.from(bytes).toString('base64') }),
 )
+/** A message of the TPM attestation protocol, before anybody vouches for it. */
+export const tpmMessage: (data: Uint8Array) => void = target((bytes) =>
+  parseTpmMessage({ data: Buffer.from(bytes).toString('base64url') }),
+)
+/** A policy or a signer in its envelope, and a signer's chain. */
+export const policyEnvelope: (data: Uint8Array) => void = texts((jws) => {
+  const { payload } = parseEnvelope(jws)
+  policyOf({ jws, payload })
+})
+export const signerEnvelope: (data: Uint8Array) => void = texts((jws) => {
+  const { payload } = parseEnvelope(jws)
+  readPolicyCertificate(certificateOf({ jws, payload }), new Date('2026-06-01T00:00:00Z'), 'policyCertificate')
+})
+/** The members of a direct attest call beside its evidence. */
+export const attestBody: (data: Uint8Array) => void = target((bytes) => {
+  const body = jsonOf(utf8Text.decode(bytes))
+  if (typeof body !== 'object' || body === null) return
+  const members = body as Record<string, unknown>
+  boundData(members['runtimeData'], 'runtimeData')
+  boundData(members['initTimeData'], 'initTimeData')
+  nonceOf(members['nonce'])
+  collateralFromRequest(members['collateral'])
+})
+/** Files of the operator. */
+export const operatorFiles: (data: Uint8Array) => void = target((bytes) => {
+  const text = utf8Text.decode(bytes)
+  for (const parse of [
+    parseVerifiers,
+    (file: string) => parseAcceptedSilicon(file, 'f'),
+    (file: string) => parseVendorEndpoints(file, 'f'),
+  ])
+    try {
+      parse(text)
+    } catch (error) {
+      if (!refusals.some((kind) => error instanceof kind)) throw error
+    }
+})
 /** An expression of a template, and a request's body as the resource manager reads it: strict, and as az sends templates. */
 export const templateExpression: (data: Uint8Array) => void = target((bytes) =>
   callsIn(parseExpression(`[${utf8Text.decode(bytes)}]`)),

@@ -98,7 +98,9 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       const spec = specOf(tee)
       const claims = o.claims ?? claimsFor(tee)
       const launched = await launchOnSilicon({ silicon: house.silicon, spec, firmware: await readFirmware(), vCPUs: 2 })
-      const { path, body } = await (await launched.report(await hclReportData(claims))).request()
+      const { path, body } = await (
+        await launched.report(await hclReportData(claims))
+      ).request({ withCollateral: false })
       const runtimeData = { data: Buffer.from(claims).toString('base64url'), dataType: 'JSON' }
       const answer = await running.context.wire.request<{ token: string }>({
         method: 'POST',

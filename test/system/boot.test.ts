@@ -1,6 +1,7 @@
 import { copyFile, open, readFile, rename, statfs, truncate } from 'node:fs/promises'
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
+import { sharedIssuer } from '../../apps/cli/src/trust/verifier.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 import { machineProcesses } from './support/processes.ts'
@@ -50,7 +51,7 @@ describe('a confidential VM on SEV-SNP', () => {
   it.each(tamperings)('is not trusted with $what in its evidence: the link $link says so', async ({ link, change }) => {
     const evidence = structuredClone(await readEvidence(installation, 'first'))
     change(evidence)
-    const { fetchKeySet } = await connect(installation.stateDir)
+    const { fetchKeySet, verifiers } = await connect(installation.stateDir)
     const report = await verifyBoot({
       name: 'first',
       evidence,
@@ -58,6 +59,8 @@ describe('a confidential VM on SEV-SNP', () => {
       stateDir: installation.stateDir,
       at: new Date(),
       fetchKeySet,
+      verifiers,
+      asked: { issuer: sharedIssuer },
     })
     expect(report.trusted).toBe(false)
     expect(report.links.find((each) => each.id === link)?.outcome).toBe('refused')

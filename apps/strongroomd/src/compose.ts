@@ -14,6 +14,7 @@ import {
   openRootKey,
   openAuthority,
   openInstallation,
+  readVerifiers,
   serve,
   ServiceError,
   systemClock,
@@ -176,7 +177,8 @@ async function startServices(o: {
   const clock = systemClock
   const sealer = createSealer(await openRootKey({ stateDir, installationId: installation.id }))
   const authority = await openAuthority({ stateDir, sealer, clock, installation })
-  const wire = createWireClient({ port: installation.ports.tls, caPem: authority.caPem })
+  const verifiers = await readVerifiers(stateDir)
+  const wire = createWireClient({ port: installation.ports.tls, caPem: authority.caPem, verifiers })
   const secrets = {
     orchestrator: { appId: principals.orchestrator.appId, secret: randomBytes(32).toString('base64url') },
     controlPlane: { appId: principals.controlPlane.appId, secret: randomBytes(32).toString('base64url') },
@@ -194,6 +196,7 @@ async function startServices(o: {
     tokens: createTokenSource({ wire, clock, tenantId: installation.tenantId, secrets }),
     newId: randomUUID,
     authority,
+    verifiers,
   }
   const identity = await createIdentityService(base)
   opened.push(identity)

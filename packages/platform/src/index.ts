@@ -24,6 +24,7 @@ export { requireBearer, type Caller, type TokenSource, type TokenVerifier } from
 export { freePort } from './http/free-port.ts'
 export { createHttpServer } from './http/http-server.ts'
 export { serve, type ServeOptions } from './http/serve.ts'
+export { findVerifier, readVerifiers, type AttestationVerifier } from './http/verifiers.ts'
 export { createWireClient, type WireClient, type WireRequest, type WireResponse } from './http/wire-client.ts'
 export { defaultPorts, openInstallation, type Installation } from './installation.ts'
 export { createLogger, type Logger } from './logger.ts'

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from './clock.ts'
 import type { TokenSource, TokenVerifier } from './http/bearer.ts'
+import type { AttestationVerifier } from './http/verifiers.ts'
 import type { WireClient } from './http/wire-client.ts'
 import type { Installation } from './installation.ts'
 import type { Logger } from './logger.ts'
@@ -20,6 +21,8 @@ export interface ServiceContext {
   wire: WireClient
   tokens: TokenSource
   verifier: TokenVerifier
+  /** Attestation providers of other origins that the operator named; none where left out. */
+  verifiers?: readonly AttestationVerifier[]
   /** A random UUID, lower case. */
   newId(): string
 }

@@ -6,6 +6,7 @@ import { Attester } from './attest.ts'
 import { collateralRoutes } from './collateral/collateral-routes.ts'
 import { Collateral } from './collateral/collateral.ts'
 import { readVendorEndpoints } from './collateral/endpoints.ts'
+import { readAcceptedSilicon } from './evidence/accepted-silicon.ts'
 import { openAnchors } from './evidence/anchors.ts'
 import type { ComplianceBaseline } from './evidence/compliance.ts'
 import { SnpVerifier } from './evidence/snp.ts'
@@ -51,27 +52,36 @@ export interface AttestationOptions {
   attestationKeyAuthorities?: readonly string[]
   /** Attest calls that one address may make. */
   callerLimit?: CallerLimit
+  /** Name of the store within `storeUrl`. */
+  storeService?: string
 }
 
 /**
  * Verifies evidence of AMD and Intel, evaluates policies, signs tokens: Azure Attestation's wire, one provider per host.
- * @throws ServiceError TrustAnchorsNotAllowed, TrustAnchorsMissing
+ * @throws ServiceError TrustAnchorsNotAllowed, TrustAnchorsMissing, AcceptedSiliconInvalid, AttestationVerifierNameTaken
  */
 export async function createAttestationService(context: ServiceContext & AttestationOptions): Promise<Service> {
-  const anchors = openAnchors(context.anchors, context.installation.mode)
+  const accepted = await readAcceptedSilicon(context.stateDir)
+  const anchors = openAnchors(context.anchors, context.installation.mode, accepted)
   const logger = context.logger.child({ service: 'attestation' })
   const { clock } = context
   const newId = (): string => context.newId()
   const endpoints = await readVendorEndpoints(context.stateDir, context.installation.mode)
-  const store = await openStore({ url: context.storeUrl, service: 'attestation' })
+  const store = await openStore({ url: context.storeUrl, service: context.storeService ?? 'attestation' })
   try {
     await store.migrate('attestation', migrations)
   } catch (error) {
     await store.close()
     throw error
   }
-  const providers = new Providers({ store, clock })
-  await providers.load()
+  const elsewhere = (context.verifiers ?? []).map(({ issuer }) => new URL(issuer).hostname)
+  const providers = new Providers({ store, clock, elsewhere })
+  try {
+    await providers.reserveElsewhere()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
   const keys = new SigningKeys({ store, sealer: context.sealer.derive('attestation'), clock })
   const tokens = new TokenIssuer({ keys, clock })
   const policies = new Policies({ store, clock })
@@ -115,13 +125,15 @@ export async function createAttestationService(context: ServiceContext & Attesta
   await collateralRoutes(app, { collateral, verifier: context.verifier, tenantId, allowed: isOwner })
   let renewal: NodeJS.Timeout | undefined
   const renewKeys = async (): Promise<void> => {
-    for (const provider of providers.all())
+    const present = await providers.all()
+    keys.keepOnly(present)
+    for (const provider of present)
       if (await keys.renew(provider)) logger.info({ provider: provider.host }, 'signing key renewed')
   }
   return {
     name: 'attestation',
     hosts: [
-      { matches: (host) => providers.get(host) !== undefined, app },
+      { matches: (host) => providers.serves(host), app },
       { matches: (host) => host === attestationManagementHost, app: managementApp },
     ],
     // The keys are made before the first boot waits for them.

@@ -98,6 +98,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     identities: new IdentityClient({ ...context, tenantId: installation.tenantId }),
     customerKeys: new CustomerKeys({ ...context, tenantId: installation.tenantId }),
     attestation: new AttestationClient(context.wire, context.tokens),
+    verifiers: context.verifiers ?? [],
     vaults: new VaultClient(context.wire, context.tokens),
     strictImages: context.strictImages ?? false,
     pollMs: context.pollMs ?? 250,

@@ -1,4 +1,4 @@
-import type { Clock, Logger, OperationRunner, Store } from '@strongroom/platform'
+import type { AttestationVerifier, Clock, Logger, OperationRunner, Store } from '@strongroom/platform'
 import type { Access } from './arm/access.ts'
 import type { ActivityLog } from './arm/activity-log.ts'
 import type { Dispatcher } from './arm/dispatcher.ts'
@@ -42,6 +42,8 @@ export interface Plane {
   identities: IdentityClient
   customerKeys: CustomerKeys
   attestation: AttestationClient
+  /** Attestation providers of other origins that the operator named. */
+  verifiers: readonly AttestationVerifier[]
   vaults: VaultClient
   /** Whether a VM is refused whose image is not registered here, instead of taking the reference image for it. */
   strictImages: boolean

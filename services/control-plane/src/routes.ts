@@ -13,6 +13,7 @@ import { diskEncryptionSetRoutes } from './encryption/set-routes.ts'
 import { userIdentityRoutes } from './identity/user-assigned.ts'
 import { deletedVaultRoutes } from './keyvault/deleted-vault-routes.ts'
 import { managedHsmRoutes } from './keyvault/managed-hsm-routes.ts'
+import { verifierRoutes } from './attestation/verifier-routes.ts'
 import { vaultRoutes } from './keyvault/vault-routes.ts'
 import { imageRoutes } from './machine/image-routes.ts'
 import { networkInterfaces } from './network/interfaces.ts'
@@ -62,6 +63,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...imageRoutes(plane),
     ...attestationRoutes(plane),
     ...checkAccessRoutes(plane),
+    ...verifierRoutes(plane),
     ...deploymentRoutes(plane),
     ...templateSpecRoutes(plane),
     ...vaultRoutes(plane),

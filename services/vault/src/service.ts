@@ -110,7 +110,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const keyParts = { ...common, repository: keyRepository, keystore, removed }
   const keys = new Keys(keyParts)
   const rotation = new Rotation({ ...keyParts, keys, logger, vault: (name) => access.find(name) })
-  const authorities = new Authorities({ wire, clock })
+  const authorities = new Authorities({ wire, clock, verifiers: context.verifiers })
   const release = new KeyRelease({ ...keyParts, keys, authorities, signer })
 
   const secretRepository = new ObjectRepository<SecretVersion, SecretVersionRow>(store, secretRows)

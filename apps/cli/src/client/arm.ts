@@ -5,7 +5,12 @@ import { expectSuccess, type Response } from './https.ts'
 import type { Connection } from './connection.ts'
 
 /** api-versions as the stock CLI sends them. */
-export const apiVersions = { resources: '2024-11-01', network: '2024-05-01', compute: '2024-11-01' } as const
+export const apiVersions = {
+  resources: '2024-11-01',
+  network: '2024-05-01',
+  compute: '2024-11-01',
+  attestation: '2021-06-01',
+} as const
 
 export interface OperationStep {
   name: string

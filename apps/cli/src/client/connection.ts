@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { managementAudience } from '@strongroom/contract'
+import { managementAudience, type VerifierSettings } from '@strongroom/contract'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { createHttpsClient, expectSuccess, fetchOwnerToken, type HttpsClient } from './https.ts'
+import { fetchVerifierKeys, readVerifiers } from './verifiers.ts'
 
 /** What strongroomd writes to STATE/server.json when it is ready. */
 export interface ServerRecord {
@@ -21,7 +22,9 @@ export interface Connection {
   server: ServerRecord
   https: HttpsClient
   ownerToken(audience?: string): Promise<string>
-  /** Key set that an attestation provider of this installation publishes. */
+  /** Attestation providers of other origins that the operator named. */
+  verifiers: VerifierSettings[]
+  /** Key set that an attestation provider publishes: one of this installation, or one that the operator named. */
   fetchKeySet: (issuer: string) => Promise<unknown>
 }
 
@@ -51,11 +54,17 @@ export async function connect(stateDir: string): Promise<Connection> {
     })
   }
   const https = createHttpsClient({ port: server.ports.tls, caPem: await readFile(server.caPath, 'utf8') })
+  const verifiers = await readVerifiers(stateDir)
   const tokens = new Map<string, { token: string; expiresAt: number }>()
   return {
     server,
     https,
-    fetchKeySet: async (issuer) => expectSuccess(await https.request({ method: 'GET', url: `${issuer}/certs` })).json,
+    verifiers,
+    fetchKeySet: async (issuer) => {
+      const other = verifiers.find((each) => each.issuer === issuer)
+      if (other !== undefined) return await fetchVerifierKeys(other)
+      return expectSuccess(await https.request({ method: 'GET', url: `${issuer}/certs` })).json
+    },
     ownerToken: async (audience = managementAudience) => {
       const cached = tokens.get(audience)
       if (cached !== undefined && cached.expiresAt > Date.now()) return cached.token

@@ -9,6 +9,7 @@ import { personalSshKey, readPublicKeys } from '../core/ssh-key.ts'
 import { createProgress } from '../up/progress.ts'
 import { createVm, defaultAdmin, defaultGroup, groupPath, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 import { trustResult } from '../trust/report.ts'
+import { sharedIssuer, type AskedProvider } from '../trust/verifier.ts'
 
 interface DiskSecurity {
   securityEncryptionType?: string
@@ -23,6 +24,7 @@ interface VmResource {
     vmId: string
     provisioningState: string
     hardwareProfile: { vmSize: string }
+    securityProfile?: { attestationProvider?: { id: string } }
     instanceView?: { statuses?: { code: string; displayStatus?: string; message?: string }[] }
     storageProfile?: { osDisk?: { managedDisk?: { securityProfile?: DiskSecurity } } }
   }
@@ -71,17 +73,32 @@ export async function judgeTrust(
   context: CommandContext,
   o: { arm: ArmClient; path: string; name: string },
 ): Promise<{ result: Result; trusted: boolean }> {
-  const { fetchKeySet } = await context.connect()
+  const { fetchKeySet, verifiers } = await context.connect()
   const vm = await fetchVm(o.arm, o.path)
   return await trustResult({
     name: o.name,
     evidence: await fetchEvidence(o.arm, o.path),
     encryption: encryption(vm),
     diskEncryptionSet: diskSecurity(vm).diskEncryptionSet?.id,
+    verifiers,
+    asked: await askedProvider(o.arm, vm),
     stateDir: context.paths.state,
     at: new Date(),
     fetchKeySet,
   })
+}
+
+/** The provider that the VM named: a resource, or one of another origin in the operator's configuration. */
+export async function askedProvider(arm: ArmClient, vm: VmResource): Promise<AskedProvider> {
+  const id = vm.properties.securityProfile?.attestationProvider?.id
+  if (id === undefined) return { issuer: sharedIssuer }
+  try {
+    const found = await arm.get<{ properties?: { attestUri?: string } }>(id, apiVersions.attestation)
+    const issuer = found.properties?.attestUri
+    return issuer === undefined ? { unknown: `${id} is no attestation provider.` } : { issuer }
+  } catch (error) {
+    return { unknown: `The attestation provider ${id} that the VM named cannot be had: ${(error as Error).message}` }
+  }
 }
 
 export const fetchConnection = async (arm: ArmClient, path: string): Promise<VmConnection> =>
@@ -111,7 +128,8 @@ const create: Command = {
     { flags: '--ssh-key <file>', summary: 'file with SSH public keys; by default a key pair of your own is made once' },
     {
       flags: '--attestation-provider <id>',
-      summary: 'resource id of a provider of your own, whose word alone opens the VM; by default the region’s',
+      summary:
+        'resource id of a provider of your own, or the name of one of another origin, whose word alone opens the VM; by default the region’s',
     },
     { flags: '--custom-data <file>', summary: 'for cloud-init, or /var/lib/waagent/CustomData in an image without it' },
     { flags: '--user-data <file>', summary: 'shown to the guest at its metadata endpoint' },
@@ -144,7 +162,7 @@ const create: Command = {
       image: textOption(context, 'image') ?? referenceImage,
       adminUsername: textOption(context, 'adminUsername') ?? defaultAdmin,
       sshPublicKeys: keys,
-      ...(attestationProvider !== undefined && { attestationProvider }),
+      ...(attestationProvider !== undefined && { attestationProvider: providerId(arm, attestationProvider) }),
       ...(context.options['assignIdentity'] === true && { systemAssigned: true }),
     }
     await createVm(arm, request, createProgress(context.say, terminal(context)).onSteps())
@@ -167,6 +185,10 @@ async function encoded(path: string | undefined): Promise<string | undefined> {
   })
   return content.toString('base64')
 }
+
+/** A plain name is that of a provider of another origin, as the operator calls it. */
+const providerId = (arm: ArmClient, given: string): string =>
+  given.startsWith('/') ? given : `${arm.subscription}/providers/Strongroom.Attestation/verifiers/${given}`
 
 const terminal = (context: CommandContext): NodeJS.WriteStream | undefined =>
   context.format === 'table' && process.stderr.isTTY ? process.stderr : undefined

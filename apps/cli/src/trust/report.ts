@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence } from '@strongroom/contract'
+import type { BootEvidence, VerifierSettings } from '@strongroom/contract'
 import {
   parseCertificate,
   parsePem,
@@ -17,6 +17,7 @@ import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-li
 import { demand, judge, LinkNotChecked, type Link } from './link.ts'
 import { measurementLink, verifySilicon, type SiliconFinding } from './silicon-link.ts'
 import { releaseLink, tokenLink, type FetchKeySet, type TokenClaims } from './token-link.ts'
+import type { AskedProvider, Verifier, VerifierKey } from './verifier.ts'
 
 export interface TrustRequest {
   name: string
@@ -28,6 +29,10 @@ export interface TrustRequest {
   stateDir: string
   at: Date
   fetchKeySet: FetchKeySet
+  /** Attestation providers of other origins that the operator named; none where left out. */
+  verifiers?: readonly VerifierSettings[]
+  /** The provider that was asked for: the evidence must rest on its word. The one that the region shares where left out. */
+  asked?: AskedProvider
 }
 
 export interface TrustReport {
@@ -39,6 +44,8 @@ export interface TrustReport {
   /** False in an installation without guests: such a report never ends as trusted. */
   guestRan: boolean
   trusted: boolean
+  /** Who verified the evidence, where its word holds. */
+  verifier?: Verifier & { key: VerifierKey }
   links: Link[]
 }
 
@@ -93,6 +100,7 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
   const { anchors, authority } = await loadRoots(request.stateDir)
   let silicon: SiliconFinding | undefined
   let token: TokenClaims | undefined
+  let verifier: TrustReport['verifier']
   let counter: number | undefined
   const links: Link[] = [
     await judge('silicon', 'silicon root → report', async () => {
@@ -107,8 +115,9 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
     await judge('claims', 'report → claims', async () => await claimsLink(evidence, need(silicon, 'silicon'))),
     await judge('transfer-key', 'claims → transfer key', async () => await transferKeyLink(evidence)),
     await judge('token', 'claims → token', async () => {
-      const found = await tokenLink(evidence, need(silicon, 'silicon'), request.fetchKeySet)
+      const found = await tokenLink(evidence, need(silicon, 'silicon'), request)
       token = found.claims
+      verifier = found.verifier
       return found.shows
     }),
     await judge('release', 'token → key released', async () => {
@@ -141,6 +150,7 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
     simulated: anchors.simulated,
     guestRan: evidence.guestRan !== false,
     trusted: evidence.guestRan !== false && links.every((link) => link.outcome === 'verified'),
+    ...(verifier === undefined ? {} : { verifier }),
     links,
   }
 }

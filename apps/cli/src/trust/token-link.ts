@@ -1,13 +1,22 @@
 import {
-  domain,
   guestStateGenerationTag,
   platformKeyReleasePolicy,
   releaseSigningUsage,
   type BootEvidence,
+  type VerifierSettings,
 } from '@strongroom/contract'
 import { parseJwks, toHex, utf8, verifyKeyRelease, verifyToken, type Jwk, type TrustAnchor } from '@strongroom/evidence'
 import { sha256Hex } from './bytes.ts'
-import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
+import { demand, LinkNotChecked, short } from './link.ts'
+import {
+  describeVerifier,
+  sharedIssuer,
+  verifierKey,
+  verifierOf,
+  type AskedProvider,
+  type Verifier,
+  type VerifierKey,
+} from './verifier.ts'
 
 export type TokenClaims = Readonly<Record<string, unknown>>
 
@@ -16,22 +25,12 @@ export type FetchKeySet = (issuer: string) => Promise<unknown>
 
 /** Stored evidence carries a key set too, but whoever changes the token can change that with it: only the provider's word counts. */
 async function publishedKeys(issuer: string, fetchKeySet: FetchKeySet): Promise<Jwk[]> {
-  if (!isAttestationIssuer(issuer)) {
-    throw new LinkRefused({
-      message: 'The issuer is no attestation provider of this installation.',
-      expected: `https://{provider}.attest.${domain}`,
-      actual: issuer,
-    })
-  }
   try {
     return parseJwks(await fetchKeySet(issuer))
   } catch (error) {
     throw new LinkNotChecked(`The keys of ${issuer} cannot be had: ${(error as Error).message}`)
   }
 }
-
-const isAttestationIssuer = (issuer: string): boolean =>
-  /^https:\/\/[a-z0-9.-]+$/.test(issuer) && issuer.endsWith(`.attest.${domain}`)
 
 const attestationType = (evidence: BootEvidence): 'sevsnpvm' | 'tdxvm' =>
   evidence.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm'
@@ -40,15 +39,17 @@ const attestationType = (evidence: BootEvidence): 'sevsnpvm' | 'tdxvm' =>
 export async function tokenLink(
   evidence: BootEvidence,
   seen: { measurement: Uint8Array; reportData: Uint8Array },
-  fetchKeySet: FetchKeySet,
-): Promise<{ claims: TokenClaims; shows: string[] }> {
+  o: { fetchKeySet: FetchKeySet; verifiers?: readonly VerifierSettings[]; asked?: AskedProvider },
+): Promise<{ claims: TokenClaims; verifier: Verifier & { key: VerifierKey }; shows: string[] }> {
   const { issuer, token } = evidence.attestation
+  const verifier = verifierOf(issuer, o.verifiers ?? [], o.asked ?? { issuer: sharedIssuer })
+  const keys = await publishedKeys(issuer, o.fetchKeySet)
   // Judged as of the release: that is when the vault took it.
   const at = new Date(evidence.release.at)
   const { claims, keyId, issuedAt } = await verifyToken({
     token,
     issuer,
-    keys: await publishedKeys(issuer, fetchKeySet),
+    keys,
     at,
   })
   const snp = evidence.tee === 'SNP'
@@ -82,10 +83,12 @@ export async function tokenLink(
     expected: `not before ${evidence.startedAt}`,
     actual: issuedAt?.toISOString() ?? 'no time',
   })
+  const key = await verifierKey(keys, keyId)
   return {
     claims,
+    verifier: { ...verifier, key },
     shows: [
-      `issuer ${issuer}, published key ${short(keyId)}`,
+      ...describeVerifier(verifier, key),
       `compliance ${String(claims['x-ms-compliance-status'])}, policy ${short(String(claims['x-ms-policy-hash']))}`,
     ],
   }

@@ -2,10 +2,12 @@ import { Agent, request as httpsRequest } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 import { domain, type ErrorBody } from '@strongroom/contract'
 import { ServiceError } from '../errors.ts'
+import { outsideRoutes, type OutsideRoute } from './outside.ts'
+import type { AttestationVerifier } from './verifiers.ts'
 
 export interface WireRequest {
   method: string
-  /** https, of a name under strongroom.internal, without port. */
+  /** https, of a name under strongroom.internal, without port; or of an attestation provider that the operator named. */
   url: string
   /** A string or bytes go out as they are; anything else as JSON. */
   body?: unknown
@@ -33,18 +35,28 @@ export interface WireClient {
 }
 
 const answerLimit = 64 * 1024 * 1024
+/** Tokens and key sets are a few KiB. */
+const outsideAnswerLimit = 1024 * 1024
 
 /**
  * Resolves names under strongroom.internal to the installation's own port and refuses all others, trusts only the
- * installation's CA, keeps connections alive, follows no redirects.
+ * installation's CA, keeps connections alive, follows no redirects. Beside it only the attest calls and key sets of
+ * `verifiers` are reached, each at its own address and under its own authorities.
  */
-export function createWireClient(o: { port: number; caPem: string }): WireClient {
+export function createWireClient(o: {
+  port: number
+  caPem: string
+  verifiers?: readonly AttestationVerifier[]
+}): WireClient {
+  const outside = outsideRoutes(o.verifiers ?? [])
   const agent = new Agent({ keepAlive: true, maxSockets: 64, maxFreeSockets: 16, ca: o.caPem, minVersion: 'TLSv1.3' })
 
-  const once = async <T>(options: WireRequest, url: URL): Promise<WireResponse<T>> => {
+  const own = (url: URL): OutsideRoute => ({ agent, host: '127.0.0.1', port: o.port, servername: url.hostname })
+
+  const once = async <T>(options: WireRequest, url: URL, route: OutsideRoute): Promise<WireResponse<T>> => {
     const body = payload(options.body)
     const headers: Record<string, string> = {
-      host: url.hostname,
+      host: url.host,
       accept: options.accept === 'text' ? 'text/plain, */*' : options.accept === 'bytes' ? '*/*' : 'application/json',
       ...(body && { 'content-length': String(body.bytes.length) }),
       ...(body?.type !== undefined && { 'content-type': body.type }),
@@ -55,10 +67,7 @@ export function createWireClient(o: { port: number; caPem: string }): WireClient
     const timeoutMs = options.timeoutMs ?? 30_000
     return new Promise((resolve, reject) => {
       const sent = httpsRequest({
-        agent,
-        host: '127.0.0.1',
-        port: o.port,
-        servername: url.hostname,
+        ...route,
         method: options.method,
         path: url.pathname + url.search,
         headers,
@@ -70,7 +79,7 @@ export function createWireClient(o: { port: number; caPem: string }): WireClient
       }
       sent.once('error', fail)
       sent.once('response', (response) => {
-        read(response).then(
+        read(response, route.agent === agent ? answerLimit : outsideAnswerLimit).then(
           (bytes) => resolve({ status: response.statusCode ?? 0, headers: flat(response), body: bytes as T }),
           fail,
         )
@@ -82,19 +91,24 @@ export function createWireClient(o: { port: number; caPem: string }): WireClient
   return {
     request: async <T>(options: WireRequest) => {
       const url = new URL(options.url)
-      checkUrl(url)
+      const other = outside.find(options.method, url, options.token !== undefined)
+      if (other === undefined) checkUrl(url)
+      const route = other ?? own(url)
       let response: WireResponse<Buffer>
       try {
-        response = await once<Buffer>(options, url)
+        response = await once<Buffer>(options, url, route)
       } catch (error) {
         // The peer closed a kept connection just as it was used again; nothing of the request was answered.
         if (!(error instanceof StaleConnection)) throw error
-        response = await once<Buffer>(options, url)
+        response = await once<Buffer>(options, url, route)
       }
       if (response.status >= 300) throw peerError(url, response)
       return { ...response, body: decode<T>(response.body, options.accept ?? 'json', url) }
     },
-    close: () => agent.destroy(),
+    close: () => {
+      agent.destroy()
+      outside.close()
+    },
   }
 }
 
@@ -135,12 +149,12 @@ function flat(response: IncomingMessage): Record<string, string> {
   )
 }
 
-async function read(response: IncomingMessage): Promise<Buffer> {
+async function read(response: IncomingMessage, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > answerLimit) throw new Error(`the answer is longer than ${answerLimit} bytes`)
+    if (size > limit) throw new Error(`the answer is longer than ${limit} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

@@ -4,18 +4,31 @@ import { ServiceError, type Installation } from '@strongroom/platform'
 /** The roots that count here: the vendors' own always, the installation's simulated ones in simulated mode alone. */
 export interface Anchors {
   all: TrustAnchors
+  /** `all`, and beside them the roots of other installations' silicon that count at this provider; `all` without one. */
+  at: (providerHost: string | undefined) => TrustAnchors
   /** Whether a root is of the installation's own silicon, by the SHA-256 of its public key. */
   isSimulated: (spkiSha256: string) => boolean
+}
+
+/** Simulated silicon of another installation, and the providers that verify it. */
+export interface AcceptedSilicon {
+  anchors: TrustAnchors
+  /** Host names of providers. Nowhere else does this silicon count: its owner could attest as any VM of this installation. */
+  hosts: readonly string[]
 }
 
 /**
  * @throws ServiceError TrustAnchorsNotAllowed where a hardware installation is given any root but AMD's and Intel's
  *   (attack K10), TrustAnchorsMissing where a simulated one is given none of its own (attack K5)
  */
-export function openAnchors(given: TrustAnchors, mode: Installation['mode']): Anchors {
+export function openAnchors(
+  given: TrustAnchors,
+  mode: Installation['mode'],
+  accepted: readonly AcceptedSilicon[] = [],
+): Anchors {
   const genuine = new Set([...genuineAmdAnchors, ...genuineIntelAnchors].map((anchor) => anchor.spkiSha256))
   const own = [...given.amd, ...given.intel].filter((anchor) => !genuine.has(anchor.spkiSha256))
-  if (mode === 'hardware' && (given.simulated || own.length > 0)) {
+  if (mode === 'hardware' && (given.simulated || own.length > 0 || accepted.length > 0)) {
     throw new ServiceError({
       code: 'TrustAnchorsNotAllowed',
       status: 500,
@@ -35,12 +48,25 @@ export function openAnchors(given: TrustAnchors, mode: Installation['mode']): An
       remedy: 'Start the host service first and hand on its anchors.',
     })
   }
+  const all: TrustAnchors = {
+    simulated: given.simulated,
+    amd: merge(given.amd, genuineAmdAnchors),
+    intel: merge(given.intel, genuineIntelAnchors),
+  }
+  const beside = new Map<string, TrustAnchors>()
+  for (const { anchors, hosts } of accepted) {
+    for (const host of hosts) {
+      const before = beside.get(host) ?? all
+      beside.set(host, {
+        simulated: true,
+        amd: merge(anchors.amd, before.amd),
+        intel: merge(anchors.intel, before.intel),
+      })
+    }
+  }
   return {
-    all: {
-      simulated: given.simulated,
-      amd: merge(given.amd, genuineAmdAnchors),
-      intel: merge(given.intel, genuineIntelAnchors),
-    },
+    all,
+    at: (host) => (host === undefined ? all : (beside.get(host) ?? all)),
     isSimulated: (spkiSha256) => !genuine.has(spkiSha256),
   }
 }

@@ -16,6 +16,7 @@ import {
   type SnpChain,
   type SnpProduct,
   type SnpReport,
+  type TrustAnchors,
   type VerifiedSnp,
 } from '@strongroom/evidence'
 import { ServiceError, type Clock } from '@strongroom/platform'
@@ -71,11 +72,14 @@ export class SnpVerifier {
     this.#means = o.means
   }
 
-  /** @throws ServiceError InvalidParameter, CollateralUnavailable */
-  async verify(body: Record<string, unknown>): Promise<AttestedEvidence> {
+  /**
+   * @param providerHost whose roots count; those that count everywhere where it is absent
+   * @throws ServiceError InvalidParameter, CollateralUnavailable
+   */
+  async verify(body: Record<string, unknown>, providerHost?: string): Promise<AttestedEvidence> {
     const runtime = boundData(body['runtimeData'], 'runtimeData')
     const initTime = boundData(body['initTimeData'], 'initTimeData')
-    const { report, verified, chain, crl } = await this.#verifyReport(body)
+    const { report, verified, chain, crl } = await this.#verifyReport(body, this.#anchors.at(providerHost))
     const revocationChecked = crl !== undefined
     if (runtime !== undefined)
       checkBinding({
@@ -118,7 +122,7 @@ export class SnpVerifier {
     }
   }
 
-  async #verifyReport(body: Record<string, unknown>): Promise<Verification> {
+  async #verifyReport(body: Record<string, unknown>, anchors: TrustAnchors): Promise<Verification> {
     try {
       const { report, chain: sent, crl: sentCrl } = readReport(body, this.#means)
       const chain = sent ?? (await this.#fetchChain(report))
@@ -126,7 +130,7 @@ export class SnpVerifier {
       const verified = await verifySnp({
         report,
         chain,
-        anchors: this.#anchors.all,
+        anchors,
         ...(crl === undefined ? {} : { crl }),
         at: this.#clock.now(),
         ...this.#means,

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import {
+  equal,
   parseCertificate,
+  parsePem,
   parseTdxQuote,
   readPckExtension,
   tdAttributes,
@@ -10,6 +12,7 @@ import {
   type Means,
   type TdxCollateral,
   type TdxQuote,
+  type TrustAnchors,
   type VerifiedTdx,
 } from '@strongroom/evidence'
 import type { Clock } from '@strongroom/platform'
@@ -44,11 +47,14 @@ export class TdxVerifier {
     this.#means = o.means
   }
 
-  /** @throws ServiceError InvalidParameter, CollateralUnavailable */
-  async verify(body: Record<string, unknown>): Promise<AttestedEvidence> {
+  /**
+   * @param providerHost whose roots count; those that count everywhere where it is absent
+   * @throws ServiceError InvalidParameter, CollateralUnavailable
+   */
+  async verify(body: Record<string, unknown>, providerHost?: string): Promise<AttestedEvidence> {
     const runtime = boundData(body['runtimeData'], 'runtimeData')
     const initTime = boundData(body['initTimeData'], 'initTimeData')
-    const { quote, verified, collateral } = await this.#verifyQuote(body)
+    const { quote, verified, collateral } = await this.#verifyQuote(body, this.#anchors.at(providerHost))
     const { reportData, mrConfigId } = quote.body
     if (runtime !== undefined)
       checkBinding({
@@ -81,13 +87,14 @@ export class TdxVerifier {
 
   async #verifyQuote(
     body: Record<string, unknown>,
+    anchors: TrustAnchors,
   ): Promise<{ quote: TdxQuote; verified: VerifiedTdx; collateral: TdxCollateral }> {
     try {
       const quote = parseTdxQuote(bytesOf(body['quote'], 'quote'))
       const chain = pckChain(quote)
       const collateral = await this.#collateralFor(chain, body['collateral'])
       const at = this.#clock.now()
-      const verified = await verifyTdx({ quote, collateral, anchors: this.#anchors.all, at, ...this.#means })
+      const verified = await verifyTdx({ quote, collateral, anchors, at, ...this.#means })
       if (verified.tcbStatus === 'Revoked' || verified.tcbStatus === 'NoMatchingLevel') {
         throw new VerificationError({
           code: 'TcbMismatch',
@@ -103,7 +110,11 @@ export class TdxVerifier {
     }
   }
 
-  /** The collateral service's word where it knows the platform; else what was sent. Both are signed by Intel or refused. */
+  /**
+   * The collateral service's word where it knows the platform; else what was sent. Both are signed by Intel or refused. Two
+   * roots may have platforms of one FMSPC (another installation's silicon): what stands under another root than the quote
+   * is of another platform.
+   */
   async #collateralFor(chain: readonly Uint8Array[], sent: unknown): Promise<TdxCollateral> {
     const fromRequest = collateralFromRequest(sent)
     const pck = parseCertificate(chain[0]!)
@@ -113,7 +124,7 @@ export class TdxVerifier {
     const own = await this.#collateral.collateral(toHex(fmspc), authority).catch((error: unknown) => {
       failure = error
     })
-    const found = own ?? fromRequest
+    const found = own !== undefined && isUnder(own, chain) ? own : (fromRequest ?? own)
     if (found !== undefined) return found
     throw (
       failure ??
@@ -126,6 +137,11 @@ export class TdxVerifier {
       })
     )
   }
+}
+
+function isUnder({ pckCrlIssuerChainPem }: TdxCollateral, chain: readonly Uint8Array[]): boolean {
+  const [root, ours] = [chain.at(-1), parsePem(pckCrlIssuerChainPem).at(-1)]
+  return root !== undefined && ours !== undefined && equal(root, ours)
 }
 
 function weaknesses({ body, tcbStatus }: VerifiedTdx): Weakness[] {

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, webcrypto, X509Certificate, type KeyObject } from 'node:crypto'
-import { forUpdate, type Clock, type Sealer, type Store } from '@strongroom/platform'
+import { forUpdate, ServiceError, type Clock, type Sealer, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { Provider } from '../providers/providers.ts'
 import { repeatedQuery } from '../store/repeated-query.ts'
@@ -89,6 +89,12 @@ export class SigningKeys {
     for (const name of this.#opened.keys()) if (name.startsWith(`${provider.host} `)) this.#opened.delete(name)
   }
 
+  /** Drops the opened keys of providers that another process has removed. */
+  keepOnly(present: readonly Provider[]): void {
+    const hosts = new Set(present.map(({ host }) => host))
+    for (const name of this.#opened.keys()) if (!hosts.has(name.split(' ')[0]!)) this.#opened.delete(name)
+  }
+
   async published(provider: Provider): Promise<PublishedKey[]> {
     await this.current(provider)
     const oldest = new Date(this.#clock.now().getTime() - longestTokenLifeMs).toISOString()
@@ -115,6 +121,7 @@ export class SigningKeys {
     const made = await this.#make(provider)
     return this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
+      await this.#requirePresent(tx, provider)
       await tx.insertInto('signing_key').values(made).execute()
       if (previous === undefined) {
         await tx
@@ -138,6 +145,21 @@ export class SigningKeys {
         .where('kid', '=', previous)
         .execute()
       return made.kid
+    })
+  }
+
+  /** No key is made for a provider that another process removes at this moment: nobody would ever remove that key. */
+  async #requirePresent(tx: Kysely<Tables>, { host, resourceId }: Provider): Promise<void> {
+    if (resourceId === undefined) return
+    const select = tx.selectFrom('provider').select('host').where('host', '=', host)
+    if ((await forUpdate(this.#store, select).executeTakeFirst()) !== undefined) return
+    throw new ServiceError({
+      code: 'ProviderNotFound',
+      status: 404,
+      message: `There is no attestation provider ${host}.`,
+      target: 'host',
+      found: host,
+      remedy: 'It was deleted: make it again, or ask another.',
     })
   }
 

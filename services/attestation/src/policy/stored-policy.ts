@@ -38,27 +38,38 @@ export interface Envelope {
  * @throws ServiceError InvalidOperation
  */
 export async function openEnvelope(jws: string): Promise<Envelope> {
+  const { payload, x5c } = parseEnvelope(jws)
+  if (x5c === undefined) return { jws, payload }
+  try {
+    const certificate = new X509Certificate(Buffer.from(x5c[0]!, 'base64'))
+    const key = await importX509(certificate.toString(), 'RS256', { extractable: true })
+    const verified = await compactVerify(jws, key, { algorithms: ['RS256'] })
+    const jwk = { ...(await exportJWK(key)), alg: 'RS256', use: 'sig', x5c }
+    return { jws, payload: verified.payload, signer: { certificate, jwk } }
+  } catch (cause) {
+    throw malformed('The signature of the JWS does not verify.', 'a signature by the key of x5c[0]', undefined, cause)
+  }
+}
+
+/**
+ * What an envelope says before its signature was looked at; `x5c` of a signed one, never empty.
+ * @throws ServiceError InvalidOperation
+ */
+export function parseEnvelope(jws: string): { payload: Uint8Array; x5c?: string[] } {
   const parts = jws.split('.')
   if (parts.length !== 3 || !parts.every((part) => /^[A-Za-z0-9_-]*$/.test(part)))
     throw malformed('The body is not a JWS in compact form.', 'three base64url parts')
   const header = readHeader(jws)
   if (header.alg === 'none') {
     if (parts[2] !== '') throw malformed('An unsigned JWS carries a signature.', 'an empty third part')
-    return { jws, payload: Buffer.from(parts[1]!, 'base64url') }
+    return { payload: Buffer.from(parts[1]!, 'base64url') }
   }
   if (header.alg !== 'RS256')
     throw malformed('The algorithm of the JWS is not allowed.', 'none or RS256', String(header.alg))
-  const first = Array.isArray(header.x5c) ? header.x5c[0] : undefined
-  if (typeof first !== 'string') throw malformed('The signed JWS names no certificate.', 'x5c in the header')
-  try {
-    const certificate = new X509Certificate(Buffer.from(first, 'base64'))
-    const key = await importX509(certificate.toString(), 'RS256', { extractable: true })
-    const { payload } = await compactVerify(jws, key, { algorithms: ['RS256'] })
-    const jwk = { ...(await exportJWK(key)), alg: 'RS256', use: 'sig', x5c: header.x5c! }
-    return { jws, payload, signer: { certificate, jwk } }
-  } catch (cause) {
-    throw malformed('The signature of the JWS does not verify.', 'a signature by the key of x5c[0]', undefined, cause)
-  }
+  const { x5c } = header
+  if (!Array.isArray(x5c) || typeof x5c[0] !== 'string')
+    throw malformed('The signed JWS names no certificate.', 'x5c in the header')
+  return { payload: Buffer.from(parts[1]!, 'base64url'), x5c }
 }
 
 /** The policy in an envelope. @throws ServiceError InvalidOperation where there is none */

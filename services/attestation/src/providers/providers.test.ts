@@ -56,8 +56,7 @@ describeStores('providers and their certificates', (openStore) => {
     const providers = new Providers({ store, clock })
     await providers.create({ ...made, resourceId: '/r/a', certificates })
     const again = new Providers({ store, clock })
-    await again.load()
-    expect(again.all().map(({ name, trustModel }) => [name, trustModel])).toEqual([
+    expect((await again.all()).map(({ name, trustModel }) => [name, trustModel])).toEqual([
       ['sharedweu', 'AAD'],
       ['alpha', 'Isolated'],
     ])
@@ -82,6 +81,23 @@ describeStores('providers and their certificates', (openStore) => {
     expect((await Promise.all(twice)).filter(({ created }) => created)).toHaveLength(1)
   })
 
+  it('never have the name of one of another origin: an issuer has one meaning', async () => {
+    const store = await open()
+    const elsewhere = ['alpha.weu.attest.strongroom.internal']
+    const providers = new Providers({ store, clock, elsewhere })
+    await providers.reserveElsewhere()
+    const wanted = { ...made, resourceId: '/r/a', certificates: [] }
+    await expect(providers.create(wanted)).rejects.toMatchObject({ code: 'NameNotAvailable' })
+    // Keys are released on that name's word also after the operator has taken it out.
+    const later = new Providers({ store, clock })
+    await later.reserveElsewhere()
+    await expect(later.create(wanted)).rejects.toMatchObject({ code: 'NameNotAvailable' })
+    await later.create({ ...wanted, name: 'beta' })
+    const taken = new Providers({ store, clock, elsewhere: ['beta.weu.attest.strongroom.internal'] })
+    await expect(taken.reserveElsewhere()).rejects.toMatchObject({ code: 'AttestationVerifierNameTaken' })
+    expect(await taken.get('beta.weu.attest.strongroom.internal')).toBeUndefined()
+  })
+
   it('keep the last certificate, also when two are removed at once', async () => {
     const store = await open()
     const { provider } = await new Providers({ store, clock }).create({ ...made, resourceId: '/r/a', certificates })
@@ -102,7 +118,7 @@ describeStores('providers and their certificates', (openStore) => {
     const { provider } = await providers.create({ ...made, resourceId: '/r/a', certificates })
     expect(await providers.remove(provider)).toBe(true)
     expect(await providers.remove(provider)).toBe(false)
-    expect(providers.all()).toEqual([sharedProvider])
+    expect(await providers.all()).toEqual([sharedProvider])
     expect(await new PolicyCertificates({ store, clock }).list(provider)).toEqual([])
   })
 })

@@ -3,12 +3,14 @@ import {
   attestationTypes,
   homeRegion,
   sharedAttestationHost,
+  verifiersFile,
   type AttestationTrustModel,
   type AttestationType,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { PolicyCertificate } from '../policy/policy-certificate.ts'
+import { repeatedQuery } from '../store/repeated-query.ts'
 import type { Tables } from '../store/tables.ts'
 
 /** One issuer of tokens with policies of its own. */
@@ -37,35 +39,75 @@ export const sharedProvider: Provider = {
 }
 
 const nameForm = /^[a-z0-9][a-z0-9-]{1,22}[a-z0-9]$/
+const hostForm = /^[a-z0-9][a-z0-9-]{1,40}\.[a-z0-9]{2,8}\.attest\.strongroom\.internal$/
 
 /**
  * Providers by host name: the shared one of the home region, which exists always, and those that the resource manager made.
- * Kept in memory, as each request is matched by its host before anything else; one process serves the hosts of an installation.
+ * Each request reads its provider's row afresh, so that several processes on one database serve the same providers, and none
+ * speaks for one that another has removed.
  */
 export class Providers {
   readonly #store: Store
   readonly #db: Kysely<Tables>
   readonly #clock: Clock
-  readonly #byHost = new Map<string, Provider>()
+  readonly #elsewhere: ReadonlySet<string>
+  readonly #row: (host: string) => Promise<Tables['provider'] | undefined>
 
-  constructor(o: { store: Store; clock: Clock }) {
+  /** @param o.elsewhere hosts whose tokens another origin signs: no provider of this installation may have such a name */
+  constructor(o: { store: Store; clock: Clock; elsewhere?: readonly string[] }) {
     this.#store = o.store
     this.#db = o.store.db as Kysely<Tables>
     this.#clock = o.clock
-    this.#byHost.set(sharedProvider.host, sharedProvider)
+    this.#elsewhere = new Set(o.elsewhere)
+    this.#row = repeatedQuery(this.#db, this.#db.selectFrom('provider').selectAll().where('host', '=', ''))
   }
 
-  /** Reads the providers that were made before. */
-  async load(): Promise<void> {
-    for (const row of await this.#db.selectFrom('provider').selectAll().execute()) this.#keep(row)
+  /** Whether providers have such host names; that there is this one only `get` says. */
+  serves(host: string): boolean {
+    return hostForm.test(host)
   }
 
-  get(host: string): Provider | undefined {
-    return this.#byHost.get(host)
+  async get(host: string): Promise<Provider | undefined> {
+    if (host === sharedProvider.host) return sharedProvider
+    if (!hostForm.test(host) || this.#elsewhere.has(host)) return undefined
+    const row = await this.#row(host)
+    return row && providerOf(row)
   }
 
-  all(): Provider[] {
-    return [...this.#byHost.values()]
+  async all(): Promise<Provider[]> {
+    const rows = await this.#db.selectFrom('provider').selectAll().orderBy('created_at').orderBy('host').execute()
+    return [sharedProvider, ...rows.map(providerOf)]
+  }
+
+  /**
+   * Takes the names of other origins out of those that providers may have, for good: after the operator has taken one out of
+   * the configuration, keys are still released on that name's word, and nobody may make a provider that has it.
+   * @throws ServiceError AttestationVerifierNameTaken: one issuer may have one meaning only
+   */
+  async reserveElsewhere(): Promise<void> {
+    const taken = await this.#store.transaction(async (transaction) => {
+      const tx = transaction as Kysely<Tables>
+      for (const host of this.#elsewhere) {
+        const row = await tx.selectFrom('provider').selectAll().where('host', '=', host).executeTakeFirst()
+        if (row !== undefined) return providerOf(row)
+        await tx
+          .insertInto('provider_elsewhere')
+          .values({ host, named_at: this.#clock.now().toISOString() })
+          .onConflict((conflict) => conflict.column('host').doNothing())
+          .execute()
+      }
+      return undefined
+    })
+    if (taken === undefined) return
+    throw new ServiceError({
+      code: 'AttestationVerifierNameTaken',
+      status: 500,
+      message: `A provider of another origin is named ${taken.issuer}, and this installation has a provider of that name.`,
+      target: verifiersFile,
+      expected: 'issuers that no provider of this installation has',
+      found: taken.issuer,
+      remedy: `Take it out of ${verifiersFile}, or delete ${taken.resourceId ?? 'the provider'} while it is out.`,
+    })
   }
 
   /**
@@ -81,7 +123,7 @@ export class Providers {
   }): Promise<{ provider: Provider; created: boolean }> {
     const name = o.name.toLowerCase()
     const host = attestationProviderHost(name, o.regionCode)
-    const existing = this.#byHost.get(host)
+    const existing = await this.get(host)
     if (existing !== undefined) {
       if (existing.resourceId?.toLowerCase() === o.resourceId.toLowerCase())
         return { provider: existing, created: false }
@@ -98,6 +140,8 @@ export class Providers {
     }
     const kept = await this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
+      const elsewhere = tx.selectFrom('provider_elsewhere').select('host').where('host', '=', host)
+      if ((await elsewhere.executeTakeFirst()) !== undefined) throw nameNotAvailable(name)
       const { numInsertedOrUpdatedRows = 0n } = await tx
         .insertInto('provider')
         .values(row)
@@ -116,7 +160,7 @@ export class Providers {
       }
       return row
     })
-    const provider = this.#keep(kept)
+    const provider = providerOf(kept)
     if (kept.resource_id.toLowerCase() !== o.resourceId.toLowerCase()) throw nameNotAvailable(name)
     return { provider, created: kept === row }
   }
@@ -126,26 +170,25 @@ export class Providers {
     const { host } = provider
     const gone = await this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
+      // Its row first: who makes a key for it at this moment holds that row, and its key goes too.
+      const removed = await tx.deleteFrom('provider').where('host', '=', host).executeTakeFirst()
       for (const table of ['policy', 'policy_certificate', 'signing_key', 'signing_key_current'] as const)
         await tx.deleteFrom(table).where('provider', '=', host).execute()
-      return await tx.deleteFrom('provider').where('host', '=', host).executeTakeFirst()
+      return removed
     })
-    this.#byHost.delete(host)
     return gone.numDeletedRows > 0n
   }
+}
 
-  #keep(row: Tables['provider']): Provider {
-    const provider: Provider = {
-      host: row.host,
-      name: row.name,
-      regionCode: row.region_code,
-      issuer: `https://${row.host}`,
-      trustModel: row.trust_model,
-      resourceId: row.resource_id,
-      createdAt: row.created_at,
-    }
-    this.#byHost.set(provider.host, provider)
-    return provider
+function providerOf(row: Tables['provider']): Provider {
+  return {
+    host: row.host,
+    name: row.name,
+    regionCode: row.region_code,
+    issuer: `https://${row.host}`,
+    trustModel: row.trust_model,
+    resourceId: row.resource_id,
+    createdAt: row.created_at,
   }
 }
 
@@ -153,7 +196,7 @@ function nameNotAvailable(name: string): ServiceError {
   return new ServiceError({
     code: 'NameNotAvailable',
     status: 409,
-    message: `The name ${name} is taken by another attestation provider of the region.`,
+    message: `The name ${name} is or was that of another attestation provider of the region.`,
     target: 'name',
     expected: 'a name that no provider of the region has',
     found: name,

@@ -36,12 +36,12 @@ export function attestRoutes(
   for (const type of ['SevSnpVm', 'TdxVm'] as const) {
     app.post(`/attest/${type}`, async (request, reply): Promise<AttestationResponse | string> => {
       requireApiVersion(request)
-      const provider = providerOf(request, o.providers)
+      const provider = await providerOf(request, o.providers)
       const body = callBody(request.body)
       const nonce = nonceOf(body['nonce'])
       const draftPolicy = draftOf(body, type)
       const refused = onRefusal({ provider: provider.host, type, body, caller: request.ip }, o.onRefused)
-      const evidence = await verifiers[type].verify(body).catch(refused)
+      const evidence = await verifiers[type].verify(body, provider.host).catch(refused)
       const token = await o.attester.attest({
         provider,
         evidence,
@@ -59,7 +59,7 @@ export function attestRoutes(
 
   app.post('/attest/AzureGuest', { bodyLimit: guestBodyLimit }, async (request): Promise<AttestationResponse> => {
     requireApiVersion(request)
-    const provider = providerOf(request, o.providers)
+    const provider = await providerOf(request, o.providers)
     const body = callBody(request.body)
     const refused = onRefusal({ provider: provider.host, type: 'AzureGuest', body, caller: request.ip }, o.onRefused)
     const { evidence, encryptionKey } = await o.guest.verify(body).catch(refused)
@@ -69,7 +69,7 @@ export function attestRoutes(
 
   app.post('/attest/Tpm', { bodyLimit: guestBodyLimit }, async (request): Promise<{ data: string }> => {
     requireApiVersion(request)
-    const provider = providerOf(request, o.providers)
+    const provider = await providerOf(request, o.providers)
     const body = callBody(request.body)
     const refused = onRefusal({ provider: provider.host, type: 'Tpm', body, caller: request.ip }, o.onRefused)
     const message = await readTpmMessage(body).catch(refused)
@@ -84,9 +84,9 @@ export function attestRoutes(
   })
 
   for (const type of ['SgxEnclave', 'OpenEnclave']) {
-    app.post(`/attest/${type}`, (request) => {
+    app.post(`/attest/${type}`, async (request) => {
       requireApiVersion(request)
-      providerOf(request, o.providers)
+      await providerOf(request, o.providers)
       throw new ServiceError({
         code: 'AttestationTypeNotOffered',
         status: 501,

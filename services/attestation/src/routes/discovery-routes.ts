@@ -11,14 +11,14 @@ const claimsSupported = [
 /** What verifiers of tokens read; anonymous and without api-version. */
 export function discoveryRoutes(app: FastifyInstance, o: { providers: Providers; keys: SigningKeys }): void {
   app.get('/certs', async (request, reply) => {
-    const provider = providerOf(request, o.providers)
+    const provider = await providerOf(request, o.providers)
     // The stock verifiers ask for either type and take both.
     reply.type('application/json; charset=utf-8').header('cache-control', 'public, max-age=300')
     return { keys: await o.keys.published(provider) }
   })
 
   app.get('/.well-known/openid-configuration', async (request, reply) => {
-    const { issuer } = providerOf(request, o.providers)
+    const { issuer } = await providerOf(request, o.providers)
     reply.header('cache-control', 'public, max-age=300')
     return {
       issuer,

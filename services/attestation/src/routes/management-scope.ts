@@ -54,7 +54,7 @@ export async function managementScope(
 /** The provider of a request whose caller has the right there. */
 export async function managed(request: FastifyRequest, o: ManagementOptions, right: Right): Promise<Provider> {
   requireApiVersion(request)
-  const provider = providerOf(request, o.providers)
+  const provider = await providerOf(request, o.providers)
   await o.rights.require(request.caller, provider, right)
   return provider
 }

@@ -1,21 +1,18 @@
 import { ServiceError } from '@strongroom/platform'
 import type { FastifyRequest } from 'fastify'
-import type { Provider, Providers } from '../providers/providers.ts'
+import { sharedProvider, type Provider, type Providers } from '../providers/providers.ts'
 
 /** The provider that a request speaks to: its host name says it. */
-export function providerOf(request: FastifyRequest, providers: Providers): Provider {
+export async function providerOf(request: FastifyRequest, providers: Providers): Promise<Provider> {
   const host = request.hostname.toLowerCase()
-  const provider = providers.get(host)
+  const provider = await providers.get(host)
   if (provider !== undefined) return provider
   throw new ServiceError({
     code: 'ProviderNotFound',
     status: 404,
     message: `There is no attestation provider ${host}.`,
     target: 'host',
-    expected: providers
-      .all()
-      .map((each) => each.host)
-      .join(', '),
+    expected: `${sharedProvider.host}, or a provider of a tenant`,
     found: host,
     remedy: 'Correct the name of the provider.',
   })

@@ -60,11 +60,11 @@ export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): 
     return recordOf(provider)
   })
 
-  app.get('/providers/:region/:name', async (request) => recordOf(find(request, o.providers)))
+  app.get('/providers/:region/:name', async (request) => recordOf(await find(request, o.providers)))
 
   app.delete('/providers/:region/:name', async (request, reply) => {
     const { region, name } = request.params as { region: string; name: string }
-    const provider = o.providers.get(attestationProviderHost(name, region))
+    const provider = await o.providers.get(attestationProviderHost(name, region))
     if (provider?.resourceId !== undefined) {
       await o.providers.remove(provider)
       o.keys.forget(provider)
@@ -73,7 +73,7 @@ export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): 
   })
 
   app.post('/providers/:region/:name/rotateKey', async (request) => {
-    const provider = find(request, o.providers)
+    const provider = await find(request, o.providers)
     await o.keys.rotate(provider)
     return { kid: (await o.keys.current(provider)).kid }
   })
@@ -95,10 +95,10 @@ function requireResourceManager(request: FastifyRequest): void {
 }
 
 /** @throws ServiceError ProviderNotFound, also for the providers that regions share: they are no resources */
-function find(request: FastifyRequest, providers: Providers): Provider {
+async function find(request: FastifyRequest, providers: Providers): Promise<Provider> {
   const { region, name } = request.params as { region: string; name: string }
   const host = attestationProviderHost(name, region)
-  const provider = providers.get(host)
+  const provider = await providers.get(host)
   if (provider?.resourceId !== undefined) return provider
   throw new ServiceError({
     code: 'ProviderNotFound',

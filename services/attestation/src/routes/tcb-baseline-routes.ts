@@ -25,7 +25,7 @@ const standard: TcbBaseline = { tcbIdentifier: 'azuredefault', isSelectedTcb: tr
 export function tcbBaselineRoutes(app: FastifyInstance, o: { providers: Providers; collateral: Collateral }): void {
   app.get('/tcbbaselines/:type', async (request): Promise<{ tcbBaselines: TcbBaseline[] }> => {
     requireApiVersion(request)
-    providerOf(request, o.providers)
+    await providerOf(request, o.providers)
     const { type } = request.params as { type: string }
     if (type.toLowerCase() === 'sevsnpvm') return { tcbBaselines: [standard] }
     if (type.toLowerCase() === 'tdxvm') return { tcbBaselines: [standard, ...(await platforms(o.collateral))] }

@@ -1,6 +1,6 @@
 import type { Migration } from '@strongroom/platform'
 import { decisionMigration } from './decision-migration.ts'
-import { providerMigration } from './provider-migration.ts'
+import { elsewhereMigration, providerMigration } from './provider-migration.ts'
 
 export const migrations: Record<string, Migration> = {
   '0001-first': {
@@ -76,4 +76,5 @@ export const migrations: Record<string, Migration> = {
   },
   '0003-providers': providerMigration,
   '0004-decisions': decisionMigration,
+  '0005-elsewhere': elsewhereMigration,
 }

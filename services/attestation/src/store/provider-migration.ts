@@ -22,3 +22,13 @@ export const providerMigration: Migration = {
       .execute()
   },
 }
+
+export const elsewhereMigration: Migration = {
+  up: async (db) => {
+    await db.schema
+      .createTable('provider_elsewhere')
+      .addColumn('host', 'text', (column) => column.primaryKey())
+      .addColumn('named_at', 'text', (column) => column.notNull())
+      .execute()
+  },
+}

@@ -36,6 +36,8 @@ export interface Tables {
     trust_model: 'AAD' | 'Isolated'
     created_at: string
   }
+  /** Hosts that once named a provider of another origin: keys may still be released on that name's word. */
+  provider_elsewhere: { host: string; named_at: string }
   /** Certificates that may sign policies of an isolated provider. */
   policy_certificate: {
     provider: string

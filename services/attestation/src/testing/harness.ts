@@ -15,6 +15,7 @@ import {
   createLogger,
   createSealer,
   ServiceError,
+  type AttestationVerifier,
   type Service,
   type ServiceContext,
   type WireClient,
@@ -148,6 +149,9 @@ export async function openService(
     collateral?: FakeCollateral
     /** Addresses of vendors' services; none where absent, so that no test calls the real ones. */
     endpoints?: VendorEndpoints
+    /** Where its data lies; a folder of its own where absent. */
+    storeUrl?: string
+    verifiers?: readonly AttestationVerifier[]
   },
 ): Promise<TestService> {
   const stateDir = o.stateDir ?? (await mkdtemp(join(tmpdir(), 'E-attestation-')))

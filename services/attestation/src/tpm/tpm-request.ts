@@ -32,14 +32,21 @@ export interface TpmRequest {
 const algorithms = ['PS256', 'RS256']
 
 /**
- * Reads `data` of `POST /attest/Tpm`, in the messages of Azure's TPM attestation protocol.
+ * Reads `data` of `POST /attest/Tpm`, in the messages of Azure's TPM attestation protocol; a request is signed by its own key.
  * @throws ServiceError InvalidParameter; AttestationTypeNotOffered for VBS enclaves
  */
 export async function readTpmMessage(body: Record<string, unknown>): Promise<TpmInit | TpmRequest> {
+  const { jws, message } = parseTpmMessage(body)
+  if (message.kind === 'request') await verifySender(jws, message.attestKey)
+  return message
+}
+
+/** The same before the request's signature was looked at: nobody vouches for what is in it. */
+export function parseTpmMessage(body: Record<string, unknown>): { jws: string; message: TpmInit | TpmRequest } {
   const outer = jsonObject(bytesOf(body['data'], 'data'), 'data')
   const wrapped = typeof outer['payload'] === 'object' && outer['payload'] !== null
   const message = wrapped ? objectBody(outer['payload']) : outer
-  if (message['type'] === 'aikcert') return { kind: 'init', wrapped }
+  if (message['type'] === 'aikcert') return { jws: '', message: { kind: 'init', wrapped } }
   const jws = message['request']
   if (typeof jws !== 'string') {
     throw invalidParameter({
@@ -69,9 +76,8 @@ export async function readTpmMessage(body: Record<string, unknown>): Promise<Tpm
     })
   }
   const attestKey = memberOf(data, 'attest_key') as JWK
-  await verifySender(jws, attestKey)
   const bytes = (from: Record<string, unknown>, name: string): Uint8Array => bytesOf(from[name], `request.${name}`)
-  return {
+  const request: TpmRequest = {
     kind: 'request',
     wrapped,
     relyingParty: text(data, 'rp_id'),
@@ -83,6 +89,7 @@ export async function readTpmMessage(body: Record<string, unknown>): Promise<Tpm
     bootLog: bytes(tpm, 'srtm_boot_log'),
     attestKey,
   }
+  return { jws, message: request }
 }
 
 /** The key in the request signs it: whoever sends it holds that key. */

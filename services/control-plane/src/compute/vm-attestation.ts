@@ -2,6 +2,7 @@ import { homeRegion, sharedAttestationHost } from '@strongroom/contract'
 import type { Link } from '../arm/access.ts'
 import type { Problem } from '../arm/fields.ts'
 import { providerType } from '../attestation/provider-view.ts'
+import { verifierAt, verifierType } from '../attestation/verifier-routes.ts'
 import type { Plane } from '../plane.ts'
 import { findRegion } from './regions.ts'
 import type { AttestationProvider, VmModel } from './vm-model.ts'
@@ -16,15 +17,19 @@ export function attestationUri(model: Pick<VmModel, 'attestationProvider' | 'loc
 
 /** Who names a provider has to be allowed to see it. */
 export function providerLinks(id: string | undefined): Link[] {
-  return id === undefined ? [] : [{ id, action: `${providerType}/read` }]
+  if (id === undefined) return []
+  const isVerifier = id.toLowerCase().includes(`/providers/${verifierType.toLowerCase()}/`)
+  return [{ id, action: `${isVerifier ? verifierType : providerType}/read` }]
 }
 
-/** The provider that a new VM names. */
+/** The provider that a new VM names: a resource, or one of another origin that the operator named. */
 export async function resolveProvider(
   plane: Plane,
   id: string | undefined,
 ): Promise<{ provider?: AttestationProvider } | { problem: Problem }> {
   if (id === undefined) return {}
+  const verifier = verifierAt(plane, id)
+  if (verifier !== undefined) return { provider: verifier }
   const found = await plane.resources.find(id)
   const uri = found?.body.properties['attestUri']
   if (found?.type === providerType.toLowerCase() && typeof uri === 'string') return { provider: { id: found.id, uri } }
@@ -34,7 +39,7 @@ export async function resolveProvider(
       status: 400,
       message: `The attestation provider ${id.slice(0, 300)} does not exist.`,
       target,
-      expected: `the id of a resource of type ${providerType}`,
+      expected: `the id of a resource of type ${providerType} or ${verifierType}`,
       found: id.slice(0, 300),
       remedy: 'Make the provider first, or leave it out for the one that the region shares.',
     },

@@ -14,8 +14,8 @@ import {
 
 describeStores('the life of a VM', (open) => {
   const planes: TestPlane[] = []
-  const fresh = async (): Promise<TestPlane> => {
-    const plane = await openTestPlane(await open())
+  const fresh = async (o?: Parameters<typeof openTestPlane>[2]): Promise<TestPlane> => {
+    const plane = await openTestPlane(await open(), undefined, o)
     planes.push(plane)
     return plane
   }
@@ -96,6 +96,39 @@ describeStores('the life of a VM', (open) => {
     expect((await plane.send('PUT', vmPath('vm1'), named(`${provider}2`))).body.error.code).toBe(
       'PropertyChangeNotAllowed',
     )
+  })
+
+  it('may name a provider of another origin that the operator named, and no other', async () => {
+    const issuer = 'https://attest.example.org'
+    const verifiers = [{ name: 'witness', issuer, keys: `${issuer}/certs`, collateral: false }]
+    const plane = await fresh({ verifiers })
+    await makeNetwork(plane, 'vm1')
+    const base = `/subscriptions/${subscriptionId}/providers/Strongroom.Attestation/verifiers`
+    expect((await plane.send('GET', base)).body.value).toEqual([
+      {
+        id: `${base}/witness`,
+        name: 'witness',
+        type: 'Strongroom.Attestation/verifiers',
+        properties: { issuer, attestUri: issuer, keysUri: `${issuer}/certs` },
+      },
+    ])
+    expect((await plane.send('GET', `${base}/other`)).status).toBe(404)
+    const named = (attestationProvider: object): Record<string, unknown> => {
+      const request = vmRequest('vm1') as { properties: { securityProfile: object } }
+      request.properties.securityProfile = { ...request.properties.securityProfile, attestationProvider }
+      return request
+    }
+    const evil = { id: `${base}/other`, issuer: 'https://evil.example', attestUri: 'https://evil.example' }
+    expect((await plane.send('PUT', vmPath('vm1'), named(evil))).body.error).toMatchObject({
+      code: 'InvalidResourceReference',
+    })
+    const { operation } = await plane.run('PUT', vmPath('vm1'), named({ ...evil, id: `${base}/Witness` }))
+    expect(operation.error).toBeUndefined()
+    const spec = [...plane.wire.instances.values()][0]!.spec as InstanceSpec
+    expect(spec.attestationProvider).toBe(issuer)
+    const key = plane.wire.keys.get(`vm-${spec.vmId.toLowerCase()}`)!
+    const { data } = (key.body as { release_policy: { data: string } }).release_policy
+    expect(JSON.parse(Buffer.from(data, 'base64url').toString())).toMatchObject({ anyOf: [{ authority: issuer }] })
   })
 
   it('has a principal of its own where it is asked for, at creation and later, until it is gone', async () => {

@@ -62,6 +62,7 @@ const namespaces: Record<string, string[]> = {
     'templateSpecs',
     'templateSpecs/versions',
   ],
+  'Strongroom.Attestation': ['verifiers'],
   'Strongroom.Billing': ['priceSheet', 'focusExport'],
   'Strongroom.Machine': ['images'],
   'Strongroom.Quota': ['requests'],

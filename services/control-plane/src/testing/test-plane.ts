@@ -6,6 +6,7 @@ import {
   createSealer,
   ServiceError,
   systemClock,
+  type AttestationVerifier,
   type Clock,
   type Service,
   type Store,
@@ -55,6 +56,7 @@ export async function openTestPlane(
     strictImages?: boolean
     store?: Store
     clock?: Clock
+    verifiers?: readonly AttestationVerifier[]
     /** What `wire` is reached through. */ through?: WireClient
   } = {},
 ): Promise<TestPlane> {
@@ -94,6 +96,7 @@ export async function openTestPlane(
     ownerObjectId: ownerId,
     pollMs: 5,
     strictImages: o.strictImages ?? false,
+    ...(o.verifiers !== undefined && { verifiers: o.verifiers }),
   })
   await service.start()
   const { app } = service.hosts[0]!

@@ -1,7 +1,14 @@
 import { createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { machineAudience, type StopRequest } from '@strongroom/contract'
-import { createHttpApp, requireBearer, ServiceError, type Logger, type TokenVerifier } from '@strongroom/platform'
+import {
+  createHttpApp,
+  requireBearer,
+  ServiceError,
+  type AttestationVerifier,
+  type Logger,
+  type TokenVerifier,
+} from '@strongroom/platform'
 import { listImages } from '../image/catalog.ts'
 import { importImage } from '../image/import.ts'
 import { noMemoryDump, notFound } from '../instances/errors.ts'
@@ -26,6 +33,7 @@ export function createMachineApp(o: {
   verifier: TokenVerifier
   controlPlaneObjectId: string
   logger: Logger
+  verifiers?: readonly AttestationVerifier[]
 }): HttpApp {
   const app = createHttpApp({ name: 'machine', logger: o.logger })
   const challenge = (): string => `Bearer resource="${machineAudience}"`
@@ -41,17 +49,21 @@ export function createMachineApp(o: {
       remedy: 'Use the management API.',
     })
   })
-  instanceRoutes(app, o.machine)
+  instanceRoutes(
+    app,
+    o.machine,
+    (o.verifiers ?? []).map(({ issuer }) => issuer),
+  )
   imageRoutes(app, o)
   simulatedRoutes(app, o.simulated)
   return app
 }
 
-function instanceRoutes(app: HttpApp, machine: Machine): void {
+function instanceRoutes(app: HttpApp, machine: Machine, verifiers: readonly string[]): void {
   app.get('/instances', async () => ({ value: machine.list() }))
   app.get<VmPath>('/instances/:vmId', async (request) => machine.get(request.params.vmId).status())
   app.put<VmPath>('/instances/:vmId', async (request, reply) => {
-    const instance = await machine.put(parseSpec(request.body, request.params.vmId))
+    const instance = await machine.put(parseSpec(request.body, request.params.vmId, verifiers))
     return await reply.code(202).send(instance.status())
   })
   app.patch<VmPath>('/instances/:vmId', async (request) => {

@@ -26,6 +26,14 @@ describe('specification of a VM on the machine wire', () => {
     }
   })
 
+  it('takes a provider of another origin only where the operator named its issuer', () => {
+    const other = { ...exampleSpec, attestationProvider: 'https://attest.example.org' }
+    expect(parseSpec(other, vmId, ['https://attest.example.org'])).toEqual(other)
+    expect(() => parseSpec(other, vmId, ['https://attest.example.com'])).toThrow(
+      expect.objectContaining({ code: 'InvalidInstanceSpec', target: 'attestationProvider' }),
+    )
+  })
+
   it.each([
     ['a key of another site', { guestStateKey: 'https://vault.azure.net/keys/vm/00000000000000000000000000000000' }],
     ['a provider of another site', { attestationProvider: 'https://evil.example' }],

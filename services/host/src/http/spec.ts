@@ -90,17 +90,19 @@ const commonShape: Shape = {
 
 const ordinaryShape: Shape = { ...commonShape, ordinary: oneOf('Standard', 'TrustedLaunch'), 'security.vTpm': flag }
 
-const confidentialShape: Shape = {
+const confidentialShape = (verifiers: readonly string[]): Shape => ({
   ...commonShape,
   tee: oneOf('SNP', 'TDX'),
   'security.encryption': oneOf('VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'),
   'security.vTpm': { check: (value) => value === true, expected: 'true: a confidential VM has a vTPM' },
   guestStateKey: keyIdentifier,
-  attestationProvider: text(
-    /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/,
-    'an attestation provider, without trailing slash',
-  ),
-}
+  attestationProvider: {
+    check: (value) => typeof value === 'string' && (ownProvider.test(value) || verifiers.includes(value)),
+    expected: 'an attestation provider of this installation, or one that its operator named, without trailing slash',
+  },
+})
+
+const ownProvider = /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/
 
 /** Absent, or texts at most two levels deep: they go to the guest as they are. */
 function isShown(value: unknown): boolean {
@@ -113,10 +115,13 @@ function isShown(value: unknown): boolean {
   )
 }
 
-/** @throws ServiceError InvalidInstanceSpec with every field that is wrong */
-export function parseSpec(body: unknown, vmId: string): AnySpec {
+/**
+ * @param verifiers issuers of other origins that the operator named
+ * @throws ServiceError InvalidInstanceSpec with every field that is wrong
+ */
+export function parseSpec(body: unknown, vmId: string, verifiers: readonly string[] = []): AnySpec {
   const ordinary = at(body, 'ordinary') !== undefined
-  requireShape(body, ordinary ? ordinaryShape : confidentialShape)
+  requireShape(body, ordinary ? ordinaryShape : confidentialShape(verifiers))
   const spec = body as InstanceSpec
   if (spec.vmId !== vmId.toUpperCase()) {
     throw new ServiceError({

@@ -1,41 +1,91 @@
-import type { BootEvidence } from '@strongroom/contract'
-import { ServiceError, type WireClient } from '@strongroom/platform'
+import { domain, verifiersFile, type BootEvidence } from '@strongroom/contract'
+import { findVerifier, ServiceError, type AttestationVerifier, type WireClient } from '@strongroom/platform'
 import type { HardwareReport } from './silicon.ts'
 
 const apiVersion = '2022-08-01'
 
 /**
  * Has the provider verify the hardware's report and the claims it binds. Anonymous, as on Azure: the evidence speaks.
- * @throws ServiceError AttestationRefused with the provider's code and words; PeerUnreachable
+ * Who answers in another name than the provider's is refused: its token would open nothing, and the report name nobody.
+ * @throws ServiceError AttestationRefused with the provider's code and words; AttestationProviderUnreachable,
+ *   AttestationProviderNotAllowed, AttestationTokenForeign
  */
 export async function attest(o: {
   wire: WireClient
+  /** Issuer; its attest calls are at the same origin. */
   provider: string
+  verifiers: readonly AttestationVerifier[] | undefined
   report: HardwareReport
   claims: Uint8Array
 }): Promise<BootEvidence['attestation']> {
-  const { path, body } = await o.report.request()
+  const verifier = findVerifier(o.verifiers, o.provider)
+  if (verifier === undefined && !o.provider.endsWith(`.attest.${domain}`)) throw notAllowed(o.provider)
+  const { path, body } = await o.report.request({ withCollateral: verifier?.collateral === true })
   const runtimeData = { data: Buffer.from(o.claims).toString('base64url'), dataType: 'JSON' }
   try {
     const url = `${o.provider}${path}?api-version=${apiVersion}`
     const answer = await o.wire.request<{ token: string }>({ method: 'POST', url, body: { ...body, runtimeData } })
     const { body: jwks } = await o.wire.request<BootEvidence['attestation']['jwks']>({
       method: 'GET',
-      url: `${o.provider}/certs`,
+      url: verifier?.keys ?? `${o.provider}/certs`,
     })
-    return { issuer: issuerOf(answer.body.token), token: answer.body.token, jwks }
+    const { token } = answer.body
+    const issuer = issuerOf(token)
+    if (issuer !== o.provider) throw foreign(o.provider, issuer)
+    return { issuer, token, jwks }
   } catch (error) {
     throw refused(error, o.provider)
   }
 }
 
-function issuerOf(token: string): string {
-  const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')) as { iss?: unknown }
-  if (typeof payload.iss !== 'string') throw new TypeError('the token names no issuer')
-  return payload.iss
+function issuerOf(token: unknown): string {
+  try {
+    const payload = Buffer.from(String(token).split('.')[1] ?? '', 'base64url').toString('utf8')
+    const { iss } = JSON.parse(payload) as { iss?: unknown }
+    return typeof iss === 'string' ? iss : 'nobody'
+  } catch {
+    return 'nobody'
+  }
+}
+
+function notAllowed(provider: string): ServiceError {
+  return new ServiceError({
+    code: 'AttestationProviderNotAllowed',
+    status: 409,
+    message: `The attestation provider ${provider} is not one of this installation's, and its operator names no such.`,
+    target: provider,
+    expected: `a provider of this installation, or one of ${verifiersFile}`,
+    found: provider,
+    remedy: `Have the operator put it into ${verifiersFile} and start the server again, or make the VM anew.`,
+  })
+}
+
+function foreign(provider: string, issuer: string): ServiceError {
+  return new ServiceError({
+    code: 'AttestationTokenForeign',
+    status: 502,
+    message: `The attestation provider ${provider} answered with a token in another name.`,
+    target: provider,
+    expected: provider,
+    found: issuer.slice(0, 200),
+    remedy: 'Correct the issuer of the provider in the configuration of the installation.',
+  })
 }
 
 function refused(error: unknown, provider: string): unknown {
+  if (error instanceof ServiceError && ['PeerUnreachable', 'PeerTimeout'].includes(error.code)) {
+    return new ServiceError({
+      code: 'AttestationProviderUnreachable',
+      status: 503,
+      message: `The attestation provider ${provider} does not answer, and no other may speak for this VM: ${error.message}`,
+      target: provider,
+      details: [error.toDetail()],
+      expected: `an answer of ${provider}`,
+      found: error.code,
+      remedy: 'See that the provider can be reached, then start the VM again.',
+      cause: error,
+    })
+  }
   if (!(error instanceof ServiceError) || error.status >= 500) return error
   return new ServiceError({
     code: 'AttestationRefused',

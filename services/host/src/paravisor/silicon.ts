@@ -1,4 +1,13 @@
-import type { Base64Url, Hex, InstanceSpec, SnpEvidence, TdxEvidence, Tee } from '@strongroom/contract'
+import type {
+  Base64Url,
+  Hex,
+  InstanceSpec,
+  SevSnpVmReport,
+  SnpEvidence,
+  TdxCollateralBody,
+  TdxEvidence,
+  Tee,
+} from '@strongroom/contract'
 import type { Silicon } from '@strongroom/silicon'
 
 export interface HardwareReport {
@@ -6,8 +15,13 @@ export interface HardwareReport {
   bytes: Uint8Array
   /** What a verifier needs, for the boot evidence. */
   evidence(): Promise<SnpEvidence | TdxEvidence>
-  /** Request to the attestation provider: path and evidence, without the runtime data. */
-  request(): Promise<{ path: '/attest/SevSnpVm' | '/attest/TdxVm'; body: Record<string, unknown> }>
+  /**
+   * Request to the attestation provider: path and evidence, without the runtime data. `withCollateral` adds the silicon's
+   * revocation list or collateral, in members of ours, for a provider that cannot fetch them.
+   */
+  request(o: {
+    withCollateral: boolean
+  }): Promise<{ path: '/attest/SevSnpVm' | '/attest/TdxVm'; body: Record<string, unknown> }>
 }
 
 export interface LaunchedVm {
@@ -44,8 +58,12 @@ async function launchSnp(o: { silicon: Silicon; firmware: Uint8Array; vCPUs: num
       return {
         bytes,
         evidence: async () => ({ kind: 'SNP', report: base64url(bytes), vcekChainPem, crl: base64url(crl) }),
-        request: async () => {
-          const report = { SnpReport: base64url(bytes), VcekCertChain: Buffer.from(vcekChainPem).toString('base64') }
+        request: async ({ withCollateral }) => {
+          const report: SevSnpVmReport = {
+            SnpReport: base64url(bytes),
+            VcekCertChain: Buffer.from(vcekChainPem).toString('base64'),
+            ...(withCollateral && { Crl: base64url(crl) }),
+          }
           return {
             path: '/attest/SevSnpVm',
             body: { report: Buffer.from(JSON.stringify(report)).toString('base64url') },
@@ -65,14 +83,24 @@ async function launchTdx(o: { silicon: Silicon; firmware: Uint8Array }): Promise
     report: async (reportData) => {
       const bytes = await guest.tdReport(reportData)
       const quote = await intel.quote(bytes)
+      const collateral = async (): Promise<TdxCollateralBody> => {
+        const { pckCrl, rootCaCrl, ...texts } = await intel.collateral()
+        return { ...texts, pckCrl: base64url(pckCrl), rootCaCrl: base64url(rootCaCrl) }
+      }
       return {
         bytes,
         evidence: async () => {
-          const { pckCrl, rootCaCrl, ...texts } = await intel.collateral()
-          const collateral = { ...texts, pckCrl: base64url(pckCrl), rootCaCrl: base64url(rootCaCrl) }
-          return { kind: 'TDX', tdReport: base64url(bytes), quote: base64url(quote), collateral }
+          return {
+            kind: 'TDX',
+            tdReport: base64url(bytes),
+            quote: base64url(quote),
+            collateral: await collateral(),
+          }
         },
-        request: async () => ({ path: '/attest/TdxVm', body: { quote: base64url(quote) } }),
+        request: async ({ withCollateral }) => ({
+          path: '/attest/TdxVm',
+          body: { quote: base64url(quote), ...(withCollateral && { collateral: await collateral() }) },
+        }),
       }
     },
   }

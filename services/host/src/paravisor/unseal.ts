@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { BootEvidence, InstanceSpec } from '@strongroom/contract'
 import { hclReportData } from '@strongroom/evidence'
-import type { InstallationAuthority, Logger, TokenSource, WireClient } from '@strongroom/platform'
+import type { AttestationVerifier, InstallationAuthority, Logger, TokenSource, WireClient } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import type { TpmIdentity } from '../tpm/manufacture.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
@@ -20,6 +20,8 @@ export interface ParavisorServices {
   tenantId: string
   now(): Date
   logger: Logger
+  /** Attestation providers of other origins that the operator named. */
+  verifiers?: readonly AttestationVerifier[]
 }
 
 export interface UnsealRequest extends ParavisorServices {
@@ -59,7 +61,13 @@ export async function unseal(o: UnsealRequest): Promise<Unsealed> {
   const transferKey = await makeTransferKey()
   const claims = releaseClaims({ spec: o.spec, transferKey: transferKey.publicKey, ...o.identity })
   const report = await launched.report(await hclReportData(claims))
-  const attestation = await attest({ wire: o.wire, provider: o.spec.attestationProvider, report, claims })
+  const attestation = await attest({
+    wire: o.wire,
+    verifiers: o.verifiers,
+    provider: o.spec.attestationProvider,
+    report,
+    claims,
+  })
   o.signal.throwIfAborted()
 
   o.step('Release key')

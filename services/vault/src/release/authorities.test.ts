@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import type { WireClient } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
 import { createFakeProvider, providerUrl } from '../testing/fake-provider.ts'
 import { Authorities } from './authorities.ts'
@@ -79,6 +80,27 @@ describe('keys of authorities', () => {
       expect(await authorities.key(authority, 'provider-1')).toBeUndefined()
     }
     expect(provider.asked).toEqual([])
+  })
+
+  it('of another origin are asked of the operator’s address alone, and only where the operator named it', async () => {
+    const { provider } = setUp()
+    const asked: string[] = []
+    const wire: WireClient = {
+      request: (o) => {
+        asked.push(o.url)
+        return Promise.resolve({ status: 200, headers: {}, body: provider.published as never })
+      },
+      close: () => {},
+    }
+    const issuer = 'https://attest.example.org'
+    const named = { name: 'other', issuer, keys: 'https://keys.example.org/jwks.json', collateral: false }
+    const authorities = new Authorities({ wire, clock: { now: () => new Date() }, verifiers: [named] })
+    expect(authorities.trusts(`${issuer}/`)).toBe(true)
+    expect(await authorities.key(issuer, 'provider-1')).toBeDefined()
+    expect(asked).toEqual(['https://keys.example.org/jwks.json'])
+    expect(await authorities.key('https://attest.example.com', 'provider-1')).toBeUndefined()
+    expect(await authorities.key('https://keys.example.org', 'provider-1')).toBeUndefined()
+    expect(asked).toHaveLength(1)
   })
 
   it('that cannot be fetched make the request fail as unavailable, not as refused', async () => {

@@ -1,6 +1,6 @@
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { domain } from '@strongroom/contract'
-import { ServiceError, type Clock, type WireClient } from '@strongroom/platform'
+import { findVerifier, ServiceError, type AttestationVerifier, type Clock, type WireClient } from '@strongroom/platform'
 import { normalAuthority } from '@strongroom/release-policy'
 
 const keptMs = 3600_000
@@ -16,23 +16,27 @@ interface Published {
 }
 
 /**
- * The signing keys that attestation providers publish under `/certs`. Only providers of this installation are asked:
- * a token or a policy that names another host makes no request leave.
+ * The signing keys that attestation providers publish under `/certs`. Only providers of this installation are asked, and
+ * those of other origins that the operator named, each at the address that the operator gave: a token or a policy that
+ * names another host makes no request leave.
  */
 export class Authorities {
   readonly #wire: WireClient
   readonly #clock: Clock
+  readonly #verifiers: readonly AttestationVerifier[]
   readonly #known = new Map<string, Published>()
   readonly #fetching = new Map<string, Promise<Published>>()
 
-  constructor(o: { wire: WireClient; clock: Clock }) {
+  constructor(o: { wire: WireClient; clock: Clock; verifiers?: readonly AttestationVerifier[] | undefined }) {
     this.#wire = o.wire
     this.#clock = o.clock
+    this.#verifiers = o.verifiers ?? []
   }
 
   trusts(authority: string): boolean {
     const normal = normalAuthority(authority)
-    return normal !== undefined && normal.endsWith(`.attest.${domain}`)
+    if (normal === undefined) return false
+    return findVerifier(this.#verifiers, normal) !== undefined || normal.endsWith(`.attest.${domain}`)
   }
 
   /** The key of this id, undefined where the authority publishes none. Errors of the fetch are ServiceErrors. */
@@ -59,7 +63,8 @@ export class Authorities {
   async #fetchNow(authority: string): Promise<Published> {
     let body: unknown
     try {
-      body = (await this.#wire.request({ method: 'GET', url: `${authority}/certs`, timeoutMs: 10_000 })).body
+      const url = findVerifier(this.#verifiers, authority)?.keys ?? `${authority}/certs`
+      body = (await this.#wire.request({ method: 'GET', url, timeoutMs: 10_000 })).body
     } catch (cause) {
       throw unavailable(authority, cause)
     }
@@ -108,7 +113,7 @@ function unavailable(authority: string, cause: unknown): ServiceError {
     status: 503,
     message: `The signing keys of ${authority} cannot be fetched.`,
     target: authority,
-    remedy: 'See that the attestation service runs, then repeat the request.',
+    remedy: 'See that the attestation provider can be reached, then repeat the request.',
     headers: { 'retry-after': '5' },
     cause,
   })

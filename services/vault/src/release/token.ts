@@ -69,7 +69,11 @@ export async function verifyAttestationToken(o: {
     )
   }
   if (!o.keys.trusts(authority)) {
-    throw unverifiable('iss', 'an attestation provider of this installation', shown(unverified.iss))
+    throw unverifiable(
+      'iss',
+      'an attestation provider of this installation, or one that its operator named',
+      shown(unverified.iss),
+    )
   }
   if (header.alg !== 'RS256') throw unverifiable('alg', 'RS256', shown(header.alg))
   // RFC 7515 section 4.1.11: what is critical has to be understood, and nothing is here.

@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises'
+import { Agent, request } from 'node:https'
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import { parseVerifiers, verifiersFile, VerifiersInvalid, type VerifierSettings } from '@strongroom/contract'
+import { CliError } from '../core/cli-error.ts'
+
+const answerLimit = 1024 * 1024
+const timeoutMs = 20_000
+
+/** Attestation providers of other origins that the operator of this installation named; none without the file. */
+export async function readVerifiers(stateDir: string): Promise<VerifierSettings[]> {
+  try {
+    return parseVerifiers(await readFile(join(stateDir, verifiersFile), 'utf8'))
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw new CliError({
+      code: 'AttestationVerifiersInvalid',
+      message: `${join(stateDir, verifiersFile)} cannot be used: ${(cause as Error).message}`,
+      ...(cause instanceof VerifiersInvalid && { expected: cause.expected, found: cause.found }),
+      remedy: 'Correct the file as docs/trust-report.md describes it, or remove it.',
+      cause,
+    })
+  }
+}
+
+/** The key set of a provider of another origin, from the operator's address for it alone: no redirect is followed. */
+export async function fetchVerifierKeys(verifier: VerifierSettings): Promise<unknown> {
+  const { issuer, keys, authority } = verifier
+  const url = new URL(keys)
+  const connect = url.origin === issuer ? verifier.connect : undefined
+  const ca = authority === undefined ? undefined : await readFile(authority, 'utf8')
+  const agent = new Agent({ minVersion: 'TLSv1.2', ...(ca !== undefined && { ca }) })
+  const fail = (why: string, cause?: unknown): CliError =>
+    new CliError({
+      code: 'AttestationProviderUnreachable',
+      message: `${keys} ${why}`,
+      remedy: 'See that the provider can be reached from here.',
+      cause,
+    })
+  try {
+    return await new Promise<unknown>((done, refuse) => {
+      const sent = request({
+        agent,
+        method: 'GET',
+        host: connect?.host ?? url.hostname,
+        port: connect?.port ?? (url.port === '' ? 443 : Number(url.port)),
+        servername: isIP(url.hostname) === 0 ? url.hostname : '',
+        path: url.pathname,
+        headers: { host: url.host, accept: 'application/json' },
+        signal: AbortSignal.timeout(timeoutMs),
+      })
+      sent.once('error', (cause) => refuse(fail(`does not answer (${cause.message})`, cause)))
+      sent.once('response', (answer) => {
+        const chunks: Buffer[] = []
+        let size = 0
+        answer.on('data', (chunk: Buffer) => {
+          size += chunk.length
+          if (size > answerLimit) answer.destroy(new Error(`more than ${answerLimit} bytes`))
+          else chunks.push(chunk)
+        })
+        answer.once('error', (cause) => refuse(fail(`broke off (${cause.message})`, cause)))
+        answer.once('end', () => {
+          try {
+            if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}`)
+            done(JSON.parse(Buffer.concat(chunks).toString('utf8')))
+          } catch (cause) {
+            refuse(fail(`answered no key set (${(cause as Error).message})`, cause))
+          }
+        })
+      })
+      sent.end()
+    })
+  } finally {
+    agent.destroy()
+  }
+}

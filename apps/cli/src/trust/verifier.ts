@@ -1,0 +1,70 @@
+import { domain, homeRegion, sharedAttestationHost, type VerifierSettings } from '@strongroom/contract'
+import { toBase64Url, utf8, type Jwk } from '@strongroom/evidence'
+import { sha256 } from './bytes.ts'
+import { demand, LinkNotChecked, LinkRefused } from './link.ts'
+
+/** Who verified a VM's evidence. */
+export interface Verifier {
+  issuer: string
+  /** `installation`: a provider of this installation. `other`: one of another origin that its operator named. */
+  origin: 'installation' | 'other'
+  /** The operator's name for one of another origin. */
+  name?: string
+  /** Where its keys were fetched for this report. */
+  keys: string
+}
+
+/** The key that signed the token. */
+export interface VerifierKey {
+  id: string
+  /** RFC 7638, SHA-256, base64url. */
+  thumbprint: string
+}
+
+/** Which provider a VM asked for: the resource manager's word, or why it cannot be said. */
+export type AskedProvider = { issuer: string } | { unknown: string }
+
+export const sharedIssuer: string = `https://${sharedAttestationHost(homeRegion.code)}`
+
+const isOwnIssuer = (issuer: string): boolean =>
+  /^https:\/\/[a-z0-9.-]+$/.test(issuer) && issuer.endsWith(`.attest.${domain}`)
+
+/** Whose word the stored evidence rests on: a provider of this installation, or one that the operator named. */
+export function verifierOf(issuer: string, verifiers: readonly VerifierSettings[], asked: AskedProvider): Verifier {
+  const other = verifiers.find((each) => each.issuer === issuer)
+  if (other === undefined && !isOwnIssuer(issuer)) {
+    throw new LinkRefused({
+      message: 'The issuer is no attestation provider of this installation, and its operator names no such.',
+      expected: [`https://{provider}.attest.${domain}`, ...verifiers.map((each) => each.issuer)].join(', '),
+      actual: issuer,
+    })
+  }
+  if ('unknown' in asked) throw new LinkNotChecked(asked.unknown)
+  demand({
+    holds: asked.issuer === issuer,
+    message: 'Another provider vouches for this VM than the one that it named.',
+    expected: asked.issuer,
+    actual: issuer,
+  })
+  return other === undefined
+    ? { issuer, origin: 'installation', keys: `${issuer}/certs` }
+    : { issuer, origin: 'other', name: other.name, keys: other.keys }
+}
+
+export async function verifierKey(keys: readonly Jwk[], id: string): Promise<VerifierKey> {
+  const key = keys.find((each) => each['kid'] === id)
+  // RFC 7638 section 3: the required members of an RSA key, in this order.
+  const text = JSON.stringify({ e: key?.['e'], kty: key?.['kty'], n: key?.['n'] })
+  return { id, thumbprint: toBase64Url(await sha256(utf8(text))) }
+}
+
+export function describeVerifier(verifier: Verifier, key: VerifierKey): string[] {
+  const who =
+    verifier.origin === 'other'
+      ? `${verifier.name}, a provider of another origin: ${verifier.issuer}`
+      : `a provider of this installation: ${verifier.issuer}`
+  return [
+    `verified by ${who}`,
+    `published key ${key.id.slice(0, 16)}… of ${verifier.keys}, thumbprint ${key.thumbprint}`,
+  ]
+}

@@ -1,0 +1,157 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { attestationManagementHost, principals } from '@strongroom/contract'
+import { parseTdxQuote, readPckExtension, parseCertificate, toBase64Url, toHex } from '@strongroom/evidence'
+import type { Silicon } from '@strongroom/silicon'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { acceptedSiliconFile, parseAcceptedSilicon } from './evidence/accepted-silicon.ts'
+import {
+  boundTo,
+  chainPem,
+  claimsOf,
+  collateralBody,
+  firmware,
+  firmwareIsThere,
+  newSilicon,
+  openService,
+  runtimeBytes,
+  serveCollateral,
+  serveTdxCollateral,
+  silicon,
+  snpBody,
+  type Answer,
+  type TestService,
+} from './testing/harness.ts'
+
+const [witness, other] = ['witness', 'other'].map((name) => `${name}.weu.attest.strongroom.internal`) as [
+  string,
+  string,
+]
+
+describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
+  let stateDir: string
+  let test: TestService
+  let strange: Silicon
+
+  beforeAll(async () => {
+    stateDir = await mkdtemp(join(tmpdir(), 'strongroom-accepted-'))
+    const own = await silicon()
+    strange = await newSilicon()
+    const accepted = { first: { providers: [witness], anchors: strange.anchors } }
+    await writeFile(join(stateDir, acceptedSiliconFile), JSON.stringify(accepted))
+    test = await openService({ anchors: own.anchors, stateDir })
+    await serveCollateral(test.collateral, own)
+    const { certification } = parseTdxQuote(await quote(own))
+    const [pck] = 'chain' in certification ? certification.chain : []
+    const { fmspc } = readPckExtension(parseCertificate(pck!))
+    await serveTdxCollateral(test.collateral, await own.intel.collateral(), toHex(fmspc))
+    for (const name of ['witness', 'other']) {
+      const resourceId = `/subscriptions/s/resourceGroups/g/providers/Microsoft.Attestation/attestationProviders/${name}`
+      const made = await test.call('PUT', `/providers/weu/${name}?api-version=2025-06-01`, {
+        token: principals.controlPlane.appId,
+        host: attestationManagementHost,
+        contentType: 'application/json',
+        payload: JSON.stringify({ resourceId, policySigningCertificates: [] }),
+      })
+      expect(made.status).toBe(201)
+    }
+  }, 120_000)
+  afterAll(async () => {
+    await test?.close()
+    await rm(stateDir, { recursive: true, force: true })
+  })
+
+  const snp = async (host?: string): Promise<Answer> => {
+    const { amd } = strange
+    const guest = await amd.launch({ firmware: firmware(), vCPUs: 2, vcpuType: 'EPYC-Milan' })
+    const body = snpBody(await guest.report(boundTo(runtimeBytes)), {
+      pem: await chainPem(strange),
+      crl: (await amd.endorsements()).crl,
+    })
+    return await test.post('/attest/SevSnpVm?api-version=2022-08-01', body, host === undefined ? {} : { host })
+  }
+  const quote = async ({ intel }: Silicon): Promise<Uint8Array> =>
+    await intel.quote(await (await intel.launch({ firmware: firmware() })).tdReport(boundTo(runtimeBytes)))
+  const tdx = async (host?: string): Promise<Answer> => {
+    const body = {
+      quote: toBase64Url(await quote(strange)),
+      runtimeData: { data: toBase64Url(runtimeBytes), dataType: 'JSON' },
+      collateral: collateralBody(await strange.intel.collateral()),
+    }
+    return await test.post('/attest/TdxVm?api-version=2022-08-01', body, host === undefined ? {} : { host })
+  }
+
+  it.each([
+    ['SNP', snp, 'sevsnpvm'],
+    ['TDX', tdx, 'tdxvm'],
+  ] as const)(
+    '%s counts at the providers that the operator named, with its own collateral',
+    async (_tee, attest, type) => {
+      const answer = await attest(witness)
+      expect(answer.body).toMatchObject({ token: expect.any(String) })
+      expect(claimsOf(answer)).toMatchObject({
+        iss: `https://${witness}`,
+        'x-ms-attestation-type': type,
+        'x-ms-compliance-status': 'azure-compliant-cvm',
+        'x-strongroom-simulated': true,
+      })
+    },
+  )
+
+  it.each([
+    ['SNP', snp],
+    ['TDX', tdx],
+  ] as const)('%s counts nowhere else, the shared provider above all', async (_tee, attest) => {
+    for (const host of [undefined, other]) {
+      expect(await attest(host)).toMatchObject({
+        status: 400,
+        body: { error: { code: 'InvalidParameter', details: [{ code: 'UntrustedRoot' }] } },
+      })
+    }
+  })
+
+  it('stops a hardware installation from starting', async () => {
+    await expect(
+      openService({ anchors: { simulated: false, amd: [], intel: [] }, mode: 'hardware', stateDir }),
+    ).rejects.toMatchObject({ code: 'TrustAnchorsNotAllowed' })
+  })
+})
+
+describe('STATE/accepted-silicon.json', () => {
+  const anchors = { simulated: true, amd: [{ name: 'ARK', spkiSha256: 'ab'.repeat(32) }], intel: [] }
+
+  it.each([
+    ['text that is no JSON', '{'],
+    ['no provider', { first: { providers: [], anchors } }],
+    ['the shared provider', { first: { providers: ['sharedweu.weu.attest.strongroom.internal'], anchors } }],
+    ['a host that is no provider', { first: { providers: ['vault.strongroom.internal'], anchors } }],
+    [
+      'roots that are not marked as simulated',
+      { first: { providers: [witness], anchors: { ...anchors, simulated: 1 } } },
+    ],
+    ['a root without its pin', { first: { providers: [witness], anchors: { ...anchors, amd: [{ name: 'ARK' }] } } }],
+  ])('is refused with %s', (_what, value) => {
+    const text = typeof value === 'string' ? value : JSON.stringify(value)
+    expect(() => parseAcceptedSilicon(text, 'f')).toThrow(expect.objectContaining({ code: 'AcceptedSiliconInvalid' }))
+  })
+
+  it('is read or refused, whatever it holds', () => {
+    const entry = fc.record({ providers: fc.anything(), anchors: fc.anything() })
+    const text = fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc.dictionary(fc.string(), entry).map((value) => JSON.stringify(value)),
+    )
+    fc.assert(
+      fc.property(text, (each) => {
+        try {
+          parseAcceptedSilicon(each, 'f')
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'AcceptedSiliconInvalid' })
+        }
+      }),
+    )
+  })
+})
