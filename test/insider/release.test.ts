@@ -90,7 +90,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
 
     const claimsFor = (tee: Tee): Uint8Array => {
       const [akSpki, ekSpki] = [spki(other.publicKey), spki(other.publicKey)]
-      return releaseClaims({ spec: specOf(tee), transferKey: transferKey.publicKey, akSpki, ekSpki })
+      return releaseClaims({ spec: specOf(tee), transferKey: transferKey.publicKey, vtpm: { akSpki, ekSpki } })
     }
 
     /** What a VM's paravisor does: the processor's report over its claims, to the provider. */

@@ -23,6 +23,7 @@
  * POST   /images/import                     { path, name } → 200 ImageRecord | 400 with every reason it does not qualify
  * POST   /images/build                      → 202 ImageBuildStatus              the reference image; idempotent
  * GET    /images/build                      → 200 ImageBuildStatus
+ *        /disks/{id}…                       disks that are kept beside the VMs: kept-disk.ts
  *
  * Bearer token with audience `machineAudience`; caller must be the control plane's principal. Errors: ErrorBody.
  */
@@ -195,11 +196,13 @@ export interface ImageRecord {
   sizeBytes: number
   sha256: string
   builtAt: string
-  source: 'reference' | 'import'
+  source: 'reference' | 'import' | 'capture'
   osType: 'Linux'
   /** Whether the image may carry a confidential VM, and per encryption type why not. */
   qualifies: { confidential: boolean; diskEncryption: boolean; reasons: string[] }
   os: { id: string; versionId: string; kernel: string }
+  /** The disk comes with guest state: VMs made of it have this encryption type, and begin with its UEFI variables. */
+  guestState?: { encryption: SecurityEncryptionType; secureBoot: boolean }
 }
 
 export interface ImageBuildStatus {

@@ -22,6 +22,7 @@ import { convertSaga } from './compute/vm-conversion.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
 import { CustomerKeys } from './encryption/customer-keys.ts'
 import { rewrapSaga, rotateSaga } from './encryption/set-rotation.ts'
+import { finishUploadSaga, keepSaga, removeKeptSaga } from './compute/kept/sagas.ts'
 import { IdentityClient } from './machine/identity-client.ts'
 import { VaultClient } from './keyvault/vault-client.ts'
 import { accessChanged, syncAllVaults } from './keyvault/vault-sync.ts'
@@ -109,6 +110,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga]) plane.runner.define(saga(plane))
   plane.runner.define(powerOffSaga(plane))
   plane.runner.define(rewrapSaga(plane))
+  for (const saga of [keepSaga, finishUploadSaga, removeKeptSaga]) plane.runner.define(saga(plane))
   plane.outer.define(groupSaga(plane))
   plane.outer.define(rotateSaga(plane))
   plane.outer.define(plane.deployments.saga())

@@ -8,6 +8,12 @@ import { quotaRoutes } from './compute/quota-routes.ts'
 import { bootDiagnosticsRoutes } from './compute/boot-diagnostics.ts'
 import { refusedRoutes } from './compute/refused-actions.ts'
 import { runCommandRoutes } from './compute/run-command-routes.ts'
+import { definitionRoutes } from './compute/galleries/definitions.ts'
+import { galleryRoutes } from './compute/galleries/galleries.ts'
+import { versionRoutes } from './compute/galleries/versions.ts'
+import { managedImageRoutes } from './compute/kept/managed-images.ts'
+import { snapshotRoutes } from './compute/kept/snapshots.ts'
+import { generalizeRoutes } from './compute/vm-generalize.ts'
 import { vmRoutes } from './compute/vm-routes.ts'
 import { diskEncryptionSetRoutes } from './encryption/set-routes.ts'
 import { userIdentityRoutes } from './identity/user-assigned.ts'
@@ -54,6 +60,12 @@ export function allRoutes(plane: Plane): Route[] {
     ...billingRoutes(plane),
     ...quotaRoutes(plane),
     ...diskRoutes(plane),
+    ...snapshotRoutes(plane),
+    ...managedImageRoutes(plane),
+    ...galleryRoutes(plane),
+    ...definitionRoutes(plane),
+    ...versionRoutes(plane),
+    ...generalizeRoutes(plane),
     ...vmRoutes(plane),
     ...diskEncryptionSetRoutes(plane),
     ...userIdentityRoutes(plane),

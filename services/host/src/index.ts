@@ -1,4 +1,4 @@
-import { collateralHost, machineHost } from '@strongroom/contract'
+import { collateralHost, diskBlobHost, machineHost } from '@strongroom/contract'
 import { genuineAmdAnchors, genuineIntelAnchors, type TrustAnchors } from '@strongroom/evidence'
 import { openStore, type InstallationAuthority, type Service, type ServiceContext } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
@@ -7,6 +7,9 @@ import { ImageBuilds } from './http/image-builds.ts'
 import { createMachineApp } from './http/machine-routes.ts'
 import { InstanceStore } from './instances/instance-store.ts'
 import { Machine } from './instances/machine.ts'
+import type { MachineServices } from './instances/services.ts'
+import { createBlobApp } from './kept/blob-app.ts'
+import { KeptDisks } from './kept/kept-disks.ts'
 import { probeAcceleration, type ProbeResult } from './qemu/probe.ts'
 import { SimulatedBootStore } from './simulated/boot-store.ts'
 import { SimulatedBoots } from './simulated/simulated-boots.ts'
@@ -31,29 +34,41 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const rows = await openStore({ url: context.storeUrl, service: 'host' })
   const store = await InstanceStore.open(rows)
   let probed: Promise<ProbeResult> | undefined
-  const services = {
+  const services: MachineServices = {
     ...context,
     silicon,
     store,
     acceleration: () => (probed ??= probeAcceleration({ cacheDir: context.cacheDir })),
   }
   const machine = new Machine(services)
+  const disks = new KeptDisks(services, machine)
   const simulated = new SimulatedBoots(services, await SimulatedBootStore.open(rows))
   const builds = new ImageBuilds(context)
-  const machineApp = createMachineApp({ ...context, machine, builds, simulated })
+  const machineApp = createMachineApp({ ...context, machine, disks, builds, simulated })
+  const blobApp = createBlobApp({
+    grants: disks.grants,
+    locate: async (id, part, permission) => await disks.locate(id, part, permission),
+    logger: context.logger,
+  })
   const collateralApp = createCollateralApp({ silicon, logger: context.logger })
   return {
     name: 'host',
     anchors: silicon?.anchors ?? { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] },
     hosts: [
       { matches: (host) => host === machineHost, app: machineApp },
+      { matches: (host) => host === diskBlobHost, app: blobApp },
       { matches: (host) => host === collateralHost, app: collateralApp },
     ],
-    start: () => machine.start(),
+    start: async () => {
+      await machine.start()
+      await disks.start()
+    },
     close: async () => {
       await builds.close()
+      await disks.close()
       await machine.close()
       await simulated.close()
+      await blobApp.close()
       await machineApp.close()
       await collateralApp.close()
       await store.close()

@@ -2,6 +2,7 @@ import type { ImageRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { monitorReply, operationView, readOperation, unknownOperation } from '../arm/operations.ts'
 import { ok, param, type ArmRequest } from '../arm/request.ts'
+import { parseResourceId } from '../arm/resource-id.ts'
 import { signedIn, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { marketOf, type Urn } from './images.ts'
@@ -97,6 +98,12 @@ const readActions: Record<string, string> = {
   'deployment.run': 'Microsoft.Resources/deployments/read',
 }
 
+/** Of disks and images, their own type's. */
+function readOfResource({ kind, resourceId }: { kind: string; resourceId: string }): string | undefined {
+  const type = kind.startsWith('disk.') ? parseResourceId(resourceId)?.type : undefined
+  return type && `${type}/read`
+}
+
 export function catalogRoutes(plane: Plane): Route[] {
   const operations = `${compute}/locations/{location}/operations/{operation}`
   return [
@@ -140,7 +147,7 @@ export function catalogRoutes(plane: Plane): Route[] {
       action: signedIn,
       handle: async (request) => {
         const operation = await readOperation(plane.runner, param(request, 'operation'))
-        const read = readActions[operation.kind] ?? `${vmType}/read`
+        const read = readActions[operation.kind] ?? readOfResource(operation) ?? `${vmType}/read`
         if (!(await plane.access.allows(request.caller.objectId, read, operation.resourceId)))
           throw unknownOperation(operation.id)
         if (request.query['monitor']?.toLowerCase() === 'true') return await monitorReply(request, operation)

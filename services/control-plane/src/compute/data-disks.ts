@@ -4,13 +4,11 @@ import { ServiceError } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Json, Resource } from '../store/resources.ts'
+import type { KeptInternal } from './kept/kept.ts'
 import type { Size } from './sizes.ts'
 import { diskIdOf, diskType, type DataDisk } from './vm-model.ts'
 
-export interface DiskInternal {
-  /** ARM id of the VM that has the disk; empty where none has. */
-  managedBy: string
-}
+export type DiskInternal = KeptInternal
 
 /** The data disks that a VM request asks for: those that are to be detached are not among them. */
 export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[] {

@@ -7,6 +7,9 @@ import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { emptyDisk, type DiskInternal } from './data-disks.ts'
+import { accessRoutes } from './kept/disk-access.ts'
+import { createFilledDisk } from './kept/disk-creation.ts'
+import { deleteKept } from './kept/write-kept.ts'
 import { requireLocation } from './regions.ts'
 import { diskSkus } from './vm-request.ts'
 import { diskType } from './vm-model.ts'
@@ -75,21 +78,26 @@ export function diskRoutes(plane: Plane): Route[] {
       action: `${diskType}/delete`,
       handle: async (request) => {
         await plane.resources.requireGroup(request.path)
-        return await plane.resources.transaction(async (tx) => {
+        const found = await plane.resources.transaction(async (tx): Promise<ArmReply | Disk> => {
           await plane.resources.lockGroup(tx, request.path, { evenDeleting: true })
           const disk = await plane.resources.find<DiskInternal>(request.path, tx)
           if (disk === undefined) return { status: 204 }
-          const { managedBy } = disk.internal
+          const { managedBy, kept } = disk.internal
           if (managedBy !== '') throw attached(disk)
+          if (kept !== undefined) return disk
           await plane.resources.remove(tx, disk.id)
           return { status: 200 }
         })
+        return 'status' in found ? found : await deleteKept(plane, request, found)
       },
     },
+    ...accessRoutes(plane, diskType),
   ]
 }
 
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
+  const how = new Fields(request.body).object('properties').object('creationData').text('createOption')
+  if (how !== undefined && how.toLowerCase() !== 'empty') return await createFilledDisk(plane, request, groupLocation, view) // prettier-ignore
   if (!plane.machine.carriesDataDisks) {
     throw new ServiceError({
       code: 'OperationNotAllowed',
@@ -172,11 +180,12 @@ async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<Ar
       expected: `at least ${held}`,
       found: String(sizeGiB),
     })
-  if (sizeGiB !== undefined && sizeGiB !== held && disk.body.properties['osType'] !== undefined)
+  const fixed = disk.body.properties['osType'] !== undefined || disk.internal.kept !== undefined
+  if (sizeGiB !== undefined && sizeGiB !== held && fixed)
     fields.problem({
       code: 'OperationNotAllowed',
       status: 409,
-      message: 'The size of an OS disk is fixed when its VM is made.',
+      message: 'The size of an OS disk, and of a disk that was made of another, is fixed.',
       target: 'properties.diskSizeGB',
       expected: String(held),
       found: String(sizeGiB),

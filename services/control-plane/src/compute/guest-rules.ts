@@ -12,7 +12,7 @@ import { bad } from './security-table.ts'
 /** Everything about disk, guest account, network and what we do not offer. */
 export function guestProblems(
   r: VmRequest,
-  o: { image: ImageRecord | undefined; nics: (Resource | undefined)[]; vmId: string },
+  o: { image: ImageRecord | undefined; nics: (Resource | undefined)[]; vmId: string; specialised?: boolean },
 ): Problem[] {
   const problems: Problem[] = r.unsupported.map((u) => ({
     code: 'NotSupported',
@@ -56,7 +56,12 @@ export function guestProblems(
       found: r.zones.join(',').slice(0, 40),
     })
   }
-  return [...problems, ...accountProblems(r), ...imageProblems(r, o.image), ...networkProblems(r, o.nics, o.vmId)]
+  return [
+    ...problems,
+    ...(o.specialised === true ? [] : accountProblems(r)),
+    ...imageProblems(r, o.image),
+    ...networkProblems(r, o.nics, o.vmId),
+  ]
 }
 
 function imageProblems(r: VmRequest, image: ImageRecord | undefined): Problem[] {

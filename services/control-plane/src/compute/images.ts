@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { importedImageOffer, referenceImageUrn, type ImageRecord } from '@strongroom/contract'
 import type { Fields, Problem } from '../arm/fields.ts'
-import type { Machine } from '../machine/machine.ts'
+import type { Plane } from '../plane.ts'
+import { isComputeImage, resolveGalleryImage } from './galleries/gallery-images.ts'
+import { imageTarget, type ResolvedImage } from './resolved-image.ts'
 
 export interface Urn {
   publisher: string
@@ -85,19 +87,14 @@ function candidates(image: ImageReference, all: ImageRecord[]): ImageRecord[] {
 const sameVersion = (image: Urn, record: ImageRecord): boolean =>
   same(image.version, 'latest') || same(image.version, record.version)
 
-export interface ResolvedImage {
-  image: ImageRecord
-  /** What to tell where another image than the one that was named is used. */
-  notice?: string
-}
-
 /** The image, or the problem why there is none. `strict`: no image stands in for another. */
 export async function resolveImage(
-  machine: Machine,
+  plane: Plane,
   image: ImageReference,
-  o: { strict: boolean },
+  o: { strict: boolean; location: string },
 ): Promise<ResolvedImage | { problem: Problem }> {
-  const all = await machine.images()
+  if ('id' in image && isComputeImage(image.id)) return await resolveGalleryImage(plane, image.id, o.location)
+  const all = await plane.machine.images()
   const found = candidates(image, all).toSorted(newestFirst)[0]
   if (found !== undefined) return { image: found }
   const azure =
@@ -121,7 +118,7 @@ export async function resolveImage(
 }
 
 function missing(image: ImageReference): Problem {
-  const target = 'properties.storageProfile.imageReference'
+  const target = imageTarget
   if (isReference(image)) {
     return {
       code: 'ImageNotBuilt',

@@ -85,6 +85,10 @@ export interface VmInternal {
   /** Whether the machine has made disk and guest state. */
   provisioned: boolean
   deallocated: boolean
+  /** The guest was deprovisioned: a source of images, which starts no more. */
+  generalized?: boolean
+  /** Made of a specialised image: the account is the image's. */
+  specialised?: boolean
 }
 
 export type Vm = Resource<VmInternal>
@@ -108,6 +112,17 @@ function osDiskSecurity(model: VmModel): Json {
   const securityType = 'ConfidentialVM_DiskEncryptedWithCustomerKey'
   return { securityProfile: { securityType, secureVMDiskEncryptionSetId: set.id } }
 }
+const osProfileView = (model: VmModel): Json => ({
+  computerName: model.osProfile.computerName,
+  adminUsername: model.osProfile.adminUsername,
+  linuxConfiguration: {
+    disablePasswordAuthentication: true,
+    ssh: { publicKeys: model.osProfile.sshKeys },
+    provisionVMAgent: false,
+  },
+  secrets: [],
+  allowExtensionOperations: false,
+})
 
 /** The VM's body as Azure shows it. */
 export function vmBody(id: string, internal: VmInternal, state: string, createdAt: string): ResourceBody {
@@ -126,7 +141,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
       ...(model.attestationProvider !== undefined && { attestationProvider: { id: model.attestationProvider.id } }),
     },
     storageProfile: {
-      imageReference: 'id' in model.image ? model.image : { ...model.image, exactVersion: internal.imageVersion },
+      imageReference: imageView(internal),
       osDisk: {
         osType: 'Linux',
         name: model.osDisk.name,
@@ -156,17 +171,8 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
         managedDisk: { id: disk.id, storageAccountType: disk.storageAccountType },
       })),
     },
-    osProfile: {
-      computerName: model.osProfile.computerName,
-      adminUsername: model.osProfile.adminUsername,
-      linuxConfiguration: {
-        disablePasswordAuthentication: true,
-        ssh: { publicKeys: model.osProfile.sshKeys },
-        provisionVMAgent: false,
-      },
-      secrets: [],
-      allowExtensionOperations: false,
-    },
+    // A specialised image brings its own: Azure shows none.
+    ...(internal.specialised !== true && { osProfile: osProfileView(model) }),
     ...(model.bootDiagnostics === true && { diagnosticsProfile: { bootDiagnostics: { enabled: true } } }),
     networkProfile: {
       networkInterfaces: model.nics.map((nic) => ({
@@ -181,6 +187,13 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
     ...(model.zones.length > 0 && { zones: model.zones }),
     ...(internal.identity !== undefined && { identity: { type: 'SystemAssigned', ...internal.identity } }),
   }
+}
+
+/** A version of a gallery says which it is, whatever was named. */
+function imageView({ model, imageVersion }: VmInternal): Json {
+  const { image } = model
+  const exact = !('id' in image) || /\/Microsoft\.Compute\//i.test(image.id)
+  return exact ? { ...image, exactVersion: imageVersion } : { ...image }
 }
 
 /** The OS disk's body: a resource that clients can look at and that lives and dies with its VM. */

@@ -5,6 +5,7 @@ import { checkBoot, holdSet } from '../encryption/vm-set.ts'
 import type { Plane } from '../plane.ts'
 import { findSize } from './sizes.ts'
 import { assertNotConverting } from './vm-conversion.ts'
+import { assertNotGeneralized } from './vm-generalize.ts'
 import { stateOf, type Vm, type VmInternal } from './vm-model.ts'
 import { setState } from './vm-sagas.ts'
 import { beingDeleted, repeatCreation, unfinished } from './vm-write.ts'
@@ -29,6 +30,7 @@ const booting = new Set(['vm.start', 'vm.restart'])
 /** Submits an action on a VM that the machine has; the same action under way already is answered with its operation. */
 async function submit(plane: Plane, vm: Vm, kind: string, params: object = {}): Promise<Operation> {
   if (stateOf(vm) === 'Deleting') throw beingDeleted(vm.id)
+  if (booting.has(kind)) assertNotGeneralized(vm, kind === 'vm.start' ? 'start' : 'restart')
   const under = await unfinished(plane, vm.key)
   if (under?.kind === kind) return under
   assertNotConverting(vm, under)

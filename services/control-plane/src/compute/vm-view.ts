@@ -37,6 +37,7 @@ export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> 
       provisioningStatus(vm, 'status' in asked ? asked.status : undefined),
       'status' in asked ? powerStatus(vm, asked.status) : unknownPower(asked.error),
       ...('status' in asked && asked.status?.guest !== undefined ? guestStatuses(asked.status.guest) : []),
+      ...(vm.internal.generalized === true ? [generalized] : []),
       ...all.map((message, index): InstanceViewStatus => ({
         code: `Notice/${index + 1}`,
         level: 'Info',
@@ -46,6 +47,12 @@ export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> 
     ],
     notices: all,
   }
+}
+
+const generalized: InstanceViewStatus = {
+  code: 'OSState/generalized',
+  level: 'Info',
+  displayStatus: 'VM generalized',
 }
 
 function ownNotices(vm: Vm): string[] {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { ImageRecord } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import type { Link } from '../arm/access.ts'
 import { refuse, type Problem } from '../arm/fields.ts'
@@ -8,9 +7,12 @@ import type { ArmRequest } from '../arm/request.ts'
 import { checkBoot, holdSet, resolveSet, setLinks } from '../encryption/vm-set.ts'
 import { attachInterface, interfaceType } from '../network/interfaces.ts'
 import type { Plane } from '../plane.ts'
+import { galleryProblems, specialise } from './galleries/gallery-rules.ts'
 import { guestProblems } from './guest-rules.ts'
 import { applyDataDisks, dataDiskProblems } from './data-disks.ts'
-import { resolveImage, type ResolvedImage } from './images.ts'
+import { resolveImage } from './images.ts'
+import { versionType } from './kept/kept.ts'
+import { imageTarget, type ResolvedImage } from './resolved-image.ts'
 import { findSize, type Size } from './sizes.ts'
 import { changedProperties, updateProblems } from './vm-change.ts'
 import { providerLinks, resolveProvider } from './vm-attestation.ts'
@@ -58,10 +60,13 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   ]
   const resolved =
     model === undefined && read.image !== undefined
-      ? await resolveImage(plane.machine, read.image, { strict: plane.strictImages })
+      ? await resolveImage(plane, read.image, { strict: plane.strictImages, location: read.location })
       : undefined
   if (resolved !== undefined && 'problem' in resolved) problems.push(resolved.problem)
   const named = resolved !== undefined && 'image' in resolved ? resolved : undefined
+  const gallery = named?.gallery
+  const specialised = specialise(read, gallery, name)
+  problems.push(...galleryProblems(read, named?.image, gallery))
   const verifier = model === undefined ? await resolveProvider(plane, read.attestationProviderId) : {}
   if ('problem' in verifier) problems.push(verifier.problem)
   const image = named?.image
@@ -72,9 +77,9 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   if ('problems' in encryption) problems.push(...encryption.problems)
   // An existing VM keeps its interface and image: there is nothing new to join.
   await plane.access.requireLinked(request.caller, request.path, diskLinks(read, model))
-  if (model === undefined) await plane.access.requireLinked(request.caller, request.path, links(plane, read, image))
+  if (model === undefined) await plane.access.requireLinked(request.caller, request.path, links(plane, read, named))
   const nics = await Promise.all(read.nics.map(async (nic) => await plane.resources.find(nic.id)))
-  const guest = guestProblems(read, { image, nics, vmId: request.path })
+  const guest = guestProblems(read, { image, nics, vmId: request.path, specialised })
   // The image of an existing VM is what it was made from, whatever became of the image since.
   problems.push(
     ...(model === undefined ? guest : guest.filter((p) => p.target !== imageTarget || read.image === undefined)),
@@ -97,11 +102,13 @@ async function recordSubstitution(plane: Plane, request: ArmRequest): Promise<vo
 }
 
 /** Interfaces are joined; imported images are their owners', while the reference image is everybody's. */
-function links(plane: Plane, r: VmRequest, image: ImageRecord | undefined): Link[] {
+function links(plane: Plane, r: VmRequest, named: ResolvedImage | undefined): Link[] {
+  const image = named?.image
   const nics = [
     ...r.nics.map((nic) => ({ id: nic.id, action: `${interfaceType}/join/action` })),
     ...providerLinks(r.attestationProviderId),
   ]
+  if (named?.gallery !== undefined) return [...nics, { id: named.gallery.versionId, action: `${versionType}/read` }]
   if (image?.source !== 'import') return nics
   const id = `/subscriptions/${plane.subscriptionId}/providers/Strongroom.Machine/images/${image.id}`
   return [...nics, { id, action: 'Strongroom.Machine/images/read' }]
@@ -114,8 +121,6 @@ function diskLinks(r: VmRequest, before: VmModel | undefined): Link[] {
     id === undefined || held.has(id.toLowerCase()) ? [] : [{ id, action: `${diskType}/write` }],
   )
 }
-
-const imageTarget = 'properties.storageProfile.imageReference'
 
 function toModel(
   r: VmRequest,
@@ -182,7 +187,7 @@ async function create(
   const name = request.params['name'] ?? ''
   const { model, size } = toModel(r, {
     osDiskName: r.osDisk.name ?? `${name}_OsDisk_1_${randomBytes(16).toString('hex')}`,
-    sizeGiB: r.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + spareGiB,
+    sizeGiB: r.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + (image.source === 'capture' ? 0 : spareGiB),
     provider,
     set,
   })
@@ -196,6 +201,7 @@ async function create(
     provisioned: false,
     deallocated: false,
     ...(notice !== undefined && { notice }),
+    ...(named.gallery?.osState === 'Specialized' && { specialised: true }),
   }
   const now = plane.clock.now().toISOString()
   return await plane.resources.transaction(async (tx) => {

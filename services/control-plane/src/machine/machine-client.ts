@@ -4,12 +4,17 @@ import {
   type CustomerKey,
   type CommandRequest,
   type CommandStatus,
+  type DiskAccess,
+  type DiskAccessRequest,
+  type FinishUpload,
   type ImageBuildStatus,
   type ImageRecord,
   type InstanceConversion,
   type InstancePatch,
   type AnySpec,
   type InstanceStatus,
+  type KeptDiskSpec,
+  type KeptDiskStatus,
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 import type { Machine } from './machine.ts'
@@ -77,6 +82,30 @@ export class MachineClient implements Machine {
 
   async serialLog(vmId: string): Promise<string | undefined> {
     return await this.#orMissing(this.#send<string>('GET', `/instances/${vmId}/serial-log`, undefined, 60_000, 'text'))
+  }
+
+  async keepDisk(spec: KeptDiskSpec): Promise<KeptDiskStatus> {
+    return await this.#send('PUT', `/disks/${spec.id}`, spec)
+  }
+
+  async findDisk(id: string): Promise<KeptDiskStatus | undefined> {
+    return await this.#orMissing(this.#send<KeptDiskStatus>('GET', `/disks/${id}`))
+  }
+
+  async removeDisk(id: string): Promise<void> {
+    await this.#orMissing(this.#send('DELETE', `/disks/${id}`))
+  }
+
+  async finishDisk(id: string, o: FinishUpload): Promise<KeptDiskStatus> {
+    return await this.#send('POST', `/disks/${id}/finish`, o)
+  }
+
+  async grantDisk(id: string, o: DiskAccessRequest): Promise<DiskAccess> {
+    return await this.#send('POST', `/disks/${id}/access`, o)
+  }
+
+  async revokeDisk(id: string): Promise<void> {
+    await this.#orMissing(this.#send('DELETE', `/disks/${id}/access`))
   }
 
   async images(): Promise<ImageRecord[]> {

@@ -3,12 +3,17 @@ import type {
   CustomerKey,
   CommandRequest,
   CommandStatus,
+  DiskAccess,
+  DiskAccessRequest,
+  FinishUpload,
   ImageBuildStatus,
   ImageRecord,
   InstanceConversion,
   InstancePatch,
   AnySpec,
   InstanceStatus,
+  KeptDiskSpec,
+  KeptDiskStatus,
   Tee,
 } from '@strongroom/contract'
 
@@ -37,6 +42,18 @@ export interface Machine {
   /** The lines that the guest wrote on its console; undefined where there is no such instance. */
   serialLog(vmId: string): Promise<string | undefined>
   images(): Promise<ImageRecord[]>
+  /** Idempotent for the same specification; a failed copy is tried again. */
+  keepDisk(spec: KeptDiskSpec): Promise<KeptDiskStatus>
+  /** Undefined where the machine keeps no such disk. */
+  findDisk(id: string): Promise<KeptDiskStatus | undefined>
+  /** Idempotent. */
+  removeDisk(id: string): Promise<void>
+  /** Takes what was uploaded; its addresses are dead. */
+  finishDisk(id: string, o: FinishUpload): Promise<KeptDiskStatus>
+  /** Addresses of a kept disk, or of the OS disk of a VM that is off. An earlier grant's are dead. */
+  grantDisk(id: string, o: DiskAccessRequest): Promise<DiskAccess>
+  /** Idempotent. */
+  revokeDisk(id: string): Promise<void>
   importImage(o: { path: string; name: string }): Promise<ImageRecord>
   buildImage(): Promise<ImageBuildStatus>
   imageBuild(): Promise<ImageBuildStatus>

@@ -4,17 +4,21 @@ import {
   type BootEvidence,
   type CommandStatus,
   type CustomerKey,
+  type DiskAccess,
   type ImageBuildStatus,
   type ImageRecord,
   type InstanceConversion,
   type InstancePatch,
   type InstanceStatus,
+  type KeptDiskSpec,
+  type KeptDiskStatus,
   type PowerState,
 } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
 import type { GuestStateKeys, Machine } from './machine.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
+import { SimulatedDisks } from './simulated-disks.ts'
 
 export const noGuestNotice =
   'Compute is simulated in this installation: no guest ran. Evidence of a boot is made when it is asked for, and says so.'
@@ -51,9 +55,11 @@ export class SimulatedMachine implements Machine {
   readonly #resources: ResourceStore
   readonly #clock: Clock
   readonly #maker: EvidenceMaker
+  readonly #disks: SimulatedDisks
 
   constructor(resources: ResourceStore, clock: Clock, maker: EvidenceMaker) {
     this.#resources = resources
+    this.#disks = new SimulatedDisks(resources, clock, image)
     this.#clock = clock
     this.#maker = maker
   }
@@ -168,6 +174,37 @@ export class SimulatedMachine implements Machine {
 
   async serialLog(vmId: string): Promise<string | undefined> {
     return (await this.find(vmId)) === undefined ? undefined : `${noGuestNotice}\n`
+  }
+
+  async keepDisk(spec: KeptDiskSpec): Promise<KeptDiskStatus> {
+    return await this.#disks.keep(spec)
+  }
+
+  async findDisk(id: string): Promise<KeptDiskStatus | undefined> {
+    return await this.#disks.find(id)
+  }
+
+  async removeDisk(id: string): Promise<void> {
+    await this.#disks.remove(id)
+  }
+
+  async finishDisk(id: string): Promise<KeptDiskStatus> {
+    return await this.#disks.finish(id)
+  }
+
+  async grantDisk(): Promise<DiskAccess> {
+    throw new ServiceError({
+      code: 'NoDiskContent',
+      status: 409,
+      message: 'Compute is simulated in this installation: disks have no content that could be given out.',
+      expected: 'an installation whose compute is guests',
+      found: 'compute: simulated',
+      remedy: 'Make the disk in an installation that boots guests: leave --compute out when it is made.',
+    })
+  }
+
+  async revokeDisk(): Promise<void> {
+    // Nothing is ever given out.
   }
 
   async images(): Promise<ImageRecord[]> {

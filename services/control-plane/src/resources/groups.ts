@@ -6,6 +6,8 @@ import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { removeProvider } from '../attestation/provider-routes.ts'
 import { providerType } from '../attestation/provider-view.ts'
+import type { KeptInternal } from '../compute/kept/kept.ts'
+import { destroyKept } from '../compute/kept/sagas.ts'
 import { requireLocation } from '../compute/regions.ts'
 import { vmType, type VmInternal } from '../compute/vm-model.ts'
 import { deleteVm } from '../compute/vm-power.ts'
@@ -164,6 +166,13 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
             const error = ended.error ?? { code: ended.status, message: 'A virtual machine could not be deleted.' }
             throw new ServiceError({ ...error.innererror, code: error.code, status: 409, message: error.message })
           }
+        },
+      },
+      {
+        name: 'delete kept disks',
+        do: async (c) => {
+          for (const { internal } of await plane.resources.list<Partial<KeptInternal>>({ groupId: c.params.id }))
+            if (internal.kept !== undefined) await destroyKept(plane, internal.kept.id)
         },
       },
       {

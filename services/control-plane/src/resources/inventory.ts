@@ -7,6 +7,11 @@ import type { Resource } from '../store/resources.ts'
 const spellings = [
   'Microsoft.Compute/virtualMachines',
   'Microsoft.Compute/disks',
+  'Microsoft.Compute/galleries',
+  'Microsoft.Compute/galleries/images',
+  'Microsoft.Compute/galleries/images/versions',
+  'Microsoft.Compute/images',
+  'Microsoft.Compute/snapshots',
   'Microsoft.Network/virtualNetworks',
   'Microsoft.Network/networkSecurityGroups',
   'Microsoft.Network/publicIPAddresses',

@@ -91,6 +91,16 @@ export const migrations: Record<string, Migration> = {
         .execute()
     },
   },
+  '0002-simulated-disks': {
+    async up(db) {
+      await db.schema
+        .createTable('simulated_disk')
+        .addColumn('id', 'text', (c) => c.primaryKey())
+        .addColumn('spec', 'text', (c) => c.notNull())
+        .addColumn('status', 'text', (c) => c.notNull())
+        .execute()
+    },
+  },
   '0003-locks-and-roles': {
     async up(db) {
       await db.schema

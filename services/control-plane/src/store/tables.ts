@@ -115,6 +115,13 @@ export interface SimulatedInstanceTable {
   status: string
 }
 
+export interface SimulatedDiskTable {
+  id: string
+  /** KeptDiskSpec and KeptDiskStatus as JSON. */
+  spec: string
+  status: string
+}
+
 export interface Tables extends BillingTables {
   resource: ResourceTable
   quota_limit: QuotaLimitTable
@@ -129,4 +136,5 @@ export interface Tables extends BillingTables {
   subscription_tag: NamedValueTable
   tag_name: NamedValueTable
   simulated_instance: SimulatedInstanceTable
+  simulated_disk: SimulatedDiskTable
 }

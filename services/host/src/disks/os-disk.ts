@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import type { ImageRecord, SecurityEncryptionType } from '@strongroom/contract'
 import { ServiceError, storageFull } from '@strongroom/platform'
 import { partitionTypes, readPartitions, type Partition } from './gpt.ts'
+import { resealDisk } from './luks-keys.ts'
 import { repart } from './repart.ts'
 import { copySparse, digHoles, extractRange, flush } from './sparse.ts'
 
@@ -18,6 +19,8 @@ export interface OsDiskRequest {
   pcrs: { 7: Uint8Array; 11: Uint8Array }
   /** Raw disk to write, mode 0600; appears whole or not at all. */
   out: string
+  /** The image's root is encrypted already, under this passphrase: it gets a volume key and a seal of its own. */
+  captured?: { diskKey: Uint8Array; /** Memory-backed. */ runtimeDir: string }
   signal?: AbortSignal
 }
 
@@ -31,14 +34,19 @@ export async function createOsDisk(o: OsDiskRequest): Promise<void> {
   const sizeBytes = o.sizeGiB * gibibyte
   const encrypted = o.encryption === 'DiskWithVMGuestState'
   const { esp, root } = await imagePartitions(o.image)
-  await requireSize(o, sizeBytes, esp.sizeBytes + root.sizeBytes + (encrypted ? 64 * 1024 ** 2 : 0))
+  await requireSize(
+    o,
+    sizeBytes,
+    esp.sizeBytes + root.sizeBytes + (encrypted && o.captured === undefined ? 64 * 1024 ** 2 : 0),
+  )
   await requireSpace(o, encrypted ? root.sizeBytes : 0)
   // Beside its final place, so that the last step is a rename; 0700, because systemd-repart's files are readable to all.
   const directory = await mkdtemp(join(dirname(o.out), '.os-disk-'))
   const signal = o.signal && { signal: o.signal }
   try {
     const disk = join(directory, 'disk.raw')
-    if (encrypted) await encryptedDisk(o, { directory, disk, esp, root })
+    if (o.captured !== undefined) await resealedDisk(o, { ...o.captured, directory, disk })
+    else if (encrypted) await encryptedDisk(o, { directory, disk, esp, root })
     else await copySparse(o.image.path, disk, o.signal)
     await repart({
       disk,
@@ -75,11 +83,34 @@ async function encryptedDisk(
       // No larger than the file system yet: what is encrypted in place is written whole, and the rest of the disk is a hole.
       [['Type', 'root-x86-64'], ['Label', 'root'], ['CopyBlocks', root], ['Encrypt', 'tpm2'], ['GrowFileSystem', 'yes']], // prettier-ignore
     ],
-    tpm: { devicePublicKey, pcrs: `7:sha256=${hex(o.pcrs[7])}+11:sha256=${hex(o.pcrs[11])}` },
+    tpm: { devicePublicKey, pcrs: sealedPcrs(o) },
     ...signal,
   })
   await digHoles(at.disk)
 }
+
+async function resealedDisk(
+  o: OsDiskRequest,
+  at: { directory: string; disk: string; diskKey: Uint8Array; runtimeDir: string },
+): Promise<void> {
+  const keyFile = join(at.runtimeDir, 'disk.key')
+  await copySparse(o.image.path, at.disk, o.signal)
+  try {
+    await writeFile(keyFile, at.diskKey, { mode: 0o600 })
+    await resealDisk({
+      disk: at.disk,
+      directory: at.directory,
+      keyFile,
+      srkPublic: o.tpm.srkPublic,
+      pcrs: sealedPcrs(o),
+      ...(o.signal && { signal: o.signal }),
+    })
+  } finally {
+    await rm(keyFile, { force: true })
+  }
+}
+
+const sealedPcrs = (o: OsDiskRequest): string => `7:sha256=${hex(o.pcrs[7])}+11:sha256=${hex(o.pcrs[11])}`
 
 async function imagePartitions(image: ImageRecord): Promise<{ esp: Partition; root: Partition }> {
   const partitions = (await readPartitions(image.path)) ?? []

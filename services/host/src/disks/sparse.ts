@@ -43,6 +43,33 @@ export async function extractRange(o: {
   }
 }
 
+/** Writes a whole file into another at `offset`; blocks of zeros are written too. */
+export async function insertRange(o: {
+  from: string
+  to: string
+  offset: number
+  signal?: AbortSignal
+}): Promise<void> {
+  const source = await open(o.from, 'r')
+  try {
+    const target = await open(o.to, 'r+')
+    try {
+      const buffer = Buffer.allocUnsafe(block)
+      for (let done = 0; ;) {
+        o.signal?.throwIfAborted()
+        const { bytesRead } = await source.read(buffer, 0, block, done)
+        if (bytesRead === 0) return
+        await target.write(buffer, 0, bytesRead, o.offset + done)
+        done += bytesRead
+      }
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+}
+
 /** Gives back the space of blocks that hold only zeros. File systems that cannot do it keep the space. */
 export async function digHoles(path: string): Promise<void> {
   await run({ command: 'fallocate', args: ['--dig-holes', path], allow: [1] })

@@ -2,13 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { machineAudience } from '@strongroom/contract'
-import { createLogger, openStore, ServiceError, systemClock } from '@strongroom/platform'
+import { createLogger, createSealer, openStore, ServiceError, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { InstanceStore } from '../instances/instance-store.ts'
 import { Machine } from '../instances/machine.ts'
 import type { MachineServices } from '../instances/services.ts'
 import { SimulatedBootStore } from '../simulated/boot-store.ts'
 import { SimulatedBoots } from '../simulated/simulated-boots.ts'
+import { KeptDisks } from '../kept/kept-disks.ts'
 import { exampleSpec } from '../testing.ts'
 import { ImageBuilds } from './image-builds.ts'
 import { createMachineApp } from './machine-routes.ts'
@@ -25,6 +26,7 @@ const caller = (
 
 let directory: string
 let store: InstanceStore
+let disks: KeptDisks
 let app: ReturnType<typeof createMachineApp>
 
 beforeEach(async () => {
@@ -39,9 +41,13 @@ beforeEach(async () => {
     logger,
     stateDir: directory,
     cacheDir: directory,
+    sealer: createSealer(new Uint8Array(32)),
   } as unknown as MachineServices
+  const machine = new Machine(services)
+  disks = new KeptDisks(services, machine)
   app = createMachineApp({
-    machine: new Machine(services),
+    machine,
+    disks,
     simulated: new SimulatedBoots(services, await SimulatedBootStore.open(rows)),
     builds: new ImageBuilds({ cacheDir: directory, clock: systemClock, logger }),
     cacheDir: directory,

@@ -13,6 +13,8 @@ import { listImages } from '../image/catalog.ts'
 import { importImage } from '../image/import.ts'
 import { noMemoryDump, notFound } from '../instances/errors.ts'
 import type { Machine } from '../instances/machine.ts'
+import type { KeptDisks } from '../kept/kept-disks.ts'
+import { diskRoutes } from './disk-routes.ts'
 import type { ImageBuilds } from './image-builds.ts'
 import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
 import { simulatedRoutes } from './simulated-routes.ts'
@@ -27,6 +29,7 @@ interface VmPath {
 /** The wire between control plane and machine (packages/contract/src/machine.ts). Only the control plane may call. */
 export function createMachineApp(o: {
   machine: Machine
+  disks: KeptDisks
   builds: ImageBuilds
   simulated: SimulatedBoots
   cacheDir: string
@@ -49,11 +52,9 @@ export function createMachineApp(o: {
       remedy: 'Use the management API.',
     })
   })
-  instanceRoutes(
-    app,
-    o.machine,
-    (o.verifiers ?? []).map(({ issuer }) => issuer),
-  )
+  const verifiers = (o.verifiers ?? []).map(({ issuer }) => issuer)
+  instanceRoutes(app, o.machine, verifiers)
+  diskRoutes(app, o.disks, verifiers)
   imageRoutes(app, o)
   simulatedRoutes(app, o.simulated)
   return app

@@ -9,22 +9,22 @@ import type {
 import { ServiceError } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
 
-type Check = (value: unknown) => boolean
-type Shape = Record<string, { check: Check; expected: string }>
+export type Check = (value: unknown) => boolean
+export type Shape = Record<string, { check: Check; expected: string }>
 
-const text = (pattern: RegExp, expected: string): Shape[string] => ({
+export const text = (pattern: RegExp, expected: string): Shape[string] => ({
   check: (value) => typeof value === 'string' && pattern.test(value),
   expected,
 })
-const oneOf = (...values: string[]): Shape[string] => ({
+export const oneOf = (...values: string[]): Shape[string] => ({
   check: (value) => typeof value === 'string' && values.includes(value),
   expected: values.join(' or '),
 })
-const count = (least: number, most: number): Shape[string] => ({
+export const count = (least: number, most: number): Shape[string] => ({
   check: (value) => typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most,
   expected: `a whole number from ${least} to ${most}`,
 })
-const flag: Shape[string] = { check: (value) => typeof value === 'boolean', expected: 'true or false' }
+export const flag: Shape[string] = { check: (value) => typeof value === 'boolean', expected: 'true or false' }
 const textMap: Shape[string] = {
   check: (value) =>
     typeof value === 'object' && value !== null && Object.values(value).every((each) => typeof each === 'string'),
@@ -32,7 +32,7 @@ const textMap: Shape[string] = {
 }
 
 // Printable and without line breaks: names go into QEMU's arguments and the guest's settings.
-const line = text(/^[\x20-\x7e]{1,500}$/, 'printable text')
+export const line: Shape[string] = text(/^[\x20-\x7e]{1,500}$/, 'printable text')
 
 const keyId = /^https:\/\/[a-z0-9-]+\.(vault|managedhsm)\.strongroom\.internal\/keys\/[A-Za-z0-9-]+\/[0-9a-f]{32}$/
 const resourceId = text(/^\/subscriptions\/[\x21-\x7e]{1,500}$/, 'an ARM id')
@@ -53,7 +53,12 @@ const customerShape: Shape = {
 
 const sizeShape: Shape = { 'size.name': line, 'size.vCPUs': count(1, 256), 'size.memoryMiB': count(512, 4_194_304) }
 
-const keyIdentifier = text(keyId, 'a key identifier with version')
+export const keyIdentifier: Shape[string] = text(keyId, 'a key identifier with version')
+/** @param verifiers issuers that the operator named */
+export const providerOf = (verifiers: readonly string[]): Shape[string] => ({
+  check: (value) => typeof value === 'string' && (ownProvider.test(value) || verifiers.includes(value)),
+  expected: 'an attestation provider of this installation, or one that its operator named, without trailing slash',
+})
 
 const conversionShape: Shape = { tee: oneOf('SNP', 'TDX'), ...sizeShape, guestStateKey: keyIdentifier }
 
@@ -96,10 +101,7 @@ const confidentialShape = (verifiers: readonly string[]): Shape => ({
   'security.encryption': oneOf('VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'),
   'security.vTpm': { check: (value) => value === true, expected: 'true: a confidential VM has a vTPM' },
   guestStateKey: keyIdentifier,
-  attestationProvider: {
-    check: (value) => typeof value === 'string' && (ownProvider.test(value) || verifiers.includes(value)),
-    expected: 'an attestation provider of this installation, or one that its operator named, without trailing slash',
-  },
+  attestationProvider: providerOf(verifiers),
 })
 
 const ownProvider = /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/
@@ -214,7 +216,7 @@ const isParameters = (value: unknown): boolean =>
     )
   })
 
-function requireShape(body: unknown, shape: Shape): void {
+export function requireShape(body: unknown, shape: Shape): void {
   const wrong = Object.entries(shape).filter(([path, { check }]) => !check(at(body, path)))
   const first = wrong[0]
   if (first === undefined) return

@@ -44,7 +44,10 @@ const sha256 = (...parts: Uint8Array[]): Uint8Array => {
  * Predicts the PCRs of a boot.
  * @param o.variables content of the VM's flash file of UEFI variables
  */
-export async function expectedPcrs(o: { image: ImageRecord; variables: Uint8Array }): Promise<ExpectedPcrs> {
+export async function expectedPcrs(o: {
+  image: Pick<ImageRecord, 'path'>
+  variables: Uint8Array
+}): Promise<ExpectedPcrs> {
   const bytes = await readFile(join(dirname(o.image.path), imageFiles.boot))
   try {
     const boot = parsePe(bytes)

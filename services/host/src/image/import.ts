@@ -58,7 +58,7 @@ export async function importImage(o: {
   }
 }
 
-async function takeDisk(o: { path: string; signal?: AbortSignal }, to: string): Promise<void> {
+export async function takeDisk(o: { path: string; signal?: AbortSignal }, to: string): Promise<void> {
   const format = await detectFormat(o.path)
   if (format === undefined) {
     throw new ServiceError({
@@ -86,7 +86,7 @@ async function takeDisk(o: { path: string; signal?: AbortSignal }, to: string): 
 }
 
 /** The first certificate of `{path}.db.pem`, or undefined where there is no such file. */
-async function extraCertificate(path: string): Promise<string | undefined> {
+export async function extraCertificate(path: string): Promise<string | undefined> {
   let text: string
   try {
     text = await readFile(`${path}.db.pem`, 'utf8')

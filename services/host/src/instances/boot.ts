@@ -25,7 +25,7 @@ import { stopSwtpm } from '../tpm/swtpm.ts'
 import type { CommandQueue } from '../network/command-queue.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { openOrdinary, type OpenedOrdinary } from './ordinary-guest.ts'
-import { requireImage } from './provision.ts'
+import { imageOfVm } from './provision.ts'
 import type { InstanceRecord } from './record.ts'
 import type { MachineServices } from './services.ts'
 
@@ -56,7 +56,7 @@ export interface BootRequest {
 export async function boot(o: BootRequest): Promise<Booted> {
   const { services, record, files } = o
   const { spec } = record
-  const image = await requireImage(services.cacheDir, spec)
+  const image = await imageOfVm(services, spec, files)
   const { acceleration, notice } = await services.acceleration()
   const fitted = await fitToHost(spec.size)
   await sweepRuntime(spec.vmId)

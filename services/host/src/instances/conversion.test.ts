@@ -12,7 +12,8 @@ import type { MachineServices } from './services.ts'
 
 const fakes = vi.hoisted(() => ({ convert: vi.fn(), retired: vi.fn() }))
 vi.mock('../paravisor/convert-guest.ts', () => ({ convertGuest: fakes.convert }))
-vi.mock('./provision.ts', () => ({ requireImage: async () => ({}), wrappingKeyOf: async () => ({}) }))
+vi.mock('./provision.ts', () => ({ imageOfVm: async () => ({}) }))
+vi.mock('../paravisor/wrapping-key.ts', () => ({ wrappingKeyOf: async () => ({}) }))
 vi.mock('../qemu/firmware.ts', () => ({ readFirmware: async () => new Uint8Array() }))
 
 const conversion = {
@@ -37,6 +38,7 @@ beforeEach(async () => {
   request = {
     services: {
       silicon: {},
+      installation: { tenantId: '' },
       clock: systemClock,
       logger: createLogger({ level: 'silent' }),
     } as unknown as MachineServices,

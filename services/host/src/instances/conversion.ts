@@ -5,7 +5,8 @@ import { convertGuest } from '../paravisor/convert-guest.ts'
 import { fitToHost } from '../qemu/capacity.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import type { VmFiles } from './layout.ts'
-import { requireImage, wrappingKeyOf } from './provision.ts'
+import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
+import { imageOfVm } from './provision.ts'
 import type { InstanceRecord } from './record.ts'
 import type { MachineServices } from './services.ts'
 
@@ -51,7 +52,7 @@ export async function convertInstance(o: ConversionRequest, conversion: Instance
       wrappingKey: await wrappingKeyOf({ ...services, spec: next }),
       firmware: await readFirmware(),
       identity: { akSpki: Buffer.from(identity.akSpki, 'base64'), ekSpki: Buffer.from(identity.ekSpki, 'base64') },
-      image: await requireImage(services.cacheDir, spec),
+      image: await imageOfVm(services, spec, files),
       sealedTo: record.sealedTo,
       step: (name) => o.step(name),
       signal: o.signal,

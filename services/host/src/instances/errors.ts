@@ -95,7 +95,7 @@ export const notStopped = (found: string): ServiceError =>
   new ServiceError({
     code: 'InstanceNotStopped',
     status: 409,
-    message: 'A VM is changed only while it is stopped.',
+    message: 'A VM is changed or copied only while it is stopped.',
     expected: 'Stopped',
     found,
     remedy: 'Deallocate the VM first.',

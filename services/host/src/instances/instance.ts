@@ -6,21 +6,21 @@ import {
   type CommandRequest,
   type CommandStatus,
   type CustomerKey,
-  type GuestHealth,
   type InstanceConversion,
   type InstancePatch,
   type InstanceStatus,
   type PowerState,
 } from '@strongroom/contract'
 import { ServiceError, type Logger } from '@strongroom/platform'
-import { crashed, type RunningGuest } from '../paravisor/running-guest.ts'
+import { crashed } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { CommandQueue } from '../network/command-queue.ts'
 import { boot, rewrapGuestState, type Booted } from './boot.ts'
 import { explainFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
 import { adoptConverted, convertInstance } from './conversion.ts'
-import { deferred, type Deferred } from './deferred.ts'
+import type { Current } from './current-boot.ts'
+import { deferred } from './deferred.ts'
 import { beingDeleted, describeFailure, notProvisioned, notReady, notStopped, withoutCustomerKey } from './errors.ts'
 import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
 import { provision } from './provision.ts'
@@ -32,16 +32,6 @@ const powerDownLimitMs: Record<Acceleration, number> = { kvm: 30_000, tcg: 90_00
 
 /** A guest that reboots more often before it ever reports does not get better. */
 const rebootLimit = 2
-
-interface Current {
-  guest: RunningGuest
-  acceleration: Acceleration
-  /** The guest reported: it listens to ACPI. Before that nobody in it may, and waiting would be in vain. */
-  reported: boolean
-  ready: Deferred<void>
-  refused: Deferred<ServiceError>
-  health?: GuestHealth
-}
 
 /**
  * One VM of this machine: its record, its work one piece at a time, and its running guest. What was asked for is recorded
@@ -171,6 +161,17 @@ export class Instance {
     })
   }
 
+  /** Work on disk and guest state at rest: whatever is asked of the VM meanwhile waits. @throws ServiceError InstanceNotStopped */
+  async whileOff<T>(work: (record: InstanceRecord, files: VmFiles) => Promise<T>): Promise<T> {
+    this.#requireExisting()
+    const done = this.#queue.then(async () => {
+      this.#requireStopped()
+      return await work(this.#record, this.#files)
+    })
+    this.#queue = done.then(() => {}, () => {}) // prettier-ignore
+    return await done
+  }
+
   async patch(patch: InstancePatch): Promise<void> {
     this.#requireExisting()
     this.#requireStopped()
@@ -192,14 +193,11 @@ export class Instance {
     if (isOrdinary(spec) || spec.customerKey === undefined) throw withoutCustomerKey(spec)
     spec.customerKey = customerKey
     await this.#save()
-    const { services, record, files } = { services: this.#services, record: this.#record, files: this.#files }
-    const done = this.#queue.then(async () => {
-      this.#requireStopped()
-      record.wrappedBy = await rewrapGuestState({ services, record, files, signal: this.#discard.signal })
+    const [services, { signal }] = [this.#services, this.#discard]
+    await this.whileOff(async (record, files) => {
+      record.wrappedBy = await rewrapGuestState({ services, record, files, signal })
       await this.#save()
     })
-    this.#queue = done.catch(() => {})
-    await done
   }
 
   /** Moves the VM to the other technology: whole, or not at all. */
@@ -207,20 +205,11 @@ export class Instance {
     this.#requireExisting()
     this.#requireStopped()
     if (this.#record.provisioning.state !== 'Succeeded') throw notProvisioned(this.#record)
-    const done = this.#queue.then(async () => {
-      this.#requireStopped()
-      const request = {
-        services: this.#services,
-        record: this.#record,
-        files: this.#files,
-        save: () => this.#save(),
-        step: (step: string) => this.#logger.info({ step }, 'converting'),
-        signal: this.#discard.signal,
-      }
-      await convertInstance(request, conversion)
+    const [services, { signal }] = [this.#services, this.#discard]
+    const step = (name: string): void => this.#logger.info({ step: name }, 'converting')
+    await this.whileOff(async (record, files) => {
+      await convertInstance({ services, record, files, save: () => this.#save(), step, signal }, conversion)
     })
-    this.#queue = done.catch(() => {})
-    await done
   }
 
   /** Destroys disk, guest state and vTPM; resolves when nothing is left. */

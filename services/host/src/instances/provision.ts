@@ -1,21 +1,18 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
-import { mkdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import {
-  isOrdinary,
-  vaultAudience,
-  type AnySpec,
-  type ImageRecord,
-  type InstanceSpec,
-  type KeyBundle,
-} from '@strongroom/contract'
-import { ServiceError, type Sealer, type TokenSource, type WireClient } from '@strongroom/platform'
+import { constants } from 'node:fs'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { isOrdinary, type AnySpec, type ImageRecord } from '@strongroom/contract'
 import { volumeDigest } from '@strongroom/evidence/expected'
+import { ServiceError, type Sealer } from '@strongroom/platform'
 import { openSeal } from '../disks/open-seal.ts'
 import { createOsDisk } from '../disks/os-disk.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
-import { findImage } from '../image/catalog.ts'
+import { findImage, imageFiles } from '../image/catalog.ts'
+import { readCaptured } from '../kept/rebind.ts'
+import { findKeptImage, keptFiles, type KeptRecord } from '../kept/record.ts'
+import type { StateServices } from '../paravisor/open-state.ts'
+import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { readCustomerKey } from '../paravisor/customer-key.ts'
 import { permanentState } from '../tpm/swtpm.ts'
@@ -37,23 +34,25 @@ export interface Provisioned {
  * parts belong together. Nothing secret touches a disk in clear.
  * @throws ServiceError ImageNotFound, ImageNotQualified, OsDiskTooSmall, …
  */
-export async function provision(o: {
-  spec: AnySpec
-  files: VmFiles
-  sealer: Sealer
-  cacheDir: string
-  wire: WireClient
-  tokens: TokenSource
-  tenantId: string
-  step(name: string): Promise<void>
-  signal: AbortSignal
-}): Promise<Provisioned> {
+export async function provision(
+  o: {
+    spec: AnySpec
+    files: VmFiles
+    sealer: Sealer
+    cacheDir: string
+    stateDir: string
+    tenantId: string
+    step(name: string): Promise<void>
+    signal: AbortSignal
+  } & StateServices,
+): Promise<Provisioned> {
   const { spec, files } = o
   await sweepRuntime(spec.vmId)
   await rm(files.directory, { recursive: true, force: true })
   await mkdir(files.directory, { recursive: true, mode: 0o700 })
   await o.step('Find image')
-  const image = await requireImage(o.cacheDir, spec)
+  const { image, kept } = await requireImage(o, spec)
+  if (kept !== undefined) await keepImage(image, files)
   if (isOrdinary(spec)) {
     await provisionOrdinary({ ...o, spec, image })
     return { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
@@ -65,17 +64,29 @@ export async function provision(o: {
     customerKey === undefined || keyId === undefined ? undefined : await readCustomerKey({ ...o, customerKey, keyId })
   const runtimeDir = await makeRuntime(spec.vmId)
   try {
+    const captured =
+      image.guestState === undefined || kept?.spec.guest === undefined
+        ? undefined
+        : await readCaptured({
+            services: o,
+            signal: o.signal,
+            guest: kept.spec.guest,
+            guestState: keptFiles(o.stateDir, kept.spec.id).guestState,
+          })
     await o.step('Make vTPM')
     const tpmDir = join(runtimeDir, 'tpm')
     await mkdir(tpmDir, { mode: 0o700 })
     const identity = await manufactureTpm({ stateDir: tpmDir, runtimeDir })
     await o.step('Make UEFI variables')
     const variablesPath = join(runtimeDir, 'variables.fd')
-    await makeUefiVariables({
-      secureBoot: spec.security.secureBoot,
-      dbCertificates: await dbCertificates(image),
-      out: variablesPath,
-    })
+    if (captured !== undefined && image.guestState?.secureBoot === spec.security.secureBoot)
+      await writeFile(variablesPath, captured.variables, { mode: 0o600 })
+    else
+      await makeUefiVariables({
+        secureBoot: spec.security.secureBoot,
+        dbCertificates: await dbCertificates(image),
+        out: variablesPath,
+      })
     const variables = await readFile(variablesPath)
     const { atUnlock, extensionsAtUnlock } = await expectedPcrs({ image, variables })
     o.signal.throwIfAborted()
@@ -89,7 +100,9 @@ export async function provision(o: {
       pcrs: atUnlock,
       out: files.disk,
       signal: o.signal,
+      ...(captured?.diskKey !== undefined && { captured: { diskKey: captured.diskKey, runtimeDir } }),
     })
+    captured?.diskKey?.fill(0)
     let volume: InstanceRecord['volume']
     if (encryption === 'DiskWithVMGuestState') {
       await o.step('Open the seal once')
@@ -125,8 +138,12 @@ export async function provision(o: {
   }
 }
 
-export async function requireImage(cacheDir: string, spec: AnySpec): Promise<ImageRecord> {
-  const image = await findImage(cacheDir, spec.image)
+export async function requireImage(
+  o: { cacheDir: string; stateDir: string },
+  spec: AnySpec,
+): Promise<{ image: ImageRecord; kept?: KeptRecord }> {
+  const found = await findKeptImage(o.stateDir, spec.image)
+  const image = found?.image ?? (await findImage(o.cacheDir, spec.image))
   if (image === undefined) {
     throw new ServiceError({
       code: 'ImageNotFound',
@@ -138,9 +155,16 @@ export async function requireImage(cacheDir: string, spec: AnySpec): Promise<Ima
       remedy: 'Build or import it: strongroom image build',
     })
   }
-  if (isOrdinary(spec)) return image
+  const kept = found !== undefined && { kept: found.kept }
+  if (isOrdinary(spec)) {
+    if (image.guestState !== undefined) throw otherEncryption(image, image.guestState.encryption, 'none')
+    return { image, ...kept }
+  }
   const encrypts = spec.security.encryption === 'DiskWithVMGuestState'
-  if (image.qualifies.confidential && (!encrypts || image.qualifies.diskEncryption)) return image
+  const bound = image.guestState?.encryption
+  if (bound !== undefined && bound !== spec.security.encryption)
+    throw otherEncryption(image, bound, spec.security.encryption)
+  if (image.qualifies.confidential && (!encrypts || image.qualifies.diskEncryption)) return { image, ...kept }
   throw new ServiceError({
     code: 'ImageNotQualified',
     status: 400,
@@ -152,15 +176,34 @@ export async function requireImage(cacheDir: string, spec: AnySpec): Promise<Ima
   })
 }
 
-/** Public half of the VM's key. Its private half is released to attested boots only. */
-export async function wrappingKeyOf(o: {
-  wire: WireClient
-  tokens: TokenSource
-  spec: Pick<InstanceSpec, 'guestStateKey'>
-}): Promise<KeyObject> {
-  const token = await o.tokens.token('orchestrator', vaultAudience)
-  const url = `${o.spec.guestStateKey}?api-version=7.4`
-  const { body } = await o.wire.request<KeyBundle>({ method: 'GET', url, token })
-  const { n = '', e = '' } = body.key
-  return createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' })
+/** A VM goes on booting when the image that it was made of is gone: what predicts its registers is its own. */
+async function keepImage(image: ImageRecord, files: VmFiles): Promise<void> {
+  const directory = join(files.directory, 'image')
+  await mkdir(directory, { mode: 0o700 })
+  for (const name of [imageFiles.boot, imageFiles.certificates])
+    await copyFile(join(dirname(image.path), name), join(directory, name), constants.COPYFILE_FICLONE)
+  await writeFile(join(directory, imageFiles.record), JSON.stringify(image), { mode: 0o600 })
 }
+
+/** The image that a VM was made of, as far as a boot needs it: its boot file and its certificates. */
+export async function imageOfVm(
+  o: { cacheDir: string; stateDir: string },
+  spec: AnySpec,
+  files: VmFiles,
+): Promise<ImageRecord> {
+  const directory = join(files.directory, 'image')
+  const own = await readFile(join(directory, imageFiles.record), 'utf8').catch(() => undefined)
+  if (own === undefined) return (await requireImage(o, spec)).image
+  return { ...(JSON.parse(own) as ImageRecord), path: join(directory, imageFiles.disk) }
+}
+
+const otherEncryption = (image: ImageRecord, bound: string, found: string): ServiceError =>
+  new ServiceError({
+    code: 'ImageNotQualified',
+    status: 409,
+    message: `Image ${image.name} was captured with its guest state: VMs made of it have its encryption type.`,
+    target: 'security.encryption',
+    expected: bound,
+    found,
+    remedy: `Use ${bound}.`,
+  })

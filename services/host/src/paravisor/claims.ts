@@ -17,7 +17,7 @@ function jwk(kid: string, use: 'sign' | 'encrypt', key: KeyObject): RsaJwk {
 const rsaKey = (spki: Uint8Array): KeyObject => createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
 
 /** `vm-configuration` of Azure's paravisor (facts section 4.2). */
-function configuration(spec: InstanceSpec): Record<string, unknown> {
+function configuration(spec: Pick<InstanceSpec, 'vmId' | 'security'>): Record<string, unknown> {
   return {
     'console-enabled': true,
     'secure-boot': spec.security.secureBoot,
@@ -34,16 +34,17 @@ const encode = (claims: object): Uint8Array => new TextEncoder().encode(JSON.str
  * for encryption. The TPM's keys bind this vTPM to the same report.
  */
 export function releaseClaims(o: {
-  spec: InstanceSpec
+  spec: Pick<InstanceSpec, 'vmId' | 'security'>
   transferKey: KeyObject
-  akSpki: Uint8Array
-  ekSpki: Uint8Array
+  /** Absent where no vTPM runs: the paravisor opens a guest state to copy it. */
+  vtpm?: { akSpki: Uint8Array; ekSpki: Uint8Array }
 }): Uint8Array {
   return encode({
     keys: [
       jwk('HCLTransferKey', 'encrypt', o.transferKey),
-      jwk('HCLAkPub', 'sign', rsaKey(o.akSpki)),
-      jwk('HCLEkPub', 'encrypt', rsaKey(o.ekSpki)),
+      ...(o.vtpm === undefined
+        ? []
+        : [jwk('HCLAkPub', 'sign', rsaKey(o.vtpm.akSpki)), jwk('HCLEkPub', 'encrypt', rsaKey(o.vtpm.ekSpki))]),
     ],
     'vm-configuration': configuration(o.spec),
   })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence, ImageRecord } from '@strongroom/contract'
+import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
 import { buildHclReport, hclReportData, parsePem, toHex } from '@strongroom/evidence'
 import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
@@ -19,7 +19,8 @@ import { reportGeneration } from './release.ts'
 import { cpuModels, type LaunchedVm } from './silicon.ts'
 import { advanceState, unseal, type UnsealRequest } from './unseal.ts'
 
-export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity'> {
+export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity' | 'spec'> {
+  spec: InstanceSpec
   image: ImageRecord
   /** Memory-backed, 0700, of this boot alone. */
   runtimeDir: string

@@ -38,7 +38,7 @@ const base64url = (bytes: Uint8Array): Base64Url => Buffer.from(bytes).toString(
 /** Has the processor measure what is about to run: these firmware bytes on this many virtual processors. */
 export async function launchOnSilicon(o: {
   silicon: Silicon
-  spec: InstanceSpec
+  spec: Pick<InstanceSpec, 'tee'>
   firmware: Uint8Array
   vCPUs: number
 }): Promise<LaunchedVm> {

@@ -24,13 +24,20 @@ export interface ParavisorServices {
   verifiers?: readonly AttestationVerifier[]
 }
 
+/** Whose guest state is opened. */
+export type UnsealSpec = Pick<
+  InstanceSpec,
+  'vmId' | 'tee' | 'security' | 'guestStateKey' | 'attestationProvider' | 'customerKey'
+>
+
 export interface UnsealRequest extends ParavisorServices {
-  spec: InstanceSpec
+  spec: UnsealSpec
   /** Container of the guest state. */
   guestStatePath: string
   firmware: Uint8Array
   vCPUs: number
-  identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
+  /** Absent where no vTPM runs: a guest state is opened to be copied. */
+  identity?: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
   /** Called as each step starts. */
   step(name: string): void
   signal: AbortSignal
@@ -59,7 +66,11 @@ export async function unseal(o: UnsealRequest): Promise<Unsealed> {
 
   o.step('Attest')
   const transferKey = await makeTransferKey()
-  const claims = releaseClaims({ spec: o.spec, transferKey: transferKey.publicKey, ...o.identity })
+  const claims = releaseClaims({
+    spec: o.spec,
+    transferKey: transferKey.publicKey,
+    ...(o.identity && { vtpm: o.identity }),
+  })
   const report = await launched.report(await hclReportData(claims))
   const attestation = await attest({
     wire: o.wire,

@@ -45,9 +45,12 @@ export class GuestState {
     vmId: string
     wrappingKey: KeyObject
     customer?: CustomerWrap | undefined
+    /** Empty where the guest state is a captured one: VMs made of it get vTPMs of their own. */
     tpm: Uint8Array
     variables: Uint8Array
     generation?: number
+    /** Passphrase of the captured disk. */
+    diskKey?: Uint8Array
   }): Promise<void> {
     const partial = `${o.path}.partial`
     await rm(partial, { force: true })
@@ -71,6 +74,7 @@ export class GuestState {
           ],
           [fileIds.tpmState, o.tpm],
           [fileIds.uefiVariables, o.variables],
+          ...(o.diskKey === undefined ? [] : [[fileIds.diskKey, o.diskKey] as const]),
         ]),
       })
       await container.close()
@@ -78,6 +82,16 @@ export class GuestState {
     } finally {
       dataKey.fill(0)
       await rm(partial, { force: true })
+    }
+  }
+
+  /** For whom a guest state opens: the id in its clear part, which nothing vouches for. @throws ServiceError GuestStateCorrupt */
+  static async ownerOf(path: string): Promise<string> {
+    const container = await Container.open(path)
+    try {
+      return (await container.readClear(fileIds.vmUniqueId))?.toString('latin1') ?? ''
+    } finally {
+      await container.close()
     }
   }
 
@@ -177,6 +191,11 @@ export class GuestState {
 
   variables(): Promise<Buffer> {
     return this.#required(fileIds.uefiVariables, 'the UEFI variables')
+  }
+
+  /** Of a captured guest state whose disk is encrypted. */
+  async diskKey(): Promise<Buffer | undefined> {
+    return await this.#container.readSecret(fileIds.diskKey)
   }
 
   /** Writes what changed, in one step. */

@@ -1,0 +1,70 @@
+import type { GuestIdentity, KeptDiskSource, SecurityEncryptionType, Tee } from '@strongroom/contract'
+import type { Fields } from '../../arm/fields.ts'
+import type { Resource } from '../../store/resources.ts'
+import type { VmModel } from '../vm-model.ts'
+
+export const snapshotType = 'Microsoft.Compute/snapshots'
+export const managedImageType = 'Microsoft.Compute/images'
+export const galleryType = 'Microsoft.Compute/galleries'
+export const definitionType: string = `${galleryType}/images`
+export const versionType: string = `${definitionType}/versions`
+
+export type OsState = 'Generalized' | 'Specialized'
+
+/** What the resource manager knows of a disk that the machine keeps: behind snapshots, disks, images and gallery versions. */
+export interface Kept {
+  /** Upper-case GUID on the machine. */
+  id: string
+  source: KeptDiskSource
+  sizeGiB: number
+  /** Absent for data disks. */
+  osType?: 'Linux'
+  osState?: OsState
+  /** Account and keys of the VM that a specialised disk comes from: VMs made of it keep them. */
+  osProfile?: VmModel['osProfile']
+  /** The disk comes with guest state, which opens for this disk alone under a key of its own. */
+  guest?: { encryption: SecurityEncryptionType; tee: Tee; secureBoot: boolean; attestationProvider: string }
+  guestOfSource?: GuestIdentity
+  /** Of a TrustedLaunch VM: images of it are for TrustedLaunch VMs. */
+  trustedLaunch?: boolean
+  /** Key identifier with version, once the key exists. */
+  keyId?: string
+}
+
+export interface KeptInternal {
+  kept?: Kept
+  /** ARM id of the VM that has the disk; empty where none has. */
+  managedBy: string
+}
+
+export type KeptResource = Resource<KeptInternal>
+
+/** As the machine is told it. */
+export function guestIdentity(kept: Kept): GuestIdentity | undefined {
+  if (kept.guest === undefined || kept.keyId === undefined) return undefined
+  return { ...kept.guest, vmId: kept.id, guestStateKey: kept.keyId }
+}
+
+/** `securityType` of disks, by encryption type. */
+export const diskSecurityTypes: Record<SecurityEncryptionType, string> = {
+  VMGuestStateOnly: 'ConfidentialVM_VMGuestStateOnlyEncryptedWithPlatformKey',
+  DiskWithVMGuestState: 'ConfidentialVM_DiskEncryptedWithPlatformKey',
+  NonPersistedTPM: 'ConfidentialVM_NonPersistedTPM',
+}
+
+/** `confidentialVMEncryptionType` of gallery versions, by encryption type. */
+export const versionEncryptionTypes: Record<SecurityEncryptionType, string> = {
+  VMGuestStateOnly: 'EncryptedVMGuestStateOnlyWithPmk',
+  DiskWithVMGuestState: 'EncryptedWithPmk',
+  NonPersistedTPM: 'NonPersistedTPM',
+}
+
+export const invalidParameter = (
+  fields: Fields,
+  target: string,
+  message: string,
+  o: { expected?: string; found?: string; remedy?: string; code?: string; status?: number } = {},
+): void => {
+  const { code = 'InvalidParameter', status = 400, ...rest } = o
+  fields.problem({ code, status, message, target, ...rest })
+}

@@ -1,0 +1,181 @@
+import { Fields } from '../../arm/fields.ts'
+import { checkPreconditions } from '../../arm/preconditions.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import { resourceView } from '../../arm/resource-view.ts'
+import type { Route } from '../../arm/router.ts'
+import { ServiceError } from '@strongroom/platform'
+import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
+import { requireLocation } from '../regions.ts'
+import { diskType, vmType } from '../vm-model.ts'
+import { readSourceUri, withoutSignature } from './address.ts'
+import {
+  invalidParameter,
+  managedImageType,
+  snapshotType,
+  type Kept,
+  type KeptInternal,
+  type KeptResource,
+} from './kept.ts'
+import { resolveSource } from './source.ts'
+import { accepted, deleteKept, insertKept, keptFrom, keptOf } from './write-kept.ts'
+
+const view = (image: KeptResource): Record<string, unknown> => resourceView(image as never, managedImageType)
+
+/**
+ * Managed images: generalised disks outside any gallery. A confidential VM gives none, because a managed image has no place
+ * for its guest state; disks without guest state do, and gallery versions are made of them.
+ */
+export function managedImageRoutes(plane: Plane): Route[] {
+  const base = `${groupPath}/providers/${managedImageType}`
+  const one = `${base}/{name}`
+  const list =
+    (byGroup: boolean) =>
+    async (request: ArmRequest): Promise<ArmReply> => {
+      if (byGroup) await plane.resources.requireGroup(request.path)
+      const groupId = byGroup ? { groupId: request.path } : {}
+      const all = await plane.resources.list<KeptInternal>({ type: managedImageType, ...groupId })
+      return ok({ value: all.map(view) })
+    }
+  return [
+    { method: 'GET', path: base, action: `${managedImageType}/read`, handle: list(true) },
+    {
+      method: 'GET',
+      path: `${subscriptionPath}/providers/${managedImageType}`,
+      action: `${managedImageType}/read`,
+      handle: list(false),
+    },
+    {
+      method: 'GET',
+      path: one,
+      action: `${managedImageType}/read`,
+      handle: async (request) => ok(view(await plane.resources.get<KeptInternal>(request.path))),
+    },
+    {
+      method: 'PUT',
+      path: one,
+      action: `${managedImageType}/write`,
+      handle: async (request) => {
+        const group = await plane.resources.requireGroup(request.path)
+        const existing = await plane.resources.find<KeptInternal>(request.path)
+        checkPreconditions(request, existing as never)
+        return existing === undefined
+          ? await create(plane, request, group.location)
+          : await retag(plane, request, existing)
+      },
+    },
+    {
+      method: 'PATCH',
+      path: one,
+      action: `${managedImageType}/write`,
+      handle: async (request) => await retag(plane, request, await plane.resources.get<KeptInternal>(request.path)),
+    },
+    {
+      method: 'DELETE',
+      path: one,
+      action: `${managedImageType}/delete`,
+      handle: async (request) => {
+        await plane.resources.requireGroup(request.path)
+        const image = await plane.resources.find<KeptInternal>(request.path)
+        return image === undefined ? { status: 204 } : await deleteKept(plane, request, image)
+      },
+    },
+  ]
+}
+
+async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const properties = fields.object('properties')
+  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
+  const tags = fields.textMap('tags')
+  const vmId = properties.object('sourceVirtualMachine').text('id')
+  const disk = properties.object('storageProfile').object('osDisk')
+  const osState = disk.oneOf('osState', ['Generalized', 'Specialized']) ?? 'Generalized'
+  if (disk.oneOf('osType', ['Linux', 'Windows']) === 'Windows')
+    invalidParameter(fields, disk.at('osType'), 'Windows guests are not offered.', { code: 'NotSupported' })
+  if (properties.object('storageProfile').list('dataDisks').length > 0)
+    invalidParameter(fields, 'properties.storageProfile.dataDisks', 'Images carry no data disks here.', {
+      code: 'NotSupported',
+      remedy: 'Make snapshots of the data disks.',
+    })
+  let kept: Kept | undefined
+  const managed = vmId ?? disk.object('managedDisk').text('id') ?? disk.object('snapshot').text('id')
+  const blobUri = disk.text('blobUri')
+  if (managed !== undefined) {
+    const target = vmId === undefined ? disk.at('managedDisk.id') : 'properties.sourceVirtualMachine.id'
+    const types = vmId === undefined ? [diskType, snapshotType] : [vmType]
+    const source = await resolveSource(plane, request, { id: managed, target, location, types })
+    if (source.guest !== undefined) throw secured(source.id, 'ConfidentialVM')
+    if (source.trustedLaunch === true) throw secured(source.id, 'TrustedLaunch')
+    if (vmId !== undefined && source.osState !== 'Generalized') throw notGeneralized(source.id)
+    kept = keptOf(plane, source)
+  } else if (blobUri !== undefined) {
+    const uri = await readSourceUri(plane, request, fields, { path: disk.at('blobUri'), uri: blobUri })
+    kept = keptFrom(plane, { from: 'uri', uri }, { sizeGiB: 1 })
+  } else {
+    invalidParameter(fields, disk.at('managedDisk'), 'The image has no source.', {
+      expected: 'sourceVirtualMachine, or an osDisk with managedDisk, snapshot or blobUri',
+      found: 'none',
+    })
+  }
+  fields.assertSound()
+  if (kept === undefined) throw new TypeError('an image without a source is a problem')
+  kept.osType = 'Linux'
+  kept.osState = osState
+  const body = {
+    ...(tags !== undefined && { tags }),
+    properties: {
+      ...(vmId !== undefined && { sourceVirtualMachine: { id: vmId } }),
+      storageProfile: {
+        osDisk: {
+          osType: 'Linux',
+          osState,
+          caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? 'ReadWrite',
+          ...(managed !== undefined && vmId === undefined && { managedDisk: { id: managed } }),
+          ...(blobUri !== undefined && { blobUri: withoutSignature(blobUri) }),
+        },
+        dataDisks: [],
+        zoneResilient: properties.object('storageProfile').flag('zoneResilient') ?? false,
+      },
+      hyperVGeneration: 'V2',
+      provisioningState: 'Creating',
+    },
+  }
+  const { resource, operation } = await insertKept(plane, request, { location, body, kept })
+  return { ...accepted(plane, request, resource, operation, view(resource)), status: 201 }
+}
+
+const secured = (id: string, type: string): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `Creation of managed images are not supported for virtual machine with ${type} security type.`,
+    target: 'properties.sourceVirtualMachine.id',
+    expected: 'a source without security data',
+    found: id,
+    remedy: `Capture it into a gallery: az sig image-version create, in an image definition with the feature SecurityType=${type}.`,
+  })
+
+const notGeneralized = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The source virtual machine '${id}' is not generalized: no managed image is made of it.`,
+    target: 'properties.sourceVirtualMachine.id',
+    expected: 'a generalized VM',
+    found: 'a specialized VM',
+    remedy: 'Deprovision the guest, deallocate the VM, then az vm generalize.',
+  })
+
+async function retag(plane: Plane, request: ArmRequest, image: KeptResource): Promise<ArmReply> {
+  checkPreconditions(request, image as never)
+  const fields = new Fields(request.body)
+  const tags = fields.textMap('tags')
+  fields.assertSound()
+  const changed = await plane.resources.transaction(
+    async (tx) =>
+      await plane.resources.change<KeptInternal>(tx, image.id, ({ body }) => {
+        if (tags !== undefined) body.tags = tags
+      }),
+  )
+  return ok(view(changed ?? image))
+}

@@ -1,0 +1,49 @@
+import type { Fields } from '../../arm/fields.ts'
+import { diskSecurityTypes, invalidParameter, type Kept } from './kept.ts'
+
+const customerKey = 'ConfidentialVM_DiskEncryptedWithCustomerKey'
+const types = [...Object.values(diskSecurityTypes), customerKey, 'TrustedLaunch', 'Standard']
+
+/**
+ * What a request says of a disk's security against what the disk has. A disk's security is its source's: it is neither made
+ * confidential nor freed of its guest state by copying it.
+ */
+export function checkDiskSecurity(fields: Fields, properties: Fields, kept: Kept | undefined, option: string): void {
+  const profile = properties.object('securityProfile')
+  const given = profile.oneOf('securityType', types)
+  const target = profile.at('securityType')
+  const secure = ['importsecure', 'uploadpreparedsecure'].includes(option.toLowerCase())
+  if (given === customerKey || profile.has('secureVMDiskEncryptionSetId')) {
+    invalidParameter(fields, target, 'Copies of disks under a customer’s key are not offered.', {
+      code: 'NotSupported',
+      expected: 'a disk under a platform key',
+      remedy: 'Use a VM without a disk-encryption set as the source.',
+    })
+    return
+  }
+  if (secure && given === undefined && !profile.has('securityType')) {
+    invalidParameter(fields, target, `securityType is required with createOption '${option}'.`, {
+      expected: Object.values(diskSecurityTypes).join(', '),
+      found: 'null',
+    })
+    return
+  }
+  if (given === undefined || kept === undefined) return
+  if (kept.source.from === 'upload' && kept.source.withGuestState && given.startsWith('ConfidentialVM_')) return
+  const bare = kept.trustedLaunch === true ? 'TrustedLaunch' : 'Standard'
+  const has = kept.guest === undefined ? bare : diskSecurityTypes[kept.guest.encryption]
+  if (given === has) return
+  invalidParameter(
+    fields,
+    target,
+    kept.guest === undefined
+      ? `The source of the disk comes without guest state: it cannot be a disk of security type '${given}'.`
+      : `The security type of the disk must be its source's.`,
+    {
+      expected: has,
+      found: given,
+      remedy:
+        kept.guest === undefined ? 'Use createOption ImportSecure with guest state.' : `Use ${has}, or leave it out.`,
+    },
+  )
+}

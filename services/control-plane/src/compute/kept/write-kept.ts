@@ -1,0 +1,135 @@
+import type { GuestIdentity, KeptDiskSource } from '@strongroom/contract'
+import { ServiceError, type Operation } from '@strongroom/platform'
+import { asyncHeaders } from '../../arm/operations.ts'
+import type { ArmReply, ArmRequest } from '../../arm/request.ts'
+import type { Plane } from '../../plane.ts'
+import type { ResourceBody } from '../../store/resources.ts'
+import type { Kept, KeptInternal, KeptResource } from './kept.ts'
+import type { CopySource } from './source.ts'
+
+/** A new kept disk of a source. Its guest state, where there is one, will open for it alone. */
+export function keptOf(plane: Plane, source: CopySource, o: { sizeGiB?: number } = {}): Kept {
+  return {
+    id: plane.newId().toUpperCase(),
+    source: source.machine,
+    sizeGiB: o.sizeGiB ?? source.sizeGiB,
+    ...(source.osType !== undefined && { osType: source.osType }),
+    ...(source.osState !== undefined && { osState: source.osState }),
+    ...(source.osProfile !== undefined && { osProfile: source.osProfile }),
+    ...(source.guest !== undefined && { guest: guestPart(source.guest) }),
+    ...(source.trustedLaunch === true && { trustedLaunch: true }),
+  }
+}
+
+/** A kept disk that comes from outside: by an address, or by an upload. */
+export function keptFrom(
+  plane: Plane,
+  source: KeptDiskSource,
+  o: { sizeGiB: number; osType?: 'Linux'; guestOfSource?: GuestIdentity; osProfile?: Kept['osProfile'] },
+): Kept {
+  return {
+    id: plane.newId().toUpperCase(),
+    source,
+    sizeGiB: o.sizeGiB,
+    ...(o.osType !== undefined && { osType: o.osType }),
+    ...(o.osProfile !== undefined && { osProfile: o.osProfile }),
+    ...(o.guestOfSource !== undefined && { guest: guestPart(o.guestOfSource), guestOfSource: o.guestOfSource }),
+  }
+}
+
+export function guestPart(guest: GuestIdentity): NonNullable<Kept['guest']> {
+  const { encryption, tee, secureBoot, attestationProvider } = guest
+  return { encryption, tee, secureBoot, attestationProvider }
+}
+
+/** Writes the resource of a kept disk and starts its copy, in one transaction. */
+export async function insertKept(
+  plane: Plane,
+  request: ArmRequest,
+  o: { location: string; body: ResourceBody; kept: Kept; more?: Record<string, unknown> },
+): Promise<{ resource: KeptResource; operation: Operation }> {
+  return await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    if ((await plane.resources.find(request.path, tx)) !== undefined) throw raced(request.path)
+    const internal: KeptInternal = { ...o.more, kept: o.kept, managedBy: '' }
+    const resource = await plane.resources.insert(tx, {
+      id: request.path,
+      location: o.location,
+      body: o.body,
+      internal,
+    })
+    const params = { id: resource.id, keptId: o.kept.id }
+    const operation = await plane.runner.submit({ kind: 'disk.keep', resourceId: resource.key, params, tx })
+    return { resource: resource as unknown as KeptResource, operation }
+  })
+}
+
+/** The same request for a disk whose copy failed: it is tried again. */
+export async function repeatKept(plane: Plane, resource: KeptResource, kept: Kept): Promise<Operation> {
+  return await plane.resources.transaction(async (tx) => {
+    await plane.resources.change(tx, resource.id, ({ body }) => {
+      body.properties['provisioningState'] = 'Creating'
+    })
+    const params = { id: resource.id, keptId: kept.id }
+    return await plane.runner.submit({ kind: 'disk.keep', resourceId: resource.key, params, tx })
+  })
+}
+
+/** Deletes a resource with what is kept for it. */
+export async function deleteKept(plane: Plane, request: ArmRequest, resource: KeptResource): Promise<ArmReply> {
+  const { kept } = resource.internal
+  if (kept === undefined) {
+    await plane.resources.transaction(async (tx) => {
+      await plane.resources.lockGroup(tx, resource.id, { evenDeleting: true })
+      await plane.resources.remove(tx, resource.id)
+    })
+    return { status: 200 }
+  }
+  const access = (await plane.machine.findDisk(kept.id))?.access
+  if (access !== undefined) throw givenOut(resource, access.until)
+  const under = (await plane.runner.listFor(resource.key)).filter(
+    ({ status }) => status === 'Running' || status === 'Undoing',
+  )
+  const deleting = under.find(({ kind }) => kind === 'disk.remove')
+  if (deleting !== undefined) return accepted(plane, request, resource, deleting)
+  for (const { id } of under) await plane.runner.cancel(id)
+  const operation = await plane.resources.transaction(async (tx) => {
+    await plane.resources.change(tx, resource.id, ({ body }) => {
+      body.properties['provisioningState'] = 'Deleting'
+    })
+    const params = { id: resource.id, keptId: kept.id }
+    return await plane.runner.submit({ kind: 'disk.remove', resourceId: resource.key, params, tx })
+  })
+  return accepted(plane, request, resource, operation)
+}
+
+/** 202 with the operation to follow; a PUT shows its resource as well. */
+export function accepted(
+  plane: Plane,
+  request: ArmRequest,
+  resource: KeptResource,
+  operation: Operation,
+  body?: Record<string, unknown>,
+): ArmReply {
+  const where = { subscriptionId: plane.subscriptionId, location: resource.location, operationId: operation.id }
+  return { status: 202, headers: asyncHeaders(request, where), ...(body !== undefined && { body }) }
+}
+
+export const givenOut = (resource: KeptResource, until: string): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `There is an active shared access signature outstanding for disk ${resource.name}. Call EndGetAccess on the disk before deleting or changing it.`,
+    target: resource.id,
+    expected: 'no address that still lives',
+    found: `one until ${until}`,
+    remedy: 'Revoke it: az disk revoke-access, or az snapshot revoke-access.',
+  })
+
+const raced = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'Conflict',
+    status: 409,
+    message: `Another request changed ${id} at the same time.`,
+    remedy: 'Repeat the request.',
+  })

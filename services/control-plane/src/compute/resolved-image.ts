@@ -1,0 +1,22 @@
+import type { ImageRecord } from '@strongroom/contract'
+import type { SecurityFeature } from './galleries/security-features.ts'
+import type { OsState } from './kept/kept.ts'
+import type { VmModel } from './vm-model.ts'
+
+export const imageTarget = 'properties.storageProfile.imageReference'
+
+/** What a VM takes over from the gallery version that it is made of. */
+export interface GallerySource {
+  versionId: string
+  osState: OsState
+  security: SecurityFeature
+  osProfile?: VmModel['osProfile']
+}
+
+export interface ResolvedImage {
+  image: ImageRecord
+  /** What to tell where another image than the one that was named is used. */
+  notice?: string
+  /** Where it is a version of a gallery. */
+  gallery?: GallerySource
+}

@@ -1,0 +1,90 @@
+import { isDeepStrictEqual } from 'node:util'
+import { keptImageId, type ImageRecord, type KeptDiskSpec, type KeptDiskStatus } from '@strongroom/contract'
+import { ServiceError, type Clock } from '@strongroom/platform'
+import type { ResourceStore } from '../store/resources.ts'
+
+/** Kept disks of the driver without guests: states and lengths, and nothing in them. Every one holds "the" system. */
+export class SimulatedDisks {
+  readonly #resources: ResourceStore
+  readonly #clock: Clock
+  readonly #image: ImageRecord
+
+  constructor(resources: ResourceStore, clock: Clock, image: ImageRecord) {
+    this.#resources = resources
+    this.#clock = clock
+    this.#image = image
+  }
+
+  async keep(spec: KeptDiskSpec): Promise<KeptDiskStatus> {
+    const present = await this.#row(spec.id)
+    if (present !== undefined) {
+      if (isDeepStrictEqual(present.spec, spec)) return present.status
+      throw new ServiceError({ code: 'DiskExists', status: 409, message: 'A disk with this id exists with another specification.' }) // prettier-ignore
+    }
+    const now = this.#clock.now().toISOString()
+    const waits = spec.source.from === 'upload'
+    const status: KeptDiskStatus = {
+      id: spec.id,
+      state: waits ? 'Uploading' : 'Succeeded',
+      steps: [{ name: 'record (no disk is made)', startedAt: now, endedAt: now }],
+      sizeBytes: await this.#lengthOf(spec),
+      missing: [],
+      ...(!waits && spec.source.from !== 'empty' && { image: this.#imageOf(spec) }),
+    }
+    await this.#resources.db
+      .insertInto('simulated_disk')
+      .values({ id: spec.id, spec: JSON.stringify(spec), status: JSON.stringify(status) })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    return status
+  }
+
+  async find(id: string): Promise<KeptDiskStatus | undefined> {
+    return (await this.#row(id))?.status
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#resources.db.deleteFrom('simulated_disk').where('id', '=', id).execute()
+  }
+
+  async finish(id: string): Promise<KeptDiskStatus> {
+    const row = await this.#row(id)
+    if (row === undefined)
+      throw new ServiceError({ code: 'DiskNotFound', status: 404, message: 'This machine keeps no such disk.' })
+    const status: KeptDiskStatus = { ...row.status, state: 'Succeeded', image: this.#imageOf(row.spec) }
+    await this.#resources.db
+      .updateTable('simulated_disk')
+      .set({ status: JSON.stringify(status) })
+      .where('id', '=', id)
+      .execute()
+    return status
+  }
+
+  async #lengthOf({ source }: KeptDiskSpec): Promise<number> {
+    if (source.from === 'empty') return source.sizeGiB * 2 ** 30
+    if (source.from === 'upload') return source.bytes
+    if (source.from === 'disk') return (await this.#row(source.id))?.status.sizeBytes ?? this.#image.sizeBytes
+    return this.#image.sizeBytes
+  }
+
+  #imageOf(spec: KeptDiskSpec): ImageRecord {
+    const { guest } = spec
+    return {
+      ...this.#image,
+      id: keptImageId(spec.id),
+      name: spec.name,
+      source: 'capture',
+      builtAt: this.#clock.now().toISOString(),
+      ...(guest !== undefined && { guestState: { encryption: guest.encryption, secureBoot: guest.secureBoot } }),
+    }
+  }
+
+  async #row(id: string): Promise<{ spec: KeptDiskSpec; status: KeptDiskStatus } | undefined> {
+    const row = await this.#resources.db
+      .selectFrom('simulated_disk')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirst()
+    return row && { spec: JSON.parse(row.spec) as KeptDiskSpec, status: JSON.parse(row.status) as KeptDiskStatus }
+  }
+}

@@ -1,0 +1,61 @@
+import { isOrdinary, type AnySpec, type GuestIdentity } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { readFirmware } from '../qemu/firmware.ts'
+import type { GuestState } from '../vmgs/guest-state.ts'
+import { unseal, type ParavisorServices } from './unseal.ts'
+
+export interface StateServices extends Omit<ParavisorServices, 'silicon' | 'now'> {
+  silicon: ParavisorServices['silicon'] | undefined
+  clock: { now(): Date }
+}
+
+/** Who the guest state of a VM opens for; an ordinary VM has none that could be copied. */
+export function guestOf(spec: AnySpec): GuestIdentity | undefined {
+  if (isOrdinary(spec)) return undefined
+  return {
+    vmId: spec.vmId,
+    tee: spec.tee,
+    encryption: spec.security.encryption,
+    secureBoot: spec.security.secureBoot,
+    guestStateKey: spec.guestStateKey,
+    attestationProvider: spec.attestationProvider,
+  }
+}
+
+/**
+ * Opens a guest state to read it, without a boot: measured, attested and released as for one. Nothing is written, so its
+ * generation stays. The caller closes it.
+ * @throws ServiceError AttestationRefused, KeyReleaseRefused, GuestStateRolledBack, GuestStateOfAnotherVm, GuestStateCorrupt
+ */
+export async function openState(
+  services: StateServices,
+  guest: GuestIdentity,
+  path: string,
+  signal: AbortSignal,
+): Promise<GuestState> {
+  const { silicon, clock, logger } = services
+  if (silicon === undefined) throw noSilicon()
+  const { vmId, encryption, secureBoot } = guest
+  const { state } = await unseal({
+    ...services,
+    silicon,
+    now: () => clock.now(),
+    spec: { ...guest, security: { encryption, secureBoot, vTpm: true } },
+    guestStatePath: path,
+    firmware: await readFirmware(),
+    vCPUs: 1,
+    step: (step) => logger.info({ vmId, step }, 'opening a guest state for a copy'),
+    signal,
+  })
+  return state
+}
+
+const noSilicon = (): ServiceError =>
+  new ServiceError({
+    code: 'HardwareModeNotBuilt',
+    status: 501,
+    message: 'Guest states are not copied on real SEV-SNP or TDX hardware yet.',
+    expected: 'an installation in simulated mode',
+    found: 'hardware mode',
+    remedy: 'Make an installation in simulated mode in another state directory.',
+  })
