@@ -11,6 +11,7 @@ import { policyCommands } from './commands/policy.ts'
 import { logCommands } from './commands/log.ts'
 import { masterKeyCommands } from './commands/master-key.ts'
 import { quotaCommands } from './commands/quota.ts'
+import { testCommands } from './commands/test.ts'
 import { upCommand } from './commands/up.ts'
 import { vaultKeyCommands } from './commands/vault-key.ts'
 import { vaultCommands } from './commands/vault.ts'
@@ -38,6 +39,7 @@ const commands: Command[] = [
   ...masterKeyCommands,
   ...costCommands,
   ...quotaCommands,
+  ...testCommands,
 ]
 
 function addCommand(program: Program, command: Command): void {

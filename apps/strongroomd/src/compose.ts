@@ -24,6 +24,8 @@ import {
 } from '@strongroom/platform'
 import { createVaultService, readKeystoreConfiguration, azureVaultRates, type VaultRates } from '@strongroom/vault'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
+import { interceptFaults } from './test-api/intercept.ts'
+import { createTestApi, serveTestApi, type TestApi } from './test-api/test-api.ts'
 import { createTokenSource } from './token-source.ts'
 
 export interface ComposeOptions {
@@ -34,6 +36,8 @@ export interface ComposeOptions {
   compute?: string | undefined
   /** Refuse VMs whose image is not registered, instead of taking the reference image for it. */
   strictImages?: boolean
+  /** Let tests move the clock, inject faults and reset (docs/testing.md). */
+  testApi?: boolean
   /** File that holds the store's URL: it may carry a password, so it is not an argument. */
   storeUrlFile?: string | undefined
   /** File that says where keys are made and kept (docs/keystores.md); software without one. */
@@ -143,6 +147,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       storeUrlFile: options.storeUrlFile,
       keystoreFile: options.keystoreFile,
       strictImages: options.strictImages ?? false,
+      testApi: options.testApi === true ? createTestApi(installation) : undefined,
       bootLimitSeconds: parseSeconds('STRONGROOM_BOOT_LIMIT_SECONDS', options.bootLimitSeconds),
       rates: parseVaultLimits(options.vaultLimits),
       opened,
@@ -168,15 +173,17 @@ async function startServices(o: {
   storeUrlFile: string | undefined
   keystoreFile: string | undefined
   strictImages: boolean
+  testApi: TestApi | undefined
   bootLimitSeconds: number | undefined
   rates: VaultRates | undefined
   opened: { close(): Promise<void> }[]
 }): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
   const { installation, stateDir, cacheDir, opened } = o
   const logger = createLogger({ level: 'info', file: join(stateDir, 'server.log') })
-  const clock = systemClock
+  const { testApi } = o
+  const clock = testApi?.clock ?? systemClock
   const sealer = createSealer(await openRootKey({ stateDir, installationId: installation.id }))
-  const authority = await openAuthority({ stateDir, sealer, clock, installation })
+  const authority = await openAuthority({ stateDir, sealer, clock, tlsClock: systemClock, installation })
   const verifiers = await readVerifiers(stateDir)
   const wire = createWireClient({ port: installation.ports.tls, caPem: authority.caPem, verifiers })
   const secrets = {
@@ -237,15 +244,23 @@ async function startServices(o: {
     ...context,
     ownerObjectId: identity.ownerObjectId,
     strictImages: o.strictImages,
+    ...(testApi !== undefined && { faults: testApi.faults }),
   })
   opened.push(controlPlane)
 
   const services: Service[] = [identity, attestation, vault, host, controlPlane]
-  const server = await serve({ installation, authority, hosts: services.flatMap((service) => service.hosts), logger })
+  const server = await serve({
+    installation,
+    authority,
+    hosts: services.flatMap((service) => service.hosts),
+    logger,
+    ...(testApi !== undefined && { intercept: interceptFaults(testApi.faults) }),
+  })
   // At the end the machine stops its guests while the key service still answers: it takes note of their last generation.
   opened.splice(0, opened.length, identity, attestation, vault, server, host, controlPlane)
   // The control plane's operations need the machine, which needs the vault and attestation: callees start first.
   for (const service of services) await service.start()
+  if (testApi !== undefined) opened.push(await serveTestApi({ api: testApi, controlPlane, stateDir, logger }))
   await writeAnchors(stateDir, host.anchors)
   await writeServerRecord(stateDir, installation, authority.caPath)
   const { firstStart } = identity

@@ -6,7 +6,7 @@ import { keepMemoryFromCoreFiles } from './core-files.ts'
 
 /**
  * The server: all services of one installation in one process.
- *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--store-url-file FILE]
+ *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE]
  * STRONGROOM_VAULT_LIMITS=azure has vaults of tenants take as many requests as Azure's do.
  * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
  * STRONGROOM_KEYSTORE_FILE says where keys are made and kept.
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     mode: { type: 'string' },
     compute: { type: 'string' },
     'strict-images': { type: 'boolean' },
+    'test-api': { type: 'boolean' },
     'store-url-file': { type: 'string' },
   },
 })
@@ -57,6 +58,7 @@ try {
     mode: values.mode,
     compute: values.compute,
     strictImages: values['strict-images'] ?? false,
+    testApi: values['test-api'] ?? false,
     storeUrlFile: values['store-url-file'],
     keystoreFile: process.env['STRONGROOM_KEYSTORE_FILE'],
     bootLimitSeconds: process.env['STRONGROOM_BOOT_LIMIT_SECONDS'],

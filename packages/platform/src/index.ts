@@ -9,6 +9,7 @@ export {
 } from './authority/authority.ts'
 export { issueSelfSigned } from './authority/issue.ts'
 export { systemClock, type Clock, type Elapsed } from './clock.ts'
+export { faultKinds, Faults, type Fault, type FaultKind, type FaultSource } from './faults.ts'
 export { SettableClock } from './settable-clock.ts'
 export {
   ServiceError,
@@ -23,7 +24,7 @@ export { createHttpApp } from './http/app.ts'
 export { requireBearer, type Caller, type TokenSource, type TokenVerifier } from './http/bearer.ts'
 export { freePort } from './http/free-port.ts'
 export { createHttpServer } from './http/http-server.ts'
-export { serve, type ServeOptions } from './http/serve.ts'
+export { serve, type InterceptedReply, type ServeOptions } from './http/serve.ts'
 export { findVerifier, readVerifiers, type AttestationVerifier } from './http/verifiers.ts'
 export { createWireClient, type WireClient, type WireRequest, type WireResponse } from './http/wire-client.ts'
 export { defaultPorts, openInstallation, type Installation } from './installation.ts'

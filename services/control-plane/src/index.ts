@@ -3,6 +3,7 @@ import {
   OperationRunner,
   openStore,
   systemClock,
+  type FaultSource,
   type Service,
   type ServiceContext,
   type Store,
@@ -35,6 +36,8 @@ import { groupSaga } from './resources/groups.ts'
 import { allRoutes } from './routes.ts'
 import { migrations } from './store/migrations.ts'
 import { ResourceStore } from './store/resources.ts'
+import { withFaults } from './test-api/faulty-machine.ts'
+import { resetPlane } from './test-api/reset.ts'
 import { Deployments } from './templates/deployments.ts'
 
 export interface ControlPlaneContext extends ServiceContext {
@@ -44,6 +47,8 @@ export interface ControlPlaneContext extends ServiceContext {
   pollMs?: number
   /** No image stands in for one that is not registered; false where left out. */
   strictImages?: boolean
+  /** What the test API has go wrong; absent where it is off. */
+  faults?: FaultSource
   /** Name of the store within `storeUrl`. */
   storeService?: string
   /** The store, where it is open already; the service closes it. */
@@ -57,8 +62,15 @@ const activityDays = 90
 /** No shorter than the runner keeps operations. */
 const operationDays = 31
 
+export interface ControlPlaneService extends Service {
+  /** Takes the subscription back to empty; for the test API. @returns how many resources there were */
+  reset(): Promise<number>
+  /** What the test API did, for the activity log. */
+  record(o: { action: string; resourceId?: string; id: string }): Promise<void>
+}
+
 /** The resource manager: what answers at https://management.strongroom.internal. */
-export async function createControlPlaneService(context: ControlPlaneContext): Promise<Service> {
+export async function createControlPlaneService(context: ControlPlaneContext): Promise<ControlPlaneService> {
   const { installation, clock, logger } = context
   const store =
     context.store ?? (await openStore({ url: context.storeUrl, service: context.storeService ?? 'control_plane' }))
@@ -73,7 +85,11 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const locks = new Locks(resources, clock)
   const activity = new ActivityLog(resources, clock)
   const { subscriptionId } = installation
-  const quotas = new Quotas({ resources, store, subscriptionId })
+  const { faults } = context
+  const quotas = new Quotas({ resources, store, subscriptionId, ...(faults !== undefined && { faults }) })
+  const machine = withoutGuests
+    ? new SimulatedMachine(resources, clock, new SimulatedEvidence(context.wire, context.tokens, platformKeys))
+    : new MachineClient(context.wire, context.tokens)
   const plane: Plane = {
     subscriptionId,
     tenantId: installation.tenantId,
@@ -92,9 +108,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     notes: new OperationNotes(resources, clock),
-    machine: withoutGuests
-      ? new SimulatedMachine(resources, clock, new SimulatedEvidence(context.wire, context.tokens, platformKeys))
-      : new MachineClient(context.wire, context.tokens),
+    machine: faults === undefined ? machine : withFaults(machine, faults, clock),
     keys: withoutGuests ? noGuestStateKeys : platformKeys,
     identities: new IdentityClient({ ...context, tenantId: installation.tenantId }),
     customerKeys: new CustomerKeys({ ...context, tenantId: installation.tenantId }),
@@ -127,6 +141,9 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   return {
     name: 'control-plane',
     hosts: [{ matches: (host) => host === managementHost, app }],
+    reset: async () => await resetPlane(plane, machine),
+    record: async ({ action, resourceId = `/subscriptions/${subscriptionId}`, id }) =>
+      await activity.write({ caller: 'test-api', action, resourceId, status: 200, correlationId: id }),
     start: async () => {
       await app.ready()
       const daysAgo = (days: number): Date => new Date(clock.now().getTime() - days * 24 * 3600_000)

@@ -116,6 +116,10 @@ export const upCommand: Command = {
       summary: 'refuse an image that is not registered, instead of the reference image in its place',
     },
     {
+      flags: '--test-api',
+      summary: 'let `strongroom test` move the clock, inject faults and reset; in simulated mode alone',
+    },
+    {
       flags: '--compute <kind>',
       summary:
         'guests, or simulated: VMs pass through their states and no guest runs; fixed when the installation is made',
@@ -150,8 +154,13 @@ export const upCommand: Command = {
       ...(mode === undefined ? {} : { mode }),
       ...(compute === undefined ? {} : { compute }),
       strictImages: context.options['strictImages'] === true,
+      testApi: context.options['testApi'] === true,
     })
     started('ready')
+    if (context.options['testApi'] === true)
+      context.say(
+        '           test API: whoever may open STATE/run/test.sock moves the clock, injects faults and resets',
+      )
     if (server.firstStart !== undefined) {
       context.say(`           owner: client id ${server.firstStart.ownerAppId}, tenant ${server.firstStart.tenantId}`)
       context.say(`           owner secret, shown this once: ${server.firstStart.ownerSecret}`)

@@ -9,6 +9,7 @@ export interface ServerCommandOptions {
   mode?: string
   compute?: string
   strictImages?: boolean
+  testApi?: boolean
 }
 
 export interface ServerCommand {
@@ -42,6 +43,7 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
   if (o.mode !== undefined) args.push('--mode', o.mode)
   if (o.compute !== undefined) args.push('--compute', o.compute)
   if (o.strictImages === true) args.push('--strict-images')
+  if (o.testApi === true) args.push('--test-api')
   const compileCache = join(o.cacheDir, 'compile')
   const env = (await isOursAlone(compileCache)) ? { NODE_COMPILE_CACHE: compileCache } : {}
   return { file: process.execPath, args, env: { ...env } }

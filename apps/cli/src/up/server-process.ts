@@ -17,6 +17,7 @@ export interface ServerOptions {
   mode?: string
   compute?: string
   strictImages?: boolean
+  testApi?: boolean
 }
 
 export interface RunningServer {

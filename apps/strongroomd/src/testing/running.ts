@@ -31,7 +31,7 @@ export interface TestInstallation {
   close(): Promise<void>
 }
 
-export async function startTestInstallation(): Promise<TestInstallation> {
+export async function startTestInstallation(o: { testApi?: boolean } = {}): Promise<TestInstallation> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-installation-'))
   const [tlsPort, localPort] = [await freePort(), await freePort()]
   process.env['STRONGROOM_MASTER_KEY_FILE'] = join(folder, 'master-key')
@@ -41,6 +41,7 @@ export async function startTestInstallation(): Promise<TestInstallation> {
     cacheDir: join(folder, 'cache'),
     ports: { tls: String(tlsPort), local: String(localPort) },
     compute: 'simulated',
+    ...o,
   })
   const caPem = await readFile(join(folder, 'state/ca.pem'), 'utf8')
   // Through a proxy Azure's clients take the process's authorities, whatever their options say.

@@ -67,12 +67,14 @@ export async function openAuthority(o: {
   stateDir: string
   sealer: Sealer
   clock: Clock
+  /** Of the certificates that clients check by their own time; `clock` where it is absent. */
+  tlsClock?: Clock
   installation: Installation
 }): Promise<InstallationAuthority> {
   const caPath = join(o.stateDir, authorityFile)
   const keyPath = join(o.stateDir, sealedAuthorityFile)
   const { caPem, pkcs8 } = await load(caPath, keyPath, o)
-  const serverCredentials = createLeaves({ caPem, pkcs8, clock: o.clock })
+  const serverCredentials = createLeaves({ caPem, pkcs8, clock: o.tlsClock ?? o.clock })
   return {
     caPem,
     caPath,

@@ -24,6 +24,14 @@ export interface ServeOptions {
   portal?: FastifyInstance
   /** Whether every service is up; /ready asks it. Default: as soon as the listeners answer. */
   ready?: () => boolean
+  /** Answers a request in its service's place; undefined leaves it to the service. For the test API. */
+  intercept?: (request: { host: string; method: string; path: string }) => InterceptedReply | undefined
+}
+
+export interface InterceptedReply {
+  status: number
+  headers?: Record<string, string>
+  body: ErrorBody
 }
 
 /** How long requests that are under way may take once the server closes. */
@@ -103,7 +111,10 @@ function route(o: ServeOptions, metrics: Metrics, request: IncomingMessage, resp
   const portal = o.portal && (host === 'localhost' || host === '127.0.0.1') ? o.portal : undefined
   const app = portal ?? (host === undefined ? undefined : o.hosts.find((entry) => entry.matches(host))?.app)
   if (app) {
-    app.routing(request, response)
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
+    const reply = o.intercept?.({ host: host ?? '', method: request.method ?? '', path })
+    if (reply === undefined) app.routing(request, response)
+    else answerInstead(response, reply)
     return
   }
   const id = randomUUID()
@@ -117,6 +128,13 @@ function route(o: ServeOptions, metrics: Metrics, request: IncomingMessage, resp
   // 421 Misdirected Request (RFC 9110 section 15.5.20).
   response.writeHead(421, { 'content-type': 'application/json; charset=utf-8', 'x-ms-request-id': id })
   response.end(JSON.stringify(body))
+}
+
+function answerInstead(response: ServerResponse, reply: InterceptedReply): void {
+  const json = { 'content-type': 'application/json; charset=utf-8', 'x-ms-request-id': randomUUID() }
+  // What the client still sends of its body is not read.
+  response.writeHead(reply.status, { ...json, ...reply.headers, connection: 'close' })
+  response.end(JSON.stringify(reply.body))
 }
 
 function answerLocally(o: {

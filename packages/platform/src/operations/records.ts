@@ -140,6 +140,16 @@ export class OperationRecords {
   }
 
   /** Newest first. */
+  async listUnfinished(): Promise<Operation[]> {
+    const rows = await this.#db
+      .selectFrom('strongroom_operation')
+      .selectAll()
+      .where('status', 'in', ['Running', 'Undoing'])
+      .orderBy('sequence')
+      .execute()
+    return rows.map(toOperation)
+  }
+
   async listFor(resourceId: string): Promise<Operation[]> {
     const rows = await this.#db
       .selectFrom('strongroom_operation')

@@ -128,6 +128,11 @@ export class OperationRunner {
     return this.#records.get(id)
   }
 
+  /** Of the kinds that this runner works on, oldest first. */
+  async listUnfinished(): Promise<Operation[]> {
+    return (await this.#records.listUnfinished()).filter(({ kind }) => this.#definitions.has(kind))
+  }
+
   /** Newest first. */
   listFor(resourceId: string): Promise<Operation[]> {
     return this.#records.listFor(resourceId)

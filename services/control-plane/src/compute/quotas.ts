@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { forUpdate, ServiceError, type Store } from '@strongroom/platform'
+import { forUpdate, ServiceError, type FaultSource, type Store } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../store/resources.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
 import { s22, type SubscriptionKind } from './subscription-kind.ts'
@@ -31,11 +31,13 @@ export class Quotas {
   readonly #resources: ResourceStore
   readonly #store: Store
   readonly #subscriptionId: string
+  readonly #faults: FaultSource | undefined
 
-  constructor(o: { resources: ResourceStore; store: Store; subscriptionId: string }) {
+  constructor(o: { resources: ResourceStore; store: Store; subscriptionId: string; faults?: FaultSource }) {
     this.#resources = o.resources
     this.#store = o.store
     this.#subscriptionId = o.subscriptionId
+    this.#faults = o.faults
   }
 
   /**
@@ -173,7 +175,8 @@ export class Quotas {
     tx: Db,
     o: { region: string; name: string; subject: string; used: number; required: number },
   ): Promise<void> {
-    const limit = await this.limitOf(tx, o.region, o.name)
+    const zero = this.#faults?.take('quota-zero', `${o.region} ${o.name}`) !== undefined
+    const limit = zero ? 0 : await this.limitOf(tx, o.region, o.name)
     if (o.used + o.required <= limit) return
     throw new ServiceError({
       code: 'OperationNotAllowed',

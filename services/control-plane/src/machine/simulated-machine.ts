@@ -147,6 +147,13 @@ export class SimulatedMachine implements Machine {
     await this.#resources.db.deleteFrom('simulated_instance').where('vm_id', '=', vmId).execute()
   }
 
+  /** All instances at once, with what was made for the evidence of some. */
+  async removeAll(): Promise<void> {
+    const rows = await this.#resources.db.selectFrom('simulated_instance').selectAll().execute()
+    for (const row of rows) if ((JSON.parse(row.status) as Kept).asked === true) await this.#maker.remove(row.vm_id)
+    await this.#resources.db.deleteFrom('simulated_instance').execute()
+  }
+
   /** Of the boot that the VM is in; of its last one, where evidence of that was asked for, while it is off. */
   async evidence(vmId: string): Promise<BootEvidence | undefined> {
     const status = await this.#find(vmId)

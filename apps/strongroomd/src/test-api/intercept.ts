@@ -1,0 +1,34 @@
+import { managementHost } from '@strongroom/contract'
+import type { FaultSource, InterceptedReply, ServeOptions } from '@strongroom/platform'
+
+const reply = (status: number, code: string, message: string, inner: object = {}): InterceptedReply => ({
+  status,
+  body: { error: { code, message, innererror: { found: 'a fault that the test API injected', ...inner } } },
+})
+
+const keyUse = /^\/keys\/[^/]+\/[^/]+\/(release|sign|verify|encrypt|decrypt|wrapkey|unwrapkey)$/i
+
+/**
+ * Faults of services that are away or refuse, answered where requests are routed: to a client's request and to one of the
+ * installation's own services alike. Throttling without a target hits the resource manager alone.
+ */
+export function interceptFaults(faults: FaultSource): NonNullable<ServeOptions['intercept']> {
+  return ({ host, method, path }) => {
+    const subject = `${method} ${host}${path}`
+    if (host.endsWith('.attest.strongroom.internal') && path.toLowerCase().startsWith('/attest/')) {
+      if (faults.take('attestation-down', subject) !== undefined)
+        return reply(503, 'ServiceUnavailable', 'The attestation provider does not answer.', { remedy: 'Try again later.' }) // prettier-ignore
+    }
+    if (/\.(vault|managedhsm)\.strongroom\.internal$/.test(host) && keyUse.test(path)) {
+      if (faults.take('key-disabled', subject) !== undefined)
+        return reply(403, 'Forbidden', 'Operation is not allowed on a disabled key.', { code: 'KeyDisabled' })
+    }
+    const throttled = host === managementHost ? faults.take('throttling', subject) : undefined
+    if (throttled !== undefined) {
+      const seconds = String(Math.max(1, Math.ceil((throttled.milliseconds ?? 1_000) / 1_000)))
+      const refused = reply(429, 'TooManyRequests', 'The request is being throttled.', { remedy: `Wait ${seconds} s.` })
+      return { ...refused, headers: { 'retry-after': seconds } }
+    }
+    return undefined
+  }
+}

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+
+/** What a test can have go wrong (docs/testing.md). */
+export const faultKinds = [
+  'attestation-down',
+  'key-disabled',
+  'quota-zero',
+  'boot-failure',
+  'slow-operation',
+  'throttling',
+] as const
+export type FaultKind = (typeof faultKinds)[number]
+
+export interface Fault {
+  id: string
+  kind: FaultKind
+  /** Gone once it has been applied; else it stays until it is cleared. */
+  once: boolean
+  /** Only what contains this text, in any case, is hit: a VM's id, a key's URL, a quota's name, a request's path. */
+  target?: string
+  /** Of boot-failure: the step that fails. */
+  step?: string
+  /** Of slow-operation: how much longer it takes. Of throttling: after which time to try again. */
+  milliseconds?: number
+}
+
+/** Where code asks whether something is to go wrong. Absent wherever the test API is off. */
+export interface FaultSource {
+  /** The fault that hits this subject, if there is one. It counts as applied. */
+  take(kind: FaultKind, subject: string): Fault | undefined
+}
+
+export type OnFault = (applied: { fault: Fault; subject: string }) => Promise<void>
+
+/** The faults of one installation. */
+export class Faults implements FaultSource {
+  #faults: Fault[] = []
+  #listener: OnFault | undefined
+
+  /** Told of every application; what it fails with is the caller's to log. */
+  onApplied(listener: OnFault): void {
+    this.#listener = listener
+  }
+
+  inject(fault: Omit<Fault, 'id'>): Fault {
+    const made = { id: randomUUID(), ...fault }
+    this.#faults.push(made)
+    return made
+  }
+
+  list(): Fault[] {
+    return structuredClone(this.#faults)
+  }
+
+  /** One fault, or all of them. False where there is no such fault. */
+  clear(id?: string): boolean {
+    const kept = id === undefined ? [] : this.#faults.filter((fault) => fault.id !== id)
+    const found = id === undefined || kept.length < this.#faults.length
+    this.#faults = kept
+    return found
+  }
+
+  take(kind: FaultKind, subject: string): Fault | undefined {
+    const text = subject.toLowerCase()
+    const fault = this.#faults.find((each) => each.kind === kind && text.includes((each.target ?? '').toLowerCase()))
+    if (fault === undefined) return undefined
+    if (fault.once) this.clear(fault.id)
+    void this.#listener?.({ fault, subject })
+    return fault
+  }
+}
