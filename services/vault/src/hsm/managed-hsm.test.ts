@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { managedHsmHost, managedHsmResource } from '@strongroom/contract'
+import { managedHsmHost, managedHsmResource, managedHsmVaultName } from '@strongroom/contract'
 import { describeStores } from '@strongroom/platform/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { canaryOf, foundIn } from '../testing/canaries.ts'
@@ -166,6 +166,33 @@ describeStores('a managed HSM', (open) => {
     const refused = await hsm.as('orchestrator', 'POST', '/keys/disk/release', { target: vault.provider.token({}) })
     expect(refused.status).toBe(403)
     await vault.close()
+  })
+
+  it('holds as many keys and versions as Azure lets it, and says that there are no more', async () => {
+    const hsm = await activated()
+    const create = (name: string): Promise<Answer> => hsm.owner('POST', `/keys/${name}/create`, { kty: 'EC-HSM' })
+    for (let version = 0; version < 100; version++) expect((await create('many')).status).toBe(200)
+    const full = await create('many')
+    expect([full.status, full.body.error.innererror.code]).toEqual([403, 'KeyLimitReached'])
+    expect(full.body.error.message).toContain('100 versions of the key many')
+    const rows = Array.from({ length: 4998 }, (_, n) => ({
+      vault: managedHsmVaultName('hsm1'),
+      name: `k${n}`,
+      shown_name: `k${n}`,
+    }))
+    for (let start = 0; start < rows.length; start += 500) {
+      await hsm.store.db
+        .insertInto('key_object')
+        .values(rows.slice(start, start + 500))
+        .execute()
+    }
+    expect((await create('last')).status).toBe(200)
+    const refused = await create('beyond')
+    expect([refused.status, refused.body.error.innererror.code]).toEqual([403, 'KeyLimitReached'])
+    // It has no row either, and a key that is there takes versions.
+    expect((await create('last')).status).toBe(200)
+    expect((await hsm.owner('GET', '/keys/beyond')).status).toBe(404)
+    await hsm.vault.close()
   })
 
   it('is deleted softly, recovered with its keys, and purged with them', async () => {

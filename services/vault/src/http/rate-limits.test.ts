@@ -5,7 +5,14 @@ import { adminGrant, keyRequest } from '../testing/test-vault.ts'
 import { startTenant } from '../testing/tenant.ts'
 import { azureVaultRates } from './rate-limits.ts'
 
-const rates = { windowSeconds: 10, keyCreations: 2, keyOperations: 4, secretOperations: 3, refusals: 2 }
+const rates = {
+  windowSeconds: 10,
+  keyCreations: 2,
+  keyOperations: 4,
+  secretCreations: 1,
+  secretOperations: 3,
+  refusals: 2,
+}
 
 describeStores('rates', (open) => {
   it('refuse what is beyond them with the time to wait, each kind and each vault for itself', async () => {
@@ -20,6 +27,8 @@ describeStores('rates', (open) => {
     expect(await many(3, '/keys/k/create', { kty: 'EC' })).toEqual([200, 200, 429])
     expect(await many(5, '/keys')).toEqual([200, 200, 200, 200, 429])
     expect(await many(4, '/secrets')).toEqual([200, 200, 200, 429])
+    const set = (): Promise<{ status: number }> => send('PUT', '/secrets/s', { value: 'v' })
+    expect([(await set()).status, (await set()).status]).toEqual([200, 429])
     const refused = await send('GET', '/keys')
     expect(refused.headers['retry-after']).toBe('7')
     expect(refused.body.error).toMatchObject({

@@ -7,16 +7,18 @@ export interface VaultRates {
   /** Creation, import and rotation of keys. */
   keyCreations: number
   keyOperations: number
+  secretCreations: number
   secretOperations: number
   /** Requests of callers without the permission. */
   refusals: number
 }
 
-/** Azure's service limits for HSM-backed RSA 2048 keys and for secrets, the strictest that its documentation gives per kind. */
+/** Azure's service limits for HSM-backed RSA 2048 keys, the strictest that its documentation gives for keys of usual size, and for secrets. */
 export const azureVaultRates: VaultRates = {
   windowSeconds: 10,
   keyCreations: 10,
   keyOperations: 2000,
+  secretCreations: 300,
   secretOperations: 4000,
   refusals: 2000,
 }
@@ -65,6 +67,7 @@ export class RateLimits {
 
 function kindOf(permission: Permission | 'refusals'): Exclude<keyof VaultRates, 'windowSeconds'> {
   if (permission === 'refusals') return permission
+  if (permission === 'secrets/set') return 'secretCreations'
   if (permission.startsWith('secrets/')) return 'secretOperations'
   return creations.has(permission) ? 'keyCreations' : 'keyOperations'
 }

@@ -115,11 +115,14 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
       publicParts: {},
       material: new Uint8Array(0),
     }
+    // A token would keep what is made and then refused.
+    if (place.vault.hsm) assertRoom(place.vault.name, place.name, await repository.counts(name))
     const made = await make(draft)
     return store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, name, place.name)
       // Deleted while the key was being made.
       this.assertNotDeleted(object, place.name)
+      if (place.vault.hsm) assertRoom(place.vault.name, place.name, await repository.counts(name, tx))
       const key: KeyVersion = { ...draft, ...made, shownName: object?.shown_name ?? place.name }
       await repository.insertVersion(tx, key)
       const policy = (object as KeyObjectRow | undefined)?.rotation_policy
@@ -173,6 +176,28 @@ function exchangeBits(key: KeyVersion, at: Date): number {
     expected: "an RSA-HSM key with key_ops ['import'] alone",
     found: `${key.kty} with ${key.keyOps.join(', ')}`,
     remedy: 'Make a key exchange key in this vault, and wrap the key to it.',
+  })
+}
+
+/** Azure's limits of a managed HSM; a vault has none. The row of the key that is being made is counted already. */
+const hsmLimits = { keys: 5000, versions: 100 }
+
+/** @throws ServiceError 403 KeyLimitReached */
+function assertRoom(vault: string, name: string, counts: { keys: number; versions: number }): void {
+  const [what, limit, found] =
+    counts.versions >= hsmLimits.versions
+      ? [`versions of the key ${name}`, hsmLimits.versions, counts.versions]
+      : [`keys in ${vault}`, hsmLimits.keys, counts.keys - 1]
+  if (found < limit) return
+  throw new ServiceError({
+    code: 'Forbidden',
+    reason: 'KeyLimitReached',
+    status: 403,
+    message: `There are ${found} ${what}; a managed HSM holds no more.`,
+    target: name,
+    expected: `fewer than ${limit} ${what}, deleted ones included`,
+    found: String(found),
+    remedy: 'Purge keys that are deleted and not needed, or use another managed HSM.',
   })
 }
 

@@ -47,6 +47,23 @@ export class KeyRepository extends ObjectRepository<KeyVersion, KeyVersionRow> {
       .execute()
   }
 
+  /** How many keys a vault has, deleted ones too, and how many versions the one has. */
+  async counts(o: Name, transaction?: DatabaseTransaction): Promise<{ keys: number; versions: number }> {
+    const tx = (transaction as Transaction<Tables> | undefined) ?? this.db
+    const keys = await tx
+      .selectFrom('key_object')
+      .select((e) => e.fn.countAll().as('count'))
+      .where('vault', '=', o.vault)
+      .executeTakeFirstOrThrow()
+    const versions = await tx
+      .selectFrom('key_version')
+      .select((e) => e.fn.countAll().as('count'))
+      .where('vault', '=', o.vault)
+      .where('name', '=', o.name)
+      .executeTakeFirstOrThrow()
+    return { keys: Number(keys.count), versions: Number(versions.count) }
+  }
+
   /** JSON as it was set; undefined where the key has none. */
   async rotationPolicy(o: Name): Promise<string | undefined> {
     const row = await this.db
