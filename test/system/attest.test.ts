@@ -7,28 +7,20 @@ import { apiVersions } from '../../apps/cli/src/client/arm.ts'
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import { openSealedReply } from '../insider/support/sealed-reply.ts'
 import { TestInstallation } from './support/installation.ts'
+import { strangerInformation } from './support/stranger.ts'
 import { openArm, type VmView } from './support/vm.ts'
 
 /**
  * Confidential VMs that attest themselves from inside: a program of bash, curl and tpm2-tools alone, through /dev/tpmrm0 and
- * 169.254.169.254, with nothing in it that knows Strongroom. One VM a technology, both up at once, shared by the tests in this
- * order.
+ * 169.254.169.254, with nothing in it that knows Strongroom. One VM a technology, shared by its tests in this
+ * order; `-t snp` and `-t tdx` run one of them.
  */
 const installation = await TestInstallation.create()
 const issuer = `https://${sharedAttestationHost(homeRegion.code)}`
 
-const tees = ['snp', 'tdx'] as const
-const nameOf = (tee: string): string => `self-${tee}`
-const vms = new Map<string, VmView>()
-
 beforeAll(async () => {
   await installation.start()
   await installation.must('image', 'build')
-  const made = tees.map(async (tee) => {
-    const vm = await installation.must<VmView>('vm', 'create', nameOf(tee), '--tee', tee)
-    vms.set(tee, vm)
-  })
-  await Promise.all(made)
 })
 
 afterAll(async () => await installation.remove())
@@ -85,44 +77,34 @@ async function provide(vm: string): Promise<void> {
   await asRoot(vm, `base64 -d >/run/attest-guest <<<${program}`)
 }
 
-/** By VM: a whole request from its first boot that was never sent, for its provider was not there. */
-const unsent = new Map<string, Information>()
-
+/** A whole request that was never sent: its provider was not there. */
 async function unsentOf(vm: string): Promise<Information> {
-  const known = unsent.get(vm)
-  if (known !== undefined) return known
-  await provide(vm)
   const folder = '/run/attest/unsent'
   const { code } = await asRoot(vm, `bash /run/attest-guest azure-guest https://127.0.0.1:1 unsent ${folder}`)
   expect(code).not.toBe(0)
-  const information = JSON.parse((await readIn(vm, `${folder}/information.json`)).toString()) as Information
-  unsent.set(vm, information)
-  return information
-}
-
-let restarting: Promise<unknown> | undefined
-
-/** Both at once, and once: under emulation most of the time goes into boots. */
-async function restartAll(): Promise<void> {
-  for (const tee of tees) await unsentOf(nameOf(tee))
-  restarting ??= Promise.all(tees.map(async (tee) => await installation.must('vm', 'restart', nameOf(tee))))
-  await restarting
+  return JSON.parse((await readIn(vm, `${folder}/information.json`)).toString()) as Information
 }
 
 describe.each([
   ['snp', 'sevsnpvm'],
   ['tdx', 'tdxvm'],
 ] as const)('a guest on %s', (tee, type) => {
-  const name = nameOf(tee)
+  const name = `self-${tee}`
+  let vm: VmView
   const mine = (nonce: string): string => `/run/attest/${nonce}`
   const attest = (mode: string, nonce: string, environment = ''): Promise<{ code: number; stderr: string }> =>
     asRoot(name, `${environment} bash /run/attest-guest ${mode} ${issuer} ${nonce} ${mine(nonce)}`)
   const read = async (path: string): Promise<Buffer> => await readIn(name, path)
   const informationOf = async (nonce: string): Promise<Information> =>
     JSON.parse((await read(`${mine(nonce)}/information.json`)).toString()) as Information
-  const vmId = (): string => vms.get(tee)!.properties.vmId
+  const vmId = (): string => vm.properties.vmId
 
-  beforeAll(async () => await provide(name))
+  beforeAll(async () => {
+    vm = await installation.must<VmView>('vm', 'create', name, '--tee', tee)
+    await provide(name)
+  })
+
+  afterAll(async () => void (await installation.cli('vm', 'delete', name, '--yes')))
 
   it('gets a token through AzureGuest that its own vTPM opens, with the hardware’s claims in it', async () => {
     const outcome = await attest('azure-guest', 'first')
@@ -171,7 +153,7 @@ describe.each([
       error_description: 'Identity not found',
     })
     const arm = await openArm(installation)
-    const changed = await arm.send('PATCH', vms.get(tee)!.id, apiVersions.compute, {
+    const changed = await arm.send('PATCH', vm.id, apiVersions.compute, {
       identity: { type: 'SystemAssigned' },
     })
     const { principalId } = (changed.json as { identity: { principalId: string } }).identity
@@ -234,7 +216,7 @@ describe.each([
 
   it('is refused with the attestation key of another VM, on its own hardware’s report', async () => {
     const own = await informationOf('first')
-    const other = await unsentOf(nameOf(tee === 'snp' ? 'tdx' : 'snp'))
+    const other = await strangerInformation<Information>(installation, tee === 'snp' ? 'SNP' : 'TDX')
     // Either hardware under the other’s key: the report binds another key than the one that quotes.
     for (const mixed of [
       { ...own, IsolationInfo: other.IsolationInfo },
@@ -243,18 +225,18 @@ describe.each([
       expect(await send(mixed)).toMatchObject({ code: 'InvalidParameter', check: 'BindingMismatch' })
   })
 
-  it('is refused with a statement from before a restart, once it has shown a newer one', async () => {
-    const before = await unsentOf(name)
-    await restartAll()
-    await provide(name)
-    const after = await attest('azure-guest', 'after')
-    expect(after.code, after.stderr).toBe(0)
-    expect(await send(before)).toMatchObject({ check: 'StatementBeforeRestart', remedy: expect.stringMatching(/\w/) })
-  })
-
   it('is refused with a register that its log does not explain', async () => {
     await asRoot(name, `TPM2TOOLS_TCTI=device:/dev/tpmrm0 tpm2_pcrextend 5:sha256=${'ab'.repeat(32)}`)
     const changed = await attest('azure-guest', 'changed')
     expect([changed.code === 0, changed.stderr]).toEqual([false, expect.stringContaining('InvalidParameter')])
+  })
+
+  it('is refused with a statement from before a restart, once it has shown a newer one', async () => {
+    const before = await unsentOf(name)
+    await installation.must('vm', 'restart', name)
+    await provide(name)
+    const after = await attest('azure-guest', 'after')
+    expect(after.code, after.stderr).toBe(0)
+    expect(await send(before)).toMatchObject({ check: 'StatementBeforeRestart', remedy: expect.stringMatching(/\w/) })
   })
 })
