@@ -91,6 +91,7 @@ describe.each([
 ] as const)('a guest on %s', (tee, type) => {
   const name = `self-${tee}`
   let vm: VmView
+  let before: Information
   const mine = (nonce: string): string => `/run/attest/${nonce}`
   const attest = (mode: string, nonce: string, environment = ''): Promise<{ code: number; stderr: string }> =>
     asRoot(name, `${environment} bash /run/attest-guest ${mode} ${issuer} ${nonce} ${mine(nonce)}`)
@@ -102,6 +103,7 @@ describe.each([
   beforeAll(async () => {
     vm = await installation.must<VmView>('vm', 'create', name, '--tee', tee)
     await provide(name)
+    before = await unsentOf(name)
   })
 
   afterAll(async () => void (await installation.cli('vm', 'delete', name, '--yes')))
@@ -232,7 +234,6 @@ describe.each([
   })
 
   it('is refused with a statement from before a restart, once it has shown a newer one', async () => {
-    const before = await unsentOf(name)
     await installation.must('vm', 'restart', name)
     await provide(name)
     const after = await attest('azure-guest', 'after')
