@@ -87,7 +87,7 @@ class Evaluation {
     try {
       const matches = matchRule(rule, this.#claims, this.#budget)
       run.matches = matches.length
-      if (matches.length > 0) run.made = this.#act(rule, matches)
+      if (matches.length > 0) run.made = this.#act(rule, matches, segment)
       else if (this.#observe !== undefined) run.unmet = unmetCondition(rule, this.#claims, new Budget())
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error
@@ -107,8 +107,10 @@ class Evaluation {
     }
   }
 
-  #act(rule: Rule, matches: readonly Bindings[]): Claim[] {
+  #act(rule: Rule, matches: readonly Bindings[], segment: Segment): Claim[] {
     const { action } = rule
+    // Among authorization rules it is an `add`: they decide, and put nothing into the token.
+    const isIssued = action.kind === 'issue' && segment === 'issuancerules'
     if (!('claim' in action || 'properties' in action)) {
       this.#settle(rule, action.kind)
       return []
@@ -116,10 +118,10 @@ class Evaluation {
     const made = matches.flatMap((bindings) =>
       this.#claimsOf(rule, action, { bindings, matches, budget: this.#budget }),
     )
-    const kept = action.kind === 'issue' ? made.filter((claim) => this.#mayIssue(rule, claim)) : made
+    const kept = isIssued ? made.filter((claim) => this.#mayIssue(rule, claim)) : made
     if (action.kind === 'issueproperty') this.#setProperty(rule, kept)
     for (const claim of kept) {
-      if (action.kind === 'issue') this.#issue(claim)
+      if (isIssued) this.#issue(claim)
       this.#add(claim, rule)
     }
     return kept

@@ -99,7 +99,7 @@ const conditions = (version: Version): fc.Arbitrary<Conditions> =>
 type Segment = 'configurationrules' | 'authorizationrules' | 'issuancerules'
 const verbs = {
   configurationrules: ['issueproperty'],
-  authorizationrules: ['add'],
+  authorizationrules: ['add', 'issue'],
   issuancerules: ['add', 'issue', 'issueproperty'],
 }
 

@@ -25,7 +25,8 @@ const properties: readonly string[] = ['type', 'value', 'valueType', 'issuer']
 const operators: readonly string[] = ['==', '!=', '<', '<=', '>', '>=']
 const verbsOf: Record<Segment, readonly string[]> = {
   configurationrules: ['issueproperty'],
-  authorizationrules: ['permit', 'deny', 'add'],
+  // Azure's sample for key attestation issues here; nothing of that section reaches a token.
+  authorizationrules: ['permit', 'deny', 'add', 'issue'],
   issuancerules: ['add', 'issue', 'issueproperty'],
 }
 

@@ -269,6 +269,76 @@ describe('what published policies of version 1.2 are made of', () => {
     expect(run(text, { 'x-ms-tpm-request-key': {} }).permitted).toBe(false)
   })
 
+  it('claims that authorization rules issue for one another, of which none reaches the token', () => {
+    const text = `version=1.2;authorizationrules{
+      c:[type=="x-ms-tpm-request-key", issuer=="AttestationService"] => add(type="kind", value=JsonToClaimValue(JmesPath(c.value, "jwk.kty")));
+      c:[type=="kind", issuer=="AttestationPolicy", value=="RSA"] => issue(type="kindVerified", value=true);
+      c:[type=="kindVerified", issuer=="AttestationPolicy", value==true] => permit();
+    };issuancerules{};`
+    const key = (kty: string): Record<string, unknown> => ({ 'x-ms-tpm-request-key': { jwk: { kty } } })
+    // Issued, so the last rule matches; not in an issuance rule, so the token has nothing of it.
+    expect(run(text, key('RSA'))).toMatchObject({ permitted: true, issued: new Map() })
+    expect(run(text, key('EC')).permitted).toBe(false)
+    // The service's names stay the service's.
+    expect(() =>
+      parsePolicy('version=1.0;authorizationrules{=>issue(type="x-ms-compliance-status", value="x");=>permit();};'),
+    ).toThrow(/speaks for the service/)
+  })
+
+  it('a value in a condition that a function finds in another claim', () => {
+    const text = `version=1.2;authorizationrules{=>permit();};issuancerules{
+      c:[type=="pcrs", issuer=="AttestationService"] && e:[type=="expected", value==JsonToClaimValue(JmesPath(c.value, "PCRs[?Index==\`0\`].Digests.SHA1 | @[0] == \`\\"KCk\\"\`"))] => issue(claim=e);
+    };`
+    const claims = (found: string): Record<string, unknown> => ({
+      pcrs: { PCRs: [{ Index: 0, Digests: { SHA1: found } }] },
+      expected: true,
+    })
+    // The query compares with a JSON literal whose quotes the policy escapes; its answer, true or false, is what is compared.
+    expect(issued(text, claims('KCk'))).toEqual({ expected: true })
+    expect(issued(text, claims('other'))).toEqual({})
+  })
+
+  it('a bound that holds where there is a separator, and none where there is not', () => {
+    const text = `version=1.2;authorizationrules{=>permit();};issuancerules{
+      c:[type=="events", issuer=="AttestationService"] => add(type="end", value=JmesPath(c.value, "Events[?EventTypeString=='EV_SEPARATOR' && (PcrIndex==\`12\` || PcrIndex==\`13\`)] | @[0].EventSeq"));
+      c:[type=="end", value!="null", issuer=="AttestationPolicy"] => add(type="before", value=AppendString(AppendString("Events[?EventSeq < \`", c.value), "\`"));
+      [type=="end", value=="null", issuer=="AttestationPolicy"] => add(type="before", value="Events[?\`true\` ");
+      c:[type=="before"] => add(type="query", value=AppendString(c.value, " && PcrIndex==\`12\` && ((ProcessedData.EVENT_TRUSTBOUNDARY.EVENT_APPLICATION_SVN | @) || (ProcessedData.X[].Y | @[0]))].EventSeq | @[-1]"));
+      q:[type=="query"] && e:[type=="events", issuer=="AttestationService"] => issue(type="last", value=JsonToClaimValue(JmesPath(e.value, q.value)));
+    };`
+    const boot = windowsBoot({}) as { events: { Events: { EventTypeString: string }[] } }
+    // Versions of applications are measured at 2 and 31; the separator stands at 30.
+    expect(issued(text, boot)).toEqual({ last: 2 })
+    const without = boot.events.Events.filter(({ EventTypeString }) => EventTypeString !== 'EV_SEPARATOR')
+    expect(issued(text, { events: { Events: without } })).toEqual({ last: 31 })
+  })
+
+  it('names of keyrings and kernels in what IMA measured, a set of several values each', () => {
+    const text = `version=1.2; configurationrules { }; authorizationrules { [type == "aikValidated", value==true] => permit(); }; issuancerules {
+      c:[type=="events", issuer=="AttestationService"] => add(type="ima", value=JmesPath(c.value, "Events[?EventTypeString == 'IMA_MEASUREMENT_EVENT']"));
+      c:[type=="ima", issuer=="AttestationPolicy"] => add(type="found", value=JmesPath(c.value, "[?ProcessedData.Keyring == '.builtin_trusted_keys'].ProcessedData.CertificateSubject"));
+      c:[type=="found", issuer=="AttestationPolicy"] => issue(type="keys", value=JsonToClaimValue(c.value));
+      ![type=="found", issuer=="AttestationPolicy"] => issue(type="keys", value=0);
+    };`
+    const ima = (subject: string, Keyring = '.builtin_trusted_keys'): unknown => ({
+      EventTypeString: 'IMA_MEASUREMENT_EVENT',
+      ProcessedData: { Keyring, CertificateSubject: subject },
+    })
+    const events = { Events: [ima('CN=a'), ima('CN=b'), ima('CN=c', '.ima')] }
+    expect(issued(text, { aikValidated: true, events })).toEqual({ keys: ['CN=a', 'CN=b'] })
+    // No log at all: nothing is found, and the absence says 0.
+    expect(issued(text, { aikValidated: true })).toEqual({ keys: 0 })
+    expect(run(text, { events }).permitted).toBe(false)
+  })
+
+  it('slips of published texts are told with their place: one equals sign, and a name without type=', () => {
+    const policy = (rule: string): string => `version=1.2;authorizationrules{=>permit();};issuancerules{${rule}};`
+    expect(() => parsePolicy(policy('c:[type=="e", issuer="AttestationPolicy"]=>add(type="s", value=true);'))).toThrow(
+      /Line 1, column 79.*'=='/,
+    )
+    expect(() => parsePolicy(policy('=>issue("attested", value=true);'))).toThrow(/type, value, valueType or issuer/)
+  })
+
   it('properties that steer the evaluation, of their types only', () => {
     const set = (name: string, value: string): unknown =>
       Object.fromEntries(
