@@ -18,6 +18,24 @@ it('writes no secret into the log, at whichever of the usual depths it lies, and
   expect(statSync(file).mode & 0o777).toBe(0o600)
 })
 
+it('writes no secret of an error, a list, a child logger or anything deep, and what is no secret as it is', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'strongroom-log-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  const file = join(directory, 'server.log')
+  const logger = createLogger({ level: 'info', file })
+  logger.child({ token: 'hunter2', service: 'x' }).info({ list: [{ key: 'hunter2' }], at: new Date(0) }, 'child')
+  logger.error({ err: Object.assign(new Error('broke'), { password: 'hunter2', code: 'E1' }) }, 'error')
+  logger.error(Object.assign(new Error('alone'), { detail: { secret: 'hunter2' } }))
+  logger.info({ a: { b: { c: { d: { e: { token: 'hunter2', kept: 1 } } } } } }, 'deep')
+  const round: Record<string, unknown> = {}
+  round['itself'] = round
+  logger.info(round, 'round')
+  const text = readFileSync(file, 'utf8')
+  expect(text).not.toContain('hunter2')
+  for (const kept of ['"service":"x"', '1970-01-01', '"code":"E1"', 'broke', 'alone', '"kept":1', 'round'])
+    expect(text).toContain(kept)
+})
+
 it('puts a log file aside when it is large, and goes on', () => {
   const directory = mkdtempSync(join(tmpdir(), 'strongroom-log-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
