@@ -55,10 +55,10 @@ export function createLogger(o: { level: string; file?: string; fileLimit?: numb
   }
   const logger = o.file === undefined ? pino(options) : pino(options, openLogFile(o.file, o.fileLimit ?? fileLimit))
   // pino formats lines, and not what a child logger adds to each of its own. Children inherit this from their parent.
-  const { child } = logger
-  logger.child = function childOf(this: Logger, bindings: pino.Bindings, settings?: pino.ChildLoggerOptions) {
-    return Reflect.apply(child, this, [redactedLine(bindings), settings])
-  } as typeof logger.child
+  const makeChild: unknown = Reflect.get(logger, 'child')
+  logger.child = function childOf(this: unknown, bindings: pino.Bindings, settings?: pino.ChildLoggerOptions) {
+    return Reflect.apply(makeChild as () => Logger, this, [redactedLine(bindings), settings])
+  } as unknown as typeof logger.child
   return logger
 }
 
