@@ -93,6 +93,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const plane: Plane = {
     subscriptionId,
     tenantId: installation.tenantId,
+    ownerObjectId: context.ownerObjectId,
     clock,
     logger,
     newId: () => context.newId(),

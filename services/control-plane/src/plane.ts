@@ -19,6 +19,8 @@ import type { Deployments } from './templates/deployments.ts'
 export interface Plane {
   subscriptionId: string
   tenantId: string
+  /** Who made the installation. */
+  ownerObjectId: string
   clock: Clock
   logger: Logger
   newId(): string

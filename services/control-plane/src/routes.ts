@@ -29,9 +29,11 @@ import { securityGroups, securityRuleRoutes } from './network/security-groups.ts
 import { subnetRoutes, virtualNetworks } from './network/virtual-networks.ts'
 import { activityRoutes } from './resources/activity.ts'
 import { authorizationRoutes } from './resources/authorization.ts'
+import { exportRoutes } from './resources/export.ts'
 import { groupRoutes } from './resources/groups.ts'
 import { inventoryRoutes } from './resources/inventory.ts'
 import { lockRoutes } from './resources/locks.ts'
+import { managementGroupRoutes } from './resources/management-groups.ts'
 import { providerRoutes } from './resources/providers.ts'
 import { subscriptionRoutes } from './resources/subscriptions.ts'
 import { tagRoutes } from './resources/tags.ts'
@@ -46,6 +48,8 @@ export function allRoutes(plane: Plane): Route[] {
     ...providerRoutes(plane),
     ...groupRoutes(plane),
     ...inventoryRoutes(plane),
+    ...exportRoutes(plane),
+    ...managementGroupRoutes(plane),
     ...authorizationRoutes(plane),
     ...lockRoutes(plane),
     ...tagRoutes(plane),

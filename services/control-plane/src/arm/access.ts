@@ -28,9 +28,15 @@ export interface Assignment {
 /** Text that is no id refers to nothing, which is another mistake than a missing role. */
 const isId = (text: string): boolean => /^\/subscriptions\/[^/]+\/[^/]/i.test(text)
 
+/** An installation has one management group, the root of its tenant, and its subscription is in it. */
+const managementGroup = /^\/providers\/microsoft\.management\/managementgroups\/[^/]+$/
+
 /** Whether an assignment at `scope` reaches `path`: the same, or above it at a segment's border. */
 export const covers = (scope: string, path: string): boolean =>
-  scope === '/' || path === scope || path.startsWith(`${scope}/`)
+  scope === '/' ||
+  path === scope ||
+  path.startsWith(`${scope}/`) ||
+  (path.startsWith('/subscriptions/') && managementGroup.test(scope))
 
 /** Of an assignment that was made, or (`gone`) is about to be removed. */
 export interface AccessChange {

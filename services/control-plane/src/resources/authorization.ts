@@ -6,13 +6,13 @@ import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
 import { roleDefinitionRoutes, roleId } from './role-definitions.ts'
-import { requireScope, scopeOf as scopeBefore, scopePaths } from './scopes.ts'
+import { managementGroupPath, requireScope, scopeOf as scopeBefore, scopePaths } from './scopes.ts'
 
 const guid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const scopeOf = (path: string): string => scopeBefore(path, 'Microsoft.Authorization')
 
 /** Tenant scope first: what is assigned there holds everywhere. */
-const scopes = ['', ...scopePaths]
+const scopes = ['', managementGroupPath, ...scopePaths]
 
 /** Role definitions and assignments at the tenant, a subscription, a group or a resource. */
 export function authorizationRoutes(plane: Plane): Route[] {

@@ -18,6 +18,10 @@ const spellings = [
   'Microsoft.Network/networkInterfaces',
 ]
 
+/** A type as its provider spells it; lower case where that is not known. */
+export const spellingOf = (type: string): string =>
+  spellings.find((spelling) => spelling.toLowerCase() === type) ?? type
+
 type Test = (resource: Resource) => boolean
 
 /**
@@ -71,7 +75,7 @@ export function inventoryRoutes(plane: Plane): Route[] {
         value: shown.map((resource) => ({
           id: resource.id,
           name: resource.name,
-          type: spellings.find((spelling) => spelling.toLowerCase() === resource.type) ?? resource.type,
+          type: spellingOf(resource.type),
           location: resource.location,
           ...(resource.body.tags !== undefined && { tags: resource.body.tags }),
         })),

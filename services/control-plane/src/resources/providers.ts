@@ -49,6 +49,7 @@ const namespaces: Record<string, string[]> = {
     'checkMhsmNameAvailability',
   ],
   'Microsoft.ManagedIdentity': ['userAssignedIdentities'],
+  'Microsoft.Management': ['managementGroups'],
   'Microsoft.Network': [
     'virtualNetworks',
     'virtualNetworks/subnets',
@@ -85,16 +86,27 @@ const apiVersions = [
   '2015-06-15',
 ]
 
+export interface ResourceType {
+  resourceType: string
+  locations: string[]
+  apiVersions: string[]
+}
+
+/** Types of a namespace in any case; none of one that there is not. */
+export function resourceTypesOf(namespace: string): ResourceType[] {
+  const found = Object.keys(namespaces).find((each) => each.toLowerCase() === namespace.toLowerCase())
+  const locations = regions.map((region) => region.displayName)
+  return (namespaces[found ?? ''] ?? []).map((resourceType) => ({ resourceType, locations, apiVersions }))
+}
+
 export function providerRoutes(plane: Plane): Route[] {
   const view = (namespace: string): Record<string, unknown> => ({
     id: `/subscriptions/${plane.subscriptionId}/providers/${namespace}`,
     namespace,
     registrationState: 'Registered',
     registrationPolicy: 'RegistrationFree',
-    resourceTypes: (namespaces[namespace] ?? []).map((resourceType) => ({
-      resourceType,
-      locations: regions.map((region) => region.displayName),
-      apiVersions,
+    resourceTypes: resourceTypesOf(namespace).map((each) => ({
+      ...each,
       defaultApiVersion: apiVersions[0],
       capabilities: 'None',
     })),

@@ -1,4 +1,7 @@
+import { requireManagementGroup } from './management-groups.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+
+export const managementGroupPath = '/providers/Microsoft.Management/managementGroups/{managementGroup}'
 
 /** Where roles, locks and tags can be put: a subscription, a group, a resource, a resource within one. */
 export const scopePaths: string[] = [
@@ -14,6 +17,10 @@ export const scopeOf = (path: string, extension: string): string =>
 
 /** @throws ServiceError ResourceGroupNotFound, ResourceNotFound: nothing is put on what is not there */
 export async function requireScope(plane: Plane, scope: string): Promise<void> {
+  if (scope.startsWith('/providers/')) {
+    requireManagementGroup(plane, scope.split('/').at(-1) ?? '')
+    return
+  }
   const parts = scope.split('/').length
   if (parts <= 3) return
   if (parts === 5) await plane.resources.requireGroup(scope)

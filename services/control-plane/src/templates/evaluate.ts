@@ -1,6 +1,8 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { callsIn, isExpression, literalText, parseExpression, type Expression } from './expression.ts'
 import { itemOf, pureFunctions } from './functions.ts'
+import { findRegion } from '../compute/regions.ts'
+import { resourceTypesOf } from '../resources/providers.ts'
 import { resourceIdFunctions } from './ids.ts'
 import type { DeploymentScope } from './scope.ts'
 import { TemplateError } from './template-error.ts'
@@ -286,6 +288,22 @@ const specials: ReadonlyMap<string, Special> = new Map(
       const { id, kind } = scope.environment.scope
       if (kind !== 'managementGroup') throw outOfScope('managementGroup', scope)
       return { id, name: id.split('/').at(-1), type: 'Microsoft.Management/managementGroups' }
+    },
+    providers: async (call, scope) => {
+      const [namespace, type] = [
+        await argument(call, 0, scope),
+        call.args.length > 1 ? await argument(call, 1, scope) : undefined,
+      ]
+      const types = resourceTypesOf(textOf(namespace))
+      return type === undefined
+        ? { namespace, resourceTypes: types }
+        : (types.find((each) => each.resourceType.toLowerCase() === textOf(type).toLowerCase()) ?? null)
+    },
+    pickzones: async (call, scope) => {
+      const [, , location, count, offset] = await values(call, scope)
+      const zones = findRegion(textOf(location))?.zones ?? []
+      const from = typeof offset === 'number' ? offset : 0
+      return zones.slice(from, from + (typeof count === 'number' ? count : 1))
     },
     deployer: async (_call, scope) => scope.environment.deployer,
     deployment: async (_call, scope) => scope.environment.deployment,

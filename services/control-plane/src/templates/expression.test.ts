@@ -87,6 +87,30 @@ describe('the template language', () => {
     ["variables('v')", 'variable v'],
     ["split('a;b,c', createArray(';', ','))", ['a', 'b', 'c']],
     ['div(7, -2)', -3],
+    ["cidrSubnet('10.144.0.0/20', 24, 1)", '10.144.1.0/24'],
+    ["cidrHost('10.144.3.0/24', 0)", '10.144.3.1'],
+    [
+      "parseCidr('10.144.3.7/20')",
+      {
+        network: '10.144.0.0',
+        netmask: '255.255.240.0',
+        broadcast: '10.144.15.255',
+        firstUsable: '10.144.0.1',
+        lastUsable: '10.144.15.254',
+        cidr: 20,
+      },
+    ],
+    ["pickZones('Microsoft.Compute', 'virtualMachines', 'westeurope', 2, 1)", ['2', '3']],
+    ["providers('Microsoft.Compute', 'disks').resourceType", 'disks'],
+    ['indexFromEnd(createArray(1, 2, 3), 1)', 3],
+    ['tryIndexFromEnd(createArray(1), 2)', null],
+    ["mapValues(createObject('a', 1), lambda('v', add(lambdaVariables('v'), 1)))", { a: 2 }],
+    ["parseUri('https://a.example:8443/b?c=d').port", 8443],
+    ['deployer().objectId', 'me'],
+    [
+      "managementGroupResourceId('root', 'Microsoft.Authorization/policies', 'p')",
+      '/providers/Microsoft.Management/managementGroups/root/providers/Microsoft.Authorization/policies/p',
+    ],
   ])('%s', async (text, expected) => {
     expect(await run(text)).toEqual(expected)
   })

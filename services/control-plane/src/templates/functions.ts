@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { parseBody } from '../arm/body.ts'
 import { dateTimeAdd, formatTime } from './dates.ts'
+import { networkFunctions } from './networks.ts'
 import { TemplateError } from './template-error.ts'
 import {
   equal,
@@ -116,6 +117,18 @@ const strings: Record<string, Pure> = {
       return wrong(n, 'an absolute URI and a relative one', a)
     }
   },
+  parseuri: ([a], n) => {
+    try {
+      const { protocol, hostname, port, pathname, search } = new URL(text(n, a))
+      const [scheme, host] = [protocol.replace(/:$/, ''), hostname]
+      return { scheme, host, ...(port !== '' && { port: Number(port) }), path: pathname, query: search }
+    } catch {
+      return wrong(n, 'an absolute URI', a)
+    }
+  },
+  fail: ([a], n) => {
+    throw new TemplateError(text(n, a).slice(0, 400), { code: 'TemplateFailed' })
+  },
   uricomponent: ([a], n) => encodeURIComponent(text(n, a)),
   uricomponenttostring: ([a], n) => decode(n, text(n, a)),
   string: ([a]) => (typeof a === 'string' ? a : isObject(a) || Array.isArray(a) ? JSON.stringify(a) : textOf(a)),
@@ -209,6 +222,13 @@ const collections: Record<string, Pure> = {
     }
     return list(n, a).filter((each) => rest.every((other) => list(n, other).some((member) => equal(each, member))))
   },
+  indexfromend: ([a, b], n) => {
+    const items = list(n, a)
+    const found = itemOf(items, items.length - int(n, b))
+    return found === undefined ? wrong(n, `an index from 1 to ${items.length}`, b) : found.value
+  },
+  tryindexfromend: ([a, b], n) => (Array.isArray(a) ? (itemOf(a, a.length - int(n, b))?.value ?? null) : null),
+  distinct: ([a], n) => list(n, a).filter((each, index, all) => all.findIndex((other) => equal(each, other)) === index),
   flatten: ([a], n) => list(n, a).flatMap((each) => list(n, each)),
   items: ([a], n) =>
     Object.entries(object(n, a))
@@ -245,5 +265,5 @@ function decode(name: string, source: string): string {
 }
 
 export const pureFunctions: ReadonlyMap<string, Pure> = new Map(
-  Object.entries({ ...strings, ...logic, ...arithmetic, ...collections }),
+  Object.entries({ ...strings, ...logic, ...arithmetic, ...collections, ...networkFunctions }),
 )

@@ -4,9 +4,10 @@ import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { requireManagementGroup } from '../resources/management-groups.ts'
+import { managementGroupPath } from '../resources/scopes.ts'
 import type { Resource } from '../store/resources.ts'
 import { deploymentProperties, preflight, type DeploymentInternal } from './deployments.ts'
-import { managementGroups } from './ids.ts'
 import { prepare, readDeployment, type DeploymentInput, type Prepared } from './input.ts'
 import { followLink } from './links.ts'
 import type { ResourceOutcome } from './run.ts'
@@ -15,7 +16,7 @@ import { TemplateError } from './template-error.ts'
 import { whatIf } from './what-if.ts'
 
 /** Where deployments are made: each scope has the same routes. */
-const scopes = [groupPath, subscriptionPath, `${managementGroups}/{managementGroup}`, '']
+const scopes = [groupPath, subscriptionPath, managementGroupPath, '']
 const nameForm = /^[A-Za-z0-9_().-]{0,63}[A-Za-z0-9_()-]$/
 
 function view(deployment: Resource): Record<string, unknown> {
@@ -36,7 +37,7 @@ function routesOf(plane: Plane, at: string): Route[] {
   const requireScope = async (request: ArmRequest): Promise<string> => {
     const id = scopeIdOfRequest(request)
     if (kindOf(id) === 'resourceGroup') return (await plane.resources.requireGroup(id)).id
-    requireManagementGroup(plane, id)
+    if (kindOf(id) === 'managementGroup') requireManagementGroup(plane, id.split('/').at(-1) ?? '')
     return id
   }
   const read = async (
@@ -189,19 +190,6 @@ function routesOf(plane: Plane, at: string): Route[] {
       }),
     ),
   ]
-}
-
-/** The installation has one management group, the root of its tenant. @throws ServiceError 404 */
-function requireManagementGroup(plane: Plane, id: string): void {
-  if (kindOf(id) !== 'managementGroup' || keyOf(id) === keyOf(`${managementGroups}/${plane.tenantId}`)) return
-  throw new ServiceError({
-    code: 'ManagementGroupNotFound',
-    status: 404,
-    message: `The management group '${id.split('/').at(-1)}' could not be found.`,
-    expected: plane.tenantId,
-    found: id.split('/').at(-1) ?? '',
-    remedy: "Use the tenant's root group: its name is the tenant's id.",
-  })
 }
 
 function operationView(id: string, outcome: ResourceOutcome, index: number): Record<string, unknown> {

@@ -1,0 +1,85 @@
+import { ServiceError } from '@strongroom/platform'
+import { roles } from '../arm/built-in-roles.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import { signedIn, type Route } from '../arm/router.ts'
+import type { Plane } from '../plane.ts'
+
+const type = 'Microsoft.Management/managementGroups'
+const base = `/providers/${type}`
+
+/** The tenant's root group, which is all that an installation has, and the way for its owner to rights above the subscription. */
+export function managementGroupRoutes(plane: Plane): Route[] {
+  const view = (): Record<string, unknown> => ({
+    id: `${base}/${plane.tenantId}`,
+    type,
+    name: plane.tenantId,
+    properties: { tenantId: plane.tenantId, displayName: 'Tenant Root Group' },
+  })
+  return [
+    { method: 'GET', path: base, action: signedIn, handle: async () => ok({ value: [view()] }) },
+    {
+      method: 'GET',
+      path: `${base}/{managementGroup}`,
+      action: `${type}/read`,
+      handle: async (request) => {
+        requireManagementGroup(plane, param(request, 'managementGroup'))
+        return ok(view())
+      },
+    },
+    {
+      method: 'POST',
+      path: '/providers/Microsoft.Authorization/elevateAccess',
+      action: signedIn,
+      handle: async (request) => await elevate(plane, request),
+    },
+  ]
+}
+
+/** @throws ServiceError 404 where it is not the root of the tenant */
+export function requireManagementGroup(plane: Plane, name: string): void {
+  if (name.toLowerCase() === plane.tenantId.toLowerCase()) return
+  throw new ServiceError({
+    code: 'ManagementGroupNotFound',
+    status: 404,
+    message: `The management group '${name.slice(0, 90)}' could not be found.`,
+    expected: plane.tenantId,
+    found: name.slice(0, 90),
+    remedy: "Use the tenant's root group: its name is the tenant's id.",
+  })
+}
+
+/**
+ * As Azure lets a global administrator: the installation's owner becomes User Access Administrator of the tenant, and
+ * nothing more, by a step that is on record.
+ */
+async function elevate(plane: Plane, request: ArmRequest): Promise<ArmReply> {
+  const { caller, correlationId, path } = request
+  const action = 'Microsoft.Authorization/elevateAccess/action'
+  const mayElevate = caller.objectId.toLowerCase() === plane.ownerObjectId.toLowerCase()
+  const role = roles.find(({ name }) => name === 'User Access Administrator')
+  if (role === undefined) throw new TypeError('there is no such role')
+  if (!mayElevate) {
+    throw new ServiceError({
+      code: 'AuthorizationFailed',
+      status: 403,
+      message: `The client '${caller.appId}' with object id '${caller.objectId}' does not have authorization to perform action '${action}' over scope '/'.`,
+      expected: 'the owner of the installation',
+      found: caller.objectId,
+      remedy: 'Ask the owner of the installation for a role.',
+    })
+  }
+  const held = (await plane.access.assignmentsOf(caller.objectId)).some(
+    (each) => each.scope === '/' && each.role_id === role.id,
+  )
+  if (!held)
+    await plane.access.assign({
+      scope: '/',
+      name: plane.newId(),
+      principalId: caller.objectId,
+      principalType: 'ServicePrincipal',
+      roleId: role.id,
+      by: caller.objectId,
+    })
+  await plane.activity.write({ caller: caller.objectId, action, resourceId: path, status: 200, correlationId })
+  return { status: 200 }
+}

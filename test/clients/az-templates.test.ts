@@ -1,0 +1,116 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { refused, shell, suite, useShell, works } from './support/chapters.ts'
+
+useShell('az-templates', "Scopes, template specs and generic resources with Debian's azure-cli 2.74")
+
+const schema = (kind: string): string =>
+  `https://schema.management.azure.com/schemas/2018-05-01/${kind}eploymentTemplate.json#`
+const address = (name: string): object => ({
+  type: 'Microsoft.Network/publicIPAddresses',
+  apiVersion: '2023-09-01',
+  name,
+  location: 'westeurope',
+  sku: { name: 'Standard' },
+  properties: { publicIPAllocationMethod: 'Static' },
+})
+
+suite('Templates of a subscription', () => {
+  it('a template that makes a group and a module in it', async () => {
+    const inner = {
+      $schema: schema('d'),
+      contentVersion: '1.0.0.0',
+      parameters: { ip: { type: 'string' } },
+      resources: [address("[parameters('ip')]")],
+      outputs: {
+        id: { type: 'string', value: "[resourceId('Microsoft.Network/publicIPAddresses', parameters('ip'))]" },
+      },
+    }
+    const template = {
+      $schema: schema('subscriptionD'),
+      contentVersion: '1.0.0.0',
+      parameters: { name: { type: 'string' } },
+      resources: [
+        {
+          type: 'Microsoft.Resources/resourceGroups',
+          apiVersion: '2022-09-01',
+          name: "[parameters('name')]",
+          location: '[deployment().location]',
+        },
+        {
+          type: 'Microsoft.Resources/deployments',
+          apiVersion: '2022-09-01',
+          name: 'module',
+          resourceGroup: "[parameters('name')]",
+          dependsOn: ["[subscriptionResourceId('Microsoft.Resources/resourceGroups', parameters('name'))]"],
+          properties: {
+            mode: 'Incremental',
+            expressionEvaluationOptions: { scope: 'inner' },
+            parameters: { ip: { value: 'ip1' } },
+            template: inner,
+          },
+        },
+      ],
+    }
+    await writeFile(join(shell.installation.home, 'subscription.json'), JSON.stringify(template))
+    await writeFile(
+      join(shell.installation.home, 'group.json'),
+      JSON.stringify({ $schema: schema('d'), contentVersion: '1.0.0.0', resources: [address('ip2')] }),
+    )
+  })
+  const named = '-f subscription.json -p name=made'
+  works(`deployment sub validate -l westeurope ${named}`)
+  works(`deployment sub what-if -l westeurope ${named} --no-pretty-print`, (body) =>
+    expect(body.changes.map((each: { changeType: string }) => each.changeType)).toEqual(['Create', 'Create']),
+  )
+  works(`deployment sub create -n all -l westeurope ${named}`, (body) =>
+    expect(body.properties.provisioningState).toBe('Succeeded'),
+  )
+  works('deployment sub show -n all', (body) => expect(body.location).toBe('westeurope'))
+  works('deployment sub list', (body) => expect(body).toHaveLength(1))
+  works('deployment operation sub list -n all', (body) => expect(body).toHaveLength(2))
+  works('deployment group show -g made -n module', (body) =>
+    expect(body.properties.outputs.id.value).toContain('/resourceGroups/made/'),
+  )
+  works('deployment sub export -n all')
+  works('deployment sub delete -n all')
+  refused('deployment sub create -l westeurope -f group.json', 'InvalidTemplate')
+  refused('deployment tenant create -l westeurope -f subscription.json -p name=x', 'AuthorizationFailed')
+})
+
+suite('Template specs', () => {
+  works('ts create -g made -n web -v 1.0 -l westeurope -f group.json --yes', (body) =>
+    expect(body.mainTemplate.resources).toHaveLength(1),
+  )
+  works('ts show -g made -n web -v 1.0')
+  works('ts list -g made', (body) => expect(body).toHaveLength(1))
+  works(
+    'deployment group create -g made -n spec --template-spec $SUB/resourceGroups/made/providers/Microsoft.Resources/templateSpecs/web/versions/1.0',
+    (body) => expect(body.properties.templateLink.id).toContain('/versions/1.0'),
+  )
+  works('ts delete -g made -n web -v 1.0 --yes')
+  refused('deployment group create -g made --template-uri https://example.org/t.json', 'ERROR')
+})
+
+suite('Generic resources', () => {
+  works(
+    'resource create -g made -n ip3 --resource-type Microsoft.Network/publicIPAddresses --is-full-object -p \'{"location":"westeurope","sku":{"name":"Standard"},"properties":{"publicIPAllocationMethod":"Static"}}\'',
+    (body) => expect(body.properties.provisioningState).toBe('Succeeded'),
+  )
+  works('resource show -g made -n ip3 --resource-type Microsoft.Network/publicIPAddresses')
+  works('resource list -g made', (body) => expect(body).toHaveLength(3))
+  works('resource delete -g made -n ip3 --resource-type Microsoft.Network/publicIPAddresses')
+  works('group export -n made', (body) => expect(body.resources).toHaveLength(2))
+  works('vm list-skus -l westeurope --all', (body) => expect(body.length).toBeGreaterThan(50))
+  works(
+    'rest --method get --url "https://management.strongroom.internal/providers/Microsoft.Management/managementGroups?api-version=2020-05-01"',
+    (body) => expect(body.value).toHaveLength(1),
+  )
+  works('role assignment list --scope $SUB', (body) => expect(body.length).toBeGreaterThan(0))
+  refused('ad user create --display-name a --password x --user-principal-name a@strongroom.internal', 'ERROR', {
+    offered: false,
+  })
+  refused('ad group create --display-name a --mail-nickname a', 'ERROR', { offered: false })
+  works('group delete -n made --yes')
+})
