@@ -17,7 +17,9 @@ const address = (name: string): object => ({
 })
 
 suite('Templates of a subscription', () => {
-  it('a template that makes a group and a module in it', async () => {
+  it('a signed-in az, and a template that makes a group and a module in it', async () => {
+    const signedIn = await shell.shell('eval "$(strongroom env --login)"')
+    expect(signedIn.code, signedIn.stderr).toBe(0)
     const inner = {
       $schema: schema('d'),
       contentVersion: '1.0.0.0',
@@ -54,6 +56,24 @@ suite('Templates of a subscription', () => {
       ],
     }
     await writeFile(join(shell.installation.home, 'subscription.json'), JSON.stringify(template))
+    const below = {
+      type: 'Microsoft.Resources/deployments',
+      apiVersion: '2022-09-01',
+      name: 'below',
+      subscriptionId: shell.subscription,
+      location: 'westeurope',
+      properties: {
+        mode: 'Incremental',
+        template: { $schema: schema('subscriptionD'), contentVersion: '1.0.0.0', resources: [] },
+      },
+    }
+    for (const [file, kind] of [
+      ['tenant.json', 'tenantD'],
+      ['mg.json', 'managementGroupD'],
+    ] as const) {
+      const text = JSON.stringify({ $schema: schema(kind), contentVersion: '1.0.0.0', resources: [below] })
+      await writeFile(join(shell.installation.home, file), text)
+    }
     await writeFile(
       join(shell.installation.home, 'group.json'),
       JSON.stringify({ $schema: schema('d'), contentVersion: '1.0.0.0', resources: [address('ip2')] }),
@@ -76,7 +96,26 @@ suite('Templates of a subscription', () => {
   works('deployment sub export -n all')
   works('deployment sub delete -n all')
   refused('deployment sub create -l westeurope -f group.json', 'InvalidTemplate')
-  refused('deployment tenant create -l westeurope -f subscription.json -p name=x', 'AuthorizationFailed')
+})
+
+suite('Templates of the tenant', () => {
+  const me = '"$(az account show --query user.name -o tsv)"'
+  refused('deployment tenant create -n top -l westeurope -f tenant.json', 'ERROR')
+  works(
+    'rest --method post --url "https://management.strongroom.internal/providers/Microsoft.Authorization/elevateAccess?api-version=2016-07-01"',
+  )
+  works(`role assignment create --assignee ${me} --role Owner --scope /`, (body) => expect(body.scope).toBe('/'))
+  works('deployment tenant validate -n top -l westeurope -f tenant.json')
+  works('deployment tenant create -n top -l westeurope -f tenant.json', (body) =>
+    expect(body.properties.provisioningState).toBe('Succeeded'),
+  )
+  works('deployment tenant list', (body) => expect(body).toHaveLength(1))
+  works(
+    'deployment mg create -m "$(az account show --query tenantId -o tsv)" -n top -l westeurope -f mg.json',
+    (body) => expect(body.properties.provisioningState).toBe('Succeeded'),
+  )
+  works('role assignment list --scope /', (body) => expect(body).toHaveLength(2))
+  works(`role assignment delete --assignee ${me} --role Owner --scope /`)
 })
 
 suite('Template specs', () => {

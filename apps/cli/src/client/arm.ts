@@ -65,6 +65,17 @@ export class ArmClient {
     return (await this.send('GET', path, apiVersion)).json as T
   }
 
+  /** Every page of a list. */
+  async list<T>(path: string, apiVersion: string): Promise<T[]> {
+    const all: T[] = []
+    let page = await this.get<{ value: T[]; nextLink?: string }>(path, apiVersion)
+    for (;;) {
+      all.push(...page.value)
+      if (page.nextLink === undefined) return all
+      page = (await this.sendUrl('GET', page.nextLink)).json as typeof page
+    }
+  }
+
   /** Sends, then follows Azure-AsyncOperation to the end. */
   async run(method: string, path: string, apiVersion: string, body?: unknown, onSteps?: OnSteps): Promise<Response> {
     const response = await this.send(method, path, apiVersion, body)

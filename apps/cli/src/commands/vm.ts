@@ -201,11 +201,11 @@ const list: Command = {
     const arm = new ArmClient(await context.connect())
     const only = textOption(context, 'resourceGroup')
     const scope = only === undefined ? arm.subscription : groupPath(arm, only)
-    const found = await arm.get<{ value: VmResource[] }>(
+    const found = await arm.list<VmResource>(
       `${scope}/providers/Microsoft.Compute/virtualMachines`,
       apiVersions.compute,
     )
-    const vms = await Promise.all(found.value.map(async (vm) => await fetchVm(arm, vm.id)))
+    const vms = await Promise.all(found.map(async (vm) => await fetchVm(arm, vm.id)))
     return { data: vms, table: { columns, rows: vms.map(row) } }
   },
 }

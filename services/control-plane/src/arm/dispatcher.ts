@@ -2,6 +2,7 @@ import { ServiceError, toErrorBody } from '@strongroom/platform'
 import type { Access } from './access.ts'
 import type { ActivityLog } from './activity-log.ts'
 import type { Locks } from './locks.ts'
+import { paged } from './paging.ts'
 import { requireApiVersion, type ArmReply, type ArmRequest } from './request.ts'
 import { signedIn, type Route, Router } from './router.ts'
 
@@ -61,7 +62,8 @@ export class Dispatcher {
       requireSubscription(path, this.#subscriptionId)
       if (route.action !== signedIn) await this.#access.require(request.caller, route.action, path)
       if (changes) await this.#locks.require({ method: request.method, action, path })
-      const answer = await route.handle({ ...request, path, params })
+      const handled = { ...request, path, params }
+      const answer = paged(handled, await route.handle(handled))
       await record(answer.status)
       return answer
     } catch (error) {

@@ -178,6 +178,44 @@ describe('If-Match and If-None-Match', () => {
   })
 })
 
+describe('lists', () => {
+  const follow = async (path: string, between: () => Promise<unknown> = async () => {}): Promise<string[][]> => {
+    const pages: string[][] = []
+    for (let next: string | undefined = path; next !== undefined; await between()) {
+      const { body, status }: TestReply = await plane.send('GET', next)
+      expect(status).toBe(200)
+      pages.push(body.value.map(({ name }: Loose) => name))
+      const url: URL | undefined = body.nextLink === undefined ? undefined : new URL(body.nextLink)
+      next = url === undefined ? undefined : url.pathname + url.search
+    }
+    return pages
+  }
+
+  it('come in pages of the size that is asked for, each resource once, whatever goes meanwhile', async () => {
+    const made = Array.from({ length: 7 }, (_, index) => `page${index}`)
+    for (const name of made) await plane.send('PUT', ip(name), { location: 'westeurope' })
+    const list = `${networkPath('publicIPAddresses', '')}`.replace(/\/$/, '')
+    const whole = (await follow(list)).flat()
+    const pages = await follow(`${list}?$top=3`)
+    expect(pages.flat()).toEqual(whole)
+    expect(pages.every((page, index) => page.length === 3 || index === pages.length - 1)).toBe(true)
+    let gone = 0
+    const seen = await follow(`${list}?$top=3`, async () => await plane.send('DELETE', ip(`page${gone++}`)))
+    expect(new Set(seen.flat()).size).toBe(seen.flat().length)
+    for (const name of ['page4', 'page5', 'page6']) expect(seen.flat()).toContain(name)
+    for (const name of made) await plane.send('DELETE', ip(name))
+  })
+
+  it.each(['0', '-1', 'x', '1001', '1e3'])('are refused in pages of %s', async (size) => {
+    const { status, body } = await plane.send('GET', `${group}/resources?$top=${size}`)
+    expect([status, body.error.code]).toEqual([400, 'InvalidQueryParameterValue'])
+  })
+
+  it('are refused after a place that is none', async () => {
+    expect((await plane.send('GET', `${group}/resources?$skiptoken=zzz`)).status).toBe(400)
+  })
+})
+
 describe('answers', () => {
   it('carry a request id, the caller’s correlation, and Retry-After 1 while something runs', async () => {
     const reply = await plane.send('POST', `${vmPath('vm1')}/restart`, undefined, {
