@@ -9,6 +9,8 @@ import {
 } from '@strongroom/contract'
 import type {
   BootEvidence,
+  CommandRequest,
+  CommandStatus,
   CustomerKey,
   ErrorDetail,
   ImageBuildStatus,
@@ -72,6 +74,11 @@ export class FakeWire implements WireClient {
   rewrapError: { vmId: string; error: ErrorDetail } | undefined
   /** Evidence of boots without a guest, by VM. */
   readonly simulated: Map<string, { bootId: string }> = new Map()
+  /** By id. */
+  readonly commands: Map<string, { request: CommandRequest; status: CommandStatus }> = new Map<
+    string,
+    { request: CommandRequest; status: CommandStatus }
+  >()
   images: ImageRecord[] = [referenceImage]
   build: ImageBuildStatus = { state: 'Absent', steps: [] }
   /** What a provisioning or a boot ends with; undefined is well. */
@@ -230,6 +237,8 @@ export class FakeWire implements WireClient {
       status.spec = { ...status.spec, ...(o.body as InstanceConversion) }
       return { status: 200, body: status }
     }
+    if (verb === 'serial-log') return { status: 200, body: 'console of the guest\n' }
+    if (verb === 'commands') return this.#command(o, url)
     if (verb === 'start') this.#start(status)
     else if (verb === 'stop') status.power = { state: 'Stopping', since: time(), steps: [] }
     else if (verb === 'restart') {
@@ -243,6 +252,15 @@ export class FakeWire implements WireClient {
       }
     else this.#advance(status)
     return { status: verb === undefined ? 200 : 202, body: status }
+  }
+
+  #command(o: WireRequest, url: URL): Answer {
+    if (o.method === 'POST') {
+      const request = o.body as CommandRequest
+      this.commands.set(request.id, { request, status: { id: request.id, state: 'Pending' } })
+    }
+    const found = this.commands.get(url.pathname.split('/')[4] ?? (o.body as CommandRequest).id)
+    return found === undefined ? missing() : { status: 200, body: found.status }
   }
 
   #images(o: WireRequest, verb: string | undefined): Answer {
