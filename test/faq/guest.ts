@@ -28,7 +28,7 @@ export class Guest {
 
   /** Runs a script as root in the guest; what it prints. */
   async root(script: string): Promise<string> {
-    const encoded = Buffer.from(script).toString('base64')
+    const encoded = Buffer.from(`set -e\n${script}`).toString('base64')
     const { code, stdout, stderr } = await this.installation.inGuest(
       this.name,
       `base64 -d <<<${encoded} | sudo bash -s`,

@@ -64,6 +64,15 @@ async function judge(rule: Rule): Promise<void> {
 /** Those without guests first, then those on SNP, the conversion, and those on TDX. */
 const order = ({ boots }: Rule): number => (boots.includes('tdx') ? (boots.includes('snp') ? 2 : 3) : boots.length)
 
+async function cleanUp(): Promise<void> {
+  for (const guest of guests.values()) await (await guest.catch(() => undefined))?.remove().catch(() => {})
+  await machine?.remove()
+  await driver?.close()
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.once(signal, () => void cleanUp().finally(() => process.exit(1)))
+
 try {
   for (const rule of rules.toSorted((a, b) => order(a) - order(b))) {
     const wanted = asked?.includes(rule.id) ?? true
@@ -71,9 +80,7 @@ try {
     else outcomes.set(rule.id, 'left out')
   }
 } finally {
-  for (const guest of guests.values()) await (await guest.catch(() => undefined))?.remove().catch(() => {})
-  await machine?.remove()
-  await driver?.close()
+  await cleanUp()
 }
 
 const of = (outcome: Outcome): FaqRuleId[] => ids.filter((id) => outcomes.get(id) === outcome)

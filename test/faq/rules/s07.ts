@@ -24,7 +24,7 @@ export const s07: Rule = {
     const guest = await t.guest('snp')
     const seen = await guest.root(
       `cd /var/tmp; head -c 32 /dev/urandom >k; truncate -s 64M data; cryptsetup -q luksFormat --pbkdf pbkdf2 --pbkdf-force-iterations 1000 data k
-       cryptsetup open --key-file k data s7; echo secret >/dev/mapper/s7; sync; head -c 6 /dev/mapper/s7; cryptsetup close s7; grep -c secret data || true; rm -f data k`,
+       cryptsetup open --key-file k data s7; echo secret >/dev/mapper/s7; sync; head -c 7 /dev/mapper/s7; cryptsetup close s7; grep -c secret data || true; rm -f data k`,
     )
     t.note(
       'encrypted a volume inside the guest with dm-crypt, wrote "secret" and looked for it underneath',

@@ -9,7 +9,10 @@ export const s12: Rule = {
   async check(t) {
     const { installation } = await t.guest('snp')
     const path = join(installation.home, 'empty.raw')
-    await writeFile(path, Buffer.alloc(8 * 1024 ** 2))
+    // With a master boot record's mark, and nothing else.
+    const disk = Buffer.alloc(8 * 1024 ** 2)
+    disk.set([0x55, 0xaa], 510)
+    await writeFile(path, disk)
     const { code, json } = await installation.cli('image', 'import', path, '--name', 'empty')
     t.note('imported a disk without anything on it', `exit ${code}: ${JSON.stringify(json).slice(0, 300)}`)
     assert.notEqual(code, 0)

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { securityTypes, type SecurityEncryptionType } from '@strongroom/contract'
+import { securityTypes } from '@strongroom/contract'
 import { referenceImage } from '../testing/fake-wire.ts'
 import { findRegion, regions } from './regions.ts'
 import { answerOf, type Combination } from './security-table.ts'
 import { allSizes, findSize, isOffered } from './sizes.ts'
 
-const encryptions: (SecurityEncryptionType | undefined)[] = [
+const encryptions: Combination['encryption'][] = [
   undefined,
   'VMGuestStateOnly',
   'DiskWithVMGuestState',
