@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AttestationManagementClient } from '@azure/arm-attestation'
 import { AttestationAdministrationClient } from '@azure/attestation'
-import { domain, managementHost, sharedAttestationHost } from '@strongroom/contract'
+import { attestationRegionCodes, domain, managementHost, sharedAttestationHost } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestInstallation, type Credential, type TestInstallation } from './testing/running.ts'
 
@@ -115,9 +115,14 @@ describe('providers, driven by @azure/arm-attestation', () => {
 
   it('have a default in each region, which is the one that regions share', async () => {
     const { attestationProviders: providers } = management()
-    const attestUri = `https://${sharedAttestationHost('weu')}`
-    expect(await providers.getDefaultByLocation('westeurope')).toMatchObject({ attestUri, trustModel: 'AAD' })
-    expect((await providers.listDefault()).value!.map((each) => each.attestUri)).toEqual([attestUri])
+    const uri = (code: string): string => `https://${sharedAttestationHost(code)}`
+    const westEurope = { attestUri: uri('weu'), trustModel: 'AAD' }
+    expect(await providers.getDefaultByLocation('westeurope')).toMatchObject(westEurope)
+    expect(await providers.getDefaultByLocation('North Europe')).toMatchObject({ attestUri: uri('neu') })
+    const all = (await providers.listDefault()).value!.map((each) => each.attestUri)
+    expect(all).toEqual(attestationRegionCodes.map(uri))
+    const keys = await Promise.all([uri('weu'), uri('neu')].map(kidsAt))
+    expect(keys[0]).not.toEqual(keys[1])
   })
 })
 

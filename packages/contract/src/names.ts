@@ -36,6 +36,12 @@ export const platformKeyName = (vmId: string): string => `vm-${vmId.toLowerCase(
 /** Region of an installation until the operator adds others: its ARM name and its attestation code. */
 export const homeRegion = { name: 'westeurope', code: 'weu', displayName: 'West Europe' } as const
 
+/**
+ * Azure's attestation codes of the regions that an installation has. Each region shares a provider of its own, and hosts of
+ * tenants' providers carry the code too.
+ */
+export const attestationRegionCodes: readonly string[] = ['weu', 'neu', 'eus', 'eus2', 'wus3', 'krc', 'ukw']
+
 /** Application ids of the platform's own principals (the first is Azure's, which scripts name). */
 export const principals = {
   orchestrator: { appId: 'bf7b6499-ff71-4aa2-97a4-f372087be7f0', displayName: 'Confidential VM Orchestrator' },

@@ -17,7 +17,7 @@ import { GuestVerifier } from './guest/guest-verifier.ts'
 import { SigningKeys } from './keys/signing-keys.ts'
 import { Policies } from './policy/policies.ts'
 import { PolicyCertificates } from './policy/policy-certificates.ts'
-import { Providers } from './providers/providers.ts'
+import { Providers, sharedProvider } from './providers/providers.ts'
 import { Rights } from './providers/rights.ts'
 import { refusalRecorder } from './record/refusals.ts'
 import { attestRoutes } from './routes/attest-routes.ts'
@@ -136,8 +136,9 @@ export async function createAttestationService(context: ServiceContext & Attesta
       { matches: (host) => providers.serves(host), app },
       { matches: (host) => host === attestationManagementHost, app: managementApp },
     ],
-    // The keys are made before the first boot waits for them.
     start: async () => {
+      // Made before the first boot waits for it; other providers' keys when they are first asked for.
+      await keys.current(sharedProvider)
       await renewKeys()
       renewal = setInterval(
         () => void renewKeys().catch((error: unknown) => logger.error({ error }, 'no key was renewed')),

@@ -58,9 +58,10 @@ export class SigningKeys {
     await this.#replace(provider, await this.#currentKid(provider))
   }
 
-  /** Replaces the key that signs once it is 90 days old. @returns whether it did */
+  /** Replaces the key that signs once it is 90 days old. @returns whether it did; false where there is none yet */
   async renew(provider: Provider): Promise<boolean> {
-    const { kid } = await this.current(provider)
+    const kid = await this.#currentKid(provider)
+    if (kid === undefined) return false
     const { created_at } = await this.#db
       .selectFrom('signing_key')
       .select('created_at')

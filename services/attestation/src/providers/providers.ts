@@ -1,5 +1,6 @@
 import {
   attestationProviderHost,
+  attestationRegionCodes,
   attestationTypes,
   homeRegion,
   sharedAttestationHost,
@@ -29,20 +30,28 @@ export interface Provider {
   createdAt?: string
 }
 
-/** The provider that the home region shares. */
-export const sharedProvider: Provider = {
-  host: sharedAttestationHost(homeRegion.code),
-  name: `shared${homeRegion.code}`,
-  regionCode: homeRegion.code,
-  issuer: `https://${sharedAttestationHost(homeRegion.code)}`,
+/** The provider that a region shares. */
+const shared = (regionCode: string): Provider => ({
+  host: sharedAttestationHost(regionCode),
+  name: `shared${regionCode}`,
+  regionCode,
+  issuer: `https://${sharedAttestationHost(regionCode)}`,
   trustModel: 'AAD',
-}
+})
+
+/** By host name. Each has its own policies and signing keys, which are made when they are first asked for. */
+const sharedProviders: ReadonlyMap<string, Provider> = new Map(
+  attestationRegionCodes.map((code) => [sharedAttestationHost(code), shared(code)]),
+)
+
+/** The provider that the home region shares. */
+export const sharedProvider: Provider = shared(homeRegion.code)
 
 const nameForm = /^[a-z0-9][a-z0-9-]{1,22}[a-z0-9]$/
 const hostForm = /^[a-z0-9][a-z0-9-]{1,40}\.[a-z0-9]{2,8}\.attest\.strongroom\.internal$/
 
 /**
- * Providers by host name: the shared one of the home region, which exists always, and those that the resource manager made.
+ * Providers by host name: the one that each region shares, which exist always, and those that the resource manager made.
  * Each request reads its provider's row afresh, so that several processes on one database serve the same providers, and none
  * speaks for one that another has removed.
  */
@@ -68,7 +77,8 @@ export class Providers {
   }
 
   async get(host: string): Promise<Provider | undefined> {
-    if (host === sharedProvider.host) return sharedProvider
+    const ofRegion = sharedProviders.get(host)
+    if (ofRegion !== undefined) return ofRegion
     if (!hostForm.test(host) || this.#elsewhere.has(host)) return undefined
     const row = await this.#row(host)
     return row && providerOf(row)
@@ -76,7 +86,7 @@ export class Providers {
 
   async all(): Promise<Provider[]> {
     const rows = await this.#db.selectFrom('provider').selectAll().orderBy('created_at').orderBy('host').execute()
-    return [sharedProvider, ...rows.map(providerOf)]
+    return [...sharedProviders.values(), ...rows.map(providerOf)]
   }
 
   /**
@@ -89,7 +99,8 @@ export class Providers {
       const tx = transaction as Kysely<Tables>
       for (const host of this.#elsewhere) {
         const row = await tx.selectFrom('provider').selectAll().where('host', '=', host).executeTakeFirst()
-        if (row !== undefined) return providerOf(row)
+        const present = sharedProviders.get(host) ?? (row && providerOf(row))
+        if (present !== undefined) return present
         await tx
           .insertInto('provider_elsewhere')
           .values({ host, named_at: this.#clock.now().toISOString() })
@@ -106,7 +117,7 @@ export class Providers {
       target: verifiersFile,
       expected: 'issuers that no provider of this installation has',
       found: taken.issuer,
-      remedy: `Take it out of ${verifiersFile}, or delete ${taken.resourceId ?? 'the provider'} while it is out.`,
+      remedy: `Take it out of ${verifiersFile}${taken.resourceId === undefined ? '' : `, or delete ${taken.resourceId} while it is out`}.`,
     })
   }
 
