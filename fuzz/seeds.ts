@@ -57,6 +57,17 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
       text('{"properties":{"mode":"Incremental", template:{/* x */ "resources":[],}}} '),
       text('{"location":"westeurope","tags":{"a":"b"},"properties":{"a":[1,true,null,"\\u0041"]}}'),
     ],
+    priceList: [
+      text(
+        '{"currency":"EUR","items":[{"meter":"compute","armSkuName":"Standard_DC2as_v5","armRegionName":"westeurope","unitPrice":0.1,"unitOfMeasure":"1 Hour","effectiveStartDate":"2026-01-01"}]}',
+      ),
+    ],
+    costQuery: [
+      text(
+        '{"type":"Usage","timeframe":"Custom","timePeriod":{"from":"2026-01-01","to":"2026-01-31"},"dataset":{"granularity":"Daily","aggregation":{"a":{"name":"Cost","function":"Sum"}},"grouping":[{"type":"TagKey","name":"t"}],"filter":{"and":[{"dimensions":{"name":"Meter","operator":"In","values":["compute"]}},{"tags":{"name":"t","operator":"In","values":["x"]}}]}}}',
+      ),
+    ],
+    usageFilter: [text("properties/usageEnd ge '2026-01-01T00:00:00Z' and properties/instanceName eq 'vm1'")],
     snpReport: [report],
     tdxQuote: [quote],
     tdReport: [tdReport],

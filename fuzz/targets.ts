@@ -45,6 +45,9 @@ import {
 import { parseVerifiers, VerifiersInvalid } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { parseBody } from '../services/control-plane/src/arm/body.ts'
+import { Fields } from '../services/control-plane/src/arm/fields.ts'
+import { readCostQuery, readUsageFilter } from '../services/control-plane/src/billing/cost-query.ts'
+import { parsePriceList } from '../services/control-plane/src/billing/price-list.ts'
 import { callsIn, parseExpression } from '../services/control-plane/src/templates/expression.ts'
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
@@ -209,6 +212,16 @@ export const armBody: (data: Uint8Array) => void = target((bytes) => {
   const text = utf8Text.decode(bytes)
   parseBody(text, { lenient: text.length % 2 === 0 })
 })
+/** A price list that reads, reads the same again. */
+export const priceList: (data: Uint8Array) => void = target((bytes) => {
+  const list = parsePriceList(jsonOf(utf8Text.decode(bytes)))
+  if (JSON.stringify(parsePriceList(list)) !== JSON.stringify(list)) throw new Error('the price list does not settle')
+})
+/** What usage and cost are asked with: a query's body, and a filter of usage details. */
+export const costQuery: (data: Uint8Array) => void = target((bytes) =>
+  readCostQuery(new Fields(jsonOf(utf8Text.decode(bytes))), new Date('2026-03-10T00:00:00Z')),
+)
+export const usageFilter: (data: Uint8Array) => void = target((bytes) => readUsageFilter(utf8Text.decode(bytes)))
 /** Which customer's key a guest state says it is under: the host wrote it. */
 export const customerBinding: (data: Uint8Array) => void = target(decodeBinding)
 export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes))
