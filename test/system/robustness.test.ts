@@ -1,9 +1,8 @@
 import { readdir } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { apiVersions } from '../../apps/cli/src/client/arm.ts'
-import { prepareNetwork, vmBody, vmPath } from '../../apps/cli/src/up/vm-request.ts'
+import { prepareNetwork, vmBody } from '../../apps/cli/src/up/vm-request.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
+import { begin as beginOn, killAtEachStep as killSteps } from './support/kill-steps.ts'
 import { machineProcesses } from './support/processes.ts'
 import { defaultRequest, openArm, statusOf, type VmView } from './support/vm.ts'
 
@@ -17,41 +16,9 @@ beforeAll(async () => {
 
 afterAll(async () => await installation.remove())
 
-interface RunningOperation {
-  status: string
-  properties: { steps: { name: string; state: string }[] }
-}
-
-/** Sends the request that begins an operation, and returns where the operation can be asked for. */
-async function begin(method: string, action: string, body?: unknown): Promise<string> {
-  const arm = await openArm(installation)
-  const answer = await arm.send(method, `${vmPath(arm, 'strongroom', 'robust')}${action}`, apiVersions.compute, body)
-  const url = answer.headers['azure-asyncoperation']
-  if (typeof url !== 'string') throw new Error(`no operation in ${JSON.stringify(answer.headers)}`)
-  return url
-}
-
-/**
- * Kills the server whenever the operation has come to a step at which it was not yet killed, and starts it again, until
- * the operation ends.
- */
-async function killAtEachStep(url: string): Promise<{ killedAt: string[]; status: string }> {
-  const killedAt: string[] = []
-  const end = Date.now() + 540_000
-  while (Date.now() < end) {
-    const operation = (await (await openArm(installation)).sendUrl('GET', url)).json as RunningOperation
-    if (operation.status !== 'InProgress') return { killedAt, status: operation.status }
-    const step = operation.properties.steps.find((each) => each.state === 'Running' && !killedAt.includes(each.name))
-    if (step !== undefined) {
-      killedAt.push(step.name)
-      await installation.kill()
-      await expect.poll(async () => await machineProcesses(installation.stateDir), { timeout: 10_000 }).toEqual([])
-      await installation.start()
-    }
-    await sleep(20)
-  }
-  throw new Error(`the operation did not end; killed at ${killedAt.join(', ')}`)
-}
+const begin = (method: string, action: string, body?: unknown): Promise<string> =>
+  beginOn(installation, { vm: 'robust', method, action, body })
+const killAtEachStep = (url: string): Promise<{ killedAt: string[]; status: string }> => killSteps(installation, url)
 
 async function only(): Promise<VmView> {
   const vms = await installation.must<VmView[]>('vm', 'list')
