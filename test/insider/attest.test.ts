@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
 import { startInProcess } from '../system/support/in-process.ts'
 import { TestInstallation } from '../system/support/installation.ts'
+import { evidenceFiles, sealToGuest } from '../system/support/own-verifier.ts'
 import { readSealedReply } from './support/sealed-reply.ts'
 import { openHouse, SimulatedGuest, type House } from './support/simulated-guest.ts'
 
@@ -191,6 +192,25 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       const answer = JSON.parse((await run({ command: 'curl', args })).stdout.toString()) as { access_token: string }
       const caller = await context.verifier.verify(answer.access_token, [vaultAudience])
       expect(caller.objectId).toBe(made.body.principalId)
+    })
+
+    it('shows a verifier of its owner’s, who asks nobody, evidence with the verifier’s nonce, and opens what that seals to it', async () => {
+      const nonce = 'own-verifier'
+      const directory = await attest(tdx, 'evidence', nonce)
+      const files = Object.fromEntries(
+        await Promise.all(evidenceFiles.map(async (name) => [name, await readFile(join(directory, name))] as const)),
+      )
+      const { pckCrl, rootCaCrl, ...texts } = await house.silicon.intel.collateral()
+      const [pck, root] = [pckCrl, rootCaCrl].map((bytes) => Buffer.from(bytes).toString('base64url'))
+      const collateral = { ...texts, pckCrl: pck!, rootCaCrl: root! }
+      const anchors = house.silicon.anchors
+      const asked = { files, anchors, collateral, secret: Buffer.from('of its owner'), at: new Date() }
+      await expect(sealToGuest({ ...asked, nonce: 'another' })).rejects.toMatchObject({ code: 'NonceMismatch' })
+      const { sealed, verified } = await sealToGuest({ ...asked, nonce })
+      expect(verified.claims.configuration['vmUniqueId']).toBe(tdx.spec.vmId)
+      await writeFile(join(directory, 'sealed'), sealed)
+      await attest(tdx, 'open', nonce)
+      expect(await readFile(join(directory, 'secret'), 'utf8')).toBe('of its owner')
     })
 
     it('is refused with a register that its log does not explain, and the reason reaches the guest', async () => {

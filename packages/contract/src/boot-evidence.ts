@@ -5,12 +5,8 @@ export type Base64Url = string
 /** Bytes as lower-case hexadecimal. */
 export type Hex = string
 
-/**
- * All that one boot showed, kept by the machine and handed out unchanged, so that anyone can verify it afresh:
- * silicon root → report → claims → transfer key → token → key released → guest state → vTPM → measured boot → disk.
- * Holds no secret: the released key is wrapped to a transfer key that no longer exists.
- */
-export interface BootEvidence {
+/** What every boot of a confidential VM shows. */
+export interface BootFacts {
   version: 1
   vmId: string
   bootId: string
@@ -36,17 +32,6 @@ export interface BootEvidence {
      * disk is not encrypted, and of VMs that were made before it was pinned.
      */
     volume?: Hex
-  }
-  attestation: { issuer: string; token: string; jwks: { keys: Record<string, unknown>[] } }
-  release: { keyId: string; jws: string; at: string }
-  /** The customer's key, released beside it on the same token. Absent where the VM has no disk-encryption set. */
-  customerRelease?: { diskEncryptionSet: string; keyId: string; jws: string; at: string }
-  guestState: {
-    format: 'VMGS'
-    /** Authenticated counter, never lower than the key service's. */
-    generation: number
-    /** True always: a fresh data key at each boot. */
-    freshDataKey: boolean
   }
   vtpm: {
     /** TPM2B_PUBLIC of the attestation key. */
@@ -75,6 +60,35 @@ export interface BootEvidence {
     opened?: { device: string; cipher: string; luksUuid: string }
   }
 }
+
+/**
+ * All that one boot showed, kept by the machine and handed out unchanged, so that anyone can verify it afresh:
+ * silicon root → report → claims → transfer key → token → key released → guest state → vTPM → measured boot → disk.
+ * Holds no secret: the released key is wrapped to a transfer key that no longer exists.
+ */
+export interface BootEvidence extends BootFacts {
+  attestation: { issuer: string; token: string; jwks: { keys: Record<string, unknown>[] } }
+  release: { keyId: string; jws: string; at: string }
+  /** The customer's key, released beside it on the same token. Absent where the VM has no disk-encryption set. */
+  customerRelease?: { diskEncryptionSet: string; keyId: string; jws: string; at: string }
+  guestState: {
+    format: 'VMGS'
+    /** Authenticated counter, never lower than the key service's. */
+    generation: number
+    /** True always: a fresh data key at each boot. */
+    freshDataKey: boolean
+  }
+}
+
+/**
+ * A boot with NonPersistedTPM: nothing of the operator's attests it, releases a key for it or keeps anything of it. The guest gives its
+ * evidence to whoever asks it.
+ */
+export interface StatelessBootEvidence extends BootFacts {
+  stateless: true
+}
+
+export type AnyBootEvidence = BootEvidence | StatelessBootEvidence
 
 export interface SnpEvidence {
   kind: 'SNP'

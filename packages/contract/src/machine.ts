@@ -76,11 +76,11 @@ export interface CustomerKey {
 export interface InstanceSpec extends VmSpec {
   tee: Tee
   security: { encryption: SecurityEncryptionType; secureBoot: boolean; vTpm: boolean }
-  /** Platform-managed key that wraps the guest state's data key: key identifier with version. */
-  guestStateKey: string
+  /** Platform-managed key that wraps the guest state's data key: key identifier with version. Absent with NonPersistedTPM: there is no guest state. */
+  guestStateKey?: string
   /** A customer's key that wraps the guest state beside it. Absent: the platform's alone. */
   customerKey?: CustomerKey
-  /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal */
+  /** Provider that attests the boot, for example https://sharedweu.weu.attest.strongroom.internal. Nobody does with NonPersistedTPM. */
   attestationProvider: string
 }
 

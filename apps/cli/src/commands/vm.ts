@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import type { BootEvidence } from '@strongroom/contract'
+import type { AnyBootEvidence } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../client/arm.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext, type Option } from '../core/command.ts'
@@ -65,8 +65,8 @@ async function openVm(context: CommandContext): Promise<{ arm: ArmClient; path: 
 export const fetchVm = async (arm: ArmClient, path: string): Promise<VmResource> =>
   await arm.get<VmResource>(`${path}?$expand=instanceView`, apiVersions.compute)
 
-const fetchEvidence = async (arm: ArmClient, path: string): Promise<BootEvidence> =>
-  (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as BootEvidence
+const fetchEvidence = async (arm: ArmClient, path: string): Promise<AnyBootEvidence> =>
+  (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as AnyBootEvidence
 
 /** Verifies what the machine kept of the VM's last boot, against what was asked for. */
 export async function judgeTrust(

@@ -1,4 +1,4 @@
-import type { BootEvidence } from '@strongroom/contract'
+import type { BootFacts } from '@strongroom/contract'
 import {
   fromBase64Url,
   hclReportData,
@@ -11,11 +11,11 @@ import { sha256Hex } from './bytes.ts'
 import { demand, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'
 
-export const readClaims = (evidence: BootEvidence): RuntimeClaims =>
+export const readClaims = (evidence: BootFacts): RuntimeClaims =>
   parseRuntimeClaims(fromBase64Url(evidence.runtimeClaims))
 
 /** report_data is SHA-256 of the exact claims bytes, the rest zero: the silicon vouches for these claims and no others. */
-export async function claimsLink(evidence: BootEvidence, silicon: SiliconFinding): Promise<string[]> {
+export async function claimsLink(evidence: BootFacts, silicon: SiliconFinding): Promise<string[]> {
   const { raw, configuration } = readClaims(evidence)
   const expected = toHex(await hclReportData(raw))
   demand({
@@ -41,7 +41,7 @@ export async function claimsLink(evidence: BootEvidence, silicon: SiliconFinding
 }
 
 /** The vault wraps for the first key of the claims that encrypts: that must be the transfer key, made for this boot. */
-export async function transferKeyLink(evidence: BootEvidence): Promise<string[]> {
+export async function transferKeyLink(evidence: BootFacts): Promise<string[]> {
   const named = readClaims(evidence).keys.filter((key) => key['kid'] === 'HCLTransferKey')
   const [jwk] = named
   if (jwk === undefined || named.length > 1) {

@@ -1,4 +1,4 @@
-import { attestationKeyUsage, type BootEvidence } from '@strongroom/contract'
+import { attestationKeyUsage, type BootEvidence, type BootFacts } from '@strongroom/contract'
 import {
   attestationKeyOf,
   concat,
@@ -49,9 +49,10 @@ export function guestStateLink(evidence: BootEvidence, counter: number): string[
 
 /** The AK that quotes is the one the attested claims bind, the vTPM's own report binds, and the installation certified. */
 export async function vtpmLink(
-  evidence: BootEvidence,
+  evidence: BootFacts,
   silicon: SiliconFinding,
-  authority: { certificate: Certificate; root: TrustAnchor },
+  /** `at`: the time as of which certificates are judged. */
+  authority: { certificate: Certificate; root: TrustAnchor; at: Date },
 ): Promise<string[]> {
   const akPublic = fromBase64Url(evidence.vtpm.akPublic)
   const attested = attestationKeyOf(readClaims(evidence))
@@ -70,7 +71,7 @@ export async function vtpmLink(
   await verifyPath({
     chain: [certificate, authority.certificate],
     anchors: [authority.root],
-    at: new Date(evidence.release.at),
+    at: authority.at,
   })
   const certified = certificate.publicKey
   demand({
@@ -98,13 +99,13 @@ export async function vtpmLink(
   ]
 }
 
-function measured(evidence: BootEvidence): NonNullable<BootEvidence['measuredBoot']> {
+function measured(evidence: BootFacts): NonNullable<BootFacts['measuredBoot']> {
   if (evidence.measuredBoot === undefined) throw new LinkNotChecked('The guest has not reported since this boot.')
   return evidence.measuredBoot
 }
 
 /** Quote over a fresh nonce → PCRs → event log → the values predicted before the boot. */
-export async function measuredBootLink(evidence: BootEvidence): Promise<string[]> {
+export async function measuredBootLink(evidence: BootFacts): Promise<string[]> {
   const boot = measured(evidence)
   const pcrs = new Map(Object.entries(boot.pcrs).map(([index, digest]) => [Number(index), fromHex(digest)]))
   await verifyQuote({
@@ -165,7 +166,7 @@ async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
 
 const noGuest = 'no guest ran: the machine extended the vTPM by the log that it predicted'
 
-export async function diskLink(evidence: BootEvidence, asked: string): Promise<string[]> {
+export async function diskLink(evidence: BootFacts, asked: string): Promise<string[]> {
   if (evidence.guestRan === false) throw new LinkNotChecked('No guest ran, so there is no disk to unlock.')
   const boot = measured(evidence)
   const wanted = asked === 'DiskWithVMGuestState' ? 'LUKS2' : 'none'
@@ -191,7 +192,7 @@ export async function diskLink(evidence: BootEvidence, asked: string): Promise<s
 }
 
 /** The volume is the one that the VM was made with: PCR 15, which the quote covers, begins with the digest of its key. */
-async function volumeOf(evidence: BootEvidence, boot: NonNullable<BootEvidence['measuredBoot']>): Promise<string> {
+async function volumeOf(evidence: BootFacts, boot: NonNullable<BootFacts['measuredBoot']>): Promise<string> {
   const { volume } = evidence.expected
   const quoted = boot.pcrs[String(volumeRegister)]
   if (volume === undefined || quoted === undefined || boot.userspaceLog === undefined) {

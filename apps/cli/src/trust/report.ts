@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence, VerifierSettings } from '@strongroom/contract'
+import type { AnyBootEvidence, BootEvidence, StatelessBootEvidence, VerifierSettings } from '@strongroom/contract'
 import {
   parseCertificate,
   parsePem,
@@ -16,12 +16,13 @@ import { customerLink } from './customer-link.ts'
 import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
 import { demand, judge, LinkNotChecked, type Link } from './link.ts'
 import { measurementLink, verifySilicon, type SiliconFinding } from './silicon-link.ts'
+import { statelessLink } from './stateless-link.ts'
 import { releaseLink, tokenLink, type FetchKeySet, type TokenClaims } from './token-link.ts'
 import type { AskedProvider, Verifier, VerifierKey } from './verifier.ts'
 
 export interface TrustRequest {
   name: string
-  evidence: BootEvidence
+  evidence: AnyBootEvidence
   /** The encryption that was asked for: the evidence, which the machine keeps, must not say less. */
   encryption: string
   /** The disk-encryption set that was asked for, by ARM id. */
@@ -96,13 +97,64 @@ function need<T>(value: T | undefined, predecessor: string): T {
 
 /** Verifies the evidence of a boot afresh, link by link, from the silicon's root to the open disk. */
 export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
-  const { evidence } = request
-  const { anchors, authority } = await loadRoots(request.stateDir)
+  const roots = await loadRoots(request.stateDir)
+  // What was asked for decides what must be shown: evidence that lacks it comes from the machine, and does not.
+  const { links, verifier } =
+    request.encryption === 'NonPersistedTPM'
+      ? { links: await statelessLinks(request, request.evidence as StatelessBootEvidence, roots), verifier: undefined }
+      : await allLinks(request, request.evidence as BootEvidence, roots)
+  const guestRan = request.evidence.guestRan !== false
+  return {
+    name: request.name,
+    vmId: request.evidence.vmId,
+    bootId: request.evidence.bootId,
+    verifiedAt: request.at.toISOString(),
+    simulated: roots.anchors.simulated,
+    guestRan,
+    trusted: guestRan && links.every((link) => link.outcome === 'verified'),
+    ...(verifier === undefined ? {} : { verifier }),
+    links,
+  }
+}
+
+/** From the hardware to the guest that reported, with nothing of the operator's in between. */
+async function statelessLinks(request: TrustRequest, evidence: StatelessBootEvidence, roots: Roots): Promise<Link[]> {
+  // No release says when the evidence was judged: it is what the guest's own start is.
+  const at = new Date(evidence.startedAt)
+  let silicon: SiliconFinding | undefined
+  return [
+    await judge('silicon', 'silicon root → report', async () => {
+      silicon = await verifySilicon(evidence, roots.anchors, at)
+      return silicon.shows
+    }),
+    await judge(
+      'measurement',
+      'report → launch measurement',
+      async () => await measurementLink(evidence, need(silicon, 'silicon')),
+    ),
+    await judge('claims', 'report → claims', async () => await claimsLink(evidence, need(silicon, 'silicon'))),
+    await judge('own-verifier', 'claims → no service of the operator’s', () => statelessLink(evidence)),
+    await judge(
+      'vtpm',
+      'claims → vTPM of this boot',
+      async () => await vtpmLink(evidence, need(silicon, 'silicon'), { ...roots.authority, at }),
+    ),
+    await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence)),
+    await judge('disk', 'measured boot → disk', async () => await diskLink(evidence, request.encryption)),
+  ]
+}
+
+async function allLinks(
+  request: TrustRequest,
+  evidence: BootEvidence,
+  roots: Roots,
+): Promise<{ links: Link[]; verifier: TrustReport['verifier'] }> {
+  const { anchors, authority } = roots
   let silicon: SiliconFinding | undefined
   let token: TokenClaims | undefined
   let verifier: TrustReport['verifier']
   let counter: number | undefined
-  const links: Link[] = [
+  const links = [
     await judge('silicon', 'silicon root → report', async () => {
       silicon = await verifySilicon(evidence, anchors, releaseTime(evidence, request.at))
       return silicon.shows
@@ -137,22 +189,13 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
     await judge(
       'vtpm',
       'guest state → vTPM',
-      async () => await vtpmLink(evidence, need(silicon, 'silicon'), authority),
+      async () =>
+        await vtpmLink(evidence, need(silicon, 'silicon'), { ...authority, at: new Date(evidence.release.at) }),
     ),
     await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence)),
     await judge('disk', 'measured boot → disk unlocked', async () => await diskLink(evidence, request.encryption)),
   ]
-  return {
-    name: request.name,
-    vmId: evidence.vmId,
-    bootId: evidence.bootId,
-    verifiedAt: request.at.toISOString(),
-    simulated: anchors.simulated,
-    guestRan: evidence.guestRan !== false,
-    trusted: evidence.guestRan !== false && links.every((link) => link.outcome === 'verified'),
-    ...(verifier === undefined ? {} : { verifier }),
-    links,
-  }
+  return { links, verifier }
 }
 
 const marks = { verified: '✓', refused: '✗', 'not checked': '?' } as const

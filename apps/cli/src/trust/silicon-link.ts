@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence, SnpEvidence, TdxEvidence } from '@strongroom/contract'
+import type { BootFacts, SnpEvidence, TdxEvidence } from '@strongroom/contract'
 import {
   parsePem,
   parseSnpReport,
@@ -31,7 +31,7 @@ export interface SiliconFinding {
   shows: string[]
 }
 
-export async function verifySilicon(evidence: BootEvidence, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
+export async function verifySilicon(evidence: BootFacts, anchors: TrustAnchors, at: Date): Promise<SiliconFinding> {
   const { silicon } = evidence
   demand({
     holds: silicon.kind === evidence.tee,
@@ -158,7 +158,7 @@ async function findFirmware(wanted: string): Promise<Uint8Array | undefined> {
 }
 
 /** Computes the measurement from this machine's copy of the firmware, so that nobody's word for it is needed. */
-export async function measurementLink(evidence: BootEvidence, silicon: SiliconFinding): Promise<string[]> {
+export async function measurementLink(evidence: BootFacts, silicon: SiliconFinding): Promise<string[]> {
   const { firmwareSha256, vCPUs, vcpuType } = evidence.expected
   const firmware = await findFirmware(firmwareSha256)
   if (firmware === undefined)

@@ -76,13 +76,13 @@ async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
   const type = typeOf(model)
   if (type !== 'ConfidentialVM') return { ...common, ordinary: type, security: { secureBoot, vTpm } }
   if (tee === undefined || encryption === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
-  if (keyId === undefined) throw new TypeError('a VM is provisioned after its key')
+  if (keyId === undefined && encryption !== 'NonPersistedTPM') throw new TypeError('a VM is provisioned after its key')
   const security = { encryption, secureBoot, vTpm }
   return {
     ...common,
     tee,
     security,
-    guestStateKey: keyId,
+    ...(keyId !== undefined && { guestStateKey: keyId }),
     ...(customerKey !== undefined && { customerKey }),
     attestationProvider: attestationUri(model),
   }
@@ -163,7 +163,8 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
         do: async (c) => {
           const vm = await load(plane, c.params)
           const { tee } = vm.internal
-          if (tee === undefined) return undefined
+          // Nothing is kept of a VM with NonPersistedTPM, and so no key is needed to keep it under.
+          if (tee === undefined || vm.internal.model.encryption === 'NonPersistedTPM') return undefined
           const keyId = await plane.keys.ensure({
             vmId: vm.internal.vmId,
             tee,

@@ -1,6 +1,6 @@
 import {
   machineAudience,
-  type BootEvidence,
+  type AnyBootEvidence,
   type CustomerKey,
   type CommandRequest,
   type CommandStatus,
@@ -68,8 +68,8 @@ export class MachineClient implements Machine {
     await this.#orMissing(this.#send('DELETE', `/instances/${vmId}`))
   }
 
-  async evidence(vmId: string): Promise<BootEvidence | undefined> {
-    return await this.#orMissing(this.#send<BootEvidence>('GET', `/instances/${vmId}/evidence`))
+  async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
+    return await this.#orMissing(this.#send<AnyBootEvidence>('GET', `/instances/${vmId}/evidence`))
   }
 
   async command(vmId: string, request: CommandRequest): Promise<CommandStatus> {

@@ -1,5 +1,5 @@
 import type {
-  BootEvidence,
+  AnyBootEvidence,
   CustomerKey,
   CommandRequest,
   CommandStatus,
@@ -34,7 +34,7 @@ export interface Machine {
   /** Opens the guest state on the silicon that it was made for, and puts it under the other's: all of it, or nothing. Idempotent. */
   convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus>
   remove(vmId: string): Promise<void>
-  evidence(vmId: string): Promise<BootEvidence | undefined>
+  evidence(vmId: string): Promise<AnyBootEvidence | undefined>
   /** Hands a running guest a script. Idempotent by the command's id. */
   command(vmId: string, request: CommandRequest): Promise<CommandStatus>
   /** Undefined where the boot that it was for has ended. */

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
-import { machineAudience, type BootEvidence, type InstanceSpec, type SimulatedBoot } from '@strongroom/contract'
+import { machineAudience, type AnyBootEvidence, type InstanceSpec, type SimulatedBoot } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 import type { GuestStateKeys } from './machine.ts'
 
 /** Makes the evidence of boots without a guest. */
 export interface EvidenceMaker {
   /** Of the boot with this id; the spec's key is made where there is none. */
-  boot(spec: InstanceSpec, bootId: string): Promise<BootEvidence>
-  last(vmId: string): Promise<BootEvidence | undefined>
+  boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence>
+  last(vmId: string): Promise<AnyBootEvidence | undefined>
   /** Idempotent. */
   remove(vmId: string): Promise<void>
 }
@@ -24,16 +24,17 @@ export class SimulatedEvidence implements EvidenceMaker {
     this.#keys = keys
   }
 
-  async boot(spec: InstanceSpec, bootId: string): Promise<BootEvidence> {
-    const { vmId, tee, attestationProvider: authority } = spec
-    const guestStateKey = await this.#keys.ensure({ vmId, tee, authority })
-    const body: SimulatedBoot = { bootId, spec: { ...spec, guestStateKey } }
-    return await this.#send<BootEvidence>('PUT', `/simulated/${vmId}/boot`, body)
+  async boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence> {
+    const { vmId, tee, attestationProvider: authority, guestStateKey: _none, ...rest } = spec
+    const persisted = spec.security.encryption !== 'NonPersistedTPM'
+    const key = persisted ? { guestStateKey: await this.#keys.ensure({ vmId, tee, authority }) } : {}
+    const body: SimulatedBoot = { bootId, spec: { ...rest, vmId, tee, attestationProvider: authority, ...key } }
+    return await this.#send<AnyBootEvidence>('PUT', `/simulated/${vmId}/boot`, body)
   }
 
-  async last(vmId: string): Promise<BootEvidence | undefined> {
+  async last(vmId: string): Promise<AnyBootEvidence | undefined> {
     try {
-      return await this.#send<BootEvidence>('GET', `/simulated/${vmId}/evidence`)
+      return await this.#send<AnyBootEvidence>('GET', `/simulated/${vmId}/evidence`)
     } catch (error) {
       if (error instanceof ServiceError && error.status === 404) return undefined
       throw error

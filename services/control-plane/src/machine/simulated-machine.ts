@@ -1,7 +1,7 @@
 import {
   isOrdinary,
   type AnySpec,
-  type BootEvidence,
+  type AnyBootEvidence,
   type CommandStatus,
   type CustomerKey,
   type DiskAccess,
@@ -155,7 +155,7 @@ export class SimulatedMachine implements Machine {
   }
 
   /** Of the boot that the VM is in; of its last one, where evidence of that was asked for, while it is off. */
-  async evidence(vmId: string): Promise<BootEvidence | undefined> {
+  async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
     const status = await this.#find(vmId)
     if (status === undefined || isOrdinary(status.spec)) return undefined
     if (status.power.state !== 'Ready') return status.asked === true ? await this.#maker.last(vmId) : undefined

@@ -106,6 +106,13 @@ const confidentialShape = (verifiers: readonly string[]): Shape => ({
 
 const ownProvider = /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/
 
+/** NonPersistedTPM: Intel TDX alone, and nothing that a key would have to be released for. */
+const statelessShape = (verifiers: readonly string[]): Shape => ({
+  ...confidentialShape(verifiers),
+  tee: oneOf('TDX'),
+  guestStateKey: { check: (value) => value === undefined, expected: 'none: nothing of such a VM is kept' },
+})
+
 /** Absent, or texts at most two levels deep: they go to the guest as they are. */
 function isShown(value: unknown): boolean {
   if (value === undefined) return true
@@ -123,7 +130,8 @@ function isShown(value: unknown): boolean {
  */
 export function parseSpec(body: unknown, vmId: string, verifiers: readonly string[] = []): AnySpec {
   const ordinary = at(body, 'ordinary') !== undefined
-  requireShape(body, ordinary ? ordinaryShape : confidentialShape(verifiers))
+  const stateless = at(body, 'security.encryption') === 'NonPersistedTPM'
+  requireShape(body, ordinary ? ordinaryShape : stateless ? statelessShape(verifiers) : confidentialShape(verifiers))
   const spec = body as InstanceSpec
   if (spec.vmId !== vmId.toUpperCase()) {
     throw new ServiceError({

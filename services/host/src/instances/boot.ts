@@ -3,7 +3,7 @@ import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   isOrdinary,
-  type BootEvidence,
+  type AnyBootEvidence,
   type GuestHealth,
   type ImageRecord,
   type InstanceSpec,
@@ -15,6 +15,7 @@ import { startMetadataServer } from '../network/metadata-server.ts'
 import { startTimeServer } from '../network/time-server.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
+import { openStateless, type OpenedStateless } from '../paravisor/open-stateless.ts'
 import { RunningGuest, type PoweredState } from '../paravisor/running-guest.ts'
 import { cpuModels } from '../paravisor/silicon.ts'
 import { rewrap } from '../paravisor/unseal.ts'
@@ -45,7 +46,7 @@ export interface BootRequest {
   signal: AbortSignal
   commands: CommandQueue
   /** Called when the guest's boot report verified. */
-  onReady(evidence: BootEvidence | undefined): Promise<void>
+  onReady(evidence: AnyBootEvidence | undefined): Promise<void>
   /** Called when the guest says how it is. */
   onHealth(health: GuestHealth): void
   /** Called when it was refused; the refusal goes to the guest as well. */
@@ -144,20 +145,24 @@ export async function boot(o: BootRequest): Promise<Booted> {
 async function openConfidential(
   o: BootRequest,
   at: { spec: InstanceSpec; image: ImageRecord; runtimeDir: string; vCPUs: number },
-): Promise<OpenedGuest> {
+): Promise<OpenedGuest | OpenedStateless> {
   const { services, record, files } = o
   if (services.silicon === undefined) throw noHardware()
-  return await openGuest({
+  const common = {
     ...services,
     ...at,
     silicon: services.silicon,
-    tenantId: services.installation.tenantId,
     now: () => services.clock.now(),
+    bootId: randomUUID(),
+    step: (name: string) => o.step(name),
+    signal: o.signal,
+  }
+  if (at.spec.security.encryption === 'NonPersistedTPM') return await openStateless(common)
+  return await openGuest({
+    ...common,
+    tenantId: services.installation.tenantId,
     guestStatePath: files.guestState,
     identity: record.identity && publicKeysOf(record.identity),
-    bootId: randomUUID(),
-    step: (name) => o.step(name),
-    signal: o.signal,
   })
 }
 
@@ -217,7 +222,11 @@ const anotherNonce = (): ServiceError =>
     remedy: 'Start the VM again.',
   })
 
-async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string): Promise<{ close(): Promise<void> }> {
+async function serveMetadata(
+  o: BootRequest,
+  opened: OpenedGuest | OpenedStateless,
+  socket: string,
+): Promise<{ close(): Promise<void> }> {
   const { services } = o
   const spec = o.record.spec as InstanceSpec
   const { silicon } = services
@@ -245,7 +254,7 @@ async function serveMetadata(o: BootRequest, opened: OpenedGuest, socket: string
           at: services.clock.now(),
         })
         const expected = { ...opened.evidence.expected, ...(volume && { volume: volume.toString('hex') }) }
-        const evidence: BootEvidence = { ...opened.evidence, expected, measuredBoot }
+        const evidence: AnyBootEvidence = { ...opened.evidence, expected, measuredBoot }
         if (rootDevice !== undefined) evidence.osDisk = { ...evidence.osDisk, opened: rootDevice }
         await o.onReady(evidence)
       } catch (error) {

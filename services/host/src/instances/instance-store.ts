@@ -1,4 +1,4 @@
-import type { BootEvidence } from '@strongroom/contract'
+import type { AnyBootEvidence } from '@strongroom/contract'
 import type { Migration, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { InstanceRecord } from './record.ts'
@@ -49,14 +49,14 @@ export class InstanceStore {
       .execute()
   }
 
-  async saveEvidence(vmId: string, evidence: BootEvidence): Promise<void> {
+  async saveEvidence(vmId: string, evidence: AnyBootEvidence): Promise<void> {
     const text = JSON.stringify(evidence)
     await this.#db.updateTable('instance').set({ evidence: text }).where('vm_id', '=', vmId).execute()
   }
 
-  async evidence(vmId: string): Promise<BootEvidence | undefined> {
+  async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
     const row = await this.#db.selectFrom('instance').select('evidence').where('vm_id', '=', vmId).executeTakeFirst()
-    return typeof row?.evidence === 'string' ? (JSON.parse(row.evidence) as BootEvidence) : undefined
+    return typeof row?.evidence === 'string' ? (JSON.parse(row.evidence) as AnyBootEvidence) : undefined
   }
 
   async remove(vmId: string): Promise<void> {

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import {
   isOrdinary,
   type AnySpec,
-  type BootEvidence,
+  type AnyBootEvidence,
   type CommandRequest,
   type CommandStatus,
   type CustomerKey,
@@ -102,7 +102,7 @@ export class Instance {
     return structuredClone({ ...status, ...(health && { guest: health }) })
   }
 
-  evidence(): Promise<BootEvidence | undefined> {
+  evidence(): Promise<AnyBootEvidence | undefined> {
     return this.#services.store.evidence(this.spec.vmId)
   }
 
@@ -312,7 +312,8 @@ export class Instance {
     record.launched = booted.launched
     record.notices = booted.notices
     record.sshPort = booted.sshPort
-    const wrappedBy = booted.guest.evidence?.customerRelease?.keyId
+    const shown = booted.guest.evidence
+    const wrappedBy = shown !== undefined && 'release' in shown ? shown.customerRelease?.keyId : undefined
     if (wrappedBy !== undefined) record.wrappedBy = wrappedBy
     const current: Current = { guest: booted.guest, acceleration: booted.acceleration, reported: false, ready, refused }
     this.#current = current

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ImageRecord, OrdinarySpec } from '@strongroom/contract'
 import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
 import type { Sealer } from '@strongroom/platform'
-import { createOsDisk } from '../disks/os-disk.ts'
+import { copyOsDisk } from '../disks/os-disk.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import type { PoweredState } from '../paravisor/running-guest.ts'
@@ -40,17 +40,7 @@ export async function provisionOrdinary(o: {
     })
     o.signal.throwIfAborted()
     await o.step('Copy OS disk')
-    const zeros = new Uint8Array(32)
-    await createOsDisk({
-      image: o.image,
-      encryption: 'VMGuestStateOnly',
-      sizeGiB: spec.osDisk.sizeGiB,
-      // Of encrypted disks alone.
-      tpm: { srkPublic: new Uint8Array() },
-      pcrs: { 7: zeros, 11: zeros },
-      out: files.disk,
-      signal: o.signal,
-    })
+    await copyOsDisk({ image: o.image, sizeGiB: spec.osDisk.sizeGiB, out: files.disk, signal: o.signal })
     await o.step('Seal vTPM and UEFI variables')
     await OrdinaryState.create({
       path: files.ordinaryState,

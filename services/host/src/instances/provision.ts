@@ -5,7 +5,7 @@ import { isOrdinary, type AnySpec, type ImageRecord } from '@strongroom/contract
 import { volumeDigest } from '@strongroom/evidence/expected'
 import { ServiceError, type Sealer } from '@strongroom/platform'
 import { openSeal } from '../disks/open-seal.ts'
-import { createOsDisk } from '../disks/os-disk.ts'
+import { copyOsDisk, createOsDisk } from '../disks/os-disk.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
 import { findImage, imageFiles } from '../image/catalog.ts'
@@ -55,6 +55,12 @@ export async function provision(
   if (kept !== undefined) await keepImage(image, files)
   if (isOrdinary(spec)) {
     await provisionOrdinary({ ...o, spec, image })
+    return { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
+  }
+  if (spec.security.encryption === 'NonPersistedTPM') {
+    // vTPM and UEFI variables are made at each boot: there is nothing to keep and no key to keep it under.
+    await o.step('Copy OS disk')
+    await copyOsDisk({ image, sizeGiB: spec.osDisk.sizeGiB, out: files.disk, signal: o.signal })
     return { sealedTo: undefined, volume: undefined, wrappedBy: undefined }
   }
   const wrappingKey = await wrappingKeyOf({ ...o, spec })
@@ -118,8 +124,7 @@ export async function provision(
       opened.sealed.fill(0)
     }
     await o.step('Seal guest state')
-    // A vTPM that is not persisted is made anew at each boot.
-    const tpm = encryption === 'NonPersistedTPM' ? Buffer.alloc(0) : await readFile(join(tpmDir, permanentState))
+    const tpm = await readFile(join(tpmDir, permanentState))
     await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, customer, tpm, variables })
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     return {

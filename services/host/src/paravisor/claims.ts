@@ -39,16 +39,19 @@ export function releaseClaims(o: {
   /** Absent where no vTPM runs: the paravisor opens a guest state to copy it. */
   vtpm?: { akSpki: Uint8Array; ekSpki: Uint8Array }
 }): Uint8Array {
-  return encode({
-    keys: [
-      jwk('HCLTransferKey', 'encrypt', o.transferKey),
-      ...(o.vtpm === undefined
-        ? []
-        : [jwk('HCLAkPub', 'sign', rsaKey(o.vtpm.akSpki)), jwk('HCLEkPub', 'encrypt', rsaKey(o.vtpm.ekSpki))]),
-    ],
-    'vm-configuration': configuration(o.spec),
-  })
+  const keys = [jwk('HCLTransferKey', 'encrypt', o.transferKey), ...(o.vtpm === undefined ? [] : vtpmKeys(o.vtpm))]
+  return encode({ keys, 'vm-configuration': configuration(o.spec) })
 }
+
+/** Claims of a boot for which no key is released: the TPM's keys alone. */
+export function statelessClaims(o: { spec: InstanceSpec; akSpki: Uint8Array; ekSpki: Uint8Array }): Uint8Array {
+  return encode({ keys: vtpmKeys(o), 'vm-configuration': configuration(o.spec) })
+}
+
+const vtpmKeys = (o: { akSpki: Uint8Array; ekSpki: Uint8Array }): RsaJwk[] => [
+  jwk('HCLAkPub', 'sign', rsaKey(o.akSpki)),
+  jwk('HCLEkPub', 'encrypt', rsaKey(o.ekSpki)),
+]
 
 /** Claims of the report in the vTPM: the attestation key alone, for an NV index of swtpm has room for one key. */
 export function vtpmClaims(o: { spec: InstanceSpec; akSpki: Uint8Array }): Uint8Array {

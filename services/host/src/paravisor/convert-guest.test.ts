@@ -92,7 +92,7 @@ const convert = (o: Partial<ConvertRequest> = {}): ReturnType<typeof convertGues
   } as ConvertRequest)
 
 const open = (side: ConversionSide, key: KeyObject): Promise<GuestState> => {
-  const counter = services.counters.get(side.spec.guestStateKey) ?? 0
+  const counter = services.counters.get(side.spec.guestStateKey ?? '') ?? 0
   return GuestState.open({ path: side.guestStatePath, vmId: side.spec.vmId, releasedKey: key, counter })
 }
 

@@ -1,22 +1,18 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
-import { buildHclReport, hclReportData, parsePem, toHex } from '@strongroom/evidence'
+import { toHex } from '@strongroom/evidence'
 import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
-import { ServiceError } from '@strongroom/platform'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import { readFirmware } from '../qemu/firmware.ts'
-import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificates.ts'
-import { endowTpm } from '../tpm/endow.ts'
-import { manufactureTpm, readIdentity, type TpmIdentity } from '../tpm/manufacture.ts'
-import { permanentState, startSwtpm, stopSwtpm, type Swtpm } from '../tpm/swtpm.ts'
+import { permanentState, type Swtpm } from '../tpm/swtpm.ts'
 import type { GuestState } from '../vmgs/guest-state.ts'
-import { vtpmClaims } from './claims.ts'
 import type { CustomerRelease } from './customer-key.ts'
+import { powerTpm } from './power-tpm.ts'
 import { reportGeneration } from './release.ts'
-import { cpuModels, type LaunchedVm } from './silicon.ts'
+import { cpuModels } from './silicon.ts'
 import { advanceState, unseal, type UnsealRequest } from './unseal.ts'
 
 export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity' | 'spec'> {
@@ -55,15 +51,14 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
   const firmware = await readFirmware()
   const tpmDir = join(o.runtimeDir, 'tpm')
   await mkdir(tpmDir, { recursive: true, mode: 0o700 })
-  const persisted = o.spec.security.encryption !== 'NonPersistedTPM'
-  const identity = persisted ? o.identity : await manufactureTpm({ stateDir: tpmDir, runtimeDir: o.runtimeDir })
+  const { identity } = o
   if (identity === undefined) throw new TypeError('a provisioned VM has the public keys of its vTPM')
   const unsealed = await unseal({ ...o, firmware, identity })
   const { state, launched, claims, report, attestation, access, release, customer } = unsealed
   try {
     await advanceState(unsealed, release.key, customer)
     o.step('Start vTPM')
-    const files = await layFiles({ o, state, firmware, tpmDir, persisted })
+    const files = await layFiles({ o, state, firmware, tpmDir })
     const expected = await expectedPcrs({ image: o.image, variables: await readFile(files.variables) })
     const vtpm = await powerTpm({ o, launched, tpmDir, identity })
     const evidence: BootEvidence = {
@@ -83,7 +78,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
         pcrs: Object.fromEntries(Object.entries(expected.atReady).map(([index, value]) => [index, toHex(value)])),
       },
       attestation,
-      release: { keyId: o.spec.guestStateKey, jws: release.jws, at: o.now().toISOString() },
+      release: { keyId: access.keyId, jws: release.jws, at: o.now().toISOString() },
       ...(customer !== undefined && { customerRelease: customerEvidence(o, customer) }),
       guestState: { format: 'VMGS', generation: state.generation, freshDataKey: true },
       vtpm: vtpm.evidence,
@@ -110,7 +105,6 @@ async function layFiles(i: {
   state: GuestState
   firmware: Uint8Array
   tpmDir: string
-  persisted: boolean
 }): Promise<OpenedGuest['files']> {
   const { o } = i
   // QEMU runs the very bytes that were measured, whatever becomes of the package's file meanwhile.
@@ -128,70 +122,9 @@ async function layFiles(i: {
       out: variables,
     })
   }
-  if (!i.persisted) return { firmware, variables, tpmState: undefined }
   const tpmState = join(i.tpmDir, permanentState)
   await writeFile(tpmState, await i.state.tpm(), { mode: 0o600 })
   return { firmware, variables, tpmState }
 }
 
-async function powerTpm(i: {
-  o: OpenRequest
-  launched: LaunchedVm
-  tpmDir: string
-  identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
-}): Promise<{ tpm: Swtpm; evidence: BootEvidence['vtpm'] }> {
-  const { o } = i
-  const setup = await startSwtpm({ stateDir: i.tpmDir, runtimeDir: o.runtimeDir, name: 'setup', startup: 'clear' })
-  let evidence: BootEvidence['vtpm']
-  try {
-    const found = await readIdentity(setup, o.runtimeDir)
-    if (!Buffer.from(found.akSpki).equals(Buffer.from(i.identity.akSpki)))
-      throw anotherTpm(i.identity.akSpki, found.akSpki)
-    const claims = vtpmClaims({ spec: o.spec, akSpki: found.akSpki })
-    const report = await i.launched.report(await hclReportData(claims))
-    const hclReport = buildHclReport({ hardwareReport: report.bytes, reportType: i.launched.tee, claims })
-    const { authority } = o
-    const { vmId } = o.spec
-    const certificate = await certifyAttestationKey({ authority, vmId, spki: found.akSpki })
-    const ekCertificate = await certifyEndorsementKey({ authority, vmId, spki: found.ekSpki })
-    await endowTpm({
-      tpm: setup,
-      runtimeDir: o.runtimeDir,
-      hclReport,
-      akCertificate: parsePem(certificate)[0]!,
-      ekCertificate: parsePem(ekCertificate)[0]!,
-    })
-    evidence = {
-      akPublic: base64url(found.akPublic),
-      akCertificatePem: certificate,
-      akCertificateChainPem: o.authority.caPem,
-      hclReport: base64url(hclReport),
-    }
-  } finally {
-    await stopSwtpm(setup)
-    for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })
-  }
-  const tpm = await startSwtpm({
-    stateDir: i.tpmDir,
-    runtimeDir: o.runtimeDir,
-    name: 'vtpm',
-    startup: o.vtpm ?? 'qemu',
-  })
-  return { tpm, evidence }
-}
-
 const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
-
-const fingerprint = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-
-function anotherTpm(expected: Uint8Array, found: Uint8Array): ServiceError {
-  return new ServiceError({
-    code: 'VtpmChanged',
-    status: 409,
-    message: 'The guest state holds another vTPM than the report binds.',
-    target: 'vtpm',
-    expected: `attestation key ${fingerprint(expected)}`,
-    found: `attestation key ${fingerprint(found)}`,
-    remedy: 'Restore the installation’s database and the guest state from one backup.',
-  })
-}

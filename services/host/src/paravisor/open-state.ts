@@ -1,3 +1,4 @@
+import { keyOfGuestState } from './wrapping-key.ts'
 import { isOrdinary, type AnySpec, type GuestIdentity } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { readFirmware } from '../qemu/firmware.ts'
@@ -11,13 +12,13 @@ export interface StateServices extends Omit<ParavisorServices, 'silicon' | 'now'
 
 /** Who the guest state of a VM opens for; an ordinary VM has none that could be copied. */
 export function guestOf(spec: AnySpec): GuestIdentity | undefined {
-  if (isOrdinary(spec)) return undefined
+  if (isOrdinary(spec) || spec.security.encryption === 'NonPersistedTPM') return undefined
   return {
     vmId: spec.vmId,
     tee: spec.tee,
     encryption: spec.security.encryption,
     secureBoot: spec.security.secureBoot,
-    guestStateKey: spec.guestStateKey,
+    guestStateKey: keyOfGuestState(spec),
     attestationProvider: spec.attestationProvider,
   }
 }

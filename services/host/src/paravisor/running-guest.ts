@@ -1,5 +1,5 @@
 import { readFile, rm } from 'node:fs/promises'
-import type { BootEvidence } from '@strongroom/contract'
+import type { AnyBootEvidence } from '@strongroom/contract'
 import { type Logger, ServiceError } from '@strongroom/platform'
 import type { MachineOptions } from '../qemu/arguments.ts'
 import { QemuEnded, VmProcess, type GuestEnd } from '../qemu/vm-process.ts'
@@ -14,7 +14,7 @@ export interface PoweredState {
   tpm?: Swtpm
   files: { firmware: string; variables: string; tpmState: string | undefined }
   /** Of confidential VMs alone. */
-  evidence?: BootEvidence
+  evidence?: AnyBootEvidence
   /** Once the guest has ended: copies of older guest states become worthless. */
   retire(): Promise<void>
 }
@@ -25,7 +25,7 @@ interface Closable {
 
 /** A powered-on guest with all that belongs to it. `stop` ends everything and leaves the encrypted guest state only. */
 export class RunningGuest {
-  readonly evidence: BootEvidence | undefined
+  readonly evidence: AnyBootEvidence | undefined
   readonly #opened: PoweredState
   readonly #vm: VmProcess
   readonly #writeBack: WriteBack

@@ -10,6 +10,7 @@ import { releaseClaims } from './claims.ts'
 import { boundKey, releaseCustomerKey, type CustomerRelease } from './customer-key.ts'
 import { releaseKey, reportGeneration, type KeyServiceAccess, type Release } from './release.ts'
 import { launchOnSilicon, type HardwareReport, type LaunchedVm } from './silicon.ts'
+import { keyOfGuestState } from './wrapping-key.ts'
 import { makeTransferKey, type TransferKey } from './transfer-key.ts'
 
 export interface ParavisorServices {
@@ -82,7 +83,7 @@ export async function unseal(o: UnsealRequest): Promise<Unsealed> {
   o.signal.throwIfAborted()
 
   o.step('Release key')
-  const access = { wire: o.wire, tokens: o.tokens, keyId: o.spec.guestStateKey, target: attestation.token }
+  const access = { wire: o.wire, tokens: o.tokens, keyId: keyOfGuestState(o.spec), target: attestation.token }
   const release = await releaseKey({ ...access, caPem: o.authority.caPem, transferKey, at: o.now() })
   o.signal.throwIfAborted()
 

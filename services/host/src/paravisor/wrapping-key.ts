@@ -9,8 +9,14 @@ export async function wrappingKeyOf(o: {
   spec: Pick<InstanceSpec, 'guestStateKey'>
 }): Promise<KeyObject> {
   const token = await o.tokens.token('orchestrator', vaultAudience)
-  const url = `${o.spec.guestStateKey}?api-version=7.4`
+  const url = `${keyOfGuestState(o.spec)}?api-version=7.4`
   const { body } = await o.wire.request<KeyBundle>({ method: 'GET', url, token })
   const { n = '', e = '' } = body.key
   return createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' })
+}
+
+/** Key identifier of a VM that has guest state: one with NonPersistedTPM has none. */
+export function keyOfGuestState({ guestStateKey }: Pick<InstanceSpec, 'guestStateKey'>): string {
+  if (guestStateKey === undefined) throw new TypeError('a VM without guest state has no key for it')
+  return guestStateKey
 }

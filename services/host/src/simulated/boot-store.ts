@@ -1,4 +1,4 @@
-import type { BootEvidence } from '@strongroom/contract'
+import type { AnyBootEvidence } from '@strongroom/contract'
 import type { Migration, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { InstanceRecord } from '../instances/record.ts'
@@ -35,12 +35,12 @@ export class SimulatedBootStore {
     return new SimulatedBootStore(store)
   }
 
-  async find(vmId: string): Promise<{ identity: Identity; evidence?: BootEvidence } | undefined> {
+  async find(vmId: string): Promise<{ identity: Identity; evidence?: AnyBootEvidence } | undefined> {
     const row = await this.#db.selectFrom('simulated_boot').selectAll().where('vm_id', '=', vmId).executeTakeFirst()
     if (row === undefined) return undefined
     return {
       identity: JSON.parse(row.identity) as Identity,
-      ...(row.evidence !== null && { evidence: JSON.parse(row.evidence) as BootEvidence }),
+      ...(row.evidence !== null && { evidence: JSON.parse(row.evidence) as AnyBootEvidence }),
     }
   }
 
@@ -54,7 +54,7 @@ export class SimulatedBootStore {
       .execute()
   }
 
-  async saveEvidence(vmId: string, evidence: BootEvidence): Promise<void> {
+  async saveEvidence(vmId: string, evidence: AnyBootEvidence): Promise<void> {
     const text = JSON.stringify(evidence)
     await this.#db.updateTable('simulated_boot').set({ evidence: text }).where('vm_id', '=', vmId).execute()
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
+import type { AnyBootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
 import { parsePe, parseVariableStore } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
 import { imageFiles } from '../image/catalog.ts'
@@ -10,10 +10,11 @@ import type { MachineServices } from '../instances/services.ts'
 import type { BootReport } from '../network/boot-report.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
+import { openStateless, type OpenedStateless } from '../paravisor/open-stateless.ts'
 import { WriteBack } from '../paravisor/write-back.ts'
 import { handles } from '../tpm/manufacture.ts'
 import { readRegisters } from '../tpm/registers.ts'
-import { stopSwtpm, tpmTool } from '../tpm/swtpm.ts'
+import { stopSwtpm, tpmTool, type Swtpm } from '../tpm/swtpm.ts'
 import type { Identity } from './boot-store.ts'
 import { laterExtensions, predictedRecords, writeEventLog, type PredictedRecord } from './predicted-log.ts'
 
@@ -29,31 +30,41 @@ export async function bootWithoutGuest(o: {
   spec: InstanceSpec
   image: ImageRecord
   files: VmFiles
-  identity: Identity
+  /** Of the vTPM that is kept; absent with NonPersistedTPM. */
+  identity: Identity | undefined
   bootId: string
-}): Promise<BootEvidence> {
+}): Promise<AnyBootEvidence> {
   const { services, spec } = o
   const { silicon } = services
   if (silicon === undefined) throw noSilicon()
   await sweepRuntime(spec.vmId)
   const runtimeDir = await makeRuntime(spec.vmId)
   try {
-    const opened = await openGuest({
+    const common = {
       ...services,
-      tenantId: services.installation.tenantId,
       silicon,
       now: () => services.clock.now(),
       spec,
       image: o.image,
-      guestStatePath: o.files.guestState,
       runtimeDir,
-      identity: { akSpki: Buffer.from(o.identity.akSpki, 'base64'), ekSpki: Buffer.from(o.identity.ekSpki, 'base64') },
       vCPUs: spec.size.vCPUs,
       bootId: o.bootId,
       step: () => {},
       signal: new AbortController().signal,
-      vtpm: 'clear',
-    })
+      vtpm: 'clear' as const,
+    }
+    const opened =
+      o.identity === undefined
+        ? await openStateless(common)
+        : await openGuest({
+            ...common,
+            tenantId: services.installation.tenantId,
+            guestStatePath: o.files.guestState,
+            identity: {
+              akSpki: Buffer.from(o.identity.akSpki, 'base64'),
+              ekSpki: Buffer.from(o.identity.ekSpki, 'base64'),
+            },
+          })
     try {
       return await measure({ ...o, opened, runtimeDir })
     } finally {
@@ -67,9 +78,9 @@ export async function bootWithoutGuest(o: {
 async function measure(o: {
   services: MachineServices
   image: ImageRecord
-  opened: OpenedGuest
+  opened: OpenedGuest | OpenedStateless
   runtimeDir: string
-}): Promise<BootEvidence> {
+}): Promise<AnyBootEvidence> {
   const { opened } = o
   const records = await predictedRecords({
     firmware: await readFile(opened.files.firmware),
@@ -90,12 +101,12 @@ async function measure(o: {
 }
 
 async function extendAndQuote(o: {
-  opened: OpenedGuest
+  opened: OpenedGuest | OpenedStateless
   runtimeDir: string
   records: PredictedRecord[]
   nonce: Uint8Array
 }): Promise<BootReport> {
-  const { tpm } = o.opened
+  const tpm = vtpmOf(o.opened)
   const extensions = [...o.records, ...laterExtensions].map(({ pcr, digest }) => `${pcr}:sha256=${hex(digest)}`)
   await tpmTool(tpm, 'tpm2_pcrextend', extensions)
   const [message, signature] = [join(o.runtimeDir, 'quote.message'), join(o.runtimeDir, 'quote.signature')]
@@ -122,10 +133,15 @@ async function extendAndQuote(o: {
   }
 }
 
+function vtpmOf({ tpm }: OpenedGuest | OpenedStateless): Swtpm {
+  if (tpm === undefined) throw new TypeError('a confidential VM has a vTPM')
+  return tpm
+}
+
 /** As a guest that has powered off: vTPM ended, its state written back, the copies of before made good for nothing. */
-async function shutDown(opened: OpenedGuest, services: MachineServices): Promise<void> {
+async function shutDown(opened: OpenedGuest | OpenedStateless, services: MachineServices): Promise<void> {
   try {
-    await stopSwtpm(opened.tpm)
+    await stopSwtpm(vtpmOf(opened))
     await new WriteBack({ state: opened.state, ...opened.files, logger: services.logger }).stop()
     await opened.retire()
   } finally {

@@ -1,6 +1,6 @@
 import { access, mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
+import type { AnyBootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates } from '../image/boot-files.ts'
@@ -31,21 +31,24 @@ export class SimulatedBoots {
   }
 
   /** The evidence of the boot with this id: made now, or the one that was made before. */
-  async boot(spec: InstanceSpec, bootId: string): Promise<BootEvidence> {
+  async boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence> {
     this.#requireSimulated()
     return await this.#inTurn(async () => {
       const found = await this.#store.find(spec.vmId)
       if (found?.evidence?.bootId === bootId) return found.evidence
       const image = await standInImage(this.#services.cacheDir)
       const files = vmFiles(this.#services.stateDir, spec.vmId)
-      const identity = (await this.#kept(files, found?.identity)) ?? (await this.#provision(spec, image, files))
+      const identity =
+        spec.security.encryption === 'NonPersistedTPM'
+          ? undefined
+          : ((await this.#kept(files, found?.identity)) ?? (await this.#provision(spec, image, files)))
       const evidence = await bootWithoutGuest({ services: this.#services, spec, image, files, identity, bootId })
       await this.#store.saveEvidence(spec.vmId, evidence)
       return evidence
     })
   }
 
-  async evidence(vmId: string): Promise<BootEvidence | undefined> {
+  async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
     return (await this.#store.find(vmId))?.evidence
   }
 
@@ -98,13 +101,12 @@ export class SimulatedBoots {
         dbCertificates: await dbCertificates(image),
         out: variablesPath,
       })
-      const persisted = spec.security.encryption !== 'NonPersistedTPM'
       await GuestState.create({
         path: files.guestState,
         vmId: spec.vmId,
         wrappingKey,
         customer,
-        tpm: persisted ? await readFile(join(tpmDir, permanentState)) : Buffer.alloc(0),
+        tpm: await readFile(join(tpmDir, permanentState)),
         variables: await readFile(variablesPath),
       })
       const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')

@@ -1,0 +1,35 @@
+import type { StatelessBootEvidence } from '@strongroom/contract'
+import { readClaims } from './claims-link.ts'
+import { demand } from './link.ts'
+
+/**
+ * With NonPersistedTPM nothing of the operator's stands between the hardware and whoever relies on the guest: no token, no
+ * released key, no guest state. The attested claims say so, and there is no transfer key that anything could be released to.
+ */
+export function statelessLink(evidence: StatelessBootEvidence): string[] {
+  const { keys, configuration } = readClaims(evidence)
+  demand({
+    holds: configuration['tpm-persisted'] === false,
+    message: 'The attested claims do not say that the vTPM keeps nothing.',
+    expected: 'tpm-persisted false',
+    actual: `tpm-persisted ${String(configuration['tpm-persisted'])}`,
+  })
+  const transfer = keys.filter((key) => key['kid'] === 'HCLTransferKey').length
+  demand({
+    holds: transfer === 0,
+    message: 'The attested claims have a key that something could be released to.',
+    expected: 'no HCLTransferKey',
+    actual: String(transfer),
+  })
+  for (const part of ['attestation', 'release', 'guestState'])
+    demand({
+      holds: !Object.hasOwn(evidence, part),
+      message: `The boot used the operator's ${part}.`,
+      expected: 'none',
+      actual: part,
+    })
+  return [
+    'no token, no released key and no guest state of the operator’s: the vTPM is of this boot alone (tpm-persisted false)',
+    'who relies on this guest asks it for evidence, with a verifier and keys of their own (docs/own-verifier.md)',
+  ]
+}

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ImageRecord, InstanceSpec, StatelessBootEvidence } from '@strongroom/contract'
+import { hclReportData, toHex } from '@strongroom/evidence'
+import type { InstallationAuthority } from '@strongroom/platform'
+import type { Silicon } from '@strongroom/silicon'
+import { makeUefiVariables } from '../disks/uefi-variables.ts'
+import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
+import { readFirmware } from '../qemu/firmware.ts'
+import { manufactureTpm } from '../tpm/manufacture.ts'
+import { statelessClaims } from './claims.ts'
+import { powerTpm } from './power-tpm.ts'
+import type { PoweredState } from './running-guest.ts'
+import { cpuModels, launchOnSilicon } from './silicon.ts'
+
+/** What a boot of a VM with NonPersistedTPM is powered on with. */
+export interface OpenedStateless extends PoweredState {
+  launchMeasurement: string
+  expected: ExpectedPcrs
+  evidence: StatelessBootEvidence
+}
+
+/**
+ * One boot of a VM with NonPersistedTPM, up to power-on: a vTPM and UEFI variables of this boot alone, bound to the hardware's
+ * report. No provider attests it, no key is released, nothing is read from the boot before and nothing is kept for the next:
+ * whoever relies on the guest asks it for evidence, and brings verifier and keys.
+ */
+export async function openStateless(o: {
+  silicon: Silicon
+  authority: InstallationAuthority
+  now(): Date
+  spec: InstanceSpec
+  image: ImageRecord
+  /** Memory-backed, 0700, of this boot alone. */
+  runtimeDir: string
+  vCPUs: number
+  bootId: string
+  step(name: string): void
+  signal: AbortSignal
+  /** As for openGuest. */
+  vtpm?: 'qemu' | 'clear'
+}): Promise<OpenedStateless> {
+  const startedAt = o.now().toISOString()
+  o.step('Make vTPM')
+  const tpmDir = join(o.runtimeDir, 'tpm')
+  await mkdir(tpmDir, { recursive: true, mode: 0o700 })
+  const identity = await manufactureTpm({ stateDir: tpmDir, runtimeDir: o.runtimeDir })
+  o.step('Make UEFI variables')
+  const variables = join(o.runtimeDir, 'variables.fd')
+  const { secureBoot } = o.spec.security
+  await makeUefiVariables({ secureBoot, dbCertificates: await dbCertificates(o.image), out: variables })
+  o.signal.throwIfAborted()
+  o.step('Launch on silicon')
+  const bytes = await readFirmware()
+  const firmware = join(o.runtimeDir, 'firmware.fd')
+  await writeFile(firmware, bytes, { mode: 0o400 })
+  const launched = await launchOnSilicon({ silicon: o.silicon, spec: o.spec, firmware: bytes, vCPUs: o.vCPUs })
+  const claims = statelessClaims({ spec: o.spec, ...identity })
+  const report = await launched.report(await hclReportData(claims))
+  o.step('Start vTPM')
+  const expected = await expectedPcrs({ image: o.image, variables: await readFile(variables) })
+  const vtpm = await powerTpm({ o, launched, tpmDir, identity })
+  return {
+    state: nothingKept,
+    tpm: vtpm.tpm,
+    files: { firmware, variables, tpmState: undefined },
+    launchMeasurement: launched.measurement,
+    expected,
+    evidence: {
+      version: 1,
+      stateless: true,
+      vmId: o.spec.vmId,
+      bootId: o.bootId,
+      startedAt,
+      simulated: true,
+      tee: o.spec.tee,
+      silicon: await report.evidence(),
+      runtimeClaims: Buffer.from(claims).toString('base64url'),
+      expected: {
+        firmwareSha256: createHash('sha256').update(bytes).digest('hex'),
+        vCPUs: o.vCPUs,
+        vcpuType: cpuModels[o.spec.tee],
+        launchMeasurement: launched.measurement,
+        pcrs: Object.fromEntries(Object.entries(expected.atReady).map(([index, value]) => [index, toHex(value)])),
+      },
+      vtpm: vtpm.evidence,
+      osDisk: { encryption: 'none' },
+    },
+    retire: async () => {},
+  }
+}
+
+/** Changes of the UEFI variables end with the boot. */
+const nothingKept: PoweredState['state'] = { save: async () => {}, close: async () => {} }

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import type { BootEvidence, InstanceSpec } from '@strongroom/contract'
+import { buildHclReport, hclReportData, parsePem } from '@strongroom/evidence'
+import { ServiceError, type InstallationAuthority } from '@strongroom/platform'
+import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificates.ts'
+import { endowTpm } from '../tpm/endow.ts'
+import { readIdentity, type TpmIdentity } from '../tpm/manufacture.ts'
+import { startSwtpm, stopSwtpm, type Startup, type Swtpm } from '../tpm/swtpm.ts'
+import { vtpmClaims } from './claims.ts'
+import type { LaunchedVm } from './silicon.ts'
+
+/** Binds the vTPM of one boot to the hardware's report, certifies its keys, and starts it for QEMU. @throws ServiceError VtpmChanged */
+export async function powerTpm(i: {
+  o: { spec: InstanceSpec; runtimeDir: string; authority: InstallationAuthority; vtpm?: Startup }
+  launched: LaunchedVm
+  tpmDir: string
+  identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
+}): Promise<{ tpm: Swtpm; evidence: BootEvidence['vtpm'] }> {
+  const { o } = i
+  const setup = await startSwtpm({ stateDir: i.tpmDir, runtimeDir: o.runtimeDir, name: 'setup', startup: 'clear' })
+  let evidence: BootEvidence['vtpm']
+  try {
+    const found = await readIdentity(setup, o.runtimeDir)
+    if (!Buffer.from(found.akSpki).equals(Buffer.from(i.identity.akSpki)))
+      throw anotherTpm(i.identity.akSpki, found.akSpki)
+    const claims = vtpmClaims({ spec: o.spec, akSpki: found.akSpki })
+    const report = await i.launched.report(await hclReportData(claims))
+    const hclReport = buildHclReport({ hardwareReport: report.bytes, reportType: i.launched.tee, claims })
+    const { authority } = o
+    const { vmId } = o.spec
+    const certificate = await certifyAttestationKey({ authority, vmId, spki: found.akSpki })
+    const ekCertificate = await certifyEndorsementKey({ authority, vmId, spki: found.ekSpki })
+    await endowTpm({
+      tpm: setup,
+      runtimeDir: o.runtimeDir,
+      hclReport,
+      akCertificate: parsePem(certificate)[0]!,
+      ekCertificate: parsePem(ekCertificate)[0]!,
+    })
+    evidence = {
+      akPublic: base64url(found.akPublic),
+      akCertificatePem: certificate,
+      akCertificateChainPem: o.authority.caPem,
+      hclReport: base64url(hclReport),
+    }
+  } finally {
+    await stopSwtpm(setup)
+    for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })
+  }
+  const tpm = await startSwtpm({
+    stateDir: i.tpmDir,
+    runtimeDir: o.runtimeDir,
+    name: 'vtpm',
+    startup: o.vtpm ?? 'qemu',
+  })
+  return { tpm, evidence }
+}
+
+const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
+
+const fingerprint = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+function anotherTpm(expected: Uint8Array, found: Uint8Array): ServiceError {
+  return new ServiceError({
+    code: 'VtpmChanged',
+    status: 409,
+    message: 'The guest state holds another vTPM than the report binds.',
+    target: 'vtpm',
+    expected: `attestation key ${fingerprint(expected)}`,
+    found: `attestation key ${fingerprint(found)}`,
+    remedy: 'Restore the installation’s database and the guest state from one backup.',
+  })
+}
