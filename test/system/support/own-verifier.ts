@@ -2,6 +2,7 @@ import { constants, createPublicKey, publicEncrypt } from 'node:crypto'
 import type { TdxEvidence } from '@strongroom/contract'
 import {
   parseTpm2bPublic,
+  parseTpmsAttest,
   verifyAzureEvidence,
   verifyCertify,
   type TpmSignature,
@@ -68,7 +69,8 @@ export async function sealToGuest(o: {
     message: file('certify.bin'),
     signature: plain(file('certify.sig')),
     akPublic: signer.akPublic,
-    nonce: new Uint8Array(),
+    // tpm2_certify puts four bytes of its own there: what makes the key fresh is that it lives in this boot's TPM only.
+    nonce: parseTpmsAttest(file('certify.bin')).extraData,
     objectPublic: file('key.pub'),
   })
   const { key: shown } = parseTpm2bPublic(file('key.pub'))
