@@ -89,6 +89,11 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     tpmtSignature: [concat(Uint8Array.of(0, 0x14, 0, 0x0b, 1, 0), new Uint8Array(256).fill(3))],
     platformClaim: [platformClaim()],
     eventLog: [eventLog()],
+    guestHealth: [
+      text(
+        '{"swaps":[{"name":"/dev/sdb1","type":"partition","sizeKiB":1,"protected":false}],"clock":{"daemon":"active","ptpReference":false,"offsetSeconds":-0.25},"tpm":{"device":true,"lockout":false,"seals":true},"disks":[{"place":"lun63","device":"/dev/sda","sizeBytes":4096,"encrypted":true}]}',
+      ),
+    ],
     userspaceLog: [
       text(
         `\u001e{"pcr":15,"digests":[{"hashAlg":"sha256","digest":"${'00'.repeat(32)}"}],"content_type":"systemd","content":{"string":"cryptsetup:root:0","eventType":"volume-key"}}\n\u001e{"pcr":11,"digests":[{"hashAlg":"sha256","digest":"${'ff'.repeat(32)}"}]}\n`,

@@ -52,6 +52,7 @@ import { callsIn, parseExpression } from '../services/control-plane/src/template
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
 import { explain } from '../packages/evidence/src/detect/explain.ts'
+import { parseGuestHealth } from '../services/host/src/network/guest-health.ts'
 import { readGuestRequest } from '../services/attestation/src/guest/guest-request.ts'
 import { parseTransfer } from '../services/vault/src/keys/key-transfer.ts'
 import { readBundle } from '../services/attestation/src/collateral/read-bundle.ts'
@@ -155,6 +156,7 @@ export const variableStore: (data: Uint8Array) => void = target(parseVariableSto
 export const snpFirmware: (data: Uint8Array) => void = target(parseSnpFirmware)
 export const tdvf: (data: Uint8Array) => void = target(parseTdvfSections)
 export const jws: (data: Uint8Array) => void = texts(parseJws)
+export const guestHealth: (data: Uint8Array) => void = texts((text) => parseGuestHealth(jsonOf(text), new Date(0)))
 export const jwks: (data: Uint8Array) => void = texts((text) => parseJwks(jsonOf(text)))
 export const keyRelease: (data: Uint8Array) => void = target(readKeyRelease)
 /** A key that another HSM wrapped, as an import carries it. */

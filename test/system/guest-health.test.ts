@@ -1,0 +1,123 @@
+import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createOsDisk } from '../../services/host/src/disks/os-disk.ts'
+import { makeUefiVariables } from '../../services/host/src/disks/uefi-variables.ts'
+import { dbCertificates, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
+import { listImages } from '../../services/host/src/image/catalog.ts'
+import { TestInstallation } from './support/installation.ts'
+import { machineProcesses } from './support/processes.ts'
+import { diskFile, statusOf, type Status, type VmView } from './support/vm.ts'
+
+/**
+ * One confidential VM, really booted: what only its guest can see is in the instance view with its remedy (S8, S15, S28); then an
+ * operator puts a disk of its own in the place of the VM's, sealed to the VM's own vTPM, and the boot is refused by PCR 15.
+ */
+const installation = await TestInstallation.create()
+const name = 'watched'
+let vm: VmView
+
+beforeAll(async () => {
+  await installation.start()
+  await installation.must('image', 'build')
+  vm = await installation.must<VmView>('vm', 'create', name)
+})
+
+afterAll(async () => await installation.remove())
+
+async function asRoot(script: string): Promise<string> {
+  const encoded = Buffer.from(script).toString('base64')
+  const { stdout, stderr, code } = await installation.inGuest(
+    name,
+    `base64 -d <<<${encoded} | sudo bash -euo pipefail -s`,
+  )
+  if (code !== 0) throw new Error(`${stdout}\n${stderr}`)
+  return stdout.trim()
+}
+
+/** The status after the guest was asked to report. */
+async function reported(prefix: string): Promise<Status> {
+  await asRoot('systemctl start strongroom-health')
+  return statusOf(await installation.must<VmView>('vm', 'show', name), prefix)
+}
+
+describe('what a guest says of itself', () => {
+  it('shows that the vTPM is ready, and secrets are sealed to it and opened (S15)', async () => {
+    expect((await reported('VirtualTpm/')).code).toBe('VirtualTpm/ready')
+    const opened = await asRoot(`cd /run; printf secret >s
+tpm2_create -Q -C 0x81000001 -i s -u p -r r; tpm2_load -Q -C 0x81000001 -u p -r r -c o; tpm2_unseal -c o`)
+    expect(opened).toBe('secret')
+  })
+
+  it('shows a clock that drifts, and the remedy that runs in the guest (S28)', async () => {
+    expect((await reported('Clock/')).code).toBe('Clock/inStep')
+    await asRoot(`cp /etc/chrony/chrony.conf /run/before
+echo 'refclock PHC /dev/ptp_hyperv poll 3 dpoll -2 offset 0 stratum 2' >>/etc/chrony/chrony.conf
+systemctl stop chrony
+date --set '+3 seconds' >/dev/null`)
+    const drifted = await reported('Clock/')
+    expect(drifted.code).toBe('Clock/drifted')
+    expect(drifted.message).toMatch(/ahead of the machine's.*chrony/)
+    await expect(asRoot('/usr/lib/strongroom/clock-remedy')).rejects.toThrow('chronyd is not active')
+    await asRoot(
+      'sed -i /ptp_hyperv/d /etc/chrony/chrony.conf; systemctl start chrony; sed -i "\\$a refclock PHC /dev/ptp_hyperv poll 3 dpoll -2 offset 0 stratum 2" /etc/chrony/chrony.conf',
+    )
+    expect(await asRoot('/usr/lib/strongroom/clock-remedy')).toContain('127.0.0.1')
+    expect(
+      await asRoot(
+        'grep ptp_hyperv /etc/chrony/chrony.conf; grep -c "^pool .*ntp.org" /etc/chrony/chrony.conf; ls /etc/chrony | grep -c chrony.conf.2',
+      ),
+    ).toMatch(/^#refclock.*\n4\n1$/)
+    await expect
+      .poll(async () => (await reported('Clock/')).code, { timeout: 60_000, interval: 5_000 })
+      .toBe('Clock/inStep')
+  })
+
+  it('tells swap on the encrypted disk from swap in clear, which it says how to mend (S8)', async () => {
+    await asRoot(`fallocate -l 64M /swap; chmod 600 /swap; mkswap -q /swap; swapon /swap`)
+    expect((await reported('Swap/')).code).toBe('Swap/protected')
+    const device = await asRoot(`swapoff /swap; fallocate -l 64M /dev/shm/clear
+device=$(losetup --find --show /dev/shm/clear); mkswap -q "$device"; swapon "$device"; echo "$device"`)
+    const clear = await reported('Swap/')
+    expect(clear).toMatchObject({ code: 'Swap/unprotected', level: 'Warning' })
+    expect(clear.message).toContain(`swapoff ${device}`)
+    await asRoot(`swapoff ${device}; losetup --detach ${device}`)
+  })
+})
+
+describe('a disk of the operator’s own, sealed to the VM’s vTPM, in the place of the VM’s', () => {
+  it('boots with the same PCRs 4, 7 and 11, and is refused by PCR 15 when the guest reports', async () => {
+    const srkPublic = Buffer.from(
+      await asRoot('tpm2_readpublic -Q -c 0x81000001 -f tss -o /run/srk; base64 -w0 /run/srk'),
+      'base64',
+    )
+    await installation.must('vm', 'deallocate', name)
+    const own = await diskFile(installation, vm)
+    const images = await listImages(installation.cacheDir)
+    const image = images.toSorted((a, b) => b.builtAt.localeCompare(a.builtAt))[0]!
+    const folder = await mkdtemp(join(tmpdir(), 'strongroom-attacker-'))
+    try {
+      const variables = join(folder, 'variables.fd')
+      await makeUefiVariables({ secureBoot: true, dbCertificates: await dbCertificates(image), out: variables })
+      const { atUnlock } = await expectedPcrs({ image, variables: await readFile(variables) })
+      await rename(own, `${own}.good`)
+      await createOsDisk({
+        image,
+        encryption: 'DiskWithVMGuestState',
+        sizeGiB: (await stat(`${own}.good`)).size / 2 ** 30,
+        tpm: { srkPublic },
+        pcrs: atUnlock,
+        out: own,
+      })
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+    const outcome = await installation.cli('vm', 'start', name)
+    const { error } = outcome.json as { error: { code: string; message: string } }
+    expect([outcome.code === 0, error.code]).toEqual([false, 'OsDiskReplaced'])
+    expect(error.message).toContain('PCR 15')
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    await rename(`${own}.good`, own)
+  })
+})
