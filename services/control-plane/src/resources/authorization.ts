@@ -24,14 +24,15 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
   const one = `${base}/{assignment}`
   const actions = 'Microsoft.Authorization/roleAssignments'
   const view = (row: Assignment): Record<string, unknown> => ({
-    id: `${row.display_scope}/providers/Microsoft.Authorization/roleAssignments/${row.name}`,
+    id: `${row.display_scope.replace(/\/$/, '')}/providers/Microsoft.Authorization/roleAssignments/${row.name}`,
     name: row.name,
     type: actions,
     properties: {
       roleDefinitionId: roleId(plane, row.role_id),
       principalId: row.principal_id,
       principalType: row.principal_type,
-      scope: row.display_scope,
+      // The tenant's own scope is written in two ways.
+      scope: row.display_scope || '/',
       createdOn: row.created_at,
       createdBy: row.created_by,
     },

@@ -38,7 +38,10 @@ describe('the tenant and its root group', () => {
       expect((await plane.send('POST', elevation)).status).toBe(200)
 
       expect((await plane.send('GET', `/subscriptions/${subscriptionId}`, undefined, { as: someone })).status).toBe(403)
-      expect((await plane.send('PUT', assignment(scope), give)).status).toBe(201)
+      const given = await plane.send('PUT', assignment(scope), give)
+      expect([given.status, given.body.properties.scope, given.body.id]).toEqual([201, scope || '/', assignment(scope)])
+      const all = (await plane.send('GET', assignment(scope).slice(0, assignment(scope).lastIndexOf('/')))).body.value
+      expect(all.every(({ id }: Loose) => !String(id).startsWith('//'))).toBe(true)
       expect((await plane.send('GET', `/subscriptions/${subscriptionId}`, undefined, { as: someone })).status).toBe(200)
       expect((await plane.send('PUT', group, { location: 'westeurope' }, { as: someone })).status).toBe(403)
       expect((await plane.send('DELETE', assignment(scope))).status).toBe(200)

@@ -70,6 +70,16 @@ const template = (): Loose => ({
   ],
 })
 
+const snapshotPath = `${group}/providers/Microsoft.Compute/snapshots/s`
+const snapshot = async (plane: TestPlane): Promise<TestReply> => {
+  const { body } = await plane.send('GET', vmPath('vm1'))
+  const sourceResourceId = body.properties.storageProfile.osDisk.managedDisk.id as string
+  return await plane.send('PUT', snapshotPath, {
+    location,
+    properties: { creationData: { createOption: 'Copy', sourceResourceId } },
+  })
+}
+
 const withAttachedDisk = async (plane: TestPlane): Promise<void> => {
   await withVm(plane)
   await done(plane, 'PUT', diskPath('own'), emptyDisk)
@@ -100,6 +110,21 @@ export const crashScenarios: Record<string, CrashScenario> = {
       await plane.send('PATCH', vmPath('vm1'), { properties: { hardwareProfile: { vmSize: 'Standard_DC4as_v5' } } })
       return await plane.send('POST', `${vmPath('vm1')}/start`)
     },
+  },
+  'conversion of a VM to other silicon': {
+    prepare: withStoppedVm,
+    act: async (plane) =>
+      await plane.send('PATCH', vmPath('vm1'), { properties: { hardwareProfile: { vmSize: 'Standard_DC2es_v5' } } }),
+  },
+  'snapshot of a disk': { prepare: withStoppedVm, act: async (plane) => await snapshot(plane) },
+  'deletion of a snapshot': {
+    prepare: async (plane) => {
+      await withStoppedVm(plane)
+      const reply = await snapshot(plane)
+      if (reply.status >= 400) throw new Error(JSON.stringify(reply.body))
+      if ((await plane.follow(reply)).status !== 'Succeeded') throw new Error('there is no snapshot')
+    },
+    act: async (plane) => await plane.send('DELETE', snapshotPath),
   },
   'deletion of a VM': { prepare: withVm, act: async (plane) => await plane.send('DELETE', vmPath('vm1')) },
   'creation of a disk': {
@@ -274,7 +299,7 @@ export async function settled(plane: TestPlane): Promise<void> {
 
 /** More than the quotas that an installation begins with. */
 export async function raiseQuotas(plane: TestPlane): Promise<void> {
-  for (const name of ['cores', 'standardDCASv5Family'])
+  for (const name of ['cores', 'standardDCASv5Family', 'standardDCEV5Family'])
     await plane.store.db
       .insertInto('quota_limit')
       .values({ region: location, name, limit_value: 1_000_000 })
