@@ -70,6 +70,28 @@ const template = (): Loose => ({
   ],
 })
 
+const setPath = `${group}/providers/Microsoft.Compute/diskEncryptionSets/set`
+const setKey = (name: string, version: string): string =>
+  `https://kv-${name}.vault.strongroom.internal/keys/disk/${version.repeat(32)}`
+const encryptionSet = (name: string, version: string): Loose => ({
+  location,
+  identity: { type: 'SystemAssigned' },
+  properties: {
+    activeKey: { keyUrl: setKey(name, version) },
+    encryptionType: 'ConfidentialVmEncryptedWithCustomerKey',
+  },
+})
+const vaultForDisks = (): Loose => ({
+  location,
+  properties: {
+    tenantId,
+    sku: { family: 'A', name: 'premium' },
+    accessPolicies: [],
+    enablePurgeProtection: true,
+    enabledForDiskEncryption: true,
+  },
+})
+
 const snapshotPath = `${group}/providers/Microsoft.Compute/snapshots/s`
 const snapshot = async (plane: TestPlane): Promise<TestReply> => {
   const { body } = await plane.send('GET', vmPath('vm1'))
@@ -125,6 +147,21 @@ export const crashScenarios: Record<string, CrashScenario> = {
       if ((await plane.follow(reply)).status !== 'Succeeded') throw new Error('there is no snapshot')
     },
     act: async (plane) => await plane.send('DELETE', snapshotPath),
+  },
+  'rotation of a disk-encryption set': {
+    prepare: async (plane, name) => {
+      await makeNetwork(plane, 'vm1')
+      const box = provider('Microsoft.KeyVault/vaults', `kv-${name}`)
+      await done(plane, 'PUT', box, vaultForDisks())
+      for (const version of ['1', '2']) plane.wire.customerKeys.keys.set(setKey(name, version), {})
+      await done(plane, 'PUT', setPath, encryptionSet(name, '1'))
+      plane.wire.customerKeys.grant(setPath.replace('/rg1/', `/${name}/`))
+      const body = vmRequest('vm1')
+      body.properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet = { id: setPath }
+      await done(plane, 'PUT', vmPath('vm1'), body)
+      await done(plane, 'POST', `${vmPath('vm1')}/deallocate`)
+    },
+    act: async (plane, name) => await plane.send('PUT', setPath, encryptionSet(name, '2')),
   },
   'deletion of a VM': { prepare: withVm, act: async (plane) => await plane.send('DELETE', vmPath('vm1')) },
   'creation of a disk': {
