@@ -133,11 +133,6 @@ export const crashScenarios: Record<string, CrashScenario> = {
       return await plane.send('POST', `${vmPath('vm1')}/start`)
     },
   },
-  'conversion of a VM to other silicon': {
-    prepare: withStoppedVm,
-    act: async (plane) =>
-      await plane.send('PATCH', vmPath('vm1'), { properties: { hardwareProfile: { vmSize: 'Standard_DC2es_v5' } } }),
-  },
   'snapshot of a disk': { prepare: withStoppedVm, act: async (plane) => await snapshot(plane) },
   'deletion of a snapshot': {
     prepare: async (plane) => {
@@ -316,6 +311,8 @@ const normal = (line: string, name: string): string =>
     .replaceAll(/(templateHash[\\"]+:[\\"]+)[0-9a-f]+/g, '$1HASH')
     // Made by this process, or found as the one before made it.
     .replaceAll('"statusCode":201', '"statusCode":200')
+    // A restart that may have been done is done again.
+    .replaceAll(/"boots":\d+/g, '"boots":N')
     .replaceAll(/PT[\d.]+S/g, 'DURATION')
     .replaceAll(/\b\d+\.\d+\.\d+\.\d+\b/g, 'ADDRESS')
     .replaceAll(/([0-9a-f]{2}[:-]){5}[0-9a-f]{2}/gi, 'MAC')
@@ -336,7 +333,7 @@ export async function settled(plane: TestPlane): Promise<void> {
 
 /** More than the quotas that an installation begins with. */
 export async function raiseQuotas(plane: TestPlane): Promise<void> {
-  for (const name of ['cores', 'standardDCASv5Family', 'standardDCEV5Family'])
+  for (const name of ['cores', 'standardDCASv5Family'])
     await plane.store.db
       .insertInto('quota_limit')
       .values({ region: location, name, limit_value: 1_000_000 })
