@@ -6,6 +6,7 @@ import { createLogger, createSealer, type Store } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { rsaAesKeyWrap } from './keystore/wrap.ts'
 import { canaryOf, foundIn, type Canary } from './testing/canaries.ts'
 import { adminGrant, createTestVault, keyRequest, type Answer } from './testing/test-vault.ts'
 import { unwrapRelease } from './testing/unwrap.ts'
@@ -85,6 +86,19 @@ describeStores('secrets of the vault', (open) => {
     expect((await asOwner('PUT', '/keys/i', { key: { ...imported, kty: 'RSA' } })).status).toBe(200)
     await asOwner('PUT', '/keys/i', { key: { ...imported, kty: 'RSA', n: 'AQAB' } })
     await asOwner('PUT', '/keys/i', { key: { ...imported, kty: 'RSA', key_ops: 'all' } })
+
+    // A key that another HSM wrapped, good and refused, and a statement about it.
+    const kek = (await asOwner('POST', '/keys/kek/create', { kty: 'RSA-HSM', key_ops: ['import'] })).body.key
+    const brought = randomBytes(32)
+    canaries.push(canaryOf('brought key', brought))
+    const algorithm = 'CKM_RSA_AES_KEY_WRAP'
+    const wrapped = rsaAesKeyWrap({ secret: brought, wrappingKey: kek, algorithm })
+    const header = { kid: kek.kid, alg: 'dir', enc: algorithm }
+    const blob = { schema_version: '1.0.0', header, ciphertext: Buffer.from(wrapped).toString('base64url') }
+    const key_hsm = Buffer.from(JSON.stringify(blob)).toString('base64url')
+    expect((await asOwner('PUT', '/keys/b', { key: { kty: 'oct-HSM', key_hsm } })).status).toBe(200)
+    await asOwner('PUT', '/keys/b', { key: { kty: 'EC-HSM', key_hsm } })
+    expect((await asOwner('GET', '/keys/b/attestation')).status).toBe(200)
 
     // What is decrypted, and what does not decrypt.
     const plain = randomBytes(32)
