@@ -86,6 +86,8 @@ export interface BootEvidence extends BootFacts {
  */
 export interface StatelessBootEvidence extends BootFacts {
   stateless: true
+  /** When the evidence was whole: certificates and collateral are judged as of then. */
+  shownAt: string
 }
 
 export type AnyBootEvidence = BootEvidence | StatelessBootEvidence

@@ -78,15 +78,18 @@ async function loadRoots(stateDir: string): Promise<Roots> {
  * what was valid then vouches for a guest that runs since. The time is the machine's own word; the token, which the provider
  * signed, must be from this boot and valid at it.
  */
-function releaseTime(evidence: BootEvidence, now: Date): Date {
-  const released = new Date(evidence.release.at)
+const releaseTime = (evidence: BootEvidence, now: Date): Date => judgedAt(evidence.release.at, now)
+
+/** The time as of which evidence is judged. Where no token vouches for it, freshness is for a nonce of the verifier's own to show. */
+function judgedAt(time: string, now: Date): Date {
+  const then = new Date(time)
   demand({
-    holds: released <= now,
-    message: 'The release lies in the future.',
+    holds: then <= now,
+    message: 'The release or the evidence lies in the future.',
     expected: `not after ${now.toISOString()}`,
-    actual: evidence.release.at,
+    actual: time,
   })
-  return released
+  return then
 }
 
 /** A link whose predecessor does not hold cannot be judged: what it would rest on is missing. */
@@ -119,12 +122,11 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
 
 /** From the hardware to the guest that reported, with nothing of the operator's in between. */
 async function statelessLinks(request: TrustRequest, evidence: StatelessBootEvidence, roots: Roots): Promise<Link[]> {
-  // No release says when the evidence was judged: it is what the guest's own start is.
-  const at = new Date(evidence.startedAt)
+  const at = new Date(evidence.shownAt)
   let silicon: SiliconFinding | undefined
   return [
     await judge('silicon', 'silicon root → report', async () => {
-      silicon = await verifySilicon(evidence, roots.anchors, at)
+      silicon = await verifySilicon(evidence, roots.anchors, judgedAt(evidence.shownAt, request.at))
       return silicon.shows
     }),
     await judge(

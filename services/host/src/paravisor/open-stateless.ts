@@ -61,6 +61,7 @@ export async function openStateless(o: {
   o.step('Start vTPM')
   const expected = await expectedPcrs({ image: o.image, variables: await readFile(variables) })
   const vtpm = await powerTpm({ o, launched, tpmDir, identity })
+  const silicon = await report.evidence()
   return {
     state: nothingKept,
     tpm: vtpm.tpm,
@@ -73,9 +74,10 @@ export async function openStateless(o: {
       vmId: o.spec.vmId,
       bootId: o.bootId,
       startedAt,
+      shownAt: o.now().toISOString(),
       simulated: true,
       tee: o.spec.tee,
-      silicon: await report.evidence(),
+      silicon,
       runtimeClaims: Buffer.from(claims).toString('base64url'),
       expected: {
         firmwareSha256: createHash('sha256').update(bytes).digest('hex'),

@@ -1,0 +1,31 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { TestInstallation } from './support/installation.ts'
+
+/** NonPersistedTPM where no guest runs: the paravisor's part of the boot is what it is elsewhere, and its evidence is shown link by link. */
+const installation = await TestInstallation.create()
+beforeAll(async () => await installation.start({}, ['--compute', 'simulated']))
+afterAll(async () => await installation.remove())
+
+it('a VM with NonPersistedTPM has no key, token or guest state of the operator’s in its trust report, and another vTPM at each start', async () => {
+  const name = 'apart'
+  await installation.must('vm', 'create', name, '--tee', 'tdx', '--encryption', 'NonPersistedTPM')
+  const shown = async (): Promise<string[]> => {
+    const { json } = await installation.cli('vm', 'trust', name)
+    const { links } = json as { links: { id: string; outcome: string; shows: string[] }[] }
+    expect(links.map(({ id, outcome }) => `${id} ${outcome}`)).toEqual([
+      'silicon verified',
+      'measurement verified',
+      'claims verified',
+      'own-verifier verified',
+      'vtpm verified',
+      'measured-boot verified',
+      // No guest ran, and so no disk was opened.
+      'disk not checked',
+    ])
+    return links.find(({ id }) => id === 'vtpm')!.shows
+  }
+  const first = await shown()
+  await installation.must('vm', 'stop', name)
+  await installation.must('vm', 'start', name)
+  expect(await shown()).not.toEqual(first)
+})
