@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -171,6 +171,7 @@ describe('a disk that is uploaded', () => {
     const { accessSAS: uri } = await disks.grant(id, read)
     await disks.put({ id: other, name: 'copy', source: { from: 'uri', uri } })
     expect(await settled(other)).toMatchObject({ state: 'Succeeded', sizeBytes: mebibyte })
+    expect(await readFile(join(directory, 'disks', other, 'kept.json'), 'utf8')).not.toContain('sig=')
     const copy = await call('GET', (await disks.grant(other, read)).accessSAS)
     expect(copy.rawPayload.subarray(0, mebibyte).equals(content)).toBe(true)
   })

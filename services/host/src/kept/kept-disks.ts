@@ -52,7 +52,7 @@ export class KeptDisks {
   /** With the same specification again nothing changes, except that a failed copy is tried again. */
   async put(spec: KeptDiskSpec): Promise<KeptDiskStatus> {
     const present = await readKept(this.#services.stateDir, spec.id)
-    if (present !== undefined && !isDeepStrictEqual(present.spec, spec)) throw anotherSpec(spec.id)
+    if (present !== undefined && !isDeepStrictEqual(bare(present.spec), bare(spec))) throw anotherSpec(spec.id)
     if (present !== undefined && present.status.state !== 'Failed') return await this.status(spec.id)
     const record: KeptRecord = {
       spec,
@@ -148,6 +148,8 @@ export class KeptDisks {
     try {
       const uploaded = await this.#fill(record, step, signal)
       status.state = uploaded ? 'Succeeded' : 'Uploading'
+      // An address is a right as long as it lives: it is not kept once it has served.
+      if (uploaded) record.spec = bare(spec)
     } catch (error) {
       // The server ends or the disk is removed: the next start copies anew.
       if (signal.aborted) return
@@ -310,6 +312,15 @@ export class KeptDisks {
     if (record !== undefined) return record
     throw noSource(id)
   }
+}
+
+/** Without the signatures of addresses. */
+function bare(spec: KeptDiskSpec): KeptDiskSpec {
+  const { source } = spec
+  if (source.from !== 'uri') return spec
+  const cut = (address: string): string => address.split('?', 1)[0]!
+  const state = source.guestStateUri !== undefined && { guestStateUri: cut(source.guestStateUri) }
+  return { ...spec, source: { from: 'uri', uri: cut(source.uri), ...state } }
 }
 
 const filesOf = (kept: KeptRecord, files: KeptFiles): DiskFiles => {

@@ -4,6 +4,7 @@ import type { SagaDefinition, StepContext } from '@strongroom/platform'
 import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { fromDetail } from '../vm-boot.ts'
+import { withoutSignature } from './address.ts'
 import { guestIdentity, type Kept, type KeptInternal, type KeptResource } from './kept.ts'
 
 export interface KeptParams {
@@ -66,6 +67,8 @@ async function follow(plane: Plane, c: StepContext<KeptParams>): Promise<KeptDis
 function show(resource: KeptResource, kept: Kept, status: KeptDiskStatus): void {
   const { properties } = resource.body
   if (status.state === 'Succeeded') {
+    // An address is a right as long as it lives: it is not kept once it has served.
+    if (kept.source.from === 'uri') kept.source = withoutSignatures(kept.source)
     kept.sizeGiB = Math.max(kept.sizeGiB, Math.ceil(status.sizeBytes / 2 ** 30))
     if ('diskSizeGB' in properties) properties['diskSizeGB'] = kept.sizeGiB
     if ('diskSizeBytes' in properties) properties['diskSizeBytes'] = kept.sizeGiB * 2 ** 30
@@ -73,6 +76,12 @@ function show(resource: KeptResource, kept: Kept, status: KeptDiskStatus): void 
   if ('diskState' in properties) properties['diskState'] = status.state === 'Uploading' ? 'ReadyToUpload' : 'Unattached'
   // Ours: why no confidential VM can be made of it (S12).
   if (kept.osType !== undefined) properties['qualification'] = qualification(status)
+}
+
+function withoutSignatures(source: { from: 'uri'; uri: string; guestStateUri?: string }): Kept['source'] {
+  const { uri, guestStateUri } = source
+  const state = guestStateUri !== undefined && { guestStateUri: withoutSignature(guestStateUri) }
+  return { from: 'uri', uri: withoutSignature(uri), ...state }
 }
 
 const qualification = (status: KeptDiskStatus): Record<string, unknown> => ({

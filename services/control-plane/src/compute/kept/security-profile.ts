@@ -30,6 +30,13 @@ export function checkDiskSecurity(fields: Fields, properties: Fields, kept: Kept
   }
   if (given === undefined || kept === undefined) return
   if (kept.source.from === 'upload' && kept.source.withGuestState && given.startsWith('ConfidentialVM_')) return
+  // What comes from outside is what its maker says; az says TrustedLaunch unless it is told otherwise.
+  if (
+    given === 'TrustedLaunch' &&
+    kept.guest === undefined &&
+    ['fromimage', 'import', 'upload'].includes(option.toLowerCase())
+  )
+    kept.trustedLaunch = true
   const bare = kept.trustedLaunch === true ? 'TrustedLaunch' : 'Standard'
   const has = kept.guest === undefined ? bare : diskSecurityTypes[kept.guest.encryption]
   if (given === has) return
