@@ -1,4 +1,4 @@
-import type { ImageRecord } from '@strongroom/contract'
+import type { ImageRecord, SecurityEncryptionType } from '@strongroom/contract'
 import type { SecurityFeature } from './galleries/security-features.ts'
 import type { OsState } from './kept/kept.ts'
 import type { VmModel } from './vm-model.ts'
@@ -11,6 +11,8 @@ export interface GallerySource {
   osState: OsState
   security: SecurityFeature
   osProfile?: VmModel['osProfile']
+  /** Of the confidential VM that it was captured from: VMs of it have the same. */
+  encryption?: SecurityEncryptionType
 }
 
 export interface ResolvedImage {

@@ -66,7 +66,7 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   const named = resolved !== undefined && 'image' in resolved ? resolved : undefined
   const gallery = named?.gallery
   const specialised = specialise(read, gallery, name)
-  problems.push(...galleryProblems(read, named?.image, gallery))
+  problems.push(...galleryProblems(read, gallery))
   const verifier = model === undefined ? await resolveProvider(plane, read.attestationProviderId) : {}
   if ('problem' in verifier) problems.push(verifier.problem)
   const image = named?.image

@@ -10,7 +10,7 @@ export interface StateServices extends Omit<ParavisorServices, 'silicon' | 'now'
   clock: { now(): Date }
 }
 
-/** Who the guest state of a VM opens for; an ordinary VM has none that could be copied. */
+/** Who the guest state of a VM opens for; an ordinary VM and one with NonPersistedTPM have none to copy. */
 export function guestOf(spec: AnySpec): GuestIdentity | undefined {
   if (isOrdinary(spec) || spec.security.encryption === 'NonPersistedTPM') return undefined
   return {

@@ -2,7 +2,7 @@ import type { ImageRecord } from '@strongroom/contract'
 import type { Problem } from '../../arm/fields.ts'
 import type { Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
-import { definitionType, managedImageType, versionType } from '../kept/kept.ts'
+import { definitionType, encryptionOf, managedImageType, versionType } from '../kept/kept.ts'
 import { imageTarget, type GallerySource, type ResolvedImage } from '../resolved-image.ts'
 import { definitionOf } from './definitions.ts'
 import { highestFirst, versionsOf, type Version, type VersionInternal } from './versions.ts'
@@ -57,11 +57,13 @@ export async function resolveGalleryImage(
       'See properties.qualification of the version: mend what is missing, then make another version.',
     )
   const { osState, security } = definitionOf(definition)
+  const encryption = encryptionOf(kept)
   const gallery: GallerySource = {
     versionId: version.id,
     osState,
     security,
     ...(kept.osProfile !== undefined && { osProfile: kept.osProfile }),
+    ...(encryption !== undefined && { encryption }),
   }
   return { image, gallery }
 }

@@ -1,4 +1,3 @@
-import type { ImageRecord } from '@strongroom/contract'
 import type { Problem } from '../../arm/fields.ts'
 import { imageTarget, type GallerySource } from '../resolved-image.ts'
 import type { VmRequest } from '../vm-request.ts'
@@ -13,11 +12,7 @@ function fits(feature: GallerySource['security'], type: string | undefined): boo
 }
 
 /** What a gallery version demands of the VMs that are made of it. */
-export function galleryProblems(
-  r: VmRequest,
-  image: ImageRecord | undefined,
-  gallery: GallerySource | undefined,
-): Problem[] {
+export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined): Problem[] {
   if (gallery === undefined) return []
   const problems: Problem[] = []
   if (!fits(gallery.security, r.securityType?.toLowerCase()))
@@ -30,12 +25,12 @@ export function galleryProblems(
       found: r.securityType ?? 'null',
       remedy: 'Use a version of an image definition with another SecurityType feature, or another security type.',
     })
-  const bound = image?.guestState?.encryption
+  const bound = gallery.encryption
   if (bound !== undefined && r.encryption !== undefined && r.encryption !== bound)
     problems.push({
       code: 'BadRequest',
       status: 400,
-      message: `The gallery image was captured with its guest state: VMs of it are made with securityEncryptionType '${bound}', not '${r.encryption}'.`,
+      message: `The gallery image was captured from a confidential VM: VMs of it are made with securityEncryptionType '${bound}', not '${r.encryption}'.`,
       target: 'properties.storageProfile.osDisk.managedDisk.securityProfile.securityEncryptionType',
       expected: bound,
       found: r.encryption,

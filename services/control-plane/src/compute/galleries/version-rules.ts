@@ -1,5 +1,5 @@
 import type { Fields } from '../../arm/fields.ts'
-import { versionEncryptionTypes, invalidParameter, managedImageType, type Kept } from '../kept/kept.ts'
+import { encryptionOf, versionEncryptionTypes, invalidParameter, managedImageType, type Kept } from '../kept/kept.ts'
 import { regions } from '../regions.ts'
 import { diskType, vmType } from '../vm-model.ts'
 import type { CopySource } from '../kept/source.ts'
@@ -23,14 +23,15 @@ export function sourceProblems(
     })
   const confidential = definition.security === 'ConfidentialVM'
   const trusted = kept.trustedLaunch === true && definition.security !== 'TrustedLaunch'
-  if ((kept.guest !== undefined && !confidential) || trusted)
+  const fromConfidential = encryptionOf(kept) !== undefined
+  if ((fromConfidential && !confidential) || trusted)
     conflict(
       `The source '${sourceId}' contains TrustedLaunch or ConfidentialVM security data that cannot be used in image with '${definition.security}' security type. Please use either TrustedLaunch or ConfidentialVM security type.`,
       `an image definition with the feature SecurityType=${trusted ? 'TrustedLaunch' : 'ConfidentialVM'}`,
       definition.security,
       `Make a definition with --features SecurityType=${trusted ? 'TrustedLaunch' : 'ConfidentialVM'} --hyper-v-generation V2.`,
     )
-  if (kept.guest === undefined && confidential && !trusted) withoutGuestState(fields, sourceId, source)
+  if (!fromConfidential && confidential && !trusted) withoutGuestState(fields, sourceId, source)
   if (source?.type !== vmType.toLowerCase()) return
   if (definition.osState === 'Generalized' && source.osState !== 'Generalized')
     fields.problem({
@@ -74,10 +75,10 @@ function withoutGuestState(fields: Fields, sourceId: string, source: CopySource 
 /** Encryption and places of a version that carries guest state. */
 export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; home: string; kept: Kept }): void {
   const target = 'properties.publishingProfile.targetRegions'
-  const { guest } = o.kept
+  const encryption = encryptionOf(o.kept)
   if (!o.regions.some(({ key }) => key === o.home))
     invalidParameter(fields, target, `The publishing profile's target regions must contain the source region '${o.home}'.`, { expected: o.home, found: o.regions.map(({ name }) => name).join(', ') }) // prettier-ignore
-  const has = guest === undefined ? undefined : versionEncryptionTypes[guest.encryption]
+  const has = encryption === undefined ? undefined : versionEncryptionTypes[encryption]
   for (const region of o.regions) {
     const given = region.encryption
     if (given === undefined || given.toLowerCase() === has?.toLowerCase()) continue
@@ -103,7 +104,7 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
       remedy: 'Leave the disk-encryption set out.',
     })
   const away = o.regions.filter(({ key }) => key !== o.home)
-  if (guest !== undefined && guest.encryption !== 'NonPersistedTPM' && away.length > 0)
+  if (o.kept.guest !== undefined && away.length > 0)
     invalidParameter(
       fields,
       'galleryImageVersion.properties.publishingProfile.targetRegions',

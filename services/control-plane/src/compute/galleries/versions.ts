@@ -7,6 +7,7 @@ import { groupPath, type Plane } from '../../plane.ts'
 import type { Resource, ResourceBody } from '../../store/resources.ts'
 import { readSourceUri, withoutSignature } from '../kept/address.ts'
 import {
+  encryptionOf,
   galleryType,
   invalidParameter,
   managedImageType,
@@ -156,7 +157,7 @@ async function create(plane: Plane, request: ArmRequest, definition: Resource): 
   const body: ResourceBody = {
     ...(tags !== undefined && { tags }),
     properties: {
-      publishingProfile: publishingView(publishing, encryptionOf(kept), plane.clock.now().toISOString()),
+      publishingProfile: publishingView(publishing, versionEncryption(kept), plane.clock.now().toISOString()),
       storageProfile: {
         ...shown,
         osDiskImage: { sizeInGB: kept.sizeGiB, hostCaching: 'ReadWrite', source: { ...shown['source'] } },
@@ -173,7 +174,10 @@ async function create(plane: Plane, request: ArmRequest, definition: Resource): 
   return { ...accepted(plane, request, resource, operation, view(resource as never)), status: 201 }
 }
 
-const encryptionOf = (kept: Kept): string | undefined => kept.guest && versionEncryptionTypes[kept.guest.encryption]
+const versionEncryption = (kept: Kept): string | undefined => {
+  const encryption = encryptionOf(kept)
+  return encryption && versionEncryptionTypes[encryption]
+}
 
 interface ReadSource {
   kept?: Kept
@@ -247,7 +251,7 @@ async function change(plane: Plane, request: ArmRequest, version: Version): Prom
     })
   fields.assertSound()
   const shownBefore = version.body.properties['publishingProfile'] as { publishedDate: string }
-  const encryption = kept === undefined ? undefined : encryptionOf(kept)
+  const encryption = kept === undefined ? undefined : versionEncryption(kept)
   const changed = await plane.resources.transaction(
     async (tx) =>
       await plane.resources.change<VersionInternal>(tx, version.id, ({ body, internal }) => {

@@ -1,6 +1,6 @@
 import type { Plane } from '../../plane.ts'
 import type { Json, ResourceBody } from '../../store/resources.ts'
-import { diskSecurityTypes, type Kept } from './kept.ts'
+import { diskSecurityTypes, encryptionOf, type Kept } from './kept.ts'
 
 /** A disk or snapshot as Azure shows it, before it is whole. */
 export function diskBody(
@@ -8,6 +8,7 @@ export function diskBody(
   o: { kept: Kept; sku: string; tags: Record<string, string> | undefined; creationData: Json; more?: Json },
 ): ResourceBody {
   const { kept } = o
+  const encryption = encryptionOf(kept)
   return {
     sku: { name: o.sku, tier: o.sku.split('_')[0] ?? '' },
     ...(o.tags !== undefined && { tags: o.tags }),
@@ -18,9 +19,7 @@ export function diskBody(
       diskSizeBytes: kept.sizeGiB * 2 ** 30,
       diskState: 'Unattached',
       encryption: { type: 'EncryptionAtRestWithPlatformKey' },
-      ...(kept.guest !== undefined && {
-        securityProfile: { securityType: diskSecurityTypes[kept.guest.encryption] },
-      }),
+      ...(encryption !== undefined && { securityProfile: { securityType: diskSecurityTypes[encryption] } }),
       ...(kept.trustedLaunch === true && { securityProfile: { securityType: 'TrustedLaunch' } }),
       networkAccessPolicy: 'AllowAll',
       publicNetworkAccess: 'Enabled',

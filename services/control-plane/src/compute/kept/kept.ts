@@ -25,6 +25,8 @@ export interface Kept {
   /** The disk comes with guest state, which opens for this disk alone under a key of its own. */
   guest?: { encryption: SecurityEncryptionType; tee: Tee; secureBoot: boolean; attestationProvider: string }
   guestOfSource?: GuestIdentity
+  /** Of a VM with NonPersistedTPM, which has no guest state: images of it are for such VMs. */
+  stateless?: boolean
   /** Of a TrustedLaunch VM: images of it are for TrustedLaunch VMs. */
   trustedLaunch?: boolean
   /** Key identifier with version, once the key exists. */
@@ -38,6 +40,10 @@ export interface KeptInternal {
 }
 
 export type KeptResource = Resource<KeptInternal>
+
+/** The encryption type of the confidential VM that a disk comes from, and of those that are made of it. */
+export const encryptionOf = (kept: Kept): SecurityEncryptionType | undefined =>
+  kept.guest?.encryption ?? (kept.stateless === true ? 'NonPersistedTPM' : undefined)
 
 /** As the machine is told it. */
 export function guestIdentity(kept: Kept): GuestIdentity | undefined {

@@ -104,7 +104,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     const target = vmId === undefined ? disk.at('managedDisk.id') : 'properties.sourceVirtualMachine.id'
     const types = vmId === undefined ? [diskType, snapshotType] : [vmType]
     const source = await resolveSource(plane, request, { id: managed, target, location, types })
-    if (source.guest !== undefined) throw secured(source.id, 'ConfidentialVM')
+    if (source.guest !== undefined || source.stateless === true) throw secured(source.id, 'ConfidentialVM')
     if (source.trustedLaunch === true) throw secured(source.id, 'TrustedLaunch')
     if (vmId !== undefined && source.osState !== 'Generalized') throw notGeneralized(source.id)
     kept = keptOf(plane, source)

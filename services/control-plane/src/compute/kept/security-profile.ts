@@ -1,5 +1,5 @@
 import type { Fields } from '../../arm/fields.ts'
-import { diskSecurityTypes, invalidParameter, type Kept } from './kept.ts'
+import { diskSecurityTypes, encryptionOf, invalidParameter, type Kept } from './kept.ts'
 
 const customerKey = 'ConfidentialVM_DiskEncryptedWithCustomerKey'
 const types = [...Object.values(diskSecurityTypes), customerKey, 'TrustedLaunch', 'Standard']
@@ -38,7 +38,8 @@ export function checkDiskSecurity(fields: Fields, properties: Fields, kept: Kept
   )
     kept.trustedLaunch = true
   const bare = kept.trustedLaunch === true ? 'TrustedLaunch' : 'Standard'
-  const has = kept.guest === undefined ? bare : diskSecurityTypes[kept.guest.encryption]
+  const encryption = encryptionOf(kept)
+  const has = encryption === undefined ? bare : diskSecurityTypes[encryption]
   if (given === has) return
   invalidParameter(
     fields,

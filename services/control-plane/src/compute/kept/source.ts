@@ -28,6 +28,8 @@ export interface CopySource {
   osProfile?: VmModel['osProfile']
   /** Where it comes with guest state. */
   guest?: GuestIdentity
+  /** Of a VM with NonPersistedTPM, which has no guest state. */
+  stateless?: boolean
   /** Of a TrustedLaunch VM. Its vTPM stays with it; what is made of the disk has one of its own. */
   trustedLaunch?: boolean
 }
@@ -76,13 +78,16 @@ async function sourceOf(plane: Plane, found: Resource, target: string): Promise<
   return { ...common, machine: { from: 'disk', id: kept.id }, ...ofKept(kept), sizeGiB }
 }
 
-function ofKept(kept: Kept): Pick<CopySource, 'osType' | 'osState' | 'osProfile' | 'guest' | 'trustedLaunch'> {
+function ofKept(
+  kept: Kept,
+): Pick<CopySource, 'osType' | 'osState' | 'osProfile' | 'guest' | 'stateless' | 'trustedLaunch'> {
   const guest = guestIdentity(kept)
   return {
     ...(kept.osType !== undefined && { osType: kept.osType }),
     ...(kept.osState !== undefined && { osState: kept.osState }),
     ...(kept.osProfile !== undefined && { osProfile: kept.osProfile }),
     ...(guest !== undefined && { guest }),
+    ...(kept.stateless === true && { stateless: true }),
     ...(kept.trustedLaunch === true && { trustedLaunch: true }),
   }
 }
@@ -98,6 +103,7 @@ async function vmSource(plane: Plane, vm: Vm): Promise<Omit<CopySource, 'id' | '
     osState: generalized === true ? 'Generalized' : 'Specialized',
     ...(generalized !== true && { osProfile: model.osProfile }),
     ...(guest !== undefined && { guest }),
+    ...(model.encryption === 'NonPersistedTPM' && { stateless: true }),
     ...(typeOf(model) === 'TrustedLaunch' && { trustedLaunch: true }),
   }
 }
@@ -105,7 +111,7 @@ async function vmSource(plane: Plane, vm: Vm): Promise<Omit<CopySource, 'id' | '
 /** For whom the guest state of a VM opens. */
 export function guestOfVm(vm: Vm): GuestIdentity | undefined {
   const { model, vmId, tee, keyId } = vm.internal
-  if (model.encryption === undefined || tee === undefined) return undefined
+  if (model.encryption === undefined || model.encryption === 'NonPersistedTPM' || tee === undefined) return undefined
   if (keyId === undefined) throw notProvisioned(vm)
   if (model.diskEncryptionSet !== undefined) throw underCustomerKey(vm, model.diskEncryptionSet.id)
   return {

@@ -17,6 +17,7 @@ export function keptOf(plane: Plane, source: CopySource, o: { sizeGiB?: number }
     ...(source.osState !== undefined && { osState: source.osState }),
     ...(source.osProfile !== undefined && { osProfile: source.osProfile }),
     ...(source.guest !== undefined && { guest: guestPart(source.guest) }),
+    ...(source.stateless === true && { stateless: true }),
     ...(source.trustedLaunch === true && { trustedLaunch: true }),
   }
 }
