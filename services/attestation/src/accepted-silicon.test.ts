@@ -126,6 +126,7 @@ describe('STATE/accepted-silicon.json', () => {
     ['text that is no JSON', '{'],
     ['no provider', { first: { providers: [], anchors } }],
     ['the shared provider', { first: { providers: ['sharedweu.weu.attest.strongroom.internal'], anchors } }],
+    ['one of another region', { first: { providers: ['sharedneu.neu.attest.strongroom.internal'], anchors } }],
     ['a host that is no provider', { first: { providers: ['vault.strongroom.internal'], anchors } }],
     [
       'roots that are not marked as simulated',

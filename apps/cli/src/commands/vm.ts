@@ -9,7 +9,7 @@ import { personalSshKey, readPublicKeys } from '../core/ssh-key.ts'
 import { createProgress } from '../up/progress.ts'
 import { createVm, defaultAdmin, defaultGroup, groupPath, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 import { trustResult } from '../trust/report.ts'
-import { sharedIssuer, type AskedProvider } from '../trust/verifier.ts'
+import type { AskedProvider } from '../trust/verifier.ts'
 
 interface DiskSecurity {
   securityEncryptionType?: string
@@ -88,16 +88,17 @@ export async function judgeTrust(
   })
 }
 
-/** The provider that the VM named: a resource, or one of another origin in the operator's configuration. */
+/** The provider that the VM named (a resource, or one of another origin in the operator's configuration), else its region's. */
 export async function askedProvider(arm: ArmClient, vm: VmResource): Promise<AskedProvider> {
-  const id = vm.properties.securityProfile?.attestationProvider?.id
-  if (id === undefined) return { issuer: sharedIssuer }
+  const id =
+    vm.properties.securityProfile?.attestationProvider?.id ??
+    `${arm.subscription}/providers/Microsoft.Attestation/locations/${vm.location}/defaultProvider`
   try {
     const found = await arm.get<{ properties?: { attestUri?: string } }>(id, apiVersions.attestation)
     const issuer = found.properties?.attestUri
     return issuer === undefined ? { unknown: `${id} is no attestation provider.` } : { issuer }
   } catch (error) {
-    return { unknown: `The attestation provider ${id} that the VM named cannot be had: ${(error as Error).message}` }
+    return { unknown: `The attestation provider ${id} of the VM cannot be had: ${(error as Error).message}` }
   }
 }
 

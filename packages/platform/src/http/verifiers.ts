@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  attestationRegionCodes,
   domain,
-  homeRegion,
   parseVerifiers,
   sharedAttestationHost,
   verifiersFile,
@@ -58,9 +58,9 @@ export function findVerifier(
 async function withAuthority(settings: VerifierSettings): Promise<AttestationVerifier> {
   const { name, issuer, authority } = settings
   const host = new URL(issuer).hostname
-  // Under our own domain only a provider's name may lead elsewhere, and never the one that this installation always has.
+  // Under our own domain only a provider's name may lead elsewhere, and never those that this installation always has.
   const ours = host === domain || host.endsWith(`.${domain}`)
-  if (ours && (!host.endsWith(`.attest.${domain}`) || host === sharedAttestationHost(homeRegion.code)))
+  if (ours && (!host.endsWith(`.attest.${domain}`) || attestationRegionCodes.map(sharedAttestationHost).includes(host)))
     throw new VerifiersInvalid({ place: `${name}.issuer`, expected: 'no service of this installation', found: issuer })
   if (ours && settings.connect === undefined)
     throw new VerifiersInvalid({ place: `${name}.connect`, expected: `where ${host} is reached`, found: undefined })

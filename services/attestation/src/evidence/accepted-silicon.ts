@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { sharedAttestationHost, homeRegion } from '@strongroom/contract'
+import { attestationRegionCodes, sharedAttestationHost } from '@strongroom/contract'
 import type { TrustAnchor } from '@strongroom/evidence'
 import { ServiceError } from '@strongroom/platform'
 import type { AcceptedSilicon } from './anchors.ts'
@@ -49,12 +49,13 @@ export function parseAcceptedSilicon(text: string, path: string): AcceptedSilico
 
 const hostForm = /^[a-z0-9-]{3,40}\.[a-z0-9]{2,8}\.attest\.strongroom\.internal$/
 
-/** The shared provider speaks for this installation's own VMs: strange silicon never counts there. */
+/** Shared providers speak for this installation's own VMs: strange silicon never counts there. */
 function hostsOf(path: string, place: string, value: unknown): string[] {
-  const shared = sharedAttestationHost(homeRegion.code)
-  const isHost = (each: unknown): each is string => typeof each === 'string' && hostForm.test(each) && each !== shared
+  const shared = attestationRegionCodes.map(sharedAttestationHost)
+  const isHost = (each: unknown): each is string =>
+    typeof each === 'string' && hostForm.test(each) && !shared.includes(each)
   if (Array.isArray(value) && value.length > 0 && value.length <= 32 && value.every(isHost)) return value
-  throw invalid(path, `${place}: host names of providers, the shared one not among them`, value)
+  throw invalid(path, `${place}: host names of providers, no shared one among them`, value)
 }
 
 function pins(path: string, place: string, value: unknown): TrustAnchor[] {
