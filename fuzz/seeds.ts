@@ -89,6 +89,8 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     tpmtSignature: [concat(Uint8Array.of(0, 0x14, 0, 0x0b, 1, 0), new Uint8Array(256).fill(3))],
     platformClaim: [platformClaim()],
     eventLog: [eventLog()],
+    guestCommand: ['{"exitCode":0,"stdout":"b3V0","stderr":""}', '{"refused":"it was run before"}'].map(text),
+    reportWithoutTpm: ['{"nonce":"AAAA","vtpm":"none"}'].map(text),
     guestHealth: [
       text(
         '{"swaps":[{"name":"/dev/sdb1","type":"partition","sizeKiB":1,"protected":false}],"clock":{"daemon":"active","ptpReference":false,"offsetSeconds":-0.25},"tpm":{"device":true,"lockout":false,"seals":true},"disks":[{"place":"lun63","device":"/dev/sda","sizeBytes":4096,"encrypted":true}]}',

@@ -52,6 +52,8 @@ import { callsIn, parseExpression } from '../services/control-plane/src/template
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
 import { explain } from '../packages/evidence/src/detect/explain.ts'
+import { parseResult } from '../services/host/src/network/command-routes.ts'
+import { parseReportWithoutTpm } from '../services/host/src/network/boot-report.ts'
 import { parseGuestHealth } from '../services/host/src/network/guest-health.ts'
 import { readGuestRequest } from '../services/attestation/src/guest/guest-request.ts'
 import { parseTransfer } from '../services/vault/src/keys/key-transfer.ts'
@@ -157,6 +159,9 @@ export const snpFirmware: (data: Uint8Array) => void = target(parseSnpFirmware)
 export const tdvf: (data: Uint8Array) => void = target(parseTdvfSections)
 export const jws: (data: Uint8Array) => void = texts(parseJws)
 export const guestHealth: (data: Uint8Array) => void = texts((text) => parseGuestHealth(jsonOf(text), new Date(0)))
+/** What a guest's agent sends of a script that it ran, and of a boot without a vTPM. */
+export const guestCommand: (data: Uint8Array) => void = texts((text) => parseResult(jsonOf(text)))
+export const reportWithoutTpm: (data: Uint8Array) => void = texts((text) => parseReportWithoutTpm(jsonOf(text)))
 export const jwks: (data: Uint8Array) => void = texts((text) => parseJwks(jsonOf(text)))
 export const keyRelease: (data: Uint8Array) => void = target(readKeyRelease)
 /** A key that another HSM wrapped, as an import carries it. */
