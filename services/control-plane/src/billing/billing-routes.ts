@@ -125,9 +125,9 @@ const badPeriod = (period: Period): ServiceError =>
     remedy: 'Name the earlier day first.',
   })
 
-const mostLines = 1000
+const pageRows = 5_000
 
-/** A page of a list; `$top` is the size of the page, and of the whole answer where the client asks for no more. */
+/** A page of rows. */
 function paged<T>(request: ArmRequest, all: T[], size: number): { value: T[]; nextLink?: string } {
   const start = Math.max(0, Number.parseInt(request.query['$skiptoken'] ?? '0', 10) || 0)
   const value = all.slice(start, start + size)
@@ -142,13 +142,12 @@ async function usageDetails(plane: Plane, request: ArmRequest, otherwise: Period
   // A client asks for days: the day that it names last is one of them.
   const to = filter.to === undefined ? otherwise.to : dayStart(nextDay(dayOf(filter.to)))
   const { lines, prices } = await readLines(plane, { from, to })
-  const top = Number.parseInt(request.query['$top'] ?? '', 10)
-  const size = top >= 1 && top <= mostLines ? top : mostLines
   const expand = (request.query['$expand'] ?? '').toLowerCase()
   const views = lines
     .filter((line) => filter.keep(line))
     .map((line) => usageDetail(line, { subscriptionId: plane.subscriptionId, currency: prices.currency, expand }))
-  return ok(paged(request, views, size))
+  // Pages are the dispatcher's, as of every list.
+  return ok({ value: views })
 }
 
 async function costs(plane: Plane, request: ArmRequest): Promise<ArmReply> {
@@ -187,7 +186,7 @@ async function focusExport(plane: Plane, request: ArmRequest): Promise<ArmReply>
   const to = last === undefined ? otherwise.to : dayStart(nextDay(dayOf(last)))
   const { lines, prices } = await readLines(plane, { from: day('from') ?? otherwise.from, to })
   const facts = { subscriptionId: plane.subscriptionId, currency: prices.currency }
-  const { value, nextLink } = paged(request, lines, 5 * mostLines)
+  const { value, nextLink } = paged(request, lines, pageRows)
   const page: FocusPage = {
     version: '1.2',
     columns: focusColumns,
