@@ -46,12 +46,13 @@ export function resolveType(definition: Obj, definitions: Obj): Obj {
 /** JSON pointers write `~` and `/` in other ways (RFC 6901 section 3). */
 const decodeName = (name: string): string => name.replaceAll('~1', '/').replaceAll('~0', '~')
 
-/** Whether values of the type are secret, or hold some that are. */
-export function holdsSecrets(definition: Obj, definitions: Obj, depth: number = 0): boolean {
-  if (depth > depthLimit) return false
+/** Whether values of the type are secret, or hold some that are. Types may hold each other: each is looked at once. */
+export function holdsSecrets(definition: Obj, definitions: Obj, seen: Set<Obj> = new Set<Obj>()): boolean {
+  if (seen.has(definition)) return false
+  seen.add(definition)
   const type = resolveType(definition, definitions)
   if (isSecure(textOf(type['type']))) return true
-  return innerTypes(type).some((each) => holdsSecrets(each, definitions, depth + 1))
+  return innerTypes(type).some((each) => holdsSecrets(each, definitions, seen))
 }
 
 function innerTypes(type: Obj): Obj[] {
