@@ -134,6 +134,10 @@ const create: Command = {
     },
     { flags: '--custom-data <file>', summary: 'for cloud-init, or /var/lib/waagent/CustomData in an image without it' },
     { flags: '--user-data <file>', summary: 'shown to the guest at its metadata endpoint' },
+    {
+      flags: '--disk-encryption-set <id>',
+      summary: 'resource id of a set whose key, your own, opens the VM beside the platform’s',
+    },
     { flags: '--assign-identity', summary: 'give the VM an identity, whose tokens its guest gets at 169.254.169.254' },
   ],
   examples: [
@@ -149,6 +153,7 @@ const create: Command = {
     const securityType = textOption(context, 'securityType') ?? 'ConfidentialVM'
     const customData = await encoded(textOption(context, 'customData'))
     const userData = await encoded(textOption(context, 'userData'))
+    const diskEncryptionSet = textOption(context, 'diskEncryptionSet')
     const request = {
       name,
       securityType,
@@ -164,6 +169,7 @@ const create: Command = {
       adminUsername: textOption(context, 'adminUsername') ?? defaultAdmin,
       sshPublicKeys: keys,
       ...(attestationProvider !== undefined && { attestationProvider: providerId(arm, attestationProvider) }),
+      ...(diskEncryptionSet !== undefined && { diskEncryptionSet }),
       ...(context.options['assignIdentity'] === true && { systemAssigned: true }),
     }
     await createVm(arm, request, createProgress(context.say, terminal(context)).onSteps())

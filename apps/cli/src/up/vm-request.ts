@@ -19,6 +19,8 @@ export interface VmRequest {
   customData?: string
   /** Base64. */
   userData?: string
+  /** Resource id of a disk-encryption set; the platform's key alone where it is absent. */
+  diskEncryptionSet?: string
 }
 
 export const defaultGroup = 'strongroom'
@@ -145,7 +147,14 @@ export function vmBody(arm: ArmClient, request: VmRequest): unknown {
           createOption: 'FromImage',
           deleteOption: 'Delete',
           ...(type === 'ConfidentialVM' && {
-            managedDisk: { securityProfile: { securityEncryptionType: request.encryption } },
+            managedDisk: {
+              securityProfile: {
+                securityEncryptionType: request.encryption,
+                ...(request.diskEncryptionSet !== undefined && {
+                  diskEncryptionSet: { id: request.diskEncryptionSet },
+                }),
+              },
+            },
           }),
         },
       },
