@@ -44,6 +44,8 @@ interface TrustLink {
   shows: string[]
 }
 
+const about = (keyId: string): string => expect.stringContaining(keyId) as string
+
 const refusal = async (...args: string[]): Promise<ErrorDetail> => {
   const outcome = await installation.cli(...args)
   expect(outcome.code, outcome.stdout).not.toBe(0)
@@ -72,7 +74,7 @@ describe('a VM under a customer’s key', () => {
   it('is not made before the set’s identity may use the key', async () => {
     expect(await refusal('vm', 'create', name, '--disk-encryption-set', set.id)).toMatchObject({
       code: 'KeyVaultAccessForbidden',
-      target: vaultKey,
+      message: about(vaultKey),
     })
   })
 
@@ -94,7 +96,7 @@ describe('a VM under a customer’s key', () => {
     expect((await installation.inGuest(name, 'true')).code).toBe(0)
     expect(await refusal('vm', 'restart', name)).toMatchObject({
       code: 'KeyVaultKeyNotEnabled',
-      target: vaultKey,
+      message: about(vaultKey),
       innererror: { expected: 'enabled', found: 'disabled', remedy: expect.stringContaining('Enable') as string },
     })
     expect((await installation.inGuest(name, 'sudo cat /root/canary')).stdout.trim()).toBe('kept')
@@ -109,16 +111,16 @@ describe('a VM under a customer’s key', () => {
   it('is not started while its key is disabled, expired or deleted, nor where the orchestrator may not release it', async () => {
     await installation.must('vm', 'deallocate', name)
     const start = (): Promise<ErrorDetail> => refusal('vm', 'start', name)
-    expect(await start()).toMatchObject({ code: 'KeyVaultKeyNotEnabled', target: vaultKey })
+    expect(await start()).toMatchObject({ code: 'KeyVaultKeyNotEnabled', message: about(vaultKey) })
     const now = Math.floor(Date.now() / 1000)
     await customer.keys('PATCH', vaultKey, { attributes: { enabled: true, exp: now - 1 } })
-    expect(await start()).toMatchObject({ code: 'KeyVaultKeyExpired', target: vaultKey })
+    expect(await start()).toMatchObject({ code: 'KeyVaultKeyExpired', message: about(vaultKey) })
     await customer.keys('PATCH', vaultKey, { attributes: { exp: now + 86_400 } })
     await customer.keys('DELETE', `https://${box}/keys/disk`)
-    expect(await start()).toMatchObject({ code: 'KeyVaultKeyNotFound', target: vaultKey })
+    expect(await start()).toMatchObject({ code: 'KeyVaultKeyNotFound', message: about(vaultKey) })
     await customer.keys('POST', `https://${box}/deletedkeys/disk/recover`)
     await give({ set: wrapping, orchestrator: [] })
-    expect(await start()).toMatchObject({ code: 'KeyReleaseRefused', target: vaultKey })
+    expect(await start()).toMatchObject({ code: 'KeyReleaseRefused', message: about(vaultKey) })
     await give({ set: wrapping, orchestrator: releasing })
   })
 
