@@ -128,10 +128,10 @@ describe('a VM under a customer’s key', () => {
     await installation.must('vm', 'start', name)
     expect((await installation.inGuest(name, 'sudo cat /root/canary')).stdout.trim()).toBe('kept')
     expect((await customerLink()).shows.join('\n')).toContain(`of ${box}`)
-    await installation.must('vm', 'deallocate', name)
   })
 
   it('keeps its key where the new one is not released to it, and the set both', async () => {
+    await installation.must('vm', 'deallocate', name)
     const arm = await openArm(installation)
     const rotate = { properties: { activeKey: { keyUrl: hsmKey } } }
     // The HSM's orchestrator has no right yet.

@@ -3,10 +3,12 @@ import { strict as assert } from 'node:assert'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ComputeManagementClient } from '@azure/arm-compute'
+import { KeyVaultManagementClient } from '@azure/arm-keyvault'
 import { NetworkManagementClient } from '@azure/arm-network'
 import { ResourceManagementClient } from '@azure/arm-resources'
 import { DeploymentsClient } from '@azure/arm-resourcesdeployments'
 import { ClientCertificateCredential } from '@azure/identity'
+import { KeyClient } from '@azure/keyvault-keys'
 
 const need = (name: string): string => {
   const value = process.env[name]
@@ -17,12 +19,14 @@ const subscription = need('STRONGROOM_SUBSCRIPTION_ID')
 const endpoint = need('STRONGROOM_RESOURCE_MANAGER')
 const scope = 'https://management.azure.com/.default'
 const clientId = readFileSync(join(need('AZURE_CONFIG_DIR'), 'login.client-id'), 'utf8')
-const credential = new ClientCertificateCredential(
-  need('STRONGROOM_TENANT_ID'),
-  clientId,
-  { certificatePath: need('AZURE_CLIENT_CERTIFICATE_PATH') },
-  { authorityHost: need('AZURE_AUTHORITY_HOST'), disableInstanceDiscovery: true },
-)
+const signIn = (): ClientCertificateCredential =>
+  new ClientCertificateCredential(
+    need('STRONGROOM_TENANT_ID'),
+    clientId,
+    { certificatePath: need('AZURE_CLIENT_CERTIFICATE_PATH') },
+    { authorityHost: need('AZURE_AUTHORITY_HOST'), disableInstanceDiscovery: true },
+  )
+const credential = signIn()
 const options = { endpoint, credentialScopes: [scope], credentials: { scopes: [scope] } }
 const resources = new ResourceManagementClient(credential, subscription, options)
 const network = new NetworkManagementClient(credential, subscription, options)
@@ -235,7 +239,106 @@ await refused(
       hardwareProfile: { vmSize: 'Standard_D2s_v5' },
     }),
 )
-await call(c, 'virtualMachines.delete', async () => await compute.virtualMachines.delete(group, 'vm1'))
+const e = 'arm-compute, customer keys'
+const access = await credential.getToken(scope)
+const me = (JSON.parse(Buffer.from(access.token.split('.')[1] ?? '', 'base64url').toString()) as { oid: string }).oid
+const tenantId = need('STRONGROOM_TENANT_ID')
+const vaults = new KeyVaultManagementClient(credential, subscription, options)
+const allow = async (objectId: string, keys: string[]): Promise<unknown> =>
+  await vaults.vaults.updateAccessPolicy(group, 'sdkbox', 'add', {
+    properties: { accessPolicies: [{ tenantId, objectId, permissions: { keys } }] },
+  })
+await call(
+  e,
+  'vaults.createOrUpdate',
+  async () =>
+    await vaults.vaults.beginCreateOrUpdateAndWait(group, 'sdkbox', {
+      location,
+      properties: {
+        tenantId,
+        sku: { family: 'A', name: 'premium' },
+        enablePurgeProtection: true,
+        enabledForDiskEncryption: true,
+        enableRbacAuthorization: false,
+        accessPolicies: [{ tenantId, objectId: me, permissions: { keys: ['all'] } }],
+      },
+    }),
+)
+// An assertion counts once here, and MSAL keeps one for all audiences: another audience is another sign-in.
+const keys = new KeyClient('https://sdkbox.vault.strongroom.internal', signIn())
+const releasePolicy = {
+  version: '1.0.0',
+  anyOf: [
+    {
+      authority: 'https://sharedweu.weu.attest.strongroom.internal',
+      allOf: [{ claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' }],
+    },
+  ],
+}
+const newKey = async (): Promise<string> =>
+  (
+    await keys.createRsaKey('disk', {
+      hsm: true,
+      exportable: true,
+      releasePolicy: { encodedPolicy: new TextEncoder().encode(JSON.stringify(releasePolicy)) },
+    })
+  ).id ?? ''
+const keyUrl = (await call(e, 'KeyClient.createRsaKey (exportable)', newKey)) ?? ''
+const encryptionType = 'ConfidentialVmEncryptedWithCustomerKey'
+const set = await call(
+  e,
+  'diskEncryptionSets.createOrUpdate',
+  async () =>
+    await compute.diskEncryptionSets.createOrUpdate(group, 'set', {
+      location,
+      identity: { type: 'SystemAssigned' },
+      encryptionType,
+      activeKey: { keyUrl },
+    }),
+)
+const locked = structuredClone(vm)
+Object.assign(locked.storageProfile.osDisk.managedDisk.securityProfile, { diskEncryptionSet: { id: set?.id } })
+await call(e, 'virtualMachines.delete', async () => await compute.virtualMachines.delete(group, 'vm1'))
+await refused(
+  e,
+  'virtualMachines.createOrUpdate (the set has no rights)',
+  'KeyVaultAccessForbidden',
+  async () => await compute.virtualMachines.createOrUpdate(group, 'vm1', locked),
+)
+await call(
+  e,
+  'vaults.updateAccessPolicy',
+  async () => await allow(set?.identity?.principalId ?? '', ['get', 'wrapKey', 'unwrapKey']),
+)
+await call(
+  e,
+  'virtualMachines.createOrUpdate (diskEncryptionSet)',
+  async () => await compute.virtualMachines.createOrUpdate(group, 'vm1', locked),
+)
+await call(e, 'diskEncryptionSets.get', async () =>
+  assert.equal((await compute.diskEncryptionSets.get(group, 'set')).activeKey?.keyUrl, keyUrl),
+)
+await call(e, 'diskEncryptionSets.listAssociatedResources', async () =>
+  assert.equal((await all(compute.diskEncryptionSets.listAssociatedResources(group, 'set'))).length, 1),
+)
+await refused(
+  e,
+  'diskEncryptionSets.delete (in use)',
+  'OperationNotAllowed',
+  async () => await compute.diskEncryptionSets.delete(group, 'set'),
+)
+const next = (await call(e, 'KeyClient.createRsaKey (a new version)', newKey)) ?? ''
+const rotate = async (): Promise<unknown> =>
+  await compute.diskEncryptionSets.update(group, 'set', { activeKey: { keyUrl: next } })
+await refused(e, 'diskEncryptionSets.update (a VM runs)', 'OperationNotAllowed', rotate)
+await call(e, 'virtualMachines.deallocate', async () => await compute.virtualMachines.deallocate(group, 'vm1'))
+await call(e, 'diskEncryptionSets.update (rotation)', async () => {
+  await rotate()
+  const rotated = await compute.diskEncryptionSets.get(group, 'set')
+  assert.deepEqual([rotated.activeKey?.keyUrl, rotated.previousKeys?.length], [next, 0])
+})
+await call(e, 'virtualMachines.delete', async () => await compute.virtualMachines.delete(group, 'vm1'))
+await call(e, 'diskEncryptionSets.delete', async () => await compute.diskEncryptionSets.delete(group, 'set'))
 
 const d = 'arm-resourcesdeployments'
 const template = {

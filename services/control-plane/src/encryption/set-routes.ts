@@ -177,7 +177,9 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
   const { set: changed, operation } = await changeKey(plane, set, placed.key)
   if (operation === undefined) return ok(setView(changed))
   const where = { subscriptionId: plane.subscriptionId, location: changed.location, operationId: operation.id }
-  return { status: 202, body: setView(changed), headers: asyncHeaders(request, where) }
+  // The result is the set itself, for PATCH as for PUT: clients read it where they sent the change.
+  const { location: _none, ...headers } = asyncHeaders(request, where)
+  return { status: 202, body: setView(changed), headers }
 }
 
 async function changeIdentityAndTags(
