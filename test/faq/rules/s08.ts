@@ -9,7 +9,7 @@ export const s08: Rule = {
     const guest = await t.guest('snp')
     const health = '/usr/lib/strongroom/health'
     await guest.root(
-      `cd /var; fallocate -l 64M swapfile; chmod 600 swapfile; mkswap -q swapfile; swapon swapfile; ${health}`,
+      `cd /var; dd if=/dev/zero of=swapfile bs=1M count=64 status=none; chmod 600 swapfile; mkswap swapfile >/dev/null; swapon swapfile; ${health}`,
     )
     const { statuses } = await guest.instanceView()
     const swap = (statuses as Loose[]).filter((status) => /swap/i.test(JSON.stringify(status)))

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { refused } from '../driver.ts'
 import type { Rule } from '../rule.ts'
 
 export const s13: Rule = {
@@ -21,13 +22,18 @@ export const s13: Rule = {
         osState: 'Generalized',
         hyperVGeneration: 'V2',
         identifier: { publisher: 'me', offer: 'mine', sku: 'cvm' },
-        features: [{ name: 'SecurityType', value: 'ConfidentialVmSupported' }],
+        features: [{ name: 'SecurityType', value: 'ConfidentialVM' }],
       },
     })
     const version = `${image}/versions/1.0.0`
+    const securityProfile = { confidentialVMEncryptionType: 'EncryptedWithPmk' }
+    const region = { name: location, encryption: { osDiskImage: { securityProfile } } }
     await t.driver.run('PUT', version, {
       location,
-      properties: { storageProfile: { source: { virtualMachineId: source } } },
+      properties: {
+        publishingProfile: { targetRegions: [region] },
+        storageProfile: { source: { virtualMachineId: source } },
+      },
     })
     t.note('captured a generalised VM as version 1.0.0 of a gallery image', 'made')
     const body = await t.driver.vmBody('s13b')
@@ -36,5 +42,21 @@ export const s13: Rule = {
     const { body: made } = await t.driver.send('GET', t.driver.vm('s13b'))
     t.note('made another VM of that version', made.properties.provisioningState)
     assert.equal(made.properties.provisioningState, 'Succeeded')
+    const elsewhere = { ...region, name: 'eastus' }
+    const body2 = {
+      location,
+      properties: {
+        publishingProfile: { targetRegions: [region, elsewhere] },
+        storageProfile: { source: { virtualMachineId: source } },
+      },
+    }
+    await refused(t, {
+      what: 'a version of a confidential image outside its home region',
+      method: 'PUT',
+      path: `${image}/versions/2.0.0`,
+      body: body2,
+      status: 400,
+      code: 'InvalidParameter',
+    })
   },
 }
