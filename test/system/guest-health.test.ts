@@ -36,9 +36,9 @@ async function asRoot(script: string): Promise<string> {
   return stdout.trim()
 }
 
-/** The status after the guest was asked to report. */
+/** The status after the guest was asked to report, twice at one time: what was seen last is told last. */
 async function reported(prefix: string): Promise<Status> {
-  await asRoot('systemctl start strongroom-health')
+  await asRoot('/usr/lib/strongroom/health & systemctl start strongroom-health; wait')
   return statusOf(await installation.must<VmView>('vm', 'show', name), prefix)
 }
 
