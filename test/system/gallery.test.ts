@@ -84,7 +84,6 @@ describe('a VM that is captured', () => {
     })
     const storageProfile = { source: { virtualMachineId: source.id } }
     await put(`${special()}/versions/1.0.0`, { location, properties: { storageProfile } })
-    expect(await clearInKept(marker)).toEqual([])
   })
 
   it('is exported with its guest state and imported elsewhere, by addresses that die when they are taken back', async () => {

@@ -194,6 +194,7 @@ export interface ImageRecord {
   /** Where the disk file lies, raw. */
   path: string
   sizeBytes: number
+  /** Hexadecimal; empty for a disk that was captured or copied. */
   sha256: string
   builtAt: string
   source: 'reference' | 'import' | 'capture'
