@@ -62,7 +62,8 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
     const guestStateKey = await driver.keys.ensure({ vmId, tee, authority: attestationProvider })
     const image = (await machine.images()).at(-1)
     if (image === undefined) throw new Error('build the reference image first: ./strongroom image build')
-    spec = { ...exampleSpec, vmId, guestStateKey, image: image.id }
+    const network = { macAddress: '02:53:52:19:ef:25', privateIpAddress: '10.0.0.4' }
+    spec = { ...exampleSpec, vmId, guestStateKey, network, image: image.id }
   })
   afterAll(async () => {
     await running.close()
