@@ -8,7 +8,10 @@ import type { FederatedCredentialRow } from './store.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const assertionLimit = 16 * 1024
-/** Longer than any client makes them; it bounds how long a captured one is of use. */
+/**
+ * Longer than any client makes them; it bounds how long a captured one is of use. An assertion may be presented again
+ * while it is valid, as to Entra (RFC 7523 section 3 leaves `jti` open): MSAL keeps one for all audiences.
+ */
 const mostSeconds = 24 * 3600
 const toleranceSeconds = 60
 
@@ -29,7 +32,6 @@ export function createAssertionVerifier(o: {
   own: { issuer: string; jwks: { keys: JWK[] } }
   fetchJson?: (url: string) => Promise<unknown>
 }): AssertionVerifier {
-  const seen = new Map<string, number>()
   return {
     verify: async ({ appId, assertion, type }) => {
       if (type !== assertionType) {
@@ -43,7 +45,7 @@ export function createAssertionVerifier(o: {
       if (assertion.length > assertionLimit) throw invalid('it is longer than 16 KiB')
       const issuer = claimed(assertion).iss
       if (typeof issuer !== 'string') throw invalid('it names no issuer')
-      if (issuer.toLowerCase() === appId.toLowerCase()) await verifyCertified(o, seen, appId, assertion)
+      if (issuer.toLowerCase() === appId.toLowerCase()) await verifyCertified(o, appId, assertion)
       else await verifyFederated(o, appId, issuer, assertion)
     },
   }
@@ -59,7 +61,7 @@ function claimed(assertion: string): JWTPayload {
   }
 }
 
-async function verifyCertified(o: Options, seen: Map<string, number>, appId: string, assertion: string): Promise<void> {
+async function verifyCertified(o: Options, appId: string, assertion: string): Promise<void> {
   const header = decodeProtectedHeader(assertion)
   const now = o.clock.now()
   const rows = await o.credentials.certificates(appId)
@@ -81,17 +83,6 @@ async function verifyCertified(o: Options, seen: Map<string, number>, appId: str
   if (String(payload.sub).toLowerCase() !== appId.toLowerCase()) throw invalid('its subject is another application')
   const exp = payload.exp ?? 0
   if (exp - now.getTime() / 1000 > mostSeconds) throw invalid('it is valid for more than a day')
-  refuseReplay(seen, `${appId} ${String(payload.jti)}`, payload, now)
-}
-
-/** An assertion with an id counts once; MSAL makes a new one for each request. */
-function refuseReplay(seen: Map<string, number>, key: string, payload: JWTPayload, now: Date): void {
-  if (payload.jti === undefined) return
-  const seconds = now.getTime() / 1000
-  for (const [old, exp] of seen) if (exp + toleranceSeconds < seconds) seen.delete(old)
-  if (seen.has(key)) throw invalid('it was used before')
-  if (seen.size > 10_000) throw invalid('too many sign-ins by certificate are under way')
-  seen.set(key, payload.exp ?? seconds)
 }
 
 async function verifyFederated(o: Options, appId: string, issuer: string, assertion: string): Promise<void> {

@@ -46,10 +46,14 @@ const assertion = async (
   await new SignJWT({ exp: now / 1000 + 600, ...claims })
     .setProtectedHeader({ alg: 'PS256', ...o.header })
     .sign(o.key ?? pair.privateKey)
-const signIn = async (appId: string, token: string): Promise<Answer> =>
+const signIn = async (
+  appId: string,
+  token: string,
+  scope: string = 'https://management.azure.com//.default',
+): Promise<Answer> =>
   await form('token', {
     grant_type: 'client_credentials',
-    scope: 'https://management.azure.com//.default',
+    scope,
     client_id: appId,
     client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
     client_assertion: token,
@@ -105,17 +109,20 @@ describe('sign-in by certificate', () => {
     return { x5t: `${Buffer.from(hex, 'hex').toString('base64url')}=` }
   }
 
-  it('takes an assertion of a registered certificate once, and of no other key', async () => {
+  it('takes an assertion of a registered certificate for every audience while it is valid, and of no other key', async () => {
     const appId = await makeApplication()
     const good = await assertion(claims(appId), { header: await header(appId) })
     const answer = await signIn(appId, good)
     expect(decodeJwt(answer.json().access_token)).toMatchObject({ appid: appId, appidacr: '2' })
-    expect((await signIn(appId, good)).json().error_description).toContain('used before')
+    const other = await signIn(appId, good, 'https://vault.azure.net/.default')
+    expect(decodeJwt(other.json().access_token)).toMatchObject({ appid: appId, aud: 'https://vault.azure.net' })
     const forged = await assertion(claims(appId, { jti: 'two' }), {
       key: foreign.privateKey,
       header: await header(appId),
     })
     expect((await signIn(appId, forged)).json().error_codes).toEqual([700_027])
+    now += hour
+    expect((await signIn(appId, good)).json().error_description).toContain('it has expired')
   })
 
   it.each([

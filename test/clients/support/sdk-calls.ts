@@ -19,14 +19,12 @@ const subscription = need('STRONGROOM_SUBSCRIPTION_ID')
 const endpoint = need('STRONGROOM_RESOURCE_MANAGER')
 const scope = 'https://management.azure.com/.default'
 const clientId = readFileSync(join(need('AZURE_CONFIG_DIR'), 'login.client-id'), 'utf8')
-const signIn = (): ClientCertificateCredential =>
-  new ClientCertificateCredential(
-    need('STRONGROOM_TENANT_ID'),
-    clientId,
-    { certificatePath: need('AZURE_CLIENT_CERTIFICATE_PATH') },
-    { authorityHost: need('AZURE_AUTHORITY_HOST'), disableInstanceDiscovery: true },
-  )
-const credential = signIn()
+const credential = new ClientCertificateCredential(
+  need('STRONGROOM_TENANT_ID'),
+  clientId,
+  { certificatePath: need('AZURE_CLIENT_CERTIFICATE_PATH') },
+  { authorityHost: need('AZURE_AUTHORITY_HOST'), disableInstanceDiscovery: true },
+)
 const options = { endpoint, credentialScopes: [scope], credentials: { scopes: [scope] } }
 const resources = new ResourceManagementClient(credential, subscription, options)
 const network = new NetworkManagementClient(credential, subscription, options)
@@ -264,8 +262,7 @@ await call(
       },
     }),
 )
-// An assertion counts once here, and MSAL keeps one for all audiences: another audience is another sign-in.
-const keys = new KeyClient('https://sdkbox.vault.strongroom.internal', signIn())
+const keys = new KeyClient('https://sdkbox.vault.strongroom.internal', credential)
 const releasePolicy = {
   version: '1.0.0',
   anyOf: [

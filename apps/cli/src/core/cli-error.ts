@@ -17,6 +17,8 @@ export interface CliErrorOptions {
   code: string
   message: string
   exitCode?: ExitCode
+  /** The property or rule at fault. */
+  target?: string
   expected?: string
   found?: string
   remedy?: string
@@ -43,6 +45,7 @@ export class CliError extends Error {
     this.detail = {
       code: options.code,
       message: options.message,
+      ...(options.target === undefined ? {} : { target: options.target }),
       ...(options.details === undefined ? {} : { details: options.details }),
       ...(Object.keys(inner).length === 0 ? {} : { innererror: inner }),
     }
@@ -59,6 +62,7 @@ export class CliError extends Error {
       code: detail.code,
       message: detail.message,
       exitCode: status === 404 ? exitCodes.notFound : exitCodes.failed,
+      ...(detail.target === undefined ? {} : { target: detail.target }),
       ...(detail.details === undefined ? {} : { details: detail.details }),
     })
   }

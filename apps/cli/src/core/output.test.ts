@@ -23,6 +23,13 @@ describe('output', () => {
 })
 
 describe('errors', () => {
+  it('say which property or rule is at fault, to people and to programs', () => {
+    const sent = { code: 'Invalid', message: 'No.', target: 'properties.x', innererror: { remedy: 'c' } }
+    const error = CliError.fromDetail(sent, 400)
+    expect(describeError(error.detail)[0]).toBe('Invalid: No. (properties.x)')
+    expect(error.toBody()).toEqual({ error: sent })
+  })
+
   it('say what failed, what was expected and found, the remedy, and every detail', () => {
     const error = CliError.fromDetail(
       {
