@@ -9,9 +9,8 @@ import {
   type InstanceConversion,
   type InstancePatch,
   type InstanceStatus,
-  type PowerState,
 } from '@strongroom/contract'
-import { ServiceError, type Logger } from '@strongroom/platform'
+import type { ServiceError } from '@strongroom/platform'
 import { crashed } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { CommandQueue } from '../network/command-queue.ts'
@@ -21,10 +20,11 @@ import { awaitBoot, type BootOutcome } from './boot-watch.ts'
 import { adoptConverted, convertInstance } from './conversion.ts'
 import type { Current } from './current-boot.ts'
 import { deferred } from './deferred.ts'
-import { beingDeleted, describeFailure, notProvisioned, notReady, notStopped, withoutCustomerKey } from './errors.ts'
+import { notProvisioned, notReady, withoutCustomerKey } from './errors.ts'
 import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
-import { provision } from './provision.ts'
-import { beginStep, endStep, newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
+import { newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
+import { provisionRecorded } from './recorded-provisioning.ts'
+import { RecordedWork } from './recorded-work.ts'
 import type { MachineServices } from './services.ts'
 
 /** How long a guest may take to power off when it is asked to, in milliseconds. */
@@ -39,12 +39,10 @@ const rebootLimit = 2
  */
 export class Instance {
   readonly #services: MachineServices
-  readonly #record: InstanceRecord
+  readonly #work: RecordedWork
   readonly #files: VmFiles
-  readonly #logger: Logger
   /** Of the boot that runs. */
   #commands: CommandQueue
-  #queue: Promise<void> = Promise.resolve()
   /** Of the boot that is under way. */
   #abort = new AbortController()
   /** Of provisioning: a stop leaves it be. */
@@ -52,44 +50,42 @@ export class Instance {
   #current: Current | undefined
   #reboots = 0
   #closing = false
-  #removed = false
 
   constructor(services: MachineServices, record: InstanceRecord) {
     this.#services = services
-    this.#record = record
     this.#files = vmFiles(services.stateDir, record.spec.vmId)
     this.#commands = new CommandQueue(services.clock)
-    this.#logger = services.logger.child({ vmId: record.spec.vmId })
+    this.#work = new RecordedWork(services, record, services.logger.child({ vmId: record.spec.vmId }))
   }
 
   static async create(services: MachineServices, spec: AnySpec): Promise<Instance> {
     const instance = new Instance(services, newRecord(spec, services.clock.now()))
-    await instance.#save()
-    instance.#enqueue(() => instance.#provision())
+    await instance.#work.save()
+    instance.#work.enqueue(() => instance.#provision())
     return instance
   }
 
   /** Takes up where a server that ended left this VM. */
   async resume(): Promise<void> {
     await sweepRuntime(this.spec.vmId)
-    const record = this.#record
+    const record = this.#work.record
     if (record.desired === 'deleted') {
-      this.#enqueue(() => this.#destroy())
+      this.#work.enqueue(() => this.#destroy())
       return
     }
-    await adoptConverted({ record, files: this.#files, save: () => this.#save() })
-    if (!['Stopped', 'Failed'].includes(record.power.state)) setPower(record, 'Stopped', this.#now())
-    await this.#save()
-    if (record.provisioning.state === 'Running') this.#enqueue(() => this.#provision())
+    await adoptConverted({ record, files: this.#files, save: () => this.#work.save() })
+    if (!['Stopped', 'Failed'].includes(record.power.state)) setPower(record, 'Stopped', this.#work.now())
+    await this.#work.save()
+    if (record.provisioning.state === 'Running') this.#work.enqueue(() => this.#provision())
     if (record.desired === 'running') await this.start()
   }
 
   get spec(): AnySpec {
-    return this.#record.spec
+    return this.#work.record.spec
   }
 
   get removed(): boolean {
-    return this.#removed
+    return this.#work.removed
   }
 
   get serialLog(): string {
@@ -98,7 +94,7 @@ export class Instance {
 
   status(): InstanceStatus {
     const health = this.#current?.health
-    const status = toStatus(this.#record, this.#current?.guest.processes)
+    const status = toStatus(this.#work.record, this.#current?.guest.processes)
     return structuredClone({ ...status, ...(health && { guest: health }) })
   }
 
@@ -108,7 +104,7 @@ export class Instance {
 
   /** Gives a running guest a command. @throws ServiceError InstanceNotReady */
   command(request: CommandRequest): CommandStatus {
-    if (this.#record.power.state !== 'Ready') throw notReady(this.#record.power.state)
+    if (this.#work.record.power.state !== 'Ready') throw notReady(this.#work.record.power.state)
     return this.#commands.submit(request)
   }
 
@@ -118,44 +114,44 @@ export class Instance {
 
   /** Provisions again where the last attempt failed; otherwise there is nothing to do. */
   async provisionAgain(): Promise<void> {
-    if (this.#record.provisioning.state !== 'Failed') return
-    this.#record.provisioning = { state: 'Running', steps: [] }
-    await this.#save()
-    this.#enqueue(() => this.#provision())
+    if (this.#work.record.provisioning.state !== 'Failed') return
+    this.#work.record.provisioning = { state: 'Running', steps: [] }
+    await this.#work.save()
+    this.#work.enqueue(() => this.#provision())
   }
 
   async start(): Promise<void> {
-    this.#requireExisting()
-    if (this.#record.provisioning.state === 'Failed') throw notProvisioned(this.#record)
-    this.#record.desired = 'running'
-    if (['Starting', 'Booting', 'Ready'].includes(this.#record.power.state)) return
+    this.#work.requireExisting()
+    if (this.#work.record.provisioning.state === 'Failed') throw notProvisioned(this.#work.record)
+    this.#work.record.desired = 'running'
+    if (['Starting', 'Booting', 'Ready'].includes(this.#work.record.power.state)) return
     this.#abort = new AbortController()
     this.#reboots = 0
-    await this.#power('Starting')
-    this.#enqueue(() => this.#boot())
+    await this.#work.power('Starting')
+    this.#work.enqueue(() => this.#boot())
   }
 
   async stop(graceful: boolean): Promise<void> {
-    this.#requireExisting()
-    this.#record.desired = 'stopped'
-    if (this.#record.power.state === 'Stopped') return await this.#save()
+    this.#work.requireExisting()
+    this.#work.record.desired = 'stopped'
+    if (this.#work.record.power.state === 'Stopped') return await this.#work.save()
     this.#abort.abort()
-    if (this.#record.power.state !== 'Stopping') await this.#power('Stopping')
-    this.#enqueue(async () => {
+    if (this.#work.record.power.state !== 'Stopping') await this.#work.power('Stopping')
+    this.#work.enqueue(async () => {
       await this.#halt(graceful)
-      if (this.#record.desired === 'stopped') await this.#power('Stopped')
+      if (this.#work.record.desired === 'stopped') await this.#work.power('Stopped')
     })
   }
 
   async restart(): Promise<void> {
-    this.#requireExisting()
-    if (this.#record.power.state === 'Starting') return
-    this.#record.desired = 'running'
+    this.#work.requireExisting()
+    if (this.#work.record.power.state === 'Starting') return
+    this.#work.record.desired = 'running'
     this.#abort.abort()
     this.#abort = new AbortController()
     this.#reboots = 0
-    await this.#power('Starting')
-    this.#enqueue(async () => {
+    await this.#work.power('Starting')
+    this.#work.enqueue(async () => {
       await this.#halt(true)
       await this.#boot()
     })
@@ -163,64 +159,55 @@ export class Instance {
 
   /** Work on disk and guest state at rest: whatever is asked of the VM meanwhile waits. @throws ServiceError InstanceNotStopped */
   async whileOff<T>(work: (record: InstanceRecord, files: VmFiles) => Promise<T>): Promise<T> {
-    this.#requireExisting()
-    const done = this.#queue.then(async () => {
-      this.#requireStopped()
-      return await work(this.#record, this.#files)
-    })
-    this.#queue = done.then(() => {}, () => {}) // prettier-ignore
-    return await done
+    return await this.#work.whileOff(async () => await work(this.#work.record, this.#files))
   }
 
   async patch(patch: InstancePatch): Promise<void> {
-    this.#requireExisting()
-    this.#requireStopped()
-    const { spec } = this.#record
+    this.#work.requireStopped()
+    const { spec } = this.#work.record
     if (patch.size) spec.size = patch.size
     if (patch.security?.secureBoot !== undefined) spec.security.secureBoot = patch.security.secureBoot
     if (patch.tags) spec.tags = patch.tags
     if (patch.customerKey && !isOrdinary(spec)) spec.customerKey = patch.customerKey
     if (patch.userData !== undefined) spec.userData = patch.userData
-    await this.#save()
+    await this.#work.save()
   }
 
   /** Puts the guest state under the first of the keys. Both keys are in the record before, for a boot that comes between. */
   async rewrap(customerKey: CustomerKey): Promise<void> {
-    this.#requireExisting()
-    this.#requireStopped()
-    if (this.#record.provisioning.state !== 'Succeeded') throw notProvisioned(this.#record)
+    this.#work.requireStopped()
+    this.#work.requireProvisioned()
     const { spec } = this
     if (isOrdinary(spec) || spec.customerKey === undefined) throw withoutCustomerKey(spec)
     spec.customerKey = customerKey
-    await this.#save()
+    await this.#work.save()
     const [services, { signal }] = [this.#services, this.#discard]
     await this.whileOff(async (record, files) => {
       record.wrappedBy = await rewrapGuestState({ services, record, files, signal })
-      await this.#save()
+      await this.#work.save()
     })
   }
 
   /** Moves the VM to the other technology: whole, or not at all. */
   async convert(conversion: InstanceConversion): Promise<void> {
-    this.#requireExisting()
-    this.#requireStopped()
-    if (this.#record.provisioning.state !== 'Succeeded') throw notProvisioned(this.#record)
+    this.#work.requireStopped()
+    this.#work.requireProvisioned()
     const [services, { signal }] = [this.#services, this.#discard]
-    const step = (name: string): void => this.#logger.info({ step: name }, 'converting')
+    const step = (name: string): void => this.#work.logger.info({ step: name }, 'converting')
     await this.whileOff(async (record, files) => {
-      await convertInstance({ services, record, files, save: () => this.#save(), step, signal }, conversion)
+      await convertInstance({ services, record, files, save: () => this.#work.save(), step, signal }, conversion)
     })
   }
 
   /** Destroys disk, guest state and vTPM; resolves when nothing is left. */
   async remove(): Promise<void> {
-    if (this.#removed) return
-    this.#record.desired = 'deleted'
-    await this.#save()
+    if (this.#work.removed) return
+    this.#work.record.desired = 'deleted'
+    await this.#work.save()
     this.#abort.abort()
     this.#discard.abort()
-    this.#enqueue(() => this.#destroy())
-    await this.#queue
+    this.#work.enqueue(() => this.#destroy())
+    await this.#work.idle
   }
 
   /** The server ends: the guest is powered off, and booted again at the next start where it was wanted. */
@@ -228,62 +215,36 @@ export class Instance {
     this.#closing = true
     this.#abort.abort()
     this.#discard.abort()
-    this.#enqueue(async () => {
+    this.#work.enqueue(async () => {
       if (this.#current === undefined) return
       await this.#halt(true)
-      await this.#power('Stopped')
+      await this.#work.power('Stopped')
     })
-    await this.#queue
+    await this.#work.idle
   }
 
   async #provision(): Promise<void> {
-    const { provisioning } = this.#record
-    if (this.#isDeleted() || provisioning.state !== 'Running' || this.#closing) return
-    provisioning.steps = []
-    try {
-      const made = await provision({
-        ...this.#services,
-        tenantId: this.#services.installation.tenantId,
-        spec: this.spec,
-        files: this.#files,
-        signal: this.#discard.signal,
-        step: async (name) => {
-          beginStep(provisioning.steps, name, this.#now())
-          await this.#save()
-        },
-      })
-      endStep(provisioning.steps, this.#now())
-      if (made.identity) this.#record.identity = made.identity
-      if (made.sealedTo) this.#record.sealedTo = made.sealedTo
-      if (made.volume !== undefined) this.#record.volume = made.volume
-      if (made.wrappedBy !== undefined) this.#record.wrappedBy = made.wrappedBy
-      this.#record.provisioning = { state: 'Succeeded', steps: provisioning.steps }
-    } catch (error) {
-      // Interrupted by the server's end: the next start provisions anew.
-      if (this.#closing || this.#isDeleted()) return
-      endStep(provisioning.steps, this.#now())
-      this.#record.provisioning = {
-        state: 'Failed',
-        steps: provisioning.steps,
-        error: describeFailure(error, this.#logger),
-      }
-      await rm(this.#files.directory, { recursive: true, force: true })
-    }
-    await this.#save()
+    await provisionRecorded({
+      services: this.#services,
+      work: this.#work,
+      files: this.#files,
+      signal: this.#discard.signal,
+      closing: () => this.#closing,
+    })
   }
 
   async #boot(): Promise<void> {
-    const record = this.#record
+    const record = this.#work.record
     if (record.desired !== 'running' || this.#closing || this.#current !== undefined) return
     if (record.provisioning.state !== 'Succeeded') {
       record.desired = 'stopped'
-      return await this.#power('Failed', notProvisioned(record))
+      return await this.#work.power('Failed', notProvisioned(record))
     }
-    await adoptConverted({ record, files: this.#files, save: () => this.#save() })
+    await adoptConverted({ record, files: this.#files, save: () => this.#work.save() })
     const { signal } = this.#abort
     const ready = deferred<void>()
     const refused = deferred<ServiceError>()
-    await this.#power('Starting')
+    await this.#work.power('Starting')
     this.#commands = new CommandQueue(this.#services.clock)
     let booted: Booted
     try {
@@ -293,7 +254,7 @@ export class Instance {
         files: this.#files,
         signal,
         commands: this.#commands,
-        step: (name) => this.#step(name),
+        step: (name) => this.#work.beginStep(name),
         onReady: async (evidence) => {
           if (evidence !== undefined) await this.#services.store.saveEvidence(this.spec.vmId, evidence)
           ready.resolve(undefined)
@@ -304,10 +265,10 @@ export class Instance {
         },
       })
     } catch (error) {
-      endStep(record.power.steps, this.#now())
+      this.#work.endStep()
       if (signal.aborted) return
       record.desired = 'stopped'
-      return await this.#power('Failed', error)
+      return await this.#work.power('Failed', error)
     }
     record.launched = booted.launched
     record.notices = booted.notices
@@ -319,8 +280,8 @@ export class Instance {
     this.#current = current
     const { evidence } = booted.guest
     if (evidence !== undefined) await this.#services.store.saveEvidence(this.spec.vmId, evidence)
-    this.#step('Firmware, kernel, disk')
-    await this.#power('Booting')
+    this.#work.beginStep('Firmware, kernel, disk')
+    await this.#work.power('Booting')
     void this.#watch(current)
   }
 
@@ -334,45 +295,48 @@ export class Instance {
       acceleration: current.acceleration,
       ...(this.#services.bootLimitSeconds !== undefined && { limitSeconds: this.#services.bootLimitSeconds }),
     })
-    this.#enqueue(async () => {
-      if (this.#current !== current || this.#record.power.state !== 'Booting') return
+    this.#work.enqueue(async () => {
+      if (this.#current !== current || this.#work.record.power.state !== 'Booting') return
       if (outcome.kind !== 'ready') return await this.#bootFailed(current, outcome)
-      endStep(this.#record.power.steps, this.#now())
+      this.#work.endStep()
       this.#reboots = 0
       current.reported = true
-      await this.#power('Ready')
+      await this.#work.power('Ready')
     })
     const end = await current.guest.ended
-    this.#enqueue(async () => {
-      if (this.#current !== current || this.#record.power.state !== 'Ready' || this.#closing) return
+    this.#work.enqueue(async () => {
+      if (this.#current !== current || this.#work.record.power.state !== 'Ready' || this.#closing) return
       await this.#halt(false)
       if (end.kind === 'reboot') {
-        await this.#power('Starting')
+        await this.#work.power('Starting')
         return await this.#boot()
       }
-      this.#record.desired = 'stopped'
-      await this.#power(end.kind === 'crash' ? 'Failed' : 'Stopped', end.kind === 'crash' ? crashed(end) : undefined)
+      this.#work.record.desired = 'stopped'
+      await this.#work.power(
+        end.kind === 'crash' ? 'Failed' : 'Stopped',
+        end.kind === 'crash' ? crashed(end) : undefined,
+      )
     })
   }
 
   async #bootFailed(current: Current, outcome: Exclude<BootOutcome, { kind: 'ready' }>): Promise<void> {
-    endStep(this.#record.power.steps, this.#now())
+    this.#work.endStep()
     if (outcome.kind === 'ended' && outcome.end.kind === 'reboot' && this.#reboots < rebootLimit) {
       this.#reboots += 1
       await this.#halt(false)
-      await this.#power('Starting')
+      await this.#work.power('Starting')
       return await this.#boot()
     }
     const error = await explainFailedBoot({
       outcome,
       guest: current.guest,
       acceleration: current.acceleration,
-      sealedTo: this.#record.sealedTo,
+      sealedTo: this.#work.record.sealedTo,
       serialLog: this.#files.serialLog,
     })
     await this.#halt(false)
-    this.#record.desired = 'stopped'
-    await this.#power('Failed', error)
+    this.#work.record.desired = 'stopped'
+    await this.#work.power('Failed', error)
   }
 
   async #halt(graceful: boolean): Promise<void> {
@@ -392,45 +356,6 @@ export class Instance {
     await this.#halt(false)
     await sweepRuntime(this.spec.vmId)
     await rm(this.#files.directory, { recursive: true, force: true })
-    await this.#services.store.remove(this.spec.vmId)
-    this.#removed = true
-  }
-
-  #step(name: string): void {
-    beginStep(this.#record.power.steps, name, this.#now())
-    void this.#save().catch((error: unknown) => this.#logger.error({ err: error }, 'record was not written'))
-  }
-
-  async #power(state: PowerState, error?: unknown): Promise<void> {
-    setPower(this.#record, state, this.#now(), error === undefined ? undefined : describeFailure(error, this.#logger))
-    await this.#save()
-  }
-
-  async #save(): Promise<void> {
-    if (!this.#removed) await this.#services.store.save(this.#record)
-  }
-
-  #enqueue(work: () => Promise<void>): void {
-    this.#queue = this.#queue.then(work).catch(async (error: unknown) => {
-      this.#logger.error({ err: error }, 'work on a VM failed')
-      await this.#power('Failed', error).catch(() => {})
-    })
-  }
-
-  #requireStopped(): void {
-    const { state } = this.#record.power
-    if (!['Stopped', 'Failed'].includes(state)) throw notStopped(state)
-  }
-
-  #requireExisting(): void {
-    if (this.#isDeleted()) throw beingDeleted()
-  }
-
-  #isDeleted(): boolean {
-    return this.#record.desired === 'deleted'
-  }
-
-  #now(): Date {
-    return this.#services.clock.now()
+    await this.#work.forget()
   }
 }

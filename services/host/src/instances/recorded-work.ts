@@ -1,0 +1,100 @@
+import type { PowerState } from '@strongroom/contract'
+import type { Logger } from '@strongroom/platform'
+import { beingDeleted, describeFailure, notProvisioned, notStopped } from './errors.ts'
+import { beginStep, endStep, setPower, type InstanceRecord } from './record.ts'
+import type { MachineServices } from './services.ts'
+
+/** A VM's record as it is kept, and the work on the VM, one piece at a time. */
+export class RecordedWork {
+  readonly record: InstanceRecord
+  readonly logger: Logger
+  readonly #services: Pick<MachineServices, 'store' | 'clock'>
+  #queue: Promise<void> = Promise.resolve()
+  #removed = false
+
+  constructor(services: Pick<MachineServices, 'store' | 'clock'>, record: InstanceRecord, logger: Logger) {
+    this.#services = services
+    this.record = record
+    this.logger = logger
+  }
+
+  get isDeleted(): boolean {
+    return this.record.desired === 'deleted'
+  }
+
+  /** Nothing is left of the VM, its record included. */
+  get removed(): boolean {
+    return this.#removed
+  }
+
+  /** Resolves when all work that was queued so far is done. Never rejects. */
+  get idle(): Promise<void> {
+    return this.#queue
+  }
+
+  async save(): Promise<void> {
+    if (!this.#removed) await this.#services.store.save(this.record)
+  }
+
+  /** Takes the record away; nothing is written of it any more. */
+  async forget(): Promise<void> {
+    await this.#services.store.remove(this.record.spec.vmId)
+    this.#removed = true
+  }
+
+  async power(state: PowerState, error?: unknown): Promise<void> {
+    const failure = error === undefined ? undefined : describeFailure(error, this.logger)
+    setPower(this.record, state, this.now(), failure)
+    await this.save()
+  }
+
+  /** The next step of the boot that is under way. */
+  beginStep(name: string): void {
+    beginStep(this.record.power.steps, name, this.now())
+    void this.save().catch((error: unknown) => this.logger.error({ err: error }, 'record was not written'))
+  }
+
+  endStep(): void {
+    endStep(this.record.power.steps, this.now())
+  }
+
+  /** Work that fails leaves the VM as failed. */
+  enqueue(work: () => Promise<void>): void {
+    this.#queue = this.#queue.then(work).catch(async (error: unknown) => {
+      this.logger.error({ err: error }, 'work on a VM failed')
+      await this.power('Failed', error).catch(() => {})
+    })
+  }
+
+  /** Work on disk and guest state at rest: whatever is asked of the VM meanwhile waits. @throws ServiceError InstanceNotStopped */
+  async whileOff<T>(work: () => Promise<T>): Promise<T> {
+    this.requireExisting()
+    const done = this.#queue.then(async () => {
+      this.requireStopped()
+      return await work()
+    })
+    this.#queue = done.then(() => {}, () => {}) // prettier-ignore
+    return await done
+  }
+
+  /** @throws ServiceError InstanceDeleting, InstanceNotStopped */
+  requireStopped(): void {
+    this.requireExisting()
+    const { state } = this.record.power
+    if (!['Stopped', 'Failed'].includes(state)) throw notStopped(state)
+  }
+
+  /** @throws ServiceError InstanceDeleting */
+  requireExisting(): void {
+    if (this.isDeleted) throw beingDeleted()
+  }
+
+  /** @throws ServiceError InstanceNotProvisioned */
+  requireProvisioned(): void {
+    if (this.record.provisioning.state !== 'Succeeded') throw notProvisioned(this.record)
+  }
+
+  now(): Date {
+    return this.#services.clock.now()
+  }
+}
