@@ -18,13 +18,14 @@ export function createTokenSource(options: {
   tenantId: string
   secrets: Record<'orchestrator' | 'controlPlane' | 'attestation', PrincipalSecret>
 }): TokenSource {
-  const cached = new Map<string, { token: string; renewAt: number }>()
+  const cached = new Map<string, { token: string; madeAt: number; renewAt: number }>()
   return {
     token: async (principal, audience) => {
       const key = `${principal} ${audience}`
       const now = options.clock.now().getTime()
       const held = cached.get(key)
-      if (held !== undefined && held.renewAt > now) return held.token
+      // A clock that was put back, by its daemon or by a test, makes a token one of the future, which nobody accepts.
+      if (held !== undefined && held.madeAt <= now && held.renewAt > now) return held.token
       const { appId, secret } = options.secrets[principal]
       const form = new URLSearchParams({
         grant_type: 'client_credentials',
@@ -38,7 +39,11 @@ export function createTokenSource(options: {
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
         body: form.toString(),
       })
-      cached.set(key, { token: reply.body.access_token, renewAt: now + (reply.body.expires_in - 120) * 1000 })
+      cached.set(key, {
+        token: reply.body.access_token,
+        madeAt: now,
+        renewAt: now + (reply.body.expires_in - 120) * 1000,
+      })
       return reply.body.access_token
     },
   }

@@ -33,9 +33,9 @@ class PlaneProcess {
     this.ended = once(child, 'exit').then(() => this.#waiting.forEach((answer) => answer(undefined)))
   }
 
-  static async start(store: Store, at = 0, signal = 'SIGKILL'): Promise<PlaneProcess> {
+  static async start(store: Store, at = 0, signal = 'SIGKILL', from = 'start'): Promise<PlaneProcess> {
     const script = join(import.meta.dirname, '../testing/plane-process.ts')
-    const child = fork(script, [store.url, store.service, String(at), signal], {
+    const child = fork(script, [store.url, store.service, String(at), signal, from], {
       execArgv: ['--conditions=x-source'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
@@ -149,11 +149,11 @@ describeStores('a server process', (open) => {
 
   /** A process that hangs keeps its connections and its locks: that another one goes on beside it is PostgreSQL's. */
   it.each([
-    ['SIGKILL', 17],
-    ['SIGSTOP', 17],
-    ['SIGSTOP', 19],
+    ['SIGKILL', 3],
+    ['SIGSTOP', 3],
+    ['SIGSTOP', 5],
   ])(
-    'that ends by %s before its effect %i leaves its work to another one, which goes on within 10 s',
+    'that ends by %s before effect %i of an operation leaves its work to another one, which goes on within 10 s',
     async (signal, at) => {
       const store = await open()
       if (signal === 'SIGSTOP' && store.engine === 'sqlite') return
@@ -161,7 +161,7 @@ describeStores('a server process', (open) => {
       await makeNetwork(asPlane(other), 'vm0')
       other.kill()
       await other.ended
-      const dying = await PlaneProcess.start(store, at, signal)
+      const dying = await PlaneProcess.start(store, at, signal, 'work')
       const reply = dying.send('PUT', vmPath('vm0'), vmRequest('vm0'))
       await until(async () => await dying.hasStopped())
       const since = performance.now()
@@ -194,7 +194,11 @@ describeStores('a server process', (open) => {
     })
     expect(deployed?.status).toBe(201)
     await until(async () => (await unfinished(store)) === 0)
-    expect(two.map((each, index) => each.worked > before[index]!)).toEqual([true, true])
+    // Either may be quick enough to take all that there is at one moment; over a while both work.
+    while (!two.every((each, index) => each.worked > before[index]!)) {
+      await Promise.all(names.map(async (name, index) => await two[index % 2]!.send('POST', `${vmPath(name)}/restart`)))
+      await until(async () => (await unfinished(store)) === 0)
+    }
     for (const [index, reply] of replies.entries()) {
       const url = new URL(reply.headers['azure-asyncoperation']!)
       const seen = await two[(index + 1) % 2]!.send('GET', url.pathname + url.search)

@@ -16,16 +16,26 @@ export type PlaneMessage =
   | { worked: true }
 
 /**
- * A resource manager without guests as a process of its own: `node plane-process.ts URL SERVICE N SIGNAL`. It sends
- * itself the signal before its N-th effect, in the midst of whatever it does then; 0 is never.
+ * A resource manager without guests as a process of its own: `node plane-process.ts URL SERVICE N SIGNAL FROM`. It sends
+ * itself the signal before its N-th effect, in the midst of whatever it does then; 0 is never. Effects count from its start, or
+ * with `work` as FROM from when it takes up the first operation.
  */
 async function main(): Promise<void> {
-  const [url = '', service = '', at = '0', signal = 'SIGKILL'] = process.argv.slice(2)
+  const [url = '', service = '', at = '0', signal = 'SIGKILL', from = 'start'] = process.argv.slice(2)
   const mortal = new Mortal(() => process.kill(process.pid, signal))
-  if (at !== '0') mortal.dieAt(Number(at))
+  let counting = at === '0'
+  const count = (): void => {
+    if (!counting) mortal.dieAt(Number(at))
+    counting = true
+  }
+  if (from === 'start') count()
   const store = await openStore({ url, service })
   const tell = (message: PlaneMessage): void => void process.send?.(message)
-  const mine = mortal.store(store, (table) => table === 'strongroom_operation' && tell({ worked: true }))
+  const mine = mortal.store(store, (table) => {
+    if (table !== 'strongroom_operation') return
+    if (from === 'work') count()
+    tell({ worked: true })
+  })
   const plane = await openTestPlane(store, undefined, { compute: 'simulated', store: mine })
   process.on('message', (question: PlaneQuestion) => {
     void plane
