@@ -70,6 +70,9 @@ export function trustedLaunch(o: {
   return [{ path: o.measurement.path, message: `${o.measurement.path} is of no paravisor that this service knows.` }]
 }
 
+/** A UUID, and not the one of zeros: a field that nobody filled names no VM, and all who leave it so would be the same one. */
+const vmIdForm = /^(?![0-]+$)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
 /** A confidential VM says who it is and brings a key to which secrets can be released. */
 export function runtimeShortcomings(runtime: BoundData | undefined): Shortcoming[] {
   const path = 'x-ms-runtime'
@@ -81,7 +84,7 @@ export function runtimeShortcomings(runtime: BoundData | undefined): Shortcoming
   if (!Array.isArray(keys) || keys.length === 0)
     found.push({ path: `${path}.keys`, message: 'The runtime data has no keys.' })
   const id = (configuration as Record<string, unknown> | null | undefined)?.['vmUniqueId']
-  if (typeof id !== 'string' || id === '')
+  if (typeof id !== 'string' || !vmIdForm.test(id))
     found.push({
       path: `${path}.vm-configuration.vmUniqueId`,
       message: 'The runtime data does not say which VM it is of.',

@@ -60,10 +60,29 @@ export async function stopSwtpm(tpm: Swtpm): Promise<void> {
   }
 }
 
-/** Runs one of tpm2-tools against it. Arguments carry no secrets: all authorisations are empty, as on Azure. */
+/**
+ * Runs one of tpm2-tools against it. Arguments carry no secrets: all authorisations are empty, as on Azure.
+ *
+ * @throws ServiceError VtpmEnded where there is no TPM any more
+ */
 export async function tpmTool(tpm: Swtpm, tool: string, args: string[]): Promise<Buffer> {
   const env = { TPM2TOOLS_TCTI: `swtpm:path=${tpm.socket}`, TSS2_LOG: 'all+NONE' }
-  return (await run({ command: tool, args, env, timeoutMs: 20_000 })).stdout
+  try {
+    return (await run({ command: tool, args, env, timeoutMs: 20_000 })).stdout
+  } catch (cause) {
+    // Its end is told a little later than the tool's.
+    const ended = tpm.process.exited.then(() => true)
+    if (!(await Promise.race([ended, sleep(100, false)]))) throw cause
+    throw new ServiceError({
+      code: 'VtpmEnded',
+      status: 500,
+      message: `The software TPM ended before ${tool} had its answer. Nothing takes its place.`,
+      expected: 'a TPM that runs as long as its VM',
+      found: 'swtpm ended',
+      remedy: 'Look in the system’s log for what ended swtpm, then start the VM again.',
+      cause,
+    })
+  }
 }
 
 async function waitForSocket(process: OwnedProcess, path: string): Promise<void> {
