@@ -97,7 +97,6 @@ mount /dev/mapper/data /mnt
 echo mine >/mnt/kept
 umount /mnt
 cryptsetup close data
-tpm2_evictcontrol -Q -C o -c 0x81000001 0x81008001 2>/dev/null || true
 printf sealed >/run/s; tpm2_create -Q -C 0x81000001 -i /run/s -u /run/p -r /run/r; tpm2_load -Q -C 0x81000001 -u /run/p -r /run/r -c /run/o
 tpm2_evictcontrol -Q -C o -c /run/o 0x81008001; sync`)
     firstKey = await endorsementKey()
