@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// Unit tests run beside the code; whole-system tests in test/ boot real VMs, share them, and so run one file at a time.
+// Unit tests run beside the code; whole-system tests in test/ boot real VMs, which the tests of one file share.
 export default defineConfig({
   resolve: { conditions: ['x-source'] },
   ssr: { resolve: { conditions: ['x-source'], externalConditions: ['x-source'] } },
@@ -35,7 +35,8 @@ export default defineConfig({
           include: ['test/system/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 900_000,
-          fileParallelism: false,
+          // A boot keeps one core busy under emulation. More at once would run into the guests' own time limits.
+          maxWorkers: 2,
         },
       },
     ],

@@ -8,7 +8,7 @@ scripts/setup.sh --tests
 export PATH="$root/node_modules/.bin:$PATH"
 if [ "$#" -gt 0 ]; then exec vitest run "$@"; fi
 scripts/check.sh
-# Boots come last and alone: under emulation a guest wants the machine for itself.
+# Boots come last, two at a time: under emulation a guest wants a core for itself.
 vitest run --project unit
 vitest run --project clients
 exec vitest run --project system
