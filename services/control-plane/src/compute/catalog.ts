@@ -1,5 +1,6 @@
 import type { ImageRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
+import { faqRule } from '../arm/faq-rule.ts'
 import { monitorReply, operationView, readOperation, unknownOperation } from '../arm/operations.ts'
 import { ok, param, type ArmRequest } from '../arm/request.ts'
 import { parseResourceId } from '../arm/resource-id.ts'
@@ -89,6 +90,8 @@ function requireRegion(request: ArmRequest): string {
     target: 'location',
     expected: regions.map((r) => r.name).join(', '),
     found: param(request, 'location').slice(0, 60),
+    remedy: 'Use a region of this installation.',
+    details: [faqRule('S24')],
   })
 }
 

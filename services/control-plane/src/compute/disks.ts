@@ -1,4 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
+import type { FaqRuleId } from '../arm/faq-rule.ts'
 import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -115,8 +116,15 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
   const sizeGiB = properties.integer('diskSizeGB', 1, 32_767)
   const option = creation.text('createOption') ?? ''
-  const invalid = (code: string, target: string, message: string, expected: string, found: string): void =>
-    fields.problem({ code, status: 400, message, target, expected, found: found.slice(0, 80) })
+  const invalid = (
+    code: string,
+    target: string,
+    message: string,
+    expected: string,
+    found: string,
+    rule?: FaqRuleId,
+  ): void =>
+    fields.problem({ code, status: 400, message, target, expected, found: found.slice(0, 80), ...(rule && { rule }) })
   if (!nameForm.test(name))
     invalid(
       'InvalidResourceName',
@@ -148,6 +156,16 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
       'Confidential encryption covers the OS disk only.',
       'no securityProfile',
       'one',
+      'S7',
+    )
+  if (properties.object('encryption').has('diskEncryptionSetId'))
+    invalid(
+      'InvalidParameter',
+      properties.object('encryption').at('diskEncryptionSetId'),
+      'Encryption at rest with a customer’s key is not offered: encrypt data disks in the guest.',
+      'no diskEncryptionSetId',
+      'one',
+      'S7',
     )
   fields.assertSound()
   const body = emptyDisk({ sizeGiB: sizeGiB ?? 1, sku, state: 'Unattached', at: plane.clock.now(), id: plane.newId() })

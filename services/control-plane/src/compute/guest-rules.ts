@@ -54,6 +54,7 @@ export function guestProblems(
       target: 'zones',
       expected: `one of ${zones.join(', ')}`,
       found: r.zones.join(',').slice(0, 40),
+      rule: 'S24',
     })
   }
   return [

@@ -1,4 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
+import { faqRule } from '../arm/faq-rule.ts'
 import { Fields } from '../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
@@ -129,6 +130,7 @@ function regionOf(request: ArmRequest): string {
     target: 'location',
     found: param(request, 'location').slice(0, 60),
     remedy: 'Use a region of this installation: az account list-locations.',
+    details: [faqRule('S24')],
   })
 }
 

@@ -36,6 +36,7 @@ export function requireLocation(fields: Fields, location: string): string {
     expected: regions.map((r) => r.name).join(', '),
     found: location.slice(0, 60),
     remedy: 'Use a region of this installation.',
+    ...(location !== '' && { rule: 'S24' as const }),
   })
   return location
 }

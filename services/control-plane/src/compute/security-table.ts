@@ -227,6 +227,7 @@ const rows: Row[] = [
       expected: 'DiskWithVMGuestState',
       found: c.diskEncryptionSet?.slice(0, 300) ?? '',
       remedy: 'Use DiskWithVMGuestState, or leave diskEncryptionSet out.',
+      rule: 'S14',
     }),
   },
   {

@@ -1,24 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArmOperationStep, ErrorDetail, InstanceStatus, StepTiming } from '@strongroom/contract'
 import { ServiceError, type StepContext } from '@strongroom/platform'
+import { fromDetail } from '../machine/machine-error.ts'
 import type { Plane } from '../plane.ts'
 
 /** How long the machine may be silent before an operation gives up. A restart of the machine takes less. */
 const silenceMs = 60_000
 /** How long a VM may stand still before it is started again: in the midst of a restart it does for a moment. */
 const standstillMs = 3_000
-
-export function fromDetail(detail: ErrorDetail, status = 409): ServiceError {
-  return new ServiceError({
-    ...detail.innererror,
-    ...(detail.innererror?.code !== undefined && { reason: detail.innererror.code }),
-    code: detail.code,
-    status,
-    message: detail.message,
-    ...(detail.target !== undefined && { target: detail.target }),
-    ...(detail.details !== undefined && { details: detail.details }),
-  })
-}
 
 const asStep = (timing: StepTiming, failed: boolean): ArmOperationStep => ({
   ...timing,

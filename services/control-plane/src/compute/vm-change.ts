@@ -58,6 +58,7 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
     'storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id',
     before.diskEncryptionSet?.id ?? 'none',
     r.diskEncryptionSetId ?? 'none',
+    'S16',
   )
   fixed('securityProfile.uefiSettings.vTpmEnabled', String(before.vTpm), String(r.vTpm ?? before.vTpm))
   fixed('storageProfile.imageReference', imageText(before.image), imageText(r.image ?? before.image))

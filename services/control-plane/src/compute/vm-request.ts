@@ -188,6 +188,13 @@ function readUnsupported(root: Fields, properties: Fields, carriesDataDisks: boo
         'Encrypt data in the guest with dm-crypt and a key from the vault.',
         'S7',
       )
+    } else if (data.object('managedDisk').has('diskEncryptionSet')) {
+      note(
+        `${path}.managedDisk.diskEncryptionSet`,
+        'Encryption at rest with a customer’s key is not offered.',
+        'Encrypt data in the guest with dm-crypt and a key from the vault.',
+        'S7',
+      )
     } else if (!carriesDataDisks)
       note(path, 'Data disks cannot be attached in this installation.', 'Keep data on the OS disk.')
   }

@@ -10,7 +10,8 @@ import { releaseDisk } from './data-disks.ts'
 import { removeRunCommands } from './run-command-store.ts'
 import { findSize } from './sizes.ts'
 import { attestationUri } from './vm-attestation.ts'
-import { fromDetail, followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
+import { fromDetail } from '../machine/machine-error.ts'
+import { followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
 import { diskIdOf, stateOf, typeOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
 
 export interface VmParams {

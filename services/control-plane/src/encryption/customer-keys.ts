@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import {
   identityAudience,
   keyAudience,
+  type ErrorDetail,
   type KeyBundle,
   type KeyOperationResult,
   type ManagedIdentityToken,
@@ -9,6 +10,7 @@ import {
   type ReleasePolicy,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type TokenSource, type WireClient } from '@strongroom/platform'
+import { faqRule } from '../arm/faq-rule.ts'
 import { actingIdentity, type DiskEncryptionSet } from './set-model.ts'
 
 const apiVersion = 'api-version=7.4'
@@ -104,6 +106,8 @@ function requireFit(q: Question, bundle: KeyBundle): void {
       expected,
       found,
       remedy: 'Make one: az keyvault key create --kty RSA-HSM --exportable true --default-cvm-policy.',
+      // Its key is what the host gets once it is attested.
+      details: [faqRule('S2')],
     })
   if (key.kty !== 'RSA-HSM')
     throw refuse('KeyVaultKeyTypeNotSupported', 'it is no RSA key held by an HSM', 'RSA-HSM', key.kty)
@@ -180,6 +184,7 @@ const problem = (
     expected: string
     found: string
     remedy: string
+    details?: ErrorDetail[]
     cause?: unknown
   },
 ): ServiceError => new ServiceError({ ...o, status: o.status ?? 409, target: q.keyUrl })

@@ -75,6 +75,7 @@ function vaultProblems(vault: Resource<VaultSettings>): Problem[] {
             expected: 'sku premium, or a managed HSM',
             found: `sku ${internal.sku}`,
             remedy: 'Use a premium vault.',
+            rule: 'S2' as const,
           },
         ]),
     ...demand(internal.enablePurgeProtection, {

@@ -30,6 +30,7 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
             expected: setEncryption,
             found: encryption ?? 'EncryptionAtRestWithCustomerKey, the default',
             remedy: `Ask for it: az disk-encryption-set create --encryption-type ${setEncryption}.`,
+            rule: 'S7',
           }
         : {
             code: 'PropertyChangeNotAllowed',

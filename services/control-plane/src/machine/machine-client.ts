@@ -17,6 +17,7 @@ import {
   type KeptDiskStatus,
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import { fromDetail } from './machine-error.ts'
 import type { Machine } from './machine.ts'
 
 /** The machine's wire, called as the control plane's principal. */
@@ -133,15 +134,12 @@ export class MachineClient implements Machine {
   ): Promise<T> {
     const token = await this.#tokens.token('controlPlane', machineAudience)
     const url = `${machineAudience}${path}`
-    const reply = await this.#wire.request<T>({
-      method,
-      url,
-      token,
-      timeoutMs,
-      accept,
-      ...(body !== undefined && { body }),
-    })
-    return reply.body
+    try {
+      const more = { timeoutMs, accept, ...(body !== undefined && { body }) }
+      return (await this.#wire.request<T>({ method, url, token, ...more })).body
+    } catch (error) {
+      throw error instanceof ServiceError && error.status < 500 ? fromDetail(error.toDetail(), error.status) : error
+    }
   }
 
   async #orMissing<T>(sent: Promise<T>): Promise<T | undefined> {

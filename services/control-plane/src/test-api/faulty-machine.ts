@@ -1,6 +1,6 @@
 import type { ErrorDetail, InstanceStatus } from '@strongroom/contract'
 import { ServiceError, type Clock, type Fault, type FaultSource } from '@strongroom/platform'
-import { fromDetail } from '../compute/vm-boot.ts'
+import { fromDetail } from '../machine/machine-error.ts'
 import type { Machine } from '../machine/machine.ts'
 
 /** What is shown of a VM instead of its own power state. */

@@ -1,13 +1,13 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openStore, type Clock } from '@strongroom/platform'
+import { openStore, type Clock, type WireClient } from '@strongroom/platform'
 import { FakeWire } from './fake-wire.ts'
 import { openTestPlane, type TestPlane } from './test-plane.ts'
 
 /** A resource manager on a new SQLite file, for tests that do not depend on the engine. */
 export async function openSqlitePlane(
-  o: { wire?: FakeWire; compute?: 'simulated'; strictImages?: boolean; clock?: Clock } = {},
+  o: { wire?: FakeWire; compute?: 'simulated'; strictImages?: boolean; clock?: Clock; through?: WireClient } = {},
 ): Promise<TestPlane & { close(): Promise<void>; /** Everything in the store's files. */ stored(): Promise<string> }> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-control-plane-'))
   const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })

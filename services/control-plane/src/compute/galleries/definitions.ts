@@ -124,7 +124,7 @@ function readDefinition(fields: Fields, properties: Fields, before: Json | undef
       fields,
       properties.at('hyperVGeneration'),
       `The feature SecurityType '${security}' is supported for images of generation V2 only.`,
-      { expected: 'V2', found: 'V1', remedy: 'Use --hyper-v-generation V2.' },
+      { expected: 'V2', found: 'V1', remedy: 'Use --hyper-v-generation V2.', rule: 'S12' },
     )
   return {
     osType,

@@ -1,4 +1,5 @@
 import type { ImageRecord } from '@strongroom/contract'
+import type { FaqRuleId } from '../../arm/faq-rule.ts'
 import type { Problem } from '../../arm/fields.ts'
 import type { Plane } from '../../plane.ts'
 import type { Resource } from '../../store/resources.ts'
@@ -18,8 +19,14 @@ export async function resolveGalleryImage(
   id: string,
   location: string,
 ): Promise<ResolvedImage | { problem: Problem }> {
-  const problem = (code: string, status: number, message: string, remedy: string): { problem: Problem } => ({
-    problem: { code, status, message, target: imageTarget, found: id.slice(0, 300), remedy },
+  const problem = (
+    code: string,
+    status: number,
+    message: string,
+    remedy: string,
+    rule?: FaqRuleId,
+  ): { problem: Problem } => ({
+    problem: { code, status, message, target: imageTarget, found: id.slice(0, 300), remedy, ...(rule && { rule }) },
   })
   const named = /^(.*)\/versions\/latest$/i.exec(id)?.[1] ?? id
   const found = await plane.resources.find(named)
@@ -29,6 +36,7 @@ export async function resolveGalleryImage(
       400,
       `The managed image '${found.id}' does not support creation of VMs with 'ConfidentialVM' security type.`,
       'Make a gallery image version of it, in an image definition with the feature SecurityType=ConfidentialVmSupported.',
+      'S13',
     )
   const version =
     found?.type === definitionType.toLowerCase() ? await latestOf(plane, found, location) : asVersion(found)
@@ -55,6 +63,7 @@ export async function resolveGalleryImage(
       409,
       `The image version ${version.id} holds nothing that a VM can be made of. ${missingOf(version)}`,
       'See properties.qualification of the version: mend what is missing, then make another version.',
+      'S12',
     )
   const { osState, security } = definitionOf(definition)
   const encryption = encryptionOf(kept)

@@ -24,6 +24,7 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
       expected: gallery.security,
       found: r.securityType ?? 'null',
       remedy: 'Use a version of an image definition with another SecurityType feature, or another security type.',
+      rule: 'S12',
     })
   const bound = gallery.encryption
   if (bound !== undefined && r.encryption !== undefined && r.encryption !== bound)
@@ -35,6 +36,7 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
       expected: bound,
       found: r.encryption,
       remedy: `Use --os-disk-security-encryption-type ${bound}.`,
+      rule: 'S16',
     })
   if (gallery.osState === 'Specialized' && r.fields.object('properties').has('osProfile'))
     problems.push({

@@ -15,11 +15,21 @@ export function sourceProblems(
 ): void {
   const { definition, source, kept, sourceId } = o
   const conflict = (message: string, expected: string, found: string, remedy: string): void =>
-    fields.problem({ code: 'Conflict', status: 409, message, target: sourceTarget, expected, found, remedy })
+    fields.problem({
+      code: 'Conflict',
+      status: 409,
+      message,
+      target: sourceTarget,
+      expected,
+      found,
+      remedy,
+      rule: 'S13',
+    })
   if (kept.osType === undefined)
     invalidParameter(fields, sourceTarget, `The source '${sourceId}' holds no operating system.`, {
       expected: 'an OS disk',
       found: 'a data disk',
+      rule: 'S12',
     })
   const confidential = definition.security === 'ConfidentialVM'
   const trusted = kept.trustedLaunch === true && definition.security !== 'TrustedLaunch'
@@ -69,6 +79,7 @@ function withoutGuestState(fields: Fields, sourceId: string, source: CopySource 
     expected: 'a confidential VM, its OS disk, or a snapshot of it',
     found: source === undefined || kinds.includes(source.type) ? 'a disk without guest state' : source.type,
     remedy: 'Use an image definition with the feature SecurityType=ConfidentialVmSupported.',
+    rule: 'S12',
   })
 }
 
@@ -93,6 +104,7 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
       expected: has ?? 'none',
       found: given,
       remedy: has === undefined ? 'Leave it out.' : `Use ${has}, or leave it out.`,
+      rule: has === undefined ? 'S12' : 'S16',
     })
   }
   if (o.regions.some(({ encryptionSet }) => encryptionSet !== undefined))
@@ -109,11 +121,17 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
       fields,
       'galleryImageVersion.properties.publishingProfile.targetRegions',
       `Only the home region '${o.home}' can be specified as a target region for Images with the ConfidentialVM feature unless the Confidential VM encryption type is set to 'NonPersistedTPM'.`,
-      { expected: o.home, found: away.map(({ name }) => name).join(', '), remedy: 'Leave the other regions out.' },
+      {
+        expected: o.home,
+        found: away.map(({ name }) => name).join(', '),
+        remedy: 'Leave the other regions out.',
+        rule: 'S13',
+      },
     )
   for (const { name } of o.regions.filter(({ known }) => !known))
     invalidParameter(fields, target, `The region '${name.slice(0, 60)}' is not one of this installation.`, {
       expected: regions.map((region) => region.name).join(', '),
       found: name.slice(0, 60),
+      rule: 'S24',
     })
 }

@@ -1,5 +1,5 @@
 import type { GuestIdentity, KeptDiskSource, SecurityEncryptionType, Tee } from '@strongroom/contract'
-import type { Fields } from '../../arm/fields.ts'
+import type { Fields, Problem } from '../../arm/fields.ts'
 import type { Resource } from '../../store/resources.ts'
 import type { VmModel } from '../vm-model.ts'
 
@@ -69,7 +69,7 @@ export const invalidParameter = (
   fields: Fields,
   target: string,
   message: string,
-  o: { expected?: string; found?: string; remedy?: string; code?: string; status?: number } = {},
+  o: Partial<Omit<Problem, 'message' | 'target'>> = {},
 ): void => {
   const { code = 'InvalidParameter', status = 400, ...rest } = o
   fields.problem({ code, status, message, target, ...rest })

@@ -1,3 +1,4 @@
+import { faqRule } from '../../arm/faq-rule.ts'
 import { Fields } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
@@ -153,6 +154,7 @@ const secured = (id: string, type: string): ServiceError =>
     expected: 'a source without security data',
     found: id,
     remedy: `Capture it into a gallery: az sig image-version create, in an image definition with the feature SecurityType=${type}.`,
+    details: [faqRule('S13')],
   })
 
 const notGeneralized = (id: string): ServiceError =>

@@ -3,7 +3,7 @@ import type { KeptDiskSpec, KeptDiskStatus } from '@strongroom/contract'
 import type { SagaDefinition, StepContext } from '@strongroom/platform'
 import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
-import { fromDetail } from '../vm-boot.ts'
+import { fromDetail } from '../../machine/machine-error.ts'
 import { withoutSignature } from './address.ts'
 import { guestIdentity, type Kept, type KeptInternal, type KeptResource } from './kept.ts'
 

@@ -52,6 +52,7 @@ export function checkDiskSecurity(fields: Fields, properties: Fields, kept: Kept
       found: given,
       remedy:
         kept.guest === undefined ? 'Use createOption ImportSecure with guest state.' : `Use ${has}, or leave it out.`,
+      rule: encryption === undefined ? 'S18' : 'S16',
     },
   )
 }
