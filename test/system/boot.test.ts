@@ -176,7 +176,7 @@ describe('attacks on a stopped VM', () => {
     await rename(`${file}.good`, file)
   })
 
-  it('an older copy of the guest state put back: refused as rolled back', async () => {
+  it('an older copy of the guest state put back: refused as rolled back (attack V9)', async () => {
     const file = await guestStateFile(installation, vm)
     await copyFile(file, `${file}.old`)
     await installation.must('vm', 'start', 'first')
@@ -217,7 +217,7 @@ describe('attacks across VMs', () => {
     expect(outcome.code, outcome.stdout).toBe(0)
   })
 
-  it("another VM's guest state: its key is not released to this VM, so no start", async () => {
+  it("another VM's guest state: its key is not released to this VM, so no start (attack V9)", async () => {
     const own = await guestStateFile(installation, vm)
     const others = await guestStateFile(installation, second)
     await rename(own, `${own}.good`)

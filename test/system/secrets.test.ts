@@ -39,7 +39,7 @@ afterAll(async () => {
 const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 describe('secrets of a running VM', () => {
-  it('never appear in a file under the state directory, in a log, in an argument list or an environment', async () => {
+  it('never appear in a file under the state directory, in a log, in an argument list or an environment (attack Q5)', async () => {
     const diskMark = randomBytes(24)
     const tpmMark = randomBytes(24)
     const script = [

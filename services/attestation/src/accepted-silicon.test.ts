@@ -103,7 +103,7 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
   it.each([
     ['SNP', snp],
     ['TDX', tdx],
-  ] as const)('%s counts nowhere else, the shared provider above all', async (_tee, attest) => {
+  ] as const)('%s counts nowhere else, the shared provider above all (attack K10)', async (_tee, attest) => {
     for (const host of [undefined, other]) {
       expect(await attest(host)).toMatchObject({
         status: 400,
@@ -112,7 +112,7 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
     }
   })
 
-  it('stops a hardware installation from starting', async () => {
+  it('stops a hardware installation from starting (attack K10)', async () => {
     await expect(
       openService({ anchors: { simulated: false, amd: [], intel: [] }, mode: 'hardware', stateDir }),
     ).rejects.toMatchObject({ code: 'TrustAnchorsNotAllowed' })

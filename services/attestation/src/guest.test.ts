@@ -95,7 +95,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     })
   })
 
-  it('takes a nonce that the TPM signed, and no other than the one of the payload', async () => {
+  it('takes a nonce that the TPM signed, and no other than the one of the payload (attack V3)', async () => {
     const parts = await guest.parts({ nonce: 'signed', signNonce: true })
     const changed = { clientPayload: { nonce: Buffer.from('another').toString('base64') } }
     expect(await refusal(parts, changed)).toEqual(['TpmInfo.PcrQuote', 'NonceMismatch'])
@@ -103,7 +103,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     await claimsFor(parts)
   })
 
-  it('seals its answer so that no other TPM opens it, nor this one once a register has changed (K2)', async () => {
+  it('seals its answer so that no other TPM opens it, nor this one once a register has changed (attack K2)', async () => {
     const parts = await guest.parts()
     const { body } = await post(parts)
     const foreign = await other.tpm.ephemeralKey(parts.key.pcrs)
@@ -119,7 +119,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     }
   }, 60_000)
 
-  it('says nothing of hardware where the guest shows none, and never passes it for confidential (K11)', async () => {
+  it('says nothing of hardware where the guest shows none, and never passes it for confidential (attack K11)', async () => {
     const payload = await claimsFor(await guest.parts({ isolation: 'TrustedLaunch' }))
     expect(payload['x-ms-isolation-tee']).toBeUndefined()
     expect(payload['x-ms-compliance-status']).toBeUndefined()
@@ -131,7 +131,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     expect((await post(parts, { isolation: undefined })).status).toBe(400)
   })
 
-  it('takes each statement of a TPM once (K1)', async () => {
+  it('takes each statement of a TPM once (attack K1)', async () => {
     const parts = await guest.parts({ nonce: 'once' })
     expect((await post(parts)).status).toBe(200)
     expect(await refusal(parts)).toEqual(['TpmInfo.PcrQuote', 'StatementReplayed'])
@@ -140,7 +140,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     expect((await post(fresh, { key: parts.key })).status).toBe(200)
   })
 
-  it('refuses what a TPM said before it restarted, whole or in part (V8)', async () => {
+  it('refuses what a TPM said before it restarted, whole or in part (attack V8)', async () => {
     const restarted = await TestGuest.boot({ authority, vmId })
     try {
       const before = await restarted.parts()
@@ -156,7 +156,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     }
   }, 60_000)
 
-  it('refuses the attestation key of another VM, whichever part of it is sent (V2)', async () => {
+  it('refuses the attestation key of another VM, whichever part of it is sent (attack V2)', async () => {
     const [own, foreign] = [await guest.parts(), await other.parts()]
     expect(await refusal(own, { quote: foreign.quote })).toEqual(['TpmInfo.PcrQuote', 'TpmSignatureInvalid'])
     expect(await refusal(own, { key: foreign.key })).toEqual(['TpmInfo.EncKeyCertifyInfo', 'TpmSignatureInvalid'])
@@ -184,7 +184,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     }
   }, 60_000)
 
-  it('refuses a register that was swapped, left out or made up (V3)', async () => {
+  it('refuses a register that was swapped, left out or made up (attack V3)', async () => {
     const parts = await guest.parts()
     const swapped = new Map([...parts.pcrs, [0, parts.pcrs.get(7)!], [7, parts.pcrs.get(0)!]] as [number, Uint8Array][])
     expect(await refusal(parts, { pcrs: swapped })).toEqual(['TpmInfo.PcrQuote', 'PcrDigestMismatch'])
@@ -195,14 +195,14 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     expect((await refusal(parts, { pcrs: new Map() }))[0]).toBe('TpmInfo.PCRs')
   })
 
-  it('refuses the SHA-1 bank (V3)', async () => {
+  it('refuses the SHA-1 bank (attack V3)', async () => {
     const parts = await guest.parts()
     const quote = await guest.tpm.quote([...parts.pcrs.keys()], { bank: 'sha1' })
     const pcrs = await guest.tpm.registers([...parts.pcrs.keys()], 'sha1')
     expect(await refusal(parts, { quote, pcrs })).toEqual(['TpmInfo.PcrQuote', 'PcrSelectionMismatch'])
   })
 
-  it('refuses a log that was edited: records changed, left out, added or moved', async () => {
+  it('refuses a log that was edited: records changed, left out, added or moved (attack V4)', async () => {
     const parts = await guest.parts()
     const { records } = guest
     const at = records.findIndex((record) => record.pcr === 7)
@@ -217,7 +217,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
       expect(await refusal(parts, { log: eventLog(edited) }), name).toEqual(['TcgLogs', 'EventLogMismatch'])
   })
 
-  it('lets types in a log change no claim, and says nothing of what the log does not show (V4, V5)', async () => {
+  it('lets types in a log change no claim, and says nothing of what the log does not show (attacks V4, V5)', async () => {
     const parts = await guest.parts()
     const retyped = guest.records.map((record) => ({ ...record, type: record.type === 4 ? 4 : 13 }))
     const known = await claimsFor(parts, { log: eventLog(retyped) })
@@ -227,7 +227,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
       expect(unknown[name], name).toBeUndefined()
   })
 
-  it('refuses a key for the answer that an empty password opens, or that no register binds (V1)', async () => {
+  it('refuses a key for the answer that an empty password opens, or that no register binds (attack V1)', async () => {
     const parts = await guest.parts()
     const pcrs = [...parts.pcrs.keys()]
     const fixed = 'fixedtpm|fixedparent|sensitivedataorigin'
@@ -241,7 +241,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     expect(await refusal(parts, { key: uncertified })).toEqual(['TpmInfo.EncKeyCertifyInfo', 'BindingMismatch'])
   })
 
-  it('refuses a hardware report whose claims were exchanged', async () => {
+  it('refuses a hardware report whose claims were exchanged (attack V2)', async () => {
     const parts = await guest.parts()
     const isolation = structuredClone(parts.isolation) as { Evidence: { RunTimeData: string } }
     isolation.Evidence.RunTimeData = Buffer.from(other.claims).toString('base64')
@@ -262,7 +262,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     expect((await test.post('/attest/AzureGuest', guestBody(parts))).body.error.code).toBe('MissingApiVersionParameter')
   })
 
-  it('takes no word of the host’s TPM, and none of simulated silicon, in a hardware installation (V7, K10)', async () => {
+  it('takes no word of the host’s TPM, and none of simulated silicon, in a hardware installation (attacks V7, K10)', async () => {
     const strict = await openService({
       mode: 'hardware',
       anchors: { simulated: false, amd: [], intel: [] },
@@ -276,7 +276,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     await strict.close()
   })
 
-  it('attests no guest where no authority of attestation keys was named', async () => {
+  it('attests no guest where no authority of attestation keys was named (attack K5)', async () => {
     const strict = await openService({ anchors: (await silicon()).anchors })
     const answer = await strict.post(guestPath, guestBody(await guest.parts()))
     expect(answer.body.error.details[0].code).toBe('NoTrustAnchors')

@@ -79,7 +79,7 @@ describe.skipIf(!firmwareIsThere)('hostile requests', () => {
     )
   }, 60_000)
 
-  it('nested deeper than an answer could show are refused before anything is read', async () => {
+  it('nested deeper than an answer could show are refused before anything is read (attack Q8)', async () => {
     let deep: unknown = 1
     for (let depth = 0; depth < 1_000; depth++) deep = [deep]
     const paths = ['/attest/SevSnpVm', '/attest/TdxVm', '/attest/AzureGuest', '/attest/Tpm']

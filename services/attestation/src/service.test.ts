@@ -128,7 +128,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
     expect(stale.body.error).toMatchObject({ code: 'InvalidParameter', details: [{ code: 'CrlExpired' }] })
   }, 120_000)
 
-  it('calls no address that a request names', async () => {
+  it('calls no address that a request names (attack K7)', async () => {
     const test = await start()
     const before = test.collateral.asked.length
     await test.post(path, {
@@ -142,7 +142,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
     ).toBe(true)
   }, 120_000)
 
-  it('lets runtime data say nothing outside x-ms-runtime', async () => {
+  it('lets runtime data say nothing outside x-ms-runtime (attack K7)', async () => {
     const test = await start()
     const runtime = new TextEncoder().encode(
       JSON.stringify({

@@ -115,7 +115,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     expect(answer.status).toBe(200)
   })
 
-  it('takes a challenge once, while it is in force, and no other', async () => {
+  it('takes a challenge once, while it is in force, and no other (attack K1)', async () => {
     const issued = await askChallenge(test)
     const message = await request({ issued })
     expect((await send(message)).status).toBe(200)
@@ -131,7 +131,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     expect(await refusal(await request({ issued: forged }))).toEqual(['challenge', 'ChallengeUnknown'])
   })
 
-  it('takes the challenge of one provider at no other, whichever way', async () => {
+  it('takes the challenge of one provider at no other, whichever way (attack K1)', async () => {
     const host = 'second.weu.attest.strongroom.internal'
     const made = await test.call('PUT', '/providers/weu/second?api-version=2025-06-01', {
       host: attestationManagementHost,
@@ -150,7 +150,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     expect((await sendTpm(test, elsewhere, host)).status).toBe(200)
   })
 
-  it('refuses a quote over another challenge, of another bank, by another key, or with another log', async () => {
+  it('refuses a quote over another challenge, of another bank, by another key, or with another log (attacks V2, V3)', async () => {
     expect(await refusal(await request({ signed: Buffer.alloc(32, 1) }))).toEqual([
       'request.current_claim',
       'NonceMismatch',
@@ -185,7 +185,7 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     for (const body of [{}, { data: 'e30' }, { data: '!' }])
       expect((await test.post(tpmPath, body)).body.error.code).toBe('InvalidParameter')
   })
-  it('takes no word of a TPM alone in a hardware installation (V7)', async () => {
+  it('takes no word of a TPM alone in a hardware installation (attack V7)', async () => {
     const strict = await openService({
       mode: 'hardware',
       anchors: { simulated: false, amd: [], intel: [] },

@@ -109,7 +109,7 @@ describe('sign-in by certificate', () => {
     return { x5t: `${Buffer.from(hex, 'hex').toString('base64url')}=` }
   }
 
-  it('takes an assertion of a registered certificate for every audience while it is valid, and of no other key', async () => {
+  it('takes an assertion of a registered certificate for every audience while it is valid, and of no other key (attack Q4)', async () => {
     const appId = await makeApplication()
     const good = await assertion(claims(appId), { header: await header(appId) })
     const answer = await signIn(appId, good)
@@ -136,7 +136,7 @@ describe('sign-in by certificate', () => {
     expect([answer.statusCode, answer.json().error]).toEqual([401, 'invalid_client'])
   })
 
-  it('refuses a certificate of another application, a removed one and an expired one', async () => {
+  it('refuses a certificate of another application, a removed one and an expired one (attack Q4)', async () => {
     const appId = await makeApplication()
     const known = await header(appId)
     const other = (await graph('POST', '/applications', { displayName: 'other' })).json().appId as string

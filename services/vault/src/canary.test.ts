@@ -40,7 +40,7 @@ async function contentOf(store: Store): Promise<Buffer> {
 }
 
 describeStores('secrets of the vault', (open) => {
-  it('stand neither in its database, nor in its log, nor in the text of an error', async () => {
+  it('stand neither in its database, nor in its log, nor in the text of an error (attack Q5)', async () => {
     const store = await open()
     const masterKey = randomBytes(32)
     const logFile = join(directory, `${store.engine}.log`)

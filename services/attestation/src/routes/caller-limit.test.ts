@@ -6,7 +6,7 @@ describe('callers', () => {
   let test: TestService | undefined
   afterEach(() => test?.close())
 
-  it('may attest so often and no oftener, and are told when to come back', async () => {
+  it('may attest so often and no oftener, and are told when to come back (attack Q11)', async () => {
     test = await openService({ anchors: (await silicon()).anchors, callerLimit: { requests: 3, seconds: 60 } })
     const path = '/attest/SevSnpVm?api-version=2022-08-01'
     for (let call = 0; call < 3; call++) expect((await test.post(path, {})).status).toBe(400)

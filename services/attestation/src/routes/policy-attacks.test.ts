@@ -40,7 +40,7 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
   const draft = async (text: string): Promise<Answer> =>
     await test.post(attestPath, { ...body, draftPolicyForAttestation: Buffer.from(text).toString('base64url') })
 
-  it('P1: no default lets everything pass, and a debuggable machine is denied by them', async () => {
+  it('no default lets everything pass, and a debuggable machine is denied by them (attack P1)', async () => {
     for (const type of offeredTypes) {
       const answer = await test.call('GET', `/policies/${type}?api-version=2022-08-01`, owner)
       const [, payload] = String(claimsOf(answer)['x-ms-policy']).split('.') as [string, string]
@@ -61,7 +61,7 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
     ['[type=="x-ms-sevsnpvm-vmpl", value==false]=>permit();', 'x-ms-sevsnpvm-vmpl is 0'],
     ['[type=="x-ms-sevsnpvm-is-debuggable", value=="false"]=>permit();', 'x-ms-sevsnpvm-is-debuggable is false'],
     ['[type=="X-MS-COMPLIANCE-STATUS"]=>permit();', 'X-MS-COMPLIANCE-STATUS is absent'],
-  ])('P3: nothing passes by absence or by another type: %s', async (rules, found) => {
+  ])('nothing passes by absence or by another type: %s (attack P3)', async (rules, found) => {
     expect((await set(rules)).status).toBe(200)
     const { error } = (await test.post(attestPath, body)).body
     expect(error).toMatchObject({
@@ -80,14 +80,14 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
     ['an order of texts', '[type=="a", value>"5"]=>permit();'],
     ['a claim in the service’s name', '=>add(type="x-ms-compliance-status", value="a", issuer="AttestationService");'],
     ['an assignment in a condition', '[type="a"]=>permit();'],
-  ])('P3: a policy with %s is refused when it is set, with its place', async (_name, rules) => {
+  ])('a policy with %s is refused when it is set, with its place (attack P3)', async (_name, rules) => {
     const { status, body: answer } = await set(rules)
     expect(status).toBe(400)
     expect(answer.error).toMatchObject({ code: 'PolicyParsingError' })
     expect(answer.error.message).toMatch(/Line 1, column \d+/)
   })
 
-  it('P3: a claim that a policy adds under the service’s name reaches no token and passes no check of the service’s', async () => {
+  it('a claim that a policy adds under the service’s name reaches no token and passes no check of the service’s (attack P3)', async () => {
     const rules =
       '=>add(type="x-ms-compliance-status", value="azure-compliant-cvm"); [type=="x-ms-compliance-status", issuer=="AttestationService"]=>permit();'
     await set(rules)
@@ -142,13 +142,13 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
       `version=1.2;authorizationrules{=>permit();};issuancerules{=>issue(type="a", value=JmesPath("1", "${Array.from({ length: 60 }, () => '[@,@]').join('|')}"));};`,
       'PolicyEvaluationError',
     ],
-  ])('P4: a draft with %s ends in an error', async (_name, text, code) => {
+  ])('a draft with %s ends in an error (attack P4)', async (_name, text, code) => {
     const answer = await draft(text)
     expect(answer.status).toBe(400)
     expect(answer.body.error.code).toBe(code)
   })
 
-  it('P6: a policy that permits all makes nobody compliant, and accepts no weakness that it does not name', async () => {
+  it('a policy that permits all makes nobody compliant, and accepts no weakness that it does not name (attack P6)', async () => {
     await set('=>permit();')
     const debuggable = snpBody(await snpReport({ policy: 0xb001fn }), { pem: await chainPem() })
     const { error } = (await test.post(attestPath, debuggable)).body

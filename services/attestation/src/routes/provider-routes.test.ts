@@ -107,7 +107,7 @@ describe('the wire of the resource manager', () => {
     const asked: { path: string; question: AccessQuestion }[] = []
     const as = { host, token: tenant, contentType: 'text/plain' }
 
-    it('are for whom the resource manager says, right by right', async () => {
+    it('are for whom the resource manager says, right by right, and for no other tenant (attack P2)', async () => {
       const rights = new Set<string>()
       test.collateral.access = (path, question) => {
         asked.push({ path, question })
@@ -131,7 +131,7 @@ describe('the wire of the resource manager', () => {
       expect((await reset()).status).toBe(403)
       rights.add('delete')
       expect(claimsOf(await reset())['x-ms-policy-token-hash']).toEqual(expect.any(String))
-      // One tenant's right at a provider is none at another's, nor at the shared one (attack P2).
+      // One tenant's right at a provider is none at another's, nor at the shared one.
       expect(
         (await test.call('PUT', policies, { ...as, host: 'sharedweu.weu.attest.strongroom.internal' })).status,
       ).toBe(403)

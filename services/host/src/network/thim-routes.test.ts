@@ -33,7 +33,7 @@ describe('/metadata/THIM', () => {
     expect((await send({ path })).status).toBe(404)
   })
 
-  it('renews the attestation key’s certificate for this key and this VM alone', async () => {
+  it('renews the attestation key’s certificate for this key and this VM alone (attack V6)', async () => {
     const issue = (spki: Uint8Array): Promise<string> =>
       endpoints.authority.issueCertificate({ subject: 'CN=x', publicKey: spki, usages: ['digitalSignature'], days: 1 })
     const renew = (o: { version?: string; vmId?: string; pem: string }): Promise<Answer> =>

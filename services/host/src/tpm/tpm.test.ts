@@ -140,7 +140,7 @@ describe('vTPM', () => {
     })
   })
 
-  it('gives two VMs different keys and leaves no file behind but its state', async () => {
+  it('gives two VMs different keys and leaves no file behind but its state (attack V10)', async () => {
     const other = join(runtimeDir, 'other')
     await mkdir(other)
     const first = await manufactureTpm({ stateDir, runtimeDir })

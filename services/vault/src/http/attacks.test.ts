@@ -14,7 +14,7 @@ describeStores('an attacker with the wire', (open) => {
   const condition = { claim: 'x-ms-compliance-status', equals: 'azure-compliant-cvm' }
   const policyOf = (allOf: unknown): object => ({ version: '1.0.0', anyOf: [{ authority: providerUrl, allOf }] })
 
-  it('K8: has no key wrapped to a key of his own, whatever he sends beside the token', async () => {
+  it('has no key wrapped to a key of his own, whatever he sends beside the token (attack K8)', async () => {
     const { vault, ok, send } = await started()
     await ok('POST', '/keys/k/create', keyRequest())
     const own = {
@@ -42,7 +42,7 @@ describeStores('an attacker with the wire', (open) => {
     await vault.close()
   })
 
-  it('K9: finds each decision made by the one policy that its entry in the log has the hash of', async () => {
+  it('finds each decision made by the one policy that its entry in the log has the hash of (attack K9)', async () => {
     const store = await open()
     const { vault, ok, send } = await startTenant(store)
     const [loose, strict] = [policyOf([condition]), policyOf([condition, { claim: 'never', equals: true }])]
@@ -63,7 +63,7 @@ describeStores('an attacker with the wire', (open) => {
     await vault.close()
   })
 
-  it('P1: has no right that nobody gave him, by any route of the vault', async () => {
+  it('has no right that nobody gave him, by any route of the vault (attack P1)', async () => {
     const { vault, ok, send } = await started()
     await ok('POST', '/keys/k/create', { kty: 'EC' })
     await ok('PUT', '/secrets/s', { value: 'v' })
@@ -101,7 +101,7 @@ describeStores('an attacker with the wire', (open) => {
     await vault.close()
   })
 
-  it('P3: meets no policy by what a token lacks, or says in another type, and makes none that he alone understands', async () => {
+  it('meets no policy by what a token lacks, or says in another type, and makes none that he alone understands (attack P3)', async () => {
     const { vault, ok, send } = await started()
     const cases: [unknown, unknown, boolean][] = [
       [true, true, true],
@@ -173,7 +173,7 @@ describeStores('an attacker with the wire', (open) => {
     await vault.close()
   })
 
-  it('P4: makes no policy that takes the service down, nested or long', async () => {
+  it('makes no policy that takes the service down, nested or long (attack P4)', async () => {
     const { vault, send } = await started()
     const nested = (depth: number): unknown => (depth === 0 ? condition : { allOf: [nested(depth - 1)] })
     const wide = policyOf(Array.from({ length: 20_000 }, () => condition))
@@ -188,7 +188,7 @@ describeStores('an attacker with the wire', (open) => {
     await vault.close()
   })
 
-  it('P5: makes no exportable key without a policy, and changes none that is immutable, in any way', async () => {
+  it('makes no exportable key without a policy, and changes none that is immutable, in any way (attack P5)', async () => {
     const { vault, ok, send } = await started()
     const without = await send('POST', '/keys/k/create', { kty: 'RSA-HSM', attributes: { exportable: true } })
     expect([without.status, without.body.error.message]).toEqual([
@@ -215,7 +215,7 @@ describeStores('an attacker with the wire', (open) => {
     await vault.close()
   })
 
-  it('Q6: reaches no file and no other key by a name', async () => {
+  it('reaches no file and no other key by a name (attack Q6)', async () => {
     const { vault, send } = await started()
     for (const name of [
       '..',
@@ -242,7 +242,7 @@ describeStores('an attacker with the wire', (open) => {
     await vault.close()
   })
 
-  it('Q8: is refused with bodies that are packed, nested or endless, and the service goes on', async () => {
+  it('is refused with bodies that are packed, nested or endless, and the service goes on (attack Q8)', async () => {
     const { vault, ok } = await started()
     const { app } = vault.service.hosts[0]!
     const inject = async (payload: string | Buffer, more: Record<string, string> = {}): Promise<number> => {

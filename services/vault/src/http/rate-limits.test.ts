@@ -15,7 +15,7 @@ const rates = {
 }
 
 describeStores('rates', (open) => {
-  it('refuse what is beyond them with the time to wait, each kind and each vault for itself', async () => {
+  it('refuse what is beyond them with the time to wait, each kind and each vault for itself (attack Q11)', async () => {
     const { vault, send } = await startTenant(await open(), { rates })
     await vault.putVault('kv2', { grants: [adminGrant('alice')] })
     vault.clock.set(new Date('2026-11-25T12:00:03.500Z'))
@@ -42,7 +42,7 @@ describeStores('rates', (open) => {
     await vault.close()
   })
 
-  it('are not used up by strangers, whose refusals end in 429 without an entry', async () => {
+  it('are not used up by strangers, whose refusals end in 429 without an entry (attack Q11)', async () => {
     const store = await open()
     const { vault, send } = await startTenant(store, { rates })
     const asked: number[] = []

@@ -74,7 +74,7 @@ describeStores('keys of each kind', (open) => {
     },
   )
 
-  it('authenticate with HMAC as RFC 7518 has it, and take no code that is cut, padded or of another key', async () => {
+  it('authenticate with HMAC as RFC 7518 has it, and take no code that is cut, padded or of another key (attack Q7)', async () => {
     const { vault, ok, send } = await startTenant(await open())
     const k = Buffer.alloc(32, 0x0b)
     await ok('PUT', '/keys/mac', { key: { kty: 'oct', k: b64(k), key_ops: ['sign', 'verify'] } })

@@ -108,7 +108,7 @@ describeStores('key release', (open) => {
     await vault.close()
   })
 
-  it('refuses tokens that are not the authority’s, asking no other host', async () => {
+  it('refuses tokens that are not the authority’s, asking no other host (attacks K4, K7)', async () => {
     const { vault, version } = await started(open)
     const { provider } = vault
     const own = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -172,7 +172,7 @@ describeStores('key release', (open) => {
     await vault.close()
   })
 
-  it('asks no authority outside the installation, even where the policy names it', async () => {
+  it('asks no authority outside the installation, even where the policy names it (attack K7)', async () => {
     const policy = {
       anyOf: [
         'https://sharedweu.weu.attest.azure.net',
@@ -196,7 +196,7 @@ describeStores('key release', (open) => {
     await vault.close()
   })
 
-  it('wraps only to an RSA encryption key of x-ms-runtime', async () => {
+  it('wraps only to an RSA encryption key of x-ms-runtime (attacks K2, K8)', async () => {
     const policy = { anyOf: [{ authority: `${providerUrl}/`, allOf: [{ claim: 'ok', equals: true }] }] }
     const { vault, version } = await started(
       open,
@@ -322,7 +322,7 @@ describeStores('the generation of a guest state', (open) => {
       generation,
     })
 
-  it('rises and never falls, and travels in the released key', async () => {
+  it('rises and never falls, and travels in the released key (attack V9)', async () => {
     const { vault, version } = await started(open)
     expect((await advance(vault, version, 1)).body).toEqual({ generation: 1 })
     expect((await advance(vault, version, 1)).status).toBe(200)
