@@ -1,6 +1,8 @@
+import { ServiceError, type WireClient } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FakeWire } from '../testing/fake-wire.ts'
 import { openSqlitePlane } from '../testing/sqlite-plane.ts'
-import { makeNetwork, vmPath, vmRequest, type TestPlane } from '../testing/test-plane.ts'
+import { group, makeNetwork, vmPath, vmRequest, type TestPlane } from '../testing/test-plane.ts'
 
 let plane: TestPlane & { close(): Promise<void> }
 beforeAll(async () => {
@@ -48,6 +50,39 @@ describe('compute without guests', () => {
     expect([plane.wire.keys.size, plane.wire.simulated.size]).toEqual([0, 0])
     await makeNetwork(plane, 'vm1')
     await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
+  })
+
+  it('attests at its start a VM whose owner named a provider, and starts none that the provider refuses', async () => {
+    const wire = new FakeWire()
+    let denies = true
+    const judging: WireClient = {
+      close: () => {},
+      request: async (o) => {
+        if (denies && o.method === 'PUT' && o.url.endsWith('/boot'))
+          throw new ServiceError({ code: 'AttestationRefused', status: 400, message: 'The policy denies.' })
+        return await wire.request(o)
+      },
+    }
+    const other = await openSqlitePlane({ compute: 'simulated', wire, through: judging })
+    try {
+      await makeNetwork(other, 'vm1')
+      const provider = `${group}/providers/Microsoft.Attestation/attestationProviders/strict`
+      expect((await other.send('PUT', provider, { location: 'westeurope', properties: {} })).status).toBe(201)
+      const body = vmRequest('vm1')
+      body.properties.securityProfile.attestationProvider = { id: provider }
+      const refused = (await other.run('PUT', vmPath('vm1'), body)).operation
+      expect([refused.status, refused.error?.code]).toEqual(['Failed', 'AttestationRefused'])
+      const again = (await other.run('POST', `${vmPath('vm1')}/start`)).operation
+      expect([again.status, again.error?.code]).toEqual(['Failed', 'AttestationRefused'])
+      denies = false
+      expect((await other.run('POST', `${vmPath('vm1')}/start`)).operation.status).toBe('Succeeded')
+      const made = wire.calls.filter(({ path }) => path.endsWith('/boot')).length
+      expect(made).toBe(1)
+      const { body: evidence } = await other.send('POST', `${vmPath('vm1')}/retrieveBootEvidence`)
+      expect(evidence.bootId).toBe([...wire.simulated.values()][0]?.bootId)
+    } finally {
+      await other.close()
+    }
   })
 
   it('forgets a VM that is deleted', async () => {

@@ -1,20 +1,24 @@
 import {
   isOrdinary,
+  sharedAttestationHost,
   type AnySpec,
   type AnyBootEvidence,
   type CommandStatus,
   type CustomerKey,
   type DiskAccess,
+  type ErrorDetail,
   type ImageBuildStatus,
   type ImageRecord,
   type InstanceConversion,
   type InstancePatch,
+  type InstanceSpec,
   type InstanceStatus,
   type KeptDiskSpec,
   type KeptDiskStatus,
   type PowerState,
 } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
+import { regions } from '../compute/regions.ts'
 import type { ResourceStore } from '../store/resources.ts'
 import type { GuestStateKeys, Machine } from './machine.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
@@ -48,7 +52,8 @@ interface Kept extends InstanceStatus {
 
 /**
  * The driver without guests: instances pass through the states of a machine's wire at once and stay in the store across
- * restarts, and nothing boots. Until its evidence is asked for, a VM is a row and nothing else.
+ * restarts, and nothing boots. Until its evidence is asked for, a VM is a row and nothing else; with an attestation provider
+ * that its owner named it is asked for at each start.
  */
 export class SimulatedMachine implements Machine {
   readonly carriesDataDisks = true
@@ -99,9 +104,9 @@ export class SimulatedMachine implements Machine {
 
   /** A VM that runs goes on: starting it again is no boot. */
   async start(vmId: string): Promise<InstanceStatus> {
-    return await this.#change(vmId, (status) => {
-      if (status.power.state !== 'Ready') this.#boot(status, 'start (no guest runs)')
-    })
+    const status = await this.#find(vmId)
+    if (status?.power.state === 'Ready') return status
+    return await this.#boot(vmId, status, 'start (no guest runs)')
   }
 
   async stop(vmId: string): Promise<InstanceStatus | undefined> {
@@ -112,13 +117,13 @@ export class SimulatedMachine implements Machine {
   }
 
   async restart(vmId: string): Promise<InstanceStatus> {
-    return await this.#change(vmId, (status) => this.#boot(status, 'restart (no guest runs)'))
+    return await this.#boot(vmId, await this.#find(vmId), 'restart (no guest runs)')
   }
 
   async patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus> {
     return await this.#change(vmId, (status) => {
       const { spec } = status
-      if (status.power.state !== 'Stopped') throw notStopped(status.power.state)
+      if (!['Stopped', 'Failed'].includes(status.power.state)) throw notStopped(status.power.state)
       status.spec = { ...spec, ...patch, security: { ...spec.security, ...patch.security } } as AnySpec
     })
   }
@@ -159,9 +164,14 @@ export class SimulatedMachine implements Machine {
     const status = await this.#find(vmId)
     if (status === undefined || isOrdinary(status.spec)) return undefined
     if (status.power.state !== 'Ready') return status.asked === true ? await this.#maker.last(vmId) : undefined
+    return await this.#evidenceOf(status, status.spec, status.boots ?? 0)
+  }
+
+  async #evidenceOf(status: Kept, spec: InstanceSpec, boots: number): Promise<AnyBootEvidence> {
+    const { vmId } = spec
     // Kept first: whatever becomes of this process, deleting the VM destroys what is about to be made.
     if (status.asked !== true) await this.#change(vmId, (kept) => void (kept.asked = true))
-    return await this.#maker.boot(status.spec, bootIdOf(vmId, status.boots ?? 0))
+    return await this.#maker.boot(spec, bootIdOf(vmId, boots))
   }
 
   async command(): Promise<CommandStatus> {
@@ -230,9 +240,28 @@ export class SimulatedMachine implements Machine {
     return { state: 'Absent', steps: [] }
   }
 
-  #boot(status: Kept, step: string): void {
-    status.boots = (status.boots ?? 0) + 1
-    this.#power(status, 'Ready', step)
+  async #boot(vmId: string, before: Kept | undefined, step: string): Promise<InstanceStatus> {
+    if (before === undefined) throw notFound(vmId)
+    const boots = (before.boots ?? 0) + 1
+    const error = await this.#refusal(before, boots)
+    return await this.#change(vmId, (status) => {
+      status.boots = boots
+      this.#power(status, error === undefined ? 'Ready' : 'Failed', step)
+      if (error !== undefined) status.power.error = error
+    })
+  }
+
+  /** A provider that the VM's owner named judges every boot, and may refuse it; the region's shared one does when evidence is asked for. */
+  async #refusal(status: Kept, boots: number): Promise<ErrorDetail | undefined> {
+    const { spec } = status
+    if (isOrdinary(spec) || sharedProviders.has(spec.attestationProvider)) return undefined
+    try {
+      await this.#evidenceOf(status, spec, boots)
+      return undefined
+    } catch (error) {
+      if (error instanceof ServiceError && error.status < 500) return error.toDetail()
+      throw error
+    }
   }
 
   #power(status: Kept, state: PowerState, step: string): void {
@@ -264,6 +293,8 @@ const wrappedBy = (customerKey: CustomerKey | undefined): { guestStateWrappedBy?
   const keyId = customerKey?.keyIds[0]
   return keyId === undefined ? {} : { guestStateWrappedBy: keyId }
 }
+
+const sharedProviders = new Set(regions.map(({ code }) => `https://${sharedAttestationHost(code)}`))
 
 const notFound = (vmId: string): ServiceError =>
   new ServiceError({ code: 'InstanceNotFound', status: 404, message: `There is no instance ${vmId}.` })
