@@ -54,7 +54,7 @@ beforeAll(async () => {
   await installation.must('image', 'build')
   source = await installation.must<VmView>('vm', 'create', 'source')
   arm = await openArm(installation)
-  const script = `echo ${marker} | sudo tee /root/marker >/dev/null && sudo sync`
+  const script = `echo ${marker} | sudo tee /root/marker >/dev/null && sudo /usr/lib/strongroom/deprovision && sudo sync`
   expect((await installation.inGuest('source', script)).code).toBe(0)
   await arm.send('PUT', compute('galleries/gal'), apiVersions.compute, { location })
   await define(general(), 'general', 'Generalized')
