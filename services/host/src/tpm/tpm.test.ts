@@ -145,6 +145,8 @@ describe('vTPM', () => {
     await mkdir(other)
     const first = await manufactureTpm({ stateDir, runtimeDir })
     const second = await manufactureTpm({ stateDir: other, runtimeDir })
+    // Of the endorsement seed, and of the storage seed.
+    expect(Buffer.from(first.ekSpki).equals(Buffer.from(second.ekSpki))).toBe(false)
     expect(Buffer.from(first.akSpki).equals(Buffer.from(second.akSpki))).toBe(false)
     expect(Buffer.from(first.srkPublic).equals(Buffer.from(second.srkPublic))).toBe(false)
     expect((await readdir(runtimeDir)).toSorted()).toEqual(['other', 'tpm'])

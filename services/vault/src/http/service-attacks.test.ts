@@ -58,10 +58,15 @@ describeStores('an attacker of the service', (open) => {
       'x-ms-policy-token-hash': 'AAAA',
       'x-ms-policy': 'x-ms-compliance-status',
     })
-    const statuses = []
-    for (const target of [released.value as string, policyResult])
-      statuses.push((await send('POST', '/keys/k/release', { target })).status)
-    expect(statuses).toEqual([403, 403])
+    const refusals = []
+    for (const target of [released.value as string, policyResult]) {
+      const { status, body } = await send('POST', '/keys/k/release', { target })
+      refusals.push([status, body.error.details[0].target])
+    }
+    expect(refusals).toEqual([
+      [403, 'iss'],
+      [403, 'x-ms-compliance-status'],
+    ])
     await vault.close()
   })
 
