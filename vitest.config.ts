@@ -33,9 +33,20 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['test/system/**/*.test.ts'],
+          exclude: ['test/system/**/*.long.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 900_000,
           // A boot keeps one core busy under emulation. More at once would run into the guests' own time limits.
+          maxWorkers: 2,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'long',
+          include: ['test/system/**/*.long.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
           maxWorkers: 2,
         },
       },

@@ -9,7 +9,14 @@ import { quantile } from './support/measure.ts'
 import { answerOf, ask, end } from './support/process.ts'
 import { machineFacts, printReport } from './support/report.ts'
 
-const path = '/attest/SevSnpVm?api-version=2025-06-01'
+interface Call {
+  path: string
+  status: number
+}
+
+const attest: Call = { path: '/attest/SevSnpVm?api-version=2025-06-01', status: 200 }
+/** The same body, over the same connections, to a type that is not offered: what a request costs before anything is verified. */
+const nothing: Call = { path: '/attest/SgxEnclave?api-version=2025-06-01', status: 501 }
 const connections = 8
 const distinctReports = 1_000
 /** Issue 4. */
@@ -17,6 +24,7 @@ const goals = { shareOfSignatures: 0.6, tailOverMedian: 4, requests: 100_000, gr
 /** Requests before the memory is first looked at, so that caches are full. */
 const warmUp = 10_000
 const latencySeconds = 20
+const emptyRequests = 4_000
 
 interface Ready {
   caPem: string
@@ -47,6 +55,8 @@ export interface AttestationFigures {
   tailMilliseconds: number
   heapMebibytes: { after: number; atEnd: number }
   residentMebibytes: { after: number; atEnd: number }
+  /** Processor time of a request that is refused before anything is verified. */
+  emptyMicroseconds: number
   requests: number
 }
 
@@ -71,6 +81,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     ['attested, one core', rate(figures.requestsPerSecond), ''],
     ['share of the signatures between requests', percent(share), percent(goals.shareOfSignatures)],
     ['share of the signatures in a loop', percent(shareOfLoop), ''],
+    ['a request that verifies and signs nothing', `${figures.emptyMicroseconds.toFixed(0)} µs`, ''],
     ['seen from outside', rate(figures.seenPerSecond), ''],
     ['median at half of that', `${figures.medianMilliseconds.toFixed(1)} ms`, ''],
     ['p99 over the median', tail.toFixed(1), `under ${goals.tailOverMedian}`],
@@ -102,8 +113,11 @@ async function measureAttestation(requests: number): Promise<AttestationFigures>
     const atEnd = await usageOf(child)
     const seenPerSecond = count / seconds
     const latencies = await client.steady(seenPerSecond / 2, latencySeconds)
+    const idle = await usageOf(child)
+    await client.saturate(emptyRequests, nothing)
+    const refused = await usageOf(child)
     client.close()
-    const used = atEnd.cpu.user + atEnd.cpu.system - after.cpu.user - after.cpu.system
+    const used = processorTime(atEnd) - processorTime(after)
     const microseconds = used - sampled.spent / 1000
     const mebibytes = (bytes: number): number => bytes / 1024 / 1024
     return {
@@ -115,6 +129,7 @@ async function measureAttestation(requests: number): Promise<AttestationFigures>
       tailMilliseconds: quantile(latencies, 0.99),
       heapMebibytes: { after: mebibytes(after.heap), atEnd: mebibytes(atEnd.heap) },
       residentMebibytes: { after: mebibytes(after.resident), atEnd: mebibytes(atEnd.resident) },
+      emptyMicroseconds: (processorTime(refused) - processorTime(idle)) / emptyRequests,
       requests,
     }
   } finally {
@@ -136,10 +151,10 @@ class Client {
   }
 
   /** As many as the server takes. */
-  async saturate(count: number): Promise<void> {
+  async saturate(count: number, call: Call = attest): Promise<void> {
     let left = count
     const one = async (): Promise<void> => {
-      while (left-- > 0) await this.#send()
+      while (left-- > 0) await this.#send(call)
     }
     await Promise.all(Array.from({ length: connections }, one))
   }
@@ -153,7 +168,7 @@ class Client {
       const due = begun + (index * 1000) / perSecond
       const wait = due - performance.now()
       if (wait > 1) await sleep(wait)
-      pending.push(this.#send().then(() => void latencies.push(performance.now() - due)))
+      pending.push(this.#send(attest).then(() => void latencies.push(performance.now() - due)))
     }
     await Promise.all(pending)
     return latencies
@@ -163,7 +178,7 @@ class Client {
     this.#agent.destroy()
   }
 
-  async #send(): Promise<void> {
+  async #send(call: Call): Promise<void> {
     const body = this.#ready.bodies[this.#next++ % this.#ready.bodies.length] ?? ''
     const status = await new Promise<number>((done, fail) => {
       const request = httpsRequest(
@@ -171,7 +186,7 @@ class Client {
           agent: this.#agent,
           host: '127.0.0.1',
           port: this.#port,
-          path,
+          path: call.path,
           method: 'POST',
           servername: this.#ready.host,
           headers: { host: this.#ready.host, 'content-type': 'application/json', 'content-length': body.length },
@@ -184,8 +199,9 @@ class Client {
       request.once('error', fail)
       request.end(body)
     })
-    if (status !== 200) throw new Error(`the service answered ${status}`)
+    if (status !== call.status) throw new Error(`the service answered ${status}`)
   }
 }
 
+const processorTime = ({ cpu }: Usage): number => cpu.user + cpu.system
 const usageOf = (child: ChildProcess): Promise<Usage> => ask(child, { ask: 'usage' })
