@@ -43,7 +43,11 @@ async function clearInKept(text: string): Promise<string[]> {
   const found: string[] = []
   for (const name of await readdir(folder)) {
     const path = join(folder, name)
-    const { stdout } = await promisify(execFile)('grep', ['-rlaF', text, path]).catch(() => ({ stdout: '' }))
+    const { stdout } = await promisify(execFile)('grep', ['-rlaF', text, path]).catch((error: { code?: number }) => {
+      // 1: it is nowhere. Anything else has not looked.
+      if (error.code !== 1) throw error
+      return { stdout: '' }
+    })
     found.push(...stdout.split('\n').filter((line) => line !== ''))
   }
   return found

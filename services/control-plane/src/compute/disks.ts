@@ -4,8 +4,9 @@ import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
+import { readRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { groupPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { emptyDisk, type DiskInternal } from './data-disks.ts'
 import { accessRoutes } from './kept/disk-access.ts'
@@ -26,30 +27,9 @@ const view = (disk: Disk): Record<string, unknown> => ({
 
 /** Disks: those of operating systems live and die with their VMs; empty ones for data are made on their own. */
 export function diskRoutes(plane: Plane): Route[] {
-  const base = `${groupPath}/providers/${diskType}`
-  const one = `${base}/{name}`
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const groupId = byGroup ? { groupId: request.path } : {}
-      const disks = await plane.resources.list<DiskInternal>({ type: diskType, ...groupId })
-      return ok({ value: disks.map(view) })
-    }
+  const one = `${groupPath}/providers/${diskType}/{name}`
   return [
-    { method: 'GET', path: base, action: `${diskType}/read`, handle: list(true) },
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers/${diskType}`,
-      action: `${diskType}/read`,
-      handle: list(false),
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${diskType}/read`,
-      handle: async (request) => ok(view(await plane.resources.get<DiskInternal>(request.path))),
-    },
+    ...readRoutes<DiskInternal>(plane, diskType, view),
     {
       method: 'PUT',
       path: one,

@@ -4,11 +4,12 @@ import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import { readRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
 import { locationKey, requireLocation } from '../compute/regions.ts'
 import { diskIdOf } from '../compute/vm-model.ts'
 import { findUserIdentity, userIdentityType } from '../identity/user-assigned.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { groupPath, type Plane } from '../plane.ts'
 import { placeKey, type KeyPlace } from './set-key.ts'
 import { setBody, setState, setType, setView, type DiskEncryptionSet, type SetInternal } from './set-model.ts'
 import { readSetRequest, type SetRequest } from './set-request.ts'
@@ -18,25 +19,10 @@ const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
 /** Disk-encryption sets: customers' keys for the guest states of confidential VMs. */
 export function diskEncryptionSetRoutes(plane: Plane): Route[] {
-  const base = `${groupPath}/providers/${setType}`
-  const one = `${base}/{name}`
+  const one = `${groupPath}/providers/${setType}/{name}`
   const read = `${setType}/read`
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const groupId = byGroup ? { groupId: request.path } : {}
-      return ok({ value: (await plane.resources.list<SetInternal>({ type: setType, ...groupId })).map(setView) })
-    }
   return [
-    { method: 'GET', path: base, action: read, handle: list(true) },
-    { method: 'GET', path: `${subscriptionPath}/providers/${setType}`, action: read, handle: list(false) },
-    {
-      method: 'GET',
-      path: one,
-      action: read,
-      handle: async (request) => ok(setView(await plane.resources.get<SetInternal>(request.path))),
-    },
+    ...readRoutes<SetInternal>(plane, setType, setView),
     {
       method: 'GET',
       path: `${one}/associatedResources`,

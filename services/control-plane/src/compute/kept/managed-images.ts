@@ -3,9 +3,10 @@ import { Fields } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
+import { readRoutes } from '../../arm/read-routes.ts'
 import type { Route } from '../../arm/router.ts'
 import { ServiceError } from '@strongroom/platform'
-import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
+import { groupPath, type Plane } from '../../plane.ts'
 import { requireLocation } from '../regions.ts'
 import { diskType, vmType } from '../vm-model.ts'
 import { readSourceUri, withoutSignature } from './address.ts'
@@ -27,30 +28,9 @@ const view = (image: KeptResource): Record<string, unknown> => resourceView(imag
  * for its guest state; disks without guest state do, and gallery versions are made of them.
  */
 export function managedImageRoutes(plane: Plane): Route[] {
-  const base = `${groupPath}/providers/${managedImageType}`
-  const one = `${base}/{name}`
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const groupId = byGroup ? { groupId: request.path } : {}
-      const all = await plane.resources.list<KeptInternal>({ type: managedImageType, ...groupId })
-      return ok({ value: all.map(view) })
-    }
+  const one = `${groupPath}/providers/${managedImageType}/{name}`
   return [
-    { method: 'GET', path: base, action: `${managedImageType}/read`, handle: list(true) },
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers/${managedImageType}`,
-      action: `${managedImageType}/read`,
-      handle: list(false),
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${managedImageType}/read`,
-      handle: async (request) => ok(view(await plane.resources.get<KeptInternal>(request.path))),
-    },
+    ...readRoutes<KeptInternal>(plane, managedImageType, view),
     {
       method: 'PUT',
       path: one,
@@ -68,7 +48,11 @@ export function managedImageRoutes(plane: Plane): Route[] {
       method: 'PATCH',
       path: one,
       action: `${managedImageType}/write`,
-      handle: async (request) => await retag(plane, request, await plane.resources.get<KeptInternal>(request.path)),
+      handle: async (request) => {
+        const image = await plane.resources.get<KeptInternal>(request.path)
+        checkPreconditions(request, image as never)
+        return await retag(plane, request, image)
+      },
     },
     {
       method: 'DELETE',
@@ -77,6 +61,7 @@ export function managedImageRoutes(plane: Plane): Route[] {
       handle: async (request) => {
         await plane.resources.requireGroup(request.path)
         const image = await plane.resources.find<KeptInternal>(request.path)
+        checkPreconditions(request, image as never)
         return image === undefined ? { status: 204 } : await deleteKept(plane, request, image)
       },
     },

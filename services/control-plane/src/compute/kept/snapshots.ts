@@ -2,8 +2,9 @@ import { Fields } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
+import { readRoutes } from '../../arm/read-routes.ts'
 import type { Route } from '../../arm/router.ts'
-import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
+import { groupPath, type Plane } from '../../plane.ts'
 import { requireLocation } from '../regions.ts'
 import { diskType } from '../vm-model.ts'
 import { accessRoutes } from './disk-access.ts'
@@ -21,30 +22,9 @@ const view = (snapshot: KeptResource): Record<string, unknown> => resourceView(s
 
 /** Snapshots: disks at one moment, with their guest state where they have one. */
 export function snapshotRoutes(plane: Plane): Route[] {
-  const base = `${groupPath}/providers/${snapshotType}`
-  const one = `${base}/{name}`
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const groupId = byGroup ? { groupId: request.path } : {}
-      const all = await plane.resources.list<KeptInternal>({ type: snapshotType, ...groupId })
-      return ok({ value: all.map(view) })
-    }
+  const one = `${groupPath}/providers/${snapshotType}/{name}`
   return [
-    { method: 'GET', path: base, action: `${snapshotType}/read`, handle: list(true) },
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers/${snapshotType}`,
-      action: `${snapshotType}/read`,
-      handle: list(false),
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${snapshotType}/read`,
-      handle: async (request) => ok(view(await plane.resources.get<KeptInternal>(request.path))),
-    },
+    ...readRoutes<KeptInternal>(plane, snapshotType, view),
     {
       method: 'PUT',
       path: one,
