@@ -22,22 +22,21 @@ export interface ServerCommand {
 const entry = resolve(import.meta.dirname, '../../../strongroomd/src/main.ts')
 
 /**
- * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of 1 MiB:
- * V8's default of 16 MiB per half suits servers that make much garbage, and stays resident here for nothing.
+ * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of
+ * at most 8 MiB per half, and garbage collected by the thread that made it: helpers on other cores cost more than they save.
  * WebAssembly, which only the type stripper uses, is not optimised: that would take longer than it saves.
  */
 export const serverNodeOptions: readonly string[] = [
   '--conditions=x-source',
   '--disable-warning=ExperimentalWarning',
-  '--max-semi-space-size=1',
+  '--max-semi-space-size=8',
+  '--single-threaded-gc',
   '--liftoff-only',
 ]
 
 /** How strongroomd is started; whoever starts it (the CLI, system tests, benchmarks) does it with this. */
 export async function serverCommand(o: ServerCommandOptions): Promise<ServerCommand> {
-  // Without guests the server is there to answer thousands of requests, and a small young generation costs a quarter of the time.
-  const young = o.compute === 'simulated' ? ['--max-semi-space-size=8'] : []
-  const args = [...serverNodeOptions, ...young, entry, '--state-dir', o.stateDir, '--cache-dir', o.cacheDir]
+  const args = [...serverNodeOptions, entry, '--state-dir', o.stateDir, '--cache-dir', o.cacheDir]
   if (o.tlsPort !== undefined) args.push('--port', o.tlsPort)
   if (o.localPort !== undefined) args.push('--local-port', o.localPort)
   if (o.mode !== undefined) args.push('--mode', o.mode)
