@@ -5,6 +5,8 @@ export default defineConfig({
   resolve: { conditions: ['x-source'] },
   ssr: { resolve: { conditions: ['x-source'], externalConditions: ['x-source'] } },
   test: {
+    // What comes in its own time is waited for as long as a busy machine may need.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,

@@ -15,8 +15,8 @@ export const s15: Rule = {
     assert.equal(seen, 'sealed-secret')
     await guest.root('/usr/lib/strongroom/health')
     const { statuses } = await guest.instanceView()
-    const tpm = (statuses as Loose[]).find(({ code }) => /tpm/i.test(code))
+    const tpm = (statuses as Loose[]).find(({ code }) => code.startsWith('VirtualTpm/'))
     t.note('asked the instance view for the vTPM', `${tpm?.code}: ${tpm?.message ?? tpm?.displayStatus}`)
-    assert.ok(tpm !== undefined)
+    assert.equal(tpm?.code, 'VirtualTpm/ready')
   },
 }

@@ -19,7 +19,7 @@ export const s26: Rule = {
     })
     const guest = await t.guest('tdx')
     const flags = await guest.root(
-      'grep -m1 ^flags /proc/cpuinfo | tr " " "\\n" | grep -cxE "vmx|svm" || true; ls /dev/kvm 2>&1 || true',
+      'flags=$(grep -m1 ^flags /proc/cpuinfo); tr " " "\\n" <<<"$flags" | grep -cxE "vmx|svm" || true; ls /dev/kvm 2>&1 || true',
     )
     t.note('looked for VMX, SVM and /dev/kvm in the guest', flags.replaceAll('\n', '; '))
     assert.match(flags, /^0\n.*No such file/)

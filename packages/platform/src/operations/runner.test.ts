@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
-import { systemClock } from '../clock.ts'
+import { systemClock, type Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import { createLogger } from '../logger.ts'
 import type { Store } from '../store/store.ts'
@@ -56,18 +56,41 @@ function aborted(signal: AbortSignal): Promise<never> {
 function makeRunner(
   store: Store,
   trace: string[],
-  o: { gate?: Promise<void>; leaseSeconds?: number } = {},
+  o: { gate?: Promise<void>; leaseSeconds?: number; clock?: Clock } = {},
 ): OperationRunner {
   const leaseSeconds = o.leaseSeconds ?? 30
-  const runner = new OperationRunner({ store, logger, clock: systemClock, owner: 'test', leaseSeconds })
+  const runner = new OperationRunner({ store, logger, clock: o.clock ?? systemClock, owner: 'test', leaseSeconds })
   runner.define(saga(trace, o.gate))
   onTestFinished(() => runner.stop())
   return runner
 }
 
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 400 && !condition(); i++) await sleep(10)
-  expect(condition()).toBe(true)
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 400 && !(await condition()); i++) await sleep(10)
+  expect(await condition()).toBe(true)
+}
+
+/** Leases by a clock that the test moves, so that a pause of this process ends none. */
+class LeaseTime implements Clock {
+  readonly leaseSeconds = 0.3
+  #now = Date.now()
+
+  now(): Date {
+    return new Date(this.#now)
+  }
+
+  /** Two thirds of a lease pass, again and again; each time the leases of these operations are renewed before more does. */
+  async passes(store: Store, ids: string[], then: () => Promise<void>): Promise<void> {
+    for (let part = 0; part < 6; part++) {
+      this.#now += (this.leaseSeconds * 2_000) / 3
+      const end = new Date(this.#now + this.leaseSeconds * 1000).toISOString()
+      await until(async () => {
+        const query = store.db.selectFrom('strongroom_operation').select('lease_until').where('id', 'in', ids)
+        return (await query.execute()).every((row) => row['lease_until'] === end)
+      })
+      await then()
+    }
+  }
 }
 
 describeStores('OperationRunner', (open) => {
@@ -269,34 +292,40 @@ describeStores('OperationRunner', (open) => {
 
   it('leaves an operation to the runner that it was submitted to, where that one alone can do it', async () => {
     const store = await open()
+    const time = new LeaseTime()
     const other: string[] = []
-    await makeRunner(await open({ sameAs: store }), other).start()
+    const idle = makeRunner(await open({ sameAs: store }), other, { clock: time })
+    await idle.start()
     const trace: string[] = []
-    const runner = makeRunner(store, trace, { leaseSeconds: 0.3 })
+    const runner = makeRunner(store, trace, { leaseSeconds: time.leaseSeconds, clock: time })
     // It has not begun: the lease that the operation was born with is renewed all the same.
     let openGate = (): void => {}
-    const busy = makeRunner(store, [], { gate: new Promise((resolve) => (openGate = resolve)) })
+    const gate = new Promise<void>((resolve) => (openGate = resolve))
+    const busy = makeRunner(store, [], { gate, clock: time })
     await busy.start()
     const before = await busy.submit({ kind: 'paint', resourceId: 'r', params: { waitAt: 'a' }, here: true })
     await runner.start()
     const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', params: {}, here: true })
-    await sleep(1_200)
+    await time.passes(store, [id], async () => await takesWhatIsFree(idle))
     openGate()
     await Promise.all([busy.wait(before.id), runner.wait(id)])
-    expect([trace.length, other]).toEqual([4, []])
+    expect([trace.length, other.length]).toEqual([4, 6 * 4])
   })
 
   it('leaves an operation alone whose holder still renews its lease', async () => {
     const store = await open()
+    const time = new LeaseTime()
     const trace: string[] = []
-    const holder = makeRunner(store, trace, { gate: new Promise(() => {}), leaseSeconds: 0.3 })
+    const { leaseSeconds } = time
+    const holder = makeRunner(store, trace, { gate: new Promise(() => {}), leaseSeconds, clock: time })
     await holder.start()
-    await holder.submit({ kind: 'paint', resourceId: 'r', params: { waitAt: 'a' } })
+    const { id } = await holder.submit({ kind: 'paint', resourceId: 'r', params: { waitAt: 'a' } })
     await until(() => trace.includes('do a'))
     const other: string[] = []
-    await makeRunner(await open({ sameAs: store }), other).start()
-    await sleep(1500)
-    expect(other).toEqual([])
+    const idle = makeRunner(await open({ sameAs: store }), other, { clock: time })
+    await idle.start()
+    await time.passes(store, [id], async () => await takesWhatIsFree(idle))
+    expect([trace, other.length]).toEqual([['do a'], 6 * 4])
   })
 
   it('takes over at the same step when the process that held it was killed', async () => {
@@ -337,6 +366,12 @@ describeStores('OperationRunner', (open) => {
     expect((await runner.get(operation!.id))?.status).toBe('Succeeded')
   })
 })
+
+/** Has looked for work after this: what it submitted for itself is done. */
+async function takesWhatIsFree(runner: OperationRunner): Promise<void> {
+  const { id } = await runner.submit({ kind: 'paint', resourceId: 'own', params: {}, here: true })
+  await runner.wait(id)
+}
 
 /** Another process that submits an operation and hangs in its step b. */
 function startChild(store: Store, leaseSeconds = '30', ...file: string[]): ChildProcess {

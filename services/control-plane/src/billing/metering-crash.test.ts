@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openStore, systemClock } from '@strongroom/platform'
 import { expect, it } from 'vitest'
@@ -12,6 +14,11 @@ import { UsageLog } from './usage-log.ts'
 
 const child = join(import.meta.dirname, '../testing/metering-child.ts')
 
+async function said(stream: Readable, line: string): Promise<void> {
+  for await (const each of createInterface({ input: stream })) if (each === line) return
+  throw new Error(`the process ended before it said: ${line}`)
+}
+
 it('usage agrees with the resources after every kill -9, and no interval is open twice', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-metering-'))
   try {
@@ -20,7 +27,8 @@ it('usage agrees with the resources after every kill -9, and no interval is open
       const running = spawn(process.execPath, ['--conditions=x-source', child, directory], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
-      await once(running.stdout, 'data')
+      // Ready, then with a VM: killed some time after it has begun to meter.
+      await said(running.stdout, 'made')
       await sleep(life)
       running.kill('SIGKILL')
       await once(running, 'exit')

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { describeStores } from '@strongroom/platform/testing'
 import { group, openTestPlane, type Loose } from '../testing/test-plane.ts'
@@ -33,7 +33,10 @@ describeStores('a deployment whose server ends', (open) => {
     await first.send('PUT', group, { location: 'westeurope' })
     const reply = await first.send('PUT', path, body)
     expect(reply.status).toBe(201)
-    await sleep(30)
+    // Under way: it has made something, and has most of its chain before it.
+    const begun = async (): Promise<boolean> =>
+      ((await first.send('GET', `${group}/resources`)).body.value as unknown[]).length > 0
+    while (!(await begun())) await setImmediate()
     await first.service.close()
     const second = await openTestPlane(store, undefined, { compute: 'simulated' })
     try {

@@ -6,7 +6,6 @@ const [directory = ''] = process.argv.slice(2)
 const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
 const plane = await openTestPlane(store, undefined, { compute: 'simulated' })
 await makeNetwork(plane, 'vm1')
-process.stdout.write('ready\n')
 for (;;) {
   for (const [method, path, body] of [
     ['PUT', vmPath('vm1'), vmRequest('vm1')],
@@ -17,5 +16,6 @@ for (;;) {
     const reply = await plane.send(method, path, body)
     if (reply.headers['azure-asyncoperation'] !== undefined) await plane.follow(reply)
     if (method === 'DELETE') await makeNetwork(plane, 'vm1')
+    if (method === 'PUT') process.stdout.write('made\n')
   }
 }
