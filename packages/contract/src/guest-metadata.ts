@@ -20,6 +20,7 @@ export const metadataSignerName = 'metadata.strongroom.internal'
  *
  * PUT    /{tenant}/managedIdentities         ManagedIdentityRequest → ManagedIdentity             control plane; idempotent
  * DELETE /{tenant}/managedIdentities         ManagedIdentityRequest → 204                         control plane; idempotent
+ * PUT    /{tenant}/managedIdentities/assignments  ManagedIdentityAssignments → 204                control plane; these and no others
  * POST   /{tenant}/managedIdentities/token   ManagedIdentityTokenRequest → ManagedIdentityToken   orchestrator (the machine); control plane
  *                                            for disk-encryption sets and user-assigned identities, to judge their keys
  */
@@ -37,7 +38,21 @@ export interface ManagedIdentity {
   tenantId: string
 }
 
-export interface ManagedIdentityTokenRequest {
+/** The user-assigned identities of a resource. Those that are gone are passed over. */
+export interface ManagedIdentityAssignments {
+  resourceId: string
+  clientIds: string[]
+}
+
+/** Which identity of a resource, where it has several: all that is given has to fit. Nothing: its own, else the only one. */
+export interface ManagedIdentityChoice {
+  clientId?: string
+  objectId?: string
+  /** ARM id of a user-assigned identity. */
+  identityId?: string
+}
+
+export interface ManagedIdentityTokenRequest extends ManagedIdentityChoice {
   resourceId: string
   /** Identifier of the service that the token is for, without `/.default`. */
   audience: string

@@ -71,6 +71,7 @@ describe('managed identities', () => {
     for (const [method, path, right] of [
       ['PUT', '', controlPlane],
       ['DELETE', '', controlPlane],
+      ['PUT', '/assignments', controlPlane],
       ['POST', '/token', machine],
     ] as const) {
       for (const token of [owner, controlPlane, machine].filter((each) => each !== right))
@@ -79,6 +80,54 @@ describe('managed identities', () => {
       expect((await send(method, path, `${right}x`, body)).status, method).toBe(401)
       expect((await send(method, path, await service.ownerToken('https://vault.azure.net'), body)).status).toBe(401)
     }
+  })
+
+  it('are given to another resource, which asks for a token of one of them, until they are gone', async () => {
+    const { send, tokenOf } = await open()
+    const [controlPlane, machine] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
+    const userPath = (name: string): string =>
+      `/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`
+    const make = async (id: string): Promise<Answer['body']> =>
+      (await send('PUT', '', controlPlane, { resourceId: id })).body
+    const assign = async (...clientIds: string[]): Promise<number> =>
+      (await send('PUT', '/assignments', controlPlane, { resourceId, clientIds })).status
+    const ask = async (choice: object = {}): Promise<string> => {
+      const { body } = await send('POST', '/token', machine, {
+        resourceId,
+        audience: 'https://vault.azure.net',
+        ...choice,
+      })
+      return body.error?.code ?? (decodeJwt(body.accessToken as string)['oid'] as string)
+    }
+    const [ana, ben, other] = [await make(userPath('ana')), await make(userPath('ben')), await make(userPath('other'))]
+    expect(await assign(ana.clientId)).toBe(204)
+    expect(await ask()).toBe(ana.principalId)
+    await assign(ana.clientId, ben.clientId)
+    expect(await ask()).toBe('ManagedIdentityAmbiguous')
+    expect(await ask({ clientId: (ben.clientId as string).toUpperCase() })).toBe(ben.principalId)
+    expect(await ask({ objectId: ana.principalId })).toBe(ana.principalId)
+    expect(await ask({ identityId: userPath('BEN') })).toBe(ben.principalId)
+    // All that is given has to fit, and what the resource does not have it does not get.
+    expect(await ask({ clientId: ana.clientId, objectId: ben.principalId })).toBe('ManagedIdentityNotFound')
+    expect(await ask({ clientId: other.clientId })).toBe('ManagedIdentityNotFound')
+    expect(await ask({ identityId: userPath('other') })).toBe('ManagedIdentityNotFound')
+
+    const own = await make(resourceId)
+    expect(await ask()).toBe(own.principalId)
+    expect(await ask({ clientId: own.clientId })).toBe(own.principalId)
+    // Its own is named by no resource.
+    expect(await ask({ identityId: resourceId })).toBe('ManagedIdentityNotFound')
+
+    await send('DELETE', '', controlPlane, { resourceId: userPath('ben') })
+    expect((await make(userPath('ben'))).clientId).not.toBe(ben.clientId)
+    expect(await ask({ identityId: userPath('ben') })).toBe('ManagedIdentityNotFound')
+    await assign()
+    expect(await ask({ clientId: ana.clientId })).toBe('ManagedIdentityNotFound')
+    // Not one that signs in with a secret.
+    await assign(platformPrincipals.controlPlane.appId)
+    expect(await ask({ clientId: platformPrincipals.controlPlane.appId })).toBe('ManagedIdentityNotFound')
+    const malformed = await send('PUT', '/assignments', controlPlane, { resourceId, clientIds: ['a'] })
+    expect(malformed.body.error.code).toBe('InvalidRequestContent')
   })
 
   it('refuse a resource or an audience of another form', async () => {

@@ -2,6 +2,7 @@ import {
   identityAudience,
   principals as platformPrincipals,
   type ManagedIdentity,
+  type ManagedIdentityChoice,
   type ManagedIdentityToken,
 } from '@strongroom/contract'
 import {
@@ -11,11 +12,13 @@ import {
   type FastifyRequest,
   type TokenVerifier,
 } from '@strongroom/platform'
+import type { Assignments } from './assignments.ts'
 import type { Principals } from './principals.ts'
 import type { TokenIssuer } from './tokens.ts'
 
 interface Options {
   principals: Principals
+  assignments: Assignments
   tokens: TokenIssuer
   verifier: TokenVerifier
   tenantId: string
@@ -42,13 +45,17 @@ export function addManagedIdentities(app: FastifyInstance, o: Options): void {
     await o.principals.removeManagedIdentity(fieldsOf(request.body).resourceId)
     return await reply.code(204).send()
   })
+  app.put(`${path}/assignments`, guard('controlPlane'), async (request, reply) => {
+    const { resourceId } = fieldsOf(request.body)
+    await o.assignments.set(resourceId, clientIdsOf(request.body))
+    return await reply.code(204).send()
+  })
   app.post(`${path}/token`, { onRequest: [bearer] }, async (request): Promise<ManagedIdentityToken> => {
     const { resourceId, audience } = fieldsOf(request.body)
     // What a virtual machine's identity may do is for the machine that carries it alone.
     if (!isKeyReader(request, resourceId)) requirePrincipal(request, 'orchestrator')
     if (audience === undefined) throw invalid('audience')
-    const identity = await o.principals.managedIdentity(resourceId)
-    if (identity === undefined) throw managedIdentityNotFound(resourceId)
+    const identity = await o.assignments.choose(resourceId, choiceOf(request.body))
     const token = await o.tokens.access(identity, audience)
     return { ...token, clientId: identity.appId, objectId: identity.objectId }
   })
@@ -60,16 +67,6 @@ const isKeyReader = (request: FastifyRequest, resourceId: string): boolean =>
   /\/providers\/(Microsoft\.Compute\/diskEncryptionSets|Microsoft\.ManagedIdentity\/userAssignedIdentities)\/[^/]+$/i.test(
     resourceId,
   )
-
-export function managedIdentityNotFound(resourceId: string): ServiceError {
-  return new ServiceError({
-    code: 'ManagedIdentityNotFound',
-    status: 400,
-    message: 'The resource has no identity.',
-    target: resourceId,
-    remedy: 'Give it a system-assigned identity.',
-  })
-}
 
 function requirePrincipal(request: FastifyRequest, who: keyof typeof platformPrincipals): void {
   const { appId, displayName } = platformPrincipals[who]
@@ -93,6 +90,30 @@ function fieldsOf(body: unknown): { resourceId: string; displayName?: string; au
   if (audience !== undefined && (typeof audience !== 'string' || !/^[\x21-\x7e]{1,512}$/.test(audience)))
     throw invalid('audience')
   return { resourceId, ...(displayName !== undefined && { displayName }), ...(audience !== undefined && { audience }) }
+}
+
+/** Azure's limit on the identities of a resource is far lower. */
+const mostIdentities = 1000
+
+function clientIdsOf(body: unknown): string[] {
+  const { clientIds } = body as { clientIds?: unknown }
+  const sound = Array.isArray(clientIds) && clientIds.length <= mostIdentities && clientIds.every(isGuid)
+  if (!sound) throw invalid('clientIds')
+  return clientIds as string[]
+}
+
+const isGuid = (value: unknown): boolean =>
+  typeof value === 'string' && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value)
+
+function choiceOf(body: unknown): ManagedIdentityChoice {
+  const choice: ManagedIdentityChoice = {}
+  for (const name of ['clientId', 'objectId', 'identityId'] as const) {
+    const value = (body as Record<string, unknown>)[name]
+    if (value === undefined) continue
+    if (typeof value !== 'string' || !/^[\x21-\x7e]{1,512}$/.test(value)) throw invalid(name)
+    choice[name] = value
+  }
+  return choice
 }
 
 const invalid = (target: string): ServiceError =>

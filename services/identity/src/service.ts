@@ -2,7 +2,6 @@ import { loginHost } from '@strongroom/contract'
 import {
   createHttpApp,
   openStore,
-  ServiceError,
   type Service,
   type ServiceContext,
   type Store,
@@ -15,6 +14,7 @@ import { DeviceCodes } from './device-codes.ts'
 import { addDiscovery } from './discovery.ts'
 import { createGraphApp, graphHost } from './graph/app.ts'
 import { openTokenKey } from './keys.ts'
+import { Assignments } from './assignments.ts'
 import { addManagedIdentities } from './managed-identity-routes.ts'
 import { OwnerSocket, ownerRoutes } from './owner-socket.ts'
 import { Principals, type Principal } from './principals.ts'
@@ -67,6 +67,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
   const key = await openTokenKey(store, context.sealer.derive('identity'))
   const issuer = `https://${loginHost}/${tenantId}/v2.0`
   const principals = new Principals({ store, clock, newId })
+  const assignments = new Assignments({ store, principals })
   const tokens = createIssuer({ key, issuer, tenantId, clock, newId })
   const credentials = new Credentials({ store, clock, newId })
   const devices = new DeviceCodes({ store, clock })
@@ -107,7 +108,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
     clock,
     keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined),
   })
-  addManagedIdentities(app, { principals, tokens, verifier, tenantId })
+  addManagedIdentities(app, { principals, assignments, tokens, verifier, tenantId })
   const graph = createGraphApp({
     logger: context.logger,
     verifier,
@@ -151,16 +152,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
     ensureManagedIdentity: ({ resourceId, displayName }) => principals.ensureManagedIdentity(resourceId, displayName),
     removeManagedIdentity: (resourceId) => principals.removeManagedIdentity(resourceId),
     managedIdentityToken: async ({ resourceId, audience }) => {
-      const principal = await principals.managedIdentity(resourceId)
-      if (!principal) {
-        throw new ServiceError({
-          code: 'ManagedIdentityNotFound',
-          status: 400,
-          message: 'The resource has no identity.',
-          target: resourceId,
-          remedy: 'Give it a system-assigned identity.',
-        })
-      }
+      const principal = await assignments.choose(resourceId, {})
       return { ...(await tokens.access(principal, audience)), clientId: principal.appId }
     },
   }

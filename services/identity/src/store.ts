@@ -67,6 +67,14 @@ export interface RefreshTokenRow {
   expires_at: string
 }
 
+/** A user-assigned identity that a resource has beside its own. */
+export interface AssignmentRow {
+  /** ARM id of the resource in lower case. */
+  resource_id: string
+  /** Of the identity: one that is made later under the same name is another. */
+  app_id: string
+}
+
 export interface Tables {
   principal: PrincipalRow
   secret: SecretRow
@@ -75,6 +83,7 @@ export interface Tables {
   federated_credential: FederatedCredentialRow
   device_code: DeviceCodeRow
   refresh_token: RefreshTokenRow
+  assignment: AssignmentRow
 }
 
 export const migrations: Record<string, Migration> = {
@@ -143,6 +152,16 @@ export const migrations: Record<string, Migration> = {
         .addColumn('client_id', 'text', (column) => column.notNull())
         .addColumn('app_id', 'text', (column) => column.notNull().references('principal.app_id').onDelete('cascade'))
         .addColumn('expires_at', 'text', (column) => column.notNull())
+        .execute()
+    },
+  },
+  '003-assignments': {
+    up: async (db) => {
+      await db.schema
+        .createTable('assignment')
+        .addColumn('resource_id', 'text', (column) => column.notNull())
+        .addColumn('app_id', 'text', (column) => column.notNull().references('principal.app_id').onDelete('cascade'))
+        .addPrimaryKeyConstraint('assignment_key', ['resource_id', 'app_id'])
         .execute()
     },
   },

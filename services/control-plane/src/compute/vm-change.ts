@@ -18,7 +18,7 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
       id: disk.id?.toLowerCase(),
       sizeGiB: 0,
     })),
-    identity: m.systemAssigned === true,
+    identity: [m.systemAssigned === true, ...(m.userAssigned ?? []).map(({ clientId }) => clientId).toSorted()],
     userData: m.userData ?? '',
     diagnosticsProfile: m.bootDiagnostics === true,
     'networkProfile.networkInterfaces': m.nics.map((nic) => ({

@@ -1,4 +1,5 @@
 import type { SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
+import type { UserIdentity } from '../identity/user-assigned.ts'
 import type { Json, Resource, ResourceBody } from '../store/resources.ts'
 import type { ImageReference } from './images.ts'
 
@@ -60,6 +61,8 @@ export interface VmModel {
   attestationProvider?: AttestationProvider
   /** Whether the VM has an identity of its own in the directory. */
   systemAssigned?: boolean
+  /** What it may act as beside, by the principal that each was when it was assigned. */
+  userAssigned?: UserIdentity[]
   /** Whose key the guest state is under beside the platform's. Fixed. */
   diskEncryptionSet?: { id: string }
 }
@@ -124,9 +127,26 @@ const osProfileView = (model: VmModel): Json => ({
   allowExtensionOperations: false,
 })
 
+/** `identity` as Azure shows it; undefined where the VM has none. */
+function identityView({ identity, model }: VmInternal): Json | undefined {
+  const users = model.userAssigned ?? []
+  const parts = [...(identity === undefined ? [] : ['SystemAssigned']), ...(users.length === 0 ? [] : ['UserAssigned'])]
+  if (parts.length === 0) return undefined
+  return {
+    type: parts.join(', '),
+    ...identity,
+    ...(users.length > 0 && {
+      userAssignedIdentities: Object.fromEntries(
+        users.map(({ id, principalId, clientId }) => [id, { principalId, clientId }]),
+      ),
+    }),
+  }
+}
+
 /** The VM's body as Azure shows it. */
 export function vmBody(id: string, internal: VmInternal, state: string, createdAt: string): ResourceBody {
   const { model } = internal
+  const identity = identityView(internal)
   const properties: Json = {
     vmId: internal.vmId.toLowerCase(),
     provisioningState: state,
@@ -185,7 +205,7 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
     properties,
     ...(Object.keys(model.tags).length > 0 && { tags: model.tags }),
     ...(model.zones.length > 0 && { zones: model.zones }),
-    ...(internal.identity !== undefined && { identity: { type: 'SystemAssigned', ...internal.identity } }),
+    ...(identity !== undefined && { identity }),
   }
 }
 

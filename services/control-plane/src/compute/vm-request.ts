@@ -3,6 +3,7 @@ import { Fields } from '../arm/fields.ts'
 import { requireLocation } from './regions.ts'
 import { readImageReference, type ImageReference } from './images.ts'
 import { readDataDisks } from './data-disks.ts'
+import { readIdentity, type IdentityRequest } from './vm-identity.ts'
 import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
 
 export const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
@@ -43,7 +44,7 @@ export interface VmRequest {
   bootDiagnostics: boolean | undefined
   nics: VmNic[]
   dataDisks: DataDisk[]
-  systemAssigned: boolean
+  identity: IdentityRequest
   /** Ours: ARM id of the provider that attests the VM's boots. */
   attestationProviderId: string | undefined
   /** Dotted paths of members that were sent and that this installation cannot honour. */
@@ -54,7 +55,7 @@ export interface VmRequest {
 /** Reads a PUT's or PATCH's body over the existing VM's model; problems of form go to `fields`. */
 export function readVmRequest(
   body: unknown,
-  o: { groupLocation: string; existing?: VmModel; carriesDataDisks: boolean },
+  o: { groupLocation: string; existing?: VmModel; carriesDataDisks: boolean; merge: boolean },
 ): VmRequest {
   const { existing } = o
   const fields = new Fields(body)
@@ -103,8 +104,8 @@ export function readVmRequest(
     nics: given.length > 0 ? given : (existing?.nics ?? []),
     dataDisks: o.carriesDataDisks ? readDataDisks(storage, existing?.dataDisks ?? []) : [],
     attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
-    systemAssigned: readSystemAssigned(fields) ?? existing?.systemAssigned ?? false,
-    unsupported: readUnsupported(fields, properties, o.carriesDataDisks),
+    identity: readIdentity(fields, o),
+    unsupported: readUnsupported(properties, o.carriesDataDisks),
     adminPassword: os.has('adminPassword'),
   }
 }
@@ -149,14 +150,6 @@ function readBootDiagnostics(properties: Fields): boolean | undefined {
   return diagnostics.flag('enabled')
 }
 
-const identityType = (root: Fields): string | undefined => root.object('identity').text('type')?.toLowerCase()
-
-/** Undefined where the request leaves it as it is. */
-function readSystemAssigned(root: Fields): boolean | undefined {
-  const type = identityType(root)
-  return type === undefined ? undefined : type === 'systemassigned'
-}
-
 function readNic(fields: Fields, index: number): VmNic {
   const properties = fields.object('properties')
   return {
@@ -172,7 +165,7 @@ const readKey = (fields: Fields): SshKey => ({
 })
 
 /** Members whose silent loss would give a VM other than the one that was asked for. */
-function readUnsupported(root: Fields, properties: Fields, carriesDataDisks: boolean): VmRequest['unsupported'] {
+function readUnsupported(properties: Fields, carriesDataDisks: boolean): VmRequest['unsupported'] {
   const found: VmRequest['unsupported'] = []
   const note = (path: string, reason: string, remedy: string, rule?: FaqRuleId): void =>
     void found.push({ path, reason, remedy, ...(rule !== undefined && { rule }) })
@@ -242,8 +235,5 @@ function readUnsupported(root: Fields, properties: Fields, carriesDataDisks: boo
         'S26',
       )
   }
-  const identity = identityType(root)
-  if (identity !== undefined && !['none', 'systemassigned'].includes(identity))
-    note('identity.type', 'User-assigned identities are not offered.', 'Use SystemAssigned.')
   return found
 }

@@ -12,6 +12,7 @@ import { findSize } from './sizes.ts'
 import { attestationUri } from './vm-attestation.ts'
 import { fromDetail } from '../machine/machine-error.ts'
 import { followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
+import { applyIdentities, removeIdentities } from './vm-identity.ts'
 import { diskIdOf, stateOf, typeOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
 
 export interface VmParams {
@@ -105,13 +106,12 @@ async function shownFacts(plane: Plane, vm: Vm, nic: Resource): Promise<NonNulla
 }
 
 /** A new VM's principal is a new one, whatever a VM of this name once had: roles of that one are not this one's. */
-async function assignIdentity(plane: Plane, params: VmParams): Promise<void> {
+async function assignIdentities(plane: Plane, params: VmParams): Promise<void> {
   const vm = await load(plane, params)
-  if (vm.internal.model.systemAssigned !== true || vm.internal.identity !== undefined) return
-  await plane.identities.remove(vm.id)
-  const { principalId, tenantId } = await plane.identities.ensure({ resourceId: vm.id, displayName: vm.name })
+  const identity = await applyIdentities(plane, vm, vm.internal.model, { anew: true })
+  if (identity === undefined || vm.internal.identity !== undefined) return
   await changeVm(plane, params, (changed) => {
-    changed.internal.identity = { principalId, tenantId }
+    changed.internal.identity = identity
     refreshBody(changed)
   })
 }
@@ -138,7 +138,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
     steps: [
       {
         name: 'accept request',
-        do: async (c) => await assignIdentity(plane, c.params),
+        do: async (c) => await assignIdentities(plane, c.params),
         // One place that takes everything back, because a step that fails half way is not undone itself.
         undo: async (c) => {
           if ((await plane.notes.read(c.operationId)).kept) return
@@ -296,8 +296,7 @@ export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
 
 async function removeIdentity(plane: Plane, params: VmParams): Promise<void> {
   const vm = await plane.resources.find<VmInternal>(params.id)
-  if (vm?.internal.vmId === params.vmId && vm.internal.model.systemAssigned === true)
-    await plane.identities.remove(vm.id)
+  if (vm?.internal.vmId === params.vmId) await removeIdentities(plane, vm)
 }
 
 async function removeRecords(plane: Plane, params: VmParams): Promise<void> {

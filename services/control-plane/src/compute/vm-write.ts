@@ -6,6 +6,7 @@ import { checkPreconditions } from '../arm/preconditions.ts'
 import type { ArmRequest } from '../arm/request.ts'
 import { checkBoot, holdSet, resolveSet, setLinks } from '../encryption/vm-set.ts'
 import { attachInterface, interfaceType } from '../network/interfaces.ts'
+import type { UserIdentity } from '../identity/user-assigned.ts'
 import type { Plane } from '../plane.ts'
 import { galleryProblems, specialise } from './galleries/gallery-rules.ts'
 import { guestProblems } from './guest-rules.ts'
@@ -27,6 +28,7 @@ import {
   type VmInternal,
   type VmModel,
 } from './vm-model.ts'
+import { applyIdentities, resolveIdentities } from './vm-identity.ts'
 import { readVmRequest, type VmRequest } from './vm-request.ts'
 import { securityProblems, securityTypeOf } from './vm-rules.ts'
 import { assertNotConverting, conversionOf, conversionRefusals, convertVm } from './vm-conversion.ts'
@@ -52,6 +54,7 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   const read = readVmRequest(request.body, {
     groupLocation: group.location,
     carriesDataDisks: plane.machine.carriesDataDisks,
+    merge: request.method === 'PATCH',
     ...(model !== undefined && { existing: model }),
   })
   const problems: Problem[] = [
@@ -78,18 +81,30 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   // An existing VM keeps its interface and image: there is nothing new to join.
   await plane.access.requireLinked(request.caller, request.path, diskLinks(read, model))
   if (model === undefined) await plane.access.requireLinked(request.caller, request.path, links(plane, read, named))
+  const { identities, problems: unknown } = await resolveIdentities(plane, {
+    caller: request.caller,
+    vmId: request.path,
+    wanted: read.identity,
+    ...(model !== undefined && { existing: model }),
+  })
+  problems.push(...unknown)
   const nics = await Promise.all(read.nics.map(async (nic) => await plane.resources.find(nic.id)))
   const guest = guestProblems(read, { image, nics, vmId: request.path, specialised })
   // The image of an existing VM is what it was made from, whatever became of the image since.
   problems.push(
     ...(model === undefined ? guest : guest.filter((p) => p.target !== imageTarget || read.image === undefined)),
   )
-  if (existing !== undefined) return await update(plane, request, existing, read, problems)
+  if (existing !== undefined) return await update(plane, request, existing, { read, identities, problems })
   if (problems.length > 0) throw refuse(problems)
   if (named === undefined) throw new TypeError('a request without an image is a problem')
   const { provider } = 'problem' in verifier ? {} : verifier
   const { set } = 'problems' in encryption ? {} : encryption
-  const written = await create(plane, request, read, { ...named, ...(provider && { provider }), ...(set && { set }) })
+  const written = await create(plane, request, read, {
+    ...named,
+    identities,
+    ...(provider && { provider }),
+    ...(set && { set }),
+  })
   if (named.notice !== undefined) await recordSubstitution(plane, request)
   return written
 }
@@ -129,6 +144,7 @@ function toModel(
     sizeGiB: number
     provider: AttestationProvider | undefined
     set: VmModel['diskEncryptionSet']
+    identities: UserIdentity[]
   },
 ): { model: VmModel; size: Size } {
   const size = findSize(r.vmSize ?? '')
@@ -168,7 +184,8 @@ function toModel(
     ...(r.dataDisks.length > 0 && { dataDisks: r.dataDisks }),
     ...(o.provider !== undefined && { attestationProvider: o.provider }),
     ...(o.set !== undefined && { diskEncryptionSet: o.set }),
-    ...(r.systemAssigned && { systemAssigned: true }),
+    ...(r.identity.system && { systemAssigned: true }),
+    ...(o.identities.length > 0 && { userAssigned: o.identities }),
   }
   return { model, size }
 }
@@ -180,9 +197,9 @@ async function create(
   plane: Plane,
   request: ArmRequest,
   r: VmRequest,
-  named: ResolvedImage & { provider?: AttestationProvider; set?: { id: string } },
+  named: ResolvedImage & { provider?: AttestationProvider; set?: { id: string }; identities: UserIdentity[] },
 ): Promise<VmWritten> {
-  const { image, notice, provider, set } = named
+  const { image, notice, provider, set, identities } = named
   const id = request.path
   const name = request.params['name'] ?? ''
   const { model, size } = toModel(r, {
@@ -190,6 +207,7 @@ async function create(
     sizeGiB: r.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + (image.source === 'capture' ? 0 : spareGiB),
     provider,
     set,
+    identities,
   })
   await checkBoot(plane, { model })
   const internal: VmInternal = {
@@ -247,9 +265,9 @@ async function update(
   plane: Plane,
   request: ArmRequest,
   existing: Vm,
-  r: VmRequest,
-  found: Problem[],
+  o: { read: VmRequest; identities: UserIdentity[]; problems: Problem[] },
 ): Promise<VmWritten> {
+  const { read: r, identities, problems: found } = o
   const before = existing.internal.model
   const conversion = conversionOf(before, r.vmSize)
   const immutable = [
@@ -263,6 +281,7 @@ async function update(
     sizeGiB: before.osDisk.sizeGiB,
     provider: before.attestationProvider,
     set: before.diskEncryptionSet,
+    identities,
   })
   if (stateOf(existing) === 'Deleting') throw beingDeleted(existing.id)
   const changed = changedProperties(before, model)
@@ -277,7 +296,7 @@ async function update(
       !property.startsWith('networkProfile'),
   )
   if (needsStop.length > 0) await assertOff(plane, existing, needsStop, running)
-  const identity = await identityOf(plane, existing, model)
+  const identity = await applyIdentities(plane, existing, model)
   const vm = await plane.resources.transaction(async (tx) => {
     if (model.vmSize !== before.vmSize && !existing.internal.deallocated) {
       await plane.quotas.reserve(tx, { owner: existing.key, region: model.location, size })
@@ -301,16 +320,6 @@ async function update(
     })
   })
   return { vm: vm ?? existing, created: false }
-}
-
-/** What the VM is to be in the directory. It is there before the VM shows it, and gone before the VM stops to show it. */
-async function identityOf(plane: Plane, vm: Vm, model: VmModel): Promise<VmInternal['identity']> {
-  if (model.systemAssigned === true) {
-    const made = await plane.identities.ensure({ resourceId: vm.id, displayName: vm.name })
-    return { principalId: made.principalId, tenantId: made.tenantId }
-  }
-  if (vm.internal.identity !== undefined) await plane.identities.remove(vm.id)
-  return undefined
 }
 
 /** The same request again: a VM that could not be made is tried again, any other stays as it is. */

@@ -1,7 +1,7 @@
-import { identityAudience, type ManagedIdentity } from '@strongroom/contract'
+import { identityAudience, type ManagedIdentity, type ManagedIdentityAssignments } from '@strongroom/contract'
 import type { TokenSource, WireClient } from '@strongroom/platform'
 
-/** System-assigned identities of resources, in the installation's directory. */
+/** Identities of resources, in the installation's directory. */
 export class IdentityClient {
   readonly #wire: WireClient
   readonly #tokens: TokenSource
@@ -23,8 +23,13 @@ export class IdentityClient {
     await this.#send('DELETE', { resourceId })
   }
 
-  async #send<T>(method: string, body: object): Promise<T> {
+  /** The resource has these user-assigned identities and no others. Idempotent. */
+  async assign(resourceId: string, clientIds: string[]): Promise<void> {
+    await this.#send('PUT', { resourceId, clientIds } satisfies ManagedIdentityAssignments, '/assignments')
+  }
+
+  async #send<T>(method: string, body: object, path: string = ''): Promise<T> {
     const token = await this.#tokens.token('controlPlane', identityAudience)
-    return (await this.#wire.request<T>({ method, url: this.#url, token, body })).body
+    return (await this.#wire.request<T>({ method, url: `${this.#url}${path}`, token, body })).body
   }
 }

@@ -19,6 +19,7 @@ import type {
   InstanceSpec,
   InstanceStatus,
   ManagedIdentity,
+  ManagedIdentityAssignments,
   ManagedIdentityRequest,
   ManagedIdentityTokenRequest,
 } from '@strongroom/contract'
@@ -65,6 +66,8 @@ export class FakeWire implements WireClient {
   readonly providers: Map<string, AttestationProviderRecord> = new Map<string, AttestationProviderRecord>()
   /** By resource id. */
   readonly identities: Map<string, ManagedIdentity> = new Map<string, ManagedIdentity>()
+  /** Client ids of user-assigned identities, by the resource that has them. */
+  readonly assignments: Map<string, string[]> = new Map<string, string[]>()
   /** Deleted and not purged: their names are taken. */
   readonly deletedKeys: Set<string> = new Set()
   readonly calls: { method: string; path: string; token: string | undefined; body: unknown }[] = []
@@ -105,7 +108,7 @@ export class FakeWire implements WireClient {
       : url.hostname === attestationManagementHost
         ? this.#attestation(o, url)
         : url.hostname === loginHost
-          ? this.#identity(o)
+          ? this.#identity(o, url)
           : url.hostname === vaultManagementHost
             ? this.vaults.answer(o, url)
             : /\.(vault|managedhsm)\./.test(url.hostname)
@@ -173,7 +176,12 @@ export class FakeWire implements WireClient {
     return { status: known === undefined ? 201 : 200, body: record }
   }
 
-  #identity(o: WireRequest): Answer {
+  #identity(o: WireRequest, url: URL): Answer {
+    if (url.pathname.endsWith('/assignments')) {
+      const { resourceId, clientIds } = o.body as ManagedIdentityAssignments
+      this.assignments.set(resourceId, clientIds)
+      return { status: 204 }
+    }
     const { resourceId } = o.body as ManagedIdentityRequest
     if (o.method === 'POST') {
       const known = [...this.identities.keys()].some((id) => id.toLowerCase() === resourceId.toLowerCase())

@@ -1,3 +1,4 @@
+import { ServiceError } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { spec, tenantId, TestEndpoints, type Answer, type Call } from './test-endpoints.ts'
 
@@ -30,19 +31,38 @@ describe('/metadata/identity/oauth2/token', () => {
     })
   })
 
-  it('answers in OAuth’s shape where there is no identity, or another is asked for', async () => {
-    endpoints.identity = undefined
-    const none = await send({ path: `${path}&resource=https://vault.azure.net` })
-    expect([none.status, none.json]).toEqual([
-      400,
-      { error: 'invalid_request', error_description: 'Identity not found' },
-    ])
+  it('asks the directory for the identity that the guest names', async () => {
     endpoints.identity = { clientId: 'c1', objectId: 'o1' }
-    expect((await send({ path: `${path}&resource=r&client_id=C1&object_id=o1` })).status).toBe(200)
-    for (const other of ['client_id=c2', 'object_id=o2', 'msi_res_id=/subscriptions/s', 'client_id=c1&client_id=c1']) {
-      const refused = await send({ path: `${path}&resource=r&${other}` })
-      expect(refused.json, other).toEqual({ error: 'invalid_request', error_description: 'Identity not found' })
+    const id = '/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/ana'
+    for (const [query, choice] of [
+      ['client_id=c1', { clientId: 'c1' }],
+      ['object_id=o1', { objectId: 'o1' }],
+      [`msi_res_id=${id}`, { identityId: id }],
+      [`mi_res_id=${encodeURIComponent(id)}`, { identityId: id }],
+      ['client_id=c1&object_id=o1', { clientId: 'c1', objectId: 'o1' }],
+    ] as const) {
+      expect((await send({ path: `${path}&resource=r&${query}` })).status, query).toBe(200)
+      // The VM's own id whatever is named: what it was not assigned, the directory refuses.
+      expect(endpoints.asked.at(-1)?.body, query).toEqual({ ...choice, resourceId: spec.resourceId, audience: 'r' })
     }
+  })
+
+  it('answers in OAuth’s shape, with Azure’s words', async () => {
+    endpoints.identity = undefined
+    const ask = async (query: string): Promise<unknown> => {
+      const { status, json } = await send({ path: `${path}&${query}` })
+      return [status, json.error, json.error_description]
+    }
+    expect(await ask('resource=https://vault.azure.net')).toEqual([400, 'invalid_request', 'Identity not found'])
+    const asked = endpoints.asked.length
+    expect(await ask('resource=r&client_id=c1&client_id=c1')).toEqual([400, 'invalid_request', 'Identity not found'])
+    expect(endpoints.asked.length).toBe(asked)
+    endpoints.refusal = new ServiceError({ code: 'ManagedIdentityAmbiguous', status: 400, message: 'several' })
+    expect(await ask('resource=r')).toEqual([
+      400,
+      'invalid_request',
+      'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
+    ])
     const missing = await send({ path })
     expect(missing.json.error_description).toBe("Required query variable 'resource' is missing")
     expect((await send({ path: `${path}&resource=a%20b` })).json.error).toBe('invalid_resource')

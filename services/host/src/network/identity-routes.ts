@@ -1,4 +1,10 @@
-import { identityAudience, type AnySpec, type ManagedIdentityToken } from '@strongroom/contract'
+import {
+  identityAudience,
+  type AnySpec,
+  type ManagedIdentityChoice,
+  type ManagedIdentityToken,
+  type ManagedIdentityTokenRequest,
+} from '@strongroom/contract'
 import { ServiceError, type FastifyInstance, type TokenSource, type WireClient } from '@strongroom/platform'
 import { metadataVersions, requireVersion } from './metadata-versions.ts'
 
@@ -12,7 +18,7 @@ interface TokenQuery {
   mi_res_id?: unknown
 }
 
-/** `/metadata/identity`: access tokens of the VM's system-assigned identity, from the installation's directory. */
+/** `/metadata/identity`: access tokens of the VM's identities, its own and those that it was assigned, from the installation's directory. */
 export function identityRoutes(
   scope: FastifyInstance,
   o: { spec: AnySpec; tenantId: string; wire: WireClient; tokens: TokenSource },
@@ -25,11 +31,7 @@ export function identityRoutes(
   scope.get<{ Querystring: TokenQuery }>('/oauth2/token', async (request) => {
     requireVersion(request.query, versions)
     const resource = resourceOf(request.query)
-    // A user-assigned identity would be named by its own resource; there are none.
-    if ((request.query.msi_res_id ?? request.query.mi_res_id) !== undefined) throw identityNotFound()
-    const token = await tokenFor(o, resource)
-    const { client_id: clientId, object_id: objectId } = request.query
-    if (!(isOrAbsent(clientId, token.clientId) && isOrAbsent(objectId, token.objectId))) throw identityNotFound()
+    const token = await tokenFor(o, resource, choiceOf(request.query))
     return {
       access_token: token.accessToken,
       client_id: token.clientId,
@@ -43,8 +45,19 @@ export function identityRoutes(
   })
 }
 
-const isOrAbsent = (asked: unknown, own: string): boolean =>
-  asked === undefined || (typeof asked === 'string' && asked.toLowerCase() === own.toLowerCase())
+/** Which of the VM's identities is asked for. @throws ServiceError where one is named in no form that an identity has */
+function choiceOf(query: TokenQuery): ManagedIdentityChoice {
+  const { client_id: clientId, object_id: objectId, msi_res_id: older, mi_res_id: newer } = query
+  const given = { clientId, objectId, identityId: older ?? newer }
+  const choice: ManagedIdentityChoice = {}
+  for (const name of ['clientId', 'objectId', 'identityId'] as const) {
+    const value = given[name]
+    if (value === undefined) continue
+    if (typeof value !== 'string' || !/^[\x21-\x7e]{1,512}$/.test(value)) throw identityNotFound()
+    choice[name] = value
+  }
+  return choice
+}
 
 function resourceOf(query: TokenQuery): string {
   const { resource } = query
@@ -69,17 +82,28 @@ function resourceOf(query: TokenQuery): string {
 async function tokenFor(
   o: { spec: AnySpec; tenantId: string; wire: WireClient; tokens: TokenSource },
   audience: string,
+  choice: ManagedIdentityChoice,
 ): Promise<ManagedIdentityToken> {
   const url = `${identityAudience}/${o.tenantId}/managedIdentities/token`
-  const body = { resourceId: o.spec.resourceId, audience }
+  const body: ManagedIdentityTokenRequest = { ...choice, resourceId: o.spec.resourceId, audience }
   try {
     const token = await o.tokens.token('orchestrator', identityAudience)
     return (await o.wire.request<ManagedIdentityToken>({ method: 'POST', url, token, body })).body
   } catch (error) {
     if (error instanceof ServiceError && error.code === 'ManagedIdentityNotFound') throw identityNotFound()
+    if (error instanceof ServiceError && error.code === 'ManagedIdentityAmbiguous') throw severalIdentities()
     throw error
   }
 }
 
 const identityNotFound = (): ServiceError =>
   new ServiceError({ code: 'InvalidRequest', status: 400, message: 'Identity not found', target: 'identity' })
+
+const severalIdentities = (): ServiceError =>
+  new ServiceError({
+    code: 'InvalidRequest',
+    status: 400,
+    message:
+      'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
+    target: 'identity',
+  })

@@ -58,6 +58,7 @@ export class TestEndpoints {
   readonly health: Map<string, GuestHealth> = new Map()
   /** What the directory answers; a VM without an identity where it is absent. */
   identity: { clientId: string; objectId: string } | undefined
+  refusal: ServiceError = new ServiceError({ code: 'ManagedIdentityNotFound', status: 400, message: 'none' })
   readonly #servers: MetadataServer[] = []
 
   readonly commands: CommandQueue = new CommandQueue(systemClock)
@@ -89,8 +90,7 @@ export class TestEndpoints {
           close: () => {},
           request: async <T>(o: WireRequest) => {
             this.asked.push(o)
-            if (this.identity === undefined)
-              throw new ServiceError({ code: 'ManagedIdentityNotFound', status: 400, message: 'none' })
+            if (this.identity === undefined) throw this.refusal
             const body = { ...this.identity, accessToken: 'eyJ.token', expiresIn: 3600, expiresOn: 1_800_003_600 }
             return { status: 200, headers: {}, body: body as T }
           },
