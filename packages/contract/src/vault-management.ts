@@ -2,7 +2,7 @@
  * Wire on which the resource manager tells the key service which vaults there are, `https://keyvault.strongroom.internal`.
  * Bearer token of the control plane's principal with audience `vaultManagementAudience`; everybody else is refused.
  *
- * PUT    /vaults/{name}                     VaultDefinition → 201 or 200 VaultRecord   whole, idempotent; 409 where the name is another's
+ * PUT    /vaults/{name}                     VaultChange → 201 or 200 VaultRecord   whole, idempotent; 409 where the name is another's
  * GET    /vaults/{name}                     → 200 VaultRecord
  * DELETE /vaults/{name}                     → 200 DeletedVaultRecord                   soft delete: the vault answers nobody any more
  * GET    /availability/{name}               → 200 VaultNameAvailability
@@ -68,6 +68,12 @@ export interface VaultDefinition {
   enablePurgeProtection: boolean
   publicNetworkAccess: 'Enabled' | 'Disabled'
   networkRules: VaultNetworkRules
+}
+
+/** Body of `PUT /vaults/{name}`. */
+export interface VaultChange extends VaultDefinition {
+  /** The resource id that the vault had until it was moved to another group. Any other vault of the name is refused. */
+  movedFrom?: string
 }
 
 /** A vault of which nothing was said but where it is, as Azure makes it. */

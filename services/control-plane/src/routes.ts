@@ -34,6 +34,7 @@ import { groupRoutes } from './resources/groups.ts'
 import { inventoryRoutes } from './resources/inventory.ts'
 import { lockRoutes } from './resources/locks.ts'
 import { managementGroupRoutes } from './resources/management-groups.ts'
+import { moveRoutes } from './resources/move.ts'
 import { providerRoutes } from './resources/providers.ts'
 import { subscriptionRoutes } from './resources/subscriptions.ts'
 import { tagRoutes } from './resources/tags.ts'
@@ -49,6 +50,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...groupRoutes(plane),
     ...inventoryRoutes(plane),
     ...exportRoutes(plane),
+    ...moveRoutes(plane),
     ...managementGroupRoutes(plane),
     ...authorizationRoutes(plane),
     ...lockRoutes(plane),

@@ -6,7 +6,7 @@ import {
   type DeletedVaultRecord,
   type ManagedHsmDefinition,
   type ManagedHsmRecord,
-  type VaultDefinition,
+  type VaultChange,
   type VaultNameAvailability,
   type VaultRecord,
 } from '@strongroom/contract'
@@ -23,8 +23,12 @@ export class VaultClient {
   }
 
   /** Makes the vault or changes it. @throws ServiceError 409 VaultAlreadyExists, ConflictError, 400 BadParameter */
-  async put(name: string, definition: VaultDefinition): Promise<VaultRecord> {
+  async put(name: string, definition: VaultChange): Promise<VaultRecord> {
     return await this.#send('PUT', `/vaults/${encodeURIComponent(name)}`, definition)
+  }
+
+  async get(name: string): Promise<VaultRecord> {
+    return await this.#send('GET', `/vaults/${encodeURIComponent(name)}`)
   }
 
   /** Soft delete; a vault that is not there is deleted. */

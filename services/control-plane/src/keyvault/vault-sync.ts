@@ -15,15 +15,16 @@ interface Target {
 /**
  * Tells the key service what a vault is and who may use it, inside the transaction that holds the vault's row: two changes
  * reach it in the order they are kept in.
- * @param gone an assignment that is about to be removed
+ * @param o gone: an assignment that is about to be removed; movedFrom: the id that the key service knows the vault by
  */
 export async function tellVault(
   plane: Plane,
   tx: Db,
   vault: Target,
   settings: VaultSettings,
-  gone?: AccessChange['gone'],
+  o: { gone?: AccessChange['gone']; movedFrom?: string } = {},
 ): Promise<void> {
+  const { gone, movedFrom } = o
   const rows: Assignment[] = await tx.selectFrom('role_assignment').selectAll().orderBy('created_at').execute()
   const left = rows.filter((row) => gone === undefined || row.scope !== gone.scope || row.name !== gone.name)
   const own = (await tx.selectFrom('role_definition').selectAll().execute()).map(toRole)
@@ -32,6 +33,7 @@ export async function tellVault(
     resourceId: vault.id,
     location: vault.location,
     grants: grantsFor(vault.key, left, own),
+    ...(movedFrom !== undefined && { movedFrom }),
   })
 }
 
@@ -75,7 +77,17 @@ export async function syncAllVaults(plane: Plane): Promise<void> {
 async function syncVault(plane: Plane, id: string, gone?: AccessChange['gone']): Promise<void> {
   await plane.resources.transaction(async (tx) => {
     const vault = await plane.resources.change<VaultSettings>(tx, id, () => undefined)
-    if (vault !== undefined) await tellVault(plane, tx, vault, vault.internal, gone)
+    if (vault === undefined) return
+    const o = { gone }
+    try {
+      await tellVault(plane, tx, vault, vault.internal, o)
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.code !== 'VaultAlreadyExists') throw error
+      // A process died while it moved the vault: the key service was told, and the row is where it was.
+      const { resourceId } = await plane.vaults.get(vault.name)
+      if ((await plane.resources.find(resourceId, tx)) !== undefined) throw error
+      await tellVault(plane, tx, vault, vault.internal, { ...o, movedFrom: resourceId })
+    }
   })
 }
 

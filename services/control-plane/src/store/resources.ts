@@ -210,6 +210,32 @@ export class ResourceStore {
     return resource
   }
 
+  /**
+   * Gives a row another id. Whatever is metered ends under the old one and begins under the new. Roles that were given at
+   * it are gone; addresses and locks are the caller's to move.
+   */
+  async rename(tx: Db, before: Resource, to: Resource): Promise<Resource> {
+    const after = { ...to, etag: randomUUID(), updatedAt: this.#clock.now().toISOString() }
+    const watch = this.#watch?.types.has(before.type) === true ? this.#watch : undefined
+    await watch?.changed(tx, before, undefined)
+    await tx
+      .updateTable('resource')
+      .set({
+        key: after.key,
+        id: after.id,
+        resource_group: after.resourceGroup,
+        body: JSON.stringify(after.body),
+        internal: JSON.stringify(after.internal),
+        etag: after.etag,
+        updated_at: after.updatedAt,
+      })
+      .where('key', '=', before.key)
+      .execute()
+    await this.#removeAt(tx, 'role_assignment', before.key)
+    await watch?.changed(tx, undefined, after)
+    return after
+  }
+
   async remove(tx: Db, id: string): Promise<void> {
     if (this.#watch?.types.has(parseResourceId(id)?.type.toLowerCase() ?? '') === true) {
       const gone = await this.find(id, tx)
@@ -218,18 +244,20 @@ export class ResourceStore {
     await tx.deleteFrom('resource').where('key', '=', keyOf(id)).execute()
     await tx.deleteFrom('address').where('owner', '=', keyOf(id)).execute()
     // What is made later under the same name inherits neither rights nor locks.
-    const key = keyOf(id)
-    for (const table of ['role_assignment', 'management_lock'] as const) {
-      await tx
-        .deleteFrom(table)
-        .where((eb) =>
-          eb.or([
-            eb('scope', '=', key),
-            eb(eb.fn('substr', ['scope', eb.lit(1), eb.lit(key.length + 1)]), '=', `${key}/`),
-          ]),
-        )
-        .execute()
-    }
+    for (const table of ['role_assignment', 'management_lock'] as const) await this.#removeAt(tx, table, keyOf(id))
+  }
+
+  /** Rows at a scope and below it. */
+  async #removeAt(tx: Db, table: 'role_assignment' | 'management_lock', key: string): Promise<void> {
+    await tx
+      .deleteFrom(table)
+      .where((eb) =>
+        eb.or([
+          eb('scope', '=', key),
+          eb(eb.fn('substr', ['scope', eb.lit(1), eb.lit(key.length + 1)]), '=', `${key}/`),
+        ]),
+      )
+      .execute()
   }
 }
 

@@ -1,4 +1,4 @@
-import type { DeletedVaultRecord, VaultDefinition, VaultRecord } from '@strongroom/contract'
+import type { DeletedVaultRecord, VaultChange, VaultRecord } from '@strongroom/contract'
 import type { WireRequest } from '@strongroom/platform'
 
 interface Answer {
@@ -34,9 +34,10 @@ export class FakeVaults {
   #vault(o: WireRequest, name: string): Answer {
     const found = this.live.get(name)
     if (o.method === 'PUT') {
-      const definition = structuredClone(o.body) as VaultDefinition
+      const { movedFrom, ...definition } = structuredClone(o.body) as VaultChange
       if (this.deleted.has(name)) return problem(409, 'ConflictError')
-      if (found !== undefined && found.resourceId.toLowerCase() !== definition.resourceId.toLowerCase()) {
+      const known = [definition.resourceId, movedFrom].map((id) => id?.toLowerCase())
+      if (found !== undefined && !known.includes(found.resourceId.toLowerCase())) {
         return problem(409, 'VaultAlreadyExists')
       }
       const record = { ...definition, name, createdAt: '2026-01-01T00:00:00.000Z' }
@@ -44,6 +45,7 @@ export class FakeVaults {
       return { status: found === undefined ? 201 : 200, body: record }
     }
     if (found === undefined) return problem(404, 'VaultNotFound')
+    if (o.method === 'GET') return { status: 200, body: found }
     this.live.delete(name)
     const dates = { deletionDate: '2026-01-02T00:00:00.000Z', scheduledPurgeDate: '2026-04-02T00:00:00.000Z' }
     this.deleted.set(name, { ...found, ...dates })

@@ -59,6 +59,11 @@ describeStores('vaults of tenants', (open) => {
     const other = vaultDefinition('kv1', { resourceId: '/subscriptions/s/resourceGroups/evil/providers/x/vaults/kv1' })
     const taken = await vault.manage('controlPlane', 'PUT', '/vaults/kv1', other)
     expect([taken.status, taken.body.error.code]).toEqual([409, 'VaultAlreadyExists'])
+    const moved = { ...other, movedFrom: '/subscriptions/s/resourceGroups/none/providers/x/vaults/kv1' }
+    expect((await vault.manage('controlPlane', 'PUT', '/vaults/kv1', moved)).status).toBe(409)
+    const back = vaultDefinition('kv1')
+    expect((await vault.manage('controlPlane', 'PUT', '/vaults/kv1', { ...moved, movedFrom: back.resourceId })).status).toBe(200) // prettier-ignore
+    expect((await vault.manage('controlPlane', 'PUT', '/vaults/kv1', back)).body.error.code).toBe('VaultAlreadyExists')
     for (const name of ['platform', 'PLATFORM', 'ab', '1ab', 'a--b', 'a_b', 'x'.repeat(25), '..%2fplatform']) {
       expect([name, (await vault.putVault(name)).status]).toEqual([name, 400])
     }

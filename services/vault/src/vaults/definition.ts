@@ -3,6 +3,7 @@ import type { VaultAccessPolicy, VaultDefinition, VaultGrant, VaultPermissions }
 import { badParameter, shown } from '../errors.ts'
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const resourceIdForm = /^\/subscriptions\/.{1,1024}$/
 const limits = { policies: 1024, grants: 10_000, ipRules: 1000 }
 
 /**
@@ -13,7 +14,7 @@ export function parseVaultDefinition(body: unknown): VaultDefinition {
   const o = objectAt(body, 'body')
   const network = objectAt(o.networkRules, 'networkRules')
   return {
-    resourceId: textAt(o.resourceId, 'resourceId', /^\/subscriptions\/.{1,1024}$/),
+    resourceId: textAt(o.resourceId, 'resourceId', resourceIdForm),
     location: textAt(o.location, 'location', /^[a-z0-9]{1,40}$/),
     tenantId: textAt(o.tenantId, 'tenantId', guid),
     sku: oneOf(o.sku, 'sku', ['standard', 'premium']),
@@ -32,6 +33,12 @@ export function parseVaultDefinition(body: unknown): VaultDefinition {
       ),
     },
   }
+}
+
+/** The id that a vault had until it was moved. @throws ServiceError 400 BadParameter */
+export function parseMovedFrom(body: unknown): string | undefined {
+  const given = objectAt(body, 'body').movedFrom
+  return given === undefined ? undefined : textAt(given, 'movedFrom', resourceIdForm)
 }
 
 /** Whether an address lies in one of the ranges. IPv4 peers may come as IPv6-mapped addresses. */

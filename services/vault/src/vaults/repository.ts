@@ -60,7 +60,7 @@ export class VaultRepository {
   async change(
     transaction: DatabaseTransaction,
     name: string,
-    values: Partial<Pick<VaultRow, 'definition' | 'deleted_at' | 'purge_at'>>,
+    values: Partial<Pick<VaultRow, 'resource_id' | 'definition' | 'deleted_at' | 'purge_at'>>,
   ): Promise<void> {
     await (transaction as Transaction<Tables>).updateTable('vault').set(values).where('name', '=', name).execute()
   }

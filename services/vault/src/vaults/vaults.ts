@@ -10,7 +10,7 @@ import { badParameter, shown } from '../errors.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { isVaultName } from '../objects/names.ts'
-import { parseVaultDefinition } from './definition.ts'
+import { parseMovedFrom, parseVaultDefinition } from './definition.ts'
 import type { VaultRepository } from './repository.ts'
 import { deletedVaultRecordOf, vaultRecordOf, type StoredVault } from './vault.ts'
 
@@ -27,6 +27,7 @@ export class Vaults {
   async put(by: By, given: string, body: unknown): Promise<{ record: VaultRecord; created: boolean }> {
     const name = checkVaultName(given)
     const definition = parseVaultDefinition(body)
+    const movedFrom = parseMovedFrom(body)
     const { store, repository, clock } = this.#o
     return store.transaction(async (tx) => {
       const createdAt = clock.now().toISOString()
@@ -44,8 +45,9 @@ export class Vaults {
       }
       const existing = await repository.lock(tx, name)
       if (!existing) throw vaultNotFound(name)
-      this.#assertSame(existing, definition)
-      await repository.change(tx, name, { definition: JSON.stringify(definition) })
+      this.#assertSame(existing, definition, movedFrom)
+      const { resourceId } = definition
+      await repository.change(tx, name, { resource_id: resourceId, definition: JSON.stringify(definition) })
       await this.#record(tx, by, 'vault/update', name)
       return { record: { ...definition, name, createdAt: existing.createdAt }, created }
     })
@@ -136,10 +138,11 @@ export class Vaults {
     return { nameAvailable: false, reason: 'AlreadyExists', message }
   }
 
-  #assertSame(existing: StoredVault, definition: VaultDefinition): void {
+  #assertSame(existing: StoredVault, definition: VaultDefinition, movedFrom: string | undefined): void {
     const conflict = (code: string, message: string, remedy: string): ServiceError =>
       new ServiceError({ code, status: 409, message, target: existing.name, remedy })
-    if (existing.resourceId.toLowerCase() !== definition.resourceId.toLowerCase()) {
+    const known = [definition.resourceId, movedFrom].map((id) => id?.toLowerCase())
+    if (!known.includes(existing.resourceId.toLowerCase())) {
       throw conflict(
         'VaultAlreadyExists',
         `The vault name '${existing.name}' is already in use. Vault names are globally unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state.`,

@@ -1,0 +1,99 @@
+import type { ErrorDetail } from '@strongroom/contract'
+import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import type { Resource } from '../store/resources.ts'
+
+/** Types that Azure moves between groups, as it spells them; its table has No for the others that there are here. */
+export const movableTypes = [
+  'Microsoft.Compute/disks',
+  'Microsoft.Compute/images',
+  'Microsoft.Compute/snapshots',
+  'Microsoft.KeyVault/vaults',
+  'Microsoft.Network/networkInterfaces',
+  'Microsoft.Network/networkSecurityGroups',
+  'Microsoft.Network/publicIPAddresses',
+  'Microsoft.Network/virtualNetworks',
+] as const
+
+const movable: ReadonlySet<string> = new Set(movableTypes.map((type) => type.toLowerCase()))
+
+/** What a resource's id becomes in another group. */
+export function idInGroup(id: string, groupId: string): string {
+  return [...groupId.split('/').slice(0, 5), ...id.split('/').slice(5)].join('/')
+}
+
+/**
+ * Why a resource cannot be moved, or undefined.
+ * @param o taken: a resource of the target group has its type and name; holder: the virtual machine that has the interface
+ */
+export function moveProblem(
+  resource: Resource,
+  o: { taken: boolean; holder: Resource | undefined },
+): ErrorDetail | undefined {
+  const spelled = parseResourceId(resource.id)?.type ?? resource.type
+  const problem = (code: string, message: string, more: NonNullable<ErrorDetail['innererror']>): ErrorDetail => ({
+    code,
+    message,
+    target: resource.id,
+    innererror: more,
+  })
+  if (!movable.has(resource.type))
+    return problem('ResourceMoveNotSupported', `Resource move is not supported for resource types '${spelled}'.`, {
+      expected: movableTypes.join(', '),
+      found: spelled,
+      remedy: 'Make it in the other group.',
+    })
+  for (const each of [resource, ...(o.holder === undefined ? [] : [o.holder])]) {
+    const state = each.body.properties['provisioningState'] ?? 'Succeeded'
+    if (typeof state !== 'string' || state === 'Succeeded') continue
+    return problem('ResourceNotReadyForMove', `'${each.id}' is in the state ${state}.`, {
+      expected: 'Succeeded',
+      found: state,
+      remedy: 'Wait until its operation has ended.',
+    })
+  }
+  const holder = resource.internal['managedBy']
+  if (typeof holder === 'string' && holder !== '')
+    return problem('ResourceMoveNotSupported', `The disk '${resource.name}' belongs to '${holder}'.`, {
+      expected: 'a disk that no virtual machine has',
+      found: holder,
+      remedy: 'Detach it first; an OS disk stays with its virtual machine.',
+    })
+  if (resource.type === 'microsoft.compute/snapshots' && resource.body.properties['incremental'] === true)
+    return problem('ResourceMoveNotSupported', `The snapshot '${resource.name}' is incremental.`, {
+      expected: 'a full snapshot',
+      found: 'incremental: true',
+      remedy: 'Make a full snapshot: az snapshot create --incremental false.',
+    })
+  if (o.taken)
+    return problem('ResourceMoveConflict', `The target group has a resource '${resource.name}' of this type.`, {
+      expected: 'a name that is free in the target group',
+      found: resource.name,
+      remedy: 'Delete or rename the other one.',
+    })
+  return undefined
+}
+
+/**
+ * Rewrites every id in a JSON value that names a moved resource or something within one, in the case that it is written
+ * in.
+ * @param moves the old ids' keys, and the new ids
+ */
+export function withMovedIds(value: unknown, moves: ReadonlyMap<string, string>): unknown {
+  if (typeof value === 'string') return movedId(value, moves)
+  if (Array.isArray(value)) return value.map((each) => withMovedIds(each, moves))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [movedId(name, moves), withMovedIds(member, moves)]),
+  )
+}
+
+/** The id with its new group; any other text as it is. */
+export function movedId(text: string, moves: ReadonlyMap<string, string>): string {
+  if (!/^\/subscriptions\//i.test(text)) return text
+  const parts = text.split('/')
+  // A resource's own id has nine parts; what is within it has more.
+  const moved = moves.get(keyOf(parts.slice(0, 9).join('/')))
+  if (moved === undefined) return text
+  const whole = [moved, ...parts.slice(9)].join('/')
+  return text === text.toLowerCase() ? whole.toLowerCase() : whole
+}

@@ -1,0 +1,123 @@
+import { ServiceError } from '@strongroom/platform'
+import { Fields } from '../arm/fields.ts'
+import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import type { ArmReply, ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { tellVault } from '../keyvault/vault-sync.ts'
+import { vaultType, type VaultSettings } from '../keyvault/vault-model.ts'
+import { interfaceType, vmOf } from '../network/interfaces.ts'
+import { groupPath, type Plane } from '../plane.ts'
+import type { Db, Resource } from '../store/resources.ts'
+import { moveRows } from './move-rows.ts'
+import { idInGroup, moveProblem } from './move-rules.ts'
+
+const groupAction = 'Microsoft.Resources/subscriptions/resourceGroups'
+/** Azure's limit of one request. */
+const most = 800
+
+/** `az resource move`: from one group of the subscription to another, all of them or none. */
+export function moveRoutes(plane: Plane): Route[] {
+  const route = (verb: 'moveResources' | 'validateMoveResources', does: boolean): Route => ({
+    method: 'POST',
+    path: `${groupPath}/${verb}`,
+    action: `${groupAction}/${verb}/action`,
+    handle: async (request) => await move(plane, request, does),
+  })
+  return [route('moveResources', true), route('validateMoveResources', false)]
+}
+
+async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<ArmReply> {
+  const sourceId = request.path.split('/').slice(0, 5).join('/')
+  await plane.resources.requireGroup(sourceId)
+  const { ids, target } = readRequest(request.body, sourceId)
+  await plane.resources.requireGroup(target)
+  await requireRights(plane, request, ids, target)
+  await plane.resources.transaction(async (tx) => {
+    // In one order, so that two moves across each other do not wait for each other.
+    const groups = new Map<string, Resource>()
+    for (const id of [sourceId, target].toSorted((a, b) => keyOf(a).localeCompare(keyOf(b))))
+      groups.set(keyOf(id), await plane.resources.lockGroup(tx, id))
+    const targetId = groups.get(keyOf(target))?.id ?? target
+    const moves = new Map<string, string>()
+    const problems = []
+    for (const id of ids) {
+      const resource = (await plane.resources.lock(tx, id)) ?? (await plane.resources.get(id, tx))
+      const newId = idInGroup(resource.id, targetId)
+      const problem = moveProblem(resource, {
+        taken: (await plane.resources.find(newId, tx)) !== undefined,
+        holder: await holderOf(plane, tx, resource),
+      })
+      if (problem !== undefined) problems.push(problem)
+      moves.set(resource.key, newId)
+    }
+    if (problems.length > 0)
+      throw new ServiceError({
+        code: 'ResourceMoveProviderValidationFailed',
+        status: 409,
+        message: `Resource move validation failed. Please see details. Diagnostic information: request correlation id '${request.correlationId}'.`,
+        target: problems[0]?.target ?? sourceId,
+        ...problems[0]?.innererror,
+        details: problems,
+      })
+    if (!does) return
+    for (const resource of await moveRows(plane, tx, moves))
+      // Who uses a vault by roles depends on where it is; without the key service's answer nothing has moved.
+      if (resource.type === vaultType.toLowerCase())
+        await tellVault(plane, tx, resource, resource.internal as unknown as VaultSettings, {
+          movedFrom: idInGroup(resource.id, sourceId),
+        })
+  })
+  return { status: 204 }
+}
+
+/** The virtual machine that has an interface: an operation of it may hold the interface's id. */
+async function holderOf(plane: Plane, tx: Db, resource: Resource): Promise<Resource | undefined> {
+  const id = resource.type === interfaceType.toLowerCase() ? vmOf(resource) : undefined
+  return id === undefined ? undefined : await plane.resources.lock(tx, id)
+}
+
+function readRequest(body: unknown, sourceId: string): { ids: string[]; target: string } {
+  const fields = new Fields(body)
+  const ids = [...new Map(fields.texts('resources').map((id) => [keyOf(id), id])).values()]
+  const target = (fields.text('targetResourceGroup') ?? '').replace(/\/+$/, '')
+  const invalid = (at: string, message: string, expected: string, found: string, remedy: string): void =>
+    fields.problem({ code: 'InvalidRequestContent', status: 400, message, target: at, expected, found, remedy })
+  if (ids.length === 0 || ids.length > most)
+    invalid('resources', 'The number of resources to move is out of range.', `1 to ${most} ids`, `${ids.length}`, 'Name the resources to move.') // prettier-ignore
+  for (const id of ids) {
+    const parts = id.split('/').length
+    if (parseResourceId(id) !== undefined && parts === 9 && keyOf(id).startsWith(`${keyOf(sourceId)}/`)) continue
+    invalid('resources', `'${id.slice(0, 200)}' is not a resource of the group that is moved from.`, `an id below ${sourceId}, of a resource and not of one within it`, id.slice(0, 200), 'Move the resources of one group at a time; what is within a resource goes along.') // prettier-ignore
+  }
+  const own = sourceId.split('/')[2] ?? ''
+  const form = /^\/subscriptions\/([^/]+)\/resourceGroups\/[^/]+$/i.exec(target)
+  if (form === null || form[1]?.toLowerCase() !== own.toLowerCase())
+    invalid('targetResourceGroup', 'The target is not a resource group of this subscription.', `/subscriptions/${own}/resourceGroups/NAME`, target.slice(0, 200), 'An installation has one subscription.') // prettier-ignore
+  else if (keyOf(target) === keyOf(sourceId))
+    invalid('targetResourceGroup', 'The source and the target are the same group.', 'another group', target, 'Name the group to move to.') // prettier-ignore
+  fields.assertSound()
+  return { ids, target }
+}
+
+/**
+ * Moving writes in the target group and takes away from the source. Azure asks for no more; but who uses a vault by roles is
+ * decided by the group that it is in, so whoever moves one must be allowed to give roles at it.
+ * @throws ServiceError LinkedAuthorizationFailed, ScopeLocked
+ */
+async function requireRights(plane: Plane, request: ArmRequest, ids: string[], target: string): Promise<void> {
+  const links = ids.flatMap((id) => {
+    const type = parseResourceId(id)?.type ?? ''
+    const rights = [
+      { action: `${type}/write`, id },
+      { action: `${type}/write`, id: idInGroup(id, target) },
+    ]
+    return type.toLowerCase() === vaultType.toLowerCase()
+      ? [...rights, { action: 'Microsoft.Authorization/roleAssignments/write', id }]
+      : rights
+  })
+  const into = { action: `${groupAction}/write`, id: target }
+  await plane.access.requireLinked(request.caller, request.path, [into, ...links])
+  // Read-only locks forbid it at either end; CanNotDelete does not, as on Azure.
+  for (const path of [target, ...ids])
+    await plane.locks.require({ method: 'POST', action: `${groupAction}/moveResources/action`, path })
+}
