@@ -98,6 +98,9 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
         '{"swaps":[{"name":"/dev/sdb1","type":"partition","sizeKiB":1,"protected":false}],"clock":{"daemon":"active","ptpReference":false,"offsetSeconds":-0.25},"tpm":{"device":true,"lockout":false,"seals":true},"disks":[{"place":"lun63","device":"/dev/sda","sizeBytes":4096,"encrypted":true}]}',
       ),
     ],
+    guestSettings: [
+      text('hostname dm0=\nadminUsername YQ==\nvmId VQ==\ncustomData AA==\nsshPublicKey c3NoLWVkMjU1MTkgQUFBQQ==\n'),
+    ],
     userspaceLog: [
       text(
         `\u001e{"pcr":15,"digests":[{"hashAlg":"sha256","digest":"${'00'.repeat(32)}"}],"content_type":"systemd","content":{"string":"cryptsetup:root:0","eventType":"volume-key"}}\n\u001e{"pcr":11,"digests":[{"hashAlg":"sha256","digest":"${'ff'.repeat(32)}"}]}\n`,

@@ -24,6 +24,7 @@ import {
 } from '@strongroom/evidence'
 import {
   parsePe,
+  parseSettings,
   parseSignatureLists,
   parseSnpFirmware,
   parseSnpIdAuthentication,
@@ -148,6 +149,7 @@ export const tpm2bPublic: (data: Uint8Array) => void = target(parseTpm2bPublic)
 export const tpmtSignature: (data: Uint8Array) => void = target(parseTpmtSignature)
 export const platformClaim: (data: Uint8Array) => void = target(parsePlatformClaim)
 export const eventLog: (data: Uint8Array) => void = target(parseEventLog)
+export const guestSettings: (data: Uint8Array) => void = target(parseSettings)
 export const userspaceLog: (data: Uint8Array) => void = target(parseUserspaceLog)
 export const measuredVariable: (data: Uint8Array) => void = target(parseMeasuredVariable)
 export const idBlock: (data: Uint8Array) => void = target(parseSnpIdBlock)

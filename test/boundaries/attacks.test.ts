@@ -10,12 +10,12 @@ const page = read('docs/attacks.md')
 
 const range = (letter: string, last: number): string[] =>
   Array.from({ length: last }, (_, index) => `${letter}${index + 1}`)
-/** Of tokens, of policies, of the vTPM and its state, of keys and services. */
-const ids = [...range('K', 11), ...range('P', 6), ...range('V', 11), ...range('Q', 11)]
+/** Of tokens, of policies, of the vTPM and its state, of a boot (those that a test names), of keys and services. */
+const ids = [...range('K', 11), ...range('P', 6), ...range('V', 11), 'B5', ...range('Q', 11)]
 
 /** Rows of the page: id, and each test that it names as [file, name]. */
 const rows = page.split('\n').flatMap((line) => {
-  const [, id] = /^\| ([KPVQ]\d+) \|/.exec(line) ?? []
+  const [, id] = /^\| ([KPVBDQ]\d+) \|/.exec(line) ?? []
   return id === undefined ? [] : [{ id, tests: [...line.matchAll(/`([^`]+\.test\.ts)`: “([^”]+)”/g)] }]
 })
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { readdir } from 'node:fs/promises'
-import type { BootEvidence } from '@strongroom/contract'
+import type { BootEvidence, RetrievedEvidence } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifyBoot, type TrustReport } from '../../apps/cli/src/trust/report.ts'
 import { startTestInstallation, type TestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
@@ -15,7 +15,8 @@ afterAll(async () => await installation.close())
 const evidenceOf = async (path: string): Promise<BootEvidence> =>
   await installation.arm<BootEvidence>('POST', `${path}/retrieveBootEvidence`)
 
-async function trustOf(evidence: BootEvidence): Promise<TrustReport> {
+async function trustOf(retrieved: BootEvidence): Promise<TrustReport> {
+  const { asked, ...evidence } = retrieved as RetrievedEvidence
   const { stateDir } = installation.running.context
   return await verifyBoot({
     name: 'vm',
@@ -23,6 +24,7 @@ async function trustOf(evidence: BootEvidence): Promise<TrustReport> {
     encryption: 'DiskWithVMGuestState',
     stateDir,
     at: new Date(),
+    settings: asked && { by: 'resource manager', asked },
     fetchKeySet: async (issuer) => (await installation.wire.request({ method: 'GET', url: `${issuer}/certs` })).body,
   })
 }
@@ -42,7 +44,7 @@ describe('evidence of a VM without a guest', () => {
       expect(wrong.map(({ id, outcome, why }) => [id, outcome, why])).toEqual([
         ['disk', 'not checked', 'No guest ran, so there is no disk to unlock.'],
       ])
-      expect([report.trusted, report.guestRan, report.links.length]).toEqual([false, false, 10])
+      expect([report.trusted, report.guestRan, report.links.length]).toEqual([false, false, 11])
       // A boot is attested once: who asks again sees the same.
       expect((await evidenceOf(path)).measuredBoot?.nonce).toBe(evidence.measuredBoot?.nonce)
     },

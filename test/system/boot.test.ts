@@ -1,4 +1,5 @@
-import { copyFile, open, readFile, rename, statfs, truncate } from 'node:fs/promises'
+import { copyFile, open, readFile, rename, statfs, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
 import { sharedIssuer } from '../../apps/cli/src/trust/verifier.ts'
@@ -44,8 +45,27 @@ describe('a confidential VM on SEV-SNP', () => {
       'vtpm',
       'measured-boot',
       'disk',
+      'settings',
     ])
     expect(outcome.code).toBe(0)
+  })
+
+  it('is held to the accounts and keys that its owner names: one key more than was asked for is not trusted (attack B5)', async () => {
+    const own = join(installation.home, 'config/strongroom/ssh/id_ed25519.pub')
+    const other = join(installation.home, 'other.pub')
+    await writeFile(other, `ssh-ed25519 ${Buffer.alloc(51, 7).toString('base64')} other\n`)
+    const settings = async (...args: string[]): Promise<{ code: number; outcome?: string; said: string }> => {
+      const { code, json } = await installation.cli('vm', 'trust', 'first', ...args)
+      const { links } = json as { links: { id: string; outcome: string; shows: string[]; why?: string }[] }
+      const link = links.find(({ id }) => id === 'settings')
+      return { code, ...(link && { outcome: link.outcome }), said: [link?.why, ...(link?.shows ?? [])].join('\n') }
+    }
+    expect(await settings()).toMatchObject({ code: 0, said: expect.stringContaining('made here') as string })
+    expect(await settings('--ssh-key', own)).toMatchObject({ code: 0, outcome: 'verified' })
+    // What its guest took is not what this owner would have asked for: as for a key that the host slipped in.
+    const refused = await settings('--ssh-key', other)
+    expect(refused).toMatchObject({ code: 6, outcome: 'refused' })
+    expect(refused.said).toContain('accepts SSH keys that were not asked for (PCR 14)')
   })
 
   it.each(tamperings)('is not trusted with $what in its evidence: the link $link says so', async ({ link, change }) => {
@@ -61,6 +81,7 @@ describe('a confidential VM on SEV-SNP', () => {
       fetchKeySet,
       verifiers,
       asked: { issuer: sharedIssuer },
+      settings: { by: 'resource manager', asked: evidence.asked! },
     })
     expect(report.trusted).toBe(false)
     expect(report.links.find((each) => each.id === link)?.outcome).toBe('refused')

@@ -4,6 +4,7 @@ import type { InstanceSpec, InstanceStatus, PowerState } from '@strongroom/contr
 import { openStore } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
+import { askedWith } from '../../apps/cli/src/trust/asked-settings.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
 import { MachineClient } from '../../services/control-plane/src/machine/machine-client.ts'
 import type { GuestStateKeys, Machine } from '../../services/control-plane/src/machine/machine.ts'
@@ -106,6 +107,7 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
     const { power } = await powered('Ready')
     expect(power.steps.length).toBeGreaterThan(0)
     const evidence = (await machine.evidence(vmId))!
+    const { adminUsername, sshPublicKeys } = spec.osProfile
     const report = await verifyBoot({
       name: spec.name,
       evidence,
@@ -114,6 +116,7 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
       at: new Date(),
       fetchKeySet: async (issuer) =>
         (await running.context.wire.request({ method: 'GET', url: `${issuer}/certs` })).body,
+      settings: { by: 'owner', asked: askedWith({ adminUsername, sshPublicKeys }) },
     })
     const wrong = report.links.filter((link) => link.outcome !== 'verified').map(({ id }) => id)
     expect(wrong).toEqual(compute === 'guests' ? [] : ['disk'])

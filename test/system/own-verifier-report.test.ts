@@ -21,6 +21,7 @@ it('a VM with NonPersistedTPM has no key, token or guest state of the operatorâ€
       'measured-boot verified',
       // No guest ran, and so no disk was opened.
       'disk not checked',
+      'settings verified',
     ])
     return links.find(({ id }) => id === 'vtpm')!.shows
   }

@@ -16,6 +16,7 @@ import { upCommand } from './commands/up.ts'
 import { vaultKeyCommands } from './commands/vault-key.ts'
 import { vaultCommands } from './commands/vault.ts'
 import { runCommandCommands } from './commands/vm-run-command.ts'
+import { trustCommand } from './commands/vm-trust.ts'
 import { vmCommands } from './commands/vm.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
 import type { Command, CommandContext } from './core/command.ts'
@@ -27,6 +28,7 @@ const commands: Command[] = [
   envCommand,
   ...installationCommands,
   ...vmCommands,
+  trustCommand,
   ...runCommandCommands,
   ...vaultCommands,
   ...vaultKeyCommands,

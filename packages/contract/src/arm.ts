@@ -2,13 +2,14 @@
  * Shapes of the resource manager's wire that clients of this installation read, beyond what Azure documents.
  * Served at https://management.strongroom.internal; every request carries `api-version` (any date is accepted).
  *
- * POST {vm}/retrieveBootEvidence   → 200 BootEvidence of the last boot | 404 BootEvidenceNotFound
+ * POST {vm}/retrieveBootEvidence   → 200 RetrievedEvidence of the last boot | 404 BootEvidenceNotFound
  * POST {vm}/retrieveConnection     → 200 VmConnection | 409 VmNotReady
  * GET  {subscription}/providers/Strongroom.Machine/images         → 200 { value: ImageRecord[] }
  * POST {subscription}/providers/Strongroom.Machine/images/build   → 202 ImageBuildStatus
  * GET  {subscription}/providers/Strongroom.Machine/images/build   → 200 ImageBuildStatus
  * POST {subscription}/providers/Strongroom.Machine/images/import  { path, name } → 200 ImageRecord
  */
+import type { AnyBootEvidence, Hex } from './boot-evidence.ts'
 import type { ErrorDetail } from './errors.ts'
 
 /** Body behind the Azure-AsyncOperation URL. `steps` is ours: Azure's clients ignore it. */
@@ -28,6 +29,17 @@ export interface ArmOperationStep {
   startedAt?: string
   endedAt?: string
   message?: string
+}
+
+/** The machine's evidence, and beside it what the resource manager has on record. */
+export type RetrievedEvidence = AnyBootEvidence & { asked?: AskedSettings }
+
+/** Account, keys and data that a VM was asked for with. Absent of a VM that was made of a specialised image: it brought its own. */
+export interface AskedSettings {
+  adminUsername: string
+  sshPublicKeys: string[]
+  /** SHA-256 of the custom data, decoded. Absent where there is none. */
+  customDataSha256?: Hex
 }
 
 /** Where the guest's SSH port can be reached from this machine. */

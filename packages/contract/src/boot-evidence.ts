@@ -54,6 +54,11 @@ export interface BootFacts {
     /** /run/log/systemd/tpm2-measure.log: what systemd extended after the firmware's log. Absent from images that do not report it. */
     userspaceLog?: Base64Url
   }
+  /**
+   * What the guest was given to settle at its first boot, as its agent writes it (`/var/lib/strongroom/settled`). The machine's word:
+   * it counts only because PCR 14 is of it.
+   */
+  settled?: Base64Url
   osDisk: {
     encryption: 'LUKS2' | 'none'
     /** Seen from inside the guest: device-mapper target and cipher of the root file system. */

@@ -34,6 +34,14 @@ export {
 } from './predict/pcr11.ts'
 export { predictPcr4 } from './predict/pcr4.ts'
 export { pcr7Digests, predictPcr7, secureBootEnabled } from './predict/pcr7.ts'
+export {
+  parseSettings,
+  settingsRegister,
+  settingsRegisterValue,
+  settingsText,
+  verifySettings,
+  type GuestSettings,
+} from './predict/pcr14.ts'
 export { verifyVolume, volumeDigest, volumeRegister, volumeSeparator } from './predict/pcr15.ts'
 export { parseUserspaceLog, type UserspaceRecord } from './eventlog/userspace-log.ts'
 export { predictRtmrs, type Measured, type TdDirectBoot } from './predict/rtmr.ts'

@@ -110,5 +110,10 @@ export const tamperings: Tampering[] = [
     link: 'disk',
     change: (e) => void (e.measuredBoot!.userspaceLog = flip(e.measuredBoot!.userspaceLog!, 0.9)),
   },
+  {
+    what: 'other accounts and keys than the guest settled',
+    link: 'settings',
+    change: (e) => void (e.settled = flip(e.settled!)),
+  },
   { what: 'no open disk', link: 'disk', change: (e) => void delete e.osDisk.opened },
 ]

@@ -1,6 +1,6 @@
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence } from '@strongroom/contract'
+import type { AskedSettings, BootEvidence } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../../../apps/cli/src/client/arm.ts'
 import { connect } from '../../../apps/cli/src/client/connection.ts'
 import { personalSshKey } from '../../../apps/cli/src/core/ssh-key.ts'
@@ -44,10 +44,12 @@ export async function defaultRequest(installation: TestInstallation, name: strin
   }
 }
 
-export async function readEvidence(installation: TestInstallation, name: string): Promise<BootEvidence> {
+export type RetrievedBoot = BootEvidence & { asked?: AskedSettings }
+
+export async function readEvidence(installation: TestInstallation, name: string): Promise<RetrievedBoot> {
   const arm = await openArm(installation)
   const path = `${arm.subscription}/resourceGroups/strongroom/providers/Microsoft.Compute/virtualMachines/${name}`
-  return (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as BootEvidence
+  return (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as RetrievedBoot
 }
 
 async function fileOf(installation: TestInstallation, vm: VmView, suffix: string): Promise<string> {

@@ -7,7 +7,8 @@ import { createProgress, type Progress } from '../up/progress.ts'
 import { startServer, stopServer, type RunningServer } from '../up/server-process.ts'
 import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 import { buildImage } from './image.ts'
-import { fetchConnection, fetchVm, judgeTrust } from './vm.ts'
+import { judgeTrust } from './vm-trust.ts'
+import { fetchConnection, fetchVm, rememberRequest } from './vm.ts'
 
 const firstVm = 'first'
 
@@ -21,20 +22,18 @@ async function bringUpVm(context: CommandContext, arm: ArmClient, progress: Prog
   })
   if (existing === undefined) {
     const key = await personalSshKey(context.paths.config)
-    await createVm(
-      arm,
-      {
-        name: firstVm,
-        group: defaultGroup,
-        size,
-        encryption: 'DiskWithVMGuestState',
-        secureBoot: true,
-        image: referenceImage,
-        adminUsername: defaultAdmin,
-        sshPublicKeys: [key.publicText],
-      },
-      progress.onSteps(),
-    )
+    const request = {
+      name: firstVm,
+      group: defaultGroup,
+      size,
+      encryption: 'DiskWithVMGuestState',
+      secureBoot: true,
+      image: referenceImage,
+      adminUsername: defaultAdmin,
+      sshPublicKeys: [key.publicText],
+    }
+    await createVm(arm, request, progress.onSteps())
+    await rememberRequest(context, await fetchVm(arm, path), request)
     return
   }
   const found = existing.properties.hardwareProfile.vmSize

@@ -1,22 +1,28 @@
 import { spawn } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
-import type { AnyBootEvidence } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../client/arm.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext, type Option } from '../core/command.ts'
-import type { Result } from '../core/output.ts'
+import { contentOf } from '../core/file-content.ts'
 import { personalSshKey, readPublicKeys } from '../core/ssh-key.ts'
 import { createProgress } from '../up/progress.ts'
-import { createVm, defaultAdmin, defaultGroup, groupPath, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
-import { trustResult } from '../trust/report.ts'
-import type { AskedProvider } from '../trust/verifier.ts'
+import {
+  createVm,
+  defaultAdmin,
+  defaultGroup,
+  groupPath,
+  referenceImage,
+  sizeFor,
+  vmPath,
+  type VmRequest,
+} from '../up/vm-request.ts'
+import { askedWith, rememberAsked } from '../trust/asked-settings.ts'
 
-interface DiskSecurity {
+export interface DiskSecurity {
   securityEncryptionType?: string
   diskEncryptionSet?: { id: string }
 }
 
-interface VmResource {
+export interface VmResource {
   id: string
   name: string
   location: string
@@ -34,17 +40,21 @@ export interface VmConnection {
   ssh: { host: string; port: number; user: string }
 }
 
-const groupOption: Option = { flags: '-g, --resource-group <group>', summary: 'resource group', default: defaultGroup }
+export const groupOption: Option = {
+  flags: '-g, --resource-group <group>',
+  summary: 'resource group',
+  default: defaultGroup,
+}
 const group = (context: CommandContext): string => textOption(context, 'resourceGroup') ?? defaultGroup
 
 const power = (vm: VmResource): string =>
   vm.properties.instanceView?.statuses?.find((status) => status.code.startsWith('PowerState/'))?.displayStatus ??
   'unknown'
 
-const diskSecurity = (vm: VmResource): DiskSecurity =>
+export const diskSecurity = (vm: VmResource): DiskSecurity =>
   vm.properties.storageProfile?.osDisk?.managedDisk?.securityProfile ?? {}
 
-const encryption = (vm: VmResource): string => diskSecurity(vm).securityEncryptionType ?? ''
+export const encryption = (vm: VmResource): string => diskSecurity(vm).securityEncryptionType ?? ''
 
 const row = (vm: VmResource): string[] => [
   vm.name,
@@ -56,7 +66,7 @@ const row = (vm: VmResource): string[] => [
 ]
 const columns = ['Name', 'Size', 'Power', 'Provisioning', 'Encryption', 'Group']
 
-async function openVm(context: CommandContext): Promise<{ arm: ArmClient; path: string; name: string }> {
+export async function openVm(context: CommandContext): Promise<{ arm: ArmClient; path: string; name: string }> {
   const arm = new ArmClient(await context.connect())
   const name = context.args[0]!
   return { arm, name, path: vmPath(arm, group(context), name) }
@@ -64,43 +74,6 @@ async function openVm(context: CommandContext): Promise<{ arm: ArmClient; path: 
 
 export const fetchVm = async (arm: ArmClient, path: string): Promise<VmResource> =>
   await arm.get<VmResource>(`${path}?$expand=instanceView`, apiVersions.compute)
-
-const fetchEvidence = async (arm: ArmClient, path: string): Promise<AnyBootEvidence> =>
-  (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as AnyBootEvidence
-
-/** Verifies what the machine kept of the VM's last boot, against what was asked for. */
-export async function judgeTrust(
-  context: CommandContext,
-  o: { arm: ArmClient; path: string; name: string },
-): Promise<{ result: Result; trusted: boolean }> {
-  const { fetchKeySet, verifiers } = await context.connect()
-  const vm = await fetchVm(o.arm, o.path)
-  return await trustResult({
-    name: o.name,
-    evidence: await fetchEvidence(o.arm, o.path),
-    encryption: encryption(vm),
-    diskEncryptionSet: diskSecurity(vm).diskEncryptionSet?.id,
-    verifiers,
-    asked: await askedProvider(o.arm, vm),
-    stateDir: context.paths.state,
-    at: new Date(),
-    fetchKeySet,
-  })
-}
-
-/** The provider that the VM named (a resource, or one of another origin in the operator's configuration), else its region's. */
-export async function askedProvider(arm: ArmClient, vm: VmResource): Promise<AskedProvider> {
-  const id =
-    vm.properties.securityProfile?.attestationProvider?.id ??
-    `${arm.subscription}/providers/Microsoft.Attestation/locations/${vm.location}/defaultProvider`
-  try {
-    const found = await arm.get<{ properties?: { attestUri?: string } }>(id, apiVersions.attestation)
-    const issuer = found.properties?.attestUri
-    return issuer === undefined ? { unknown: `${id} is no attestation provider.` } : { issuer }
-  } catch (error) {
-    return { unknown: `The attestation provider ${id} of the VM cannot be had: ${(error as Error).message}` }
-  }
-}
 
 export const fetchConnection = async (arm: ArmClient, path: string): Promise<VmConnection> =>
   (await arm.send('POST', `${path}/retrieveConnection`, apiVersions.compute)).json as VmConnection
@@ -174,23 +147,25 @@ const create: Command = {
     }
     await createVm(arm, request, createProgress(context.say, terminal(context)).onSteps())
     const vm = await fetchVm(arm, path)
+    await rememberRequest(context, vm, request)
     return { data: vm, table: { columns, rows: [row(vm)] } }
   },
+}
+
+/** What was asked for stays with who asked: `vm trust` holds the guest to it. */
+export async function rememberRequest(
+  context: CommandContext,
+  vm: VmResource,
+  request: Pick<VmRequest, 'adminUsername' | 'sshPublicKeys' | 'customData'>,
+): Promise<void> {
+  const customData = request.customData === undefined ? undefined : Buffer.from(request.customData, 'base64')
+  await rememberAsked(context.paths.config, vm.properties.vmId, askedWith({ ...request, customData }))
 }
 
 /** A file's content in base64. */
 async function encoded(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined
-  const content = await readFile(path).catch((cause: unknown) => {
-    throw new CliError({
-      code: 'InvalidArgument',
-      message: `Cannot read ${path}.`,
-      remedy: 'Name a file.',
-      exitCode: exitCodes.usage,
-      cause,
-    })
-  })
-  return content.toString('base64')
+  return (await contentOf(path)).toString('base64')
 }
 
 /** A plain name is that of a provider of another origin, as the operator calls it. */
@@ -237,18 +212,6 @@ const show: Command = {
         ...statuses,
       ],
     }
-  },
-}
-
-const trust: Command = {
-  words: ['vm', 'trust'],
-  args: ['<name>'],
-  summary: 'verify the stored evidence of the last boot afresh and print the trust report',
-  options: [groupOption],
-  run: async (context) => {
-    const { result, trusted } = await judgeTrust(context, await openVm(context))
-    if (!trusted) process.exitCode = exitCodes.notTrusted
-    return result
   },
 }
 
@@ -346,7 +309,6 @@ export const vmCommands: Command[] = [
   create,
   list,
   show,
-  trust,
   ssh,
   powerCommand('start', 'start', 'start a VM: attest, release, unlock, boot'),
   powerCommand('stop', 'powerOff', 'stop a VM; it stays allocated'),

@@ -1,6 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { AnyBootEvidence, BootEvidence, StatelessBootEvidence, VerifierSettings } from '@strongroom/contract'
+import type {
+  AnyBootEvidence,
+  BootEvidence,
+  BootFacts,
+  StatelessBootEvidence,
+  VerifierSettings,
+} from '@strongroom/contract'
 import {
   parseCertificate,
   parsePem,
@@ -11,10 +17,12 @@ import {
 } from '@strongroom/evidence'
 import { CliError } from '../core/cli-error.ts'
 import type { Result } from '../core/output.ts'
+import type { SettingsReference } from './asked-settings.ts'
 import { claimsLink, transferKeyLink } from './claims-link.ts'
 import { customerLink } from './customer-link.ts'
 import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
 import { demand, judge, LinkNotChecked, type Link } from './link.ts'
+import { settingsLink } from './settings-link.ts'
 import { measurementLink, verifySilicon, type SiliconFinding } from './silicon-link.ts'
 import { statelessLink } from './stateless-link.ts'
 import { releaseLink, tokenLink, type FetchKeySet, type TokenClaims } from './token-link.ts'
@@ -34,6 +42,8 @@ export interface TrustRequest {
   verifiers?: readonly VerifierSettings[]
   /** The provider that was asked for: the evidence must rest on its word. The one that the region shares where left out. */
   asked?: AskedProvider
+  /** Account, keys and custom data that were asked for, and by whose word; the guest is held to them. Nobody's where left out. */
+  settings?: SettingsReference | undefined
 }
 
 export interface TrustReport {
@@ -141,8 +151,7 @@ async function statelessLinks(request: TrustRequest, evidence: StatelessBootEvid
       'claims → vTPM of this boot',
       async () => await vtpmLink(evidence, need(silicon, 'silicon'), { ...roots.authority, at }),
     ),
-    await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence)),
-    await judge('disk', 'measured boot → disk', async () => await diskLink(evidence, request.encryption)),
+    ...(await guestLinks(request, evidence, 'measured boot → disk')),
   ]
 }
 
@@ -194,10 +203,23 @@ async function allLinks(
       async () =>
         await vtpmLink(evidence, need(silicon, 'silicon'), { ...authority, at: new Date(evidence.release.at) }),
     ),
-    await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence)),
-    await judge('disk', 'measured boot → disk unlocked', async () => await diskLink(evidence, request.encryption)),
+    ...(await guestLinks(request, evidence, 'measured boot → disk unlocked')),
   ]
   return { links, verifier }
+}
+
+/** What the guest booted, what it opened, and who may enter it. */
+async function guestLinks(request: TrustRequest, evidence: BootFacts, diskTitle: string): Promise<Link[]> {
+  const measured = await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence))
+  const quoted = measured.outcome === 'verified' ? evidence.measuredBoot?.pcrs : undefined
+  return [
+    measured,
+    await judge('disk', diskTitle, async () => await diskLink(evidence, request.encryption)),
+    await judge('settings', 'measured boot → accounts and keys', async () => {
+      const reference = request.settings
+      return await settingsLink(evidence, { quoted: need(quoted, 'measured-boot'), reference })
+    }),
+  ]
 }
 
 const marks = { verified: '✓', refused: '✗', 'not checked': '?' } as const

@@ -1,4 +1,4 @@
-import type { VmConnection } from '@strongroom/contract'
+import type { RetrievedEvidence, VmConnection } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import { faqRule } from '../arm/faq-rule.ts'
 import { asyncHeaders } from '../arm/operations.ts'
@@ -6,6 +6,7 @@ import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { askedSettings } from './asked-settings.ts'
 import { convertsInto } from './conversion-rules.ts'
 import { allSizes, findSize, isOffered } from './sizes.ts'
 import { sizeView } from './catalog.ts'
@@ -116,10 +117,11 @@ export function vmRoutes(plane: Plane): Route[] {
   ]
 }
 
-async function bootEvidence(plane: Plane, vm: Vm): Promise<unknown> {
+async function bootEvidence(plane: Plane, vm: Vm): Promise<RetrievedEvidence> {
   if (typeOf(vm.internal.model) !== 'ConfidentialVM') throw notConfidential(vm)
   const evidence = await plane.machine.evidence(vm.internal.vmId)
-  if (evidence !== undefined) return evidence
+  const asked = askedSettings(vm)
+  if (evidence !== undefined) return { ...evidence, ...(asked && { asked }) }
   throw new ServiceError({
     code: 'BootEvidenceNotFound',
     status: 404,

@@ -1,4 +1,5 @@
 import type { AnySpec } from '@strongroom/contract'
+import { settingsText } from '@strongroom/evidence/expected'
 import { guestAddresses } from '../qemu/arguments.ts'
 
 /**
@@ -20,4 +21,16 @@ export function provisioningLines(o: { spec: AnySpec; caPem: string; nonce: Uint
     ['nonce', o.nonce],
   ]
   return `${entries.map(([key, value]) => `${key} ${Buffer.from(value).toString('base64')}`).join('\n')}\n`
+}
+
+/** What the guest's agent makes of those lines at the first boot (image/recipe/agent, `settle`). */
+export function settledBy(spec: AnySpec): Uint8Array {
+  const { computerName, adminUsername, sshPublicKeys, customData } = spec.osProfile
+  return settingsText({
+    hostname: computerName,
+    adminUsername,
+    vmId: spec.vmId,
+    ...(customData !== undefined && { customData: Buffer.from(customData, 'base64') }),
+    sshPublicKeys,
+  })
 }

@@ -6,6 +6,7 @@ import { toHex } from '@strongroom/evidence'
 import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
+import { settledBy } from '../network/provisioning.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { permanentState, type Swtpm } from '../tpm/swtpm.ts'
 import type { GuestState } from '../vmgs/guest-state.ts'
@@ -82,6 +83,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       ...(customer !== undefined && { customerRelease: customerEvidence(o, customer) }),
       guestState: { format: 'VMGS', generation: state.generation, freshDataKey: true },
       vtpm: vtpm.evidence,
+      settled: base64url(settledBy(o.spec)),
       osDisk: { encryption: o.spec.security.encryption === 'DiskWithVMGuestState' ? 'LUKS2' : 'none' },
     }
     const retire = async (): Promise<void> => {

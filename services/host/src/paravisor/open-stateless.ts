@@ -7,6 +7,7 @@ import type { InstallationAuthority } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
+import { settledBy } from '../network/provisioning.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { statelessClaims } from './claims.ts'
@@ -87,6 +88,7 @@ export async function openStateless(o: {
         pcrs: Object.fromEntries(Object.entries(expected.atReady).map(([index, value]) => [index, toHex(value)])),
       },
       vtpm: vtpm.evidence,
+      settled: Buffer.from(settledBy(o.spec)).toString('base64url'),
       osDisk: { encryption: 'none' },
     },
     retire: async () => {},

@@ -1,13 +1,14 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { AnyBootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
-import { parsePe, parseVariableStore } from '@strongroom/evidence/expected'
+import { parsePe, parseVariableStore, settingsRegister } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
 import { imageFiles } from '../image/catalog.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from '../instances/layout.ts'
 import type { MachineServices } from '../instances/services.ts'
 import type { BootReport } from '../network/boot-report.ts'
+import { settledBy } from '../network/provisioning.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
 import { openStateless, type OpenedStateless } from '../paravisor/open-stateless.ts'
@@ -77,6 +78,7 @@ export async function bootWithoutGuest(o: {
 
 async function measure(o: {
   services: MachineServices
+  spec: InstanceSpec
   image: ImageRecord
   opened: OpenedGuest | OpenedStateless
   runtimeDir: string
@@ -88,7 +90,13 @@ async function measure(o: {
     boot: parsePe(await readFile(join(dirname(o.image.path), imageFiles.boot))),
   })
   const nonce = randomBytes(32)
-  const report = await extendAndQuote({ opened, runtimeDir: o.runtimeDir, records, nonce })
+  const report = await extendAndQuote({
+    opened,
+    runtimeDir: o.runtimeDir,
+    records,
+    settled: settledBy(o.spec),
+    nonce,
+  })
   const { measuredBoot } = await verifyBootReport({
     report,
     nonce,
@@ -104,10 +112,15 @@ async function extendAndQuote(o: {
   opened: OpenedGuest | OpenedStateless
   runtimeDir: string
   records: PredictedRecord[]
+  /** What a guest would have settled. */
+  settled: Uint8Array
   nonce: Uint8Array
 }): Promise<BootReport> {
   const tpm = vtpmOf(o.opened)
-  const extensions = [...o.records, ...laterExtensions].map(({ pcr, digest }) => `${pcr}:sha256=${hex(digest)}`)
+  const settled = { pcr: settingsRegister, digest: createHash('sha256').update(o.settled).digest() }
+  const extensions = [...o.records, ...laterExtensions, settled].map(
+    ({ pcr, digest }) => `${pcr}:sha256=${hex(digest)}`,
+  )
   await tpmTool(tpm, 'tpm2_pcrextend', extensions)
   const [message, signature] = [join(o.runtimeDir, 'quote.message'), join(o.runtimeDir, 'quote.signature')]
   await tpmTool(tpm, 'tpm2_quote', [

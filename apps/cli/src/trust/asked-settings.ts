@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { AskedSettings } from '@strongroom/contract'
+import { CliError } from '../core/cli-error.ts'
+
+/** What a guest must have settled, and whose word that is. */
+export type SettingsReference =
+  | { by: 'owner' | 'creator' | 'resource manager'; asked: AskedSettings }
+  /** The guest's own file, as its owner read it or made it. */
+  | { by: 'file'; settled: Uint8Array }
+
+/** What was asked for, with the digest of the custom data in the place of the data. */
+export function askedWith(o: {
+  adminUsername: string
+  sshPublicKeys: string[]
+  customData?: Uint8Array | undefined
+}): AskedSettings {
+  const { adminUsername, sshPublicKeys, customData = new Uint8Array() } = o
+  return {
+    adminUsername,
+    sshPublicKeys,
+    ...(customData.length > 0 && { customDataSha256: createHash('sha256').update(customData).digest('hex') }),
+  }
+}
+
+/** Of one VM, in the folder of the person who made it: it does not pass through the installation. */
+function fileOf(configDir: string, vmId: string): string {
+  if (!/^[0-9A-Fa-f-]{36}$/.test(vmId)) throw new TypeError('a VM is known by a GUID')
+  return join(configDir, 'asked', `${vmId.toLowerCase()}.json`)
+}
+
+/** Keeps what a person asked for when they made a VM, so that the trust report holds the guest to it and not to the operator's record. */
+export async function rememberAsked(configDir: string, vmId: string, asked: AskedSettings): Promise<void> {
+  await mkdir(join(configDir, 'asked'), { recursive: true, mode: 0o700 })
+  await writeFile(fileOf(configDir, vmId), `${JSON.stringify(asked, null, 2)}\n`, { mode: 0o600 })
+}
+
+/** @throws CliError AskedSettingsUnreadable: a damaged file never gives way to somebody else's word */
+export async function recallAsked(configDir: string, vmId: string): Promise<AskedSettings | undefined> {
+  const path = fileOf(configDir, vmId)
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw unreadable(path, error)
+  }
+  try {
+    const asked = JSON.parse(text) as AskedSettings
+    const keys: unknown = asked.sshPublicKeys
+    if (typeof asked.adminUsername !== 'string' || !Array.isArray(keys) || keys.some((key) => typeof key !== 'string'))
+      throw new TypeError('it says no account and keys')
+    return asked
+  } catch (cause) {
+    throw unreadable(path, cause)
+  }
+}
+
+const unreadable = (path: string, cause: unknown): CliError =>
+  new CliError({
+    code: 'AskedSettingsUnreadable',
+    message: `What this VM was asked for with cannot be read from ${path}.`,
+    remedy: 'Say it with --ssh-key, --admin-username and --custom-data, or remove the file.',
+    cause,
+  })

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto'
+import type { AskedSettings, BootFacts } from '@strongroom/contract'
+import { equal, fromBase64Url, fromHex, toHex } from '@strongroom/evidence'
+import {
+  parseSettings,
+  settingsRegister,
+  settingsRegisterValue,
+  settingsText,
+  verifySettings,
+  type GuestSettings,
+} from '@strongroom/evidence/expected'
+import type { SettingsReference } from './asked-settings.ts'
+import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
+
+const remedy = 'Whoever holds those keys can be in the VM: delete it, and make it anew where you trust its first boot.'
+
+/**
+ * The accounts, keys and custom data that the guest settled at its first boot are those that were asked for. The guest's agent
+ * measures them into PCR 14, which the quote covers; the host told it them, so a host that slips in a key is found here.
+ * @param o.quoted registers of a quote that was verified
+ */
+export async function settingsLink(
+  evidence: BootFacts,
+  o: { quoted: Record<string, string>; reference: SettingsReference | undefined },
+): Promise<string[]> {
+  const { reference } = o
+  if (reference === undefined)
+    throw new LinkNotChecked(
+      'Nothing says with which account and keys this VM was asked for: it was made of a specialised image. Name the file that its guest settled, /var/lib/strongroom/settled, with --settled.',
+    )
+  const quoted = fromHex(o.quoted[String(settingsRegister)] ?? '')
+  if (quoted.every((byte) => byte === 0))
+    throw new LinkRefused({
+      message: `The guest measured no account and no keys into PCR ${settingsRegister}.`,
+      expected: 'the agent of the reference image, which does at every boot',
+      actual: toHex(quoted) || 'no such register in the quote',
+    })
+  const settled = reference.by === 'file' ? reference.settled : machineWord(evidence)
+  const stated = reference.by === 'file' ? undefined : await registerAsked(settled, reference.asked)
+  const settings = await explained(settled, quoted, stated)
+  if (reference.by !== 'file') compare(settings, reference.asked, evidence.vmId)
+  const { customData } = settings
+  return [
+    `PCR ${settingsRegister} ${short(toHex(quoted))} is of account ${settings.adminUsername}, ${list(settings.sshPublicKeys)}, ${
+      customData === undefined ? 'no custom data' : `custom data ${short(sha256(customData))}`
+    }: ${evidence.guestRan === false ? 'no guest ran, extended as one would have' : 'settled at the first boot'}`,
+    `held against ${words[reference.by]}`,
+    ...(evidence.osDisk.encryption === 'none' && evidence.guestRan !== false
+      ? ['the OS disk is not encrypted: whoever has it can write other keys on it later']
+      : []),
+  ]
+}
+
+const words = {
+  owner: 'what you named',
+  creator: 'what was asked for when this VM was made here',
+  'resource manager': 'the resource manager’s record; --ssh-key FILE holds it against your own word',
+  file: 'the file that you named',
+} as const
+
+function machineWord(evidence: BootFacts): Uint8Array {
+  if (evidence.settled === undefined)
+    throw new LinkNotChecked('The machine did not keep what the guest was given at this boot: restart the VM.')
+  return fromBase64Url(evidence.settled)
+}
+
+async function explained(settled: Uint8Array, quoted: Uint8Array, stated: string | undefined): Promise<GuestSettings> {
+  try {
+    return await verifySettings({ settled, quoted })
+  } catch (error) {
+    if (!equal(await settingsRegisterValue(settled), quoted))
+      throw new LinkRefused({
+        message: `The guest settled other accounts, keys or data than those (PCR ${settingsRegister}). ${remedy}`,
+        expected: stated ?? toHex(await settingsRegisterValue(settled)),
+        actual: toHex(quoted),
+        cause: error,
+      })
+    throw error
+  }
+}
+
+/** PCR 14 of a guest that settled what was asked for; what was not said (host name, the data behind a digest) is taken as told. */
+async function registerAsked(settled: Uint8Array, asked: AskedSettings): Promise<string | undefined> {
+  let told: GuestSettings
+  try {
+    told = parseSettings(settled)
+  } catch {
+    return undefined
+  }
+  const { hostname, vmId, customData } = told
+  if (sha256Of(customData) !== asked.customDataSha256) return undefined
+  const { adminUsername, sshPublicKeys } = asked
+  const text = settingsText({ hostname, vmId, ...(customData && { customData }), adminUsername, sshPublicKeys })
+  return toHex(await settingsRegisterValue(text))
+}
+
+function compare(settings: GuestSettings, asked: AskedSettings, vmId: string): void {
+  demand({
+    holds: settings.vmId === vmId,
+    message: `The guest settled as another VM (PCR ${settingsRegister}): its disk is a copy of that one’s.`,
+    expected: vmId,
+    actual: settings.vmId,
+  })
+  demand({
+    holds: settings.adminUsername === asked.adminUsername,
+    message: `The guest has another administrator than was asked for (PCR ${settingsRegister}).`,
+    expected: asked.adminUsername,
+    actual: settings.adminUsername,
+  })
+  const wanted = new Set(asked.sshPublicKeys.map(withoutComment))
+  const found = new Set(settings.sshPublicKeys.map(withoutComment))
+  const foreign = settings.sshPublicKeys.filter((key) => !wanted.has(withoutComment(key)))
+  demand({
+    holds: foreign.length === 0,
+    message: `The guest accepts SSH keys that were not asked for (PCR ${settingsRegister}). ${remedy}`,
+    expected: list(asked.sshPublicKeys),
+    actual: foreign.map(fingerprint).join(', '),
+  })
+  demand({
+    holds: [...wanted].every((key) => found.has(key)),
+    message: `The guest lacks SSH keys that were asked for (PCR ${settingsRegister}).`,
+    expected: list(asked.sshPublicKeys),
+    actual: list(settings.sshPublicKeys),
+  })
+  demand({
+    holds: sha256Of(settings.customData) === asked.customDataSha256,
+    message: `The guest was given other custom data than was asked for (PCR ${settingsRegister}).`,
+    expected: asked.customDataSha256 ?? 'none',
+    actual: sha256Of(settings.customData) ?? 'none',
+  })
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+const sha256Of = (bytes: Uint8Array | undefined): string | undefined =>
+  bytes === undefined || bytes.length === 0 ? undefined : sha256(bytes)
+
+/** Type and key: a comment lets nobody in. A line that begins with options is another line. */
+const withoutComment = (line: string): string => line.trim().split(/\s+/).slice(0, 2).join(' ')
+
+const list = (keys: readonly string[]): string => (keys.length === 0 ? 'no SSH key' : keys.map(fingerprint).join(', '))
+
+/** As `ssh-keygen -l` shows a key. */
+function fingerprint(line: string): string {
+  const [type = '', key = ''] = line.trim().split(/\s+/)
+  const digest = createHash('sha256').update(Buffer.from(key, 'base64')).digest('base64').replace(/=+$/, '')
+  return `${type} SHA256:${digest}`
+}
