@@ -56,10 +56,22 @@ export interface VmSpec {
   }
   /** Base64, at most 64 KiB decoded: shown at the metadata endpoint. */
   userData?: string
+  /** The primary interface. */
   network: { macAddress: string; privateIpAddress: string }
+  /** Those beside it, in the guest's order. */
+  interfaces?: GuestInterface[]
   tags: Record<string, string>
   /** What the guest's metadata endpoint shows beside; the machine needs none of it. */
   shown?: ShownFacts
+}
+
+/** A network interface as the guest sees it. Nothing but the guest is at its other end. */
+export interface GuestInterface {
+  macAddress: string
+  /** IPv4; the guest gets it by DHCP. */
+  privateIpAddress: string
+  /** CIDR prefix of its subnet, for example 10.0.1.0/24. */
+  subnetPrefix: string
 }
 
 /** Key of a disk-encryption set: without its release the guest state, and the disk behind it, stay closed. */
@@ -114,6 +126,9 @@ export interface InstancePatch {
   security?: Partial<Pick<InstanceSpec['security'], 'secureBoot'>>
   userData?: string
   tags?: Record<string, string>
+  network?: VmSpec['network']
+  interfaces?: GuestInterface[]
+  shown?: ShownFacts
   customerKey?: CustomerKey
 }
 

@@ -1,11 +1,9 @@
 import type { ImageRecord } from '@strongroom/contract'
 import type { Problem } from '../arm/fields.ts'
-import { keyOf } from '../arm/resource-id.ts'
-import { hasAcceleratedNetworking, interfaceType, vmOf } from '../network/interfaces.ts'
-import { referenceProblem } from '../network/provider.ts'
 import type { Resource } from '../store/resources.ts'
 import { accountProblems } from './account-rules.ts'
 import { findRegion } from './regions.ts'
+import { networkProblems } from './vm-network-rules.ts'
 import type { VmRequest } from './vm-request.ts'
 import { bad } from './security-table.ts'
 
@@ -85,53 +83,6 @@ function imageProblems(r: VmRequest, image: ImageRecord | undefined): Problem[] 
       target: 'properties.storageProfile.osDisk.diskSizeGB',
       expected: `at least ${least}`,
       found: String(r.osDisk.sizeGiB),
-    })
-  }
-  return problems
-}
-
-function networkProblems(r: VmRequest, nics: (Resource | undefined)[], vmId: string): Problem[] {
-  const target = 'properties.networkProfile.networkInterfaces'
-  if (r.nics.length !== 1) {
-    return [
-      {
-        code: 'InvalidParameter',
-        status: 400,
-        message: 'A VM of this installation has exactly one network interface.',
-        target,
-        expected: '1',
-        found: String(r.nics.length),
-        remedy: 'Name one network interface.',
-      },
-    ]
-  }
-  const nic = nics[0]
-  const id = r.nics[0]?.id ?? ''
-  if (nic === undefined || nic.type !== interfaceType.toLowerCase()) return [referenceProblem(`${target}[0].id`, id)]
-  const problems: Problem[] = []
-  if (nic.location !== r.location) problems.push(referenceProblem(`${target}[0].id`, id))
-  const other = vmOf(nic)
-  if (other !== undefined && keyOf(other) !== keyOf(vmId)) {
-    problems.push({
-      code: 'NicInUse',
-      status: 400,
-      message: `Network Interface ${nic.id} is used by existing resource ${other}.`,
-      target: `${target}[0].id`,
-      found: other,
-      remedy: 'Make another network interface.',
-    })
-  }
-  // Refused on ordinary VMs too: the machine has no such hardware to give.
-  if (hasAcceleratedNetworking(nic)) {
-    problems.push({
-      code: 'VMSizeIsNotPermittedToEnableAcceleratedNetworking',
-      status: 400,
-      message: `${vmId} has size ${r.vmSize ?? ''}, which is not compatible with enabling accelerated networking on network interface(s) on the VM. Compatible VM sizes: none: confidential VMs have no accelerated networking, and this machine has none for others.`,
-      target: `${target}[0]`,
-      expected: 'enableAcceleratedNetworking: false',
-      found: 'true',
-      remedy: 'Switch accelerated networking off on the network interface.',
-      rule: 'S21',
     })
   }
   return problems

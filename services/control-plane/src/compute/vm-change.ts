@@ -21,10 +21,10 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
     identity: [m.systemAssigned === true, ...(m.userAssigned ?? []).map(({ clientId }) => clientId).toSorted()],
     userData: m.userData ?? '',
     diagnosticsProfile: m.bootDiagnostics === true,
-    'networkProfile.networkInterfaces': m.nics.map((nic) => ({
-      id: nic.id.toLowerCase(),
-      deleteOption: nic.deleteOption,
-    })),
+    'networkProfile.networkInterfaces': m.nics
+      .map(({ id, primary }) => [id.toLowerCase(), primary])
+      .toSorted(([a], [b]) => String(a).localeCompare(String(b))),
+    'networkProfile.deleteOptions': m.nics.map(({ id, deleteOption }) => [id.toLowerCase(), deleteOption]),
   })
   const [old, now] = [view(before), view(after)]
   return Object.keys(old).filter((name) => JSON.stringify(old[name]) !== JSON.stringify(now[name]))
@@ -88,8 +88,6 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
   fixed('zones', before.zones.join(','), r.zones.join(','))
   const provider = before.attestationProvider?.id ?? 'the provider that the region shares'
   fixed('securityProfile.attestationProvider.id', provider, r.attestationProviderId ?? provider)
-  const nicIds = (list: VmModel['nics']): string => list.map((nic) => nic.id).join(',')
-  fixed('networkProfile.networkInterfaces', nicIds(before.nics), nicIds(r.nics))
   return [...problems, ...sizeProblems(before, r)]
 }
 

@@ -3,6 +3,7 @@ import { Fields } from '../arm/fields.ts'
 import { requireLocation } from './regions.ts'
 import { readImageReference, type ImageReference } from './images.ts'
 import { readDataDisks } from './data-disks.ts'
+import { readNics } from './vm-network.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
 import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
 
@@ -67,7 +68,6 @@ export function readVmRequest(
   const managed = disk.object('managedDisk')
   const diskSecurity = managed.object('securityProfile')
   const os = properties.object('osProfile')
-  const given = properties.object('networkProfile').list('networkInterfaces').map(readNic)
   const keys = os.object('linuxConfiguration').object('ssh').list('publicKeys').map(readKey)
   return {
     fields,
@@ -101,7 +101,7 @@ export function readVmRequest(
     },
     userData: readBase64(properties, 'userData') ?? existing?.userData,
     bootDiagnostics: readBootDiagnostics(properties) ?? existing?.bootDiagnostics,
-    nics: given.length > 0 ? given : (existing?.nics ?? []),
+    nics: readNics(properties, existing?.nics),
     dataDisks: o.carriesDataDisks ? readDataDisks(storage, existing?.dataDisks ?? []) : [],
     attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
     identity: readIdentity(fields, o),
@@ -148,15 +148,6 @@ function readBootDiagnostics(properties: Fields): boolean | undefined {
     })
   }
   return diagnostics.flag('enabled')
-}
-
-function readNic(fields: Fields, index: number): VmNic {
-  const properties = fields.object('properties')
-  return {
-    id: fields.text('id') ?? '',
-    deleteOption: properties.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
-    primary: properties.flag('primary') ?? index === 0,
-  }
 }
 
 const readKey = (fields: Fields): SshKey => ({

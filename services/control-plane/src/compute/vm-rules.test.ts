@@ -166,13 +166,6 @@ describe('a VM request is refused', () => {
       /smaller than the size/,
     ],
     [
-      'with two interfaces',
-      (b) => b.properties.networkProfile.networkInterfaces.push({ id: 'x' }),
-      400,
-      'InvalidParameter',
-      /exactly one network interface/,
-    ],
-    [
       'with an interface that does not exist',
       (b) => (b.properties.networkProfile.networkInterfaces[0].id = networkPath('networkInterfaces', 'none')),
       400,

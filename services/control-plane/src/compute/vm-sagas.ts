@@ -2,16 +2,16 @@ import type { AnySpec, VmSpec } from '@strongroom/contract'
 import { ServiceError, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import { customerKeyOf } from '../encryption/vm-set.ts'
-import { detachInterface, ipConfigurationsOf } from '../network/interfaces.ts'
-import { subnetsOf } from '../network/virtual-networks.ts'
+import { detachInterface } from '../network/interfaces.ts'
 import type { Plane } from '../plane.ts'
-import type { Db, Resource } from '../store/resources.ts'
+import type { Db } from '../store/resources.ts'
 import { releaseDisk } from './data-disks.ts'
 import { removeRunCommands } from './run-command-store.ts'
 import { findSize } from './sizes.ts'
 import { attestationUri } from './vm-attestation.ts'
 import { fromDetail } from '../machine/machine-error.ts'
 import { followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
+import { machineNetwork } from './vm-network.ts'
 import { applyIdentities, removeIdentities } from './vm-identity.ts'
 import { diskIdOf, stateOf, typeOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
 
@@ -50,11 +50,8 @@ async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
   const { model, imageId, vmId, tee, keyId } = vm.internal
   const customerKey = await customerKeyOf(plane, vm)
   const size = findSize(model.vmSize)
-  const nic = await plane.resources.get(model.nics[0]?.id ?? '')
-  const address = ipConfigurationsOf(nic)[0]?.properties.privateIPAddress
-  const mac = nic.body.properties['macAddress']
-  if (size === undefined || address === undefined || typeof mac !== 'string')
-    throw new TypeError(`the record of ${vm.id} is not whole`)
+  const { network, interfaces, subnetPrefix } = await machineNetwork(plane, vm)
+  if (size === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
   const common: VmSpec = {
     vmId,
     resourceId: vm.id,
@@ -70,9 +67,10 @@ async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
       ...(model.osProfile.customData !== undefined && { customData: model.osProfile.customData }),
     },
     ...(model.userData !== undefined && { userData: model.userData }),
-    network: { macAddress: mac.toLowerCase().replaceAll('-', ':'), privateIpAddress: address },
+    network,
+    ...(interfaces.length > 0 && { interfaces }),
     tags: model.tags,
-    shown: await shownFacts(plane, vm, nic),
+    shown: shownFacts(vm, subnetPrefix),
   }
   const { secureBoot, vTpm, encryption } = model
   const type = typeOf(model)
@@ -91,17 +89,14 @@ async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
 }
 
 /** What the guest may read at its metadata endpoint beside what the machine needs. */
-async function shownFacts(plane: Plane, vm: Vm, nic: Resource): Promise<NonNullable<VmSpec['shown']>> {
+function shownFacts(vm: Vm, subnetPrefix: string | undefined): NonNullable<VmSpec['shown']> {
   const { model, imageVersion } = vm.internal
   const { image, osDisk } = model
-  const subnetId = ipConfigurationsOf(nic)[0]?.properties.subnet.id ?? ''
-  const network = await plane.resources.find(subnetId.split('/').slice(0, 9).join('/'))
-  const subnet = network && subnetsOf(network).find(({ id }) => keyOf(id) === keyOf(subnetId))
   return {
     imageReference: 'id' in image ? { id: image.id } : { ...image, version: imageVersion },
     osDisk: { name: osDisk.name, caching: osDisk.caching, storageAccountType: osDisk.storageAccountType },
     ...(model.zones[0] !== undefined && { zone: model.zones[0] }),
-    ...(subnet !== undefined && { subnetPrefix: subnet.properties.addressPrefix }),
+    ...(subnetPrefix !== undefined && { subnetPrefix }),
   }
 }
 
@@ -222,11 +217,14 @@ export function startSaga(plane: Plane): SagaDefinition<VmParams> {
           const size = findSize(internal.model.vmSize)
           const status = await plane.machine.find(c.params.vmId)
           if (size === undefined || (status?.power.state !== 'Stopped' && status?.power.state !== 'Failed')) return
+          const { subnetPrefix, ...interfaces } = await machineNetwork(plane, vm)
           await plane.machine.patch(c.params.vmId, {
             size: { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024 },
             security: { secureBoot: internal.model.secureBoot },
             ...(internal.model.userData !== undefined && { userData: internal.model.userData }),
             tags: internal.model.tags,
+            ...interfaces,
+            shown: shownFacts(vm, subnetPrefix),
             ...(customerKey !== undefined && { customerKey }),
           })
         },

@@ -5,7 +5,6 @@ import { refuse, type Problem } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import type { ArmRequest } from '../arm/request.ts'
 import { checkBoot, holdSet, resolveSet, setLinks } from '../encryption/vm-set.ts'
-import { attachInterface, interfaceType } from '../network/interfaces.ts'
 import type { UserIdentity } from '../identity/user-assigned.ts'
 import type { Plane } from '../plane.ts'
 import { galleryProblems, specialise } from './galleries/gallery-rules.ts'
@@ -28,6 +27,7 @@ import {
   type VmInternal,
   type VmModel,
 } from './vm-model.ts'
+import { applyNics, assertDeallocated, nicLinks } from './vm-network.ts'
 import { applyIdentities, resolveIdentities } from './vm-identity.ts'
 import { readVmRequest, type VmRequest } from './vm-request.ts'
 import { securityProblems, securityTypeOf } from './vm-rules.ts'
@@ -78,8 +78,11 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
     await plane.access.requireLinked(request.caller, request.path, setLinks(read.diskEncryptionSetId))
   const encryption = model === undefined ? await resolveSet(plane, read) : {}
   if ('problems' in encryption) problems.push(...encryption.problems)
-  // An existing VM keeps its interface and image: there is nothing new to join.
-  await plane.access.requireLinked(request.caller, request.path, diskLinks(read, model))
+  // An existing VM keeps its image: only disks and interfaces can be new to it.
+  await plane.access.requireLinked(request.caller, request.path, [
+    ...diskLinks(read, model),
+    ...nicLinks(read.nics, model),
+  ])
   if (model === undefined) await plane.access.requireLinked(request.caller, request.path, links(plane, read, named))
   const { identities, problems: unknown } = await resolveIdentities(plane, {
     caller: request.caller,
@@ -116,17 +119,15 @@ async function recordSubstitution(plane: Plane, request: ArmRequest): Promise<vo
   await plane.activity.write({ caller: caller.objectId, action, resourceId: request.path, status: 200, correlationId })
 }
 
-/** Interfaces are joined; imported images are their owners', while the reference image is everybody's. */
+/** Imported images are their owners', while the reference image is everybody's. */
 function links(plane: Plane, r: VmRequest, named: ResolvedImage | undefined): Link[] {
   const image = named?.image
-  const nics = [
-    ...r.nics.map((nic) => ({ id: nic.id, action: `${interfaceType}/join/action` })),
-    ...providerLinks(r.attestationProviderId),
-  ]
-  if (named?.gallery !== undefined) return [...nics, { id: named.gallery.versionId, action: `${versionType}/read` }]
-  if (image?.source !== 'import') return nics
+  const providers = providerLinks(r.attestationProviderId)
+  if (named?.gallery !== undefined)
+    return [...providers, { id: named.gallery.versionId, action: `${versionType}/read` }]
+  if (image?.source !== 'import') return providers
   const id = `/subscriptions/${plane.subscriptionId}/providers/Strongroom.Machine/images/${image.id}`
-  return [...nics, { id, action: 'Strongroom.Machine/images/read' }]
+  return [...providers, { id, action: 'Strongroom.Machine/images/read' }]
 }
 
 /** A disk that the VM has not yet is taken from whoever may use it: that needs a role at the disk. */
@@ -228,7 +229,7 @@ async function create(
     if (other !== undefined) throw raced(id)
     await holdSet(plane, tx, model)
     await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
-    for (const nic of model.nics) await attachInterface(plane, tx, nic.id, id)
+    await applyNics(plane, tx, { vmId: id, before: [], after: model.nics })
     if (model.dataDisks !== undefined)
       model.dataDisks = await applyDataDisks(plane, tx, {
         vmId: id,
@@ -296,6 +297,8 @@ async function update(
       !property.startsWith('networkProfile'),
   )
   if (needsStop.length > 0) await assertOff(plane, existing, needsStop, running)
+  const rewired = changed.includes('networkProfile.networkInterfaces')
+  if (rewired) assertDeallocated(existing, running)
   const identity = await applyIdentities(plane, existing, model)
   const vm = await plane.resources.transaction(async (tx) => {
     if (model.vmSize !== before.vmSize && !existing.internal.deallocated) {
@@ -309,6 +312,7 @@ async function update(
       after: model.dataDisks ?? [],
     })
     if (dataDisks.length > 0) model.dataDisks = dataDisks
+    if (rewired) await applyNics(plane, tx, { vmId: existing.id, before: before.nics, after: model.nics })
     return await plane.resources.change<VmInternal>(tx, existing.id, (current) => {
       checkPreconditions(request, current as never)
       if (current.internal.vmId !== existing.internal.vmId) throw raced(existing.id)

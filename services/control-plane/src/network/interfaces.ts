@@ -75,7 +75,7 @@ export function networkInterfaces(plane: Plane): NetworkKind {
         ...(groupId !== undefined && { networkSecurityGroup: { id: groupId } }),
         ipConfigurations: [configuration],
         macAddress: old?.['macAddress'] ?? (await takeMacAddress(tx, keyOf(id))),
-        primary: true,
+        primary: old?.['primary'] ?? true,
         // Set by the VM that has the interface, never by the request.
         virtualMachine: old?.['virtualMachine'],
       }
@@ -197,8 +197,13 @@ async function detachPublicAddress(plane: Plane, tx: Db, configuration: IpConfig
 }
 
 /** Gives the interface to a VM. @throws ServiceError where another VM has it */
-export async function attachInterface(plane: Plane, tx: Db, nicId: string, vmId: string): Promise<void> {
-  await plane.resources.change(tx, nicId, (nic) => {
+export async function attachInterface(
+  plane: Plane,
+  tx: Db,
+  o: { nicId: string; vmId: string; primary: boolean },
+): Promise<void> {
+  const { vmId } = o
+  await plane.resources.change(tx, o.nicId, (nic) => {
     const other = vmOf(nic)
     if (other !== undefined && keyOf(other) !== keyOf(vmId)) {
       throw new ServiceError({
@@ -210,6 +215,7 @@ export async function attachInterface(plane: Plane, tx: Db, nicId: string, vmId:
       })
     }
     nic.body.properties['virtualMachine'] = { id: vmId }
+    nic.body.properties['primary'] = o.primary
   })
 }
 
@@ -221,7 +227,10 @@ export async function detachInterface(
 ): Promise<void> {
   const nic = await plane.resources.change(tx, o.nicId, (changed) => {
     const vm = vmOf(changed)
-    if (vm !== undefined && keyOf(vm) === keyOf(o.vmId)) delete changed.body.properties['virtualMachine']
+    if (vm !== undefined && keyOf(vm) === keyOf(o.vmId)) {
+      delete changed.body.properties['virtualMachine']
+      changed.body.properties['primary'] = true
+    }
   })
   if (nic === undefined || !o.remove || vmOf(nic) !== undefined) return
   for (const configuration of ipConfigurationsOf(nic)) await detachPublicAddress(plane, tx, configuration)

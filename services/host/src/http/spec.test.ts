@@ -62,6 +62,27 @@ describe('specification of a VM on the machine wire', () => {
     )
   })
 
+  it('takes further interfaces, each with an address of its subnet, and eight in all', () => {
+    const good = { macAddress: '02:53:52:aa:bb:cc', privateIpAddress: '10.0.1.4', subnetPrefix: '10.0.1.0/24' }
+    const withInterfaces = (...interfaces: unknown[]): unknown => ({ ...exampleSpec, interfaces })
+    expect(parseSpec(withInterfaces(good), vmId)).toMatchObject({ interfaces: [good] })
+    expect(parsePatch({ interfaces: [] })).toEqual({ interfaces: [] })
+    for (const wrong of [
+      withInterfaces({ ...good, macAddress: '02:53:52:aa:bb:cc,romfile=/etc/shadow' }),
+      withInterfaces({ ...good, privateIpAddress: '10.0.2.4' }),
+      withInterfaces({ ...good, subnetPrefix: '10.0.1.0/24,hostfwd=tcp::1-:1' }),
+      withInterfaces({ ...good, subnetPrefix: '10.0.1.1/24' }),
+      withInterfaces({ ...good, privateIpAddress: '10.0.1.3' }),
+      withInterfaces({ ...good, privateIpAddress: '10.0.1.255' }),
+      withInterfaces(...Array.from({ length: 8 }, () => good)),
+      withInterfaces(null),
+      { ...exampleSpec, interfaces: good },
+    ])
+      expect(() => parseSpec(wrong, vmId), JSON.stringify(wrong)).toThrow(
+        expect.objectContaining({ code: 'InvalidInstanceSpec', target: 'interfaces' }),
+      )
+  })
+
   it('takes a change of size alone, and checks it', () => {
     expect(parsePatch({ size: exampleSpec.size })).toEqual({ size: exampleSpec.size })
     expect(() => parsePatch({ size: { ...exampleSpec.size, vCPUs: 0 } })).toThrow(/size.vCPUs/)

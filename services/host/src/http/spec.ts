@@ -8,6 +8,7 @@ import type {
 } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
+import { subnetFor } from '../qemu/further-interface.ts'
 
 export type Check = (value: unknown) => boolean
 export type Shape = Record<string, { check: Check; expected: string }>
@@ -66,6 +67,28 @@ const base64 = (value: unknown): boolean =>
   value === undefined || (typeof value === 'string' && value.length <= 90_000 && /^[A-Za-z0-9+/]*={0,2}$/.test(value))
 const data: Shape[string] = { check: base64, expected: 'base64 of at most 64 KiB' }
 
+const macAddress = text(/^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/, 'a MAC address')
+const networkShape: Shape = {
+  'network.macAddress': macAddress,
+  'network.privateIpAddress': text(/^[0-9a-fA-F.:]{2,45}$/, 'an address'),
+}
+
+/** The largest sizes have eight. */
+const furtherInterfaces: Shape[string] = {
+  check: (value) =>
+    value === undefined ||
+    (Array.isArray(value) && value.length < 8 && value.every((each) => isFurtherInterface(each))),
+  expected: 'at most 7 interfaces, each with MAC address, IPv4 address and the prefix of the subnet that it is in',
+}
+
+function isFurtherInterface(value: unknown): boolean {
+  const { macAddress: mac, privateIpAddress, subnetPrefix } = (value ?? {}) as Record<string, unknown>
+  if (typeof privateIpAddress !== 'string' || typeof subnetPrefix !== 'string') return false
+  return macAddress.check(mac) && subnetFor({ privateIpAddress, subnetPrefix }) !== undefined
+}
+
+const shown: Shape[string] = { check: isShown, expected: 'facts for the metadata endpoint, all of them texts' }
+
 /** What every VM has. */
 const commonShape: Shape = {
   vmId: { check: (value) => typeof value === 'string' && isVmId(value), expected: 'an upper-case GUID' },
@@ -85,12 +108,12 @@ const commonShape: Shape = {
       value.every((key) => typeof key === 'string' && /^[\x20-\x7e]{1,16000}$/.test(key.trim())),
     expected: 'a list of public keys, one line each',
   },
-  'network.macAddress': text(/^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$/, 'a MAC address'),
-  'network.privateIpAddress': text(/^[0-9a-fA-F.:]{2,45}$/, 'an address'),
+  ...networkShape,
+  interfaces: furtherInterfaces,
   'osProfile.customData': data,
   userData: data,
   tags: textMap,
-  shown: { check: isShown, expected: 'facts for the metadata endpoint, all of them texts' },
+  shown,
 }
 
 const ordinaryShape: Shape = { ...commonShape, ordinary: oneOf('Standard', 'TrustedLaunch'), 'security.vTpm': flag }
@@ -187,6 +210,9 @@ export function parsePatch(body: unknown): InstancePatch {
     ...(patch.size !== undefined && sizeShape),
     ...(patch.security?.secureBoot !== undefined && { 'security.secureBoot': flag }),
     ...(patch.tags !== undefined && { tags: textMap }),
+    ...(patch.network !== undefined && networkShape),
+    ...(patch.interfaces !== undefined && { interfaces: furtherInterfaces }),
+    ...(patch.shown !== undefined && { shown }),
     ...(patch.userData !== undefined && { userData: data }),
   })
   if (patch.customerKey !== undefined) parseCustomerKey(patch.customerKey)

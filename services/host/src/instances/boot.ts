@@ -105,6 +105,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
         serialLog: files.serialLog,
         network: {
           macAddress: spec.network.macAddress,
+          ...(spec.interfaces !== undefined && { interfaces: spec.interfaces }),
           sshPort,
           metadataSocket: sockets.metadata,
           timeSocket: sockets.time,

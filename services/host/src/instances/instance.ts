@@ -170,6 +170,9 @@ export class Instance {
     if (patch.tags) spec.tags = patch.tags
     if (patch.customerKey && !isOrdinary(spec)) spec.customerKey = patch.customerKey
     if (patch.userData !== undefined) spec.userData = patch.userData
+    if (patch.network) spec.network = patch.network
+    if (patch.interfaces) spec.interfaces = patch.interfaces
+    if (patch.shown) spec.shown = patch.shown
     await this.#work.save()
   }
 

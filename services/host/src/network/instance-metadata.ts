@@ -1,4 +1,4 @@
-import { isOrdinary, type AnySpec } from '@strongroom/contract'
+import { isOrdinary, type AnySpec, type GuestInterface } from '@strongroom/contract'
 import type { MetadataNode } from './metadata-tree.ts'
 
 type Document = Record<string, MetadataNode>
@@ -124,17 +124,17 @@ function storage(spec: AnySpec): Document {
 }
 
 function network(spec: AnySpec): Document {
-  const [address = '', prefix = ''] = (spec.shown?.subnetPrefix ?? '').split('/')
-  const { privateIpAddress, macAddress } = spec.network
+  const primary = { ...spec.network, subnetPrefix: spec.shown?.subnetPrefix ?? '' }
+  return { interface: [primary, ...(spec.interfaces ?? [])].map(interfaceOf) }
+}
+
+function interfaceOf({ macAddress, privateIpAddress, subnetPrefix }: GuestInterface): Document {
+  const [address = '', prefix = ''] = subnetPrefix.split('/')
   // Public addresses of this installation lead nowhere, so a guest is told of none.
   const ipAddress = [{ privateIpAddress, publicIpAddress: '' }]
   return {
-    interface: [
-      {
-        ipv4: { ipAddress, subnet: address === '' ? [] : [{ address, prefix }] },
-        ipv6: { ipAddress: [] },
-        macAddress: macAddress.replaceAll(/[:-]/g, '').toUpperCase(),
-      },
-    ],
+    ipv4: { ipAddress, subnet: address === '' ? [] : [{ address, prefix }] },
+    ipv6: { ipAddress: [] },
+    macAddress: macAddress.replaceAll(/[:-]/g, '').toUpperCase(),
   }
 }

@@ -27,6 +27,18 @@ describe('/metadata/instance', () => {
       macAddress: '02535219EF25',
       ipv4: { subnet: [{ address: '10.0.0.0', prefix: '24' }] },
     })
+    expect(json.network.interface[1]).toEqual({
+      macAddress: '025352AABBCC',
+      ipv4: {
+        ipAddress: [{ privateIpAddress: '10.0.1.7', publicIpAddress: '' }],
+        subnet: [{ address: '10.0.1.0', prefix: '24' }],
+      },
+      ipv6: { ipAddress: [] },
+    })
+    expect(
+      (await send({ path: '/metadata/instance/network/interface/1/macAddress?api-version=2021-02-01&format=text' }))
+        .text,
+    ).toBe('025352AABBCC')
   })
 
   it('serves every api-version, older ones with what they had then', async () => {
@@ -76,7 +88,7 @@ describe('/metadata/instance', () => {
     ])
     const leaf = await part('/compute/vmId?api-version=2021-02-01')
     expect([leaf.status, leaf.json.error]).toEqual([400, expect.stringContaining('format=text')])
-    for (const path of ['/compute/nothing', '/network/interface/1', '/compute/constructor', '/compute/vmId/0']) {
+    for (const path of ['/compute/nothing', '/network/interface/2', '/compute/constructor', '/compute/vmId/0']) {
       const missing = await part(`${path}?${text}`)
       expect([missing.status, missing.json]).toEqual([404, { error: 'Not found' }])
     }

@@ -21,6 +21,7 @@ export const spec: InstanceSpec = {
     ...exampleSpec.osProfile,
     sshPublicKeys: ['ssh-ed25519 AAAA one\nadminUsername cm9vdA==', 'ssh-rsa BBBB two'],
   },
+  interfaces: [{ macAddress: '02-53-52-AA-BB-CC', privateIpAddress: '10.0.1.7', subnetPrefix: '10.0.1.0/24' }],
   tags: { team: 'blue', cost: '7' },
   shown: {
     imageReference: { publisher: 'Strongroom', offer: 'debian', sku: '13', version: '1.0.0' },

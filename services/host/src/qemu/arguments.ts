@@ -1,9 +1,13 @@
+import type { GuestInterface } from '@strongroom/contract'
 import { cloudInitPath } from '../network/cloud-init.ts'
+import { furtherInterfaceArguments } from './further-interface.ts'
 
 export type Acceleration = 'kvm' | 'tcg'
 
 export interface GuestNetwork {
   macAddress: string
+  /** Those beside the primary one. */
+  interfaces?: GuestInterface[]
   /** Port on 127.0.0.1 that leads to the guest's SSH. */
   sshPort: number
   /** Unix socket of the metadata endpoint, 169.254.169.254:80 in the guest. */
@@ -96,6 +100,7 @@ export function machineArguments(o: MachineOptions): string[] {
     networkArgument(o.network),
     '-device',
     `virtio-net-pci,netdev=net,mac=${o.network.macAddress.replaceAll('-', ':').toLowerCase()},romfile=`,
+    ...furtherInterfaceArguments(o.network.interfaces ?? []),
     // A guest that powers off stays, paused, until its registers were read; one that reboots goes through the paravisor again.
     '-action',
     'shutdown=pause,reboot=shutdown',

@@ -42,6 +42,21 @@ describe('QEMU’s arguments', () => {
     expect(network.match(/guestfwd=/g)).toHaveLength(4)
   })
 
+  it('give the guest its further interfaces, with their addresses and no way out', () => {
+    const further = { macAddress: '02-53-52-AA-BB-CC', privateIpAddress: '10.0.1.7', subnetPrefix: '10.0.1.0/24' }
+    const two = machineArguments({ ...options, network: { ...options.network, interfaces: [further] } })
+    const [, second] = two.flatMap((each, index) => (each === '-netdev' ? [two[index + 1]!] : []))
+    expect(second).toBe(
+      'user,id=net1,restrict=on,ipv6=off,net=10.0.1.0/24,host=10.0.1.1,dns=10.0.1.3,dhcpstart=10.0.1.7',
+    )
+    // Behind the primary one, whose name in the guest stays.
+    const devices = two.filter((each) => each.startsWith('virtio-net-pci'))
+    expect(devices).toEqual([
+      'virtio-net-pci,netdev=net,mac=02:53:52:19:ef:25,romfile=',
+      'virtio-net-pci,netdev=net1,mac=02:53:52:aa:bb:cc,romfile=',
+    ])
+  })
+
   it('keep the firmware’s variables behind SMM and offer no monitor', () => {
     expect(all).toContain('driver=cfi.pflash01,property=secure,value=on')
     expect(all).toContain('smm=on')

@@ -1,0 +1,92 @@
+import type { GuestInterface } from '@strongroom/contract'
+import { ServiceError, type Operation } from '@strongroom/platform'
+import type { Link } from '../arm/access.ts'
+import type { Fields } from '../arm/fields.ts'
+import { keyOf } from '../arm/resource-id.ts'
+import { attachInterface, detachInterface, interfaceType, ipConfigurationsOf } from '../network/interfaces.ts'
+import { subnetsOf } from '../network/virtual-networks.ts'
+import type { Plane } from '../plane.ts'
+import type { Db } from '../store/resources.ts'
+import type { Vm, VmModel, VmNic } from './vm-model.ts'
+
+/** The network interfaces that a request names: all of them, or those that the VM has where it names none. */
+export function readNics(properties: Fields, existing: VmNic[] | undefined): VmNic[] {
+  const profile = properties.object('networkProfile')
+  if (!profile.has('networkInterfaces')) return existing ?? []
+  const listed = profile.list('networkInterfaces')
+  return listed.map((fields) => {
+    const own = fields.object('properties')
+    return {
+      id: fields.text('id') ?? '',
+      deleteOption: own.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
+      // Of a single one nobody says it.
+      primary: (own.flag('primary') ?? false) || listed.length === 1,
+    }
+  })
+}
+
+export const primaryOf = (nics: readonly VmNic[]): VmNic | undefined => nics.find(({ primary }) => primary) ?? nics[0]
+
+/** Interfaces that the VM has not yet are taken from whoever may join them. */
+export function nicLinks(nics: readonly VmNic[], before: VmModel | undefined): Link[] {
+  const held = new Set((before?.nics ?? []).map(({ id }) => keyOf(id)))
+  return nics.filter(({ id }) => !held.has(keyOf(id))).map(({ id }) => ({ id, action: `${interfaceType}/join/action` }))
+}
+
+/** Takes what is new, lets go of what is left out, and shows on each whether it is the primary one. */
+export async function applyNics(
+  plane: Plane,
+  tx: Db,
+  o: { vmId: string; before: readonly VmNic[]; after: readonly VmNic[] },
+): Promise<void> {
+  const kept = new Set(o.after.map(({ id }) => keyOf(id)))
+  for (const { id } of o.before) {
+    if (!kept.has(keyOf(id))) await detachInterface(plane, tx, { nicId: id, vmId: o.vmId, remove: false })
+  }
+  for (const { id, primary } of o.after) await attachInterface(plane, tx, { nicId: id, vmId: o.vmId, primary })
+}
+
+/** Azure's rule: hardware of a VM that is allocated does not change. @throws ServiceError */
+export function assertDeallocated(vm: Vm, running: Operation | undefined): void {
+  if (vm.internal.deallocated && running === undefined) return
+  throw new ServiceError({
+    code: 'AddingOrDeletingNetworkInterfacesOnARunningVirtualMachineNotSupported',
+    status: 400,
+    message: `Virtual machine ${vm.id} must be stop-deallocated before network interfaces can be added to it or removed from it, or another one can be made the primary one.`,
+    target: 'networkProfile.networkInterfaces',
+    expected: 'a deallocated VM',
+    found: running === undefined ? 'a VM that is allocated' : `${running.kind} under way`,
+    remedy: 'Deallocate the VM, make the change, start it again.',
+  })
+}
+
+/** What the machine needs to know of a VM's interfaces: the primary one, and those beside it. */
+export async function machineNetwork(
+  plane: Plane,
+  vm: Vm,
+): Promise<{ network: Omit<GuestInterface, 'subnetPrefix'>; interfaces: GuestInterface[]; subnetPrefix?: string }> {
+  const { nics } = vm.internal.model
+  const primary = primaryOf(nics)
+  const all = await Promise.all(
+    [primary, ...nics.filter((nic) => nic !== primary)].map(async (nic) => await interfaceOf(plane, vm, nic?.id ?? '')),
+  )
+  const [first, ...interfaces] = all
+  if (first === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
+  const { subnetPrefix, ...network } = first
+  return { network, interfaces, ...(subnetPrefix !== '' && { subnetPrefix }) }
+}
+
+async function interfaceOf(plane: Plane, vm: Vm, nicId: string): Promise<GuestInterface> {
+  const nic = await plane.resources.get(nicId)
+  const configuration = ipConfigurationsOf(nic)[0]?.properties
+  const mac = nic.body.properties['macAddress']
+  if (configuration === undefined || typeof mac !== 'string') throw new TypeError(`the record of ${vm.id} is not whole`)
+  const subnetId = configuration.subnet.id
+  const network = await plane.resources.find(subnetId.split('/').slice(0, 9).join('/'))
+  const subnet = network && subnetsOf(network).find(({ id }) => keyOf(id) === keyOf(subnetId))
+  return {
+    macAddress: mac.toLowerCase().replaceAll('-', ':'),
+    privateIpAddress: configuration.privateIPAddress,
+    subnetPrefix: subnet?.properties.addressPrefix ?? '',
+  }
+}
