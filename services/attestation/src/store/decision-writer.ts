@@ -1,34 +1,25 @@
 import { GroupCommit, type Clock, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
-import type { EvidenceRecord } from '../record/evidence-record.ts'
+import type { DecisionEntry } from './decision-entry.ts'
+import { textKnownMs, type Retention } from './retention.ts'
 import type { Tables } from './tables.ts'
-
-export type Decision = Tables['decision']
-
-/** What is written down of one decision. */
-export interface DecisionEntry {
-  row: Decision
-  /** JSON beside the row, and the evidence; absent where none can be kept. */
-  bundle?: { content: Record<string, unknown>; evidence: EvidenceRecord }
-}
 
 /** Decisions that go into one transaction at most. */
 const groupLimit = 200
-
-/** So long a text is not written again. Texts without a reference are kept for longer: see Decisions. */
-export const textKnownMs: number = 3600_000
 
 /** Writes decisions in the order they were made; several that wait go in together. A decision counts once it is on disk. */
 export class DecisionWriter {
   readonly #store: Store
   readonly #clock: Clock
+  readonly #retention: Retention
   readonly #commit: GroupCommit<DecisionEntry>
   /** Texts that are surely in the store, by digest, and until when. */
   readonly #knownTexts = new Map<string, number>()
 
-  constructor(o: { store: Store; clock: Clock }) {
+  constructor(o: { store: Store; clock: Clock; retention: Retention }) {
     this.#store = o.store
     this.#clock = o.clock
+    this.#retention = o.retention
     this.#commit = new GroupCommit({ limit: groupLimit, write: (entries) => this.#insert(entries) })
   }
 
@@ -50,7 +41,7 @@ export class DecisionWriter {
         { id: row.id, at: row.at, outcome: row.outcome, content, shared: JSON.stringify(Object.fromEntries(shared)) },
       ]
     })
-    await this.#store.transaction(async (transaction) => {
+    const written = this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
       await tx
         .insertInto('decision')
@@ -64,6 +55,11 @@ export class DecisionWriter {
           .onConflict((conflict) => conflict.column('digest').doUpdateSet({ used_at: new Date(now).toISOString() }))
           .execute()
       }
+      await this.#retention.trim(tx, entries)
+    })
+    await written.catch((error: unknown) => {
+      this.#retention.forget()
+      throw error
     })
     if (this.#knownTexts.size > 10_000) this.#knownTexts.clear()
     for (const digest of texts.keys()) this.#knownTexts.set(digest, now + textKnownMs)

@@ -66,7 +66,12 @@ describeStores('policies and decisions', (openStore) => {
   it('keep no more decisions than they may', async () => {
     let now = 0
     const clockOfTest = { now: () => new Date((now += 1000)) }
-    const decisions = new Decisions({ store: await open(), clock: clockOfTest, newId: randomUUID, kept: 10 })
+    const decisions = new Decisions({
+      store: await open(),
+      clock: clockOfTest,
+      newId: randomUUID,
+      kept: { decisions: 10, decided: 10, refused: 10 },
+    })
     for (let index = 0; index < 50; index += 1) {
       await decisions.record({
         provider: provider.host,
@@ -94,8 +99,7 @@ describeStores('policies and decisions', (openStore) => {
       store,
       clock: { now: () => new Date((now += 1000)) },
       newId: randomUUID,
-      kept: 10,
-      keptBundles: { decided: 3, refused: 2 },
+      kept: { decisions: 10, decided: 3, refused: 2 },
     })
     const row = {
       provider: provider.host,

@@ -1,0 +1,131 @@
+import type { Clock } from '@strongroom/platform'
+import type { Kysely } from 'kysely'
+import type { Decision, DecisionEntry } from './decision-entry.ts'
+import type { Tables } from './tables.ts'
+
+/** How many rows may be kept. What was refused has a share of the evidence of its own, so that nobody can push out what was decided. */
+export interface RetentionLimits {
+  decisions: number
+  decided: number
+  refused: number
+}
+
+type Kind = keyof RetentionLimits
+
+/** Rows go in steps so short that no caller notices, with the transaction that made them too many. */
+const step = 16
+/** Decisions after which the rows are counted anew: other processes write too. Counting reads an index from end to end. */
+const countEvery = 5_000
+const kinds: readonly Kind[] = ['decisions', 'decided', 'refused']
+const outcomesOf: Record<'decided' | 'refused', Decision['outcome'][]> = {
+  decided: ['Permitted', 'Denied'],
+  refused: ['Refused'],
+}
+
+/** So long a text is not written again. Texts without a reference are kept for longer. */
+export const textKnownMs: number = 3600_000
+
+/** Holds the record of decisions to its limits: attest calls are anonymous, so their number is not ours to choose. */
+export class Retention {
+  readonly #clock: Clock
+  readonly #limits: RetentionLimits
+  /** As far as this process knows; absent where nothing is known. */
+  #rows: RetentionLimits | undefined
+  #sinceCount = 0
+  #bundlesRemoved = false
+  #textsPruned = 0
+
+  constructor(o: { clock: Clock; limits: RetentionLimits }) {
+    this.#clock = o.clock
+    this.#limits = o.limits
+  }
+
+  /** Within the transaction that has written the entries. */
+  async trim(tx: Kysely<Tables>, entries: readonly DecisionEntry[]): Promise<void> {
+    const known = this.#rows
+    // Until the transaction is committed nothing is known: it may yet be undone.
+    this.#rows = undefined
+    this.#sinceCount += entries.length
+    const rows = known === undefined || this.#sinceCount >= countEvery ? await this.#counted(tx) : sum(known, entries)
+    for (const kind of kinds) {
+      const surplus = rows[kind] - this.#limits[kind]
+      if (surplus < Math.min(step, this.#limits[kind])) continue
+      await (kind === 'decisions' ? dropDecisions(tx, surplus) : dropBundles(tx, outcomesOf[kind], surplus))
+      rows[kind] -= surplus
+      this.#bundlesRemoved ||= kind !== 'decisions'
+    }
+    this.#rows = rows
+  }
+
+  /** What `trim` found does not hold: its transaction was undone. */
+  forget(): void {
+    this.#rows = undefined
+  }
+
+  /** Texts to which no bundle refers any more, and which no process takes for written; once an hour. */
+  async trimTexts(db: Kysely<Tables>): Promise<void> {
+    const now = this.#clock.now().getTime()
+    if (!this.#bundlesRemoved || now < this.#textsPruned + textKnownMs) return
+    this.#textsPruned = now
+    this.#bundlesRemoved = false
+    const rows = await db.selectFrom('decision_bundle').select('shared').distinct().execute()
+    const used = rows.flatMap(({ shared }) => Object.values(JSON.parse(shared) as Record<string, string>))
+    await db
+      .deleteFrom('evidence_text')
+      .where('digest', 'not in', ['', ...new Set(used)])
+      .where('used_at', '<', new Date(now - 2 * textKnownMs).toISOString())
+      .execute()
+  }
+
+  async #counted(tx: Kysely<Tables>): Promise<RetentionLimits> {
+    this.#sinceCount = 0
+    const decisions = await tx
+      .selectFrom('decision')
+      .select((of) => of.fn.countAll<number | string>().as('rows'))
+      .executeTakeFirstOrThrow()
+    const bundles = async (outcomes: Decision['outcome'][]): Promise<number> => {
+      const { rows } = await tx
+        .selectFrom('decision_bundle')
+        .select((of) => of.fn.countAll<number | string>().as('rows'))
+        .where('outcome', 'in', outcomes)
+        .executeTakeFirstOrThrow()
+      return Number(rows)
+    }
+    return {
+      decisions: Number(decisions.rows),
+      decided: await bundles(outcomesOf.decided),
+      refused: await bundles(outcomesOf.refused),
+    }
+  }
+}
+
+function sum(known: RetentionLimits, entries: readonly DecisionEntry[]): RetentionLimits {
+  const rows = { ...known, decisions: known.decisions + entries.length }
+  for (const { row, bundle } of entries) {
+    if (bundle !== undefined) rows[row.outcome === 'Refused' ? 'refused' : 'decided'] += 1
+  }
+  return rows
+}
+
+async function dropDecisions(tx: Kysely<Tables>, surplus: number): Promise<void> {
+  const oldest = tx.selectFrom('decision').select('id').orderBy('at').limit(surplus)
+  await tx.deleteFrom('decision').where('id', 'in', oldest).execute()
+}
+
+async function dropBundles(tx: Kysely<Tables>, outcomes: Decision['outcome'][], surplus: number): Promise<void> {
+  // The oldest of each outcome come from the index; asked for several at once, the engines would sort all rows.
+  const rows = await Promise.all(
+    outcomes.map((outcome) =>
+      tx
+        .selectFrom('decision_bundle')
+        .select(['id', 'at'])
+        .where('outcome', '=', outcome)
+        .orderBy('at')
+        .limit(surplus)
+        .execute(),
+    ),
+  )
+  const oldest = rows.flat().toSorted((left, right) => (left.at < right.at ? -1 : 1))
+  const ids = oldest.slice(0, surplus).map(({ id }) => id)
+  if (ids.length > 0) await tx.deleteFrom('decision_bundle').where('id', 'in', ids).execute()
+}
