@@ -6,17 +6,33 @@
 export function duplicateName(text: string): string | undefined {
   const stack: { names: Set<string> | undefined; step: string }[] = []
   let last = ''
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/g)) {
-    if (token === '{' || token === '[') stack.push({ names: token === '{' ? new Set() : undefined, step: '' })
-    else if (token === '}' || token === ']') stack.pop()
-    else if (token === ':') {
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (character === '"') {
+      const begin = at
+      at = closingQuote(text, at)
+      last = text.slice(begin, at + 1)
+    } else if (character === '{') stack.push({ names: new Set(), step: '' })
+    else if (character === '[') stack.push({ names: undefined, step: '' })
+    else if (character === '}' || character === ']') stack.pop()
+    else if (character === ':') {
       const top = stack.at(-1)
-      const name = JSON.parse(last) as string
       if (top?.names === undefined) continue
+      const name = JSON.parse(last) as string
       top.step = `.${name}`
       if (top.names.has(name)) return `$${stack.map(({ step }) => step).join('')}`
       top.names.add(name)
-    } else last = token
+    }
   }
   return undefined
+}
+
+/** Where the string that begins here ends: at the first quote with an even number of backslashes before it. */
+function closingQuote(text: string, opening: number): number {
+  for (let at = text.indexOf('"', opening + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let slashes = 0
+    while (text[at - 1 - slashes] === '\\') slashes++
+    if (slashes % 2 === 0) return at
+  }
+  return text.length
 }

@@ -14,6 +14,8 @@ export function parseReleasePolicy(data: unknown, contentType?: unknown): Releas
   if (contentType !== undefined && (typeof contentType !== 'string' || !contentTypePattern.test(contentType))) {
     throw invalid('release_policy.contentType', 'application/json; charset=utf-8', shown(contentType))
   }
+  const known = typeof data === 'string' ? read.get(data) : undefined
+  if (known !== undefined) return known
   if (typeof data !== 'string' || !/^[A-Za-z0-9_-]+={0,2}$/.test(data)) {
     throw invalid(
       'release_policy.data',
@@ -32,11 +34,25 @@ export function parseReleasePolicy(data: unknown, contentType?: unknown): Releas
     throw invalid('release_policy.data', 'JSON in UTF-8', 'something else')
   }
   try {
-    return readReleasePolicy(text)
+    return kept(data, readReleasePolicy(text))
   } catch (error) {
     if (error instanceof ReleasePolicyError) throw invalid(error.place, error.expected, error.found)
     throw error
   }
+}
+
+/** One text always means the same, and each release reads its key's policy again: the last ones stay read. Few, and none that is long. */
+const read = new Map<string, ReleasePolicy>()
+const readLimit = { policies: 64, length: 16 * 1024 }
+
+function kept(data: string, policy: ReleasePolicy): ReleasePolicy {
+  if (data.length > readLimit.length) return policy
+  for (const oldest of read.keys()) {
+    if (read.size < readLimit.policies) break
+    read.delete(oldest)
+  }
+  read.set(data, policy)
+  return policy
 }
 
 function invalid(target: string, expected: string, found: string): ReturnType<typeof badParameter> {

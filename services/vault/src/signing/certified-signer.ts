@@ -41,7 +41,9 @@ const signAsync = promisify(sign)
 
 interface Signing {
   key: KeyObject
-  header: { alg: 'RS256'; kid: string; typ: 'JWT'; x5t: string; 'x5t#S256': string; x5c: string[] }
+  /** Base64url of the header, which is the same in all that this key signs. */
+  header: string
+  x5c: string[]
   renewAt: number
 }
 
@@ -70,14 +72,14 @@ export class CertifiedSigner {
   /** Compact JWS: RS256, `x5c` of leaf and installation CA. */
   async sign(payload: object): Promise<string> {
     const { key, header } = await this.#current()
-    const input = `${encode(header)}.${encode(payload)}`
+    const input = `${header}.${encode(payload)}`
     const signature = await signAsync('sha256', Buffer.from(input), key)
     return `${input}.${signature.toString('base64url')}`
   }
 
   /** Leaf first, base64 of DER. */
   async certificates(): Promise<string[]> {
-    return (await this.#current()).header.x5c
+    return (await this.#current()).x5c
   }
 
   async #current(): Promise<Signing> {
@@ -97,16 +99,18 @@ export class CertifiedSigner {
     const chain = [new X509Certificate(pem), new X509Certificate(authority.caPem)]
     const leaf = chain[0]!.raw
     const x5t = createHash('sha1').update(leaf).digest()
+    const x5c = chain.map((certificate) => certificate.raw.toString('base64'))
     return {
       key,
-      header: {
+      x5c,
+      header: encode({
         alg: 'RS256',
         kid: x5t.toString('hex').toUpperCase(),
         typ: 'JWT',
         x5t: x5t.toString('base64url'),
         'x5t#S256': createHash('sha256').update(leaf).digest('base64url'),
-        x5c: chain.map((certificate) => certificate.raw.toString('base64')),
-      },
+        x5c,
+      }),
       renewAt: renewalOf(chain[0]!),
     }
   }
