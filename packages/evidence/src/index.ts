@@ -171,6 +171,7 @@ export {
   type KeyRelease,
   type VerifiedRelease,
 } from './tokens/release.ts'
+export { policyStatementClaims, requireKind, type TokenKind } from './tokens/kind.ts'
 export { verifyToken, type TokenRules, type VerifiedToken } from './tokens/verify.ts'
 export { detect } from './detect/detect.ts'
 export { baseline, type EvidencePolicy } from './detect/evidence-policy.ts'

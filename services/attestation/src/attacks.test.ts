@@ -1,5 +1,11 @@
 import { webcrypto } from 'node:crypto'
-import { genuineAmdAnchors, genuineIntelAnchors } from '@strongroom/evidence'
+import {
+  genuineAmdAnchors,
+  genuineIntelAnchors,
+  policyStatementClaims,
+  verifyToken,
+  type Jwk,
+} from '@strongroom/evidence'
 import { CompactSign, decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { selfSignedCertificate } from './keys/certificate.ts'
@@ -83,6 +89,39 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('an attacker with the wire', ()
     }
     expect((await test.post(snpPath, body)).status).toBe(200)
   }, 120_000)
+
+  it('has no answer about policies pass for a token over evidence, nor the reverse, whatever a policy issues (attack K3)', async () => {
+    const { keys } = (await test.call('GET', '/certs')).body as { keys: Jwk[] }
+    const kindOf = async (token: string): Promise<string[]> => {
+      const { iss } = decodeJwt(token)
+      const judged = (['attestation', 'policy'] as const).map(
+        async (kind) =>
+          await verifyToken({ token, keys, issuer: iss!, at: new Date(), kind }).then(
+            () => kind,
+            (error: { code: string }) => error.code,
+          ),
+      )
+      return await Promise.all(judged)
+    }
+    // No policy speaks in the service's name.
+    for (const name of policyStatementClaims) {
+      const policy = `version=1.0;authorizationrules{=>permit();};issuancerules{=>issue(type="${name}", value="Updated");};`
+      const { status, body: refused } = await setPolicy(unsignedPolicyJws(policy))
+      expect([name, status, refused.error.code]).toEqual([name, 400, 'PolicyParsingError'])
+    }
+    const answers = [
+      await setPolicy(unsignedPolicyJws(defaultPolicies.SevSnpVm)),
+      await test.call('GET', policyPath, owner),
+      await test.call('POST', `/policies/SevSnpVm:reset${query}`, owner),
+    ]
+    for (const { status, body: answer } of answers) {
+      expect(status).toBe(200)
+      expect(await kindOf((answer as { token: string }).token)).toEqual(['TokenOfAnotherKind', 'policy'])
+    }
+    const { token } = (await test.post(snpPath, body)).body as { token: string }
+    expect(await kindOf(token)).toEqual(['attestation', 'TokenOfAnotherKind'])
+    expect(decodeJwt(token)['x-ms-attestation-type']).toBe('sevsnpvm')
+  }, 60_000)
 
   it('sets no policy in a signer’s name: of another algorithm than the key’s, or under a certificate that did not sign (attacks K4, K6)', async () => {
     const signer = async (name: 'RSASSA-PKCS1-v1_5' | 'RSA-PSS') => {

@@ -5,6 +5,7 @@ import type { TrustAnchor } from '../result/trust-anchors.ts'
 import type { SnpPolicy } from '../snp/appraise.ts'
 import type { TdxPolicy } from '../tdx/appraise.ts'
 import type { TokenAlgorithm } from '../tokens/algorithms.ts'
+import type { TokenKind } from '../tokens/kind.ts'
 
 /** What is wanted of evidence; what is not written is not appraised, but for what voids a confidential VM (see `baseline`). */
 export interface EvidencePolicy {
@@ -15,7 +16,13 @@ export interface EvidencePolicy {
   boot?: BootPolicy
   /** `roots`: of attestation keys' certificates. */
   tpm?: { nonce?: Uint8Array; pcrs?: ReadonlyMap<number, Uint8Array>; roots?: readonly TrustAnchor[] }
-  token?: { issuer?: string; audience?: string; algorithms?: readonly TokenAlgorithm[]; claims?: ClaimRules }
+  token?: {
+    kind?: TokenKind
+    issuer?: string
+    audience?: string
+    algorithms?: readonly TokenAlgorithm[]
+    claims?: ClaimRules
+  }
   release?: { roots: readonly TrustAnchor[]; signer: string; usage?: string }
 }
 

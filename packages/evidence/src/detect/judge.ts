@@ -305,6 +305,7 @@ class Judge {
       at: this.#at,
       reportData: this.#reportData(),
       ...(sets.length === 0 ? {} : { keys }),
+      kind: rules.kind,
       audience: rules.audience,
       algorithms: rules.algorithms,
       claims: rules.claims,

@@ -159,6 +159,10 @@ export const checkCatalogue = {
     source: 'RFC 7517, 4; RFC 8725, 3.5',
   },
   'token.signature': { shows: 'The token is signed by that key', source: 'RFC 7515, 5.2' },
+  'token.kind': {
+    shows: 'The token is over evidence, or about policies where that is asked for',
+    source: 'RFC 8725, 3.11',
+  },
   'token.issuer': { shows: 'The token is by the expected issuer', source: 'RFC 7519, 4.1.1; RFC 8725, 3.8' },
   'token.time': { shows: 'The token is of this time', source: 'RFC 7519, 4.1.4 to 4.1.6' },
   'token.evidence': {

@@ -6,6 +6,7 @@ import {
 } from '../tokens/algorithms.ts'
 import { certificatesOf, type SignerRules, verifySigner, verifySignerSignature } from '../tokens/certified.ts'
 import { type Jws, parseJws } from '../tokens/jws.ts'
+import { requireKind } from '../tokens/kind.ts'
 import { type Jwk, selectKey } from '../tokens/keys.ts'
 import { readKeyRelease, type VerifiedRelease } from '../tokens/release.ts'
 import {
@@ -86,6 +87,12 @@ export async function checkToken(
     [jws, claims],
     (parsed: Jws, found: Claims) => requireIssuer(parsed.header, found, o),
     () => String(claims?.['iss']),
+  )
+  await list.run(
+    'token.kind',
+    [claims],
+    (found: Claims) => requireKind(found, o.kind ?? 'attestation'),
+    () => (o.kind === 'policy' ? 'about policies' : 'not about policies'),
   )
   await list.run(
     'token.time',

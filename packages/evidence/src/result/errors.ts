@@ -86,6 +86,7 @@ export type VerificationErrorCode =
   | 'TokenSignatureInvalid'
   | 'TokenIssuerMismatch'
   | 'TokenAudienceMismatch'
+  | 'TokenOfAnotherKind'
   | 'TokenClaimMissing'
   | 'TokenNotYetValid'
   | 'TokenExpired'

@@ -9,6 +9,7 @@ import { EvidenceError, ParseError, VerificationError } from '../result/errors.t
 import { readJsonObject } from './json.ts'
 import { parseJws } from './jws.ts'
 import { type Jwk, parseJwks } from './keys.ts'
+import { policyStatementClaims, type TokenKind } from './kind.ts'
 import { verifyToken } from './verify.ts'
 
 const issuer = 'https://maa.example.test'
@@ -43,13 +44,14 @@ const head = { alg: 'RS256', kid: 'k1', typ: 'JWT', jku: `${issuer}/certs` }
 
 async function outcome(
   token: string,
-  o: { keys?: readonly Jwk[]; issuer?: string; audience?: string; at?: Date } = {},
+  o: { keys?: readonly Jwk[]; issuer?: string; audience?: string; at?: Date; kind?: TokenKind } = {},
 ): Promise<string> {
   const rules = {
     token,
     keys: o.keys ?? [jwk],
     issuer: o.issuer ?? issuer,
     at: o.at ?? now,
+    kind: o.kind,
     ...(o.audience === undefined ? {} : { audience: o.audience }),
   }
   const tree = await checkToken(rules)
@@ -132,6 +134,20 @@ describe('a token', () => {
     ] as const) {
       expect(await outcome(token, { keys })).toBe(code)
     }
+  })
+
+  it('that is about a provider’s policies is refused where one over evidence is awaited, and the reverse', async () => {
+    const { 'x-ms-attestation-type': _, ...bare } = claims
+    for (const name of policyStatementClaims) {
+      const about = await sign(head, { ...bare, [name]: 'Updated' })
+      expect(await outcome(about)).toBe('TokenOfAnotherKind')
+      expect(await outcome(about, { kind: 'policy' })).toBe('accepted')
+      // What says both is neither.
+      const both = await sign(head, { ...claims, [name]: 'Updated' })
+      expect(await outcome(both)).toBe('TokenOfAnotherKind')
+      expect(await outcome(both, { kind: 'policy' })).toBe('TokenOfAnotherKind')
+    }
+    expect(await outcome(await sign(head, claims), { kind: 'policy' })).toBe('TokenOfAnotherKind')
   })
 
   it('with critical headers, of another kind, or with an unencoded payload is refused', async () => {

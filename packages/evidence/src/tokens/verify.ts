@@ -1,6 +1,7 @@
 import { VerificationError } from '../result/errors.ts'
 import { azureTokenAlgorithms, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from './algorithms.ts'
 import { readJsonObject } from './json.ts'
+import { requireKind, type TokenKind } from './kind.ts'
 import { shown } from './shown.ts'
 import { type Jws, parseJws } from './jws.ts'
 import { type Jwk, selectKey } from './keys.ts'
@@ -24,6 +25,8 @@ export interface TokenRules {
   audience?: string | undefined
   /** RS256 alone unless given. */
   algorithms?: readonly TokenAlgorithm[] | undefined
+  /** Over evidence unless given. */
+  kind?: TokenKind | undefined
   /** How far clocks may differ, in seconds; 0 unless given, at most 300. */
   clockSkew?: number | undefined
 }
@@ -32,7 +35,7 @@ export interface TokenRules {
  * Verifies a token against keys that the caller got from the issuer by himself. The token's own `jku`, `jwk`, `x5u` and `x5c`
  * are never followed; a `jku` must name the issuer's key set all the same, as Azure Attestation writes it.
  * @throws VerificationError AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyUnknown, TokenKeyNotAllowed,
- * TokenSignatureInvalid, TokenIssuerMismatch, TokenAudienceMismatch, TokenClaimMissing, TokenNotYetValid, TokenExpired; ParseError
+ * TokenSignatureInvalid, TokenIssuerMismatch, TokenAudienceMismatch, TokenOfAnotherKind, TokenClaimMissing, TokenNotYetValid, TokenExpired; ParseError
  */
 export async function verifyToken(
   o: TokenRules & { token: string; keys: readonly Jwk[]; at: Date },
@@ -51,6 +54,7 @@ export async function verifyToken(
   }
   const claims = tokenClaims(jws)
   requireIssuer(jws.header, claims, o)
+  requireKind(claims, o.kind ?? 'attestation')
   return { header: jws.header, claims, algorithm, keyId: shown(kid), ...requireTime(claims, o) }
 }
 

@@ -65,8 +65,35 @@ describeStores('an attacker of the service', (open) => {
     }
     expect(refusals).toEqual([
       [403, 'iss'],
-      [403, 'x-ms-compliance-status'],
+      [403, 'x-ms-policy-result'],
     ])
+    // A policy that asks for nothing but the issuer: what is no token over evidence counts for nothing there either.
+    const byIssuer = { version: '1.0.0', anyOf: [{ authority: providerUrl, allOf: [{ claim: 'iss', equals: providerUrl }] }] } // prettier-ignore
+    const made = await ok('POST', '/keys/loose/create', policyRequest(byIssuer))
+    const loose = `/keys/loose/${(made.key.kid as string).split('/').at(-1)}`
+    const statements = [
+      { 'x-ms-policy-result': 'Updated', 'x-ms-policy-token-hash': 'AAAA' },
+      { 'x-ms-policy': 'eyJhbGciOiJub25lIn0.e30.', 'x-ms-policy-token-hash': 'AAAA' },
+      { 'x-ms-policy-certificates': { keys: [] } },
+      { 'x-ms-policycertificates-result': 'IsPresent', 'x-ms-certificate-thumbprint': 'AAAA' },
+      { ear_status: 'affirming', submods: {} },
+    ]
+    const runtime = { keys: [transferJwk] }
+    for (const claims of statements) {
+      const target = vault.provider.token(claims)
+      const withKey = vault.provider.token({ ...claims, 'x-ms-runtime': runtime })
+      const [name] = 'ear_status' in claims ? ['x-ms-attestation-type'] : Object.keys(claims)
+      for (const [path, body] of [
+        [`${loose}/release`, { target }],
+        [`${loose}/release`, { target: withKey }],
+        [`${loose}/guest-state-generation`, { target, generation: 7 }],
+      ] as const) {
+        const answer = await send('POST', path, body)
+        expect([path, answer.status, answer.body.error.details[0].target]).toEqual([path, 403, name])
+      }
+    }
+    const token = vault.provider.token(vault.claims)
+    expect(await ok('POST', `${loose}/guest-state-generation`, { target: token, generation: 1 })).toEqual({ generation: 1 }) // prettier-ignore
     await vault.close()
   })
 

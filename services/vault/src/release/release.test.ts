@@ -138,6 +138,7 @@ describeStores('key release', (open) => {
       'with alg none': `${part({ alg: 'none', kid: 'provider-1' })}.${part(claims)}.`,
       'with HS256 under the public key': `${hmacInput}.${createHmac('sha256', publicPem).update(hmacInput).digest('base64url')}`,
       'with RS512 said': provider.token(vault.claims, { alg: 'RS512' }),
+      'of another kind': provider.token(vault.claims, { typ: 'eat+jwt' }),
       'with a critical extension': provider.token(vault.claims, { crit: ['b64'], b64: false }),
       'with other claims under the signature': `${header}.${part({ ...claims, more: 1 })}.${signature}`,
       'without signature': `${header}.${payload}.`,
@@ -218,6 +219,7 @@ describeStores('key release', (open) => {
     for (const [name, runtime] of Object.entries(refusedKeys)) {
       const claims = {
         ok: true,
+        'x-ms-attestation-type': 'sevsnpvm',
         'x-ms-runtime': runtime,
         'x-ms-isolation-tee': { 'x-ms-runtime': { keys: [transferJwk] } },
       }
@@ -230,7 +232,11 @@ describeStores('key release', (open) => {
         { ...transferJwk, kid: 'mine', key_ops: undefined, use: 'enc' },
       ],
     }
-    const answer = await release(vault, version, { ok: true, 'x-ms-runtime': second })
+    const answer = await release(vault, version, {
+      ok: true,
+      'x-ms-attestation-type': 'sevsnpvm',
+      'x-ms-runtime': second,
+    })
     const opened = unwrapRelease({
       jws: answer.body.value,
       transferKey: vault.transferKey,

@@ -6,6 +6,14 @@ import { shown } from '../errors.ts'
 import type { Authorities } from './authorities.ts'
 
 const tokenLimit = 128 * 1024
+const overEvidence = 'x-ms-attestation-type'
+const policyStatementClaims = [
+  'x-ms-policy-result',
+  'x-ms-policy-token-hash',
+  'x-ms-policy',
+  'x-ms-policy-certificates',
+  'x-ms-policycertificates-result',
+]
 const compactForm = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
 /** Clocks of the issuer and ours may differ by this much. */
 const toleranceSeconds = 60
@@ -46,7 +54,7 @@ export async function verifyAttestationToken(o: {
   }
   // RFC 7515 section 7.1. Decoders skip what is no base64url, so that other text could read as what was signed.
   if (!compactForm.test(token)) throw malformed('a JSON web token in compact form', 'something else')
-  let header: { alg?: unknown; kid?: unknown; crit?: unknown; b64?: unknown }
+  let header: { alg?: unknown; kid?: unknown; typ?: unknown; crit?: unknown; b64?: unknown }
   let unverified: Record<string, unknown>
   try {
     header = decodeProtectedHeader(token)
@@ -80,7 +88,9 @@ export async function verifyAttestationToken(o: {
   if (header.crit !== undefined || header.b64 !== undefined) {
     throw unverifiable('crit', 'no critical extensions', shown(header.crit ?? header.b64))
   }
-  const { kid } = header
+  // RFC 8725 section 3.11: what says that it is something else is not a token.
+  const { typ = 'JWT', kid } = header
+  if (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT') throw unverifiable('typ', 'JWT', shown(typ))
   if (typeof kid !== 'string') throw unverifiable('kid', 'the id of a key of the authority', shown(kid))
   const key = await o.keys.key(authority, kid)
   if (!key) throw unverifiable('kid', `a key that ${authority} publishes`, shown(kid))
@@ -92,8 +102,24 @@ export async function verifyAttestationToken(o: {
   }
   // The bytes that were signed are those that were decoded above.
   const claims = unverified
+  requireOverEvidence(claims)
   checkTimes(claims, Math.floor(o.clock.now().getTime() / 1000))
   return { digest, claims, authority }
+}
+
+/**
+ * Attestation providers sign answers about their policies by the same keys, in the same name, under the same `typ`: a policy that names no
+ * claim of the evidence would be met by one. Every token over evidence says its type, and what is about policies says none of it.
+ */
+function requireOverEvidence(claims: Record<string, unknown>): void {
+  const about = Object.keys(claims).find((name) => policyStatementClaims.includes(name))
+  if (about !== undefined) throw unverifiable(about, 'a token over evidence', "a provider's answer about its policies")
+  if (typeof claims[overEvidence] !== 'string')
+    throw unverifiable(
+      overEvidence,
+      'the type that every token over evidence has',
+      typeof claims[overEvidence] === 'undefined' ? 'no such claim' : shown(claims[overEvidence]),
+    )
 }
 
 function checkTimes(claims: Record<string, unknown>, now: number): void {

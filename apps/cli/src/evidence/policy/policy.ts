@@ -59,6 +59,7 @@ const readRules = object<EvidencePolicy>({
     pcrs: (value, path) => new Map(Object.entries(registers(value, path)).map(([pcr, each]) => [Number(pcr), each])),
   }),
   token: object<NonNullable<EvidencePolicy['token']>>({
+    kind: oneOf(['attestation', 'policy']),
     issuer: text(/^https:\/\/\S{1,256}$/, 'an issuer, https://…'),
     audience: name,
     algorithms: list(oneOf(tokenAlgorithms)),
