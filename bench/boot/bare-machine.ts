@@ -105,6 +105,7 @@ export class BareMachine {
         firmware: this.#file('firmware.fd'),
         variables: this.#file('variables.fd'),
         disk: join(this.#folder, 'disk.raw'),
+        dataDisks: [],
         tpmSocket: tpm.controlSocket,
         qmpSocket: this.#file('qmp'),
         serialLog: join(this.#folder, 'serial.log'),

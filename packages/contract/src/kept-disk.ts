@@ -4,7 +4,7 @@
  *
  * PUT    /disks/{id}           KeptDiskSpec → 202 KeptDiskStatus      copies; idempotent for the same spec, a failed one is tried again
  * GET    /disks/{id}           → 200 KeptDiskStatus | 404
- * DELETE /disks/{id}           → 204                                  idempotent; destroys disk and guest state
+ * DELETE /disks/{id}           → 204                                  idempotent; destroys disk and guest state; 409 while a VM has it
  * POST   /disks/{id}/finish    FinishUpload → 202 KeptDiskStatus      what was uploaded is looked at and taken
  * POST   /disks/{id}/access    DiskAccessRequest → 200 DiskAccess     a disk that is kept, or the OS disk of a VM (its id) that is off
  * DELETE /disks/{id}/access    → 204                                  idempotent; its addresses are dead at once
@@ -67,6 +67,8 @@ export interface KeptDiskStatus {
   missing: ErrorDetail[]
   /** Upper-case GUID in the clear part of an uploaded guest state: for whom it opens. */
   guestStateOf?: string
+  /** Upper-case GUID of the VM that has it as a data disk. */
+  attachedTo?: string
   access?: { permission: DiskPermission; until: string }
 }
 

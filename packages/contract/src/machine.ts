@@ -9,6 +9,7 @@
  * POST   /instances/{vmId}/restart          → 202 InstanceStatus
  * POST   /instances/{vmId}/rewrap           CustomerKey → 200 InstanceStatus      only while stopped; idempotent: guest state under keyIds[0]
  * POST   /instances/{vmId}/convert          InstanceConversion → 200 InstanceStatus  only while stopped; whole or not at all; idempotent
+ * PUT    /instances/{vmId}/data-disks       { disks: AttachedDisk[] } → 200 InstanceStatus  those and no others, also while it runs; idempotent
  * PATCH  /instances/{vmId}                  InstancePatch → 200 InstanceStatus  only while stopped
  * DELETE /instances/{vmId}                  → 204                               idempotent; destroys disk, guest state, vTPM
  * GET    /instances/{vmId}/evidence         → 200 BootEvidence of the last boot | 404
@@ -27,6 +28,7 @@
  *
  * Bearer token with audience `machineAudience`; caller must be the control plane's principal. Errors: ErrorBody.
  */
+import type { AttachedDisk } from './attached-disk.ts'
 import type { ErrorDetail } from './errors.ts'
 import type { GuestHealth } from './guest-health.ts'
 
@@ -43,7 +45,8 @@ export interface VmSpec {
   resourceId: string
   name: string
   region: string
-  size: { name: string; vCPUs: number; memoryMiB: number }
+  /** temporaryGiB: of the disk that every start begins with empty, and that is gone once the VM is off; none where it is absent. */
+  size: { name: string; vCPUs: number; memoryMiB: number; temporaryGiB?: number }
   /** ImageRecord.id */
   image: string
   osDisk: { id: string; sizeGiB: number }
@@ -194,6 +197,8 @@ export interface InstanceStatus {
   }
   /** Plain sentences for the instance view, for example that the host bears less memory than the size has. */
   notices: string[]
+  /** In order of their LUNs; absent where it has none. */
+  dataDisks?: AttachedDisk[]
   /** What the guest said of itself last, while it runs. */
   guest?: GuestHealth
   /** Identifier of the customer's key that the guest state is under now. */

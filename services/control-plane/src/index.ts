@@ -19,6 +19,7 @@ import { OperationNotes } from './arm/operations.ts'
 import { QuotaRequests } from './compute/quota-requests.ts'
 import { serveBootDiagnostics } from './compute/boot-diagnostics.ts'
 import { Quotas } from './compute/quotas.ts'
+import { updateSaga } from './compute/disk-sagas.ts'
 import { convertSaga } from './compute/vm-conversion.ts'
 import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
 import { CustomerKeys } from './encryption/customer-keys.ts'
@@ -122,6 +123,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     dispatcher: new Dispatcher({ routes: () => allRoutes(plane), subscriptionId, access, locks, activity }),
   }
   plane.runner.define(convertSaga(plane))
+  plane.runner.define(updateSaga(plane))
   for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga]) plane.runner.define(saga(plane))
   plane.runner.define(powerOffSaga(plane))
   plane.runner.define(rewrapSaga(plane))

@@ -4,9 +4,10 @@ import { ServiceError } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Json, Resource } from '../store/resources.ts'
-import type { KeptInternal } from './kept/kept.ts'
+import { requireWhole } from './disk-placement.ts'
+import type { Kept, KeptInternal, KeptResource } from './kept/kept.ts'
 import type { Size } from './sizes.ts'
-import { diskIdOf, diskType, type DataDisk } from './vm-model.ts'
+import { diskIdOf, diskType, type DataDisk, type DiskChange } from './vm-model.ts'
 
 export type DiskInternal = KeptInternal
 
@@ -90,17 +91,22 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
   ]
 }
 
-/** Makes the disks that are to be made, attaches those that are new, lets go of the others. Gives the disks with their ids. */
+/** Makes the disks that are to be made and takes those that are new; the others stay the VM's until the machine has let them go. */
 export async function applyDataDisks(
   plane: Plane,
   tx: Db,
   o: { vmId: string; vmName: string; location: string; before: DataDisk[]; after: DataDisk[] },
-): Promise<DataDisk[]> {
-  const result: DataDisk[] = []
-  for (const disk of o.after) result.push(await takeDisk(plane, tx, o, disk))
-  const kept = new Set(result.map(({ id }) => keyOf(id ?? '')))
-  for (const old of o.before) if (old.id !== undefined && !kept.has(keyOf(old.id))) await releaseDisk(plane, tx, old.id)
-  return result
+): Promise<{ disks: DataDisk[]; change: DiskChange }> {
+  const disks: DataDisk[] = []
+  const made: string[] = []
+  for (const disk of o.after) {
+    const taken = await takeDisk(plane, tx, o, disk)
+    disks.push(taken)
+    if (disk.id === undefined) made.push(taken.id)
+  }
+  const [had, has] = [o.before, disks].map((list) => new Set(list.map(({ id }) => keyOf(id ?? ''))))
+  const taken = disks.flatMap(({ id }) => (id === undefined || had!.has(keyOf(id)) ? [] : [id]))
+  return { disks, change: { taken, made, detached: o.before.filter(({ id }) => !has!.has(keyOf(id ?? ''))) } }
 }
 
 async function takeDisk(
@@ -108,7 +114,7 @@ async function takeDisk(
   tx: Db,
   o: { vmId: string; vmName: string; location: string },
   disk: DataDisk,
-): Promise<DataDisk> {
+): Promise<DataDisk & { id: string }> {
   if (disk.id !== undefined) {
     const found = await plane.resources.find<DiskInternal>(disk.id, tx)
     if (found?.type !== diskType.toLowerCase()) throw notFound(disk.id)
@@ -116,6 +122,7 @@ async function takeDisk(
     if (holder !== '' && keyOf(holder) !== keyOf(o.vmId)) throw inUse(found, holder)
     if (found.location !== o.location) throw notFound(disk.id)
     if (found.body.properties['osType'] !== undefined) throw inUse(found, holder)
+    if (holder === '') requireWhole(found as unknown as KeptResource)
     await setHolder(plane, tx, found.id, o.vmId)
     return { ...disk, id: found.id, name: found.name, sizeGiB: Number(found.body.properties['diskSizeGB']) }
   }
@@ -123,6 +130,7 @@ async function takeDisk(
   const id = diskIdOf(o.vmId, name)
   if ((await plane.resources.find(id, tx)) !== undefined) throw exists(name)
   const sizeGiB = disk.sizeGiB ?? 4
+  const uniqueId = plane.newId()
   await plane.resources.insert(tx, {
     id,
     location: o.location,
@@ -131,12 +139,19 @@ async function takeDisk(
       sku: disk.storageAccountType,
       state: 'Attached',
       at: plane.clock.now(),
-      id: plane.newId(),
+      id: uniqueId,
     }),
-    internal: { managedBy: o.vmId },
+    internal: { managedBy: o.vmId, kept: emptyKept(uniqueId, sizeGiB) },
   })
   return { ...disk, id, name, sizeGiB }
 }
+
+/** An empty disk becomes one of the machine's when a VM takes it. */
+const emptyKept = (uniqueId: string, sizeGiB: number): Kept => ({
+  id: uniqueId.toUpperCase(),
+  source: { from: 'empty', sizeGiB },
+  sizeGiB,
+})
 
 /** The body of a disk that holds nothing yet. */
 export function emptyDisk(o: { sizeGiB: number; sku: string; state: string; at: Date; id: string }): {
@@ -161,6 +176,8 @@ export function emptyDisk(o: { sizeGiB: number; sku: string; state: string; at: 
 const setHolder = async (plane: Plane, tx: Db, id: string, vmId: string): Promise<void> => {
   await plane.resources.change<DiskInternal>(tx, id, (disk) => {
     disk.internal.managedBy = vmId
+    const { uniqueId, diskSizeGB } = disk.body.properties
+    if (vmId !== '') disk.internal.kept ??= emptyKept(String(uniqueId), Number(diskSizeGB))
     disk.body.properties['diskState'] = vmId === '' ? 'Unattached' : 'Attached'
   })
 }

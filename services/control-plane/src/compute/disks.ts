@@ -79,14 +79,6 @@ export function diskRoutes(plane: Plane): Route[] {
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
   const how = new Fields(request.body).object('properties').object('creationData').text('createOption')
   if (how !== undefined && how.toLowerCase() !== 'empty') return await createFilledDisk(plane, request, groupLocation, view) // prettier-ignore
-  if (!plane.machine.carriesDataDisks) {
-    throw new ServiceError({
-      code: 'OperationNotAllowed',
-      status: 409,
-      message: 'Disks are made with their VMs: a data disk could not be attached in this installation.',
-      remedy: 'Create a virtual machine.',
-    })
-  }
   const name = request.params['name'] ?? ''
   const fields = new Fields(request.body)
   const properties = fields.object('properties')
@@ -178,12 +170,12 @@ async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<Ar
       expected: `at least ${held}`,
       found: String(sizeGiB),
     })
-  const fixed = disk.body.properties['osType'] !== undefined || disk.internal.kept !== undefined
+  const fixed = disk.body.properties['osType'] !== undefined
   if (sizeGiB !== undefined && sizeGiB !== held && fixed)
     fields.problem({
       code: 'OperationNotAllowed',
       status: 409,
-      message: 'The size of an OS disk, and of a disk that was made of another, is fixed.',
+      message: 'The size of an OS disk is fixed.',
       target: 'properties.diskSizeGB',
       expected: String(held),
       found: String(sizeGiB),
@@ -194,7 +186,9 @@ async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<Ar
       await plane.resources.change<DiskInternal>(tx, disk.id, (current) => {
         if (tags !== undefined) current.body.tags = tags
         if (sizeGiB === undefined) return
+        // The machine grows it when it is attached next, or its VM started.
         current.body.properties['diskSizeGB'] = sizeGiB
+        if (current.internal.kept !== undefined) current.internal.kept.sizeGiB = sizeGiB
         current.body.properties['diskSizeBytes'] = sizeGiB * 2 ** 30
       }),
   )

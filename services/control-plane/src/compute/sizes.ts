@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Tee } from '@strongroom/contract'
+import type { AnySpec, Tee } from '@strongroom/contract'
 import { findRegion } from './regions.ts'
 
 export interface Size {
@@ -20,6 +20,12 @@ export interface Size {
   /** IOPS/MBps of uncached disks. */
   uncached: string
   ephemeralOsDisk: boolean
+}
+
+/** As the machine is told. */
+export function machineSize(size: Size): AnySpec['size'] {
+  const temporary = size.tempGiB > 0 && { temporaryGiB: size.tempGiB }
+  return { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024, ...temporary }
 }
 
 let loaded: Size[] | undefined

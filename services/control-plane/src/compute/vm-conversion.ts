@@ -4,7 +4,7 @@ import { ServiceError, type Operation, type SagaDefinition, type StepContext } f
 import { refuse, type Problem } from '../arm/fields.ts'
 import type { Plane } from '../plane.ts'
 import { conversionProblems, isConversion } from './conversion-rules.ts'
-import { findSize, type Size } from './sizes.ts'
+import { findSize, machineSize, type Size } from './sizes.ts'
 import { attestationUri } from './vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from './vm-model.ts'
 import { changeVm, refreshBody, setState, type VmParams } from './vm-sagas.ts'
@@ -136,7 +136,7 @@ async function rewrap(plane: Plane, c: StepContext<ConversionParams>, side: Side
   if (size === undefined) throw new TypeError(`the size ${side.vmSize} is gone`)
   await plane.machine.convert(c.params.vmId, {
     tee: side.tee,
-    size: { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024 },
+    size: machineSize(size),
     guestStateKey: side.keyId,
   })
 }

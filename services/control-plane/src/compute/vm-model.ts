@@ -24,6 +24,16 @@ export interface DataDisk {
   sizeGiB?: number
 }
 
+/** What a request changed of a VM's data disks. */
+export interface DiskChange {
+  /** ARM ids of the disks that the VM had not. */
+  taken: string[]
+  /** Of these, the ones that were made with the request. */
+  made: string[]
+  /** Disks that it is to have no longer. They are its own until the machine has taken them away. */
+  detached: DataDisk[]
+}
+
 export interface SshKey {
   path: string
   keyData: string
@@ -90,6 +100,8 @@ export interface VmInternal {
   deallocated: boolean
   /** The guest was deprovisioned: a source of images, which starts no more. */
   generalized?: boolean
+  /** It has or once had data disks: the machine may have to be told that it has none. */
+  hadDataDisks?: boolean
   /** Made of a specialised image: the account is the image's. */
   specialised?: boolean
 }

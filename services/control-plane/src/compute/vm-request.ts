@@ -56,7 +56,7 @@ export interface VmRequest {
 /** Reads a PUT's or PATCH's body over the existing VM's model; problems of form go to `fields`. */
 export function readVmRequest(
   body: unknown,
-  o: { groupLocation: string; existing?: VmModel; carriesDataDisks: boolean; merge: boolean },
+  o: { groupLocation: string; existing?: VmModel; merge: boolean },
 ): VmRequest {
   const { existing } = o
   const fields = new Fields(body)
@@ -102,10 +102,10 @@ export function readVmRequest(
     userData: readBase64(properties, 'userData') ?? existing?.userData,
     bootDiagnostics: readBootDiagnostics(properties) ?? existing?.bootDiagnostics,
     nics: readNics(properties, existing?.nics),
-    dataDisks: o.carriesDataDisks ? readDataDisks(storage, existing?.dataDisks ?? []) : [],
+    dataDisks: readDataDisks(storage, existing?.dataDisks ?? []),
     attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
     identity: readIdentity(fields, o),
-    unsupported: readUnsupported(properties, o.carriesDataDisks),
+    unsupported: readUnsupported(properties),
     adminPassword: os.has('adminPassword'),
   }
 }
@@ -156,7 +156,7 @@ const readKey = (fields: Fields): SshKey => ({
 })
 
 /** Members whose silent loss would give a VM other than the one that was asked for. */
-function readUnsupported(properties: Fields, carriesDataDisks: boolean): VmRequest['unsupported'] {
+function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   const found: VmRequest['unsupported'] = []
   const note = (path: string, reason: string, remedy: string, rule?: FaqRuleId): void =>
     void found.push({ path, reason, remedy, ...(rule !== undefined && { rule }) })
@@ -179,8 +179,7 @@ function readUnsupported(properties: Fields, carriesDataDisks: boolean): VmReque
         'Encrypt data in the guest with dm-crypt and a key from the vault.',
         'S7',
       )
-    } else if (!carriesDataDisks)
-      note(path, 'Data disks cannot be attached in this installation.', 'Keep data on the OS disk.')
+    }
   }
   if (disk.has('diffDiskSettings'))
     note(disk.at('diffDiskSettings'), 'Ephemeral OS disks are not offered.', 'Leave diffDiskSettings out.')

@@ -5,9 +5,10 @@ import { customerKeyOf } from '../encryption/vm-set.ts'
 import { detachInterface } from '../network/interfaces.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
+import { destroyDataDisks, placeDataDisks } from './disk-placement.ts'
 import { releaseDisk } from './data-disks.ts'
 import { removeRunCommands } from './run-command-store.ts'
-import { findSize } from './sizes.ts'
+import { findSize, machineSize } from './sizes.ts'
 import { attestationUri } from './vm-attestation.ts'
 import { fromDetail } from '../machine/machine-error.ts'
 import { followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
@@ -57,7 +58,7 @@ async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
     resourceId: vm.id,
     name: vm.name,
     region: vm.location,
-    size: { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024 },
+    size: machineSize(size),
     image: imageId,
     osDisk: { id: diskIdOf(vm.id, model.osDisk.name), sizeGiB: model.osDisk.sizeGiB },
     osProfile: {
@@ -120,6 +121,7 @@ async function destroy(plane: Plane, params: VmParams): Promise<void> {
 /** Whether the VM boots is the last step; a VM that does not boot is kept, for its owner to look at and to delete. */
 async function boot(plane: Plane, c: StepContext<VmParams>, startFirst: boolean): Promise<void> {
   try {
+    if (startFirst) await placeDataDisks(plane, c)
     await bootUntilReady(plane, c, { vmId: c.params.vmId, startFirst })
   } catch (error) {
     if (!c.signal.aborted) await plane.notes.keep(c.operationId)
@@ -219,7 +221,7 @@ export function startSaga(plane: Plane): SagaDefinition<VmParams> {
           if (size === undefined || (status?.power.state !== 'Stopped' && status?.power.state !== 'Failed')) return
           const { subnetPrefix, ...interfaces } = await machineNetwork(plane, vm)
           await plane.machine.patch(c.params.vmId, {
-            size: { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024 },
+            size: machineSize(size),
             security: { secureBoot: internal.model.secureBoot },
             ...(internal.model.userData !== undefined && { userData: internal.model.userData }),
             tags: internal.model.tags,
@@ -281,7 +283,13 @@ export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
   return {
     kind: 'vm.delete',
     steps: [
-      { name: 'destroy disk and guest state', do: async (c) => await plane.machine.remove(c.params.vmId) },
+      {
+        name: 'destroy disk and guest state',
+        do: async (c) => {
+          await plane.machine.remove(c.params.vmId)
+          await destroyDataDisks(plane, c.params)
+        },
+      },
       { name: 'destroy platform key', do: async (c) => await plane.keys.destroy(c.params.vmId) },
       { name: 'remove identity', do: async (c) => await removeIdentity(plane, c.params) },
       { name: 'remove records', do: async (c) => await removeRecords(plane, c.params) },

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { ServiceError, type Operation } from '@strongroom/platform'
-import type { Link } from '../arm/access.ts'
 import { refuse, type Problem } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import type { ArmRequest } from '../arm/request.ts'
@@ -11,11 +11,10 @@ import { galleryProblems, specialise } from './galleries/gallery-rules.ts'
 import { guestProblems } from './guest-rules.ts'
 import { applyDataDisks, dataDiskProblems } from './data-disks.ts'
 import { resolveImage } from './images.ts'
-import { versionType } from './kept/kept.ts'
 import { imageTarget, type ResolvedImage } from './resolved-image.ts'
 import { findSize, type Size } from './sizes.ts'
 import { changedProperties, updateProblems } from './vm-change.ts'
-import { providerLinks, resolveProvider } from './vm-attestation.ts'
+import { resolveProvider } from './vm-attestation.ts'
 import {
   diskIdOf,
   diskType,
@@ -29,6 +28,7 @@ import {
 } from './vm-model.ts'
 import { applyNics, assertDeallocated, nicLinks } from './vm-network.ts'
 import { applyIdentities, resolveIdentities } from './vm-identity.ts'
+import { diskLinks, links } from './vm-links.ts'
 import { readVmRequest, type VmRequest } from './vm-request.ts'
 import { securityProblems, securityTypeOf } from './vm-rules.ts'
 import { assertNotConverting, conversionOf, conversionRefusals, convertVm } from './vm-conversion.ts'
@@ -53,7 +53,6 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   const model = existing?.internal.model
   const read = readVmRequest(request.body, {
     groupLocation: group.location,
-    carriesDataDisks: plane.machine.carriesDataDisks,
     merge: request.method === 'PATCH',
     ...(model !== undefined && { existing: model }),
   })
@@ -117,25 +116,6 @@ async function recordSubstitution(plane: Plane, request: ArmRequest): Promise<vo
   const { caller, correlationId } = request
   const action = 'Microsoft.Compute/virtualMachines/imageSubstitution/event'
   await plane.activity.write({ caller: caller.objectId, action, resourceId: request.path, status: 200, correlationId })
-}
-
-/** Imported images are their owners', while the reference image is everybody's. */
-function links(plane: Plane, r: VmRequest, named: ResolvedImage | undefined): Link[] {
-  const image = named?.image
-  const providers = providerLinks(r.attestationProviderId)
-  if (named?.gallery !== undefined)
-    return [...providers, { id: named.gallery.versionId, action: `${versionType}/read` }]
-  if (image?.source !== 'import') return providers
-  const id = `/subscriptions/${plane.subscriptionId}/providers/Strongroom.Machine/images/${image.id}`
-  return [...providers, { id, action: 'Strongroom.Machine/images/read' }]
-}
-
-/** A disk that the VM has not yet is taken from whoever may use it: that needs a role at the disk. */
-function diskLinks(r: VmRequest, before: VmModel | undefined): Link[] {
-  const held = new Set((before?.dataDisks ?? []).map((disk) => disk.id?.toLowerCase()))
-  return r.dataDisks.flatMap(({ id }) =>
-    id === undefined || held.has(id.toLowerCase()) ? [] : [{ id, action: `${diskType}/write` }],
-  )
 }
 
 function toModel(
@@ -231,13 +211,15 @@ async function create(
     await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
     await applyNics(plane, tx, { vmId: id, before: [], after: model.nics })
     if (model.dataDisks !== undefined)
-      model.dataDisks = await applyDataDisks(plane, tx, {
-        vmId: id,
-        vmName: name,
-        location: model.location,
-        before: [],
-        after: model.dataDisks,
-      })
+      model.dataDisks = (
+        await applyDataDisks(plane, tx, {
+          vmId: id,
+          vmName: name,
+          location: model.location,
+          before: [],
+          after: model.dataDisks,
+        })
+      ).disks
     const diskId = diskIdOf(id, model.osDisk.name)
     if ((await plane.resources.find(diskId, tx)) !== undefined) throw diskExists(model.osDisk.name)
     await plane.resources.insert(tx, {
@@ -300,30 +282,39 @@ async function update(
   const rewired = changed.includes('networkProfile.networkInterfaces')
   if (rewired) assertDeallocated(existing, running)
   const identity = await applyIdentities(plane, existing, model)
-  const vm = await plane.resources.transaction(async (tx) => {
+  const changesDisks = changed.includes('storageProfile.dataDisks')
+  const written = await plane.resources.transaction(async (tx) => {
     if (model.vmSize !== before.vmSize && !existing.internal.deallocated) {
       await plane.quotas.reserve(tx, { owner: existing.key, region: model.location, size })
     }
-    const dataDisks = await applyDataDisks(plane, tx, {
+    const { disks, change } = await applyDataDisks(plane, tx, {
       vmId: existing.id,
       vmName: existing.name,
       location: model.location,
       before: before.dataDisks ?? [],
       after: model.dataDisks ?? [],
     })
-    if (dataDisks.length > 0) model.dataDisks = dataDisks
+    if (disks.length > 0) model.dataDisks = disks
     if (rewired) await applyNics(plane, tx, { vmId: existing.id, before: before.nics, after: model.nics })
-    return await plane.resources.change<VmInternal>(tx, existing.id, (current) => {
+    const vm = await plane.resources.change<VmInternal>(tx, existing.id, (current) => {
       checkPreconditions(request, current as never)
       if (current.internal.vmId !== existing.internal.vmId) throw raced(existing.id)
+      // What another request attached meanwhile would be lost, and would stay with the machine.
+      if (!isDeepStrictEqual(current.internal.model.dataDisks, before.dataDisks)) throw raced(existing.id)
       current.internal.model = model
+      if (changesDisks) current.internal.hadDataDisks = true
+      if (changesDisks && stateOf(current) === 'Succeeded') current.body.properties['provisioningState'] = 'Updating'
       if (size.tee !== undefined) current.internal.tee = size.tee
       if (identity === undefined) delete current.internal.identity
       else current.internal.identity = identity
       refreshBody(current)
     })
+    if (!changesDisks) return { vm }
+    const params = { id: existing.id, vmId: existing.internal.vmId, ...change }
+    const operation = await plane.runner.submit({ kind: 'vm.update', resourceId: existing.key, params, tx })
+    return { vm, operation }
   })
-  return { vm: vm ?? existing, created: false }
+  return { ...written, vm: written.vm ?? existing, created: false }
 }
 
 /** The same request again: a VM that could not be made is tried again, any other stays as it is. */

@@ -1,6 +1,7 @@
 import {
   machineAudience,
   type AnyBootEvidence,
+  type AttachedDisk,
   type CustomerKey,
   type CommandRequest,
   type CommandStatus,
@@ -22,7 +23,6 @@ import type { Machine } from './machine.ts'
 
 /** The machine's wire, called as the control plane's principal. */
 export class MachineClient implements Machine {
-  readonly carriesDataDisks = false
   readonly #wire: WireClient
   readonly #tokens: TokenSource
 
@@ -63,6 +63,10 @@ export class MachineClient implements Machine {
 
   async convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus> {
     return await this.#send('POST', `/instances/${vmId}/convert`, conversion, 300_000)
+  }
+
+  async setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus> {
+    return await this.#send('PUT', `/instances/${vmId}/data-disks`, { disks })
   }
 
   async remove(vmId: string): Promise<void> {

@@ -1,5 +1,6 @@
 import type {
   AnyBootEvidence,
+  AttachedDisk,
   CustomerKey,
   CommandRequest,
   CommandStatus,
@@ -19,8 +20,6 @@ import type {
 
 /** What carries virtual machines, as the sagas use it: a machine behind its wire, or the driver without guests. */
 export interface Machine {
-  /** Whether data disks can be attached to its VMs. */
-  readonly carriesDataDisks: boolean
   /** Idempotent for the same VM. */
   provision(spec: AnySpec): Promise<InstanceStatus>
   /** Undefined where the machine has no such instance. */
@@ -33,6 +32,8 @@ export interface Machine {
   rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus>
   /** Opens the guest state on the silicon that it was made for, and puts it under the other's: all of it, or nothing. Idempotent. */
   convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus>
+  /** These data disks and no others, also of a VM that runs; a disk is one VM's. Idempotent. */
+  setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus>
   remove(vmId: string): Promise<void>
   evidence(vmId: string): Promise<AnyBootEvidence | undefined>
   /** Hands a running guest a script. Idempotent by the command's id. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { keptImageId, type ImageRecord, type KeptDiskSpec, type KeptDiskStatus } from '@strongroom/contract'
+import { keptImageId, type AttachedDisk, type ImageRecord, type KeptDiskSpec, type KeptDiskStatus } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
-import type { ResourceStore } from '../store/resources.ts'
+import type { Db, ResourceStore } from '../store/resources.ts'
 
 /** Kept disks of the driver without guests: states and lengths, and nothing in them. Every one holds "the" system. */
 export class SimulatedDisks {
@@ -44,7 +44,30 @@ export class SimulatedDisks {
   }
 
   async remove(id: string): Promise<void> {
-    await this.#resources.db.deleteFrom('simulated_disk').where('id', '=', id).execute()
+    await this.#resources.transaction(async (tx) => {
+      const holder = (await this.#row(id, tx))?.status.attachedTo
+      if (holder !== undefined) throw inUse(id, holder)
+      await tx.deleteFrom('simulated_disk').where('id', '=', id).execute()
+    })
+  }
+
+  /** As a machine attaches and detaches (host: instances/data-disks.ts): whole disks, each one VM's. */
+  async place(tx: Db, o: { vmId: string; before: AttachedDisk[]; wanted: AttachedDisk[] }): Promise<void> {
+    const wanted = new Map(o.wanted.map((each) => [each.disk, each]))
+    const ids = new Set([...wanted.keys(), ...o.before.map(({ disk }) => disk)])
+    // In one order, so that two VMs that change disks do not wait for each other.
+    for (const id of [...ids].toSorted()) {
+      const row = await this.#row(id, tx)
+      const disk = wanted.get(id)
+      if (row === undefined && disk === undefined) continue
+      if (row === undefined) throw missing(id)
+      const { attachedTo, ...status } = row.status
+      if (disk !== undefined && status.state !== 'Succeeded') throw notWhole(id, status.state)
+      if (disk !== undefined && attachedTo !== undefined && attachedTo !== o.vmId) throw inUse(id, attachedTo)
+      const sizeBytes = Math.max(status.sizeBytes, (disk?.sizeGiB ?? 0) * 2 ** 30)
+      const held = { ...status, sizeBytes, ...(disk !== undefined && { attachedTo: o.vmId }) }
+      await tx.updateTable('simulated_disk').set({ status: JSON.stringify(held) }).where('id', '=', id).execute()
+    }
   }
 
   async finish(id: string): Promise<KeptDiskStatus> {
@@ -79,12 +102,32 @@ export class SimulatedDisks {
     }
   }
 
-  async #row(id: string): Promise<{ spec: KeptDiskSpec; status: KeptDiskStatus } | undefined> {
-    const row = await this.#resources.db
-      .selectFrom('simulated_disk')
-      .selectAll()
-      .where('id', '=', id)
-      .executeTakeFirst()
+  /** @param tx where the row is to stay as it is until the transaction ends */
+  async #row(id: string, tx?: Db): Promise<{ spec: KeptDiskSpec; status: KeptDiskStatus } | undefined> {
+    const query = (tx ?? this.#resources.db).selectFrom('simulated_disk').selectAll().where('id', '=', id)
+    const row = await (tx === undefined ? query : this.#resources.forUpdate(query)).executeTakeFirst()
     return row && { spec: JSON.parse(row.spec) as KeptDiskSpec, status: JSON.parse(row.status) as KeptDiskStatus }
   }
 }
+
+const inUse = (disk: string, holder: string): ServiceError =>
+  new ServiceError({
+    code: 'DataDiskInUse',
+    status: 409,
+    message: `The disk ${disk} is a data disk of VM ${holder}.`,
+    expected: 'a disk that no other VM has',
+    found: holder,
+    remedy: 'Detach it there first: az vm disk detach.',
+  })
+
+const missing = (disk: string): ServiceError =>
+  new ServiceError({ code: 'DataDiskMissing', status: 409, message: 'This machine keeps no such disk.', found: disk })
+
+const notWhole = (disk: string, state: string): ServiceError =>
+  new ServiceError({
+    code: 'DataDiskNotReady',
+    status: 409,
+    message: `The data disk ${disk} is not whole.`,
+    expected: 'Succeeded',
+    found: state,
+  })

@@ -3,6 +3,7 @@ import {
   sharedAttestationHost,
   type AnySpec,
   type AnyBootEvidence,
+  type AttachedDisk,
   type CommandStatus,
   type CustomerKey,
   type DiskAccess,
@@ -19,7 +20,7 @@ import {
 } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import { regions } from '../compute/regions.ts'
-import type { ResourceStore } from '../store/resources.ts'
+import type { Db, ResourceStore } from '../store/resources.ts'
 import type { GuestStateKeys, Machine } from './machine.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
 import { SimulatedDisks } from './simulated-disks.ts'
@@ -56,7 +57,6 @@ interface Kept extends InstanceStatus {
  * that its owner named it is asked for at each start.
  */
 export class SimulatedMachine implements Machine {
-  readonly carriesDataDisks = true
   readonly #resources: ResourceStore
   readonly #clock: Clock
   readonly #maker: EvidenceMaker
@@ -93,8 +93,8 @@ export class SimulatedMachine implements Machine {
     return await this.#find(vmId)
   }
 
-  async #find(vmId: string): Promise<Kept | undefined> {
-    const row = await this.#resources.db
+  async #find(vmId: string, db: Db = this.#resources.db): Promise<Kept | undefined> {
+    const row = await db
       .selectFrom('simulated_instance')
       .select('status')
       .where('vm_id', '=', vmId)
@@ -149,7 +149,19 @@ export class SimulatedMachine implements Machine {
 
   async remove(vmId: string): Promise<void> {
     if ((await this.#find(vmId))?.asked === true) await this.#maker.remove(vmId)
-    await this.#resources.db.deleteFrom('simulated_instance').where('vm_id', '=', vmId).execute()
+    await this.#resources.transaction(async (tx) => {
+      const gone = await this.#find(vmId, tx)
+      if (gone?.dataDisks !== undefined) await this.#disks.place(tx, { vmId, before: gone.dataDisks, wanted: [] })
+      await tx.deleteFrom('simulated_instance').where('vm_id', '=', vmId).execute()
+    })
+  }
+
+  async setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus> {
+    return await this.#change(vmId, async (status, tx) => {
+      await this.#disks.place(tx, { vmId, before: status.dataDisks ?? [], wanted: disks })
+      if (disks.length === 0) delete status.dataDisks
+      else status.dataDisks = disks.toSorted((a, b) => a.lun - b.lun)
+    })
   }
 
   /** All instances at once, with what was made for the evidence of some. */
@@ -270,13 +282,13 @@ export class SimulatedMachine implements Machine {
     status.power = { state, since: now, steps: [{ name: step, startedAt: now, endedAt: now }] }
   }
 
-  async #change(vmId: string, change: (status: Kept) => void): Promise<InstanceStatus> {
+  async #change(vmId: string, change: (status: Kept, tx: Db) => void | Promise<void>): Promise<InstanceStatus> {
     return await this.#resources.transaction(async (tx) => {
       const query = tx.selectFrom('simulated_instance').select('status').where('vm_id', '=', vmId)
       const row = await this.#resources.forUpdate(query).executeTakeFirst()
       if (row === undefined) throw notFound(vmId)
       const status = JSON.parse(row.status) as Kept
-      change(status)
+      await change(status, tx)
       const text = JSON.stringify(status)
       if (text !== row.status)
         await tx.updateTable('simulated_instance').set({ status: text }).where('vm_id', '=', vmId).execute()

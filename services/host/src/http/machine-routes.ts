@@ -18,7 +18,7 @@ import { diskRoutes } from './disk-routes.ts'
 import type { ImageBuilds } from './image-builds.ts'
 import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
 import { simulatedRoutes } from './simulated-routes.ts'
-import { parseCommand, parseConversion, parseCustomerKey, parsePatch, parseSpec } from './spec.ts'
+import { parseCommand, parseConversion, parseCustomerKey, parseDataDisks, parsePatch, parseSpec } from './spec.ts'
 
 export type HttpApp = ReturnType<typeof createHttpApp>
 
@@ -70,6 +70,10 @@ function instanceRoutes(app: HttpApp, machine: Machine, verifiers: readonly stri
   app.patch<VmPath>('/instances/:vmId', async (request) => {
     const instance = machine.get(request.params.vmId)
     await instance.patch(parsePatch(request.body))
+    return instance.status()
+  })
+  app.put<VmPath>('/instances/:vmId/data-disks', async (request) => {
+    const instance = await machine.setDataDisks(request.params.vmId, parseDataDisks(request.body))
     return instance.status()
   })
   app.delete<VmPath>('/instances/:vmId', async (request, reply) => {

@@ -1,5 +1,6 @@
 import type {
   AnySpec,
+  AttachedDisk,
   CommandRequest,
   CustomerKey,
   InstanceConversion,
@@ -52,7 +53,15 @@ const customerShape: Shape = {
   },
 }
 
-const sizeShape: Shape = { 'size.name': line, 'size.vCPUs': count(1, 256), 'size.memoryMiB': count(512, 4_194_304) }
+const sizeShape: Shape = {
+  'size.name': line,
+  'size.vCPUs': count(1, 256),
+  'size.memoryMiB': count(512, 4_194_304),
+  'size.temporaryGiB': {
+    check: (value) => value === undefined || (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 32_767),
+    expected: 'a whole number from 1 to 32767, or nothing',
+  },
+}
 
 export const keyIdentifier: Shape[string] = text(keyId, 'a key identifier with version')
 /** @param verifiers issuers that the operator named */
@@ -224,6 +233,33 @@ export function parseConversion(body: unknown): InstanceConversion {
   requireShape(body, conversionShape)
   const { tee, size, guestStateKey } = body as InstanceConversion
   return { tee, size, guestStateKey }
+}
+
+/** @throws ServiceError InvalidInstanceSpec */
+export function parseDataDisks(body: unknown): AttachedDisk[] {
+  requireShape(body, {
+    disks: { check: (value) => Array.isArray(value) && value.length <= 64, expected: 'a list of at most 64 disks' },
+  })
+  const { disks } = body as { disks: AttachedDisk[] }
+  for (const disk of disks)
+    requireShape(disk, {
+      lun: count(0, 63),
+      disk: { check: (value) => typeof value === 'string' && isVmId(value), expected: 'an upper-case GUID' },
+      sizeGiB: count(1, 32_767),
+      'shown.id': line,
+      'shown.name': line,
+      'shown.caching': oneOf('None', 'ReadOnly', 'ReadWrite'),
+      'shown.storageAccountType': line,
+    })
+  const twice = (values: unknown[]): boolean => new Set(values).size < values.length
+  if (!twice(disks.map(({ lun }) => lun)) && !twice(disks.map(({ disk }) => disk))) return disks
+  throw new ServiceError({
+    code: 'InvalidInstanceSpec',
+    status: 400,
+    message: 'A LUN or a disk stands in the list more than once.',
+    target: 'disks',
+    expected: 'a LUN of its own for each disk',
+  })
 }
 
 /** Azure's limits: 90 minutes, and a script that fits into a request. @throws ServiceError InvalidInstanceSpec */

@@ -24,6 +24,8 @@ import { fitToHost } from '../qemu/capacity.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { stopSwtpm } from '../tpm/swtpm.ts'
 import type { CommandQueue } from '../network/command-queue.ts'
+import { makeEmpty } from '../kept/make-disk.ts'
+import { disksAtBoot } from './data-disks.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { openOrdinary, type OpenedOrdinary } from './ordinary-guest.ts'
 import { imageOfVm } from './provision.ts'
@@ -81,6 +83,9 @@ export async function boot(o: BootRequest): Promise<Booted> {
         : await serveMetadata(o, powered, sockets.metadata),
     )
     const cpuModel = cpuModelOf(spec)
+    const dataDisks = await disksAtBoot(services.stateDir, record)
+    const { temporaryGiB } = spec.size
+    if (temporaryGiB !== undefined) await makeEmpty(files.temporaryDisk, temporaryGiB * 2 ** 30)
     const sshPort = await freePort(record.sshPort)
     // The log of the boot before stays beside it: what a failed boot said is wanted after the next attempt too.
     await rename(files.serialLog, `${files.serialLog}.previous`).catch(() => {})
@@ -100,6 +105,8 @@ export async function boot(o: BootRequest): Promise<Booted> {
         firmware: opened.files.firmware,
         variables: opened.files.variables,
         disk: files.disk,
+        dataDisks,
+        ...(temporaryGiB !== undefined && { temporaryDisk: files.temporaryDisk }),
         ...(opened.tpm !== undefined && { tpmSocket: opened.tpm.controlSocket }),
         qmpSocket: join(runtimeDir, 'qmp'),
         serialLog: files.serialLog,
@@ -118,6 +125,8 @@ export async function boot(o: BootRequest): Promise<Booted> {
       opened = undefined
       throw error
     })
+    // Without a name it is gone with QEMU, however that ends.
+    await rm(files.temporaryDisk, { force: true })
     const launched = {
       vCPUs: fitted.vCPUs,
       memoryMiB: fitted.memoryMiB,
@@ -139,6 +148,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
       await opened.state.close()
     }
     await rm(runtimeDir, { recursive: true, force: true })
+    await rm(files.temporaryDisk, { force: true })
     throw error
   }
 }
@@ -194,6 +204,7 @@ async function serveOrdinary(
     ...common,
     socket,
     onHealth: (health) => o.onHealth(health),
+    dataDisks: () => o.record.dataDisks ?? [],
     spec,
     nonce,
     commands,
@@ -243,6 +254,7 @@ async function serveMetadata(
     akSpki: certifiedKey(opened.evidence.vtpm.akCertificatePem),
     nonce,
     onHealth: (health) => o.onHealth(health),
+    dataDisks: () => o.record.dataDisks ?? [],
     onReady: async (report) => {
       try {
         const { measuredBoot, opened: rootDevice } = await verifyBootReport({

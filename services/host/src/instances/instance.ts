@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import {
   isOrdinary,
   type AnySpec,
+  type AttachedDisk,
   type AnyBootEvidence,
   type CommandRequest,
   type CommandStatus,
@@ -19,6 +20,7 @@ import { explainFailedBoot } from './boot-failure.ts'
 import { awaitBoot, type BootOutcome } from './boot-watch.ts'
 import { adoptConverted, convertInstance } from './conversion.ts'
 import type { Current } from './current-boot.ts'
+import { placeDataDisks } from './data-disks.ts'
 import { deferred } from './deferred.ts'
 import { notProvisioned, notReady, withoutCustomerKey } from './errors.ts'
 import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
@@ -49,6 +51,8 @@ export class Instance {
   readonly #discard = new AbortController()
   #current: Current | undefined
   #reboots = 0
+  /** Disks that it is about to have, beside those in the record. */
+  #claimed: string[] = []
   #closing = false
 
   constructor(services: MachineServices, record: InstanceRecord) {
@@ -174,6 +178,27 @@ export class Instance {
     if (patch.interfaces) spec.interfaces = patch.interfaces
     if (patch.shown) spec.shown = patch.shown
     await this.#work.save()
+  }
+
+  /** Whether it is the data disk's VM, or is becoming it. */
+  holds(disk: string): boolean {
+    return this.#claimed.includes(disk) || (this.#work.record.dataDisks ?? []).some((each) => each.disk === disk)
+  }
+
+  /** These data disks and no others, also while it runs. The disks count as held from the call on. */
+  async setDataDisks(disks: AttachedDisk[]): Promise<void> {
+    const claims = disks.map(({ disk }) => disk)
+    this.#claimed.push(...claims)
+    const { record } = this.#work
+    const save = (): Promise<void> => this.#work.save()
+    try {
+      await this.#work.inTurn(async () => {
+        this.#work.requireExisting()
+        await placeDataDisks({ stateDir: this.#services.stateDir, record, guest: this.#current?.guest, save }, disks)
+      })
+    } finally {
+      for (const claim of claims) this.#claimed.splice(this.#claimed.indexOf(claim), 1)
+    }
   }
 
   /** Puts the guest state under the first of the keys. Both keys are in the record before, for a boot that comes between. */

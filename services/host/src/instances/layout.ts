@@ -13,6 +13,8 @@ export interface VmFiles {
   ordinaryState: string
   serialLog: string
   qemuLog: string
+  /** Of the boot that begins: nobody finds it once the guest has it. */
+  temporaryDisk: string
 }
 
 const vmIdPattern = /^[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}$/
@@ -32,6 +34,7 @@ export function vmFiles(stateDir: string, vmId: string): VmFiles {
     ordinaryState: join(directory, 'ordinary-state.sealed'),
     serialLog: join(directory, 'serial.log'),
     qemuLog: join(directory, 'qemu.log'),
+    temporaryDisk: join(directory, 'temporary-disk.raw'),
   }
 }
 

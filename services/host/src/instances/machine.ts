@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isOrdinary, type AnySpec, type InstanceStatus } from '@strongroom/contract'
+import { isOrdinary, type AnySpec, type AttachedDisk, type InstanceStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
+import { diskInUse } from './data-disks.ts'
 import { notFound } from './errors.ts'
 import { Instance } from './instance.ts'
 import type { MachineServices } from './services.ts'
@@ -58,6 +59,22 @@ export class Machine {
     }
     const instance = await Instance.create(this.#services, spec)
     this.#instances.set(spec.vmId, instance)
+    return instance
+  }
+
+  /** The VM that has the disk as a data disk. */
+  holderOf(disk: string): Instance | undefined {
+    return this.#present().find((instance) => instance.holds(disk))
+  }
+
+  /** A disk is one VM's. @throws ServiceError InstanceNotFound, DataDiskInUse, DataDiskMissing, DataDiskNotReady */
+  async setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<Instance> {
+    const instance = this.get(vmId)
+    for (const { disk } of disks) {
+      const holder = this.holderOf(disk)
+      if (holder !== undefined && holder !== instance) throw diskInUse(disk, holder.spec.vmId)
+    }
+    await instance.setDataDisks(disks)
     return instance
   }
 

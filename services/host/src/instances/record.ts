@@ -1,4 +1,4 @@
-import type { AnySpec, ErrorDetail, InstanceStatus, PowerState, StepTiming } from '@strongroom/contract'
+import type { AnySpec, AttachedDisk, ErrorDetail, InstanceStatus, PowerState, StepTiming } from '@strongroom/contract'
 
 /** What is kept of a VM between starts of the server. Holds no secret. */
 export interface InstanceRecord {
@@ -11,6 +11,8 @@ export interface InstanceRecord {
   /** `spec` is of the other technology, and the guest state for it has not taken its place yet. */
   converted?: boolean
   notices: string[]
+  /** In order of their LUNs; absent where there are none. */
+  dataDisks?: AttachedDisk[]
   sshPort?: number
   /** Public keys of the vTPM, SubjectPublicKeyInfo in base64. Absent until provisioned. */
   identity?: { akSpki: string; ekSpki: string }
@@ -56,6 +58,7 @@ export function toStatus(record: InstanceRecord, processes?: { qemu: number; swt
     power: record.power,
     ...(record.launched && { launched: record.launched }),
     notices: record.notices,
+    ...(record.dataDisks && { dataDisks: record.dataDisks }),
     ...(record.wrappedBy !== undefined && { guestStateWrappedBy: record.wrappedBy }),
     ...(processes && record.sshPort !== undefined && { ssh: { host: '127.0.0.1', port: record.sshPort } }),
     ...(processes && { processes }),

@@ -66,15 +66,20 @@ export class RecordedWork {
     })
   }
 
+  /** Work whose end is waited for, after all that was asked of the VM before. */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.requireExisting()
+    const done = this.#queue.then(work)
+    this.#queue = done.then(() => {}, () => {}) // prettier-ignore
+    return await done
+  }
+
   /** Work on disk and guest state at rest: whatever is asked of the VM meanwhile waits. @throws ServiceError InstanceNotStopped */
   async whileOff<T>(work: () => Promise<T>): Promise<T> {
-    this.requireExisting()
-    const done = this.#queue.then(async () => {
+    return await this.inTurn(async () => {
       this.requireStopped()
       return await work()
     })
-    this.#queue = done.then(() => {}, () => {}) // prettier-ignore
-    return await done
   }
 
   /** @throws ServiceError InstanceDeleting, InstanceNotStopped */

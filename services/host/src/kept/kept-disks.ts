@@ -12,6 +12,7 @@ import type {
 } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { findImage } from '../image/catalog.ts'
+import { diskInUse } from '../instances/data-disks.ts'
 import { describeFailure, notStopped } from '../instances/errors.ts'
 import { vmFiles } from '../instances/layout.ts'
 import type { Machine } from '../instances/machine.ts'
@@ -67,11 +68,14 @@ export class KeptDisks {
   async status(id: string): Promise<KeptDiskStatus> {
     const { status } = await this.#require(id)
     const access = await this.grants.find(id)
-    return { ...status, ...(access !== undefined && { access }) }
+    const attachedTo = this.#machine.holderOf(id)?.spec.vmId
+    return { ...status, ...(access !== undefined && { access }), ...(attachedTo !== undefined && { attachedTo }) }
   }
 
-  /** Resolves when nothing is left. Idempotent. */
+  /** Resolves when nothing is left. Idempotent. @throws ServiceError DataDiskInUse */
   async remove(id: string): Promise<void> {
+    const holder = this.#machine.holderOf(id)
+    if (holder !== undefined) throw diskInUse(id, holder.spec.vmId)
     const work = this.#work.get(id)
     work?.abort.abort()
     await work?.done
@@ -118,7 +122,14 @@ export class KeptDisks {
     }
     const { state } = kept.status
     if (permission === 'Write' ? state !== 'Uploading' : state !== 'Succeeded') throw notUploading(id, state)
+    this.#requireAtRest(id)
     return filesOf(kept, keptFiles(this.#services.stateDir, id))
+  }
+
+  /** What a running guest writes is no copy of anything. @throws ServiceError InstanceNotStopped */
+  #requireAtRest(id: string): void {
+    const state = this.#machine.holderOf(id)?.status().power.state ?? 'Stopped'
+    if (state !== 'Stopped' && state !== 'Failed') throw notStopped(state)
   }
 
   /** @throws ServiceError InstanceNotFound, InstanceNotStopped */
@@ -177,6 +188,7 @@ export class KeptDisks {
         })
       case 'disk': {
         const kept = await this.#require(source.id)
+        this.#requireAtRest(source.id)
         return await this.#copy(
           record,
           step,

@@ -1,4 +1,4 @@
-import { isOrdinary, type AnySpec, type GuestInterface } from '@strongroom/contract'
+import { isOrdinary, type AnySpec, type AttachedDisk, type GuestInterface } from '@strongroom/contract'
 import type { MetadataNode } from './metadata-tree.ts'
 
 type Document = Record<string, MetadataNode>
@@ -43,13 +43,18 @@ const since: Readonly<Record<string, string>> = {
 }
 
 /** Azure's document at /metadata/instance of one api-version. Numbers and flags are texts in it. */
-export function instanceMetadata(o: { spec: AnySpec; subscriptionId: string; version: string }): Document {
-  const all = compute(o.spec, o.subscriptionId)
+export function instanceMetadata(o: {
+  spec: AnySpec
+  subscriptionId: string
+  version: string
+  dataDisks?(): AttachedDisk[]
+}): Document {
+  const all = compute(o.spec, o.subscriptionId, o.dataDisks?.() ?? [])
   const shown = Object.entries(all).filter(([name]) => (since[name] ?? '') <= o.version)
   return { compute: Object.fromEntries(shown), network: network(o.spec) }
 }
 
-function compute(spec: AnySpec, subscriptionId: string): Document {
+function compute(spec: AnySpec, subscriptionId: string, dataDisks: AttachedDisk[]): Document {
   const market = marketplaceOf(spec)
   const { adminUsername, computerName, sshPublicKeys } = spec.osProfile
   return {
@@ -84,7 +89,7 @@ function compute(spec: AnySpec, subscriptionId: string): Document {
       virtualTpmEnabled: String(spec.security.vTpm),
     },
     sku: market.sku,
-    storageProfile: storage(spec),
+    storageProfile: storage(spec, dataDisks),
     subscriptionId,
     tags: Object.entries(spec.tags)
       .map(([name, value]) => `${name}:${value}`)
@@ -100,11 +105,26 @@ function compute(spec: AnySpec, subscriptionId: string): Document {
   }
 }
 
-function storage(spec: AnySpec): Document {
+function storage(spec: AnySpec, dataDisks: AttachedDisk[]): Document {
   const image = spec.shown?.imageReference
   const disk = spec.shown?.osDisk
   return {
-    dataDisks: [],
+    dataDisks: dataDisks.map(({ lun, sizeGiB, shown }) => ({
+      bytesPerSecondThrottle: '0',
+      caching: shown.caching,
+      createOption: 'Attach',
+      diskCapacityBytes: String(sizeGiB * 2 ** 30),
+      diskSizeGB: String(sizeGiB),
+      image: { uri: '' },
+      isSharedDisk: 'false',
+      isUltraDisk: 'false',
+      lun: String(lun),
+      managedDisk: { id: shown.id, storageAccountType: shown.storageAccountType },
+      name: shown.name,
+      opsPerSecondThrottle: '0',
+      vhd: { uri: '' },
+      writeAcceleratorEnabled: 'false',
+    })),
     imageReference: { id: image !== undefined && 'id' in image ? image.id : '', ...marketplaceOf(spec) },
     osDisk: {
       caching: disk?.caching ?? 'None',
@@ -119,7 +139,8 @@ function storage(spec: AnySpec): Document {
       vhd: { uri: '' },
       writeAcceleratorEnabled: 'false',
     },
-    resourceDisk: { size: '0' },
+    // In MiB, as Azure has it.
+    resourceDisk: { size: String((spec.size.temporaryGiB ?? 0) * 1024) },
   }
 }
 

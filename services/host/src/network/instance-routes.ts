@@ -1,4 +1,4 @@
-import type { AnySpec } from '@strongroom/contract'
+import type { AnySpec, AttachedDisk } from '@strongroom/contract'
 import { ServiceError, type FastifyInstance } from '@strongroom/platform'
 import type { DocumentSigner } from './attested-document.ts'
 import { instanceMetadata } from './instance-metadata.ts'
@@ -13,7 +13,7 @@ const eventVersions = ['2017-03-01', '2017-08-01', '2017-11-01', '2019-01-01', '
 /** `/metadata/instance` with its parts, `/metadata/attested/document`, `/metadata/versions`, `/metadata/scheduledevents`. */
 export function instanceRoutes(
   scope: FastifyInstance,
-  o: { spec: AnySpec; subscriptionId: string; documents: DocumentSigner },
+  o: { spec: AnySpec; subscriptionId: string; documents: DocumentSigner; dataDisks?(): AttachedDisk[] },
 ): void {
   scope.get('/versions', async () => ({ apiVersions: metadataVersions }))
 

@@ -1,6 +1,6 @@
 import { chmod } from 'node:fs/promises'
 import rateLimit from '@fastify/rate-limit'
-import { isOrdinary, type AnySpec, type GuestHealth } from '@strongroom/contract'
+import { isOrdinary, type AnySpec, type AttachedDisk, type GuestHealth } from '@strongroom/contract'
 import {
   createHttpApp,
   ServiceError,
@@ -46,6 +46,8 @@ export interface MetadataOptions {
   /** Refuses with a ServiceError what does not verify. */
   onReady(report: BootReport): Promise<void>
   onHealth(health: GuestHealth): void
+  /** What the VM has now; none where it is absent. */
+  dataDisks?(): AttachedDisk[]
   /** Of a VM without a vTPM, in the place of `onReady`: it can show nothing, and says that it runs. */
   onReadyWithoutTpm?(nonce: Uint8Array): Promise<void>
   /** What the guest is asked to run; nothing where it is absent. */
@@ -94,7 +96,7 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
     // The signatures of one guest must not keep the processor from the others; Azure allows less.
     await azure.register(rateLimit, { ...limit, keyGenerator: () => 'guest', errorResponseBuilder: tooMany })
     scope(azure, '/metadata', 'instance', (part) => {
-      instanceRoutes(part, { spec: o.spec, subscriptionId, documents })
+      instanceRoutes(part, { ...o, subscriptionId, documents })
     })
     scope(azure, '/metadata/identity', 'identity', (part) => identityRoutes(part, { ...o, tenantId }))
     const { spec, silicon, akSpki } = o

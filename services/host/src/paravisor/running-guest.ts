@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises'
 import type { AnyBootEvidence } from '@strongroom/contract'
 import { type Logger, ServiceError } from '@strongroom/platform'
 import type { MachineOptions } from '../qemu/arguments.ts'
+import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import { QemuEnded, VmProcess, type GuestEnd } from '../qemu/vm-process.ts'
 import { readRegistersAfterGuest } from '../tpm/registers.ts'
 import { stopSwtpm, type Swtpm } from '../tpm/swtpm.ts'
@@ -85,6 +86,18 @@ export class RunningGuest {
   get processes(): { qemu: number; swtpm?: number } {
     const { tpm } = this.#opened
     return { qemu: this.#vm.process.pid, ...(tpm !== undefined && { swtpm: tpm.process.pid }) }
+  }
+
+  async plug(disk: ScsiDisk): Promise<void> {
+    await this.#vm.plug(disk)
+  }
+
+  async unplug(lun: number): Promise<void> {
+    await this.#vm.unplug(lun)
+  }
+
+  async resize(lun: number, bytes: number): Promise<void> {
+    await this.#vm.resize(lun, bytes)
   }
 
   /** False when the guest did not power off in time. */

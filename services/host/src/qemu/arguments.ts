@@ -1,6 +1,7 @@
 import type { GuestInterface } from '@strongroom/contract'
 import { cloudInitPath } from '../network/cloud-init.ts'
 import { furtherInterfaceArguments } from './further-interface.ts'
+import { scsiArguments, type ScsiDisk } from './scsi-disks.ts'
 
 export type Acceleration = 'kvm' | 'tcg'
 
@@ -31,6 +32,9 @@ export interface MachineOptions {
   firmware: string
   variables: string
   disk: string
+  dataDisks: ScsiDisk[]
+  /** File of the disk that lives as long as this boot. */
+  temporaryDisk?: string
   /** Absent where the VM has no vTPM. */
   tpmSocket?: string
   qmpSocket: string
@@ -86,6 +90,7 @@ export function machineArguments(o: MachineOptions): string[] {
     'driver=raw,node-name=os,file=os-file,discard=unmap',
     '-device',
     'virtio-blk-pci,drive=os,bootindex=1',
+    ...scsiArguments(o),
     '-object',
     'rng-random,id=rng,filename=/dev/urandom',
     '-device',

@@ -13,6 +13,7 @@ const options: MachineOptions = {
   firmware: '/run/f,readonly=off',
   variables: '/run/v',
   disk: '/state/disk.raw',
+  dataDisks: [],
   tpmSocket: '/run/tpm',
   qmpSocket: '/run/qmp',
   serialLog: '/state/serial.log',

@@ -3,6 +3,10 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { startProgram, type OwnedProcess } from '@strongroom/platform'
 import { machineArguments, type MachineOptions } from './arguments.ts'
 import { Qmp } from './qmp.ts'
+import { deviceOf, plugCommands, type ScsiDisk } from './scsi-disks.ts'
+
+/** How long QEMU may take to take a device away. A SCSI disk needs no word of the guest's. */
+const unplugLimitMs = 20_000
 
 /** Why a guest does not run any more. `reboot`: it asked for one. */
 export type GuestEnd =
@@ -10,17 +14,22 @@ export type GuestEnd =
   | { kind: 'reboot' }
   | { kind: 'crash'; code: number | null; signal: string | null; said: string }
 
+type Listeners = Set<(device: unknown) => void>
+
 /** One QEMU, in a session of its own, that dies with the server. After a power-off or reboot it stays, paused, until `kill`. */
 export class VmProcess {
   readonly process: OwnedProcess
   /** Settles once. */
   readonly ended: Promise<GuestEnd>
   readonly #qmp: Qmp
+  /** Called with the device that QEMU has taken away. */
+  readonly #deleted: Listeners
 
-  private constructor(process: OwnedProcess, qmp: Qmp, ended: Promise<GuestEnd>) {
+  private constructor(process: OwnedProcess, qmp: Qmp, ended: Promise<GuestEnd>, deleted: Listeners) {
     this.process = process
     this.#qmp = qmp
     this.ended = ended
+    this.#deleted = deleted
   }
 
   /** @param o.errorLog file that QEMU's own complaints go to */
@@ -48,8 +57,10 @@ export class VmProcess {
       settle({ kind: 'crash', code, signal, said: await tail(log) })
       await log.close()
     })
+    const deleted: Listeners = new Set()
     const listener = ({ event, data }: { event: string; data?: Record<string, unknown> }): void => {
       if (event === 'SHUTDOWN') settle({ kind: data?.['reason'] === 'guest-reset' ? 'reboot' : 'powerOff' })
+      if (event === 'DEVICE_DELETED') deleted.forEach((heard) => heard(data?.['device']))
       if (event === 'GUEST_PANICKED') settle({ kind: 'powerOff' })
     }
     let qmp: Qmp
@@ -61,7 +72,7 @@ export class VmProcess {
       // The caller hears of it by `ended`, with what QEMU said.
       throw new QemuEnded(await ended)
     }
-    return new VmProcess(process, qmp, ended)
+    return new VmProcess(process, qmp, ended, deleted)
   }
 
   /** Asks the guest by ACPI and waits; false when it did not power off in time. */
@@ -72,6 +83,43 @@ export class VmProcess {
     const result = await Promise.race([this.ended, late])
     stop.abort()
     return result !== 'late'
+  }
+
+  /** Gives the running guest a disk: all of it, or nothing. */
+  async plug(disk: ScsiDisk): Promise<void> {
+    try {
+      for (const [command, args] of plugCommands(disk)) await this.#qmp.execute(command, args)
+    } catch (error) {
+      await this.#removeNodes(disk.lun)
+      throw error
+    }
+  }
+
+  /** Takes a disk away, whatever the guest does with it, and waits until QEMU has let its file go. */
+  async unplug(lun: number): Promise<void> {
+    const stop = new AbortController()
+    let heard: (device: unknown) => void = () => {}
+    const gone = new Promise<void>((resolve) => (heard = (device) => void (device === deviceOf(lun) && resolve())))
+    this.#deleted.add(heard)
+    try {
+      await this.#qmp.execute('device_del', { id: deviceOf(lun) })
+      const late = sleep(unplugLimitMs, 'late' as const, { signal: stop.signal }).catch(() => 'late' as const)
+      if ((await Promise.race([gone, late])) === 'late') throw new Error(`QEMU has not taken LUN ${lun} away`)
+    } finally {
+      stop.abort()
+      this.#deleted.delete(heard)
+    }
+    await this.#removeNodes(lun)
+  }
+
+  async resize(lun: number, bytes: number): Promise<void> {
+    await this.#qmp.execute('block_resize', { 'node-name': deviceOf(lun), size: bytes })
+  }
+
+  /** The file is closed once its nodes are gone. */
+  async #removeNodes(lun: number): Promise<void> {
+    for (const node of [deviceOf(lun), `${deviceOf(lun)}-file`])
+      await this.#qmp.execute('blockdev-del', { 'node-name': node }).catch(() => {})
   }
 
   /** Pulls the plug. QEMU is not asked to quit: it would end the TPM as well. */

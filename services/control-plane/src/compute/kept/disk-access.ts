@@ -6,7 +6,7 @@ import type { Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import type { VmInternal } from '../vm-model.ts'
 import { guestBehind } from './address.ts'
-import { diskSecurityTypes, type Kept, type KeptInternal, type KeptResource } from './kept.ts'
+import { diskSecurityTypes, hasContent, type Kept, type KeptInternal, type KeptResource } from './kept.ts'
 import { requireOff } from './source.ts'
 import { accepted, guestPart } from './write-kept.ts'
 
@@ -65,7 +65,7 @@ async function machineId(plane: Plane, disk: KeptResource, permission: DiskPermi
     throw refusedAccess(disk, 'a disk that was made with createOption Upload or UploadPreparedSecure', String(state))
   if (permission === 'Read' && uploading)
     throw refusedAccess(disk, 'a disk whose upload has ended: az disk revoke-access', String(state))
-  if (kept !== undefined) {
+  if (hasContent(kept)) {
     if (disk.body.properties['provisioningState'] !== 'Succeeded')
       throw refusedAccess(disk, 'provisioningState Succeeded', String(disk.body.properties['provisioningState']))
     return kept.id
@@ -89,7 +89,7 @@ async function end(plane: Plane, request: ArmRequest, disk: KeptResource): Promi
   }
   if (disk.body.properties['diskState'] !== 'ActiveUpload') {
     await plane.machine.revokeDisk(kept.id)
-    await setDiskState(plane, disk, kept.source.from === 'upload' && disk.body.properties['diskState'] === 'ReadyToUpload' ? 'ReadyToUpload' : 'Unattached') // prettier-ignore
+    await setDiskState(plane, disk, kept.source.from === 'upload' && disk.body.properties['diskState'] === 'ReadyToUpload' ? 'ReadyToUpload' : managedBy === '' ? 'Unattached' : 'Attached') // prettier-ignore
     return { status: 200 }
   }
   const guest = await guestOfUpload(plane, request, kept)

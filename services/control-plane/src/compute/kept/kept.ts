@@ -31,6 +31,8 @@ export interface Kept {
   trustedLaunch?: boolean
   /** Key identifier with version, once the key exists. */
   keyId?: string
+  /** Of an empty disk: the machine has made it. */
+  made?: boolean
 }
 
 export interface KeptInternal {
@@ -40,6 +42,10 @@ export interface KeptInternal {
 }
 
 export type KeptResource = Resource<KeptInternal>
+
+/** An empty disk is made at the machine when it is attached first, and holds nothing before. */
+export const hasContent = (kept: Kept | undefined): kept is Kept =>
+  kept !== undefined && (kept.source.from !== 'empty' || kept.made === true)
 
 /** The encryption type of the confidential VM that a disk comes from, and of those that are made of it. */
 export const encryptionOf = (kept: Kept): SecurityEncryptionType | undefined =>

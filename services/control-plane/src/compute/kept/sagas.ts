@@ -169,7 +169,8 @@ async function settle(plane: Plane, params: KeptParams, well: boolean): Promise<
   })
 }
 
-function specOf(resource: KeptResource, kept: Kept): KeptDiskSpec {
+/** What the machine is asked to keep. */
+export function specOf(resource: KeptResource, kept: Kept): KeptDiskSpec {
   const guest = guestIdentity(kept)
   return {
     id: kept.id,

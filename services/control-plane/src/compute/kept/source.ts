@@ -7,6 +7,7 @@ import { attestationUri } from '../vm-attestation.ts'
 import { diskType, typeOf, vmType, type Vm, type VmInternal, type VmModel } from '../vm-model.ts'
 import {
   guestIdentity,
+  hasContent,
   managedImageType,
   snapshotType,
   versionType,
@@ -73,7 +74,7 @@ async function sourceOf(plane: Plane, found: Resource, target: string): Promise<
     return { ...common, ...(await vmSource(plane, vm)) }
   }
   const sizeGiB = Number(found.body.properties['diskSizeGB'] ?? kept?.sizeGiB ?? 1)
-  if (kept === undefined) return { ...common, machine: { from: 'empty', sizeGiB }, sizeGiB }
+  if (!hasContent(kept)) return { ...common, machine: { from: 'empty', sizeGiB }, sizeGiB }
   if (found.body.properties['provisioningState'] !== 'Succeeded') throw notReady(found, target)
   return { ...common, machine: { from: 'disk', id: kept.id }, ...ofKept(kept), sizeGiB }
 }

@@ -1,0 +1,101 @@
+import { existsSync } from 'node:fs'
+import { copyFile, mkdtemp, readdir, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from '@strongroom/platform'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { MachineOptions } from './arguments.ts'
+import { scsiArguments } from './scsi-disks.ts'
+import { VmProcess } from './vm-process.ts'
+
+const ovmf = '/usr/share/OVMF'
+const present = existsSync('/usr/bin/qemu-system-x86_64') && existsSync(`${ovmf}/OVMF_CODE_4M.secboot.fd`)
+
+describe('arguments of data disks', () => {
+  it('name the disk’s place by its LUN, and let no file name open an option of its own', () => {
+    const all = scsiArguments({ dataDisks: [{ lun: 7, path: '/d,readonly=on', serial: 'a,b' }] }).join(' ')
+    expect(all).toContain('scsi-id=0,lun=7,drive=data-7,serial=a,,b')
+    expect(all).toContain('filename=/d,,readonly=on,discard=unmap')
+  })
+
+  it('put no disk where the firmware looks for one to boot', () => {
+    const dataDisks = [0, 1, 2].map((lun) => ({ lun, path: `/d${lun}`, serial: String(lun) }))
+    expect(scsiArguments({ dataDisks, temporaryDisk: '/t' }).join(' ')).not.toContain('bootindex')
+  })
+})
+
+/** A QEMU in its firmware, without a guest: disks come and go all the same. */
+describe.skipIf(!present)('a running QEMU', () => {
+  let folder: string
+  const running: VmProcess[] = []
+  beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'A-scsi-'))))
+  afterEach(async () => {
+    for (const vm of running.splice(0)) await vm.kill()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const file = async (name: string, mebibytes: number): Promise<string> => {
+    const path = join(folder, name)
+    await writeFile(path, '')
+    await truncate(path, mebibytes * 2 ** 20)
+    return path
+  }
+  const start = async (name: string, more: Partial<MachineOptions> = {}): Promise<VmProcess> => {
+    const at = (each: string): string => join(folder, `${name}-${each}`)
+    await copyFile(`${ovmf}/OVMF_VARS_4M.fd`, at('vars'))
+    const network = {
+      macAddress: '02-53-52-19-EF-25',
+      sshPort: await freePort(),
+      metadataSocket: at('m'),
+      timeSocket: at('c'),
+      proxySocket: at('p'),
+      tlsPort: 9,
+    }
+    const machine: MachineOptions = {
+      name,
+      vmId: 'F6EDBA93-B1EC-4F77-91E4-027F8E5E0333',
+      acceleration: 'tcg',
+      cpuModel: 'max',
+      vCPUs: 1,
+      memoryMiB: 128,
+      firmware: `${ovmf}/OVMF_CODE_4M.secboot.fd`,
+      variables: at('vars'),
+      disk: await file(`${name}-os`, 1),
+      dataDisks: [],
+      qmpSocket: at('qmp'),
+      serialLog: at('serial'),
+      network,
+      ...more,
+    }
+    const vm = await VmProcess.start({ machine, errorLog: at('log') })
+    running.push(vm)
+    return vm
+  }
+  const opened = async ({ process: { pid } }: VmProcess): Promise<string> => {
+    const names = await readdir(`/proc/${pid}/fd`)
+    return (await Promise.all(names.map(async (fd) => await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')))).join('\n') // prettier-ignore
+  }
+
+  it('is given a disk and has it taken away, with its file closed, and can be given it again', async () => {
+    const vm = await start('a', { temporaryDisk: await file('temporary', 1) })
+    const disk = { lun: 3, path: await file('data', 4), serial: 'one' }
+    for (let time = 0; time < 2; time++) {
+      await vm.plug(disk)
+      expect(await opened(vm)).toContain(disk.path)
+      await vm.resize(3, (8 + time) * 2 ** 20)
+      expect((await stat(disk.path)).size).toBe((8 + time) * 2 ** 20)
+      await vm.unplug(3)
+      expect(await opened(vm)).not.toContain(disk.path)
+    }
+  })
+
+  it('has nothing of a disk that could not be plugged: another VM has it, or it is not there', async () => {
+    const disk = { lun: 0, path: await file('data', 4), serial: 'one' }
+    const [first, second] = [await start('a', { dataDisks: [disk] }), await start('b')]
+    await expect(second.plug(disk)).rejects.toThrow('lock')
+    await expect(second.plug({ ...disk, path: join(folder, 'none') })).rejects.toThrow('No such file')
+    await first.unplug(0)
+    await second.plug(disk)
+    expect(await opened(second)).toContain(disk.path)
+  })
+})

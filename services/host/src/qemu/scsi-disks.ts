@@ -1,0 +1,68 @@
+/** A disk file that a guest is to have at a LUN. */
+export interface ScsiDisk {
+  /** 0 to 63. */
+  lun: number
+  path: string
+  /** 1 to 36 printable characters: what the guest reads as the disk's serial number. */
+  serial: string
+}
+
+/** Commas separate options in QEMU's arguments and are written twice inside a value. */
+const value = (text: string): string => text.replaceAll(',', ',,')
+
+/** As Azure lays them out: data disks at target 0 of the controller by LUN, the temporary disk at target 1. */
+const targets = { data: 0, temporary: 1 } as const
+
+export const deviceOf = (lun: number): string => `data-${lun}`
+
+/**
+ * The controller of data disks and of the temporary disk, which every VM has so that disks can come and go while it runs.
+ * The OS disk is not behind it, and the firmware is told to boot that one alone: no disk here takes its place.
+ */
+export function scsiArguments(o: { dataDisks: ScsiDisk[]; temporaryDisk?: string }): string[] {
+  return [
+    '-device',
+    'virtio-scsi-pci,id=scsi',
+    ...o.dataDisks.flatMap((disk) => [
+      ...blockArguments(deviceOf(disk.lun), disk.path),
+      '-device',
+      `scsi-hd,id=${deviceOf(disk.lun)},bus=scsi.0,channel=0,scsi-id=${targets.data},lun=${disk.lun},drive=${deviceOf(disk.lun)},serial=${value(disk.serial)}`,
+    ]),
+    ...(o.temporaryDisk === undefined
+      ? []
+      : [
+          ...blockArguments('temporary', o.temporaryDisk),
+          '-device',
+          `scsi-hd,id=temporary,bus=scsi.0,channel=0,scsi-id=${targets.temporary},lun=0,drive=temporary`,
+        ]),
+  ]
+}
+
+const blockArguments = (node: string, path: string): string[] => [
+  '-blockdev',
+  `driver=file,node-name=${node}-file,filename=${value(path)},discard=unmap`,
+  '-blockdev',
+  `driver=raw,node-name=${node},file=${node}-file,discard=unmap`,
+]
+
+/** The commands of QEMU's machine protocol, in their order, that give a running guest a disk. */
+export function plugCommands(disk: ScsiDisk): [command: string, args: Record<string, unknown>][] {
+  const node = deviceOf(disk.lun)
+  return [
+    ['blockdev-add', { driver: 'file', 'node-name': `${node}-file`, filename: disk.path, discard: 'unmap' }],
+    ['blockdev-add', { driver: 'raw', 'node-name': node, file: `${node}-file`, discard: 'unmap' }],
+    [
+      'device_add',
+      {
+        driver: 'scsi-hd',
+        id: node,
+        bus: 'scsi.0',
+        channel: 0,
+        'scsi-id': targets.data,
+        lun: disk.lun,
+        drive: node,
+        serial: disk.serial,
+      },
+    ],
+  ]
+}
