@@ -58,7 +58,7 @@ describe('data disks', () => {
     expect(await machineLuns()).toEqual([0])
     expect((await plane.send('GET', disk('own'))).body.properties.diskState).toBe('Unattached')
 
-    expect((await plane.run('DELETE', vmPath('vm1'))).operation).toMatchObject({ error: undefined, status: 'Succeeded' })
+    expect((await plane.run('DELETE', vmPath('vm1'))).operation.status).toBe('Succeeded')
     expect((await plane.send('GET', made.managedDisk.id)).status).toBe(404)
     expect((await plane.run('DELETE', disk('own'))).operation.status).toBe('Succeeded')
     expect(await keptAtMachine()).toEqual([])

@@ -13,11 +13,12 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
     'hardwareProfile.vmSize': m.vmSize,
     'securityProfile.uefiSettings.secureBootEnabled': m.secureBoot,
     'securityProfile.encryptionAtHost': m.encryptionAtHost,
-    'storageProfile.dataDisks': (m.dataDisks ?? []).map((disk) => ({
-      ...disk,
-      id: disk.id?.toLowerCase(),
-      sizeGiB: 0,
-    })),
+    // Each as a text, for members stand in the order in which a disk came by them.
+    'storageProfile.dataDisks': (m.dataDisks ?? [])
+      .map(({ lun, name, id, createOption, deleteOption, caching, storageAccountType }) =>
+        [lun, name, id?.toLowerCase(), createOption, deleteOption, caching, storageAccountType].join(' '),
+      )
+      .toSorted(),
     identity: [m.systemAssigned === true, ...(m.userAssigned ?? []).map(({ clientId }) => clientId).toSorted()],
     userData: m.userData ?? '',
     diagnosticsProfile: m.bootDiagnostics === true,

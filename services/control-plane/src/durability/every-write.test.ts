@@ -10,7 +10,6 @@ import { openTestPlane, type TestPlane } from '../testing/test-plane.ts'
 
 /** Kinds of sagas that the driver without guests cannot run, each with the reason. */
 const elsewhere: Record<string, string> = {
-  'disk.finishUpload': 'its disks have no content, so nothing is uploaded',
   'vm.convert': 'its image has no kernel that converts; compute/vm-conversion.test.ts and the system tests kill it',
 }
 

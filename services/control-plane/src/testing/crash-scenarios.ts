@@ -116,6 +116,25 @@ const attach = async (plane: TestPlane, detach: boolean): Promise<TestReply> => 
   return await plane.send('PUT', vmPath('vm1'), body)
 }
 
+/** Attached and detached once: the machine has it. */
+const withUsedDisk = async (plane: TestPlane): Promise<void> => {
+  await withAttachedDisk(plane)
+  for (const detach of [false, true]) {
+    const reply = await attach(plane, detach)
+    if ((await plane.follow(reply)).status !== 'Succeeded') throw new Error(JSON.stringify(reply.body))
+  }
+}
+/** A disk whose upload a client has begun; without guests there is no address to write to, so its state is set. */
+const withUpload = async (plane: TestPlane, name: string): Promise<void> => {
+  await done(plane, 'PUT', group, { location })
+  const creationData = { createOption: 'Upload', uploadSizeBytes: 32 * 2 ** 20 + 512 }
+  await done(plane, 'PUT', diskPath('up'), { location, properties: { creationData } })
+  const key = diskPath('up').replace('/rg1/', `/${name}/`).toLowerCase()
+  const row = await plane.store.db.selectFrom('resource').selectAll().where('key', '=', key).executeTakeFirstOrThrow()
+  const body = String(row['body']).replace('"diskState":"ReadyToUpload"', '"diskState":"ActiveUpload"')
+  await plane.store.db.updateTable('resource').set({ body }).where('key', '=', key).execute()
+}
+
 /** Everything that changes more than one row, by what it is called in a test's name. */
 export const crashScenarios: Record<string, CrashScenario> = {
   'creation of a VM': {
@@ -167,9 +186,17 @@ export const crashScenarios: Record<string, CrashScenario> = {
   'detaching of a disk': {
     prepare: async (plane) => {
       await withAttachedDisk(plane)
-      await attach(plane, false)
+      await plane.follow(await attach(plane, false))
     },
     act: async (plane) => await attach(plane, true),
+  },
+  'deletion of a disk that a VM had': {
+    prepare: withUsedDisk,
+    act: async (plane) => await plane.send('DELETE', diskPath('own')),
+  },
+  'end of an upload': {
+    prepare: withUpload,
+    act: async (plane) => await plane.send('POST', `${diskPath('up')}/endGetAccess`),
   },
   'deletion of a disk': {
     prepare: async (plane) => {
@@ -266,6 +293,9 @@ export async function stateOfGroup(plane: TestPlane, name: string): Promise<stri
   }
   const instances = (await db.selectFrom('simulated_instance').selectAll().execute()) as { status: string }[]
   lines.push(...instances.filter(({ status }) => inside(status)).map(({ status }) => `instance ${status}`))
+  const disks = (await db.selectFrom('simulated_disk').selectAll().execute()) as { id: string; status: string }[]
+  const held = lines.join('\n')
+  lines.push(...disks.filter(({ id }) => held.includes(id)).map(({ status }) => `disk ${status}`))
   const { wire } = plane
   for (const [kind, map] of Object.entries({
     identity: wire.identities,
