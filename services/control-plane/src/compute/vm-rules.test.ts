@@ -141,13 +141,6 @@ describe('a VM request is refused', () => {
       /host name/,
     ],
     [
-      'with a data disk',
-      (b) => (b.properties.storageProfile.dataDisks = [{ lun: 0, createOption: 'Empty' }]),
-      400,
-      'NotSupported',
-      /Data disks/,
-    ],
-    [
       'with a confidential data disk, naming dm-crypt',
       (b) =>
         (b.properties.storageProfile.dataDisks = [
