@@ -77,7 +77,14 @@ describe('data disks', () => {
     const own = (await plane.send('GET', disk('own'))).body.properties.uniqueId.toUpperCase() as string
     // Somebody else's at the machine, whatever the resource manager thinks.
     const spec = { id: own, name: 'own', source: { from: 'empty', sizeGiB: 8 } }
-    const status = { id: own, state: 'Succeeded', steps: [], sizeBytes: 8 * 2 ** 30, missing: [], attachedTo: 'ANOTHER' }
+    const status = {
+      id: own,
+      state: 'Succeeded',
+      steps: [],
+      sizeBytes: 8 * 2 ** 30,
+      missing: [],
+      attachedTo: 'ANOTHER',
+    }
     await plane.store.db
       .insertInto('simulated_disk')
       .values({ id: own, spec: JSON.stringify(spec), status: JSON.stringify(status) })

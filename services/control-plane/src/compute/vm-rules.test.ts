@@ -144,7 +144,11 @@ describe('a VM request is refused', () => {
       'with a confidential data disk, naming dm-crypt',
       (b) =>
         (b.properties.storageProfile.dataDisks = [
-          { lun: 0, managedDisk: { securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } } },
+          {
+            lun: 0,
+            createOption: 'Empty',
+            managedDisk: { securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } },
+          },
         ]),
       400,
       'NotSupported',

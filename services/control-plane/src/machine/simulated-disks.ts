@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
-import { keptImageId, type AttachedDisk, type ImageRecord, type KeptDiskSpec, type KeptDiskStatus } from '@strongroom/contract'
+import {
+  keptImageId,
+  type AttachedDisk,
+  type ImageRecord,
+  type KeptDiskSpec,
+  type KeptDiskStatus,
+} from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { Db, ResourceStore } from '../store/resources.ts'
 
@@ -66,7 +72,11 @@ export class SimulatedDisks {
       if (disk !== undefined && attachedTo !== undefined && attachedTo !== o.vmId) throw inUse(id, attachedTo)
       const sizeBytes = Math.max(status.sizeBytes, (disk?.sizeGiB ?? 0) * 2 ** 30)
       const held = { ...status, sizeBytes, ...(disk !== undefined && { attachedTo: o.vmId }) }
-      await tx.updateTable('simulated_disk').set({ status: JSON.stringify(held) }).where('id', '=', id).execute()
+      await tx
+        .updateTable('simulated_disk')
+        .set({ status: JSON.stringify(held) })
+        .where('id', '=', id)
+        .execute()
     }
   }
 

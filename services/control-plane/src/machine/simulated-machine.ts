@@ -94,11 +94,7 @@ export class SimulatedMachine implements Machine {
   }
 
   async #find(vmId: string, db: Db = this.#resources.db): Promise<Kept | undefined> {
-    const row = await db
-      .selectFrom('simulated_instance')
-      .select('status')
-      .where('vm_id', '=', vmId)
-      .executeTakeFirst()
+    const row = await db.selectFrom('simulated_instance').select('status').where('vm_id', '=', vmId).executeTakeFirst()
     return row === undefined ? undefined : (JSON.parse(row.status) as Kept)
   }
 

@@ -96,7 +96,8 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
     // The signatures of one guest must not keep the processor from the others; Azure allows less.
     await azure.register(rateLimit, { ...limit, keyGenerator: () => 'guest', errorResponseBuilder: tooMany })
     scope(azure, '/metadata', 'instance', (part) => {
-      instanceRoutes(part, { ...o, subscriptionId, documents })
+      const { spec, dataDisks } = o
+      instanceRoutes(part, { spec, subscriptionId, documents, ...(dataDisks && { dataDisks }) })
     })
     scope(azure, '/metadata/identity', 'identity', (part) => identityRoutes(part, { ...o, tenantId }))
     const { spec, silicon, akSpki } = o
