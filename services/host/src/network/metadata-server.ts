@@ -96,8 +96,7 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
     // The signatures of one guest must not keep the processor from the others; Azure allows less.
     await azure.register(rateLimit, { ...limit, keyGenerator: () => 'guest', errorResponseBuilder: tooMany })
     scope(azure, '/metadata', 'instance', (part) => {
-      const { spec, dataDisks } = o
-      instanceRoutes(part, { spec, subscriptionId, documents, ...(dataDisks && { dataDisks }) })
+      instanceRoutes(part, { spec: o.spec, subscriptionId, documents, dataDisks: () => o.dataDisks?.() ?? [] })
     })
     scope(azure, '/metadata/identity', 'identity', (part) => identityRoutes(part, { ...o, tenantId }))
     const { spec, silicon, akSpki } = o
