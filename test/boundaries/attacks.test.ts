@@ -11,7 +11,7 @@ const page = read('docs/attacks.md')
 const range = (letter: string, last: number): string[] =>
   Array.from({ length: last }, (_, index) => `${letter}${index + 1}`)
 /** Of tokens, of policies, of the vTPM and its state, of a boot (those that a test names), of keys and services. */
-const ids = [...range('K', 11), ...range('P', 6), ...range('V', 11), 'B5', ...range('Q', 11)]
+const ids = [...range('K', 11), ...range('P', 6), ...range('V', 11), 'B5', 'D5', ...range('Q', 11)]
 
 /** Rows of the page: id, and each test that it names as [file, name]. */
 const rows = page.split('\n').flatMap((line) => {

@@ -75,12 +75,20 @@ export async function boot(o: BootRequest): Promise<Booted> {
     const socket = (name: string): string => join(runtimeDir, name)
     const sockets = { metadata: socket('metadata'), time: socket('time'), proxy: socket('proxy') }
     const tlsPort = services.installation.ports.tls
+    let reported = false
+    const reporting: BootRequest = {
+      ...o,
+      onReady: async (evidence) => {
+        await o.onReady(evidence)
+        reported = true
+      },
+    }
     endpoints.push(
-      await startGuestProxy({ socket: sockets.proxy, tlsPort }),
+      await startGuestProxy({ socket: sockets.proxy, tlsPort, reported: () => reported }),
       await startTimeServer({ socket: sockets.time, now: () => services.clock.now() }),
       'akPublic' in powered
-        ? await serveOrdinary(o, powered, sockets.metadata)
-        : await serveMetadata(o, powered, sockets.metadata),
+        ? await serveOrdinary(reporting, powered, sockets.metadata)
+        : await serveMetadata(reporting, powered, sockets.metadata),
     )
     const cpuModel = cpuModelOf(spec)
     const dataDisks = await disksAtBoot(services.stateDir, record)

@@ -99,14 +99,16 @@ describe('the endpoint', () => {
   })
 
   it('serves cloud-init its files without Azure’s header', async () => {
+    await endpoints.serve('new', 'SNP', false)
+    const guest = 'new'
     const path = '/metadata/strongroom/cloud-init/meta-data'
-    const { status, text } = await endpoints.send({ path, headers: { metadata: 'no' } })
+    const { status, text } = await endpoints.send({ guest, path, headers: { metadata: 'no' } })
     expect(status).toBe(200)
     const metaData = JSON.parse(text) as Record<string, unknown>
     expect(metaData['local-hostname']).toBe(exampleSpec.osProfile.computerName)
     // A key with a line break in it stays one key.
     expect(metaData['public-keys']).toHaveLength(2)
-    const vendor = await endpoints.send({ path: '/metadata/strongroom/cloud-init/vendor-data' })
+    const vendor = await endpoints.send({ guest, path: '/metadata/strongroom/cloud-init/vendor-data' })
     expect(vendor.text.split('\n')[0]).toBe('#cloud-config')
     expect(JSON.parse(vendor.text.split('\n')[1]!)).toMatchObject({ users: [{ name: 'azureuser', lock_passwd: true }] })
   })

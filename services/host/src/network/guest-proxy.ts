@@ -10,7 +10,12 @@ import { createHttpServer } from '@strongroom/platform'
  * CONNECT proxy of one guest, on a unix socket that only its network leads to. Names of the installation go to its own
  * TLS port, public addresses pass, all else is refused: a guest must not reach what listens on the host or beside it.
  */
-export async function startGuestProxy(o: { socket: string; tlsPort: number }): Promise<{ close(): Promise<void> }> {
+export async function startGuestProxy(o: {
+  socket: string
+  tlsPort: number
+  /** Whether this boot's report was taken. Until then nothing says that the VM's own disk runs, and nothing leads anywhere. */
+  reported(): boolean
+}): Promise<{ close(): Promise<void> }> {
   const open = new Set<Duplex>()
   const server = createHttpServer((_request, response) => {
     response.writeHead(405, { allow: 'CONNECT', 'content-type': 'text/plain' }).end('This proxy takes CONNECT only.\n')
@@ -22,7 +27,9 @@ export async function startGuestProxy(o: { socket: string; tlsPort: number }): P
   }
   server.on('connection', track)
   server.on('connect', (request: IncomingMessage, client: Duplex, head: Buffer) => {
-    void tunnel({ target: request.url ?? '', client, head, tlsPort: o.tlsPort, track })
+    if (o.reported()) void tunnel({ target: request.url ?? '', client, head, tlsPort: o.tlsPort, track })
+    else
+      client.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n')
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

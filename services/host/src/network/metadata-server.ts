@@ -95,6 +95,10 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
   void app.register(async (azure) => {
     // The signatures of one guest must not keep the processor from the others; Azure allows less.
     await azure.register(rateLimit, { ...limit, keyGenerator: () => 'guest', errorResponseBuilder: tooMany })
+    azure.addHook('onRequest', async (request) => {
+      // By the route, which the router found whatever the path was spelled like.
+      if (!booted && speaksForTheVm(request.routeOptions.url)) throw notReported()
+    })
     scope(azure, '/metadata', 'instance', (part) => {
       instanceRoutes(part, { spec: o.spec, subscriptionId, documents, dataDisks: () => o.dataDisks?.() ?? [] })
     })
@@ -113,6 +117,24 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
   })
   return app
 }
+
+/**
+ * What others take for the VM's own word: tokens of its identity, documents about it, quotes of its machine. A disk that is not the VM's
+ * runs in it until its report is refused (measured-boot.ts); until a report was taken, nothing of this is given to whatever runs.
+ */
+const speaksForTheVm = (route: string | undefined): boolean =>
+  /^(\/metadata)?\/(identity\/oauth2|attested|acc|THIM\/tvm)\//.test(route ?? '')
+
+const notReported = (): ServiceError =>
+  new ServiceError({
+    code: 'BootNotReported',
+    status: 503,
+    message: 'The boot of this virtual machine was not reported yet.',
+    expected: 'a report of this boot that was verified',
+    found: 'none',
+    remedy: 'Ask again once strongroom-agent.service has ended (systemctl status strongroom-agent).',
+    headers: { 'retry-after': '1' },
+  })
 
 const limit = { max: 200, timeWindow: 10_000 }
 
