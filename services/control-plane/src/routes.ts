@@ -6,6 +6,7 @@ import { catalogRoutes } from './compute/catalog.ts'
 import { diskRoutes } from './compute/disks.ts'
 import { quotaRoutes } from './compute/quota-routes.ts'
 import { bootDiagnosticsRoutes } from './compute/boot-diagnostics.ts'
+import { marketTermsRoutes } from './compute/market-terms.ts'
 import { refusedRoutes } from './compute/refused-actions.ts'
 import { runCommandRoutes } from './compute/run-command-routes.ts'
 import { definitionRoutes } from './compute/galleries/definitions.ts'
@@ -63,6 +64,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...networkRoutes(plane, publicAddresses),
     ...networkRoutes(plane, networkInterfaces(plane)),
     ...catalogRoutes(plane),
+    ...marketTermsRoutes(),
     ...billingRoutes(plane),
     ...quotaRoutes(plane),
     ...diskRoutes(plane),

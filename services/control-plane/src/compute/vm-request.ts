@@ -1,5 +1,6 @@
 import type { FaqRuleId } from '../arm/faq-rule.ts'
 import { Fields } from '../arm/fields.ts'
+import { checkPlan } from './market-terms.ts'
 import { requireLocation } from './regions.ts'
 import { readImageReference, type ImageReference } from './images.ts'
 import { readDataDisks } from './data-disks.ts'
@@ -60,6 +61,7 @@ export function readVmRequest(
 ): VmRequest {
   const { existing } = o
   const fields = new Fields(body)
+  checkPlan(fields)
   const properties = fields.object('properties')
   const security = properties.object('securityProfile')
   const uefi = security.object('uefiSettings')

@@ -50,6 +50,7 @@ const namespaces: Record<string, string[]> = {
   ],
   'Microsoft.ManagedIdentity': ['userAssignedIdentities'],
   'Microsoft.Management': ['managementGroups'],
+  'Microsoft.MarketplaceOrdering': ['agreements', 'offerTypes'],
   'Microsoft.Network': [
     'virtualNetworks',
     'virtualNetworks/subnets',
