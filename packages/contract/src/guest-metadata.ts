@@ -23,8 +23,14 @@ export const metadataSignerName = 'metadata.strongroom.internal'
  * PUT    /{tenant}/managedIdentities/assignments  ManagedIdentityAssignments → 204                control plane; these and no others
  * POST   /{tenant}/managedIdentities/token   ManagedIdentityTokenRequest → ManagedIdentityToken   orchestrator (the machine); control plane
  *                                            for disk-encryption sets and user-assigned identities, to judge their keys
+ * GET    /{tenant}/memberGroups/{objectId}   → MemberGroups                                       control plane; none of an unknown object
  */
 export const identityAudience = 'https://login.strongroom.internal'
+
+/** Object ids of every group that a principal is in, also through other groups. */
+export interface MemberGroups {
+  groups: string[]
+}
 
 export interface ManagedIdentityRequest {
   /** ARM id of the resource whose system-assigned identity it is. */

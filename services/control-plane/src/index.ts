@@ -82,7 +82,8 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   await usage.open()
   const platformKeys = new PlatformKeys(context.wire, context.tokens)
   const withoutGuests = installation.compute === 'simulated'
-  const access = new Access(resources, clock)
+  const identities = new IdentityClient({ ...context, tenantId: installation.tenantId })
+  const access = new Access(resources, clock, async (objectId) => await identities.groupsOf(objectId))
   const locks = new Locks(resources, clock)
   const activity = new ActivityLog(resources, clock)
   const { subscriptionId } = installation
@@ -112,7 +113,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     notes: new OperationNotes(resources, clock),
     machine: faults === undefined ? machine : withFaults(machine, faults, clock),
     keys: withoutGuests ? noGuestStateKeys : platformKeys,
-    identities: new IdentityClient({ ...context, tenantId: installation.tenantId }),
+    identities,
     customerKeys: new CustomerKeys({ ...context, tenantId: installation.tenantId }),
     attestation: new AttestationClient(context.wire, context.tokens),
     verifiers: context.verifiers ?? [],

@@ -68,7 +68,7 @@ const isKeyReader = (request: FastifyRequest, resourceId: string): boolean =>
     resourceId,
   )
 
-function requirePrincipal(request: FastifyRequest, who: keyof typeof platformPrincipals): void {
+export function requirePrincipal(request: FastifyRequest, who: keyof typeof platformPrincipals): void {
   const { appId, displayName } = platformPrincipals[who]
   if (request.caller.appId.toLowerCase() === appId) return
   throw new ServiceError({

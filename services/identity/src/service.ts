@@ -11,11 +11,13 @@ import type { JWK } from 'jose'
 import { createAssertionVerifier } from './client-assertion.ts'
 import { Credentials } from './credentials.ts'
 import { DeviceCodes } from './device-codes.ts'
+import { Directory } from './directory.ts'
 import { addDiscovery } from './discovery.ts'
 import { createGraphApp, graphHost } from './graph/app.ts'
 import { openTokenKey } from './keys.ts'
 import { Assignments } from './assignments.ts'
 import { addManagedIdentities } from './managed-identity-routes.ts'
+import { addMemberGroups } from './member-groups.ts'
 import { OwnerSocket, ownerRoutes } from './owner-socket.ts'
 import { Principals, type Principal } from './principals.ts'
 import { migrations, settingOnce } from './store.ts'
@@ -68,7 +70,9 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
   const issuer = `https://${loginHost}/${tenantId}/v2.0`
   const principals = new Principals({ store, clock, newId })
   const assignments = new Assignments({ store, principals })
-  const tokens = createIssuer({ key, issuer, tenantId, clock, newId })
+  const directory = new Directory({ store, clock, newId })
+  const groupsOf = async (objectId: string): Promise<string[]> => await directory.groupsOf(objectId)
+  const tokens = createIssuer({ key, issuer, tenantId, clock, newId, groupsOf })
   const credentials = new Credentials({ store, clock, newId })
   const devices = new DeviceCodes({ store, clock })
   const owner = await openOwner(store, principals, newId)
@@ -109,11 +113,13 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
     keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined),
   })
   addManagedIdentities(app, { principals, assignments, tokens, verifier, tenantId })
+  addMemberGroups(app, { directory, verifier, tenantId })
   const graph = createGraphApp({
     logger: context.logger,
     verifier,
     principals,
     credentials,
+    directory,
     ownerObjectId: owner.principal.objectId,
     tenantId,
     newId,

@@ -75,6 +75,32 @@ export interface AssignmentRow {
   app_id: string
 }
 
+/** A person in the directory, who roles can be given to. Nobody signs in as one: there is no password. */
+export interface UserRow {
+  id: string
+  /** Lower case. */
+  user_principal_name: string
+  display_name: string
+  mail_nickname: string
+  /** 0 or 1. */
+  enabled: number
+  created_at: string
+}
+
+export interface GroupRow {
+  id: string
+  display_name: string
+  mail_nickname: string
+  description: string | null
+  created_at: string
+}
+
+export interface GroupMemberRow {
+  group_id: string
+  /** Object id of a person, a service principal or another group. */
+  member_id: string
+}
+
 export interface Tables {
   principal: PrincipalRow
   secret: SecretRow
@@ -84,6 +110,9 @@ export interface Tables {
   device_code: DeviceCodeRow
   refresh_token: RefreshTokenRow
   assignment: AssignmentRow
+  directory_user: UserRow
+  directory_group: GroupRow
+  group_member: GroupMemberRow
 }
 
 export const migrations: Record<string, Migration> = {
@@ -163,6 +192,36 @@ export const migrations: Record<string, Migration> = {
         .addColumn('app_id', 'text', (column) => column.notNull().references('principal.app_id').onDelete('cascade'))
         .addPrimaryKeyConstraint('assignment_key', ['resource_id', 'app_id'])
         .execute()
+    },
+  },
+  '004-people': {
+    up: async (db) => {
+      await db.schema
+        .createTable('directory_user')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('user_principal_name', 'text', (column) => column.notNull().unique())
+        .addColumn('display_name', 'text', (column) => column.notNull())
+        .addColumn('mail_nickname', 'text', (column) => column.notNull())
+        .addColumn('enabled', 'integer', (column) => column.notNull())
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('directory_group')
+        .addColumn('id', 'text', (column) => column.primaryKey())
+        .addColumn('display_name', 'text', (column) => column.notNull())
+        .addColumn('mail_nickname', 'text', (column) => column.notNull())
+        .addColumn('description', 'text')
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .execute()
+      await db.schema
+        .createTable('group_member')
+        .addColumn('group_id', 'text', (column) =>
+          column.notNull().references('directory_group.id').onDelete('cascade'),
+        )
+        .addColumn('member_id', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('group_member_key', ['group_id', 'member_id'])
+        .execute()
+      await db.schema.createIndex('group_member_member').on('group_member').column('member_id').execute()
     },
   },
 }

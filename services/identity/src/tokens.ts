@@ -1,5 +1,6 @@
 import type { Clock } from '@strongroom/platform'
 import { SignJWT } from 'jose'
+import { groupsOfToken } from './directory.ts'
 import type { TokenKey } from './keys.ts'
 import type { Principal } from './principals.ts'
 
@@ -34,6 +35,8 @@ export function createIssuer(o: {
   tenantId: string
   clock: Clock
   newId(): string
+  /** Object ids of the groups that a principal is in. */
+  groupsOf(objectId: string): Promise<string[]>
 }): TokenIssuer {
   const sign = async (claims: Record<string, unknown>, audience: string): Promise<IssuedToken> => {
     const now = Math.floor(o.clock.now().getTime() / 1000)
@@ -56,8 +59,9 @@ export function createIssuer(o: {
     uti: o.newId(),
   })
   return {
-    access: async (principal, audience, signIn = { kind: 'app', proof: 'secret' }) =>
-      await sign(
+    access: async (principal, audience, signIn = { kind: 'app', proof: 'secret' }) => {
+      const groups = await o.groupsOf(principal.objectId)
+      return await sign(
         {
           ...common(principal),
           appid: principal.appId,
@@ -73,9 +77,12 @@ export function createIssuer(o: {
               }),
           app_displayname: principal.displayName,
           ...(principal.resourceId !== undefined && { xms_mirid: principal.resourceId }),
+          // Of more groups than that a token says nothing, and gives no right by them.
+          ...(groups.length > 0 && groups.length <= groupsOfToken && { groups }),
         },
         audience,
-      ),
+      )
+    },
     id: async (principal, clientId) =>
       (
         await sign(

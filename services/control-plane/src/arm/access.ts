@@ -48,11 +48,14 @@ export interface AccessChange {
 export class Access {
   readonly #resources: ResourceStore
   readonly #clock: Clock
+  readonly #groupsOf: (objectId: string) => Promise<string[]>
   readonly #listeners: ((change: AccessChange) => Promise<void>)[] = []
 
-  constructor(resources: ResourceStore, clock: Clock) {
+  /** @param groupsOf object ids of the groups that a principal is in, as the directory has them now */
+  constructor(resources: ResourceStore, clock: Clock, groupsOf: (objectId: string) => Promise<string[]>) {
     this.#resources = resources
     this.#clock = clock
+    this.#groupsOf = groupsOf
   }
 
   /**
@@ -100,12 +103,40 @@ export class Access {
 
   async allows(objectId: string, action: string, path: string): Promise<boolean> {
     const key = keyOf(path)
-    for (const assignment of await this.assignmentsOf(objectId)) {
+    if ((await this.#thatAllow(await this.assignmentsOf(objectId), action, key)).length > 0) return true
+    // The directory is asked only where some group has the right: most installations have none.
+    const groups = await this.#thatAllow(await this.#assignmentsOfGroups(), action, key)
+    if (groups.length === 0) return false
+    const member = new Set(await this.#groupsOf(objectId))
+    return groups.some((assignment) => member.has(assignment.principal_id))
+  }
+
+  async #thatAllow(assignments: Assignment[], action: string, key: string): Promise<Assignment[]> {
+    const allowing: Assignment[] = []
+    for (const assignment of assignments) {
       if (!covers(assignment.scope, key)) continue
       const role = await this.role(assignment.role_id)
-      if (role !== undefined && roleAllows(role, action)) return true
+      if (role !== undefined && roleAllows(role, action)) allowing.push(assignment)
     }
-    return false
+    return allowing
+  }
+
+  async #assignmentsOfGroups(): Promise<Assignment[]> {
+    const query = this.#resources.db.selectFrom('role_assignment').selectAll()
+    return await query.where('principal_type', '=', 'Group').execute()
+  }
+
+  /** What was given to a principal or to a group that it is in. */
+  async heldBy(objectId: string): Promise<Assignment[]> {
+    const [own, groups] = [await this.assignmentsOf(objectId), await this.#assignmentsOfGroups()]
+    if (groups.length === 0) return own
+    const member = new Set(await this.#groupsOf(objectId))
+    return [...own, ...groups.filter((assignment) => member.has(assignment.principal_id))]
+  }
+
+  /** The principal, and every group that it is in. */
+  async identitiesOf(objectId: string): Promise<string[]> {
+    return [objectId.toLowerCase(), ...(await this.#groupsOf(objectId))]
   }
 
   /** A built-in role, or one of the installation's own. */

@@ -1,16 +1,21 @@
-import { identityAudience, type ManagedIdentity, type ManagedIdentityAssignments } from '@strongroom/contract'
+import {
+  identityAudience,
+  type ManagedIdentity,
+  type ManagedIdentityAssignments,
+  type MemberGroups,
+} from '@strongroom/contract'
 import type { TokenSource, WireClient } from '@strongroom/platform'
 
-/** Identities of resources, in the installation's directory. */
+/** The installation's directory: identities of resources, and who is in which group. */
 export class IdentityClient {
   readonly #wire: WireClient
   readonly #tokens: TokenSource
-  readonly #url: string
+  readonly #tenant: string
 
   constructor(o: { wire: WireClient; tokens: TokenSource; tenantId: string }) {
     this.#wire = o.wire
     this.#tokens = o.tokens
-    this.#url = `${identityAudience}/${o.tenantId}/managedIdentities`
+    this.#tenant = `${identityAudience}/${o.tenantId}`
   }
 
   /** The resource's identity, made where it has none. */
@@ -28,8 +33,16 @@ export class IdentityClient {
     await this.#send('PUT', { resourceId, clientIds } satisfies ManagedIdentityAssignments, '/assignments')
   }
 
+  /** Object ids of the groups that a principal is in. */
+  async groupsOf(objectId: string): Promise<string[]> {
+    const url = `${this.#tenant}/memberGroups/${encodeURIComponent(objectId)}`
+    const token = await this.#tokens.token('controlPlane', identityAudience)
+    return (await this.#wire.request<MemberGroups>({ method: 'GET', url, token })).body.groups
+  }
+
   async #send<T>(method: string, body: object, path: string = ''): Promise<T> {
     const token = await this.#tokens.token('controlPlane', identityAudience)
-    return (await this.#wire.request<T>({ method, url: `${this.#url}${path}`, token, body })).body
+    const url = `${this.#tenant}/managedIdentities${path}`
+    return (await this.#wire.request<T>({ method, url, token, body })).body
   }
 }

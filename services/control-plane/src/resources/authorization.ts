@@ -45,12 +45,15 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
       handle: async (request) => {
         const at = keyOf(scopeOf(request.path))
         const filter = request.query['$filter'] ?? ''
-        const principal = /(?:principalId eq|assignedTo\()\s*'([^']*)'/i.exec(filter)?.[1]?.toLowerCase()
+        const principal = /principalId eq\s*'([^']*)'/i.exec(filter)?.[1]?.toLowerCase()
+        // What somebody has by a group counts as assigned to them.
+        const assignee = /assignedTo\(\s*'([^']*)'/i.exec(filter)?.[1]
+        const principals = assignee === undefined ? principal && [principal] : await plane.access.identitiesOf(assignee)
         const exact = /atScope\(\)/i.test(filter)
         const found = (await plane.access.list()).filter(
           (row) =>
             (covers(row.scope, at) || (!exact && covers(at, row.scope))) &&
-            (principal === undefined || row.principal_id === principal),
+            (principals === undefined || principals.includes(row.principal_id)),
         )
         return ok({ value: found.map(view) })
       },

@@ -68,7 +68,7 @@ async function elevate(plane: Plane, request: ArmRequest): Promise<ArmReply> {
       remedy: 'Ask the owner of the installation for a role.',
     })
   }
-  const held = (await plane.access.assignmentsOf(caller.objectId)).some(
+  const held = (await plane.access.heldBy(caller.objectId)).some(
     (each) => each.scope === '/' && each.role_id === role.id,
   )
   if (!held)

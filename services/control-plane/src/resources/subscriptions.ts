@@ -23,7 +23,7 @@ export function subscriptionRoutes(plane: Plane): Route[] {
   })
   /** A subscription is shown to whoever has any role in it. */
   const visible = async (request: ArmRequest): Promise<boolean> => {
-    const assignments = await plane.access.assignmentsOf(request.caller.objectId)
+    const assignments = await plane.access.heldBy(request.caller.objectId)
     const key = keyOf(id)
     return assignments.some(({ scope }) => scope === '/' || scope === key || scope.startsWith(`${key}/`))
   }

@@ -67,6 +67,8 @@ export class FakeWire implements WireClient {
   /** By resource id. */
   readonly identities: Map<string, ManagedIdentity> = new Map<string, ManagedIdentity>()
   /** Client ids of user-assigned identities, by the resource that has them. */
+  /** Groups that principals are in, by their object id. */
+  readonly groups: Map<string, string[]> = new Map<string, string[]>()
   readonly assignments: Map<string, string[]> = new Map<string, string[]>()
   /** Deleted and not purged: their names are taken. */
   readonly deletedKeys: Set<string> = new Set()
@@ -177,6 +179,8 @@ export class FakeWire implements WireClient {
   }
 
   #identity(o: WireRequest, url: URL): Answer {
+    const member = /\/memberGroups\/([^/]+)$/.exec(url.pathname)?.[1]
+    if (member !== undefined) return { status: 200, body: { groups: this.groups.get(member) ?? [] } }
     if (url.pathname.endsWith('/assignments')) {
       const { resourceId, clientIds } = o.body as ManagedIdentityAssignments
       this.assignments.set(resourceId, clientIds)

@@ -2,14 +2,20 @@ import { domain } from '@strongroom/contract'
 import { createHttpApp, requireBearer, ServiceError, type FastifyInstance } from '@strongroom/platform'
 import { userName } from '../tokens.ts'
 import { addApplications } from './applications.ts'
-import { missing, type GraphOptions } from './directory.ts'
+import { addDirectoryObjects } from './directory-objects.ts'
+import type { GraphOptions } from './directory.ts'
+import { addGroups } from './groups.ts'
 import { addServicePrincipals } from './service-principals.ts'
+import { addUsers } from './users.ts'
 
 export const graphHost: string = `graph.${domain}`
 
+/** What Graph takes by POST and only answers. */
+const questions = /\/(getByIds|checkMemberGroups|getMemberGroups)$/i
+
 /**
  * The part of Microsoft Graph that `az ad` and `az role assignment --assignee` use: applications with their credentials,
- * service principals, and who is asking. Everyone in the directory may read it, as in Entra; its owner alone may write.
+ * service principals, people, groups, and who is asking. Everyone in the directory may read it, as in Entra; its owner alone may write.
  */
 export function createGraphApp(o: GraphOptions): FastifyInstance {
   const app = createHttpApp({ name: 'graph', logger: o.logger, bodyLimit: 64 * 1024 })
@@ -23,7 +29,8 @@ export function createGraphApp(o: GraphOptions): FastifyInstance {
       }),
     )
     scope.addHook('onRequest', async (request) => {
-      const reads = request.method === 'GET' || request.url.toLowerCase().endsWith('/getbyids')
+      // The route's own path: a query that ends like a question makes none.
+      const reads = request.method === 'GET' || questions.test(request.routeOptions.url ?? '')
       if (!reads && request.caller.objectId !== o.ownerObjectId) throw denied()
     })
     scope.get('/v1.0/me', async (request) => {
@@ -33,15 +40,11 @@ export function createGraphApp(o: GraphOptions): FastifyInstance {
       const name = userName(principal)
       return { id: objectId, displayName: principal.displayName, userPrincipalName: name, mail: null }
     })
-    // There are no people but the owner, who is a service principal.
-    for (const kind of ['users', 'groups']) {
-      scope.get(`/v1.0/${kind}`, async () => ({ value: [] }))
-      scope.get<{ Params: { id: string } }>(`/v1.0/${kind}/:id`, async (request) => {
-        throw missing(request.params.id)
-      })
-    }
     addApplications(scope as FastifyInstance, o)
     addServicePrincipals(scope as FastifyInstance, o)
+    addUsers(scope as FastifyInstance, o)
+    addGroups(scope as FastifyInstance, o)
+    addDirectoryObjects(scope as FastifyInstance, o)
   })
   return app
 }

@@ -1,6 +1,7 @@
 import { principals as platformPrincipals } from '@strongroom/contract'
 import { ServiceError, type FastifyRequest, type Logger, type TokenVerifier } from '@strongroom/platform'
 import type { Credentials } from '../credentials.ts'
+import type { Directory } from '../directory.ts'
 import type { Principal, Principals } from '../principals.ts'
 
 export interface GraphOptions {
@@ -8,6 +9,7 @@ export interface GraphOptions {
   verifier: TokenVerifier
   principals: Principals
   credentials: Credentials
+  directory: Directory
   /** The only principal that may change the directory. */
   ownerObjectId: string
   tenantId: string
@@ -22,11 +24,26 @@ export const missing = (id: string): ServiceError =>
     message: `Resource '${id.slice(0, 80)}' does not exist or one of its queried reference-property objects are not present.`,
   })
 
-/** `property eq 'value'` and `servicePrincipalNames/any(c:c eq 'value')`, the filters that az sends. @throws ServiceError for others */
-export function readFilter(request: FastifyRequest): { property: string; value: string; prefix: boolean } | undefined {
+interface Condition {
+  property: string
+  value: string
+  prefix: boolean
+}
+
+/**
+ * `property eq 'value'`, `startswith(property,'value')` and `servicePrincipalNames/any(c:c eq 'value')`, joined by `and`: the
+ * filters that az sends.
+ * @throws ServiceError for others
+ */
+export function readFilter(request: FastifyRequest): Condition[] {
   const given = (request.query as Record<string, unknown>)['$filter']
-  if (given === undefined || given === '') return undefined
+  if (given === undefined || given === '') return []
   const filter = typeof given === 'string' ? given.trim() : '(repeated)'
+  // An `and` with an odd number of quotes behind it stands within a value.
+  return filter.split(/\s+and\s+(?=(?:[^']*'[^']*')*[^']*$)/i).map(readCondition)
+}
+
+function readCondition(filter: string): Condition {
   const any = /^(\w+)\/any\(\s*(\w+)\s*:\s*\2 eq '((?:[^']|'')*)'\s*\)$/.exec(filter)
   const equal = /^(\w+) eq '((?:[^']|'')*)'$/.exec(filter)
   const starts = /^startswith\((\w+),\s*'((?:[^']|'')*)'\)$/i.exec(filter)
@@ -38,17 +55,18 @@ export function readFilter(request: FastifyRequest): { property: string; value: 
     code: 'Request_UnsupportedQuery',
     status: 400,
     message: `Unsupported or invalid query filter clause specified for property: ${filter.slice(0, 120)}`,
-    expected: "property eq 'value' or startswith(property,'value')",
+    expected: "property eq 'value' or startswith(property,'value'), joined by and",
     found: filter.slice(0, 120),
   })
 }
 
-/** Whether a directory object has the value that a filter asks for. */
-export function fits(filter: ReturnType<typeof readFilter>, object: Record<string, unknown>): boolean {
-  if (filter === undefined) return true
-  const held = object[filter.property]
-  const values = (Array.isArray(held) ? held : [held]).map((value) => String(value).toLowerCase())
-  return values.some((value) => (filter.prefix ? value.startsWith(filter.value) : value === filter.value))
+/** Whether a directory object has the values that a filter asks for. */
+export function fits(filter: readonly Condition[], object: Record<string, unknown>): boolean {
+  return filter.every((condition) => {
+    const held = object[condition.property]
+    const values = (Array.isArray(held) ? held : [held]).map((value) => String(value).toLowerCase())
+    return values.some((value) => (condition.prefix ? value.startsWith(condition.value) : value === condition.value))
+  })
 }
 
 const platformApplications: ReadonlySet<string> = new Set(Object.values(platformPrincipals).map(({ appId }) => appId))

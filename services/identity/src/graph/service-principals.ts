@@ -1,22 +1,9 @@
 import type { FastifyInstance } from '@strongroom/platform'
 import type { Principal } from '../principals.ts'
 import { assertRemovable, fits, missing, objectOf, readFilter, text, type GraphOptions } from './directory.ts'
+import { servicePrincipalView } from './views.ts'
 
 const base = '/v1.0/servicePrincipals'
-
-function view(principal: Principal): Record<string, unknown> {
-  return {
-    '@odata.type': '#microsoft.graph.servicePrincipal',
-    id: principal.objectId,
-    appId: principal.appId,
-    displayName: principal.displayName,
-    appDisplayName: principal.displayName,
-    servicePrincipalNames: [principal.appId],
-    servicePrincipalType: principal.resourceId === undefined ? 'Application' : 'ManagedIdentity',
-    alternativeNames: principal.resourceId === undefined ? [] : ['isExplicit=False', principal.resourceId],
-    accountEnabled: true,
-  }
-}
 
 /** Every application has its principal from the start, so making it again finds it. */
 export function addServicePrincipals(app: FastifyInstance, o: GraphOptions): void {
@@ -28,24 +15,21 @@ export function addServicePrincipals(app: FastifyInstance, o: GraphOptions): voi
   }
   app.get(base, async (request) => {
     const filter = readFilter(request)
-    return { value: (await o.principals.list()).map(view).filter((each) => fits(filter, each)) }
+    return { value: (await o.principals.list()).map(servicePrincipalView).filter((each) => fits(filter, each)) }
   })
   app.post(base, async (request, reply) => {
     const appId = text(objectOf(request.body), 'appId', 64)
     const principal = await o.principals.byAppId(appId)
     if (principal === undefined) throw missing(appId)
-    return await reply.code(201).send(view(principal))
+    return await reply.code(201).send(servicePrincipalView(principal))
   })
-  app.get<{ Params: { id: string } }>(`${base}/:id`, async (request) => view(await find(request.params.id)))
+  app.get<{ Params: { id: string } }>(`${base}/:id`, async (request) =>
+    servicePrincipalView(await find(request.params.id)),
+  )
   app.delete<{ Params: { id: string } }>(`${base}/:id`, async (request, reply) => {
     const principal = await find(request.params.id)
     assertRemovable(o, principal)
     await o.principals.remove(principal.appId)
     return await reply.code(204).send()
-  })
-  app.post('/v1.0/directoryObjects/getByIds', async (request) => {
-    const { ids } = objectOf(request.body)
-    const wanted = new Set((Array.isArray(ids) ? ids : []).map((id) => String(id).toLowerCase()))
-    return { value: (await o.principals.list()).map(view).filter(({ id }) => wanted.has(String(id))) }
   })
 }

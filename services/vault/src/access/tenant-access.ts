@@ -2,6 +2,7 @@ import { ServiceError, type Caller } from '@strongroom/platform'
 import { inRanges } from '../vaults/definition.ts'
 import type { Vault } from '../vaults/vault.ts'
 import { permissionRules, type Permission } from './permissions.ts'
+import { isHeldBy } from './same-principal.ts'
 
 const provider = 'Microsoft.KeyVault/vaults/'
 
@@ -17,7 +18,7 @@ export function requireByRoles(caller: Caller, vault: Vault, permission: Permiss
   const action = `${provider}${permissionRules[permission].action}`
   const allowed = vault.grants.some(
     (grant) =>
-      grant.principalId === caller.objectId.toLowerCase() &&
+      isHeldBy(grant.principalId, caller) &&
       (grant.object === '' || grant.object === object) &&
       covers(grant.dataActions, action) &&
       !covers(grant.notDataActions, action),
@@ -50,7 +51,7 @@ export function requireByPolicy(caller: Caller, vault: Vault, permission: Permis
   const { list, permission: name } = permissionRules[permission]
   const allowed = vault.accessPolicies.some(
     (policy) =>
-      policy.objectId === caller.objectId.toLowerCase() &&
+      isHeldBy(policy.objectId, caller) &&
       policy.tenantId.toLowerCase() === caller.tenantId.toLowerCase() &&
       (policy.applicationId === undefined || policy.applicationId === caller.appId.toLowerCase()) &&
       (policy.permissions[list].includes(name) || policy.permissions[list].includes('all')),

@@ -2,6 +2,7 @@ import { ServiceError, type Caller } from '@strongroom/platform'
 import type { Permission } from '../access/permissions.ts'
 import type { HsmRepository } from './repository.ts'
 import { hsmAction } from './roles.ts'
+import { isHeldBy } from '../access/same-principal.ts'
 
 /** What a grant of a local role is, as access is decided by it. */
 export interface LocalGrant {
@@ -89,7 +90,7 @@ export function requireLocalRole(hsm: HsmAccess, caller: Caller, shortAction: st
   const action = hsmAction(shortAction)
   const allowed = hsm.grants.some(
     (grant) =>
-      grant.principalId === caller.objectId.toLowerCase() &&
+      isHeldBy(grant.principalId, caller) &&
       reaches(grant.scope, scope, shortAction) &&
       covers(grant.dataActions, action) &&
       !covers(grant.notDataActions, action),

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openSqlitePlane } from '../testing/sqlite-plane.ts'
+import { group, subscriptionId, type TestReply } from '../testing/test-plane.ts'
+
+let plane: Awaited<ReturnType<typeof openSqlitePlane>>
+const robot = '0f2a9f3e-0000-4000-8000-00000000abcd'
+const team = '0f2a9f3e-0000-4000-8000-0000000ee111'
+const reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
+const subscription = `/subscriptions/${subscriptionId}`
+const assignment = `${group}/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-000000000001`
+
+beforeAll(async () => {
+  plane = await openSqlitePlane({ compute: 'simulated' })
+  await plane.send('PUT', group, { location: 'westeurope' })
+})
+afterAll(async () => await plane.close())
+
+describe('roles that a group has', () => {
+  const asRobot = async (method: string, path: string): Promise<number> =>
+    (await plane.send(method, path, undefined, { as: robot })).status
+  const give = async (): Promise<TestReply> =>
+    await plane.send('PUT', assignment, {
+      properties: {
+        principalId: team,
+        principalType: 'Group',
+        roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${reader}`,
+      },
+    })
+
+  it('are its members’ while they are members, at the scope and with the actions of the role alone', async () => {
+    expect((await give()).status).toBe(201)
+    expect(await asRobot('GET', group)).toBe(403)
+    plane.wire.groups.set(robot, ['0f2a9f3e-0000-4000-8000-0000000ee222', team])
+    expect(await asRobot('GET', group)).toBe(200)
+    expect(await asRobot('DELETE', group)).toBe(403)
+    expect(await asRobot('GET', `${subscription}/resourceGroups`)).toBe(403)
+    // Whoever has a role in a subscription sees it: sign-in looks for one.
+    expect((await plane.send('GET', '/subscriptions', undefined, { as: robot })).body.value).toHaveLength(1)
+    plane.wire.groups.set(robot, [])
+    expect((await plane.send('GET', '/subscriptions', undefined, { as: robot })).body.value).toEqual([])
+    expect(await asRobot('GET', group)).toBe(403)
+  })
+
+  it('count as assigned to a member where a client asks for that', async () => {
+    plane.wire.groups.set(robot, [team])
+    const list = async (filter: string): Promise<number> =>
+      (
+        await plane.send(
+          'GET',
+          `${group}/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&$filter=${encodeURIComponent(filter)}`,
+        )
+      ).body.value.length as number
+    expect(await list(`assignedTo('${robot}')`)).toBe(1)
+    expect(await list(`principalId eq '${robot}'`)).toBe(0)
+    expect(await list(`principalId eq '${team}'`)).toBe(1)
+  })
+
+  it('are not anybody’s who calls himself by the group’s id, and end with the assignment', async () => {
+    await plane.send('DELETE', assignment)
+    expect(await asRobot('GET', group)).toBe(403)
+  })
+})
