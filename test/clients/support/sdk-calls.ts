@@ -1,66 +1,25 @@
 /** Calls of Azure's SDKs as a program makes them; prints one JSON line for each. Run by sdk.test.ts. */
 import { strict as assert } from 'node:assert'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { ComputeManagementClient } from '@azure/arm-compute'
 import { KeyVaultManagementClient } from '@azure/arm-keyvault'
-import { NetworkManagementClient } from '@azure/arm-network'
-import { ResourceManagementClient } from '@azure/arm-resources'
 import { DeploymentsClient } from '@azure/arm-resourcesdeployments'
-import { ClientCertificateCredential } from '@azure/identity'
 import { KeyClient } from '@azure/keyvault-keys'
+import {
+  all,
+  call,
+  compute,
+  confidentialVm,
+  credential,
+  location,
+  need,
+  network,
+  options,
+  refused,
+  resources,
+  scope,
+  subscription,
+} from './sdk.ts'
 
-const need = (name: string): string => {
-  const value = process.env[name]
-  assert.ok(value, `${name} is not set`)
-  return value
-}
-const subscription = need('STRONGROOM_SUBSCRIPTION_ID')
-const endpoint = need('STRONGROOM_RESOURCE_MANAGER')
-const scope = 'https://management.azure.com/.default'
-const clientId = readFileSync(join(need('AZURE_CONFIG_DIR'), 'login.client-id'), 'utf8')
-const credential = new ClientCertificateCredential(
-  need('STRONGROOM_TENANT_ID'),
-  clientId,
-  { certificatePath: need('AZURE_CLIENT_CERTIFICATE_PATH') },
-  { authorityHost: need('AZURE_AUTHORITY_HOST'), disableInstanceDiscovery: true },
-)
-const options = { endpoint, credentialScopes: [scope], credentials: { scopes: [scope] } }
-const resources = new ResourceManagementClient(credential, subscription, options)
-const network = new NetworkManagementClient(credential, subscription, options)
-const compute = new ComputeManagementClient(credential, subscription, options)
 const deployments = new DeploymentsClient(credential, subscription, options)
-
-async function call<T>(section: string, name: string, work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    const result = await work()
-    process.stdout.write(`${JSON.stringify({ section, call: name, result: 'works' })}\n`)
-    return result
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error)
-    process.stdout.write(`${JSON.stringify({ section, call: name, result: 'failed', error: text })}\n`)
-    return undefined
-  }
-}
-
-async function refused(section: string, name: string, code: string, work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work()
-    process.stdout.write(`${JSON.stringify({ section, call: name, result: 'failed', error: 'it was not refused' })}\n`)
-  } catch (error) {
-    const found = (error as { code?: string }).code ?? (error instanceof Error ? error.message : '')
-    const line = found.includes(code) ? { result: `refused: ${code}` } : { result: 'failed', error: found }
-    process.stdout.write(`${JSON.stringify({ section, call: name, ...line })}\n`)
-  }
-}
-
-async function all<T>(pages: AsyncIterable<T>): Promise<T[]> {
-  const items: T[] = []
-  for await (const item of pages) items.push(item)
-  return items
-}
-
-const location = 'westeurope'
 const group = 'sdk'
 const in_ = (provider: string): string => `/subscriptions/${subscription}/resourceGroups/${group}/providers/${provider}`
 
@@ -154,28 +113,7 @@ await refused(
 )
 
 const c = 'arm-compute'
-const publicKey = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} sdk`
-const vm = {
-  location,
-  hardwareProfile: { vmSize: 'Standard_DC2as_v5' },
-  securityProfile: { securityType: 'ConfidentialVM', uefiSettings: { secureBootEnabled: true, vTpmEnabled: true } },
-  storageProfile: {
-    imageReference: { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm', version: 'latest' },
-    osDisk: {
-      createOption: 'FromImage',
-      managedDisk: { securityProfile: { securityEncryptionType: 'DiskWithVMGuestState' } },
-    },
-  },
-  osProfile: {
-    computerName: 'vm1',
-    adminUsername: 'azureuser',
-    linuxConfiguration: {
-      disablePasswordAuthentication: true,
-      ssh: { publicKeys: [{ path: '/home/azureuser/.ssh/authorized_keys', keyData: publicKey }] },
-    },
-  },
-  networkProfile: { networkInterfaces: [{ id: nic?.id ?? '' }] },
-}
+const vm = confidentialVm(nic?.id ?? '')
 await call(
   c,
   'virtualMachines.createOrUpdate',
@@ -293,8 +231,7 @@ const set = await call(
       activeKey: { keyUrl },
     }),
 )
-const locked = structuredClone(vm)
-Object.assign(locked.storageProfile.osDisk.managedDisk.securityProfile, { diskEncryptionSet: { id: set?.id } })
+const locked = confidentialVm(nic?.id ?? '', set?.id ?? '')
 await call(e, 'virtualMachines.delete', async () => await compute.virtualMachines.delete(group, 'vm1'))
 await refused(
   e,
