@@ -98,6 +98,7 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
         '{"swaps":[{"name":"/dev/sdb1","type":"partition","sizeKiB":1,"protected":false}],"clock":{"daemon":"active","ptpReference":false,"offsetSeconds":-0.25},"tpm":{"device":true,"lockout":false,"seals":true},"disks":[{"place":"lun63","device":"/dev/sda","sizeBytes":4096,"encrypted":true}]}',
       ),
     ],
+    reportUserData: [text('{"userData":"AAAA"}')],
     guestSettings: [
       text('hostname dm0=\nadminUsername YQ==\nvmId VQ==\ncustomData AA==\nsshPublicKey c3NoLWVkMjU1MTkgQUFBQQ==\n'),
     ],

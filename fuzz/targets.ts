@@ -56,6 +56,7 @@ import { explain } from '../packages/evidence/src/detect/explain.ts'
 import { parseResult } from '../services/host/src/network/command-routes.ts'
 import { parseReportWithoutTpm } from '../services/host/src/network/boot-report.ts'
 import { parseGuestHealth } from '../services/host/src/network/guest-health.ts'
+import { readUserData } from '../services/host/src/network/report-routes.ts'
 import { readGuestRequest } from '../services/attestation/src/guest/guest-request.ts'
 import { parseTransfer } from '../services/vault/src/keys/key-transfer.ts'
 import { readBundle } from '../services/attestation/src/collateral/read-bundle.ts'
@@ -149,6 +150,7 @@ export const tpm2bPublic: (data: Uint8Array) => void = target(parseTpm2bPublic)
 export const tpmtSignature: (data: Uint8Array) => void = target(parseTpmtSignature)
 export const platformClaim: (data: Uint8Array) => void = target(parsePlatformClaim)
 export const eventLog: (data: Uint8Array) => void = target(parseEventLog)
+export const reportUserData: (data: Uint8Array) => void = target((data) => readUserData(Buffer.from(data).toString()))
 export const guestSettings: (data: Uint8Array) => void = target(parseSettings)
 export const userspaceLog: (data: Uint8Array) => void = target(parseUserspaceLog)
 export const measuredVariable: (data: Uint8Array) => void = target(parseMeasuredVariable)

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,7 @@ import {
   vaultAudience,
   type ManagedIdentity,
 } from '@strongroom/contract'
+import { parseHclReport } from '@strongroom/evidence'
 import { ProgramError, run, type ServiceError } from '@strongroom/platform'
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -158,6 +159,56 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       await attest(tdx, 'azure-guest', 'after')
       expect(await send(before)).toBe('StatementBeforeRestart')
     })
+
+    it.each([
+      ['SNP', 'SevSnpVm'],
+      ['TDX', 'TdxVm'],
+    ] as const)(
+      'has the hardware report data of its own on %s: a verifier’s nonce, in what the silicon signs',
+      async (tee, type) => {
+        const guest = tee === 'SNP' ? snp : tdx
+        const nonce = randomBytes(32)
+        const reportOf = async (userData: string): Promise<{ report: string; error: string }> =>
+          await guest.metadata('/metadata/strongroom/hcl-report', { userData })
+        const { hardwareReport, claims } = parseHclReport(
+          Buffer.from((await reportOf(nonce.toString('base64url'))).report, 'base64url'),
+        )
+        const post = async (runtime: Uint8Array): Promise<JWTPayload> => {
+          const runtimeData = { data: Buffer.from(runtime).toString('base64url'), dataType: 'JSON' }
+          let evidence: Record<string, string>
+          if (tee === 'SNP') {
+            const certified = await guest.metadata<Record<string, string>>('/metadata/THIM/amd/certification')
+            const chain = Buffer.from(`${certified['vcekCert']}${certified['certificateChain']}`).toString('base64url')
+            const proof = { SnpReport: Buffer.from(hardwareReport).toString('base64url'), VcekCertChain: chain }
+            evidence = { report: Buffer.from(JSON.stringify(proof)).toString('base64url') }
+          } else {
+            const report = Buffer.from(hardwareReport.subarray(0, 1024)).toString('base64url')
+            evidence = { quote: (await guest.metadata<{ quote: string }>('/acc/tdquote', { report })).quote }
+          }
+          const url = `${issuer}/attest/${type}?api-version=2022-08-01`
+          const { body } = await running.context.wire.request<{ token: string }>({
+            method: 'POST',
+            url,
+            body: { ...evidence, runtimeData },
+          })
+          return await verify(body.token)
+        }
+        const padded = Buffer.concat([nonce, Buffer.alloc(32)])
+        expect(await post(claims)).toMatchObject({
+          'x-ms-compliance-status': 'azure-compliant-cvm',
+          'x-ms-runtime': { 'user-data': padded.toString('hex').toUpperCase(), keys: [{ kid: 'HCLAkPub' }] },
+        })
+        // Another nonce under the same report: the silicon did not sign that.
+        const other = padded.with(0, nonce[0]! ^ 1)
+        const forged = Buffer.from(claims)
+          .toString()
+          .replace(padded.toString('hex').toUpperCase(), Buffer.from(other).toString('hex').toUpperCase())
+        await expect(post(Buffer.from(forged))).rejects.toMatchObject({ code: 'InvalidParameter' })
+        // Longer than the hardware's claims have room for, empty, in another alphabet, or spelled twice.
+        for (const userData of [Buffer.alloc(65).toString('base64url'), '', 'AA==', 'AB'])
+          expect((await reportOf(userData)).error, userData).toContain('The body has no user data')
+      },
+    )
 
     it('attests with a certificate that it has renewed and written to its vTPM, as Azure’s client does', async () => {
       const index = '0x01C101D0'

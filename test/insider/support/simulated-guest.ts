@@ -81,9 +81,12 @@ export class SimulatedGuest {
     const identity = (this.#identity ??= await manufactureTpm(o))
     const tpm = await startSwtpm({ ...o, name: 'vtpm', startup: 'clear' })
     this.#tpm = tpm
-    const claims = vtpmClaims({ spec, akSpki: identity.akSpki })
     const launched = await launchOnSilicon({ silicon, spec, firmware: await readFirmware(), vCPUs: 2 })
-    const { bytes } = await launched.report(await hclReportData(claims))
+    const report = async (userData?: Uint8Array): Promise<Uint8Array> => {
+      const claims = vtpmClaims({ spec, akSpki: identity.akSpki, ...(userData && { userData }) })
+      const { bytes } = await launched.report(await hclReportData(claims))
+      return buildHclReport({ hardwareReport: bytes, reportType: spec.tee, claims })
+    }
     const certify = { authority, vmId: spec.vmId }
     const [ak, ek] = [
       await certifyAttestationKey({ ...certify, spki: identity.akSpki }),
@@ -92,7 +95,7 @@ export class SimulatedGuest {
     await endowTpm({
       tpm,
       runtimeDir: this.#runtimeDir,
-      hclReport: buildHclReport({ hardwareReport: bytes, reportType: spec.tee, claims }),
+      hclReport: await report(),
       akCertificate: parsePem(ak)[0]!,
       ekCertificate: parsePem(ek)[0]!,
     })
@@ -107,6 +110,7 @@ export class SimulatedGuest {
       authority,
       silicon,
       akSpki: identity.akSpki,
+      report,
       nonce: new Uint8Array(32),
       onHealth: () => {},
       onReady: () => Promise.resolve(),
@@ -117,11 +121,17 @@ export class SimulatedGuest {
   /** As the agent ends its work; what a report must show is the host's tests' matter. */
   async #report(): Promise<void> {
     const report = { nonce: 'AAAA', quoteMessage: 'AAAA', quoteSignature: 'AAAA', pcrs: {}, eventLog: 'AAAA' }
-    const { environment } = this
+    await this.metadata('/metadata/strongroom/ready', report)
+  }
+
+  /** One call of its metadata endpoint: GET, or POST of a body in JSON. */
+  async metadata<T>(path: string, body?: unknown): Promise<T> {
+    const socket = this.environment['METADATA_SOCKET']!
     const headers = ['--header', 'Metadata: true', '--header', 'Content-Type: application/json']
-    const body = ['--data-binary', JSON.stringify(report), 'http://169.254.169.254/metadata/strongroom/ready']
-    const socket = environment['METADATA_SOCKET']!
-    await run({ command: 'curl', args: ['--silent', '--fail', '--unix-socket', socket, ...headers, ...body] })
+    const sent = body === undefined ? [] : ['--data-binary', JSON.stringify(body)]
+    const url = `http://169.254.169.254${path}`
+    const args = ['--silent', '--fail-with-body', '--unix-socket', socket, ...headers, ...sent, url]
+    return JSON.parse((await run({ command: 'curl', args, allow: [22] })).stdout.toString()) as T
   }
   #identity: Awaited<ReturnType<typeof manufactureTpm>> | undefined
 

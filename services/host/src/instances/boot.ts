@@ -260,6 +260,7 @@ async function serveMetadata(
     silicon,
     commands: o.commands,
     akSpki: certifiedKey(opened.evidence.vtpm.akCertificatePem),
+    report: opened.report,
     nonce,
     onHealth: (health) => o.onHealth(health),
     dataDisks: () => o.record.dataDisks ?? [],

@@ -29,6 +29,7 @@ const spoken = [
   ['GET', '/metadata/identity/%6fauth2/token?api-version=2018-02-01&resource=r'],
   ['GET', '/metadata/attested/document?api-version=2021-02-01'],
   ['GET', '/metadata/%61ttested/document?api-version=2021-02-01'],
+  ['POST', '/metadata/strongroom/hcl-report'],
   ['POST', '/acc/tdquote'],
   ['POST', '/metadata/acc/tdquote'],
   ['POST', `/metadata/THIM/tvm/certificate/renew?api-version=2023-07-01&vmId=${spec.vmId.toLowerCase()}`],

@@ -13,6 +13,7 @@ import {
 } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import { intelRoutes } from '../http/collateral-routes.ts'
+import type { ReportOnUserData } from '../paravisor/power-tpm.ts'
 import { certifyAttestationKey } from '../tpm/certificates.ts'
 import { DocumentSigner } from './attested-document.ts'
 import { parseBootReport, parseReportWithoutTpm, type BootReport } from './boot-report.ts'
@@ -24,6 +25,7 @@ import { identityRoutes } from './identity-routes.ts'
 import { instanceRoutes } from './instance-routes.ts'
 import { answerErrors, requireDirectCall } from './metadata-errors.ts'
 import { provisioningLines } from './provisioning.ts'
+import { reportRoutes } from './report-routes.ts'
 import { quoteRoutes, thimRoutes } from './thim-routes.ts'
 
 export interface MetadataServer {
@@ -50,6 +52,8 @@ export interface MetadataOptions {
   dataDisks?(): AttachedDisk[]
   /** Of a VM without a vTPM, in the place of `onReady`: it can show nothing, and says that it runs. */
   onReadyWithoutTpm?(nonce: Uint8Array): Promise<void>
+  /** Absent for a VM that is not confidential. */
+  report?: ReportOnUserData
   /** What the guest is asked to run; nothing where it is absent. */
   commands?: CommandQueue
 }
@@ -103,7 +107,8 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
       instanceRoutes(part, { spec: o.spec, subscriptionId, documents, dataDisks: () => o.dataDisks?.() ?? [] })
     })
     scope(azure, '/metadata/identity', 'identity', (part) => identityRoutes(part, { ...o, tenantId }))
-    const { spec, silicon, akSpki } = o
+    const { spec, silicon, akSpki, report } = o
+    if (report !== undefined) scope(azure, '/metadata/strongroom', 'instance', (part) => reportRoutes(part, report))
     if (isOrdinary(spec) || silicon === undefined || akSpki === undefined) return
     scope(azure, '/metadata/THIM', 'instance', (part) => {
       const renewAkCertificate = (): Promise<string> =>
@@ -123,7 +128,7 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
  * runs in it until its report is refused (measured-boot.ts); until a report was taken, nothing of this is given to whatever runs.
  */
 const speaksForTheVm = (route: string | undefined): boolean =>
-  /^(\/metadata)?\/(identity\/oauth2|attested|acc|THIM\/tvm)\//.test(route ?? '')
+  /^(\/metadata)?\/(identity\/oauth2\/|attested\/|acc\/|THIM\/tvm\/|strongroom\/hcl-report$)/.test(route ?? '')
 
 const notReported = (): ServiceError =>
   new ServiceError({

@@ -101,6 +101,7 @@ export class TestEndpoints {
         },
         tokens: { token: async (principal, audience) => `${principal} for ${audience}` },
         akSpki,
+        report: async (userData = new Uint8Array()) => userData,
         commands: this.commands,
         nonce: bootNonce,
         logger: createLogger({ level: 'silent' }),

@@ -53,7 +53,22 @@ const vtpmKeys = (o: { akSpki: Uint8Array; ekSpki: Uint8Array }): RsaJwk[] => [
   jwk('HCLEkPub', 'encrypt', rsaKey(o.ekSpki)),
 ]
 
-/** Claims of the report in the vTPM: the attestation key alone, for an NV index of swtpm has room for one key. */
-export function vtpmClaims(o: { spec: InstanceSpec; akSpki: Uint8Array }): Uint8Array {
-  return encode({ keys: [jwk('HCLAkPub', 'sign', rsaKey(o.akSpki))], 'vm-configuration': configuration(o.spec) })
+/** Bytes of a guest's own that its report may carry (facts section 4.2, NV 0x01400002). */
+export const userDataBytes = 64
+
+/**
+ * Claims of the report in the vTPM: the attestation key alone, for an NV index of swtpm has room for one key.
+ * @param o.userData of the guest's own, at most 64 bytes; absent from the report that every boot lays into the vTPM
+ */
+export function vtpmClaims(o: { spec: InstanceSpec; akSpki: Uint8Array; userData?: Uint8Array }): Uint8Array {
+  return encode({
+    keys: [jwk('HCLAkPub', 'sign', rsaKey(o.akSpki))],
+    'vm-configuration': configuration(o.spec),
+    ...(o.userData !== undefined && { 'user-data': padded(o.userData).toString('hex').toUpperCase() }),
+  })
+}
+
+function padded(userData: Uint8Array): Buffer {
+  if (userData.length > userDataBytes) throw new TypeError(`user data has at most ${userDataBytes} bytes`)
+  return Buffer.concat([userData, Buffer.alloc(userDataBytes - userData.length)])
 }

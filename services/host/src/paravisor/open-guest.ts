@@ -11,7 +11,7 @@ import { readFirmware } from '../qemu/firmware.ts'
 import { permanentState, type Swtpm } from '../tpm/swtpm.ts'
 import type { GuestState } from '../vmgs/guest-state.ts'
 import type { CustomerRelease } from './customer-key.ts'
-import { powerTpm } from './power-tpm.ts'
+import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
 import { reportGeneration } from './release.ts'
 import { cpuModels } from './silicon.ts'
 import { advanceState, unseal, type UnsealRequest } from './unseal.ts'
@@ -36,6 +36,8 @@ export interface OpenedGuest {
   launchMeasurement: string
   expected: ExpectedPcrs
   evidence: BootEvidence
+  /** A new report of this launch, with data of the guest's own. */
+  report: ReportOnUserData
   /**
    * Makes copies of the guest state that were taken while the guest ran older ones, once it has ended. Fails where the
    * token of this boot has expired or the key service does not answer; the state is good then, and the copies are too.
@@ -90,7 +92,8 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       await state.retire()
       await reportGeneration({ ...access, generation: state.generation })
     }
-    return { state, tpm: vtpm.tpm, files, launchMeasurement: launched.measurement, expected, evidence, retire }
+    const { tpm, report: reportOn } = vtpm
+    return { state, tpm, files, launchMeasurement: launched.measurement, expected, evidence, report: reportOn, retire }
   } catch (error) {
     await state.close()
     throw error

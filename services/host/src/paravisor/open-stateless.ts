@@ -11,7 +11,7 @@ import { settledBy } from '../network/provisioning.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { statelessClaims } from './claims.ts'
-import { powerTpm } from './power-tpm.ts'
+import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
 import type { PoweredState } from './running-guest.ts'
 import { cpuModels, launchOnSilicon } from './silicon.ts'
 
@@ -20,6 +20,8 @@ export interface OpenedStateless extends PoweredState {
   launchMeasurement: string
   expected: ExpectedPcrs
   evidence: StatelessBootEvidence
+  /** As of OpenedGuest. */
+  report: ReportOnUserData
 }
 
 /**
@@ -91,6 +93,7 @@ export async function openStateless(o: {
       settled: Buffer.from(settledBy(o.spec)).toString('base64url'),
       osDisk: { encryption: 'none' },
     },
+    report: vtpm.report,
     retire: async () => {},
   }
 }

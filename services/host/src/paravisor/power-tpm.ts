@@ -10,23 +10,29 @@ import { startSwtpm, stopSwtpm, type Startup, type Swtpm } from '../tpm/swtpm.ts
 import { vtpmClaims } from './claims.ts'
 import type { LaunchedVm } from './silicon.ts'
 
+/** A report of this launch over the attestation key and, where given, at most 64 bytes of the guest's own; as NV 0x01400001 holds one. */
+export type ReportOnUserData = (userData?: Uint8Array) => Promise<Uint8Array>
+
 /** Binds the vTPM of one boot to the hardware's report, certifies its keys, and starts it for QEMU. @throws ServiceError VtpmChanged */
 export async function powerTpm(i: {
   o: { spec: InstanceSpec; runtimeDir: string; authority: InstallationAuthority; vtpm?: Startup }
   launched: LaunchedVm
   tpmDir: string
   identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
-}): Promise<{ tpm: Swtpm; evidence: BootEvidence['vtpm'] }> {
+}): Promise<{ tpm: Swtpm; evidence: BootEvidence['vtpm']; report: ReportOnUserData }> {
   const { o } = i
+  const reportOn: ReportOnUserData = async (userData) => {
+    const claims = vtpmClaims({ spec: o.spec, akSpki: i.identity.akSpki, ...(userData && { userData }) })
+    const { bytes } = await i.launched.report(await hclReportData(claims))
+    return buildHclReport({ hardwareReport: bytes, reportType: i.launched.tee, claims })
+  }
   const setup = await startSwtpm({ stateDir: i.tpmDir, runtimeDir: o.runtimeDir, name: 'setup', startup: 'clear' })
   let evidence: BootEvidence['vtpm']
   try {
     const found = await readIdentity(setup, o.runtimeDir)
     if (!Buffer.from(found.akSpki).equals(Buffer.from(i.identity.akSpki)))
       throw anotherTpm(i.identity.akSpki, found.akSpki)
-    const claims = vtpmClaims({ spec: o.spec, akSpki: found.akSpki })
-    const report = await i.launched.report(await hclReportData(claims))
-    const hclReport = buildHclReport({ hardwareReport: report.bytes, reportType: i.launched.tee, claims })
+    const hclReport = await reportOn()
     const { authority } = o
     const { vmId } = o.spec
     const certificate = await certifyAttestationKey({ authority, vmId, spki: found.akSpki })
@@ -54,7 +60,7 @@ export async function powerTpm(i: {
     name: 'vtpm',
     startup: o.vtpm ?? 'qemu',
   })
-  return { tpm, evidence }
+  return { tpm, evidence, report: reportOn }
 }
 
 const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
