@@ -135,7 +135,12 @@ export class BareMachine {
 
   /** What the guest's agent asks for, and nothing is looked at that it says. */
   async #serveMetadata(socket: string): Promise<{ ready: Promise<undefined>; close(): Promise<void> }> {
-    const lines = provisioningLines({ spec: this.#o.spec, caPem: this.#o.caPem, nonce: randomBytes(32) })
+    const lines = provisioningLines({
+      spec: this.#o.spec,
+      caPem: this.#o.caPem,
+      nonce: randomBytes(32),
+      reported: false,
+    })
     let settle: (value: undefined) => void = () => {}
     const ready = new Promise<undefined>((resolve) => (settle = resolve))
     const server = createServer((request, response) => {

@@ -117,6 +117,14 @@ describe('the operator of a VM’s first boot', () => {
       profile.adminUsername = 'operator'
     })
     expect(await settingsOf(renamed)).toMatchObject({ outcome: 'refused', expected: 'azureuser', actual: 'operator' })
+    // A password where none was asked for is a way in as well.
+    const opened = await bootWith((profile) => {
+      profile.adminUsername = 'azureuser'
+      profile.passwordSha256 = 'ab'.repeat(32)
+    })
+    expect(await settingsOf(opened)).toMatchObject({ outcome: 'refused', expected: 'none', actual: 'ab'.repeat(32) })
+    const known = { ...honest.asked!, passwordSha256: 'ab'.repeat(32) }
+    expect(await settingsOf(opened, { by: 'resource manager', asked: known })).toMatchObject({ outcome: 'verified' })
     // Another VM's file is another register.
     const copied = toBase64Url(settingsText({ ...settings, vmId: 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF' }))
     expect(await settingsOf({ ...honest, settled: copied })).toMatchObject({ outcome: 'refused' })

@@ -1,14 +1,18 @@
-import { mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '@strongroom/platform'
+import { ArmClient, apiVersions } from '../../apps/cli/src/client/arm.ts'
+import { connect } from '../../apps/cli/src/client/connection.ts'
+import { groupPath, prepareNetwork, vmBody, vmPath } from '../../apps/cli/src/up/vm-request.ts'
 import { createOsDisk } from '../../services/host/src/disks/os-disk.ts'
 import { makeUefiVariables } from '../../services/host/src/disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
 import { listImages } from '../../services/host/src/image/catalog.ts'
 import { TestInstallation } from './support/installation.ts'
 import { machineProcesses } from './support/processes.ts'
-import { diskFile, statusOf, type Status, type VmView } from './support/vm.ts'
+import { defaultRequest, diskFile, statusOf, type Status, type VmView } from './support/vm.ts'
 
 /**
  * One confidential VM, really booted: what only its guest can see is in the instance view with its remedy (S8, S15, S28); then an
@@ -17,12 +21,42 @@ import { diskFile, statusOf, type Status, type VmView } from './support/vm.ts'
 const installation = await TestInstallation.create()
 const name = 'watched'
 let vm: VmView
+// oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into member by member
+type Loose = any
+let secondNic: Loose
+let userIdentity: Loose
+const password = 'Corre-ct horse 9 \u00fc'
 
 beforeAll(async () => {
   await installation.start()
   await installation.must('image', 'build')
-  vm = await installation.must<VmView>('vm', 'create', name)
+  vm = await makeVm()
 })
+
+/** With all that a user can give it beside keys: a password, a second interface, a user-assigned identity. */
+async function makeVm(): Promise<VmView> {
+  const arm = new ArmClient(await connect(installation.stateDir))
+  const request = await defaultRequest(installation, name)
+  await prepareNetwork(arm, request)
+  const network = `${groupPath(arm, request.group)}/providers/Microsoft.Network`
+  const body = vmBody(arm, request) as Loose
+  const { networkInterfaces } = body.properties.networkProfile
+  const nic = (await arm.get<Loose>(networkInterfaces[0].id as string, apiVersions.network)) as Loose
+  const { subnet } = nic.properties.ipConfigurations[0].properties
+  secondNic = await arm.result('PUT', `${network}/networkInterfaces/back`, apiVersions.network, {
+    location: body.location,
+    properties: { ipConfigurations: [{ name: 'ipconfig1', properties: { subnet: { id: subnet.id } } }] },
+  })
+  const identityPath = `${groupPath(arm, request.group)}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/ana`
+  userIdentity = await arm.result('PUT', identityPath, '2023-01-31', { location: body.location })
+  Object.assign(networkInterfaces[0], { properties: { ...networkInterfaces[0].properties, primary: true } })
+  networkInterfaces.push({ id: secondNic.id, properties: { primary: false } })
+  body.identity = { type: 'UserAssigned', userAssignedIdentities: { [identityPath]: {} } }
+  Object.assign(body.properties.osProfile, { adminPassword: password })
+  body.properties.osProfile.linuxConfiguration.disablePasswordAuthentication = false
+  await arm.run('PUT', vmPath(arm, request.group, name), apiVersions.compute, body)
+  return await installation.must<VmView>('vm', 'show', name)
+}
 
 afterAll(async () => await installation.remove())
 
@@ -41,6 +75,73 @@ async function reported(prefix: string): Promise<Status> {
   await asRoot('/usr/lib/strongroom/health & systemctl start strongroom-health; wait')
   return statusOf(await installation.must<VmView>('vm', 'show', name), prefix)
 }
+
+describe('what a guest was given', () => {
+  it('is its network interfaces, by their MAC addresses, each with its own private address', async () => {
+    const { macAddress, ipConfigurations } = secondNic.properties
+    const links = (await asRoot('ip -o link; echo; ip -o -4 address')).toLowerCase()
+    expect(links).toContain((macAddress as string).toLowerCase().replaceAll('-', ':'))
+    expect(links).toContain(`inet ${ipConfigurations[0].properties.privateIPAddress}/24`)
+    expect(links.match(/link\/ether/g)).toHaveLength(2)
+    const shown = await asRoot(
+      "curl --silent --noproxy '*' --header 'Metadata: true' 'http://169.254.169.254/metadata/instance/network?api-version=2021-02-01'",
+    )
+    const { interface: interfaces } = JSON.parse(shown) as { interface: Loose[] }
+    expect(interfaces.map((each) => each.macAddress)[1]).toBe((macAddress as string).replaceAll('-', ''))
+  })
+
+  it('is tokens of its user-assigned identity, with and without naming it', async () => {
+    const { clientId } = userIdentity.properties
+    for (const choice of ['', `&client_id=${clientId}`]) {
+      const url = `http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net${choice}`
+      const answer = await asRoot(`curl --silent --noproxy '*' --header 'Metadata: true' '${url}'`)
+      expect((JSON.parse(answer) as Loose).client_id).toBe(clientId)
+    }
+  })
+
+  it('is its administrator’s password, which opens its SSH; the host’s files have neither it nor its hash', async () => {
+    const shadow = await asRoot('grep ^azureuser: /etc/shadow')
+    const hash = shadow.split(':')[1] ?? ''
+    expect(hash).toMatch(/^\$y\$j9T\$/)
+    const arm = new ArmClient(await connect(installation.stateDir))
+    const { ssh } = await arm.result<Loose>(
+      'POST',
+      `${vmPath(arm, 'strongroom', name)}/retrieveConnection`,
+      apiVersions.compute,
+    )
+    const entered = async (answer: string): Promise<string> => {
+      const askpass = join(installation.home, 'askpass')
+      await writeFile(askpass, `#!/bin/sh\nprintf '%s\\n' '${answer}'\n`, { mode: 0o700 })
+      const { stdout } = await run({
+        command: 'ssh',
+        args: [
+          ...['-p', String(ssh.port), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
+          ...['-o', 'PubkeyAuthentication=no', '-o', 'NumberOfPasswordPrompts=1', `azureuser@${ssh.host}`, 'id -un'],
+        ],
+        env: { SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':none' },
+        allow: [255],
+        timeoutMs: 120_000,
+      })
+      return stdout.toString().trim()
+    }
+    expect(await entered(password)).toBe('azureuser')
+    expect(await entered('Another-1234')).toBe('')
+    // What its guest's programs may ask for later does not have it either.
+    const told = await asRoot(
+      "curl --silent --noproxy '*' --header 'Metadata: true' http://169.254.169.254/metadata/strongroom/provisioning",
+    )
+    expect(told).not.toContain('passwordHash')
+    await rm(join(installation.home, 'askpass'))
+    const disk = await diskFile(installation, vm)
+    const found = await run({
+      command: 'grep',
+      args: ['--recursive', '--files-with-matches', '--text', '-F', '-e', 'horse 9', '-e', hash, installation.home],
+      allow: [1],
+      timeoutMs: 240_000,
+    })
+    expect([found.stdout.toString(), disk.startsWith(installation.home)]).toEqual(['', true])
+  })
+})
 
 describe('what a guest says of itself', () => {
   it('shows that the vTPM is ready, and secrets are sealed to it and opened (S15)', async () => {

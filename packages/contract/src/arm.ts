@@ -40,6 +40,8 @@ export interface AskedSettings {
   sshPublicKeys: string[]
   /** SHA-256 of the custom data, decoded. Absent where there is none. */
   customDataSha256?: Hex
+  /** SHA-256 of the password's salted hash. Absent where the account has no password. */
+  passwordSha256?: Hex
 }
 
 /** Where the guest's SSH port can be reached from this machine. */

@@ -56,6 +56,10 @@ export interface VmSpec {
     sshPublicKeys: string[]
     /** Base64, at most 64 KiB decoded: for cloud-init, at the first boot. Whoever runs the host can read it. */
     customData?: string
+    /** As in /etc/shadow, yescrypt. Absent: the account is entered by key alone. A machine keeps it sealed and tells it its guest alone. */
+    passwordHash?: string
+    /** SHA-256 of it, hexadecimal: what the guest measures of it, and all that a machine tells. */
+    passwordSha256?: string
   }
   /** Base64, at most 64 KiB decoded: shown at the metadata endpoint. */
   userData?: string

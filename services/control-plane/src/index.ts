@@ -18,6 +18,7 @@ import { Locks } from './arm/locks.ts'
 import { OperationNotes } from './arm/operations.ts'
 import { QuotaRequests } from './compute/quota-requests.ts'
 import { serveBootDiagnostics } from './compute/boot-diagnostics.ts'
+import { Passwords } from './compute/passwords.ts'
 import { Quotas } from './compute/quotas.ts'
 import { updateSaga } from './compute/disk-sagas.ts'
 import { convertSaga } from './compute/vm-conversion.ts'
@@ -105,6 +106,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     locks,
     activity,
     usage,
+    passwords: new Passwords(context.sealer),
     quotas,
     quotaRequests: new QuotaRequests({ resources, store, quotas, clock }),
     // Leases are about this process: the time of tests does not take them away.

@@ -6,6 +6,7 @@ import type { Locks } from './arm/locks.ts'
 import type { OperationNotes } from './arm/operations.ts'
 import type { AttestationClient } from './attestation/attestation-client.ts'
 import type { UsageLog } from './billing/usage-log.ts'
+import type { Passwords } from './compute/passwords.ts'
 import type { Quotas } from './compute/quotas.ts'
 import type { QuotaRequests } from './compute/quota-requests.ts'
 import type { CustomerKeys } from './encryption/customer-keys.ts'
@@ -29,6 +30,7 @@ export interface Plane {
   access: Access
   activity: ActivityLog
   locks: Locks
+  passwords: Passwords
   quotas: Quotas
   quotaRequests: QuotaRequests
   usage: UsageLog

@@ -32,7 +32,7 @@ export interface HostService extends Service {
 export async function createHostService(context: HostServiceOptions): Promise<HostService> {
   const silicon = await openSilicon(context)
   const rows = await openStore({ url: context.storeUrl, service: 'host' })
-  const store = await InstanceStore.open(rows)
+  const store = await InstanceStore.open(rows, context.sealer)
   let probed: Promise<ProbeResult> | undefined
   const services: MachineServices = {
     ...context,

@@ -10,15 +10,16 @@ export const s06: Rule = {
   boots: ['snp'],
   async check(t) {
     const body = await t.driver.vmBody('s6')
-    body.properties.osProfile.adminPassword = 'A-password-1234'
+    body.properties.osProfile.adminPassword = 'password1234'
+    body.properties.osProfile.linuxConfiguration.disablePasswordAuthentication = false
     const path = t.driver.vm('s6')
     await refused(t, {
-      what: 'a password that would pass through the host',
+      what: 'a password that who runs the host could guess from its hash',
       method: 'PUT',
       path,
       body,
       status: 400,
-      code: 'PasswordNotSupported',
+      code: 'InvalidParameter',
       rule: 'S6',
     })
     const guest = await t.guest('snp')

@@ -39,11 +39,14 @@ export async function settingsLink(
   const stated = reference.by === 'file' ? undefined : await registerAsked(settled, reference.asked)
   const settings = await explained(settled, quoted, stated)
   if (reference.by !== 'file') compare(settings, reference.asked, evidence.vmId)
-  const { customData } = settings
+  const { customData, passwordDigest } = settings
   return [
     `PCR ${settingsRegister} ${short(toHex(quoted))} is of account ${settings.adminUsername}, ${list(settings.sshPublicKeys)}, ${
       customData === undefined ? 'no custom data' : `custom data ${short(sha256(customData))}`
     }: ${evidence.guestRan === false ? 'no guest ran, extended as one would have' : 'settled at the first boot'}`,
+    ...(passwordDigest === undefined
+      ? []
+      : ['the account has a password, which the resource manager saw in clear and the host as a hash']),
     `held against ${words[reference.by]}`,
     ...(evidence.osDisk.encryption === 'none' && evidence.guestRan !== false
       ? ['the OS disk is not encrypted: whoever has it can write other keys on it later']
@@ -87,10 +90,18 @@ async function registerAsked(settled: Uint8Array, asked: AskedSettings): Promise
   } catch {
     return undefined
   }
-  const { hostname, vmId, customData } = told
-  if (sha256Of(customData) !== asked.customDataSha256) return undefined
+  const { hostname, vmId, customData, passwordDigest } = told
+  if (sha256Of(customData) !== asked.customDataSha256 || hexOf(passwordDigest) !== asked.passwordSha256)
+    return undefined
   const { adminUsername, sshPublicKeys } = asked
-  const text = settingsText({ hostname, vmId, ...(customData && { customData }), adminUsername, sshPublicKeys })
+  const text = settingsText({
+    hostname,
+    vmId,
+    ...(customData && { customData }),
+    ...(passwordDigest && { passwordDigest }),
+    adminUsername,
+    sshPublicKeys,
+  })
   return toHex(await settingsRegisterValue(text))
 }
 
@@ -128,11 +139,19 @@ function compare(settings: GuestSettings, asked: AskedSettings, vmId: string): v
     expected: asked.customDataSha256 ?? 'none',
     actual: sha256Of(settings.customData) ?? 'none',
   })
+  demand({
+    holds: hexOf(settings.passwordDigest) === asked.passwordSha256,
+    message: `The guest’s account has another password than was asked for, or one where none was (PCR ${settingsRegister}). ${remedy}`,
+    expected: asked.passwordSha256 ?? 'none',
+    actual: hexOf(settings.passwordDigest) ?? 'none',
+  })
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 const sha256Of = (bytes: Uint8Array | undefined): string | undefined =>
   bytes === undefined || bytes.length === 0 ? undefined : sha256(bytes)
+
+const hexOf = (bytes: Uint8Array | undefined): string | undefined => (bytes === undefined ? undefined : toHex(bytes))
 
 /** Type and key: a comment lets nobody in. A line that begins with options is another line. */
 const withoutComment = (line: string): string => line.trim().split(/\s+/).slice(0, 2).join(' ')

@@ -40,6 +40,17 @@ describe('what a guest settled at its first boot', () => {
     })
   })
 
+  it('holds a digest in the place of a password, whole or not at all', () => {
+    const withPassword = { ...settings, passwordDigest: new Uint8Array(32).fill(7) }
+    expect(new TextDecoder().decode(settingsText(withPassword))).toContain(
+      '\npasswordDigest BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\nsshPublicKey ',
+    )
+    expect(parseSettings(settingsText(withPassword))).toEqual(withPassword)
+    expect(() => parseSettings(settingsText({ ...settings, passwordDigest: new Uint8Array(31) }))).toThrow(
+      expect.objectContaining({ code: 'InvalidValue' }),
+    )
+  })
+
   it.each([
     ['a key that is two lines of authorized_keys', head + line('sshPublicKey', 'ssh-rsa A\nssh-rsa B'), 'InvalidValue'],
     ['two administrators', head + line('adminUsername', 'v'), 'Duplicate'],

@@ -16,13 +16,16 @@ export interface GuestSettings {
   vmId: string
   /** Absent where there is none; never empty. */
   customData?: Uint8Array
+  /** SHA-256 of the password's salted hash; absent where the account has none. */
+  passwordDigest?: Uint8Array
   /** Lines of authorized_keys. */
   sshPublicKeys: string[]
 }
 
 /** Custom data of 64 KiB and sixteen of the longest keys fit. */
 const sizeLimit = 512 * 1024
-const singles = ['hostname', 'adminUsername', 'vmId', 'customData'] as const
+const singles = ['hostname', 'adminUsername', 'vmId', 'customData', 'passwordDigest'] as const
+const digestLength = 32
 
 /**
  * `/var/lib/strongroom/settled` of a guest that took these settings (image/recipe/agent): lines of a name and a value in base64,
@@ -30,13 +33,14 @@ const singles = ['hostname', 'adminUsername', 'vmId', 'customData'] as const
  */
 export function settingsText(settings: GuestSettings): Uint8Array {
   const line = (name: string, value: Uint8Array): string => `${name} ${toBase64(value)}\n`
-  const { customData = new Uint8Array() } = settings
+  const { customData = new Uint8Array(), passwordDigest } = settings
   const texts = [
     line('hostname', utf8(settings.hostname)),
     line('adminUsername', utf8(settings.adminUsername)),
     line('vmId', utf8(settings.vmId)),
     // The agent leaves out what is empty.
     ...(customData.length === 0 ? [] : [line('customData', customData)]),
+    ...(passwordDigest === undefined ? [] : [line('passwordDigest', passwordDigest)]),
     ...settings.sshPublicKeys.map((key) => line('sshPublicKey', utf8(key))),
   ]
   return utf8(texts.join(''))
@@ -75,11 +79,15 @@ export function parseSettings(settled: Uint8Array): GuestSettings {
     return textValue(value, name)
   }
   const customData = found.get('customData')
+  const passwordDigest = found.get('passwordDigest')
+  if (passwordDigest !== undefined && passwordDigest.length !== digestLength)
+    throw new ParseError({ code: 'InvalidValue', message: `settings: passwordDigest is not ${digestLength} bytes` })
   const settings: GuestSettings = {
     hostname: required('hostname'),
     adminUsername: required('adminUsername'),
     vmId: required('vmId'),
     ...(customData !== undefined && { customData }),
+    ...(passwordDigest !== undefined && { passwordDigest }),
     sshPublicKeys,
   }
   if (!equal(settingsText(settings), settled))

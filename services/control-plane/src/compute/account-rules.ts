@@ -1,4 +1,5 @@
 import type { Problem } from '../arm/fields.ts'
+import { passwordProblems } from './password-rules.ts'
 import type { VmRequest } from './vm-request.ts'
 
 const reservedNames = new Set(
@@ -38,7 +39,12 @@ export function accountProblems(r: VmRequest): Problem[] {
   } else if (reservedNames.has(adminUsername)) {
     invalid('adminUsername', 'The Admin Username specified is not allowed.', 'another name', adminUsername)
   }
-  if (sshKeys.length === 0)
+  const { adminPassword, disablePassword, password } = r.osProfile
+  const withPassword = adminPassword !== undefined || password !== undefined
+  if (adminPassword !== undefined) problems.push(...passwordProblems(adminPassword))
+  if (disablePassword === false && !withPassword)
+    invalid('adminPassword', "Required parameter 'adminPassword' is missing (null).", 'a password', 'null')
+  else if (sshKeys.length === 0 && !withPassword)
     invalid(
       'linuxConfiguration.ssh.publicKeys',
       'Authentication using SSH requires at least one public key.',

@@ -20,18 +20,6 @@ export function guestProblems(
     remedy: u.remedy,
     ...(u.rule !== undefined && { rule: u.rule }),
   }))
-  if (r.adminPassword) {
-    problems.push({
-      code: 'PasswordNotSupported',
-      status: 400,
-      message: 'Guests are entered by SSH key only; a password would have to pass through the host.',
-      target: 'properties.osProfile.adminPassword',
-      expected: 'linuxConfiguration.ssh.publicKeys',
-      found: 'adminPassword',
-      remedy: 'Leave adminPassword out and give an SSH public key.',
-      rule: 'S6',
-    })
-  }
   if (r.osDisk.deleteOption === 'Detach') {
     problems.push({
       code: 'NotSupported',

@@ -82,6 +82,12 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
   // Neither data is shown: it may hold what its owner tells nobody.
   if (before.osProfile.customData !== r.osProfile.customData)
     fixed('osProfile.customData', 'the data at creation', 'other data')
+  const off = before.osProfile.password === undefined
+  fixed(
+    'osProfile.linuxConfiguration.disablePasswordAuthentication',
+    String(off),
+    String(r.osProfile.disablePassword ?? off),
+  )
   const keys = (list: VmModel['osProfile']['sshKeys']): string => list.map((key) => key.keyData).join('\n')
   if (keys(before.osProfile.sshKeys) !== keys(r.osProfile.sshKeys)) {
     fixed('linuxConfiguration.ssh.publicKeys', 'the keys at creation', 'other keys')

@@ -2,6 +2,7 @@ import type { SecurityEncryptionType, SecurityType, Tee } from '@strongroom/cont
 import type { UserIdentity } from '../identity/user-assigned.ts'
 import type { Json, Resource, ResourceBody } from '../store/resources.ts'
 import type { ImageReference } from './images.ts'
+import type { KeptPassword } from './passwords.ts'
 
 export const vmType = 'Microsoft.Compute/virtualMachines'
 export const diskType = 'Microsoft.Compute/disks'
@@ -60,7 +61,14 @@ export interface VmModel {
   encryptionAtHost: boolean
   image: ImageReference
   osDisk: { name: string; sizeGiB: number; caching: string; storageAccountType: string }
-  osProfile: { computerName: string; adminUsername: string; sshKeys: SshKey[]; customData?: string }
+  osProfile: {
+    computerName: string
+    adminUsername: string
+    sshKeys: SshKey[]
+    customData?: string
+    /** Absent: the account is entered by SSH key alone. Fixed. */
+    password?: KeptPassword
+  }
   /** Base64. */
   userData?: string
   /** Whether the console's log may be fetched by `retrieveBootDiagnosticsData`. */
@@ -131,7 +139,7 @@ const osProfileView = (model: VmModel): Json => ({
   computerName: model.osProfile.computerName,
   adminUsername: model.osProfile.adminUsername,
   linuxConfiguration: {
-    disablePasswordAuthentication: true,
+    disablePasswordAuthentication: model.osProfile.password === undefined,
     ssh: { publicKeys: model.osProfile.sshKeys },
     provisionVMAgent: false,
   },

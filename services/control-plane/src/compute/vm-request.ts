@@ -4,6 +4,7 @@ import { checkPlan } from './market-terms.ts'
 import { requireLocation } from './regions.ts'
 import { readImageReference, type ImageReference } from './images.ts'
 import { readDataDisks } from './data-disks.ts'
+import type { KeptPassword } from './passwords.ts'
 import { readNics } from './vm-network.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
 import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
@@ -40,6 +41,11 @@ export interface VmRequest {
     sshKeys: SshKey[]
     /** Base64. */
     customData: string | undefined
+    /** Only where passwords are not switched off. */
+    adminPassword: string | undefined
+    disablePassword: boolean | undefined
+    /** What the VM has. */
+    password: KeptPassword | undefined
   }
   /** Base64. */
   userData: string | undefined
@@ -51,7 +57,6 @@ export interface VmRequest {
   attestationProviderId: string | undefined
   /** Dotted paths of members that were sent and that this installation cannot honour. */
   unsupported: { path: string; reason: string; remedy: string; rule?: FaqRuleId }[]
-  adminPassword: boolean
 }
 
 /** Reads a PUT's or PATCH's body over the existing VM's model; problems of form go to `fields`. */
@@ -70,6 +75,7 @@ export function readVmRequest(
   const managed = disk.object('managedDisk')
   const diskSecurity = managed.object('securityProfile')
   const os = properties.object('osProfile')
+  const disablePassword = os.object('linuxConfiguration').flag('disablePasswordAuthentication')
   const keys = os.object('linuxConfiguration').object('ssh').list('publicKeys').map(readKey)
   return {
     fields,
@@ -100,6 +106,10 @@ export function readVmRequest(
       adminUsername: os.text('adminUsername') ?? existing?.osProfile.adminUsername,
       sshKeys: keys.length > 0 ? keys : (existing?.osProfile.sshKeys ?? []),
       customData: readBase64(os, 'customData') ?? existing?.osProfile.customData,
+      // Templates send what may be a key or a password in either place: where passwords are off, it is none (as on Azure).
+      adminPassword: disablePassword === true ? undefined : os.text('adminPassword'),
+      disablePassword,
+      password: existing?.osProfile.password,
     },
     userData: readBase64(properties, 'userData') ?? existing?.userData,
     bootDiagnostics: readBootDiagnostics(properties) ?? existing?.bootDiagnostics,
@@ -108,7 +118,6 @@ export function readVmRequest(
     attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
     identity: readIdentity(fields, o),
     unsupported: readUnsupported(properties),
-    adminPassword: os.has('adminPassword'),
   }
 }
 

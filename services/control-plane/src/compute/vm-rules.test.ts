@@ -99,13 +99,6 @@ describe('a VM request is refused', () => {
       /set as 'NonPersistedTPM'/,
     ],
     [
-      'with a password',
-      (b) => (b.properties.osProfile.adminPassword = 'Secret-1234'),
-      400,
-      'PasswordNotSupported',
-      /SSH key only/,
-    ],
-    [
       'without an SSH key',
       (b) => (b.properties.osProfile.linuxConfiguration.ssh.publicKeys = []),
       400,
@@ -196,14 +189,15 @@ describe('a VM request is refused', () => {
   it('with every problem at once', async () => {
     const reply = await put((b) => {
       security(b).uefiSettings = {}
-      b.properties.osProfile.adminPassword = 'Secret-1234'
+      b.properties.osProfile.adminPassword = 'secret1234'
+      b.properties.osProfile.linuxConfiguration.disablePasswordAuthentication = false
       b.properties.osProfile.adminUsername = 'Root Account'
     })
     expect(codesOf(reply.body)).toEqual([
       'BadRequest',
       'BadRequest',
       'BadRequest',
-      'PasswordNotSupported',
+      'InvalidParameter',
       'InvalidParameter',
       'InvalidParameter',
     ])

@@ -51,6 +51,7 @@ async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
   const { model, imageId, vmId, tee, keyId } = vm.internal
   const customerKey = await customerKeyOf(plane, vm)
   const size = findSize(model.vmSize)
+  const { password } = model.osProfile
   const { network, interfaces, subnetPrefix } = await machineNetwork(plane, vm)
   if (size === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
   const common: VmSpec = {
@@ -66,6 +67,10 @@ async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
       adminUsername: model.osProfile.adminUsername,
       sshPublicKeys: model.osProfile.sshKeys.map((key) => key.keyData),
       ...(model.osProfile.customData !== undefined && { customData: model.osProfile.customData }),
+      ...(password !== undefined && {
+        passwordHash: await plane.passwords.open(password, vmId),
+        passwordSha256: password.digest,
+      }),
     },
     ...(model.userData !== undefined && { userData: model.userData }),
     network,

@@ -55,9 +55,15 @@ const generalized: InstanceViewStatus = {
   displayStatus: 'VM generalized',
 }
 
+const passwordNotice =
+  'The account has a password: it passed the resource manager in clear, and a hash of it the host. Who is to be kept out could have it: SSH keys pass nobody.'
+
 function ownNotices(vm: Vm): string[] {
-  const { encryption, encryptionAtHost } = vm.internal.model
-  const named = vm.internal.notice === undefined ? [] : [vm.internal.notice]
+  const { encryption, encryptionAtHost, osProfile } = vm.internal.model
+  const named = [
+    ...(vm.internal.notice === undefined ? [] : [vm.internal.notice]),
+    ...(encryption !== undefined && osProfile.password !== undefined ? [passwordNotice] : []),
+  ]
   if (!encryptionAtHost || encryption !== 'DiskWithVMGuestState') return named
   return [
     ...named,

@@ -11,6 +11,7 @@ import { galleryProblems, specialise } from './galleries/gallery-rules.ts'
 import { guestProblems } from './guest-rules.ts'
 import { applyDataDisks, dataDiskProblems } from './data-disks.ts'
 import { resolveImage } from './images.ts'
+import type { KeptPassword } from './passwords.ts'
 import { imageTarget, type ResolvedImage } from './resolved-image.ts'
 import { findSize, type Size } from './sizes.ts'
 import { changedProperties, updateProblems } from './vm-change.ts'
@@ -126,6 +127,7 @@ function toModel(
     provider: AttestationProvider | undefined
     set: VmModel['diskEncryptionSet']
     identities: UserIdentity[]
+    password: KeptPassword | undefined
   },
 ): { model: VmModel; size: Size } {
   const size = findSize(r.vmSize ?? '')
@@ -158,7 +160,13 @@ function toModel(
       caching: r.osDisk.caching,
       storageAccountType: r.osDisk.storageAccountType,
     },
-    osProfile: { computerName, adminUsername, sshKeys, ...(customData !== undefined && { customData }) },
+    osProfile: {
+      computerName,
+      adminUsername,
+      sshKeys,
+      ...(customData !== undefined && { customData }),
+      ...(o.password !== undefined && { password: o.password }),
+    },
     ...(r.userData !== undefined && { userData: r.userData }),
     ...(r.bootDiagnostics !== undefined && { bootDiagnostics: r.bootDiagnostics }),
     nics: r.nics,
@@ -183,7 +191,10 @@ async function create(
   const { image, notice, provider, set, identities } = named
   const id = request.path
   const name = request.params['name'] ?? ''
+  const vmId = plane.newId().toUpperCase()
+  const { adminPassword } = r.osProfile
   const { model, size } = toModel(r, {
+    password: adminPassword === undefined ? undefined : await plane.passwords.keep(adminPassword, vmId),
     osDiskName: r.osDisk.name ?? `${name}_OsDisk_1_${randomBytes(16).toString('hex')}`,
     sizeGiB: r.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + (image.source === 'capture' ? 0 : spareGiB),
     provider,
@@ -192,7 +203,7 @@ async function create(
   })
   await checkBoot(plane, { model })
   const internal: VmInternal = {
-    vmId: plane.newId().toUpperCase(),
+    vmId,
     ...(size.tee !== undefined && { tee: size.tee }),
     imageId: image.id,
     imageVersion: image.version,
@@ -255,6 +266,7 @@ async function update(
   const conversion = conversionOf(before, r.vmSize)
   const immutable = [
     ...updateProblems(before, r),
+    ...(await plane.passwords.changeProblems(existing, r.osProfile.adminPassword)),
     ...(conversion === undefined ? [] : await conversionRefusals(plane, existing, conversion)),
   ]
   if (immutable.length > 0) throw refuse(immutable)
@@ -265,6 +277,7 @@ async function update(
     provider: before.attestationProvider,
     set: before.diskEncryptionSet,
     identities,
+    password: before.osProfile.password,
   })
   if (stateOf(existing) === 'Deleting') throw beingDeleted(existing.id)
   const changed = changedProperties(before, model)

@@ -73,7 +73,7 @@ export class SimulatedMachine implements Machine {
     const now = this.#now()
     const fresh: InstanceStatus = {
       vmId: spec.vmId,
-      spec,
+      spec: withoutPassword(spec),
       provisioning: { state: 'Succeeded', steps: [{ name: 'record (no disk is made)', startedAt: now, endedAt: now }] },
       power: { state: 'Stopped', since: now, steps: [] },
       notices: [noGuestNotice],
@@ -295,6 +295,12 @@ export class SimulatedMachine implements Machine {
   #now(): string {
     return this.#clock.now().toISOString()
   }
+}
+
+/** No guest takes the hash: only what one would measure of it is kept. */
+function withoutPassword(spec: AnySpec): AnySpec {
+  const { passwordHash: _, ...osProfile } = spec.osProfile
+  return { ...spec, osProfile }
 }
 
 const wrappedBy = (customerKey: CustomerKey | undefined): { guestStateWrappedBy?: string } => {

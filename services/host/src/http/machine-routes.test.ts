@@ -32,7 +32,7 @@ let app: ReturnType<typeof createMachineApp>
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'machine-'))
   const rows = await openStore({ url: `sqlite:${directory}`, service: 'host' })
-  store = await InstanceStore.open(rows)
+  store = await InstanceStore.open(rows, createSealer(new Uint8Array(32)))
   const services = {
     store,
     silicon: undefined,

@@ -120,6 +120,14 @@ const commonShape: Shape = {
   ...networkShape,
   interfaces: furtherInterfaces,
   'osProfile.customData': data,
+  'osProfile.passwordSha256': {
+    check: (value) => value === undefined || (typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)),
+    expected: 'SHA-256 of the hash, hexadecimal',
+  },
+  'osProfile.passwordHash': {
+    check: (value) => value === undefined || (typeof value === 'string' && /^\$y\$[./A-Za-z0-9$]{20,200}$/.test(value)),
+    expected: 'a yescrypt hash',
+  },
   userData: data,
   tags: textMap,
   shown,

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BootEvidence, InstanceSpec } from '@strongroom/contract'
-import { createLogger, openStore, ServiceError, systemClock } from '@strongroom/platform'
+import { createLogger, createSealer, openStore, ServiceError, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { GuestEnd } from '../qemu/vm-process.ts'
 import { exampleSpec } from '../testing.ts'
@@ -60,7 +60,10 @@ let services: MachineServices
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'instance-'))
-  store = await InstanceStore.open(await openStore({ url: `sqlite:${directory}`, service: 'host' }))
+  store = await InstanceStore.open(
+    await openStore({ url: `sqlite:${directory}`, service: 'host' }),
+    createSealer(new Uint8Array(32)),
+  )
   services = {
     store,
     silicon: {},

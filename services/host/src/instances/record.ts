@@ -1,6 +1,6 @@
 import type { AnySpec, AttachedDisk, ErrorDetail, InstanceStatus, PowerState, StepTiming } from '@strongroom/contract'
 
-/** What is kept of a VM between starts of the server. Holds no secret. */
+/** What is kept of a VM between starts of the server. Its one secret, the hash of a password, the store seals. */
 export interface InstanceRecord {
   spec: AnySpec
   /** What was asked for last. A server that starts brings every VM there. */
@@ -50,10 +50,16 @@ export function setPower(record: InstanceRecord, state: PowerState, now: Date, e
   record.power = { state, since: now.toISOString(), steps: record.power.steps, ...(error && { error }) }
 }
 
+/** What a machine tells of a VM: not the hash of its password. */
+function toldSpec(spec: AnySpec): AnySpec {
+  const { passwordHash: _, ...osProfile } = spec.osProfile
+  return { ...spec, osProfile }
+}
+
 export function toStatus(record: InstanceRecord, processes?: { qemu: number; swtpm?: number }): InstanceStatus {
   return {
     vmId: record.spec.vmId,
-    spec: record.spec,
+    spec: toldSpec(record.spec),
     provisioning: record.provisioning,
     power: record.power,
     ...(record.launched && { launched: record.launched }),

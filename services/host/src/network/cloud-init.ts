@@ -42,14 +42,15 @@ function metaData(spec: AnySpec): string {
 
 /** The administrator's account. Custom data is the owner's own and comes after it. */
 function vendorData(spec: AnySpec): string {
-  const { adminUsername, sshPublicKeys } = spec.osProfile
+  const { adminUsername, sshPublicKeys, passwordHash } = spec.osProfile
   const user = {
     name: adminUsername,
     groups: ['sudo'],
     shell: '/bin/bash',
     sudo: 'ALL=(ALL) NOPASSWD:ALL',
-    lock_passwd: true,
+    lock_passwd: passwordHash === undefined,
+    ...(passwordHash !== undefined && { passwd: passwordHash }),
     ssh_authorized_keys: sshPublicKeys,
   }
-  return `#cloud-config\n${JSON.stringify({ users: [user], ssh_pwauth: false, disable_root: true })}\n`
+  return `#cloud-config\n${JSON.stringify({ users: [user], ssh_pwauth: passwordHash !== undefined, disable_root: true })}\n`
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { systemClock } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -5,7 +6,7 @@ import { exampleSpec } from '../testing.ts'
 import { parseReportWithoutTpm } from './boot-report.ts'
 import { commandLines, parseResult } from './command-routes.ts'
 import { CommandQueue } from './command-queue.ts'
-import { provisioningLines } from './provisioning.ts'
+import { provisioningLines, settledBy } from './provisioning.ts'
 import { TestEndpoints } from './test-endpoints.ts'
 
 const id = '0f2a9f3e-0000-4000-8000-00000000aaaa'
@@ -114,11 +115,27 @@ describe('the endpoint', () => {
   })
 })
 
+describe('a password', () => {
+  const passwordHash = '$y$j9T$aaaaaaaaaaaaaaaaaaaaa/$bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'
+  const passwordSha256 = createHash('sha256').update(passwordHash).digest('hex')
+  const spec = { ...exampleSpec, osProfile: { ...exampleSpec.osProfile, passwordHash, passwordSha256 } }
+
+  it('reaches the agent as its hash until the guest has reported, and what is measured is a digest of it', () => {
+    const told = { spec, caPem: 'CA', nonce: Buffer.from('n') }
+    const line = `passwordHash ${Buffer.from(passwordHash).toString('base64')}\n`
+    expect(provisioningLines({ ...told, reported: false })).toContain(line)
+    expect(provisioningLines({ ...told, reported: true })).not.toContain('passwordHash')
+    const digest = Buffer.from(passwordSha256, 'hex').toString('base64')
+    expect(Buffer.from(settledBy(spec)).toString()).toContain(`\npasswordDigest ${digest}\n`)
+    expect(Buffer.from(settledBy(exampleSpec)).toString()).not.toContain('password')
+  })
+})
+
 describe('custom data', () => {
   it('reaches the agent as the bytes that it is, and user data the metadata endpoint alone', () => {
     const customData = Buffer.from([0, 255, 10, 32]).toString('base64')
     const spec = { ...exampleSpec, userData: 'dXNlcg==', osProfile: { ...exampleSpec.osProfile, customData } }
-    const lines = provisioningLines({ spec, caPem: 'CA', nonce: Buffer.from('n') })
+    const lines = provisioningLines({ spec, caPem: 'CA', nonce: Buffer.from('n'), reported: false })
     expect(lines).toContain(`\ncustomData ${customData}\n`)
     expect(lines).not.toContain('dXNlcg==')
   })

@@ -56,7 +56,7 @@ export function instanceMetadata(o: {
 
 function compute(spec: AnySpec, subscriptionId: string, dataDisks: AttachedDisk[]): Document {
   const market = marketplaceOf(spec)
-  const { adminUsername, computerName, sshPublicKeys } = spec.osProfile
+  const { adminUsername, computerName, sshPublicKeys, passwordSha256 } = spec.osProfile
   return {
     additionalCapabilities: { hibernationEnabled: 'false' },
     azEnvironment: 'AzurePublicCloud',
@@ -69,7 +69,7 @@ function compute(spec: AnySpec, subscriptionId: string, dataDisks: AttachedDisk[
     location: spec.region,
     name: spec.name,
     offer: market.offer,
-    osProfile: { adminUsername, computerName, disablePasswordAuthentication: 'true' },
+    osProfile: { adminUsername, computerName, disablePasswordAuthentication: String(passwordSha256 === undefined) },
     osType: 'Linux',
     placementGroupId: '',
     plan: { name: '', product: '', publisher: '' },

@@ -82,7 +82,7 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
   app.get('/metadata/strongroom/provisioning', async (_request, reply) => {
     return await reply
       .type('text/plain; charset=utf-8')
-      .send(provisioningLines({ spec: o.spec, caPem: o.authority.caPem, nonce: o.nonce }))
+      .send(provisioningLines({ spec: o.spec, caPem: o.authority.caPem, nonce: o.nonce, reported: booted }))
   })
   app.post('/metadata/strongroom/ready', async (request) => {
     if (o.onReadyWithoutTpm === undefined) await o.onReady(parseBootReport(request.body))

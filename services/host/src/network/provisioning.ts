@@ -6,8 +6,15 @@ import { guestAddresses } from '../qemu/arguments.ts'
  * What the guest's agent is told: lines of a key and a value in base64. A value may hold anything but is one line, so no
  * value can add a key.
  */
-export function provisioningLines(o: { spec: AnySpec; caPem: string; nonce: Uint8Array }): string {
+export function provisioningLines(o: {
+  spec: AnySpec
+  caPem: string
+  nonce: Uint8Array
+  /** The guest has reported: from then on any of its programs may ask, and none is told the password's hash. */
+  reported: boolean
+}): string {
   const { spec } = o
+  const { passwordHash } = spec.osProfile
   const entries: [string, string | Uint8Array][] = [
     ['hostname', spec.osProfile.computerName],
     ['adminUsername', spec.osProfile.adminUsername],
@@ -16,6 +23,7 @@ export function provisioningLines(o: { spec: AnySpec; caPem: string; nonce: Uint
     ...(spec.osProfile.customData === undefined
       ? []
       : [['customData', Buffer.from(spec.osProfile.customData, 'base64')] satisfies [string, Uint8Array]]),
+    ...(passwordHash === undefined || o.reported ? [] : [['passwordHash', passwordHash] satisfies [string, string]]),
     ['caPem', o.caPem],
     ['proxy', `http://${guestAddresses.services}:${guestAddresses.proxyPort}`],
     ['nonce', o.nonce],
@@ -25,12 +33,13 @@ export function provisioningLines(o: { spec: AnySpec; caPem: string; nonce: Uint
 
 /** What the guest's agent makes of those lines at the first boot (image/recipe/agent, `settle`). */
 export function settledBy(spec: AnySpec): Uint8Array {
-  const { computerName, adminUsername, sshPublicKeys, customData } = spec.osProfile
+  const { computerName, adminUsername, sshPublicKeys, customData, passwordSha256 } = spec.osProfile
   return settingsText({
     hostname: computerName,
     adminUsername,
     vmId: spec.vmId,
     ...(customData !== undefined && { customData: Buffer.from(customData, 'base64') }),
+    ...(passwordSha256 !== undefined && { passwordDigest: Buffer.from(passwordSha256, 'hex') }),
     sshPublicKeys,
   })
 }

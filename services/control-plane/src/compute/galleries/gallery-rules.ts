@@ -55,6 +55,8 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
 export function specialise(r: VmRequest, gallery: GallerySource | undefined, vmName: string): boolean {
   if (gallery?.osState !== 'Specialized') return false
   const fallback = { computerName: vmName.replaceAll(/[^A-Za-z0-9-]/g, '-').slice(0, 63), adminUsername: 'azureuser', sshKeys: [] } // prettier-ignore
-  r.osProfile = { ...(gallery.osProfile ?? fallback), customData: undefined }
+  // The account is what the disk has: what its VM was made with is of no use to this one.
+  const none = { customData: undefined, adminPassword: undefined, disablePassword: undefined, password: undefined }
+  r.osProfile = { ...(gallery.osProfile ?? fallback), ...none }
   return true
 }

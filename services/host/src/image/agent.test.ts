@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { run } from '@strongroom/platform'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { provisioningLines, settledBy } from '../network/provisioning.ts'
+import { exampleSpec } from '../testing.ts'
+import { recipeDirectory } from './recipe.ts'
+
+const passwordHash = '$y$j9T$aaaaaaaaaaaaaaaaaaaaa/$bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'
+const passwordSha256 = createHash('sha256').update(passwordHash).digest('hex')
+const withPassword = { ...exampleSpec, osProfile: { ...exampleSpec.osProfile, passwordHash, passwordSha256 } }
+
+let directory: string
+beforeAll(async () => void (directory = await mkdtemp(join(tmpdir(), 'B-agent-'))))
+afterAll(async () => await rm(directory, { recursive: true, force: true }))
+
+/** The guest's agent up to what it settled, in a folder in the place of the guest's disk. What it then goes by, by name. */
+async function settle(disk: string, spec: typeof exampleSpec): Promise<Record<string, string>> {
+  const agent = await readFile(join(recipeDirectory, 'agent'), 'utf8')
+  const functions = agent
+    .slice(0, agent.indexOf('directory=$(mktemp'))
+    .replaceAll('/var/lib/strongroom', join(directory, disk))
+    .replaceAll('/dev/tpmrm0', join(directory, 'no-tpm'))
+  const told = join(directory, 'told')
+  await writeFile(told, provisioningLines({ spec, caPem: 'CA', nonce: new Uint8Array(20), reported: false }))
+  // Called with `--output settings ADDRESS`.
+  const script = `${functions}
+metadata() { cp ${told} "$2"; }
+cd ${directory}
+read_settings
+settle
+for name in hostname adminUsername customData passwordHash; do echo "$name $(value $name)"; done
+for key in "\${ssh_keys[@]}"; do echo "key $(base64 --decode <<<"$key")"; done`
+  const { stdout } = await run({ command: 'bash', args: ['-c', script] })
+  return Object.fromEntries(
+    stdout
+      .toString()
+      .split('\n')
+      .filter((line) => / ./.test(line))
+      .map((line) => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]),
+  )
+}
+
+describe('the guest’s agent', () => {
+  it('settles what the machine says that it settles, a digest in the place of the password', async () => {
+    for (const [disk, spec] of [
+      ['keys', exampleSpec],
+      ['password', withPassword],
+    ] as const) {
+      const taken = await settle(disk, spec as typeof exampleSpec)
+      expect(taken['passwordHash']).toBe(disk === 'keys' ? undefined : passwordHash)
+      const settled = await readFile(join(directory, disk, 'settled'))
+      expect(settled.toString()).toBe(Buffer.from(settledBy(spec)).toString())
+      expect(settled.toString()).not.toContain(Buffer.from(passwordHash).toString('base64').slice(0, 20))
+    }
+  })
+
+  it('takes no password, no custom data and no key from a host that names them after the first boot', async () => {
+    await settle('later', exampleSpec)
+    const osProfile = {
+      ...withPassword.osProfile,
+      customData: Buffer.from('#!/bin/sh').toString('base64'),
+      sshPublicKeys: ['ssh-ed25519 AAAA operator'],
+    }
+    const taken = await settle('later', { ...exampleSpec, osProfile } as typeof exampleSpec)
+    expect(taken).toEqual({
+      'strongroom:': 'the host names other accounts, keys or data than at the first boot: not taken',
+      hostname: exampleSpec.osProfile.computerName,
+      adminUsername: exampleSpec.osProfile.adminUsername,
+      key: exampleSpec.osProfile.sshPublicKeys.at(-1),
+    })
+  })
+
+  it('takes the same password again at each boot, and no other', async () => {
+    await settle('same', withPassword as typeof exampleSpec)
+    expect((await settle('same', withPassword as typeof exampleSpec))['passwordHash']).toBe(passwordHash)
+    const osProfile = { ...withPassword.osProfile, passwordHash: `${passwordHash.slice(0, -1)}c` }
+    expect((await settle('same', { ...exampleSpec, osProfile } as typeof exampleSpec))['passwordHash']).toBeUndefined()
+  })
+})
