@@ -9,7 +9,8 @@ import { groupPath, prepareNetwork, vmBody, vmPath } from '../../apps/cli/src/up
 import { createOsDisk } from '../../services/host/src/disks/os-disk.ts'
 import { makeUefiVariables } from '../../services/host/src/disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
-import { listImages } from '../../services/host/src/image/catalog.ts'
+import { findImage } from '../../services/host/src/image/catalog.ts'
+import { loadRecipe } from '../../services/host/src/image/recipe.ts'
 import { TestInstallation } from './support/installation.ts'
 import { machineProcesses } from './support/processes.ts'
 import { defaultRequest, diskFile, statusOf, type Status, type VmView } from './support/vm.ts'
@@ -195,8 +196,8 @@ describe('a disk of the operator’s own, sealed to the VM’s vTPM, in the plac
     )
     await installation.must('vm', 'deallocate', name)
     const own = await diskFile(installation, vm)
-    const images = await listImages(installation.cacheDir)
-    const image = images.toSorted((a, b) => b.builtAt.localeCompare(a.builtAt))[0]!
+    // By its recipe: other tests may have built another one since.
+    const image = (await findImage(installation.cacheDir, (await loadRecipe()).id))!
     const folder = await mkdtemp(join(tmpdir(), 'strongroom-attacker-'))
     try {
       const variables = join(folder, 'variables.fd')
