@@ -115,10 +115,9 @@ describe('what a guest was given', () => {
       await writeFile(askpass, `#!/bin/sh\nprintf '%s\\n' '${answer}'\n`, { mode: 0o700 })
       const { stdout } = await run({
         command: 'ssh',
-        args: [
-          ...['-p', String(ssh.port), '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'],
-          ...['-o', 'PubkeyAuthentication=no', '-o', 'NumberOfPasswordPrompts=1', `azureuser@${ssh.host}`, 'id -un'],
-        ],
+        args: `-p ${ssh.port} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o PubkeyAuthentication=no -o NumberOfPasswordPrompts=1 azureuser@${ssh.host} whoami`.split(
+          ' ',
+        ),
         env: { SSH_ASKPASS: askpass, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: ':none' },
         allow: [255],
         timeoutMs: 120_000,

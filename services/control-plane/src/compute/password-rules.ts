@@ -20,7 +20,7 @@ const known = new Set([
 export function passwordProblems(password: string): Problem[] {
   const kinds = [/\p{Lu}/u, /\p{Ll}/u, /\p{Nd}/u, /[^\p{Lu}\p{Ll}\p{Nd}\p{Cc}]/u].filter((kind) => kind.test(password))
   const control = /\p{Cc}/u.test(password)
-  const length = [...password].length
+  const length = Array.from(password).length
   if (length < 6 || length > 72 || kinds.length < 3 || control)
     return [
       {
