@@ -10,6 +10,7 @@ import { openHouse, SimulatedGuest } from '../insider/support/simulated-guest.ts
 import { startInProcess } from '../system/support/in-process.ts'
 import { TestInstallation } from '../system/support/installation.ts'
 import { azIsInstalled } from './support/az.ts'
+import { writeCompatibility, type Row } from './support/compatibility.ts'
 
 const present = azIsInstalled && existsSync('/usr/bin/swtpm')
 const reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
@@ -22,6 +23,8 @@ describe.skipIf(!present)('az in a guest with a managed identity', () => {
   let endpoint: Server
   let identity: ManagedIdentity
   let environment: Record<string, string>
+  const rows: Row[] = []
+  const note = (call: string, result: string): void => void rows.push({ section: 'Inside a guest', call, result })
 
   beforeAll(async () => {
     installation = await TestInstallation.create()
@@ -54,6 +57,7 @@ describe.skipIf(!present)('az in a guest with a managed identity', () => {
   }, 120_000)
 
   afterAll(async () => {
+    if (rows.length === 4) await writeCompatibility('az-identity', 'The Azure CLI inside a guest', rows)
     endpoint?.close()
     await guest?.remove()
     await running?.close()
@@ -87,9 +91,12 @@ describe.skipIf(!present)('az in a guest with a managed identity', () => {
     const signedIn = await az('login --identity')
     expect(signedIn.code, signedIn.stderr).toBe(0)
     expect(JSON.parse(signedIn.stdout)).toMatchObject([{ id: running.context.installation.subscriptionId }])
+    note('az login --identity', 'works')
     expect((await az('group list')).code).toBe(0)
+    note('az group list', 'works')
     const refused = await az('group create -n rg1 -l westeurope')
     expect([refused.code === 0, refused.stderr]).toEqual([false, expect.stringContaining('AuthorizationFailed')])
+    note('az group create -n rg1 -l westeurope', 'refused: AuthorizationFailed')
   }, 60_000)
 
   it('gets tokens for the vault that are its own', async () => {
@@ -98,5 +105,6 @@ describe.skipIf(!present)('az in a guest with a managed identity', () => {
     const { accessToken } = JSON.parse(outcome.stdout) as { accessToken: string }
     const caller = await running.context.verifier.verify(accessToken, [vaultAudience])
     expect(caller).toMatchObject({ objectId: identity.principalId, appId: identity.clientId })
+    note(`az account get-access-token --resource ${vaultAudience}`, 'works')
   }, 60_000)
 })

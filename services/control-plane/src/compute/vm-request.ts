@@ -216,9 +216,16 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
     'virtualMachineScaleSet',
     'proximityPlacementGroup',
     'capacityReservation',
+    'licenseType',
+    'scheduledEventsProfile',
+    'scheduledEventsPolicy',
+    'applicationProfile',
   ]) {
     if (properties.has(name)) note(properties.at(name), `'${name}' is not offered.`, `Leave ${name} out.`)
   }
+  const hardware = properties.object('hardwareProfile')
+  if (hardware.has('vmSizeProperties'))
+    note(hardware.at('vmSizeProperties'), 'A VM has the cores that its size has.', 'Use a size with fewer cores.')
   const priority = properties.oneOf('priority', ['Regular', 'Low', 'Spot'])
   if (priority === 'Low' || priority === 'Spot')
     note(properties.at('priority'), 'Spot VMs are not offered.', 'Leave priority out.')

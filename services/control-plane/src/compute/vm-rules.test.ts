@@ -171,6 +171,15 @@ describe('a VM request is refused', () => {
     ],
     ['in a zone that does not exist', (b) => (b.zones = ['9']), 400, 'InvalidAvailabilityZone', /supported zones/],
     ['as a spot VM', (b) => (b.properties.priority = 'Spot'), 400, 'NotSupported', /Spot/],
+    ['with a licence', (b) => (b.properties.licenseType = 'UBUNTU_PRO'), 400, 'NotSupported', /licenseType/],
+    ['with fewer cores', (b) => (b.properties.hardwareProfile.vmSizeProperties = { vCPUsAvailable: 1 }), 400, 'NotSupported', /cores/], // prettier-ignore
+    [
+      'with a plan',
+      (b) => (b.plan = { name: 'a', product: 'b', publisher: 'c' }),
+      400,
+      'VMMarketplaceInvalidInput',
+      /plan/,
+    ],
     [
       'with a body of the wrong form',
       (b) => (b.properties.hardwareProfile = 'big'),

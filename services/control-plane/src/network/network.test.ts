@@ -67,6 +67,22 @@ describeStores('network resources', (open) => {
     expect(addressOf(await nic(plane, 'b', fixed))).toBe('10.0.0.77')
   })
 
+  it('give a public address the name of its label, which is one address’s in a region', async () => {
+    const plane = await fresh()
+    const put = async (name: string, domainNameLabel: string): Promise<TestReply> =>
+      await plane.send('PUT', networkPath('publicIPAddresses', name), {
+        location,
+        properties: { dnsSettings: { domainNameLabel } },
+      })
+    const made = await put('a', 'shop')
+    expect(made.body.properties.dnsSettings.fqdn).toBe('shop.westeurope.cloudapp.strongroom.internal')
+    expect((await plane.send('PUT', networkPath('publicIPAddresses', 'a'), made.body)).status).toBe(200)
+    expect((await put('b', 'shop')).body.error.code).toBe('DnsRecordInUse')
+    expect((await put('b', 'Shop"')).body.error.code).toBe('InvalidDomainNameLabel')
+    await plane.send('DELETE', networkPath('publicIPAddresses', 'a'))
+    expect((await put('b', 'shop')).status).toBe(201)
+  })
+
   it('say when a subnet is full', async () => {
     const plane = await fresh()
     const path = `${networkPath('virtualNetworks', 'vnet')}/subnets/small`
