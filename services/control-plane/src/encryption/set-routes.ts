@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import { ServiceError } from '@strongroom/platform'
 import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'
-import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { readRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
+import { writeRoutes } from '../arm/write-routes.ts'
 import { locationKey, requireLocation } from '../compute/regions.ts'
 import { diskIdOf } from '../compute/vm-model.ts'
 import { findUserIdentity, userIdentityType } from '../identity/user-assigned.ts'
@@ -33,42 +33,14 @@ export function diskEncryptionSetRoutes(plane: Plane): Route[] {
         return ok({ value: vms.map((vm) => diskIdOf(vm.id, vm.internal.model.osDisk.name)) })
       },
     },
-    {
-      method: 'PUT',
-      path: one,
-      action: `${setType}/write`,
-      handle: async (request) => {
-        const group = await plane.resources.requireGroup(request.path)
-        const existing = await plane.resources.find<SetInternal>(request.path)
-        checkPreconditions(request, existing as never)
-        return existing === undefined
-          ? await create(plane, request, group.location)
-          : await update(plane, request, existing)
-      },
-    },
-    {
-      method: 'PATCH',
-      path: one,
-      action: `${setType}/write`,
-      handle: async (request) => {
-        const existing = await plane.resources.get<SetInternal>(request.path)
-        checkPreconditions(request, existing as never)
-        return await update(plane, request, existing)
-      },
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${setType}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        const existing = await plane.resources.find<SetInternal>(request.path)
-        checkPreconditions(request, existing as never)
-        if (existing === undefined) return { status: 204 }
-        await removeSet(plane, existing.id)
+    ...writeRoutes<SetInternal>(plane, one, setType, {
+      create: async (request, group) => await create(plane, request, group.location),
+      change: async (request, set) => await update(plane, request, set),
+      remove: async (_request, set) => {
+        await removeSet(plane, set.id)
         return { status: 200 }
       },
-    },
+    }),
   ]
 }
 

@@ -1,8 +1,8 @@
 import { Fields } from '../../arm/fields.ts'
-import { checkPreconditions } from '../../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
 import type { Route } from '../../arm/router.ts'
+import { writeRoutes } from '../../arm/write-routes.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import type { Resource, ResourceBody } from '../../store/resources.ts'
 import { readSourceUri, withoutSignature } from '../kept/address.ts'
@@ -75,40 +75,12 @@ export function versionRoutes(plane: Plane): Route[] {
       action: `${versionType}/read`,
       handle: async (request) => ok(view(await plane.resources.get(request.path), request.query['$expand'])),
     },
-    {
-      method: 'PUT',
-      path: one,
-      action: `${versionType}/write`,
-      handle: async (request) => {
-        const definition = await plane.resources.get(definitionPath(request))
-        const existing = await plane.resources.find<VersionInternal>(request.path)
-        checkPreconditions(request, existing as never)
-        return existing === undefined
-          ? await create(plane, request, definition)
-          : await change(plane, request, existing)
-      },
-    },
-    {
-      method: 'PATCH',
-      path: one,
-      action: `${versionType}/write`,
-      handle: async (request) => {
-        const version = await plane.resources.get<VersionInternal>(request.path)
-        checkPreconditions(request, version as never)
-        return await change(plane, request, version)
-      },
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${versionType}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        const version = await plane.resources.find<KeptInternal>(request.path)
-        checkPreconditions(request, version as never)
-        return version === undefined ? { status: 204 } : await deleteKept(plane, request, version)
-      },
-    },
+    ...writeRoutes<VersionInternal>(plane, one, versionType, {
+      parent: async (request) => await plane.resources.get(definitionPath(request)),
+      create: async (request, definition) => await create(plane, request, definition),
+      change: async (request, version) => await change(plane, request, version),
+      remove: async (request, version) => await deleteKept(plane, request, version as KeptResource),
+    }),
   ]
 }
 

@@ -1,10 +1,10 @@
 import { faqRule } from '../../arm/faq-rule.ts'
 import { Fields } from '../../arm/fields.ts'
-import { checkPreconditions } from '../../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
 import { readRoutes } from '../../arm/read-routes.ts'
 import type { Route } from '../../arm/router.ts'
+import { writeRoutes } from '../../arm/write-routes.ts'
 import { ServiceError } from '@strongroom/platform'
 import { groupPath, type Plane } from '../../plane.ts'
 import { requireLocation } from '../regions.ts'
@@ -31,40 +31,11 @@ export function managedImageRoutes(plane: Plane): Route[] {
   const one = `${groupPath}/providers/${managedImageType}/{name}`
   return [
     ...readRoutes<KeptInternal>(plane, managedImageType, view),
-    {
-      method: 'PUT',
-      path: one,
-      action: `${managedImageType}/write`,
-      handle: async (request) => {
-        const group = await plane.resources.requireGroup(request.path)
-        const existing = await plane.resources.find<KeptInternal>(request.path)
-        checkPreconditions(request, existing as never)
-        return existing === undefined
-          ? await create(plane, request, group.location)
-          : await retag(plane, request, existing)
-      },
-    },
-    {
-      method: 'PATCH',
-      path: one,
-      action: `${managedImageType}/write`,
-      handle: async (request) => {
-        const image = await plane.resources.get<KeptInternal>(request.path)
-        checkPreconditions(request, image as never)
-        return await retag(plane, request, image)
-      },
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${managedImageType}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        const image = await plane.resources.find<KeptInternal>(request.path)
-        checkPreconditions(request, image as never)
-        return image === undefined ? { status: 204 } : await deleteKept(plane, request, image)
-      },
-    },
+    ...writeRoutes<KeptInternal>(plane, one, managedImageType, {
+      create: async (request, group) => await create(plane, request, group.location),
+      change: async (request, image) => await retag(plane, request, image),
+      remove: async (request, image) => await deleteKept(plane, request, image),
+    }),
   ]
 }
 
@@ -154,7 +125,6 @@ const notGeneralized = (id: string): ServiceError =>
   })
 
 async function retag(plane: Plane, request: ArmRequest, image: KeptResource): Promise<ArmReply> {
-  checkPreconditions(request, image as never)
   const fields = new Fields(request.body)
   const tags = fields.textMap('tags')
   fields.assertSound()

@@ -1,9 +1,9 @@
 import { Fields } from '../../arm/fields.ts'
-import { checkPreconditions } from '../../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
 import { readRoutes } from '../../arm/read-routes.ts'
 import type { Route } from '../../arm/router.ts'
+import { writeRoutes } from '../../arm/write-routes.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import { requireLocation } from '../regions.ts'
 import { diskType } from '../vm-model.ts'
@@ -25,40 +25,11 @@ export function snapshotRoutes(plane: Plane): Route[] {
   const one = `${groupPath}/providers/${snapshotType}/{name}`
   return [
     ...readRoutes<KeptInternal>(plane, snapshotType, view),
-    {
-      method: 'PUT',
-      path: one,
-      action: `${snapshotType}/write`,
-      handle: async (request) => {
-        const group = await plane.resources.requireGroup(request.path)
-        const existing = await plane.resources.find<KeptInternal>(request.path)
-        checkPreconditions(request, existing as never)
-        return existing === undefined
-          ? await create(plane, request, group.location)
-          : await change(plane, request, existing)
-      },
-    },
-    {
-      method: 'PATCH',
-      path: one,
-      action: `${snapshotType}/write`,
-      handle: async (request) => {
-        const snapshot = await plane.resources.get<KeptInternal>(request.path)
-        checkPreconditions(request, snapshot as never)
-        return await change(plane, request, snapshot)
-      },
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${snapshotType}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        const snapshot = await plane.resources.find<KeptInternal>(request.path)
-        checkPreconditions(request, snapshot as never)
-        return snapshot === undefined ? { status: 204 } : await deleteKept(plane, request, snapshot)
-      },
-    },
+    ...writeRoutes<KeptInternal>(plane, one, snapshotType, {
+      create: async (request, group) => await create(plane, request, group.location),
+      change: async (request, snapshot) => await change(plane, request, snapshot),
+      remove: async (request, snapshot) => await deleteKept(plane, request, snapshot),
+    }),
     ...accessRoutes(plane, snapshotType),
   ]
 }
