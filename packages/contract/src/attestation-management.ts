@@ -8,6 +8,7 @@ import { domain } from './names.ts'
  *                                                    idempotent for one resource id; 409 NameNotAvailable where the name is another's
  * GET    /providers/{regionCode}/{name}              → 200 AttestationProviderRecord; 404 ProviderNotFound
  * DELETE /providers/{regionCode}/{name}              → 204: with it go its policies, certificates and signing keys
+ * POST   /providers/{regionCode}/{name}/move         { from, to } (resource ids) → 200 AttestationProviderRecord, idempotent; 409 where it is neither's
  * POST   /providers/{regionCode}/{name}/rotateKey    → 200 { kid }: signs from now on; earlier keys stay in /certs while their tokens live
  *
  * Each with `?api-version=2025-06-01`. Names are compared without case and kept in lower case.

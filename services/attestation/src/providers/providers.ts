@@ -176,6 +176,25 @@ export class Providers {
     return { provider, created: kept === row }
   }
 
+  /**
+   * The provider is another resource's from now on, because its resource was given another id. Idempotent.
+   * @throws ServiceError NameNotAvailable where it is neither's
+   */
+  async move(provider: Provider, o: { from: string; to: string }): Promise<Provider> {
+    const same = (a: string | undefined, b: string): boolean => a?.toLowerCase() === b.toLowerCase()
+    if (same(provider.resourceId, o.to)) return provider
+    if (!same(provider.resourceId, o.from)) throw nameNotAvailable(provider.name ?? '')
+    const db = this.#store.db as Kysely<Tables>
+    const moved = await db
+      .updateTable('provider')
+      .set({ resource_id: o.to })
+      .where('host', '=', provider.host)
+      .where('resource_id', '=', provider.resourceId ?? '')
+      .executeTakeFirst()
+    if (Number(moved.numUpdatedRows) === 0) throw nameNotAvailable(provider.name ?? '')
+    return { ...provider, resourceId: o.to }
+  }
+
   /** Forgets a provider with all that it holds; its decisions stay on record. False where there was none. */
   async remove(provider: Provider): Promise<boolean> {
     const { host } = provider

@@ -67,6 +67,21 @@ describe('the wire of the resource manager', () => {
     expect((await test.call('GET', '/certs')).status).toBe(200)
   })
 
+  it('gives a provider to the resource that its own became, and to no other', async () => {
+    await manage('PUT', 'weu/moving', definition('moving'))
+    const to = resourceId('moving').replace('/g/', '/h/')
+    const move = async (body: object, o: CallOptions = {}): Promise<Answer> =>
+      await manage('POST', 'weu/moving/move', body, o)
+    expect((await move({ from: resourceId('other'), to })).body.error.code).toBe('NameNotAvailable')
+    expect((await move({ from: resourceId('moving'), to: '/x' })).body.error.code).toBe('InvalidParameter')
+    expect((await move({ from: resourceId('moving'), to }, { token: ownerObjectId })).status).toBe(403)
+    expect((await move({ from: resourceId('moving'), to })).body.resourceId).toBe(to)
+    expect((await move({ from: resourceId('moving'), to })).status).toBe(200)
+    expect((await manage('PUT', 'weu/moving', definition('moving'))).body.error.code).toBe('NameNotAvailable')
+    expect((await manage('POST', 'weu/sharedweu/move', { from: to, to: resourceId('x') })).status).toBe(404)
+    await manage('DELETE', 'weu/moving')
+  })
+
   it.each(['a', '-ab', 'ab-', 'a.b.c', 'a_b', 'x'.repeat(25), 'mine.weu.attest.strongroom.internal'])(
     'refuses the name %s',
     async (name) => {

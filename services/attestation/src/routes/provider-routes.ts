@@ -36,11 +36,7 @@ export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): 
   app.put('/providers/:region/:name', async (request, reply): Promise<AttestationProviderRecord> => {
     const { region, name } = request.params as { region: string; name: string }
     const { resourceId, policySigningCertificates } = (request.body ?? {}) as Record<string, unknown>
-    if (
-      typeof resourceId !== 'string' ||
-      !/^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\//i.test(resourceId)
-    )
-      throw invalid('resourceId', 'the id of the resource')
+    if (!isResourceId(resourceId)) throw invalid('resourceId', 'the id of the resource')
     if (!Array.isArray(policySigningCertificates) || policySigningCertificates.length > 20)
       throw invalid('policySigningCertificates', 'a list of at most 20 certificates')
     const certificates = policySigningCertificates.map((jwk: unknown, index) =>
@@ -72,12 +68,22 @@ export function providerRoutes(app: FastifyInstance, o: ProviderRoutesOptions): 
     return reply.code(204).send()
   })
 
+  app.post('/providers/:region/:name/move', async (request) => {
+    const { from, to } = (request.body ?? {}) as Record<string, unknown>
+    if (!isResourceId(from)) throw invalid('from', 'the id that the resource had')
+    if (!isResourceId(to)) throw invalid('to', 'the id of the resource')
+    return recordOf(await o.providers.move(await find(request, o.providers), { from, to }))
+  })
+
   app.post('/providers/:region/:name/rotateKey', async (request) => {
     const provider = await find(request, o.providers)
     await o.keys.rotate(provider)
     return { kid: (await o.keys.current(provider)).kid }
   })
 }
+
+const isResourceId = (value: unknown): value is string =>
+  typeof value === 'string' && /^\/subscriptions\/[^/]+\/resourceGroups\/[^/]+\/providers\//i.test(value)
 
 function requireResourceManager(request: FastifyRequest): void {
   if ((request.query as Record<string, unknown>)['api-version'] !== attestationManagementApiVersion)

@@ -30,6 +30,11 @@ export class AttestationClient {
     await this.#send('DELETE', regionCode, name)
   }
 
+  /** Tells it that the provider's resource has another id. Idempotent. @throws ServiceError NameNotAvailable */
+  async move(regionCode: string, name: string, o: { from: string; to: string }): Promise<void> {
+    await this.#send('POST', regionCode, name, '/move', o)
+  }
+
   /** The provider signs with a new key from now on. @returns its `kid` */
   async rotateKey(regionCode: string, name: string): Promise<string> {
     return (await this.#send<{ kid: string }>('POST', regionCode, name, '/rotateKey')).kid

@@ -158,6 +158,11 @@ async function setTags(plane: Plane, resource: Resource, tags: Record<string, st
   return changed ?? resource
 }
 
+/** The attestation service asks for rights at the id that it knows: it is told of another. */
+export async function moveProvider(plane: Plane, resource: Resource, from: string): Promise<void> {
+  await plane.attestation.move(codeOf(resource.location), resource.name, { from, to: resource.id })
+}
+
 /** With the resource go the provider's policies and keys: nothing that it signed can be verified any more. */
 export async function removeProvider(plane: Plane, resource: Resource): Promise<void> {
   await plane.attestation.remove(codeOf(resource.location), resource.name)

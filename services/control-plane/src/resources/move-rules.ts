@@ -4,6 +4,7 @@ import type { Resource } from '../store/resources.ts'
 
 /** Types that Azure moves between groups, as it spells them; its table has No for the others that there are here. */
 export const movableTypes = [
+  'Microsoft.Attestation/attestationProviders',
   'Microsoft.Compute/disks',
   'Microsoft.Compute/images',
   'Microsoft.Compute/snapshots',

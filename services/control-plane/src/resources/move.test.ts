@@ -151,6 +151,30 @@ describeStores('moving resources between groups', (open) => {
     expect(plane.wire.vaults.live.get('moved')?.grants).toEqual([])
   })
 
+  it('tells the attestation service of a provider that moved', async () => {
+    const plane = await fresh()
+    const provider = `${group}/providers/Microsoft.Attestation/attestationProviders/mine`
+    expect((await plane.send('PUT', provider, { location: 'westeurope', properties: {} })).status).toBe(201)
+    expect((await move(plane, [provider])).status).toBe(204)
+    expect([...plane.wire.providers.values()].map(({ resourceId }) => resourceId)).toEqual([there(provider)])
+    expect((await plane.send('GET', there(provider))).body.properties.attestUri).toContain('mine.weu.attest')
+    expect((await plane.send('DELETE', there(provider))).status).toBe(200)
+  })
+
+  it('a vault that only the key service took for moved is told anew, and none takes another’s name', async () => {
+    const plane = await fresh()
+    const vault = `${group}/providers/Microsoft.KeyVault/vaults/half`
+    const properties = { tenantId, sku: { family: 'A', name: 'standard' }, enableRbacAuthorization: true }
+    expect((await plane.send('PUT', vault, { location: 'westeurope', properties })).status).toBeLessThan(300)
+    const told = plane.wire.vaults.live.get('half')!
+    // As a process leaves it that dies between the key service's answer and its own commit.
+    told.resourceId = there(vault)
+    expect((await assign(plane, vault, roles.administrator, 6)).status).toBe(201)
+    const after = plane.wire.vaults.live.get('half')
+    expect([after?.resourceId, after?.grants.length]).toEqual([vault, 1])
+    expect((await plane.send('PUT', there(vault), { location: 'westeurope', properties })).body.error.code).toBe('VaultAlreadyExists') // prettier-ignore
+  })
+
   it('stops at read-only locks, and takes the resource’s own lock along', async () => {
     const plane = await fresh()
     const ip = networkPath('publicIPAddresses', 'ip9')

@@ -3,6 +3,8 @@ import { Fields } from '../arm/fields.ts'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
+import { moveProvider } from '../attestation/provider-routes.ts'
+import { providerType } from '../attestation/provider-view.ts'
 import { tellVault } from '../keyvault/vault-sync.ts'
 import { vaultType, type VaultSettings } from '../keyvault/vault-model.ts'
 import { interfaceType, vmOf } from '../network/interfaces.ts'
@@ -60,14 +62,20 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
         details: problems,
       })
     if (!does) return
-    for (const resource of await moveRows(plane, tx, moves))
-      // Who uses a vault by roles depends on where it is; without the key service's answer nothing has moved.
-      if (resource.type === vaultType.toLowerCase())
-        await tellVault(plane, tx, resource, resource.internal as unknown as VaultSettings, {
-          movedFrom: idInGroup(resource.id, sourceId),
-        })
+    for (const resource of await moveRows(plane, tx, moves)) await tellServices(plane, tx, resource, sourceId)
   })
   return { status: 204 }
+}
+
+/**
+ * Who uses a vault or a provider depends on where it is; without the answer of the service that has it nothing has moved. A
+ * process that dies after the answer leaves the row where it was: the same request moves it.
+ */
+async function tellServices(plane: Plane, tx: Db, resource: Resource, sourceId: string): Promise<void> {
+  const movedFrom = idInGroup(resource.id, sourceId)
+  if (resource.type === vaultType.toLowerCase())
+    await tellVault(plane, tx, resource, resource.internal as unknown as VaultSettings, { movedFrom })
+  if (resource.type === providerType.toLowerCase()) await moveProvider(plane, resource, movedFrom)
 }
 
 /** The virtual machine that has an interface: an operation of it may hold the interface's id. */

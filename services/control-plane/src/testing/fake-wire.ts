@@ -162,6 +162,11 @@ export class FakeWire implements WireClient {
     }
     if (o.method === 'POST' && verb === 'rotateKey')
       return known === undefined ? missing() : { status: 200, body: { kid: 'new' } }
+    if (o.method === 'POST' && verb === 'move') {
+      if (known === undefined) return missing()
+      known.resourceId = (o.body as { to: string }).to
+      return { status: 200, body: known }
+    }
     const definition = o.body as AttestationProviderDefinition
     if (known !== undefined && known.resourceId !== definition.resourceId)
       return { status: 409, body: { error: { code: 'NameNotAvailable', message: 'The name is taken.' } } }
