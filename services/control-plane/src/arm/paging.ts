@@ -10,22 +10,34 @@ interface Item {
 }
 
 /**
- * A list of resources in pages, with the address of the next one in `nextLink`. The place in the list is the id of the last
+ * A list that was made whole, in pages (those of the store come as pages: list-page.ts), with the address of the next one in `nextLink`. The place in the list is the id of the last
  * resource on a page: what is made or deleted meanwhile neither hides nor doubles another one.
  * @throws ServiceError InvalidQueryParameterValue
  */
 export function paged(request: ArmRequest, reply: ArmReply): ArmReply {
   const { body } = reply
-  if (request.method !== 'GET' || !isList(body)) return reply
+  if (request.method !== 'GET' || reply.isPage === true || !isList(body)) return reply
+  const { size, after } = pageOf(request)
+  const from = after === undefined ? 0 : startAfter(body.value, after)
+  const value = body.value.slice(from, from + size)
+  if (after === undefined && size >= body.value.length) return reply
+  const more = from + size < body.value.length
+  return { ...reply, ...replyWith(request, value, more ? value.at(-1)?.id : undefined) }
+}
+
+/** Which page a request asks for: so many, after the resource of this id. @throws ServiceError InvalidQueryParameterValue */
+export function pageOf(request: ArmRequest): { size: number; after?: string } {
   const token = request.query['$skiptoken']
   const size = topOf(request.query['$top']) ?? pageSize
-  const from = token === undefined ? 0 : startAfter(body.value, decode(token))
-  const value = body.value.slice(from, from + size)
-  const last = value.at(-1)
-  if (last === undefined || from + size >= body.value.length)
-    return token === undefined ? reply : { ...reply, body: { value } }
-  const query = new URLSearchParams({ ...request.query, $skiptoken: Buffer.from(last.id).toString('base64url') })
-  return { ...reply, body: { value, nextLink: `${request.origin}${request.path}?${query.toString()}` } }
+  return { size, ...(token !== undefined && { after: decode(token) }) }
+}
+
+/** @param last id of the last resource on the page, where there is a next page */
+export function replyWith(request: ArmRequest, value: unknown[], last: string | undefined): ArmReply {
+  if (last === undefined) return { status: 200, body: { value }, isPage: true }
+  const query = new URLSearchParams({ ...request.query, $skiptoken: Buffer.from(last).toString('base64url') })
+  const nextLink = `${request.origin}${request.path}?${query.toString()}`
+  return { status: 200, body: { value, nextLink }, isPage: true }
 }
 
 /** Lists that page themselves, and those of what is no resource, stay as they are. */

@@ -22,6 +22,8 @@ export interface ArmReply {
   status: number
   body?: unknown
   headers?: Record<string, string>
+  /** A list that is the page that was asked for already. */
+  isPage?: true
 }
 
 export const ok = (body: unknown): ArmReply => ({ status: 200, body })

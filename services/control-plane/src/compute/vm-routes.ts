@@ -4,8 +4,9 @@ import { faqRule } from '../arm/faq-rule.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { groupPath, type Plane } from '../plane.ts'
 import { askedSettings } from './asked-settings.ts'
 import { convertsInto } from './conversion-rules.ts'
 import { allSizes, findSize, isOffered } from './sizes.ts'
@@ -26,13 +27,6 @@ export function vmRoutes(plane: Plane): Route[] {
     const where = { subscriptionId: plane.subscriptionId, location: vm.location, operationId: operation.id }
     return { status: created ? 201 : 200, body: vmView(vm), headers: { ...headers, ...asyncHeaders(request, where) } }
   }
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const vms = await plane.resources.list<VmInternal>({ type: vmType, ...(byGroup && { groupId: request.path }) })
-      return ok({ value: vms.map((vm) => vmView(vm)) })
-    }
   const action = (name: string, run: (vm: Vm, request: ArmRequest) => Promise<Operation>): Route => ({
     method: 'POST',
     path: `${one}/${name}`,
@@ -43,8 +37,7 @@ export function vmRoutes(plane: Plane): Route[] {
     },
   })
   return [
-    { method: 'GET', path: base, action: `${vmType}/read`, handle: list(true) },
-    { method: 'GET', path: `${subscriptionPath}/providers/${vmType}`, action: `${vmType}/read`, handle: list(false) },
+    ...listRoutes<VmInternal>(plane, vmType, (vm) => vmView(vm)),
     {
       method: 'GET',
       path: one,

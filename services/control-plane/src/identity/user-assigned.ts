@@ -3,9 +3,10 @@ import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
+import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
 import { requireLocation } from '../compute/regions.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { groupPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 
 export const userIdentityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
@@ -25,22 +26,9 @@ const view = (identity: Resource): Record<string, unknown> => resourceView(ident
 export function userIdentityRoutes(plane: Plane): Route[] {
   const base = `${groupPath}/providers/${userIdentityType}`
   const one = `${base}/{name}`
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const groupId = byGroup ? { groupId: request.path } : {}
-      return ok({ value: (await plane.resources.list({ type: userIdentityType, ...groupId })).map(view) })
-    }
   const action = (verb: string): string => `${userIdentityType}/${verb}`
   return [
-    { method: 'GET', path: base, action: action('read'), handle: list(true) },
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers/${userIdentityType}`,
-      action: action('read'),
-      handle: list(false),
-    },
+    ...listRoutes(plane, userIdentityType, view),
     {
       method: 'GET',
       path: one,

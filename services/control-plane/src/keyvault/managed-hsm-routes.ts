@@ -3,6 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
 import { locationKey, requireLocation } from '../compute/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
@@ -23,17 +24,9 @@ const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** Managed HSMs as resources. What is in them, and who may use it, is the key service's alone. */
 export function managedHsmRoutes(plane: Plane): Route[] {
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const found = await plane.resources.list({ type: managedHsmType, ...(byGroup && { groupId: request.path }) })
-      return ok({ value: found.map((each) => managedHsmView(each)) })
-    }
   const read = `${managedHsmType}/read`
   return [
-    { method: 'GET', path: base, action: read, handle: list(true) },
-    { method: 'GET', path: `${provider}/managedHSMs`, action: read, handle: list(false) },
+    ...listRoutes(plane, managedHsmType, (hsm) => managedHsmView(hsm)),
     {
       method: 'POST',
       path: `${provider}/checkMhsmNameAvailability`,

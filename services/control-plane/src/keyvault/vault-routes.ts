@@ -2,6 +2,7 @@ import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
 import { requireLocation } from '../compute/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
@@ -14,18 +15,10 @@ const one = `${base}/{name}`
 
 /** Vaults as resources. */
 export function vaultRoutes(plane: Plane): Route[] {
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const found = await plane.resources.list({ type: vaultType, ...(byGroup && { groupId: request.path }) })
-      return ok({ value: found.map(vaultView) })
-    }
   const read = `${vaultType}/read`
   const write = `${vaultType}/write`
   return [
-    { method: 'GET', path: base, action: read, handle: list(true) },
-    { method: 'GET', path: `${subscriptionPath}/providers/${vaultType}`, action: read, handle: list(false) },
+    ...listRoutes(plane, vaultType, vaultView),
     {
       method: 'POST',
       path: `${subscriptionPath}/providers/Microsoft.KeyVault/checkNameAvailability`,

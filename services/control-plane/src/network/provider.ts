@@ -3,11 +3,12 @@ import { ServiceError } from '@strongroom/platform'
 import type { Link } from '../arm/access.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { Fields, withoutNulls, type Problem } from '../arm/fields.ts'
-import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
+import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
 import { requireLocation } from '../compute/regions.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { groupPath, type Plane } from '../plane.ts'
 import type { Db, Json, Resource, ResourceBody } from '../store/resources.ts'
 
 export interface Written {
@@ -42,16 +43,8 @@ export function networkRoutes(plane: Plane, kind: NetworkKind): Route[] {
   const type = `${namespace}/${kind.name}`
   const base = `${groupPath}/providers/${type}`
   const one = `${base}/{name}`
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const found = await plane.resources.list({ type, ...(byGroup && { groupId: request.path }) })
-      return ok({ value: found.map((resource) => resourceView(resource, type)) })
-    }
   return [
-    { method: 'GET', path: base, action: `${type}/read`, handle: list(true) },
-    { method: 'GET', path: `${subscriptionPath}/providers/${type}`, action: `${type}/read`, handle: list(false) },
+    ...listRoutes(plane, type, (resource) => resourceView(resource, type)),
     {
       method: 'GET',
       path: one,

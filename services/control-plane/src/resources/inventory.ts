@@ -1,5 +1,6 @@
+import { listPage } from '../arm/list-page.ts'
 import { ServiceError } from '@strongroom/platform'
-import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
@@ -69,16 +70,16 @@ export function inventoryRoutes(plane: Plane): Route[] {
     async (request: ArmRequest): Promise<ArmReply> => {
       if (byGroup) await plane.resources.requireGroup(request.path)
       const test = parseFilter(request.query['$filter'])
-      const all = await plane.resources.list(byGroup ? { groupId: request.path } : {})
-      const shown = all.filter((resource) => !resource.type.startsWith('microsoft.resources/') && test(resource))
-      return ok({
-        value: shown.map((resource) => ({
+      return await listPage(plane, request, {
+        ...(byGroup && { groupId: request.path }),
+        keep: (resource) => !resource.type.startsWith('microsoft.resources/') && test(resource),
+        view: (resource) => ({
           id: resource.id,
           name: resource.name,
           type: spellingOf(resource.type),
           location: resource.location,
           ...(resource.body.tags !== undefined && { tags: resource.body.tags }),
-        })),
+        }),
       })
     }
   const action = 'Microsoft.Resources/subscriptions/resources/read'

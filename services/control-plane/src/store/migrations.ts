@@ -135,4 +135,16 @@ export const migrations: Record<string, Migration> = {
     },
   },
   ...billingMigrations,
+  // A page of a list is a range of one of these.
+  '0011-pages': {
+    async up(db) {
+      await db.schema.dropIndex('resource_by_type').execute()
+      await db.schema.createIndex('resource_by_type').on('resource').columns(['type', 'key']).execute()
+      await db.schema
+        .createIndex('resource_by_group')
+        .on('resource')
+        .columns(['resource_group', 'type', 'key'])
+        .execute()
+    },
+  },
 }

@@ -126,13 +126,15 @@ export class ResourceStore {
   }
 
   /** Resources of one type, or of all; by name. */
-  async list<I = Json>(filter: { type?: string; groupId?: string }, db: Db = this.db): Promise<Resource<I>[]> {
-    let query = db.selectFrom('resource').selectAll()
-    if (filter.type !== undefined) query = query.where('type', '=', filter.type.toLowerCase())
-    if (filter.groupId !== undefined) {
-      query = query.where('resource_group', '=', (filter.groupId.split('/')[4] ?? '').toLowerCase())
-    }
-    return (await query.orderBy('key').execute()).map((row) => toResource<I>(row))
+  async list<I = Json>(filter: ResourceFilter, db: Db = this.db): Promise<Resource<I>[]> {
+    return (await selection(filter, db).orderBy('key').execute()).map((row) => toResource<I>(row))
+  }
+
+  /** At most `limit` of them, in the same order: those behind the key `after`, whether or not there is a resource of that key. */
+  async page<I = Json>(filter: ResourceFilter, o: { after?: string; limit: number }): Promise<Resource<I>[]> {
+    let query = selection(filter, this.db)
+    if (o.after !== undefined) query = query.where('key', '>', o.after)
+    return (await query.orderBy('key').limit(o.limit).execute()).map((row) => toResource<I>(row))
   }
 
   async insert(tx: Db, o: { id: string; location: string; body: ResourceBody; internal?: unknown }): Promise<Resource> {
@@ -259,6 +261,21 @@ export class ResourceStore {
       )
       .execute()
   }
+}
+
+interface ResourceFilter {
+  type?: string
+  /** Id of the group, or of something in it. */
+  groupId?: string
+}
+
+// oxlint-disable-next-line typescript/explicit-function-return-type -- Kysely's own type of a query
+const selection = (filter: ResourceFilter, db: Db) => {
+  let query = db.selectFrom('resource').selectAll()
+  if (filter.type !== undefined) query = query.where('type', '=', filter.type.toLowerCase())
+  if (filter.groupId !== undefined)
+    query = query.where('resource_group', '=', (filter.groupId.split('/')[4] ?? '').toLowerCase())
+  return query
 }
 
 function toResource<I>(row: Tables['resource']): Resource<I> {

@@ -1,3 +1,4 @@
+import { listPage } from '../arm/list-page.ts'
 import { ServiceError } from '@strongroom/platform'
 import { asyncHeaders } from '../arm/operations.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -118,11 +119,12 @@ function routesOf(plane: Plane, at: string): Route[] {
       handle: async (request) => {
         const id = await requireScope(request)
         const prefix = keyOf(`${id}/providers/${deploymentType}/`)
-        const all = await plane.resources.list({
+        return await listPage(plane, request, {
           type: deploymentType,
           ...(kindOf(id) === 'resourceGroup' && { groupId: id }),
+          keep: ({ key }) => key.startsWith(prefix),
+          view,
         })
-        return ok({ value: all.filter(({ key }) => key.startsWith(prefix)).map(view) })
       },
     },
     {

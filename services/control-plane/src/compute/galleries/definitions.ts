@@ -1,3 +1,4 @@
+import { listPage } from '../../arm/list-page.ts'
 import { Fields } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
@@ -57,8 +58,12 @@ export function definitionRoutes(plane: Plane): Route[] {
       action: `${definitionType}/read`,
       handle: async (request) => {
         const gallery = await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))
-        const all = await plane.resources.list({ type: definitionType, groupId: request.path })
-        return ok({ value: all.filter(({ key }) => key.startsWith(`${gallery.key}/`)).map(view) })
+        return await listPage(plane, request, {
+          type: definitionType,
+          groupId: request.path,
+          keep: ({ key }) => key.startsWith(`${gallery.key}/`),
+          view,
+        })
       },
     },
     {

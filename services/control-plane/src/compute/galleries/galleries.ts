@@ -3,6 +3,7 @@ import { Fields } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
+import { listRoutes } from '../../arm/read-routes.ts'
 import type { Route } from '../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
@@ -16,13 +17,6 @@ const nameForm = /^[A-Za-z0-9]([A-Za-z0-9._]{0,78}[A-Za-z0-9])?$/
 export function galleryRoutes(plane: Plane): Route[] {
   const base = `${groupPath}/providers/${galleryType}`
   const one = `${base}/{gallery}`
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const galleries = await plane.resources.list({ type: galleryType, ...(byGroup && { groupId: request.path }) })
-      return ok({ value: galleries.map(view) })
-    }
   const write = async (request: ArmRequest): Promise<ArmReply> => {
     const group = await plane.resources.requireGroup(request.path)
     const existing = await plane.resources.find(request.path)
@@ -40,13 +34,7 @@ export function galleryRoutes(plane: Plane): Route[] {
     },
   })
   return [
-    { method: 'GET', path: base, action: `${galleryType}/read`, handle: list(true) },
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers/${galleryType}`,
-      action: `${galleryType}/read`,
-      handle: list(false),
-    },
+    ...listRoutes(plane, galleryType, view),
     {
       method: 'GET',
       path: one,

@@ -1,0 +1,43 @@
+import type { Plane } from '../plane.ts'
+import type { Json, Resource } from '../store/resources.ts'
+import { keyOf } from './resource-id.ts'
+import { pageOf, replyWith } from './paging.ts'
+import type { ArmReply, ArmRequest } from './request.ts'
+
+export interface Listing<Internal> {
+  /** All types where it is left out. */
+  type?: string
+  /** Id of the group, or of something in it; the whole subscription where it is left out. */
+  groupId?: string
+  /** What else a resource has to be, beyond what the store can look for. */
+  keep?(resource: Resource<Internal>): boolean
+  view(resource: Resource<Internal>): Record<string, unknown> | Promise<Record<string, unknown>>
+}
+
+const batch = 256
+
+/**
+ * One page of a list of resources, read from the store as a page: what a list costs is what it shows, however many there are.
+ * @throws ServiceError InvalidQueryParameterValue
+ */
+export async function listPage<Internal = Json>(
+  plane: Plane,
+  request: ArmRequest,
+  o: Listing<Internal>,
+): Promise<ArmReply> {
+  const { size, after } = pageOf(request)
+  const { type, groupId, keep = () => true } = o
+  const filter = { ...(type !== undefined && { type }), ...(groupId !== undefined && { groupId }) }
+  const found: Resource<Internal>[] = []
+  // A filter that keeps few is not asked row by row; one more than the page holds says whether there is a next one.
+  const limit = o.keep === undefined ? size + 1 : Math.max(size + 1, batch)
+  for (let from = after === undefined ? undefined : keyOf(after); found.length <= size;) {
+    const rows = await plane.resources.page<Internal>(filter, { limit, ...(from !== undefined && { after: from }) })
+    found.push(...rows.filter((row) => keep(row)))
+    if (rows.length < limit) break
+    from = rows.at(-1)?.key
+  }
+  const shown = found.slice(0, size)
+  const value = await Promise.all(shown.map(async (resource) => await o.view(resource)))
+  return replyWith(request, value, found.length > size ? shown.at(-1)?.id : undefined)
+}
