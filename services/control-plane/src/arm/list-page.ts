@@ -10,7 +10,7 @@ export interface Listing<Internal> {
   /** Id of the group, or of something in it; the whole subscription where it is left out. */
   groupId?: string
   /** What else a resource has to be, beyond what the store can look for. */
-  keep?(resource: Resource<Internal>): boolean
+  keep?: (resource: Resource<Internal>) => boolean
   view(resource: Resource<Internal>): Record<string, unknown> | Promise<Record<string, unknown>>
 }
 
