@@ -242,6 +242,11 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
     logBundle: [Uint8Array.of(1, 0, 2, 0x7b, 0x7d, 0, 0)],
     logCheckpoint: [text(`a.example/operationlog\n7\n${toBase64(new Uint8Array(32))}\n`)],
     logKey: [text('PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW')],
+    directoryFilter: [
+      text("displayName eq 'it''s' and mailNickname eq 'b'"),
+      text("servicePrincipalNames/any(c:c eq 'x')"),
+      text("startswith(displayName,'te')"),
+    ],
     logTilePath: [text('tile/entries/x001/x234/067.p/8')],
     keyRelease: [
       text('{"response":{"key":{"key":{"kid":"k","kty":"RSA-HSM","key_hsm":"e30"}}},"request":{"nonce":"n"}}'),

@@ -57,6 +57,7 @@ import { parseResult } from '../services/host/src/network/command-routes.ts'
 import { parseReportWithoutTpm } from '../services/host/src/network/boot-report.ts'
 import { parseGuestHealth } from '../services/host/src/network/guest-health.ts'
 import { readUserData } from '../services/host/src/network/report-routes.ts'
+import { readFilter } from '../services/identity/src/graph/directory.ts'
 import { readGuestRequest } from '../services/attestation/src/guest/guest-request.ts'
 import { parseTransfer } from '../services/vault/src/keys/key-transfer.ts'
 import { readBundle } from '../services/attestation/src/collateral/read-bundle.ts'
@@ -277,6 +278,11 @@ export const logTilePath: (data: Uint8Array) => void = target((bytes) => {
   const tile = parseTilePath(path)
   if (tile && tilePath(tile) !== path) throw new Error('two spellings of one tile')
 })
+
+/** Filters of the directory, as a query carries them. */
+export const directoryFilter: (data: Uint8Array) => void = target((bytes) =>
+  readFilter({ query: { $filter: utf8Text.decode(bytes) } } as unknown as Parameters<typeof readFilter>[0]),
+)
 
 /** What is no JSON is not what the parser under test is given. */
 function jsonOf(text: string): unknown {

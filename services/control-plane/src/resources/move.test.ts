@@ -191,6 +191,7 @@ describeStores('moving resources between groups', (open) => {
     // The role at the address is gone with its old id.
     expect((await plane.send('GET', there(ip), undefined, { as: robot })).status).toBe(403)
     expect((await plane.send('PUT', ip, { location: 'westeurope', sku: { name: 'Standard' } })).status).toBe(201)
+    expect((await plane.send('GET', ip, undefined, { as: robot })).status).toBe(403)
     expect((await plane.send('DELETE', ip)).status).toBe(200)
   })
 })
