@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { copyFile, open, readFile, rename, statfs, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
 import { sharedIssuer } from '../../apps/cli/src/trust/verifier.ts'
+import { parseHclReport, parseSnpReport } from '@strongroom/evidence'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 import { machineProcesses } from './support/processes.ts'
@@ -85,6 +87,16 @@ describe('a confidential VM on SEV-SNP', () => {
     })
     expect(report.trusted).toBe(false)
     expect(report.links.find((each) => each.id === link)?.outcome).toBe('refused')
+  })
+
+  it('has the hardware report a nonce of its guest’s, once its boot was reported', async () => {
+    const call = "curl -s --noproxy '*' -H Metadata:true --data '{\"userData\":\"bXktbm9uY2U\"}' http://169.254.169.254/metadata/strongroom/hcl-report" // prettier-ignore
+    const { report } = JSON.parse((await installation.inGuest('first', call)).stdout) as { report: string }
+    const { claims, hardwareReport } = parseHclReport(Buffer.from(report, 'base64url'))
+    const { 'user-data': userData } = JSON.parse(Buffer.from(claims).toString()) as { 'user-data': string }
+    expect(Buffer.from(userData, 'hex').toString().replaceAll('\0', '')).toBe('my-nonce')
+    const bound = parseSnpReport(hardwareReport).reportData.subarray(0, 32)
+    expect(Buffer.from(bound).toString('hex')).toBe(createHash('sha256').update(claims).digest('hex'))
   })
 
   it('has an encrypted root, Secure Boot, its host name and its account inside', async () => {

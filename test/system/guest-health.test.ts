@@ -188,7 +188,7 @@ device=$(losetup --find --show /dev/shm/clear); mkswap -q "$device"; swapon "$de
 })
 
 describe('a disk of the operator’s own, sealed to the VM’s vTPM, in the place of the VM’s', () => {
-  it('boots with the same PCRs 4, 7 and 11, and is refused by PCR 15 when the guest reports', async () => {
+  it('boots with the same PCRs 4, 7 and 11, and is refused by PCR 15 when the guest reports (attack D5)', async () => {
     const srkPublic = Buffer.from(
       await asRoot('tpm2_readpublic -Q -c 0x81000001 -f tss -o /run/srk; base64 -w0 /run/srk'),
       'base64',
