@@ -14,6 +14,8 @@ import type { RunningInstallation } from '../../../apps/strongroomd/src/compose.
 
 const vaultAdministrator = '00482a5a-887f-4fb3-b363-3b7fe8e74483'
 
+const releaseUser = '08bbd89e-9f13-488c-ac41-acfcb10c90ab'
+
 /** A place with keys on the wire: a vault or a managed HSM, as its owner uses it. */
 export interface KeyPlace {
   url: string
@@ -53,6 +55,14 @@ export class Tenant {
       },
     })
     return { url: `https://${vaultHost(name)}`, audience: vaultAudience }
+  }
+
+  /** Lets a principal have keys of the vault released to it. */
+  async letRelease(vaultName: string, principalId: string): Promise<void> {
+    const id = `/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/${vaultName}`
+    await this.#arm('PUT', `${id}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`, {
+      properties: { principalId, principalType: 'ServicePrincipal', roleDefinitionId: `/x/${releaseUser}` },
+    })
   }
 
   /** A managed HSM, activated, whose owner makes keys in it and has them released. */
