@@ -52,6 +52,7 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
   let running: RunningInstallation
   let machine: Machine
   let spec: InstanceSpec
+  let kept: string
   const vmId = randomUUID().toUpperCase()
 
   beforeAll(async () => {
@@ -132,6 +133,25 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
     expect(await machine.serialLog(vmId)).not.toBe('')
   })
 
+  it('gives a VM that runs the data disks that it is to have, one VM’s each, and keeps them while it is off', async () => {
+    const disk = randomUUID().toUpperCase()
+    const shown = { id: '/disks/d', name: 'd', caching: 'None', storageAccountType: 'Premium_LRS' }
+    const disks = [{ lun: 2, disk, sizeGiB: 1, shown }]
+    await expect(machine.setDataDisks(vmId, disks)).rejects.toMatchObject({ code: 'DataDiskMissing', status: 409 })
+    await machine.keepDisk({ id: disk, name: 'd', source: { from: 'empty', sizeGiB: 1 } })
+    while ((await machine.findDisk(disk))?.state !== 'Succeeded') await sleep(50)
+    await machine.setDataDisks(vmId, disks)
+    expect((await machine.setDataDisks(vmId, disks)).dataDisks).toEqual(disks)
+    expect((await machine.findDisk(disk))?.attachedTo).toBe(vmId)
+    await expect(machine.removeDisk(disk)).rejects.toMatchObject({ code: 'DataDiskInUse', status: 409 })
+    const grown = await machine.setDataDisks(vmId, [{ ...disks[0]!, sizeGiB: 2 }])
+    expect(grown.dataDisks?.[0]?.sizeGiB).toBe(2)
+    expect(await machine.setDataDisks(vmId, [])).not.toHaveProperty('dataDisks')
+    expect((await machine.findDisk(disk))?.attachedTo).toBeUndefined()
+    await machine.setDataDisks(vmId, disks)
+    kept = disk
+  })
+
   it('changes a VM while it is off, and only then', async () => {
     const patch = { size: { name: 'Standard_DC4as_v5', vCPUs: 4, memoryMiB: 16_384 }, tags: { a: 'b' } }
     await expect(machine.patch(vmId, patch)).rejects.toMatchObject({ code: 'InstanceNotStopped', status: 409 })
@@ -140,6 +160,7 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
     await machine.stop(vmId, false)
     expect((await machine.patch(vmId, patch)).spec).toMatchObject(patch)
     expect((await powered('Stopped')).spec.size.vCPUs).toBe(4)
+    expect((await machine.find(vmId))?.dataDisks).toHaveLength(1)
     // What the last boot showed is kept while the VM is off.
     expect((await machine.evidence(vmId))?.vmId).toBe(vmId)
   })
@@ -149,5 +170,8 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
     await machine.remove(vmId)
     expect(await machine.find(vmId)).toBeUndefined()
     expect(await machine.evidence(vmId)).toBeUndefined()
+    // Its data disks are its owner's.
+    expect(await machine.findDisk(kept)).not.toHaveProperty('attachedTo')
+    await machine.removeDisk(kept)
   })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { exampleSpec } from '../testing.ts'
-import { parsePatch, parseSpec } from './spec.ts'
+import { parseDataDisks, parsePatch, parseSpec } from './spec.ts'
 
 const { vmId } = exampleSpec
 
@@ -87,5 +87,27 @@ describe('specification of a VM on the machine wire', () => {
     expect(parsePatch({ size: exampleSpec.size })).toEqual({ size: exampleSpec.size })
     expect(() => parsePatch({ size: { ...exampleSpec.size, vCPUs: 0 } })).toThrow(/size.vCPUs/)
     expect(() => parsePatch({ security: { secureBoot: 'no' } })).toThrow(/secureBoot/)
+  })
+})
+
+describe('a list of data disks', () => {
+  const shown = { id: '/disks/d', name: 'd', caching: 'None', storageAccountType: 'Premium_LRS' }
+  const [first, second] = ['0', '1'].map((last) => `5A1E0000-0000-4000-8000-0000000D15C${last}`)
+  const disk = { lun: 0, disk: first, sizeGiB: 1, shown }
+
+  it('is taken with a LUN and a disk of its own in each place', () => {
+    const disks = [disk, { ...disk, lun: 63, disk: second }]
+    expect(parseDataDisks({ disks })).toEqual(disks)
+  })
+
+  it.each([
+    ['nothing', undefined],
+    ['a LUN that is no controller’s', [{ ...disk, lun: 64 }]],
+    ['a disk that leads elsewhere', [{ ...disk, disk: '../machines/x' }]],
+    ['no size', [{ ...disk, sizeGiB: 0 }]],
+    ['one LUN twice', [disk, { ...disk, disk: second }]],
+    ['one disk twice', [disk, { ...disk, lun: 1 }]],
+  ])('is refused with %s', (_name, disks) => {
+    expect(() => parseDataDisks({ disks })).toThrow(expect.objectContaining({ code: 'InvalidInstanceSpec' }))
   })
 })

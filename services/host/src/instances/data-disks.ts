@@ -1,4 +1,5 @@
 import { stat, truncate } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AttachedDisk } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { keptFiles, readKept } from '../kept/record.ts'
@@ -60,7 +61,7 @@ async function keep(o: { record: InstanceRecord; save(): Promise<void> }, disks:
 
 /** A guest that has powered off is there until it is cleared away, and takes no more disks. */
 async function hasEnded(guest: RunningGuest | undefined): Promise<boolean> {
-  return guest === undefined || (await Promise.race([guest.ended.then(() => true), Promise.resolve(false)]))
+  return guest === undefined || (await Promise.race([guest.ended.then(() => true), nextTurn(false)]))
 }
 
 /** The disk is whole, and as long as it is to be. */

@@ -1,0 +1,135 @@
+import { access, readdir, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run } from '@strongroom/platform'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { apiVersions, type ArmClient } from '../../apps/cli/src/client/arm.ts'
+import { vmPath } from '../../apps/cli/src/up/vm-request.ts'
+import { findMarks } from './support/canary.ts'
+import { asRoot, layPrograms, makeKey, provider } from './support/data-disk.ts'
+import { TestInstallation } from './support/installation.ts'
+import { openArm, statusOf, type VmView } from './support/vm.ts'
+
+/**
+ * A VM with a temporary disk that really boots: data disks come and go while it runs, one is encrypted in the guest with a
+ * released key (S7), swap on the temporary disk is reported (S8), and after a stop the data opens again, though the host
+ * has put an operating system of its own on another data disk. The tests share the VM, in this order.
+ */
+const installation = await TestInstallation.create()
+const name = 'disks'
+let arm: ArmClient
+let key: string
+
+const inGuest = async (script: string): Promise<string> => await asRoot(installation, name, script)
+const disk = (diskName: string): string =>
+  `${arm.subscription}/resourceGroups/strongroom/providers/Microsoft.Compute/disks/${diskName}`
+const show = async (): Promise<VmView> => await installation.must<VmView>('vm', 'show', name)
+/** Sets the VM's data disks, by LUN. */
+const attach = async (...disks: [lun: number, diskName: string][]): Promise<void> => {
+  const dataDisks = disks.map(([lun, each]) => ({ lun, createOption: 'Attach', managedDisk: { id: disk(each) } }))
+  await arm.run('PATCH', vmPath(arm, 'strongroom', name), apiVersions.compute, {
+    properties: { storageProfile: { dataDisks } },
+  })
+}
+const makeDisk = async (diskName: string, diskSizeGB: number): Promise<string> => {
+  const properties = { creationData: { createOption: 'Empty' }, diskSizeGB }
+  await arm.run('PUT', disk(diskName), apiVersions.compute, { location: arm.region, properties })
+  return (await arm.get<{ properties: { uniqueId: string } }>(disk(diskName), apiVersions.compute)).properties.uniqueId
+}
+const settle = 'udevadm settle'
+
+beforeAll(async () => {
+  await installation.start()
+  await installation.must('image', 'build')
+  await installation.must('vm', 'create', name, '--size', 'Standard_DC2ads_v5')
+  arm = await openArm(installation)
+  key = await makeKey(installation, { vm: name, vault: 'datadisks' })
+  await layPrograms(installation, name)
+})
+
+afterAll(async () => await installation.remove())
+
+describe('data disks of a VM that runs', () => {
+  it('come and go by their LUN, grow, and are shown at the metadata endpoint', async () => {
+    const id = await makeDisk('data', 1)
+    await makeDisk('other', 2)
+    await attach([3, 'data'], [0, 'other'])
+    expect(await inGuest(`${settle}; cat /sys/class/block/$(basename $(readlink -f /dev/disk/azure/scsi1/lun3))/size`)).toBe(String(2 ** 21)) // prettier-ignore
+    expect(await inGuest('ls /dev/disk/by-id /dev/disk/azure/scsi1')).toMatch(new RegExp(`${id}[\\s\\S]*lun0`, 'i'))
+    const asked = 'http://169.254.169.254/metadata/instance/compute/storageProfile?api-version=2021-02-01'
+    const shown = JSON.parse(await inGuest(`curl -s --noproxy '*' -H Metadata:true '${asked}'`)) as {
+      dataDisks: { lun: string; name: string }[]
+      resourceDisk: { size: string }
+    }
+    expect(shown.dataDisks.map(({ lun, name: each }) => `${lun} ${each}`)).toEqual(['0 other', '3 data'])
+    expect(shown.resourceDisk.size).toBe(String(75 * 1024))
+    await attach([3, 'data'])
+    expect(await inGuest(`${settle}; ls /dev/disk/azure/scsi1`)).toBe('lun3')
+  })
+
+  it('are encrypted in the guest with a key that is released to it: neither plaintext nor key is with the host (S7)', async () => {
+    const said = await inGuest(`mkdir -p /run/shim
+cat >/run/shim/cryptsetup <<'END'
+#!/bin/bash
+for ((i = 1; i < $#; i++)); do [[ \${!i} != --key-file ]] || { j=$((i + 1)); cp "\${!j}" /run/shim/secret; }; done
+exec /usr/sbin/cryptsetup "$@"
+END
+chmod +x /run/shim/cryptsetup
+PATH=/run/shim:$PATH bash /root/data-disk format /dev/disk/azure/scsi1/lun3 data ${key} ${provider} >&2
+mkfs.ext4 -q /dev/mapper/data
+mount /dev/mapper/data /mnt
+head -c 24 /dev/urandom >/mnt/mark
+for i in $(seq 100); do cp /mnt/mark /mnt/mark-$i; done
+sync
+base64 /mnt/mark
+cat /run/shim/secret; echo
+cryptsetup luksDump --dump-volume-key --batch-mode --key-file /run/shim/secret /dev/disk/azure/scsi1/lun3 | sed -n '/MK dump:/,$p' | tr -cd '0-9a-f\\n' | tr -d '\\n'
+rm /run/shim/secret`)
+    const [mark = '', secret = '', dump = ''] = said.split('\n')
+    // The dump's title leaves letters before the 64 bytes.
+    const volume = Buffer.from(dump.slice(-128), 'hex')
+    expect([mark.length, secret.length, volume.length]).toEqual([32, 64, 64])
+    const secrets = [Buffer.from(mark, 'base64'), Buffer.from(secret), Buffer.from(secret, 'hex'), volume.subarray(0, 32), volume.subarray(32)] // prettier-ignore
+    expect(await findMarks(installation.stateDir, secrets)).toEqual([])
+  })
+
+  it('and swap on the temporary disk is reported, with what to do (S8)', async () => {
+    await inGuest(`mkswap -q /dev/disk/azure/resource >/dev/null; swapon /dev/disk/azure/resource; /usr/lib/strongroom/health
+swapoff /dev/disk/azure/resource; echo of-the-boot-before | dd of=/dev/disk/azure/resource bs=4096 conv=sync,fsync status=none`)
+    const status = statusOf(await show(), 'Swap/')
+    expect(status.code).toBe('Swap/unprotected')
+    expect(status.message).toContain('swapoff')
+    const machine = installation.machineFolder((await show()).properties.vmId.toUpperCase())
+    expect((await readdir(machine)).filter((file) => file.includes('temporary'))).toEqual([])
+  })
+})
+
+describe('the VM after a stop', () => {
+  it('opens its own root, not that of a system which the host has put on a data disk before it', async () => {
+    await attach([0, 'other'], [3, 'data'])
+    await inGuest('sync; umount /mnt; cryptsetup close data')
+    await installation.must('vm', 'deallocate', name)
+    const id = (await arm.get<{ properties: { uniqueId: string } }>(disk('other'), apiVersions.compute)).properties
+    const path = join(installation.stateDir, 'disks', id.uniqueId.toUpperCase(), 'disk.raw')
+    await access(path)
+    const [image] = (await installation.must<{ path: string }[]>('image', 'list')).slice(-1)
+    await run({ command: 'cp', args: ['--sparse=always', image!.path, path] })
+    await truncate(path, 2 * 2 ** 30)
+    await installation.must('vm', 'start', name)
+    expect(await inGuest('cat /sys/class/block/$(basename $(readlink -f /dev/mapper/root))/slaves/*/../uevent | head -1; ls /sys/class/block/dm-0/slaves; ls /dev/disk/azure/scsi1')).toMatch(/vda2[\s\S]*lun0-part1/) // prettier-ignore
+    expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
+  })
+
+  it('opens its data with the key released again, and finds its temporary disk empty', async () => {
+    await inGuest(`bash /root/data-disk open data >&2; mount /dev/mapper/data /mnt; cmp /mnt/mark /mnt/mark-100`)
+    expect(await inGuest('head -c 18 /dev/disk/azure/resource | tr -d "\\0"')).toBe('')
+  })
+
+  it('leaves a disk behind that its owner detached, and takes the rest with it', async () => {
+    await attach([3, 'data'])
+    await installation.must('vm', 'delete', name, '--yes')
+    const kept = await readdir(join(installation.stateDir, 'disks'))
+    expect(kept).toHaveLength(2)
+    for (const each of ['data', 'other']) await arm.run('DELETE', disk(each), apiVersions.compute)
+    expect(await readdir(join(installation.stateDir, 'disks'))).toEqual([])
+  })
+})
