@@ -125,15 +125,12 @@ describe('data disks of a machine', () => {
   it('are the VM’s after a crash of the server as they were asked for last', async () => {
     await startVm()
     await machine.setDataDisks(vmId, [attached(0, 0)])
-    const next = new Machine(services)
     // As after kill -9: nobody stopped anything.
-    services.store.list = async () => {
-      const record = newRecord(exampleSpec, new Date())
-      return [{ ...record, dataDisks: [attached(0, 0)], provisioning: { state: 'Succeeded', steps: [] } }]
-    }
+    const next = new Machine(services)
     await next.start()
     expect(next.get(vmId).status().dataDisks).toHaveLength(1)
     expect(next.holderOf(ids[0]!)?.spec.vmId).toBe(vmId)
+    await vi.waitFor(() => expect(fakes.boot.mock.lastCall?.[0].record.dataDisks).toEqual([attached(0, 0)]))
     await next.close()
   })
 
