@@ -100,9 +100,8 @@ const notPlugged = (error: unknown): ServiceError =>
   new ServiceError({
     code: 'DataDiskNotPlugged',
     status: 500,
-    message: 'The running guest could not be given its disks as they were asked for.',
+    message: `The running guest could not be given its disks as they were asked for: ${error instanceof Error ? error.message : String(error)}`,
     target: 'dataDisks',
-    found: error instanceof Error ? error.message : String(error),
     remedy: 'Deallocate the VM and repeat the request; see qemu.log of the VM.',
     cause: error,
   })

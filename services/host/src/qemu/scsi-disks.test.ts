@@ -14,7 +14,7 @@ const present = existsSync('/usr/bin/qemu-system-x86_64') && existsSync(`${ovmf}
 describe('arguments of data disks', () => {
   it('name the disk’s place by its LUN, and let no file name open an option of its own', () => {
     const all = scsiArguments({ dataDisks: [{ lun: 7, path: '/d,readonly=on', serial: 'a,b' }] }).join(' ')
-    expect(all).toContain('scsi-id=0,lun=7,drive=data-7,serial=a,,b')
+    expect(all).toContain('scsi-id=0,lun=7,drive=data-7,serial=a,,b,device_id=a,,b')
     expect(all).toContain('filename=/d,,readonly=on,discard=unmap')
   })
 
@@ -78,7 +78,7 @@ describe.skipIf(!present)('a running QEMU', () => {
 
   it('is given a disk and has it taken away, with its file closed, and can be given it again', async () => {
     const vm = await start('a', { temporaryDisk: await file('temporary', 1) })
-    const disk = { lun: 3, path: await file('data', 4), serial: 'one' }
+    const disk = { lun: 3, path: await file('data', 4), serial: '5A1E0000-0000-4000-8000-0000000D15C0' }
     for (let time = 0; time < 2; time++) {
       await vm.plug(disk)
       expect(await opened(vm)).toContain(disk.path)
@@ -90,7 +90,7 @@ describe.skipIf(!present)('a running QEMU', () => {
   })
 
   it('has nothing of a disk that could not be plugged: another VM has it, or it is not there', async () => {
-    const disk = { lun: 0, path: await file('data', 4), serial: 'one' }
+    const disk = { lun: 0, path: await file('data', 4), serial: '5A1E0000-0000-4000-8000-0000000D15C0' }
     const [first, second] = [await start('a', { dataDisks: [disk] }), await start('b')]
     await expect(second.plug(disk)).rejects.toThrow('lock')
     await expect(second.plug({ ...disk, path: join(folder, 'none') })).rejects.toThrow('No such file')

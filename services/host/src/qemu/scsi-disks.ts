@@ -3,7 +3,7 @@ export interface ScsiDisk {
   /** 0 to 63. */
   lun: number
   path: string
-  /** 1 to 36 printable characters: what the guest reads as the disk's serial number. */
+  /** 1 to 36 printable characters: what the guest reads as the disk's serial number and id. */
   serial: string
 }
 
@@ -26,7 +26,7 @@ export function scsiArguments(o: { dataDisks: ScsiDisk[]; temporaryDisk?: string
     ...o.dataDisks.flatMap((disk) => [
       ...blockArguments(deviceOf(disk.lun), disk.path),
       '-device',
-      `scsi-hd,id=${deviceOf(disk.lun)},bus=scsi.0,channel=0,scsi-id=${targets.data},lun=${disk.lun},drive=${deviceOf(disk.lun)},serial=${value(disk.serial)}`,
+      `scsi-hd,id=${deviceOf(disk.lun)},bus=scsi.0,channel=0,scsi-id=${targets.data},lun=${disk.lun},drive=${deviceOf(disk.lun)},serial=${value(disk.serial)},device_id=${value(disk.serial)}`,
     ]),
     ...(o.temporaryDisk === undefined
       ? []
@@ -62,6 +62,7 @@ export function plugCommands(disk: ScsiDisk): [command: string, args: Record<str
         lun: disk.lun,
         drive: node,
         serial: disk.serial,
+        device_id: disk.serial,
       },
     ],
   ]
