@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { layPrograms, makeKey, provider } from '../../system/support/data-disk.ts'
 import { refused } from '../driver.ts'
 import type { Rule } from '../rule.ts'
 
@@ -22,14 +23,24 @@ export const s07: Rule = {
       rule: 'S7',
     })
     const guest = await t.guest('snp')
-    const seen = await guest.root(
-      `cd /var/tmp; head -c 32 /dev/urandom >k; truncate -s 64M data; cryptsetup -q luksFormat --pbkdf pbkdf2 --pbkdf-force-iterations 1000 data k
-       cryptsetup open --key-file k data s7; echo secret >/dev/mapper/s7; sync; head -c 7 /dev/mapper/s7; cryptsetup close s7; grep -c secret data || true; rm -f data k`,
-    )
+    const { arm, path: vm } = await guest.arm()
+    const { installation, name } = guest
+    const attach = async (dataDisks: object[]): Promise<void> =>
+      void (await arm.run('PATCH', vm, '2024-11-01', { properties: { storageProfile: { dataDisks } } }))
+    await attach([{ lun: 7, createOption: 'Empty', name: 's7', diskSizeGB: 1 }])
+    const key = await makeKey(installation, { vm: name, vault: 'faqs7' })
+    await layPrograms(installation, name)
+    const device = '/dev/disk/azure/scsi1/lun7'
+    await guest.root(`udevadm settle
+      bash /root/data-disk format ${device} s7 ${key} ${provider} >&2
+      echo plain-of-s7 >/dev/mapper/s7; sync; bash /root/data-disk close s7; bash /root/data-disk open s7 >&2`)
+    const seen = await guest.root(`head -c 11 /dev/mapper/s7; echo; grep -c plain-of-s7 ${device} || true`)
     t.note(
-      'encrypted a volume inside the guest with dm-crypt, wrote "secret" and looked for it underneath',
+      'attached a data disk, put dm-crypt under it with a key that the vault released to this VM, opened it again with the key released again',
       seen.replaceAll('\n', ', times found underneath: '),
     )
-    assert.equal(seen, 'secret\n0')
+    assert.equal(seen, 'plain-of-s7\n0')
+    await guest.root('bash /root/data-disk close s7')
+    await attach([])
   },
 }
