@@ -103,7 +103,9 @@ describe.skipIf(!present.every((path) => existsSync(path)))('docs/examples/data-
     await guests[0]!.boot()
     await inGuest(guests[0]!, 'open', 'data', data)
     expect((await readdir(folder)).toSorted()).toEqual(['attest-guest', 'data', 'data-disk', 'table'])
-    expect(await readFile(join(folder, 'table'), 'utf8')).toMatch(/^data [0-9a-f-]{36} https:\S+ https:\S+\n$/)
+    expect(await readFile(join(folder, 'table'), 'utf8')).toMatch(
+      /^data [0-9a-f-]{36} https:\S+ https:\S+ [0-9a-f]{64}\n$/,
+    )
   })
 
   it('opens no volume of somebody else’s in its place, though it has the same id', async () => {
@@ -116,6 +118,13 @@ describe.skipIf(!present.every((path) => existsSync(path)))('docs/examples/data-
     const other = await disk('other')
     await inGuest(guests[0]!, 'format', other, 'other', key, issuer)
     expect(await refusal(inGuest(guests[0]!, 'open', 'data', other))).toContain('is not the volume')
+  })
+
+  it('does not open by the released key alone: another system in this VM has not the number on its OS disk', async () => {
+    const table = await readFile(join(folder, 'table'), 'utf8')
+    await writeFile(join(folder, 'table'), table.replace(/[0-9a-f]{64}$/gm, '0'.repeat(64)))
+    expect(await refusal(inGuest(guests[0]!, 'open', 'data', join(folder, 'data')))).toContain('No key available')
+    await writeFile(join(folder, 'table'), table)
   })
 
   it('does not open in another VM, whatever that knows: its key is not released to it', async () => {

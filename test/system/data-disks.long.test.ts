@@ -4,6 +4,7 @@ import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { apiVersions, type ArmClient } from '../../apps/cli/src/client/arm.ts'
 import { vmPath } from '../../apps/cli/src/up/vm-request.ts'
+import { partitionTypes, readPartitions, type Partition } from '../../services/host/src/disks/gpt.ts'
 import { findMarks } from './support/canary.ts'
 import { asRoot, layPrograms, makeKey, provider } from './support/data-disk.ts'
 import { TestInstallation } from './support/installation.ts'
@@ -18,6 +19,10 @@ const installation = await TestInstallation.create()
 const name = 'disks'
 let arm: ArmClient
 let key: string
+/** The machine's id of the disk `other`. */
+let otherId: string
+/** File of an image, with a root that is not encrypted. */
+let image: string
 
 const inGuest = async (script: string): Promise<string> => await asRoot(installation, name, script)
 const disk = (diskName: string): string =>
@@ -35,11 +40,14 @@ const makeDisk = async (diskName: string, diskSizeGB: number): Promise<string> =
   await arm.run('PUT', disk(diskName), apiVersions.compute, { location: arm.region, properties })
   return (await arm.get<{ properties: { uniqueId: string } }>(disk(diskName), apiVersions.compute)).properties.uniqueId
 }
+const rootOf = async (path: string): Promise<Partition> =>
+  (await readPartitions(path))!.find(({ type }) => type === partitionTypes.rootX64)!
 const settle = 'udevadm settle'
 
 beforeAll(async () => {
   await installation.start()
   await installation.must('image', 'build')
+  image = (await installation.must<{ path: string }[]>('image', 'list')).at(-1)!.path
   await installation.must('vm', 'create', name, '--size', 'Standard_DC2ads_v5')
   arm = await openArm(installation)
   key = await makeKey(installation, { vm: name, vault: 'datadisks' })
@@ -51,10 +59,12 @@ afterAll(async () => await installation.remove())
 describe('data disks of a VM that runs', () => {
   it('come and go by their LUN, grow, and are shown at the metadata endpoint', async () => {
     const id = await makeDisk('data', 1)
-    await makeDisk('other', 2)
+    otherId = (await makeDisk('other', 4)).toUpperCase()
     await attach([3, 'data'], [0, 'other'])
     expect(await inGuest(`${settle}; cat /sys/class/block/$(basename $(readlink -f /dev/disk/azure/scsi1/lun3))/size`)).toBe(String(2 ** 21)) // prettier-ignore
-    expect(await inGuest('ls /dev/disk/by-id /dev/disk/azure/scsi1')).toMatch(new RegExp(`${id}[\\s\\S]*lun0`, 'i'))
+    expect(await inGuest(`ls /dev/disk/azure/scsi1; ls -l /dev/disk/by-id/*_${id.toUpperCase()}`)).toMatch(
+      /^lun0\nlun3\n/,
+    )
     const asked = 'http://169.254.169.254/metadata/instance/compute/storageProfile?api-version=2021-02-01'
     const shown = JSON.parse(await inGuest(`curl -s --noproxy '*' -H Metadata:true '${asked}'`)) as {
       dataDisks: { lun: string; name: string }[]
@@ -108,12 +118,10 @@ describe('the VM after a stop', () => {
     await attach([0, 'other'], [3, 'data'])
     await inGuest('sync; umount /mnt; cryptsetup close data')
     await installation.must('vm', 'deallocate', name)
-    const id = (await arm.get<{ properties: { uniqueId: string } }>(disk('other'), apiVersions.compute)).properties
-    const path = join(installation.stateDir, 'disks', id.uniqueId.toUpperCase(), 'disk.raw')
+    const path = join(installation.stateDir, 'disks', otherId, 'disk.raw')
     await access(path)
-    const [image] = (await installation.must<{ path: string }[]>('image', 'list')).slice(-1)
-    await run({ command: 'cp', args: ['--sparse=always', image!.path, path] })
-    await truncate(path, 2 * 2 ** 30)
+    await run({ command: 'cp', args: ['--sparse=always', image, path] })
+    await truncate(path, 4 * 2 ** 30)
     await installation.must('vm', 'start', name)
     expect(await inGuest('cat /sys/class/block/$(basename $(readlink -f /dev/mapper/root))/slaves/*/../uevent | head -1; ls /sys/class/block/dm-0/slaves; ls /dev/disk/azure/scsi1')).toMatch(/vda2[\s\S]*lun0-part1/) // prettier-ignore
     expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
@@ -122,6 +130,24 @@ describe('the VM after a stop', () => {
   it('opens its data with the key released again, and finds its temporary disk empty', async () => {
     await inGuest(`bash /root/data-disk open data >&2; mount /dev/mapper/data /mnt; cmp /mnt/mark /mnt/mark-100`)
     expect(await inGuest('head -c 18 /dev/disk/azure/resource | tr -d "\\0"')).toBe('')
+  })
+
+  it('never counts as started on a system of the host’s that lies under its own partition table, ids and all', async () => {
+    await inGuest('sync; umount /mnt; cryptsetup close data')
+    await installation.must('vm', 'deallocate', name)
+    const path = join(installation.stateDir, 'disks', otherId, 'disk.raw')
+    const own = join(installation.machineFolder((await show()).properties.vmId.toUpperCase()), 'os-disk.raw')
+    await run({ command: 'cp', args: ['--sparse=always', own, path] })
+    const [to, from] = [await rootOf(own), await rootOf(image)]
+    const places = [`bs=1M`, `iflag=skip_bytes,count_bytes`, `oflag=seek_bytes`, `conv=notrunc`]
+    await run({ command: 'dd', args: [`if=${image}`, `of=${path}`, `skip=${from.offset}`, `count=${from.sizeBytes}`, `seek=${to.offset}`, ...places] }) // prettier-ignore
+    await truncate(path, 4 * 2 ** 30)
+    const { code, stdout } = await installation.cli('vm', 'start', name)
+    const view = JSON.stringify((await show()).properties.instanceView)
+    // The host's system came up and was refused, or the VM's own came up and is trusted: nothing between.
+    if (code === 0) expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
+    else expect(stdout + view).toMatch(/BootReportRefused|OsDiskReplaced|OsDiskDidNotUnlock/)
+    console.log(code, stdout.slice(0, 600))
   })
 
   it('leaves a disk behind that its owner detached, and takes the rest with it', async () => {
