@@ -43,7 +43,8 @@ let end: (end: GuestEnd) => void
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'data-disks-'))
-  store = await InstanceStore.open(await openStore({ url: `sqlite:${directory}`, service: 'host' }))
+  const rows = await openStore({ url: `sqlite:${directory}`, service: 'host' })
+  store = await InstanceStore.open(rows, createSealer(new Uint8Array(32)))
   services = {
     store,
     silicon: {},
