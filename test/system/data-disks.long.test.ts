@@ -147,7 +147,6 @@ describe('the VM after a stop', () => {
     // The host's system came up and was refused, or the VM's own came up and is trusted: nothing between.
     if (code === 0) expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
     else expect(stdout + view).toMatch(/BootReportRefused|OsDiskReplaced|OsDiskDidNotUnlock/)
-    console.log(code, stdout.slice(0, 600))
   })
 
   it('leaves a disk behind that its owner detached, and takes the rest with it', async () => {
