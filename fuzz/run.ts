@@ -6,8 +6,8 @@
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { build } from 'esbuild'
 import { makeSeeds } from './seeds.ts'
@@ -46,6 +46,17 @@ await build({
   format: 'cjs',
   target: 'es2022',
   conditions: ['x-source'],
+  plugins: [
+    {
+      // Modules read data that lies beside them, which the bundle's own folder has not.
+      name: 'dirname',
+      setup: (bundler) =>
+        bundler.onLoad({ filter: /\/(services|packages)\/.*\.ts$/ }, async ({ path }) => ({
+          contents: (await readFile(path, 'utf8')).replaceAll('import.meta.dirname', JSON.stringify(dirname(path))),
+          loader: 'ts',
+        })),
+    },
+  ],
 })
 
 const seconds = Math.max(5, Math.floor((minutes * 60) / names.length))
