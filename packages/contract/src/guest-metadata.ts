@@ -27,8 +27,10 @@ export const metadataSignerName = 'metadata.strongroom.internal'
  */
 export const identityAudience = 'https://login.strongroom.internal'
 
-/** Object ids of every group that a principal is in, also through other groups. */
 export interface MemberGroups {
+  /** Absent where the directory knows no such object. */
+  principalType?: 'ServicePrincipal' | 'User' | 'Group'
+  /** Object ids of every group that it is in, also through other groups. */
   groups: string[]
 }
 

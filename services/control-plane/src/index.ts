@@ -84,7 +84,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const platformKeys = new PlatformKeys(context.wire, context.tokens)
   const withoutGuests = installation.compute === 'simulated'
   const identities = new IdentityClient({ ...context, tenantId: installation.tenantId })
-  const access = new Access(resources, clock, async (objectId) => await identities.groupsOf(objectId))
+  const access = new Access(resources, clock, async (objectId) => (await identities.lookUp(objectId)).groups)
   const locks = new Locks(resources, clock)
   const activity = new ActivityLog(resources, clock)
   const { subscriptionId } = installation

@@ -139,7 +139,11 @@ describe('people and groups of the directory', () => {
     const { controlPlane } = platformPrincipals
     await service.setPrincipal({ ...controlPlane, secret: 'in-memory' })
     const own = await tokenOf(controlPlane.appId, 'in-memory', 'https://login.strongroom.internal')
-    expect((await memberGroups(robot.id as string, own)).json()).toEqual({ groups: [team] })
+    const found = (await memberGroups(robot.id as string, own)).json()
+    expect(found).toEqual({ principalType: 'ServicePrincipal', groups: [team] })
+    expect((await memberGroups(team, own)).json()).toEqual({ principalType: 'Group', groups: [] })
+    const ana = (await user('ana')).json().id as string
+    expect((await memberGroups(ana, own)).json().principalType).toBe('User')
     expect((await memberGroups('nobody', own)).json()).toEqual({ groups: [] })
   })
 })

@@ -2,11 +2,12 @@ import { identityAudience, type MemberGroups } from '@strongroom/contract'
 import { requireBearer, type FastifyInstance, type FastifyRequest, type TokenVerifier } from '@strongroom/platform'
 import type { Directory } from './directory.ts'
 import { requirePrincipal } from './managed-identity-routes.ts'
+import type { Principals } from './principals.ts'
 
-/** Tells the resource manager alone which groups a principal is in: roles that they have are its own. */
+/** Tells the resource manager alone what an object is, and which groups it is in: roles that they have are its own. */
 export function addMemberGroups(
   app: FastifyInstance,
-  o: { directory: Directory; verifier: TokenVerifier; tenantId: string },
+  o: { directory: Directory; principals: Principals; verifier: TokenVerifier; tenantId: string },
 ): void {
   const challenge = (): string => `Bearer resource="${identityAudience}"`
   const bearer = requireBearer({ verifier: o.verifier, audiences: [identityAudience], challenge })
@@ -14,6 +15,20 @@ export function addMemberGroups(
   app.get<{ Params: { objectId: string } }>(
     `/${o.tenantId}/memberGroups/:objectId`,
     { onRequest: [bearer, guard] },
-    async (request): Promise<MemberGroups> => ({ groups: await o.directory.groupsOf(request.params.objectId) }),
+    async (request): Promise<MemberGroups> => {
+      const { objectId } = request.params
+      const principalType = await typeOf(o, objectId)
+      const groups = await o.directory.groupsOf(objectId)
+      return { ...(principalType !== undefined && { principalType }), groups }
+    },
   )
+}
+
+async function typeOf(
+  o: { directory: Directory; principals: Principals },
+  objectId: string,
+): Promise<MemberGroups['principalType']> {
+  if ((await o.principals.byObjectId(objectId)) !== undefined) return 'ServicePrincipal'
+  if ((await o.directory.group(objectId)) !== undefined) return 'Group'
+  return (await o.directory.user(objectId)) === undefined ? undefined : 'User'
 }

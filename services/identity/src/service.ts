@@ -113,7 +113,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
     keyOf: (kid) => (kid === key.kid ? key.publicKey : undefined),
   })
   addManagedIdentities(app, { principals, assignments, tokens, verifier, tenantId })
-  addMemberGroups(app, { directory, verifier, tenantId })
+  addMemberGroups(app, { directory, principals, verifier, tenantId })
   const graph = createGraphApp({
     logger: context.logger,
     verifier,

@@ -18,17 +18,20 @@ afterAll(async () => await plane.close())
 describe('roles that a group has', () => {
   const asRobot = async (method: string, path: string): Promise<number> =>
     (await plane.send(method, path, undefined, { as: robot })).status
-  const give = async (): Promise<TestReply> =>
+  const give = async (more: object = {}): Promise<TestReply> =>
     await plane.send('PUT', assignment, {
       properties: {
         principalId: team,
-        principalType: 'Group',
+        ...more,
         roleDefinitionId: `${subscription}/providers/Microsoft.Authorization/roleDefinitions/${reader}`,
       },
     })
 
   it('are its members’ while they are members, at the scope and with the actions of the role alone', async () => {
-    expect((await give()).status).toBe(201)
+    plane.wire.principalTypes.set(team, 'Group')
+    expect((await give({ principalType: 'User' })).body.error.code).toBe('UnmatchedPrincipalType')
+    // What is left out is what the directory says.
+    expect((await give()).body.properties.principalType).toBe('Group')
     expect(await asRobot('GET', group)).toBe(403)
     plane.wire.groups.set(robot, ['0f2a9f3e-0000-4000-8000-0000000ee222', team])
     expect(await asRobot('GET', group)).toBe(200)

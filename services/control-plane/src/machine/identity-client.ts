@@ -33,11 +33,11 @@ export class IdentityClient {
     await this.#send('PUT', { resourceId, clientIds } satisfies ManagedIdentityAssignments, '/assignments')
   }
 
-  /** Object ids of the groups that a principal is in. */
-  async groupsOf(objectId: string): Promise<string[]> {
+  /** What the directory has under an object id, and the groups that it is in. */
+  async lookUp(objectId: string): Promise<MemberGroups> {
     const url = `${this.#tenant}/memberGroups/${encodeURIComponent(objectId)}`
     const token = await this.#tokens.token('controlPlane', identityAudience)
-    return (await this.#wire.request<MemberGroups>({ method: 'GET', url, token })).body.groups
+    return (await this.#wire.request<MemberGroups>({ method: 'GET', url, token })).body
   }
 
   async #send<T>(method: string, body: object, path: string = ''): Promise<T> {

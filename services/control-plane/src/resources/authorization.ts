@@ -99,7 +99,7 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
   const properties = fields.has('properties') ? fields.object('properties') : fields
   const role = await plane.access.role(properties.text('roleDefinitionId')?.split('/').at(-1) ?? '')
   const principalId = properties.text('principalId') ?? ''
-  const principalType = properties.oneOf('principalType', ['ServicePrincipal', 'User', 'Group']) ?? 'ServicePrincipal'
+  const givenType = properties.oneOf('principalType', ['ServicePrincipal', 'User', 'Group'])
   const name = param(request, 'assignment')
   const invalid = (code: string, target: string, message: string): void =>
     fields.problem({ code, status: 400, message, target })
@@ -126,6 +126,7 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
   const scope = scopeOf(request.path)
   assertAssignable(role, scope)
   await requireScope(plane, scope)
+  const principalType = await typeOfPrincipal(plane, principalId, givenType)
   const { assignment, created } = await plane.access.assign({
     scope,
     name,
@@ -135,6 +136,24 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
     by: request.caller.objectId,
   })
   return { status: created ? 201 : 200, body: view(assignment) }
+}
+
+/**
+ * As the directory has it. Who is not there (yet) is taken at the client's word: a role before its principal gives nobody
+ * anything.
+ */
+async function typeOfPrincipal(plane: Plane, principalId: string, given: string | undefined): Promise<string> {
+  const { principalType: found } = await plane.identities.lookUp(principalId)
+  if (found === undefined || given === undefined || found === given) return found ?? given ?? 'ServicePrincipal'
+  throw new ServiceError({
+    code: 'UnmatchedPrincipalType',
+    status: 400,
+    message: `The PrincipalId '${principalId}' has type '${found}', which is different from specified PrincipalType '${given}'.`,
+    target: 'properties.principalType',
+    expected: found,
+    found: given,
+    remedy: 'Leave principalType out, or send what the principal is.',
+  })
 }
 
 /** A role of one's own is given only where its definition says. */

@@ -67,6 +67,8 @@ export class FakeWire implements WireClient {
   /** By resource id. */
   readonly identities: Map<string, ManagedIdentity> = new Map<string, ManagedIdentity>()
   /** Client ids of user-assigned identities, by the resource that has them. */
+  /** What the directory has, by object id. */
+  readonly principalTypes: Map<string, string> = new Map<string, string>()
   /** Groups that principals are in, by their object id. */
   readonly groups: Map<string, string[]> = new Map<string, string[]>()
   readonly assignments: Map<string, string[]> = new Map<string, string[]>()
@@ -185,7 +187,10 @@ export class FakeWire implements WireClient {
 
   #identity(o: WireRequest, url: URL): Answer {
     const member = /\/memberGroups\/([^/]+)$/.exec(url.pathname)?.[1]
-    if (member !== undefined) return { status: 200, body: { groups: this.groups.get(member) ?? [] } }
+    if (member !== undefined) {
+      const principalType = this.principalTypes.get(member)
+      return { status: 200, body: { ...(principalType && { principalType }), groups: this.groups.get(member) ?? [] } }
+    }
     if (url.pathname.endsWith('/assignments')) {
       const { resourceId, clientIds } = o.body as ManagedIdentityAssignments
       this.assignments.set(resourceId, clientIds)
