@@ -67,6 +67,16 @@ suite('Ports', () => {
   works('vm open-port -g ops -n cvm1 --port 80 --priority 960 --apply-to-subnet --nsg-name subnets')
 })
 
+suite('Addresses', () => {
+  works('network vnet check-ip-address -g ops -n cvm1VNET --ip-address 10.0.0.99', (body) =>
+    expect(body.available).toBe(true),
+  )
+  works('network vnet subnet list-available-ips -g ops --vnet-name cvm1VNET -n cvm1Subnet', (body) =>
+    expect(body).toHaveLength(5),
+  )
+  refused('network vnet check-ip-address -g ops -n cvm1VNET --ip-address 192.168.0.1', 'PrivateIPAddressNotInAnySubnet')
+})
+
 suite('Commands in guests', () => {
   works('vm run-command list -l westeurope', (body) => expect(body[0].id).toBe('RunShellScript'))
   works('vm run-command show -l westeurope --command-id RunShellScript')

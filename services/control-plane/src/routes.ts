@@ -23,6 +23,7 @@ import { managedHsmRoutes } from './keyvault/managed-hsm-routes.ts'
 import { verifierRoutes } from './attestation/verifier-routes.ts'
 import { vaultRoutes } from './keyvault/vault-routes.ts'
 import { imageRoutes } from './machine/image-routes.ts'
+import { addressAvailabilityRoutes } from './network/address-availability.ts'
 import { networkInterfaces } from './network/interfaces.ts'
 import { networkRoutes } from './network/provider.ts'
 import { publicAddresses } from './network/public-addresses.ts'
@@ -59,6 +60,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...activityRoutes(plane),
     ...networkRoutes(plane, virtualNetworks),
     ...subnetRoutes(plane),
+    ...addressAvailabilityRoutes(plane),
     ...networkRoutes(plane, securityGroups(plane)),
     ...securityRuleRoutes(plane),
     ...networkRoutes(plane, publicAddresses),

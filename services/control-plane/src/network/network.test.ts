@@ -67,6 +67,27 @@ describeStores('network resources', (open) => {
     expect(addressOf(await nic(plane, 'b', fixed))).toBe('10.0.0.77')
   })
 
+  it('say whether an address is free, and which ones are', async () => {
+    const plane = await fresh()
+    const ask = async (address: string): Promise<TestReply> => {
+      const path = `${networkPath('virtualNetworks', 'vnet')}/CheckIPAddressAvailability`
+      return await plane.send('GET', `${path}?api-version=2024-05-01&ipAddress=${encodeURIComponent(address)}`)
+    }
+    const fixed = { privateIPAllocationMethod: 'Static', privateIPAddress: '10.0.0.77' }
+    expect((await ask('10.0.0.77')).body).toMatchObject({ available: true, availableIPAddresses: [] })
+    await nic(plane, 'a', fixed)
+    const taken = (await ask('10.0.0.77')).body
+    expect(taken.available).toBe(false)
+    expect(taken.availableIPAddresses).toHaveLength(5)
+    // What it offers can be had.
+    expect((await nic(plane, 'b', { ...fixed, privateIPAddress: taken.availableIPAddresses[0] })).status).toBe(201)
+    expect((await ask(taken.availableIPAddresses[0] as string)).body.available).toBe(false)
+    expect((await ask('10.0.0.0')).body).toMatchObject({ available: false, isPlatformReserved: true })
+    expect((await ask('192.168.0.1')).body.error.code).toBe('PrivateIPAddressNotInAnySubnet')
+    for (const address of ['', 'x', '10.0.0.300', "10.0.0.1' or"])
+      expect((await ask(address)).body.error.code).toBe('InvalidIPAddressFormat')
+  })
+
   it('give a public address the name of its label, which is one address’s in a region', async () => {
     const plane = await fresh()
     const put = async (name: string, domainNameLabel: string): Promise<TestReply> =>
