@@ -107,4 +107,59 @@ describe.skipIf(!present)('az in a guest with a managed identity', () => {
     expect(caller).toMatchObject({ objectId: identity.principalId, appId: identity.clientId })
     note(`az account get-access-token --resource ${vaultAudience}`, 'works')
   }, 60_000)
+
+  it('opens a vault as the user-assigned identity that it names, once it has a role there', async () => {
+    const arm = new ArmClient(await connect(installation.stateDir))
+    const group = `${arm.subscription}/resourceGroups/identities`
+    await arm.send('PUT', group, '2024-11-01', { location: 'westeurope' })
+    const identityPath = `${group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/ana`
+    const { properties: ana } = await arm.result<{ properties: ManagedIdentity }>('PUT', identityPath, '2023-01-31', {
+      location: 'westeurope',
+    })
+    const vault = `${group}/providers/Microsoft.KeyVault/vaults/anasbox`
+    await arm.run('PUT', vault, '2023-07-01', {
+      location: 'westeurope',
+      properties: {
+        tenantId: running.context.installation.tenantId,
+        sku: { family: 'A', name: 'standard' },
+        enableRbacAuthorization: true,
+      },
+    })
+    const grant = async (principalId: string, role: string, name: string): Promise<void> => {
+      const roleDefinitionId = `${arm.subscription}/providers/Microsoft.Authorization/roleDefinitions/${role}`
+      const properties = { roleDefinitionId, principalId, principalType: 'ServicePrincipal' }
+      await arm.send('PUT', `${vault}/providers/Microsoft.Authorization/roleAssignments/${name}`, '2022-04-01', {
+        properties,
+      })
+    }
+    const connection = await connect(installation.stateDir)
+    const owner = await running.context.verifier.verify(await connection.ownerToken(), [
+      `https://${managementHost}`,
+      'https://management.azure.com',
+    ])
+    // Key Vault Secrets Officer; Key Vault Secrets User
+    await grant(owner.objectId, 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7', '5a1e0000-0000-4000-8000-0000000000a1')
+    await running.context.wire.request({
+      method: 'PUT',
+      url: 'https://anasbox.vault.strongroom.internal/secrets/word?api-version=7.4',
+      token: await connection.ownerToken(vaultAudience),
+      body: { value: 'for ana' },
+    })
+    // As the resource manager says it when a VM is given the identity.
+    await running.context.wire.request({
+      method: 'PUT',
+      url: `${identityAudience}/${running.context.installation.tenantId}/managedIdentities/assignments`,
+      token: await running.context.tokens.token('controlPlane', identityAudience),
+      body: { resourceId: guest.spec.resourceId, clientIds: [ana.clientId] },
+    })
+    const signedIn = await az(`login --identity --client-id ${ana.clientId} --allow-no-subscriptions`)
+    expect(signedIn.code, signedIn.stderr).toBe(0)
+    const word = async (): Promise<{ code: number; stdout: string; stderr: string }> =>
+      await az('keyvault secret show --vault-name anasbox --name word --query value')
+    const refused = await word()
+    expect([refused.code === 0, refused.stderr]).toEqual([false, expect.stringContaining('Forbidden')])
+    await grant(ana.principalId, '4633458b-17de-408a-b874-0445c86b69e6', '5a1e0000-0000-4000-8000-0000000000a2')
+    const opened = await word()
+    expect([opened.code, opened.stdout.trim()], opened.stderr).toEqual([0, '"for ana"'])
+  }, 120_000)
 })
