@@ -24,11 +24,12 @@ export function idInGroup(id: string, groupId: string): string {
 
 /**
  * Why a resource cannot be moved, or undefined.
- * @param o taken: a resource of the target group has its type and name; holder: the virtual machine that has the interface
+ * @param o taken: a resource of the target group has its type and name; holder: the virtual machine that has the interface;
+ * busy: an operation of it is under way
  */
 export function moveProblem(
   resource: Resource,
-  o: { taken: boolean; holder: Resource | undefined },
+  o: { taken: boolean; holder: Resource | undefined; busy: boolean },
 ): ErrorDetail | undefined {
   const spelled = parseResourceId(resource.id)?.type ?? resource.type
   const problem = (code: string, message: string, more: NonNullable<ErrorDetail['innererror']>): ErrorDetail => ({
@@ -42,6 +43,12 @@ export function moveProblem(
       expected: movableTypes.join(', '),
       found: spelled,
       remedy: 'Make it in the other group.',
+    })
+  if (o.busy)
+    return problem('ResourceNotReadyForMove', `An operation of '${resource.id}' is under way.`, {
+      expected: 'no operation under way',
+      found: 'one that goes on',
+      remedy: 'Wait until it has ended.',
     })
   for (const each of [resource, ...(o.holder === undefined ? [] : [o.holder])]) {
     const state = each.body.properties['provisioningState'] ?? 'Succeeded'

@@ -14,7 +14,8 @@ import {
   type TestPlane,
   type TestReply,
 } from '../testing/test-plane.ts'
-import { idInGroup, movedId, withMovedIds } from './move-rules.ts'
+import type { Resource } from '../store/resources.ts'
+import { idInGroup, movedId, moveProblem, withMovedIds } from './move-rules.ts'
 
 const subscription = `/subscriptions/${subscriptionId}`
 const target = `${subscription}/resourceGroups/rg2`
@@ -194,6 +195,19 @@ describeStores('moving resources between groups', (open) => {
     expect((await plane.send('GET', ip, undefined, { as: robot })).status).toBe(403)
     expect((await plane.send('DELETE', ip)).status).toBe(200)
   })
+})
+
+it('nothing moves while an operation of it, or of the VM that has it, goes on', () => {
+  const of = (type: string, provisioningState: string): Resource =>
+    ({ id: `${group}/providers/${type}/a`, type: type.toLowerCase(), name: 'a', body: { properties: { provisioningState } }, internal: {} }) as unknown as Resource // prettier-ignore
+  const disk = of('Microsoft.Compute/disks', 'Succeeded')
+  const free = { taken: false, holder: undefined, busy: false }
+  expect(moveProblem(disk, free)).toBeUndefined()
+  expect(moveProblem(disk, { ...free, busy: true })?.code).toBe('ResourceNotReadyForMove')
+  expect(moveProblem(of('Microsoft.Compute/disks', 'Creating'), free)?.code).toBe('ResourceNotReadyForMove')
+  const nic = of('Microsoft.Network/networkInterfaces', 'Succeeded')
+  const vm = of('Microsoft.Compute/virtualMachines', 'Updating')
+  expect(moveProblem(nic, { ...free, holder: vm })?.code).toBe('ResourceNotReadyForMove')
 })
 
 it('ids that name what is moved are rewritten, and no other text', () => {

@@ -34,6 +34,8 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
   const { ids, target } = readRequest(request.body, sourceId)
   await plane.resources.requireGroup(target)
   await requireRights(plane, request, ids, target)
+  const busy = new Set<string>()
+  for (const id of ids) if (await isBusy(plane, id)) busy.add(keyOf(id))
   await plane.resources.transaction(async (tx) => {
     // In one order, so that two moves across each other do not wait for each other.
     const groups = new Map<string, Resource>()
@@ -48,6 +50,7 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
       const problem = moveProblem(resource, {
         taken: (await plane.resources.find(newId, tx)) !== undefined,
         holder: await holderOf(plane, tx, resource),
+        busy: busy.has(resource.key),
       })
       if (problem !== undefined) problems.push(problem)
       moves.set(resource.key, newId)
@@ -76,6 +79,12 @@ async function tellServices(plane: Plane, tx: Db, resource: Resource, sourceId: 
   if (resource.type === vaultType.toLowerCase())
     await tellVault(plane, tx, resource, resource.internal as unknown as VaultSettings, { movedFrom })
   if (resource.type === providerType.toLowerCase()) await moveProvider(plane, resource, movedFrom)
+}
+
+/** An operation that goes on would look for the resource under its old id. */
+async function isBusy(plane: Plane, id: string): Promise<boolean> {
+  const operations = await plane.runner.listFor(keyOf(id))
+  return operations.some(({ status }) => status === 'Running' || status === 'Undoing')
 }
 
 /** The virtual machine that has an interface: an operation of it may hold the interface's id. */
