@@ -58,6 +58,7 @@ describe('secrets that a caller sends', () => {
     'packages/platform/src/master-key/root-key.ts',
     'services/attestation/src/tpm/challenges.ts',
     'services/control-plane/src/compute/boot-diagnostics.ts',
+    'services/control-plane/src/compute/passwords.ts',
     'services/host/src/kept/access-grants.ts',
     'services/identity/src/principals.ts',
     'services/identity/src/secret.ts',

@@ -8,7 +8,8 @@ import { assertNotConverting } from './vm-conversion.ts'
 import { assertNotGeneralized } from './vm-generalize.ts'
 import { stateOf, type Vm, type VmInternal } from './vm-model.ts'
 import { setState } from './vm-sagas.ts'
-import { beingDeleted, repeatCreation, unfinished } from './vm-write.ts'
+import { repeatCreation, unfinished } from './vm-write.ts'
+import { beingDeleted } from './vm-write-errors.ts'
 
 /** The VM that an action's path names. */
 export async function vmOfAction(plane: Plane, request: ArmRequest): Promise<Vm> {

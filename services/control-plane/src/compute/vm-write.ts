@@ -30,6 +30,7 @@ import {
 import { applyNics, assertDeallocated, nicLinks } from './vm-network.ts'
 import { applyIdentities, resolveIdentities } from './vm-identity.ts'
 import { diskLinks, links } from './vm-links.ts'
+import { beingDeleted, diskExists, invalidName, raced } from './vm-write-errors.ts'
 import { readVmRequest, type VmRequest } from './vm-request.ts'
 import { securityProblems, securityTypeOf } from './vm-rules.ts'
 import { assertNotConverting, conversionOf, conversionRefusals, convertVm } from './vm-conversion.ts'
@@ -372,39 +373,3 @@ async function assertOff(plane: Plane, vm: Vm, properties: string[], running: Op
     remedy: 'Deallocate the VM, make the change, start it again.',
   })
 }
-
-function invalidName(name: string): ServiceError {
-  return new ServiceError({
-    code: 'InvalidResourceName',
-    status: 400,
-    message: `The resource name '${name.slice(0, 90)}' is invalid: a VM's name has 1 to 64 letters, digits, '_', '.' and '-', and does not end with '.' or '-'.`,
-    target: 'name',
-    found: name.slice(0, 90),
-    remedy: 'Use another name.',
-  })
-}
-
-const raced = (id: string): ServiceError =>
-  new ServiceError({
-    code: 'Conflict',
-    status: 409,
-    message: `Another request changed ${id} at the same time.`,
-    remedy: 'Repeat the request.',
-  })
-
-const diskExists = (name: string): ServiceError =>
-  new ServiceError({
-    code: 'ConflictingUserInput',
-    status: 409,
-    message: `Disk ${name} already exists in the resource group.`,
-    target: 'properties.storageProfile.osDisk.name',
-    remedy: 'Leave the name out.',
-  })
-
-export const beingDeleted = (id: string): ServiceError =>
-  new ServiceError({
-    code: 'OperationNotAllowed',
-    status: 409,
-    message: `The virtual machine ${id} is being deleted.`,
-    remedy: 'Wait until it is gone.',
-  })

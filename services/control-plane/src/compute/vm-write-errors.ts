@@ -1,0 +1,37 @@
+import { ServiceError } from '@strongroom/platform'
+
+export function invalidName(name: string): ServiceError {
+  return new ServiceError({
+    code: 'InvalidResourceName',
+    status: 400,
+    message: `The resource name '${name.slice(0, 90)}' is invalid: a VM's name has 1 to 64 letters, digits, '_', '.' and '-', and does not end with '.' or '-'.`,
+    target: 'name',
+    found: name.slice(0, 90),
+    remedy: 'Use another name.',
+  })
+}
+
+export const raced = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'Conflict',
+    status: 409,
+    message: `Another request changed ${id} at the same time.`,
+    remedy: 'Repeat the request.',
+  })
+
+export const diskExists = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'ConflictingUserInput',
+    status: 409,
+    message: `Disk ${name} already exists in the resource group.`,
+    target: 'properties.storageProfile.osDisk.name',
+    remedy: 'Leave the name out.',
+  })
+
+export const beingDeleted = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The virtual machine ${id} is being deleted.`,
+    remedy: 'Wait until it is gone.',
+  })
