@@ -27,7 +27,8 @@ export default defineConfig({
           name: 'clients',
           include: ['test/clients/**/*.test.ts'],
           testTimeout: 120_000,
-          fileParallelism: false,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
         },
       },
       {

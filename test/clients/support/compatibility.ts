@@ -1,5 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const path = resolve(import.meta.dirname, '../../../docs/compatibility.md')
 
@@ -21,9 +22,6 @@ const escape = (text: string): string => text.replaceAll('|', String.raw`\|`)
 
 /** Rewrites the part of docs/compatibility.md that one client's test owns. */
 export async function writeCompatibility(client: string, title: string, rows: Row[]): Promise<void> {
-  const before = await readFile(path, 'utf8').catch(() => preface)
-  const begin = `<!-- ${client}: written by its test -->`
-  const end = `<!-- end of ${client} -->`
   const sections = [...new Set(rows.map(({ section }) => section))]
   const tables = sections.map((section) => {
     const lines = rows
@@ -31,10 +29,40 @@ export async function writeCompatibility(client: string, title: string, rows: Ro
       .map((row) => `| \`${escape(row.call)}\` | ${row.result} |`)
     return [`### ${section}`, '', '| Call | Result |', '|---|---|', ...lines, ''].join('\n')
   })
-  const part = [begin, '', `## ${title}`, '', `${rows.length} calls.`, '', ...tables, end].join('\n')
+  const part = ['', `## ${title}`, '', `${rows.length} calls.`, '', ...tables].join('\n')
+  await alone(() => replacePart(client, part))
+}
+
+async function replacePart(client: string, content: string): Promise<void> {
+  const before = await readFile(path, 'utf8').catch(() => preface)
+  const begin = `<!-- ${client}: written by its test -->`
+  const end = `<!-- end of ${client} -->`
+  const part = [begin, content, end].join('\n')
   const [head, tail] = before.includes(begin)
     ? [before.slice(0, before.indexOf(begin)), before.slice(before.indexOf(end) + end.length)]
     : [`${before.trimEnd()}\n\n`, '\n']
   const after = head + part + tail
   if (after !== before) await writeFile(path, after)
+}
+
+/** Files of tests run side by side, and each writes its part: one reads and writes at a time. What a killed one left is passed over. */
+async function alone(work: () => Promise<void>): Promise<void> {
+  const lock = `${path}.lock`
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    const taken = await mkdir(lock).then(
+      () => true,
+      (error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+        return false
+      },
+    )
+    if (taken || Date.now() > deadline) break
+    await sleep(20)
+  }
+  try {
+    await work()
+  } finally {
+    await rmdir(lock).catch(() => undefined)
+  }
 }
