@@ -5,8 +5,8 @@
  * POST {vm}/retrieveBootEvidence   → 200 RetrievedEvidence of the last boot | 404 BootEvidenceNotFound
  * POST {vm}/retrieveConnection     → 200 VmConnection | 409 VmNotReady
  * GET  {subscription}/providers/Strongroom.Machine/images         → 200 { value: ImageRecord[] }
- * POST {subscription}/providers/Strongroom.Machine/images/build   → 202 ImageBuildStatus
- * GET  {subscription}/providers/Strongroom.Machine/images/build   → 200 ImageBuildStatus
+ * POST {subscription}/providers/Strongroom.Machine/images/build   ?variant=reference|cloud-init → 202 ImageBuildStatus
+ * GET  {subscription}/providers/Strongroom.Machine/images/build   ?variant=reference|cloud-init → 200 ImageBuildStatus
  * POST {subscription}/providers/Strongroom.Machine/images/import  { path, name } → 200 ImageRecord
  */
 import type { AnyBootEvidence, Hex } from './boot-evidence.ts'

@@ -22,8 +22,8 @@
  * DELETE /simulated/{vmId}                  → 204                               idempotent; destroys guest state and vTPM
  * GET    /images                            → 200 { value: ImageRecord[] }
  * POST   /images/import                     { path, name } → 200 ImageRecord | 400 with every reason it does not qualify
- * POST   /images/build                      → 202 ImageBuildStatus              the reference image; idempotent
- * GET    /images/build                      → 200 ImageBuildStatus
+ * POST   /images/build?variant=             → 202 ImageBuildStatus              the reference image or a variant of it; idempotent
+ * GET    /images/build?variant=             → 200 ImageBuildStatus
  *        /disks/{id}…                       disks that are kept beside the VMs: kept-disk.ts
  *
  * Bearer token with audience `machineAudience`; caller must be the control plane's principal. Errors: ErrorBody.
@@ -229,6 +229,10 @@ export interface ImageRecord {
   /** The disk comes with guest state: VMs made of it have this encryption type, and begin with its UEFI variables. */
   guestState?: { encryption: SecurityEncryptionType; secureBoot: boolean }
 }
+
+/** The reference image, and the same with Debian's cloud-init. */
+export const imageVariants = ['reference', 'cloud-init'] as const
+export type ImageVariant = (typeof imageVariants)[number]
 
 export interface ImageBuildStatus {
   state: 'Absent' | 'Running' | 'Succeeded' | 'Failed'

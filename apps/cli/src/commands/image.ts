@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { ImageBuildStatus, ImageRecord } from '@strongroom/contract'
+import type { ImageBuildStatus, ImageRecord, ImageVariant } from '@strongroom/contract'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ArmClient } from '../client/arm.ts'
 import { CliError } from '../core/cli-error.ts'
@@ -22,15 +22,20 @@ const row = (image: ImageRecord): string[] => [
   image.os.kernel,
 ]
 
-/** Builds the reference image where it is absent, with a progress line for every step. */
-export async function buildImage(arm: ArmClient, progress: Progress): Promise<ImageRecord> {
-  let status = (await arm.send('POST', `${images(arm)}/build`, version)).json as ImageBuildStatus
+/** Builds the reference image, or a variant of it, where it is absent, with a progress line for every step. */
+export async function buildImage(
+  arm: ArmClient,
+  progress: Progress,
+  variant: ImageVariant = 'reference',
+): Promise<ImageRecord> {
+  const build = `${images(arm)}/build?variant=${variant}`
+  let status = (await arm.send('POST', build, version)).json as ImageBuildStatus
   const onSteps = progress.onSteps()
   for (;;) {
     onSteps(
       status.steps.map((step) => ({
         ...step,
-        name: `reference image: ${step.name}`,
+        name: `${variant === 'reference' ? 'reference image' : `image with ${variant}`}: ${step.name}`,
         state: step.endedAt === undefined ? 'Running' : 'Done',
       })),
     )
@@ -38,7 +43,7 @@ export async function buildImage(arm: ArmClient, progress: Progress): Promise<Im
     if (status.state === 'Failed')
       throw CliError.fromDetail(status.error ?? { code: 'ImageBuildFailed', message: 'The image was not built.' }, 409)
     await sleep(500)
-    status = await arm.get<ImageBuildStatus>(`${images(arm)}/build`, version)
+    status = await arm.get<ImageBuildStatus>(build, version)
   }
 }
 
@@ -46,9 +51,11 @@ export const imageCommands: Command[] = [
   {
     words: ['image', 'build'],
     summary: "build the reference image from Debian's packages, once",
+    options: [{ flags: '--cloud-init', summary: 'the variant of it that has cloud-init' }],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())
-      const image = await buildImage(arm, createProgress(context.say))
+      const variant = context.options['cloudInit'] === true ? 'cloud-init' : 'reference'
+      const image = await buildImage(arm, createProgress(context.say), variant)
       return { data: image, table: { columns, rows: [row(image)] } }
     },
   },

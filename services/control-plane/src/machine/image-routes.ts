@@ -19,13 +19,13 @@ export function imageRoutes(plane: Plane): Route[] {
       method: 'GET',
       path: `${base}/build`,
       action: `${type}/read`,
-      handle: async () => ok(await plane.machine.imageBuild()),
+      handle: async ({ query }) => ok(await plane.machine.imageBuild(query['variant'])),
     },
     {
       method: 'POST',
       path: `${base}/build`,
       action: `${type}/build/action`,
-      handle: async () => ({ status: 202, body: await plane.machine.buildImage() }),
+      handle: async ({ query }) => ({ status: 202, body: await plane.machine.buildImage(query['variant']) }),
     },
     {
       method: 'POST',

@@ -121,12 +121,12 @@ export class MachineClient implements Machine {
     return await this.#send('POST', '/images/import', o, 600_000)
   }
 
-  async buildImage(): Promise<ImageBuildStatus> {
-    return await this.#send('POST', '/images/build')
+  async buildImage(variant = 'reference'): Promise<ImageBuildStatus> {
+    return await this.#send('POST', `/images/build?variant=${encodeURIComponent(variant)}`)
   }
 
-  async imageBuild(): Promise<ImageBuildStatus> {
-    return await this.#send('GET', '/images/build')
+  async imageBuild(variant = 'reference'): Promise<ImageBuildStatus> {
+    return await this.#send('GET', `/images/build?variant=${encodeURIComponent(variant)}`)
   }
 
   async #send<T>(

@@ -56,8 +56,9 @@ export interface Machine {
   /** Idempotent. */
   revokeDisk(id: string): Promise<void>
   importImage(o: { path: string; name: string }): Promise<ImageRecord>
-  buildImage(): Promise<ImageBuildStatus>
-  imageBuild(): Promise<ImageBuildStatus>
+  /** A variant of the reference image by its name; the machine refuses what it does not know. */
+  buildImage(variant?: string): Promise<ImageBuildStatus>
+  imageBuild(variant?: string): Promise<ImageBuildStatus>
 }
 
 /** The keys that guest states are wrapped with, one per VM. */

@@ -1,4 +1,4 @@
-import type { ImageBuildStatus } from '@strongroom/contract'
+import type { ImageBuildStatus, ImageVariant } from '@strongroom/contract'
 import type { Clock, Logger } from '@strongroom/platform'
 import { buildReferenceImage } from '../image/build.ts'
 import { findImage } from '../image/catalog.ts'
@@ -6,32 +6,35 @@ import { loadRecipe } from '../image/recipe.ts'
 import { describeFailure } from '../instances/errors.ts'
 import { beginStep, endStep } from '../instances/record.ts'
 
-/** The build of the reference image, one at a time; what it made lies in the cache, so its state survives a restart. */
+/**
+ * The builds of the reference image and its variants, one at a time each; what they made lies in the cache, so their state
+ * survives a restart.
+ */
 export class ImageBuilds {
   readonly #o: { cacheDir: string; clock: Clock; logger: Logger }
   readonly #abort = new AbortController()
-  #status: ImageBuildStatus | undefined
-  #work: Promise<void> = Promise.resolve()
+  readonly #builds = new Map<ImageVariant, { status: ImageBuildStatus; work: Promise<void> }>()
 
   constructor(o: { cacheDir: string; clock: Clock; logger: Logger }) {
     this.#o = o
   }
 
-  async status(): Promise<ImageBuildStatus> {
-    if (this.#status?.state === 'Running' || this.#status?.state === 'Failed') return structuredClone(this.#status)
-    const image = await findImage(this.#o.cacheDir, (await loadRecipe()).id)
+  async status(variant: ImageVariant): Promise<ImageBuildStatus> {
+    const known = this.#builds.get(variant)?.status
+    if (known?.state === 'Running' || known?.state === 'Failed') return structuredClone(known)
+    const image = await findImage(this.#o.cacheDir, (await loadRecipe(variant)).id)
     if (image === undefined) return { state: 'Absent', steps: [] }
-    return { state: 'Succeeded', steps: this.#status?.steps ?? [], image }
+    return { state: 'Succeeded', steps: known?.steps ?? [], image }
   }
 
-  async start(): Promise<ImageBuildStatus> {
-    const present = await this.status()
+  async start(variant: ImageVariant): Promise<ImageBuildStatus> {
+    const present = await this.status(variant)
     if (present.state === 'Running' || present.state === 'Succeeded') return present
     const { cacheDir, clock, logger } = this.#o
     const status: ImageBuildStatus = { state: 'Running', steps: [] }
-    this.#status = status
-    this.#work = buildReferenceImage({
+    const work = buildReferenceImage({
       cacheDir,
+      variant,
       signal: this.#abort.signal,
       progress: (name) => beginStep(status.steps, name, clock.now()),
     }).then(
@@ -46,11 +49,12 @@ export class ImageBuilds {
         status.error = describeFailure(error, logger)
       },
     )
+    this.#builds.set(variant, { status, work })
     return structuredClone(status)
   }
 
   async close(): Promise<void> {
     this.#abort.abort()
-    await this.#work
+    for (const { work } of this.#builds.values()) await work
   }
 }

@@ -124,6 +124,12 @@ describe('machine wire', () => {
   it('says whether the reference image is built', async () => {
     const answer = await send('GET', '/images/build', 'control-plane')
     expect(answer.json()).toEqual({ state: 'Absent', steps: [] })
+    const variant = await send('GET', '/images/build?variant=cloud-init', 'control-plane')
+    expect(variant.json()).toEqual({ state: 'Absent', steps: [] })
+    for (const method of ['GET', 'POST'] as const) {
+      const unknown = await send(method, '/images/build?variant=windows', 'control-plane')
+      expect([unknown.statusCode, unknown.json().error.code]).toEqual([400, 'InvalidParameter'])
+    }
   })
 
   it('refuses an import without an absolute path', async () => {

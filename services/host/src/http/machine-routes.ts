@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { machineAudience, type StopRequest } from '@strongroom/contract'
+import { imageVariants, machineAudience, type ImageVariant, type StopRequest } from '@strongroom/contract'
 import {
   createHttpApp,
   requireBearer,
@@ -136,8 +136,10 @@ function instanceRoutes(app: HttpApp, machine: Machine, verifiers: readonly stri
 
 function imageRoutes(app: HttpApp, o: { builds: ImageBuilds; cacheDir: string }): void {
   app.get('/images', async () => ({ value: await listImages(o.cacheDir) }))
-  app.get('/images/build', async () => await o.builds.status())
-  app.post('/images/build', async (_request, reply) => await reply.code(202).send(await o.builds.start()))
+  app.get('/images/build', async (request) => await o.builds.status(variantOf(request.query)))
+  app.post('/images/build', async (request, reply) => {
+    return await reply.code(202).send(await o.builds.start(variantOf(request.query)))
+  })
   app.post('/images/import', async (request) => {
     const { path, name } = (request.body ?? {}) as { path?: unknown; name?: unknown }
     if (typeof path !== 'string' || !path.startsWith('/') || typeof name !== 'string') {
@@ -149,5 +151,19 @@ function imageRoutes(app: HttpApp, o: { builds: ImageBuilds; cacheDir: string })
       })
     }
     return await importImage({ cacheDir: o.cacheDir, path, name })
+  })
+}
+
+function variantOf(query: unknown): ImageVariant {
+  const { variant = 'reference' } = query as { variant?: string }
+  const known = imageVariants.find((each) => each === variant)
+  if (known !== undefined) return known
+  throw new ServiceError({
+    code: 'InvalidParameter',
+    status: 400,
+    message: 'There is no such variant of the reference image.',
+    target: 'variant',
+    expected: imageVariants.join(' or '),
+    found: String(variant).slice(0, 80),
   })
 }

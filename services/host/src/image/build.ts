@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ImageRecord } from '@strongroom/contract'
+import type { ImageRecord, ImageVariant } from '@strongroom/contract'
 import { run, ServiceError } from '@strongroom/platform'
 import { repart } from '../disks/repart.ts'
 import { copySparse, flush } from '../disks/sparse.ts'
@@ -9,11 +9,12 @@ import { findImage, imageDirectory, imageFiles, imagesDirectory } from './catalo
 import { describeImage } from './describe.ts'
 import {
   espMebibytes,
+  imageNames,
   kernelCommandLine,
   loadRecipe,
   recipeDirectory,
-  referenceName,
   suite,
+  variantDirectory,
   type Recipe,
 } from './recipe.ts'
 
@@ -22,6 +23,8 @@ const mebibyte = 1024 ** 2
 
 export interface BuildOptions {
   cacheDir: string
+  /** Default: the reference image itself. */
+  variant?: ImageVariant
   /** Called as each step starts, with a name for people. */
   progress?: (step: string) => void
   signal?: AbortSignal
@@ -35,7 +38,7 @@ export interface BuildOptions {
  * @throws ServiceError ImageBuildFailed naming the step; MissingProgram
  */
 export async function buildReferenceImage(o: BuildOptions): Promise<ImageRecord> {
-  const recipe = await loadRecipe()
+  const recipe = await loadRecipe(o.variant)
   const existing = await findImage(o.cacheDir, recipe.id)
   if (existing) return existing
   return withImageLock(
@@ -72,7 +75,7 @@ async function build(o: BuildOptions, recipe: Recipe): Promise<ImageRecord> {
     throw new ServiceError({
       code: 'ImageBuildFailed',
       status: 500,
-      message: `The reference image could not be built: the step "${builder.step}" failed.`,
+      message: `The image ${imageNames[recipe.variant]} could not be built: the step "${builder.step}" failed.`,
       found: error instanceof Error ? error.message : String(error),
       remedy: 'Check that the Debian mirror is reachable and the disk has 3 GB free, then build again.',
       cause: error,
@@ -86,12 +89,14 @@ class ImageBuilder {
   readonly #recipe: Recipe
   readonly #partial: string
   readonly #work: string
+  readonly #variant: string | undefined
 
   constructor(o: BuildOptions, recipe: Recipe, partial: string) {
     this.#o = o
     this.#recipe = recipe
     this.#partial = partial
     this.#work = join(partial, 'work')
+    this.#variant = variantDirectory[recipe.variant]
   }
 
   async rootArchive(): Promise<void> {
@@ -120,6 +125,7 @@ class ImageBuilder {
       '--dpkgopt=path-exclude=/usr/share/locale/*',
       `--essential-hook=${hook('essential.sh')}`,
       `--customize-hook=${hook('customize.sh')}`,
+      ...(this.#variant === undefined ? [] : [`--customize-hook="$STRONGROOM_VARIANT/customize.sh" "$1"`]),
       suite,
       join(this.#work, 'root.tar'),
       `deb ${mirror} ${suite} main`,
@@ -212,9 +218,10 @@ class ImageBuilder {
     this.#begin('Record the image')
     const record = await describeImage({
       id: this.#recipe.id,
-      name: referenceName,
+      name: imageNames[this.#recipe.variant],
       directory: this.#partial,
-      source: 'reference',
+      // Only the reference image stands in where none is named.
+      source: this.#recipe.variant === 'reference' ? 'reference' : 'import',
       qualifies: { confidential: true, diskEncryption: true, reasons: [] },
     })
     await writeFile(join(this.#partial, imageFiles.record), `${JSON.stringify(record, null, 2)}\n`)
@@ -244,7 +251,8 @@ class ImageBuilder {
     const { signal } = this.#o
     // Another user's namespace cannot enter our directory: there mmdebstrap keeps to the machine's own.
     const directory = process.getuid?.() === 0 ? { TMPDIR: this.#work } : {}
-    const env = { STRONGROOM_RECIPE: recipeDirectory, ...directory }
+    const variant = this.#variant === undefined ? {} : { STRONGROOM_VARIANT: this.#variant }
+    const env = { STRONGROOM_RECIPE: recipeDirectory, ...variant, ...directory }
     await run({ command, args, cwd: this.#work, env, ...(signal && { signal }) })
   }
 }

@@ -52,6 +52,11 @@ describe('the recipe', () => {
     expect(first.id).toMatch(/^[a-z0-9.-]+$/)
     expect(first.packages).toContain('systemd-cryptsetup')
   })
+  it('of the variant with cloud-init is another image with everything of the reference image', async () => {
+    const [reference, variant] = [await loadRecipe(), await loadRecipe('cloud-init')]
+    expect(variant.id).toMatch(/^debian-13-cloud-init-[0-9a-f]{12}$/)
+    expect(variant.packages).toEqual([...reference.packages, 'cloud-init'])
+  })
 })
 
 describe('the lock of an image', () => {

@@ -1,11 +1,20 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ImageVariant } from '@strongroom/contract'
 
 /** Files that go into the image or make it; kept as they are, so that a reader sees all that the guest runs of ours. */
 export const recipeDirectory: string = join(import.meta.dirname, 'recipe')
 
-export const referenceName = 'debian-13-confidential'
+/** What each variant adds to the reference image: hooks, packages and files, kept in the same way. */
+export const variantDirectory: Partial<Record<ImageVariant, string>> = {
+  'cloud-init': join(import.meta.dirname, 'recipe-cloud-init'),
+}
+
+export const imageNames: Record<ImageVariant, string> = {
+  reference: 'debian-13-confidential',
+  'cloud-init': 'debian-13-cloud-init',
+}
 export const suite = 'trixie'
 
 /**
@@ -25,18 +34,24 @@ const builderVersion = 2
 export interface Recipe {
   /** Name of the image in the cache: the same recipe is built once. */
   id: string
+  variant: ImageVariant
   packages: string[]
 }
 
-export async function loadRecipe(): Promise<Recipe> {
+export async function loadRecipe(variant: ImageVariant = 'reference'): Promise<Recipe> {
+  const name = imageNames[variant]
   const hash = createHash('sha256').update(
-    JSON.stringify([builderVersion, referenceName, suite, kernelCommandLine, espMebibytes]),
+    JSON.stringify([builderVersion, name, suite, kernelCommandLine, espMebibytes]),
   )
-  for (const name of (await readdir(recipeDirectory)).toSorted()) {
-    const content = await readFile(join(recipeDirectory, name))
-    hash.update(`${name}\0${content.length}\0`).update(content)
+  const packages: string[] = []
+  for (const directory of [recipeDirectory, variantDirectory[variant]]) {
+    if (directory === undefined) continue
+    for (const file of (await readdir(directory)).toSorted()) {
+      const content = await readFile(join(directory, file))
+      hash.update(`${file}\0${content.length}\0`).update(content)
+    }
+    const list = await readFile(join(directory, 'packages.txt'), 'utf8')
+    packages.push(...list.split('\n').filter((line) => line !== '' && !line.startsWith('#')))
   }
-  const list = await readFile(join(recipeDirectory, 'packages.txt'), 'utf8')
-  const packages = list.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return { id: `${referenceName}-${hash.digest('hex').slice(0, 12)}`, packages }
+  return { id: `${name}-${hash.digest('hex').slice(0, 12)}`, variant, packages }
 }

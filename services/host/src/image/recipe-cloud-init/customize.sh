@@ -1,0 +1,13 @@
+#!/bin/sh
+# After the reference image's own customize.sh: cloud-init takes what the machine serves at the first boot, and nothing later.
+set -eu
+recipe=$(dirname "$0")
+root=$1
+put() { install -D -o root -g root -m "$1" "$recipe/$2" "$root/$3"; }
+put 0644 strongroom.cfg etc/cloud/cloud.cfg.d/95_strongroom.cfg
+put 0644 strongroom-cloud-init-once.service etc/systemd/system/strongroom-cloud-init-once.service
+# cloud-init's network stage begins when there is an address.
+chroot "$root" systemctl --quiet enable systemd-networkd-wait-online.service strongroom-cloud-init-once.service
+chroot "$root" systemctl --quiet mask cloud-init-hotplugd.socket
+# An image of a machine that cloud-init has made is made anew from the beginning.
+printf 'rm -f /etc/cloud/cloud-init.disabled\ncloud-init clean --logs --seed\n' >>"$root/usr/lib/strongroom/deprovision"
