@@ -64,4 +64,5 @@ function jsonExpiry(body: Uint8Array, member: 'tcbInfo' | 'enclaveIdentity'): Da
   return expiry
 }
 
-export const textOf = (bytes: Uint8Array): string => new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+export const textOf = (bytes: Uint8Array): string => utf8.decode(bytes)

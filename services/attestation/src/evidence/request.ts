@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AttestedData } from '@strongroom/contract'
+import { textOf } from '../collateral/kinds.ts'
 import { invalidParameter } from '../errors.ts'
 
 /** Runtime or init-time data after decoding. */
@@ -87,7 +88,7 @@ export function boundData(value: unknown, target: string): BoundData | undefined
 /** @throws ServiceError InvalidParameter where the bytes are no JSON in UTF-8, or nested too deep to be printed */
 export function jsonOf(bytes: Uint8Array, target: string): unknown {
   try {
-    const json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
+    const json = JSON.parse(textOf(bytes)) as unknown
     if (depthOf(json, depthLimit) > depthLimit) throw new RangeError(`nested more than ${depthLimit} deep`)
     return json
   } catch (cause) {

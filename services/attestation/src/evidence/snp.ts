@@ -21,6 +21,7 @@ import {
 } from '@strongroom/evidence'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { AmdCollateral } from '../collateral/amd.ts'
+import { textOf } from '../collateral/kinds.ts'
 import { evidenceFailure, invalidParameter } from '../errors.ts'
 import { snpRecord } from '../record/evidence-record.ts'
 import type { Anchors } from './anchors.ts'
@@ -196,10 +197,13 @@ export class SnpVerifier {
   }
 }
 
+/** Whatever is no text is refused as no PEM. */
+const pemText = new TextDecoder()
+
 function readReport(body: Record<string, unknown>, means: Means): SnpEvidenceBytes {
   let sent: Partial<Record<keyof SevSnpVmReport, unknown>>
   try {
-    sent = objectBody(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytesOf(body['report'], 'report'))))
+    sent = objectBody(JSON.parse(textOf(bytesOf(body['report'], 'report'))))
   } catch (cause) {
     throw invalidParameter({
       target: 'report',
@@ -230,7 +234,7 @@ function readChain(pem: Uint8Array, means: Means): SnpChain {
 
 function readPem(pem: Uint8Array, means: Means): readonly Uint8Array[] {
   try {
-    return chainOf(new TextDecoder().decode(pem), means)
+    return chainOf(pemText.decode(pem), means)
   } catch (error) {
     throw evidenceFailure(error, 'report.VcekCertChain')
   }

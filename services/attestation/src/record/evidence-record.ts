@@ -99,11 +99,19 @@ function plain(text: string): SharedText {
   return { digest: createHash('sha256').update(text).digest('base64url'), text: () => text }
 }
 
-/** PEM of DER. */
-function armoured(label: string, ...parts: Uint8Array[]): SharedText {
+/** Texts by the first of the bytes that they are made of: caches give the same bytes out for each report of a chip. */
+const armouredTexts = new WeakMap<Uint8Array, { parts: readonly Uint8Array[]; text: SharedText }>()
+
+/** PEM of DER, which nobody changes. */
+function armoured(label: string, first: Uint8Array, ...others: Uint8Array[]): SharedText {
+  const parts = [first, ...others]
+  const known = armouredTexts.get(first)
+  if (known?.parts.length === parts.length && known.parts.every((part, at) => part === parts[at])) return known.text
   const hash = createHash('sha256').update(label)
   for (const part of parts) hash.update(part)
-  return { digest: hash.digest('base64url'), text: () => pemOf(label, ...parts) }
+  const text = { digest: hash.digest('base64url'), text: () => pemOf(label, ...parts) }
+  armouredTexts.set(first, { parts, text })
+  return text
 }
 
 function pemOf(label: string, ...parts: Uint8Array[]): string {
