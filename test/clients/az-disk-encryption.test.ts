@@ -3,7 +3,7 @@ import { calls, note, refused, shell, suite, useShell, works } from './support/c
 
 /**
  * Customers' keys as Azure's guide gives the commands: vault or HSM, key, set, rights of set and orchestrator, VM. The
- * driver without guests stands for the machine; test/system/customer-key.test.ts boots.
+ * driver without guests stands for the machine; test/system/customer-key.long.test.ts boots.
  */
 useShell('az-disk-encryption', "Disk-encryption sets, `az` of Debian's azure-cli 2.74")
 
