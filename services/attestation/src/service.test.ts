@@ -7,7 +7,7 @@ import type { Kysely } from 'kysely'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { unsignedPolicyJws } from './policy/stored-policy.ts'
-import type { Decision } from './store/decisions.ts'
+import type { Decision } from './store/decision-entry.ts'
 import type { Tables } from './store/tables.ts'
 import {
   chainPem,

@@ -1,7 +1,7 @@
 import { collateralPaths } from '@strongroom/contract'
 import { crlOf, parsePem, VerificationError, verifyCrl, type Certificate, type Means } from '@strongroom/evidence'
 import type { CollateralCache } from './cache.ts'
-import { textOf } from './kinds.ts'
+import { textOf } from '../text.ts'
 import { firstThatHas } from './first.ts'
 
 /** DER of the three certificates under which an SNP report is signed. */

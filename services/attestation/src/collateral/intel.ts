@@ -3,7 +3,7 @@ import { fromBase64Url, type TdxCollateral } from '@strongroom/evidence'
 import { invalidParameter } from '../errors.ts'
 import type { CollateralCache, CollateralItem } from './cache.ts'
 import { firstThatHas } from './first.ts'
-import { textOf } from './kinds.ts'
+import { textOf } from '../text.ts'
 
 /** Intel's collateral under the paths of its Provisioning Certification Service, all of it from one source. */
 export class IntelCollateral {

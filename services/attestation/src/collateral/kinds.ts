@@ -1,4 +1,5 @@
 import { parseCertificate, parseCrl, parsePem } from '@strongroom/evidence'
+import { textOf } from '../text.ts'
 
 export type Vendor = 'amd' | 'intel'
 
@@ -63,6 +64,3 @@ function jsonExpiry(body: Uint8Array, member: 'tcbInfo' | 'enclaveIdentity'): Da
   if (Number.isNaN(expiry.getTime())) throw new Error(`${member} does not say when the next one is due`)
   return expiry
 }
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-export const textOf = (bytes: Uint8Array): string => utf8.decode(bytes)

@@ -10,7 +10,7 @@ import {
 import { amdAuthoritiesPath } from './amd.ts'
 
 import { chainOf } from './intel.ts'
-import { textOf } from './kinds.ts'
+import { textOf } from '../text.ts'
 import type { BundledItem, Refusal } from './read-bundle.ts'
 
 type Check = Awaited<ReturnType<typeof checkCrl>>

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AttestedData } from '@strongroom/contract'
-import { textOf } from '../collateral/kinds.ts'
+import { textOf } from '../text.ts'
 import { invalidParameter } from '../errors.ts'
 
 /** Runtime or init-time data after decoding. */

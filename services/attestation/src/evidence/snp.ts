@@ -21,7 +21,7 @@ import {
 } from '@strongroom/evidence'
 import { ServiceError, type Clock } from '@strongroom/platform'
 import type { AmdCollateral } from '../collateral/amd.ts'
-import { textOf } from '../collateral/kinds.ts'
+import { textOf } from '../text.ts'
 import { evidenceFailure, invalidParameter } from '../errors.ts'
 import { snpRecord } from '../record/evidence-record.ts'
 import type { Anchors } from './anchors.ts'

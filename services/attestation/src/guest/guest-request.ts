@@ -1,5 +1,6 @@
 import { bytesOf, jsonOf, objectBody } from '../evidence/request.ts'
 import { invalidParameter } from '../errors.ts'
+import { textOf } from '../text.ts'
 
 /** What a guest says of its operating system: its own word, shown in the token as such. */
 export interface GuestOs {
@@ -112,7 +113,7 @@ function text(value: unknown, target: string): string {
   if (value === '') return ''
   const bytes = bytesOf(value, target)
   try {
-    const decoded = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const decoded = textOf(bytes)
     if (decoded.length <= textLimit) return decoded
   } catch {
     // Said below, for both faults.

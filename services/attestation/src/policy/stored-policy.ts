@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
 import { compactVerify, decodeProtectedHeader, exportJWK, importX509, type JWK } from 'jose'
+import { textOf } from '../text.ts'
 
 /** A policy as it is stored: the envelope that was sent and the text in it. */
 export interface StoredPolicy {
@@ -117,7 +118,7 @@ function readText(payload: Uint8Array): string {
   if (typeof encoded !== 'string' || !/^[A-Za-z0-9_-]+={0,2}$/.test(encoded))
     throw malformed('The payload of the JWS has no policy.', 'AttestationPolicy with the policy text as base64url')
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(encoded, 'base64url'))
+    return textOf(Buffer.from(encoded, 'base64url'))
   } catch (cause) {
     throw malformed('The policy is not UTF-8.', 'UTF-8 text', undefined, cause)
   }

@@ -16,6 +16,7 @@ import type { OfferedType, Providers } from '../providers/providers.ts'
 import { earMediaType, earProfile, wantsEar } from '../tokens/ear.ts'
 import { requireApiVersion } from './api-version.ts'
 import { providerOf } from './provider-of.ts'
+import { textOf } from '../text.ts'
 
 /** `POST /attest/{type}`: anonymous, as in Azure. */
 export function attestRoutes(
@@ -142,7 +143,7 @@ function draftOf(body: Record<string, unknown>, type: OfferedType): string | und
     })
   const bytes = bytesOf(draft, 'draftPolicyForAttestation')
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return textOf(bytes)
   } catch (cause) {
     throw invalidParameter({
       target: 'draftPolicyForAttestation',

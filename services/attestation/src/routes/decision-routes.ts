@@ -2,7 +2,8 @@ import type { DecisionBundle, DecisionList, DecisionView } from '@strongroom/con
 import { ServiceError } from '@strongroom/platform'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Provider } from '../providers/providers.ts'
-import type { Decision, Decisions } from '../store/decisions.ts'
+import type { Decision } from '../store/decision-entry.ts'
+import type { Decisions } from '../store/decisions.ts'
 import { managed, managementScope, type ManagementOptions } from './management-scope.ts'
 
 const defaultPage = 50

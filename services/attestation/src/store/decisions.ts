@@ -6,8 +6,6 @@ import { DecisionWriter } from './decision-writer.ts'
 import { Retention, type RetentionLimits } from './retention.ts'
 import type { Tables } from './tables.ts'
 
-export type { Decision } from './decision-entry.ts'
-
 /** Evidence takes more room than what is said of it. */
 const defaultKept: RetentionLimits = { decisions: 100_000, decided: 5_000, refused: 500 }
 

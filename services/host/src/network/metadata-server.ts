@@ -101,7 +101,7 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
     await azure.register(rateLimit, { ...limit, keyGenerator: () => 'guest', errorResponseBuilder: tooMany })
     azure.addHook('onRequest', async (request) => {
       // By the route, which the router found whatever the path was spelled like.
-      if (!booted && speaksForTheVm(request.routeOptions.url)) throw notReported()
+      if (!booted && !saysNothingForTheVm(request.routeOptions.url)) throw notReported()
     })
     scope(azure, '/metadata', 'instance', (part) => {
       instanceRoutes(part, { spec: o.spec, subscriptionId, documents, dataDisks: () => o.dataDisks?.() ?? [] })
@@ -124,11 +124,14 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
 }
 
 /**
- * What others take for the VM's own word: tokens of its identity, documents about it, quotes of its machine. A disk that is not the VM's
- * runs in it until its report is refused (measured-boot.ts); until a report was taken, nothing of this is given to whatever runs.
+ * All that is given before a boot was reported: what the guest is, and certificates that anyone may have. What others take for the VM's
+ * own word (tokens of its identity, documents about it, quotes of its machine) is not: a disk that is not the VM's runs in it until its
+ * report is refused (measured-boot.ts). A path that no route has is answered as ever.
  */
-const speaksForTheVm = (route: string | undefined): boolean =>
-  /^(\/metadata)?\/(identity\/oauth2\/|attested\/|acc\/|THIM\/tvm\/|strongroom\/hcl-report$)/.test(route ?? '')
+const saysNothingForTheVm = (route = ''): boolean =>
+  route === '' ||
+  /^\/metadata\/(versions|instance(\/\*)?|scheduledevents|loadbalancer|identity\/info)$/.test(route) ||
+  /^\/metadata\/THIM\/(amd|sgx|tdx)\/certification(\/|$)/.test(route)
 
 const notReported = (): ServiceError =>
   new ServiceError({
