@@ -48,6 +48,14 @@ describe('a VM of an image with cloud-init', () => {
     expect(await inGuest('hostname; id -un; sudo id -un')).toBe(`${name}\nazureuser\nroot`)
   })
 
+  it('finds its machine by Azure’s data source or by none but ours, and ends without an error', async () => {
+    const { v1 } = JSON.parse(await inGuest('cat /run/cloud-init/result.json')) as {
+      v1: { datasource: string | null; errors: string[] }
+    }
+    expect(v1.errors).toEqual([])
+    expect(v1.datasource).toContain('DataSourceNoCloud')
+  })
+
   it('writes the files and runs the commands of the custom data', async () => {
     expect(await inGuest('stat -c "%a %U" /etc/written; sudo cat /etc/written /root/ran')).toBe(
       `640 root\nby cloud-initroot on ${name}`,

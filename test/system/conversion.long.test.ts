@@ -23,15 +23,7 @@ beforeAll(async () => {
 
 afterAll(async () => await installation.remove())
 
-async function asRoot(script: string): Promise<string> {
-  const encoded = Buffer.from(script).toString('base64')
-  const { stdout, stderr, code } = await installation.inGuest(
-    name,
-    `base64 -d <<<${encoded} | sudo bash -euo pipefail -s`,
-  )
-  if (code !== 0) throw new Error(`${stdout}\n${stderr}`)
-  return stdout.trim()
-}
+const asRoot = (script: string): Promise<string> => installation.asRoot(name, script)
 
 const resize = (vmSize: string): Promise<string> =>
   begin(installation, { vm: name, method: 'PATCH', body: { properties: { hardwareProfile: { vmSize } } } })

@@ -6,7 +6,7 @@ import { apiVersions, type ArmClient } from '../../apps/cli/src/client/arm.ts'
 import { vmPath } from '../../apps/cli/src/up/vm-request.ts'
 import { partitionTypes, readPartitions, type Partition } from '../../services/host/src/disks/gpt.ts'
 import { findMarks } from './support/canary.ts'
-import { asRoot, layPrograms, makeKey, provider } from './support/data-disk.ts'
+import { layPrograms, makeKey, provider } from './support/data-disk.ts'
 import { TestInstallation } from './support/installation.ts'
 import { openArm, statusOf, type VmView } from './support/vm.ts'
 
@@ -24,7 +24,7 @@ let otherId: string
 /** File of an image, with a root that is not encrypted. */
 let image: string
 
-const inGuest = async (script: string): Promise<string> => await asRoot(installation, name, script)
+const inGuest = async (script: string): Promise<string> => await installation.asRoot(name, script)
 const disk = (diskName: string): string =>
   `${arm.subscription}/resourceGroups/strongroom/providers/Microsoft.Compute/disks/${diskName}`
 const show = async (): Promise<VmView> => await installation.must<VmView>('vm', 'show', name)

@@ -61,15 +61,7 @@ async function makeVm(): Promise<VmView> {
 
 afterAll(async () => await installation.remove())
 
-async function asRoot(script: string): Promise<string> {
-  const encoded = Buffer.from(script).toString('base64')
-  const { stdout, stderr, code } = await installation.inGuest(
-    name,
-    `base64 -d <<<${encoded} | sudo bash -euo pipefail -s`,
-  )
-  if (code !== 0) throw new Error(`${stdout}\n${stderr}`)
-  return stdout.trim()
-}
+const asRoot = (script: string): Promise<string> => installation.asRoot(name, script)
 
 /** The status after the guest was asked to report, twice at one time: what was seen last is told last. */
 async function reported(prefix: string): Promise<Status> {

@@ -26,15 +26,7 @@ beforeAll(async () => {
 
 afterAll(async () => await installation.remove())
 
-async function asRoot(script: string): Promise<string> {
-  const encoded = Buffer.from(script).toString('base64')
-  const { stdout, stderr, code } = await installation.inGuest(
-    name,
-    `base64 -d <<<${encoded} | sudo bash -euo pipefail -s`,
-  )
-  if (code !== 0) throw new Error(`${stdout}\n${stderr}`)
-  return stdout.trim()
-}
+const asRoot = (script: string): Promise<string> => installation.asRoot(name, script)
 
 /** Has the guest show its evidence, judges it, and hands the data key to the vTPM of this boot. Gives where it lies in the guest. */
 async function handOverKey(nonce: string): Promise<string> {

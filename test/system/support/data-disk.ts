@@ -12,19 +12,11 @@ const group = 'strongroom'
 
 export const provider: string = `https://${sharedAttestationHost(homeRegion.code)}`
 
-/** Runs a script as root in a guest; what it prints. */
-export async function asRoot(installation: TestInstallation, vm: string, script: string): Promise<string> {
-  const encoded = Buffer.from(`set -euo pipefail\n${script}`).toString('base64')
-  const outcome = await installation.inGuest(vm, `base64 -d <<<${encoded} | sudo bash -s`)
-  if (outcome.code !== 0) throw new Error(`${script}\n${outcome.stdout}\n${outcome.stderr}`)
-  return outcome.stdout.trim()
-}
-
 /** Lays docs/examples/data-disk and attest-guest into /root of a guest, as they are. */
 export async function layPrograms(installation: TestInstallation, vm: string): Promise<void> {
   for (const path of ['docs/examples/data-disk', 'test/insider/attest-guest']) {
     const content = await readFile(resolve(root, path), 'base64')
-    await asRoot(installation, vm, `base64 -d >/root/${path.split('/').at(-1)} <<<${content}`)
+    await installation.asRoot(vm, `base64 -d >/root/${path.split('/').at(-1)} <<<${content}`)
   }
 }
 

@@ -143,6 +143,14 @@ export class TestInstallation {
     return await this.cli('vm', 'ssh', name, '--', command)
   }
 
+  /** What a script says that root runs in the guest, under bash -euo pipefail. @throws where it fails */
+  async asRoot(name: string, script: string): Promise<string> {
+    const encoded = Buffer.from(script).toString('base64')
+    const { stdout, stderr, code } = await this.inGuest(name, `base64 -d <<<${encoded} | sudo bash -euo pipefail -s`)
+    if (code !== 0) throw new Error(`${stdout}\n${stderr}`)
+    return stdout.trim()
+  }
+
   async serverLog(): Promise<string> {
     return await readFile(join(this.stateDir, 'server.log'), 'utf8').catch(() => '')
   }
