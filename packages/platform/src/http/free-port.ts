@@ -1,23 +1,27 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
-/** A port on 127.0.0.1 that nobody listens on now: `preferred` where it is free, so that a VM keeps its SSH port. */
+/** Below the ports that Linux (32768 up) and macOS (49152 up) give to outgoing connections. */
+const range = [20_000, 32_767] as const
+const attempts = 100
+
+/**
+ * A port on 127.0.0.1 that nobody listens on now: `preferred` where it is free, so that a VM keeps its SSH port. It is
+ * taken by the caller only later, so it is none that the system could give to somebody's outgoing connection meanwhile.
+ */
 export async function freePort(preferred?: number): Promise<number> {
-  if (preferred !== undefined) {
-    const kept = await tryPort(preferred)
-    if (kept !== undefined) return kept
+  if (preferred !== undefined && (await isFree(preferred))) return preferred
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const port = randomInt(range[0], range[1] + 1)
+    if (await isFree(port)) return port
   }
-  const port = await tryPort(0)
-  if (port === undefined) throw new Error('no free port on 127.0.0.1')
-  return port
+  throw new Error(`no free port on 127.0.0.1 among ${attempts} between ${range[0]} and ${range[1]}`)
 }
 
-function tryPort(port: number): Promise<number | undefined> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
-    server.once('error', () => resolve(undefined))
-    server.listen(port, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : undefined))
-    })
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }

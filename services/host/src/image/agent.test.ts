@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '@strongroom/platform'
@@ -78,5 +78,14 @@ describe('the guest’s agent', () => {
     expect((await settle('same', withPassword as typeof exampleSpec))['passwordHash']).toBe(passwordHash)
     const osProfile = { ...withPassword.osProfile, passwordHash: `${passwordHash.slice(0, -1)}c` }
     expect((await settle('same', { ...exampleSpec, osProfile } as typeof exampleSpec))['passwordHash']).toBeUndefined()
+  })
+
+  it('settles anew where power was lost before its record was whole, with nothing of the half', async () => {
+    const disk = join(directory, 'half')
+    await mkdir(disk)
+    await writeFile(join(disk, 'settled.new'), '')
+    expect((await settle('half', exampleSpec))['adminUsername']).toBe(exampleSpec.osProfile.adminUsername)
+    expect(await readFile(join(disk, 'settled'))).toEqual(Buffer.from(settledBy(exampleSpec)))
+    expect(await readdir(disk)).toEqual(['administrator', 'machine', 'settled'])
   })
 })
