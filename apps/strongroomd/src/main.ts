@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { toErrorBody } from '@strongroom/platform'
 import { compose, type RunningInstallation } from './compose.ts'
 import { keepMemoryFromCoreFiles } from './core-files.ts'
-import { settleAfterStart } from './settle.ts'
+import { collectAtRest } from './collect-at-rest.ts'
 
 /**
  * The server: all services of one installation in one process.
@@ -66,7 +66,7 @@ try {
     vaultLimits: process.env['STRONGROOM_VAULT_LIMITS'],
   })
   tell({ type: 'ready', ...(running.firstStart === undefined ? {} : { firstStart: running.firstStart }) })
-  settleAfterStart()
+  collectAtRest()
   // Node writes its compile cache at exit only; a server that is killed would leave the next start as slow as its own.
   setTimeout(flushCompileCache, 1_000).unref()
 } catch (error) {
