@@ -250,10 +250,11 @@ export const policy: (data: Uint8Array) => void = target((bytes) => {
 export const releasePolicy: (data: Uint8Array) => void = target((bytes) => {
   const parsed = readReleasePolicy(utf8Text.decode(bytes))
   lintReleasePolicy(parsed)
-  explainRelease(parsed, {
-    iss: 'https://a.attest.strongroom.internal',
-    'x-ms-compliance-status': 'azure-compliant-cvm',
-  })
+  explainRelease(
+    parsed,
+    { iss: 'https://a.attest.strongroom.internal', 'x-ms-compliance-status': 'azure-compliant-cvm' },
+    { now: 0 },
+  )
 })
 /** A query over a small boot log, with the steps that a policy has at most. */
 export const policyQuery: (data: Uint8Array) => void = target((bytes) => {

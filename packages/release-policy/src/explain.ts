@@ -2,6 +2,8 @@ import type { ReleaseCondition, ReleasePolicy } from '@strongroom/contract'
 import { normalAuthority } from './authority.ts'
 import { nestedUnder } from './claims.ts'
 import { failedConditions, valueAt } from './evaluate.ts'
+import { headerFault, kindFault, timeFault, type TokenFault } from './token-faults.ts'
+import { findWrappingKey } from './wrapping-key.ts'
 
 export type ExplainedCondition =
   | {
@@ -27,16 +29,24 @@ export interface ExplainedAuthority {
 }
 
 export interface ReleaseExplanation {
+  /** Some entry of the issuer holds, and nothing is wrong with the token itself. */
   released: boolean
   issuer: string | undefined
+  /** What release refuses the token for, whatever the policy asks. */
+  faults: TokenFault[]
   authorities: ExplainedAuthority[]
 }
 
 /**
- * What a policy says of a token's claims, condition by condition. The token's signature, times and key are the vault's to
- * check: this is about the policy alone.
+ * What release answers to a token, condition by condition. The token's signature, and whether the vault trusts its issuer, are
+ * the vault's to check.
+ * @param o `header` of the token, where there is one; `now` in seconds since 1970
  */
-export function explainRelease(policy: ReleasePolicy, claims: Record<string, unknown>): ReleaseExplanation {
+export function explainRelease(
+  policy: ReleasePolicy,
+  claims: Record<string, unknown>,
+  o: { header?: Record<string, unknown> | undefined; now: number },
+): ReleaseExplanation {
   const issuer = typeof claims['iss'] === 'string' ? normalAuthority(claims['iss']) : undefined
   const authorities = policy.anyOf.map((entry, index): ExplainedAuthority => {
     const { authority, ...group } = entry
@@ -49,8 +59,16 @@ export function explainRelease(policy: ReleasePolicy, claims: Record<string, unk
       conditions: explained(group, place, claims),
     }
   })
+  const wrappingKey = findWrappingKey(claims)
+  const faults = [
+    o.header && headerFault(o.header),
+    kindFault(claims),
+    timeFault(claims, o.now),
+    'kid' in wrappingKey ? undefined : wrappingKey,
+  ].filter((fault) => fault !== undefined)
   return {
-    released: authorities.some(({ isIssuer, held }) => isIssuer && held),
+    released: faults.length === 0 && authorities.some(({ isIssuer, held }) => isIssuer && held),
+    faults,
     issuer: typeof claims['iss'] === 'string' ? claims['iss'] : undefined,
     authorities,
   }

@@ -88,11 +88,20 @@ describe('linting a release policy', () => {
 })
 
 describe('explaining a release', () => {
-  const flat = { iss: authority, 'x-ms-compliance-status': 'azure-compliant-cvm', 'x-ms-attestation-type': 'sevsnpvm' }
+  const now = 1_800_000_000
+  const wrapping = { kid: 'a', kty: 'RSA', key_ops: ['encrypt'], n: '_'.repeat(341) + 'w', e: 'AQAB' }
+  const flat = {
+    iss: authority,
+    iat: now,
+    exp: now + 60,
+    'x-ms-compliance-status': 'azure-compliant-cvm',
+    'x-ms-attestation-type': 'sevsnpvm',
+    'x-ms-runtime': { keys: [wrapping] },
+  }
   const guest = { iss: `${authority}/`, 'x-ms-isolation-tee': flat, 'x-ms-azurevm-vmid': 'a', secureboot: 'true' }
 
   it('says for each condition what was there', () => {
-    const explanation = explainRelease(policy(compliant, mine), flat)
+    const explanation = explainRelease(policy(compliant, mine), flat, { now })
     expect(explanation.released).toBe(false)
     expect(explanation.authorities[0]).toMatchObject({
       isIssuer: true,
@@ -105,19 +114,32 @@ describe('explaining a release', () => {
         ],
       },
     })
-    expect(explainRelease(policy(compliant), flat).released).toBe(true)
+    expect(explainRelease(policy(compliant), flat, { now }).released).toBe(true)
+  })
+
+  it('says what release refuses whatever the policy asks: the kind of token, its times, its header, its key', () => {
+    const faults = (change: object, header?: Record<string, unknown>): string[] =>
+      explainRelease(policy(compliant), { ...flat, ...change }, { header, now }).faults.map(({ part }) => part)
+    expect(faults({}, { alg: 'RS256', kid: 'a', typ: 'JWT' })).toEqual([])
+    expect(faults({ 'x-ms-policy-result': 'Updated' })).toEqual(['x-ms-policy-result'])
+    expect(faults({ 'x-ms-attestation-type': undefined })).toEqual(['x-ms-attestation-type'])
+    expect(faults({ exp: now - 60 })).toEqual(['exp'])
+    expect(faults({ exp: now - 59, iat: now + 61 })).toEqual(['iat'])
+    expect(faults({ 'x-ms-runtime': { keys: [{ ...wrapping, key_ops: ['sign'] }] } })).toEqual(['x-ms-runtime.keys'])
+    expect(faults({}, { alg: 'HS256', kid: 'a' })).toEqual(['alg'])
+    expect(explainRelease(policy(compliant), { ...flat, exp: 0 }, { now }).released).toBe(false)
   })
 
   it('counts only the issuer’s entries', () => {
     const other = { ...flat, iss: 'https://sharedeus.eus.attest.strongroom.internal' }
-    const explanation = explainRelease(policy(compliant), other)
+    const explanation = explainRelease(policy(compliant), other, { now })
     expect([explanation.released, explanation.authorities[0]!.held]).toEqual([false, true])
-    expect(explainRelease(policy(compliant), { ...flat, iss: undefined }).released).toBe(false)
+    expect(explainRelease(policy(compliant), { ...flat, iss: undefined }, { now }).released).toBe(false)
   })
 
   it('finds the claim that was meant', () => {
     const hints = (claims: Record<string, unknown>, ...conditions: object[]): unknown[] => {
-      const { conditions: group } = explainRelease(policy(...conditions), claims).authorities[0]!
+      const { conditions: group } = explainRelease(policy(...conditions), claims, { now }).authorities[0]!
       return 'conditions' in group ? group.conditions.map((each) => ('hint' in each ? each.hint : undefined)) : []
     }
     expect(hints(guest, compliant, mine, { claim: 'secureboot', equals: true })).toEqual([

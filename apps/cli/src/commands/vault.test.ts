@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,9 +10,18 @@ import { vaultCommands } from './vault.ts'
 
 const authority = 'https://sharedweu.weu.attest.strongroom.internal'
 const policy = defaultCvmReleasePolicy(authority)
-const claims = { iss: authority, 'x-ms-compliance-status': 'azure-compliant-cvm' }
-const tokenOf = (payload: object): string =>
-  [{ alg: 'RS256' }, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + '.AA'
+const seconds = Math.floor(Date.now() / 1000)
+const { n, e } = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' })
+const claims = {
+  iss: authority,
+  iat: seconds,
+  exp: seconds + 3600,
+  'x-ms-attestation-type': 'sevsnpvm',
+  'x-ms-compliance-status': 'azure-compliant-cvm',
+  'x-ms-runtime': { keys: [{ kid: 'HCLTransferKey', kty: 'RSA', key_ops: ['encrypt'], n, e }] },
+}
+const tokenOf = (payload: object, header: object = { alg: 'RS256', kid: 'a' }): string =>
+  [header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.') + '.AA'
 
 let folder: string
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'strongroom-vault-cli-'))))
@@ -75,5 +85,28 @@ describe('strongroom vault policy explain', () => {
     const foreign = await run('explain', [path, await file('t', { ...claims, iss: 'https://evil.example' })])
     expect(foreign.result.lines!.join('\n')).toContain('No entry of the policy names this authority')
     await expect(run('explain', [path, await file('t', 'nonsense')])).rejects.toMatchObject({ exitCode: 2 })
+  })
+  it('refuses what release refuses whatever the policy asks', async () => {
+    const byIssuer = await file('loose.json', { anyOf: [{ authority, allOf: [{ claim: 'iss', equals: authority }] }] })
+    const { 'x-ms-attestation-type': _, ...untyped } = claims
+    const refusals: [string, string][] = [
+      ['x-ms-policy-result', tokenOf({ ...claims, 'x-ms-policy-result': 'Updated' })],
+      ['x-ms-attestation-type', tokenOf(untyped)],
+      ['exp', tokenOf({ ...claims, exp: seconds - 3600 })],
+      ['x-ms-runtime.keys', tokenOf({ ...claims, 'x-ms-runtime': {} })],
+      ['alg', tokenOf(claims, { alg: 'none', kid: 'a' })],
+      ['kid', tokenOf(claims, { alg: 'RS256' })],
+    ]
+    for (const [part, token] of refusals) {
+      const { code, result } = await run('explain', [byIssuer, await file('token', token)])
+      expect([part, code, result.lines![0]]).toEqual([part, 1, `Refused: the token is by ${authority}.`])
+      expect(result.lines!.filter((line) => line.includes('✗'))).toEqual([
+        expect.stringContaining(`the token itself: ${part}, expected`),
+      ])
+    }
+    const { result } = await run('explain', [byIssuer, await file('token', tokenOf(claims))])
+    expect(result.lines![0]).toBe(`Released: the token is by ${authority}.`)
+    const twice = JSON.stringify(claims).replace('{', '{"iss":"https://evil.example",')
+    await expect(run('explain', [byIssuer, await file('token', twice)])).rejects.toMatchObject({ exitCode: 2 })
   })
 })

@@ -1,5 +1,6 @@
 import { defaultCvmReleasePolicy, sharedAttestationHost, type ReleasePolicy } from '@strongroom/contract'
 import {
+  duplicateName,
   explainRelease,
   lintReleasePolicy,
   readReleasePolicy,
@@ -45,14 +46,15 @@ const explain: Command = {
   words: ['vault', 'policy', 'explain'],
   args: ['<policy>', '<token>'],
   summary:
-    'say what a key release policy answers to a token, and why; exit 0 released, 1 refused. The token’s signature is the vault’s to check',
+    'say what release answers to a token under a key release policy, and why; exit 0 released, 1 refused. The token’s signature is the vault’s to check',
   examples: [
     'strongroom vault policy explain release.json token.jwt',
     'strongroom vault policy explain release.json claims.json --output json',
   ],
   run: async (context) => {
     const policy = await readPolicy(context.args[0]!)
-    const explanation = explainRelease(policy, await readClaims(context.args[1]!))
+    const { header, claims } = await readToken(context.args[1]!)
+    const explanation = explainRelease(policy, claims, { header, now: Math.floor(Date.now() / 1000) })
     if (!explanation.released) process.exitCode = refused
     const issuers = explanation.authorities.filter(({ isIssuer }) => isIssuer)
     return {
@@ -67,7 +69,11 @@ const explain: Command = {
                 .map(({ authority }) => authority)
                 .join(', ')}${explanation.authorities.length > 5 ? ', …' : ''}.`,
             ]),
-        'Signature, times and key of the token were not checked: the vault does.',
+        ...explanation.faults.map(
+          ({ part, expected, found }) =>
+            `  ${mark(false)} the token itself: ${part}, expected ${expected}, found ${found}`,
+        ),
+        `The token’s signature${header ? '' : ', its header'} and whether the vault trusts its issuer were not checked: the vault does.`,
       ],
     }
   },
@@ -128,40 +134,54 @@ async function readPolicy(path: string): Promise<ReleasePolicy> {
 }
 
 function encodedIn(text: string): string | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  const value = jsonOf(text)
   const holder = memberOf(value, 'release_policy') ?? memberOf(value, 'releasePolicy') ?? value
   const data = memberOf(holder, 'data') ?? memberOf(holder, 'encodedPolicy')
   return typeof data === 'string' ? Buffer.from(data, 'base64url').toString('utf8') : undefined
 }
 
+interface DeskToken {
+  /** Undefined where only claims are there. */
+  header: Record<string, unknown> | undefined
+  claims: Record<string, unknown>
+}
+
 /** A token, an answer `{ "token": … }`, or its claims as a JSON object. */
-async function readClaims(path: string): Promise<Record<string, unknown>> {
+async function readToken(path: string): Promise<DeskToken> {
   const text = (await readText(path)).trim()
-  try {
-    const value: unknown = compactToken.test(text) ? text : JSON.parse(text)
-    const token = typeof value === 'string' ? value : memberOf(value, 'token')
-    const claims: unknown =
-      typeof token === 'string' && compactToken.test(token)
-        ? JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString('utf8'))
-        : value
-    if (typeof claims === 'object' && claims !== null && !Array.isArray(claims))
-      return claims as Record<string, unknown>
-  } catch {
-    // Refused below.
+  const token = compactToken.test(text) ? text : memberOf(jsonOf(text), 'token')
+  const [header, claims] =
+    typeof token === 'string' && compactToken.test(token)
+      ? token.split('.').map((part) => Buffer.from(part, 'base64url').toString('utf8'))
+      : [undefined, text]
+  return {
+    header: header === undefined ? undefined : objectIn(header, path),
+    claims: objectIn(claims!, path),
+  }
+}
+
+function objectIn(text: string, path: string): Record<string, unknown> {
+  const value = jsonOf(text)
+  const twice = duplicateName(text)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && twice === undefined) {
+    return value as Record<string, unknown>
   }
   throw new CliError({
     code: 'InvalidArgument',
     message: `${path} holds no claims.`,
     exitCode: exitCodes.usage,
-    expected: 'an attestation token, or a JSON object of claims',
-    found: 'something else',
+    expected: 'an attestation token, or a JSON object of claims, with each name once',
+    found: twice === undefined ? 'something else' : `${twice} twice`,
     remedy: 'Name the file with the token.',
   })
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function memberOf(value: unknown, name: string): unknown {

@@ -1,0 +1,61 @@
+import { shown } from './policy-error.ts'
+
+/** Why a token counts for nothing, whatever the policy asks. */
+export interface TokenFault {
+  /** Member of the header, or claim. */
+  part: string
+  expected: string
+  found: string
+}
+
+const overEvidence = 'x-ms-attestation-type'
+const policyStatementClaims = [
+  'x-ms-policy-result',
+  'x-ms-policy-token-hash',
+  'x-ms-policy',
+  'x-ms-policy-certificates',
+  'x-ms-policycertificates-result',
+]
+/** Clocks of the issuer and ours may differ by this much. */
+const toleranceSeconds = 60
+
+/** `jku`, `x5u`, `x5c` and `jwk` are not looked at: they would let the token choose who vouches for it. */
+export function headerFault(header: Record<string, unknown>): TokenFault | undefined {
+  const { alg, crit, b64, typ = 'JWT', kid } = header
+  if (alg !== 'RS256') return fault('alg', 'RS256', alg)
+  // RFC 7515 section 4.1.11: what is critical has to be understood, and nothing is here.
+  if (crit !== undefined || b64 !== undefined) return fault('crit', 'no critical extensions', crit ?? b64)
+  // RFC 8725 section 3.11: what says that it is something else is not a token.
+  if (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT') return fault('typ', 'JWT', typ)
+  if (typeof kid !== 'string') return fault('kid', 'the id of a key of the authority', kid)
+  return undefined
+}
+
+/**
+ * Attestation providers sign answers about their policies by the same keys, in the same name, under the same `typ`: a policy that names no
+ * claim of the evidence would be met by one. Every token over evidence says its type, and what is about policies says none of it.
+ */
+export function kindFault(claims: Record<string, unknown>): TokenFault | undefined {
+  const about = Object.keys(claims).find((name) => policyStatementClaims.includes(name))
+  if (about !== undefined) {
+    return { part: about, expected: 'a token over evidence', found: "a provider's answer about its policies" }
+  }
+  const type = claims[overEvidence]
+  if (typeof type === 'string') return undefined
+  const expected = 'the type that every token over evidence has'
+  return type === undefined
+    ? { part: overEvidence, expected, found: 'no such claim' }
+    : fault(overEvidence, expected, type)
+}
+
+/** @param now seconds since 1970 */
+export function timeFault({ exp, nbf, iat }: Record<string, unknown>, now: number): TokenFault | undefined {
+  if (typeof exp !== 'number' || now >= exp + toleranceSeconds) return fault('exp', `a time after ${now}`, exp)
+  if (nbf !== undefined && (typeof nbf !== 'number' || nbf > now + toleranceSeconds)) {
+    return fault('nbf', `a time not after ${now}`, nbf)
+  }
+  if (typeof iat !== 'number' || iat > now + toleranceSeconds) return fault('iat', `a time not after ${now}`, iat)
+  return undefined
+}
+
+const fault = (part: string, expected: string, found: unknown): TokenFault => ({ part, expected, found: shown(found) })
