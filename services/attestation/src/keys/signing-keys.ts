@@ -1,6 +1,7 @@
 import { createHash, createPrivateKey, webcrypto, X509Certificate, type KeyObject } from 'node:crypto'
-import { forUpdate, ServiceError, type Clock, type Sealer, type Store } from '@strongroom/platform'
+import { forUpdate, type Clock, type Sealer, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
+import { requirePresent } from '../providers/present.ts'
 import type { Provider } from '../providers/providers.ts'
 import { repeatedQuery } from '../store/repeated-query.ts'
 import type { Tables } from '../store/tables.ts'
@@ -122,7 +123,7 @@ export class SigningKeys {
     const made = await this.#make(provider)
     return this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
-      await this.#requirePresent(tx, provider)
+      await requirePresent(this.#store, tx, provider)
       await tx.insertInto('signing_key').values(made).execute()
       if (previous === undefined) {
         await tx
@@ -146,21 +147,6 @@ export class SigningKeys {
         .where('kid', '=', previous)
         .execute()
       return made.kid
-    })
-  }
-
-  /** No key is made for a provider that another process removes at this moment: nobody would ever remove that key. */
-  async #requirePresent(tx: Kysely<Tables>, { host, resourceId }: Provider): Promise<void> {
-    if (resourceId === undefined) return
-    const select = tx.selectFrom('provider').select('host').where('host', '=', host)
-    if ((await forUpdate(this.#store, select).executeTakeFirst()) !== undefined) return
-    throw new ServiceError({
-      code: 'ProviderNotFound',
-      status: 404,
-      message: `There is no attestation provider ${host}.`,
-      target: 'host',
-      found: host,
-      remedy: 'It was deleted: make it again, or ask another.',
     })
   }
 

@@ -3,6 +3,7 @@ import { parsePolicy, type Policy } from '@strongroom/policy'
 import type { JWK } from 'jose'
 import type { Kysely } from 'kysely'
 import { policyFailure } from '../errors.ts'
+import { requirePresent } from '../providers/present.ts'
 import type { OfferedType, Provider } from '../providers/providers.ts'
 import { repeatedQuery } from '../store/repeated-query.ts'
 import type { Tables } from '../store/tables.ts'
@@ -17,12 +18,14 @@ export interface LoadedPolicy extends StoredPolicy {
 
 /** The policies of all providers. Each decision reads the row afresh; only the parse of a text is kept. */
 export class Policies {
+  readonly #store: Store
   readonly #db: Kysely<Tables>
   readonly #clock: Clock
   readonly #row: (host: string, type: string) => Promise<Pick<Tables['policy'], 'jws' | 'text' | 'signer'> | undefined>
   readonly #parsed = new Map<string, Policy>()
 
   constructor(o: { store: Store; clock: Clock }) {
+    this.#store = o.store
     this.#db = o.store.db as Kysely<Tables>
     this.#clock = o.clock
     const row = this.#db.selectFrom('policy').select(['jws', 'text', 'signer'])
@@ -54,7 +57,7 @@ export class Policies {
     return { text, hash, syntax, jws: unsignedPolicyJws(text) }
   }
 
-  /** @throws ServiceError PolicyParsingError: a policy that cannot be read is never stored */
+  /** @throws ServiceError PolicyParsingError: a policy that cannot be read is never stored; ProviderNotFound */
   async set(provider: Provider, type: OfferedType, policy: StoredPolicy, callerObjectId: string): Promise<void> {
     this.parse(policy.text)
     const changed = {
@@ -64,15 +67,27 @@ export class Policies {
       updated_at: this.#clock.now().toISOString(),
       updated_by: callerObjectId,
     }
-    await this.#db
-      .insertInto('policy')
-      .values({ provider: provider.host, type, ...changed })
-      .onConflict((conflict) => conflict.columns(['provider', 'type']).doUpdateSet(changed))
-      .execute()
+    await this.#change(provider, async (tx) => {
+      await tx
+        .insertInto('policy')
+        .values({ provider: provider.host, type, ...changed })
+        .onConflict((conflict) => conflict.columns(['provider', 'type']).doUpdateSet(changed))
+        .execute()
+    })
   }
 
-  /** Back to the default. */
+  /** Back to the default. @throws ServiceError ProviderNotFound */
   async reset(provider: Provider, type: OfferedType): Promise<void> {
-    await this.#db.deleteFrom('policy').where('provider', '=', provider.host).where('type', '=', type).execute()
+    await this.#change(provider, async (tx) => {
+      await tx.deleteFrom('policy').where('provider', '=', provider.host).where('type', '=', type).execute()
+    })
+  }
+
+  async #change(provider: Provider, write: (tx: Kysely<Tables>) => Promise<void>): Promise<void> {
+    await this.#store.transaction(async (transaction) => {
+      const tx = transaction as Kysely<Tables>
+      await requirePresent(this.#store, tx, provider)
+      await write(tx)
+    })
   }
 }

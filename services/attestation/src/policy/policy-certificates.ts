@@ -1,6 +1,7 @@
 import type { PolicySigningCertificate } from '@strongroom/contract'
 import { forUpdate, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
+import { requirePresent } from '../providers/present.ts'
 import type { Provider } from '../providers/providers.ts'
 import type { Tables } from '../store/tables.ts'
 import type { PolicyCertificate } from './policy-certificate.ts'
@@ -23,24 +24,31 @@ export class PolicyCertificates {
     return rows.map(({ jwk }) => JSON.parse(jwk) as PolicySigningCertificate)
   }
 
+  /** @throws ServiceError ProviderNotFound */
   async add(provider: Provider, certificate: PolicyCertificate, callerObjectId: string): Promise<void> {
-    await this.#db
-      .insertInto('policy_certificate')
-      .values({
-        provider: provider.host,
-        thumbprint: certificate.thumbprint,
-        jwk: JSON.stringify(certificate.jwk),
-        added_at: this.#clock.now().toISOString(),
-        added_by: callerObjectId,
-      })
-      .onConflict((conflict) => conflict.columns(['provider', 'thumbprint']).doNothing())
-      .execute()
+    const row = {
+      provider: provider.host,
+      thumbprint: certificate.thumbprint,
+      jwk: JSON.stringify(certificate.jwk),
+      added_at: this.#clock.now().toISOString(),
+      added_by: callerObjectId,
+    }
+    await this.#store.transaction(async (transaction) => {
+      const tx = transaction as Kysely<Tables>
+      await requirePresent(this.#store, tx, provider)
+      await tx
+        .insertInto('policy_certificate')
+        .values(row)
+        .onConflict((conflict) => conflict.columns(['provider', 'thumbprint']).doNothing())
+        .execute()
+    })
   }
 
-  /** @throws ServiceError InvalidOperation for the last one: nobody could ever change anything again */
+  /** @throws ServiceError InvalidOperation for the last one: nobody could ever change anything again; ProviderNotFound */
   async remove(provider: Provider, thumbprint: string): Promise<void> {
     await this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
+      await requirePresent(this.#store, tx, provider)
       const rows = await forUpdate(this.#store, this.#rows(tx, provider)).execute()
       const left = rows.filter((row) => row.thumbprint !== thumbprint)
       if (left.length === rows.length) return

@@ -2,11 +2,15 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Store } from '@strongroom/platform'
+import { createSealer, type Store } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { SigningKeys } from '../keys/signing-keys.ts'
+import { defaultPolicies } from '../policy/defaults.ts'
+import { Policies } from '../policy/policies.ts'
 import { readPolicyCertificate, type PolicyCertificate } from '../policy/policy-certificate.ts'
 import { PolicyCertificates } from '../policy/policy-certificates.ts'
+import { unsignedPolicyJws } from '../policy/stored-policy.ts'
 import { migrations } from '../store/migrations.ts'
 import { Providers, sharedProvider } from './providers.ts'
 
@@ -122,5 +126,31 @@ describeStores('providers and their certificates', (openStore) => {
     expect((await providers.all()).filter(({ resourceId }) => resourceId !== undefined)).toEqual([])
     expect(await providers.all()).toContainEqual(sharedProvider)
     expect(await new PolicyCertificates({ store, clock }).list(provider)).toEqual([])
+  })
+
+  it('get nothing written after they were removed, nor what was meant for the one before of their name (attack P2)', async () => {
+    const store = await open()
+    const providers = new Providers({ store, clock })
+    const { provider } = await providers.create({ ...made, resourceId: '/r/a', certificates: [certificates[0]!] })
+    const signers = new PolicyCertificates({ store, clock })
+    const policies = new Policies({ store, clock })
+    const keys = new SigningKeys({ store, sealer: createSealer(new Uint8Array(32).fill(3)), clock })
+    const permitAll = 'version=1.0;authorizationrules{=>permit();};'
+    const jws = unsignedPolicyJws(permitAll)
+    const late = [
+      () => signers.add(provider, certificates[1]!, 'me'),
+      () => signers.remove(provider, certificates[0]!.thumbprint),
+      () => policies.set(provider, 'SevSnpVm', { jws, text: permitAll }, 'me'),
+      () => policies.reset(provider, 'SevSnpVm'),
+      () => keys.rotate(provider),
+    ]
+    await providers.remove(provider)
+    for (const work of late) await expect(work()).rejects.toMatchObject({ code: 'ProviderNotFound', status: 404 })
+    const later = new Providers({ store, clock: { now: () => new Date(Date.now() + 1000) } })
+    const next = await later.create({ ...made, resourceId: '/r/b', certificates: [certificates[0]!] })
+    for (const work of late) await expect(work()).rejects.toMatchObject({ code: 'ProviderNotFound', status: 404 })
+    expect(await signers.list(next.provider)).toEqual([certificates[0]!.jwk])
+    expect((await policies.load(next.provider, 'SevSnpVm')).text).toBe(defaultPolicies.SevSnpVm)
+    await keys.rotate(next.provider)
   })
 })

@@ -1,0 +1,26 @@
+import { forUpdate, ServiceError, type Store } from '@strongroom/platform'
+import type { Kysely } from 'kysely'
+import type { Tables } from '../store/tables.ts'
+import type { Provider } from './providers.ts'
+
+/**
+ * Within the transaction that writes something for a provider: holds the provider's row until it is done. Nothing is written for one
+ * that is removed at this moment, nor for the next of its name: that would be another tenant's.
+ * @throws ServiceError ProviderNotFound
+ */
+export async function requirePresent(store: Store, tx: Kysely<Tables>, provider: Provider): Promise<void> {
+  const { host, resourceId, createdAt } = provider
+  if (resourceId === undefined) return
+  const select = tx.selectFrom('provider').select('created_at').where('host', '=', host)
+  const row = await forUpdate(store, select).executeTakeFirst()
+  if (row !== undefined && row.created_at === createdAt) return
+  throw new ServiceError({
+    code: 'ProviderNotFound',
+    status: 404,
+    message: `There is no attestation provider ${host}.`,
+    target: 'host',
+    expected: createdAt === undefined ? host : `the provider ${host} that was made at ${createdAt}`,
+    found: row === undefined ? 'none: it was deleted meanwhile' : `one that was made at ${row.created_at}`,
+    remedy: 'It was deleted: make it again, or ask another.',
+  })
+}

@@ -1,0 +1,72 @@
+import { attestationManagementHost, managementHost, principals } from '@strongroom/contract'
+import type { WireRequest } from '@strongroom/platform'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { defaultPolicies } from '../policy/defaults.ts'
+import { unsignedPolicyJws } from '../policy/stored-policy.ts'
+import { claimsOf, openService, silicon, type Answer, type TestService } from '../testing/harness.ts'
+
+const host = 'mine.weu.attest.strongroom.internal'
+const policies = '/policies/SevSnpVm?api-version=2022-08-01'
+const tenant = '55555555-5555-4555-8555-555555555555'
+const permitAll = unsignedPolicyJws('version=1.0;authorizationrules{=>permit();};')
+
+/** A name of a provider passes from one tenant to another while a call of the first is under way. */
+describe('a call that a provider was deleted under', () => {
+  let test: TestService
+  const manage = async (method: string, owner: string): Promise<Answer> =>
+    await test.call(method, '/providers/weu/mine?api-version=2025-06-01', {
+      token: principals.controlPlane.appId,
+      host: attestationManagementHost,
+      ...(method === 'PUT' && {
+        contentType: 'application/json',
+        payload: JSON.stringify({
+          resourceId: `/subscriptions/${owner}/resourceGroups/g/providers/Microsoft.Attestation/attestationProviders/mine`,
+          policySigningCertificates: [],
+        }),
+      }),
+    })
+  /** Deletes the provider while the service asks the resource manager whether the caller may do what he wants. */
+  const passOn = (then: () => Promise<unknown>): void => {
+    const { collateral } = test
+    const answer = collateral.request.bind(collateral)
+    collateral.request = async (o: WireRequest) => {
+      if (new URL(o.url).hostname !== managementHost) return await answer(o)
+      collateral.request = answer
+      expect((await manage('DELETE', 'first')).status).toBe(204)
+      await then()
+      return await answer(o)
+    }
+  }
+  const toAnother = async (): Promise<void> => expect((await manage('PUT', 'another')).status).toBe(201)
+  const call = async (method: string, path: string, payload?: string): Promise<Answer> =>
+    await test.call(method, path, { host, token: tenant, contentType: 'text/plain', ...(payload && { payload }) })
+  const gone = { status: 404, body: { error: { code: 'ProviderNotFound' } } }
+
+  beforeEach(async () => {
+    test = await openService({ anchors: (await silicon()).anchors })
+    test.collateral.access = () => true
+  }, 120_000)
+  afterEach(() => test?.close())
+
+  it.each(['another', 'nobody'])(
+    'sets no policy for who has the name next (%s in between) (attack P2)',
+    async (next) => {
+      await manage('PUT', 'first')
+      passOn(async () => (next === 'another' ? await toAnother() : undefined))
+      expect(await call('PUT', policies, permitAll)).toMatchObject(gone)
+      if (next === 'nobody') await toAnother()
+      expect(claimsOf(await call('GET', policies))['x-ms-policy']).toBe(unsignedPolicyJws(defaultPolicies.SevSnpVm))
+    },
+  )
+
+  it('resets no policy of who has the name next (attack P2)', async () => {
+    const deny = unsignedPolicyJws('version=1.0;authorizationrules{=>deny();};')
+    await manage('PUT', 'first')
+    passOn(async () => {
+      await toAnother()
+      expect((await call('PUT', policies, deny)).status).toBe(200)
+    })
+    expect(await call('POST', '/policies/SevSnpVm:reset?api-version=2022-08-01')).toMatchObject(gone)
+    expect(claimsOf(await call('GET', policies))['x-ms-policy']).toBe(deny)
+  })
+})
