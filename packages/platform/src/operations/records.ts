@@ -96,9 +96,7 @@ export class OperationRecords {
     tx: Database
   }): Promise<Operation> {
     const tx = o.tx as Kysely<Tables>
-    if (this.#store.engine === 'postgres') {
-      await sql`select pg_advisory_xact_lock(hashtext(${`strongroom operation ${o.resourceId}`}))`.execute(tx)
-    }
+    await this.#hold(tx, o.resourceId)
     const key = o.idempotencyKey === undefined ? null : JSON.stringify([o.kind, o.resourceId, o.idempotencyKey])
     if (key !== null) {
       const same = await tx
@@ -158,6 +156,26 @@ export class OperationRecords {
       .orderBy('sequence', 'desc')
       .execute()
     return rows.map(toOperation)
+  }
+
+  /** Those that have not ended, oldest first; until the transaction ends no other one of the resource is recorded. */
+  async holdOff(resourceId: string, transaction: Database): Promise<Operation[]> {
+    const tx = transaction as Kysely<Tables>
+    await this.#hold(tx, resourceId)
+    const rows = await tx
+      .selectFrom('strongroom_operation')
+      .selectAll()
+      .where('resource_id', '=', resourceId)
+      .where('status', 'in', unfinished)
+      .orderBy('sequence')
+      .execute()
+    return rows.map(toOperation)
+  }
+
+  /** One transaction at a time for the operations of a resource; on SQLite there is one at a time anyway. */
+  async #hold(tx: Kysely<Tables>, resourceId: string): Promise<void> {
+    if (this.#store.engine !== 'postgres') return
+    await sql`select pg_advisory_xact_lock(hashtext(${`strongroom operation ${resourceId}`}))`.execute(tx)
   }
 
   /**

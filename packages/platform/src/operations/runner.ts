@@ -139,6 +139,14 @@ export class OperationRunner {
   }
 
   /**
+   * What goes on with a resource, oldest first. Nothing else of it is submitted, by whichever process, until the caller's
+   * transaction ends: whoever finds nothing may change what operations go by.
+   */
+  holdOff(resourceId: string, tx: Database): Promise<Operation[]> {
+    return this.#records.holdOff(resourceId, tx)
+  }
+
+  /**
    * Resolves when the operation has ended, in whichever process.
    * @throws ServiceError OperationNotFound; OperationInterrupted where this runner stops first
    */

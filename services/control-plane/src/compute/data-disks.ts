@@ -116,7 +116,7 @@ async function takeDisk(
   disk: DataDisk,
 ): Promise<DataDisk & { id: string }> {
   if (disk.id !== undefined) {
-    const found = await plane.resources.find<DiskInternal>(disk.id, tx)
+    const found = await plane.resources.lock<DiskInternal>(tx, disk.id)
     if (found?.type !== diskType.toLowerCase()) throw notFound(disk.id)
     const holder = found.internal.managedBy
     if (holder !== '' && keyOf(holder) !== keyOf(o.vmId)) throw inUse(found, holder)

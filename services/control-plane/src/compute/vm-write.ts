@@ -313,8 +313,9 @@ async function update(
     const vm = await plane.resources.change<VmInternal>(tx, existing.id, (current) => {
       checkPreconditions(request, current as never)
       if (current.internal.vmId !== existing.internal.vmId) throw raced(existing.id)
-      // What another request attached meanwhile would be lost, and would stay with the machine.
-      if (!isDeepStrictEqual(current.internal.model.dataDisks, before.dataDisks)) throw raced(existing.id)
+      // What another request changed meanwhile would be lost: a disk that it attached would stay with the machine, an
+      // interface that it moved would be looked for where it was.
+      if (!isDeepStrictEqual(current.internal.model, before)) throw raced(existing.id)
       current.internal.model = model
       if (changesDisks) current.internal.hadDataDisks = true
       if (changesDisks && stateOf(current) === 'Succeeded') current.body.properties['provisioningState'] = 'Updating'

@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import type { Link } from '../arm/access.ts'
-import type { Fields } from '../arm/fields.ts'
+import { refuse, type Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Json, Resource } from '../store/resources.ts'
@@ -196,14 +196,14 @@ async function detachPublicAddress(plane: Plane, tx: Db, configuration: IpConfig
   })
 }
 
-/** Gives the interface to a VM. @throws ServiceError where another VM has it */
+/** Gives the interface to a VM. @throws ServiceError where another VM has it, or it was deleted or moved meanwhile */
 export async function attachInterface(
   plane: Plane,
   tx: Db,
   o: { nicId: string; vmId: string; primary: boolean },
 ): Promise<void> {
   const { vmId } = o
-  await plane.resources.change(tx, o.nicId, (nic) => {
+  const attached = await plane.resources.change(tx, o.nicId, (nic) => {
     const other = vmOf(nic)
     if (other !== undefined && keyOf(other) !== keyOf(vmId)) {
       throw new ServiceError({
@@ -217,6 +217,7 @@ export async function attachInterface(
     nic.body.properties['virtualMachine'] = { id: vmId }
     nic.body.properties['primary'] = o.primary
   })
+  if (attached === undefined) throw refuse([referenceProblem('properties.networkProfile.networkInterfaces', o.nicId)])
 }
 
 /** Takes the interface from a VM, and deletes it where the VM says so. */

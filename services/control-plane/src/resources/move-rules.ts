@@ -25,11 +25,11 @@ export function idInGroup(id: string, groupId: string): string {
 /**
  * Why a resource cannot be moved, or undefined.
  * @param o taken: a resource of the target group has its type and name; holder: the virtual machine that has the interface;
- * busy: an operation of it is under way
+ * busy: which of the two has an operation under way
  */
 export function moveProblem(
   resource: Resource,
-  o: { taken: boolean; holder: Resource | undefined; busy: boolean },
+  o: { taken: boolean; holder: Resource | undefined; busy: Resource | undefined },
 ): ErrorDetail | undefined {
   const spelled = parseResourceId(resource.id)?.type ?? resource.type
   const problem = (code: string, message: string, more: NonNullable<ErrorDetail['innererror']>): ErrorDetail => ({
@@ -44,8 +44,8 @@ export function moveProblem(
       found: spelled,
       remedy: 'Make it in the other group.',
     })
-  if (o.busy)
-    return problem('ResourceNotReadyForMove', `An operation of '${resource.id}' is under way.`, {
+  if (o.busy !== undefined)
+    return problem('ResourceNotReadyForMove', `An operation of '${o.busy.id}' is under way.`, {
       expected: 'no operation under way',
       found: 'one that goes on',
       remedy: 'Wait until it has ended.',

@@ -201,9 +201,9 @@ it('nothing moves while an operation of it, or of the VM that has it, goes on', 
   const of = (type: string, provisioningState: string): Resource =>
     ({ id: `${group}/providers/${type}/a`, type: type.toLowerCase(), name: 'a', body: { properties: { provisioningState } }, internal: {} }) as unknown as Resource // prettier-ignore
   const disk = of('Microsoft.Compute/disks', 'Succeeded')
-  const free = { taken: false, holder: undefined, busy: false }
+  const free = { taken: false, holder: undefined, busy: undefined }
   expect(moveProblem(disk, free)).toBeUndefined()
-  expect(moveProblem(disk, { ...free, busy: true })?.code).toBe('ResourceNotReadyForMove')
+  expect(moveProblem(disk, { ...free, busy: disk })?.code).toBe('ResourceNotReadyForMove')
   expect(moveProblem(of('Microsoft.Compute/disks', 'Creating'), free)?.code).toBe('ResourceNotReadyForMove')
   const nic = of('Microsoft.Network/networkInterfaces', 'Succeeded')
   const vm = of('Microsoft.Compute/virtualMachines', 'Updating')

@@ -34,8 +34,6 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
   const { ids, target } = readRequest(request.body, sourceId)
   await plane.resources.requireGroup(target)
   await requireRights(plane, request, ids, target)
-  const busy = new Set<string>()
-  for (const id of ids) if (await isBusy(plane, id)) busy.add(keyOf(id))
   await plane.resources.transaction(async (tx) => {
     // In one order, so that two moves across each other do not wait for each other.
     const groups = new Map<string, Resource>()
@@ -47,10 +45,11 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
     for (const id of ids) {
       const resource = (await plane.resources.lock(tx, id)) ?? (await plane.resources.get(id, tx))
       const newId = idInGroup(resource.id, targetId)
+      const holder = await holderOf(plane, tx, resource)
       const problem = moveProblem(resource, {
         taken: (await plane.resources.find(newId, tx)) !== undefined,
-        holder: await holderOf(plane, tx, resource),
-        busy: busy.has(resource.key),
+        holder,
+        busy: await busyOf(plane, tx, [resource, ...(holder === undefined ? [] : [holder])]),
       })
       if (problem !== undefined) problems.push(problem)
       moves.set(resource.key, newId)
@@ -81,10 +80,10 @@ async function tellServices(plane: Plane, tx: Db, resource: Resource, sourceId: 
   if (resource.type === providerType.toLowerCase()) await moveProvider(plane, resource, movedFrom)
 }
 
-/** An operation that goes on would look for the resource under its old id. */
-async function isBusy(plane: Plane, id: string): Promise<boolean> {
-  const operations = await plane.runner.listFor(keyOf(id))
-  return operations.some(({ status }) => status === 'Running' || status === 'Undoing')
+/** The first that has an operation under way, which would look for the resource under its old id. None begins meanwhile. */
+async function busyOf(plane: Plane, tx: Db, resources: Resource[]): Promise<Resource | undefined> {
+  for (const each of resources) if ((await plane.runner.holdOff(each.key, tx)).length > 0) return each
+  return undefined
 }
 
 /** The virtual machine that has an interface: an operation of it may hold the interface's id. */

@@ -8,7 +8,7 @@ import type { VmInternal } from '../vm-model.ts'
 import { guestBehind } from './address.ts'
 import { diskSecurityTypes, hasContent, type Kept, type KeptInternal, type KeptResource } from './kept.ts'
 import { requireOff } from './source.ts'
-import { accepted, guestPart } from './write-kept.ts'
+import { accepted, guestPart, markKept } from './write-kept.ts'
 
 /** Azure's bounds of durationInSeconds are wider; sixty days is what its portal allows. */
 const longest = 60 * 24 * 3600
@@ -94,8 +94,7 @@ async function end(plane: Plane, request: ArmRequest, disk: KeptResource): Promi
   }
   const guest = await guestOfUpload(plane, request, kept)
   const operation = await plane.resources.transaction(async (tx) => {
-    await plane.resources.change<KeptInternal>(tx, disk.id, ({ body, internal }) => {
-      body.properties['provisioningState'] = 'Updating'
+    await markKept(plane, tx, disk, 'Updating', ({ body, internal }) => {
       if (guest === undefined || internal.kept === undefined) return
       internal.kept.guest = guestPart(guest)
       internal.kept.guestOfSource = guest

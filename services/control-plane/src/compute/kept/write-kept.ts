@@ -3,7 +3,7 @@ import { ServiceError, type Operation } from '@strongroom/platform'
 import { asyncHeaders } from '../../arm/operations.ts'
 import type { ArmReply, ArmRequest } from '../../arm/request.ts'
 import type { Plane } from '../../plane.ts'
-import type { ResourceBody } from '../../store/resources.ts'
+import type { Db, ResourceBody } from '../../store/resources.ts'
 import type { Kept, KeptInternal, KeptResource } from './kept.ts'
 import type { CopySource } from './source.ts'
 
@@ -68,12 +68,30 @@ export async function insertKept(
 /** The same request for a disk whose copy failed: it is tried again. */
 export async function repeatKept(plane: Plane, resource: KeptResource, kept: Kept): Promise<Operation> {
   return await plane.resources.transaction(async (tx) => {
-    await plane.resources.change(tx, resource.id, ({ body }) => {
-      body.properties['provisioningState'] = 'Creating'
-    })
+    await markKept(plane, tx, resource, 'Creating')
     const params = { id: resource.id, keptId: kept.id }
     return await plane.runner.submit({ kind: 'disk.keep', resourceId: resource.key, params, tx })
   })
+}
+
+/**
+ * Says what is being done with a resource, which must still be where the request found it: what is kept for one that was
+ * moved, or made anew, is not this request's to touch.
+ * @throws ServiceError Conflict
+ */
+export async function markKept(
+  plane: Plane,
+  tx: Db,
+  resource: KeptResource,
+  state: 'Creating' | 'Updating' | 'Deleting',
+  change: (current: KeptResource) => void = () => {},
+): Promise<void> {
+  const marked = await plane.resources.change<KeptInternal>(tx, resource.id, (current) => {
+    if (current.internal.kept?.id !== resource.internal.kept?.id) throw raced(resource.id)
+    current.body.properties['provisioningState'] = state
+    change(current)
+  })
+  if (marked === undefined) throw raced(resource.id)
 }
 
 /** Deletes a resource with what is kept for it. */
@@ -95,9 +113,7 @@ export async function deleteKept(plane: Plane, request: ArmRequest, resource: Ke
   if (deleting !== undefined) return accepted(plane, request, resource, deleting)
   for (const { id } of under) await plane.runner.cancel(id)
   const operation = await plane.resources.transaction(async (tx) => {
-    await plane.resources.change(tx, resource.id, ({ body }) => {
-      body.properties['provisioningState'] = 'Deleting'
-    })
+    await markKept(plane, tx, resource, 'Deleting')
     const params = { id: resource.id, keptId: kept.id }
     return await plane.runner.submit({ kind: 'disk.remove', resourceId: resource.key, params, tx })
   })
