@@ -17,6 +17,34 @@ async function filled(plane: TestPlane): Promise<void> {
   })
 }
 
+const spec = `${groupOf('one')}/providers/Microsoft.Resources/templateSpecs/spec`
+const gallery = `${groupOf('one')}/providers/Microsoft.Compute/galleries/gallery`
+const definition = `${gallery}/images/image`
+
+/** What lies within other resources, each beside a neighbour whose name begins like its own; and six groups more. */
+async function nested(plane: TestPlane): Promise<void> {
+  const location = 'westeurope'
+  const put = async (path: string, properties: object): Promise<void> => {
+    const reply = await plane.send('PUT', path, { location, properties })
+    expect(reply.status, JSON.stringify(reply.body)).toBeLessThan(300)
+    if (reply.headers['azure-asyncoperation'] !== undefined) await plane.follow(reply)
+  }
+  for (let n = 0; n < 6; n += 1) await put(groupOf(`more${n}`), {})
+  for (const path of [spec, `${spec}2`]) await put(path, {})
+  for (let n = 0; n < 7; n += 1) await put(`${spec}/versions/${n}`, { mainTemplate: { resources: [] } })
+  await put(`${spec}2/versions/0`, { mainTemplate: { resources: [] } })
+  const disk = `${groupOf('one')}/providers/Microsoft.Compute/disks/os`
+  await put(disk, { osType: 'Linux', creationData: { createOption: 'Import', sourceUri: 'file:///os.vhd' } })
+  await put(gallery, {})
+  for (const name of ['image', 'image2']) {
+    const identifier = { publisher: 'p', offer: 'o', sku: name }
+    const path = `${gallery}/images/${name}`
+    await put(path, { osType: 'Linux', osState: 'Generalized', hyperVGeneration: 'V2', identifier })
+    for (let n = 0; n < (name === 'image' ? 7 : 1); n += 1)
+      await put(`${path}/versions/1.0.${n}`, { storageProfile: { source: { id: disk } } })
+  }
+}
+
 /** Names on each page, following `nextLink` as it is. */
 async function follow(
   plane: TestPlane,
@@ -38,13 +66,17 @@ async function follow(
 
 describeStores('pages of a list', (open) => {
   it('have every resource of a group or of the subscription once, in one order, and as many as are asked for', async () => {
-    const plane = await openTestPlane(await open())
+    const plane = await openTestPlane(await open(), undefined, { compute: 'simulated' })
     await filled(plane)
+    await nested(plane)
     for (const [path, total] of [
       [`${groupOf('one')}/providers/${type}`, names.length],
       [`/subscriptions/${subscriptionId}/providers/${type}`, 2 * names.length],
       // What is filtered by what the store cannot look for.
-      [`${groupOf('ONE')}/resources`, names.length + 1],
+      [`${groupOf('ONE')}/resources`, names.length + 1 + 12],
+      [`/subscriptions/${subscriptionId}/resourcegroups`, 8],
+      [`${spec}/versions`, 7],
+      [`${definition}/versions`, 7],
       [`${groupOf('one')}/resources?$filter=resourceType eq '${type}'`, names.length],
     ] as const) {
       const whole = await follow(plane, path)

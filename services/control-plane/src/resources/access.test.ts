@@ -186,6 +186,9 @@ describe('tags', () => {
       `${subscription}/resources?$filter=tagName%20eq%20'a'%20and%20tagValue%20eq%20'1'`,
     )
     expect(found.body.value.map((each: Loose) => each.name)).toEqual(['vm1'])
+    // The name of one tag and the value of another are no tag.
+    const mixed = await plane.send('GET', `${subscription}/resources?$filter=tagName eq 'a' and tagValue eq '3'`)
+    expect(mixed.body.value).toEqual([])
     expect((await plane.send('DELETE', tags(vmPath('vm1')))).status).toBe(200)
     expect((await plane.send('GET', vmPath('vm1'))).body.tags).toBeUndefined()
   })
@@ -195,6 +198,13 @@ describe('tags', () => {
     await plane.send('PUT', tags(group), { properties: { tags: { who: 'you' } } })
     expect((await plane.send('GET', tags(subscription))).body.properties.tags).toEqual({ who: 'me' })
     expect((await plane.send('GET', group)).body.tags).toEqual({ who: 'you' })
+    const groups = async (filter: string): Promise<unknown> => {
+      const { body } = await plane.send('GET', `${subscription}/resourcegroups?$filter=${filter}`)
+      return body.error?.code ?? body.value.map((each: Loose) => each.name)
+    }
+    expect(await groups("tagname eq 'WHO' and tagvalue eq 'you'")).toEqual(['rg1'])
+    expect(await groups("tagname eq 'who' and tagvalue eq 'me'")).toEqual([])
+    expect(await groups("name eq 'rg1'")).toBe('InvalidFilterInQueryString')
   })
 
   it.each<[string, object]>([

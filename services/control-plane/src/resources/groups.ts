@@ -1,6 +1,7 @@
 import { ServiceError, type SagaDefinition } from '@strongroom/platform'
-import { asyncHeaders } from '../arm/operations.ts'
 import { Fields } from '../arm/fields.ts'
+import { listPage } from '../arm/list-page.ts'
+import { asyncHeaders } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
@@ -20,6 +21,7 @@ import { vaultType } from '../keyvault/vault-model.ts'
 import { removeVault } from '../keyvault/vault-sync.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
+import { parseFilter } from './inventory.ts'
 
 const type = 'Microsoft.Resources/resourceGroups'
 const list = `${subscriptionPath}/resourceGroups`
@@ -42,7 +44,14 @@ export function groupRoutes(plane: Plane): Route[] {
       method: 'GET',
       path: list,
       action: `${action}/read`,
-      handle: async () => ok({ value: (await plane.resources.list({ type })).map(view) }),
+      handle: async (request) => {
+        const filter = request.query['$filter']
+        return await listPage(plane, request, {
+          type,
+          ...(filter !== undefined && { keep: parseFilter(filter, ['tagName', 'tagValue']) }),
+          view,
+        })
+      },
     },
     {
       method: 'GET',

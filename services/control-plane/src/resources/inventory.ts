@@ -25,42 +25,48 @@ export const spellingOf = (type: string): string =>
 
 type Test = (resource: Resource) => boolean
 
+const properties = ['resourceType', 'name', 'resourceGroup', 'location', 'tagName', 'tagValue'] as const
+type Property = (typeof properties)[number]
+
 /**
- * The filters that stock clients send: equality of resourceType, name and resourceGroup, joined by `and`.
+ * The filters that stock clients send: equality of some properties, joined by `and`. A tag's name and value are one tag's.
  * @throws ServiceError InvalidFilterInQueryString for any other, because a filter that is ignored shows too much
  */
-export function parseFilter(text: string | undefined): Test {
+export function parseFilter(text: string | undefined, allowed: readonly Property[] = properties): Test {
   if (text === undefined || text.trim() === '') return () => true
-  const tests = text.split(/\s+and\s+/i).map((term): Test => {
-    const tag = /^\(*\s*(tagName|tagValue)\s+eq\s+'([^']*)'\s*\)*$/i.exec(term.trim())
-    if (tag !== null) {
-      const wanted = tag[2]!
-      return (resource) =>
-        Object.entries(resource.body.tags ?? {}).some(([name, value]) =>
-          tag[1]!.toLowerCase() === 'tagname' ? name.toLowerCase() === wanted.toLowerCase() : value === wanted,
-        )
-    }
-    const match = /^\(*\s*(resourceType|name|resourceGroup|location)\s+eq\s+'([^']*)'\s*\)*$/i.exec(term.trim())
-    if (match === null) {
-      throw new ServiceError({
-        code: 'InvalidFilterInQueryString',
-        status: 400,
-        message: `Invalid $filter '${term.slice(0, 120)}' specified in the query string.`,
-        target: '$filter',
-        expected: "resourceType, name, resourceGroup, location, tagName or tagValue eq '…', joined by and",
-        found: term.slice(0, 120),
-      })
-    }
-    const value = match[2]!.toLowerCase()
-    const property = match[1]!.toLowerCase()
-    return (resource) => {
-      if (property === 'resourcetype') return resource.type === value
-      if (property === 'name') return resource.name.toLowerCase() === value
-      if (property === 'location') return resource.location === value
-      return resource.resourceGroup === value
-    }
+  const wanted = text.split(/\s+and\s+/i).map((term): { property: Property; value: string } => {
+    const [, name, value] = /^\(*\s*(\w+)\s+eq\s+'([^']*)'\s*\)*$/.exec(term.trim()) ?? []
+    const property = allowed.find((each) => each.toLowerCase() === name?.toLowerCase())
+    if (property !== undefined && value !== undefined) return { property, value }
+    throw new ServiceError({
+      code: 'InvalidFilterInQueryString',
+      status: 400,
+      message: `Invalid $filter '${term.slice(0, 120)}' specified in the query string.`,
+      target: '$filter',
+      expected: `${allowed.join(', ')} eq '…', joined by and`,
+      found: term.slice(0, 120),
+    })
   })
-  return (resource) => tests.every((test) => test(resource))
+  const tagWanted = wanted.some(({ property }) => property.startsWith('tag'))
+  return (resource) => {
+    if (!wanted.every(({ property, value }) => property.startsWith('tag') || has(resource, property, value)))
+      return false
+    if (!tagWanted) return true
+    return Object.entries(resource.body.tags ?? {}).some(([tagName, tagValue]) =>
+      wanted.every(({ property, value }) => {
+        if (property === 'tagName') return tagName.toLowerCase() === value.toLowerCase()
+        return property !== 'tagValue' || tagValue === value
+      }),
+    )
+  }
+}
+
+function has(resource: Resource, property: Property, value: string): boolean {
+  const lower = value.toLowerCase()
+  if (property === 'resourceType') return resource.type === lower
+  if (property === 'name') return resource.name.toLowerCase() === lower
+  if (property === 'location') return resource.location === lower
+  return resource.resourceGroup === lower
 }
 
 /** All resources of the subscription or of a group. */

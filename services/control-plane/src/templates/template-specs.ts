@@ -1,5 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
+import { listPage } from '../arm/list-page.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
@@ -45,8 +46,11 @@ export function templateSpecRoutes(plane: Plane): Route[] {
     (byGroup: boolean) =>
     async (request: ArmRequest): Promise<ArmReply> => {
       if (byGroup) await plane.resources.requireGroup(request.path)
-      const found = await plane.resources.list({ type: templateSpecType, ...(byGroup && { groupId: request.path }) })
-      return ok({ value: await Promise.all(found.map(async (each) => await view(each, request))) })
+      return await listPage(plane, request, {
+        type: templateSpecType,
+        ...(byGroup && { groupId: request.path }),
+        view: async (each) => await view(each, request),
+      })
     }
   const remove = async (request: ArmRequest): Promise<ArmReply> => {
     await plane.resources.requireGroup(request.path)
@@ -88,7 +92,12 @@ export function templateSpecRoutes(plane: Plane): Route[] {
       action: `${templateSpecVersionType}/read`,
       handle: async (request) => {
         const spec = await plane.resources.get(request.path.slice(0, request.path.lastIndexOf('/')))
-        return ok({ value: (await versionsOf(spec)).map((each) => resourceView(each, templateSpecVersionType)) })
+        return await listPage(plane, request, {
+          type: templateSpecVersionType,
+          groupId: spec.id,
+          keep: ({ key }) => key.startsWith(`${spec.key}/versions/`),
+          view: (each) => resourceView(each, templateSpecVersionType),
+        })
       },
     },
     {

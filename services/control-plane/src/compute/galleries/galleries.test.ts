@@ -202,6 +202,10 @@ describe('image versions', () => {
     }
     const disk = `${compute}/disks/uploaded`
     await plane.run('PUT', disk, { location, properties: { osType: 'Linux', creationData: { createOption: 'FromImage', imageReference: { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm' } } } }) // prettier-ignore
+    const unfilled = `${compute}/disks/unfilled`
+    await plane.run('PUT', unfilled, { location, properties: { osType: 'Linux', creationData: { createOption: 'Upload', uploadSizeBytes: 20_972_032 } } }) // prettier-ignore
+    const early = await put(`${definition('open')}/versions/4.0.0`, versionBody({ id: unfilled }))
+    expect(early.body.error).toMatchObject({ code: 'OperationNotAllowed', innererror: { found: 'diskState ReadyToUpload' } }) // prettier-ignore
     const without = await put(`${definition('general')}/versions/4.0.0`, versionBody({ id: disk }))
     expect(without.body.error).toMatchObject({ code: 'Conflict' })
     await plane.run('PUT', `${compute}/images/managed`, { location, properties: { storageProfile: { osDisk: { osType: 'Linux', osState: 'Generalized', managedDisk: { id: disk } } } } }) // prettier-ignore

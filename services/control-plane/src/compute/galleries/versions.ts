@@ -2,6 +2,7 @@ import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
 import type { Route } from '../../arm/router.ts'
+import { listPage } from '../../arm/list-page.ts'
 import { writeRoutes } from '../../arm/write-routes.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import type { Resource, ResourceBody } from '../../store/resources.ts'
@@ -65,8 +66,12 @@ export function versionRoutes(plane: Plane): Route[] {
       action: `${versionType}/read`,
       handle: async (request) => {
         const definition = await plane.resources.get(definitionPath(request))
-        const versions = await versionsOf(plane, definition)
-        return ok({ value: versions.map((version) => view(version as never)) })
+        return await listPage(plane, request, {
+          type: versionType,
+          groupId: definition.id,
+          keep: ({ key }) => key.startsWith(`${definition.key}/versions/`),
+          view,
+        })
       },
     },
     {

@@ -75,7 +75,10 @@ async function sourceOf(plane: Plane, found: Resource, target: string): Promise<
   }
   const sizeGiB = Number(found.body.properties['diskSizeGB'] ?? kept?.sizeGiB ?? 1)
   if (!hasContent(kept)) return { ...common, machine: { from: 'empty', sizeGiB }, sizeGiB }
-  if (found.body.properties['provisioningState'] !== 'Succeeded') throw notReady(found, target)
+  const { provisioningState, diskState } = found.body.properties
+  if (provisioningState !== 'Succeeded') throw notReady(found, target, 'provisioningState', 'Wait until it is whole.')
+  if (diskState === 'ReadyToUpload' || diskState === 'ActiveUpload')
+    throw notReady(found, target, 'diskState', 'Upload it and end the upload: az disk revoke-access.')
   return { ...common, machine: { from: 'disk', id: kept.id }, ...ofKept(kept), sizeGiB }
 }
 
@@ -181,15 +184,20 @@ const notProvisioned = (vm: Vm): ServiceError =>
     remedy: 'Repeat the PUT that creates it.',
   })
 
-const notReady = (found: Resource, target: string): ServiceError =>
+const notReady = (
+  found: Resource,
+  target: string,
+  state: 'provisioningState' | 'diskState',
+  remedy: string,
+): ServiceError =>
   new ServiceError({
     code: 'OperationNotAllowed',
     status: 409,
     message: `The resource '${found.id}' is not ready to be copied.`,
     target,
-    expected: 'provisioningState Succeeded',
-    found: String(found.body.properties['provisioningState']),
-    remedy: 'Wait until it is whole.',
+    expected: state === 'provisioningState' ? 'provisioningState Succeeded' : 'diskState Unattached',
+    found: `${state} ${String(found.body.properties[state])}`,
+    remedy,
   })
 
 function unknownSource(o: { id: string; target: string; types: string[] }, found: Resource | undefined): ServiceError {
