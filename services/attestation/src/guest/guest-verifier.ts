@@ -22,6 +22,7 @@ import { bytesOf } from '../evidence/request.ts'
 import type { SnpVerifier } from '../evidence/snp.ts'
 import type { TdxVerifier } from '../evidence/tdx.ts'
 import { guestRecord, tpmQuoteRecord } from '../record/evidence-record.ts'
+import { registerClaim } from '../tpm/tpm-claims.ts'
 import { rsaJwk, rsaPublicKey, type AttestationKeyAuthorities, type CertifiedKey } from './ak-certificate.ts'
 import type { Freshness } from './freshness.ts'
 import { guestClaims } from './guest-claims.ts'
@@ -93,6 +94,7 @@ export class GuestVerifier {
             keys: [{ ...rsaJwk(encryptionKey), key_ops: ['encrypt'], kid: 'TpmEphemeralEncryptionKey' }],
           },
         },
+        policyClaims: { pcrs: registerClaim(tpm.pcrs) },
         record: guestRecord({
           isolation: isolation?.record,
           quote: tpmQuoteRecord({

@@ -103,14 +103,21 @@ export class TestGuest {
 
   /** Everything of a request, taken from the running TPM. */
   async parts(
-    o: { isolation?: 'SevSnp' | 'Tdx' | 'TrustedLaunch'; nonce?: string; signNonce?: boolean } = {},
+    o: {
+      isolation?: 'SevSnp' | 'Tdx' | 'TrustedLaunch'
+      nonce?: string
+      signNonce?: boolean
+      /** Those of firmware, as the stock library has it, where absent. */
+      registers?: readonly number[]
+    } = {},
   ): Promise<RequestParts> {
+    const { registers = firmwarePcrs } = o
     const nonce = o.nonce === undefined ? undefined : new TextEncoder().encode(o.nonce)
     const signed = o.signNonce === true && nonce !== undefined ? { nonce } : {}
     return {
-      pcrs: await this.tpm.registers(firmwarePcrs),
-      quote: await this.tpm.quote(firmwarePcrs, signed),
-      key: await this.tpm.ephemeralKey(firmwarePcrs),
+      pcrs: await this.tpm.registers(registers),
+      quote: await this.tpm.quote(registers, signed),
+      key: await this.tpm.ephemeralKey(registers),
       log: eventLog(this.records),
       akCertificate: this.akCertificate,
       akPublic: await this.tpm.akPublic(),
