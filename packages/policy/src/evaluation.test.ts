@@ -7,6 +7,7 @@ import { parsePolicy } from './parser.ts'
 import { PolicyError } from './policy-error.ts'
 import type { ClaimValue } from './syntax.ts'
 import { claimsForPolicy, issuedClaims } from './token-claims.ts'
+import { explainPolicy } from './trace.ts'
 
 const service = (claims: Record<string, unknown>): Claim[] => claimsForPolicy(claims)
 const run = (text: string, claims: Record<string, unknown> | Claim[] = {}): PolicyOutcome =>
@@ -298,6 +299,35 @@ describe('limits', () => {
     const query = Array.from({ length: 60 }, () => '[@,@]').join('|')
     const rules = `=>issue(type="a", value=JmesPath("[1]", "${query}"));`
     expect(refusal(() => issue(rules)).code).toBe('PolicyEvaluationError')
+  })
+})
+
+describe('a policy near its limits', () => {
+  const many = Array.from({ length: 200 }, (_, value): Claim => ({ type: 'a', value, issuer: 'AttestationService' }))
+  /** Its second condition takes most of the steps, its third never holds. */
+  const costly = 'a:[type=="a"] && b:[issuer=="AttestationService", value==a.value] && [type=="never"]'
+
+  it('is denied as any other, and told why', () => {
+    const { permitted, denial } = run(`version=1.0;authorizationrules{${costly} => permit();};`, many)
+    expect([permitted, denial?.expected, denial?.found]).toEqual([false, '[type == "never"]', 'never is absent'])
+  })
+
+  it('is decided the same where it is explained', () => {
+    const policy = parsePolicy(
+      `version=1.0;authorizationrules{${costly} => deny(); [type=="a", value==1] => permit();};`,
+    )
+    expect(evaluatePolicy(policy, many).permitted).toBe(true)
+    const { outcome, rules } = explainPolicy(policy, many)
+    expect(outcome?.permitted).toBe(true)
+    expect(rules[0]).toMatchObject({ state: 'notMatched', unmet: { condition: '[type == "never"]' } })
+  })
+
+  it('is denied also where the reason cannot be told within the limits', () => {
+    const grown = Array.from({ length: 60 }, (_, index) => `=> add(type="a", value=${1_000 + index});`).join('')
+    const policy = `version=1.0;authorizationrules{${costly} => permit(); ${grown}};`
+    const { permitted, denial } = run(policy, many)
+    expect([permitted, denial?.reason]).toEqual([false, 'noPermit'])
+    expect(denial?.found).toContain('cannot be told within the limits')
   })
 })
 

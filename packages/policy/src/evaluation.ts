@@ -1,7 +1,7 @@
 import { ClaimSet, valueTypeOf, type Claim } from './claim.ts'
 import { Budget } from './budget.ts'
 import { evaluateExpression, type Bindings, type Scope, type Values } from './expressions.ts'
-import { explainDenial, unmetCondition, type Denial, type Unmet } from './explanation.ts'
+import { explainDenial, unmetOf, type Denial, type Unmet } from './explanation.ts'
 import { matchRule } from './matching.ts'
 import { PolicyError } from './policy-error.ts'
 import { misfit } from './properties.ts'
@@ -71,7 +71,7 @@ class Evaluation {
     for (const rule of this.#policy.authorizationRules) this.#run(rule, 'authorizationrules')
     const permitted = this.#permits > 0 && this.#deny === undefined
     if (!permitted) {
-      const denial = explainDenial(this.#policy.authorizationRules, this.#deny, this.#claims, this.#budget)
+      const denial = explainDenial(this.#policy.authorizationRules, this.#deny, this.#claims)
       return { permitted, denial, issued: new Map(), properties: this.#properties, notes: this.#notes }
     }
     for (const rule of this.#policy.issuanceRules ?? []) this.#runIssuance(rule)
@@ -85,10 +85,11 @@ class Evaluation {
   #run(rule: Rule, segment: Segment): void {
     const run: RuleRun = { rule, segment, matches: 0, made: [] }
     try {
-      const matches = matchRule(rule, this.#claims, this.#budget)
+      const matches = matchRule(rule, this.#claims, this.#budget, (condition) => {
+        if (this.#observe !== undefined) run.unmet = unmetOf(condition, this.#claims)
+      })
       run.matches = matches.length
       if (matches.length > 0) run.made = this.#act(rule, matches, segment)
-      else if (this.#observe !== undefined) run.unmet = unmetCondition(rule, this.#claims, new Budget())
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error
       run.error = error

@@ -1,9 +1,9 @@
-import type { Budget } from './budget.ts'
+import { Budget } from './budget.ts'
 import type { ClaimSet } from './claim.ts'
 import { formatCondition, formatRule } from './format.ts'
 import { candidates, literalType, matchRule } from './matching.ts'
-import type { Position } from './policy-error.ts'
-import type { Rule } from './syntax.ts'
+import { PolicyError, type Position } from './policy-error.ts'
+import type { Condition, Rule } from './syntax.ts'
 
 /** Why a policy did not permit, in the words of the policy and of the claims. */
 export interface Denial {
@@ -19,7 +19,7 @@ const shown = 200
 const shownRules = 5
 
 /** For each rule that could have permitted, the first condition that did not hold and the claims it looked at. */
-export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: ClaimSet, budget: Budget): Denial {
+export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: ClaimSet): Denial {
   if (deny !== undefined) {
     return {
       reason: 'deny',
@@ -32,22 +32,27 @@ export function explainDenial(rules: Rule[], deny: Rule | undefined, claims: Cla
   const permits = rules.filter((rule) => rule.action.kind === 'permit')
   if (permits.length === 0)
     return { reason: 'noPermit', expected: 'at least one permit() to run', found: 'a policy without permit()' }
-  const failed = permits.slice(0, shownRules).flatMap((rule) => unmetCondition(rule, claims, budget) ?? [])
-  if (failed.length === 0) {
+  // What was decided stands; to say why costs at most as much again.
+  const budget = new Budget()
+  const looked = permits.slice(0, shownRules).map((rule) => lookAgain(rule, claims, budget))
+  const failed = looked.filter((each) => typeof each === 'object')
+  const first = { reason: 'noPermit', rule: formatRule(permits[0]!), position: permits[0]!.position } as const
+  if (failed.length > 0)
     return {
-      reason: 'noPermit',
-      rule: formatRule(permits[0]!),
-      position: permits[0]!.position,
+      ...first,
+      expected: failed.map(({ condition }) => condition).join(' or '),
+      found: failed.map(({ found }) => found).join('; '),
+    }
+  if (looked.includes('holds'))
+    return {
+      ...first,
       expected: 'the claims of this rule before it runs',
       found: 'claims that only a later rule adds',
     }
-  }
   return {
-    reason: 'noPermit',
-    rule: formatRule(permits[0]!),
-    position: permits[0]!.position,
-    expected: failed.map(({ condition }) => condition).join(' or '),
-    found: failed.map(({ found }) => found).join('; '),
+    ...first,
+    expected: permits[0]!.conditions.map((condition) => formatCondition(condition)).join(' && '),
+    found: 'claims that do not hold together; which of them cannot be told within the limits of an evaluation',
   }
 }
 
@@ -59,18 +64,24 @@ export interface Unmet {
   found: string
 }
 
-/** The first condition that does not hold together with those before it; undefined where the rule matches. */
-export function unmetCondition(rule: Rule, claims: ClaimSet, budget: Budget): Unmet | undefined {
-  const { conditions } = rule
-  const condition = conditions.find(
-    (_, last) => matchRule({ ...rule, conditions: conditions.slice(0, last + 1) }, claims, budget).length === 0,
-  )
-  return condition === undefined
-    ? undefined
-    : { condition: formatCondition(condition), found: describe(condition, claims) }
+export const unmetOf = (condition: Condition, claims: ClaimSet): Unmet => ({
+  condition: formatCondition(condition),
+  found: describe(condition, claims),
+})
+
+/** What a rule lacks, by all claims that there are at the end. */
+function lookAgain(rule: Rule, claims: ClaimSet, budget: Budget): Unmet | 'holds' | 'cannot be told' {
+  let unmet: Unmet | undefined
+  try {
+    matchRule(rule, claims, budget, (condition) => (unmet = unmetOf(condition, claims)))
+  } catch (error) {
+    if (error instanceof PolicyError) return 'cannot be told'
+    throw error
+  }
+  return unmet ?? 'holds'
 }
 
-function describe(condition: Rule['conditions'][number], claims: ClaimSet): string {
+function describe(condition: Condition, claims: ClaimSet): string {
   const type = literalType(condition)
   if (type === undefined) return `no claim that fits ${formatCondition(condition)}`
   const found = [...candidates(condition, claims)]

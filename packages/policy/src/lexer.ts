@@ -40,7 +40,14 @@ const hexPattern = /0[xX][0-9A-Fa-f]+/y
 const numberPattern = /-?[0-9]+(\.[0-9]+)?/y
 const blankPattern = /[ \t]+/y
 const commentPattern = /\/\/[^\r\n]*/y
-const typographic = /[\u2018-\u201f]/
+/** What is seldom written on purpose, and what the language has in its place. */
+const slips: readonly [RegExp, string][] = [
+  [/[\u2018-\u201f']/y, 'a straight double quotation mark: "'],
+  [/\/\*/y, 'a comment that begins with // and ends with its line'],
+  [/\|/y, "'&&': the language has no 'or'; another rule says it"],
+  [/&/y, "'&&'"],
+  [/->/y, "'=>'"],
+]
 
 /** A comment without its `//`; runs to the end of its line. */
 export interface Comment {
@@ -91,12 +98,7 @@ class Lexer {
     const number = this.#match(numberPattern)
     if (number !== undefined) return this.#number(number, number.includes('.') ? 'decimal' : 'integer', position)
     const symbol = symbols.find((candidate) => this.#text.startsWith(candidate, this.#offset))
-    if (symbol === undefined)
-      throw failure(
-        position,
-        show(character),
-        typographic.test(character) ? 'a straight quotation mark: "' : 'a character of the policy language',
-      )
+    if (symbol === undefined) throw this.#stray(position)
     this.#offset += symbol.length
     this.#push({ kind: 'symbol', text: symbol, position })
   }
@@ -165,6 +167,15 @@ class Lexer {
       )
     // "-0" would print as "0" and then differ from what was read.
     this.#push({ kind, text, value: value === 0 ? 0 : value, position })
+  }
+
+  #stray(position: Position): PolicyError {
+    for (const [pattern, expected] of slips) {
+      pattern.lastIndex = this.#offset
+      const found = pattern.exec(this.#text)
+      if (found !== null) return failure(position, show(found[0]), expected)
+    }
+    return failure(position, show(this.#text[this.#offset]!), 'a character of the policy language')
   }
 
   #push(token: Token): void {

@@ -6,8 +6,14 @@ import type { ClaimValue, Condition, Operator, PropertyTest, Rule } from './synt
 /**
  * Every way in which the conditions of a rule hold together; one empty binding for a rule without conditions.
  * Conditions without an identifier are tests of existence and do not multiply matches.
+ * @param unmet told of the first condition that does not hold together with those before it
  */
-export function matchRule(rule: Rule, claims: ClaimSet, budget: Budget): Bindings[] {
+export function matchRule(
+  rule: Rule,
+  claims: ClaimSet,
+  budget: Budget,
+  unmet?: (condition: Condition) => void,
+): Bindings[] {
   let matches: Bindings[] = [new Map()]
   for (const condition of rule.conditions) {
     const next: Bindings[] = []
@@ -18,7 +24,10 @@ export function matchRule(rule: Rule, claims: ClaimSet, budget: Budget): Binding
       }
     }
     matches = next
-    if (matches.length === 0) return []
+    if (matches.length === 0) {
+      unmet?.(condition)
+      return []
+    }
   }
   return matches
 }

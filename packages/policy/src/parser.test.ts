@@ -71,6 +71,20 @@ describe('reading a policy', () => {
       'true or false',
     ],
     ['an order of strings', 'version=1.0;authorizationrules{[type=="a",value>"b"]=>permit();};', 1, 49, 'integer'],
+    ['a segment that is not closed', 'version=1.0;\nauthorizationrules{\n=>permit();\nissuancerules{};', 4, 1, "'}'"],
+    ['an action without an arrow', 'version=1.0;authorizationrules{permit();};', 1, 32, "'=>'"],
+    ['a text that ends within a segment', 'version=1.0;authorizationrules{=>permit();', 1, 43, "'}'"],
+    ['single quotation marks', "version=1.0;authorizationrules{[type=='a']=>permit();};", 1, 39, 'straight double'],
+    ['an or', 'version=1.0;authorizationrules{[type=="a"]||[type=="b"]=>permit();};', 1, 43, "no 'or'"],
+    ['a comment of another language', 'version=1.0;/* a */authorizationrules{};', 1, 13, 'begins with //'],
+    ['another arrow', 'version=1.0;authorizationrules{->permit();};', 1, 32, "'=>'"],
+    [
+      'a Boolean in capitals',
+      'version=1.0;authorizationrules{[type=="a",value==True]=>permit();};',
+      1,
+      50,
+      'small letters',
+    ],
   ])('refuses %s with its place', (_name, text, line, column, expected) => {
     const error = refusal(text)
     expect(error).toMatchObject({ code: 'PolicyParsingError', position: { line, column } })

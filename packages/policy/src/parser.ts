@@ -87,7 +87,11 @@ class Parser {
       this.#keyword(segment)
       this.#symbol('{')
       const rules: Rule[] = []
-      while (!this.#at('}')) rules.push(this.#rule(segment))
+      while (!this.#at('}')) {
+        if (!this.#atRule())
+          throw this.#failure("'}' or a rule, which begins with '[', '!', '=>' or an identifier and ':'")
+        rules.push(this.#rule(segment))
+      }
       this.#place(`${segment} end`)
       this.#symbol('}')
       this.#symbol(';')
@@ -205,6 +209,7 @@ class Parser {
       this.#index += 1
       return { kind: 'literal', value: token.text === 'true', position }
     }
+    if (/^(true|false)$/i.test(token.text)) throw this.#failure('true or false, in small letters')
     if (this.#tokens[this.#index + 1]?.text === '(') return this.#call(scope, depth)
     const id = this.#identifier(scope)
     this.#symbol('.')
@@ -275,6 +280,14 @@ class Parser {
 
   #at(symbol: string): boolean {
     return this.#peek().kind === 'symbol' && this.#peek().text === symbol
+  }
+
+  #atRule(): boolean {
+    const next = this.#tokens[this.#index + 1]?.text
+    return (
+      ['[', '!', '=>'].some((symbol) => this.#at(symbol)) ||
+      (this.#peek().kind === 'word' && (next === ':' || next === '['))
+    )
   }
 
   #atWord(word: string): boolean {
