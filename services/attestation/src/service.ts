@@ -107,10 +107,10 @@ export async function createAttestationService(context: ServiceContext & Attesta
     context.ownerObjectId !== undefined && objectId === context.ownerObjectId
   const app = createHttpApp({ name: 'attestation', logger: context.logger })
   discoveryRoutes(app, { providers, keys })
-  await limited(app, context.callerLimit ?? defaultCallerLimit, (scope) =>
-    attestRoutes(scope, { providers, attester, snp, tdx, guest, tpm, challenges, onRefused }),
-  )
-  tcbBaselineRoutes(app, { providers, collateral })
+  await limited(app, context.callerLimit ?? defaultCallerLimit, (scope) => {
+    attestRoutes(scope, { providers, attester, snp, tdx, guest, tpm, challenges, onRefused })
+    tcbBaselineRoutes(scope, { providers, collateral })
+  })
   const { verifier } = context
   const { tenantId } = context.installation
   const now = (): Date => clock.now()

@@ -81,12 +81,12 @@ export class CollateralCache {
     }
   }
 
-  /** Everything that is kept of this source, also what has expired; by path. */
-  async list(): Promise<{ path: string; item: CollateralItem }[]> {
+  /** Everything that is kept of this source under paths that begin so, also what has expired; by path. */
+  async list(prefix = ''): Promise<{ path: string; item: CollateralItem }[]> {
     const rows = await this.#db
       .selectFrom('collateral')
       .selectAll()
-      .where('path', 'like', `${keyOf(this.source.name, '')}%`)
+      .where('path', 'like', `${keyOf(this.source.name, prefix)}%`)
       .orderBy('path')
       .execute()
     return rows.map((row) => ({ path: row.path.slice(keyOf(this.source.name, '').length), item: itemOf(row) }))
@@ -192,7 +192,7 @@ function unavailable(path: string, cause: unknown): ServiceError {
     found: cause instanceof ServiceError ? cause.code : 'an answer that is no current collateral',
     remedy:
       'See that the collateral service answers, or import a newer bundle (strongroom collateral import), then repeat the request.',
-    headers: { 'retry-after': '5' },
+    headers: { 'retry-after': (cause instanceof ServiceError ? cause.headers?.['retry-after'] : undefined) ?? '5' },
     cause,
   })
 }

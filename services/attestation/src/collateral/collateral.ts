@@ -17,6 +17,7 @@ import { kindOf } from './kinds.ts'
 import type { Refusal } from './read-bundle.ts'
 import { installationSource, vendorSource, type SourceName } from './sources.ts'
 import { verifyBundle } from './verify-bundle.ts'
+import { textOf } from '../text.ts'
 
 /** How often it is looked whether something is due. */
 const refreshEveryMs = 10 * 60_000
@@ -49,7 +50,7 @@ export class Collateral {
     this.#logger = o.logger
     this.#caches = {
       installation: new CollateralCache({ ...o, source: installationSource(o) }),
-      vendors: new CollateralCache({ ...o, source: vendorSource(o.endpoints) }),
+      vendors: new CollateralCache({ ...o, source: vendorSource(o.endpoints, o.clock) }),
     }
     this.amd = new AmdCollateral(this.#all())
     this.intel = new IntelCollateral(this.#all())
@@ -96,6 +97,13 @@ export class Collateral {
       }
     }
     return status
+  }
+
+  /** TCB infos of TDX platforms that are kept and count, the installation's own first. Nobody is asked for them. */
+  async tcbInfos(): Promise<string[]> {
+    const now = this.#clock.now()
+    const lists = await Promise.all(this.#all().map(async (cache) => await cache.list(collateralPaths.tdxTcbInfo(''))))
+    return lists.flat().flatMap(({ item }) => (item.expiresAt > now ? [textOf(item.body)] : []))
   }
 
   /**

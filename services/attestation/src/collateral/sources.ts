@@ -1,4 +1,4 @@
-import { ServiceError, type WireClient } from '@strongroom/platform'
+import { ServiceError, systemClock, type Clock, type WireClient } from '@strongroom/platform'
 import type { VendorEndpoints } from './endpoints.ts'
 import { kindOf } from './kinds.ts'
 import { getFromVendor } from './vendor-client.ts'
@@ -43,8 +43,11 @@ export function installationSource(o: { wire: WireClient; baseUrl: string }): Co
   }
 }
 
-/** AMD's Key Distribution Service and Intel's Provisioning Certification Service, each where an address is set. */
-export function vendorSource(endpoints: VendorEndpoints): CollateralSource {
+/**
+ * AMD's Key Distribution Service and Intel's Provisioning Certification Service, each where an address is set. One that says that it
+ * is asked too often is left alone for as long as it wants: anybody may send reports of made-up chips, and each is a question to it.
+ */
+export function vendorSource(endpoints: VendorEndpoints, clock: Clock = systemClock): CollateralSource {
   const addressOf = (path: string): string | undefined => {
     const kind = kindOf(path)
     if (kind === undefined) return undefined
@@ -52,13 +55,25 @@ export function vendorSource(endpoints: VendorEndpoints): CollateralSource {
     const base = endpoints[kind.vendor]
     return base === undefined ? undefined : `${base.replace(/\/$/, '')}${path}`
   }
+  /** By host: what it said, and until when that counts. */
+  const leftAlone = new Map<string, { until: number; error: ServiceError }>()
   return {
     name: 'vendors',
     endpoints: Object.values(endpoints).filter((url): url is string => url !== undefined),
     asks: (path) => addressOf(path) !== undefined,
     fetch: async (path) => {
       const address = addressOf(path)
-      return address === undefined ? undefined : await getFromVendor(address)
+      if (address === undefined) return undefined
+      const { host } = new URL(address)
+      const busy = leftAlone.get(host)
+      if (busy !== undefined && clock.now().getTime() < busy.until) throw busy.error
+      try {
+        return await getFromVendor(address)
+      } catch (error) {
+        const wait = error instanceof ServiceError ? Number(error.headers?.['retry-after']) : Number.NaN
+        if (wait > 0) leftAlone.set(host, { until: clock.now().getTime() + wait * 1000, error: error as ServiceError })
+        throw error
+      }
     },
   }
 }

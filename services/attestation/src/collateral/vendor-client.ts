@@ -6,11 +6,13 @@ import type { FetchedCollateral } from './sources.ts'
 /** The longest list of Intel's is well under this. */
 const answerLimit = 8 * 1024 * 1024
 const timeoutMs = 20_000
+/** Seconds. */
+const [shortestWait, longestWait] = [10, 300]
 
 /**
  * One GET of an address that the operator set. Follows no redirect, so that only that address is ever called.
  * @returns undefined for 404
- * @throws ServiceError VendorUnreachable (503), VendorRefused (502; 503 for its limits)
+ * @throws ServiceError VendorUnreachable (503), VendorRefused (502; 503 with `retry-after` for its limits)
  */
 export function getFromVendor(address: string): Promise<FetchedCollateral | undefined> {
   const url = new URL(address)
@@ -78,5 +80,12 @@ function refused(url: URL, response: IncomingMessage): ServiceError {
     expected: '200',
     found: String(statusCode),
     remedy: busy ? 'Wait; it limits how often it may be asked.' : 'Correct the address of the vendor’s service.',
+    ...(busy && { headers: { 'retry-after': String(waitOf(response.headers['retry-after'])) } }),
   })
+}
+
+/** Seconds that a vendor wants to be left alone. Its word counts within bounds; a date, or nothing, is taken for the least. */
+function waitOf(retryAfter: string | undefined): number {
+  const seconds = /^\d{1,6}$/.test(retryAfter ?? '') ? Number(retryAfter) : 0
+  return Math.min(Math.max(seconds, shortestWait), longestWait)
 }

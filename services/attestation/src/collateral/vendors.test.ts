@@ -125,12 +125,34 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       expect(vendors.asked).toEqual([])
     })
 
-    it.each([429, 500, 302])('fails closed while a vendor answers %i, and follows no redirect', async (code) => {
+    it.each([500, 302])('fails closed while a vendor answers %i, and follows no redirect', async (code) => {
       vendors.fails = code
       const answer = await attestTdx(test)
       expect(answer.status).toBe(503)
       expect(answer.body.error.code).toBe('CollateralUnavailable')
       vendors.fails = undefined
+      expect((await attestTdx(test)).status).toBe(200)
+    })
+
+    it.each([
+      [429, '120', 120],
+      [503, undefined, 10],
+      [429, '86400', 300],
+    ])('is left alone once it answers %i, for as long as it wants (%s)', async (code, wanted, seconds) => {
+      vendors.fails = code
+      vendors.retryAfter = wanted
+      const refused = async (): Promise<void> => {
+        const { status: found, headers, body } = await attestTdx(test)
+        expect([found, body.error.code, headers['retry-after']]).toEqual([503, 'CollateralUnavailable', `${seconds}`])
+      }
+      const now = Date.now()
+      test.clock.set(new Date(now))
+      await refused()
+      vendors.fails = undefined
+      test.clock.set(new Date(now + (seconds - 1) * 1000))
+      await refused()
+      expect(vendors.asked).toHaveLength(1)
+      test.clock.set(new Date(now + (seconds + 1) * 1000))
       expect((await attestTdx(test)).status).toBe(200)
     })
 
@@ -191,7 +213,7 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       const { product } = await processor.amd.endorsements()
       const [crl, chain] = [collateralPaths.snpRevocationList(product), collateralPaths.snpCertificateChain(product)]
       expect((await status(test)).items.map(({ path }) => path)).toEqual([crl])
-      vendors.fails = 503
+      vendors.fails = 500
       expect((await bundleOf(test)).items).toEqual([])
       vendors.fails = undefined
       const bundle = await bundleOf(test)

@@ -17,6 +17,7 @@ describe('callers', () => {
       innererror: { expected: 'at most 3 in 60 seconds', remedy: expect.any(String) },
     })
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+    expect((await test.call('GET', '/tcbbaselines/TdxVm?api-version=2025-06-01')).status).toBe(429)
     // Whoever verifies tokens is not in anyone's way.
     expect((await test.call('GET', '/certs')).status).toBe(200)
   }, 120_000)

@@ -1,7 +1,17 @@
+import { collateralPaths } from '@strongroom/contract'
 import { parseCertificate, parseTdxQuote, readPckExtension, toBase64Url, toHex } from '@strongroom/evidence'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tdxQuote } from '../testing/guest.ts'
-import { firmwareIsThere, openService, serveTdxCollateral, silicon, type TestService } from '../testing/harness.ts'
+import {
+  chainPem,
+  firmwareIsThere,
+  openService,
+  serveTdxCollateral,
+  silicon,
+  snpBody,
+  snpReport,
+  type TestService,
+} from '../testing/harness.ts'
 
 describe.skipIf(!firmwareIsThere)('TCB baselines', () => {
   let test: TestService
@@ -32,6 +42,15 @@ describe.skipIf(!firmwareIsThere)('TCB baselines', () => {
         tcbReleaseDate: tcbInfo['issueDate'],
       },
     ])
+    // Anybody may ask: nobody else is asked for it, also where something of a vendor's lacks what it is judged by.
+    const asked = test.collateral.asked.length
+    test.collateral.answers.set(collateralPaths.snpRevocationList('Milan'), {
+      body: (await (await silicon()).amd.endorsements()).crl,
+    })
+    await test.post('/attest/SevSnpVm?api-version=2025-06-01', snpBody(await snpReport(), { pem: await chainPem() }))
+    expect(test.collateral.asked.length).toBe(asked + 1)
+    expect((await test.call('GET', path)).body.tcbBaselines).toHaveLength(2)
+    expect(test.collateral.asked.length).toBe(asked + 1)
     const snp = await test.call('GET', '/tcbbaselines/SevSnpVm?api-version=2025-06-01')
     expect(snp.body).toEqual({ tcbBaselines: [standard] })
   })

@@ -1,4 +1,3 @@
-import { collateralPaths } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { FastifyInstance } from 'fastify'
 import type { Collateral } from '../collateral/collateral.ts'
@@ -43,13 +42,9 @@ export function tcbBaselineRoutes(app: FastifyInstance, o: { providers: Provider
 
 async function platforms(collateral: Collateral): Promise<TcbBaseline[]> {
   const found = new Map<string, TcbBaseline>()
-  for (const source of ['installation', 'vendors'] as const) {
-    const { items } = await collateral.export(source)
-    for (const { path, body } of items) {
-      if (!path.startsWith(collateralPaths.tdxTcbInfo(''))) continue
-      const baseline = baselineIn(Buffer.from(body, 'base64').toString('utf8'))
-      if (baseline !== undefined && !found.has(baseline.tcbIdentifier)) found.set(baseline.tcbIdentifier, baseline)
-    }
+  for (const text of await collateral.tcbInfos()) {
+    const baseline = baselineIn(text)
+    if (baseline !== undefined && !found.has(baseline.tcbIdentifier)) found.set(baseline.tcbIdentifier, baseline)
   }
   return [...found.values()]
 }

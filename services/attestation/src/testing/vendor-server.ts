@@ -20,6 +20,8 @@ export interface VendorServer {
   answers: Map<string, Answer>
   /** Answers every request with this status instead, until it is undefined again. */
   fails: number | undefined
+  /** Sent along with that status. */
+  retryAfter?: string | undefined
   close(): Promise<void>
 }
 
@@ -29,7 +31,9 @@ export async function startVendorServer(): Promise<VendorServer> {
     const path = request.url ?? ''
     state.asked.push(path)
     const answer = state.answers.get(path)
-    if (state.fails !== undefined) response.writeHead(state.fails, { location: 'http://127.0.0.1:1/' }).end()
+    const { fails, retryAfter } = state
+    const wait = retryAfter === undefined ? {} : { 'retry-after': retryAfter }
+    if (fails !== undefined) response.writeHead(fails, { location: 'http://127.0.0.1:1/', ...wait }).end()
     else if (answer === undefined) response.writeHead(404).end()
     else response.writeHead(answer.status ?? 200, answer.headers).end(answer.body)
   })
