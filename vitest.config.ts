@@ -6,7 +6,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['x-source'], externalConditions: ['x-source'] } },
   test: {
     // What comes in its own time is waited for as long as a busy machine may need.
-    expect: { poll: { timeout: 20_000 } },
+    expect: { poll: { timeout: 60_000 } },
     projects: [
       {
         extends: true,
@@ -18,7 +18,9 @@ export default defineConfig({
             'apps/*/src/**/*.test.ts',
             'test/{boundaries,browser,corpus,insider,judges}/**/*.test.ts',
           ],
-          testTimeout: 30_000,
+          // What hangs ends; what is slow on a busy machine does not.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
