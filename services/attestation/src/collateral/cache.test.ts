@@ -1,4 +1,4 @@
-import { createLogger, type Store } from '@strongroom/platform'
+import { createLogger, type Store, type WireRequest } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { migrations } from '../store/migrations.ts'
@@ -55,17 +55,50 @@ describeStores('the collateral cache', (openStore) => {
     expect(here.fake.asked).toHaveLength(1)
   })
 
-  it('asks again before the item expires, and keeps the old one while the service is down', async () => {
+  it('asks again before the item expires, and keeps the old one while the service is down or has none', async () => {
     const { cache, fake } = await open()
     fake.answers.set(path, { body: inDays(30) })
     const old = await cache.get(path)
     now += 29.5 * day
     fake.down = true
     expect((await cache.get(path))!.expiresAt).toEqual(old!.expiresAt)
+    await cache.close()
+    expect(fake.asked).toHaveLength(2)
     fake.down = false
+    fake.answers.delete(path)
+    for (let call = 0; call < 3; call++) {
+      now += 120_000
+      expect((await cache.get(path))!.expiresAt).toEqual(old!.expiresAt)
+      await cache.close()
+      // Not at each call.
+      expect((await cache.get(path))!.expiresAt).toEqual(old!.expiresAt)
+      expect(fake.asked).toHaveLength(3 + call)
+    }
     fake.answers.set(path, { body: inDays(30) })
     now += 120_000
+    await cache.get(path)
+    await cache.close()
     expect((await cache.get(path))!.expiresAt.getTime()).toBeGreaterThan(old!.expiresAt.getTime())
+  })
+
+  it('makes nobody wait for a source that does not answer while what is kept counts', async () => {
+    const { cache, fake } = await open()
+    fake.answers.set(path, { body: inDays(30) })
+    const old = await cache.get(path)
+    now += 29.5 * day
+    let answer = (): void => undefined
+    const silent = new Promise<void>((resolve) => (answer = resolve))
+    const request = fake.request.bind(fake)
+    fake.request = async (o: WireRequest) => {
+      await silent
+      return await request(o)
+    }
+    fake.answers.set(path, { body: inDays(30) })
+    expect(await Promise.all([cache.get(path), cache.get(path), cache.get(path)])).toEqual([old, old, old])
+    answer()
+    await cache.close()
+    expect((await cache.get(path))!.expiresAt.getTime()).toBeGreaterThan(old!.expiresAt.getTime())
+    expect(fake.asked).toHaveLength(2)
   })
 
   it('refreshes what is due before anybody asks for it, and nothing else', async () => {

@@ -14,7 +14,7 @@ export interface CollateralItem extends FetchedCollateral {
 const longestMarginMs = 24 * 3600_000
 /** That a source has no such item is believed for so long. */
 const absenceMs = 60_000
-/** A refresh that failed is tried again after so long; until then what is there still counts. */
+/** A refresh that failed is tried again after so long. */
 const retryMs = 60_000
 
 /**
@@ -53,19 +53,15 @@ export class CollateralCache {
       if (kept !== undefined && !valid) throw unavailable(path, new Error('what was imported has expired'))
       return kept
     }
-    if (valid && (now < refreshAt(kept).getTime() || now < (this.#retryAt.get(path) ?? 0))) return kept
-    if (!valid && now < (this.#absentUntil.get(path) ?? 0)) return undefined
+    if (valid) {
+      // Nobody waits for a source while what is kept counts.
+      if (now >= refreshAt(kept).getTime() && now >= (this.#retryAt.get(path) ?? 0)) void this.#refresh(path)
+      return kept
+    }
+    if (now < (this.#absentUntil.get(path) ?? 0)) return undefined
     try {
       return await this.#fetchOnce(path)
     } catch (error) {
-      if (valid) {
-        this.#logger.warn(
-          { err: error, path, expiresAt: kept.expiresAt.toISOString() },
-          'collateral could not be refreshed',
-        )
-        remember(this.#retryAt, path, now + retryMs)
-        return kept
-      }
       throw unavailable(path, error)
     }
   }
@@ -73,12 +69,13 @@ export class CollateralCache {
   /** Fetches what is due before anybody waits for it. What fails is logged, and tried again. */
   async refreshDue(): Promise<void> {
     const now = this.#clock.now()
-    for (const { path, item } of await this.list()) {
-      if (refreshAt(item) > now || !this.source.asks(path)) continue
-      await this.get(path).catch((error: unknown) => {
-        this.#logger.warn({ err: error, path }, 'collateral has expired and could not be refreshed')
-      })
-    }
+    for (const { path, item } of await this.list())
+      if (refreshAt(item) <= now && this.source.asks(path)) await this.#refresh(path)
+  }
+
+  /** Lets end what is being fetched. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#fetching.values())
   }
 
   /** Everything that is kept of this source under paths that begin so, also what has expired; by path. */
@@ -100,6 +97,16 @@ export class CollateralCache {
     this.#absentUntil.delete(path)
     await this.#toStore(path, item)
     return 'imported'
+  }
+
+  /** Never throws: what is kept still counts until it expires. */
+  async #refresh(path: string): Promise<void> {
+    if (this.#fetching.has(path)) return
+    let error: unknown
+    const item = await this.#fetchOnce(path).catch((caught: unknown) => void (error = caught))
+    if (item !== undefined) return
+    remember(this.#retryAt, path, this.#clock.now().getTime() + retryMs)
+    this.#logger.warn({ err: error, path }, 'collateral could not be refreshed')
   }
 
   #fetchOnce(path: string): Promise<CollateralItem | undefined> {

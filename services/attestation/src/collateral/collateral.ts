@@ -67,6 +67,7 @@ export class Collateral {
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#refreshing?.catch(() => undefined)
+    for (const cache of this.#all()) await cache.close()
   }
 
   /** Fetches everything that is due. */
