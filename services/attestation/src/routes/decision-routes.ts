@@ -20,7 +20,7 @@ export async function decisionRoutes(app: FastifyInstance, o: DecisionOptions): 
       const before = cursorOf(request)
       const rows = await o.decisions.list({
         limit: limit + 1,
-        provider: provider.host,
+        provider,
         ...(before === undefined ? {} : { before }),
       })
       const page = rows.slice(0, limit)
@@ -77,7 +77,7 @@ function view(row: Decision): DecisionView {
 
 async function found(request: FastifyRequest, provider: Provider, o: DecisionOptions): Promise<Decision> {
   const { id } = request.params as { id: string }
-  const decision = await o.decisions.get(provider.host, id)
+  const decision = await o.decisions.get(provider, id)
   if (decision !== undefined) return decision
   throw new ServiceError({
     code: 'DecisionNotFound',

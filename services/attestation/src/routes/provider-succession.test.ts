@@ -10,8 +10,8 @@ const policies = '/policies/SevSnpVm?api-version=2022-08-01'
 const tenant = '55555555-5555-4555-8555-555555555555'
 const permitAll = unsignedPolicyJws('version=1.0;authorizationrules{=>permit();};')
 
-/** A name of a provider passes from one tenant to another while a call of the first is under way. */
-describe('a call that a provider was deleted under', () => {
+/** A name of a provider passes from one tenant to another, also while a call of the first is under way. */
+describe('a provider that was deleted', () => {
   let test: TestService
   const manage = async (method: string, owner: string): Promise<Answer> =>
     await test.call(method, '/providers/weu/mine?api-version=2025-06-01', {
@@ -49,7 +49,7 @@ describe('a call that a provider was deleted under', () => {
   afterEach(() => test?.close())
 
   it.each(['another', 'nobody'])(
-    'sets no policy for who has the name next (%s in between) (attack P2)',
+    'has no policy set for who has the name next (%s in between) (attack P2)',
     async (next) => {
       await manage('PUT', 'first')
       passOn(async () => (next === 'another' ? await toAnother() : undefined))
@@ -59,7 +59,7 @@ describe('a call that a provider was deleted under', () => {
     },
   )
 
-  it('resets no policy of who has the name next (attack P2)', async () => {
+  it('has no policy reset of who has the name next (attack P2)', async () => {
     const deny = unsignedPolicyJws('version=1.0;authorizationrules{=>deny();};')
     await manage('PUT', 'first')
     passOn(async () => {
@@ -68,5 +68,21 @@ describe('a call that a provider was deleted under', () => {
     })
     expect(await call('POST', '/policies/SevSnpVm:reset?api-version=2022-08-01')).toMatchObject(gone)
     expect(claimsOf(await call('GET', policies))['x-ms-policy']).toBe(deny)
+  })
+
+  it('leaves its decisions to no one who has the name next (attack P2)', async () => {
+    const [version, attest] = ['api-version=2025-06-01', '/attest/SevSnpVm?api-version=2025-06-01']
+    const decisions = async (): Promise<{ id: string }[]> => (await call('GET', `/decisions?${version}`)).body.value
+    await manage('PUT', 'first')
+    expect((await test.post(attest, { report: 'e30' }, { host })).status).toBe(400)
+    const [{ id } = { id: '' }] = await decisions()
+    expect((await call('GET', `/decisions/${id}/bundle?${version}`)).status).toBe(200)
+    await manage('DELETE', 'first')
+    await toAnother()
+    expect(await decisions()).toEqual([])
+    for (const path of [`/decisions/${id}`, `/decisions/${id}/bundle`])
+      expect((await call('GET', `${path}?${version}`)).body.error.code).toBe('DecisionNotFound')
+    await test.post(attest, { report: 'e30' }, { host })
+    expect(await decisions()).toHaveLength(1)
   })
 })

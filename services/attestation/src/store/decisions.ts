@@ -1,5 +1,6 @@
 import type { Clock, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
+import type { Provider } from '../providers/providers.ts'
 import { timeOrdered } from './time-ordered.ts'
 import type { Decision, DecisionEntry } from './decision-entry.ts'
 import { DecisionWriter } from './decision-writer.ts'
@@ -8,6 +9,10 @@ import type { Tables } from './tables.ts'
 
 /** Evidence takes more room than what is said of it. */
 const defaultKept: RetentionLimits = { decisions: 100_000, decided: 5_000, refused: 500 }
+
+/** Whose decisions: an earlier provider of the name was another's, and so is what it decided. */
+type Recorded = Pick<Provider, 'host' | 'createdAt'>
+const since = ({ createdAt }: Recorded): string => createdAt ?? ''
 
 /** The record of what was decided, on which evidence, under which policy (attack K9). */
 export class Decisions {
@@ -33,10 +38,10 @@ export class Decisions {
   }
 
   /** Newest first. @param o.before only what is older than this decision of the same provider */
-  async list(o: { limit: number; provider?: string; before?: Pick<Decision, 'at' | 'id'> }): Promise<Decision[]> {
+  async list(o: { limit: number; provider?: Recorded; before?: Pick<Decision, 'at' | 'id'> }): Promise<Decision[]> {
     const { limit, provider, before } = o
     let query = this.#db.selectFrom('decision').selectAll().orderBy('at', 'desc').orderBy('id', 'desc').limit(limit)
-    if (provider !== undefined) query = query.where('provider', '=', provider)
+    if (provider !== undefined) query = query.where('provider', '=', provider.host).where('at', '>=', since(provider))
     if (before !== undefined) {
       query = query.where((where) =>
         where.or([where('at', '<', before.at), where.and([where('at', '=', before.at), where('id', '<', before.id)])]),
@@ -45,11 +50,12 @@ export class Decisions {
     return await query.execute()
   }
 
-  async get(provider: string, id: string): Promise<Decision | undefined> {
+  async get(provider: Recorded, id: string): Promise<Decision | undefined> {
     return await this.#db
       .selectFrom('decision')
       .selectAll()
-      .where('provider', '=', provider)
+      .where('provider', '=', provider.host)
+      .where('at', '>=', since(provider))
       .where('id', '=', id)
       .executeTakeFirst()
   }
