@@ -85,6 +85,14 @@ suite('Changes of a virtual machine', () => {
   works('vm disk attach -g opt --vm-name disk --name extra --new --size-gb 4 --sku Standard_LRS --caching None --lun 3')
   works('vm show -g opt -n disk --query storageProfile.dataDisks[0].lun', (body) => expect(body).toBe(3))
   works('vm disk detach -g opt --vm-name disk --name extra')
+  works('disk create -g opt -n more --size-gb 4')
+  const ids = ['extra', 'more'].map((name) => `$SUB/resourceGroups/opt/providers/Microsoft.Compute/disks/${name}`)
+  works(`vm disk attach -g opt --vm-name disk --disk-ids ${ids.join(' ')}`)
+  works('vm show -g opt -n disk --query storageProfile.dataDisks[].name', (body) =>
+    expect(body).toEqual(['extra', 'more']),
+  )
+  works(`vm disk detach -g opt --vm-name disk --disk-ids ${ids.join(' ')}`)
+  works('vm show -g opt -n disk --query "length(storageProfile.dataDisks)"', (body) => expect(body).toBe(0))
 })
 
 suite('Disks for confidential virtual machines', () => {

@@ -120,6 +120,8 @@ suite('Resource groups', () => {
   )
   works('group show -n rg1', (body) => expect(body.id).toContain('/resourceGroups/rg1'))
   works('group list', (body) => expect(body).toHaveLength(1))
+  works('group list --tag purpose=test', (body) => expect(body).toHaveLength(1))
+  works('group list --tag purpose=other', (body) => expect(body).toHaveLength(0))
   works('group exists -n rg1', (body) => expect(body).toBe(true))
   works('group exists -n none', (body) => expect(body).toBe(false))
   works('group update -n rg1 --set tags.owner=me', (body) =>

@@ -17,7 +17,7 @@ beforeAll(async () => {
   installation = await TestInstallation.create()
   await installation.start({}, ['--compute', 'simulated'])
   const settings = await installation.must<Record<string, string>>('env', '--login')
-  for (const name of ['sdk-calls.ts', 'sdk-kept-calls.ts']) {
+  for (const name of ['sdk-calls.ts', 'sdk-kept-calls.ts', 'sdk-vm-calls.ts']) {
     const script = resolve(import.meta.dirname, 'support', name)
     const child = spawn(process.execPath, ['--conditions=x-source', '--disable-warning=ExperimentalWarning', script], {
       env: {
@@ -45,10 +45,19 @@ afterAll(async () => {
 describe("Azure's SDKs for JavaScript, unmodified", () => {
   it('make, read, change and delete what the resource manager has', () => {
     expect(lines.filter(({ error }) => error !== undefined)).toEqual([])
-    expect(lines.length).toBeGreaterThan(90)
+    expect(lines.length).toBeGreaterThan(110)
   })
 
-  it.each(['Sign-in', 'arm-resources', 'arm-network', 'arm-compute', 'arm-resourcesdeployments'])('%s', (section) => {
+  it.each([
+    'Sign-in',
+    'arm-resources',
+    'arm-network',
+    'arm-compute',
+    'arm-resourcesdeployments',
+    'Several network interfaces',
+    'User-assigned identities',
+    'Data disks by their ids',
+  ])('%s', (section) => {
     expect(lines.filter((line) => line.section === section).length).toBeGreaterThan(0)
   })
 })

@@ -2,6 +2,7 @@ import type { Route } from './arm/router.ts'
 import { checkAccessRoutes } from './attestation/check-access.ts'
 import { attestationRoutes } from './attestation/provider-routes.ts'
 import { billingRoutes } from './billing/billing-routes.ts'
+import { attachDetachRoutes } from './compute/attach-detach.ts'
 import { catalogRoutes } from './compute/catalog.ts'
 import { diskRoutes } from './compute/disks.ts'
 import { quotaRoutes } from './compute/quota-routes.ts'
@@ -77,6 +78,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...versionRoutes(plane),
     ...generalizeRoutes(plane),
     ...vmRoutes(plane),
+    ...attachDetachRoutes(plane),
     ...diskEncryptionSetRoutes(plane),
     ...userIdentityRoutes(plane),
     ...runCommandRoutes(plane),

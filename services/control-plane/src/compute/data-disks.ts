@@ -53,6 +53,8 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
   })
   const luns = disks.map(({ lun }) => lun)
   const twice = luns.find((lun, index) => luns.indexOf(lun) !== index)
+  const ids = disks.flatMap(({ id }) => (id === undefined ? [] : [keyOf(id)]))
+  const doubled = ids.find((id, index) => ids.indexOf(id) !== index)
   const nameless = disks.find((disk) => disk.createOption === 'Attach' && disk.id === undefined)
   return [
     ...(twice === undefined
@@ -66,6 +68,9 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
             'a LUN of its own for each disk',
           ),
         ]),
+    ...(doubled === undefined
+      ? []
+      : [problem('InvalidParameter', 400, 'A disk is specified more than once.', doubled, 'each disk once')]),
     ...(nameless === undefined
       ? []
       : [

@@ -44,8 +44,15 @@ export interface VmWritten {
   operation?: Operation
 }
 
-/** PUT and PATCH: makes the VM, changes it, or finds that it is as it should be. */
-export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWritten> {
+/**
+ * PUT and PATCH: makes the VM, changes it, or finds that it is as it should be.
+ * @param bodyOf for what is written in terms of what the VM has
+ */
+export async function writeVm(
+  plane: Plane,
+  request: ArmRequest,
+  bodyOf: (existing: Vm | undefined) => unknown = () => request.body,
+): Promise<VmWritten> {
   const name = request.params['name'] ?? ''
   if (!nameForm.test(name)) throw invalidName(name)
   const group = await plane.resources.requireGroup(request.path)
@@ -53,7 +60,7 @@ export async function writeVm(plane: Plane, request: ArmRequest): Promise<VmWrit
   if (existing === undefined && request.method === 'PATCH') await plane.resources.get(request.path)
   checkPreconditions(request, existing as never)
   const model = existing?.internal.model
-  const read = readVmRequest(request.body, {
+  const read = readVmRequest(bodyOf(existing), {
     groupLocation: group.location,
     merge: request.method === 'PATCH',
     ...(model !== undefined && { existing: model }),

@@ -1,0 +1,118 @@
+import { Fields } from '../arm/fields.ts'
+import { asyncHeaders, monitorReply, readOperation, unknownOperation } from '../arm/operations.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import { keyOf } from '../arm/resource-id.ts'
+import type { Route } from '../arm/router.ts'
+import { groupPath, type Plane } from '../plane.ts'
+import type { Json } from '../store/resources.ts'
+import { vmType, type DataDisk, type Vm } from './vm-model.ts'
+import { vmOfAction } from './vm-power.ts'
+import { writeVm } from './vm-write.ts'
+
+const one = `${groupPath}/providers/${vmType}/{name}`
+const verb = 'attachDetachDataDisks'
+const results = 'attachDetachResults'
+
+/**
+ * `az vm disk attach|detach --disk-ids`: data disks by their ids, without the rest of the VM. It is the change of the VM
+ * that a PATCH with all its disks is, by the same checks and operation; what it ends with is the VM's storage profile.
+ */
+export function attachDetachRoutes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: `${one}/${verb}`,
+      action: `${vmType}/${verb}/action`,
+      handle: async (request) => await attachDetach(plane, request),
+    },
+    {
+      method: 'GET',
+      path: `${one}/${results}/{operation}`,
+      action: `${vmType}/read`,
+      handle: async (request) => await result(plane, request),
+    },
+  ]
+}
+
+async function attachDetach(plane: Plane, request: ArmRequest): Promise<ArmReply> {
+  const { id } = await vmOfAction(plane, request)
+  const patch: ArmRequest = { ...request, method: 'PATCH', path: id }
+  const { vm, operation } = await writeVm(plane, patch, (existing) => ({
+    properties: { storageProfile: { dataDisks: readChange(request.body, existing) } },
+  }))
+  if (operation === undefined) return ok(storageProfile(vm))
+  const { subscriptionId } = plane
+  const headers = asyncHeaders(request, { subscriptionId, location: vm.location, operationId: operation.id })
+  const version = request.query['api-version'] ?? ''
+  const location = `${request.origin}${vm.id}/${results}/${operation.id}?api-version=${version}`
+  return { status: 202, headers: { ...headers, location } }
+}
+
+/** The answer to the action's Location: 202 until the machine has the disks. */
+async function result(plane: Plane, request: ArmRequest): Promise<ArmReply> {
+  const vm = await vmOfAction(plane, request)
+  const operation = await readOperation(plane.runner, param(request, 'operation'))
+  if (operation.resourceId !== vm.key) throw unknownOperation(operation.id)
+  const reply = await monitorReply(request, operation)
+  return operation.status === 'Succeeded' ? ok(storageProfile(vm)) : reply
+}
+
+const storageProfile = (vm: Vm): unknown => vm.body.properties['storageProfile']
+
+/** All data disks that the VM is to have, as a PATCH of it names them. @throws ServiceError with every problem */
+function readChange(body: unknown, vm: Vm | undefined): Json[] {
+  const fields = new Fields(body)
+  const had = vm?.internal.model.dataDisks ?? []
+  const invalid = (target: string, message: string, expected: string, found: string, remedy: string): void =>
+    fields.problem({ code: 'InvalidParameter', status: 400, message, target, expected, found: found.slice(0, 300), remedy }) // prettier-ignore
+  const idOf = (disk: Fields): string | undefined => {
+    const id = disk.text('diskId')
+    if (id === undefined)
+      invalid(disk.at('diskId'), "Required parameter 'diskId' is missing (null).", 'the id of a disk', 'null', 'Name the disk.') // prettier-ignore
+    return id
+  }
+  const leaving = new Set<string>()
+  for (const disk of fields.list('dataDisksToDetach')) {
+    const id = idOf(disk)
+    disk.oneOf('detachOption', ['ForceDetach'])
+    if (id === undefined) continue
+    if (!had.some((each) => each.id !== undefined && keyOf(each.id) === keyOf(id)))
+      invalid(disk.at('diskId'), `Disk ${id.slice(0, 300)} is not attached to the virtual machine.`, 'a data disk of the VM', id, 'See storageProfile.dataDisks of the VM.') // prettier-ignore
+    leaving.add(keyOf(id))
+  }
+  const staying = had.filter(({ id }) => !leaving.has(keyOf(id ?? '')))
+  const asked = fields.list('dataDisksToAttach')
+  const given = asked.map((disk) => disk.integer('lun', 0, 63))
+  const taken = new Set([...staying.map(({ lun }) => lun), ...given])
+  const coming = asked.flatMap((disk, index): Json[] => {
+    const id = idOf(disk)
+    if (disk.flag('writeAcceleratorEnabled') === true)
+      invalid(disk.at('writeAcceleratorEnabled'), 'Write accelerators are not offered.', 'false', 'true', 'Leave writeAcceleratorEnabled out.') // prettier-ignore
+    const held = staying.find((each) => id !== undefined && keyOf(each.id ?? '') === keyOf(id))
+    if (held !== undefined && (given[index] ?? held.lun) !== held.lun)
+      invalid(disk.at('lun'), `Disk ${held.name} is attached already, with LUN ${held.lun}.`, String(held.lun), String(given[index]), 'Detach it first.') // prettier-ignore
+    if (held !== undefined) return []
+    const lun = given[index] ?? firstFree(taken)
+    taken.add(lun)
+    const option = (name: string): Json => (disk.text(name) === undefined ? {} : { [name]: disk.text(name) })
+    const diskEncryptionSet = disk.has('diskEncryptionSet') ? { diskEncryptionSet: disk.raw('diskEncryptionSet') } : {}
+    const shared = { lun, createOption: 'Attach', managedDisk: { id, ...diskEncryptionSet } }
+    return [{ ...shared, ...option('caching'), ...option('deleteOption') }]
+  })
+  if (asked.length === 0 && leaving.size === 0 && fields.problems.length === 0)
+    invalid('dataDisksToAttach', 'The request names no disk.', 'dataDisksToAttach or dataDisksToDetach', 'neither', 'Name the disks.') // prettier-ignore
+  fields.assertSound()
+  return [...staying.map(asRequest), ...coming]
+}
+
+function firstFree(taken: ReadonlySet<number | undefined>): number {
+  let lun = 0
+  while (taken.has(lun)) lun += 1
+  return lun
+}
+
+const asRequest = ({ id, storageAccountType, sizeGiB, ...disk }: DataDisk): Json => ({
+  ...disk,
+  managedDisk: { id, storageAccountType },
+  ...(sizeGiB !== undefined && { diskSizeGB: sizeGiB }),
+})
