@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress, parseCidr } from '../network/cidr.ts'
 import { TemplateError } from './template-error.ts'
-import type { Value } from './values.ts'
+import { textOf, type Value } from './values.ts'
 
 /** An IPv4 network in a text; bits behind the prefix are cleared, as Azure's functions do. */
 function networkOf(name: string, value: Value): { first: number; last: number; bits: number } {
@@ -11,7 +11,7 @@ function networkOf(name: string, value: Value): { first: number; last: number; b
   if (found !== undefined) return found
   throw new TemplateError(`The template function '${name}' expects an IPv4 network`, {
     expected: 'for example 10.0.0.0/16',
-    found: String(value).slice(0, 60),
+    found: textOf(value).slice(0, 60),
   })
 }
 
@@ -19,7 +19,7 @@ function whole(name: string, value: Value, least: number, most: number): number 
   if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
   throw new TemplateError(`The template function '${name}' expects a whole number`, {
     expected: `${least} to ${most}`,
-    found: String(value).slice(0, 60),
+    found: textOf(value).slice(0, 60),
   })
 }
 

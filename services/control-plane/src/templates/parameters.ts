@@ -63,7 +63,7 @@ export async function openSection(o: { template: Obj; given: Obj; environment: E
       if (found !== undefined && name.toLowerCase() !== 'copy')
         return await guarded(`variables('${name.toLowerCase()}')`, async () => await evaluateValue(found.value, scope))
       const loop = loops.find(
-        (each) => isObject(each) && String(each['name']).toLowerCase() === name.toLowerCase(),
+        (each) => isObject(each) && textOf(each['name']).toLowerCase() === name.toLowerCase(),
       ) as Value
       if (loop !== undefined)
         return await guarded(
@@ -168,7 +168,7 @@ function readFunctions(template: Obj): Map<string, UserFunction> {
     for (const [name, body] of Object.entries(objectAt(space, 'members'))) {
       const parameters = isObject(body) && Array.isArray(body['parameters']) ? body['parameters'] : []
       found.set(`${space['namespace']}.${name}`.toLowerCase(), {
-        parameters: parameters.map((each) => (isObject(each) ? String(each['name']) : '')),
+        parameters: parameters.map((each) => (isObject(each) ? textOf(each['name']) : '')),
         output: isObject(body) ? objectAt(body, 'output')['value'] : undefined,
         callsOthers,
       })

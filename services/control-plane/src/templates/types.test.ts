@@ -89,6 +89,8 @@ describe('networks in a template', () => {
           }
         }
       }),
+      // A value whose own members stand where an object's methods are looked for.
+      { examples: [[{ toString: '' }, { valueOf: 1, toString: 1 }]], numRuns: 1_000 },
     )
   })
 })
