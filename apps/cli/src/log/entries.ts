@@ -16,7 +16,7 @@ export function parseEntry(bytes: Uint8Array, index: number): ShownEntry {
   }
 }
 
-const columns = ['Index', 'At', 'Operation', 'Key', 'Version', 'Verdict', 'Caller']
+const columns = ['Index', 'At', 'Operation', 'Subject', 'Version', 'Verdict', 'Caller']
 
 export function entriesTable(entries: ShownEntry[]): NonNullable<Result['table']> {
   const text = (value: unknown): string => (typeof value === 'string' ? value : '')
@@ -26,7 +26,7 @@ export function entriesTable(entries: ShownEntry[]): NonNullable<Result['table']
       String(index),
       text(entry['at']),
       text(entry['operation']),
-      text(entry['keyName']),
+      text(entry['keyName']) || text(entry['subject']),
       text(entry['keyVersion']).slice(0, 8),
       [text(entry['verdict']), text(entry['code'])].filter((part) => part !== '').join(' '),
       text(entry['appId']),

@@ -42,7 +42,12 @@ export class Activation {
           const sealed = await sealer.seal(domainKey, contextOf(name))
           await repository.change(tx, name, { domain_key: Buffer.from(sealed).toString('base64') })
         }
-        await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'securitydomain/download', name: name })
+        await recordInHsmLog(this.#o.log, tx, {
+          by: caller,
+          operation: 'securitydomain/download',
+          name,
+          subject: `${required} of ${holders.map(({ thumbprint }) => thumbprint).join(' ')}`,
+        })
         return domain
       } finally {
         domainKey.fill(0)
@@ -104,7 +109,7 @@ export class Activation {
         transfer_key: null,
         transfer_certificate: null,
       })
-      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'securitydomain/upload', name: name })
+      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'securitydomain/upload', name })
     })
   }
 

@@ -1,6 +1,7 @@
 import { ServiceError, type Caller, type Store } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
 import type { OperationLog } from '../log/operation-log.ts'
+import { objectOf } from '../objects/attributes.ts'
 import { checkObjectName, folded } from '../objects/names.ts'
 import { recordInHsmLog } from './record.ts'
 import type { HsmRepository, RoleAssignment } from './repository.ts'
@@ -48,7 +49,12 @@ export class LocalRoles {
     }
     await store.transaction(async (tx) => {
       await repository.putDefinition(tx, hsm, definition)
-      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'roleDefinitions/write', name: hsm })
+      await recordInHsmLog(this.#o.log, tx, {
+        by: caller,
+        operation: 'roleDefinitions/write',
+        name: hsm,
+        subject: textOfRole(definition),
+      })
     })
     return definition
   }
@@ -62,7 +68,12 @@ export class LocalRoles {
     }
     await store.transaction(async (tx) => {
       await repository.removeDefinition(tx, hsm, definition.id)
-      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'roleDefinitions/delete', name: hsm })
+      await recordInHsmLog(this.#o.log, tx, {
+        by: caller,
+        operation: 'roleDefinitions/delete',
+        name: hsm,
+        subject: textOfRole(definition),
+      })
     })
     return definition
   }
@@ -102,7 +113,12 @@ export class LocalRoles {
       if (!(await repository.insertAssignment(tx, hsm, assignment))) {
         throw conflict('RoleAssignmentExists', 'The role assignment already exists.')
       }
-      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'roleAssignments/write', name: hsm })
+      await recordInHsmLog(this.#o.log, tx, {
+        by: caller,
+        operation: 'roleAssignments/write',
+        name: hsm,
+        subject: textOfAssignment(assignment),
+      })
     })
     return assignment
   }
@@ -112,7 +128,12 @@ export class LocalRoles {
     const { store, repository } = this.#o
     await store.transaction(async (tx) => {
       await repository.removeAssignment(tx, hsm, assignment.id)
-      await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'roleAssignments/delete', name: hsm })
+      await recordInHsmLog(this.#o.log, tx, {
+        by: caller,
+        operation: 'roleAssignments/delete',
+        name: hsm,
+        subject: textOfAssignment(assignment),
+      })
     })
     return assignment
   }
@@ -141,9 +162,12 @@ function customRole(id: string, body: unknown): RoleDefinition {
       found: shown(assignableScopes),
     })
   }
-  const lists = (Array.isArray(permissions) ? permissions : []) as Record<string, unknown>[]
-  const actions = (list: 'dataActions' | 'notDataActions'): string[] =>
-    lists.flatMap((each) => (each[list] ?? []) as string[]).map((action) => knownAction(action, list))
+  const lists = (Array.isArray(permissions) ? (permissions as unknown[]) : []).map((each, index) =>
+    objectOf(each, `properties.permissions[${index}]`),
+  )
+  const actions = (list: 'dataActions' | 'notDataActions'): string[] => [
+    ...new Set(lists.flatMap((each) => (each[list] ?? []) as string[]).map((action) => knownAction(action, list))),
+  ]
   if (lists.some((each) => ((each['actions'] ?? []) as unknown[]).length > 0)) {
     throw badParameter('A role of a managed HSM has data actions only.', {
       target: 'properties.permissions.actions',
@@ -194,3 +218,10 @@ function notFound(code: string, noun: string, id: string): ServiceError {
     remedy: `List the ${noun}s.`,
   })
 }
+
+const textOfAssignment = ({ roleId, principalId, scope }: RoleAssignment): string =>
+  `role ${roleId} of ${principalId} at ${scope}`
+
+/** What it gives, so that a role that was changed under its name is seen. */
+const textOfRole = ({ id, dataActions, notDataActions }: RoleDefinition): string =>
+  `role ${id}: ${[...dataActions, ...notDataActions.map((action) => `not ${action}`)].join(' ')}`

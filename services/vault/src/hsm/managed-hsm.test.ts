@@ -103,7 +103,9 @@ describeStores('a managed HSM', (open) => {
     const unknown = {
       properties: { roleName: 'X', permissions: [{ dataActions: ['Microsoft.KeyVault/managedHsm/all'] }] },
     }
-    expect((await hsm.owner('PUT', `${authorization}/roleDefinitions/${randomUUID()}`, unknown)).status).toBe(400)
+    const nothing = { properties: { roleName: 'X', permissions: [null] } }
+    for (const body of [unknown, nothing])
+      expect((await hsm.owner('PUT', `${authorization}/roleDefinitions/${randomUUID()}`, body)).status).toBe(400)
     const builtIn = `${authorization}/roleDefinitions/${cryptoUserRole}`
     expect((await hsm.owner('PUT', builtIn, custom)).status).toBe(409)
     expect((await hsm.owner('DELETE', builtIn)).status).toBe(409)
@@ -119,6 +121,25 @@ describeStores('a managed HSM', (open) => {
     expect(removed.status).toBe(200)
     expect((await hsm.as('orchestrator', 'GET', '/keys')).status).toBe(403)
     expect((await hsm.owner('DELETE', path)).status).toBe(200)
+    const given = `role ${id} of ${principalIds.orchestrator} at /keys`
+    const read = 'Microsoft.KeyVault/managedHsm/keys/read/action'
+    const logged = (await loggedIn(hsm.store, 'hsm1.managedhsm')).filter(({ operation }) =>
+      operation.startsWith('role'),
+    )
+    expect(
+      logged.slice(-10).map(({ operation, verdict, code, subject }) => [operation, code ?? verdict, subject]),
+    ).toEqual([
+      ['roleDefinitions/write', 'allowed', `role ${id}: ${read}`],
+      ['roleDefinitions/write', 'BadParameter', undefined],
+      ['roleDefinitions/write', 'BadParameter', undefined],
+      ['roleDefinitions/write', 'BuiltInRole', undefined],
+      ['roleDefinitions/delete', 'BuiltInRole', undefined],
+      ['roleAssignments/write', 'allowed', given],
+      ['roleDefinitions/delete', 'RoleDefinitionHasAssignments', undefined],
+      ['roleAssignments/write', 'RoleAssignmentExists', undefined],
+      ['roleAssignments/delete', 'allowed', given],
+      ['roleDefinitions/delete', 'allowed', `role ${id}: ${read}`],
+    ])
     await hsm.vault.close()
   })
 

@@ -12,9 +12,17 @@ export interface By {
 export async function recordInHsmLog(
   log: OperationLog,
   tx: DatabaseTransaction,
-  o: { by: By; operation: string; name: string },
+  o: { by: By; operation: string; name: string; subject?: string },
 ): Promise<void> {
   const { objectId, appId } = o.by
   const vault = managedHsmVaultName(o.name)
-  await log.appendIn(tx, { objectId, appId, operation: o.operation, vault, keyName: '', verdict: 'allowed' })
+  await log.appendIn(tx, {
+    objectId,
+    appId,
+    operation: o.operation,
+    vault,
+    keyName: '',
+    verdict: 'allowed',
+    ...(o.subject !== undefined && { subject: o.subject }),
+  })
 }

@@ -15,6 +15,7 @@ import type { KeyVersion } from '../keys/key-version.ts'
 import type { Keys } from '../keys/keys.ts'
 import type { KeyRepository } from '../keys/repository.ts'
 import type { Rotation } from '../keys/rotation.ts'
+import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import type { Backups } from '../objects/backup.ts'
 import { checkObjectName, checkVersion, folded, hsmOfHost, vaultOfHost } from '../objects/names.ts'
@@ -25,6 +26,7 @@ import type { Secrets } from '../secrets/secrets.ts'
 import type { KeyVersionRow, SecretVersionRow } from '../store/tables.ts'
 import type { Vault } from '../vaults/vault.ts'
 import type { RateLimits } from './rate-limits.ts'
+import { apiVersionOf } from './request.ts'
 
 export type App = VirtualHost['app']
 export type Request = Parameters<ReturnType<typeof requireBearer>>[0]
@@ -76,20 +78,55 @@ export async function admit(parts: AppParts, request: Request, permission: Permi
   } catch (error) {
     // Strangers take nothing from those who may, and do not fill the vault's log without end.
     rates?.take(vault.name, 'refusals')
-    await parts.log.append({
-      objectId: caller.objectId,
-      appId: caller.appId,
-      operation: permission,
-      vault: vault.name,
-      keyName: folded(name),
-      verdict: 'refused',
-      code: error instanceof ServiceError ? error.code : 'InternalError',
-      ...(version !== undefined && { keyVersion: version }),
-    })
+    await parts.log.append(refusalOf(request, { vault, name, version }, permission, error))
     throw error
   }
   rates?.take(vault.name, permission)
   return { vault, name, version }
+}
+
+/**
+ * A request that changes something: as `admit`, then `work`. What a caller who may ask is refused all the same (a policy that is
+ * immutable, a purge under purge protection) is in the log as well.
+ */
+export async function admitChange<T>(
+  parts: AppParts,
+  request: Request,
+  permission: Permission,
+  work: (place: Admitted) => Promise<T>,
+): Promise<T> {
+  const place = await admit(parts, request, permission)
+  try {
+    apiVersionOf(request.query)
+    return await work(place)
+  } catch (error) {
+    if (!isLoggedRefusal(error)) throw error
+    await parts.log.append(refusalOf(request, place, permission, error))
+    throw error
+  }
+}
+
+/** What is not there was not refused, and a log that cannot be written has refused already. */
+export function isLoggedRefusal(error: unknown): error is ServiceError {
+  return error instanceof ServiceError && error.status !== 404 && !error.code.startsWith('OperationLog')
+}
+
+function refusalOf(
+  { caller }: Request,
+  { vault, name, version }: Admitted,
+  permission: Permission,
+  error: unknown,
+): LogEntry {
+  return {
+    objectId: caller.objectId,
+    appId: caller.appId,
+    operation: permission,
+    vault: vault.name,
+    keyName: folded(name),
+    verdict: 'refused',
+    code: error instanceof ServiceError ? error.code : 'InternalError',
+    ...(version !== undefined && { keyVersion: version }),
+  }
 }
 
 export async function existingVault(access: VaultAccess, host: string): Promise<Vault> {

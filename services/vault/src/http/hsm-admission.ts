@@ -1,10 +1,12 @@
+import { managedHsmVaultName } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { Activation } from '../hsm/activation.ts'
 import type { FullBackups } from '../hsm/full-backup.ts'
 import { requireLocalRole, type HsmAccess } from '../hsm/local-access.ts'
 import type { LocalRoles } from '../hsm/local-roles.ts'
 import type { HsmRepository } from '../hsm/repository.ts'
-import { existingVault, type AppParts, type Request } from './admission.ts'
+import type { LogEntry } from '../log/entry.ts'
+import { existingVault, isLoggedRefusal, type AppParts, type Request } from './admission.ts'
 import { apiVersionOf } from './request.ts'
 
 export interface HsmAppParts extends AppParts {
@@ -31,21 +33,43 @@ export async function admitToHsm(
   const vault = await existingVault(parts.access, request.hostname)
   const { hsm } = vault
   if (!hsm) throw new TypeError('not the host of a managed HSM')
-  const { caller } = request
   try {
-    requireLocalRole(hsm, caller, o.action, o.scope ?? '/')
+    requireLocalRole(hsm, request.caller, o.action, o.scope ?? '/')
   } catch (error) {
-    await parts.log.append({
-      objectId: caller.objectId,
-      appId: caller.appId,
-      operation: o.action.replace(/\/action$/, ''),
-      vault: vault.name,
-      keyName: '',
-      verdict: 'refused',
-      code: error instanceof ServiceError ? error.code : 'InternalError',
-    })
+    // As `admit`: strangers do not fill the log without end.
+    parts.rates?.take(vault.name, 'refusals')
+    await parts.log.append(refusalOf(request, vault.name, o.action, error))
     throw error
   }
   apiVersionOf(request.query)
   return hsm
+}
+
+/** What `admitChange` is for keys: what is refused to a caller who may ask is in the log as well. */
+export async function admitHsmChange<T>(
+  parts: HsmAppParts,
+  request: Request,
+  o: { action: string; scope?: string },
+  work: (hsm: HsmAccess) => Promise<T>,
+): Promise<T> {
+  const hsm = await admitToHsm(parts, request, o)
+  try {
+    return await work(hsm)
+  } catch (error) {
+    if (!isLoggedRefusal(error)) throw error
+    await parts.log.append(refusalOf(request, managedHsmVaultName(hsm.name), o.action, error))
+    throw error
+  }
+}
+
+function refusalOf({ caller }: Request, vault: string, action: string, error: unknown): LogEntry {
+  return {
+    objectId: caller.objectId,
+    appId: caller.appId,
+    operation: action.replace(/\/action$/, ''),
+    vault,
+    keyName: '',
+    verdict: 'refused',
+    code: error instanceof ServiceError ? error.code : 'InternalError',
+  }
 }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { ServiceError } from '@strongroom/platform'
 import { checkObjectName, folded } from '../objects/names.ts'
-import type { App } from './admission.ts'
-import { admitToHsm, pendingUrl, type HsmAppParts } from './hsm-admission.ts'
+import type { App, Request } from './admission.ts'
+import { admitHsmChange, admitToHsm, pendingUrl, type HsmAppParts } from './hsm-admission.ts'
 
 /** Full backup and restore of a managed HSM. Work is done when it is answered; the wire's polling finds it done. */
 export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
@@ -29,11 +29,19 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
     return status
   }
 
+  const restored = (request: Request, key?: string): Promise<{ jobId: string }> =>
+    admitHsmChange(parts, request, { action: 'restore/start/action' }, async ({ name }) => {
+      const from = new Date()
+      await fullBackups.restore(request.caller, name, request.body, key)
+      return finished(name, 'restore', from, {})
+    })
+
   app.post('/backup', async (request, reply) => {
-    const { name } = await admitToHsm(parts, request, { action: 'backup/start/action' })
-    const from = new Date()
-    const azureStorageBlobContainerUri = await fullBackups.backup(request.caller, name, request.body)
-    const job = await finished(name, 'backup', from, { azureStorageBlobContainerUri })
+    const job = await admitHsmChange(parts, request, { action: 'backup/start/action' }, async ({ name }) => {
+      const from = new Date()
+      const azureStorageBlobContainerUri = await fullBackups.backup(request.caller, name, request.body)
+      return finished(name, 'backup', from, { azureStorageBlobContainerUri })
+    })
     return reply
       .code(202)
       .header('azure-asyncoperation', pendingUrl(request, `/backup/${job.jobId}`))
@@ -41,10 +49,7 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
   })
 
   app.put('/restore', async (request, reply) => {
-    const { name } = await admitToHsm(parts, request, { action: 'restore/start/action' })
-    const from = new Date()
-    await fullBackups.restore(request.caller, name, request.body)
-    const job = await finished(name, 'restore', from, {})
+    const job = await restored(request)
     return reply
       .code(202)
       .header('azure-asyncoperation', pendingUrl(request, `/restore/${job.jobId}`))
@@ -53,10 +58,7 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
 
   app.put('/keys/:name/restore', async (request, reply) => {
     const key = folded(checkObjectName((request.params as { name: string }).name))
-    const { name } = await admitToHsm(parts, request, { action: 'restore/start/action' })
-    const from = new Date()
-    await fullBackups.restore(request.caller, name, request.body, key)
-    const job = await finished(name, 'restore', from, {})
+    const job = await restored(request, key)
     return reply
       .code(202)
       .header('azure-asyncoperation', pendingUrl(request, `/restore/${job.jobId}`))

@@ -1,5 +1,5 @@
 import type { App } from './admission.ts'
-import { admitToHsm, pendingUrl, type HsmAppParts } from './hsm-admission.ts'
+import { admitHsmChange, admitToHsm, pendingUrl, type HsmAppParts } from './hsm-admission.ts'
 
 /** The security domain of a managed HSM. Work is done when it is answered; the wire's polling finds it done. */
 export function addHsmDomainRoutes(app: App, parts: HsmAppParts): void {
@@ -7,8 +7,9 @@ export function addHsmDomainRoutes(app: App, parts: HsmAppParts): void {
   const done = { status: 'Success', status_details: '' }
 
   app.post('/securitydomain/download', async (request, reply) => {
-    const { name } = await admitToHsm(parts, request, { action: 'securitydomain/download/action' })
-    const value = await activation.download(request.caller, name, request.body)
+    const value = await admitHsmChange(parts, request, { action: 'securitydomain/download/action' }, ({ name }) =>
+      activation.download(request.caller, name, request.body),
+    )
     const pending = pendingUrl(request, '/securitydomain/download')
     return reply.code(202).header('azure-asyncoperation', pending).send({ value })
   })
@@ -24,8 +25,9 @@ export function addHsmDomainRoutes(app: App, parts: HsmAppParts): void {
   })
 
   app.post('/securitydomain/upload', async (request, reply) => {
-    const { name } = await admitToHsm(parts, request, { action: 'securitydomain/upload/action' })
-    await activation.upload(request.caller, name, (request.body as { value?: unknown } | undefined)?.value)
+    await admitHsmChange(parts, request, { action: 'securitydomain/upload/action' }, ({ name }) =>
+      activation.upload(request.caller, name, (request.body as { value?: unknown } | undefined)?.value),
+    )
     const pending = pendingUrl(request, '/securitydomain/upload')
     return reply.code(202).header('azure-asyncoperation', pending).send(done)
   })

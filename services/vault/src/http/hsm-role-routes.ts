@@ -2,12 +2,18 @@ import { scopeOf } from '../hsm/local-roles.ts'
 import type { RoleAssignment } from '../hsm/repository.ts'
 import type { RoleDefinition } from '../hsm/roles.ts'
 import type { App, Request } from './admission.ts'
-import { admitToHsm, type HsmAppParts } from './hsm-admission.ts'
+import { admitHsmChange, admitToHsm, type HsmAppParts } from './hsm-admission.ts'
 
 const provider = '/providers/Microsoft.Authorization'
 const definitionPrefix = `Microsoft.KeyVault${provider}/roleDefinitions`
 
 type Params = { name?: string; id: string }
+
+interface Place {
+  hsm: string
+  scope: string
+  id: string
+}
 
 /** Local roles of a managed HSM, for itself, for its keys and for one key. */
 export function addHsmRoleRoutes(app: App, parts: HsmAppParts): void {
@@ -15,13 +21,20 @@ export function addHsmRoleRoutes(app: App, parts: HsmAppParts): void {
   for (const scope of ['', '/keys', '/keys/:name']) {
     const definitions = `${scope}${provider}/roleDefinitions`
     const assignments = `${scope}${provider}/roleAssignments`
-    const admitted = async (request: Request, action: string): Promise<{ hsm: string; scope: string; id: string }> => {
+    const placeOf = (request: Request): Omit<Place, 'hsm'> => {
       const params = request.params as Params
-      const at = scopeOf(params, request.url)
+      return { scope: scopeOf(params, request.url), id: params.id }
+    }
+    const admitted = async (request: Request, action: string): Promise<Place> => {
+      const at = placeOf(request)
+      const { name } = await admitToHsm(parts, request, { action, scope: at.scope })
+      return { ...at, hsm: name }
+    }
+    const changed = <T>(request: Request, action: string, work: (at: Place) => Promise<T>): Promise<T> => {
+      const at = placeOf(request)
       // A definition holds wherever it is assigned, so that who may change one at a single key only may change none.
-      const wanted = /^roleDefinitions\/(write|delete)/.test(action) ? '/' : at
-      const { name } = await admitToHsm(parts, request, { action, scope: wanted })
-      return { hsm: name, scope: at, id: params.id }
+      const scope = action.startsWith('roleDefinitions/') ? '/' : at.scope
+      return admitHsmChange(parts, request, { action, scope }, ({ name }) => work({ ...at, hsm: name }))
     }
 
     app.get(definitions, async (request) => {
@@ -33,13 +46,16 @@ export function addHsmRoleRoutes(app: App, parts: HsmAppParts): void {
       return definitionView(await roles.definition(hsm, id))
     })
     app.put(`${definitions}/:id`, async (request, reply) => {
-      const { hsm, id } = await admitted(request, 'roleDefinitions/write/action')
-      const made = await roles.putDefinition(request.caller, hsm, id, request.body)
+      const made = await changed(request, 'roleDefinitions/write/action', ({ hsm, id }) =>
+        roles.putDefinition(request.caller, hsm, id, request.body),
+      )
       return reply.code(201).send(definitionView(made))
     })
     app.delete(`${definitions}/:id`, async (request) => {
-      const { hsm, id } = await admitted(request, 'roleDefinitions/delete/action')
-      return definitionView(await roles.removeDefinition(request.caller, hsm, id))
+      const removed = await changed(request, 'roleDefinitions/delete/action', ({ hsm, id }) =>
+        roles.removeDefinition(request.caller, hsm, id),
+      )
+      return definitionView(removed)
     })
 
     app.get(assignments, async (request) => {
@@ -55,13 +71,16 @@ export function addHsmRoleRoutes(app: App, parts: HsmAppParts): void {
       return assignmentView(await roles.assignment(hsm, at, id))
     })
     app.put(`${assignments}/:id`, async (request, reply) => {
-      const { hsm, scope: at, id } = await admitted(request, 'roleAssignments/write/action')
-      const made = await roles.assign(request.caller, hsm, { scope: at, id, body: request.body })
+      const made = await changed(request, 'roleAssignments/write/action', ({ hsm, ...at }) =>
+        roles.assign(request.caller, hsm, { ...at, body: request.body }),
+      )
       return reply.code(201).send(assignmentView(made))
     })
     app.delete(`${assignments}/:id`, async (request) => {
-      const { hsm, scope: at, id } = await admitted(request, 'roleAssignments/delete/action')
-      return assignmentView(await roles.unassign(request.caller, hsm, at, id))
+      const removed = await changed(request, 'roleAssignments/delete/action', ({ hsm, scope: at, id }) =>
+        roles.unassign(request.caller, hsm, at, id),
+      )
+      return assignmentView(removed)
     })
   }
 }

@@ -2,7 +2,7 @@ import { bundleOf, deletedBundleOf, deletedItemOf, itemOf } from '../keys/bundle
 import type { KeyVersion } from '../keys/key-version.ts'
 import { nameOf } from '../objects/lifecycle.ts'
 import type { DeletedAt } from '../objects/versioned.ts'
-import { admit, type App, type AppParts } from './admission.ts'
+import { admit, admitChange, type App, type AppParts } from './admission.ts'
 import { pageFrom } from './pages.ts'
 import { apiVersionOf } from './request.ts'
 
@@ -10,17 +10,17 @@ import { apiVersionOf } from './request.ts'
 export function addKeyRoutes(app: App, parts: AppParts): void {
   const { keys, keyRepository } = parts
 
-  app.post('/keys/:name/create', async (request) => {
-    const place = await admit(parts, request, 'create')
-    apiVersionOf(request.query)
-    return bundleOf(await keys.create(request.caller, place, request.body), place.vault)
-  })
+  app.post('/keys/:name/create', (request) =>
+    admitChange(parts, request, 'create', async (place) =>
+      bundleOf(await keys.create(request.caller, place, request.body), place.vault),
+    ),
+  )
 
-  app.put('/keys/:name', async (request) => {
-    const place = await admit(parts, request, 'import')
-    apiVersionOf(request.query)
-    return bundleOf(await keys.importKey(request.caller, place, request.body), place.vault)
-  })
+  app.put('/keys/:name', (request) =>
+    admitChange(parts, request, 'import', async (place) =>
+      bundleOf(await keys.importKey(request.caller, place, request.body), place.vault),
+    ),
+  )
 
   for (const path of ['/keys/:name', '/keys/:name/:version']) {
     app.get(path, async (request) => {
@@ -28,11 +28,11 @@ export function addKeyRoutes(app: App, parts: AppParts): void {
       apiVersionOf(request.query)
       return bundleOf(await keys.get(place, place.version), place.vault)
     })
-    app.patch(path, async (request) => {
-      const place = await admit(parts, request, 'update')
-      apiVersionOf(request.query)
-      return bundleOf(await keys.update(request.caller, place, place.version, request.body), place.vault)
-    })
+    app.patch(path, (request) =>
+      admitChange(parts, request, 'update', async (place) =>
+        bundleOf(await keys.update(request.caller, place, place.version, request.body), place.vault),
+      ),
+    )
   }
 
   app.get('/keys', async (request) => {
@@ -55,11 +55,11 @@ export function addKeyRoutes(app: App, parts: AppParts): void {
     })
   })
 
-  app.delete('/keys/:name', async (request) => {
-    const place = await admit(parts, request, 'delete')
-    apiVersionOf(request.query)
-    return deletedBundleOf(await keys.delete(request.caller, place), place.vault)
-  })
+  app.delete('/keys/:name', (request) =>
+    admitChange(parts, request, 'delete', async (place) =>
+      deletedBundleOf(await keys.delete(request.caller, place), place.vault),
+    ),
+  )
 
   app.get('/deletedkeys', async (request) => {
     const { vault } = await admit(parts, request, 'list')
@@ -75,16 +75,16 @@ export function addKeyRoutes(app: App, parts: AppParts): void {
     return deletedBundleOf(await keys.getDeleted(place), place.vault)
   })
 
-  app.post('/deletedkeys/:name/recover', async (request) => {
-    const place = await admit(parts, request, 'recover')
-    apiVersionOf(request.query)
-    return bundleOf(await keys.recover(request.caller, place), place.vault)
-  })
+  app.post('/deletedkeys/:name/recover', (request) =>
+    admitChange(parts, request, 'recover', async (place) =>
+      bundleOf(await keys.recover(request.caller, place), place.vault),
+    ),
+  )
 
-  app.delete('/deletedkeys/:name', async (request, reply) => {
-    const place = await admit(parts, request, 'purge')
-    apiVersionOf(request.query)
-    await keys.purge(request.caller, place)
-    return reply.code(204).send()
-  })
+  app.delete('/deletedkeys/:name', (request, reply) =>
+    admitChange(parts, request, 'purge', async (place) => {
+      await keys.purge(request.caller, place)
+      return reply.code(204).send()
+    }),
+  )
 }

@@ -3,7 +3,7 @@ import { randomBytesFor } from '../keys/crypto-operations.ts'
 import type { CryptoOperation } from '../keys/operation-input.ts'
 import { badParameter } from '../errors.ts'
 import { backupBytes } from '../objects/backup.ts'
-import { admit, type App, type AppParts } from './admission.ts'
+import { admit, admitChange, type App, type AppParts } from './admission.ts'
 import { apiVersionOf } from './request.ts'
 
 const operations: Record<string, CryptoOperation> = {
@@ -29,11 +29,11 @@ export function addKeyUseRoutes(app: App, parts: AppParts): void {
     }
   }
 
-  app.post('/keys/:name/rotate', async (request) => {
-    const place = await admit(parts, request, 'rotate')
-    apiVersionOf(request.query)
-    return bundleOf(await rotation.rotate(request.caller, place), place.vault)
-  })
+  app.post('/keys/:name/rotate', (request) =>
+    admitChange(parts, request, 'rotate', async (place) =>
+      bundleOf(await rotation.rotate(request.caller, place), place.vault),
+    ),
+  )
 
   app.get('/keys/:name/rotationpolicy', async (request) => {
     const place = await admit(parts, request, 'getRotationPolicy')
@@ -41,23 +41,21 @@ export function addKeyUseRoutes(app: App, parts: AppParts): void {
     return rotation.policy(place)
   })
 
-  app.put('/keys/:name/rotationpolicy', async (request) => {
-    const place = await admit(parts, request, 'setRotationPolicy')
-    apiVersionOf(request.query)
-    return rotation.setPolicy(request.caller, place, request.body)
-  })
+  app.put('/keys/:name/rotationpolicy', (request) =>
+    admitChange(parts, request, 'setRotationPolicy', async (place) =>
+      rotation.setPolicy(request.caller, place, request.body),
+    ),
+  )
 
-  app.post('/keys/:name/backup', async (request) => {
-    const place = await admit(parts, request, 'backup')
-    apiVersionOf(request.query)
-    return keyBackups.backup(request.caller, place)
-  })
+  app.post('/keys/:name/backup', (request) =>
+    admitChange(parts, request, 'backup', async (place) => keyBackups.backup(request.caller, place)),
+  )
 
-  app.post('/keys/restore', { bodyLimit: backupBytes }, async (request) => {
-    const { vault } = await admit(parts, request, 'restore')
-    apiVersionOf(request.query)
-    return bundleOf(await keyBackups.restore(request.caller, vault, request.body), vault)
-  })
+  app.post('/keys/restore', { bodyLimit: backupBytes }, (request) =>
+    admitChange(parts, request, 'restore', async ({ vault }) =>
+      bundleOf(await keyBackups.restore(request.caller, vault, request.body), vault),
+    ),
+  )
 
   app.post('/rng', async (request) => {
     await admit(parts, request, 'getRandomBytes')

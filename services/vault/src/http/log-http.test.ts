@@ -1,9 +1,17 @@
 import { describeStores } from '@strongroom/platform/testing'
 import { auditLog, openCheckpoint, parseNoteKey, provenEntry, type Fetch } from '@strongroom/transparency'
 import { expect, it } from 'vitest'
-import { createTestVault, keyRequest, type TestVault } from '../testing/test-vault.ts'
+import { providerUrl } from '../testing/fake-provider.ts'
+import { loggedIn } from '../testing/logged.ts'
+import { startTenant } from '../testing/tenant.ts'
+import { createTestVault, encodedPolicy, keyRequest, principalIds, type TestVault } from '../testing/test-vault.ts'
 
 const host = 'platform.vault.strongroom.internal'
+/** An immutable policy that asks one claim for a value. */
+const policyOf = (equals: number): { data: string; immutable: boolean } => ({
+  data: encodedPolicy({ version: '1.0.0', anyOf: [{ authority: providerUrl, allOf: [{ claim: 'a', equals }] }] }),
+  immutable: true,
+})
 
 describeStores('the operation log over HTTP', (open) => {
   const started = async (): Promise<{ vault: TestVault; fetch: Fetch }> => {
@@ -46,6 +54,46 @@ describeStores('the operation log over HTTP', (open) => {
     ])
     const proven = await provenEntry({ checkpoint, index: 1, fetch })
     expect(JSON.parse(Buffer.from(proven).toString('utf8'))).toEqual(entries[1])
+    await vault.close()
+  })
+
+  it('holds the changes that are refused to who may ask for them', async () => {
+    const store = await open()
+    const { vault, ok, send } = await startTenant(store, {}, { enablePurgeProtection: true })
+    const created = await ok('POST', '/keys/k/create', { ...keyRequest(), release_policy: policyOf(1) })
+    const version = (created.key.kid as string).split('/').at(-1)!
+    await ok('PUT', '/secrets/s', { value: 'v' })
+    for (const path of ['/keys/gone', '/secrets/s']) {
+      if (path === '/keys/gone') await ok('POST', `${path}/create`, { kty: 'EC' })
+      await ok('DELETE', path)
+    }
+    const before = (await loggedIn(store, 'kv1')).length
+    const requests = [
+      ['PATCH', `/keys/k/${version}`, { release_policy: policyOf(2) }],
+      ['POST', '/keys/new/create', { kty: 'RSA-HSM', attributes: { exportable: true } }],
+      ['POST', '/keys/gone/create', { kty: 'EC' }],
+      ['DELETE', '/deletedkeys/gone', undefined],
+      ['POST', '/keys/restore', { value: 'AAAA' }],
+      ['PUT', '/keys/k/rotationpolicy', { lifetimeActions: 7 }],
+      ['PUT', '/secrets/s', { value: 'w' }],
+      ['DELETE', '/deletedsecrets/s', undefined],
+      ['DELETE', '/keys/none', undefined],
+    ] as const
+    for (const [method, path, body] of requests) expect((await send(method, path, body)).status).toBeGreaterThan(399)
+    const logged = (await loggedIn(store, 'kv1')).slice(before)
+    expect(logged.every(({ verdict, objectId }) => verdict === 'refused' && objectId === principalIds.alice)).toBe(true)
+    expect(logged.map(({ operation, keyName, code }) => `${operation} ${keyName}: ${code}`)).toEqual([
+      'update k: BadParameter',
+      'create new: BadParameter',
+      'create gone: Conflict',
+      'purge gone: Forbidden',
+      'restore : BadParameter',
+      'setRotationPolicy k: BadParameter',
+      'secrets/set s: Conflict',
+      'secrets/purge s: Forbidden',
+    ])
+    expect(logged[0]!.keyVersion).toBe(version)
+    expect(JSON.stringify(logged)).not.toContain(policyOf(2).data)
     await vault.close()
   })
 

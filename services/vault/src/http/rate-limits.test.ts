@@ -1,7 +1,9 @@
+import { tmpdir } from 'node:os'
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { loggedIn } from '../testing/logged.ts'
-import { adminGrant, keyRequest } from '../testing/test-vault.ts'
+import { TestHsm } from '../testing/test-hsm.ts'
+import { adminGrant, createTestVault, keyRequest } from '../testing/test-vault.ts'
 import { startTenant } from '../testing/tenant.ts'
 import { azureVaultRates } from './rate-limits.ts'
 
@@ -51,6 +53,21 @@ describeStores('rates', (open) => {
     expect((await loggedIn(store, 'kv1')).filter(({ verdict }) => verdict === 'refused')).toHaveLength(2)
     expect((await send('GET', '/keys')).status).toBe(200)
     await vault.close()
+  })
+
+  it('bound what strangers write into the log of a managed HSM (attack Q11)', async () => {
+    const store = await open()
+    const hsm = new TestHsm(await createTestVault(store, { rates, stateDir: tmpdir() }), 'hsm1', store)
+    expect((await hsm.create()).status).toBe(201)
+    const asked: number[] = []
+    for (let index = 0; index < 5; index++) {
+      asked.push((await hsm.as('bob', 'POST', '/securitydomain/download', {})).status)
+    }
+    expect(asked).toEqual([403, 403, 429, 429, 429])
+    const refused = (await loggedIn(store, 'hsm1.managedhsm')).filter(({ verdict }) => verdict === 'refused')
+    expect(refused).toHaveLength(2)
+    expect((await hsm.download()).status).toBe(202)
+    await hsm.vault.close()
   })
 
   it('leave the platform’s keys alone: no tenant can keep a machine from booting', async () => {

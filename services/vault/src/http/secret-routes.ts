@@ -4,7 +4,7 @@ import { nameOf } from '../objects/lifecycle.ts'
 import type { DeletedAt } from '../objects/versioned.ts'
 import { deletedSecretFieldsOf, secretItemOf } from '../secrets/bundles.ts'
 import type { SecretVersion } from '../secrets/secret-version.ts'
-import { admit, type App, type AppParts } from './admission.ts'
+import { admit, admitChange, type App, type AppParts } from './admission.ts'
 import { pageFrom } from './pages.ts'
 import { apiVersionOf } from './request.ts'
 
@@ -12,12 +12,12 @@ import { apiVersionOf } from './request.ts'
 export function addSecretRoutes(app: App, parts: AppParts): void {
   const { secrets, secretRepository, secretBackups } = parts
 
-  app.put('/secrets/:name', async (request): Promise<SecretBundle> => {
-    const place = await admit(parts, request, 'secrets/set')
-    apiVersionOf(request.query)
-    const { secret, value } = await secrets.set(request.caller, place, request.body)
-    return { value, ...secretItemOf(secret, place.vault, secret.version) }
-  })
+  app.put('/secrets/:name', (request): Promise<SecretBundle> =>
+    admitChange(parts, request, 'secrets/set', async (place) => {
+      const { secret, value } = await secrets.set(request.caller, place, request.body)
+      return { value, ...secretItemOf(secret, place.vault, secret.version) }
+    }),
+  )
 
   for (const path of ['/secrets/:name', '/secrets/:name/:version']) {
     app.get(path, async (request): Promise<SecretBundle> => {
@@ -26,12 +26,12 @@ export function addSecretRoutes(app: App, parts: AppParts): void {
       const { secret, value } = await secrets.read(request.caller, place, place.version)
       return { value, ...secretItemOf(secret, place.vault, secret.version) }
     })
-    app.patch(path, async (request): Promise<SecretBundle> => {
-      const place = await admit(parts, request, 'secrets/update')
-      apiVersionOf(request.query)
-      const secret = await secrets.update(request.caller, place, place.version, request.body)
-      return secretItemOf(secret, place.vault, secret.version)
-    })
+    app.patch(path, (request): Promise<SecretBundle> =>
+      admitChange(parts, request, 'secrets/update', async (place) => {
+        const secret = await secrets.update(request.caller, place, place.version, request.body)
+        return secretItemOf(secret, place.vault, secret.version)
+      }),
+    )
   }
 
   app.get('/secrets', async (request) => {
@@ -54,12 +54,12 @@ export function addSecretRoutes(app: App, parts: AppParts): void {
     })
   })
 
-  app.delete('/secrets/:name', async (request) => {
-    const place = await admit(parts, request, 'secrets/delete')
-    apiVersionOf(request.query)
-    const secret = await secrets.delete(request.caller, place)
-    return { ...secretItemOf(secret, place.vault, secret.version), ...deletedSecretFieldsOf(secret) }
-  })
+  app.delete('/secrets/:name', (request) =>
+    admitChange(parts, request, 'secrets/delete', async (place) => {
+      const secret = await secrets.delete(request.caller, place)
+      return { ...secretItemOf(secret, place.vault, secret.version), ...deletedSecretFieldsOf(secret) }
+    }),
+  )
 
   app.get('/deletedsecrets', async (request) => {
     const { vault } = await admit(parts, request, 'secrets/list')
@@ -79,30 +79,28 @@ export function addSecretRoutes(app: App, parts: AppParts): void {
     return { ...secretItemOf(secret, place.vault, secret.version), ...deletedSecretFieldsOf(secret) }
   })
 
-  app.post('/deletedsecrets/:name/recover', async (request) => {
-    const place = await admit(parts, request, 'secrets/recover')
-    apiVersionOf(request.query)
-    const secret = await secrets.recover(request.caller, place)
-    return secretItemOf(secret, place.vault, secret.version)
-  })
+  app.post('/deletedsecrets/:name/recover', (request) =>
+    admitChange(parts, request, 'secrets/recover', async (place) => {
+      const secret = await secrets.recover(request.caller, place)
+      return secretItemOf(secret, place.vault, secret.version)
+    }),
+  )
 
-  app.delete('/deletedsecrets/:name', async (request, reply) => {
-    const place = await admit(parts, request, 'secrets/purge')
-    apiVersionOf(request.query)
-    await secrets.purge(request.caller, place)
-    return reply.code(204).send()
-  })
+  app.delete('/deletedsecrets/:name', (request, reply) =>
+    admitChange(parts, request, 'secrets/purge', async (place) => {
+      await secrets.purge(request.caller, place)
+      return reply.code(204).send()
+    }),
+  )
 
-  app.post('/secrets/:name/backup', async (request) => {
-    const place = await admit(parts, request, 'secrets/backup')
-    apiVersionOf(request.query)
-    return secretBackups.backup(request.caller, place)
-  })
+  app.post('/secrets/:name/backup', (request) =>
+    admitChange(parts, request, 'secrets/backup', async (place) => secretBackups.backup(request.caller, place)),
+  )
 
-  app.post('/secrets/restore', { bodyLimit: backupBytes }, async (request): Promise<SecretBundle> => {
-    const { vault } = await admit(parts, request, 'secrets/restore')
-    apiVersionOf(request.query)
-    const secret = await secretBackups.restore(request.caller, vault, request.body)
-    return secretItemOf(secret, vault, secret.version)
-  })
+  app.post('/secrets/restore', { bodyLimit: backupBytes }, (request): Promise<SecretBundle> =>
+    admitChange(parts, request, 'secrets/restore', async ({ vault }) => {
+      const secret = await secretBackups.restore(request.caller, vault, request.body)
+      return secretItemOf(secret, vault, secret.version)
+    }),
+  )
 }

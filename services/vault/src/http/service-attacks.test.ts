@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { providerUrl } from '../testing/fake-provider.ts'
+import { loggedIn } from '../testing/logged.ts'
 import { startTenant } from '../testing/tenant.ts'
 import { activeHsm } from '../testing/test-hsm.ts'
 import { adminGrant, encodedPolicy, keyRequest, transferJwk, vmId } from '../testing/test-vault.ts'
@@ -200,6 +201,15 @@ describeStores('an attacker of the service', (open) => {
     const upload = await hsm.owner('POST', '/securitydomain/upload', { value: '{}' })
     for (const { status, body } of [exchange, upload]) expect([status, body.error.code]).toEqual([409, 'Conflict'])
     expect(await rowOf()).toEqual(before)
+    const log = await loggedIn(hsm.store, 'hsm1.managedhsm')
+    const tried = log.filter(({ operation }) => operation.startsWith('securitydomain/'))
+    expect(tried.map(({ operation, verdict, code }) => [operation, verdict, code])).toEqual([
+      ['securitydomain/download', 'allowed', undefined],
+      ['securitydomain/download', 'allowed', undefined],
+      ['securitydomain/upload', 'refused', 'Conflict'],
+    ])
+    // Who was given shares, by their certificates.
+    expect(tried[1]!.subject).toMatch(/^3 of [A-Za-z0-9_-]{43} [A-Za-z0-9_-]{43} [A-Za-z0-9_-]{43}$/)
     expect((await hsm.owner('GET', '/keys/k')).status).toBe(200)
     await hsm.vault.close()
   })

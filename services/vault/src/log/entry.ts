@@ -6,6 +6,8 @@ export interface LogEntry {
   vault: string
   keyName: string
   keyVersion?: string
+  /** What else it was about: the role, principal and scope of an assignment, the holders of a security domain. */
+  subject?: string
   verdict: 'allowed' | 'refused'
   /** Error code of a refusal. */
   code?: string
@@ -17,7 +19,8 @@ export interface LogEntry {
 
 /** JSON of the entry as it is hashed and kept; fields that are empty are left out. */
 export function entryText(entry: LogEntry, at: Date): string {
-  const { objectId, appId, operation, vault, keyName, keyVersion, verdict, code, tokenDigest, policyHash } = entry
+  const { objectId, appId, operation, vault, keyName, keyVersion, subject, verdict, code, tokenDigest, policyHash } =
+    entry
   return JSON.stringify({
     v: 1,
     at: at.toISOString(),
@@ -27,6 +30,7 @@ export function entryText(entry: LogEntry, at: Date): string {
     vault,
     keyName,
     keyVersion: keyVersion || undefined,
+    subject: subject || undefined,
     verdict,
     code: code || undefined,
     tokenDigest: tokenDigest || undefined,
