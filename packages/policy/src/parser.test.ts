@@ -38,6 +38,12 @@ describe('reading a policy', () => {
     ])
   })
 
+  it('takes any word for an identifier, one that is nearly a Boolean included', () => {
+    const text = 'version=1.0;authorizationrules{True:[type=="a"] && [type=="b", value==True.value]=>permit();};'
+    const [, second] = parsePolicy(text).authorizationRules[0]!.conditions
+    expect(second!.tests[1]!.expression).toMatchObject({ kind: 'property', id: 'True', property: 'value' })
+  })
+
   it.each([
     ['a missing semicolon', 'version=1.0;\nauthorizationrules{\n  =>permit()\n};', 4, 1, "';'"],
     ['one = in a condition', 'version=1.0;authorizationrules{[type="a"]=>permit();};', 1, 37, "'=='"],

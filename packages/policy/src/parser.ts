@@ -209,7 +209,8 @@ class Parser {
       this.#index += 1
       return { kind: 'literal', value: token.text === 'true', position }
     }
-    if (/^(true|false)$/i.test(token.text)) throw this.#failure('true or false, in small letters')
+    if (/^(true|false)$/i.test(token.text) && !scope.has(token.text))
+      throw this.#failure('true or false, in small letters')
     if (this.#tokens[this.#index + 1]?.text === '(') return this.#call(scope, depth)
     const id = this.#identifier(scope)
     this.#symbol('.')
