@@ -138,7 +138,7 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       [429, '120', 120],
       [503, undefined, 10],
       [429, '86400', 300],
-    ])('is left alone once it answers %i, for as long as it wants (%s)', async (code, wanted, seconds) => {
+    ])('is left alone once it answers %i, for as long as it wants, %s (attack Q11)', async (code, wanted, seconds) => {
       vendors.fails = code
       vendors.retryAfter = wanted
       const refused = async (): Promise<void> => {
