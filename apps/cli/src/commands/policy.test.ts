@@ -115,6 +115,17 @@ describe('strongroom policy eval', () => {
       // What a token gets when it is signed was no claim when the policy decided.
       expect(result.data).toMatchObject({ issued: {} })
     }
+    const bundle = { format: 'strongroom-attestation-decision', version: 1, decision: {}, evidence: {} }
+    expect((await run('eval', [policy, await file('b', { ...bundle, claims: { a: 1, exp: 5 } })])).code).toBe(0)
+    expect(await refusal(run('eval', [policy, await file('b', bundle)]))).toMatchObject({
+      code: 'InvalidArgument',
+      detail: { innererror: { found: expect.stringContaining('no claims are kept') } },
+    })
+    const sealed = { token: Buffer.from('{"EncryptedInnerKey":"AAAA"}').toString('base64url') }
+    expect(await refusal(run('eval', [policy, await file('s', sealed)]))).toMatchObject({
+      code: 'InvalidArgument',
+      detail: { innererror: { found: expect.stringContaining('sealed') } },
+    })
     // Claims of a list are a client's unless it says otherwise, as in the language.
     expect((await run('eval', [policy, await file('c', [{ type: 'a', value: 1 }])])).code).toBe(1)
     for (const content of ['hello', '3', [{ type: 'a', value: 1.5 }], [{ type: 'a', value: 1, valueType: 'String' }]])

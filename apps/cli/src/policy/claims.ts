@@ -1,13 +1,15 @@
+import type { DecisionBundle } from '@strongroom/contract'
 import { claimsForPolicy, claimsOfToken, valueTypeOf, type Claim, type Issuer } from '@strongroom/policy'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { readBytes } from '../evidence/files.ts'
 
+const decisionFormat: DecisionBundle['format'] = 'strongroom-attestation-decision'
 const issuers: readonly string[] = ['AttestationService', 'AttestationPolicy', 'CustomClaim'] satisfies Issuer[]
 const compactToken = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
 
 /**
  * Claims to evaluate a policy over, from one of: a token (compact JWT, its signature is not asked here), an answer of the attestation
- * service (`{ "token": … }`), a JSON object of claims by name (taken for the service's), or a JSON array of
+ * service (`{ "token": … }`), a decision with its evidence (`strongroom decision export`), a JSON object of claims by name (taken for the service's), or a JSON array of
  * `{ "type", "value", "valueType"?, "issuer"? }`, where the issuer is CustomClaim unless said, as in Azure's grammar.
  */
 export async function readClaims(path: string): Promise<Claim[]> {
@@ -16,9 +18,16 @@ export async function readClaims(path: string): Promise<Claim[]> {
   const json = parseJson(text, path)
   if (Array.isArray(json)) return json.map((entry, index) => readClaim(entry, `${path}, entry ${index + 1}`))
   if (typeof json !== 'object' || json === null) throw notClaims(path, typeof json)
-  const { token } = json as { token?: unknown }
+  const { token, format, claims } = json as { token?: unknown; format?: unknown; claims?: unknown }
+  if (format === decisionFormat) return claimsOfToken(claimsIn(claims, path))
   if (typeof token === 'string' && compactToken.test(token)) return claimsOfToken(payloadOf(token, path))
-  return claimsForPolicy(json as Record<string, unknown>)
+  if (typeof token !== 'string' || Object.keys(json).length > 1) return claimsForPolicy(json as Record<string, unknown>)
+  throw notClaims(path, 'an answer that is sealed to the TPM of a guest: only that opens it')
+}
+
+function claimsIn(claims: unknown, path: string): Record<string, unknown> {
+  if (typeof claims === 'object' && claims !== null) return claims as Record<string, unknown>
+  throw notClaims(path, 'a decision that permitted nothing, of which no claims are kept')
 }
 
 function payloadOf(token: string, path: string): Record<string, unknown> {
