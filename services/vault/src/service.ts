@@ -106,6 +106,9 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     hsms: new HsmVaults(hsmRepository),
   })
 
+  const hsmParts = { ...common, repository: hsmRepository, sealer: sealer.derive('managed-hsms'), authority }
+  const activation = new Activation(hsmParts)
+
   const keyRepository = new KeyRepository(store, removed)
   const keyParts = { ...common, repository: keyRepository, keystore, removed }
   const keys = new Keys(keyParts)
@@ -129,6 +132,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
       kind: 'key',
       entry: keyEntry,
       moved: movedKey(keystore),
+      domainOf: ({ hsm }) => (hsm ? activation.fingerprint(hsm.name) : Promise.resolve(undefined)),
     }),
     crypto: new CryptoOperations({ keys, keystore, log, clock }),
     rotation,
@@ -144,6 +148,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
       kind: 'secret',
       entry: secretEntry,
       moved: (secret, to) => secrets.moved(secret, to),
+      domainOf: () => Promise.resolve(undefined),
     }),
     access,
     log,
@@ -153,8 +158,6 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     logger: context.logger,
   }
   const app = createVaultApp(parts)
-  const hsmParts = { ...common, repository: hsmRepository, sealer: sealer.derive('managed-hsms'), authority }
-  const activation = new Activation(hsmParts)
   const hsmApp = createHsmApp({
     ...parts,
     hsmRepository,

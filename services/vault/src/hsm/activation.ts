@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, generateKeyPair, randomBytes, X509Certificate } from 'node:crypto'
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  randomBytes,
+  X509Certificate,
+} from 'node:crypto'
 import { promisify } from 'node:util'
 import { managedHsmHost } from '@strongroom/contract'
 import { ServiceError, type Caller, type InstallationAuthority, type Sealer, type Store } from '@strongroom/platform'
@@ -111,6 +118,16 @@ export class Activation {
       })
       await recordInHsmLog(this.#o.log, tx, { by: caller, operation: 'securitydomain/upload', name })
     })
+  }
+
+  /** The same for all HSMs of one security domain, and telling nothing of its key. */
+  async fingerprint(name: string): Promise<string> {
+    const domainKey = await this.domainKey(name)
+    try {
+      return createHmac('sha256', domainKey).update('fingerprint').digest('base64url')
+    } finally {
+      domainKey.fill(0)
+    }
   }
 
   /** The domain key of an activated HSM; the caller overwrites it. */

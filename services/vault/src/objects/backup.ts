@@ -1,3 +1,4 @@
+import { isManagedHsmVaultName } from '@strongroom/contract'
 import { SealError, ServiceError, type Caller, type Sealer, type Store } from '@strongroom/platform'
 import { badParameter } from '../errors.ts'
 import type { LogEntry } from '../log/entry.ts'
@@ -18,6 +19,8 @@ export const backupBytes: number = 8 * 1024 * 1024
 interface Blob {
   kind: string
   shownName: string
+  /** See BackupParts.domainOf. */
+  domain?: string | undefined
   rows: VersionRow[]
 }
 
@@ -30,13 +33,16 @@ export interface BackupParts<V extends Versioned, Row extends VersionRow> {
   form: RowForm<V, Row>
   kind: 'key' | 'secret'
   entry: (caller: Caller, operation: string, version: V) => LogEntry
+  /** The security domain that a backup of this place is for, and for no other; undefined for vaults. */
+  domainOf: (vault: Vault) => Promise<string | undefined>
   /** The same version in another vault. @throws ServiceError where the vault does not take it */
   moved: (version: V, to: Vault) => Promise<V>
 }
 
 /**
  * Backups of one name with all its versions: opaque to their holder, of use only to this installation, and only where the
- * name is free. Whatever the object was bound to comes back with it.
+ * name is free. Whatever the object was bound to comes back with it. What leaves a managed HSM comes back into its security domain alone:
+ * who may back its keys up could use them in a vault of their own otherwise.
  */
 export class Backups<V extends Versioned, Row extends VersionRow> {
   readonly #o: BackupParts<V, Row>
@@ -46,7 +52,7 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
   }
 
   async backup(caller: Caller, place: Place): Promise<{ value: string }> {
-    const { repository, lifecycle, form, sealer, log, kind, entry } = this.#o
+    const { repository, lifecycle, form, sealer, log, kind, entry, domainOf } = this.#o
     const current = await lifecycle.get(place)
     const versions = await repository.versions({ ...current, after: 0, limit: versionLimit + 1 })
     if (versions.length > versionLimit) {
@@ -57,7 +63,7 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
       })
     }
     const rows = versions.map(({ version, ordinal }) => form.toRow(version, ordinal))
-    const blob: Blob = { kind, shownName: current.shownName, rows }
+    const blob: Blob = { kind, shownName: current.shownName, domain: await domainOf(place.vault), rows }
     const sealed = await sealer.seal(Buffer.from(JSON.stringify(blob), 'utf8'), contextOf(kind))
     await log.append(entry(caller, 'backup', current))
     return { value: Buffer.from(sealed).toString('base64url') }
@@ -66,7 +72,11 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
   /** @returns the current version as it stands in its new place */
   async restore(caller: Caller, vault: Vault, body: unknown): Promise<V> {
     const { repository, lifecycle, form, store, log, entry, moved } = this.#o
-    const { shownName, rows } = await this.#open(objectOf(body, 'body').value)
+    const { shownName, rows, domain } = await this.#open(objectOf(body, 'body').value)
+    const fromHsm = rows.some((row) => isManagedHsmVaultName(row.vault))
+    if (fromHsm !== (domain !== undefined) || domain !== (await this.#o.domainOf(vault))) {
+      throw this.#ofAnotherDomain(fromHsm)
+    }
     const name = { vault: vault.name, name: folded(shownName) }
     const versions: V[] = []
     for (const row of rows) {
@@ -107,6 +117,16 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
       if (!(error instanceof SealError)) throw error
     }
     throw this.#unreadable()
+  }
+
+  #ofAnotherDomain(fromHsm: boolean): ServiceError {
+    const expected = fromHsm ? 'a managed HSM with the security domain of the one that it was taken from' : 'a vault'
+    return badParameter(`The backup of the ${this.#o.kind} cannot be restored here.`, {
+      target: 'value',
+      expected,
+      found: 'another',
+      remedy: `Restore it into ${expected}.`,
+    })
   }
 
   #unreadable(): ServiceError {
