@@ -36,7 +36,7 @@ describeStores('a vault that is killed under load', (open) => {
   )
 })
 
-/** Kills the child at a moment that nothing in it can foresee, after its first acknowledged write. */
+/** Kills the child at a moment that nothing in it can foresee, after its second acknowledged write. */
 async function loadUntilKilled(order: CrashOrder, round: number): Promise<Acknowledged[]> {
   const child = spawn(
     process.execPath,
@@ -53,7 +53,7 @@ async function loadUntilKilled(order: CrashOrder, round: number): Promise<Acknow
   let started = false
   child.stdout.on('data', (chunk: Buffer) => {
     out += chunk.toString('utf8')
-    if (started) return
+    if (started || out.split('\n').length < 3) return
     started = true
     setTimeout(() => child.kill('SIGKILL'), 30 + ((round * 97 + randomBytes(1)[0]!) % 300))
   })

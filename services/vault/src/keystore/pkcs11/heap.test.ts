@@ -51,7 +51,10 @@ describe.skipIf(!hasSoftHsm || clientModule === undefined)('the memory of a proc
   }
 
   async function waitForServer(): Promise<void> {
-    for (let wait = 0; !existsSync(socket()) && wait < 100; wait++) await sleep(50)
+    for (let wait = 0; !existsSync(socket()); wait++) {
+      if (wait > 1200) throw new Error('p11-kit does not serve the token')
+      await sleep(50)
+    }
   }
 
   async function startChild(module: string): Promise<Child> {
