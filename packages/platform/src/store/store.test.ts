@@ -66,6 +66,31 @@ describeStores('openStore', (open) => {
 })
 
 describeStores('migrate', (open) => {
+  it('ends one of two transactions that wait for each other, and says that it may be repeated', async () => {
+    const store = await open()
+    await store.migrate('paint', { '001': { up: addColour } })
+    for (const name of ['red', 'blue']) await store.db.insertInto('colour').values({ name, rank: 0 }).execute()
+    const waiting: (() => void)[] = []
+    /** Until both have come here; on SQLite the second comes only when the first has ended. */
+    const both = async (): Promise<void> => {
+      if (store.engine === 'sqlite') return
+      await new Promise<void>((go) => waiting.push(go) === 2 && waiting.forEach((each) => each()))
+    }
+    const raise = async (first: string, second: string): Promise<void> =>
+      await store.transaction(async (tx) => {
+        const one = (name: string) => tx.updateTable('colour').set((eb) => ({ rank: eb('rank', '+', 1) })).where('name', '=', name).execute() // prettier-ignore
+        await one(first)
+        await both()
+        await one(second)
+      })
+    const outcomes = await Promise.allSettled([raise('red', 'blue'), raise('blue', 'red')])
+    const refused = outcomes.flatMap((each) => (each.status === 'rejected' ? [toErrorBody(each.reason, 'r')] : []))
+    const lost = store.engine === 'sqlite' ? 0 : 1
+    expect(refused.map(({ status, body }) => [status, body.error.code])).toEqual(Array(lost).fill([503, 'ServerBusy']))
+    const ranks = await store.db.selectFrom('colour').select('rank').execute()
+    expect(ranks.map((row) => Number(row['rank']))).toEqual([2 - lost, 2 - lost])
+  })
+
   it('applies only what is missing', async () => {
     const store = await open()
     await store.migrate('paint', { '001': { up: addColour } })

@@ -24,7 +24,7 @@ export interface Store {
   db: Database
   /** Applies what is missing of one named list, in one transaction, in the order of the names. */
   migrate(list: string, migrations: Record<string, Migration>): Promise<void>
-  /** SQLite: `begin immediate`. Postgres: read committed; lock rows with `forUpdate`. */
+  /** SQLite: `begin immediate`. Postgres: read committed; lock rows with `forUpdate`. @throws ServiceError ServerBusy */
   transaction<T>(work: (tx: DatabaseTransaction) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -59,12 +59,27 @@ export async function openStore(o: { url: string; service: string }): Promise<St
     migrate: (list, migrations) => runMigrations(store, list, migrations),
     transaction: async (work) => {
       guard.assertOutside()
-      return db.transaction().execute((tx) => guard.within(() => work(tx.withoutPlugins())))
+      try {
+        return await db.transaction().execute((tx) => guard.within(() => work(tx.withoutPlugins())))
+      } catch (error) {
+        throw (error as { code?: unknown } | null)?.code === '40P01' ? deadlocked(error) : error
+      }
     },
     close: () => db.destroy(),
   }
   return store
 }
+
+/** Postgres ended one of several transactions that waited for each other: nothing of it is done. Clients ask again. */
+const deadlocked = (cause: unknown): ServiceError =>
+  new ServiceError({
+    code: 'ServerBusy',
+    status: 503,
+    message: 'Other requests were changing the same resources at the same time.',
+    remedy: 'Repeat the request.',
+    headers: { 'retry-after': '1' },
+    cause,
+  })
 
 /** Locks the selected rows until the transaction ends. SQLite's transaction already excludes every other writer. */
 export function forUpdate<Q extends { forUpdate(): Q }>(store: Store, query: Q): Q {

@@ -97,18 +97,18 @@ export function networkInterfaces(plane: Plane): NetworkKind {
   }
 }
 
-/** The id of an existing resource of the type, or undefined with a problem, or undefined where none is named. */
+/** The id of an existing resource of the type, which stays, or undefined with a problem, or undefined where none is named. */
 async function checkReference(plane: Plane, tx: Db, reference: Fields, typeName: string): Promise<string | undefined> {
   const id = reference.text('id')
   if (id === undefined) return undefined
-  const found = await plane.resources.find(id, tx)
+  const found = await plane.resources.lock(tx, id)
   if (found?.type === `microsoft.network/${typeName}`.toLowerCase()) return found.id
   reference.problem(referenceProblem(reference.at('id'), id))
   return undefined
 }
 
 async function findSubnet(plane: Plane, tx: Db, id: string): Promise<Subnet | undefined> {
-  const network = await plane.resources.find(id.split('/').slice(0, 9).join('/'), tx)
+  const network = await plane.resources.lock(tx, id.split('/').slice(0, 9).join('/'))
   return network === undefined ? undefined : subnetsOf(network).find((subnet) => keyOf(subnet.id) === keyOf(id))
 }
 

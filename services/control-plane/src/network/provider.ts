@@ -82,7 +82,8 @@ export function networkRoutes(plane: Plane, kind: NetworkKind): Route[] {
         await plane.resources.requireGroup(request.path)
         return await plane.resources.transaction(async (tx) => {
           await plane.resources.lockGroup(tx, request.path, { evenDeleting: true })
-          const resource = await plane.resources.find(request.path, tx)
+          // Whoever refers to it locks it first, from whichever group: it is in use then, or gone.
+          const resource = await plane.resources.lock(tx, request.path)
           checkPreconditions(request, resource)
           if (resource === undefined) return { status: 204 }
           await kind.assertUnused(tx, resource)
@@ -109,7 +110,8 @@ async function put(plane: Plane, kind: NetworkKind, type: string, request: ArmRe
   await plane.access.requireLinked(request.caller, request.path, links)
   const { resource, created } = await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, request.path)
-    const existing = await plane.resources.find(request.path, tx)
+    // A VM that takes it, in its own transaction, is not overwritten.
+    const existing = await plane.resources.lock(tx, request.path)
     checkPreconditions(request, existing)
     const given = (withoutNulls(fields.raw('properties')) ?? {}) as Json
     const completed = await kind.complete({ tx, id: request.path, location, fields, given, existing })

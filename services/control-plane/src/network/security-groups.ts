@@ -144,7 +144,7 @@ export function securityRuleRoutes(plane: Plane): Route[] {
       action: `${type}/securityRules/write`,
       handle: async (request) =>
         await plane.resources.transaction(async (tx) => {
-          const before = await plane.resources.get(groupId(request), tx)
+          const before = await plane.resources.getLocked(tx, groupId(request))
           checkPreconditions(request, before)
           const isNew = pick(before, request) === undefined
           let made: Rule | undefined
@@ -172,7 +172,7 @@ export function securityRuleRoutes(plane: Plane): Route[] {
       action: `${type}/securityRules/delete`,
       handle: async (request) =>
         await plane.resources.transaction(async (tx) => {
-          const before = await plane.resources.get(groupId(request), tx)
+          const before = await plane.resources.getLocked(tx, groupId(request))
           const found = pick(before, request)
           if (found === undefined) return { status: 204 }
           await plane.resources.change(tx, before.id, (group) => {

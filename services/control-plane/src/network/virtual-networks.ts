@@ -166,7 +166,7 @@ export function subnetRoutes(plane: Plane): Route[] {
         const name = request.params['subnet'] ?? ''
         const fields = new Fields({ ...(request.body as object | undefined), name })
         return await plane.resources.transaction(async (tx) => {
-          const before = await plane.resources.get(id, tx)
+          const before = await plane.resources.getLocked(tx, id)
           const isNew = pick(before, name) === undefined
           const made = readSubnet(fields, before.id)
           await plane.resources.change(tx, id, (network) => {
@@ -193,7 +193,8 @@ export function subnetRoutes(plane: Plane): Route[] {
       handle: async (request) => {
         const id = networkId(request.path)
         return await plane.resources.transaction(async (tx) => {
-          const found = pick(await plane.resources.get(id, tx), request.params['subnet'] ?? '')
+          const network = await plane.resources.getLocked(tx, id)
+          const found = pick(network, request.params['subnet'] ?? '')
           if (found === undefined) return { status: 204 }
           await assertSubnetUnused(tx, found)
           await plane.resources.change(tx, id, (network) => {

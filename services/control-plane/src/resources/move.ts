@@ -43,7 +43,7 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
     const moves = new Map<string, string>()
     const problems = []
     for (const id of ids) {
-      const resource = (await plane.resources.lock(tx, id)) ?? (await plane.resources.get(id, tx))
+      const resource = await plane.resources.getLocked(tx, id)
       const newId = idInGroup(resource.id, targetId)
       const holder = await holderOf(plane, tx, resource)
       const problem = moveProblem(resource, {

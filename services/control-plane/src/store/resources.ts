@@ -120,6 +120,11 @@ export class ResourceStore {
     return row === undefined ? undefined : toResource<I>(row)
   }
 
+  /** What `get` finds, locked until the transaction ends. @throws ServiceError as `get` does */
+  async getLocked<I = Json>(tx: Db, id: string): Promise<Resource<I>> {
+    return (await this.lock<I>(tx, id)) ?? (await this.get<I>(id, tx))
+  }
+
   async #lockedRow(tx: Db, id: string): Promise<Tables['resource'] | undefined> {
     const query = tx.selectFrom('resource').selectAll().where('key', '=', keyOf(id))
     return await forUpdate(this.#store, query).executeTakeFirst()
