@@ -90,7 +90,7 @@ export const topClaims: Record<string, KnownClaim> = {
 
 export type Form = 'flat' | 'nested' | 'top'
 
-/** What a claim's path stands for; undefined where it is not known. Own claims below `x-ms-runtime` may be anything. */
+/** What a claim's path stands for; undefined where it is not known. Claims below `x-ms-runtime` that programs send along may be anything. */
 export function knownClaim(path: string): { claim: KnownClaim; name: string; form: Form } | undefined {
   const prefix = `${nestedUnder}.`
   if (path.startsWith(prefix)) {

@@ -37,9 +37,19 @@ describe('linting a release policy', () => {
   it('takes an alternative for open when one of its ways is', () => {
     const one = policy(nested, { anyOf: [mine, nested] })
     expect(codes(one)).toEqual(['AnyConfidentialVm $.anyOf[0]'])
-    expect(
-      codes(policy(nested, { anyOf: [mine, { claim: 'x-ms-runtime.client-payload.team', equals: 'a' }] })),
-    ).toEqual([])
+    const launched = { claim: 'x-ms-isolation-tee.x-ms-inittime.team', equals: 'a' }
+    expect(codes(policy(nested, { anyOf: [mine, launched] }))).toEqual([])
+  })
+
+  it('takes nothing that any program can send along for somebody’s own', () => {
+    for (const claim of ['x-ms-runtime.client-payload.team', 'x-ms-isolation-tee.x-ms-runtime.user-data']) {
+      const sent = { claim, equals: 'a' }
+      expect(codes(policy(nested, sent))).toEqual([
+        'AnyConfidentialVm $.anyOf[0]',
+        'ChosenInGuest $.anyOf[0].allOf[1].claim',
+      ])
+      expect(codes(policy(nested, mine, sent))).toEqual(['ChosenInGuest $.anyOf[0].allOf[2].claim'])
+    }
   })
 
   it('warns of debug that is not excluded, and takes each of its exclusions', () => {

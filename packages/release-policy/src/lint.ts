@@ -4,6 +4,7 @@ import { knownClaim, nestedUnder, type KnownClaim } from './claims.ts'
 
 export type LintCode =
   | 'AnyConfidentialVm'
+  | 'ChosenInGuest'
   | 'DebugNotExcluded'
   | 'ChangesWithFirmware'
   | 'FlatAndNested'
@@ -28,6 +29,8 @@ interface Leaf {
   place: string
 }
 
+const ofInitTime = /^(x-ms-isolation-tee\.)?x-ms-inittime\./
+const chosenInGuest = /^(x-ms-isolation-tee\.)?x-ms-runtime\.(?!vm-configuration(\.|$))/
 const complianceStates = ['azure-compliant-cvm', 'azure-compliant-uvm']
 
 /** What the author of a readable policy seldom means. A policy without a warning is not thereby right. */
@@ -75,7 +78,7 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
       'AnyConfidentialVm',
       place,
       'Every confidential VM that this authority attests satisfies the entry, whoever owns it.',
-      'Add what only your VM or image has: vmUniqueId below x-ms-runtime.vm-configuration, x-ms-azurevm-vmid, host data, or a claim of your own below x-ms-runtime.client-payload.',
+      'Add what only your VM or image has: vmUniqueId below x-ms-runtime.vm-configuration, x-ms-azurevm-vmid, or host data.',
     )
   }
   if (!excludesDebug(entry)) {
@@ -116,8 +119,18 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
 
 function lintLeaf({ claim, equals, place }: Leaf): LintWarning[] {
   const known = knownClaim(claim)
+  if (!known && chosenInGuest.test(claim)) {
+    return [
+      {
+        code: 'ChosenInGuest',
+        place: `${place}.claim`,
+        message: `${claim} is what whoever attests sent along: a program in any VM can say the same, and no hardware says whose it is.`,
+        remedy: 'Take it for a nonce or a label, and ask for a claim of the platform beside it.',
+      },
+    ]
+  }
   if (!known) {
-    const ours = claim.startsWith('x-ms-') && !/^(x-ms-isolation-tee\.)?x-ms-(runtime|inittime)\./.test(claim)
+    const ours = claim.startsWith('x-ms-') && !ofInitTime.test(claim)
     if (!ours) return []
     return [
       {
@@ -167,8 +180,8 @@ function binds(condition: ReleaseCondition): boolean {
     const known = knownClaim(condition.claim)
     // Nothing was said at the launch of a VM whose value is zero.
     if (known?.claim.binds === 'launch') return !/^0*$/.test(String(condition.equals))
-    // What is not known may be a claim of the tenant's own.
-    return known ? known.claim.binds !== undefined : /(^|\.)x-ms-(runtime|inittime)\./.test(condition.claim)
+    // What a tenant's VM was launched with is in its host data. What its programs say binds nobody.
+    return known ? known.claim.binds !== undefined : ofInitTime.test(condition.claim)
   }
   return 'allOf' in condition ? condition.allOf.some(binds) : condition.anyOf.every(binds)
 }
