@@ -3,7 +3,7 @@ import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { migrations } from '../store/migrations.ts'
 import { FakeCollateral } from '../testing/harness.ts'
-import { CollateralCache } from './cache.ts'
+import { CollateralCache, type CollateralItem } from './cache.ts'
 import { installationSource, vendorSource } from './sources.ts'
 
 const day = 24 * 3600_000
@@ -14,7 +14,8 @@ describeStores('the collateral cache', (openStore) => {
   let now = Date.now()
   const clock = { now: () => new Date(now) }
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
-  const identity = (nextUpdate: string): Uint8Array => bytes(JSON.stringify({ enclaveIdentity: { nextUpdate } }))
+  const identity = (nextUpdate: string, issueDate = new Date(now).toISOString()): Uint8Array =>
+    bytes(JSON.stringify({ enclaveIdentity: { issueDate, nextUpdate } }))
   const inDays = (days: number): Uint8Array => identity(new Date(now + days * day).toISOString())
   const open = async (store?: Store): Promise<{ cache: CollateralCache; fake: FakeCollateral; store: Store }> => {
     const opened = store ?? (await openStore())
@@ -105,7 +106,9 @@ describeStores('the collateral cache', (openStore) => {
     const { cache, fake } = await open()
     const other = '/tdx/certification/v4/tcb?fmspc=00606a000000'
     fake.answers.set(path, { body: inDays(3) })
-    fake.answers.set(other, { body: bytes(JSON.stringify({ tcbInfo: { nextUpdate: new Date(now + 30 * day) } })) })
+    fake.answers.set(other, {
+      body: bytes(JSON.stringify({ tcbInfo: { issueDate: new Date(now), nextUpdate: new Date(now + 30 * day) } })),
+    })
     await cache.get(path)
     await cache.get(other)
     await cache.refreshDue()
@@ -117,6 +120,32 @@ describeStores('the collateral cache', (openStore) => {
     now += 10 * day
     expect((await cache.get(path))!.expiresAt.getTime()).toBeGreaterThan(now)
     expect(fake.asked).toHaveLength(3)
+  })
+
+  it('holds by what was made last: not by what counts for longer, and by no answer that was made before', async () => {
+    const { cache, fake } = await open()
+    const made = (daysAgo: number, days: number): Uint8Array =>
+      identity(new Date(now + days * day).toISOString(), new Date(now - daysAgo * day).toISOString())
+    const itemOf = (body: Uint8Array, days: number): CollateralItem => {
+      return { body, headers: {}, fetchedAt: new Date(now), expiresAt: new Date(now + days * day) }
+    }
+    const [before, urgent] = [made(5, 90), made(1, 3)]
+    fake.answers.set(path, { body: before })
+    await cache.get(path)
+    expect(await cache.put(path, itemOf(urgent, 3))).toBe('imported')
+    expect((await cache.get(path))!.body).toEqual(urgent)
+    expect(await cache.put(path, itemOf(before, 90))).toBe('kept')
+    // Due, and the source still has the one of before.
+    now += 2.9 * day
+    await cache.refreshDue()
+    expect((await cache.get(path))!.body).toEqual(urgent)
+    now += 1 * day
+    await expect(cache.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
+    fake.answers.set(path, { body: made(0, 90) })
+    expect((await cache.get(path))!.body).toEqual(fake.answers.get(path)!.body)
+    // What nothing that counts is later than, an operator may still import.
+    now += 91 * day
+    expect(await cache.put(path, itemOf(before, 1))).toBe('imported')
   })
 
   it('fails closed: what has expired is given to nobody', async () => {

@@ -89,10 +89,11 @@ export class CollateralCache {
     return rows.map((row) => ({ path: row.path.slice(keyOf(this.source.name, '').length), item: itemOf(row) }))
   }
 
-  /** Keeps an item that came otherwise; what is newer stays. The caller has verified it. */
+  /** Keeps an item that came otherwise; what is newer stays while it counts. The caller has verified it. */
   async put(path: string, item: CollateralItem): Promise<'imported' | 'kept'> {
     const present = await this.#fromStore(path)
-    if (present !== undefined && present.expiresAt >= item.expiresAt) return 'kept'
+    const counts = present !== undefined && present.expiresAt > this.#clock.now()
+    if (counts && !isNewer(path, item, present)) return 'kept'
     remember(this.#items, path, item)
     this.#absentUntil.delete(path)
     await this.#toStore(path, item)
@@ -129,6 +130,9 @@ export class CollateralCache {
     }
     const expiresAt = kind.expiryOf(answer.body)
     if (!(expiresAt > fetchedAt)) throw new Error(`the answer expired at ${String(expiresAt)}`)
+    const present = this.#items.get(path) ?? (await this.#fromStore(path))
+    if (present !== undefined && kind.issuedOf(answer.body) < kind.issuedOf(present.body))
+      throw new Error('the answer is older than what is kept')
     const item = { body: answer.body, headers: chainHeaders(answer.headers), expiresAt, fetchedAt }
     remember(this.#items, path, item)
     await this.#toStore(path, item)
@@ -174,6 +178,13 @@ function itemOf(row: Tables['collateral']): CollateralItem {
 /** Of an answer's headers only those that carry the issuer's chain. */
 export function chainHeaders(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.endsWith('-issuer-chain')))
+}
+
+/** A later list may end sooner: what the vendor made last holds. */
+function isNewer(path: string, item: CollateralItem, present: CollateralItem): boolean {
+  const kind = kindOf(path)
+  const [issued, before] = [item, present].map(({ body }) => kind?.issuedOf(body).getTime() ?? 0) as [number, number]
+  return issued === before ? item.expiresAt > present.expiresAt : issued > before
 }
 
 /** When an item is fetched again. */

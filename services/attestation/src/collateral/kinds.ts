@@ -1,4 +1,4 @@
-import { parseCertificate, parseCrl, parsePem } from '@strongroom/evidence'
+import { parseCertificate, parseCrl, parsePem, type Certificate } from '@strongroom/evidence'
 import { textOf } from '../text.ts'
 
 export type Vendor = 'amd' | 'intel'
@@ -10,34 +10,46 @@ export interface CollateralKind {
   name: string
   /** When a body stops to count. Throws where the body is not what the path promises. */
   expiryOf(body: Uint8Array): Date
+  /** When the vendor made it; of two that count, the later one holds, whichever counts for longer. */
+  issuedOf(body: Uint8Array): Date
 }
 
+type Times = Pick<CollateralKind, 'expiryOf' | 'issuedOf'>
+
+const crl: Times = { expiryOf: crlExpiry, issuedOf: (body) => parseCrl(body).thisUpdate }
+const certificate: Times = {
+  expiryOf: (body) => parseCertificate(body).notAfter,
+  issuedOf: (body) => parseCertificate(body).notBefore,
+}
+const authorities: Times = {
+  expiryOf: (body) => new Date(Math.min(...authoritiesIn(body).map(({ notAfter }) => notAfter.getTime()))),
+  issuedOf: (body) => new Date(Math.max(...authoritiesIn(body).map(({ notBefore }) => notBefore.getTime()))),
+}
+const json = (member: 'tcbInfo' | 'enclaveIdentity'): Times => ({
+  expiryOf: (body) => jsonTime(body, member, 'nextUpdate'),
+  issuedOf: (body) => jsonTime(body, member, 'issueDate'),
+})
+
 const kinds: readonly [RegExp, CollateralKind][] = [
-  [
-    /^\/(vcek|vlek)\/v1\/[A-Za-z]{1,20}\/cert_chain$/,
-    { vendor: 'amd', name: 'AMD authorities', expiryOf: authoritiesExpiry },
-  ],
-  [/^\/(vcek|vlek)\/v1\/[A-Za-z]{1,20}\/crl$/, { vendor: 'amd', name: 'AMD revocation list', expiryOf: crlExpiry }],
+  [/^\/(vcek|vlek)\/v1\/[A-Za-z]{1,20}\/cert_chain$/, { vendor: 'amd', name: 'AMD authorities', ...authorities }],
+  [/^\/(vcek|vlek)\/v1\/[A-Za-z]{1,20}\/crl$/, { vendor: 'amd', name: 'AMD revocation list', ...crl }],
   [
     /^\/vcek\/v1\/[A-Za-z]{1,20}\/[0-9a-f]{16,128}\?[A-Za-z]+=\d{1,3}(&[A-Za-z]+=\d{1,3}){0,7}$/,
-    { vendor: 'amd', name: 'VCEK certificate', expiryOf: (body) => parseCertificate(body).notAfter },
+    { vendor: 'amd', name: 'VCEK certificate', ...certificate },
   ],
   [
     /^\/tdx\/certification\/v4\/tcb\?fmspc=[0-9a-f]{12}$/,
-    { vendor: 'intel', name: 'TDX TCB info', expiryOf: (body) => jsonExpiry(body, 'tcbInfo') },
+    { vendor: 'intel', name: 'TDX TCB info', ...json('tcbInfo') },
   ],
   [
     /^\/tdx\/certification\/v4\/qe\/identity$/,
-    { vendor: 'intel', name: 'TDX QE identity', expiryOf: (body) => jsonExpiry(body, 'enclaveIdentity') },
+    { vendor: 'intel', name: 'TDX QE identity', ...json('enclaveIdentity') },
   ],
   [
     /^\/sgx\/certification\/v4\/pckcrl\?ca=(platform|processor)&encoding=der$/,
-    { vendor: 'intel', name: 'PCK revocation list', expiryOf: crlExpiry },
+    { vendor: 'intel', name: 'PCK revocation list', ...crl },
   ],
-  [
-    /^\/sgx\/certification\/v4\/rootcacrl$/,
-    { vendor: 'intel', name: 'Intel root revocation list', expiryOf: crlExpiry },
-  ],
+  [/^\/sgx\/certification\/v4\/rootcacrl$/, { vendor: 'intel', name: 'Intel root revocation list', ...crl }],
 ]
 
 /** Undefined for a path that no vendor has. */
@@ -51,16 +63,17 @@ function crlExpiry(body: Uint8Array): Date {
   return nextUpdate
 }
 
-function authoritiesExpiry(body: Uint8Array): Date {
+function authoritiesIn(body: Uint8Array): Certificate[] {
   const certificates = parsePem(textOf(body))
   if (certificates.length !== 2)
     throw new Error(`the chain has ${certificates.length} certificates, and not ASK and ARK`)
-  return new Date(Math.min(...certificates.map((der) => parseCertificate(der).notAfter.getTime())))
+  return certificates.map((der) => parseCertificate(der))
 }
 
-function jsonExpiry(body: Uint8Array, member: 'tcbInfo' | 'enclaveIdentity'): Date {
-  const json = JSON.parse(textOf(body)) as Record<string, { nextUpdate?: unknown } | undefined>
-  const expiry = new Date(String(json[member]?.nextUpdate))
-  if (Number.isNaN(expiry.getTime())) throw new Error(`${member} does not say when the next one is due`)
-  return expiry
+function jsonTime(body: Uint8Array, member: 'tcbInfo' | 'enclaveIdentity', name: 'issueDate' | 'nextUpdate'): Date {
+  const found = (JSON.parse(textOf(body)) as Record<string, Record<string, unknown> | undefined>)[member]?.[name]
+  const time = new Date(String(found))
+  if (!Number.isNaN(time.getTime())) return time
+  const missing = { issueDate: 'when it was made', nextUpdate: 'when the next one is due' }[name]
+  throw new Error(`${member} does not say ${missing}`)
 }
