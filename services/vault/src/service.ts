@@ -132,6 +132,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
       kind: 'key',
       entry: keyEntry,
       moved: movedKey(keystore),
+      assertRoom: (place, tx) => keys.assertRoom(place, tx),
       domainOf: ({ hsm }) => (hsm ? activation.fingerprint(hsm.name) : Promise.resolve(undefined)),
     }),
     crypto: new CryptoOperations({ keys, keystore, log, clock }),

@@ -196,6 +196,11 @@ describeStores('a managed HSM', (open) => {
     const full = await create('many')
     expect([full.status, full.body.error.innererror.code]).toEqual([403, 'KeyLimitReached'])
     expect(full.body.error.message).toContain('100 versions of the key many')
+    expect((await hsm.assign('owner', cryptoOfficerRole)).status).toBe(201)
+    await create('gone')
+    const backup = (await hsm.owner('POST', '/keys/gone/backup')).body as object
+    await hsm.owner('DELETE', '/keys/gone')
+    expect((await hsm.owner('DELETE', '/deletedkeys/gone')).status).toBe(204)
     const rows = Array.from({ length: 4998 }, (_, n) => ({
       vault: managedHsmVaultName('hsm1'),
       name: `k${n}`,
@@ -208,8 +213,8 @@ describeStores('a managed HSM', (open) => {
         .execute()
     }
     expect((await create('last')).status).toBe(200)
-    const refused = await create('beyond')
-    expect([refused.status, refused.body.error.innererror.code]).toEqual([403, 'KeyLimitReached'])
+    for (const refused of [await create('beyond'), await hsm.owner('POST', '/keys/restore', backup)])
+      expect([refused.status, refused.body.error.innererror.code]).toEqual([403, 'KeyLimitReached'])
     // It has no row either, and a key that is there takes versions.
     expect((await create('last')).status).toBe(200)
     expect((await hsm.owner('GET', '/keys/beyond')).status).toBe(404)

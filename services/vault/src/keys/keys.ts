@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { platformVault, type RotationPolicy } from '@strongroom/contract'
-import { ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
+import { ServiceError, type Caller, type Clock, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import { badParameter } from '../errors.ts'
 import type { KeySpec, Keystore } from '../keystore/keystore.ts'
 import type { RemovedKeys } from '../keystore/removed-keys.ts'
@@ -116,13 +116,13 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
       material: new Uint8Array(0),
     }
     // A token would keep what is made and then refused.
-    if (place.vault.hsm) assertRoom(place.vault.name, place.name, await repository.counts(name))
+    await this.assertRoom(place)
     const made = await make(draft)
     return store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, name, place.name)
       // Deleted while the key was being made.
       this.assertNotDeleted(object, place.name)
-      if (place.vault.hsm) assertRoom(place.vault.name, place.name, await repository.counts(name, tx))
+      await this.assertRoom(place, tx)
       const key: KeyVersion = { ...draft, ...made, shownName: object?.shown_name ?? place.name }
       await repository.insertVersion(tx, key)
       const policy = (object as KeyObjectRow | undefined)?.rotation_policy
@@ -133,6 +133,12 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
       await log.appendIn(tx, keyEntry(caller, operation, key))
       return key
     })
+  }
+
+  /** @throws ServiceError 403 KeyLimitReached where a managed HSM holds no more */
+  async assertRoom(place: Place, tx?: DatabaseTransaction): Promise<void> {
+    if (!place.vault.hsm) return
+    assertRoom(place.vault.name, place.name, await this.#o.repository.counts(nameOf(place), tx))
   }
 
   async update(caller: Caller, place: Place, version: string | undefined, body: unknown): Promise<KeyVersion> {

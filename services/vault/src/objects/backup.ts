@@ -1,5 +1,12 @@
 import { isManagedHsmVaultName } from '@strongroom/contract'
-import { SealError, ServiceError, type Caller, type Sealer, type Store } from '@strongroom/platform'
+import {
+  SealError,
+  ServiceError,
+  type Caller,
+  type DatabaseTransaction,
+  type Sealer,
+  type Store,
+} from '@strongroom/platform'
 import { badParameter } from '../errors.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
@@ -33,6 +40,8 @@ export interface BackupParts<V extends Versioned, Row extends VersionRow> {
   form: RowForm<V, Row>
   kind: 'key' | 'secret'
   entry: (caller: Caller, operation: string, version: V) => LogEntry
+  /** Runs once the name is the restored object's. @throws ServiceError where the vault holds no more */
+  assertRoom?: (place: Place, tx: DatabaseTransaction) => Promise<void>
   /** The security domain that a backup of this place is for, and for no other; undefined for vaults. */
   domainOf: (vault: Vault) => Promise<string | undefined>
   /** The same version in another vault. @throws ServiceError where the vault does not take it */
@@ -98,6 +107,7 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
           remedy: 'Restore into another vault, or delete and purge what has the name now.',
         })
       }
+      await this.#o.assertRoom?.({ vault, name: shownName }, tx)
       for (const version of versions) await repository.insertVersion(tx, version)
       await log.appendIn(tx, entry(caller, 'restore', current))
     })
