@@ -61,7 +61,7 @@ export function diskRoutes(plane: Plane): Route[] {
         await plane.resources.requireGroup(request.path)
         const found = await plane.resources.transaction(async (tx): Promise<ArmReply | Disk> => {
           await plane.resources.lockGroup(tx, request.path, { evenDeleting: true })
-          const disk = await plane.resources.find<DiskInternal>(request.path, tx)
+          const disk = await plane.resources.lock<DiskInternal>(tx, request.path)
           if (disk === undefined) return { status: 204 }
           const { managedBy, kept } = disk.internal
           if (managedBy !== '') throw attached(disk)

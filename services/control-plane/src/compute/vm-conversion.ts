@@ -5,6 +5,7 @@ import { refuse, type Problem } from '../arm/fields.ts'
 import type { Plane } from '../plane.ts'
 import { conversionProblems, isConversion } from './conversion-rules.ts'
 import { findSize, machineSize, type Size } from './sizes.ts'
+import { changeStanding } from './standing-vm.ts'
 import { attestationUri } from './vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from './vm-model.ts'
 import { changeVm, refreshBody, setState, type VmParams } from './vm-sagas.ts'
@@ -62,11 +63,11 @@ export async function convertVm(
     // A deallocated VM holds no cores: that it could start again is all that is asked.
     await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size: o.to })
     await plane.quotas.release(tx, vm.key)
-    const changed = await plane.resources.change<VmInternal>(tx, vm.id, (current) => {
+    const changed = await changeStanding(plane, tx, vm, (current) => {
       current.body.properties['provisioningState'] = 'Updating'
     })
     const operation = await plane.runner.submit({ kind: 'vm.convert', resourceId: vm.key, params, tx })
-    return { vm: changed ?? vm, operation }
+    return { vm: changed, operation }
   })
 }
 

@@ -4,6 +4,7 @@ import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { checkBoot, holdSet } from '../encryption/vm-set.ts'
 import type { Plane } from '../plane.ts'
 import { findSize } from './sizes.ts'
+import { changeStanding } from './standing-vm.ts'
 import { assertNotConverting } from './vm-conversion.ts'
 import { assertNotGeneralized } from './vm-generalize.ts'
 import { stateOf, type Vm, type VmInternal } from './vm-model.ts'
@@ -68,7 +69,10 @@ async function allocate(plane: Plane, tx: Tx, vm: Vm): Promise<void> {
   if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
   await holdSet(plane, tx, vm.internal.model)
   await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size })
-  await plane.resources.change<VmInternal>(tx, vm.id, (current) => void (current.internal.deallocated = false))
+  await changeStanding(plane, tx, vm, (current) => {
+    assertNotGeneralized(current, 'start')
+    current.internal.deallocated = false
+  })
 }
 
 function notProvisioned(vm: Vm): ServiceError {

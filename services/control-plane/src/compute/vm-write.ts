@@ -14,6 +14,7 @@ import { resolveImage } from './images.ts'
 import type { KeptPassword } from './passwords.ts'
 import { imageTarget, type ResolvedImage } from './resolved-image.ts'
 import { findSize, type Size } from './sizes.ts'
+import { changeStanding } from './standing-vm.ts'
 import { changedProperties, updateProblems } from './vm-change.ts'
 import { resolveProvider } from './vm-attestation.ts'
 import {
@@ -317,9 +318,8 @@ async function update(
     })
     if (disks.length > 0) model.dataDisks = disks
     if (rewired) await applyNics(plane, tx, { vmId: existing.id, before: before.nics, after: model.nics })
-    const vm = await plane.resources.change<VmInternal>(tx, existing.id, (current) => {
+    const vm = await changeStanding(plane, tx, existing, (current) => {
       checkPreconditions(request, current as never)
-      if (current.internal.vmId !== existing.internal.vmId) throw raced(existing.id)
       // What another request changed meanwhile would be lost: a disk that it attached would stay with the machine, an
       // interface that it moved would be looked for where it was.
       if (!isDeepStrictEqual(current.internal.model, before)) throw raced(existing.id)
@@ -336,7 +336,7 @@ async function update(
     const operation = await plane.runner.submit({ kind: 'vm.update', resourceId: existing.key, params, tx })
     return { vm, operation }
   })
-  return { ...written, vm: written.vm ?? existing, created: false }
+  return { ...written, created: false }
 }
 
 /** The same request again: a VM that could not be made is tried again, any other stays as it is. */
@@ -352,13 +352,13 @@ export async function repeatCreation(plane: Plane, vm: Vm): Promise<VmWritten> {
   return await plane.resources.transaction(async (tx) => {
     await holdSet(plane, tx, vm.internal.model)
     await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size })
-    const changed = await plane.resources.change<VmInternal>(tx, vm.id, (current) => {
+    const changed = await changeStanding(plane, tx, vm, (current) => {
       current.body.properties['provisioningState'] = 'Creating'
       current.internal.deallocated = false
     })
     const params = { id: vm.id, vmId: vm.internal.vmId }
     const operation = await plane.runner.submit({ kind: 'vm.create', resourceId: vm.key, params, tx })
-    return { vm: changed ?? vm, created: false, operation }
+    return { vm: changed, created: false, operation }
   })
 }
 

@@ -12,6 +12,7 @@ import {
   type TestPlane,
   type TestReply,
 } from '../testing/test-plane.ts'
+import { interrupted } from '../testing/interrupted.ts'
 import { idInGroup } from './move-rules.ts'
 
 const target = `/subscriptions/${subscriptionId}/resourceGroups/rg2`
@@ -22,33 +23,18 @@ const emptyDisk = { location, properties: { creationData: { createOption: 'Empty
 /** More than one of the requests below has. */
 const transactions = [1, 2, 3, 4, 5]
 
-/** A store that does something just before the n-th transaction from now. */
-function interrupted(inner: Store): { store: Store; before: (n: number, work: () => Promise<void>) => void } {
-  let left = 0
-  let work = async (): Promise<void> => {}
-  const store: Store = {
-    ...inner,
-    close: async () => {},
-    transaction: async (body) => {
-      if (left > 0 && --left === 0) await work()
-      return await inner.transaction(body)
-    },
-  }
-  return { store, before: (n, does) => ([left, work] = [n, does]) }
-}
-
 describeStores('a move between two steps of another request', (open) => {
   let plane: TestPlane
   let store: Store
   let moved: number
-  let before: (n: number, work: () => Promise<void>) => void
+  let during: ReturnType<typeof interrupted>['during']
   afterEach(async () => await plane.service.close())
 
   /** A deallocated VM in rg1, and rg2. */
   const setUp = async (): Promise<void> => {
     store = await open()
     const wrapped = interrupted(store)
-    before = wrapped.before
+    during = wrapped.during
     moved = 0
     plane = await openTestPlane(store, undefined, { compute: 'simulated', store: wrapped.store })
     await makeNetwork(plane, 'vm1')
@@ -56,13 +42,15 @@ describeStores('a move between two steps of another request', (open) => {
     await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
     await plane.run('POST', `${vmPath('vm1')}/deallocate`)
   }
-  const moveBefore = (n: number, path: string): void =>
-    before(n, async () => {
+  /** The request, and a move of `path` before its n-th transaction. */
+  const withMove = async (n: number, path: string, request: () => Promise<TestReply>): Promise<TestReply> => {
+    const work = async (): Promise<void> => {
       const body = { resources: [path], targetResourceGroup: target }
       if ((await plane.send('POST', `${group}/moveResources`, body)).status === 204) moved += 1
-    })
+    }
+    return await during({ n, work }, request)
+  }
   const wellEnded = async (reply: TestReply): Promise<boolean> => {
-    before(0, async () => {})
     if (reply.headers['azure-asyncoperation'] !== undefined) return (await plane.follow(reply)).status === 'Succeeded'
     return reply.status < 300
   }
@@ -75,8 +63,7 @@ describeStores('a move between two steps of another request', (open) => {
       const path = compute('snapshots', `s${at}`)
       const creationData = { createOption: 'Copy', sourceResourceId: all.value[0].id }
       await plane.run('PUT', path, { location, properties: { creationData } })
-      moveBefore(at, path)
-      const deleted = await wellEnded(await plane.send('DELETE', path))
+      const deleted = await wellEnded(await withMove(at, path, async () => await plane.send('DELETE', path)))
       const left = (await exists(path)) || (await exists(there(path)))
       expect(left, `${at}`).toBe(!deleted)
       const rows = await store.db.selectFrom('resource').select('internal').where('name', '=', `s${at}`).execute()
@@ -97,11 +84,10 @@ describeStores('a move between two steps of another request', (open) => {
       const path = kind === 'disk' ? compute('disks', `d${at}`) : networkPath('networkInterfaces', `n${at}`)
       const body = kind === 'disk' ? emptyDisk : { location, properties: { ipConfigurations } }
       expect((await plane.send('PUT', path, body)).status).toBeLessThan(300)
-      moveBefore(at, path)
       const dataDisks = [{ lun: 0, createOption: 'Attach', managedDisk: { id: path } }]
       const networkInterfaces = [{ id: path, properties: { primary: true } }]
       const properties = kind === 'disk' ? { storageProfile: { dataDisks } } : { networkProfile: { networkInterfaces } }
-      await wellEnded(await plane.send('PATCH', vmPath('vm1'), { properties }))
+      await wellEnded(await withMove(at, path, async () => await plane.send('PATCH', vmPath('vm1'), { properties })))
       const vm = (await plane.send('GET', vmPath('vm1'))).body.properties
       const used = [
         ...vm.storageProfile.dataDisks.map((each: { managedDisk: { id: string } }) => each.managedDisk.id),
@@ -116,8 +102,9 @@ describeStores('a move between two steps of another request', (open) => {
     await setUp()
     const nic = networkPath('networkInterfaces', 'vm1VMNic')
     for (const at of transactions) {
-      moveBefore(at, nic)
-      await wellEnded(await plane.send('PATCH', vmPath('vm1'), { tags: { at: String(at) } }))
+      await wellEnded(
+        await withMove(at, nic, async () => await plane.send('PATCH', vmPath('vm1'), { tags: { at: String(at) } })),
+      )
       const [{ id }] = (await plane.send('GET', vmPath('vm1'))).body.properties.networkProfile.networkInterfaces
       expect(await exists(id as string), `${id} after a move before transaction ${at}`).toBe(true)
     }

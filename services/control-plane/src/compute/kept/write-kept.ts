@@ -75,8 +75,8 @@ export async function repeatKept(plane: Plane, resource: KeptResource, kept: Kep
 }
 
 /**
- * Says what is being done with a resource, which must still be where the request found it: what is kept for one that was
- * moved, or made anew, is not this request's to touch.
+ * Says what is being done with a resource, which must still be as the request found it: what is kept for one that was
+ * moved, made anew, or taken by a VM is not this request's to touch.
  * @throws ServiceError Conflict
  */
 export async function markKept(
@@ -87,7 +87,8 @@ export async function markKept(
   change: (current: KeptResource) => void = () => {},
 ): Promise<void> {
   const marked = await plane.resources.change<KeptInternal>(tx, resource.id, (current) => {
-    if (current.internal.kept?.id !== resource.internal.kept?.id) throw raced(resource.id)
+    const { kept, managedBy } = current.internal
+    if (kept?.id !== resource.internal.kept?.id || managedBy !== resource.internal.managedBy) throw raced(resource.id)
     current.body.properties['provisioningState'] = state
     change(current)
   })
