@@ -149,7 +149,7 @@ function report(
     ['p99', `${figures.tailMilliseconds.toFixed(1)} ms`, `under ${goals.tailMilliseconds} ms`],
     ['RSA-2048 signature in node:crypto', rate(figures.signatureFloorPerSecond), ''],
     ['the same between requests', rate(figures.signatureFloorInPlacePerSecond), ''],
-    ['RSA-2048 signature of the vault in one process', rate(figures.signaturesInProcessPerSecond), ''],
+    ['RSA-2048 signature of the vault in one process, HTTP left out', rate(figures.signaturesInProcessPerSecond), ''],
     ['share of what they cost between requests', percent(figures.signShare), percent(goals.signShare)],
     ['share of what they cost in a loop', percent(figures.signShareOfLoop), ''],
     ['RSA-2048 signature over TLS, one core', rate(figures.signaturesPerSecond), ''],

@@ -3,6 +3,7 @@ import {
   constants,
   createCipheriv,
   createPublicKey,
+  createSecretKey,
   createVerify,
   generateKeyPairSync,
   publicEncrypt,
@@ -28,6 +29,7 @@ import {
 import { createVaultService } from '@strongroom/vault'
 import { InPlace } from '../support/in-place.ts'
 import { measureSync } from '../support/measure.ts'
+import { openSigning } from './signing.ts'
 
 export interface VaultReady {
   caPem: string
@@ -65,6 +67,16 @@ const wire: WireClient = {
   },
   close: () => undefined,
 }
+const kv1 = {
+  name: 'kv1',
+  resourceId: `/subscriptions/${randomUUID()}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv1`,
+  location: 'westeurope',
+  tenantId: tenant,
+  ...vaultDefaults,
+  sku: 'premium' as const,
+  enableRbacAuthorization: true,
+  grants: [{ principalId: principal, object: '', dataActions: ['Microsoft.KeyVault/vaults/*'], notDataActions: [] }],
+}
 const service = await createVaultService({
   installation,
   stateDir,
@@ -86,6 +98,8 @@ const service = await createVaultService({
 await service.start()
 const server = await serve({ installation, authority, hosts: service.hosts, logger })
 await prepare()
+const store = await openStore({ url: `sqlite:${stateDir}`, service: 'vault' })
+const signInProcess = await openSigning({ store, sealer, clock: systemClock, logger, vault: kv1, name: 'sign' })
 
 const floors = { release: releaseFloor(), signature: signatureFloor() }
 const samplers = { release: new InPlace(floors.release), signature: new InPlace(floors.signature) }
@@ -107,10 +121,13 @@ async function answer(question: Question): Promise<void> {
     sampling.begin()
     process.send?.({})
   } else if (question.ask === 'samples') process.send?.(await sampling.end())
-  else if (question.ask === 'sign') process.send?.({ signed: await signInProcess(question.count) })
-  else {
+  else if (question.ask === 'sign') {
+    await signInProcess(question.count)
+    process.send?.({ signed: question.count })
+  } else {
     await server.close()
     await service.close()
+    await store.close()
     await rm(stateDir, { recursive: true, force: true })
     process.disconnect()
   }
@@ -123,18 +140,10 @@ async function prepare(): Promise<void> {
     const answered = await app.inject({ method, url, payload, headers: { host, authorization: 'Bearer x' } })
     if (answered.statusCode >= 300) throw new Error(`${url}: ${answered.body}`)
   }
-  await send('keyvault.strongroom.internal', 'PUT', '/vaults/kv1?api-version=2025-05-01', {
-    resourceId: `/subscriptions/${randomUUID()}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv1`,
-    location: 'westeurope',
-    tenantId: tenant,
-    ...vaultDefaults,
-    sku: 'premium',
-    enableRbacAuthorization: true,
-    grants: [{ principalId: principal, object: '', dataActions: ['Microsoft.KeyVault/vaults/*'], notDataActions: [] }],
-  })
-  const kv1 = 'kv1.vault.strongroom.internal'
-  await send(kv1, 'POST', '/keys/sign/create?api-version=7.4', { kty: 'RSA', key_size: 2048 })
-  await send(kv1, 'POST', '/keys/release/create?api-version=7.4', {
+  await send('keyvault.strongroom.internal', 'PUT', '/vaults/kv1?api-version=2025-05-01', kv1)
+  const host = 'kv1.vault.strongroom.internal'
+  await send(host, 'POST', '/keys/sign/create?api-version=7.4', { kty: 'RSA', key_size: 2048 })
+  await send(host, 'POST', '/keys/release/create?api-version=7.4', {
     kty: 'RSA-HSM',
     key_size: 2048,
     attributes: { exportable: true },
@@ -144,35 +153,30 @@ async function prepare(): Promise<void> {
 
 /** Brings the vault to a number of keys; their rows are copies of one, as only their number counts here. */
 async function copyKeys(count: number): Promise<number> {
-  const store = await openStore({ url: `sqlite:${stateDir}`, service: 'vault' })
-  try {
-    // oxlint-disable-next-line typescript/no-explicit-any -- rows are copied as they are
-    const db = store.db as any
-    const row = await db.selectFrom('key_version').selectAll().where('name', '=', 'sign').executeTakeFirstOrThrow()
-    const object = await db.selectFrom('key_object').selectAll().where('name', '=', 'sign').executeTakeFirstOrThrow()
-    const { have } = await db
-      .selectFrom('key_object')
-      .select((e: { fn: { countAll(): { as(n: string): unknown } } }) => e.fn.countAll().as('have'))
-      .executeTakeFirstOrThrow()
-    for (let index = Number(have); index < count; index += 500) {
-      const names = Array.from({ length: Math.min(500, count - index) }, (_, offset) => `copy-${index + offset}`)
-      await store.transaction(async (tx) => {
-        // oxlint-disable-next-line typescript/no-explicit-any -- as above
-        const write = tx as any
-        await write
-          .insertInto('key_object')
-          .values(names.map((name) => ({ ...object, name, shown_name: name })))
-          .execute()
-        await write
-          .insertInto('key_version')
-          .values(names.map((name) => ({ ...row, name })))
-          .execute()
-      })
-    }
-    return count
-  } finally {
-    await store.close()
+  // oxlint-disable-next-line typescript/no-explicit-any -- rows are copied as they are
+  const db = store.db as any
+  const row = await db.selectFrom('key_version').selectAll().where('name', '=', 'sign').executeTakeFirstOrThrow()
+  const object = await db.selectFrom('key_object').selectAll().where('name', '=', 'sign').executeTakeFirstOrThrow()
+  const { have } = await db
+    .selectFrom('key_object')
+    .select((e: { fn: { countAll(): { as(n: string): unknown } } }) => e.fn.countAll().as('have'))
+    .executeTakeFirstOrThrow()
+  for (let index = Number(have); index < count; index += 500) {
+    const names = Array.from({ length: Math.min(500, count - index) }, (_, offset) => `copy-${index + offset}`)
+    await store.transaction(async (tx) => {
+      // oxlint-disable-next-line typescript/no-explicit-any -- as above
+      const write = tx as any
+      await write
+        .insertInto('key_object')
+        .values(names.map((name) => ({ ...object, name, shown_name: name })))
+        .execute()
+      await write
+        .insertInto('key_version')
+        .values(names.map((name) => ({ ...row, name })))
+        .execute()
+    })
   }
+  return count
 }
 
 function attestationToken(): string {
@@ -211,7 +215,7 @@ function releaseFloor(): () => void {
       },
       aesKey,
     )
-    const cipher = createCipheriv('id-aes256-wrap-pad', aesKey, Buffer.from('a65959a6', 'hex'))
+    const cipher = createCipheriv('id-aes256-wrap-pad', createSecretKey(aesKey), Buffer.from('a65959a6', 'hex'))
     Buffer.concat([cipher.update(pkcs8), cipher.final()])
     sign('sha256', message, providerKey.privateKey)
     sign(null, message.subarray(0, 200), logKey)
@@ -221,21 +225,4 @@ function releaseFloor(): () => void {
 function signatureFloor(): () => void {
   const digest = randomBytes(32)
   return () => sign('sha256', digest, providerKey.privateKey)
-}
-
-/** The vault's own signatures without a network between: sixteen callers in this process. */
-async function signInProcess(count: number): Promise<number> {
-  const host = 'kv1.vault.strongroom.internal'
-  const { app } = service.hosts.find((each) => each.matches(host))!
-  const payload = { alg: 'RS256', value: randomBytes(32).toString('base64url') }
-  let left = count
-  const caller = async (): Promise<void> => {
-    while (left-- > 0) {
-      const headers = { host, authorization: 'Bearer x' }
-      const answered = await app.inject({ method: 'POST', url: '/keys/sign/sign?api-version=7.4', payload, headers })
-      if (answered.statusCode !== 200) throw new Error(answered.body)
-    }
-  }
-  await Promise.all(Array.from({ length: 16 }, caller))
-  return count
 }

@@ -14,14 +14,19 @@ import {
   type SqliteStatement,
 } from 'kysely'
 import { ServiceError } from '../errors.ts'
-import type { Database } from './store.ts'
+import type { Database, Store } from './store.ts'
+import { TableWrites } from './table-writes.ts'
 
 const beginImmediate = CompiledQuery.raw('begin immediate')
 
 /** How long a writer waits for another process that holds the file. */
 const busyTimeoutMs = 10_000
 
-export function openSqlite(directory: string, service: string, plugins: KyselyPlugin[]): Database {
+export function openSqlite(
+  directory: string,
+  service: string,
+  plugins: KyselyPlugin[],
+): { db: Database; revision: Store['revision'] } {
   if (!isAbsolute(directory)) throw new TypeError(`the directory of a SQLite store must be absolute: ${directory}`)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const path = join(directory, `${service}.db`)
@@ -29,7 +34,17 @@ export function openSqlite(directory: string, service: string, plugins: KyselyPl
   closeSync(openSync(path, 'a', 0o600))
   chmodSync(path, 0o600)
   const db = openFile(path)
-  return new Kysely({ dialect: new WaitingDialect(adapt(db)), plugins })
+  const writes = new TableWrites()
+  return {
+    db: new Kysely({ dialect: new WaitingDialect(adapt(db, writes)), plugins }),
+    revision: revisionOf(db, writes),
+  }
+}
+
+/** SQLite's data version changes with the commits of other connections, and with none of this one: those are counted. */
+function revisionOf(db: DatabaseSync, writes: TableWrites): Store['revision'] {
+  const dataVersion = db.prepare('pragma data_version')
+  return (tables) => `${String(dataVersion.get()?.['data_version'])} ${writes.of(tables)}`
 }
 
 function openFile(path: string): DatabaseSync {
@@ -62,7 +77,7 @@ function openFile(path: string): DatabaseSync {
 const preparedStatements = 100
 
 /** Adapts node:sqlite to the shape that Kysely's SqliteDialect expects. */
-function adapt(db: DatabaseSync): SqliteDatabase {
+function adapt(db: DatabaseSync, writes: TableWrites): SqliteDatabase {
   const prepared = new Map<string, SqliteStatement>()
   return {
     close: () => {
@@ -73,7 +88,7 @@ function adapt(db: DatabaseSync): SqliteDatabase {
       const known = prepared.get(text)
       // The last used is last. SQLite prepares a statement anew by itself where the schema has changed.
       if (known !== undefined) prepared.delete(text)
-      const statement = known ?? prepare(db, text)
+      const statement = known ?? prepare(db, text, writes)
       prepared.set(text, statement)
       if (prepared.size > preparedStatements) prepared.delete(prepared.keys().next().value!)
       return statement
@@ -81,12 +96,19 @@ function adapt(db: DatabaseSync): SqliteDatabase {
   }
 }
 
-function prepare(db: DatabaseSync, text: string): SqliteStatement {
+function prepare(db: DatabaseSync, text: string, writes: TableWrites): SqliteStatement {
   const statement = db.prepare(text)
+  const count = writes.counter(text)
   return {
     reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...(parameters as SQLInputValue[])),
-    run: (parameters) => statement.run(...(parameters as SQLInputValue[])),
+    all: (parameters) => {
+      count?.()
+      return statement.all(...(parameters as SQLInputValue[]))
+    },
+    run: (parameters) => {
+      count?.()
+      return statement.run(...(parameters as SQLInputValue[]))
+    },
     // Rows are handed out one by one while others may ask the same: this one has a statement of its own.
     iterate: (parameters) => db.prepare(text).iterate(...(parameters as SQLInputValue[])),
   } as SqliteStatement

@@ -26,6 +26,11 @@ export interface Store {
   migrate(list: string, migrations: Record<string, Migration>): Promise<void>
   /** SQLite: `begin immediate`. Postgres: read committed; lock rows with `forUpdate`. @throws ServiceError ServerBusy */
   transaction<T>(work: (tx: DatabaseTransaction) => Promise<T>): Promise<T>
+  /**
+   * Another text once any of these tables may have been written since, by this process or another. Foreign keys that
+   * cascade and triggers are not looked at. Undefined where the engine cannot tell: Postgres. For `RowCache`.
+   */
+  revision(tables: readonly string[]): string | undefined
   close(): Promise<void>
 }
 
@@ -47,10 +52,11 @@ export async function openStore(o: { url: string; service: string }): Promise<St
       remedy: 'Correct STRONGROOM_STORE_URL.',
     })
   }
-  const db =
+  const plugins = [guard.plugin()]
+  const { db, revision } =
     engine === 'sqlite'
-      ? openSqlite(o.url.slice('sqlite:'.length), o.service, [guard.plugin()])
-      : await openPostgres(o.url, o.service, [guard.plugin()])
+      ? openSqlite(o.url.slice('sqlite:'.length), o.service, plugins)
+      : { db: await openPostgres(o.url, o.service, plugins), revision: () => undefined }
   const store: Store = {
     engine,
     url: o.url,
@@ -64,6 +70,10 @@ export async function openStore(o: { url: string; service: string }): Promise<St
       } catch (error) {
         throw (error as { code?: unknown } | null)?.code === '40P01' ? deadlocked(error) : error
       }
+    },
+    revision: (tables) => {
+      guard.assertOutside()
+      return revision(tables)
     },
     close: () => db.destroy(),
   }

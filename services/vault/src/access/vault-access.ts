@@ -36,7 +36,7 @@ export class VaultAccess {
     this.#hsms = o.hsms
   }
 
-  /** Undefined where there is none, or only a deleted one. Read anew each time: a right that was taken is gone. */
+  /** Undefined where there is none, or only a deleted one. As it stands now, each time: a right that was taken is gone. */
   async find(name: string): Promise<Vault | undefined> {
     if (name === platformVault) return this.#platformVault
     if (isManagedHsmVaultName(name)) return this.#hsms.find(name)

@@ -98,7 +98,8 @@ function signedRsa(
   if (signature.type !== 'RSA') throw new TypeError(`${algorithm} is of EC keys`)
   if (signature.padding === 'pkcs1') {
     const encoded = signature.digest === undefined ? value : digestInfo(signature.digest, value)
-    return privateEncrypt({ key, padding: constants.RSA_PKCS1_PADDING }, encoded)
+    // PKCS #1 v1.5 is the default; a key by itself is taken without a look at what else could be meant.
+    return privateEncrypt(key, encoded)
   }
   return privateEncrypt({ key, padding: constants.RSA_NO_PADDING }, encodePss(signature.digest, value, bits))
 }

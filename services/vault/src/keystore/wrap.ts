@@ -3,6 +3,7 @@ import {
   createCipheriv,
   createDecipheriv,
   createPublicKey,
+  createSecretKey,
   privateDecrypt,
   publicEncrypt,
   randomBytes,
@@ -24,7 +25,7 @@ export const releaseWrappings: ReleaseWrapping[] = Object.keys(oaepHashes) as Re
 
 /** AES key wrap with padding, RFC 5649. `key` has 16, 24 or 32 bytes. */
 export function aesKeyWrapPad(key: Uint8Array, secret: Uint8Array): Uint8Array {
-  const cipher = createCipheriv(`id-aes${key.length * 8}-wrap-pad`, key, kwpInitialValue)
+  const cipher = createCipheriv(`id-aes${key.length * 8}-wrap-pad`, createSecretKey(key), kwpInitialValue)
   return Buffer.concat([cipher.update(secret), cipher.final()])
 }
 

@@ -1,4 +1,4 @@
-import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import { forUpdate, RowCache, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely'
 import { askedOften } from '../store/asked-often.ts'
 import type { Tables } from '../store/migrations.ts'
@@ -29,6 +29,9 @@ export interface Name {
 
 type JoinedRow = VersionRow & Pick<ObjectRow, 'shown_name' | 'deleted_at' | 'purge_at'>
 
+/** Versions that are kept as they were read last. */
+const foundVersions = 256
+
 /** Rows of objects and their versions. `deleted` picks the soft-deleted ones or the others, never both. */
 export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
   protected readonly store: Store
@@ -37,9 +40,12 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
   readonly #current = askedOften<JoinedRow>(() => this.#versionQuery({ vault: '', name: '' }))
   readonly #named = askedOften<JoinedRow>(() => this.#versionQuery({ vault: '', name: '', version: '0' }))
 
+  readonly #found: RowCache<V>
+
   constructor(store: Store, form: RowForm<V, Row>) {
     this.store = store
     this.#form = form
+    this.#found = new RowCache({ store, tables: [form.tables.versions, form.tables.objects], limit: foundVersions })
   }
 
   protected get db(): Kysely<Tables> {
@@ -106,12 +112,14 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
   ): Promise<V | undefined> {
     // Requests look up live keys; the rest comes seldom.
     if (tx === undefined && o.deleted !== true) {
-      const db = this.store.db as unknown as Kysely<never>
-      const [row] =
-        o.version === undefined
-          ? await this.#current(db, [o.vault, o.name, 1])
-          : await this.#named(db, [o.vault, o.name, o.version, 1])
-      return row && this.#read(row)
+      return this.#found.get(`${o.vault}/${o.name}/${o.version ?? ''}`, async () => {
+        const db = this.store.db as unknown as Kysely<never>
+        const [row] =
+          o.version === undefined
+            ? await this.#current(db, [o.vault, o.name, 1])
+            : await this.#named(db, [o.vault, o.name, o.version, 1])
+        return row && this.#read(row)
+      })
     }
     const row = await this.#versionQuery(o, tx).executeTakeFirst()
     return row && this.#read(row)

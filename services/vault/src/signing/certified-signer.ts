@@ -37,8 +37,6 @@ export const attestationSigning: SigningPurpose = {
   extendedKeyUsage: '301506136982f0f695aad5d2b6d784cbedcd9383a8c922',
 }
 
-const signAsync = promisify(sign)
-
 interface Signing {
   key: KeyObject
   /** Base64url of the header, which is the same in all that this key signs. */
@@ -73,7 +71,7 @@ export class CertifiedSigner {
   async sign(payload: object): Promise<string> {
     const { key, header } = await this.#current()
     const input = `${header}.${encode(payload)}`
-    const signature = await signAsync('sha256', Buffer.from(input), key)
+    const signature = sign('sha256', Buffer.from(input), key)
     return `${input}.${signature.toString('base64url')}`
   }
 

@@ -1,10 +1,13 @@
-import { forUpdate, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import { forUpdate, RowCache, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely, Transaction } from 'kysely'
 import type { RemovedKeys } from '../keystore/removed-keys.ts'
 import { askedOften } from '../store/asked-often.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { VaultRow } from '../store/tables.ts'
 import { fromVaultRow, type StoredVault } from './vault.ts'
+
+/** Vaults that are kept as they were read last. */
+const foundVaults = 256
 
 /** Rows of the vaults that tenants have. */
 export class VaultRepository {
@@ -13,8 +16,11 @@ export class VaultRepository {
 
   readonly #find = askedOften<VaultRow>(() => this.#db.selectFrom('vault').selectAll().where('name', '=', ''))
 
+  readonly #found: RowCache<StoredVault>
+
   constructor(store: Store, removed?: RemovedKeys) {
     this.#store = store
+    this.#found = new RowCache({ store, tables: ['vault'], limit: foundVaults })
     this.#removed = removed
   }
 
@@ -24,8 +30,10 @@ export class VaultRepository {
 
   /** Deleted ones too. */
   async find(name: string): Promise<StoredVault | undefined> {
-    const [row] = await this.#find(this.#db as unknown as Kysely<never>, [name])
-    return row && fromVaultRow(row)
+    return this.#found.get(name, async () => {
+      const [row] = await this.#find(this.#db as unknown as Kysely<never>, [name])
+      return row && fromVaultRow(row)
+    })
   }
 
   async lock(transaction: DatabaseTransaction, name: string): Promise<StoredVault | undefined> {
