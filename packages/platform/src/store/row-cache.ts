@@ -24,15 +24,15 @@ export class RowCache<V extends object> {
   }
 
   /** What is not there is looked for each time, so that made-up names take no room. */
-  async get(key: string, read: () => Promise<V | undefined>): Promise<V | undefined> {
+  async get<Found extends V | undefined>(key: string, read: () => Promise<Found>): Promise<Found> {
     // Before the read: what is written while it runs makes it old at once.
     const revision = this.#store.revision(this.#tables)
     if (revision === undefined) return read()
     const kept = this.#kept.get(key)
-    if (kept?.revision === revision) return kept.value
+    if (kept?.revision === revision) return kept.value as Found
     const value = await read()
     this.#kept.delete(key)
-    if (value === undefined) return undefined
+    if (value === undefined) return value
     this.#kept.set(key, { value: Object.freeze(value), revision })
     if (this.#kept.size > this.#limit) this.#kept.delete(this.#kept.keys().next().value!)
     return value

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, webcrypto, X509Certificate, type KeyObject } from 'node:crypto'
-import { forUpdate, type Clock, type Sealer, type Store } from '@strongroom/platform'
+import { forUpdate, RowCache, type Clock, type Sealer, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import { requirePresent } from '../providers/present.ts'
 import type { Provider } from '../providers/providers.ts'
@@ -9,6 +9,8 @@ import { selfSignedCertificate } from './certificate.ts'
 
 const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
 const dayMs = 24 * 3600_000
+/** Providers whose current key's name is kept as it was read last. */
+const foundKeys = 64
 /** How long one key signs. */
 export const signingLifeMs: number = 90 * dayMs
 /** The longest that a policy lets a token live; a retired key is published for as long. */
@@ -45,7 +47,9 @@ export class SigningKeys {
     this.#sealer = o.sealer
     this.#clock = o.clock
     const current = this.#db.selectFrom('signing_key_current').select('kid').where('provider', '=', '')
-    this.#current = repeatedQuery(this.#db, current)
+    const read = repeatedQuery(this.#db, current)
+    const found = new RowCache<{ kid: string }>({ store: o.store, tables: ['signing_key_current'], limit: foundKeys })
+    this.#current = (host) => found.get(host, () => read(host))
   }
 
   /** The key that signs now; made where the provider has none. */

@@ -1,4 +1,4 @@
-import type { Clock, Store } from '@strongroom/platform'
+import { RowCache, type Clock, type Store } from '@strongroom/platform'
 import { parsePolicy, type Policy } from '@strongroom/policy'
 import type { JWK } from 'jose'
 import type { Kysely } from 'kysely'
@@ -16,12 +16,16 @@ export interface LoadedPolicy extends StoredPolicy {
   hash: string
 }
 
-/** The policies of all providers. Each decision reads the row afresh; only the parse of a text is kept. */
+/** Policies in force that are kept as they were read last. */
+const loadedPolicies = 64
+
+/** The policies of all providers. Each decision goes by the row as it stands then; the parse of a text is kept. */
 export class Policies {
   readonly #store: Store
   readonly #db: Kysely<Tables>
   readonly #clock: Clock
   readonly #row: (host: string, type: string) => Promise<Pick<Tables['policy'], 'jws' | 'text' | 'signer'> | undefined>
+  readonly #loaded: RowCache<LoadedPolicy>
   readonly #parsed = new Map<string, Policy>()
 
   constructor(o: { store: Store; clock: Clock }) {
@@ -30,14 +34,17 @@ export class Policies {
     this.#clock = o.clock
     const row = this.#db.selectFrom('policy').select(['jws', 'text', 'signer'])
     this.#row = repeatedQuery(this.#db, row.where('provider', '=', '').where('type', '=', ''))
+    this.#loaded = new RowCache({ store: o.store, tables: ['policy'], limit: loadedPolicies })
   }
 
   async load(provider: Provider, type: OfferedType): Promise<LoadedPolicy> {
-    const row = await this.#row(provider.host, type)
-    const text = row?.text ?? defaultPolicies[type]
-    const jws = row?.jws ?? unsignedPolicyJws(text)
-    const signer = typeof row?.signer === 'string' ? (JSON.parse(row.signer) as JWK) : undefined
-    return { ...this.parse(text), jws, ...(signer === undefined ? {} : { signer }) }
+    return this.#loaded.get(`${provider.host} ${type}`, async () => {
+      const row = await this.#row(provider.host, type)
+      const text = row?.text ?? defaultPolicies[type]
+      const jws = row?.jws ?? unsignedPolicyJws(text)
+      const signer = typeof row?.signer === 'string' ? (JSON.parse(row.signer) as JWK) : undefined
+      return { ...this.parse(text), jws, ...(signer === undefined ? {} : { signer }) }
+    })
   }
 
   /** @throws ServiceError PolicyParsingError */

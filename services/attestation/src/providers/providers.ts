@@ -8,7 +8,7 @@ import {
   type AttestationTrustModel,
   type AttestationType,
 } from '@strongroom/contract'
-import { ServiceError, type Clock, type Store } from '@strongroom/platform'
+import { RowCache, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { PolicyCertificate } from '../policy/policy-certificate.ts'
 import { repeatedQuery } from '../store/repeated-query.ts'
@@ -47,6 +47,8 @@ const sharedProviders: ReadonlyMap<string, Provider> = new Map(
 /** The provider that the home region shares. */
 export const sharedProvider: Provider = shared(homeRegion.code)
 
+/** Providers of tenants that are kept as they were read last. */
+const foundProviders = 64
 const nameForm = /^[a-z0-9][a-z0-9-]{1,22}[a-z0-9]$/
 const hostForm = /^[a-z0-9][a-z0-9-]{1,40}\.[a-z0-9]{2,8}\.attest\.strongroom\.internal$/
 
@@ -61,6 +63,7 @@ export class Providers {
   readonly #clock: Clock
   readonly #elsewhere: ReadonlySet<string>
   readonly #row: (host: string) => Promise<Tables['provider'] | undefined>
+  readonly #found: RowCache<Provider>
 
   /** @param o.elsewhere hosts whose tokens another origin signs: no provider of this installation may have such a name */
   constructor(o: { store: Store; clock: Clock; elsewhere?: readonly string[] }) {
@@ -69,6 +72,7 @@ export class Providers {
     this.#clock = o.clock
     this.#elsewhere = new Set(o.elsewhere)
     this.#row = repeatedQuery(this.#db, this.#db.selectFrom('provider').selectAll().where('host', '=', ''))
+    this.#found = new RowCache({ store: o.store, tables: ['provider'], limit: foundProviders })
   }
 
   /** Whether providers have such host names; that there is this one only `get` says. */
@@ -80,8 +84,10 @@ export class Providers {
     const ofRegion = sharedProviders.get(host)
     if (ofRegion !== undefined) return ofRegion
     if (!hostForm.test(host) || this.#elsewhere.has(host)) return undefined
-    const row = await this.#row(host)
-    return row && providerOf(row)
+    return this.#found.get(host, async () => {
+      const row = await this.#row(host)
+      return row && providerOf(row)
+    })
   }
 
   async all(): Promise<Provider[]> {
