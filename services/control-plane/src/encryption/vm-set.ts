@@ -86,7 +86,6 @@ export async function checkBoot(plane: Plane, internal: Pick<VmInternal, 'model'
 export async function holdSet(plane: Plane, tx: Db, model: Pick<VmModel, 'diskEncryptionSet'>): Promise<void> {
   const id = model.diskEncryptionSet?.id
   if (id === undefined) return
-  const set: DiskEncryptionSet =
-    (await plane.resources.lock<SetInternal>(tx, id)) ?? (await plane.resources.get<SetInternal>(id, tx))
+  const set: DiskEncryptionSet = await plane.resources.getLocked<SetInternal>(tx, id)
   if (setState(set) === 'Updating') throw rotating(set)
 }
