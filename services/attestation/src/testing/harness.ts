@@ -192,6 +192,9 @@ export async function openService(
     ownerObjectId,
     collateralUrl: 'https://collateral.strongroom.internal',
     ...o,
+  }).catch(async (error: unknown) => {
+    if (o.stateDir === undefined) await rm(stateDir, { recursive: true, force: true })
+    throw error
   })
   const call: TestService['call'] = async (method, path, options = {}) => {
     const found = service.hosts.find((each) => each.matches(options.host ?? host))
