@@ -6,7 +6,8 @@ const connections = 32
 
 export interface Call {
   method: 'GET' | 'POST'
-  path: string
+  /** Or what makes the path of each call. */
+  path: string | (() => string)
   body?: string
 }
 
@@ -48,7 +49,8 @@ export class VaultLoad {
     this.#agent.destroy()
   }
 
-  async send({ method, path, body }: Call): Promise<void> {
+  async send({ method, path: given, body }: Call): Promise<void> {
+    const path = typeof given === 'string' ? given : given()
     const status = await new Promise<number>((done, fail) => {
       const request = httpsRequest(
         {

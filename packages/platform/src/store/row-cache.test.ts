@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { expect, it } from 'vitest'
 import { describeStores } from '../testing.ts'
@@ -60,11 +61,14 @@ describeStores('what was read and is asked for again', (open) => {
     for (const [index, write] of writes.entries()) {
       await rank()
       await write(index + 1)
+      await nextTurn()
       expect(await rank()).toBe(index + 1)
     }
     await other.db.deleteFrom('colour').execute()
+    await nextTurn()
     expect(await rank()).toBeUndefined()
     await other.db.insertInto('colour').values({ name: 'red', rank: 99 }).execute()
+    await nextTurn()
     expect(await rank()).toBe(99)
   })
 

@@ -44,7 +44,15 @@ export function openSqlite(
 /** SQLite's data version changes with the commits of other connections, and with none of this one: those are counted. */
 function revisionOf(db: DatabaseSync, writes: TableWrites): Store['revision'] {
   const dataVersion = db.prepare('pragma data_version')
-  return (tables) => `${String(dataVersion.get()?.['data_version'])} ${writes.of(tables)}`
+  let ofThisTurn: string | undefined
+  return (tables) => {
+    if (ofThisTurn === undefined) {
+      ofThisTurn = String(dataVersion.get()?.['data_version'])
+      // A request that came in with a later turn must see what others had committed by then; within a turn none comes in.
+      process.nextTick(() => (ofThisTurn = undefined))
+    }
+    return `${ofThisTurn} ${writes.of(tables)}`
+  }
 }
 
 function openFile(path: string): DatabaseSync {
