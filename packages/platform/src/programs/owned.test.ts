@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { startProgram } from './owned.ts'
 import { sameProcess, startTimeOf } from './process.ts'
 
@@ -31,6 +33,28 @@ describe('startProgram', () => {
     server.kill('SIGKILL')
     for (let i = 0; i < 100 && sameProcess(pid, startTime); i++) await sleep(50)
     expect(sameProcess(pid, startTime)).toBe(false)
+  })
+
+  it('leaves none behind either when the server is killed before the program has asked for the signal', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'owned-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    // A slow machine: between the fork and the request of the signal the server is killed.
+    await writeFile(join(directory, 'setpriv'), '#!/bin/sh\nsleep 0.5\nPATH=/usr/bin:/bin exec setpriv "$@"\n', {
+      mode: 0o755,
+    })
+    const script = `
+      import { startProgram } from ${JSON.stringify(join(import.meta.dirname, 'owned.ts'))}
+      const { pid, startTime } = startProgram({ command: 'sleep', args: ['600'], dieWithParent: true })
+      console.log(JSON.stringify({ pid, startTime }))
+      setInterval(() => {}, 1000)`
+    const server = spawn(process.execPath, ['--conditions=x-source', '--input-type=module-typescript', '-e', script], {
+      env: { ...process.env, PATH: `${directory}:${process.env['PATH']}` },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const [line] = (await once(server.stdout, 'data')) as [Buffer]
+    server.kill('SIGKILL')
+    const { pid, startTime } = JSON.parse(line.toString()) as { pid: number; startTime: string }
+    await expect.poll(() => sameProcess(pid, startTime), { timeout: 60_000 }).toBe(false)
   })
 
   it('can start it in a session of its own, without a way to more privileges', async () => {

@@ -31,8 +31,14 @@ export interface OwnedProcess {
 }
 
 /**
- * Starts a program that runs on. `setpriv --pdeathsig KILL` replaces itself by the program, so the pid is the
- * program's own, and kill -9 of the server leaves no orphan. The kernel binds the death signal to the thread that spawned (prctl(2),
+ * A server that was killed before the signal was asked for is never told of: whoever has another parent by then ends. What
+ * comes later ends it through the signal.
+ */
+const onlyUnderParent = '[ "$PPID" = "$1" ] || exit 1; shift; exec "$@"'
+
+/**
+ * Starts a program that runs on. `setpriv --pdeathsig KILL` and the shell replace themselves by the program, so the pid is
+ * the program's own, and kill -9 of the server leaves no orphan. The kernel binds the death signal to the thread that spawned (prctl(2),
  * PR_SET_PDEATHSIG), so this is for the main thread only: a worker's end would kill the program.
  * @throws ServiceError MissingProgram naming the Debian package
  */
@@ -43,7 +49,8 @@ export function startProgram(o: StartOptions): OwnedProcess {
   if (program === undefined) throw missingProgram(o.command)
   if (findProgram('setpriv', env.PATH ?? '') === undefined) throw missingProgram('setpriv')
   const options = ['--pdeathsig', 'KILL', ...(o.noNewPrivileges ? ['--no-new-privs'] : [])]
-  const child = spawn('setpriv', [...options, '--', program, ...o.args], {
+  const guarded = ['/bin/sh', '-c', onlyUnderParent, 'sh', String(process.pid), program, ...o.args]
+  const child = spawn('setpriv', [...options, '--', ...guarded], {
     detached: o.newSession ?? false,
     ...(o.cwd !== undefined && { cwd: o.cwd }),
     env,
