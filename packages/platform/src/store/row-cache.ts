@@ -8,7 +8,7 @@ interface Kept<V> {
 /**
  * What was read from a few tables and asked for by every request, for as long as nobody has written these tables, in this
  * process or another: whoever gets it gets what a read would have given. Where the store cannot tell (Postgres) it is read.
- * Values are shared: nobody may change one.
+ * Values are shared, so they are frozen at the top, and nobody may change what they hold.
  */
 export class RowCache<V extends object> {
   readonly #store: Store

@@ -28,8 +28,8 @@ export interface Store {
   transaction<T>(work: (tx: DatabaseTransaction) => Promise<T>): Promise<T>
   /**
    * Another text once any of these tables may have been written since: by this process at once, by another from the next
-   * turn of the event loop on. Foreign keys that
-   * cascade and triggers are not looked at. Undefined where the engine cannot tell: Postgres. For `RowCache`.
+   * turn of the event loop on. Foreign keys that cascade and triggers are not looked at. Undefined where the engine
+   * cannot tell: Postgres. For `RowCache`.
    */
   revision(tables: readonly string[]): string | undefined
   close(): Promise<void>
