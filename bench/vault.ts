@@ -13,7 +13,7 @@ import type { VaultReady } from './vault/server.ts'
 const goals = { releaseShare: 0.6, tailMilliseconds: 20, signShare: 0.7, flat: 1.5 }
 const sizes = [100, 1_000, 10_000, 100_000]
 const latencySeconds = 10
-const settleSeconds = 2
+const settleSeconds = 10
 
 type Sampled = Awaited<ReturnType<InPlace['end']>>
 
@@ -85,7 +85,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
     const begun = performance.now()
     await load.saturate(requests, release)
     const seenPerSecond = (requests * 1000) / (performance.now() - begun)
-    // What the saturated server has left behind, collections of garbage first, is no part of a steady rate.
+    // No part of a steady rate: what the saturated server has left behind, and what V8 compiles in the first ten thousand requests.
     await load.steady(seenPerSecond / 2, settleSeconds, release)
     const latencies = await load.steady(seenPerSecond / 2, latencySeconds, release)
     const flat: Flatness[] = []

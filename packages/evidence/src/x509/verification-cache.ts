@@ -14,6 +14,8 @@ interface Entry {
   bytes: Uint8Array | undefined
   size: number
   value: object
+  /** Since it was last looked at for making room. */
+  used: boolean
 }
 
 /**
@@ -21,7 +23,7 @@ interface Entry {
  * on time, trust or policy (validity, next updates, revocation, pinned roots, levels) is judged anew at each verification, so an
  * entry can neither outlive a certificate nor carry trust from one caller's anchors to another's. Refusals are not remembered.
  *
- * Bounded by number and by size, the least recently used leave first. Inputs are copied and compared byte for byte: a caller who
+ * Bounded by number and by size; the oldest leave first, but for those that were used since they were last looked at. Inputs are copied and compared byte for byte: a caller who
  * changes a buffer afterwards, or finds two inputs with one hash, changes nothing but its own luck.
  *
  * Pass one object to all verifications with the same `Primitives`.
@@ -66,7 +68,7 @@ export class VerificationCache {
   parsed<T extends object>(kind: string, bytes: Uint8Array, parse: (bytes: Uint8Array) => T): T {
     const key = `${kind} ${bytes.length} ${hash(bytes)}`
     const entry = this.#entries.get(key)
-    if (entry?.bytes !== undefined && entry.kind === kind && same(entry.bytes, bytes)) return this.#hit(key, entry) as T
+    if (entry?.bytes !== undefined && entry.kind === kind && same(entry.bytes, bytes)) return use(entry) as T
     const copy = new Uint8Array(bytes)
     return this.#add(key, { kind, bytes: copy, size: copy.length }, parse(copy))
   }
@@ -74,7 +76,7 @@ export class VerificationCache {
   /** The value of this text. Not for use outside this package. */
   parsedText<T extends object>(kind: string, text: string, parse: (text: string) => T): T {
     const entry = this.#entries.get(text)
-    if (entry !== undefined && entry.bytes === undefined && entry.kind === kind) return this.#hit(text, entry) as T
+    if (entry !== undefined && entry.bytes === undefined && entry.kind === kind) return use(entry) as T
     return this.#add(text, { kind, bytes: undefined, size: text.length }, parse(text))
   }
 
@@ -95,26 +97,41 @@ export class VerificationCache {
     this.#owned.add(part)
   }
 
-  #hit(key: string, entry: Entry): object {
-    this.#entries.delete(key)
-    this.#entries.set(key, entry)
-    return entry.value
-  }
-
-  #add<T extends object>(key: string, input: Omit<Entry, 'value'>, value: T): T {
+  #add<T extends object>(key: string, input: Omit<Entry, 'value' | 'used'>, value: T): T {
     const { size } = input
     if (size > this.#maximumBytes || this.#maximumEntries === 0) return value
-    this.#bytes += size - (this.#entries.get(key)?.size ?? 0)
-    this.#entries.delete(key)
-    this.#entries.set(key, { ...input, value })
+    this.#remove(key)
+    this.#makeRoom(size)
+    this.#entries.set(key, { ...input, value, used: false })
+    this.#bytes += size
     this.#owned.add(value)
-    for (const [oldest, entry] of this.#entries) {
-      if (this.#entries.size <= this.#maximumEntries && this.#bytes <= this.#maximumBytes) break
-      this.#entries.delete(oldest)
-      this.#bytes -= entry.size
-    }
     return value
   }
+
+  #makeRoom(size: number): void {
+    // Ends: who is put behind the others is no longer marked when its turn comes again.
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#entries.size < this.#maximumEntries && this.#bytes + size <= this.#maximumBytes) break
+      this.#remove(oldest)
+      if (!entry.used) continue
+      this.#entries.set(oldest, { ...entry, used: false })
+      this.#bytes += entry.size
+    }
+  }
+
+  #remove(key: string): void {
+    this.#bytes -= this.#entries.get(key)?.size ?? 0
+    this.#entries.delete(key)
+  }
+}
+
+/**
+ * Marked, not moved behind the others: moving puts the caller's text in the place of the equal one that is old already, and so
+ * fills the old generation with one text a request.
+ */
+function use(entry: Entry): object {
+  entry.used = true
+  return entry.value
 }
 
 /** FNV-1a over the end, where signed structures differ. Two inputs with one hash take turns in one place. */

@@ -94,9 +94,11 @@ function adapt(db: DatabaseSync, writes: TableWrites): SqliteDatabase {
     },
     prepare(text) {
       const known = prepared.get(text)
-      // The last used is last. SQLite prepares a statement anew by itself where the schema has changed.
-      if (known !== undefined) prepared.delete(text)
-      const statement = known ?? prepare(db, text, writes)
+      // SQLite prepares a statement anew by itself where the schema has changed.
+      if (known !== undefined) return known
+      // The first that came leaves, used or not: what is in use comes back for the price of one preparation, while moving it with each
+      // use would keep the text of the last call in place of the equal one that is old already, and fill the old generation.
+      const statement = prepare(db, text, writes)
       prepared.set(text, statement)
       if (prepared.size > preparedStatements) prepared.delete(prepared.keys().next().value!)
       return statement
