@@ -1,9 +1,8 @@
 import { createHash, createPrivateKey, webcrypto, X509Certificate, type KeyObject } from 'node:crypto'
-import { forUpdate, RowCache, type Clock, type Sealer, type Store } from '@strongroom/platform'
+import { forUpdate, repeatedQuery, RowCache, type Clock, type Sealer, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import { requirePresent } from '../providers/present.ts'
 import type { Provider } from '../providers/providers.ts'
-import { repeatedQuery } from '../store/repeated-query.ts'
 import type { Tables } from '../store/tables.ts'
 import { selfSignedCertificate } from './certificate.ts'
 
@@ -47,7 +46,7 @@ export class SigningKeys {
     this.#sealer = o.sealer
     this.#clock = o.clock
     const current = this.#db.selectFrom('signing_key_current').select('kid').where('provider', '=', '')
-    const read = repeatedQuery(this.#db, current)
+    const read = repeatedQuery(this.#db, current, { shared: true })
     const found = new RowCache<{ kid: string }>({ store: o.store, tables: ['signing_key_current'], limit: foundKeys })
     this.#current = (host) => found.get(host, () => read(host))
   }

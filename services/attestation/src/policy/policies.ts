@@ -1,11 +1,10 @@
-import { RowCache, type Clock, type Store } from '@strongroom/platform'
+import { repeatedQuery, RowCache, type Clock, type Store } from '@strongroom/platform'
 import { parsePolicy, type Policy } from '@strongroom/policy'
 import type { JWK } from 'jose'
 import type { Kysely } from 'kysely'
 import { policyFailure } from '../errors.ts'
 import { requirePresent } from '../providers/present.ts'
 import type { OfferedType, Provider } from '../providers/providers.ts'
-import { repeatedQuery } from '../store/repeated-query.ts'
 import type { Tables } from '../store/tables.ts'
 import { defaultPolicies } from './defaults.ts'
 import { policyHash, unsignedPolicyJws, type StoredPolicy } from './stored-policy.ts'
@@ -33,7 +32,7 @@ export class Policies {
     this.#db = o.store.db as Kysely<Tables>
     this.#clock = o.clock
     const row = this.#db.selectFrom('policy').select(['jws', 'text', 'signer'])
-    this.#row = repeatedQuery(this.#db, row.where('provider', '=', '').where('type', '=', ''))
+    this.#row = repeatedQuery(this.#db, row.where('provider', '=', '').where('type', '=', ''), { shared: true })
     this.#loaded = new RowCache({ store: o.store, tables: ['policy'], limit: loadedPolicies })
   }
 

@@ -8,10 +8,9 @@ import {
   type AttestationTrustModel,
   type AttestationType,
 } from '@strongroom/contract'
-import { RowCache, ServiceError, type Clock, type Store } from '@strongroom/platform'
+import { repeatedQuery, RowCache, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { PolicyCertificate } from '../policy/policy-certificate.ts'
-import { repeatedQuery } from '../store/repeated-query.ts'
 import type { Tables } from '../store/tables.ts'
 
 /** One issuer of tokens with policies of its own. */
@@ -71,7 +70,9 @@ export class Providers {
     this.#db = o.store.db as Kysely<Tables>
     this.#clock = o.clock
     this.#elsewhere = new Set(o.elsewhere)
-    this.#row = repeatedQuery(this.#db, this.#db.selectFrom('provider').selectAll().where('host', '=', ''))
+    this.#row = repeatedQuery(this.#db, this.#db.selectFrom('provider').selectAll().where('host', '=', ''), {
+      shared: true,
+    })
     this.#found = new RowCache({ store: o.store, tables: ['provider'], limit: foundProviders })
   }
 

@@ -1,6 +1,5 @@
-import { forUpdate, RowCache, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import { forUpdate, repeatedQuery, RowCache, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely, SelectQueryBuilder, Transaction } from 'kysely'
-import { askedOften } from '../store/asked-often.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { ObjectRow, VersionRow } from '../store/tables.ts'
 import type { DeletedAt, ShownRow, Versioned } from './versioned.ts'
@@ -37,14 +36,16 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
   protected readonly store: Store
   readonly #form: RowForm<V, Row>
 
-  readonly #current = askedOften<JoinedRow>(() => this.#versionQuery({ vault: '', name: '' }))
-  readonly #named = askedOften<JoinedRow>(() => this.#versionQuery({ vault: '', name: '', version: '0' }))
+  readonly #current: (...values: (string | number)[]) => Promise<JoinedRow | undefined>
+  readonly #named: (...values: (string | number)[]) => Promise<JoinedRow | undefined>
 
   readonly #found: RowCache<V>
 
   constructor(store: Store, form: RowForm<V, Row>) {
     this.store = store
     this.#form = form
+    this.#current = repeatedQuery(this.db, this.#versionQuery({ vault: '', name: '' }))
+    this.#named = repeatedQuery(this.db, this.#versionQuery({ vault: '', name: '', version: '0' }))
     this.#found = new RowCache({ store, tables: [form.tables.versions, form.tables.objects], limit: foundVersions })
   }
 
@@ -113,11 +114,10 @@ export class ObjectRepository<V extends Versioned, Row extends VersionRow> {
     // Requests look up live keys; the rest comes seldom.
     if (tx === undefined && o.deleted !== true) {
       return this.#found.get(`${o.vault}/${o.name}/${o.version ?? ''}`, async () => {
-        const db = this.store.db as unknown as Kysely<never>
-        const [row] =
+        const row =
           o.version === undefined
-            ? await this.#current(db, [o.vault, o.name, 1])
-            : await this.#named(db, [o.vault, o.name, o.version, 1])
+            ? await this.#current(o.vault, o.name, 1)
+            : await this.#named(o.vault, o.name, o.version, 1)
         return row && this.#read(row)
       })
     }

@@ -1,7 +1,6 @@
-import { forUpdate, RowCache, type DatabaseTransaction, type Store } from '@strongroom/platform'
+import { forUpdate, repeatedQuery, RowCache, type DatabaseTransaction, type Store } from '@strongroom/platform'
 import type { Kysely, Transaction } from 'kysely'
 import type { RemovedKeys } from '../keystore/removed-keys.ts'
-import { askedOften } from '../store/asked-often.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { VaultRow } from '../store/tables.ts'
 import { fromVaultRow, type StoredVault } from './vault.ts'
@@ -14,12 +13,13 @@ export class VaultRepository {
   readonly #store: Store
   readonly #removed: RemovedKeys | undefined
 
-  readonly #find = askedOften<VaultRow>(() => this.#db.selectFrom('vault').selectAll().where('name', '=', ''))
+  readonly #find: (name: string) => Promise<VaultRow | undefined>
 
   readonly #found: RowCache<StoredVault>
 
   constructor(store: Store, removed?: RemovedKeys) {
     this.#store = store
+    this.#find = repeatedQuery(this.#db, this.#db.selectFrom('vault').selectAll().where('name', '=', ''))
     this.#found = new RowCache({ store, tables: ['vault'], limit: foundVaults })
     this.#removed = removed
   }
@@ -31,7 +31,7 @@ export class VaultRepository {
   /** Deleted ones too. */
   async find(name: string): Promise<StoredVault | undefined> {
     return this.#found.get(name, async () => {
-      const [row] = await this.#find(this.#db as unknown as Kysely<never>, [name])
+      const row = await this.#find(name)
       return row && fromVaultRow(row)
     })
   }
