@@ -40,7 +40,7 @@ beforeAll(async () => {
   const image = await buildReferenceImage({ cacheDir: installation.cacheDir })
   running = await startInProcess(installation)
   keys = new PlatformKeys(running.context.wire, running.context.tokens)
-  const guestStateKey = await keys.ensure({ vmId, tee: 'SNP', authority: provider })
+  const guestStateKey = await keys.ensure({ vmId, tee: 'SNP', authority: provider, asker: undefined })
   spec = { ...exampleSpec, image: image.id, guestStateKey, attestationProvider: provider }
   await ask('PUT', '', spec)
   for (let status = await ask('GET', ''); status.provisioning.state !== 'Succeeded'; status = await ask('GET', '')) {
@@ -62,17 +62,17 @@ describe('a guest state on other silicon', () => {
   })
 
   it('opens by evidence of TDX, and by none of SNP any more', async () => {
-    tdxKey = await keys.ensure({ vmId, tee: 'TDX', authority: provider, converted: true })
+    tdxKey = await keys.ensure({ vmId, tee: 'TDX', authority: provider, converted: true, asker: undefined })
     const conversion = { tee: 'TDX', size: size('Standard_DC2es_v5'), guestStateKey: tdxKey }
     expect((await ask('POST', '/convert', conversion)).spec).toEqual({ ...spec, ...conversion })
     expect((await ask('POST', '/convert', conversion)).spec).toMatchObject({ tee: 'TDX' })
   })
 
   it('comes back by a key of its own, and its size with it', async () => {
-    const snpKey = await keys.ensure({ vmId, tee: 'SNP', authority: provider, converted: true })
+    const snpKey = await keys.ensure({ vmId, tee: 'SNP', authority: provider, converted: true, asker: undefined })
     const conversion = { tee: 'SNP', size: size('Standard_EC2as_v5'), guestStateKey: snpKey }
     expect((await ask('POST', '/convert', conversion)).spec).toEqual({ ...spec, ...conversion })
-    await keys.destroyKey(tdxKey)
+    await keys.destroyKey(undefined, tdxKey)
     const back = { tee: 'TDX', size: size('Standard_DC2es_v5'), guestStateKey: tdxKey }
     await expect(ask('POST', '/convert', back)).rejects.toMatchObject({ status: 404 })
     expect((await ask('GET', '')).spec).toMatchObject({ tee: 'SNP', guestStateKey: snpKey })

@@ -61,7 +61,7 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
     const driver = await open(running)
     machine = driver.machine
     const { tee, attestationProvider } = exampleSpec
-    const guestStateKey = await driver.keys.ensure({ vmId, tee, authority: attestationProvider })
+    const guestStateKey = await driver.keys.ensure({ vmId, tee, authority: attestationProvider, asker: undefined })
     const image = (await machine.images()).at(-1)
     if (image === undefined) throw new Error('build the reference image first: ./strongroom image build')
     const network = { macAddress: '02:53:52:19:ef:25', privateIpAddress: '10.0.0.4' }

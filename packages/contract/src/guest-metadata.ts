@@ -1,3 +1,5 @@
+import type { AskedBy } from './asked-by.ts'
+
 /**
  * What a guest finds at http://169.254.169.254 and in its vTPM, beside Azure's own shapes (docs/metadata.md).
  *
@@ -64,6 +66,8 @@ export interface ManagedIdentityTokenRequest extends ManagedIdentityChoice {
   resourceId: string
   /** Identifier of the service that the token is for, without `/.default`. */
   audience: string
+  /** From the control plane alone: who asked it to act as the identity, for the log of the service that the token is for. */
+  askedBy?: AskedBy
 }
 
 export interface ManagedIdentityToken {

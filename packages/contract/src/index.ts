@@ -1,4 +1,5 @@
 export * from './arm.ts'
+export * from './asked-by.ts'
 export * from './attached-disk.ts'
 export * from './attestation-collateral.ts'
 export * from './attestation-decisions.ts'

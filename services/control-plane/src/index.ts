@@ -188,5 +188,6 @@ async function ensureOwner(plane: Plane, objectId: string): Promise<void> {
     principalType: 'ServicePrincipal',
     roleId: owner.id,
     by: objectId,
+    asker: undefined,
   })
 }

@@ -130,6 +130,30 @@ describe('managed identities', () => {
     expect(malformed.body.error.code).toBe('InvalidRequestContent')
   })
 
+  it('are acted as by the control plane in the name of who asked it; nobody else may name anybody', async () => {
+    const { send, tokenOf } = await open()
+    const [controlPlane, machine] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
+    const set = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/diskEncryptionSets/set'
+    await send('PUT', '', controlPlane, { resourceId: set })
+    const body = { resourceId: set, audience: 'https://vault.azure.net' }
+    const claimsOf = (answer: Answer): Record<string, unknown> => decodeJwt(answer.body.accessToken as string)
+    const askedBy = { objectId: 'alice', appId: 'az' }
+    const named = await send('POST', '/token', controlPlane, { ...body, askedBy })
+    expect(claimsOf(named)).toMatchObject({ 'x-strongroom-asked-by': 'alice az', oid: named.body.objectId })
+    expect(claimsOf(await send('POST', '/token', controlPlane, body))).not.toHaveProperty('x-strongroom-asked-by')
+    expect((await send('POST', '/token', machine, { ...body, askedBy })).body.error.code).toBe('AuthorizationFailed')
+    expect(claimsOf(await send('POST', '/token', machine, body))).not.toHaveProperty('x-strongroom-asked-by')
+    for (const odd of [
+      null,
+      'alice az',
+      {},
+      { objectId: 'a' },
+      { objectId: 'a b', appId: 'c' },
+      { ...askedBy, appId: 7 },
+    ])
+      expect((await send('POST', '/token', controlPlane, { ...body, askedBy: odd })).body.error.target).toBe('askedBy')
+  })
+
   it('refuse a resource or an audience of another form', async () => {
     const { send, tokenOf } = await open()
     const machine = await tokenOf('orchestrator')

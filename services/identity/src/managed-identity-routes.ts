@@ -1,6 +1,8 @@
 import {
   identityAudience,
+  parseAskedBy,
   principals as platformPrincipals,
+  type AskedBy,
   type ManagedIdentity,
   type ManagedIdentityChoice,
   type ManagedIdentityToken,
@@ -55,8 +57,9 @@ export function addManagedIdentities(app: FastifyInstance, o: Options): void {
     // What a virtual machine's identity may do is for the machine that carries it alone.
     if (!isKeyReader(request, resourceId)) requirePrincipal(request, 'orchestrator')
     if (audience === undefined) throw invalid('audience')
+    const askedBy = askedByOf(request)
     const identity = await o.assignments.choose(resourceId, choiceOf(request.body))
-    const token = await o.tokens.access(identity, audience)
+    const token = await o.tokens.access(identity, audience, undefined, askedBy)
     return { ...token, clientId: identity.appId, objectId: identity.objectId }
   })
 }
@@ -100,6 +103,18 @@ function clientIdsOf(body: unknown): string[] {
   const sound = Array.isArray(clientIds) && clientIds.length <= mostIdentities && clientIds.every(isGuid)
   if (!sound) throw invalid('clientIds')
   return clientIds as string[]
+}
+
+/** Whom the control plane acts for; nobody else may name another. */
+function askedByOf(request: FastifyRequest): AskedBy | undefined {
+  const { askedBy } = request.body as { askedBy?: unknown }
+  if (askedBy === undefined) return undefined
+  requirePrincipal(request, 'controlPlane')
+  const { objectId, appId } = (askedBy ?? {}) as Record<string, unknown>
+  const texts = typeof objectId === 'string' && typeof appId === 'string'
+  const read = texts ? parseAskedBy(`${objectId} ${appId}`) : undefined
+  if (read === undefined) throw invalid('askedBy')
+  return read
 }
 
 const isGuid = (value: unknown): boolean =>

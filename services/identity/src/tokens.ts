@@ -1,3 +1,4 @@
+import { askedByClaim, askedByText, type AskedBy } from '@strongroom/contract'
 import type { Clock } from '@strongroom/platform'
 import { SignJWT } from 'jose'
 import { groupsOfToken } from './directory.ts'
@@ -20,7 +21,7 @@ export type SignIn = { kind: 'app'; proof: 'secret' | 'certificate' } | { kind: 
 
 export interface TokenIssuer {
   /** Access tokens in the shape of Entra's v1.0 and v2.0 tokens. */
-  access(principal: Principal, audience: string, signIn?: SignIn): Promise<IssuedToken>
+  access(principal: Principal, audience: string, signIn?: SignIn, askedBy?: AskedBy): Promise<IssuedToken>
   /** OpenID Connect's token for the client that a person signed in at. */
   id(principal: Principal, clientId: string): Promise<string>
 }
@@ -59,7 +60,7 @@ export function createIssuer(o: {
     uti: o.newId(),
   })
   return {
-    access: async (principal, audience, signIn = { kind: 'app', proof: 'secret' }) => {
+    access: async (principal, audience, signIn = { kind: 'app', proof: 'secret' }, askedBy) => {
       const groups = await o.groupsOf(principal.objectId)
       return await sign(
         {
@@ -77,6 +78,7 @@ export function createIssuer(o: {
               }),
           app_displayname: principal.displayName,
           ...(principal.resourceId !== undefined && { xms_mirid: principal.resourceId }),
+          ...(askedBy !== undefined && { [askedByClaim]: askedByText(askedBy) }),
           // Of more groups than that a token says nothing, and gives no right by them.
           ...(groups.length > 0 && groups.length <= groupsOfToken && { groups }),
         },

@@ -155,6 +155,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     log,
     rates: context.rates && new RateLimits(context.rates, clock),
     verifier,
+    controlPlaneObjectId: platformAccess.controlPlaneObjectId,
     tenantId: installation.tenantId,
     logger: context.logger,
   }

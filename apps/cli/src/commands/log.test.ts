@@ -158,6 +158,23 @@ describe('strongroom log show', () => {
     expect(table!.rows.map((row) => row[0])).toEqual(['15', '17', '19'])
   })
 
+  it('shows who asked, and what it came through', async () => {
+    const log = fakeLog(0)
+    const by = { objectId: 'alice', appId: 'az' }
+    log.entries = [
+      by,
+      { ...by, via: { service: 'control-plane', objectId: 'cp', appId: 'cp-app' } },
+      { via: null },
+    ].map((entry) => Buffer.from(JSON.stringify({ v: 1, operation: 'vault/create', ...entry })))
+    const { table } = await run(log, 'show')
+    expect(table!.columns.slice(-3)).toEqual(['Caller', 'Application', 'Via'])
+    expect(table!.rows.map((row) => row.slice(-3))).toEqual([
+      ['alice', 'az', ''],
+      ['alice', 'az', 'control-plane'],
+      ['', '', ''],
+    ])
+  })
+
   it('shows nothing of a log that does not verify', async () => {
     const log = fakeLog(20)
     log.signed = log.entries.slice(1)

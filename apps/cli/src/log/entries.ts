@@ -16,7 +16,7 @@ export function parseEntry(bytes: Uint8Array, index: number): ShownEntry {
   }
 }
 
-const columns = ['Index', 'At', 'Operation', 'Subject', 'Version', 'Verdict', 'Caller']
+const columns = ['Index', 'At', 'Operation', 'Subject', 'Version', 'Verdict', 'Caller', 'Application', 'Via']
 
 export function entriesTable(entries: ShownEntry[]): NonNullable<Result['table']> {
   const text = (value: unknown): string => (typeof value === 'string' ? value : '')
@@ -29,7 +29,9 @@ export function entriesTable(entries: ShownEntry[]): NonNullable<Result['table']
       text(entry['keyName']) || text(entry['subject']),
       text(entry['keyVersion']).slice(0, 8),
       [text(entry['verdict']), text(entry['code'])].filter((part) => part !== '').join(' '),
+      text(entry['objectId']),
       text(entry['appId']),
+      text((entry['via'] as Record<string, unknown> | null | undefined)?.['service']),
     ]),
   }
 }

@@ -1,3 +1,4 @@
+import type { AskedBy } from '@strongroom/contract'
 import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { ServiceError } from '../errors.ts'
 
@@ -7,6 +8,8 @@ export interface Caller {
   appId: string
   tenantId: string
   claims: Record<string, unknown>
+  /** Whom the control plane calls for. For logs: every right is the caller's own. */
+  askedBy?: AskedBy
 }
 
 export interface TokenVerifier {

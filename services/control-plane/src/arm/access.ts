@@ -1,6 +1,7 @@
 import { ServiceError, type Caller, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
 import type { RoleDefinitionTable } from '../store/tables.ts'
+import type { Asker } from './asker.ts'
 import { roles } from './built-in-roles.ts'
 import { keyOf } from './resource-id.ts'
 import { roleAllows, type RoleDefinition } from './role-definition.ts'
@@ -42,6 +43,7 @@ export const covers = (scope: string, path: string): boolean =>
 export interface AccessChange {
   scope: string
   gone?: Pick<Assignment, 'scope' | 'name'>
+  asker: Asker
 }
 
 /** Who may do what: role assignments over scopes. Nothing is allowed that no assignment allows. */
@@ -155,7 +157,7 @@ export class Access {
   }
 
   /** @throws ServiceError RoleDefinitionWithSameNameExists */
-  async putRole(role: RoleDefinition): Promise<void> {
+  async putRole(asker: Asker, role: RoleDefinition): Promise<void> {
     const all = [...roles, ...(await this.customRoles())]
     const clash = all.find((each) => each.id !== role.id && each.name.toLowerCase() === role.name.toLowerCase())
     if (clash !== undefined) {
@@ -183,7 +185,7 @@ export class Access {
       .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
       .execute()
     // Whoever has the role has other rights from now on, wherever that is.
-    await this.#tell({ scope: '/' })
+    await this.#tell({ scope: '/', asker })
   }
 
   /** @throws ServiceError RoleDefinitionHasAssignments */
@@ -231,6 +233,7 @@ export class Access {
     principalType: string
     roleId: string
     by: string
+    asker: Asker
   }): Promise<{ assignment: Assignment; created: boolean }> {
     const row: Assignment = {
       scope: keyOf(o.scope) || '/',
@@ -248,14 +251,14 @@ export class Access {
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst()
     if (Number(written.numInsertedOrUpdatedRows ?? 0) === 1) {
-      await this.#tell({ scope: row.scope })
+      await this.#tell({ scope: row.scope, asker: o.asker })
       return { assignment: row, created: true }
     }
     const same = (await this.assignmentsOf(o.principalId)).find(
       (a) => a.scope === row.scope && a.role_id === row.role_id,
     )
     if (same !== undefined && same.name === row.name) {
-      await this.#tell({ scope: row.scope })
+      await this.#tell({ scope: row.scope, asker: o.asker })
       return { assignment: same, created: false }
     }
     throw new ServiceError({
@@ -269,9 +272,9 @@ export class Access {
     })
   }
 
-  async remove(scope: string, name: string): Promise<void> {
+  async remove(asker: Asker, scope: string, name: string): Promise<void> {
     const gone = { scope: keyOf(scope) || '/', name: name.toLowerCase() }
-    await this.#tell({ scope: gone.scope, gone })
+    await this.#tell({ scope: gone.scope, gone, asker })
     await this.#resources.db
       .deleteFrom('role_assignment')
       .where('scope', '=', gone.scope)

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isOrdinary, type Tee } from '@strongroom/contract'
+import { isOrdinary, type AskedBy, type Tee } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import { refuse, type Problem } from '../arm/fields.ts'
 import type { Plane } from '../plane.ts'
@@ -42,6 +42,7 @@ export async function conversionRefusals(plane: Plane, vm: Vm, sizes: { from: Si
  */
 export async function convertVm(
   plane: Plane,
+  asker: AskedBy,
   vm: Vm,
   o: { to: Size; tags: Record<string, string>; changed: string[]; running: Operation | undefined },
 ): Promise<{ vm: Vm; operation: Operation }> {
@@ -55,6 +56,7 @@ export async function convertVm(
   const params: ConversionParams = {
     id: vm.id,
     vmId: internal.vmId,
+    asker,
     from: { tee, vmSize: internal.model.vmSize, keyId: internal.keyId },
     to: { tee: o.to.tee, vmSize: o.to.name },
     tags: o.tags,
@@ -88,6 +90,7 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
             tee: params.to.tee,
             authority: attestationUri(vm.internal.model),
             converted: true,
+            asker: params.asker,
           })
           return { keyId }
         },
@@ -96,7 +99,7 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
           const status = await plane.machine.find(c.params.vmId)
           if (status !== undefined && !isOrdinary(status.spec) && status.spec.tee !== c.params.from.tee)
             await rewrap(plane, c, c.params.from)
-          if (typeof c.data['keyId'] === 'string') await plane.keys.destroyKey(c.data['keyId'])
+          if (typeof c.data['keyId'] === 'string') await plane.keys.destroyKey(c.params.asker, c.data['keyId'])
         },
       },
       {
@@ -123,7 +126,7 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
 async function destroyOldKey(plane: Plane, c: StepContext<ConversionParams>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await plane.keys.destroyKey(c.params.from.keyId)
+      return await plane.keys.destroyKey(c.params.asker, c.params.from.keyId)
     } catch (error) {
       c.signal.throwIfAborted()
       if (attempt >= 3) return c.log.warn({ err: error }, 'the old key stays until its VM is deleted')

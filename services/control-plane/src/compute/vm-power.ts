@@ -1,4 +1,6 @@
+import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import type { Asker } from '../arm/asker.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { checkBoot, holdSet } from '../encryption/vm-set.ts'
@@ -30,16 +32,16 @@ export function accepted(plane: Plane, request: ArmRequest, vm: Vm, operation: O
 const booting = new Set(['vm.start', 'vm.restart'])
 
 /** Submits an action on a VM that the machine has; the same action under way already is answered with its operation. */
-async function submit(plane: Plane, vm: Vm, kind: string, params: object = {}): Promise<Operation> {
+async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params: object = {}): Promise<Operation> {
   if (stateOf(vm) === 'Deleting') throw beingDeleted(vm.id)
   if (booting.has(kind)) assertNotGeneralized(vm, kind === 'vm.start' ? 'start' : 'restart')
   const under = await unfinished(plane, vm.key)
   if (under?.kind === kind) return under
   assertNotConverting(vm, under)
   if (kind === 'vm.start' && (under?.kind === 'vm.create' || !vm.internal.provisioned))
-    return await finishCreation(plane, vm, under)
+    return await finishCreation(plane, asker, vm, under)
   if (!vm.internal.provisioned && under?.kind !== 'vm.create') throw notProvisioned(vm)
-  if (booting.has(kind)) await checkBoot(plane, vm.internal)
+  if (booting.has(kind)) await checkBoot(plane, asker, vm.internal)
   const stops = kind === 'vm.powerOff' || kind === 'vm.deallocate'
   if (stops && under !== undefined && booting.has(under.kind)) await plane.runner.cancel(under.id)
   return await plane.resources.transaction(async (tx) => {
@@ -47,16 +49,16 @@ async function submit(plane: Plane, vm: Vm, kind: string, params: object = {}): 
     return await plane.runner.submit({
       kind,
       resourceId: vm.key,
-      params: { id: vm.id, vmId: vm.internal.vmId, ...params },
+      params: { id: vm.id, vmId: vm.internal.vmId, asker, ...params },
       tx,
     })
   })
 }
 
 /** A creation ends with a start: one that is under way is followed, one that failed without a disk is tried again. */
-async function finishCreation(plane: Plane, vm: Vm, under: Operation | undefined): Promise<Operation> {
+async function finishCreation(plane: Plane, asker: AskedBy, vm: Vm, under: Operation | undefined): Promise<Operation> {
   if (under?.kind === 'vm.create') return under
-  const { operation } = await repeatCreation(plane, vm)
+  const { operation } = await repeatCreation(plane, asker, vm)
   if (operation === undefined) throw notProvisioned(vm)
   return operation
 }
@@ -85,21 +87,24 @@ function notProvisioned(vm: Vm): ServiceError {
   })
 }
 
-export const startVm = async (plane: Plane, vm: Vm): Promise<Operation> => await submit(plane, vm, 'vm.start')
-export const restartVm = async (plane: Plane, vm: Vm): Promise<Operation> => await submit(plane, vm, 'vm.restart')
-export const deallocateVm = async (plane: Plane, vm: Vm): Promise<Operation> => await submit(plane, vm, 'vm.deallocate')
-export const powerOffVm = async (plane: Plane, vm: Vm, graceful: boolean): Promise<Operation> =>
-  await submit(plane, vm, 'vm.powerOff', { graceful })
+export const startVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
+  await submit(plane, asker, vm, 'vm.start')
+export const restartVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
+  await submit(plane, asker, vm, 'vm.restart')
+export const deallocateVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
+  await submit(plane, asker, vm, 'vm.deallocate')
+export const powerOffVm = async (plane: Plane, asker: AskedBy, vm: Vm, graceful: boolean): Promise<Operation> =>
+  await submit(plane, asker, vm, 'vm.powerOff', { graceful })
 
 /** Deletes a VM; whatever is under way on it is cancelled first, so that a boot that hangs does not hold it up. */
-export async function deleteVm(plane: Plane, vm: Vm): Promise<Operation> {
+export async function deleteVm(plane: Plane, asker: Asker, vm: Vm): Promise<Operation> {
   const under = (await plane.runner.listFor(vm.key)).filter(
     (operation) => operation.status === 'Running' || operation.status === 'Undoing',
   )
   const deleting = under.find((operation) => operation.kind === 'vm.delete')
   if (deleting !== undefined) return deleting
   for (const operation of under) await plane.runner.cancel(operation.id)
-  const params = { id: vm.id, vmId: vm.internal.vmId }
+  const params = { id: vm.id, vmId: vm.internal.vmId, ...(asker && { asker }) }
   return await plane.resources.transaction(async (tx) => {
     await setState(plane, params, 'Deleting', tx)
     return await plane.runner.submit({ kind: 'vm.delete', resourceId: vm.key, params, tx })

@@ -1,5 +1,6 @@
 import type { RetrievedEvidence, VmConnection } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import { askerOf } from '../arm/asker.ts'
 import { faqRule } from '../arm/faq-rule.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
@@ -62,7 +63,9 @@ export function vmRoutes(plane: Plane): Route[] {
         await plane.resources.requireGroup(request.path)
         const vm = await plane.resources.find<VmInternal>(request.path)
         checkPreconditions(request, vm as never)
-        return vm === undefined ? { status: 204 } : accepted(plane, request, vm, await deleteVm(plane, vm))
+        return vm === undefined
+          ? { status: 204 }
+          : accepted(plane, request, vm, await deleteVm(plane, askerOf(request), vm))
       },
     },
     {
@@ -86,14 +89,15 @@ export function vmRoutes(plane: Plane): Route[] {
         return ok({ value: sizes.map(sizeView) })
       },
     },
-    action('start', async (vm) => await startVm(plane, vm)),
-    action('restart', async (vm) => await restartVm(plane, vm)),
+    action('start', async (vm, request) => await startVm(plane, askerOf(request), vm)),
+    action('restart', async (vm, request) => await restartVm(plane, askerOf(request), vm)),
     // There is one machine: to move a VM is to boot it again.
-    action('redeploy', async (vm) => await restartVm(plane, vm)),
-    action('deallocate', async (vm) => await deallocateVm(plane, vm)),
+    action('redeploy', async (vm, request) => await restartVm(plane, askerOf(request), vm)),
+    action('deallocate', async (vm, request) => await deallocateVm(plane, askerOf(request), vm)),
     action(
       'powerOff',
-      async (vm, request) => await powerOffVm(plane, vm, request.query['skipshutdown']?.toLowerCase() !== 'true'),
+      async (vm, request) =>
+        await powerOffVm(plane, askerOf(request), vm, request.query['skipshutdown']?.toLowerCase() !== 'true'),
     ),
     {
       method: 'POST',

@@ -1,4 +1,4 @@
-import type { AnySpec, VmSpec } from '@strongroom/contract'
+import type { AnySpec, AskedBy, VmSpec } from '@strongroom/contract'
 import { ServiceError, type SagaDefinition, type StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import { customerKeyOf } from '../encryption/vm-set.ts'
@@ -21,6 +21,8 @@ export interface VmParams {
   id: string
   /** The machine's id of the VM: an operation of a VM that is gone never touches one made later under its name. */
   vmId: string
+  /** Who asked for the operation; absent where an earlier version recorded it. */
+  asker?: AskedBy
 }
 
 async function load(plane: Plane, params: VmParams): Promise<Vm> {
@@ -120,7 +122,7 @@ async function assignIdentities(plane: Plane, params: VmParams): Promise<void> {
 /** Everything a VM has outside the control plane goes: instance with disk and guest state, then its key. */
 async function destroy(plane: Plane, params: VmParams): Promise<void> {
   await plane.machine.remove(params.vmId)
-  await plane.keys.destroy(params.vmId)
+  await plane.keys.destroy(params.asker, params.vmId)
 }
 
 /** Whether the VM boots is the last step; a VM that does not boot is kept, for its owner to look at and to delete. */
@@ -172,6 +174,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
             vmId: vm.internal.vmId,
             tee,
             authority: attestationUri(vm.internal.model),
+            asker: c.params.asker,
           })
           await changeVm(plane, c.params, (changed) => void (changed.internal.keyId = keyId))
           return { keyId }
@@ -295,7 +298,7 @@ export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
           await destroyDataDisks(plane, c.params)
         },
       },
-      { name: 'destroy platform key', do: async (c) => await plane.keys.destroy(c.params.vmId) },
+      { name: 'destroy platform key', do: async (c) => await plane.keys.destroy(c.params.asker, c.params.vmId) },
       { name: 'remove identity', do: async (c) => await removeIdentity(plane, c.params) },
       { name: 'remove records', do: async (c) => await removeRecords(plane, c.params) },
     ],

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import { askerOf } from '../arm/asker.ts'
 import { refuse, type Problem } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import type { ArmRequest } from '../arm/request.ts'
@@ -210,7 +212,7 @@ async function create(
     set,
     identities,
   })
-  await checkBoot(plane, { model })
+  await checkBoot(plane, askerOf(request), { model })
   const internal: VmInternal = {
     vmId,
     ...(size.tee !== undefined && { tee: size.tee }),
@@ -257,7 +259,7 @@ async function create(
     const operation = await plane.runner.submit({
       kind: 'vm.create',
       resourceId: vm.key,
-      params: { id, vmId: internal.vmId },
+      params: { id, vmId: internal.vmId, asker: askerOf(request) },
       tx,
     })
     return { vm: vm as unknown as Vm, created: true, operation }
@@ -291,9 +293,12 @@ async function update(
   if (stateOf(existing) === 'Deleting') throw beingDeleted(existing.id)
   const changed = changedProperties(before, model)
   const running = await unfinished(plane, existing.key)
-  if (changed.length === 0) return await repeat(plane, existing, running)
+  if (changed.length === 0) return await repeat(plane, askerOf(request), existing, running)
   if (conversion !== undefined)
-    return { ...(await convertVm(plane, existing, { to: size, tags: model.tags, changed, running })), created: false }
+    return {
+      ...(await convertVm(plane, askerOf(request), existing, { to: size, tags: model.tags, changed, running })),
+      created: false,
+    }
   assertNotConverting(existing, running)
   const needsStop = changed.filter(
     (property) =>
@@ -340,15 +345,15 @@ async function update(
 }
 
 /** The same request again: a VM that could not be made is tried again, any other stays as it is. */
-async function repeat(plane: Plane, vm: Vm, running: Operation | undefined): Promise<VmWritten> {
+async function repeat(plane: Plane, asker: AskedBy, vm: Vm, running: Operation | undefined): Promise<VmWritten> {
   if (running !== undefined) return { vm, created: false, operation: running }
-  return stateOf(vm) === 'Failed' ? await repeatCreation(plane, vm) : { vm, created: false }
+  return stateOf(vm) === 'Failed' ? await repeatCreation(plane, asker, vm) : { vm, created: false }
 }
 
-export async function repeatCreation(plane: Plane, vm: Vm): Promise<VmWritten> {
+export async function repeatCreation(plane: Plane, asker: AskedBy, vm: Vm): Promise<VmWritten> {
   const size = findSize(vm.internal.model.vmSize)
   if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
-  await checkBoot(plane, vm.internal)
+  await checkBoot(plane, asker, vm.internal)
   return await plane.resources.transaction(async (tx) => {
     await holdSet(plane, tx, vm.internal.model)
     await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size })
@@ -356,7 +361,7 @@ export async function repeatCreation(plane: Plane, vm: Vm): Promise<VmWritten> {
       current.body.properties['provisioningState'] = 'Creating'
       current.internal.deallocated = false
     })
-    const params = { id: vm.id, vmId: vm.internal.vmId }
+    const params = { id: vm.id, vmId: vm.internal.vmId, asker }
     const operation = await plane.runner.submit({ kind: 'vm.create', resourceId: vm.key, params, tx })
     return { vm: changed, created: false, operation }
   })

@@ -6,10 +6,12 @@ import {
   type KeyBundle,
   type KeyOperationResult,
   type ManagedIdentityToken,
+  type ManagedIdentityTokenRequest,
   type ReleaseCondition,
   type ReleasePolicy,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type TokenSource, type WireClient } from '@strongroom/platform'
+import type { Asker } from '../arm/asker.ts'
 import { faqRule } from '../arm/faq-rule.ts'
 import { actingIdentity, type DiskEncryptionSet } from './set-model.ts'
 
@@ -21,6 +23,7 @@ interface Question {
   keyUrl: string
   /** Provider that attests the VM's boots; undefined where no VM is in question. */
   authority?: string
+  asker: Asker
 }
 
 /** Customers' keys as the identities of disk-encryption sets may use them: the resource manager has no right of its own there. */
@@ -60,7 +63,7 @@ export class CustomerKeys {
     if (resourceId === undefined) throw withoutIdentity(q)
     const token = await this.#tokens.token('controlPlane', identityAudience)
     try {
-      const body = { resourceId, audience }
+      const body: ManagedIdentityTokenRequest = { resourceId, audience, ...(q.asker && { askedBy: q.asker }) }
       const reply = await this.#wire.request<ManagedIdentityToken>({ method: 'POST', url: this.#url, token, body })
       return reply.body.accessToken
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
+import type { Asker } from '../arm/asker.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { stateOf, vmType, type Vm, type VmInternal } from '../compute/vm-model.ts'
 import { changeVm, type VmParams } from '../compute/vm-sagas.ts'
@@ -25,6 +26,7 @@ export async function vmsOf(plane: Plane, setId: string, db?: Db): Promise<Vm[]>
  */
 export async function changeKey(
   plane: Plane,
+  asker: Asker,
   set: DiskEncryptionSet,
   key: SetKey,
 ): Promise<{ set: DiskEncryptionSet; operation?: Operation }> {
@@ -34,7 +36,7 @@ export async function changeKey(
     const operation = await underWay(plane, set)
     return { set, ...(operation !== undefined && { operation }) }
   }
-  await plane.customerKeys.check({ set, keyUrl: key.keyUrl })
+  await plane.customerKeys.check({ set, keyUrl: key.keyUrl, asker })
   return await plane.resources.transaction(async (tx) => {
     const current = await plane.resources.lock<SetInternal>(tx, set.id)
     if (current === undefined) return { set: await plane.resources.get<SetInternal>(set.id, tx) }

@@ -1,5 +1,6 @@
 import type { CustomerKey } from '@strongroom/contract'
 import type { Link } from '../arm/access.ts'
+import type { Asker } from '../arm/asker.ts'
 import type { Problem } from '../arm/fields.ts'
 import { attestationUri } from '../compute/vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from '../compute/vm-model.ts'
@@ -71,12 +72,16 @@ export async function customerKeyOf(plane: Plane, vm: Pick<Vm, 'internal'>): Pro
  * it released all the same, or not.
  * @throws ServiceError with Azure's code; nothing was changed then
  */
-export async function checkBoot(plane: Plane, internal: Pick<VmInternal, 'model' | 'customerKeyId'>): Promise<void> {
+export async function checkBoot(
+  plane: Plane,
+  asker: Asker,
+  internal: Pick<VmInternal, 'model' | 'customerKeyId'>,
+): Promise<void> {
   const { model, customerKeyId } = internal
   if (model.diskEncryptionSet === undefined) return
   const set = await plane.resources.get<SetInternal>(model.diskEncryptionSet.id)
   const keyUrl = customerKeyId ?? set.internal.activeKey.keyUrl
-  await plane.customerKeys.check({ set, keyUrl, authority: attestationUri(model) })
+  await plane.customerKeys.check({ set, keyUrl, authority: attestationUri(model), asker })
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { DeletedManagedHsmRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
+import { askerOf, type Asker } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -64,7 +65,7 @@ export function managedHsmRoutes(plane: Plane): Route[] {
         const fields = new Fields(request.body)
         const settings = readSettings(fields, plane.tenantId, existing.internal)
         fields.assertSound()
-        return ok(managedHsmView((await change(plane, existing, settings)) as never))
+        return ok(managedHsmView((await change(plane, askerOf(request), existing, settings)) as never))
       },
     },
     {
@@ -76,7 +77,7 @@ export function managedHsmRoutes(plane: Plane): Route[] {
         const hsm = await plane.resources.find(request.path)
         checkPreconditions(request, hsm)
         if (hsm === undefined) return { status: 204 }
-        await removeManagedHsm(plane, hsm)
+        await removeManagedHsm(plane, askerOf(request), hsm)
         return { status: 200 }
       },
     },
@@ -97,7 +98,7 @@ export function managedHsmRoutes(plane: Plane): Route[] {
       path: `${deleted}/purge`,
       action: 'Microsoft.KeyVault/locations/deletedManagedHsms/purge/action',
       handle: async (request) => {
-        await plane.vaults.purgeHsm((await findDeleted(plane, request)).name)
+        await plane.vaults.purgeHsm(askerOf(request), (await findDeleted(plane, request)).name)
         // Done, but clients take nothing else for an answer.
         return { status: 202 }
       },
@@ -106,8 +107,12 @@ export function managedHsmRoutes(plane: Plane): Route[] {
 }
 
 /** Soft delete: the name stays taken, and its keys can be recovered. */
-export async function removeManagedHsm(plane: Plane, hsm: Pick<ManagedHsmResource, 'id' | 'name'>): Promise<void> {
-  await plane.vaults.deleteHsm(hsm.name)
+export async function removeManagedHsm(
+  plane: Plane,
+  asker: Asker,
+  hsm: Pick<ManagedHsmResource, 'id' | 'name'>,
+): Promise<void> {
+  await plane.vaults.deleteHsm(asker, hsm.name)
   await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, hsm.id))
 }
 
@@ -126,7 +131,7 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const settings = readSettings(fields, plane.tenantId, existing?.internal)
   fields.assertSound()
   if (existing === undefined)
-    return ok(managedHsmView((await insert(plane, request.path, name, location, settings)) as never))
+    return ok(managedHsmView((await insert(plane, request, name, location, settings)) as never))
   if (existing.location !== location) {
     throw new ServiceError({
       code: 'InvalidResourceLocation',
@@ -138,16 +143,17 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
       remedy: 'Leave the location as it is.',
     })
   }
-  return ok(managedHsmView((await change(plane, existing, settings)) as never))
+  return ok(managedHsmView((await change(plane, askerOf(request), existing, settings)) as never))
 }
 
 async function insert(
   plane: Plane,
-  id: string,
+  request: ArmRequest,
   name: string,
   location: string,
   settings: ManagedHsmSettings,
 ): Promise<unknown> {
+  const id = request.path
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, id)
     if ((await plane.resources.find(id, tx)) !== undefined) {
@@ -164,18 +170,27 @@ async function insert(
       body: managedHsmBody(name, settings),
       internal: settings,
     })
-    await plane.vaults.putHsm(name, { ...settings, resourceId: made.id, location })
+    await plane.vaults.putHsm(askerOf(request), name, { ...settings, resourceId: made.id, location })
     return made
   })
 }
 
-async function change(plane: Plane, existing: ManagedHsmResource, settings: ManagedHsmSettings): Promise<unknown> {
+async function change(
+  plane: Plane,
+  asker: Asker,
+  existing: ManagedHsmResource,
+  settings: ManagedHsmSettings,
+): Promise<unknown> {
   return await plane.resources.transaction(async (tx) => {
     const changed = await plane.resources.change<ManagedHsmSettings>(tx, existing.id, (resource) => {
       resource.internal = settings
       resource.body = managedHsmBody(resource.name, settings)
     })
-    await plane.vaults.putHsm(existing.name, { ...settings, resourceId: existing.id, location: existing.location })
+    await plane.vaults.putHsm(asker, existing.name, {
+      ...settings,
+      resourceId: existing.id,
+      location: existing.location,
+    })
     return changed ?? (await plane.resources.get<ManagedHsmSettings>(existing.id, tx))
   })
 }
@@ -185,9 +200,9 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
   const found = await plane.vaults.findDeletedHsm(name)
   if (found?.resourceId.toLowerCase() !== request.path.toLowerCase()) throw deletedNotFound(name, found?.resourceId)
   const { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags, location } = found
-  await plane.vaults.recoverHsm(name)
+  await plane.vaults.recoverHsm(askerOf(request), name)
   const settings = { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags }
-  return ok(managedHsmView((await insert(plane, request.path, name, location, settings)) as never))
+  return ok(managedHsmView((await insert(plane, request, name, location, settings)) as never))
 }
 
 function readSettings(fields: Fields, tenantId: string, existing: ManagedHsmSettings | undefined): ManagedHsmSettings {

@@ -1,4 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
+import { askerOf } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -48,7 +49,7 @@ export function vaultRoutes(plane: Plane): Route[] {
         const vault = await plane.resources.find(request.path)
         checkPreconditions(request, vault)
         if (vault === undefined) return { status: 204 }
-        await removeVault(plane, vault)
+        await removeVault(plane, askerOf(request), vault)
         return { status: 200 }
       },
     },
@@ -78,19 +79,20 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   fields.assertSound()
   if (existing !== undefined) {
     if (existing.location !== location) throw locationConflict(name, existing.location, location)
-    return ok(vaultView((await changeVault(plane, existing.id, () => settings)) as never))
+    return ok(vaultView((await changeVault(plane, askerOf(request), existing.id, () => settings)) as never))
   }
-  const made = await insert(plane, request.path, name, location, settings)
+  const made = await insert(plane, request, name, location, settings)
   return { status: 201, body: vaultView(made as never) }
 }
 
 async function insert(
   plane: Plane,
-  id: string,
+  request: ArmRequest,
   name: string,
   location: string,
   settings: VaultSettings,
 ): Promise<VaultResource> {
+  const id = request.path
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, id)
     const raced = await plane.resources.find<VaultSettings>(id, tx)
@@ -99,7 +101,7 @@ async function insert(
     }
     const body = vaultBody(name, settings)
     const made = (await plane.resources.insert(tx, { id, location, body, internal: settings })) as unknown
-    await tellVault(plane, tx, made as VaultResource, settings)
+    await tellVault(plane, askerOf(request), tx, made as VaultResource, settings)
     return made as VaultResource
   })
 }
@@ -118,15 +120,15 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
     })
   }
   const { name: _name, createdAt: _at, deletionDate: _deleted, scheduledPurgeDate: _purge, ...definition } = deleted
-  await plane.vaults.recover(name)
-  const made = await insert(plane, request.path, name, deleted.location, settingsOf(definition))
+  await plane.vaults.recover(askerOf(request), name)
+  const made = await insert(plane, request, name, deleted.location, settingsOf(definition))
   return ok(vaultView(made as never))
 }
 
 async function patch(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const existing = await plane.resources.get<VaultSettings>(request.path)
   checkPreconditions(request, existing as never)
-  const changed = await changeVault(plane, existing.id, (current) => {
+  const changed = await changeVault(plane, askerOf(request), existing.id, (current) => {
     const fields = new Fields(request.body)
     const settings = readVaultRequest(fields, { tenantId: plane.tenantId, existing: current.internal, patch: true })
     fields.assertSound()
@@ -154,7 +156,7 @@ async function putPolicies(plane: Plane, request: ArmRequest): Promise<ArmReply>
   const given = readAccessPolicies(fields.object('properties'), plane.tenantId)
   fields.assertSound()
   await plane.resources.get(id)
-  const changed = await changeVault(plane, id, ({ internal }) => ({
+  const changed = await changeVault(plane, askerOf(request), id, ({ internal }) => ({
     ...internal,
     accessPolicies: mergedPolicies(operation, internal.accessPolicies, given),
   }))

@@ -1,5 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { toRole, type AccessChange, type Assignment } from '../arm/access.ts'
+import type { Asker } from '../arm/asker.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, ResourceBody } from '../store/resources.ts'
 import { grantsFor, reaches } from './vault-grants.ts'
@@ -19,6 +20,7 @@ interface Target {
  */
 export async function tellVault(
   plane: Plane,
+  asker: Asker,
   tx: Db,
   vault: Target,
   settings: VaultSettings,
@@ -28,7 +30,7 @@ export async function tellVault(
   const rows: Assignment[] = await tx.selectFrom('role_assignment').selectAll().orderBy('created_at').execute()
   const left = rows.filter((row) => gone === undefined || row.scope !== gone.scope || row.name !== gone.name)
   const own = (await tx.selectFrom('role_definition').selectAll().execute()).map(toRole)
-  await plane.vaults.put(vault.name, {
+  await plane.vaults.put(asker, vault.name, {
     ...settings,
     resourceId: vault.id,
     location: vault.location,
@@ -40,6 +42,7 @@ export async function tellVault(
 /** Changes a vault's settings here and at the key service, or not at all. */
 export async function changeVault(
   plane: Plane,
+  asker: Asker,
   id: string,
   change: (current: VaultResource) => VaultSettings,
 ): Promise<VaultResource> {
@@ -51,49 +54,53 @@ export async function changeVault(
       resource.body = body
     })
     if (changed === undefined) return await plane.resources.get<VaultSettings>(id, tx)
-    await tellVault(plane, tx, changed, changed.internal)
+    await tellVault(plane, asker, tx, changed, changed.internal)
     return changed
   })
 }
 
 /** After a role assignment was made, or before one is removed: every vault that it reaches. */
-export async function accessChanged(plane: Plane, { scope, gone }: AccessChange): Promise<void> {
+export async function accessChanged(plane: Plane, { scope, gone, asker }: AccessChange): Promise<void> {
   for (const vault of await plane.resources.list({ type: vaultType })) {
-    if (reaches(scope, vault.key)) await syncVault(plane, vault.id, gone)
+    if (reaches(scope, vault.key)) await syncVault(plane, asker, vault.id, gone)
   }
 }
 
-/** At start: what a process that died between two steps may have left behind is told again. */
+/** At start, asked by nobody: what a process that died between two steps may have left behind is told again. */
 export async function syncAllVaults(plane: Plane): Promise<void> {
   for (const vault of await plane.resources.list({ type: vaultType })) {
     try {
-      await syncVault(plane, vault.id)
+      await syncVault(plane, undefined, vault.id)
     } catch (error) {
       plane.logger.error({ err: error, vault: vault.id }, 'the key service could not be told of a vault')
     }
   }
 }
 
-async function syncVault(plane: Plane, id: string, gone?: AccessChange['gone']): Promise<void> {
+async function syncVault(plane: Plane, asker: Asker, id: string, gone?: AccessChange['gone']): Promise<void> {
   await plane.resources.transaction(async (tx) => {
     const vault = await plane.resources.change<VaultSettings>(tx, id, () => undefined)
     if (vault === undefined) return
     const o = { gone }
     try {
-      await tellVault(plane, tx, vault, vault.internal, o)
+      await tellVault(plane, asker, tx, vault, vault.internal, o)
     } catch (error) {
       if (!(error instanceof ServiceError) || error.code !== 'VaultAlreadyExists') throw error
       // A process died while it moved the vault: the key service was told, and the row is where it was.
       const { resourceId } = await plane.vaults.get(vault.name)
       if ((await plane.resources.find(resourceId, tx)) !== undefined) throw error
-      await tellVault(plane, tx, vault, vault.internal, { ...o, movedFrom: resourceId })
+      await tellVault(plane, asker, tx, vault, vault.internal, { ...o, movedFrom: resourceId })
     }
   })
 }
 
 /** Soft delete: the name stays taken, and what the vault holds can be recovered. */
-export async function removeVault(plane: Plane, vault: Pick<VaultResource, 'id' | 'name'>): Promise<void> {
-  await plane.vaults.delete(vault.name)
+export async function removeVault(
+  plane: Plane,
+  asker: Asker,
+  vault: Pick<VaultResource, 'id' | 'name'>,
+): Promise<void> {
+  await plane.vaults.delete(asker, vault.name)
   await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, vault.id))
 }
 

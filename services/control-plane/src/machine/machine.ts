@@ -17,6 +17,7 @@ import type {
   KeptDiskStatus,
   Tee,
 } from '@strongroom/contract'
+import type { Asker } from '../arm/asker.ts'
 
 /** What carries virtual machines, as the sagas use it: a machine behind its wire, or the driver without guests. */
 export interface Machine {
@@ -70,9 +71,10 @@ export interface GuestStateKeys {
     tee: Tee
     /** The key of a VM that is being converted to this technology, beside the one that it has. */
     converted?: boolean
+    asker: Asker
   }): Promise<string>
   /** One key by its identifier. Idempotent. */
-  destroyKey(keyId: string): Promise<void>
+  destroyKey(asker: Asker, keyId: string): Promise<void>
   /** All keys of the VM. Idempotent. */
-  destroy(vmId: string): Promise<void>
+  destroy(asker: Asker, vmId: string): Promise<void>
 }

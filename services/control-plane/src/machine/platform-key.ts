@@ -9,6 +9,7 @@ import {
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 
+import { askerHeaders, type Asker } from '../arm/asker.ts'
 import type { GuestStateKeys } from './machine.ts'
 
 const apiVersion = 'api-version=7.4'
@@ -34,7 +35,7 @@ export class PlatformKeys implements GuestStateKeys {
    */
   async ensure(o: Parameters<GuestStateKeys['ensure']>[0]): Promise<string> {
     const name = o.converted === true ? convertedKeyName(o.vmId, o.tee) : platformKeyName(o.vmId)
-    const found = await this.#orMissing(this.#send<KeyBundle>('GET', `/keys/${name}`))
+    const found = await this.#orMissing(this.#send<KeyBundle>(o.asker, 'GET', `/keys/${name}`))
     if (found !== undefined) return found.key.kid
     const attestationType = o.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm'
     const rules = platformKeyReleasePolicy({ authority: o.authority, attestationType, vmId: o.vmId })
@@ -47,38 +48,40 @@ export class PlatformKeys implements GuestStateKeys {
       release_policy: { contentType: 'application/json; charset=utf-8', data: policy, immutable: true },
       tags: { 'strongroom-vm': o.vmId },
     }
-    const create = async (): Promise<KeyBundle> => await this.#send<KeyBundle>('POST', `/keys/${name}/create`, body)
+    const create = async (): Promise<KeyBundle> =>
+      await this.#send<KeyBundle>(o.asker, 'POST', `/keys/${name}/create`, body)
     const made = await create().catch(async (error: unknown) => {
       // A destruction that was cut short between delete and purge left the name taken.
       if (!(error instanceof ServiceError) || error.status !== 409) throw error
-      await this.#orMissing(this.#send('DELETE', `/deletedkeys/${name}`))
+      await this.#orMissing(this.#send(o.asker, 'DELETE', `/deletedkeys/${name}`))
       return await create()
     })
     return made.key.kid
   }
 
   /** Deletes and purges: without it the guest state, and the disk behind it, are closed for good. Idempotent. */
-  async destroy(vmId: string): Promise<void> {
+  async destroy(asker: Asker, vmId: string): Promise<void> {
     const names = [platformKeyName(vmId), ...tees.map((tee) => convertedKeyName(vmId, tee))]
-    for (const name of names) await this.#destroyName(name)
+    for (const name of names) await this.#destroyName(asker, name)
   }
 
-  async destroyKey(keyId: string): Promise<void> {
-    await this.#destroyName(new URL(keyId).pathname.split('/')[2] ?? '')
+  async destroyKey(asker: Asker, keyId: string): Promise<void> {
+    await this.#destroyName(asker, new URL(keyId).pathname.split('/')[2] ?? '')
   }
 
-  async #destroyName(name: string): Promise<void> {
-    await this.#orMissing(this.#send('DELETE', `/keys/${name}`))
-    await this.#orMissing(this.#send('DELETE', `/deletedkeys/${name}`))
+  async #destroyName(asker: Asker, name: string): Promise<void> {
+    await this.#orMissing(this.#send(asker, 'DELETE', `/keys/${name}`))
+    await this.#orMissing(this.#send(asker, 'DELETE', `/deletedkeys/${name}`))
   }
 
-  async #send<T>(method: string, path: string, body?: unknown): Promise<T> {
+  async #send<T>(asker: Asker, method: string, path: string, body?: unknown): Promise<T> {
     const token = await this.#tokens.token('controlPlane', vaultAudience)
     const url = `https://${vaultHost(platformVault)}${path}?${apiVersion}`
     const reply = await this.#wire.request<T>({
       method,
       url,
       token,
+      headers: askerHeaders(asker),
       timeoutMs: 60_000,
       ...(body !== undefined && { body }),
     })

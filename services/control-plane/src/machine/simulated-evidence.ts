@@ -12,7 +12,10 @@ export interface EvidenceMaker {
   remove(vmId: string): Promise<void>
 }
 
-/** The machine's wire for boots without a guest, and the platform's vault for their keys: only when evidence is asked for. */
+/**
+ * The machine's wire for boots without a guest, and the platform's vault for their keys: only when evidence is asked for. Nobody
+ * asked for such a key.
+ */
 export class SimulatedEvidence implements EvidenceMaker {
   readonly #wire: WireClient
   readonly #tokens: TokenSource
@@ -27,7 +30,7 @@ export class SimulatedEvidence implements EvidenceMaker {
   async boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence> {
     const { vmId, tee, attestationProvider: authority, guestStateKey: _none, ...rest } = spec
     const persisted = spec.security.encryption !== 'NonPersistedTPM'
-    const key = persisted ? { guestStateKey: await this.#keys.ensure({ vmId, tee, authority }) } : {}
+    const key = persisted ? { guestStateKey: await this.#keys.ensure({ vmId, tee, authority, asker: undefined }) } : {}
     const body: SimulatedBoot = { bootId, spec: { ...rest, vmId, tee, attestationProvider: authority, ...key } }
     return await this.#send<AnyBootEvidence>('PUT', `/simulated/${vmId}/boot`, body)
   }
@@ -43,7 +46,7 @@ export class SimulatedEvidence implements EvidenceMaker {
 
   async remove(vmId: string): Promise<void> {
     await this.#send('DELETE', `/simulated/${vmId}`)
-    await this.#keys.destroy(vmId)
+    await this.#keys.destroy(undefined, vmId)
   }
 
   async #send<T>(method: string, path: string, body?: SimulatedBoot): Promise<T> {

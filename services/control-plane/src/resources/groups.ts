@@ -1,4 +1,6 @@
+import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type SagaDefinition } from '@strongroom/platform'
+import { askerOf } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
 import { listPage } from '../arm/list-page.ts'
 import { asyncHeaders } from '../arm/operations.ts'
@@ -101,7 +103,7 @@ export function groupRoutes(plane: Plane): Route[] {
           return await plane.outer.submit({
             kind: 'group.delete',
             resourceId: group.key,
-            params: { id: group.id },
+            params: { id: group.id, asker: askerOf(request) },
             tx,
           })
         })
@@ -159,7 +161,7 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
 /** Interfaces before what they refer to. */
 const order = ['networkinterfaces', 'publicipaddresses', 'virtualnetworks', 'networksecuritygroups']
 
-export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
+export function groupSaga(plane: Plane): SagaDefinition<{ id: string; asker?: AskedBy }> {
   return {
     kind: 'group.delete',
     steps: [
@@ -168,7 +170,7 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
         do: async (c) => {
           const vms = await plane.resources.list<VmInternal>({ type: vmType, groupId: c.params.id })
           const operations = []
-          for (const vm of vms) operations.push(await deleteVm(plane, vm))
+          for (const vm of vms) operations.push(await deleteVm(plane, c.params.asker, vm))
           for (const { id } of operations) {
             const ended = await plane.runner.wait(id)
             if (ended.status === 'Succeeded') continue
@@ -181,7 +183,7 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
         name: 'delete kept disks',
         do: async (c) => {
           for (const { internal } of await plane.resources.list<Partial<KeptInternal>>({ groupId: c.params.id }))
-            if (internal.kept !== undefined) await destroyKept(plane, internal.kept.id)
+            if (internal.kept !== undefined) await destroyKept(plane, c.params.asker, internal.kept.id)
         },
       },
       {
@@ -204,9 +206,9 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string }> {
         name: 'delete vaults',
         do: async (c) => {
           const vaults = await plane.resources.list({ type: vaultType, groupId: c.params.id })
-          for (const vault of vaults) await removeVault(plane, vault)
+          for (const vault of vaults) await removeVault(plane, c.params.asker, vault)
           const hsms = await plane.resources.list({ type: managedHsmType, groupId: c.params.id })
-          for (const hsm of hsms) await removeManagedHsm(plane, hsm)
+          for (const hsm of hsms) await removeManagedHsm(plane, c.params.asker, hsm)
         },
       },
       {

@@ -1,4 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
+import { askerOf, type Asker } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
@@ -64,7 +65,8 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
         details: problems,
       })
     if (!does) return
-    for (const resource of await moveRows(plane, tx, moves)) await tellServices(plane, tx, resource, sourceId)
+    for (const resource of await moveRows(plane, tx, moves))
+      await tellServices(plane, askerOf(request), tx, resource, sourceId)
   })
   return { status: 204 }
 }
@@ -73,10 +75,10 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
  * Who uses a vault or a provider depends on where it is; without the answer of the service that has it nothing has moved. A
  * process that dies after the answer leaves the row where it was: the same request moves it.
  */
-async function tellServices(plane: Plane, tx: Db, resource: Resource, sourceId: string): Promise<void> {
+async function tellServices(plane: Plane, asker: Asker, tx: Db, resource: Resource, sourceId: string): Promise<void> {
   const movedFrom = idInGroup(resource.id, sourceId)
   if (resource.type === vaultType.toLowerCase())
-    await tellVault(plane, tx, resource, resource.internal as unknown as VaultSettings, { movedFrom })
+    await tellVault(plane, asker, tx, resource, resource.internal as unknown as VaultSettings, { movedFrom })
   if (resource.type === providerType.toLowerCase()) await moveProvider(plane, resource, movedFrom)
 }
 

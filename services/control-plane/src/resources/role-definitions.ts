@@ -1,5 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { covers, roles, type RoleDefinition } from '../arm/access.ts'
+import { askerOf } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -57,7 +58,7 @@ export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
     if (existing === undefined && (await plane.access.customRoles()).length >= limit) throw tooMany()
     // Who may write a role at one scope must not make it count at others.
     for (const each of role.assignableScopes ?? []) await plane.access.require(request.caller, `${type}/write`, each)
-    await plane.access.putRole(role)
+    await plane.access.putRole(askerOf(request), role)
     return { status: 201, body: view(role) }
   }
   return [

@@ -44,18 +44,18 @@ export async function resetPlane(plane: Plane, machine: Machine): Promise<number
     for (const vm of vms) {
       const { vmId } = vm.internal as unknown as VmInternal
       await machine.remove(vmId)
-      await plane.keys.destroy(vmId)
+      await plane.keys.destroy(undefined, vmId)
     }
   for (const resource of resources) {
     if (resource.type === providerType.toLowerCase()) await removeProvider(plane, resource)
-    if (resource.type === vaultType.toLowerCase()) await plane.vaults.delete(resource.name)
-    if (resource.type === managedHsmType.toLowerCase()) await plane.vaults.deleteHsm(resource.name)
+    if (resource.type === vaultType.toLowerCase()) await plane.vaults.delete(undefined, resource.name)
+    if (resource.type === managedHsmType.toLowerCase()) await plane.vaults.deleteHsm(undefined, resource.name)
     if (resource.body.identity !== undefined) await plane.identities.remove(resource.id)
   }
   for (const { name, enablePurgeProtection } of await plane.vaults.listDeleted())
-    if (!enablePurgeProtection) await plane.vaults.purge(name)
+    if (!enablePurgeProtection) await plane.vaults.purge(undefined, name)
   for (const { name, enablePurgeProtection } of await plane.vaults.listDeletedHsms())
-    if (!enablePurgeProtection) await plane.vaults.purgeHsm(name)
+    if (!enablePurgeProtection) await plane.vaults.purgeHsm(undefined, name)
   await plane.resources.transaction(async (tx) => {
     for (const table of emptied) await tx.deleteFrom(table).execute()
     await tx

@@ -74,7 +74,14 @@ export class FakeWire implements WireClient {
   readonly assignments: Map<string, string[]> = new Map<string, string[]>()
   /** Deleted and not purged: their names are taken. */
   readonly deletedKeys: Set<string> = new Set()
-  readonly calls: { method: string; path: string; token: string | undefined; body: unknown }[] = []
+  readonly calls: {
+    method: string
+    host: string
+    path: string
+    token: string | undefined
+    headers: Record<string, string>
+    body: unknown
+  }[] = []
   readonly vaults: FakeVaults = new FakeVaults()
   readonly customerKeys: FakeCustomerKeys = new FakeCustomerKeys()
   /** A VM whose guest state cannot be put under another key. */
@@ -103,7 +110,8 @@ export class FakeWire implements WireClient {
 
   async request<T>(o: WireRequest): Promise<WireResponse<T>> {
     const url = new URL(o.url)
-    this.calls.push({ method: o.method, path: url.pathname, token: o.token, body: o.body })
+    const { method, token, headers = {}, body } = o
+    this.calls.push({ method, host: url.hostname, path: url.pathname, token, headers, body })
     if (this.away?.test(`${o.method} ${url.pathname}`) === true) {
       throw new ServiceError({ code: 'PeerUnreachable', status: 503, message: 'The peer does not answer.' })
     }

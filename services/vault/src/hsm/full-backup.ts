@@ -15,6 +15,7 @@ import { badParameter, shown } from '../errors.ts'
 import { bindingOf, keyRows } from '../keys/key-version.ts'
 import type { Keystore } from '../keystore/keystore.ts'
 import type { OperationLog } from '../log/operation-log.ts'
+import { whoOf } from '../log/who.ts'
 import type { Tables } from '../store/migrations.ts'
 import type { KeyObjectRow, KeyVersionRow } from '../store/tables.ts'
 import type { Activation } from './activation.ts'
@@ -189,8 +190,13 @@ export class FullBackups {
   }
 
   #entry(caller: Caller, operation: string, name: string, only?: string): Parameters<OperationLog['append']>[0] {
-    const { objectId, appId } = caller
-    return { objectId, appId, operation, vault: managedHsmVaultName(name), keyName: only ?? '', verdict: 'allowed' }
+    return {
+      ...whoOf(caller),
+      operation,
+      vault: managedHsmVaultName(name),
+      keyName: only ?? '',
+      verdict: 'allowed',
+    }
   }
 }
 

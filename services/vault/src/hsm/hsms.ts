@@ -9,7 +9,8 @@ import { randomUUID } from 'node:crypto'
 import { badParameter, shown } from '../errors.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { isVaultName } from '../objects/names.ts'
-import { recordInHsmLog, type By } from './record.ts'
+import { vaultItself, type By } from '../log/who.ts'
+import { recordInHsmLog } from './record.ts'
 import { fromRow, type HsmRepository, type StoredHsm } from './repository.ts'
 import { administratorRole } from './roles.ts'
 
@@ -142,7 +143,7 @@ export class Hsms {
   /** Returns how many. */
   async purgeDue(): Promise<number> {
     const due = await this.#o.repository.due(this.#now())
-    for (const name of due) await this.#purge({ objectId: 'vault', appId: 'vault' }, name, this.#now())
+    for (const name of due) await this.#purge(vaultItself, name, this.#now())
     return due.length
   }
 

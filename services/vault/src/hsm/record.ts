@@ -1,12 +1,7 @@
 import { managedHsmVaultName } from '@strongroom/contract'
 import type { DatabaseTransaction } from '@strongroom/platform'
 import type { OperationLog } from '../log/operation-log.ts'
-
-/** Who acts: a caller, or the service itself. */
-export interface By {
-  objectId: string
-  appId: string
-}
+import { whoOf, type By } from '../log/who.ts'
 
 /** Entry of the HSM's own log for what was done with the HSM as a whole. */
 export async function recordInHsmLog(
@@ -14,11 +9,9 @@ export async function recordInHsmLog(
   tx: DatabaseTransaction,
   o: { by: By; operation: string; name: string; subject?: string },
 ): Promise<void> {
-  const { objectId, appId } = o.by
   const vault = managedHsmVaultName(o.name)
   await log.appendIn(tx, {
-    objectId,
-    appId,
+    ...whoOf(o.by),
     operation: o.operation,
     vault,
     keyName: '',

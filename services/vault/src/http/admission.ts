@@ -16,6 +16,7 @@ import type { Keys } from '../keys/keys.ts'
 import type { KeyRepository } from '../keys/repository.ts'
 import type { Rotation } from '../keys/rotation.ts'
 import type { LogEntry } from '../log/entry.ts'
+import { whoOf } from '../log/who.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import type { Backups } from '../objects/backup.ts'
 import { checkObjectName, checkVersion, folded, hsmOfHost, vaultOfHost } from '../objects/names.ts'
@@ -44,6 +45,7 @@ export interface AppParts {
   secretBackups: Backups<SecretVersion, SecretVersionRow>
   access: VaultAccess
   log: OperationLog
+  controlPlaneObjectId: string
   /** Undefined counts nothing. */
   rates: RateLimits | undefined
   verifier: TokenVerifier
@@ -118,8 +120,7 @@ function refusalOf(
   error: unknown,
 ): LogEntry {
   return {
-    objectId: caller.objectId,
-    appId: caller.appId,
+    ...whoOf(caller),
     operation: permission,
     vault: vault.name,
     keyName: folded(name),

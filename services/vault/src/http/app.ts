@@ -1,6 +1,7 @@
 import { loginHost, vaultAudience, vaultResource } from '@strongroom/contract'
 import { createHttpApp, requireBearer } from '@strongroom/platform'
 import type { App, AppParts } from './admission.ts'
+import { readAskedBy } from './asked-by.ts'
 import { addKeyRoutes } from './key-routes.ts'
 import { addKeyUseRoutes } from './key-use-routes.ts'
 import { addLogRoutes } from './log-routes.ts'
@@ -21,6 +22,7 @@ export function createVaultApp(parts: AppParts): App {
       challenge: () => challenge,
     }),
   )
+  app.addHook('onRequest', readAskedBy(parts.controlPlaneObjectId))
   addKeyRoutes(app, parts)
   addKeyUseRoutes(app, parts)
   addReleaseRoutes(app, parts)

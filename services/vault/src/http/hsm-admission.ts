@@ -6,6 +6,7 @@ import { requireLocalRole, type HsmAccess } from '../hsm/local-access.ts'
 import type { LocalRoles } from '../hsm/local-roles.ts'
 import type { HsmRepository } from '../hsm/repository.ts'
 import type { LogEntry } from '../log/entry.ts'
+import { whoOf } from '../log/who.ts'
 import { existingVault, isLoggedRefusal, type AppParts, type Request } from './admission.ts'
 import { apiVersionOf } from './request.ts'
 
@@ -64,8 +65,7 @@ export async function admitHsmChange<T>(
 
 function refusalOf({ caller }: Request, vault: string, action: string, error: unknown): LogEntry {
   return {
-    objectId: caller.objectId,
-    appId: caller.appId,
+    ...whoOf(caller),
     operation: action.replace(/\/action$/, ''),
     vault,
     keyName: '',

@@ -1,6 +1,7 @@
 import { loginHost, managedHsmAudience, managedHsmResource } from '@strongroom/contract'
 import { createHttpApp, requireBearer } from '@strongroom/platform'
 import type { App } from './admission.ts'
+import { readAskedBy } from './asked-by.ts'
 import type { HsmAppParts } from './hsm-admission.ts'
 import { addHsmBackupRoutes } from './hsm-backup-routes.ts'
 import { addHsmDomainRoutes } from './hsm-domain-routes.ts'
@@ -22,6 +23,7 @@ export function createHsmApp(parts: HsmAppParts): App {
       challenge: () => challenge,
     }),
   )
+  app.addHook('onRequest', readAskedBy(parts.controlPlaneObjectId))
   addKeyRoutes(app, parts)
   addKeyUseRoutes(app, parts)
   addReleaseRoutes(app, parts)

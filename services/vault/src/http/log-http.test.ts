@@ -48,7 +48,7 @@ describeStores('the operation log over HTTP', (open) => {
       onEntry: (entry) => void entries.push(JSON.parse(Buffer.from(entry).toString('utf8')) as Record<string, unknown>),
     })
     expect(entries.map((entry) => [entry['operation'], entry['verdict'], entry['appId']])).toEqual([
-      ['create', 'allowed', 'controlPlane-app'],
+      ['create', 'allowed', 'control-plane'],
       ['release', 'allowed', 'orchestrator-app'],
       ['release', 'refused', 'orchestrator-app'],
     ])

@@ -4,6 +4,7 @@ import { badParameter, shown } from '../errors.ts'
 import type { Hsms } from '../hsm/hsms.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 import type { App, Request } from './admission.ts'
+import { readAskedBy } from './asked-by.ts'
 
 /** The wire on which the resource manager makes, changes and deletes vaults. Nobody else passes. */
 export function createManagementApp(o: {
@@ -35,6 +36,7 @@ export function createManagementApp(o: {
       found: shown(version),
     })
   })
+  app.addHook('onRequest', readAskedBy(o.controlPlaneObjectId))
   const { vaults, hsms } = o
 
   app.put('/vaults/:name', async (request, reply) => {

@@ -38,7 +38,8 @@ describeStores('the vault over HTTP', (open) => {
     expect(recorded.at(-1)).toMatchObject({
       operation: 'release',
       verdict: 'refused',
-      appId: 'controlPlane-app',
+      appId: 'control-plane',
+      via: { service: 'control-plane', objectId: principalIds.controlPlane, appId: 'controlPlane-app' },
       keyName: 'vm-1',
     })
     await vault.close()

@@ -6,6 +6,7 @@ import type { KeySpec, Keystore } from '../keystore/keystore.ts'
 import type { RemovedKeys } from '../keystore/removed-keys.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
+import { whoOf, type By } from '../log/who.ts'
 import { assertOrder } from '../objects/attributes.ts'
 import { assertUsable } from '../objects/usage.ts'
 import { Lifecycle, nameOf, type Place } from '../objects/lifecycle.ts'
@@ -92,13 +93,7 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
   }
 
   /** The step that creation, import and rotation share: nothing is kept before its material is. */
-  async add(
-    caller: Pick<Caller, 'objectId' | 'appId'>,
-    operation: string,
-    place: Place,
-    wanted: NewKey,
-    make: Make,
-  ): Promise<KeyVersion> {
+  async add(caller: By, operation: string, place: Place, wanted: NewKey, make: Make): Promise<KeyVersion> {
     const { repository, store, log } = this.#o
     const name = nameOf(place)
     this.assertNotDeleted(await repository.object(name), place.name)
@@ -160,10 +155,9 @@ export class Keys extends Lifecycle<KeyVersion, KeyVersionRow> {
   }
 }
 
-export function keyEntry(caller: Pick<Caller, 'objectId' | 'appId'>, operation: string, key: KeyVersion): LogEntry {
+export function keyEntry(caller: By, operation: string, key: KeyVersion): LogEntry {
   return {
-    objectId: caller.objectId,
-    appId: caller.appId,
+    ...whoOf(caller),
     operation,
     vault: key.vault,
     keyName: key.name,

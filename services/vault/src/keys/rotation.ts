@@ -1,5 +1,6 @@
 import { vaultHost, type KeyRotationPolicyBody, type RotationPolicy } from '@strongroom/contract'
 import type { Caller, Logger } from '@strongroom/platform'
+import { vaultItself, type By } from '../log/who.ts'
 import { nameOf, type Place } from '../objects/lifecycle.ts'
 import type { Vault } from '../vaults/vault.ts'
 import { bindingOf, type KeyVersion } from './key-version.ts'
@@ -49,7 +50,7 @@ export class Rotation {
   }
 
   /** A new version like the current one, with material of its own and the expiry that the policy says. */
-  async rotate(caller: Pick<Caller, 'objectId' | 'appId'>, place: Place): Promise<KeyVersion> {
+  async rotate(caller: By, place: Place): Promise<KeyVersion> {
     const { keys, keystore } = this.#o
     const current = await keys.get(place)
     const stored = await this.#stored(place)
@@ -70,7 +71,7 @@ export class Rotation {
       const vault = await this.#o.vault(name.vault)
       try {
         if (vault) {
-          await this.rotate({ objectId: 'vault', appId: 'vault' }, { vault, name: name.name })
+          await this.rotate(vaultItself, { vault, name: name.name })
           rotated++
           continue
         }

@@ -1,7 +1,10 @@
 /** What the log keeps of one operation. */
 export interface LogEntry {
+  /** Who asked; `vault` or `control-plane` where a service acts on its own. */
   objectId: string
   appId: string
+  /** The service that a request came through, and the principal that it called as. Absent where the caller asked itself. */
+  via?: { service: 'control-plane'; objectId: string; appId: string }
   operation: string
   vault: string
   keyName: string
@@ -19,13 +22,26 @@ export interface LogEntry {
 
 /** JSON of the entry as it is hashed and kept; fields that are empty are left out. */
 export function entryText(entry: LogEntry, at: Date): string {
-  const { objectId, appId, operation, vault, keyName, keyVersion, subject, verdict, code, tokenDigest, policyHash } =
-    entry
+  const {
+    objectId,
+    appId,
+    via,
+    operation,
+    vault,
+    keyName,
+    keyVersion,
+    subject,
+    verdict,
+    code,
+    tokenDigest,
+    policyHash,
+  } = entry
   return JSON.stringify({
     v: 1,
     at: at.toISOString(),
     objectId,
     appId,
+    via,
     operation,
     vault,
     keyName,

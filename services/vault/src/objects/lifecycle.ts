@@ -1,6 +1,7 @@
 import { ServiceError, type Caller, type Clock, type Store } from '@strongroom/platform'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
+import { vaultItself, whoOf, type By } from '../log/who.ts'
 import { forgetRemoved } from '../store/erasure.ts'
 import type { ObjectRow, VersionRow } from '../store/tables.ts'
 import type { Vault } from '../vaults/vault.ts'
@@ -22,7 +23,7 @@ export interface LifecycleParts<V extends Versioned, Row extends VersionRow> {
   /** How messages and codes name the object. */
   noun: 'Key' | 'Secret'
   /** Entry of the operation log for what was done with a version. */
-  entry: (caller: Pick<Caller, 'objectId' | 'appId'>, operation: string, version: V) => LogEntry
+  entry: (caller: By, operation: string, version: V) => LogEntry
   /** Runs after a purge that a caller asked for; must not throw. */
   afterPurge?: (() => Promise<void>) | undefined
 }
@@ -98,7 +99,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
   /** Purges what was deleted longer ago than it may be recovered. Returns how many. */
   async purgeDue(): Promise<number> {
     const due = await this.#o.repository.due(this.now(), 200)
-    for (const name of due) await this.#purge(name, { objectId: 'vault', appId: 'vault' }, this.now())
+    for (const name of due) await this.#purge(name, vaultItself, this.now())
     if (due.length > 0) await forgetRemoved(this.#o.store)
     return due.length
   }
@@ -136,7 +137,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     return Math.floor(this.#o.clock.now().getTime() / 1000)
   }
 
-  async #purge(name: Name, by: Pick<Caller, 'objectId' | 'appId'>, dueAt?: number): Promise<void> {
+  async #purge(name: Name, by: By, dueAt?: number): Promise<void> {
     const { store, repository, log } = this.#o
     await store.transaction(async (tx) => {
       const object = await repository.lockObject(tx, name)
@@ -145,8 +146,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
       if (dueAt !== undefined && (object.purge_at ?? 0) > dueAt) return
       await repository.remove(tx, name)
       await log.appendIn(tx, {
-        objectId: by.objectId,
-        appId: by.appId,
+        ...whoOf(by),
         operation: this.#o.noun === 'Key' ? 'purge' : 'secrets/purge',
         vault: name.vault,
         keyName: name.name,

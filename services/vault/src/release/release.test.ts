@@ -289,7 +289,7 @@ describeStores('key release', (open) => {
     const policyHash = createHash('sha256').update(Buffer.from(created.release_policy.data, 'base64url')).digest('hex')
     const tokenDigest = createHash('sha256').update(target).digest('hex')
     expect(rows).toMatchObject([
-      { operation: 'create', verdict: 'allowed', appId: 'controlPlane-app', keyVersion: version, policyHash },
+      { operation: 'create', verdict: 'allowed', appId: 'control-plane', keyVersion: version, policyHash },
       {
         operation: 'release',
         verdict: 'allowed',

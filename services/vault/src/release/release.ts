@@ -15,6 +15,7 @@ import type { Keystore } from '../keystore/keystore.ts'
 import { releaseWrappings } from '../keystore/wrap.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
+import { whoOf } from '../log/who.ts'
 import type { Place } from '../objects/lifecycle.ts'
 import { assertUsable } from '../objects/usage.ts'
 import type { CertifiedSigner } from '../signing/certified-signer.ts'
@@ -152,8 +153,7 @@ export class KeyRelease {
     code?: string,
   ): LogEntry {
     return {
-      objectId: caller.objectId,
-      appId: caller.appId,
+      ...whoOf(caller),
       operation,
       vault: key.vault,
       keyName: key.name,

@@ -3,6 +3,7 @@ import { SealError, ServiceError, type Caller, type Clock, type Sealer, type Sto
 import { badParameter, shown } from '../errors.ts'
 import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
+import { whoOf, type By } from '../log/who.ts'
 import { assertUsable } from '../objects/usage.ts'
 import { assertOrder, commonAttributesOf, objectOf, tagsOf, type CommonAttributes } from '../objects/attributes.ts'
 import { Lifecycle, nameOf, type Place } from '../objects/lifecycle.ts'
@@ -135,13 +136,12 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
 }
 
 export function secretEntry(
-  caller: Pick<Caller, 'objectId' | 'appId'>,
+  caller: By,
   operation: string,
   secret: Pick<SecretVersion, 'vault' | 'name' | 'version'>,
 ): LogEntry {
   return {
-    objectId: caller.objectId,
-    appId: caller.appId,
+    ...whoOf(caller),
     operation: `secrets/${operation}`,
     vault: secret.vault,
     keyName: secret.name,

@@ -63,6 +63,7 @@ export interface TestVault {
     path: string,
     body?: unknown,
     host?: string,
+    headers?: Record<string, string>,
   ): Promise<Answer>
   /** As the resource manager: makes or changes a tenant's vault. */
   putVault(name: string, o?: Partial<VaultDefinition>): Promise<Answer>
@@ -72,6 +73,7 @@ export interface TestVault {
     method: 'GET' | 'POST' | 'PUT' | 'DELETE',
     path: string,
     body?: unknown,
+    headers?: Record<string, string>,
   ): Promise<Answer>
   /** Claims of a token that satisfies `keyRequest`'s policy. */
   claims: Record<string, unknown>
@@ -133,6 +135,8 @@ export async function createTestVault(
     /** Else a folder of its own. */
     stateDir?: string
     logger?: Logger
+    /** Claims of a principal's token, beside who it is. */
+    claims?: Partial<Record<Principal, Record<string, unknown>>>
   } = {},
 ): Promise<TestVault> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-vault-'))
@@ -158,7 +162,12 @@ export async function createTestVault(
         if (objectId === undefined || !audiences.some((audience) => knownAudiences.has(audience))) {
           return Promise.reject(new ServiceError({ code: 'InvalidAuthenticationToken', status: 401, message: 'no' }))
         }
-        return Promise.resolve({ objectId, appId: `${token}-app`, tenantId: installation.tenantId, claims: {} })
+        return Promise.resolve({
+          objectId,
+          appId: `${token}-app`,
+          tenantId: installation.tenantId,
+          claims: o.claims?.[token as Principal] ?? {},
+        })
       },
     },
     newId: randomUUID,
@@ -171,13 +180,20 @@ export async function createTestVault(
       ownerObjectId: principalIds.owner,
     },
   })
-  const call: TestVault['call'] = async (as, method, path, body, host = 'platform.vault.strongroom.internal') => {
+  const call: TestVault['call'] = async (
+    as,
+    method,
+    path,
+    body,
+    host = 'platform.vault.strongroom.internal',
+    headers = {},
+  ) => {
     const { app } = service.hosts.find((each) => each.matches(host)) ?? service.hosts[0]!
     const url = path.includes('api-version') ? path : `${path}${path.includes('?') ? '&' : '?'}api-version=7.4`
     const response = await app.inject({
       method,
       url,
-      headers: { host, ...(as && { authorization: `Bearer ${as}` }) },
+      headers: { host, ...(as && { authorization: `Bearer ${as}` }), ...headers },
       ...(body !== undefined && { payload: body as object }),
     })
     const text = response.body
@@ -187,8 +203,8 @@ export async function createTestVault(
       body: text === '' ? undefined : JSON.parse(text),
     }
   }
-  const manage: TestVault['manage'] = (as, method, path, body) =>
-    call(as, method, `${path}?api-version=${vaultManagementApiVersion}`, body, vaultManagementHost)
+  const manage: TestVault['manage'] = (as, method, path, body, headers) =>
+    call(as, method, `${path}?api-version=${vaultManagementApiVersion}`, body, vaultManagementHost, headers)
   return {
     manage,
     putVault: (name, definition) => manage('controlPlane', 'PUT', `/vaults/${name}`, vaultDefinition(name, definition)),

@@ -7,14 +7,12 @@ import {
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type Store } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
-import type { LogEntry } from '../log/entry.ts'
 import type { OperationLog } from '../log/operation-log.ts'
+import { vaultItself, whoOf, type By } from '../log/who.ts'
 import { isVaultName } from '../objects/names.ts'
 import { parseMovedFrom, parseVaultDefinition } from './definition.ts'
 import type { VaultRepository } from './repository.ts'
 import { deletedVaultRecordOf, vaultRecordOf, type StoredVault } from './vault.ts'
-
-type By = Pick<LogEntry, 'objectId' | 'appId'>
 
 /** The vaults of tenants, as the resource manager makes, changes and deletes them. */
 export class Vaults {
@@ -115,7 +113,7 @@ export class Vaults {
   async purgeDue(): Promise<number> {
     const now = Math.floor(this.#o.clock.now().getTime() / 1000)
     const due = await this.#o.repository.due(now)
-    for (const name of due) await this.#purge({ objectId: 'vault', appId: 'vault' }, name, now)
+    for (const name of due) await this.#purge(vaultItself, name, now)
     return due.length
   }
 
@@ -191,7 +189,7 @@ export class Vaults {
   }
 
   async #record(tx: Parameters<OperationLog['appendIn']>[0], by: By, operation: string, vault: string): Promise<void> {
-    await this.#o.log.appendIn(tx, { ...by, operation, vault, keyName: '', verdict: 'allowed' })
+    await this.#o.log.appendIn(tx, { ...whoOf(by), operation, vault, keyName: '', verdict: 'allowed' })
   }
 }
 

@@ -240,7 +240,7 @@ async function change(plane: Plane, request: ArmRequest, version: Version): Prom
   const failed = version.body.properties['provisioningState'] === 'Failed'
   if (kept !== undefined && request.method === 'PUT' && failed) {
     const resource = version as unknown as KeptResource
-    const operation = await repeatKept(plane, resource, kept)
+    const operation = await repeatKept(plane, request, resource, kept)
     return accepted(plane, request, resource, operation, view((changed ?? version) as never))
   }
   return ok(view((changed ?? version) as never))

@@ -1,5 +1,6 @@
 import type { DiskAccess, DiskPermission } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
+import { askerOf } from '../../arm/asker.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import type { Route } from '../../arm/router.ts'
@@ -100,7 +101,7 @@ async function end(plane: Plane, request: ArmRequest, disk: KeptResource): Promi
       internal.kept.guestOfSource = guest
       body.properties['securityProfile'] = { securityType: diskSecurityTypes[guest.encryption] }
     })
-    const params = { id: disk.id, keptId: kept.id }
+    const params = { id: disk.id, keptId: kept.id, asker: askerOf(request) }
     return await plane.runner.submit({ kind: 'disk.finishUpload', resourceId: disk.key, params, tx })
   })
   return accepted(plane, request, disk, operation)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { KeptDiskSpec, KeptDiskStatus } from '@strongroom/contract'
+import type { AskedBy, KeptDiskSpec, KeptDiskStatus } from '@strongroom/contract'
 import type { SagaDefinition, StepContext } from '@strongroom/platform'
+import type { Asker } from '../../arm/asker.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { fromDetail } from '../../machine/machine-error.ts'
@@ -12,6 +13,8 @@ export interface KeptParams {
   id: string
   /** Of the disk on the machine: an operation of one that is gone never touches one made later under its name. */
   keptId: string
+  /** Who asked for the operation; absent where an earlier version recorded it. */
+  asker?: AskedBy
 }
 
 async function changeKept(
@@ -39,15 +42,15 @@ async function makeKey(plane: Plane, params: KeptParams): Promise<void> {
   const found = await load(plane, params)
   const guest = found?.kept.guest
   if (guest === undefined) return
-  const key = { vmId: params.keptId, tee: guest.tee, authority: guest.attestationProvider }
+  const key = { vmId: params.keptId, tee: guest.tee, authority: guest.attestationProvider, asker: params.asker }
   const keyId = await plane.keys.ensure(key)
   await changeKept(plane, params, (_, kept) => void (kept.keyId = keyId))
 }
 
 /** Disk, guest state and key. Idempotent. */
-export async function destroyKept(plane: Plane, keptId: string): Promise<void> {
+export async function destroyKept(plane: Plane, asker: Asker, keptId: string): Promise<void> {
   await plane.machine.removeDisk(keptId)
-  await plane.keys.destroy(keptId)
+  await plane.keys.destroy(asker, keptId)
 }
 
 /** Follows the machine until the disk is whole, or waits for its upload. @throws ServiceError with the machine's reason */
@@ -98,7 +101,7 @@ export function keepSaga(plane: Plane): SagaDefinition<KeptParams> {
       {
         name: 'create key of the guest state',
         do: async (c) => await makeKey(plane, c.params),
-        undo: async (c) => await destroyKept(plane, c.params.keptId),
+        undo: async (c) => await destroyKept(plane, c.params.asker, c.params.keptId),
       },
       {
         name: 'copy at the machine',
@@ -144,7 +147,10 @@ export function removeKeptSaga(plane: Plane): SagaDefinition<KeptParams> {
   return {
     kind: 'disk.remove',
     steps: [
-      { name: 'destroy disk, guest state and key', do: async (c) => await destroyKept(plane, c.params.keptId) },
+      {
+        name: 'destroy disk, guest state and key',
+        do: async (c) => await destroyKept(plane, c.params.asker, c.params.keptId),
+      },
       {
         name: 'remove record',
         do: async (c) => {

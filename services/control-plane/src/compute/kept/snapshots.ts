@@ -138,7 +138,7 @@ async function change(plane: Plane, request: ArmRequest, snapshot: KeptResource)
       }),
   )
   if (kept !== undefined && request.method === 'PUT' && snapshot.body.properties['provisioningState'] === 'Failed') {
-    const operation = await repeatKept(plane, snapshot, kept)
+    const operation = await repeatKept(plane, request, snapshot, kept)
     return accepted(plane, request, snapshot, operation, view(changed ?? snapshot))
   }
   return ok(view(changed ?? snapshot))

@@ -1,5 +1,6 @@
 import type { GuestIdentity, KeptDiskSource } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
+import { askerOf } from '../../arm/asker.ts'
 import { asyncHeaders } from '../../arm/operations.ts'
 import type { ArmReply, ArmRequest } from '../../arm/request.ts'
 import type { Plane } from '../../plane.ts'
@@ -59,17 +60,22 @@ export async function insertKept(
       body: o.body,
       internal,
     })
-    const params = { id: resource.id, keptId: o.kept.id }
+    const params = { id: resource.id, keptId: o.kept.id, asker: askerOf(request) }
     const operation = await plane.runner.submit({ kind: 'disk.keep', resourceId: resource.key, params, tx })
     return { resource: resource as unknown as KeptResource, operation }
   })
 }
 
 /** The same request for a disk whose copy failed: it is tried again. */
-export async function repeatKept(plane: Plane, resource: KeptResource, kept: Kept): Promise<Operation> {
+export async function repeatKept(
+  plane: Plane,
+  request: ArmRequest,
+  resource: KeptResource,
+  kept: Kept,
+): Promise<Operation> {
   return await plane.resources.transaction(async (tx) => {
     await markKept(plane, tx, resource, 'Creating')
-    const params = { id: resource.id, keptId: kept.id }
+    const params = { id: resource.id, keptId: kept.id, asker: askerOf(request) }
     return await plane.runner.submit({ kind: 'disk.keep', resourceId: resource.key, params, tx })
   })
 }
@@ -115,7 +121,7 @@ export async function deleteKept(plane: Plane, request: ArmRequest, resource: Ke
   for (const { id } of under) await plane.runner.cancel(id)
   const operation = await plane.resources.transaction(async (tx) => {
     await markKept(plane, tx, resource, 'Deleting')
-    const params = { id: resource.id, keptId: kept.id }
+    const params = { id: resource.id, keptId: kept.id, asker: askerOf(request) }
     return await plane.runner.submit({ kind: 'disk.remove', resourceId: resource.key, params, tx })
   })
   return accepted(plane, request, resource, operation)

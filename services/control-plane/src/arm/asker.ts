@@ -1,0 +1,11 @@
+import { askedByHeader, askedByText, type AskedBy } from '@strongroom/contract'
+import type { ArmRequest } from './request.ts'
+
+/** Whom the key service's log names: undefined where nobody asked, so that no earlier request is named in its place. */
+export type Asker = AskedBy | undefined
+
+export const askerOf = ({ caller: { objectId, appId } }: Pick<ArmRequest, 'caller'>): AskedBy => ({ objectId, appId })
+
+/** For a request to the key service with the control plane's own token. */
+export const askerHeaders = (asker: Asker): Record<string, string> =>
+  asker === undefined ? {} : { [askedByHeader]: askedByText(asker) }
