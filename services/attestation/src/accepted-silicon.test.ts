@@ -24,6 +24,7 @@ import {
   type Answer,
   type TestService,
 } from './testing/harness.ts'
+import { serveVendors, startVendorServer, type VendorServer } from './testing/vendor-server.ts'
 
 const [witness, other] = ['witness', 'other'].map((name) => `${name}.weu.attest.strongroom.internal`) as [
   string,
@@ -34,6 +35,7 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
   let stateDir: string
   let test: TestService
   let strange: Silicon
+  let vendors: VendorServer
 
   beforeAll(async () => {
     stateDir = await mkdtemp(join(tmpdir(), 'strongroom-accepted-'))
@@ -41,7 +43,8 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
     strange = await newSilicon()
     const accepted = { first: { providers: [witness], anchors: strange.anchors } }
     await writeFile(join(stateDir, acceptedSiliconFile), JSON.stringify(accepted))
-    test = await openService({ anchors: own.anchors, stateDir })
+    vendors = await startVendorServer()
+    test = await openService({ anchors: own.anchors, stateDir, endpoints: vendors.endpoints })
     await serveCollateral(test.collateral, own)
     const { certification } = parseTdxQuote(await quote(own))
     const [pck] = 'chain' in certification ? certification.chain : []
@@ -60,15 +63,16 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
   }, 120_000)
   afterAll(async () => {
     await test?.close()
+    await vendors.close()
     await rm(stateDir, { recursive: true, force: true })
   })
 
-  const snp = async (host?: string): Promise<Answer> => {
+  const snp = async (host?: string, listSent = true): Promise<Answer> => {
     const { amd } = strange
     const guest = await amd.launch({ firmware: firmware(), vCPUs: 2, vcpuType: 'EPYC-Milan' })
     const body = snpBody(await guest.report(boundTo(runtimeBytes)), {
       pem: await chainPem(strange),
-      crl: (await amd.endorsements()).crl,
+      ...(listSent && { crl: (await amd.endorsements()).crl }),
     })
     return await test.post('/attest/SevSnpVm?api-version=2022-08-01', body, host === undefined ? {} : { host })
   }
@@ -100,6 +104,12 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
     },
   )
 
+  it('is not judged by the list of another root with a line of its name', async () => {
+    const answer = await snp(witness, false)
+    expect([answer.status, answer.body.error.code]).toEqual([400, 'PolicyEvaluationError'])
+    expect(JSON.stringify(answer.body.error.details)).toContain('there is no revocation list of this root')
+  })
+
   it.each([
     ['SNP', snp],
     ['TDX', tdx],
@@ -110,6 +120,21 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
         body: { error: { code: 'InvalidParameter', details: [{ code: 'UntrustedRoot' }] } },
       })
     }
+  })
+
+  it('counts there also with what a mirror serves of it, and there alone (attack K10)', async () => {
+    await serveVendors(vendors, strange, '00606a000000')
+    // That the mirror had none was believed for a minute.
+    test.clock.set(new Date(Date.now() + 61_000))
+    const guest = await strange.amd.launch({ firmware: firmware(), vCPUs: 2, vcpuType: 'EPYC-Milan' })
+    const body = snpBody(await guest.report(boundTo(runtimeBytes)))
+    const attest = (host: string): Promise<Answer> =>
+      test.post('/attest/SevSnpVm?api-version=2022-08-01', body, { host })
+    expect((await attest(witness)).body).toMatchObject({ token: expect.any(String) })
+    expect(await attest(other)).toMatchObject({
+      status: 400,
+      body: { error: { code: 'InvalidParameter', details: [{ code: 'UntrustedRoot' }] } },
+    })
   })
 
   it('stops a hardware installation from starting (attack K10)', async () => {

@@ -1,9 +1,12 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createLogger, type Store, type WireRequest } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { migrations } from '../store/migrations.ts'
 import { FakeCollateral } from '../testing/harness.ts'
-import { CollateralCache, type CollateralItem } from './cache.ts'
+import { CollateralCache, type CollateralItem, type Judge } from './cache.ts'
 import { installationSource, vendorSource } from './sources.ts'
 
 const day = 24 * 3600_000
@@ -17,13 +20,18 @@ describeStores('the collateral cache', (openStore) => {
   const identity = (nextUpdate: string, issueDate = new Date(now).toISOString()): Uint8Array =>
     bytes(JSON.stringify({ enclaveIdentity: { issueDate, nextUpdate } }))
   const inDays = (days: number): Uint8Array => identity(new Date(now + days * day).toISOString())
-  const open = async (store?: Store): Promise<{ cache: CollateralCache; fake: FakeCollateral; store: Store }> => {
+  /** Of times alone; the rest is for refused-answers.test.ts. */
+  const judge: Judge = ({ path: of, expiresAt }, { at }) =>
+    Promise.resolve(expiresAt > at ? [] : [{ path: of, expected: 'a current one', found: 'an old one' }])
+  const open = async (
+    store?: Store,
+    logger = createLogger({ level: 'silent' }),
+  ): Promise<{ cache: CollateralCache; fake: FakeCollateral; store: Store }> => {
     const opened = store ?? (await openStore())
     await opened.migrate('attestation', migrations)
     const fake = new FakeCollateral()
     const source = installationSource({ wire: fake, baseUrl: `${base}/` })
-    const logger = createLogger({ level: 'silent' })
-    return { cache: new CollateralCache({ store: opened, clock, logger, source }), fake, store: opened }
+    return { cache: new CollateralCache({ store: opened, clock, logger, source, judge }), fake, store: opened }
   }
 
   it('asks once for what many want at the same time, and never again while it is fresh', async () => {
@@ -142,6 +150,7 @@ describeStores('the collateral cache', (openStore) => {
     now += 1 * day
     await expect(cache.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
     fake.answers.set(path, { body: made(0, 90) })
+    now += 61_000
     expect((await cache.get(path))!.body).toEqual(fake.answers.get(path)!.body)
     // What nothing that counts is later than, an operator may still import.
     now += 91 * day
@@ -158,9 +167,25 @@ describeStores('the collateral cache', (openStore) => {
     fake.down = false
     fake.answers.set(path, { body: inDays(-1) })
     await expect(cache.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
+    now += 61_000
     fake.answers.set(path, { body: identity('no date') })
     await expect(cache.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
     await expect(cache.get('/anything/else')).rejects.toMatchObject({ code: 'CollateralUnavailable' })
+  })
+
+  it('says in its log what it refused, once for each time that it asked', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'strongroom-collateral-log-'))
+    onTestFinished(() => rm(directory, { recursive: true, force: true }))
+    const file = join(directory, 'log')
+    const { cache, fake } = await open(undefined, createLogger({ level: 'warn', file }))
+    fake.answers.set(path, { body: inDays(-1) })
+    for (let call = 0; call < 5; call++)
+      await expect(cache.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
+    expect(fake.asked).toHaveLength(1)
+    const lines = (await readFile(file, 'utf8')).trim().split('\n')
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+      expect.objectContaining({ path, source: 'installation', msg: expect.stringContaining('refused') }),
+    ])
   })
 
   it('believes that an item is absent for a while', async () => {
@@ -182,6 +207,7 @@ describeStores('the collateral cache', (openStore) => {
       clock,
       logger: createLogger({ level: 'silent' }),
       source: vendorSource({}),
+      judge,
     })
     expect(await vendors.get(path)).toBeUndefined()
     const item = { body: inDays(3), headers: {}, fetchedAt: new Date(now), expiresAt: new Date(now + 3 * day) }

@@ -1,8 +1,11 @@
-import { ServiceError, type Clock, type Logger, type Store } from '@strongroom/platform'
-import type { Kysely } from 'kysely'
-import type { Tables } from '../store/tables.ts'
+import { collateralPaths } from '@strongroom/contract'
+import type { Clock, Logger, Store } from '@strongroom/platform'
+import { CollateralRows, usedNow, type KeptItem } from './collateral-rows.ts'
 import { kindOf } from './kinds.ts'
-import type { CollateralSource, FetchedCollateral, SourceName } from './sources.ts'
+import type { BundledItem, Refusal } from './read-bundle.ts'
+import { RefusedAnswer, refusedIn, unavailable } from './refused-answer.ts'
+import type { CollateralSource, FetchedCollateral } from './sources.ts'
+import { judgedBy } from './verify-bundle.ts'
 
 /** One answer of a source. */
 export interface CollateralItem extends FetchedCollateral {
@@ -10,30 +13,46 @@ export interface CollateralItem extends FetchedCollateral {
   fetchedAt: Date
 }
 
+/** Why an item does not count under the roots of its source; `items` holds it and what it may be judged by. */
+export type Judge = (item: BundledItem, o: { items: readonly BundledItem[]; at: Date }) => Promise<readonly Refusal[]>
+
 /** Fetched again this long before it expires, or at a tenth of its life where that is shorter. */
 const longestMarginMs = 24 * 3600_000
 /** That a source has no such item is believed for so long. */
 const absenceMs = 60_000
-/** A refresh that failed is tried again after so long. */
+/** A refresh that failed is tried again after so long, and so is what was answered and refused. */
 const retryMs = 60_000
+/** That a chip's certificate is in use is noted so often. */
+const useNotedMs = 24 * 3600_000
 
 /**
  * Endorsements of one source by path: in memory, in the store, and from addresses that the operator chose. Nothing in a
- * request can make it call another (attack K7). Expired items are never given out.
+ * request can make it call another (attack K7). What is answered is judged before it is kept; expired items are never given out.
  */
 export class CollateralCache {
   readonly source: CollateralSource
-  readonly #db: Kysely<Tables>
+  readonly #rows: CollateralRows
+  readonly #judge: Judge
   readonly #clock: Clock
   readonly #logger: Logger
-  readonly #items = new Map<string, CollateralItem>()
+  readonly #items = new Map<string, KeptItem>()
   readonly #fetching = new Map<string, Promise<CollateralItem | undefined>>()
   readonly #absentUntil = new Map<string, number>()
   readonly #retryAt = new Map<string, number>()
+  readonly #refused = new Map<string, RefusedAnswer>()
+  readonly #noting = new Set<Promise<void>>()
 
-  constructor(o: { store: Store; clock: Clock; logger: Logger; source: CollateralSource }) {
+  constructor(o: {
+    store: Store
+    clock: Clock
+    logger: Logger
+    source: CollateralSource
+    judge: Judge
+    chipLimit?: number
+  }) {
     this.source = o.source
-    this.#db = o.store.db as Kysely<Tables>
+    this.#rows = new CollateralRows({ store: o.store, source: o.source.name, chipLimit: o.chipLimit })
+    this.#judge = o.judge
     this.#clock = o.clock
     this.#logger = o.logger
   }
@@ -44,59 +63,64 @@ export class CollateralCache {
    */
   async get(path: string): Promise<CollateralItem | undefined> {
     const now = this.#clock.now().getTime()
-    const isHere = (this.#items.get(path)?.expiresAt.getTime() ?? 0) > now
+    const isHere = (this.#items.get(path)?.item.expiresAt.getTime() ?? 0) > now
     // Another process may have put a newer one there; another caller may fetch it while the store is read.
     const stored = isHere ? undefined : await this.#fromStore(path)
     const kept = this.#items.get(path) ?? stored
-    const valid = kept !== undefined && kept.expiresAt.getTime() > now
+    const valid = kept !== undefined && kept.item.expiresAt.getTime() > now
+    if (valid && now - kept.usedAt >= useNotedMs) this.#noteUse(path, kept, now)
     if (!this.source.asks(path)) {
-      if (kept !== undefined && !valid) throw unavailable(path, new Error('what was imported has expired'))
-      return kept
+      if (kept !== undefined && !valid) throw unavailable(path, new Error('what was imported has expired'), now)
+      return kept?.item
     }
     if (valid) {
       // Nobody waits for a source while what is kept counts.
-      if (now >= refreshAt(kept).getTime() && now >= (this.#retryAt.get(path) ?? 0)) void this.#refresh(path)
-      return kept
+      if (now >= refreshAt(kept.item).getTime() && now >= (this.#retryAt.get(path) ?? 0)) void this.#refresh(path)
+      return kept.item
     }
     if (now < (this.#absentUntil.get(path) ?? 0)) return undefined
+    const refused = this.#refused.get(path)
+    if (refused !== undefined && now < refused.until) throw unavailable(path, refused, now)
     try {
       return await this.#fetchOnce(path)
     } catch (error) {
-      throw unavailable(path, error)
+      throw unavailable(path, error, now)
     }
   }
 
   /** Fetches what is due before anybody waits for it. What fails is logged, and tried again. */
   async refreshDue(): Promise<void> {
     const now = this.#clock.now()
-    for (const { path, item } of await this.list())
+    for (const { path, item } of await this.#rows.list('', new Date(now.getTime() + longestMarginMs)))
       if (refreshAt(item) <= now && this.source.asks(path)) await this.#refresh(path)
   }
 
-  /** Lets end what is being fetched. */
+  /** Lets go what nobody needs to be kept. */
+  async prune(): Promise<void> {
+    await this.#rows.prune(this.#clock.now())
+  }
+
+  /** Lets end what is being fetched and written. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#fetching.values())
+    while (this.#fetching.size + this.#noting.size > 0)
+      await Promise.allSettled([...this.#fetching.values(), ...this.#noting])
   }
 
   /** Everything that is kept of this source under paths that begin so, also what has expired; by path. */
   async list(prefix = ''): Promise<{ path: string; item: CollateralItem }[]> {
-    const rows = await this.#db
-      .selectFrom('collateral')
-      .selectAll()
-      .where('path', 'like', `${keyOf(this.source.name, prefix)}%`)
-      .orderBy('path')
-      .execute()
-    return rows.map((row) => ({ path: row.path.slice(keyOf(this.source.name, '').length), item: itemOf(row) }))
+    return await this.#rows.list(prefix)
   }
 
   /** Keeps an item that came otherwise; what is newer stays while it counts. The caller has verified it. */
   async put(path: string, item: CollateralItem): Promise<'imported' | 'kept'> {
-    const present = await this.#fromStore(path)
-    const counts = present !== undefined && present.expiresAt > this.#clock.now()
-    if (counts && !isNewer(path, item, present)) return 'kept'
-    remember(this.#items, path, item)
+    const now = this.#clock.now()
+    const present = (await this.#fromStore(path))?.item
+    if (present !== undefined && present.expiresAt > now && !isNewer(path, item, present)) {
+      await this.#rows.noteImport(path)
+      return 'kept'
+    }
+    await this.#keep(path, usedNow(path, item, now), { imported: true })
     this.#absentUntil.delete(path)
-    await this.#toStore(path, item)
     return 'imported'
   }
 
@@ -107,71 +131,104 @@ export class CollateralCache {
     const item = await this.#fetchOnce(path).catch((caught: unknown) => void (error = caught))
     if (item !== undefined) return
     remember(this.#retryAt, path, this.#clock.now().getTime() + retryMs)
-    this.#logger.warn({ err: error, path }, 'collateral could not be refreshed')
+    if (refusedIn(error) === undefined) this.#logger.warn({ err: error, path }, 'collateral could not be refreshed')
   }
 
   #fetchOnce(path: string): Promise<CollateralItem | undefined> {
     let fetching = this.#fetching.get(path)
     if (fetching === undefined) {
-      fetching = this.#fetch(path).finally(() => this.#fetching.delete(path))
+      fetching = this.#fetch(path)
+        .catch((error: unknown) => {
+          this.#noteRefused(path, error)
+          throw error
+        })
+        .finally(() => this.#fetching.delete(path))
       this.#fetching.set(path, fetching)
     }
     return fetching
   }
 
+  #noteRefused(path: string, error: unknown): void {
+    const refused = refusedIn(error)
+    if (refused === undefined) return
+    remember(this.#refused, path, refused)
+    this.#logger.warn(
+      { err: error, path, source: this.source.name },
+      'what a source of collateral answered was refused',
+    )
+  }
+
   async #fetch(path: string): Promise<CollateralItem | undefined> {
-    const fetchedAt = this.#clock.now()
     const kind = kindOf(path)
     if (kind === undefined) throw new TypeError('no vendor has this path')
     const answer = await this.source.fetch(path)
+    const fetchedAt = this.#clock.now()
     if (answer === undefined) {
       remember(this.#absentUntil, path, fetchedAt.getTime() + absenceMs)
       return undefined
     }
-    const expiresAt = kind.expiryOf(answer.body)
-    if (!(expiresAt > fetchedAt)) throw new Error(`the answer expired at ${String(expiresAt)}`)
-    const present = this.#items.get(path) ?? (await this.#fromStore(path))
-    if (present !== undefined && kind.issuedOf(answer.body) < kind.issuedOf(present.body))
-      throw new Error('the answer is older than what is kept')
-    const item = { body: answer.body, headers: chainHeaders(answer.headers), expiresAt, fetchedAt }
-    remember(this.#items, path, item)
-    await this.#toStore(path, item)
-    return item
-  }
-
-  async #fromStore(path: string): Promise<CollateralItem | undefined> {
-    const key = keyOf(this.source.name, path)
-    const row = await this.#db.selectFrom('collateral').selectAll().where('path', '=', key).executeTakeFirst()
-    if (row === undefined) return undefined
-    const item = itemOf(row)
-    remember(this.#items, path, item)
-    return item
-  }
-
-  async #toStore(path: string, item: CollateralItem): Promise<void> {
-    const row = {
-      body: Buffer.from(item.body).toString('base64url'),
-      headers: JSON.stringify(item.headers),
-      fetched_at: item.fetchedAt.toISOString(),
-      expires_at: item.expiresAt.toISOString(),
+    const refuse = (found: string, expected = kind.name): never => {
+      throw new RefusedAnswer({ path, expected, found }, fetchedAt.getTime() + retryMs)
     }
-    await this.#db
-      .insertInto('collateral')
-      .values({ path: keyOf(this.source.name, path), ...row })
-      .onConflict((conflict) => conflict.column('path').doUpdateSet(row))
-      .execute()
+    const headers = chainHeaders(answer.headers)
+    const read = bundled(path, { body: answer.body, headers })
+    if (typeof read === 'string') return refuse(read)
+    const [refusal] = await this.#judge(read, { items: [read, ...(await this.#beside(path))], at: fetchedAt })
+    if (refusal !== undefined) return refuse(refusal.found, refusal.expected)
+    const present = (this.#items.get(path) ?? (await this.#fromStore(path)))?.item
+    if (present !== undefined && kind.issuedOf(answer.body) < kind.issuedOf(present.body))
+      return refuse('one that is older than what is kept')
+    const item = { body: answer.body, headers, expiresAt: read.expiresAt, fetchedAt }
+    await this.#keep(path, usedNow(path, item, fetchedAt), { imported: false })
+    return item
+  }
+
+  /** What an item of this path is judged by: it has to be had; and the list of Intel's root, where one is kept. */
+  async #beside(path: string): Promise<BundledItem[]> {
+    const by = judgedBy(path)
+    const needed = by === undefined ? undefined : await this.get(by)
+    const found: [string, CollateralItem | undefined][] = [[by ?? '', needed]]
+    if (path.startsWith('/tdx/')) {
+      const list = collateralPaths.tdxRootRevocationList
+      const kept = this.#items.get(list) ?? (await this.#fromStore(list))
+      if (kept !== undefined && kept.item.expiresAt > this.#clock.now()) found.push([list, kept.item])
+    }
+    return found.flatMap(([each, item]) => {
+      const read = item === undefined ? undefined : bundled(each, item)
+      return typeof read === 'object' ? [read] : []
+    })
+  }
+
+  async #fromStore(path: string): Promise<KeptItem | undefined> {
+    const kept = await this.#rows.find(path)
+    if (kept !== undefined) remember(this.#items, path, kept)
+    return kept
+  }
+
+  async #keep(path: string, kept: KeptItem, o: { imported: boolean }): Promise<void> {
+    remember(this.#items, path, kept)
+    await this.#rows.write(path, kept, o)
+  }
+
+  /** Nobody waits for it. */
+  #noteUse(path: string, kept: KeptItem, now: number): void {
+    kept.usedAt = now
+    const noting = this.#rows
+      .noteUse(path, new Date(now))
+      .catch((error: unknown) => this.#logger.warn({ err: error, path }, 'use of collateral was not noted'))
+      .finally(() => this.#noting.delete(noting))
+    this.#noting.add(noting)
   }
 }
 
-/** Items of two sources may lie under one path: both have processors of one line. */
-const keyOf = (source: SourceName, path: string): string => `${source}:${path}`
-
-function itemOf(row: Tables['collateral']): CollateralItem {
-  return {
-    body: Uint8Array.from(Buffer.from(row.body, 'base64url')),
-    headers: JSON.parse(row.headers) as Record<string, string>,
-    expiresAt: new Date(row.expires_at),
-    fetchedAt: new Date(row.fetched_at),
+/** An item as a bundle has it, or why it is none of this path. */
+function bundled(path: string, { body, headers }: FetchedCollateral): BundledItem | string {
+  const kind = kindOf(path)
+  if (kind === undefined) return 'a path that no vendor has'
+  try {
+    return { path, kind, body, headers, expiresAt: kind.expiryOf(body) }
+  } catch (error) {
+    return (error as Error).message
   }
 }
 
@@ -198,19 +255,4 @@ function remember<T>(map: Map<string, T>, path: string, value: T): void {
   map.delete(path)
   map.set(path, value)
   if (map.size > 500) map.delete(map.keys().next().value!)
-}
-
-function unavailable(path: string, cause: unknown): ServiceError {
-  return new ServiceError({
-    code: 'CollateralUnavailable',
-    status: 503,
-    message: `The endorsements at ${path.split('?')[0]} cannot be had, so the evidence cannot be verified.`,
-    target: path,
-    expected: 'current collateral from the collateral service',
-    found: cause instanceof ServiceError ? cause.code : 'an answer that is no current collateral',
-    remedy:
-      'See that the collateral service answers, or import a newer bundle (strongroom collateral import), then repeat the request.',
-    headers: { 'retry-after': (cause instanceof ServiceError ? cause.headers?.['retry-after'] : undefined) ?? '5' },
-    cause,
-  })
 }

@@ -10,13 +10,13 @@ import type { Clock, Logger, Store, WireClient } from '@strongroom/platform'
 import type { Anchors } from '../evidence/anchors.ts'
 import { AmdCollateral, amdAuthoritiesPath } from './amd.ts'
 import { parseBundle, refuseBundle } from './bundle.ts'
-import { CollateralCache, refreshAt } from './cache.ts'
+import { CollateralCache, refreshAt, type Judge } from './cache.ts'
 import type { VendorEndpoints } from './endpoints.ts'
 import { IntelCollateral } from './intel.ts'
 import { kindOf } from './kinds.ts'
 import type { Refusal } from './read-bundle.ts'
 import { installationSource, vendorSource, type SourceName } from './sources.ts'
-import { verifyBundle } from './verify-bundle.ts'
+import { verifyBundle, verifyItem } from './verify-bundle.ts'
 import { textOf } from '../text.ts'
 
 /** How often it is looked whether something is due. */
@@ -49,8 +49,17 @@ export class Collateral {
     this.#anchors = o.anchors
     this.#logger = o.logger
     this.#caches = {
-      installation: new CollateralCache({ ...o, source: installationSource(o) }),
-      vendors: new CollateralCache({ ...o, source: vendorSource(o.endpoints, o.clock) }),
+      installation: new CollateralCache({
+        ...o,
+        source: installationSource(o),
+        judge: judgeUnder(this.#rooted(o.anchors.all.simulated)),
+      }),
+      // A mirror may serve the silicon of another installation, which counts at some providers.
+      vendors: new CollateralCache({
+        ...o,
+        source: vendorSource(o.endpoints, o.clock),
+        judge: judgeUnder(o.anchors.anywhere),
+      }),
     }
     this.amd = new AmdCollateral(this.#all())
     this.intel = new IntelCollateral(this.#all())
@@ -70,10 +79,13 @@ export class Collateral {
     for (const cache of this.#all()) await cache.close()
   }
 
-  /** Fetches everything that is due. */
+  /** Lets go what is used no more, and fetches everything that is due. */
   async refresh(): Promise<void> {
     this.#refreshing ??= (async () => {
-      for (const cache of this.#all()) await cache.refreshDue()
+      for (const cache of this.#all()) {
+        await cache.prune()
+        await cache.refreshDue()
+      }
     })().finally(() => (this.#refreshing = undefined))
     await this.#refreshing
   }
@@ -161,4 +173,8 @@ export class Collateral {
     const { amd, intel } = this.#anchors.all
     return { simulated, amd: some(amd), intel: some(intel) }
   }
+}
+
+function judgeUnder(anchors: TrustAnchors): Judge {
+  return async (item, o) => await verifyItem(item, { ...o, anchors })
 }

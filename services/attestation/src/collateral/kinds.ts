@@ -1,4 +1,5 @@
-import { parseCertificate, parseCrl, parsePem, type Certificate } from '@strongroom/evidence'
+import { collateralPaths } from '@strongroom/contract'
+import { parseCertificate, parseCrl, parsePem, readEndorsement, toHex, type Certificate } from '@strongroom/evidence'
 import { textOf } from '../text.ts'
 
 export type Vendor = 'amd' | 'intel'
@@ -12,6 +13,10 @@ export interface CollateralKind {
   expiryOf(body: Uint8Array): Date
   /** When the vendor made it; of two that count, the later one holds, whichever counts for longer. */
   issuedOf(body: Uint8Array): Date
+  /** Where a body belongs by its own words; absent where it does not say. Throws as `expiryOf`. */
+  pathOf?(body: Uint8Array): string
+  /** There are as many as chips: what nobody uses leaves. */
+  ofOneChip?: true
 }
 
 type Times = Pick<CollateralKind, 'expiryOf' | 'issuedOf'>
@@ -31,15 +36,18 @@ const json = (member: 'tcbInfo' | 'enclaveIdentity'): Times => ({
 })
 
 const kinds: readonly [RegExp, CollateralKind][] = [
-  [/^\/(vcek|vlek)\/v1\/[A-Za-z]{1,20}\/cert_chain$/, { vendor: 'amd', name: 'AMD authorities', ...authorities }],
+  [
+    /^\/(vcek|vlek)\/v1\/[A-Za-z]{1,20}\/cert_chain$/,
+    { vendor: 'amd', name: 'AMD authorities', ...authorities, pathOf: authoritiesPath },
+  ],
   [/^\/(vcek|vlek)\/v1\/[A-Za-z]{1,20}\/crl$/, { vendor: 'amd', name: 'AMD revocation list', ...crl }],
   [
     /^\/vcek\/v1\/[A-Za-z]{1,20}\/[0-9a-f]{16,128}\?[A-Za-z]+=\d{1,3}(&[A-Za-z]+=\d{1,3}){0,7}$/,
-    { vendor: 'amd', name: 'VCEK certificate', ...certificate },
+    { vendor: 'amd', name: 'VCEK certificate', ...certificate, pathOf: vcekPath, ofOneChip: true },
   ],
   [
     /^\/tdx\/certification\/v4\/tcb\?fmspc=[0-9a-f]{12}$/,
-    { vendor: 'intel', name: 'TDX TCB info', ...json('tcbInfo') },
+    { vendor: 'intel', name: 'TDX TCB info', ...json('tcbInfo'), pathOf: tcbInfoPath },
   ],
   [
     /^\/tdx\/certification\/v4\/qe\/identity$/,
@@ -47,7 +55,7 @@ const kinds: readonly [RegExp, CollateralKind][] = [
   ],
   [
     /^\/sgx\/certification\/v4\/pckcrl\?ca=(platform|processor)&encoding=der$/,
-    { vendor: 'intel', name: 'PCK revocation list', ...crl },
+    { vendor: 'intel', name: 'PCK revocation list', ...crl, pathOf: pckCrlPath },
   ],
   [/^\/sgx\/certification\/v4\/rootcacrl$/, { vendor: 'intel', name: 'Intel root revocation list', ...crl }],
 ]
@@ -68,6 +76,30 @@ function authoritiesIn(body: Uint8Array): Certificate[] {
   if (certificates.length !== 2)
     throw new Error(`the chain has ${certificates.length} certificates, and not ASK and ARK`)
   return certificates.map((der) => parseCertificate(der))
+}
+
+function authoritiesPath(body: Uint8Array): string {
+  const [signer, root] = authoritiesIn(body).map(({ subject }) => subject.commonName ?? '')
+  const path = collateralPaths.snpCertificateChain(root?.replace(/^ARK-/, '') ?? '')
+  return signer?.startsWith('SEV-VLEK-') === true ? path.replace('/vcek/', '/vlek/') : path
+}
+
+function vcekPath(body: Uint8Array): string {
+  const { product, hardwareId, tcb } = readEndorsement(parseCertificate(body))
+  if (hardwareId === undefined) throw new Error('the certificate is of no chip')
+  return collateralPaths.snpVcek({ product, hwid: toHex(hardwareId), ...tcb })
+}
+
+function tcbInfoPath(body: Uint8Array): string {
+  const { tcbInfo } = JSON.parse(textOf(body)) as { tcbInfo?: { fmspc?: unknown } }
+  return collateralPaths.tdxTcbInfo(String(tcbInfo?.fmspc).toLowerCase())
+}
+
+function pckCrlPath(body: Uint8Array): string {
+  const { commonName = '' } = parseCrl(body).issuer
+  const authority = (['platform', 'processor'] as const).find((name) => commonName.toLowerCase().includes(name))
+  if (authority === undefined) throw new Error(`it is a list of ${commonName}`)
+  return collateralPaths.tdxPckRevocationList(authority)
 }
 
 function jsonTime(body: Uint8Array, member: 'tcbInfo' | 'enclaveIdentity', name: 'issueDate' | 'nextUpdate'): Date {

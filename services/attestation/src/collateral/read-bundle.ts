@@ -1,4 +1,5 @@
 import { collateralBundleFormat, type CollateralBundle, type CollateralBundleItem } from '@strongroom/contract'
+import { chipLimit } from './collateral-rows.ts'
 import { kindOf, type CollateralKind } from './kinds.ts'
 
 /** An item of a bundle with its bytes. Nothing of it is verified yet. */
@@ -16,7 +17,8 @@ export interface Refusal {
   found: string
 }
 
-const itemLimit = 2_000
+/** More than what is kept of one source. */
+const itemLimit = chipLimit + 2_000
 const headerNames = new Set(['tcb-info-issuer-chain', 'sgx-enclave-identity-issuer-chain', 'sgx-pck-crl-issuer-chain'])
 
 /** The items of a bundle, or every reason why it is none. */

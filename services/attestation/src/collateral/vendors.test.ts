@@ -7,15 +7,13 @@ import {
   type CollateralImport,
   type CollateralStatus,
 } from '@strongroom/contract'
-import { parseCertificate, parseTdxQuote, readPckExtension, toBase64Url, toHex } from '@strongroom/evidence'
+import { toBase64Url } from '@strongroom/evidence'
 import { createLogger, openStore, systemClock } from '@strongroom/platform'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import fc from 'fast-check'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import {
-  boundTo,
   chainPem,
-  firmware,
   firmwareIsThere,
   openService,
   ownerObjectId,
@@ -28,7 +26,7 @@ import {
   type TestService,
 } from '../testing/harness.ts'
 import { migrations } from '../store/migrations.ts'
-import { serveVendors, startVendorServer, type VendorServer } from '../testing/vendor-server.ts'
+import { fmspcOf, quoteOf, serveVendors, startVendorServer, type VendorServer } from '../testing/vendor-server.ts'
 import { AmdCollateral } from './amd.ts'
 import { CollateralCache } from './cache.ts'
 import { endpointsFile, parseVendorEndpoints, readVendorEndpoints } from './endpoints.ts'
@@ -37,17 +35,6 @@ import { vendorSource } from './sources.ts'
 const day = 24 * 3600_000
 const snpPath = '/attest/SevSnpVm?api-version=2022-08-01'
 const tdxPath = '/attest/TdxVm?api-version=2022-08-01'
-
-async function quoteOf(processor: Silicon): Promise<Uint8Array> {
-  const { intel } = processor
-  return await intel.quote(await (await intel.launch({ firmware: firmware() })).tdReport(boundTo(runtimeBytes)))
-}
-
-function fmspcOf(quote: Uint8Array): string {
-  const { certification } = parseTdxQuote(quote)
-  if (certification.type !== 'pckChain') throw new Error('the quote has no chain')
-  return toHex(readPckExtension(parseCertificate(certification.chain[0]!)).fmspc)
-}
 
 describe.skipIf(!firmwareIsThere)('collateral', () => {
   let processor: Silicon
@@ -156,13 +143,6 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       expect((await attestTdx(test)).status).toBe(200)
     })
 
-    it('refuses what is served for another processor or changed on the way', async () => {
-      const path = `/pcs${collateralPaths.tdxTcbInfo(fmspcOf(quote))}`
-      const good = vendors.answers.get(path)!
-      vendors.answers.set(path, { ...good, body: String(good.body).replace('"version"', ' "version"') })
-      expect((await attestTdx(test)).body.error.code).toBe('InvalidParameter')
-    })
-
     it('shows its state to the owner alone', async () => {
       await attestTdx(test)
       const { sources, items } = await status(test)
@@ -208,15 +188,21 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
     })
 
     it('is whole where evidence brought its own chain, and leaves out what nothing in it vouches for', async () => {
-      const pem = await chainPem()
+      const [stateDir, pem] = [test.stateDir, await chainPem()]
       expect((await test.post(snpPath, snpBody(report, { pem }))).status).toBe(200)
       const { product } = await processor.amd.endorsements()
       const [crl, chain] = [collateralPaths.snpRevocationList(product), collateralPaths.snpCertificateChain(product)]
-      expect((await status(test)).items.map(({ path }) => path)).toEqual([crl])
+      expect((await status(test)).items.map(({ path }) => path)).toEqual([chain, crl])
+      // As releases that kept lists without what vouches for them left it.
+      const store = await openStore({ url: `sqlite:${stateDir}`, service: 'attestation' })
+      await store.db.deleteFrom('collateral').where('path', '=', `vendors:${chain}`).execute()
+      await store.close()
+      const later = await open({ endpoints: vendors.endpoints, stateDir })
+      expect((await status(later)).items.map(({ path }) => path)).toEqual([crl])
       vendors.fails = 500
-      expect((await bundleOf(test)).items).toEqual([])
+      expect((await bundleOf(later)).items).toEqual([])
       vendors.fails = undefined
-      const bundle = await bundleOf(test)
+      const bundle = await bundleOf(later)
       expect(bundle.items.map(({ path }) => path)).toEqual([chain, crl])
       expect((await load(await open(), bundle)).status).toBe(200)
     })
@@ -305,7 +291,7 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
 })
 
 async function emptyStore(): Promise<
-  Pick<ConstructorParameters<typeof CollateralCache>[0], 'store' | 'clock' | 'logger'>
+  Pick<ConstructorParameters<typeof CollateralCache>[0], 'store' | 'clock' | 'logger' | 'judge'>
 > {
   const directory = await mkdtemp(join(tmpdir(), 'B-collateral-'))
   const store = await openStore({ url: `sqlite:${directory}`, service: 'attestation' })
@@ -314,7 +300,7 @@ async function emptyStore(): Promise<
     await rm(directory, { recursive: true, force: true })
   })
   await store.migrate('attestation', migrations)
-  return { store, clock: systemClock, logger: createLogger({ level: 'silent' }) }
+  return { store, clock: systemClock, logger: createLogger({ level: 'silent' }), judge: () => Promise.resolve([]) }
 }
 
 /** Nearly a bundle: one item at least, so that none of them is empty and good. */

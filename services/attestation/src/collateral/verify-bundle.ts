@@ -8,43 +8,54 @@ import {
   type TrustAnchors,
 } from '@strongroom/evidence'
 import { amdAuthoritiesPath } from './amd.ts'
-
 import { chainOf } from './intel.ts'
 import { textOf } from '../text.ts'
 import type { BundledItem, Refusal } from './read-bundle.ts'
 
 type Check = Awaited<ReturnType<typeof checkCrl>>
 
+interface Context {
+  /** What the item may be judged by. */
+  items: readonly BundledItem[]
+  anchors: TrustAnchors
+  at: Date
+}
+
 /**
  * Whether every item is signed under these roots and current. Items that others are judged by (AMD's authorities, the root of
  * Intel's chains) are taken from the bundle itself, so that a bundle is whole.
  */
-export async function verifyBundle(o: {
-  items: readonly BundledItem[]
-  anchors: TrustAnchors
-  at: Date
-}): Promise<Refusal[]> {
+export async function verifyBundle(o: Context): Promise<Refusal[]> {
   const refusals: Refusal[] = []
-  for (const item of o.items) {
-    const check = await judge(item, o).catch((error: unknown) => (error as Error).message)
-    if (typeof check === 'string') refusals.push({ path: item.path, expected: item.kind.name, found: check })
-    else {
-      const failed = firstFailure(check)
-      if (failed !== undefined)
-        refusals.push({
-          path: item.path,
-          expected: failed.expected ?? failed.shows,
-          found: failed.message ?? failed.id,
-        })
-    }
-    if (item.expiresAt <= o.at)
-      refusals.push({
-        path: item.path,
-        expected: `one that counts at ${o.at.toISOString()}`,
-        found: `one that ended at ${item.expiresAt.toISOString()}`,
-      })
-  }
+  for (const item of o.items) refusals.push(...(await verifyItem(item, o)))
   return refusals
+}
+
+/** Why an item does not count: in a bundle, or as the answer of a source. */
+export async function verifyItem(item: BundledItem, o: Context): Promise<Refusal[]> {
+  const { path, kind, expiresAt } = item
+  const refusals: Refusal[] = []
+  const check = await judge(item, o).catch((error: unknown) => (error as Error).message)
+  if (typeof check === 'string') refusals.push({ path, expected: kind.name, found: check })
+  else {
+    const failed = firstFailure(check)
+    if (failed !== undefined)
+      refusals.push({ path, expected: failed.expected ?? failed.shows, found: failed.message ?? failed.id })
+  }
+  if (expiresAt <= o.at)
+    refusals.push({
+      path,
+      expected: `one that counts at ${o.at.toISOString()}`,
+      found: `one that ended at ${expiresAt.toISOString()}`,
+    })
+  return refusals
+}
+
+/** Path of what has to be there before an item of this path can be judged. */
+export function judgedBy(path: string): string | undefined {
+  if (path === collateralPaths.tdxRootRevocationList) return collateralPaths.tdxQeIdentity
+  const authorities = amdAuthoritiesPath(path)
+  return authorities === path ? undefined : authorities
 }
 
 /** A check that was skipped proves nothing, so it fails here. */
@@ -57,13 +68,9 @@ function firstFailure(check: Check): Check | undefined {
   return undefined
 }
 
-interface Context {
-  items: readonly BundledItem[]
-  anchors: TrustAnchors
-  at: Date
-}
-
 async function judge(item: BundledItem, o: Context): Promise<Check> {
+  const own = item.kind.pathOf?.(item.body)
+  if (own !== undefined && own !== item.path) throw new Error(`it belongs under ${own}`)
   return item.kind.vendor === 'amd' ? await judgeAmd(item, o) : await judgeIntel(item, o)
 }
 

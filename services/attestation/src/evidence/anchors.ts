@@ -6,6 +6,8 @@ export interface Anchors {
   all: TrustAnchors
   /** `all`, and beside them the roots of other installations' silicon that count at this provider; `all` without one. */
   at: (providerHost: string | undefined) => TrustAnchors
+  /** Those that count at one provider or more. */
+  anywhere: TrustAnchors
   /** Whether a root is of the installation's own silicon, by the SHA-256 of its public key. */
   isSimulated: (spkiSha256: string) => boolean
 }
@@ -54,20 +56,26 @@ export function openAnchors(
     intel: merge(given.intel, genuineIntelAnchors),
   }
   const beside = new Map<string, TrustAnchors>()
+  let anywhere = all
   for (const { anchors, hosts } of accepted) {
     for (const host of hosts) {
-      const before = beside.get(host) ?? all
-      beside.set(host, {
-        simulated: true,
-        amd: merge(anchors.amd, before.amd),
-        intel: merge(anchors.intel, before.intel),
-      })
+      beside.set(host, joined(anchors, beside.get(host) ?? all))
+      anywhere = joined(anchors, anywhere)
     }
   }
   return {
     all,
+    anywhere,
     at: (host) => (host === undefined ? all : (beside.get(host) ?? all)),
     isSimulated: (spkiSha256) => !genuine.has(spkiSha256),
+  }
+}
+
+function joined(accepted: TrustAnchors, before: TrustAnchors): TrustAnchors {
+  return {
+    simulated: true,
+    amd: merge(accepted.amd, before.amd),
+    intel: merge(accepted.intel, before.intel),
   }
 }
 

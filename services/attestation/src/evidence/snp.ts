@@ -127,11 +127,10 @@ export class SnpVerifier {
     try {
       const { report, chain: sent, crl: sentCrl } = readReport(body, this.#means)
       const chain = sent ?? (await this.#fetchChain(report))
-      const crl = await this.#revocationList(chain, sentCrl)
+      const evidence = { report, chain, anchors }
+      const crl = await this.#revocationList(evidence, sentCrl)
       const verified = await verifySnp({
-        report,
-        chain,
-        anchors,
+        ...evidence,
         ...(crl === undefined ? {} : { crl }),
         at: this.#clock.now(),
         ...this.#means,
@@ -176,7 +175,11 @@ export class SnpVerifier {
    * exists: what then comes of the evidence is for the policy to say, by name. A list that exists and is not current, and
    * a collateral service that does not answer, are errors.
    */
-  async #revocationList(chain: SnpChain, sent: Uint8Array | undefined): Promise<Uint8Array | undefined> {
+  async #revocationList(
+    evidence: { report: SnpReport; chain: SnpChain; anchors: TrustAnchors },
+    sent: Uint8Array | undefined,
+  ): Promise<Uint8Array | undefined> {
+    const { chain } = evidence
     const issuer = certificateOf(chain.ark, this.#means)
     const at = this.#clock.now()
     const product = this.#productOf(chain.vcek)
@@ -192,8 +195,10 @@ export class SnpVerifier {
       await verifyCrl({ crl: crlOf(sent, this.#means), issuer, at, ...this.#means })
       return sent
     }
-    if (unavailable !== undefined) throw unavailable
-    return undefined
+    if (unavailable === undefined) return undefined
+    // What no list could make good is refused for what it is: to repeat it would not help.
+    await verifySnp({ ...evidence, at, ...this.#means })
+    throw unavailable
   }
 }
 

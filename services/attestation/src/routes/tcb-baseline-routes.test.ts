@@ -42,15 +42,16 @@ describe.skipIf(!firmwareIsThere)('TCB baselines', () => {
         tcbReleaseDate: tcbInfo['issueDate'],
       },
     ])
-    // Anybody may ask: nobody else is asked for it, also where something of a vendor's lacks what it is judged by.
+    // Anybody may ask: nobody else is asked for it, also where something of a vendor's lacks what it is judged by (the
+    // evidence asks for the list and its authorities).
     const asked = test.collateral.asked.length
     test.collateral.answers.set(collateralPaths.snpRevocationList('Milan'), {
       body: (await (await silicon()).amd.endorsements()).crl,
     })
     await test.post('/attest/SevSnpVm?api-version=2025-06-01', snpBody(await snpReport(), { pem: await chainPem() }))
-    expect(test.collateral.asked.length).toBe(asked + 1)
+    expect(test.collateral.asked.length).toBe(asked + 2)
     expect((await test.call('GET', path)).body.tcbBaselines).toHaveLength(2)
-    expect(test.collateral.asked.length).toBe(asked + 1)
+    expect(test.collateral.asked.length).toBe(asked + 2)
     const snp = await test.call('GET', '/tcbbaselines/SevSnpVm?api-version=2025-06-01')
     expect(snp.body).toEqual({ tcbBaselines: [standard] })
   })

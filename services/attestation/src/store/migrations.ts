@@ -1,4 +1,5 @@
 import type { Migration } from '@strongroom/platform'
+import { collateralUseMigration } from './collateral-migration.ts'
 import { decisionMigration } from './decision-migration.ts'
 import { elsewhereMigration, providerMigration } from './provider-migration.ts'
 
@@ -77,4 +78,5 @@ export const migrations: Record<string, Migration> = {
   '0003-providers': providerMigration,
   '0004-decisions': decisionMigration,
   '0005-elsewhere': elsewhereMigration,
+  '0006-collateral-use': collateralUseMigration,
 }

@@ -50,7 +50,18 @@ export interface Tables {
     added_by: string
   }
   /** Endorsements of vendors, by path. */
-  collateral: { path: string; body: string; headers: string; fetched_at: string; expires_at: string }
+  collateral: {
+    /** `source:path`. */
+    path: string
+    body: string
+    headers: string
+    fetched_at: string
+    expires_at: string
+    /** 1 where an operator brought it. */
+    imported: number
+    /** Of a chip's certificate: when it was last used, to the day. Null where an item does not leave for want of use. */
+    used_at: string | null
+  }
   /** One row per attest call that reached a decision. */
   decision: {
     id: string

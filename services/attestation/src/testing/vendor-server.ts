@@ -1,9 +1,10 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { collateralChainHeaders, collateralPaths } from '@strongroom/contract'
-import { toHex } from '@strongroom/evidence'
+import { parseCertificate, parseTdxQuote, readPckExtension, toHex } from '@strongroom/evidence'
 import type { Silicon } from '@strongroom/silicon'
 import type { VendorEndpoints } from '../collateral/endpoints.ts'
+import { boundTo, firmware, runtimeBytes } from './harness.ts'
 
 interface Answer {
   status?: number
@@ -76,4 +77,17 @@ export async function serveVendors(server: VendorServer, silicon: Silicon, fmspc
     ['/root/IntelSGXRootCA.der', { body: intel.rootCaCrl }],
   ]
   for (const [path, answer] of entries) server.answers.set(path, answer)
+}
+
+/** Of a TD with the harness’s runtime data. */
+export async function quoteOf(processor: Silicon): Promise<Uint8Array> {
+  const { intel } = processor
+  return await intel.quote(await (await intel.launch({ firmware: firmware() })).tdReport(boundTo(runtimeBytes)))
+}
+
+/** 12 lower-case hexadecimal digits. */
+export function fmspcOf(quote: Uint8Array): string {
+  const { certification } = parseTdxQuote(quote)
+  if (certification.type !== 'pckChain') throw new Error('the quote has no chain')
+  return toHex(readPckExtension(parseCertificate(certification.chain[0]!)).fmspc)
 }

@@ -1,0 +1,52 @@
+import { ServiceError } from '@strongroom/platform'
+import type { Refusal } from './read-bundle.ts'
+
+/** A source answered what does not count: not of the path, not signed under its roots, not current, or older than what is kept. */
+export class RefusedAnswer extends Error {
+  readonly refusal: Refusal
+  /** The source is asked again at this time, in ms. */
+  readonly until: number
+
+  constructor(refusal: Refusal, until: number) {
+    super(`expected ${refusal.expected}, found ${refusal.found}`)
+    this.name = 'RefusedAnswer'
+    this.refusal = refusal
+    this.until = until
+  }
+}
+
+/** The refused answer behind an error; it may be of what an item is judged by. */
+export function refusedIn(error: unknown): RefusedAnswer | undefined {
+  if (error instanceof RefusedAnswer) return error
+  return error instanceof ServiceError && error.cause !== undefined ? refusedIn(error.cause) : undefined
+}
+
+export function unavailable(path: string, cause: unknown, now: number): ServiceError {
+  return new ServiceError({
+    code: 'CollateralUnavailable',
+    status: 503,
+    message: `The endorsements at ${path.split('?')[0]} cannot be had, so the evidence cannot be verified.`,
+    target: path,
+    expected: 'current collateral from the collateral service',
+    found: foundIn(path, cause),
+    remedy:
+      'See that the collateral service answers, or import a newer bundle (strongroom collateral import), then repeat the request.',
+    headers: { 'retry-after': waitOf(cause, now) },
+    cause,
+  })
+}
+
+function foundIn(path: string, cause: unknown): string {
+  const refusal = refusedIn(cause)?.refusal
+  if (refusal === undefined)
+    return cause instanceof ServiceError ? cause.code : 'an answer that is no current collateral'
+  const found = refusal.found.slice(0, 200)
+  return refusal.path === path ? found : `${refusal.path.split('?')[0]}: ${found}`
+}
+
+/** Seconds. */
+function waitOf(cause: unknown, now: number): string {
+  const refused = refusedIn(cause)
+  if (refused !== undefined) return String(Math.max(1, Math.ceil((refused.until - now) / 1000)))
+  return (cause instanceof ServiceError ? cause.headers?.['retry-after'] : undefined) ?? '5'
+}
