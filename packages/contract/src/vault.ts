@@ -277,11 +277,23 @@ export const guestStateGenerationTag = 'x-strongroom-guest-state-generation'
  */
 export const releaseSigningUsage = '2.25.147696067065786452792026812096259586704'
 
-export interface ClaimCondition {
-  /** Path into the token's claims, parts divided by dots. */
-  claim: string
+/** What a condition compares its claim with, by operator: values of one type, order of numbers, presence. */
+export interface ClaimOperands {
   equals: string | number | boolean
+  notEquals: string | number | boolean
+  less: number
+  lessOrEquals: number
+  greater: number
+  greaterOrEquals: number
+  exists: boolean
 }
+
+export type ClaimOperator = keyof ClaimOperands
+
+/** One operator on a claim, named by its path into the token's claims, parts divided by dots. */
+export type ClaimCondition = {
+  [Operator in ClaimOperator]: { claim: string } & Record<Operator, ClaimOperands[Operator]>
+}[ClaimOperator]
 
 export type ReleaseCondition = ClaimCondition | { allOf: ReleaseCondition[] } | { anyOf: ReleaseCondition[] }
 
@@ -291,6 +303,8 @@ export type ReleaseAuthority = { authority: string } & ({ allOf: ReleaseConditio
 export interface ReleasePolicy {
   version: '1.0.0'
   anyOf: ReleaseAuthority[]
+  /** Present where the text calls the list of authorities so; it has one entry then. */
+  writtenAs?: 'allOf'
 }
 
 /** What `az keyvault key create --default-cvm-policy` asks: any confidential VM that this authority attests. */

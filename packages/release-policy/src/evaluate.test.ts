@@ -38,6 +38,45 @@ describe('evaluating conditions', () => {
     }
   })
 
+  it('orders numbers and nothing else', () => {
+    const met = (condition: object, d: unknown): boolean =>
+      holds({ claim: 'c.d', ...condition } as ReleaseCondition, { c: { d } })
+    const orders = { less: [1], lessOrEquals: [1, 2], greaterOrEquals: [2, 3], greater: [3] }
+    for (const [operator, those] of Object.entries(orders)) {
+      for (const d of [1, 2, 3])
+        expect([operator, d, met({ [operator]: 2 }, d)]).toEqual([operator, d, those.includes(d)])
+      for (const d of ['1', '2', '3', true, null, undefined, [2], { d: 2 }, 2 ** 60, -(2 ** 60)])
+        expect([operator, d, met({ [operator]: 2 }, d)]).toEqual([operator, d, false])
+    }
+  })
+
+  it('takes another type for neither equal nor unequal', () => {
+    const unequal = (notEquals: string | number | boolean, a: unknown): boolean =>
+      holds({ claim: 'a', notEquals }, { a })
+    expect([unequal('x', 'y'), unequal(true, false), unequal(1, 2)]).toEqual([true, true, true])
+    // "debuggable is not "true"" would else hold for a machine that is.
+    for (const [asked, a] of [
+      ['true', true],
+      [true, 'false'],
+      [1, '2'],
+      ['x', null],
+      ['x', ['y']],
+      ['x', undefined],
+    ] as const)
+      expect([asked, a, unequal(asked, a)]).toEqual([asked, a, false])
+    expect(unequal('x', 'x')).toBe(false)
+  })
+
+  it('finds a claim absent only where it could have been', () => {
+    const absent = (claims: Record<string, unknown>): boolean => holds({ claim: 'a.b', exists: false }, claims)
+    expect([absent({}), absent({ a: {} })]).toEqual([true, true])
+    for (const a of [{ b: 1 }, { b: null }, { b: undefined }, ['b'], 'b', null, 7])
+      expect([a, absent({ a })]).toEqual([a, false])
+    const there = (claims: Record<string, unknown>): boolean => holds({ claim: 'a.b', exists: true }, claims)
+    expect([there({ a: { b: 0 } }), there({ a: { b: {} } })]).toEqual([true, true])
+    expect([there({}), there({ a: {} }), there({ a: { b: null } }), there({ a: ['b'] })]).toEqual(Array(4).fill(false))
+  })
+
   it('finds neither what objects inherit nor entries and lengths of lists', () => {
     expect(holds(leaf('constructor.name', 'Object'), {})).toBe(false)
     expect(holds(leaf('__proto__.a', 1), JSON.parse('{"b":1}') as Record<string, unknown>)).toBe(false)
@@ -52,9 +91,9 @@ describe('evaluating conditions', () => {
       { a: 1, b: 7, d: 5 },
     )
     expect(failed).toEqual([
-      { claim: 'b', expected: 2, actual: 7 },
-      { claim: 'c', expected: 3, actual: undefined },
-      { claim: 'd', expected: 4, actual: 5 },
+      { claim: 'b', operator: 'equals', expected: 2, actual: 7 },
+      { claim: 'c', operator: 'equals', expected: 3, actual: undefined },
+      { claim: 'd', operator: 'equals', expected: 4, actual: 5 },
     ])
   })
 
@@ -75,7 +114,7 @@ describe('evaluating conditions', () => {
     const claims = fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.boolean())
     const model = (node: ReleaseCondition, values: Record<string, boolean>): boolean =>
       'claim' in node
-        ? values[node.claim] === node.equals
+        ? 'equals' in node && values[node.claim] === node.equals
         : 'allOf' in node
           ? node.allOf.every((entry) => model(entry, values))
           : node.anyOf.some((entry) => model(entry, values))

@@ -1,7 +1,8 @@
-import type { ReleaseCondition, ReleasePolicy } from '@strongroom/contract'
+import type { ClaimOperator, ReleaseCondition, ReleasePolicy } from '@strongroom/contract'
 import { normalAuthority } from './authority.ts'
 import { nestedUnder } from './claims.ts'
-import { failedConditions, valueAt } from './evaluate.ts'
+import { comparisonOf, isOrder, valueAt, type Comparison, type Operand } from './comparison.ts'
+import { failedConditions } from './evaluate.ts'
 import { headerFault, kindFault, timeFault, type TokenFault } from './token-faults.ts'
 import { findWrappingKey } from './wrapping-key.ts'
 
@@ -10,7 +11,8 @@ export type ExplainedCondition =
       kind: 'claim'
       place: string
       claim: string
-      expected: string | number | boolean
+      operator: ClaimOperator
+      expected: Operand
       /** Undefined where the token lacks the claim. */
       actual: unknown
       held: boolean
@@ -50,7 +52,7 @@ export function explainRelease(
   const issuer = typeof claims['iss'] === 'string' ? normalAuthority(claims['iss']) : undefined
   const authorities = policy.anyOf.map((entry, index): ExplainedAuthority => {
     const { authority, ...group } = entry
-    const place = `$.anyOf[${index}]`
+    const place = `$.${policy.writtenAs ?? 'anyOf'}[${index}]`
     return {
       place,
       authority,
@@ -77,10 +79,11 @@ export function explainRelease(
 function explained(condition: ReleaseCondition, place: string, claims: Record<string, unknown>): ExplainedCondition {
   const held = failedConditions(condition, claims).length === 0
   if ('claim' in condition) {
-    const { claim, equals: expected } = condition
+    const comparison = comparisonOf(condition)
+    const { claim, operator, operand: expected } = comparison
     const actual = valueAt(claims, claim)
-    const hint = held ? undefined : hintOf(claim, expected, actual, claims)
-    return { kind: 'claim', place, claim, expected, actual, held, ...(hint !== undefined && { hint }) }
+    const hint = held || (expected === false && operator === 'exists') ? undefined : hintOf(comparison, actual, claims)
+    return { kind: 'claim', place, claim, operator, expected, actual, held, ...(hint !== undefined && { hint }) }
   }
   const kind = 'allOf' in condition ? 'allOf' : 'anyOf'
   const list = 'allOf' in condition ? condition.allOf : condition.anyOf
@@ -89,19 +92,25 @@ function explained(condition: ReleaseCondition, place: string, claims: Record<st
 }
 
 function hintOf(
-  claim: string,
-  expected: string | number | boolean,
+  { claim, operator, operand: expected }: Comparison,
   actual: unknown,
   claims: Record<string, unknown>,
 ): string | undefined {
   if (actual !== undefined) {
+    if (actual === null) return 'The claim is null, which nothing is equal to.'
     if (Array.isArray(actual)) return 'The claim is a list, and no condition looks into lists.'
-    if (typeof actual === 'object' && actual !== null)
-      return 'The claim is an object: name one of its members, after a dot.'
+    if (typeof actual === 'object') return 'The claim is an object: name one of its members, after a dot.'
+    if (isOrder(operator)) {
+      return typeof actual === 'number' ? undefined : `The claim is a ${typeof actual}: only numbers have an order.`
+    }
+    if (typeof actual !== typeof expected && operator === 'notEquals') {
+      return `The claim is a ${typeof actual}, the policy has a ${typeof expected}: neither equal nor unequal here.`
+    }
     if (typeof actual !== typeof expected && JSON.stringify(actual).replaceAll('"', '') === String(expected)) {
       return `The claim is a ${typeof actual}, the policy has a ${typeof expected}.`
     }
-    const sameButCase = typeof actual === 'string' && actual.toLowerCase() === String(expected).toLowerCase()
+    const sameButCase =
+      operator === 'equals' && typeof actual === 'string' && actual.toLowerCase() === String(expected).toLowerCase()
     return sameButCase ? 'The two differ in upper and lower case.' : undefined
   }
   const nested = `${nestedUnder}.${claim}`

@@ -1,5 +1,6 @@
 export { normalAuthority } from './authority.ts'
-export { failedConditions, valueAt, type FailedCondition } from './evaluate.ts'
+export { askedBy, comparisonText, valueAt } from './comparison.ts'
+export { failedConditions, type FailedCondition } from './evaluate.ts'
 export { explainRelease, type ExplainedAuthority, type ExplainedCondition, type ReleaseExplanation } from './explain.ts'
 export { lintReleasePolicy, type LintCode, type LintWarning } from './lint.ts'
 export { readReleasePolicy } from './policy.ts'

@@ -70,6 +70,43 @@ describe('linting a release policy', () => {
     }
   })
 
+  it('finds numbers of the firmware kept where they are a lower bound, and closed where they are a higher', () => {
+    const svn = 'x-ms-isolation-tee.x-ms-sevsnpvm-snpfw-svn'
+    expect(codes(policy(nested, mine, { claim: svn, greaterOrEquals: 4 }))).toEqual([])
+    for (const operator of ['equals', 'less', 'lessOrEquals'])
+      expect(codes(policy(nested, mine, { claim: svn, [operator]: 4 }))).toEqual([
+        'ChangesWithFirmware $.anyOf[0].allOf[2]',
+      ])
+  })
+
+  it('takes for a binding only what is equal, and for an exclusion of debug also what is not true', () => {
+    expect(codes(policy(nested, { claim: mine.claim, notEquals: 'A' }))).toEqual(['AnyConfidentialVm $.anyOf[0]'])
+    expect(codes(policy(nested, { claim: mine.claim, exists: true }))).toEqual(['AnyConfidentialVm $.anyOf[0]'])
+    const debug = 'x-ms-isolation-tee.x-ms-sevsnpvm-is-debuggable'
+    expect(codes(policy(mine, { claim: debug, notEquals: true }))).toEqual([])
+    expect(codes(policy(mine, { claim: debug, notEquals: false }))).toEqual(['DebugNotExcluded $.anyOf[0]'])
+  })
+
+  it('warns of comparisons that no token meets, and of absence', () => {
+    const debug = 'x-ms-isolation-tee.x-ms-sevsnpvm-is-debuggable'
+    expect(codes(policy(nested, mine, { claim: debug, notEquals: 'true' }))).toEqual([
+      'ClaimType $.anyOf[0].allOf[2].notEquals',
+    ])
+    expect(codes(policy(nested, mine, { claim: debug, greater: 0 }))).toEqual(['ClaimType $.anyOf[0].allOf[2].greater'])
+    expect(codes(policy(nested, mine, { claim: debug, exists: false }))).toEqual([
+      'AbsenceAsked $.anyOf[0].allOf[2].exists',
+    ])
+    // Samples for Azure write Booleans in quotation marks, also of claims that a policy issued.
+    expect(codes(policy(nested, mine, { claim: 'image-is-ours', equals: 'true' }))).toEqual([
+      'ClaimType $.anyOf[0].allOf[2].equals',
+    ])
+  })
+
+  it('names places as the policy writes them', () => {
+    const text = JSON.stringify({ version: '1.0.0', allOf: [{ authority, allOf: [compliant] }] })
+    expect(codes(readReleasePolicy(text))).toEqual(['AnyConfidentialVm $.allOf[0]', 'FlatClaims $.allOf[0]'])
+  })
+
   it('warns of claims at both places at once', () => {
     expect(codes(policy(compliant, nested, mine))).toEqual(['FlatAndNested $.anyOf[0]'])
     const bootOnly = { claim: 'x-ms-runtime.vm-configuration.vmUniqueId', equals: 'A' }
@@ -156,6 +193,20 @@ describe('explaining a release', () => {
       'The token has it as x-ms-isolation-tee.x-ms-compliance-status: a guest fetched it.',
       'The two differ in upper and lower case.',
       'The claim is a string, the policy has a boolean.',
+    ])
+    expect(
+      hints(
+        { n: '4', b: true, z: null },
+        { claim: 'n', greater: 3 },
+        { claim: 'b', notEquals: 'false' },
+        { claim: 'z', equals: 'null' },
+        { claim: 'n', exists: false },
+      ),
+    ).toEqual([
+      'The claim is a string: only numbers have an order.',
+      'The claim is a boolean, the policy has a string: neither equal nor unequal here.',
+      'The claim is null, which nothing is equal to.',
+      undefined,
     ])
     expect(hints(flat, nested)).toEqual([
       'The token has it as x-ms-compliance-status: it was made while the VM booted.',

@@ -1,6 +1,7 @@
 import { domain, type ReleaseAuthority, type ReleaseCondition, type ReleasePolicy } from '@strongroom/contract'
 import { normalAuthority } from './authority.ts'
 import { knownClaim, nestedUnder, type KnownClaim } from './claims.ts'
+import { comparisonOf, isOrder, type Comparison, type Operand } from './comparison.ts'
 
 export type LintCode =
   | 'AnyConfidentialVm'
@@ -11,6 +12,7 @@ export type LintCode =
   | 'FlatClaims'
   | 'NeverSatisfied'
   | 'ClaimType'
+  | 'AbsenceAsked'
   | 'UnknownClaim'
   | 'AuthorityNotTrusted'
   | 'SameAuthorityTwice'
@@ -23,9 +25,7 @@ export interface LintWarning {
   remedy: string
 }
 
-interface Leaf {
-  claim: string
-  equals: string | number | boolean
+interface Leaf extends Comparison {
   place: string
 }
 
@@ -35,18 +35,20 @@ const complianceStates = ['azure-compliant-cvm', 'azure-compliant-uvm']
 
 /** What the author of a readable policy seldom means. A policy without a warning is not thereby right. */
 export function lintReleasePolicy(policy: ReleasePolicy): LintWarning[] {
-  const warnings = policy.anyOf.flatMap((entry, index) => lintAuthority(entry, `$.anyOf[${index}]`))
-  return [...warnings, ...lintAuthorities(policy)]
+  const list = `$.${policy.writtenAs ?? 'anyOf'}`
+  const warnings = policy.anyOf.flatMap((entry, index) => lintAuthority(entry, `${list}[${index}]`))
+  return [...warnings, ...lintAuthorities(policy, list)]
 }
 
-function lintAuthorities({ anyOf }: ReleasePolicy): LintWarning[] {
+/** @param list place of the list of authorities */
+function lintAuthorities({ anyOf }: ReleasePolicy, list: string): LintWarning[] {
   const warnings: LintWarning[] = []
   const origins = anyOf.map(({ authority }) => normalAuthority(authority))
   const foreign = origins.flatMap((origin, index) => (origin?.endsWith(`.attest.${domain}`) === true ? [] : [index]))
   if (foreign.length > 0) {
     warnings.push({
       code: 'AuthorityNotTrusted',
-      place: `$.anyOf[${foreign[0]}].authority`,
+      place: `${list}[${foreign[0]}].authority`,
       message: `${foreign.length} of ${anyOf.length} authorities are no attestation providers of a Strongroom installation, which releases on tokens of its own providers alone.`,
       remedy: `Name a provider under attest.${domain}; on Azure the policy may be right as it stands.`,
     })
@@ -58,8 +60,8 @@ function lintAuthorities({ anyOf }: ReleasePolicy): LintWarning[] {
     if (before !== undefined) {
       warnings.push({
         code: 'SameAuthorityTwice',
-        place: `$.anyOf[${index}]`,
-        message: `The entry says the same as $.anyOf[${before}].`,
+        place: `${list}[${index}]`,
+        message: `The entry says the same as ${list}[${before}].`,
         remedy: 'Leave one of them out.',
       })
     } else texts.set(text, index)
@@ -117,40 +119,69 @@ function lintAuthority(entry: ReleaseAuthority, place: string): LintWarning[] {
   return warnings
 }
 
-function lintLeaf({ claim, equals, place }: Leaf): LintWarning[] {
+function lintLeaf(leaf: Leaf): LintWarning[] {
+  const { claim, place, operator, operand } = leaf
+  const absence: LintWarning[] =
+    operator === 'exists' && operand === false
+      ? [
+          {
+            code: 'AbsenceAsked',
+            place: `${place}.exists`,
+            message: `Any token of the authority that leaves ${claim} out satisfies this, for whatever reason it does.`,
+            remedy: 'Ask for a value that the token has to say.',
+          },
+        ]
+      : []
   const known = knownClaim(claim)
-  if (!known && chosenInGuest.test(claim)) {
-    return [
-      {
-        code: 'ChosenInGuest',
-        place: `${place}.claim`,
-        message: `${claim} is what whoever attests sent along: a program in any VM can say the same, and no hardware says whose it is.`,
-        remedy: 'Take it for a nonce or a label, and ask for a claim of the platform beside it.',
-      },
-    ]
-  }
-  if (!known) {
-    const ours = claim.startsWith('x-ms-') && !ofInitTime.test(claim)
-    if (!ours) return []
-    return [
-      {
-        code: 'UnknownClaim',
-        place: `${place}.claim`,
-        message: `No token for confidential VMs is known to have the claim ${claim}; an absent claim is never equal.`,
-        remedy: 'Compare the name with a token of your provider.',
-      },
-    ]
-  }
+  return [...absence, ...(known ? lintKnown(leaf, known.claim, known.name) : lintUnknown(leaf))]
+}
+
+function lintUnknown({ claim, operator, operand, place }: Leaf): LintWarning[] {
   const warnings: LintWarning[] = []
-  if (typeof equals !== known.claim.type) {
+  if (chosenInGuest.test(claim)) {
     warnings.push({
-      code: 'ClaimType',
-      place: `${place}.equals`,
-      message: `${claim} is a ${known.claim.type}, and is never equal to the ${typeof equals} ${JSON.stringify(equals)}.`,
-      remedy: `Write ${JSON.stringify(converted(equals, known.claim.type))}.`,
+      code: 'ChosenInGuest',
+      place: `${place}.claim`,
+      message: `${claim} is what whoever attests sent along: a program in any VM can say the same, and no hardware says whose it is.`,
+      remedy: 'Take it for a nonce or a label, and ask for a claim of the platform beside it.',
+    })
+  } else if (claim.startsWith('x-ms-') && !ofInitTime.test(claim)) {
+    warnings.push({
+      code: 'UnknownClaim',
+      place: `${place}.claim`,
+      message: `No token of an attestation provider here has the claim ${claim}, and an absent claim is never equal.`,
+      remedy: 'Compare the name with a token of your provider.',
     })
   }
-  if (known.name === 'x-ms-compliance-status' && !complianceStates.includes(equals as string)) {
+  if (operator !== 'exists' && (operand === 'true' || operand === 'false')) {
+    warnings.push({
+      code: 'ClaimType',
+      place: `${place}.${operator}`,
+      message: `"${operand}" is a text here, and no Boolean claim is compared with it; samples for Azure write Booleans so.`,
+      remedy: `Write ${operand} without quotation marks where the claim is a Boolean.`,
+    })
+  }
+  return warnings
+}
+
+function lintKnown({ claim, operator, operand, place }: Leaf, known: KnownClaim, name: string): LintWarning[] {
+  const warnings: LintWarning[] = []
+  if (isOrder(operator) && known.type !== 'number') {
+    warnings.push({
+      code: 'ClaimType',
+      place: `${place}.${operator}`,
+      message: `${claim} is a ${known.type}, and only numbers have an order.`,
+      remedy: 'Use equals or notEquals.',
+    })
+  } else if (operator !== 'exists' && typeof operand !== known.type) {
+    warnings.push({
+      code: 'ClaimType',
+      place: `${place}.${operator}`,
+      message: `${claim} is a ${known.type}, and is never ${operator === 'notEquals' ? 'compared with' : 'equal to'} the ${typeof operand} ${JSON.stringify(operand)}.`,
+      remedy: `Write ${JSON.stringify(converted(operand, known.type))}.`,
+    })
+  }
+  if (name === 'x-ms-compliance-status' && operator === 'equals' && !complianceStates.includes(operand as string)) {
     warnings.push({
       code: 'NeverSatisfied',
       place: `${place}.equals`,
@@ -158,12 +189,15 @@ function lintLeaf({ claim, equals, place }: Leaf): LintWarning[] {
       remedy: 'Write azure-compliant-cvm for confidential VMs.',
     })
   }
-  if (known.claim.changes === true) {
+  if (known.changes === true && (operator === 'equals' || operator === 'less' || operator === 'lessOrEquals')) {
     warnings.push({
       code: 'ChangesWithFirmware',
       place,
       message: `${claim} changes when the platform renews its firmware; from then on the key stays closed to every VM.`,
-      remedy: 'Ask for it only where you renew the policy before the firmware is; an immutable policy cannot be.',
+      remedy:
+        known.type === 'number'
+          ? 'Write greaterOrEquals: later firmware has a higher number.'
+          : 'Ask for it only where you renew the policy before the firmware is; an immutable policy cannot be.',
     })
   }
   return warnings
@@ -177,27 +211,31 @@ function formOf({ claim }: Leaf): 'flat' | 'nested' | 'top' | undefined {
 /** Whether each way to satisfy the condition asks for something that others' VMs do not have. */
 function binds(condition: ReleaseCondition): boolean {
   if ('claim' in condition) {
-    const known = knownClaim(condition.claim)
+    const { claim, operator, operand } = comparisonOf(condition)
+    // What a VM's value is not, or is above, others' values are not either.
+    if (operator !== 'equals') return false
+    const known = knownClaim(claim)
     // Nothing was said at the launch of a VM whose value is zero.
-    if (known?.claim.binds === 'launch') return !/^0*$/.test(String(condition.equals))
+    if (known?.claim.binds === 'launch') return !/^0*$/.test(String(operand))
     // What a tenant's VM was launched with is in its host data. What its programs say binds nobody.
-    return known ? known.claim.binds !== undefined : ofInitTime.test(condition.claim)
+    return known ? known.claim.binds !== undefined : ofInitTime.test(claim)
   }
   return 'allOf' in condition ? condition.allOf.some(binds) : condition.anyOf.every(binds)
 }
 
 function excludesDebug(condition: ReleaseCondition): boolean {
   if ('claim' in condition) {
-    const name = knownClaim(condition.claim)?.name
-    if (name === 'x-ms-compliance-status') return complianceStates.includes(condition.equals as string)
+    const { claim, operator, operand } = comparisonOf(condition)
+    const name = knownClaim(claim)?.name
+    if (name === 'x-ms-compliance-status') return operator === 'equals' && complianceStates.includes(operand as string)
     const flag = name === 'x-ms-sevsnpvm-is-debuggable' || name === 'tdx_td_attributes_debug'
-    return flag && condition.equals === false
+    return flag && ((operator === 'equals' && operand === false) || (operator === 'notEquals' && operand === true))
   }
   return 'allOf' in condition ? condition.allOf.some(excludesDebug) : condition.anyOf.every(excludesDebug)
 }
 
 function leaves(condition: ReleaseCondition, place: string): Leaf[] {
-  if ('claim' in condition) return [{ ...condition, place }]
+  if ('claim' in condition) return [{ ...comparisonOf(condition), place }]
   const key = 'allOf' in condition ? 'allOf' : 'anyOf'
   const list = 'allOf' in condition ? condition.allOf : condition.anyOf
   return list.flatMap((entry, index) => leaves(entry, `${place}.${key}[${index}]`))
@@ -209,22 +247,25 @@ function contradictions(condition: ReleaseCondition, place: string): Leaf[] {
   if ('anyOf' in condition) {
     return condition.anyOf.flatMap((entry, index) => contradictions(entry, `${place}.anyOf[${index}]`))
   }
-  const seen = new Map<string, string | number | boolean>()
+  const seen = new Map<string, Operand>()
   const found: Leaf[] = []
   const walk = (entries: ReleaseCondition[], at: string): void => {
     for (const [index, entry] of entries.entries()) {
       const here = `${at}.allOf[${index}]`
       if ('allOf' in entry) walk(entry.allOf, here)
       else if ('anyOf' in entry) found.push(...contradictions(entry, here))
-      else if (seen.has(entry.claim) && seen.get(entry.claim) !== entry.equals) found.push({ ...entry, place: here })
-      else seen.set(entry.claim, entry.equals)
+      else if ('equals' in entry) {
+        const leaf = { ...comparisonOf(entry), place: here }
+        if (seen.has(leaf.claim) && seen.get(leaf.claim) !== leaf.operand) found.push(leaf)
+        else seen.set(leaf.claim, leaf.operand)
+      }
     }
   }
   walk(condition.allOf, place)
   return found
 }
 
-function converted(value: string | number | boolean, type: KnownClaim['type']): string | number | boolean {
+function converted(value: Operand, type: KnownClaim['type']): Operand {
   if (type === 'string') return String(value)
   if (type === 'boolean') return value === true || value === 'true' || value === 1 || value === '1'
   return Number(value) || 0

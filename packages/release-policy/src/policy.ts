@@ -1,5 +1,12 @@
-import type { ReleaseAuthority, ReleaseCondition, ReleasePolicy } from '@strongroom/contract'
+import type {
+  ClaimCondition,
+  ClaimOperator,
+  ReleaseAuthority,
+  ReleaseCondition,
+  ReleasePolicy,
+} from '@strongroom/contract'
 import { normalAuthority } from './authority.ts'
+import { claimOperators, isOrder } from './comparison.ts'
 import { duplicateName } from './duplicate-name.ts'
 import { ReleasePolicyError, shown } from './policy-error.ts'
 
@@ -28,22 +35,36 @@ class Reader {
   #conditions = 0
 
   policy(value: unknown): ReleasePolicy {
-    const policy = fieldsOf(value, '$', ['version', 'anyOf'])
+    const policy = fieldsOf(value, '$', ['version', 'anyOf', 'allOf'])
     // Samples of Azure's SDKs say 1.0, az's and the portal's say 1.0.0, Microsoft's region template says nothing.
     if (policy.version !== undefined && policy.version !== '1.0.0' && policy.version !== '1.0') {
       throw invalid('$.version', '"1.0.0"', shown(policy.version))
     }
-    const list = this.#list(policy.anyOf, '$.anyOf')
-    return { version: '1.0.0', anyOf: list.map((entry, index) => this.#authority(entry, `$.anyOf[${index}]`)) }
+    const key = Object.hasOwn(policy, 'allOf') ? 'allOf' : 'anyOf'
+    if (key === 'allOf' && Object.hasOwn(policy, 'anyOf')) {
+      throw invalid('$', 'exactly one of anyOf and allOf', 'anyOf and allOf')
+    }
+    const list = this.#list(policy[key], `$.${key}`)
+    // Azure's examples write the only authority so. Several would never be met together: a token has one issuer.
+    if (key === 'allOf' && list.length > 1) {
+      throw invalid('$.allOf', 'one authority, or anyOf (a token has one issuer)', `${list.length} entries`)
+    }
+    return {
+      version: '1.0.0',
+      anyOf: list.map((entry, index) => this.#authority(entry, `$.${key}[${index}]`)),
+      ...(key === 'allOf' && { writtenAs: key }),
+    }
   }
 
   #authority(value: unknown, place: string): ReleaseAuthority {
     const { authority, ...rest } = fieldsOf(value, place, ['authority', 'allOf', 'anyOf'])
     if (typeof authority !== 'string') throw invalid(`${place}.authority`, 'an https URL', shown(authority))
-    if (normalAuthority(authority) === undefined) {
+    // Azure's grammar and its guides for machines with GPUs name the host alone.
+    const url = /^https:\/\//i.test(authority) ? authority : `https://${authority}`
+    if (normalAuthority(url) === undefined) {
       throw invalid(`${place}.authority`, 'an https URL without path, port and query', shown(authority))
     }
-    return { authority, ...this.#group(rest, place, 1) }
+    return { authority: url, ...this.#group(rest, place, 1) }
   }
 
   #group(
@@ -66,7 +87,7 @@ class Reader {
     if (++this.#conditions > limits.conditions) throw invalid(place, `at most ${limits.conditions} conditions`, 'more')
     const isGroup = typeof value === 'object' && value !== null && ('allOf' in value || 'anyOf' in value)
     if (isGroup) return this.#group(fieldsOf(value, place, ['allOf', 'anyOf']), place, depth)
-    const { claim, equals } = fieldsOf(value, place, ['claim', 'equals'])
+    const { claim, ...operands } = fieldsOf(value, place, ['claim', ...claimOperators])
     const parts = typeof claim === 'string' ? claim.split('.') : []
     if (typeof claim !== 'string' || claim.length > limits.claimLength || parts.includes('')) {
       throw invalid(`${place}.claim`, 'a path of claim names divided by dots', shown(claim))
@@ -74,14 +95,12 @@ class Reader {
     if (parts.length > limits.claimParts) {
       throw invalid(`${place}.claim`, `at most ${limits.claimParts} parts`, shown(claim))
     }
-    if (typeof equals !== 'string' && typeof equals !== 'boolean' && typeof equals !== 'number') {
-      throw invalid(`${place}.equals`, 'a string, a number, true or false', shown(equals))
-    }
-    // Beyond this, different numbers of the text are the same number here.
-    if (typeof equals === 'number' && Math.abs(equals) > Number.MAX_SAFE_INTEGER) {
-      throw invalid(`${place}.equals`, `a number up to ${Number.MAX_SAFE_INTEGER}`, shown(equals))
-    }
-    return { claim, equals }
+    const [operator = 'equals', second] = claimOperators.filter((name) => Object.hasOwn(operands, name))
+    if (second !== undefined) throw invalid(`${place}.${second}`, 'one operator', `${operator} and ${second}`)
+    const operand = operands[operator]
+    const expected = misfit(operator, operand)
+    if (expected !== undefined) throw invalid(`${place}.${operator}`, expected, shown(operand))
+    return { claim, [operator]: operand } as ClaimCondition
   }
 
   #list(value: unknown, place: string): unknown[] {
@@ -91,6 +110,19 @@ class Reader {
       throw invalid(place, `at most ${limits.conditions} entries`, `${value.length}`)
     return value
   }
+}
+
+/** What an operator takes instead of this; undefined where it takes it. */
+function misfit(operator: ClaimOperator, operand: unknown): string | undefined {
+  if (operator === 'exists') return typeof operand === 'boolean' ? undefined : 'true or false, without quotation marks'
+  if (isOrder(operator) && typeof operand !== 'number')
+    return 'a number, without quotation marks: nothing else has an order'
+  if (typeof operand !== 'string' && typeof operand !== 'boolean' && typeof operand !== 'number') {
+    return 'a string, a number, true or false'
+  }
+  // Beyond this, different numbers of the text are the same number here.
+  const inexact = typeof operand === 'number' && Math.abs(operand) > Number.MAX_SAFE_INTEGER
+  return inexact ? `a number up to ${Number.MAX_SAFE_INTEGER}` : undefined
 }
 
 function fieldsOf(value: unknown, place: string, allowed: string[]): Record<string, unknown> {

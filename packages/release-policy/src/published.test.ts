@@ -32,3 +32,60 @@ describe.skipIf(!existsSync(join(corpus, thomVanL)))('published policies', () =>
     expect(codes(read(regions))).toContain('AnyConfidentialVm')
   })
 })
+
+/** How published policies are written that are not in the corpus (guides and samples of Azure, its partners and users), in words of our own. */
+describe('forms of published policies', () => {
+  const host = 'sharedweu.weu.attest.strongroom.internal'
+  const authority = `https://${host}`
+  const read = (policy: object): string[] => codes(JSON.stringify(policy))
+
+  it('of a virtual machine with Secure Boot alone: any VM of any tenant, debuggable or not', () => {
+    const allOf = [{ claim: 'secureboot', equals: true }]
+    expect(read({ version: '1.0.0', anyOf: [{ authority, allOf }] })).toEqual(['AnyConfidentialVm', 'DebugNotExcluded'])
+    // Azure's newer tokens have the values of registers; none here does.
+    const pinned = [...allOf, { claim: 'x-ms-azurevm-attested-pcr-values.pcr4', equals: 'AAAA' }]
+    expect(read({ anyOf: [{ authority, allOf: pinned }] })).toContain('UnknownClaim')
+  })
+
+  it('of one VM by its id, in a list of authorities that is called allOf', () => {
+    const allOf = [
+      { claim: 'x-ms-isolation-tee.x-ms-compliance-status', equals: 'azure-compliant-cvm' },
+      { claim: 'x-ms-azurevm-vmid', equals: 'A' },
+    ]
+    expect(read({ version: '1.0.0', allOf: [{ authority, allOf }] })).toEqual([])
+  })
+
+  it('of container groups by host data, with the Boolean in quotation marks', () => {
+    const allOf = [
+      { claim: 'x-ms-sevsnpvm-hostdata', equals: 'ab'.repeat(32) },
+      { claim: 'x-ms-compliance-status', equals: 'azure-compliant-uvm' },
+      { claim: 'x-ms-sevsnpvm-is-debuggable', equals: 'false' },
+    ]
+    expect(read({ version: '1.0.0', anyOf: [{ authority, allOf }] })).toEqual(['FlatClaims', 'ClaimType'])
+    // "debuggable" is a Boolean in every token: the policy as published is met by none here.
+    const claims = { 'x-ms-sevsnpvm-hostdata': 'ab'.repeat(32), 'x-ms-compliance-status': 'azure-compliant-uvm' }
+    const explained = (debuggable: unknown): boolean =>
+      explainRelease(
+        readReleasePolicy(JSON.stringify({ anyOf: [{ authority, allOf }] })),
+        { ...claims, iss: authority, 'x-ms-sevsnpvm-is-debuggable': debuggable },
+        { now: 0 },
+      ).authorities[0]!.held
+    expect([explained(false), explained(true), explained('false')]).toEqual([false, false, true])
+  })
+
+  it('of enclaves from a version on, and of machines with GPUs, whose guide names the host alone', () => {
+    const enclave = [
+      { claim: 'x-ms-sgx-svn', greater: 1 },
+      { claim: 'x-ms-sgx-product-id', greaterOrEquals: 3 },
+    ]
+    expect(read({ version: '1.0.0', anyOf: [{ authority, allOf: enclave }] })).toContain('UnknownClaim')
+    const gpu = [{ claim: 'x-ms-isolation-tee.x-ms-compliance-status', equals: 'azure-compliant-cvm' }]
+    const policy = readReleasePolicy(JSON.stringify({ version: '1.0.0', anyOf: [{ authority: host, allOf: gpu }] }))
+    const tee = { 'x-ms-compliance-status': 'azure-compliant-cvm' }
+    const { authorities } = explainRelease(policy, { iss: authority, 'x-ms-isolation-tee': tee }, { now: 0 })
+    expect(authorities).toMatchObject([{ authority, isIssuer: true, held: true }])
+    // The issuer of a token is no such short form.
+    const bare = explainRelease(policy, { iss: host, 'x-ms-isolation-tee': tee }, { now: 0 })
+    expect(bare.authorities).toMatchObject([{ isIssuer: false }])
+  })
+})

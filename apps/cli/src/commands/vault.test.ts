@@ -61,10 +61,10 @@ describe('strongroom vault policy lint', () => {
   })
 
   it('refuses what is no policy and says where', async () => {
-    const wrong = { anyOf: [{ authority, allOf: [{ claim: 'a', notEquals: 1 }] }] }
+    const wrong = { anyOf: [{ authority, allOf: [{ claim: 'a', like: '1' }] }] }
     const refusal = await run('lint', [await file('wrong.json', wrong)]).catch((error: unknown) => error)
     expect(refusal).toMatchObject({ code: 'InvalidReleasePolicy', exitCode: 1 })
-    expect((refusal as Error).message).toContain('$.anyOf[0].allOf[0].notEquals')
+    expect((refusal as Error).message).toContain('$.anyOf[0].allOf[0].like')
   })
 })
 

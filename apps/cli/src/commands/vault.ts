@@ -1,5 +1,6 @@
 import { defaultCvmReleasePolicy, sharedAttestationHost, type ReleasePolicy } from '@strongroom/contract'
 import {
+  comparisonText,
   duplicateName,
   explainRelease,
   lintReleasePolicy,
@@ -107,9 +108,10 @@ function renderCondition(condition: ExplainedCondition, indent: string): string[
       ...condition.conditions.flatMap((each) => renderCondition(each, `${indent}  `)),
     ]
   }
-  const { claim, expected, actual, held, hint } = condition
+  const { claim, operator, expected, actual, held, hint } = condition
+  const asked = comparisonText({ claim, operator, operand: expected })
   const found = actual === undefined ? 'no such claim' : JSON.stringify(actual).slice(0, 200)
-  const line = `${indent}${mark(held)} ${claim} = ${JSON.stringify(expected)}${held ? '' : `, found ${found}`}`
+  const line = `${indent}${mark(held)} ${asked}${held ? '' : `, found ${found}`}`
   return hint === undefined ? [line] : [line, `${indent}    ${hint}`]
 }
 

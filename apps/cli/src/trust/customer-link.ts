@@ -1,6 +1,12 @@
 import { releaseSigningUsage, type BootEvidence } from '@strongroom/contract'
 import { utf8, verifyKeyRelease, type TrustAnchor } from '@strongroom/evidence'
-import { failedConditions, normalAuthority, readReleasePolicy, ReleasePolicyError } from '@strongroom/release-policy'
+import {
+  comparisonText,
+  failedConditions,
+  normalAuthority,
+  readReleasePolicy,
+  ReleasePolicyError,
+} from '@strongroom/release-policy'
 import { sha256Hex } from './bytes.ts'
 import { demand, LinkRefused, short } from './link.ts'
 import type { TokenClaims } from './token-link.ts'
@@ -64,7 +70,9 @@ function requireSatisfied(text: string, issuer: string, claims: TokenClaims): vo
     throw new LinkRefused({
       message: 'The token does not satisfy the release policy of the customer’s key.',
       expected:
-        first === undefined ? `an entry for the authority ${issuer}` : `${first.claim} = ${String(first.expected)}`,
+        first === undefined
+          ? `an entry for the authority ${issuer}`
+          : comparisonText({ ...first, operand: first.expected }),
       actual: first === undefined ? 'none' : String(first.actual),
     })
   } catch (error) {

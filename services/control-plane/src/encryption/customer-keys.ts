@@ -7,8 +7,8 @@ import {
   type KeyOperationResult,
   type ManagedIdentityToken,
   type ManagedIdentityTokenRequest,
+  type ReleaseAuthority,
   type ReleaseCondition,
-  type ReleasePolicy,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type TokenSource, type WireClient } from '@strongroom/platform'
 import type { Asker } from '../arm/asker.ts'
@@ -149,19 +149,22 @@ const nested = 'x-ms-isolation-tee.'
  * service to decide on the real token.
  */
 export function policyMisfit(data: string, authority: string): { expected: string; found: string } | undefined {
-  let policy: ReleasePolicy
+  let authorities: ReleaseAuthority[]
   try {
-    policy = JSON.parse(Buffer.from(data, 'base64url').toString('utf8')) as ReleasePolicy
+    const policy = JSON.parse(Buffer.from(data, 'base64url').toString('utf8')) as Partial<
+      Record<'anyOf' | 'allOf', ReleaseAuthority[]>
+    >
+    authorities = policy.anyOf ?? policy.allOf ?? []
   } catch {
     return { expected: 'a release policy', found: 'something else' }
   }
-  const normal = (uri: string): string => uri.toLowerCase().replace(/\/+$/, '')
-  const entries = policy.anyOf.filter((entry) => normal(entry.authority) === normal(authority))
+  const normal = (uri: string): string => uri.toLowerCase().replaceAll(/^https:\/\/|\/+$/g, '')
+  const entries = authorities.filter((entry) => normal(entry.authority) === normal(authority))
   if (entries.length === 0)
     return {
       expected: `an entry for the authority ${authority}`,
       found:
-        policy.anyOf
+        authorities
           .map((entry) => entry.authority)
           .join(', ')
           .slice(0, 300) || 'none',
@@ -174,7 +177,7 @@ export function policyMisfit(data: string, authority: string): { expected: strin
 }
 
 function canHold(condition: ReleaseCondition): boolean {
-  if ('claim' in condition) return !condition.claim.startsWith(nested)
+  if ('claim' in condition) return !condition.claim.startsWith(nested) || ('exists' in condition && !condition.exists)
   return 'allOf' in condition ? condition.allOf.every(canHold) : condition.anyOf.some(canHold)
 }
 

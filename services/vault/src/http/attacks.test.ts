@@ -130,6 +130,33 @@ describeStores('an attacker with the wire', (open) => {
       })
       expect([equals, actual, answer.status]).toEqual([equals, actual, holds ? 200 : 403])
     }
+    // What cannot be compared is neither unequal nor in any order, and what cannot be looked for is not absent.
+    const compared: [object, unknown, boolean][] = [
+      [{ notEquals: true }, false, true],
+      [{ notEquals: 'true' }, true, false],
+      [{ notEquals: true }, 'false', false],
+      [{ notEquals: 1 }, undefined, false],
+      [{ notEquals: 1 }, null, false],
+      [{ notEquals: 1 }, [2], false],
+      [{ greaterOrEquals: 3 }, 3, true],
+      [{ greaterOrEquals: 3 }, '4', false],
+      [{ greater: -1 }, undefined, false],
+      [{ less: 1 }, null, false],
+      [{ less: 1 }, false, false],
+      [{ lessOrEquals: 1 }, [0], false],
+      [{ exists: true }, '', true],
+      [{ exists: true }, undefined, false],
+      [{ exists: true }, null, false],
+      [{ exists: false }, undefined, true],
+      [{ exists: false }, null, false],
+      [{ exists: false }, 0, false],
+    ]
+    for (const [operator, actual, holds] of compared) {
+      await ok('POST', '/keys/k/create', exportable(policyOf([{ claim: 'c.d', ...operator }])))
+      const target = vault.provider.token({ ...vault.claims, c: { d: actual } })
+      const { status } = await send('POST', '/keys/k/release', { target })
+      expect([operator, actual, status]).toEqual([operator, actual, holds ? 200 : 403])
+    }
     for (const claim of ['__proto__.polluted', 'constructor.name', 'toString', 'c.length']) {
       await ok('POST', '/keys/k/create', exportable(policyOf([{ claim, equals: 'Object' }])))
       expect(
@@ -148,7 +175,10 @@ describeStores('an attacker with the wire', (open) => {
       policyOf([{ claim: 'a', equals: null }]),
       policyOf([{ claim: 'a', equals: ['a'] }]),
       policyOf([{ claim: 'a', equals: {} }]),
-      policyOf([{ claim: 'a', notEquals: 1 }]),
+      policyOf([{ claim: 'a', notIn: ['a'] }]),
+      policyOf([{ claim: 'a', greater: '0' }]),
+      policyOf([{ claim: 'a', 'greater-than': 0 }]),
+      policyOf([{ claim: 'a', exists: 'true' }]),
       policyOf([{ claim: 'a', equals: 1, notEquals: 2 }]),
       policyOf([{ claim: 'a', matches: '.*' }]),
       policyOf([{ allOf: [] }]),
@@ -159,6 +189,7 @@ describeStores('an attacker with the wire', (open) => {
       { anyOf: [{ authority: providerUrl }] },
       { anyOf: [{ allOf: [condition] }] },
       { allOf: [condition] },
+      { allOf: [1, 2].map(() => ({ authority: providerUrl, allOf: [condition] })) },
       { anyOf: [{ authority: providerUrl, allOf: [condition], anyOf: [condition] }] },
       { anyOf: [{ authority: 'http://x', allOf: [condition] }] },
     ]

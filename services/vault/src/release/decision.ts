@@ -1,6 +1,6 @@
 import type { ErrorDetail, ReleasePolicy } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
-import { failedConditions, normalAuthority, type FailedCondition } from '@strongroom/release-policy'
+import { askedBy, failedConditions, normalAuthority, type FailedCondition } from '@strongroom/release-policy'
 import { shown, written } from '../errors.ts'
 import type { Authorities } from './authorities.ts'
 import { verifyAttestationToken, type AttestationToken } from './token.ts'
@@ -50,12 +50,13 @@ function denied(authority: string, failures: FailedCondition[]): ServiceError {
   })
 }
 
-function detailOf(authority: string, { claim, expected, actual }: FailedCondition): ErrorDetail {
+function detailOf(authority: string, { claim, operator, expected, actual }: FailedCondition): ErrorDetail {
+  const asked = shown(askedBy({ operator, operand: expected }))
   const found = actual === undefined ? 'no such claim' : shown(written(actual))
   return {
     code: 'KeyReleaseDenied',
-    message: `Authority ${authority}: claim ${shown(claim)} is expected to be ${shown(JSON.stringify(expected))}, found ${found}.`,
+    message: `Authority ${authority}: claim ${shown(claim)} is expected to be ${asked}, found ${found}.`,
     target: claim,
-    innererror: { expected: shown(JSON.stringify(expected)), found },
+    innererror: { expected: asked, found },
   }
 }

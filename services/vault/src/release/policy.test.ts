@@ -38,12 +38,47 @@ describe('reading a release policy', () => {
     expect(parseReleasePolicy(encoded(policy))).toEqual({ version: '1.0.0', ...policy })
   })
 
+  it('reads every operator of the grammar', () => {
+    const allOf = [
+      { claim: 'a', equals: 'x' },
+      { claim: 'a', notEquals: true },
+      { claim: 'a', less: 1 },
+      { claim: 'a', lessOrEquals: 1.5 },
+      { claim: 'a', greater: 0 },
+      { claim: 'a', greaterOrEquals: -1 },
+      { claim: 'a', exists: false },
+    ]
+    expect(parseReleasePolicy(encoded(policyWith({ allOf })))).toEqual(policyWith({ allOf }))
+  })
+
+  it('reads the only authority also under allOf, and its host without https://', () => {
+    const host = authority.slice('https://'.length)
+    const entry = { authority: host, allOf: [condition] }
+    expect(parseReleasePolicy(encoded({ version: '1.0.0', allOf: [entry] }))).toEqual({
+      version: '1.0.0',
+      anyOf: [{ authority, allOf: [condition] }],
+      writtenAs: 'allOf',
+    })
+    for (const other of [
+      `ftp://${host}`,
+      `//${host}`,
+      `${host}:443`,
+      `${host}/x`,
+      `u@${host}`,
+      `https://https://${host}`,
+      '',
+    ])
+      expect(refusal({ anyOf: [{ ...entry, authority: other }] }).target).toBe('$.anyOf[0].authority')
+  })
+
   it.each([
     ['an unknown version', { ...policyWith({}), version: '2.0.0' }, '$.version'],
     ['a field of no meaning', { ...policyWith({}), denyOf: [] }, '$.denyOf'],
     ['no authorities', { version: '1.0.0', anyOf: [] }, '$.anyOf'],
     ['authorities that are no list', { version: '1.0.0', anyOf: {} }, '$.anyOf'],
-    ['allOf at the top', { version: '1.0.0', allOf: [condition] }, '$.allOf'],
+    ['conditions without an authority', { version: '1.0.0', allOf: [condition] }, '$.allOf[0].claim'],
+    ['several authorities at once', { allOf: [1, 2].map(() => ({ authority, allOf: [condition] })) }, '$.allOf'],
+    ['authorities in two ways', { ...policyWith({}), allOf: [{ authority, allOf: [condition] }] }, '$'],
     ['both allOf and anyOf', policyWith({ anyOf: [condition] }), '$.anyOf[0]'],
     ['an authority without conditions', { anyOf: [{ authority }] }, '$.anyOf[0]'],
     ['an empty list of conditions', policyWith({ allOf: [] }), '$.anyOf[0].allOf'],
@@ -52,7 +87,10 @@ describe('reading a release policy', () => {
     ['an authority with a path', policyWith({ authority: `${authority}/x` }), '$.anyOf[0].authority'],
     ['an authority with a user', policyWith({ authority: 'https://a@b.c' }), '$.anyOf[0].authority'],
     ['an authority with a port', policyWith({ authority: `${authority}:444` }), '$.anyOf[0].authority'],
-    ['an unknown operator', policyWith({ allOf: [{ claim: 'a', notEquals: 1 }] }), '$.anyOf[0].allOf[0].notEquals'],
+    ['an unknown operator', policyWith({ allOf: [{ claim: 'a', like: '1' }] }), '$.anyOf[0].allOf[0].like'],
+    ['an order of texts', policyWith({ allOf: [{ claim: 'a', greater: '0' }] }), '$.anyOf[0].allOf[0].greater'],
+    ['an order of no number', policyWith({ allOf: [{ claim: 'a', less: true }] }), '$.anyOf[0].allOf[0].less'],
+    ['presence as a text', policyWith({ allOf: [{ claim: 'a', exists: 'true' }] }), '$.anyOf[0].allOf[0].exists'],
     ['a second operator', policyWith({ allOf: [{ ...condition, exists: true }] }), '$.anyOf[0].allOf[0].exists'],
     [
       'a condition beside a group',

@@ -1,0 +1,105 @@
+import type { ClaimCondition, ClaimOperands, ClaimOperator } from '@strongroom/contract'
+
+/** The operators of Key Vault's grammar. */
+export const claimOperators: readonly ClaimOperator[] = [
+  'equals',
+  'notEquals',
+  'less',
+  'lessOrEquals',
+  'greater',
+  'greaterOrEquals',
+  'exists',
+]
+
+export type Operand = ClaimOperands[ClaimOperator]
+
+/** A condition on a claim, taken apart. */
+export interface Comparison {
+  claim: string
+  operator: ClaimOperator
+  operand: Operand
+}
+
+export function comparisonOf(condition: ClaimCondition): Comparison {
+  const operands = condition as { claim: string } & Partial<ClaimOperands>
+  const operator = claimOperators.find((name) => Object.hasOwn(operands, name))
+  if (operator === undefined) throw new TypeError('a condition without an operator')
+  return { claim: operands.claim, operator, operand: operands[operator]! }
+}
+
+export const isOrder = (operator: ClaimOperator): boolean =>
+  operator !== 'equals' && operator !== 'notEquals' && operator !== 'exists'
+
+/**
+ * Whether a token meets a comparison. Nothing is converted and what cannot be compared meets nothing: `notEquals "true"` does not
+ * hold for the Boolean true, nor for a claim that is absent.
+ */
+export function isMet({ claim, operator, operand }: Comparison, claims: Record<string, unknown>): boolean {
+  const actual = valueAt(claims, claim)
+  switch (operator) {
+    case 'equals':
+      return actual === operand
+    case 'notEquals':
+      return typeof actual === typeof operand && actual !== operand
+    case 'exists':
+      return operand === true ? actual !== undefined && actual !== null : isAbsent(claims, claim)
+    default:
+      return typeof actual === 'number' && typeof operand === 'number' && isOrdered(actual, operator, operand)
+  }
+}
+
+/** What a comparison asks, to be read after "is expected to be". */
+export function askedBy({ operator, operand }: Pick<Comparison, 'operator' | 'operand'>): string {
+  switch (operator) {
+    case 'equals':
+      return JSON.stringify(operand)
+    case 'notEquals':
+      return `other than ${JSON.stringify(operand)}`
+    case 'less':
+      return `less than ${operand}`
+    case 'lessOrEquals':
+      return `at most ${operand}`
+    case 'greater':
+      return `more than ${operand}`
+    case 'greaterOrEquals':
+      return `at least ${operand}`
+    case 'exists':
+      return operand === true ? 'there' : 'absent'
+  }
+}
+
+/** A comparison in one line: `x = "a"`, `x is at least 3`. */
+export const comparisonText = (comparison: Comparison): string =>
+  `${comparison.claim} ${comparison.operator === 'equals' ? '=' : 'is'} ${askedBy(comparison)}`
+
+function isOrdered(actual: number, operator: ClaimOperator, operand: number): boolean {
+  // Numbers beyond this may be others than the token's text says.
+  if (Math.abs(actual) > Number.MAX_SAFE_INTEGER) return false
+  if (operator === 'less') return actual < operand
+  if (operator === 'lessOrEquals') return actual <= operand
+  return operator === 'greater' ? actual > operand : actual >= operand
+}
+
+/** Only own properties of objects: neither an array's entries nor what an object inherits is a claim. */
+export function valueAt(claims: Record<string, unknown>, claim: string): unknown {
+  let value: unknown = claims
+  for (const part of claim.split('.')) {
+    if (!isObject(value) || !Object.hasOwn(value, part)) return undefined
+    value = value[part]
+  }
+  return value
+}
+
+/** An object on the way lacks the name. What lies in a list or a text cannot be looked for, and so is not absent. */
+function isAbsent(claims: Record<string, unknown>, claim: string): boolean {
+  let value: unknown = claims
+  for (const part of claim.split('.')) {
+    if (!isObject(value)) return false
+    if (!Object.hasOwn(value, part)) return true
+    value = value[part]
+  }
+  return false
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
