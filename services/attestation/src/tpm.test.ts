@@ -115,6 +115,28 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting a TPM by challenge a
     expect(answer.status).toBe(200)
   })
 
+  it('bounds a query by the place of an event in the log, as Azure’s examples do', async () => {
+    // Where the separator is not found by its EventSeq, such policies have no bound at all: what came later would count.
+    const before = (pcr: number): string => `version=1.2;
+      authorizationrules{
+        c:[type=="events", issuer=="AttestationService"] => add(type="end", value=JmesPath(c.value, "Events[?EventTypeString == 'EV_SEPARATOR' && PcrIndex == \`${pcr}\`] | @[0].EventSeq"));
+        c:[type=="end", value!="null", issuer=="AttestationPolicy"] => add(type="query", value=AppendString(AppendString("Events[?EventSeq < \`", c.value), "\` && PcrIndex == \`7\`] | [?ProcessedData.UnicodeName == 'SecureBoot'] | length(@)"));
+        q:[type=="query"] && e:[type=="events", issuer=="AttestationService"] => add(type="found", value=JsonToClaimValue(JmesPath(e.value, q.value)));
+        [type=="found", value==1] => permit();
+      };`
+    const route = '/policies/Tpm?api-version=2022-08-01'
+    const owner = { token: ownerObjectId, contentType: 'text/plain' }
+    const statuses: number[] = []
+    for (const pcr of [7, 23]) {
+      const set = await test.call('PUT', route, { ...owner, payload: unsignedPolicyJws(before(pcr)) })
+      expect(set.status).toBe(200)
+      statuses.push((await send(await request())).status)
+    }
+    await test.call('POST', '/policies/Tpm:reset?api-version=2022-08-01', owner)
+    // Register 23 has no separator: nothing is asked, and nothing permits.
+    expect(statuses).toEqual([200, 400])
+  })
+
   it('takes a challenge once, while it is in force, and no other (attack K1)', async () => {
     const issued = await askChallenge(test)
     const message = await request({ issued })

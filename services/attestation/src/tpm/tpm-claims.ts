@@ -27,7 +27,7 @@ function eventClaim(event: MeasuredEvent): Record<string, unknown> {
   const isShown = event.coverage === 'covered' && event.data.length <= shownBytes
   const variable = isShown ? measuredVariable(event.data) : undefined
   return {
-    EventNum: event.index,
+    EventSeq: event.index,
     PcrIndex: event.pcr,
     EventType: event.type,
     EventTypeString: eventTypeName(event.type),
