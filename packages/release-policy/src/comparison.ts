@@ -43,7 +43,10 @@ export function isMet({ claim, operator, operand }: Comparison, claims: Record<s
       return typeof actual === typeof operand && actual !== operand
     case 'exists':
       return operand === true ? actual !== undefined && actual !== null : isAbsent(claims, claim)
-    default:
+    case 'less':
+    case 'lessOrEquals':
+    case 'greater':
+    case 'greaterOrEquals':
       return typeof actual === 'number' && typeof operand === 'number' && isOrdered(actual, operator, operand)
   }
 }

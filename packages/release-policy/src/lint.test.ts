@@ -119,6 +119,12 @@ describe('linting a release policy', () => {
     expect(codes(policy(mine, { ...nested, equals: 'compliant' }))).toContain(
       'NeverSatisfied $.anyOf[0].allOf[1].equals',
     )
+    // Pods of AKS have it; that it excludes debug is said nowhere.
+    expect(codes(policy(mine, { ...nested, equals: 'azure-signed-katacc-uvm' }))).toEqual([
+      'DebugNotExcluded $.anyOf[0]',
+    ])
+    const number = { claim: 'x-ms-isolation-tee.x-ms-sevsnpvm-vmpl', equals: '0' }
+    expect(codes(policy(nested, mine, number))).toEqual(['ClaimType $.anyOf[0].allOf[2].equals'])
     expect(codes(policy(nested, mine, { allOf: [{ ...mine, equals: 'B' }] }))).toEqual([
       'NeverSatisfied $.anyOf[0].allOf[2].allOf[0]',
     ])

@@ -10,6 +10,12 @@ import { claimOperators, isOrder } from './comparison.ts'
 import { duplicateName } from './duplicate-name.ts'
 import { ReleasePolicyError, shown } from './policy-error.ts'
 
+/**
+ * One grammar under three names: az's and the portal's policies say 1.0.0, samples of Azure's SDKs 1.0, those that the sidecar of
+ * confidential containers imports 0.2. Microsoft's region template says nothing.
+ */
+const versions: readonly unknown[] = ['1.0.0', '1.0', '0.2']
+
 /** Real policies list some sixty authorities; nothing near these bounds is written by hand. */
 const limits = { depth: 8, conditions: 2000, claimParts: 16, claimLength: 512 }
 
@@ -23,8 +29,9 @@ export function readReleasePolicy(text: string): ReleasePolicy {
   let value: unknown
   try {
     value = JSON.parse(text)
-  } catch {
-    throw invalid('$', 'JSON', 'something else')
+  } catch (error) {
+    // Where it ends to be JSON: a comma before a bracket, for one, which some readers pass over.
+    throw invalid('$', 'JSON', error instanceof Error ? shown(error.message) : 'something else')
   }
   const twice = duplicateName(text)
   if (twice !== undefined) throw invalid(shown(twice), 'each name once', 'the same name twice')
@@ -36,8 +43,7 @@ class Reader {
 
   policy(value: unknown): ReleasePolicy {
     const policy = fieldsOf(value, '$', ['version', 'anyOf', 'allOf'])
-    // Samples of Azure's SDKs say 1.0, az's and the portal's say 1.0.0, Microsoft's region template says nothing.
-    if (policy.version !== undefined && policy.version !== '1.0.0' && policy.version !== '1.0') {
+    if (policy.version !== undefined && !versions.includes(policy.version)) {
       throw invalid('$.version', '"1.0.0"', shown(policy.version))
     }
     const key = Object.hasOwn(policy, 'allOf') ? 'allOf' : 'anyOf'

@@ -38,6 +38,16 @@ describe('reading a release policy', () => {
     expect(parseReleasePolicy(encoded(policy))).toEqual({ version: '1.0.0', ...policy })
   })
 
+  it('reads the versions that published policies name, and takes them for one', () => {
+    for (const version of ['1.0.0', '1.0', '0.2'])
+      expect(parseReleasePolicy(encoded({ ...policyWith({}), version }))).toEqual(policyWith({}))
+  })
+
+  it('says where a text is no JSON', () => {
+    const text = `{"anyOf":[{"authority":"${authority}","allOf":[{"claim":"a","equals":1},]}]}`
+    expect(() => parseReleasePolicy(encoded(text))).toThrow(/expected JSON, found Unexpected token '\]'/)
+  })
+
   it('reads every operator of the grammar', () => {
     const allOf = [
       { claim: 'a', equals: 'x' },
@@ -90,6 +100,11 @@ describe('reading a release policy', () => {
     ['an unknown operator', policyWith({ allOf: [{ claim: 'a', like: '1' }] }), '$.anyOf[0].allOf[0].like'],
     ['an order of texts', policyWith({ allOf: [{ claim: 'a', greater: '0' }] }), '$.anyOf[0].allOf[0].greater'],
     ['an order of no number', policyWith({ allOf: [{ claim: 'a', less: true }] }), '$.anyOf[0].allOf[0].less'],
+    [
+      "a condition of the grammar's preview",
+      policyWith({ allOf: [{ claim: 'a', condition: 'equals', value: 'x' }] }),
+      '$.anyOf[0].allOf[0].condition',
+    ],
     ['presence as a text', policyWith({ allOf: [{ claim: 'a', exists: 'true' }] }), '$.anyOf[0].allOf[0].exists'],
     ['a second operator', policyWith({ allOf: [{ ...condition, exists: true }] }), '$.anyOf[0].allOf[0].exists'],
     [
