@@ -88,6 +88,17 @@ export const topClaims: Record<string, KnownClaim> = {
   secureboot: { type: 'boolean' },
 }
 
+/** Objects and lists of tokens: a condition may ask whether they exist, and nothing is equal to them. */
+export const structuredClaims: ReadonlySet<string> = new Set([
+  nestedUnder,
+  'x-ms-azurevm-attested-pcrs',
+  'x-ms-policy-signer',
+  ...['x-ms-inittime', 'x-ms-runtime', 'x-ms-runtime.keys', 'x-ms-runtime.vm-configuration'].flatMap((name) => [
+    name,
+    `${nestedUnder}.${name}`,
+  ]),
+])
+
 export type Form = 'flat' | 'nested' | 'top'
 
 /** What a claim's path stands for; undefined where it is not known. Claims below `x-ms-runtime` that programs send along may be anything. */

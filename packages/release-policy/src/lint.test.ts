@@ -102,6 +102,27 @@ describe('linting a release policy', () => {
     ])
   })
 
+  it('says of an entry that no token here satisfies why, and nothing of who would', () => {
+    const asText = { claim: 'x-ms-isolation-tee.x-ms-sevsnpvm-is-debuggable', equals: 'false' }
+    const unknown = { claim: 'x-ms-sgx-svn', greater: 1 }
+    expect(codes(policy(asText))).toEqual(['ClaimType $.anyOf[0].allOf[0].equals'])
+    expect(codes(policy(unknown))).toEqual(['UnknownClaim $.anyOf[0].allOf[0].claim'])
+    expect(codes(policy({ ...nested, equals: 'compliant' }))).toEqual(['NeverSatisfied $.anyOf[0].allOf[0].equals'])
+    // Another way to satisfy it stays open.
+    expect(codes(policy({ anyOf: [unknown, nested] }))).toEqual([
+      'AnyConfidentialVm $.anyOf[0]',
+      'UnknownClaim $.anyOf[0].allOf[0].anyOf[0].claim',
+    ])
+  })
+
+  it('lets objects and lists be asked for, and compares nothing with them', () => {
+    for (const claim of ['x-ms-isolation-tee', 'x-ms-azurevm-attested-pcrs', 'x-ms-isolation-tee.x-ms-runtime']) {
+      expect(codes(policy(nested, mine, { claim, exists: true }))).toEqual([])
+      expect(codes(policy(mine, { claim, exists: true }))).toEqual(['DebugNotExcluded $.anyOf[0]'])
+      expect(codes(policy(nested, mine, { claim, equals: 1 }))).toEqual(['ClaimType $.anyOf[0].allOf[2].equals'])
+    }
+  })
+
   it('names places as the policy writes them', () => {
     const text = JSON.stringify({ version: '1.0.0', allOf: [{ authority, allOf: [compliant] }] })
     expect(codes(readReleasePolicy(text))).toEqual(['AnyConfidentialVm $.allOf[0]', 'FlatClaims $.allOf[0]'])

@@ -1,6 +1,6 @@
 import { domain, type ReleaseAuthority, type ReleaseCondition, type ReleasePolicy } from '@strongroom/contract'
 import { normalAuthority } from './authority.ts'
-import { knownClaim, nestedUnder, type KnownClaim } from './claims.ts'
+import { knownClaim, nestedUnder, structuredClaims, type KnownClaim } from './claims.ts'
 import { comparisonOf, isOrder, type Comparison, type Operand } from './comparison.ts'
 
 export type LintCode =
@@ -139,6 +139,17 @@ function lintLeaf(leaf: Leaf): LintWarning[] {
 }
 
 function lintUnknown({ claim, operator, operand, place }: Leaf): LintWarning[] {
+  if (structuredClaims.has(claim)) {
+    if (operator === 'exists') return []
+    return [
+      {
+        code: 'ClaimType',
+        place: `${place}.${operator}`,
+        message: `${claim} is an object or a list, which no value is compared with.`,
+        remedy: 'Ask for a member of the object, after a dot, or whether the claim exists.',
+      },
+    ]
+  }
   const warnings: LintWarning[] = []
   if (chosenInGuest.test(claim)) {
     warnings.push({
@@ -147,7 +158,7 @@ function lintUnknown({ claim, operator, operand, place }: Leaf): LintWarning[] {
       message: `${claim} is what whoever attests sent along: a program in any VM can say the same, and no hardware says whose it is.`,
       remedy: 'Take it for a nonce or a label, and ask for a claim of the platform beside it.',
     })
-  } else if (claim.startsWith('x-ms-') && !ofInitTime.test(claim)) {
+  } else if (isUnknown(claim)) {
     warnings.push({
       code: 'UnknownClaim',
       place: `${place}.claim`,
@@ -183,7 +194,7 @@ function lintKnown({ claim, operator, operand, place }: Leaf, known: KnownClaim,
       remedy: `Write ${JSON.stringify(converted(operand, known.type))}.`,
     })
   }
-  if (name === 'x-ms-compliance-status' && operator === 'equals' && !complianceStates.includes(operand as string)) {
+  if (isNoState(name, operator, operand)) {
     warnings.push({
       code: 'NeverSatisfied',
       place: `${place}.equals`,
@@ -210,10 +221,29 @@ function formOf({ claim }: Leaf): 'flat' | 'nested' | 'top' | undefined {
   return knownClaim(claim)?.form
 }
 
+/** No token here meets it: of an entry that asks for it, nothing else needs to be warned of. */
+function isNeverMet({ claim, operator, operand }: Comparison): boolean {
+  if (structuredClaims.has(claim)) return operator !== 'exists'
+  const known = knownClaim(claim)
+  if (!known) return isUnknown(claim) && !(operator === 'exists' && operand === false)
+  if (operator === 'exists') return false
+  if (isOrder(operator) && known.claim.type !== 'number') return true
+  if (typeof operand !== known.claim.type) return true
+  return isNoState(known.name, operator, operand)
+}
+
+const isUnknown = (claim: string): boolean =>
+  claim.startsWith('x-ms-') && !ofInitTime.test(claim) && !chosenInGuest.test(claim)
+
+const isNoState = (name: string, operator: string, operand: Operand): boolean =>
+  name === 'x-ms-compliance-status' && operator === 'equals' && !complianceStates.includes(operand as string)
+
 /** Whether each way to satisfy the condition asks for something that others' VMs do not have. */
 function binds(condition: ReleaseCondition): boolean {
   if ('claim' in condition) {
-    const { claim, operator, operand } = comparisonOf(condition)
+    const comparison = comparisonOf(condition)
+    const { claim, operator, operand } = comparison
+    if (isNeverMet(comparison)) return true
     // What a VM's value is not, or is above, others' values are not either.
     if (operator !== 'equals') return false
     const known = knownClaim(claim)
@@ -227,7 +257,9 @@ function binds(condition: ReleaseCondition): boolean {
 
 function excludesDebug(condition: ReleaseCondition): boolean {
   if ('claim' in condition) {
-    const { claim, operator, operand } = comparisonOf(condition)
+    const comparison = comparisonOf(condition)
+    const { claim, operator, operand } = comparison
+    if (isNeverMet(comparison)) return true
     const name = knownClaim(claim)?.name
     if (name === 'x-ms-compliance-status') return operator === 'equals' && excludingStates.includes(operand as string)
     const flag = name === 'x-ms-sevsnpvm-is-debuggable' || name === 'tdx_td_attributes_debug'
