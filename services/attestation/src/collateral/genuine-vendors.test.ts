@@ -1,6 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { collateralChainHeaders, collateralPaths, type CollateralBundle } from '@strongroom/contract'
-import { parseCertificate, parseTdxQuote, readPckExtension, toHex } from '@strongroom/evidence'
+import {
+  collateralChainHeaders,
+  collateralPaths,
+  type CollateralBundle,
+  type CollateralStatus,
+} from '@strongroom/contract'
+import { parseCertificate, parsePem, parseTdxQuote, readPckExtension, toHex } from '@strongroom/evidence'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { unsignedPolicyJws } from '../policy/stored-policy.ts'
 import { claimsOf, openService, ownerObjectId, type Answer, type TestService } from '../testing/harness.ts'
@@ -93,3 +98,71 @@ describe.skipIf(!existsSync(`${phala}/tdx_quote`))(
     })
   },
 )
+
+const evidence = '/work/shared/evidence'
+const snpPath = '/attest/SevSnpVm?api-version=2022-08-01'
+
+/** Reports that name their line and VCEKs of genuine chips, and the authorities as AMD’s service serves them. */
+const chips = [
+  [
+    'Genoa',
+    'confidential-dot-ai-attestation-rs/live-report-v5-genoa.bin',
+    'confidential-dot-ai-attestation-rs/live-vcek-genoa.der',
+    'google-go-sev-guest/ask_ark_genoa.pem',
+  ],
+  [
+    'Turin',
+    'microsoft-TEE-Attestation-Verification/turin_attestation_report.bin',
+    'microsoft-TEE-Attestation-Verification/turin_vcek.pem',
+    'google-go-sev-guest/ask_ark_turin.pem',
+  ],
+] as const
+
+describe.skipIf(!existsSync(evidence))('a genuine chip of AMD’s at an installation in hardware mode', () => {
+  const bytesOf = (file: string): Uint8Array => {
+    const bytes = readFileSync(`${evidence}/${file}`)
+    if (file.endsWith('.pem')) return parsePem(bytes.toString())[0]!
+    return Uint8Array.from(bytes)
+  }
+
+  it.each(chips)('(%s) is verified with what AMD’s service answers', async (product, report, vcek, authorities) => {
+    const vendors = await startVendorServer()
+    const test = await openService({
+      mode: 'hardware',
+      anchors: { simulated: false, amd: [], intel: [] },
+      endpoints: vendors.endpoints,
+    })
+    try {
+      test.clock.set(new Date())
+      await test.call('PUT', '/policies/SevSnpVm?api-version=2022-08-01', {
+        ...asOwner,
+        contentType: 'text/plain',
+        payload: unsignedPolicyJws(
+          'version=1.0;authorizationrules{c:[type=="x-strongroom-revocation-checked",value==false]=>permit();};',
+        ),
+      })
+      const body = {
+        report: Buffer.from(JSON.stringify({ SnpReport: Buffer.from(bytesOf(report)).toString('base64url') })).toString(
+          'base64url',
+        ),
+      }
+      expect((await test.post(snpPath, body)).status).toBe(400)
+      const path = vendors.asked.find((each) => each.includes('SPL='))!
+      vendors.answers.set(path, { body: bytesOf(vcek) })
+      vendors.answers.set(`/kds/vcek/v1/${product}/cert_chain`, {
+        body: readFileSync(`${evidence}/${authorities}`),
+      })
+      test.clock.set(new Date(test.clock.now().getTime() + 61_000))
+      const answer = await test.post(snpPath, body)
+      expect(answer.body.error).toBeUndefined()
+      expect(claimsOf(answer)).toMatchObject({ 'x-ms-attestation-type': 'sevsnpvm' })
+      const { items } = (await test.call('GET', '/collateral', asOwner)).body as CollateralStatus
+      expect(items.map(({ path: kept }) => `/kds${kept}`).toSorted()).toEqual(
+        [path, `/kds/vcek/v1/${product}/cert_chain`].toSorted(),
+      )
+    } finally {
+      await test.close()
+      await vendors.close()
+    }
+  })
+})
