@@ -39,6 +39,41 @@ describeStores('openStore', (open) => {
     expect(await store.db.selectFrom('colour').selectAll().execute()).toEqual([])
   })
 
+  it('tells who asked once a transaction is committed, in their order, and before it resolves', async () => {
+    const store = await open()
+    await store.migrate('paint', { '001': { up: addColour } })
+    const told: string[] = []
+    const result = await store.transaction(async (tx) => {
+      store.afterCommit(tx, () => told.push('first'))
+      await tx.insertInto('colour').values({ name: 'red', rank: 1 }).execute()
+      store.afterCommit(tx, () => told.push('second'))
+      expect(told).toEqual([])
+      return 'result'
+    })
+    expect([result, told]).toEqual(['result', ['first', 'second']])
+    await store.transaction(async (tx) => void (await tx.selectFrom('colour').selectAll().execute()))
+    expect(told).toHaveLength(2)
+  })
+
+  it('tells nobody of a transaction that was rolled back, by its work or by its commit', async () => {
+    const store = await open()
+    const told: string[] = []
+    const thrown = store.transaction((tx) => {
+      store.afterCommit(tx, () => told.push('thrown'))
+      return Promise.reject(new Error('undone'))
+    })
+    await expect(thrown).rejects.toThrow('undone')
+    const deferred = 'deferrable initially deferred'
+    await sql`create table parent (id integer primary key)`.execute(store.db)
+    await sql`create table child (id integer references parent (id) ${sql.raw(deferred)})`.execute(store.db)
+    const failing = store.transaction(async (tx) => {
+      store.afterCommit(tx, () => told.push('not committed'))
+      await sql`insert into child (id) values (7)`.execute(tx)
+    })
+    await expect(failing).rejects.toThrow()
+    expect(told).toEqual([])
+  })
+
   it('refuses the use of db inside a transaction instead of hanging', async () => {
     const store = await open()
     await store.migrate('paint', { '001': { up: addColour } })

@@ -27,6 +27,11 @@ export interface Store {
   /** SQLite: `begin immediate`. Postgres: read committed; lock rows with `forUpdate`. @throws ServiceError ServerBusy */
   transaction<T>(work: (tx: DatabaseTransaction) => Promise<T>): Promise<T>
   /**
+   * Calls `work`, which must not throw, once the transaction is committed, before `transaction` resolves. Not where it was rolled
+   * back, nor where its end is unknown because the connection broke.
+   */
+  afterCommit(tx: DatabaseTransaction, work: () => void): void
+  /**
    * Another text once any of these tables may have been written since: by this process at once, by another from the next
    * turn of the event loop on. Foreign keys that cascade and triggers are not looked at. Undefined where the engine
    * cannot tell: Postgres. For `RowCache`.
@@ -58,6 +63,7 @@ export async function openStore(o: { url: string; service: string }): Promise<St
     engine === 'sqlite'
       ? openSqlite(o.url.slice('sqlite:'.length), o.service, plugins)
       : { db: await openPostgres(o.url, o.service, plugins), revision: () => undefined }
+  const afterwards = new WeakMap<DatabaseTransaction, (() => void)[]>()
   const store: Store = {
     engine,
     url: o.url,
@@ -67,10 +73,21 @@ export async function openStore(o: { url: string; service: string }): Promise<St
     transaction: async (work) => {
       guard.assertOutside()
       try {
-        return await db.transaction().execute((tx) => guard.within(() => work(tx.withoutPlugins())))
+        let inner: DatabaseTransaction | undefined
+        const result = await db.transaction().execute((tx) => {
+          const plain = (inner = tx.withoutPlugins())
+          return guard.within(() => work(plain))
+        })
+        for (const each of (inner && afterwards.get(inner)) ?? []) each()
+        return result
       } catch (error) {
         throw (error as { code?: unknown } | null)?.code === '40P01' ? deadlocked(error) : error
       }
+    },
+    afterCommit: (tx, work) => {
+      const works = afterwards.get(tx)
+      if (works === undefined) afterwards.set(tx, [work])
+      else works.push(work)
     },
     revision: (tables) => {
       guard.assertOutside()

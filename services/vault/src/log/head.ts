@@ -50,6 +50,34 @@ export async function openHead(key: LogKey, row: LogHeadRow, trusted?: string): 
   })
 }
 
+/** How far a log had come that was committed. */
+export type Reached = Pick<LogHeadRow, 'size' | 'checkpoint'>
+
+/**
+ * A store that somebody put back to an earlier state is whole and signed: only who knows that it was further can tell. One that
+ * went another way since then has another checkpoint of the same size.
+ * @throws TransparencyError LogCut, LogForked
+ */
+export function assertReached(head: Reached, reached: Reached | undefined): void {
+  if (reached === undefined || head.size > reached.size) return
+  if (head.size < reached.size) {
+    throw new TransparencyError({
+      code: 'LogCut',
+      message: 'The log is shorter than it was while this service ran.',
+      expected: `at least ${reached.size} entries`,
+      found: `${head.size} entries`,
+    })
+  }
+  if (head.checkpoint === reached.checkpoint) return
+  const rootIn = ({ checkpoint }: Reached): string => checkpoint.split('\n')[2] ?? ''
+  throw new TransparencyError({
+    code: 'LogForked',
+    message: 'The log is not the one that it was while this service ran.',
+    expected: `${reached.size} entries with the root ${rootIn(reached)}`,
+    found: `the root ${rootIn(head)}`,
+  })
+}
+
 function textOf(key: LogKey, vault: string, frontier: Frontier): string {
   return `${formatCheckpoint({ origin: key.noteKey(vault).name, size: frontier.size, root: rootOf(frontier) })}\n`
 }

@@ -152,8 +152,104 @@ describeStores('the operation log', (open) => {
     await tables(store).updateTable('log_head').set(earlier).execute()
     await expect(log.append(entry)).rejects.toMatchObject({
       code: 'OperationLogAltered',
-      expected: 'at least 13 entries',
+      expected: 'at least 14 entries',
     })
+  })
+
+  /** Takes the last transaction of a log out of the store, as somebody does who puts a moment's old copy back. */
+  const undoing = async (
+    store: Store,
+    work: () => Promise<unknown>,
+    vault = 'platform',
+  ): Promise<{ again: () => Promise<void> }> => {
+    const rows = async (): Promise<{ head: LogTables['log_head']; entries: LogTables['log_entry'][] }> => ({
+      head: await tables(store).selectFrom('log_head').selectAll().where('vault', '=', vault).executeTakeFirstOrThrow(),
+      entries: await tables(store).selectFrom('log_entry').selectAll().where('vault', '=', vault).execute(),
+    })
+    const put = async ({ head, entries }: Awaited<ReturnType<typeof rows>>): Promise<void> => {
+      await tables(store).deleteFrom('log_entry').where('vault', '=', vault).execute()
+      await tables(store).insertInto('log_entry').values(entries).execute()
+      await tables(store).updateTable('log_head').set(head).where('vault', '=', vault).execute()
+    }
+    const earlier = await rows()
+    await work()
+    const later = await rows()
+    await put(earlier)
+    return { again: () => put(later) }
+  }
+
+  it('notices while it runs that its last transaction alone was undone, and goes on once it is back', async () => {
+    const { store, log, again } = await filled()
+    await log.append({ ...entry, vault: 'kv1' })
+    const undone = await undoing(store, () => log.append(entry))
+    const refusal = {
+      code: 'OperationLogAltered',
+      status: 503,
+      expected: 'at least 13 entries',
+      found: '12 entries',
+      remedy: expect.stringContaining('put back') as string,
+    }
+    await expect(log.append(entry)).rejects.toMatchObject(refusal)
+    await expect(store.transaction((tx) => log.appendIn(tx, entry))).rejects.toMatchObject(refusal)
+    expect((await log.verify()).broken).toMatchObject({ vault: 'platform', reason: expect.stringContaining('shorter') })
+    expect(await loggedIn(store)).toHaveLength(12)
+    // Another vault's log is whole.
+    await log.append({ ...entry, vault: 'kv1' })
+    await undone.again()
+    await log.append(entry)
+    expect(await log.verify()).toEqual({ entries: 16 })
+    // What was never seen further is told apart by readers.
+    await undoing(store, () => log.append(entry))
+    await again().append(entry)
+  })
+
+  it('notices the same of what was written in a transaction of the operation, or by an earlier run', async () => {
+    const { store, log, again } = await filled()
+    await undoing(store, () => store.transaction((tx) => log.appendIn(tx, entry, entry)))
+    await expect(log.append(entry)).rejects.toMatchObject({
+      code: 'OperationLogAltered',
+      expected: 'at least 14 entries',
+    })
+    const restarted = again()
+    await restarted.append(entry)
+    const next = again()
+    expect((await next.verify()).broken).toBeUndefined()
+    await tables(store).deleteFrom('log_entry').execute()
+    await tables(store).deleteFrom('log_head').execute()
+    await expect(next.append(entry)).rejects.toMatchObject({ code: 'OperationLogAltered', expected: 'at least 13 entries', found: '0 entries' }) // prettier-ignore
+    expect((await next.verify()).broken).toMatchObject({ vault: 'platform' })
+  })
+
+  it('notices that another process went on from where it was undone', async () => {
+    const { store, log, again } = await filled()
+    await undoing(store, () => log.append(entry))
+    await again().append({ ...entry, keyName: 'another' })
+    await expect(log.append(entry)).rejects.toMatchObject({
+      code: 'OperationLogAltered',
+      expected: expect.stringContaining('13 entries with the root') as string,
+    })
+  })
+
+  it('takes nothing for undone that was never committed', async () => {
+    const { store, log } = await filled()
+    const failing = store.transaction(async (tx) => {
+      await log.appendIn(tx, entry)
+      await log.appendIn(tx, entry)
+      throw new Error('rolled back')
+    })
+    await expect(failing).rejects.toThrow('rolled back')
+    await log.append(entry)
+    expect(await log.verify()).toEqual({ entries: 13 })
+  })
+
+  it('takes no other process for somebody who alters it, however they take turns', async () => {
+    const { store, log, key } = await filled()
+    const other = new OperationLog({ store: await open({ sameAs: store }), clock: systemClock, key })
+    const both = [log, other]
+    await Promise.all(Array.from({ length: 60 }, (_, index) => both[index % 2]!.append(entry)))
+    for (let index = 0; index < 10; index++) await both[index % 2]!.append(entry)
+    expect(await log.verify()).toEqual({ entries: 82 })
+    expect(await audit(other)).toBe(82)
   })
 
   it('signs no tree that was rewritten behind its back', async () => {

@@ -20,7 +20,7 @@ import {
 } from '@strongroom/transparency'
 import type { Kysely, Transaction } from 'kysely'
 import { entryText, type LogEntry } from './entry.ts'
-import { checkpointOf, headRow, openHead } from './head.ts'
+import { assertReached, checkpointOf, headRow, openHead, type Reached } from './head.ts'
 import type { LogKey } from './log-key.ts'
 import type { LogEntryRow, LogHeadRow, LogNodeRow, LogTables } from './tables.ts'
 import { verifyTree, type LogVerdict } from './verify.ts'
@@ -39,9 +39,10 @@ export class OperationLog {
   readonly #store: Store
   readonly #clock: Clock
   readonly #key: LogKey
-  /** Of each vault the last checkpoint that we signed, and the greatest size that the store has had. */
+  /** Of each vault the last checkpoint that we signed, committed or not: it is not verified again. */
   readonly #signed = new Map<string, string>()
-  readonly #seen = new Map<string, number>()
+  /** Of each vault the longest log that the store has had: nothing is added to a shorter one, or to another of its size. */
+  readonly #reached = new Map<string, Reached>()
   readonly #commit: GroupCommit<LogEntry>
 
   constructor(o: { store: Store; clock: Clock; key: LogKey }) {
@@ -112,6 +113,7 @@ export class OperationLog {
       .where('vault', '=', vault)
       .execute()
     this.#signed.set(vault, checkpoint)
+    this.#store.afterCommit(tx, () => this.#reach(vault, { size: frontier.size, checkpoint }))
   }
 
   /** The signed checkpoint of a vault's log. */
@@ -157,15 +159,17 @@ export class OperationLog {
     return rows.length === tile.width ? Buffer.concat(rows.map((row) => Buffer.from(row.hash, 'hex'))) : undefined
   }
 
-  /** Walks the logs of all vaults. A store that was put back whole to an earlier state is told apart by readers only. */
+  /** Walks the logs of all vaults. What was put back whole before this service started is told apart by readers only. */
   async verify(): Promise<LogVerdict> {
     const vaults = await this.#db.selectFrom('log_entry').select('vault').distinct().execute()
     const heads = await this.#db.selectFrom('log_head').select('vault').execute()
     let entries = 0
-    for (const vault of new Set([...vaults, ...heads].map((row) => row.vault))) {
-      const verdict = await verifyTree(this.#db, this.#key, vault)
+    const names = [...vaults, ...heads].map((row) => row.vault)
+    for (const vault of new Set([...names, ...this.#reached.keys()])) {
+      const verdict = await verifyTree(this.#db, this.#key, vault, this.#reached.get(vault))
       entries += verdict.entries
       if (verdict.broken) return { entries, broken: verdict.broken }
+      if (verdict.reached) this.#reach(vault, verdict.reached)
     }
     return { entries }
   }
@@ -187,19 +191,17 @@ export class OperationLog {
     return forUpdate(this.#store, rows).executeTakeFirstOrThrow()
   }
 
+  #reach(vault: string, { size, checkpoint }: Reached): void {
+    if (size > (this.#reached.get(vault)?.size ?? 0)) this.#reached.set(vault, { size, checkpoint })
+  }
+
   async #openedHead(head: LogHeadRow): Promise<Frontier> {
-    const seen = this.#seen.get(head.vault) ?? 0
+    const own = this.#signed.get(head.vault)
     try {
-      if (head.size < seen) {
-        throw new TransparencyError({
-          code: 'LogCut',
-          message: 'The log is shorter than it was while this service ran.',
-          expected: `at least ${seen} entries`,
-          found: `${head.size} entries`,
-        })
-      }
-      const frontier = await openHead(this.#key, head, this.#signed.get(head.vault))
-      this.#seen.set(head.vault, head.size)
+      assertReached(head, this.#reached.get(head.vault))
+      const frontier = await openHead(this.#key, head, own)
+      // What we signed may be of this very transaction, which can still be undone.
+      if (head.checkpoint !== own) this.#reach(head.vault, head)
       return frontier
     } catch (cause) {
       if (!(cause instanceof TransparencyError)) throw cause
@@ -210,7 +212,8 @@ export class OperationLog {
         target: head.vault,
         ...(cause.expected !== undefined && { expected: cause.expected }),
         ...(cause.found !== undefined && { found: cause.found }),
-        remedy: 'Find out who wrote to the store of the vault, and restore it from its backup.',
+        remedy:
+          'Find out who wrote to the store of the vault, and put back the state that it was in last. An older backup is taken after a restart only; whoever verified the log before finds it cut.',
         cause,
       })
     }

@@ -8,13 +8,15 @@ import {
   TransparencyError,
 } from '@strongroom/transparency'
 import type { Kysely } from 'kysely'
-import { openHead } from './head.ts'
+import { assertReached, openHead, type Reached } from './head.ts'
 import type { LogKey } from './log-key.ts'
 import type { LogTables } from './tables.ts'
 
 export interface LogVerdict {
   /** Entries that were found good. */
   entries: number
+  /** How far the log has come that was found good. */
+  reached?: Reached
   broken?: {
     vault: string
     /** First entry that was altered or is missing, from 0; absent where only the whole does not fit its signature. */
@@ -25,8 +27,16 @@ export interface LogVerdict {
 
 const pageSize = 512
 
-/** Computes the tree of a vault's log anew from its entries, and compares all that is stored with it. */
-export async function verifyTree(db: Kysely<LogTables>, key: LogKey, vault: string): Promise<LogVerdict> {
+/**
+ * Computes the tree of a vault's log anew from its entries, and compares all that is stored with it.
+ * @param reached how far it had come before
+ */
+export async function verifyTree(
+  db: Kysely<LogTables>,
+  key: LogKey,
+  vault: string,
+  reached?: Reached,
+): Promise<LogVerdict> {
   // The last entry is looked up before the head: what is written meanwhile moves both, the head further.
   const last = await db
     .selectFrom('log_entry')
@@ -67,8 +77,10 @@ export async function verifyTree(db: Kysely<LogTables>, key: LogKey, vault: stri
     if (!(await sameNodes(db, vault, nodes))) return broken(first, 'a hash of the tree was edited', first)
   }
   try {
+    assertReached(head, reached)
     const signed = await openHead(key, head)
-    if (sameBytes(rootOf(signed), rootOf(frontier))) return { entries: frontier.size }
+    if (sameBytes(rootOf(signed), rootOf(frontier)))
+      return { entries: frontier.size, reached: { size: head.size, checkpoint: head.checkpoint } }
     return broken(0, 'the entries are not the ones that were signed for')
   } catch (error) {
     if (error instanceof TransparencyError) return broken(0, error.message)
