@@ -170,6 +170,8 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const managementApp = createManagementApp({
     vaults,
     hsms,
+    log,
+    rates: parts.rates,
     verifier,
     controlPlaneObjectId: platformAccess.controlPlaneObjectId,
     tenantId: installation.tenantId,

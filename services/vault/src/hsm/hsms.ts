@@ -73,6 +73,11 @@ export class Hsms {
     return recordOf(found)
   }
 
+  /** Whether there is one of the name, be it a deleted one. */
+  async isKnown(given: string): Promise<boolean> {
+    return (await this.#o.repository.find(given.toLowerCase())) !== undefined
+  }
+
   async availability(given: string): Promise<VaultNameAvailability> {
     if (!isVaultName(given.toLowerCase())) {
       const message = 'The name has 3 to 24 letters, digits and single hyphens, beginning with a letter.'

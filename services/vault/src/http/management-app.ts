@@ -1,15 +1,33 @@
-import { loginHost, vaultManagementApiVersion, vaultManagementAudience } from '@strongroom/contract'
-import { createHttpApp, requireBearer, ServiceError, type Logger, type TokenVerifier } from '@strongroom/platform'
+import {
+  loginHost,
+  managedHsmVaultName,
+  vaultManagementApiVersion,
+  vaultManagementAudience,
+} from '@strongroom/contract'
+import {
+  createHttpApp,
+  requireBearer,
+  ServiceError,
+  type Caller,
+  type Logger,
+  type TokenVerifier,
+} from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
 import type { Hsms } from '../hsm/hsms.ts'
+import type { OperationLog } from '../log/operation-log.ts'
+import { whoOf } from '../log/who.ts'
 import type { Vaults } from '../vaults/vaults.ts'
-import type { App, Request } from './admission.ts'
+import { isLoggedRefusal, type App, type Request } from './admission.ts'
 import { readAskedBy } from './asked-by.ts'
+import type { RateLimits } from './rate-limits.ts'
 
 /** The wire on which the resource manager makes, changes and deletes vaults. Nobody else passes. */
 export function createManagementApp(o: {
   vaults: Vaults
   hsms: Hsms
+  log: OperationLog
+  /** Undefined counts nothing. */
+  rates: RateLimits | undefined
   verifier: TokenVerifier
   controlPlaneObjectId: string
   tenantId: string
@@ -39,33 +57,62 @@ export function createManagementApp(o: {
   app.addHook('onRequest', readAskedBy(o.controlPlaneObjectId))
   const { vaults, hsms } = o
 
+  /** What is refused of a vault that is there is in its log, as refused uses of its keys are. */
+  const recorded = async <T>(
+    request: Request,
+    of: { known: Vaults | Hsms; operation: string },
+    work: (caller: Request['caller'], name: string) => Promise<T>,
+  ): Promise<T> => {
+    const name = nameOf(request)
+    try {
+      return await work(request.caller, name)
+    } catch (error) {
+      if (!isLoggedRefusal(error) || !(await of.known.isKnown(name))) throw error
+      const vault = of.known === hsms ? managedHsmVaultName(name.toLowerCase()) : name.toLowerCase()
+      // As `admit`: nobody fills a vault's log without end.
+      o.rates?.take(vault, 'refusals')
+      const { operation } = of
+      const entry = { ...whoOf(request.caller), operation, vault, keyName: '', code: error.code }
+      await o.log.append({ ...entry, verdict: 'refused' })
+      throw error
+    }
+  }
+  const ofVault = (verb: string) => ({ known: vaults, operation: `vault/${verb}` })
+  const ofHsm = (verb: string) => ({ known: hsms, operation: `hsm/${verb}` })
+
   app.put('/vaults/:name', async (request, reply) => {
-    const { record, created } = await vaults.put(request.caller, nameOf(request), request.body)
+    const put = (caller: Caller, name: string) => vaults.put(caller, name, request.body)
+    const { record, created } = await recorded(request, ofVault('update'), put)
     return reply.code(created ? 201 : 200).send(record)
   })
   app.get('/vaults/:name', async (request) => vaults.get(nameOf(request)))
-  app.delete('/vaults/:name', async (request) => vaults.delete(request.caller, nameOf(request)))
+  app.delete('/vaults/:name', (request) => recorded(request, ofVault('delete'), (by, name) => vaults.delete(by, name)))
   app.get('/availability/:name', async (request) => vaults.availability(nameOf(request)))
   app.get('/deletedvaults', async () => ({ value: await vaults.listDeleted() }))
   app.get('/deletedvaults/:name', async (request) => vaults.getDeleted(nameOf(request)))
-  app.post('/deletedvaults/:name/recover', async (request) => vaults.recover(request.caller, nameOf(request)))
+  app.post('/deletedvaults/:name/recover', (request) =>
+    recorded(request, ofVault('recover'), (by, name) => vaults.recover(by, name)),
+  )
   app.delete('/deletedvaults/:name', async (request, reply) => {
-    await vaults.purge(request.caller, nameOf(request))
+    await recorded(request, ofVault('purge'), (by, name) => vaults.purge(by, name))
     return reply.code(204).send()
   })
 
   app.put('/managedhsms/:name', async (request, reply) => {
-    const { record, created } = await hsms.put(request.caller, nameOf(request), request.body)
+    const put = (caller: Caller, name: string) => hsms.put(caller, name, request.body)
+    const { record, created } = await recorded(request, ofHsm('update'), put)
     return reply.code(created ? 201 : 200).send(record)
   })
   app.get('/managedhsms/:name', async (request) => hsms.get(nameOf(request)))
-  app.delete('/managedhsms/:name', async (request) => hsms.delete(request.caller, nameOf(request)))
+  app.delete('/managedhsms/:name', (request) => recorded(request, ofHsm('delete'), (by, name) => hsms.delete(by, name)))
   app.get('/hsmavailability/:name', async (request) => hsms.availability(nameOf(request)))
   app.get('/deletedmanagedhsms', async () => ({ value: await hsms.listDeleted() }))
   app.get('/deletedmanagedhsms/:name', async (request) => hsms.getDeleted(nameOf(request)))
-  app.post('/deletedmanagedhsms/:name/recover', async (request) => hsms.recover(request.caller, nameOf(request)))
+  app.post('/deletedmanagedhsms/:name/recover', (request) =>
+    recorded(request, ofHsm('recover'), (by, name) => hsms.recover(by, name)),
+  )
   app.delete('/deletedmanagedhsms/:name', async (request, reply) => {
-    await hsms.purge(request.caller, nameOf(request))
+    await recorded(request, ofHsm('purge'), (by, name) => hsms.purge(by, name))
     return reply.code(204).send()
   })
   return app

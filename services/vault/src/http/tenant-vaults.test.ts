@@ -1,6 +1,17 @@
+import { askedByHeader } from '@strongroom/contract'
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
-import { adminGrant, createTestVault, principalIds, vaultDefinition, type TestVault } from '../testing/test-vault.ts'
+import { loggedIn } from '../testing/logged.ts'
+import { TestHsm } from '../testing/test-hsm.ts'
+import {
+  adminGrant,
+  createTestVault,
+  principalIds,
+  vaultDefinition,
+  type Answer,
+  type TestVault,
+} from '../testing/test-vault.ts'
+import { azureVaultRates } from './rate-limits.ts'
 
 const kv1 = 'kv1.vault.strongroom.internal'
 const kv2 = 'kv2.vault.strongroom.internal'
@@ -64,12 +75,73 @@ describeStores('vaults of tenants', (open) => {
     const back = vaultDefinition('kv1')
     expect((await vault.manage('controlPlane', 'PUT', '/vaults/kv1', { ...moved, movedFrom: back.resourceId })).status).toBe(200) // prettier-ignore
     expect((await vault.manage('controlPlane', 'PUT', '/vaults/kv1', back)).body.error.code).toBe('VaultAlreadyExists')
-    for (const name of ['platform', 'PLATFORM', 'ab', '1ab', 'a--b', 'a_b', 'x'.repeat(25), '..%2fplatform']) {
-      expect([name, (await vault.putVault(name)).status]).toEqual([name, 400])
+    for (const name of ['platform', 'PLATFORM']) {
+      const refused = await vault.putVault(name)
+      expect([name, refused.status, refused.body.error.code]).toEqual([name, 409, 'VaultAlreadyExists'])
+      for (const method of ['GET', 'DELETE'] as const)
+        expect((await vault.manage('controlPlane', method, `/vaults/${name}`)).status).toBe(404)
+    }
+    for (const name of ['ab', '1ab', 'a--b', 'a_b', 'x'.repeat(25), '..%2fplatform']) {
+      const { status, body } = await vault.putVault(name)
+      expect([name, status, body.error.code]).toEqual([name, 400, 'VaultNameNotValid'])
+      expect(body.error.message).toContain(
+        `The vault name '${decodeURIComponent(name)}' is invalid. A vault's name must be between 3-24 alphanumeric characters.`,
+      )
     }
     expect((await vault.manage('controlPlane', 'GET', '/availability/platform')).body.nameAvailable).toBe(false)
     expect((await vault.manage('controlPlane', 'GET', '/availability/a--b')).body.reason).toBe('AccountNameInvalid')
     expect((await vault.manage('controlPlane', 'GET', '/availability/free1')).body).toEqual({ nameAvailable: true })
+    await vault.close()
+  })
+
+  it('keep what was refused of them in their log, with who asked; what is not there gets none', async () => {
+    const store = await open()
+    const vault = await createTestVault(store, { rates: { ...azureVaultRates, refusals: 4 } })
+    const says = { [askedByHeader]: `${principalIds.bob} bob-app` }
+    const ask = (method: 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer> =>
+      vault.manage('controlPlane', method, path, body, says)
+    const kept = { enablePurgeProtection: true }
+    await ask('PUT', '/vaults/Kv1', vaultDefinition('kv1', kept))
+    const refusals = [
+      await ask('PUT', '/vaults/Kv1', vaultDefinition('kv1')),
+      await ask('PUT', '/vaults/kv1', vaultDefinition('kv1', { resourceId: '/subscriptions/s/x' })),
+    ]
+    await ask('DELETE', '/vaults/kv1')
+    refusals.push(
+      await ask('DELETE', '/deletedvaults/kv1'),
+      await ask('PUT', '/vaults/kv1', vaultDefinition('kv1', kept)),
+    )
+    expect(refusals.map(({ status }) => status)).toEqual([400, 409, 405, 409])
+    const logged = (await loggedIn(store, 'kv1')).filter(({ verdict }) => verdict === 'refused')
+    expect(logged.map(({ operation, code }) => `${operation} ${code}`)).toEqual([
+      'vault/update BadParameter',
+      'vault/update VaultAlreadyExists',
+      'vault/purge MethodNotAllowed',
+      'vault/update ConflictError',
+    ])
+    expect(logged.every((entry) => entry.objectId === principalIds.bob && entry.via?.service === 'control-plane')).toBe(
+      true,
+    )
+    // Beyond the rate of refusals it fills no further.
+    expect((await ask('DELETE', '/deletedvaults/kv1')).status).toBe(429)
+    expect((await loggedIn(store, 'kv1')).filter(({ verdict }) => verdict === 'refused')).toHaveLength(4)
+
+    const pool = new TestHsm(vault, 'Pool', store)
+    await pool.create({ enablePurgeProtection: true })
+    expect((await pool.create()).status).toBe(400)
+    await ask('DELETE', '/managedhsms/pool')
+    expect((await ask('DELETE', '/deletedmanagedhsms/pool')).status).toBe(409)
+    expect(
+      (await loggedIn(store, 'pool.managedhsm')).map(({ operation, verdict }) => `${operation} ${verdict}`),
+    ).toEqual(['hsm/create allowed', 'hsm/update refused', 'hsm/delete allowed', 'hsm/purge refused'])
+
+    const known = JSON.stringify(await loggedIn(store))
+    for (const name of ['none', 'platform', 'a--b'])
+      for (const path of [`/vaults/${name}`, `/deletedvaults/${name}`, `/managedhsms/${name}`])
+        expect((await ask('DELETE', path)).status).toBeGreaterThan(399)
+    expect((await ask('PUT', '/vaults/platform', {})).status).toBe(409)
+    expect(await loggedIn(store, 'none')).toEqual([])
+    expect(JSON.stringify(await loggedIn(store))).toBe(known)
     await vault.close()
   })
 

@@ -190,6 +190,11 @@ describeStores('the vault over HTTP', (open) => {
     for (const name of ['..%2f..%2fetc', 'a%00b', 'a.b', 'a_b', 'x'.repeat(128), '%F0%9F%98%80', "a'--"]) {
       expect([name, (await vault.call('controlPlane', 'GET', `/keys/${name}`)).status]).toEqual([name, 400])
     }
+    const named = await vault.call('controlPlane', 'GET', '/keys/a_b')
+    expect([named.body.error.code, named.body.error.message]).toEqual([
+      'BadParameter',
+      'The request URI contains an invalid name: a_b',
+    ])
     expect((await vault.call('controlPlane', 'GET', '/keys/a/..%2fb')).status).toBe(400)
     expect((await vault.call('controlPlane', 'GET', '/keys/a/versionz')).status).toBe(400)
     await vault.close()

@@ -24,7 +24,7 @@ export const isVaultName = (name: string): boolean => namePattern.test(name)
 /** @throws ServiceError 400 BadParameter */
 export function checkObjectName(value: unknown): string {
   if (typeof value === 'string' && /^[0-9a-zA-Z-]{1,127}$/.test(value)) return value
-  throw badParameter('The request URI contains an invalid name.', {
+  throw badParameter(`The request URI contains an invalid name: ${shown(value)}`, {
     target: 'name',
     expected: '1 to 127 letters, digits and hyphens',
     found: shown(value),

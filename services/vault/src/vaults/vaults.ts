@@ -14,6 +14,8 @@ import { parseMovedFrom, parseVaultDefinition } from './definition.ts'
 import type { VaultRepository } from './repository.ts'
 import { deletedVaultRecordOf, vaultRecordOf, type StoredVault } from './vault.ts'
 
+const nameRule = 'The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens.'
+
 /** The vaults of tenants, as the resource manager makes, changes and deletes them. */
 export class Vaults {
   readonly #o: { store: Store; repository: VaultRepository; log: OperationLog; clock: Clock }
@@ -23,6 +25,7 @@ export class Vaults {
   }
 
   async put(by: By, given: string, body: unknown): Promise<{ record: VaultRecord; created: boolean }> {
+    if (given.toLowerCase() === platformVault) throw nameInUse(platformVault)
     const name = checkVaultName(given)
     const definition = parseVaultDefinition(body)
     const movedFrom = parseMovedFrom(body)
@@ -117,14 +120,18 @@ export class Vaults {
     return due.length
   }
 
+  /** Whether there is a vault of the name, be it a deleted one. */
+  async isKnown(given: string): Promise<boolean> {
+    return isVaultName(given.toLowerCase()) && (await this.#o.repository.find(given.toLowerCase())) !== undefined
+  }
+
   async availability(given: string): Promise<VaultNameAvailability> {
     const name = given.toLowerCase()
     if (!isVaultName(name)) {
       return {
         nameAvailable: false,
         reason: 'AccountNameInvalid',
-        message:
-          'Vault name must be between 3-24 alphanumeric characters. The name must begin with a letter, end with a letter or digit, and not contain consecutive hyphens.',
+        message: `Vault name must be between 3-24 alphanumeric characters. ${nameRule}`,
       }
     }
     const found = await this.#o.repository.find(name)
@@ -141,11 +148,7 @@ export class Vaults {
       new ServiceError({ code, status: 409, message, target: existing.name, remedy })
     const known = [definition.resourceId, movedFrom].map((id) => id?.toLowerCase())
     if (!known.includes(existing.resourceId.toLowerCase())) {
-      throw conflict(
-        'VaultAlreadyExists',
-        `The vault name '${existing.name}' is already in use. Vault names are globally unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state.`,
-        'Use another name.',
-      )
+      throw nameInUse(existing.name)
     }
     if (existing.deletedAt !== undefined) {
       throw conflict(
@@ -195,11 +198,26 @@ export class Vaults {
 
 function checkVaultName(given: string): string {
   const name = given.toLowerCase()
-  if (isVaultName(name) && name !== platformVault) return name
-  throw badParameter('The vault name is invalid.', {
+  if (name === platformVault) throw vaultNotFound(name)
+  if (isVaultName(name)) return name
+  throw new ServiceError({
+    code: 'VaultNameNotValid',
+    status: 400,
+    message: `The vault name '${shown(given)}' is invalid. A vault's name must be between 3-24 alphanumeric characters. ${nameRule} Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742`,
     target: 'name',
-    expected: '3 to 24 letters, digits and single hyphens, beginning with a letter; not the platform’s',
+    expected: '3 to 24 letters, digits and single hyphens, beginning with a letter',
     found: shown(given),
+    remedy: 'Use another name.',
+  })
+}
+
+function nameInUse(name: string): ServiceError {
+  return new ServiceError({
+    code: 'VaultAlreadyExists',
+    status: 409,
+    message: `The vault name '${name}' is already in use. Vault names are globally unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state.`,
+    target: name,
+    remedy: 'Use another name.',
   })
 }
 
