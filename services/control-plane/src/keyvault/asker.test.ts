@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { askedByHeader } from '@strongroom/contract'
-import { openStore } from '@strongroom/platform'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { askedByHeader } from '@strongroom/contract'
+import { openStore, type Store } from '@strongroom/platform'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { roles } from '../arm/access.ts'
 import { plane as setPlane, identityPath, setPath, setRequest, useSetPlane } from '../testing/disk-encryption.ts'
 import { FakeWire } from '../testing/fake-wire.ts'
@@ -49,6 +49,17 @@ const roleOf = (name: string, principalId: string): [string, object] => [
     },
   },
 ]
+
+/** A store that two resource managers open, one after the other. */
+async function openFolder(): Promise<Store> {
+  const directory = await mkdtemp(join(tmpdir(), 'strongroom-asker-'))
+  const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+  onTestFinished(async () => {
+    await store.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+  return store
+}
 
 describe('the key service is told who asked', () => {
   let plane: Awaited<ReturnType<typeof openSqlitePlane>>
@@ -139,8 +150,7 @@ describe('the key service is told who asked', () => {
   })
 
   it('as nobody where it asks on its own: at its start', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'strongroom-asker-'))
-    const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+    const store = await openFolder()
     const wire = new FakeWire()
     const first = await openTestPlane(store, wire)
     await first.send('PUT', group, { location: 'westeurope' })
@@ -150,13 +160,10 @@ describe('the key service is told who asked', () => {
     const second = await openTestPlane(store, wire)
     await second.service.close()
     expect(told(wire, from)).toEqual([['PUT /vaults/kv3', undefined]])
-    await store.close()
-    await rm(directory, { recursive: true, force: true })
   })
 
   it('by who began an operation that another process ends', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'strongroom-asker-'))
-    const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+    const store = await openFolder()
     const wire = new FakeWire()
     const first: TestPlane = await openTestPlane(store, wire)
     await first.send('PUT', group, { location: 'westeurope' })
@@ -177,8 +184,6 @@ describe('the key service is told who asked', () => {
     expect((await second.follow(accepted)).status).toBe('Succeeded')
     expect(told(wire, from)).toContainEqual(['DELETE /vaults/kv4', ownerAsked])
     await second.service.close()
-    await store.close()
-    await rm(directory, { recursive: true, force: true })
   })
 })
 
