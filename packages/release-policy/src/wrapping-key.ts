@@ -43,7 +43,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
 /** The number's bytes without leading zeros; none where the text is no base64url. */
 function unsigned(text: string): Uint8Array {
   if (!/^[A-Za-z0-9_-]{1,4096}$/.test(text) || text.length % 4 === 1) return new Uint8Array(0)
-  const bytes = Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (char) => char.charCodeAt(0))
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  const bytes = new Uint8Array(binary.length)
+  for (let at = 0; at < bytes.length; at++) bytes[at] = binary.charCodeAt(at)
   const first = bytes.findIndex((byte) => byte !== 0)
   return first < 0 ? new Uint8Array(0) : bytes.subarray(first)
 }
