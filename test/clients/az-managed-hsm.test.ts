@@ -62,6 +62,20 @@ const steps: Step[] = [
   },
   { section: 'Keys', line: 'keyvault key rotate --hsm-name pool --name sign --query key.x', look: keep('rotated') },
   {
+    section: 'Settings',
+    line: 'keyvault setting list --hsm-name pool --query [].value',
+    look: (values) => expect(values).toEqual(['false']),
+  },
+  {
+    section: 'Settings',
+    line: 'keyvault setting update --hsm-name pool --name AllowKeyManagementOperationsThroughARM --value false',
+  },
+  {
+    section: 'Settings',
+    line: 'keyvault setting update --hsm-name pool --name AllowKeyManagementOperationsThroughARM --value true',
+    refused: 'cannot be managed through the resource manager',
+  },
+  {
     section: 'Roles',
     line: 'keyvault role definition list --hsm-name pool --query [].roleName',
     look: (names) => expect(names).toContain('Managed HSM Crypto Service Release User'),

@@ -14,6 +14,7 @@ from azure.keyvault.administration import (
     KeyVaultDataAction,
     KeyVaultPermission,
     KeyVaultRoleScope,
+    KeyVaultSettingsClient,
 )
 from azure.keyvault.keys import (
     JsonWebKey,
@@ -303,4 +304,16 @@ call(
     "KeyVaultBackupClient.begin_restore (one key)",
     lambda: backups.begin_restore(done.folder_url, "sas", key_name="aes").wait(),
 )
+settings = KeyVaultSettingsClient(POOL, credential)
+through_arm = call(
+    a,
+    "KeyVaultSettingsClient.get_setting",
+    lambda: settings.get_setting("AllowKeyManagementOperationsThroughARM"),
+)
+call(
+    a,
+    "KeyVaultSettingsClient.list_settings",
+    lambda: must(through_arm.name in [each.name for each in settings.list_settings()]),
+)
+call(a, "KeyVaultSettingsClient.update_setting", lambda: must(settings.update_setting(through_arm).value == "false"))
 call(a, "KeyClient.get_key (after the restore)", lambda: must(pool.get_key("aes").id == oct_key.id))

@@ -62,6 +62,25 @@ describeStores('a managed HSM', (open) => {
     await hsm.vault.close()
   })
 
+  it('has a setting that is off, shows it to its administrator alone, and never says that it was turned on', async () => {
+    const hsm = await activated()
+    const path = '/settings/AllowKeyManagementOperationsThroughARM'
+    const off = { name: 'AllowKeyManagementOperationsThroughARM', value: 'false', type: 'boolean' }
+    expect((await hsm.owner('GET', '/settings')).body).toEqual({ settings: [off] })
+    expect((await hsm.owner('PATCH', path, { value: 'False' })).body).toEqual(off)
+    const on = await hsm.owner('PATCH', path, { value: 'true' })
+    expect([on.status, on.body.error.code, on.body.error.target]).toEqual([400, 'BadParameter', 'value'])
+    expect((await hsm.owner('GET', path)).body).toEqual(off)
+    expect((await hsm.owner('GET', '/settings/other')).status).toBe(404)
+    await hsm.assign('orchestrator', cryptoOfficerRole)
+    for (const [method, at] of [
+      ['GET', '/settings'],
+      ['PATCH', path],
+    ] as const)
+      expect((await hsm.as('orchestrator', method, at, { value: 'false' })).status).toBe(403)
+    await hsm.vault.close()
+  })
+
   it('lets each role do what Azure lets it do, and nothing else', async () => {
     const hsm = await activated()
     // The administrator of the HSM and of its keys are two roles.

@@ -30,12 +30,13 @@ export const builtInRoles: RoleDefinition[] = [
   builtIn(
     administratorRole,
     'Managed HSM Administrator',
-    'Security domain, full backup and restore, and roles. No use of keys.',
+    'Security domain, full backup and restore, settings, and roles. No use of keys.',
     [
       ...roleManagement,
       ...words('securitydomain/download/action securitydomain/download/read securitydomain/upload/action'),
       ...words('securitydomain/upload/read securitydomain/transferkey/read'),
       ...words('backup/start/action restore/start/action backup/status/action restore/status/action'),
+      ...words('settings/read/action settings/write/action'),
     ],
   ),
   builtIn('515eb02d-2335-4d2d-92f2-b1cbdf9c3778', 'Managed HSM Crypto Officer', 'Roles, and deleted keys.', [

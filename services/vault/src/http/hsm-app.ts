@@ -6,6 +6,7 @@ import type { HsmAppParts } from './hsm-admission.ts'
 import { addHsmBackupRoutes } from './hsm-backup-routes.ts'
 import { addHsmDomainRoutes } from './hsm-domain-routes.ts'
 import { addHsmRoleRoutes } from './hsm-role-routes.ts'
+import { addHsmSettingsRoutes } from './hsm-settings-routes.ts'
 import { addKeyRoutes } from './key-routes.ts'
 import { addKeyUseRoutes } from './key-use-routes.ts'
 import { addLogRoutes } from './log-routes.ts'
@@ -31,5 +32,6 @@ export function createHsmApp(parts: HsmAppParts): App {
   addHsmRoleRoutes(app, parts)
   addHsmDomainRoutes(app, parts)
   addHsmBackupRoutes(app, parts)
+  addHsmSettingsRoutes(app, parts)
   return app
 }

@@ -40,11 +40,11 @@ export class TestHsm {
     })
   }
 
-  as(principal: Principal, method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+  as(principal: Principal, method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
     return this.vault.call(principal, method, path, body, managedHsmHost(this.name))
   }
 
-  owner(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+  owner(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
     return this.as('owner', method, path, body)
   }
 
