@@ -40,7 +40,12 @@ export class TestHsm {
     })
   }
 
-  as(principal: Principal, method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
+  as(
+    principal: Principal,
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    body?: unknown,
+  ): Promise<Answer> {
     return this.vault.call(principal, method, path, body, managedHsmHost(this.name))
   }
 
