@@ -52,7 +52,7 @@ export function isMet({ claim, operator, operand }: Comparison, claims: Record<s
 }
 
 /** What a comparison asks, to be read after "is expected to be". */
-export function askedBy({ operator, operand }: Pick<Comparison, 'operator' | 'operand'>): string {
+export function requirementText({ operator, operand }: Pick<Comparison, 'operator' | 'operand'>): string {
   switch (operator) {
     case 'equals':
       return JSON.stringify(operand)
@@ -73,7 +73,7 @@ export function askedBy({ operator, operand }: Pick<Comparison, 'operator' | 'op
 
 /** A comparison in one line: `x = "a"`, `x is at least 3`. */
 export const comparisonText = (comparison: Comparison): string =>
-  `${comparison.claim} ${comparison.operator === 'equals' ? '=' : 'is'} ${askedBy(comparison)}`
+  `${comparison.claim} ${comparison.operator === 'equals' ? '=' : 'is'} ${requirementText(comparison)}`
 
 function isOrdered(actual: number, operator: ClaimOperator, operand: number): boolean {
   // Numbers beyond this may be others than the token's text says.

@@ -1,5 +1,5 @@
 export { normalAuthority } from './authority.ts'
-export { askedBy, comparisonText, valueAt } from './comparison.ts'
+export { comparisonText, requirementText, valueAt } from './comparison.ts'
 export { failedConditions, type FailedCondition } from './evaluate.ts'
 export { explainRelease, type ExplainedAuthority, type ExplainedCondition, type ReleaseExplanation } from './explain.ts'
 export { lintReleasePolicy, type LintCode, type LintWarning } from './lint.ts'

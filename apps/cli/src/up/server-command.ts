@@ -24,8 +24,8 @@ const entry = resolve(import.meta.dirname, '../../../strongroomd/src/main.ts')
 /**
  * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of
  * at most 8 MiB per half, and garbage collected by the thread that made it: helpers on other cores cost more than they save.
- * WebAssembly, which only the type stripper uses, is not optimised: that would take longer than it saves. One thread compiles: four that
- * begin at one moment take both cores of a small machine from the requests.
+ * WebAssembly, which only the type stripper uses, is not optimised: that would take longer than it saves. One thread compiles:
+ * four that begin at one moment take both cores of a small machine from the requests.
  */
 export const serverNodeOptions: readonly string[] = [
   '--conditions=x-source',

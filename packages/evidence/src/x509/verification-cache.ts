@@ -23,8 +23,9 @@ interface Entry {
  * on time, trust or policy (validity, next updates, revocation, pinned roots, levels) is judged anew at each verification, so an
  * entry can neither outlive a certificate nor carry trust from one caller's anchors to another's. Refusals are not remembered.
  *
- * Bounded by number and by size; the oldest leave first, but for those that were used since they were last looked at. Inputs are copied and compared byte for byte: a caller who
- * changes a buffer afterwards, or finds two inputs with one hash, changes nothing but its own luck.
+ * Bounded by number and by size; the oldest leave first, but for those that were used since they were last looked at. Inputs are
+ * copied and compared byte for byte: a caller who changes a buffer afterwards, or finds two inputs with one hash, changes nothing
+ * but its own luck.
  *
  * Pass one object to all verifications with the same `Primitives`.
  */

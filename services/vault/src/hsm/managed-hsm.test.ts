@@ -68,8 +68,14 @@ describeStores('a managed HSM', (open) => {
     const off = { name: 'AllowKeyManagementOperationsThroughARM', value: 'false', type: 'boolean' }
     expect((await hsm.owner('GET', '/settings')).body).toEqual({ settings: [off] })
     expect((await hsm.owner('PATCH', path, { value: 'False' })).body).toEqual(off)
-    const on = await hsm.owner('PATCH', path, { value: 'true' })
-    expect([on.status, on.body.error.code, on.body.error.target]).toEqual([400, 'BadParameter', 'value'])
+    for (const value of ['true', true, ['false'], null, undefined]) {
+      const refused = await hsm.owner('PATCH', path, { value })
+      expect([refused.status, refused.body.error.code, refused.body.error.target]).toEqual([
+        400,
+        'BadParameter',
+        'value',
+      ])
+    }
     expect((await hsm.owner('GET', path)).body).toEqual(off)
     expect((await hsm.owner('GET', '/settings/other')).status).toBe(404)
     await hsm.assign('orchestrator', cryptoOfficerRole)

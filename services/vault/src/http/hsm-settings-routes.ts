@@ -26,7 +26,7 @@ export function addHsmSettingsRoutes(app: App, parts: HsmAppParts): void {
     admitHsmChange(parts, request, { action: 'settings/write/action' }, async () => {
       const setting = settingOf(request)
       const { value } = objectOf(request.body, 'body')
-      if (String(value).toLowerCase() === setting.value) return setting
+      if (value === false || (typeof value === 'string' && value.toLowerCase() === setting.value)) return setting
       throw badParameter('Keys of a managed HSM cannot be managed through the resource manager here.', {
         target: 'value',
         expected: setting.value,

@@ -1,6 +1,6 @@
 import type { ErrorDetail, ReleasePolicy } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
-import { askedBy, failedConditions, normalAuthority, type FailedCondition } from '@strongroom/release-policy'
+import { failedConditions, normalAuthority, requirementText, type FailedCondition } from '@strongroom/release-policy'
 import { shown, written } from '../errors.ts'
 import type { Authorities } from './authorities.ts'
 import { verifyAttestationToken, type AttestationToken } from './token.ts'
@@ -51,7 +51,7 @@ function denied(authority: string, failures: FailedCondition[]): ServiceError {
 }
 
 function detailOf(authority: string, { claim, operator, expected, actual }: FailedCondition): ErrorDetail {
-  const asked = shown(askedBy({ operator, operand: expected }))
+  const asked = shown(requirementText({ operator, operand: expected }))
   const found = actual === undefined ? 'no such claim' : shown(written(actual))
   return {
     code: 'KeyReleaseDenied',
