@@ -1,101 +1,178 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { type AttackTitles, faultsOf, idsIn, titlesIn } from './attack-page.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const tracked = execFileSync('git', ['ls-files', '*.ts'], { cwd: root, encoding: 'utf8' }).trim().split('\n')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const page = read('docs/attacks.md')
+/** Copy of the ids of ../shared/facts/attacks.md, for machines that do not have it. */
+const ids = idsIn(read('test/boundaries/attack-ids.txt'))
+const source = resolve(root, '../shared/facts/attacks.md')
 
-const range = (letter: string, last: number): string[] =>
-  Array.from({ length: last }, (_, index) => `${letter}${index + 1}`)
-/** Of tokens, of policies, of the vTPM and its state, of a boot (those that a test names), of keys and services. */
-const ids = [...range('K', 11), ...range('P', 6), ...range('V', 11), 'B5', 'D5', ...range('Q', 11)]
+/** Attacks of the list without a row as yet. */
+const missing: string[] = [
+  'S1',
+  'S2',
+  'S3',
+  'S4',
+  'S5',
+  'S6',
+  'S7',
+  'S8',
+  'S9',
+  'S10',
+  'S11',
+  'S12',
+  'S13',
+  'T1',
+  'T2',
+  'T3',
+  'T4',
+  'T5',
+  'T6',
+  'T7',
+  'T8',
+  'T9',
+  'B1',
+  'B2',
+  'B3',
+  'B4',
+  'B6',
+  'B7',
+  'B8',
+  'B9',
+  'D1',
+  'D2',
+  'D3',
+  'D4',
+  'D6',
+  'D7',
+  'D8',
+  'D9',
+  'D10',
+  'D11',
+  'D12',
+  'D13',
+]
 
-/** Rows of the page: id, and each test that it names as [file, name]. */
-const rows = page.split('\n').flatMap((line) => {
-  const [, id] = /^\| ([KPVBDQ]\d+) \|/.exec(line) ?? []
-  return id === undefined ? [] : [{ id, tests: [...line.matchAll(/`([^`]+\.test\.ts)`: “([^”]+)”/g)] }]
+const own = 'test/boundaries/attacks.test.ts'
+const files = execFileSync('git', ['ls-files', '*.test.ts'], { cwd: root, encoding: 'utf8' }).trim().split('\n')
+const titles: AttackTitles = new Map(files.filter((file) => file !== own).map((file) => [file, titlesIn(read(file))]))
+
+describe('the list of attacks', () => {
+  it.skipIf(!existsSync(source))('is the whole of ../shared/facts/attacks.md', () => {
+    expect(ids).toEqual(idsIn(readFileSync(source, 'utf8')))
+  })
+
+  it('has 83 attacks', () => {
+    expect(new Set(ids).size).toBe(83)
+  })
 })
-
-/** Names of the tests of a file that say they are of an attack; curly marks are what the page cannot quote. */
-const named = (file: string): string[] =>
-  [...read(file).matchAll(/(['"`])([^\n]*?\(attacks? [^)\n]+\))\1/g)].map(([, , name]) => name!)
-const idsOf = (name: string): string[] => /\(attacks? ([^)]+)\)$/.exec(name)?.[1]?.split(', ') ?? []
 
 describe('docs/attacks.md', () => {
-  it('has a row for each attack, in their order', () => {
-    expect(rows.map(({ id }) => id)).toEqual(ids)
-  })
-
-  it.each(rows)('names for $id tests that there are, and that say they are of it', ({ id, tests }) => {
-    expect(tests.length).toBeGreaterThan(0)
-    for (const [, file, name] of tests) {
-      expect(tracked).toContain(file)
-      expect(named(file!)).toContain(name)
-      expect(idsOf(name!)).toContain(id)
-    }
-  })
-
-  it('leaves out no test that says it is of an attack', () => {
-    const listed = new Set(rows.flatMap(({ id, tests }) => tests.map(([, file, name]) => `${id} ${file} ${name}`)))
-    const files = tracked.filter((file) => file.endsWith('.test.ts') && !file.startsWith('test/boundaries/'))
-    const missing = files.flatMap((file) =>
-      named(file).flatMap((name) =>
-        idsOf(name)
-          .map((id) => `${id} ${file} ${name}`)
-          .filter((each) => !listed.has(each)),
-      ),
-    )
-    expect(missing).toEqual([])
+  it('has a row for each attack, and in it the tests that try it', () => {
+    expect(faultsOf(page, ids, titles, missing)).toEqual([])
   })
 })
 
-describe('secrets that a caller sends', () => {
-  /** Where one is compared with ours; everywhere else it is hashed, or looked up by a key that is no secret. */
-  const comparing = [
-    'packages/platform/src/master-key/root-key.ts',
-    'services/attestation/src/tpm/challenges.ts',
-    'services/control-plane/src/compute/boot-diagnostics.ts',
-    'services/control-plane/src/compute/passwords.ts',
-    'services/host/src/kept/access-grants.ts',
-    'services/identity/src/principals.ts',
-    'services/identity/src/secret.ts',
-    'services/vault/src/keystore/digest-info.ts',
-  ]
-  const secret = '\\w*(?:signature|hmac|secret|password|passphrase|verifier|accessKey|\\bmac)'
-  const constant = `(?!undefined|null|typeof|true|false|['"\`\\d])`
-  const naive = [
-    new RegExp(`\\b${secret} *[!=]== ${constant}`, 'i'),
-    new RegExp(`[!=]== (?:\\w+\\.)*${secret}\\b *(?:[);&|?:]|$)`, 'i'),
-    new RegExp(`\\b${secret}\\.(?:equals|compare|startsWith)\\(`, 'i'),
-  ]
-  const isNaive = (line: string): boolean =>
-    !/undefined|null|typeof|'string'/.test(line) && naive.some((each) => each.test(line))
+describe('a page, a list or a test at fault', () => {
+  const file = 'packages/a/src/a.test.ts'
+  const row = (id: string, title: string): string => `| ${id} | What. | Answer. | \`${file}\`: “${title}” |`
+  const good = `${row('S1', 'refuses (attack S1)')}\n${row('T1', 'refuses too (attack T1)')}`
+  const list = ['S1', 'T1']
+  const titled = (...more: string[]): AttackTitles =>
+    new Map([[file, ['refuses (attack S1)', 'refuses too (attack T1)', ...more]]])
+  const reason = `it needs ${'a part that is not there, '.repeat(4)}`
 
-  it('are compared in constant time, by the platform’s function alone (attack Q7)', () => {
-    // Evidence and policies are public, whoever reads them.
-    const holders = /^(packages\/platform|services|apps)\/.*(?<!\.test)\.ts$/
-    const sources = tracked.filter((file) => holders.test(file))
-    const use = sources.filter((file) => /^(?!import ).*\btimingSafeEqual\(/m.test(read(file)))
-    expect(use).toEqual(comparing)
-    const found = sources.flatMap((file) =>
-      read(file)
-        .split('\n')
-        .filter(isNaive)
-        .map((line) => `${file}: ${line.trim()}`),
-    )
-    expect(found).toEqual([])
+  it('is told from one without a fault', () => {
+    expect(faultsOf(good, list, titled())).toEqual([])
   })
 
   it.each([
-    'if (given === secret) return true',
-    'return signature === wanted',
-    'if (this.password !== o.password) throw refused()',
-    'return hmac.equals(given)',
-    'return due.mac === given.mac;',
-  ])('would be found in: %s', (line) => {
-    expect(isNaive(line)).toBe(true)
+    [
+      'a row of an unknown id',
+      `${good}\n${row('S2', 'refuses (attack S2)')}`,
+      titled('refuses (attack S2)'),
+      'S2: is no attack of the list',
+    ],
+    ['a test of an unknown id', good, titled('refuses (attack S2)'), 'S2: is named by a test, and has no row'],
+    [
+      'a test of our own series without its row',
+      good,
+      titled('refuses (attack H1)'),
+      'H1: is named by a test, and has no row',
+    ],
+    [
+      'a row of our own series without its test',
+      `${good}\n${row('W1', 'x (attack W1)')}`,
+      titled(),
+      `W1: ${file} has no test of this attack named “x (attack W1)”`,
+    ],
+    [
+      'an attack without a row',
+      row('S1', 'refuses (attack S1)'),
+      new Map([[file, ['refuses (attack S1)']]]),
+      'T1: has no row',
+    ],
+    [
+      'a row without a test',
+      good.replace(/`packages.*?\| *\n/s, '|\n'),
+      new Map([[file, ['refuses too (attack T1)']]]),
+      'S1: names no test',
+    ],
+    [
+      'a row that names a test that is not there',
+      good,
+      new Map([[file, ['refuses too (attack T1)']]]),
+      `S1: ${file} has no test of this attack named “refuses (attack S1)”`,
+    ],
+    [
+      'a row that names a test of another attack',
+      good.replace('refuses (attack S1)', 'refuses too (attack T1)'),
+      new Map([[file, ['refuses too (attack T1)']]]),
+      `S1: ${file} has no test of this attack named “refuses too (attack T1)”`,
+    ],
+    ['a row that leaves a test out', good, titled('sees (attack S1)'), `S1: leaves out ${file} “sees (attack S1)”`],
+    ['a row twice', `${good}\n${row('S1', 'refuses (attack S1)')}`, titled(), 'S1: has two rows'],
+    [
+      'a reason beside a test',
+      good.replace(/\| `.*?\n/s, `| Not applicable: ${reason} |\n`),
+      titled(),
+      'S1: is tested, and said not to apply',
+    ],
+    [
+      'a reason that is none',
+      good.replace(/\| `.*?\n/s, '| Not applicable: too hard. |\n'),
+      new Map([[file, ['refuses too (attack T1)']]]),
+      'S1: the reason why it does not apply is too short',
+    ],
+  ] as const)('is found: %s', (_, planted, tests, fault) => {
+    expect(faultsOf(planted, list, tests)).toEqual([fault])
+  })
+
+  it('is found: an attack that has its row and is still said to be missing, or is none of the list', () => {
+    expect(faultsOf(good, list, titled(), ['T1', 'T2'])).toEqual([
+      'T1: has a row, and is said to be missing',
+      'T2: is said to be missing, and is no attack of the list',
+    ])
+  })
+
+  it('is found: a copy of the list that was cut to what there is', () => {
+    const facts = '| S1 | Forged root | x | y |\n| T1 | Debug | x | y |'
+    expect(idsIn('S1 forged root\nT1 debug')).toEqual(idsIn(facts))
+    expect(idsIn('S1 forged root')).not.toEqual(idsIn(facts))
+  })
+
+  it('may be an attack that cannot apply, with its reason', () => {
+    const without = good.replace(/\| `.*?\n/s, `| Not applicable: ${reason} |\n`)
+    expect(faultsOf(without, list, new Map([[file, ['refuses too (attack T1)']]]))).toEqual([])
+  })
+
+  it('counts no title in a comment or a list for a test', () => {
+    expect(
+      titlesIn("// like 'a (attack S1)'\nit('b (attack S1)', () => {})\nit.each(x)(\n  'c (attacks S1, T1)',\n"),
+    ).toEqual(['b (attack S1)', 'c (attacks S1, T1)'])
   })
 })
