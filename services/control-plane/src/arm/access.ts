@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ServiceError, type Caller, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
 import type { RoleDefinitionTable } from '../store/tables.ts'
@@ -156,8 +157,11 @@ export class Access {
     return rows.map(toRole)
   }
 
-  /** @throws ServiceError RoleDefinitionWithSameNameExists */
-  async putRole(asker: Asker, role: RoleDefinition): Promise<void> {
+  /**
+   * @param before the role as it was when the caller's right to change it was checked
+   * @throws ServiceError RoleDefinitionWithSameNameExists; Conflict where another request changed the role since
+   */
+  async putRole(asker: Asker, role: RoleDefinition, before: RoleDefinition | undefined): Promise<void> {
     const all = [...roles, ...(await this.customRoles())]
     const clash = all.find((each) => each.id !== role.id && each.name.toLowerCase() === role.name.toLowerCase())
     if (clash !== undefined) {
@@ -179,11 +183,18 @@ export class Access {
       assignable_scopes: JSON.stringify(assignableScopes ?? []),
       updated_at: now,
     }
-    await this.#resources.db
-      .insertInto('role_definition')
-      .values({ id, created_at: now, ...row })
-      .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
-      .execute()
+    await this.#resources.transaction(async (tx) => {
+      const query = tx.selectFrom('role_definition').selectAll().where('id', '=', id)
+      const current = await this.#resources.forUpdate(query).executeTakeFirst()
+      if (!isDeepStrictEqual(current && toRole(current), before)) throw roleChanged(role)
+      if (current !== undefined) {
+        await tx.updateTable('role_definition').set(row).where('id', '=', id).execute()
+        return
+      }
+      const insert = tx.insertInto('role_definition').values({ id, created_at: now, ...row })
+      const written = await insert.onConflict((conflict) => conflict.doNothing()).executeTakeFirst()
+      if (Number(written.numInsertedOrUpdatedRows ?? 0) !== 1) throw roleChanged(role)
+    })
     // Whoever has the role has other rights from now on, wherever that is.
     await this.#tell({ scope: '/', asker })
   }
@@ -282,6 +293,14 @@ export class Access {
       .execute()
   }
 }
+
+const roleChanged = ({ name }: RoleDefinition): ServiceError =>
+  new ServiceError({
+    code: 'Conflict',
+    status: 409,
+    message: `The role '${name}' was changed by another request.`,
+    remedy: 'Repeat the request.',
+  })
 
 export function toRole(row: RoleDefinitionTable): RoleDefinition {
   const rights = JSON.parse(row.permissions) as Pick<

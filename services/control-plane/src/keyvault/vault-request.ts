@@ -30,7 +30,7 @@ const fresh: VaultSettings = { ...vaultDefaults, tenantId: '' }
 
 /**
  * The settings that a request asks for. A PUT begins with Azure's defaults, but what cannot be taken back (retention and purge
- * protection) stays where it is not named; a PATCH begins with what there is. Problems go to `fields`.
+ * protection) and who decides on access (the permission model) stay where they are not named; a PATCH begins with what there is. Problems go to `fields`.
  */
 export function readVaultRequest(
   fields: Fields,
@@ -67,7 +67,7 @@ export function readVaultRequest(
   return {
     tenantId: o.tenantId,
     sku: sku ?? 'standard',
-    enableRbacAuthorization: properties.flag('enableRbacAuthorization') ?? base.enableRbacAuthorization,
+    enableRbacAuthorization: properties.flag('enableRbacAuthorization') ?? (existing ?? base).enableRbacAuthorization,
     accessPolicies: properties.has('accessPolicies') ? readAccessPolicies(properties, o.tenantId) : base.accessPolicies,
     resource: {
       tags: fields.textMap('tags') ?? base.resource.tags,

@@ -75,12 +75,12 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
     fields.assertSound()
     return await recover(plane, request, name)
   }
-  const settings = readVaultRequest(fields, { tenantId: plane.tenantId, existing: existing?.internal, patch: false })
-  fields.assertSound()
   if (existing !== undefined) {
     if (existing.location !== location) throw locationConflict(name, existing.location, location)
-    return ok(vaultView((await changeVault(plane, askerOf(request), existing.id, () => settings)) as never))
+    return ok(vaultView((await change(plane, request, existing.id, false)) as never))
   }
+  const settings = readVaultRequest(fields, { tenantId: plane.tenantId, patch: false })
+  fields.assertSound()
   const made = await insert(plane, request, name, location, settings)
   return { status: 201, body: vaultView(made as never) }
 }
@@ -128,13 +128,32 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
 async function patch(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const existing = await plane.resources.get<VaultSettings>(request.path)
   checkPreconditions(request, existing as never)
-  const changed = await changeVault(plane, askerOf(request), existing.id, (current) => {
+  return ok(vaultView((await change(plane, request, existing.id, true)) as never))
+}
+
+const modelAction = 'Microsoft.Authorization/roleAssignments/write'
+
+/**
+ * Who may write a vault may write access policies, so changing to them from roles would hand out its keys: as on Azure that
+ * takes the right to give roles (attack W2), whichever way the model changes.
+ */
+async function change(plane: Plane, request: ArmRequest, id: string, patch: boolean): Promise<VaultResource> {
+  const mayChooseModel = await plane.access.allows(request.caller.objectId, modelAction, id)
+  return await changeVault(plane, askerOf(request), id, ({ internal }) => {
     const fields = new Fields(request.body)
-    const settings = readVaultRequest(fields, { tenantId: plane.tenantId, existing: current.internal, patch: true })
+    const settings = readVaultRequest(fields, { tenantId: plane.tenantId, existing: internal, patch })
     fields.assertSound()
-    return settings
+    if (settings.enableRbacAuthorization === internal.enableRbacAuthorization || mayChooseModel) return settings
+    throw new ServiceError({
+      code: 'InsufficientPermissions',
+      status: 403,
+      message: `Caller is not allowed to change permission model. Details: oid=${request.caller.objectId}; action=${modelAction}; resource=${id}; decision=NotAllowed`,
+      target: 'properties.enableRbacAuthorization',
+      expected: String(internal.enableRbacAuthorization),
+      found: String(settings.enableRbacAuthorization),
+      remedy: 'Ask an owner of the vault to change it, or leave enableRbacAuthorization as it is.',
+    })
   })
-  return ok(vaultView(changed as never))
 }
 
 async function putPolicies(plane: Plane, request: ArmRequest): Promise<ArmReply> {

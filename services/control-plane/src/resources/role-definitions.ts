@@ -56,9 +56,8 @@ export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
     const existing = await plane.access.role(role.id)
     if (existing !== undefined && isBuiltIn(existing)) throw builtInFixed(existing)
     if (existing === undefined && (await plane.access.customRoles()).length >= limit) throw tooMany()
-    // Who may write a role at one scope must not make it count at others.
-    for (const each of role.assignableScopes ?? []) await plane.access.require(request.caller, `${type}/write`, each)
-    await plane.access.putRole(askerOf(request), role)
+    await requireEverywhere(plane, request, `${type}/write`, [existing, role])
+    await plane.access.putRole(askerOf(request), role, existing)
     return { status: 201, body: view(role) }
   }
   return [
@@ -92,13 +91,32 @@ export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
         const role = await plane.access.role(param(request, 'role'))
         if (role === undefined) return { status: 204 }
         if (isBuiltIn(role)) throw builtInFixed(role)
-        for (const each of role.assignableScopes ?? [])
-          await plane.access.require(request.caller, `${type}/delete`, each)
+        await requireEverywhere(plane, request, `${type}/delete`, [role])
         await plane.access.removeRole(role.id)
         return ok(view(role))
       },
     },
   ]
+}
+
+/**
+ * Who may write a role at one scope must change nothing at others (attack W1): not where it may be given before the write or
+ * after it, nor where somebody has it although it may be given there no more.
+ */
+async function requireEverywhere(
+  plane: Plane,
+  request: ArmRequest,
+  action: string,
+  roles: (RoleDefinition | undefined)[],
+): Promise<void> {
+  const ids = roles.map((role) => role?.id)
+  const held = (await plane.access.list()).filter((row) => ids.includes(row.role_id)).map((row) => row.scope)
+  const scopes = [...roles.flatMap((role) => role?.assignableScopes ?? []), ...held]
+  const least = new Set(scopes.map((each) => keyOf(each) || '/'))
+  for (const scope of least) {
+    if ([...least].some((other) => other !== scope && covers(other, scope))) continue
+    await plane.access.require(request.caller, action, scope)
+  }
 }
 
 function readRole(request: ArmRequest): RoleDefinition {
