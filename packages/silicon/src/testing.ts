@@ -1,6 +1,8 @@
 import { ByteWriter, parseGuid } from '@strongroom/evidence'
+import { amdName } from './amd/amd-endorser.ts'
 import type { Clock } from './clock.ts'
-import type { KeyStore } from './pki/keys.ts'
+import { issueCrl } from './pki/crl-writer.ts'
+import { loadOrCreateKey, type KeyStore } from './pki/keys.ts'
 
 /** Keeps keys in memory only. `names` tells which were made. */
 export function memoryKeyStore(): KeyStore & { names(): string[] } {
@@ -43,4 +45,20 @@ export function tinyFirmware(fill = 0): Uint8Array {
     .bytes(table.finish())
     .zero(32)
     .finish()
+}
+
+/** A revocation list of the simulated AMD root with a life of its own, as an urgent list of the vendor's has. */
+export async function urgentAmdList(o: {
+  keys: KeyStore
+  product: string
+  thisUpdate: Date
+  nextUpdate: Date
+}): Promise<Uint8Array> {
+  return await issueCrl({
+    issuer: amdName(`ARK-${o.product}`),
+    signer: await loadOrCreateKey(o.keys, 'simulated-amd-ark', 'rsa-pss-sha384'),
+    number: BigInt(Math.floor(o.thisUpdate.getTime() / 1000)),
+    thisUpdate: o.thisUpdate,
+    nextUpdate: o.nextUpdate,
+  })
 }

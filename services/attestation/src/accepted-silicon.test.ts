@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { attestationManagementHost, principals } from '@strongroom/contract'
+import { attestationManagementHost, collateralPaths, principals } from '@strongroom/contract'
 import { parseTdxQuote, readPckExtension, parseCertificate, toBase64Url, toHex } from '@strongroom/evidence'
 import type { Silicon } from '@strongroom/silicon'
 import fc from 'fast-check'
@@ -24,7 +24,8 @@ import {
   type Answer,
   type TestService,
 } from './testing/harness.ts'
-import { serveVendors, startVendorServer, type VendorServer } from './testing/vendor-server.ts'
+import { otherWords, resigned } from './testing/tdx-evidence.ts'
+import { fmspcOf, serveVendors, startVendorServer, type VendorServer } from './testing/vendor-server.ts'
 
 const [witness, other] = ['witness', 'other'].map((name) => `${name}.weu.attest.strongroom.internal`) as [
   string,
@@ -34,13 +35,14 @@ const [witness, other] = ['witness', 'other'].map((name) => `${name}.weu.attest.
 describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
   let stateDir: string
   let test: TestService
+  const strangeKeys = new Map<string, Uint8Array>()
   let strange: Silicon
   let vendors: VendorServer
 
   beforeAll(async () => {
     stateDir = await mkdtemp(join(tmpdir(), 'strongroom-accepted-'))
     const own = await silicon()
-    strange = await newSilicon()
+    strange = await newSilicon({ keys: strangeKeys })
     const accepted = { first: { providers: [witness], anchors: strange.anchors } }
     await writeFile(join(stateDir, acceptedSiliconFile), JSON.stringify(accepted))
     vendors = await startVendorServer()
@@ -135,6 +137,26 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
       status: 400,
       body: { error: { code: 'InvalidParameter', details: [{ code: 'UntrustedRoot' }] } },
     })
+  })
+
+  it('on TDX is judged by what a mirror has of its root, though the installation has its FMSPC too (attack W3)', async () => {
+    const fmspc = fmspcOf(await quote(strange))
+    await serveVendors(vendors, strange, fmspc)
+    const path = `/pcs${collateralPaths.tdxTcbInfo(fmspc)}`
+    const served = vendors.answers.get(path)!
+    const now = Date.now()
+    const outdated = { issued: new Date(now), until: new Date(now + 20 * 24 * 3600_000), status: 'OutOfDate' }
+    const body = resigned(
+      (await strange.intel.collateral()).tcbInfo,
+      strangeKeys.get('simulated-intel-tcb-signing')!,
+      otherWords(outdated),
+    )
+    vendors.answers.set(path, { ...served, body })
+    // That the mirror had none was believed for a minute.
+    test.clock.set(new Date(now + 240_000))
+    const answer = await tdx(witness)
+    expect([answer.status, answer.body.error?.code]).toEqual([400, 'PolicyEvaluationError'])
+    expect(JSON.stringify(answer.body.error.details)).toContain('OutOfDate')
   })
 
   it('stops a hardware installation from starting (attack K10)', async () => {

@@ -43,7 +43,7 @@ const crlDays = 30
 const serialNumbers = { ark: 0x10000n, ask: 0x10001n, vcek: 0n } as const
 
 /** The names that verifiers match are AMD's; the unit says in every certificate what it is not. */
-function name(commonName: string): NameAttributes {
+export function amdName(commonName: string): NameAttributes {
   return [
     ['OU', 'Simulated: keeps no host out'],
     ['O', 'Strongroom simulated silicon'],
@@ -133,7 +133,7 @@ export class SimulatedAmdEndorser {
 
   async #issue(now: Date): Promise<{ vcek: Uint8Array; ask: Uint8Array; ark: Uint8Array; until: Date }> {
     const { product } = this
-    const [root, intermediate] = [name(`ARK-${product}`), name(`SEV-${product}`)]
+    const [root, intermediate] = [amdName(`ARK-${product}`), amdName(`SEV-${product}`)]
     const validity = { notBefore: authorityNotBefore, notAfter: authorityNotAfter }
     const vcekStart = new Date(Math.floor(now.getTime() / day) * day - day)
     const vcekEnd = new Date(vcekStart.getTime() + vcekDays * day)
@@ -158,7 +158,7 @@ export class SimulatedAmdEndorser {
       }),
       issueCertificate({
         serialNumber: serialNumbers.vcek,
-        subject: name('SEV-VCEK'),
+        subject: amdName('SEV-VCEK'),
         issuer: intermediate,
         subjectKey: this.#vcek.spki,
         signer: this.#ask,
@@ -193,7 +193,7 @@ export class SimulatedAmdEndorser {
     if (this.#crl === undefined || this.#crl.renewAt <= now) {
       const thisUpdate = new Date(now.getTime() - 60 * 60 * 1000)
       const list = issueCrl({
-        issuer: name(`ARK-${this.product}`),
+        issuer: amdName(`ARK-${this.product}`),
         signer: this.#ark,
         number: BigInt(Math.floor(now.getTime() / 1000)),
         thisUpdate,

@@ -3,6 +3,7 @@ import { crlOf, parsePem, VerificationError, verifyCrl, type Certificate, type M
 import type { CollateralCache } from './cache.ts'
 import { textOf } from '../text.ts'
 import { firstThatHas } from './first.ts'
+import { requireNotOlder } from './precedence.ts'
 
 /** DER of the three certificates under which an SNP report is signed. */
 export interface SnpChain {
@@ -53,6 +54,19 @@ export class AmdCollateral {
       const item = await cache.get(collateralPaths.snpRevocationList(o.product))
       return item !== undefined && (await isOf(item.body, o)) ? item.body : undefined
     })
+  }
+
+  /**
+   * Holds a list that came with a request to those that are kept of the same root, also of what has expired.
+   * @throws ServiceError InvalidParameter with CollateralSuperseded
+   */
+  async requireNotOlder(sent: Uint8Array, o: Means & { product: string; issuer: Certificate }): Promise<void> {
+    const path = collateralPaths.snpRevocationList(o.product)
+    for (const cache of this.#caches) {
+      const kept = await cache.kept(path)
+      if (kept === undefined || !(await isOf(kept.body, { ...o, at: crlOf(kept.body, o).thisUpdate }))) continue
+      requireNotOlder({ path, sent, kept: kept.body, target: 'report.Crl' })
+    }
   }
 }
 

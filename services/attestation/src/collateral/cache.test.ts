@@ -152,9 +152,28 @@ describeStores('the collateral cache', (openStore) => {
     fake.answers.set(path, { body: made(0, 90) })
     now += 61_000
     expect((await cache.get(path))!.body).toEqual(fake.answers.get(path)!.body)
-    // What nothing that counts is later than, an operator may still import.
-    now += 91 * day
-    expect(await cache.put(path, itemOf(before, 1))).toBe('imported')
+  })
+
+  it('takes no older one by import either, also once the newer one has ended (attack W3)', async () => {
+    const { cache, fake } = await open()
+    const made = (daysAgo: number, days: number, edition: number): Uint8Array => {
+      const [issueDate, nextUpdate] = [-daysAgo, days].map((each) => new Date(now + each * day))
+      return bytes(JSON.stringify({ enclaveIdentity: { issueDate, nextUpdate, tcbEvaluationDataNumber: edition } }))
+    }
+    const put = async (body: Uint8Array, days: number): Promise<string> =>
+      await cache.put(path, { body, headers: {}, fetchedAt: new Date(now), expiresAt: new Date(now + days * day) })
+    const [before, lesser] = [made(5, 90, 18), made(0, 90, 17)]
+    expect(await put(made(1, 3, 18), 3)).toBe('imported')
+    now += 4 * day
+    for (const body of [before, lesser]) {
+      expect(await put(body, 86)).toBe('kept')
+      fake.answers.set(path, { body })
+      now += 61_000
+      await expect(cache.get(path)).rejects.toMatchObject({ code: 'CollateralUnavailable' })
+    }
+    const later = made(2, 30, 19)
+    expect(await put(later, 30)).toBe('imported')
+    expect((await cache.get(path))!.body).toEqual(later)
   })
 
   it('fails closed: what has expired is given to nobody', async () => {

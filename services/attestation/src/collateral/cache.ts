@@ -1,7 +1,7 @@
 import { collateralPaths } from '@strongroom/contract'
 import type { Clock, Logger, Store } from '@strongroom/platform'
 import { CollateralRows, usedNow, type KeptItem } from './collateral-rows.ts'
-import { kindOf } from './kinds.ts'
+import { compareIssue, kindOf } from './kinds.ts'
 import type { BundledItem, Refusal } from './read-bundle.ts'
 import { RefusedAnswer, refusedIn, unavailable } from './refused-answer.ts'
 import type { CollateralSource, FetchedCollateral } from './sources.ts'
@@ -111,11 +111,16 @@ export class CollateralCache {
     return await this.#rows.list(prefix)
   }
 
-  /** Keeps an item that came otherwise; what is newer stays while it counts. The caller has verified it. */
+  /** What is kept under a path, also what has expired. Nobody is asked for it. */
+  async kept(path: string): Promise<CollateralItem | undefined> {
+    return (this.#items.get(path) ?? (await this.#fromStore(path)))?.item
+  }
+
+  /** Keeps an item that came otherwise; what is newer stays, also once it has expired. The caller has verified it. */
   async put(path: string, item: CollateralItem): Promise<'imported' | 'kept'> {
     const now = this.#clock.now()
     const present = (await this.#fromStore(path))?.item
-    if (present !== undefined && present.expiresAt > now && !isNewer(path, item, present)) {
+    if (present !== undefined && !replaces(path, item, present, now)) {
       await this.#rows.noteImport(path)
       return 'kept'
     }
@@ -175,8 +180,8 @@ export class CollateralCache {
     if (typeof read === 'string') return refuse(read)
     const [refusal] = await this.#judge(read, { items: [read, ...(await this.#beside(path))], at: fetchedAt })
     if (refusal !== undefined) return refuse(refusal.found, refusal.expected)
-    const present = (this.#items.get(path) ?? (await this.#fromStore(path)))?.item
-    if (present !== undefined && kind.issuedOf(answer.body) < kind.issuedOf(present.body))
+    const present = await this.kept(path)
+    if (present !== undefined && compareIssue(kind, answer.body, present.body) < 0)
       return refuse('one that is older than what is kept')
     const item = { body: answer.body, headers, expiresAt: read.expiresAt, fetchedAt }
     await this.#keep(path, usedNow(path, item, fetchedAt), { imported: false })
@@ -190,8 +195,8 @@ export class CollateralCache {
     const found: [string, CollateralItem | undefined][] = [[by ?? '', needed]]
     if (path.startsWith('/tdx/')) {
       const list = collateralPaths.tdxRootRevocationList
-      const kept = this.#items.get(list) ?? (await this.#fromStore(list))
-      if (kept !== undefined && kept.item.expiresAt > this.#clock.now()) found.push([list, kept.item])
+      const kept = await this.kept(list)
+      if (kept !== undefined && kept.expiresAt > this.#clock.now()) found.push([list, kept])
     }
     return found.flatMap(([each, item]) => {
       const read = item === undefined ? undefined : bundled(each, item)
@@ -237,11 +242,11 @@ export function chainHeaders(headers: Record<string, string>): Record<string, st
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.endsWith('-issuer-chain')))
 }
 
-/** A later list may end sooner: what the vendor made last holds. */
-function isNewer(path: string, item: CollateralItem, present: CollateralItem): boolean {
+/** A later list may end sooner: what the vendor made last holds. Of one time, what counts (longer) does. */
+function replaces(path: string, item: CollateralItem, present: CollateralItem, now: Date): boolean {
   const kind = kindOf(path)
-  const [issued, before] = [item, present].map(({ body }) => kind?.issuedOf(body).getTime() ?? 0) as [number, number]
-  return issued === before ? item.expiresAt > present.expiresAt : issued > before
+  const order = kind === undefined ? 0 : compareIssue(kind, item.body, present.body)
+  return order === 0 ? present.expiresAt <= now || item.expiresAt > present.expiresAt : order > 0
 }
 
 /** When an item is fetched again. */

@@ -1,9 +1,21 @@
 import { collateralChainHeaders, collateralPaths, type TdxCollateralBody } from '@strongroom/contract'
-import { fromBase64Url, type TdxCollateral } from '@strongroom/evidence'
+import {
+  certificateOf,
+  equal,
+  fromBase64Url,
+  chainOf as pemChainOf,
+  utf8,
+  type Certificate,
+  type Means,
+  type TdxCollateral,
+} from '@strongroom/evidence'
 import { invalidParameter } from '../errors.ts'
 import type { CollateralCache, CollateralItem } from './cache.ts'
 import { firstThatHas } from './first.ts'
+import { requireNotOlder } from './precedence.ts'
 import { textOf } from '../text.ts'
+
+const pckCrlPath = collateralPaths.tdxPckRevocationList
 
 /** Intel's collateral under the paths of its Provisioning Certification Service, all of it from one source. */
 export class IntelCollateral {
@@ -14,16 +26,18 @@ export class IntelCollateral {
   }
 
   /**
-   * Undefined where no source knows the platform. @param fmspc 12 lower-case hexadecimal digits
+   * Undefined where no source knows the platform. Two roots may have platforms of one FMSPC (another installation's silicon):
+   * what stands under another root is of another platform.
    * @throws ServiceError CollateralUnavailable
    */
-  async collateral(fmspc: string, authority: 'platform' | 'processor'): Promise<TdxCollateral | undefined> {
+  async collateral({ fmspc, authority, root, ...means }: PlatformIdentity & Means): Promise<TdxCollateral | undefined> {
     return await firstThatHas(this.#caches, async (cache) => {
       const tcbInfo = await cache.get(collateralPaths.tdxTcbInfo(fmspc))
-      if (tcbInfo === undefined) return undefined
+      if (tcbInfo === undefined || !isUnder(root, chainOf(tcbInfo, collateralChainHeaders.tcbInfo), means))
+        return undefined
       const [qeIdentity, pckCrl, rootCaCrl] = await Promise.all([
         cache.get(collateralPaths.tdxQeIdentity),
-        cache.get(collateralPaths.tdxPckRevocationList(authority)),
+        cache.get(pckCrlPath(authority)),
         cache.get(collateralPaths.tdxRootRevocationList),
       ])
       if (qeIdentity === undefined || pckCrl === undefined || rootCaCrl === undefined) return undefined
@@ -38,6 +52,49 @@ export class IntelCollateral {
       }
     })
   }
+
+  /**
+   * Holds what came with a request to what is kept of the same root, also of what has expired: what Intel said last holds.
+   * @throws ServiceError InvalidParameter with CollateralSuperseded
+   */
+  async requireNotOlder(sent: TdxCollateral, platform: PlatformIdentity & Means): Promise<void> {
+    const { fmspc, authority, root } = platform
+    const { tcbInfo, qeIdentity, pckCrl } = collateralChainHeaders
+    const identityPath = collateralPaths.tdxQeIdentity
+    const items: [keyof TdxCollateralBody, path: string, body: Uint8Array, rootedBy: [path: string, header: string]][] =
+      [
+        [
+          'tcbInfo',
+          collateralPaths.tdxTcbInfo(fmspc),
+          utf8(sent.tcbInfo),
+          [collateralPaths.tdxTcbInfo(fmspc), tcbInfo],
+        ],
+        ['qeIdentity', identityPath, utf8(sent.qeIdentity), [identityPath, qeIdentity]],
+        ['pckCrl', pckCrlPath(authority), sent.pckCrl, [pckCrlPath(authority), pckCrl]],
+        // The list of the root comes without a chain.
+        ['rootCaCrl', collateralPaths.tdxRootRevocationList, sent.rootCaCrl, [identityPath, qeIdentity]],
+      ]
+    for (const cache of this.#caches)
+      for (const [member, path, body, [rootedPath, header]] of items) {
+        const [kept, rooted] = [await cache.kept(path), await cache.kept(rootedPath)]
+        if (kept === undefined || rooted === undefined || !isUnder(root, chainOf(rooted, header), platform)) continue
+        requireNotOlder({ path, sent: body, kept: kept.body, target: `collateral.${member}` })
+      }
+  }
+}
+
+/** The platform that a PCK certificate is of, as collateral is looked up. */
+export interface PlatformIdentity {
+  /** 12 lower-case hexadecimal digits. */
+  fmspc: string
+  authority: 'platform' | 'processor'
+  /** Of the quote's chain. Roots are compared by their keys: who sends a certificate may encode its signature anew (attack W3). */
+  root: Certificate
+}
+
+function isUnder(root: Certificate, chainPem: string, means: Means): boolean {
+  const ours = chainPem === '' ? undefined : pemChainOf(chainPem, means).at(-1)
+  return ours !== undefined && equal(certificateOf(ours, means).publicKey.spki, root.publicKey.spki)
 }
 
 /** Collateral that came with a request. @throws ServiceError InvalidParameter */

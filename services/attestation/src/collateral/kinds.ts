@@ -11,15 +11,17 @@ export interface CollateralKind {
   name: string
   /** When a body stops to count. Throws where the body is not what the path promises. */
   expiryOf(body: Uint8Array): Date
-  /** When the vendor made it; of two that count, the later one holds, whichever counts for longer. */
+  /** When the vendor made it; of two the later one holds, whichever counts for longer. */
   issuedOf(body: Uint8Array): Date
+  /** Rises with what the vendor knows, and goes before the time of issue; absent where the vendor gives no such number. */
+  editionOf?(body: Uint8Array): number
   /** Where a body belongs by its own words; absent where it does not say. Throws as `expiryOf`. */
   pathOf?(body: Uint8Array): string
   /** There are as many as chips: what nobody uses leaves. */
   ofOneChip?: true
 }
 
-type Times = Pick<CollateralKind, 'expiryOf' | 'issuedOf'>
+type Times = Pick<CollateralKind, 'expiryOf' | 'issuedOf' | 'editionOf'>
 
 const crl: Times = { expiryOf: crlExpiry, issuedOf: (body) => parseCrl(body).thisUpdate }
 const certificate: Times = {
@@ -33,6 +35,7 @@ const authorities: Times = {
 const json = (member: 'tcbInfo' | 'enclaveIdentity'): Times => ({
   expiryOf: (body) => jsonTime(body, member, 'nextUpdate'),
   issuedOf: (body) => jsonTime(body, member, 'issueDate'),
+  editionOf: (body) => Number(jsonMember(body, member, 'tcbEvaluationDataNumber') ?? 0),
 })
 
 const kinds: readonly [RegExp, CollateralKind][] = [
@@ -63,6 +66,12 @@ const kinds: readonly [RegExp, CollateralKind][] = [
 /** Undefined for a path that no vendor has. */
 export function kindOf(path: string): CollateralKind | undefined {
   return kinds.find(([form]) => form.test(path))?.[1]
+}
+
+/** Below zero where the vendor made the first body of a kind before the second, by its number where it has one, then by time. */
+export function compareIssue(kind: CollateralKind, left: Uint8Array, right: Uint8Array): number {
+  const byEdition = (kind.editionOf?.(left) ?? 0) - (kind.editionOf?.(right) ?? 0)
+  return byEdition || kind.issuedOf(left).getTime() - kind.issuedOf(right).getTime()
 }
 
 function crlExpiry(body: Uint8Array): Date {
@@ -102,9 +111,12 @@ function pckCrlPath(body: Uint8Array): string {
   return collateralPaths.tdxPckRevocationList(authority)
 }
 
+function jsonMember(body: Uint8Array, member: string, name: string): unknown {
+  return (JSON.parse(textOf(body)) as Record<string, Record<string, unknown> | undefined>)[member]?.[name]
+}
+
 function jsonTime(body: Uint8Array, member: 'tcbInfo' | 'enclaveIdentity', name: 'issueDate' | 'nextUpdate'): Date {
-  const found = (JSON.parse(textOf(body)) as Record<string, Record<string, unknown> | undefined>)[member]?.[name]
-  const time = new Date(String(found))
+  const time = new Date(String(jsonMember(body, member, name)))
   if (!Number.isNaN(time.getTime())) return time
   const missing = { issueDate: 'when it was made', nextUpdate: 'when the next one is due' }[name]
   throw new Error(`${member} does not say ${missing}`)

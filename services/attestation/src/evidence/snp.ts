@@ -193,6 +193,7 @@ export class SnpVerifier {
     if (own !== undefined) return own
     if (sent !== undefined) {
       await verifyCrl({ crl: crlOf(sent, this.#means), issuer, at, ...this.#means })
+      await this.#collateral.requireNotOlder(sent, { product, issuer, ...this.#means })
       return sent
     }
     if (unavailable === undefined) return undefined

@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto'
 import {
-  equal,
-  parseCertificate,
-  parsePem,
+  certificateOf,
   parseTdxQuote,
   readPckExtension,
   tdAttributes,
@@ -111,37 +109,35 @@ export class TdxVerifier {
   }
 
   /**
-   * The collateral service's word where it knows the platform; else what was sent. Both are signed by Intel or refused. Two
-   * roots may have platforms of one FMSPC (another installation's silicon): what stands under another root than the quote
-   * is of another platform.
+   * The collateral service's word where it knows the platform; else what was sent, unless that is older than what is kept.
+   * Both are signed by Intel or refused.
    */
   async #collateralFor(chain: readonly Uint8Array[], sent: unknown): Promise<TdxCollateral> {
     const fromRequest = collateralFromRequest(sent)
-    const pck = parseCertificate(chain[0]!)
-    const { fmspc } = readPckExtension(pck)
+    const pck = certificateOf(chain[0]!, this.#means)
+    const fmspc = toHex(readPckExtension(pck).fmspc)
     const authority = pck.issuer.commonName?.includes('Processor') === true ? 'processor' : 'platform'
+    const platform = { fmspc, authority, root: certificateOf(chain.at(-1)!, this.#means), ...this.#means } as const
     let failure: unknown
-    const own = await this.#collateral.collateral(toHex(fmspc), authority).catch((error: unknown) => {
+    const own = await this.#collateral.collateral(platform).catch((error: unknown) => {
       failure = error
     })
-    const found = own !== undefined && isUnder(own, chain) ? own : (fromRequest ?? own)
-    if (found !== undefined) return found
+    if (own !== undefined) return own
+    if (fromRequest !== undefined) {
+      await this.#collateral.requireNotOlder(fromRequest, platform)
+      return fromRequest
+    }
     throw (
       failure ??
       new VerificationError({
         code: 'CollateralMissing',
         message: 'there is no collateral for this platform',
         subject: 'TD quote',
-        expected: `TCB info of FMSPC ${toHex(fmspc)}`,
+        expected: `TCB info of FMSPC ${fmspc}`,
         found: 'none at the collateral service and none with the request',
       })
     )
   }
-}
-
-function isUnder({ pckCrlIssuerChainPem }: TdxCollateral, chain: readonly Uint8Array[]): boolean {
-  const [root, ours] = [chain.at(-1), parsePem(pckCrlIssuerChainPem).at(-1)]
-  return root !== undefined && ours !== undefined && equal(root, ours)
 }
 
 function weaknesses({ body, tcbStatus }: VerifiedTdx): Weakness[] {

@@ -42,14 +42,15 @@ export function silicon(): Promise<Silicon> {
   return (shared ??= newSilicon())
 }
 
-export function newSilicon(): Promise<Silicon> {
-  const keys = new Map<string, Uint8Array>()
+/** @param o.keys PKCS#8 by name: those of another start make the same processor; @param o.at the time of its collateral */
+export function newSilicon(o: { keys?: Map<string, Uint8Array>; at?: Date } = {}): Promise<Silicon> {
+  const { keys = new Map<string, Uint8Array>(), at } = o
   return createSilicon({
     keys: {
       load: (name) => Promise.resolve(keys.get(name)),
       save: async (name, pkcs8) => void keys.set(name, pkcs8),
     },
-    clock: { now: () => new Date() },
+    clock: { now: () => at ?? new Date() },
   })
 }
 

@@ -1,0 +1,182 @@
+import { collateralBundleFormat, collateralPaths, type CollateralBundle } from '@strongroom/contract'
+import { toBase64Url, type TdxCollateral } from '@strongroom/evidence'
+import type { Silicon } from '@strongroom/silicon'
+import { urgentAmdList } from '@strongroom/silicon/testing'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import {
+  boundTo,
+  chainPem,
+  collateralBody,
+  FakeCollateral,
+  firmware,
+  firmwareIsThere,
+  newSilicon,
+  openService,
+  ownerObjectId,
+  runtimeBytes,
+  serveCollateral,
+  serveTdxCollateral,
+  snpBody,
+  type Answer,
+  type TestService,
+} from '../testing/harness.ts'
+import { otherWords, resigned, withReencodedRoot } from '../testing/tdx-evidence.ts'
+import { fmspcOf } from '../testing/vendor-server.ts'
+
+const day = 24 * 3600_000
+const query = '?api-version=2022-08-01'
+
+/** The operator of a platform sends collateral that its vendor signed, and that the service has newer. */
+describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
+  const keys = new Map<string, Uint8Array>()
+  const now = new Date()
+  let processor: Silicon
+  let quote: Uint8Array
+  let fmspc: string
+  let newer: TdxCollateral
+  let older: TdxCollateral
+  let collateral: FakeCollateral
+  const opened: TestService[] = []
+
+  const open = async (): Promise<TestService> => {
+    collateral = new FakeCollateral()
+    const test = await openService({ anchors: processor.anchors, collateral })
+    opened.push(test)
+    return test
+  }
+  const attestTdx = async (test: TestService, sentQuote: Uint8Array, sent?: TdxCollateral): Promise<Answer> =>
+    await test.post(`/attest/TdxVm${query}`, {
+      quote: toBase64Url(sentQuote),
+      runtimeData: { data: toBase64Url(runtimeBytes), dataType: 'JSON' },
+      ...(sent === undefined ? {} : { collateral: collateralBody(sent) }),
+    })
+  const tcbSigning = (): Uint8Array => keys.get('simulated-intel-tcb-signing')!
+  beforeAll(async () => {
+    processor = await newSilicon({ keys })
+    const guest = await processor.intel.launch({ firmware: firmware() })
+    quote = await processor.intel.quote(await guest.tdReport(boundTo(runtimeBytes)))
+    fmspc = fmspcOf(quote)
+    older = await (await newSilicon({ keys, at: new Date(now.getTime() - 10 * day) })).intel.collateral()
+    const present = await processor.intel.collateral()
+    const outdated = otherWords({ issued: now, until: new Date(now.getTime() + 30 * day), status: 'OutOfDate' })
+    newer = { ...present, tcbInfo: resigned(present.tcbInfo, tcbSigning(), outdated) }
+  }, 120_000)
+  afterEach(async () => {
+    for (const test of opened.splice(0)) await test.close()
+  })
+
+  it('does not make the service forget its newer TCB info, however the quote encodes its root (attack W3)', async () => {
+    const test = await open()
+    await serveTdxCollateral(collateral, newer, fmspc)
+    for (const [name, sent] of [
+      ['as it was signed', quote],
+      ['with the other s', withReencodedRoot(quote)],
+    ] as const) {
+      const { status, body } = await attestTdx(test, sent, older)
+      expect([name, status, body.error?.code]).toEqual([name, 400, 'PolicyEvaluationError'])
+      expect(JSON.stringify(body.error.details), name).toContain('OutOfDate')
+    }
+    // The same quote and collateral, where the service knows nothing: nothing else is wrong with them.
+    expect((await attestTdx(await open(), withReencodedRoot(quote), older)).status).toBe(200)
+  })
+
+  it.each([
+    ['QE identity', collateralPaths.tdxQeIdentity],
+    ['PCK revocation list', collateralPaths.tdxPckRevocationList('platform')],
+    ['root revocation list', collateralPaths.tdxRootRevocationList],
+  ])(
+    'does not hide a newer %s behind a platform that the service has no TCB info of (attack W3)',
+    async (_name, path) => {
+      const test = await open()
+      const bundle = bundleOf(newer)
+      const imported = await test.call('POST', '/collateral/bundle', {
+        token: ownerObjectId,
+        contentType: 'application/json',
+        payload: JSON.stringify(bundle),
+      })
+      expect([imported.status, imported.body.results?.length]).toEqual([200, 3])
+      const mixed = { ...newer, ...itemOf(path, older) }
+      const { status, body } = await attestTdx(test, quote, mixed)
+      expect([status, body.error?.code, body.error?.details?.[0]?.code]).toEqual([
+        400,
+        'InvalidParameter',
+        'CollateralSuperseded',
+      ])
+      // What is not older is taken.
+      const whole = await attestTdx(test, quote, await processor.intel.collateral())
+      expect([whole.status, whole.body.error]).toEqual([200, undefined])
+    },
+  )
+
+  it('does not count when the newer one has ended and no newer one can be had (attack W3)', async () => {
+    const test = await open()
+    const soon = new Date(now.getTime() + 3600_000)
+    const urgent = { issued: now, until: soon, status: 'OutOfDate' }
+    await serveTdxCollateral(
+      collateral,
+      { ...newer, tcbInfo: resigned(newer.tcbInfo, tcbSigning(), otherWords(urgent)) },
+      fmspc,
+    )
+    expect((await attestTdx(test, quote)).body.error.code).toBe('PolicyEvaluationError')
+    collateral.down = true
+    test.clock.set(new Date(soon.getTime() + 1000))
+    const { status, body } = await attestTdx(test, quote, older)
+    expect([status, body.error?.details?.[0]?.code]).toEqual([400, 'CollateralSuperseded'])
+    expect(body.error.target).toBe('collateral.tcbInfo')
+  })
+
+  it('is older also where it was issued later from less knowledge of the vendor’s (attack W3)', async () => {
+    const test = await open()
+    const soon = new Date(now.getTime() + 3600_000)
+    const early = { issued: new Date(now.getTime() - 20 * day), until: soon, status: 'OutOfDate', edition: 19 }
+    await serveTdxCollateral(
+      collateral,
+      { ...newer, tcbInfo: resigned(newer.tcbInfo, tcbSigning(), otherWords(early)) },
+      fmspc,
+    )
+    expect((await attestTdx(test, quote)).body.error.code).toBe('PolicyEvaluationError')
+    collateral.down = true
+    test.clock.set(new Date(soon.getTime() + 1000))
+    const { status, body } = await attestTdx(test, quote, older)
+    expect([status, body.error?.details?.[0]?.code]).toEqual([400, 'CollateralSuperseded'])
+  })
+
+  it('is no revocation list of AMD’s either (attack W3)', async () => {
+    const test = await open()
+    await serveCollateral(collateral, processor)
+    const { product, crl } = await processor.amd.endorsements()
+    const soon = new Date(now.getTime() + 3600_000)
+    const store = { load: async (name: string) => keys.get(name), save: async () => undefined }
+    const body = await urgentAmdList({ keys: store, product, thisUpdate: now, nextUpdate: soon })
+    collateral.answers.set(collateralPaths.snpRevocationList(product), { body })
+    const machine = await processor.amd.launch({ firmware: firmware(), vCPUs: 2, vcpuType: 'EPYC-Milan' })
+    const report = await machine.report(boundTo(runtimeBytes))
+    const pem = await chainPem(processor)
+    expect((await test.post(`/attest/SevSnpVm${query}`, snpBody(report, { pem }))).status).toBe(200)
+    collateral.down = true
+    test.clock.set(new Date(soon.getTime() + 1000))
+    const answer = await test.post(`/attest/SevSnpVm${query}`, snpBody(report, { pem, crl }))
+    expect([answer.status, answer.body.error?.details?.[0]?.code]).toEqual([400, 'CollateralSuperseded'])
+    // A list that is not older counts while the service has none that does.
+    const later = { keys: store, product, thisUpdate: soon, nextUpdate: new Date(now.getTime() + day) }
+    const sent = snpBody(report, { pem, crl: await urgentAmdList(later) })
+    expect((await test.post(`/attest/SevSnpVm${query}`, sent)).status).toBe(200)
+  })
+})
+
+function itemOf(path: string, from: TdxCollateral): Partial<TdxCollateral> {
+  if (path === collateralPaths.tdxQeIdentity)
+    return { qeIdentity: from.qeIdentity, qeIdentityIssuerChainPem: from.qeIdentityIssuerChainPem }
+  return path === collateralPaths.tdxRootRevocationList ? { rootCaCrl: from.rootCaCrl } : { pckCrl: from.pckCrl }
+}
+
+/** All that is of no one platform. */
+function bundleOf(collateral: TdxCollateral): CollateralBundle {
+  const fake = new FakeCollateral()
+  void serveTdxCollateral(fake, collateral, '0'.repeat(12))
+  fake.answers.delete(collateralPaths.tdxTcbInfo('0'.repeat(12)))
+  const items = [...fake.answers].map(([path, { body, headers = {} }]) => {
+    return { path, body: Buffer.from(body).toString('base64'), headers }
+  })
+  return { format: collateralBundleFormat, version: 1, exportedAt: new Date().toISOString(), items }
+}

@@ -1,0 +1,30 @@
+import { invalidParameter } from '../errors.ts'
+import { compareIssue, kindOf } from './kinds.ts'
+
+/**
+ * Of two words of a vendor about one thing the later one holds: who sends the earlier one of a thing that this service knows
+ * newer is refused, however genuine and current it is (attack W3).
+ * @throws ServiceError InvalidParameter with CollateralSuperseded
+ */
+export function requireNotOlder(o: { path: string; sent: Uint8Array; kept: Uint8Array; target: string }): void {
+  const kind = kindOf(o.path)
+  if (kind === undefined) throw new TypeError('no vendor has this path')
+  if (compareOrRefuse(() => compareIssue(kind, o.sent, o.kept), o.target) >= 0) return
+  throw invalidParameter({
+    target: o.target,
+    message: `${kind.name}: the vendor has issued a newer one, which this service has seen.`,
+    expected: `one that was issued at ${kind.issuedOf(o.kept).toISOString()} or later`,
+    found: `one of ${kind.issuedOf(o.sent).toISOString()}`,
+    reason: 'CollateralSuperseded',
+    remedy: "Fetch the collateral anew from the vendor's service.",
+  })
+}
+
+function compareOrRefuse(compare: () => number, target: string): number {
+  try {
+    return compare()
+  } catch (cause) {
+    const message = `${target} cannot be read: ${(cause as Error).message}.`
+    throw invalidParameter({ target, message, expected: 'what the vendor serves, unchanged', cause })
+  }
+}

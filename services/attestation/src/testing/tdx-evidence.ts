@@ -1,0 +1,70 @@
+import { createPrivateKey, sign } from 'node:crypto'
+import { parseCertificate, parsePem } from '@strongroom/evidence'
+
+/** Order of P-256. */
+const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+
+/** Where a quote (version 4) says how long what follows is: all signature data, the certification data in it. */
+const [signatureDataLength, certificationLength] = [632, 636 + 128 + 2] as const
+
+/** The same quote whose root certificate is another file: the signature on it as (r, n − s), which verifies as (r, s) does. */
+export function withReencodedRoot(quote: Uint8Array): Uint8Array {
+  const start = Buffer.from(quote).indexOf('-----BEGIN CERTIFICATE-----')
+  const chain = parsePem(Buffer.from(quote.subarray(start)).toString('latin1').replaceAll('\0', ''))
+  const root = chain.at(-1)!
+  const text = Buffer.from(pemOf([...chain.slice(0, -1), withOtherS(root)]))
+  const changed = Buffer.concat([quote.subarray(0, start), text])
+  const grown = changed.length - quote.length
+  for (const at of [signatureDataLength, certificationLength, start - 4])
+    changed.writeUInt32LE(changed.readUInt32LE(at) + grown, at)
+  return Uint8Array.from(changed)
+}
+
+/** An ECDSA certificate with s replaced by n − s. */
+export function withOtherS(der: Uint8Array): Uint8Array {
+  const { signature } = parseCertificate(der)
+  const r = signature.subarray(4, 4 + signature[3]!)
+  const s = BigInt(`0x${Buffer.from(signature.subarray(6 + r.length)).toString('hex')}`)
+  const hex = (order - s).toString(16).padStart(64, '0')
+  const other = Buffer.from(/^[89a-f]/.test(hex) ? `00${hex}` : hex.replace(/^(00)+(?=[0-7])/, ''), 'hex')
+  const values = Buffer.concat([Buffer.of(2, r.length), r, Buffer.of(2, other.length), other])
+  const bits = Buffer.concat([Buffer.of(3, values.length + 3, 0, 0x30, values.length), values])
+  const content = Buffer.concat([der.subarray(4, der.length - signature.length - 3), bits])
+  return Uint8Array.from(Buffer.concat([Buffer.of(0x30, 0x82, content.length >> 8, content.length & 0xff), content]))
+}
+
+/** A signed text of Intel's collateral with other words, signed again by the key that may. @param pkcs8 of the TCB signing key */
+export function resigned(text: string, pkcs8: Uint8Array, change: (body: string) => string): string {
+  const [, member, body] = /^\{"(\w+)":(.*),"signature":"[0-9a-f]+"\}$/.exec(text)!
+  const key = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
+  const changed = change(body!)
+  const signature = sign('sha256', Buffer.from(changed), { key, dsaEncoding: 'ieee-p1363' }).toString('hex')
+  return `{"${member}":${changed},"signature":"${signature}"}`
+}
+
+/** For `resigned`: a TCB info of other dates, and perhaps of another status and number. */
+export function otherWords(o: {
+  issued: Date
+  until: Date
+  status?: string
+  edition?: number
+}): (body: string) => string {
+  const second = (time: Date): string => `${time.toISOString().slice(0, 19)}Z`
+  return (body) =>
+    body
+      .replace(/"issueDate":"[^"]+"/, `"issueDate":"${second(o.issued)}"`)
+      .replace(/"nextUpdate":"[^"]+"/, `"nextUpdate":"${second(o.until)}"`)
+      .replaceAll('"tcbStatus":"UpToDate"', `"tcbStatus":"${o.status ?? 'UpToDate'}"`)
+      .replace(/(?<="tcbEvaluationDataNumber":)\d+/, (found) => String(o.edition ?? found))
+}
+
+function pemOf(chain: readonly Uint8Array[]): string {
+  return chain
+    .map((der) => {
+      const lines = Buffer.from(der)
+        .toString('base64')
+        .match(/.{1,64}/g)!
+      return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
+    })
+    .join('')
+}
