@@ -1,9 +1,10 @@
+import { expressionsOf } from './expressions-of.ts'
 import { literalType } from './matching.ts'
 import { compileQuery } from './query/compile.ts'
 import { QueryError } from './query/query-error.ts'
 import type { Position } from './policy-error.ts'
 import { knownProperties } from './properties.ts'
-import type { Condition, Expression, Policy, Rule } from './syntax.ts'
+import type { Condition, Policy, Rule } from './syntax.ts'
 
 export interface Warning {
   code: 'PermitsEverything' | 'NeverPermits' | 'NeverMatches' | 'AnyIssuer' | 'BadQuery' | 'UnknownProperty'
@@ -96,16 +97,6 @@ function selfMade(policy: Policy): Warning[] {
       position: condition.position,
       message: `The policy adds ${literalType(condition)} itself: say issuer=="AttestationService" to mean the service's claim.`,
     }))
-}
-
-function expressionsOf({ conditions, action }: Rule): Expression[] {
-  const top = [
-    ...conditions.flatMap(({ tests }) => tests.map(({ expression }) => expression)),
-    ...('properties' in action ? action.properties.map(({ expression }) => expression) : []),
-  ]
-  const nested = (expression: Expression): Expression[] =>
-    expression.kind === 'call' ? [expression, ...expression.arguments.flatMap(nested)] : [expression]
-  return top.flatMap(nested)
 }
 
 /** Queries that are written out and cannot be read: the rule would fail at each evaluation. */

@@ -1,5 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
-import { evaluatePolicy, issuedClaims, type Policy, type PolicyOutcome } from '@strongroom/policy'
+import { evaluatePolicy, issuedClaims, looksAt, type PolicyOutcome } from '@strongroom/policy'
 import { policyDenial, policyFailure } from './errors.ts'
 import { serviceClaims, type AttestedEvidence } from './evidence/attested.ts'
 import { incomingClaims } from './policy/incoming.ts'
@@ -118,12 +118,13 @@ function decide(policy: LoadedPolicy, evidence: AttestedEvidence, facts: Record<
   }
   if (outcome.denial !== undefined) throw policyDenial(outcome.denial, policy.hash, evidence.shortcomings)
   requireQuotedPcrs(outcome.properties, evidence.policyClaims)
-  for (const { claim, message } of evidence.byNameOnly) {
-    if (asksFor(policy.syntax, claim)) continue
+  for (const { claim, within, message } of evidence.byNameOnly) {
+    if (looksAt(policy.syntax, { claim, within })) continue
+    const place = within === undefined ? '' : ` in a query of ${within}`
     throw policyDenial(
       {
         reason: 'noPermit',
-        expected: `a policy whose authorization rules name ${claim}`,
+        expected: `a policy whose authorization rules name ${claim}${place}`,
         found: `${message}, and no authorization rule asks for it`,
       },
       policy.hash,
@@ -131,18 +132,6 @@ function decide(policy: LoadedPolicy, evidence: AttestedEvidence, facts: Record<
     )
   }
   return outcome
-}
-
-/** Whether an authorization rule looks at the claim: a policy that permits all has not accepted a weakness (attacks S2, S8). */
-function asksFor(policy: Policy, claimType: string): boolean {
-  return policy.authorizationRules.some((rule) =>
-    rule.conditions.some((condition) =>
-      condition.tests.some(
-        ({ property, expression }) =>
-          property === 'type' && expression.kind === 'literal' && expression.value === claimType,
-      ),
-    ),
-  )
 }
 
 function lifeSeconds(outcome: PolicyOutcome): number {

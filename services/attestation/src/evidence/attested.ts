@@ -29,6 +29,8 @@ export interface AttestedEvidence {
 
 export interface Weakness {
   claim: string
+  /** The claim whose member it is; absent where it is a claim of its own. */
+  within?: string
   message: string
 }
 

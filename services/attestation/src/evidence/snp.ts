@@ -103,6 +103,9 @@ export class SnpVerifier {
       ...(report.policy.debugAllowed
         ? [{ claim: 'x-ms-sevsnpvm-is-debuggable', message: 'the guest policy allows debugging' }]
         : []),
+      ...(report.policy.migrationAgentAllowed
+        ? [{ claim: 'x-ms-sevsnpvm-migration-allowed', message: 'the guest policy allows a migration agent' }]
+        : []),
       ...(revocationChecked ? [] : [{ claim: revocationClaim, message: unchecked }]),
     ]
     return {

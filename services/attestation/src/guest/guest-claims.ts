@@ -1,21 +1,17 @@
-import type { BootState, VerifiedEventLog } from '@strongroom/evidence'
+import type { BootState } from '@strongroom/evidence'
 import { guestProtocolVersion, type GuestRequest } from './guest-request.ts'
 
-/** Windows measures its boot options into these registers. */
-const windowsRegisters: ReadonlySet<number> = new Set([11, 12, 13, 14])
-/** EV_EVENT_TAG, which carries Windows' records. */
-const taggedEvent = 6
+/**
+ * Each start of Windows extends these registers: options go into 12, details of what was loaded into 13. What is still zero
+ * there, no Windows has started. Its log is not asked: no register of firmware's covers it, and who sends it can leave it out.
+ */
+const windowsRegisters = [12, 13]
 
 /**
- * Outer claims of a guest, `x-ms-azurevm-*` (facts section 5.4). What the verified log does not say is absent: a claim is
- * never true for want of a record.
+ * Outer claims of a guest, `x-ms-azurevm-*` (facts section 5.4). What quoted registers do not say is absent: no claim is true
+ * or false for want of a record (attack W7).
  */
-export function guestClaims(o: {
-  request: GuestRequest
-  vmId: string
-  boot: BootState
-  log: VerifiedEventLog | undefined
-}): Record<string, unknown> {
+export function guestClaims(o: { request: GuestRequest; vmId: string; boot: BootState }): Record<string, unknown> {
   const { os } = o.request
   const isWindows = os.type.toLowerCase() === 'windows'
   return {
@@ -27,7 +23,7 @@ export function guestClaims(o: {
     ...named('x-ms-azurevm-debuggersdisabled', o.boot.debuggersDisabled),
     ...named('x-ms-azurevm-default-securebootkeysvalidated', o.boot.defaultKeysValidated),
     'x-ms-azurevm-is-windows': isWindows,
-    ...(isWindows || o.log === undefined || hasWindowsRecords(o.log) ? {} : withoutWindows),
+    ...(!isWindows && isNotWindows(o.request.tpm.pcrs) ? withoutWindows : {}),
     'x-ms-azurevm-osbuild': os.build,
     'x-ms-azurevm-osdistro': os.distro,
     'x-ms-azurevm-ostype': os.type,
@@ -37,7 +33,7 @@ export function guestClaims(o: {
   }
 }
 
-/** Windows' boot options on a machine whose log shows that no Windows was started. */
+/** Windows' boot options on a machine whose registers show that no Windows was started. */
 const withoutWindows: Record<string, unknown> = {
   'x-ms-azurevm-bootdebug-enabled': false,
   'x-ms-azurevm-elam-enabled': false,
@@ -49,8 +45,8 @@ const withoutWindows: Record<string, unknown> = {
   'x-ms-azurevm-testsigning-enabled': false,
 }
 
-function hasWindowsRecords({ log }: VerifiedEventLog): boolean {
-  return log.events.some((event) => windowsRegisters.has(event.pcr) && event.type === taggedEvent)
+function isNotWindows(quoted: ReadonlyMap<number, Uint8Array>): boolean {
+  return windowsRegisters.every((register) => quoted.get(register)?.every((byte) => byte === 0) === true)
 }
 
 function named(name: string, value: boolean | undefined): Record<string, boolean> {

@@ -28,7 +28,7 @@ import type { Freshness } from './freshness.ts'
 import { guestClaims } from './guest-claims.ts'
 import { readGuestRequest, type GuestRequest } from './guest-request.ts'
 
-/** Name of the nested claims; policies accept a weakness of the hardware's evidence by looking at it. */
+/** Name of the nested claims of the hardware. */
 const isolationClaim = 'x-ms-isolation-tee'
 /** Registers that firmware alone extends and logs; claims come from these. */
 const firmwareRegisters = 8
@@ -87,7 +87,7 @@ export class GuestVerifier {
         simulated: isolation?.simulated ?? this.#mode === 'simulated',
         digest: createHash('sha256').update(request.raw).digest('hex'),
         claims: {
-          ...guestClaims({ request, vmId: key.vmId, boot: log === undefined ? {} : await readBootState(log), log }),
+          ...guestClaims({ request, vmId: key.vmId, boot: log === undefined ? {} : await readBootState(log) }),
           ...(isolation === undefined ? {} : { [isolationClaim]: serviceClaims(isolation) }),
           'x-ms-runtime': {
             ...(Object.keys(request.clientPayload).length === 0 ? {} : { 'client-payload': request.clientPayload }),
@@ -158,7 +158,7 @@ export class GuestVerifier {
 }
 
 function nested(weaknesses: Weakness[]): Weakness[] {
-  return weaknesses.map(({ message }) => ({ claim: isolationClaim, message }))
+  return weaknesses.map((weakness) => ({ ...weakness, within: isolationClaim }))
 }
 
 function requireSameVm(bound: unknown, certified: string): void {

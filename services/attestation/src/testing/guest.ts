@@ -26,7 +26,10 @@ export async function testAuthority(): Promise<InstallationAuthority & { remove(
 }
 
 /** ExtKeyUsageSyntax with `attestationKeyUsage` alone. */
-const usageExtension = { oid: '2.5.29.37', value: fromHex('300706056781050803') }
+export const attestationKeyUsageExtension: { oid: string; value: Uint8Array } = {
+  oid: '2.5.29.37',
+  value: fromHex('300706056781050803'),
+}
 
 export interface RequestParts {
   pcrs: Map<number, Uint8Array>
@@ -75,7 +78,7 @@ export class TestGuest {
       publicKey: Uint8Array.from(ak.export({ type: 'spki', format: 'der' })),
       usages: ['digitalSignature'],
       days: 90,
-      ...(o.withoutUsage === true ? {} : { extensions: [usageExtension] }),
+      ...(o.withoutUsage === true ? {} : { extensions: [attestationKeyUsageExtension] }),
     })
     const { n, e } = ak.export({ format: 'jwk' })
     const claims = new TextEncoder().encode(
@@ -109,6 +112,10 @@ export class TestGuest {
       signNonce?: boolean
       /** Those of firmware, as the stock library has it, where absent. */
       registers?: readonly number[]
+      /** What the hardware's report binds; of this guest's TPM where absent. */
+      claims?: Uint8Array
+      /** Of the SNP guest. */
+      policy?: bigint
     } = {},
   ): Promise<RequestParts> {
     const { registers = firmwarePcrs } = o
@@ -122,17 +129,21 @@ export class TestGuest {
       akCertificate: this.akCertificate,
       akPublic: await this.tpm.akPublic(),
       clientPayload: nonce === undefined ? {} : { nonce: Buffer.from(nonce).toString('base64') },
-      isolation: await this.isolation(o.isolation ?? 'SevSnp'),
+      isolation: await this.isolation(o.isolation ?? 'SevSnp', o),
       version: '2.0',
       osType: 'Linux',
     }
   }
 
-  async isolation(type: 'SevSnp' | 'Tdx' | 'TrustedLaunch'): Promise<unknown> {
+  async isolation(
+    type: 'SevSnp' | 'Tdx' | 'TrustedLaunch',
+    o: { claims?: Uint8Array; policy?: bigint } = {},
+  ): Promise<unknown> {
     if (type === 'TrustedLaunch') return { Type: type }
-    const reportData = boundTo(this.claims)
-    const proof = type === 'SevSnp' ? await snpProof(reportData) : base64(await tdxQuote(reportData))
-    return { Type: type, Evidence: { Proof: proof, RunTimeData: base64(this.claims) } }
+    const { claims = this.claims, policy } = o
+    const reportData = boundTo(claims)
+    const proof = type === 'SevSnp' ? await snpProof(reportData, policy) : base64(await tdxQuote(reportData))
+    return { Type: type, Evidence: { Proof: proof, RunTimeData: base64(claims) } }
   }
 }
 
@@ -141,8 +152,8 @@ export async function tdxQuote(reportData: Uint8Array): Promise<Uint8Array> {
   return intel.quote(await (await intel.launch({ firmware: firmware() })).tdReport(reportData))
 }
 
-async function snpProof(reportData: Uint8Array): Promise<string> {
-  const report = await snpReport({ reportData })
+async function snpProof(reportData: Uint8Array, policy?: bigint): Promise<string> {
+  const report = await snpReport({ reportData, ...(policy === undefined ? {} : { policy }) })
   const proof = { SnpReport: toBase64Url(report), VcekCertChain: Buffer.from(await chainPem()).toString('base64') }
   return Buffer.from(JSON.stringify(proof)).toString('base64')
 }

@@ -37,9 +37,11 @@ export const firmwareIsThere: boolean = existsSync(firmwarePath)
 export const firmware = (): Uint8Array => Uint8Array.from(readFileSync(firmwarePath))
 
 let shared: Promise<Silicon> | undefined
+/** PKCS#8 of the keys of `silicon`, by name: for who signs in its vendors' names. */
+export const sharedKeys: Map<string, Uint8Array> = new Map()
 /** One processor per test file: its RSA-4096 keys take seconds to make. */
 export function silicon(): Promise<Silicon> {
-  return (shared ??= newSilicon())
+  return (shared ??= newSilicon({ keys: sharedKeys }))
 }
 
 /** @param o.keys PKCS#8 by name: those of another start make the same processor; @param o.at the time of its collateral */

@@ -1,0 +1,42 @@
+import { expressionsOf } from './expressions-of.ts'
+import { literalType } from './matching.ts'
+import { compileQuery } from './query/compile.ts'
+import { QueryError } from './query/query-error.ts'
+import type { Policy, Rule } from './syntax.ts'
+
+/**
+ * Whether an authorization rule looks at a claim: by its type in a condition or, where it is a member of a claim (`within`), by
+ * its name in a query that a rule about that claim writes out. A policy that permits all, or looks at another member, has not
+ * accepted what this one says (attacks S2, S8, W8).
+ */
+export function looksAt(policy: Policy, { claim, within }: { claim: string; within?: string | undefined }): boolean {
+  const about = (type: string): Rule[] =>
+    policy.authorizationRules.filter(({ conditions }) => conditions.some((each) => literalType(each) === type))
+  if (within === undefined) return about(claim).length > 0
+  return about(within).some((rule) => queriesOf(rule).some((query) => namesMember(query, claim)))
+}
+
+function queriesOf(rule: Rule): string[] {
+  return expressionsOf(rule).flatMap((expression) => {
+    const query = expression.kind === 'call' && expression.name === 'JmesPath' ? expression.arguments[1] : undefined
+    return query?.kind === 'literal' && typeof query.value === 'string' ? [query.value] : []
+  })
+}
+
+function namesMember(query: string, member: string): boolean {
+  try {
+    return hasField(compileQuery(query), member)
+  } catch (error) {
+    if (error instanceof QueryError) return false
+    throw error
+  }
+}
+
+/** Literals of a query name nothing: what they hold is compared, or is the answer. */
+function hasField(node: unknown, name: string): boolean {
+  if (typeof node !== 'object' || node === null) return false
+  const { type, name: field } = node as { type?: string; name?: unknown }
+  if (type === 'Literal') return false
+  if (type === 'Field') return field === name
+  return Object.values(node).some((child) => hasField(child, name))
+}
