@@ -81,7 +81,7 @@ export class BareMachine {
     const sockets = { metadata: this.#file('metadata'), time: this.#file('time'), proxy: this.#file('proxy') }
     const metadata = await this.#serveMetadata(sockets.metadata)
     const endpoints = [
-      await startGuestProxy({ socket: sockets.proxy, tlsPort: 443, reported: () => true }),
+      await startGuestProxy({ socket: sockets.proxy, tlsPort: 443, vmId: spec.vmId, reported: () => true }),
       await startTimeServer({ socket: sockets.time, now: () => new Date() }),
       metadata,
     ]
@@ -116,6 +116,7 @@ export class BareMachine {
           timeSocket: sockets.time,
           proxySocket: sockets.proxy,
           tlsPort: 443,
+          address: '127.0.0.1',
         },
       },
     })

@@ -227,6 +227,7 @@ async function startServices(o: {
     collateralUrl: `https://${collateralHost}`,
     ownerObjectId: identity.ownerObjectId,
     attestationKeyAuthorities: [authority.caPem],
+    platformCallers: [orchestrator.objectId],
   })
   opened.push(attestation)
   const vault = await createVaultService({

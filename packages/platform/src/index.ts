@@ -21,7 +21,7 @@ export {
 } from './errors.ts'
 export { createFileAtomically, writeFileAtomically } from './files.ts'
 export { createHttpApp } from './http/app.ts'
-export { requireBearer, type Caller, type TokenSource, type TokenVerifier } from './http/bearer.ts'
+export { bearerOf, requireBearer, type Caller, type TokenSource, type TokenVerifier } from './http/bearer.ts'
 export { freePort } from './http/free-port.ts'
 export { createHttpServer } from './http/http-server.ts'
 export { serve, type InterceptedReply, type ServeOptions } from './http/serve.ts'

@@ -50,8 +50,10 @@ export interface AttestationOptions {
   baseline?: ComplianceBaseline
   /** PEM of the authorities that certify attestation keys of guests' TPMs. Absent: none, and so no guest is attested. */
   attestationKeyAuthorities?: readonly string[]
-  /** Attest calls that one address may make. */
+  /** Attest calls that one caller may make. */
   callerLimit?: CallerLimit
+  /** Object ids of principals that attest for the platform: they are counted by themselves. Absent: none. */
+  platformCallers?: readonly string[]
   /** Name of the store within `storeUrl`. */
   storeService?: string
 }
@@ -107,11 +109,11 @@ export async function createAttestationService(context: ServiceContext & Attesta
     context.ownerObjectId !== undefined && objectId === context.ownerObjectId
   const app = createHttpApp({ name: 'attestation', logger: context.logger })
   discoveryRoutes(app, { providers, keys })
-  await limited(app, context.callerLimit ?? defaultCallerLimit, (scope) => {
+  const { verifier, callerLimit: limit = defaultCallerLimit, platformCallers: platform = [] } = context
+  await limited(app, { limit, verifier, platform }, (scope) => {
     attestRoutes(scope, { providers, attester, snp, tdx, guest, tpm, challenges, onRefused })
     tcbBaselineRoutes(scope, { providers, collateral })
   })
-  const { verifier } = context
   const { tenantId } = context.installation
   const now = (): Date => clock.now()
   const certificates = new PolicyCertificates({ store, clock })

@@ -35,6 +35,10 @@ declare module 'fastify' {
 /** RFC 6750 section 2.1, with the scheme's name in any case (RFC 9110 section 11.1). */
 const bearer = /^bearer +([A-Za-z0-9._~+/=-]+) *$/i
 
+/** The bearer token of a request; undefined where it has none. */
+export const bearerOf = (request: FastifyRequest): string | undefined =>
+  bearer.exec(request.headers.authorization ?? '')?.[1]
+
 /**
  * Lets no request pass without a good token. An onRequest hook, so that it runs before the body is read: clients send
  * their first request without a body and expect the challenge.
@@ -56,10 +60,9 @@ export function requireBearer(o: {
         remedy: cause?.remedy ?? 'Send the header Authorization: Bearer with an access token of this audience.',
         headers: { 'www-authenticate': o.challenge(request) },
       })
-    const header = request.headers.authorization
-    if (header === undefined)
+    if (request.headers.authorization === undefined)
       throw refuse('AuthenticationFailed', 'Authentication failed. The Authorization header is missing.')
-    const token = bearer.exec(header)?.[1]
+    const token = bearerOf(request)
     if (token === undefined) {
       throw refuse(
         'AuthenticationFailedInvalidHeader',

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { domain, type ErrorBody } from '@strongroom/contract'
 import { ServiceError } from '../errors.ts'
 import { outsideRoutes, type OutsideRoute } from './outside.ts'
+import { whileThrottled } from './throttled.ts'
 import type { AttestationVerifier } from './verifiers.ts'
 
 export interface WireRequest {
@@ -40,7 +41,7 @@ const outsideAnswerLimit = 1024 * 1024
 
 /**
  * Resolves names under strongroom.internal to the installation's own port and refuses all others, trusts only the
- * installation's CA, keeps connections alive, follows no redirects. Beside it only the attest calls and key sets of
+ * installation's CA, keeps connections alive, follows no redirects, and comes back when a peer that is asked too much says. Beside it only the attest calls and key sets of
  * `verifiers` are reached, each at its own address and under its own authorities.
  */
 export function createWireClient(o: {
@@ -88,24 +89,28 @@ export function createWireClient(o: {
     })
   }
 
+  const closed = new AbortController()
   return {
     request: async <T>(options: WireRequest) => {
       const url = new URL(options.url)
       const other = outside.find(options.method, url, options.token !== undefined)
       if (other === undefined) checkUrl(url)
       const route = other ?? own(url)
-      let response: WireResponse<Buffer>
-      try {
-        response = await once<Buffer>(options, url, route)
-      } catch (error) {
-        // The peer closed a kept connection just as it was used again; nothing of the request was answered.
-        if (!(error instanceof StaleConnection)) throw error
-        response = await once<Buffer>(options, url, route)
+      const send = async (): Promise<WireResponse<Buffer>> => {
+        try {
+          return await once<Buffer>(options, url, route)
+        } catch (error) {
+          // The peer closed a kept connection just as it was used again; nothing of the request was answered.
+          if (!(error instanceof StaleConnection)) throw error
+          return await once<Buffer>(options, url, route)
+        }
       }
+      const response = await whileThrottled(send, closed.signal)
       if (response.status >= 300) throw peerError(url, response)
       return { ...response, body: decode<T>(response.body, options.accept ?? 'json', url) }
     },
     close: () => {
+      closed.abort()
       agent.destroy()
       outside.close()
     },

@@ -1,8 +1,9 @@
 import rateLimit from '@fastify/rate-limit'
-import { ServiceError } from '@strongroom/platform'
-import type { FastifyInstance } from 'fastify'
+import { attestationAudience } from '@strongroom/contract'
+import { bearerOf, ServiceError, type TokenVerifier } from '@strongroom/platform'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 
-/** How many attest calls one address may make. */
+/** How many attest calls one caller may make. */
 export interface CallerLimit {
   requests: number
   seconds: number
@@ -10,21 +11,32 @@ export interface CallerLimit {
 
 /** Far above what machines that boot and guests that renew their tokens ask for; far below what keeps a processor busy. */
 export const defaultCallerLimit: CallerLimit = { requests: 1_000, seconds: 10 }
-/** Addresses that are counted at a time; the one that asked longest ago is forgotten first. */
+/** Callers that are counted at a time; the one that asked longest ago is forgotten first. */
 const countedCallers = 10_000
 
-/** Limits the routes that `routes` adds: attestation is anonymous, so the address is all there is to count by. */
+export interface Callers {
+  limit: CallerLimit
+  verifier: TokenVerifier
+  /** Object ids of principals that attest for the platform: a machine that boots VMs is counted by itself. */
+  platform: readonly string[]
+}
+
+/**
+ * Limits the routes that `routes` adds. Attestation is anonymous, so callers are counted by their address: each guest has one
+ * of its own on the way here, which its host gives it (attack W4). The platform shows who it is by a token.
+ */
 export async function limited(
   app: FastifyInstance,
-  limit: CallerLimit,
+  callers: Callers,
   routes: (scope: FastifyInstance) => void,
 ): Promise<void> {
+  const { limit } = callers
   await app.register(async (scope) => {
     await scope.register(rateLimit, {
       max: limit.requests,
       timeWindow: limit.seconds * 1000,
       cache: countedCallers,
-      keyGenerator: (request) => request.ip,
+      keyGenerator: async (request) => await callerOf(request, callers),
       // Azure tells when to come back, and nothing of the rest.
       addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
       addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
@@ -32,7 +44,7 @@ export async function limited(
         new ServiceError({
           code: 'TooManyRequests',
           status: 429,
-          message: `The address ${request.ip} has made too many attest calls.`,
+          message: `The caller ${request.ip} has made too many attest calls.`,
           expected: `at most ${limit.requests} in ${limit.seconds} seconds`,
           found: 'one more',
           remedy: 'Wait as long as Retry-After says.',
@@ -41,4 +53,12 @@ export async function limited(
     })
     routes(scope)
   })
+}
+
+/** A token that is not good makes nobody else of its sender. */
+async function callerOf(request: FastifyRequest, { verifier, platform }: Callers): Promise<string> {
+  const token = bearerOf(request)
+  if (token === undefined || platform.length === 0) return request.ip
+  const caller = await verifier.verify(token, [attestationAudience]).catch(() => undefined)
+  return caller !== undefined && platform.includes(caller.objectId) ? `principal ${caller.objectId}` : request.ip
 }

@@ -10,6 +10,7 @@ import {
   type OrdinarySpec,
 } from '@strongroom/contract'
 import { freePort, ServiceError } from '@strongroom/platform'
+import { guestAddress } from '../network/guest-address.ts'
 import { startGuestProxy } from '../network/guest-proxy.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
 import { startTimeServer } from '../network/time-server.ts'
@@ -84,7 +85,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
       },
     }
     endpoints.push(
-      await startGuestProxy({ socket: sockets.proxy, tlsPort, reported: () => reported }),
+      await startGuestProxy({ socket: sockets.proxy, tlsPort, vmId: spec.vmId, reported: () => reported }),
       await startTimeServer({ socket: sockets.time, now: () => services.clock.now() }),
       'akPublic' in powered
         ? await serveOrdinary(reporting, powered, sockets.metadata)
@@ -126,6 +127,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
           timeSocket: sockets.time,
           proxySocket: sockets.proxy,
           tlsPort,
+          address: guestAddress(spec.vmId),
         },
       },
     }).catch((error: unknown) => {

@@ -73,7 +73,7 @@ describe('before a boot was reported', () => {
     const { port } = service.address() as { port: number }
     let reported = false
     const path = join(directory, 'proxy')
-    const proxy = await startGuestProxy({ socket: path, tlsPort: port, reported: () => reported })
+    const proxy = await startGuestProxy({ socket: path, tlsPort: port, vmId: spec.vmId, reported: () => reported })
     const ask = async (target: string): Promise<string> => {
       const socket = connect({ path })
       socket.write(`CONNECT ${target} HTTP/1.1\r\nhost: ${target}\r\n\r\n`)

@@ -37,8 +37,22 @@ function open(answer: (o: WireRequest) => unknown): { asked: WireRequest[]; wire
   return { asked, wire }
 }
 
+const tokens = { token: (principal: string, audience: string) => Promise.resolve(`${principal} ${audience}`) }
+
 const asks = (wire: WireClient, provider = issuer, verifiers = [witness]): Promise<unknown> =>
-  attest({ wire, provider, verifiers, report, claims: new Uint8Array() })
+  attest({ wire, tokens, provider, verifiers, report, claims: new Uint8Array() })
+
+describe('a boot that a provider of the installation attests', () => {
+  it('shows it that the platform asks, so that it is not counted among the guests (attack W4)', async () => {
+    const own = 'https://sharedweu.weu.attest.strongroom.internal'
+    const { wire, asked } = open(({ method }) => (method === 'POST' ? { token: tokenOf(own) } : { keys: [] }))
+    await asks(wire, own)
+    expect(asked.map(({ method, token }) => [method, token])).toEqual([
+      ['POST', 'orchestrator https://attest.azure.net'],
+      ['GET', undefined],
+    ])
+  })
+})
 
 describe('a boot that a provider of another origin attests', () => {
   it('sends evidence with its collateral to the issuer, and keeps the keys of the operator’s address', async () => {

@@ -1,17 +1,25 @@
-import { domain, verifiersFile, type BootEvidence } from '@strongroom/contract'
-import { findVerifier, ServiceError, type AttestationVerifier, type WireClient } from '@strongroom/platform'
+import { attestationAudience, domain, verifiersFile, type BootEvidence } from '@strongroom/contract'
+import {
+  findVerifier,
+  ServiceError,
+  type AttestationVerifier,
+  type TokenSource,
+  type WireClient,
+} from '@strongroom/platform'
 import type { HardwareReport } from './silicon.ts'
 
 const apiVersion = '2022-08-01'
 
 /**
- * Has the provider verify the hardware's report and the claims it binds. Anonymous, as on Azure: the evidence speaks.
+ * Has the provider verify the hardware's report and the claims it binds. The evidence speaks, as on Azure; the token says only
+ * that the platform calls, which is not counted among the guests. A provider of another origin gets none.
  * Who answers in another name than the provider's is refused: its token would open nothing, and the report name nobody.
  * @throws ServiceError AttestationRefused with the provider's code and words; AttestationProviderUnreachable,
  *   AttestationProviderNotAllowed, AttestationTokenForeign
  */
 export async function attest(o: {
   wire: WireClient
+  tokens: TokenSource
   /** Issuer; its attest calls are at the same origin. */
   provider: string
   verifiers: readonly AttestationVerifier[] | undefined
@@ -24,15 +32,20 @@ export async function attest(o: {
   const runtimeData = { data: Buffer.from(o.claims).toString('base64url'), dataType: 'JSON' }
   try {
     const url = `${o.provider}${path}?api-version=${apiVersion}`
-    const answer = await o.wire.request<{ token: string }>({ method: 'POST', url, body: { ...body, runtimeData } })
+    const token = verifier === undefined ? await o.tokens.token('orchestrator', attestationAudience) : undefined
+    const answer = await o.wire.request<{ token: string }>({
+      method: 'POST',
+      url,
+      body: { ...body, runtimeData },
+      ...(token !== undefined && { token }),
+    })
     const { body: jwks } = await o.wire.request<BootEvidence['attestation']['jwks']>({
       method: 'GET',
       url: verifier?.keys ?? `${o.provider}/certs`,
     })
-    const { token } = answer.body
-    const issuer = issuerOf(token)
+    const issuer = issuerOf(answer.body.token)
     if (issuer !== o.provider) throw foreign(o.provider, issuer)
-    return { issuer, token, jwks }
+    return { issuer, token: answer.body.token, jwks }
   } catch (error) {
     throw refused(error, o.provider)
   }

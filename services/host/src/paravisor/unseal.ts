@@ -75,6 +75,7 @@ export async function unseal(o: UnsealRequest): Promise<Unsealed> {
   const report = await launched.report(await hclReportData(claims))
   const attestation = await attest({
     wire: o.wire,
+    tokens: o.tokens,
     verifiers: o.verifiers,
     provider: o.spec.attestationProvider,
     report,

@@ -19,6 +19,8 @@ export interface GuestNetwork {
   proxySocket: string
   /** Port on 127.0.0.1 of the installation's TLS listener, 169.254.169.253:443. */
   tlsPort: number
+  /** Loopback address that the guest's connections to `tlsPort` come from. */
+  address: string
 }
 
 export interface MachineOptions {
@@ -134,6 +136,6 @@ function networkArgument(o: GuestNetwork): string {
     `guestfwd=tcp:${metadata}:80-${unix(o.metadataSocket)}`,
     `guestfwd=tcp:${metadata}:123-${unix(o.timeSocket)}`,
     `guestfwd=tcp:${services}:${proxyPort}-${unix(o.proxySocket)}`,
-    `guestfwd=tcp:${services}:443-cmd:socat - TCP:127.0.0.1:${o.tlsPort}`,
+    `guestfwd=tcp:${services}:443-cmd:${value(`socat - TCP:127.0.0.1:${o.tlsPort},bind=${o.address}`)}`,
   ].join(',')
 }

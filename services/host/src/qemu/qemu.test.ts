@@ -24,6 +24,7 @@ const options: MachineOptions = {
     timeSocket: '/run/c',
     proxySocket: '/run/p',
     tlsPort: 9443,
+    address: '127.64.0.9',
   },
 }
 
@@ -41,6 +42,8 @@ describe('QEMU’s arguments', () => {
     expect(network).toContain('restrict=on')
     expect(network).toContain('hostfwd=tcp:127.0.0.1:2222-:22')
     expect(network.match(/guestfwd=/g)).toHaveLength(4)
+    // Doubled, a comma is one for the program that is started.
+    expect(network).toContain('socat - TCP:127.0.0.1:9443,,bind=127.64.0.9')
   })
 
   it('give the guest its further interfaces, with their addresses and no way out', () => {

@@ -50,6 +50,7 @@ describe.skipIf(!present)('a running QEMU', () => {
       timeSocket: at('c'),
       proxySocket: at('p'),
       tlsPort: 9,
+      address: '127.64.0.9',
     }
     const machine: MachineOptions = {
       name,

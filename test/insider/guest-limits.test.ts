@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { attestationAudience, principals, sharedAttestationHost } from '@strongroom/contract'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestInstallation, type TestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
+import { startGuestProxy } from '../../services/host/src/network/guest-proxy.ts'
+import { bareClient, byPort, byProxy, type Client, type ClientAnswer } from './support/bare-client.ts'
+
+const attestUrl = `https://${sharedAttestationHost('weu')}/attest/SevSnpVm?api-version=2022-08-01`
+
+describe('a guest that asks for attestation as fast as it can', () => {
+  let installation: TestInstallation
+  let folder: string
+  const closing: (() => unknown)[] = []
+  const guestOf = async (n: number): Promise<Client> => {
+    const socket = join(folder, `proxy-${n}`)
+    const tlsPort = installation.running.context.installation.ports.tls
+    const vmId = `00000000-0000-4000-8000-00000000000${n}`
+    const proxy = await startGuestProxy({ socket, tlsPort, vmId, reported: () => true })
+    const client = bareClient({ dial: byProxy(socket), caPem: installation.caPem, connections: 16 })
+    closing.unshift(
+      () => client.close(),
+      () => proxy.close(),
+    )
+    return client
+  }
+  const throttled = (answers: ClientAnswer[]): ClientAnswer[] => answers.filter(({ status }) => status === 429)
+  /** 200 calls at once, again and again until one is refused. */
+  const flood = async (client: Client): Promise<ClientAnswer[]> => {
+    for (;;) {
+      const answers = await Promise.all(Array.from({ length: 200 }, () => client.post(attestUrl, {})))
+      if (throttled(answers).length > 0) return throttled(answers)
+    }
+  }
+  beforeAll(async () => {
+    installation = await startTestInstallation()
+    folder = await mkdtemp(join(tmpdir(), 'strongroom-guests-'))
+  })
+  afterAll(async () => {
+    for (const close of closing) await close()
+    await installation.close()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('is throttled by itself: neither another guest nor the platform is (attack W4)', async () => {
+    const [loud, quiet] = [await guestOf(1), await guestOf(2)]
+    // What the guest says of itself, its address or its token, makes nobody else of it.
+    const forged = {
+      'x-forwarded-for': '127.0.0.1',
+      forwarded: 'for=127.0.0.1',
+      authorization: `Bearer ${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(`{"oid":"${principals.orchestrator.appId}"}`).toString('base64url')}.`,
+    }
+    for (const { retryAfter } of await flood(loud)) expect(Number(retryAfter)).toBeGreaterThanOrEqual(1)
+    expect(await loud.post(attestUrl, {}, forged)).toMatchObject({ status: 429, code: 'TooManyRequests' })
+
+    expect(await quiet.post(attestUrl, {})).toMatchObject({ status: 400, code: 'InvalidParameter' })
+    const asMachine = await installation.running.context.tokens.token('orchestrator', attestationAudience)
+    for (const token of [undefined, asMachine]) {
+      const call = installation.wire.request({ method: 'POST', url: attestUrl, body: {}, ...(token && { token }) })
+      await expect(call).rejects.toMatchObject({ status: 400, code: 'InvalidParameter' })
+    }
+  })
+
+  it('leaves the platform its own count also where it comes from the same address (attack W4)', async () => {
+    const { tokens } = installation.running.context
+    const machine = { authorization: `Bearer ${await tokens.token('orchestrator', attestationAudience)}` }
+    const other = { authorization: `Bearer ${await tokens.token('controlPlane', attestationAudience)}` }
+    const { caPem } = installation
+    const dial = byPort(installation.running.context.installation.ports.tls)
+    const client = bareClient({ dial, caPem, connections: 16 })
+    closing.unshift(() => client.close())
+    await flood(client)
+    expect((await client.post(attestUrl, {}, machine)).status).toBe(400)
+    // A token of anybody else counts for nothing here.
+    expect((await client.post(attestUrl, {}, other)).status).toBe(429)
+  })
+})
