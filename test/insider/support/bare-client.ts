@@ -40,9 +40,14 @@ export interface Client {
 export function bareClient(o: { dial: Dial; caPem: string; connections: number }): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: o.connections })
   agent.createConnection = ((options: { host: string }, done: (error: Error | null, socket?: unknown) => void) => {
-    void o
-      .dial(options.host)
-      .then((socket) => done(null, connectTls({ socket, servername: options.host, ca: o.caPem })), done)
+    const settle = async (): Promise<void> => {
+      try {
+        done(null, connectTls({ socket: await o.dial(options.host), servername: options.host, ca: o.caPem }))
+      } catch (error) {
+        done(error as Error)
+      }
+    }
+    void settle()
     return undefined
   }) as never
   return {
