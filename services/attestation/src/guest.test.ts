@@ -140,6 +140,16 @@ describe.skipIf(!firmwareIsThere || !tpmIsThere)('attesting from inside a guest'
     expect((await post(fresh, { key: parts.key })).status).toBe(200)
   })
 
+  it('takes no old quote for a new statement by the key that came with another (attack W10)', async () => {
+    const [first, second] = [await guest.parts(), await guest.parts()]
+    for (const parts of [first, second]) expect((await post(parts)).status).toBe(200)
+    expect(await refusal(first, { key: second.key })).toEqual(['TpmInfo.PcrQuote', 'StatementReplayed'])
+    expect(await refusal(second, { key: first.key })).toEqual(['TpmInfo.PcrQuote', 'StatementReplayed'])
+    // Nor by a key that nobody has seen.
+    const unseen = await guest.parts()
+    expect(await refusal(first, { key: unseen.key })).toEqual(['TpmInfo.PcrQuote', 'StatementReplayed'])
+  })
+
   it('refuses what a TPM said before it restarted, whole or in part (attack V8)', async () => {
     const restarted = await TestGuest.boot({ authority, vmId })
     try {

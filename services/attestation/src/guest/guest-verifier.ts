@@ -75,7 +75,8 @@ export class GuestVerifier {
     await this.#freshness.accept({
       fingerprint: key.fingerprint,
       ...statements,
-      digest: createHash('sha256').update(tpm.quote).update(tpm.certifyInfo).digest('hex'),
+      // The quote alone: with another certified key an old one would be no newer (attack W10).
+      digest: createHash('sha256').update(tpm.quote).digest('hex'),
       target: 'TpmInfo.PcrQuote',
     })
     const { shortcomings = [], byNameOnly = [] } = isolation ?? {}
@@ -218,8 +219,7 @@ async function verifyStatements({
       pcrs: quote.pcrs,
       bank: 'sha256',
     })
-    const { resetCount, restartCount } = attest
-    const clock = attest.clock < certified.clock ? attest.clock : certified.clock
+    const { resetCount, restartCount, clock } = attest
     return { statements: { resetCount, restartCount, clock }, encryptionKey }
   } catch (error) {
     throw evidenceFailure(error, 'TpmInfo.EncKeyCertifyInfo')

@@ -32,28 +32,45 @@ function parseLenient(text: string): unknown {
   }
 }
 
-/** The deepest nesting, counted before anything is built. Brackets in texts count too little to matter. */
+/** The deepest nesting, counted before anything is built. Brackets in texts and comments (JSON5's too) are none. */
 function depthOf(text: string): number {
   let depth = 0
   let deepest = 0
-  let quoted = false
   for (let at = 0; at < text.length; at++) {
-    const sign = text.charCodeAt(at)
-    if (quoted) {
-      if (sign === 0x5c) at += 1
-      else if (sign === 0x22) quoted = false
-    } else if (sign === 0x22) quoted = true
-    else if (sign === 0x7b || sign === 0x5b) deepest = Math.max(deepest, ++depth)
-    else if (sign === 0x7d || sign === 0x5d) depth -= 1
+    const sign = text[at]
+    if (sign === '"' || sign === "'") at = endOfText(text, at)
+    else if (sign === '/' && text[at + 1] === '/') at = endOfLine(text, at)
+    else if (sign === '/' && text[at + 1] === '*') at = endAt(text.indexOf('*/', at + 2), text, 1)
+    else if (sign === '{' || sign === '[') deepest = Math.max(deepest, ++depth)
+    else if (sign === '}' || sign === ']') depth -= 1
   }
   return deepest
 }
 
-/** A member of this name would become an object's prototype where it is copied carelessly. */
-function refuseProto(value: unknown): void {
-  if (typeof value !== 'object' || value === null) return
-  if (Object.hasOwn(value, '__proto__')) throw invalid("it has a member named '__proto__'", 'no such member')
-  for (const member of Object.values(value)) refuseProto(member)
+/** Index of the last character of what ends at `index`; what never ends takes all the rest. */
+const endAt = (index: number, text: string, more = 0): number => (index === -1 ? text.length : index + more)
+
+function endOfText(text: string, begin: number): number {
+  let at = begin + 1
+  while (at < text.length && text[at] !== text[begin]) at += text[at] === '\\' ? 2 : 1
+  return at
+}
+
+/** A comment ends at any of JSON5's four line ends (ECMA-262, section 12.3). */
+function endOfLine(text: string, begin: number): number {
+  let at = begin
+  while (at < text.length && !'\n\r\u2028\u2029'.includes(text[at]!)) at += 1
+  return at
+}
+
+/** A member of this name would become an object's prototype where it is copied carelessly. Without recursion: depth was counted from text. */
+function refuseProto(root: unknown): void {
+  const left = [root]
+  for (let value = left.pop(); left.length > 0 || value !== undefined; value = left.pop()) {
+    if (typeof value !== 'object' || value === null) continue
+    if (Object.hasOwn(value, '__proto__')) throw invalid("it has a member named '__proto__'", 'no such member')
+    for (const member of Object.values(value)) left.push(member)
+  }
 }
 
 const invalid = (found: string, expected: string): ServiceError =>
