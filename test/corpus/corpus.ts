@@ -96,7 +96,7 @@ export function failedCodes(check: Check): string[] {
   return [...own, ...check.children.flatMap(failedCodes)]
 }
 
-/** Judges a case as a user would who has the authorities at hand. `own` are its own files. */
+/** Judges a case as a user would who has the authorities at hand. `own` are its own files; `more` is to pick from. */
 export async function judgeFiles(
   own: readonly (string | Piece)[],
   time: Date,
@@ -105,7 +105,8 @@ export async function judgeFiles(
   const pieces = own.flatMap((each) => (typeof each === 'string' ? detect(each, read(each)) : [each]))
   const { policy } = o
   return judge({
-    pieces: [...pieces, ...authorities, ...(o.more ?? [])],
+    pieces,
+    library: [...authorities, ...(o.more ?? [])],
     anchors,
     at: time,
     ...(policy === undefined ? {} : { policy }),

@@ -12,7 +12,7 @@ import {
 import { explain } from '@strongroom/evidence/explain'
 import { CliError } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
-import { cannotBeJudged, refused } from '../evidence/exit.ts'
+import { cannotBeJudged, nothingToAccept, refused } from '../evidence/exit.ts'
 import { readAuthority, readJson, readPieces } from '../evidence/files.ts'
 import { readAnchors, readPolicy } from '../evidence/policy/policy.ts'
 import { renderExplanation, renderJudgement } from '../evidence/render.ts'
@@ -25,7 +25,7 @@ function readTime(context: CommandContext): Date {
   if (!Number.isNaN(at.getTime()) && /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text)) return at
   throw new CliError({
     code: 'InvalidArgument',
-    message: 'The time is none.',
+    message: '--at is not a valid time.',
     exitCode: cannotBeJudged,
     expected: 'a time such as 2026-03-20T00:00:00Z',
     found: text,
@@ -62,7 +62,7 @@ const verify: Command = {
   words: ['evidence', 'verify'],
   args: ['<files...>'],
   summary:
-    'verify evidence of confidential VMs: reports, quotes, logs, certificates, tokens; exit 0 accepted, 1 refused, 2 cannot be judged',
+    'verify evidence of confidential VMs: reports, quotes, logs, certificates, tokens; exit 0 accepted, 1 refused, 2 cannot be judged, 7 nothing to accept',
   options: [
     {
       flags: '--at <time>',
@@ -94,7 +94,7 @@ const verify: Command = {
     const { anchors, policy } = await readRules(context)
     const means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
     const judgement = await judge({ pieces: await readPieces(context.args), anchors, at, policy, ...means })
-    process.exitCode = { accepted: 0, refused, unjudged: cannotBeJudged }[judgement.verdict]
+    process.exitCode = { accepted: 0, refused, unjudged: cannotBeJudged, nothing: nothingToAccept }[judgement.verdict]
     const lines = renderJudgement(judgement, at)
     if (anchors.simulated) lines.push('Simulated silicon: the chain is whole, but no host is kept out.')
     return { data: { ...judgement, at: at.toISOString(), simulated: anchors.simulated }, lines }

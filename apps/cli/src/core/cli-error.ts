@@ -8,6 +8,7 @@ export const exitCodes = {
   notFound: 4,
   notRunning: 5,
   notTrusted: 6,
+  nothingToAccept: 7,
   interrupted: 130,
 } as const
 

@@ -8,7 +8,12 @@ export function renderJudgement(judgement: Judgement, at: Date): string[] {
   const lines = judgement.check.children.flatMap((check) => renderCheck(check, ''))
   lines.push('')
   if (judgement.verdict === 'accepted') lines.push(`Accepted, as of ${at.toISOString()}.`)
-  else if (judgement.verdict === 'refused') lines.push(`Refused, as of ${at.toISOString()}: ${judgement.code}.`)
+  else if (judgement.verdict === 'nothing') {
+    lines.push(
+      `Nothing to accept, as of ${at.toISOString()}: what was given holds, and by itself it states nothing of a machine.`,
+      'Give the report, quote or token that it goes with.',
+    )
+  } else if (judgement.verdict === 'refused') lines.push(`Refused, as of ${at.toISOString()}: ${judgement.code}.`)
   else {
     lines.push(`Cannot be judged, as of ${at.toISOString()}. What is missing:`)
     for (const message of new Set(whatIsMissing(judgement).map((check) => check.message ?? check.shows))) {

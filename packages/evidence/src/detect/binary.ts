@@ -1,5 +1,7 @@
 import { ByteReader } from '../bytes/byte-reader.ts'
+import { equal } from '../bytes/bytes.ts'
 import { ParseError } from '../result/errors.ts'
+import { intelQeVendorId } from '../tdx/verify.ts'
 import type { TpmSignature } from '../tpm/signature.ts'
 import type { BinaryKind, Piece } from './piece.ts'
 
@@ -48,6 +50,8 @@ function isSnpReport(view: DataView): boolean {
 function isQuote(view: DataView): boolean {
   if (view.byteLength < 48) return false
   const [version, keyType, tee] = [view.getUint16(0, true), view.getUint16(2, true), view.getUint32(4, true)]
+  // Nothing else has the id of Intel's quoting enclave in this place (DCAP, A.3.1, QE vendor id).
+  if (equal(new Uint8Array(view.buffer, view.byteOffset + 12, 16), intelQeVendorId)) return true
   const vendor = view.getUint32(12, false) === 0x939a7233
   const marks = [version >= 3 && version <= 5, keyType === 2 || keyType === 3, tee === 0x81, vendor]
   return marks.filter(Boolean).length >= 3

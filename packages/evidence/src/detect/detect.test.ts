@@ -106,8 +106,7 @@ describe('detection', () => {
         expect(pieces.length).toBeGreaterThan(0)
         for (const piece of pieces) explain(piece)
         const judgement = await judge({ pieces, anchors, at: new Date('2025-01-01T00:00:00Z') })
-        // A log alone is only read: it claims nothing.
-        if (!pieces.some(({ kind }) => kind === 'event-log')) expect(judgement.verdict).not.toBe('accepted')
+        expect(judgement.verdict).not.toBe('accepted')
       }),
       { numRuns: 300 },
     )
@@ -115,7 +114,7 @@ describe('detection', () => {
 
   it('does not follow nesting without end', () => {
     const deep = `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`
-    expect(kinds(deep)).toEqual(['unknown'])
+    expect(kinds(deep)).toEqual(['unreadable'])
     let text = toBase64(reportLike())
     for (let index = 0; index < 8; index++) text = toBase64(utf8(text))
     expect(kinds(text)).toEqual(['unknown'])

@@ -16,7 +16,7 @@ const maximumDepth = 4
  * @returns at least one piece; `unknown` for a file that is nothing known
  */
 export function detect(name: string, bytes: Uint8Array): Piece[] {
-  return detectAt(name, bytes, 0)
+  return detectAt(name, bytes, 0).map((piece) => ({ ...piece, file: name }))
 }
 
 function detectAt(name: string, bytes: Uint8Array, depth: number): Piece[] {
@@ -65,6 +65,8 @@ function isCertified(text: string): boolean {
   }
 }
 
+const readLabels: ReadonlySet<string> = new Set(['CERTIFICATE', 'PUBLIC KEY', 'X509 CRL'])
+
 function detectPem(name: string, text: string): Piece[] {
   const pieces: Piece[] = []
   try {
@@ -81,5 +83,10 @@ function detectPem(name: string, text: string): Piece[] {
     if (!(error instanceof ParseError)) throw error
     return [{ name, kind: 'unknown', reason: `The PEM text is damaged: ${error.message}` }]
   }
-  return pieces.length > 0 ? pieces : [{ name, kind: 'unknown', reason: 'The PEM text holds no evidence' }]
+  if (pieces.length === 0) return [{ name, kind: 'unknown', reason: 'The PEM text holds no evidence' }]
+  for (const [, label] of text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,64})-----/g)) {
+    if (label === undefined || readLabels.has(label)) continue
+    pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason: `A PEM block ${label} is no evidence` })
+  }
+  return pieces
 }

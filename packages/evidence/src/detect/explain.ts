@@ -2,7 +2,7 @@ import { utf8 } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { parseHclReport } from '../azure/hcl-report.ts'
 import { parseEventLog } from '../eventlog/event-log.ts'
-import { EvidenceError } from '../result/errors.ts'
+import { EvidenceError, ParseError } from '../result/errors.ts'
 import { parseSnpReport } from '../snp/report.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
 import { parseTdReport } from '../tdx/td-report.ts'
@@ -44,6 +44,7 @@ const titles: Record<Piece['kind'], string> = {
   'runtime-claims': 'Runtime claims of Azure’s paravisor (OpenVMM)',
   signature: 'A signature without its scheme',
   unknown: 'Nothing that this program knows',
+  unreadable: 'What says that it is evidence and cannot be read',
 }
 
 /** Every field of a piece of evidence, with its meaning. Nothing is verified: what a field says, its maker claims. */
@@ -116,6 +117,8 @@ function fieldsOf(piece: Piece): Field[] {
     }
     case 'signature':
       return [{ name: 'signature', value: bytesText(piece.bytes), meaning: 'RSA signature of the length of its key' }]
+    case 'unreadable':
+      throw new ParseError({ code: piece.code, message: piece.reason })
     case 'unknown':
       return [{ name: 'reason', value: piece.reason, meaning: 'Why nothing can be said' }]
     default:

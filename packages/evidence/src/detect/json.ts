@@ -1,7 +1,10 @@
 import { utf8 } from '../bytes/bytes.ts'
+import { ParseError } from '../result/errors.ts'
+import { readJson } from '../tokens/json.ts'
 import { bareSignature } from './binary.ts'
 import { decodeText, detectBinary } from './decode.ts'
 import type { Piece } from './piece.ts'
+import { brokenPromise } from './promises.ts'
 import { encodeSnpReport } from './snp-json.ts'
 
 const maximumDepth = 16
@@ -26,9 +29,11 @@ export function detectJson(name: string, text: string, depth: number, inner: Inn
   if (/^\{\s*"enclaveIdentity"/.test(text)) return [{ name, kind: 'qe-identity', text }]
   let value: unknown
   try {
-    value = JSON.parse(text) as unknown
-  } catch {
-    return [{ name, kind: 'unknown', reason: 'It begins like JSON and is none' }]
+    value = readJson(text, 'JSON')
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error
+    if (error.code === 'InvalidEncoding') return [{ name, kind: 'unknown', reason: 'It begins like JSON and is none' }]
+    return [{ name, kind: 'unreadable', code: error.code, reason: error.message }]
   }
   const members = value as Members
   if (Array.isArray(members['keys']) && members['vm-configuration'] !== undefined) {
@@ -46,7 +51,10 @@ interface Place {
 }
 
 function walk(place: Place, value: unknown, level: number, pieces: Piece[]): void {
-  if (level > maximumDepth) return
+  if (level > maximumDepth) {
+    pieces.push({ name: place.name, kind: 'unreadable', code: 'TooDeep', reason: 'It is nested deeper than evidence is' })
+    return
+  }
   if (typeof value === 'string') pieces.push(...fromString(place, value))
   else if (Array.isArray(value)) {
     const bytes = byteArray(value)
@@ -91,7 +99,11 @@ function walkObject(place: Place, members: Members, level: number, pieces: Piece
     return
   }
   for (const [name, value] of Object.entries(members)) {
-    if (!taken.has(name)) walk(inside(place, name), value, level + 1, pieces)
+    if (taken.has(name)) continue
+    const found: Piece[] = []
+    walk(inside(place, name), value, level + 1, found)
+    const fault = brokenPromise(place.name, name, value, found)
+    pieces.push(...found, ...(fault === undefined ? [] : [fault]))
   }
 }
 
@@ -107,15 +119,31 @@ function isKeySet(value: unknown): boolean {
 function quoteOf(place: Place, members: Members, names: readonly [string, string]): Piece | undefined {
   const message = bytesOf(members[names[0]])
   const signature = bytesOf(members[names[1]])
-  if (message === undefined || signature === undefined || message[0] !== 0xff || message[1] !== 0x54) return undefined
-  const registers = members['pcrs']
-  const pcrs = new Map<number, Uint8Array>()
-  for (const [index, value] of Object.entries((registers ?? {}) as Members)) {
-    const digest = bytesOf(value)
-    if (digest !== undefined) pcrs.set(Number(index), digest)
+  // What stands beside a quote and cannot be read must not look as if nobody had given it.
+  const unread = (member: string): Piece => ({
+    name: `${place.name} ${member}`,
+    kind: 'unreadable',
+    code: 'InvalidEncoding',
+    reason: `“${member}” of a quote cannot be read`,
+  })
+  if (message === undefined || signature === undefined || message[0] !== 0xff || message[1] !== 0x54) {
+    const both = members[names[0]] !== undefined && members[names[1]] !== undefined
+    return both && members['pcrs'] !== undefined ? unread(names[0]) : undefined
   }
-  const nonce = bytesOf(members['nonce'])
-  const eventLog = bytesOf(members['eventLog'])
+  const pcrs = new Map<number, Uint8Array>()
+  const registers = members['pcrs'] ?? {}
+  if (typeof registers !== 'object') return unread('pcrs')
+  for (const [index, value] of Object.entries(registers as Members)) {
+    const digest = bytesOf(value)
+    if (digest === undefined || !/^\d{1,2}$/.test(index)) return unread('pcrs')
+    pcrs.set(Number(index), digest)
+  }
+  const beside = (member: 'nonce' | 'eventLog'): Uint8Array | undefined =>
+    members[member] === undefined || members[member] === null ? undefined : bytesOf(members[member])
+  const [nonce, eventLog] = [beside('nonce'), beside('eventLog')]
+  for (const [member, read] of [['nonce', nonce], ['eventLog', eventLog]] as const) {
+    if (read === undefined && members[member] !== undefined && members[member] !== null) return unread(member)
+  }
   const structured = signature[0] === 0 && (signature[1] ?? 0) >= 0x14 && (signature[1] ?? 0) <= 0x18
   return {
     name: place.name,

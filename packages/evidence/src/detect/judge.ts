@@ -1,14 +1,13 @@
-import type { BootPolicy } from '../eventlog/boot-claims.ts'
 import type { AzureParts } from '../result/check-azure.ts'
 import { checkAzure, checkRuntimeClaims, checkTdReport } from '../result/check-azure.ts'
-import { checkCertificates, checkCollateral, checkCrl } from '../result/check-certificates.ts'
 import type { HclPolicy } from '../result/check-hcl.ts'
 import { checkEventLog } from '../result/check-log.ts'
 import { checkSnp } from '../result/check-snp.ts'
 import { checkTdx } from '../result/check-tdx.ts'
 import { checkKeyRelease, checkToken } from '../result/check-token.ts'
-import { checkTpmQuote, type TpmEvidence } from '../result/check-tpm.ts'
-import { allOf, type Check, firstFailure, missingChecks, skipped } from '../result/check.ts'
+import { checkTpmQuote } from '../result/check-tpm.ts'
+import { allOf, type Check, failed, firstFailure, missingChecks, skipped } from '../result/check.ts'
+import { ParseError } from '../result/errors.ts'
 import type { TrustAnchors } from '../result/trust-anchors.ts'
 import { parseSnpReport } from '../snp/report.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
@@ -17,16 +16,20 @@ import { genuineVaultAnchors, vaultSigner } from '../tokens/release.ts'
 import { parseHclReport } from '../azure/hcl-report.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import type { Means } from '../x509/means.ts'
-import { sameName } from '../x509/name.ts'
-import { parsePublicKey } from '../x509/public-key.ts'
-import { keyIn, signs, tdReportIn, tpmKeyOf } from './attestation-keys.ts'
-import { bareSignature } from './binary.ts'
+import { keyIn, tdReportIn } from './attestation-keys.ts'
 import { baseline, type EvidencePolicy } from './evidence-policy.ts'
-import type { Piece, PieceKind, PieceOf } from './piece.ts'
+import { isStatement } from './ledger.ts'
+import { leftovers } from './leftovers.ts'
+import { placeLogs } from './logs.ts'
+import { judgeMaterials } from './materials.ts'
+import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, Pool } from './pool.ts'
 import { quoteOf, siblingOf } from './td-quotes.ts'
+import { type JudgedQuote, publicOf, tpmQuotes } from './tpm-quotes.ts'
+import { unusedRules } from './unused-rules.ts'
 
-export type Verdict = 'accepted' | 'refused' | 'unjudged'
+/** `nothing`: what was given holds, and states nothing that could be accepted: certificates, lists, logs by themselves. */
+export type Verdict = 'accepted' | 'refused' | 'unjudged' | 'nothing'
 
 export interface Judgement {
   check: Check
@@ -37,6 +40,8 @@ export interface Judgement {
 
 interface JudgeInput extends Means {
   pieces: readonly Piece[]
+  /** Certificates, lists and texts to pick from, which need not all be of use. */
+  library?: readonly Piece[] | undefined
   anchors: TrustAnchors
   at: Date
   policy?: EvidencePolicy
@@ -47,12 +52,12 @@ interface JudgeInput extends Means {
  * Certificates, lists and Intel's texts are judged by themselves only where there is no other evidence.
  */
 export async function judge(o: JudgeInput): Promise<Judgement> {
-  const check = allOf(
-    'evidence',
-    await new Judge(o, await Pool.of(o.pieces, o.at, [...o.anchors.amd, ...o.anchors.intel], o)).judge(),
-  )
+  const anchors = [...o.anchors.amd, ...o.anchors.intel]
+  const pool = await Pool.of([...o.pieces, ...(o.library ?? [])], o.at, anchors, o)
+  const check = allOf('evidence', await new Judge(o, pool).judge())
   const code = firstFailure(check)?.code
-  const verdict = check.outcome === 'passed' ? 'accepted' : check.outcome === 'failed' ? 'refused' : 'unjudged'
+  const holds = o.pieces.some(isStatement) ? 'accepted' : 'nothing'
+  const verdict = check.outcome === 'passed' ? holds : check.outcome === 'failed' ? 'refused' : 'unjudged'
   return { check, verdict, ...(code === undefined ? {} : { code }) }
 }
 
@@ -79,9 +84,13 @@ class Judge {
   }
 
   async judge(): Promise<Check[]> {
-    const quotes = await this.#quotes()
+    const unreadable = [...this.#of('unreadable'), ...this.#of('unknown')].map(unreadableCheck)
+    if (!this.#pieces.some(isStatement)) return [...unreadable, ...(await this.#materials())]
+    const means = { pool: this.#pool, ledger: this.#pool.ledger, policy: this.#policy, at: this.#at }
+    const quotes = await tpmQuotes({ of: (kind) => this.#of(kind), ...means })
     const azure = this.#of('hcl-report')
     const tdQuotes = this.#of('tdx-quote')
+    const logs = await placeLogs({ logs: this.#of('event-log'), tpm: quotes, td: tdQuotes })
     const checks: Check[] = []
     let siblings = 0
     for (const hcl of azure) {
@@ -104,11 +113,12 @@ class Judge {
       azure.length > 1 ? quotes.filter(({ owner }) => owner === undefined) : azure.length === 0 ? quotes : []
     for (const { quote, piece } of loose) checks.push(named(piece, (await checkTpmQuote(quote)).check))
     for (const report of this.#of('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))
-    for (const quote of tdQuotes) checks.push(...(await this.#tdx(quote)))
-    if (quotes.length === 0 && tdQuotes.length === 0) {
-      for (const log of this.#of('event-log'))
-        checks.push(named(log, (await checkEventLog({ log: log.bytes, ...this.#boot() })).check))
+    for (const quote of tdQuotes) checks.push(named(quote, await this.#tdx(quote)))
+    for (const [quote, own] of logs.ofTds) {
+      const rtmrs = attempt(() => parseTdxQuote(quote.bytes))?.body.rtmrs
+      for (const log of own) checks.push(named(log, await this.#log(log, rtmrs)))
     }
+    for (const log of logs.unbound) checks.push(named(log, await this.#log(log, undefined)))
     for (const report of this.#of('td-report')) {
       const quote = quoteOf(report.bytes, this.#of('tdx-quote'))
       const { check } = await checkTdReport({
@@ -117,21 +127,25 @@ class Judge {
       })
       checks.push(named(report, check))
     }
-    if (checks.length > 0 || this.#of('snp-report').length > 0) {
-      for (const piece of this.#of('runtime-claims')) {
-        const { check } = await checkRuntimeClaims({
-          claims: piece.bytes,
-          reportData: this.#reportData(),
-          attestationKeys: azure.map(keyIn).filter((key) => key !== undefined),
-          ...this.#claimsPolicy(siblings > 0),
-        })
-        checks.push(named(piece, check))
-      }
+    const attestationKeys = azure.map(keyIn).filter((key) => key !== undefined)
+    const reportData = this.#reportData()
+    for (const piece of this.#of('runtime-claims')) {
+      const policy = this.#claimsPolicy(siblings > 0)
+      const { check } = await checkRuntimeClaims({ claims: piece.bytes, reportData, attestationKeys, ...policy })
+      checks.push(named(piece, check))
     }
-    for (const token of this.#of('token')) checks.push(named(token, await this.#token(token.text)))
+    const keys = this.#tokenKeys()
+    for (const token of this.#of('token')) checks.push(named(token, await this.#token(token.text, keys, reportData)))
     for (const release of this.#of('release')) checks.push(named(release, await this.#release(release.text)))
-    for (const piece of this.#of('unknown')) checks.push(named(piece, skipped('file.kind', piece.reason)))
-    return checks.length > 0 ? checks : this.#materials()
+    const holds = allOf('evidence', checks).outcome === 'passed'
+    const left = await leftovers({ pieces: this.#pieces, pool: this.#pool, attestationKeys, holds })
+    return [...checks, ...left, ...unusedRules(this.#policy, this.#pieces), ...unreadable]
+  }
+
+  async #materials(): Promise<Check[]> {
+    const { anchors, at, primitives, cache } = { ...this.#common() }
+    const input = { pieces: this.#pieces, pool: this.#pool, policy: this.#policy, anchors, at, primitives, cache }
+    return judgeMaterials(input)
   }
 
   #of<K extends PieceKind>(kind: K): PieceOf<K>[] {
@@ -158,10 +172,6 @@ class Judge {
     return hcl.configuration === undefined ? {} : { policy: { configuration: hcl.configuration } }
   }
 
-  #boot(): { policy?: BootPolicy } {
-    return this.#policy.boot === undefined ? {} : { policy: this.#policy.boot }
-  }
-
   #snpParts(report: Uint8Array): Pick<AzureParts, 'chain' | 'crl'> {
     const chain = this.#pool.snpChain(report)
     if (chain === undefined) return {}
@@ -169,20 +179,19 @@ class Judge {
     return { chain, crl }
   }
 
-  async #tdx(piece: PieceOf<'tdx-quote'>): Promise<Check[]> {
-    const { check, value } = await checkTdx({
+  async #tdx(piece: PieceOf<'tdx-quote'>): Promise<Check> {
+    const { check } = await checkTdx({
       quote: piece.bytes,
       collateral: this.#pool.tdxCollateral(piece.bytes),
       pckChain: this.#pool.pckChain(piece.bytes),
       ...this.#common(),
       policy: this.#policy.tdx ?? baseline.tdx,
     })
-    const logs = this.#of('event-log')
-    const rtmrs = value?.body.rtmrs ?? attempt(() => parseTdxQuote(piece.bytes))?.body.rtmrs
-    const judged = await Promise.all(
-      logs.map(async (log) => named(log, (await checkEventLog({ log: log.bytes, rtmrs, ...this.#boot() })).check)),
-    )
-    return [named(piece, check), ...judged]
+    return check
+  }
+
+  async #log(log: PieceOf<'event-log'>, rtmrs: readonly Uint8Array[] | undefined): Promise<Check> {
+    return (await checkEventLog({ log: log.bytes, rtmrs, policy: this.#policy.boot, mustReplay: true })).check
   }
 
   /** Report data of every hardware report, read without judging: what is bound to a report stands and falls with it. */
@@ -202,7 +211,7 @@ class Judge {
     quotes: JudgedQuote[],
   ): AzureParts {
     const report = attempt(() => parseHclReport(hcl.bytes))
-    const publics = this.#of('tpm-public')
+    const akPublic = publicOf(hcl, (kind) => this.#of(kind))
     const { hcl: hclPolicy, snp, tdx } = this.#policy
     return {
       hclReport: hcl.bytes,
@@ -215,7 +224,7 @@ class Judge {
             collateral: this.#pool.tdxCollateral(tdQuote.bytes),
             pckChain: this.#pool.pckChain(tdQuote.bytes),
           }),
-      ...(publics[0] === undefined || publics.length > 1 ? {} : { akPublic: publics[0].bytes }),
+      akPublic,
       quotes: quotes.map(({ quote }) => quote),
       snpPolicy: snp ?? baseline.snp,
       tdxPolicy: tdx ?? baseline.tdx,
@@ -223,88 +232,22 @@ class Judge {
     }
   }
 
-  /** TPM quotes, put together from their parts where those are files of their own, each with the HCL report whose key signed it. */
-  async #quotes(): Promise<JudgedQuote[]> {
-    const { nonce, pcrs: expectedPcrs } = this.#policy.tpm ?? {}
-    const logs = this.#of('event-log')
-    const shared = {
-      nonce,
-      expectedPcrs,
-      bootPolicy: this.#policy.boot,
-      ...(logs[0] === undefined || logs.length > 1 ? {} : { eventLog: logs[0].bytes }),
-    }
-    const quotes = this.#of('tpm-quote').map((piece): JudgedQuote => {
-      const { message, signature, pcrs, akPublic, bank, eventLog, nonce: own } = piece
-      return {
-        piece,
-        quote: {
-          message,
-          signature,
-          ...(pcrs.size === 0 ? {} : { pcrs }),
-          bank,
-          akPublic,
-          eventLog,
-          ...shared,
-          statedNonce: own,
-        },
-      }
-    })
-    const signatures = [...this.#of('tpm-signature'), ...this.#of('signature')]
-    for (const [index, piece] of this.#of('tpm-attest').entries()) {
-      const found = signatures[index]
-      const signature =
-        found === undefined
-          ? bareSignature(new Uint8Array())
-          : found.kind === 'signature'
-            ? bareSignature(found.bytes)
-            : found.bytes
-      quotes.push({ piece, quote: { message: piece.bytes, signature, ...shared } })
-    }
-    for (const each of quotes) await this.#findKey(each)
-    return quotes
-  }
-
-  async #findKey(each: JudgedQuote): Promise<void> {
-    const { quote } = each
-    for (const hcl of this.#of('hcl-report')) {
-      const key = keyIn(hcl)
-      if (key !== undefined && (await signs(key, quote))) each.owner = hcl
-    }
-    if (quote.akPublic !== undefined || each.owner !== undefined) return
-    const publics = this.#of('tpm-public')
-    const [given] = publics
-    if (given !== undefined) {
-      quote.akPublic = given.bytes
-      if (!given.nested) quote.keyBoundBy = 'caller'
-      return
-    }
-    // What the user names as a file of its own, the user knows.
-    for (const { spki } of this.#of('public-key')) {
-      const key = attempt(() => tpmKeyOf(parsePublicKey(spki)))
-      if (key === undefined) continue
-      quote.akPublic = key
-      quote.keyBoundBy = 'caller'
-      return
-    }
-    for (const certificate of this.#pool.certificates) {
-      const key = tpmKeyOf(certificate.publicKey)
-      if (key === undefined || !(await signs(key, quote))) continue
-      quote.akPublic = key
-      const chain = this.#pool.chainFrom(certificate).map(({ raw }) => raw)
-      quote.keyBoundBy = { chain, roots: this.#policy.tpm?.roots, at: this.#at }
-    }
-  }
-
-  async #token(token: string): Promise<Check> {
-    const rules = this.#policy.token ?? {}
+  /** Keys of the sets that the user gave as files of their own; undefined where there is none. */
+  #tokenKeys(): Jwk[] | undefined {
+    if (this.#of('token').length === 0) return undefined
     const sets = this.#of('jwks').filter(({ nested }) => !nested)
-    const keys = sets.flatMap(({ value }): Jwk[] => attempt(() => parseJwks(value)) ?? [])
+    this.#pool.ledger.use(...sets.map(({ value }) => JSON.stringify(value)))
+    return sets.length === 0 ? undefined : sets.flatMap(({ value }): Jwk[] => attempt(() => parseJwks(value)) ?? [])
+  }
+
+  async #token(token: string, keys: Jwk[] | undefined, reportData: readonly Uint8Array[]): Promise<Check> {
+    const rules = this.#policy.token ?? {}
     const { check } = await checkToken({
       token,
       issuer: rules.issuer ?? 'any',
       at: this.#at,
-      reportData: this.#reportData(),
-      ...(sets.length === 0 ? {} : { keys }),
+      reportData,
+      ...(keys === undefined ? {} : { keys }),
       kind: rules.kind,
       audience: rules.audience,
       algorithms: rules.algorithms,
@@ -320,73 +263,9 @@ class Judge {
     }
     return (await checkKeyRelease({ jws, at: this.#at, ...rules })).check
   }
-
-  /** Certificates, lists and texts, where nothing else is to be judged. */
-  async #materials(): Promise<Check[]> {
-    const anchors = [...this.#anchors.amd, ...this.#anchors.intel]
-    const checks: Check[] = []
-    for (const piece of this.#of('certificates')) {
-      for (const der of piece.certificates) {
-        const certificate = attempt(() => parseCertificate(der))
-        const chain = certificate === undefined ? [der] : this.#pool.chainFrom(certificate).map(({ raw }) => raw)
-        checks.push(named(piece, await checkCertificates({ chain, anchors, at: this.#at, ...this.#means })))
-      }
-    }
-    for (const piece of this.#of('crl')) {
-      const crl = this.#pool.crls.find(({ raw }) => raw === piece.bytes)
-      const issuer = crl && this.#pool.certificates.find(({ subject }) => sameName(subject, crl.issuer))
-      const issuerChain = issuer && this.#pool.chainFrom(issuer).map(({ raw }) => raw)
-      checks.push(
-        named(
-          piece,
-          await checkCrl({
-            crl: piece.bytes,
-            anchors,
-            at: this.#at,
-            ...this.#means,
-            issuerChain,
-          }),
-        ),
-      )
-    }
-    for (const piece of [...this.#of('tcb-info'), ...this.#of('qe-identity')]) {
-      const member = piece.kind === 'tcb-info' ? 'tcbInfo' : 'enclaveIdentity'
-      const issuerChainPem = this.#pool.signerChain()
-      const rootCrl = this.#pool.crlOf(this.#pool.signerRoot())
-      const check = await checkCollateral({
-        member,
-        text: piece.text,
-        anchors: this.#anchors.intel,
-        at: this.#at,
-        ...this.#means,
-        issuerChainPem,
-        rootCrl,
-      })
-      checks.push(named(piece, check))
-    }
-    for (const piece of this.#pieces.filter(
-      ({ kind }) =>
-        kind === 'jwks' ||
-        kind === 'runtime-claims' ||
-        kind === 'signature' ||
-        kind === 'tpm-public' ||
-        kind === 'public-key' ||
-        kind === 'tpm-signature',
-    )) {
-      checks.push(named(piece, skipped('file.kind', `${piece.kind} shows nothing by itself`)))
-    }
-    return checks
-  }
 }
 
-interface JudgedQuote {
-  piece: Piece
-  quote: TpmEvidence
-  owner?: PieceOf<'hcl-report'>
-}
-
-/** The check, with the name of the file that it is about. */
-function named(piece: Piece, check: Check): Check {
-  const name = piece.name.trim()
-  return name === '' ? check : { ...check, shows: `${name}: ${check.shows}` }
+function unreadableCheck(piece: PieceOf<'unreadable'> | PieceOf<'unknown'>): Check {
+  if (piece.kind === 'unknown') return named(piece, skipped('file.kind', piece.reason))
+  return named(piece, failed('file.kind', new ParseError({ code: piece.code, message: piece.reason })))
 }

@@ -1,3 +1,5 @@
+import type { Check } from '../result/check.ts'
+import type { ParseErrorCode } from '../result/errors.ts'
 import type { TpmSignature } from '../tpm/signature.ts'
 
 /** Kinds of evidence whose bytes say what they are. */
@@ -13,8 +15,11 @@ export const binaryKinds = [
 ] as const
 export type BinaryKind = (typeof binaryKinds)[number]
 
-/** One piece of evidence, found in a file or inside a container in it. `name` says where: the file, then the place in it. */
-export type Piece = { name: string } & (
+/**
+ * One piece of evidence, found in a file or inside a container in it. `name` says where: the file, then the place in it; `file`
+ * is the file alone.
+ */
+export type Piece = { name: string; file?: string } & (
   | { [K in BinaryKind]: { kind: K; bytes: Uint8Array } }[BinaryKind]
   /** TPM2B_PUBLIC. `nested`: it lies inside other evidence. */
   | { kind: 'tpm-public'; bytes: Uint8Array; nested: boolean }
@@ -44,7 +49,15 @@ export type Piece = { name: string } & (
   /** A signature without a name for its scheme. */
   | { kind: 'signature'; bytes: Uint8Array }
   | { kind: 'unknown'; reason: string }
+  /** What says that it is evidence and cannot be read: never passed over. */
+  | { kind: 'unreadable'; code: ParseErrorCode; reason: string }
 )
 
 export type PieceKind = Piece['kind']
 export type PieceOf<K extends PieceKind> = Extract<Piece, { kind: K }>
+
+/** The check, with the name of the file that it is about. */
+export function named(piece: Piece, check: Check): Check {
+  const name = piece.name.trim()
+  return name === '' ? check : { ...check, shows: `${name}: ${check.shows}` }
+}

@@ -19,6 +19,7 @@ import type { Means } from '../x509/means.ts'
 import { sameName } from '../x509/name.ts'
 import { oid } from '../x509/oids.ts'
 import { spkiSha256, verifyPath } from '../x509/path.ts'
+import { Ledger } from './ledger.ts'
 import type { Piece } from './piece.ts'
 
 /** Undefined where the bytes cannot be read: whoever judges them says why. */
@@ -35,6 +36,8 @@ export function attempt<T>(read: () => T): T | undefined {
  * names and numbers and decides nothing: whatever is picked is verified against pinned roots.
  */
 export class Pool {
+  /** What was picked. */
+  readonly ledger: Ledger = new Ledger()
   readonly certificates: readonly Certificate[]
   readonly crls: readonly Crl[]
   readonly #texts: readonly { kind: 'tcb-info' | 'qe-identity'; text: string }[]
@@ -105,6 +108,7 @@ export class Pool {
     const [, ask, ark] = this.chainFrom(leaf)
     // A key whose issuers are absent cannot be judged; one that names issuers which are not AMD's at all can.
     if (ask === undefined || ark === undefined) return undefined
+    this.ledger.use(leaf.raw, ask.raw, ark.raw)
     return { vcek: leaf.raw, ask: ask.raw, ark: ark.raw }
   }
 
@@ -132,6 +136,7 @@ export class Pool {
       ({ extensions }) =>
         findExtension(extensions, oid.authorityKeyIdentifier) === undefined || namesKey(extensions, issuer),
     )
+    this.ledger.use(...keyed.map(({ raw }) => raw))
     const own = keyed.toSorted((left, right) => right.thisUpdate.getTime() - left.thisUpdate.getTime())
     const found =
       own.find((crl) => crl.thisUpdate <= this.#at && crl.nextUpdate !== undefined && this.#at <= crl.nextUpdate) ??
@@ -147,6 +152,7 @@ export class Pool {
   /** Chain of whoever signs Intel's texts, as PEM. */
   signerChain(): string | undefined {
     const chain = this.#signer
+    this.ledger.use(...chain.map(({ raw }) => raw))
     return chain.length < 2 ? undefined : chain.map(({ raw }) => toPem(raw)).join('')
   }
 
@@ -178,16 +184,22 @@ export class Pool {
         return true
       }),
     )
-    return leaf === undefined ? undefined : this.chainFrom(leaf).map(({ raw }) => raw)
+    if (leaf === undefined) return undefined
+    const chain = this.chainFrom(leaf).map(({ raw }) => raw)
+    this.ledger.use(...chain)
+    return chain
   }
 
   /** What there is of Intel's collateral for this quote. */
   tdxCollateral(bytes: Uint8Array): Partial<TdxCollateral> {
-    const chain = (this.pckChain(bytes) ?? chainIn(bytes)).map((der) => attempt(() => parseCertificate(der)))
+    const ders = this.pckChain(bytes) ?? chainIn(bytes)
+    this.ledger.use(...ders)
+    const chain = ders.map((der) => attempt(() => parseCertificate(der)))
     const pck = chain[0] && attempt(() => readPckExtension(chain[0] as Certificate))
     const infos = this.#pick('tcb-info', parseTcbInfo)
     const info = infos.find(({ value }) => pck !== undefined && equal(value.fmspc, pck.fmspc)) ?? infos[0]
     const identity = this.#pick('qe-identity', parseQeIdentity)[0]
+    this.ledger.use(info?.text, identity?.text)
     const issuerChain = this.signerChain()
     const pckCrl = this.crlOf(chain[1])
     const rootCaCrl = this.crlOf(chain.at(-1))

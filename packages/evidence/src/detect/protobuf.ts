@@ -43,14 +43,19 @@ const banks = new Map([
   [13, 'sha512'],
 ] as const)
 
+/** From here on an `Attestation` has the hardware's evidence, as messages of their own (sev_snp_attestation, tdx_attestation). */
+const firstOfHardware = 8
+
 /** Message `Attestation` of go-tpm-tools (attest.proto): key, quotes with registers, event log. Undefined for other bytes. */
 export function readAttestationMessage(name: string, bytes: Uint8Array): Piece[] | undefined {
   if (bytes[0] !== 0x0a) return undefined
   try {
     let publicArea: Uint8Array | undefined
     let eventLog: Uint8Array | undefined
+    let unread: number | undefined
     const quotes: Uint8Array[] = []
     for (const { number, value } of readFields(bytes)) {
+      if (number >= firstOfHardware) unread = number
       if (!(value instanceof Uint8Array)) continue
       if (number === 1) publicArea = value
       else if (number === 2) quotes.push(value)
@@ -59,7 +64,10 @@ export function readAttestationMessage(name: string, bytes: Uint8Array): Piece[]
     if (publicArea === undefined || quotes.length === 0) return undefined
     // The message holds a TPMT_PUBLIC; TPM2B_PUBLIC puts its length before it.
     const akPublic = Uint8Array.of(publicArea.length >> 8, publicArea.length & 0xff, ...publicArea)
-    return quotes.map((quote, index) => readQuote(`${name} quote ${index}`, quote, akPublic, eventLog))
+    const pieces = quotes.map((quote, index) => readQuote(`${name} quote ${index}`, quote, akPublic, eventLog))
+    if (unread === undefined) return pieces
+    const reason = `Its field ${unread} holds hardware evidence in a form that is not read: give the report or quote as a file`
+    return [...pieces, { name, kind: 'unreadable', code: 'UnknownType', reason }]
   } catch (error) {
     if (error instanceof ParseError) return undefined
     throw error

@@ -15,6 +15,7 @@ export interface LogFinding extends VerifiedEventLog {
  * Judges an event log.
  * @param o.registers quoted values; absent: the log is read, and proves nothing by itself
  * @param o.rtmrs RTMR0 to RTMR3 of a TD, for a CCEL log
+ * @param o.mustReplay true where other evidence is judged with the log: then there is no verdict without registers that bind it
  * @param o.policy absent: what the log says is shown and not appraised
  */
 export async function checkEventLog(o: {
@@ -23,6 +24,7 @@ export async function checkEventLog(o: {
   registers?: ReadonlyMap<number, Uint8Array> | undefined
   rtmrs?: readonly Uint8Array[] | undefined
   policy?: BootPolicy | undefined
+  mustReplay?: boolean | undefined
 }): Promise<Checked<LogFinding>> {
   const list = new Checklist()
   const log = await list.run(
@@ -36,7 +38,7 @@ export async function checkEventLog(o: {
   const { registers, rtmrs, policy } = o
   if (registers === undefined && rtmrs === undefined) {
     list.skip('log.replay', 'No quoted registers were given: the log alone proves nothing', {
-      optional: policy === undefined,
+      optional: policy === undefined && o.mustReplay !== true,
     })
   } else {
     const bank = o.bank ?? 'sha256'

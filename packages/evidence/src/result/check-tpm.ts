@@ -37,6 +37,8 @@ export interface TpmEvidence {
   pcrs?: ReadonlyMap<number, Uint8Array> | undefined
   bank?: HashName | undefined
   eventLog?: Uint8Array | undefined
+  /** Logs that were given beside the quote's own: each must replay to the registers. */
+  furtherLogs?: readonly Uint8Array[] | undefined
   /** What the event log must say. */
   bootPolicy?: BootPolicy | undefined
   /** Values that registers must have, by number. */
@@ -111,19 +113,18 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
     if (value === undefined) list.skip('tpm.expected', 'The registers are not verified')
     else list.add(appraised('tpm.expected', comparePcrs(value.pcrs, o.expectedPcrs)))
   }
-  if (o.eventLog !== undefined) {
-    const registers = value?.pcrs ?? new Map<number, Uint8Array>()
-    const { eventLog, bootPolicy } = o
-    const log = await checkEventLog({
-      log: eventLog,
+  const logs = [...(o.eventLog === undefined ? [] : [o.eventLog]), ...(o.furtherLogs ?? [])]
+  for (const log of logs) {
+    const { check } = await checkEventLog({
+      log,
       bank,
-      ...(value === undefined ? {} : { registers }),
-      policy: bootPolicy,
+      registers: value?.pcrs,
+      policy: o.bootPolicy,
+      mustReplay: true,
     })
-    list.add(log.check)
-  } else if (o.bootPolicy !== undefined) {
-    list.skip('log', 'The event log was not given')
+    list.add(check)
   }
+  if (logs.length === 0 && o.bootPolicy !== undefined) list.skip('log', 'The event log was not given')
   const check = list.all('tpm')
   return { check, value: check.outcome === 'passed' ? value : undefined }
 }

@@ -10,19 +10,27 @@ const maximumDepth = 32
  */
 export function readJsonObject(bytes: Uint8Array, subject: string): Record<string, unknown> {
   let text: string
-  let value: unknown
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-    refuseDeepOrDoubled(text, subject)
-    value = JSON.parse(text) as unknown
-  } catch (cause) {
-    if (cause instanceof ParseError) throw cause
+  } catch {
     throw new ParseError({ code: 'InvalidEncoding', message: `${subject} is not UTF-8 JSON` })
   }
+  const value = readJson(text, subject)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ParseError({ code: 'InvalidEncoding', message: `${subject} is not a JSON object` })
   }
   return value as Record<string, unknown>
+}
+
+/** As `readJsonObject`, for any value and a text that is decoded. @throws ParseError InvalidEncoding, Duplicate, TooDeep */
+export function readJson(text: string, subject: string): unknown {
+  try {
+    refuseDeepOrDoubled(text, subject)
+    return JSON.parse(text) as unknown
+  } catch (cause) {
+    if (cause instanceof ParseError) throw cause
+    throw new ParseError({ code: 'InvalidEncoding', message: `${subject} is not UTF-8 JSON` })
+  }
 }
 
 /** Follows structure only; whether the text is JSON is for JSON.parse to say. */

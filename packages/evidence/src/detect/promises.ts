@@ -1,0 +1,59 @@
+import type { Piece, PieceKind } from './piece.ts'
+
+type Promised = readonly PieceKind[] | 'any'
+
+const statements = [
+  'snp-report',
+  'tdx-quote',
+  'td-report',
+  'hcl-report',
+  'tpm-quote',
+  'tpm-attest',
+  'token',
+] as const satisfies readonly PieceKind[]
+
+/**
+ * What members of a JSON file promise by their names, written in small letters and without marks between words, as the tools
+ * that collect evidence have them: trustee, attestation-rs, go-tpm-tools, dstack, Azure's services, this project's boots.
+ * What such a member holds has to be read as one of these, else the file would be judged by what else lies in it.
+ */
+const promised: ReadonlyMap<string, Promised> = new Map<string, Promised>([
+  ...['attestationreport', 'snpreport', 'sevsnpreport', 'report', 'hclreport', 'hardwarereport'].map(
+    (name) => [name, statements] as const,
+  ),
+  ...['quote', 'tdquote', 'tdxquote', 'tpmquote', 'tdreport'].map((name) => [name, statements] as const),
+  ['evidence', 'any'],
+  ...['cceventlog', 'eventlog', 'tcglogs', 'ccel'].map((name) => [name, ['event-log'] as const] as const),
+  ...['akpub', 'akpublic', 'aikpub'].map((name) => [name, ['tpm-public', 'public-key'] as const] as const),
+  ...['runtimeclaims'].map((name) => [name, ['runtime-claims'] as const] as const),
+  ...['token', 'jwt', 'attestationtoken'].map((name) => [name, ['token', 'release'] as const] as const),
+])
+
+/**
+ * A fault where a member's name promises evidence and its value holds none that can be read.
+ * @param found what was found in the value
+ */
+export function brokenPromise(name: string, member: string, value: unknown, found: readonly Piece[]): Piece | undefined {
+  const kinds = promised.get(member.toLowerCase().replaceAll(/[^a-z]/g, ''))
+  if (kinds === undefined || isNothing(value)) return undefined
+  if (found.some(({ kind }) => kinds === 'any' || kinds.includes(kind) || kind === 'unreadable')) return undefined
+  const place = `${name} ${member}`
+  const log = kinds.includes('event-log')
+  if (log && isList(value)) {
+    const reason = 'An event log as JSON is not read: give the log as the firmware wrote it (ACPI table CCEL)'
+    return { name: place, kind: 'unknown', reason }
+  }
+  const reason = `“${member}” holds nothing that can be read as ${log ? 'an event log' : 'evidence'}`
+  return { name: place, kind: 'unreadable', code: 'UnknownType', reason }
+}
+
+/** Records as objects, as dstack and some of go-tpm-tools' writers have them. */
+function isList(value: unknown): boolean {
+  return typeof value === 'string' ? value.trimStart().startsWith('[{') : Array.isArray(value) && typeof value[0] === 'object'
+}
+
+/** Tools write what they did not collect as null, an empty text or an empty list. */
+function isNothing(value: unknown): boolean {
+  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'number') return true
+  return typeof value === 'string' || Array.isArray(value) ? value.length === 0 : false
+}
