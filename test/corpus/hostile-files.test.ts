@@ -84,7 +84,7 @@ const ca = (): Record<string, string> => ({ ca: join(folder, 'ca.pem') })
 describe('what cannot be read', { timeout: making }, () => {
   it('refuses the whole file, whatever else in it holds (attack E11)', async () => {
     const token = { token: snp.evidence.attestation.token }
-    const keys: Files = { 'certs.json': snp.jwks }
+    const keys: Files = { 'certs.json': snp.jwks as object }
     expect((await verify({ 'token.json': token, ...keys })).slice(0, 2)).toEqual([0, 'accepted'])
     const junk = Buffer.alloc(900, 7).toString('base64')
     for (const members of [
@@ -119,7 +119,7 @@ describe('what cannot be read', { timeout: making }, () => {
 
   it('is not passed over for standing deep, twice, or in a text of another kind (attack E11)', async () => {
     const { token } = snp.evidence.attestation
-    const keys: Files = { 'certs.json': snp.jwks }
+    const keys: Files = { 'certs.json': snp.jwks as object }
     let deep: unknown = { attestation_report: hardware(other).report }
     for (let level = 0; level < 20; level++) deep = { a: deep }
     expect((await verify({ 'token.json': { token, deep }, ...keys })).slice(0, 2)).toEqual([1, 'TooDeep'])
@@ -188,7 +188,10 @@ describe('a file that is given', { timeout: making }, () => {
 
   it('keeps the verdict open where nothing needs it, and is named (attack E12)', async () => {
     const { collateral } = quoted()
-    for (const [name, content] of [...Object.entries(collateral).slice(0, 3), ['certs.json', snp.jwks] as const]) {
+    for (const [name, content] of [
+      ...Object.entries(collateral).slice(0, 3),
+      ['certs.json', snp.jwks as object] as const,
+    ]) {
       const [exit, code, text] = await verify({ ...report(), [name]: content })
       expect([name, exit, code]).toEqual([name, 2, 'unjudged'])
       expect(text).toContain(`${name}: nothing that was given needs it`)
@@ -196,7 +199,7 @@ describe('a file that is given', { timeout: making }, () => {
   })
 
   it('that a policy asks for and that is left out keeps the verdict open (attack E12)', async () => {
-    const token: Files = { 'token.jwt': snp.evidence.attestation.token, 'certs.json': snp.jwks }
+    const token: Files = { 'token.jwt': snp.evidence.attestation.token, 'certs.json': snp.jwks as object }
     for (const policy of [
       { snp: { measurements: [snp.evidence.expected.launchMeasurement] } },
       { hcl: { configuration: { 'secure-boot': true } } },

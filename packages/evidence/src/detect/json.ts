@@ -52,7 +52,12 @@ interface Place {
 
 function walk(place: Place, value: unknown, level: number, pieces: Piece[]): void {
   if (level > maximumDepth) {
-    pieces.push({ name: place.name, kind: 'unreadable', code: 'TooDeep', reason: 'It is nested deeper than evidence is' })
+    pieces.push({
+      name: place.name,
+      kind: 'unreadable',
+      code: 'TooDeep',
+      reason: 'It is nested deeper than evidence is',
+    })
     return
   }
   if (typeof value === 'string') pieces.push(...fromString(place, value))
@@ -141,7 +146,10 @@ function quoteOf(place: Place, members: Members, names: readonly [string, string
   const beside = (member: 'nonce' | 'eventLog'): Uint8Array | undefined =>
     members[member] === undefined || members[member] === null ? undefined : bytesOf(members[member])
   const [nonce, eventLog] = [beside('nonce'), beside('eventLog')]
-  for (const [member, read] of [['nonce', nonce], ['eventLog', eventLog]] as const) {
+  for (const [member, read] of [
+    ['nonce', nonce],
+    ['eventLog', eventLog],
+  ] as const) {
     if (read === undefined && members[member] !== undefined && members[member] !== null) return unread(member)
   }
   const structured = signature[0] === 0 && (signature[1] ?? 0) >= 0x14 && (signature[1] ?? 0) <= 0x18

@@ -5,7 +5,6 @@ import { ParseError, VerificationError } from '../result/errors.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { describeName } from '../x509/name.ts'
 import type { TpmPublicKey } from '../tpm/public.ts'
-import { isStatement } from './ledger.ts'
 import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
 import { givenKeys } from './tpm-quotes.ts'
@@ -89,18 +88,10 @@ function unusedFiles({ pieces, pool }: Judged): Check[] {
 
 /** Also where another check says what is wrong with it. */
 function isUsed(piece: Piece, { ledger }: Pool): boolean {
-  switch (piece.kind) {
-    case 'certificates':
-      return piece.certificates.some((der) => ledger.has(der) || attempt(() => parseCertificate(der)) === undefined)
-    case 'tcb-info':
-    case 'qe-identity':
-      return ledger.has(piece.text)
-    case 'tpm-signature':
-    case 'signature':
-      return ledger.has(piece.bytes)
-    case 'jwks':
-      return ledger.has(JSON.stringify(piece.value))
-    default:
-      return isStatement(piece) || piece.kind !== 'unknown'
-  }
+  const { kind } = piece
+  if (kind === 'certificates')
+    return piece.certificates.some((der) => ledger.has(der) || attempt(() => parseCertificate(der)) === undefined)
+  if (kind === 'tcb-info' || kind === 'qe-identity') return ledger.has(piece.text)
+  if (kind === 'tpm-signature' || kind === 'signature') return ledger.has(piece.bytes)
+  return kind !== 'jwks' || ledger.has(JSON.stringify(piece.value))
 }

@@ -33,7 +33,12 @@ const promised: ReadonlyMap<string, Promised> = new Map<string, Promised>([
  * A fault where a member's name promises evidence and its value holds none that can be read.
  * @param found what was found in the value
  */
-export function brokenPromise(name: string, member: string, value: unknown, found: readonly Piece[]): Piece | undefined {
+export function brokenPromise(
+  name: string,
+  member: string,
+  value: unknown,
+  found: readonly Piece[],
+): Piece | undefined {
   const kinds = promised.get(member.toLowerCase().replaceAll(/[^a-z]/g, ''))
   if (kinds === undefined || isNothing(value)) return undefined
   if (found.some(({ kind }) => kinds === 'any' || kinds.includes(kind) || kind === 'unreadable')) return undefined
@@ -49,7 +54,9 @@ export function brokenPromise(name: string, member: string, value: unknown, foun
 
 /** Records as objects, as dstack and some of go-tpm-tools' writers have them. */
 function isList(value: unknown): boolean {
-  return typeof value === 'string' ? value.trimStart().startsWith('[{') : Array.isArray(value) && typeof value[0] === 'object'
+  return typeof value === 'string'
+    ? value.trimStart().startsWith('[{')
+    : Array.isArray(value) && typeof value[0] === 'object'
 }
 
 /** Tools write what they did not collect as null, an empty text or an empty list. */

@@ -46,7 +46,8 @@ export function publicOf(hcl: PieceOf<'hcl-report'>, of: Of): Uint8Array | undef
   const areas = givenKeys(of).filter(({ piece }) => piece.kind === 'tpm-public')
   const same = areas.find(({ key }) => own !== undefined && sameKey(key, own))
   const others = of('hcl-report').length === 1 ? of('tpm-public')[0]?.bytes : undefined
-  const found = same?.material ?? (areas[0] === undefined ? others : of('hcl-report').length === 1 ? areas[0].material : undefined)
+  const found =
+    same?.material ?? (areas[0] === undefined ? others : of('hcl-report').length === 1 ? areas[0].material : undefined)
   return found instanceof Uint8Array ? found : undefined
 }
 

@@ -30,5 +30,7 @@ export function unusedRules(policy: EvidencePolicy, pieces: readonly Piece[]): C
   ]
   return rules
     .filter(([asked, met]) => asked && !met)
-    .map(([, , name, needed]) => skipped('policy.used', `The policy’s part ${name} was not applied: it needs ${needed}`))
+    .map(([, , name, needed]) =>
+      skipped('policy.used', `The policy’s part ${name} was not applied: it needs ${needed}`),
+    )
 }
