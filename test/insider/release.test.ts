@@ -160,7 +160,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))(
       },
     )
 
-    it('keeps it from every other VM, and says which claim was expected and found', async () => {
+    it('keeps it from every other VM, and says which claim was expected and found (attack S11)', async () => {
       const place = places.vault
       await tenant.exportableKey(place, 'other-vm', policyOf('SNP', '00000000-0000-4000-8000-000000000000'))
       const target = await attested('SNP')

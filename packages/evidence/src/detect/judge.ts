@@ -226,7 +226,8 @@ class Judge {
           }),
       akPublic,
       quotes: quotes.map(({ quote }) => quote),
-      snpPolicy: snp ?? baseline.snp,
+      // A paravisor runs at level 0: from any other level this is a report of the guest's that claims to be the paravisor's.
+      snpPolicy: { ...(snp ?? baseline.snp), vmpls: [0] },
       tdxPolicy: tdx ?? baseline.tdx,
       hclPolicy,
     }

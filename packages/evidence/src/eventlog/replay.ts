@@ -1,4 +1,4 @@
-import { equal, utf8 } from '../bytes/bytes.ts'
+import { equal, isZero, utf8 } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
 import { bankDigest, type HashName, hashAlgorithmByName } from './algorithms.ts'
@@ -69,14 +69,27 @@ export async function replayRtmrs(log: EventLog): Promise<Map<number, Uint8Array
   return rtmrs
 }
 
+/** Registers that firmware and loader extend, and log; RTMR3 is the running system's, which this log does not record. */
+const loggedRtmrs = [0, 1, 2]
+
 /**
  * Binds a CCEL log to the RTMRs that a quote showed; registers of the result have the log's numbers, RTMR0 is 1.
  * @param o.rtmrs RTMR0 to RTMR3
- * @throws VerificationError EventLogMismatch
+ * @throws VerificationError EventLogMismatch also where all records of an extended register are left out (attack T9)
  */
 export async function verifyRtmrLog(o: { log: EventLog; rtmrs: readonly Uint8Array[] }): Promise<VerifiedEventLog> {
   // Refuses registers that a TD does not have.
-  await replayRtmrs(o.log)
+  const replayed = await replayRtmrs(o.log)
+  for (const register of loggedRtmrs) {
+    const value = o.rtmrs[register]
+    if (value === undefined || isZero(value) || replayed.has(register)) continue
+    throw new VerificationError({
+      code: 'EventLogMismatch',
+      message: `The log has no record of RTMR${register}, which was extended`,
+      expected: toHex(value),
+      found: 'no record',
+    })
+  }
   return verifyEventLog({
     log: o.log,
     bank: 'sha384',
