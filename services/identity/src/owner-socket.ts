@@ -2,7 +2,7 @@ import { chmod, mkdir, rm } from 'node:fs/promises'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { createHttpServer, ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
+import { boundConnections, createHttpServer, ServiceError, toErrorBody, type Logger } from '@strongroom/platform'
 import type { Clock } from '@strongroom/platform'
 import { issueLoginCertificate } from './login-certificate.ts'
 import type { Credentials } from './credentials.ts'
@@ -74,6 +74,7 @@ export class OwnerSocket {
   }
 
   async listen(): Promise<void> {
+    boundConnections(this.#server, { most: 64 })
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     await chmod(this.#directory, 0o700)
     if (Buffer.byteLength(this.#path) > 107) {

@@ -10,6 +10,8 @@ export interface ConnectProxy {
 }
 
 const connectTimeoutMs = 15_000
+/** Of a tunnel in which nobody says anything. */
+const silentTunnelMs = 900_000
 
 /**
  * CONNECT (RFC 9110 section 9.3.6) for clients without name resolution for strongroom.internal: our names at port 443
@@ -41,12 +43,10 @@ export function createConnectProxy(o: { tlsPort: number; localPort: number; logg
         peer.destroy()
       }
       peer.once('error', fail)
-      peer.once('timeout', () => {
-        if (!connected) fail()
-      })
+      peer.on('timeout', fail)
       peer.once('connect', () => {
         connected = true
-        peer.setTimeout(0)
+        peer.setTimeout(silentTunnelMs)
         client.write('HTTP/1.1 200 Connection established\r\n\r\n')
         if (head.length > 0) peer.write(head)
         client.pipe(peer)

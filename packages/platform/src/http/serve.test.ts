@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as tlsConnect } from 'node:tls'
@@ -267,5 +267,29 @@ describe('createWireClient', () => {
   it('gives up at the time limit', async () => {
     const request = wire.request({ method: 'GET', url: 'https://one.strongroom.internal/slow', timeoutMs: 50 })
     await expect(request).rejects.toMatchObject({ code: 'PeerTimeout', status: 504 })
+  })
+})
+
+describe('listeners under silent connections', () => {
+  it.each(['tls', 'local'] as const)('answer others on %s, and close who never speaks (attack W6)', async (which) => {
+    const port = installation.ports[which]
+    const silent: Socket[] = []
+    const open = async (): Promise<void> => {
+      const socket = connect({ port, host: '127.0.0.1' })
+      socket.on('error', () => {}).resume()
+      silent.push(socket)
+      await once(socket, 'connect')
+    }
+    try {
+      // No more at once than the system keeps for a listener that is busy.
+      for (let n = 0; n < 23; n++) await Promise.all(Array.from({ length: 100 }, open))
+      for (let n = 0; n < 3; n++) {
+        if (which === 'tls') expect(await get('https://one.strongroom.internal/name')).toEqual({ name: 'one' })
+        else expect((await local('/health')).status).toBe(200)
+      }
+      await expect.poll(() => silent.filter(({ closed }) => !closed).length).toBe(0)
+    } finally {
+      for (const socket of silent) socket.destroy()
+    }
   })
 })

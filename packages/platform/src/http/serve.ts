@@ -10,6 +10,7 @@ import { ServiceError } from '../errors.ts'
 import type { Installation } from '../installation.ts'
 import type { Logger } from '../logger.ts'
 import type { VirtualHost } from '../service.ts'
+import { boundConnections } from './connections.ts'
 import { createConnectProxy } from './connect-proxy.ts'
 import { hostOf } from './host.ts'
 import { createHttpServer } from './http-server.ts'
@@ -34,6 +35,14 @@ export interface InterceptedReply {
   body: ErrorBody
 }
 
+/** A client that means it has shaken hands, or sent its headers, by then. */
+const handshakeMs = 10_000
+const headersMs = 10_000
+/** How often Node looks for requests that take too long. */
+const connectionsCheckingInterval = 2_000
+/** Of each listener. */
+const mostConnections = 2_000
+
 /** How long requests that are under way may take once the server closes. */
 const graceMs = 1_000
 
@@ -52,6 +61,8 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   const tlsServer = createHttpsServer(
     {
       minVersion: 'TLSv1.2',
+      handshakeTimeout: handshakeMs,
+      connectionsCheckingInterval,
       ALPNProtocols: ['http/1.1'],
       SNICallback: (name, done) => {
         void chooseContext(o.authority, name, done)
@@ -65,7 +76,7 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   tlsServer.setSecureContext({ key: fallback.key, cert: fallback.cert, minVersion: 'TLSv1.2' })
   harden(tlsServer)
 
-  const localServer = createHttpServer((request, response) => {
+  const localServer = createHttpServer({ connectionsCheckingInterval }, (request, response) => {
     answerLocally({ request, response, metrics, ready: () => !state.closing && (o.ready?.() ?? true) })
   })
   harden(localServer)
@@ -174,10 +185,12 @@ function answerLocally(o: {
 }
 
 function harden(server: Server): void {
-  server.headersTimeout = 15_000
+  server.headersTimeout = headersMs
   server.requestTimeout = 300_000
   server.keepAliveTimeout = 30_000
-  server.maxConnections = 2_000
+  // Also where a client does not read its answer.
+  server.timeout = 300_000
+  boundConnections(server, { most: mostConnections })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code !== 'ECONNRESET' && socket.writable)
       socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
@@ -203,7 +216,7 @@ function listen(server: Server, port: number, which: 'tls' | 'local'): Promise<v
         }),
       )
     })
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => resolve())
+    server.listen({ port, host: '127.0.0.1', exclusive: true, backlog: mostConnections }, () => resolve())
   })
 }
 

@@ -2,9 +2,12 @@ import { chmod } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { createHttpServer } from '@strongroom/platform'
+import { boundConnections, createHttpServer } from '@strongroom/platform'
 import { guestAddress } from './guest-address.ts'
 import { resolveTarget } from './proxy-target.ts'
+
+/** Of one guest: what it opens costs the host two each. */
+const mostConnections = 512
 
 /**
  * CONNECT proxy of one guest, on a unix socket that only its network leads to. Names of the installation go to its own
@@ -26,6 +29,7 @@ export async function startGuestProxy(o: {
     stream.on('close', () => open.delete(stream))
     stream.on('error', () => stream.destroy())
   }
+  boundConnections(server, { most: mostConnections })
   server.on('connection', track)
   server.on('connect', (request: IncomingMessage, client: Duplex, head: Buffer) => {
     if (o.reported()) void tunnel({ target: request.url ?? '', client, head, track, ...o })

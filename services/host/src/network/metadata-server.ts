@@ -2,6 +2,7 @@ import { chmod } from 'node:fs/promises'
 import rateLimit from '@fastify/rate-limit'
 import { isOrdinary, type AnySpec, type AttachedDisk, type GuestHealth } from '@strongroom/contract'
 import {
+  boundConnections,
   createHttpApp,
   ServiceError,
   type Clock,
@@ -27,6 +28,9 @@ import { answerErrors, requireDirectCall } from './metadata-errors.ts'
 import { provisioningLines } from './provisioning.ts'
 import { reportRoutes } from './report-routes.ts'
 import { quoteRoutes, thimRoutes } from './thim-routes.ts'
+
+/** Of one guest. */
+const mostConnections = 128
 
 export interface MetadataServer {
   close(): Promise<void>
@@ -64,6 +68,8 @@ export interface MetadataOptions {
  */
 export async function startMetadataServer(o: MetadataOptions & { socket: string }): Promise<MetadataServer> {
   const app = createMetadataApp(o)
+  app.server.headersTimeout = 10_000
+  boundConnections(app.server, { most: mostConnections })
   await app.listen({ path: o.socket })
   await chmod(o.socket, 0o600)
   return { close: () => app.close() }
