@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type AttackTitles, faultsOf, idsIn, titlesIn } from './attack-page.ts'
+import { type AttackTitles, faultsOf, idsIn, rowsIn, titlesIn } from './attack-page.ts'
+import { resultOf } from './attack-results.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -53,6 +54,33 @@ describe('the list of attacks', () => {
 describe('docs/attacks.md', () => {
   it('has a row for each attack, and in it the tests that try it', () => {
     expect(faultsOf(page, ids, titles, missing)).toEqual([])
+  })
+})
+
+describe('what came of the named tests', () => {
+  it('is got by the command that the page names', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+    expect(page).toContain('npm run attacks -- ')
+    expect(scripts['attacks']).toContain('test/boundaries/attack-results.ts')
+  })
+
+  it('is counted from a run, with what was skipped and what was not run', () => {
+    const [row] = rowsIn(
+      '| S1 | What. | Answer. | `a.test.ts`: “%s is (a) b (attack S1)”; `b.test.ts`: “c (attack S1)” |',
+    )
+    const assertionResults = [
+      { title: 'x is (a) b (attack S1)', status: 'passed' },
+      { title: 'y is (a) b (attack S1)', status: 'failed' },
+      { title: 'z is (a) b (attack S1)', status: 'skipped' },
+      { title: 'another (attack S1)', status: 'passed' },
+    ]
+    expect(resultOf(row!, { testResults: [{ name: '/r/a.test.ts', assertionResults }] }, '/r')).toEqual({
+      id: 'S1',
+      held: 1,
+      failed: 1,
+      skipped: 1,
+      'not run': 1,
+    })
   })
 })
 
