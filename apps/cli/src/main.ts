@@ -3,6 +3,7 @@ import { connect, type Connection } from './client/connection.ts'
 import { collateralCommands } from './commands/collateral.ts'
 import { costCommands } from './commands/cost.ts'
 import { decisionCommands } from './commands/decision.ts'
+import { drillCommand } from './commands/drill.ts'
 import { envCommand } from './commands/env.ts'
 import { evidenceCommands } from './commands/evidence.ts'
 import { imageCommands } from './commands/image.ts'
@@ -25,6 +26,7 @@ import { findPaths } from './core/paths.ts'
 
 const commands: Command[] = [
   upCommand,
+  drillCommand,
   envCommand,
   ...installationCommands,
   ...vmCommands,

@@ -11,7 +11,7 @@ import type { AskedProvider } from '../trust/verifier.ts'
 import { defaultAdmin } from '../up/vm-request.ts'
 import { diskSecurity, encryption, fetchVm, groupOption, openVm, type VmResource } from './vm.ts'
 
-const fetchEvidence = async (arm: ArmClient, path: string): Promise<RetrievedEvidence> =>
+export const fetchEvidence = async (arm: ArmClient, path: string): Promise<RetrievedEvidence> =>
   (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as RetrievedEvidence
 
 /** Verifies what the machine kept of the VM's last boot, against what was asked for. */

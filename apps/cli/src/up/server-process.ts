@@ -18,6 +18,8 @@ export interface ServerOptions {
   compute?: string
   strictImages?: boolean
   testApi?: boolean
+  /** In the place of variables of this process's environment. */
+  env?: NodeJS.ProcessEnv
 }
 
 export interface RunningServer {
@@ -32,12 +34,12 @@ export interface RunningServer {
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await mkdir(options.paths.state, { recursive: true, mode: 0o700 })
-  const { paths, ...rest } = options
+  const { paths, env, ...rest } = options
   const command = await serverCommand({ ...rest, stateDir: paths.state, cacheDir: paths.cache })
   const child = spawn(command.file, command.args, {
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, ...command.env },
+    env: { ...process.env, ...command.env, ...env },
   })
   const exited = new Promise<number>((done) => child.once('exit', (code) => done(code ?? 1)))
   const message = await new Promise<ServerMessage>((done, fail) => {

@@ -1,0 +1,130 @@
+import { findServer } from '../client/connection.ts'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import { textOption, type Command, type CommandContext } from '../core/command.ts'
+import type { Paths } from '../core/paths.ts'
+import type { Result } from '../core/output.ts'
+import { selectAttacks } from '../drill/catalog.ts'
+import { drill, type DrillResult } from '../drill/drill.ts'
+import { makeInstallation, parseGuests } from '../drill/own-installation.ts'
+import { attackLines, drillResult, listResult } from '../drill/report.ts'
+import { createProgress } from '../up/progress.ts'
+import { defaultGroup } from '../up/vm-request.ts'
+import { groupOption } from './vm.ts'
+
+/** Ctrl-C ends the drill in order: what runs is stopped, and the copies are removed. A second one is not waited for. */
+function interruption(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort())
+  return controller.signal
+}
+
+async function drillVms(
+  context: CommandContext,
+  o: { paths: Paths; vms: readonly string[]; signal: AbortSignal },
+): Promise<Result> {
+  const list = selectAttacks(namesOf(context))
+  const limit = textOption(context, 'bootLimit')
+  const results: DrillResult[] = []
+  for (const vm of o.vms) {
+    context.say(`${vm}: ${list.length} attacks, each on a copy of the installation`)
+    results.push(
+      await drill({
+        stateDir: o.paths.state,
+        cacheDir: o.paths.cache,
+        configDir: o.paths.config,
+        vm,
+        group: textOption(context, 'resourceGroup') ?? defaultGroup,
+        attacks: list,
+        bootLimitSeconds: limit === undefined ? undefined : secondsOf(limit),
+        signal: o.signal,
+        trying: (id, title) =>
+          void (process.stderr.isTTY && process.stderr.write(`\r\u001b[2K         … ${id}: ${title}`)),
+        tried: (result) => {
+          if (process.stderr.isTTY) process.stderr.write('\r\u001b[2K')
+          for (const line of attackLines(result)) context.say(line)
+        },
+      }),
+    )
+  }
+  if (!results.every(({ held }) => held)) process.exitCode = exitCodes.failed
+  return drillResult(results)
+}
+
+const namesOf = (context: CommandContext): string[] => {
+  const only = context.options['only']
+  if (only === undefined || typeof only === 'boolean') return []
+  return (Array.isArray(only) ? only : [only]).flatMap((each) => each.split(','))
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text)
+  if (Number.isInteger(seconds) && seconds > 0 && seconds <= 86_400) return seconds
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: `'${text}' is not a number of seconds.`,
+    expected: 'a number from 1 to 86400',
+    found: text,
+    remedy: 'Leave --boot-limit out: a guest then gets four times what the control run took.',
+    exitCode: exitCodes.usage,
+  })
+}
+
+/** The copies have the ports of the installation, and its files must be at rest. */
+async function refuseWhileServed(stateDir: string): Promise<void> {
+  const running = await findServer(stateDir)
+  if (running === undefined) return
+  throw new CliError({
+    code: 'AlreadyRunning',
+    message: `A server runs for ${stateDir} (pid ${running.pid}): its VMs cannot be copied while they may run.`,
+    expected: 'an installation whose server does not run',
+    remedy: 'Stop it with Ctrl-C where `npm run up` runs, drill, and start it again.',
+  })
+}
+
+export const drillCommand: Command = {
+  words: ['drill'],
+  args: ['[vm]'],
+  summary:
+    'attack copies of a VM as its host could, and say what held; without a name, VMs made for it in a temporary folder',
+  options: [
+    groupOption,
+    { flags: '--list', summary: 'name the attacks and try none' },
+    {
+      flags: '--only <ids...>',
+      summary: 'these alone: D1/null-ecb is one attack, D1 all of that row of docs/attacks.md',
+    },
+    {
+      flags: '--guest <kinds>',
+      summary: 'without a VM: snp, tdx, nonpersisted, with commas between them',
+      default: 'snp',
+    },
+    {
+      flags: '--boot-limit <seconds>',
+      summary: 'time for a guest to report; by default four times what the control run took',
+    },
+  ],
+  examples: [
+    'strongroom drill first',
+    'strongroom drill first --only D1 V9/rolled-back',
+    'npm run drill -- --guest snp,tdx',
+  ],
+  run: async (context) => {
+    const names = namesOf(context)
+    if (context.options['list'] === true) return listResult(selectAttacks(names))
+    selectAttacks(names)
+    const signal = interruption()
+    const [vm] = context.args
+    if (vm !== undefined) {
+      await refuseWhileServed(context.paths.state)
+      return await drillVms(context, { paths: context.paths, vms: [vm], signal })
+    }
+    const guests = parseGuests(textOption(context, 'guest') ?? 'snp')
+    const progress = createProgress(context.say, process.stderr.isTTY ? process.stderr : undefined)
+    const own = await makeInstallation({ cacheDir: context.paths.cache, guests, progress, signal })
+    try {
+      return await drillVms(context, { paths: own.paths, vms: guests, signal })
+    } finally {
+      await own.remove()
+    }
+  },
+}

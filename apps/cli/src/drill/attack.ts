@@ -1,0 +1,38 @@
+import type { Host } from './host/host.ts'
+import type { Observation } from './host/observation.ts'
+
+/** One way in which an attack may end without having got anything. */
+export type Ending =
+  /** The VM is not started, or the request is refused, with this code and reason. */
+  | { kind: 'refused'; code: RegExp; says?: RegExp }
+  /** The guest boots as if nothing had been done: ready, and every link of its trust report holds. */
+  | { kind: 'harmless' }
+  /** The guest boots, and its trust report names the link that does not hold. */
+  | { kind: 'noticed'; link: RegExp }
+
+/** One thing that a malicious host does to a VM of one's own. */
+export interface Attack {
+  /** Row of docs/attacks.md, a slash, and a name of its own: D1/null-cipher. */
+  id: string
+  title: string
+  /** What the host does, in a sentence. */
+  does: string
+  /** `held` takes one of these, and no mark of the attacker's. */
+  ends: readonly Ending[]
+  /** Starts from the VM as the control run left it, which has booted once more than the user's. */
+  from?: 'later'
+  /** Why it cannot be tried here; undefined where it can. */
+  cannot?(host: Host): Promise<string | undefined>
+  carryOut(host: Host): Promise<Observation>
+}
+
+export const refused = (code: RegExp, says?: RegExp): Ending => ({
+  kind: 'refused',
+  code,
+  ...(says !== undefined && { says }),
+})
+export const harmless: Ending = { kind: 'harmless' }
+export const noticed = (link: RegExp): Ending => ({ kind: 'noticed', link })
+
+/** The disk stayed closed because this register differs. */
+export const closedBy = (register: number): Ending => refused(/^OsDiskDidNotUnlock$/, new RegExp(`PCR ${register}\\b`))

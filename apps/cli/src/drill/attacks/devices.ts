@@ -1,0 +1,129 @@
+import { existsSync } from 'node:fs'
+import { closedBy, harmless, refused, type Attack } from '../attack.ts'
+import type { Host } from '../host/host.ts'
+import { acpiTable } from '../payload/acpi-table.ts'
+import { cpio } from '../payload/cpio.ts'
+import { efiProgram, efiSubsystems, optionRom } from '../payload/efi-program.ts'
+import { bootFile } from './boot-files.ts'
+import { diskRefused } from './disk-header.ts'
+import { readKernel } from './partitions.ts'
+
+/** Debian's store of UEFI variables without any key. */
+const emptyVariables = '/usr/share/OVMF/OVMF_VARS_4M.fd'
+
+export function switchSecureBootOff(host: Host): void {
+  host.qemu.replaceArgument('if=pflash,unit=1', `if=pflash,unit=1,format=raw,snapshot=on,file=${emptyVariables}`)
+}
+
+export const deviceAttacks: Attack[] = [
+  {
+    id: 'B4/secure-boot-off',
+    title: 'Secure Boot switched off',
+    does: 'gives the firmware an empty store of variables in the place of the VM’s',
+    ends: [closedBy(7)],
+    carryOut: async (host) => {
+      switchSecureBootOff(host)
+      return await host.boot()
+    },
+  },
+  {
+    id: 'B3/acpi-table',
+    title: 'an ACPI table with code that the kernel runs (BadAML)',
+    does: 'adds a secondary table whose code writes to a port, as it could to memory',
+    ends: [harmless, closedBy(1), refused(/^BootReportRefused$/, /PCR 1\b/)],
+    carryOut: async (host) => {
+      const table = await host.file('drill.aml', acpiTable(host.mark('ACPI code')))
+      host.qemu.add('-acpitable', `file=${table}`)
+      return await host.boot()
+    },
+  },
+  {
+    id: 'H4/option-rom',
+    title: 'a UEFI driver in the option ROM of a device',
+    does: 'adds a device with a ROM of the host’s',
+    ends: [harmless, closedBy(7), refused(/^BootReportRefused$/, /PCR 2\b/)],
+    carryOut: async (host) => {
+      const driver = efiProgram(host.mark('option ROM'), efiSubsystems.bootServiceDriver)
+      const rom = await host.file('drill.rom', optionRom(driver, { vendor: 0x1af4, device: 0x1044 }))
+      host.qemu.add('-device', `virtio-rng-pci,rng=rng,romfile=${rom}`)
+      return await host.boot()
+    },
+  },
+  {
+    id: 'H4/smbios-strings',
+    title: 'SMBIOS strings of every type that the guest reads',
+    does: 'names another maker, board, chassis, processor, memory and OEM strings, and a source for cloud-init',
+    ends: [harmless],
+    carryOut: async (host) => {
+      const text = 'drill-host;s=http://169.254.169.252/'
+      for (const table of [
+        `type=0,vendor=${text},version=${text}`,
+        `type=1,manufacturer=Amazon EC2,product=${text},version=${text},sku=${text},family=ds=nocloud;h=drill-host`,
+        `type=2,manufacturer=${text},product=${text},asset=${text}`,
+        `type=3,manufacturer=${text},asset=7783-7084-3265-9085-8269-3286-77`,
+        `type=4,manufacturer=${text},asset=${text}`,
+        `type=11,value=drill-host:${text}`,
+        `type=17,manufacturer=${text},asset=${text}`,
+      ])
+        host.qemu.add('-smbios', table)
+      return await host.boot(`[ "$(hostname)" = drill-host ] && echo 'taken host name'
+[ -e /run/cloud-init/enabled ] && echo 'taken source of cloud-init'
+true`)
+    },
+  },
+  {
+    id: 'H4/linux-initrd',
+    title: 'the VM’s own signed kernel image with an initrd and a command line of the host’s (LINUX_EFI_INITRD_MEDIA)',
+    does: 'boots the image by QEMU’s -kernel, -initrd and -append',
+    ends: [diskRefused, closedBy(4), refused(/^(BootReportRefused|BootLoaderRefused)$/), harmless],
+    carryOut: async (host) => {
+      const { shell } = host.mark('code of the initrd')
+      const script = `#!/bin/sh\n${shell}\n`
+      const archive = cpio({
+        'drill.sh': { mode: 0o100755, content: script },
+        init: { mode: 0o100755, content: script },
+        'etc/systemd/system/sysinit.target.d/drill.conf': { mode: 0o100644, content: '[Unit]\nWants=drill.service\n' },
+      })
+      await host.file('kernel.efi', await readKernel(host, bootFile))
+      host.qemu.add('-kernel', await host.file('kernel.efi'), '-initrd', await host.file('initrd.cpio', archive))
+      host.qemu.add('-append', 'drill=1 rdinit=/drill.sh')
+      return await host.boot(`grep -q drill=1 /proc/cmdline && echo 'taken word of the kernel command line'\ntrue`)
+    },
+  },
+  {
+    id: 'H4/vsock',
+    title: 'a vsock device, on which systemd would listen for SSH',
+    does: 'adds one',
+    ends: [harmless],
+    cannot: async () => (existsSync('/dev/vhost-vsock') ? undefined : 'this machine has no /dev/vhost-vsock'),
+    carryOut: async (host) => {
+      host.qemu.add('-device', 'vhost-vsock-pci,guest-cid=4242')
+      return await host.boot(`ss --vsock --listening --no-header | grep -q . && echo 'taken vsock listener'\ntrue`)
+    },
+  },
+  {
+    id: 'H4/dhcp-answers',
+    title: 'DHCP answers that name the machine, its domain and its servers',
+    does: 'has QEMU’s DHCP server say them',
+    ends: [harmless],
+    carryOut: async (host) => {
+      host.qemu.replace(
+        'user,id=net,',
+        'user,id=net,hostname=drill-host,domainname=drill-host.example,dnssearch=drill-host.example,tftp=/nowhere,bootfile=drill,',
+      )
+      return await host.boot(`[ "$(hostname)" = drill-host ] && echo 'taken host name'
+[ "$(cat /proc/sys/kernel/domainname)" = drill-host.example ] && echo 'taken domain name'
+true`)
+    },
+  },
+  {
+    id: 'B6/clock',
+    title: 'a clock ten years back',
+    does: 'starts the machine’s clock in 2016',
+    ends: [harmless, refused(/^BootReportRefused$/)],
+    carryOut: async (host) => {
+      host.qemu.add('-rtc', 'base=2016-11-27T08:00:00')
+      return await host.boot()
+    },
+  },
+]

@@ -1,0 +1,221 @@
+import { execFileSync } from 'node:child_process'
+import { createServer, request } from 'node:http'
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { closedBy, harmless, noticed } from './attack.ts'
+import { attacks, selectAttacks } from './catalog.ts'
+import { allHeld } from './drill.ts'
+import { copyInstallation, fingerprint, makeDrillFolder } from './host/installation-copy.ts'
+import { MetadataLiar } from './host/metadata-liar.ts'
+import { readTable, writeTable, partitionTypes } from './host/partitions.ts'
+import { HostQemu } from './host/qemu.ts'
+import { judge } from './judge.ts'
+import { makeMark } from './payload/mark.ts'
+import { rewriteLuks2, type Luks2Metadata } from './payload/luks2.ts'
+
+const ready = { accepted: true, marks: [], brokenLinks: [], registers: { '12': '00' } }
+const closed = { code: 'OsDiskDidNotUnlock', message: 'closed', target: 'PCR 12' }
+
+let folder: string
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'strongroom-drill-test-'))))
+afterAll(async () => await rm(folder, { recursive: true, force: true }))
+
+describe('a verdict', () => {
+  it('is held only by an ending that the attack names', () => {
+    const ends = [closedBy(12)]
+    expect(judge({ ends }, { accepted: false, marks: [], error: closed }).verdict).toBe('held')
+    expect(judge({ ends }, { accepted: false, marks: [], error: { ...closed, target: 'PCR 7' } }).verdict).toBe(
+      'inconclusive',
+    )
+    expect(
+      judge({ ends }, { accepted: false, marks: [], error: { code: 'GuestBootTimeout', message: '' } }).verdict,
+    ).toBe('inconclusive')
+    expect(judge({ ends }, { accepted: false, marks: [] }).verdict).toBe('inconclusive')
+    expect(judge({ ends }, ready).verdict).toBe('broken')
+  })
+
+  it('is broken by a mark, whatever else was seen', () => {
+    const seen = { accepted: false, marks: ['code'], error: closed }
+    expect(judge({ ends: [closedBy(12), harmless] }, seen)).toEqual({
+      verdict: 'broken',
+      message: 'taken from the host: code',
+    })
+    expect(judge({ ends: [harmless] }, { ...ready, marks: ['code'] }).verdict).toBe('broken')
+  })
+
+  it('is harmless only with the registers of the control run, a whole report and a look that succeeded', () => {
+    const ends = [harmless]
+    expect(judge({ ends }, ready, { '12': '00' }).verdict).toBe('held')
+    expect(judge({ ends }, ready, { '12': '11' })).toMatchObject({
+      verdict: 'broken',
+      message: expect.stringContaining('PCR 12') as string,
+    })
+    expect(judge({ ends }, { ...ready, brokenLinks: [{ id: 'disk', why: 'x' }] }).verdict).toBe('inconclusive')
+    expect(judge({ ends }, { ...ready, unseen: 'no way in' })).toEqual({
+      verdict: 'inconclusive',
+      message: 'no way in',
+    })
+    expect(judge({ ends: [noticed(/^disk$/)] }, { ...ready, brokenLinks: [{ id: 'disk', why: 'x' }] }).verdict).toBe(
+      'held',
+    )
+  })
+
+  it('of a drill is not held by what was not tried, and not by one that is inconclusive', () => {
+    expect(allHeld([{ verdict: 'held' }, { verdict: 'not tried' }])).toBe(true)
+    expect(allHeld([{ verdict: 'not tried' }])).toBe(false)
+    expect(allHeld([{ verdict: 'held' }, { verdict: 'inconclusive' }])).toBe(false)
+    expect(allHeld([{ verdict: 'held' }, { verdict: 'broken' }])).toBe(false)
+  })
+})
+
+describe('the attacks', () => {
+  it('have ids of their own, under a row, and an ending that is held', () => {
+    expect(new Set(attacks.map(({ id }) => id)).size).toBe(attacks.length)
+    for (const { id, ends } of attacks) {
+      expect(id).toMatch(/^[A-Z]\d+\/[a-z0-9-]+$/)
+      expect(ends.length).toBeGreaterThan(0)
+    }
+  })
+
+  it('are chosen by row or id, and not by what there is none of', () => {
+    expect(selectAttacks(['D1/null-ecb']).map(({ id }) => id)).toEqual(['D1/null-ecb'])
+    expect(selectAttacks(['D1']).every(({ id }) => id.startsWith('D1/'))).toBe(true)
+    expect(() => selectAttacks(['D1', 'nothing'])).toThrowError(
+      expect.objectContaining({ code: 'UnknownAttack' }) as Error,
+    )
+  })
+})
+
+describe('a mark', () => {
+  it('does not appear where its code is repeated, and appears where it ran', () => {
+    const { text, shell } = makeMark('x')
+    expect(shell).not.toContain(text)
+    expect(execFileSync('sh', ['-c', shell.replace('>/dev/ttyS0', '')]).toString()).toContain(text)
+  })
+})
+
+describe('a copy of an installation', () => {
+  it('is the same to the byte, and the fingerprint of the original sees content, mode and time of change', async () => {
+    const [state, copy] = [join(folder, 'one/state'), join(folder, 'two/state')]
+    await mkdir(state, { recursive: true })
+    await mkdir(join(folder, 'two'))
+    await writeFile(join(state, 'disk'), Buffer.alloc(8 * 1024 ** 2, 1))
+    const before = await fingerprint(state)
+    await copyInstallation(state, copy)
+    expect(await readFile(join(copy, 'disk'))).toEqual(await readFile(join(state, 'disk')))
+    await readFile(join(state, 'disk'))
+    await utimes(join(copy, 'disk'), new Date(), new Date())
+    expect(await fingerprint(state)).toBe(before)
+    await chmod(join(state, 'disk'), 0o640)
+    expect(await fingerprint(state)).not.toBe(before)
+  })
+
+  it('lies beside the original; what a drill that was killed left there is removed', async () => {
+    const state = join(folder, 'three/state')
+    await mkdir(state, { recursive: true })
+    const left = join(folder, 'three/.drill-999999999-abc')
+    await mkdir(left)
+    const made = await makeDrillFolder(state)
+    expect(made).toContain(join(folder, 'three/.drill-'))
+    await expect(readFile(left)).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
+
+describe('the host’s QEMU', () => {
+  it('adds and replaces arguments for the one VM, takes endpoints over, and is the real one otherwise', async () => {
+    const [real, runtime] = [join(folder, 'real'), join(folder, 'runtime')]
+    await mkdir(real)
+    await mkdir(runtime)
+    await writeFile(join(runtime, 'metadata'), 'own')
+    await writeFile(join(real, 'qemu-system-x86_64'), '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 })
+    const path = process.env['PATH']
+    process.env['PATH'] = `${real}:${path}`
+    try {
+      const qemu = new HostQemu(join(folder, 'host'))
+      qemu.add('-smbios', 'type=11,value=a b')
+      qemu.replace('id=net,', 'id=net,hostname=x,')
+      qemu.replaceArgument('if=pflash,unit=1', 'other')
+      qemu.takeOver('metadata', '/the/liar')
+      await qemu.install('first')
+      const run = (name: string): string[] =>
+        execFileSync(join(folder, 'host/qemu-system-x86_64'), ['-name', `guest=${name},debug-threads=off`, '-drive', 'if=pflash,unit=1,file=v', '-netdev', 'user,id=net,x', '-qmp', `unix:${runtime}/qmp,server=on`]).toString().trim().split('\n') // prettier-ignore
+      expect(run('second')).toEqual(['-name', 'guest=second,debug-threads=off', '-drive', 'if=pflash,unit=1,file=v', '-netdev', 'user,id=net,x', '-qmp', `unix:${runtime}/qmp,server=on`]) // prettier-ignore
+      expect(run('first').slice(2)).toEqual(['-drive', 'other', '-netdev', 'user,id=net,hostname=x,x', '-qmp', `unix:${runtime}/qmp,server=on`, '-smbios', 'type=11,value=a b']) // prettier-ignore
+      expect(await readFile(join(runtime, 'metadata.real'), 'utf8')).toBe('own')
+      expect(await qemu.pid()).toBeGreaterThan(0)
+    } finally {
+      process.env['PATH'] = path
+    }
+  })
+})
+
+describe('the endpoint in the endpoint’s place', () => {
+  it('changes what the guest is told, and passes everything else on', async () => {
+    const runtime = join(folder, 'endpoint')
+    await mkdir(runtime)
+    const own = createServer((_, answer) => answer.end('hostname Zmlyc3Q=\ncaPem QQ==\n'))
+    await new Promise<void>((done) => own.listen(join(runtime, 'metadata.real'), done))
+    const liar = new MetadataLiar({
+      provisioning: (told) => told.map(([key, value]) => [key, key === 'caPem' ? Buffer.from('B') : value]),
+    })
+    await liar.listen(join(folder, 'liar'), () => Promise.resolve(runtime))
+    const get = async (path: string): Promise<string> =>
+      await new Promise((done, fail) => {
+        const sent = request({ socketPath: join(folder, 'liar'), path }, (answer) => {
+          let text = ''
+          answer.on('data', (chunk: Buffer) => (text += chunk.toString()))
+          answer.on('end', () => done(text))
+        })
+        sent.on('error', fail)
+        sent.end()
+      })
+    expect(await get('/metadata/strongroom/provisioning')).toBe('hostname Zmlyc3Q=\ncaPem Qg==\n')
+    expect(await get('/metadata/instance')).toBe('hostname Zmlyc3Q=\ncaPem QQ==\n')
+    await liar.close()
+    own.close()
+  })
+})
+
+describe('what a host does to a disk', () => {
+  it('is a LUKS2 header that cryptsetup takes, in both of its copies', async () => {
+    const volume = join(folder, 'volume')
+    await writeFile(volume, Buffer.alloc(20 * 1024 ** 2))
+    await writeFile(join(folder, 'key'), 'k')
+    execFileSync('cryptsetup', ['luksFormat', '--batch-mode', '--type', 'luks2', '--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000', '--key-file', join(folder, 'key'), volume]) // prettier-ignore
+    await rewriteLuks2(
+      volume,
+      0,
+      (metadata: Luks2Metadata) => void (metadata.segments['0'].encryption = 'cipher_null-ecb'),
+    )
+    const dump = (path: string): string =>
+      execFileSync('cryptsetup', ['luksDump', '--dump-json-metadata', path]).toString()
+    expect(dump(volume)).toContain('cipher_null-ecb')
+    const second = join(folder, 'second')
+    await copyFile(volume, second)
+    const bytes = await readFile(second)
+    bytes.fill(0, 0, 4096)
+    await writeFile(second, bytes)
+    expect(dump(second)).toContain('cipher_null-ecb')
+  })
+
+  it('is a partition table in the order that the host wants', async () => {
+    const disk = join(folder, 'disk')
+    await writeFile(disk, Buffer.alloc(16 * 1024 ** 2))
+    const part = (type: string, name: string, offset: number): Parameters<typeof writeTable>[1][number] => ({
+      type,
+      uuid: '',
+      name,
+      offset,
+      sizeBytes: 1024 ** 2,
+    })
+    const [esp, root] = [part(partitionTypes.esp, 'esp', 1024 ** 2), part(partitionTypes.root, 'root', 2 * 1024 ** 2)]
+    await writeTable(disk, [esp, root])
+    const own = await readTable(disk)
+    await writeTable(disk, [own[0]!, part(partitionTypes.root, 'evil', 4 * 1024 ** 2), own[1]!])
+    const found = await readTable(disk)
+    expect(found.map(({ name }) => name)).toEqual(['esp', 'evil', 'root'])
+    expect(found[2]).toEqual(own[1])
+  })
+})

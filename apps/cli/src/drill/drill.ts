@@ -1,0 +1,211 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import type { Attack } from './attack.ts'
+import { bootUnattacked, plantPayload } from './attacks/controls.ts'
+import { Host, type HostOptions } from './host/host.ts'
+import { copyInstallation, fingerprint, makeDrillFolder, wantNothingRunning } from './host/installation-copy.ts'
+import type { Observation } from './host/observation.ts'
+import { findVm } from './host/vm-record.ts'
+import { judge, type Judgement } from './judge.ts'
+
+export interface AttackResult extends Judgement {
+  id: string
+  title: string
+  does: string
+  seconds: number
+  /** The last lines of the guest's console. */
+  console?: string[]
+}
+
+export interface DrillResult {
+  vm: string
+  vmId: string
+  startedAt: string
+  seconds: number
+  controls: AttackResult[]
+  attacks: AttackResult[]
+  /** Every attack that could be tried held. Controls that fail, and an installation that changed, are errors. */
+  held: boolean
+}
+
+export interface DrillOptions {
+  stateDir: string
+  cacheDir: string
+  configDir: string
+  vm: string
+  group: string
+  attacks: readonly Attack[]
+  bootLimitSeconds?: number | undefined
+  signal: AbortSignal
+  /** Called before each. */
+  trying(id: string, title: string): void
+  /** Called after each. */
+  tried(result: AttackResult): void
+}
+
+/** Least time that a guest gets, in seconds, and how often the time that the control run took. */
+const leastLimit = 90
+const limitFactor = 4
+
+/**
+ * Attacks copies of a VM, one copy an attack, and never the VM: the copy of the whole installation lies beside it and is gone
+ * at the end, also where the end comes early. @throws CliError ControlFailed, InstallationChanged, Interrupted
+ */
+export async function drill(o: DrillOptions): Promise<DrillResult> {
+  const { vmId } = findVm(o.stateDir, o.vm)
+  const started = performance.now()
+  const startedAt = new Date().toISOString()
+  const before = await fingerprint(o.stateDir)
+  const folder = await makeDrillFolder(o.stateDir)
+  const controls: AttackResult[] = []
+  const attacks: AttackResult[] = []
+  try {
+    const run = new DrillRun(o, folder)
+    controls.push(...(await run.controls()))
+    for (const attack of o.attacks) attacks.push(await run.attempt(attack))
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true })
+    if ((await fingerprint(o.stateDir)) !== before) throw installationChanged(o.stateDir, error)
+    throw error
+  }
+  await rm(folder, { recursive: true, force: true })
+  if ((await fingerprint(o.stateDir)) !== before) throw installationChanged(o.stateDir)
+  return { vm: o.vm, vmId, startedAt, seconds: secondsSince(started), controls, attacks, held: allHeld(attacks) }
+}
+
+/** What could not be tried says nothing, and neither does a drill that tried nothing. */
+export const allHeld = (attacks: readonly Pick<AttackResult, 'verdict'>[]): boolean =>
+  attacks.every(({ verdict }) => verdict === 'held' || verdict === 'not tried') &&
+  attacks.some(({ verdict }) => verdict === 'held')
+
+class DrillRun {
+  readonly #o: DrillOptions
+  readonly #folder: string
+  readonly #later: string
+  #limit: number | undefined
+  #registers: Record<string, string> = {}
+
+  constructor(o: DrillOptions, folder: string) {
+    this.#o = o
+    this.#folder = folder
+    this.#later = join(folder, 'later')
+    this.#limit = o.bootLimitSeconds
+  }
+
+  /** @throws CliError ControlFailed: then no attack is tried */
+  async controls(): Promise<AttackResult[]> {
+    const began = performance.now()
+    const boot = await this.#timed('control/boot', 'the VM as it is, by the way that the attacks go', async () => {
+      const seen = await this.#withHost(this.#later, this.#o.stateDir, bootUnattacked, false)
+      this.#registers = seen.registers ?? {}
+      return judge({ ends: [{ kind: 'harmless' }] }, seen)
+    })
+    if (boot.verdict !== 'held') throw controlFailed('the VM does not boot, or is not trusted', boot.message)
+    this.#limit ??= Math.max(leastLimit, Math.ceil(limitFactor * secondsSince(began)))
+    const detector = await this.#timed(
+      'control/detector',
+      'a program of the host’s with Secure Boot off: has to be seen',
+      async () => {
+        const seen = await this.#withHost(join(this.#folder, 's'), this.#o.stateDir, plantPayload)
+        const broken = judge({ ends: [] }, seen)
+        return broken.verdict === 'broken'
+          ? { verdict: 'held', message: `its mark was seen: ${seen.marks.join()}` }
+          : broken
+      },
+    )
+    if (detector.verdict !== 'held') throw controlFailed('code of the host’s that runs is not seen', detector.message)
+    return [boot, detector]
+  }
+
+  async attempt(attack: Attack): Promise<AttackResult> {
+    const source = attack.from === 'later' ? this.#later : this.#o.stateDir
+    return await this.#timed(
+      attack.id,
+      attack.title,
+      async () => {
+        let reason: string | undefined
+        const seen = await this.#withHost(join(this.#folder, 's'), source, async (host) => {
+          reason = await attack.cannot?.(host)
+          return reason === undefined ? await attack.carryOut(host) : { accepted: false, marks: [] }
+        })
+        if (reason !== undefined) return { verdict: 'not tried', message: reason }
+        return { ...judge(attack, seen, this.#registers), ...(seen.console && { console: seen.console }) }
+      },
+      attack.does,
+    )
+  }
+
+  /** Copies, attacks, ends all that runs, and removes the copy. */
+  async #withHost(
+    stateDir: string,
+    source: string,
+    work: (host: Host) => Promise<Observation>,
+    remove = true,
+  ): Promise<Observation> {
+    const { signal } = this.#o
+    signal.throwIfAborted()
+    await copyInstallation(source, stateDir)
+    wantNothingRunning(stateDir)
+    const options: HostOptions = { ...this.#o, stateDir, original: this.#o.stateDir, bootLimitSeconds: this.#limit }
+    const host = new Host(options)
+    const aborted = new Promise<never>((_, fail) => {
+      signal.addEventListener('abort', () => fail(interrupted()), { once: true })
+    })
+    const working = work(host)
+    working.catch(() => {})
+    try {
+      return await Promise.race([working, aborted])
+    } finally {
+      await host.close()
+      if (remove) await rm(stateDir, { recursive: true, force: true })
+    }
+  }
+
+  /** What is thrown proves nothing; what interrupts ends the drill. */
+  async #timed(
+    id: string,
+    title: string,
+    work: () => Promise<Judgement & { console?: string[] }>,
+    does = '',
+  ): Promise<AttackResult> {
+    this.#o.trying(id, title)
+    const began = performance.now()
+    const judged = await work().catch((error: unknown): Judgement => {
+      if (this.#o.signal.aborted) throw interrupted()
+      return { verdict: 'inconclusive', message: `could not be carried out: ${(error as Error).message}` }
+    })
+    const result = { id, title, does, seconds: secondsSince(began), ...judged }
+    this.#o.tried(result)
+    return result
+  }
+}
+
+const secondsSince = (began: number): number => Math.round((performance.now() - began) / 100) / 10
+
+const interrupted = (): CliError =>
+  new CliError({
+    code: 'Interrupted',
+    message: 'The drill was interrupted. The VM is as it was.',
+    exitCode: exitCodes.interrupted,
+  })
+
+const controlFailed = (what: string, found: string): CliError =>
+  new CliError({
+    code: 'ControlFailed',
+    message: `The drill says nothing: ${what}.`,
+    expected: 'a VM that boots and is trusted, and a program of the host’s that is seen where nothing keeps it out',
+    found,
+    remedy: 'See that `./strongroom vm start` and `./strongroom vm trust` succeed, then drill again.',
+  })
+
+const installationChanged = (stateDir: string, cause?: unknown): CliError =>
+  new CliError({
+    code: 'InstallationChanged',
+    message: `Files of the installation ${stateDir} changed while it was drilled.`,
+    expected: 'the files as they were before the drill',
+    found: 'others',
+    remedy:
+      'Let nothing else write to the installation during a drill. Where nothing did, this is a defect: report it.',
+    cause,
+  })

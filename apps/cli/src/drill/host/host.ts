@@ -1,0 +1,225 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RetrievedEvidence } from '@strongroom/contract'
+import { ArmClient, apiVersions } from '../../client/arm.ts'
+import { connect, type Connection } from '../../client/connection.ts'
+import { CliError } from '../../core/cli-error.ts'
+import type { CommandContext } from '../../core/command.ts'
+import { fetchEvidence, judgeTrust } from '../../commands/vm-trust.ts'
+import type { TrustReport } from '../../trust/report.ts'
+import { startServer, stopServer, type RunningServer } from '../../up/server-process.ts'
+import { vmPath } from '../../up/vm-request.ts'
+import { makeMark, type Mark } from '../payload/mark.ts'
+import { BootPartition } from './boot-partition.ts'
+import { lookInside } from './guest.ts'
+import type { MetadataLiar } from './metadata-liar.ts'
+import type { BrokenLink, Observation } from './observation.ts'
+import { HostQemu } from './qemu.ts'
+import { findVm, readVms, type VmRecord } from './vm-record.ts'
+
+export interface HostOptions {
+  /** The copy that this host has in hand. */
+  stateDir: string
+  /** The installation as its owner left it. */
+  original: string
+  /** The copy that the control run left behind; absent in the control run. */
+  later?: string | undefined
+  cacheDir: string
+  /** The person's own: their key enters the guest. */
+  configDir: string
+  vm: string
+  group: string
+  bootLimitSeconds?: number | undefined
+  signal: AbortSignal
+}
+
+/** How long a server may take to end once its guest is gone, in milliseconds. */
+const stopLimitMs = 60_000
+
+/** Whoever runs the machine that a VM lies on: its files, its databases, its QEMU and all that answers the guest. */
+export class Host {
+  readonly o: HostOptions
+  readonly vm: VmRecord
+  readonly folder: string
+  readonly disk: string
+  readonly guestState: string
+  readonly qemu: HostQemu
+  readonly marks: Mark[] = []
+  #liar: MetadataLiar | undefined
+  #server: RunningServer | undefined
+  #connection: Connection | undefined
+
+  constructor(o: HostOptions) {
+    this.o = o
+    this.vm = findVm(o.stateDir, o.vm)
+    this.folder = join(o.stateDir, 'machines', this.vm.vmId)
+    this.disk = join(this.folder, 'os-disk.raw')
+    this.guestState = join(this.folder, 'guest-state.vmgs')
+    this.qemu = new HostQemu(join(o.stateDir, 'drill'))
+  }
+
+  /** A mark that counts as taken when it is seen on the console. */
+  mark(name: string): Mark {
+    const mark = makeMark(name)
+    this.marks.push(mark)
+    return mark
+  }
+
+  /** Path of a file of the host's own. */
+  async file(name: string, content?: Uint8Array | string): Promise<string> {
+    const folder = join(this.o.stateDir, 'drill')
+    await mkdir(folder, { recursive: true })
+    const path = join(folder, name)
+    if (content !== undefined) await writeFile(path, content)
+    return path
+  }
+
+  async bootPartition(): Promise<BootPartition> {
+    return await BootPartition.open(this.disk, await this.file('esp-file'))
+  }
+
+  /** The raw disk of the image that the VM was made of, where the cache still has it. */
+  imageFile(name: string): string {
+    return join(this.o.cacheDir, 'images', this.vm.spec.image, name)
+  }
+
+  /** Another confidential VM of the installation, to take files from. */
+  sibling(): { folder: string; record: VmRecord } | undefined {
+    const record = readVms(this.o.stateDir).find(({ vmId, spec }) => vmId !== this.vm.vmId && 'tee' in spec && spec.security.encryption === 'DiskWithVMGuestState') // prettier-ignore
+    return record && { folder: join(this.o.stateDir, 'machines', record.vmId), record }
+  }
+
+  /** Answers the guest in the place of the metadata endpoint. */
+  async lie(liar: MetadataLiar): Promise<void> {
+    this.#liar = liar
+    await liar.listen(await this.file('metadata'), async () =>
+      (await readFile(await this.file('runtime'), 'utf8')).trim(),
+    )
+    this.qemu.takeOver('metadata', await this.file('metadata'))
+  }
+
+  async connection(): Promise<Connection> {
+    if (this.#server === undefined) {
+      await this.qemu.install(this.o.vm)
+      const { bootLimitSeconds } = this.o
+      this.#server = await startServer({
+        paths: { state: this.o.stateDir, cache: this.o.cacheDir, config: this.o.configDir },
+        env: {
+          PATH: `${this.qemu.folder}:${process.env['PATH'] ?? ''}`,
+          ...(bootLimitSeconds !== undefined && { STRONGROOM_BOOT_LIMIT_SECONDS: String(bootLimitSeconds) }),
+        },
+      })
+    }
+    return (this.#connection ??= await connect(this.o.stateDir))
+  }
+
+  async arm(): Promise<{ arm: ArmClient; path: string }> {
+    const arm = new ArmClient(await this.connection())
+    return { arm, path: vmPath(arm, this.o.group, this.o.vm) }
+  }
+
+  /**
+   * Starts the VM and watches what comes of it: the operation, the console, the trust report, and the guest from inside.
+   * @param look a script that root runs in the guest once it is ready; it says `taken NAME` for what was taken from the host
+   */
+  async boot(look?: string): Promise<Observation> {
+    const { arm, path } = await this.arm()
+    const started = this.#start(arm, path)
+    const outcome = await Promise.race([started, this.#allMarksSeen(started)])
+    const marks = (await this.#marksOnConsole()).map(({ name }) => name)
+    const seen: Observation = { accepted: outcome === 'ready', marks, console: await this.#consoleEnd() }
+    if (outcome instanceof CliError) return { ...seen, error: outcome.detail }
+    if (outcome === 'marked') return seen
+    const inside = look === undefined ? [] : await lookInside({ arm, path, configDir: this.o.configDir, script: look })
+    const later = (await this.#marksOnConsole()).map(({ name }) => name)
+    const evidence = await fetchEvidence(arm, path)
+    return {
+      ...seen,
+      marks: [...new Set([...marks, ...later, ...(inside ?? [])])],
+      brokenLinks: await this.brokenLinks(),
+      registers: registersOf(evidence),
+      ...(inside === undefined && {
+        unseen: 'the guest could not be looked into: the owner’s SSH key does not enter it',
+      }),
+    }
+  }
+
+  async #start(arm: ArmClient, path: string): Promise<'ready' | CliError> {
+    try {
+      await arm.run('POST', `${path}/start`, apiVersions.compute)
+      return 'ready'
+    } catch (error) {
+      if (error instanceof CliError) return error
+      throw error
+    }
+  }
+
+  /** Once the attacker has all it wanted, the boot need not be waited for. */
+  async #allMarksSeen(started: Promise<unknown>): Promise<'marked'> {
+    let ended = false
+    const end = (): void => void (ended = true)
+    void started.then(end, end)
+    for (;;) {
+      await sleep(500, undefined, { signal: this.o.signal })
+      if (ended) return await new Promise(() => {})
+      if (this.marks.length > 0 && (await this.#marksOnConsole()).length === this.marks.length) return 'marked'
+    }
+  }
+
+  async #marksOnConsole(): Promise<Mark[]> {
+    const text = await this.console()
+    return this.marks.filter((mark) => text.includes(mark.text))
+  }
+
+  /** Of the boot that runs, or ran last. */
+  async console(): Promise<string> {
+    return await readFile(join(this.folder, 'serial.log'), 'latin1').catch(() => '')
+  }
+
+  async #consoleEnd(): Promise<string[]> {
+    // oxlint-disable-next-line eslint/no-control-regex -- consoles write escape sequences
+    const clean = (await this.console()).replaceAll(/\u001b\[[0-9;?=]*[A-Za-z]|[^\n\u0020-\u007e]/g, '')
+    return clean.split('\n').map((line) => line.trim()).filter((line) => line !== '').slice(-6) // prettier-ignore
+  }
+
+  /** What `strongroom vm trust` finds wrong, asked as the owner asks it. */
+  async brokenLinks(): Promise<BrokenLink[]> {
+    const { arm, path } = await this.arm()
+    const context: CommandContext = {
+      args: [this.o.vm],
+      options: {},
+      paths: { state: this.o.stateDir, cache: this.o.cacheDir, config: this.o.configDir },
+      format: 'json',
+      say: () => {},
+      connect: async () => await this.connection(),
+    }
+    const { result } = await judgeTrust(context, { arm, path, name: this.o.vm })
+    return (result.data as TrustReport).links.flatMap(({ id, outcome, why = '' }) =>
+      outcome === 'verified' ? [] : [{ id, why }],
+    )
+  }
+
+  /** Ends what runs. @param plug whether the guest’s plug is pulled first, so that nobody waits for it to power off */
+  async close(plug = true): Promise<void> {
+    this.#connection?.https.close()
+    this.#connection = undefined
+    const server = this.#server
+    this.#server = undefined
+    if (server !== undefined) {
+      const qemu = await this.qemu.pid()
+      if (plug && qemu !== undefined && (await isQemu(qemu))) process.kill(qemu, 'SIGKILL')
+      const late = setTimeout(() => server.child.kill('SIGKILL'), stopLimitMs)
+      await stopServer(server)
+      clearTimeout(late)
+    }
+    await this.#liar?.close()
+  }
+}
+
+const registersOf = (evidence: RetrievedEvidence): Record<string, string> =>
+  ('measuredBoot' in evidence ? evidence.measuredBoot?.pcrs : undefined) ?? {}
+
+/** The number may be another process's by now. */
+const isQemu = async (pid: number): Promise<boolean> =>
+  (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).startsWith('qemu-system')

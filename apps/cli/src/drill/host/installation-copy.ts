@@ -1,0 +1,64 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { digestOfOutput, runProgram } from './programs.ts'
+
+const prefix = '.drill-'
+
+/** A folder of this process's beside an installation, on the same file system: copies share blocks where it can. */
+export async function makeDrillFolder(stateDir: string): Promise<string> {
+  const parent = dirname(stateDir)
+  await removeLeftFolders(parent)
+  return await mkdtemp(join(parent, `${prefix}${process.pid}-`))
+}
+
+/** Of drills that were killed. */
+async function removeLeftFolders(parent: string): Promise<void> {
+  for (const name of await readdir(parent)) {
+    const pid = new RegExp(`^\\${prefix}(\\d+)-`).exec(name)?.[1]
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(parent, name), { recursive: true, force: true })
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+/** Copies an installation whose server does not run; holes stay holes. */
+export async function copyInstallation(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true })
+  await runProgram('cp', ['--archive', '--reflink=auto', '--sparse=always', '--no-target-directory', '--', from, to])
+}
+
+/** Lets a server that starts over this copy boot nothing by itself. */
+export function wantNothingRunning(stateDir: string): void {
+  const database = new DatabaseSync(join(stateDir, 'host.db'))
+  try {
+    database.exec(`UPDATE instance SET record = json_set(record, '$.desired', 'stopped')`)
+  } finally {
+    database.close()
+  }
+}
+
+/**
+ * Digest of an installation: names, modes, owners, times of change and every byte of its files, without the time at which
+ * they were last read. Holes are not read.
+ */
+export async function fingerprint(stateDir: string): Promise<string> {
+  return await digestOfOutput('tar', [
+    '--create',
+    '--sparse',
+    '--sort=name',
+    '--format=posix',
+    '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime',
+    '--warning=no-file-ignored',
+    '--file=-',
+    `--directory=${dirname(stateDir)}`,
+    basename(stateDir),
+  ])
+}

@@ -1,0 +1,82 @@
+import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { rm } from 'node:fs/promises'
+
+/** What the guest's agent is told: keys and their values, in order, a key as often as it has values. */
+export type Provisioning = [key: string, value: Buffer][]
+
+export interface Lies {
+  /** Changes what the guest is told that it shall be. */
+  provisioning?: (told: Provisioning) => Provisioning
+  /** Changes what the guest reports of its boot. */
+  report?: (body: Buffer) => Buffer
+}
+
+/** Stands between the guest and its metadata endpoint. */
+export class MetadataLiar {
+  readonly #lies: Lies
+  #server: Server | undefined
+  /** The guest's last boot report, as it sent it. */
+  heard: Buffer | undefined
+  /** Whether the guest asked at all. */
+  asked = false
+
+  constructor(lies: Lies = {}) {
+    this.#lies = lies
+  }
+
+  /** @param runtime tells the folder with the endpoint’s own socket, once there is one */
+  async listen(socket: string, runtime: () => Promise<string>): Promise<void> {
+    await rm(socket, { force: true })
+    const server = createServer((incoming, outgoing) => {
+      this.#answer(incoming, outgoing, runtime).catch(() => outgoing.destroy())
+    })
+    this.#server = server
+    await new Promise<void>((done) => server.listen(socket, done))
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server
+    if (server === undefined) return
+    server.closeAllConnections()
+    await new Promise((done) => server.close(done))
+  }
+
+  async #answer(incoming: IncomingMessage, outgoing: ServerResponse, runtime: () => Promise<string>): Promise<void> {
+    this.asked = true
+    const path = incoming.url ?? '/'
+    let body = await read(incoming)
+    if (path.startsWith('/metadata/strongroom/ready')) {
+      this.heard = body
+      body = this.#lies.report?.(body) ?? body
+    }
+    const headers = { ...incoming.headers, 'content-length': String(body.length) }
+    const socketPath = `${await runtime()}/metadata.real`
+    const answer = await new Promise<IncomingMessage>((done, fail) => {
+      const sent = request({ socketPath, method: incoming.method, path, headers }, done)
+      sent.on('error', fail)
+      sent.end(body)
+    })
+    let told = await read(answer)
+    const lie = this.#lies.provisioning
+    if (lie !== undefined && path.startsWith('/metadata/strongroom/provisioning')) told = encode(lie(decode(told)))
+    const { 'content-length': _length, 'transfer-encoding': _coding, ...kept } = answer.headers
+    outgoing.writeHead(answer.statusCode ?? 500, { ...kept, 'content-length': String(told.length) })
+    outgoing.end(told)
+  }
+}
+
+async function read(message: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of message) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+const decode = (text: Buffer): Provisioning =>
+  text
+    .toString()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => [line.split(' ')[0] ?? '', Buffer.from(line.split(' ')[1] ?? '', 'base64')])
+
+const encode = (lines: Provisioning): Buffer =>
+  Buffer.from(lines.map(([key, value]) => `${key} ${value.toString('base64')}\n`).join(''))

@@ -1,0 +1,108 @@
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { accessSync, constants } from 'node:fs'
+import { CliError, exitCodes } from '../../core/cli-error.ts'
+
+const program = 'qemu-system-x86_64'
+
+/**
+ * The host's QEMU: a program of that name in front of the server's PATH, which adds and replaces arguments for one VM and
+ * then becomes the real one. Other VMs, and the probe of the acceleration, get theirs unchanged.
+ */
+export class HostQemu {
+  readonly folder: string
+  readonly #added: string[] = []
+  readonly #replaced: [string, string][] = []
+  readonly #whole: [string, string][] = []
+  readonly #endpoints: [string, string][] = []
+
+  constructor(folder: string) {
+    this.folder = folder
+  }
+
+  add(...args: string[]): void {
+    this.#added.push(...args)
+  }
+
+  /** Replaces text inside of arguments. */
+  replace(from: string, to: string): void {
+    this.#replaced.push([from, to])
+  }
+
+  /** Replaces the one argument that begins so. */
+  replaceArgument(beginning: string, argument: string): void {
+    this.#whole.push([beginning, argument])
+  }
+
+  /** Puts a socket of the host's in the place of one of the guest's endpoints, which is at `NAME.real` then. */
+  takeOver(endpoint: string, socket: string): void {
+    this.#endpoints.push([endpoint, socket])
+  }
+
+  /** Writes the program. @param vm name that the server gives the guest */
+  async install(vm: string): Promise<void> {
+    await mkdir(this.folder, { recursive: true, mode: 0o755 })
+    const list = async (name: string, words: string[]): Promise<void> =>
+      await writeFile(join(this.folder, name), words.map((word) => `${word}\0`).join(''))
+    await list('added', this.#added)
+    await list('replaced', this.#replaced.flat())
+    await list('whole', this.#whole.flat())
+    await list('endpoints', this.#endpoints.flat())
+    const path = join(this.folder, program)
+    await writeFile(path, script({ real: findQemu(), folder: this.folder, vm }))
+    await chmod(path, 0o755)
+  }
+
+  /** Of the QEMU that runs the VM. */
+  async pid(): Promise<number | undefined> {
+    const text = await readFile(join(this.folder, 'pid'), 'utf8').catch(() => '')
+    return text === '' ? undefined : Number(text)
+  }
+}
+
+/** Quoted for bash. */
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
+
+const script = (o: { real: string; folder: string; vm: string }): string => `#!/bin/bash
+real=${quoted(o.real)} folder=${quoted(o.folder)} vm=${quoted(o.vm)}
+case " $* " in
+  *" guest=$vm,"*) ;;
+  *) exec "$real" "$@" ;;
+esac
+mapfile -d '' -t added <"$folder/added"
+mapfile -d '' -t replaced <"$folder/replaced"
+mapfile -d '' -t whole <"$folder/whole"
+mapfile -d '' -t endpoints <"$folder/endpoints"
+arguments=()
+for argument in "$@"; do
+  for ((i = 0; i < \${#replaced[@]}; i += 2)); do argument=\${argument//"\${replaced[i]}"/"\${replaced[i + 1]}"}; done
+  for ((i = 0; i < \${#whole[@]}; i += 2)); do [[ $argument == "\${whole[i]}"* ]] && argument=\${whole[i + 1]}; done
+  arguments+=("$argument")
+  [[ $argument == unix:*/qmp,* ]] && runtime=\${argument#unix:} && runtime=\${runtime%/qmp,*}
+done
+for ((i = 0; i < \${#endpoints[@]}; i += 2)); do
+  mv "$runtime/\${endpoints[i]}" "$runtime/\${endpoints[i]}.real"
+  ln -s "\${endpoints[i + 1]}" "$runtime/\${endpoints[i]}"
+done
+echo "$runtime" >"$folder/runtime"
+echo $$ >"$folder/pid"
+exec "$real" "\${arguments[@]}" "\${added[@]}"
+`
+
+function findQemu(): string {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = join(folder, program)
+    try {
+      accessSync(path, constants.X_OK)
+      return path
+    } catch {
+      continue
+    }
+  }
+  throw new CliError({
+    code: 'MissingProgram',
+    message: `Cannot find ${program}.`,
+    remedy: 'apt-get install -y qemu-system-x86',
+    exitCode: exitCodes.missingPrerequisite,
+  })
+}

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { AnySpec } from '@strongroom/contract'
+import { CliError, exitCodes } from '../../core/cli-error.ts'
+
+/** What the machine's database says of a VM; a host reads it as it lies. */
+export interface VmRecord {
+  vmId: string
+  spec: AnySpec
+  /** Bytes that its OS disk opens with are pinned, so it is an encrypted one. */
+  volume?: string
+}
+
+/** The VMs of an installation, running or not. */
+export function readVms(stateDir: string): VmRecord[] {
+  const path = join(stateDir, 'host.db')
+  if (!existsSync(path)) return []
+  const database = new DatabaseSync(path, { readOnly: true })
+  try {
+    const rows = database.prepare('SELECT vm_id, record FROM instance ORDER BY vm_id').all() as {
+      vm_id: string
+      record: string
+    }[]
+    return rows.map((row) => ({ vmId: row.vm_id, ...(JSON.parse(row.record) as Omit<VmRecord, 'vmId'>) }))
+  } finally {
+    database.close()
+  }
+}
+
+/** @throws CliError VmNotFound, VmNotConfidential */
+export function findVm(stateDir: string, name: string): VmRecord {
+  const found = readVms(stateDir).find(({ spec }) => spec.name === name)
+  if (found === undefined) {
+    throw new CliError({
+      code: 'VmNotFound',
+      message: `This installation has no VM '${name}'.`,
+      target: name,
+      remedy: `See \`./strongroom vm list\`. The installation is ${stateDir}.`,
+      exitCode: exitCodes.notFound,
+    })
+  }
+  if (!('tee' in found.spec)) {
+    throw new CliError({
+      code: 'VmNotConfidential',
+      message: `The VM '${name}' is not confidential: nothing keeps the host out of it.`,
+      expected: 'a VM of security type ConfidentialVM',
+      found: found.spec.ordinary,
+      remedy: 'Drill a confidential VM.',
+    })
+  }
+  return found
+}
+
+/** Changes rows of one of the installation's databases, as who holds the files can. */
+export function editDatabase(stateDir: string, name: string, sql: string, ...values: (string | number)[]): number {
+  const database = new DatabaseSync(join(stateDir, `${name}.db`))
+  try {
+    return Number(database.prepare(sql).run(...values).changes)
+  } finally {
+    database.close()
+  }
+}

@@ -1,0 +1,68 @@
+import type { Attack, Ending } from './attack.ts'
+import type { Observation } from './host/observation.ts'
+
+export type Verdict = 'held' | 'broken' | 'inconclusive' | 'not tried'
+
+export interface Judgement {
+  verdict: Verdict
+  /** The message that was seen, or why there is none. */
+  message: string
+}
+
+/**
+ * `held` takes one of the endings that the attack names, no mark, and the registers of the control run where the guest boots. A
+ * mark, a register that moved unseen, or a VM that starts where it must not, is
+ * `broken`. Anything else proves nothing either way.
+ */
+export function judge(
+  attack: Pick<Attack, 'ends'>,
+  seen: Observation,
+  control: Record<string, string> = {},
+): Judgement {
+  if (seen.marks.length > 0) return { verdict: 'broken', message: `taken from the host: ${seen.marks.join(', ')}` }
+  const refusal = seen.error === undefined ? '' : describe(seen.error)
+  if (!seen.accepted) {
+    const foreseen = attack.ends.some((end) => isRefusal(end, seen))
+    if (foreseen) return { verdict: 'held', message: refusal }
+    return { verdict: 'inconclusive', message: `ended otherwise than foreseen: ${refusal || 'without a word'}` }
+  }
+  const broken = seen.brokenLinks ?? []
+  if (seen.brokenLinks !== undefined && broken.length === 0 && attack.ends.some((end) => end.kind === 'harmless')) {
+    if (seen.unseen !== undefined) return { verdict: 'inconclusive', message: seen.unseen }
+    const moved = movedRegisters(seen.registers ?? {}, control)
+    if (moved.length > 0)
+      return { verdict: 'broken', message: `${moved.join(' and ')} moved, and the trust report holds` }
+    return {
+      verdict: 'held',
+      message: 'the guest booted as if nothing had been done, and every link of its trust report holds',
+    }
+  }
+  const named = broken.find((link) => attack.ends.some((end) => end.kind === 'noticed' && end.link.test(link.id)))
+  if (named !== undefined) return { verdict: 'held', message: `the trust report names ${named.id}: ${named.why}` }
+  if (attack.ends.some((end) => end.kind !== 'refused')) {
+    const links = broken.map((link) => `${link.id}: ${link.why}`).join('; ')
+    return { verdict: 'inconclusive', message: `the guest is ready, and its trust report says: ${links || 'nothing'}` }
+  }
+  return { verdict: 'broken', message: 'it was accepted, and must be refused' }
+}
+
+/**
+ * What the guest runs is measured into these: the firmware's drivers and boot programs (2 to 4), Secure Boot (7), the kernel's
+ * command line and initrd (8, 9), the kernel image (11), what was added to it (12, 13), settings and volume (14, 15).
+ */
+const registersOfCode = [2, 3, 4, 7, 8, 9, 11, 12, 13, 14, 15]
+
+function movedRegisters(found: Record<string, string>, control: Record<string, string>): string[] {
+  return registersOfCode.filter((index) => control[index] !== undefined && found[index] !== control[index]).map((index) => `PCR ${index}`) // prettier-ignore
+}
+
+function isRefusal(end: Ending, { error }: Observation): boolean {
+  return (
+    end.kind === 'refused' &&
+    error !== undefined &&
+    end.code.test(error.code) &&
+    (end.says === undefined || end.says.test(JSON.stringify(error)))
+  )
+}
+
+const describe = (error: NonNullable<Observation['error']>): string => `${error.code}: ${error.message}`

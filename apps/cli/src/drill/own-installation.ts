@@ -1,0 +1,100 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ArmClient, apiVersions } from '../client/arm.ts'
+import { connect } from '../client/connection.ts'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import type { Paths } from '../core/paths.ts'
+import { personalSshKey } from '../core/ssh-key.ts'
+import { rememberAsked, askedWith } from '../trust/asked-settings.ts'
+import { fetchVm } from '../commands/vm.ts'
+import { buildImage } from '../commands/image.ts'
+import type { Progress } from '../up/progress.ts'
+import { startServer, stopServer } from '../up/server-process.ts'
+import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
+
+/** Guests that a drill can make for itself. */
+const guests: Record<string, { tee: string; encryption: string }> = {
+  snp: { tee: 'snp', encryption: 'DiskWithVMGuestState' },
+  tdx: { tee: 'tdx', encryption: 'DiskWithVMGuestState' },
+  nonpersisted: { tee: 'snp', encryption: 'NonPersistedTPM' },
+}
+
+/** @throws CliError InvalidArgument */
+export function parseGuests(text: string): string[] {
+  const names = text.split(',')
+  for (const name of names) {
+    if (name in guests) continue
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: `There is no guest '${name}' to drill.`,
+      expected: `${Object.keys(guests).join(', ')}, with commas between them`,
+      found: name,
+      remedy: 'For a VM of another kind, make it, stop the server, and name it: `./strongroom drill VM`.',
+      exitCode: exitCodes.usage,
+    })
+  }
+  return names
+}
+
+export interface OwnInstallation {
+  paths: Paths
+  remove(): Promise<void>
+}
+
+/** An installation in a temporary folder, with a VM of each kind, which has booted once and is off; images come from the cache. */
+export async function makeInstallation(o: {
+  cacheDir: string
+  guests: readonly string[]
+  progress: Progress
+  signal: AbortSignal
+}): Promise<OwnInstallation> {
+  const home = await mkdtemp(join(tmpdir(), 'strongroom-drill-'))
+  const paths = { state: join(home, 'state'), config: join(home, 'config'), cache: o.cacheDir }
+  const remove = async (): Promise<void> => await rm(home, { recursive: true, force: true })
+  try {
+    await mkdir(paths.config, { recursive: true, mode: 0o700 })
+    const [tlsPort, localPort] = [await freePort(), await freePort()]
+    const server = await startServer({ paths, tlsPort, localPort, env: { XDG_CONFIG_HOME: paths.config } })
+    const stop = (): void => void server.child.kill('SIGTERM')
+    o.signal.addEventListener('abort', stop, { once: true })
+    try {
+      const connection = await connect(paths.state)
+      const arm = new ArmClient(connection)
+      await buildImage(arm, o.progress)
+      for (const name of o.guests) await makeVm(arm, { name, paths, progress: o.progress })
+      connection.https.close()
+    } finally {
+      o.signal.removeEventListener('abort', stop)
+      await stopServer(server)
+    }
+    o.signal.throwIfAborted()
+    return { paths, remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+async function makeVm(arm: ArmClient, o: { name: string; paths: Paths; progress: Progress }): Promise<void> {
+  const { tee, encryption } = guests[o.name]!
+  const key = await personalSshKey(o.paths.config)
+  const asked = { adminUsername: defaultAdmin, sshPublicKeys: [key.publicText] }
+  const request = { name: o.name, group: defaultGroup, size: sizeFor(tee), encryption, secureBoot: true, image: referenceImage, ...asked } // prettier-ignore
+  const done = o.progress.step(`make the guest ${o.name}`)
+  await createVm(arm, request)
+  const path = vmPath(arm, defaultGroup, o.name)
+  const { vmId } = (await fetchVm(arm, path)).properties
+  await rememberAsked(o.paths.config, vmId, askedWith(asked))
+  await arm.run('POST', `${path}/deallocate`, apiVersions.compute)
+  done()
+}
+
+async function freePort(): Promise<string> {
+  const server = createServer()
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as AddressInfo
+  await new Promise((done) => server.close(done))
+  return String(port)
+}
