@@ -12,6 +12,7 @@ for argument in "$@"; do
   case "$argument" in
     --tests) lists+=("$root/scripts/packages-test.txt"); need_packages=yes for_tests=yes ;;
     --for=up | --for=image) need_packages=yes ;;
+    --for=drill) lists+=("$root/scripts/packages-drill.txt"); need_packages=yes ;;
     --for=*) ;;
     *) echo "setup: unknown argument $argument" >&2; exit 2 ;;
   esac

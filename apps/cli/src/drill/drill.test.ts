@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createServer, request } from 'node:http'
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -102,6 +102,8 @@ describe('a copy of an installation', () => {
     await mkdir(state, { recursive: true })
     await mkdir(join(folder, 'two'))
     await writeFile(join(state, 'disk'), Buffer.alloc(8 * 1024 ** 2, 1))
+    await writeFile(join(state, 'sparse'), '')
+    await truncate(join(state, 'sparse'), 64 * 1024 ** 2)
     const before = await fingerprint(state)
     await copyInstallation(state, copy)
     expect(await readFile(join(copy, 'disk'))).toEqual(await readFile(join(state, 'disk')))

@@ -6,7 +6,7 @@ import { bootUnattacked, plantPayload } from './attacks/controls.ts'
 import { Host, type HostOptions } from './host/host.ts'
 import { copyInstallation, fingerprint, makeDrillFolder, wantNothingRunning } from './host/installation-copy.ts'
 import type { Observation } from './host/observation.ts'
-import { findVm } from './host/vm-record.ts'
+import { findVmAtRest } from './host/vm-record.ts'
 import { judge, type Judgement } from './judge.ts'
 
 export interface AttackResult extends Judgement {
@@ -53,14 +53,15 @@ const limitFactor = 4
  * at the end, also where the end comes early. @throws CliError ControlFailed, InstallationChanged, Interrupted
  */
 export async function drill(o: DrillOptions): Promise<DrillResult> {
-  const { vmId } = findVm(o.stateDir, o.vm)
   const started = performance.now()
   const startedAt = new Date().toISOString()
   const before = await fingerprint(o.stateDir)
   const folder = await makeDrillFolder(o.stateDir)
+  let vmId = ''
   const controls: AttackResult[] = []
   const attacks: AttackResult[] = []
   try {
+    ;({ vmId } = await findVmAtRest(o.stateDir, o.vm, folder))
     const run = new DrillRun(o, folder)
     controls.push(...(await run.controls()))
     for (const attack of o.attacks) attacks.push(await run.attempt(attack))
@@ -158,6 +159,8 @@ class DrillRun {
       return await Promise.race([working, aborted])
     } finally {
       await host.close()
+      // What was interrupted ends by itself now: nothing answers it.
+      await working.catch(() => {})
       if (remove) await rm(stateDir, { recursive: true, force: true })
     }
   }

@@ -134,24 +134,6 @@ export const guestStateAttacks: Attack[] = [
   },
   {
     ...onState(
-      'H5/release-policy',
-      'a release policy that lets everything pass',
-      'writes it into the vault’s database for the VM’s key, beside another VM’s guest state',
-      async (host) => {
-        const policy = JSON.stringify({ version: '1.0.0', anyOf: [] })
-        editDatabase(
-          host.o.stateDir,
-          'vault',
-          'UPDATE key_version SET release_policy = ? WHERE name = ?',
-          policy,
-          `vm-${host.vm.vmId.toLowerCase()}`,
-        )
-      },
-    ),
-    ends: [stateRefused, refused(/^KeyRelease|^KeyMaterial|^ReleasePolicy/)],
-  },
-  {
-    ...onState(
       'H5/other-key',
       'the key of another VM',
       'names it in the machine’s record of this VM, with that VM’s guest state',

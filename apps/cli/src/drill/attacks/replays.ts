@@ -61,7 +61,7 @@ export const replayAttacks: Attack[] = [
   },
   {
     id: 'K8/replayed-token',
-    title: 'the attestation token of the boot before, sent to the vault again',
+    title: 'the attestation token of the boot before, sent to the vault again by who is not the machine',
     does: 'asks for the release of the VM’s key with the token that the boot left, as the owner',
     ends: [refused(/^(Forbidden|KeyReleaseDenied|AccessDenied|Unauthorized|ForbiddenByPolicy|ForbiddenByRbac)$/)],
     from: 'later',
@@ -74,20 +74,6 @@ export const replayAttacks: Attack[] = [
         body: { target: kept.token, enc: 'CKM_RSA_AES_KEY_WRAP' },
         audience: 'https://vault.azure.net',
       })
-    },
-  },
-  {
-    id: 'K4/edited-token',
-    title: 'the attestation token of the boot before, without a signature',
-    does: 'asks for the release of the VM’s key with alg: none',
-    ends: [refused(/^(Forbidden|KeyReleaseDenied|AccessDenied|Unauthorized|ForbiddenByPolicy|ForbiddenByRbac)$/)],
-    from: 'later',
-    cannot: withoutRelease,
-    carryOut: async (host) => {
-      const { attestation: kept, release } = await evidenceOf(host)
-      const header = Buffer.from(JSON.stringify({ alg: 'none', typ: 'JWT' })).toString('base64url')
-      const target = `${header}.${kept.token.split('.')[1]}.`
-      return await ask(host, { url: `${release.keyId}/release?api-version=${releaseVersion}`, body: { target, enc: 'CKM_RSA_AES_KEY_WRAP' }, audience: 'https://vault.azure.net' }) // prettier-ignore
     },
   },
 ]

@@ -47,7 +47,8 @@ export class Host {
   readonly qemu: HostQemu
   readonly marks: Mark[] = []
   #liar: MetadataLiar | undefined
-  #server: RunningServer | undefined
+  #server: Promise<RunningServer> | undefined
+  #closed = false
   #connection: Connection | undefined
 
   constructor(o: HostOptions) {
@@ -99,19 +100,24 @@ export class Host {
     this.qemu.takeOver('metadata', await this.file('metadata'))
   }
 
+  /** To the server of this copy, which is started at the first call. */
   async connection(): Promise<Connection> {
-    if (this.#server === undefined) {
-      await this.qemu.install(this.o.vm)
-      const { bootLimitSeconds } = this.o
-      this.#server = await startServer({
-        paths: { state: this.o.stateDir, cache: this.o.cacheDir, config: this.o.configDir },
-        env: {
-          PATH: `${this.qemu.folder}:${process.env['PATH'] ?? ''}`,
-          ...(bootLimitSeconds !== undefined && { STRONGROOM_BOOT_LIMIT_SECONDS: String(bootLimitSeconds) }),
-        },
-      })
-    }
+    if (this.#closed) throw new Error('this host is gone')
+    this.#server ??= this.#startServer()
+    await this.#server
     return (this.#connection ??= await connect(this.o.stateDir))
+  }
+
+  async #startServer(): Promise<RunningServer> {
+    await this.qemu.install(this.o.vm)
+    const { bootLimitSeconds } = this.o
+    return await startServer({
+      paths: { state: this.o.stateDir, cache: this.o.cacheDir, config: this.o.configDir },
+      env: {
+        PATH: `${this.qemu.folder}:${process.env['PATH'] ?? ''}`,
+        ...(bootLimitSeconds !== undefined && { STRONGROOM_BOOT_LIMIT_SECONDS: String(bootLimitSeconds) }),
+      },
+    })
   }
 
   async arm(): Promise<{ arm: ArmClient; path: string }> {
@@ -200,15 +206,14 @@ export class Host {
     )
   }
 
-  /** Ends what runs. @param plug whether the guest’s plug is pulled first, so that nobody waits for it to power off */
-  async close(plug = true): Promise<void> {
+  /** Ends what runs; the guest's plug is pulled, so that nobody waits for it to power off. Nothing is started afterwards. */
+  async close(): Promise<void> {
+    this.#closed = true
+    const server = await this.#server?.catch(() => undefined)
     this.#connection?.https.close()
-    this.#connection = undefined
-    const server = this.#server
-    this.#server = undefined
     if (server !== undefined) {
       const qemu = await this.qemu.pid()
-      if (plug && qemu !== undefined && (await isQemu(qemu))) process.kill(qemu, 'SIGKILL')
+      if (qemu !== undefined && (await isQemu(qemu))) process.kill(qemu, 'SIGKILL')
       const late = setTimeout(() => server.child.kill('SIGKILL'), stopLimitMs)
       await stopServer(server)
       clearTimeout(late)

@@ -39,7 +39,7 @@ export async function copyInstallation(from: string, to: string): Promise<void> 
 export function wantNothingRunning(stateDir: string): void {
   const database = new DatabaseSync(join(stateDir, 'host.db'))
   try {
-    database.exec(`UPDATE instance SET record = json_set(record, '$.desired', 'stopped')`)
+    database.prepare(`UPDATE instance SET record = json_set(record, '$.desired', 'stopped')`).run()
   } finally {
     database.close()
   }
@@ -54,8 +54,8 @@ export async function fingerprint(stateDir: string): Promise<string> {
     '--create',
     '--sparse',
     '--sort=name',
-    '--format=posix',
-    '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime',
+    // Its headers have neither the time of the last reading nor the number of the process that wrote them.
+    '--format=gnu',
     '--warning=no-file-ignored',
     '--file=-',
     `--directory=${dirname(stateDir)}`,

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { AnySpec } from '@strongroom/contract'
@@ -8,8 +9,6 @@ import { CliError, exitCodes } from '../../core/cli-error.ts'
 export interface VmRecord {
   vmId: string
   spec: AnySpec
-  /** Bytes that its OS disk opens with are pinned, so it is an encrypted one. */
-  volume?: string
 }
 
 /** The VMs of an installation, running or not. */
@@ -36,7 +35,7 @@ export function findVm(stateDir: string, name: string): VmRecord {
       code: 'VmNotFound',
       message: `This installation has no VM '${name}'.`,
       target: name,
-      remedy: `See \`./strongroom vm list\`. The installation is ${stateDir}.`,
+      remedy: 'See `./strongroom vm list`, or set STRONGROOM_STATE_DIR to the installation you mean.',
       exitCode: exitCodes.notFound,
     })
   }
@@ -50,6 +49,16 @@ export function findVm(stateDir: string, name: string): VmRecord {
     })
   }
   return found
+}
+
+/**
+ * The same of an installation that is not to be touched: to open a database is to write beside it.
+ * @param scratch folder for a copy of the database
+ */
+export async function findVmAtRest(stateDir: string, name: string, scratch: string): Promise<VmRecord> {
+  for (const file of ['host.db', 'host.db-wal'])
+    if (existsSync(join(stateDir, file))) await copyFile(join(stateDir, file), join(scratch, file))
+  return findVm(scratch, name)
 }
 
 /** Changes rows of one of the installation's databases, as who holds the files can. */
