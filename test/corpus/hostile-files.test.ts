@@ -1,9 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { BootEvidence } from '@strongroom/contract'
-import type { Judgement } from '@strongroom/evidence'
+import { detect, judge, type Judgement } from '@strongroom/evidence'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock } from '@strongroom/silicon/testing'
 import { evidenceCommands } from '../../apps/cli/src/commands/evidence.ts'
@@ -266,5 +268,46 @@ describe('what states nothing of a machine', { timeout: making }, () => {
       const [exit] = await verify({ 'log.bin': altered(log, at, 1 << (at % 8)) }, ca())
       expect([at, [1, 2, 7].includes(exit)]).toEqual([at, true])
     }
+  })
+})
+
+describe('files that are meant to take the verifier’s time', { timeout: making }, () => {
+  const refusal = async (path: string): Promise<unknown> => {
+    const command = evidenceCommands.find(({ words }) => words[1] === 'verify')!
+    return command.run({ args: [path], options: {} } as unknown as CommandContext).catch((error: unknown) => error)
+  }
+
+  it('are regular files of a bounded length, or are not read: no device, pipe, socket or folder (attack E15)', async () => {
+    const large = join(folder, 'large')
+    const handle = await open(large, 'w')
+    await handle.truncate(200 * 1024 * 1024)
+    await handle.close()
+    expect(await refusal(large)).toMatchObject({ code: 'FileTooLarge', exitCode: 2 })
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const socket = join(folder, 'socket')
+    const server = createServer().listen(socket)
+    for (const path of ['/dev/zero', pipe, socket, folder]) {
+      expect([path, await refusal(path)]).toEqual([
+        path,
+        expect.objectContaining({ code: 'FileNotReadable', exitCode: 2 }),
+      ])
+    }
+    server.close()
+    await rm(large)
+  })
+
+  it('are refused for holding more than evidence does, not judged value by value (attack E15)', async () => {
+    const { token } = snp.evidence.attestation
+    const many = Array.from({ length: 600 }, () => token)
+    expect((await verify({ 'tokens.json': many })).slice(0, 2)).toEqual([1, 'TooLarge'])
+    const texts = JSON.stringify(Array.from({ length: 400_000 }, () => 'A'.repeat(60)))
+    expect((await verify({ 'texts.json': texts })).slice(0, 2)).toEqual([1, 'TooLarge'])
+  })
+
+  it('leave the verdict open once time is up (attack E15)', async () => {
+    const pieces = detect('t.jwt', Buffer.from(snp.evidence.attestation.token))
+    const found = await judge({ pieces, anchors: silicon.anchors, at: snp.at, expired: () => true })
+    expect(found.verdict).toBe('unjudged')
   })
 })

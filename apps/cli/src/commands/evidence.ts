@@ -17,6 +17,9 @@ import { readAuthority, readJson, readPieces } from '../evidence/files.ts'
 import { readAnchors, readPolicy } from '../evidence/policy/policy.ts'
 import { renderExplanation, renderJudgement } from '../evidence/render.ts'
 
+/** Milliseconds that a judgement may take; genuine evidence takes less than one second. */
+const deadline = 10_000
+
 function readTime(context: CommandContext): Date {
   const text = textOption(context, 'at')
   if (text === undefined) return new Date()
@@ -93,7 +96,9 @@ const verify: Command = {
     const at = readTime(context)
     const { anchors, policy } = await readRules(context)
     const means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
-    const judgement = await judge({ pieces: await readPieces(context.args), anchors, at, policy, ...means })
+    const end = performance.now() + deadline
+    const expired = (): boolean => performance.now() > end
+    const judgement = await judge({ pieces: await readPieces(context.args), anchors, at, policy, expired, ...means })
     process.exitCode = { accepted: 0, refused, unjudged: cannotBeJudged, nothing: nothingToAccept }[judgement.verdict]
     const lines = renderJudgement(judgement, at)
     if (anchors.simulated) lines.push('Simulated silicon: the chain is whole, but no host is kept out.')

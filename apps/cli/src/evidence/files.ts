@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import {
   detect,
   EvidenceError,
@@ -22,18 +23,69 @@ const unreadable = (path: string, cause: unknown): CliError =>
     cause,
   })
 
-export async function readBytes(path: string): Promise<Uint8Array> {
+/** Bytes of the largest file, and of all files of one command. */
+const most = { file: 32 * 1024 * 1024, all: 64 * 1024 * 1024, files: 128 }
+
+const tooLarge = (path: string, limit: number): CliError =>
+  new CliError({
+    code: 'FileTooLarge',
+    message: `${path} is larger than evidence is.`,
+    exitCode: cannotBeJudged,
+    expected: `at most ${limit} bytes`,
+    found: 'more',
+    remedy: 'Give the evidence itself, or fewer files at once.',
+  })
+
+/**
+ * A regular file, read up to a limit and never beyond it: a device has no end, and a pipe may never have a beginning.
+ * The kernel gives the size of its own files (binary_bios_measurements) as 0, so that reading itself is what is bounded.
+ */
+export async function readBytes(path: string, limit: number = most.file): Promise<Uint8Array> {
+  let file: FileHandle | undefined
   try {
-    return new Uint8Array(await readFile(path))
+    // Without O_NONBLOCK opening a pipe waits for whoever writes.
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const kind = await file.stat()
+    if (!kind.isFile()) throw notRegular(path, kind.isDirectory() ? 'a folder' : 'a device, pipe or socket')
+    if (kind.size > limit) throw tooLarge(path, limit)
+    const parts: Uint8Array[] = []
+    let length = 0
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(new Uint8Array(64 * 1024), 0, 64 * 1024)
+      if (bytesRead === 0) break
+      length += bytesRead
+      if (length > limit) throw tooLarge(path, limit)
+      parts.push(buffer.subarray(0, bytesRead))
+    }
+    return new Uint8Array(Buffer.concat(parts))
   } catch (cause) {
-    throw unreadable(path, cause)
+    throw cause instanceof CliError ? cause : unreadable(path, cause)
+  } finally {
+    await file?.close()
   }
 }
 
+const notRegular = (path: string, found: string): CliError =>
+  new CliError({
+    code: 'FileNotReadable',
+    message: `${path} is no file.`,
+    exitCode: cannotBeJudged,
+    expected: 'a regular file',
+    found,
+    remedy: 'Write the evidence to a file first.',
+  })
+
 /** Every piece of evidence in these files, each named by its file and its place in it. */
 export async function readPieces(paths: readonly string[]): Promise<Piece[]> {
-  const files = await Promise.all(paths.map(async (path) => ({ path, bytes: await readBytes(path) })))
-  return files.flatMap(({ path, bytes }) => detect(path, bytes))
+  if (paths.length > most.files) throw tooLarge(`A list of ${paths.length} files`, most.all)
+  const pieces: Piece[] = []
+  let left = most.all
+  for (const path of paths) {
+    const bytes = await readBytes(path, Math.min(left, most.file))
+    left -= bytes.length
+    pieces.push(...detect(path, bytes))
+  }
+  return pieces
 }
 
 /** A JSON file that the user named as policy or anchors: refused whole where it is not what it should be. */

@@ -2,13 +2,15 @@ import { ParseError } from '../result/errors.ts'
 import { parseJws } from '../tokens/jws.ts'
 import { parsePem } from '../x509/pem.ts'
 import { decodeText, detectBinary } from './decode.ts'
-import { detectJson } from './json.ts'
+import { type Budget, detectJson } from './json.ts'
 import type { Piece } from './piece.ts'
 
 /** Larger than any log with room to spare. */
 const maximumLength = 32 * 1024 * 1024
 /** Base64 in JSON in base64 occurs; more does not. */
 const maximumDepth = 4
+/** Texts and lists in one file, in all its containers together; a stored boot has 200. */
+const maximumValues = 20_000
 
 /**
  * Says what a file is, and takes it apart where it is a container: PEM, hexadecimal or base64 text, JSON of the tools that
@@ -16,17 +18,17 @@ const maximumDepth = 4
  * @returns at least one piece; `unknown` for a file that is nothing known
  */
 export function detect(name: string, bytes: Uint8Array): Piece[] {
-  return detectAt(name, bytes, 0).map((piece) => ({ ...piece, file: name }))
+  return detectAt(name, bytes, 0, { left: maximumValues }).map((piece) => ({ ...piece, file: name }))
 }
 
-function detectAt(name: string, bytes: Uint8Array, depth: number): Piece[] {
+function detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget): Piece[] {
   if (bytes.length === 0) return [{ name, kind: 'unknown', reason: 'The file is empty' }]
   if (bytes.length > maximumLength) return [{ name, kind: 'unknown', reason: 'The file is too large' }]
   const known = detectBinary(name, bytes, depth > 1)
   if (known !== undefined) return known
   const text = asText(bytes)
   if (text !== undefined && depth < maximumDepth) {
-    const pieces = detectText(name, text, depth)
+    const pieces = detectText(name, text, depth, budget)
     if (pieces.length > 0) return pieces
   }
   if ([256, 384, 512].includes(bytes.length)) return [{ name, kind: 'signature', bytes }]
@@ -45,14 +47,15 @@ function asText(bytes: Uint8Array): string | undefined {
 }
 
 /** Pieces inside a text; none where it is nothing known. */
-function detectText(name: string, text: string, depth: number): Piece[] {
-  if (text.startsWith('{') || text.startsWith('[')) return detectJson(name, text, depth + 1, { detectAt, detectText })
+function detectText(name: string, text: string, depth: number, budget: Budget): Piece[] {
+  if (text.startsWith('{') || text.startsWith('['))
+    return detectJson(name, text, depth + 1, { detectAt, detectText, budget })
   if (text.includes('-----BEGIN ')) return detectPem(name, text)
   if (text.startsWith('eyJ') && text.includes('.'))
     return [{ name, kind: isCertified(text) ? 'release' : 'token', text }]
   const decoded = decodeText(text)
   if (decoded === undefined) return []
-  return detectAt(name, decoded, depth + 1).filter((piece) => piece.kind !== 'unknown')
+  return detectAt(name, decoded, depth + 1, budget).filter((piece) => piece.kind !== 'unknown')
 }
 
 /** A token that brings certificates and names no key set. */

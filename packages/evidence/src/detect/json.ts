@@ -15,8 +15,14 @@ type Members = Record<string, unknown>
 
 /** How what stands inside a JSON text is detected in its turn. */
 export interface InnerDetector {
-  detectAt(name: string, bytes: Uint8Array, depth: number): Piece[]
-  detectText(name: string, text: string, depth: number): Piece[]
+  detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget): Piece[]
+  detectText(name: string, text: string, depth: number, budget: Budget): Piece[]
+  budget: Budget
+}
+
+/** How many values of a file may still be looked at: each may be a container of others. */
+export interface Budget {
+  left: number
 }
 
 /**
@@ -58,6 +64,13 @@ function walk(place: Place, value: unknown, level: number, pieces: Piece[]): voi
       code: 'TooDeep',
       reason: 'It is nested deeper than evidence is',
     })
+    return
+  }
+  const { budget } = place.inner
+  if (budget.left < 0) return
+  if (budget.left-- === 0) {
+    const reason = 'It holds more values than evidence does'
+    pieces.push({ name: place.name, kind: 'unreadable', code: 'TooLarge', reason })
     return
   }
   if (typeof value === 'string') pieces.push(...fromString(place, value))
@@ -182,13 +195,13 @@ function fromString(place: Place, text: string): Piece[] {
   const marked = text.includes('-----BEGIN ') || /^\s*[{[]/.test(text) || text.startsWith('eyJ')
   if (marked) {
     const found = place.inner
-      .detectText(place.name, text.trim(), place.depth)
+      .detectText(place.name, text.trim(), place.depth, place.inner.budget)
       .filter((piece) => piece.kind !== 'unknown')
     if (found.length > 0) return found
   }
   const bytes = decodeText(text)
   if (bytes === undefined) return []
-  const found = place.inner.detectAt(place.name, bytes, place.depth + 1)
+  const found = place.inner.detectAt(place.name, bytes, place.depth + 1, place.inner.budget)
   return found.filter((piece) => piece.kind !== 'unknown' && piece.kind !== 'signature')
 }
 

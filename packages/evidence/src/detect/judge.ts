@@ -45,20 +45,41 @@ interface JudgeInput extends Means {
   anchors: TrustAnchors
   at: Date
   policy?: EvidencePolicy
+  /** Says that time is up: asked before each statement is judged, for this package has no clock. */
+  expired?: (() => boolean) | undefined
 }
+
+/** Pieces of one judgement; a stored boot has 20. */
+const maximumPieces = 512
+
+class OutOfTime extends Error {}
 
 /**
  * Judges all pieces together: chains, collateral, keys and registers are found among them. Azure's parts are judged as one bundle.
  * Certificates, lists and Intel's texts are judged by themselves only where there is no other evidence.
  */
 export async function judge(o: JudgeInput): Promise<Judgement> {
-  const anchors = [...o.anchors.amd, ...o.anchors.intel]
-  const pool = await Pool.of([...o.pieces, ...(o.library ?? [])], o.at, anchors, o)
-  const check = allOf('evidence', await new Judge(o, pool).judge())
+  const check = allOf('evidence', await judgeWithin(o))
   const code = firstFailure(check)?.code
   const holds = o.pieces.some(isStatement) ? 'accepted' : 'nothing'
   const verdict = check.outcome === 'passed' ? holds : check.outcome === 'failed' ? 'refused' : 'unjudged'
   return { check, verdict, ...(code === undefined ? {} : { code }) }
+}
+
+async function judgeWithin(o: JudgeInput): Promise<Check[]> {
+  if (o.pieces.length > maximumPieces) {
+    const facts = { expected: `at most ${maximumPieces} pieces`, found: `${o.pieces.length}` }
+    const message = 'This is more than one judgement takes: judge machine by machine'
+    return [failed('file.kind', new ParseError({ code: 'TooLarge', message, ...facts }))]
+  }
+  const anchors = [...o.anchors.amd, ...o.anchors.intel]
+  const pool = await Pool.of([...o.pieces, ...(o.library ?? [])], o.at, anchors, o)
+  try {
+    return await new Judge(o, pool).judge()
+  } catch (error) {
+    if (!(error instanceof OutOfTime)) throw error
+    return [skipped('file.kind', 'Time is up: judge fewer or smaller files at once')]
+  }
 }
 
 /** What keeps a verdict from being given: the checks whose input is absent. */
@@ -73,9 +94,11 @@ class Judge {
   readonly #policy: EvidencePolicy
   readonly #pool: Pool
   readonly #means: Means
+  readonly #expired: () => boolean
 
   constructor(o: JudgeInput, pool: Pool) {
     this.#means = { primitives: o.primitives, cache: o.cache }
+    this.#expired = o.expired ?? (() => false)
     this.#pieces = o.pieces
     this.#anchors = o.anchors
     this.#at = o.at
@@ -112,14 +135,17 @@ class Judge {
     const loose =
       azure.length > 1 ? quotes.filter(({ owner }) => owner === undefined) : azure.length === 0 ? quotes : []
     for (const { quote, piece } of loose) checks.push(named(piece, (await checkTpmQuote(quote)).check))
-    for (const report of this.#of('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))
-    for (const quote of tdQuotes) checks.push(named(quote, await this.#tdx(quote)))
+    for (const report of this.#each('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))
+    for (const quote of tdQuotes) {
+      if (this.#expired()) throw new OutOfTime()
+      checks.push(named(quote, await this.#tdx(quote)))
+    }
     for (const [quote, own] of logs.ofTds) {
       const rtmrs = attempt(() => parseTdxQuote(quote.bytes))?.body.rtmrs
       for (const log of own) checks.push(named(log, await this.#log(log, rtmrs)))
     }
     for (const log of logs.unbound) checks.push(named(log, await this.#log(log, undefined)))
-    for (const report of this.#of('td-report')) {
+    for (const report of this.#each('td-report')) {
       const quote = quoteOf(report.bytes, this.#of('tdx-quote'))
       const { check } = await checkTdReport({
         report: report.bytes,
@@ -129,14 +155,14 @@ class Judge {
     }
     const attestationKeys = azure.map(keyIn).filter((key) => key !== undefined)
     const reportData = this.#reportData()
-    for (const piece of this.#of('runtime-claims')) {
+    for (const piece of this.#each('runtime-claims')) {
       const policy = this.#claimsPolicy(siblings > 0)
       const { check } = await checkRuntimeClaims({ claims: piece.bytes, reportData, attestationKeys, ...policy })
       checks.push(named(piece, check))
     }
     const keys = this.#tokenKeys()
-    for (const token of this.#of('token')) checks.push(named(token, await this.#token(token.text, keys, reportData)))
-    for (const release of this.#of('release')) checks.push(named(release, await this.#release(release.text)))
+    for (const token of this.#each('token')) checks.push(named(token, await this.#token(token.text, keys, reportData)))
+    for (const release of this.#each('release')) checks.push(named(release, await this.#release(release.text)))
     const holds = allOf('evidence', checks).outcome === 'passed'
     const left = await leftovers({ pieces: this.#pieces, pool: this.#pool, attestationKeys, holds })
     return [...checks, ...left, ...unusedRules(this.#policy, this.#pieces), ...unreadable]
@@ -146,6 +172,14 @@ class Judge {
     const { anchors, at, primitives, cache } = { ...this.#common() }
     const input = { pieces: this.#pieces, pool: this.#pool, policy: this.#policy, anchors, at, primitives, cache }
     return judgeMaterials(input)
+  }
+
+  /** Of this kind, one after the other while there is time. */
+  *#each<K extends PieceKind>(kind: K): Generator<PieceOf<K>> {
+    for (const piece of this.#of(kind)) {
+      if (this.#expired()) throw new OutOfTime()
+      yield piece
+    }
   }
 
   #of<K extends PieceKind>(kind: K): PieceOf<K>[] {
