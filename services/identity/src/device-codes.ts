@@ -1,14 +1,15 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import { ServiceError, type Clock, type Store } from '@strongroom/platform'
-import { OAuthError } from './oauth-error.ts'
+import { busy, OAuthError } from './oauth-error.ts'
 import { tables, type DeviceCodeRow, type RefreshTokenRow } from './store.ts'
 
 const codeSeconds = 900
 const refreshDays = 90
 /** Without vowels and look-alikes (RFC 8628 section 6.1). */
 const letters = 'BCDFGHJKLMNPQRSTVWXZ'
-/** Anyone may ask for a code, so what waits for approval is bounded. */
-const mostPending = 200
+/** Anyone may ask for a code, so what waits for approval is bounded: in all, and what one caller asked for within a code's life. */
+const mostPending = 10_000
+const mostOfCaller = 100
 
 const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -22,25 +23,24 @@ export interface DeviceCode {
 export class DeviceCodes {
   readonly #store: Store
   readonly #clock: Clock
+  /** When each caller asked for its codes, milliseconds. */
+  readonly #asked = new Map<string, number[]>()
 
   constructor(o: { store: Store; clock: Clock }) {
     this.#store = o.store
     this.#clock = o.clock
   }
 
-  async begin(o: { clientId: string; scope: string }): Promise<DeviceCode> {
+  async begin(o: { clientId: string; scope: string; /** Address. */ caller: string }): Promise<DeviceCode> {
     const now = this.#clock.now()
     const db = tables(this.#store)
     await db.deleteFrom('device_code').where('expires_at', '<', now.toISOString()).execute()
-    const pending = await db.selectFrom('device_code').select('hash').execute()
-    if (pending.length >= mostPending) {
-      throw new OAuthError({
-        status: 400,
-        error: 'invalid_request',
-        number: 90_033,
-        message: 'A transient error has occurred: too many sign-ins by device code are pending.',
-      })
-    }
+    const pending = await db
+      .selectFrom('device_code')
+      .select(({ fn }) => fn.countAll().as('count'))
+      .executeTakeFirst()
+    if (Number(pending?.count ?? 0) >= mostPending) throw busy()
+    this.#count(o.caller, now.getTime())
     const deviceCode = randomBytes(32).toString('base64url')
     const userCode = Array.from({ length: 9 }, () => letters[randomInt(letters.length)]).join('')
     const row: DeviceCodeRow = {
@@ -53,6 +53,15 @@ export class DeviceCodes {
     }
     await db.insertInto('device_code').values(row).execute()
     return { deviceCode, userCode, expiresIn: codeSeconds }
+  }
+
+  /** @throws OAuthError 429 */
+  #count(caller: string, now: number): void {
+    for (const [each, times] of this.#asked)
+      if ((times.at(-1) ?? 0) < now - codeSeconds * 1000) this.#asked.delete(each)
+    const recent = (this.#asked.get(caller) ?? []).filter((time) => time >= now - codeSeconds * 1000)
+    if (recent.length >= mostOfCaller) throw busy()
+    this.#asked.set(caller, [...recent, now])
   }
 
   /** @throws ServiceError 404 where no such code waits */

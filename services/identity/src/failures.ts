@@ -1,4 +1,5 @@
 import type { Clock } from '@strongroom/platform'
+import { busy } from './oauth-error.ts'
 
 /** After this many wrong secrets in a row attempts on an application are slowed down. */
 const freeAttempts = 5
@@ -6,20 +7,30 @@ const maxPauseMs = 2_000
 const forgetMs = 15 * 60_000
 /** Names are the attackers' choice, so what is kept for them is bounded. */
 const limit = 1_000
+/** Refusals that are held back at a time; beyond it they are told to come back. */
+const mostHeld = 256
 
 /** Slows down guessing; never locks an application out, which would hand a denial of service to anyone. */
 export class Failures {
   readonly #clock: Clock
+  #held = 0
   readonly #counts = new Map<string, { count: number; at: number }>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
+  /** @throws OAuthError 429 where too many wait */
   async pause(appId: string, sleep: (ms: number) => Promise<unknown>): Promise<void> {
     const kept = this.#counts.get(appId.toLowerCase())
     if (!kept || this.#clock.now().getTime() - kept.at > forgetMs || kept.count < freeAttempts) return
-    await sleep(Math.min(maxPauseMs, 100 * 2 ** (kept.count - freeAttempts)))
+    if (this.#held >= mostHeld) throw busy()
+    this.#held += 1
+    try {
+      await sleep(Math.min(maxPauseMs, 100 * 2 ** (kept.count - freeAttempts)))
+    } finally {
+      this.#held -= 1
+    }
   }
 
   add(appId: string): void {

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from '@strongroom/platform'
 
 /** RFC 6749 section 5.2 with Entra's additions, which clients show and match on. */
 export interface OAuthErrorOptions {
-  status: 400 | 401
+  status: 400 | 401 | 429
   error:
     | 'authorization_declined'
     | 'authorization_pending'
@@ -12,6 +12,7 @@ export interface OAuthErrorOptions {
     | 'invalid_request'
     | 'invalid_scope'
     | 'invalid_resource'
+    | 'temporarily_unavailable'
     | 'unauthorized_client'
     | 'unsupported_grant_type'
   /** Entra's number, as in AADSTS7000215. */
@@ -37,6 +38,7 @@ export class OAuthError extends Error {
       .toISOString()
       .replace('T', ' ')
       .replace(/\.\d+Z$/, 'Z')
+    if (this.status === 429) reply.header('retry-after', '5')
     // RFC 6749: a client that authenticated by the header is told the scheme.
     if (this.status === 401 && request.headers.authorization !== undefined)
       reply.header('www-authenticate', 'Basic realm="Strongroom"')
@@ -50,3 +52,12 @@ export class OAuthError extends Error {
     })
   }
 }
+
+/** Of what anyone may ask for, there is only so much. */
+export const busy = (): OAuthError =>
+  new OAuthError({
+    status: 429,
+    error: 'temporarily_unavailable',
+    number: 90_033,
+    message: 'A transient error has occurred: too many sign-ins are under way. Please try again.',
+  })

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
-import { createSecret, hashSecret, matchesSecret } from './secret.ts'
+import { createSecret, hashSecret, isSlow, matchesSecret } from './secret.ts'
 import { tables, type PrincipalRow, type Tables } from './store.ts'
 
 export interface Principal {
@@ -17,7 +17,7 @@ export const secretLimit = 512
 
 /**
  * The installation's service principals. Secrets of the platform's own principals live in memory only; those of
- * others are stored as scrypt hashes.
+ * others are stored as hashes.
  */
 export class Principals {
   readonly #store: Store
@@ -97,7 +97,7 @@ export class Principals {
     const id = appId.toLowerCase()
     const [principal, rows] = await Promise.all([
       this.byAppId(id),
-      tables(this.#store).selectFrom('secret').select('hash').where('app_id', '=', id).execute(),
+      tables(this.#store).selectFrom('secret').select(['id', 'hash']).where('app_id', '=', id).execute(),
     ])
     const hashes = rows.map((row) => row.hash)
     const inMemory = this.#inMemory.get(id)
@@ -105,7 +105,14 @@ export class Principals {
     if (hashes.length === 0) hashes.push(await this.#decoy)
     const matches = await Promise.all(hashes.map((hash) => matchesSecret(secret.slice(0, secretLimit), hash)))
     if (!principal) return 'UnknownApplication'
+    const old = rows.find(({ hash }, index) => matches[index] === true && isSlow(hash))
+    if (old !== undefined) await this.#renewHash(old.id, secret)
     return matches.includes(true) && secret.length <= secretLimit ? principal : 'WrongSecret'
+  }
+
+  async #renewHash(id: string, secret: string): Promise<void> {
+    const hash = await hashSecret(secret)
+    await tables(this.#store).updateTable('secret').set({ hash }).where('id', '=', id).execute()
   }
 
   /** Ids and times; the secrets themselves are hashes. */

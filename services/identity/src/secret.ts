@@ -1,29 +1,58 @@
-import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { busy } from './oauth-error.ts'
 
-/** N, r, p of RFC 7914: 16 MiB and some 30 ms for each attempt. */
-const cost = { N: 16_384, r: 8, p: 1 }
 const hashBytes = 32
+/** Derivations at a time, and those that wait: each is 16 MiB and some 30 ms, and anyone may ask for one. */
+const mostDerived = 2
+const mostWaiting = 16
 
 /** A new secret of 256 bits. */
 export function createSecret(): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** `scrypt$N$r$p$salt$hash`, salt and hash in base64url. */
+/**
+ * `sha256$salt$hash`, both in base64url. Secrets are made here and have 256 bits of their own: there is nothing to guess, so
+ * nothing slow is needed, which anyone could ask for without end (attack W5).
+ */
 export async function hashSecret(secret: string): Promise<string> {
   const salt = randomBytes(16)
-  const hash = await derive(secret, salt, cost)
-  return ['scrypt', cost.N, cost.r, cost.p, salt.toString('base64url'), hash.toString('base64url')].join('$')
+  return ['sha256', salt.toString('base64url'), keyed(secret, salt).toString('base64url')].join('$')
 }
 
-/** False for a hash of another form too. */
+/** Whether the hash is of the form that was used before, `scrypt$N$r$p$salt$hash`. */
+export const isSlow = (stored: string): boolean => stored.startsWith('scrypt$')
+
+/** False for a hash of another form too. @throws OAuthError 429 where too many old hashes are compared */
 export async function matchesSecret(secret: string, stored: string): Promise<boolean> {
-  const [scheme, n, r, p, salt, hash] = stored.split('$')
-  if (scheme !== 'scrypt' || salt === undefined || hash === undefined) return false
-  const expected = Buffer.from(hash, 'base64url')
-  if (expected.length !== hashBytes) return false
-  const found = await derive(secret, Buffer.from(salt, 'base64url'), { N: Number(n), r: Number(r), p: Number(p) })
-  return timingSafeEqual(found, expected)
+  const parts = stored.split('$')
+  const [salt, hash] = parts.slice(-2).map((part) => Buffer.from(part, 'base64url'))
+  if (salt === undefined || hash?.length !== hashBytes) return false
+  if (parts[0] === 'sha256' && parts.length === 3) return timingSafeEqual(keyed(secret, salt), hash)
+  if (parts[0] !== 'scrypt' || parts.length !== 6) return false
+  const [N, r, p] = parts.slice(1, 4).map(Number)
+  return timingSafeEqual(await inTurn(() => derive(secret, salt, { N: N!, r: r!, p: p! })), hash)
+}
+
+const keyed = (secret: string, salt: Buffer): Buffer =>
+  createHmac('sha256', salt).update(secret.normalize('NFC')).digest()
+
+let running = 0
+const waiting: (() => void)[] = []
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (running >= mostDerived) {
+    if (waiting.length >= mostWaiting) throw busy()
+    await new Promise<void>((resolve) => waiting.push(resolve))
+  } else running += 1
+  try {
+    return await work()
+  } finally {
+    // The turn goes on to who waits longest.
+    const next = waiting.shift()
+    if (next === undefined) running -= 1
+    else next()
+  }
 }
 
 function derive(secret: string, salt: Buffer, o: { N: number; r: number; p: number }): Promise<Buffer> {

@@ -54,7 +54,7 @@ export function addTokenEndpoint(app: FastifyInstance, o: Options): void {
       throw unknownGrant(grant)
     })
   const device = (version: Version): ReturnType<typeof answer> =>
-    answer(async (_, form) => await begin(o, version, form))
+    answer(async (request, form) => await begin(o, version, form, request.ip))
   app.post('/:tenant/oauth2/v2.0/token', token('v2'))
   app.post('/:tenant/oauth2/token', token('v1'))
   app.post('/:tenant/oauth2/v2.0/devicecode', device('v2'))
@@ -70,9 +70,10 @@ async function signInApplication(
 ): Promise<object> {
   const audience = audienceOf(form, version)
   const given = credentials(request, form)
-  await failures.pause(given.appId, sleep)
-  const principal = await authenticate(o, given).catch((error: unknown) => {
+  // Who has the secret waits for nobody who guesses it.
+  const principal = await authenticate(o, given).catch(async (error: unknown) => {
     failures.add(given.appId)
+    await failures.pause(given.appId, sleep)
     throw error
   })
   failures.clear(given.appId)
@@ -95,11 +96,11 @@ async function authenticate(o: Options, given: Given): Promise<Principal> {
   return principal
 }
 
-async function begin(o: Options, version: Version, form: URLSearchParams): Promise<object> {
+async function begin(o: Options, version: Version, form: URLSearchParams, caller: string): Promise<object> {
   const clientId = clientOf(form)
   audienceOf(form, version)
   const scope = version === 'v1' ? `${required(form, 'resource')}/.default` : required(form, 'scope')
-  const { deviceCode, userCode, expiresIn } = await o.devices.begin({ clientId, scope })
+  const { deviceCode, userCode, expiresIn } = await o.devices.begin({ clientId, scope, caller })
   const message = `To sign in, approve the code ${userCode} as the owner of this installation: strongroom env --approve ${userCode}`
   return {
     user_code: userCode,
