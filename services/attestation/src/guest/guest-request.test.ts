@@ -66,6 +66,34 @@ describe('a guest’s request', () => {
     expect(clientPayload).toEqual({ nonce: base64('once') })
   })
 
+  it('is read as Azure’s tool in Python sends it: versions as text, the key’s names behind its TPM2B_PUBLIC', () => {
+    const area = Buffer.from([0, 3, 1, 2, 3])
+    const names = Buffer.from([0, 2, 8, 8, 0, 2, 9, 9])
+    const sent = {
+      ...whole,
+      OSVersionMajor: '22',
+      OSVersionMinor: '04',
+      ClientPayload: '',
+      TpmInfo: { ...whole.TpmInfo, AikPub: Buffer.concat([area, names]).toString('base64') },
+    }
+    const { os, tpm, clientPayload } = readGuestRequest(bodyOf(sent))
+    expect([os.major, os.minor, clientPayload]).toEqual([22, 4, {}])
+    expect(Buffer.from(tpm.akPublic)).toEqual(area)
+  })
+
+  it('may have a payload in objects, each value of which is base64', () => {
+    const nested = { nonce: base64('once'), request: { id: base64('1'), of: { who: '' } } }
+    expect(readGuestRequest(bodyOf({ ...whole, ClientPayload: nested })).clientPayload).toEqual(nested)
+    for (const wrong of [{ a: { b: 7 } }, { a: [base64('1')] }, { a: { b: '!' } }])
+      expect(() => readGuestRequest(bodyOf({ ...whole, ClientPayload: wrong }))).toThrow(ServiceError)
+  })
+
+  it.each(['', '-1', '1e3', '22.', ' 22', '0x16', '9999999999', 1.5, null])('with version %j is refused', (version) => {
+    expect(() => readGuestRequest(bodyOf({ ...whole, OSVersionMajor: version }))).toThrow(
+      expect.objectContaining({ code: 'InvalidParameter', target: 'OSVersionMajor' }),
+    )
+  })
+
   it('is read or refused, whatever stands in any place of it', () => {
     const odd = fc.oneof(fc.jsonValue(), fc.constantFrom('', 'A', '__proto__', -1, 1e300, base64('\u0000'), [[]]))
     fc.assert(

@@ -40,6 +40,11 @@ export interface GuestIsolation {
   runtimeData?: string
 }
 
+/** Values in base64 as they were sent, perhaps in objects. */
+export interface ClientPayload {
+  [name: string]: string | ClientPayload
+}
+
 /** Content of `attestationInfo` (facts section 5.2). */
 export interface GuestRequest {
   /** UTF-8 JSON as it was sent. */
@@ -47,8 +52,7 @@ export interface GuestRequest {
   os: GuestOs
   /** `binary_bios_measurements`; empty where the guest has none. */
   tcgLog: Uint8Array
-  /** Values in base64 as they were sent. */
-  clientPayload: Record<string, string>
+  clientPayload: ClientPayload
   tpm: GuestTpm
   isolation: GuestIsolation
 }
@@ -125,12 +129,19 @@ function text(value: unknown, target: string): string {
   })
 }
 
+/** Azure's library in C++ sends a number, its tool in Python the text of VERSION_ID: `22`, `04`, `6.1`. */
 function versionNumber(value: unknown, target: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  throw invalidParameter({ target, message: `${target} is no version number.`, expected: 'a whole number' })
+  const [, leading] = typeof value === 'string' ? (/^(\d{1,9})(\.\d{1,9}){0,3}$/.exec(value) ?? []) : []
+  if (leading !== undefined) return Number(leading)
+  throw invalidParameter({
+    target,
+    message: `${target} is no version number.`,
+    expected: 'a whole number, or its digits as text',
+  })
 }
 
-function clientPayload(value: unknown): Record<string, string> {
+function clientPayload(value: unknown): ClientPayload {
   if (value === undefined || value === null || value === '') return {}
   const payload = objectBody(value)
   if (JSON.stringify(payload).length > payloadLimit) {
@@ -140,12 +151,24 @@ function clientPayload(value: unknown): Record<string, string> {
       expected: `at most ${payloadLimit} characters`,
     })
   }
+  return payloadOf(payload, 'ClientPayload')
+}
+
+function payloadOf(payload: Record<string, unknown>, target: string): ClientPayload {
   return Object.fromEntries(
     Object.entries(payload).map(([name, encoded]) => {
-      if (encoded !== '') bytesOf(encoded, `ClientPayload.${name}`)
+      const place = `${target}.${name}`
+      if (typeof encoded === 'object' && encoded !== null) return [name, payloadOf(objectBody(encoded), place)]
+      if (encoded !== '') bytesOf(encoded, place)
       return [name, encoded as string]
     }),
   )
+}
+
+/** The TPM2B_PUBLIC at the start: Azure's tool in Python sends TPM2_ReadPublic's whole answer, with the key's names behind it. */
+function firstSized(bytes: Uint8Array): Uint8Array {
+  const size = bytes.length < 2 ? 0 : bytes[0]! * 256 + bytes[1]!
+  return bytes.subarray(0, 2 + size)
 }
 
 function tpmInfo(info: Record<string, unknown>): GuestTpm {
@@ -186,7 +209,7 @@ function tpmInfo(info: Record<string, unknown>): GuestTpm {
   }
   return {
     akCertificate: bytes('AikCert'),
-    akPublic: bytes('AikPub'),
+    akPublic: firstSized(bytes('AikPub')),
     quote: bytes('PcrQuote'),
     quoteSignature: bytes('PcrSignature'),
     encryptionKey: bytes('EncKeyPub'),

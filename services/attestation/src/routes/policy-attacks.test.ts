@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unsignedPolicyJws } from '../policy/stored-policy.ts'
 import { offeredTypes } from '../providers/providers.ts'
 import {
+  boundTo,
   chainPem,
   claimsOf,
   firmwareIsThere,
@@ -91,8 +92,17 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
     const rules =
       '=>add(type="x-ms-compliance-status", value="azure-compliant-cvm"); [type=="x-ms-compliance-status", issuer=="AttestationService"]=>permit();'
     await set(rules)
-    const smt = snpBody(await snpReport({ policy: 0xb001fn }), { pem: await chainPem() })
-    expect((await test.post(attestPath, smt)).body.error.code).toBe('PolicyEvaluationError')
+    // Nothing is weak in it that a policy has to name: it says of no VM whose it is, so that compliance alone is missing.
+    const runtime = new TextEncoder().encode('{"keys":[{"kid":"k"}]}')
+    const unnamed = snpBody(await snpReport({ reportData: boundTo(runtime) }), { pem: await chainPem(), runtime })
+    const { error } = (await test.post(attestPath, unnamed)).body
+    expect([error.code, error.innererror.found]).toEqual([
+      'PolicyEvaluationError',
+      expect.stringContaining('x-ms-compliance-status'),
+    ])
+    await set(rules.replace(', issuer=="AttestationService"', ''))
+    const issued = await test.post(attestPath, unnamed)
+    expect([issued.status, claimsOf(issued)['x-ms-compliance-status']]).toEqual([200, undefined])
   })
 
   const nested = (depth: number): string => `${'NegateBool('.repeat(depth)}true${')'.repeat(depth)}`

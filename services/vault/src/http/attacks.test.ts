@@ -294,7 +294,7 @@ describeStores('an attacker with the wire', (open) => {
     }
     expect(await inject('['.repeat(200_000))).toBe(400)
     expect(await inject(`{"kty":"EC","key_ops":[${'"sign",'.repeat(50_000)}"sign"]}`)).toBe(400)
-    expect(await inject(`{"kty":"EC","__proto__":{"kty":"RSA"}}`)).toBeGreaterThanOrEqual(200)
+    expect(await inject(`{"kty":"EC","__proto__":{"kty":"RSA"}}`)).toBe(400)
     expect(await inject(Buffer.alloc(600 * 1024, 'a'))).toBe(413)
     await ok('POST', '/keys/k/create', { kty: 'EC' })
     await vault.close()
