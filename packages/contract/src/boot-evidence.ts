@@ -61,8 +61,8 @@ export interface BootFacts {
   settled?: Base64Url
   osDisk: {
     encryption: 'LUKS2' | 'none'
-    /** Seen from inside the guest: device-mapper target and cipher of the root file system. */
-    opened?: { device: string; cipher: string; luksUuid: string }
+    /** How the initrd mapped the volume, as it measured it into PCR 15. */
+    opened?: { cipher: string; keyBits: number; sectorBytes: number; luksUuid: string }
   }
 }
 

@@ -42,7 +42,16 @@ export {
   verifySettings,
   type GuestSettings,
 } from './predict/pcr14.ts'
-export { verifyVolume, volumeDigest, volumeRegister, volumeSeparator } from './predict/pcr15.ts'
+export {
+  parseVolumeText,
+  verifyVolume,
+  volumeDigest,
+  volumeForm,
+  volumeRegister,
+  volumeSeparator,
+  volumeText,
+  type Volume,
+} from './predict/pcr15.ts'
 export { parseUserspaceLog, type UserspaceRecord } from './eventlog/userspace-log.ts'
 export { predictRtmrs, type Measured, type TdDirectBoot } from './predict/rtmr.ts'
 export { tdHob } from './predict/td-hob.ts'

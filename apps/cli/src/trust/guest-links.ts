@@ -177,21 +177,13 @@ export async function diskLink(evidence: BootFacts, asked: string): Promise<stri
     actual: evidence.osDisk.encryption,
   })
   if (evidence.osDisk.encryption === 'none') return [`OS disk as in the image: ${asked} does not encrypt it`]
-  const opened = evidence.osDisk.opened
-  if (opened === undefined) throw new LinkRefused({ message: 'The guest did not say that its encrypted root is open.' })
-  demand({
-    holds: opened.cipher.includes('aes'),
-    message: 'The root file system is not on an encrypted device.',
-    expected: 'an AES device-mapper target',
-    actual: opened.cipher,
-  })
-  return [
-    `LUKS2 ${opened.luksUuid} on ${opened.device} (${opened.cipher}), sealed to this vTPM, PCR 7 and PCR 11, open since ${boot.reportedAt}`,
-    await volumeOf(evidence, boot),
-  ]
+  return [await volumeOf(evidence, boot)]
 }
 
-/** The volume is the one that the VM was made with: PCR 15, which the quote covers, begins with the digest of its key. */
+/**
+ * The volume is the one that the VM was made with: PCR 15, which the quote covers, begins with the digest of how it was mapped,
+ * a MAC under its key included. What the disk's header or the guest says of it is not asked.
+ */
 async function volumeOf(evidence: BootFacts, boot: NonNullable<BootFacts['measuredBoot']>): Promise<string> {
   const { volume } = evidence.expected
   const quoted = boot.pcrs[String(volumeRegister)]
@@ -199,11 +191,13 @@ async function volumeOf(evidence: BootFacts, boot: NonNullable<BootFacts['measur
     throw new LinkRefused({
       message: 'Nothing shows that the disk is the one that this VM was made with.',
       expected: `the volume's digest at provisioning, and a quote of PCR ${volumeRegister}`,
-      actual:
-        volume === undefined ? 'a VM that was made before its volume was pinned: create it anew' : 'no such quote',
+      actual: volume === undefined ? 'a VM of an earlier version: create it again' : 'no such quote',
     })
   }
   const log = parseUserspaceLog(fromBase64Url(boot.userspaceLog))
-  await verifyVolume({ log, quoted: fromHex(quoted), expected: fromHex(volume) })
-  return `PCR ${volumeRegister} begins with the digest of the volume that this VM was made with: ${short(volume)}`
+  const opened = await verifyVolume({ log, quoted: fromHex(quoted), expected: fromHex(volume) })
+  return (
+    `LUKS2 ${opened.luksUuid} mapped as ${opened.cipher}, ${opened.keyBits}-bit key, measured into PCR ${volumeRegister} ` +
+    `(${short(volume)}) before it was mounted; its key reads from this vTPM under PCRs 4, 7, 11, 12 and 13`
+  )
 }

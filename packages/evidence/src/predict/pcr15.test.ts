@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../bytes/bytes.ts'
@@ -5,54 +6,78 @@ import { toHex } from '../bytes/hex.ts'
 import { parseUserspaceLog, type UserspaceRecord } from '../eventlog/userspace-log.ts'
 import { ParseError } from '../result/errors.ts'
 import { extendAll, textDigest } from './pcr.ts'
-import { verifyVolume, volumeDigest, volumeSeparator } from './pcr15.ts'
-
-const record = (pcr: number, digest: Uint8Array, text = ''): string =>
-  `\u001e${JSON.stringify({ pcr, digests: [{ hashAlg: 'sha256', digest: toHex(digest) }], content_type: 'systemd', content: { string: text, eventType: 'phase' } })}\n`
+import { parseVolumeText, verifyVolume, volumeDigest, volumeSeparator, volumeText } from './pcr15.ts'
 
 const luksUuid = '01234567-89ab-cdef-0123-456789abcdef'
-const volume = (fill: number): Promise<Uint8Array> =>
-  volumeDigest({ volumeKey: new Uint8Array(64).fill(fill), name: 'root', luksUuid })
+const volume = async (fill: number): Promise<string> =>
+  await volumeText({ volumeKey: new Uint8Array(64).fill(fill), luksUuid })
+const own = await volume(1)
+const other = await volume(2)
 
-/** A boot's log and register: the records are other programs' and PCR 15's in the order given. */
-async function boot(digests: Uint8Array[]): Promise<{ log: UserspaceRecord[]; quoted: Uint8Array }> {
-  const texts = [record(11, await textDigest('enter-initrd')), ...digests.map((digest) => record(15, digest))]
-  return { log: parseUserspaceLog(utf8(texts.join(''))), quoted: await extendAll(digests) }
+const record = (pcr: number, digest: Uint8Array, text: string): string =>
+  `\u001e${JSON.stringify({ pcr, digests: [{ hashAlg: 'sha256', digest: toHex(digest) }], content_type: 'systemd', content: { string: text, eventType: 'phase' } })}\n`
+
+/** A boot's log and register: what was extended into PCR 15, in order, among other programs' records. */
+async function boot(texts: string[]): Promise<{ log: UserspaceRecord[]; quoted: Uint8Array }> {
+  const digests = await Promise.all(texts.map(volumeDigest))
+  const records = digests.map((digest, index) => record(15, digest, texts[index]!))
+  const lines = [record(11, await textDigest('enter-initrd'), 'enter-initrd'), ...records]
+  return { log: parseUserspaceLog(utf8(lines.join(''))), quoted: await extendAll(digests) }
 }
 
 describe('the volume that a boot opened', () => {
   it('is the one that its key says, whatever the system extends afterwards', async () => {
-    const own = await volume(1)
-    const seen = await boot([own, await textDigest(volumeSeparator), await textDigest('machine-id:0')])
-    await expect(verifyVolume({ ...seen, expected: own })).resolves.toBeUndefined()
+    const seen = await boot([own, volumeSeparator, 'machine-id:0'])
+    const found = await verifyVolume({ ...seen, expected: await volumeDigest(own) })
+    expect(found).toMatchObject({ cipher: 'aes-xts-plain64', keyBits: 512, sectorBytes: 4096, luksUuid })
   })
 
-  it('is HMAC-SHA-256 of its name and UUID under the volume key, as systemd 257 computes it', async () => {
-    // Computed with OpenSSL: printf cryptsetup:root:UUID | openssl dgst -sha256 -mac HMAC -macopt hexkey:01…01
-    expect(toHex(await volume(1))).toBe('322b46bf86da5dcb4af342ae286adae2f1581f19f09b9e3d7f96ecf25685d376')
+  it('is its form and UUID with an HMAC over both under its key', () => {
+    const text = `strongroom-volume:1:aes-xts-plain64:512:4096:32768:${luksUuid}`
+    const mac = createHmac('sha256', Buffer.alloc(64, 1)).update(text).digest('hex')
+    expect(own).toBe(`${text}:${mac}`)
   })
 
   it.each([
-    ['another key under the same UUID', async () => [await volume(2), await textDigest(volumeSeparator)]],
-    [
-      "no volume, and the right digest extended after the initrd's end",
-      async () => [await textDigest(volumeSeparator), await volume(1)],
-    ],
-    ['another volume before the right one', async () => [await volume(2), await volume(1)]],
-    ['the right volume and no end of the initrd', async () => [await volume(1)]],
-    ['nothing at all', async () => []],
-  ])('is refused as replaced with %s', async (_what, digests) => {
-    const seen = await boot(await digests())
-    await expect(verifyVolume({ ...seen, expected: await volume(1) })).rejects.toMatchObject({ code: 'VolumeMismatch' })
+    ['another key under the same UUID', [other, volumeSeparator]],
+    ['another cipher under the same key (attack D1)', [own.replace('aes-xts-plain64', 'cipher_null-ecb'), volumeSeparator]],
+    ["no volume, and the right digest extended after the initrd's end", [volumeSeparator, own]],
+    ['another volume before the right one', [other, own]],
+    ['the right volume and no end of the initrd', [own]],
+    ['nothing at all', []],
+  ])('is refused as replaced with %s', async (_what, texts) => {
+    const seen = await boot(texts)
+    await expect(verifyVolume({ ...seen, expected: await volumeDigest(own) })).rejects.toMatchObject({
+      code: 'VolumeMismatch',
+    })
+  })
+
+  it('is refused where the log tells another form than was measured (attack D1)', async () => {
+    const honest = await boot([own, volumeSeparator])
+    const log = honest.log.map((each) => ({ ...each, text: each.text.replace('4096', '512') }))
+    await expect(
+      verifyVolume({ log, quoted: honest.quoted, expected: await volumeDigest(own) }),
+    ).rejects.toMatchObject({ code: 'VolumeMismatch' })
   })
 
   it('is refused where the log was edited to show another register than was quoted', async () => {
-    const own = await volume(1)
-    const honest = await boot([await volume(2), await textDigest(volumeSeparator)])
-    const edited = await boot([own, await textDigest(volumeSeparator)])
-    await expect(verifyVolume({ log: edited.log, quoted: honest.quoted, expected: own })).rejects.toMatchObject({
-      code: 'EventLogMismatch',
-    })
+    const honest = await boot([other, volumeSeparator])
+    const edited = await boot([own, volumeSeparator])
+    await expect(
+      verifyVolume({ log: edited.log, quoted: honest.quoted, expected: await volumeDigest(own) }),
+    ).rejects.toMatchObject({ code: 'EventLogMismatch' })
+  })
+
+  it('is described by no text of another form', () => {
+    fc.assert(fc.property(fc.string(), (text) => expect(parseVolumeText(text)).toBeUndefined()))
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: own.length - 1 }), (at) => {
+        const shorter = own.slice(0, at) + own.slice(at + 1)
+        const found = parseVolumeText(shorter)
+        // A number may lose a digit; everything else has one length.
+        if (found !== undefined) expect([at > 20, found.luksUuid]).toEqual([true, luksUuid])
+      }),
+    )
   })
 })
 

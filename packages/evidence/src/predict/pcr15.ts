@@ -1,57 +1,105 @@
 import { equal, utf8 } from '../bytes/bytes.ts'
-import { forWebCrypto } from '../bytes/digest.ts'
+import { digest, forWebCrypto } from '../bytes/digest.ts'
 import { toHex } from '../bytes/hex.ts'
 import type { UserspaceRecord } from '../eventlog/userspace-log.ts'
 import { VerificationError } from '../result/errors.ts'
 import { extendAll, textDigest } from './pcr.ts'
 
-/** Register into which systemd-cryptsetup measures the key of a volume that it opened (crypttab(5), tpm2-measure-pcr=yes). */
+/** Register into which the reference image's initrd measures the volume that it opens, before anything of it is mounted. */
 export const volumeRegister = 15
 
-/** What the reference image's initrd extends into it as its last act: everything before is the signed initrd's own. */
+/** What the initrd extends into it as its last act: everything before is the signed initrd's own. */
 export const volumeSeparator = 'strongroom:leave-initrd'
 
-/**
- * Digest that systemd-cryptsetup extends for a volume: HMAC-SHA-256 under the volume key over its name and LUKS UUID. Who does
- * not have the volume key cannot make it for another disk, and it gives nothing of the key away.
- * @param o.name as the initrd attaches it, for example root; without a colon
- */
-export async function volumeDigest(o: { volumeKey: Uint8Array; name: string; luksUuid: string }): Promise<Uint8Array> {
+/** The one form of an encrypted OS disk; the initrd has the same constants. A header on the disk is not asked. */
+export const volumeForm = { cipher: 'aes-xts-plain64', keyBits: 512, sectorBytes: 4096, offsetSectors: 32768 } as const
+
+/** How an encrypted OS disk is mapped, as the initrd measured it. */
+export interface Volume {
+  /** dm-crypt's name. */
+  cipher: string
+  keyBits: number
+  sectorBytes: number
+  /** Of the data from the start of the partition, in sectors of 512 bytes. */
+  offsetSectors: number
+  luksUuid: string
+  /** HMAC-SHA-256 under the volume key over the rest, hexadecimal: no other volume has it, and it gives nothing of the key away. */
+  keyDigest: string
+}
+
+const describe = (luksUuid: string): string => {
+  const { cipher, keyBits, sectorBytes, offsetSectors } = volumeForm
+  return ['strongroom-volume', 1, cipher, keyBits, sectorBytes, offsetSectors, luksUuid].join(':')
+}
+
+/** The text that a boot measures when it opens a volume: its form, its UUID, and a MAC over both under its key. */
+export async function volumeText(o: { volumeKey: Uint8Array; luksUuid: string }): Promise<string> {
+  const text = describe(o.luksUuid)
   const algorithm = { name: 'HMAC', hash: 'SHA-256' }
   const key = await crypto.subtle.importKey('raw', forWebCrypto(o.volumeKey), algorithm, false, ['sign'])
-  const text = forWebCrypto(utf8(`cryptsetup:${o.name}:${o.luksUuid}`))
-  return new Uint8Array(await crypto.subtle.sign('HMAC', key, text))
+  const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, forWebCrypto(utf8(text))))
+  return `${text}:${toHex(mac)}`
+}
+
+/** Digest that is extended for a text of volumeText. */
+export async function volumeDigest(text: string): Promise<Uint8Array> {
+  return await digest('SHA-256', utf8(text))
+}
+
+const form =
+  /^strongroom-volume:1:([a-z0-9-]{1,40}):(\d{1,5}):(\d{1,5}):(\d{1,9}):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9a-f]{64})$/
+
+/** @returns undefined where the text describes no volume */
+export function parseVolumeText(text: string): Volume | undefined {
+  const [, cipher, keyBits, sectorBytes, offsetSectors, luksUuid, keyDigest] = form.exec(text) ?? []
+  if (cipher === undefined || luksUuid === undefined || keyDigest === undefined) return undefined
+  return {
+    cipher,
+    keyBits: Number(keyBits),
+    sectorBytes: Number(sectorBytes),
+    offsetSectors: Number(offsetSectors),
+    luksUuid,
+    keyDigest,
+  }
 }
 
 /**
  * Verifies which volume a boot opened: the log's records of PCR 15 give the quoted register, and the first two are the volume's
  * and the initrd's separator. What comes later is the root file system's own and counts for nothing.
- * @param o.expected digest of the volume
+ * @param o.expected digest of the volume that the VM was made with (volumeDigest)
+ * @returns how it was mapped: the text whose digest was measured
  * @throws VerificationError EventLogMismatch where the log does not explain the register, VolumeMismatch for another volume or none
  */
 export async function verifyVolume(o: {
   log: readonly UserspaceRecord[]
   quoted: Uint8Array
   expected: Uint8Array
-}): Promise<void> {
+}): Promise<Volume> {
   const records = o.log.filter((record) => record.pcr === volumeRegister)
   const value = await extendAll(records.map((record) => record.digest))
   if (!equal(value, o.quoted)) {
     throw new VerificationError({
       code: 'EventLogMismatch',
-      message: `The log of systemd does not replay to PCR ${volumeRegister}.`,
+      message: `The log of user space does not replay to PCR ${volumeRegister}.`,
       expected: toHex(o.quoted),
       found: toHex(value),
     })
   }
   const separator = await textDigest(volumeSeparator)
   const [first, second] = records
-  if (first !== undefined && equal(first.digest, o.expected) && second !== undefined && equal(second.digest, separator))
-    return
+  const same =
+    first !== undefined &&
+    equal(first.digest, o.expected) &&
+    second !== undefined &&
+    equal(second.digest, separator) &&
+    // The text is the log's word until its digest is the one that was measured.
+    equal(await volumeDigest(first.text), first.digest)
+  const volume = same ? parseVolumeText(first.text) : undefined
+  if (volume !== undefined) return volume
   throw new VerificationError({
     code: 'VolumeMismatch',
     message: `PCR ${volumeRegister} does not begin with the volume that this VM was made with: the initrd opened another disk, or none.`,
-    expected: `${toHex(o.expected)}, then the initrd's separator`,
+    expected: `${toHex(o.expected)} with the text that it is of, then the initrd's separator`,
     found:
       first === undefined
         ? 'nothing'
@@ -59,7 +107,7 @@ export async function verifyVolume(o: {
           ? "the initrd's separator: no encrypted volume was opened"
           : records
               .slice(0, 2)
-              .map(({ digest }) => toHex(digest))
+              .map((record) => toHex(record.digest))
               .join(', '),
   })
 }

@@ -1,60 +1,108 @@
-import { chmod, mkdtemp, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdtemp, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { ImageRecord, SecurityEncryptionType } from '@strongroom/contract'
+import type { ImageRecord } from '@strongroom/contract'
 import { ServiceError, storageFull } from '@strongroom/platform'
 import { partitionTypes, readPartitions, type Partition } from './gpt.ts'
-import { resealDisk } from './luks-keys.ts'
+import { headerBytes, writeLuksHeader } from './luks-header.ts'
 import { repart } from './repart.ts'
-import { copySparse, digHoles, extractRange, flush } from './sparse.ts'
+import { copySparse, extractRange, flush } from './sparse.ts'
+import { transcrypt } from './transcrypt.ts'
 
 const gibibyte = 1024 ** 3
 
 export interface OsDiskRequest {
   image: ImageRecord
-  encryption: SecurityEncryptionType
   sizeGiB: number
-  /** TPM2B_PUBLIC of the VM's storage root key. Its private part is not needed: the VM's own TPM imports the sealed key. */
-  tpm: { srkPublic: Uint8Array }
-  /** SHA-256 values at the moment at which the initrd opens the disk. */
-  pcrs: { 7: Uint8Array; 11: Uint8Array }
   /** Raw disk to write, mode 0600; appears whole or not at all. */
   out: string
-  /** The image's root is encrypted already, under this passphrase: it gets a volume key and a seal of its own. */
-  captured?: { diskKey: Uint8Array; /** Memory-backed. */ runtimeDir: string }
   signal?: AbortSignal
 }
 
+/** The caller wipes the key. */
+export interface EncryptedVolume {
+  luksUuid: string
+  /** 64 bytes: AES-256-XTS. */
+  volumeKey: Uint8Array
+}
+
 /**
- * Makes a VM's OS disk from an image. With DiskWithVMGuestState the root file system lies in LUKS2 under a fresh volume
- * key, sealed to the VM's TPM and the expected PCRs 7 and 11; no passphrase and no recovery key exist. Otherwise the
- * disk is a copy. Either is as large as asked for; the guest grows its file system at its first boot.
+ * Makes a VM's OS disk as a copy of its image, as large as asked for; the guest grows its file system at its first boot.
  * @throws ServiceError OsDiskTooSmall, ImageNotQualified, StorageFull
  */
-export async function createOsDisk(o: OsDiskRequest): Promise<void> {
-  const sizeBytes = o.sizeGiB * gibibyte
-  const encrypted = o.encryption === 'DiskWithVMGuestState'
+export async function copyOsDisk(o: OsDiskRequest): Promise<void> {
   const { esp, root } = await imagePartitions(o.image)
-  await requireSize(
-    o,
-    sizeBytes,
-    esp.sizeBytes + root.sizeBytes + (encrypted && o.captured === undefined ? 64 * 1024 ** 2 : 0),
-  )
-  await requireSpace(o, encrypted ? root.sizeBytes : 0)
-  // Beside its final place, so that the last step is a rename; 0700, because systemd-repart's files are readable to all.
-  const directory = await mkdtemp(join(dirname(o.out), '.os-disk-'))
+  await requireSize(o, esp.sizeBytes + root.sizeBytes)
+  await requireSpace(o, 0)
+  await laid(o, async ({ disk }) => await copySparse(o.image.path, disk, o.signal))
+}
+
+/**
+ * Makes a VM's OS disk with the image's root file system under a fresh volume key. Nothing on the disk opens it: its LUKS2
+ * header has no key slot.
+ * @param o.runtimeDir memory-backed
+ * @param o.imageKey volume key under which the image's root is already, where it was captured from an encrypted VM
+ * @throws ServiceError OsDiskTooSmall, ImageNotQualified, StorageFull
+ */
+export async function encryptOsDisk(
+  o: OsDiskRequest & { runtimeDir: string; imageKey?: Uint8Array },
+): Promise<EncryptedVolume> {
+  const { esp, root } = await imagePartitions(o.image)
+  const skipped = o.imageKey === undefined ? 0 : headerBytes
+  const content = root.sizeBytes - skipped
+  await requireSize(o, esp.sizeBytes + content + headerBytes)
+  await requireSpace(o, content)
+  const volumeKey = randomBytes(64)
   const signal = o.signal && { signal: o.signal }
+  let volume: EncryptedVolume | undefined
+  await laid(o, async ({ disk, directory }) => {
+    const espFile = join(directory, 'esp')
+    await extractRange({ from: o.image.path, offset: esp.offset, length: esp.sizeBytes, to: espFile, ...signal })
+    const size = `${content + headerBytes}`
+    await repart({
+      disk,
+      directory: join(directory, 'encrypt'),
+      create: true,
+      partitions: [
+        [['Type', 'esp'], ['Label', 'esp'], ['CopyBlocks', espFile]], // prettier-ignore
+        [['Type', 'root-x86-64'], ['Label', 'root'], ['SizeMinBytes', size]], // prettier-ignore
+      ],
+      ...signal,
+    })
+    await rm(espFile)
+    const target = await rootPartition(disk)
+    const luksUuid = await writeLuksHeader({ ...o, disk, offset: target.offset, volumeKey })
+    await transcrypt({
+      from: { path: o.image.path, offset: root.offset + skipped },
+      to: { path: disk, offset: target.offset + headerBytes },
+      length: content,
+      ...(o.imageKey !== undefined && { oldKey: o.imageKey }),
+      newKey: volumeKey,
+      ...signal,
+    })
+    volume = { luksUuid, volumeKey }
+  })
+  if (volume === undefined) throw new TypeError('a disk that was laid has its volume')
+  return volume
+}
+
+/** Lets `fill` make the disk beside its final place, grows it and moves it there. */
+async function laid(
+  o: OsDiskRequest,
+  fill: (at: { disk: string; directory: string }) => Promise<void>,
+): Promise<void> {
+  // 0700, because systemd-repart's files are readable to all.
+  const directory = await mkdtemp(join(dirname(o.out), '.os-disk-'))
+  const disk = join(directory, 'disk.raw')
   try {
-    const disk = join(directory, 'disk.raw')
-    if (o.captured !== undefined) await resealedDisk(o, { ...o.captured, directory, disk })
-    else if (encrypted) await encryptedDisk(o, { directory, disk, esp, root })
-    else await copySparse(o.image.path, disk, o.signal)
+    await fill({ disk, directory })
     await repart({
       disk,
       directory: join(directory, 'grow'),
       create: false,
-      sizeBytes,
+      sizeBytes: o.sizeGiB * gibibyte,
       partitions: [[['Type', 'esp']], [['Type', 'root-x86-64'], ['GrowFileSystem', 'yes']]], // prettier-ignore
-      ...signal,
+      ...(o.signal && { signal: o.signal }),
     })
     await chmod(disk, 0o600)
     await flush(disk)
@@ -64,60 +112,11 @@ export async function createOsDisk(o: OsDiskRequest): Promise<void> {
   }
 }
 
-/** An OS disk that is its image, grown: nothing is sealed to anything. */
-export async function copyOsDisk(o: Pick<OsDiskRequest, 'image' | 'sizeGiB' | 'out' | 'signal'>): Promise<void> {
-  const none = new Uint8Array(32)
-  const tpm = { srkPublic: new Uint8Array() }
-  await createOsDisk({ ...o, encryption: 'VMGuestStateOnly', tpm, pcrs: { 7: none, 11: none } })
+export async function rootPartition(disk: string): Promise<Partition> {
+  const root = (await readPartitions(disk))?.find((partition) => partition.type === partitionTypes.rootX64)
+  if (root === undefined) throw new TypeError(`${disk} has no root partition`)
+  return root
 }
-
-async function encryptedDisk(
-  o: OsDiskRequest,
-  at: { directory: string; disk: string; esp: Partition; root: Partition },
-): Promise<void> {
-  const signal = o.signal && { signal: o.signal }
-  const [esp, root] = [join(at.directory, 'esp'), join(at.directory, 'root')]
-  await extractRange({ from: o.image.path, offset: at.esp.offset, length: at.esp.sizeBytes, to: esp, ...signal })
-  await extractRange({ from: o.image.path, offset: at.root.offset, length: at.root.sizeBytes, to: root, ...signal })
-  const devicePublicKey = join(at.directory, 'srk.public')
-  await writeFile(devicePublicKey, o.tpm.srkPublic, { mode: 0o600 })
-  await repart({
-    disk: at.disk,
-    directory: join(at.directory, 'encrypt'),
-    create: true,
-    partitions: [
-      [['Type', 'esp'], ['Label', 'esp'], ['CopyBlocks', esp]], // prettier-ignore
-      // No larger than the file system yet: what is encrypted in place is written whole, and the rest of the disk is a hole.
-      [['Type', 'root-x86-64'], ['Label', 'root'], ['CopyBlocks', root], ['Encrypt', 'tpm2'], ['GrowFileSystem', 'yes']], // prettier-ignore
-    ],
-    tpm: { devicePublicKey, pcrs: sealedPcrs(o) },
-    ...signal,
-  })
-  await digHoles(at.disk)
-}
-
-async function resealedDisk(
-  o: OsDiskRequest,
-  at: { directory: string; disk: string; diskKey: Uint8Array; runtimeDir: string },
-): Promise<void> {
-  const keyFile = join(at.runtimeDir, 'disk.key')
-  await copySparse(o.image.path, at.disk, o.signal)
-  try {
-    await writeFile(keyFile, at.diskKey, { mode: 0o600 })
-    await resealDisk({
-      disk: at.disk,
-      directory: at.directory,
-      keyFile,
-      srkPublic: o.tpm.srkPublic,
-      pcrs: sealedPcrs(o),
-      ...(o.signal && { signal: o.signal }),
-    })
-  } finally {
-    await rm(keyFile, { force: true })
-  }
-}
-
-const sealedPcrs = (o: OsDiskRequest): string => `7:sha256=${hex(o.pcrs[7])}+11:sha256=${hex(o.pcrs[11])}`
 
 async function imagePartitions(image: ImageRecord): Promise<{ esp: Partition; root: Partition }> {
   const partitions = (await readPartitions(image.path)) ?? []
@@ -135,7 +134,8 @@ async function imagePartitions(image: ImageRecord): Promise<{ esp: Partition; ro
   })
 }
 
-async function requireSize(o: OsDiskRequest, sizeBytes: number, neededBytes: number): Promise<void> {
+async function requireSize(o: OsDiskRequest, neededBytes: number): Promise<void> {
+  const sizeBytes = o.sizeGiB * gibibyte
   const needed = Math.max(neededBytes, (await stat(o.image.path)).size)
   if (Number.isSafeInteger(sizeBytes) && sizeBytes >= needed) return
   const leastGiB = Math.ceil(needed / gibibyte)
@@ -163,9 +163,4 @@ async function requireSpace(o: OsDiskRequest, encryptedBytes: number): Promise<v
     expected: `${mebibytes(needed)} free for the OS disk in ${dirname(o.out)}`,
     found: `${mebibytes(bavail * bsize)} free`,
   })
-}
-
-function hex(bytes: Uint8Array): string {
-  if (bytes.length !== 32) throw new RangeError('a SHA-256 PCR has 32 bytes')
-  return Buffer.from(bytes).toString('hex')
 }

@@ -15,7 +15,6 @@ export async function repart(o: {
   partitions: PartitionDefinition[]
   create: boolean
   sizeBytes?: number
-  tpm?: { devicePublicKey: string; pcrs: string }
   signal?: AbortSignal
 }): Promise<void> {
   await mkdir(o.directory, { mode: 0o700 })
@@ -27,16 +26,11 @@ export async function repart(o: {
     '--dry-run=no',
     '--offline=yes',
     '--no-pager',
-    // Without it every identifier follows from this machine's id: two VMs would have the same disk and LUKS UUIDs.
+    // Without it every identifier follows from this machine's id: two VMs would have the same partition UUIDs.
     '--seed=random',
     `--definitions=${o.directory}`,
     `--empty=${o.create ? 'create' : 'refuse'}`,
     ...(o.sizeBytes === undefined ? (o.create ? ['--size=auto'] : []) : [`--size=${o.sizeBytes}`]),
   ]
-  if (o.tpm) {
-    args.push(`--tpm2-device-key=${o.tpm.devicePublicKey}`, `--tpm2-pcrs=${o.tpm.pcrs}`)
-    // A policy key or PCR lock that this machine has for itself must not open a guest's disk.
-    args.push('--tpm2-public-key-pcrs=', '--tpm2-pcrlock=')
-  }
   await run({ command: 'systemd-repart', args: [...args, o.disk], ...(o.signal && { signal: o.signal }) })
 }

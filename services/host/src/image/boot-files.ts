@@ -7,25 +7,22 @@ import {
   findAuthority,
   parsePe,
   parseVariableStore,
-  pcr11Digests,
-  pcr7Digests,
   predictPcr11,
   predictPcr4,
   predictPcr7,
   secureBootEnabled,
 } from '@strongroom/evidence/expected'
+import type { SealingRegisters } from '../tpm/disk-key.ts'
 import { imageFiles } from './catalog.ts'
 
 /** SHA-256 PCRs that follow from an image and the VM's UEFI variables, before the VM ever ran. */
 export interface ExpectedPcrs {
-  /** When the initrd opens the disk: what the disk's key is sealed to. */
-  atUnlock: { 7: Uint8Array; 11: Uint8Array }
+  /** When the initrd opens the disk: what reads the disk's key. */
+  atUnlock: SealingRegisters
   /** When the guest reports: what its quote shows. */
-  atReady: { 4: Uint8Array; 7: Uint8Array; 11: Uint8Array }
-  /** What is extended until the initrd opens the disk, in order: gives `atUnlock`. */
-  extensionsAtUnlock: { 7: Uint8Array[]; 11: Uint8Array[] }
+  atReady: SealingRegisters
   /** What the firmware's event log replays to: without the phases that systemd adds to PCR 11 later. */
-  firmwareLog: { 4: Uint8Array; 7: Uint8Array; 11: Uint8Array }
+  firmwareLog: SealingRegisters
 }
 
 /** Certificates (DER) that makeUefiVariables puts into db for this image. */
@@ -33,6 +30,12 @@ export async function dbCertificates(image: ImageRecord): Promise<Uint8Array[]> 
   const text = await readFile(join(dirname(image.path), imageFiles.certificates), 'utf8')
   return text.trim() === '' ? [] : parsePem(text)
 }
+
+/**
+ * What a host passes to the boot image's stub (a command line by SMBIOS, credentials, extension images, add-ons) goes into PCR
+ * 12 and 13 (systemd-stub(7)). Nothing is passed, so they stay as the TPM starts with them.
+ */
+const nothingPassed = { 12: new Uint8Array(32), 13: new Uint8Array(32) } as const
 
 const sha256 = (...parts: Uint8Array[]): Uint8Array => {
   const hash = createHash('sha256')
@@ -53,13 +56,11 @@ export async function expectedPcrs(o: {
     const boot = parsePe(bytes)
     const variables = parseVariableStore(o.variables)
     const pcr4 = await predictPcr4({ image: boot, secureBoot: secureBootEnabled(variables), sha256 })
-    const measured = { variables, authority: findAuthority(variables, boot) }
-    const pcr7 = await predictPcr7(measured)
+    const pcr7 = await predictPcr7({ variables, authority: findAuthority(variables, boot) })
     return {
-      atUnlock: { 7: pcr7, 11: await predictPcr11(boot, 'enter-initrd') },
-      atReady: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot, 'ready') },
-      extensionsAtUnlock: { 7: await pcr7Digests(measured), 11: await pcr11Digests(boot, 'enter-initrd') },
-      firmwareLog: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot) },
+      atUnlock: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot, 'enter-initrd'), ...nothingPassed },
+      atReady: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot, 'ready'), ...nothingPassed },
+      firmwareLog: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot), ...nothingPassed },
     }
   } finally {
     // Some 65 MiB. A server that idles makes no garbage, and so would keep them for as long as it does.

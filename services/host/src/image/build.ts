@@ -123,6 +123,9 @@ class ImageBuilder {
       '--aptopt=Acquire::Retries "3"',
       '--dpkgopt=path-exclude=/usr/share/man/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
+      // The recipe's own initrd takes their place (recipe/essential.sh).
+      '--dpkgopt=path-exclude=/etc/kernel/*/tiny-initramfs',
+      '--dpkgopt=path-exclude=/usr/sbin/update-tirfs',
       `--essential-hook=${hook('essential.sh')}`,
       `--customize-hook=${hook('customize.sh')}`,
       ...(this.#variant === undefined ? [] : [`--customize-hook="$STRONGROOM_VARIANT/customize.sh" "$1"`]),

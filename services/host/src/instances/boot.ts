@@ -268,7 +268,7 @@ async function serveMetadata(
     dataDisks: () => o.record.dataDisks ?? [],
     onReady: async (report) => {
       try {
-        const { measuredBoot, opened: rootDevice } = await verifyBootReport({
+        const { measuredBoot, opened: mapped } = await verifyBootReport({
           report,
           nonce,
           akPublic: Buffer.from(opened.evidence.vtpm.akPublic, 'base64url'),
@@ -279,7 +279,10 @@ async function serveMetadata(
         })
         const expected = { ...opened.evidence.expected, ...(volume && { volume: volume.toString('hex') }) }
         const evidence: AnyBootEvidence = { ...opened.evidence, expected, measuredBoot }
-        if (rootDevice !== undefined) evidence.osDisk = { ...evidence.osDisk, opened: rootDevice }
+        if (mapped !== undefined) {
+          const { cipher, keyBits, sectorBytes: sector, luksUuid } = mapped
+          evidence.osDisk = { ...evidence.osDisk, opened: { cipher, keyBits, sectorBytes: sector, luksUuid } }
+        }
         await o.onReady(evidence)
       } catch (error) {
         if (error instanceof ServiceError) o.onRefused(error)

@@ -2,10 +2,9 @@ import { constants } from 'node:fs'
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isOrdinary, type AnySpec, type ImageRecord } from '@strongroom/contract'
-import { volumeDigest } from '@strongroom/evidence/expected'
+import { volumeDigest, volumeText } from '@strongroom/evidence/expected'
 import { ServiceError, type Sealer } from '@strongroom/platform'
-import { openSeal } from '../disks/open-seal.ts'
-import { copyOsDisk, createOsDisk } from '../disks/os-disk.ts'
+import { copyOsDisk, encryptOsDisk } from '../disks/os-disk.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
 import { findImage, imageFiles } from '../image/catalog.ts'
@@ -13,6 +12,7 @@ import { readCaptured } from '../kept/rebind.ts'
 import { findKeptImage, keptFiles, type KeptRecord } from '../kept/record.ts'
 import type { StateServices } from '../paravisor/open-state.ts'
 import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
+import { writeDiskKey, type SealingRegisters } from '../tpm/disk-key.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { readCustomerKey } from '../paravisor/customer-key.ts'
 import { permanentState } from '../tpm/swtpm.ts'
@@ -94,34 +94,18 @@ export async function provision(
         out: variablesPath,
       })
     const variables = await readFile(variablesPath)
-    const { atUnlock, extensionsAtUnlock } = await expectedPcrs({ image, variables })
+    const { atUnlock } = await expectedPcrs({ image, variables })
     o.signal.throwIfAborted()
-    const { encryption } = spec.security
-    await o.step(encryption === 'DiskWithVMGuestState' ? 'Encrypt OS disk' : 'Copy OS disk')
-    await createOsDisk({
-      image,
-      encryption,
-      sizeGiB: spec.osDisk.sizeGiB,
-      tpm: { srkPublic: identity.srkPublic },
-      pcrs: atUnlock,
-      out: files.disk,
-      signal: o.signal,
-      ...(captured?.diskKey !== undefined && { captured: { diskKey: captured.diskKey, runtimeDir } }),
-    })
-    captured?.diskKey?.fill(0)
+    const encrypted = spec.security.encryption === 'DiskWithVMGuestState'
+    const disk = { image, sizeGiB: spec.osDisk.sizeGiB, out: files.disk, signal: o.signal }
     let volume: InstanceRecord['volume']
-    if (encryption === 'DiskWithVMGuestState') {
-      await o.step('Open the seal once')
-      const tpmState = join(tpmDir, permanentState)
-      const opened = await openSeal({
-        disk: files.disk,
-        directory: runtimeDir,
-        tpmState,
-        extensions: extensionsAtUnlock,
-      })
-      volume = Buffer.from(await volumeDigest({ ...opened, name: 'root' })).toString('hex')
-      opened.volumeKey.fill(0)
-      opened.sealed.fill(0)
+    if (encrypted) {
+      await o.step('Encrypt OS disk')
+      volume = await encryptedDisk({ ...disk, runtimeDir, tpmDir, atUnlock, imageKey: captured?.diskKey })
+      captured?.diskKey?.fill(0)
+    } else {
+      await o.step('Copy OS disk')
+      await copyOsDisk(disk)
     }
     await o.step('Seal guest state')
     const tpm = await readFile(join(tpmDir, permanentState))
@@ -130,7 +114,7 @@ export async function provision(
     return {
       identity: { akSpki: base64(identity.akSpki), ekSpki: base64(identity.ekSpki) },
       sealedTo:
-        encryption === 'DiskWithVMGuestState'
+        encrypted
           ? Object.fromEntries(
               Object.entries(atUnlock).map(([index, value]) => [index, Buffer.from(value).toString('hex')]),
             )
@@ -140,6 +124,27 @@ export async function provision(
     }
   } finally {
     await rm(runtimeDir, { recursive: true, force: true })
+  }
+}
+
+/** Encrypts the OS disk and lays its key into the VM's TPM. @returns the digest that PCR 15 of its boots begins with */
+async function encryptedDisk(
+  o: Parameters<typeof copyOsDisk>[0] & {
+    runtimeDir: string
+    tpmDir: string
+    atUnlock: SealingRegisters
+    imageKey: Uint8Array | undefined
+  },
+): Promise<string> {
+  const { imageKey, ...disk } = o
+  const volume = await encryptOsDisk({ ...disk, ...(imageKey !== undefined && { imageKey }) })
+  try {
+    const text = await volumeText(volume)
+    const key = { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) }
+    await writeDiskKey({ stateDir: o.tpmDir, runtimeDir: o.runtimeDir, key, registers: o.atUnlock })
+    return Buffer.from(await volumeDigest(text)).toString('hex')
+  } finally {
+    volume.volumeKey.fill(0)
   }
 }
 

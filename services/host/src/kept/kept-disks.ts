@@ -271,7 +271,6 @@ export class KeptDisks {
       signal,
       source: { guest: source.guest, guestState: source.guestState },
       guest,
-      disk: files.disk,
       out: files.guestState,
     })
     return true
@@ -284,7 +283,7 @@ export class KeptDisks {
     await step('Bind guest state anew')
     const out = `${files.guestState}.own`
     const source = { guest: guestOfSource, guestState: files.guestState }
-    await rebindGuestState({ services: this.#stateServices, signal, source, guest, disk: files.disk, out })
+    await rebindGuestState({ services: this.#stateServices, signal, source, guest, out })
     await rm(files.guestState)
     await rename(out, files.guestState)
   }

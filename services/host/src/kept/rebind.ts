@@ -1,28 +1,23 @@
-import { randomBytes } from 'node:crypto'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestIdentity } from '@strongroom/contract'
-import { memoryBackedDirectory } from '@strongroom/platform'
-import { exchangeKey } from '../disks/luks-keys.ts'
-import { openSeal } from '../disks/open-seal.ts'
-import { expectedPcrs } from '../image/boot-files.ts'
+import { memoryBackedDirectory, ServiceError } from '@strongroom/platform'
 import { openState, type StateServices } from '../paravisor/open-state.ts'
+import { readDiskKey } from '../tpm/disk-key.ts'
 import { permanentState } from '../tpm/swtpm.ts'
 import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 
 /**
  * Makes the guest state of a copy: it opens for the copy's identity alone, holds the UEFI variables, and, where the disk is
- * encrypted, a fresh passphrase for it. The source's vTPM stays behind: no seed of it is in the copy, so that VMs made of
- * the copy have vTPMs of their own and nothing that was sealed to the source's opens in them.
- * @param o.disk the copied disk, with its boot file beside it; its LUKS2 header is changed where the source's vTPM opened it
+ * encrypted, its volume key. The source's vTPM stays behind: no seed of it is in the copy, so that VMs made of the copy have
+ * vTPMs of their own and nothing that was sealed to the source's opens in them.
  */
 export async function rebindGuestState(o: {
   services: StateServices
   signal: AbortSignal
   source: { guest: GuestIdentity; guestState: string }
   guest: GuestIdentity
-  disk: string
   out: string
 }): Promise<void> {
   const { services, source, guest } = o
@@ -30,10 +25,8 @@ export async function rebindGuestState(o: {
   const runtimeDir = await memoryBackedDirectory(`copy-${guest.vmId.toLowerCase()}`)
   try {
     const variables = await state.variables()
-    const diskKey =
-      source.guest.encryption === 'DiskWithVMGuestState'
-        ? await newDiskKey({ state, variables, disk: o.disk, runtimeDir })
-        : undefined
+    const encrypted = source.guest.encryption === 'DiskWithVMGuestState'
+    const diskKey = encrypted ? ((await state.diskKey()) ?? (await keyOfTpm(state, runtimeDir))) : undefined
     await rm(o.out, { force: true })
     await GuestState.create({
       path: o.out,
@@ -50,42 +43,32 @@ export async function rebindGuestState(o: {
   }
 }
 
-async function newDiskKey(o: {
-  state: GuestState
-  variables: Uint8Array
-  disk: string
-  runtimeDir: string
-}): Promise<Buffer> {
-  const [oldKeyFile, newKeyFile] = [join(o.runtimeDir, 'old.key'), join(o.runtimeDir, 'new.key')]
-  const old = (await o.state.diskKey()) ?? (await keyOfTpm(o))
-  const diskKey = Buffer.from(randomBytes(32).toString('base64'), 'latin1')
-  await writeFile(oldKeyFile, old, { mode: 0o600 })
-  await writeFile(newKeyFile, diskKey, { mode: 0o600 })
-  old.fill(0)
-  await exchangeKey({ disk: o.disk, oldKeyFile, newKeyFile })
-  return diskKey
-}
-
-/** The passphrase that systemd in the guest would get from its vTPM, in the text form that it uses. */
-async function keyOfTpm(o: {
-  state: GuestState
-  variables: Uint8Array
-  disk: string
-  runtimeDir: string
-}): Promise<Buffer> {
-  const tpmState = join(o.runtimeDir, permanentState)
-  await writeFile(tpmState, await o.state.tpm(), { mode: 0o600 })
+/** The volume key of the VM's OS disk, which its vTPM holds. */
+async function keyOfTpm(state: GuestState, runtimeDir: string): Promise<Buffer> {
+  const stateDir = join(runtimeDir, 'tpm')
+  await mkdir(stateDir, { mode: 0o700 })
+  await writeFile(join(stateDir, permanentState), await state.tpm(), { mode: 0o600 })
   try {
-    const { extensionsAtUnlock: extensions } = await expectedPcrs({ image: { path: o.disk }, variables: o.variables })
-    const { sealed, volumeKey } = await openSeal({ disk: o.disk, directory: o.runtimeDir, tpmState, extensions })
-    volumeKey.fill(0)
-    return Buffer.from(Buffer.from(sealed).toString('base64'), 'latin1')
+    const key = await readDiskKey({ stateDir, runtimeDir })
+    if (key === undefined) throw madeBefore()
+    return Buffer.from(key.volumeKey)
   } finally {
-    await rm(tpmState, { force: true })
+    await rm(stateDir, { recursive: true, force: true })
   }
 }
 
-/** What a VM begins with that is made of a captured disk. The passphrase is wiped by the caller. */
+const madeBefore = (): ServiceError =>
+  new ServiceError({
+    code: 'DiskKeyMissing',
+    status: 409,
+    message: 'The vTPM of this VM holds no key of its OS disk: it was made by an earlier version of Strongroom.',
+    target: 'osDisk',
+    expected: 'a VM whose disk key lies in its vTPM',
+    found: 'none',
+    remedy: 'Copy what you need out of the VM and create it again.',
+  })
+
+/** What a VM begins with that is made of a captured disk. The key is wiped by the caller. */
 export async function readCaptured(o: {
   services: StateServices
   signal: AbortSignal

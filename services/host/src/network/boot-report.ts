@@ -9,18 +9,15 @@ export interface BootReport {
   eventLog: Uint8Array
   /** What systemd says it extended; absent from images that do not report it. */
   userspaceLog?: Uint8Array
-  rootDevice?: { device: string; cipher: string; luksUuid: string }
 }
 
 const base64url = /^[A-Za-z0-9_-]+$/
 const digest = /^[0-9a-f]{64}$/
-const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 /** @throws ServiceError 400 InvalidBootReport naming the field */
 export function parseBootReport(body: unknown): BootReport {
   if (typeof body !== 'object' || body === null) throw invalid('body', 'a JSON object')
   const fields = body as Record<string, unknown>
-  const rootDevice = fields['rootDevice'] === undefined ? undefined : parseRootDevice(fields['rootDevice'])
   return {
     nonce: bytes(fields, 'nonce', 64),
     quoteMessage: bytes(fields, 'quoteMessage', 1024),
@@ -28,7 +25,6 @@ export function parseBootReport(body: unknown): BootReport {
     pcrs: parseRegisters(fields['pcrs']),
     eventLog: bytes(fields, 'eventLog', 1024 * 1024),
     ...(fields['userspaceLog'] !== undefined && { userspaceLog: bytes(fields, 'userspaceLog', 256 * 1024) }),
-    ...(rootDevice && { rootDevice }),
   }
 }
 
@@ -50,16 +46,6 @@ function parseRegisters(value: unknown): Map<number, Uint8Array> {
     registers.set(Number(index), Buffer.from(text, 'hex'))
   }
   return registers
-}
-
-function parseRootDevice(value: unknown): { device: string; cipher: string; luksUuid: string } {
-  const { device, cipher, luksUuid } = (value ?? {}) as Record<string, unknown>
-  if (typeof device !== 'string' || !/^\/dev\/[\w/.-]{1,100}$/.test(device))
-    throw invalid('rootDevice.device', 'a path under /dev')
-  if (typeof cipher !== 'string' || !/^[\w:.-]{1,60}$/.test(cipher))
-    throw invalid('rootDevice.cipher', 'the name of a cipher')
-  if (typeof luksUuid !== 'string' || !uuid.test(luksUuid)) throw invalid('rootDevice.luksUuid', 'a UUID')
-  return { device, cipher, luksUuid }
 }
 
 function bytes(fields: Record<string, unknown>, name: string, limit: number): Uint8Array {

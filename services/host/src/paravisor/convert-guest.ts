@@ -75,7 +75,7 @@ const openFor = async (o: ConvertRequest, side: ConversionSide): Promise<Unseale
 async function requireSameSeal(o: ConvertRequest, variables: Uint8Array): Promise<void> {
   if (o.sealedTo === undefined) return
   const { atUnlock } = await expectedPcrs({ image: o.image, variables })
-  const predicted: Record<string, string> = { 7: toHex(atUnlock[7]), 11: toHex(atUnlock[11]) }
+  const predicted = Object.fromEntries(Object.entries(atUnlock).map(([index, value]) => [index, toHex(value)]))
   const differing = Object.entries(o.sealedTo).filter(([index, value]) => predicted[index] !== value)
   if (differing.length === 0) return
   throw new ServiceError({

@@ -8,7 +8,7 @@ import {
   VerificationError,
   verifyQuote,
 } from '@strongroom/evidence'
-import { parseUserspaceLog, verifyVolume, volumeRegister } from '@strongroom/evidence/expected'
+import { parseUserspaceLog, verifyVolume, volumeRegister, type Volume } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
 import type { BootReport } from '../network/boot-report.ts'
 
@@ -33,12 +33,12 @@ export async function verifyBootReport(o: {
   akPublic: Uint8Array
   expected: ExpectedRegisters
   encrypted: boolean
-  /** Digest of the volume that the VM was made with; absent where the disk is not encrypted or the VM older than the pin. */
+  /** Digest of the volume that the VM was made with; absent where the disk is not encrypted. */
   volume?: Uint8Array
   at: Date
 }): Promise<{
   measuredBoot: NonNullable<BootEvidence['measuredBoot']>
-  opened?: { device: string; cipher: string; luksUuid: string }
+  opened?: Volume
 }> {
   const { report } = o
   if (!equal(report.nonce, o.nonce)) throw refused('its nonce is not of this boot', toHex(o.nonce), toHex(report.nonce))
@@ -68,9 +68,12 @@ export async function verifyBootReport(o: {
       )
     }
   }
-  if (o.volume !== undefined) await verifyOpened(report, o.volume)
-  if (o.encrypted && report.rootDevice === undefined)
-    throw refused('its root file system is not on an encrypted device', 'LUKS2', 'none')
+  let opened: Volume | undefined
+  if (o.encrypted) {
+    if (o.volume === undefined)
+      throw refused('nothing says which volume this VM was made with', 'a VM made by this version', 'an older one')
+    opened = await verifyOpened(report, o.volume)
+  }
   return {
     measuredBoot: {
       reportedAt: o.at.toISOString(),
@@ -81,25 +84,25 @@ export async function verifyBootReport(o: {
       eventLog: base64url(report.eventLog),
       ...(report.userspaceLog && { userspaceLog: base64url(report.userspaceLog) }),
     },
-    ...(o.encrypted && report.rootDevice && { opened: report.rootDevice }),
+    ...(opened && { opened }),
   }
 }
 
 /**
- * The initrd opened the volume that this VM was made with. A host can seal a disk of its own to the vTPM's storage key, which is
- * public, and boots it with the same PCRs 4, 7 and 11; it cannot measure the volume key that it does not have.
+ * The initrd opened the volume that this VM was made with, in the form that was measured: neither the disk's header nor the
+ * guest's word says how it is encrypted.
  */
-async function verifyOpened(report: BootReport, volume: Uint8Array): Promise<void> {
+async function verifyOpened(report: BootReport, volume: Uint8Array): Promise<Volume> {
   const quoted = report.pcrs.get(volumeRegister)
   if (quoted === undefined || report.userspaceLog === undefined) {
     throw refused(
       `it does not show PCR ${volumeRegister}, which tells the volume that was opened`,
-      `PCR ${volumeRegister} and the log of systemd`,
+      `PCR ${volumeRegister} and the log of user space`,
       quoted === undefined ? 'not quoted' : 'no log',
     )
   }
   try {
-    await verifyVolume({ log: parseUserspaceLog(report.userspaceLog), quoted, expected: volume })
+    return await verifyVolume({ log: parseUserspaceLog(report.userspaceLog), quoted, expected: volume })
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error
     if (error instanceof VerificationError && error.code === 'VolumeMismatch') throw diskReplaced(error)

@@ -23,7 +23,7 @@ export const fileIds = {
   vmUniqueId: 7,
   /** Ours: JSON with what the paravisor must find unchanged. An id that OpenVMM leaves free. */
   settings: 40,
-  /** Ours: the passphrase of the disk that a captured guest state belongs to, in place of a vTPM that opens it. */
+  /** Ours: the volume key of the disk that a captured guest state belongs to, in place of a vTPM that holds it. */
   diskKey: 41,
   extendedTable: 63,
 } as const

@@ -5,6 +5,10 @@ recipe=$(dirname "$0")
 root=$1
 put() { install -D -o root -g root -m "$1" "$recipe/$2" "$root/$3"; }
 put 0755 agent usr/lib/strongroom/agent
+put 0755 init usr/lib/strongroom/init
+put 0755 make-initrd usr/lib/strongroom/make-initrd
+kernel=$(basename "$root"/lib/modules/*)
+chroot "$root" /usr/lib/strongroom/make-initrd "$kernel" "/boot/initrd.img-$kernel"
 put 0755 health usr/lib/strongroom/health
 put 0755 clock-remedy usr/lib/strongroom/clock-remedy
 put 0644 strongroom-health.service etc/systemd/system/strongroom-health.service
@@ -25,7 +29,7 @@ chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service str
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 # Nobody logs in at the console: the host sees all that is typed there.
 chroot "$root" systemctl --quiet mask getty@tty1.service serial-getty@.service getty-static.service \
-  e2scrub_reap.service dracut-shutdown.service systemd-pcrlock-make-policy.service \
+  e2scrub_reap.service systemd-pcrlock-make-policy.service \
   apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer man-db.timer
 passwd -R "$root" -l root >/dev/null 2>&1 || chroot "$root" passwd -l root >/dev/null
 rm -f "$root"/etc/ssh/ssh_host_*

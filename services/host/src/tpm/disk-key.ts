@@ -1,0 +1,105 @@
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ServiceError } from '@strongroom/platform'
+import { parseNvPublic } from './nv-index.ts'
+import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
+
+/** An index of the owner's range (TCG Registry of Reserved TPM 2.0 Handles, section 2.2.2) that the platform defines. */
+export const diskKeyIndex = 0x0140_0100
+const index = `0x0${diskKeyIndex.toString(16)}`
+
+/**
+ * Who holds the platform hierarchy (the paravisor, before the firmware starts) reads and writes it, and a boot that was
+ * measured as its policy says reads it. Nobody in the guest writes or removes it.
+ */
+const attributes = 'ppread|ppwrite|policyread|no_da|platformcreate'
+
+/** Registers that say what was booted: the firmware's, the boot image's, and what a host can pass to its stub (12, 13). */
+export const sealingRegisters = [4, 7, 11, 12, 13] as const
+export type SealingRegisters = Record<(typeof sealingRegisters)[number], Uint8Array>
+
+/** What the initrd needs to map an OS disk, and nothing of which it reads on that disk. */
+export interface DiskKey {
+  luksUuid: string
+  /** 64 bytes: AES-256-XTS. */
+  volumeKey: Uint8Array
+  /** HMAC of the volume's description under its key, hexadecimal (volumeText). */
+  keyDigest: string
+}
+
+const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+const form = new RegExp(`^1 (${uuid}) ([0-9a-f]{128}) ([0-9a-f]{64})\\n$`)
+
+/**
+ * Lays the key of a VM's disk into its TPM, which nothing else uses meanwhile: an NV index that reads under a policy of the
+ * registers that are predicted for the VM's boots.
+ * @param o.stateDir of the TPM; memory-backed, as `runtimeDir`
+ * @param o.registers SHA-256 values at the moment at which the initrd opens the disk
+ */
+export async function writeDiskKey(o: {
+  stateDir: string
+  runtimeDir: string
+  key: DiskKey
+  registers: SealingRegisters
+}): Promise<void> {
+  const { key } = o
+  const hex = Buffer.from(key.volumeKey).toString('hex')
+  const content = Buffer.from(`1 ${key.luksUuid} ${hex} ${key.keyDigest}\n`)
+  if (!form.test(content.toString())) throw new TypeError('this is no key of a disk')
+  const [values, policy, file] = ['values', 'policy', 'disk.key'].map((name) => join(o.runtimeDir, name)) as [
+    string,
+    string,
+    string,
+  ]
+  await withTpm(o, async (tpm) => {
+    try {
+      await writeFile(values, Buffer.concat(sealingRegisters.map((register) => o.registers[register])))
+      const registers = ['--policy-pcr', '-l', `sha256:${sealingRegisters.join(',')}`, '-f', values]
+      await tpmTool(tpm, 'tpm2_createpolicy', ['-Q', ...registers, '-L', policy])
+      const define = ['-C', 'p', '-s', String(content.length), '-a', attributes, '-L', policy]
+      await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', index, ...define])
+      await writeFile(file, content, { mode: 0o600 })
+      await tpmTool(tpm, 'tpm2_nvwrite', ['-Q', '-C', 'p', index, '-i', file])
+    } finally {
+      content.fill(0)
+      for (const path of [values, policy, file]) await rm(path, { force: true })
+    }
+  })
+}
+
+/**
+ * Reads it back as the platform, before any guest runs.
+ * @returns undefined where the TPM holds no key of a disk
+ * @throws ServiceError DiskKeyUnreadable where there is something else
+ */
+export async function readDiskKey(o: { stateDir: string; runtimeDir: string }): Promise<DiskKey | undefined> {
+  return await withTpm(o, async (tpm) => {
+    if (!parseNvPublic((await tpmTool(tpm, 'tpm2_nvreadpublic', [])).toString()).has(diskKeyIndex)) return undefined
+    const content = await tpmTool(tpm, 'tpm2_nvread', ['-C', 'p', index])
+    const [, luksUuid, volumeKey, keyDigest] = form.exec(content.toString()) ?? []
+    content.fill(0)
+    if (luksUuid === undefined || volumeKey === undefined || keyDigest === undefined) {
+      throw new ServiceError({
+        code: 'DiskKeyUnreadable',
+        status: 500,
+        message: 'The vTPM holds a key of a disk in another form.',
+        target: 'osDisk',
+        expected: 'form 1',
+        found: 'another',
+        remedy: 'Start the VM with the version of Strongroom that made it.',
+      })
+    }
+    return { luksUuid, volumeKey: Buffer.from(volumeKey, 'hex'), keyDigest }
+  })
+}
+
+async function withTpm<T>(o: { stateDir: string; runtimeDir: string }, work: (tpm: Swtpm) => Promise<T>): Promise<T> {
+  const tpm = await startSwtpm({ ...o, name: 'disk-key', startup: 'clear' })
+  try {
+    const result = await work(tpm)
+    await tpmTool(tpm, 'tpm2_shutdown', ['-c'])
+    return result
+  } finally {
+    await stopSwtpm(tpm)
+  }
+}
