@@ -4,8 +4,9 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ImageRecord, InstanceSpec, SecurityEncryptionType } from '@strongroom/contract'
+import { volumeText } from '@strongroom/evidence/expected'
 import { freePort, memoryBackedDirectory } from '@strongroom/platform'
-import { createOsDisk } from '../../services/host/src/disks/os-disk.ts'
+import { copyOsDisk, encryptOsDisk } from '../../services/host/src/disks/os-disk.ts'
 import { makeUefiVariables } from '../../services/host/src/disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
 import { startGuestProxy } from '../../services/host/src/network/guest-proxy.ts'
@@ -15,6 +16,7 @@ import { fitToHost } from '../../services/host/src/qemu/capacity.ts'
 import { readFirmware } from '../../services/host/src/qemu/firmware.ts'
 import { VmProcess } from '../../services/host/src/qemu/vm-process.ts'
 import type { Acceleration } from '../../services/host/src/qemu/arguments.ts'
+import { writeDiskKey } from '../../services/host/src/tpm/disk-key.ts'
 import { manufactureTpm } from '../../services/host/src/tpm/manufacture.ts'
 import { startSwtpm, stopSwtpm } from '../../services/host/src/tpm/swtpm.ts'
 
@@ -60,17 +62,22 @@ export class BareMachine {
   async #lay(): Promise<void> {
     const { image, encryption, spec } = this.#o
     await mkdir(this.#file('tpm'), { mode: 0o700 })
-    const tpm = await manufactureTpm({ stateDir: this.#file('tpm'), runtimeDir: this.#runtime })
+    await manufactureTpm({ stateDir: this.#file('tpm'), runtimeDir: this.#runtime })
     const variables = this.#file('variables.fd')
     await makeUefiVariables({ secureBoot: true, dbCertificates: await dbCertificates(image), out: variables })
     await writeFile(this.#file('firmware.fd'), await readFirmware(), { mode: 0o400 })
-    await createOsDisk({
-      image,
-      encryption,
-      sizeGiB: spec.osDisk.sizeGiB,
-      tpm,
-      pcrs: (await expectedPcrs({ image, variables: await readFile(variables) })).atUnlock,
-      out: join(this.#folder, 'disk.raw'),
+    const disk = { image, sizeGiB: spec.osDisk.sizeGiB, out: join(this.#folder, 'disk.raw') }
+    if (encryption !== 'DiskWithVMGuestState') {
+      await copyOsDisk(disk)
+      return
+    }
+    const volume = await encryptOsDisk({ ...disk, runtimeDir: this.#runtime })
+    const text = await volumeText(volume)
+    await writeDiskKey({
+      stateDir: this.#file('tpm'),
+      runtimeDir: this.#runtime,
+      key: { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) },
+      registers: (await expectedPcrs({ image, variables: await readFile(variables) })).atUnlock,
     })
   }
 

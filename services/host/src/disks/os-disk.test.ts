@@ -1,19 +1,14 @@
-import { mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ImageRecord, SecurityEncryptionType } from '@strongroom/contract'
+import type { ImageRecord } from '@strongroom/contract'
 import { run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { partitionTypes, readPartitions } from './gpt.ts'
 import { inspectLuks } from './luks.ts'
-import { createOsDisk } from './os-disk.ts'
+import { copyOsDisk, encryptOsDisk, type EncryptedVolume } from './os-disk.ts'
 import { repart } from './repart.ts'
 
-/** Public area of an ECC P-256 storage key, as swtpm gave it out. */
-const srkPublic = Buffer.from(
-  '005a0023000b0003047200000006008000430010000300100020bdb6d3e64a8ed073c1ad6bd1322b4902442791c755f45276fa1853b9fd9e63a40020171770cbb7e54da1a7288464f15f41369ea4ec14aedf0b039850969bdc726b06',
-  'hex',
-)
 const marker = 'what the tenant wrote into the image'
 const gibibyte = 1024 ** 3
 
@@ -69,53 +64,85 @@ async function start(path: string): Promise<Buffer> {
   }
 }
 
-async function make(name: string, encryption: SecurityEncryptionType, sizeGiB = 1): Promise<string> {
-  const out = join(directory, name)
-  const pcrs = { 7: new Uint8Array(32).fill(7), 11: new Uint8Array(32).fill(11) }
-  await createOsDisk({ image, encryption, sizeGiB, tpm: { srkPublic }, pcrs, out })
-  return out
+const encrypt = async (name: string, sizeGiB = 1, imageKey?: Uint8Array, from = image): Promise<EncryptedVolume> =>
+  await encryptOsDisk({
+    image: from,
+    sizeGiB,
+    out: join(directory, name),
+    runtimeDir: directory,
+    ...(imageKey !== undefined && { imageKey }),
+  })
+
+/** The file system of an encrypted disk as cryptsetup decrypts it: its LUKS2 header and the volume key. */
+async function decrypted(name: string, volumeKey: Uint8Array): Promise<Buffer> {
+  const root = (await readPartitions(join(directory, name)))![1]!
+  const volume = join(directory, `${name}.volume`)
+  const key = join(directory, `${name}.key`)
+  await writeFile(key, volumeKey, { mode: 0o600 })
+  const content = (await start(join(directory, name))).subarray(root.offset)
+  await writeFile(volume, content)
+  const slot = join(directory, 'slot')
+  await writeFile(slot, 'passphrase', { mode: 0o600 })
+  const quick = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000']
+  const add = ['luksAddKey', ...quick, '--key-size', '512', '--volume-key-file', key, volume, slot]
+  await run({ command: 'cryptsetup', args: ['--batch-mode', ...add] })
+  const force = ['--force-offline-reencrypt', '--decrypt', '--header', join(directory, `${name}.header`)]
+  await run({ command: 'cryptsetup', args: ['--batch-mode', 'reencrypt', ...force, '--key-file', slot, volume] })
+  return await start(volume)
 }
 
 describe('an OS disk encrypted with the VM', () => {
-  it('holds nothing of the image in the clear and opens by the virtual TPM alone', async () => {
-    const disk = await make('encrypted.raw', 'DiskWithVMGuestState')
+  it('holds nothing of the image in the clear and no key slot, and is what cryptsetup decrypts with its volume key', async () => {
+    const { luksUuid, volumeKey } = await encrypt('encrypted.raw')
+    const disk = join(directory, 'encrypted.raw')
     expect((await start(image.path)).includes(marker)).toBe(true)
     expect((await start(disk)).includes(marker)).toBe(false)
-    const luks = await inspectLuks(disk)
-    expect(luks).toMatchObject({ cipher: 'aes-xts-plain64', keySlots: 1 })
-    expect(luks?.tpm).toEqual({ pcrs: [7, 11], bank: 'sha256', pin: false, keySlots: ['0'] })
+    expect(await inspectLuks(disk)).toEqual({ uuid: luksUuid, cipher: 'aes-xts-plain64', keySlots: 0 })
+    expect((await decrypted('encrypted.raw', volumeKey)).includes(marker)).toBe(true)
   })
 
   it('has a volume key and identifiers that no other disk of the same image has', async () => {
-    const [first, second] = [
-      await make('first.raw', 'DiskWithVMGuestState'),
-      await make('second.raw', 'DiskWithVMGuestState'),
-    ]
-    expect((await inspectLuks(first))?.uuid).not.toBe((await inspectLuks(second))?.uuid)
+    const volumes = [await encrypt('first.raw'), await encrypt('second.raw')] as const
+    expect(volumes[0].luksUuid).not.toBe(volumes[1].luksUuid)
+    expect(Buffer.from(volumes[0].volumeKey).equals(Buffer.from(volumes[1].volumeKey))).toBe(false)
+    const [first, second] = [join(directory, 'first.raw'), join(directory, 'second.raw')]
     const [one, two] = [await readPartitions(first), await readPartitions(second)]
     expect(one?.map(({ id }) => id)).not.toEqual(two?.map(({ id }) => id))
-    const root = one?.[1]
-    expect(root?.type).toBe(partitionTypes.rootX64)
-    const data = (root?.offset ?? 0) + 16 * 1024 ** 2
+    expect(one?.[1]?.type).toBe(partitionTypes.rootX64)
+    const data = (one?.[1]?.offset ?? 0) + 16 * 1024 ** 2
     const block = async (disk: string): Promise<Buffer> => (await start(disk)).subarray(data, data + 4096)
     expect((await block(first)).equals(await block(second))).toBe(false)
   })
 
+  it('made of an encrypted one has its content under a key of its own', async () => {
+    const captured = await encrypt('captured.raw')
+    const path = join(directory, 'captured.raw')
+    const made = await encrypt('of-captured.raw', 1, captured.volumeKey, { ...image, path })
+    expect(Buffer.from(made.volumeKey).equals(Buffer.from(captured.volumeKey))).toBe(false)
+    expect((await decrypted('of-captured.raw', made.volumeKey)).includes(marker)).toBe(true)
+    await expect(decrypted('of-captured.raw', captured.volumeKey)).rejects.toThrow('cryptsetup')
+  })
+
   it('is as large as asked for, readable by its owner only, and leaves nothing else behind', async () => {
-    const disk = await make('large.raw', 'DiskWithVMGuestState', 2)
+    await encrypt('large.raw', 2)
+    const disk = join(directory, 'large.raw')
     const { size, mode, blocks } = await stat(disk)
     expect(size).toBe(2 * gibibyte)
     expect(mode & 0o777).toBe(0o600)
     expect(blocks * 512).toBeLessThan(gibibyte / 4)
     const root = (await readPartitions(disk))?.[1]
     expect((root?.offset ?? 0) + (root?.sizeBytes ?? 0)).toBeGreaterThan(2 * gibibyte - 2 * 1024 ** 2)
-    expect((await readdir(directory)).filter((name) => name.startsWith('.os-disk-'))).toEqual([])
+    const left = (await readdir(directory)).filter((name) =>
+      /^\.os-disk-|^header$|^volume.key$|^passphrase$/.test(name),
+    )
+    expect(left).toEqual([])
   })
 })
 
 describe('an OS disk that is not encrypted', () => {
   it('is the image, grown to the size asked for, and says that it is not encrypted', async () => {
-    const disk = await make('plain.raw', 'VMGuestStateOnly')
+    const disk = join(directory, 'plain.raw')
+    await copyOsDisk({ image, sizeGiB: 1, out: disk })
     expect((await start(disk)).includes(marker)).toBe(true)
     expect(await inspectLuks(disk)).toBeUndefined()
     const { size, mode } = await stat(disk)
@@ -126,7 +153,7 @@ describe('an OS disk that is not encrypted', () => {
 
 describe('a disk that cannot be made', () => {
   it('is refused when it is smaller than its image, with the size that would do', async () => {
-    await expect(make('small.raw', 'VMGuestStateOnly', 0)).rejects.toMatchObject({
+    await expect(copyOsDisk({ image, sizeGiB: 0, out: join(directory, 'small.raw') })).rejects.toMatchObject({
       code: 'OsDiskTooSmall',
       expected: 'at least 1 GiB',
       found: '0 GiB',
@@ -136,31 +163,17 @@ describe('a disk that cannot be made', () => {
   it('is refused when the image has no partitions', async () => {
     const path = join(directory, 'empty.raw')
     await writeFile(path, new Uint8Array(1024 * 1024))
-    const request = { image: { ...image, path }, encryption: 'VMGuestStateOnly' as const, sizeGiB: 1 }
-    const pcrs = { 7: new Uint8Array(32), 11: new Uint8Array(32) }
     await expect(
-      createOsDisk({ ...request, tpm: { srkPublic }, pcrs, out: join(directory, 'x.raw') }),
-    ).rejects.toMatchObject({
-      code: 'ImageNotQualified',
-      found: 'no partition table',
-    })
+      copyOsDisk({ image: { ...image, path }, sizeGiB: 1, out: join(directory, 'x.raw') }),
+    ).rejects.toMatchObject({ code: 'ImageNotQualified', found: 'no partition table' })
   })
 
   it('leaves neither a disk nor parts of one when it is given up', async () => {
+    const runtimeDir = join(directory, 'runtime')
+    await mkdir(runtimeDir)
     const out = join(directory, 'aborted.raw')
-    const pcrs = { 7: new Uint8Array(32), 11: new Uint8Array(32) }
-    const signal = AbortSignal.abort()
-    const request = {
-      image,
-      encryption: 'DiskWithVMGuestState' as const,
-      sizeGiB: 1,
-      tpm: { srkPublic },
-      pcrs,
-      out,
-      signal,
-    }
-    await expect(createOsDisk(request)).rejects.toThrow()
+    await expect(encryptOsDisk({ image, sizeGiB: 1, out, runtimeDir, signal: AbortSignal.abort() })).rejects.toThrow()
     const left = (await readdir(directory)).filter((name) => name.startsWith('.os-disk-') || name === 'aborted.raw')
-    expect(left).toEqual([])
+    expect([left, await readdir(runtimeDir)]).toEqual([[], []])
   })
 })

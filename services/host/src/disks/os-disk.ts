@@ -87,10 +87,7 @@ export async function encryptOsDisk(
 }
 
 /** Lets `fill` make the disk beside its final place, grows it and moves it there. */
-async function laid(
-  o: OsDiskRequest,
-  fill: (at: { disk: string; directory: string }) => Promise<void>,
-): Promise<void> {
+async function laid(o: OsDiskRequest, fill: (at: { disk: string; directory: string }) => Promise<void>): Promise<void> {
   // 0700, because systemd-repart's files are readable to all.
   const directory = await mkdtemp(join(dirname(o.out), '.os-disk-'))
   const disk = join(directory, 'disk.raw')

@@ -113,12 +113,11 @@ export async function provision(
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     return {
       identity: { akSpki: base64(identity.akSpki), ekSpki: base64(identity.ekSpki) },
-      sealedTo:
-        encrypted
-          ? Object.fromEntries(
-              Object.entries(atUnlock).map(([index, value]) => [index, Buffer.from(value).toString('hex')]),
-            )
-          : undefined,
+      sealedTo: encrypted
+        ? Object.fromEntries(
+            Object.entries(atUnlock).map(([index, value]) => [index, Buffer.from(value).toString('hex')]),
+          )
+        : undefined,
       volume,
       wrappedBy: keyId,
     }

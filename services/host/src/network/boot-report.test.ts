@@ -8,18 +8,13 @@ const good = {
   quoteSignature: 'AAAA',
   pcrs: { '0': '00'.repeat(32), '14': 'ab'.repeat(32) },
   eventLog: 'AAAA',
-  rootDevice: {
-    device: '/dev/mapper/root',
-    cipher: 'aes-xts-plain64',
-    luksUuid: '01234567-89ab-cdef-0123-456789abcdef',
-  },
 }
 
 describe('boot report', () => {
-  it('is read whole', () => {
-    const report = parseBootReport(good)
+  it('is read whole, but for what a guest says of its disk (attack D1)', () => {
+    const report = parseBootReport({ ...good, rootDevice: { cipher: 'aes' } })
     expect([...report.pcrs.keys()]).toEqual([0, 14])
-    expect(report.rootDevice?.device).toBe('/dev/mapper/root')
+    expect(report).not.toHaveProperty('rootDevice')
   })
 
   it.each([
@@ -29,8 +24,6 @@ describe('boot report', () => {
     ['pcrs.7', { pcrs: { '7': '00' } }],
     ['eventLog', { eventLog: 12 }],
     ['userspaceLog', { userspaceLog: '' }],
-    ['rootDevice.device', { rootDevice: { ...good.rootDevice, device: '/etc/passwd' } }],
-    ['rootDevice.luksUuid', { rootDevice: { ...good.rootDevice, luksUuid: '<script>' } }],
   ])('names %s where it is wrong', (target, change) => {
     expect(() => parseBootReport({ ...good, ...change })).toThrow(
       expect.objectContaining({ code: 'InvalidBootReport', target }),

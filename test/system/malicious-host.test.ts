@@ -1,0 +1,196 @@
+import { execFile } from 'node:child_process'
+import { cp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { HostQemu } from '../../apps/cli/src/drill/host/qemu.ts'
+import { rewriteLuks2 } from '../../apps/cli/src/drill/payload/luks2.ts'
+import { copyOsDisk, encryptOsDisk, rootPartition } from '../../services/host/src/disks/os-disk.ts'
+import { insertRange } from '../../services/host/src/disks/sparse.ts'
+import { partitionTypes, readPartitions } from '../../services/host/src/disks/gpt.ts'
+import { findImage } from '../../services/host/src/image/catalog.ts'
+import { loadRecipe } from '../../services/host/src/image/recipe.ts'
+import { TestInstallation } from './support/installation.ts'
+import { diskFile, type VmView } from './support/vm.ts'
+
+/**
+ * One confidential VM, and a host that does with its disk and its QEMU what it likes. What it slips in either does nothing, and the
+ * boot is trusted, or the disk stays shut before anything of it runs.
+ */
+const installation = await TestInstallation.create()
+const name = 'hosted'
+const canary = 'HOST-CODE-RAN'
+const bootFolder = '::/EFI/BOOT'
+const run = promisify(execFile)
+let vm: VmView
+let disk: string
+let qemu: HostQemu
+
+const start = async (): Promise<void> =>
+  await installation.start({ PATH: `${qemu.folder}${delimiter}${process.env['PATH'] ?? ''}` })
+
+/** The host's QEMU for what comes next. */
+async function host(change: (qemu: HostQemu) => void = () => {}): Promise<void> {
+  qemu = new HostQemu(join(installation.home, 'host-qemu'))
+  change(qemu)
+  await qemu.install(name)
+}
+
+beforeAll(async () => {
+  await host()
+  await start()
+  await installation.must('image', 'build')
+  vm = await installation.must<VmView>('vm', 'create', name)
+  disk = await diskFile(installation, vm)
+  await installation.must('vm', 'deallocate', name)
+  await cp(disk, `${disk}.good`)
+})
+
+afterAll(async () => await installation.remove())
+
+afterEach(async () => {
+  await host()
+  await installation.cli('vm', 'deallocate', name)
+  await run('cp', ['--sparse=always', '--reflink=auto', `${disk}.good`, disk])
+})
+
+const console = async (): Promise<string> => await readFile(join(disk, '..', 'serial.log'), 'latin1')
+/** Runs only if the host's unit is taken. */
+const unit = `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo ${canary} >/dev/console"\n[Install]\nWantedBy=basic.target\n`
+const base64 = (text: string): string => Buffer.from(text).toString('base64')
+
+/** The VM starts as ever, nothing of the host's ran, and its report is whole. */
+async function startsUntouched(): Promise<void> {
+  await installation.must('vm', 'start', name)
+  expect(await console()).not.toContain(canary)
+  expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
+}
+
+/** The VM does not start, for this reason, and nothing of the host's ran. */
+async function staysShut(message: RegExp, said: RegExp): Promise<void> {
+  const outcome = await installation.cli('vm', 'start', name)
+  const { error } = outcome.json as { error: { code: string; message: string } }
+  expect([outcome.code, error.code]).toEqual([1, 'OsDiskDidNotUnlock'])
+  expect(error.message).toMatch(message)
+  const log = await console()
+  expect(log).not.toContain(canary)
+  expect(log).toMatch(said)
+}
+
+const image = async (): Promise<NonNullable<Awaited<ReturnType<typeof findImage>>>> =>
+  (await findImage(installation.cacheDir, (await loadRecipe()).id))!
+const withoutKey = /powered off before it was ready, with the registers/
+const noDisk = /no disk is the one that this VM was made with/
+const measuredDifferently = /the boot was measured differently/
+
+describe('what a host passes to the system that starts', () => {
+  it('is not taken where it comes as credentials of systemd’s, by SMBIOS or fw_cfg (attack H2)', async () => {
+    const dropin = `[Unit]\nWants=host.service\n`
+    const credentials = {
+      'systemd.extra-unit.host.service': unit,
+      'systemd.unit-dropin.basic.target': dropin,
+      'systemd.unit-dropin.sysinit.target~host': dropin,
+      'tmpfiles.extra': `f /etc/host-was-here 0644 root root - ${canary}\n`,
+      'fstab.extra': 'tmpfs /srv tmpfs defaults 0 0\n',
+      'ssh.authorized_keys.root': 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHost host\n',
+      'passwd.plaintext-password.root': 'host',
+      'sysusers.extra': 'u host 0 - /root /bin/sh\n',
+    }
+    await host((own) => {
+      for (const [key, text] of Object.entries(credentials))
+        own.add('-smbios', `type=11,value=io.systemd.credential.binary:${key}=${base64(text)}`)
+      own.add(
+        '-fw_cfg',
+        `name=opt/io.systemd.credentials/systemd.extra-unit.host.service,string=${unit.replaceAll('\n', ' ')}`,
+      )
+    })
+    await startsUntouched()
+    const seen = await installation.asRoot(
+      name,
+      'ls /etc/host-was-here /run/credentials/@system /run/systemd/system/host.service /root/.ssh 2>/dev/null; findmnt -n /srv; getent passwd host; grep ^root: /etc/shadow | cut -d: -f2; echo end',
+    )
+    expect(seen.split('\n').at(-1)).toBe('end')
+    expect(seen).not.toMatch(/host|credential|srv/)
+  })
+
+  it('moves PCR 12 where it is a command line for the boot stub, and the disk stays shut (attacks B2, H3)', async () => {
+    await host((own) =>
+      own.add('-smbios', 'type=11,value=io.systemd.stub.kernel-cmdline-extra=systemd.import_credentials=yes'),
+    )
+    await staysShut(/PCR 12/, measuredDifferently)
+  })
+
+  it('moves PCR 12 where it is a credential beside the boot image, and the disk stays shut (attack H4)', async () => {
+    const esp = (await readPartitions(disk))!.find((partition) => partition.type === partitionTypes.esp)!
+    const file = join(installation.home, 'host.cred')
+    await writeFile(file, 'host')
+    const at = ['-i', `${disk}@@${esp.offset}`]
+    const env = { ...process.env, MTOOLS_SKIP_CHECK: '1' }
+    await run('mmd', [...at, `${bootFolder}/BOOTX64.EFI.extra.d`], { env })
+    await run('mcopy', [...at, file, `${bootFolder}/BOOTX64.EFI.extra.d/systemd.extra-unit.host.service.cred`], { env })
+    await staysShut(/PCR 12/, measuredDifferently)
+  })
+})
+
+describe('a disk of the host’s', () => {
+  it('is not opened where its header says that the cipher is none, its data a system in clear (attacks D1, D2)', async () => {
+    const { offset } = await rootPartition(disk)
+    await rewriteLuks2(disk, offset, (header) => {
+      for (const segment of Object.values(header.segments) as { encryption: string }[])
+        segment.encryption = 'cipher_null-ecb'
+    })
+    const plain = await image()
+    const root = (await readPartitions(plain.path))!.find((partition) => partition.type === partitionTypes.rootX64)!
+    const clear = join(installation.home, 'clear')
+    await run('dd', [`if=${plain.path}`, `of=${clear}`, 'bs=1M', `skip=${root.offset}`, `count=${root.sizeBytes}`, 'iflag=skip_bytes,count_bytes']) // prettier-ignore
+    await insertRange({ from: clear, to: disk, offset: offset + 16 * 2 ** 20 })
+    await rm(clear)
+    await staysShut(withoutKey, noDisk)
+  })
+
+  it('changes nothing where its header alone is another: no boot reads it (attacks D3, D4)', async () => {
+    const { offset } = await rootPartition(disk)
+    await rewriteLuks2(disk, offset, (header) => {
+      header.config.requirements = { mandatory: ['online-reencrypt'] }
+      for (const segment of Object.values(header.segments) as { encryption: string }[]) segment.encryption = 'aes-ecb'
+    })
+    await startsUntouched()
+  })
+
+  it('is not opened where the host encrypted it under a key of its own (attack D5)', async () => {
+    await rename(disk, `${disk}.away`)
+    const sizeGiB = 4
+    const runtimeDir = installation.home
+    await encryptOsDisk({ image: await image(), sizeGiB, out: disk, runtimeDir })
+    await rm(`${disk}.away`)
+    await staysShut(withoutKey, noDisk)
+  })
+
+  it('is not mounted where it is a file system in clear, alone or in front of the VM’s (attacks D6, H9)', async () => {
+    const clear = join(installation.home, 'clear.raw')
+    await copyOsDisk({ image: await image(), sizeGiB: 4, out: clear })
+    await host((own) => {
+      own.add('-drive', `if=none,id=host,format=raw,file=${clear}`)
+      own.add('-device', 'virtio-blk-pci,drive=host,addr=0x02')
+    })
+    const before = await rootPartition(disk)
+    await startsUntouched()
+    expect(before.sizeBytes).toBeGreaterThan(0)
+    await installation.must('vm', 'deallocate', name)
+    await host()
+    await rename(clear, disk)
+    await staysShut(withoutKey, noDisk)
+  })
+
+  it('is found out in what lies on it: a block that the host flips is no longer the one written (attack D8)', async () => {
+    const { offset } = await rootPartition(disk)
+    const file = await open(disk, 'r+')
+    const block = Buffer.alloc(4096)
+    // The file system's superblock is in the first block of the data.
+    await file.read(block, 0, block.length, offset + 16 * 2 ** 20)
+    for (let at = 1024; at < 1024 + 16; at++) block[at]! ^= 1
+    await file.write(block, 0, block.length, offset + 16 * 2 ** 20)
+    await file.close()
+    await staysShut(withoutKey, noDisk)
+  })
+})
