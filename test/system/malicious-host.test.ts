@@ -99,10 +99,8 @@ describe('what a host passes to the system that starts', () => {
     await host((own) => {
       for (const [key, text] of Object.entries(credentials))
         own.add('-smbios', `type=11,value=io.systemd.credential.binary:${key}=${base64(text)}`)
-      own.add(
-        '-fw_cfg',
-        `name=opt/io.systemd.credentials/systemd.extra-unit.host.service,string=${unit.replaceAll('\n', ' ')}`,
-      )
+      const text = unit.replaceAll('\n', ' ')
+      own.add('-fw_cfg', `name=opt/io.systemd.credentials/motd.host,string=${text.replaceAll(',', ',,')}`)
     })
     await startsUntouched()
     const seen = await installation.asRoot(
@@ -171,7 +169,7 @@ describe('a disk of the host’s', () => {
     await copyOsDisk({ image: await image(), sizeGiB: 4, out: clear })
     await host((own) => {
       own.add('-drive', `if=none,id=host,format=raw,file=${clear}`)
-      own.add('-device', 'virtio-blk-pci,drive=host,addr=0x02')
+      own.add('-device', 'virtio-blk-pci,drive=host,addr=0x1c')
     })
     const before = await rootPartition(disk)
     await startsUntouched()

@@ -97,14 +97,15 @@ describe('the test API', () => {
       kind: 'throttling',
       once: true,
       target: 'providers/Microsoft.Compute/skus',
-      milliseconds: 7_000,
+      // Longer than the installation's own client waits (throttled.ts).
+      milliseconds: 37_000,
     })
     const skus = `${installation.subscription}/providers/Microsoft.Compute/skus`
     const { token } = await installation.owner.getToken('https://management.azure.com/.default')
     const throttled = await installation.wire
       .request({ method: 'GET', url: `https://${managementHost}${skus}?api-version=2024-11-01`, token })
       .catch((error: unknown) => error)
-    expect(throttled).toMatchObject({ status: 429, code: 'TooManyRequests', headers: { 'retry-after': '7' } })
+    expect(throttled).toMatchObject({ status: 429, code: 'TooManyRequests', headers: { 'retry-after': '37' } })
     await installation.arm('GET', skus)
     await ask('/faults', { kind: 'quota-zero', target: 'standardDCASv5Family', once: true })
     const refused = await failure(makeVm(installation, { name: 'late', size: 'Standard_DC2as_v5' }))
