@@ -105,7 +105,7 @@ describe('what a host passes to the system that starts', () => {
     await startsUntouched()
     const seen = await installation.asRoot(
       name,
-      'ls /etc/host-was-here /run/credentials/@system /run/systemd/system/host.service /root/.ssh 2>/dev/null; findmnt -n /srv; getent passwd host; grep ^root: /etc/shadow | cut -d: -f2; echo end',
+      'ls /etc/host-was-here /run/credentials/@system /run/systemd/system/host.service /root/.ssh/authorized_keys 2>/dev/null || true; findmnt -n /srv || true; getent passwd host || true; echo end',
     )
     expect(seen.split('\n').at(-1)).toBe('end')
     expect(seen).not.toMatch(/host|credential|srv/)

@@ -41,7 +41,7 @@ describe('the volume that a boot opened', () => {
   it.each([
     ['another key under the same UUID', [other, volumeSeparator]],
     [
-      'another cipher under the same key (attack D1)',
+      'another cipher under the same key',
       [own.replace('aes-xts-plain64', 'cipher_null-ecb'), volumeSeparator],
     ],
     ["no volume, and the right digest extended after the initrd's end", [volumeSeparator, own]],
