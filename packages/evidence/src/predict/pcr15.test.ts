@@ -40,10 +40,7 @@ describe('the volume that a boot opened', () => {
 
   it.each([
     ['another key under the same UUID', [other, volumeSeparator]],
-    [
-      'another cipher under the same key',
-      [own.replace('aes-xts-plain64', 'cipher_null-ecb'), volumeSeparator],
-    ],
+    ['another cipher under the same key', [own.replace('aes-xts-plain64', 'cipher_null-ecb'), volumeSeparator]],
     ["no volume, and the right digest extended after the initrd's end", [volumeSeparator, own]],
     ['another volume before the right one', [other, own]],
     ['the right volume and no end of the initrd', [own]],

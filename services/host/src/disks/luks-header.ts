@@ -36,10 +36,30 @@ export async function writeLuksHeader(o: {
     // cryptsetup wants a slot, which goes again.
     await writeFile(passphrase, o.volumeKey.subarray(0, 32), { mode: 0o600 })
     await cryptsetup(
-      ...['luksFormat', '--type', 'luks2', '--uuid', uuid, '--label', 'root'],
-      ...['--cipher', volumeForm.cipher, '--key-size', String(volumeForm.keyBits), '--volume-key-file', key],
-      ...['--sector-size', String(volumeForm.sectorBytes), '--offset', String(volumeForm.offsetSectors)],
-      ...['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000', '--key-file', passphrase, header],
+      'luksFormat',
+      '--type',
+      'luks2',
+      '--uuid',
+      uuid,
+      '--label',
+      'root',
+      '--cipher',
+      volumeForm.cipher,
+      '--key-size',
+      String(volumeForm.keyBits),
+      '--volume-key-file',
+      key,
+      '--sector-size',
+      String(volumeForm.sectorBytes),
+      '--offset',
+      String(volumeForm.offsetSectors),
+      '--pbkdf',
+      'pbkdf2',
+      '--pbkdf-force-iterations',
+      '1000',
+      '--key-file',
+      passphrase,
+      header,
     )
     await cryptsetup('luksErase', header)
     await insertRange({ from: header, to: o.disk, offset: o.offset, ...(o.signal && { signal: o.signal }) })
