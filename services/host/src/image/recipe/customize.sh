@@ -27,6 +27,8 @@ printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthenticat
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
   strongroom-clock.service strongroom-commands.service strongroom-health.timer chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
+# The disk is larger than its image; no generator says so (systemd.gpt_auto=no).
+chroot "$root" systemctl --quiet add-wants multi-user.target systemd-growfs-root.service
 # Nobody logs in at the console: the host sees all that is typed there.
 chroot "$root" systemctl --quiet mask getty@tty1.service serial-getty@.service getty-static.service \
   e2scrub_reap.service systemd-pcrlock-make-policy.service \
