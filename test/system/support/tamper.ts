@@ -16,6 +16,11 @@ function flip(text: string, at = 0.5): string {
   return bytes.toString('base64url')
 }
 
+function editLog(e: BootEvidence, change: (log: string) => string): void {
+  const log = Buffer.from(e.measuredBoot!.userspaceLog!, 'base64url').toString()
+  e.measuredBoot!.userspaceLog = Buffer.from(change(log)).toString('base64url')
+}
+
 const flipHex = (text: string): string => (text.startsWith('0') ? `1${text.slice(1)}` : `0${text.slice(1)}`)
 
 function flipPart(jws: string, part: number): string {
@@ -106,14 +111,24 @@ export const tamperings: Tampering[] = [
   },
   { what: 'no pinned volume', link: 'disk', change: (e) => void delete e.expected.volume },
   {
-    what: 'a byte of the log of systemd',
+    what: 'another cipher in the log of user space',
     link: 'disk',
-    change: (e) => void (e.measuredBoot!.userspaceLog = flip(e.measuredBoot!.userspaceLog!, 0.9)),
+    change: (e) => editLog(e, (log) => log.replace('aes-xts-plain64', 'cipher_null-ecb')),
   },
   {
     what: 'other accounts and keys than the guest settled',
     link: 'settings',
     change: (e) => void (e.settled = flip(e.settled!)),
   },
-  { what: 'no open disk', link: 'disk', change: (e) => void delete e.osDisk.opened },
+  {
+    what: 'no volume in the log of user space',
+    link: 'disk',
+    change: (e) =>
+      editLog(e, (log) =>
+        log
+          .split('\u001e')
+          .filter((each) => !each.includes('strongroom-volume'))
+          .join('\u001e'),
+      ),
+  },
 ]
