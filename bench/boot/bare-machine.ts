@@ -11,6 +11,7 @@ import { makeUefiVariables } from '../../services/host/src/disks/uefi-variables.
 import { dbCertificates, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
 import { startGuestProxy } from '../../services/host/src/network/guest-proxy.ts'
 import { provisioningLines } from '../../services/host/src/network/provisioning.ts'
+import { startServicesDoor } from '../../services/host/src/network/services-door.ts'
 import { startTimeServer } from '../../services/host/src/network/time-server.ts'
 import { fitToHost } from '../../services/host/src/qemu/capacity.ts'
 import { readFirmware } from '../../services/host/src/qemu/firmware.ts'
@@ -85,10 +86,16 @@ export class BareMachine {
   async boot(): Promise<number> {
     const { spec, cpuModel, acceleration } = this.#o
     const fitted = await fitToHost(spec.size)
-    const sockets = { metadata: this.#file('metadata'), time: this.#file('time'), proxy: this.#file('proxy') }
+    const sockets = {
+      metadata: this.#file('metadata'),
+      time: this.#file('time'),
+      proxy: this.#file('proxy'),
+      services: this.#file('services'),
+    }
     const metadata = await this.#serveMetadata(sockets.metadata)
     const endpoints = [
       await startGuestProxy({ socket: sockets.proxy, tlsPort: 443, vmId: spec.vmId, reported: () => true }),
+      await startServicesDoor({ socket: sockets.services, tlsPort: 443, vmId: spec.vmId, reported: () => true }),
       await startTimeServer({ socket: sockets.time, now: () => new Date() }),
       metadata,
     ]
@@ -119,11 +126,7 @@ export class BareMachine {
         network: {
           macAddress: spec.network.macAddress,
           sshPort,
-          metadataSocket: sockets.metadata,
-          timeSocket: sockets.time,
-          proxySocket: sockets.proxy,
-          tlsPort: 443,
-          address: '127.0.0.1',
+          doors: sockets,
         },
       },
     })

@@ -10,9 +10,9 @@ import {
   type OrdinarySpec,
 } from '@strongroom/contract'
 import { freePort, ServiceError } from '@strongroom/platform'
-import { guestAddress } from '../network/guest-address.ts'
 import { startGuestProxy } from '../network/guest-proxy.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
+import { startServicesDoor } from '../network/services-door.ts'
 import { startTimeServer } from '../network/time-server.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
@@ -74,7 +74,12 @@ export async function boot(o: BootRequest): Promise<Booted> {
     opened = powered
     o.step('Power on')
     const socket = (name: string): string => join(runtimeDir, name)
-    const sockets = { metadata: socket('metadata'), time: socket('time'), proxy: socket('proxy') }
+    const doors = {
+      metadata: socket('metadata'),
+      time: socket('time'),
+      proxy: socket('proxy'),
+      services: socket('services'),
+    }
     const tlsPort = services.installation.ports.tls
     let reported = false
     const reporting: BootRequest = {
@@ -85,11 +90,12 @@ export async function boot(o: BootRequest): Promise<Booted> {
       },
     }
     endpoints.push(
-      await startGuestProxy({ socket: sockets.proxy, tlsPort, vmId: spec.vmId, reported: () => reported }),
-      await startTimeServer({ socket: sockets.time, now: () => services.clock.now() }),
+      await startGuestProxy({ socket: doors.proxy, tlsPort, vmId: spec.vmId, reported: () => reported }),
+      await startServicesDoor({ socket: doors.services, tlsPort, vmId: spec.vmId, reported: () => reported }),
+      await startTimeServer({ socket: doors.time, now: () => services.clock.now() }),
       'akPublic' in powered
-        ? await serveOrdinary(reporting, powered, sockets.metadata)
-        : await serveMetadata(reporting, powered, sockets.metadata),
+        ? await serveOrdinary(reporting, powered, doors.metadata)
+        : await serveMetadata(reporting, powered, doors.metadata),
     )
     const cpuModel = cpuModelOf(spec)
     const dataDisks = await disksAtBoot(services.stateDir, record)
@@ -123,11 +129,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
           macAddress: spec.network.macAddress,
           ...(spec.interfaces !== undefined && { interfaces: spec.interfaces }),
           sshPort,
-          metadataSocket: sockets.metadata,
-          timeSocket: sockets.time,
-          proxySocket: sockets.proxy,
-          tlsPort,
-          address: guestAddress(spec.vmId),
+          doors,
         },
       },
     }).catch((error: unknown) => {

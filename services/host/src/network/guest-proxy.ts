@@ -1,8 +1,8 @@
-import { chmod } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { boundConnections, createHttpServer } from '@strongroom/platform'
+import { openDoor } from './door.ts'
 import { guestAddress } from './guest-address.ts'
 import { resolveTarget } from './proxy-target.ts'
 
@@ -36,11 +36,7 @@ export async function startGuestProxy(o: {
     else
       client.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n')
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(o.socket, resolve)
-  })
-  await chmod(o.socket, 0o600)
+  await openDoor(server, o.socket)
   return {
     close: async () => {
       for (const stream of open) stream.destroy()

@@ -1,6 +1,6 @@
 import type { AnySpec } from '@strongroom/contract'
 import { settingsText } from '@strongroom/evidence/expected'
-import { guestAddresses } from '../qemu/arguments.ts'
+import { guestAddresses } from '../qemu/guest-network.ts'
 
 /**
  * What the guest's agent is told: lines of a key and a value in base64. A value may hold anything but is one line, so no

@@ -1,5 +1,5 @@
-import { chmod } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
+import { connectionLimit, openDoor } from './door.ts'
 
 /** Length of an NTP packet without extension fields (RFC 5905, section 7.3). */
 const packetLength = 48
@@ -32,11 +32,8 @@ export async function startTimeServer(o: { socket: string; now(): Date }): Promi
       else socket.end(reply)
     })
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(o.socket, resolve)
-  })
-  await chmod(o.socket, 0o600)
+  server.maxConnections = connectionLimit
+  await openDoor(server, o.socket)
   return {
     close: async () => {
       for (const socket of open) socket.destroy()

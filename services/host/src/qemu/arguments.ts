@@ -1,6 +1,7 @@
 import type { GuestInterface } from '@strongroom/contract'
 import { cloudInitPath } from '../network/cloud-init.ts'
 import { furtherInterfaceArguments } from './further-interface.ts'
+import { networkArgument, guestAddresses, type Doors } from './guest-network.ts'
 import { scsiArguments, type ScsiDisk } from './scsi-disks.ts'
 
 export type Acceleration = 'kvm' | 'tcg'
@@ -11,16 +12,7 @@ export interface GuestNetwork {
   interfaces?: GuestInterface[]
   /** Port on 127.0.0.1 that leads to the guest's SSH. */
   sshPort: number
-  /** Unix socket of the metadata endpoint, 169.254.169.254:80 in the guest. */
-  metadataSocket: string
-  /** Unix socket of the machine's clock, 169.254.169.254:123 in the guest. */
-  timeSocket: string
-  /** Unix socket of the guest's proxy, 169.254.169.253:3128. */
-  proxySocket: string
-  /** Port on 127.0.0.1 of the installation's TLS listener, 169.254.169.253:443. */
-  tlsPort: number
-  /** Loopback address that the guest's connections to `tlsPort` come from. */
-  address: string
+  doors: Doors
 }
 
 export interface MachineOptions {
@@ -46,9 +38,6 @@ export interface MachineOptions {
 
 /** Commas separate options in QEMU's arguments and are written twice inside a value. */
 const value = (text: string): string => text.replaceAll(',', ',,')
-
-/** Address of the endpoints inside the guest. Link-local, so that they are in no tenant's network. */
-export const guestAddresses = { metadata: '169.254.169.254', services: '169.254.169.253', proxyPort: 3128 } as const
 
 /** Arguments of qemu-system-x86_64 for one VM. Nothing secret: any user can read another process's arguments. */
 export function machineArguments(o: MachineOptions): string[] {
@@ -111,9 +100,8 @@ export function machineArguments(o: MachineOptions): string[] {
     // A guest that powers off stays, paused, until its registers were read; one that reboots goes through the paravisor again.
     '-action',
     'shutdown=pause,reboot=shutdown',
-    // Spawning and sessions are needed for the forwarded addresses (socat); no new privileges come from setpriv.
     '-sandbox',
-    'on,obsolete=deny,spawn=allow,resourcecontrol=deny',
+    'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
   ]
 }
 
@@ -125,17 +113,3 @@ const tpmArguments = (socket: string): string[] => [
   '-device',
   'tpm-crb,tpmdev=vtpm',
 ]
-
-/** The guest reaches what is forwarded and nothing else of the host: `restrict`. */
-function networkArgument(o: GuestNetwork): string {
-  const { metadata, services, proxyPort } = guestAddresses
-  const unix = (path: string): string => `cmd:socat - UNIX-CONNECT:${value(path)}`
-  return [
-    'user,id=net,restrict=on,ipv6=off,net=169.254.0.0/16,host=169.254.0.2,dhcpstart=169.254.100.2',
-    `hostfwd=tcp:127.0.0.1:${o.sshPort}-:22`,
-    `guestfwd=tcp:${metadata}:80-${unix(o.metadataSocket)}`,
-    `guestfwd=tcp:${metadata}:123-${unix(o.timeSocket)}`,
-    `guestfwd=tcp:${services}:${proxyPort}-${unix(o.proxySocket)}`,
-    `guestfwd=tcp:${services}:443-cmd:${value(`socat - TCP:127.0.0.1:${o.tlsPort},bind=${o.address}`)}`,
-  ].join(',')
-}

@@ -20,11 +20,7 @@ const options: MachineOptions = {
   network: {
     macAddress: '02-53-52-19-EF-25',
     sshPort: 2222,
-    metadataSocket: '/run/m',
-    timeSocket: '/run/c',
-    proxySocket: '/run/p',
-    tlsPort: 9443,
-    address: '127.64.0.9',
+    doors: { metadata: '/run/m', time: '/run/c', proxy: '/run/p', services: '/run/s' },
   },
 }
 
@@ -39,11 +35,18 @@ describe('QEMU’s arguments', () => {
 
   it('keep the guest from the host, except for what is forwarded', () => {
     const network = args[args.indexOf('-netdev') + 1]!
-    expect(network).toContain('restrict=on')
-    expect(network).toContain('hostfwd=tcp:127.0.0.1:2222-:22')
-    expect(network.match(/guestfwd=/g)).toHaveLength(4)
-    // Doubled, a comma is one for the program that is started.
-    expect(network).toContain('socat - TCP:127.0.0.1:9443,,bind=127.64.0.9')
+    expect(network).toContain('/restricted/')
+    expect(network).toContain('/tcpfwd=127.0.0.1:2222:169.254.100.2:22/')
+    expect(network.split('unixfwd=')[1]).toBe(
+      String.raw`169.254.169.254:80:\/run\/m,,169.254.169.254:123:\/run\/c,,169.254.169.253:3128:\/run\/p,,169.254.169.253:443:\/run\/s`,
+    )
+  })
+
+  it('lead to no path that the network’s syntax would read otherwise', () => {
+    for (const proxy of ['/run/a:b', '/run/a,b', '/run/a b', "/run/'", '/run/\\']) {
+      const doors = { ...options.network.doors, proxy }
+      expect(() => machineArguments({ ...options, network: { ...options.network, doors } })).toThrow(TypeError)
+    }
   })
 
   it('give the guest its further interfaces, with their addresses and no way out', () => {

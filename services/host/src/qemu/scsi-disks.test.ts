@@ -46,11 +46,7 @@ describe.skipIf(!present)('a running QEMU', () => {
     const network = {
       macAddress: '02-53-52-19-EF-25',
       sshPort: await freePort(),
-      metadataSocket: at('m'),
-      timeSocket: at('c'),
-      proxySocket: at('p'),
-      tlsPort: 9,
-      address: '127.64.0.9',
+      doors: { metadata: at('m'), time: at('c'), proxy: at('p'), services: at('s') },
     }
     const machine: MachineOptions = {
       name,

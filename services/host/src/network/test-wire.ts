@@ -1,0 +1,58 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort, startProgram } from '@strongroom/platform'
+import { networkArgument, type Doors } from '../qemu/guest-network.ts'
+
+/** A guest's end of its network, without a guest: what is sent here reaches the network as a guest's packets do. */
+export interface GuestWire {
+  /** A connection from inside the guest; the target is one of those that were named. */
+  dial(target: string): Promise<Socket>
+  /** Of QEMU: what it ran. */
+  pid: number
+  close(): Promise<void>
+}
+
+/**
+ * Runs QEMU with the network of a VM and, on the same wire in the place of the guest's card, a second network whose host has the
+ * guest's address: its forwarded ports are connections that the guest opens.
+ * @param o.targets for example 169.254.169.253:443
+ */
+export async function openGuestWire(o: { doors: Doors; targets: string[] }): Promise<GuestWire> {
+  const ports = new Map<string, number>()
+  for (const target of o.targets) ports.set(target, await freePort())
+  const forwards = [...ports].map(([target, port]) => `hostfwd=tcp:127.0.0.1:${port}-${target}`)
+  const guest = `user,id=guest,ipv6=off,net=169.254.0.0/16,host=169.254.100.2,dhcpstart=169.254.200.2,${forwards.join(',')}`
+  const qemu = startProgram({
+    command: 'qemu-system-x86_64',
+    args: [
+      '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'none',
+      '-netdev', networkArgument({ doors: o.doors, sshPort: await freePort() }), '-netdev', 'hubport,id=a,hubid=0,netdev=net',
+      '-netdev', guest, '-netdev', 'hubport,id=b,hubid=0,netdev=guest',
+      '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+    ], // prettier-ignore
+    dieWithParent: true,
+  })
+  const dial = async (target: string): Promise<Socket> => {
+    const port = ports.get(target)
+    if (port === undefined) throw new TypeError(`${target} was not named`)
+    for (let attempt = 0; ; attempt++) {
+      const socket = connect(port, '127.0.0.1')
+      try {
+        await once(socket, 'connect')
+        return socket
+      } catch (error) {
+        if (attempt >= 200) throw error
+        await sleep(50)
+      }
+    }
+  }
+  return {
+    dial,
+    pid: qemu.pid,
+    close: async () => {
+      qemu.kill('SIGKILL')
+      await qemu.exited
+    },
+  }
+}

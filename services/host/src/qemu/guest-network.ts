@@ -1,0 +1,47 @@
+/** Unix sockets of a guest's endpoints, each this VM's alone, so that the socket says who calls. */
+export interface Doors {
+  /** The metadata endpoint, 169.254.169.254:80 in the guest. */
+  metadata: string
+  /** The machine's clock, 169.254.169.254:123. */
+  time: string
+  /** The guest's proxy, 169.254.169.253:3128. */
+  proxy: string
+  /** The installation's TLS listener, 169.254.169.253:443. */
+  services: string
+}
+
+/** Addresses of the endpoints inside the guest. Link-local, so that they are in no tenant's network. */
+export const guestAddresses = { metadata: '169.254.169.254', services: '169.254.169.253', proxyPort: 3128 } as const
+
+/** What DHCP gives the one machine of the network, and where its SSH is. */
+const guest = '169.254.100.2'
+
+/**
+ * QEMU's argument of the primary interface's network: DHCP, the doors, and SSH from 127.0.0.1:`sshPort`; nothing else of the host
+ * and nothing outside (`restricted`). The network is libslirp's by way of libvdeplug, for QEMU's own way to it forks a program for
+ * each connection to a socket. Throws where a path has a character that the two syntaxes give a meaning.
+ */
+export function networkArgument(o: { doors: Doors; sshPort: number }): string {
+  const { metadata, services, proxyPort } = guestAddresses
+  const doors = [
+    [metadata, 80, o.doors.metadata],
+    [metadata, 123, o.doors.time],
+    [services, proxyPort, o.doors.proxy],
+    [services, 443, o.doors.services],
+  ] as const
+  const options = [
+    'restricted',
+    'v4',
+    `addr=169.254.0.2${escaped('/')}16`,
+    `dhcp=${guest}`,
+    `tcpfwd=127.0.0.1:${o.sshPort}:${guest}:22`,
+    // Two commas are one to QEMU.
+    `unixfwd=${doors.map(([address, port, path]) => `${address}:${port}:${escaped(path)}`).join(',,')}`,
+  ]
+  return `vde,id=net,sock=slirp:///${options.join('/')}`
+}
+
+function escaped(path: string): string {
+  if (!/^[\w./-]+$/.test(path)) throw new TypeError(`a guest's network cannot lead to the path ${JSON.stringify(path)}`)
+  return path.replaceAll('/', '\\/')
+}
