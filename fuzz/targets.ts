@@ -12,6 +12,7 @@ import {
   parsePlatformClaim,
   parsePublicKey,
   parseQeIdentity,
+  parseScaleCollateral,
   parseSnpReport,
   parseTcbInfo,
   parseTdReport,
@@ -52,6 +53,7 @@ import { parsePriceList } from '../services/control-plane/src/billing/price-list
 import { callsIn, parseExpression } from '../services/control-plane/src/templates/expression.ts'
 import { QueryError } from '../packages/policy/src/query/query-error.ts'
 import { searchJson } from '../packages/policy/src/query/search.ts'
+import { gunzip } from '../apps/cli/src/evidence/gunzip.ts'
 import { explain } from '../packages/evidence/src/detect/explain.ts'
 import { parseResult } from '../services/host/src/network/command-routes.ts'
 import { parseReportWithoutTpm } from '../services/host/src/network/boot-report.ts'
@@ -236,7 +238,8 @@ export const costQuery: (data: Uint8Array) => void = target((bytes) =>
 export const usageFilter: (data: Uint8Array) => void = target((bytes) => readUsageFilter(utf8Text.decode(bytes)))
 /** Which customer's key a guest state says it is under: the host wrote it. */
 export const customerBinding: (data: Uint8Array) => void = target(decodeBinding)
-export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes))
+export const scaleCollateral: (data: Uint8Array) => void = target(parseScaleCollateral)
+export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes, { gunzip }))
 
 /** A policy that reads prints as one that reads the same, and decides over claims of a machine. */
 export const policy: (data: Uint8Array) => void = target((bytes) => {
@@ -265,7 +268,7 @@ export const policyQuery: (data: Uint8Array) => void = target((bytes) => {
 })
 
 /** Every field of whatever the bytes are, in words. */
-export const explained: (data: Uint8Array) => void = target((bytes) => detect('input', bytes).map(explain))
+export const explained: (data: Uint8Array) => void = target((bytes) => detect('input', bytes, { gunzip }).map(explain))
 
 /** Entries of a log; the first byte says how many are expected. */
 export const logBundle: (data: Uint8Array) => void = target((bytes) =>

@@ -42,13 +42,13 @@ const vmId = '6F1E2B5C-0000-4000-8000-0123456789AB'
 const base64url = toBase64Url
 const json = (value: unknown): Uint8Array => utf8(JSON.stringify(value))
 
-interface RsaKey {
+export interface RsaKey {
   pair: CryptoKeyPair
   jwk: { n: string; e: string }
   spki: Uint8Array
 }
 
-async function rsaKey(): Promise<RsaKey> {
+export async function rsaKey(): Promise<RsaKey> {
   const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048 }
   const pair = await crypto.subtle.generateKey({ ...algorithm, publicExponent: Uint8Array.of(1, 0, 1) }, true, [
     'sign',
@@ -58,7 +58,7 @@ async function rsaKey(): Promise<RsaKey> {
   return { pair, jwk: { n, e }, spki: new Uint8Array(await crypto.subtle.exportKey('spki', pair.publicKey)) }
 }
 
-async function rs256(key: RsaKey, data: Uint8Array): Promise<Uint8Array> {
+export async function rs256(key: RsaKey, data: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.sign('RSASSA-PKCS1-v1_5', key.pair.privateKey, Uint8Array.from(data)))
 }
 
@@ -67,7 +67,7 @@ async function jws(key: RsaKey, header: object, payload: object): Promise<string
   return `${input}.${base64url(await rs256(key, utf8(input)))}`
 }
 
-function akPublic({ jwk }: RsaKey): Uint8Array {
+export function akPublic({ jwk }: RsaKey): Uint8Array {
   const modulus = fromBase64Url(jwk.n)
   const o = objectAttributes
   const attributes = o.fixedTpm | o.fixedParent | o.sensitiveDataOrigin | o.userWithAuth | o.restricted | o.sign

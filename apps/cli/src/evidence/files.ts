@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import { gunzip } from './gunzip.ts'
 import {
   detect,
   EvidenceError,
@@ -83,7 +84,7 @@ export async function readPieces(paths: readonly string[]): Promise<Piece[]> {
   for (const path of paths) {
     const bytes = await readBytes(path, Math.min(left, most.file))
     left -= bytes.length
-    pieces.push(...detect(path, bytes))
+    pieces.push(...detect(path, bytes, { gunzip }))
   }
   return pieces
 }

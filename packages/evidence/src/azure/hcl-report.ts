@@ -9,7 +9,8 @@ import { ParseError, VerificationError } from '../result/errors.ts'
 const magic = 0x414c4348
 /** Slot of the hardware's report: always of an SNP report's size; a TDREPORT fills the first 1024 bytes. */
 const slotLength = 1184
-const headerLength = 32
+const reservedLength = 12
+const headerLength = 20 + reservedLength
 const dataHeaderLength = 20
 /** What the NV index 0x01400001 is defined with; the host agent's buffers are larger. */
 const maximumLength = 16 * 4096
@@ -94,26 +95,29 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   const requestType = (Object.keys(requestTypes) as HclRequestType[]).find((name) => requestTypes[name] === request)
   if (requestType === undefined) refuse('UnknownType', 'request type', 12, '1, 2 or 3', `${request}`)
   const status = r.u32le('status')
-  r.zero(12, 'reserved')
+  // Some versions write the header without its reserved bytes: the size says which.
+  const header = isShort(all, size) ? headerLength - reservedLength : headerLength
+  if (header === headerLength) r.zero(reservedLength, 'reserved')
   const slotOffset = r.offset
   const slot = r.bytes(slotLength, 'hardware report')
   const dataLength = r.u32le('data size')
   const dataVersion = r.u32le('request data version')
   if (dataVersion !== 1 && dataVersion !== 2)
-    refuse('UnknownVersion', 'request data version', 1220, '1 or 2', `${dataVersion}`)
+    refuse('UnknownVersion', 'request data version', header + slotLength + 4, '1 or 2', `${dataVersion}`)
   const type = r.u32le('report type')
   const reportType = type === reportTypes.SNP ? 'SNP' : type === reportTypes.TDX ? 'TDX' : undefined
-  if (reportType === undefined) refuse('UnknownType', 'report type', 1224, '2 (SNP) or 4 (TDX)', `${type}`)
+  if (reportType === undefined)
+    refuse('UnknownType', 'report type', header + slotLength + 8, '2 (SNP) or 4 (TDX)', `${type}`)
   const hash = r.u32le('hash type')
   const hashType = hashTypes[hash]
-  if (hashType === undefined) refuse('UnknownType', 'hash type', 1228, '1, 2 or 3', `${hash}`)
+  if (hashType === undefined) refuse('UnknownType', 'hash type', header + slotLength + 12, '1, 2 or 3', `${hash}`)
   const claimsLength = r.u32le('claims size')
   const capabilities = dataVersion === 2 ? r.u32le('capabilities') : undefined
   const claims = r.bytes(claimsLength, 'claims')
   const used = dataHeaderLength + (dataVersion === 2 ? 4 : 0) + claimsLength
-  if (dataLength !== used) refuse('WrongLength', 'data size', 1216, `${used}`, `${dataLength}`)
-  if (size !== headerLength + slotLength + used) {
-    refuse('WrongLength', 'report size', 8, `${headerLength + slotLength + used}`, `${size}`)
+  if (dataLength !== used) refuse('WrongLength', 'data size', header + slotLength, `${used}`, `${dataLength}`)
+  if (size !== header + slotLength + used) {
+    refuse('WrongLength', 'report size', 8, `${header + slotLength + used}`, `${size}`)
   }
   const end = r.offset
   if (!isZero(r.rest())) refuse('TrailingBytes', 'bytes after its end are not zero', end)
@@ -124,6 +128,14 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   const at = reportDataOffset[reportType]
   const reportData = hardwareReport.subarray(at, at + 64)
   return { version, requestType, status, reportType, hashType, hardwareReport, capabilities, claims, reportData }
+}
+
+/** Header of 20 bytes: the sizes agree under it, and not under the longer one. */
+function isShort(bytes: Uint8Array, size: number): boolean {
+  const view = new DataView(bytes.buffer)
+  const agrees = (header: number): boolean =>
+    bytes.length >= header + slotLength + 4 && size === header + slotLength + view.getUint32(header + slotLength, true)
+  return agrees(headerLength - reservedLength) && !agrees(headerLength)
 }
 
 /** Report data that bind these claims: their digest, then zeros, 64 bytes. */

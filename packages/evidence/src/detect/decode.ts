@@ -17,6 +17,8 @@ export function detectBinary(name: string, bytes: Uint8Array, nested: boolean): 
   if (table !== undefined) return table
   const extended = readExtendedReport(name, bytes)
   if (extended !== undefined) return extended
+  const headed = behindParavisorHeader(bytes)
+  if (headed !== undefined) return [{ name, kind: 'snp-report', bytes: headed }]
   const kind = binaryKind(bytes)
   if (kind === 'certificate') return [{ name, kind: 'certificates', certificates: splitDer(bytes) }]
   if (kind === 'tpm-public') return [{ name, kind, bytes, nested }]
@@ -57,6 +59,15 @@ function inReportResponse(bytes: Uint8Array): Uint8Array | undefined {
   const head = view.getUint32(0, true) === 0 && view.getUint32(4, true) === snpReportLength
   if (!head || !isZero(bytes.subarray(8, 32)) || !isZero(bytes.subarray(32 + snpReportLength))) return undefined
   return bytes.subarray(32, 32 + snpReportLength)
+}
+
+/** A report that was cut off behind the paravisor's header (`HCLA`, of 20 or 32 bytes), without the claims. */
+function behindParavisorHeader(bytes: Uint8Array): Uint8Array | undefined {
+  const header = bytes.length - snpReportLength
+  if (header !== 20 && header !== 32) return undefined
+  const report = bytes.subarray(header)
+  const marked = bytes[0] === 0x48 && bytes[1] === 0x43 && bytes[2] === 0x4c && bytes[3] === 0x41
+  return marked && binaryKind(report) === 'snp-report' ? report : undefined
 }
 
 /** Hexadecimal, or base64 in either alphabet, with or without padding. */

@@ -1,8 +1,10 @@
 import { ParseError } from '../result/errors.ts'
 import { parseJws } from '../tokens/jws.ts'
-import { parsePem } from '../x509/pem.ts'
+import { detectContainer } from './containers.ts'
 import { decodeText, detectBinary } from './decode.ts'
-import { type Budget, detectJson } from './json.ts'
+import type { Budget, Gunzip } from './inner.ts'
+import { detectJson } from './json.ts'
+import { detectPem, hasPem } from './pem-pieces.ts'
 import type { Piece } from './piece.ts'
 
 /** Larger than any log with room to spare. */
@@ -13,17 +15,21 @@ const maximumDepth = 4
 const maximumValues = 20_000
 
 /**
- * Says what a file is, and takes it apart where it is a container: PEM, hexadecimal or base64 text, JSON of the tools that
- * collect evidence, or this project's own stored boots. Reads nothing closely and judges nothing.
+ * Says what a file is, and takes it apart where it is a container: PEM, hexadecimal or base64 text, gzip, collateral in SCALE,
+ * JSON of the tools that collect evidence, or this project's own stored boots. Reads nothing closely and judges nothing.
+ * @param o.gunzip absent: gzip streams are not looked into
  * @returns at least one piece; `unknown` for a file that is nothing known
  */
-export function detect(name: string, bytes: Uint8Array): Piece[] {
-  return detectAt(name, bytes, 0, { left: maximumValues }).map((piece) => ({ ...piece, file: name }))
+export function detect(name: string, bytes: Uint8Array, o: { gunzip?: Gunzip } = {}): Piece[] {
+  const budget: Budget = { left: maximumValues, unpacked: maximumLength, ...o }
+  return detectAt(name, bytes, 0, budget).map((piece) => ({ ...piece, file: name }))
 }
 
 function detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget): Piece[] {
   if (bytes.length === 0) return [{ name, kind: 'unknown', reason: 'The file is empty' }]
   if (bytes.length > maximumLength) return [{ name, kind: 'unknown', reason: 'The file is too large' }]
+  const container = depth < maximumDepth ? detectContainer(name, bytes, depth, { detectAt, budget }) : undefined
+  if (container !== undefined) return container
   const known = detectBinary(name, bytes, depth > 1)
   if (known !== undefined) return known
   const text = asText(bytes)
@@ -50,7 +56,7 @@ function asText(bytes: Uint8Array): string | undefined {
 function detectText(name: string, text: string, depth: number, budget: Budget): Piece[] {
   if (text.startsWith('{') || text.startsWith('['))
     return detectJson(name, text, depth + 1, { detectAt, detectText, budget })
-  if (text.includes('-----BEGIN ')) return detectPem(name, text)
+  if (hasPem(text)) return detectPem(name, text)
   if (text.startsWith('eyJ') && text.includes('.'))
     return [{ name, kind: isCertified(text) ? 'release' : 'token', text }]
   const decoded = decodeText(text)
@@ -66,30 +72,4 @@ function isCertified(text: string): boolean {
     if (error instanceof ParseError) return false
     throw error
   }
-}
-
-const readLabels: ReadonlySet<string> = new Set(['CERTIFICATE', 'PUBLIC KEY', 'X509 CRL'])
-
-function detectPem(name: string, text: string): Piece[] {
-  const pieces: Piece[] = []
-  try {
-    if (text.includes('-----BEGIN CERTIFICATE-----')) {
-      pieces.push({ name, kind: 'certificates', certificates: parsePem(text) })
-    }
-    if (text.includes('-----BEGIN PUBLIC KEY-----')) {
-      for (const spki of parsePem(text, 'PUBLIC KEY')) pieces.push({ name, kind: 'public-key', spki })
-    }
-    if (text.includes('-----BEGIN X509 CRL-----')) {
-      for (const bytes of parsePem(text, 'X509 CRL')) pieces.push({ name, kind: 'crl', bytes })
-    }
-  } catch (error) {
-    if (!(error instanceof ParseError)) throw error
-    return [{ name, kind: 'unknown', reason: `The PEM text is damaged: ${error.message}` }]
-  }
-  if (pieces.length === 0) return [{ name, kind: 'unknown', reason: 'The PEM text holds no evidence' }]
-  for (const [, label] of text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,64})-----/g)) {
-    if (label === undefined || readLabels.has(label)) continue
-    pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason: `A PEM block ${label} is no evidence` })
-  }
-  return pieces
 }

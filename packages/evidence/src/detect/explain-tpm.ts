@@ -65,6 +65,13 @@ export function explainAttest(attest: TpmsAttest): Field[] {
       row('qualifiedName', toHex(attest.qualifiedName), 'The same with its parents'),
     ]
   }
+  if (attest.type === 'creation') {
+    return [
+      ...head,
+      row('name', toHex(attest.name), 'Object that this TPM made: digest of its public area'),
+      row('creationHash', toHex(attest.creationHash), 'Digest of how it was made'),
+    ]
+  }
   return [
     ...head,
     row('indexName', toHex(attest.indexName), 'NV index: digest of its public area'),

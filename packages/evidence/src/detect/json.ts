@@ -2,7 +2,9 @@ import { utf8 } from '../bytes/bytes.ts'
 import { ParseError } from '../result/errors.ts'
 import { readJson } from '../tokens/json.ts'
 import { bareSignature } from './binary.ts'
+import type { InnerDetector } from './inner.ts'
 import { decodeText, detectBinary } from './decode.ts'
+import { hasPem } from './pem-pieces.ts'
 import type { Piece } from './piece.ts'
 import { brokenPromise } from './promises.ts'
 import { encodeSnpReport } from './snp-json.ts'
@@ -12,18 +14,6 @@ const maximumDepth = 16
 const minimumLength = 48
 
 type Members = Record<string, unknown>
-
-/** How what stands inside a JSON text is detected in its turn. */
-export interface InnerDetector {
-  detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget): Piece[]
-  detectText(name: string, text: string, depth: number, budget: Budget): Piece[]
-  budget: Budget
-}
-
-/** How many values of a file may still be looked at: each may be a container of others. */
-export interface Budget {
-  left: number
-}
 
 /**
  * Pieces inside a JSON text, wherever they stand: evidence of trustee, attestation-rs, dcap-qvl, go-attestation and Azure's
@@ -192,7 +182,7 @@ function signedText(
 
 function fromString(place: Place, text: string): Piece[] {
   if (text.length < minimumLength || place.depth > 4) return []
-  const marked = text.includes('-----BEGIN ') || /^\s*[{[]/.test(text) || text.startsWith('eyJ')
+  const marked = hasPem(text) || /^\s*[{[]/.test(text) || text.startsWith('eyJ')
   if (marked) {
     const found = place.inner
       .detectText(place.name, text.trim(), place.depth, place.inner.budget)

@@ -1,6 +1,7 @@
 import type { AzureParts } from '../result/check-azure.ts'
 import { checkAzure, checkRuntimeClaims, checkTdReport } from '../result/check-azure.ts'
 import type { HclPolicy } from '../result/check-hcl.ts'
+import { checkTpmCreation } from '../result/check-creation.ts'
 import { checkEventLog } from '../result/check-log.ts'
 import { checkSnp } from '../result/check-snp.ts'
 import { checkTdx } from '../result/check-tdx.ts'
@@ -25,7 +26,7 @@ import { judgeMaterials } from './materials.ts'
 import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, Pool } from './pool.ts'
 import { quoteOf, siblingOf } from './td-quotes.ts'
-import { type JudgedQuote, publicOf, tpmQuotes } from './tpm-quotes.ts'
+import { creationOf, isCreation, type JudgedQuote, publicOf, tpmQuotes } from './tpm-quotes.ts'
 import { unusedRules } from './unused-rules.ts'
 
 /** `nothing`: what was given holds, and states nothing that could be accepted: certificates, lists, logs by themselves. */
@@ -110,7 +111,9 @@ class Judge {
     const unreadable = [...this.#of('unreadable'), ...this.#of('unknown')].map(unreadableCheck)
     if (!this.#pieces.some(isStatement)) return [...unreadable, ...(await this.#materials())]
     const means = { pool: this.#pool, ledger: this.#pool.ledger, policy: this.#policy, at: this.#at }
-    const quotes = await tpmQuotes({ of: (kind) => this.#of(kind), ...means })
+    const signed = await tpmQuotes({ of: (kind) => this.#of(kind), ...means })
+    const quotes = signed.filter(({ quote }) => !isCreation(quote.message))
+    const creations = signed.filter(({ quote }) => isCreation(quote.message))
     const azure = this.#of('hcl-report')
     const tdQuotes = this.#of('tdx-quote')
     const logs = await placeLogs({ logs: this.#of('event-log'), tpm: quotes, td: tdQuotes })
@@ -135,6 +138,10 @@ class Judge {
     const loose =
       azure.length > 1 ? quotes.filter(({ owner }) => owner === undefined) : azure.length === 0 ? quotes : []
     for (const { quote, piece } of loose) checks.push(named(piece, (await checkTpmQuote(quote)).check))
+    for (const creation of creations) {
+      const check = await checkTpmCreation(creationOf(creation, (kind) => this.#of(kind)))
+      checks.push(named(creation.piece, check))
+    }
     for (const report of this.#each('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))
     for (const quote of tdQuotes) {
       if (this.#expired()) throw new OutOfTime()

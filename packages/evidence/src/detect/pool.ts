@@ -1,4 +1,4 @@
-import { equal } from '../bytes/bytes.ts'
+import { equal, isZero } from '../bytes/bytes.ts'
 import { toBase64 } from '../bytes/base64.ts'
 import { readEndorsement } from '../snp/endorse.ts'
 import { parseSnpReport, type SnpReport } from '../snp/report.ts'
@@ -120,7 +120,7 @@ export class Pool {
     const reported = attempt(() => describeTcb(decodeTcb(report.reportedTcb, product)))
     const marks: [boolean, number][] = [
       [signer === report.signingKey, 8],
-      [id === undefined || equal(report.chipId.subarray(0, id.length), id), 4],
+      [id === undefined || isZero(report.chipId) || equal(report.chipId.subarray(0, id.length), id), 4],
       [reported === describeTcb(tcb), 2],
       [certificate.notBefore <= this.#at && this.#at <= certificate.notAfter, 1],
     ]

@@ -1,5 +1,7 @@
 import { sameKey } from '../azure/runtime-claims.ts'
+import type { checkTpmCreation } from '../result/check-creation.ts'
 import type { TpmEvidence } from '../result/check-tpm.ts'
+import { parseTpmsAttest } from '../tpm/attest.ts'
 import { isAttestationKey, parseTpm2bPublic, type TpmPublicKey } from '../tpm/public.ts'
 import { parsePublicKey } from '../x509/public-key.ts'
 import { keyIn, signs, tpmKeyOf } from './attestation-keys.ts'
@@ -78,6 +80,18 @@ export async function tpmQuotes(o: {
   }
   for (const each of quotes) await findKey(each, o)
   return quotes
+}
+
+/** Whether this is a statement that the TPM made an object, not a quote of registers. */
+export function isCreation(message: Uint8Array): boolean {
+  return attempt(() => parseTpmsAttest(message))?.type === 'creation'
+}
+
+/** With the objects that it may be about and, where a paravisor's report names the key, bound by that report. */
+export function creationOf({ quote, owner }: JudgedQuote, of: Of): Parameters<typeof checkTpmCreation>[0] {
+  const objects = of('tpm-public').map(({ bytes }) => bytes)
+  const akPublic = owner === undefined ? undefined : keyIn(owner)
+  return { ...quote, objects, ...(akPublic === undefined ? {} : { akPublic, keyBoundBy: 'claims' as const }) }
 }
 
 async function findKey(

@@ -147,12 +147,14 @@ export interface VerifiedEventLog {
   events: readonly MeasuredEvent[]
 }
 
-/** Types whose digest is the digest of the data, by specification: another digest is a lie about what was measured. */
+/**
+ * Types whose digest is the digest of the data, by specification: another digest is a lie about what was measured. Not
+ * EV_S_CRTM_VERSION: a cloud's firmware measures another form of its version than it logs, and nothing is claimed of it.
+ */
 const digestIsOverData: ReadonlySet<number> = new Set([
   readTypes.EV_SEPARATOR,
   readTypes.EV_ACTION,
   readTypes.EV_EFI_ACTION,
-  readTypes.EV_S_CRTM_VERSION,
   readTypes.EV_EFI_VARIABLE_DRIVER_CONFIG,
   readTypes.EV_EFI_GPT_EVENT,
 ])

@@ -70,10 +70,11 @@ function readSections(image: Uint8Array, offsetFromEnd: number): SnpSection[] {
     const length = reader.u32le('length')
     const type = reader.u32le('type')
     if (!(Object.values(snpSection) as number[]).includes(type)) refuse('UnknownType', `has a section of type ${type}`)
-    if (address % 4096 !== 0 || length % 4096 !== 0 || length === 0 || address + length > fourGiB) {
+    if (address % 4096 !== 0 || length % 4096 !== 0 || address + length > fourGiB) {
       refuse('InvalidValue', 'has a section that is not whole pages')
     }
-    sections.push({ address, size: length, type })
+    // Images made for several platforms keep the entry of what they do not use: it adds no page.
+    if (length > 0) sections.push({ address, size: length, type })
   }
   return sections
 }

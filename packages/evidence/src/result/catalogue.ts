@@ -37,6 +37,7 @@ export const checkCatalogue = {
     shows: 'The reported security versions are those that the key stands for',
     source: 'AMD 56860, REPORTED_TCB',
   },
+  'snp.committed': { shows: 'What runs is not older than what is committed', source: 'AMD 56860, SNP_COMMIT' },
   'snp.chip': { shows: 'The report is of the chip or the provider whose key signed it', source: 'AMD 56860, CHIP_ID' },
   'snp.signature': { shows: 'The report is signed by the endorsed key', source: 'AMD 56860, report signature' },
   'snp.verifier': { shows: 'The verifier as a whole takes the report', source: '' },
@@ -138,6 +139,7 @@ export const checkCatalogue = {
   'tpm.format': { shows: 'The TPM made the statement, and it is a quote', source: 'TPM 2.0 part 2, 10.12' },
   'tpm.nonce': { shows: 'The quote answers the verifier’s challenge', source: 'TPM 2.0 part 2, 10.12.12, extraData' },
   'tpm.registers': { shows: 'The registers shown are the ones quoted', source: 'TPM 2.0 part 2, 10.12.1, pcrDigest' },
+  'tpm.created': { shows: 'The TPM made a key that was given', source: 'TPM 2.0 part 3, 18.3' },
   'tpm.expected': { shows: 'The registers have the expected values', source: 'PFP, 3.3.4' },
 
   log: { shows: 'The event log says what was measured', source: '' },

@@ -1,6 +1,7 @@
-import { concat, equal, isZero, reversed } from '../bytes/bytes.ts'
+import { concat, isZero, reversed } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { appraiseSnp, type SnpPolicy } from '../snp/appraise.ts'
+import { requireChip, requireCommitted } from '../snp/consistency.ts'
 import { readEndorsement, type SnpEndorsement } from '../snp/endorse.ts'
 import { mayBeOf } from '../snp/products.ts'
 import { parseSnpReport, type SnpReport } from '../snp/report.ts'
@@ -60,7 +61,10 @@ export async function checkSnp(
   await list.run('snp.signingKey', [report, endorsement], requireSigner, () => report?.signingKey ?? '')
   await list.run('snp.product', [report, endorsement], requireCpu)
   await list.run('snp.tcb', [report, endorsement], requireTcb, (tcb) => tcb)
-  await list.run('snp.chip', [report, endorsement], requireChip, (id) => id)
+  await list.run('snp.committed', [report, endorsement], (parsed: SnpReport, { product }: SnpEndorsement) =>
+    requireCommitted(parsed, product),
+  )
+  await list.run('snp.chip', [report, endorsement], describeChip, (id) => id)
   await list.run('snp.signature', [report, chain], (parsed: SnpReport, given: Chain) =>
     requireSignature(parsed, given, means),
   )
@@ -165,13 +169,12 @@ function requireTcb(report: SnpReport, { product, tcb }: SnpEndorsement): string
   return found
 }
 
-function requireChip(report: SnpReport, { hardwareId, providerId }: SnpEndorsement): string {
+function describeChip(report: SnpReport, endorsement: SnpEndorsement): string {
+  requireChip(report, endorsement)
+  const { hardwareId, providerId } = endorsement
   if (hardwareId === undefined) return `provider ${providerId}`
-  const same = equal(report.chipId.subarray(0, hardwareId.length), hardwareId)
-  if (!same || !isZero(report.chipId.subarray(hardwareId.length))) {
-    refuse('ChipMismatch', 'Report comes from another chip', toHex(hardwareId), toHex(report.chipId))
-  }
-  return `chip ${toHex(hardwareId).slice(0, 32)}…`
+  const hidden = isZero(report.chipId) ? ' by its certificate; the report hides it' : ''
+  return `chip ${toHex(hardwareId).slice(0, 32)}…${hidden}`
 }
 
 async function requireSignature(report: SnpReport, { leaf }: Chain, { primitives }: Means): Promise<void> {

@@ -129,7 +129,8 @@ export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuo
   return { check, value: check.outcome === 'passed' ? value : undefined }
 }
 
-async function checkKeyBinding(list: Checklist, o: TpmEvidence): Promise<void> {
+/** What binds the key to a machine, as one check. */
+export async function checkKeyBinding(list: Checklist, o: TpmEvidence): Promise<void> {
   const { keyBoundBy: by } = o
   if (by === 'claims') list.add(passed('tpm.binding', 'in the claims that the hardware binds'))
   else if (by === 'caller')

@@ -3,6 +3,7 @@ import { toHex } from '../bytes/hex.ts'
 import type { Failure } from '../result/failure.ts'
 import type { SnpProduct, TcbVersion } from './products.ts'
 import type { SnpFirmwareVersion } from './report.ts'
+import { chipOf, describeFirmware, firmwareRank } from './consistency.ts'
 import { tcbParts } from './tcb.ts'
 import type { VerifiedSnp } from './verify.ts'
 
@@ -113,9 +114,14 @@ export function appraiseSnp(verified: VerifiedSnp, policy: SnpPolicy): Failure[]
   oneOf('idKeyDigest', report.idKeyDigest, policy.idKeyDigests)
   oneOf('authorKeyDigest', report.authorKeyDigest, policy.authorKeyDigests)
   if (policy.authorKeyDigests !== undefined) demand('authorKeyEnabled', report.authorKeyEnabled, true)
-  oneOf('chipId', report.chipId, policy.chipIds)
-  if (policy.deniedChipIds?.some((chip) => equal(chip, report.chipId)) === true) {
-    fail('chipId', 'Forbidden', 'another chip', toHex(report.chipId))
+  const chip = chipOf(report, verified.endorsement)
+  if (chip !== undefined) {
+    oneOf('chipId', chip, policy.chipIds)
+    if (policy.deniedChipIds?.some((denied) => equal(denied, chip)) === true) {
+      fail('chipId', 'Forbidden', 'another chip', toHex(chip))
+    }
+  } else if (policy.chipIds !== undefined || policy.deniedChipIds !== undefined) {
+    fail('chipId', 'Missing', 'a chip to compare', 'none: the host hides it and a provider’s key signed')
   }
   oneOf('reportId', report.reportId, policy.reportIds)
   oneOf('reportIdMa', report.reportIdMa, policy.reportIdsMa)
@@ -200,7 +206,6 @@ function atLeastVersion(
   fail: (path: string, code: Failure['code'], expected: string, actual: string) => void,
 ): void {
   if (minimum === undefined) return
-  const rank = (v: SnpFirmwareVersion): number => (v.major * 256 + v.minor) * 256 + v.build
-  const text = (v: SnpFirmwareVersion): string => `${v.major}.${v.minor}.${v.build}`
-  if (!(rank(actual) >= rank(minimum))) fail(path, 'BelowMinimum', text(minimum), text(actual))
+  if (firmwareRank(actual) >= firmwareRank(minimum)) return
+  fail(path, 'BelowMinimum', describeFirmware(minimum), describeFirmware(actual))
 }

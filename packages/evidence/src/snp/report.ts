@@ -43,13 +43,13 @@ export interface SnpFirmwareVersion {
 /** Key that signed: of the chip, of a cloud provider's load, or none. */
 export type SnpSigningKey = 'VCEK' | 'VLEK' | 'None'
 
-/** ATTESTATION_REPORT of the SNP ABI specification (AMD 56860), versions 2, 3 and 5. */
+/** ATTESTATION_REPORT of the SNP ABI specification (AMD 56860), versions 2 to 5. */
 export interface SnpReport {
   /** Never an identity: whoever has a report can write its signature in a second form. `reportId` and `signed` are stable. */
   raw: Uint8Array
   /** The bytes that the signature covers. */
   signed: Uint8Array
-  version: 2 | 3 | 5
+  version: 2 | 3 | 4 | 5
   guestSvn: number
   policy: SnpGuestPolicy
   familyId: Uint8Array
@@ -132,14 +132,18 @@ export function parseSnpReport(bytes: Uint8Array): SnpReport {
   const raw = new Uint8Array(bytes)
   const view = new DataView(raw.buffer)
   const version = view.getUint32(at.version, true)
-  if (version !== 2 && version !== 3 && version !== 5) {
-    const facts = { offset: at.version, expected: '2, 3 or 5', found: `${version}` }
+  if (version !== 2 && version !== 3 && version !== 4 && version !== 5) {
+    const facts = { offset: at.version, expected: '2 to 5', found: `${version}` }
     throw new ParseError({ code: 'UnknownVersion', message: 'SNP report has a version that is not known', ...facts })
   }
   const algorithm = view.getUint32(at.algorithm, true)
   if (algorithm !== 1) {
     const facts = { offset: at.algorithm, expected: '1 (ECDSA P-384 with SHA-384)', found: `${algorithm}` }
     throw new ParseError({ code: 'UnknownType', message: 'SNP report has another signature algorithm', ...facts })
+  }
+  if (((view.getUint32(at.policy, true) >>> 17) & 1) !== 1) {
+    const facts = { offset: at.policy, expected: 'bit 17 is 1', found: 'bit 17 is 0' }
+    throw new ParseError({ code: 'InvalidValue', message: 'SNP report: reserved bit of the guest policy', ...facts })
   }
   const { authorKeyEnabled, chipKeyMasked, signingKey } = readKeyFlags(view.getUint32(at.keyFlags, true))
   requireZero(raw, view, at.keyFlags + 4, at.reportData, 'after key information')

@@ -1,5 +1,4 @@
-import { concat, equal, isZero, reversed } from '../bytes/bytes.ts'
-import { toHex } from '../bytes/hex.ts'
+import { concat, reversed } from '../bytes/bytes.ts'
 import { EvidenceError, ParseError, VerificationError, type VerificationErrorCode } from '../result/errors.ts'
 import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
 import type { Certificate } from '../x509/certificate.ts'
@@ -8,6 +7,7 @@ import type { Means } from '../x509/means.ts'
 import { describeName, sameName } from '../x509/name.ts'
 import { spkiSha256, verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
+import { requireChip, requireCommitted } from './consistency.ts'
 import { readEndorsement, type SnpEndorsement } from './endorse.ts'
 import { mayBeOf, type SnpProduct, type TcbVersion } from './products.ts'
 import type { SnpReport } from './report.ts'
@@ -83,7 +83,9 @@ export async function verifySnp(
       describeTcb(reportedTcb),
     )
   }
-  checkChip(report, endorsement)
+  requireChip(report, endorsement)
+  const [currentTcb, committedTcb] = [decode(report.currentTcb, product), decode(report.committedTcb, product)]
+  requireCommitted(report, product)
   await checkSignature(report, leaf, means)
   return {
     report,
@@ -91,8 +93,8 @@ export async function verifySnp(
     endorsement,
     anchor,
     reportedTcb,
-    currentTcb: decode(report.currentTcb, product),
-    committedTcb: decode(report.committedTcb, product),
+    currentTcb,
+    committedTcb,
     launchTcb: decode(report.launchTcb, product),
     revocationChecked: crls.length > 0,
   }
@@ -128,16 +130,6 @@ function checkProduct(report: SnpReport, product: SnpProduct): void {
   if (!mayBeOf(product, cpu)) {
     const identity = cpu === undefined ? 'none' : `family ${cpu.family}, model ${cpu.model}, stepping ${cpu.stepping}`
     refuse('ProductMismatch', 'Report comes from another product', product, identity)
-  }
-}
-
-function checkChip(report: SnpReport, endorsement: SnpEndorsement): void {
-  const { hardwareId } = endorsement
-  // A provider's key belongs to no chip: nothing to compare.
-  if (hardwareId === undefined) return
-  const same = equal(report.chipId.subarray(0, hardwareId.length), hardwareId)
-  if (!same || !isZero(report.chipId.subarray(hardwareId.length))) {
-    refuse('ChipMismatch', 'Report comes from another chip', toHex(hardwareId), toHex(report.chipId))
   }
 }
 

@@ -43,10 +43,18 @@ export interface NvCertifyAttest extends AttestHeader {
   contents: Uint8Array
 }
 
-export type TpmsAttest = QuoteAttest | CertifyAttest | NvCertifyAttest
+export interface CreationAttest extends AttestHeader {
+  type: 'creation'
+  /** Name of the object that the TPM made. */
+  name: Uint8Array
+  /** Digest of TPMS_CREATION_DATA. */
+  creationHash: Uint8Array
+}
+
+export type TpmsAttest = QuoteAttest | CertifyAttest | NvCertifyAttest | CreationAttest
 
 /**
- * Reads a TPMS_ATTEST (TPM 2.0 part 2, section 10.12.12) of a quote, a certified object or a certified NV index.
+ * Reads a TPMS_ATTEST (TPM 2.0 part 2, section 10.12.12) of a quote, a certified or created object, or a certified NV index.
  * @throws ParseError WrongMagic, UnknownType
  */
 export function parseTpmsAttest(bytes: Uint8Array): TpmsAttest {
@@ -86,6 +94,13 @@ export function parseTpmsAttest(bytes: Uint8Array): TpmsAttest {
       type: 'certify',
       name: readSized(reader, 'name', 66),
       qualifiedName: readSized(reader, 'qualified name', 66),
+    }
+  } else if (type === attestTypes.creation) {
+    attest = {
+      ...header,
+      type: 'creation',
+      name: readSized(reader, 'object name', 66),
+      creationHash: readSized(reader, 'creation hash', 64),
     }
   } else if (type === attestTypes.nv) {
     attest = {

@@ -1,0 +1,61 @@
+import { equal, isZero } from '../bytes/bytes.ts'
+import { toHex } from '../bytes/hex.ts'
+import { VerificationError, type VerificationErrorCode } from '../result/errors.ts'
+import type { SnpEndorsement } from './endorse.ts'
+import type { SnpProduct } from './products.ts'
+import type { SnpFirmwareVersion, SnpReport } from './report.ts'
+import { decodeTcb, describeTcb, tcbParts } from './tcb.ts'
+
+/** Bytes of CHIP_ID. */
+const chipIdLength = 64
+
+/**
+ * The chip behind a report. Its certificate says it where there is one of the chip: a host that hides the id (MASK_CHIP_ID)
+ * must not thereby get past a list of chips. Undefined where a provider's key signed and the host hides the id.
+ */
+export function chipOf(report: SnpReport, { hardwareId }: SnpEndorsement): Uint8Array | undefined {
+  if (hardwareId === undefined) return isZero(report.chipId) ? undefined : report.chipId
+  const chip = new Uint8Array(chipIdLength)
+  chip.set(hardwareId)
+  return chip
+}
+
+/** The report names the chip of the certificate, or none (AMD 56860, SNP_CONFIG, MASK_CHIP_ID). @throws VerificationError ChipMismatch */
+export function requireChip(report: SnpReport, endorsement: SnpEndorsement): void {
+  // A provider's key belongs to no chip: nothing to compare.
+  if (endorsement.hardwareId === undefined || isZero(report.chipId)) return
+  const chip = chipOf(report, endorsement)
+  if (chip === undefined || !equal(report.chipId, chip)) {
+    refuse('ChipMismatch', 'Report comes from another chip', toHex(endorsement.hardwareId), toHex(report.chipId))
+  }
+}
+
+/**
+ * What runs is never older than what is committed: firmware refuses to go back behind it (AMD 56860, SNP_COMMIT).
+ * @throws VerificationError TcbMismatch; ParseError ReservedNotZero
+ */
+export function requireCommitted(report: SnpReport, product: SnpProduct): void {
+  const [current, committed] = [decodeTcb(report.currentTcb, product), decodeTcb(report.committedTcb, product)]
+  const message = 'What runs is older than what is committed'
+  if (tcbParts.some((part) => current[part] < committed[part])) {
+    refuse('TcbMismatch', message, `at least ${describeTcb(committed)}`, describeTcb(current))
+  }
+  const { currentVersion, committedVersion } = report
+  if (firmwareRank(currentVersion) < firmwareRank(committedVersion)) {
+    const expected = `at least firmware ${describeFirmware(committedVersion)}`
+    refuse('TcbMismatch', message, expected, `firmware ${describeFirmware(currentVersion)}`)
+  }
+}
+
+/** For comparing versions of SNP firmware. */
+export function firmwareRank(version: SnpFirmwareVersion): number {
+  return (version.major * 256 + version.minor) * 256 + version.build
+}
+
+export function describeFirmware(version: SnpFirmwareVersion): string {
+  return `${version.major}.${version.minor}.${version.build}`
+}
+
+function refuse(code: VerificationErrorCode, what: string, expected: string, found: string): never {
+  throw new VerificationError({ code, message: `SNP report: ${what}`, subject: 'SNP report', expected, found })
+}
