@@ -6,7 +6,7 @@ const marks = { passed: '✓', failed: '✗', skipped: '?' } as const
 /** The tree as people read it: a line for each check, and for those that did not pass what was expected and found. */
 export function renderJudgement(judgement: Judgement, at: Date): string[] {
   const lines = judgement.check.children.flatMap((check) => renderCheck(check, ''))
-  lines.push('')
+  lines.push('', ...renderSaid(judgement))
   if (judgement.verdict === 'accepted') lines.push(`Accepted, as of ${at.toISOString()}.`)
   else if (judgement.verdict === 'nothing') {
     lines.push(
@@ -20,6 +20,19 @@ export function renderJudgement(judgement: Judgement, at: Date): string[] {
       if (!message.startsWith('It rests on')) lines.push(`  ${message}`)
     }
   }
+  return lines
+}
+
+/** What the evidence says, file by file, then what nobody asked of it. */
+function renderSaid({ says, unasked, verdict }: Judgement): string[] {
+  const lines: string[] = []
+  for (const [index, { of, what, value }] of says.entries()) {
+    if (says[index - 1]?.of !== of) lines.push(`${of} says${verdict === 'accepted' ? '' : ' (not accepted)'}:`)
+    lines.push(`  ${what}: ${value}`)
+  }
+  if (says.length > 0) lines.push('')
+  if (unasked.length > 0)
+    lines.push('Not checked, for no reference value was given:', ...unasked.map((line) => `  ! ${line}`), '')
   return lines
 }
 

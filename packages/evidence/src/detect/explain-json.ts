@@ -1,4 +1,4 @@
-import type { Field } from './field.ts'
+import { type Field, timeText } from './field.ts'
 
 /** Members of tokens, key releases and Intel's texts (facts of Azure Attestation's claim sets; PCS API 4), by their last name. */
 const meanings: Record<string, string> = {
@@ -10,7 +10,7 @@ const meanings: Record<string, string> = {
   'x5t#S256': 'SHA-256 of the signer’s certificate',
   typ: 'Kind of signed text',
   iss: 'Issuer',
-  iat: 'Issued at, seconds since 1970',
+  iat: 'Issued at',
   nbf: 'Not valid before',
   exp: 'Not valid from then on',
   jti: 'This token',
@@ -75,6 +75,8 @@ export function explainClaims(prefix: string, value: Readonly<Record<string, unk
 }
 
 const maximumFields = 2000
+/** Members that are times, in seconds since 1970 (RFC 7519, NumericDate). */
+const times: ReadonlySet<string> = new Set(['iat', 'nbf', 'exp', 'auth_time'])
 
 function leaves(path: string, value: unknown): Field[] {
   if (typeof value === 'object' && value !== null) {
@@ -82,11 +84,12 @@ function leaves(path: string, value: unknown): Field[] {
       .flatMap(([name, member]) => leaves(path === '' ? name : `${path}.${name}`, member))
       .slice(0, maximumFields)
   }
+  const time = times.has(path.split('.').at(-1) ?? '') ? timeText(value) : undefined
   const name = path.split('.').findLast((part) => meanings[part] !== undefined)
   return [
     {
       name: path,
-      value: String(value),
+      value: time === undefined ? String(value) : `${String(value)} (${time})`,
       meaning: name === undefined ? 'Claim of whoever signed' : (meanings[name] ?? ''),
     },
   ]

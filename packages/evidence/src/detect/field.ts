@@ -23,6 +23,13 @@ export function bytesText(bytes: Uint8Array): string {
   return toHex(bytes)
 }
 
+/** A time of a token, seconds since 1970, as a date; undefined for what is none. */
+export function timeText(seconds: unknown): string | undefined {
+  if (typeof seconds !== 'number') return undefined
+  const time = new Date(seconds * 1000)
+  return Number.isNaN(time.getTime()) ? undefined : time.toISOString()
+}
+
 export function hexNumber(value: bigint | number): string {
   return `0x${value.toString(16)}`
 }

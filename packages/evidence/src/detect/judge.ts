@@ -27,6 +27,8 @@ import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, Pool } from './pool.ts'
 import { quoteOf, siblingOf } from './td-quotes.ts'
 import { creationOf, isCreation, type JudgedQuote, publicOf, tpmQuotes } from './tpm-quotes.ts'
+import { type Said, whatIsSaid } from './said.ts'
+import { unasked } from './unasked.ts'
 import { unusedRules } from './unused-rules.ts'
 
 /** `nothing`: what was given holds, and states nothing that could be accepted: certificates, lists, logs by themselves. */
@@ -37,6 +39,10 @@ export interface Judgement {
   verdict: Verdict
   /** Code of the first failed check, for programs. */
   code?: string
+  /** What the evidence says of its machine: worth what the verdict is worth. */
+  says: Said[]
+  /** Reference values that were not given, so that nothing was held to them. */
+  unasked: string[]
 }
 
 interface JudgeInput extends Means {
@@ -60,21 +66,24 @@ class OutOfTime extends Error {}
  * Certificates, lists and Intel's texts are judged by themselves only where there is no other evidence.
  */
 export async function judge(o: JudgeInput): Promise<Judgement> {
-  const check = allOf('evidence', await judgeWithin(o))
+  const anchors = [...o.anchors.amd, ...o.anchors.intel]
+  const few = o.pieces.length > maximumPieces ? [] : [...o.pieces, ...(o.library ?? [])]
+  const pool = await Pool.of(few, o.at, anchors, o)
+  const check = allOf('evidence', await judgeWithin(o, pool))
   const code = firstFailure(check)?.code
   const holds = o.pieces.some(isStatement) ? 'accepted' : 'nothing'
   const verdict = check.outcome === 'passed' ? holds : check.outcome === 'failed' ? 'refused' : 'unjudged'
-  return { check, verdict, ...(code === undefined ? {} : { code }) }
+  const says = o.pieces.length > maximumPieces ? [] : whatIsSaid(o.pieces, pool)
+  const asked = unasked(o.policy ?? {}, o.pieces)
+  return { check, verdict, ...(code === undefined ? {} : { code }), says, unasked: asked }
 }
 
-async function judgeWithin(o: JudgeInput): Promise<Check[]> {
+async function judgeWithin(o: JudgeInput, pool: Pool): Promise<Check[]> {
   if (o.pieces.length > maximumPieces) {
     const facts = { expected: `at most ${maximumPieces} pieces`, found: `${o.pieces.length}` }
     const message = 'This is more than one judgement takes: judge machine by machine'
     return [failed('file.kind', new ParseError({ code: 'TooLarge', message, ...facts }))]
   }
-  const anchors = [...o.anchors.amd, ...o.anchors.intel]
-  const pool = await Pool.of([...o.pieces, ...(o.library ?? [])], o.at, anchors, o)
   try {
     return await new Judge(o, pool).judge()
   } catch (error) {
@@ -213,9 +222,9 @@ class Judge {
     return hcl.configuration === undefined ? {} : { policy: { configuration: hcl.configuration } }
   }
 
-  #snpParts(report: Uint8Array): Pick<AzureParts, 'chain' | 'crl'> {
+  #snpParts(report: Uint8Array): Pick<AzureParts, 'chain' | 'crl' | 'withoutChain'> {
     const chain = this.#pool.snpChain(report)
-    if (chain === undefined) return {}
+    if (chain === undefined) return { withoutChain: this.#pool.withoutSnpChain(report) }
     const crl = this.#pool.crlOf(attempt(() => parseCertificate(chain.ark)))
     return { chain, crl }
   }

@@ -11,6 +11,7 @@ import { parseTdxQuote } from '../tdx/quote.ts'
 import { requireNamedPck } from '../tdx/verify.ts'
 import { parseTcbInfo } from '../tdx/tcb-info.ts'
 import { parseQeIdentity } from '../tdx/qe-identity.ts'
+import { chainSource, vcekSource } from '../result/sources.ts'
 import type { TrustAnchor } from '../result/trust-anchors.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { type Crl, parseCrl } from '../x509/crl.ts'
@@ -99,17 +100,40 @@ export class Pool {
 
   /** Chain of the key that this report names: of its chip and versions where there is one, else any of its kind. */
   snpChain(bytes: Uint8Array): SnpChain | undefined {
-    const report = attempt(() => parseSnpReport(bytes))
-    const keys = this.certificates.filter(({ subject }) => /^SEV-V[CL]EK$/.test(subject.commonName ?? ''))
-    const fits = keys.map((certificate) => ({ certificate, rank: this.#rank(certificate, report) }))
-    const [best] = fits.toSorted((left, right) => right.rank - left.rank)
-    const leaf = best?.certificate ?? this.certificates.find(({ basicConstraints }) => basicConstraints?.ca !== true)
+    const leaf = this.#snpLeaf(bytes)
     if (leaf === undefined) return undefined
     const [, ask, ark] = this.chainFrom(leaf)
     // A key whose issuers are absent cannot be judged; one that names issuers which are not AMD's at all can.
     if (ask === undefined || ark === undefined) return undefined
     this.ledger.use(leaf.raw, ask.raw, ark.raw)
     return { vcek: leaf.raw, ask: ask.raw, ark: ark.raw }
+  }
+
+  /** Why there is no such chain: what is missing, or whose chain was given instead. */
+  withoutSnpChain(bytes: Uint8Array): string {
+    const report = attempt(() => parseSnpReport(bytes))
+    const kind = report?.signingKey === 'VLEK' ? 'VLEK' : 'VCEK'
+    const leaf = this.#snpLeaf(bytes)
+    const authorities = this.certificates.filter(({ basicConstraints }) => basicConstraints?.ca === true)
+    const names = [...new Set(authorities.map(({ subject }) => subject.commonName ?? 'without a name'))].join(', ')
+    if (leaf === undefined) {
+      const given = names === '' ? 'No certificate was given' : `The ${kind} was not given (${names} were)`
+      return `${given}: ${vcekSource(report)}`
+    }
+    const wanted = leaf.issuer.commonName ?? 'its issuer'
+    if (names === '')
+      return `The chain of this ${kind} was not given: get ${wanted} and its root from ${chainSource(report)}`
+    const last = this.chainFrom(leaf).at(-1)
+    const lacking = last?.issuer.commonName ?? wanted
+    return `This chain does not belong to this ${kind}: it needs ${lacking}, and given were ${names}; get it from ${chainSource(report)}`
+  }
+
+  #snpLeaf(bytes: Uint8Array): Certificate | undefined {
+    const report = attempt(() => parseSnpReport(bytes))
+    const keys = this.certificates.filter(({ subject }) => /^SEV-V[CL]EK$/.test(subject.commonName ?? ''))
+    const fits = keys.map((certificate) => ({ certificate, rank: this.#rank(certificate, report) }))
+    const [best] = fits.toSorted((left, right) => right.rank - left.rank)
+    return best?.certificate ?? this.certificates.find(({ basicConstraints }) => basicConstraints?.ca !== true)
   }
 
   /** How well a key goes with a report: its kind, its chip, its versions, its time. */

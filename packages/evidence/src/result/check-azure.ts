@@ -33,6 +33,8 @@ export interface AzureParts extends Means {
   hclReport: Uint8Array
   /** For SNP. */
   chain?: SnpChain | undefined
+  /** Why there is no chain, and where to get it. */
+  withoutChain?: string | undefined
   crl?: Uint8Array | undefined
   /** For TDX. */
   tdQuote?: Uint8Array | undefined
@@ -103,6 +105,7 @@ async function checkHardware(
       primitives,
       cache,
       chain: o.chain,
+      withoutChain: o.withoutChain,
       crl: o.crl,
       policy: o.snpPolicy,
     })

@@ -17,6 +17,7 @@ import { verifyRawEcdsa } from '../x509/public-key.ts'
 import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
 import { VerificationError, type VerificationErrorCode } from './errors.ts'
+import { amdCrlSource } from './sources.ts'
 import type { TrustAnchors } from './trust-anchors.ts'
 
 interface Chain {
@@ -29,6 +30,7 @@ interface Chain {
  * Judges an SNP report check by check, also after the first fault, so that a person sees all of them. The verdict is the
  * verifier's: the tree passes only where `verifySnp` and every single check agree.
  * @param o.chain absent: the report is read and nothing else can be judged
+ * @param o.withoutChain why there is none, and where to get it
  * @param o.crl absent: revocation is not looked at
  * @param o.policy absent: content is not appraised
  */
@@ -36,6 +38,7 @@ export async function checkSnp(
   o: Means & {
     report: Uint8Array
     chain?: SnpChain | undefined
+    withoutChain?: string | undefined
     crl?: Uint8Array | undefined
     anchors: TrustAnchors
     at: Date
@@ -50,7 +53,7 @@ export async function checkSnp(
     () => parseSnpReport(o.report),
     (r) => `version ${r.version}`,
   )
-  const chain = await checkChain(list, o, means)
+  const chain = await checkChain(list, { ...o, parsed: report }, means)
   const endorsement = await list.run(
     'snp.endorsement',
     [chain],
@@ -92,12 +95,19 @@ export async function checkSnp(
 
 async function checkChain(
   list: Checklist,
-  o: { chain?: SnpChain | undefined; crl?: Uint8Array | undefined; anchors: TrustAnchors; at: Date },
+  o: {
+    chain?: SnpChain | undefined
+    withoutChain?: string | undefined
+    crl?: Uint8Array | undefined
+    parsed: SnpReport | undefined
+    anchors: TrustAnchors
+    at: Date
+  },
   means: Means,
 ): Promise<Chain | undefined> {
   const { anchors, at } = o
   if (o.chain === undefined)
-    list.skip('snp.chain.format', 'The certificates VCEK (or VLEK), ASK and ARK were not given')
+    list.skip('snp.chain.format', o.withoutChain ?? 'The certificates VCEK (or VLEK), ASK and ARK were not given')
   const chain =
     o.chain &&
     (await list.run('snp.chain.format', [o.chain], (given: SnpChain): Chain => ({
@@ -113,7 +123,7 @@ async function checkChain(
     () => chain?.ark.subject.commonName ?? '',
   )
   if (o.crl === undefined) {
-    list.skip('snp.chain.revocation', 'No revocation list was given', { optional: true })
+    list.skip('snp.chain.revocation', `No revocation list was given: ${amdCrlSource(o.parsed)}`, { optional: true })
   } else {
     await list.run('snp.chain.revocation', [chain, o.crl], ({ leaf, ask, ark }: Chain, der: Uint8Array) => {
       const crl = crlOf(der, means)

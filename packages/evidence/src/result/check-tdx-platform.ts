@@ -1,3 +1,4 @@
+import { pckCrlSource, qeIdentitySource, rootCrlSource, tcbInfoSource } from './sources.ts'
 import { equal } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { requireCurrent, type TdxCollateral, verifySignedText } from '../tdx/collateral.ts'
@@ -35,6 +36,7 @@ export async function checkPlatform(list: Checklist, o: PlatformInput): Promise<
     chainPem: o.collateral.tcbInfoIssuerChainPem,
     rootCrl,
     parse: parseTcbInfo,
+    source: tcbInfoSource(pck && toHex(pck.fmspc)),
   })
   await list.run(
     'tdx.tcbInfo.time',
@@ -50,6 +52,7 @@ export async function checkPlatform(list: Checklist, o: PlatformInput): Promise<
     chainPem: o.collateral.qeIdentityIssuerChainPem,
     rootCrl,
     parse: parseQeIdentity,
+    source: qeIdentitySource,
   })
   await list.run(
     'tdx.qeIdentity.time',
@@ -89,9 +92,10 @@ async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl |
     id: CheckId,
     der: Uint8Array | undefined,
     issuer: Certificate | undefined,
+    source: string,
   ): Promise<Crl | undefined> => {
     if (der === undefined) {
-      list.skip(id, 'The revocation list was not given')
+      list.skip(id, `The revocation list was not given: ${source}`)
       return undefined
     }
     return list.run(
@@ -105,8 +109,13 @@ async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl |
       (crl) => `${crl.revoked.size} revoked, next update ${crl.nextUpdate?.toISOString()}`,
     )
   }
-  const rootCrl = await verified('tdx.crl.root', collateral.rootCaCrl, chain?.at(-1))
-  const pckCrl = await verified('tdx.crl.pck', collateral.pckCrl, chain?.[1])
+  const rootCrl = await verified('tdx.crl.root', collateral.rootCaCrl, chain?.at(-1), rootCrlSource)
+  const pckCrl = await verified(
+    'tdx.crl.pck',
+    collateral.pckCrl,
+    chain?.[1],
+    pckCrlSource(chain?.[1]?.subject.commonName),
+  )
   await list.run('tdx.pck.revocation', [chain, rootCrl, pckCrl], (given: Certificate[], ...crls: [Crl, Crl]) =>
     verifyPath({ chain: given, anchors: o.anchors, at, crls, requireCrls: true, ...means }),
   )
@@ -123,10 +132,14 @@ async function checkText<T extends object>(
     chainPem: string | undefined
     rootCrl: Crl | undefined
     parse: (body: string) => T
+    /** Where to get it. */
+    source: string
   },
 ): Promise<T | undefined> {
   if (text.text === undefined || text.chainPem === undefined) {
-    list.skip(text.id, text.text === undefined ? 'It was not given' : 'The certificates of its signer were not given')
+    const name = text.member === 'tcbInfo' ? 'TCB info' : 'QE identity'
+    const what = text.text === undefined ? 'It was' : 'The certificates of its signer were'
+    list.skip(text.id, `${name}: ${what} not given; ${text.source}`)
     return undefined
   }
   const [signed, issuerChainPem] = [text.text, text.chainPem]

@@ -62,7 +62,8 @@ export async function checkToken(
     },
     (name) => name,
   )
-  if (o.keys === undefined) list.skip('token.key', 'The issuer’s keys were not given')
+  if (o.keys === undefined)
+    list.skip('token.key', `The issuer’s keys were not given as a file: ${keysSource(claims?.['iss'])}`)
   const key =
     o.keys &&
     (await list.run(
@@ -112,6 +113,12 @@ export async function checkToken(
     else list.add(appraised('token.claims', appraiseTokenClaims(claims, o.claims)))
   }
   return { check: list.all('token'), value }
+}
+
+/** Where an issuer publishes its keys. Its name is the token's own word: who fetches them has to know it. */
+function keysSource(issuer: unknown): string {
+  const known = typeof issuer === 'string' && /^https:\/\/[\w.:-]{1,200}$/.test(issuer)
+  return known ? `if you trust ${issuer}, get them from ${issuer}/certs` : 'get them from the issuer'
 }
 
 /** Report data that an attestation token names; SNP's stand one level deeper in tokens of guest attestation. */

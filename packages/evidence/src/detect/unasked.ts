@@ -1,0 +1,56 @@
+import { parseHclReport } from '../azure/hcl-report.ts'
+import type { EvidencePolicy } from './evidence-policy.ts'
+import type { Piece } from './piece.ts'
+import { attempt } from './pool.ts'
+import { isCreation } from './tpm-quotes.ts'
+
+/**
+ * Reference values that nobody gave, one line each: evidence that is accepted without them is genuine, and may be of another
+ * guest, of another time or of an old platform.
+ */
+export function unasked(policy: EvidencePolicy, pieces: readonly Piece[]): string[] {
+  const { snp, tdx, tpm, token } = policy
+  const types = pieces.map((piece) => hardwareOf(piece))
+  const has = (...kinds: (typeof types)[number][]): boolean => types.some((type) => kinds.includes(type))
+  const quoted = pieces.some(
+    (piece) => piece.kind === 'tpm-quote' || (piece.kind === 'tpm-attest' && !isCreation(piece.bytes)),
+  )
+  const lines: [wanted: boolean, line: string][] = [
+    [
+      has('snp', 'snp-hcl') && (snp === undefined || snp.measurements === 'any'),
+      'launch measurement (snp.measurements): the guest may run any firmware',
+    ],
+    [
+      has('snp') && (snp === undefined || snp.reportData === 'any'),
+      'report data (snp.reportData): the report may be old, or made for somebody else',
+    ],
+    [has('snp', 'snp-hcl') && snp?.tcb === undefined, 'lowest TCB (snp.tcb): the platform may lack known fixes'],
+    [has('tdx', 'tdx-hcl') && tdx?.mrTds === undefined, 'MRTD (tdx.mrTds): the TD may run any firmware'],
+    [
+      has('tdx') && tdx?.rtmrs === undefined && policy.boot === undefined,
+      'RTMRs (tdx.rtmrs) or boot rules (boot): the TD may have booted anything',
+    ],
+    [
+      has('tdx') && tdx?.reportData === undefined,
+      'report data (tdx.reportData): the quote may be old, or made for somebody else',
+    ],
+    [quoted && tpm?.nonce === undefined, 'challenge (--nonce, tpm.nonce): the quote of the TPM may be old'],
+    [
+      quoted && tpm?.pcrs === undefined && policy.boot === undefined,
+      'registers (tpm.pcrs) or boot rules (boot): the guest may have booted anything',
+    ],
+    [has('token') && token?.issuer === undefined, 'issuer (token.issuer): whoever has a given key is believed'],
+    [has('token') && token?.claims === undefined, 'claims (token.claims): the token may say anything of the machine'],
+  ]
+  return lines.filter(([wanted]) => wanted).map(([, line]) => line)
+}
+
+function hardwareOf(piece: Piece): 'snp' | 'snp-hcl' | 'tdx' | 'tdx-hcl' | 'token' | undefined {
+  if (piece.kind === 'snp-report') return 'snp'
+  if (piece.kind === 'tdx-quote' || piece.kind === 'td-report') return 'tdx'
+  if (piece.kind === 'token') return 'token'
+  if (piece.kind !== 'hcl-report') return undefined
+  // What a paravisor's report binds are its claims.
+  const type = attempt(() => parseHclReport(piece.bytes))?.reportType
+  return type === 'SNP' ? 'snp-hcl' : type === 'TDX' ? 'tdx-hcl' : undefined
+}
