@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { homeRegion, identityAudience, sharedAttestationHost, type ManagedIdentity } from '@strongroom/contract'
 import { ProgramError, run } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { rewriteLuks2 } from '../../apps/cli/src/drill/payload/luks2.ts'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
 import { startInProcess } from '../system/support/in-process.ts'
 import { TestInstallation } from '../system/support/installation.ts'
@@ -104,7 +105,7 @@ describe.skipIf(!present.every((path) => existsSync(path)))('docs/examples/data-
     await inGuest(guests[0]!, 'open', 'data', data)
     expect((await readdir(folder)).toSorted()).toEqual(['attest-guest', 'data', 'data-disk', 'table'])
     expect(await readFile(join(folder, 'table'), 'utf8')).toMatch(
-      /^data [0-9a-f-]{36} https:\S+ https:\S+ [0-9a-f]{64}\n$/,
+      /^data [0-9a-f-]{36} https:\S+ https:\S+ [0-9a-f]{64} [0-9a-f]{64}\n$/,
     )
   })
 
@@ -114,15 +115,25 @@ describe.skipIf(!present.every((path) => existsSync(path)))('docs/examples/data-
     await writeFile(join(folder, 'known'), 'a passphrase of the host’s')
     const args = ['luksFormat', '--batch-mode', '--uuid', uuid, '--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000']
     await run({ command: 'cryptsetup', args: [...args, '--key-file', join(folder, 'known'), planted] })
-    expect(await refusal(inGuest(guests[0]!, 'open', 'data', planted))).toContain('No key available')
+    expect(await refusal(inGuest(guests[0]!, 'open', 'data', planted))).toContain('is not the one that was written')
     const other = await disk('other')
     await inGuest(guests[0]!, 'format', other, 'other', key, issuer)
-    expect(await refusal(inGuest(guests[0]!, 'open', 'data', other))).toContain('is not the volume')
+    expect(await refusal(inGuest(guests[0]!, 'open', 'data', other))).toContain('is not the one that was written')
+  })
+
+  it('opens no volume whose header the host rewrote to another cipher, its own key slot and all (attacks D1, D3)', async () => {
+    const rewritten = join(folder, 'rewritten')
+    await copyFile(join(folder, 'data'), rewritten)
+    await rewriteLuks2(rewritten, 0, (header) => {
+      for (const segment of Object.values(header.segments) as { encryption: string }[])
+        segment.encryption = 'cipher_null-ecb'
+    })
+    expect(await refusal(inGuest(guests[0]!, 'open', 'data', rewritten))).toContain('is not the one that was written')
   })
 
   it('does not open by the released key alone: another system in this VM has not the number on its OS disk', async () => {
     const table = await readFile(join(folder, 'table'), 'utf8')
-    await writeFile(join(folder, 'table'), table.replace(/[0-9a-f]{64}$/gm, '0'.repeat(64)))
+    await writeFile(join(folder, 'table'), table.replace(/[0-9a-f]{64}(?= [0-9a-f]{64}$)/gm, '0'.repeat(64)))
     expect(await refusal(inGuest(guests[0]!, 'open', 'data', join(folder, 'data')))).toContain('No key available')
     await writeFile(join(folder, 'table'), table)
   })

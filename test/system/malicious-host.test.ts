@@ -3,6 +3,7 @@ import { cp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { MetadataLiar } from '../../apps/cli/src/drill/host/metadata-liar.ts'
 import { HostQemu } from '../../apps/cli/src/drill/host/qemu.ts'
 import { rewriteLuks2 } from '../../apps/cli/src/drill/payload/luks2.ts'
 import { copyOsDisk, encryptOsDisk, rootPartition } from '../../services/host/src/disks/os-disk.ts'
@@ -127,6 +128,37 @@ describe('what a host passes to the system that starts', () => {
     await run('mmd', [...at, `${bootFolder}/BOOTX64.EFI.extra.d`], { env })
     await run('mcopy', [...at, file, `${bootFolder}/BOOTX64.EFI.extra.d/systemd.extra-unit.host.service.cred`], { env })
     await staysShut(/PCR 12/, measuredDifferently)
+  })
+})
+
+describe('a metadata endpoint that lies at a later boot', () => {
+  it('gives the guest no certificate authority, account or key of the host’s (attacks B5, H7)', async () => {
+    const file = join(installation.home, 'authority.pem')
+    const subject = ['-subj', '/CN=host', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${file}.key`]
+    await run('openssl', ['req', '-new', '-x509', ...subject, '-out', file])
+    const lies = {
+      caPem: await readFile(file),
+      adminUsername: Buffer.from('hostuser'),
+      sshPublicKey: Buffer.from(`ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${canary}`),
+    }
+    const liar = new MetadataLiar({
+      provisioning: (told) => [...told.filter(([key]) => !(key in lies)), ...Object.entries(lies)],
+    })
+    const socket = join(installation.home, 'liar')
+    await host((own) => own.takeOver('metadata', socket))
+    await liar.listen(socket, async () => (await readFile(join(qemu.folder, 'runtime'), 'utf8')).trim())
+    try {
+      await startsUntouched()
+      expect(liar.asked).toBe(true)
+      const line = lies.caPem.toString().split('\n')[2]!
+      const seen = await installation.asRoot(
+        name,
+        `{ grep -rF '${line}' /etc/ssl/certs /usr/local/share/ca-certificates; grep -rF '${canary}' /home /root; getent passwd hostuser; } || true; echo end`,
+      )
+      expect(seen).toBe('end')
+    } finally {
+      await liar.close()
+    }
   })
 })
 

@@ -151,7 +151,7 @@ async function statelessLinks(request: TrustRequest, evidence: StatelessBootEvid
       'claims → vTPM of this boot',
       async () => await vtpmLink(evidence, need(silicon, 'silicon'), { ...roots.authority, at }),
     ),
-    ...(await guestLinks(request, evidence, 'measured boot → disk')),
+    ...(await guestLinks(request, evidence, 'measured boot → disk', roots.authority.certificate)),
   ]
 }
 
@@ -203,13 +203,18 @@ async function allLinks(
       async () =>
         await vtpmLink(evidence, need(silicon, 'silicon'), { ...authority, at: new Date(evidence.release.at) }),
     ),
-    ...(await guestLinks(request, evidence, 'measured boot → disk unlocked')),
+    ...(await guestLinks(request, evidence, 'measured boot → disk unlocked', authority.certificate)),
   ]
   return { links, verifier }
 }
 
 /** What the guest booted, what it opened, and who may enter it. */
-async function guestLinks(request: TrustRequest, evidence: BootFacts, diskTitle: string): Promise<Link[]> {
+async function guestLinks(
+  request: TrustRequest,
+  evidence: BootFacts,
+  diskTitle: string,
+  authority: Certificate,
+): Promise<Link[]> {
   const measured = await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence))
   const quoted = measured.outcome === 'verified' ? evidence.measuredBoot?.pcrs : undefined
   return [
@@ -217,7 +222,7 @@ async function guestLinks(request: TrustRequest, evidence: BootFacts, diskTitle:
     await judge('disk', diskTitle, async () => await diskLink(evidence, request.encryption)),
     await judge('settings', 'measured boot → accounts and keys', async () => {
       const reference = request.settings
-      return await settingsLink(evidence, { quoted: need(quoted, 'measured-boot'), reference })
+      return await settingsLink(evidence, { quoted: need(quoted, 'measured-boot'), reference, authority })
     }),
   ]
 }

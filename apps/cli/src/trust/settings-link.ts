@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AskedSettings, BootFacts } from '@strongroom/contract'
-import { equal, fromBase64Url, fromHex, toHex } from '@strongroom/evidence'
+import { equal, fromBase64Url, fromHex, parsePem, toHex, type Certificate } from '@strongroom/evidence'
 import {
   parseSettings,
   settingsRegister,
@@ -21,7 +21,7 @@ const remedy = 'Whoever holds those keys can be in the VM: delete it, and make i
  */
 export async function settingsLink(
   evidence: BootFacts,
-  o: { quoted: Record<string, string>; reference: SettingsReference | undefined },
+  o: { quoted: Record<string, string>; reference: SettingsReference | undefined; authority: Certificate },
 ): Promise<string[]> {
   const { reference } = o
   if (reference === undefined)
@@ -39,6 +39,7 @@ export async function settingsLink(
   const stated = reference.by === 'file' ? undefined : await registerAsked(settled, reference.asked)
   const settings = await explained(settled, quoted, stated)
   if (reference.by !== 'file') compare(settings, reference.asked, evidence.vmId)
+  trustsOwnAuthority(settings, evidence, o.authority)
   const { customData, passwordDigest } = settings
   return [
     `PCR ${settingsRegister} ${short(toHex(quoted))} is of account ${settings.adminUsername}, ${list(settings.sshPublicKeys)}, ${
@@ -52,6 +53,20 @@ export async function settingsLink(
       ? ['the OS disk is not encrypted: whoever has it can write other keys on it later']
       : []),
   ]
+}
+
+/** The guest trusts the services of this installation, and no authority that a host gave it in the place of it. */
+function trustsOwnAuthority(settings: GuestSettings, evidence: BootFacts, authority: Certificate): void {
+  const text = evidence.vtpm.akCertificateChainPem
+  const [der = new Uint8Array()] = parsePem(text)
+  const wanted = equal(der, authority.raw) ? createHash('sha256').update(text).digest('hex') : undefined
+  const found = hexOf(settings.authorityDigest)
+  demand({
+    holds: wanted !== undefined && found === wanted,
+    message: `The guest trusts another certificate authority than this installation’s (PCR ${settingsRegister}). Whoever holds its key can answer in the place of every service that the guest speaks to: delete the VM, and create it again.`,
+    expected: wanted ?? 'the certificate of this installation in the evidence',
+    actual: found ?? 'none that it settled',
+  })
 }
 
 const words = {
@@ -90,13 +105,14 @@ async function registerAsked(settled: Uint8Array, asked: AskedSettings): Promise
   } catch {
     return undefined
   }
-  const { hostname, vmId, customData, passwordDigest } = told
+  const { hostname, vmId, authorityDigest, customData, passwordDigest } = told
   if (sha256Of(customData) !== asked.customDataSha256 || hexOf(passwordDigest) !== asked.passwordSha256)
     return undefined
   const { adminUsername, sshPublicKeys } = asked
   const text = settingsText({
     hostname,
     vmId,
+    ...(authorityDigest && { authorityDigest }),
     ...(customData && { customData }),
     ...(passwordDigest && { passwordDigest }),
     adminUsername,

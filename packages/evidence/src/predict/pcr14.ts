@@ -14,6 +14,11 @@ export interface GuestSettings {
   adminUsername: string
   /** Upper-case GUID. */
   vmId: string
+  /**
+   * SHA-256 of the certificate authority (PEM text) whose services the guest trusts. Absent from guests of images that settle none:
+   * a host can give those another at each boot.
+   */
+  authorityDigest?: Uint8Array
   /** Absent where there is none; never empty. */
   customData?: Uint8Array
   /** SHA-256 of the password's salted hash; absent where the account has none. */
@@ -24,7 +29,7 @@ export interface GuestSettings {
 
 /** Custom data of 64 KiB and sixteen of the longest keys fit. */
 const sizeLimit = 512 * 1024
-const singles = ['hostname', 'adminUsername', 'vmId', 'customData', 'passwordDigest'] as const
+const singles = ['hostname', 'adminUsername', 'vmId', 'authorityDigest', 'customData', 'passwordDigest'] as const
 const digestLength = 32
 
 /**
@@ -33,11 +38,12 @@ const digestLength = 32
  */
 export function settingsText(settings: GuestSettings): Uint8Array {
   const line = (name: string, value: Uint8Array): string => `${name} ${toBase64(value)}\n`
-  const { customData = new Uint8Array(), passwordDigest } = settings
+  const { authorityDigest, customData = new Uint8Array(), passwordDigest } = settings
   const texts = [
     line('hostname', utf8(settings.hostname)),
     line('adminUsername', utf8(settings.adminUsername)),
     line('vmId', utf8(settings.vmId)),
+    ...(authorityDigest === undefined ? [] : [line('authorityDigest', authorityDigest)]),
     // The agent leaves out what is empty.
     ...(customData.length === 0 ? [] : [line('customData', customData)]),
     ...(passwordDigest === undefined ? [] : [line('passwordDigest', passwordDigest)]),
@@ -79,13 +85,19 @@ export function parseSettings(settled: Uint8Array): GuestSettings {
     return textValue(value, name)
   }
   const customData = found.get('customData')
-  const passwordDigest = found.get('passwordDigest')
-  if (passwordDigest !== undefined && passwordDigest.length !== digestLength)
-    throw new ParseError({ code: 'InvalidValue', message: `settings: passwordDigest is not ${digestLength} bytes` })
+  const digestOf = (name: string): Uint8Array | undefined => {
+    const value = found.get(name)
+    if (value !== undefined && value.length !== digestLength)
+      throw new ParseError({ code: 'InvalidValue', message: `settings: ${name} is not ${digestLength} bytes` })
+    return value
+  }
+  const authorityDigest = digestOf('authorityDigest')
+  const passwordDigest = digestOf('passwordDigest')
   const settings: GuestSettings = {
     hostname: required('hostname'),
     adminUsername: required('adminUsername'),
     vmId: required('vmId'),
+    ...(authorityDigest !== undefined && { authorityDigest }),
     ...(customData !== undefined && { customData }),
     ...(passwordDigest !== undefined && { passwordDigest }),
     sshPublicKeys,

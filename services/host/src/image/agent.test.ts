@@ -17,21 +17,22 @@ beforeAll(async () => void (directory = await mkdtemp(join(tmpdir(), 'B-agent-')
 afterAll(async () => await rm(directory, { recursive: true, force: true }))
 
 /** The guest's agent up to what it settled, in a folder in the place of the guest's disk. What it then goes by, by name. */
-async function settle(disk: string, spec: typeof exampleSpec): Promise<Record<string, string>> {
+async function settle(disk: string, spec: typeof exampleSpec, caPem = 'CA'): Promise<Record<string, string>> {
   const agent = await readFile(join(recipeDirectory, 'agent'), 'utf8')
   const functions = agent
     .slice(0, agent.indexOf('directory=$(mktemp'))
     .replaceAll('/var/lib/strongroom', join(directory, disk))
     .replaceAll('/dev/tpmrm0', join(directory, 'no-tpm'))
+    .replaceAll('/usr/local/share/ca-certificates/strongroom.crt', join(directory, `${disk}.crt`))
   const told = join(directory, 'told')
-  await writeFile(told, provisioningLines({ spec, caPem: 'CA', nonce: new Uint8Array(20), reported: false }))
+  await writeFile(told, provisioningLines({ spec, caPem, nonce: new Uint8Array(20), reported: false }))
   // Called with `--output settings ADDRESS`.
   const script = `${functions}
 metadata() { cp ${told} "$2"; }
 cd ${directory}
 read_settings
 settle
-for name in hostname adminUsername customData passwordHash; do echo "$name $(value $name)"; done
+for name in hostname adminUsername customData passwordHash caPem; do echo "$name $(value $name)"; done
 for key in "\${ssh_keys[@]}"; do echo "key $(base64 --decode <<<"$key")"; done`
   const { stdout } = await run({ command: 'bash', args: ['-c', script] })
   return Object.fromEntries(
@@ -52,7 +53,7 @@ describe('the guest’s agent', () => {
       const taken = await settle(disk, spec as typeof exampleSpec)
       expect(taken['passwordHash']).toBe(disk === 'keys' ? undefined : passwordHash)
       const settled = await readFile(join(directory, disk, 'settled'))
-      expect(settled.toString()).toBe(Buffer.from(settledBy(spec)).toString())
+      expect(settled.toString()).toBe(Buffer.from(settledBy(spec, 'CA')).toString())
       expect(settled.toString()).not.toContain(Buffer.from(passwordHash).toString('base64').slice(0, 20))
     }
   })
@@ -69,8 +70,38 @@ describe('the guest’s agent', () => {
       'strongroom:': 'the host names other accounts, keys or data than at the first boot: not taken',
       hostname: exampleSpec.osProfile.computerName,
       adminUsername: exampleSpec.osProfile.adminUsername,
+      caPem: 'CA',
       key: exampleSpec.osProfile.sshPublicKeys.at(-1),
     })
+  })
+
+  it('takes no other certificate authority after the first boot than the one it settled (attack H7)', async () => {
+    await settle('authority', exampleSpec)
+    await writeFile(join(directory, 'authority.crt'), 'CA')
+    expect(await settle('authority', exampleSpec, 'THE HOST’S')).toMatchObject({
+      'strongroom:': 'the host names other accounts, keys or data than at the first boot: not taken',
+      caPem: 'CA',
+    })
+  })
+
+  it('takes no certificate authority that is not constrained to the names of an installation (attack H7)', async () => {
+    const agent = await readFile(join(recipeDirectory, 'agent'), 'utf8')
+    const functions = agent.slice(0, agent.indexOf('directory=$(mktemp'))
+    const constrained = async (extension: string | undefined): Promise<number | null> => {
+      const subject = ['-subj', '/CN=host', '-newkey', 'rsa:2048', '-nodes', '-keyout', join(directory, 'host.key')]
+      const given = extension === undefined ? [] : ['-addext', `nameConstraints=${extension}`]
+      const out = join(directory, 'host.pem')
+      await run({ command: 'openssl', args: ['req', '-new', '-x509', ...subject, ...given, '-out', out] })
+      const script = `${functions}\nset +e; constrained ${out}`
+      return (await run({ command: 'bash', args: ['-c', script], allow: [1] })).code
+    }
+    const own = 'permitted;DNS:strongroom.internal,permitted;DNS:localhost,permitted;IP:127.0.0.1/255.255.255.255'
+    expect(await constrained(own)).toBe(0)
+    expect(await constrained(`critical,${own}`)).toBe(0)
+    expect(await constrained(undefined)).toBe(1)
+    expect(await constrained(`permitted;DNS:com,${own}`)).toBe(1)
+    expect(await constrained(`${own},permitted;DNS:com`)).toBe(1)
+    expect(await constrained('excluded;DNS:strongroom.internal')).toBe(1)
   })
 
   it('takes the same password again at each boot, and no other', async () => {
@@ -85,7 +116,7 @@ describe('the guest’s agent', () => {
     await mkdir(disk)
     await writeFile(join(disk, 'settled.new'), '')
     expect((await settle('half', exampleSpec))['adminUsername']).toBe(exampleSpec.osProfile.adminUsername)
-    expect(await readFile(join(disk, 'settled'))).toEqual(Buffer.from(settledBy(exampleSpec)))
+    expect(await readFile(join(disk, 'settled'))).toEqual(Buffer.from(settledBy(exampleSpec, 'CA')))
     expect(await readdir(disk)).toEqual(['administrator', 'machine', 'settled'])
   })
 })

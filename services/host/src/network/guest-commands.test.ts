@@ -126,8 +126,8 @@ describe('a password', () => {
     expect(provisioningLines({ ...told, reported: false })).toContain(line)
     expect(provisioningLines({ ...told, reported: true })).not.toContain('passwordHash')
     const digest = Buffer.from(passwordSha256, 'hex').toString('base64')
-    expect(Buffer.from(settledBy(spec)).toString()).toContain(`\npasswordDigest ${digest}\n`)
-    expect(Buffer.from(settledBy(exampleSpec)).toString()).not.toContain('password')
+    expect(Buffer.from(settledBy(spec, 'CA')).toString()).toContain(`\npasswordDigest ${digest}\n`)
+    expect(Buffer.from(settledBy(exampleSpec, 'CA')).toString()).not.toContain('password')
   })
 })
 

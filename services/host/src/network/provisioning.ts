@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { AnySpec } from '@strongroom/contract'
 import { settingsText } from '@strongroom/evidence/expected'
 import { guestAddresses } from '../qemu/guest-network.ts'
@@ -32,12 +33,13 @@ export function provisioningLines(o: {
 }
 
 /** What the guest's agent makes of those lines at the first boot (image/recipe/agent, `settle`). */
-export function settledBy(spec: AnySpec): Uint8Array {
+export function settledBy(spec: AnySpec, caPem: string): Uint8Array {
   const { computerName, adminUsername, sshPublicKeys, customData, passwordSha256 } = spec.osProfile
   return settingsText({
     hostname: computerName,
     adminUsername,
     vmId: spec.vmId,
+    authorityDigest: createHash('sha256').update(caPem).digest(),
     ...(customData !== undefined && { customData: Buffer.from(customData, 'base64') }),
     ...(passwordSha256 !== undefined && { passwordDigest: Buffer.from(passwordSha256, 'hex') }),
     sshPublicKeys,

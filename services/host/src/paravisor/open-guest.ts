@@ -85,7 +85,7 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
       ...(customer !== undefined && { customerRelease: customerEvidence(o, customer) }),
       guestState: { format: 'VMGS', generation: state.generation, freshDataKey: true },
       vtpm: vtpm.evidence,
-      settled: base64url(settledBy(o.spec)),
+      settled: base64url(settledBy(o.spec, o.authority.caPem)),
       osDisk: { encryption: o.spec.security.encryption === 'DiskWithVMGuestState' ? 'LUKS2' : 'none' },
     }
     const retire = async (): Promise<void> => {

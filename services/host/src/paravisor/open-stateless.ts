@@ -90,7 +90,7 @@ export async function openStateless(o: {
         pcrs: Object.fromEntries(Object.entries(expected.atReady).map(([index, value]) => [index, toHex(value)])),
       },
       vtpm: vtpm.evidence,
-      settled: Buffer.from(settledBy(o.spec)).toString('base64url'),
+      settled: Buffer.from(settledBy(o.spec, o.authority.caPem)).toString('base64url'),
       osDisk: { encryption: 'none' },
     },
     report: vtpm.report,

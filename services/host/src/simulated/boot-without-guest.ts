@@ -94,7 +94,7 @@ async function measure(o: {
     opened,
     runtimeDir: o.runtimeDir,
     records,
-    settled: settledBy(o.spec),
+    settled: settledBy(o.spec, o.services.authority.caPem),
     nonce,
   })
   const { measuredBoot } = await verifyBootReport({

@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { BootFacts } from '@strongroom/contract'
+import { parseCertificate, parsePem, toBase64Url, toHex } from '@strongroom/evidence'
+import {
+  settingsRegister,
+  settingsRegisterValue,
+  settingsText,
+  type GuestSettings,
+} from '@strongroom/evidence/expected'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { settingsLink } from './settings-link.ts'
+
+const key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyOfTheOwnerKeyOfTheOwnerKeyOfTheOwnerKeyOf'
+const asked = { adminUsername: 'azureuser', sshPublicKeys: [key] }
+const vmId = 'AAAAAAAA-BBBB-4CCC-8DDD-EEEEEEEEEEEE'
+let folder: string
+let own: string
+let hosts: string
+
+async function authority(name: string): Promise<string> {
+  const file = join(folder, name)
+  const subject = ['-subj', `/CN=${name}`, '-newkey', 'rsa:2048', '-nodes', '-keyout', `${file}.key`]
+  await promisify(execFile)('openssl', ['req', '-new', '-x509', ...subject, '-out', file])
+  return await readFile(file, 'utf8')
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'strongroom-settings-link-'))
+  own = await authority('own')
+  hosts = await authority('hosts')
+})
+
+afterAll(async () => await rm(folder, { recursive: true, force: true }))
+
+const digest = (text: string): Uint8Array => createHash('sha256').update(text).digest()
+
+/** The link over what a guest settled and measured; the evidence names an authority beside its attestation key. */
+async function judge(authorityDigest: Uint8Array | undefined, named = own): Promise<string[]> {
+  const settings: GuestSettings = { ...asked, hostname: 'first', vmId, ...(authorityDigest && { authorityDigest }) }
+  const settled = settingsText(settings)
+  const quoted = { [settingsRegister]: toHex(await settingsRegisterValue(settled)) }
+  const evidence = {
+    vmId,
+    settled: toBase64Url(settled),
+    vtpm: { akCertificateChainPem: named },
+    osDisk: { encryption: 'LUKS2' },
+  } as BootFacts
+  const certificate = parseCertificate(parsePem(own)[0]!)
+  return await settingsLink(evidence, { quoted, reference: { by: 'owner', asked }, authority: certificate })
+}
+
+it('holds where the guest settled the installation’s own authority', async () => {
+  expect((await judge(digest(own)))[0]).toContain('account azureuser')
+})
+
+it.each([
+  ['another than the installation’s', () => judge(digest(hosts))],
+  ['another that the evidence names as the installation’s', () => judge(digest(hosts), hosts)],
+  ['none', () => judge(undefined)],
+])('refuses a guest that settled %s (attack H7)', async (_what, judged) => {
+  await expect(judged()).rejects.toThrow(/another certificate authority than this installation’s \(PCR 14\)/)
+})
