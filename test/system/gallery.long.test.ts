@@ -131,7 +131,7 @@ describe('a VM that is captured', () => {
       // The second is made of the definition: its latest version.
       const image = name === 'first' ? `${general()}/versions/1.0.0` : general()
       await createVm(arm, { ...(await defaultRequest(installation, name)), image })
-      const seen = await installation.inGuest(name, 'hostname; sudo cat /root/marker; lsblk -no FSTYPE /dev/vda2')
+      const seen = await installation.inGuest(name, 'hostname; sudo cat /root/marker; lsblk -ndo FSTYPE /dev/vda2')
       expect(seen.stdout.trim().split('\n').slice(0, 3)).toEqual([name, marker, 'crypto_LUKS'])
       evidence.push(await readEvidence(installation, name))
     }
