@@ -51,12 +51,12 @@ export async function makeInstallation(o: {
   signal: AbortSignal
 }): Promise<OwnInstallation> {
   const home = await mkdtemp(join(tmpdir(), 'strongroom-drill-'))
-  const paths = { state: join(home, 'state'), config: join(home, 'config'), cache: o.cacheDir }
+  const paths = { state: join(home, 'state'), config: join(home, 'config/strongroom'), cache: o.cacheDir }
   const remove = async (): Promise<void> => await rm(home, { recursive: true, force: true })
   try {
     await mkdir(paths.config, { recursive: true, mode: 0o700 })
     const [tlsPort, localPort] = [await freePort(), await freePort()]
-    const server = await startServer({ paths, tlsPort, localPort, env: { XDG_CONFIG_HOME: paths.config } })
+    const server = await startServer({ paths, tlsPort, localPort, env: { XDG_CONFIG_HOME: join(home, 'config') } })
     const stop = (): void => void server.child.kill('SIGTERM')
     o.signal.addEventListener('abort', stop, { once: true })
     try {

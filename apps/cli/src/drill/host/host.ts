@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RetrievedEvidence } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../../client/arm.ts'
@@ -114,6 +114,7 @@ export class Host {
     return await startServer({
       paths: { state: this.o.stateDir, cache: this.o.cacheDir, config: this.o.configDir },
       env: {
+        XDG_CONFIG_HOME: dirname(this.o.configDir),
         PATH: `${this.qemu.folder}:${process.env['PATH'] ?? ''}`,
         ...(bootLimitSeconds !== undefined && { STRONGROOM_BOOT_LIMIT_SECONDS: String(bootLimitSeconds) }),
       },
