@@ -6,6 +6,8 @@ export interface Disagreement {
   /** The other judge's verdict: `accepted`, or an error like this. */
   theirs: 'accepted' | RegExp
   judge: 'go-sev-guest' | 'go-tdx-guest' | 'dcap-qvl'
+  /** Of the command over files only: a call of the library must not differ so. */
+  entry?: 'files'
 }
 
 export const disagreements: readonly Disagreement[] = [
@@ -37,6 +39,14 @@ export const disagreements: readonly Disagreement[] = [
     theirs: /^incomplete PCK Certificate chain found, should contain 3 concatenated PEM-formatted/,
   },
   { name: 'tcb-level-is-an-outcome', judge: 'dcap-qvl', ours: 'accepted', theirs: /^No matching TCB level found$/ },
+  {
+    name: 'root-of-the-quote-serves-too',
+    judge: 'go-tdx-guest',
+    entry: 'files',
+    ours: 'accepted',
+    theirs:
+      /unable to validate root certificate in the issuer chain|(could not parse PEM formatted|could not interpret DER bytes of) root certificate in "(Tcb-Info|Sgx-Enclave-Identity)-Issuer-Chain"/,
+  },
   // We refuse, the other accepts: we are stricter.
   {
     name: 'endorsed-tcb-and-chip',

@@ -17,7 +17,8 @@ import { anchors, snpCases, tdxCases, type SnpCase, type TdxCase } from './corpu
 import { askDcap, dcapCollateral } from './dcap-judge.ts'
 import { disagreements, type Disagreement } from './disagreements.ts'
 import { missingForGoJudge, openGoJudge, type GoJudge, type JudgeAnswer } from './go-judge.ts'
-import { mutate, mutateText, numbersFrom } from './mutate.ts'
+import { goSnp, goTdx, mutatedSnp, mutatedTdx } from './cases.ts'
+import { mutate, numbersFrom } from './mutate.ts'
 
 /** Each seed is one mutation: a failure names its seed, and `STRONGROOM_JUDGE_SEED` runs that one alone. */
 const snpMutations = 12_000
@@ -28,7 +29,6 @@ const only = process.env['STRONGROOM_JUDGE_SEED']
 const primitives = nodePrimitives(nodeCrypto)
 /** Shared by all mutations, so that the cache is judged with the verifier: a stale entry would accept what others refuse. */
 const cache = new VerificationCache({ maximumEntries: 64 })
-const pins = anchors.amd.map((anchor) => anchor.spkiSha256)
 
 interface Disagreed {
   judge: Disagreement['judge']
@@ -46,6 +46,7 @@ function compare(one: Omit<Disagreed, 'theirs'>, theirs: JudgeAnswer): void {
   const known = disagreements.find(
     (candidate) =>
       candidate.judge === one.judge &&
+      candidate.entry === undefined &&
       (candidate.ours === 'accepted' ? one.ours === 'accepted' : candidate.ours.includes(one.ours)) &&
       (candidate.theirs === 'accepted' ? theirs.ok : !theirs.ok && candidate.theirs.test(theirs.error ?? '')),
   )
@@ -86,58 +87,6 @@ const ourTdx = (c: TdxCase): Promise<string> =>
       cache,
     }),
   )
-
-const goSnp = (judge: GoJudge, c: SnpCase): Promise<JudgeAnswer> =>
-  judge.ask({
-    kind: 'snp',
-    report: c.report,
-    leaf: c.chain.vcek,
-    vlek: c.vlek,
-    ask: c.chain.ask,
-    ark: c.chain.ark,
-    at: c.at,
-    pins,
-  })
-
-function goTdx(judge: GoJudge, c: TdxCase): Promise<JudgeAnswer> {
-  const k = c.collateral as TdxCollateral
-  return judge.ask({
-    kind: 'tdx',
-    quote: c.quote,
-    at: c.at,
-    tcbInfo: k.tcbInfo,
-    tcbInfoChain: k.tcbInfoIssuerChainPem,
-    qeIdentity: k.qeIdentity,
-    qeIdentityChain: k.qeIdentityIssuerChainPem,
-    pckCrl: k.pckCrl,
-    pckCrlChain: k.pckCrlIssuerChainPem,
-    rootCrl: k.rootCaCrl,
-  })
-}
-
-/** A case with one part changed; about one in eight also has its parts judged at another time. */
-function mutatedSnp(base: SnpCase, other: SnpCase, pick: (below: number) => number): SnpCase {
-  const at = pick(8) === 0 ? new Date(base.at.getTime() + (pick(20) - 8) * 365 * 86_400_000) : base.at
-  const part = pick(8)
-  if (part < 5) return { ...base, at, report: mutate(base.report, pick, other.report) }
-  const name = (['vcek', 'ask', 'ark'] as const)[part - 5] ?? 'vcek'
-  return { ...base, at, chain: { ...base.chain, [name]: mutate(base.chain[name], pick, other.chain[name]) } }
-}
-
-function mutatedTdx(base: TdxCase, other: TdxCase, pick: (below: number) => number): TdxCase {
-  const k = base.collateral as TdxCollateral
-  const o = other.collateral as TdxCollateral
-  const at = pick(8) === 0 ? new Date(base.at.getTime() + (pick(240) - 120) * 86_400_000) : base.at
-  const part = pick(12)
-  if (part < 6) return { ...base, at, quote: mutate(base.quote, pick, other.quote) }
-  const name = (
-    ['tcbInfo', 'qeIdentity', 'pckCrl', 'rootCaCrl', 'tcbInfoIssuerChainPem', 'qeIdentityIssuerChainPem'] as const
-  )[part - 6] as 'tcbInfo'
-  const [mine, theirs] = [k[name] as string | Uint8Array, o[name] as string | Uint8Array]
-  const changed =
-    typeof mine === 'string' ? mutateText(mine, pick, theirs as string) : mutate(mine, pick, theirs as Uint8Array)
-  return { ...base, at, collateral: { ...k, [name]: changed as string } }
-}
 
 const seeds = (count: number, from: number): number[] =>
   only === undefined ? Array.from({ length: count }, (_, index) => from + index) : [Number(only)]

@@ -1,0 +1,188 @@
+import * as nodeCrypto from 'node:crypto'
+import { gzipSync } from 'node:zlib'
+import {
+  detect,
+  type EvidencePolicy,
+  judge,
+  nodePrimitives,
+  type Piece,
+  type TdxCollateral,
+  tcbStatuses,
+  VerificationCache,
+} from '@strongroom/evidence'
+import { gunzip } from '../../apps/cli/src/evidence/gunzip.ts'
+import { goSnp, goTdx, mutatedSnp, mutatedTdx } from './cases.ts'
+import { anchors, type SnpCase, snpCases, type TdxCase, tdxCases } from './corpus.ts'
+import { askDcap, dcapCollateral } from './dcap-judge.ts'
+import { disagreements, type Disagreement } from './disagreements.ts'
+import { type GoJudge, type JudgeAnswer, openGoJudge } from './go-judge.ts'
+import { mutate, numbersFrom } from './mutate.ts'
+
+/** What came of a run: how many mutations both judged alike, and by name how often they differed. */
+export interface Differences {
+  judged: number
+  accepted: number
+  /** `judge name`, with the name from disagreements.ts. */
+  explained: Map<string, number>
+  unexplained: { judge: string; seed: number; what: string; ours: string; theirs: string }[]
+}
+
+const primitives = nodePrimitives(nodeCrypto)
+const all = { debug: true, migrationAgent: true, cxl: true, vlek: true, provisionalFirmware: true }
+/** Whether evidence is wanted is not what the other judges are asked. */
+const anyContent: EvidencePolicy = {
+  snp: { measurements: 'any', reportData: 'any', vmpls: [0, 1, 2, 3], allow: all },
+  tdx: {
+    tcbStatuses,
+    acceptedAdvisoryIds: ['any'],
+    debugAllowed: true,
+    migratableAllowed: true,
+    septVeDisableRequired: false,
+    pksAllowed: true,
+    keyLockerAllowed: true,
+    perfmonAllowed: true,
+    noServiceTd: false,
+  },
+}
+
+type Pick = (below: number) => number
+type Files = [name: string, bytes: Uint8Array | string][]
+
+/** The bytes as they are, as text in one of two forms, or packed: the command takes all of them. */
+function asFile(name: string, bytes: Uint8Array | string, pick: Pick): [string, Uint8Array] {
+  const raw = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes)
+  const form = pick(6)
+  if (form === 0) return [name, gzipSync(raw)]
+  if (form === 1 && typeof bytes !== 'string') return [name, Buffer.from(raw.toString('hex'))]
+  if (form === 2 && typeof bytes !== 'string') return [name, Buffer.from(raw.toString('base64'))]
+  return [name, raw]
+}
+
+/** The verdict of the command over these files: `accepted`, a code, or why there is none. */
+async function verdictOf(files: Files, at: Date, pick: Pick, cache: VerificationCache): Promise<string> {
+  const pieces: Piece[] = files.flatMap(([name, bytes]) => detect(...asFile(name, bytes, pick), { gunzip }))
+  const found = await judge({ pieces, anchors, at, policy: anyContent, primitives, cache })
+  return found.code ?? found.verdict
+}
+
+/**
+ * Puts altered evidence before the verifier as files, as `strongroom evidence verify` takes it, and before another judge as what
+ * the files hold: go-sev-guest, go-tdx-guest, and dcap-qvl for quotes of version 5.
+ * @param o.first seed of the first mutation; each seed is one
+ */
+export async function differential(o: {
+  count: number
+  first?: number
+  say?: (line: string) => void
+}): Promise<Differences> {
+  const first = o.first ?? 1
+  const found: Differences = { judged: 0, accepted: 0, explained: new Map(), unexplained: [] }
+  const snp = snpCases().filter(({ report }) => report[0] !== 5)
+  const tdx = tdxCases().filter(({ collateral }) => collateral !== undefined)
+  const cache = new VerificationCache({ maximumEntries: 64 })
+  const library = await openGoJudge()
+  const one = async (seed: number): Promise<void> => {
+    const pick = numbersFrom(seed)
+    const isSnp = pick(2) === 0
+    const result = isSnp ? await oneSnp(snp, pick, library, cache) : await oneTdx(tdx, pick, library, cache)
+    record(found, seed, result)
+  }
+  try {
+    for (let at = 0; at < o.count; at += 32) {
+      const seeds = Array.from({ length: Math.min(32, o.count - at) }, (_, index) => first + at + index)
+      await Promise.all(seeds.map(one))
+      if (o.say !== undefined && at % 32_000 === 0) o.say(summary(found))
+    }
+  } finally {
+    await library.close()
+  }
+  return found
+}
+
+interface Result {
+  judge: Disagreement['judge']
+  what: string
+  ours: string
+  theirs: JudgeAnswer
+}
+
+async function oneSnp(cases: SnpCase[], pick: Pick, library: GoJudge, cache: VerificationCache): Promise<Result> {
+  const [base, other] = [cases[pick(cases.length)]!, cases[pick(cases.length)]!]
+  const { report, chain, at, ...rest } = mutatedSnp(base, other, pick)
+  const files: Files = [
+    ['report.bin', report],
+    ['vcek.der', chain.vcek],
+    ['ask.der', chain.ask],
+    ['ark.der', chain.ark],
+  ]
+  const theirs = await goSnp(library, { report, chain, at, ...rest })
+  return { judge: 'go-sev-guest', what: base.name, ours: await verdictOf(files, at, pick, cache), theirs }
+}
+
+async function oneTdx(cases: TdxCase[], pick: Pick, library: GoJudge, cache: VerificationCache): Promise<Result> {
+  const [base, other] = [cases[pick(cases.length)]!, cases[pick(cases.length)]!]
+  // The second library reads quotes only as a whole with good collateral.
+  const alone = base.version === 5
+  const altered = alone
+    ? { ...base, quote: mutate(base.quote, pick, other.quote) }
+    : oneSigner(mutatedTdx(base, other, pick), base)
+  const k = altered.collateral as TdxCollateral
+  const files: Files = [
+    ['quote.bin', altered.quote],
+    ['tcb.json', k.tcbInfo],
+    ['qe.json', k.qeIdentity],
+    ['signer.pem', k.tcbInfoIssuerChainPem],
+    ['pck.crl', k.pckCrl],
+    ['root.crl', k.rootCaCrl],
+  ]
+  if (k.qeIdentityIssuerChainPem !== k.tcbInfoIssuerChainPem) files.push(['signer2.pem', k.qeIdentityIssuerChainPem])
+  const ours = await verdictOf(files, altered.at, pick, cache)
+  if (alone) {
+    const theirs = askDcap(altered.quote, dcapCollateral(k), altered.at)
+    return { judge: 'dcap-qvl', what: base.name, ours, theirs }
+  }
+  return { judge: 'go-tdx-guest', what: base.name, ours, theirs: await goTdx(library, altered) }
+}
+
+/** Files are one pool, so a good copy of a chain makes up for an altered one: both judges get the altered one twice. */
+function oneSigner(altered: TdxCase, base: TdxCase): TdxCase {
+  const [k, before] = [altered.collateral as TdxCollateral, base.collateral as TdxCollateral]
+  if (before.tcbInfoIssuerChainPem !== before.qeIdentityIssuerChainPem) return altered
+  const changed =
+    k.tcbInfoIssuerChainPem === before.tcbInfoIssuerChainPem ? 'qeIdentityIssuerChainPem' : 'tcbInfoIssuerChainPem'
+  return { ...altered, collateral: { ...k, tcbInfoIssuerChainPem: k[changed], qeIdentityIssuerChainPem: k[changed] } }
+}
+
+function record(found: Differences, seed: number, { judge: name, what, ours, theirs }: Result): void {
+  found.judged++
+  if (ours === 'accepted') found.accepted++
+  if ((ours === 'accepted') === theirs.ok) return
+  const known = disagreements.find(
+    (each) =>
+      each.judge === name &&
+      (each.ours === 'accepted' ? ours === 'accepted' : each.ours.includes(ours)) &&
+      (each.theirs === 'accepted' ? theirs.ok : !theirs.ok && each.theirs.test(theirs.error ?? '')),
+  )
+  if (known === undefined) {
+    found.unexplained.push({ judge: name, seed, what, ours, theirs: theirs.ok ? 'accepted' : (theirs.error ?? '') })
+    return
+  }
+  const key = `${name} ${known.name}`
+  found.explained.set(key, (found.explained.get(key) ?? 0) + 1)
+}
+
+/** For people: the counts, then each disagreement that nobody has explained. */
+export function summary({ judged, accepted, explained, unexplained }: Differences): string {
+  const names = [...explained].map(([name, count]) => `  ${name}: ${count}`).toSorted()
+  const strange = unexplained
+    .slice(0, 20)
+    .map(
+      ({ judge: name, seed, what, ours, theirs }) => `  ${name}, seed ${seed}, ${what}: ours ${ours}, theirs ${theirs}`,
+    )
+  return [
+    `${judged} mutations judged, ${accepted} accepted by us; explained disagreements:`,
+    ...names,
+    `unexplained: ${unexplained.length}`,
+    ...strange,
+  ].join('\n')
+}
