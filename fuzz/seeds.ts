@@ -2,6 +2,7 @@ import { buildHclReport, concat, parseCertificate, parseTdxQuote, toBase64, toHe
 import { buildSnpIdAuthentication, buildSnpIdBlock } from '@strongroom/evidence/expected'
 import { createSilicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
+import { ccaToken, nitroDocument, scaleCollateral, svsmManifest } from './foreign.ts'
 import {
   eventLog,
   measuredVariable,
@@ -247,6 +248,11 @@ export async function makeSeeds(): Promise<Record<string, Uint8Array[]>> {
       text("servicePrincipalNames/any(c:c eq 'x')"),
       text("startswith(displayName,'te')"),
     ],
+    cbor: [nitroDocument(), ccaToken()],
+    nitroDocument: [nitroDocument()],
+    ccaToken: [ccaToken()],
+    svsmManifest: [svsmManifest()],
+    scaleCollateral: [scaleCollateral()],
     logTilePath: [text('tile/entries/x001/x234/067.p/8')],
     keyRelease: [
       text('{"response":{"key":{"key":{"kid":"k","kty":"RSA-HSM","key_hsm":"e30"}}},"request":{"nonce":"n"}}'),

@@ -3,17 +3,21 @@ import {
   EvidenceError,
   fromBase64,
   fromHex,
+  parseCbor,
+  parseCcaToken,
   parseCertificate,
   parseCrl,
   parseEventLog,
   parseHclReport,
   parseMeasuredVariable,
+  parseNitroDocument,
   parsePem,
   parsePlatformClaim,
   parsePublicKey,
   parseQeIdentity,
   parseScaleCollateral,
   parseSnpReport,
+  parseSvsmManifest,
   parseTcbInfo,
   parseTdReport,
   parseTdxQuote,
@@ -238,6 +242,10 @@ export const costQuery: (data: Uint8Array) => void = target((bytes) =>
 export const usageFilter: (data: Uint8Array) => void = target((bytes) => readUsageFilter(utf8Text.decode(bytes)))
 /** Which customer's key a guest state says it is under: the host wrote it. */
 export const customerBinding: (data: Uint8Array) => void = target(decodeBinding)
+export const cbor: (data: Uint8Array) => void = target((bytes) => parseCbor(bytes, 'input'))
+export const nitroDocument: (data: Uint8Array) => void = target(parseNitroDocument)
+export const ccaToken: (data: Uint8Array) => void = target(parseCcaToken)
+export const svsmManifest: (data: Uint8Array) => void = target(parseSvsmManifest)
 export const scaleCollateral: (data: Uint8Array) => void = target(parseScaleCollateral)
 export const anyFile: (data: Uint8Array) => void = target((bytes) => detect('input', bytes, { gunzip }))
 

@@ -2,6 +2,7 @@ import * as nodeCrypto from 'node:crypto'
 import { releaseSigningUsage } from '@strongroom/contract'
 import {
   genuineAmdAnchors,
+  genuineAwsAnchors,
   genuineIntelAnchors,
   judge,
   nodePrimitives,
@@ -42,7 +43,12 @@ async function readRules(context: CommandContext): Promise<{ anchors: TrustAncho
     textOption(context, 'policy'),
     textOption(context, 'nonce'),
   ]
-  const genuine: TrustAnchors = { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] }
+  const genuine: TrustAnchors = {
+    simulated: false,
+    amd: [...genuineAmdAnchors],
+    intel: [...genuineIntelAnchors],
+    aws: [...genuineAwsAnchors],
+  }
   const anchors = anchorsFile === undefined ? genuine : readAnchors(await readJson(anchorsFile, 'trust anchors'))
   const policy = policyFile === undefined ? {} : readPolicy(await readJson(policyFile, 'a policy'))
   const { tpm } = nonce === undefined ? {} : readPolicy({ tpm: { nonce } })

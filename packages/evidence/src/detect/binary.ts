@@ -1,6 +1,7 @@
 import { ByteReader } from '../bytes/byte-reader.ts'
 import { equal } from '../bytes/bytes.ts'
 import { ParseError } from '../result/errors.ts'
+import { svsmManifestGuid } from '../svsm/manifest.ts'
 import { intelQeVendorId } from '../tdx/verify.ts'
 import type { TpmSignature } from '../tpm/signature.ts'
 import type { BinaryKind, Piece } from './piece.ts'
@@ -16,6 +17,9 @@ export function binaryKind(bytes: Uint8Array): BinaryKind | 'certificate' | 'tpm
   if (first === 0x48434c41 || isHclReport(view)) return 'hcl-report'
   if (first === 0xff544347) return 'tpm-attest'
   if (bytes[0] === 0x30) return derKind(bytes)
+  const cbor = cborKind(bytes)
+  if (cbor !== undefined) return cbor
+  if (equal(bytes.subarray(0, 16), svsmManifestGuid)) return 'svsm-manifest'
   if (isSnpReport(view)) return 'snp-report'
   if (isQuote(view)) return 'tdx-quote'
   if (bytes.length === 1024 && bytes[0] === 0x81 && bytes[1] === 0) return 'td-report'
@@ -77,6 +81,14 @@ function isTpmSignature(view: DataView): boolean {
   if (hash < 0x04 || hash > 0x12) return false
   if (scheme === 0x14 || scheme === 0x16) return size === view.byteLength - 6
   return scheme === 0x18 && size <= 66 && view.byteLength <= 8 + 2 * 66
+}
+
+/** COSE_Sign1 under ES384 alone, with or without its tag, is AWS's; a collection of two tokens has Arm's tag (399 or 907). */
+function cborKind(bytes: Uint8Array): BinaryKind | undefined {
+  const at = bytes[0] === 0xd2 ? 1 : 0
+  if (equal(bytes.subarray(at, at + 6), Uint8Array.of(0x84, 0x44, 0xa1, 0x01, 0x38, 0x22))) return 'nitro-document'
+  const tag = bytes[0] === 0xd9 ? (bytes[1] ?? 0) * 256 + (bytes[2] ?? 0) : 0
+  return tag === 399 || tag === 907 ? 'cca-token' : undefined
 }
 
 /** A certificate's signed part begins with its version or a serial number; a list's with version 2 and an algorithm. */

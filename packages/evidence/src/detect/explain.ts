@@ -16,6 +16,10 @@ import { parseCrl } from '../x509/crl.ts'
 import { parsePublicKey } from '../x509/public-key.ts'
 import { explainClaims, explainJson } from './explain-json.ts'
 import { explainEventLog } from './explain-log.ts'
+import { parseCcaToken } from '../cca/token.ts'
+import { parseNitroDocument } from '../nitro/document.ts'
+import { parseSvsmManifest } from '../svsm/manifest.ts'
+import { explainCca, explainNitro, explainSvsm } from './explain-cbor.ts'
 import { explainSnp } from './explain-snp.ts'
 import { explainQuote, explainTdReport } from './explain-tdx.ts'
 import { explainAttest, explainHcl, explainPublic, explainSignature } from './explain-tpm.ts'
@@ -34,6 +38,9 @@ const titles: Record<Piece['kind'], string> = {
   'tpm-public': 'TPM2B_PUBLIC (TPM 2.0 part 2, section 12.2.5)',
   'public-key': 'Public key (RFC 5280, SubjectPublicKeyInfo)',
   'tpm-quote': 'Quote of a TPM, with its registers',
+  'nitro-document': 'Attestation document of AWS Nitro (COSE_Sign1, RFC 9052)',
+  'cca-token': 'Attestation token of an Arm CCA realm (RMM, A.7)',
+  'svsm-manifest': 'Services of an SVSM (AMD 58019, table 12)',
   crl: 'X.509 certificate revocation list (RFC 5280, section 5)',
   certificates: 'X.509 certificates (RFC 5280, section 4)',
   'tcb-info': 'TDX TCB info, signed by Intel (PCS API 4)',
@@ -89,6 +96,12 @@ function fieldsOf(piece: Piece): Field[] {
           meaning: 'Value claimed for this register; worth what the digest in the quote says',
         })),
       ]
+    case 'nitro-document':
+      return explainNitro(parseNitroDocument(piece.bytes))
+    case 'cca-token':
+      return explainCca(parseCcaToken(piece.bytes))
+    case 'svsm-manifest':
+      return explainSvsm(parseSvsmManifest(piece.bytes))
     case 'crl':
       return explainCrl(parseCrl(piece.bytes))
     case 'certificates':

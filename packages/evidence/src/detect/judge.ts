@@ -3,6 +3,12 @@ import { checkAzure, checkRuntimeClaims, checkTdReport } from '../result/check-a
 import type { HclPolicy } from '../result/check-hcl.ts'
 import { checkTpmCreation } from '../result/check-creation.ts'
 import { checkEventLog } from '../result/check-log.ts'
+import { checkCca } from '../result/check-cca.ts'
+import { checkNitro } from '../result/check-nitro.ts'
+import { checkSvsm } from '../result/check-svsm.ts'
+import { bundleOf, claimsOf, type TokenBundle } from '../tokens/bundle.ts'
+import { algorithmsOfIssuer } from '../tokens/issuers.ts'
+import { parsePublicKey } from '../x509/public-key.ts'
 import { checkSnp } from '../result/check-snp.ts'
 import { checkTdx } from '../result/check-tdx.ts'
 import { checkKeyRelease, checkToken } from '../result/check-token.ts'
@@ -176,8 +182,12 @@ class Judge {
       const { check } = await checkRuntimeClaims({ claims: piece.bytes, reportData, attestationKeys, ...policy })
       checks.push(named(piece, check))
     }
+    checks.push(...(await this.#foreign()))
     const keys = this.#tokenKeys()
-    for (const token of this.#each('token')) checks.push(named(token, await this.#token(token.text, keys, reportData)))
+    const bundle = await bundleOf(this.#of('token').map(({ text }) => text))
+    for (const token of this.#each('token')) {
+      checks.push(named(token, await this.#token(token.text, { keys, reportData, bundle })))
+    }
     for (const release of this.#each('release')) checks.push(named(release, await this.#release(release.text)))
     const holds = allOf('evidence', checks).outcome === 'passed'
     const left = await leftovers({ pieces: this.#pieces, pool: this.#pool, attestationKeys, holds })
@@ -291,20 +301,45 @@ class Judge {
     return sets.length === 0 ? undefined : sets.flatMap(({ value }): Jwk[] => attempt(() => parseJwks(value)) ?? [])
   }
 
-  async #token(token: string, keys: Jwk[] | undefined, reportData: readonly Uint8Array[]): Promise<Check> {
+  async #token(
+    token: string,
+    { keys, ...beside }: { keys: Jwk[] | undefined; reportData: readonly Uint8Array[]; bundle: TokenBundle },
+  ): Promise<Check> {
     const rules = this.#policy.token ?? {}
     const { check } = await checkToken({
       token,
       issuer: rules.issuer ?? 'any',
       at: this.#at,
-      reportData,
+      ...beside,
       ...(keys === undefined ? {} : { keys }),
       kind: rules.kind,
       audience: rules.audience,
-      algorithms: rules.algorithms,
+      algorithms: rules.algorithms ?? algorithmsOfIssuer(claimsOf(token)?.['iss']),
       claims: rules.claims,
     })
     return check
+  }
+
+  /** What other makers' machines state: AWS's, Arm's, and the services of an SVSM under AMD's report. */
+  async #foreign(): Promise<Check[]> {
+    const checks: Check[] = []
+    const { nonce, pcrs } = this.#policy.tpm ?? {}
+    const { at, primitives, cache } = this.#common()
+    for (const piece of this.#each('nitro-document')) {
+      const o = { document: piece.bytes, anchors: this.#anchors.aws ?? [], at, nonce, pcrs, primitives, cache }
+      checks.push(named(piece, await checkNitro(o)))
+    }
+    const keys = this.#of('public-key').flatMap(({ spki }) => attempt(() => parsePublicKey(spki)) ?? [])
+    for (const piece of this.#each('cca-token')) {
+      const { check, key } = await checkCca({ token: piece.bytes, keys, nonce, primitives, cache })
+      this.#pool.ledger.use(key?.spki)
+      checks.push(named(piece, check))
+    }
+    const reports = this.#of('snp-report').flatMap(({ bytes }) => attempt(() => parseSnpReport(bytes)) ?? [])
+    for (const piece of this.#each('svsm-manifest')) {
+      checks.push(named(piece, await checkSvsm({ manifest: piece.bytes, nonce, reports })))
+    }
+    return checks
   }
 
   async #release(jws: string): Promise<Check> {

@@ -32,6 +32,9 @@ const statements: ReadonlySet<Piece['kind']> = new Set([
   'tpm-quote',
   'tpm-attest',
   'token',
+  'nitro-document',
+  'cca-token',
+  'svsm-manifest',
   'release',
 ])
 

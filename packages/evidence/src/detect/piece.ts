@@ -12,6 +12,9 @@ export const binaryKinds = [
   'tpm-attest',
   'tpm-signature',
   'crl',
+  'nitro-document',
+  'cca-token',
+  'svsm-manifest',
 ] as const
 export type BinaryKind = (typeof binaryKinds)[number]
 

@@ -10,6 +10,8 @@ const statements = [
   'tpm-quote',
   'tpm-attest',
   'token',
+  'nitro-document',
+  'cca-token',
 ] as const satisfies readonly PieceKind[]
 
 /**

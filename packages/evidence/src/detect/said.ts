@@ -1,6 +1,8 @@
 import { isZero } from '../bytes/bytes.ts'
 import { toHex } from '../bytes/hex.ts'
 import { parseHclReport } from '../azure/hcl-report.ts'
+import { type CcaToken, parseCcaToken } from '../cca/token.ts'
+import { type NitroDocument, parseNitroDocument } from '../nitro/document.ts'
 import { readEndorsement } from '../snp/endorse.ts'
 import { productOfCpu, type SnpProduct } from '../snp/products.ts'
 import { parseSnpReport, type SnpReport } from '../snp/report.ts'
@@ -43,6 +45,8 @@ function rowsOf(piece: Piece, pool: Pool): Row[] {
   if (kind === 'tpm-quote') return tpmRows(piece.message)
   if (kind === 'tpm-attest') return tpmRows(piece.bytes)
   if (kind === 'token') return tokenRows(readJsonObject(parseJws(piece.text).payload, 'claims'))
+  if (kind === 'nitro-document') return nitroRows(parseNitroDocument(piece.bytes))
+  if (kind === 'cca-token') return ccaRows(parseCcaToken(piece.bytes))
   if (kind !== 'hcl-report') return []
   const { reportType, hardwareReport: hardware } = parseHclReport(piece.bytes)
   if (reportType === 'TDX') return tdRows(parseTdReport(hardware).body)
@@ -104,6 +108,28 @@ function tokenRows(claims: Readonly<Record<string, unknown>>): Row[] {
     if (time !== undefined) rows.push([what, time])
   }
   return rows
+}
+
+function nitroRows({ pcrs, nonce, userData, timestamp, kind }: NitroDocument): Row[] {
+  const image = pcrs.get(0)
+  const debugging = kind === 'enclave' && (image === undefined || isZero(image))
+  return [
+    ...[...pcrs]
+      .filter(([, value]) => !isZero(value))
+      .map(([index, value]): Row => [`register ${index}`, toHex(value)]),
+    ['issued', timestamp.toISOString()],
+    ['challenge answered', dataText(nonce ?? new Uint8Array())],
+    ['user data', dataText(userData ?? new Uint8Array())],
+    ['debugging', debugText(debugging)],
+  ]
+}
+
+function ccaRows({ realm, platform }: CcaToken): Row[] {
+  return [
+    ['launch measurement', toHex(realm.initialMeasurement)],
+    ['challenge answered', dataText(realm.challenge)],
+    ['debugging', debugText(platform.lifecycle < 0x3000 || platform.lifecycle > 0x30ff)],
+  ]
 }
 
 const debugText = (allowed: boolean): string =>

@@ -39,6 +39,14 @@ export function unasked(policy: EvidencePolicy, pieces: readonly Piece[]): strin
       quoted && tpm?.pcrs === undefined && policy.boot === undefined,
       'registers (tpm.pcrs) or boot rules (boot): the guest may have booted anything',
     ],
+    [
+      pieces.some(({ kind }) => kind === 'nitro-document' || kind === 'cca-token') && tpm?.nonce === undefined,
+      'challenge (--nonce, tpm.nonce): the document may be old',
+    ],
+    [
+      pieces.some(({ kind }) => kind === 'nitro-document') && tpm?.pcrs === undefined,
+      'registers (tpm.pcrs): the enclave may run anything',
+    ],
     [has('token') && token?.issuer === undefined, 'issuer (token.issuer): whoever has a given key is believed'],
     [has('token') && token?.claims === undefined, 'claims (token.claims): the token may say anything of the machine'],
   ]

@@ -27,8 +27,13 @@ export function unusedRules(policy: EvidencePolicy, pieces: readonly Piece[]): C
     ],
     [policy.hcl !== undefined, has('hcl-report', 'runtime-claims'), 'hcl', 'a paravisor’s report or claims'],
     [policy.boot !== undefined, logged, 'boot', 'an event log'],
-    [policy.tpm?.nonce !== undefined, quoted, 'tpm.nonce', 'a quote of a TPM that answers the challenge'],
-    [policy.tpm?.pcrs !== undefined, quoted, 'tpm.pcrs', 'a quote of a TPM'],
+    [
+      policy.tpm?.nonce !== undefined,
+      quoted || has('nitro-document', 'cca-token', 'svsm-manifest'),
+      'tpm.nonce',
+      'a quote of a TPM, or a document, that answers the challenge',
+    ],
+    [policy.tpm?.pcrs !== undefined, quoted || has('nitro-document'), 'tpm.pcrs', 'a quote of a TPM'],
     [policy.token !== undefined, has('token'), 'token', 'a token'],
   ]
   return rules

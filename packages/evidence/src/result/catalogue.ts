@@ -173,7 +173,30 @@ export const checkCatalogue = {
     shows: 'The token is about a hardware report that was given',
     source: 'Azure Attestation, x-ms-sevsnpvm-reportdata, tdx_report_data',
   },
+  'token.bundle': { shows: 'Tokens of one bundle name each other', source: 'RFC 9711, 4.2.18' },
+  'token.result': {
+    shows: 'The service found the evidence good',
+    source: 'NVIDIA NRAS and Intel Trust Authority, claims',
+  },
   'token.claims': { shows: 'The claims are what the policy wants', source: 'Azure Attestation, claim sets' },
+
+  nitro: { shows: 'A Nitro hypervisor states this of an enclave or instance', source: '' },
+  'nitro.format': { shows: 'The document can be read in one way only', source: 'AWS, attestation document; RFC 8949' },
+  'nitro.path': { shows: 'The certificates end at a pinned root of AWS', source: 'RFC 5280, 6.1' },
+  'nitro.signature': { shows: 'The document is signed by the certified key', source: 'RFC 9052, 4.4' },
+  'nitro.policy': { shows: 'The document is what the policy wants', source: 'AWS, attestation document' },
+
+  cca: { shows: 'A platform of Arm states this of a realm', source: '' },
+  'cca.format': { shows: 'The tokens can be read in one way only', source: 'RMM, A.7; RFC 8949' },
+  'cca.platform': { shows: 'The platform’s token is signed by a key that was given', source: 'RFC 9052, 4.4' },
+  'cca.binding': { shows: 'The platform vouches for the realm’s key', source: 'RMM, A.7.2' },
+  'cca.realm': { shows: 'The realm’s token is signed by that key', source: 'RFC 9052, 4.4' },
+  'cca.nonce': { shows: 'The realm answers the verifier’s challenge', source: 'RMM, A.7.2' },
+  'cca.policy': { shows: 'The platform cannot be debugged', source: 'RMM, A.7.2, lifecycle' },
+
+  svsm: { shows: 'An SVSM states which services it has', source: '' },
+  'svsm.format': { shows: 'The manifest can be read whole', source: 'AMD 58019, table 12' },
+  'svsm.binding': { shows: 'A report of privilege level 0 binds manifest and challenge', source: 'AMD 58019, 7' },
 
   release: { shows: 'The vault says which key it released, and for whom', source: '' },
   'release.format': { shows: 'The answer can be read and brings its certificates', source: 'RFC 7515, 4.1.6' },

@@ -23,6 +23,7 @@ import type { Certificate } from '../x509/certificate.ts'
 import { appraised, type Checked } from './check.ts'
 import { Checklist } from './checklist.ts'
 import { VerificationError } from './errors.ts'
+import { detachedDigests, type TokenBundle, tokenDigest } from '../tokens/bundle.ts'
 import type { Failure } from './failure.ts'
 import type { TrustAnchor } from './trust-anchors.ts'
 
@@ -41,6 +42,8 @@ export async function checkToken(
     keys?: readonly Jwk[] | undefined
     at: Date
     claims?: ClaimRules | undefined
+    /** Tokens given together, which may name each other. */
+    bundle?: TokenBundle | undefined
     /** Of the hardware reports at hand: the token must be about one of them, where it names one. */
     reportData?: readonly Uint8Array[] | undefined
   },
@@ -106,6 +109,11 @@ export async function checkToken(
     const given = o.reportData.map(toHex)
     await list.run('token.evidence', [about], (named: string) => requireGiven(named, given))
   }
+  if (claims !== undefined) {
+    if (o.bundle !== undefined) await checkBundle(list, o.token, claims, o.bundle)
+    const failures = resultFailures(claims)
+    if (failures.length > 0) list.add(appraised('token.result', failures))
+  }
   let value: VerifiedToken | undefined
   if (list.whole && o.keys !== undefined) value = await verifyToken({ ...o, keys: o.keys }).catch(() => undefined)
   if (o.claims !== undefined) {
@@ -115,15 +123,65 @@ export async function checkToken(
   return { check: list.all('token'), value }
 }
 
+/** Main token and detached ones name each other by digest: none may be exchanged, nor left in from another bundle. */
+async function checkBundle(list: Checklist, token: string, claims: Claims, bundle: TokenBundle): Promise<void> {
+  const digests = detachedDigests(claims)
+  if (digests === undefined) {
+    if (bundle.named === undefined || claims['measres'] === undefined) return
+    const own = await tokenDigest(token)
+    await list.run('token.bundle', [bundle.named], (named: ReadonlySet<string>) => requireNamed(own, named))
+    return
+  }
+  if (bundle.given.size < 2) {
+    list.skip('token.bundle', 'The detached tokens that it names were not given', { optional: true })
+    return
+  }
+  await list.run('token.bundle', [digests], (named: string[]) => {
+    for (const each of named) requireNamed(each, bundle.given)
+  })
+}
+
+function requireNamed(own: string, named: ReadonlySet<string>): void {
+  if (named.has(own)) return
+  const facts = { expected: [...named].join(', '), found: own }
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'Token is not of the same bundle',
+    subject: 'token',
+    ...facts,
+  })
+}
+
+/** Claims of NVIDIA's and Intel's services by which a good signature says that the evidence was bad. */
+function resultFailures(claims: Claims): Failure[] {
+  const rules: [path: string, bad: (value: unknown) => boolean, expected: string][] = [
+    ['x-nvidia-overall-att-result', (value) => value !== true, 'true'],
+    ['measres', (value) => value !== 'success', 'success'],
+    ['tdx.tdx_is_debuggable', (value) => value !== false, 'false'],
+    ['tdx_is_debuggable', (value) => value !== false, 'false'],
+  ]
+  return rules.flatMap(([path, bad, expected]): Failure[] => {
+    const value = claimAt(claims, path)
+    if (value === undefined || !bad(value)) return []
+    return [{ path, code: 'Forbidden', expected, actual: (JSON.stringify(value) ?? '').slice(0, 64) }]
+  })
+}
+
 /** Where an issuer publishes its keys. Its name is the token's own word: who fetches them has to know it. */
 function keysSource(issuer: unknown): string {
   const known = typeof issuer === 'string' && /^https:\/\/[\w.:-]{1,200}$/.test(issuer)
+  if (issuer === 'https://nras.attestation.nvidia.com') return `get them from ${issuer}/.well-known/jwks.json`
   return known ? `if you trust ${issuer}, get them from ${issuer}/certs` : 'get them from the issuer'
 }
 
 /** Report data that an attestation token names; SNP's stand one level deeper in tokens of guest attestation. */
 function reportDataOf(claims: Readonly<Claims>): string | undefined {
-  const named = ['x-ms-sevsnpvm-reportdata', 'x-ms-isolation-tee.x-ms-sevsnpvm-reportdata', 'tdx_report_data']
+  const named = [
+    'x-ms-sevsnpvm-reportdata',
+    'x-ms-isolation-tee.x-ms-sevsnpvm-reportdata',
+    'tdx_report_data',
+    'tdx.tdx_report_data',
+  ]
   const found = named.map((path) => claimAt(claims, path)).find((value) => typeof value === 'string')
   return typeof found === 'string' ? found.toLowerCase() : undefined
 }

@@ -11,4 +11,6 @@ export interface TrustAnchors {
   simulated: boolean
   amd: TrustAnchor[]
   intel: TrustAnchor[]
+  /** Of AWS's Nitro documents; none unless given. */
+  aws?: TrustAnchor[]
 }

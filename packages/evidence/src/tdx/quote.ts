@@ -57,6 +57,12 @@ export function parseTdxQuote(bytes: Uint8Array): TdxQuote {
   }
   const reader = new ByteReader(bytes, 'TD quote')
   const version = reader.u16le('version')
+  if (version === 3 || (version <= 5 && isSgx(bytes))) {
+    const facts = { expected: 'a quote of a TD, version 4 or 5', found: `SGX, version ${version}` }
+    const message =
+      'This is a quote of an SGX enclave, not of a confidential VM; Intel’s quote verification library judges it'
+    throw new ParseError({ code: version === 3 ? 'UnknownVersion' : 'UnknownType', message, ...facts })
+  }
   if (version !== 4 && version !== 5) {
     throw new ParseError({
       code: 'UnknownVersion',
@@ -175,4 +181,10 @@ function requireValue(reader: ByteReader, found: number, expected: number, field
     expected: String(expected),
     found: String(found),
   })
+}
+
+/** TEE type 0 of version 4, body type 1 of version 5 (DCAP, A.3 and A.4). */
+function isSgx(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return view.getUint16(0, true) === 4 ? view.getUint32(4, true) === 0 : view.getUint16(headerSize, true) === 1
 }

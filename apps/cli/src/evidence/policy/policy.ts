@@ -84,7 +84,7 @@ export function readPolicy(value: unknown): EvidencePolicy {
 /** Reads a file of trust anchors, as an installation writes it (`anchors.json` in its state). @throws CliError InvalidPolicy */
 export function readAnchors(value: unknown): TrustAnchors {
   return whole<TrustAnchors>(
-    { simulated: flag, amd: anchors, intel: anchors },
+    { simulated: flag, amd: anchors, intel: anchors, aws: anchors },
     'simulated',
     'amd',
     'intel',

@@ -1,0 +1,31 @@
+import type { SnpReport } from '../snp/report.ts'
+import { parseSvsmManifest, requireManifestBinding, type SvsmManifest } from '../svsm/manifest.ts'
+import type { Check } from './check.ts'
+import { Checklist } from './checklist.ts'
+
+/**
+ * Judges the manifest of an SVSM's services: worth what the report that binds it is worth, which is judged by itself.
+ * @param o.nonce what the verifier sent; without it the binding cannot be computed
+ */
+export async function checkSvsm(o: {
+  manifest: Uint8Array
+  nonce?: Uint8Array | undefined
+  reports: readonly SnpReport[]
+}): Promise<Check> {
+  const list = new Checklist()
+  const manifest = await list.run(
+    'svsm.format',
+    [],
+    () => parseSvsmManifest(o.manifest),
+    ({ services }) => services.map(({ guid }) => guid).join(', '),
+  )
+  if (o.nonce === undefined)
+    list.skip('svsm.binding', 'The challenge (--nonce) was not given: the report binds it with the manifest')
+  else if (o.reports.length === 0) list.skip('svsm.binding', 'The SVSM’s report was not given')
+  else {
+    await list.run('svsm.binding', [manifest, o.nonce], (found: SvsmManifest, nonce: Uint8Array) =>
+      requireManifestBinding(found, nonce, o.reports),
+    )
+  }
+  return list.all('svsm')
+}

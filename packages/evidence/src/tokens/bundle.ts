@@ -1,0 +1,48 @@
+import { digest } from '../bytes/digest.ts'
+import { toHex } from '../bytes/hex.ts'
+import { utf8 } from '../bytes/bytes.ts'
+import { readJsonObject } from './json.ts'
+import { parseJws } from './jws.ts'
+
+type Claims = Readonly<Record<string, unknown>>
+
+/** SHA-256 digests of the detached tokens that the main token of a bundle names (RFC 9711, 4.2.18 and 5); undefined for another token. */
+export function detachedDigests(claims: Claims): string[] | undefined {
+  const modules = claims['submods']
+  if (typeof modules !== 'object' || modules === null || Array.isArray(modules)) return undefined
+  return Object.values(modules).map((entry: unknown) => {
+    const [kind, found] = Array.isArray(entry) ? (entry as unknown[]) : []
+    const [algorithm, value] = Array.isArray(found) ? (found as unknown[]) : []
+    // What is named in another way is named by nothing that could be compared: it fits no token.
+    const good = kind === 'DIGEST' && algorithm === 'SHA-256' && typeof value === 'string'
+    return good ? value.toLowerCase() : 'a digest that is not SHA-256'
+  })
+}
+
+/** What tokens that are given together name of each other. */
+export interface TokenBundle {
+  /** SHA-256 of each token's text. */
+  given: ReadonlySet<string>
+  /** Digests that main tokens name; undefined where none is given. */
+  named: ReadonlySet<string> | undefined
+}
+
+export async function bundleOf(tokens: readonly string[]): Promise<TokenBundle> {
+  const given = new Set(await Promise.all(tokens.map((token) => tokenDigest(token))))
+  const lists = tokens.map((token) => claimsOf(token)).flatMap((claims) => (claims && detachedDigests(claims)) ?? [])
+  const main = tokens.some((token) => detachedDigests(claimsOf(token) ?? {}) !== undefined)
+  return { given, named: main ? new Set(lists) : undefined }
+}
+
+export async function tokenDigest(token: string): Promise<string> {
+  return toHex(await digest('SHA-256', utf8(token)))
+}
+
+/** Undefined for what cannot be read: whoever judges the token says why. */
+export function claimsOf(token: string): Claims | undefined {
+  try {
+    return readJsonObject(parseJws(token).payload, 'claims')
+  } catch {
+    return undefined
+  }
+}
