@@ -185,6 +185,7 @@ function requireValue(reader: ByteReader, found: number, expected: number, field
 
 /** TEE type 0 of version 4, body type 1 of version 5 (DCAP, A.3 and A.4). */
 function isSgx(bytes: Uint8Array): boolean {
+  if (bytes.length < headerSize + 2) return false
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return view.getUint16(0, true) === 4 ? view.getUint32(4, true) === 0 : view.getUint16(headerSize, true) === 1
 }
