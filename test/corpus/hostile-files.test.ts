@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { BootEvidence } from '@strongroom/contract'
-import { detect, judge, type Judgement } from '@strongroom/evidence'
+import { detect, judge, type Judgement, type Piece, VerificationCache } from '@strongroom/evidence'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock } from '@strongroom/silicon/testing'
 import { evidenceCommands } from '../../apps/cli/src/commands/evidence.ts'
@@ -267,6 +267,24 @@ describe('what states nothing of a machine', { timeout: making }, () => {
     for (let at = 0; at < log.length; at += 5) {
       const [exit] = await verify({ 'log.bin': altered(log, at, 1 << (at % 8)) }, ca())
       expect([at, [1, 2, 7].includes(exit)]).toEqual([at, true])
+    }
+  })
+})
+
+describe('evidence that was judged before', { timeout: making }, () => {
+  it('changes nothing for what shares a cache with it: Intel’s texts alone, then with their quote (attack E19)', async () => {
+    const { quote, collateral } = quoted()
+    const cache = new VerificationCache()
+    const pieces = (files: Files): Piece[] =>
+      Object.entries(files).flatMap(([name, content]) => detect(name, Buffer.from(content as Uint8Array)))
+    const verdict = async (files: Files): Promise<[string, string | undefined]> => {
+      const found = await judge({ pieces: pieces(files), anchors: silicon.anchors, at: snp.at, cache })
+      return [found.verdict, found.code]
+    }
+    // Whose list the other is, the quote's chain says.
+    const { 'pck.crl': _, ...alone } = collateral
+    for (const files of [alone, { ...collateral, 'quote.bin': quote }, alone]) {
+      expect(await verdict(files)).toEqual(['quote.bin' in files ? 'accepted' : 'nothing', undefined])
     }
   })
 })

@@ -45,7 +45,14 @@ export const disagreements: readonly Disagreement[] = [
     entry: 'files',
     ours: 'accepted',
     theirs:
-      /unable to validate root certificate in the issuer chain|(could not parse PEM formatted|could not interpret DER bytes of) root certificate in "(Tcb-Info|Sgx-Enclave-Identity)-Issuer-Chain"/,
+      /unable to validate root certificate in the issuer chain|(could not parse PEM formatted|could not interpret DER bytes of) root certificate in "(Tcb-Info|Sgx-Enclave-Identity)-Issuer-Chain"|empty url found in (QeIdentity|tcbInfo) issuer's chain|(tcbInfo|QeIdentity) root certificate has expired/,
+  },
+  {
+    name: 'pem-around-the-signer',
+    judge: 'go-tdx-guest',
+    entry: 'files',
+    ours: 'accepted',
+    theirs: /could not parse PEM formatted signing certificate in "(Tcb-Info|Sgx-Enclave-Identity)-Issuer-Chain"/,
   },
   // We refuse, the other accepts: we are stricter.
   {
@@ -54,6 +61,21 @@ export const disagreements: readonly Disagreement[] = [
     ours: ['TcbMismatch', 'ChipMismatch', 'ProductMismatch', 'SigningKeyMismatch', 'EndorsementInvalid'],
     theirs: 'accepted',
   },
+  {
+    name: 'altered-root-encoding',
+    judge: 'go-sev-guest',
+    entry: 'files',
+    ours: ['InvalidValue', 'InvalidEncoding', 'NotCanonical'],
+    theirs: 'accepted',
+  },
+  {
+    name: 'text-in-one-form',
+    judge: 'go-tdx-guest',
+    entry: 'files',
+    ours: ['unjudged', 'InvalidEncoding'],
+    theirs: 'accepted',
+  },
+  { name: 'certification-type', judge: 'dcap-qvl', entry: 'files', ours: ['UnknownType'], theirs: 'accepted' },
   { name: 'report-length', judge: 'go-sev-guest', ours: ['WrongLength'], theirs: 'accepted' },
   {
     name: 'root-signs-itself',

@@ -39,7 +39,7 @@ const tcbSigningName = 'Intel SGX TCB Signing'
 
 /**
  * Verifies one signed text: the chain of its signer at this time, the signer's kind, the signature over the text's exact bytes.
- * @param o.read reads the signed value, once its signature is found good
+ * @param o.read reads the signed value, once its signature is found good; a function of a module, for what it made is kept beside it
  * @returns what `read` made of it
  * @throws VerificationError CollateralSignatureInvalid, CertificateNotForThisUse, and those of verifyPath
  */
@@ -72,17 +72,20 @@ export async function verifySignedText<T extends object>(
   }
   await verifyPath({ chain, anchors: o.anchors, crls, at, requireCrls: true, ...means })
   requireTcbSigner(signer, subject)
-  // Read only when signed, and then remembered together: a value in the cache is one that this certificate signed.
-  const value = await factOf(means, signed, signer, async () =>
-    (await isSigned(signed, signer, means)) ? o.read(signed.body) : undefined,
+  // Read only when signed, and then remembered together: a value in the cache is one that this certificate signed. By reader:
+  // two that make different things of one text must not be given each other's (attack E19).
+  const readings = await factOf(means, signed, signer, async () =>
+    (await isSigned(signed, signer, means)) ? new Map<(body: string) => object, object>() : undefined,
   )
-  if (value === undefined) {
+  if (readings === undefined) {
     throw new VerificationError({
       code: 'CollateralSignatureInvalid',
       message: `${subject} is not as its signer signed it`,
       subject,
     })
   }
+  const value = (readings.get(o.read) as T | undefined) ?? o.read(signed.body)
+  readings.set(o.read, value)
   return value
 }
 
