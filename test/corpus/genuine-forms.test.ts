@@ -266,7 +266,11 @@ describe('genuine files of other tools', { timeout: making }, () => {
       verify({ 'report.gz': container, 'chain.pem': vcekChainPem })
     expect((await judged(packed)).reason).toBe('accepted')
     expect((await judged(gzipSync(gzipSync(bytes(report))))).reason).toBe('accepted')
-    for (const broken of [packed.subarray(0, -3), concat(packed, Uint8Array.of(1, 2)), concat(packed, Uint8Array.of(0, 7, 7))]) {
+    for (const broken of [
+      packed.subarray(0, -3),
+      concat(packed, Uint8Array.of(1, 2)),
+      concat(packed, Uint8Array.of(0, 7, 7)),
+    ]) {
       expect((await judged(broken)).reason).toBe('InvalidEncoding file.kind')
     }
     // A bomb: 40 MB of zeros in 40 kB.
