@@ -1,4 +1,5 @@
-import { ByteWriter, parseGuid, svsmManifestGuid, utf8 } from '@strongroom/evidence'
+import { ByteWriter, parseGuid, utf8 } from '@strongroom/evidence'
+import { svsmManifestGuid } from '@strongroom/evidence/files'
 import { cborBytes, type Writable } from '../test/corpus/support/cbor-writer.ts'
 
 /** Well-formed structures of other makers, whose signatures no fuzzer needs. */

@@ -1,23 +1,17 @@
 import {
-  detect,
   EvidenceError,
   fromBase64,
   fromHex,
-  parseCbor,
-  parseCcaToken,
   parseCertificate,
   parseCrl,
   parseEventLog,
   parseHclReport,
   parseMeasuredVariable,
-  parseNitroDocument,
   parsePem,
   parsePlatformClaim,
   parsePublicKey,
   parseQeIdentity,
-  parseScaleCollateral,
   parseSnpReport,
-  parseSvsmManifest,
   parseTcbInfo,
   parseTdReport,
   parseTdxQuote,
@@ -27,6 +21,14 @@ import {
   readEndorsement,
   readPckExtension,
 } from '@strongroom/evidence'
+import {
+  detect,
+  parseCbor,
+  parseCcaToken,
+  parseNitroDocument,
+  parseScaleCollateral,
+  parseSvsmManifest,
+} from '@strongroom/evidence/files'
 import {
   parsePe,
   parseSettings,

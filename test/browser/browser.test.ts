@@ -14,9 +14,9 @@ type Evidence = typeof evidence
 const browserPath = '/usr/bin/chromium'
 const sizeLimit = 60 * 1024
 
-async function bundle(): Promise<string> {
+async function bundle(entry = 'page.ts'): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, 'page.ts')],
+    entryPoints: [join(import.meta.dirname, entry)],
     bundle: true,
     minify: true,
     write: false,
@@ -95,6 +95,15 @@ describe('the package bundled for a browser', () => {
     process.stdout.write(`Bundle: ${text.length} bytes, ${length} compressed\n`)
     expect(length).toBeGreaterThan(10_000)
     expect(length).toBeLessThanOrEqual(sizeLimit)
+    expect(text).not.toMatch(/\brequire\(|["']node:/)
+  })
+
+  it('judges files in at most 80 KiB, and asks for no module of Node there either', async () => {
+    const text = await bundle('files-page.ts')
+    const { length } = gzipSync(text, { level: 9 })
+    process.stdout.write(`Bundle with files: ${text.length} bytes, ${length} compressed\n`)
+    expect(length).toBeLessThanOrEqual(80 * 1024)
+    expect(text).toContain('whatIsMissing')
     expect(text).not.toMatch(/\brequire\(|["']node:/)
   })
 })

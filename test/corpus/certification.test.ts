@@ -2,9 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import {
   ByteWriter,
   concat,
-  detect,
   firstFailure,
-  judge,
   parseCertificate,
   parseTdxQuote,
   readPckExtension,
@@ -12,6 +10,7 @@ import {
   utf8,
   verifyTdx,
 } from '@strongroom/evidence'
+import { detect, judge } from '@strongroom/evidence/files'
 import type { Silicon } from '@strongroom/silicon'
 import { settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'

@@ -3,11 +3,8 @@ import {
   buildHclReport,
   ByteWriter,
   concat,
-  detect,
   hclReportData,
-  judge,
   parseGuid,
-  type Piece,
   toBase64,
   toBase64Url,
   toHex,
@@ -15,6 +12,7 @@ import {
   utf8,
   type TdxCollateral,
 } from '@strongroom/evidence'
+import { detect, judge, type Piece } from '@strongroom/evidence/files'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'

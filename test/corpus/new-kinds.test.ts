@@ -1,17 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import {
-  ByteWriter,
-  concat,
-  digest,
-  parseCbor,
-  ParseError,
-  parseGuid,
-  svsmManifestGuid,
-  toHex,
-  type TrustAnchors,
-  utf8,
-} from '@strongroom/evidence'
+import { ByteWriter, concat, digest, ParseError, parseGuid, toHex, type TrustAnchors, utf8 } from '@strongroom/evidence'
+import { parseCbor, svsmManifestGuid } from '@strongroom/evidence/files'
 import { memoryKeyStore } from '@strongroom/silicon/testing'
 import {
   authorityExtensions,

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { BootEvidence } from '@strongroom/contract'
-import { detect, toHex } from '@strongroom/evidence'
+import { toHex } from '@strongroom/evidence'
+import { detect } from '@strongroom/evidence/files'
 import { explain } from '../../packages/evidence/src/detect/explain.ts'
 import { AmdAuthority, at, pemOf, type ForgedChain } from '../forged/support/amd-authority.ts'
 import { verifyFiles } from '../forged/support/doors.ts'

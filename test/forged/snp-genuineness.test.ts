@@ -1,5 +1,6 @@
 import * as nodeCrypto from 'node:crypto'
-import { buildHclReport, detect, judge, nodePrimitives, VerificationCache } from '@strongroom/evidence'
+import { buildHclReport, nodePrimitives, VerificationCache } from '@strongroom/evidence'
+import { detect, judge } from '@strongroom/evidence/files'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   boundTo,

@@ -1,15 +1,7 @@
 import * as nodeCrypto from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import {
-  detect,
-  type EvidencePolicy,
-  judge,
-  nodePrimitives,
-  type Piece,
-  type TdxCollateral,
-  tcbStatuses,
-  VerificationCache,
-} from '@strongroom/evidence'
+import { nodePrimitives, type TdxCollateral, tcbStatuses, VerificationCache } from '@strongroom/evidence'
+import { detect, type EvidencePolicy, judge, type Piece } from '@strongroom/evidence/files'
 import { gunzip } from '../../apps/cli/src/evidence/gunzip.ts'
 import { goSnp, goTdx, mutatedSnp, mutatedTdx } from './cases.ts'
 import { anchors, type SnpCase, snpCases, type TdxCase, tdxCases } from './corpus.ts'

@@ -1,4 +1,5 @@
-import { cborHead, concat, utf8 } from '@strongroom/evidence'
+import { concat, utf8 } from '@strongroom/evidence'
+import { cborHead } from '@strongroom/evidence/files'
 
 /** What a test writes as CBOR, in shortest form: maps as lists of pairs, in their order. */
 export type Writable =

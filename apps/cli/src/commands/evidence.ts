@@ -2,14 +2,12 @@ import * as nodeCrypto from 'node:crypto'
 import { releaseSigningUsage } from '@strongroom/contract'
 import {
   genuineAmdAnchors,
-  genuineAwsAnchors,
   genuineIntelAnchors,
-  judge,
   nodePrimitives,
   VerificationCache,
-  type EvidencePolicy,
   type TrustAnchors,
 } from '@strongroom/evidence'
+import { genuineAwsAnchors, judge, type EvidencePolicy } from '@strongroom/evidence/files'
 import { explain } from '@strongroom/evidence/explain'
 import { CliError } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'

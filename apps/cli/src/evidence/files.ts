@@ -2,15 +2,14 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { gunzip } from './gunzip.ts'
 import {
-  detect,
   EvidenceError,
   readJsonObject,
   parseCertificate,
   parsePem,
-  type Piece,
   spkiSha256,
   type TrustAnchor,
 } from '@strongroom/evidence'
+import { detect, type Piece } from '@strongroom/evidence/files'
 import { CliError } from '../core/cli-error.ts'
 import { cannotBeJudged } from './exit.ts'
 

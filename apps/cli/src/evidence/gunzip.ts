@@ -1,5 +1,5 @@
 import { gunzipSync, type Gunzip as Stream } from 'node:zlib'
-import type { Gunzip } from '@strongroom/evidence'
+import type { Gunzip } from '@strongroom/evidence/files'
 
 /** Node's, held to a length before memory is taken, and to the end of the bytes: what follows a stream nobody would see. */
 export const gunzip: Gunzip = (bytes, maximum) => {

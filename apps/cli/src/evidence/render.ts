@@ -1,4 +1,5 @@
-import { type Check, type Judgement, whatIsMissing } from '@strongroom/evidence'
+import { type Check } from '@strongroom/evidence'
+import { type Judgement, whatIsMissing } from '@strongroom/evidence/files'
 import type { Explanation } from '@strongroom/evidence/explain'
 
 const marks = { passed: '✓', failed: '✗', skipped: '?' } as const

@@ -1,7 +1,5 @@
 import type { DecisionBundle, DecisionView } from '@strongroom/contract'
 import {
-  detect,
-  judge,
   parseCertificate,
   parsePem,
   parseTdxQuote,
@@ -9,8 +7,8 @@ import {
   spkiSha256,
   toBase64Url,
   toHex,
-  type Judgement,
 } from '@strongroom/evidence'
+import { detect, judge, type Judgement } from '@strongroom/evidence/files'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unsignedPolicyJws } from '../policy/stored-policy.ts'
 import { tpmIsThere } from '../testing/guest-tpm.ts'

@@ -1,10 +1,5 @@
-import {
-  type BootPolicy,
-  type EvidencePolicy,
-  tokenAlgorithms,
-  type TrustAnchor,
-  type TrustAnchors,
-} from '@strongroom/evidence'
+import { type BootPolicy, tokenAlgorithms, type TrustAnchor, type TrustAnchors } from '@strongroom/evidence'
+import { type EvidencePolicy } from '@strongroom/evidence/files'
 import {
   bytes,
   flag,

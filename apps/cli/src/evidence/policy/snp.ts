@@ -1,4 +1,5 @@
-import { baseline, type SnpPolicy, snpProducts, type TcbBounds, type TcbVersion } from '@strongroom/evidence'
+import { type SnpPolicy, snpProducts, type TcbBounds, type TcbVersion } from '@strongroom/evidence'
+import { baseline } from '@strongroom/evidence/files'
 import { bits, bytes, flag, list, number, object, oneOf, orAny, type Reader, text, whole } from './fields.ts'
 
 const part = number(255)
