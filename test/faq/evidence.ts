@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
+import { sizeFor } from '../../apps/cli/src/up/vm-request.ts'
 import { readEvidence } from '../system/support/vm.ts'
 import type { Guest } from './guest.ts'
 import type { Trial } from './rule.ts'
@@ -18,7 +19,13 @@ export async function trustsOnlyTheWhole(t: Trial, guest: Guest): Promise<void> 
   const evidence = await readEvidence(installation, name)
   const { fetchKeySet } = await connect(installation.stateDir)
   const judge = async (): Promise<string | undefined> => {
-    const common = { name, evidence, encryption: 'DiskWithVMGuestState', stateDir: installation.stateDir }
+    const common = {
+      name,
+      evidence,
+      encryption: 'DiskWithVMGuestState',
+      size: sizeFor(guest.tee),
+      stateDir: installation.stateDir,
+    }
     const report = await verifyBoot({ ...common, at: new Date(), fetchKeySet })
     return report.links.find(({ id }) => id === 'silicon')?.outcome
   }

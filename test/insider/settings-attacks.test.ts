@@ -51,6 +51,7 @@ async function settingsOf(
     name: 'vm',
     evidence,
     encryption: 'DiskWithVMGuestState',
+    size: 'Standard_DC2as_v5',
     stateDir: installation.running.context.stateDir,
     at: new Date(),
     fetchKeySet: async (issuer) => (await installation.wire.request({ method: 'GET', url: `${issuer}/certs` })).body,

@@ -22,6 +22,7 @@ async function trustOf(retrieved: BootEvidence): Promise<TrustReport> {
     name: 'vm',
     evidence,
     encryption: 'DiskWithVMGuestState',
+    size: retrieved.tee === 'SNP' ? 'Standard_DC2as_v5' : 'Standard_DC2es_v5',
     stateDir,
     at: new Date(),
     settings: asked && { by: 'resource manager', asked },

@@ -78,6 +78,7 @@ describe('a confidential VM on SEV-SNP', () => {
       name: 'first',
       evidence,
       encryption: 'DiskWithVMGuestState',
+      size: 'Standard_DC2as_v5',
       stateDir: installation.stateDir,
       at: new Date(),
       fetchKeySet,

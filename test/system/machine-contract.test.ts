@@ -113,6 +113,7 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
       name: spec.name,
       evidence,
       encryption: spec.security.encryption,
+      size: spec.size.name,
       stateDir: installation.stateDir,
       at: new Date(),
       fetchKeySet: async (issuer) =>

@@ -23,6 +23,7 @@ export {
   type SnpProcessors,
 } from './measure/snp-launch-digest.ts'
 export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './measure/snp-vmsa.ts'
+export { bootRegisters, nothingPassed, type BootRegisters } from './predict/boot-registers.ts'
 export {
   bootPhases,
   isUnifiedKernelImage,

@@ -51,7 +51,6 @@ export const tamperings: Tampering[] = [
     link: 'silicon',
     change: (e) => void (e.silicon.kind === 'SNP' && (e.silicon.crl = flip(e.silicon.crl))),
   },
-  { what: 'another number of vCPUs', link: 'measurement', change: (e) => void (e.expected.vCPUs += 1) },
   { what: 'a byte of the claims', link: 'claims', change: (e) => void (e.runtimeClaims = flip(e.runtimeClaims)) },
   {
     what: "a byte of the token's claims",

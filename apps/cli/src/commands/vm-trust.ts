@@ -1,4 +1,4 @@
-import type { RetrievedEvidence } from '@strongroom/contract'
+import { guestFirmwarePath, type RetrievedEvidence } from '@strongroom/contract'
 import { apiVersions, type ArmClient } from '../client/arm.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
@@ -32,6 +32,8 @@ export async function judgeTrust(
     name: o.name,
     evidence,
     encryption: encryption(vm),
+    size: vm.properties.hardwareProfile.vmSize,
+    firmware: textOption(context, 'firmware'),
     diskEncryptionSet: diskSecurity(vm).diskEncryptionSet?.id,
     verifiers,
     asked: await askedProvider(o.arm, vm),
@@ -92,6 +94,10 @@ export const trustCommand: Command = {
     { flags: '--admin-username <user>', summary: `beside --ssh-key: its account, where it is not ${defaultAdmin}` },
     { flags: '--custom-data <file>', summary: 'beside --ssh-key: the custom data that it was made with' },
     { flags: '--settled <file>', summary: 'instead: /var/lib/strongroom/settled of its guest, whole' },
+    {
+      flags: '--firmware <file>',
+      summary: `firmware that the guest must have been launched with; by default Debian’s, ${guestFirmwarePath}`,
+    },
   ],
   examples: ['strongroom vm trust first', 'strongroom vm trust first --ssh-key ~/.ssh/id_ed25519.pub'],
   run: async (context) => {

@@ -24,7 +24,14 @@ import {
   type EventLog,
   type TrustAnchor,
 } from '@strongroom/evidence'
-import { bootPhases, parseUserspaceLog, verifyVolume, volumeRegister } from '@strongroom/evidence/expected'
+import {
+  bootPhases,
+  bootRegisters,
+  nothingPassed,
+  parseUserspaceLog,
+  verifyVolume,
+  volumeRegister,
+} from '@strongroom/evidence/expected'
 import { sha256 } from './bytes.ts'
 import { readClaims } from './claims-link.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
@@ -124,17 +131,11 @@ export async function measuredBootLink(evidence: BootFacts): Promise<string[]> {
       expected: 'PCRs 0 to 7',
     })
   await checkPcr11(log, quotedRegister(pcrs, 11))
-  const shown: string[] = []
-  for (const [index, expected] of Object.entries(evidence.expected.pcrs)) {
-    const actual = boot.pcrs[index]
-    demand({
-      holds: actual === expected,
-      message: `PCR ${index} is not the predicted one.`,
-      expected,
-      actual: String(actual),
-    })
-    shown.push(`PCR ${index} ${short(expected)}`)
-  }
+  const shown = [...predicted(evidence)].map(([index, expected]) => {
+    const actual = toHex(quotedRegister(pcrs, index))
+    demand({ holds: actual === expected, message: `PCR ${index} is not the predicted one.`, expected, actual })
+    return `PCR ${index} ${short(expected)}`
+  })
   const without = evidence.guestRan === false ? [noGuest] : []
   return [
     ...without,
@@ -143,10 +144,31 @@ export async function measuredBootLink(evidence: BootFacts): Promise<string[]> {
   ]
 }
 
+/** Each register that says what was booted has a prediction, and what a host could pass to the boot stub is nothing. */
+function predicted(evidence: BootFacts): Map<number, string> {
+  const { pcrs } = evidence.expected
+  demand({
+    holds: Object.keys(pcrs).join() === bootRegisters.join(),
+    message: 'Other registers were predicted than those that say what was booted.',
+    expected: `PCRs ${bootRegisters.join(', ')}`,
+    actual: Object.keys(pcrs).join(', ') || 'none',
+  })
+  for (const index of [12, 13] as const) {
+    const zero = toHex(nothingPassed[index])
+    demand({
+      holds: pcrs[index] === zero,
+      message: `PCR ${index} was predicted to say that the host passed something to the boot stub.`,
+      expected: zero,
+      actual: String(pcrs[index]),
+    })
+  }
+  return new Map(bootRegisters.map((index) => [index, pcrs[index]!]))
+}
+
 function quotedRegister(pcrs: ReadonlyMap<number, Uint8Array>, index: number): Uint8Array {
   const value = pcrs.get(index)
   if (value === undefined)
-    throw new LinkRefused({ message: `PCR ${index} is not in the quote.`, expected: 'PCRs 0 to 7 and 11' })
+    throw new LinkRefused({ message: `PCR ${index} is not in the quote.`, expected: 'PCRs 0 to 7 and 11 to 13' })
   return value
 }
 

@@ -23,7 +23,9 @@ import { customerLink } from './customer-link.ts'
 import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
 import { demand, judge, LinkNotChecked, type Link } from './link.ts'
 import { settingsLink } from './settings-link.ts'
-import { measurementLink, verifySilicon, type SiliconFinding } from './silicon-link.ts'
+import { ownFirmware } from './firmware.ts'
+import { measurementLink } from './measurement-link.ts'
+import { verifySilicon, type SiliconFinding } from './silicon-link.ts'
 import { statelessLink } from './stateless-link.ts'
 import { releaseLink, tokenLink, type FetchKeySet, type TokenClaims } from './token-link.ts'
 import type { AskedProvider, Verifier, VerifierKey } from './verifier.ts'
@@ -33,6 +35,10 @@ export interface TrustRequest {
   evidence: AnyBootEvidence
   /** The encryption that was asked for: the evidence, which the machine keeps, must not say less. */
   encryption: string
+  /** The size that was asked for: the guest must not have more processors. */
+  size: string
+  /** File of the firmware that guests must have been launched with; Debian's, where the verifier runs, where left out. */
+  firmware?: string | undefined
   /** The disk-encryption set that was asked for, by ARM id. */
   diskEncryptionSet?: string | undefined
   stateDir: string
@@ -130,6 +136,9 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
   }
 }
 
+const launchLink = async (request: TrustRequest, evidence: BootFacts, silicon: SiliconFinding): Promise<string[]> =>
+  await measurementLink(evidence, silicon, { firmware: await ownFirmware(request.firmware), size: request.size })
+
 /** From the hardware to the guest that reported, with nothing of the operator's in between. */
 async function statelessLinks(request: TrustRequest, evidence: StatelessBootEvidence, roots: Roots): Promise<Link[]> {
   const at = new Date(evidence.shownAt)
@@ -142,7 +151,7 @@ async function statelessLinks(request: TrustRequest, evidence: StatelessBootEvid
     await judge(
       'measurement',
       'report → launch measurement',
-      async () => await measurementLink(evidence, need(silicon, 'silicon')),
+      async () => await launchLink(request, evidence, need(silicon, 'silicon')),
     ),
     await judge('claims', 'report → claims', async () => await claimsLink(evidence, need(silicon, 'silicon'))),
     await judge('own-verifier', 'claims → no service of the operator’s', () => statelessLink(evidence)),
@@ -173,7 +182,7 @@ async function allLinks(
     await judge(
       'measurement',
       'report → launch measurement',
-      async () => await measurementLink(evidence, need(silicon, 'silicon')),
+      async () => await launchLink(request, evidence, need(silicon, 'silicon')),
     ),
     await judge('claims', 'report → claims', async () => await claimsLink(evidence, need(silicon, 'silicon'))),
     await judge('transfer-key', 'claims → transfer key', async () => await transferKeyLink(evidence)),

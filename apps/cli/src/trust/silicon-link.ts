@@ -1,5 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { BootFacts, SnpEvidence, TdxEvidence } from '@strongroom/contract'
 import {
   parsePem,
@@ -15,9 +13,7 @@ import {
   fromBase64Url,
   toHex,
 } from '@strongroom/evidence'
-import { mrtd, snpLaunchDigest } from '@strongroom/evidence/expected'
-import { sha256Hex } from './bytes.ts'
-import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
+import { demand, LinkRefused, short } from './link.ts'
 
 /** What the silicon signed, after its signature and chain were verified. */
 export interface SiliconFinding {
@@ -144,36 +140,4 @@ async function verifyTdxEvidence(silicon: TdxEvidence, anchors: TrustAnchors, at
       `Intel TDX quote v${quote.version}, TCB ${verified.tcbStatus}, PCK chain to a pinned root, collateral and CRLs verified`,
     ],
   }
-}
-
-const firmwareFolder = '/usr/share/OVMF'
-
-async function findFirmware(wanted: string): Promise<Uint8Array | undefined> {
-  for (const name of await readdir(firmwareFolder).catch(() => [])) {
-    if (!name.startsWith('OVMF_CODE')) continue
-    const bytes = new Uint8Array(await readFile(join(firmwareFolder, name)))
-    if ((await sha256Hex(bytes)) === wanted) return bytes
-  }
-  return undefined
-}
-
-/** Computes the measurement from this machine's copy of the firmware, so that nobody's word for it is needed. */
-export async function measurementLink(evidence: BootFacts, silicon: SiliconFinding): Promise<string[]> {
-  const { firmwareSha256, vCPUs, vcpuType } = evidence.expected
-  const firmware = await findFirmware(firmwareSha256)
-  if (firmware === undefined)
-    throw new LinkNotChecked(
-      `The firmware with SHA-256 ${firmwareSha256} is not in ${firmwareFolder}, so its measurement cannot be computed here.`,
-    )
-  const computed =
-    evidence.tee === 'SNP' ? await snpLaunchDigest({ firmware, vCPUs, vcpuType }) : await mrtd({ firmware })
-  demand({
-    holds: toHex(computed) === toHex(silicon.measurement),
-    message: 'The launch measurement is not that of the firmware.',
-    expected: toHex(computed),
-    actual: toHex(silicon.measurement),
-  })
-  return [
-    `${evidence.tee === 'SNP' ? 'launch digest' : 'MRTD'} ${short(toHex(computed))} computed from OVMF ${short(firmwareSha256)}${evidence.tee === 'SNP' ? `, ${vCPUs} vCPUs ${vcpuType}` : ''}`,
-  ]
 }

@@ -1,3 +1,4 @@
+import { vCPUsOf } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { referenceImage } from '../testing/fake-wire.ts'
 import { openSqlitePlane } from '../testing/sqlite-plane.ts'
@@ -10,6 +11,7 @@ import {
   type Loose,
   type TestPlane,
 } from '../testing/test-plane.ts'
+import { allSizes } from './sizes.ts'
 
 let plane: TestPlane & { close(): Promise<void> }
 beforeAll(async () => {
@@ -20,6 +22,15 @@ afterAll(async () => await plane.close())
 
 const compute = `/subscriptions/${subscriptionId}/providers/Microsoft.Compute`
 const images = `/subscriptions/${subscriptionId}/providers/Strongroom.Machine/images`
+
+describe('a size', () => {
+  it('has as many processors as its name says, which is what the trust report goes by', () => {
+    expect(allSizes().filter(({ name, vCPUs }) => vCPUsOf(name) !== vCPUs)).toEqual([])
+    expect(vCPUsOf('Standard_E8-4s_v5')).toBe(4)
+    for (const name of ['', 'Standard_', 'Standard_DC_v5', 'DC2as_v5', 'Standard_DC2as_v5/../x', 'Standard_DC2as v5'])
+      expect(vCPUsOf(name), name).toBeUndefined()
+  })
+})
 
 describe('the catalogue', () => {
   it('lists all 133 sizes with text capabilities and says where they are not offered', async () => {

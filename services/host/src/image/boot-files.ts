@@ -5,24 +5,25 @@ import type { ImageRecord } from '@strongroom/contract'
 import { parsePem } from '@strongroom/evidence'
 import {
   findAuthority,
+  nothingPassed,
   parsePe,
   parseVariableStore,
   predictPcr11,
   predictPcr4,
   predictPcr7,
   secureBootEnabled,
+  type BootRegisters,
 } from '@strongroom/evidence/expected'
-import type { SealingRegisters } from '../tpm/disk-key.ts'
 import { imageFiles } from './catalog.ts'
 
 /** SHA-256 PCRs that follow from an image and the VM's UEFI variables, before the VM ever ran. */
 export interface ExpectedPcrs {
   /** When the initrd opens the disk: what reads the disk's key. */
-  atUnlock: SealingRegisters
+  atUnlock: BootRegisters
   /** When the guest reports: what its quote shows. */
-  atReady: SealingRegisters
+  atReady: BootRegisters
   /** What the firmware's event log replays to: without the phases that systemd adds to PCR 11 later. */
-  firmwareLog: SealingRegisters
+  firmwareLog: BootRegisters
 }
 
 /** Certificates (DER) that makeUefiVariables puts into db for this image. */
@@ -30,12 +31,6 @@ export async function dbCertificates(image: ImageRecord): Promise<Uint8Array[]> 
   const text = await readFile(join(dirname(image.path), imageFiles.certificates), 'utf8')
   return text.trim() === '' ? [] : parsePem(text)
 }
-
-/**
- * What a host passes to the boot image's stub (a command line by SMBIOS, credentials, extension images, add-ons) goes into PCR
- * 12 and 13 (systemd-stub(7)). Nothing is passed, so they stay as the TPM starts with them.
- */
-const nothingPassed = { 12: new Uint8Array(32), 13: new Uint8Array(32) } as const
 
 const sha256 = (...parts: Uint8Array[]): Uint8Array => {
   const hash = createHash('sha256')

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  cpuModels,
   isOrdinary,
   type AnyBootEvidence,
   type GuestHealth,
@@ -18,7 +19,6 @@ import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
 import { openStateless, type OpenedStateless } from '../paravisor/open-stateless.ts'
 import { RunningGuest, type PoweredState } from '../paravisor/running-guest.ts'
-import { cpuModels } from '../paravisor/silicon.ts'
 import { rewrap } from '../paravisor/unseal.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { fitToHost } from '../qemu/capacity.ts'

@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isOrdinary, type AnySpec, type ImageRecord } from '@strongroom/contract'
-import { volumeDigest, volumeText } from '@strongroom/evidence/expected'
+import { volumeDigest, volumeText, type BootRegisters } from '@strongroom/evidence/expected'
 import { ServiceError, type Sealer } from '@strongroom/platform'
 import { copyOsDisk, encryptOsDisk } from '../disks/os-disk.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
@@ -12,7 +12,7 @@ import { readCaptured } from '../kept/rebind.ts'
 import { findKeptImage, keptFiles, type KeptRecord } from '../kept/record.ts'
 import type { StateServices } from '../paravisor/open-state.ts'
 import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
-import { writeDiskKey, type SealingRegisters } from '../tpm/disk-key.ts'
+import { writeDiskKey } from '../tpm/disk-key.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { readCustomerKey } from '../paravisor/customer-key.ts'
 import { permanentState } from '../tpm/swtpm.ts'
@@ -131,7 +131,7 @@ async function encryptedDisk(
   o: Parameters<typeof copyOsDisk>[0] & {
     runtimeDir: string
     tpmDir: string
-    atUnlock: SealingRegisters
+    atUnlock: BootRegisters
     imageKey: Uint8Array | undefined
   },
 ): Promise<string> {

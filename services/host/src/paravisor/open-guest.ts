@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BootEvidence, ImageRecord, InstanceSpec } from '@strongroom/contract'
+import { cpuModels, type BootEvidence, type ImageRecord, type InstanceSpec } from '@strongroom/contract'
 import { toHex } from '@strongroom/evidence'
 import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
@@ -13,7 +13,6 @@ import type { GuestState } from '../vmgs/guest-state.ts'
 import type { CustomerRelease } from './customer-key.ts'
 import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
 import { reportGeneration } from './release.ts'
-import { cpuModels } from './silicon.ts'
 import { advanceState, unseal, type UnsealRequest } from './unseal.ts'
 
 export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity' | 'spec'> {

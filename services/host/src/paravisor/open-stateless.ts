@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ImageRecord, InstanceSpec, StatelessBootEvidence } from '@strongroom/contract'
+import { cpuModels, type ImageRecord, type InstanceSpec, type StatelessBootEvidence } from '@strongroom/contract'
 import { hclReportData, toHex } from '@strongroom/evidence'
 import type { InstallationAuthority } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
@@ -13,7 +13,7 @@ import { manufactureTpm } from '../tpm/manufacture.ts'
 import { statelessClaims } from './claims.ts'
 import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
 import type { PoweredState } from './running-guest.ts'
-import { cpuModels, launchOnSilicon } from './silicon.ts'
+import { launchOnSilicon } from './silicon.ts'
 
 /** What a boot of a VM with NonPersistedTPM is powered on with. */
 export interface OpenedStateless extends PoweredState {

@@ -1,12 +1,13 @@
-import type {
-  Base64Url,
-  Hex,
-  InstanceSpec,
-  SevSnpVmReport,
-  SnpEvidence,
-  TdxCollateralBody,
-  TdxEvidence,
-  Tee,
+import {
+  cpuModels,
+  type Base64Url,
+  type Hex,
+  type InstanceSpec,
+  type SevSnpVmReport,
+  type SnpEvidence,
+  type TdxCollateralBody,
+  type TdxEvidence,
+  type Tee,
 } from '@strongroom/contract'
 import type { Silicon } from '@strongroom/silicon'
 
@@ -29,9 +30,6 @@ export interface LaunchedVm {
   measurement: Hex
   report(reportData: Uint8Array): Promise<HardwareReport>
 }
-
-/** QEMU's names of the processors that the technologies come with. */
-export const cpuModels: Record<Tee, string> = { SNP: 'EPYC-Milan', TDX: 'SapphireRapids' }
 
 const base64url = (bytes: Uint8Array): Base64Url => Buffer.from(bytes).toString('base64url')
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { copyFile, mkdtemp, readdir, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { guestFirmwarePath } from '@strongroom/contract'
 import { freePort } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { MachineOptions } from './arguments.ts'
@@ -9,7 +10,7 @@ import { scsiArguments } from './scsi-disks.ts'
 import { VmProcess } from './vm-process.ts'
 
 const ovmf = '/usr/share/OVMF'
-const present = existsSync('/usr/bin/qemu-system-x86_64') && existsSync(`${ovmf}/OVMF_CODE_4M.secboot.fd`)
+const present = existsSync('/usr/bin/qemu-system-x86_64') && existsSync(guestFirmwarePath)
 
 describe('arguments of data disks', () => {
   it('name the disk’s place by its LUN, and let no file name open an option of its own', () => {
@@ -55,7 +56,7 @@ describe.skipIf(!present)('a running QEMU', () => {
       cpuModel: 'max',
       vCPUs: 1,
       memoryMiB: 128,
-      firmware: `${ovmf}/OVMF_CODE_4M.secboot.fd`,
+      firmware: guestFirmwarePath,
       variables: at('vars'),
       disk: await file(`${name}-os`, 1),
       dataDisks: [],

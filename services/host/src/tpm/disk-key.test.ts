@@ -2,15 +2,16 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { bootRegisters, type BootRegisters } from '@strongroom/evidence/expected'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readDiskKey, sealingRegisters, writeDiskKey, type DiskKey, type SealingRegisters } from './disk-key.ts'
+import { readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
 import { manufactureTpm } from './manufacture.ts'
 import { startSwtpm, stopSwtpm, tpmTool } from './swtpm.ts'
 
 const measured = createHash('sha256').update(Buffer.alloc(32)).update(Buffer.alloc(32, 1)).digest()
 const zero = new Uint8Array(32)
 /** One digest of ones was extended into PCRs 4, 7 and 11. */
-const registers: SealingRegisters = { 4: measured, 7: measured, 11: measured, 12: zero, 13: zero }
+const registers: BootRegisters = { 4: measured, 7: measured, 11: measured, 12: zero, 13: zero }
 const key: DiskKey = {
   luksUuid: '01234567-89ab-cdef-0123-456789abcdef',
   volumeKey: new Uint8Array(randomBytes(64)),
@@ -37,7 +38,7 @@ async function readAsGuest(extend: number[]): Promise<string> {
   try {
     await tpmTool(tpm, 'tpm2_hierarchycontrol', ['-Q', '-C', 'p', 'phEnable', 'clear'])
     for (const register of extend) await tpmTool(tpm, 'tpm2_pcrextend', [`${register}:sha256=${'01'.repeat(32)}`])
-    const policy = `pcr:sha256:${sealingRegisters.join(',')}`
+    const policy = `pcr:sha256:${bootRegisters.join(',')}`
     return (await tpmTool(tpm, 'tpm2_nvread', ['-C', index, index, '-P', policy])).toString()
   } finally {
     await stopSwtpm(tpm)

@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bootRegisters, type BootRegisters } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
 import { parseNvPublic } from './nv-index.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
@@ -13,10 +14,6 @@ const index = `0x0${diskKeyIndex.toString(16)}`
  * measured as its policy says reads it. Nobody in the guest writes or removes it.
  */
 const attributes = 'ppread|ppwrite|policyread|no_da|platformcreate'
-
-/** Registers that say what was booted: the firmware's, the boot image's, and what a host can pass to its stub (12, 13). */
-export const sealingRegisters = [4, 7, 11, 12, 13] as const
-export type SealingRegisters = Record<(typeof sealingRegisters)[number], Uint8Array>
 
 /** What the initrd needs to map an OS disk, and nothing of which it reads on that disk. */
 export interface DiskKey {
@@ -40,7 +37,7 @@ export async function writeDiskKey(o: {
   stateDir: string
   runtimeDir: string
   key: DiskKey
-  registers: SealingRegisters
+  registers: BootRegisters
 }): Promise<void> {
   const { key } = o
   const hex = Buffer.from(key.volumeKey).toString('hex')
@@ -53,8 +50,8 @@ export async function writeDiskKey(o: {
   ]
   await withTpm(o, async (tpm) => {
     try {
-      await writeFile(values, Buffer.concat(sealingRegisters.map((register) => o.registers[register])))
-      const registers = ['--policy-pcr', '-l', `sha256:${sealingRegisters.join(',')}`, '-f', values]
+      await writeFile(values, Buffer.concat(bootRegisters.map((register) => o.registers[register])))
+      const registers = ['--policy-pcr', '-l', `sha256:${bootRegisters.join(',')}`, '-f', values]
       await tpmTool(tpm, 'tpm2_createpolicy', ['-Q', ...registers, '-L', policy])
       const define = ['-C', 'p', '-s', String(content.length), '-a', attributes, '-L', policy]
       await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', index, ...define])

@@ -1,0 +1,73 @@
+import { cpuModels, vCPUsOf, type BootFacts, type Tee } from '@strongroom/contract'
+import { equal, toHex } from '@strongroom/evidence'
+import { mrtd, snpFirmwareDigest, snpLaunchDigest } from '@strongroom/evidence/expected'
+import type { OwnFirmware } from './firmware.ts'
+import { LinkNotChecked, LinkRefused, short } from './link.ts'
+import type { SiliconFinding } from './silicon-link.ts'
+
+/**
+ * The silicon launched the verifier's own firmware, on processors that were asked for. What the machine says of either is told
+ * where they differ, and decides nothing.
+ * @param o.size the VM's size: a host may give fewer processors than it has, never more
+ */
+export async function measurementLink(
+  evidence: BootFacts,
+  silicon: SiliconFinding,
+  o: { firmware: OwnFirmware; size: string },
+): Promise<string[]> {
+  const { firmware } = o
+  if (evidence.tee === 'TDX') {
+    const computed = await mrtd({ firmware: firmware.bytes })
+    if (!equal(computed, silicon.measurement)) throw anotherLaunch(evidence, silicon, firmware, computed, '')
+    return [`MRTD ${short(toHex(computed))} computed from ${describe(firmware)}`]
+  }
+  const asked = vCPUsOf(o.size)
+  if (asked === undefined)
+    throw new LinkNotChecked(`The name of the size ${o.size} does not say how many processors it has.`)
+  const { found, largest } = await findProcessors(firmware.bytes, silicon.measurement, asked)
+  const processors = `of 1 to ${asked} vCPUs ${cpuModels.SNP} (${o.size})`
+  if (found === undefined) throw anotherLaunch(evidence, silicon, firmware, largest, `, ${processors}`)
+  return [
+    `launch digest ${short(toHex(silicon.measurement))} computed from ${describe(firmware)}, ${found} vCPUs ${cpuModels.SNP}`,
+    ...(found === asked ? [] : [`${o.size} has ${asked} vCPUs: the host gave ${found} of them`]),
+  ]
+}
+
+/** How many processors the measurement is of, at most `asked`. */
+async function findProcessors(
+  firmware: Uint8Array,
+  measurement: Uint8Array,
+  asked: number,
+): Promise<{ found: number | undefined; largest: Uint8Array }> {
+  const firmwareDigest = await snpFirmwareDigest(firmware)
+  const digestOf = async (vCPUs: number): Promise<Uint8Array> =>
+    await snpLaunchDigest({ firmware, firmwareDigest, vCPUs, vcpuType: cpuModels.SNP })
+  const largest = await digestOf(asked)
+  if (equal(largest, measurement)) return { found: asked, largest }
+  for (let vCPUs = asked - 1; vCPUs > 0; vCPUs--)
+    if (equal(await digestOf(vCPUs), measurement)) return { found: vCPUs, largest }
+  return { found: undefined, largest }
+}
+
+const describe = ({ path, sha256 }: OwnFirmware): string => `${path} (SHA-256 ${short(sha256)})`
+
+const names: Record<Tee, string> = { SNP: 'launch digest', TDX: 'MRTD' }
+
+function anotherLaunch(
+  evidence: BootFacts,
+  silicon: SiliconFinding,
+  firmware: OwnFirmware,
+  computed: Uint8Array,
+  processors: string,
+): LinkRefused {
+  const said = evidence.expected.firmwareSha256
+  const hint =
+    said === firmware.sha256
+      ? 'The machine says that it launched this firmware.'
+      : `The machine says that it launched firmware with SHA-256 ${said}: if that is a release that you trust, name your own copy of it with --firmware.`
+  return new LinkRefused({
+    message: `The ${names[evidence.tee]} is not that of ${firmware.path}${processors}. ${hint}`,
+    expected: toHex(computed),
+    actual: toHex(silicon.measurement),
+  })
+}
