@@ -8,6 +8,7 @@ import { withImageLock } from './build-lock.ts'
 import { findImage, imageDirectory, imageFiles, imagesDirectory } from './catalog.ts'
 import { describeImage } from './describe.ts'
 import {
+  diskKeyField,
   espMebibytes,
   imageNames,
   kernelCommandLine,
@@ -172,6 +173,9 @@ class ImageBuilder {
   async bootFile(): Promise<void> {
     this.#begin('Make and sign the kernel image')
     const kernel = await this.#kernel()
+    const release = join(this.#work, 'os-release')
+    const system = await readFile(join(this.#work, 'usr/lib/os-release'), 'utf8')
+    await writeFile(release, `${system.trimEnd()}\n${diskKeyField.name}=${diskKeyField.value}\n`)
     const { withThrowAwayKey } = await import('./signing-key.ts')
     await withThrowAwayKey(async (key) => {
       // ukify runs by whatever python3 comes first in PATH, which need not be the one that has its modules.
@@ -181,7 +185,7 @@ class ImageBuilder {
         `--linux=${join(this.#work, 'boot', `vmlinuz-${kernel}`)}`,
         `--initrd=${join(this.#work, 'boot', `initrd.img-${kernel}`)}`,
         `--cmdline=${kernelCommandLine}`,
-        `--os-release=@${join(this.#work, 'usr/lib/os-release')}`,
+        `--os-release=@${release}`,
         `--uname=${kernel}`,
         `--stub=${stub}`,
         `--secureboot-private-key=${key.keyPath}`,

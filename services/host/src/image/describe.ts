@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import type { ImageRecord } from '@strongroom/contract'
 import { parsePe, type PeImage } from '@strongroom/evidence/expected'
 import { imageFiles } from './catalog.ts'
+import { diskKeyField } from './recipe.ts'
 
 /** The record of an image whose disk and boot file lie in `directory`. What the OS is, the boot file says. */
 export async function describeImage(o: {
@@ -37,13 +38,25 @@ export async function describeImage(o: {
 
 /** What a unified kernel image says of itself in `.osrel` (os-release(5)) and `.uname`. */
 export function operatingSystem(boot: PeImage): ImageRecord['os'] {
-  const release = text(boot, '.osrel')
-  const value = (key: string): string =>
+  return {
+    id: releaseField(boot, 'ID'),
+    versionId: releaseField(boot, 'VERSION_ID'),
+    kernel: text(boot, '.uname').trim(),
+  }
+}
+
+/** True where the kernel image names itself as one whose initrd takes the OS disk's key from the vTPM. */
+export function opensWithVtpmKey(boot: PeImage): boolean {
+  return releaseField(boot, diskKeyField.name) === diskKeyField.value
+}
+
+function releaseField(boot: PeImage, key: string): string {
+  return (
     new RegExp(`^${key}=(?:"([^"\n]*)"|'([^'\n]*)'|(.*))$`, 'm')
-      .exec(release)
+      .exec(text(boot, '.osrel'))
       ?.slice(1)
       .find((part) => part !== undefined) ?? ''
-  return { id: value('ID'), versionId: value('VERSION_ID'), kernel: text(boot, '.uname').trim() }
+  )
 }
 
 function text(boot: PeImage, section: string): string {

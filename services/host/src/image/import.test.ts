@@ -20,25 +20,36 @@ let count = 0
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'strongroom-import-'))
   cacheDir = join(directory, 'cache')
-  await writeFile(join(directory, 'os-release'), 'ID=tenant\nVERSION_ID="7.1"\n')
+  await writeFile(join(directory, 'os-release'), 'ID=tenant\nVERSION_ID="7.1"\nSTRONGROOM_DISK_KEY=1\n')
+  await writeFile(join(directory, 'foreign-release'), 'ID=tenant\nVERSION_ID="7.1"\n')
   await writeFile(join(directory, 'root'), Buffer.alloc(1024 ** 2, 7))
-  await run({
-    command: '/usr/bin/python3',
-    args: [
-      '/usr/bin/ukify',
-      'build',
-      // Any PE image stands for a kernel.
-      `--linux=${stub}`,
-      '--cmdline=quiet',
-      `--os-release=@${join(directory, 'os-release')}`,
-      '--uname=6.0-tenant',
-      `--stub=${stub}`,
-      `--output=${join(directory, 'unsigned.efi')}`,
-    ],
-  })
+  for (const [release, output] of [
+    ['os-release', 'unsigned.efi'],
+    ['foreign-release', 'foreign-unsigned.efi'],
+  ] as const) {
+    await run({
+      command: '/usr/bin/python3',
+      args: [
+        '/usr/bin/ukify',
+        'build',
+        // Any PE image stands for a kernel.
+        `--linux=${stub}`,
+        '--cmdline=quiet',
+        `--os-release=@${join(directory, release)}`,
+        '--uname=6.0-tenant',
+        `--stub=${stub}`,
+        `--output=${join(directory, output)}`,
+      ],
+    })
+  }
   certificate = await withThrowAwayKey(async (key) => {
-    const [from, to] = [join(directory, 'unsigned.efi'), join(directory, 'signed.efi')]
-    await run({ command: 'sbsign', args: ['--key', key.keyPath, '--cert', key.certificatePath, '--output', to, from] })
+    for (const [from, to] of [
+      ['unsigned.efi', 'signed.efi'],
+      ['foreign-unsigned.efi', 'foreign.efi'],
+    ] as const) {
+      const args = ['--key', key.keyPath, '--cert', key.certificatePath]
+      await run({ command: 'sbsign', args: [...args, '--output', join(directory, to), join(directory, from)] })
+    }
     return key.certificatePem
   })
   // One byte of the command line, after signing.
@@ -91,6 +102,12 @@ describe('an image that qualifies', () => {
     expect(await findImage(cacheDir, record.id)).toEqual(record)
     expect((await listImages(cacheDir)).map(({ id }) => id)).toContain(record.id)
     expect((await stat(record.path)).size).toBe(record.sizeBytes)
+  })
+
+  it('carries no encrypted disk where its initrd would not open one', async () => {
+    const record = await importImage({ cacheDir, path: await disk({ boot: 'foreign.efi' }), name: 'foreign' })
+    expect(record.qualifies).toMatchObject({ confidential: true, diskEncryption: false })
+    expect(record.qualifies.reasons).toEqual([expect.stringContaining('STRONGROOM_DISK_KEY=1')])
   })
 
   it('is the same disk out of qcow2, VHD and raw', async () => {

@@ -15,7 +15,8 @@ import { ProgramError, run } from '@strongroom/platform'
 import { partitionTypes, readPartitions, type Partition } from '../disks/gpt.ts'
 import { inspectLuks } from '../disks/luks.ts'
 import { microsoftVariables, toPem } from '../disks/uefi-variables.ts'
-import { operatingSystem } from './describe.ts'
+import { opensWithVtpmKey, operatingSystem } from './describe.ts'
+import { diskKeyField } from './recipe.ts'
 
 /** Azure's limit for a disk that is encrypted with the VM (VHD smaller than 32 GB). */
 const encryptionLimit = 32 * 1024 ** 3
@@ -61,14 +62,14 @@ export async function qualify(o: {
     )
     return { refusals, encryptionReasons: [] }
   }
-  refusals.push(...(await bootRefusals(o, esp)))
-  return { refusals, encryptionReasons: await encryptionReasons(o.disk, partitions) }
+  const boot = await readBootFile(o, esp)
+  if (Array.isArray(boot)) return { refusals: [...refusals, ...boot], encryptionReasons: [] }
+  refusals.push(...(await bootRefusals(o, boot)))
+  return { refusals, encryptionReasons: await encryptionReasons(o.disk, partitions, boot) }
 }
 
-async function bootRefusals(
-  o: { disk: string; bootFile: string; extraCertificates?: string; directory: string },
-  esp: Partition,
-): Promise<ErrorDetail[]> {
+/** What the firmware starts, or why that is nothing which it could start. */
+async function readBootFile(o: { disk: string; bootFile: string }, esp: Partition): Promise<PeImage | ErrorDetail[]> {
   const place = '\\EFI\\BOOT\\BOOTX64.EFI'
   try {
     const source = `${o.disk}@@${esp.offset}`
@@ -83,11 +84,11 @@ async function bootRefusals(
       refusal('NoBootFile', `${place} on the EFI system partition`, 'no such file', 'Install the boot file there.'),
     ]
   }
-  let boot: PeImage
   try {
-    boot = parsePe(await readFile(o.bootFile))
+    const boot = parsePe(await readFile(o.bootFile))
     const kernel = boot.sections.find((section) => section.name === '.linux')
     if (kernel !== undefined) parsePe(kernel.data)
+    return boot
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error
     return [
@@ -99,6 +100,12 @@ async function bootRefusals(
       ),
     ]
   }
+}
+
+async function bootRefusals(
+  o: { bootFile: string; extraCertificates?: string; directory: string },
+  boot: PeImage,
+): Promise<ErrorDetail[]> {
   const refusals: ErrorDetail[] = []
   if (!isUnifiedKernelImage(boot)) {
     const remedy = 'Build a unified kernel image with ukify and install it there: only then can the boot be predicted.'
@@ -143,7 +150,7 @@ async function signedByAny(o: { bootFile: string; extraCertificates?: string; di
   return false
 }
 
-async function encryptionReasons(disk: string, partitions: Partition[]): Promise<string[]> {
+async function encryptionReasons(disk: string, partitions: Partition[], boot: PeImage): Promise<string[]> {
   const reasons: string[] = []
   const { size } = await stat(disk)
   if (size >= encryptionLimit)
@@ -151,6 +158,11 @@ async function encryptionReasons(disk: string, partitions: Partition[]): Promise
   const [first, second] = partitions
   if (partitions.length !== 2 || first?.type !== partitionTypes.esp || second?.type !== partitionTypes.rootX64) {
     reasons.push('Disk encryption needs exactly an EFI system partition followed by the root partition.')
+  }
+  if (!opensWithVtpmKey(boot)) {
+    reasons.push(
+      `Disk encryption needs an initrd that takes the disk's key from the vTPM (docs/design/0009-disk-key.md); a boot file with one has ${diskKeyField.name}=${diskKeyField.value} in its section .osrel.`,
+    )
   }
   if ((await inspectLuks(disk)) !== undefined) reasons.push('The root partition is encrypted already.')
   return reasons

@@ -28,11 +28,17 @@ export const kernelCommandLine: string = [
   'systemd.import_credentials=no systemd.gpt_auto=no systemd.ssh_auto=no noresume module_blacklist=qemu_fw_cfg',
 ].join(' ')
 
+/**
+ * In `.osrel` of a kernel image: its initrd opens the OS disk with the volume key in the vTPM, in the first form that there is
+ * (recipe/init; docs/design/0009-disk-key.md).
+ */
+export const diskKeyField: { name: string; value: string } = { name: 'STRONGROOM_DISK_KEY', value: '1' }
+
 /** The EFI system partition: OVMF does not read FAT32 below about 260 MB. */
 export const espMebibytes = 300
 
 /** Goes up when the builder itself makes another image from the same files. */
-const builderVersion = 3
+const builderVersion = 4
 
 export interface Recipe {
   /** Name of the image in the cache: the same recipe is built once. */
