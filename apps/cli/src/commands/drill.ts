@@ -95,7 +95,7 @@ export const drillCommand: Command = {
     },
     {
       flags: '--guest <kinds>',
-      summary: 'without a VM: snp, tdx, nonpersisted, with commas between them',
+      summary: 'without a VM: snp, tdx, nonpersisted, customer-key, with commas between them',
       default: 'snp',
     },
     {

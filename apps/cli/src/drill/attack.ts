@@ -5,6 +5,8 @@ import type { Observation } from './host/observation.ts'
 export type Ending =
   /** The VM is not started, or the request is refused, with this code and reason. */
   | { kind: 'refused'; code: RegExp; says?: RegExp }
+  /** This register differs: an encrypted disk stays closed for it; of a guest without one, the boot report is refused for it. */
+  | { kind: 'measured'; register: number }
   /** The guest boots as if nothing had been done: ready, and every link of its trust report holds. */
   | { kind: 'harmless' }
   /** The guest boots, and its trust report names the link that does not hold. */
@@ -34,5 +36,4 @@ export const refused = (code: RegExp, says?: RegExp): Ending => ({
 export const harmless: Ending = { kind: 'harmless' }
 export const noticed = (link: RegExp): Ending => ({ kind: 'noticed', link })
 
-/** The disk stayed closed because this register differs. */
-export const closedBy = (register: number): Ending => refused(/^OsDiskDidNotUnlock$/, new RegExp(`PCR ${register}\\b`))
+export const measured = (register: number): Ending => ({ kind: 'measured', register })

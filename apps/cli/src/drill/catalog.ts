@@ -1,6 +1,7 @@
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Attack } from './attack.ts'
 import { bootFileAttacks } from './attacks/boot-files.ts'
+import { consoleAttacks } from './attacks/console.ts'
 import { credentialAttacks } from './attacks/credentials.ts'
 import { deviceAttacks } from './attacks/devices.ts'
 import { diskHeaderAttacks } from './attacks/disk-header.ts'
@@ -15,6 +16,7 @@ export const attacks: readonly Attack[] = [
   ...guestStateAttacks,
   ...bootFileAttacks,
   ...deviceAttacks,
+  ...consoleAttacks,
   ...credentialAttacks,
   ...diskHeaderAttacks,
   ...partitionAttacks,

@@ -1,17 +1,22 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createServer, request } from 'node:http'
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { closedBy, harmless, noticed } from './attack.ts'
+import { harmless, measured, noticed } from './attack.ts'
+import { credentials } from './attacks/credentials.ts'
 import { attacks, selectAttacks } from './catalog.ts'
 import { allHeld } from './drill.ts'
 import { copyInstallation, fingerprint, makeDrillFolder } from './host/installation-copy.ts'
 import { MetadataLiar } from './host/metadata-liar.ts'
 import { readTable, writeTable, partitionTypes } from './host/partitions.ts'
 import { HostQemu } from './host/qemu.ts'
+import { TimeLiar } from './host/time-liar.ts'
 import { judge } from './judge.ts'
+import { elfProgram } from './payload/elf-program.ts'
 import { makeMark } from './payload/mark.ts'
 import { rewriteLuks2, type Luks2Metadata } from './payload/luks2.ts'
 
@@ -24,7 +29,7 @@ afterAll(async () => await rm(folder, { recursive: true, force: true }))
 
 describe('a verdict', () => {
   it('is held only by an ending that the attack names', () => {
-    const ends = [closedBy(12)]
+    const ends = [measured(12)]
     expect(judge({ ends }, { accepted: false, marks: [], error: closed }).verdict).toBe('held')
     expect(judge({ ends }, { accepted: false, marks: [], error: { ...closed, target: 'PCR 7' } }).verdict).toBe(
       'inconclusive',
@@ -38,17 +43,27 @@ describe('a verdict', () => {
 
   it('is broken by a mark, whatever else was seen', () => {
     const seen = { accepted: false, marks: ['code'], error: closed }
-    expect(judge({ ends: [closedBy(12), harmless] }, seen)).toEqual({
+    expect(judge({ ends: [measured(12), harmless] }, seen)).toEqual({
       verdict: 'broken',
       message: 'taken from the host: code',
     })
     expect(judge({ ends: [harmless] }, { ...ready, marks: ['code'] }).verdict).toBe('broken')
   })
 
+  it('of a disk that is not encrypted is held by a boot that is refused, and by none that is not', () => {
+    const ends = [measured(12)]
+    const plain = { encrypted: false }
+    const refusal = { code: 'BootReportRefused', message: 'PCR 12 is not the predicted one' }
+    expect(judge({ ends }, { accepted: false, marks: ['code'], error: refusal }, plain).verdict).toBe('held')
+    expect(judge({ ends }, { accepted: false, marks: ['code'], error: closed }, plain).verdict).toBe('broken')
+    expect(judge({ ends }, { ...ready, marks: ['code'] }, plain).verdict).toBe('broken')
+    expect(judge({ ends }, { accepted: false, marks: [], error: refusal }).verdict).toBe('inconclusive')
+  })
+
   it('is harmless only with the registers of the control run, a whole report and a look that succeeded', () => {
     const ends = [harmless]
-    expect(judge({ ends }, ready, { '12': '00' }).verdict).toBe('held')
-    expect(judge({ ends }, ready, { '12': '11' })).toMatchObject({
+    expect(judge({ ends }, ready, { registers: { '12': '00' }, encrypted: true }).verdict).toBe('held')
+    expect(judge({ ends }, ready, { registers: { '12': '11' }, encrypted: true })).toMatchObject({
       verdict: 'broken',
       message: expect.stringContaining('PCR 12') as string,
     })
@@ -150,6 +165,98 @@ describe('the host’s QEMU', () => {
     } finally {
       process.env['PATH'] = path
     }
+  })
+})
+
+describe('a replacement that finds nothing to replace', () => {
+  it.each([
+    ['text in an argument', (qemu: HostQemu) => qemu.replace('id=other,', 'x')],
+    ['a whole argument', (qemu: HostQemu) => qemu.replaceArgument('id=other', 'x')],
+  ])('ends QEMU with 64 before anything is tried: %s', async (_, change) => {
+    const real = join(folder, 'real')
+    await mkdir(real, { recursive: true })
+    await writeFile(join(real, 'qemu-system-x86_64'), '#!/bin/sh\necho started\n', { mode: 0o755 })
+    const path = process.env['PATH']
+    process.env['PATH'] = `${real}:${path}`
+    try {
+      const qemu = new HostQemu(join(folder, 'nothing'))
+      qemu.replace('id=net,', 'x')
+      change(qemu)
+      await qemu.install('first')
+      const run = spawnSync(join(folder, 'nothing/qemu-system-x86_64'), [
+        '-name',
+        'guest=first,x',
+        '-netdev',
+        'id=net,y',
+      ])
+      expect([run.status, run.stdout.toString()]).toEqual([64, ''])
+      expect(run.stderr.toString()).toContain('id=other')
+    } finally {
+      process.env['PATH'] = path
+    }
+  })
+})
+
+describe('credentials', () => {
+  const programs = ['journald', 'tmpfiles', 'sysusers', 'sysctl', 'firstboot', 'cryptsetup', 'udevd']
+    .map((program) => `/usr/lib/systemd/systemd-${program}`)
+    .concat(['/usr/bin/systemd-tmpfiles', '/usr/bin/systemd-sysusers'])
+    .concat(
+      ['fstab', 'getty', 'ssh', 'cryptsetup', 'debug'].map(
+        (kind) => `/usr/lib/systemd/system-generators/systemd-${kind}-generator`,
+      ),
+    )
+    .filter(existsSync)
+
+  it.skipIf(programs.length === 0)(
+    'have every name that the programs and units of systemd on this machine look for (attack B2)',
+    async () => {
+      const tried = credentials({ mark: makeMark }).map(([name]) => name)
+      const texts = (await Promise.all(programs.map((file) => readFile(file, 'latin1')))).join('\0')
+      const known =
+        /^(?:[a-z]+\.extra(?:\.initrd)?|(?:firstboot|cryptsetup|journal|ssh|vmm|getty\.ttys|passwd)\.[a-z0-9_]+(?:-[a-z0-9_]+)*)$/
+      const named = texts
+        .split(/[^ -~]/)
+        .filter((word) => known.test(word) && !/\.(?:service|socket|conf|target|d)$/.test(word))
+      const units = '/usr/lib/systemd/system'
+      const imports = (await readdir(units, { recursive: true, withFileTypes: true })).filter((each) => each.isFile())
+      for (const { name, parentPath } of imports)
+        for (const [, glob] of (await readFile(join(parentPath, name), 'utf8')).matchAll(
+          /^ImportCredential=([^:\n]+)/gm,
+        ))
+          named.push(glob!)
+      expect(named.length).toBeGreaterThan(20)
+      const isTried = (name: string): boolean => {
+        const beginning = name.replace(/[%*].*$/, '')
+        return tried.some((each) => (beginning === name ? each === name : each.startsWith(beginning)))
+      }
+      expect([...new Set(named)].filter((name) => !isTried(name))).toEqual([])
+    },
+  )
+})
+
+describe('the first program of a host’s initrd', () => {
+  it('writes its mark with nothing beside it', async () => {
+    const mark = makeMark('x')
+    const file = join(folder, 'program')
+    await writeFile(file, elfProgram(mark), { mode: 0o755 })
+    const run = spawnSync(file, { timeout: 1_000 })
+    expect(run.stdout.toString()).toBe(`\r\n${mark.text}\r\n`)
+  })
+})
+
+describe('the clock in the clock’s place', () => {
+  it('answers a client with the time that it was given', async () => {
+    const liar = new TimeLiar(new Date('2016-11-27T08:00:00Z'))
+    const socket = join(folder, 'time')
+    await liar.listen(socket)
+    const packet = Buffer.alloc(48)
+    packet[0] = 0x23
+    packet.write('origin!!', 40)
+    const answer = await new Promise<Buffer>((done) => connect(socket).on('data', done).end(packet))
+    await liar.close()
+    expect([answer.length, answer[0], answer.toString('latin1', 24, 32)]).toEqual([48, 0x24, 'origin!!'])
+    expect(answer.readUInt32BE(40)).toBe(Date.parse('2016-11-27T08:00:00Z') / 1000 + 2_208_988_800)
   })
 })
 

@@ -86,6 +86,7 @@ class DrillRun {
   readonly #later: string
   #limit: number | undefined
   #registers: Record<string, string> = {}
+  #encrypted = true
 
   constructor(o: DrillOptions, folder: string) {
     this.#o = o
@@ -131,7 +132,10 @@ class DrillRun {
           return reason === undefined ? await attack.carryOut(host) : { accepted: false, marks: [] }
         })
         if (reason !== undefined) return { verdict: 'not tried', message: reason }
-        return { ...judge(attack, seen, this.#registers), ...(seen.console && { console: seen.console }) }
+        return {
+          ...judge(attack, seen, { registers: this.#registers, encrypted: this.#encrypted }),
+          ...(seen.console && { console: seen.console }),
+        }
       },
       attack.does,
     )
@@ -150,6 +154,7 @@ class DrillRun {
     wantNothingRunning(stateDir)
     const options: HostOptions = { ...this.#o, stateDir, original: this.#o.stateDir, bootLimitSeconds: this.#limit }
     const host = new Host(options)
+    this.#encrypted = host.encrypted
     const aborted = new Promise<never>((_, fail) => {
       signal.addEventListener('abort', () => fail(interrupted()), { once: true })
     })

@@ -9,27 +9,35 @@ export interface Judgement {
   message: string
 }
 
+/** What an attack is held against. */
+export interface Yardstick {
+  /** Registers of the boot that was not attacked. */
+  registers?: Record<string, string>
+  /** The OS disk is encrypted. Into a disk that is not the host writes what it likes: there the boot has to be refused. */
+  encrypted: boolean
+}
+
 /**
  * `held` takes one of the endings that the attack names, no mark, and the registers of the control run where the guest boots. A
- * mark, a register that moved unseen, or a VM that starts where it must not, is
- * `broken`. Anything else proves nothing either way.
+ * mark, a register that moved unseen, or a VM that starts where it must not, is `broken`. Anything else proves nothing either way.
  */
 export function judge(
   attack: Pick<Attack, 'ends'>,
   seen: Observation,
-  control: Record<string, string> = {},
+  { registers = {}, encrypted }: Yardstick = { encrypted: true },
 ): Judgement {
-  if (seen.marks.length > 0) return { verdict: 'broken', message: `taken from the host: ${seen.marks.join(', ')}` }
   const refusal = seen.error === undefined ? '' : describe(seen.error)
+  const foreseen = !seen.accepted && attack.ends.some((end) => isRefusal(end, seen, encrypted))
+  if (seen.marks.length > 0 && (encrypted || !foreseen))
+    return { verdict: 'broken', message: `taken from the host: ${seen.marks.join(', ')}` }
   if (!seen.accepted) {
-    const foreseen = attack.ends.some((end) => isRefusal(end, seen))
     if (foreseen) return { verdict: 'held', message: refusal }
     return { verdict: 'inconclusive', message: `ended otherwise than foreseen: ${refusal || 'without a word'}` }
   }
   const broken = seen.brokenLinks ?? []
   if (seen.brokenLinks !== undefined && broken.length === 0 && attack.ends.some((end) => end.kind === 'harmless')) {
     if (seen.unseen !== undefined) return { verdict: 'inconclusive', message: seen.unseen }
-    const moved = movedRegisters(seen.registers ?? {}, control)
+    const moved = movedRegisters(seen.registers ?? {}, registers)
     if (moved.length > 0)
       return { verdict: 'broken', message: `${moved.join(' and ')} moved, and the trust report holds` }
     return {
@@ -39,7 +47,7 @@ export function judge(
   }
   const named = broken.find((link) => attack.ends.some((end) => end.kind === 'noticed' && end.link.test(link.id)))
   if (named !== undefined) return { verdict: 'held', message: `the trust report names ${named.id}: ${named.why}` }
-  if (attack.ends.some((end) => end.kind !== 'refused')) {
+  if (attack.ends.some(({ kind }) => kind === 'harmless' || kind === 'noticed')) {
     const links = broken.map((link) => `${link.id}: ${link.why}`).join('; ')
     return { verdict: 'inconclusive', message: `the guest is ready, and its trust report says: ${links || 'nothing'}` }
   }
@@ -56,13 +64,15 @@ function movedRegisters(found: Record<string, string>, control: Record<string, s
   return registersOfCode.filter((index) => control[index] !== undefined && found[index] !== control[index]).map((index) => `PCR ${index}`) // prettier-ignore
 }
 
-function isRefusal(end: Ending, { error }: Observation): boolean {
-  return (
-    end.kind === 'refused' &&
-    error !== undefined &&
-    end.code.test(error.code) &&
-    (end.says === undefined || end.says.test(JSON.stringify(error)))
-  )
+function isRefusal(end: Ending, { error }: Observation, encrypted: boolean): boolean {
+  if (error === undefined) return false
+  const said = JSON.stringify(error)
+  if (end.kind === 'measured')
+    return (
+      error.code === (encrypted ? 'OsDiskDidNotUnlock' : 'BootReportRefused') &&
+      new RegExp(`PCR ${end.register}\\b`).test(said)
+    )
+  return end.kind === 'refused' && end.code.test(error.code) && (end.says === undefined || end.says.test(said))
 }
 
 const describe = (error: NonNullable<Observation['error']>): string => `${error.code}: ${error.message}`

@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ArmClient, apiVersions } from '../client/arm.ts'
-import { connect } from '../client/connection.ts'
+import { connect, type Connection } from '../client/connection.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Paths } from '../core/paths.ts'
 import { personalSshKey } from '../core/ssh-key.ts'
@@ -11,14 +11,32 @@ import { rememberAsked, askedWith } from '../trust/asked-settings.ts'
 import { fetchVm } from '../commands/vm.ts'
 import { buildImage } from '../commands/image.ts'
 import type { Progress } from '../up/progress.ts'
+import { makeCustomerKey } from './customer-key.ts'
 import { startServer, stopServer } from '../up/server-process.ts'
 import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 
+interface GuestKind {
+  tee: string
+  encryption: string
+  customerKey?: true
+}
+
 /** Guests that a drill can make for itself. */
-const guests: Record<string, { tee: string; encryption: string }> = {
+const guests: Record<string, GuestKind> = {
   snp: { tee: 'snp', encryption: 'DiskWithVMGuestState' },
   tdx: { tee: 'tdx', encryption: 'DiskWithVMGuestState' },
   nonpersisted: { tee: 'snp', encryption: 'NonPersistedTPM' },
+  'customer-key': { tee: 'snp', encryption: 'DiskWithVMGuestState', customerKey: true },
+}
+
+/** The VM whose disk, guest state and key the attacks put in the place of another's. */
+const neighbour = { name: 'neighbour', tee: 'snp', encryption: 'DiskWithVMGuestState' } as const
+
+/** What is made for a drill of these: with an encrypted guest a second one, to take files from. */
+function machines(names: readonly string[]): (GuestKind & { name: string })[] {
+  const asked = names.map((name) => ({ name, ...guests[name]! }))
+  const encrypted = asked.filter(({ encryption }) => encryption === neighbour.encryption)
+  return encrypted.length === 1 ? [...asked, { ...neighbour, tee: encrypted[0]!.tee }] : asked
 }
 
 /** @throws CliError InvalidArgument */
@@ -63,7 +81,7 @@ export async function makeInstallation(o: {
       const connection = await connect(paths.state)
       const arm = new ArmClient(connection)
       await buildImage(arm, o.progress)
-      for (const name of o.guests) await makeVm(arm, { name, paths, progress: o.progress })
+      for (const guest of machines(o.guests)) await makeVm({ arm, connection }, { guest, paths, progress: o.progress })
       connection.https.close()
     } finally {
       o.signal.removeEventListener('abort', stop)
@@ -77,14 +95,18 @@ export async function makeInstallation(o: {
   }
 }
 
-async function makeVm(arm: ArmClient, o: { name: string; paths: Paths; progress: Progress }): Promise<void> {
-  const { tee, encryption } = guests[o.name]!
+async function makeVm(
+  { arm, connection }: { arm: ArmClient; connection: Connection },
+  o: { guest: GuestKind & { name: string }; paths: Paths; progress: Progress },
+): Promise<void> {
+  const { name, tee, encryption, customerKey } = o.guest
   const key = await personalSshKey(o.paths.config)
   const asked = { adminUsername: defaultAdmin, sshPublicKeys: [key.publicText] }
-  const request = { name: o.name, group: defaultGroup, size: sizeFor(tee), encryption, secureBoot: true, image: referenceImage, ...asked } // prettier-ignore
-  const done = o.progress.step(`make the guest ${o.name}`)
-  await createVm(arm, request)
-  const path = vmPath(arm, defaultGroup, o.name)
+  const request = { name, group: defaultGroup, size: sizeFor(tee), encryption, secureBoot: true, image: referenceImage, ...asked } // prettier-ignore
+  const done = o.progress.step(`make the guest ${name}`)
+  const set = customerKey === true && { diskEncryptionSet: await makeCustomerKey({ arm, connection }, defaultGroup) }
+  await createVm(arm, { ...request, ...set })
+  const path = vmPath(arm, defaultGroup, name)
   const { vmId } = (await fetchVm(arm, path)).properties
   await rememberAsked(o.paths.config, vmId, askedWith(asked))
   await arm.run('POST', `${path}/deallocate`, apiVersions.compute)

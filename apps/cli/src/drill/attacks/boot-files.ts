@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { closedBy, harmless, refused, type Attack } from '../attack.ts'
+import { measured, harmless, refused, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
 import { runProgram } from '../host/programs.ts'
 import { efiProgram } from '../payload/efi-program.ts'
@@ -13,7 +13,7 @@ const beside = `${bootFile}.extra.d`
 const shim = '/usr/lib/shim/shimx64.efi.signed'
 const bootLoaderRefused = refused(/^BootLoaderRefused$/)
 /** What systemd-stub takes from the ESP it measures into PCR 12 or 13 before it gives it to the initrd. */
-const extrasRefused = [harmless, closedBy(12), closedBy(13)]
+const extrasRefused = [harmless, measured(12), measured(13)]
 
 /** A command line that has root run a command, as an add-on of the kernel image. */
 async function addOn(host: Host): Promise<string> {
@@ -97,7 +97,7 @@ export const bootFileAttacks: Attack[] = [
     id: 'B4/microsoft-shim',
     title: 'the VM’s own kernel image, started by a boot loader that Microsoft signed',
     does: `puts Debian’s shim at ${bootFile} and the kernel image behind it, where Microsoft’s keys are in db`,
-    ends: [closedBy(7), bootLoaderRefused],
+    ends: [measured(7), bootLoaderRefused],
     cannot: async () => (existsSync(shim) ? undefined : `there is no ${shim} (apt-get install shim-signed)`),
     carryOut: async (host) => {
       const partition = await host.bootPartition()

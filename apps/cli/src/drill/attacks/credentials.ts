@@ -1,7 +1,7 @@
-import { harmless, refused, type Attack } from '../attack.ts'
+import { harmless, measured, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
 import type { Observation } from '../host/observation.ts'
-import { markingUnit, unitShell } from '../payload/mark.ts'
+import { makeMark, markingUnit, unitShell } from '../payload/mark.ts'
 
 /** Names of systemd 257 that take a value and run nothing (systemd.system-credentials(7), and ImportCredential= of its units). */
 const plainNames = [
@@ -11,6 +11,9 @@ const plainNames = [
   'passwd.shell.root', 'vconsole.keymap', 'vconsole.keymap_toggle', 'vconsole.font', 'vconsole.font_map', 'vconsole.font_unimap',
   'getty.ttys.serial', 'getty.ttys.container', 'journal.forward_to_socket', 'journal.storage', 'vmm.notify_socket',
   'system.machine_id', 'system.hostname', 'home.create.drill', 'userdb.user.drill', 'cryptsetup.passphrase', 'cryptsetup.luks2-pin',
+  'cryptsetup.tpm2-pin', 'cryptsetup.fido2-pin', 'cryptsetup.pkcs11-pin', 'pcrlock.drill', 'passwd.hashed-password.azureuser',
+  'passwd.plaintext-password.azureuser', 'passwd.shell.azureuser', 'tty.container.0.agetty.autologin', 'tty.container.0.login.noauth',
+  'tty.console.login.noauth', 'tty.virtual.tty1.login.noauth',
   'import.pull', 'ssh.listen', 'ssh.ephemeral-authorized_keys-all', 'shell.prompt.prefix', 'shell.prompt.suffix',
   'shell.welcome', 'agetty.autologin', 'login.noauth', 'tty.serial.ttyS0.agetty.autologin', 'tty.serial.ttyS0.login.noauth',
   'tty.console.agetty.autologin', 'tty.virtual.tty1.agetty.autologin', 'udev.conf.drill', 'drill.of-no-name',
@@ -28,7 +31,7 @@ const values: Record<string, string> = {
 }
 
 /** Credentials that run code, add users, mounts or kernel settings: each with a mark of its own. */
-function marking(host: Host): Record<string, string> {
+function marking(host: Pick<Host, 'mark'>): Record<string, string> {
   const [unit, dropIn, udev, temporary] = ['systemd.extra-unit', 'systemd.unit-dropin', 'udev.rules', 'tmpfiles.extra'].map((name) => host.mark(name)) // prettier-ignore
   return {
     'systemd.extra-unit.d.service': markingUnit(unit!),
@@ -53,6 +56,8 @@ for folder in /run/credentials/@system /run/credentials/@encrypted; do
   [ -d "$folder" ] || continue
   for file in "$folder"/*; do [ -e "$file" ] && echo "taken credential \${file##*/}"; done
 done
+systemctl cat d.service >/dev/null 2>&1 && echo 'taken unit of systemd.extra-unit'
+systemctl show --property=Wants -- -.slice sysinit.target initrd.target | grep -q d.service && echo 'taken systemd.unit-dropin'
 getent passwd drill-host >/dev/null && echo 'taken user of sysusers.extra'
 [ "$(cat /proc/sys/kernel/domainname)" = drill-host ] && echo 'taken sysctl.extra'
 [ -e /run/drill-tmpfiles ] && echo 'taken tmpfiles.extra'
@@ -61,13 +66,14 @@ grep -qs drill-host /root/.ssh/authorized_keys && echo 'taken ssh.authorized_key
 [ "$(cat /etc/machine-id)" = 0123456789abcdef0123456789abcdef ] && echo 'taken system.machine_id'
 true`
 
-const all = (host: Host): [name: string, value: string][] => [
+/** Every name that systemd 257 knows, with a value that shows where it is taken. */
+export const credentials = (host: Pick<Host, 'mark'>): [name: string, value: string][] => [
   ...Object.entries(marking(host)),
   ...plainNames.map((name): [string, string] => [name, values[name] ?? 'drill-host']),
 ]
 
 async function bySmbios(host: Host): Promise<Observation> {
-  for (const [name, value] of all(host)) {
+  for (const [name, value] of credentials(host)) {
     const text = value.includes('\n')
       ? `io.systemd.credential.binary:${name}=${Buffer.from(value).toString('base64')}`
       : `io.systemd.credential:${name}=${value}`
@@ -81,7 +87,7 @@ const longestFile = 55
 
 async function byFirmwareConfiguration(host: Host): Promise<Observation> {
   host.qemu.add('-global', 'fw_cfg_io.x-file-slots=256')
-  for (const [index, [name, value]] of all(host).entries()) {
+  for (const [index, [name, value]] of credentials(host).entries()) {
     const path = `opt/io.systemd.credentials/${name}`
     if (path.length <= longestFile)
       host.qemu.add('-fw_cfg', `name=${path},file=${await host.file(`credential-${index}`, value)}`)
@@ -89,8 +95,7 @@ async function byFirmwareConfiguration(host: Host): Promise<Observation> {
   return await host.boot(look)
 }
 
-const names = plainNames.length + 12
-const commandLine = refused(/^OsDiskDidNotUnlock$/, /PCR 1[12]\b/)
+const names = plainNames.length + Object.keys(marking({ mark: makeMark })).length
 
 export const credentialAttacks: Attack[] = [
   {
@@ -111,7 +116,7 @@ export const credentialAttacks: Attack[] = [
     id: `B2/${name.split('.')[2]}-command-line`,
     title: `kernel command line by SMBIOS type 11, ${name}`,
     does: `adds a string ${name}= that has root run a command`,
-    ends: [harmless, commandLine],
+    ends: [harmless, measured(12)],
     carryOut: async (host) => {
       const { shell } = host.mark('code of the command line')
       const run = `systemd.run="/bin/sh -c \\"${shell.replaceAll('%', '%%')}\\"" systemd.run_success_action=none`

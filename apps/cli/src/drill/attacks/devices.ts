@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
-import { closedBy, harmless, refused, type Attack } from '../attack.ts'
+import { harmless, measured, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
 import { acpiTable } from '../payload/acpi-table.ts'
 import { cpio } from '../payload/cpio.ts'
+import { elfProgram } from '../payload/elf-program.ts'
 import { efiProgram, efiSubsystems, optionRom } from '../payload/efi-program.ts'
 import { bootFile } from './boot-files.ts'
-import { diskRefused } from './disk-header.ts'
 import { readKernel } from './partitions.ts'
 
 /** Debian's store of UEFI variables without any key. */
@@ -20,7 +20,7 @@ export const deviceAttacks: Attack[] = [
     id: 'B4/secure-boot-off',
     title: 'Secure Boot switched off',
     does: 'gives the firmware an empty store of variables in the place of the VM’s',
-    ends: [closedBy(7)],
+    ends: [measured(7)],
     carryOut: async (host) => {
       switchSecureBootOff(host)
       return await host.boot()
@@ -30,7 +30,7 @@ export const deviceAttacks: Attack[] = [
     id: 'B3/acpi-table',
     title: 'an ACPI table with code that the kernel runs (BadAML)',
     does: 'adds a secondary table whose code writes to a port, as it could to memory',
-    ends: [harmless, closedBy(1), refused(/^BootReportRefused$/, /PCR 1\b/)],
+    ends: [harmless, measured(1)],
     carryOut: async (host) => {
       const table = await host.file('drill.aml', acpiTable(host.mark('ACPI code')))
       host.qemu.add('-acpitable', `file=${table}`)
@@ -41,11 +41,11 @@ export const deviceAttacks: Attack[] = [
     id: 'H4/option-rom',
     title: 'a UEFI driver in the option ROM of a device',
     does: 'adds a device with a ROM of the host’s',
-    ends: [harmless, closedBy(7), refused(/^BootReportRefused$/, /PCR 2\b/)],
+    ends: [harmless, measured(2)],
     carryOut: async (host) => {
       const driver = efiProgram(host.mark('option ROM'), efiSubsystems.bootServiceDriver)
-      const rom = await host.file('drill.rom', optionRom(driver, { vendor: 0x1af4, device: 0x1044 }))
-      host.qemu.add('-device', `virtio-rng-pci,rng=rng,romfile=${rom}`)
+      const rom = await host.file('drill.rom', optionRom(driver, { vendor: 0x8086, device: 0x10d3 }))
+      host.qemu.add('-device', `e1000e,romfile=${rom}`)
       return await host.boot()
     },
   },
@@ -72,21 +72,15 @@ true`)
     },
   },
   {
-    id: 'H4/linux-initrd',
+    id: 'H4/direct-kernel',
     title: 'the VM’s own signed kernel image with an initrd and a command line of the host’s (LINUX_EFI_INITRD_MEDIA)',
-    does: 'boots the image by QEMU’s -kernel, -initrd and -append',
-    ends: [diskRefused, closedBy(4), refused(/^(BootReportRefused|BootLoaderRefused)$/), harmless],
+    does: 'gives the firmware the image, an initrd and a command line by QEMU’s -kernel, -initrd and -append',
+    ends: [measured(4)],
     carryOut: async (host) => {
-      const { shell } = host.mark('code of the initrd')
-      const script = `#!/bin/sh\n${shell}\n`
-      const archive = cpio({
-        'drill.sh': { mode: 0o100755, content: script },
-        init: { mode: 0o100755, content: script },
-        'etc/systemd/system/sysinit.target.d/drill.conf': { mode: 0o100644, content: '[Unit]\nWants=drill.service\n' },
-      })
+      const archive = cpio({ init: { mode: 0o100755, content: elfProgram(host.mark('code of the initrd')) } })
       await host.file('kernel.efi', await readKernel(host, bootFile))
       host.qemu.add('-kernel', await host.file('kernel.efi'), '-initrd', await host.file('initrd.cpio', archive))
-      host.qemu.add('-append', 'drill=1 rdinit=/drill.sh')
+      host.qemu.add('-append', 'drill=1')
       return await host.boot(`grep -q drill=1 /proc/cmdline && echo 'taken word of the kernel command line'\ntrue`)
     },
   },
@@ -107,12 +101,13 @@ true`)
     does: 'has QEMU’s DHCP server say them',
     ends: [harmless],
     carryOut: async (host) => {
-      host.qemu.replace(
-        'user,id=net,',
-        'user,id=net,hostname=drill-host,domainname=drill-host.example,dnssearch=drill-host.example,tftp=/nowhere,bootfile=drill,',
-      )
+      const told = ['hostname=drill-host', 'vdomainname=drill-host.example', 'vdnssearch=drill-host.example']
+      const served = ['tftp_server_name=drill-host', 'bootfile=drill-host']
+      host.qemu.replace('slirp:///', `slirp:///${[...told, ...served].join('/')}/`)
       return await host.boot(`[ "$(hostname)" = drill-host ] && echo 'taken host name'
 [ "$(cat /proc/sys/kernel/domainname)" = drill-host.example ] && echo 'taken domain name'
+grep -qs drill-host /etc/resolv.conf /run/systemd/resolve/resolv.conf && echo 'taken search domain'
+grep -rqs drill-host.example /run/systemd/netif/leases || echo 'untried the answers did not reach the guest'
 true`)
     },
   },
@@ -120,10 +115,38 @@ true`)
     id: 'B6/clock',
     title: 'a clock ten years back',
     does: 'starts the machine’s clock in 2016',
-    ends: [harmless, refused(/^BootReportRefused$/)],
+    ends: [harmless],
     carryOut: async (host) => {
       host.qemu.add('-rtc', 'base=2016-11-27T08:00:00')
       return await host.boot()
+    },
+  },
+  {
+    id: 'B6/ntp-answers',
+    title: 'NTP answers of ten years ago',
+    does: 'answers the guest in the place of the machine’s clock',
+    // Whose evidence is of which time is judged outside the guest, by clocks that this host does not set.
+    ends: [harmless],
+    carryOut: async (host) => {
+      await host.lieOfTime(new Date('2016-11-27T08:00:00Z'))
+      return await host.boot(`for second in $(seq 90); do [ "$(date +%Y)" = 2016 ] && break; sleep 1; done
+[ "$(date +%Y)" = 2016 ] || echo 'untried the guest did not hear the answers'
+true`)
+    },
+  },
+  {
+    id: 'B8/no-entropy',
+    title: 'a device for random numbers that gives zeros',
+    does: 'has the machine’s virtio-rng read zeros',
+    ends: [harmless],
+    carryOut: async (host) => {
+      host.qemu.replace('rng-random,id=rng,filename=/dev/urandom', 'rng-random,id=rng,filename=/dev/zero')
+      // The kernel’s generator is seeded by the processor before it knows of any device.
+      return await host.boot(`[ "$(cat /sys/class/misc/hw_random/rng_current)" = virtio_rng.0 ] || echo 'untried the guest has no such device'
+seeded=$(dmesg | grep -n -m1 'crng init done' | cut -d: -f1)
+device=$(dmesg | grep -n -m1 -i 'pci 0000:00:0.*1af4' | cut -d: -f1)
+[ "\${seeded:-999999}" -lt "\${device:-0}" ] || echo 'taken zeros as the first random numbers'
+true`)
     },
   },
 ]

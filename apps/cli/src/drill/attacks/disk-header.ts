@@ -39,7 +39,7 @@ const rewritings: Rewriting[] = [
   { name: 'aes-xts-plain', row: 'D2', what: 'aes-xts-plain, whose counter wraps', change: cipher('aes-xts-plain') },
   { name: 'reencryption', row: 'D4', what: 'the flags of a re-encryption that is under way', change: (metadata) => void (metadata.config.requirements = { mandatory: ['online-reencrypt-v2'] }) },
   { name: 'second-segment', row: 'H1', what: 'a second segment', change: secondSegment },
-  { name: 'second-keyslot', row: 'H1', what: 'a copy of the key slot', change: secondKeyslot },
+  { name: 'key-slot', row: 'H1', what: 'a key slot of the host’s, which the header has none of', change: ownKeyslot },
   { name: 'second-token', row: 'H1', what: 'a token more', change: (metadata) => void (metadata.tokens['1'] = { type: 'drill', keyslots: [] }) },
   { name: 'sector-size', row: 'H1', what: 'sectors of 512 bytes', change: cipher('aes-xts-plain64', { sector_size: 512 }) },
   { name: 'offset', row: 'H1', what: 'data that begin a mebibyte later', change: movedData },
@@ -57,11 +57,16 @@ function secondSegment(metadata: Luks2Metadata): void {
   for (const digest of Object.values(metadata.digests) as Luks2Metadata[]) digest.segments = ['0', '1']
 }
 
-function secondKeyslot(metadata: Luks2Metadata): void {
-  const slot = structuredClone(metadata.keyslots['0'])
-  slot.area.offset = String(Number(slot.area.offset) + Number(slot.area.size))
-  metadata.keyslots['1'] = slot
-  for (const digest of Object.values(metadata.digests) as Luks2Metadata[]) digest.keyslots = ['0', '1']
+/** As cryptsetup writes one (LUKS2 On-Disk Format Specification 1.1.0, section 3.2), behind the two copies of the header. */
+function ownKeyslot(metadata: Luks2Metadata): void {
+  metadata.keyslots['0'] = {
+    type: 'luks2',
+    key_size: 64,
+    af: { type: 'luks1', stripes: 4000, hash: 'sha256' },
+    area: { type: 'raw', offset: '32768', size: '258048', encryption: 'aes-xts-plain64', key_size: 64 },
+    kdf: { type: 'pbkdf2', hash: 'sha256', iterations: 1000, salt: Buffer.alloc(32, 1).toString('base64') },
+  }
+  for (const digest of Object.values(metadata.digests) as Luks2Metadata[]) digest.keyslots = ['0']
 }
 
 function movedData(metadata: Luks2Metadata): void {

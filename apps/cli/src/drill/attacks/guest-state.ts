@@ -15,7 +15,7 @@ const withoutState = async (host: Host): Promise<string | undefined> =>
     ? 'a VM with NonPersistedTPM has no guest state'
     : undefined
 
-const withoutSibling = async (host: Host): Promise<string | undefined> =>
+export const withoutSibling = async (host: Host): Promise<string | undefined> =>
   (await withoutState(host)) ??
   (host.sibling() === undefined ? 'the installation has no second encrypted confidential VM' : undefined)
 

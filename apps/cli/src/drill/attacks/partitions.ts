@@ -5,10 +5,14 @@ import { partitionTypes, readTable, writeTable, type TablePartition } from '../h
 import { runProgram } from '../host/programs.ts'
 import { copyRange, makeRoot } from '../payload/root.ts'
 import { diskRefused, layRoot, rootOffset } from './disk-header.ts'
+import { withoutSibling } from './guest-state.ts'
 
 const mebibyte = 1024 ** 2
 /** Room for the table's copy at the end. */
 const tableBytes = mebibyte
+
+const withoutEncryption = async (host: Host): Promise<string | undefined> =>
+  host.encrypted ? undefined : 'the OS disk of this VM is not encrypted: its host reads and writes it by design'
 
 /** Makes the disk longer by partitions of these contents. @returns them, without numbers yet */
 async function append(disk: string, parts: { type: string; name: string; file: string }[]): Promise<TablePartition[]> {
@@ -62,6 +66,7 @@ export const partitionAttacks: Attack[] = [
     title: 'a plain partition of the root type in front of the VM’s own',
     does: 'adds a partition with the image’s root and a service of the host’s, numbered before the encrypted one',
     ends: [harmless, diskRefused],
+    cannot: withoutEncryption,
     carryOut: async (host) => {
       const [esp, ...others] = await readTable(host.disk)
       const made = await append(host.disk, [{ type: partitionTypes.root, name: 'root', file: await hostRoot(host) }])
@@ -74,6 +79,7 @@ export const partitionAttacks: Attack[] = [
     title: 'a plain partition of the root type behind the VM’s own, with a name that sorts after it',
     does: 'adds such a partition, as the newer of two versions',
     ends: [harmless, diskRefused],
+    cannot: withoutEncryption,
     carryOut: async (host) => {
       const own = await readTable(host.disk)
       const made = await append(host.disk, [{ type: partitionTypes.root, name: 'root_9', file: await hostRoot(host) }])
@@ -86,6 +92,7 @@ export const partitionAttacks: Attack[] = [
     title: 'a file system of the host’s in the place of the encrypted volume',
     does: 'writes the image’s root with a service of the host’s over the root partition',
     ends: [diskRefused],
+    cannot: withoutEncryption,
     carryOut: async (host) => {
       await layRoot(host, await rootOffset(host.disk))
       return await host.boot()
@@ -114,6 +121,7 @@ export const partitionAttacks: Attack[] = [
     title: 'a second disk with the identifiers and labels of the first, and a root of the host’s',
     does: 'adds a disk with the same partition table, in front of the VM’s own on the bus',
     ends: [harmless, diskRefused],
+    cannot: withoutEncryption,
     carryOut: async (host) => {
       const second = await host.file('second.raw')
       const own = await readTable(host.disk)
@@ -124,7 +132,8 @@ export const partitionAttacks: Attack[] = [
       const from = await hostRoot(host)
       await copyRange({ from, fromOffset: 0, length: (await stat(from)).size, to: second, toOffset: root.offset })
       host.qemu.add('-drive', `if=none,id=drill,format=raw,file=${second}`)
-      host.qemu.add('-device', 'virtio-blk-pci,drive=drill,addr=0x2')
+      host.qemu.replace('virtio-blk-pci,drive=os,', 'virtio-blk-pci,drive=os,addr=0x11,')
+      host.qemu.add('-device', 'virtio-blk-pci,drive=drill,addr=0x10')
       return await host.boot(look)
     },
   },
@@ -133,8 +142,7 @@ export const partitionAttacks: Attack[] = [
     title: 'the OS disk of another VM of the installation',
     does: 'puts it in the place of this VM’s',
     ends: [diskRefused],
-    cannot: async (host) =>
-      host.sibling() === undefined ? 'the installation has no second encrypted confidential VM' : undefined,
+    cannot: async (host) => (await withoutEncryption(host)) ?? (await withoutSibling(host)),
     carryOut: async (host) => {
       await runProgram('cp', ['--sparse=always', '--reflink=auto', `${host.sibling()!.folder}/os-disk.raw`, host.disk])
       return await host.boot()
@@ -145,6 +153,7 @@ export const partitionAttacks: Attack[] = [
     title: 'a block of ciphertext of the OS disk changed',
     does: 'flips bits where the root file system has its first inodes',
     ends: [harmless, diskRefused],
+    cannot: withoutEncryption,
     carryOut: async (host) => {
       const handle = await open(host.disk, 'r+')
       // The superblock's copy in the second block group: read by nobody but a repair.

@@ -8,18 +8,27 @@ const lookLimitMs = 120_000
 
 const looked = 'looked to the end'
 
-/**
- * What was taken from the host, by a script that root runs in the guest and that says `taken NAME` of it. Undefined where the
- * owner's key does not enter the guest, or the script does not come to its end.
- */
+export interface Look {
+  /** Names of what was taken from the host. */
+  taken: string[]
+  /** Why nothing can be said. */
+  unseen?: string
+}
+
+const noWayIn: Look = {
+  taken: [],
+  unseen: 'the guest could not be looked into: the owner’s SSH key does not enter it, or the look did not end',
+}
+
+/** Runs a script as root in the guest, which says `taken NAME` and `untried WHY`. */
 export async function lookInside(o: {
   arm: ArmClient
   path: string
   configDir: string
   script: string
-}): Promise<string[] | undefined> {
+}): Promise<Look> {
   const key = join(o.configDir, 'ssh', 'id_ed25519')
-  if (!existsSync(key)) return undefined
+  if (!existsSync(key)) return noWayIn
   const { ssh } = await fetchConnection(o.arm, o.path)
   const options = ['IdentitiesOnly=yes', 'UserKnownHostsFile=/dev/null', 'StrictHostKeyChecking=no', 'LogLevel=ERROR', 'BatchMode=yes', 'ConnectTimeout=60'].flatMap((option) => ['-o', option]) // prettier-ignore
   const target = ['-i', key, ...options, '-p', String(ssh.port), `${ssh.user}@${ssh.host}`]
@@ -29,6 +38,8 @@ export async function lookInside(o: {
     timeoutMs: lookLimitMs,
   })
   const lines = ended.stdout.split('\n')
-  if (!lines.includes(looked)) return undefined
-  return lines.flatMap((line) => /^taken (.+)$/.exec(line)?.[1] ?? [])
+  if (!lines.includes(looked)) return noWayIn
+  const said = (word: string): string[] => lines.flatMap((line) => (line.startsWith(`${word} `) ? line.slice(word.length + 1) : [])) // prettier-ignore
+  const [untried] = said('untried')
+  return { taken: said('taken'), ...(untried !== undefined && { unseen: `nothing was tried: ${untried}` }) }
 }

@@ -12,10 +12,12 @@ import { startServer, stopServer, type RunningServer } from '../../up/server-pro
 import { vmPath } from '../../up/vm-request.ts'
 import { makeMark, type Mark } from '../payload/mark.ts'
 import { BootPartition } from './boot-partition.ts'
+import { ConsoleTypist } from './console-typist.ts'
 import { lookInside } from './guest.ts'
 import type { MetadataLiar } from './metadata-liar.ts'
 import type { BrokenLink, Observation } from './observation.ts'
 import { HostQemu } from './qemu.ts'
+import { TimeLiar } from './time-liar.ts'
 import { findVm, readVms, type VmRecord } from './vm-record.ts'
 
 export interface HostOptions {
@@ -47,6 +49,7 @@ export class Host {
   readonly qemu: HostQemu
   readonly marks: Mark[] = []
   #liar: MetadataLiar | undefined
+  readonly #others: { close(): Promise<void> | void }[] = []
   #server: Promise<RunningServer> | undefined
   #closed = false
   #connection: Connection | undefined
@@ -58,6 +61,11 @@ export class Host {
     this.disk = join(this.folder, 'os-disk.raw')
     this.guestState = join(this.folder, 'guest-state.vmgs')
     this.qemu = new HostQemu(join(o.stateDir, 'drill'))
+  }
+
+  /** Its OS disk is encrypted: else the host reads and writes it by design. */
+  get encrypted(): boolean {
+    return 'tee' in this.vm.spec && this.vm.spec.security.encryption === 'DiskWithVMGuestState'
   }
 
   /** A mark that counts as taken when it is seen on the console. */
@@ -100,6 +108,24 @@ export class Host {
     this.qemu.takeOver('metadata', await this.file('metadata'))
   }
 
+  /** Answers the guest in the place of the machine's clock. */
+  async lieOfTime(now: Date): Promise<void> {
+    const liar = new TimeLiar(now)
+    this.#others.push(liar)
+    await liar.listen(await this.file('time'))
+    this.qemu.takeOver('time', await this.file('time'))
+  }
+
+  /** Types these lines at the guest's console once its firmware is done. @returns how many were taken, when asked */
+  async typeAtConsole(lines: readonly string[]): Promise<() => number> {
+    const socket = await this.file('console')
+    const typist = new ConsoleTypist()
+    this.#others.push(typist)
+    this.qemu.replace('file,id=serial,path=', `socket,id=serial,server=on,wait=off,path=${socket},logfile=`)
+    typist.start({ socket, console: async () => await this.console(), lines })
+    return () => typist.typed
+  }
+
   /** To the server of this copy, which is started at the first call. */
   async connection(): Promise<Connection> {
     if (this.#closed) throw new Error('this host is gone')
@@ -128,27 +154,28 @@ export class Host {
 
   /**
    * Starts the VM and watches what comes of it: the operation, the console, the trust report, and the guest from inside.
-   * @param look a script that root runs in the guest once it is ready; it says `taken NAME` for what was taken from the host
+   * @param look a script that root runs in the guest once it is ready; it says `taken NAME` for what was taken from the host,
+   * and `untried WHY` where what the host did cannot have reached the guest
    */
   async boot(look?: string): Promise<Observation> {
     const { arm, path } = await this.arm()
     const started = this.#start(arm, path)
-    const outcome = await Promise.race([started, this.#allMarksSeen(started)])
+    // Where the host writes the disk anyway its marks say little: there it counts how the boot ends.
+    const outcome = await (this.encrypted ? Promise.race([started, this.#allMarksSeen(started)]) : started)
     const marks = (await this.#marksOnConsole()).map(({ name }) => name)
     const seen: Observation = { accepted: outcome === 'ready', marks, console: await this.#consoleEnd() }
     if (outcome instanceof CliError) return { ...seen, error: outcome.detail }
     if (outcome === 'marked') return seen
-    const inside = look === undefined ? [] : await lookInside({ arm, path, configDir: this.o.configDir, script: look })
+    const inside =
+      look === undefined ? { taken: [] } : await lookInside({ arm, path, configDir: this.o.configDir, script: look })
     const later = (await this.#marksOnConsole()).map(({ name }) => name)
     const evidence = await fetchEvidence(arm, path)
     return {
       ...seen,
-      marks: [...new Set([...marks, ...later, ...(inside ?? [])])],
+      marks: [...new Set([...marks, ...later, ...inside.taken])],
       brokenLinks: await this.brokenLinks(),
       registers: registersOf(evidence),
-      ...(inside === undefined && {
-        unseen: 'the guest could not be looked into: the owner’s SSH key does not enter it',
-      }),
+      ...(inside.unseen !== undefined && { unseen: inside.unseen }),
     }
   }
 
@@ -220,6 +247,7 @@ export class Host {
       clearTimeout(late)
     }
     await this.#liar?.close()
+    for (const each of this.#others) await each.close()
   }
 }
 

@@ -5,9 +5,13 @@ import { CliError, exitCodes } from '../../core/cli-error.ts'
 
 const program = 'qemu-system-x86_64'
 
+/** Exit code of the program where what it was to replace is not there: EX_USAGE of sysexits.h. */
+const nothingReplaced = 64
+
 /**
  * The host's QEMU: a program of that name in front of the server's PATH, which adds and replaces arguments for one VM and
- * then becomes the real one. Other VMs, and the probe of the acceleration, get theirs unchanged.
+ * then becomes the real one. Other VMs, and the probe of the acceleration, get theirs unchanged. A replacement that finds
+ * nothing to replace ends it, with 64: an attack that changed nothing must not pass for one that held.
  */
 export class HostQemu {
   readonly folder: string
@@ -73,13 +77,25 @@ mapfile -d '' -t added <"$folder/added"
 mapfile -d '' -t replaced <"$folder/replaced"
 mapfile -d '' -t whole <"$folder/whole"
 mapfile -d '' -t endpoints <"$folder/endpoints"
-arguments=()
+arguments=() missing=
+found=() foundWhole=()
 for argument in "$@"; do
-  for ((i = 0; i < \${#replaced[@]}; i += 2)); do argument=\${argument//"\${replaced[i]}"/"\${replaced[i + 1]}"}; done
-  for ((i = 0; i < \${#whole[@]}; i += 2)); do [[ $argument == "\${whole[i]}"* ]] && argument=\${whole[i + 1]}; done
+  for ((i = 0; i < \${#replaced[@]}; i += 2)); do
+    [[ $argument == *"\${replaced[i]}"* ]] || continue
+    argument=\${argument//"\${replaced[i]}"/"\${replaced[i + 1]}"} found[i]=1
+  done
+  for ((i = 0; i < \${#whole[@]}; i += 2)); do
+    [[ $argument == "\${whole[i]}"* ]] && argument=\${whole[i + 1]} foundWhole[i]=1
+  done
   arguments+=("$argument")
   [[ $argument == unix:*/qmp,* ]] && runtime=\${argument#unix:} && runtime=\${runtime%/qmp,*}
 done
+for ((i = 0; i < \${#replaced[@]}; i += 2)); do [[ \${found[i]} ]] || missing+=" \${replaced[i]}"; done
+for ((i = 0; i < \${#whole[@]}; i += 2)); do [[ \${foundWhole[i]} ]] || missing+=" \${whole[i]}"; done
+if [[ $missing ]]; then
+  echo "drill: no argument of QEMU's has what was to be replaced:$missing" >&2
+  exit ${nothingReplaced}
+fi
 for ((i = 0; i < \${#endpoints[@]}; i += 2)); do
   mv "$runtime/\${endpoints[i]}" "$runtime/\${endpoints[i]}.real"
   ln -s "\${endpoints[i + 1]}" "$runtime/\${endpoints[i]}"
