@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { isSource, relatedTests, sourcesOf } from './related.ts'
+import { table } from './report.ts'
+import { runMutants } from './run-mutants.ts'
+import { placeOf, type Reasons, survivorsFile, withoutReason } from './survivors.ts'
+
+/**
+ * `npm run mutate -- [--changed] [--jobs N] [--json FILE] [FILE or folder…]`: ends with 1 where a mutant lives without a reason in
+ * survivors.json, or a reason has no mutant. Without arguments it takes all folders that docs/mutation.md names.
+ */
+const root = resolve(import.meta.dirname, '../..')
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    changed: { type: 'boolean', default: false },
+    jobs: { type: 'string', default: '2' },
+    json: { type: 'string', default: 'node_modules/.cache/strongroom/mutation.json' },
+  },
+})
+const jobs = Number(values.jobs)
+if (!(Number.isSafeInteger(jobs) && jobs > 0 && jobs <= 64)) throw new Error('--jobs takes a whole number from 1 to 64')
+
+/** Folders in which 95 of 100 mutants are to be killed. */
+const guarded = [
+  ...['snp', 'tdx', 'tpm', 'x509', 'tokens', 'detect', 'result'].map((name) => `packages/evidence/src/${name}`),
+  'packages/policy/src',
+  'packages/release-policy/src',
+  'services/vault/src/release',
+  ...['evidence', 'guest', 'tpm'].map((name) => `services/attestation/src/${name}`),
+  'services/control-plane/src/arm',
+]
+
+function changed(): string[] {
+  const git = (...args: string[]): string[] => execFileSync('git', args, { cwd: root }).toString().split('\n')
+  const base = git('merge-base', 'main', 'HEAD')[0]!
+  const names = [
+    ...git('diff', '--name-only', '--diff-filter=d', base),
+    ...git('ls-files', '--others', '--exclude-standard'),
+  ]
+  return names.filter(isSource)
+}
+
+const asked = values.changed ? changed() : positionals.length > 0 ? positionals : guarded
+const files = asked.length === 0 ? [] : sourcesOf(root, asked)
+if (files.length === 0) {
+  say('No source file changed.')
+} else {
+  const tests = relatedTests(root, files)
+  say(`${files.length} files, ${tests.length} related test files`)
+  const outcomes = await runMutants({ root, files, tests, jobs, say })
+  const reasons = JSON.parse(readFileSync(join(root, survivorsFile), 'utf8')) as Reasons
+  const { strange, stale } = withoutReason(root, outcomes, reasons)
+  const json = resolve(root, values.json)
+  mkdirSync(dirname(json), { recursive: true })
+  writeFileSync(json, `${JSON.stringify({ files, outcomes }, undefined, 1)}\n`)
+  for (const mutant of strange) {
+    const place = placeOf(mutant, readFileSync(join(root, mutant.file), 'utf8').split('\n'))
+    say(`${mutant.verdict} ${mutant.file}:${mutant.line} ${place.original}  →  ${place.replacement}`)
+  }
+  for (const { file, line, original, replacement } of stale)
+    say(
+      `${survivorsFile}: no mutant lives in ${file} for "${line}": ${original}  →  ${replacement}; take the reason out`,
+    )
+  say(table(outcomes))
+  say(`${strange.length} live without a reason, ${stale.length} reasons without a mutant; all results: ${json}`)
+  process.exitCode = strange.length + stale.length === 0 ? 0 : 1
+}

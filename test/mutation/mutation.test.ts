@@ -1,0 +1,97 @@
+import { join, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { instrument } from './instrument.ts'
+import { relatedTests, sourcesOf } from './related.ts'
+import { type Outcome, runMutants } from './run-mutants.ts'
+import { placeOf, withoutReason } from './survivors.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const planted = 'test/mutation/planted'
+const file = join(planted, 'limit.ts')
+const judge = (test: string): Promise<Outcome[]> =>
+  runMutants({ root, files: [file], tests: [join(planted, test)], jobs: 2 })
+const living = (outcomes: Outcome[]): string[] =>
+  outcomes.filter(({ verdict }) => verdict !== 'killed').map((o) => `${o.original} → ${o.replacement}`)
+
+describe('mutation tests', { timeout: 600_000 }, () => {
+  it('let the mutants of a weak test live', async () => {
+    const found = await judge('weak.ts')
+    expect(living(found)).toEqual(
+      expect.arrayContaining(['each < limit → each <= limit', 'each > largest → each <= largest']),
+    )
+    expect(found.some(({ verdict }) => verdict === 'killed')).toBe(true)
+  })
+
+  it('kill all mutants by a strong test, also those that would never end', async () => {
+    const found = await judge('strong.ts')
+    // Equal numbers exchange themselves, and one place after the last holds undefined, which is below nothing.
+    expect(living(found)).toEqual([
+      'index < numbers.length → index <= numbers.length',
+      'each > largest → each >= largest',
+    ])
+    expect(found.find(({ original }) => original === 'index++')).toMatchObject({ verdict: 'killed' })
+  })
+
+  it('count no kill by a test that fails alone without a mutant too', async () => {
+    const found = await judge('dependent.ts')
+    expect(found.filter(({ by }) => by?.includes('fails by itself'))).toEqual([])
+  })
+
+  it('say that a test fails without a mutant', async () => {
+    await expect(judge('missing.ts')).rejects.toThrow('did not run')
+  })
+})
+
+describe('reasons for survivors', () => {
+  const source = ['export function f(a: number): boolean {', '  return a < 3', '}'].join('\n')
+  const mutant = {
+    id: '1',
+    file,
+    line: 6,
+    original: 'each < limit',
+    replacement: 'each <= limit',
+    mutator: 'EqualityOperator',
+  }
+  const lived: Outcome = { ...mutant, verdict: 'survived' }
+  const line = 'if (each < limit && (largest === undefined || each > largest)) largest = each'
+  const reason = { line, original: 'each < limit', replacement: 'each <= limit', why: 'a test of this file' }
+
+  it('excuse one mutant of one place each', () => {
+    expect(withoutReason(root, [lived], { [file]: [reason] })).toEqual({ strange: [], stale: [] })
+    expect(withoutReason(root, [lived, lived], { [file]: [reason] }).strange).toEqual([lived])
+    expect(withoutReason(root, [lived, lived], { [file]: [{ ...reason, times: 2 }] }).strange).toEqual([])
+    expect(withoutReason(root, [lived], {}).strange).toEqual([lived])
+  })
+
+  it('are stale when their mutant is dead or their line is another', () => {
+    expect(withoutReason(root, [{ ...lived, verdict: 'killed' }], { [file]: [reason] }).stale).toHaveLength(1)
+    const moved = { ...reason, line: `${line} // moved` }
+    expect(withoutReason(root, [lived], { [file]: [moved] })).toMatchObject({ strange: [lived], stale: [moved] })
+  })
+
+  it('name a place by its text', () => {
+    expect(placeOf({ ...mutant, line: 2 }, source.split('\n')).line).toBe('return a < 3')
+  })
+})
+
+describe('the choice of places and tests', () => {
+  it('leaves out text for people and keeps codes', async () => {
+    const { mutants } = await instrument(root, ['packages/release-policy/src/policy-error.ts'])
+    expect(mutants.map(({ original }) => original).filter((text) => /^'\w+ \w+/.test(text))).toEqual([])
+    expect(mutants.length).toBeGreaterThan(0)
+  })
+
+  it('takes the nearest tests first and those of other workspaces that load the file', () => {
+    const found = relatedTests(root, ['packages/release-policy/src/lint.ts'])
+    expect(found[0]).toBe('packages/release-policy/src/lint.test.ts')
+    expect(found.some((test) => test.startsWith('services/vault/'))).toBe(true)
+    expect(found.some((test) => test.startsWith('packages/policy/'))).toBe(false)
+  })
+
+  it('takes sources, not tests', () => {
+    const found = sourcesOf(root, ['packages/release-policy/src'])
+    expect(found).toContain('packages/release-policy/src/lint.ts')
+    expect(found.filter((path) => path.includes('.test.'))).toEqual([])
+    expect(() => sourcesOf(root, ['packages/nothing'])).toThrow('holds no source')
+  })
+})
