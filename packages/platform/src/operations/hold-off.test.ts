@@ -18,12 +18,12 @@ describeStores('OperationRunner', (open) => {
     })
     await runner.start()
     onTestFinished(async () => await runner.stop())
-    const first = await runner.submit({ kind: 'paint', resourceId: 'r', params: { waits: true } })
+    const first = await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: { waits: true } })
     const order: string[] = []
     let tellHeld = (): void => {}
     const held = new Promise<void>((resolve) => (tellHeld = resolve))
     const second = held
-      .then(async () => await runner.submit({ kind: 'paint', resourceId: 's', params: {} }))
+      .then(async () => await runner.submit({ kind: 'paint', resourceId: 's', principal: 'p', params: {} }))
       .finally(() => order.push('another is recorded'))
     const found = await store.transaction(async (tx) => {
       const both = [await runner.holdOff('r', tx), await runner.holdOff('s', tx)]

@@ -4,12 +4,15 @@ import { sql, type Kysely } from 'kysely'
 import type { Migration } from '../store/migrations.ts'
 import { forUpdate, type Database, type Store } from '../store/store.ts'
 import { leaseHolderIsDead } from './lease-holder.ts'
+import { takePlaces } from './places.ts'
 import type { Operation, OperationStatus, OperationStep } from './saga.ts'
 
 interface Row {
   id: string
   kind: string
   resource_id: string
+  /** Object id of who asked for it; empty for the platform. */
+  principal: string
   /** Order among the operations of one resource. */
   sequence: number
   idempotency_key: string | null
@@ -54,13 +57,25 @@ export const operationMigrations: Record<string, Migration> = {
       await db.schema.createIndex('strongroom_operation_status').on('strongroom_operation').column('status').execute()
     },
   },
+  '002': {
+    up: async (db) => {
+      await db.schema
+        .alterTable('strongroom_operation')
+        .addColumn('principal', 'text', (column) => column.notNull().defaultTo(''))
+        .execute()
+    },
+  },
 }
+
+const ofCandidate = ['id', 'principal', 'lease_owner', 'lease_until'] as const
+type Candidate = Pick<Row, (typeof ofCandidate)[number]>
 
 /** An operation as a runner holds it. */
 export interface Held {
   id: string
   kind: string
   resourceId: string
+  principal: string
   status: 'Running' | 'Undoing'
   params: unknown
   data: Record<string, unknown>
@@ -87,6 +102,7 @@ export class OperationRecords {
   async insert(o: {
     kind: string
     resourceId: string
+    principal: string
     params: unknown
     steps: OperationStep[]
     idempotencyKey?: string
@@ -115,6 +131,7 @@ export class OperationRecords {
       id: randomUUID(),
       kind: o.kind,
       resource_id: o.resourceId,
+      principal: o.principal,
       sequence: Number(last?.sequence ?? 0) + 1,
       idempotency_key: key,
       status: 'Running',
@@ -180,26 +197,25 @@ export class OperationRecords {
 
   /**
    * Takes operations that nobody works on: the first of its resource, without a lease that is still good. `reserved`
-   * are those whose lease is the owner's own although it does not work on them yet; what it works on already is `busy`:
-   * after a pause of the whole machine its lease may have run out without anybody else having taken it.
+   * are those whose lease is the owner's own although it does not work on them yet; what it works on already is `busy`, by id
+   * with who asked for it: after a pause of the whole machine its lease may have run out without anybody else having taken it.
    */
   async claim(o: {
     kinds: string[]
     owner: string
     reserved: ReadonlySet<string>
-    busy: ReadonlySet<string>
+    busy: ReadonlyMap<string, string>
     now: Date
     until: Date
-    limit: number
   }): Promise<Held[]> {
-    if (o.kinds.length === 0 || o.limit < 1) return []
+    if (o.kinds.length === 0) return []
     const now = o.now.toISOString()
-    const mayTake = (row: Row): boolean =>
+    const mayTake = (row: Candidate): boolean =>
       !o.busy.has(row.id) && (isFree(row, now) || (o.reserved.has(row.id) && row.lease_owner === o.owner))
     // A look without a lock first: an idle runner writes nothing.
     const free = (await this.#candidates(this.#db, o.kinds)).filter(mayTake)
-    if (free.length === 0) return []
-    const ids = free.slice(0, o.limit).map((row) => row.id)
+    const ids = takePlaces(free, countEach(o.busy.values())).map((row) => row.id)
+    if (ids.length === 0) return []
     return this.#store.transaction(async (transaction) => {
       const tx = transaction as Kysely<Tables>
       const query = tx
@@ -221,10 +237,10 @@ export class OperationRecords {
   }
 
   /** Unfinished operations that have no unfinished one before them, in the order of their submission. */
-  async #candidates(db: Kysely<Tables>, kinds: string[]): Promise<Row[]> {
+  async #candidates(db: Kysely<Tables>, kinds: string[]): Promise<Candidate[]> {
     return db
       .selectFrom('strongroom_operation as candidate')
-      .selectAll()
+      .select(ofCandidate)
       .where('candidate.status', 'in', unfinished)
       .where('candidate.kind', 'in', kinds)
       .where((eb) =>
@@ -318,7 +334,13 @@ export class OperationRecords {
   }
 }
 
-function isFree(row: Row, now: string): boolean {
+function countEach(principals: Iterable<string>): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const principal of principals) counts.set(principal, (counts.get(principal) ?? 0) + 1)
+  return counts
+}
+
+function isFree(row: Candidate, now: string): boolean {
   return (
     row.lease_owner === null || row.lease_until === null || row.lease_until < now || leaseHolderIsDead(row.lease_owner)
   )
@@ -342,6 +364,7 @@ function toHeld(row: Row): Held {
     id: row.id,
     kind: row.kind,
     resourceId: row.resource_id,
+    principal: row.principal,
     status: row.status as Held['status'],
     params: JSON.parse(row.params),
     data: JSON.parse(row.data) as Record<string, unknown>,

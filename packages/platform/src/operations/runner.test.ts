@@ -98,7 +98,7 @@ describeStores('OperationRunner', (open) => {
     const trace: string[] = []
     const runner = makeRunner(await open(), trace)
     await runner.start()
-    const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', params: {} })
+    const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: {} })
     const operation = await runner.wait(id)
     expect(operation).toMatchObject({ status: 'Succeeded', resourceId: 'r', kind: 'paint' })
     expect(operation.steps.map((step) => [step.name, step.state, step.message])).toEqual([
@@ -114,7 +114,7 @@ describeStores('OperationRunner', (open) => {
     const trace: string[] = []
     const runner = makeRunner(await open(), trace)
     await runner.start()
-    const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', params: { failAt: 'c' } })
+    const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: { failAt: 'c' } })
     const operation = await runner.wait(id)
     expect(operation.status).toBe('Failed')
     expect(operation.error).toEqual({ code: 'Broken', message: 'c broke', innererror: { remedy: 'mend it' } })
@@ -137,7 +137,7 @@ describeStores('OperationRunner', (open) => {
       ],
     })
     await runner.start()
-    const { id } = await runner.submit({ kind: 'stubborn', resourceId: 'r', params: {} })
+    const { id } = await runner.submit({ kind: 'stubborn', resourceId: 'r', principal: 'p', params: {} })
     const operation = await runner.wait(id)
     expect(undone).toEqual(['a'])
     expect(operation.steps.map((step) => step.state)).toEqual(['Undone', 'Failed', 'Failed'])
@@ -149,7 +149,7 @@ describeStores('OperationRunner', (open) => {
     const runner = makeRunner(await open(), trace)
     await runner.start()
     const submit = (resourceId: string): Promise<{ id: string }> =>
-      runner.submit({ kind: 'paint', resourceId, params: {}, idempotencyKey: 'k' })
+      runner.submit({ kind: 'paint', resourceId, principal: 'p', params: {}, idempotencyKey: 'k' })
     const [first, second] = await Promise.all([submit('r'), submit('r')])
     expect(second.id).toBe(first.id)
     expect((await submit('other')).id).not.toBe(first.id)
@@ -163,9 +163,9 @@ describeStores('OperationRunner', (open) => {
     const gate = new Promise<void>((resolve) => (openGate = resolve))
     const runner = makeRunner(await open(), trace, { gate })
     await runner.start()
-    const first = await runner.submit({ kind: 'paint', resourceId: 'r', params: { waitAt: 'b' } })
-    const second = await runner.submit({ kind: 'paint', resourceId: 'r', params: {} })
-    const other = await runner.submit({ kind: 'paint', resourceId: 's', params: {} })
+    const first = await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: { waitAt: 'b' } })
+    const second = await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: {} })
+    const other = await runner.submit({ kind: 'paint', resourceId: 's', principal: 'p', params: {} })
     await runner.wait(other.id)
     expect((await runner.get(second.id))?.steps.map((step) => step.state)).toEqual(['Pending', 'Pending', 'Pending'])
     openGate()
@@ -179,12 +179,14 @@ describeStores('OperationRunner', (open) => {
     const runner = makeRunner(store, trace)
     await runner.start()
     const broken = store.transaction(async (tx) => {
-      await runner.submit({ kind: 'paint', resourceId: 'r', params: {}, tx })
+      await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: {}, tx })
       throw new Error('no')
     })
     await expect(broken).rejects.toThrow('no')
     expect(await runner.listFor('r')).toEqual([])
-    const { id } = await store.transaction((tx) => runner.submit({ kind: 'paint', resourceId: 'r', params: {}, tx }))
+    const { id } = await store.transaction((tx) =>
+      runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: {}, tx }),
+    )
     expect((await runner.wait(id)).status).toBe('Succeeded')
     expect(trace).toHaveLength(4)
   })
@@ -193,7 +195,7 @@ describeStores('OperationRunner', (open) => {
     const trace: string[] = []
     const runner = makeRunner(await open(), trace, { gate: new Promise(() => {}) })
     await runner.start()
-    const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', params: { waitAt: 'b' } })
+    const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: { waitAt: 'b' } })
     await until(() => trace.includes('do b'))
     expect(await runner.cancel(id)).toBe(true)
     const operation = await runner.wait(id)
@@ -207,7 +209,7 @@ describeStores('OperationRunner', (open) => {
     const before: string[] = []
     const first = makeRunner(store, before, { gate: new Promise(() => {}) })
     await first.start()
-    const { id } = await first.submit({ kind: 'paint', resourceId: 'r', params: { waitAt: 'b' } })
+    const { id } = await first.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: { waitAt: 'b' } })
     await until(() => before.includes('do b'))
     const waiting = first.wait(id).catch((error: unknown) => error)
     await first.stop()
@@ -237,7 +239,7 @@ describeStores('OperationRunner', (open) => {
       ],
     })
     await runner.start()
-    const { id } = await runner.submit({ kind: 'deaf', resourceId: 'r', params: {} })
+    const { id } = await runner.submit({ kind: 'deaf', resourceId: 'r', principal: 'p', params: {} })
     await until(() => entered)
     await runner.stop()
     release()
@@ -263,7 +265,7 @@ describeStores('OperationRunner', (open) => {
       await aborted(c.signal)
     })
     await first.start()
-    const { id } = await first.submit({ kind: 'undoing', resourceId: 'r', params: {} })
+    const { id } = await first.submit({ kind: 'undoing', resourceId: 'r', principal: 'p', params: {} })
     await until(() => undos === 1)
     await first.stop()
     expect((await first.get(id))?.status).toBe('Undoing')
@@ -284,7 +286,9 @@ describeStores('OperationRunner', (open) => {
     const runners = [makeRunner(store, trace), makeRunner(other, trace)]
     await Promise.all(runners.map((runner) => runner.start()))
     const submitted = await Promise.all(
-      Array.from({ length: 12 }, (_, i) => runners[i % 2]!.submit({ kind: 'paint', resourceId: `r${i}`, params: {} })),
+      Array.from({ length: 12 }, (_, i) =>
+        runners[i % 2]!.submit({ kind: 'paint', resourceId: `r${i}`, principal: 'p', params: {} }),
+      ),
     )
     await Promise.all(submitted.map(({ id }, i) => runners[(i + 1) % 2]!.wait(id)))
     expect(trace).toHaveLength(12 * 4)
@@ -303,9 +307,15 @@ describeStores('OperationRunner', (open) => {
     const gate = new Promise<void>((resolve) => (openGate = resolve))
     const busy = makeRunner(store, [], { gate, clock: time })
     await busy.start()
-    const before = await busy.submit({ kind: 'paint', resourceId: 'r', params: { waitAt: 'a' }, here: true })
+    const before = await busy.submit({
+      kind: 'paint',
+      resourceId: 'r',
+      principal: 'p',
+      params: { waitAt: 'a' },
+      here: true,
+    })
     await runner.start()
-    const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', params: {}, here: true })
+    const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: {}, here: true })
     await time.passes(store, [id], async () => await takesWhatIsFree(idle))
     openGate()
     await Promise.all([busy.wait(before.id), runner.wait(id)])
@@ -319,7 +329,7 @@ describeStores('OperationRunner', (open) => {
     const { leaseSeconds } = time
     const holder = makeRunner(store, trace, { gate: new Promise(() => {}), leaseSeconds, clock: time })
     await holder.start()
-    const { id } = await holder.submit({ kind: 'paint', resourceId: 'r', params: { waitAt: 'a' } })
+    const { id } = await holder.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: { waitAt: 'a' } })
     await until(() => trace.includes('do a'))
     const other: string[] = []
     const idle = makeRunner(await open({ sameAs: store }), other, { clock: time })
@@ -369,7 +379,7 @@ describeStores('OperationRunner', (open) => {
 
 /** Has looked for work after this: what it submitted for itself is done. */
 async function takesWhatIsFree(runner: OperationRunner): Promise<void> {
-  const { id } = await runner.submit({ kind: 'paint', resourceId: 'own', params: {}, here: true })
+  const { id } = await runner.submit({ kind: 'paint', resourceId: 'own', principal: 'p', params: {}, here: true })
   await runner.wait(id)
 }
 

@@ -10,8 +10,6 @@ import { createLeaseHolder } from './lease-holder.ts'
 import { OperationRecords, operationMigrations } from './records.ts'
 import type { Operation, SagaDefinition } from './saga.ts'
 
-/** Operations that one runner works on at the same time. */
-const concurrency = 16
 const pollMs = 500
 const keepDays = 30
 /** How long a step that does not heed its signal is waited for at a stop. */
@@ -20,7 +18,7 @@ const stopGraceMs = 3_000
 /**
  * Runs sagas: their steps in order, what was done undone in reverse when one fails. Every state is persisted, and an
  * operation belongs to the runner that holds its lease; when that process dies another one goes on at the same step.
- * Operations of one resource run one after the other, in the order of their submission.
+ * Operations of one resource run one after the other, in the order of their submission; those of one principal begin in it.
  */
 export class OperationRunner {
   readonly #store: Store
@@ -30,7 +28,7 @@ export class OperationRunner {
   readonly #holder: string
   readonly #leaseMs: number
   readonly #definitions = new Map<string, SagaDefinition<unknown>>()
-  readonly #executions = new Map<string, { execution: Execution; ended: Promise<void> }>()
+  readonly #executions = new Map<string, { execution: Execution; principal: string; ended: Promise<void> }>()
   /** Operations of `here` that this runner has not begun. */
   readonly #reserved = new Set<string>()
   readonly #ended = new EventEmitter().setMaxListeners(0)
@@ -90,12 +88,14 @@ export class OperationRunner {
    * Records an operation; it starts at once unless another of the same resource is unfinished. With `tx` it is part of
    * the caller's transaction (of the same store; only after `start`, which makes the table). A repeated idempotency key
    * (per kind and resource) returns the first operation.
+   * @param o.principal Object id of who asks, so that no one's operations keep those of others waiting; undefined for the platform
    * @param o.params JSON only, and no secrets: they are persisted in clear
    * @param o.here Only this runner works on it while it lives, because it holds what is not persisted.
    */
   async submit<P>(o: {
     kind: string
     resourceId: string
+    principal: string | undefined
     params: P
     idempotencyKey?: string
     here?: boolean
@@ -108,6 +108,7 @@ export class OperationRunner {
       this.#records.insert({
         kind: o.kind,
         resourceId: o.resourceId,
+        principal: o.principal ?? '',
         params: o.params,
         steps,
         ...(o.idempotencyKey !== undefined && { idempotencyKey: o.idempotencyKey }),
@@ -229,10 +230,9 @@ export class OperationRunner {
       kinds: [...this.#definitions.keys()],
       owner: this.#holder,
       reserved: this.#reserved,
-      busy: new Set(this.#executions.keys()),
+      busy: new Map([...this.#executions].map(([id, { principal }]) => [id, principal])),
       now,
       until: this.#leaseEnd(),
-      limit: concurrency - this.#executions.size,
     })
     for (const held of taken) {
       this.#reserved.delete(held.id)
@@ -257,7 +257,7 @@ export class OperationRunner {
           this.#ended.emit(held.id)
           this.#kick()
         })
-      this.#executions.set(held.id, { execution, ended })
+      this.#executions.set(held.id, { execution, principal: held.principal, ended })
     }
   }
 

@@ -39,4 +39,4 @@ runner.define({
   ],
 })
 await runner.start()
-await runner.submit({ kind: 'paint', resourceId: 'r', params: {} })
+await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: {} })

@@ -68,7 +68,13 @@ export async function convertVm(
     const changed = await changeStanding(plane, tx, vm, (current) => {
       current.body.properties['provisioningState'] = 'Updating'
     })
-    const operation = await plane.runner.submit({ kind: 'vm.convert', resourceId: vm.key, params, tx })
+    const operation = await plane.runner.submit({
+      kind: 'vm.convert',
+      resourceId: vm.key,
+      principal: asker.objectId,
+      params,
+      tx,
+    })
     return { vm: changed, operation }
   })
 }

@@ -49,6 +49,7 @@ async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params
     return await plane.runner.submit({
       kind,
       resourceId: vm.key,
+      principal: asker.objectId,
       params: { id: vm.id, vmId: vm.internal.vmId, asker, ...params },
       tx,
     })
@@ -107,6 +108,6 @@ export async function deleteVm(plane: Plane, asker: Asker, vm: Vm): Promise<Oper
   const params = { id: vm.id, vmId: vm.internal.vmId, ...(asker && { asker }) }
   return await plane.resources.transaction(async (tx) => {
     await setState(plane, params, 'Deleting', tx)
-    return await plane.runner.submit({ kind: 'vm.delete', resourceId: vm.key, params, tx })
+    return await plane.runner.submit({ kind: 'vm.delete', resourceId: vm.key, principal: asker?.objectId, params, tx })
   })
 }

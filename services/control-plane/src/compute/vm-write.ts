@@ -9,6 +9,7 @@ import type { ArmRequest } from '../arm/request.ts'
 import { checkBoot, holdSet, resolveSet, setLinks } from '../encryption/vm-set.ts'
 import type { UserIdentity } from '../identity/user-assigned.ts'
 import type { Plane } from '../plane.ts'
+import type { Db } from '../store/resources.ts'
 import { galleryProblems, specialise } from './galleries/gallery-rules.ts'
 import { guestProblems } from './guest-rules.ts'
 import { applyDataDisks, dataDiskProblems } from './data-disks.ts'
@@ -256,12 +257,7 @@ async function create(
       body: vmBody(id, internal, 'Creating', now),
       internal,
     })
-    const operation = await plane.runner.submit({
-      kind: 'vm.create',
-      resourceId: vm.key,
-      params: { id, vmId: internal.vmId, asker: askerOf(request) },
-      tx,
-    })
+    const operation = await submitCreation(plane, askerOf(request), vm as unknown as Vm, tx)
     return { vm: vm as unknown as Vm, created: true, operation }
   })
 }
@@ -338,7 +334,13 @@ async function update(
     })
     if (!changesDisks) return { vm }
     const params = { id: existing.id, vmId: existing.internal.vmId, ...change }
-    const operation = await plane.runner.submit({ kind: 'vm.update', resourceId: existing.key, params, tx })
+    const operation = await plane.runner.submit({
+      kind: 'vm.update',
+      resourceId: existing.key,
+      principal: request.caller.objectId,
+      params,
+      tx,
+    })
     return { vm, operation }
   })
   return { ...written, created: false }
@@ -361,9 +363,17 @@ export async function repeatCreation(plane: Plane, asker: AskedBy, vm: Vm): Prom
       current.body.properties['provisioningState'] = 'Creating'
       current.internal.deallocated = false
     })
-    const params = { id: vm.id, vmId: vm.internal.vmId, asker }
-    const operation = await plane.runner.submit({ kind: 'vm.create', resourceId: vm.key, params, tx })
-    return { vm: changed, created: false, operation }
+    return { vm: changed, created: false, operation: await submitCreation(plane, asker, vm, tx) }
+  })
+}
+
+async function submitCreation(plane: Plane, asker: AskedBy, vm: Vm, tx: Db): Promise<Operation> {
+  return await plane.runner.submit({
+    kind: 'vm.create',
+    resourceId: vm.key,
+    principal: asker.objectId,
+    params: { id: vm.id, vmId: vm.internal.vmId, asker },
+    tx,
   })
 }
 

@@ -56,7 +56,8 @@ export async function changeKey(
     const operation = await plane.outer.submit({
       kind: 'des.rotate',
       resourceId: set.key,
-      params: { id: set.id, keyUrl: key.keyUrl },
+      principal: asker?.objectId,
+      params: { id: set.id, keyUrl: key.keyUrl, asker },
       tx,
     })
     return { set: changed, operation }
@@ -105,7 +106,7 @@ function requireAllOff(set: DiskEncryptionSet, vms: Vm[]): void {
 }
 
 /** On `plane.outer`: it waits for one operation for each VM, which keeps that VM's other operations in order. */
-export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: string }> {
+export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: string; asker?: Asker }> {
   return {
     kind: 'des.rotate',
     steps: [
@@ -118,6 +119,7 @@ export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: s
             const { id } = await plane.runner.submit({
               kind: 'vm.rewrap',
               resourceId: vm.key,
+              principal: c.params.asker?.objectId,
               params: { id: vm.id, vmId: vm.internal.vmId },
               idempotencyKey: `${c.operationId}:${vm.internal.vmId}`,
             })

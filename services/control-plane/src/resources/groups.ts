@@ -103,6 +103,7 @@ export function groupRoutes(plane: Plane): Route[] {
           return await plane.outer.submit({
             kind: 'group.delete',
             resourceId: group.key,
+            principal: request.caller.objectId,
             params: { id: group.id, asker: askerOf(request) },
             tx,
           })

@@ -90,6 +90,7 @@ export class Deployments {
         const operation = await this.#plane.outer.submit({
           kind: 'deployment.run',
           resourceId: deployment.key,
+          principal: request.caller.objectId,
           params,
           // Only this process has the values: another one would find nothing.
           here: key !== undefined,

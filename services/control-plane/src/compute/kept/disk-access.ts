@@ -102,7 +102,13 @@ async function end(plane: Plane, request: ArmRequest, disk: KeptResource): Promi
       body.properties['securityProfile'] = { securityType: diskSecurityTypes[guest.encryption] }
     })
     const params = { id: disk.id, keptId: kept.id, asker: askerOf(request) }
-    return await plane.runner.submit({ kind: 'disk.finishUpload', resourceId: disk.key, params, tx })
+    return await plane.runner.submit({
+      kind: 'disk.finishUpload',
+      resourceId: disk.key,
+      principal: request.caller.objectId,
+      params,
+      tx,
+    })
   })
   return accepted(plane, request, disk, operation)
 }

@@ -61,7 +61,13 @@ export async function insertKept(
       internal,
     })
     const params = { id: resource.id, keptId: o.kept.id, asker: askerOf(request) }
-    const operation = await plane.runner.submit({ kind: 'disk.keep', resourceId: resource.key, params, tx })
+    const operation = await plane.runner.submit({
+      kind: 'disk.keep',
+      resourceId: resource.key,
+      principal: request.caller.objectId,
+      params,
+      tx,
+    })
     return { resource: resource as unknown as KeptResource, operation }
   })
 }
@@ -76,7 +82,13 @@ export async function repeatKept(
   return await plane.resources.transaction(async (tx) => {
     await markKept(plane, tx, resource, 'Creating')
     const params = { id: resource.id, keptId: kept.id, asker: askerOf(request) }
-    return await plane.runner.submit({ kind: 'disk.keep', resourceId: resource.key, params, tx })
+    return await plane.runner.submit({
+      kind: 'disk.keep',
+      resourceId: resource.key,
+      principal: request.caller.objectId,
+      params,
+      tx,
+    })
   })
 }
 
@@ -122,7 +134,13 @@ export async function deleteKept(plane: Plane, request: ArmRequest, resource: Ke
   const operation = await plane.resources.transaction(async (tx) => {
     await markKept(plane, tx, resource, 'Deleting')
     const params = { id: resource.id, keptId: kept.id, asker: askerOf(request) }
-    return await plane.runner.submit({ kind: 'disk.remove', resourceId: resource.key, params, tx })
+    return await plane.runner.submit({
+      kind: 'disk.remove',
+      resourceId: resource.key,
+      principal: request.caller.objectId,
+      params,
+      tx,
+    })
   })
   return accepted(plane, request, resource, operation)
 }
