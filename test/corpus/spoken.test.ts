@@ -40,7 +40,7 @@ describe('what a person reads of a verdict', { timeout: making }, () => {
     expect(text).toContain(`launch measurement: ${'5a'.repeat(48)}`)
     expect(text).toContain(`report data: ${'3c'.repeat(64)}`)
     expect(text).toContain('privilege level: VMPL 1, below a paravisor or SVSM')
-    expect(text).toContain('TCB: Milan: fmc 0, bootLoader 4, tee 0, snp 24, microcode 219')
+    expect(text).toContain('TCB: Milan: fmc 0, bootLoader 4, tee 0, snp 29, microcode 222')
     expect(text).toContain('debugging: not allowed')
     const debuggable = await amd.report((_, view) => view.setBigUint64(at.policy, 0xb001fn, true))
     const refused = await read({ 'report.bin': debuggable, 'chain.pem': pemOf(chain) })
@@ -85,7 +85,7 @@ describe('what a person reads of a verdict', { timeout: making }, () => {
     const chip = toHex(report.subarray(at.chipId, at.chipId + 64))
     const alone = await read({ 'report.bin': report })
     expect(alone).toContain('No certificate was given')
-    expect(alone).toContain(`https://kdsintf.amd.com/vcek/v1/Milan/${chip}?blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=219`)
+    expect(alone).toContain(`https://kdsintf.amd.com/vcek/v1/Milan/${chip}?blSPL=4&teeSPL=0&snpSPL=29&ucodeSPL=222`)
     expect(alone).toContain('https://kdsintf.amd.com/vcek/v1/Milan/cert_chain')
     expect(await read({ 'report.bin': report, 'chain.pem': pemOf(chain) })).toContain(
       'No revocation list was given: get it from https://kdsintf.amd.com/vcek/v1/Milan/crl',

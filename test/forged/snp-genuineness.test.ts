@@ -178,7 +178,7 @@ describe('a report that AMD’s keys signed', () => {
   ] as const)(
     'is held to the least %s versions, part by part, and to no other’s (attack S6)',
     async (which, offset) => {
-      const least = { bootLoader: 3, snp: 23, microcode: 218 }
+      const least = { bootLoader: 3, snp: 28, microcode: 221 }
       const minimum = { snp: { tcb: { [which]: { minimum: least } } } }
       expect((await byFiles({ policy: minimum })).exit).toBe(0)
       for (const part of ['bootLoader', 'snp', 'microcode'] as const) {

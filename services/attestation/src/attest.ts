@@ -103,9 +103,9 @@ interface FailedRule {
   found: string
 }
 
-/** Intel's security advisories that touch the platform. */
-function advisoriesOf({ claims }: AttestedEvidence): string[] {
-  const found = claims['attester_advisory_ids']
+/** AMD's and Intel's security advisories that touch the platform, of a guest those of its hardware. */
+function advisoriesOf({ claims, isolation }: AttestedEvidence): string[] {
+  const found = (isolation?.claims ?? claims)['attester_advisory_ids']
   return Array.isArray(found) ? (found as string[]) : []
 }
 

@@ -15,8 +15,9 @@ import {
 
 const corpus = '/work/shared/evidence/confidential-containers-trustee'
 const path = '/attest/SevSnpVm?api-version=2022-08-01'
-/** What a policy has to say of evidence whose root has no revocation list here. */
-const lenient = 'version=1.0;authorizationrules{[type=="x-strongroom-revocation-checked", value==false]=>permit();};'
+/** What a policy has to say of evidence whose root has no revocation list here, and of a platform of 2024. */
+const lenient =
+  'version=1.0;authorizationrules{[type=="x-strongroom-revocation-checked", value==false] && [type=="x-strongroom-tcb-status", value=="OutOfDate"]=>permit();};'
 
 describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
   'evidence of a genuine Azure VM (in /work/shared)',
@@ -60,6 +61,9 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
         'x-ms-sevsnpvm-vmpl': 0,
         'x-ms-runtime': { keys: expect.any(Array), 'vm-configuration': { vmUniqueId: expect.any(String) } },
         'x-strongroom-revocation-checked': false,
+        'x-strongroom-product': 'Milan',
+        'x-strongroom-tcb-status': 'OutOfDate',
+        attester_advisory_ids: expect.arrayContaining(['AMD-SB-3005', 'AMD-SB-3015', 'AMD-SB-3019', 'AMD-SB-3030']),
       })
     })
 
@@ -74,19 +78,24 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
       test = undefined
     })
 
-    it('is denied without a revocation list unless the policy accepts that by name', async () => {
+    it('is denied without a revocation list and with an old TCB unless the policy accepts each by name', async () => {
       const service = await open()
-      const permitAll = unsignedPolicyJws('version=1.0;authorizationrules{=>permit();};')
-      await service.call('PUT', '/policies/SevSnpVm?api-version=2022-08-01', {
-        token: ownerObjectId,
-        contentType: 'text/plain',
-        payload: permitAll,
-      })
-      const answer = await service.post(path, body)
-      expect(answer.body.error).toMatchObject({
-        code: 'PolicyEvaluationError',
-        innererror: { expected: expect.stringContaining('x-strongroom-revocation-checked') },
-      })
+      for (const [rule, wanted] of [
+        ['=>permit();', 'x-strongroom-tcb-status'],
+        ['[type=="x-strongroom-tcb-status", value=="OutOfDate"]=>permit();', 'x-strongroom-revocation-checked'],
+        ['[type=="x-strongroom-revocation-checked", value==false]=>permit();', 'x-strongroom-tcb-status'],
+      ] as const) {
+        await service.call('PUT', '/policies/SevSnpVm?api-version=2022-08-01', {
+          token: ownerObjectId,
+          contentType: 'text/plain',
+          payload: unsignedPolicyJws(`version=1.0;authorizationrules{${rule}};`),
+        })
+        const answer = await service.post(path, body)
+        expect(answer.body.error).toMatchObject({
+          code: 'PolicyEvaluationError',
+          innererror: { expected: expect.stringContaining(wanted) },
+        })
+      }
     })
 
     it('is verified in hardware mode', async () => {

@@ -10,6 +10,7 @@ import { readAcceptedSilicon } from './evidence/accepted-silicon.ts'
 import { openAnchors } from './evidence/anchors.ts'
 import type { ComplianceBaseline } from './evidence/compliance.ts'
 import { SnpVerifier } from './evidence/snp.ts'
+import { readTcbMinimum } from './evidence/tcb-minimum.ts'
 import { TdxVerifier } from './evidence/tdx.ts'
 import { AttestationKeyAuthorities } from './guest/ak-certificate.ts'
 import { Freshness } from './guest/freshness.ts'
@@ -60,11 +61,13 @@ export interface AttestationOptions {
 
 /**
  * Verifies evidence of AMD and Intel, evaluates policies, signs tokens: Azure Attestation's wire, one provider per host.
- * @throws ServiceError TrustAnchorsNotAllowed, TrustAnchorsMissing, AcceptedSiliconInvalid, AttestationVerifierNameTaken
+ * @throws ServiceError TrustAnchorsNotAllowed, TrustAnchorsMissing, AcceptedSiliconInvalid, TcbMinimumInvalid,
+ *   AttestationVerifierNameTaken
  */
 export async function createAttestationService(context: ServiceContext & AttestationOptions): Promise<Service> {
   const accepted = await readAcceptedSilicon(context.stateDir)
   const anchors = openAnchors(context.anchors, context.installation.mode, accepted)
+  const tcbMinimum = await readTcbMinimum(context.stateDir)
   const logger = context.logger.child({ service: 'attestation' })
   const { clock } = context
   const newId = (): string => context.newId()
@@ -93,7 +96,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const baseline = context.baseline ?? { launchMeasurements: [], idKeyDigests: [] }
   // The cache keeps parsed bytes and good signatures only: time, trust and revocation are judged at each request.
   const means: Means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
-  const snp = new SnpVerifier({ anchors, collateral: collateral.amd, baseline, clock, means })
+  const snp = new SnpVerifier({ anchors, collateral: collateral.amd, baseline, tcbMinimum, clock, means })
   const tdx = new TdxVerifier({ anchors, collateral: collateral.intel, baseline, clock, means })
   const freshness = new Freshness({ store, clock })
   const authorities = new AttestationKeyAuthorities({ pem: context.attestationKeyAuthorities ?? [], means })
@@ -112,7 +115,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const { verifier, callerLimit: limit = defaultCallerLimit, platformCallers: platform = [] } = context
   await limited(app, { limit, verifier, platform }, (scope) => {
     attestRoutes(scope, { providers, attester, snp, tdx, guest, tpm, challenges, onRefused })
-    tcbBaselineRoutes(scope, { providers, collateral })
+    tcbBaselineRoutes(scope, { providers, collateral, tcbMinimum })
   })
   const { tenantId } = context.installation
   const now = (): Date => clock.now()

@@ -67,7 +67,7 @@ export const at = {
 } as const
 
 /** Security versions of the processor whose reports are changed. */
-export const tcb: TcbVersion = { fmc: 0, bootLoader: 4, tee: 0, snp: 24, microcode: 219 }
+export const tcb: TcbVersion = { fmc: 0, bootLoader: 4, tee: 0, snp: 29, microcode: 222 }
 export const rawTcb = (changes: Partial<TcbVersion> = {}, line: 'Milan' | 'Turin' = 'Milan'): bigint =>
   encodeTcb({ ...tcb, ...changes }, line)
 

@@ -7,7 +7,7 @@ const marks = { passed: '✓', failed: '✗', skipped: '?' } as const
 /** The tree as people read it: a line for each check, and for those that did not pass what was expected and found. */
 export function renderJudgement(judgement: Judgement, at: Date): string[] {
   const lines = judgement.check.children.flatMap((check) => renderCheck(check, ''))
-  lines.push('', ...renderSaid(judgement))
+  lines.push('', ...renderSaid(judgement), ...renderAdvisories(judgement))
   if (judgement.verdict === 'accepted') lines.push(`Accepted, as of ${at.toISOString()}.`)
   else if (judgement.verdict === 'nothing') {
     lines.push(
@@ -36,6 +36,24 @@ function renderSaid({ says, unasked, verdict }: Judgement): string[] {
     lines.push('Not checked, for no reference value was given:', ...unasked.map((line) => `  ! ${line}`), '')
   return lines
 }
+
+/** Flaws of the silicon, file by file: first those whose fix the TCB lacks, then those of which no version tells. */
+function renderAdvisories({ advisories }: Judgement): string[] {
+  const lines: string[] = []
+  for (const file of new Set(advisories.map(({ of }) => of))) {
+    const own = advisories.filter(({ of }) => of === file)
+    const lacking = own.filter(({ lacks }) => lacks.length > 0)
+    const notShown = own.filter(({ lacks }) => lacks.length === 0)
+    if (lacking.length > 0) lines.push(`Known flaws whose fix the TCB of ${file} lacks:`)
+    for (const each of lacking) lines.push(`  ! ${title(each)}: ${each.lacks.join('; ')}; ${each.bulletin}`)
+    if (notShown.length > 0) lines.push(`Known flaws of which no version in ${file} tells; ask who runs the machine:`)
+    for (const each of notShown) lines.push(`  · ${title(each)}; ${each.bulletin}`)
+  }
+  return lines.length === 0 ? [] : [...lines, '']
+}
+
+const title = ({ id, name, references }: Judgement['advisories'][number]): string =>
+  `${id} (${[name, ...references].filter((part) => part !== undefined).join(', ')})`
 
 function renderCheck(check: Check, indent: string): string[] {
   const note = check.outcome === 'passed' ? check.actual : check.message

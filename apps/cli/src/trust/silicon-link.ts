@@ -13,6 +13,7 @@ import {
   fromBase64Url,
   toHex,
 } from '@strongroom/evidence'
+import { openAdvisories, snpPlatform } from '@strongroom/evidence/advisories'
 import { demand, LinkRefused, short } from './link.ts'
 
 /** What the silicon signed, after its signature and chain were verified. */
@@ -51,7 +52,7 @@ async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at
     })
   }
   const under = { chain: { vcek, ask, ark }, anchors, crl: fromBase64Url(silicon.crl), at }
-  await verifySnp({ report, ...under })
+  const { product } = await verifySnp({ report, ...under })
   demand({
     holds: !report.policy.debugAllowed,
     message: 'The guest policy allows debugging: the host could read its memory.',
@@ -63,6 +64,13 @@ async function verifySnpEvidence(silicon: SnpEvidence, anchors: TrustAnchors, at
     message: 'The report was not asked for by the paravisor.',
     expected: 'VMPL 0',
     actual: `VMPL ${report.vmpl}`,
+  })
+  const lacking = openAdvisories(snpPlatform(report, product))
+  demand({
+    holds: lacking.length === 0,
+    message: 'The platform is not up to date.',
+    expected: 'the fixes of every advisory of AMD that a report tells of',
+    actual: lacking.map(({ id, lacks }) => `${id}: ${lacks.join(', ')}`).join('; '),
   })
   return {
     measurement: report.measurement,

@@ -17,6 +17,8 @@ import { allOf, type Check, failed, firstFailure, missingChecks, skipped } from 
 import { ParseError } from '../result/errors.ts'
 import type { TrustAnchors } from '../result/trust-anchors.ts'
 import { parseSnpReport } from '../snp/report.ts'
+import type { OpenAdvisory } from '../snp/platform.ts'
+import { advisoriesNotShown, openAdvisories } from '../snp/tcb-minimum.ts'
 import { parseTdxQuote } from '../tdx/quote.ts'
 import { type Jwk, parseJwks } from '../tokens/keys.ts'
 import { genuineVaultAnchors, vaultSigner } from '../tokens/release.ts'
@@ -33,7 +35,7 @@ import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, Pool } from './pool.ts'
 import { quoteOf, siblingOf } from './td-quotes.ts'
 import { creationOf, isCreation, type JudgedQuote, publicOf, tpmQuotes } from './tpm-quotes.ts'
-import { type Said, whatIsSaid } from './said.ts'
+import { platformsIn, type Said, whatIsSaid } from './said.ts'
 import { unasked } from './unasked.ts'
 import { unusedRules } from './unused-rules.ts'
 
@@ -49,6 +51,14 @@ export interface Judgement {
   says: Said[]
   /** Reference values that were not given, so that nothing was held to them. */
   unasked: string[]
+  /** What the table of AMD's advisories says of the platforms. */
+  advisories: JudgedAdvisory[]
+}
+
+/** An advisory that a platform has not answered, or of which its report cannot tell. */
+export interface JudgedAdvisory extends OpenAdvisory {
+  /** File and place in it. */
+  of: string
 }
 
 interface JudgeInput extends Means {
@@ -81,7 +91,11 @@ export async function judge(o: JudgeInput): Promise<Judgement> {
   const verdict = check.outcome === 'passed' ? holds : check.outcome === 'failed' ? 'refused' : 'unjudged'
   const says = o.pieces.length > maximumPieces ? [] : whatIsSaid(o.pieces, pool)
   const asked = unasked(o.policy ?? {}, o.pieces)
-  return { check, verdict, ...(code === undefined ? {} : { code }), says, unasked: asked }
+  const platforms = says.length === 0 ? [] : platformsIn(o.pieces, pool)
+  const advisories = platforms.flatMap(({ of, platform }) =>
+    [...openAdvisories(platform), ...advisoriesNotShown(platform)].map((each) => ({ of, ...each })),
+  )
+  return { check, verdict, ...(code === undefined ? {} : { code }), says, unasked: asked, advisories }
 }
 
 async function judgeWithin(o: JudgeInput, pool: Pool): Promise<Check[]> {

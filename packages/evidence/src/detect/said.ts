@@ -13,6 +13,7 @@ import { parseTdReport } from '../tdx/td-report.ts'
 import { readJsonObject } from '../tokens/json.ts'
 import { parseJws } from '../tokens/jws.ts'
 import { parseTpmsAttest } from '../tpm/attest.ts'
+import { snpPlatform, type SnpPlatform } from '../snp/platform.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import { timeText } from './field.ts'
 import type { Piece } from './piece.ts'
@@ -33,6 +34,22 @@ export function whatIsSaid(pieces: readonly Piece[], pool: Pool): Said[] {
     const rows = attempt(() => rowsOf(piece, pool)) ?? []
     return rows.map(([what, value]) => ({ of: piece.name.trim(), what, value }))
   })
+}
+
+/** Platform of each SNP report among the pieces whose line of processors is known. */
+export function platformsIn(pieces: readonly Piece[], pool: Pool): { of: string; platform: SnpPlatform }[] {
+  return pieces.flatMap((piece) => {
+    const platform = attempt(() => platformOf(piece, pool))
+    return platform === undefined ? [] : [{ of: piece.name.trim(), platform }]
+  })
+}
+
+function platformOf(piece: Piece, pool: Pool): SnpPlatform | undefined {
+  if (piece.kind !== 'snp-report' && piece.kind !== 'hcl-report') return undefined
+  const bytes = piece.kind === 'snp-report' ? piece.bytes : parseHclReport(piece.bytes).hardwareReport
+  const report = parseSnpReport(bytes)
+  const product = (report.cpu && productOfCpu(report.cpu)) ?? productBeside(bytes, pool)
+  return product && snpPlatform(report, product)
 }
 
 type Row = [what: string, value: string]

@@ -51,8 +51,8 @@ export class SnpLaunchError extends Error {
 const defaultPolicy = 0x3001fn
 /** Firmware 1.55.40, committed. */
 const firmwareVersion = { major: 1, minor: 55, build: 40 } as const
-/** Versions of the simulated platform's parts. */
-const simulatedTcb: TcbVersion = { fmc: 0, bootLoader: 4, tee: 0, snp: 24, microcode: 219 }
+/** Versions of the simulated platform's parts: of a machine on which every update is installed. */
+const simulatedTcb: TcbVersion = { fmc: 0, bootLoader: 4, tee: 0, snp: 29, microcode: 222 }
 /** SMT on, ECC memory, aliasing checked: what Azure's hosts report. */
 const platformInfo = 0x25n
 

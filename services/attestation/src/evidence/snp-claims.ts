@@ -4,7 +4,7 @@ import type { BoundData } from './request.ts'
 
 /** Claims of an SNP report, flat and under Azure's names (facts section 5.4). Bytes are lower-case hexadecimal. */
 export function snpClaims(
-  { report, reportedTcb }: VerifiedSnp,
+  { report, reportedTcb, product }: VerifiedSnp,
   data: { runtime: BoundData | undefined; initTime: BoundData | undefined },
 ): Record<string, unknown> {
   return {
@@ -26,5 +26,7 @@ export function snpClaims(
     'x-ms-sevsnpvm-snpfw-svn': reportedTcb.snp,
     'x-ms-sevsnpvm-tee-svn': reportedTcb.tee,
     'x-ms-sevsnpvm-vmpl': report.vmpl,
+    // Ours beside Azure's: a policy can keep out a product that is known to be opened.
+    'x-strongroom-product': product,
   }
 }

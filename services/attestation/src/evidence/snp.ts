@@ -29,6 +29,7 @@ import type { AttestedEvidence } from './attested.ts'
 import { snpShortcomings, type ComplianceBaseline } from './compliance.ts'
 import { boundData, bytesOf, checkBinding, objectBody } from './request.ts'
 import { snpClaims } from './snp-claims.ts'
+import type { TcbMinimum } from './tcb-minimum.ts'
 
 interface Verification {
   report: SnpReport
@@ -54,6 +55,7 @@ export class SnpVerifier {
   readonly #anchors: Anchors
   readonly #collateral: AmdCollateral
   readonly #baseline: ComplianceBaseline
+  readonly #tcbMinimum: TcbMinimum
   readonly #clock: Clock
   readonly #means: Means
   /** Of certificates that the cache of `means` gives out again. */
@@ -63,12 +65,14 @@ export class SnpVerifier {
     anchors: Anchors
     collateral: AmdCollateral
     baseline: ComplianceBaseline
+    tcbMinimum: TcbMinimum
     clock: Clock
     means: Means
   }) {
     this.#anchors = o.anchors
     this.#collateral = o.collateral
     this.#baseline = o.baseline
+    this.#tcbMinimum = o.tcbMinimum
     this.#clock = o.clock
     this.#means = o.means
   }
@@ -99,7 +103,9 @@ export class SnpVerifier {
         fieldName: 'host_data',
       })
     const simulated = this.#anchors.isSimulated(verified.anchor.spkiSha256)
+    const tcb = this.#tcbMinimum.judge(verified)
     const weaknesses = [
+      ...tcb.byNameOnly,
       ...(report.policy.debugAllowed
         ? [{ claim: 'x-ms-sevsnpvm-is-debuggable', message: 'the guest policy allows debugging' }]
         : []),
@@ -115,12 +121,14 @@ export class SnpVerifier {
       digest: createHash('sha256').update(report.raw).digest('hex'),
       claims: {
         ...snpClaims(verified, { runtime, initTime }),
+        ...tcb.claims,
         ...(revocationChecked ? {} : { [revocationClaim]: false }),
       },
       record: snpRecord({ report: report.raw, chain, crl, runtime, initTime }),
       byNameOnly: weaknesses,
       shortcomings: [
         ...(revocationChecked ? [] : [{ path: revocationClaim, message: unchecked }]),
+        ...tcb.shortcomings,
         ...snpShortcomings({ verified, runtime, simulated, baseline: this.#baseline }),
       ],
     }

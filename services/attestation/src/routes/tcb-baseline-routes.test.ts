@@ -53,7 +53,24 @@ describe.skipIf(!firmwareIsThere)('TCB baselines', () => {
     expect((await test.call('GET', path)).body.tcbBaselines).toHaveLength(2)
     expect(test.collateral.asked.length).toBe(asked + 2)
     const snp = await test.call('GET', '/tcbbaselines/SevSnpVm?api-version=2025-06-01')
-    expect(snp.body).toEqual({ tcbBaselines: [standard] })
+    const lines = snp.body.tcbBaselines as { tcbIdentifier: string }[]
+    expect(lines[0]).toEqual(standard)
+    expect(lines.map(({ tcbIdentifier }) => tcbIdentifier).slice(1)).toEqual([
+      'Milan',
+      'Milan-X',
+      'Genoa',
+      'Genoa-X',
+      'Bergamo',
+      'Turin',
+      'Turin Dense',
+    ])
+    expect(lines[1]).toEqual({
+      tcbIdentifier: 'Milan',
+      isSelectedTcb: true,
+      minimum: { snp: 0x1d, microcode: 0xdb },
+      advisories: ['AMD-SB-3030', 'AMD-SB-3023', 'AMD-SB-3019', 'AMD-SB-3016', 'AMD-SB-3015', 'AMD-SB-3005'],
+      advisoriesNotShown: ['AMD-SB-3045', 'AMD-SB-3034', 'AMD-SB-3027', 'AMD-SB-3020'],
+    })
   })
 
   it('do not exist for types without a vendor’s TCB', async () => {

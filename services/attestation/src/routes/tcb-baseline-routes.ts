@@ -1,32 +1,43 @@
+import { tcbParts, type TcbVersion } from '@strongroom/evidence'
+import { snpAdvisories, snpLines, type SnpLine } from '@strongroom/evidence/advisories'
 import { ServiceError } from '@strongroom/platform'
 import type { FastifyInstance } from 'fastify'
 import type { Collateral } from '../collateral/collateral.ts'
+import type { TcbMinimum } from '../evidence/tcb-minimum.ts'
 import type { Providers } from '../providers/providers.ts'
 import { requireApiVersion } from './api-version.ts'
 import { providerOf } from './provider-of.ts'
 
 /** What evidence of a technology is measured against. */
 interface TcbBaseline {
-  /** `azuredefault`, as Azure names it, or the FMSPC of a platform. */
+  /** `azuredefault`, as Azure names it, the FMSPC of a platform of Intel's, or AMD's line of processors. */
   tcbIdentifier: string
   isSelectedTcb: boolean
   /** Of Intel's TCB info: its number, and when it was issued. */
   tcbEvaluationDataNumber?: number
   tcbReleaseDate?: string
+  /** Of a line of AMD's: least versions, the advisories that they answer, and those of which no version tells. */
+  minimum?: Partial<TcbVersion>
+  advisories?: string[]
+  advisoriesNotShown?: string[]
 }
 
 const standard: TcbBaseline = { tcbIdentifier: 'azuredefault', isSelectedTcb: true }
 
 /**
- * `GET /tcbbaselines/{type}`: anonymous, like the keys. SNP is measured against the TCB that the processor's key vouches for,
- * TDX against the TCB info that Intel signed for the platform: each of those at hand is listed.
+ * `GET /tcbbaselines/{type}`: anonymous, like the keys. SNP is measured against the least versions that answer AMD's
+ * advisories, raised by STATE/tcb-minimum.json; TDX against the TCB info that Intel signed for the platform: each of those at hand is listed.
  */
-export function tcbBaselineRoutes(app: FastifyInstance, o: { providers: Providers; collateral: Collateral }): void {
+export function tcbBaselineRoutes(
+  app: FastifyInstance,
+  o: { providers: Providers; collateral: Collateral; tcbMinimum: TcbMinimum },
+): void {
   app.get('/tcbbaselines/:type', async (request): Promise<{ tcbBaselines: TcbBaseline[] }> => {
     requireApiVersion(request)
     await providerOf(request, o.providers)
     const { type } = request.params as { type: string }
-    if (type.toLowerCase() === 'sevsnpvm') return { tcbBaselines: [standard] }
+    if (type.toLowerCase() === 'sevsnpvm')
+      return { tcbBaselines: [standard, ...snpLines.map((line) => lineBaseline(line, o.tcbMinimum))] }
     if (type.toLowerCase() === 'tdxvm') return { tcbBaselines: [standard, ...(await platforms(o.collateral))] }
     throw new ServiceError({
       code: 'InvalidParameter',
@@ -38,6 +49,21 @@ export function tcbBaselineRoutes(app: FastifyInstance, o: { providers: Provider
       remedy: 'Correct the type in the path.',
     })
   })
+}
+
+function lineBaseline(line: SnpLine, tcbMinimum: TcbMinimum): TcbBaseline {
+  const minimum = tcbMinimum.of(line)
+  const named = (shown: boolean): string[] =>
+    snpAdvisories
+      .filter(({ lines }) => lines[line] !== undefined && (lines[line] === 'notShown') !== shown)
+      .map(({ id }) => id)
+  return {
+    tcbIdentifier: line,
+    isSelectedTcb: true,
+    minimum: Object.fromEntries(tcbParts.filter((part) => minimum[part] > 0).map((part) => [part, minimum[part]])),
+    advisories: named(true),
+    advisoriesNotShown: named(false),
+  }
 }
 
 async function platforms(collateral: Collateral): Promise<TcbBaseline[]> {

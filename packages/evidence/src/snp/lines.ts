@@ -1,0 +1,22 @@
+import type { CpuIdentity, SnpProduct } from './products.ts'
+
+/**
+ * Lines of processors whose microcode is counted by itself: several are endorsed as one product, and a patch level of the one
+ * says nothing of the other. Bergamo and Siena share theirs.
+ */
+export const snpLines = ['Milan', 'Milan-X', 'Genoa', 'Genoa-X', 'Bergamo', 'Turin', 'Turin Dense'] as const
+export type SnpLine = (typeof snpLines)[number]
+
+/**
+ * Line of the processor that made a report.
+ * @param cpu absent in reports before version 3: then the product's first line, whose microcode has the highest numbers, so
+ *   that nothing passes for another line's part
+ */
+export function lineOf(product: SnpProduct, cpu: CpuIdentity | undefined): SnpLine {
+  if (cpu === undefined) return product
+  // Parts with stacked cache are the second stepping of their model.
+  if (product === 'Milan') return cpu.stepping === 2 ? 'Milan-X' : 'Milan'
+  if (product === 'Turin') return cpu.model >= 0x10 ? 'Turin Dense' : 'Turin'
+  if (cpu.model >= 0xa0) return 'Bergamo'
+  return cpu.stepping === 2 ? 'Genoa-X' : 'Genoa'
+}

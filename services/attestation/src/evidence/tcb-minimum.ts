@@ -1,0 +1,129 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { appraiseSnp, tcbParts, type TcbVersion, type VerifiedSnp } from '@strongroom/evidence'
+import {
+  lineOf,
+  openAdvisories,
+  snpLines,
+  snpPlatform,
+  tcbMinimum,
+  type OpenAdvisory,
+  type SnpLine,
+} from '@strongroom/evidence/advisories'
+import { ServiceError } from '@strongroom/platform'
+import type { Shortcoming, Weakness } from './attested.ts'
+
+/** Least security versions of AMD's processors that the operator asks for, above those of the advisories. */
+export const tcbMinimumFile = 'tcb-minimum.json'
+/** Ours: AMD gives no verdict on its platforms as Intel does. */
+export const tcbStatusClaim = 'x-strongroom-tcb-status'
+
+type RaisedMinimum = Partial<Record<SnpLine, Partial<TcbVersion>>>
+
+/** What evidence of SNP is held to: the fixes of AMD's advisories, and what the operator asks for beyond. */
+export class TcbMinimum {
+  readonly #raised: RaisedMinimum
+
+  constructor(raised: RaisedMinimum = {}) {
+    this.#raised = raised
+  }
+
+  of(line: SnpLine): TcbVersion {
+    const minimum = tcbMinimum(line)
+    for (const part of tcbParts) minimum[part] = Math.max(minimum[part], this.#raised[line]?.[part] ?? 0)
+    return minimum
+  }
+
+  /** @returns `UpToDate` where every version meets the minimum, with what is wrong where one does not */
+  judge(verified: VerifiedSnp): {
+    claims: Record<string, unknown>
+    byNameOnly: Weakness[]
+    shortcomings: Shortcoming[]
+  } {
+    const platform = snpPlatform(verified.report, verified.product)
+    const minimum = this.of(lineOf(platform.product, platform.cpu))
+    const advisories = openAdvisories(platform)
+    const bounds = { reported: { minimum }, launch: { minimum } }
+    const any = { measurements: 'any', reportData: 'any', vmpls: [verified.report.vmpl] } as const
+    // The other rules of an appraisal are compliance's.
+    const failures = appraiseSnp(verified, { ...any, tcb: bounds }).filter(({ path }) =>
+      /^(reported|launch)Tcb/.test(path),
+    )
+    const outOfDate = failures.length > 0 || advisories.length > 0
+    const why = advisories.length === 0 ? 'this installation asks for more' : advisories.map(describe).join('; ')
+    return {
+      claims: {
+        [tcbStatusClaim]: outOfDate ? 'OutOfDate' : 'UpToDate',
+        ...(advisories.length === 0 ? {} : { attester_advisory_ids: advisories.map(({ id }) => id).toSorted() }),
+      },
+      byNameOnly: outOfDate
+        ? [{ claim: tcbStatusClaim, message: `the TCB of ${platform.product} is out of date: ${why}` }]
+        : [],
+      shortcomings: [
+        ...failures.map(({ path, expected, actual }) => ({
+          path,
+          message: `${path}: expected at least ${expected}, found ${actual}.`,
+        })),
+        ...advisories.map((each) => ({ path: tcbStatusClaim, message: `${describe(each)}.` })),
+      ],
+    }
+  }
+}
+
+/** For example `AMD-SB-3019 (EntrySign, CVE-2024-56161): microcode 219 wanted, 218 found`. */
+function describe({ id, name, references, lacks }: OpenAdvisory): string {
+  return `${id} (${[...(name === undefined ? [] : [name]), ...references].join(', ')}): ${lacks.join(', ')}`
+}
+
+/** STATE/tcb-minimum.json; without it the advisories' own. @throws ServiceError TcbMinimumInvalid */
+export async function readTcbMinimum(stateDir: string): Promise<TcbMinimum> {
+  const path = join(stateDir, tcbMinimumFile)
+  try {
+    return new TcbMinimum(parseTcbMinimum(await readFile(path, 'utf8'), path))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new TcbMinimum()
+    throw error
+  }
+}
+
+/** @throws ServiceError TcbMinimumInvalid: an unknown line or part, no version, or one below what the advisories ask for */
+export function parseTcbMinimum(text: string, path: string): RaisedMinimum {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw invalid(path, 'JSON', 'another text', cause)
+  }
+  if (!isObject(value)) throw invalid(path, 'an object by line of processors', value)
+  for (const [line, parts] of Object.entries(value)) {
+    const known = snpLines.find((each) => each === line)
+    if (known === undefined) throw invalid(path, snpLines.join(', '), line)
+    if (!isObject(parts)) throw invalid(path, `${line}: an object by part`, parts)
+    for (const [part, version] of Object.entries(parts)) requireRaised(path, known, part, version)
+  }
+  return value as RaisedMinimum
+}
+
+function requireRaised(path: string, line: SnpLine, part: string, version: unknown): void {
+  const known = tcbParts.find((each) => each === part)
+  if (known === undefined) throw invalid(path, `${line}: ${tcbParts.join(', ')}`, part)
+  const least = tcbMinimum(line)[known]
+  if (typeof version === 'number' && Number.isInteger(version) && version >= least && version <= 255) return
+  throw invalid(path, `${line}.${part}: a whole number from ${least}, which the advisories ask for, to 255`, version)
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function invalid(path: string, expected: string, found: unknown, cause?: unknown): ServiceError {
+  return new ServiceError({
+    code: 'TcbMinimumInvalid',
+    status: 500,
+    message: `${path} does not hold least security versions of AMD's processors.`,
+    target: tcbMinimumFile,
+    expected,
+    found: (typeof found === 'string' ? found : (JSON.stringify(found) ?? 'nothing')).slice(0, 200),
+    remedy: 'For example { "Milan": { "snp": 30 } }; remove the file for what the advisories ask for.',
+    cause,
+  })
+}
