@@ -85,7 +85,8 @@ export async function openNote(note: string, key: NoteKey): Promise<string> {
   })
 }
 
-async function isSignature(key: NoteKey, signature: Uint8Array, message: Uint8Array): Promise<boolean> {
+/** Whether `signature` is the key's Ed25519 signature over `message` (RFC 8032). */
+export async function isSignature(key: NoteKey, signature: Uint8Array, message: Uint8Array): Promise<boolean> {
   const subtle = globalThis.crypto.subtle
   const imported = await subtle.importKey('raw', Uint8Array.from(key.publicKey), 'Ed25519', false, ['verify'])
   return subtle.verify('Ed25519', imported, Uint8Array.from(signature), Uint8Array.from(message))

@@ -106,7 +106,11 @@ export function nodePrimitives(crypto: NodeCrypto): Primitives {
       const key = keyOf(publicKey)
       const hash = nodeHash[algorithm.hash]
       // Node takes r and s too, but its way of turning them into DER costs a third of a P-256 signature.
-      if (algorithm.kind === 'ECDSA') return crypto.verify(hash, data, key, ecdsaDer(signature))
+      if (algorithm.kind === 'ECDSA') {
+        // Halves of another length can be the same numbers: one signature in several forms.
+        if (publicKey.kind !== 'EC' || signature.length !== publicKey.point.length - 1) return false
+        return crypto.verify(hash, data, key, ecdsaDer(signature))
+      }
       const options =
         algorithm.kind === 'RSA-PSS'
           ? { key, padding: crypto.constants.RSA_PKCS1_PSS_PADDING, saltLength: algorithm.saltLength }
