@@ -8,7 +8,7 @@ import { runMutants } from './run-mutants.ts'
 import { placeOf, type Reasons, survivorsFile, withoutReason } from './survivors.ts'
 
 /**
- * `npm run mutate -- [--changed] [--jobs N] [--json FILE] [FILE or folder…]`: ends with 1 where a mutant lives without a reason in
+ * `npm run mutate -- [--changed] [--near] [--jobs N] [--json FILE] [FILE or folder…]`: ends with 1 where a mutant lives without a reason in
  * survivors.json, or a reason has no mutant. Without arguments it takes all folders that docs/mutation.md names.
  */
 const root = resolve(import.meta.dirname, '../..')
@@ -18,6 +18,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     changed: { type: 'boolean', default: false },
+    near: { type: 'boolean', default: false },
     jobs: { type: 'string', default: '2' },
     json: { type: 'string', default: 'node_modules/.cache/strongroom/mutation.json' },
   },
@@ -50,7 +51,7 @@ const files = asked.length === 0 ? [] : sourcesOf(root, asked)
 if (files.length === 0) {
   say('No source file changed.')
 } else {
-  const tests = relatedTests(root, files)
+  const tests = relatedTests(root, files, values.near)
   say(`${files.length} files, ${tests.length} related test files`)
   const outcomes = await runMutants({ root, files, tests, jobs, say })
   const reasons = JSON.parse(readFileSync(join(root, survivorsFile), 'utf8')) as Reasons

@@ -32,6 +32,13 @@ describe('mutation tests', { timeout: 600_000 }, () => {
     expect(found.find(({ original }) => original === 'index++')).toMatchObject({ verdict: 'killed' })
   })
 
+  it('judge a file alike whatever is judged with it, before or now', async () => {
+    const files = ['packages/release-policy/src/authority.ts', file]
+    const found = await runMutants({ root, files, tests: [join(planted, 'strong.ts')], jobs: 1 })
+    expect(living(found.filter((each) => each.file === file))).toHaveLength(2)
+    expect(found.filter((each) => each.file !== file).every(({ verdict }) => verdict === 'uncovered')).toBe(true)
+  })
+
   it('count no kill by a test that fails alone without a mutant too', async () => {
     const found = await judge('dependent.ts')
     expect(found.filter(({ by }) => by?.includes('fails by itself'))).toEqual([])

@@ -8,16 +8,19 @@ const specifiers = /\b(?:from|import)\s*\(?\s*'([^']+)'/g
 /**
  * Tests that load one of these files, the nearest first: in the same folder, in the same workspace, then all others.
  * @param files paths from the root
+ * @param near leaves other workspaces out
  * @returns paths from the root
  */
-export function relatedTests(root: string, files: string[]): string[] {
+export function relatedTests(root: string, files: string[], near = false): string[] {
   const wanted = new Set(files.map((file) => join(root, file)))
   const graph = new Graph(root)
   const tests = testGlobs
     .flatMap((glob) => globSync(glob, { cwd: root, exclude: (name) => name === 'node_modules' }))
     .filter((test) => graph.reaches(join(root, test), wanted))
   const distance = (test: string): number => Math.min(...files.map((file) => distanceOf(test, file)))
-  return tests.toSorted((a, b) => distance(a) - distance(b) || (a < b ? -1 : 1))
+  return tests
+    .filter((test) => !near || distance(test) < 3)
+    .toSorted((a, b) => distance(a) - distance(b) || (a < b ? -1 : 1))
 }
 
 function distanceOf(test: string, file: string): number {
