@@ -31,7 +31,13 @@ const sources: Record<KeptDiskSpec['source']['from'], Shape> = {
   instance: { 'source.vmId': guid },
   disk: { 'source.id': guid },
   image: { 'source.image': line },
-  uri: { 'source.uri': address },
+  uri: {
+    'source.uri': address,
+    'source.guestStateUri': {
+      check: (value) => value === undefined || address.check(value),
+      expected: `${address.expected}, or nothing`,
+    },
+  },
   empty: { 'source.sizeGiB': count(1, 32_767) },
   upload: { 'source.bytes': count(512, 32_767 * 2 ** 30 + 512), 'source.withGuestState': flag },
 }
@@ -45,16 +51,18 @@ function guests(body: FinishUpload, verifiers: readonly string[]): Shape {
 
 /** @throws ServiceError InvalidInstanceSpec with every field that is wrong */
 function parseSpec(body: unknown, id: string, verifiers: readonly string[]): KeptDiskSpec {
+  const { source, ...rest } = (body ?? {}) as Partial<KeptDiskSpec>
   requireShape(body, {
-    id: { check: (value) => value === id.toUpperCase(), expected: 'the id of the path' },
+    id: {
+      check: (value) => typeof value === 'string' && isVmId(value) && value === id.toUpperCase(),
+      expected: 'the id of the path, an upper-case GUID',
+    },
     name: line,
     'source.from': oneOf(...Object.keys(sources)),
+    ...(source !== undefined && sources[source?.from]),
+    ...guests(rest, verifiers),
   })
-  const spec = body as KeptDiskSpec
-  requireShape(body, { id: guid, ...sources[spec.source.from], ...guests(spec, verifiers) })
-  if (spec.source.from === 'uri' && spec.source.guestStateUri !== undefined)
-    requireShape(body, { 'source.guestStateUri': address })
-  return spec
+  return body as KeptDiskSpec
 }
 
 const idOf = (request: { params: Path['Params'] }): string => {

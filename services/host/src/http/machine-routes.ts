@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { imageVariants, machineAudience, type ImageVariant, type StopRequest } from '@strongroom/contract'
+import { imageVariants, machineAudience, type ImageVariant } from '@strongroom/contract'
 import {
   createHttpApp,
   requireBearer,
@@ -18,7 +18,15 @@ import { diskRoutes } from './disk-routes.ts'
 import type { ImageBuilds } from './image-builds.ts'
 import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
 import { simulatedRoutes } from './simulated-routes.ts'
-import { parseCommand, parseConversion, parseCustomerKey, parseDataDisks, parsePatch, parseSpec } from './spec.ts'
+import {
+  parseCommand,
+  parseConversion,
+  parseCustomerKey,
+  parseDataDisks,
+  parsePatch,
+  parseSpec,
+  parseStop,
+} from './spec.ts'
 
 export type HttpApp = ReturnType<typeof createHttpApp>
 
@@ -87,8 +95,7 @@ function instanceRoutes(app: HttpApp, machine: Machine, verifiers: readonly stri
   })
   app.post<VmPath>('/instances/:vmId/stop', async (request, reply) => {
     const instance = machine.get(request.params.vmId)
-    const { graceful } = (request.body ?? {}) as Partial<StopRequest>
-    await instance.stop(graceful !== false)
+    await instance.stop(parseStop(request.body).graceful)
     return await reply.code(202).send(instance.status())
   })
   app.post<VmPath>('/instances/:vmId/restart', async (request, reply) => {
@@ -141,12 +148,17 @@ function imageRoutes(app: HttpApp, o: { builds: ImageBuilds; cacheDir: string })
     return await reply.code(202).send(await o.builds.start(variantOf(request.query)))
   })
   app.post('/images/import', async (request) => {
-    const { path, name } = (request.body ?? {}) as { path?: unknown; name?: unknown }
-    if (typeof path !== 'string' || !path.startsWith('/') || typeof name !== 'string') {
+    const { path, name, ...unknown } = (request.body ?? {}) as { path?: unknown; name?: unknown }
+    if (
+      typeof path !== 'string' ||
+      !path.startsWith('/') ||
+      typeof name !== 'string' ||
+      Object.keys(unknown).length > 0
+    ) {
       throw new ServiceError({
         code: 'InvalidRequestContent',
         status: 400,
-        message: 'An import needs an absolute path and a name.',
+        message: 'An import needs an absolute path and a name, and nothing else.',
         expected: '{ "path": "/…", "name": "…" }',
       })
     }

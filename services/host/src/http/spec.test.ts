@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { exampleSpec } from '../testing.ts'
-import { parseDataDisks, parsePatch, parseSpec } from './spec.ts'
+import { parseCommand, parseConversion, parseDataDisks, parsePatch, parseSpec, parseStop } from './spec.ts'
 
 const { vmId } = exampleSpec
 
@@ -48,6 +48,50 @@ describe('specification of a VM on the machine wire', () => {
     expect(() => parseSpec({ ...exampleSpec, ...change }, vmId)).toThrow(
       expect.objectContaining({ code: 'InvalidInstanceSpec' }),
     )
+  })
+
+  it.each([
+    ['security.debug', { security: { ...exampleSpec.security, debug: true } }],
+    ['debug', { debug: true }],
+    ['osProfile.shell', { osProfile: { ...exampleSpec.osProfile, shell: '/bin/sh' } }],
+    ['shown.osDisk.path', { shown: { osDisk: { name: 'os', caching: 'None', storageAccountType: 'x', path: '/' } } }],
+    ['__proto__', JSON.parse('{"__proto__":{"tee":"SNP"}}') as object],
+  ])('is refused with the unknown member %s, which nobody keeps', (target, change) => {
+    const body: unknown = JSON.parse(JSON.stringify({ ...exampleSpec, ...change }))
+    if (target === '__proto__') Object.defineProperty(body, target, { value: {}, enumerable: true })
+    expect(() => parseSpec(body, vmId)).toThrow(
+      expect.objectContaining({
+        code: 'InvalidInstanceSpec',
+        target,
+        details: [expect.objectContaining({ code: 'UnknownField', target })],
+      }),
+    )
+  })
+
+  it('refuses unknown members of every other body as well', () => {
+    const network = { macAddress: '02:53:52:aa:bb:cc', privateIpAddress: '10.0.1.4' }
+    const further = { ...network, subnetPrefix: '10.0.1.0/24', hostForward: 'tcp::1-:1' }
+    for (const parse of [
+      () => parsePatch({ security: { debug: true } }),
+      () => parsePatch({ network: { ...network, bridge: 'br0' } }),
+      () => parsePatch({ interfaces: [further] }),
+      () =>
+        parseConversion({ tee: 'SNP', size: exampleSpec.size, guestStateKey: exampleSpec.guestStateKey, force: true }),
+      () => parseStop({ graceful: true, keep: false }),
+      () => parseStop({ graceful: 'no' }),
+      () => parseDataDisks({ disks: [], force: true }),
+      () =>
+        parseCommand({
+          id: '5a1e0000-0000-4000-8000-000000000001',
+          script: '',
+          timeoutSeconds: 1,
+          parameters: [],
+          user: 'root',
+        }),
+    ])
+      expect(parse).toThrow(expect.objectContaining({ code: 'InvalidInstanceSpec' }))
+    expect(parseStop(undefined)).toEqual({ graceful: true })
+    expect(parseStop({ graceful: false })).toEqual({ graceful: false })
   })
 
   it('refuses a path that names another VM', () => {

@@ -6,6 +6,7 @@ import type {
   InstanceConversion,
   InstancePatch,
   InstanceSpec,
+  StopRequest,
 } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
@@ -91,12 +92,25 @@ const furtherInterfaces: Shape[string] = {
 }
 
 function isFurtherInterface(value: unknown): boolean {
-  const { macAddress: mac, privateIpAddress, subnetPrefix } = (value ?? {}) as Record<string, unknown>
+  const { macAddress: mac, privateIpAddress, subnetPrefix, ...rest } = (value ?? {}) as Record<string, unknown>
+  if (Object.keys(rest).length > 0) return false
   if (typeof privateIpAddress !== 'string' || typeof subnetPrefix !== 'string') return false
   return macAddress.check(mac) && subnetFor({ privateIpAddress, subnetPrefix }) !== undefined
 }
 
-const shown: Shape[string] = { check: isShown, expected: 'facts for the metadata endpoint, all of them texts' }
+const shownFact: Shape[string] = {
+  check: (value) => value === undefined || (typeof value === 'string' && value.length <= 500),
+  expected: 'a text of at most 500 characters',
+}
+/** They go to the guest as they are. */
+const shownShape: Shape = Object.fromEntries(
+  [
+    ...['id', 'publisher', 'offer', 'sku', 'version'].map((name) => `imageReference.${name}`),
+    'zone',
+    ...['name', 'caching', 'storageAccountType'].map((name) => `osDisk.${name}`),
+    'subnetPrefix',
+  ].map((path) => [`shown.${path}`, shownFact]),
+)
 
 /** What every VM has. */
 const commonShape: Shape = {
@@ -130,7 +144,7 @@ const commonShape: Shape = {
   },
   userData: data,
   tags: textMap,
-  shown,
+  ...shownShape,
 }
 
 const ordinaryShape: Shape = { ...commonShape, ordinary: oneOf('Standard', 'TrustedLaunch'), 'security.vTpm': flag }
@@ -142,6 +156,10 @@ const confidentialShape = (verifiers: readonly string[]): Shape => ({
   'security.vTpm': { check: (value) => value === true, expected: 'true: a confidential VM has a vTPM' },
   guestStateKey: keyIdentifier,
   attestationProvider: providerOf(verifiers),
+  customerKey: {
+    check: (value) => value === undefined || faultsOf(value, customerShape).length === 0,
+    expected: 'a disk-encryption set, its identity and its keys, or nothing',
+  },
 })
 
 const ownProvider = /^https:\/\/[a-z0-9.-]+\.attest\.strongroom\.internal$/
@@ -152,17 +170,6 @@ const statelessShape = (verifiers: readonly string[]): Shape => ({
   tee: oneOf('TDX'),
   guestStateKey: { check: (value) => value === undefined, expected: 'none: nothing of such a VM is kept' },
 })
-
-/** Absent, or texts at most two levels deep: they go to the guest as they are. */
-function isShown(value: unknown): boolean {
-  if (value === undefined) return true
-  const isText = (each: unknown): boolean => typeof each === 'string' && each.length <= 500
-  const isObject = (each: unknown): each is object => typeof each === 'object' && each !== null && !Array.isArray(each)
-  return (
-    isObject(value) &&
-    Object.values(value).every((each) => isText(each) || (isObject(each) && Object.values(each).every(isText)))
-  )
-}
 
 /**
  * @param verifiers issuers of other origins that the operator named
@@ -185,10 +192,7 @@ export function parseSpec(body: unknown, vmId: string, verifiers: readonly strin
   }
   if (ordinary) return body as AnySpec
   const encrypts = spec.security.encryption === 'DiskWithVMGuestState'
-  if (spec.customerKey !== undefined) {
-    parseCustomerKey(spec.customerKey)
-    if (!encrypts) throw customerKeyWithoutDisk(spec)
-  }
+  if (spec.customerKey !== undefined && !encrypts) throw customerKeyWithoutDisk(spec)
   if (encrypts && !spec.security.secureBoot) {
     throw new ServiceError({
       code: 'InvalidInstanceSpec',
@@ -222,18 +226,25 @@ const customerKeyWithoutDisk = (spec: InstanceSpec): ServiceError =>
 
 /** @throws ServiceError InvalidInstanceSpec */
 export function parsePatch(body: unknown): InstancePatch {
-  const patch = (typeof body === 'object' && body !== null ? body : {}) as InstancePatch
+  const patch = (body ?? {}) as InstancePatch
   requireShape(patch, {
     ...(patch.size !== undefined && sizeShape),
     ...(patch.security?.secureBoot !== undefined && { 'security.secureBoot': flag }),
     ...(patch.tags !== undefined && { tags: textMap }),
     ...(patch.network !== undefined && networkShape),
     ...(patch.interfaces !== undefined && { interfaces: furtherInterfaces }),
-    ...(patch.shown !== undefined && { shown }),
+    ...shownShape,
     ...(patch.userData !== undefined && { userData: data }),
+    ...(patch.customerKey !== undefined && { customerKey: confidentialShape([])['customerKey']! }),
   })
-  if (patch.customerKey !== undefined) parseCustomerKey(patch.customerKey)
   return patch
+}
+
+/** Graceful where the body does not say. @throws ServiceError InvalidInstanceSpec */
+export function parseStop(body: unknown = {}): StopRequest {
+  const given = (body ?? {}) as Partial<StopRequest>
+  requireShape(given, given.graceful === undefined ? {} : { graceful: flag })
+  return { graceful: given.graceful !== false }
 }
 
 /** @throws ServiceError InvalidInstanceSpec */
@@ -294,21 +305,47 @@ const isParameters = (value: unknown): boolean =>
     )
   })
 
+/**
+ * Holds a body to its shape, member by member.
+ * @throws ServiceError InvalidInstanceSpec with every field that is wrong and every member that the shape does not have:
+ * what this wire does not know, for example `security.debug`, is not kept for a later reader to find
+ */
 export function requireShape(body: unknown, shape: Shape): void {
-  const wrong = Object.entries(shape).filter(([path, { check }]) => !check(at(body, path)))
+  const wrong = faultsOf(body, shape)
   const first = wrong[0]
   if (first === undefined) return
   throw new ServiceError({
     code: 'InvalidInstanceSpec',
     status: 400,
-    message: `The VM's specification is not acceptable: ${wrong.map(([path]) => path).join(', ')}.`,
-    target: first[0],
-    details: wrong.map(([path, { expected }]) => ({
-      code: 'InvalidField',
-      target: path,
-      message: `Expected ${expected}.`,
-    })),
-    expected: first[1].expected,
+    message: `The VM's specification is not acceptable: ${wrong.map(({ target }) => target).join(', ')}.`,
+    target: first.target,
+    details: wrong.map(({ code, target, expected }) => ({ code, target, message: `Expected ${expected}.` })),
+    expected: first.expected,
+  })
+}
+
+interface Fault {
+  code: 'InvalidField' | 'UnknownField'
+  target: string
+  expected: string
+}
+
+function faultsOf(body: unknown, shape: Shape): Fault[] {
+  const invalid = Object.entries(shape).flatMap(([target, { check, expected }]): Fault[] =>
+    check(at(body, target)) ? [] : [{ code: 'InvalidField', target, expected }],
+  )
+  return [...invalid, ...unknownMembers(body, Object.keys(shape), '')]
+}
+
+function unknownMembers(body: unknown, paths: readonly string[], above: string): Fault[] {
+  if (body === undefined) return []
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    return [{ code: 'InvalidField', target: above === '' ? 'body' : above.slice(0, -1), expected: 'an object' }]
+  return Object.entries(body).flatMap(([name, value]: [string, unknown]): Fault[] => {
+    const path = `${above}${name}`
+    if (paths.includes(path)) return []
+    if (paths.some((each) => each.startsWith(`${path}.`))) return unknownMembers(value, paths, `${path}.`)
+    return [{ code: 'UnknownField', target: path.slice(0, 200), expected: 'no member of this name' }]
   })
 }
 
