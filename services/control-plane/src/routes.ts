@@ -25,11 +25,10 @@ import { verifierRoutes } from './attestation/verifier-routes.ts'
 import { vaultRoutes } from './keyvault/vault-routes.ts'
 import { imageRoutes } from './machine/image-routes.ts'
 import { addressAvailabilityRoutes } from './network/address-availability.ts'
-import { networkInterfaces } from './network/interfaces.ts'
+import { networkKinds } from './network/kinds.ts'
 import { networkRoutes } from './network/provider.ts'
-import { publicAddresses } from './network/public-addresses.ts'
-import { securityGroups, securityRuleRoutes } from './network/security-groups.ts'
-import { subnetRoutes, virtualNetworks } from './network/virtual-networks.ts'
+import { securityRuleRoutes } from './network/security-groups.ts'
+import { subnetRoutes } from './network/virtual-networks.ts'
 import { activityRoutes } from './resources/activity.ts'
 import { authorizationRoutes } from './resources/authorization.ts'
 import { exportRoutes } from './resources/export.ts'
@@ -59,13 +58,10 @@ export function allRoutes(plane: Plane): Route[] {
     ...lockRoutes(plane),
     ...tagRoutes(plane),
     ...activityRoutes(plane),
-    ...networkRoutes(plane, virtualNetworks),
+    ...networkKinds(plane).flatMap((kind) => networkRoutes(plane, kind)),
     ...subnetRoutes(plane),
     ...addressAvailabilityRoutes(plane),
-    ...networkRoutes(plane, securityGroups(plane)),
     ...securityRuleRoutes(plane),
-    ...networkRoutes(plane, publicAddresses),
-    ...networkRoutes(plane, networkInterfaces(plane)),
     ...catalogRoutes(plane),
     ...marketTermsRoutes(),
     ...billingRoutes(plane),

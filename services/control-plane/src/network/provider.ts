@@ -86,14 +86,24 @@ export function networkRoutes(plane: Plane, kind: NetworkKind): Route[] {
           const resource = await plane.resources.lock(tx, request.path)
           checkPreconditions(request, resource)
           if (resource === undefined) return { status: 204 }
-          await kind.assertUnused(tx, resource)
-          await kind.released?.(tx, resource)
-          await plane.resources.remove(tx, resource.id)
+          await removeNetworkResource(plane, tx, kind, resource)
           return { status: 200 }
         })
       },
     },
   ]
+}
+
+/** @throws ServiceError where something still uses it */
+export async function removeNetworkResource(
+  plane: Plane,
+  tx: Db,
+  kind: NetworkKind,
+  resource: Resource,
+): Promise<void> {
+  await kind.assertUnused(tx, resource)
+  await kind.released?.(tx, resource)
+  await plane.resources.remove(tx, resource.id)
 }
 
 async function put(plane: Plane, kind: NetworkKind, type: string, request: ArmRequest): Promise<ArmReply> {

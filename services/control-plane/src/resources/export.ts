@@ -3,7 +3,7 @@ import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { Json, Resource } from '../store/resources.ts'
-import { spellingOf } from './inventory.ts'
+import { spellingOf } from '../types/resource-types.ts'
 
 /** What the platform adds to a resource and no request says. */
 const added = new Set([

@@ -1,5 +1,5 @@
-import type { AskedBy } from '@strongroom/contract'
-import { ServiceError, type SagaDefinition } from '@strongroom/platform'
+import type { AskedBy, ErrorDetail } from '@strongroom/contract'
+import { ServiceError, toErrorDetail, type SagaDefinition } from '@strongroom/platform'
 import { askerOf } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
 import { listPage } from '../arm/list-page.ts'
@@ -19,10 +19,13 @@ import { removeSet } from '../encryption/set-routes.ts'
 import { removeUserIdentity, userIdentityType } from '../identity/user-assigned.ts'
 import { managedHsmType } from '../keyvault/managed-hsm-model.ts'
 import { removeManagedHsm } from '../keyvault/managed-hsm-routes.ts'
+import { networkKinds } from '../network/kinds.ts'
+import { removeNetworkResource } from '../network/provider.ts'
 import { vaultType } from '../keyvault/vault-model.ts'
 import { removeVault } from '../keyvault/vault-sync.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
+import { inDeletionOrder } from '../types/resource-types.ts'
 import { parseFilter } from './inventory.ts'
 
 const type = 'Microsoft.Resources/resourceGroups'
@@ -159,8 +162,34 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   return ok(view(changed ?? group))
 }
 
-/** Interfaces before what they refer to. */
-const order = ['networkinterfaces', 'publicipaddresses', 'virtualnetworks', 'networksecuritygroups']
+/** Deletes a resource that no other service has a part in, or says what of another group uses it. */
+async function removeRow(plane: Plane, id: string): Promise<ErrorDetail | undefined> {
+  try {
+    await plane.resources.transaction(async (tx) => {
+      const resource = await plane.resources.lock(tx, id)
+      if (resource === undefined) return
+      const kind = networkKinds(plane).find(({ name }) => resource.type === `microsoft.network/${name.toLowerCase()}`)
+      if (kind === undefined) await plane.resources.remove(tx, id)
+      else await removeNetworkResource(plane, tx, kind, resource)
+    })
+    return undefined
+  } catch (error) {
+    if (!(error instanceof ServiceError)) throw error
+    return { ...toErrorDetail(error), target: id }
+  }
+}
+
+function deletionBlocked(groupId: string, details: ErrorDetail[]): ServiceError {
+  const ids = details.map(({ target }) => `'${target}'`).join(', ')
+  return new ServiceError({
+    code: 'ResourceGroupDeletionBlocked',
+    status: 409,
+    message: `Deletion of resource group '${groupId.split('/')[4]}' failed as resources with identifiers ${ids} could not be deleted. The provisioning state of the resource group will be rolled back.`,
+    target: groupId,
+    remedy: 'Delete what uses them in other groups first, then delete the group again.',
+    details,
+  })
+}
 
 export function groupSaga(plane: Plane): SagaDefinition<{ id: string; asker?: AskedBy }> {
   return {
@@ -215,13 +244,14 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string; asker?: As
       {
         name: 'delete other resources',
         do: async (c) => {
-          const rank = (resource: Resource): number => order.indexOf(resource.type.split('/')[1] ?? '')
-          const all = (await plane.resources.list({ groupId: c.params.id })).filter(
-            (resource) => resource.type !== type.toLowerCase(),
-          )
-          for (const resource of all.toSorted((a, b) => rank(a) - rank(b))) {
-            await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, resource.id))
+          const all = await plane.resources.list({ groupId: c.params.id })
+          const rest = inDeletionOrder(all.filter((resource) => resource.type !== type.toLowerCase()))
+          const blocked: ErrorDetail[] = []
+          for (const { id } of rest) {
+            const problem = await removeRow(plane, id)
+            if (problem !== undefined) blocked.push(problem)
           }
+          if (blocked.length > 0) throw deletionBlocked(c.params.id, blocked)
         },
       },
       {

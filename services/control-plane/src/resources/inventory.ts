@@ -4,24 +4,7 @@ import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
-
-const spellings = [
-  'Microsoft.Compute/virtualMachines',
-  'Microsoft.Compute/disks',
-  'Microsoft.Compute/galleries',
-  'Microsoft.Compute/galleries/images',
-  'Microsoft.Compute/galleries/images/versions',
-  'Microsoft.Compute/images',
-  'Microsoft.Compute/snapshots',
-  'Microsoft.Network/virtualNetworks',
-  'Microsoft.Network/networkSecurityGroups',
-  'Microsoft.Network/publicIPAddresses',
-  'Microsoft.Network/networkInterfaces',
-]
-
-/** A type as its provider spells it; lower case where that is not known. */
-export const spellingOf = (type: string): string =>
-  spellings.find((spelling) => spelling.toLowerCase() === type) ?? type
+import { resourceTypeOf, spellingOf } from '../types/resource-types.ts'
 
 type Test = (resource: Resource) => boolean
 
@@ -78,7 +61,7 @@ export function inventoryRoutes(plane: Plane): Route[] {
       const test = parseFilter(request.query['$filter'])
       return await listPage(plane, request, {
         ...(byGroup && { groupId: request.path }),
-        keep: (resource) => !resource.type.startsWith('microsoft.resources/') && test(resource),
+        keep: (resource) => resourceTypeOf(resource.type) !== undefined && test(resource),
         view: (resource) => ({
           id: resource.id,
           name: resource.name,

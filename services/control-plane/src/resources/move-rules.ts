@@ -1,21 +1,10 @@
 import type { ErrorDetail } from '@strongroom/contract'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { Resource } from '../store/resources.ts'
+import { resourceTypeOf, resourceTypes } from '../types/resource-types.ts'
 
-/** Types that Azure moves between groups, as it spells them; its table has No for the others that there are here. */
-export const movableTypes = [
-  'Microsoft.Attestation/attestationProviders',
-  'Microsoft.Compute/disks',
-  'Microsoft.Compute/images',
-  'Microsoft.Compute/snapshots',
-  'Microsoft.KeyVault/vaults',
-  'Microsoft.Network/networkInterfaces',
-  'Microsoft.Network/networkSecurityGroups',
-  'Microsoft.Network/publicIPAddresses',
-  'Microsoft.Network/virtualNetworks',
-] as const
-
-const movable: ReadonlySet<string> = new Set(movableTypes.map((type) => type.toLowerCase()))
+/** Azure's table of what moves between groups has No for the other types that there are here. */
+const movableTypes = resourceTypes.filter(({ movable }) => movable).map(({ spelling }) => spelling)
 
 /** What a resource's id becomes in another group. */
 export function idInGroup(id: string, groupId: string): string {
@@ -38,7 +27,7 @@ export function moveProblem(
     target: resource.id,
     innererror: more,
   })
-  if (!movable.has(resource.type))
+  if (resourceTypeOf(resource.type)?.movable !== true)
     return problem('ResourceMoveNotSupported', `Resource move is not supported for resource types '${spelled}'.`, {
       expected: movableTypes.join(', '),
       found: spelled,

@@ -3,28 +3,14 @@ import { ok, param } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
 import { regions } from '../compute/regions.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
+import { typesIn } from '../types/resource-types.ts'
 
-/** What this installation offers, so that clients find types and api-versions. */
-const namespaces: Record<string, string[]> = {
-  'Microsoft.Attestation': [
-    'attestationProviders',
-    'defaultProviders',
-    'locations',
-    'locations/defaultProvider',
-    'operations',
-  ],
+/** Types that clients name and that no group has resources of. */
+const further: Record<string, string[]> = {
+  'Microsoft.Attestation': ['defaultProviders', 'locations', 'locations/defaultProvider', 'operations'],
   'Microsoft.Authorization': ['locks', 'roleAssignments', 'roleDefinitions'],
   'Microsoft.Compute': [
-    'virtualMachines',
     'virtualMachines/extensions',
-    'virtualMachines/runCommands',
-    'disks',
-    'diskEncryptionSets',
-    'galleries',
-    'galleries/images',
-    'galleries/images/versions',
-    'images',
-    'snapshots',
     'skus',
     'locations',
     'locations/operations',
@@ -37,43 +23,30 @@ const namespaces: Record<string, string[]> = {
   'Microsoft.CostManagement': ['query'],
   'Microsoft.Insights': ['eventtypes'],
   'Microsoft.KeyVault': [
-    'vaults',
-    'vaults/accessPolicies',
     'deletedVaults',
     'locations',
     'locations/deletedVaults',
     'checkNameAvailability',
-    'managedHSMs',
     'deletedManagedHSMs',
     'locations/deletedManagedHSMs',
     'checkMhsmNameAvailability',
   ],
-  'Microsoft.ManagedIdentity': ['userAssignedIdentities'],
+  'Microsoft.ManagedIdentity': [],
   'Microsoft.Management': ['managementGroups'],
   'Microsoft.MarketplaceOrdering': ['agreements', 'offerTypes'],
-  'Microsoft.Network': [
-    'virtualNetworks',
-    'virtualNetworks/subnets',
-    'networkSecurityGroups',
-    'networkSecurityGroups/securityRules',
-    'publicIPAddresses',
-    'networkInterfaces',
-  ],
+  'Microsoft.Network': [],
   'Microsoft.Quota': ['quotas', 'quotaRequests', 'usages'],
-  'Microsoft.Resources': [
-    'deployments',
-    'resourceGroups',
-    'tags',
-    'subscriptions',
-    'tenants',
-    'templateSpecs',
-    'templateSpecs/versions',
-  ],
+  'Microsoft.Resources': ['deployments', 'resourceGroups', 'tags', 'subscriptions', 'tenants'],
   'Strongroom.Attestation': ['verifiers'],
   'Strongroom.Billing': ['priceSheet', 'focusExport'],
   'Strongroom.Machine': ['images'],
   'Strongroom.Quota': ['requests'],
 }
+
+/** What this installation offers, so that clients find types and api-versions. */
+const namespaces: Record<string, string[]> = Object.fromEntries(
+  Object.entries(further).map(([namespace, types]) => [namespace, [...typesIn(namespace), ...types]]),
+)
 
 const apiVersions = [
   '2024-11-01',

@@ -215,7 +215,7 @@ describe('a template spec', () => {
     const { operation } = await plane.run('PUT', at(group), request)
     expect(operation.status).toBe('Succeeded')
     const names = (await plane.send('GET', `${group}/resources`)).body.value.map(({ name }: Loose) => name)
-    expect(names).toEqual(['main', 'part'])
+    expect(names).toEqual(['main', 'part', 'web', '1.0'])
     expect((await plane.send('GET', at(group))).body.properties.templateLink.id).toBe(`${spec}/versions/1.0`)
     expect((await plane.send('GET', `${spec}?$expand=versions`)).body.properties.versions['1.0']).toBeDefined()
 

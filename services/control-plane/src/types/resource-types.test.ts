@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Plane } from '../plane.ts'
+import { allRoutes } from '../routes.ts'
+import { openSqlitePlane } from '../testing/sqlite-plane.ts'
+import {
+  group,
+  makeNetwork,
+  networkPath,
+  subscriptionId,
+  tenantId,
+  vmPath,
+  vmRequest,
+  type Loose,
+  type TestPlane,
+} from '../testing/test-plane.ts'
+import { inDeletionOrder, resourceTypes, spellingOf } from './resource-types.ts'
+
+const location = 'westeurope'
+
+/** Types that a client can PUT into a group, as the routes have them. */
+const written = [
+  ...new Set(
+    allRoutes({ subscriptionId, tenantId } as Plane).flatMap(({ method, path }) => {
+      const parts = /^\/subscriptions\/\{\w+\}\/resourceGroups\/\{\w+\}\/providers\/(.+)$/.exec(path)?.[1]?.split('/')
+      if (method !== 'PUT' || parts === undefined) return []
+      return [[parts[0], ...parts.slice(1).filter((_, index) => index % 2 === 0)].join('/')]
+    }),
+  ),
+]
+
+describe('the table of resource types', () => {
+  it('has each type that a client can write into a group, spelled as its routes spell it', () => {
+    // What belongs to any scope, and what deployments leave behind, is no resource of a group.
+    const elsewhere = /^\{namespace\}|^Microsoft\.(Authorization|Resources\/(deployments|tags))|\/extensions$/
+    expect(written.filter((type) => !elsewhere.test(type)).toSorted()).toEqual(
+      resourceTypes.map(({ spelling }) => spelling).toSorted(),
+    )
+  })
+
+  it('refers to types that it has', () => {
+    const known = new Set(resourceTypes.map(({ spelling }) => spelling))
+    expect(resourceTypes.flatMap(({ refersTo }) => refersTo).filter((type) => !known.has(type))).toEqual([])
+  })
+
+  it('puts every type before what it refers to and before what it lies in', () => {
+    const order = inDeletionOrder(resourceTypes.map(({ spelling }) => ({ type: spelling.toLowerCase() })).toReversed())
+    const place = (spelling: string): number => order.findIndex(({ type }) => type === spelling.toLowerCase())
+    for (const { spelling, refersTo } of resourceTypes) {
+      for (const other of refersTo) expect(place(spelling), `${spelling} before ${other}`).toBeLessThan(place(other))
+      const parent = spelling.split('/').slice(0, -1).join('/')
+      if (place(parent) >= 0) expect(place(spelling), `${spelling} before ${parent}`).toBeLessThan(place(parent))
+    }
+  })
+})
+
+describe('a group', () => {
+  let plane: TestPlane & { close(): Promise<void> }
+  const other = group.replace(/[^/]+$/, 'rg2')
+  const inOther = (path: string): string => path.replace(group, other)
+  beforeAll(async () => {
+    plane = await openSqlitePlane({ compute: 'simulated' })
+    await makeNetwork(plane, 'vm1')
+    await plane.send('PUT', other, { location })
+  }, 60_000)
+  afterAll(async () => await plane.close())
+
+  const put = async (path: string, body: object): Promise<void> => {
+    const reply = await plane.send('PUT', path, { location, ...body })
+    expect([200, 201, 202], JSON.stringify(reply.body)).toContain(reply.status)
+    if (reply.headers['azure-asyncoperation'] !== undefined) await plane.follow(reply)
+  }
+  const typesOf = async (path: string): Promise<string[]> =>
+    ((await plane.send('GET', `${path}/resources`)).body.value as { type: string }[]).map(({ type }) => type)
+  const specs = `${other}/providers/Microsoft.Resources/templateSpecs/spec`
+
+  it('lists and exports every type in its own spelling', async () => {
+    const provider = `${other}/providers`
+    await put(`${provider}/Microsoft.ManagedIdentity/userAssignedIdentities/who`, {})
+    await put(`${provider}/Microsoft.Compute/galleries/gal`, { properties: {} })
+    await put(`${provider}/Microsoft.Compute/galleries/gal/images/def`, {
+      properties: {
+        osType: 'Linux',
+        osState: 'Generalized',
+        hyperVGeneration: 'V2',
+        identifier: { publisher: 'me', offer: 'app', sku: 'def' },
+      },
+    })
+    await put(specs, { properties: {} })
+    const types = await typesOf(other)
+    expect(types.toSorted()).toEqual([
+      'Microsoft.Compute/galleries',
+      'Microsoft.Compute/galleries/images',
+      'Microsoft.ManagedIdentity/userAssignedIdentities',
+      'Microsoft.Resources/templateSpecs',
+    ])
+    const exported = await plane.send('POST', `${other}/exportTemplate`, { resources: ['*'] })
+    const names = exported.body.template.resources.map(({ type }: Loose) => type as string)
+    expect(names).toEqual(names.map((type: string) => spellingOf(type.toLowerCase())))
+    expect(names).toContain('Microsoft.ManagedIdentity/userAssignedIdentities')
+  })
+
+  it('is emptied by a deployment in complete mode, a gallery with what is in it', async () => {
+    const reply = await plane.send('PUT', `${other}/providers/Microsoft.Resources/deployments/empty`, {
+      properties: {
+        mode: 'Complete',
+        template: {
+          $schema: 'https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#',
+          contentVersion: '1.0.0.0',
+          resources: [],
+        },
+      },
+    })
+    expect(await plane.follow(reply)).toMatchObject({ status: 'Succeeded' })
+    expect(await typesOf(other)).toEqual([])
+  })
+
+  it('frees the public address of another group when it is deleted with the interface that held it', async () => {
+    const publicAddress = networkPath('publicIPAddresses', 'shared')
+    await put(publicAddress, { sku: { name: 'Standard' }, properties: { publicIPAllocationMethod: 'Static' } })
+    const subnet = `${networkPath('virtualNetworks', 'vnet')}/subnets/default`
+    const properties = { subnet: { id: subnet }, publicIPAddress: { id: publicAddress } }
+    await put(inOther(networkPath('networkInterfaces', 'nic')), {
+      properties: { ipConfigurations: [{ name: 'ipconfig1', properties }] },
+    })
+    expect((await plane.send('DELETE', publicAddress)).body.error.code).toBe('PublicIPAddressCannotBeDeleted')
+    expect((await plane.run('DELETE', other)).operation.status).toBe('Succeeded')
+    expect((await plane.send('GET', publicAddress)).body.properties.ipConfiguration).toBeUndefined()
+    expect((await plane.send('DELETE', publicAddress)).status).toBe(200)
+  })
+
+  it('is not deleted while another group uses what is in it, and names that', async () => {
+    await put(other, {})
+    const request = vmRequest('vm1')
+    const nic = inOther(networkPath('networkInterfaces', 'nic'))
+    const subnet = `${networkPath('virtualNetworks', 'vnet')}/subnets/default`
+    await put(nic, {
+      properties: { ipConfigurations: [{ name: 'ipconfig1', properties: { subnet: { id: subnet } } }] },
+    })
+    request.properties.networkProfile.networkInterfaces[0].id = nic
+    expect((await plane.run('PUT', vmPath('vm1'), request)).operation.status).toBe('Succeeded')
+    const { operation } = await plane.run('DELETE', other)
+    expect(operation).toMatchObject({
+      status: 'Failed',
+      error: { code: 'ResourceGroupDeletionBlocked', details: [{ code: 'NicInUse', target: nic }] },
+    })
+    expect((await plane.send('GET', nic)).status).toBe(200)
+    expect((await plane.send('GET', other)).body.properties.provisioningState).toBe('Succeeded')
+  })
+})
