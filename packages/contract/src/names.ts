@@ -42,6 +42,14 @@ export const homeRegion = { name: 'westeurope', code: 'weu', displayName: 'West 
  */
 export const attestationRegionCodes: readonly string[] = ['weu', 'neu', 'eus', 'eus2', 'wus3', 'krc', 'ukw']
 
+/** What lies over the installation's host names: one certificate stands for all names right below one of them. */
+export const hostParents: readonly string[] = [
+  domain,
+  ...['vault', 'managedhsm', 'blob', ...attestationRegionCodes.map((code) => `${code}.attest`)].map(
+    (kind) => `${kind}.${domain}`,
+  ),
+]
+
 /** Application ids of the platform's own principals (the first is Azure's, which scripts name). */
 export const principals = {
   orchestrator: { appId: 'bf7b6499-ff71-4aa2-97a4-f372087be7f0', displayName: 'Confidential VM Orchestrator' },

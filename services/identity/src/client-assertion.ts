@@ -4,6 +4,7 @@ import type { Clock } from '@strongroom/platform'
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWK, type JWTPayload } from 'jose'
 import type { Credentials } from './credentials.ts'
 import { OAuthError } from './oauth-error.ts'
+import { issuerKeys } from './issuer-keys.ts'
 import type { FederatedCredentialRow } from './store.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -32,6 +33,7 @@ export function createAssertionVerifier(o: {
   own: { issuer: string; jwks: { keys: JWK[] } }
   fetchJson?: (url: string) => Promise<unknown>
 }): AssertionVerifier {
+  const keys = issuerKeys({ clock: o.clock, ...(o.fetchJson !== undefined && { fetchJson: o.fetchJson }) })
   return {
     verify: async ({ appId, assertion, type }) => {
       if (type !== assertionType) {
@@ -46,7 +48,7 @@ export function createAssertionVerifier(o: {
       const issuer = claimed(assertion).iss
       if (typeof issuer !== 'string') throw invalid('it names no issuer')
       if (issuer.toLowerCase() === appId.toLowerCase()) await verifyCertified(o, appId, assertion)
-      else await verifyFederated(o, appId, issuer, assertion)
+      else await verifyFederated(o, keys, appId, issuer, assertion)
     },
   }
 }
@@ -85,7 +87,13 @@ async function verifyCertified(o: Options, appId: string, assertion: string): Pr
   if (exp - now.getTime() / 1000 > mostSeconds) throw invalid('it is valid for more than a day')
 }
 
-async function verifyFederated(o: Options, appId: string, issuer: string, assertion: string): Promise<void> {
+async function verifyFederated(
+  o: Options,
+  keys: ReturnType<typeof issuerKeys>,
+  appId: string,
+  issuer: string,
+  assertion: string,
+): Promise<void> {
   const { sub } = claimed(assertion)
   const rows = await o.credentials.federated(appId)
   const row = rows.find((each) => each.issuer === issuer && each.subject === sub)
@@ -97,35 +105,22 @@ async function verifyFederated(o: Options, appId: string, issuer: string, assert
       message: `No matching federated identity record found for presented assertion issuer '${issuer.slice(0, 200)}' and subject '${String(sub).slice(0, 200)}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.`,
     })
   }
-  const jwks = await keysOf(o, row)
+  const { kid } = decodeProtectedHeader(assertion)
+  const jwks = row.issuer === o.own.issuer ? o.own.jwks : await readKeys(keys, row, kid)
   await check(assertion, createLocalJWKSet(jwks), { audience: [row.audience], now: o.clock.now(), issuer: row.issuer })
 }
 
-async function keysOf(o: Options, row: FederatedCredentialRow): Promise<{ keys: JWK[] }> {
-  if (row.issuer === o.own.issuer) return o.own.jwks
-  const fetchJson = o.fetchJson ?? fetchDocument
+async function readKeys(
+  keys: ReturnType<typeof issuerKeys>,
+  row: FederatedCredentialRow,
+  kid: string | undefined,
+): Promise<{ keys: JWK[] }> {
   try {
-    const discovery = (await fetchJson(`${row.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)) as {
-      issuer?: unknown
-      jwks_uri?: unknown
-    }
-    if (discovery.issuer !== row.issuer) throw new Error('the document is of another issuer')
-    if (typeof discovery.jwks_uri !== 'string' || !discovery.jwks_uri.startsWith('https://'))
-      throw new Error('jwks_uri is no https URL')
-    const keys = (await fetchJson(discovery.jwks_uri)) as { keys?: unknown }
-    if (!Array.isArray(keys.keys)) throw new Error('there is no key set')
-    return keys as { keys: JWK[] }
+    return await keys(row.issuer, kid)
   } catch (error) {
+    if (error instanceof OAuthError) throw error
     throw invalid(`the keys of its issuer cannot be read: ${(error as Error).message.slice(0, 120)}`)
   }
-}
-
-async function fetchDocument(url: string): Promise<unknown> {
-  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(10_000) })
-  if (!response.ok) throw new Error(`status ${response.status}`)
-  const text = await response.text()
-  if (text.length > 256 * 1024) throw new Error('the document is too long')
-  return JSON.parse(text) as unknown
 }
 
 async function check(

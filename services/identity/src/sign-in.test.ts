@@ -59,15 +59,23 @@ const signIn = async (
     client_assertion: token,
   })
 
+/** What the other issuer was asked for. */
+let issuerAsked: string[] = []
+let issuerIsDown = false
 beforeEach(async () => {
   now = Date.parse('2026-03-01T00:00:00Z')
   const context = await testContext({ clock: { now: () => new Date(now) } })
   tenant = context.installation.tenantId
   const jwk = { ...(await exportJWK(foreign.publicKey)), kid: 'k', alg: 'RS256' }
+  issuerAsked = []
+  issuerIsDown = false
   service = await testService({
     ...context,
-    fetchJson: async (url) =>
-      url.endsWith('/keys') ? { keys: [jwk] } : { issuer: github, jwks_uri: `${github}/keys` },
+    fetchJson: async (url) => {
+      issuerAsked.push(url)
+      if (issuerIsDown) throw new Error('status 503')
+      return url.endsWith('/keys') ? { keys: [jwk] } : { issuer: github, jwks_uri: `${github}/keys` }
+    },
   })
   owner = service.firstStart!.ownerAppId
   socket = join(context.stateDir, 'run/owner.sock')
@@ -205,6 +213,32 @@ describe('sign-in by a federated token', () => {
     await federate(appId)
     expect((await signIn(appId, await token({}, pair.privateKey))).statusCode).toBe(401)
     expect((await federate(appId, { name: 'b', issuer: 'http://x' })).statusCode).toBe(400)
+  })
+
+  it('has its issuer asked once, however many tokens come that it did not sign (attack W5)', async () => {
+    const appId = await makeApplication()
+    await federate(appId)
+    const forged = async (kid: string): Promise<string> =>
+      await new SignJWT({ exp: now / 1000 + 600, ...claims })
+        .setProtectedHeader({ alg: 'RS256', kid })
+        .sign(pair.privateKey)
+    const flood = async (): Promise<void> => {
+      const tokens = await Promise.all(Array.from({ length: 30 }, async (_, n) => await forged(`k${n}`)))
+      const answers = await Promise.all(tokens.map(async (each) => (await signIn(appId, each)).statusCode))
+      expect(answers).toEqual(tokens.map(() => 401))
+    }
+    await flood()
+    const each = [`${github}/.well-known/openid-configuration`, `${github}/keys`]
+    expect(issuerAsked).toEqual(each)
+    expect((await signIn(appId, await token())).statusCode).toBe(200)
+    // A key that nobody knows yet is looked for, once in a while; what is known counts though the issuer is away then.
+    now += 11_000
+    issuerIsDown = true
+    await flood()
+    expect((await signIn(appId, await token())).statusCode).toBe(200)
+    expect(issuerAsked).toEqual([...each, each[0]])
+    now += 15 * 60_000
+    expect((await signIn(appId, await token())).statusCode).toBe(401)
   })
 
   it('takes a token of this installation, as a managed identity has', async () => {

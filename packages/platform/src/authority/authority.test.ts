@@ -53,10 +53,26 @@ describe('openAuthority', () => {
       'strongroom.internal.example.com',
       'a..strongroom.internal',
       'x\0.strongroom.internal',
+      '*.vault.strongroom.internal',
+      'a.b.strongroom.internal',
+      'a.b.vault.strongroom.internal',
+      'a.xyz.attest.strongroom.internal',
       '',
     ]) {
       expect(await authority.serverCredentials(name), name).toBeUndefined()
     }
+  })
+
+  it('makes no leaf for a name that a caller made up, though he has one (attack W5)', async () => {
+    const authority = await (await temporary()).open()
+    const certificates = new Set<string>()
+    for (let n = 0; n < 1_000; n++)
+      for (const parent of ['', 'vault.', 'weu.attest.']) {
+        const leaf = await authority.serverCredentials(`n${n}.${parent}strongroom.internal`)
+        expect(new X509Certificate(leaf!.cert).checkHost(`n${n}.${parent}strongroom.internal`)).toBeDefined()
+        certificates.add(leaf!.cert)
+      }
+    expect(certificates.size).toBe(3)
   })
 
   it('is limited to its own names, so that trusting it puts no other site at risk', async () => {

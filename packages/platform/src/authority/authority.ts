@@ -8,7 +8,7 @@ import {
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
-import { domain } from '@strongroom/contract'
+import { hostParents } from '@strongroom/contract'
 import type { Clock } from '../clock.ts'
 import { ServiceError } from '../errors.ts'
 import { createFileAtomically, writeFileAtomically } from '../files.ts'
@@ -45,7 +45,10 @@ export interface InstallationAuthority {
   caPem: string
   /** STATE/ca.pem */
   caPath: string
-  /** A leaf for this name, made on demand, kept in memory; undefined for names that are not the installation's. */
+  /**
+   * The leaf for this name, which it shares with all names beside it (`*.vault.…`), made on demand and kept in memory; undefined
+   * for names that are not the installation's.
+   */
   serverCredentials(host: string): Promise<ServerCredentials | undefined>
   /** A certificate in PEM for a key of someone else: attestation keys, the vault's release signing key. */
   issueCertificate(o: CertificateRequest): Promise<string>
@@ -55,8 +58,6 @@ const keyContext = 'authority/ca-key'
 const leafDays = 90
 /** A leaf is replaced this long before it ends. */
 const leafRenewMs = 30 * 24 * 3600_000
-/** Names are the callers' choice (vaults), so what is kept for them is bounded. */
-const leafLimit = 256
 
 /**
  * Opens STATE/ca.key.sealed (key and certificate), or makes it (P-256, ten years, limited by name
@@ -130,12 +131,15 @@ function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   throw error
 }
 
-/** Whether the installation speaks for this name. */
-function isOurs(host: string): boolean {
-  if (host === 'localhost' || host === '127.0.0.1') return true
-  return (
-    host.length <= 200 && host.endsWith(`.${domain}`) && /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+internal$/.test(host)
-  )
+/**
+ * What the leaf says for this name; undefined where the installation does not speak for it. Names are the callers' choice: none
+ * has a leaf to itself, so that whoever makes names up costs no more than whoever keeps to one (attack W5).
+ */
+function leafName(host: string): string | undefined {
+  if (host === 'localhost' || host === '127.0.0.1') return host
+  const [label = '', ...rest] = host.split('.')
+  const parent = rest.join('.')
+  return hostParents.includes(parent) && /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(label) ? `*.${parent}` : undefined
 }
 
 /** All leaves of one process share a key pair, which never leaves its memory. */
@@ -168,17 +172,14 @@ function createLeaves(o: {
   }
 
   return (name) => {
-    const host = name.toLowerCase()
-    if (!isOurs(host)) return Promise.resolve(undefined)
+    const host = leafName(name.toLowerCase())
+    if (host === undefined) return Promise.resolve(undefined)
     const now = o.clock.now().getTime()
     const kept = leaves.get(host)
     if (kept && kept.renewAt > now) return kept.credentials
     const credentials = make(host)
-    leaves.delete(host)
     leaves.set(host, { credentials, renewAt: now + leafDays * 24 * 3600_000 - leafRenewMs })
     credentials.catch(() => leaves.delete(host))
-    const oldest = leaves.keys().next().value
-    if (leaves.size > leafLimit && oldest !== undefined) leaves.delete(oldest)
     return credentials
   }
 }

@@ -65,7 +65,7 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
     for (const test of opened.splice(0)) await test.close()
   })
 
-  it('does not make the service forget its newer TCB info, however the quote encodes its root (attack W3)', async () => {
+  it('does not make the service forget its newer TCB info, however the quote encodes its root (attacks T4, W3)', async () => {
     const test = await open()
     await serveTdxCollateral(collateral, newer, fmspc)
     for (const [name, sent] of [

@@ -1,6 +1,6 @@
 import { attestationApiVersions } from '@strongroom/contract'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openService, silicon, type TestService } from '../testing/harness.ts'
+import { openService, ownerObjectId, silicon, type TestService } from '../testing/harness.ts'
 
 describe('callers', () => {
   let test: TestService | undefined
@@ -20,6 +20,21 @@ describe('callers', () => {
     expect((await test.call('GET', '/tcbbaselines/TdxVm?api-version=2025-06-01')).status).toBe(429)
     // Whoever verifies tokens is not in anyone's way.
     expect((await test.call('GET', '/certs')).status).toBe(200)
+  }, 120_000)
+
+  it('are counted one by one: who asks too often takes nothing of what another may ask (attack Q11)', async () => {
+    test = await openService({ anchors: (await silicon()).anchors, callerLimit: { requests: 3, seconds: 60 } })
+    const path = '/attest/SevSnpVm?api-version=2022-08-01'
+    const [ill, well] = ['127.64.0.1', '127.64.0.2']
+    const statuses = async (from: string, calls: number, o: { token?: string } = {}): Promise<number[]> => {
+      const answers = Array.from({ length: calls }, async () => await test!.post(path, {}, { from, ...o }))
+      return (await Promise.all(answers)).map(({ status }) => status)
+    }
+    expect(await statuses(ill, 50)).toEqual([400, 400, 400, ...Array<number>(47).fill(429)])
+    // Neither a token that is not the platform's nor another route gives him more.
+    expect(await statuses(ill, 2, { token: ownerObjectId })).toEqual([429, 429])
+    expect(await statuses(well, 3)).toEqual([400, 400, 400])
+    expect(await statuses(well, 1)).toEqual([429])
   }, 120_000)
 
   it('may speak every version of the wire', async () => {

@@ -111,51 +111,74 @@ describe.skipIf(!firmwareIsThere)('attacks on policies', () => {
       'calls nested deep',
       `version=1.2;authorizationrules{=>add(type="a", value=${nested(5_000)});=>permit();};`,
       'PolicyParsingError',
+      'at most 16 nested calls',
     ],
     [
       'more rules than there may be',
       `version=1.0;authorizationrules{${'=>permit();'.repeat(501)}};`,
       'PolicyParsingError',
+      'at most 500 rules',
     ],
     [
       'a text that is too large',
       `version=1.0;authorizationrules{=>permit();};//${'x'.repeat(70_000)}`,
       'PolicyParsingError',
+      'at most 65536 bytes of UTF-8',
     ],
     [
       'conditions that multiply',
       `version=1.0;authorizationrules{${Array.from({ length: 12 }, (_, index) => `c${index}:[issuer=="AttestationService"]`).join('&&')}=>permit();};`,
       'PolicyEvaluationError',
+      'at most 4096 matches of one rule',
     ],
     [
       'texts that double',
       `version=1.2;authorizationrules{=>add(type="s", value="0123456789");${'c:[type=="s"]=>add(type="s", value=AppendString(c.value, c.value));'.repeat(60)}=>permit();};`,
       'PolicyEvaluationError',
+      'at most 4194304 characters made by one evaluation',
     ],
     [
       'a query that prints a small value as a huge one',
       `version=1.2;authorizationrules{=>add(type="a", value=JmesPath("1", "${Array.from({ length: 60 }, () => '[@,@]').join('|')}"));=>permit();};`,
       'PolicyEvaluationError',
+      'at most 200000 steps in one evaluation',
     ],
     [
       'JSON nested deep',
       `version=1.2;authorizationrules{=>add(type="a", value=JmesPath("${'['.repeat(7_000)}${']'.repeat(7_000)}", "@ == @"));=>permit();};`,
       'PolicyEvaluationError',
+      'JSON is nested more than 200 deep',
     ],
     [
       'a query nested deep',
       `version=1.2;authorizationrules{=>add(type="a", value=JmesPath("1", "${'('.repeat(2_000)}@${')'.repeat(2_000)}"));=>permit();};`,
       'PolicyEvaluationError',
+      'the query has more than 1000 tokens',
     ],
     [
       'issuance rules without an end',
       `version=1.2;authorizationrules{=>permit();};issuancerules{=>issue(type="a", value=JmesPath("1", "${Array.from({ length: 60 }, () => '[@,@]').join('|')}"));};`,
       'PolicyEvaluationError',
+      'at most 200000 steps in one evaluation',
     ],
-  ])('a draft with %s ends in an error (attack P4)', async (_name, text, code) => {
-    const answer = await draft(text)
-    expect(answer.status).toBe(400)
-    expect(answer.body.error.code).toBe(code)
+  ])(
+    'a draft with %s ends at a limit that is counted, however fast the machine is (attack P4)',
+    async (_name, text, code, limit) => {
+      const answer = await draft(text)
+      expect([answer.status, answer.body.error.code]).toEqual([400, code])
+      expect(answer.body.error.message).toContain(limit)
+    },
+  )
+
+  it('a policy is done as far as its steps go, and no further (attack P4)', async () => {
+    const numbers = Array.from({ length: 60 }, (_, n) => n).join(',')
+    // Each of these rules takes some 7,400 of 200,000 steps.
+    const rules = (count: number): string => 'c:[type=="a"]&&d:[type=="a"]=>permit();'.repeat(count)
+    const text = (count: number): string =>
+      `version=1.2;authorizationrules{=>add(type="a", value=JsonToClaimValue("[${numbers}]"));${rules(count)}};`
+    expect((await draft(text(26))).status).toBe(200)
+    const { status, body: answer } = await draft(text(29))
+    expect([status, answer.error.message]).toEqual([400, expect.stringContaining('at most 200000 steps')])
   })
 
   it('a policy that permits all makes nobody compliant, and accepts no weakness that it does not name (attack P6)', async () => {

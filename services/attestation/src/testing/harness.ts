@@ -133,6 +133,8 @@ export interface TestService {
 export interface CallOptions {
   token?: string
   host?: string
+  /** Address of the caller. */
+  from?: string
   contentType?: string
 }
 
@@ -204,6 +206,7 @@ export async function openService(
     const response = await (found ?? service.hosts[0]!).app.inject({
       method: method as 'GET',
       url: path,
+      ...(options.from === undefined ? {} : { remoteAddress: options.from }),
       headers: {
         host: options.host ?? host,
         ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),

@@ -74,7 +74,7 @@ describe('a guest’s network', () => {
     return heard
   }
 
-  it('leads to no service of the installation before the boot was reported: not by the TLS port either (attack H8)', async () => {
+  it('leads to no service of the installation before the boot was reported: not by the TLS port either (attacks D5, H8)', async () => {
     expect(await say(tls, 'hello')).toBe('')
     expect(await say(proxy, 'CONNECT platform.vault.strongroom.internal:443 HTTP/1.1\r\n\r\n')).toMatch(
       /^HTTP\/1.1 503/,

@@ -209,14 +209,27 @@ describeStores('an attacker with the wire', (open) => {
   it('makes no policy that takes the service down, nested or long (attack P4)', async () => {
     const { vault, send } = await started()
     const nested = (depth: number): unknown => (depth === 0 ? condition : { allOf: [nested(depth - 1)] })
-    const wide = policyOf(Array.from({ length: 20_000 }, () => condition))
+    const short = { claim: 'x', equals: 1 }
+    const wide = policyOf(Array.from({ length: 2_100 }, () => short))
+    const long = policyOf(Array.from({ length: 1_200 }, () => condition))
+    const scattered = policyOf(Array.from({ length: 50 }, () => ({ anyOf: Array.from({ length: 50 }, () => short) })))
+    const huge = policyOf(Array.from({ length: 20_000 }, () => condition))
+    const longClaim = policyOf([{ claim: 'a'.repeat(600), equals: 1 }])
+    const parts = policyOf([{ claim: `${'a.'.repeat(20)}a`, equals: 1 }])
     const text = `{"version":"1.0.0","anyOf":[{"authority":"${providerUrl}","allOf":${'[{"allOf":'.repeat(4000)}[]${'}]'.repeat(4000)}}]}`
-    const longClaim = policyOf([{ claim: `${'a.'.repeat(5000)}a`, equals: 1 }])
-    for (const policy of [policyOf([nested(200)]), wide, longClaim]) {
-      expect((await send('POST', '/keys/k/create', exportable(policy))).status).toBeGreaterThanOrEqual(400)
+    for (const [data, status, limit] of [
+      [encodedPolicy(policyOf([nested(200)])), 400, 'at most 8 levels'],
+      [b64(text), 400, 'at most 8 levels'],
+      [encodedPolicy(wide), 400, 'at most 2000 entries'],
+      [encodedPolicy(scattered), 400, 'at most 2000 conditions'],
+      [encodedPolicy(longClaim), 400, 'a path of claim names divided by dots'],
+      [encodedPolicy(long), 400, 'at most 65536 bytes'],
+      [encodedPolicy(parts), 400, 'at most 16 parts'],
+      [encodedPolicy(huge), 413, 'too large'],
+    ] as const) {
+      const answer = await send('POST', '/keys/k/create', { ...keyRequest(), release_policy: { data } })
+      expect([answer.status, answer.body.error.message]).toEqual([status, expect.stringContaining(limit)])
     }
-    const deep = await send('POST', '/keys/k/create', { ...keyRequest(), release_policy: { data: b64(text) } })
-    expect(deep.status).toBe(400)
     expect((await send('POST', '/keys/k/create', { kty: 'EC' })).status).toBe(200)
     await vault.close()
   })

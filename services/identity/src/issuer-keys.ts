@@ -1,0 +1,91 @@
+import type { Clock } from '@strongroom/platform'
+import type { JWK } from 'jose'
+import { busy } from './oauth-error.ts'
+
+const keepMs = 15 * 60_000
+/** A key that is not there may be new: its issuer is asked again, no oftener than so. Nor is one that failed. */
+const againMs = 10_000
+/** Issuers that are kept, and asked at the same time. */
+const mostKept = 100
+const mostAsked = 8
+const mostBytes = 256 * 1024
+
+interface Keys {
+  keys: JWK[]
+}
+
+interface Kept {
+  askedAt: number
+  /** When the keys were read that count: not the last time that was tried, where that failed. */
+  readAt: number
+  keys: Promise<Keys>
+}
+
+/**
+ * Key sets of other issuers (OpenID Connect Discovery 1.0), read by https. Anyone may name an application's issuer and send what
+ * nobody signed, so an issuer is asked once for all who wait, and not again for a while (attack W5).
+ * @returns a reader that rejects with what is wrong with the documents, or OAuthError 429 where too many issuers are being asked
+ */
+export function issuerKeys(o: {
+  clock: Clock
+  fetchJson?: (url: string) => Promise<unknown>
+}): (issuer: string, kid: string | undefined) => Promise<Keys> {
+  const fetchJson = o.fetchJson ?? fetchDocument
+  const kept = new Map<string, Kept>()
+  let asked = 0
+  const ask = (issuer: string, now: number, before?: Kept): Promise<Keys> => {
+    if (asked >= mostAsked) throw busy()
+    asked += 1
+    const keys = readKeys(issuer, fetchJson)
+      .finally(() => (asked -= 1))
+      .catch((error: unknown) => {
+        if (before === undefined || now - before.readAt >= keepMs) throw error
+        entry.readAt = before.readAt
+        return before.keys
+      })
+    const entry: Kept = { askedAt: now, readAt: now, keys }
+    keys.catch(() => {})
+    kept.delete(issuer)
+    kept.set(issuer, entry)
+    const [oldest] = kept.keys()
+    if (kept.size > mostKept && oldest !== undefined) kept.delete(oldest)
+    return keys
+  }
+  return async (issuer, kid) => {
+    const now = o.clock.now().getTime()
+    const entry = kept.get(issuer)
+    if (entry === undefined) return await ask(issuer, now)
+    if (now - entry.askedAt < againMs) return await entry.keys
+    const keys = now - entry.readAt < keepMs ? await entry.keys.catch(() => undefined) : undefined
+    const knows = keys?.keys.some((key) => kid === undefined || key.kid === kid) === true
+    // Another caller may have asked meanwhile.
+    if (knows || kept.get(issuer) !== entry) return await kept.get(issuer)!.keys
+    return await ask(issuer, now, entry)
+  }
+}
+
+async function readKeys(issuer: string, fetchJson: (url: string) => Promise<unknown>): Promise<Keys> {
+  const discovery = (await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)) as {
+    issuer?: unknown
+    jwks_uri?: unknown
+  }
+  if (discovery.issuer !== issuer) throw new Error('the document is of another issuer')
+  if (typeof discovery.jwks_uri !== 'string' || !discovery.jwks_uri.startsWith('https://'))
+    throw new Error('jwks_uri is no https URL')
+  const keys = (await fetchJson(discovery.jwks_uri)) as { keys?: unknown }
+  if (!Array.isArray(keys.keys)) throw new Error('there is no key set')
+  return keys as Keys
+}
+
+async function fetchDocument(url: string): Promise<unknown> {
+  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(10_000) })
+  if (!response.ok) throw new Error(`status ${response.status}`)
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of response.body ?? []) {
+    length += (chunk as Uint8Array).length
+    if (length > mostBytes) throw new Error('the document is too long')
+    chunks.push(chunk as Uint8Array)
+  }
+  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown
+}
