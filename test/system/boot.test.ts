@@ -261,7 +261,7 @@ describe('attacks across VMs', () => {
     await rename(`${own}.good`, own)
   })
 
-  it("another VM's disk: this vTPM does not open it", async () => {
+  it("another VM's disk: this vTPM does not open it (attack D10)", async () => {
     const own = await diskFile(installation, vm)
     const others = await diskFile(installation, second)
     await rename(own, `${own}.good`)

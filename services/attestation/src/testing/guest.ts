@@ -92,6 +92,7 @@ export class TestGuest {
           vmUniqueId: o.vmId,
           ...o.configuration,
         },
+        'user-data': '0'.repeat(128),
       }),
     )
     // The NV index has zeros behind the certificate, and the stock library sends them along.

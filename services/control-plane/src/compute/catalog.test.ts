@@ -165,7 +165,27 @@ describe('the inventory', () => {
 })
 
 describe('an instance view', () => {
-  it('carries the machine’s notices and the cost of double encryption', async () => {
+  it('carries the cost of encrypting the OS disk twice, which is allowed as on Azure, and of once none (attack D13)', async () => {
+    const notices = async (name: string, once: boolean): Promise<string[]> => {
+      await makeNetwork(plane, name)
+      const body = vmRequest(name)
+      body.properties.securityProfile.encryptionAtHost = true
+      if (once)
+        body.properties.storageProfile.osDisk.managedDisk.securityProfile.securityEncryptionType = 'VMGuestStateOnly'
+      const { operation } = await plane.run('PUT', vmPath(name), body)
+      expect(operation.status).toBe('Succeeded')
+      const view = await plane.send('GET', `${vmPath(name)}/instanceView`)
+      return view.body.statuses
+        .filter(({ code }: { code: string }) => code.startsWith('Notice/'))
+        .map(({ message }: { message: string }) => message)
+    }
+    expect(await notices('twice', false)).toEqual([
+      'The OS disk is encrypted twice (encryptionAtHost and DiskWithVMGuestState): this may cost disk performance.',
+    ])
+    expect(await notices('once', true)).toEqual([])
+  })
+
+  it('carries the machine’s notices', async () => {
     const status = [...plane.wire.instances.values()][0]!
     status.notices = ['The VM has 2 GiB of memory: the host bears no more.']
     await plane.send('POST', `${vmPath('vm1')}/deallocate`)

@@ -97,10 +97,12 @@ describe('/metadata/instance', () => {
   it('refuses requests without the header, those that a proxy handed on, and methods that it has not', async () => {
     const ours = '/metadata/strongroom/provisioning'
     const azure = '/metadata/instance?api-version=2021-02-01'
-    for (const path of [ours, azure, '/metadata/identity/oauth2/token', '/metadata/nothing', '/acc/tdquote']) {
+    for (const path of [ours, azure, '/metadata/identity/oauth2/token', '/metadata/nothing', '/acc/other']) {
       expect((await send({ path, headers: { metadata: 'false' } })).status, path).toBe(400)
       expect((await send({ path, headers: { 'x-forwarded-for': '10.0.0.1' } })).status, path).toBe(400)
     }
+    const forwarded = { method: 'POST', path: '/acc/tdquote', headers: { 'x-forwarded-for': '10.0.0.1' } } as const
+    expect((await send(forwarded)).status).toBe(400)
     expect((await send({ path: azure, headers: { metadata: 'false' } })).json).toEqual({
       error: 'Bad request. Required metadata header not specified',
     })

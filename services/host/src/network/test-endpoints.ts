@@ -47,7 +47,8 @@ export interface Call {
   guest?: string
   method?: string
   path: string
-  headers?: Record<string, string>
+  /** Beside `Metadata: true`, which undefined takes away. */
+  headers?: Record<string, string | undefined>
   body?: string
 }
 
@@ -136,7 +137,7 @@ export class TestEndpoints {
           method: o.method ?? 'GET',
           path: o.path,
           agent: false,
-          headers: { metadata: 'true', ...o.headers },
+          headers: withoutUndefined({ metadata: 'true', ...o.headers }),
         },
         (response) => {
           let text = ''
@@ -157,3 +158,6 @@ export class TestEndpoints {
     await rm(this.directory, { recursive: true, force: true })
   }
 }
+
+const withoutUndefined = (headers: Record<string, string | undefined>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))

@@ -100,6 +100,30 @@ describe('/acc/tdquote', () => {
     expect([forged.status, forged.json.error]).toEqual([400, expect.stringContaining('not a TDREPORT of this machine')])
   })
 
+  // As `src/imds_client.py` of cvm-attestation-tools, Constellation and go-tdx clients ask: with no header of the endpoint's.
+  it('answers Microsoft’s Python tool, which sends no Metadata header, as anybody who does (attack W19)', async () => {
+    const { intel } = await testSilicon()
+    const guest = await intel.launch({ firmware: new Uint8Array(8192) })
+    const report = Buffer.from(await guest.tdReport(new Uint8Array(64).fill(9)))
+    for (const path of ['/acc/tdquote', '/metadata/acc/tdquote']) {
+      const { status, json } = await send({
+        guest: 'tdx',
+        method: 'POST',
+        path,
+        headers: {
+          metadata: undefined,
+          'content-type': 'application/json',
+          'user-agent': 'python-requests/2.32.3',
+          'accept-encoding': 'gzip, deflate',
+          accept: '*/*',
+        },
+        body: JSON.stringify({ report: report.toString('base64url') }),
+      })
+      expect(status).toBe(200)
+      expect(toHex(parseTdxQuote(Buffer.from(json.quote as string, 'base64url')).body.reportData)).toBe('09'.repeat(64))
+    }
+  })
+
   it.each(['', '{', '[]', '{"report":"AAAA"}', '{"report":7}', '{"report":"***"}'])('refuses %s', async (body) => {
     expect((await quote(body)).status).toBe(400)
   })

@@ -58,13 +58,16 @@ export const userDataBytes = 64
 
 /**
  * Claims of the report in the vTPM: the attestation key alone, for an NV index of swtpm has room for one key.
- * @param o.userData of the guest's own, at most 64 bytes; absent from the report that every boot lays into the vTPM
+ * @param o.userData of the guest's own, at most 64 bytes; none in the report that every boot lays into the vTPM, where zeros
+ *   stand for it: Microsoft's clients read the member of every token
  */
 export function vtpmClaims(o: { spec: InstanceSpec; akSpki: Uint8Array; userData?: Uint8Array }): Uint8Array {
   return encode({
     keys: [jwk('HCLAkPub', 'sign', rsaKey(o.akSpki))],
     'vm-configuration': configuration(o.spec),
-    ...(o.userData !== undefined && { 'user-data': padded(o.userData).toString('hex').toUpperCase() }),
+    'user-data': padded(o.userData ?? new Uint8Array())
+      .toString('hex')
+      .toUpperCase(),
   })
 }
 

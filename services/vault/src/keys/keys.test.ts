@@ -89,7 +89,7 @@ describeStores('keys', (open) => {
     await vault.close()
   })
 
-  it('that are purged are gone, their sealed material too', async () => {
+  it('that are purged are gone, their sealed material too (attack D12)', async () => {
     const { vault, store } = await started()
     const { material } = await store.db.selectFrom('key_version').select('material').executeTakeFirstOrThrow()
     const trace = Buffer.from((material as string).slice(100, 200))
