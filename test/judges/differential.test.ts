@@ -16,6 +16,8 @@ describe.skipIf(missing !== undefined)(
       expect(found.judged).toBe(1500)
       // A verifier that refused everything would agree with nobody.
       expect(found.accepted).toBeGreaterThan(50)
+      expect(found.sets).toBeGreaterThan(150)
+      expect(found.acceptedSets).toBeGreaterThan(0)
     })
 
     it('are compared by the command that the page names', () => {

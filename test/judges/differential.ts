@@ -6,7 +6,7 @@ import { gunzip } from '../../apps/cli/src/evidence/gunzip.ts'
 import { goSnp, goTdx, mutatedSnp, mutatedTdx } from './cases.ts'
 import { anchors, type SnpCase, snpCases, type TdxCase, tdxCases } from './corpus.ts'
 import { askDcap, dcapCollateral } from './dcap-judge.ts'
-import { disagreements, type Disagreement } from './disagreements.ts'
+import { type Disagreement, explanationOf } from './disagreements.ts'
 import { type GoJudge, type JudgeAnswer, openGoJudge } from './go-judge.ts'
 import { mutate, numbersFrom } from './mutate.ts'
 
@@ -14,6 +14,9 @@ import { mutate, numbersFrom } from './mutate.ts'
 export interface Differences {
   judged: number
   accepted: number
+  /** Sets of several machines' files, and those accepted: both judges have to accept what is in them. */
+  sets: number
+  acceptedSets: number
   /** `judge name`, with the name from disagreements.ts. */
   explained: Map<string, number>
   unexplained: { judge: string; seed: number; what: string; ours: string; theirs: string }[]
@@ -57,6 +60,45 @@ async function verdictOf(files: Files, at: Date, pick: Pick, cache: Verification
   return found.code ?? found.verdict
 }
 
+/** Every so many mutations stand once more in a set with others. */
+const setEvery = 8
+
+/**
+ * The mutation again in one set with another machine's altered evidence, whole files of others, copies and junk, in any order.
+ * Files are one pool: one statement's files must not carry another's. What is accepted as a set, each judge has to accept.
+ */
+async function inASet(o: {
+  snp: SnpCase[]
+  tdx: TdxCase[]
+  library: GoJudge
+  cache: VerificationCache
+  found: Differences
+  pick: Pick
+  seed: number
+  first: Prepared
+}): Promise<void> {
+  const { pick, first } = o
+  // Of another kind: a good certificate of the same root would make up for an altered one.
+  const second =
+    first.judge === 'go-sev-guest' ? preparedTdx(o.tdx, pick, o.library) : preparedSnp(o.snp, pick, o.library)
+  const at = pick(2) === 0 ? first.at : second.at
+  const files: Files = [...first.files]
+  const parts = pick(3) === 0 ? [first] : [first, second]
+  if (parts.length === 2) files.push(...second.files)
+  if (pick(3) === 0) files.push(files[pick(files.length)]!)
+  if (pick(6) === 0) files.push(['junk.bin', Uint8Array.from({ length: 1 + pick(2000) }, () => pick(256))])
+  const shuffled = files
+    .map((file) => [pick(1 << 30), file] as const)
+    .toSorted(([a], [b]) => a - b)
+    .map(([, [, bytes]], index): Files[number] => [`file${index}`, bytes])
+  const ours = await verdictOf(shuffled, at, pick, o.cache)
+  o.found.sets++
+  if (ours !== 'accepted') return
+  o.found.acceptedSets++
+  for (const { judge: name, what, statement, theirs } of parts)
+    record(o.found, o.seed, { judge: name, what: `${what}, in a set`, ours, theirs: await theirs(at), statement })
+}
+
 /**
  * Puts altered evidence before the verifier as files, as `strongroom evidence verify` takes it, and before another judge as what
  * the files hold: go-sev-guest, go-tdx-guest, and dcap-qvl for quotes of version 5.
@@ -68,16 +110,20 @@ export async function differential(o: {
   say?: (line: string) => void
 }): Promise<Differences> {
   const first = o.first ?? 1
-  const found: Differences = { judged: 0, accepted: 0, explained: new Map(), unexplained: [] }
+  const found: Differences = { judged: 0, accepted: 0, sets: 0, acceptedSets: 0, explained: new Map(), unexplained: [] }
   const snp = snpCases().filter(({ report }) => report[0] !== 5)
   const tdx = tdxCases().filter(({ collateral }) => collateral !== undefined)
   const cache = new VerificationCache({ maximumEntries: 64 })
   const library = await openGoJudge()
   const one = async (seed: number): Promise<void> => {
     const pick = numbersFrom(seed)
-    const isSnp = pick(2) === 0
-    const result = isSnp ? await oneSnp(snp, pick, library, cache) : await oneTdx(tdx, pick, library, cache)
-    record(found, seed, result)
+    const prepared = pick(2) === 0 ? preparedSnp(snp, pick, library) : preparedTdx(tdx, pick, library)
+    const { judge: name, what, at, files, statement } = prepared
+    const [ours, theirs] = await Promise.all([verdictOf(files, at, pick, cache), prepared.theirs(at)])
+    found.judged++
+    if (ours === 'accepted') found.accepted++
+    record(found, seed, { judge: name, what, ours, theirs, statement })
+    if (seed % setEvery === 0) await inASet({ snp, tdx, library, cache, found, pick, seed, first: prepared })
   }
   try {
     for (let at = 0; at < o.count; at += 32) {
@@ -96,22 +142,35 @@ interface Result {
   what: string
   ours: string
   theirs: JudgeAnswer
+  /** The report or quote. */
+  statement: Uint8Array
 }
 
-async function oneSnp(cases: SnpCase[], pick: Pick, library: GoJudge, cache: VerificationCache): Promise<Result> {
+/** Altered evidence as files, and what another judge says of what they hold. */
+interface Prepared {
+  judge: Disagreement['judge']
+  what: string
+  at: Date
+  files: Files
+  statement: Uint8Array
+  theirs: (at: Date) => Promise<JudgeAnswer>
+}
+
+function preparedSnp(cases: SnpCase[], pick: Pick, library: GoJudge): Prepared {
   const [base, other] = [cases[pick(cases.length)]!, cases[pick(cases.length)]!]
-  const { report, chain, at, ...rest } = mutatedSnp(base, other, pick)
+  const altered = mutatedSnp(base, other, pick)
+  const { report, chain, at } = altered
   const files: Files = [
     ['report.bin', report],
     ['vcek.der', chain.vcek],
     ['ask.der', chain.ask],
     ['ark.der', chain.ark],
   ]
-  const theirs = await goSnp(library, { report, chain, at, ...rest })
-  return { judge: 'go-sev-guest', what: base.name, ours: await verdictOf(files, at, pick, cache), theirs }
+  const theirs = (when: Date): Promise<JudgeAnswer> => goSnp(library, { ...altered, at: when })
+  return { judge: 'go-sev-guest', what: base.name, at, files, statement: report, theirs }
 }
 
-async function oneTdx(cases: TdxCase[], pick: Pick, library: GoJudge, cache: VerificationCache): Promise<Result> {
+function preparedTdx(cases: TdxCase[], pick: Pick, library: GoJudge): Prepared {
   const [base, other] = [cases[pick(cases.length)]!, cases[pick(cases.length)]!]
   // The second library reads quotes only as a whole with good collateral.
   const alone = base.version === 5
@@ -128,12 +187,10 @@ async function oneTdx(cases: TdxCase[], pick: Pick, library: GoJudge, cache: Ver
     ['root.crl', k.rootCaCrl],
   ]
   if (k.qeIdentityIssuerChainPem !== k.tcbInfoIssuerChainPem) files.push(['signer2.pem', k.qeIdentityIssuerChainPem])
-  const ours = await verdictOf(files, altered.at, pick, cache)
-  if (alone) {
-    const theirs = askDcap(altered.quote, dcapCollateral(k), altered.at)
-    return { judge: 'dcap-qvl', what: base.name, ours, theirs }
-  }
-  return { judge: 'go-tdx-guest', what: base.name, ours, theirs: await goTdx(library, altered) }
+  const shared = { what: base.name, at: altered.at, files, statement: altered.quote }
+  if (!alone) return { ...shared, judge: 'go-tdx-guest', theirs: (at) => goTdx(library, { ...altered, at }) }
+  const theirs = (at: Date): Promise<JudgeAnswer> => Promise.resolve(askDcap(altered.quote, dcapCollateral(k), at))
+  return { ...shared, judge: 'dcap-qvl', theirs }
 }
 
 /** Files are one pool, so a good copy of a chain makes up for an altered one: both judges get the altered one twice. */
@@ -145,16 +202,9 @@ function oneSigner(altered: TdxCase, base: TdxCase): TdxCase {
   return { ...altered, collateral: { ...k, tcbInfoIssuerChainPem: k[changed], qeIdentityIssuerChainPem: k[changed] } }
 }
 
-function record(found: Differences, seed: number, { judge: name, what, ours, theirs }: Result): void {
-  found.judged++
-  if (ours === 'accepted') found.accepted++
+function record(found: Differences, seed: number, { judge: name, what, ours, theirs, statement }: Result): void {
   if ((ours === 'accepted') === theirs.ok) return
-  const known = disagreements.find(
-    (each) =>
-      each.judge === name &&
-      (each.ours === 'accepted' ? ours === 'accepted' : each.ours.includes(ours)) &&
-      (each.theirs === 'accepted' ? theirs.ok : !theirs.ok && each.theirs.test(theirs.error ?? '')),
-  )
+  const known = explanationOf({ judge: name, ours, theirs, statement }, 'files')
   if (known === undefined) {
     found.unexplained.push({ judge: name, seed, what, ours, theirs: theirs.ok ? 'accepted' : (theirs.error ?? '') })
     return
@@ -164,7 +214,7 @@ function record(found: Differences, seed: number, { judge: name, what, ours, the
 }
 
 /** For people: the counts, then each disagreement that nobody has explained. */
-export function summary({ judged, accepted, explained, unexplained }: Differences): string {
+export function summary({ judged, accepted, sets, acceptedSets, explained, unexplained }: Differences): string {
   const names = [...explained].map(([name, count]) => `  ${name}: ${count}`).toSorted()
   const strange = unexplained
     .slice(0, 20)
@@ -172,7 +222,7 @@ export function summary({ judged, accepted, explained, unexplained }: Difference
       ({ judge: name, seed, what, ours, theirs }) => `  ${name}, seed ${seed}, ${what}: ours ${ours}, theirs ${theirs}`,
     )
   return [
-    `${judged} mutations judged, ${accepted} accepted by us; explained disagreements:`,
+    `${judged} mutations judged, ${accepted} accepted by us, and ${sets} sets, ${acceptedSets} accepted; explained disagreements:`,
     ...names,
     `unexplained: ${unexplained.length}`,
     ...strange,

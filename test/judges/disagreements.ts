@@ -8,6 +8,8 @@ export interface Disagreement {
   judge: 'go-sev-guest' | 'go-tdx-guest' | 'dcap-qvl'
   /** Of the command over files only: a call of the library must not differ so. */
   entry?: 'files'
+  /** Of such altered statements only. */
+  when?: (statement: Uint8Array) => boolean
 }
 
 export const disagreements: readonly Disagreement[] = [
@@ -65,7 +67,7 @@ export const disagreements: readonly Disagreement[] = [
     name: 'altered-root-encoding',
     judge: 'go-sev-guest',
     entry: 'files',
-    ours: ['InvalidValue', 'InvalidEncoding', 'NotCanonical'],
+    ours: ['InvalidValue', 'InvalidEncoding', 'NotCanonical', 'TrailingBytes'],
     theirs: 'accepted',
   },
   {
@@ -76,6 +78,13 @@ export const disagreements: readonly Disagreement[] = [
     theirs: 'accepted',
   },
   { name: 'certification-type', judge: 'dcap-qvl', entry: 'files', ours: ['UnknownType'], theirs: 'accepted' },
+  {
+    name: 'stepping-of-four-bits',
+    judge: 'go-sev-guest',
+    ours: ['ReportSignatureInvalid'],
+    theirs: 'accepted',
+    when: (report) => report[0x18a]! > 0x0f,
+  },
   { name: 'report-length', judge: 'go-sev-guest', ours: ['WrongLength'], theirs: 'accepted' },
   {
     name: 'root-signs-itself',
@@ -92,3 +101,19 @@ export const disagreements: readonly Disagreement[] = [
     theirs: 'accepted',
   },
 ]
+
+/** The rule that covers a difference; undefined where none does. @param entry as `Disagreement.entry` */
+export function explanationOf(
+  found: { judge: Disagreement['judge']; ours: string; theirs: { ok: boolean; error?: string }; statement: Uint8Array },
+  entry?: 'files',
+): Disagreement | undefined {
+  const { ours, theirs, statement } = found
+  return disagreements.find(
+    (each) =>
+      each.judge === found.judge &&
+      (each.entry === undefined || each.entry === entry) &&
+      (each.ours === 'accepted' ? ours === 'accepted' : each.ours.includes(ours)) &&
+      (each.theirs === 'accepted' ? theirs.ok : !theirs.ok && each.theirs.test(theirs.error ?? '')) &&
+      (each.when === undefined || each.when(statement)),
+  )
+}

@@ -15,7 +15,7 @@ import {
 } from '@strongroom/evidence'
 import { anchors, snpCases, tdxCases, type SnpCase, type TdxCase } from './corpus.ts'
 import { askDcap, dcapCollateral } from './dcap-judge.ts'
-import { disagreements, type Disagreement } from './disagreements.ts'
+import { type Disagreement, disagreements, explanationOf } from './disagreements.ts'
 import { missingForGoJudge, openGoJudge, type GoJudge, type JudgeAnswer } from './go-judge.ts'
 import { goSnp, goTdx, mutatedSnp, mutatedTdx } from './cases.ts'
 import { mutate, numbersFrom } from './mutate.ts'
@@ -41,18 +41,15 @@ interface Disagreed {
 const seen = new Map<string, number>()
 const unexplained: Disagreed[] = []
 
-function compare(one: Omit<Disagreed, 'theirs'>, theirs: JudgeAnswer): void {
+function compare(one: Omit<Disagreed, 'theirs'> & { statement: Uint8Array }, theirs: JudgeAnswer): void {
   if ((one.ours === 'accepted') === theirs.ok) return
-  const known = disagreements.find(
-    (candidate) =>
-      candidate.judge === one.judge &&
-      candidate.entry === undefined &&
-      (candidate.ours === 'accepted' ? one.ours === 'accepted' : candidate.ours.includes(one.ours)) &&
-      (candidate.theirs === 'accepted' ? theirs.ok : !theirs.ok && candidate.theirs.test(theirs.error ?? '')),
-  )
+  const known = explanationOf({ ...one, theirs })
   const name = `${one.judge} ${known?.name ?? 'unexplained'}`
   seen.set(name, (seen.get(name) ?? 0) + 1)
-  if (known === undefined) unexplained.push({ ...one, theirs: theirs.ok ? 'accepted' : (theirs.error ?? 'refused') })
+  if (known === undefined) {
+    const { statement: _bytes, ...named } = one
+    unexplained.push({ ...named, theirs: theirs.ok ? 'accepted' : (theirs.error ?? 'refused') })
+  }
 }
 
 function chainOf(quote: Uint8Array): unknown {
@@ -109,14 +106,14 @@ describe.skipIf(missing !== undefined)('two judges of the same evidence', { time
     for (const c of snp) {
       const ours = await ourSnp(c)
       expect(ours, c.name).toBe('accepted')
-      compare({ judge: 'go-sev-guest', seed: 0, what: c.name, ours }, await goSnp(judge, c))
+      compare({ judge: 'go-sev-guest', seed: 0, what: c.name, ours, statement: c.report }, await goSnp(judge, c))
     }
     for (const c of tdx) {
       const ours = await ourTdx(c)
       expect(ours, c.name).toBe('accepted')
-      compare({ judge: 'go-tdx-guest', seed: 0, what: c.name, ours }, await goTdx(judge, c))
+      compare({ judge: 'go-tdx-guest', seed: 0, what: c.name, ours, statement: c.quote }, await goTdx(judge, c))
       const dcap = askDcap(c.quote, dcapCollateral(c.collateral as TdxCollateral), c.at)
-      compare({ judge: 'dcap-qvl', seed: 0, what: c.name, ours }, dcap)
+      compare({ judge: 'dcap-qvl', seed: 0, what: c.name, ours, statement: c.quote }, dcap)
     }
     expect(unexplained).toEqual([])
   })
@@ -129,7 +126,7 @@ describe.skipIf(missing !== undefined)('two judges of the same evidence', { time
       const [base, other] = [bases[pick(bases.length)] as SnpCase, bases[pick(bases.length)] as SnpCase]
       const altered = mutatedSnp(base, other, pick)
       const [ours, theirs] = await Promise.all([ourSnp(altered), goSnp(judge, altered)])
-      compare({ judge: 'go-sev-guest', seed, what: base.name, ours }, theirs)
+      compare({ judge: 'go-sev-guest', seed, what: base.name, ours, statement: altered.report }, theirs)
     })
     expect(unexplained.slice(0, 20)).toEqual([])
   })
@@ -141,12 +138,15 @@ describe.skipIf(missing !== undefined)('two judges of the same evidence', { time
       const [base, other] = [bases[pick(bases.length)] as TdxCase, bases[pick(bases.length)] as TdxCase]
       const altered = mutatedTdx(base, other, pick)
       const [ours, theirs] = await Promise.all([ourTdx(altered), goTdx(judge, altered)])
-      compare({ judge: 'go-tdx-guest', seed, what: base.name, ours }, theirs)
+      compare({ judge: 'go-tdx-guest', seed, what: base.name, ours, statement: altered.quote }, theirs)
       // However its text ends, what we accept rests on the whole chain.
       if (ours === 'accepted') expect(chainOf(altered.quote)).toEqual(chainOf(base.quote))
       if (ours === 'accepted' && !theirs.ok) {
         const signatures = await judge.ask({ kind: 'tdx-signatures', quote: altered.quote, at: altered.at })
-        compare({ judge: 'go-tdx-guest', seed, what: `${base.name}, signatures`, ours }, signatures)
+        compare(
+          { judge: 'go-tdx-guest', seed, what: `${base.name}, signatures`, ours, statement: altered.quote },
+          signatures,
+        )
       }
     })
     expect(unexplained.slice(0, 20)).toEqual([])
@@ -162,7 +162,7 @@ describe.skipIf(missing !== undefined)('two judges of the same evidence', { time
         const altered = { ...base, quote: mutate(base.quote, pick, other.quote) }
         const ours = await ourTdx(altered)
         const theirs = askDcap(altered.quote, dcapCollateral(base.collateral as TdxCollateral), base.at)
-        compare({ judge: 'dcap-qvl', seed, what: base.name, ours }, theirs)
+        compare({ judge: 'dcap-qvl', seed, what: base.name, ours, statement: altered.quote }, theirs)
       }
       expect(unexplained.slice(0, 20)).toEqual([])
     },
