@@ -1,215 +1,119 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { isBuiltin } from 'node:module'
-import { dirname, join, relative, resolve } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { allowed, browserFit, crossings, importsOf, isTest, rules, type Import, type Manifest } from './import-rules.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 
-/** Who may import whom. A workspace that is not named here may import nothing. */
-const allowed: Record<string, string[]> = {
-  'packages/evidence': [],
-  'packages/policy': [],
-  'packages/contract': ['typebox'],
-  'packages/release-policy': ['@strongroom/contract'],
-  'packages/transparency': [],
-  'packages/silicon': ['@strongroom/evidence'],
-  'packages/platform': ['@strongroom/contract'],
-  'services/identity': ['@strongroom/contract', '@strongroom/platform'],
-  'services/attestation': [
-    '@strongroom/evidence',
-    '@strongroom/policy',
-    '@strongroom/contract',
-    '@strongroom/platform',
-  ],
-  'services/vault': [
-    '@strongroom/contract',
-    '@strongroom/platform',
-    '@strongroom/release-policy',
-    '@strongroom/transparency',
-  ],
-  'services/control-plane': ['@strongroom/contract', '@strongroom/platform'],
-  'services/host': ['@strongroom/evidence', '@strongroom/silicon', '@strongroom/contract', '@strongroom/platform'],
-  'apps/cli': [
-    '@strongroom/evidence',
-    '@strongroom/policy',
-    '@strongroom/release-policy',
-    '@strongroom/contract',
-    '@strongroom/transparency',
-  ],
-  'apps/strongroomd': [
-    '@strongroom/contract',
-    '@strongroom/platform',
-    '@strongroom/identity',
-    '@strongroom/attestation',
-    '@strongroom/vault',
-    '@strongroom/control-plane',
-    '@strongroom/host',
-  ],
-}
+const sources = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: root })
+  .toString()
+  .split('\n')
+  .filter((file) => /^(packages|services|apps)\/[^/]+\/src\//.test(file) && existsSync(join(root, file)))
 
-interface Import {
-  file: string
-  workspace: string
-  specifier: string
-}
+const all = sources.flatMap((file) => importsOf(file, readFileSync(join(root, file), 'utf8')))
 
-function sources(): string[] {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: root })
-  return listed
-    .toString()
-    .split('\n')
-    .filter((file) => /^(packages|services|apps)\/[^/]+\/src\//.test(file))
-}
+const manifestOf = (workspace: string): Manifest =>
+  JSON.parse(readFileSync(join(root, workspace, 'package.json'), 'utf8')) as Manifest
 
-const isTest = (file: string): boolean => file.endsWith('.test.ts') || file.includes('/testing')
+const workspaces = ['packages', 'services', 'apps'].flatMap((kind) =>
+  readdirSync(join(root, kind)).map((name) => `${kind}/${name}`),
+)
 
-/** Examples in comments import nothing. */
-const withoutComments = (text: string): string =>
-  text
-    .split('\n')
-    .filter((line) => !/^\s*(?:\*|\/\*|\/\/)/.test(line))
-    .join('\n')
-
-function imports(): Import[] {
-  const found: Import[] = []
-  for (const file of sources()) {
-    let text: string
-    try {
-      text = withoutComments(readFileSync(join(root, file), 'utf8'))
-    } catch {
-      continue
-    }
-    const workspace = file.split('/').slice(0, 2).join('/')
-    for (const match of text.matchAll(
-      /(?:^|\n)\s*(?:import|export)\s+(?:[^'"\n;{}=]*?(?:\{[^}]*\})?[^'"\n;{}=]*?\bfrom\s*)?['"]([^'"\n]+)['"]/g,
-    )) {
-      found.push({ file, workspace, specifier: match[1]! })
-    }
-    for (const match of text.matchAll(/\bimport\(\s*['"]([^'"]+)['"]/g))
-      found.push({ file, workspace, specifier: match[1]! })
-  }
-  return found
-}
-
-const all = imports()
-const runtime = all.filter((entry) => !isTest(entry.file))
+/** What a planted file would import. */
+const planted = (file: string, code: string): Import[] => importsOf(file, code)
 
 describe('who imports whom', () => {
-  it('finds the imports it is to judge', () => {
-    expect(runtime.length).toBeGreaterThan(100)
+  it('is asked of every workspace, and of every way to import', () => {
+    expect(all.filter(({ file }) => !isTest(file)).length).toBeGreaterThan(100)
+    expect(Object.keys(allowed).toSorted()).toEqual(workspaces.toSorted())
+    const code = [
+      "import a from 'a'",
+      "import { b } from 'b'",
+      "import {\n  c,\n} from 'c'",
+      "export * from 'd'",
+      "export { e } from 'e'",
+      "import 'f'",
+      "await import('g')",
+      "import type { H } from 'h'",
+      "// import i from 'i'",
+    ].join('\n')
+    expect(importsOf('x', code).map(({ specifier }) => specifier)).toEqual('abcdefhg'.split(''))
   })
 
   it('keeps every workspace to the workspaces it may import', () => {
-    const wrong = runtime.filter(
-      (entry) =>
-        entry.specifier.startsWith('@strongroom/') &&
-        !allowed[entry.workspace]?.some((name) => entry.specifier === name || entry.specifier.startsWith(`${name}/`)),
+    expect(rules.workspaces(all)).toEqual([])
+    expect(rules.workspaces(planted('services/vault/src/x.ts', "import { y } from '@strongroom/host'"))).toEqual([
+      'services/vault/src/x.ts imports @strongroom/host',
+    ])
+    expect(rules.workspaces(planted('packages/new/src/x.ts', "import { y } from '@strongroom/contract'"))).toHaveLength(
+      1,
     )
-    expect(wrong).toEqual([])
   })
 
-  it('keeps packages/evidence without Node built-ins and without dependencies', () => {
-    const wrong = runtime.filter((entry) => entry.workspace === 'packages/evidence' && !entry.specifier.startsWith('.'))
-    expect(wrong).toEqual([])
-    const manifest = JSON.parse(readFileSync(join(root, 'packages/evidence/package.json'), 'utf8')) as {
-      dependencies?: object
+  it('keeps what runs in a browser without Node built-ins, and to the dependencies that it names', () => {
+    expect(rules.browser(all)).toEqual([])
+    for (const workspace of Object.keys(browserFit)) {
+      expect(rules.browser(planted(`${workspace}/src/x.ts`, "import { join } from 'node:path'"))).toHaveLength(1)
+      expect(rules.browser(planted(`${workspace}/src/x.ts`, "import _ from 'lodash'"))).toHaveLength(1)
     }
-    expect(Object.keys(manifest.dependencies ?? {})).toEqual([])
-  })
-
-  it('keeps packages/policy without Node built-ins, with JMESPath as its one dependency', () => {
-    const wrong = runtime.filter(
-      (entry) =>
-        entry.workspace === 'packages/policy' &&
-        !entry.specifier.startsWith('.') &&
-        entry.specifier !== '@jmespath-community/jmespath',
-    )
-    expect(wrong).toEqual([])
-  })
-
-  it('keeps packages/transparency fit for a browser, with its hash as the one dependency', () => {
-    const wrong = runtime.filter(
-      (entry) =>
-        entry.workspace === 'packages/transparency' &&
-        !entry.specifier.startsWith('.') &&
-        entry.specifier !== '@noble/hashes/sha2.js',
-    )
-    expect(wrong).toEqual([])
-  })
-
-  it('keeps packages/contract fit for a browser', () => {
-    const wrong = runtime.filter(
-      (entry) =>
-        entry.workspace === 'packages/contract' && !entry.specifier.startsWith('.') && entry.specifier !== 'typebox',
-    )
-    expect(wrong).toEqual([])
+    expect(Object.keys(manifestOf('packages/evidence').dependencies ?? {})).toEqual([])
   })
 
   it('lets no relative import leave its workspace', () => {
-    const wrong = all.filter(
-      (entry) =>
-        entry.specifier.startsWith('.') &&
-        relative(join(root, entry.workspace), resolve(root, dirname(entry.file), entry.specifier)).startsWith('..'),
+    expect(rules.insideWorkspace(all)).toEqual([])
+    const escape = planted('services/vault/src/a/x.ts', "import { y } from '../../../host/src/index.ts'")
+    expect(rules.insideWorkspace(escape)).toHaveLength(1)
+  })
+
+  it('lets no provider of the control plane import another, but for what is listed', () => {
+    // Both ways: what is gone has to leave the list.
+    expect(rules.crossings(all).toSorted()).toEqual(crossings.toSorted())
+    const crossing = planted(
+      'services/control-plane/src/network/x.ts',
+      "import { y } from '../keyvault/vault-model.ts'",
     )
-    expect(wrong).toEqual([])
+    expect(rules.crossings(crossing)).toEqual(['network/x.ts keyvault/vault-model.ts'])
+    const deep = planted('services/control-plane/src/compute/kept/x.ts', "import { y } from '../../billing/z.ts'")
+    expect(rules.crossings(deep)).toEqual(['compute/kept/x.ts billing/z.ts'])
   })
 
-  it('lets no provider of the control plane import another', () => {
-    const wrong = runtime.filter((entry) => {
-      const own = /^services\/control-plane\/src\/providers\/([^/]+)\//.exec(entry.file)?.[1]
-      if (own === undefined || !entry.specifier.startsWith('.')) return false
-      const target = relative(
-        join(root, 'services/control-plane/src/providers'),
-        resolve(root, dirname(entry.file), entry.specifier),
-      )
-      return !target.startsWith('..') && !target.startsWith(`${own}/`) && target.includes('/')
-    })
-    expect(wrong).toEqual([])
-  })
-
-  it('declares every package that is imported', () => {
-    const wrong = all.filter((entry) => {
-      if (entry.specifier.startsWith('.') || isBuiltin(entry.specifier)) return false
-      const parts = entry.specifier.split('/')
-      const name = entry.specifier.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0]!
-      const manifest = JSON.parse(readFileSync(join(root, entry.workspace, 'package.json'), 'utf8')) as Record<
-        string,
-        Record<string, string>
-      >
-      const declared = {
-        ...manifest['dependencies'],
-        ...manifest['devDependencies'],
-        ...manifest['optionalDependencies'],
-      }
-      return !(name in declared) && !(isTest(entry.file) && ['vitest', 'fast-check'].includes(name))
-    })
-    expect(wrong).toEqual([])
+  it('declares every package that is imported, and none that is not', () => {
+    expect(rules.declared(all, manifestOf)).toEqual([])
+    expect(workspaces.flatMap((each) => rules.unused(all, each, manifestOf(each)))).toEqual([])
+    expect(rules.declared(planted('services/vault/src/x.ts', "import { y } from 'left-pad'"), manifestOf)).toHaveLength(
+      1,
+    )
+    expect(rules.declared(planted('services/vault/src/x.ts', "import { it } from 'vitest'"), manifestOf)).toHaveLength(
+      1,
+    )
+    expect(rules.unused(all, 'packages/contract', { dependencies: { typebox: '1.4.3' } })).toEqual(['typebox'])
   })
 })
 
 describe('versions', () => {
+  const loose = (manifest: Manifest): string[] =>
+    Object.entries({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.optionalDependencies })
+      .filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))
+      .map(([name, version]) => `${name} ${version}`)
+
   it('are exact in every manifest', () => {
-    const manifests = ['package.json', ...Object.keys(allowed).map((name) => `${name}/package.json`)]
-    const loose: string[] = []
-    for (const path of manifests) {
-      const manifest = JSON.parse(readFileSync(join(root, path), 'utf8')) as Record<string, Record<string, string>>
-      for (const group of ['dependencies', 'devDependencies', 'optionalDependencies'])
-        for (const [name, version] of Object.entries(manifest[group] ?? {}))
-          if (!/^\d+\.\d+\.\d+$/.test(version)) loose.push(`${path}: ${name} ${version}`)
-    }
-    expect(loose).toEqual([])
+    expect(['.', ...workspaces].flatMap((each) => loose(manifestOf(each)))).toEqual([])
+    expect(loose({ dependencies: { a: '^1.0.0', b: '1.0.0' }, devDependencies: { c: '1.x' } })).toEqual([
+      'a ^1.0.0',
+      'c 1.x',
+    ])
   })
 })
 
 describe('programs', () => {
+  const usesShell = (code: string): boolean =>
+    /\bshell:\s*true\b/.test(code) || /(?<!\bdb\.)\bexec(Sync)?\(\s*[`'"]/.test(code)
+
   it('are never run through a shell', () => {
-    const wrong = sources()
-      .filter((file) => !isTest(file))
-      .filter((file) => {
-        const text = readFileSync(join(root, file), 'utf8')
-        return /\bshell:\s*true\b/.test(text) || /(?<!\bdb\.)\bexec(Sync)?\(\s*[`'"]/.test(text)
-      })
+    const wrong = sources.filter((file) => !isTest(file) && usesShell(readFileSync(join(root, file), 'utf8')))
     expect(wrong).toEqual([])
+    for (const code of ["execSync('rm -r x')", 'exec(`ls ${name}`)', "spawn('ls', [], { shell: true })"])
+      expect(usesShell(code), code).toBe(true)
   })
 })

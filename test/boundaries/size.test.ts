@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest'
 const root = resolve(import.meta.dirname, '../..')
 const most = 400
 
-const lineCount = (file: string): number => readFileSync(join(root, file), 'utf8').trimEnd().split('\n').length
+const linesOf = (text: string): number => text.trimEnd().split('\n').length
+const lineCount = (file: string): number => linesOf(readFileSync(join(root, file), 'utf8'))
 
 function typescriptFiles(): string[] {
   const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z', '*.ts'], {
@@ -30,5 +31,6 @@ describe('the size of files', () => {
   it(`is ${most} lines at most: a file that grows beyond is parted by noun`, () => {
     const long = files.map((file) => ({ file, lines: lineCount(file) })).filter(({ lines }) => lines > most)
     expect(long).toEqual([])
+    expect(linesOf(`${'x\n'.repeat(most + 1)}\n`)).toBe(most + 1)
   })
 })

@@ -1,6 +1,6 @@
 import type { PolicySigningCertificate } from '@strongroom/contract'
 import { Fields } from '../arm/fields.ts'
-import { requireLocation } from '../compute/regions.ts'
+import { requireLocation } from '../arm/regions.ts'
 
 export interface ProviderRequest {
   location: string

@@ -1,6 +1,6 @@
 import { sharedAttestationHost, type AttestationTrustModel } from '@strongroom/contract'
 import { resourceView } from '../arm/resource-view.ts'
-import type { Region } from '../compute/regions.ts'
+import type { Region } from '../arm/regions.ts'
 import type { Json, Resource } from '../store/resources.ts'
 
 export const providerType = 'Microsoft.Attestation/attestationProviders'

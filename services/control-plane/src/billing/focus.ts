@@ -1,5 +1,5 @@
 import type { PriceUnit } from '@strongroom/contract'
-import { findRegion } from '../compute/regions.ts'
+import { findRegion } from '../arm/regions.ts'
 import { toText } from './decimal.ts'
 import { countsGiB, type MeterKind } from './meters.ts'
 import { dayStart, nextDay, unitsOf, type UsageLine } from './usage-lines.ts'

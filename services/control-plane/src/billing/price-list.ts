@@ -1,6 +1,6 @@
 import { priceUnits, type PriceItem, type PriceList, type PriceUnit } from '@strongroom/contract'
 import { Fields } from '../arm/fields.ts'
-import { findRegion } from '../compute/regions.ts'
+import { findRegion } from '../arm/regions.ts'
 import { parseDecimal, type Fraction } from './decimal.ts'
 import { countsGiB, meterKinds, type Meter } from './meters.ts'
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { findRegion } from '../compute/regions.ts'
+import { findRegion } from '../arm/regions.ts'
 import { toNumber, type Fraction } from './decimal.ts'
 import { meterDescription, serviceOf } from './focus.ts'
 import { countsGiB } from './meters.ts'

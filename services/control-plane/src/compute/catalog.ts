@@ -7,7 +7,7 @@ import { parseResourceId } from '../arm/resource-id.ts'
 import { signedIn, type Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { marketOf, type Urn } from './images.ts'
-import { findRegion, locationKey, regions, type Region } from './regions.ts'
+import { findRegion, locationKey, regions, type Region } from '../arm/regions.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
 import { vmType } from './vm-model.ts'
 

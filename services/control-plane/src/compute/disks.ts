@@ -12,7 +12,7 @@ import { emptyDisk, type DiskInternal } from './data-disks.ts'
 import { accessRoutes } from './kept/disk-access.ts'
 import { createFilledDisk } from './kept/disk-creation.ts'
 import { deleteKept } from './kept/write-kept.ts'
-import { requireLocation } from './regions.ts'
+import { requireLocation } from '../arm/regions.ts'
 import { diskSkus } from './vm-request.ts'
 import { diskType } from './vm-model.ts'
 

@@ -6,7 +6,7 @@ import type { Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import type { QuotaRequest } from './quota-requests.ts'
 import type { Usage } from './quotas.ts'
-import { findRegion } from './regions.ts'
+import { findRegion } from '../arm/regions.ts'
 import { subscriptionKinds } from './subscription-kind.ts'
 
 /** More than any region has; Azure takes 32 bits. */

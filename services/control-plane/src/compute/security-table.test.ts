@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { securityTypes } from '@strongroom/contract'
 import { referenceImage } from '../testing/fake-wire.ts'
-import { findRegion, regions } from './regions.ts'
+import { findRegion, regions } from '../arm/regions.ts'
 import { answerOf, type Combination } from './security-table.ts'
 import { allSizes, findSize, isOffered } from './sizes.ts'
 

@@ -1,6 +1,6 @@
 import type { ImageRecord, SecurityEncryptionType, SecurityType } from '@strongroom/contract'
 import type { Problem } from '../arm/fields.ts'
-import type { Region } from './regions.ts'
+import type { Region } from '../arm/regions.ts'
 import type { Size } from './sizes.ts'
 
 /** What of a VM request decides whether its security profile can be had. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AnySpec, Tee } from '@strongroom/contract'
-import { findRegion } from './regions.ts'
+import { findRegion } from '../arm/regions.ts'
 
 export interface Size {
   name: string

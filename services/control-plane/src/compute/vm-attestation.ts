@@ -4,7 +4,7 @@ import type { Problem } from '../arm/fields.ts'
 import { providerType } from '../attestation/provider-view.ts'
 import { verifierAt, verifierType } from '../attestation/verifier-routes.ts'
 import type { Plane } from '../plane.ts'
-import { findRegion } from './regions.ts'
+import { findRegion } from '../arm/regions.ts'
 import type { AttestationProvider, VmModel } from './vm-model.ts'
 
 const target = 'properties.securityProfile.attestationProvider.id'

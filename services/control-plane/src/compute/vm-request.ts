@@ -1,7 +1,7 @@
 import type { FaqRuleId } from '../arm/faq-rule.ts'
 import { Fields } from '../arm/fields.ts'
 import { checkPlan } from './market-terms.ts'
-import { requireLocation } from './regions.ts'
+import { requireLocation } from '../arm/regions.ts'
 import { readImageReference, type ImageReference } from './images.ts'
 import { readDataDisks } from './data-disks.ts'
 import type { KeptPassword } from './passwords.ts'

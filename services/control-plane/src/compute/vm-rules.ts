@@ -1,6 +1,6 @@
 import { securityTypes, type ImageRecord, type SecurityType } from '@strongroom/contract'
 import type { Problem } from '../arm/fields.ts'
-import { findRegion } from './regions.ts'
+import { findRegion } from '../arm/regions.ts'
 import { answerOf, bad } from './security-table.ts'
 import { findSize } from './sizes.ts'
 import type { VmRequest } from './vm-request.ts'

@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { askerOf } from '../arm/asker.ts'
 import { ok, param, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
-import { locationKey } from '../compute/regions.ts'
+import { locationKey } from '../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 
 const provider = `${subscriptionPath}/providers/Microsoft.KeyVault`

@@ -6,7 +6,7 @@ import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
-import { locationKey, requireLocation } from '../compute/regions.ts'
+import { locationKey, requireLocation } from '../arm/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import {
   managedHsmBody,

@@ -19,7 +19,7 @@ import {
   type PowerState,
 } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
-import { regions } from '../compute/regions.ts'
+import { regions } from '../arm/regions.ts'
 import type { Db, ResourceStore } from '../store/resources.ts'
 import type { GuestStateKeys, Machine } from './machine.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'

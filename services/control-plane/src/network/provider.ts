@@ -7,7 +7,7 @@ import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
 import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
-import { requireLocation } from '../compute/regions.ts'
+import { requireLocation } from '../arm/regions.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { Db, Json, Resource, ResourceBody } from '../store/resources.ts'
 

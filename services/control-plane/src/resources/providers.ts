@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import { ok, param } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
-import { regions } from '../compute/regions.ts'
+import { regions } from '../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 import { typesIn } from '../types/resource-types.ts'
 

@@ -1,7 +1,7 @@
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, type ArmRequest } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
-import { regions } from '../compute/regions.ts'
+import { regions } from '../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
 
 export function subscriptionRoutes(plane: Plane): Route[] {

@@ -1,7 +1,7 @@
 import { setImmediate as breathe } from 'node:timers/promises'
 import { callsIn, isExpression, literalText, parseExpression, type Expression } from './expression.ts'
 import { itemOf, pureFunctions } from './functions.ts'
-import { findRegion } from '../compute/regions.ts'
+import { findRegion } from '../arm/regions.ts'
 import { resourceTypesOf } from '../resources/providers.ts'
 import { resourceIdFunctions } from './ids.ts'
 import type { DeploymentScope } from './scope.ts'

@@ -8,7 +8,7 @@ import type { Route } from '../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
 import { galleryType, invalidParameter } from '../kept/kept.ts'
-import { requireLocation } from '../regions.ts'
+import { requireLocation } from '../../arm/regions.ts'
 
 const view = (gallery: Resource): Record<string, unknown> => resourceView(gallery, galleryType)
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9._]{0,78}[A-Za-z0-9])?$/

@@ -1,7 +1,7 @@
 import type { Fields } from '../../arm/fields.ts'
 import type { Json } from '../../store/resources.ts'
 import { versionEncryptionTypes, invalidParameter } from '../kept/kept.ts'
-import { findRegion, locationKey } from '../regions.ts'
+import { findRegion, locationKey } from '../../arm/regions.ts'
 
 const storageTypes = ['Standard_LRS', 'Standard_ZRS', 'Premium_LRS'] as const
 const encryptionTypes = [...Object.values(versionEncryptionTypes), 'EncryptedWithCmk']

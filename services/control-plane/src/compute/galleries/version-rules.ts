@@ -1,6 +1,6 @@
 import type { Fields } from '../../arm/fields.ts'
 import { encryptionOf, versionEncryptionTypes, invalidParameter, managedImageType, type Kept } from '../kept/kept.ts'
-import { regions } from '../regions.ts'
+import { regions } from '../../arm/regions.ts'
 import { diskType, vmType } from '../vm-model.ts'
 import type { CopySource } from '../kept/source.ts'
 import type { Definition } from './definitions.ts'

@@ -21,7 +21,7 @@ import {
 } from '../kept/kept.ts'
 import { resolveSource, type CopySource } from '../kept/source.ts'
 import { accepted, deleteKept, insertKept, keptFrom, keptOf, repeatKept } from '../kept/write-kept.ts'
-import { requireLocation } from '../regions.ts'
+import { requireLocation } from '../../arm/regions.ts'
 import { diskType, vmType } from '../vm-model.ts'
 import { definitionOf } from './definitions.ts'
 import { notShared } from './galleries.ts'

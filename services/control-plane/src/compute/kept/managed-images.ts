@@ -7,7 +7,7 @@ import type { Route } from '../../arm/router.ts'
 import { writeRoutes } from '../../arm/write-routes.ts'
 import { ServiceError } from '@strongroom/platform'
 import { groupPath, type Plane } from '../../plane.ts'
-import { requireLocation } from '../regions.ts'
+import { requireLocation } from '../../arm/regions.ts'
 import { diskType, vmType } from '../vm-model.ts'
 import { readSourceUri, withoutSignature } from './address.ts'
 import {

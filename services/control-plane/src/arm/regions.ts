@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Fields } from '../arm/fields.ts'
+import type { Fields } from './fields.ts'
 
 export interface Region {
   name: string

@@ -1,0 +1,175 @@
+import { isBuiltin } from 'node:module'
+import { dirname, join, relative } from 'node:path'
+
+/** One import of a source file. */
+export interface Import {
+  /** From the root of the repository. */
+  file: string
+  /** For example services/vault. */
+  workspace: string
+  specifier: string
+}
+
+/** Who may import whom. A workspace that is not named here may import nothing. */
+export const allowed: Record<string, string[]> = {
+  'packages/evidence': [],
+  'packages/policy': [],
+  'packages/contract': [],
+  'packages/release-policy': ['@strongroom/contract'],
+  'packages/transparency': [],
+  'packages/silicon': ['@strongroom/evidence'],
+  'packages/platform': ['@strongroom/contract'],
+  'services/identity': ['@strongroom/contract', '@strongroom/platform'],
+  'services/attestation': [
+    '@strongroom/evidence',
+    '@strongroom/policy',
+    '@strongroom/contract',
+    '@strongroom/platform',
+  ],
+  'services/vault': [
+    '@strongroom/contract',
+    '@strongroom/platform',
+    '@strongroom/release-policy',
+    '@strongroom/transparency',
+  ],
+  'services/control-plane': ['@strongroom/contract', '@strongroom/platform'],
+  'services/host': ['@strongroom/evidence', '@strongroom/silicon', '@strongroom/contract', '@strongroom/platform'],
+  'apps/cli': [
+    '@strongroom/evidence',
+    '@strongroom/policy',
+    '@strongroom/release-policy',
+    '@strongroom/contract',
+    '@strongroom/transparency',
+  ],
+  'apps/strongroomd': [
+    '@strongroom/contract',
+    '@strongroom/platform',
+    '@strongroom/identity',
+    '@strongroom/attestation',
+    '@strongroom/vault',
+    '@strongroom/control-plane',
+    '@strongroom/host',
+  ],
+}
+
+/** Workspaces that run in a browser, with the packages of others that they may import. */
+export const browserFit: Record<string, string[]> = {
+  'packages/contract': [],
+  'packages/evidence': [],
+  'packages/policy': ['@jmespath-community/jmespath'],
+  'packages/transparency': ['@noble/hashes/sha2.js'],
+}
+
+const controlPlane = 'services/control-plane/src'
+/** Each provides resource types of one namespace; what several need lies in the rooms below them. */
+const providers = ['attestation', 'billing', 'compute', 'encryption', 'identity', 'keyvault', 'network']
+
+/** Imports between providers that stand as yet. Each is to go into a room that both may use; none is added. */
+export const crossings: readonly string[] = [
+  'compute/vm-attestation.ts attestation/provider-view.ts',
+  'compute/vm-attestation.ts attestation/verifier-routes.ts',
+  'compute/vm-identity.ts identity/user-assigned.ts',
+  'compute/vm-model.ts identity/user-assigned.ts',
+  'compute/vm-network-rules.ts network/interfaces.ts',
+  'compute/vm-network-rules.ts network/provider.ts',
+  'compute/vm-network.ts network/interfaces.ts',
+  'compute/vm-network.ts network/virtual-networks.ts',
+  'compute/vm-power.ts encryption/vm-set.ts',
+  'compute/vm-sagas.ts encryption/vm-set.ts',
+  'compute/vm-sagas.ts network/interfaces.ts',
+  'compute/vm-write.ts encryption/vm-set.ts',
+  'compute/vm-write.ts identity/user-assigned.ts',
+  'encryption/set-key.ts keyvault/managed-hsm-model.ts',
+  'encryption/set-key.ts keyvault/vault-model.ts',
+  'encryption/set-model.ts identity/user-assigned.ts',
+  'encryption/set-rotation.ts compute/vm-model.ts',
+  'encryption/set-rotation.ts compute/vm-sagas.ts',
+  'encryption/set-routes.ts compute/vm-model.ts',
+  'encryption/set-routes.ts identity/user-assigned.ts',
+  'encryption/vm-set.ts compute/vm-attestation.ts',
+  'encryption/vm-set.ts compute/vm-model.ts',
+  'encryption/vm-set.ts compute/vm-request.ts',
+]
+
+export const isTest = (file: string): boolean => file.endsWith('.test.ts') || file.includes('/testing')
+
+/** Imports of one file, `export … from` and `import()` among them. Examples in comments import nothing. */
+export function importsOf(file: string, text: string): Import[] {
+  const code = text
+    .split('\n')
+    .filter((line) => !/^\s*(?:\*|\/\*|\/\/)/.test(line))
+    .join('\n')
+  const workspace = file.split('/').slice(0, 2).join('/')
+  const statements =
+    /(?:^|\n)\s*(?:import|export)\s+(?:[^'"\n;{}=]*?(?:\{[^}]*\})?[^'"\n;{}=]*?\bfrom\s*)?['"]([^'"\n]+)['"]/g
+  return [...code.matchAll(statements), ...code.matchAll(/\bimport\(\s*['"]([^'"]+)['"]/g)].map((match) => ({
+    file,
+    workspace,
+    specifier: match[1]!,
+  }))
+}
+
+const isRelative = ({ specifier }: Import): boolean => specifier.startsWith('.')
+const targetOf = ({ file, specifier }: Import): string => join(dirname(file), specifier)
+const text = ({ file, specifier }: Import): string => `${file} imports ${specifier}`
+
+/** Each gives what is wrong, a line each. */
+export const rules = {
+  workspaces: (all: readonly Import[]): string[] =>
+    all
+      .filter(
+        ({ file, workspace, specifier }) =>
+          !isTest(file) &&
+          specifier.startsWith('@strongroom/') &&
+          !allowed[workspace]?.some((name) => specifier === name || specifier.startsWith(`${name}/`)),
+      )
+      .map(text),
+
+  browser: (all: readonly Import[]): string[] =>
+    all
+      .filter((entry) => {
+        const fit = browserFit[entry.workspace]
+        return fit !== undefined && !isTest(entry.file) && !isRelative(entry) && !fit.includes(entry.specifier)
+      })
+      .map(text),
+
+  insideWorkspace: (all: readonly Import[]): string[] =>
+    all.filter((entry) => isRelative(entry) && relative(entry.workspace, targetOf(entry)).startsWith('..')).map(text),
+
+  /** Imports between providers, as `from to`. */
+  crossings: (all: readonly Import[]): string[] =>
+    all
+      .filter((entry) => !isTest(entry.file) && isRelative(entry))
+      .map((entry) => [relative(controlPlane, entry.file), relative(controlPlane, targetOf(entry))] as const)
+      .filter(([from, to]) => {
+        const [own, other] = [from.split('/')[0] ?? '', to.split('/')[0] ?? '']
+        return own !== other && providers.includes(own) && providers.includes(other)
+      })
+      .map(([from, to]) => `${from} ${to}`),
+
+  declared: (all: readonly Import[], manifestOf: (workspace: string) => Manifest): string[] =>
+    all
+      .filter((entry) => {
+        if (isRelative(entry) || isBuiltin(entry.specifier)) return false
+        const parts = entry.specifier.split('/')
+        const name = entry.specifier.startsWith('@') ? parts.slice(0, 2).join('/') : parts[0]!
+        const { dependencies, devDependencies, optionalDependencies } = manifestOf(entry.workspace)
+        const known = { ...dependencies, ...devDependencies, ...optionalDependencies }
+        return !(name in known) && !(isTest(entry.file) && ['vitest', 'fast-check'].includes(name))
+      })
+      .map(text),
+
+  /** Dependencies that no file of the workspace imports. */
+  unused: (all: readonly Import[], workspace: string, { dependencies }: Manifest): string[] =>
+    Object.keys(dependencies ?? {}).filter(
+      (name) =>
+        !all.some(
+          (entry) =>
+            entry.workspace === workspace && (entry.specifier === name || entry.specifier.startsWith(`${name}/`)),
+        ),
+    ),
+}
+
+export type Manifest = Partial<
+  Record<'dependencies' | 'devDependencies' | 'optionalDependencies', Record<string, string>>
+>
