@@ -100,6 +100,9 @@ describe('evaluating conditions', () => {
   it('takes an empty list for false', () => {
     expect(holds({ allOf: [] }, {})).toBe(false)
     expect(holds({ anyOf: [] }, {})).toBe(false)
+    expect(failedConditions({ allOf: [] }, { '': true })).toEqual([
+      { claim: '', operator: 'equals', expected: true, actual: undefined },
+    ])
   })
 
   it('agrees with logic for any nesting', () => {
