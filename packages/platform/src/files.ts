@@ -54,7 +54,8 @@ async function writePartial(path: string, content: string | Uint8Array, mode: nu
   return partial
 }
 
-async function flushDirectory(path: string): Promise<void> {
+/** Makes renames in a directory last through a crash. */
+export async function flushDirectory(path: string): Promise<void> {
   const directory = await open(path, 'r')
   try {
     await directory.sync()

@@ -19,7 +19,7 @@ export {
   type ServiceErrorOptions,
   type WireError,
 } from './errors.ts'
-export { createFileAtomically, writeFileAtomically } from './files.ts'
+export { createFileAtomically, flushDirectory, writeFileAtomically } from './files.ts'
 export { createHttpApp } from './http/app.ts'
 export { bearerOf, requireBearer, type Caller, type TokenSource, type TokenVerifier } from './http/bearer.ts'
 export { freePort } from './http/free-port.ts'

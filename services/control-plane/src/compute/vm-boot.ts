@@ -114,9 +114,16 @@ const stoppedEarly: ErrorDetail = {
   innererror: { remedy: 'Start it again, and read its serial log.' },
 }
 
+/** Until nothing of it runs. How that came, `assertLeftWhole` says. */
 export async function waitUntilStopped(plane: Plane, c: StepContext<unknown>, vmId: string): Promise<void> {
   await followInstance(plane, c, {
     vmId,
     settled: (status) => (status.power.state === 'Stopped' || status.power.state === 'Failed' ? true : undefined),
   })
+}
+
+/** @throws ServiceError with the machine's reason where a stopped VM left something that was not written as it should be */
+export async function assertLeftWhole(plane: Plane, vmId: string): Promise<void> {
+  const power = (await plane.machine.find(vmId))?.power
+  if (power?.state === 'Failed' && power.error !== undefined) throw fromDetail(power.error)
 }

@@ -1,5 +1,5 @@
 import type { AnySpec, AskedBy, VmSpec } from '@strongroom/contract'
-import { ServiceError, type SagaDefinition, type StepContext } from '@strongroom/platform'
+import { ServiceError, type SagaDefinition, type SagaStep, type StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import { customerKeyOf } from '../encryption/vm-set.ts'
 import { detachInterface } from '../network/interfaces.ts'
@@ -11,7 +11,7 @@ import { removeRunCommands } from './run-command-store.ts'
 import { findSize, machineSize } from './sizes.ts'
 import { attestationUri } from './vm-attestation.ts'
 import { fromDetail } from '../machine/machine-error.ts'
-import { followInstance, bootUntilReady, waitUntilStopped } from './vm-boot.ts'
+import { assertLeftWhole, bootUntilReady, followInstance, waitUntilStopped } from './vm-boot.ts'
 import { machineNetwork } from './vm-network.ts'
 import { applyIdentities, removeIdentities } from './vm-identity.ts'
 import { diskIdOf, stateOf, typeOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
@@ -264,9 +264,16 @@ export function powerOffSaga(plane: Plane): SagaDefinition<VmParams & { graceful
     steps: [
       { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, c.params.graceful)) },
       { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
+      leftWhole(plane),
     ],
   }
 }
+
+/** The last step of a stop: the VM is off by then, whatever it left. */
+const leftWhole = (plane: Plane): SagaStep<VmParams> => ({
+  name: 'see that its guest state was written',
+  do: async (c) => await assertLeftWhole(plane, c.params.vmId),
+})
 
 export function deallocateSaga(plane: Plane): SagaDefinition<VmParams> {
   return {
@@ -283,6 +290,7 @@ export function deallocateSaga(plane: Plane): SagaDefinition<VmParams> {
           })
         },
       },
+      leftWhole(plane),
     ],
   }
 }

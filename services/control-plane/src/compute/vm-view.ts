@@ -99,10 +99,9 @@ function provisioningStatus(vm: Vm, status: InstanceStatus | undefined): Instanc
 function powerStatus(vm: Vm, status: InstanceStatus | undefined): InstanceViewStatus {
   if (status === undefined) return { code: 'PowerState/deallocated', level: 'Info', displayStatus: 'VM deallocated' }
   const { state, since, error } = status.power
-  if (vm.internal.deallocated && state === 'Stopped') {
-    return { code: 'PowerState/deallocated', level: 'Info', displayStatus: 'VM deallocated', time: since }
-  }
-  const [code, displayStatus] = powerCodes[state]
+  const off = state === 'Stopped' || state === 'Failed'
+  const [code, displayStatus] =
+    vm.internal.deallocated && off ? (['PowerState/deallocated', 'VM deallocated'] as const) : powerCodes[state]
   const message = error === undefined ? undefined : [error.message, error.innererror?.remedy].filter(Boolean).join(' ')
   return {
     code,

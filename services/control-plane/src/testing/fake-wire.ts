@@ -98,6 +98,8 @@ export class FakeWire implements WireClient {
   /** What a provisioning or a boot ends with; undefined is well. */
   provisioningError: ErrorDetail | undefined
   bootError: ErrorDetail | undefined
+  /** What a stop ends with. */
+  stopError: ErrorDetail | undefined
   /** What a conversion is refused with. */
   conversionError: ErrorDetail | undefined
   /** Boots stay in Booting while this is set. */
@@ -147,8 +149,10 @@ export class FakeWire implements WireClient {
       provisioning.state = this.provisioningError === undefined ? 'Succeeded' : 'Failed'
       if (this.provisioningError !== undefined) provisioning.error = this.provisioningError
     }
-    if (power.state === 'Stopping') power.state = 'Stopped'
-    else if (power.state === 'Starting') power.state = 'Booting'
+    if (power.state === 'Stopping') {
+      power.state = this.stopError === undefined ? 'Stopped' : 'Failed'
+      if (this.stopError !== undefined) power.error = this.stopError
+    } else if (power.state === 'Starting') power.state = 'Booting'
     else if (power.state === 'Booting' && !this.hangs) {
       end(power.steps)
       power.state = this.bootError === undefined ? 'Ready' : 'Failed'

@@ -1,5 +1,5 @@
 import type { ServiceError } from '@strongroom/platform'
-import { crashed, lastConsoleLines, type RunningGuest } from '../paravisor/running-guest.ts'
+import { guestEnded, lastConsoleLines, type RunningGuest } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import type { BootOutcome } from './boot-watch.ts'
 import { bootLoaderRefused, bootTimedOut, diskDidNotUnlock, guestPoweredOff } from './errors.ts'
@@ -22,11 +22,12 @@ export async function explainFailedBoot(o: {
     case 'timeout':
       return bootTimedOut({ seconds: outcome.seconds, acceleration: o.acceleration, console })
     case 'ended': {
-      if (outcome.end.kind === 'crash') return crashed(outcome.end)
+      const { end } = outcome
+      if (end.kind === 'crash' || end.kind === 'vtpmEnded') return guestEnded(end, 'before the guest was ready')
       if (o.sealedTo !== undefined) {
         return diskDidNotUnlock({ sealedTo: o.sealedTo, found: await o.guest.registers(), console })
       }
-      return guestPoweredOff(console, outcome.end.kind === 'reboot' ? 'rebooted' : 'powered off')
+      return guestPoweredOff(console, end.kind === 'reboot' ? 'rebooted' : 'powered off')
     }
   }
 }

@@ -155,12 +155,13 @@ export async function boot(o: BootRequest): Promise<Booted> {
     }
   } catch (error) {
     for (const endpoint of endpoints) await endpoint.close()
-    if (opened !== undefined) {
-      if (opened.tpm !== undefined) await stopSwtpm(opened.tpm)
-      await opened.state.close()
+    try {
+      if (opened?.tpm !== undefined) await stopSwtpm(opened.tpm)
+      await opened?.state.close()
+    } finally {
+      await rm(runtimeDir, { recursive: true, force: true })
+      await rm(files.temporaryDisk, { force: true })
     }
-    await rm(runtimeDir, { recursive: true, force: true })
-    await rm(files.temporaryDisk, { force: true })
     throw error
   }
 }

@@ -6,6 +6,7 @@ import { createLogger, createSealer, openStore, ServiceError, systemClock } from
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { GuestEnd } from '../qemu/vm-process.ts'
 import { exampleSpec } from '../testing.ts'
+import { exchanged } from '../vmgs/exchanged.ts'
 import type { BootRequest, Booted } from './boot.ts'
 import { deferred } from './deferred.ts'
 import { InstanceStore } from './instance-store.ts'
@@ -17,6 +18,8 @@ interface FakeGuest {
   end: (end: GuestEnd) => void
   stopped: boolean
   asked: boolean
+  /** What its stop ends with, once nothing of it runs. */
+  fails?: ServiceError
 }
 
 const fakes = vi.hoisted(() => ({ guests: [] as unknown[], boot: vi.fn(), rewrap: vi.fn(), provision: vi.fn() }))
@@ -44,6 +47,7 @@ function powerOn(request: BootRequest): Booted {
       stop: async () => {
         guest.stopped = true
         resolve({ kind: 'crash', code: null, signal: 'SIGKILL', said: '' })
+        if (guest.fails !== undefined) throw guest.fails
       },
     } as unknown as Booted['guest'],
     acceleration: 'tcg',
@@ -141,6 +145,47 @@ describe('life of a VM', () => {
     guests[1]!.end({ kind: 'powerOff' })
     await reaches('Stopped')
     expect(guests[1]!.stopped).toBe(true)
+  })
+
+  it('fails when its vTPM or its QEMU ends, before its report or after, and says which (attack V11)', async () => {
+    const how = { code: null, signal: 'SIGKILL' }
+    const ends = { VtpmEnded: { kind: 'vtpmEnded', ...how }, GuestEnded: { kind: 'crash', said: '', ...how } } as const
+    for (const [code, end] of Object.entries(ends)) {
+      const guest = await startReady()
+      guest.end(end)
+      await reaches('Failed')
+      expect(machine.get(vmId).status().power.error).toMatchObject({ code, message: expect.stringContaining('while') })
+      expect(guest.stopped).toBe(true)
+    }
+    await machine.get(vmId).start()
+    await reaches('Booting')
+    guests.at(-1)!.end(ends.VtpmEnded)
+    await reaches('Failed')
+    expect(machine.get(vmId).status().power.error).toMatchObject({
+      code: 'VtpmEnded',
+      message: 'The software TPM ended before the guest was ready. Nothing takes its place.',
+    })
+  })
+
+  it('is off and failed when its state could not be left where it belongs, however it is stopped (attack H10)', async () => {
+    const ways: ((guest: FakeGuest) => unknown)[] = [
+      async () => await machine.get(vmId).stop(true),
+      async () => await machine.get(vmId).restart(),
+      (guest) => guest.end({ kind: 'powerOff' }),
+    ]
+    for (const way of ways) {
+      const guest = await startReady()
+      guest.fails = exchanged('/s/machines/VM/guest-state.vmgs', 'another file')
+      await way(guest)
+      await reaches('Failed')
+      const { power: found, processes } = machine.get(vmId).status()
+      expect(found.error).toMatchObject({ code: 'GuestStateExchanged', message: expect.stringContaining('.kept') })
+      expect(processes).toBeUndefined()
+    }
+    const guest = await startReady()
+    guest.fails = exchanged('/s/machines/VM/guest-state.vmgs', 'another file')
+    await machine.remove(vmId)
+    expect(await store.list()).toEqual([])
   })
 
   it('names the register that kept its disk closed', async () => {

@@ -12,7 +12,7 @@ import {
   type InstanceStatus,
 } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
-import { crashed } from '../paravisor/running-guest.ts'
+import { guestEnded } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { CommandQueue } from '../network/command-queue.ts'
 import { boot, rewrapGuestState, type Booted } from './boot.ts'
@@ -340,10 +340,8 @@ export class Instance {
         return await this.#boot()
       }
       this.#work.record.desired = 'stopped'
-      await this.#work.power(
-        end.kind === 'crash' ? 'Failed' : 'Stopped',
-        end.kind === 'crash' ? crashed(end) : undefined,
-      )
+      const wanted = end.kind === 'powerOff'
+      await this.#work.power(wanted ? 'Stopped' : 'Failed', wanted ? undefined : guestEnded(end, 'while the guest ran'))
     })
   }
 
@@ -381,7 +379,9 @@ export class Instance {
   }
 
   async #destroy(): Promise<void> {
-    await this.#halt(false)
+    await this.#halt(false).catch((error: unknown) => {
+      this.#work.logger.warn({ err: error }, 'a guest that is deleted left its state unwritten')
+    })
     await sweepRuntime(this.spec.vmId)
     await rm(this.#files.directory, { recursive: true, force: true })
     await this.#work.forget()

@@ -24,9 +24,9 @@ export async function rebindGuestState(o: {
   const state = await openState(services, source.guest, source.guestState, o.signal)
   const runtimeDir = await memoryBackedDirectory(`copy-${guest.vmId.toLowerCase()}`)
   try {
-    const variables = await state.variables()
+    const variables = state.variables()
     const encrypted = source.guest.encryption === 'DiskWithVMGuestState'
-    const diskKey = encrypted ? ((await state.diskKey()) ?? (await keyOfTpm(state, runtimeDir))) : undefined
+    const diskKey = encrypted ? (state.diskKey() ?? (await keyOfTpm(state, runtimeDir))) : undefined
     await rm(o.out, { force: true })
     await GuestState.create({
       path: o.out,
@@ -47,7 +47,7 @@ export async function rebindGuestState(o: {
 async function keyOfTpm(state: GuestState, runtimeDir: string): Promise<Buffer> {
   const stateDir = join(runtimeDir, 'tpm')
   await mkdir(stateDir, { mode: 0o700 })
-  await writeFile(join(stateDir, permanentState), await state.tpm(), { mode: 0o600 })
+  await writeFile(join(stateDir, permanentState), state.tpm(), { mode: 0o600 })
   try {
     const key = await readDiskKey({ stateDir, runtimeDir })
     if (key === undefined) throw madeBefore()
@@ -77,7 +77,7 @@ export async function readCaptured(o: {
 }): Promise<{ variables: Buffer; diskKey: Buffer | undefined }> {
   const state = await openState(o.services, o.guest, o.guestState, o.signal)
   try {
-    return { variables: await state.variables(), diskKey: await state.diskKey() }
+    return { variables: state.variables(), diskKey: state.diskKey() }
   } finally {
     await state.close()
   }

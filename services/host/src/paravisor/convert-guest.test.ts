@@ -101,7 +101,7 @@ describe('a guest state for the other technology', () => {
     const before = await readFile(from.guestStatePath)
     await convert()
     const made = await open(to, pair.TDX.privateKey)
-    expect([await made.tpm(), await made.variables(), made.generation]).toEqual([tpm, variables, 6])
+    expect([made.tpm(), made.variables(), made.generation]).toEqual([tpm, variables, 6])
     await made.close()
     await expect(open(to, pair.SNP.privateKey)).rejects.toMatchObject({ code: 'GuestStateOfAnotherVm' })
     expect(await readFile(from.guestStatePath)).toEqual(before)

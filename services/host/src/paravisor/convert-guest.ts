@@ -44,7 +44,7 @@ export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () =
   const old = await openFor(o, o.from)
   let kept: { tpm: Uint8Array; variables: Uint8Array; generation: number }
   try {
-    kept = { tpm: await old.state.tpm(), variables: await old.state.variables(), generation: old.state.generation + 1 }
+    kept = { tpm: old.state.tpm(), variables: old.state.variables(), generation: old.state.generation + 1 }
   } finally {
     await old.state.close()
   }
@@ -57,8 +57,8 @@ export async function convertGuest(o: ConvertRequest): Promise<{ retireOld: () =
   const made = await openFor(o, o.to)
   try {
     const whole =
-      equal(await made.state.tpm(), kept.tpm) &&
-      equal(await made.state.variables(), kept.variables) &&
+      equal(made.state.tpm(), kept.tpm) &&
+      equal(made.state.variables(), kept.variables) &&
       made.state.generation === kept.generation
     if (!whole) throw new TypeError('the guest state that was read back is not the one that was written')
     await reportGeneration({ ...made.access, generation: kept.generation })

@@ -115,7 +115,7 @@ async function layFiles(i: {
   const firmware = join(o.runtimeDir, 'firmware.fd')
   await writeFile(firmware, i.firmware, { mode: 0o400 })
   const variables = join(o.runtimeDir, 'variables.fd')
-  const kept = await i.state.variables()
+  const kept = i.state.variables()
   if (secureBootEnabled(parseVariableStore(kept)) === o.spec.security.secureBoot) {
     await writeFile(variables, kept, { mode: 0o600 })
   } else {
@@ -127,7 +127,7 @@ async function layFiles(i: {
     })
   }
   const tpmState = join(i.tpmDir, permanentState)
-  await writeFile(tpmState, await i.state.tpm(), { mode: 0o600 })
+  await writeFile(tpmState, i.state.tpm(), { mode: 0o600 })
   return { firmware, variables, tpmState }
 }
 

@@ -1,11 +1,12 @@
 import { readFile, rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnyBootEvidence } from '@strongroom/contract'
 import { type Logger, ServiceError } from '@strongroom/platform'
 import type { MachineOptions } from '../qemu/arguments.ts'
 import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import { QemuEnded, VmProcess, type GuestEnd } from '../qemu/vm-process.ts'
 import { readRegistersAfterGuest } from '../tpm/registers.ts'
-import { stopSwtpm, type Swtpm } from '../tpm/swtpm.ts'
+import { stopSwtpm, vtpmEnded, type Swtpm } from '../tpm/swtpm.ts'
 import { WriteBack, type SavedState } from './write-back.ts'
 
 /** What a guest is powered on with, and what stays behind it; `openGuest` gives more for a confidential VM. */
@@ -27,6 +28,8 @@ interface Closable {
 /** A powered-on guest with all that belongs to it. `stop` ends everything and leaves the encrypted guest state only. */
 export class RunningGuest {
   readonly evidence: AnyBootEvidence | undefined
+  /** Settles once. */
+  readonly ended: Promise<GuestEnd>
   readonly #opened: PoweredState
   readonly #vm: VmProcess
   readonly #writeBack: WriteBack
@@ -54,9 +57,10 @@ export class RunningGuest {
     void o.opened.tpm?.process.exited.then(() => {
       if (this.#stopped === undefined) this.#vm.process.kill('SIGKILL')
     })
+    this.ended = o.vm.ended.then(async (end) => (this.#stopped === undefined ? await cause(end, o.opened.tpm) : end))
   }
 
-  /** Takes over what was opened, also where it fails. @throws ServiceError GuestDidNotStart */
+  /** Takes over what was opened, also where it fails. @throws ServiceError GuestDidNotStart, VtpmEnded */
   static async powerOn(o: {
     opened: PoweredState
     machine: MachineOptions
@@ -72,15 +76,16 @@ export class RunningGuest {
       const vm = await VmProcess.start({ machine: o.machine, errorLog: o.errorLog })
       return new RunningGuest({ ...o, vm, writeBack })
     } catch (error) {
-      if (opened.tpm !== undefined) await stopSwtpm(opened.tpm)
-      await writeBack.stop()
-      await opened.state.close()
-      throw error instanceof QemuEnded ? crashed(error.end) : error
+      const end = error instanceof QemuEnded ? await cause(error.end, opened.tpm) : undefined
+      try {
+        if (opened.tpm !== undefined) await stopSwtpm(opened.tpm)
+        await writeBack.stop()
+      } finally {
+        await opened.state.close()
+      }
+      if (end?.kind !== 'crash' && end?.kind !== 'vtpmEnded') throw error
+      throw guestEnded(end, 'before the guest was ready')
     }
-  }
-
-  get ended(): Promise<GuestEnd> {
-    return this.#vm.ended
   }
 
   get processes(): { qemu: number; swtpm?: number } {
@@ -112,7 +117,10 @@ export class RunningGuest {
     return tpm && (await readRegistersAfterGuest(tpm, this.#runtimeDir).catch(() => undefined))
   }
 
-  /** Pulls the plug, writes back what is outstanding, ends the vTPM, removes everything in clear. Idempotent. */
+  /**
+   * Pulls the plug, writes back what is outstanding, ends the vTPM, removes everything in clear. Idempotent.
+   * @throws ServiceError GuestStateExchanged, once all that is done: the guest state was kept beside what the host laid there
+   */
   async stop(): Promise<void> {
     this.#stopped ??= (async () => {
       await this.#vm.kill()
@@ -124,23 +132,38 @@ export class RunningGuest {
           this.#logger.warn({ err: error }, 'the generation of the guest state was not counted up at this stop')
         })
       } finally {
-        await this.#opened.state.close()
-        for (const endpoint of this.#endpoints) await endpoint.close()
-        await rm(this.#runtimeDir, { recursive: true, force: true })
+        try {
+          await this.#opened.state.close()
+        } finally {
+          for (const endpoint of this.#endpoints) await endpoint.close()
+          await rm(this.#runtimeDir, { recursive: true, force: true })
+        }
       }
     })()
     await this.#stopped
   }
 }
 
-/** QEMU's end as an error for the instance view. */
-export function crashed(end: GuestEnd): ServiceError {
-  const said = end.kind === 'crash' ? end.said.split('\n').slice(-2).join(' | ') : ''
-  const how = end.kind === 'crash' ? (end.signal ?? `exit code ${end.code}`) : end.kind
+/** A QEMU that ended is not the cause where its vTPM ended too: each is killed with the other, and QEMU leaves its vTPM running. */
+async function cause(end: GuestEnd, tpm: Swtpm | undefined): Promise<GuestEnd> {
+  if (end.kind !== 'crash' || tpm === undefined) return end
+  // The ends of two processes are told in any order.
+  const gone = await Promise.race([tpm.process.exited, sleep(100, undefined, { ref: false })])
+  return gone === undefined ? end : { kind: 'vtpmEnded', ...gone }
+}
+
+/** An end that nobody asked for, as an error for the instance view. */
+export function guestEnded(
+  end: Extract<GuestEnd, { kind: 'crash' | 'vtpmEnded' }>,
+  when: 'before the guest was ready' | 'while the guest ran',
+): ServiceError {
+  const how = end.signal ?? `exit code ${end.code}`
+  if (end.kind === 'vtpmEnded') return vtpmEnded({ when, found: `swtpm: ${how}` })
+  const said = end.said.split('\n').slice(-2).join(' | ')
   return new ServiceError({
-    code: 'GuestDidNotStart',
+    code: when === 'while the guest ran' ? 'GuestEnded' : 'GuestDidNotStart',
     status: 500,
-    message: `QEMU ended before the guest was ready${said === '' ? '.' : `: ${said}`}`,
+    message: `QEMU ended ${when}${said === '' ? '.' : `: ${said}`}`,
     expected: 'a guest that runs',
     found: how,
     remedy: 'See qemu.log and serial.log of the VM; start it again.',

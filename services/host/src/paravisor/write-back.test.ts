@@ -46,8 +46,8 @@ describe('write-back of a running guest', () => {
     await rename(`${files.tpmState}.new`, files.tpmState)
     await writeFile(files.variables, 'variables 1')
     await vi.waitFor(async () => {
-      expect((await state.tpm()).toString()).toBe('tpm 1')
-      expect((await state.variables()).toString()).toBe('variables 1')
+      expect(state.tpm().toString()).toBe('tpm 1')
+      expect(state.variables().toString()).toBe('variables 1')
     }, 20_000)
     await writeBack.stop()
   })
@@ -56,13 +56,13 @@ describe('write-back of a running guest', () => {
     const writeBack = new WriteBack({ state, ...files, logger })
     await writeFile(files.variables, 'variables 2')
     await writeBack.stop()
-    expect((await state.variables()).toString()).toBe('variables 2')
+    expect(state.variables().toString()).toBe('variables 2')
   })
 
   it('leaves a vTPM that is not persisted out', async () => {
     const writeBack = new WriteBack({ state, tpmState: undefined, variables: files.variables, logger })
     await writeFile(files.tpmState, 'tpm 3')
     await writeBack.stop()
-    expect((await state.tpm()).toString()).toBe('tpm 0')
+    expect(state.tpm().toString()).toBe('tpm 0')
   })
 })

@@ -13,6 +13,7 @@ export type GuestEnd =
   | { kind: 'powerOff' }
   | { kind: 'reboot' }
   | { kind: 'crash'; code: number | null; signal: string | null; said: string }
+  | { kind: 'vtpmEnded'; code: number | null; signal: string | null }
 
 type Listeners = Set<(device: unknown) => void>
 

@@ -73,16 +73,20 @@ export async function tpmTool(tpm: Swtpm, tool: string, args: string[]): Promise
     // Its end is told a little later than the tool's.
     const ended = tpm.process.exited.then(() => true)
     if (!(await Promise.race([ended, sleep(100, false)]))) throw cause
-    throw new ServiceError({
-      code: 'VtpmEnded',
-      status: 500,
-      message: `The software TPM ended before ${tool} had its answer. Nothing takes its place.`,
-      expected: 'a TPM that runs as long as its VM',
-      found: 'swtpm ended',
-      remedy: 'Look in the system’s log for what ended swtpm, then start the VM again.',
-      cause,
-    })
+    throw vtpmEnded({ when: `before ${tool} had its answer`, found: 'swtpm ended', cause })
   }
+}
+
+export function vtpmEnded(o: { when: string; found: string; cause?: unknown }): ServiceError {
+  return new ServiceError({
+    code: 'VtpmEnded',
+    status: 500,
+    message: `The software TPM ended ${o.when}. Nothing takes its place.`,
+    expected: 'a TPM that runs as long as its VM',
+    found: o.found,
+    remedy: 'Look in the system’s log for what ended swtpm, then start the VM again.',
+    ...(o.cause !== undefined && { cause: o.cause }),
+  })
 }
 
 async function waitForSocket(process: OwnedProcess, path: string): Promise<void> {

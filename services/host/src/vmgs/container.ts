@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { open as openFile, type FileHandle } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { open, seal } from './aead.ts'
 import { corrupt } from './corrupt.ts'
+import { exchanged, keptBeside, newerKept, notKept } from './exchanged.ts'
+import { HeldFile } from './held-file.ts'
 import {
   activeHeader,
   blockLength,
@@ -18,6 +20,7 @@ import {
   type FileEntry,
   type Header,
 } from './layout.ts'
+import { openSeal, sealHeader, sectorLength, type Sealed } from './seal.ts'
 
 export interface Changes {
   /** Files that anyone may read: the key protector, the VM's id. */
@@ -30,93 +33,116 @@ export interface Changes {
 /**
  * One VMGS container. Datastore key → metadata key → extended table → one key per file and write. Every commit writes to
  * free blocks, then the table, then the other header: after a crash the container holds the old state or the new one.
- * Used by one owner at a time; commits are queued.
+ * `unlock` holds every byte against the keys; only where no `close` came to an end, bytes that nothing refers to may be
+ * anything, are not read, and are zero after the next. Used by one owner at a time; commits are queued.
  */
 export class Container {
-  readonly #file: FileHandle
+  readonly #path: string
+  readonly #file: HeldFile
   #slot: 0 | 1
   #header: Header
   #table: (FileEntry | undefined)[]
   /** Extended table in clear: the key of file n at n × 64. */
   #keys: Buffer | undefined
   #metadataKey: Buffer | undefined
+  /** A commit began since it was opened. */
+  #touched = false
+  /** By the active header, bytes that nothing refers to are zero. */
+  #atRest = false
   #queue: Promise<void> = Promise.resolve()
+  #closed: Promise<void> | undefined
 
-  private constructor(file: FileHandle, slot: 0 | 1, header: Header, table: (FileEntry | undefined)[]) {
+  private constructor(
+    path: string,
+    file: HeldFile,
+    at: { slot: 0 | 1; header: Header; table: (FileEntry | undefined)[] },
+  ) {
+    this.#path = path
     this.#file = file
-    this.#slot = slot
-    this.#header = header
-    this.#table = table
+    this.#slot = at.slot
+    this.#header = at.header
+    this.#table = at.table
   }
 
   /** Makes a new container, mode 0600; the file must not exist. */
   static async create(path: string, changes: Required<Changes>): Promise<Container> {
-    const file = await openFile(path, 'wx+', 0o600)
-    await file.truncate(capacity)
+    const file = await HeldFile.create({ path, keptPath: keptBeside(path), length: capacity })
     const nothing = { nonce: Buffer.alloc(12), tag: Buffer.alloc(16), key: Buffer.alloc(32) }
-    const header: Header = { sequence: 0, tableBlock: 2, metadataKey: nothing }
-    const container = new Container(
-      file,
-      1,
-      header,
-      Array.from({ length: entryCount }, () => undefined),
-    )
+    const container = new Container(path, file, {
+      slot: 1,
+      header: { sequence: 0, tableBlock: 2, metadataKey: nothing },
+      table: Array.from({ length: entryCount }, () => undefined),
+    })
     container.#keys = Buffer.alloc(tableLength)
     await container.commit(changes)
     return container
   }
 
-  /** @throws ServiceError GuestStateCorrupt, GuestStateMissing */
+  /** @throws ServiceError GuestStateCorrupt, GuestStateExchanged */
   static async open(path: string): Promise<Container> {
-    const file = await openFile(path, 'r+').catch((error: NodeJS.ErrnoException) => {
+    const newer = await access(keptBeside(path)).then(
+      () => true,
+      () => false,
+    )
+    if (newer) throw newerKept(path)
+    const file = await HeldFile.open({
+      path,
+      keptPath: keptBeside(path),
+      length: capacity,
+      wrongLength: (found) => corrupt('it was cut short or grown', `${capacity} bytes`, `${found} bytes`),
+    }).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') throw corrupt('its file is missing', 'a file', 'none')
       throw error
     })
     try {
-      const { size } = await file.stat()
-      if (size !== capacity) throw corrupt('it was cut short or grown', `${capacity} bytes`, `${size} bytes`)
-      const [first, second] = [await readBlocks(file, 0, 1), await readBlocks(file, 1, 1)]
-      const { slot, header } = activeHeader(decodeHeader(first), decodeHeader(second))
-      const table = decodeTable(await readBlocks(file, header.tableBlock, 1))
-      return new Container(file, slot, header, table)
+      const { slot, header } = activeHeader(decodeHeader(blocks(file, 0, 1)), decodeHeader(blocks(file, 1, 1)))
+      const table = decodeTable(blocks(file, header.tableBlock, 1))
+      return new Container(path, file, { slot, header, table })
     } catch (error) {
       await file.close()
       throw error
     }
   }
 
-  /** @throws ServiceError GuestStateCorrupt: the key is another's, or the metadata were changed */
-  async unlock(datastoreKey: Uint8Array): Promise<void> {
+  /** @throws ServiceError GuestStateCorrupt: the key is another's, or any byte was changed */
+  unlock(datastoreKey: Uint8Array): void {
     const { nonce, tag, key } = this.#header.metadataKey
     const metadataKey = open(datastoreKey, { nonce, tag, bytes: key })
     if (metadataKey === undefined)
       throw corrupt('its metadata key does not open', 'the key of the last boot', 'another')
-    const entry = this.#table[fileIds.extendedTable]
+    const { slot, header, table } = { slot: this.#slot, header: this.#header, table: this.#table }
+    const sealed = openSeal(blocks(this.#file, slot, 1), this.#sealed(metadataKey, slot, header, table))
+    if (sealed === undefined) throw corrupt('a header, the file table or a file in clear was changed')
+    const entry = table[fileIds.extendedTable]
     if (!entry?.encrypted || entry.length !== tableLength) throw corrupt('its key table is missing')
-    const keys = open(metadataKey, { ...entry, bytes: await this.#read(entry) })
+    const keys = open(metadataKey, { ...entry, bytes: this.#read(entry) })
     if (keys === undefined) throw corrupt('its key table was changed')
     this.#metadataKey = metadataKey
     this.#keys = keys
+    this.#atRest = sealed.atRest
+    for (const [id, each] of table.entries()) if (each?.encrypted && id !== fileIds.extendedTable) this.readSecret(id)
+    if (sealed.atRest && this.#leftovers().length > 0) throw corrupt('there is something where nothing was written')
   }
 
-  async readClear(id: number): Promise<Buffer | undefined> {
+  readClear(id: number): Buffer | undefined {
     const entry = this.#table[id]
     if (entry === undefined) return undefined
     if (entry.encrypted) throw corrupt(`file ${id} is encrypted and must not be`)
-    return await this.#read(entry)
+    return this.#read(entry)
   }
 
   /** A file without the attribute of encryption is refused: the machine's owner could have laid it there. */
-  async readSecret(id: number): Promise<Buffer | undefined> {
+  readSecret(id: number): Buffer | undefined {
     if (this.#keys === undefined) throw new TypeError('the container is locked')
     const entry = this.#table[id]
     if (entry === undefined) return undefined
     if (!entry.encrypted) throw corrupt(`file ${id} is not encrypted`, 'an encrypted file', 'clear text')
-    const plain = open(keyOf(this.#keys, id), { ...entry, bytes: await this.#read(entry) })
+    const plain = open(keyOf(this.#keys, id), { ...entry, bytes: this.#read(entry) })
     if (plain === undefined) throw corrupt(`file ${id} was changed`)
     return plain
   }
 
+  /** Resolves once the changes are on disk: under the name that was opened or, where that was exchanged, beside it. */
   commit(changes: Changes): Promise<void> {
     const done = this.#queue.then(() => this.#commit(changes))
     this.#queue = done.catch(() => {})
@@ -125,16 +151,22 @@ export class Container {
 
   async #commit(changes: Changes): Promise<void> {
     if (this.#keys === undefined) throw new TypeError('the container is locked')
-    const sequence = (this.#header.sequence + 1) >>> 0
+    if (!this.#touched) await this.#file.allocate()
+    this.#touched = true
+    await this.#file.secure()
+    await this.#takeUp()
+    const sequence = nextOf(this.#header)
     const table = [...this.#table]
     const keys = Buffer.from(this.#keys)
     const used = this.#usedBlocks()
     const lay = async (id: number, bytes: Uint8Array, encryption?: { nonce: Buffer; tag: Buffer }): Promise<void> => {
-      const blocks = Math.max(1, Math.ceil(bytes.length / blockLength))
-      const block = allocate(used, blocks)
-      await writeAll(this.#file, bytes, block * blockLength)
+      const count = Math.max(1, Math.ceil(bytes.length / blockLength))
+      const block = allocate(used, count)
+      const whole = Buffer.alloc(count * blockLength)
+      whole.set(bytes)
+      await this.#file.write(whole, block * blockLength)
       const { nonce, tag } = encryption ?? { nonce: Buffer.alloc(12), tag: Buffer.alloc(16) }
-      table[id] = { block, blocks, length: bytes.length, nonce, tag, encrypted: encryption !== undefined }
+      table[id] = { block, blocks: count, length: bytes.length, nonce, tag, encrypted: encryption !== undefined }
     }
     for (const [id, bytes] of changes.clear ?? []) await lay(id, bytes)
     for (const [id, bytes] of changes.secret ?? []) {
@@ -154,25 +186,79 @@ export class Container {
     const sealedKeys = seal(metadataKey, keys, sequence)
     await lay(fileIds.extendedTable, sealedKeys.bytes, sealedKeys)
     const tableBlock = allocate(used, 1)
-    await writeAll(this.#file, encodeTable(table), tableBlock * blockLength)
+    await this.#file.write(encodeTable(table), tableBlock * blockLength)
     // Data before the header that points to them.
-    await this.#file.datasync()
-    const slot = this.#slot === 0 ? 1 : 0
-    const header: Header = { sequence, tableBlock, metadataKey: wrapped }
-    await writeAll(this.#file, encodeHeader(header), slot * blockLength)
-    await this.#file.datasync()
-    this.#slot = slot
-    this.#header = header
+    await this.#file.sync()
+    await this.#writeHeader({ sequence, tableBlock, metadataKey: wrapped }, { metadataKey, table, atRest: false })
     this.#table = table
     this.#keys = keys
     this.#metadataKey = metadataKey
+    await this.#file.secure()
   }
 
-  async close(): Promise<void> {
-    await this.#queue
-    this.#keys?.fill(0)
-    this.#metadataKey?.fill(0)
-    await this.#file.close()
+  /** Over the older header, which is the active one from then on. */
+  async #writeHeader(
+    header: Header,
+    o: { metadataKey: Buffer; table: (FileEntry | undefined)[]; atRest: boolean },
+  ): Promise<void> {
+    const slot = this.#slot === 0 ? 1 : 0
+    const block = sealHeader(encodeHeader(header), o.atRest, this.#sealed(o.metadataKey, slot, header, o.table))
+    await this.#file.write(block.subarray(0, sectorLength), slot * blockLength)
+    await this.#file.sync()
+    this.#slot = slot
+    this.#header = header
+    this.#atRest = o.atRest
+  }
+
+  /** Says in the seal that free blocks will hold something: a crash from now on leaves it there. */
+  async #takeUp(): Promise<void> {
+    if (!this.#atRest || this.#metadataKey === undefined) return
+    const header = { ...this.#header, sequence: nextOf(this.#header) }
+    await this.#writeHeader(header, { metadataKey: this.#metadataKey, table: this.#table, atRest: false })
+  }
+
+  /** @throws ServiceError GuestStateExchanged: what was committed lies beside the file that was opened */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      await this.#queue
+      let failure: unknown
+      try {
+        if (this.#touched) await this.#rest()
+      } catch (error) {
+        failure = error
+      } finally {
+        this.#keys?.fill(0)
+        this.#metadataKey?.fill(0)
+        await this.#file.close()
+      }
+      const { found, kept } = this.#file
+      if (found !== undefined) throw kept ? exchanged(this.#path, found) : notKept(found, failure)
+      if (failure !== undefined) throw failure
+    })()
+    return this.#closed
+  }
+
+  /** Nothing is left of earlier states, and the seal says so. */
+  async #rest(): Promise<void> {
+    const metadataKey = this.#metadataKey
+    if (metadataKey === undefined) return
+    await this.#file.secure()
+    for (const block of this.#leftovers()) await this.#file.write(Buffer.alloc(blockLength), block * blockLength)
+    await this.#file.sync()
+    const header = { ...this.#header, sequence: nextOf(this.#header) }
+    await this.#writeHeader(header, { metadataKey, table: this.#table, atRest: true })
+    await this.#file.secure()
+  }
+
+  #sealed(metadataKey: Buffer, slot: 0 | 1, header: Header, table: (FileEntry | undefined)[]): Sealed {
+    return {
+      metadataKey,
+      other: blocks(this.#file, 1 - slot, 1),
+      table: blocks(this.#file, header.tableBlock, 1),
+      clear: table.flatMap((entry) =>
+        entry === undefined || entry.encrypted ? [] : [blocks(this.#file, entry.block, entry.blocks)],
+      ),
+    }
   }
 
   #usedBlocks(): boolean[] {
@@ -182,40 +268,38 @@ export class Container {
     return used
   }
 
-  async #read(entry: FileEntry): Promise<Buffer> {
-    return (await readBlocks(this.#file, entry.block, entry.blocks)).subarray(0, entry.length)
+  /** Blocks that nothing refers to and that are not empty. */
+  #leftovers(): number[] {
+    return this.#usedBlocks().flatMap((used, block) =>
+      used || blocks(this.#file, block, 1).equals(emptyBlock) ? [] : [block],
+    )
+  }
+
+  #read(entry: FileEntry): Buffer {
+    const bytes = blocks(this.#file, entry.block, entry.blocks)
+    if (bytes.subarray(entry.length).some((byte) => byte !== 0)) throw corrupt('there is something behind a file’s end')
+    return Buffer.from(bytes.subarray(0, entry.length))
   }
 }
+
+const emptyBlock = Buffer.alloc(blockLength)
+
+const blocks = (file: HeldFile, block: number, count: number): Buffer =>
+  file.bytes.subarray(block * blockLength, (block + count) * blockLength)
+
+const nextOf = ({ sequence }: Header): number => (sequence + 1) >>> 0
 
 const keyOf = (keys: Buffer, id: number): Buffer => keys.subarray(id * entryLength, id * entryLength + 32)
 
 /** First run of free blocks; marks it as used. @throws ServiceError GuestStateFull by way of corrupt: contents are bounded far below */
-function allocate(used: boolean[], blocks: number): number {
+function allocate(used: boolean[], count: number): number {
   let run = 0
   for (let block = 2; block < capacityBlocks; block++) {
     run = used[block] ? 0 : run + 1
-    if (run < blocks) continue
-    const first = block - blocks + 1
-    used.fill(true, first, first + blocks)
+    if (run < count) continue
+    const first = block - count + 1
+    used.fill(true, first, first + count)
     return first
   }
-  throw corrupt('it has no room for a further write', `${blocks} free blocks in a row`, 'fewer')
-}
-
-async function readBlocks(file: FileHandle, block: number, blocks: number): Promise<Buffer> {
-  const bytes = Buffer.alloc(blocks * blockLength)
-  let filled = 0
-  while (filled < bytes.length) {
-    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, block * blockLength + filled)
-    if (bytesRead === 0) throw corrupt('it ends early')
-    filled += bytesRead
-  }
-  return bytes
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  let written = 0
-  while (written < bytes.length) {
-    written += (await file.write(bytes, written, bytes.length - written, offset + written)).bytesWritten
-  }
+  throw corrupt('it has no room for a further write', `${count} free blocks in a row`, 'fewer')
 }

@@ -89,7 +89,7 @@ export class GuestState {
   static async ownerOf(path: string): Promise<string> {
     const container = await Container.open(path)
     try {
-      return (await container.readClear(fileIds.vmUniqueId))?.toString('latin1') ?? ''
+      return container.readClear(fileIds.vmUniqueId)?.toString('latin1') ?? ''
     } finally {
       await container.close()
     }
@@ -102,7 +102,7 @@ export class GuestState {
   static async customerKeyOf(path: string): Promise<string | undefined> {
     const container = await Container.open(path)
     try {
-      const bytes = await container.readClear(fileIds.customerBinding)
+      const bytes = container.readClear(fileIds.customerBinding)
       return bytes === undefined ? undefined : decodeBinding(bytes).keyId
     } finally {
       await container.close()
@@ -110,10 +110,11 @@ export class GuestState {
   }
 
   /**
-   * Opens with the key that was released. Nothing is written yet.
+   * Opens with the key that was released, and holds every byte against it. Nothing is written yet.
    * @param o.customer the customer's key, private half, where the VM has one: what is not under it is refused
    * @param o.counter the key service's: a lower generation inside is an older copy
-   * @throws ServiceError GuestStateCorrupt, GuestStateOfAnotherVm, GuestStateOfAnotherKey, GuestStateRolledBack
+   * @throws ServiceError GuestStateCorrupt, GuestStateOfAnotherVm, GuestStateOfAnotherKey, GuestStateRolledBack,
+   * GuestStateExchanged where a newer one lies beside
    */
   static async open(o: {
     path: string
@@ -124,14 +125,14 @@ export class GuestState {
   }): Promise<GuestState> {
     const container = await Container.open(o.path)
     try {
-      const protector = await container.readClear(fileIds.keyProtector)
+      const protector = container.readClear(fileIds.keyProtector)
       if (protector === undefined) throw corrupt('its key protector is missing')
-      const intermediateKey = await intermediateKeyOf(container, o.customer)
+      const intermediateKey = intermediateKeyOf(container, o.customer)
       const dataKey = openProtector(protector, o.releasedKey, intermediateKey)
       intermediateKey?.fill(0)
-      await container.unlock(dataKey)
+      container.unlock(dataKey)
       dataKey.fill(0)
-      const settings = decodeSettings(await container.readSecret(fileIds.settings))
+      const settings = decodeSettings(container.readSecret(fileIds.settings))
       if (settings.vmId !== o.vmId) throw corrupt('it names another VM', o.vmId, settings.vmId)
       if (settings.customerKey !== o.customer?.keyId)
         throw corrupt('it names another customer key', o.customer?.keyId ?? 'none', settings.customerKey ?? 'none')
@@ -157,12 +158,12 @@ export class GuestState {
       throw new TypeError('a customer key is neither taken from a guest state nor laid over one')
     const customerKey = customer?.keyId
     const dataKey = randomBytes(32)
-    const previous = await this.#container.readClear(fileIds.keyProtector)
+    const previous = this.#container.readClear(fileIds.keyProtector)
     const generation = this.#generation + 1
     // Every file goes under a key of its own that no earlier key opens.
     const secret = new Map<number, Uint8Array>([
-      [fileIds.tpmState, await this.tpm()],
-      [fileIds.uefiVariables, await this.variables()],
+      [fileIds.tpmState, this.tpm()],
+      [fileIds.uefiVariables, this.variables()],
       [fileIds.settings, this.#settings(generation, customerKey)],
     ])
     const clear = new Map(keyFiles(dataKey, createPublicKey(releasedKey), { previous, customer }))
@@ -185,17 +186,17 @@ export class GuestState {
     return encodeSettings({ vmId: this.#vmId, generation, ...(customerKey !== undefined && { customerKey }) })
   }
 
-  tpm(): Promise<Buffer> {
+  tpm(): Buffer {
     return this.#required(fileIds.tpmState, 'the vTPM')
   }
 
-  variables(): Promise<Buffer> {
+  variables(): Buffer {
     return this.#required(fileIds.uefiVariables, 'the UEFI variables')
   }
 
   /** Of a captured guest state whose disk is encrypted. */
-  async diskKey(): Promise<Buffer | undefined> {
-    return await this.#container.readSecret(fileIds.diskKey)
+  diskKey(): Buffer | undefined {
+    return this.#container.readSecret(fileIds.diskKey)
   }
 
   /** Writes what changed, in one step. */
@@ -206,12 +207,13 @@ export class GuestState {
     if (secret.size > 0) await this.#container.commit({ secret })
   }
 
+  /** @throws ServiceError GuestStateExchanged: what was written lies beside the file that was opened */
   async close(): Promise<void> {
     await this.#container.close()
   }
 
-  async #required(id: number, what: string): Promise<Buffer> {
-    const bytes = await this.#container.readSecret(id)
+  #required(id: number, what: string): Buffer {
+    const bytes = this.#container.readSecret(id)
     if (bytes === undefined) throw corrupt(`${what} is missing from it`)
     return bytes
   }
@@ -236,11 +238,8 @@ function keyFiles(
 }
 
 /** A guest state under a customer's key is no other VM's with the reference taken out, and the reverse. */
-async function intermediateKeyOf(
-  container: Container,
-  customer: CustomerWrap | undefined,
-): Promise<Buffer | undefined> {
-  const bytes = await container.readClear(fileIds.customerBinding)
+function intermediateKeyOf(container: Container, customer: CustomerWrap | undefined): Buffer | undefined {
+  const bytes = container.readClear(fileIds.customerBinding)
   const binding = bytes === undefined ? undefined : decodeBinding(bytes)
   if (binding?.keyId !== customer?.keyId)
     throw corrupt('it is under another customer key', customer?.keyId ?? 'none', binding?.keyId ?? 'none')

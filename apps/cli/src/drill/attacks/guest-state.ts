@@ -77,6 +77,12 @@ export const guestStateAttacks: Attack[] = [
       await flip(host.guestState, 0x1010)
     },
   ),
+  onState(
+    'H10/one-header',
+    'guest state changed in one header, so that the header of before counts',
+    'flips the bit of byte 0x10 of the first header',
+    async (host) => await flip(host.guestState, 0x10),
+  ),
   {
     ...onState(
       'V9/other-state',

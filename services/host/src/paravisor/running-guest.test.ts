@@ -1,0 +1,131 @@
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createLogger, freePort, memoryBackedDirectory, ServiceError } from '@strongroom/platform'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { manufactureTpm } from '../tpm/manufacture.ts'
+import { permanentState, startSwtpm } from '../tpm/swtpm.ts'
+import { exchanged } from '../vmgs/exchanged.ts'
+import { guestEnded, RunningGuest } from './running-guest.ts'
+import type { SavedState } from './write-back.ts'
+
+const ovmf = '/usr/share/OVMF'
+const programs = ['/usr/bin/qemu-system-x86_64', '/usr/bin/swtpm', `${ovmf}/OVMF_CODE_4M.secboot.fd`]
+const vmId = 'F6EDBA93-B1EC-4F77-91E4-027F8E5E0333'
+const logger = createLogger({ level: 'silent' })
+
+let runtimeDir: string
+let guest: RunningGuest | undefined
+let saved: { tpm?: Buffer; variables?: Buffer }
+let closed: number
+
+beforeEach(async () => {
+  runtimeDir = await memoryBackedDirectory('running-guest-test')
+  saved = {}
+  closed = 0
+})
+afterEach(async () => {
+  await guest?.stop().catch(() => {})
+  guest = undefined
+  await rm(runtimeDir, { recursive: true, force: true })
+})
+
+const keeping = (close: () => void = () => {}): SavedState => ({
+  save: async (changes) => void Object.assign(saved, changes),
+  close: async () => {
+    closed += 1
+    close()
+  },
+})
+
+/** In its firmware, with an empty disk. */
+async function powerOn(state: SavedState, before: (swtpm: number) => void = () => {}): Promise<RunningGuest> {
+  const at = (name: string): string => join(runtimeDir, name)
+  const tpmDir = at('tpm')
+  await mkdir(tpmDir)
+  await copyFile(`${ovmf}/OVMF_VARS_4M.fd`, at('variables.fd'))
+  await writeFile(at('disk'), '')
+  await truncate(at('disk'), 2 ** 20)
+  await manufactureTpm({ stateDir: tpmDir, runtimeDir })
+  const tpm = await startSwtpm({ stateDir: tpmDir, runtimeDir, name: 'vtpm', startup: 'qemu' })
+  before(tpm.process.pid)
+  guest = await RunningGuest.powerOn({
+    opened: {
+      state,
+      tpm,
+      files: { firmware: '', variables: at('variables.fd'), tpmState: join(tpmDir, permanentState) },
+      retire: async () => {},
+    },
+    runtimeDir,
+    endpoints: [],
+    errorLog: at('qemu.log'),
+    logger,
+    machine: {
+      name: 'running',
+      vmId,
+      acceleration: 'tcg',
+      cpuModel: 'max',
+      vCPUs: 1,
+      memoryMiB: 128,
+      firmware: `${ovmf}/OVMF_CODE_4M.secboot.fd`,
+      variables: at('variables.fd'),
+      disk: at('disk'),
+      dataDisks: [],
+      tpmSocket: tpm.controlSocket,
+      qmpSocket: at('qmp'),
+      serialLog: at('serial.log'),
+      network: {
+        macAddress: '02-53-52-19-EF-25',
+        sshPort: await freePort(),
+        doors: { metadata: at('m'), time: at('c'), proxy: at('p'), services: at('s') },
+      },
+    },
+  })
+  return guest
+}
+
+describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs', () => {
+  it('whose vTPM is killed ends with it, and the vTPM is told as the cause (attack V11)', async () => {
+    const { ended, processes } = await powerOn(keeping())
+    process.kill(processes.swtpm!, 'SIGKILL')
+    const end = await ended
+    expect(end).toEqual({ kind: 'vtpmEnded', code: null, signal: 'SIGKILL' })
+    expect(() => process.kill(processes.qemu, 0)).toThrow('ESRCH')
+    if (end.kind === 'vtpmEnded')
+      expect(guestEnded(end, 'while the guest ran')).toMatchObject({
+        code: 'VtpmEnded',
+        message: 'The software TPM ended while the guest ran. Nothing takes its place.',
+        found: 'swtpm: SIGKILL',
+      })
+  }, 60_000)
+
+  it('whose vTPM is killed before QEMU has spoken to it did not start for that (attack V11)', async () => {
+    const starting = powerOn(keeping(), (pid) => process.kill(pid, 'SIGKILL'))
+    await expect(starting).rejects.toMatchObject({
+      code: 'VtpmEnded',
+      message: 'The software TPM ended before the guest was ready. Nothing takes its place.',
+    })
+    expect(closed).toBe(1)
+  }, 60_000)
+
+  it('whose QEMU is killed ends, and its vTPM is not blamed', async () => {
+    const { ended, processes } = await powerOn(keeping())
+    process.kill(processes.qemu, 'SIGKILL')
+    const end = await ended
+    expect(end).toMatchObject({ kind: 'crash', signal: 'SIGKILL' })
+    if (end.kind === 'crash')
+      expect(guestEnded(end, 'while the guest ran')).toMatchObject({ code: 'GuestEnded', found: 'SIGKILL' })
+  }, 60_000)
+
+  it('whose guest state was exchanged stops with that, and leaves nothing in clear all the same (attack H10)', async () => {
+    const running = await powerOn(
+      keeping(() => {
+        throw exchanged('/s/machines/VM/guest-state.vmgs', 'another file')
+      }),
+    )
+    await expect(running.stop()).rejects.toMatchObject({ code: 'GuestStateExchanged' })
+    await expect(running.stop()).rejects.toBeInstanceOf(ServiceError)
+    expect(Object.keys(saved).toSorted()).toEqual(['tpm', 'variables'])
+    expect(await readdir(runtimeDir).catch(() => 'none')).toBe('none')
+  }, 60_000)
+})

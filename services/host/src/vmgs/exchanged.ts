@@ -1,0 +1,55 @@
+import { basename, dirname, join } from 'node:path'
+import { ServiceError } from '@strongroom/platform'
+
+/** Where the newest guest state is kept when the host exchanges the file at `path` under a running VM. */
+export const keptBeside = (path: string): string => `${path}.kept`
+
+/** As `machines/{vmId}/guest-state.vmgs`: where it lies in the state directory, and not where that is on the host. */
+const shown = (path: string): string => {
+  const directory = dirname(path)
+  return join(basename(dirname(directory)), basename(directory), basename(path))
+}
+
+const remedyFor = (path: string): string =>
+  `Put it back, in the state directory: mv ${shown(keptBeside(path))} ${shown(path)}. The VM does not start before.`
+
+/** @param found what lies at `path` instead */
+export function exchanged(path: string, found: string): ServiceError {
+  return new ServiceError({
+    code: 'GuestStateExchanged',
+    status: 409,
+    message: `The guest state was exchanged while the VM ran. Its newest state was kept as ${basename(keptBeside(path))}.`,
+    target: 'guestState',
+    expected: 'the file that the VM was started with, changed by nobody else',
+    found,
+    remedy: remedyFor(path),
+  })
+}
+
+/** An earlier stop kept the newest state: what lies at `path` is not it. */
+export function newerKept(path: string): ServiceError {
+  return new ServiceError({
+    code: 'GuestStateExchanged',
+    status: 409,
+    message: `The guest state is not the newest of this VM: that was kept as ${basename(keptBeside(path))} when the file was exchanged.`,
+    target: 'guestState',
+    expected: `no ${basename(keptBeside(path))} beside the guest state`,
+    found: shown(keptBeside(path)),
+    remedy: remedyFor(path),
+  })
+}
+
+/** Both at once: the file was exchanged, and there was no writing beside it. */
+export function notKept(found: string, cause: unknown): ServiceError {
+  const why = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'its directory could not be written'
+  return new ServiceError({
+    code: 'GuestStateExchanged',
+    status: 409,
+    message: `The guest state was exchanged while the VM ran, and its newest state could not be kept: ${why}.`,
+    target: 'guestState',
+    expected: 'the file that the VM was started with, changed by nobody else',
+    found,
+    remedy: 'Restore the guest state together with the disk from one backup, or delete the VM and create it anew.',
+    cause,
+  })
+}
