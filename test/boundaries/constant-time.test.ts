@@ -15,6 +15,7 @@ describe('secrets that a caller sends', () => {
     'services/control-plane/src/compute/boot-diagnostics.ts',
     'services/control-plane/src/compute/passwords.ts',
     'services/host/src/kept/access-grants.ts',
+    'services/host/src/vmgs/seal.ts',
     'services/identity/src/principals.ts',
     'services/identity/src/secret.ts',
     'services/vault/src/keystore/digest-info.ts',

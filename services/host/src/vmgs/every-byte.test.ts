@@ -97,7 +97,7 @@ describe('one flipped bit of a guest state at rest', () => {
     expect(full).toHaveLength(9)
     const bytes = await readFile(rested)
     const offsets = full.flatMap((block) => (isCipherText(bytes, block) ? some(block) : everyByte(bytes, block)))
-    expect(offsets.length).toBeGreaterThan(2000)
+    expect(offsets.length).toBeGreaterThan(1500)
     expect(await others(rested, offsets, 'GuestStateCorrupt')).toEqual([])
   }, 240_000)
 
@@ -159,14 +159,15 @@ describe('headers of before', () => {
 })
 
 async function vtpmIn(path: string): Promise<string> {
-  const container = await Container.open(path)
+  let container: Container | undefined
   try {
+    container = await Container.open(path)
     container.unlock(datastoreKey)
     return container.readSecret(fileIds.tpmState)!.toString()
   } catch (error) {
     return (error as { code: string }).code
   } finally {
-    await container.close()
+    await container?.close()
   }
 }
 
