@@ -16,7 +16,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
             'apps/*/src/**/*.test.ts',
-            'test/{boundaries,browser,corpus,forged,insider,judges,mutation,wycheproof}/**/*.test.ts',
+            'test/{boundaries,browser,corpus,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
           ],
           // What hangs ends; what is slow on a busy machine does not.
           testTimeout: 120_000,

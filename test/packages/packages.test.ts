@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { buildPackages, published } from '../../scripts/build-packages.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+let directory: string
+
+const npm = (cwd: string, ...args: string[]): string =>
+  execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, encoding: 'utf8' })
+
+function pack(to: string): string[] {
+  for (const name of published) npm(join(root, 'packages', name), 'pack', '--pack-destination', to)
+  return readdirSync(to).filter((name) => name.endsWith('.tgz'))
+}
+
+const digests = (from: string): string[] =>
+  readdirSync(from)
+    .filter((name) => name.endsWith('.tgz'))
+    .toSorted()
+    .map(
+      (name) =>
+        `${name} ${createHash('sha256')
+          .update(readFileSync(join(from, name)))
+          .digest('hex')}`,
+    )
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'strongroom-packages-'))
+  buildPackages()
+  const tarballs = pack(directory)
+  writeFileSync(join(directory, 'package.json'), '{ "private": true, "type": "module" }')
+  npm(directory, 'install', '--prefer-offline', ...tarballs.map((name) => `./${name}`))
+  copyFileSync(join(import.meta.dirname, 'stranger.mjs'), join(directory, 'stranger.mjs'))
+})
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true })
+})
+
+/** Ours, and the machine's where that is another. */
+const nodes = [process.execPath, '/usr/bin/node', '/usr/local/bin/node'].filter(
+  (path, index, all) => existsSync(path) && all.indexOf(path) === index,
+)
+
+describe('the packages in a folder of a stranger’s', () => {
+  it.each(nodes)('run on %s, every entry of them', (node) => {
+    expect(execFileSync(node, ['stranger.mjs'], { cwd: directory, encoding: 'utf8' })).toBe('ok\n')
+  })
+
+  it('have types that a strict compiler takes without our settings', () => {
+    writeFileSync(
+      join(directory, 'types.ts'),
+      [
+        "import { parseSnpReport, type SnpReport } from '@strongroom/evidence'",
+        "import { evaluatePolicy, parsePolicy } from '@strongroom/policy'",
+        "import { readReleasePolicy } from '@strongroom/release-policy'",
+        "import { openCheckpoint } from '@strongroom/transparency'",
+        'export const version = (bytes: Uint8Array): number => (parseSnpReport(bytes) satisfies SnpReport).version',
+        "export const permitted: boolean = evaluatePolicy(parsePolicy(''), []).permitted",
+        'export { openCheckpoint, readReleasePolicy }',
+      ].join('\n'),
+    )
+    const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,dom']
+    const tsc = join(root, 'node_modules/.bin/tsc')
+    expect(() => execFileSync(tsc, [...options, '--types', '', 'types.ts'], { cwd: directory })).not.toThrow()
+    writeFileSync(join(directory, 'wrong.ts'), "import { parsePolicy } from '@strongroom/policy'\nparsePolicy(1)\n")
+    expect(() => execFileSync(tsc, [...options, 'wrong.ts'], { cwd: directory, stdio: 'pipe' })).toThrow()
+  })
+
+  it('bundle for a browser, and ask for no module of Node', async () => {
+    const { outputFiles } = await build({
+      stdin: { contents: "export * from '@strongroom/evidence'", resolveDir: directory },
+      bundle: true,
+      minify: true,
+      write: false,
+      format: 'esm',
+      platform: 'browser',
+      external: ['node:*'],
+    })
+    const text = outputFiles[0]?.text ?? ''
+    expect(text).not.toMatch(/["']node:/)
+    expect(gzipSync(text, { level: 9 }).length).toBeLessThanOrEqual(60 * 1024)
+  })
+
+  it('hold no test and no forger of evidence', () => {
+    for (const name of published) {
+      const listed = readdirSync(join(directory, 'node_modules/@strongroom', name), { recursive: true }).map(String)
+      expect(listed).toEqual(expect.arrayContaining(['package.json', 'README.md', 'dist/index.js', 'dist/index.d.ts']))
+      expect(listed.filter((path) => /\.test\.|(^|\/)testing(\.|\/|$)/.test(path))).toEqual([])
+    }
+  })
+
+  it('are the same bytes when they are built again', () => {
+    const again = mkdtempSync(join(tmpdir(), 'strongroom-packages-'))
+    try {
+      buildPackages()
+      pack(again)
+      expect(digests(again)).toEqual(digests(directory))
+    } finally {
+      rmSync(again, { recursive: true, force: true })
+    }
+  })
+})
