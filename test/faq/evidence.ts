@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
 import { sizeFor } from '../../apps/cli/src/up/vm-request.ts'
-import { readEvidence } from '../system/support/vm.ts'
+import { defaultAsked, readEvidence } from '../system/support/vm.ts'
 import type { Guest } from './guest.ts'
 import type { Trial } from './rule.ts'
 
@@ -23,6 +23,7 @@ export async function trustsOnlyTheWhole(t: Trial, guest: Guest): Promise<void> 
       name,
       evidence,
       encryption: 'DiskWithVMGuestState',
+      ...defaultAsked,
       size: sizeFor(guest.tee),
       stateDir: installation.stateDir,
     }

@@ -1,15 +1,21 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { BootEvidence } from '@strongroom/contract'
+import { createSealer, openRootKey } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Link } from '../../apps/cli/src/trust/link.ts'
+import { measurementKey, openMeasurementKey } from '../../services/host/src/image/measurement-key.ts'
 import { TestInstallation } from '../system/support/installation.ts'
 import type { VmView } from '../system/support/vm.ts'
 
 /**
- * Whoever runs the host edits what it keeps of a boot; the owner runs `strongroom vm trust` on their own machine. Evidence of an
- * installation without guests: silicon, vTPM, quote and log are what they are elsewhere.
+ * Whoever runs the host edits what it keeps of a boot, or runs another image; the owner runs `strongroom vm trust` on their own
+ * machine. Evidence of an installation without guests: silicon, vTPM, quote and log are what they are elsewhere.
  */
+const cache = await mkdtemp(join(tmpdir(), 'strongroom-cache-'))
+process.env['STRONGROOM_CACHE_DIR'] = cache
 const installation = await TestInstallation.create()
 const otherFirmware = '/usr/share/OVMF/OVMF_CODE_4M.fd'
 let vmId: string
@@ -24,15 +30,15 @@ function withDatabase<T>(use: (database: DatabaseSync) => T): T {
   }
 }
 
-const stored = (vmId: string): BootEvidence =>
+const stored = (of: string): BootEvidence =>
   withDatabase((database) => {
-    const row = database.prepare('select evidence from simulated_boot where vm_id = ?').get(vmId)
+    const row = database.prepare('select evidence from simulated_boot where vm_id = ?').get(of)
     return JSON.parse(row?.['evidence'] as string) as BootEvidence
   })
 
-const write = (vmId: string, evidence: BootEvidence): void =>
+const write = (of: string, evidence: BootEvidence): void =>
   withDatabase((database) => {
-    database.prepare('update simulated_boot set evidence = ? where vm_id = ?').run(JSON.stringify(evidence), vmId)
+    database.prepare('update simulated_boot set evidence = ? where vm_id = ?').run(JSON.stringify(evidence), of)
   })
 
 beforeAll(async () => {
@@ -40,7 +46,11 @@ beforeAll(async () => {
   vmId = await create('vm', 'Standard_DC2as_v5')
   expect((await linksOf()).get('measured-boot')?.outcome).toBe('verified')
 })
-afterAll(async () => await installation.remove())
+afterAll(async () => {
+  await installation.remove()
+  delete process.env['STRONGROOM_CACHE_DIR']
+  await rm(cache, { recursive: true, force: true })
+})
 
 async function create(name: string, size: string): Promise<string> {
   const vm = await installation.must<VmView>('vm', 'create', name, '--size', size)
@@ -68,22 +78,154 @@ async function after(edit: (evidence: BootEvidence) => void): Promise<Map<string
   }
 }
 
+interface Document {
+  image: { id: string; name: string; version: string; source: string }
+  bootFile: { loader: string }
+}
+
+/** The document that the machine shows, changed, with its header and signature or signed anew. */
+async function changedDocument(
+  change: (document: Document) => void,
+  sign?: (text: Uint8Array) => string,
+): Promise<string> {
+  const [header = '', payload = '', signature = ''] = stored(vmId).measurements!.split('.')
+  const document = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Document
+  change(document)
+  const text = Buffer.from(JSON.stringify(document))
+  return sign === undefined ? [header, text.toString('base64url'), signature].join('.') : sign(text)
+}
+
+/** By the installation's own key, which its operator has. */
+async function operator(): Promise<(text: Uint8Array) => string> {
+  const { stateDir } = installation
+  const { id } = JSON.parse(await readFile(join(stateDir, 'installation.json'), 'utf8')) as { id: string }
+  process.env['XDG_CONFIG_HOME'] = join(installation.home, 'config')
+  const key = await openMeasurementKey({
+    stateDir,
+    sealer: createSealer(await openRootKey({ stateDir, installationId: id })),
+  })
+  return (text) => key.sign(text)
+}
+
 describe('the registers that a boot is held to', () => {
   it.each<[string, (pcrs: Record<string, string>) => void]>([
-    ['none at all', (pcrs) => Object.keys(pcrs).forEach((index) => delete pcrs[index])],
-    ['without the boot loader’s', (pcrs) => delete pcrs['4']],
-    ['without what a host passes to the stub', (pcrs) => delete pcrs['12']],
-    ['with one more', (pcrs) => void (pcrs['0'] = '00'.repeat(32))],
-    ['with something passed to the stub', (pcrs) => void (pcrs['12'] = '11'.repeat(32))],
-    ['of another boot loader', (pcrs) => void (pcrs['4'] = '11'.repeat(32))],
-  ])('are refused where the host predicts %s (attack H6)', async (_what, edit) => {
+    ['nothing', (pcrs) => Object.keys(pcrs).forEach((index) => delete pcrs[index])],
+    ['another boot loader and a command line of the host’s', (pcrs) => Object.assign(pcrs, { 4: 'aa', 12: 'bb' })],
+  ])('are predicted by the verifier, and the same where the host predicts %s (attack H6)', async (_what, edit) => {
     const links = await after((evidence) => edit(evidence.expected.pcrs))
-    expect(links.get('measured-boot')).toMatchObject({
+    expect(links.get('measured-boot')).toEqual((await linksOf()).get('measured-boot'))
+    expect(links.get('measured-boot')?.outcome).toBe('verified')
+  })
+
+  it('are those of the image that was asked for: another one in its place is refused, however the host predicts it (attack H6)', async () => {
+    const path = join(cache, 'stand-in/boot.efi')
+    const honest = await readFile(path)
+    const evil = Buffer.from(honest)
+    evil.write('sh guest runs', evil.indexOf('no guest runs'))
+    await writeFile(path, evil)
+    try {
+      await installation.must('vm', 'restart', 'vm')
+      const links = await linksOf()
+      expect(links.get('image')?.outcome).toBe('verified')
+      expect(links.get('measured-boot')).toMatchObject({
+        outcome: 'refused',
+        code: 'RegisterNotPredicted',
+        why: expect.stringMatching(/^PCR 4 is not what image debian-13-cvm gives .*The machine expected just that\.$/),
+        expected: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+        actual: stored(vmId).expected.pcrs['4'],
+      })
+      expect(links.get('settings')?.outcome).toBe('not checked')
+      // The operator has what it measures signed anew: it is not what the creator saw at the first boot.
+      await rm(join(installation.stateDir, 'image-measurements'), { recursive: true })
+      await installation.must('vm', 'restart', 'vm')
+      expect((await linksOf()).get('image')).toMatchObject({ outcome: 'refused', code: 'AnotherBootFile' })
+    } finally {
+      await writeFile(path, honest)
+      await rm(join(installation.stateDir, 'image-measurements'), { recursive: true })
+      await installation.must('vm', 'restart', 'vm')
+    }
+    expect((await linksOf()).get('measured-boot')?.outcome).toBe('verified')
+  })
+
+  it('are those of Secure Boot as it was asked for (attack H6)', async () => {
+    expect((await linksOf('--secure-boot', 'off')).get('measured-boot')).toMatchObject({
       outcome: 'refused',
-      why: expect.stringContaining('predicted') as string,
-      expected: expect.any(String) as string,
-      actual: expect.any(String) as string,
+      code: 'RegisterNotPredicted',
+      why: expect.stringContaining('with Secure Boot off') as string,
     })
+    expect((await installation.cli('vm', 'trust', 'vm', '--secure-boot', 'maybe')).code).toBe(2)
+  })
+})
+
+describe('the signed measurements of an image', () => {
+  it.each<[string, string, () => Promise<string>]>([
+    [
+      'with one hash changed',
+      'TokenSignatureInvalid',
+      async () => await changedDocument((document) => (document.bootFile.loader = '11'.repeat(32))),
+    ],
+    [
+      'signed by another key',
+      'TokenKeyUnknown',
+      async () => {
+        const { generateKeyPairSync } = await import('node:crypto')
+        const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+        return await changedDocument(
+          () => {},
+          (text) => measurementKey(privateKey).sign(text),
+        )
+      },
+    ],
+    [
+      'of another image, which the operator imported',
+      'AnotherImage',
+      async () =>
+        await changedDocument(
+          (document) => {
+            document.image = { id: 'debian-13-1', name: 'debian-13', version: '13.0.0', source: 'import' }
+          },
+          await operator(),
+        ),
+    ],
+    [
+      'of another boot file, by the operator’s own key',
+      'AnotherBootFile',
+      async () => await changedDocument((document) => (document.bootFile.loader = '11'.repeat(32)), await operator()),
+    ],
+    ['that are a token', 'TokenOfAnotherKind', async () => stored(vmId).attestation.token],
+  ])('are refused %s: %s (attack H6)', async (_what, code, make) => {
+    const measurements = await make()
+    const links = await after((evidence) => void (evidence.measurements = measurements))
+    expect(links.get('image')).toMatchObject({ outcome: 'refused', code, why: expect.any(String) as string })
+    expect(links.get('measured-boot')?.outcome).toBe('not checked')
+  })
+
+  it('are missed where the machine shows none (attack H6)', async () => {
+    const links = await after((evidence) => void delete evidence.measurements)
+    expect(links.get('image')).toMatchObject({ outcome: 'not checked' })
+    expect(links.get('image')?.why).toContain('--measurements')
+  })
+
+  it('are shown to who asks, and are brought along by who exported them', async () => {
+    const { stdout, code } = await installation.cli('image', 'measurements')
+    expect(code).toBe(0)
+    const { registers } = JSON.parse(stdout) as { registers: Record<'on' | 'off', Record<string, string>> }
+    const { pcrs } = stored(vmId).measuredBoot!
+    expect(registers.on).toEqual({ 4: pcrs['4'], 7: pcrs['7'], 11: pcrs['11'], 12: pcrs['12'], 13: pcrs['13'] })
+    expect(registers.off['7']).not.toBe(registers.on['7'])
+    const file = join(installation.home, 'measurements.json')
+    await writeFile(file, stdout)
+    const honest = stored(vmId)
+    const { measurements: _none, ...silent } = honest
+    write(vmId, silent as BootEvidence)
+    try {
+      const links = await linksOf('--measurements', file)
+      expect(links.get('image')?.outcome).toBe('verified')
+      expect(links.get('measured-boot')?.outcome).toBe('verified')
+    } finally {
+      write(vmId, honest)
+    }
+    expect((await installation.cli('image', 'measurements', 'nothing')).code).not.toBe(0)
   })
 })
 

@@ -9,6 +9,7 @@ import type { Link } from '../../apps/cli/src/trust/link.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
 import { startTestInstallation, type TestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
 import { makeVm } from '../../apps/strongroomd/src/testing/simulated-vm.ts'
+import { defaultAsked } from '../system/support/vm.ts'
 
 let installation: TestInstallation
 let path: string
@@ -50,6 +51,7 @@ async function settingsOf(
   const report = await verifyBoot({
     name: 'vm',
     evidence,
+    ...defaultAsked,
     encryption: 'DiskWithVMGuestState',
     size: 'Standard_DC2as_v5',
     stateDir: installation.running.context.stateDir,

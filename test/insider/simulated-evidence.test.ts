@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { verifyBoot, type TrustReport } from '../../apps/cli/src/trust/report.ts'
 import { startTestInstallation, type TestInstallation } from '../../apps/strongroomd/src/testing/running.ts'
 import { makeVm } from '../../apps/strongroomd/src/testing/simulated-vm.ts'
+import { defaultAsked } from '../system/support/vm.ts'
 
 let installation: TestInstallation
 beforeAll(async () => {
@@ -21,6 +22,7 @@ async function trustOf(retrieved: BootEvidence): Promise<TrustReport> {
   return await verifyBoot({
     name: 'vm',
     evidence,
+    ...defaultAsked,
     encryption: 'DiskWithVMGuestState',
     size: retrieved.tee === 'SNP' ? 'Standard_DC2as_v5' : 'Standard_DC2es_v5',
     stateDir,
@@ -45,7 +47,7 @@ describe('evidence of a VM without a guest', () => {
       expect(wrong.map(({ id, outcome, why }) => [id, outcome, why])).toEqual([
         ['disk', 'not checked', 'No guest ran, so there is no disk to unlock.'],
       ])
-      expect([report.trusted, report.guestRan, report.links.length]).toEqual([false, false, 11])
+      expect([report.trusted, report.guestRan, report.links.length]).toEqual([false, false, 12])
       // A boot is attested once: who asks again sees the same.
       expect((await evidenceOf(path)).measuredBoot?.nonce).toBe(evidence.measuredBoot?.nonce)
     },

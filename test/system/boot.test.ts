@@ -9,7 +9,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 import { machineProcesses } from './support/processes.ts'
 import { tamperings } from './support/tamper.ts'
-import { diskFile, findKernelByte, guestStateFile, readEvidence, statusOf, type VmView } from './support/vm.ts'
+import {
+  defaultAsked,
+  diskFile,
+  findKernelByte,
+  guestStateFile,
+  readEvidence,
+  statusOf,
+  type VmView,
+} from './support/vm.ts'
 
 /**
  * One confidential VM on simulated SEV-SNP, really booted, shared by the tests below in this order: what a user sees, then
@@ -45,11 +53,41 @@ describe('a confidential VM on SEV-SNP', () => {
       'release',
       'guest-state',
       'vtpm',
+      'image',
       'measured-boot',
       'disk',
       'settings',
     ])
     expect(outcome.code).toBe(0)
+  })
+
+  it('is held to the boot file and the volume of the first boot that its creator trusted (attack H6)', async () => {
+    const file = join(installation.home, 'config/strongroom/asked', `${vm.properties.vmId.toLowerCase()}.json`)
+    const kept = await readFile(file, 'utf8')
+    const asked = JSON.parse(kept) as { vm: object; pins: { bootFile: string; volume: string } }
+    expect(asked.vm).toEqual({
+      image: 'Strongroom:debian-13:cvm:latest',
+      secureBoot: true,
+      encryption: 'DiskWithVMGuestState',
+    })
+    const trust = async (pins: object): Promise<Map<string, { outcome: string; code?: string; shows: string[] }>> => {
+      await writeFile(file, JSON.stringify({ ...asked, pins: { ...asked.pins, ...pins } }))
+      const { json } = await installation.cli('vm', 'trust', 'first')
+      const { links } = json as { links: { id: string; outcome: string; code?: string; shows: string[] }[] }
+      return new Map(links.map((link) => [link.id, link]))
+    }
+    try {
+      expect((await trust({})).get('disk')?.shows.join()).toContain('the volume of the first boot that you trusted')
+      const other = '11'.repeat(32)
+      // As where the host has another disk in its place, and names that one's volume: the machine's word is not asked.
+      expect((await trust({ volume: other })).get('disk')).toMatchObject({ outcome: 'refused', code: 'VolumeMismatch' })
+      expect((await trust({ bootFile: other })).get('image')).toMatchObject({
+        outcome: 'refused',
+        code: 'AnotherBootFile',
+      })
+    } finally {
+      await writeFile(file, kept)
+    }
   })
 
   it('is held to the accounts and keys that its owner names: one key more than was asked for is not trusted (attack B5)', async () => {
@@ -77,6 +115,7 @@ describe('a confidential VM on SEV-SNP', () => {
     const report = await verifyBoot({
       name: 'first',
       evidence,
+      ...defaultAsked,
       encryption: 'DiskWithVMGuestState',
       size: 'Standard_DC2as_v5',
       stateDir: installation.stateDir,

@@ -114,6 +114,11 @@ describe.each(Object.entries(drivers))('the driver %s', (_name, { compute, open 
       evidence,
       encryption: spec.security.encryption,
       size: spec.size.name,
+      image: {
+        by: 'creator',
+        reference: { id: `/subscriptions/s/providers/Strongroom.Machine/images/${spec.image}` },
+      },
+      secureBoot: spec.security.secureBoot,
       stateDir: installation.stateDir,
       at: new Date(),
       fetchKeySet: async (issuer) =>

@@ -18,6 +18,7 @@ it('a VM with NonPersistedTPM has no key, token or guest state of the operatorâ€
       'claims verified',
       'own-verifier verified',
       'vtpm verified',
+      'image verified',
       'measured-boot verified',
       // No guest ran, and so no disk was opened.
       'disk not checked',

@@ -72,7 +72,7 @@ describe('a VM with NonPersistedTPM', () => {
     const { json, code } = await installation.cli('vm', 'trust', name)
     const { links } = json as { links: { id: string; outcome: string }[] }
     expect(links.map(({ id, outcome }) => `${id} ${outcome}`)).toEqual(
-      ['silicon', 'measurement', 'claims', 'own-verifier', 'vtpm', 'measured-boot', 'disk', 'settings'].map(
+      ['silicon', 'measurement', 'claims', 'own-verifier', 'vtpm', 'image', 'measured-boot', 'disk', 'settings'].map(
         (id) => `${id} verified`,
       ),
     )

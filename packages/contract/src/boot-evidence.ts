@@ -18,6 +18,12 @@ export interface BootFacts {
   silicon: SnpEvidence | TdxEvidence
   /** The exact runtime-claims bytes; report_data[0:32] is their SHA-256, the rest zero. */
   runtimeClaims: Base64Url
+  /**
+   * What the VM's image measures, signed by the installation (compact JWS, docs/design/0008-image-measurements.md): what a verifier
+   * predicts the registers from. Absent of boots of before there were such documents.
+   */
+  measurements?: string
+  /** What the machine says that it launched and expects: told where it differs, and decides nothing. */
   expected: {
     firmwareSha256: Hex
     vCPUs: number

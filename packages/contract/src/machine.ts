@@ -21,6 +21,7 @@
  * GET    /simulated/{vmId}/evidence         → 200 BootEvidence made last | 404
  * DELETE /simulated/{vmId}                  → 204                               idempotent; destroys guest state and vTPM
  * GET    /images                            → 200 { value: ImageRecord[] }
+ * GET    /images/{id}/measurements          → 200 ImageMeasurementsDocument | 404   what the image measures, signed
  * POST   /images/import                     { path, name } → 200 ImageRecord | 400 with every reason it does not qualify
  * POST   /images/build?variant=             → 202 ImageBuildStatus              the reference image or a variant of it; idempotent
  * GET    /images/build?variant=             → 200 ImageBuildStatus
@@ -233,6 +234,15 @@ export interface ImageRecord {
 /** The reference image, and the same with Debian's cloud-init. */
 export const imageVariants = ['reference', 'cloud-init'] as const
 export type ImageVariant = (typeof imageVariants)[number]
+
+/** Answer of `GET /images/{id}/measurements`. */
+export interface ImageMeasurementsDocument {
+  /** Compact JWS (docs/design/0008-image-measurements.md). */
+  jws: string
+}
+
+/** The image of an installation without guests, which stands for the reference image: nothing ever starts it. */
+export const standInImage = { id: 'debian-13-cvm', name: 'debian-13', version: '13.0.0' } as const
 
 export interface ImageBuildStatus {
   state: 'Absent' | 'Running' | 'Succeeded' | 'Failed'

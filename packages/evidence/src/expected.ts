@@ -27,14 +27,25 @@ export { bootRegisters, nothingPassed, type BootRegisters } from './predict/boot
 export {
   bootPhases,
   isUnifiedKernelImage,
-  pcr11Digests,
   predictPcr11,
   sectionDigests,
   systemdPhases,
   type BootPhase,
 } from './predict/pcr11.ts'
+export {
+  imageMeasurementsText,
+  imageMeasurementsType,
+  measureBootFile,
+  parseImageMeasurements,
+  predictImageRegisters,
+  predictRegisters,
+  verifyImageMeasurements,
+  type BootFile,
+  type ImageMeasurements,
+  type MeasuredImage,
+} from './predict/image-measurements.ts'
 export { predictPcr4 } from './predict/pcr4.ts'
-export { pcr7Digests, predictPcr7, secureBootEnabled } from './predict/pcr7.ts'
+export { measureVariables, predictPcr7, secureBootEnabled, type MeasuredVariables } from './predict/pcr7.ts'
 export {
   parseSettings,
   settingsRegister,

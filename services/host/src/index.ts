@@ -5,6 +5,8 @@ import type { Silicon } from '@strongroom/silicon'
 import { createCollateralApp } from './http/collateral-routes.ts'
 import { ImageBuilds } from './http/image-builds.ts'
 import { createMachineApp } from './http/machine-routes.ts'
+import { openMeasurementKey } from './image/measurement-key.ts'
+import { PublishedMeasurements } from './image/published-measurements.ts'
 import { InstanceStore } from './instances/instance-store.ts'
 import { Machine } from './instances/machine.ts'
 import type { MachineServices } from './instances/services.ts'
@@ -23,7 +25,7 @@ export interface HostServiceOptions extends ServiceContext {
   bootLimitSeconds?: number
 }
 
-/** The roots that this machine's processors are under. */
+/** The roots that this machine's processors are under, and the key that signs what its images measure. */
 export interface HostService extends Service {
   anchors: TrustAnchors
 }
@@ -33,18 +35,21 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const silicon = await openSilicon(context)
   const rows = await openStore({ url: context.storeUrl, service: 'host' })
   const store = await InstanceStore.open(rows, context.sealer)
+  const key = await openMeasurementKey(context)
+  const measurements = new PublishedMeasurements({ ...context, key })
   let probed: Promise<ProbeResult> | undefined
   const services: MachineServices = {
     ...context,
     silicon,
     store,
+    measurements,
     acceleration: () => (probed ??= probeAcceleration({ cacheDir: context.cacheDir })),
   }
   const machine = new Machine(services)
   const disks = new KeptDisks(services, machine)
   const simulated = new SimulatedBoots(services, await SimulatedBootStore.open(rows))
-  const builds = new ImageBuilds(context)
-  const machineApp = createMachineApp({ ...context, machine, disks, builds, simulated })
+  const builds = new ImageBuilds({ ...context, measurements })
+  const machineApp = createMachineApp({ ...context, machine, disks, builds, simulated, measurements })
   const blobApp = createBlobApp({
     grants: disks.grants,
     locate: async (id, part, permission) => await disks.locate(id, part, permission),
@@ -53,7 +58,10 @@ export async function createHostService(context: HostServiceOptions): Promise<Ho
   const collateralApp = createCollateralApp({ silicon, logger: context.logger })
   return {
     name: 'host',
-    anchors: silicon?.anchors ?? { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] },
+    anchors: {
+      ...(silicon?.anchors ?? { simulated: false, amd: [...genuineAmdAnchors], intel: [...genuineIntelAnchors] }),
+      images: [key.publicJwk],
+    },
     hosts: [
       { matches: (host) => host === machineHost, app: machineApp },
       { matches: (host) => host === diskBlobHost, app: blobApp },

@@ -94,9 +94,14 @@ export const tamperings: Tampering[] = [
     change: (e) => void (e.measuredBoot!.pcrs['0'] = flipHex(e.measuredBoot!.pcrs['0']!)),
   },
   {
-    what: 'another predicted PCR 11',
-    link: 'measured-boot',
-    change: (e) => void (e.expected.pcrs['11'] = flipHex(e.expected.pcrs['11']!)),
+    what: 'other measurements of its image',
+    link: 'image',
+    change: (e) => void (e.measurements = flipPart(e.measurements!, 1)),
+  },
+  {
+    what: 'a token in the place of its image’s measurements',
+    link: 'image',
+    change: (e) => void (e.measurements = e.attestation.token),
   },
   {
     what: 'an OS disk that is said to need no encryption',

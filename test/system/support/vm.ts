@@ -4,7 +4,8 @@ import type { AskedSettings, BootEvidence } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../../../apps/cli/src/client/arm.ts'
 import { connect } from '../../../apps/cli/src/client/connection.ts'
 import { personalSshKey } from '../../../apps/cli/src/core/ssh-key.ts'
-import { referenceImage, sizeFor, type VmRequest } from '../../../apps/cli/src/up/vm-request.ts'
+import type { TrustRequest } from '../../../apps/cli/src/trust/report.ts'
+import { imageReference, referenceImage, sizeFor, type VmRequest } from '../../../apps/cli/src/up/vm-request.ts'
 import type { TestInstallation } from './installation.ts'
 
 export interface Status {
@@ -42,6 +43,12 @@ export async function defaultRequest(installation: TestInstallation, name: strin
     adminUsername: 'azureuser',
     sshPublicKeys: [publicText],
   }
+}
+
+/** The image and Secure Boot that `strongroom vm create NAME` asks for, as the trust report is told them. */
+export const defaultAsked: Pick<TrustRequest, 'image' | 'secureBoot'> = {
+  image: { by: 'creator', reference: imageReference(referenceImage) },
+  secureBoot: true,
 }
 
 export type RetrievedBoot = BootEvidence & { asked?: AskedSettings }

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
-import type { ImageBuildStatus, ImageRecord, ImageVariant } from '@strongroom/contract'
+import type { ImageBuildStatus, ImageMeasurementsDocument, ImageRecord, ImageVariant } from '@strongroom/contract'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ArmClient } from '../client/arm.ts'
 import { CliError } from '../core/cli-error.ts'
 import { textOption, type Command } from '../core/command.ts'
+import { readTrustAnchors } from '../trust/roots.ts'
+import { measurementsResult } from '../trust/show-measurements.ts'
 import { createProgress, type Progress } from '../up/progress.ts'
 
 const version = '2024-11-01'
@@ -47,6 +49,20 @@ export async function buildImage(
   }
 }
 
+/** Of the newest reference image. @throws CliError ImageNotBuilt */
+async function referenceImageId(arm: ArmClient): Promise<string> {
+  const { value } = await arm.get<{ value: ImageRecord[] }>(images(arm), version)
+  const [newest] = value
+    .filter(({ source }) => source === 'reference')
+    .toSorted((a, b) => b.builtAt.localeCompare(a.builtAt))
+  if (newest !== undefined) return newest.id
+  throw new CliError({
+    code: 'ImageNotBuilt',
+    message: 'The reference image is not built yet.',
+    remedy: 'Build it once with `strongroom image build`, or name another image.',
+  })
+}
+
 export const imageCommands: Command[] = [
   {
     words: ['image', 'build'],
@@ -83,6 +99,19 @@ export const imageCommands: Command[] = [
           ...reasons,
         ],
       }
+    },
+  },
+  {
+    words: ['image', 'measurements'],
+    args: ['[image]'],
+    summary: 'show what an image measures when it boots, as the installation signed it; by default the reference image',
+    examples: ['strongroom image measurements --output json > measurements.json'],
+    run: async (context) => {
+      const arm = new ArmClient(await context.connect())
+      const named = context.args[0] ?? (await referenceImageId(arm))
+      const path = `${images(arm)}/${encodeURIComponent(named)}/measurements`
+      const { jws } = await arm.get<ImageMeasurementsDocument>(path, version)
+      return measurementsResult(jws, await readTrustAnchors(context.paths.state))
     },
   },
   {

@@ -51,7 +51,8 @@ async function bringUpVm(context: CommandContext, arm: ArmClient, progress: Prog
 
 async function printTrust(context: CommandContext, arm: ArmClient): Promise<void> {
   const path = vmPath(arm, defaultGroup, firstVm)
-  const { result } = await judgeTrust(context, { arm, path, name: firstVm })
+  const { result, pin } = await judgeTrust(context, { arm, path, name: firstVm })
+  await pin()
   const { ssh } = await fetchConnection(arm, path)
   const key = await personalSshKey(context.paths.config)
   const lines = [

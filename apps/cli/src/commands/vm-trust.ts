@@ -1,14 +1,22 @@
-import { guestFirmwarePath, type RetrievedEvidence } from '@strongroom/contract'
+import { guestFirmwarePath, type AnyBootEvidence, type RetrievedEvidence } from '@strongroom/contract'
 import { apiVersions, type ArmClient } from '../client/arm.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import { contentOf } from '../core/file-content.ts'
 import type { Result } from '../core/output.ts'
 import { readPublicKeys } from '../core/ssh-key.ts'
-import { askedWith, recallAsked, type SettingsReference } from '../trust/asked-settings.ts'
+import {
+  askedWith,
+  recallAsked,
+  rememberAsked,
+  type AskedVm,
+  type BootPins,
+  type SettingsReference,
+} from '../trust/asked-settings.ts'
+import type { AskedImage } from '../trust/image-link.ts'
 import { trustResult } from '../trust/report.ts'
 import type { AskedProvider } from '../trust/verifier.ts'
-import { defaultAdmin } from '../up/vm-request.ts'
+import { defaultAdmin, imageReference } from '../up/vm-request.ts'
 import { diskSecurity, encryption, fetchVm, groupOption, openVm, type VmResource } from './vm.ts'
 
 export const fetchEvidence = async (arm: ArmClient, path: string): Promise<RetrievedEvidence> =>
@@ -18,22 +26,28 @@ export const fetchEvidence = async (arm: ArmClient, path: string): Promise<Retri
 export async function judgeTrust(
   context: CommandContext,
   o: { arm: ArmClient; path: string; name: string },
-): Promise<{ result: Result; trusted: boolean }> {
+): Promise<{ result: Result; trusted: boolean; pin: () => Promise<void> }> {
   const { fetchKeySet, verifiers } = await context.connect()
   const vm = await fetchVm(o.arm, o.path)
   const stated = await statedSettings(context)
-  const { asked, ...evidence } = await fetchEvidence(o.arm, o.path)
+  const { asked, ...retrieved } = await fetchEvidence(o.arm, o.path)
+  const evidence: AnyBootEvidence = retrieved
   const made = await recallAsked(context.paths.config, vm.properties.vmId)
   const settings: SettingsReference | undefined =
     stated ??
     (made && { by: 'creator', asked: made }) ??
     (asked === undefined ? undefined : { by: 'resource manager', asked })
-  return await trustResult({
+  const document = await measurementsOption(context)
+  const found = await trustResult({
     name: o.name,
     evidence,
-    encryption: encryption(vm),
+    encryption: made?.vm?.encryption ?? encryption(vm),
     size: vm.properties.hardwareProfile.vmSize,
     firmware: textOption(context, 'firmware'),
+    image: askedImage(vm, made),
+    measurements: document,
+    secureBoot: askedSecureBoot(context, vm, made),
+    volume: made?.pins?.volume,
     diskEncryptionSet: diskSecurity(vm).diskEncryptionSet?.id,
     verifiers,
     asked: await askedProvider(o.arm, vm),
@@ -41,6 +55,65 @@ export async function judgeTrust(
     stateDir: context.paths.state,
     at: new Date(),
     fetchKeySet,
+  })
+  return { ...found, pin: async () => await pinFirst(context, vm.properties.vmId, made, found.pins) }
+}
+
+/** The first boot that its creator trusts says what every later one must run and open. */
+async function pinFirst(
+  context: CommandContext,
+  vmId: string,
+  made: AskedVm | undefined,
+  seen: BootPins | undefined,
+): Promise<void> {
+  if (made === undefined || seen === undefined) return
+  const pins = { ...seen, ...made.pins }
+  if (pins.bootFile === made.pins?.bootFile && pins.volume === made.pins.volume) return
+  await rememberAsked(context.paths.config, vmId, { ...made, pins })
+  context.say('Boot file and volume of this boot are kept: every later boot is held to them.')
+}
+
+/** Of the creator's own folder, else of the resource manager's record. */
+const askedImage = (vm: VmResource, made: AskedVm | undefined): AskedImage =>
+  made?.vm === undefined
+    ? {
+        by: 'resource manager',
+        reference: vm.properties.storageProfile?.imageReference,
+        bootFile: made?.pins?.bootFile,
+      }
+    : { by: 'creator', reference: imageReference(made.vm.image), bootFile: made.pins?.bootFile }
+
+function askedSecureBoot(context: CommandContext, vm: VmResource, made: AskedVm | undefined): boolean {
+  const stated = textOption(context, 'secureBoot')
+  if (stated === 'on' || stated === 'off') return stated === 'on'
+  if (stated === undefined)
+    return made?.vm?.secureBoot ?? vm.properties.securityProfile?.uefiSettings?.secureBootEnabled === true
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: 'Secure Boot is on or off.',
+    expected: '--secure-boot on, or --secure-boot off',
+    found: stated,
+    exitCode: exitCodes.usage,
+  })
+}
+
+/** A document of `strongroom image measurements`: the compact JWS, or the JSON that has it. */
+async function measurementsOption(context: CommandContext): Promise<string | undefined> {
+  const file = textOption(context, 'measurements')
+  if (file === undefined) return undefined
+  const text = (await contentOf(file)).toString('utf8').trim()
+  if (!text.startsWith('{')) return text
+  try {
+    const { jws } = JSON.parse(text) as { jws?: unknown }
+    if (typeof jws === 'string') return jws
+  } catch {
+    // Said below.
+  }
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: `${file} has no signed measurements.`,
+    expected: 'what `strongroom image measurements --output json` writes',
+    exitCode: exitCodes.usage,
   })
 }
 
@@ -95,13 +168,20 @@ export const trustCommand: Command = {
     { flags: '--custom-data <file>', summary: 'beside --ssh-key: the custom data that it was made with' },
     { flags: '--settled <file>', summary: 'instead: /var/lib/strongroom/settled of its guest, whole' },
     {
+      flags: '--measurements <file>',
+      summary:
+        'signed measurements of the image, of `strongroom image measurements`, instead of those that the machine shows',
+    },
+    { flags: '--secure-boot <on|off>', summary: 'where you changed it since you made the VM' },
+    {
       flags: '--firmware <file>',
       summary: `firmware that the guest must have been launched with; by default Debian’s, ${guestFirmwarePath}`,
     },
   ],
   examples: ['strongroom vm trust first', 'strongroom vm trust first --ssh-key ~/.ssh/id_ed25519.pub'],
   run: async (context) => {
-    const { result, trusted } = await judgeTrust(context, await openVm(context))
+    const { result, trusted, pin } = await judgeTrust(context, await openVm(context))
+    await pin()
     if (!trusted) process.exitCode = exitCodes.notTrusted
     return result
   },

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import type { ImageReference } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../client/arm.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command, type CommandContext, type Option } from '../core/command.ts'
@@ -30,9 +31,9 @@ export interface VmResource {
     vmId: string
     provisioningState: string
     hardwareProfile: { vmSize: string }
-    securityProfile?: { attestationProvider?: { id: string } }
+    securityProfile?: { attestationProvider?: { id: string }; uefiSettings?: { secureBootEnabled?: boolean } }
     instanceView?: { statuses?: { code: string; displayStatus?: string; message?: string }[] }
-    storageProfile?: { osDisk?: { managedDisk?: { securityProfile?: DiskSecurity } } }
+    storageProfile?: { imageReference?: ImageReference; osDisk?: { managedDisk?: { securityProfile?: DiskSecurity } } }
   }
 }
 
@@ -156,10 +157,14 @@ const create: Command = {
 export async function rememberRequest(
   context: CommandContext,
   vm: VmResource,
-  request: Pick<VmRequest, 'adminUsername' | 'sshPublicKeys' | 'customData'>,
+  request: Pick<VmRequest, 'adminUsername' | 'sshPublicKeys' | 'customData' | 'image' | 'secureBoot' | 'encryption'>,
 ): Promise<void> {
   const customData = request.customData === undefined ? undefined : Buffer.from(request.customData, 'base64')
-  await rememberAsked(context.paths.config, vm.properties.vmId, askedWith({ ...request, customData }))
+  const { image, secureBoot, encryption: asked } = request
+  await rememberAsked(context.paths.config, vm.properties.vmId, {
+    ...askedWith({ ...request, customData }),
+    vm: { image, secureBoot, encryption: asked },
+  })
 }
 
 /** A file's content in base64. */

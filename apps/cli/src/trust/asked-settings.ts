@@ -10,6 +10,26 @@ export type SettingsReference =
   /** The guest's own file, as its owner read it or made it. */
   | { by: 'file'; settled: Uint8Array }
 
+/** What every later boot of a VM must have in common with the first that its creator trusted. Hexadecimal. */
+export interface BootPins {
+  /** Authenticode digest of the image's boot file. */
+  bootFile: string
+  /** Of PCR 15: absent where the OS disk is not encrypted, or no guest ran. */
+  volume?: string
+}
+
+/** What a person asked for when they made a VM, and what they saw of its first trusted boot. */
+export interface AskedVm extends AskedSettings {
+  /** Absent of VMs made by earlier versions: the resource manager's record counts for them. */
+  vm?: {
+    /** URN or resource id. */
+    image: string
+    secureBoot: boolean
+    encryption: string
+  }
+  pins?: BootPins
+}
+
 /** What was asked for, with the digest of the custom data in the place of the data. */
 export function askedWith(o: {
   adminUsername: string
@@ -30,14 +50,14 @@ function fileOf(configDir: string, vmId: string): string {
   return join(configDir, 'asked', `${vmId.toLowerCase()}.json`)
 }
 
-/** Keeps what a person asked for when they made a VM, so that the trust report holds the guest to it and not to the operator's record. */
-export async function rememberAsked(configDir: string, vmId: string, asked: AskedSettings): Promise<void> {
+/** Keeps what a person asked for when they made a VM, and saw of its first trusted boot, so that the trust report holds the guest to it and not to the operator's record. */
+export async function rememberAsked(configDir: string, vmId: string, asked: AskedVm): Promise<void> {
   await mkdir(join(configDir, 'asked'), { recursive: true, mode: 0o700 })
   await writeFile(fileOf(configDir, vmId), `${JSON.stringify(asked, null, 2)}\n`, { mode: 0o600 })
 }
 
 /** @throws CliError AskedSettingsUnreadable: a damaged file never gives way to somebody else's word */
-export async function recallAsked(configDir: string, vmId: string): Promise<AskedSettings | undefined> {
+export async function recallAsked(configDir: string, vmId: string): Promise<AskedVm | undefined> {
   const path = fileOf(configDir, vmId)
   let text: string
   try {
@@ -47,14 +67,25 @@ export async function recallAsked(configDir: string, vmId: string): Promise<Aske
     throw unreadable(path, error)
   }
   try {
-    const asked = JSON.parse(text) as AskedSettings
+    const asked = JSON.parse(text) as AskedVm
     const keys: unknown = asked.sshPublicKeys
     if (typeof asked.adminUsername !== 'string' || !Array.isArray(keys) || keys.some((key) => typeof key !== 'string'))
       throw new TypeError('it says no account and keys')
+    if (!isSound(asked)) throw new TypeError('what it says of the VM or its first boot cannot be read')
     return asked
   } catch (cause) {
     throw unreadable(path, cause)
   }
+}
+
+function isSound({ vm, pins }: AskedVm): boolean {
+  const digest = (value: unknown): boolean => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+  const vmSound =
+    vm === undefined ||
+    (typeof vm.image === 'string' && typeof vm.secureBoot === 'boolean' && typeof vm.encryption === 'string')
+  return (
+    vmSound && (pins === undefined || (digest(pins.bootFile) && (pins.volume === undefined || digest(pins.volume))))
+  )
 }
 
 const unreadable = (path: string, cause: unknown): CliError =>

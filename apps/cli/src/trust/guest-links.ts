@@ -27,10 +27,11 @@ import {
 import {
   bootPhases,
   bootRegisters,
-  nothingPassed,
   parseUserspaceLog,
+  predictImageRegisters,
   verifyVolume,
   volumeRegister,
+  type ImageMeasurements,
 } from '@strongroom/evidence/expected'
 import { sha256 } from './bytes.ts'
 import { readClaims } from './claims-link.ts'
@@ -111,8 +112,11 @@ function measured(evidence: BootFacts): NonNullable<BootFacts['measuredBoot']> {
   return evidence.measuredBoot
 }
 
-/** Quote over a fresh nonce → PCRs → event log → the values predicted before the boot. */
-export async function measuredBootLink(evidence: BootFacts): Promise<string[]> {
+/** Quote over a fresh nonce → PCRs → event log → the values that the verifier predicts from what the image measures. */
+export async function measuredBootLink(
+  evidence: BootFacts,
+  o: { measurements: ImageMeasurements; secureBoot: boolean },
+): Promise<string[]> {
   const boot = measured(evidence)
   const pcrs = new Map(Object.entries(boot.pcrs).map(([index, digest]) => [Number(index), fromHex(digest)]))
   await verifyQuote({
@@ -131,39 +135,38 @@ export async function measuredBootLink(evidence: BootFacts): Promise<string[]> {
       expected: 'PCRs 0 to 7',
     })
   await checkPcr11(log, quotedRegister(pcrs, 11))
-  const shown = [...predicted(evidence)].map(([index, expected]) => {
-    const actual = toHex(quotedRegister(pcrs, index))
-    demand({ holds: actual === expected, message: `PCR ${index} is not the predicted one.`, expected, actual })
+  const predicted = await predictImageRegisters({ ...o.measurements, secureBoot: o.secureBoot })
+  const shown = bootRegisters.map((index) => {
+    const [expected, actual] = [toHex(predicted[index]), toHex(quotedRegister(pcrs, index))]
+    demand({
+      code: 'RegisterNotPredicted',
+      holds: actual === expected,
+      message: `PCR ${index} is not what image ${o.measurements.image.id} gives with Secure Boot ${o.secureBoot ? 'on' : 'off'}: ${meanings[index]}.${asSaid(evidence, index, actual)}`,
+      expected,
+      actual,
+    })
     return `PCR ${index} ${short(expected)}`
   })
   const without = evidence.guestRan === false ? [noGuest] : []
   return [
     ...without,
     `quote over nonce ${short(toHex(fromBase64Url(boot.nonce)))} verified, ${log.events.length} events replay to PCRs 0-7 and 11`,
-    `as predicted before the boot: ${shown.join(', ')}`,
+    `as predicted here from what the image measures, with Secure Boot ${o.secureBoot ? 'on' : 'off'}: ${shown.join(', ')}`,
   ]
 }
 
-/** Each register that says what was booted has a prediction, and what a host could pass to the boot stub is nothing. */
-function predicted(evidence: BootFacts): Map<number, string> {
-  const { pcrs } = evidence.expected
-  demand({
-    holds: Object.keys(pcrs).join() === bootRegisters.join(),
-    message: 'Other registers were predicted than those that say what was booted.',
-    expected: `PCRs ${bootRegisters.join(', ')}`,
-    actual: Object.keys(pcrs).join(', ') || 'none',
-  })
-  for (const index of [12, 13] as const) {
-    const zero = toHex(nothingPassed[index])
-    demand({
-      holds: pcrs[index] === zero,
-      message: `PCR ${index} was predicted to say that the host passed something to the boot stub.`,
-      expected: zero,
-      actual: String(pcrs[index]),
-    })
-  }
-  return new Map(bootRegisters.map((index) => [index, pcrs[index]!]))
+/** What a register that differs says. */
+const meanings: Record<(typeof bootRegisters)[number], string> = {
+  4: 'another boot loader or kernel was started',
+  7: 'Secure Boot was in another state, or trusted other keys',
+  11: 'another kernel, initrd or command line ran, or the boot went another way',
+  12: 'the host passed a command line or credentials to the boot stub',
+  13: 'the host passed extension images to the boot stub',
 }
+
+/** The machine's own prediction decides nothing; that it agrees with what was quoted says that the machine expected this boot. */
+const asSaid = (evidence: BootFacts, index: number, actual: string): string =>
+  evidence.expected.pcrs[index] === actual ? ' The machine expected just that.' : ''
 
 function quotedRegister(pcrs: ReadonlyMap<number, Uint8Array>, index: number): Uint8Array {
   const value = pcrs.get(index)
@@ -188,7 +191,11 @@ async function checkPcr11(log: EventLog, quoted: Uint8Array): Promise<void> {
 
 const noGuest = 'no guest ran: the machine extended the vTPM by the log that it predicted'
 
-export async function diskLink(evidence: BootFacts, asked: string): Promise<string[]> {
+/** @param o.volume digest of the volume at the first boot that the creator trusted, where one is pinned */
+export async function diskLink(
+  evidence: BootFacts,
+  { encryption: asked, volume }: { encryption: string; volume?: string | undefined },
+): Promise<string[]> {
   if (evidence.guestRan === false) throw new LinkNotChecked('No guest ran, so there is no disk to unlock.')
   const boot = measured(evidence)
   const wanted = asked === 'DiskWithVMGuestState' ? 'LUKS2' : 'none'
@@ -199,15 +206,24 @@ export async function diskLink(evidence: BootFacts, asked: string): Promise<stri
     actual: evidence.osDisk.encryption,
   })
   if (evidence.osDisk.encryption === 'none') return [`OS disk as in the image: ${asked} does not encrypt it`]
-  return [await volumeOf(evidence, boot)]
+  return [
+    await volumeOf(evidence, boot, volume),
+    volume === undefined
+      ? 'the volume that the machine says that this VM was made with'
+      : 'the volume of the first boot that you trusted',
+  ]
 }
 
 /**
  * The volume is the one that the VM was made with: PCR 15, which the quote covers, begins with the digest of how it was mapped,
  * a MAC under its key included. What the disk's header or the guest says of it is not asked.
  */
-async function volumeOf(evidence: BootFacts, boot: NonNullable<BootFacts['measuredBoot']>): Promise<string> {
-  const { volume } = evidence.expected
+async function volumeOf(
+  evidence: BootFacts,
+  boot: NonNullable<BootFacts['measuredBoot']>,
+  pinned: string | undefined,
+): Promise<string> {
+  const volume = pinned ?? evidence.expected.volume
   const quoted = boot.pcrs[String(volumeRegister)]
   if (volume === undefined || quoted === undefined || boot.userspaceLog === undefined) {
     throw new LinkRefused({

@@ -7,7 +7,8 @@ export interface Link {
   outcome: Outcome
   /** Evidence in short form, a line each. */
   shows: string[]
-  /** Where it does not hold, or could not be judged. */
+  /** Where it does not hold, or could not be judged. The code is there where what refused it has one. */
+  code?: string
   expected?: string
   actual?: string
   why?: string
@@ -15,12 +16,14 @@ export interface Link {
 
 /** What a link found wrong. */
 export class LinkRefused extends Error {
+  readonly code: string | undefined
   readonly expected: string | undefined
   readonly actual: string | undefined
 
-  constructor(o: { message: string; expected?: string; actual?: string; cause?: unknown }) {
+  constructor(o: { code?: string; message: string; expected?: string; actual?: string; cause?: unknown }) {
     super(o.message, { cause: o.cause })
     this.name = 'LinkRefused'
+    this.code = o.code
     this.expected = o.expected
     this.actual = o.actual
   }
@@ -40,7 +43,7 @@ export async function judge(id: string, title: string, check: () => Promise<stri
     return { id, title, outcome: 'verified', shows: await check() }
   } catch (error) {
     if (error instanceof LinkNotChecked) return { id, title, outcome: 'not checked', shows: [], why: error.message }
-    const found = error as { message?: string; expected?: unknown; actual?: unknown; found?: unknown }
+    const found = error as { code?: unknown; message?: string; expected?: unknown; actual?: unknown; found?: unknown }
     const expected = found.expected
     const actual = found.actual ?? found.found
     return {
@@ -48,6 +51,7 @@ export async function judge(id: string, title: string, check: () => Promise<stri
       title,
       outcome: 'refused',
       shows: [],
+      ...(typeof found.code === 'string' && { code: found.code }),
       why: found.message ?? String(error),
       ...(expected === undefined ? {} : { expected: text(expected) }),
       ...(actual === undefined ? {} : { actual: text(actual) }),
@@ -57,7 +61,7 @@ export async function judge(id: string, title: string, check: () => Promise<stri
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
-export function demand(o: { holds: boolean; message: string; expected: string; actual: string }): void {
+export function demand(o: { code?: string; holds: boolean; message: string; expected: string; actual: string }): void {
   if (!o.holds) throw new LinkRefused(o)
 }
 

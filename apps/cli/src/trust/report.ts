@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type {
   AnyBootEvidence,
   BootEvidence,
@@ -7,23 +5,18 @@ import type {
   StatelessBootEvidence,
   VerifierSettings,
 } from '@strongroom/contract'
-import {
-  parseCertificate,
-  parsePem,
-  spkiSha256,
-  type Certificate,
-  type TrustAnchor,
-  type TrustAnchors,
-} from '@strongroom/evidence'
-import { CliError } from '../core/cli-error.ts'
+import { toHex } from '@strongroom/evidence'
+import type { ImageMeasurements } from '@strongroom/evidence/expected'
 import type { Result } from '../core/output.ts'
-import type { SettingsReference } from './asked-settings.ts'
+import type { BootPins, SettingsReference } from './asked-settings.ts'
 import { claimsLink, transferKeyLink } from './claims-link.ts'
 import { customerLink } from './customer-link.ts'
 import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
 import { demand, judge, LinkNotChecked, type Link } from './link.ts'
+import { loadRoots, type Roots } from './roots.ts'
 import { settingsLink } from './settings-link.ts'
 import { ownFirmware } from './firmware.ts'
+import { imageLink, type AskedImage } from './image-link.ts'
 import { measurementLink } from './measurement-link.ts'
 import { verifySilicon, type SiliconFinding } from './silicon-link.ts'
 import { statelessLink } from './stateless-link.ts'
@@ -39,6 +32,14 @@ export interface TrustRequest {
   size: string
   /** File of the firmware that guests must have been launched with; Debian's, where the verifier runs, where left out. */
   firmware?: string | undefined
+  /** The image that was asked for. */
+  image: AskedImage
+  /** Signed measurements of the image that the verifier brought along; those that the machine shows where left out. */
+  measurements?: string | undefined
+  /** Whether Secure Boot was asked for. */
+  secureBoot: boolean
+  /** Digest of the volume that was pinned at the creator's first trusted boot, hexadecimal. */
+  volume?: string | undefined
   /** The disk-encryption set that was asked for, by ARM id. */
   diskEncryptionSet?: string | undefined
   stateDir: string
@@ -61,32 +62,11 @@ export interface TrustReport {
   /** False in an installation without guests: such a report never ends as trusted. */
   guestRan: boolean
   trusted: boolean
+  /** What a creator pins of a boot that they trust; absent where a link does not hold that it rests on. */
+  pins?: BootPins
   /** Who verified the evidence, where its word holds. */
   verifier?: Verifier & { key: VerifierKey }
   links: Link[]
-}
-
-interface Roots {
-  anchors: TrustAnchors
-  /** The installation's CA, under which the key service and the attestation keys stand. */
-  authority: { certificate: Certificate; root: TrustAnchor }
-}
-
-async function loadRoots(stateDir: string): Promise<Roots> {
-  try {
-    const anchors = JSON.parse(await readFile(join(stateDir, 'anchors.json'), 'utf8')) as TrustAnchors
-    const [der] = parsePem(await readFile(join(stateDir, 'ca.pem'), 'utf8'))
-    const certificate = parseCertificate(der ?? new Uint8Array())
-    const root = { name: 'installation authority', spkiSha256: await spkiSha256(certificate) }
-    return { anchors, authority: { certificate, root } }
-  } catch (cause) {
-    throw new CliError({
-      code: 'NoTrustAnchors',
-      message: `The roots to verify under cannot be read from ${stateDir}.`,
-      remedy: 'Start the server once: it writes anchors.json and ca.pem.',
-      cause,
-    })
-  }
 }
 
 /**
@@ -118,9 +98,9 @@ function need<T>(value: T | undefined, predecessor: string): T {
 export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
   const roots = await loadRoots(request.stateDir)
   // What was asked for decides what must be shown: evidence that lacks it comes from the machine, and does not.
-  const { links, verifier } =
+  const { links, verifier, pins } =
     request.encryption === 'NonPersistedTPM'
-      ? { links: await statelessLinks(request, request.evidence as StatelessBootEvidence, roots), verifier: undefined }
+      ? { ...(await statelessLinks(request, request.evidence as StatelessBootEvidence, roots)), verifier: undefined }
       : await allLinks(request, request.evidence as BootEvidence, roots)
   const guestRan = request.evidence.guestRan !== false
   return {
@@ -131,6 +111,7 @@ export async function verifyBoot(request: TrustRequest): Promise<TrustReport> {
     simulated: roots.anchors.simulated,
     guestRan,
     trusted: guestRan && links.every((link) => link.outcome === 'verified'),
+    ...(pins === undefined ? {} : { pins }),
     ...(verifier === undefined ? {} : { verifier }),
     links,
   }
@@ -140,10 +121,14 @@ const launchLink = async (request: TrustRequest, evidence: BootFacts, silicon: S
   await measurementLink(evidence, silicon, { firmware: await ownFirmware(request.firmware), size: request.size })
 
 /** From the hardware to the guest that reported, with nothing of the operator's in between. */
-async function statelessLinks(request: TrustRequest, evidence: StatelessBootEvidence, roots: Roots): Promise<Link[]> {
+async function statelessLinks(
+  request: TrustRequest,
+  evidence: StatelessBootEvidence,
+  roots: Roots,
+): Promise<GuestFindings> {
   const at = new Date(evidence.shownAt)
   let silicon: SiliconFinding | undefined
-  return [
+  const links = [
     await judge('silicon', 'silicon root → report', async () => {
       silicon = await verifySilicon(evidence, roots.anchors, judgedAt(evidence.shownAt, request.at))
       return silicon.shows
@@ -160,15 +145,16 @@ async function statelessLinks(request: TrustRequest, evidence: StatelessBootEvid
       'claims → vTPM of this boot',
       async () => await vtpmLink(evidence, need(silicon, 'silicon'), { ...roots.authority, at }),
     ),
-    ...(await guestLinks(request, evidence, 'measured boot → disk', roots.authority.certificate)),
   ]
+  const guest = await guestLinks(request, evidence, 'measured boot → disk', roots)
+  return whole([...links, ...guest.links], guest.pins)
 }
 
 async function allLinks(
   request: TrustRequest,
   evidence: BootEvidence,
   roots: Roots,
-): Promise<{ links: Link[]; verifier: TrustReport['verifier'] }> {
+): Promise<GuestFindings & { verifier: TrustReport['verifier'] }> {
   const { anchors, authority } = roots
   let silicon: SiliconFinding | undefined
   let token: TokenClaims | undefined
@@ -212,28 +198,53 @@ async function allLinks(
       async () =>
         await vtpmLink(evidence, need(silicon, 'silicon'), { ...authority, at: new Date(evidence.release.at) }),
     ),
-    ...(await guestLinks(request, evidence, 'measured boot → disk unlocked', authority.certificate)),
   ]
-  return { links, verifier }
+  const guest = await guestLinks(request, evidence, 'measured boot → disk unlocked', roots)
+  return { ...whole([...links, ...guest.links], guest.pins), verifier }
 }
 
-/** What the guest booted, what it opened, and who may enter it. */
+interface GuestFindings {
+  links: Link[]
+  pins: BootPins | undefined
+}
+
+/** Nothing is pinned of a boot that is not trusted; a disk that there is not, because no guest ran, is none. */
+function whole(links: Link[], pins: BootPins | undefined): GuestFindings {
+  const holds = links.every(({ id, outcome }) => outcome === 'verified' || (id === 'disk' && outcome === 'not checked'))
+  return { links, pins: holds ? pins : undefined }
+}
+
+/** Which image the guest booted, what it opened, and who may enter it. */
 async function guestLinks(
   request: TrustRequest,
   evidence: BootFacts,
   diskTitle: string,
-  authority: Certificate,
-): Promise<Link[]> {
-  const measured = await judge('measured-boot', 'vTPM → measured boot', async () => await measuredBootLink(evidence))
+  { anchors, authority }: Roots,
+): Promise<GuestFindings> {
+  let measurements: ImageMeasurements | undefined
+  const image = await judge('image', 'image asked for → what it measures', async () => {
+    const found = await imageLink(evidence, { anchors, asked: request.image, document: request.measurements })
+    measurements = found.measurements
+    return found.shows
+  })
+  const { secureBoot } = request
+  const measured = await judge(
+    'measured-boot',
+    'vTPM → measured boot',
+    async () => await measuredBootLink(evidence, { measurements: need(measurements, 'image'), secureBoot }),
+  )
   const quoted = measured.outcome === 'verified' ? evidence.measuredBoot?.pcrs : undefined
-  return [
-    measured,
-    await judge('disk', diskTitle, async () => await diskLink(evidence, request.encryption)),
-    await judge('settings', 'measured boot → accounts and keys', async () => {
-      const reference = request.settings
-      return await settingsLink(evidence, { quoted: need(quoted, 'measured-boot'), reference, authority })
-    }),
-  ]
+  const disk = await judge('disk', diskTitle, async () => await diskLink(evidence, request))
+  const settings = await judge('settings', 'measured boot → accounts and keys', async () => {
+    const reference = request.settings
+    const { certificate } = authority
+    return await settingsLink(evidence, { quoted: need(quoted, 'measured-boot'), reference, authority: certificate })
+  })
+  const volume = disk.outcome === 'verified' ? (request.volume ?? evidence.expected.volume) : undefined
+  return {
+    links: [image, measured, disk, settings],
+    pins: measurements && { bootFile: toHex(measurements.bootFile.loader), ...(volume !== undefined && { volume }) },
+  }
 }
 
 const marks = { verified: '✓', refused: '✗', 'not checked': '?' } as const
@@ -242,7 +253,7 @@ export function renderTrust(report: TrustReport): string[] {
   const lines = [`Trust report of ${report.name} (${report.vmId}), verified ${report.verifiedAt}`, '']
   for (const link of report.links) {
     lines.push(` ${marks[link.outcome]} ${link.title}${link.outcome === 'verified' ? '' : `: ${link.outcome}`}`)
-    if (link.why !== undefined) lines.push(`     ${link.why}`)
+    if (link.why !== undefined) lines.push(`     ${link.code === undefined ? '' : `${link.code}: `}${link.why}`)
     if (link.expected !== undefined) lines.push(`     expected: ${link.expected}`)
     if (link.actual !== undefined) lines.push(`     found:    ${link.actual}`)
     for (const shown of link.shows) lines.push(`     ${shown}`)
@@ -256,7 +267,9 @@ export function renderTrust(report: TrustReport): string[] {
   return lines
 }
 
-export async function trustResult(request: TrustRequest): Promise<{ result: Result; trusted: boolean }> {
+export async function trustResult(
+  request: TrustRequest,
+): Promise<{ result: Result; trusted: boolean; pins: BootPins | undefined }> {
   const report = await verifyBoot(request)
-  return { result: { data: report, lines: renderTrust(report) }, trusted: report.trusted }
+  return { result: { data: report, lines: renderTrust(report) }, trusted: report.trusted, pins: report.pins }
 }

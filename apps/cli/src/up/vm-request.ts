@@ -1,3 +1,4 @@
+import type { ImageReference } from '@strongroom/contract'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { apiVersions, type ArmClient, type OnSteps } from '../client/arm.ts'
 
@@ -43,7 +44,8 @@ export const groupPath = (arm: ArmClient, group: string): string => `${arm.subsc
 export const vmPath = (arm: ArmClient, group: string, name: string): string =>
   `${groupPath(arm, group)}/providers/Microsoft.Compute/virtualMachines/${name}`
 
-function imageReference(image: string): Record<string, string> {
+/** Of a URN or a resource id. @throws CliError InvalidArgument */
+export function imageReference(image: string): ImageReference {
   if (image.startsWith('/')) return { id: image }
   const [publisher, offer, sku, version = 'latest'] = image.split(':')
   if (publisher === undefined || offer === undefined || sku === undefined) {

@@ -15,12 +15,18 @@ export const measuredSections: readonly string[] = [
   '.linux', '.osrel', '.cmdline', '.initrd', '.ucode', '.splash', '.dtb', '.uname', '.sbat', '.pcrpkey', '.profile', '.dtbauto', '.hwids',
 ] // prettier-ignore
 
+/** SHA-256 of one section's content in memory. */
+export interface MeasuredSection {
+  name: string
+  sha256: Uint8Array
+}
+
 /**
- * Digests that the stub extends for an image: per section its name with the terminating zero, then its content.
+ * The sections of an image that the stub measures, in its order.
  * @throws ParseError Duplicate for images with profiles, whose sections repeat
  */
-export async function sectionDigests(image: PeImage): Promise<Uint8Array[]> {
-  const digests: Uint8Array[] = []
+export async function measureSections(image: PeImage): Promise<MeasuredSection[]> {
+  const sections: MeasuredSection[] = []
   for (const name of measuredSections) {
     const found = image.sections.filter((section) => section.name === name)
     if (found.length > 1) {
@@ -31,9 +37,21 @@ export async function sectionDigests(image: PeImage): Promise<Uint8Array[]> {
     }
     const section = found[0]
     if (section === undefined) continue
-    digests.push(await digest('SHA-256', utf8(`${name}\0`)), await digest('SHA-256', section.data))
+    sections.push({ name, sha256: await digest('SHA-256', section.data) })
   }
+  return sections
+}
+
+/** What the stub extends: per section its name with the terminating zero, then its content. */
+export async function sectionDigestsOf(sections: readonly MeasuredSection[]): Promise<Uint8Array[]> {
+  const digests: Uint8Array[] = []
+  for (const { name, sha256 } of sections) digests.push(await digest('SHA-256', utf8(`${name}\0`)), sha256)
   return digests
+}
+
+/** Digests that the stub extends for an image. @throws ParseError as measureSections */
+export async function sectionDigests(image: PeImage): Promise<Uint8Array[]> {
+  return await sectionDigestsOf(await measureSections(image))
 }
 
 /**
@@ -42,13 +60,13 @@ export async function sectionDigests(image: PeImage): Promise<Uint8Array[]> {
  * @throws ParseError
  */
 export async function predictPcr11(image: PeImage, through?: BootPhase): Promise<Uint8Array> {
-  return extendAll(await pcr11Digests(image, through))
+  return extendAll(await pcr11DigestsOf(await measureSections(image), through))
 }
 
 /** What is extended into PCR 11, in order: by the stub, then by systemd. */
-export async function pcr11Digests(image: PeImage, through?: BootPhase): Promise<Uint8Array[]> {
+export async function pcr11DigestsOf(sections: readonly MeasuredSection[], through?: BootPhase): Promise<Uint8Array[]> {
   const phases = await Promise.all(phasesThrough(through).map((phase) => textDigest(phase)))
-  return [...(await sectionDigests(image)), ...phases]
+  return [...(await sectionDigestsOf(sections)), ...phases]
 }
 
 /** True when the image has what systemd's stub needs to start it. */

@@ -1,21 +1,43 @@
 import { extendAll, separatorDigest, textDigest } from './pcr.ts'
 import { authenticodeDigest, parsePe, type HashParts, type PeImage } from './pe.ts'
 
+/** Authenticode digests of what the firmware starts. */
+export interface BootBinaries {
+  /** The first boot option's image. */
+  loader: Uint8Array
+  /** The kernel inside a unified image, where the firmware measures it as well. */
+  kernel?: Uint8Array | undefined
+}
+
 /**
- * PCR 4 of a boot whose first boot option starts this image: the firmware's announcement, the separator, the image.
- * systemd's stub starts the kernel inside a unified image through the firmware, which measures it as well; with Secure
- * Boot the stub has it pass over the firmware's checks, because the signature of the whole covers it, and over the
- * measurement with them. Source: TCG PC Client Platform Firmware Profile section 3.3.4.5, EDK II, systemd-stub 257.
+ * systemd's stub starts the kernel inside a unified image through the firmware, which measures it as well; with Secure Boot the stub
+ * has it pass over the firmware's checks, because the signature of the whole covers it, and over the measurement with them.
+ * @param o.kernel whether the kernel's own digest is wanted: it is measured without Secure Boot alone
  * @param o.sha256 for authenticodeDigest
- * @throws ParseError where a unified image's kernel is no PE image and Secure Boot is off
+ * @throws ParseError where a unified image's kernel is no PE image
  */
-export async function predictPcr4(o: { image: PeImage; secureBoot: boolean; sha256?: HashParts }): Promise<Uint8Array> {
-  const digests = [
-    await textDigest('Calling EFI Application from Boot Option'),
-    await separatorDigest(),
-    await authenticodeDigest(o.image, o.sha256),
-  ]
+export async function bootBinaries(o: {
+  image: PeImage
+  kernel: boolean
+  sha256?: HashParts | undefined
+}): Promise<BootBinaries> {
+  const loader = await authenticodeDigest(o.image, o.sha256)
   const kernel = o.image.sections.find((section) => section.name === '.linux')
-  if (kernel !== undefined && !o.secureBoot) digests.push(await authenticodeDigest(parsePe(kernel.data), o.sha256))
-  return extendAll(digests)
+  if (kernel === undefined || !o.kernel) return { loader }
+  return { loader, kernel: await authenticodeDigest(parsePe(kernel.data), o.sha256) }
+}
+
+/**
+ * What is extended into PCR 4 of a boot whose first boot option starts this image: the firmware's announcement, the separator, the
+ * image, and without Secure Boot the kernel inside it.
+ * Source: TCG PC Client Platform Firmware Profile section 3.3.4.5, EDK II, systemd-stub 257.
+ */
+export async function pcr4Digests({ loader, kernel }: BootBinaries): Promise<Uint8Array[]> {
+  const before = [await textDigest('Calling EFI Application from Boot Option'), await separatorDigest()]
+  return [...before, loader, ...(kernel === undefined ? [] : [kernel])]
+}
+
+/** PCR 4 of a boot of this image. @throws ParseError as bootBinaries */
+export async function predictPcr4(o: { image: PeImage; secureBoot: boolean; sha256?: HashParts }): Promise<Uint8Array> {
+  return extendAll(await pcr4Digests(await bootBinaries({ ...o, kernel: !o.secureBoot })))
 }

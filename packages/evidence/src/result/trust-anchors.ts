@@ -1,3 +1,5 @@
+import type { Jwk } from '../tokens/keys.ts'
+
 /** A vendor's root, pinned by what cannot be re-issued under another key. */
 export interface TrustAnchor {
   /** Common name, for people. Never used to decide. */
@@ -13,4 +15,6 @@ export interface TrustAnchors {
   intel: TrustAnchor[]
   /** Of AWS's Nitro documents; none unless given. */
   aws?: TrustAnchor[]
+  /** Public keys that sign what images measure (predict/image-measurements.ts); none unless given. */
+  images?: Jwk[]
 }

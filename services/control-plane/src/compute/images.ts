@@ -1,20 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { importedImageOffer, referenceImageUrn, type ImageRecord } from '@strongroom/contract'
+import {
+  imageText,
+  namesImage,
+  referenceImageUrn,
+  registeredAs,
+  registeredName,
+  sameVersion,
+  urnOf,
+  type ImageRecord,
+  type ImageReference,
+  type Urn,
+} from '@strongroom/contract'
 import type { Fields, Problem } from '../arm/fields.ts'
 import type { Plane } from '../plane.ts'
 import { isComputeImage, resolveGalleryImage } from './galleries/gallery-images.ts'
 import { imageTarget, type ResolvedImage } from './resolved-image.ts'
-
-export interface Urn {
-  publisher: string
-  offer: string
-  sku: string
-  version: string
-}
-
-/** As the client names it: a URN in four parts, or the id of an image of this installation. */
-export type ImageReference = { id: string } | Urn
 
 export function readImageReference(fields: Fields): ImageReference | undefined {
   const id = fields.text('id')
@@ -26,9 +27,6 @@ export function readImageReference(fields: Fields): ImageReference | undefined {
     : { publisher, offer, sku, version }
 }
 
-export const imageText = (image: ImageReference): string =>
-  'id' in image ? image.id : [image.publisher, image.offer, image.sku, image.version].join(':')
-
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 const newestFirst = (a: ImageRecord, b: ImageRecord): number => b.builtAt.localeCompare(a.builtAt)
 
@@ -38,21 +36,12 @@ const azureUrns = JSON.parse(readFileSync(join(import.meta.dirname, 'azure-image
   'version'
 >[]
 
-/** Publisher, offer and SKU of the image's own. */
-export const urnOf = (image: ImageRecord): Urn =>
-  image.source === 'reference'
-    ? { ...referenceImageUrn, version: image.version }
-    : { publisher: referenceImageUrn.publisher, offer: importedImageOffer, sku: image.id, version: image.version }
-
-/** The name to import an image under so that Azure's URN means it, for example ubuntu-24_04-lts.cvm */
-const registeredName = (urn: Omit<Urn, 'version'>): string => `${urn.offer}.${urn.sku}`
-
 /** The operator's image of that name, else the reference image, which only stands in for it. */
 function forAzure(
   urn: Omit<Urn, 'version'>,
   all: ImageRecord[],
 ): { image: ImageRecord; standsIn: boolean } | undefined {
-  const own = all.filter((record) => record.source === 'import' && same(record.name, registeredName(urn)))
+  const own = all.filter((record) => registeredAs(urn, record))
   const image = own.toSorted(newestFirst)[0]
   if (image !== undefined) return { image, standsIn: false }
   const reference = all.filter(({ source }) => source === 'reference').toSorted(newestFirst)[0]
@@ -72,21 +61,6 @@ export function marketOf(all: ImageRecord[], o: { strict: boolean }): { image: I
 export const isReference = (image: ImageReference): boolean =>
   !('id' in image) && same(image.publisher, referenceImageUrn.publisher) && same(image.offer, referenceImageUrn.offer)
 
-function candidates(image: ImageReference, all: ImageRecord[]): ImageRecord[] {
-  if ('id' in image) {
-    const name = /\/providers\/Strongroom\.Machine\/images\/([^/]+)$/i.exec(image.id)?.[1]
-    return all.filter((record) => name !== undefined && (same(record.id, name) || same(record.name, name)))
-  }
-  return all.filter((record) => {
-    const urn = urnOf(record)
-    const sku = same(urn.sku, image.sku) || (record.source === 'import' && same(record.name, image.sku))
-    return same(urn.publisher, image.publisher) && same(urn.offer, image.offer) && sku && sameVersion(image, record)
-  })
-}
-
-const sameVersion = (image: Urn, record: ImageRecord): boolean =>
-  same(image.version, 'latest') || same(image.version, record.version)
-
 /** The image, or the problem why there is none. `strict`: no image stands in for another. */
 export async function resolveImage(
   plane: Plane,
@@ -95,7 +69,7 @@ export async function resolveImage(
 ): Promise<ResolvedImage | { problem: Problem }> {
   if ('id' in image && isComputeImage(image.id)) return await resolveGalleryImage(plane, image.id, o.location)
   const all = await plane.machine.images()
-  const found = candidates(image, all).toSorted(newestFirst)[0]
+  const found = all.filter((record) => namesImage(image, record)).toSorted(newestFirst)[0]
   if (found !== undefined) return { image: found }
   const azure =
     'id' in image

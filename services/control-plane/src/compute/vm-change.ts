@@ -1,7 +1,7 @@
+import { imageText } from '@strongroom/contract'
 import type { FaqRuleId } from '../arm/faq-rule.ts'
 import type { Problem } from '../arm/fields.ts'
 import { isConversion } from './conversion-rules.ts'
-import { imageText } from './images.ts'
 import { findSize, type Size } from './sizes.ts'
 import { typeOf, type VmModel } from './vm-model.ts'
 import type { VmRequest } from './vm-request.ts'

@@ -1,7 +1,6 @@
-import type { SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
+import type { ImageReference, SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
 import type { UserIdentity } from '../identity/user-assigned.ts'
 import type { Json, Resource, ResourceBody } from '../store/resources.ts'
-import type { ImageReference } from './images.ts'
 import type { KeptPassword } from './passwords.ts'
 
 export const vmType = 'Microsoft.Compute/virtualMachines'

@@ -1,3 +1,5 @@
+import type { ImageMeasurementsDocument } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
 import { ok } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
@@ -5,6 +7,23 @@ import { subscriptionPath, type Plane } from '../plane.ts'
 
 const type = 'Strongroom.Machine/images'
 const base = `${subscriptionPath}/providers/${type}`
+
+/** By id, or the newest of a name. */
+async function measurementsOf(plane: Plane, named: string): Promise<ImageMeasurementsDocument> {
+  const all = (await plane.machine.images()).toSorted((a, b) => b.builtAt.localeCompare(a.builtAt))
+  const image = all.find(({ id }) => id === named) ?? all.find(({ name }) => name === named)
+  const found = image && (await plane.machine.imageMeasurements(image.id))
+  if (found !== undefined) return found
+  throw new ServiceError({
+    code: 'ImageNotFound',
+    status: 404,
+    message: 'There is no such image.',
+    target: 'image',
+    expected: 'an image of `strongroom image list`',
+    found: named.slice(0, 120),
+    remedy: 'Build or import it: strongroom image build',
+  })
+}
 
 /** Images of the machine: they belong to the installation, not to a group. */
 export function imageRoutes(plane: Plane): Route[] {
@@ -14,6 +33,12 @@ export function imageRoutes(plane: Plane): Route[] {
       path: base,
       action: `${type}/read`,
       handle: async () => ok({ value: await plane.machine.images() }),
+    },
+    {
+      method: 'GET',
+      path: `${base}/{image}/measurements`,
+      action: `${type}/read`,
+      handle: async ({ params }) => ok(await measurementsOf(plane, params['image'] ?? '')),
     },
     {
       method: 'GET',

@@ -9,6 +9,7 @@ import {
   type DiskAccessRequest,
   type FinishUpload,
   type ImageBuildStatus,
+  type ImageMeasurementsDocument,
   type ImageRecord,
   type InstanceConversion,
   type InstancePatch,
@@ -115,6 +116,10 @@ export class MachineClient implements Machine {
 
   async images(): Promise<ImageRecord[]> {
     return (await this.#send<{ value: ImageRecord[] }>('GET', '/images')).value
+  }
+
+  async imageMeasurements(id: string): Promise<ImageMeasurementsDocument | undefined> {
+    return await this.#orMissing(this.#send('GET', `/images/${encodeURIComponent(id)}/measurements`))
   }
 
   async importImage(o: { path: string; name: string }): Promise<ImageRecord> {

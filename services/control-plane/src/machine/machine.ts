@@ -8,6 +8,7 @@ import type {
   DiskAccessRequest,
   FinishUpload,
   ImageBuildStatus,
+  ImageMeasurementsDocument,
   ImageRecord,
   InstanceConversion,
   InstancePatch,
@@ -44,6 +45,8 @@ export interface Machine {
   /** The lines that the guest wrote on its console; undefined where there is no such instance. */
   serialLog(vmId: string): Promise<string | undefined>
   images(): Promise<ImageRecord[]>
+  /** What an image measures, signed; undefined where there is no such image. */
+  imageMeasurements(id: string): Promise<ImageMeasurementsDocument | undefined>
   /** Idempotent for the same specification; a failed copy is tried again. */
   keepDisk(spec: KeptDiskSpec): Promise<KeptDiskStatus>
   /** Undefined where the machine keeps no such disk. */

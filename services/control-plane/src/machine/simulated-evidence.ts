@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import { machineAudience, type AnyBootEvidence, type InstanceSpec, type SimulatedBoot } from '@strongroom/contract'
+import {
+  machineAudience,
+  standInImage,
+  type AnyBootEvidence,
+  type ImageMeasurementsDocument,
+  type InstanceSpec,
+  type SimulatedBoot,
+} from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 import type { GuestStateKeys } from './machine.ts'
 
@@ -10,6 +17,8 @@ export interface EvidenceMaker {
   last(vmId: string): Promise<AnyBootEvidence | undefined>
   /** Idempotent. */
   remove(vmId: string): Promise<void>
+  /** Of the image that stands in. */
+  measurements(): Promise<ImageMeasurementsDocument>
 }
 
 /**
@@ -47,6 +56,10 @@ export class SimulatedEvidence implements EvidenceMaker {
   async remove(vmId: string): Promise<void> {
     await this.#send('DELETE', `/simulated/${vmId}`)
     await this.#keys.destroy(undefined, vmId)
+  }
+
+  async measurements(): Promise<ImageMeasurementsDocument> {
+    return await this.#send('GET', `/images/${standInImage.id}/measurements`)
   }
 
   async #send<T>(method: string, path: string, body?: SimulatedBoot): Promise<T> {

@@ -1,6 +1,7 @@
 import {
   isOrdinary,
   sharedAttestationHost,
+  standInImage,
   type AnySpec,
   type AnyBootEvidence,
   type AttachedDisk,
@@ -9,6 +10,7 @@ import {
   type DiskAccess,
   type ErrorDetail,
   type ImageBuildStatus,
+  type ImageMeasurementsDocument,
   type ImageRecord,
   type InstanceConversion,
   type InstancePatch,
@@ -30,9 +32,7 @@ export const noGuestNotice =
 
 /** What VMs are made of here: a name that requests can refer to, without a disk behind it. */
 const image: ImageRecord = {
-  id: 'debian-13-cvm',
-  name: 'debian-13',
-  version: '13.0.0',
+  ...standInImage,
   path: '',
   sizeBytes: 2 * 2 ** 30,
   sha256: '',
@@ -234,6 +234,10 @@ export class SimulatedMachine implements Machine {
 
   async images(): Promise<ImageRecord[]> {
     return [image]
+  }
+
+  async imageMeasurements(id: string): Promise<ImageMeasurementsDocument | undefined> {
+    return id === image.id ? await this.#maker.measurements() : undefined
   }
 
   async importImage(): Promise<ImageRecord> {

@@ -50,6 +50,13 @@ export async function microsoftVariables(): Promise<Uint8Array> {
   return readFile(templates.enrolled)
 }
 
+/** What the variables of every VM are made from: with Secure Boot, and without. */
+export async function variableTemplates(): Promise<Uint8Array[]> {
+  const paths = [templates.enrolled, templates.empty]
+  for (const path of paths) await requireFirmware(path)
+  return await Promise.all(paths.map(async (path) => await readFile(path)))
+}
+
 export function toPem(certificate: Uint8Array): string {
   const lines =
     Buffer.from(certificate)

@@ -2,20 +2,28 @@ import type { ImageBuildStatus, ImageVariant } from '@strongroom/contract'
 import type { Clock, Logger } from '@strongroom/platform'
 import { buildReferenceImage } from '../image/build.ts'
 import { findImage } from '../image/catalog.ts'
+import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import { loadRecipe } from '../image/recipe.ts'
 import { describeFailure } from '../instances/errors.ts'
 import { beginStep, endStep } from '../instances/record.ts'
+
+export interface BuildsOptions {
+  cacheDir: string
+  clock: Clock
+  logger: Logger
+  measurements: PublishedMeasurements
+}
 
 /**
  * The builds of the reference image and its variants, one at a time each; what they made lies in the cache, so their state
  * survives a restart.
  */
 export class ImageBuilds {
-  readonly #o: { cacheDir: string; clock: Clock; logger: Logger }
+  readonly #o: BuildsOptions
   readonly #abort = new AbortController()
   readonly #builds = new Map<ImageVariant, { status: ImageBuildStatus; work: Promise<void> }>()
 
-  constructor(o: { cacheDir: string; clock: Clock; logger: Logger }) {
+  constructor(o: BuildsOptions) {
     this.#o = o
   }
 
@@ -30,25 +38,26 @@ export class ImageBuilds {
   async start(variant: ImageVariant): Promise<ImageBuildStatus> {
     const present = await this.status(variant)
     if (present.state === 'Running' || present.state === 'Succeeded') return present
-    const { cacheDir, clock, logger } = this.#o
+    const { cacheDir, clock, logger, measurements } = this.#o
     const status: ImageBuildStatus = { state: 'Running', steps: [] }
     const work = buildReferenceImage({
       cacheDir,
       variant,
       signal: this.#abort.signal,
       progress: (name) => beginStep(status.steps, name, clock.now()),
-    }).then(
-      (image) => {
+    })
+      .then(async (image) => {
+        beginStep(status.steps, 'Sign what the image measures', clock.now())
+        await measurements.current(image)
         endStep(status.steps, clock.now())
         status.state = 'Succeeded'
         status.image = image
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         endStep(status.steps, clock.now())
         status.state = 'Failed'
         status.error = describeFailure(error, logger)
-      },
-    )
+      })
     this.#builds.set(variant, { status, work })
     return structuredClone(status)
   }

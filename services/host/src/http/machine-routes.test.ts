@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { machineAudience } from '@strongroom/contract'
 import { createLogger, createSealer, openStore, ServiceError, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openMeasurementKey } from '../image/measurement-key.ts'
+import { PublishedMeasurements } from '../image/published-measurements.ts'
 import { InstanceStore } from '../instances/instance-store.ts'
 import { Machine } from '../instances/machine.ts'
 import type { MachineServices } from '../instances/services.ts'
@@ -43,13 +45,19 @@ beforeEach(async () => {
     cacheDir: directory,
     sealer: createSealer(new Uint8Array(32)),
   } as unknown as MachineServices
+  const measurements = new PublishedMeasurements({
+    stateDir: directory,
+    clock: systemClock,
+    key: await openMeasurementKey(services),
+  })
   const machine = new Machine(services)
   disks = new KeptDisks(services, machine)
   app = createMachineApp({
     machine,
     disks,
     simulated: new SimulatedBoots(services, await SimulatedBootStore.open(rows)),
-    builds: new ImageBuilds({ cacheDir: directory, clock: systemClock, logger }),
+    measurements,
+    builds: new ImageBuilds({ cacheDir: directory, clock: systemClock, logger, measurements }),
     cacheDir: directory,
     controlPlaneObjectId: 'control-plane',
     logger,

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { imageVariants, machineAudience, type ImageVariant } from '@strongroom/contract'
+import { imageVariants, machineAudience, standInImage, type ImageVariant } from '@strongroom/contract'
 import {
   createHttpApp,
   requireBearer,
@@ -9,8 +9,9 @@ import {
   type Logger,
   type TokenVerifier,
 } from '@strongroom/platform'
-import { listImages } from '../image/catalog.ts'
+import { findImage, listImages } from '../image/catalog.ts'
 import { importImage } from '../image/import.ts'
+import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import { noMemoryDump, notFound } from '../instances/errors.ts'
 import type { Machine } from '../instances/machine.ts'
 import type { KeptDisks } from '../kept/kept-disks.ts'
@@ -40,6 +41,7 @@ export function createMachineApp(o: {
   disks: KeptDisks
   builds: ImageBuilds
   simulated: SimulatedBoots
+  measurements: PublishedMeasurements
   cacheDir: string
   verifier: TokenVerifier
   controlPlaneObjectId: string
@@ -141,8 +143,17 @@ function instanceRoutes(app: HttpApp, machine: Machine, verifiers: readonly stri
   })
 }
 
-function imageRoutes(app: HttpApp, o: { builds: ImageBuilds; cacheDir: string }): void {
+function imageRoutes(
+  app: HttpApp,
+  o: { builds: ImageBuilds; simulated: SimulatedBoots; cacheDir: string; measurements: PublishedMeasurements },
+): void {
   app.get('/images', async () => ({ value: await listImages(o.cacheDir) }))
+  app.get<{ Params: { id: string } }>('/images/:id/measurements', async (request) => {
+    const { id } = request.params
+    const image = id === standInImage.id ? await o.simulated.image() : await findImage(o.cacheDir, id)
+    if (image === undefined) throw notFound(id)
+    return { jws: await o.measurements.current(image) }
+  })
   app.get('/images/build', async (request) => await o.builds.status(variantOf(request.query)))
   app.post('/images/build', async (request, reply) => {
     return await reply.code(202).send(await o.builds.start(variantOf(request.query)))
@@ -162,7 +173,9 @@ function imageRoutes(app: HttpApp, o: { builds: ImageBuilds; cacheDir: string })
         expected: '{ "path": "/…", "name": "…" }',
       })
     }
-    return await importImage({ cacheDir: o.cacheDir, path, name })
+    const image = await importImage({ cacheDir: o.cacheDir, path, name })
+    await o.measurements.current(image)
+    return image
   })
 }
 

@@ -5,14 +5,17 @@ import type { ImageRecord } from '@strongroom/contract'
 import { parsePem } from '@strongroom/evidence'
 import {
   findAuthority,
-  nothingPassed,
+  measureBootFile,
+  measureVariables,
   parsePe,
   parseVariableStore,
-  predictPcr11,
-  predictPcr4,
-  predictPcr7,
+  predictRegisters,
   secureBootEnabled,
+  type BootPhase,
   type BootRegisters,
+  type ImageMeasurements,
+  type MeasuredVariables,
+  type PeImage,
 } from '@strongroom/evidence/expected'
 import { imageFiles } from './catalog.ts'
 
@@ -27,7 +30,7 @@ export interface ExpectedPcrs {
 }
 
 /** Certificates (DER) that makeUefiVariables puts into db for this image. */
-export async function dbCertificates(image: ImageRecord): Promise<Uint8Array[]> {
+export async function dbCertificates(image: Pick<ImageRecord, 'path'>): Promise<Uint8Array[]> {
   const text = await readFile(join(dirname(image.path), imageFiles.certificates), 'utf8')
   return text.trim() === '' ? [] : parsePem(text)
 }
@@ -46,17 +49,45 @@ export async function expectedPcrs(o: {
   image: Pick<ImageRecord, 'path'>
   variables: Uint8Array
 }): Promise<ExpectedPcrs> {
-  const bytes = await readFile(join(dirname(o.image.path), imageFiles.boot))
-  try {
-    const boot = parsePe(bytes)
-    const variables = parseVariableStore(o.variables)
-    const pcr4 = await predictPcr4({ image: boot, secureBoot: secureBootEnabled(variables), sha256 })
-    const pcr7 = await predictPcr7({ variables, authority: findAuthority(variables, boot) })
-    return {
-      atUnlock: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot, 'enter-initrd'), ...nothingPassed },
-      atReady: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot, 'ready'), ...nothingPassed },
-      firmwareLog: { 4: pcr4, 7: pcr7, 11: await predictPcr11(boot), ...nothingPassed },
+  const parsed = parseVariableStore(o.variables)
+  const secureBoot = secureBootEnabled(parsed)
+  return await withBootFile(o.image, async (boot) => {
+    const bootFile = await measureBootFile({ image: boot, kernel: !secureBoot, sha256 })
+    const variables = await measureVariables({ variables: parsed, authority: findAuthority(parsed, boot) })
+    const at = async (through?: BootPhase): Promise<BootRegisters> =>
+      await predictRegisters({ bootFile, variables, secureBoot, through })
+    return { atUnlock: await at('enter-initrd'), atReady: await at('ready'), firmwareLog: await at() }
+  })
+}
+
+/**
+ * All that predicts the registers of an image's VMs, with Secure Boot and without.
+ * @param o.variables content of the flash files that VMs of the image start with
+ */
+export async function measureImage(o: {
+  image: Pick<ImageRecord, 'path' | 'id' | 'name' | 'version' | 'source'>
+  variables: { on: Uint8Array; off: Uint8Array }
+  at: Date
+}): Promise<ImageMeasurements> {
+  const { id, name, version, source } = o.image
+  return await withBootFile(o.image, async (boot) => {
+    const measured = async (flash: Uint8Array): Promise<MeasuredVariables> => {
+      const variables = parseVariableStore(flash)
+      return await measureVariables({ variables, authority: findAuthority(variables, boot) })
     }
+    return {
+      image: { id, name, version, source },
+      measuredAt: o.at,
+      bootFile: await measureBootFile({ image: boot, kernel: true, sha256 }),
+      variables: { on: await measured(o.variables.on), off: await measured(o.variables.off) },
+    }
+  })
+}
+
+async function withBootFile<T>(image: Pick<ImageRecord, 'path'>, use: (boot: PeImage) => Promise<T>): Promise<T> {
+  const bytes = await readFile(join(dirname(image.path), imageFiles.boot))
+  try {
+    return await use(parsePe(bytes))
   } finally {
     // Some 65 MiB. A server that idles makes no garbage, and so would keep them for as long as it does.
     bytes.buffer.transfer(0)

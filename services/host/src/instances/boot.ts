@@ -95,7 +95,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
       await startTimeServer({ socket: doors.time, now: () => services.clock.now() }),
       'akPublic' in powered
         ? await serveOrdinary(reporting, powered, doors.metadata)
-        : await serveMetadata(reporting, powered, doors.metadata),
+        : await serveMetadata(reporting, { opened: powered, image, socket: doors.metadata }),
     )
     const cpuModel = cpuModelOf(spec)
     const dataDisks = await disksAtBoot(services.stateDir, record)
@@ -249,8 +249,7 @@ const anotherNonce = (): ServiceError =>
 
 async function serveMetadata(
   o: BootRequest,
-  opened: OpenedGuest | OpenedStateless,
-  socket: string,
+  { opened, image, socket }: { opened: OpenedGuest | OpenedStateless; image: ImageRecord; socket: string },
 ): Promise<{ close(): Promise<void> }> {
   const { services } = o
   const spec = o.record.spec as InstanceSpec
@@ -281,7 +280,11 @@ async function serveMetadata(
           at: services.clock.now(),
         })
         const expected = { ...opened.evidence.expected, ...(volume && { volume: volume.toString('hex') }) }
-        const evidence: AnyBootEvidence = { ...opened.evidence, expected, measuredBoot }
+        const measurements = await services.measurements.predicting(image, {
+          registers: opened.expected.atReady,
+          secureBoot: spec.security.secureBoot,
+        })
+        const evidence: AnyBootEvidence = { ...opened.evidence, measurements, expected, measuredBoot }
         if (mapped !== undefined) {
           const { cipher, keyBits, sectorBytes: sector, luksUuid } = mapped
           evidence.osDisk = { ...evidence.osDisk, opened: { cipher, keyBits, sectorBytes: sector, luksUuid } }

@@ -1,6 +1,7 @@
 import type { InstallationAuthority, ServiceContext } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import type { ProbeResult } from '../qemu/probe.ts'
+import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import type { InstanceStore } from './instance-store.ts'
 
 /** What every VM of the machine works with. */
@@ -9,6 +10,7 @@ export interface MachineServices extends ServiceContext {
   /** Absent in hardware mode. */
   silicon: Silicon | undefined
   store: InstanceStore
+  measurements: PublishedMeasurements
   /** Probed once, on first use. */
   acceleration(): Promise<ProbeResult>
   /** From power-on to the guest's report; by the acceleration where it is absent. */

@@ -105,7 +105,11 @@ async function measure(o: {
     encrypted: false,
     at: o.services.clock.now(),
   })
-  return { ...opened.evidence, guestRan: false, measuredBoot, osDisk: { encryption: 'none' } }
+  const measurements = await o.services.measurements.predicting(o.image, {
+    registers: opened.expected.atReady,
+    secureBoot: o.spec.security.secureBoot,
+  })
+  return { ...opened.evidence, measurements, guestRan: false, measuredBoot, osDisk: { encryption: 'none' } }
 }
 
 async function extendAndQuote(o: {

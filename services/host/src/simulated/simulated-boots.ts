@@ -13,7 +13,7 @@ import { permanentState } from '../tpm/swtpm.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 import type { Identity, SimulatedBootStore } from './boot-store.ts'
 import { bootWithoutGuest } from './boot-without-guest.ts'
-import { standInImage } from './stand-in-image.ts'
+import { makeStandInImage } from './stand-in-image.ts'
 
 /**
  * Evidence of VMs in an installation without guests, made when it is asked for: silicon, claims, token, key release, guest
@@ -36,7 +36,7 @@ export class SimulatedBoots {
     return await this.#inTurn(async () => {
       const found = await this.#store.find(spec.vmId)
       if (found?.evidence?.bootId === bootId) return found.evidence
-      const image = await standInImage(this.#services.cacheDir)
+      const image = await makeStandInImage(this.#services.cacheDir)
       const files = vmFiles(this.#services.stateDir, spec.vmId)
       const identity =
         spec.security.encryption === 'NonPersistedTPM'
@@ -46,6 +46,12 @@ export class SimulatedBoots {
       await this.#store.saveEvidence(spec.vmId, evidence)
       return evidence
     })
+  }
+
+  /** What every VM of an installation without guests is made of. */
+  async image(): Promise<ImageRecord> {
+    this.#requireSimulated()
+    return await makeStandInImage(this.#services.cacheDir)
   }
 
   async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {

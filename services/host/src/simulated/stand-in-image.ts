@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ImageRecord } from '@strongroom/contract'
+import { standInImage, type ImageRecord } from '@strongroom/contract'
 import { run } from '@strongroom/platform'
 import { imageFiles } from '../image/catalog.ts'
 import { operatingSystem } from '../image/describe.ts'
@@ -12,13 +12,11 @@ const stub = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
  * What a boot without a guest is predicted from: a signed unified kernel image whose kernel is systemd's stub, and which
  * nothing ever starts. Made once a cache, in a second: CI needs no image of an operating system.
  */
-export async function standInImage(cacheDir: string): Promise<ImageRecord> {
+export async function makeStandInImage(cacheDir: string): Promise<ImageRecord> {
   const directory = join(cacheDir, 'stand-in')
   if (!(await exists(join(directory, imageFiles.boot)))) await make(directory)
   return {
-    id: 'stand-in',
-    name: 'stand-in',
-    version: '1.0.0',
+    ...standInImage,
     path: join(directory, imageFiles.disk),
     sizeBytes: 0,
     sha256: '',

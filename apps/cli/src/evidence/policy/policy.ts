@@ -1,4 +1,4 @@
-import { type BootPolicy, tokenAlgorithms, type TrustAnchor, type TrustAnchors } from '@strongroom/evidence'
+import { type BootPolicy, type Jwk, tokenAlgorithms, type TrustAnchor, type TrustAnchors } from '@strongroom/evidence'
 import { type EvidencePolicy } from '@strongroom/evidence/files'
 import {
   bytes,
@@ -19,6 +19,12 @@ import { readTdx } from './tdx.ts'
 
 const name = text(/^.{1,256}$/, 'a text')
 const anchors = list(whole<TrustAnchor>({ name, spkiSha256: hexadecimal(32) }, 'name', 'spkiSha256'))
+/** Public keys, as a key set has them; who verifies by one says whether it will do. */
+const keys = list<Jwk>((value, path) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Jwk)
+    : refuse(path, 'a public key as JWK', value),
+)
 /** A register or digest of any bank that is taken. */
 const digest = bytes(32, 48, 64)
 
@@ -79,7 +85,7 @@ export function readPolicy(value: unknown): EvidencePolicy {
 /** Reads a file of trust anchors, as an installation writes it (`anchors.json` in its state). @throws CliError InvalidPolicy */
 export function readAnchors(value: unknown): TrustAnchors {
   return whole<TrustAnchors>(
-    { simulated: flag, amd: anchors, intel: anchors, aws: anchors },
+    { simulated: flag, amd: anchors, intel: anchors, aws: anchors, images: keys },
     'simulated',
     'amd',
     'intel',

@@ -1,0 +1,88 @@
+import {
+  imageText,
+  namesImage,
+  referenceImageUrn,
+  registeredAs,
+  type BootFacts,
+  type ImageReference,
+} from '@strongroom/contract'
+import { toHex, type TrustAnchors } from '@strongroom/evidence'
+import { verifyImageMeasurements, type ImageMeasurements } from '@strongroom/evidence/expected'
+import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
+
+/** Which image a VM must run, and whose word that is. */
+export interface AskedImage {
+  by: 'creator' | 'resource manager'
+  /** Undefined where the VM was made of a disk and not of an image. */
+  reference: ImageReference | undefined
+  /** Authenticode digest of the boot file that the creator's first trusted boot ran, hexadecimal. */
+  bootFile?: string | undefined
+}
+
+/**
+ * The image that was asked for, and what it measures as the installation signed it. The registers of the boot are predicted from
+ * that document and from nothing else that the machine says.
+ * @param o.document signed measurements that the verifier brought along, in the place of those that the machine shows
+ */
+export async function imageLink(
+  evidence: BootFacts,
+  o: { anchors: TrustAnchors; asked: AskedImage; document?: string | undefined },
+): Promise<{ measurements: ImageMeasurements; shows: string[] }> {
+  const keys = o.anchors.images ?? []
+  if (keys.length === 0)
+    throw new LinkNotChecked(
+      'The anchors name no key that signs what images measure: start the server once, it writes anchors.json anew.',
+    )
+  const jws = o.document ?? evidence.measurements
+  if (jws === undefined)
+    throw new LinkNotChecked(
+      'The machine did not keep what the image of this boot measures: restart the VM, or name the document with --measurements (strongroom image measurements).',
+    )
+  const measurements = await verifyImageMeasurements({ jws, keys })
+  const { image, bootFile, measuredAt } = measurements
+  const loader = toHex(bootFile.loader)
+  const { bootFile: pinned } = o.asked
+  demand({
+    code: 'AnotherBootFile',
+    holds: pinned === undefined || pinned === loader,
+    message:
+      'The image has another boot file than at the first boot of this VM that you trusted. A VM’s image never changes: what runs now is not it.',
+    expected: String(pinned),
+    actual: loader,
+  })
+  return {
+    measurements,
+    shows: [
+      `image ${image.id} (${image.name} ${image.version}): ${meaning(o.asked, measurements)}`,
+      `what it measures, boot file ${short(loader)}, signed by a pinned key, measured ${measuredAt.toISOString()}${o.document === undefined ? '' : ', as you named it'}`,
+      ...(pinned === undefined ? [] : ['the boot file of the first boot that you trusted']),
+    ],
+  }
+}
+
+const words = { creator: 'what was asked for when this VM was made here', 'resource manager': 'the resource manager’s record' } // prettier-ignore
+
+/** Whether the image is what was asked for, in words. @throws LinkRefused */
+function meaning({ by, reference }: AskedImage, { image }: ImageMeasurements): string {
+  const whose = `by ${words[by]}`
+  if (reference !== undefined && namesImage(reference, image)) return `${imageText(reference)} ${whose}`
+  // A disk's image has no name that means it: which disk a gallery's version holds is the machine's word.
+  if (image.source === 'capture' && (reference === undefined || isGallery(reference)))
+    return `captured of a disk, ${reference === undefined ? 'of which the VM was made' : imageText(reference)} ${whose}`
+  if (reference !== undefined && !('id' in reference) && !isOwn(reference)) {
+    if (registeredAs(reference, image)) return `registered as ${imageText(reference)}, ${whose}`
+    if (image.source === 'reference') return `the reference image, standing in for ${imageText(reference)}, ${whose}`
+  }
+  throw new LinkRefused({
+    code: 'AnotherImage',
+    message: `The VM was made to run another image than that whose measurements the machine shows (${whose}).`,
+    expected: reference === undefined ? 'an image captured of a disk' : imageText(reference),
+    actual: `${image.id} (${image.source})`,
+  })
+}
+
+const isOwn = (reference: ImageReference): boolean =>
+  !('id' in reference) && reference.publisher.toLowerCase() === referenceImageUrn.publisher.toLowerCase()
+
+const isGallery = (reference: ImageReference): boolean =>
+  'id' in reference && /\/providers\/Microsoft\.Compute\/(galleries|images)\//i.test(reference.id)

@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ImageRecord } from '@strongroom/contract'
+import { equal } from '@strongroom/evidence'
+import {
+  bootRegisters,
+  imageMeasurementsText,
+  predictImageRegisters,
+  verifyImageMeasurements,
+  type BootRegisters,
+} from '@strongroom/evidence/expected'
+import { writeFileAtomically, type Clock } from '@strongroom/platform'
+import { makeUefiVariables, variableTemplates } from '../disks/uefi-variables.ts'
+import { dbCertificates, measureImage } from './boot-files.ts'
+import type { MeasurementKey } from './measurement-key.ts'
+
+type MeasurableImage = Pick<ImageRecord, 'path' | 'id' | 'name' | 'version' | 'source'>
+
+/**
+ * What the installation says of its images, signed: STATE/image-measurements/{image id}.{inputs}.jws. Said once for an image and
+ * the UEFI variables that its VMs start with, never again: another boot file in the same place is none of the image's. Debian's
+ * updates of dbx make another document; VMs of before have the variables, and so the document, that they were made with.
+ */
+export class PublishedMeasurements {
+  readonly #directory: string
+  readonly #key: MeasurementKey
+  readonly #clock: Clock
+  readonly #making = new Map<string, Promise<string>>()
+
+  constructor(o: { stateDir: string; key: MeasurementKey; clock: Clock }) {
+    this.#directory = join(o.stateDir, 'image-measurements')
+    this.#key = o.key
+    this.#clock = o.clock
+  }
+
+  /** The document of VMs that are made of this image now. */
+  async current(image: MeasurableImage): Promise<string> {
+    const path = join(this.#directory, `${image.id}.${await inputsOf(image)}.jws`)
+    const found = await readFile(path, 'utf8').catch(ignoreMissing)
+    if (found !== undefined) return found
+    let making = this.#making.get(path)
+    if (making === undefined) {
+      making = this.#make(image, path).finally(() => this.#making.delete(path))
+      this.#making.set(path, making)
+    }
+    return await making
+  }
+
+  /** The document that predicts these registers; where none does, the current one, by which a verifier then finds that. */
+  async predicting(image: MeasurableImage, o: { registers: BootRegisters; secureBoot: boolean }): Promise<string> {
+    const current = await this.current(image)
+    const names = (await readdir(this.#directory)).filter((name) => name.startsWith(`${image.id}.`))
+    const others = names.map(async (name) => await readFile(join(this.#directory, name), 'utf8'))
+    for (const jws of [current, ...(await Promise.all(others))]) if (await this.#predicts(jws, image, o)) return jws
+    return current
+  }
+
+  async #predicts(
+    jws: string,
+    image: MeasurableImage,
+    o: { registers: BootRegisters; secureBoot: boolean },
+  ): Promise<boolean> {
+    try {
+      const measurements = await verifyImageMeasurements({ jws, keys: [this.#key.publicJwk] })
+      const found = await predictImageRegisters({ ...measurements, secureBoot: o.secureBoot })
+      return (
+        measurements.image.id === image.id && bootRegisters.every((index) => equal(found[index], o.registers[index]))
+      )
+    } catch {
+      // Damaged, or of another key: it says nothing.
+      return false
+    }
+  }
+
+  async #make(image: MeasurableImage, path: string): Promise<string> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    const work = await mkdtemp(join(this.#directory, '.variables-'))
+    try {
+      const certificates = await dbCertificates(image)
+      const flash = async (secureBoot: boolean): Promise<Uint8Array> => {
+        const out = join(work, `${secureBoot}.fd`)
+        await makeUefiVariables({ secureBoot, dbCertificates: certificates, out })
+        return await readFile(out)
+      }
+      const variables = { on: await flash(true), off: await flash(false) }
+      const jws = this.#key.sign(imageMeasurementsText(await measureImage({ image, variables, at: this.#clock.now() })))
+      await writeFileAtomically(path, jws)
+      return jws
+    } finally {
+      await rm(work, { recursive: true, force: true })
+    }
+  }
+}
+
+/** What the UEFI variables of an image's VMs are made of. The certificates of an image that was built here are its own alone. */
+async function inputsOf(image: MeasurableImage): Promise<string> {
+  const hash = createHash('sha256')
+  for (const template of await variableTemplates()) hash.update(template)
+  for (const certificate of await dbCertificates(image)) hash.update(certificate)
+  return hash.digest('hex').slice(0, 16)
+}
+
+const ignoreMissing = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code === 'ENOENT') return undefined
+  throw error
+}
