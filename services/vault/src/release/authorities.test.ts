@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import type { WireClient } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
@@ -8,6 +9,13 @@ const jwkOf = (bits: number, more: object = {}): Record<string, unknown> => ({
   ...generateKeyPairSync('rsa', { modulusLength: bits }).publicKey.export({ format: 'jwk' }),
   ...more,
 })
+
+/** Of a throw-away RSA key of 2048 bits, as base64 of its DER. */
+const certificate = execFileSync(
+  'openssl',
+  ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', '/dev/null', '-subj', '/CN=provider', '-outform', 'DER'],
+  { stdio: ['ignore', 'pipe', 'ignore'] },
+).toString('base64')
 
 describe('keys of authorities', () => {
   const setUp = () => {
@@ -40,6 +48,54 @@ describe('keys of authorities', () => {
     expect(provider.asked).toHaveLength(2)
   })
 
+  it('are kept to the second of their time, and fetched again where the clock was set back beyond it', async () => {
+    const { provider, later, authorities } = setUp()
+    const asked = async (seconds: number, kid: string): Promise<number> => {
+      later(seconds)
+      await authorities.key(providerUrl, kid)
+      return provider.asked.length
+    }
+    expect(await asked(0, 'provider-1')).toBe(1)
+    expect([await asked(30, 'unknown'), await asked(1, 'unknown')]).toEqual([1, 2])
+    expect([await asked(3600, 'provider-1'), await asked(1, 'provider-1')]).toEqual([2, 3])
+    expect([await asked(-3600, 'provider-1'), await asked(-1, 'provider-1')]).toEqual([3, 4])
+  })
+
+  it('of some authorities are kept, not of any number', async () => {
+    const asked: string[] = []
+    const keys = { keys: [jwkOf(2048, { kid: 'k' })] }
+    const wire: WireClient = {
+      request: (o) => {
+        asked.push(o.url)
+        return Promise.resolve({ status: 200, headers: {}, body: keys as never })
+      },
+      close: () => {},
+    }
+    const authorities = new Authorities({ wire, clock: { now: () => new Date(0) } })
+    const ask = (number: number): Promise<unknown> =>
+      authorities.key(`https://a${number}.weu.attest.strongroom.internal`, 'k')
+    for (let number = 0; number < 64; number++) await ask(number)
+    await ask(0)
+    expect(asked).toHaveLength(64)
+    // The one that was fetched first goes, and no other.
+    await ask(64)
+    await ask(1)
+    expect(asked).toHaveLength(65)
+    await ask(0)
+    expect(asked).toHaveLength(66)
+  })
+
+  it('are taken from the first 32 that an authority publishes, also from certificates', async () => {
+    const { provider, authorities } = setUp()
+    const one = jwkOf(2048)
+    provider.published.keys = Array.from({ length: 40 }, (_, index) => ({ ...one, kid: `k${index}` }))
+    provider.published.keys[0] = { kid: 'k0', kty: 'RSA', x5c: [certificate] }
+    const found = await Promise.all(Array.from({ length: 40 }, (_, index) => authorities.key(providerUrl, `k${index}`)))
+    expect(found.map((key) => key !== undefined)).toEqual([...Array(32).fill(true), ...Array(8).fill(false)])
+    expect(found[0]?.asymmetricKeyType).toBe('rsa')
+    expect(found[1]?.export({ format: 'jwk' })).toMatchObject({ n: one['n'], e: one['e'] })
+  })
+
   it('that were withdrawn stop counting within an hour', async () => {
     const { provider, later, authorities } = setUp()
     expect(await authorities.key(providerUrl, 'provider-1')).toBeDefined()
@@ -59,11 +115,14 @@ describe('keys of authorities', () => {
       { kid: 'x5c', kty: 'RSA', x5c: ['AAAA'] },
       jwkOf(2048, { kid: 7 }),
       jwkOf(2048, { kid: 'good' }),
+      jwkOf(2048, { kid: 'used', use: 'sig', alg: 'RS256' }),
+      { kid: 'list', kty: 'RSA', x5c: 'AAAA' },
+      { kid: 'half', kty: 'RSA', n: jwkOf(2048)['n'] },
     ]
-    for (const kid of ['small', 'enc', 'pss', 'oct', 'broken', 'x5c', '7']) {
+    for (const kid of ['small', 'enc', 'pss', 'oct', 'broken', 'x5c', '7', 'list', 'half']) {
       expect(await authorities.key(providerUrl, kid)).toBeUndefined()
     }
-    expect(await authorities.key(providerUrl, 'good')).toBeDefined()
+    for (const kid of ['good', 'used']) expect(await authorities.key(providerUrl, kid)).toBeDefined()
   })
 
   it('are not asked of hosts that are not providers of the installation', async () => {

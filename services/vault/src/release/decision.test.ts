@@ -1,6 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { failedConditions } from '@strongroom/release-policy'
+import { ServiceError } from '@strongroom/platform'
+import { createFakeProvider, providerUrl } from '../testing/fake-provider.ts'
+import { Authorities } from './authorities.ts'
+import { decideRelease } from './decision.ts'
 import { parseReleasePolicy } from './policy.ts'
 import { wrappingKeyOf } from './wrapping-key.ts'
 
@@ -36,5 +40,64 @@ describe.skipIf(!existsSync(published))('a release that Azure made', () => {
       ).toString('base64url'),
     ).anyOf
     expect(failedConditions(entry!, claims())).toMatchObject([{ claim: 'x-ms-compliance-status', actual: undefined }])
+  })
+})
+
+describe('a decision', () => {
+  const clock = { now: () => new Date('2026-01-01T00:00:00Z') }
+  const provider = createFakeProvider(clock.now)
+  const keys = new Authorities({ wire: provider.wire, clock })
+  const claims = { 'x-ms-attestation-type': 'sevsnpvm', a: 1, b: 'x' }
+  const encoded = (policy: object): ReturnType<typeof parseReleasePolicy> =>
+    parseReleasePolicy(Buffer.from(JSON.stringify(policy)).toString('base64url'))
+  const decide = (anyOf: object[]): Promise<unknown> =>
+    decideRelease({ policy: encoded({ anyOf }), token: provider.token(claims), keys, clock })
+  const refusalOf = async (anyOf: object[]): Promise<ServiceError> => {
+    const error: unknown = await decide(anyOf).catch((cause: unknown) => cause)
+    if (error instanceof ServiceError) return error
+    throw new Error('the token was accepted')
+  }
+  const met = { claim: 'a', equals: 1 }
+  const unmet = (claim: string): object => ({ claim, equals: 'z' })
+
+  it('is for the token where one entry of its issuer is met, whatever other entries ask', async () => {
+    const foreign = { authority: 'https://other.weu.attest.strongroom.internal', allOf: [met] }
+    const answer = await decide([
+      foreign,
+      { authority: providerUrl, allOf: [unmet('b')] },
+      { authority: `${providerUrl}/`, allOf: [met] },
+    ])
+    expect(answer).toMatchObject({ claims })
+    // An entry of another authority is met by no token of this one.
+    expect((await refusalOf([foreign, { authority: providerUrl, allOf: [unmet('b')] }])).details).toHaveLength(1)
+  })
+
+  it('says what stood in the way in every entry of the issuer, up to twenty of it', async () => {
+    const two = await refusalOf([
+      { authority: providerUrl, allOf: [unmet('b'), met] },
+      { authority: providerUrl, allOf: [unmet('c')] },
+    ])
+    expect([two.status, two.code, two.target, two.expected, two.found]).toEqual([403, 'Forbidden', 'b', '"z"', '"x"'])
+    expect(two.details?.map(({ target, innererror }) => [target, innererror?.expected, innererror?.found])).toEqual([
+      ['b', '"z"', '"x"'],
+      ['c', '"z"', 'no such claim'],
+    ])
+    expect(two.details?.every(({ code }) => code === 'KeyReleaseDenied')).toBe(true)
+    const many = await refusalOf([
+      { authority: providerUrl, allOf: Array.from({ length: 21 }, (_, i) => unmet(`c${i}`)) },
+    ])
+    expect(many.details).toHaveLength(20)
+    expect(many.details?.at(-1)?.target).toBe('c19')
+  })
+
+  it('without a key to wrap to names the claim that should hold it', () => {
+    expect(() => wrappingKeyOf(claims)).toThrow(
+      expect.objectContaining({
+        code: 'Forbidden',
+        status: 403,
+        target: 'x-ms-runtime.keys',
+        details: [expect.objectContaining({ code: 'KeyReleaseDenied', target: 'x-ms-runtime.keys' })],
+      }),
+    )
   })
 })

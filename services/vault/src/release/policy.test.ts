@@ -150,6 +150,49 @@ describe('reading a release policy', () => {
     expect(refusal(`${' '.repeat(70_000)}{}`).target).toBe('release_policy.data')
   })
 
+  it('reads policies up to their largest size, and none beyond', () => {
+    const padded = (bytes: number): string => JSON.stringify(policyWith({})).padEnd(bytes, ' ')
+    expect(parseReleasePolicy(encoded(padded(64 * 1024))).anyOf).toHaveLength(1)
+    expect(refusal(padded(64 * 1024 + 1)).target).toBe('release_policy.data')
+  })
+
+  it('reads a policy again as it was read before, whatever was read between', () => {
+    const of = (number: number): string => encoded(policyWith({ allOf: [{ claim: 'a', equals: number }] }))
+    const first = parseReleasePolicy(of(0))
+    expect(parseReleasePolicy(of(0))).toBe(first)
+    for (let number = 1; number <= 70; number++)
+      expect(parseReleasePolicy(of(number)).anyOf).toMatchObject([{ allOf: [{ equals: number }] }])
+    // Kept for a while and not for ever, and never where it is long.
+    expect(parseReleasePolicy(of(0))).not.toBe(first)
+    expect(parseReleasePolicy(of(0))).toEqual(first)
+    const long = encoded(JSON.stringify(policyWith({})).padEnd(16 * 1024, ' '))
+    expect(parseReleasePolicy(long)).not.toBe(parseReleasePolicy(long))
+  })
+
+  it('refuses text that is no UTF-8, and content types by their whole', () => {
+    const data = encoded(policyWith({}))
+    expect(() => parseReleasePolicy(Buffer.from([0x22, 0xff, 0x22]).toString('base64url'))).toThrow('JSON in UTF-8')
+    for (const type of [
+      'application/json',
+      'Application/JSON; charset=UTF-8',
+      'application/json;charset=utf-8',
+      undefined,
+    ])
+      expect(parseReleasePolicy(data, type).anyOf).toHaveLength(1)
+    for (const type of [
+      'text/application/json',
+      'application/jsonx',
+      'application/json; charset=latin1',
+      'application/json;  charset=utf-8',
+      '',
+      null,
+      7,
+    ])
+      expect(() => parseReleasePolicy(data, type)).toThrow('release_policy.contentType')
+    for (const text of [`${data}====`, `=${data}`, `${data}\n`, ` ${data}`])
+      expect(() => parseReleasePolicy(text)).toThrow('other characters')
+  })
+
   it('refuses data that is not base64url and foreign content types', () => {
     for (const data of [undefined, '', 'a b', '{}', 7]) expect(() => parseReleasePolicy(data)).toThrow(ServiceError)
     expect(() => parseReleasePolicy(encoded(policyWith({})), 'application/xml')).toThrow(ServiceError)
