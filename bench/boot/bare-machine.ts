@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +20,7 @@ import type { Acceleration } from '../../services/host/src/qemu/arguments.ts'
 import { writeDiskKey } from '../../services/host/src/tpm/disk-key.ts'
 import { manufactureTpm } from '../../services/host/src/tpm/manufacture.ts'
 import { startSwtpm, stopSwtpm } from '../../services/host/src/tpm/swtpm.ts'
+import { TpmDirectory } from '../../services/host/src/tpm/tpm-directory.ts'
 
 export interface BareOptions {
   image: ImageRecord
@@ -38,6 +39,7 @@ export class BareMachine {
   readonly #o: BareOptions
   readonly #runtime: string
   readonly #folder: string
+  #tpm: TpmDirectory | undefined
 
   private constructor(o: BareOptions, runtime: string, folder: string) {
     this.#o = o
@@ -62,8 +64,9 @@ export class BareMachine {
 
   async #lay(): Promise<void> {
     const { image, encryption, spec } = this.#o
-    await mkdir(this.#file('tpm'), { mode: 0o700 })
-    await manufactureTpm({ stateDir: this.#file('tpm'), runtimeDir: this.#runtime })
+    const directory = await TpmDirectory.make({ path: this.#file('tpm'), user: undefined })
+    this.#tpm = directory
+    await manufactureTpm({ directory, runtimeDir: this.#runtime })
     const variables = this.#file('variables.fd')
     await makeUefiVariables({ secureBoot: true, dbCertificates: await dbCertificates(image), out: variables })
     await writeFile(this.#file('firmware.fd'), await readFirmware(), { mode: 0o400 })
@@ -75,7 +78,7 @@ export class BareMachine {
     const volume = await encryptOsDisk({ ...disk, runtimeDir: this.#runtime })
     const text = await volumeText(volume)
     await writeDiskKey({
-      stateDir: this.#file('tpm'),
+      directory,
       runtimeDir: this.#runtime,
       key: { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) },
       registers: (await expectedPcrs({ image, variables: await readFile(variables) })).atUnlock,
@@ -99,16 +102,13 @@ export class BareMachine {
       await startTimeServer({ socket: sockets.time, now: () => new Date() }),
       metadata,
     ]
-    const tpm = await startSwtpm({
-      stateDir: this.#file('tpm'),
-      runtimeDir: this.#runtime,
-      name: 'vtpm',
-      startup: 'qemu',
-    })
+    if (this.#tpm === undefined) throw new TypeError('a machine that was made has a TPM')
+    const tpm = await startSwtpm({ directory: this.#tpm, name: 'vtpm', startup: 'qemu' })
     const sshPort = await freePort()
     const begun = performance.now()
     const vm = await VmProcess.start({
       errorLog: join(this.#folder, 'qemu.log'),
+      user: undefined,
       machine: {
         name: spec.name,
         vmId: spec.vmId,
@@ -121,7 +121,6 @@ export class BareMachine {
         disk: join(this.#folder, 'disk.raw'),
         dataDisks: [],
         tpmSocket: tpm.controlSocket,
-        qmpSocket: this.#file('qmp'),
         serialLog: join(this.#folder, 'serial.log'),
         network: {
           macAddress: spec.network.macAddress,

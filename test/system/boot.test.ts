@@ -40,6 +40,29 @@ describe('a confidential VM on SEV-SNP', () => {
     expect(vm.properties.provisioningState).toBe('Succeeded')
   })
 
+  it.skipIf(process.geteuid?.() !== 0)(
+    'has programs without privileges, of a user of its own (attack H11)',
+    async () => {
+      const running = await machineProcesses(vm.properties.vmId)
+      expect(running.map(({ command }) => command.slice(0, 4)).toSorted()).toEqual(['qemu', 'swtp'])
+      const users = new Set<string>()
+      for (const { pid } of running) {
+        const status = await readFile(`/proc/${pid}/status`, 'utf8')
+        const [, user = ''] = /^Uid:\t(\d+)\t\1\t\1\t\1$/m.exec(status) ?? []
+        users.add(user)
+        expect(status).toMatch(new RegExp(`^Gid:(\\t${user}){4}$`, 'm'))
+        expect(status).toMatch(/^Groups:\s*$/m)
+        expect(status).toMatch(/^NoNewPrivs:\t1$/m)
+        expect(status).toMatch(/^Seccomp:\t2$/m)
+        for (const set of ['Inh', 'Prm', 'Eff', 'Bnd', 'Amb'])
+          expect(status).toMatch(new RegExp(`^Cap${set}:\\t0{16}$`, 'm'))
+        expect(await readFile(`/proc/${pid}/limits`, 'utf8')).toMatch(/^Max core file size +0 +0 /m)
+      }
+      expect([...users].map(Number)).toEqual([expect.any(Number)])
+      expect(Number([...users][0])).toBeGreaterThanOrEqual(0x7000_0000)
+    },
+  )
+
   it('is trusted: every link of the chain holds when verified afresh', async () => {
     const outcome = await installation.cli('vm', 'trust', 'first')
     const report = outcome.json as { trusted: boolean; links: { id: string; outcome: string; why?: string }[] }

@@ -41,6 +41,7 @@ export type {
   StepContext,
   StepState,
 } from './operations/saga.ts'
+export { hasLandlock, type Confinement } from './programs/confinement.ts'
 export { memoryBackedDirectory } from './programs/memory-backed.ts'
 export { startProgram, type OwnedProcess, type StartOptions } from './programs/owned.ts'
 export { sameProcess, startTimeOf } from './programs/process.ts'

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { InstanceSpec, Tee } from '@strongroom/contract'
 import { buildHclReport, hclReportData, parsePem } from '@strongroom/evidence'
@@ -21,6 +21,7 @@ import { certifyAttestationKey, certifyEndorsementKey } from '../../../services/
 import { endowTpm } from '../../../services/host/src/tpm/endow.ts'
 import { manufactureTpm } from '../../../services/host/src/tpm/manufacture.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from '../../../services/host/src/tpm/swtpm.ts'
+import { TpmDirectory } from '../../../services/host/src/tpm/tpm-directory.ts'
 
 /** The processors and the authority of an installation whose server runs in this process. */
 export interface House {
@@ -42,6 +43,7 @@ export class SimulatedGuest {
   readonly spec: InstanceSpec
   readonly #house: House
   readonly #runtimeDir: string
+  #directory: TpmDirectory | undefined
   #tpm: Swtpm | undefined
   #metadata: MetadataServer | undefined
 
@@ -54,13 +56,8 @@ export class SimulatedGuest {
   static async create(house: House, o: { vmId: string; tee: Tee }): Promise<SimulatedGuest> {
     const runtimeDir = await memoryBackedDirectory('B-guest')
     const guest = new SimulatedGuest(house, { ...exampleSpec, ...o }, runtimeDir)
-    await mkdir(guest.#stateDir, { mode: 0o700 })
     await guest.boot()
     return guest
-  }
-
-  get #stateDir(): string {
-    return join(this.#runtimeDir, 'tpm')
   }
 
   /** Of the programs that run as the guest's. */
@@ -77,9 +74,10 @@ export class SimulatedGuest {
   async boot(): Promise<void> {
     const { authority, context, silicon } = this.#house
     const { spec } = this
-    const o = { stateDir: this.#stateDir, runtimeDir: this.#runtimeDir }
-    const identity = (this.#identity ??= await manufactureTpm(o))
-    const tpm = await startSwtpm({ ...o, name: 'vtpm', startup: 'clear' })
+    const { path, user } = { path: join(this.#runtimeDir, 'tpm'), user: undefined }
+    const directory = (this.#directory ??= await TpmDirectory.make({ path, user }))
+    const identity = (this.#identity ??= await manufactureTpm({ directory, runtimeDir: this.#runtimeDir }))
+    const tpm = await startSwtpm({ directory, name: 'vtpm', startup: 'clear' })
     this.#tpm = tpm
     const launched = await launchOnSilicon({ silicon, spec, firmware: await readFirmware(), vCPUs: 2 })
     const report = async (userData?: Uint8Array): Promise<Uint8Array> => {

@@ -1,7 +1,8 @@
-import { cp, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { memoryBackedDirectory } from '@strongroom/platform'
 import { readDiskKey, type DiskKey } from '../../../services/host/src/tpm/disk-key.ts'
+import { permanentState, TpmDirectory } from '../../../services/host/src/tpm/tpm-directory.ts'
 import { machineProcesses } from './processes.ts'
 
 /**
@@ -14,9 +15,9 @@ export async function readDiskSecrets(vmId: string): Promise<DiskKey> {
   if (source === undefined) throw new Error('no vTPM of this VM runs')
   const directory = await memoryBackedDirectory('test-disk-secrets')
   try {
-    const stateDir = join(directory, 'tpm')
-    await cp(source, stateDir, { recursive: true, filter: (path) => !path.endsWith('.lock') })
-    const key = await readDiskKey({ stateDir, runtimeDir: directory })
+    const state = await readFile(join(source, permanentState))
+    const copy = await TpmDirectory.make({ path: join(directory, 'tpm'), user: undefined, state })
+    const key = await readDiskKey({ directory: copy, runtimeDir: directory })
     if (key === undefined) throw new Error('the vTPM holds no key of a disk')
     return key
   } finally {

@@ -146,7 +146,7 @@ describe('the host’s QEMU', () => {
     await mkdir(real)
     await mkdir(runtime)
     await writeFile(join(runtime, 'metadata'), 'own')
-    await writeFile(join(real, 'qemu-system-x86_64'), '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 })
+    await writeFile(join(real, 'setpriv'), '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 })
     const path = process.env['PATH']
     process.env['PATH'] = `${real}:${path}`
     try {
@@ -156,10 +156,11 @@ describe('the host’s QEMU', () => {
       qemu.replaceArgument('if=pflash,unit=1', 'other')
       qemu.takeOver('metadata', '/the/liar')
       await qemu.install('first')
-      const run = (name: string): string[] =>
-        execFileSync(join(folder, 'host/qemu-system-x86_64'), ['-name', `guest=${name},debug-threads=off`, '-drive', 'if=pflash,unit=1,file=v', '-netdev', 'user,id=net,x', '-qmp', `unix:${runtime}/qmp,server=on`]).toString().trim().split('\n') // prettier-ignore
-      expect(run('second')).toEqual(['-name', 'guest=second,debug-threads=off', '-drive', 'if=pflash,unit=1,file=v', '-netdev', 'user,id=net,x', '-qmp', `unix:${runtime}/qmp,server=on`]) // prettier-ignore
-      expect(run('first').slice(2)).toEqual(['-drive', 'other', '-netdev', 'user,id=net,hostname=x,x', '-qmp', `unix:${runtime}/qmp,server=on`, '-smbios', 'type=11,value=a b']) // prettier-ignore
+      const file = `fd=6,set=6,opaque=${runtime}/variables.fd`
+      const given = (name: string): string[] => ['--pdeathsig', 'KILL', '--reuid', '7', '--', 'qemu', '-name', `guest=${name},debug-threads=off`, '-drive', 'if=pflash,unit=1,file=v', '-netdev', 'vde,id=net,x', '-add-fd', file] // prettier-ignore
+      const run = (name: string): string[] => execFileSync(join(folder, 'host/setpriv'), given(name)).toString().trim().split('\n') // prettier-ignore
+      expect(run('second')).toEqual(given('second'))
+      expect(run('first')).toEqual(['--pdeathsig', 'KILL', '--', 'qemu', '-name', 'guest=first,debug-threads=off', '-drive', 'other', '-netdev', 'vde,id=net,hostname=x,x', '-add-fd', file, '-smbios', 'type=11,value=a b']) // prettier-ignore
       expect(await readFile(join(runtime, 'metadata.real'), 'utf8')).toBe('own')
       expect(await qemu.pid()).toBeGreaterThan(0)
     } finally {
@@ -175,7 +176,7 @@ describe('a replacement that finds nothing to replace', () => {
   ])('ends QEMU with 64 before anything is tried: %s', async (_, change) => {
     const real = join(folder, 'real')
     await mkdir(real, { recursive: true })
-    await writeFile(join(real, 'qemu-system-x86_64'), '#!/bin/sh\necho started\n', { mode: 0o755 })
+    await writeFile(join(real, 'setpriv'), '#!/bin/sh\necho started\n', { mode: 0o755 })
     const path = process.env['PATH']
     process.env['PATH'] = `${real}:${path}`
     try {
@@ -183,7 +184,9 @@ describe('a replacement that finds nothing to replace', () => {
       qemu.replace('id=net,', 'x')
       change(qemu)
       await qemu.install('first')
-      const run = spawnSync(join(folder, 'nothing/qemu-system-x86_64'), [
+      const run = spawnSync(join(folder, 'nothing/setpriv'), [
+        '--',
+        'qemu',
         '-name',
         'guest=first,x',
         '-netdev',

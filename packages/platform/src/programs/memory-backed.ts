@@ -15,7 +15,8 @@ const memoryTypes = new Set([
 export async function memoryBackedDirectory(name: string): Promise<string> {
   if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,80}$/.test(name)) throw new TypeError(`not a directory name: ${name}`)
   const tried: string[] = []
-  for (const root of ['/dev/shm', process.env.XDG_RUNTIME_DIR, '/run']) {
+  // The superuser's XDG_RUNTIME_DIR is nobody else's, and what runs as other users would not find its files there.
+  for (const root of ['/dev/shm', '/run', process.env.XDG_RUNTIME_DIR]) {
     if (root === undefined || root === '') continue
     try {
       const { type } = await statfs(root)

@@ -22,6 +22,8 @@ const packages: Record<string, string> = {
   openssl: 'openssl',
   'qemu-img': 'qemu-utils',
   'qemu-system-x86_64': 'qemu-system-x86',
+  prlimit: 'util-linux',
+  python3: 'python3',
   sbsign: 'sbsigntool',
   setpriv: 'util-linux',
   sfdisk: 'fdisk',

@@ -63,7 +63,7 @@ describe('startProgram', () => {
       args: ['-c', 'ps -o sid= -p $$; grep NoNewPrivs /proc/self/status'],
       stdio: ['ignore', 'pipe', 'ignore'],
       newSession: true,
-      noNewPrivileges: true,
+      confinement: {},
       dieWithParent: true,
     })
     let said = ''

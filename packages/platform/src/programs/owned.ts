@@ -1,6 +1,7 @@
 import { spawn, type StdioOptions, type ChildProcess } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { confined, type Confinement } from './confinement.ts'
 import { missingProgram } from './missing.ts'
 import { sameProcess, startTimeOf } from './process.ts'
 import { programEnvironment } from './run.ts'
@@ -14,8 +15,8 @@ export interface StartOptions {
   stdio?: StdioOptions
   /** A session of its own, so that what a terminal sends to the server (Ctrl-C) does not reach it. */
   newSession?: true
-  /** Nothing that it runs gains privileges (prctl(2), PR_SET_NO_NEW_PRIVS). */
-  noNewPrivileges?: true
+  /** As this process itself where it is absent. */
+  confinement?: Confinement
   /** The program is killed by the kernel when this process dies, however it dies. */
   dieWithParent: true
 }
@@ -48,9 +49,11 @@ export function startProgram(o: StartOptions): OwnedProcess {
   const program = findProgram(o.command, env.PATH ?? '')
   if (program === undefined) throw missingProgram(o.command)
   if (findProgram('setpriv', env.PATH ?? '') === undefined) throw missingProgram('setpriv')
-  const options = ['--pdeathsig', 'KILL', ...(o.noNewPrivileges ? ['--no-new-privs'] : [])]
-  const guarded = ['/bin/sh', '-c', onlyUnderParent, 'sh', String(process.pid), program, ...o.args]
-  const child = spawn('setpriv', [...options, '--', ...guarded], {
+  // Another user need not reach a link to it.
+  const held = o.confinement && confined(o.confinement, realpathSync(program))
+  const command = held === undefined ? [program] : [...held.before, realpathSync(program)]
+  const guarded = ['/bin/sh', '-c', onlyUnderParent, 'sh', String(process.pid), ...command, ...o.args]
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...(held?.options ?? []), '--', ...guarded], {
     detached: o.newSession ?? false,
     ...(o.cwd !== undefined && { cwd: o.cwd }),
     env,

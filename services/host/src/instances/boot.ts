@@ -11,6 +11,8 @@ import {
   type OrdinarySpec,
 } from '@strongroom/contract'
 import { freePort, ServiceError } from '@strongroom/platform'
+import { confinementNotices } from '../confinement/notices.ts'
+import { giveTo } from '../confinement/vm-user.ts'
 import { startGuestProxy } from '../network/guest-proxy.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
 import { startServicesDoor } from '../network/services-door.ts'
@@ -27,7 +29,7 @@ import { stopSwtpm } from '../tpm/swtpm.ts'
 import type { CommandQueue } from '../network/command-queue.ts'
 import { makeEmpty } from '../kept/make-disk.ts'
 import { disksAtBoot } from './data-disks.ts'
-import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
+import { makeRuntime, sweepRuntime, type Runtime, type VmFiles } from './layout.ts'
 import { openOrdinary, type OpenedOrdinary } from './ordinary-guest.ts'
 import { imageOfVm } from './provision.ts'
 import type { InstanceRecord } from './record.ts'
@@ -64,13 +66,14 @@ export async function boot(o: BootRequest): Promise<Booted> {
   const { acceleration, notice } = await services.acceleration()
   const fitted = await fitToHost(spec.size)
   await sweepRuntime(spec.vmId)
-  const runtimeDir = await makeRuntime(spec.vmId)
+  const runtime = await makeRuntime(spec.vmId)
+  const { runtimeDir, user } = runtime
   let opened: PoweredState | undefined
   const endpoints: { close(): Promise<void> }[] = []
   try {
     const powered = isOrdinary(spec)
-      ? await openOrdinary({ spec, image, files, sealer: services.sealer, runtimeDir, step: (name) => o.step(name) })
-      : await openConfidential(o, { spec, image, runtimeDir, vCPUs: fitted.vCPUs })
+      ? await openOrdinary({ spec, image, files, sealer: services.sealer, ...runtime, step: (name) => o.step(name) })
+      : await openConfidential(o, { spec, image, ...runtime, vCPUs: fitted.vCPUs })
     opened = powered
     o.step('Power on')
     const socket = (name: string): string => join(runtimeDir, name)
@@ -97,6 +100,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
         ? await serveOrdinary(reporting, powered, doors.metadata)
         : await serveMetadata(reporting, { opened: powered, image, socket: doors.metadata }),
     )
+    for (const door of Object.values(doors)) await giveTo(door, user)
     const cpuModel = cpuModelOf(spec)
     const dataDisks = await disksAtBoot(services.stateDir, record)
     const { temporaryGiB } = spec.size
@@ -106,7 +110,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
     await rename(files.serialLog, `${files.serialLog}.previous`).catch(() => {})
     const guest = await RunningGuest.powerOn({
       opened,
-      runtimeDir,
+      ...runtime,
       endpoints,
       errorLog: files.qemuLog,
       logger: services.logger,
@@ -123,7 +127,6 @@ export async function boot(o: BootRequest): Promise<Booted> {
         dataDisks,
         ...(temporaryGiB !== undefined && { temporaryDisk: files.temporaryDisk }),
         ...(opened.tpm !== undefined && { tpmSocket: opened.tpm.controlSocket }),
-        qmpSocket: join(runtimeDir, 'qmp'),
         serialLog: files.serialLog,
         network: {
           macAddress: spec.network.macAddress,
@@ -150,7 +153,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
       guest,
       acceleration,
       launched,
-      notices: [...fitted.notices, ...(notice === undefined ? [] : [notice])],
+      notices: [...fitted.notices, ...(notice === undefined ? [] : [notice]), ...(await confinementNotices(user))],
       sshPort,
     }
   } catch (error) {
@@ -168,7 +171,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
 
 async function openConfidential(
   o: BootRequest,
-  at: { spec: InstanceSpec; image: ImageRecord; runtimeDir: string; vCPUs: number },
+  at: Runtime & { spec: InstanceSpec; image: ImageRecord; vCPUs: number },
 ): Promise<OpenedGuest | OpenedStateless> {
   const { services, record, files } = o
   if (services.silicon === undefined) throw noHardware()

@@ -16,7 +16,7 @@ describe('places of a VM', () => {
   })
 
   it('in memory are swept when their server is gone, and left to another that runs', async () => {
-    const own = await makeRuntime(vmId)
+    const { runtimeDir: own } = await makeRuntime(vmId)
     const make = async (owner: string): Promise<string> => {
       const directory = await mkdtemp(own.slice(0, -6))
       await writeFile(join(directory, 'owner'), owner)

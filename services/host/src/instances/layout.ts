@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { memoryBackedDirectory, sameProcess, startTimeOf } from '@strongroom/platform'
+import { giveUser } from '../confinement/vm-user.ts'
 
 /** Files of one VM under STATE/machines/{vmId}. None holds a secret in clear. */
 export interface VmFiles {
@@ -46,11 +47,20 @@ function runtimeName(vmId: string): string {
 /** File in a memory-backed directory that names the process it belongs to. */
 const ownerFile = 'owner'
 
-/** A new memory-backed directory of one boot, marked as this process's. */
-export async function makeRuntime(vmId: string): Promise<string> {
-  const directory = await memoryBackedDirectory(runtimeName(vmId))
-  await writeFile(join(directory, ownerFile), `${process.pid} ${startTimeOf(process.pid) ?? ''}`, { mode: 0o600 })
-  return directory
+/** Where one boot lives, and as whom. */
+export interface Runtime {
+  /** Memory-backed: in it lie vTPM state and variables in clear. */
+  runtimeDir: string
+  /** As whom the VM's QEMU and swtpm run; absent where this process may not start programs as another user. */
+  user: number | undefined
+}
+
+/** A new one, marked as this process's. */
+export async function makeRuntime(vmId: string): Promise<Runtime> {
+  const runtimeDir = await memoryBackedDirectory(runtimeName(vmId))
+  const user = await giveUser(runtimeDir, vmId)
+  await writeFile(join(runtimeDir, ownerFile), `${process.pid} ${startTimeOf(process.pid) ?? ''}`, { mode: 0o600 })
+  return { runtimeDir, user }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ImageRecord, OrdinarySpec } from '@strongroom/contract'
 import { parseVariableStore, secureBootEnabled } from '@strongroom/evidence/expected'
@@ -9,7 +9,8 @@ import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-f
 import type { PoweredState } from '../paravisor/running-guest.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { manufactureTpm, readIdentity } from '../tpm/manufacture.ts'
-import { permanentState, startSwtpm, stopSwtpm } from '../tpm/swtpm.ts'
+import { startSwtpm, stopSwtpm } from '../tpm/swtpm.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { OrdinaryState } from './ordinary-state.ts'
 
@@ -23,13 +24,13 @@ export async function provisionOrdinary(o: {
   signal: AbortSignal
 }): Promise<void> {
   const { spec, files } = o
-  const runtimeDir = await makeRuntime(spec.vmId)
+  const { runtimeDir, user } = await makeRuntime(spec.vmId)
   try {
-    const tpmDir = join(runtimeDir, 'tpm')
+    let directory: TpmDirectory | undefined
     if (spec.security.vTpm) {
       await o.step('Make vTPM')
-      await mkdir(tpmDir, { mode: 0o700 })
-      await manufactureTpm({ stateDir: tpmDir, runtimeDir })
+      directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
+      await manufactureTpm({ directory, runtimeDir })
     }
     await o.step('Make UEFI variables')
     const out = join(runtimeDir, 'variables.fd')
@@ -47,7 +48,7 @@ export async function provisionOrdinary(o: {
       vmId: spec.vmId,
       sealer: o.sealer,
       variables: await readFile(out),
-      tpm: spec.security.vTpm ? await readFile(join(tpmDir, permanentState)) : undefined,
+      tpm: await directory?.readState(),
     })
   } finally {
     await rm(runtimeDir, { recursive: true, force: true })
@@ -69,6 +70,8 @@ export async function openOrdinary(o: {
   files: VmFiles
   sealer: Sealer
   runtimeDir: string
+  /** As whom its vTPM runs. */
+  user: number | undefined
   step(name: string): void
 }): Promise<OpenedOrdinary> {
   o.step('Open vTPM and UEFI variables')
@@ -87,12 +90,8 @@ export async function openOrdinary(o: {
   const kept = state.tpm()
   if (kept === undefined)
     return { state, files: { firmware, variables, tpmState: undefined }, expected, akPublic: undefined, retire }
-  const tpmDir = join(o.runtimeDir, 'tpm')
-  await mkdir(tpmDir, { recursive: true, mode: 0o700 })
-  const tpmState = join(tpmDir, permanentState)
-  await writeFile(tpmState, kept, { mode: 0o600 })
-  const vtpm = { stateDir: tpmDir, runtimeDir: o.runtimeDir }
-  const setup = await startSwtpm({ ...vtpm, name: 'setup', startup: 'clear' })
+  const directory = await TpmDirectory.make({ path: join(o.runtimeDir, 'tpm'), user: o.user, state: kept })
+  const setup = await startSwtpm({ directory, name: 'setup', startup: 'clear' })
   let akPublic: Uint8Array
   try {
     akPublic = (await readIdentity(setup, o.runtimeDir)).akPublic
@@ -100,6 +99,6 @@ export async function openOrdinary(o: {
     await stopSwtpm(setup)
     for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })
   }
-  const tpm = await startSwtpm({ ...vtpm, name: 'vtpm', startup: 'qemu' })
-  return { state, tpm, files: { firmware, variables, tpmState }, expected, akPublic, retire }
+  const tpm = await startSwtpm({ directory, name: 'vtpm', startup: 'qemu' })
+  return { state, tpm, files: { firmware, variables, tpmState: directory }, expected, akPublic, retire }
 }

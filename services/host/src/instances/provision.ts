@@ -15,7 +15,7 @@ import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import { writeDiskKey } from '../tpm/disk-key.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { readCustomerKey } from '../paravisor/customer-key.ts'
-import { permanentState } from '../tpm/swtpm.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from './layout.ts'
 import { provisionOrdinary } from './ordinary-guest.ts'
@@ -68,7 +68,7 @@ export async function provision(
   const keyId = customerKey?.keyIds[0]
   const customer =
     customerKey === undefined || keyId === undefined ? undefined : await readCustomerKey({ ...o, customerKey, keyId })
-  const runtimeDir = await makeRuntime(spec.vmId)
+  const { runtimeDir, user } = await makeRuntime(spec.vmId)
   try {
     const captured =
       image.guestState === undefined || kept?.spec.guest === undefined
@@ -80,9 +80,8 @@ export async function provision(
             guestState: keptFiles(o.stateDir, kept.spec.id).guestState,
           })
     await o.step('Make vTPM')
-    const tpmDir = join(runtimeDir, 'tpm')
-    await mkdir(tpmDir, { mode: 0o700 })
-    const identity = await manufactureTpm({ stateDir: tpmDir, runtimeDir })
+    const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
+    const identity = await manufactureTpm({ directory, runtimeDir })
     await o.step('Make UEFI variables')
     const variablesPath = join(runtimeDir, 'variables.fd')
     if (captured !== undefined && image.guestState?.secureBoot === spec.security.secureBoot)
@@ -101,14 +100,14 @@ export async function provision(
     let volume: InstanceRecord['volume']
     if (encrypted) {
       await o.step('Encrypt OS disk')
-      volume = await encryptedDisk({ ...disk, runtimeDir, tpmDir, atUnlock, imageKey: captured?.diskKey })
+      volume = await encryptedDisk({ ...disk, runtimeDir, directory, atUnlock, imageKey: captured?.diskKey })
       captured?.diskKey?.fill(0)
     } else {
       await o.step('Copy OS disk')
       await copyOsDisk(disk)
     }
     await o.step('Seal guest state')
-    const tpm = await readFile(join(tpmDir, permanentState))
+    const tpm = await directory.readState()
     await GuestState.create({ path: files.guestState, vmId: spec.vmId, wrappingKey, customer, tpm, variables })
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     return {
@@ -130,7 +129,7 @@ export async function provision(
 async function encryptedDisk(
   o: Parameters<typeof copyOsDisk>[0] & {
     runtimeDir: string
-    tpmDir: string
+    directory: TpmDirectory
     atUnlock: BootRegisters
     imageKey: Uint8Array | undefined
   },
@@ -140,7 +139,7 @@ async function encryptedDisk(
   try {
     const text = await volumeText(volume)
     const key = { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) }
-    await writeDiskKey({ stateDir: o.tpmDir, runtimeDir: o.runtimeDir, key, registers: o.atUnlock })
+    await writeDiskKey({ directory: o.directory, runtimeDir: o.runtimeDir, key, registers: o.atUnlock })
     return Buffer.from(await volumeDigest(text)).toString('hex')
   } finally {
     volume.volumeKey.fill(0)

@@ -1,10 +1,11 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GuestIdentity } from '@strongroom/contract'
 import { memoryBackedDirectory, ServiceError } from '@strongroom/platform'
+import { giveUser } from '../confinement/vm-user.ts'
 import { openState, type StateServices } from '../paravisor/open-state.ts'
 import { readDiskKey } from '../tpm/disk-key.ts'
-import { permanentState } from '../tpm/swtpm.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 
@@ -26,7 +27,7 @@ export async function rebindGuestState(o: {
   try {
     const variables = state.variables()
     const encrypted = source.guest.encryption === 'DiskWithVMGuestState'
-    const diskKey = encrypted ? (state.diskKey() ?? (await keyOfTpm(state, runtimeDir))) : undefined
+    const diskKey = encrypted ? (state.diskKey() ?? (await keyOfTpm(state, runtimeDir, guest.vmId))) : undefined
     await rm(o.out, { force: true })
     await GuestState.create({
       path: o.out,
@@ -44,16 +45,15 @@ export async function rebindGuestState(o: {
 }
 
 /** The volume key of the VM's OS disk, which its vTPM holds. */
-async function keyOfTpm(state: GuestState, runtimeDir: string): Promise<Buffer> {
-  const stateDir = join(runtimeDir, 'tpm')
-  await mkdir(stateDir, { mode: 0o700 })
-  await writeFile(join(stateDir, permanentState), state.tpm(), { mode: 0o600 })
+async function keyOfTpm(state: GuestState, runtimeDir: string, vmId: string): Promise<Buffer> {
+  const user = await giveUser(runtimeDir, vmId)
+  const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user, state: state.tpm() })
   try {
-    const key = await readDiskKey({ stateDir, runtimeDir })
+    const key = await readDiskKey({ directory, runtimeDir })
     if (key === undefined) throw madeBefore()
     return Buffer.from(key.volumeKey)
   } finally {
-    await rm(stateDir, { recursive: true, force: true })
+    await rm(directory.path, { recursive: true, force: true })
   }
 }
 

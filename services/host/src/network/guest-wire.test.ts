@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { giveTo } from '../confinement/vm-user.ts'
+import { makeRuntime } from '../instances/layout.ts'
 import { connectionLimit } from './door.ts'
 import { guestAddress } from './guest-address.ts'
 import { startGuestProxy } from './guest-proxy.ts'
@@ -27,7 +28,8 @@ describe('a guest’s network', () => {
   const endpoints: { close(): Promise<void> }[] = []
 
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'guest-wire-'))
+    const { runtimeDir, user } = await makeRuntime(vmId)
+    folder = runtimeDir
     reported = false
     reached = []
     from = []
@@ -48,8 +50,9 @@ describe('a guest’s network', () => {
       await startServicesDoor({ socket: doors.services, ...gate }),
       await startGuestProxy({ socket: doors.proxy, ...gate }),
     )
+    for (const door of [doors.services, doors.proxy]) await giveTo(door, user)
     const targets = [tls, proxy, `169.254.0.2:${port}`, `127.0.0.1:${port}`]
-    wire = await openGuestWire({ doors, targets })
+    wire = await openGuestWire({ doors, targets, user })
   }, 60_000)
 
   afterEach(async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, startProgram } from '@strongroom/platform'
+import { freePort, hasLandlock, startProgram } from '@strongroom/platform'
 import { networkArgument, type Doors } from '../qemu/guest-network.ts'
 
 /** A guest's end of its network, without a guest: what is sent here reaches the network as a guest's packets do. */
@@ -17,8 +17,13 @@ export interface GuestWire {
  * Runs QEMU with the network of a VM and, on the same wire in the place of the guest's card, a second network whose host has the
  * guest's address: its forwarded ports are connections that the guest opens.
  * @param o.targets for example 169.254.169.253:443
+ * @param o.user as whom a VM’s QEMU runs
  */
-export async function openGuestWire(o: { doors: Doors; targets: string[] }): Promise<GuestWire> {
+export async function openGuestWire(o: {
+  doors: Doors
+  targets: string[]
+  user: number | undefined
+}): Promise<GuestWire> {
   const ports = new Map<string, number>()
   for (const target of o.targets) ports.set(target, await freePort())
   const forwards = [...ports].map(([target, port]) => `hostfwd=tcp:127.0.0.1:${port}-${target}`)
@@ -31,6 +36,7 @@ export async function openGuestWire(o: { doors: Doors; targets: string[] }): Pro
       '-netdev', guest, '-netdev', 'hubport,id=b,hubid=0,netdev=guest',
       '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
     ], // prettier-ignore
+    confinement: { ...(o.user !== undefined && { user: o.user }), ...((await hasLandlock()) && { opens: {} }) },
     dieWithParent: true,
   })
   const dial = async (target: string): Promise<Socket> => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cpuModels, type BootEvidence, type ImageRecord, type InstanceSpec } from '@strongroom/contract'
 import { toHex } from '@strongroom/evidence'
@@ -8,7 +8,8 @@ import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import { settledBy } from '../network/provisioning.ts'
 import { readFirmware } from '../qemu/firmware.ts'
-import { permanentState, type Swtpm } from '../tpm/swtpm.ts'
+import type { Swtpm } from '../tpm/swtpm.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import type { GuestState } from '../vmgs/guest-state.ts'
 import type { CustomerRelease } from './customer-key.ts'
 import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
@@ -18,8 +19,10 @@ import { advanceState, unseal, type UnsealRequest } from './unseal.ts'
 export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity' | 'spec'> {
   spec: InstanceSpec
   image: ImageRecord
-  /** Memory-backed, 0700, of this boot alone. */
+  /** Memory-backed, of this boot alone. */
   runtimeDir: string
+  /** As whom its vTPM runs. */
+  user: number | undefined
   /** Public keys of the vTPM as they were when it was made; checked against the vTPM once it is open. */
   identity: UnsealRequest['identity'] | undefined
   bootId: string
@@ -31,7 +34,7 @@ export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity'
 export interface OpenedGuest {
   state: GuestState
   tpm: Swtpm
-  files: { firmware: string; variables: string; tpmState: string | undefined }
+  files: { firmware: string; variables: string; tpmState: TpmDirectory | undefined }
   launchMeasurement: string
   expected: ExpectedPcrs
   evidence: BootEvidence
@@ -51,8 +54,6 @@ export interface OpenedGuest {
 export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
   const startedAt = o.now().toISOString()
   const firmware = await readFirmware()
-  const tpmDir = join(o.runtimeDir, 'tpm')
-  await mkdir(tpmDir, { recursive: true, mode: 0o700 })
   const { identity } = o
   if (identity === undefined) throw new TypeError('a provisioned VM has the public keys of its vTPM')
   const unsealed = await unseal({ ...o, firmware, identity })
@@ -60,9 +61,9 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
   try {
     await advanceState(unsealed, release.key, customer)
     o.step('Start vTPM')
-    const files = await layFiles({ o, state, firmware, tpmDir })
+    const files = await layFiles({ o, state, firmware })
     const expected = await expectedPcrs({ image: o.image, variables: await readFile(files.variables) })
-    const vtpm = await powerTpm({ o, launched, tpmDir, identity })
+    const vtpm = await powerTpm({ o, launched, directory: files.tpmState, identity })
     const evidence: BootEvidence = {
       version: 1,
       vmId: o.spec.vmId,
@@ -108,8 +109,7 @@ async function layFiles(i: {
   o: OpenRequest
   state: GuestState
   firmware: Uint8Array
-  tpmDir: string
-}): Promise<OpenedGuest['files']> {
+}): Promise<OpenedGuest['files'] & { tpmState: TpmDirectory }> {
   const { o } = i
   // QEMU runs the very bytes that were measured, whatever becomes of the package's file meanwhile.
   const firmware = join(o.runtimeDir, 'firmware.fd')
@@ -126,8 +126,11 @@ async function layFiles(i: {
       out: variables,
     })
   }
-  const tpmState = join(i.tpmDir, permanentState)
-  await writeFile(tpmState, i.state.tpm(), { mode: 0o600 })
+  const tpmState = await TpmDirectory.make({
+    path: join(o.runtimeDir, 'tpm'),
+    user: o.user,
+    state: i.state.tpm(),
+  })
   return { firmware, variables, tpmState }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cpuModels, type ImageRecord, type InstanceSpec, type StatelessBootEvidence } from '@strongroom/contract'
 import { hclReportData, toHex } from '@strongroom/evidence'
@@ -10,6 +10,7 @@ import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-f
 import { settledBy } from '../network/provisioning.ts'
 import { readFirmware } from '../qemu/firmware.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { statelessClaims } from './claims.ts'
 import { powerTpm, type ReportOnUserData } from './power-tpm.ts'
 import type { PoweredState } from './running-guest.ts'
@@ -35,8 +36,10 @@ export async function openStateless(o: {
   now(): Date
   spec: InstanceSpec
   image: ImageRecord
-  /** Memory-backed, 0700, of this boot alone. */
+  /** Memory-backed, of this boot alone. */
   runtimeDir: string
+  /** As whom its vTPM runs. */
+  user: number | undefined
   vCPUs: number
   bootId: string
   step(name: string): void
@@ -46,9 +49,8 @@ export async function openStateless(o: {
 }): Promise<OpenedStateless> {
   const startedAt = o.now().toISOString()
   o.step('Make vTPM')
-  const tpmDir = join(o.runtimeDir, 'tpm')
-  await mkdir(tpmDir, { recursive: true, mode: 0o700 })
-  const identity = await manufactureTpm({ stateDir: tpmDir, runtimeDir: o.runtimeDir })
+  const directory = await TpmDirectory.make({ path: join(o.runtimeDir, 'tpm'), user: o.user })
+  const identity = await manufactureTpm({ directory, runtimeDir: o.runtimeDir })
   o.step('Make UEFI variables')
   const variables = join(o.runtimeDir, 'variables.fd')
   const { secureBoot } = o.spec.security
@@ -63,7 +65,7 @@ export async function openStateless(o: {
   const report = await launched.report(await hclReportData(claims))
   o.step('Start vTPM')
   const expected = await expectedPcrs({ image: o.image, variables: await readFile(variables) })
-  const vtpm = await powerTpm({ o, launched, tpmDir, identity })
+  const vtpm = await powerTpm({ o, launched, directory, identity })
   const silicon = await report.evidence()
   return {
     state: nothingKept,

@@ -7,6 +7,7 @@ import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificate
 import { endowTpm } from '../tpm/endow.ts'
 import { readIdentity, type TpmIdentity } from '../tpm/manufacture.ts'
 import { startSwtpm, stopSwtpm, type Startup, type Swtpm } from '../tpm/swtpm.ts'
+import type { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { vtpmClaims } from './claims.ts'
 import type { LaunchedVm } from './silicon.ts'
 
@@ -17,7 +18,7 @@ export type ReportOnUserData = (userData?: Uint8Array) => Promise<Uint8Array>
 export async function powerTpm(i: {
   o: { spec: InstanceSpec; runtimeDir: string; authority: InstallationAuthority; vtpm?: Startup }
   launched: LaunchedVm
-  tpmDir: string
+  directory: TpmDirectory
   identity: Pick<TpmIdentity, 'akSpki' | 'ekSpki'>
 }): Promise<{ tpm: Swtpm; evidence: BootEvidence['vtpm']; report: ReportOnUserData }> {
   const { o } = i
@@ -26,7 +27,7 @@ export async function powerTpm(i: {
     const { bytes } = await i.launched.report(await hclReportData(claims))
     return buildHclReport({ hardwareReport: bytes, reportType: i.launched.tee, claims })
   }
-  const setup = await startSwtpm({ stateDir: i.tpmDir, runtimeDir: o.runtimeDir, name: 'setup', startup: 'clear' })
+  const setup = await startSwtpm({ directory: i.directory, name: 'setup', startup: 'clear' })
   let evidence: BootEvidence['vtpm']
   try {
     const found = await readIdentity(setup, o.runtimeDir)
@@ -54,12 +55,7 @@ export async function powerTpm(i: {
     await stopSwtpm(setup)
     for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })
   }
-  const tpm = await startSwtpm({
-    stateDir: i.tpmDir,
-    runtimeDir: o.runtimeDir,
-    name: 'vtpm',
-    startup: o.vtpm ?? 'qemu',
-  })
+  const tpm = await startSwtpm({ directory: i.directory, name: 'vtpm', startup: o.vtpm ?? 'qemu' })
   return { tpm, evidence, report: reportOn }
 }
 

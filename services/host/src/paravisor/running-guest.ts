@@ -7,6 +7,7 @@ import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import { QemuEnded, VmProcess, type GuestEnd } from '../qemu/vm-process.ts'
 import { readRegistersAfterGuest } from '../tpm/registers.ts'
 import { stopSwtpm, vtpmEnded, type Swtpm } from '../tpm/swtpm.ts'
+import type { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { WriteBack, type SavedState } from './write-back.ts'
 
 /** What a guest is powered on with, and what stays behind it; `openGuest` gives more for a confidential VM. */
@@ -14,7 +15,7 @@ export interface PoweredState {
   state: SavedState
   /** Absent where the VM has no vTPM. */
   tpm?: Swtpm
-  files: { firmware: string; variables: string; tpmState: string | undefined }
+  files: { firmware: string; variables: string; tpmState: TpmDirectory | undefined }
   /** Of confidential VMs alone. */
   evidence?: AnyBootEvidence
   /** Once the guest has ended: copies of older guest states become worthless. */
@@ -65,6 +66,8 @@ export class RunningGuest {
     opened: PoweredState
     machine: MachineOptions
     runtimeDir: string
+    /** As whom QEMU runs. */
+    user: number | undefined
     endpoints: Closable[]
     errorLog: string
     logger: Logger
@@ -73,7 +76,7 @@ export class RunningGuest {
     const writeBack = new WriteBack({ state: opened.state, ...opened.files, logger: o.logger })
     writeBack.start()
     try {
-      const vm = await VmProcess.start({ machine: o.machine, errorLog: o.errorLog })
+      const vm = await VmProcess.start({ machine: o.machine, errorLog: o.errorLog, user: o.user })
       return new RunningGuest({ ...o, vm, writeBack })
     } catch (error) {
       const end = error instanceof QemuEnded ? await cause(error.end, opened.tpm) : undefined

@@ -1,10 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { GuestState } from '../vmgs/guest-state.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { WriteBack } from './write-back.ts'
 
 const vmId = 'F6EDBA93-B1EC-4F77-91E4-027F8E5E0333'
@@ -12,14 +13,16 @@ const key = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const logger = createLogger({ level: 'silent' })
 
 let directory: string
-let files: { tpmState: string; variables: string }
+let files: { tpmState: TpmDirectory; variables: string }
+let tpmFile: string
 let state: GuestState
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'write-back-'))
-  files = { tpmState: join(directory, 'tpm/permall'), variables: join(directory, 'variables.fd') }
-  await mkdir(join(directory, 'tpm'))
-  await writeFile(files.tpmState, 'tpm 0')
+  const first = Buffer.from('tpm 0')
+  const tpmState = await TpmDirectory.make({ path: join(directory, 'tpm'), user: undefined, state: first })
+  tpmFile = tpmState.statePath
+  files = { tpmState, variables: join(directory, 'variables.fd') }
   await writeFile(files.variables, 'variables 0')
   const path = join(directory, 'state.vmgs')
   await GuestState.create({
@@ -42,8 +45,8 @@ describe('write-back of a running guest', () => {
     const writeBack = new WriteBack({ state, ...files, logger })
     writeBack.start()
     // As swtpm does it: a new file renamed over the old one.
-    await writeFile(`${files.tpmState}.new`, 'tpm 1')
-    await rename(`${files.tpmState}.new`, files.tpmState)
+    await writeFile(`${tpmFile}.new`, 'tpm 1')
+    await rename(`${tpmFile}.new`, tpmFile)
     await writeFile(files.variables, 'variables 1')
     await vi.waitFor(async () => {
       expect(state.tpm().toString()).toBe('tpm 1')
@@ -61,7 +64,7 @@ describe('write-back of a running guest', () => {
 
   it('leaves a vTPM that is not persisted out', async () => {
     const writeBack = new WriteBack({ state, tpmState: undefined, variables: files.variables, logger })
-    await writeFile(files.tpmState, 'tpm 3')
+    await writeFile(tpmFile, 'tpm 3')
     await writeBack.stop()
     expect(state.tpm().toString()).toBe('tpm 0')
   })

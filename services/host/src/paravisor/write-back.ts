@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import { watch, type FSWatcher } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import type { Logger } from '@strongroom/platform'
+import { readForeignFile } from '../confinement/foreign-file.ts'
+import type { TpmDirectory } from '../tpm/tpm-directory.ts'
 
 /** A change is on disk, encrypted, this long after it at the latest, plus the time of one write. */
 const delayMs = 300
+/** More than any firmware's variables have. */
+const mostVariables = 8 * 1024 ** 2
 /** After a write that failed, for example on a full disk. */
 const retryMs = 5_000
 
@@ -18,6 +21,7 @@ export interface SavedState {
 interface Watched {
   kind: 'tpm' | 'variables'
   path: string
+  read(): Promise<Buffer>
   dirty: boolean
   /** SHA-256 of what was written last: a write that changes nothing costs nothing, and no content is kept. */
   last: string | undefined
@@ -35,11 +39,16 @@ export class WriteBack {
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(o: { state: SavedState; tpmState: string | undefined; variables: string; logger: Logger }) {
+  constructor(o: { state: SavedState; tpmState: TpmDirectory | undefined; variables: string; logger: Logger }) {
     this.#state = o.state
     this.#logger = o.logger
-    this.#watched = [{ kind: 'variables', path: o.variables, dirty: true, last: undefined }]
-    if (o.tpmState !== undefined) this.#watched.push({ kind: 'tpm', path: o.tpmState, dirty: true, last: undefined })
+    const { variables, tpmState } = o
+    // QEMU has the file open and no way to its name.
+    const read = (): Promise<Buffer> => readForeignFile({ path: variables, user: undefined, most: mostVariables })
+    this.#watched = [{ kind: 'variables', path: variables, read, dirty: true, last: undefined }]
+    if (tpmState === undefined) return
+    const path = tpmState.statePath
+    this.#watched.push({ kind: 'tpm', path, read: () => tpmState.readState(), dirty: true, last: undefined })
   }
 
   start(): void {
@@ -90,7 +99,7 @@ export class WriteBack {
     for (const watched of this.#watched) {
       if (!watched.dirty) continue
       watched.dirty = false
-      const bytes = await readFile(watched.path)
+      const bytes = await watched.read()
       const digest = createHash('sha256').update(bytes).digest('hex')
       if (watched.last === digest) continue
       changes[watched.kind] = bytes

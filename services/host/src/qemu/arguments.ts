@@ -15,6 +15,7 @@ export interface GuestNetwork {
   doors: Doors
 }
 
+/** Files by their names; HandedFiles puts QEMU's names for them in their place. */
 export interface MachineOptions {
   name: string
   /** Upper-case GUID. */
@@ -31,10 +32,14 @@ export interface MachineOptions {
   temporaryDisk?: string
   /** Absent where the VM has no vTPM. */
   tpmSocket?: string
-  qmpSocket: string
+  /** Of an open /dev/kvm. */
+  kvm?: string
   serialLog: string
   network: GuestNetwork
 }
+
+/** Where QEMU finds its end of the control channel. */
+const controlDescriptor = 3
 
 /** Commas separate options in QEMU's arguments and are written twice inside a value. */
 const value = (text: string): string => text.replaceAll(',', ',,')
@@ -57,7 +62,7 @@ export function machineArguments(o: MachineOptions): string[] {
     // The guest's memory is in no core file of QEMU's (FAQ S9).
     'q35,smm=on,vmport=off,dump-guest-core=off',
     '-accel',
-    o.acceleration === 'kvm' ? 'kvm' : 'tcg,thread=multi',
+    o.acceleration === 'kvm' ? `kvm${o.kvm === undefined ? '' : `,device=${o.kvm}`}` : 'tcg,thread=multi',
     '-cpu',
     // No virtual machines inside (FAQ S26).
     `${o.cpuModel},svm=off,vmx=off`,
@@ -73,7 +78,8 @@ export function machineArguments(o: MachineOptions): string[] {
     '-drive',
     `if=pflash,unit=0,format=raw,readonly=on,file=${value(o.firmware)}`,
     '-drive',
-    `if=pflash,unit=1,format=raw,file=${value(o.variables)}`,
+    // By itself QEMU begins with a descriptor that only reads.
+    `if=pflash,unit=1,format=raw,auto-read-only=off,file=${value(o.variables)}`,
     ...(o.tpmSocket === undefined ? [] : tpmArguments(o.tpmSocket)),
     '-blockdev',
     `driver=file,node-name=os-file,filename=${value(o.disk)},discard=unmap,cache.direct=off`,
@@ -90,8 +96,10 @@ export function machineArguments(o: MachineOptions): string[] {
     `file,id=serial,path=${value(o.serialLog)}`,
     '-serial',
     'chardev:serial',
-    '-qmp',
-    `unix:${value(o.qmpSocket)},server=on,wait=off`,
+    '-chardev',
+    `socket,id=control,fd=${controlDescriptor}`,
+    '-mon',
+    'chardev=control,mode=control',
     '-netdev',
     networkArgument(o.network),
     '-device',

@@ -15,7 +15,6 @@ const options: MachineOptions = {
   disk: '/state/disk.raw',
   dataDisks: [],
   tpmSocket: '/run/tpm',
-  qmpSocket: '/run/qmp',
   serialLog: '/state/serial.log',
   network: {
     macAddress: '02-53-52-19-EF-25',

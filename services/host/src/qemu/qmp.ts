@@ -1,5 +1,6 @@
-import { connect, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { open } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { startProgram } from '@strongroom/platform'
 
 export interface QmpEvent {
   event: string
@@ -14,7 +15,14 @@ interface Reply {
   data?: Record<string, unknown>
 }
 
-/** Client of QEMU's machine protocol on a unix socket: JSON lines, replies by id, events in between. */
+/**
+ * Sends its input over the socket that is its descriptor 3, and its descriptor 4 along with it (unix(7), SCM_RIGHTS), which
+ * Node cannot do.
+ */
+const sender = `import socket, sys
+socket.send_fds(socket.socket(fileno=3), [sys.stdin.buffer.read()], [4])`
+
+/** Client of QEMU's machine protocol on a stream: JSON lines, replies by id, events in between. */
 export class Qmp {
   readonly #socket: Socket
   readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
@@ -31,27 +39,53 @@ export class Qmp {
     socket.on('close', () => this.#fail())
   }
 
-  /** Waits until QEMU listens. @param o.gaveUp true once QEMU has ended, so that the wait ends as well */
-  static async connect(o: { path: string; listener: (event: QmpEvent) => void; gaveUp: () => boolean }): Promise<Qmp> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const qmp = new Qmp(await dial(o.path), o.listener)
-        await qmp.execute('qmp_capabilities')
-        return qmp
-      } catch (error) {
-        if (attempt >= 500 || o.gaveUp()) throw error
-        await sleep(20)
-      }
-    }
+  /** Waits until QEMU answers. @param o.socket this end of its control channel, which QEMU's end closes */
+  static async begin(o: { socket: Socket; listener: (event: QmpEvent) => void }): Promise<Qmp> {
+    const qmp = new Qmp(o.socket, o.listener)
+    await qmp.execute('qmp_capabilities')
+    return qmp
   }
 
   async execute(command: string, args?: Record<string, unknown>): Promise<unknown> {
+    return await this.#send(command, args, (line) => void this.#socket.write(line))
+  }
+
+  /** Hands QEMU a file as one of a set of descriptors, from which it is opened as /dev/fdset/{set}. */
+  async handFile(path: string, set: number): Promise<void> {
+    const file = await open(path, 'r+')
+    try {
+      await this.#send('add-fd', { 'fdset-id': set, opaque: path }, (line) => this.#sendWith(file.fd, line))
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #send(
+    command: string,
+    args: Record<string, unknown> | undefined,
+    write: (line: string) => void | Promise<void>,
+  ): Promise<unknown> {
     const id = this.#next++
     if (this.#socket.destroyed) throw new Error(`QEMU is gone before ${command}`)
-    return await new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject })
-      this.#socket.write(`${JSON.stringify({ execute: command, ...(args && { arguments: args }), id })}\n`)
+    const reply = new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject }))
+    reply.catch(() => {})
+    await write(`${JSON.stringify({ execute: command, ...(args && { arguments: args }), id })}\n`)
+    return await reply
+  }
+
+  async #sendWith(descriptor: number, line: string): Promise<void> {
+    const program = startProgram({
+      command: 'python3',
+      args: ['-I', '-S', '-c', sender],
+      stdio: ['pipe', 'ignore', 'ignore', this.#socket, descriptor],
+      dieWithParent: true,
     })
+    // A stream that is lent to a program is not read on here by itself.
+    this.#socket.resume()
+    program.child.stdin?.on('error', () => {})
+    program.child.stdin?.end(line)
+    const { code } = await program.exited
+    if (code !== 0) throw new Error('QEMU could not be handed a file')
   }
 
   close(): void {
@@ -84,12 +118,4 @@ export class Qmp {
     for (const waiting of this.#pending.values()) waiting.reject(new Error('QEMU closed its control channel'))
     this.#pending.clear()
   }
-}
-
-function dial(path: string): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(path)
-    socket.once('connect', () => resolve(socket))
-    socket.once('error', reject)
-  })
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { guestFirmwarePath } from '@strongroom/contract'
 import { freePort } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { candidateUser } from '../confinement/vm-user.ts'
 import type { MachineOptions } from './arguments.ts'
 import { scsiArguments } from './scsi-disks.ts'
 import { VmProcess } from './vm-process.ts'
@@ -27,6 +28,8 @@ describe('arguments of data disks', () => {
 
 /** A QEMU in its firmware, without a guest: disks come and go all the same. */
 describe.skipIf(!present)('a running QEMU', () => {
+  /** As of a VM, where this process may give it one: files and folder are this process's alone. */
+  const user = process.geteuid?.() === 0 ? candidateUser('F6EDBA93-B1EC-4F77-91E4-027F8E5E0333') : undefined
   let folder: string
   const running: VmProcess[] = []
   beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'A-scsi-'))))
@@ -60,12 +63,11 @@ describe.skipIf(!present)('a running QEMU', () => {
       variables: at('vars'),
       disk: await file(`${name}-os`, 1),
       dataDisks: [],
-      qmpSocket: at('qmp'),
       serialLog: at('serial'),
       network,
       ...more,
     }
-    const vm = await VmProcess.start({ machine, errorLog: at('log') })
+    const vm = await VmProcess.start({ machine, errorLog: at('log'), user })
     running.push(vm)
     return vm
   }
@@ -91,7 +93,7 @@ describe.skipIf(!present)('a running QEMU', () => {
     const disk = { lun: 0, path: await file('data', 4), serial: '5A1E0000-0000-4000-8000-0000000D15C0' }
     const [first, second] = [await start('a', { dataDisks: [disk] }), await start('b')]
     await expect(second.plug(disk)).rejects.toThrow('lock')
-    await expect(second.plug({ ...disk, path: join(folder, 'none') })).rejects.toThrow('No such file')
+    await expect(second.plug({ ...disk, path: join(folder, 'none') })).rejects.toThrow('no such file')
     await first.unplug(0)
     await second.plug(disk)
     expect(await opened(second)).toContain(disk.path)

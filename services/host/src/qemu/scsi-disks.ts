@@ -1,3 +1,5 @@
+import { fdSetOf, fdSetPath } from './handed-files.ts'
+
 /** A disk file that a guest is to have at a LUN. */
 export interface ScsiDisk {
   /** 0 to 63. */
@@ -45,11 +47,14 @@ const blockArguments = (node: string, path: string): string[] => [
   `driver=raw,node-name=${node},file=${node}-file,discard=unmap`,
 ]
 
-/** The commands of QEMU's machine protocol, in their order, that give a running guest a disk. */
+/** The commands of QEMU's machine protocol, in their order, that give a running guest a disk whose file QEMU was handed. */
 export function plugCommands(disk: ScsiDisk): [command: string, args: Record<string, unknown>][] {
   const node = deviceOf(disk.lun)
   return [
-    ['blockdev-add', { driver: 'file', 'node-name': `${node}-file`, filename: disk.path, discard: 'unmap' }],
+    [
+      'blockdev-add',
+      { driver: 'file', 'node-name': `${node}-file`, filename: fdSetPath(fdSetOf(disk.lun)), discard: 'unmap' },
+    ],
     ['blockdev-add', { driver: 'raw', 'node-name': node, file: `${node}-file`, discard: 'unmap' }],
     [
       'device_add',

@@ -1,12 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { open, type FileHandle } from 'node:fs/promises'
-import { startProgram, type OwnedProcess } from '@strongroom/platform'
+import type { Socket } from 'node:net'
+import { hasLandlock, startProgram, type OwnedProcess } from '@strongroom/platform'
 import { machineArguments, type MachineOptions } from './arguments.ts'
+import { fdSetOf, HandedFiles } from './handed-files.ts'
 import { Qmp } from './qmp.ts'
 import { deviceOf, plugCommands, type ScsiDisk } from './scsi-disks.ts'
 
 /** How long QEMU may take to take a device away. A SCSI disk needs no word of the guest's. */
 const unplugLimitMs = 20_000
+
+/** How long QEMU may take to end once it has closed its control channel. */
+const endLimitMs = 2_000
 
 /** Why a guest does not run any more. `reboot`: it asked for one. */
 export type GuestEnd =
@@ -33,19 +38,16 @@ export class VmProcess {
     this.#deleted = deleted
   }
 
-  /** @param o.errorLog file that QEMU's own complaints go to */
-  static async start(o: { machine: MachineOptions; errorLog: string }): Promise<VmProcess> {
+  /**
+   * QEMU runs as a user of the VM's own, is handed its files open and opens none by name.
+   * @param o.errorLog file that QEMU's own complaints go to
+   * @param o.user number; this process's own where absent
+   */
+  static async start(o: { machine: MachineOptions; errorLog: string; user: number | undefined }): Promise<VmProcess> {
     const log = await open(o.errorLog, 'w+', 0o600)
     let process: OwnedProcess
     try {
-      process = startProgram({
-        command: 'qemu-system-x86_64',
-        args: machineArguments(o.machine),
-        stdio: ['ignore', log.fd, log.fd],
-        newSession: true,
-        noNewPrivileges: true,
-        dieWithParent: true,
-      })
+      process = await launch(o, log.fd)
     } catch (error) {
       await log.close()
       throw error
@@ -66,8 +68,10 @@ export class VmProcess {
     }
     let qmp: Qmp
     try {
-      qmp = await Qmp.connect({ path: o.machine.qmpSocket, listener, gaveUp: () => gone })
+      qmp = await Qmp.begin({ socket: process.child.stdio[3] as Socket, listener })
     } catch (error) {
+      // QEMU closes its end just before it is gone.
+      await Promise.race([process.exited, sleep(endLimitMs, undefined, { ref: false })])
       process.kill('SIGKILL')
       if (!gone) throw error
       // The caller hears of it by `ended`, with what QEMU said.
@@ -89,6 +93,7 @@ export class VmProcess {
   /** Gives the running guest a disk: all of it, or nothing. */
   async plug(disk: ScsiDisk): Promise<void> {
     try {
+      await this.#qmp.handFile(disk.path, fdSetOf(disk.lun))
       for (const [command, args] of plugCommands(disk)) await this.#qmp.execute(command, args)
     } catch (error) {
       await this.#removeNodes(disk.lun)
@@ -117,10 +122,11 @@ export class VmProcess {
     await this.#qmp.execute('block_resize', { 'node-name': deviceOf(lun), size: bytes })
   }
 
-  /** The file is closed once its nodes are gone. */
+  /** The file is closed once its nodes are gone, and its set. */
   async #removeNodes(lun: number): Promise<void> {
     for (const node of [deviceOf(lun), `${deviceOf(lun)}-file`])
       await this.#qmp.execute('blockdev-del', { 'node-name': node }).catch(() => {})
+    await this.#qmp.execute('remove-fd', { 'fdset-id': fdSetOf(lun) }).catch(() => {})
   }
 
   /** Pulls the plug. QEMU is not asked to quit: it would end the TPM as well. */
@@ -128,6 +134,22 @@ export class VmProcess {
     this.#qmp.close()
     this.process.kill('SIGKILL')
     await this.process.exited
+  }
+}
+
+async function launch(o: { machine: MachineOptions; user: number | undefined }, log: number): Promise<OwnedProcess> {
+  const files = await HandedFiles.open(o.machine)
+  try {
+    return startProgram({
+      command: 'qemu-system-x86_64',
+      args: [...files.arguments, ...machineArguments(files.machine)],
+      stdio: ['ignore', log, log, 'pipe', ...files.descriptors],
+      confinement: { ...(o.user !== undefined && { user: o.user }), ...((await hasLandlock()) && { opens: {} }) },
+      newSession: true,
+      dieWithParent: true,
+    })
+  } finally {
+    await files.close()
   }
 }
 

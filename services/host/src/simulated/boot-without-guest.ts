@@ -39,7 +39,8 @@ export async function bootWithoutGuest(o: {
   const { silicon } = services
   if (silicon === undefined) throw noSilicon()
   await sweepRuntime(spec.vmId)
-  const runtimeDir = await makeRuntime(spec.vmId)
+  const runtime = await makeRuntime(spec.vmId)
+  const { runtimeDir } = runtime
   try {
     const common = {
       ...services,
@@ -47,7 +48,7 @@ export async function bootWithoutGuest(o: {
       now: () => services.clock.now(),
       spec,
       image: o.image,
-      runtimeDir,
+      ...runtime,
       vCPUs: spec.size.vCPUs,
       bootId: o.bootId,
       step: () => {},

@@ -9,7 +9,7 @@ import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import type { MachineServices } from '../instances/services.ts'
 import { readCustomerKey } from '../paravisor/customer-key.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
-import { permanentState } from '../tpm/swtpm.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { GuestState } from '../vmgs/guest-state.ts'
 import type { Identity, SimulatedBootStore } from './boot-store.ts'
 import { bootWithoutGuest } from './boot-without-guest.ts'
@@ -96,11 +96,10 @@ export class SimulatedBoots {
     const { tenantId } = this.#services.installation
     const customer =
       customerKey && keyId ? await readCustomerKey({ ...this.#services, tenantId, customerKey, keyId }) : undefined
-    const runtimeDir = await makeRuntime(spec.vmId)
+    const { runtimeDir, user } = await makeRuntime(spec.vmId)
     try {
-      const tpmDir = join(runtimeDir, 'tpm')
-      await mkdir(tpmDir, { mode: 0o700 })
-      const made = await manufactureTpm({ stateDir: tpmDir, runtimeDir })
+      const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
+      const made = await manufactureTpm({ directory, runtimeDir })
       const variablesPath = join(runtimeDir, 'variables.fd')
       await makeUefiVariables({
         secureBoot: spec.security.secureBoot,
@@ -112,7 +111,7 @@ export class SimulatedBoots {
         vmId: spec.vmId,
         wrappingKey,
         customer,
-        tpm: await readFile(join(tpmDir, permanentState)),
+        tpm: await directory.readState(),
         variables: await readFile(variablesPath),
       })
       const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bootRegisters, type BootRegisters } from '@strongroom/evidence/expected'
@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
 import { manufactureTpm } from './manufacture.ts'
 import { startSwtpm, stopSwtpm, tpmTool } from './swtpm.ts'
+import { TpmDirectory } from './tpm-directory.ts'
 
 const measured = createHash('sha256').update(Buffer.alloc(32)).update(Buffer.alloc(32, 1)).digest()
 const zero = new Uint8Array(32)
@@ -20,21 +21,20 @@ const key: DiskKey = {
 const index = '0x01400100'
 
 let runtimeDir: string
-let stateDir: string
+let directory: TpmDirectory
 
 beforeAll(async () => {
   runtimeDir = await mkdtemp(join(tmpdir(), 'strongroom-disk-key-'))
-  stateDir = join(runtimeDir, 'tpm')
-  await mkdir(stateDir)
-  await manufactureTpm({ stateDir, runtimeDir })
-  await writeDiskKey({ stateDir, runtimeDir, key, registers })
+  directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user: undefined })
+  await manufactureTpm({ directory, runtimeDir })
+  await writeDiskKey({ directory, runtimeDir, key, registers })
 })
 
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
 
 /** What a guest gets that read the index with these extensions behind it; the platform hierarchy is closed, as firmware leaves it. */
 async function readAsGuest(extend: number[]): Promise<string> {
-  const tpm = await startSwtpm({ stateDir, runtimeDir, name: 'guest', startup: 'clear' })
+  const tpm = await startSwtpm({ directory, name: 'guest', startup: 'clear' })
   try {
     await tpmTool(tpm, 'tpm2_hierarchycontrol', ['-Q', '-C', 'p', 'phEnable', 'clear'])
     for (const register of extend) await tpmTool(tpm, 'tpm2_pcrextend', [`${register}:sha256=${'01'.repeat(32)}`])
@@ -47,7 +47,7 @@ async function readAsGuest(extend: number[]): Promise<string> {
 
 describe('the key of an OS disk in the vTPM', () => {
   it('is read back by the platform, and by a boot that was measured as predicted', async () => {
-    expect(await readDiskKey({ stateDir, runtimeDir })).toEqual({ ...key, volumeKey: Buffer.from(key.volumeKey) })
+    expect(await readDiskKey({ directory, runtimeDir })).toEqual({ ...key, volumeKey: Buffer.from(key.volumeKey) })
     expect(await readAsGuest([4, 7, 11])).toContain(Buffer.from(key.volumeKey).toString('hex'))
     expect(await readdir(runtimeDir)).toEqual(['tpm'])
   })
@@ -60,7 +60,7 @@ describe('the key of an OS disk in the vTPM', () => {
   )
 
   it('is neither removed nor replaced by a guest, whatever it measured (attack H9)', async () => {
-    const tpm = await startSwtpm({ stateDir, runtimeDir, name: 'guest', startup: 'clear' })
+    const tpm = await startSwtpm({ directory, name: 'guest', startup: 'clear' })
     try {
       await tpmTool(tpm, 'tpm2_hierarchycontrol', ['-Q', '-C', 'p', 'phEnable', 'clear'])
       for (const tool of ['tpm2_nvundefine', 'tpm2_nvread', 'tpm2_nvwritelock'])
@@ -72,6 +72,6 @@ describe('the key of an OS disk in the vTPM', () => {
     } finally {
       await stopSwtpm(tpm)
     }
-    expect((await readDiskKey({ stateDir, runtimeDir }))?.luksUuid).toBe(key.luksUuid)
+    expect((await readDiskKey({ directory, runtimeDir }))?.luksUuid).toBe(key.luksUuid)
   })
 })

@@ -4,6 +4,7 @@ import { bootRegisters, type BootRegisters } from '@strongroom/evidence/expected
 import { ServiceError } from '@strongroom/platform'
 import { parseNvPublic } from './nv-index.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
+import type { TpmDirectory } from './tpm-directory.ts'
 
 /** An index of the owner's range (TCG Registry of Reserved TPM 2.0 Handles, section 2.2.2) that the platform defines. */
 export const diskKeyIndex = 0x0140_0100
@@ -30,11 +31,11 @@ const form = new RegExp(`^1 (${uuid}) ([0-9a-f]{128}) ([0-9a-f]{64})\\n$`)
 /**
  * Lays the key of a VM's disk into its TPM, which nothing else uses meanwhile: an NV index that reads under a policy of the
  * registers that are predicted for the VM's boots.
- * @param o.stateDir of the TPM; memory-backed, as `runtimeDir`
+ * @param o.runtimeDir memory-backed
  * @param o.registers SHA-256 values at the moment at which the initrd opens the disk
  */
 export async function writeDiskKey(o: {
-  stateDir: string
+  directory: TpmDirectory
   runtimeDir: string
   key: DiskKey
   registers: BootRegisters
@@ -69,7 +70,7 @@ export async function writeDiskKey(o: {
  * @returns undefined where the TPM holds no key of a disk
  * @throws ServiceError DiskKeyUnreadable where there is something else
  */
-export async function readDiskKey(o: { stateDir: string; runtimeDir: string }): Promise<DiskKey | undefined> {
+export async function readDiskKey(o: { directory: TpmDirectory; runtimeDir: string }): Promise<DiskKey | undefined> {
   return await withTpm(o, async (tpm) => {
     if (!parseNvPublic((await tpmTool(tpm, 'tpm2_nvreadpublic', [])).toString()).has(diskKeyIndex)) return undefined
     const content = await tpmTool(tpm, 'tpm2_nvread', ['-C', 'p', index])
@@ -90,7 +91,7 @@ export async function readDiskKey(o: { stateDir: string; runtimeDir: string }): 
   })
 }
 
-async function withTpm<T>(o: { stateDir: string; runtimeDir: string }, work: (tpm: Swtpm) => Promise<T>): Promise<T> {
+async function withTpm<T>(o: { directory: TpmDirectory }, work: (tpm: Swtpm) => Promise<T>): Promise<T> {
   const tpm = await startSwtpm({ ...o, name: 'disk-key', startup: 'clear' })
   try {
     const result = await work(tpm)

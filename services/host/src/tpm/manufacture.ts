@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
+import type { TpmDirectory } from './tpm-directory.ts'
 
 /** Persistent handles as Azure's paravisor lays them. */
 export const handles = { srk: '0x81000001', ak: '0x81000003', ek: '0x81010001' } as const
@@ -18,10 +19,10 @@ export interface TpmIdentity {
 const fixed = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth'
 
 /**
- * Makes a new TPM in `stateDir` (memory-backed): SHA-256 bank alone, storage root key, restricted signing key as
+ * Makes a new TPM in an empty directory: SHA-256 bank alone, storage root key, restricted signing key as
  * attestation key and endorsement key. Each boot fills the indices (endow.ts).
  */
-export async function manufactureTpm(o: { stateDir: string; runtimeDir: string }): Promise<TpmIdentity> {
+export async function manufactureTpm(o: { directory: TpmDirectory; runtimeDir: string }): Promise<TpmIdentity> {
   const tpm = await startSwtpm({ ...o, name: 'maker', startup: 'clear' })
   const context = join(o.runtimeDir, 'primary.context')
   const primary = async (hierarchy: string, algorithm: string, attributes: string, handle: string): Promise<void> => {

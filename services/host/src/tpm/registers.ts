@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm, copyFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { run } from '@strongroom/platform'
-import { permanentState, startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
+import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
+import { TpmDirectory } from './tpm-directory.ts'
 
 const count = 24
 
@@ -27,13 +28,13 @@ export async function readRegisters(tpm: Swtpm, runtimeDir: string): Promise<Rec
  * would have ended the TPM.
  */
 export async function readRegistersAfterGuest(tpm: Swtpm, runtimeDir: string): Promise<Record<string, string>> {
-  const stateDir = join(runtimeDir, 'autopsy')
+  const path = join(runtimeDir, 'autopsy')
   const volatileState = join(runtimeDir, 'volatile')
-  await mkdir(stateDir, { mode: 0o700 })
   try {
     await ioctl(tpm.controlSocket, ['--save', 'volatile', volatileState])
-    await copyFile(join(tpm.stateDir, permanentState), join(stateDir, permanentState))
-    const copy = await startSwtpm({ stateDir, runtimeDir, name: 'autopsy.tpm', startup: 'resume' })
+    const { user } = tpm.directory
+    const directory = await TpmDirectory.make({ path, user, state: await tpm.directory.readState() })
+    const copy = await startSwtpm({ directory, name: 'autopsy.tpm', startup: 'resume' })
     try {
       await ioctl(copy.controlSocket, ['--load', 'volatile', volatileState])
       await ioctl(copy.controlSocket, ['-i'])
@@ -43,7 +44,7 @@ export async function readRegistersAfterGuest(tpm: Swtpm, runtimeDir: string): P
     }
   } finally {
     await rm(volatileState, { force: true })
-    await rm(stateDir, { recursive: true, force: true })
+    await rm(path, { recursive: true, force: true })
   }
 }
 

@@ -1,15 +1,12 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { run, ServiceError, startProgram, type OwnedProcess } from '@strongroom/platform'
-
-/** Name of swtpm's permanent state in its directory; it is replaced by rename at every change. */
-export const permanentState = 'tpm2-00.permall'
+import { hasLandlock, run, ServiceError, startProgram, type OwnedProcess } from '@strongroom/platform'
+import type { TpmDirectory } from './tpm-directory.ts'
 
 export interface Swtpm {
   process: OwnedProcess
-  /** Directory with the state, memory-backed: it holds the TPM's secrets in clear. */
-  stateDir: string
+  directory: TpmDirectory
   /** Data socket; the control socket is beside it with the suffix that tpm2-tools expect. */
   socket: string
   controlSocket: string
@@ -20,16 +17,13 @@ export type Startup = 'clear' | 'resume' | 'qemu'
 
 /**
  * Starts the software TPM on a state directory; an empty one makes a new TPM. The process is in a session of its own, so
- * that Ctrl-C of the server does not reach it, and dies with the server.
- * @param o.name of the sockets in `runtimeDir`, for one directory can serve several in a row
+ * that Ctrl-C of the server does not reach it, and dies with the server. It runs as the user of its directory, opens nothing
+ * else by name, and keeps its own seccomp filter.
+ * @param o.name of the sockets in the directory, which can serve several in a row
  */
-export async function startSwtpm(o: {
-  stateDir: string
-  runtimeDir: string
-  name: string
-  startup: Startup
-}): Promise<Swtpm> {
-  const socket = join(o.runtimeDir, o.name)
+export async function startSwtpm(o: { directory: TpmDirectory; name: string; startup: Startup }): Promise<Swtpm> {
+  const { directory } = o
+  const socket = join(directory.path, o.name)
   const controlSocket = `${socket}.ctrl`
   const process = startProgram({
     command: 'swtpm',
@@ -37,18 +31,22 @@ export async function startSwtpm(o: {
       'socket',
       '--tpm2',
       '--tpmstate',
-      `dir=${o.stateDir},mode=0600`,
+      `dir=${directory.path},mode=0600`,
       '--ctrl',
       `type=unixio,path=${controlSocket},mode=0600`,
       // QEMU hands over a data channel of its own; a server of ours would be in its way.
       ...(o.startup === 'qemu' ? [] : ['--server', `type=unixio,path=${socket},mode=0600`]),
       ...(o.startup === 'clear' ? ['--flags', 'startup-clear'] : []),
     ],
+    confinement: {
+      ...(directory.user !== undefined && { user: directory.user }),
+      ...((await hasLandlock()) && { opens: { write: [directory.path] } }),
+    },
     newSession: true,
     dieWithParent: true,
   })
   await waitForSocket(process, o.startup === 'qemu' ? controlSocket : socket)
-  return { process, stateDir: o.stateDir, socket, controlSocket }
+  return { process, directory, socket, controlSocket }
 }
 
 export async function stopSwtpm(tpm: Swtpm): Promise<void> {

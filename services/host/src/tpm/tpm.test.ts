@@ -1,5 +1,5 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { attestationKeyUsage, endorsementKeyUsage } from '@strongroom/contract'
 import { isAttestationKey, parsePem, parseTpm2bPublic, toHex } from '@strongroom/evidence'
@@ -12,14 +12,14 @@ import { handles, manufactureTpm, type TpmIdentity } from './manufacture.ts'
 import { nvIndexLength } from './nv-index.ts'
 import { readRegisters } from './registers.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
+import { TpmDirectory } from './tpm-directory.ts'
 
 let runtimeDir: string
-let stateDir: string
+let directory: TpmDirectory
 
 beforeEach(async () => {
   runtimeDir = await memoryBackedDirectory('tpm-test')
-  stateDir = join(runtimeDir, 'tpm')
-  await mkdir(stateDir)
+  directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user: undefined })
 })
 
 afterEach(async () => {
@@ -28,11 +28,11 @@ afterEach(async () => {
 
 describe('vTPM', () => {
   it('is made with keys at Azure’s handles, an attestation key that signs nothing else, and one bank', async () => {
-    const identity = await manufactureTpm({ stateDir, runtimeDir })
+    const identity = await manufactureTpm({ directory, runtimeDir })
     expect(isAttestationKey(parseTpm2bPublic(identity.akPublic))).toBe(true)
     const ak = createPublicKey({ key: Buffer.from(identity.akSpki), format: 'der', type: 'spki' })
     expect(ak.asymmetricKeyDetails?.modulusLength).toBe(2048)
-    const tpm = await startSwtpm({ stateDir, runtimeDir, name: 'again', startup: 'clear' })
+    const tpm = await startSwtpm({ directory, name: 'again', startup: 'clear' })
     try {
       const present = (await tpmTool(tpm, 'tpm2_getcap', ['handles-persistent'])).toString().toLowerCase()
       for (const handle of Object.values(handles)) expect(present).toContain(handle)
@@ -53,8 +53,8 @@ describe('vTPM', () => {
 
     beforeEach(async () => {
       authority = await testAuthority(runtimeDir)
-      identity = await manufactureTpm({ stateDir, runtimeDir })
-      tpm = await startSwtpm({ stateDir, runtimeDir, name: 'endow', startup: 'clear' })
+      identity = await manufactureTpm({ directory, runtimeDir })
+      tpm = await startSwtpm({ directory, name: 'endow', startup: 'clear' })
     })
 
     afterEach(async () => await stopSwtpm(tpm))
@@ -141,10 +141,9 @@ describe('vTPM', () => {
   })
 
   it('gives two VMs different keys and leaves no file behind but its state (attack V10)', async () => {
-    const other = join(runtimeDir, 'other')
-    await mkdir(other)
-    const first = await manufactureTpm({ stateDir, runtimeDir })
-    const second = await manufactureTpm({ stateDir: other, runtimeDir })
+    const other = await TpmDirectory.make({ path: join(runtimeDir, 'other'), user: undefined })
+    const first = await manufactureTpm({ directory, runtimeDir })
+    const second = await manufactureTpm({ directory: other, runtimeDir })
     // Of the endorsement seed, and of the storage seed.
     expect(Buffer.from(first.ekSpki).equals(Buffer.from(second.ekSpki))).toBe(false)
     expect(Buffer.from(first.akSpki).equals(Buffer.from(second.akSpki))).toBe(false)

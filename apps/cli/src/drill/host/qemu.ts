@@ -3,15 +3,16 @@ import { delimiter, join } from 'node:path'
 import { accessSync, constants } from 'node:fs'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 
-const program = 'qemu-system-x86_64'
+/** What the server starts its programs through, and holds them to their place. */
+const program = 'setpriv'
 
 /** Exit code of the program where what it was to replace is not there: EX_USAGE of sysexits.h. */
 const nothingReplaced = 64
 
 /**
- * The host's QEMU: a program of that name in front of the server's PATH, which adds and replaces arguments for one VM and
- * then becomes the real one. Other VMs, and the probe of the acceleration, get theirs unchanged. A replacement that finds
- * nothing to replace ends it, with 64: an attack that changed nothing must not pass for one that held.
+ * The host's QEMU: a launcher in front of the server's PATH, which adds and replaces arguments of one VM's QEMU and starts it with
+ * the host's own rights, whatever the server would hold it to. All else is started unchanged. A replacement that finds nothing to
+ * replace ends it, with 64: an attack that changed nothing must not pass for one that held.
  */
 export class HostQemu {
   readonly folder: string
@@ -53,7 +54,7 @@ export class HostQemu {
     await list('whole', this.#whole.flat())
     await list('endpoints', this.#endpoints.flat())
     const path = join(this.folder, program)
-    await writeFile(path, script({ real: findQemu(), folder: this.folder, vm }))
+    await writeFile(path, script({ real: findProgram(), folder: this.folder, vm }))
     await chmod(path, 0o755)
   }
 
@@ -77,6 +78,8 @@ mapfile -d '' -t added <"$folder/added"
 mapfile -d '' -t replaced <"$folder/replaced"
 mapfile -d '' -t whole <"$folder/whole"
 mapfile -d '' -t endpoints <"$folder/endpoints"
+while [[ $1 != -- ]]; do shift; done
+shift
 arguments=() missing=
 found=() foundWhole=()
 for argument in "$@"; do
@@ -88,7 +91,7 @@ for argument in "$@"; do
     [[ $argument == "\${whole[i]}"* ]] && argument=\${whole[i + 1]} foundWhole[i]=1
   done
   arguments+=("$argument")
-  [[ $argument == unix:*/qmp,* ]] && runtime=\${argument#unix:} && runtime=\${runtime%/qmp,*}
+  [[ $argument == *,opaque=*/variables.fd ]] && runtime=\${argument##*,opaque=} && runtime=\${runtime%/variables.fd}
 done
 for ((i = 0; i < \${#replaced[@]}; i += 2)); do [[ \${found[i]} ]] || missing+=" \${replaced[i]}"; done
 for ((i = 0; i < \${#whole[@]}; i += 2)); do [[ \${foundWhole[i]} ]] || missing+=" \${whole[i]}"; done
@@ -102,10 +105,10 @@ for ((i = 0; i < \${#endpoints[@]}; i += 2)); do
 done
 echo "$runtime" >"$folder/runtime"
 echo $$ >"$folder/pid"
-exec "$real" "\${arguments[@]}" "\${added[@]}"
+exec "$real" --pdeathsig KILL -- "\${arguments[@]}" "\${added[@]}"
 `
 
-function findQemu(): string {
+function findProgram(): string {
   for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
     const path = join(folder, program)
     try {
@@ -118,7 +121,7 @@ function findQemu(): string {
   throw new CliError({
     code: 'MissingProgram',
     message: `Cannot find ${program}.`,
-    remedy: 'apt-get install -y qemu-system-x86',
+    remedy: 'apt-get install -y util-linux',
     exitCode: exitCodes.missingPrerequisite,
   })
 }

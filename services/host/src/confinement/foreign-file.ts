@@ -1,0 +1,40 @@
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { ServiceError } from '@strongroom/platform'
+
+/**
+ * Reads a file that a program of another user wrote, which may have been taken over: a link, a pipe, another user's file or one
+ * without end is not read. The directory of its name is that user's, so that the name may lead anywhere.
+ * @param o.user whose file it is; this process's where absent
+ * @param o.most bytes
+ * @throws ServiceError ForeignFileRefused
+ */
+export async function readForeignFile(o: { path: string; user: number | undefined; most: number }): Promise<Buffer> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const file = await open(o.path, flags).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ELOOP' || error.code === 'ENXIO' ? refused(o, 'a link or a socket') : error
+  })
+  try {
+    const found = await file.stat()
+    if (!found.isFile()) throw refused(o, 'no regular file')
+    if (found.uid !== (o.user ?? process.geteuid?.())) throw refused(o, `a file of user ${found.uid}`)
+    if (found.nlink > 1) throw refused(o, `a file with ${found.nlink} names`)
+    if (found.size > o.most) throw refused(o, `${found.size} bytes`)
+    // It may grow meanwhile: no more is read than was looked at.
+    const bytes = Buffer.alloc(found.size)
+    const { bytesRead } = await file.read(bytes, 0, found.size, 0)
+    return bytes.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
+const refused = (o: { path: string; user: number | undefined; most: number }, found: string): ServiceError =>
+  new ServiceError({
+    code: 'ForeignFileRefused',
+    status: 500,
+    message: `The file ${o.path} of a VM’s program is not one that the program writes; it was not read.`,
+    expected: `a regular file of ${o.user === undefined ? 'this process' : `user ${o.user}`} with one name and at most ${o.most} bytes`,
+    found,
+    remedy: 'Take the VM’s QEMU or swtpm for taken over by its guest: keep the machine’s logs, and make the VM anew.',
+  })
