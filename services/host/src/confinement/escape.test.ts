@@ -2,10 +2,11 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from '
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { freePort, hasLandlock, startProgram, type OwnedProcess } from '@strongroom/platform'
+import { freePort, hasLandlock, startProgram, type OwnedProcess, type ProgramError } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeRuntime, type Runtime } from '../instances/layout.ts'
 import { openDoor } from '../network/door.ts'
+import { copyImage } from '../qemu/image-copy.ts'
 import { VmProcess } from '../qemu/vm-process.ts'
 import { startSwtpm, stopSwtpm } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
@@ -144,22 +145,45 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
   const program = async (name: string, text: string): Promise<void> =>
     await writeFile(join(programs, name), text, { mode: 0o755 })
 
-  it('is a user of its own, of no other VM’s', () => {
-    expect(a.user).toBeGreaterThanOrEqual(0x7000_0000)
-    expect(b.user).not.toBe(a.user)
-  })
-
-  it('reaches from QEMU its open files and its own doors alone (attack H11)', async () => {
+  /** What came of it in the place of QEMU, with a VM's user or without. */
+  const asQemu = async (user: number | undefined): Promise<Said> => {
     const [disk, errorLog] = [join(state, 'own-disk.raw'), join(state, 'qemu.log')]
     // QEMU is handed firmware, variables and disk from the fourth descriptor on.
     await program('qemu-system-x86_64', attacker({ ...targets(), disk: 6 }, 'sys.stderr.write(text)'))
     const doors = { metadata: '/m', time: '/t', proxy: join(a.runtimeDir, 'proxy'), services: '/s' }
     const network = { macAddress: '02-53-52-19-EF-25', sshPort: await freePort(), doors }
     const machine = { name: 'a', vmId: vmA, acceleration: 'tcg' as const, cpuModel: 'max', vCPUs: 1, memoryMiB: 64, firmware: join(state, 'firmware'), variables: join(state, 'variables'), disk, dataDisks: [], serialLog: join(state, 'serial.log'), network } // prettier-ignore
-    await expect(VmProcess.start({ machine, errorLog, user: a.user })).rejects.toThrow('QEMU ended')
-    const said = JSON.parse(await readFile(errorLog, 'utf8')) as Said
-    expectOnly(said, ['connect its door', 'write to its disk'])
-    expect(await readFile(disk, 'utf8')).toBe('OWN-disk.raw')
+    await expect(VmProcess.start({ machine, errorLog, user })).rejects.toThrow('QEMU ended')
+    return JSON.parse(await readFile(errorLog, 'utf8')) as Said
+  }
+
+  it('is a user of its own, of no other VM’s', () => {
+    expect(a.user).toBeGreaterThanOrEqual(0x7000_0000)
+    expect(b.user).not.toBe(a.user)
+  })
+
+  it('reaches from QEMU its open files and its own doors alone (attack H11)', async () => {
+    expectOnly(await asQemu(a.user), ['connect its door', 'write to its disk'])
+    expect(await readFile(join(state, 'own-disk.raw'), 'utf8')).toBe('OWN-disk.raw')
+  })
+
+  it.skipIf(!landlock)(
+    'opens nothing and traces nobody where it has no user of its own either (attack H11)',
+    async () => {
+      const said = await asQemu(undefined)
+      const held = Object.keys(said).filter((name) => /^(read|write|trace|memory|files) /.test(name))
+      expect(held.length).toBeGreaterThan(22)
+      expect(held.filter((name) => said[name] === 'yes')).toEqual(['write to its disk'])
+    },
+  )
+
+  it('reaches from a reader of images nothing but the image and its copy (attack H11)', async () => {
+    const [from, to] = [join(state, 'image.qcow2'), join(state, 'image.raw')]
+    await writeFile(from, 'image')
+    await program('qemu-system-x86_64', attacker({ ...targets(), disk: 4 }, 'sys.stderr.write(text)'))
+    const error: unknown = await copyImage({ from, format: 'qcow2', to }).catch((thrown: unknown) => thrown)
+    expectOnly(JSON.parse((error as ProgramError).stderr) as Said, [])
+    expect(await readFile(from, 'utf8')).toBe('image')
   })
 
   it('reaches from swtpm its own state alone (attack H11)', async () => {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { chmod, chown, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
@@ -29,6 +29,11 @@ export async function giveUser(directory: string, vmId: string): Promise<number 
   await chown(directory, 0, user)
   await chmod(directory, 0o710)
   return user
+}
+
+/** Of a program that belongs to no VM, for as long as it runs; undefined as with giveUser. */
+export function freshUser(): number | undefined {
+  return process.geteuid?.() === 0 ? candidateUser(randomUUID()) : undefined
 }
 
 /** Of all installations of this machine. */

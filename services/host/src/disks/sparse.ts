@@ -4,6 +4,16 @@ import { run } from '@strongroom/platform'
 const block = 1024 * 1024
 const zeros = Buffer.alloc(block)
 
+/** A file (0600) of that length, all of it a hole; replaces what is there. */
+export async function makeEmpty(path: string, bytes: number): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    await file.truncate(bytes)
+  } finally {
+    await file.close()
+  }
+}
+
 /** Copies a whole file; blocks of zeros become holes, and file systems that can share blocks do. */
 export async function copySparse(from: string, to: string, signal?: AbortSignal): Promise<void> {
   await run({

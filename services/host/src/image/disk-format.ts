@@ -1,5 +1,9 @@
-import { open } from 'node:fs/promises'
-import { run } from '@strongroom/platform'
+import { open, stat, truncate } from 'node:fs/promises'
+import { copySparse } from '../disks/sparse.ts'
+import { copyImage } from '../qemu/image-copy.ts'
+
+/** Disks are made of these, in bytes. */
+const sector = 512
 
 export type DiskFormat = 'raw' | 'qcow2' | 'vpc'
 
@@ -25,13 +29,22 @@ export async function detectFormat(path: string): Promise<DiskFormat | undefined
   }
 }
 
+/** Offsets in a qcow2 header (QEMU, docs/interop/qcow2.txt). */
+const qcow2 = { version: 4, backingFile: 8, incompatible: 72, externalData: 4n } as const
+
 /** True when the file tells the reader to open other files: such an image could carry any file of this machine away. */
 export async function refersToOtherFiles(path: string, format: DiskFormat): Promise<boolean> {
   if (format !== 'qcow2') return false
-  const { stdout } = await run({ command: 'qemu-img', args: ['info', '--output=json', '-f', format, path] })
-  const info = JSON.parse(stdout.toString()) as Record<string, unknown>
-  const specific = (info['format-specific'] as { data?: Record<string, unknown> } | undefined)?.data
-  return info['backing-filename'] !== undefined || specific?.['data-file'] !== undefined
+  const file = await open(path, 'r')
+  try {
+    const header = Buffer.alloc(104)
+    await file.read(header, 0, header.length, 0)
+    if (header.readBigUInt64BE(qcow2.backingFile) !== 0n) return true
+    const features = header.readUInt32BE(qcow2.version) < 3 ? 0n : header.readBigUInt64BE(qcow2.incompatible)
+    return (features & qcow2.externalData) !== 0n
+  } finally {
+    await file.close()
+  }
 }
 
 /** Writes the disk as a sparse raw file. */
@@ -41,19 +54,9 @@ export async function convertToRaw(o: {
   to: string
   signal?: AbortSignal
 }): Promise<void> {
-  // A VHD's header knows two sizes; Azure's rule is the current size, not cylinders times heads times sectors.
-  const source =
-    o.format === 'vpc'
-      ? ['--image-opts', `driver=vpc,force_size_calc=current_size,file.driver=file,file.filename=${escaped(o.from)}`]
-      : ['-f', o.format, o.from]
-  await run({
-    command: 'qemu-img',
-    args: ['convert', '-S', '4k', '-O', 'raw', ...source, o.to],
-    ...(o.signal && { signal: o.signal }),
-  })
-}
-
-/** qemu's option syntax: a comma is written twice. */
-function escaped(path: string): string {
-  return path.replaceAll(',', ',,')
+  const { format } = o
+  if (format !== 'raw') return await copyImage({ ...o, format })
+  await copySparse(o.from, o.to, o.signal)
+  const { size } = await stat(o.to)
+  if (size % sector !== 0) await truncate(o.to, Math.ceil(size / sector) * sector)
 }

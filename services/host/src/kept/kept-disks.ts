@@ -11,6 +11,7 @@ import type {
   KeptDiskStatus,
 } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
+import { makeEmpty } from '../disks/sparse.ts'
 import { findImage } from '../image/catalog.ts'
 import { diskInUse } from '../instances/data-disks.ts'
 import { describeFailure, notStopped } from '../instances/errors.ts'
@@ -22,7 +23,7 @@ import { guestOf, type StateServices } from '../paravisor/open-state.ts'
 import { capacity } from '../vmgs/layout.ts'
 import { AccessGrants, type BlobPart } from './access-grants.ts'
 import type { BlobFile } from './blob-app.ts'
-import { copyDisk, importFile, inspectDisk, makeEmpty, takeUpload, type DiskFiles } from './make-disk.ts'
+import { copyDisk, importFile, inspectDisk, takeUpload, type DiskFiles } from './make-disk.ts'
 import { ownerOfGuestState, readCertificates, rebindGuestState } from './rebind.ts'
 import { keptFiles, listKept, readKept, writeKept, type KeptFiles, type KeptRecord } from './record.ts'
 

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { keptImageId, type ErrorDetail, type GuestIdentity, type ImageRecord } from '@strongroom/contract'
@@ -17,15 +17,6 @@ export interface DiskFiles {
   /** PEM; db of VMs made of the disk. */
   certificates?: string
   guest?: GuestIdentity
-}
-
-export async function makeEmpty(path: string, bytes: number): Promise<void> {
-  const file = await open(path, 'w', 0o600)
-  try {
-    await file.truncate(bytes)
-  } finally {
-    await file.close()
-  }
 }
 
 /** Copies a raw disk, appearing whole or not at all. */

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort, hasLandlock, startProgram } from '@strongroom/platform'
+import { freePort } from '@strongroom/platform'
 import { networkArgument, type Doors } from '../qemu/guest-network.ts'
+import { launchQemu } from '../qemu/launch.ts'
 
 /** A guest's end of its network, without a guest: what is sent here reaches the network as a guest's packets do. */
 export interface GuestWire {
@@ -28,16 +29,15 @@ export async function openGuestWire(o: {
   for (const target of o.targets) ports.set(target, await freePort())
   const forwards = [...ports].map(([target, port]) => `hostfwd=tcp:127.0.0.1:${port}-${target}`)
   const guest = `user,id=guest,ipv6=off,net=169.254.0.0/16,host=169.254.100.2,dhcpstart=169.254.200.2,${forwards.join(',')}`
-  const qemu = startProgram({
-    command: 'qemu-system-x86_64',
-    args: [
+  const network = networkArgument({ doors: o.doors, sshPort: await freePort() })
+  const qemu = await launchQemu({
+    user: o.user,
+    log: 'pipe',
+    args: async () => [
       '-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'none',
-      '-netdev', networkArgument({ doors: o.doors, sshPort: await freePort() }), '-netdev', 'hubport,id=a,hubid=0,netdev=net',
+      '-netdev', network, '-netdev', 'hubport,id=a,hubid=0,netdev=net',
       '-netdev', guest, '-netdev', 'hubport,id=b,hubid=0,netdev=guest',
-      '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
     ], // prettier-ignore
-    confinement: { ...(o.user !== undefined && { user: o.user }), ...((await hasLandlock()) && { opens: {} }) },
-    dieWithParent: true,
   })
   const dial = async (target: string): Promise<Socket> => {
     const port = ports.get(target)

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLogger, freePort, memoryBackedDirectory, ServiceError } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { giveUser } from '../confinement/vm-user.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
-import { permanentState, startSwtpm } from '../tpm/swtpm.ts'
+import { startSwtpm } from '../tpm/swtpm.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { exchanged } from '../vmgs/exchanged.ts'
 import { guestEnded, RunningGuest } from './running-guest.ts'
 import type { SavedState } from './write-back.ts'
@@ -41,22 +43,23 @@ const keeping = (close: () => void = () => {}): SavedState => ({
 /** In its firmware, with an empty disk. */
 async function powerOn(state: SavedState, before: (swtpm: number) => void = () => {}): Promise<RunningGuest> {
   const at = (name: string): string => join(runtimeDir, name)
-  const tpmDir = at('tpm')
-  await mkdir(tpmDir)
+  const user = await giveUser(runtimeDir, vmId)
+  const directory = await TpmDirectory.make({ path: at('tpm'), user })
   await copyFile(`${ovmf}/OVMF_VARS_4M.fd`, at('variables.fd'))
   await writeFile(at('disk'), '')
   await truncate(at('disk'), 2 ** 20)
-  await manufactureTpm({ stateDir: tpmDir, runtimeDir })
-  const tpm = await startSwtpm({ stateDir: tpmDir, runtimeDir, name: 'vtpm', startup: 'qemu' })
+  await manufactureTpm({ directory, runtimeDir })
+  const tpm = await startSwtpm({ directory, name: 'vtpm', startup: 'qemu' })
   before(tpm.process.pid)
   guest = await RunningGuest.powerOn({
     opened: {
       state,
       tpm,
-      files: { firmware: '', variables: at('variables.fd'), tpmState: join(tpmDir, permanentState) },
+      files: { firmware: '', variables: at('variables.fd'), tpmState: directory },
       retire: async () => {},
     },
     runtimeDir,
+    user,
     endpoints: [],
     errorLog: at('qemu.log'),
     logger,
@@ -72,7 +75,6 @@ async function powerOn(state: SavedState, before: (swtpm: number) => void = () =
       disk: at('disk'),
       dataDisks: [],
       tpmSocket: tpm.controlSocket,
-      qmpSocket: at('qmp'),
       serialLog: at('serial.log'),
       network: {
         macAddress: '02-53-52-19-EF-25',

@@ -2,6 +2,7 @@ import type { GuestInterface } from '@strongroom/contract'
 import { cloudInitPath } from '../network/cloud-init.ts'
 import { furtherInterfaceArguments } from './further-interface.ts'
 import { networkArgument, guestAddresses, type Doors } from './guest-network.ts'
+import { controlArguments } from './launch.ts'
 import { scsiArguments, type ScsiDisk } from './scsi-disks.ts'
 
 export type Acceleration = 'kvm' | 'tcg'
@@ -37,9 +38,6 @@ export interface MachineOptions {
   serialLog: string
   network: GuestNetwork
 }
-
-/** Where QEMU finds its end of the control channel. */
-const controlDescriptor = 3
 
 /** Commas separate options in QEMU's arguments and are written twice inside a value. */
 const value = (text: string): string => text.replaceAll(',', ',,')
@@ -96,10 +94,7 @@ export function machineArguments(o: MachineOptions): string[] {
     `file,id=serial,path=${value(o.serialLog)}`,
     '-serial',
     'chardev:serial',
-    '-chardev',
-    `socket,id=control,fd=${controlDescriptor}`,
-    '-mon',
-    'chardev=control,mode=control',
+    ...controlArguments,
     '-netdev',
     networkArgument(o.network),
     '-device',
@@ -108,8 +103,6 @@ export function machineArguments(o: MachineOptions): string[] {
     // A guest that powers off stays, paused, until its registers were read; one that reboots goes through the paravisor again.
     '-action',
     'shutdown=pause,reboot=shutdown',
-    '-sandbox',
-    'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
   ]
 }
 

@@ -12,49 +12,19 @@ export const fdSetPath = (set: number): string => `/dev/fdset/${set}`
 const value = (text: string): string => text.replaceAll(',', ',,')
 
 /**
- * The files of one VM, opened by the server and handed to its QEMU, which has a user that can open none of them: not by name,
- * and not those of another VM.
+ * Files that the server opens and hands to a QEMU, whose user can open none of them: not by name, and not those of another VM.
  */
 export class HandedFiles {
   readonly #files: FileHandle[] = []
   readonly #arguments: string[] = []
-  /** The machine with QEMU's names for its files. */
-  readonly machine: MachineOptions
 
-  private constructor(machine: MachineOptions) {
-    this.machine = machine
-  }
-
-  static async open(machine: MachineOptions): Promise<HandedFiles> {
-    const handed = new HandedFiles({ ...machine })
-    try {
-      await handed.#openAll(machine)
-    } catch (error) {
-      await handed.close()
-      throw error
-    }
-    return handed
-  }
-
-  async #openAll(given: MachineOptions): Promise<void> {
-    const { machine } = this
-    if (given.acceleration === 'kvm') machine.kvm = await this.#hand('/dev/kvm', 'r+')
-    machine.firmware = await this.#hand(given.firmware, 'r')
-    machine.variables = await this.#hand(given.variables, 'r+')
-    machine.disk = await this.#hand(given.disk, 'r+')
-    if (given.temporaryDisk !== undefined) machine.temporaryDisk = await this.#hand(given.temporaryDisk, 'r+')
-    machine.serialLog = await this.#hand(given.serialLog, 'w')
-    machine.dataDisks = []
-    for (const disk of given.dataDisks)
-      machine.dataDisks.push({ ...disk, path: await this.#hand(disk.path, 'r+', fdSetOf(disk.lun)) })
-  }
-
-  async #hand(path: string, flags: string, set: number = firstDescriptor + this.#files.length): Promise<string> {
+  /** @returns QEMU's name for it */
+  async hand(path: string, flags: 'r' | 'r+' | 'w', set?: number): Promise<string> {
     const descriptor = firstDescriptor + this.#files.length
     this.#files.push(await open(path, flags, 0o600))
     // What QEMU calls opaque is for whoever looks at its arguments.
-    this.#arguments.push('-add-fd', `fd=${descriptor},set=${set},opaque=${value(path)}`)
-    return fdSetPath(set)
+    this.#arguments.push('-add-fd', `fd=${descriptor},set=${set ?? descriptor},opaque=${value(path)}`)
+    return fdSetPath(set ?? descriptor)
   }
 
   /** Of QEMU, before all that name a file. */
@@ -71,4 +41,18 @@ export class HandedFiles {
   async close(): Promise<void> {
     for (const file of this.#files.splice(0)) await file.close()
   }
+}
+
+/** Hands over the files of a VM. @returns the machine with QEMU's names for them */
+export async function handMachine(files: HandedFiles, given: MachineOptions): Promise<MachineOptions> {
+  const machine = { ...given, dataDisks: [...given.dataDisks] }
+  if (given.acceleration === 'kvm') machine.kvm = await files.hand('/dev/kvm', 'r+')
+  machine.firmware = await files.hand(given.firmware, 'r')
+  machine.variables = await files.hand(given.variables, 'r+')
+  machine.disk = await files.hand(given.disk, 'r+')
+  if (given.temporaryDisk !== undefined) machine.temporaryDisk = await files.hand(given.temporaryDisk, 'r+')
+  machine.serialLog = await files.hand(given.serialLog, 'w')
+  for (const [index, disk] of given.dataDisks.entries())
+    machine.dataDisks[index] = { ...disk, path: await files.hand(disk.path, 'r+', fdSetOf(disk.lun)) }
+  return machine
 }

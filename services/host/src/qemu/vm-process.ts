@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { open, type FileHandle } from 'node:fs/promises'
 import type { Socket } from 'node:net'
-import { hasLandlock, startProgram, type OwnedProcess } from '@strongroom/platform'
+import type { OwnedProcess } from '@strongroom/platform'
 import { machineArguments, type MachineOptions } from './arguments.ts'
-import { fdSetOf, HandedFiles } from './handed-files.ts'
+import { fdSetOf, handMachine } from './handed-files.ts'
+import { launchQemu } from './launch.ts'
 import { Qmp } from './qmp.ts'
 import { deviceOf, plugCommands, type ScsiDisk } from './scsi-disks.ts'
 
@@ -47,7 +48,11 @@ export class VmProcess {
     const log = await open(o.errorLog, 'w+', 0o600)
     let process: OwnedProcess
     try {
-      process = await launch(o, log.fd)
+      process = await launchQemu({
+        user: o.user,
+        log: log.fd,
+        args: async (files) => machineArguments(await handMachine(files, o.machine)),
+      })
     } catch (error) {
       await log.close()
       throw error
@@ -134,22 +139,6 @@ export class VmProcess {
     this.#qmp.close()
     this.process.kill('SIGKILL')
     await this.process.exited
-  }
-}
-
-async function launch(o: { machine: MachineOptions; user: number | undefined }, log: number): Promise<OwnedProcess> {
-  const files = await HandedFiles.open(o.machine)
-  try {
-    return startProgram({
-      command: 'qemu-system-x86_64',
-      args: [...files.arguments, ...machineArguments(files.machine)],
-      stdio: ['ignore', log, log, 'pipe', ...files.descriptors],
-      confinement: { ...(o.user !== undefined && { user: o.user }), ...((await hasLandlock()) && { opens: {} }) },
-      newSession: true,
-      dieWithParent: true,
-    })
-  } finally {
-    await files.close()
   }
 }
 
