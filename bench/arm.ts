@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { Agent, request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { askAsOwner } from '../apps/cli/src/client/https.ts'
 import { serverCommand } from '../apps/cli/src/up/server-command.ts'
@@ -90,7 +89,22 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
   return rows.every(([, , , met]) => met)
 }
 
+/** The quota of an installation is made for tens of VMs. */
+async function raiseQuota(server: Server): Promise<void> {
+  const subscription = `/subscriptions/${server.subscription}`
+  const operator = `${subscription}/providers/Strongroom.Quota`
+  const quotas = `${subscription}/providers/Microsoft.Compute/locations/${location}/providers/Microsoft.Quota/quotas`
+  const limit = { limitObjectType: 'LimitValue', value: 1_000_000 }
+  await server.send('POST', `${operator}/subscriptionKind`, { kind: 'pay-as-you-go' })
+  for (const name of ['cores', 'standardDCASv5Family'])
+    await server.send('PUT', `${quotas}/${name}`, { properties: { limit, name: { value: name } } })
+  const { body } = await server.send('GET', `${operator}/requests`)
+  for (const { name } of (body as { value: { name: string }[] }).value)
+    await server.send('POST', `${operator}/requests/${name}/grant`, {})
+}
+
 async function run(server: Server, vms: number): Promise<Figures> {
+  await raiseQuota(server)
   const group = `/subscriptions/${server.subscription}/resourceGroups/bench`
   await server.send('PUT', group, { location })
   const net = `${group}/providers/Microsoft.Network`
@@ -276,7 +290,6 @@ class Server {
       await rm(home, { recursive: true, force: true })
       throw error
     })
-    raiseQuota(join(stateDir, 'control_plane.db'))
     const record = JSON.parse(await readFile(join(stateDir, 'server.json'), 'utf8')) as {
       subscriptionId: string
       caPath: string
@@ -344,12 +357,4 @@ class Server {
     await ended
     await rm(this.#home, { recursive: true, force: true })
   }
-}
-
-/** The quota of an installation is made for tens of VMs. */
-function raiseQuota(path: string): void {
-  const db = new DatabaseSync(path)
-  const set = db.prepare('insert or replace into quota_limit (region, name, limit_value) values (?, ?, ?)')
-  for (const name of ['cores', 'standardDCASv5Family']) set.run(location, name, 1_000_000)
-  db.close()
 }

@@ -98,7 +98,7 @@ const service = await createVaultService({
 await service.start()
 const server = await serve({ installation, authority, hosts: service.hosts, logger })
 await prepare()
-const store = await openStore({ url: `sqlite:${stateDir}`, service: 'vault' })
+const store = await openStore({ url: `sqlite:${stateDir}`, service: 'vault', sealer })
 const signInProcess = await openSigning({ store, sealer, clock: systemClock, logger, vault: kv1, name: 'sign' })
 
 const floors = { release: releaseFloor(), signature: signatureFloor() }

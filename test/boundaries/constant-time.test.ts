@@ -11,6 +11,7 @@ describe('secrets that a caller sends', () => {
   /** Where one is compared with ours; everywhere else it is hashed, or looked up by a key that is no secret. */
   const comparing = [
     'packages/platform/src/master-key/root-key.ts',
+    'packages/platform/src/store/bound/bound-table.ts',
     'services/attestation/src/tpm/challenges.ts',
     'services/control-plane/src/compute/boot-diagnostics.ts',
     'services/control-plane/src/compute/passwords.ts',

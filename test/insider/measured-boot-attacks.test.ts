@@ -1,13 +1,13 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import type { BootEvidence } from '@strongroom/contract'
-import { createSealer, openRootKey } from '@strongroom/platform'
+import { createSealer, openRootKey, openServiceStore, type Store } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Link } from '../../apps/cli/src/trust/link.ts'
 import { measurementKey, openMeasurementKey } from '../../services/host/src/image/measurement-key.ts'
 import { TestInstallation } from '../system/support/installation.ts'
+import { serverContext } from '../system/support/server-context.ts'
 import type { VmView } from '../system/support/vm.ts'
 
 /**
@@ -20,25 +20,26 @@ const installation = await TestInstallation.create()
 const otherFirmware = '/usr/share/OVMF/OVMF_CODE_4M.fd'
 let vmId: string
 
-/** The machine's database of boots without a guest. */
-function withDatabase<T>(use: (database: DatabaseSync) => T): T {
-  const database = new DatabaseSync(join(installation.stateDir, 'host.db'))
+/** The machine's rows of boots without a guest, as who runs the server can write them. */
+async function withRows<T>(use: (store: Store) => Promise<T>): Promise<T> {
+  const store = await openServiceStore(await serverContext(installation), 'host')
   try {
-    return use(database)
+    return await use(store)
   } finally {
-    database.close()
+    await store.close()
   }
 }
 
-const stored = (of: string): BootEvidence =>
-  withDatabase((database) => {
-    const row = database.prepare('select evidence from simulated_boot where vm_id = ?').get(of)
-    return JSON.parse(row?.['evidence'] as string) as BootEvidence
+const stored = async (vmId: string): Promise<BootEvidence> =>
+  await withRows(async ({ db }) => {
+    const query = db.selectFrom('simulated_boot').select('evidence').where('vm_id', '=', vmId)
+    return JSON.parse((await query.executeTakeFirstOrThrow())['evidence'] as string) as BootEvidence
   })
 
-const write = (of: string, evidence: BootEvidence): void =>
-  withDatabase((database) => {
-    database.prepare('update simulated_boot set evidence = ? where vm_id = ?').run(JSON.stringify(evidence), of)
+const write = async (vmId: string, evidence: BootEvidence): Promise<void> =>
+  await withRows(async ({ db }) => {
+    const changed = { evidence: JSON.stringify(evidence) }
+    await db.updateTable('simulated_boot').set(changed).where('vm_id', '=', vmId).execute()
   })
 
 beforeAll(async () => {
@@ -67,14 +68,14 @@ async function linksOf(...args: string[]): Promise<Map<string, Link>> {
 
 /** What the owner sees once the host has edited the stored evidence. */
 async function after(edit: (evidence: BootEvidence) => void): Promise<Map<string, Link>> {
-  const honest = stored(vmId)
+  const honest = await stored(vmId)
   const evidence = structuredClone(honest)
   edit(evidence)
-  write(vmId, evidence)
+  await write(vmId, evidence)
   try {
     return await linksOf()
   } finally {
-    write(vmId, honest)
+    await write(vmId, honest)
   }
 }
 
@@ -88,7 +89,7 @@ async function changedDocument(
   change: (document: Document) => void,
   sign?: (text: Uint8Array) => string,
 ): Promise<string> {
-  const [header = '', payload = '', signature = ''] = stored(vmId).measurements!.split('.')
+  const [header = '', payload = '', signature = ''] = (await stored(vmId)).measurements!.split('.')
   const document = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Document
   change(document)
   const text = Buffer.from(JSON.stringify(document))
@@ -132,7 +133,7 @@ describe('the registers that a boot is held to', () => {
         code: 'RegisterNotPredicted',
         why: expect.stringMatching(/^PCR 4 is not what image debian-13-cvm gives .*The machine expected just that\.$/),
         expected: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
-        actual: stored(vmId).expected.pcrs['4'],
+        actual: (await stored(vmId)).expected.pcrs['4'],
       })
       expect(links.get('settings')?.outcome).toBe('not checked')
       // The operator has what it measures signed anew: it is not what the creator saw at the first boot.
@@ -192,7 +193,7 @@ describe('the signed measurements of an image', () => {
       'AnotherBootFile',
       async () => await changedDocument((document) => (document.bootFile.loader = '11'.repeat(32)), await operator()),
     ],
-    ['that are a token', 'TokenOfAnotherKind', async () => stored(vmId).attestation.token],
+    ['that are a token', 'TokenOfAnotherKind', async () => (await stored(vmId)).attestation.token],
   ])('are refused %s: %s (attack H6)', async (_what, code, make) => {
     const measurements = await make()
     const links = await after((evidence) => void (evidence.measurements = measurements))
@@ -210,20 +211,20 @@ describe('the signed measurements of an image', () => {
     const { stdout, code } = await installation.cli('image', 'measurements')
     expect(code).toBe(0)
     const { registers } = JSON.parse(stdout) as { registers: Record<'on' | 'off', Record<string, string>> }
-    const { pcrs } = stored(vmId).measuredBoot!
+    const { pcrs } = (await stored(vmId)).measuredBoot!
     expect(registers.on).toEqual({ 4: pcrs['4'], 7: pcrs['7'], 11: pcrs['11'], 12: pcrs['12'], 13: pcrs['13'] })
     expect(registers.off['7']).not.toBe(registers.on['7'])
     const file = join(installation.home, 'measurements.json')
     await writeFile(file, stdout)
-    const honest = stored(vmId)
+    const honest = await stored(vmId)
     const { measurements: _none, ...silent } = honest
-    write(vmId, silent as BootEvidence)
+    await write(vmId, silent as BootEvidence)
     try {
       const links = await linksOf('--measurements', file)
       expect(links.get('image')?.outcome).toBe('verified')
       expect(links.get('measured-boot')?.outcome).toBe('verified')
     } finally {
-      write(vmId, honest)
+      await write(vmId, honest)
     }
     expect((await installation.cli('image', 'measurements', 'nothing')).code).not.toBe(0)
   })
@@ -257,7 +258,8 @@ describe('the launch measurement', () => {
       shows: [expect.stringContaining('4 vCPUs EPYC-Milan')],
     })
     // What the large VM showed, in the place of the small one's.
-    const links = await after((evidence) => void Object.assign(evidence, stored(large), { bootId: evidence.bootId }))
+    const ofLarge = await stored(large)
+    const links = await after((evidence) => void Object.assign(evidence, ofLarge, { bootId: evidence.bootId }))
     expect(links.get('measurement')).toMatchObject({
       outcome: 'refused',
       why: expect.stringContaining('of 1 to 2 vCPUs EPYC-Milan (Standard_DC2as_v5)') as string,

@@ -1,8 +1,7 @@
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import type { InstanceSpec, RetrievedEvidence } from '@strongroom/contract'
 import { fromBase64Url, toBase64Url } from '@strongroom/evidence'
 import { parseSettings, settingsText } from '@strongroom/evidence/expected'
+import { openServiceStore } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { askedWith, type SettingsReference } from '../../apps/cli/src/trust/asked-settings.ts'
 import type { Link } from '../../apps/cli/src/trust/link.ts'
@@ -28,17 +27,13 @@ const evidenceOf = async (): Promise<RetrievedEvidence> =>
 
 /** The machine gives the guest what its operator writes, at a boot of its own. */
 async function bootWith(change: (profile: InstanceSpec['osProfile']) => void): Promise<RetrievedEvidence> {
-  const database = new DatabaseSync(join(installation.running.context.stateDir, 'control_plane.db'))
-  try {
-    const row = database.prepare('select vm_id, status from simulated_instance').get() as Record<string, string>
-    const status = JSON.parse(row['status']!) as { spec: InstanceSpec }
-    change(status.spec.osProfile)
-    database
-      .prepare('update simulated_instance set status = ? where vm_id = ?')
-      .run(JSON.stringify(status), row['vm_id']!)
-  } finally {
-    database.close()
-  }
+  const store = await openServiceStore(installation.running.context, 'control_plane')
+  const row = await store.db.selectFrom('simulated_instance').selectAll().executeTakeFirstOrThrow()
+  const status = JSON.parse(row['status'] as string) as { spec: InstanceSpec }
+  change(status.spec.osProfile)
+  const changed = { status: JSON.stringify(status) }
+  await store.db.updateTable('simulated_instance').set(changed).where('vm_id', '=', row['vm_id']).execute()
+  await store.close()
   await installation.run('POST', `${path}/restart`)
   return await evidenceOf()
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { InstanceSpec, InstanceStatus, PowerState } from '@strongroom/contract'
-import { openStore } from '@strongroom/platform'
+import { openServiceStore } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
 import { askedWith } from '../../apps/cli/src/trust/asked-settings.ts'
@@ -31,7 +31,7 @@ const drivers: Record<
   'without guests': {
     compute: 'simulated',
     open: async ({ context }) => {
-      const store = await openStore({ url: `sqlite:${context.stateDir}`, service: 'contract' })
+      const store = await openServiceStore(context, 'contract')
       await store.migrate('control-plane', migrations)
       const maker = new SimulatedEvidence(context.wire, context.tokens, new PlatformKeys(context.wire, context.tokens))
       const machine = new SimulatedMachine(new ResourceStore(store, context.clock), context.clock, maker)

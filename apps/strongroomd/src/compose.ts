@@ -46,6 +46,10 @@ export interface ComposeOptions {
   bootLimitSeconds?: string | undefined
   /** `azure`: vaults of tenants take as many requests as Azure's do; no limit where it is absent. */
   vaultLimits?: string | undefined
+  /** `1`: rows of stores without a seal are taken as they are, once, where an earlier Strongroom wrote them. */
+  bindRows?: string | undefined
+  /** `1`: VMs that ran when the last server ended stay off. */
+  keepVmsOff?: string | undefined
 }
 
 export interface RunningInstallation {
@@ -92,6 +96,19 @@ function parseVaultLimits(text: string | undefined): VaultRates | undefined {
     expected: 'azure',
     found: text,
     remedy: 'Set STRONGROOM_VAULT_LIMITS to azure, or leave it unset.',
+  })
+}
+
+function parseSwitch(name: string, text: string | undefined): boolean {
+  if (text === undefined || text === '') return false
+  if (text === '1') return true
+  throw new ServiceError({
+    code: 'InvalidArgument',
+    status: 400,
+    message: `'${text}' is no value of ${name}.`,
+    expected: '1',
+    found: text,
+    remedy: `Set ${name} to 1, or leave it unset.`,
   })
 }
 
@@ -150,6 +167,8 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       testApi: options.testApi === true ? createTestApi(installation) : undefined,
       bootLimitSeconds: parseSeconds('STRONGROOM_BOOT_LIMIT_SECONDS', options.bootLimitSeconds),
       rates: parseVaultLimits(options.vaultLimits),
+      bindRows: parseSwitch('STRONGROOM_BIND_ROWS', options.bindRows),
+      keepVmsOff: parseSwitch('STRONGROOM_KEEP_VMS_OFF', options.keepVmsOff),
       opened,
     })
     return {
@@ -176,6 +195,8 @@ async function startServices(o: {
   testApi: TestApi | undefined
   bootLimitSeconds: number | undefined
   rates: VaultRates | undefined
+  bindRows: boolean
+  keepVmsOff: boolean
   opened: { close(): Promise<void> }[]
 }): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
   const { installation, stateDir, cacheDir, opened } = o
@@ -195,6 +216,7 @@ async function startServices(o: {
     installation,
     stateDir,
     cacheDir,
+    bindRows: o.bindRows,
     storeUrl: o.storeUrlFile === undefined ? `sqlite:${stateDir}` : (await readFile(o.storeUrlFile, 'utf8')).trim(),
     sealer,
     clock,
@@ -218,6 +240,7 @@ async function startServices(o: {
   const host = await createHostService({
     ...context,
     controlPlaneObjectId: controlPlanePrincipal.objectId,
+    keepVmsOff: o.keepVmsOff,
     ...(o.bootLimitSeconds !== undefined && { bootLimitSeconds: o.bootLimitSeconds }),
   })
   opened.push(host)

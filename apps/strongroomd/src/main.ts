@@ -11,6 +11,8 @@ import { collectAtRest } from './collect-at-rest.ts'
  * STRONGROOM_VAULT_LIMITS=azure has vaults of tenants take as many requests as Azure's do.
  * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
  * STRONGROOM_KEYSTORE_FILE says where keys are made and kept.
+ * STRONGROOM_BIND_ROWS=1 takes the rows of stores without a seal as they are (docs/stores.md).
+ * STRONGROOM_KEEP_VMS_OFF=1 does not bring back the VMs that were running when the last server ended.
  * Started by the CLI it reports over the IPC channel, and ends when that channel closes; on its own it prints one line.
  */
 const { values } = parseArgs({
@@ -64,6 +66,8 @@ try {
     keystoreFile: process.env['STRONGROOM_KEYSTORE_FILE'],
     bootLimitSeconds: process.env['STRONGROOM_BOOT_LIMIT_SECONDS'],
     vaultLimits: process.env['STRONGROOM_VAULT_LIMITS'],
+    bindRows: process.env['STRONGROOM_BIND_ROWS'],
+    keepVmsOff: process.env['STRONGROOM_KEEP_VMS_OFF'],
   })
   tell({ type: 'ready', ...(running.firstStart === undefined ? {} : { firstStart: running.firstStart }) })
   collectAtRest()

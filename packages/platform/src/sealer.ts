@@ -8,6 +8,8 @@ export interface Sealer {
   open(sealed: Uint8Array, context: string): Promise<Uint8Array>
   /** A sealer whose secrets this one cannot open, and the other way round. */
   derive(label: string): Sealer
+  /** A key for authentication codes, 32 bytes, that seals nothing. */
+  macKey(label: string): KeyObject
 }
 
 /** What was sealed does not open: another master key, another context, or altered bytes. */
@@ -63,6 +65,7 @@ function sealerOf(key: KeyObject): Sealer {
       }
     },
     derive: (label) => sealerOf(expand(key, new Uint8Array(0), 'derive', label)),
+    macKey: (label) => expand(key, new Uint8Array(0), 'mac', label),
   }
 }
 

@@ -15,6 +15,8 @@ export interface ServiceContext {
   /** Absolute. Shared by installations; may be emptied at any time while nothing runs. */
   cacheDir: string
   storeUrl: string
+  /** Binds the rows of stores that have no seal as they are: once, for an installation of an earlier Strongroom. */
+  bindRows?: boolean
   sealer: Sealer
   clock: Clock
   logger: Logger

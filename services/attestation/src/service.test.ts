@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '@strongroom/platform'
+import { testSealer } from '@strongroom/platform/testing'
 import type { Kysely } from 'kysely'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -49,7 +50,7 @@ describe.skipIf(!firmwareIsThere)('the attestation service', () => {
     running = undefined
   }
   const decisions = async (): Promise<Decision[]> => {
-    const store = await openStore({ url: `sqlite:${stateDir}`, service: 'attestation' })
+    const store = await openStore({ url: `sqlite:${stateDir}`, service: 'attestation', sealer: testSealer })
     const rows: Decision[] = await (store.db as Kysely<Tables>)
       .selectFrom('decision')
       .selectAll()

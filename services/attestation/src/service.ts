@@ -1,7 +1,7 @@
 import * as nodeCrypto from 'node:crypto'
 import { attestationManagementHost } from '@strongroom/contract'
 import { type Means, nodePrimitives, type TrustAnchors, VerificationCache } from '@strongroom/evidence'
-import { createHttpApp, openStore, type Service, type ServiceContext } from '@strongroom/platform'
+import { createHttpApp, openServiceStore, type Service, type ServiceContext } from '@strongroom/platform'
 import { Attester } from './attest.ts'
 import { collateralRoutes } from './collateral/collateral-routes.ts'
 import { Collateral } from './collateral/collateral.ts'
@@ -72,7 +72,7 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const { clock } = context
   const newId = (): string => context.newId()
   const endpoints = await readVendorEndpoints(context.stateDir, context.installation.mode)
-  const store = await openStore({ url: context.storeUrl, service: context.storeService ?? 'attestation' })
+  const store = await openServiceStore(context, context.storeService ?? 'attestation')
   try {
     await store.migrate('attestation', migrations)
   } catch (error) {

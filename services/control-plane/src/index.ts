@@ -1,7 +1,7 @@
 import { managementHost } from '@strongroom/contract'
 import {
   OperationRunner,
-  openStore,
+  openServiceStore,
   systemClock,
   type FaultSource,
   type Service,
@@ -74,8 +74,7 @@ export interface ControlPlaneService extends Service {
 /** The resource manager: what answers at https://management.strongroom.internal. */
 export async function createControlPlaneService(context: ControlPlaneContext): Promise<ControlPlaneService> {
   const { installation, clock, logger } = context
-  const store =
-    context.store ?? (await openStore({ url: context.storeUrl, service: context.storeService ?? 'control_plane' }))
+  const store = context.store ?? (await openServiceStore(context, context.storeService ?? 'control_plane'))
   await store.migrate('control-plane', migrations)
   const resources = new ResourceStore(store, clock)
   const usage = new UsageLog(resources, clock)

@@ -1,6 +1,6 @@
 import { collateralHost, diskBlobHost, machineHost } from '@strongroom/contract'
 import { genuineAmdAnchors, genuineIntelAnchors, type TrustAnchors } from '@strongroom/evidence'
-import { openStore, type InstallationAuthority, type Service, type ServiceContext } from '@strongroom/platform'
+import { openServiceStore, type InstallationAuthority, type Service, type ServiceContext } from '@strongroom/platform'
 import type { Silicon } from '@strongroom/silicon'
 import { createCollateralApp } from './http/collateral-routes.ts'
 import { ImageBuilds } from './http/image-builds.ts'
@@ -23,6 +23,8 @@ export interface HostServiceOptions extends ServiceContext {
   controlPlaneObjectId: string
   /** How long a guest may take from power-on to its report; by the acceleration where it is absent. */
   bootLimitSeconds?: number
+  /** VMs that ran when the last server ended stay off. */
+  keepVmsOff?: boolean
 }
 
 /** The roots that this machine's processors are under, and the key that signs what its images measure. */
@@ -33,7 +35,7 @@ export interface HostService extends Service {
 /** What runs on a machine that carries VMs: the machine wire, the processors' endorsements, and the VMs themselves. */
 export async function createHostService(context: HostServiceOptions): Promise<HostService> {
   const silicon = await openSilicon(context)
-  const rows = await openStore({ url: context.storeUrl, service: 'host' })
+  const rows = await openServiceStore(context, 'host')
   const store = await InstanceStore.open(rows, context.sealer)
   const key = await openMeasurementKey(context)
   const measurements = new PublishedMeasurements({ ...context, key })

@@ -2,10 +2,11 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { principals as platformPrincipals } from '@strongroom/contract'
-import { systemClock } from '@strongroom/platform'
+import { openServiceStore, systemClock } from '@strongroom/platform'
 import { describeStores } from '@strongroom/platform/testing'
 import { decodeJwt } from 'jose'
 import { describe, expect, it } from 'vitest'
+import { openTokenKey } from './keys.ts'
 import { Principals } from './principals.ts'
 import { migrations } from './store.ts'
 import { testContext, testService } from './testing.ts'
@@ -66,7 +67,13 @@ describe('createIdentityService', () => {
     await (await testService(context)).close()
     expect(contents(context.stateDir)).not.toContain('PRIVATE')
     const other = (await testContext()).sealer
-    await expect(testService({ ...context, sealer: other })).rejects.toThrow('does not open')
+    await expect(testService({ ...context, sealer: other })).rejects.toMatchObject({
+      code: 'StoreAltered',
+      found: expect.stringContaining('another master key') as string,
+    })
+    const store = await openServiceStore(context, 'identity')
+    await expect(openTokenKey(store, other.derive('identity'))).rejects.toThrow('does not open')
+    await store.close()
   })
 
   it('signs the platform principals in by a secret that is never written', async () => {

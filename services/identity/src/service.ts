@@ -1,7 +1,7 @@
 import { loginHost } from '@strongroom/contract'
 import {
   createHttpApp,
-  openStore,
+  openServiceStore,
   type Service,
   type ServiceContext,
   type Store,
@@ -53,7 +53,7 @@ export interface IdentityService extends Service {
 
 /** The installation's directory: Entra's wire for service principals, and the owner's socket. */
 export async function createIdentityService(context: IdentityContext): Promise<IdentityService> {
-  const store = await openStore({ url: context.storeUrl, service: 'identity' })
+  const store = await openServiceStore(context, 'identity')
   try {
     return await openService(context, store)
   } catch (error) {

@@ -3,8 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, createSealer, type Store } from '@strongroom/platform'
-import { describeStores } from '@strongroom/platform/testing'
-import { sql } from 'kysely'
+import { describeStores, openRaw } from '@strongroom/platform/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { rsaAesKeyWrap } from './keystore/wrap.ts'
 import { canaryOf, foundIn, type Canary } from './testing/canaries.ts'
@@ -20,16 +19,17 @@ afterAll(() => rmSync(directory, { recursive: true }))
 /** Everything that the store keeps: the files of SQLite, its log included, and the rows of either engine as text. */
 async function contentOf(store: Store): Promise<Buffer> {
   const parts: Buffer[] = []
-  const tables =
+  const raw = await openRaw(store)
+  const tables = await raw.run(
     store.engine === 'sqlite'
-      ? await sql<{ name: string }>`select name from sqlite_master where type = 'table'`.execute(store.db)
-      : await sql<{
-          name: string
-        }>`select tablename as name from pg_tables where schemaname = current_schema()`.execute(store.db)
-  for (const { name } of tables.rows) {
-    const rows = await store.db.selectFrom(name).selectAll().execute()
+      ? `select name from sqlite_master where type = 'table'`
+      : 'select tablename as name from pg_tables where schemaname = current_schema()',
+  )
+  for (const { name } of tables) {
+    const rows = await raw.run(`select * from "${String(name)}"`)
     parts.push(Buffer.from(JSON.stringify(rows)))
   }
+  await raw.close()
   if (store.engine === 'sqlite') {
     const folder = store.url.slice('sqlite:'.length)
     for (const file of readdirSync(folder)) {

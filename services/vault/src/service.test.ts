@@ -78,7 +78,7 @@ describe('the vault service', () => {
   it('reports at its start an operation log that was altered', async () => {
     const first = await createVaultService(context())
     await first.close()
-    const store = await openStore({ url: `sqlite:${directory}`, service: 'vault' })
+    const store = await openStore({ url: `sqlite:${directory}`, service: 'vault', sealer })
     await store.db.insertInto('log_head').values({ vault: 'platform', size: 3, frontier: '', checkpoint: '' }).execute()
     await store.close()
     const second = await createVaultService(context())

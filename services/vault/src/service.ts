@@ -1,6 +1,6 @@
 import { vaultManagementHost } from '@strongroom/contract'
 import {
-  openStore,
+  openServiceStore,
   type InstallationAuthority,
   type Service,
   type ServiceContext,
@@ -69,7 +69,7 @@ export interface VaultService extends Service {
  * `context.sealer`, and an operation log that proves edits.
  */
 export async function createVaultService(context: VaultContext): Promise<VaultService> {
-  const store = await openStore({ url: context.storeUrl, service: 'vault' })
+  const store = await openServiceStore(context, 'vault')
   try {
     return await createVaultServiceOn(store, context)
   } catch (error) {

@@ -3,18 +3,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Tee } from '@strongroom/contract'
-import {
-  createLogger,
-  createSealer,
-  createWireClient,
-  openInstallation,
-  openRootKey,
-  run,
-  systemClock,
-  type ServiceContext,
-} from '@strongroom/platform'
+import { run } from '@strongroom/platform'
 import { openHouse, SimulatedGuest } from '../../insider/support/simulated-guest.ts'
 import type { TestInstallation } from './installation.ts'
+import { serverContext } from './server-context.ts'
 
 const program = resolve(import.meta.dirname, '../../insider/attest-guest')
 
@@ -24,7 +16,7 @@ const program = resolve(import.meta.dirname, '../../insider/attest-guest')
  */
 export async function strangerInformation<T>(installation: TestInstallation, tee: Tee): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-stranger-'))
-  const guest = await SimulatedGuest.create(await openHouse(await contextOf(installation)), {
+  const guest = await SimulatedGuest.create(await openHouse(await serverContext(installation)), {
     vmId: randomUUID().toUpperCase(),
     tee,
   })
@@ -36,25 +28,5 @@ export async function strangerInformation<T>(installation: TestInstallation, tee
   } finally {
     await guest.remove()
     await rm(folder, { recursive: true, force: true })
-  }
-}
-
-/** The keys of the installation, as who runs its server could open them. */
-async function contextOf({ home, stateDir, cacheDir, ports }: TestInstallation): Promise<ServiceContext> {
-  process.env['XDG_CONFIG_HOME'] = join(home, 'config')
-  const { installation } = await openInstallation({ stateDir })
-  const nobody = (): Promise<never> => Promise.reject(new Error('nobody signs in here'))
-  return {
-    installation,
-    stateDir,
-    cacheDir,
-    storeUrl: `sqlite:${stateDir}`,
-    sealer: createSealer(await openRootKey({ stateDir, installationId: installation.id })),
-    clock: systemClock,
-    logger: createLogger({ level: 'silent' }),
-    wire: createWireClient({ port: ports.tls, caPem: await readFile(join(stateDir, 'ca.pem'), 'utf8') }),
-    tokens: { token: nobody },
-    verifier: { verify: nobody },
-    newId: randomUUID,
   }
 }

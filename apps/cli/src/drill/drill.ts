@@ -4,7 +4,7 @@ import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Attack } from './attack.ts'
 import { bootUnattacked, plantPayload } from './attacks/controls.ts'
 import { Host, type HostOptions } from './host/host.ts'
-import { copyInstallation, fingerprint, makeDrillFolder, wantNothingRunning } from './host/installation-copy.ts'
+import { copyInstallation, fingerprint, makeDrillFolder } from './host/installation-copy.ts'
 import type { Observation } from './host/observation.ts'
 import { findVmAtRest } from './host/vm-record.ts'
 import { judge, type Judgement } from './judge.ts'
@@ -151,7 +151,6 @@ class DrillRun {
     const { signal } = this.#o
     signal.throwIfAborted()
     await copyInstallation(source, stateDir)
-    wantNothingRunning(stateDir)
     const options: HostOptions = { ...this.#o, stateDir, original: this.#o.stateDir, bootLimitSeconds: this.#limit }
     const host = new Host(options)
     this.#encrypted = host.encrypted

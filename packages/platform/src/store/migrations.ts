@@ -1,5 +1,8 @@
 import { sql } from 'kysely'
 import { ServiceError } from '../errors.ts'
+import { storeUnbound } from './bound/altered.ts'
+import type { Binding } from './bound/binding.ts'
+import { runOn } from './bound/run.ts'
 import type { Database, Store } from './store.ts'
 
 export interface Migration {
@@ -15,44 +18,67 @@ interface Applied {
 /**
  * Applies the migrations of `list` that the database lacks, in the order of their names, in one transaction: a crash
  * leaves all of them or none. On Postgres an advisory lock keeps processes that start at once from doing it twice.
- * @throws ServiceError DatabaseTooNew where the database has a migration that this program does not know
+ * What they leave behind is bound.
+ * @param o.bindRows binds the rows of a database without a seal as they are
+ * @throws ServiceError DatabaseTooNew where the database has a migration that this program does not know; StoreUnbound,
+ *   RowAltered, StoreAltered
  */
-export async function runMigrations(store: Store, list: string, migrations: Record<string, Migration>): Promise<void> {
+export async function runMigrations(o: {
+  store: Store
+  binding: Binding
+  bindRows: boolean
+  list: string
+  migrations: Record<string, Migration>
+}): Promise<void> {
+  const { store, binding, list, migrations } = o
   const names = Object.keys(migrations).toSorted()
-  await store.transaction(async (tx) => {
-    if (store.engine === 'postgres') {
-      await sql`select pg_advisory_xact_lock(hashtext(${`strongroom migrations ${store.service}`}))`.execute(tx)
-    }
-    await tx.schema
-      .createTable('strongroom_migration')
-      .ifNotExists()
-      .addColumn('list', 'text', (column) => column.notNull())
-      .addColumn('name', 'text', (column) => column.notNull())
-      .addColumn('applied_at', 'text', (column) => column.notNull())
-      .addPrimaryKeyConstraint('strongroom_migration_key', ['list', 'name'])
-      .execute()
-    const applied = (await tx
-      .selectFrom('strongroom_migration')
-      .selectAll()
-      .where('list', '=', list)
-      .execute()) as Applied[]
-    const unknown = applied.find((row) => !names.includes(row.name))
-    if (unknown) {
-      throw new ServiceError({
-        code: 'DatabaseTooNew',
-        status: 500,
-        message: `The database of ${store.service} was written by a newer Strongroom.`,
-        expected: `only migrations up to ${names.at(-1) ?? 'none'}`,
-        found: unknown.name,
-        remedy: 'Start the newer version, or restore the backup that was made before the upgrade.',
-      })
-    }
-    const done = new Set(applied.map((row) => row.name))
-    for (const name of names) {
-      if (done.has(name)) continue
-      await migrations[name]!.up(tx)
-      const row: Applied = { list, name, applied_at: new Date().toISOString() }
-      await tx.insertInto('strongroom_migration').values(row).execute()
-    }
-  })
+  await binding.unbound(() =>
+    store.transaction(async (tx) => {
+      if (store.engine === 'postgres') {
+        await sql`select pg_advisory_xact_lock(hashtext(${`strongroom migrations ${store.service}`}))`.execute(tx)
+      }
+      const run = runOn(store.engine, tx)
+      const isSealed = await binding.isSealed(run)
+      if (!isSealed && !o.bindRows && (await binding.hasRows(run))) throw storeUnbound(store.service)
+      await makeMigrationTable(tx)
+      const applied = (await tx
+        .selectFrom('strongroom_migration')
+        .selectAll()
+        .where('list', '=', list)
+        .execute()) as Applied[]
+      const unknown = applied.find((row) => !names.includes(row.name))
+      if (unknown) throw tooNew(store.service, names.at(-1), unknown.name)
+      const done = new Set(applied.map((row) => row.name))
+      const missing = names.filter((name) => !done.has(name))
+      if (isSealed && missing.length === 0) return await binding.load(run)
+      // The seal is held from here on, so that nobody commits between the check and the new codes.
+      if (isSealed) await binding.check(run, await binding.readSeal(run))
+      for (const name of missing) {
+        await migrations[name]!.up(tx)
+        const row: Applied = { list, name, applied_at: new Date().toISOString() }
+        await tx.insertInto('strongroom_migration').values(row).execute()
+      }
+      await binding.bindAll(run)
+    }),
+  )
 }
+
+const makeMigrationTable = (tx: Database): Promise<void> =>
+  tx.schema
+    .createTable('strongroom_migration')
+    .ifNotExists()
+    .addColumn('list', 'text', (column) => column.notNull())
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('applied_at', 'text', (column) => column.notNull())
+    .addPrimaryKeyConstraint('strongroom_migration_key', ['list', 'name'])
+    .execute()
+
+const tooNew = (service: string, last: string | undefined, found: string): ServiceError =>
+  new ServiceError({
+    code: 'DatabaseTooNew',
+    status: 500,
+    message: `The database of ${service} was written by a newer Strongroom.`,
+    expected: `only migrations up to ${last ?? 'none'}`,
+    found,
+    remedy: 'Start the newer version, or restore the backup that was made before the upgrade.',
+  })

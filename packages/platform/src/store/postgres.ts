@@ -1,11 +1,18 @@
 import { CompiledQuery, Kysely, PostgresDialect, type KyselyPlugin } from 'kysely'
+import type { Binding } from './bound/binding.ts'
+import { BoundDialect } from './bound/bound-dialect.ts'
 import type { Database } from './store.ts'
 
 /** Object id of Postgres's 64-bit integer, which `count(*)` returns and pg hands out as a string. */
 const int8 = 20
 
 /** pg is loaded here only: an installation on SQLite does not pay its memory. */
-export async function openPostgres(url: string, service: string, plugins: KyselyPlugin[]): Promise<Database> {
+export async function openPostgres(
+  url: string,
+  service: string,
+  plugins: KyselyPlugin[],
+  binding: Binding,
+): Promise<Database> {
   const { default: pg } = await import('pg')
   const schema = `strongroom_${service.replaceAll('-', '_')}`
   const pool = new pg.Pool({
@@ -30,13 +37,16 @@ export async function openPostgres(url: string, service: string, plugins: Kysely
     client.release(true)
   }
   return new Kysely({
-    dialect: new PostgresDialect({
-      pool,
-      onCreateConnection: async (connection) => {
-        await connection.executeQuery(CompiledQuery.raw(`set search_path to ${schema}`))
-        // A process that hangs in a transaction must not keep its locks from the one that takes its work over.
-        await connection.executeQuery(CompiledQuery.raw(`set idle_in_transaction_session_timeout to '7s'`))
-      },
+    dialect: new BoundDialect({
+      binding,
+      inner: new PostgresDialect({
+        pool,
+        onCreateConnection: async (connection) => {
+          await connection.executeQuery(CompiledQuery.raw(`set search_path to ${schema}`))
+          // A process that hangs in a transaction must not keep its locks from the one that takes its work over.
+          await connection.executeQuery(CompiledQuery.raw(`set idle_in_transaction_session_timeout to '7s'`))
+        },
+      }),
     }),
     plugins,
   })

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { CompiledQuery, type Compilable, type Kysely } from 'kysely'
+import type { Compilable, Kysely } from 'kysely'
 
 /**
  * A query for one row that every request makes. Kysely puts its text together once, and not as often as it is asked, which
@@ -14,9 +14,9 @@ export function repeatedQuery<Row, Schema>(
   query: Compilable<Row>,
   o: { shared?: boolean } = {},
 ): (...values: (string | number)[]) => Promise<Row | undefined> {
-  const { sql } = query.compile()
+  const compiled = query.compile()
   const ask = async (values: (string | number)[]): Promise<Row | undefined> =>
-    (await db.executeQuery<Row>(CompiledQuery.raw(sql, values))).rows[0]
+    (await db.executeQuery<Row>({ ...compiled, parameters: values })).rows[0]
   if (o.shared !== true) return (...values) => ask(values)
   const gathering = new Map<string, Promise<Row | undefined>>()
   return (...values) => {

@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { sql } from 'kysely'
 import { expect, it } from 'vitest'
 import { describeStores } from '../testing.ts'
 import { RowCache } from './row-cache.ts'
@@ -47,14 +46,13 @@ describeStores('what was read and is asked for again', (open) => {
     const writes: ((rank: number) => Promise<unknown>)[] = [
       (to) => rankTo(store.db, to),
       (to) => store.transaction((tx) => rankTo(tx, to)),
-      (to) => sql`update colour set "rank" = ${to}`.execute(store.db),
       (to) =>
-        sql`with wanted as (select cast(${to} as integer) as r) update colour set "rank" = (select r from wanted)`.execute(
-          store.db,
-        ),
-      (to) =>
-        sql`insert into colour (name, "rank") values ('red', ${to})
-        on conflict (name) do update set "rank" = excluded."rank" returning name`.execute(store.db),
+        store.db
+          .insertInto('colour')
+          .values({ name: 'red', rank: to })
+          .onConflict((conflict) => conflict.column('name').doUpdateSet({ rank: to }))
+          .returning('name')
+          .execute(),
       (to) => rankTo(other.db, to),
       (to) => other.transaction((tx) => rankTo(tx, to)),
     ]

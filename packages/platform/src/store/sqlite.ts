@@ -14,6 +14,8 @@ import {
   type SqliteStatement,
 } from 'kysely'
 import { ServiceError } from '../errors.ts'
+import type { Binding } from './bound/binding.ts'
+import { BoundDialect } from './bound/bound-dialect.ts'
 import type { Database, Store } from './store.ts'
 import { TableWrites } from './table-writes.ts'
 
@@ -26,6 +28,7 @@ export function openSqlite(
   directory: string,
   service: string,
   plugins: KyselyPlugin[],
+  binding: Binding,
 ): { db: Database; revision: Store['revision'] } {
   if (!isAbsolute(directory)) throw new TypeError(`the directory of a SQLite store must be absolute: ${directory}`)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
@@ -35,19 +38,21 @@ export function openSqlite(
   chmodSync(path, 0o600)
   const db = openFile(path)
   const writes = new TableWrites()
+  const dataVersion = db.prepare('pragma data_version')
+  const version = (): string => String(dataVersion.get()?.['data_version'])
+  binding.watch(version)
   return {
-    db: new Kysely({ dialect: new WaitingDialect(adapt(db, writes)), plugins }),
-    revision: revisionOf(db, writes),
+    db: new Kysely({ dialect: new BoundDialect({ inner: new WaitingDialect(adapt(db, writes)), binding }), plugins }),
+    revision: revisionOf(version, writes),
   }
 }
 
 /** SQLite's data version changes with the commits of other connections, and with none of this one: those are counted. */
-function revisionOf(db: DatabaseSync, writes: TableWrites): Store['revision'] {
-  const dataVersion = db.prepare('pragma data_version')
+function revisionOf(version: () => string, writes: TableWrites): Store['revision'] {
   let ofThisTurn: string | undefined
   return (tables) => {
     if (ofThisTurn === undefined) {
-      ofThisTurn = String(dataVersion.get()?.['data_version'])
+      ofThisTurn = version()
       // A request that came in with a later turn must see what others had committed by then; within a turn none comes in.
       process.nextTick(() => (ofThisTurn = undefined))
     }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { describeStores } from '../testing.ts'
+import { describeStores, testSealer } from '../testing.ts'
 import { toErrorBody } from '../errors.ts'
 import { openStore, type Database } from './store.ts'
 
@@ -63,12 +63,15 @@ describeStores('openStore', (open) => {
       return Promise.reject(new Error('undone'))
     })
     await expect(thrown).rejects.toThrow('undone')
-    const deferred = 'deferrable initially deferred'
-    await sql`create table parent (id integer primary key)`.execute(store.db)
-    await sql`create table child (id integer references parent (id) ${sql.raw(deferred)})`.execute(store.db)
+    const family = async (db: Database): Promise<void> => {
+      await sql`create table parent (id integer primary key)`.execute(db)
+      const parent = sql.raw('references parent (id) deferrable initially deferred')
+      await sql`create table child (id integer primary key ${parent})`.execute(db)
+    }
+    await store.migrate('family', { '001': { up: family } })
     const failing = store.transaction(async (tx) => {
       store.afterCommit(tx, () => told.push('not committed'))
-      await sql`insert into child (id) values (7)`.execute(tx)
+      await tx.insertInto('child').values({ id: 7 }).execute()
     })
     await expect(failing).rejects.toThrow()
     expect(told).toEqual([])
@@ -162,7 +165,7 @@ describe('openStore', () => {
   it('lets nobody else read the SQLite files, log included', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'strongroom-store-'))
     onTestFinished(() => rmSync(directory, { recursive: true }))
-    const store = await openStore({ url: `sqlite:${directory}/state`, service: 'test' })
+    const store = await openStore({ url: `sqlite:${directory}/state`, service: 'test', sealer: testSealer })
     await store.migrate('paint', { '001': { up: addColour } })
     const modes = ['', '/test.db', '/test.db-wal', '/test.db-shm'].map(
       (file) => statSync(`${directory}/state${file}`).mode & 0o777,
@@ -172,7 +175,9 @@ describe('openStore', () => {
   })
 
   it('refuses an unknown engine without repeating the URL, which may hold a password', async () => {
-    const error = await openStore({ url: 'mysql://root:hunter2@localhost', service: 'test' }).catch((e: unknown) => e)
+    const error = await openStore({ url: 'mysql://root:hunter2@localhost', service: 'test', sealer: testSealer }).catch(
+      (e: unknown) => e,
+    )
     expect(error).toMatchObject({ code: 'InvalidStoreUrl' })
     expect(JSON.stringify(error)).not.toContain('hunter2')
   })
@@ -180,7 +185,7 @@ describe('openStore', () => {
   it('reports a full SQLite disk as such', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'strongroom-store-'))
     onTestFinished(() => rmSync(directory, { recursive: true }))
-    const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+    const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
     await store.migrate('paint', { '001': { up: addColour } })
     await sql`pragma max_page_count = 1`.execute(store.db)
     const fill = store.db

@@ -1,8 +1,13 @@
 import type { Kysely } from 'kysely'
 import { ServiceError } from '../errors.ts'
+import type { Sealer } from '../sealer.ts'
+import { Binding } from './bound/binding.ts'
+import { checkStore } from './bound/check.ts'
+import { busy } from './busy.ts'
 import { runMigrations, type Migration } from './migrations.ts'
 import { openPostgres } from './postgres.ts'
 import { openSqlite } from './sqlite.ts'
+import { watchStore } from './bound/watch.ts'
 import { TransactionGuard } from './transaction-guard.ts'
 
 /** Tables are declared by each service: `store.db as Kysely<Tables>` gives the typed view. */
@@ -40,11 +45,26 @@ export interface Store {
   close(): Promise<void>
 }
 
+/** An older row that somebody puts back in Postgres while the server runs is found that much later. */
+const checkSeconds = 60
+
+export interface StoreOptions {
+  url: string
+  service: string
+  /** Of the installation: its rows are bound to a key of this store that is derived from it. */
+  sealer: Sealer
+  /** Binds the rows of a store that has no seal as they are, instead of refusing them. */
+  bindRows?: boolean
+  /** Least time between two checks of all rows on Postgres, which does not tell who has written. */
+  checkSeconds?: number
+}
+
 /**
- * `sqlite:/abs/dir` opens /abs/dir/{service}.db; `postgres://…` opens the schema strongroom_{service}.
- * @throws ServiceError InvalidStoreUrl
+ * `sqlite:/abs/dir` opens /abs/dir/{service}.db; `postgres://…` opens the schema strongroom_{service}. Rows that anybody else
+ * has written, changed, taken away or put back are refused, see docs/stores.md.
+ * @throws ServiceError InvalidStoreUrl; RowAltered and StoreAltered, then and at each later use
  */
-export async function openStore(o: { url: string; service: string }): Promise<Store> {
+export async function openStore(o: StoreOptions): Promise<Store> {
   if (!/^[a-z][a-z0-9_-]{0,40}$/.test(o.service)) throw new TypeError(`not a service name: ${o.service}`)
   const guard = new TransactionGuard()
   const engine = o.url.startsWith('sqlite:') ? 'sqlite' : 'postgres'
@@ -59,17 +79,19 @@ export async function openStore(o: { url: string; service: string }): Promise<St
     })
   }
   const plugins = [guard.plugin()]
+  const binding = new Binding({ service: o.service, engine, key: o.sealer.macKey(`rows of ${o.service}`) })
   const { db, revision } =
     engine === 'sqlite'
-      ? openSqlite(o.url.slice('sqlite:'.length), o.service, plugins)
-      : { db: await openPostgres(o.url, o.service, plugins), revision: () => undefined }
+      ? openSqlite(o.url.slice('sqlite:'.length), o.service, plugins, binding)
+      : { db: await openPostgres(o.url, o.service, plugins, binding), revision: () => undefined }
+  let endWatch: (() => Promise<void>) | undefined
   const afterwards = new WeakMap<DatabaseTransaction, (() => void)[]>()
   const store: Store = {
     engine,
     url: o.url,
     service: o.service,
     db,
-    migrate: (list, migrations) => runMigrations(store, list, migrations),
+    migrate: (list, migrations) => runMigrations({ store, binding, bindRows: o.bindRows ?? false, list, migrations }),
     transaction: async (work) => {
       guard.assertOutside()
       try {
@@ -81,7 +103,8 @@ export async function openStore(o: { url: string; service: string }): Promise<St
         for (const each of (inner && afterwards.get(inner)) ?? []) each()
         return result
       } catch (error) {
-        throw (error as { code?: unknown } | null)?.code === '40P01' ? deadlocked(error) : error
+        // Postgres ended one of several that waited for each other.
+        throw (error as { code?: unknown } | null)?.code === '40P01' ? busy(error) : error
       }
     },
     afterCommit: (tx, work) => {
@@ -93,21 +116,20 @@ export async function openStore(o: { url: string; service: string }): Promise<St
       guard.assertOutside()
       return revision(tables)
     },
-    close: () => db.destroy(),
+    close: async () => {
+      await endWatch?.()
+      await db.destroy()
+    },
   }
+  try {
+    await checkStore(store, binding)
+  } catch (error) {
+    await db.destroy()
+    throw error
+  }
+  if (engine === 'postgres') endWatch = watchStore(store, binding, { everyMs: (o.checkSeconds ?? checkSeconds) * 1000 })
   return store
 }
-
-/** Postgres ended one of several transactions that waited for each other: nothing of it is done. Clients ask again. */
-const deadlocked = (cause: unknown): ServiceError =>
-  new ServiceError({
-    code: 'ServerBusy',
-    status: 503,
-    message: 'Other requests were changing the same resources at the same time.',
-    remedy: 'Repeat the request.',
-    headers: { 'retry-after': '1' },
-    cause,
-  })
 
 /** Locks the selected rows until the transaction ends. SQLite's transaction already excludes every other writer. */
 export function forUpdate<Q extends { forUpdate(): Q }>(store: Store, query: Q): Q {

@@ -7,13 +7,14 @@ import { systemClock } from '../clock.ts'
 import { createLogger } from '../logger.ts'
 import { OperationRunner } from '../operations/runner.ts'
 import { openStore } from '../store/store.ts'
+import { testSealer } from './test-sealer.ts'
 
 const [url, service, leaseSeconds, file] = process.argv.slice(2) as [string, string, string, string | undefined]
 const cell = new Int32Array(new SharedArrayBuffer(4))
 // Synchronous: the line must be out before the process hangs.
 const say = (line: string): void => void writeSync(1, `${line}\n`)
 const runner = new OperationRunner({
-  store: await openStore({ url, service }),
+  store: await openStore({ url, service, sealer: testSealer }),
   logger: createLogger({ level: 'silent' }),
   clock: systemClock,
   owner: 'test',

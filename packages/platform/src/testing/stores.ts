@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sql } from 'kysely'
 import { afterEach, beforeAll, describe } from 'vitest'
 import { openStore, type Store } from '../store/store.ts'
 import { testPostgres } from './postgres.ts'
+import { openRaw } from './raw-database.ts'
+import { testSealer } from './test-sealer.ts'
 
 /** Opens an empty store; with `sameAs`, a second connection to the data of the first, as another process has. */
 export type OpenTestStore = (o?: { sameAs: Store }) => Promise<Store>
@@ -37,9 +38,9 @@ export function describeStores(name: string, suite: (open: OpenTestStore) => voi
         return Promise.resolve({
           place: { url, service },
           remove: async () => {
-            const store = await openStore({ url, service })
-            await sql`drop schema ${sql.id(`strongroom_${service}`)} cascade`.execute(store.db)
-            await store.close()
+            const raw = await openRaw({ url, service })
+            await raw.run(`drop schema strongroom_${service} cascade`)
+            await raw.close()
           },
         })
       }),
@@ -62,7 +63,10 @@ function opener(makePlace: () => Promise<Place>): OpenTestStore {
   return async (o) => {
     const made = o ? undefined : await makePlace()
     if (made) places.push(made)
-    const opened = await openStore(o ? { url: o.sameAs.url, service: o.sameAs.service } : made!.place)
+    const opened = await openStore({
+      ...(o ? { url: o.sameAs.url, service: o.sameAs.service } : made!.place),
+      sealer: testSealer,
+    })
     // A test may close a store itself, to show what a restart finds.
     let closing: Promise<void> | undefined
     const store = { ...opened, close: () => (closing ??= opened.close()) }

@@ -9,6 +9,7 @@ import {
 } from '@strongroom/contract'
 import { toBase64Url } from '@strongroom/evidence'
 import { createLogger, openStore, systemClock } from '@strongroom/platform'
+import { testSealer } from '@strongroom/platform/testing'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import fc from 'fast-check'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -194,7 +195,7 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       const [crl, chain] = [collateralPaths.snpRevocationList(product), collateralPaths.snpCertificateChain(product)]
       expect((await status(test)).items.map(({ path }) => path)).toEqual([chain, crl])
       // As releases that kept lists without what vouches for them left it.
-      const store = await openStore({ url: `sqlite:${stateDir}`, service: 'attestation' })
+      const store = await openStore({ url: `sqlite:${stateDir}`, service: 'attestation', sealer: testSealer })
       await store.db.deleteFrom('collateral').where('path', '=', `vendors:${chain}`).execute()
       await store.close()
       const later = await open({ endpoints: vendors.endpoints, stateDir })
@@ -294,7 +295,7 @@ async function emptyStore(): Promise<
   Pick<ConstructorParameters<typeof CollateralCache>[0], 'store' | 'clock' | 'logger' | 'judge'>
 > {
   const directory = await mkdtemp(join(tmpdir(), 'B-collateral-'))
-  const store = await openStore({ url: `sqlite:${directory}`, service: 'attestation' })
+  const store = await openStore({ url: `sqlite:${directory}`, service: 'attestation', sealer: testSealer })
   onTestFinished(async () => {
     await store.close()
     await rm(directory, { recursive: true, force: true })

@@ -177,7 +177,7 @@ export async function openService(
     stateDir,
     cacheDir: stateDir,
     storeUrl: `sqlite:${stateDir}`,
-    sealer: createSealer(new Uint8Array(32).fill(7)),
+    sealer: createSealer(new Uint8Array(32)),
     clock,
     logger: createLogger({ level: 'silent' }),
     wire: collateral,

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openStore, systemClock } from '@strongroom/platform'
+import { testSealer } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { ResourceStore } from '../store/resources.ts'
 import { metersOf } from './meters.ts'
@@ -32,7 +33,7 @@ it('usage agrees with the resources after every kill -9, and no interval is open
       await sleep(life)
       running.kill('SIGKILL')
       await once(running, 'exit')
-      const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+      const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
       const resources = new ResourceStore(store, systemClock)
       const usage = new UsageLog(resources, systemClock)
       await usage.open()

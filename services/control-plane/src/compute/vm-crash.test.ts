@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore, type Store } from '@strongroom/platform'
+import { testSealer } from '@strongroom/platform/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FakeWire } from '../testing/fake-wire.ts'
 import {
@@ -19,7 +20,7 @@ let store: Store
 const open: TestPlane[] = []
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'strongroom-crash-'))
-  store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+  store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
 })
 afterEach(async () => {
   for (const plane of open.splice(0)) await plane.service.close()

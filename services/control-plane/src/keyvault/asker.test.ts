@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { askedByHeader } from '@strongroom/contract'
 import { openStore, type Store } from '@strongroom/platform'
+import { testSealer } from '@strongroom/platform/testing'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { roles } from '../arm/access.ts'
 import { plane as setPlane, identityPath, setPath, setRequest, useSetPlane } from '../testing/disk-encryption.ts'
@@ -53,7 +54,7 @@ const roleOf = (name: string, principalId: string): [string, object] => [
 /** A store that two resource managers open, one after the other. */
 async function openFolder(): Promise<Store> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-asker-'))
-  const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+  const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
   onTestFinished(async () => {
     await store.close()
     await rm(directory, { recursive: true, force: true })

@@ -1,4 +1,4 @@
-import { openStore } from '@strongroom/platform'
+import { createSealer, openStore } from '@strongroom/platform'
 import { Mortal } from './mortal.ts'
 import { openTestPlane } from './test-plane.ts'
 
@@ -29,7 +29,7 @@ async function main(): Promise<void> {
     counting = true
   }
   if (from === 'start') count()
-  const store = await openStore({ url, service })
+  const store = await openStore({ url, service, sealer: createSealer(new Uint8Array(32)) })
   const tell = (message: PlaneMessage): void => void process.send?.(message)
   const mine = mortal.store(store, (table) => {
     if (table !== 'strongroom_operation') return

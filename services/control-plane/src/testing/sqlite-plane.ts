@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openStore, type Clock, type WireClient } from '@strongroom/platform'
+import { createSealer, openStore, type Clock, type WireClient } from '@strongroom/platform'
 import { FakeWire } from './fake-wire.ts'
 import { openTestPlane, type TestPlane } from './test-plane.ts'
 
@@ -10,7 +10,11 @@ export async function openSqlitePlane(
   o: { wire?: FakeWire; compute?: 'simulated'; strictImages?: boolean; clock?: Clock; through?: WireClient } = {},
 ): Promise<TestPlane & { close(): Promise<void>; /** Everything in the store's files. */ stored(): Promise<string> }> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-control-plane-'))
-  const store = await openStore({ url: `sqlite:${directory}`, service: 'test' })
+  const store = await openStore({
+    url: `sqlite:${directory}`,
+    service: 'test',
+    sealer: createSealer(new Uint8Array(32)),
+  })
   const plane = await openTestPlane(store, o.wire, o)
   return {
     ...plane,

@@ -33,7 +33,11 @@ let app: ReturnType<typeof createMachineApp>
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'machine-'))
-  const rows = await openStore({ url: `sqlite:${directory}`, service: 'host' })
+  const rows = await openStore({
+    url: `sqlite:${directory}`,
+    service: 'host',
+    sealer: createSealer(new Uint8Array(32)),
+  })
   store = await InstanceStore.open(rows, createSealer(new Uint8Array(32)))
   const services = {
     store,

@@ -43,7 +43,11 @@ let end: (end: GuestEnd) => void
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'data-disks-'))
-  const rows = await openStore({ url: `sqlite:${directory}`, service: 'host' })
+  const rows = await openStore({
+    url: `sqlite:${directory}`,
+    service: 'host',
+    sealer: createSealer(new Uint8Array(32)),
+  })
   store = await InstanceStore.open(rows, createSealer(new Uint8Array(32)))
   services = {
     store,

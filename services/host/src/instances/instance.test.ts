@@ -65,7 +65,7 @@ let services: MachineServices
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'instance-'))
   store = await InstanceStore.open(
-    await openStore({ url: `sqlite:${directory}`, service: 'host' }),
+    await openStore({ url: `sqlite:${directory}`, service: 'host', sealer: createSealer(new Uint8Array(32)) }),
     createSealer(new Uint8Array(32)),
   )
   services = {

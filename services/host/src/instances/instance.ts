@@ -77,6 +77,7 @@ export class Instance {
       this.#work.enqueue(() => this.#destroy())
       return
     }
+    if (this.#services.keepVmsOff === true) record.desired = 'stopped'
     await adoptConverted({ record, files: this.#files, save: () => this.#work.save() })
     if (!['Stopped', 'Failed'].includes(record.power.state)) setPower(record, 'Stopped', this.#work.now())
     await this.#work.save()
@@ -268,6 +269,7 @@ export class Instance {
       record.desired = 'stopped'
       return await this.#work.power('Failed', notProvisioned(record))
     }
+    if (this.#services.keepVmsOff === true) record.desired = 'stopped'
     await adoptConverted({ record, files: this.#files, save: () => this.#work.save() })
     const { signal } = this.#abort
     const ready = deferred<void>()

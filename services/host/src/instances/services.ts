@@ -15,4 +15,6 @@ export interface MachineServices extends ServiceContext {
   acceleration(): Promise<ProbeResult>
   /** From power-on to the guest's report; by the acceleration where it is absent. */
   bootLimitSeconds?: number
+  /** VMs that ran when the last server ended stay off. */
+  keepVmsOff?: boolean
 }

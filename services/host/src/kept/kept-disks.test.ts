@@ -25,7 +25,7 @@ let app: ReturnType<typeof createBlobApp>
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'strongroom-kept-'))
   store = await InstanceStore.open(
-    await openStore({ url: `sqlite:${directory}`, service: 'host' }),
+    await openStore({ url: `sqlite:${directory}`, service: 'host', sealer: createSealer(new Uint8Array(32)) }),
     createSealer(new Uint8Array(32)),
   )
   now = new Date('2026-01-01T00:00:00Z')

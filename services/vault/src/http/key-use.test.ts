@@ -1,6 +1,6 @@
 import { constants, createHash, createPublicKey, publicEncrypt, randomBytes, verify } from 'node:crypto'
 import type { KeyBundle } from '@strongroom/contract'
-import { describeStores } from '@strongroom/platform/testing'
+import { describeStores, refuseInserts } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { loggedIn } from '../testing/logged.ts'
 import { b64, refusalOf, startTenant } from '../testing/tenant.ts'
@@ -219,7 +219,7 @@ describeStores('uses of keys', (open) => {
       ['sign', 'refused', 'BadParameter', 'alice-app'],
       ['sign', 'refused', 'Forbidden', 'bob-app'],
     ])
-    await store.db.schema.dropTable('log_entry').execute()
+    await refuseInserts(store, 'log_entry')
     const refused = await send('POST', '/keys/k/sign', { alg: 'ES256', value: b64(Buffer.alloc(32)) })
     expect([refused.status, refused.body.value]).toEqual([503, undefined])
     await vault.close()

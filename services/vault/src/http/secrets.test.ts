@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Store } from '@strongroom/platform'
-import { describeStores } from '@strongroom/platform/testing'
+import { describeStores, refuseInserts } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { loggedIn } from '../testing/logged.ts'
 import { principalIds } from '../testing/test-vault.ts'
@@ -132,7 +132,7 @@ describeStores('secrets', (open) => {
       { operation: 'secrets/get', verdict: 'allowed', objectId: principalIds.alice },
       { operation: 'secrets/get', verdict: 'refused', objectId: principalIds.bob, code: 'Forbidden' },
     ])
-    await store.db.schema.dropTable('log_entry').execute()
+    await refuseInserts(store, 'log_entry')
     const refused = await send('GET', '/secrets/s')
     expect([refused.status, refused.body.value]).toEqual([503, undefined])
     await vault.close()

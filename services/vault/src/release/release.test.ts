@@ -9,7 +9,7 @@ import {
 } from 'node:crypto'
 import { guestStateGenerationTag, type KeyCreateRequest } from '@strongroom/contract'
 import type { Store } from '@strongroom/platform'
-import { describeStores } from '@strongroom/platform/testing'
+import { describeStores, openRaw, refuseInserts } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { providerUrl, signedToken } from '../testing/fake-provider.ts'
 import {
@@ -301,7 +301,7 @@ describeStores('key release', (open) => {
       { operation: 'release', verdict: 'refused', code: 'Forbidden', policyHash },
     ])
     expect(JSON.stringify(rows)).not.toContain(target)
-    await store.db.schema.dropTable('log_entry').execute()
+    await refuseInserts(store, 'log_entry')
     const refused = await vault.call('orchestrator', 'POST', path, { target })
     expect([refused.status, refused.body.error.code, refused.body.value]).toEqual([
       503,
@@ -343,6 +343,36 @@ describeStores('the generation of a guest state', (open) => {
       caPem: vault.authority.caPem,
     })
     expect(opened.payload.response.key.tags[guestStateGenerationTag]).toBe('7')
+    await vault.close()
+  })
+
+  it('is not what the host writes or puts back in the database (attack H5)', async () => {
+    const { vault, version, store } = await started(open)
+    const raw = await openRaw(store)
+    const put = (generation: number, code: unknown): Promise<unknown> =>
+      raw.run('update key_version set guest_state_generation = ?, row_mac = ?', [generation, code as string])
+    const codeNow = async (): Promise<unknown> => (await raw.run('select row_mac from key_version'))[0]!['row_mac']
+    expect((await advance(vault, version, 1)).status).toBe(200)
+    const earlier = await codeNow()
+    expect((await advance(vault, version, 7)).status).toBe(200)
+    const latest = await codeNow()
+    // Edited: whatever asks for the key is refused, and the edit is not taken over by what is written next.
+    await put(1, latest)
+    for (const generation of [1, 2, 8])
+      expect((await advance(vault, version, generation)).body.error.code).toBe('RowAltered')
+    expect((await release(vault, version, vault.claims)).status).toBe(500)
+    // Put back with the code that it had: by the next start at the latest.
+    await put(1, earlier)
+    if (store.engine === 'sqlite')
+      expect((await release(vault, version, vault.claims)).body.error.code).toBe('StoreAltered')
+    await expect(open({ sameAs: store })).rejects.toMatchObject({
+      code: 'StoreAltered',
+      target: 'the table key_version',
+    })
+    await put(7, latest)
+    expect((await advance(vault, version, 6)).body.error.code).toBe('GuestStateGenerationTooOld')
+    expect((await advance(vault, version, 7)).status).toBe(200)
+    await raw.close()
     await vault.close()
   })
 

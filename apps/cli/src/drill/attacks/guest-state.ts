@@ -7,6 +7,7 @@ import { runProgram } from '../host/programs.ts'
 
 const stateRefused = refused(/^GuestState/)
 const rolledBack = refused(/^GuestStateRolledBack$/)
+const rowAltered = refused(/^RowAltered$/)
 
 const withoutState = async (host: Host): Promise<string | undefined> =>
   'security' in host.vm.spec &&
@@ -135,7 +136,7 @@ export const guestStateAttacks: Attack[] = [
         if (changed !== 1) throw new Error(`${changed} keys are of this VM`)
       },
     ),
-    ends: [rolledBack, refused(/^KeyRelease|^KeyMaterial|^GuestStateGeneration/)],
+    ends: [rowAltered],
     from: 'later',
   },
   {
@@ -156,7 +157,7 @@ export const guestStateAttacks: Attack[] = [
         await copyFile(join(sibling.folder, 'guest-state.vmgs'), host.guestState)
       },
     ),
-    ends: [stateRefused, refused(/^KeyRelease/)],
+    ends: [rowAltered],
     cannot: withoutSibling,
   },
 ]

@@ -141,6 +141,8 @@ export class Host {
       paths: { state: this.o.stateDir, cache: this.o.cacheDir, config: this.o.configDir },
       env: {
         XDG_CONFIG_HOME: dirname(this.o.configDir),
+        // The copy boots nothing by itself.
+        STRONGROOM_KEEP_VMS_OFF: '1',
         PATH: `${this.qemu.folder}:${process.env['PATH'] ?? ''}`,
         ...(bootLimitSeconds !== undefined && { STRONGROOM_BOOT_LIMIT_SECONDS: String(bootLimitSeconds) }),
       },
@@ -158,7 +160,9 @@ export class Host {
    * and `untried WHY` where what the host did cannot have reached the guest
    */
   async boot(look?: string): Promise<Observation> {
-    const { arm, path } = await this.arm()
+    const reached = await this.arm().catch(refusedStart)
+    if ('error' in reached) return { accepted: false, marks: [], ...reached }
+    const { arm, path } = reached
     const started = this.#start(arm, path)
     // Where the host writes the disk anyway its marks say little: there it counts how the boot ends.
     const outcome = await (this.encrypted ? Promise.race([started, this.#allMarksSeen(started)]) : started)
@@ -257,3 +261,9 @@ const registersOf = (evidence: RetrievedEvidence): Record<string, string> =>
 /** The number may be another process's by now. */
 const isQemu = async (pid: number): Promise<boolean> =>
   (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).startsWith('qemu-system')
+
+/** The server does not start over what the host left. */
+function refusedStart(error: unknown): { error: CliError['detail'] } {
+  if (error instanceof CliError) return { error: error.detail }
+  throw error
+}

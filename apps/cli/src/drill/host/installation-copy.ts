@@ -1,6 +1,5 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { digestOfOutput, runProgram } from './programs.ts'
 
 const prefix = '.drill-'
@@ -33,16 +32,6 @@ function isAlive(pid: number): boolean {
 export async function copyInstallation(from: string, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true })
   await runProgram('cp', ['--archive', '--reflink=auto', '--sparse=always', '--no-target-directory', '--', from, to])
-}
-
-/** Lets a server that starts over this copy boot nothing by itself. */
-export function wantNothingRunning(stateDir: string): void {
-  const database = new DatabaseSync(join(stateDir, 'host.db'))
-  try {
-    database.prepare(`UPDATE instance SET record = json_set(record, '$.desired', 'stopped')`).run()
-  } finally {
-    database.close()
-  }
 }
 
 /**

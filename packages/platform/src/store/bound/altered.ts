@@ -1,0 +1,47 @@
+import { ServiceError } from '../../errors.ts'
+
+const restore =
+  'Restore the database from a backup made before the change: stop the server, put the files back, start it again.'
+
+/** A row that is not as this installation wrote it. */
+export const rowAltered = (service: string, table: string, key: Record<string, unknown>): ServiceError =>
+  new ServiceError({
+    code: 'RowAltered',
+    status: 500,
+    message: `A row of the database of ${service} was altered outside this server: table ${table}, ${nameKey(key)}.`,
+    target: table,
+    expected: 'a row with the authentication code that this installation gave it',
+    found: 'columns that do not fit the authentication code of the row',
+    remedy: restore,
+  })
+
+/** Rows are missing, older than the last ones written, or not this installation's. */
+export const storeAltered = (
+  service: string,
+  what: { target: string; expected: string; found: string },
+): ServiceError =>
+  new ServiceError({
+    code: 'StoreAltered',
+    status: 500,
+    message: `The database of ${service} is not the one that this server wrote last: ${what.target}.`,
+    ...what,
+    remedy: restore,
+  })
+
+/** A database with rows and without a seal: an earlier Strongroom wrote it, or somebody took the seal away. */
+export const storeUnbound = (service: string): ServiceError =>
+  new ServiceError({
+    code: 'StoreUnbound',
+    status: 500,
+    message: `The rows of the database of ${service} carry no authentication codes, so it cannot be told who wrote them.`,
+    expected: 'a sealed database',
+    found: 'rows and no seal',
+    remedy:
+      'Where this installation was made by an earlier Strongroom, start it once with STRONGROOM_BIND_ROWS=1, which trusts the rows ' +
+      'as they are now. Where it was started by this version before, somebody removed the seal: restore the database from a backup.',
+  })
+
+const nameKey = (key: Record<string, unknown>): string =>
+  Object.entries(key)
+    .map(([column, value]) => `${column} '${String(value)}'`)
+    .join(', ')

@@ -1,0 +1,98 @@
+import { createHash, createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { rowAltered } from './altered.ts'
+import { macColumn, type Child, type Column, type Shape } from './shapes.ts'
+
+export type Row = Record<string, unknown>
+
+/** What a row adds to the seal of its store: a number below 2^256 that only the holder of the key knows. */
+export type Share = bigint
+
+const macBytes = 24
+const shareFrom = 32
+
+/**
+ * The authentication codes of one table's rows: HMAC-SHA512 under a key that is the table's own, over every column in the
+ * order of their names. Its first 24 bytes stand in the row, its last 32 go into the seal and are shown nowhere.
+ */
+export class BoundTable {
+  readonly service: string
+  readonly table: string
+  readonly columns: readonly Column[]
+  readonly key: readonly string[]
+  readonly children: readonly Child[]
+  /** Names the table, its key and its columns: another one is another table. */
+  readonly form: string
+  /** In the order in which they are authenticated. */
+  readonly names: readonly string[]
+  readonly #key: KeyObject
+  readonly #kinds: ReadonlyMap<string, Column['kind']>
+
+  constructor(service: string, shape: Shape, storeKey: KeyObject) {
+    this.service = service
+    this.table = shape.table
+    this.columns = shape.columns
+    this.key = shape.key
+    this.children = shape.children
+    this.names = shape.columns.map((column) => column.name).toSorted()
+    this.#kinds = new Map(shape.columns.map((column) => [column.name, column.kind]))
+    const form = JSON.stringify([shape.table, shape.key, this.names])
+    this.form = createHash('sha256').update(form).digest('base64url')
+    this.#key = createSecretKey(createHmac('sha256', storeKey).update(form).digest())
+  }
+
+  /** @returns the code to store with the row, and what the row adds to the seal */
+  bind(row: Row): { mac: string; share: Share } {
+    const digest = this.#digest(row, this.names)
+    return { mac: digest.toString('base64', 0, macBytes), share: shareOf(digest) }
+  }
+
+  /** @throws ServiceError RowAltered */
+  verify(row: Row): Share {
+    return shareOf(this.#verified(row, this.names, macColumn))
+  }
+
+  /**
+   * A row of a query's result, which may call its columns otherwise.
+   * @param names what the result calls the columns of `this.names`
+   * @param mac what it calls the authentication code
+   * @throws ServiceError RowAltered
+   */
+  verifyNamed(row: Row, names: readonly string[], mac: string): void {
+    this.#verified(row, names, mac)
+  }
+
+  keyOf(row: Row): unknown[] {
+    return this.key.map((column) => row[column])
+  }
+
+  /** Whether values of these types are read back as they are written, so that the row is known without reading it. */
+  takes(column: string, value: unknown): boolean {
+    if (value === null) return true
+    const kind = this.#kinds.get(column)
+    return kind === 'text' ? typeof value === 'string' : Number.isSafeInteger(value) && !Object.is(value, -0)
+  }
+
+  #verified(row: Row, names: readonly string[], mac: string): Buffer {
+    const digest = this.#digest(row, names)
+    const kept = Buffer.from(typeof row[mac] === 'string' ? row[mac] : '', 'base64')
+    if (kept.length === macBytes && timingSafeEqual(kept, digest.subarray(0, macBytes))) return digest
+    const key = this.key.map((column) => [column, row[names[this.names.indexOf(column)]!]])
+    throw rowAltered(this.service, this.table, Object.fromEntries(key))
+  }
+
+  #digest(row: Row, names: readonly string[]): Buffer {
+    let text = ''
+    for (const name of names) text += written(row[name])
+    return createHmac('sha512', this.#key).update(text).digest()
+  }
+}
+
+/** Texts are preceded by their length, so that no two rows run together to the same text. */
+function written(value: unknown): string {
+  if (typeof value === 'string') return `${value.length}:${value}`
+  if (typeof value === 'number' || typeof value === 'bigint') return `#${value};`
+  // Bytes, which no column holds, fit no code.
+  return value === null || value === undefined ? '-' : `?${typeof value};`
+}
+
+const shareOf = (digest: Buffer): Share => BigInt(`0x${digest.toString('hex', shareFrom)}`)

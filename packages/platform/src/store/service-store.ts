@@ -1,0 +1,14 @@
+import type { ServiceContext } from '../service.ts'
+import { openStore, type Store } from './store.ts'
+
+/** The store of one service of an installation. @throws as openStore */
+export const openServiceStore = (
+  context: Pick<ServiceContext, 'storeUrl' | 'sealer' | 'bindRows'>,
+  service: string,
+): Promise<Store> =>
+  openStore({
+    url: context.storeUrl,
+    service,
+    sealer: context.sealer,
+    ...(context.bindRows !== undefined && { bindRows: context.bindRows }),
+  })

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Store } from '@strongroom/platform'
+import { describeStores, openRaw, testSealer, type RawDatabase } from '@strongroom/platform/testing'
+import { expect, it } from 'vitest'
+import { operationMigrations } from '../../packages/platform/src/operations/records.ts'
+import { migrations as attestation } from '../../services/attestation/src/store/migrations.ts'
+import { migrations as controlPlane } from '../../services/control-plane/src/store/migrations.ts'
+import { InstanceStore } from '../../services/host/src/instances/instance-store.ts'
+import { SimulatedBootStore } from '../../services/host/src/simulated/boot-store.ts'
+import { migrations as identity } from '../../services/identity/src/store.ts'
+import { hsmMigrations } from '../../services/vault/src/hsm/tables.ts'
+import { removedKeysMigrations } from '../../services/vault/src/keystore/removed-keys.ts'
+import { logMigrations } from '../../services/vault/src/log/tables.ts'
+import { migrations as vault } from '../../services/vault/src/store/migrations.ts'
+
+const page = readFileSync(join(import.meta.dirname, '../../docs/stores.md'), 'utf8')
+
+/** Makes the tables of each store as its service does. */
+const stores: Record<string, (store: Store) => Promise<void>> = {
+  identity: async (store) => await store.migrate('identity', identity),
+  attestation: async (store) => await store.migrate('attestation', attestation),
+  vault: async (store) => {
+    await store.migrate('vault', vault)
+    await store.migrate('vault-keystore', removedKeysMigrations)
+    await store.migrate('vault-hsm', hsmMigrations)
+    await store.migrate('vault-log', logMigrations)
+  },
+  host: async (store) => {
+    await InstanceStore.open(store, testSealer)
+    await SimulatedBootStore.open(store)
+  },
+  control_plane: async (store) => {
+    await store.migrate('control-plane', controlPlane)
+    await store.migrate('operations', operationMigrations)
+  },
+}
+
+/** `store.table` and the columns that a decision rests on, as the page has them. */
+const documented = new Map(
+  [...page.matchAll(/^\| `(\w+)\.(\w+)` \| ([^|]*) \|/gm)].map(([, store, table, columns]) => [
+    `${store}.${table}`,
+    [...columns!.matchAll(/`(\w+)`/g)].map(([, column]) => column!),
+  ]),
+)
+
+interface Table {
+  name: string
+  columns: { name: string; isNumber: boolean }[]
+}
+
+/** As they lie in the database, but for what binds them. */
+async function tablesOf(store: Store, raw: RawDatabase): Promise<Table[]> {
+  const rows = await raw.run(
+    store.engine === 'sqlite'
+      ? `select t.name as "table", c.name, c.type from sqlite_master t join pragma_table_info(t.name) c where t.type = 'table'`
+      : `select table_name as "table", column_name as name, data_type as type from information_schema.columns
+         where table_schema = current_schema()`,
+  )
+  const names = [...new Set(rows.map((row) => row['table'] as string))].filter((name) => name !== 'strongroom_seal')
+  return names.map((name) => ({
+    name,
+    columns: rows
+      .filter((row) => row['table'] === name && row['name'] !== 'row_mac')
+      .map((row) => ({ name: row['name'] as string, isNumber: /int/i.test(row['type'] as string) })),
+  }))
+}
+
+/** A row in every table, those that others refer to first. */
+async function fill(store: Store, tables: readonly Table[]): Promise<void> {
+  let left = tables.filter(({ name }) => name !== 'strongroom_migration')
+  while (left.length > 0) {
+    const later: Table[] = []
+    for (const table of left) {
+      const row = Object.fromEntries(table.columns.map(({ name, isNumber }) => [name, isNumber ? 1 : 'a']))
+      await store.db.insertInto(table.name).values(row).execute().catch(() => later.push(table)) // prettier-ignore
+    }
+    if (later.length === left.length) throw new Error(`no row goes into ${later.map(({ name }) => name).join(', ')}`)
+    left = later
+  }
+}
+
+describeStores('the columns of a store', (open) => {
+  it.each(Object.entries(stores))('%s are those of docs/stores.md', async (name, make) => {
+    const store = await open()
+    await make(store)
+    const raw = await openRaw(store)
+    const tables = await tablesOf(store, raw)
+    await raw.close()
+    const named = [...documented.keys()].filter((key) => key.startsWith(`${name}.`))
+    expect(named.toSorted()).toEqual(tables.map((table) => `${name}.${table.name}`).toSorted())
+    for (const table of tables) {
+      const columns = documented.get(`${name}.${table.name}`)!
+      expect(columns, table.name).not.toEqual([])
+      expect(table.columns.map((column) => column.name), table.name).toEqual(expect.arrayContaining(columns)) // prettier-ignore
+    }
+  })
+
+  it.each(Object.entries(stores))('%s are edited by nobody without being found (attack H5)', async (_name, make) => {
+    const store = await open()
+    await make(store)
+    const raw = await openRaw(store)
+    const tables = await tablesOf(store, raw)
+    await fill(store, tables)
+    for (const table of tables) {
+      const read = (): Promise<unknown> => store.db.selectFrom(table.name).selectAll().execute()
+      for (const column of table.columns) {
+        const where = `"${column.name}" = (select min("${column.name}") from "${table.name}")`
+        const [before] = await raw.run(`select min("${column.name}") as value from "${table.name}"`)
+        const value = before!['value'] as string | number
+        await read()
+        const edited = column.isNumber ? 7 : 'edited'
+        await raw.run(`update "${table.name}" set "${column.name}" = ? where ${where}`, [edited])
+        await expect(read(), `${table.name}.${column.name}`).rejects.toMatchObject({
+          code: 'RowAltered',
+          target: table.name,
+        })
+        await raw.run(`update "${table.name}" set "${column.name}" = ? where "${column.name}" = ?`, [value, edited])
+      }
+      await read()
+    }
+    await raw.close()
+  })
+})
