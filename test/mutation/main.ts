@@ -8,7 +8,7 @@ import { runMutants } from './run-mutants.ts'
 import { placeOf, type Reasons, survivorsFile, withoutReason } from './survivors.ts'
 
 /**
- * `npm run mutate -- [--changed] [--near] [--jobs N] [--json FILE] [FILE or folder…]`: ends with 1 where a mutant lives without a reason in
+ * `npm run mutate -- [--changed] [--near] [--jobs N] [--sample N] [--json FILE] [FILE or folder…]`: ends with 1 where a mutant lives without a reason in
  * survivors.json, or a reason has no mutant. Without arguments it takes all folders that docs/mutation.md names.
  */
 const root = resolve(import.meta.dirname, '../..')
@@ -20,11 +20,15 @@ const { values, positionals } = parseArgs({
     changed: { type: 'boolean', default: false },
     near: { type: 'boolean', default: false },
     jobs: { type: 'string', default: '2' },
+    sample: { type: 'string' },
     json: { type: 'string', default: 'node_modules/.cache/strongroom/mutation.json' },
   },
 })
 const jobs = Number(values.jobs)
 if (!(Number.isSafeInteger(jobs) && jobs > 0 && jobs <= 64)) throw new Error('--jobs takes a whole number from 1 to 64')
+const sample = values.sample === undefined ? undefined : Number(values.sample)
+if (sample !== undefined && !(Number.isSafeInteger(sample) && sample > 0))
+  throw new Error('--sample takes a whole number above 0')
 
 /** Folders in which 95 of 100 mutants are to be killed. */
 const guarded = [
@@ -53,9 +57,11 @@ if (files.length === 0) {
 } else {
   const tests = relatedTests(root, files, values.near)
   say(`${files.length} files, ${tests.length} related test files`)
-  const outcomes = await runMutants({ root, files, tests, jobs, say })
+  const outcomes = await runMutants({ root, files, tests, jobs, sample, say })
   const reasons = JSON.parse(readFileSync(join(root, survivorsFile), 'utf8')) as Reasons
-  const { strange, stale } = withoutReason(root, outcomes, reasons)
+  const { strange, stale: missed } = withoutReason(root, outcomes, reasons)
+  // Reasons of mutants outside the sample are not stale.
+  const stale = sample === undefined ? missed : []
   const json = resolve(root, values.json)
   mkdirSync(dirname(json), { recursive: true })
   writeFileSync(json, `${JSON.stringify({ files, outcomes }, undefined, 1)}\n`)

@@ -39,6 +39,16 @@ describe('mutation tests', { timeout: 600_000 }, () => {
     expect(found.filter((each) => each.file !== file).every(({ verdict }) => verdict === 'uncovered')).toBe(true)
   })
 
+  it('judge a sample that is spread over all mutants', async () => {
+    const tests = [join(planted, 'strong.ts')]
+    const found = await runMutants({ root, files: [file], tests, jobs: 2, sample: 5 })
+    expect(found).toHaveLength(5)
+    const { mutants } = await instrument(root, [file])
+    expect(found.map(({ id }) => mutants.findIndex((each) => each.id === id))).toEqual(
+      [0, 1, 2, 3, 4].map((index) => Math.floor((index * mutants.length) / 5)),
+    )
+  })
+
   it('count no kill by a test that fails alone without a mutant too', async () => {
     const found = await judge('dependent.ts')
     expect(found.filter(({ by }) => by?.includes('fails by itself'))).toEqual([])

@@ -22,6 +22,7 @@ const fileLimit = 600_000
  * @param o.files paths from the root
  * @param o.tests paths from the root, in the order in which they are to run
  * @param o.jobs workers side by side, each with a share of the mutants
+ * @param o.sample how many mutants to judge at most, evenly spread over all; all where it is left out
  * @throws where a test fails without a mutant
  */
 export async function runMutants(o: {
@@ -29,9 +30,11 @@ export async function runMutants(o: {
   files: string[]
   tests: string[]
   jobs: number
+  sample?: number | undefined
   say?: (line: string) => void
 }): Promise<Outcome[]> {
-  const { mutants, sources } = await instrument(o.root, o.files)
+  const instrumented = await instrument(o.root, o.files)
+  const mutants = spread(instrumented.mutants, o.sample)
   const work = mkdtempSync(join(tmpdir(), 'mutate-'))
   try {
     const shares = Array.from({ length: o.jobs }, (_, job) => mutants.filter((_each, index) => index % o.jobs === job))
@@ -40,13 +43,19 @@ export async function runMutants(o: {
         if (share.length === 0 || o.tests.length === 0) return []
         const folder = join(work, `${job}`)
         mkdirSync(folder)
-        return oneWorker({ ...o, folder, sources, share: share.map(({ id }) => id) })
+        return oneWorker({ ...o, folder, sources: instrumented.sources, share: share.map(({ id }) => id) })
       }),
     )
     return outcomes(mutants, found.flat())
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
+}
+
+/** So many of them, at even distances. */
+function spread(mutants: Mutant[], count = mutants.length): Mutant[] {
+  if (count >= mutants.length) return mutants
+  return Array.from({ length: count }, (_, index) => mutants[Math.floor((index * mutants.length) / count)]!)
 }
 
 async function oneWorker(o: {
