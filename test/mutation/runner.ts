@@ -107,9 +107,10 @@ class FileRun {
       if (settled.has(mutant)) continue
       const reached = atImport[mutant] === undefined ? everything.filter((id) => perTest[id]?.[mutant]) : everything
       if (reached.length === 0) continue
-      write(journal, { kind: 'start', mutant, limit })
+      // What waits ends by the test's limit; what never comes back is ended by the driver, a while later.
+      write(journal, { kind: 'start', mutant, limit: limit + 30_000 })
       const hits = Math.max(1, ...Object.values(perTest).map((each) => each[mutant] ?? 0), atImport[mutant] ?? 0)
-      const { failed, ran } = await this.#run(reached, mutant, 1000 + 100 * hits)
+      const { failed, ran } = await this.#run(reached, { mutant, limit, hitLimit: 1000 + 100 * hits })
       const by = failed !== undefined && (await this.#passes(ran)) ? failed.name : undefined
       write(
         journal,
@@ -128,11 +129,12 @@ class FileRun {
     return passes
   }
 
-  async #run(tests: string[], mutant?: string, hitLimit?: number): Promise<Inner> {
+  async #run(tests: string[], o: { mutant?: string; limit?: number; hitLimit?: number } = {}): Promise<Inner> {
     const inner: Inner = { ran: [] }
+    const { mutant, limit = this.#outer.config.testTimeout, hitLimit } = o
     const { ctx, config, rpc } = this.#outer
     const files = [{ ...ctx.files[0]!, filepath: this.#file.filepath, testIds: tests }]
-    const again = { ...config, isolate: true }
+    const again = { ...config, isolate: true, testTimeout: limit, hookTimeout: limit }
     Object.assign(board, { activeMutant: mutant, hitCount: mutant === undefined ? undefined : 0, hitLimit })
     shared.__mutation_inner__ = inner
     try {

@@ -29,8 +29,9 @@ export default defineConfig({
     maxWorkers: 1,
     runner: join(import.meta.dirname, 'runner.ts'),
     reporters: [{}],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    // Of the first run; with a mutant a test has as long as the runner gives it.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     expect: { poll: { timeout: 5_000 } },
     sequence: {
       sequencer: class {
