@@ -9,10 +9,8 @@ import { freePort, memoryBackedDirectory } from '@strongroom/platform'
 import { copyOsDisk, encryptOsDisk } from '../../services/host/src/disks/os-disk.ts'
 import { makeUefiVariables } from '../../services/host/src/disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../../services/host/src/image/boot-files.ts'
-import { startGuestProxy } from '../../services/host/src/network/guest-proxy.ts'
+import { startGuestDoors } from '../../services/host/src/network/guest-doors.ts'
 import { provisioningLines } from '../../services/host/src/network/provisioning.ts'
-import { startServicesDoor } from '../../services/host/src/network/services-door.ts'
-import { startTimeServer } from '../../services/host/src/network/time-server.ts'
 import { fitToHost } from '../../services/host/src/qemu/capacity.ts'
 import { readFirmware } from '../../services/host/src/qemu/firmware.ts'
 import { VmProcess } from '../../services/host/src/qemu/vm-process.ts'
@@ -94,12 +92,18 @@ export class BareMachine {
       time: this.#file('time'),
       proxy: this.#file('proxy'),
       services: this.#file('services'),
+      web: this.#file('web'),
+      names: this.#file('names'),
     }
     const metadata = await this.#serveMetadata(sockets.metadata)
     const endpoints = [
-      await startGuestProxy({ socket: sockets.proxy, tlsPort: 443, vmId: spec.vmId, reported: () => true }),
-      await startServicesDoor({ socket: sockets.services, tlsPort: 443, vmId: spec.vmId, reported: () => true }),
-      await startTimeServer({ socket: sockets.time, now: () => new Date() }),
+      ...(await startGuestDoors({
+        doors: sockets,
+        tlsPort: 443,
+        vmId: spec.vmId,
+        reported: () => true,
+        now: () => new Date(),
+      })),
       metadata,
     ]
     if (this.#tpm === undefined) throw new TypeError('a machine that was made has a TPM')

@@ -150,7 +150,14 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
     const [disk, errorLog] = [join(state, 'own-disk.raw'), join(state, 'qemu.log')]
     // QEMU is handed firmware, variables and disk from the fourth descriptor on.
     await program('qemu-system-x86_64', attacker({ ...targets(), disk: 6 }, 'sys.stderr.write(text)'))
-    const doors = { metadata: '/m', time: '/t', proxy: join(a.runtimeDir, 'proxy'), services: '/s' }
+    const doors = {
+      metadata: '/m',
+      time: '/t',
+      proxy: join(a.runtimeDir, 'proxy'),
+      services: '/s',
+      web: '/w',
+      names: '/n',
+    }
     const network = { macAddress: '02-53-52-19-EF-25', sshPort: await freePort(), doors }
     const machine = { name: 'a', vmId: vmA, acceleration: 'tcg' as const, cpuModel: 'max', vCPUs: 1, memoryMiB: 64, firmware: join(state, 'firmware'), variables: join(state, 'variables'), disk, dataDisks: [], serialLog: join(state, 'serial.log'), network } // prettier-ignore
     await expect(VmProcess.start({ machine, errorLog, user })).rejects.toThrow('QEMU ended')

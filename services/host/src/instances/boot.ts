@@ -13,10 +13,8 @@ import {
 import { freePort, ServiceError } from '@strongroom/platform'
 import { confinementNotices } from '../confinement/notices.ts'
 import { giveTo } from '../confinement/vm-user.ts'
-import { startGuestProxy } from '../network/guest-proxy.ts'
+import { startGuestDoors } from '../network/guest-doors.ts'
 import { startMetadataServer } from '../network/metadata-server.ts'
-import { startServicesDoor } from '../network/services-door.ts'
-import { startTimeServer } from '../network/time-server.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
 import { openGuest, type OpenedGuest } from '../paravisor/open-guest.ts'
 import { openStateless, type OpenedStateless } from '../paravisor/open-stateless.ts'
@@ -82,9 +80,12 @@ export async function boot(o: BootRequest): Promise<Booted> {
       time: socket('time'),
       proxy: socket('proxy'),
       services: socket('services'),
+      web: socket('web'),
+      names: socket('names'),
     }
     const tlsPort = services.installation.ports.tls
     let reported = false
+    const gate = { tlsPort, vmId: spec.vmId, reported: () => reported }
     const reporting: BootRequest = {
       ...o,
       onReady: async (evidence) => {
@@ -93,9 +94,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
       },
     }
     endpoints.push(
-      await startGuestProxy({ socket: doors.proxy, tlsPort, vmId: spec.vmId, reported: () => reported }),
-      await startServicesDoor({ socket: doors.services, tlsPort, vmId: spec.vmId, reported: () => reported }),
-      await startTimeServer({ socket: doors.time, now: () => services.clock.now() }),
+      ...(await startGuestDoors({ doors, ...gate, now: () => services.clock.now() })),
       'akPublic' in powered
         ? await serveOrdinary(reporting, powered, doors.metadata)
         : await serveMetadata(reporting, { opened: powered, image, socket: doors.metadata }),

@@ -7,18 +7,24 @@ import { giveTo } from '../confinement/vm-user.ts'
 import { makeRuntime } from '../instances/layout.ts'
 import { connectionLimit } from './door.ts'
 import { guestAddress } from './guest-address.ts'
-import { startGuestProxy } from './guest-proxy.ts'
-import { startServicesDoor } from './services-door.ts'
+import { startGuestDoors } from './guest-doors.ts'
+import { resolveTarget, type ProxyTarget } from './proxy-target.ts'
+import type { Doors } from '../qemu/guest-network.ts'
+import { helloOf } from './test-hello.ts'
 import { openGuestWire, type GuestWire } from './test-wire.ts'
 
 const vmId = 'F6EDBA93-B1EC-4F77-91E4-027F8E5E0333'
 const tls = '169.254.169.253:443'
 const proxy = '169.254.169.253:3128'
+const web = '169.254.169.253:80'
+const names = '169.254.169.253:53'
 
 /** The doors of a guest, by the packets of its network. */
 describe('a guest’s network', () => {
   let folder: string
   let service: Server
+  /** In the place of a public address. */
+  let outside: Server
   let reported: boolean
   /** Connections that reached the installation’s port. */
   let reached: Socket[]
@@ -43,15 +49,26 @@ describe('a guest’s network', () => {
     await once(service, 'listening')
     port = (service.address() as { port: number }).port
     const doors = Object.fromEntries(
-      ['metadata', 'time', 'proxy', 'services'].map((name) => [name, join(folder, name)]),
-    ) as Record<'metadata' | 'time' | 'proxy' | 'services', string>
-    const gate = { tlsPort: port, vmId, reported: () => reported }
-    endpoints.push(
-      await startServicesDoor({ socket: doors.services, ...gate }),
-      await startGuestProxy({ socket: doors.proxy, ...gate }),
-    )
-    for (const door of [doors.services, doors.proxy]) await giveTo(door, user)
-    const targets = [tls, proxy, `169.254.0.2:${port}`, `127.0.0.1:${port}`]
+      ['metadata', 'time', 'proxy', 'services', 'web', 'names'].map((name) => [name, join(folder, name)]),
+    ) as Record<keyof Doors, string>
+    outside = createServer((socket) => {
+      socket.on('error', () => socket.destroy())
+      socket.on('data', (chunk) => socket.write(`outside: ${String(chunk)}`))
+    })
+    outside.listen(0, '127.0.0.1')
+    await once(outside, 'listening')
+    const place = { host: '127.0.0.1', port: (outside.address() as { port: number }).port, own: false }
+    // A name that has a public address, and one whose address is beside the host.
+    const resolve = async (target: string, tlsPort: number): Promise<ProxyTarget | undefined> => {
+      if (target.startsWith('deb.example.org:')) return place
+      if (target.startsWith('inside.example.org:')) return await resolveTarget('10.0.0.7:443', tlsPort)
+      if (target.startsWith('nowhere.example.org:')) throw new Error('there is no such name')
+      return await resolveTarget(target, tlsPort)
+    }
+    const gate = { tlsPort: port, vmId, reported: () => reported, resolve }
+    endpoints.push(...(await startGuestDoors({ doors, ...gate, now: () => new Date() })))
+    for (const door of [doors.proxy, doors.services, doors.web, doors.names]) await giveTo(door, user)
+    const targets = [tls, proxy, web, names, `169.254.0.2:${port}`, `127.0.0.1:${port}`]
     wire = await openGuestWire({ doors, targets, user })
   }, 60_000)
 
@@ -60,11 +77,12 @@ describe('a guest’s network', () => {
     for (const endpoint of endpoints.splice(0)) await endpoint.close()
     for (const socket of reached) socket.destroy()
     service.close()
+    outside.close()
     await rm(folder, { recursive: true })
   })
 
   /** What comes back for a word, until the other end closes or has answered. */
-  async function say(target: string, text: string): Promise<string> {
+  async function say(target: string, text: string | Buffer): Promise<string> {
     const socket = await wire.dial(target)
     socket.on('error', () => socket.destroy())
     socket.write(text)
@@ -89,6 +107,49 @@ describe('a guest’s network', () => {
     expect(await say(tls, 'hello')).toBe('service: hello')
     expect(reached).toHaveLength(1)
     expect(from).toEqual([guestAddress(vmId)])
+  }, 60_000)
+
+  /** Address that the guest's resolver gives for a name, or its code where it is not 0. */
+  async function ask(name: string, type = 1): Promise<string> {
+    const labels = name.split('.').map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)]))
+    const head = Buffer.from('abcd01000001000000000000', 'hex')
+    const query = Buffer.concat([head, ...labels, Buffer.from([0, 0, type, 0, 1])])
+    const socket = await wire.dial(names)
+    socket.write(Buffer.concat([Buffer.from([0, query.length]), query]))
+    const [reply] = (await once(socket, 'data')) as [Buffer]
+    socket.destroy()
+    const [code, answers] = [reply[5]! & 15, reply.readUInt16BE(8)]
+    expect(reply.readUInt16BE(2)).toBe(0xabcd)
+    return code !== 0 ? `code ${code}` : answers === 0 ? 'none' : [...reply.subarray(-4)].join('.')
+  }
+  const relay = '169.254.169.253'
+
+  it('leads names that the guest may reach to its relay, with no setting in the guest, and knows no others (attack W19)', async () => {
+    expect(await ask('platform.vault.strongroom.internal')).toBe(relay)
+    // Nothing outside is looked up before the report.
+    expect(await ask('deb.example.org')).toBe('code 3')
+    reported = true
+    expect(await ask('Platform.Vault.strongroom.internal')).toBe(relay)
+    expect(await ask('platform.vault.strongroom.internal', 28)).toBe('none')
+    expect(await ask('deb.example.org')).toBe(relay)
+    for (const name of ['inside.example.org', 'nowhere.example.org', 'localhost', 'printer'])
+      expect(await ask(name), name).toBe('code 3')
+  }, 60_000)
+
+  it('relays http and https by the name that a program says, by the rules of the proxy (attacks H8, W19)', async () => {
+    const get = (host: string): Promise<string> => say(web, `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    expect(await get('deb.example.org')).toBe('')
+    reported = true
+    expect(await get('deb.example.org')).toMatch(/^outside: GET \/ HTTP\/1\.1/)
+    for (const host of ['inside.example.org', '10.0.0.7', '127.0.0.1', 'platform.vault.strongroom.internal', '', 'a b'])
+      expect(await get(host), host).toMatch(/^HTTP\/1\.1 403 /)
+    const hello = async (name: string): Promise<string> => (await say(tls, await helloOf(name))).slice(0, 8)
+    expect(await hello('deb.example.org')).toBe('outside:')
+    expect(await hello('platform.vault.strongroom.internal')).toBe('service:')
+    expect(from.at(-1)).toBe(guestAddress(vmId))
+    const before = reached.length
+    for (const name of ['inside.example.org', 'nowhere.example.org']) expect(await hello(name), name).toBe('')
+    expect(reached).toHaveLength(before)
   }, 60_000)
 
   it('leads to the doors alone: the host’s own ports are out of reach under any address (attack H11)', async () => {

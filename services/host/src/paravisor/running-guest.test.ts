@@ -79,7 +79,7 @@ async function powerOn(state: SavedState, before: (swtpm: number) => void = () =
       network: {
         macAddress: '02-53-52-19-EF-25',
         sshPort: await freePort(),
-        doors: { metadata: at('m'), time: at('c'), proxy: at('p'), services: at('s') },
+        doors: { metadata: at('m'), time: at('c'), proxy: at('p'), services: at('s'), web: at('w'), names: at('n') },
       },
     },
   })

@@ -6,8 +6,12 @@ export interface Doors {
   time: string
   /** The guest's proxy, 169.254.169.253:3128. */
   proxy: string
-  /** The installation's TLS listener, 169.254.169.253:443. */
+  /** Relay to the installation's TLS listener and to public addresses, 169.254.169.253:443. */
   services: string
+  /** Relay to public addresses by HTTP in clear, 169.254.169.253:80. */
+  web: string
+  /** The guest's resolver, 169.254.169.253:53. */
+  names: string
 }
 
 /** Addresses of the endpoints inside the guest. Link-local, so that they are in no tenant's network. */
@@ -28,6 +32,8 @@ export function networkArgument(o: { doors: Doors; sshPort: number }): string {
     [metadata, 123, o.doors.time],
     [services, proxyPort, o.doors.proxy],
     [services, 443, o.doors.services],
+    [services, 80, o.doors.web],
+    [services, 53, o.doors.names],
   ] as const
   const options = [
     'restricted',

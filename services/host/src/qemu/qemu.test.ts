@@ -19,7 +19,7 @@ const options: MachineOptions = {
   network: {
     macAddress: '02-53-52-19-EF-25',
     sshPort: 2222,
-    doors: { metadata: '/run/m', time: '/run/c', proxy: '/run/p', services: '/run/s' },
+    doors: { metadata: '/run/m', time: '/run/c', proxy: '/run/p', services: '/run/s', web: '/run/w', names: '/run/n' },
   },
 }
 
@@ -37,7 +37,7 @@ describe('QEMU’s arguments', () => {
     expect(network).toContain('/restricted/')
     expect(network).toContain('/tcpfwd=127.0.0.1:2222:169.254.100.2:22/')
     expect(network.split('unixfwd=')[1]).toBe(
-      String.raw`169.254.169.254:80:\/run\/m,,169.254.169.254:123:\/run\/c,,169.254.169.253:3128:\/run\/p,,169.254.169.253:443:\/run\/s`,
+      String.raw`169.254.169.254:80:\/run\/m,,169.254.169.254:123:\/run\/c,,169.254.169.253:3128:\/run\/p,,169.254.169.253:443:\/run\/s,,169.254.169.253:80:\/run\/w,,169.254.169.253:53:\/run\/n`,
     )
   })
 

@@ -50,7 +50,7 @@ describe.skipIf(!present)('a running QEMU', () => {
     const network = {
       macAddress: '02-53-52-19-EF-25',
       sshPort: await freePort(),
-      doors: { metadata: at('m'), time: at('c'), proxy: at('p'), services: at('s') },
+      doors: { metadata: at('m'), time: at('c'), proxy: at('p'), services: at('s'), web: at('w'), names: at('n') },
     }
     const machine: MachineOptions = {
       name,

@@ -1,0 +1,29 @@
+import type { Doors } from '../qemu/guest-network.ts'
+import { startGuestProxy } from './guest-proxy.ts'
+import { startNameServer } from './name-server.ts'
+import { requestHost, serverName } from './named-first.ts'
+import type { ProxyTarget } from './proxy-target.ts'
+import { startRelayDoor } from './relay-door.ts'
+import { startTimeServer } from './time-server.ts'
+
+/** All that a guest's network leads to but its metadata endpoint, on the sockets of its doors. */
+export async function startGuestDoors(o: {
+  doors: Omit<Doors, 'metadata'>
+  /** Of the installation, on 127.0.0.1. */
+  tlsPort: number
+  vmId: string
+  /** Whether this boot's report was taken. Until then nothing says that the VM's own disk runs, and nothing leads anywhere. */
+  reported(): boolean
+  now(): Date
+  /** In the place of `resolveTarget`, for tests. */
+  resolve?: (target: string, tlsPort: number) => Promise<ProxyTarget | undefined>
+}): Promise<{ close(): Promise<void> }[]> {
+  const { doors, ...gate } = o
+  return [
+    await startGuestProxy({ socket: doors.proxy, ...gate }),
+    await startRelayDoor({ socket: doors.services, port: 443, readName: serverName, ...gate }),
+    await startRelayDoor({ socket: doors.web, port: 80, readName: requestHost, ...gate }),
+    await startNameServer({ socket: doors.names, ...gate }),
+    await startTimeServer({ socket: doors.time, now: () => o.now() }),
+  ]
+}

@@ -1,0 +1,90 @@
+import { connect, createServer, type Socket } from 'node:net'
+import { connectionLimit, openDoor } from './door.ts'
+import { guestAddress } from './guest-address.ts'
+import type { NameReader } from './named-first.ts'
+import { resolveTarget, type ProxyTarget } from './proxy-target.ts'
+
+/** How long a program may take to say where it wants to go, in milliseconds. */
+const sayingLimitMs = 10_000
+
+/**
+ * Where a guest's programs come by any name, for the guest's resolver leads every name that they may reach here (name-server.ts):
+ * the first bytes of a connection say which, and it goes on to the installation's TLS listener or to a public address by the rules
+ * of the guest's proxy. Closed until the boot was reported, as the proxy is: a disk that is not the VM's runs in it until then.
+ * Each direction is piped, so that a slow end holds up the other one and nothing piles up in between.
+ */
+export async function startRelayDoor(o: {
+  socket: string
+  /** 443 leads to the installation also where no name is said; 80 leads to public addresses alone. */
+  port: 443 | 80
+  readName: NameReader
+  /** Of the installation, on 127.0.0.1. */
+  tlsPort: number
+  /** Whose connections they are: they come to the installation from an address of this VM's own (guest-address.ts). */
+  vmId: string
+  /** Whether this boot's report was taken. */
+  reported(): boolean
+  /** In the place of `resolveTarget`, for tests. */
+  resolve?: (target: string, tlsPort: number) => Promise<ProxyTarget | undefined>
+}): Promise<{ close(): Promise<void> }> {
+  const open = new Set<Socket>()
+  const track = (socket: Socket): void => {
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
+    socket.on('error', () => socket.destroy())
+  }
+  const { resolve = resolveTarget, tlsPort } = o
+  const targetOf = async (name: string | undefined): Promise<ProxyTarget | undefined> => {
+    if (name !== undefined) return await resolve(`${name}:${o.port}`, tlsPort).catch(() => undefined)
+    return o.port === 443 ? { host: '127.0.0.1', port: tlsPort, own: true } : undefined
+  }
+  const server = createServer({ allowHalfOpen: true }, (guest) => {
+    track(guest)
+    if (!o.reported()) return void guest.destroy()
+    guest.setTimeout(sayingLimitMs, () => guest.destroy())
+    const leave = (): void => void guest.destroy()
+    guest.once('end', leave)
+    let head: Buffer = Buffer.alloc(0)
+    const listen = (chunk: Buffer): void => {
+      head = Buffer.concat([head, chunk])
+      const said = o.readName(head)
+      if (said === undefined) return
+      guest.off('data', listen).off('end', leave)
+      guest.pause()
+      guest.setTimeout(0)
+      void targetOf(said.name).then((target) => {
+        if (guest.destroyed) return
+        if (target === undefined) refuse(guest, o.port)
+        else relay(guest, head, target)
+      })
+    }
+    guest.on('data', listen)
+  })
+  const relay = (guest: Socket, head: Buffer, { own, ...place }: ProxyTarget): void => {
+    const service = connect({ ...place, ...(own && { localAddress: guestAddress(o.vmId) }), allowHalfOpen: true })
+    track(service)
+    guest.once('close', () => service.destroy())
+    service.once('close', () => guest.destroy())
+    service.write(head)
+    guest.pipe(service)
+    service.pipe(guest)
+  }
+  server.maxConnections = connectionLimit
+  await openDoor(server, o.socket)
+  return {
+    close: async () => {
+      for (const socket of open) socket.destroy()
+      await new Promise<void>((ended) => server.close(() => ended()))
+    },
+  }
+}
+
+/** In words where the protocol has some. */
+function refuse(guest: Socket, port: 443 | 80): void {
+  if (port === 443) return void guest.destroy()
+  const text = 'A virtual machine reaches public addresses, and the installation by https.\n'
+  guest.end(
+    `HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`,
+  )
+  guest.resume()
+}
