@@ -148,6 +148,15 @@ describe('the registers that a boot is held to', () => {
     expect((await linksOf()).get('measured-boot')?.outcome).toBe('verified')
   })
 
+  it('are predicted without Secure Boot too, where the kernel inside the boot file is measured beside it', async () => {
+    await installation.must('vm', 'create', 'open', '--encryption', 'VMGuestStateOnly', '--no-secure-boot')
+    const { json } = await installation.cli('vm', 'trust', 'open')
+    expect((json as { links: Link[] }).links.find(({ id }) => id === 'measured-boot')).toMatchObject({
+      outcome: 'verified',
+      shows: expect.arrayContaining([expect.stringContaining('with Secure Boot off')]) as string[],
+    })
+  })
+
   it('are those of Secure Boot as it was asked for (attack H6)', async () => {
     expect((await linksOf('--secure-boot', 'off')).get('measured-boot')).toMatchObject({
       outcome: 'refused',
