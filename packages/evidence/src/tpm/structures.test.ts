@@ -408,6 +408,54 @@ describe('TPMT_SIGNATURE', () => {
   })
 })
 
+describe('signatures of a TPM', () => {
+  const message = Uint8Array.from([1, 2, 3])
+
+  it.each([
+    ['P-256', 'sha256', 32],
+    ['P-384', 'sha384', 48],
+    ['P-521', 'sha512', 66],
+  ] as const)('verify on %s, their numbers with and without leading zeros', async (curve, hash, size) => {
+    const name = hash.replace('sha', 'SHA-')
+    const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: curve }, true, ['sign'])
+    const point = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey))
+    const key = { kind: 'ecc', curve, x: point.subarray(1, 1 + size), y: point.subarray(1 + size) } as const
+    // One in 256 numbers begins with a zero; those of P-521, one in two.
+    let shortened = 0
+    for (let turn = 0; turn < 3000 && (turn < 3 || shortened === 0); turn++) {
+      const raw = new Uint8Array(await crypto.subtle.sign({ name: 'ECDSA', hash: name }, pair.privateKey, message))
+      const [r, s] = [raw.subarray(0, size), raw.subarray(size)]
+      const signature = { scheme: 'ecdsa', hash, r: r[0] === 0 ? r.subarray(1) : r, s } as const
+      if (r[0] === 0) shortened++
+      if (turn < 3 || r[0] === 0) await verifyTpmSignature({ key, signature, message })
+      const other = { ...signature, s: s.with(size - 1, s[size - 1]! ^ 1) }
+      if (turn === 0)
+        await expect(verifyTpmSignature({ key, signature: other, message })).rejects.toMatchObject({
+          code: 'TpmSignatureInvalid',
+        })
+    }
+    expect(shortened).toBeGreaterThan(0)
+  })
+
+  it('verify by RSA-PSS with a salt of the digest’s size or the largest, and with none between', async () => {
+    const parameters = { name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: Uint8Array.of(1, 0, 1) }
+    const pair = await crypto.subtle.generateKey(parameters, true, ['sign'])
+    const key = tpmKeyFromJwk((await crypto.subtle.exportKey('jwk', pair.publicKey)) as object)
+    const verify = async (saltLength: number): Promise<void> => {
+      const bytes = await crypto.subtle.sign({ name: 'RSA-PSS', saltLength }, pair.privateKey, message)
+      await verifyTpmSignature({
+        key,
+        signature: { scheme: 'rsapss', hash: 'sha256', signature: new Uint8Array(bytes) },
+        message,
+      })
+    }
+    await verify(32)
+    await verify(256 - 32 - 2)
+    for (const salt of [0, 31, 33, 221])
+      await expect(verify(salt)).rejects.toMatchObject({ code: 'TpmSignatureInvalid' })
+  })
+})
+
 describe('a policy over registers', () => {
   it('knows the registers of a PC, 0 to 23', async () => {
     await expect(pcrPolicyDigest(new Map([[23, filled(32)]]), 'sha256')).resolves.toHaveLength(32)
