@@ -123,6 +123,42 @@ describe('linting a release policy', () => {
     }
   })
 
+  it('suggests the value that was meant, in the claim’s own type', () => {
+    const remedy = (claim: string, equals: unknown): string | undefined =>
+      lintReleasePolicy(policy(nested, mine, { claim: `x-ms-isolation-tee.${claim}`, equals })).find(
+        ({ code }) => code === 'ClaimType',
+      )?.remedy
+    for (const meant of ['true', 1, '1']) expect(remedy('x-ms-sevsnpvm-is-debuggable', meant)).toBe('Write true.')
+    for (const meant of ['false', 0, '0', 'yes'])
+      expect(remedy('x-ms-sevsnpvm-is-debuggable', meant)).toBe('Write false.')
+    expect(remedy('x-ms-sevsnpvm-vmpl', '3')).toBe('Write 3.')
+    expect(remedy('x-ms-sevsnpvm-vmpl', 'three')).toBe('Write 0.')
+    expect(remedy('x-ms-sevsnpvm-hostdata', true)).toBe('Write "true".')
+  })
+
+  it('takes claims of the launch for binding, at either place, and claims that programs send at neither', () => {
+    const open = ['AnyConfidentialVm', 'ChosenInGuest']
+    const one = (claim: string): string[] =>
+      codes(policy(nested, { claim, equals: 'a' })).map((text) => text.split(' ')[0]!)
+    expect(one('x-ms-inittime.team')).not.toContain('AnyConfidentialVm')
+    expect(one('x-ms-isolation-tee.x-ms-inittime.team')).toEqual([])
+    for (const claim of ['x-ms-runtime.a', 'x-ms-isolation-tee.x-ms-runtime.a', 'x-ms-runtime.vm-configurations'])
+      expect([claim, one(claim)]).toEqual([claim, open])
+    // What only looks like them is anybody's, and chosen by nobody that is known.
+    for (const claim of ['a.x-ms-inittime.team', 'a.x-ms-runtime.a'])
+      expect([claim, one(claim)]).toEqual([claim, ['AnyConfidentialVm']])
+  })
+
+  it('has nothing to say of an entry’s others where all are asked at once, and of all where one suffices', () => {
+    const debug = { claim: 'x-ms-isolation-tee.x-ms-sevsnpvm-is-debuggable', equals: false }
+    expect(codes(policy(mine, { anyOf: [debug, nested] }))).toEqual([])
+    expect(codes(policy({ anyOf: [mine, debug] }))).toEqual([
+      'AnyConfidentialVm $.anyOf[0]',
+      'DebugNotExcluded $.anyOf[0]',
+    ])
+    expect(codes(policy({ allOf: [mine, { allOf: [debug] }] }))).toEqual([])
+  })
+
   it('names places as the policy writes them', () => {
     const text = JSON.stringify({ version: '1.0.0', allOf: [{ authority, allOf: [compliant] }] })
     expect(codes(readReleasePolicy(text))).toEqual(['AnyConfidentialVm $.allOf[0]', 'FlatClaims $.allOf[0]'])

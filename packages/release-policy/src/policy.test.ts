@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest'
+import { ReleasePolicyError, shown } from './policy-error.ts'
+import { readReleasePolicy } from './policy.ts'
+
+const authority = 'https://sharedweu.weu.attest.strongroom.internal'
+const condition = { claim: 'a', equals: 1 }
+const policy = (...allOf: unknown[]): object => ({ anyOf: [{ authority, allOf }] })
+const read = (value: unknown): unknown => readReleasePolicy(typeof value === 'string' ? value : JSON.stringify(value))
+
+/** Place, what was expected and what was found; `read` where the policy is read. */
+function fault(value: unknown): string | [string, string, string] {
+  try {
+    read(value)
+    return 'read'
+  } catch (error) {
+    if (error instanceof ReleasePolicyError) return [error.place, error.expected, error.found]
+    throw error
+  }
+}
+const groups = (depth: number): object => (depth === 0 ? condition : { anyOf: [groups(depth - 1)] })
+const first = '$.anyOf[0].allOf[0]'
+
+describe('a release policy', () => {
+  it('is read to each of its bounds, and not beyond', () => {
+    expect(fault(policy({ claim: 'a'.repeat(512), equals: 1 }))).toBe('read')
+    expect(fault(policy({ claim: 'a'.repeat(513), equals: 1 }))[0]).toBe(`${first}.claim`)
+    expect(fault(policy({ claim: Array(16).fill('a').join('.'), equals: 1 }))).toBe('read')
+    expect(fault(policy({ claim: Array(17).fill('a').join('.'), equals: 1 }))).toEqual([
+      `${first}.claim`,
+      'at most 16 parts',
+      Array(17).fill('a').join('.'),
+    ])
+    expect(fault(policy(...Array(2000).fill(condition)))).toBe('read')
+    expect(fault(policy(...Array(2001).fill(condition)))).toEqual(['$.anyOf[0].allOf', 'at most 2000 entries', '2001'])
+    const two = [1000, 1001].map((count) => ({ authority, allOf: Array(count).fill(condition) as object[] }))
+    expect(fault({ anyOf: two })).toEqual(['$.anyOf[1].allOf[1000]', 'at most 2000 conditions', 'more'])
+    // The entry of the authority is the first level.
+    expect(fault(policy(groups(7)))).toBe('read')
+    expect(fault(policy(groups(8)))).toEqual([`${first}${'.anyOf[0]'.repeat(7)}`, 'at most 8 levels', 'more'])
+    const largest = Number.MAX_SAFE_INTEGER
+    for (const equals of [largest, -largest]) expect(fault(policy({ claim: 'a', equals }))).toBe('read')
+    for (const equals of [largest + 1, -largest - 1])
+      expect(fault(policy({ claim: 'a', equals }))[1]).toBe(`a number up to ${largest}`)
+  })
+
+  it('says what it is, in each of the versions that mean the same, or in none', () => {
+    for (const version of ['1.0.0', '1.0', '0.2', undefined])
+      expect(read({ version, ...policy(condition) })).toEqual({ version: '1.0.0', ...policy(condition) })
+    for (const version of ['', '1', '1.0.1', 1, null])
+      expect(fault({ version, ...policy(condition) })[0]).toBe('$.version')
+    expect(read({ allOf: [{ authority, allOf: [condition] }] })).toEqual({
+      ...(read(policy(condition)) as object),
+      writtenAs: 'allOf',
+    })
+    expect(read(policy(condition))).not.toHaveProperty('writtenAs')
+  })
+
+  it('names its place, what was expected and what was found', () => {
+    expect(fault('{')[0]).toBe('$')
+    expect(fault('{"anyOf":[],"anyOf":[]}')).toEqual(['$.anyOf', 'each name once', 'the same name twice'])
+    for (const value of ['null', '[]', '"text"', '7']) expect(fault(value).slice(0, 2)).toEqual(['$', 'an object'])
+    expect(fault({ anyOf: [7] })).toEqual(['$.anyOf[0]', 'an object', '7'])
+    expect(fault({ anyOf: [{ authority, allOf: [condition], more: 1 }] })[0]).toBe('$.anyOf[0].more')
+    expect(fault({ anyOf: [{ authority }] })).toEqual(['$.anyOf[0]', 'exactly one of allOf and anyOf', 'neither'])
+    expect(fault({ anyOf: [{ authority, allOf: [condition], anyOf: [condition] }] })[2]).toBe('allOf and anyOf')
+    expect(fault(policy(condition, { anyOf: [condition, { claim: 'a', exists: 'true' }] }))).toEqual([
+      '$.anyOf[0].allOf[1].anyOf[1].exists',
+      'true or false, without quotation marks',
+      'true',
+    ])
+    expect(fault(policy({ claim: 'a', less: '1' }))[1]).toBe(
+      'a number, without quotation marks: nothing else has an order',
+    )
+    expect(fault(policy({ claim: 7, equals: 1 }))).toEqual([
+      `${first}.claim`,
+      'a path of claim names divided by dots',
+      '7',
+    ])
+    for (const claim of ['', '.', 'a.', '.a', 'a..b'])
+      expect(fault(policy({ claim, equals: 1 }))[0]).toBe(`${first}.claim`)
+    expect(fault(policy({ claim: 'a', equals: 1, exists: true }))).toEqual([
+      `${first}.exists`,
+      'one operator',
+      'equals and exists',
+    ])
+    expect(fault(policy(null))).toEqual([first, 'an object', 'null'])
+    expect(fault({ anyOf: [{ authority: 7, allOf: [condition] }] })).toEqual([
+      '$.anyOf[0].authority',
+      'an https URL',
+      '7',
+    ])
+    expect(fault({ anyOf: [{ authority: `x${authority}`, allOf: [condition] }] })[0]).toBe('$.anyOf[0].authority')
+    expect(read({ anyOf: [{ authority: 'HTTPS://a', allOf: [condition] }] })).toMatchObject({
+      anyOf: [{ authority: 'HTTPS://a' }],
+    })
+  })
+
+  it('is shown in errors short and printable', () => {
+    expect([shown('a'.repeat(120)), shown('a'.repeat(121))]).toEqual(['a'.repeat(120), `${'a'.repeat(117)}...`])
+    expect(shown('a\u0000\u001b[31m\u00e9b')).toBe('a??[31m?b')
+    expect([shown(undefined), shown(null), shown({ a: 1 }), shown('~ ')]).toEqual([
+      'undefined',
+      'null',
+      '{"a":1}',
+      '~ ',
+    ])
+    expect(new ReleasePolicyError({ place: '$', expected: 'b', found: 'c' })).toMatchObject({
+      name: 'ReleasePolicyError',
+      message: 'The key release policy is invalid at $: expected b, found c.',
+    })
+  })
+})
