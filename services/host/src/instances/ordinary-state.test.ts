@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSealer } from '@strongroom/platform'
@@ -35,5 +36,41 @@ describe('the state of a VM that is not confidential', () => {
     file[20] = (file[20] ?? 0) ^ 1
     await writeFile(at('A').path, file)
     await expect(OrdinaryState.open(at('A'))).rejects.toThrow()
+  })
+})
+
+/** A tmpfs of few MiB needs CAP_SYS_ADMIN, which a plain container lacks. */
+const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0
+
+describe.skipIf(!mayMount)('on a full disk', () => {
+  const sealer = createSealer(new Uint8Array(32).fill(1))
+  const fill = async (small: string): Promise<void> => {
+    const file = await open(join(small, 'filler'), 'a')
+    for (;;) {
+      const written = await file.write(Buffer.alloc(4096, 1)).catch((error: { code: string }) => error.code)
+      if (written === 'ENOSPC') break
+    }
+    await file.close()
+  }
+
+  it('no write of a running VM is lost, and none begins to run without room for them', async () => {
+    const small = join(directory, 'small')
+    await mkdir(small)
+    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', small]).status).toBe(0)
+    try {
+      const at = { path: join(small, 'state'), vmId: 'A', sealer }
+      await OrdinaryState.create({ ...at, variables: Buffer.alloc(540_672, 7), tpm: Buffer.from('first') })
+      await fill(small)
+      await expect(OrdinaryState.open(at)).rejects.toMatchObject({ code: 'ENOSPC' })
+      await rm(join(small, 'filler'))
+      const state = await OrdinaryState.open(at)
+      await fill(small)
+      for (let n = 0; n < 10; n++)
+        await state.save({ tpm: Buffer.from(`write ${n}`), variables: Buffer.alloc(540_672, n) })
+      const again = await OrdinaryState.open(at)
+      expect([again.tpm()?.toString(), again.variables().equals(Buffer.alloc(540_672, 9))]).toEqual(['write 9', true])
+    } finally {
+      spawnSync('umount', [small])
+    }
   })
 })

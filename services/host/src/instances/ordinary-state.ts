@@ -1,5 +1,5 @@
-import { open, readFile, rename } from 'node:fs/promises'
-import type { Sealer } from '@strongroom/platform'
+import { open, readFile, rm, stat } from 'node:fs/promises'
+import { writeFileAtomically, type Sealer } from '@strongroom/platform'
 
 interface Content {
   /** Base64. */
@@ -7,6 +7,9 @@ interface Content {
   /** Base64; absent where the VM has no vTPM. */
   tpm?: string
 }
+
+/** How much a state may grow over the one before it, in bytes. */
+const growth = 64 * 1024
 
 const context = (vmId: string): string => `ordinary VM ${vmId}`
 
@@ -16,12 +19,15 @@ const context = (vmId: string): string => `ordinary VM ${vmId}`
  */
 export class OrdinaryState {
   readonly #path: string
+  /** Room for one more write, which lies beside the state until it takes its place: a full disk stops no write of a running VM. */
+  readonly #reserve: string
   readonly #vmId: string
   readonly #sealer: Sealer
   #content: Content
 
   private constructor(o: { path: string; vmId: string; sealer: Sealer; content: Content }) {
     this.#path = o.path
+    this.#reserve = `${o.path}.reserve`
     this.#vmId = o.vmId
     this.#sealer = o.sealer
     this.#content = o.content
@@ -39,9 +45,13 @@ export class OrdinaryState {
     await state.#write()
   }
 
+  /** For a boot. @throws NodeJS.ErrnoException ENOSPC where there is no room for what the guest will write */
   static async open(o: { path: string; vmId: string; sealer: Sealer }): Promise<OrdinaryState> {
-    const plain = await o.sealer.open(await readFile(o.path), context(o.vmId))
-    return new OrdinaryState({ ...o, content: JSON.parse(Buffer.from(plain).toString('utf8')) as Content })
+    const sealed = await readFile(o.path)
+    const plain = await o.sealer.open(sealed, context(o.vmId))
+    const state = new OrdinaryState({ ...o, content: JSON.parse(Buffer.from(plain).toString('utf8')) as Content })
+    await state.#hold(sealed.length)
+    return state
   }
 
   variables(): Buffer {
@@ -64,14 +74,31 @@ export class OrdinaryState {
 
   async #write(): Promise<void> {
     const sealed = await this.#sealer.seal(Buffer.from(JSON.stringify(this.#content)), context(this.#vmId))
-    const file = await open(`${this.#path}.new`, 'w', 0o600)
     try {
-      await file.writeFile(sealed)
+      await writeFileAtomically(this.#path, sealed)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      await rm(this.#reserve, { force: true })
+      await writeFileAtomically(this.#path, sealed)
+      // From what the state of before has freed. Without it, the next write is the one that may fail.
+      await this.#hold(sealed.length).catch(() => {})
+    }
+  }
+
+  async #hold(length: number): Promise<void> {
+    const wanted = length + growth
+    const present = await stat(this.#reserve).catch(() => undefined)
+    if (present !== undefined && present.size >= wanted && present.blocks * 512 >= wanted) return
+    const file = await open(this.#reserve, 'w', 0o600)
+    try {
+      await file.writeFile(Buffer.alloc(wanted))
       await file.sync()
+    } catch (error) {
+      await rm(this.#reserve, { force: true })
+      throw error
     } finally {
       await file.close()
     }
-    await rename(`${this.#path}.new`, this.#path)
   }
 }
 
