@@ -1,5 +1,3 @@
-import { createReadStream } from 'node:fs'
-import { access } from 'node:fs/promises'
 import { imageVariants, machineAudience, standInImage, type ImageVariant } from '@strongroom/contract'
 import {
   createHttpApp,
@@ -15,6 +13,7 @@ import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import { noMemoryDump, notFound } from '../instances/errors.ts'
 import type { Machine } from '../instances/machine.ts'
 import type { KeptDisks } from '../kept/kept-disks.ts'
+import { readSerialLog } from '../qemu/serial-log.ts'
 import { diskRoutes } from './disk-routes.ts'
 import type { ImageBuilds } from './image-builds.ts'
 import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
@@ -133,13 +132,8 @@ function instanceRoutes(app: HttpApp, machine: Machine, verifiers: readonly stri
     return evidence
   })
   app.get<VmPath>('/instances/:vmId/serial-log', async (request, reply) => {
-    const path = machine.get(request.params.vmId).serialLog
-    reply.type('text/plain; charset=utf-8')
-    const present = await access(path).then(
-      () => true,
-      () => false,
-    )
-    return await reply.send(present ? createReadStream(path) : '')
+    const log = await readSerialLog(machine.get(request.params.vmId).serialLog)
+    return await reply.type('text/plain; charset=utf-8').send(log)
   })
 }
 

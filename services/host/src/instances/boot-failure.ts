@@ -1,6 +1,7 @@
 import type { ServiceError } from '@strongroom/platform'
-import { guestEnded, lastConsoleLines, type RunningGuest } from '../paravisor/running-guest.ts'
+import { guestEnded, type RunningGuest } from '../paravisor/running-guest.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
+import type { GuestConsole } from '../qemu/serial-log.ts'
 import type { BootOutcome } from './boot-watch.ts'
 import { bootLoaderRefused, bootTimedOut, diskDidNotUnlock, guestPoweredOff } from './errors.ts'
 
@@ -10,10 +11,10 @@ export async function explainFailedBoot(o: {
   guest: Pick<RunningGuest, 'registers'>
   acceleration: Acceleration
   sealedTo: Record<string, string> | undefined
-  serialLog: string
+  console: GuestConsole
 }): Promise<ServiceError> {
   const { outcome } = o
-  const console = await lastConsoleLines(o.serialLog)
+  const console = await o.console.lastLines()
   switch (outcome.kind) {
     case 'refused':
       return outcome.error

@@ -1,12 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { awaitBoot } from './boot-watch.ts'
 import { diskDidNotUnlock } from './errors.ts'
 
 const never = new Promise<never>(() => {})
-const waiting = { ended: never, ready: never, refused: never, serialLog: '/nonexistent', acceleration: 'tcg' as const }
+const waiting = {
+  ended: never,
+  ready: never,
+  refused: never,
+  console: { head: () => '' },
+  acceleration: 'tcg' as const,
+}
 
 describe('watch over a boot', () => {
   it('ends with whichever comes first', async () => {
@@ -18,19 +21,11 @@ describe('watch over a boot', () => {
   })
 
   it('sees that the firmware refused the boot image, which waits for a key for ever', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'boot-watch-'))
-    try {
-      const serialLog = join(directory, 'serial.log')
-      await writeFile(
-        serialLog,
-        '\u001b[2JBdsDxe: loading Boot0001\r\nBdsDxe: failed to load Boot0001 "UEFI Misc Device" from PciRoot(0x0): Access Denied\r\n',
-      )
-      const outcome = await awaitBoot({ ...waiting, serialLog })
-      expect(outcome).toMatchObject({ kind: 'bootLoader' })
-      expect((outcome as { line: string }).line).toContain('Access Denied')
-    } finally {
-      await rm(directory, { recursive: true, force: true })
-    }
+    const said =
+      '\u001b[2JBdsDxe: loading Boot0001\r\nBdsDxe: failed to load Boot0001 "UEFI Misc Device" from PciRoot(0x0): Access Denied\r\n'
+    const outcome = await awaitBoot({ ...waiting, console: { head: () => said } })
+    expect(outcome).toMatchObject({ kind: 'bootLoader' })
+    expect((outcome as { line: string }).line).toContain('Access Denied')
   })
 })
 

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises'
 import type { ServiceError } from '@strongroom/platform'
 import type { Acceleration } from '../qemu/arguments.ts'
+import type { GuestConsole } from '../qemu/serial-log.ts'
 import type { GuestEnd } from '../qemu/vm-process.ts'
 
 export type BootOutcome =
@@ -21,7 +21,7 @@ export async function awaitBoot(o: {
   ended: Promise<GuestEnd>
   ready: Promise<void>
   refused: Promise<ServiceError>
-  serialLog: string
+  console: Pick<GuestConsole, 'head'>
   acceleration: Acceleration
   limitSeconds?: number
 }): Promise<BootOutcome> {
@@ -31,11 +31,11 @@ export async function awaitBoot(o: {
     timers.push(setTimeout(() => resolve({ kind: 'timeout', seconds }), seconds * 1000))
   })
   const firmware = new Promise<BootOutcome>((resolve) => {
-    const look = async (): Promise<void> => {
-      const line = firmwareGaveUp.exec(await head(o.serialLog))?.[0]
+    const look = (): void => {
+      const line = firmwareGaveUp.exec(o.console.head())?.[0]
       if (line !== undefined) resolve({ kind: 'bootLoader', line: line.slice(0, 200) })
     }
-    timers.push(setInterval(() => void look(), 1_000))
+    timers.push(setInterval(look, 1_000))
   })
   try {
     return await Promise.race([
@@ -47,18 +47,5 @@ export async function awaitBoot(o: {
     ])
   } finally {
     for (const timer of timers) clearTimeout(timer)
-  }
-}
-
-/** The firmware's part of the console comes first. */
-async function head(path: string): Promise<string> {
-  const file = await open(path, 'r').catch(() => undefined)
-  if (file === undefined) return ''
-  try {
-    const bytes = Buffer.alloc(16 * 1024)
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0)
-    return bytes.toString('latin1', 0, bytesRead)
-  } finally {
-    await file.close()
   }
 }

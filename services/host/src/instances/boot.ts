@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
-import { rename, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   cpuModels,
@@ -23,6 +23,7 @@ import { rewrap } from '../paravisor/unseal.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { fitToHost } from '../qemu/capacity.ts'
 import { readFirmware } from '../qemu/firmware.ts'
+import { SerialLog, type GuestConsole } from '../qemu/serial-log.ts'
 import { stopSwtpm } from '../tpm/swtpm.ts'
 import type { CommandQueue } from '../network/command-queue.ts'
 import { makeEmpty } from '../disks/sparse.ts'
@@ -35,6 +36,7 @@ import type { MachineServices } from './services.ts'
 
 export interface Booted {
   guest: RunningGuest
+  console: GuestConsole
   acceleration: Acceleration
   launched: NonNullable<InstanceRecord['launched']>
   notices: string[]
@@ -105,8 +107,8 @@ export async function boot(o: BootRequest): Promise<Booted> {
     const { temporaryGiB } = spec.size
     if (temporaryGiB !== undefined) await makeEmpty(files.temporaryDisk, temporaryGiB * 2 ** 30)
     const sshPort = await freePort(record.sshPort)
-    // The log of the boot before stays beside it: what a failed boot said is wanted after the next attempt too.
-    await rename(files.serialLog, `${files.serialLog}.previous`).catch(() => {})
+    const console = await SerialLog.start({ fifo: socket('console'), path: files.serialLog, logger: services.logger })
+    endpoints.push(console)
     const guest = await RunningGuest.powerOn({
       opened,
       ...runtime,
@@ -126,7 +128,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
         dataDisks,
         ...(temporaryGiB !== undefined && { temporaryDisk: files.temporaryDisk }),
         ...(opened.tpm !== undefined && { tpmSocket: opened.tpm.controlSocket }),
-        serialLog: files.serialLog,
+        serialLog: socket('console'),
         network: {
           macAddress: spec.network.macAddress,
           ...(spec.interfaces !== undefined && { interfaces: spec.interfaces }),
@@ -150,6 +152,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
     }
     return {
       guest,
+      console,
       acceleration,
       launched,
       notices: [...fitted.notices, ...(notice === undefined ? [] : [notice]), ...(await confinementNotices(user))],

@@ -79,7 +79,8 @@ beforeEach(async () => {
       resize: async (lun: number, bytes: number) => void plugged.push(`=${lun} ${bytes / 2 ** 30}`),
     } as unknown as Booted['guest']
     const launched = { vCPUs: 2, memoryMiB: 2048, acceleration: 'tcg', cpuModel: 'EPYC-Milan' } as const
-    return { guest, acceleration: 'tcg', launched, notices: [], sshPort: 2222 }
+    const console = { head: () => '', lastLines: async () => [] }
+    return { guest, console, acceleration: 'tcg', launched, notices: [], sshPort: 2222 }
   })
   for (const id of ids) {
     await disks.put({ id, name: id, source: { from: 'empty', sizeGiB: 1 } })

@@ -50,6 +50,7 @@ function powerOn(request: BootRequest): Booted {
         if (guest.fails !== undefined) throw guest.fails
       },
     } as unknown as Booted['guest'],
+    console: { head: () => '', lastLines: async () => [] },
     acceleration: 'tcg',
     launched: { vCPUs: 2, memoryMiB: 2048, acceleration: 'tcg', cpuModel: 'EPYC-Milan', launchMeasurement: 'aa' },
     notices: [],

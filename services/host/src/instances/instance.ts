@@ -306,7 +306,8 @@ export class Instance {
     const shown = booted.guest.evidence
     const wrappedBy = shown !== undefined && 'release' in shown ? shown.customerRelease?.keyId : undefined
     if (wrappedBy !== undefined) record.wrappedBy = wrappedBy
-    const current: Current = { guest: booted.guest, acceleration: booted.acceleration, reported: false, ready, refused }
+    const { guest, console, acceleration } = booted
+    const current: Current = { guest, console, acceleration, reported: false, ready, refused }
     this.#current = current
     const { evidence } = booted.guest
     if (evidence !== undefined) await this.#services.store.saveEvidence(this.spec.vmId, evidence)
@@ -321,7 +322,7 @@ export class Instance {
       ended: current.guest.ended,
       ready: current.ready.promise,
       refused: current.refused.promise,
-      serialLog: this.#files.serialLog,
+      console: current.console,
       acceleration: current.acceleration,
       ...(this.#services.bootLimitSeconds !== undefined && { limitSeconds: this.#services.bootLimitSeconds }),
     })
@@ -360,7 +361,7 @@ export class Instance {
       guest: current.guest,
       acceleration: current.acceleration,
       sealedTo: this.#work.record.sealedTo,
-      serialLog: this.#files.serialLog,
+      console: current.console,
     })
     await this.#halt(false)
     this.#work.record.desired = 'stopped'

@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs'
 import { copyFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLogger, freePort, memoryBackedDirectory, ServiceError } from '@strongroom/platform'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { giveUser } from '../confinement/vm-user.ts'
+import { readSerialLog, SerialLog } from '../qemu/serial-log.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { startSwtpm } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
@@ -41,8 +42,12 @@ const keeping = (close: () => void = () => {}): SavedState => ({
 })
 
 /** In its firmware, with an empty disk. */
-async function powerOn(state: SavedState, before: (swtpm: number) => void = () => {}): Promise<RunningGuest> {
+async function powerOn(
+  state: SavedState,
+  o: { before?(swtpm: number): void; console?: string; endpoints?: SerialLog[] } = {},
+): Promise<RunningGuest> {
   const at = (name: string): string => join(runtimeDir, name)
+  const { console = at('serial.log'), endpoints = [] } = o
   const user = await giveUser(runtimeDir, vmId)
   const directory = await TpmDirectory.make({ path: at('tpm'), user })
   await copyFile(`${ovmf}/OVMF_VARS_4M.fd`, at('variables.fd'))
@@ -50,7 +55,7 @@ async function powerOn(state: SavedState, before: (swtpm: number) => void = () =
   await truncate(at('disk'), 2 ** 20)
   await manufactureTpm({ directory, runtimeDir })
   const tpm = await startSwtpm({ directory, name: 'vtpm', startup: 'qemu' })
-  before(tpm.process.pid)
+  o.before?.(tpm.process.pid)
   guest = await RunningGuest.powerOn({
     opened: {
       state,
@@ -60,7 +65,7 @@ async function powerOn(state: SavedState, before: (swtpm: number) => void = () =
     },
     runtimeDir,
     user,
-    endpoints: [],
+    endpoints,
     errorLog: at('qemu.log'),
     logger,
     machine: {
@@ -75,7 +80,7 @@ async function powerOn(state: SavedState, before: (swtpm: number) => void = () =
       disk: at('disk'),
       dataDisks: [],
       tpmSocket: tpm.controlSocket,
-      serialLog: at('serial.log'),
+      serialLog: console,
       network: {
         macAddress: '02-53-52-19-EF-25',
         sshPort: await freePort(),
@@ -102,7 +107,7 @@ describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs'
   }, 60_000)
 
   it('whose vTPM is killed before QEMU has spoken to it did not start for that (attack V11)', async () => {
-    const starting = powerOn(keeping(), (pid) => process.kill(pid, 'SIGKILL'))
+    const starting = powerOn(keeping(), { before: (pid) => process.kill(pid, 'SIGKILL') })
     await expect(starting).rejects.toMatchObject({
       code: 'VtpmEnded',
       message: 'The software TPM ended before the guest was ready. Nothing takes its place.',
@@ -118,6 +123,16 @@ describe.skipIf(!programs.every((path) => existsSync(path)))('a guest that runs'
     if (end.kind === 'crash')
       expect(guestEnded(end, 'while the guest ran')).toMatchObject({ code: 'GuestEnded', found: 'SIGKILL' })
   }, 60_000)
+
+  it('has what its firmware said in its serial log, which QEMU writes by a FIFO', async () => {
+    const [fifo, path] = ['console', 'log'].map((name) => join(runtimeDir, name)) as [string, string]
+    const log = await SerialLog.start({ fifo, path, logger })
+    const running = await powerOn(keeping(), { console: fifo, endpoints: [log] })
+    await vi.waitFor(() => expect(log.head()).toContain('BdsDxe'), { timeout: 100_000, interval: 500 })
+    expect((await log.lastLines()).join()).toContain('BdsDxe')
+    expect((await readSerialLog(path)).toString('latin1')).toContain('BdsDxe')
+    await running.stop()
+  }, 120_000)
 
   it('whose guest state was exchanged stops with that, and leaves nothing in clear all the same (attack H10)', async () => {
     const running = await powerOn(

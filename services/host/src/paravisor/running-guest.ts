@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AnyBootEvidence } from '@strongroom/contract'
 import { type Logger, ServiceError } from '@strongroom/platform'
@@ -171,12 +171,4 @@ export function guestEnded(
     found: how,
     remedy: 'See qemu.log and serial.log of the VM; start it again.',
   })
-}
-
-/** The last lines of a guest's console, without control sequences, for messages. */
-export async function lastConsoleLines(serialLog: string): Promise<string[]> {
-  const text = await readFile(serialLog, 'latin1').catch(() => '')
-  // oxlint-disable-next-line eslint/no-control-regex -- consoles write escape sequences
-  const clean = text.slice(-8192).replaceAll(/\u001b\[[0-9;?=]*[A-Za-z]|[\u0000-\u0009\u000b-\u001f\u007f-\u00ff]/g, '')
-  return clean.split('\n').map((line) => line.trim()).filter((line) => line !== '').slice(-12) // prettier-ignore
 }

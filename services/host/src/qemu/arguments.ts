@@ -35,6 +35,7 @@ export interface MachineOptions {
   tpmSocket?: string
   /** Of an open /dev/kvm. */
   kvm?: string
+  /** File or FIFO. */
   serialLog: string
   network: GuestNetwork
 }
@@ -91,7 +92,8 @@ export function machineArguments(o: MachineOptions): string[] {
     '-device',
     'virtio-rng-pci,rng=rng',
     '-chardev',
-    `file,id=serial,path=${value(o.serialLog)}`,
+    // A FIFO cannot be emptied, which QEMU tries without `append`.
+    `file,id=serial,append=on,path=${value(o.serialLog)}`,
     '-serial',
     'chardev:serial',
     ...controlArguments,

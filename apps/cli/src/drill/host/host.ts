@@ -121,7 +121,10 @@ export class Host {
     const socket = await this.file('console')
     const typist = new ConsoleTypist()
     this.#others.push(typist)
-    this.qemu.replace('file,id=serial,path=', `socket,id=serial,server=on,wait=off,path=${socket},logfile=`)
+    this.qemu.replace(
+      'file,id=serial,append=on,path=',
+      `socket,id=serial,server=on,wait=off,path=${socket},logappend=on,logfile=`,
+    )
     typist.start({ socket, console: async () => await this.console(), lines })
     return () => typist.typed
   }
