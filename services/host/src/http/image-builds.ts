@@ -37,8 +37,10 @@ export class ImageBuilds {
 
   async start(variant: ImageVariant): Promise<ImageBuildStatus> {
     const present = await this.status(variant)
-    if (present.state === 'Running' || present.state === 'Succeeded') return present
     const { cacheDir, clock, logger, measurements } = this.#o
+    // An image that another installation built into the cache: this one says by its own key what it measures.
+    if (present.image !== undefined) await measurements.current(present.image)
+    if (present.state === 'Running' || present.state === 'Succeeded') return present
     const status: ImageBuildStatus = { state: 'Running', steps: [] }
     const work = buildReferenceImage({
       cacheDir,
