@@ -244,7 +244,10 @@ describe('explaining a release', () => {
     const other = { ...flat, iss: 'https://sharedeus.eus.attest.strongroom.internal' }
     const explanation = explainRelease(policy(compliant), other, { now })
     expect([explanation.released, explanation.authorities[0]!.held]).toEqual([false, true])
-    expect(explainRelease(policy(compliant), { ...flat, iss: undefined }, { now }).released).toBe(false)
+    for (const iss of [undefined, 7]) {
+      const unnamed = explainRelease(policy(compliant), { ...flat, iss }, { now })
+      expect([unnamed.released, unnamed.issuer, unnamed.authorities[0]!.isIssuer]).toEqual([false, undefined, false])
+    }
   })
 
   it('finds the claim that was meant', () => {
@@ -271,6 +274,8 @@ describe('explaining a release', () => {
       'The claim is null, which nothing is equal to.',
       undefined,
     ])
+    // A number that is too small needs no hint.
+    expect(hints({ n: 1 }, { claim: 'n', greater: 3 })).toEqual([undefined])
     expect(hints(flat, nested)).toEqual([
       'The token has it as x-ms-compliance-status: it was made while the VM booted.',
     ])

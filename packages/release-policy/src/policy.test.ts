@@ -53,6 +53,12 @@ describe('a release policy', () => {
       writtenAs: 'allOf',
     })
     expect(read(policy(condition))).not.toHaveProperty('writtenAs')
+    const entry = { authority, allOf: [condition] }
+    expect(fault({ allOf: [entry, entry] })).toEqual([
+      '$.allOf',
+      'one authority, or anyOf (a token has one issuer)',
+      '2 entries',
+    ])
   })
 
   it('names its place, what was expected and what was found', () => {
