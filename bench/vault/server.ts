@@ -26,7 +26,7 @@ import {
   systemClock,
   type WireClient,
 } from '@strongroom/platform'
-import { createVaultService } from '@strongroom/vault'
+import { createVaultServiceOn } from '../../services/vault/src/service.ts'
 import { InPlace } from '../support/in-place.ts'
 import { measureSync } from '../support/measure.ts'
 import { openSigning } from './signing.ts'
@@ -77,7 +77,9 @@ const kv1 = {
   enableRbacAuthorization: true,
   grants: [{ principalId: principal, object: '', dataActions: ['Microsoft.KeyVault/vaults/*'], notDataActions: [] }],
 }
-const service = await createVaultService({
+/** One for the service and for what is done beside it: a second connection would have all rows read again at each write. */
+const store = await openStore({ url: `sqlite:${stateDir}`, service: 'vault', sealer })
+const service = await createVaultServiceOn(store, {
   installation,
   stateDir,
   cacheDir: stateDir,
@@ -98,7 +100,6 @@ const service = await createVaultService({
 await service.start()
 const server = await serve({ installation, authority, hosts: service.hosts, logger })
 await prepare()
-const store = await openStore({ url: `sqlite:${stateDir}`, service: 'vault', sealer })
 const signInProcess = await openSigning({ store, sealer, clock: systemClock, logger, vault: kv1, name: 'sign' })
 
 const floors = { release: releaseFloor(), signature: signatureFloor() }
@@ -127,7 +128,6 @@ async function answer(question: Question): Promise<void> {
   } else {
     await server.close()
     await service.close()
-    await store.close()
     await rm(stateDir, { recursive: true, force: true })
     process.disconnect()
   }

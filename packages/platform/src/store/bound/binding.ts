@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { KeyObject } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Store } from '../store.ts'
 import { storeAltered } from './altered.ts'
 import { BoundTable, type Row } from './bound-table.ts'
@@ -233,6 +234,8 @@ export class Binding {
       const rows = await run(from, last)
       yield* rows
       if (rows.length < batchRows) return
+      // Large stores take seconds: others get their turn.
+      await setImmediate()
       last = table.keyOf(rows.at(-1)!)
     }
   }
