@@ -64,7 +64,7 @@ export class BareMachine {
     const { image, encryption, spec } = this.#o
     const directory = await TpmDirectory.make({ path: this.#file('tpm'), user: undefined })
     this.#tpm = directory
-    await manufactureTpm({ directory, runtimeDir: this.#runtime })
+    await manufactureTpm({ directory })
     const variables = this.#file('variables.fd')
     await makeUefiVariables({ secureBoot: true, dbCertificates: await dbCertificates(image), out: variables })
     await writeFile(this.#file('firmware.fd'), await readFirmware(), { mode: 0o400 })
@@ -77,7 +77,6 @@ export class BareMachine {
     const text = await volumeText(volume)
     await writeDiskKey({
       directory,
-      runtimeDir: this.#runtime,
       key: { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) },
       registers: (await expectedPcrs({ image, variables: await readFile(variables) })).atUnlock,
     })

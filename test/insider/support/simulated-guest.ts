@@ -76,7 +76,7 @@ export class SimulatedGuest {
     const { spec } = this
     const { path, user } = { path: join(this.#runtimeDir, 'tpm'), user: undefined }
     const directory = (this.#directory ??= await TpmDirectory.make({ path, user }))
-    const identity = (this.#identity ??= await manufactureTpm({ directory, runtimeDir: this.#runtimeDir }))
+    const identity = (this.#identity ??= await manufactureTpm({ directory }))
     const tpm = await startSwtpm({ directory, name: 'vtpm', startup: 'clear' })
     this.#tpm = tpm
     const launched = await launchOnSilicon({ silicon, spec, firmware: await readFirmware(), vCPUs: 2 })
@@ -92,7 +92,6 @@ export class SimulatedGuest {
     ]
     await endowTpm({
       tpm,
-      runtimeDir: this.#runtimeDir,
       hclReport: await report(),
       akCertificate: parsePem(ak)[0]!,
       ekCertificate: parsePem(ek)[0]!,
@@ -134,7 +133,7 @@ export class SimulatedGuest {
   #identity: Awaited<ReturnType<typeof manufactureTpm>> | undefined
 
   async tool(name: string, args: string[]): Promise<Buffer> {
-    return await tpmTool(this.#tpm!, name, args)
+    return (await run({ command: name, args, env: this.environment })).stdout
   }
 
   async powerOff(): Promise<void> {

@@ -17,7 +17,7 @@ export async function readDiskSecrets(vmId: string): Promise<DiskKey> {
   try {
     const state = await readFile(join(source, permanentState))
     const copy = await TpmDirectory.make({ path: join(directory, 'tpm'), user: undefined, state })
-    const key = await readDiskKey({ directory: copy, runtimeDir: directory })
+    const key = await readDiskKey({ directory: copy })
     if (key === undefined) throw new Error('the vTPM holds no key of a disk')
     return key
   } finally {

@@ -1,10 +1,9 @@
 import { spawn, type StdioOptions, type ChildProcess } from 'node:child_process'
-import { accessSync, constants, realpathSync } from 'node:fs'
-import { join } from 'node:path'
 import { confined, type Confinement } from './confinement.ts'
 import { missingProgram } from './missing.ts'
 import { sameProcess, startTimeOf } from './process.ts'
 import { programEnvironment } from './run.ts'
+import { directPath, findProgram } from './search.ts'
 
 export interface StartOptions {
   command: string
@@ -49,9 +48,8 @@ export function startProgram(o: StartOptions): OwnedProcess {
   const program = findProgram(o.command, env.PATH ?? '')
   if (program === undefined) throw missingProgram(o.command)
   if (findProgram('setpriv', env.PATH ?? '') === undefined) throw missingProgram('setpriv')
-  // Another user need not reach a link to it.
-  const held = o.confinement && confined(o.confinement, realpathSync(program))
-  const command = held === undefined ? [program] : [...held.before, realpathSync(program)]
+  const held = o.confinement && confined(o.confinement, program)
+  const command = held === undefined ? [program] : [...held.before, directPath(program)]
   const guarded = ['/bin/sh', '-c', onlyUnderParent, 'sh', String(process.pid), ...command, ...o.args]
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...(held?.options ?? []), '--', ...guarded], {
     detached: o.newSession ?? false,
@@ -74,16 +72,4 @@ export function startProgram(o: StartOptions): OwnedProcess {
     kill: (signal = 'SIGTERM') =>
       child.exitCode === null && child.signalCode === null && sameProcess(pid, startTime) && process.kill(pid, signal),
   }
-}
-
-function findProgram(command: string, path: string): string | undefined {
-  const candidates = command.includes('/') ? [command] : path.split(':').map((directory) => join(directory, command))
-  return candidates.find((candidate) => {
-    try {
-      accessSync(candidate, constants.X_OK)
-      return true
-    } catch {
-      return false
-    }
-  })
 }

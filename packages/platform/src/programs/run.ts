@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { storageFull } from '../errors.ts'
+import { confined, type Confinement } from './confinement.ts'
 import { missingProgram } from './missing.ts'
+import { directPath, findProgram } from './search.ts'
 
 export interface RunOptions {
   command: string
@@ -13,6 +15,8 @@ export interface RunOptions {
   /** Added to a minimal environment (PATH, HOME, LANG=C.UTF-8): the server's own environment is not handed on. */
   env?: Record<string, string>
   signal?: AbortSignal
+  /** As this process itself where it is absent. */
+  confinement?: Confinement
   /** Exit codes that count as success besides 0. */
   allow?: number[]
 }
@@ -56,6 +60,14 @@ export function programEnvironment(extra: Record<string, string> = {}): Record<s
   return { PATH: path, HOME, LANG: 'C.UTF-8', ...(TMPDIR !== undefined && { TMPDIR }), ...extra }
 }
 
+/** The command line that holds a program to its place. */
+function held(confinement: Confinement, o: RunOptions, env: Record<string, string>): string[] {
+  const program = findProgram(o.command, env['PATH'] ?? '')
+  if (program === undefined) throw missingProgram(o.command)
+  const { options, before } = confined(confinement, program)
+  return ['setpriv', ...options, '--', ...before, directPath(program), ...o.args]
+}
+
 /**
  * Runs a program to its end. A non-zero exit, a signal and the time limit throw ProgramError.
  * @throws ProgramError
@@ -64,9 +76,11 @@ export function programEnvironment(extra: Record<string, string> = {}): Record<s
 export function run(o: RunOptions): Promise<RunResult> {
   return new Promise((resolve, reject) => {
     o.signal?.throwIfAborted()
-    const child = spawn(o.command, o.args, {
+    const env = programEnvironment(o.env)
+    const [command, ...args] = o.confinement === undefined ? [o.command, ...o.args] : held(o.confinement, o, env)
+    const child = spawn(command!, args, {
       ...(o.cwd !== undefined && { cwd: o.cwd }),
-      env: programEnvironment(o.env),
+      env,
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     const out: Buffer[] = []

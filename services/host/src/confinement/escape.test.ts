@@ -8,7 +8,7 @@ import { makeRuntime, type Runtime } from '../instances/layout.ts'
 import { openDoor } from '../network/door.ts'
 import { copyImage } from '../qemu/image-copy.ts'
 import { VmProcess } from '../qemu/vm-process.ts'
-import { startSwtpm, stopSwtpm } from '../tpm/swtpm.ts'
+import { startSwtpm, stopSwtpm, tpmTool } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { giveTo } from './vm-user.ts'
 
@@ -17,7 +17,7 @@ import { giveTo } from './vm-user.ts'
  * tells how far it came. The server is this process; it runs as root, as no VM has a user of its own otherwise.
  */
 const root = process.geteuid?.() === 0
-const landlock = await hasLandlock()
+const landlock = hasLandlock()
 
 /** Each try prints `NAME yes` or `NAME no`. */
 const attacker = (targets: object, tell: string): string => `#!/usr/bin/python3
@@ -191,6 +191,23 @@ describe.skipIf(!root)('what has taken over a program of a VM', () => {
     const error: unknown = await copyImage({ from, format: 'qcow2', to }).catch((thrown: unknown) => thrown)
     expectOnly(JSON.parse((error as ProgramError).stderr) as Said, [])
     expect(await readFile(from, 'utf8')).toBe('image')
+  })
+
+  it('reaches from a tool that a TPM answered the TPM’s directory alone (attack H11)', async () => {
+    const directory = await TpmDirectory.make({ path: join(a.runtimeDir, 'tools'), user: a.user })
+    const tool = attacker(targets(), `open(${JSON.stringify(directory.at('said'))}, 'w').write(text)`)
+    await program('tpm2_getcap', tool)
+    await program(
+      'swtpm',
+      `#!/usr/bin/python3\nimport socket, time\nsocket.socket(socket.AF_UNIX).bind(${JSON.stringify(directory.at('tool'))})\ntime.sleep(600)\n`,
+    )
+    const tpm = await startSwtpm({ directory, name: 'tool', startup: 'clear' })
+    try {
+      await tpmTool(tpm, 'tpm2_getcap', ['pcrs'])
+      expectOnly(JSON.parse((await directory.take('said')).toString()) as Said, ['connect its door'])
+    } finally {
+      await stopSwtpm(tpm)
+    }
   })
 
   it('reaches from swtpm its own state alone (attack H11)', async () => {

@@ -155,7 +155,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
       console,
       acceleration,
       launched,
-      notices: [...fitted.notices, ...(notice === undefined ? [] : [notice]), ...(await confinementNotices(user))],
+      notices: [...fitted.notices, ...(notice === undefined ? [] : [notice]), ...confinementNotices(user)],
       sshPort,
     }
   } catch (error) {

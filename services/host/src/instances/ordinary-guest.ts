@@ -30,7 +30,7 @@ export async function provisionOrdinary(o: {
     if (spec.security.vTpm) {
       await o.step('Make vTPM')
       directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
-      await manufactureTpm({ directory, runtimeDir })
+      await manufactureTpm({ directory })
     }
     await o.step('Make UEFI variables')
     const out = join(runtimeDir, 'variables.fd')
@@ -94,7 +94,7 @@ export async function openOrdinary(o: {
   const setup = await startSwtpm({ directory, name: 'setup', startup: 'clear' })
   let akPublic: Uint8Array
   try {
-    akPublic = (await readIdentity(setup, o.runtimeDir)).akPublic
+    akPublic = (await readIdentity(setup)).akPublic
   } finally {
     await stopSwtpm(setup)
     for (const path of [setup.socket, setup.controlSocket]) await rm(path, { force: true })

@@ -81,7 +81,7 @@ export async function provision(
           })
     await o.step('Make vTPM')
     const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
-    const identity = await manufactureTpm({ directory, runtimeDir })
+    const identity = await manufactureTpm({ directory })
     await o.step('Make UEFI variables')
     const variablesPath = join(runtimeDir, 'variables.fd')
     if (captured !== undefined && image.guestState?.secureBoot === spec.security.secureBoot)
@@ -139,7 +139,7 @@ async function encryptedDisk(
   try {
     const text = await volumeText(volume)
     const key = { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) }
-    await writeDiskKey({ directory: o.directory, runtimeDir: o.runtimeDir, key, registers: o.atUnlock })
+    await writeDiskKey({ directory: o.directory, key, registers: o.atUnlock })
     return Buffer.from(await volumeDigest(text)).toString('hex')
   } finally {
     volume.volumeKey.fill(0)

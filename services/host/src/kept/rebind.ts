@@ -49,7 +49,7 @@ async function keyOfTpm(state: GuestState, runtimeDir: string, vmId: string): Pr
   const user = await giveUser(runtimeDir, vmId)
   const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user, state: state.tpm() })
   try {
-    const key = await readDiskKey({ directory, runtimeDir })
+    const key = await readDiskKey({ directory })
     if (key === undefined) throw madeBefore()
     return Buffer.from(key.volumeKey)
   } finally {

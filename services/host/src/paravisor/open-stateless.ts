@@ -50,7 +50,7 @@ export async function openStateless(o: {
   const startedAt = o.now().toISOString()
   o.step('Make vTPM')
   const directory = await TpmDirectory.make({ path: join(o.runtimeDir, 'tpm'), user: o.user })
-  const identity = await manufactureTpm({ directory, runtimeDir: o.runtimeDir })
+  const identity = await manufactureTpm({ directory })
   o.step('Make UEFI variables')
   const variables = join(o.runtimeDir, 'variables.fd')
   const { secureBoot } = o.spec.security

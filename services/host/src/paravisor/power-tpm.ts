@@ -30,7 +30,7 @@ export async function powerTpm(i: {
   const setup = await startSwtpm({ directory: i.directory, name: 'setup', startup: 'clear' })
   let evidence: BootEvidence['vtpm']
   try {
-    const found = await readIdentity(setup, o.runtimeDir)
+    const found = await readIdentity(setup)
     if (!Buffer.from(found.akSpki).equals(Buffer.from(i.identity.akSpki)))
       throw anotherTpm(i.identity.akSpki, found.akSpki)
     const hclReport = await reportOn()
@@ -40,7 +40,6 @@ export async function powerTpm(i: {
     const ekCertificate = await certifyEndorsementKey({ authority, vmId, spki: found.ekSpki })
     await endowTpm({
       tpm: setup,
-      runtimeDir: o.runtimeDir,
       hclReport,
       akCertificate: parsePem(certificate)[0]!,
       ekCertificate: parsePem(ekCertificate)[0]!,

@@ -53,7 +53,7 @@ async function powerOn(
   await copyFile(`${ovmf}/OVMF_VARS_4M.fd`, at('variables.fd'))
   await writeFile(at('disk'), '')
   await truncate(at('disk'), 2 ** 20)
-  await manufactureTpm({ directory, runtimeDir })
+  await manufactureTpm({ directory })
   const tpm = await startSwtpm({ directory, name: 'vtpm', startup: 'qemu' })
   o.before?.(tpm.process.pid)
   guest = await RunningGuest.powerOn({

@@ -24,7 +24,7 @@ export async function launchQemu(o: {
       command: 'qemu-system-x86_64',
       args: [...files.arguments, ...args, ...sandbox],
       stdio: ['ignore', o.log, o.log, 'pipe', ...files.descriptors],
-      confinement: { ...(o.user !== undefined && { user: o.user }), ...((await hasLandlock()) && { opens: {} }) },
+      confinement: { ...(o.user !== undefined && { user: o.user }), ...(hasLandlock() && { opens: {} }) },
       newSession: true,
       dieWithParent: true,
     })

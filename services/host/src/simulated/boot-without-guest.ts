@@ -68,7 +68,7 @@ export async function bootWithoutGuest(o: {
             },
           })
     try {
-      return await measure({ ...o, opened, runtimeDir })
+      return await measure({ ...o, opened })
     } finally {
       await shutDown(opened, services)
     }
@@ -82,7 +82,6 @@ async function measure(o: {
   spec: InstanceSpec
   image: ImageRecord
   opened: OpenedGuest | OpenedStateless
-  runtimeDir: string
 }): Promise<AnyBootEvidence> {
   const { opened } = o
   const records = await predictedRecords({
@@ -93,7 +92,6 @@ async function measure(o: {
   const nonce = randomBytes(32)
   const report = await extendAndQuote({
     opened,
-    runtimeDir: o.runtimeDir,
     records,
     settled: settledBy(o.spec, o.services.authority.caPem),
     nonce,
@@ -115,7 +113,6 @@ async function measure(o: {
 
 async function extendAndQuote(o: {
   opened: OpenedGuest | OpenedStateless
-  runtimeDir: string
   records: PredictedRecord[]
   /** What a guest would have settled. */
   settled: Uint8Array
@@ -127,7 +124,7 @@ async function extendAndQuote(o: {
     ({ pcr, digest }) => `${pcr}:sha256=${hex(digest)}`,
   )
   await tpmTool(tpm, 'tpm2_pcrextend', extensions)
-  const [message, signature] = [join(o.runtimeDir, 'quote.message'), join(o.runtimeDir, 'quote.signature')]
+  const { directory } = tpm
   await tpmTool(tpm, 'tpm2_quote', [
     '-Q',
     '-c',
@@ -137,15 +134,15 @@ async function extendAndQuote(o: {
     '-q',
     hex(o.nonce),
     '-m',
-    message,
+    directory.at('quote.message'),
     '-s',
-    signature,
+    directory.at('quote.signature'),
   ])
-  const registers = await readRegisters(tpm, o.runtimeDir)
+  const registers = await readRegisters(tpm)
   return {
     nonce: o.nonce,
-    quoteMessage: await readFile(message),
-    quoteSignature: await readFile(signature),
+    quoteMessage: await directory.take('quote.message'),
+    quoteSignature: await directory.take('quote.signature'),
     pcrs: new Map(quoted.map((index) => [index, Buffer.from(registers[index] ?? '', 'hex')])),
     eventLog: writeEventLog(o.records),
   }

@@ -99,7 +99,7 @@ export class SimulatedBoots {
     const { runtimeDir, user } = await makeRuntime(spec.vmId)
     try {
       const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
-      const made = await manufactureTpm({ directory, runtimeDir })
+      const made = await manufactureTpm({ directory })
       const variablesPath = join(runtimeDir, 'variables.fd')
       await makeUefiVariables({
         secureBoot: spec.security.secureBoot,

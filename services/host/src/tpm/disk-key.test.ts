@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
 import { manufactureTpm } from './manufacture.ts'
 import { startSwtpm, stopSwtpm, tpmTool } from './swtpm.ts'
-import { TpmDirectory } from './tpm-directory.ts'
+import { permanentState, TpmDirectory } from './tpm-directory.ts'
 
 const measured = createHash('sha256').update(Buffer.alloc(32)).update(Buffer.alloc(32, 1)).digest()
 const zero = new Uint8Array(32)
@@ -26,8 +26,8 @@ let directory: TpmDirectory
 beforeAll(async () => {
   runtimeDir = await mkdtemp(join(tmpdir(), 'strongroom-disk-key-'))
   directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user: undefined })
-  await manufactureTpm({ directory, runtimeDir })
-  await writeDiskKey({ directory, runtimeDir, key, registers })
+  await manufactureTpm({ directory })
+  await writeDiskKey({ directory, key, registers })
 })
 
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
@@ -47,9 +47,9 @@ async function readAsGuest(extend: number[]): Promise<string> {
 
 describe('the key of an OS disk in the vTPM', () => {
   it('is read back by the platform, and by a boot that was measured as predicted', async () => {
-    expect(await readDiskKey({ directory, runtimeDir })).toEqual({ ...key, volumeKey: Buffer.from(key.volumeKey) })
+    expect(await readDiskKey({ directory })).toEqual({ ...key, volumeKey: Buffer.from(key.volumeKey) })
     expect(await readAsGuest([4, 7, 11])).toContain(Buffer.from(key.volumeKey).toString('hex'))
-    expect(await readdir(runtimeDir)).toEqual(['tpm'])
+    expect((await readdir(directory.path)).filter((name) => !name.startsWith('.'))).toEqual([permanentState])
   })
 
   it.each([4, 7, 11, 12, 13])(
@@ -72,6 +72,6 @@ describe('the key of an OS disk in the vTPM', () => {
     } finally {
       await stopSwtpm(tpm)
     }
-    expect((await readDiskKey({ directory, runtimeDir }))?.luksUuid).toBe(key.luksUuid)
+    expect((await readDiskKey({ directory }))?.luksUuid).toBe(key.luksUuid)
   })
 })

@@ -1,5 +1,3 @@
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { bootRegisters, type BootRegisters } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
 import { parseNvPublic } from './nv-index.ts'
@@ -31,12 +29,10 @@ const form = new RegExp(`^1 (${uuid}) ([0-9a-f]{128}) ([0-9a-f]{64})\\n$`)
 /**
  * Lays the key of a VM's disk into its TPM, which nothing else uses meanwhile: an NV index that reads under a policy of the
  * registers that are predicted for the VM's boots.
- * @param o.runtimeDir memory-backed
  * @param o.registers SHA-256 values at the moment at which the initrd opens the disk
  */
 export async function writeDiskKey(o: {
   directory: TpmDirectory
-  runtimeDir: string
   key: DiskKey
   registers: BootRegisters
 }): Promise<void> {
@@ -44,23 +40,20 @@ export async function writeDiskKey(o: {
   const hex = Buffer.from(key.volumeKey).toString('hex')
   const content = Buffer.from(`1 ${key.luksUuid} ${hex} ${key.keyDigest}\n`)
   if (!form.test(content.toString())) throw new TypeError('this is no key of a disk')
-  const [values, policy, file] = ['values', 'policy', 'disk.key'].map((name) => join(o.runtimeDir, name)) as [
-    string,
-    string,
-    string,
-  ]
+  const { directory } = o
+  const policy = directory.at('policy')
   await withTpm(o, async (tpm) => {
     try {
-      await writeFile(values, Buffer.concat(bootRegisters.map((register) => o.registers[register])))
+      const values = await directory.give('values', Buffer.concat(bootRegisters.map((each) => o.registers[each])))
       const registers = ['--policy-pcr', '-l', `sha256:${bootRegisters.join(',')}`, '-f', values]
       await tpmTool(tpm, 'tpm2_createpolicy', ['-Q', ...registers, '-L', policy])
       const define = ['-C', 'p', '-s', String(content.length), '-a', attributes, '-L', policy]
       await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', index, ...define])
-      await writeFile(file, content, { mode: 0o600 })
+      const file = await directory.give('disk.key', content)
       await tpmTool(tpm, 'tpm2_nvwrite', ['-Q', '-C', 'p', index, '-i', file])
     } finally {
       content.fill(0)
-      for (const path of [values, policy, file]) await rm(path, { force: true })
+      await directory.drop('values', 'policy', 'disk.key')
     }
   })
 }
@@ -70,7 +63,7 @@ export async function writeDiskKey(o: {
  * @returns undefined where the TPM holds no key of a disk
  * @throws ServiceError DiskKeyUnreadable where there is something else
  */
-export async function readDiskKey(o: { directory: TpmDirectory; runtimeDir: string }): Promise<DiskKey | undefined> {
+export async function readDiskKey(o: { directory: TpmDirectory }): Promise<DiskKey | undefined> {
   return await withTpm(o, async (tpm) => {
     if (!parseNvPublic((await tpmTool(tpm, 'tpm2_nvreadpublic', [])).toString()).has(diskKeyIndex)) return undefined
     const content = await tpmTool(tpm, 'tpm2_nvread', ['-C', 'p', index])

@@ -1,5 +1,3 @@
-import { rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { ProgramError, ServiceError } from '@strongroom/platform'
 import { hexOf, nvIndexLength, nvIndices, parseNvPublic, platformCreate, type NvIndex } from './nv-index.ts'
 import { tpmTool, type Swtpm } from './swtpm.ts'
@@ -10,7 +8,6 @@ import { tpmTool, type Swtpm } from './swtpm.ts'
  */
 export async function endowTpm(o: {
   tpm: Swtpm
-  runtimeDir: string
   hclReport: Uint8Array
   /** DER */
   akCertificate: Uint8Array
@@ -65,16 +62,15 @@ async function define(tpm: Swtpm, wanted: NvIndex, present: boolean): Promise<vo
   })
 }
 
-async function write(o: { tpm: Swtpm; runtimeDir: string }, wanted: NvIndex, content: Uint8Array): Promise<void> {
+async function write(o: { tpm: Swtpm }, wanted: NvIndex, content: Uint8Array): Promise<void> {
   const index = hexOf(wanted.index)
   const padded = Buffer.alloc(nvIndexLength)
   padded.set(content)
-  const file = join(o.runtimeDir, 'nv.content')
-  await writeFile(file, padded, { mode: 0o600 })
+  const file = await o.tpm.directory.give('nv.content', padded)
   try {
     const authorisation = wanted.writtenBy === 'p' ? 'p' : index
     await tpmTool(o.tpm, 'tpm2_nvwrite', ['-Q', '-C', authorisation, index, '-i', file])
   } finally {
-    await rm(file, { force: true })
+    await o.tpm.directory.drop('nv.content')
   }
 }

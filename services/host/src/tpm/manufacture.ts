@@ -1,5 +1,3 @@
-import { readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 import type { TpmDirectory } from './tpm-directory.ts'
 
@@ -22,9 +20,9 @@ const fixed = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth'
  * Makes a new TPM in an empty directory: SHA-256 bank alone, storage root key, restricted signing key as
  * attestation key and endorsement key. Each boot fills the indices (endow.ts).
  */
-export async function manufactureTpm(o: { directory: TpmDirectory; runtimeDir: string }): Promise<TpmIdentity> {
+export async function manufactureTpm(o: { directory: TpmDirectory }): Promise<TpmIdentity> {
   const tpm = await startSwtpm({ ...o, name: 'maker', startup: 'clear' })
-  const context = join(o.runtimeDir, 'primary.context')
+  const context = o.directory.at('primary.context')
   const primary = async (hierarchy: string, algorithm: string, attributes: string, handle: string): Promise<void> => {
     await tpmTool(tpm, 'tpm2_createprimary', ['-Q', '-C', hierarchy, '-G', algorithm, '-a', attributes, '-c', context])
     await tpmTool(tpm, 'tpm2_evictcontrol', ['-Q', '-C', 'o', '-c', context, handle])
@@ -37,24 +35,19 @@ export async function manufactureTpm(o: { directory: TpmDirectory; runtimeDir: s
     await tpmTool(tpm, 'tpm2_flushcontext', ['-t'])
     // In force from the next start on. Fewer banks, fewer extends in firmware.
     await tpmTool(tpm, 'tpm2_pcrallocate', ['-Q', 'sha1:none+sha256:all+sha384:none+sha512:none'])
-    const identity = await readIdentity(tpm, o.runtimeDir)
+    const identity = await readIdentity(tpm)
     await tpmTool(tpm, 'tpm2_shutdown', ['-c'])
     return identity
   } finally {
-    await rm(context, { force: true })
+    await o.directory.drop('primary.context')
     await stopSwtpm(tpm)
   }
 }
 
-export async function readIdentity(tpm: Swtpm, runtimeDir: string): Promise<TpmIdentity> {
+export async function readIdentity(tpm: Swtpm): Promise<TpmIdentity> {
   const read = async (handle: string, format: 'tss' | 'der'): Promise<Uint8Array> => {
-    const file = join(runtimeDir, 'public.key')
-    try {
-      await tpmTool(tpm, 'tpm2_readpublic', ['-Q', '-c', handle, '-f', format, '-o', file])
-      return await readFile(file)
-    } finally {
-      await rm(file, { force: true })
-    }
+    await tpmTool(tpm, 'tpm2_readpublic', ['-Q', '-c', handle, '-f', format, '-o', tpm.directory.at('public.key')])
+    return await tpm.directory.take('public.key')
   }
   return {
     srkPublic: await read(handles.srk, 'tss'),

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hasLandlock, run, ServiceError, startProgram, type OwnedProcess } from '@strongroom/platform'
+import { run, ServiceError, startProgram, type OwnedProcess } from '@strongroom/platform'
 import type { TpmDirectory } from './tpm-directory.ts'
 
 export interface Swtpm {
@@ -38,10 +38,7 @@ export async function startSwtpm(o: { directory: TpmDirectory; name: string; sta
       ...(o.startup === 'qemu' ? [] : ['--server', `type=unixio,path=${socket},mode=0600`]),
       ...(o.startup === 'clear' ? ['--flags', 'startup-clear'] : []),
     ],
-    confinement: {
-      ...(directory.user !== undefined && { user: directory.user }),
-      ...((await hasLandlock()) && { opens: { write: [directory.path] } }),
-    },
+    confinement: directory.confinement,
     newSession: true,
     dieWithParent: true,
   })
@@ -59,14 +56,15 @@ export async function stopSwtpm(tpm: Swtpm): Promise<void> {
 }
 
 /**
- * Runs one of tpm2-tools against it. Arguments carry no secrets: all authorisations are empty, as on Azure.
+ * Runs one of tpm2-tools against it, as the TPM's user: what it is answered is the TPM's word. Its files are in the TPM's directory.
+ * Arguments carry no secrets: all authorisations are empty, as on Azure.
  *
  * @throws ServiceError VtpmEnded where there is no TPM any more
  */
 export async function tpmTool(tpm: Swtpm, tool: string, args: string[]): Promise<Buffer> {
   const env = { TPM2TOOLS_TCTI: `swtpm:path=${tpm.socket}`, TSS2_LOG: 'all+NONE' }
   try {
-    return (await run({ command: tool, args, env, timeoutMs: 20_000 })).stdout
+    return (await run({ command: tool, args, env, confinement: tpm.directory.confinement, timeoutMs: 20_000 })).stdout
   } catch (cause) {
     // Its end is told a little later than the tool's.
     const ended = tpm.process.exited.then(() => true)

@@ -1,5 +1,5 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { attestationKeyUsage, endorsementKeyUsage } from '@strongroom/contract'
 import { isAttestationKey, parsePem, parseTpm2bPublic, toHex } from '@strongroom/evidence'
@@ -12,7 +12,7 @@ import { handles, manufactureTpm, type TpmIdentity } from './manufacture.ts'
 import { nvIndexLength } from './nv-index.ts'
 import { readRegisters } from './registers.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
-import { TpmDirectory } from './tpm-directory.ts'
+import { permanentState, TpmDirectory } from './tpm-directory.ts'
 
 let runtimeDir: string
 let directory: TpmDirectory
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 describe('vTPM', () => {
   it('is made with keys at Azure’s handles, an attestation key that signs nothing else, and one bank', async () => {
-    const identity = await manufactureTpm({ directory, runtimeDir })
+    const identity = await manufactureTpm({ directory })
     expect(isAttestationKey(parseTpm2bPublic(identity.akPublic))).toBe(true)
     const ak = createPublicKey({ key: Buffer.from(identity.akSpki), format: 'der', type: 'spki' })
     expect(ak.asymmetricKeyDetails?.modulusLength).toBe(2048)
@@ -39,7 +39,7 @@ describe('vTPM', () => {
       const banks = (await tpmTool(tpm, 'tpm2_getcap', ['pcrs'])).toString()
       expect(banks).toMatch(/sha1: \[ \]/)
       expect(banks).toMatch(/sha256: \[ 0, 1/)
-      expect((await readRegisters(tpm, runtimeDir))['7']).toBe('00'.repeat(32))
+      expect((await readRegisters(tpm))['7']).toBe('00'.repeat(32))
     } finally {
       await stopSwtpm(tpm)
     }
@@ -53,7 +53,7 @@ describe('vTPM', () => {
 
     beforeEach(async () => {
       authority = await testAuthority(runtimeDir)
-      identity = await manufactureTpm({ directory, runtimeDir })
+      identity = await manufactureTpm({ directory })
       tpm = await startSwtpm({ directory, name: 'endow', startup: 'clear' })
     })
 
@@ -65,7 +65,7 @@ describe('vTPM', () => {
         certifyEndorsementKey({ authority, vmId: 'VM', spki: identity.ekSpki }),
       ])
       const [akCertificate, ekCertificate] = [parsePem(ak)[0]!, parsePem(ek)[0]!]
-      await endowTpm({ tpm, runtimeDir, hclReport: report, akCertificate, ekCertificate })
+      await endowTpm({ tpm, hclReport: report, akCertificate, ekCertificate })
     }
     const read = (index: string, ...more: string[]): Promise<Buffer> =>
       tpmTool(tpm, 'tpm2_nvread', ['-C', 'o', index, ...more])
@@ -92,15 +92,13 @@ describe('vTPM', () => {
 
     it('lets tpm2_getekcertificate find the endorsement key’s certificate', async () => {
       await endow()
-      const file = join(runtimeDir, 'ek.der')
-      await tpmTool(tpm, 'tpm2_getekcertificate', ['-o', file])
-      expect(new X509Certificate(await readFile(file)).keyUsage).toEqual([endorsementKeyUsage])
+      await tpmTool(tpm, 'tpm2_getekcertificate', ['-o', directory.at('ek.der')])
+      expect(new X509Certificate(await directory.take('ek.der')).keyUsage).toEqual([endorsementKeyUsage])
     })
 
     it('lets the guest replace the attestation key’s certificate as Azure’s client does, and lays it again', async () => {
       await endow()
-      const file = join(runtimeDir, 'renewed')
-      await writeFile(file, 'renewed')
+      const file = await directory.give('renewed', Buffer.from('renewed'))
       await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
       const attributes = 'ownerread|ownerwrite|authread|authwrite'
       await tpmTool(tpm, 'tpm2_nvdefine', ['-C', 'o', '0x01C101D0', '-s', '7', '-a', attributes])
@@ -112,8 +110,7 @@ describe('vTPM', () => {
 
     it('does not let the guest write the endorsement key’s certificate', async () => {
       await endow()
-      const file = join(runtimeDir, 'other')
-      await writeFile(file, 'other')
+      const file = await directory.give('other', Buffer.from('other'))
       for (const as of ['o', '0x01C00002'])
         await expect(tpmTool(tpm, 'tpm2_nvwrite', ['-C', as, '0x01C00002', '-i', file])).rejects.toThrow()
     })
@@ -142,12 +139,13 @@ describe('vTPM', () => {
 
   it('gives two VMs different keys and leaves no file behind but its state (attack V10)', async () => {
     const other = await TpmDirectory.make({ path: join(runtimeDir, 'other'), user: undefined })
-    const first = await manufactureTpm({ directory, runtimeDir })
-    const second = await manufactureTpm({ directory: other, runtimeDir })
+    const first = await manufactureTpm({ directory })
+    const second = await manufactureTpm({ directory: other })
     // Of the endorsement seed, and of the storage seed.
     expect(Buffer.from(first.ekSpki).equals(Buffer.from(second.ekSpki))).toBe(false)
     expect(Buffer.from(first.akSpki).equals(Buffer.from(second.akSpki))).toBe(false)
     expect(Buffer.from(first.srkPublic).equals(Buffer.from(second.srkPublic))).toBe(false)
-    expect((await readdir(runtimeDir)).toSorted()).toEqual(['other', 'tpm'])
+    for (const { path } of [directory, other])
+      expect((await readdir(path)).filter((name) => !name.startsWith('.'))).toEqual([permanentState])
   })
 })
