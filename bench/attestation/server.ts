@@ -1,11 +1,10 @@
 /** The attestation service in a process of its own, on simulated silicon and SQLite. Speaks with bench/attestation.ts over IPC. */
-import { createHash, generateKeyPairSync, randomUUID, sign, verify } from 'node:crypto'
+import { generateKeyPairSync, randomUUID, sign, verify } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createAttestationService } from '@strongroom/attestation'
 import { collateralPaths, homeRegion, sharedAttestationHost } from '@strongroom/contract'
-import { toBase64Url } from '@strongroom/evidence'
 import {
   createLogger,
   createSealer,
@@ -17,9 +16,10 @@ import {
   type WireClient,
 } from '@strongroom/platform'
 import { createSilicon } from '@strongroom/silicon'
-import { memoryKeyStore, tinyFirmware } from '@strongroom/silicon/testing'
+import { memoryKeyStore } from '@strongroom/silicon/testing'
 import { InPlace } from '../support/in-place.ts'
 import { measureSync } from '../support/measure.ts'
+import { reportsOf } from '../support/reports.ts'
 
 /** What the parent asks for. */
 type Question = { ask: 'usage' } | { ask: 'sample' } | { ask: 'samples' } | { ask: 'end' }
@@ -71,7 +71,7 @@ process.on('message', (question: Question) => void answer(question))
 process.send?.({
   caPem: authority.caPem,
   host: sharedAttestationHost(homeRegion.code),
-  bodies: await reports(Number(process.argv[4])),
+  bodies: await reportsOf(silicon, Number(process.argv[4])),
   signatures: measureSync(300, both),
 })
 
@@ -94,31 +94,6 @@ async function answer(question: Question): Promise<void> {
     await rm(stateDir, { recursive: true, force: true })
     process.disconnect()
   }
-}
-
-/** Distinct reports, each over runtime data of its own: no signature is verified twice. */
-async function reports(count: number): Promise<string[]> {
-  const guest = await silicon.amd.launch({ firmware: tinyFirmware(), vCPUs: 1, vcpuType: 'EPYC-Milan' })
-  const chain = Buffer.from(endorsements.vcekPem + endorsements.chainPem).toString('base64')
-  const bodies: string[] = []
-  for (let index = 0; index < count; index++) {
-    const runtime = new TextEncoder().encode(
-      JSON.stringify({
-        keys: [{ kid: 'HCLTransferKey', key_ops: ['encrypt'], kty: 'RSA', e: 'AQAB', n: 'q83v'.repeat(85) }],
-        'vm-configuration': { 'secure-boot': true, 'tpm-enabled': true, vmUniqueId: randomUUID().toUpperCase() },
-      }),
-    )
-    const reportData = new Uint8Array(64)
-    reportData.set(createHash('sha256').update(runtime).digest())
-    const report = { SnpReport: toBase64Url(await guest.report(reportData)), VcekCertChain: chain }
-    bodies.push(
-      JSON.stringify({
-        report: Buffer.from(JSON.stringify(report)).toString('base64url'),
-        runtimeData: { data: toBase64Url(runtime), dataType: 'JSON' },
-      }),
-    )
-  }
-  return bodies
 }
 
 /** One P-384 verification and one RSA-2048 signature. */
