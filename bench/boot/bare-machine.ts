@@ -13,9 +13,10 @@ import { startGuestDoors } from '../../services/host/src/network/guest-doors.ts'
 import { provisioningLines } from '../../services/host/src/network/provisioning.ts'
 import { fitToHost } from '../../services/host/src/qemu/capacity.ts'
 import { readFirmware } from '../../services/host/src/qemu/firmware.ts'
+import { machineRegister } from '../../services/host/src/qemu/reference-machine.ts'
 import { VmProcess } from '../../services/host/src/qemu/vm-process.ts'
 import type { Acceleration } from '../../services/host/src/qemu/arguments.ts'
-import { writeDiskKey } from '../../services/host/src/tpm/disk-key.ts'
+import { admitMachine, writeDiskKey } from '../../services/host/src/tpm/disk-key.ts'
 import { manufactureTpm } from '../../services/host/src/tpm/manufacture.ts'
 import { startSwtpm, stopSwtpm } from '../../services/host/src/tpm/swtpm.ts'
 import { TpmDirectory } from '../../services/host/src/tpm/tpm-directory.ts'
@@ -78,8 +79,12 @@ export class BareMachine {
     await writeDiskKey({
       directory,
       key: { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) },
-      registers: (await expectedPcrs({ image, variables: await readFile(variables) })).atUnlock,
+      image: (await expectedPcrs({ image, variables: await readFile(variables) })).atUnlock,
     })
+    const { acceleration, cpuModel } = this.#o
+    const { vCPUs, memoryMiB } = await fitToHost(spec.size)
+    const machine = await machineRegister({ acceleration, cpuModel, vCPUs, memoryMiB, runtimeDir: this.#runtime })
+    await admitMachine({ directory, machine })
   }
 
   /** Milliseconds from QEMU's start to the guest's report; powers the guest off afterwards. */

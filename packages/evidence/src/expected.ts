@@ -23,7 +23,8 @@ export {
   type SnpProcessors,
 } from './measure/snp-launch-digest.ts'
 export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './measure/snp-vmsa.ts'
-export { bootRegisters, nothingPassed, type BootRegisters } from './predict/boot-registers.ts'
+export { bootRegisters, nothingPassed, separatorAlone, type BootRegisters } from './predict/boot-registers.ts'
+export { acpiFiles, predictPcr1, tableLoader } from './predict/pcr1.ts'
 export {
   bootPhases,
   isUnifiedKernelImage,

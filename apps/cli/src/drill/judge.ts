@@ -55,10 +55,10 @@ export function judge(
 }
 
 /**
- * What the guest runs is measured into these: the firmware's drivers and boot programs (2 to 4), Secure Boot (7), the kernel's
+ * What the guest runs is measured into these: the machine's tables (1), drivers and boot programs (2 to 4, 6), Secure Boot (7), the kernel's
  * command line and initrd (8, 9), the kernel image (11), what was added to it (12, 13), settings and volume (14, 15).
  */
-const registersOfCode = [2, 3, 4, 7, 8, 9, 11, 12, 13, 14, 15]
+const registersOfCode = [1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 15]
 
 function movedRegisters(found: Record<string, string>, control: Record<string, string>): string[] {
   return registersOfCode.filter((index) => control[index] !== undefined && found[index] !== control[index]).map((index) => `PCR ${index}`) // prettier-ignore

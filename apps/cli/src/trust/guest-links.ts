@@ -135,7 +135,10 @@ export async function measuredBootLink(
       expected: 'PCRs 0 to 7',
     })
   await checkPcr11(log, quotedRegister(pcrs, 11))
-  const predicted = await predictImageRegisters({ ...o.measurements, secureBoot: o.secureBoot })
+  // What a machine's tables are, its own paravisor predicts: the disk's key reads under that and no other.
+  const said = evidence.expected.pcrs[1]
+  const machine = said === undefined ? undefined : fromHex(said)
+  const predicted = await predictImageRegisters({ ...o.measurements, secureBoot: o.secureBoot, machine })
   const shown = bootRegisters.map((index) => {
     const [expected, actual] = [toHex(predicted[index]), toHex(quotedRegister(pcrs, index))]
     demand({
@@ -157,7 +160,11 @@ export async function measuredBootLink(
 
 /** What a register that differs says. */
 const meanings: Record<(typeof bootRegisters)[number], string> = {
+  1: 'the machine has other devices or ACPI tables than were predicted',
+  2: 'a device brought a driver along',
+  3: 'a driver was configured',
   4: 'another boot loader or kernel was started',
+  6: 'the platform’s maker or the host added to the boot',
   7: 'Secure Boot was in another state, or trusted other keys',
   11: 'another kernel, initrd or command line ran, or the boot went another way',
   12: 'the host passed a command line or credentials to the boot stub',

@@ -1,5 +1,5 @@
 import { toHex, type TrustAnchors } from '@strongroom/evidence'
-import { bootRegisters, predictImageRegisters, verifyImageMeasurements } from '@strongroom/evidence/expected'
+import { predictImageRegisters, verifyImageMeasurements } from '@strongroom/evidence/expected'
 import type { Result } from '../core/output.ts'
 
 /**
@@ -33,6 +33,7 @@ async function registersOf(
   measurements: Awaited<ReturnType<typeof verifyImageMeasurements>>,
   secureBoot: boolean,
 ): Promise<Record<string, string>> {
-  const registers = await predictImageRegisters({ ...measurements, secureBoot })
-  return Object.fromEntries(bootRegisters.map((index) => [String(index), toHex(registers[index])]))
+  // The machine's is not the image's.
+  const { 1: _machine, ...registers } = await predictImageRegisters({ ...measurements, secureBoot })
+  return Object.fromEntries(Object.entries(registers).map(([index, value]) => [index, toHex(value)]))
 }

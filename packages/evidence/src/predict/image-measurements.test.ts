@@ -20,6 +20,7 @@ import {
   verifyImageMeasurements,
   type ImageMeasurements,
 } from './image-measurements.ts'
+import { extendAll } from './pcr.ts'
 import { predictPcr11, sectionDigests } from './pcr11.ts'
 import { predictPcr4 } from './pcr4.ts'
 import { measureVariables } from './pcr7.ts'
@@ -69,7 +70,18 @@ describe('registers from what an image measures', () => {
       sha256: digests(11, eventTypes.EV_IPL)[2 * index + 1]!,
     }))
     const loader = digests(4).at(-1)!
-    expect(await hex({ ...measured, bootFile: { loader, sections }, secureBoot: true })).toEqual(quoted)
+    const logged = async (pcr: number): Promise<Uint8Array> => await extendAll(digests(pcr))
+    const machine = await logged(1)
+    const others = {
+      1: toHex(machine),
+      2: toHex(await logged(2)),
+      3: toHex(await logged(3)),
+      6: toHex(await logged(6)),
+    }
+    expect(await hex({ ...measured, bootFile: { loader, sections }, secureBoot: true, machine })).toEqual({
+      ...quoted,
+      ...others,
+    })
   })
 
   it('are those that are predicted from the image itself', async () => {

@@ -6,7 +6,7 @@ import { readJsonObject } from '../tokens/json.ts'
 import { parseJws } from '../tokens/jws.ts'
 import { type Jwk, selectKey } from '../tokens/keys.ts'
 import { shown } from '../tokens/shown.ts'
-import { nothingPassed, type BootRegisters } from './boot-registers.ts'
+import { nothingPassed, separatorAlone, type BootRegisters } from './boot-registers.ts'
 import { extendAll } from './pcr.ts'
 import { bootBinaries, pcr4Digests, type BootBinaries } from './pcr4.ts'
 import { pcr7DigestsOf, secureBootVariables, type MeasuredVariables } from './pcr7.ts'
@@ -44,16 +44,19 @@ export async function measureBootFile(o: { image: PeImage; kernel: boolean; sha2
 /**
  * Registers of a boot, from digests alone.
  * @param o.bootFile with the kernel's digest where `secureBoot` is false
+ * @param o.machine PCR 1 of the machine (predictPcr1); left out where nothing runs
  * @param o.through the last phase of the boot that has been entered; what the firmware's log replays to without it
  */
 export async function predictRegisters(o: {
   bootFile: BootFile
   variables: MeasuredVariables
   secureBoot: boolean
+  machine?: Uint8Array | undefined
   through?: BootPhase | undefined
 }): Promise<BootRegisters> {
   const { loader, kernel, sections } = o.bootFile
   return {
+    1: o.machine ?? separatorAlone,
     4: await extendAll(await pcr4Digests({ loader, ...(!o.secureBoot && { kernel }) })),
     7: await extendAll(await pcr7DigestsOf(o.variables, o.secureBoot)),
     11: await extendAll(await pcr11DigestsOf(sections, o.through)),
@@ -62,9 +65,17 @@ export async function predictRegisters(o: {
 }
 
 /** Registers of a boot of an image that is ready. */
-export async function predictImageRegisters(o: ImageMeasurements & { secureBoot: boolean }): Promise<BootRegisters> {
+export async function predictImageRegisters(
+  o: ImageMeasurements & { secureBoot: boolean; machine?: Uint8Array | undefined },
+): Promise<BootRegisters> {
   const variables = o.secureBoot ? o.variables.on : o.variables.off
-  return await predictRegisters({ bootFile: o.bootFile, variables, secureBoot: o.secureBoot, through: 'ready' })
+  return await predictRegisters({
+    bootFile: o.bootFile,
+    variables,
+    secureBoot: o.secureBoot,
+    machine: o.machine,
+    through: 'ready',
+  })
 }
 
 /** `typ` of the signed document: no token is one, and it is no token (RFC 8725 section 3.11). */

@@ -44,10 +44,12 @@ const sha256 = (...parts: Uint8Array[]): Uint8Array => {
 /**
  * Predicts the PCRs of a boot.
  * @param o.variables content of the VM's flash file of UEFI variables
+ * @param o.machine PCR 1 of the machine that the VM is to run on; left out where nothing is to run
  */
 export async function expectedPcrs(o: {
   image: Pick<ImageRecord, 'path'>
   variables: Uint8Array
+  machine?: Uint8Array | undefined
 }): Promise<ExpectedPcrs> {
   const parsed = parseVariableStore(o.variables)
   const secureBoot = secureBootEnabled(parsed)
@@ -55,7 +57,7 @@ export async function expectedPcrs(o: {
     const bootFile = await measureBootFile({ image: boot, kernel: !secureBoot, sha256 })
     const variables = await measureVariables({ variables: parsed, authority: findAuthority(parsed, boot) })
     const at = async (through?: BootPhase): Promise<BootRegisters> =>
-      await predictRegisters({ bootFile, variables, secureBoot, through })
+      await predictRegisters({ bootFile, variables, secureBoot, machine: o.machine, through })
     return { atUnlock: await at('enter-initrd'), atReady: await at('ready'), firmwareLog: await at() }
   })
 }

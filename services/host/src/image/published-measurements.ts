@@ -63,7 +63,7 @@ export class PublishedMeasurements {
   ): Promise<boolean> {
     try {
       const measurements = await verifyImageMeasurements({ jws, keys: [this.#key.publicJwk] })
-      const found = await predictImageRegisters({ ...measurements, secureBoot: o.secureBoot })
+      const found = await predictImageRegisters({ ...measurements, secureBoot: o.secureBoot, machine: o.registers[1] })
       return (
         measurements.image.id === image.id && bootRegisters.every((index) => equal(found[index], o.registers[index]))
       )

@@ -23,6 +23,7 @@ import { rewrap } from '../paravisor/unseal.ts'
 import type { Acceleration } from '../qemu/arguments.ts'
 import { fitToHost } from '../qemu/capacity.ts'
 import { readFirmware } from '../qemu/firmware.ts'
+import { machineRegister } from '../qemu/reference-machine.ts'
 import { SerialLog, type GuestConsole } from '../qemu/serial-log.ts'
 import { stopSwtpm } from '../tpm/swtpm.ts'
 import type { CommandQueue } from '../network/command-queue.ts'
@@ -68,13 +69,33 @@ export async function boot(o: BootRequest): Promise<Booted> {
   await sweepRuntime(spec.vmId)
   const runtime = await makeRuntime(spec.vmId)
   const { runtimeDir, user } = runtime
+  // Beside the release of the key, which is waited for longer.
+  const machine = machineRegister({
+    acceleration,
+    cpuModel: cpuModelOf(spec),
+    vCPUs: fitted.vCPUs,
+    memoryMiB: fitted.memoryMiB,
+    ...(spec.interfaces !== undefined && { interfaces: spec.interfaces }),
+    runtimeDir,
+  })
+  machine.catch(() => {})
   let opened: PoweredState | undefined
   const endpoints: { close(): Promise<void> }[] = []
   try {
     const powered = isOrdinary(spec)
-      ? await openOrdinary({ spec, image, files, sealer: services.sealer, ...runtime, step: (name) => o.step(name) })
-      : await openConfidential(o, { spec, image, ...runtime, vCPUs: fitted.vCPUs })
+      ? await openOrdinary({
+          spec,
+          image,
+          files,
+          sealer: services.sealer,
+          ...runtime,
+          machine,
+          step: (name) => o.step(name),
+        })
+      : await openConfidential(o, { spec, image, ...runtime, machine, vCPUs: fitted.vCPUs })
     opened = powered
+    if (record.sealedTo !== undefined)
+      record.sealedTo = { ...record.sealedTo, 1: Buffer.from(await machine).toString('hex') }
     o.step('Power on')
     const socket = (name: string): string => join(runtimeDir, name)
     const doors = {
@@ -164,6 +185,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
       if (opened?.tpm !== undefined) await stopSwtpm(opened.tpm)
       await opened?.state.close()
     } finally {
+      await machine.catch(() => {})
       await rm(runtimeDir, { recursive: true, force: true })
       await rm(files.temporaryDisk, { force: true })
     }
@@ -173,7 +195,7 @@ export async function boot(o: BootRequest): Promise<Booted> {
 
 async function openConfidential(
   o: BootRequest,
-  at: Runtime & { spec: InstanceSpec; image: ImageRecord; vCPUs: number },
+  at: Runtime & { spec: InstanceSpec; image: ImageRecord; machine: Promise<Uint8Array>; vCPUs: number },
 ): Promise<OpenedGuest | OpenedStateless> {
   const { services, record, files } = o
   if (services.silicon === undefined) throw noHardware()

@@ -72,6 +72,8 @@ export async function openOrdinary(o: {
   runtimeDir: string
   /** As whom its vTPM runs. */
   user: number | undefined
+  /** PCR 1 of the machine that the VM is to run on. */
+  machine: Promise<Uint8Array>
   step(name: string): void
 }): Promise<OpenedOrdinary> {
   o.step('Open vTPM and UEFI variables')
@@ -85,7 +87,11 @@ export async function openOrdinary(o: {
   } else {
     await makeUefiVariables({ secureBoot, dbCertificates: await dbCertificates(o.image), out: variables })
   }
-  const expected = await expectedPcrs({ image: o.image, variables: await readFile(variables) })
+  const expected = await expectedPcrs({
+    image: o.image,
+    variables: await readFile(variables),
+    machine: await o.machine,
+  })
   const retire = async (): Promise<void> => {}
   const kept = state.tpm()
   if (kept === undefined)

@@ -114,7 +114,7 @@ export async function provision(
       identity: { akSpki: base64(identity.akSpki), ekSpki: base64(identity.ekSpki) },
       sealedTo: encrypted
         ? Object.fromEntries(
-            Object.entries(atUnlock).map(([index, value]) => [index, Buffer.from(value).toString('hex')]),
+            Object.entries(ofImage(atUnlock)).map(([index, value]) => [index, Buffer.from(value).toString('hex')]),
           )
         : undefined,
       volume,
@@ -124,6 +124,9 @@ export async function provision(
     await rm(runtimeDir, { recursive: true, force: true })
   }
 }
+
+/** The machine is admitted at each boot. */
+const ofImage = ({ 1: _machine, ...registers }: BootRegisters): Omit<BootRegisters, 1> => registers
 
 /** Encrypts the OS disk and lays its key into the VM's TPM. @returns the digest that PCR 15 of its boots begins with */
 async function encryptedDisk(
@@ -139,7 +142,7 @@ async function encryptedDisk(
   try {
     const text = await volumeText(volume)
     const key = { ...volume, keyDigest: text.slice(text.lastIndexOf(':') + 1) }
-    await writeDiskKey({ directory: o.directory, key, registers: o.atUnlock })
+    await writeDiskKey({ directory: o.directory, key, image: o.atUnlock })
     return Buffer.from(await volumeDigest(text)).toString('hex')
   } finally {
     volume.volumeKey.fill(0)

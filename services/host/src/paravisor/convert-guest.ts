@@ -76,7 +76,9 @@ async function requireSameSeal(o: ConvertRequest, variables: Uint8Array): Promis
   if (o.sealedTo === undefined) return
   const { atUnlock } = await expectedPcrs({ image: o.image, variables })
   const predicted = Object.fromEntries(Object.entries(atUnlock).map(([index, value]) => [index, toHex(value)]))
-  const differing = Object.entries(o.sealedTo).filter(([index, value]) => predicted[index] !== value)
+  // Which machine may read the key is settled at each boot.
+  const { 1: _machine, ...sealedTo } = o.sealedTo
+  const differing = Object.entries(sealedTo).filter(([index, value]) => predicted[index] !== value)
   if (differing.length === 0) return
   throw new ServiceError({
     code: 'DiskSealWouldNotOpen',

@@ -8,6 +8,7 @@ import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs, type ExpectedPcrs } from '../image/boot-files.ts'
 import { settledBy } from '../network/provisioning.ts'
 import { readFirmware } from '../qemu/firmware.ts'
+import { admitMachine } from '../tpm/disk-key.ts'
 import type { Swtpm } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import type { GuestState } from '../vmgs/guest-state.ts'
@@ -26,6 +27,8 @@ export interface OpenRequest extends Omit<UnsealRequest, 'firmware' | 'identity'
   /** Public keys of the vTPM as they were when it was made; checked against the vTPM once it is open. */
   identity: UnsealRequest['identity'] | undefined
   bootId: string
+  /** PCR 1 of the machine that the VM is to run on; absent where no guest runs. */
+  machine?: Promise<Uint8Array>
   /** Who powers the vTPM on: QEMU, or nobody beside this machine where no guest runs (`clear`). `qemu` where absent. */
   vtpm?: 'qemu' | 'clear'
 }
@@ -62,7 +65,9 @@ export async function openGuest(o: OpenRequest): Promise<OpenedGuest> {
     await advanceState(unsealed, release.key, customer)
     o.step('Start vTPM')
     const files = await layFiles({ o, state, firmware })
-    const expected = await expectedPcrs({ image: o.image, variables: await readFile(files.variables) })
+    const machine = await o.machine
+    const expected = await expectedPcrs({ image: o.image, variables: await readFile(files.variables), machine })
+    if (machine !== undefined) await admitMachine({ directory: files.tpmState, machine })
     const vtpm = await powerTpm({ o, launched, directory: files.tpmState, identity })
     const evidence: BootEvidence = {
       version: 1,

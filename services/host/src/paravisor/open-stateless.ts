@@ -45,6 +45,7 @@ export async function openStateless(o: {
   step(name: string): void
   signal: AbortSignal
   /** As for openGuest. */
+  machine?: Promise<Uint8Array>
   vtpm?: 'qemu' | 'clear'
 }): Promise<OpenedStateless> {
   const startedAt = o.now().toISOString()
@@ -64,7 +65,8 @@ export async function openStateless(o: {
   const claims = statelessClaims({ spec: o.spec, ...identity })
   const report = await launched.report(await hclReportData(claims))
   o.step('Start vTPM')
-  const expected = await expectedPcrs({ image: o.image, variables: await readFile(variables) })
+  const machine = await o.machine
+  const expected = await expectedPcrs({ image: o.image, variables: await readFile(variables), machine })
   const vtpm = await powerTpm({ o, launched, directory, identity })
   const silicon = await report.evidence()
   return {

@@ -63,11 +63,27 @@ describe('QEMU’s arguments', () => {
     ])
   })
 
-  it('keep the firmware’s variables behind SMM and offer no monitor', () => {
+  it('keep the firmware’s variables behind SMM', () => {
     expect(all).toContain('driver=cfi.pflash01,property=secure,value=on')
     expect(all).toContain('smm=on')
     expect(all).toContain('disable_s3=1')
-    expect(all).not.toContain('-monitor')
+  })
+
+  it('give nobody a monitor, a debugger, a console to type at or the guest’s memory in a core file (attack B7)', () => {
+    const options = args.filter((argument) => argument.startsWith('-'))
+    for (const option of ['-monitor', '-qmp', '-gdb', '-s', '-vnc', '-spice', '-qtest', '-readconfig'])
+      expect(options).not.toContain(option)
+    expect(all).toContain('dump-guest-core=off')
+    expect(args).toEqual(expect.arrayContaining(['-nodefaults', '-no-user-config', '-display', 'none']))
+    // What the guest writes goes to a file, and QEMU's own protocol to a descriptor that this process alone has the other end of.
+    const channels = args.filter((_, index) => ['-chardev', '-serial', '-mon'].includes(args[index - 1] ?? ''))
+    expect(channels.map((each) => each.replace(/,path=.*/, ''))).toEqual([
+      'socket,id=tpm',
+      'file,id=serial',
+      'chardev:serial',
+      'socket,id=control,fd=3',
+      'chardev=control,mode=control',
+    ])
   })
 })
 

@@ -2,17 +2,20 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bootRegisters, type BootRegisters } from '@strongroom/evidence/expected'
+import { bootRegisters } from '@strongroom/evidence/expected'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
+import { admitMachine, readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
 import { manufactureTpm } from './manufacture.ts'
 import { startSwtpm, stopSwtpm, tpmTool } from './swtpm.ts'
 import { permanentState, TpmDirectory } from './tpm-directory.ts'
 
 const measured = createHash('sha256').update(Buffer.alloc(32)).update(Buffer.alloc(32, 1)).digest()
-const zero = new Uint8Array(32)
-/** One digest of ones was extended into PCRs 4, 7 and 11. */
-const registers: BootRegisters = { 4: measured, 7: measured, 11: measured, 12: zero, 13: zero }
+/** One digest of ones was extended into PCRs 4, 7 and 11, and into 1 by the machine. */
+const image = { 4: measured, 7: measured, 11: measured }
+const machine = measured
+/** What every boot extends, by the digest of a separator. */
+const separator = createHash('sha256').update(Buffer.alloc(4)).digest('hex')
+const booted = [1, 4, 7, 11]
 const key: DiskKey = {
   luksUuid: '01234567-89ab-cdef-0123-456789abcdef',
   volumeKey: new Uint8Array(randomBytes(64)),
@@ -27,16 +30,18 @@ beforeAll(async () => {
   runtimeDir = await mkdtemp(join(tmpdir(), 'strongroom-disk-key-'))
   directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user: undefined })
   await manufactureTpm({ directory })
-  await writeDiskKey({ directory, key, registers })
+  await writeDiskKey({ directory, key, image })
+  await admitMachine({ directory, machine })
 })
 
 afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
 
 /** What a guest gets that read the index with these extensions behind it; the platform hierarchy is closed, as firmware leaves it. */
-async function readAsGuest(extend: number[]): Promise<string> {
-  const tpm = await startSwtpm({ directory, name: 'guest', startup: 'clear' })
+async function readAsGuest(extend: readonly number[], at = directory): Promise<string> {
+  const tpm = await startSwtpm({ directory: at, name: 'guest', startup: 'clear' })
   try {
     await tpmTool(tpm, 'tpm2_hierarchycontrol', ['-Q', '-C', 'p', 'phEnable', 'clear'])
+    for (const register of [2, 3, 6]) await tpmTool(tpm, 'tpm2_pcrextend', [`${register}:sha256=${separator}`])
     for (const register of extend) await tpmTool(tpm, 'tpm2_pcrextend', [`${register}:sha256=${'01'.repeat(32)}`])
     const policy = `pcr:sha256:${bootRegisters.join(',')}`
     return (await tpmTool(tpm, 'tpm2_nvread', ['-C', index, index, '-P', policy])).toString()
@@ -48,16 +53,30 @@ async function readAsGuest(extend: number[]): Promise<string> {
 describe('the key of an OS disk in the vTPM', () => {
   it('is read back by the platform, and by a boot that was measured as predicted', async () => {
     expect(await readDiskKey({ directory })).toEqual({ ...key, volumeKey: Buffer.from(key.volumeKey) })
-    expect(await readAsGuest([4, 7, 11])).toContain(Buffer.from(key.volumeKey).toString('hex'))
+    expect(await readAsGuest(booted)).toContain(Buffer.from(key.volumeKey).toString('hex'))
     expect((await readdir(directory.path)).filter((name) => !name.startsWith('.'))).toEqual([permanentState])
   })
 
-  it.each([4, 7, 11, 12, 13])(
-    'is out of reach of a boot that differs in PCR %i alone (attack H3)',
+  it.each(bootRegisters)(
+    'is out of reach of a boot that differs in PCR %i alone (attacks B3, H3)',
     async (register) => {
-      await expect(readAsGuest([4, 7, 11, register])).rejects.toThrow('tpm2_nvread')
+      await expect(readAsGuest([...booted, register])).rejects.toThrow('tpm2_nvread')
     },
   )
+
+  it('is read on the machine that was admitted last, and before one was on none (attack B3)', async () => {
+    await admitMachine({ directory, machine: createHash('sha256').update('another').digest() })
+    await expect(readAsGuest(booted)).rejects.toThrow('tpm2_nvread')
+    await admitMachine({ directory, machine })
+    expect(await readAsGuest(booted)).toContain(Buffer.from(key.volumeKey).toString('hex'))
+    const fresh = {
+      directory: await TpmDirectory.make({ path: join(runtimeDir, 'fresh'), user: undefined }),
+    }
+    await manufactureTpm(fresh)
+    await writeDiskKey({ ...fresh, key, image })
+    await expect(readAsGuest(booted, fresh.directory)).rejects.toThrow('tpm2_nvread')
+    await rm(fresh.directory.path, { recursive: true })
+  })
 
   it('is neither removed nor replaced by a guest, whatever it measured (attack H9)', async () => {
     const tpm = await startSwtpm({ directory, name: 'guest', startup: 'clear' })

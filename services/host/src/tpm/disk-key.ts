@@ -1,4 +1,5 @@
-import { bootRegisters, type BootRegisters } from '@strongroom/evidence/expected'
+import { createHash } from 'node:crypto'
+import { bootRegisters, nothingPassed, type BootRegisters } from '@strongroom/evidence/expected'
 import { ServiceError } from '@strongroom/platform'
 import { parseNvPublic } from './nv-index.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
@@ -24,38 +25,83 @@ export interface DiskKey {
 }
 
 const uuid = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
-const form = new RegExp(`^1 (${uuid}) ([0-9a-f]{128}) ([0-9a-f]{64})\\n$`)
+const digest = '([0-9a-f]{64})'
+const form = new RegExp(`^2 (${uuid}) ([0-9a-f]{128}) ${digest} ${digest} ${digest} ${digest}\\n$`)
+
+/** Of the image and the VM's Secure Boot variables, as they are when the initrd opens the disk. */
+export type ImageRegisters = Pick<BootRegisters, 4 | 7 | 11>
+
+/** What the index holds: the key, and the registers of the image that it is bound to for good. */
+interface Content {
+  key: DiskKey
+  image: ImageRegisters
+}
 
 /**
- * Lays the key of a VM's disk into its TPM, which nothing else uses meanwhile: an NV index that reads under a policy of the
- * registers that are predicted for the VM's boots.
- * @param o.registers SHA-256 values at the moment at which the initrd opens the disk
+ * Lays the key of a VM's disk into its TPM, which nothing else uses meanwhile: an NV index that no boot reads before a machine was
+ * admitted.
+ * @param o.image SHA-256 values at the moment at which the initrd opens the disk
  */
-export async function writeDiskKey(o: {
-  directory: TpmDirectory
-  key: DiskKey
-  registers: BootRegisters
-}): Promise<void> {
-  const { key } = o
-  const hex = Buffer.from(key.volumeKey).toString('hex')
-  const content = Buffer.from(`1 ${key.luksUuid} ${hex} ${key.keyDigest}\n`)
-  if (!form.test(content.toString())) throw new TypeError('this is no key of a disk')
-  const { directory } = o
-  const policy = directory.at('policy')
+export async function writeDiskKey(o: { directory: TpmDirectory; key: DiskKey; image: ImageRegisters }): Promise<void> {
+  await withTpm(o, async (tpm) => await define(tpm, o, noMachine))
+}
+
+/** A register that no boot has: it is extended at each. */
+const noMachine = new Uint8Array(32)
+
+/**
+ * Lets the boots of one machine read the key, and those of no other: the image stays the one that the key was made for, whatever is
+ * predicted now. Nothing is done where the TPM holds no key of a disk.
+ * @param o.machine PCR 1 of the machine that the VM is to run on (predictPcr1)
+ */
+export async function admitMachine(o: { directory: TpmDirectory; machine: Uint8Array }): Promise<void> {
   await withTpm(o, async (tpm) => {
+    const content = await readContent(tpm)
+    if (content === undefined) return
     try {
-      const values = await directory.give('values', Buffer.concat(bootRegisters.map((each) => o.registers[each])))
-      const registers = ['--policy-pcr', '-l', `sha256:${bootRegisters.join(',')}`, '-f', values]
-      await tpmTool(tpm, 'tpm2_createpolicy', ['-Q', ...registers, '-L', policy])
-      const define = ['-C', 'p', '-s', String(content.length), '-a', attributes, '-L', policy]
-      await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', index, ...define])
-      const file = await directory.give('disk.key', content)
-      await tpmTool(tpm, 'tpm2_nvwrite', ['-Q', '-C', 'p', index, '-i', file])
+      await tpmTool(tpm, 'tpm2_nvundefine', ['-Q', '-C', 'p', index])
+      await define(tpm, content, o.machine)
     } finally {
-      content.fill(0)
-      await directory.drop('values', 'policy', 'disk.key')
+      content.key.volumeKey.fill(0)
     }
   })
+}
+
+async function define(tpm: Swtpm, { key, image }: Content, machine: Uint8Array): Promise<void> {
+  const { directory } = tpm
+  const volumeKey = Buffer.from(key.volumeKey).toString('hex')
+  const bound = ([4, 7, 11] as const).map((register) => Buffer.from(image[register]).toString('hex'))
+  const content = Buffer.from(`2 ${[key.luksUuid, volumeKey, key.keyDigest, ...bound].join(' ')}\n`)
+  if (!form.test(content.toString())) throw new TypeError('this is no key of a disk')
+  const registers: BootRegisters = { ...nothingPassed, ...image, 1: machine }
+  try {
+    const policy = await directory.give('policy', policyOf(registers))
+    const size = ['-s', String(content.length), '-a', attributes]
+    await tpmTool(tpm, 'tpm2_nvdefine', ['-Q', index, '-C', 'p', ...size, '-L', policy])
+    const file = await directory.give('disk.key', content)
+    await tpmTool(tpm, 'tpm2_nvwrite', ['-Q', '-C', 'p', index, '-i', file])
+  } finally {
+    content.fill(0)
+    await directory.drop('policy', 'disk.key')
+  }
+}
+
+const policyPcr = '0000017f'
+const sha256Bank = '000b'
+
+/** Digest of a policy that TPM2_PolicyPCR alone satisfies (TPM 2.0 Part 3, section 23.7); the initrd names the same registers. */
+function policyOf(registers: BootRegisters): Uint8Array {
+  const selection = Buffer.alloc(3)
+  for (const register of bootRegisters) selection[register >> 3]! |= 1 << (register & 7)
+  const values = sha256(...bootRegisters.map((register) => registers[register]))
+  const command = Buffer.from(`${policyPcr}00000001${sha256Bank}03${selection.toString('hex')}`, 'hex')
+  return sha256(new Uint8Array(32), command, values)
+}
+
+function sha256(...parts: Uint8Array[]): Uint8Array {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest()
 }
 
 /**
@@ -64,24 +110,30 @@ export async function writeDiskKey(o: {
  * @throws ServiceError DiskKeyUnreadable where there is something else
  */
 export async function readDiskKey(o: { directory: TpmDirectory }): Promise<DiskKey | undefined> {
-  return await withTpm(o, async (tpm) => {
-    if (!parseNvPublic((await tpmTool(tpm, 'tpm2_nvreadpublic', [])).toString()).has(diskKeyIndex)) return undefined
-    const content = await tpmTool(tpm, 'tpm2_nvread', ['-C', 'p', index])
-    const [, luksUuid, volumeKey, keyDigest] = form.exec(content.toString()) ?? []
-    content.fill(0)
-    if (luksUuid === undefined || volumeKey === undefined || keyDigest === undefined) {
-      throw new ServiceError({
-        code: 'DiskKeyUnreadable',
-        status: 500,
-        message: 'The vTPM holds a key of a disk in another form.',
-        target: 'osDisk',
-        expected: 'form 1',
-        found: 'another',
-        remedy: 'Start the VM with the version of Strongroom that made it.',
-      })
-    }
-    return { luksUuid, volumeKey: Buffer.from(volumeKey, 'hex'), keyDigest }
-  })
+  return (await withTpm(o, readContent))?.key
+}
+
+async function readContent(tpm: Swtpm): Promise<Content | undefined> {
+  if (!parseNvPublic((await tpmTool(tpm, 'tpm2_nvreadpublic', [])).toString()).has(diskKeyIndex)) return undefined
+  const content = await tpmTool(tpm, 'tpm2_nvread', ['-C', 'p', index])
+  const [, luksUuid, volumeKey, keyDigest, ...bound] = form.exec(content.toString()) ?? []
+  content.fill(0)
+  if (luksUuid === undefined || volumeKey === undefined || keyDigest === undefined) {
+    throw new ServiceError({
+      code: 'DiskKeyUnreadable',
+      status: 500,
+      message: 'The vTPM holds a key of a disk in another form.',
+      target: 'osDisk',
+      expected: 'form 2',
+      found: 'another',
+      remedy: 'Start the VM with the version of Strongroom that made it.',
+    })
+  }
+  const [pcr4, pcr7, pcr11] = bound.map((hex) => new Uint8Array(Buffer.from(hex, 'hex'))) as [Uint8Array, Uint8Array, Uint8Array] // prettier-ignore
+  return {
+    key: { luksUuid, volumeKey: Buffer.from(volumeKey, 'hex'), keyDigest },
+    image: { 4: pcr4, 7: pcr7, 11: pcr11 },
+  }
 }
 
 async function withTpm<T>(o: { directory: TpmDirectory }, work: (tpm: Swtpm) => Promise<T>): Promise<T> {

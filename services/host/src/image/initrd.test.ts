@@ -1,0 +1,89 @@
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bootRegisters } from '@strongroom/evidence/expected'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { admitMachine, writeDiskKey, type DiskKey } from '../tpm/disk-key.ts'
+import { manufactureTpm } from '../tpm/manufacture.ts'
+import { startSwtpm, stopSwtpm, tpmTool } from '../tpm/swtpm.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
+import { recipeDirectory } from './recipe.ts'
+
+/** What the initrd does with the vTPM, up to what it does with the disk: its own functions, in a shell of this machine's. */
+const init = readFileSync(join(recipeDirectory, 'init'), 'utf8')
+const functions = ['tpm', 'return_code', 'read_disk_key'].map((name) => {
+  const found = new RegExp(`^${name}\\(\\) \\{(?:.*\\}\\n|\\n[^]*?^\\}\\n)`, 'm').exec(init)?.[0]
+  if (found === undefined) throw new Error(`init has no function ${name}`)
+  return found
+})
+const success = /^readonly success=.*$/m.exec(init)![0]
+
+const key: DiskKey = {
+  luksUuid: '01234567-89ab-cdef-0123-456789abcdef',
+  volumeKey: new Uint8Array(randomBytes(64)),
+  keyDigest: 'ab'.repeat(32),
+}
+const measured = createHash('sha256').update(Buffer.alloc(32)).update(Buffer.alloc(32, 1)).digest()
+const separator = createHash('sha256').update(Buffer.alloc(4)).digest('hex')
+
+let runtimeDir: string
+let directory: TpmDirectory
+
+beforeAll(async () => {
+  runtimeDir = await mkdtemp(join(tmpdir(), 'strongroom-initrd-'))
+  directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user: undefined })
+  await manufactureTpm({ directory })
+  await writeDiskKey({ directory, key, image: { 4: measured, 7: measured, 11: measured } })
+  await admitMachine({ directory, machine: measured })
+})
+
+afterAll(async () => await rm(runtimeDir, { recursive: true, force: true }))
+
+/** What read_disk_key says after a boot with these extensions. */
+async function readInInitrd(extend: readonly number[]): Promise<{ code: number | null; said: string }> {
+  const tpm = await startSwtpm({ directory, name: 'guest', startup: 'clear' })
+  try {
+    for (const register of [2, 3, 6]) await tpmTool(tpm, 'tpm2_pcrextend', [`${register}:sha256=${separator}`])
+    for (const register of extend) await tpmTool(tpm, 'tpm2_pcrextend', [`${register}:sha256=${'01'.repeat(32)}`])
+    const listing = (await tpmTool(tpm, 'tpm2_nvreadpublic', ['0x01400100'])).toString()
+    const size = Number(/size: (\d+)/.exec(listing)![1])
+      .toString(16)
+      .padStart(4, '0')
+    return await runShell(tpm.socket, `${success}\n${functions.join('\n')}\nread_disk_key ${size}\n`)
+  } finally {
+    await stopSwtpm(tpm)
+  }
+}
+
+async function runShell(socket: string, script: string): Promise<{ code: number | null; said: string }> {
+  const device = await new Promise<Socket>((done, fail) => {
+    const made = connect(socket, () => done(made)).once('error', fail)
+  })
+  device.pause()
+  const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit', device] })
+  let said = ''
+  child.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString('latin1')))
+  const code = await new Promise<number | null>((done) => child.once('close', done))
+  device.destroy()
+  return { code, said }
+}
+
+const booted = [1, 4, 7, 11]
+
+describe('the initrd', () => {
+  it('reads the disk’s key from the vTPM after the boot that was predicted', async () => {
+    const { code, said } = await readInInitrd(booted)
+    expect([code, said.split(' ').slice(0, 4)]).toEqual([
+      0,
+      ['2', key.luksUuid, Buffer.from(key.volumeKey).toString('hex'), key.keyDigest],
+    ])
+  })
+
+  it.each(bootRegisters)('reads none after a boot that differs in PCR %i alone (attacks B3, H3)', async (register) => {
+    expect(await readInInitrd([...booted, register])).toEqual({ code: 1, said: '' })
+  })
+})

@@ -1,0 +1,138 @@
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { cpuModels, guestFirmwarePath, type GuestInterface } from '@strongroom/contract'
+import { acpiFiles, predictPcr1, tableLoader } from '@strongroom/evidence/expected'
+import { startProgram } from '@strongroom/platform'
+import { startSwtpm, stopSwtpm } from '../tpm/swtpm.ts'
+import { TpmDirectory } from '../tpm/tpm-directory.ts'
+import { machineArguments, type Acceleration } from './arguments.ts'
+import { FirmwareConfiguration } from './firmware-configuration.ts'
+import { QTest } from './qtest.ts'
+
+/** What of a machine goes into its ACPI tables: no disk behind a controller does, and no backend. */
+export interface MachineShape {
+  acceleration: Acceleration
+  cpuModel: string
+  vCPUs: number
+  memoryMiB: number
+  interfaces?: GuestInterface[]
+}
+
+const gibibyte = 2 ** 30
+/** Of Debian's OVMF_VARS_4M.fd. */
+const variablesBytes = 540_672
+const diskBytes = 2 ** 20
+
+/**
+ * PCR 1 of boots of a machine, from QEMU itself: one of the same shape, whose processors never run, is set up as the firmware would
+ * and asked for its tables. The processor's boot is not waited for: it takes parts of a second.
+ * @param o.runtimeDir memory-backed, of one boot
+ * @throws ServiceError MachineNotPredicted
+ */
+export async function machineRegister(o: MachineShape & { runtimeDir: string }): Promise<Uint8Array> {
+  const directory = join(o.runtimeDir, 'reference')
+  await mkdir(directory, { mode: 0o700 })
+  const at = (name: string): string => join(directory, name)
+  // As whom the guest's programs run does not matter to them: nothing of the guest's is here.
+  const state = await TpmDirectory.make({ path: at('tpm'), user: undefined })
+  const tpm = await startSwtpm({ directory: state, name: 'vtpm', startup: 'qemu' })
+  const qtest = await QTest.listen(at('qtest'))
+  try {
+    for (const [name, length] of [
+      ['variables', variablesBytes],
+      ['disk', diskBytes],
+    ] as const) {
+      await writeFile(at(name), '')
+      await truncate(at(name), length)
+    }
+    const program = startProgram({
+      command: 'qemu-system-x86_64',
+      args: [
+        ...referenceArguments(o, at, tpm.controlSocket),
+        '-S',
+        '-qtest',
+        `unix:${at('qtest')}`,
+        '-qtest-log',
+        'none',
+      ],
+      // Its control channel is the third of its streams, which nobody talks on.
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+      newSession: true,
+      dieWithParent: true,
+    })
+    try {
+      await qtest.connect({ ended: program.exited.then(({ code }) => `QEMU ended with ${code}`) })
+      return await predictPcr1(await readTables(qtest, o))
+    } finally {
+      program.kill('SIGKILL')
+      await program.exited
+    }
+  } finally {
+    qtest.close()
+    await stopSwtpm(tpm)
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** The arguments of a VM with nothing behind its devices. */
+function referenceArguments(o: MachineShape, at: (name: string) => string, tpmSocket: string): string[] {
+  const none = '/nowhere'
+  const doors = { metadata: none, time: none, proxy: none, services: none, web: none, names: none }
+  const args = machineArguments({
+    ...o,
+    name: 'reference',
+    vmId: '00000000-0000-0000-0000-000000000000',
+    firmware: guestFirmwarePath,
+    variables: at('variables'),
+    disk: at('disk'),
+    dataDisks: [],
+    tpmSocket,
+    serialLog: '/dev/null',
+    network: { macAddress: '02-00-00-00-00-00', sshPort: 1, doors, interfaces: o.interfaces ?? [] },
+  })
+  return args.map((argument, index) => {
+    if (args[index - 1] !== '-netdev') return argument
+    const id = /\bid=(\w+)/.exec(argument)?.[1]
+    return `hubport,id=${id},hubid=${index}`
+  })
+}
+
+/** Addresses of OVMF 2025.02 for Q35 (OvmfPkg/Include/IndustryStandard/Q35MchIch9.h, PlatformInitLib). */
+const firmware = { pciExpress: 0xe000_0000, powerManagement: 0x600 } as const
+
+/** What the firmware sets before it asks for the tables, as far as it goes into them. */
+async function readTables(qtest: QTest, o: MachineShape): Promise<Map<string, Uint8Array>> {
+  const configure = async (device: number, register: number, value: number): Promise<void> => {
+    await qtest.out(0xcf8, 0x8000_0000 + device * 0x800 + register)
+    await qtest.out(0xcfc, value)
+  }
+  // Power management of the ICH9, and its ACPI registers switched on.
+  await configure(31, 0x40, firmware.powerManagement + 1)
+  await configure(31, 0x44, 0x80)
+  await configure(0, 0x64, 0)
+  await configure(0, 0x60, firmware.pciExpress + 1)
+  // The first device's BAR 4, 64 bits and prefetchable, at the beginning of the window; then memory and ports switched on.
+  const window = pciWindow(o)
+  await configure(1, 0x20, (window % 2 ** 32) + 0xc)
+  await configure(1, 0x24, Math.floor(window / 2 ** 32))
+  await configure(1, 0x04, 3)
+  const configuration = await FirmwareConfiguration.open(qtest)
+  await configuration.negotiateSmi()
+  const files = new Map<string, Uint8Array>()
+  const loader = await configuration.read(tableLoader)
+  files.set(tableLoader, loader)
+  for (const name of acpiFiles(loader)) files.set(name, await configuration.read(name))
+  return files
+}
+
+/**
+ * Where OVMF lays 64-bit PCI addresses (PlatformInitLib, MemDetect.c): with a processor whose address width it believes, which is AMD's,
+ * the last quarter of its 40 bits; else 32 GiB of their own behind the memory.
+ */
+export function pciWindow(o: Pick<MachineShape, 'cpuModel' | 'memoryMiB'>): number {
+  if (o.cpuModel === cpuModels.SNP) return 2 ** 40 - 2 ** 38
+  const memory = o.memoryMiB * 2 ** 20
+  const below4GiB = memory >= 0xb000_0000 ? 2 * gibibyte : memory
+  const end = 4 * gibibyte + memory - below4GiB
+  return Math.ceil(end / (32 * gibibyte)) * 32 * gibibyte
+}
