@@ -79,7 +79,7 @@ describe('QEMU’s arguments', () => {
     const channels = args.filter((_, index) => ['-chardev', '-serial', '-mon'].includes(args[index - 1] ?? ''))
     expect(channels.map((each) => each.replace(/,path=.*/, ''))).toEqual([
       'socket,id=tpm',
-      'file,id=serial',
+      'file,id=serial,append=on',
       'chardev:serial',
       'socket,id=control,fd=3',
       'chardev=control,mode=control',

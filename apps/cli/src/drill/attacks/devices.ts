@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { parsePe } from '@strongroom/evidence/expected'
 import { harmless, measured, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
 import { acpiTable } from '../payload/acpi-table.ts'
@@ -30,7 +31,7 @@ export const deviceAttacks: Attack[] = [
     id: 'B3/acpi-table',
     title: 'an ACPI table with code that the kernel runs (BadAML)',
     does: 'adds a secondary table whose code writes to a port, as it could to memory',
-    ends: [harmless, measured(1)],
+    ends: [measured(1)],
     carryOut: async (host) => {
       const table = await host.file('drill.aml', acpiTable(host.mark('ACPI code')))
       host.qemu.add('-acpitable', `file=${table}`)
@@ -41,7 +42,7 @@ export const deviceAttacks: Attack[] = [
     id: 'H4/option-rom',
     title: 'a UEFI driver in the option ROM of a device',
     does: 'adds a device with a ROM of the host’s',
-    ends: [harmless, measured(2)],
+    ends: [measured(1), measured(2)],
     carryOut: async (host) => {
       const driver = efiProgram(host.mark('option ROM'), efiSubsystems.bootServiceDriver)
       const rom = await host.file('drill.rom', optionRom(driver, { vendor: 0x8086, device: 0x10d3 }))
@@ -73,13 +74,21 @@ true`)
   },
   {
     id: 'H4/direct-kernel',
-    title: 'the VM’s own signed kernel image with an initrd and a command line of the host’s (LINUX_EFI_INITRD_MEDIA)',
-    does: 'gives the firmware the image, an initrd and a command line by QEMU’s -kernel, -initrd and -append',
-    ends: [measured(4)],
+    title: 'the image’s kernel with an initrd and a command line of the host’s (LINUX_EFI_INITRD_MEDIA)',
+    does: 'gives the firmware the kernel, an initrd and a command line by QEMU’s -kernel, -initrd and -append',
+    // Signed as a part of the image and not by itself: with Secure Boot the firmware refuses it, and goes on.
+    ends: [harmless, measured(4)],
     carryOut: async (host) => {
       const archive = cpio({ init: { mode: 0o100755, content: elfProgram(host.mark('code of the initrd')) } })
-      await host.file('kernel.efi', await readKernel(host, bootFile))
-      host.qemu.add('-kernel', await host.file('kernel.efi'), '-initrd', await host.file('initrd.cpio', archive))
+      const image = parsePe(await readKernel(host, bootFile))
+      const kernel = image.sections.find(({ name }) => name === '.linux')
+      if (kernel === undefined) throw new TypeError('the boot image holds no kernel')
+      host.qemu.add(
+        '-kernel',
+        await host.file('kernel', kernel.data),
+        '-initrd',
+        await host.file('initrd.cpio', archive),
+      )
       host.qemu.add('-append', 'drill=1')
       return await host.boot(`grep -q drill=1 /proc/cmdline && echo 'taken word of the kernel command line'\ntrue`)
     },
@@ -88,7 +97,7 @@ true`)
     id: 'H4/vsock',
     title: 'a vsock device, on which systemd would listen for SSH',
     does: 'adds one',
-    ends: [harmless],
+    ends: [measured(1)],
     cannot: async () => (existsSync('/dev/vhost-vsock') ? undefined : 'this machine has no /dev/vhost-vsock'),
     carryOut: async (host) => {
       host.qemu.add('-device', 'vhost-vsock-pci,guest-cid=4242')

@@ -1,5 +1,5 @@
 import { open, readFile, stat } from 'node:fs/promises'
-import { harmless, type Attack } from '../attack.ts'
+import { harmless, measured, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
 import { partitionTypes, readTable, writeTable, type TablePartition } from '../host/partitions.ts'
 import { runProgram } from '../host/programs.ts'
@@ -120,7 +120,8 @@ export const partitionAttacks: Attack[] = [
     id: 'H4/second-disk',
     title: 'a second disk with the identifiers and labels of the first, and a root of the host’s',
     does: 'adds a disk with the same partition table, in front of the VM’s own on the bus',
-    ends: [harmless, diskRefused],
+    // A disk more than the machine has: its ACPI tables say so.
+    ends: [measured(1)],
     cannot: withoutEncryption,
     carryOut: async (host) => {
       const second = await host.file('second.raw')

@@ -6,11 +6,12 @@ const secondsFrom1900To1970 = 2_208_988_800
 
 /** Answers the guest's NTP packets (RFC 5905, section 7.3) with another time; each comes over a stream of its own. */
 export class TimeLiar {
-  readonly #now: Date
+  /** Between the time that is told and the machine's, in milliseconds: it goes on as time does. */
+  readonly #offset: number
   #server: Server | undefined
 
   constructor(now: Date) {
-    this.#now = now
+    this.#offset = now.getTime() - Date.now()
   }
 
   async listen(socket: string): Promise<void> {
@@ -37,7 +38,7 @@ export class TimeLiar {
     // Version as asked, mode 4 (server), stratum 1, precision of a microsecond.
     reply.set([(request[0]! & 0x38) | 4, 1, request[2]!, 0xec])
     reply.write('GPS', 12)
-    const seconds = Math.floor(this.#now.getTime() / 1000) + secondsFrom1900To1970
+    const seconds = Math.floor((Date.now() + this.#offset) / 1000) + secondsFrom1900To1970
     for (const at of [16, 32, 40]) reply.writeUInt32BE(seconds, at)
     // The client's transmit time comes back as the origin.
     request.copy(reply, 24, 40, 48)
