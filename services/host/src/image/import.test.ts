@@ -20,7 +20,7 @@ let count = 0
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'strongroom-import-'))
   cacheDir = join(directory, 'cache')
-  await writeFile(join(directory, 'os-release'), 'ID=tenant\nVERSION_ID="7.1"\nSTRONGROOM_DISK_KEY=1\n')
+  await writeFile(join(directory, 'os-release'), 'ID=tenant\nVERSION_ID="7.1"\nSTRONGROOM_DISK_KEY=2\n')
   await writeFile(join(directory, 'foreign-release'), 'ID=tenant\nVERSION_ID="7.1"\n')
   await writeFile(join(directory, 'root'), Buffer.alloc(1024 ** 2, 7))
   for (const [release, output] of [
@@ -107,7 +107,7 @@ describe('an image that qualifies', () => {
   it('carries no encrypted disk where its initrd would not open one', async () => {
     const record = await importImage({ cacheDir, path: await disk({ boot: 'foreign.efi' }), name: 'foreign' })
     expect(record.qualifies).toMatchObject({ confidential: true, diskEncryption: false })
-    expect(record.qualifies.reasons).toEqual([expect.stringContaining('STRONGROOM_DISK_KEY=1')])
+    expect(record.qualifies.reasons).toEqual([expect.stringContaining('STRONGROOM_DISK_KEY=2')])
   })
 
   it('is the same disk out of qcow2, VHD and raw', async () => {

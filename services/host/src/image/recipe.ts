@@ -29,10 +29,10 @@ export const kernelCommandLine: string = [
 ].join(' ')
 
 /**
- * In `.osrel` of a kernel image: its initrd opens the OS disk with the volume key in the vTPM, in the first form that there is
+ * In `.osrel` of a kernel image: its initrd opens the OS disk with the volume key in the vTPM, in the second form that there was
  * (recipe/init; docs/design/0009-disk-key.md).
  */
-export const diskKeyField: { name: string; value: string } = { name: 'STRONGROOM_DISK_KEY', value: '1' }
+export const diskKeyField: { name: string; value: string } = { name: 'STRONGROOM_DISK_KEY', value: '2' }
 
 /** The EFI system partition: OVMF does not read FAT32 below about 260 MB. */
 export const espMebibytes = 300
