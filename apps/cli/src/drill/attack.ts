@@ -23,6 +23,10 @@ export interface Attack {
   ends: readonly Ending[]
   /** Starts from the VM as the control run left it, which has booted once more than the user's. */
   from?: 'later'
+  /**
+   * Its code runs before the disk's key is asked for, as what a host boots by itself does: it counts whether the boot gets the key.
+   */
+  early?: true
   /** Why it cannot be tried here; undefined where it can. */
   cannot?(host: Host): Promise<string | undefined>
   carryOut(host: Host): Promise<Observation>

@@ -60,6 +60,15 @@ describe('a verdict', () => {
     expect(judge({ ends }, { accepted: false, marks: [], error: refusal }).verdict).toBe('inconclusive')
   })
 
+  it('of code that runs before the key is asked for is held where the boot gets none', () => {
+    const attack = { ends: [measured(1)], early: true } as const
+    const refusal = { ...closed, target: 'PCR 1' }
+    expect(judge(attack, { accepted: false, marks: ['code'], error: refusal }).verdict).toBe('held')
+    expect(judge({ ends: attack.ends }, { accepted: false, marks: ['code'], error: refusal }).verdict).toBe('broken')
+    expect(judge(attack, { ...ready, marks: ['code'] }).verdict).toBe('broken')
+    expect(judge(attack, { accepted: false, marks: ['code'], error: closed }).verdict).toBe('broken')
+  })
+
   it('is harmless only with the registers of the control run, a whole report and a look that succeeded', () => {
     const ends = [harmless]
     expect(judge({ ends }, ready, { registers: { '12': '00' }, encrypted: true }).verdict).toBe('held')

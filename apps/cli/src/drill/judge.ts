@@ -22,13 +22,14 @@ export interface Yardstick {
  * mark, a register that moved unseen, or a VM that starts where it must not, is `broken`. Anything else proves nothing either way.
  */
 export function judge(
-  attack: Pick<Attack, 'ends'>,
+  attack: Pick<Attack, 'ends' | 'early'>,
   seen: Observation,
   { registers = {}, encrypted }: Yardstick = { encrypted: true },
 ): Judgement {
   const refusal = seen.error === undefined ? '' : describe(seen.error)
   const foreseen = !seen.accepted && attack.ends.some((end) => isRefusal(end, seen, encrypted))
-  if (seen.marks.length > 0 && (encrypted || !foreseen))
+  const tolerated = foreseen && (!encrypted || attack.early === true)
+  if (seen.marks.length > 0 && !tolerated)
     return { verdict: 'broken', message: `taken from the host: ${seen.marks.join(', ')}` }
   if (!seen.accepted) {
     if (foreseen) return { verdict: 'held', message: refusal }

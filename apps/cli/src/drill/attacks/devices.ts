@@ -32,10 +32,11 @@ export const deviceAttacks: Attack[] = [
     title: 'an ACPI table with code that the kernel runs (BadAML)',
     does: 'adds a secondary table whose code writes to a port, as it could to memory',
     ends: [measured(1)],
+    early: true,
     carryOut: async (host) => {
       const table = await host.file('drill.aml', acpiTable(host.mark('ACPI code')))
       host.qemu.add('-acpitable', `file=${table}`)
-      return await host.boot()
+      return await host.boot(undefined, { toItsEnd: true })
     },
   },
   {
