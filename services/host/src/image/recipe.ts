@@ -50,7 +50,7 @@ export interface Recipe {
 export async function loadRecipe(variant: ImageVariant = 'reference'): Promise<Recipe> {
   const name = imageNames[variant]
   const hash = createHash('sha256').update(
-    JSON.stringify([builderVersion, name, suite, kernelCommandLine, espMebibytes]),
+    JSON.stringify([builderVersion, name, suite, kernelCommandLine, espMebibytes, diskKeyField]),
   )
   const packages: string[] = []
   for (const directory of [recipeDirectory, variantDirectory[variant]]) {
