@@ -27,10 +27,14 @@ class PlaneProcess {
   /** Steps of operations that it wrote. */
   worked = 0
   readonly ended: Promise<unknown>
+  isOver = false
 
   private constructor(child: ChildProcess) {
     this.#child = child
-    this.ended = once(child, 'exit').then(() => this.#waiting.forEach((answer) => answer(undefined)))
+    this.ended = once(child, 'exit').then(() => {
+      this.isOver = true
+      this.#waiting.forEach((answer) => answer(undefined))
+    })
   }
 
   static async start(store: Store, at = 0, signal = 'SIGKILL', from = 'start'): Promise<PlaneProcess> {
@@ -122,16 +126,19 @@ describeStores('a server process', (open) => {
     await restart()
     const send = async (method: string, path: string, body?: unknown): Promise<void> => {
       for (;;) {
-        const reply = await process.send(method, path, body)
+        const asked = process
+        const reply = await asked.send(method, path, body)
         // An answer of 500 may be the last that a dying process says.
         if (reply !== undefined && reply.status < 500) return
-        await process.ended
+        await asked.ended
         await restart()
       }
     }
     const finish = async (): Promise<void> => {
       while ((await unfinished(store)) > 0) {
-        await Promise.race([process.ended.then(restart), until(async () => (await unfinished(store)) === 0)])
+        const working = process
+        await Promise.race([working.ended, until(async () => working.isOver || (await unfinished(store)) === 0)])
+        if (working.isOver) await restart()
       }
     }
     for (const name of names) await send('PUT', vmPath(name), vmRequest(name))
