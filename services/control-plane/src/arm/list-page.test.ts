@@ -72,8 +72,8 @@ describeStores('pages of a list', (open) => {
     for (const [path, total] of [
       [`${groupOf('one')}/providers/${type}`, names.length],
       [`/subscriptions/${subscriptionId}/providers/${type}`, 2 * names.length],
-      // What is filtered by what the store cannot look for.
-      [`${groupOf('ONE')}/resources`, names.length + 1 + 12],
+      // What is filtered by what the store cannot look for; template specs and their versions among it.
+      [`${groupOf('ONE')}/resources`, names.length + 1 + 12 + 2 + 8],
       [`/subscriptions/${subscriptionId}/resourcegroups`, 8],
       [`${spec}/versions`, 7],
       [`${definition}/versions`, 7],
