@@ -163,7 +163,10 @@ suite('Moving resources', () => {
 })
 
 suite('The end', () => {
-  works('group delete -n ops --yes')
+  // Its VM has an interface in the other group, which lies in a network of this one.
+  works('vm delete -g ops -n cvm1 --yes')
+  refused('group delete -n ops --yes', 'ResourceGroupDeletionBlocked')
   works('group delete -n other --yes')
+  works('group delete -n ops --yes')
   works('keyvault purge -n opsmoved -l westeurope')
 })
