@@ -81,12 +81,11 @@ export const typesIn = (namespace: string): string[] =>
  * Those of types that the table does not have come last.
  */
 export function inDeletionOrder<T extends { type: string }>(resources: readonly T[]): T[] {
-  const rank = new Map(deletionOrder.map((spelling, index) => [spelling.toLowerCase(), index]))
-  const rankOf = ({ type }: T): number => rank.get(type) ?? rank.size
+  const rankOf = ({ type }: T): number => deletionRank.get(type) ?? deletionRank.size
   return resources.toSorted((a, b) => rankOf(a) - rankOf(b))
 }
 
-const deletionOrder = topological()
+const deletionRank = new Map(topological().map((spelling, index) => [spelling.toLowerCase(), index]))
 
 /** Every type after those that are within it or refer to it. */
 function topological(): string[] {
