@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
-import { machineProcesses } from './support/processes.ts'
+import { guestMachine, machineProcesses, referenceMachine, type SeenProcess } from './support/processes.ts'
 import { guestStateFile, readEvidence, statusOf, type VmView } from './support/vm.ts'
 
 interface Refusal {
@@ -57,24 +57,29 @@ describe('a VM whose guest state alone is encrypted', () => {
   })
 })
 
+/** Starts the VM and kills the first process that `find` sees meanwhile. @returns the refusal that the start ends with */
+async function startAndKill(find: (mark: string) => Promise<SeenProcess | undefined>): Promise<Refusal['error']> {
+  const { outcome } = installation.startCli('vm', 'start', 'plain')
+  let pid: number | undefined
+  await expect
+    .poll(async () => (pid = (await find(vm.properties.vmId))?.pid), { timeout: 120_000, interval: 20 })
+    .toBeGreaterThan(0)
+  process.kill(pid!, 'SIGKILL')
+  const { code, json } = await outcome
+  expect(code).not.toBe(0)
+  return (json as Refusal).error
+}
+
 describe('QEMU', () => {
-  it('that dies in firmware: the start fails with what ended it, and the next one succeeds', async () => {
+  it('that ends before it has told its tables: nothing of the guest is started', async () => {
     await installation.must('vm', 'deallocate', 'plain')
-    const { outcome } = installation.startCli('vm', 'start', 'plain')
-    let qemu: number | undefined
-    await expect
-      .poll(
-        async () => {
-          qemu = (await machineProcesses(vm.properties.vmId)).find((each) => each.command.startsWith('qemu'))?.pid
-          return qemu
-        },
-        { timeout: 120_000, interval: 50 },
-      )
-      .toBeGreaterThan(0)
-    process.kill(qemu!, 'SIGKILL')
-    const { code, json } = await outcome
-    expect(code).not.toBe(0)
-    const { error } = json as Refusal
+    const error = await startAndKill(referenceMachine)
+    expect(error.code).toBe('MachineNotPredicted')
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+  })
+
+  it('that dies in firmware: the start fails with what ended it, and the next one succeeds', async () => {
+    const error = await startAndKill(guestMachine)
     expect(error.code).toBe('GuestDidNotStart')
     expect(error.innererror).toMatchObject({
       found: 'SIGKILL',

@@ -29,3 +29,13 @@ export async function machineProcesses(mark: string): Promise<SeenProcess[]> {
     (each) => /^(qemu-system|swtpm)/.test(each.command) && each.cmdline.toLowerCase().includes(wanted),
   )
 }
+
+/** QEMU of a VM's guest, not the one that predicts its tables and never runs a processor. */
+export const guestMachine = async (mark: string): Promise<SeenProcess | undefined> =>
+  (await machineProcesses(mark)).find(({ command, cmdline }) => command.startsWith('qemu') && !predicts(cmdline))
+
+/** QEMU that predicts the tables of a VM's machine (services/host/src/qemu/reference-machine.ts). */
+export const referenceMachine = async (mark: string): Promise<SeenProcess | undefined> =>
+  (await machineProcesses(mark)).find(({ command, cmdline }) => command.startsWith('qemu') && predicts(cmdline))
+
+const predicts = (cmdline: string): boolean => cmdline.includes(' -qtest ')
