@@ -79,8 +79,6 @@ export const crossings: readonly string[] = [
   'compute/vm-sagas.ts network/interfaces.ts',
   'compute/vm-write.ts encryption/vm-set.ts',
   'compute/vm-write.ts identity/user-assigned.ts',
-  'encryption/set-key.ts keyvault/managed-hsm-model.ts',
-  'encryption/set-key.ts keyvault/vault-model.ts',
   'encryption/set-model.ts identity/user-assigned.ts',
   'encryption/set-rotation.ts compute/vm-model.ts',
   'encryption/set-rotation.ts compute/vm-sagas.ts',

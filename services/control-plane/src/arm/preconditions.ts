@@ -2,8 +2,10 @@ import { ServiceError } from '@strongroom/platform'
 import type { Resource } from '../store/resources.ts'
 import type { ArmRequest } from './request.ts'
 
+type Tagged = Pick<Resource, 'etag'>
+
 /** RFC 9110 section 13.1 for one resource. @throws ServiceError 412 PreconditionFailed */
-export function checkPreconditions(request: ArmRequest, existing: Resource | undefined): void {
+export function checkPreconditions(request: ArmRequest, existing: Tagged | undefined): void {
   const header = (name: string): string | undefined => {
     const value = request.headers[name]
     return Array.isArray(value) ? value.join(',') : value
@@ -20,7 +22,7 @@ export function checkPreconditions(request: ArmRequest, existing: Resource | und
     throw failed('If-None-Match', noneMatch, existing)
 }
 
-function failed(name: string, given: string, existing: Resource | undefined): ServiceError {
+function failed(name: string, given: string, existing: Tagged | undefined): ServiceError {
   return new ServiceError({
     code: 'PreconditionFailed',
     status: 412,

@@ -1,7 +1,10 @@
 import type { Resource } from '../store/resources.ts'
 
+/** What of a resource clients see. */
+export type Shown = Omit<Resource, 'internal'>
+
 /** A resource as clients see it. */
-export function resourceView(resource: Resource<never> | Resource, type: string): Record<string, unknown> {
+export function resourceView(resource: Shown, type: string): Record<string, unknown> {
   const { body } = resource
   return {
     name: resource.name,

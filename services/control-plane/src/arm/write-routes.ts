@@ -25,7 +25,7 @@ export function writeRoutes<Internal extends object = Json>(
 ): Route[] {
   const found = async (request: ArmRequest): Promise<Resource<Internal> | undefined> => {
     const existing = await plane.resources.find<Internal>(request.path)
-    checkPreconditions(request, existing as Resource | undefined)
+    checkPreconditions(request, existing)
     return existing
   }
   return [
@@ -47,7 +47,7 @@ export function writeRoutes<Internal extends object = Json>(
       action: `${type}/write`,
       handle: async (request) => {
         const existing = await plane.resources.get<Internal>(request.path)
-        checkPreconditions(request, existing as unknown as Resource)
+        checkPreconditions(request, existing)
         return await handlers.change(request, existing)
       },
     },

@@ -50,7 +50,7 @@ export class UsageLog implements ResourceWatch {
   }
 
   /** Called with every write to a metered resource's row. */
-  async changed(tx: Db, before: Resource | undefined, after: Resource | undefined): Promise<void> {
+  async changed(tx: Db, before: Resource<unknown> | undefined, after: Resource<unknown> | undefined): Promise<void> {
     const [had, has] = [metersOf(before), metersOf(after)]
     const owner = (after ?? before)?.key ?? ''
     // Whatever a request at the same time began: nothing of a resource that is gone goes on.

@@ -5,7 +5,7 @@ import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Json, Resource } from '../store/resources.ts'
 import { requireWhole } from './disk-placement.ts'
-import type { Kept, KeptInternal, KeptResource } from './kept/kept.ts'
+import type { Kept, KeptInternal } from './kept/kept.ts'
 import type { Size } from './sizes.ts'
 import { diskIdOf, diskType, type DataDisk, type DiskChange } from './vm-model.ts'
 
@@ -127,7 +127,7 @@ async function takeDisk(
     if (holder !== '' && keyOf(holder) !== keyOf(o.vmId)) throw inUse(found, holder)
     if (found.location !== o.location) throw notFound(disk.id)
     if (found.body.properties['osType'] !== undefined) throw inUse(found, holder)
-    if (holder === '') requireWhole(found as unknown as KeptResource)
+    if (holder === '') requireWhole(found)
     await setHolder(plane, tx, found.id, o.vmId)
     return { ...disk, id: found.id, name: found.name, sizeGiB: Number(found.body.properties['diskSizeGB']) }
   }

@@ -21,7 +21,7 @@ type Disk = Resource<DiskInternal>
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
 const view = (disk: Disk): Record<string, unknown> => ({
-  ...resourceView(disk as never, diskType),
+  ...resourceView(disk, diskType),
   ...(disk.internal.managedBy !== '' && { managedBy: disk.internal.managedBy }),
 })
 
@@ -37,7 +37,7 @@ export function diskRoutes(plane: Plane): Route[] {
       handle: async (request) => {
         const group = await plane.resources.requireGroup(request.path)
         const existing = await plane.resources.find<DiskInternal>(request.path)
-        checkPreconditions(request, existing as never)
+        checkPreconditions(request, existing)
         return existing === undefined
           ? await create(plane, request, group.location)
           : await change(plane, request, existing)
@@ -49,7 +49,7 @@ export function diskRoutes(plane: Plane): Route[] {
       action: `${diskType}/write`,
       handle: async (request) => {
         const disk = await plane.resources.get<DiskInternal>(request.path)
-        checkPreconditions(request, disk as never)
+        checkPreconditions(request, disk)
         return await change(plane, request, disk)
       },
     },
@@ -152,7 +152,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     })
   })
   // Clients take 200 and 202 for a disk, never 201.
-  return ok(view(made as unknown as Disk))
+  return ok(view(made))
 }
 
 /** Tags, and a larger size; everything else of a disk is as it was made. */

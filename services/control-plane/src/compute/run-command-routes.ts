@@ -82,14 +82,14 @@ function managedRoutes(plane: Plane, base: string): Route[] {
   const one = `${base}/{command}`
   const show = async (command: Resource<RunCommandInternal>, expand: boolean): Promise<Record<string, unknown>> => {
     const status = await plane.machine.findCommand(command.internal.vmId, command.internal.commandId)
-    const shown = resourceView(command as never, runCommandType)
+    const shown = resourceView(command, runCommandType)
     const properties = { ...command.body.properties, provisioningState: stateOf(command, status) }
     return { ...shown, properties: { ...properties, ...(expand && { instanceView: instanceView(status) }) } }
   }
   const write = async (request: ArmRequest): Promise<ArmReply> => {
     const vm = await vmOfAction(plane, request)
     const existing = await plane.resources.find<RunCommandInternal>(request.path)
-    checkPreconditions(request, existing as never)
+    checkPreconditions(request, existing)
     if (existing === undefined && request.method === 'PATCH') await plane.resources.get(request.path)
     const command = await put(plane, request, vm, existing !== undefined)
     return { status: existing === undefined ? 201 : 200, body: await show(command, false) }
@@ -166,8 +166,7 @@ async function put(
       })
       if (changed !== undefined) return changed
     }
-    const made = await plane.resources.insert(tx, { id: request.path, location: vm.location, body, internal })
-    return made as unknown as Resource<RunCommandInternal>
+    return await plane.resources.insert(tx, { id: request.path, location: vm.location, body, internal })
   })
 }
 

@@ -62,7 +62,7 @@ export function vmRoutes(plane: Plane): Route[] {
       handle: async (request) => {
         await plane.resources.requireGroup(request.path)
         const vm = await plane.resources.find<VmInternal>(request.path)
-        checkPreconditions(request, vm as never)
+        checkPreconditions(request, vm)
         return vm === undefined
           ? { status: 204 }
           : accepted(plane, request, vm, await deleteVm(plane, askerOf(request), vm))

@@ -122,6 +122,6 @@ function unknownPower(error: unknown): InstanceViewStatus {
 }
 
 export function vmView(vm: Vm, view?: InstanceView): Record<string, unknown> {
-  const shown = resourceView(vm as never, vmType)
+  const shown = resourceView(vm, vmType)
   return view === undefined ? shown : { ...shown, properties: { ...vm.body.properties, instanceView: view } }
 }

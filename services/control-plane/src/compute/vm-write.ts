@@ -62,7 +62,7 @@ export async function writeVm(
   const group = await plane.resources.requireGroup(request.path)
   const existing = await plane.resources.find<VmInternal>(request.path)
   if (existing === undefined && request.method === 'PATCH') await plane.resources.get(request.path)
-  checkPreconditions(request, existing as never)
+  checkPreconditions(request, existing)
   const model = existing?.internal.model
   const read = readVmRequest(bodyOf(existing), {
     groupLocation: group.location,
@@ -257,8 +257,8 @@ async function create(
       body: vmBody(id, internal, 'Creating', now),
       internal,
     })
-    const operation = await submitCreation(plane, askerOf(request), vm as unknown as Vm, tx)
-    return { vm: vm as unknown as Vm, created: true, operation }
+    const operation = await submitCreation(plane, askerOf(request), vm, tx)
+    return { vm, created: true, operation }
   })
 }
 
@@ -320,7 +320,7 @@ async function update(
     if (disks.length > 0) model.dataDisks = disks
     if (rewired) await applyNics(plane, tx, { vmId: existing.id, before: before.nics, after: model.nics })
     const vm = await changeStanding(plane, tx, existing, (current) => {
-      checkPreconditions(request, current as never)
+      checkPreconditions(request, current)
       // What another request changed meanwhile would be lost: a disk that it attached would stay with the machine, an
       // interface that it moved would be looked for where it was.
       if (!isDeepStrictEqual(current.internal.model, before)) throw raced(existing.id)

@@ -155,7 +155,7 @@ describe('the place of a set’s key', () => {
     key: 'k',
     name: 'pool',
     location: 'westeurope',
-    internal: { enablePurgeProtection: true },
+    body: { properties: { enablePurgeProtection: true } },
   }
   const place = async (stored: object, location = 'westeurope', sourceVault?: string): Promise<Loose> =>
     await placeKey(
@@ -172,7 +172,9 @@ describe('the place of a set’s key', () => {
       `https://pool.managedhsm.strongroom.internal/keys/disk/${'ab'.repeat(16)}`,
     )
     expect((await place(hsm, 'northeurope')).problems[0].code).toBe('KeyVaultAndDiskEncryptionSetInDifferentRegions')
-    expect((await place({ ...hsm, internal: {} })).problems[0].code).toBe('KeyVaultPurgeProtectionNotEnabled')
+    expect((await place({ ...hsm, body: { properties: {} } })).problems[0].code).toBe(
+      'KeyVaultPurgeProtectionNotEnabled',
+    )
     expect((await place(hsm, 'westeurope', vaultPath('box'))).problems[0]).toMatchObject({ expected: hsm.id })
   })
 })

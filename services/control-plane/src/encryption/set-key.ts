@@ -1,8 +1,6 @@
 import { domain } from '@strongroom/contract'
 import type { Problem } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
-import { managedHsmType, type ManagedHsmSettings } from '../keyvault/managed-hsm-model.ts'
-import { vaultType, type VaultSettings } from '../keyvault/vault-model.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import type { SetKey } from './set-model.ts'
@@ -12,6 +10,9 @@ const keyForm = new RegExp(
   'i',
 )
 const path = 'properties.activeKey'
+
+/** What holds keys, by the host's second label. Of its settings only what clients see is read. */
+const stores = { vault: 'Microsoft.KeyVault/vaults', managedhsm: 'Microsoft.KeyVault/managedHSMs' } as const
 
 /** Where a set's key is: the vault or HSM as a resource. */
 export interface KeyPlace {
@@ -32,14 +33,15 @@ export async function placeKey(
   if (match === null) return { problems: [badUrl(key.keyUrl)] }
   const [, name = '', kind = '', keyName = '', version = ''] = match
   const hsm = kind.toLowerCase() === 'managedhsm'
-  const type = hsm ? managedHsmType : vaultType
-  const store = (await plane.resources.list({ type })).find((each) => each.name.toLowerCase() === name.toLowerCase())
+  const store = (await plane.resources.list({ type: stores[hsm ? 'managedhsm' : 'vault'] })).find(
+    (each) => each.name.toLowerCase() === name.toLowerCase(),
+  )
   if (store === undefined) return { problems: [noStore(key, name, hsm)] }
   const { sourceVault } = key
   if (sourceVault !== undefined && keyOf(sourceVault) !== store.key) return { problems: [otherStore(key, store)] }
   const problems = [
     ...(store.location === location ? [] : [otherRegion(store, location)]),
-    ...(hsm ? hsmProblems(store as never) : vaultProblems(store as never)),
+    ...(hsm ? hsmProblems(store) : vaultProblems(store)),
   ]
   if (problems.length > 0) return { problems }
   const host = `${name.toLowerCase()}.${hsm ? 'managedhsm' : 'vault'}.${domain}`
@@ -47,8 +49,9 @@ export async function placeKey(
   return { key: { keyUrl, ...(sourceVault !== undefined && { sourceVault: store.id }) }, store }
 }
 
-function vaultProblems(vault: Resource<VaultSettings>): Problem[] {
-  const { internal } = vault
+function vaultProblems(vault: Resource): Problem[] {
+  const { sku, enablePurgeProtection, enabledForDiskEncryption } = vault.body.properties
+  const skuName = String((sku as { name?: unknown } | undefined)?.name)
   const demand = (holds: boolean, o: { what: string; name: string; code: string; option: string }): Problem[] =>
     holds
       ? []
@@ -64,7 +67,7 @@ function vaultProblems(vault: Resource<VaultSettings>): Problem[] {
           },
         ]
   return [
-    ...(internal.sku === 'premium'
+    ...(skuName === 'premium'
       ? []
       : [
           {
@@ -73,18 +76,18 @@ function vaultProblems(vault: Resource<VaultSettings>): Problem[] {
             message: `The key vault '${vault.id}' cannot hold a key for confidential VMs: its keys cannot be released.`,
             target: `${path}.sourceVault`,
             expected: 'sku premium, or a managed HSM',
-            found: `sku ${internal.sku}`,
+            found: `sku ${skuName}`,
             remedy: 'Use a premium vault.',
             rule: 'S2' as const,
           },
         ]),
-    ...demand(internal.enablePurgeProtection, {
+    ...demand(enablePurgeProtection === true, {
       what: 'purge protection is not enabled on it, so that a key could be destroyed for good',
       name: 'enablePurgeProtection',
       code: 'KeyVaultPurgeProtectionNotEnabled',
       option: '--enable-purge-protection',
     }),
-    ...demand(internal.resource.enabledForDiskEncryption, {
+    ...demand(enabledForDiskEncryption === true, {
       what: 'it is not enabled for disk encryption',
       name: 'enabledForDiskEncryption',
       code: 'KeyVaultNotEnabledForDiskEncryption',
@@ -93,8 +96,8 @@ function vaultProblems(vault: Resource<VaultSettings>): Problem[] {
   ]
 }
 
-function hsmProblems(hsm: Resource<ManagedHsmSettings>): Problem[] {
-  if (hsm.internal.enablePurgeProtection) return []
+function hsmProblems(hsm: Resource): Problem[] {
+  if (hsm.body.properties['enablePurgeProtection'] === true) return []
   return [
     {
       code: 'KeyVaultPurgeProtectionNotEnabled',

@@ -65,7 +65,7 @@ function identityView({ system, user }: SetInternal['identity']): Json {
   }
 }
 
-export const setView = (set: DiskEncryptionSet): Record<string, unknown> => resourceView(set as never, setType)
+export const setView = (set: DiskEncryptionSet): Record<string, unknown> => resourceView(set, setType)
 
 /** ARM id of the resource whose identity the set acts as: its own where it has one. */
 export function actingIdentity(set: Pick<DiskEncryptionSet, 'id' | 'internal'>): string | undefined {

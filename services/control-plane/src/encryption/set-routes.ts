@@ -112,7 +112,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     })
   })
   // Clients take 200 and 202 for a set, never 201.
-  return ok(setView(made as unknown as DiskEncryptionSet))
+  return ok(setView(made))
 }
 
 async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptionSet): Promise<ArmReply> {

@@ -1,5 +1,5 @@
 import { managedHsmHost, type ManagedHsmDefinition } from '@strongroom/contract'
-import { resourceView } from '../arm/resource-view.ts'
+import { resourceView, type Shown } from '../arm/resource-view.ts'
 import type { Resource, ResourceBody } from '../store/resources.ts'
 
 export const managedHsmType = 'Microsoft.KeyVault/managedHSMs'
@@ -29,7 +29,7 @@ export function managedHsmBody(name: string, settings: ManagedHsmSettings): Reso
 }
 
 /** `activated` undefined where nobody asked the key service. */
-export function managedHsmView(resource: Resource<never> | Resource, activated?: boolean): Record<string, unknown> {
+export function managedHsmView(resource: Shown, activated?: boolean): Record<string, unknown> {
   const view = resourceView(resource, managedHsmType)
   if (activated === undefined) return view
   const status = activated

@@ -61,11 +61,11 @@ export function managedHsmRoutes(plane: Plane): Route[] {
       action: `${managedHsmType}/write`,
       handle: async (request) => {
         const existing = await plane.resources.get<ManagedHsmSettings>(request.path)
-        checkPreconditions(request, existing as never)
+        checkPreconditions(request, existing)
         const fields = new Fields(request.body)
         const settings = readSettings(fields, plane.tenantId, existing.internal)
         fields.assertSound()
-        return ok(managedHsmView((await change(plane, askerOf(request), existing, settings)) as never))
+        return ok(managedHsmView(await change(plane, askerOf(request), existing, settings)))
       },
     },
     {
@@ -123,15 +123,14 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const location = requireLocation(fields, fields.text('location') ?? group.location)
   const mode = fields.object('properties').oneOf('createMode', ['default', 'recover'])
   const existing = await plane.resources.find<ManagedHsmSettings>(request.path)
-  checkPreconditions(request, existing as never)
+  checkPreconditions(request, existing)
   if (mode === 'recover' && existing === undefined) {
     fields.assertSound()
     return await recover(plane, request, name)
   }
   const settings = readSettings(fields, plane.tenantId, existing?.internal)
   fields.assertSound()
-  if (existing === undefined)
-    return ok(managedHsmView((await insert(plane, request, name, location, settings)) as never))
+  if (existing === undefined) return ok(managedHsmView(await insert(plane, request, name, location, settings)))
   if (existing.location !== location) {
     throw new ServiceError({
       code: 'InvalidResourceLocation',
@@ -143,7 +142,7 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
       remedy: 'Leave the location as it is.',
     })
   }
-  return ok(managedHsmView((await change(plane, askerOf(request), existing, settings)) as never))
+  return ok(managedHsmView(await change(plane, askerOf(request), existing, settings)))
 }
 
 async function insert(
@@ -152,7 +151,7 @@ async function insert(
   name: string,
   location: string,
   settings: ManagedHsmSettings,
-): Promise<unknown> {
+): Promise<ManagedHsmResource> {
   const id = request.path
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, id)
@@ -180,7 +179,7 @@ async function change(
   asker: Asker,
   existing: ManagedHsmResource,
   settings: ManagedHsmSettings,
-): Promise<unknown> {
+): Promise<ManagedHsmResource> {
   return await plane.resources.transaction(async (tx) => {
     const changed = await plane.resources.change<ManagedHsmSettings>(tx, existing.id, (resource) => {
       resource.internal = settings
@@ -202,7 +201,7 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
   const { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags, location } = found
   await plane.vaults.recoverHsm(askerOf(request), name)
   const settings = { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags }
-  return ok(managedHsmView((await insert(plane, request, name, location, settings)) as never))
+  return ok(managedHsmView(await insert(plane, request, name, location, settings)))
 }
 
 function readSettings(fields: Fields, tenantId: string, existing: ManagedHsmSettings | undefined): ManagedHsmSettings {

@@ -1,5 +1,5 @@
 import { vaultHost, type VaultAccessPolicy, type VaultDefinition, type VaultNetworkRules } from '@strongroom/contract'
-import { resourceView } from '../arm/resource-view.ts'
+import { resourceView, type Shown } from '../arm/resource-view.ts'
 import type { Json, Resource, ResourceBody } from '../store/resources.ts'
 
 export const vaultType = 'Microsoft.KeyVault/vaults'
@@ -17,7 +17,7 @@ export function vaultBody(name: string, settings: VaultSettings): ResourceBody {
     properties: {
       sku: { family: 'A', name: settings.sku },
       tenantId: settings.tenantId,
-      accessPolicies: settings.accessPolicies as unknown as Json[],
+      accessPolicies: settings.accessPolicies,
       enabledForDeployment: resource.enabledForDeployment,
       enabledForDiskEncryption: resource.enabledForDiskEncryption,
       enabledForTemplateDeployment: resource.enabledForTemplateDeployment,
@@ -34,7 +34,7 @@ export function vaultBody(name: string, settings: VaultSettings): ResourceBody {
   }
 }
 
-export function vaultView(resource: Resource<never> | Resource): Record<string, unknown> {
+export function vaultView(resource: Shown): Record<string, unknown> {
   return resourceView(resource, vaultType)
 }
 

@@ -153,7 +153,7 @@ export function mergedPolicies(
     ]
   })
   const gives = ({ permissions: held }: VaultAccessPolicy): boolean =>
-    Object.values(held as unknown as Record<string, string[]>).some((list) => list.length > 0)
+    (Object.keys(permissions) as (keyof VaultPermissions)[]).some((kind) => held[kind].length > 0)
   return [...others, ...changed.filter((policy) => kind === 'add' || gives(policy))]
 }
 

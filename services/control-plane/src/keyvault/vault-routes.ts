@@ -70,19 +70,19 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const properties = fields.object('properties')
   const mode = properties.oneOf('createMode', ['default', 'recover'])
   const existing = await plane.resources.find<VaultSettings>(request.path)
-  checkPreconditions(request, existing as never)
+  checkPreconditions(request, existing)
   if (mode === 'recover' && existing === undefined) {
     fields.assertSound()
     return await recover(plane, request, name)
   }
   if (existing !== undefined) {
     if (existing.location !== location) throw locationConflict(name, existing.location, location)
-    return ok(vaultView((await change(plane, request, existing.id, false)) as never))
+    return ok(vaultView(await change(plane, request, existing.id, false)))
   }
   const settings = readVaultRequest(fields, { tenantId: plane.tenantId, patch: false })
   fields.assertSound()
   const made = await insert(plane, request, name, location, settings)
-  return { status: 201, body: vaultView(made as never) }
+  return { status: 201, body: vaultView(made) }
 }
 
 async function insert(
@@ -100,9 +100,9 @@ async function insert(
       throw vaultConflict('Conflict', `The vault '${name}' is being made by another request.`, 'Repeat the request.')
     }
     const body = vaultBody(name, settings)
-    const made = (await plane.resources.insert(tx, { id, location, body, internal: settings })) as unknown
-    await tellVault(plane, askerOf(request), tx, made as VaultResource, settings)
-    return made as VaultResource
+    const made = await plane.resources.insert(tx, { id, location, body, internal: settings })
+    await tellVault(plane, askerOf(request), tx, made, settings)
+    return made
   })
 }
 
@@ -122,13 +122,13 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
   const { name: _name, createdAt: _at, deletionDate: _deleted, scheduledPurgeDate: _purge, ...definition } = deleted
   await plane.vaults.recover(askerOf(request), name)
   const made = await insert(plane, request, name, deleted.location, settingsOf(definition))
-  return ok(vaultView(made as never))
+  return ok(vaultView(made))
 }
 
 async function patch(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const existing = await plane.resources.get<VaultSettings>(request.path)
-  checkPreconditions(request, existing as never)
-  return ok(vaultView((await change(plane, request, existing.id, true)) as never))
+  checkPreconditions(request, existing)
+  return ok(vaultView(await change(plane, request, existing.id, true)))
 }
 
 const modelAction = 'Microsoft.Authorization/roleAssignments/write'

@@ -10,7 +10,7 @@ import { tellVault } from '../keyvault/vault-sync.ts'
 import { vaultType, type VaultSettings } from '../keyvault/vault-model.ts'
 import { interfaceType, vmOf } from '../network/interfaces.ts'
 import { groupPath, type Plane } from '../plane.ts'
-import type { Db, Resource } from '../store/resources.ts'
+import { isOfType, type Db, type Resource } from '../store/resources.ts'
 import { moveRows } from './move-rows.ts'
 import { idInGroup, moveProblem } from './move-rules.ts'
 
@@ -77,8 +77,8 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
  */
 async function tellServices(plane: Plane, asker: Asker, tx: Db, resource: Resource, sourceId: string): Promise<void> {
   const movedFrom = idInGroup(resource.id, sourceId)
-  if (resource.type === vaultType.toLowerCase())
-    await tellVault(plane, asker, tx, resource, resource.internal as unknown as VaultSettings, { movedFrom })
+  if (isOfType<VaultSettings>(resource, vaultType))
+    await tellVault(plane, asker, tx, resource, resource.internal, { movedFrom })
   if (resource.type === providerType.toLowerCase()) await moveProvider(plane, resource, movedFrom)
 }
 

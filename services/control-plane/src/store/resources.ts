@@ -30,11 +30,25 @@ export interface Resource<Internal = Json> {
   updatedAt: string
 }
 
+export interface NewResource<Internal> {
+  id: string
+  location: string
+  body: ResourceBody
+  internal?: Internal
+}
+
+/**
+ * Whether what was found is of the type, and so has what the platform keeps of that type.
+ * @param type in any case
+ */
+export const isOfType = <I>(resource: Resource<unknown> | undefined, type: string): resource is Resource<I> =>
+  resource?.type === type.toLowerCase()
+
 /** Sees every write to rows of some types, inside the transaction that writes. */
 export interface ResourceWatch {
   /** In lower case. */
   readonly types: ReadonlySet<string>
-  changed(tx: Db, before: Resource | undefined, after: Resource | undefined): Promise<void>
+  changed(tx: Db, before: Resource<unknown> | undefined, after: Resource<unknown> | undefined): Promise<void>
 }
 
 /** The rows behind every resource. Methods that take `tx` run inside the caller's transaction. */
@@ -142,19 +156,16 @@ export class ResourceStore {
     return (await query.orderBy('key').limit(o.limit).execute()).map((row) => toResource<I>(row))
   }
 
-  async insert(tx: Db, o: { id: string; location: string; body: ResourceBody; internal?: unknown }): Promise<Resource> {
+  async insert<I = Json>(tx: Db, o: NewResource<I>): Promise<Resource<I>> {
     const row = this.#row(o)
     await tx.insertInto('resource').values(row).execute()
-    const made = toResource<Json>(row)
+    const made = toResource<I>(row)
     if (this.#watch?.types.has(row.type) === true) await this.#watch.changed(tx, undefined, made)
     return made
   }
 
   /** Undefined where there is one already. */
-  async insertIfNew(
-    tx: Db,
-    o: { id: string; location: string; body: ResourceBody; internal?: unknown },
-  ): Promise<Resource | undefined> {
+  async insertIfNew(tx: Db, o: NewResource<unknown>): Promise<Resource | undefined> {
     const row = this.#row(o)
     const held = await tx
       .insertInto('resource')
@@ -164,7 +175,7 @@ export class ResourceStore {
     return Number(held.numInsertedOrUpdatedRows ?? 0) === 0 ? undefined : toResource(row)
   }
 
-  #row(o: { id: string; location: string; body: ResourceBody; internal?: unknown }): Tables['resource'] {
+  #row(o: NewResource<unknown>): Tables['resource'] {
     const parsed = parseResourceId(o.id)
     if (parsed === undefined) throw new TypeError(`not a resource id: ${o.id}`)
     const now = this.#clock.now().toISOString()
@@ -184,7 +195,7 @@ export class ResourceStore {
   }
 
   /** Undefined where another request made the same resource first. */
-  async insertNew(o: { id: string; location: string; body: ResourceBody }): Promise<Resource | undefined> {
+  async insertNew(o: NewResource<never>): Promise<Resource | undefined> {
     return await this.transaction(async (tx) => await this.insertIfNew(tx, o))
   }
 
@@ -213,7 +224,7 @@ export class ResourceStore {
       .where('key', '=', resource.key)
       .execute()
     // The row as it was is read anew: `change` has worked on the other copy.
-    if (watch !== undefined) await watch.changed(tx, toResource(row), resource as unknown as Resource)
+    if (watch !== undefined) await watch.changed(tx, toResource(row), resource)
     return resource
   }
 

@@ -8,6 +8,7 @@ import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import { requireManagementGroup } from '../resources/management-groups.ts'
 import { managementGroupPath } from '../resources/scopes.ts'
 import type { Resource } from '../store/resources.ts'
+import type { Shown } from '../arm/resource-view.ts'
 import { deploymentProperties, preflight, type DeploymentInternal } from './deployments.ts'
 import { prepare, readDeployment, type DeploymentInput, type Prepared } from './input.ts'
 import { followLink } from './links.ts'
@@ -20,7 +21,7 @@ import { whatIf } from './what-if.ts'
 const scopes = [groupPath, subscriptionPath, managementGroupPath, '']
 const nameForm = /^[A-Za-z0-9_().-]{0,63}[A-Za-z0-9_()-]$/
 
-function view(deployment: Resource): Record<string, unknown> {
+function view(deployment: Shown): Record<string, unknown> {
   const { id, name, location, body } = deployment
   return { id, name, type: deploymentType, ...(location !== '' && { location }), properties: body.properties }
 }
@@ -131,7 +132,7 @@ function routesOf(plane: Plane, at: string): Route[] {
       method: 'GET',
       path: one,
       action: `${action}/read`,
-      handle: async (request) => ok(view((await find(request)) as never)),
+      handle: async (request) => ok(view(await find(request))),
     },
     {
       method: 'HEAD',

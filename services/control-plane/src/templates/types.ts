@@ -131,8 +131,8 @@ function boundsProblem(value: Value, type: Obj): Omit<TypeProblem, 'path'> | und
 
 function objectProblem(value: Obj, type: Obj, definitions: Obj, path: string, depth: number): TypeProblem | undefined {
   const chosen = discriminated(value, type, definitions, path)
-  if (chosen !== undefined && 'message' in chosen) return chosen as unknown as TypeProblem
-  const { properties, additionalProperties } = chosen ?? type
+  if (chosen !== undefined && 'problem' in chosen) return chosen.problem
+  const { properties, additionalProperties } = chosen?.type ?? type
   const declared = isObject(properties) ? properties : {}
   const at = (name: string): string => (path === '' ? name : `${path}.${name}`)
   for (const [name, definition] of Object.entries(declared)) {
@@ -162,19 +162,25 @@ function objectProblem(value: Obj, type: Obj, definitions: Obj, path: string, de
 }
 
 /** Of several types the one that a member's value names. */
-function discriminated(value: Obj, type: Obj, definitions: Obj, path: string): Obj | undefined {
+function discriminated(
+  value: Obj,
+  type: Obj,
+  definitions: Obj,
+  path: string,
+): { type: Obj } | { problem: TypeProblem } | undefined {
   const rule = type['discriminator']
   if (!isObject(rule) || !isObject(rule['mapping'])) return undefined
   const member = textOf(rule['propertyName'])
   const named = memberOf(value, member)?.value
   const chosen = typeof named === 'string' ? memberOf(rule['mapping'], named)?.value : undefined
-  if (isObject(chosen)) return resolveType(chosen, definitions)
-  return {
+  if (isObject(chosen)) return { type: resolveType(chosen, definitions) }
+  const problem = {
     path: path === '' ? member : `${path}.${member}`,
     message: 'names no type',
     expected: Object.keys(rule['mapping']).join(', '),
     found: textOf(named).slice(0, 80),
   }
+  return { problem }
 }
 
 function arrayProblem(

@@ -7,6 +7,7 @@ import { vaultType } from '../keyvault/vault-model.ts'
 import type { Machine } from '../machine/machine.ts'
 import { SimulatedMachine } from '../machine/simulated-machine.ts'
 import type { Plane } from '../plane.ts'
+import { isOfType } from '../store/resources.ts'
 import type { Tables } from '../store/tables.ts'
 
 /** What a resource manager that was just made has none of. Roles, prices and the meter's clock stay. */
@@ -38,11 +39,11 @@ export async function resetPlane(plane: Plane, machine: Machine): Promise<number
     for (const { id } of unfinished) await runner.wait(id)
   }
   const resources = await plane.resources.list({})
-  const vms = resources.filter(({ type }) => type === vmType.toLowerCase())
+  const vms = resources.filter((each) => isOfType<VmInternal>(each, vmType))
   if (machine instanceof SimulatedMachine) await machine.removeAll()
   else
     for (const vm of vms) {
-      const { vmId } = vm.internal as unknown as VmInternal
+      const { vmId } = vm.internal
       await machine.remove(vmId)
       await plane.keys.destroy(undefined, vmId)
     }

@@ -2,7 +2,7 @@ import type { ImageRecord } from '@strongroom/contract'
 import type { FaqRuleId } from '../../arm/faq-rule.ts'
 import type { Problem } from '../../arm/fields.ts'
 import type { Plane } from '../../plane.ts'
-import type { Resource } from '../../store/resources.ts'
+import { isOfType, type Resource } from '../../store/resources.ts'
 import { definitionType, encryptionOf, managedImageType, versionType } from '../kept/kept.ts'
 import { imageTarget, type GallerySource, type ResolvedImage } from '../resolved-image.ts'
 import { definitionOf } from './definitions.ts'
@@ -78,7 +78,7 @@ export async function resolveGalleryImage(
 }
 
 const asVersion = (found: Resource | undefined): Version | undefined =>
-  found?.type === versionType.toLowerCase() ? (found as unknown as Version) : undefined
+  isOfType<VersionInternal>(found, versionType) ? found : undefined
 
 async function latestOf(plane: Plane, definition: Resource, location: string): Promise<Version | undefined> {
   const all = (await versionsOf(plane, definition)).filter(

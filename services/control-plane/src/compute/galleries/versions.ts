@@ -17,7 +17,6 @@ import {
   versionType,
   type Kept,
   type KeptInternal,
-  type KeptResource,
 } from '../kept/kept.ts'
 import { resolveSource, type CopySource } from '../kept/source.ts'
 import { accepted, deleteKept, insertKept, keptFrom, keptOf, repeatKept } from '../kept/write-kept.ts'
@@ -38,10 +37,10 @@ const base = `${groupPath}/providers/${galleryType}/{gallery}/images/{image}/ver
 const one = `${base}/{version}`
 
 /** What clients see; where it is replicated to only when they ask. */
-function view(version: Resource, expand = ''): Record<string, unknown> {
+function view(version: Version, expand = ''): Record<string, unknown> {
   const shown = resourceView(version, versionType)
   if (!expand.toLowerCase().includes('replicationstatus')) return shown
-  const { publishing } = (version as unknown as Version).internal
+  const { publishing } = version.internal
   const done = version.body.properties['provisioningState'] === 'Succeeded'
   const failed = version.body.properties['provisioningState'] === 'Failed'
   const state = done ? 'Completed' : failed ? 'Failed' : 'Replicating'
@@ -66,11 +65,11 @@ export function versionRoutes(plane: Plane): Route[] {
       action: `${versionType}/read`,
       handle: async (request) => {
         const definition = await plane.resources.get(definitionPath(request))
-        return await listPage(plane, request, {
+        return await listPage<VersionInternal>(plane, request, {
           type: versionType,
           groupId: definition.id,
           keep: ({ key }) => key.startsWith(`${definition.key}/versions/`),
-          view,
+          view: (version) => view(version),
         })
       },
     },
@@ -78,13 +77,14 @@ export function versionRoutes(plane: Plane): Route[] {
       method: 'GET',
       path: one,
       action: `${versionType}/read`,
-      handle: async (request) => ok(view(await plane.resources.get(request.path), request.query['$expand'])),
+      handle: async (request) =>
+        ok(view(await plane.resources.get<VersionInternal>(request.path), request.query['$expand'])),
     },
     ...writeRoutes<VersionInternal>(plane, one, versionType, {
       parent: async (request) => await plane.resources.get(definitionPath(request)),
       create: async (request, definition) => await create(plane, request, definition),
       change: async (request, version) => await change(plane, request, version),
-      remove: async (request, version) => await deleteKept(plane, request, version as KeptResource),
+      remove: async (request, version) => await deleteKept(plane, request, version),
     }),
   ]
 }
@@ -148,7 +148,7 @@ async function create(plane: Plane, request: ArmRequest, definition: Resource): 
     },
   }
   const { resource, operation } = await insertKept(plane, request, { location, body, kept, more: { publishing } })
-  return { ...accepted(plane, request, resource, operation, view(resource as never)), status: 201 }
+  return { ...accepted(plane, request, resource, operation, view(resource)), status: 201 }
 }
 
 const versionEncryption = (kept: Kept): string | undefined => {
@@ -239,9 +239,8 @@ async function change(plane: Plane, request: ArmRequest, version: Version): Prom
   )
   const failed = version.body.properties['provisioningState'] === 'Failed'
   if (kept !== undefined && request.method === 'PUT' && failed) {
-    const resource = version as unknown as KeptResource
-    const operation = await repeatKept(plane, request, resource, kept)
-    return accepted(plane, request, resource, operation, view((changed ?? version) as never))
+    const operation = await repeatKept(plane, request, version, kept)
+    return accepted(plane, request, version, operation, view(changed ?? version))
   }
-  return ok(view((changed ?? version) as never))
+  return ok(view(changed ?? version))
 }

@@ -60,6 +60,6 @@ export async function guestBehind(
     return undefined
   }
   const action = `${snapshotType}/beginGetAccess/action`
-  await plane.access.requireLinked(request.caller, request.path, [{ id: owner.resource.id, action }])
+  await plane.access.requireLinked(request.caller, request.path, [{ id: owner.id, action }])
   return owner.guest
 }

@@ -21,7 +21,7 @@ import {
 import { resolveSource } from './source.ts'
 import { accepted, deleteKept, insertKept, keptFrom, keptOf } from './write-kept.ts'
 
-const view = (image: KeptResource): Record<string, unknown> => resourceView(image as never, managedImageType)
+const view = (image: KeptResource): Record<string, unknown> => resourceView(image, managedImageType)
 
 /**
  * Managed images: generalised disks outside any gallery. A confidential VM gives none, because a managed image has no place

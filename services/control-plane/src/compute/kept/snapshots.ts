@@ -18,7 +18,7 @@ import { accepted, deleteKept, insertKept, keptFrom, keptOf, repeatKept } from '
 const skus = ['Standard_LRS', 'Standard_ZRS', 'Premium_LRS'] as const
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
-const view = (snapshot: KeptResource): Record<string, unknown> => resourceView(snapshot as never, snapshotType)
+const view = (snapshot: KeptResource): Record<string, unknown> => resourceView(snapshot, snapshotType)
 
 /** Snapshots: disks at one moment, with their guest state where they have one. */
 export function snapshotRoutes(plane: Plane): Route[] {

@@ -2,7 +2,7 @@ import type { GuestIdentity, KeptDiskSource } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { ArmRequest } from '../../arm/request.ts'
 import type { Plane } from '../../plane.ts'
-import type { Resource } from '../../store/resources.ts'
+import { isOfType, type Resource } from '../../store/resources.ts'
 import { attestationUri } from '../vm-attestation.ts'
 import { diskType, typeOf, vmType, type Vm, type VmInternal, type VmModel } from '../vm-model.ts'
 import {
@@ -67,8 +67,8 @@ export async function resolveSource(
 
 async function sourceOf(plane: Plane, found: Resource, target: string): Promise<CopySource> {
   const common = { id: found.id, type: found.type, location: found.location }
-  if (found.type === vmType.toLowerCase()) return { ...common, ...(await vmSource(plane, found as unknown as Vm)) }
-  const { kept, managedBy } = found.internal as unknown as KeptInternal
+  if (isOfType<VmInternal>(found, vmType)) return { ...common, ...(await vmSource(plane, found)) }
+  const { kept, managedBy = '' } = found.internal as Partial<KeptInternal>
   if (kept === undefined && found.body.properties['osType'] !== undefined && managedBy !== '') {
     const vm = await plane.resources.get<VmInternal>(managedBy)
     return { ...common, ...(await vmSource(plane, vm)) }
@@ -132,16 +132,16 @@ export function guestOfVm(vm: Vm): GuestIdentity | undefined {
 export async function ownerOfGuestState(
   plane: Plane,
   id: string,
-): Promise<{ resource: Resource; guest: GuestIdentity } | undefined> {
+): Promise<{ id: string; guest: GuestIdentity } | undefined> {
   for (const vm of await plane.resources.list<VmInternal>({ type: vmType }))
     if (vm.internal.vmId === id && vm.internal.keyId !== undefined) {
       const guest = guestOfVm(vm)
-      return guest && { resource: vm as unknown as Resource, guest }
+      return guest && { id: vm.id, guest }
     }
   for (const type of [diskType, snapshotType, managedImageType, versionType]) {
     for (const each of await plane.resources.list<KeptInternal>({ type })) {
       const guest = each.internal.kept === undefined ? undefined : guestIdentity(each.internal.kept)
-      if (guest?.vmId === id) return { resource: each as unknown as Resource, guest }
+      if (guest?.vmId === id) return { id: each.id, guest }
     }
   }
   return undefined

@@ -4,7 +4,7 @@ import { askerOf } from '../../arm/asker.ts'
 import { asyncHeaders } from '../../arm/operations.ts'
 import type { ArmReply, ArmRequest } from '../../arm/request.ts'
 import type { Plane } from '../../plane.ts'
-import type { Db, ResourceBody } from '../../store/resources.ts'
+import type { Db, Resource, ResourceBody } from '../../store/resources.ts'
 import type { Kept, KeptInternal, KeptResource } from './kept.ts'
 import type { CopySource } from './source.ts'
 
@@ -45,15 +45,15 @@ export function guestPart(guest: GuestIdentity): NonNullable<Kept['guest']> {
 }
 
 /** Writes the resource of a kept disk and starts its copy, in one transaction. */
-export async function insertKept(
+export async function insertKept<More extends object = object>(
   plane: Plane,
   request: ArmRequest,
-  o: { location: string; body: ResourceBody; kept: Kept; more?: Record<string, unknown> },
-): Promise<{ resource: KeptResource; operation: Operation }> {
+  o: { location: string; body: ResourceBody; kept: Kept; more?: More },
+): Promise<{ resource: Resource<KeptInternal & More>; operation: Operation }> {
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, request.path)
     if ((await plane.resources.find(request.path, tx)) !== undefined) throw raced(request.path)
-    const internal: KeptInternal = { ...o.more, kept: o.kept, managedBy: '' }
+    const internal = { ...(o.more ?? ({} as More)), kept: o.kept, managedBy: '' }
     const resource = await plane.resources.insert(tx, {
       id: request.path,
       location: o.location,
@@ -68,7 +68,7 @@ export async function insertKept(
       params,
       tx,
     })
-    return { resource: resource as unknown as KeptResource, operation }
+    return { resource, operation }
   })
 }
 

@@ -1,0 +1,92 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+
+const root = resolve(import.meta.dirname, '../..')
+const most = 80
+const mostCasts = 25
+
+/** Functions that are longer, each with what keeps it whole. What is parted leaves the list. */
+const exceptions: Record<string, string> = {
+  'packages/evidence/src/detect/explain-snp.ts explainSnp': 'a table: a row for each field of the report',
+  'packages/evidence/src/result/check-token.ts checkToken': 'a tree of checks in the order in which a reader sees it',
+  'packages/evidence/src/result/check-tpm.ts checkTpmQuote': 'a tree of checks in the order in which a reader sees it',
+  'packages/evidence/src/snp/appraise.ts appraiseSnp': 'a table: a row for each member of the policy',
+  'packages/evidence/src/tdx/quote.ts parseTdxQuote': 'a layout read from its first byte to its last',
+  'packages/platform/src/http/app.ts createHttpApp': 'the settings of the web framework, each with its reason',
+  'services/attestation/src/routes/attest-routes.ts attestRoutes': 'a table of routes',
+  'services/attestation/src/service.ts createAttestationService': 'composition: makes the parts and ties them together',
+  'services/control-plane/src/attestation/provider-routes.ts attestationRoutes': 'a table of routes',
+  'services/control-plane/src/compute/quota-routes.ts quotaRoutes': 'a table of routes',
+  'services/control-plane/src/compute/vm-routes.ts vmRoutes': 'a table of routes',
+  'services/control-plane/src/compute/vm-write.ts update': 'one transaction, to be parted into stages (design 0011)',
+  'services/control-plane/src/index.ts createControlPlaneService':
+    'composition: makes the parts and ties them together',
+  'services/control-plane/src/keyvault/managed-hsm-routes.ts managedHsmRoutes': 'a table of routes',
+  'services/control-plane/src/resources/groups.ts groupSaga': 'a saga of seven steps, to be two (design 0011)',
+  'services/control-plane/src/templates/routes.ts routesOf': 'a table of routes',
+  'services/control-plane/src/templates/template-specs.ts templateSpecRoutes': 'a table of routes',
+  'services/host/src/instances/boot.ts boot': 'the order of one boot, to be parted into stages',
+  'services/host/src/instances/provision.ts provision': 'the order of one provisioning, to be parted into stages',
+  'services/identity/src/service.ts openService': 'composition: makes the parts and ties them together',
+  'services/vault/src/http/key-routes.ts addKeyRoutes': 'a table of routes',
+  'services/vault/src/http/management-app.ts createManagementApp': 'a table of routes',
+  'services/vault/src/http/secret-routes.ts addSecretRoutes': 'a table of routes',
+  'services/vault/src/keystore/pkcs11/pkcs11.ts keystoreOf': 'one object whose methods share a session',
+  'services/vault/src/service.ts createVaultServiceOn': 'composition: makes the parts and ties them together',
+}
+
+const temporary = mkdtempSync(join(tmpdir(), 'functions-'))
+afterAll(() => rmSync(temporary, { recursive: true, force: true }))
+
+/** Functions of the folders that are too long, as `file name`. */
+function longFunctions(limit: number, folders: string[]): string[] {
+  const config = join(temporary, 'oxlint.json')
+  const rules = { 'eslint/max-lines-per-function': ['error', { max: limit }] }
+  writeFileSync(config, JSON.stringify({ plugins: [], categories: { correctness: 'off' }, rules }))
+  const { stdout } = spawnSync('oxlint', ['-c', config, '--format', 'json', ...folders], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  const { diagnostics } = JSON.parse(stdout) as { diagnostics: { filename: string; message: string }[] }
+  return diagnostics.map(({ filename, message }) => `${filename} ${/`([^`]+)`/.exec(message)?.[1] ?? ''}`)
+}
+
+const sources = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: root })
+  .toString()
+  .split('\n')
+  .filter((file) => /^(packages|services|apps)\/[^/]+\/src\//.test(file) && existsSync(join(root, file)))
+  .filter((file) => !file.endsWith('.test.ts') && !file.includes('/testing/'))
+
+describe('functions', () => {
+  const folders = [...new Set(sources.map((file) => file.split('/').slice(0, 3).join('/')))]
+
+  it(`have ${most} lines at most in services and packages, but for those that are listed with a reason`, () => {
+    const long = longFunctions(
+      most,
+      folders.filter((folder) => !folder.startsWith('apps/')),
+    )
+    const own = long.filter((each) => !/\.test\.ts |\/testing[/.]/.test(each))
+    // Both ways: what is parted has to leave the list.
+    expect(own.toSorted()).toEqual(Object.keys(exceptions).toSorted())
+    const planted = join(temporary, 'planted.ts')
+    writeFileSync(planted, `export function planted() {\n${'  work()\n'.repeat(most - 1)}}\n`)
+    expect(longFunctions(most, [planted])).toEqual([expect.stringMatching(/planted\.ts planted$/)])
+  })
+})
+
+describe('casts that the compiler does not check', () => {
+  const casts = (text: string): number => text.match(/\bas (?:never\b(?! [a-z])|unknown as\b)/g)?.length ?? 0
+
+  it(`are ${mostCasts} at most in all sources together`, () => {
+    const found = sources.flatMap((file) => {
+      const code = readFileSync(join(root, file), 'utf8')
+      return casts(code) === 0 ? [] : [`${file}: ${casts(code)}`]
+    })
+    const sum = found.reduce((all, each) => all + Number(each.split(': ')[1]), 0)
+    expect(sum, found.join('\n')).toBeLessThanOrEqual(mostCasts)
+    expect(casts('a(b as never)\nreturn c as unknown as D // it was never read')).toBe(2)
+  })
+})
