@@ -6,6 +6,7 @@ import { Caller, type Call } from './hostile/calls.ts'
 import type { Attack } from './hostile/attacker.ts'
 import type { HostileReady } from './hostile/server.ts'
 import { quantile } from './support/measure.ts'
+import { step } from './support/progress.ts'
 import { answerOf, ask, end } from './support/process.ts'
 import { machineFacts, printReport } from './support/report.ts'
 
@@ -38,6 +39,7 @@ interface Figure {
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const seconds = Number(process.env['STRONGROOM_BENCH_SECONDS'] ?? 20)
   const facts = machineFacts()
+  step('starts an installation')
   const server = fork(join(import.meta.dirname, 'hostile/server.ts'), [], {
     execArgv: [...serverNodeOptions],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -46,11 +48,14 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
   let refused = 0
   try {
     const ready = await answerOf<HostileReady>(server)
-    // Compiled code and caches first.
+    step(`calls as others do, for ${seconds / 2} s: compiled code and caches first`)
     await observe(ready, seconds / 2)
     for (const attack of attacks) {
+      step(`calls as others do, for ${seconds / 2} s`)
       const before = await observe(ready, seconds / 2)
+      step(`the same for ${seconds} s under ${attack}`)
       const during = await under(attack, ready, async () => await observe(ready, seconds))
+      step(`the same for ${seconds / 2} s after it`)
       await sleep(2_000)
       const after = await observe(ready, seconds / 2)
       refused += before.refused + during.refused + after.refused

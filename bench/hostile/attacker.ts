@@ -1,7 +1,6 @@
 /** One attacker in a process of its own, so that its work takes nothing from who measures. Begins when asked, over IPC. */
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { loginHost } from '@strongroom/contract'
 import { Caller, type Call } from './calls.ts'
 import type { HostileReady } from './server.ts'
@@ -17,27 +16,22 @@ interface Order {
 }
 
 process.once('message', (order: Order) => {
-  void begin(order).then(() => process.send?.({ begun: true }))
+  process.send?.({ begun: true })
+  begin(order)
 })
 
-async function begin({ attack, ready }: Order): Promise<void> {
+function begin({ attack, ready }: Order): void {
   const { caPem, port } = ready
   if (attack === '1,000 silent connections') {
-    // One after the other, so that the server's time limit does not end them all at one moment.
-    for (let n = 0; n < many; n++) {
-      openSilent(port)
-      await sleep(5_000 / many)
-    }
-    return
+    for (let n = 0; n < many; n++) openSilent(port)
+  } else if (attack === '1,000 bad sign-ins') {
+    // Under way at any time, each on a connection of its own.
+    const caller = new Caller({ caPem, port, connections: many, keepAlive: false, from: guest })
+    for (let n = 0; n < many; n++) void forever(() => caller.send(badSignIn(ready)))
+  } else {
+    const caller = new Caller({ caPem, port, connections: 16, keepAlive: true, from: guest })
+    for (let n = 0; n < 16; n++) void forever(() => caller.send(ready.attest))
   }
-  if (attack === '1,000 bad sign-ins') {
-    // In ten seconds, and as many again after that; each on a connection of its own, answered or not.
-    const caller = new Caller({ caPem, port, connections: many, keepAlive: false })
-    setInterval(() => void caller.send(badSignIn(ready)), 10_000 / many)
-    return
-  }
-  const caller = new Caller({ caPem, port, connections: 16, keepAlive: true, from: guest })
-  for (let n = 0; n < 16; n++) void forever(() => caller.send(ready.attest))
 }
 
 async function forever(work: () => Promise<unknown>): Promise<never> {

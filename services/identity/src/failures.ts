@@ -7,13 +7,21 @@ const maxPauseMs = 2_000
 const forgetMs = 15 * 60_000
 /** Names are the attackers' choice, so what is kept for them is bounded. */
 const limit = 1_000
-/** Refusals that are held back at a time; beyond it they are told to come back. */
-const mostHeld = 256
+/** Refusals that are held back at a time; beyond it they are told to come back. Fewer than one address may have connections. */
+const mostHeld = 1_000
+/** Refusals of all together leave one after the other, this long apart, but for as many as may come in a moment. */
+const apartMs = 10
+const freeMs = 250
 
-/** Slows down guessing; never locks an application out, which would hand a denial of service to anyone. */
+/**
+ * Slows down guessing; never locks an application out, which would hand a denial of service to anyone. However many guess at
+ * once, each has to wait before it tries again, so that they leave the processor to others (attack W5).
+ */
 export class Failures {
   readonly #clock: Clock
   #held = 0
+  /** Earliest moment of the next refusal. */
+  #next = 0
   readonly #counts = new Map<string, { count: number; at: number }>()
 
   constructor(clock: Clock) {
@@ -22,15 +30,24 @@ export class Failures {
 
   /** @throws OAuthError 429 where too many wait */
   async pause(appId: string, sleep: (ms: number) => Promise<unknown>): Promise<void> {
-    const kept = this.#counts.get(appId.toLowerCase())
-    if (!kept || this.#clock.now().getTime() - kept.at > forgetMs || kept.count < freeAttempts) return
+    const now = performance.now()
+    const turn = Math.max(now, this.#next) - now - freeMs
+    const wait = Math.max(turn, this.#pauseOf(appId))
     if (this.#held >= mostHeld) throw busy()
+    this.#next = Math.max(now, this.#next) + apartMs
+    if (wait <= 0) return
     this.#held += 1
     try {
-      await sleep(Math.min(maxPauseMs, 100 * 2 ** (kept.count - freeAttempts)))
+      await sleep(wait)
     } finally {
       this.#held -= 1
     }
+  }
+
+  #pauseOf(appId: string): number {
+    const kept = this.#counts.get(appId.toLowerCase())
+    if (!kept || this.#clock.now().getTime() - kept.at > forgetMs || kept.count < freeAttempts) return 0
+    return Math.min(maxPauseMs, 100 * 2 ** (kept.count - freeAttempts))
   }
 
   add(appId: string): void {

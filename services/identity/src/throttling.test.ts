@@ -41,22 +41,36 @@ describe('anyone who signs in without end', () => {
 
   it('holds up nobody who has the secret, and is told to come back (attack W5)', async () => {
     const { ownerAppId: client_id, ownerSecret: client_secret } = service.firstStart!
-    let open = 600
+    let open = 1_200
     const guesses = Array.from({ length: open }, async () => {
       const answer = await post('token', { ...grant, client_id, client_secret: createSecret() })
       open -= 1
       return answer
     })
     // Some refusals are held back by then; who has the secret is not among them.
-    await expect.poll(() => open).toBeLessThan(600)
+    await expect.poll(() => open).toBeLessThan(1_200)
     expect((await post('token', { ...grant, client_id, client_secret })).status).toBe(200)
     expect(open).toBeGreaterThan(0)
     const answers = await Promise.all(guesses)
     const later = answers.filter(({ status }) => status === 429)
     expect(later.length).toBeGreaterThan(0)
     expect(later[0]).toEqual({ status: 429, retryAfter: '5', error: 'temporarily_unavailable' })
-    expect(answers.filter(({ status }) => status === 401).length).toBe(600 - later.length)
-  })
+    expect(answers.filter(({ status }) => status === 401).length).toBe(1_200 - later.length)
+  }, 60_000)
+
+  it('waits before it may guess again, whomever it guesses (attack W5)', async () => {
+    const begun = performance.now()
+    const guesses = Array.from({ length: 300 }, (_, n) => {
+      const client_id = `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
+      return post('token', { ...grant, client_id, client_secret: createSecret() })
+    })
+    for (const { status } of await Promise.all(guesses)) expect(status).toBe(400)
+    // A hundred a second, and a few at once.
+    expect(performance.now() - begun).toBeGreaterThan(2_500)
+    const alone = performance.now()
+    await post('token', { ...grant, client_id: '00000000-0000-4000-8000-00000000abcd', client_secret: createSecret() })
+    expect(performance.now() - alone).toBeLessThan(1_000)
+  }, 30_000)
 
   it('takes the device codes of nobody else (attack W5)', async () => {
     const form = { client_id: '04b07795-8ddb-461a-bbee-02f9e1bf7b46', scope: 'https://management.azure.com//.default' }

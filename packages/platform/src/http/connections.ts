@@ -61,7 +61,7 @@ export function boundConnections(server: Server, o: { most: number }): void {
   }
 
   server.on('connection', (socket: Socket) => {
-    const address = socket.remoteAddress ?? 'local'
+    const address = addressOf(socket)
     const peer = peers.get(address) ?? newPeer(address)
     if (!makeRoom(peer)) {
       socket.destroy()
@@ -98,6 +98,9 @@ const newPeer = (address: string): Peer => ({
   count: 0,
   quiet: { silent: new Set(), idle: new Set(), sending: new Set(), tunnel: new Set() },
 })
+
+/** Whose a connection is: guests have addresses of their own, and what has none comes through a socket of this machine. */
+export const addressOf = (socket: Socket): string => socket.remoteAddress ?? 'local'
 
 /** The same for a connection and the TLS inside it, whose socket is another object. Those without addresses are themselves. */
 const keys = new WeakMap<Socket, string>()

@@ -10,11 +10,13 @@ import { ServiceError } from '../errors.ts'
 import type { Installation } from '../installation.ts'
 import type { Logger } from '../logger.ts'
 import type { VirtualHost } from '../service.ts'
-import { boundConnections } from './connections.ts'
+import { addressOf, boundConnections } from './connections.ts'
 import { createConnectProxy } from './connect-proxy.ts'
 import { hostOf } from './host.ts'
+import { beginHandshakesInTurn } from './handshakes.ts'
 import { createHttpServer } from './http-server.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
+import { Turns } from './turns.ts'
 
 export interface ServeOptions {
   installation: Installation
@@ -57,6 +59,7 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   const { tls, local } = o.installation.ports
   const metrics = createMetrics()
   const state = { closing: false }
+  const turns = new Turns()
 
   const tlsServer = createHttpsServer(
     {
@@ -68,12 +71,16 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
         void chooseContext(o.authority, name, done)
       },
     },
-    (request, response) => route(o, metrics, request, response),
+    (request, response) => {
+      observe(metrics, request, response)
+      turns.begin(addressOf(request.socket), () => route(o, request, response))
+    },
   )
   // Clients that name no host (by address) get the certificate of the loopback address.
   const fallback = await o.authority.serverCredentials('127.0.0.1')
   if (!fallback) throw new TypeError('the authority has no certificate for 127.0.0.1')
   tlsServer.setSecureContext({ key: fallback.key, cert: fallback.cert, minVersion: 'TLSv1.2' })
+  beginHandshakesInTurn(tlsServer, { silentMs: handshakeMs })
   harden(tlsServer)
 
   const localServer = createHttpServer({ connectionsCheckingInterval }, (request, response) => {
@@ -112,12 +119,15 @@ async function chooseContext(
   }
 }
 
-function route(o: ServeOptions, metrics: Metrics, request: IncomingMessage, response: ServerResponse): void {
+function observe(metrics: Metrics, request: IncomingMessage, response: ServerResponse): void {
   const begun = performance.now()
   response.once('close', () => {
     const seconds = (performance.now() - begun) / 1000
     metrics.observe({ method: request.method ?? '', status: response.statusCode, seconds })
   })
+}
+
+function route(o: ServeOptions, request: IncomingMessage, response: ServerResponse): void {
   const host = hostOf(request.headers.host)
   const portal = o.portal && (host === 'localhost' || host === '127.0.0.1') ? o.portal : undefined
   const app = portal ?? (host === undefined ? undefined : o.hosts.find((entry) => entry.matches(host))?.app)
