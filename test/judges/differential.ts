@@ -47,7 +47,7 @@ type Files = [name: string, bytes: Uint8Array | string][]
 function asFile(name: string, bytes: Uint8Array | string, pick: Pick): [string, Uint8Array] {
   const raw = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Buffer.from(bytes)
   const form = pick(6)
-  if (form === 0) return [name, gzipSync(raw)]
+  if (form === 0) return [name, gzipSync(raw, { level: 1 })]
   if (form === 1 && typeof bytes !== 'string') return [name, Buffer.from(raw.toString('hex'))]
   if (form === 2 && typeof bytes !== 'string') return [name, Buffer.from(raw.toString('base64'))]
   return [name, raw]
@@ -113,7 +113,7 @@ export async function differential(o: {
   const found: Differences = { judged: 0, accepted: 0, sets: 0, acceptedSets: 0, explained: new Map(), unexplained: [] }
   const snp = snpCases().filter(({ report }) => report[0] !== 5)
   const tdx = tdxCases().filter(({ collateral }) => collateral !== undefined)
-  const cache = new VerificationCache({ maximumEntries: 64 })
+  const cache = new VerificationCache({ maximumEntries: 1024 })
   const library = await openGoJudge()
   const one = async (seed: number): Promise<void> => {
     const pick = numbersFrom(seed)
