@@ -14,6 +14,7 @@ import { masterKeyCommands } from './commands/master-key.ts'
 import { quotaCommands } from './commands/quota.ts'
 import { testCommands } from './commands/test.ts'
 import { upCommand } from './commands/up.ts'
+import { vaultAccessCommands } from './commands/vault-access.ts'
 import { vaultKeyCommands } from './commands/vault-key.ts'
 import { vaultCommands } from './commands/vault.ts'
 import { runCommandCommands } from './commands/vm-run-command.ts'
@@ -32,6 +33,7 @@ const commands: Command[] = [
   ...vmCommands,
   trustCommand,
   ...runCommandCommands,
+  ...vaultAccessCommands,
   ...vaultCommands,
   ...vaultKeyCommands,
   ...imageCommands,

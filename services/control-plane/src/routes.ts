@@ -22,6 +22,7 @@ import { userIdentityRoutes } from './identity/user-assigned.ts'
 import { deletedVaultRoutes } from './keyvault/deleted-vault-routes.ts'
 import { managedHsmRoutes } from './keyvault/managed-hsm-routes.ts'
 import { verifierRoutes } from './attestation/verifier-routes.ts'
+import { vaultAccessRoutes } from './keyvault/vault-access.ts'
 import { vaultRoutes } from './keyvault/vault-routes.ts'
 import { imageRoutes } from './machine/image-routes.ts'
 import { addressAvailabilityRoutes } from './network/address-availability.ts'
@@ -87,6 +88,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...deploymentRoutes(plane),
     ...templateSpecRoutes(plane),
     ...vaultRoutes(plane),
+    ...vaultAccessRoutes(plane),
     ...deletedVaultRoutes(plane),
     ...managedHsmRoutes(plane),
   ]

@@ -10,6 +10,7 @@ export const apiVersions = {
   network: '2024-05-01',
   compute: '2024-11-01',
   attestation: '2021-06-01',
+  vaults: '2023-07-01',
 } as const
 
 export interface OperationStep {

@@ -58,7 +58,9 @@ export class Pool {
     const pool = new Pool(pieces, at)
     const pins = new Set(anchors.map(({ spkiSha256: pin }) => pin))
     const roots = pool.certificates.filter(({ issuer, subject }) => sameName(issuer, subject))
-    const known = await Promise.all(roots.map(async (root) => (pins.has(await spkiSha256(root, { primitives, cache })) ? [root] : [])))
+    const known = await Promise.all(
+      roots.map(async (root) => (pins.has(await spkiSha256(root, { primitives, cache })) ? [root] : [])),
+    )
     pool.#trusted = new Set(known.flat())
     pool.#signer = await pool.#findSigner(anchors, { primitives, cache })
     return pool
