@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { isSource, relatedTests, sourcesOf } from './related.ts'
+import { isBelow, isSource, relatedTests, sourcesOf } from './related.ts'
 import { table } from './report.ts'
 import { runMutants } from './run-mutants.ts'
 import { placeOf, type Reasons, survivorsFile, withoutReason } from './survivors.ts'
 
 /**
- * `npm run mutate -- [--changed] [--near] [--jobs N] [--sample N] [--json FILE] [FILE or folder…]`: ends with 1 where a mutant lives without a reason in
+ * `npm run mutate -- [--changed] [--near] [--by PATH…] [--jobs N] [--sample N] [--json FILE] [FILE or folder…]`: ends with 1 where a mutant lives without a reason in
  * survivors.json, or a reason has no mutant. Without arguments it takes all folders that docs/mutation.md names.
  */
 const root = resolve(import.meta.dirname, '../..')
@@ -19,6 +19,7 @@ const { values, positionals } = parseArgs({
   options: {
     changed: { type: 'boolean', default: false },
     near: { type: 'boolean', default: false },
+    by: { type: 'string', multiple: true, default: [] },
     jobs: { type: 'string', default: '2' },
     sample: { type: 'string' },
     json: { type: 'string', default: 'node_modules/.cache/strongroom/mutation.json' },
@@ -55,7 +56,8 @@ const files = asked.length === 0 ? [] : sourcesOf(root, asked)
 if (files.length === 0) {
   say('No source file changed.')
 } else {
-  const tests = relatedTests(root, files, values.near)
+  const tests = relatedTests(root, files, values.near).filter((test) => isBelow(test, values.by))
+  if (tests.length === 0) throw new Error('no test of those that are to judge loads these files')
   say(`${files.length} files, ${tests.length} related test files`)
   const outcomes = await runMutants({ root, files, tests, jobs, sample, say })
   const reasons = JSON.parse(readFileSync(join(root, survivorsFile), 'utf8')) as Reasons

@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { instrument } from './instrument.ts'
-import { relatedTests, sourcesOf } from './related.ts'
+import { isBelow, relatedTests, sourcesOf } from './related.ts'
 import { type Outcome, runMutants } from './run-mutants.ts'
 import { placeOf, withoutReason } from './survivors.ts'
 
@@ -103,6 +103,16 @@ describe('the choice of places and tests', () => {
     expect(found[0]).toBe('packages/release-policy/src/lint.test.ts')
     expect(found.some((test) => test.startsWith('services/vault/'))).toBe(true)
     expect(found.some((test) => test.startsWith('packages/policy/'))).toBe(false)
+  })
+
+  it('keeps to the tests that are named, by file or by folder', () => {
+    const test = 'services/vault/src/release/policy.test.ts'
+    expect([[], [test], ['services/vault/src/release'], ['services/vault/']].map((by) => isBelow(test, by))).toEqual(
+      Array(4).fill(true),
+    )
+    expect(
+      [['services/vault/src/rel'], ['release'], ['services/host', 'packages']].some((by) => isBelow(test, by)),
+    ).toBe(false)
   })
 
   it('takes sources, not tests', () => {

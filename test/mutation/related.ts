@@ -87,6 +87,11 @@ export function sourcesOf(root: string, paths: string[]): string[] {
   return [...new Set(found)].filter(isSource).toSorted()
 }
 
+/** Whether a file is one of these, or lies below one of these folders; true where none is named. */
+export function isBelow(file: string, paths: readonly string[]): boolean {
+  return paths.length === 0 || paths.some((path) => file === path || file.startsWith(`${path.replace(/\/$/, '')}/`))
+}
+
 /** Whether a path is one of the product's own sources. */
 export function isSource(path: string): boolean {
   return (

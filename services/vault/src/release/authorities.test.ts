@@ -1,21 +1,36 @@
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import type { WireClient } from '@strongroom/platform'
+import { kept } from '@strongroom/platform/testing'
 import { describe, expect, it } from 'vitest'
 import { createFakeProvider, providerUrl } from '../testing/fake-provider.ts'
 import { Authorities } from './authorities.ts'
 
 const jwkOf = (bits: number, more: object = {}): Record<string, unknown> => ({
-  ...generateKeyPairSync('rsa', { modulusLength: bits }).publicKey.export({ format: 'jwk' }),
+  ...kept(`rsa-${bits}`, () => generateKeyPairSync('rsa', { modulusLength: bits })).publicKey.export({ format: 'jwk' }),
   ...more,
 })
 
 /** Of a throw-away RSA key of 2048 bits, as base64 of its DER. */
-const certificate = execFileSync(
-  'openssl',
-  ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', '/dev/null', '-subj', '/CN=provider', '-outform', 'DER'],
-  { stdio: ['ignore', 'pipe', 'ignore'] },
-).toString('base64')
+const certificate = kept('certificate', () =>
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      '/dev/null',
+      '-subj',
+      '/CN=provider',
+      '-outform',
+      'DER',
+    ],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  ).toString('base64'),
+)
 
 describe('keys of authorities', () => {
   const setUp = () => {

@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { ServiceError, type WireClient, type WireRequest } from '@strongroom/platform'
+import { kept } from '@strongroom/platform/testing'
 
 export const providerUrl = 'https://sharedweu.weu.attest.strongroom.internal'
 
@@ -14,7 +15,7 @@ export interface FakeProvider {
   token(claims: Record<string, unknown>, header?: Record<string, unknown>): string
 }
 
-const { privateKey: signingKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const { privateKey: signingKey } = kept('provider', () => generateKeyPairSync('rsa', { modulusLength: 2048 }))
 
 export function createFakeProvider(now: () => Date): FakeProvider {
   const { n, e } = createPublicKey(signingKey).export({ format: 'jwk' })

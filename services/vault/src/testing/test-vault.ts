@@ -26,6 +26,7 @@ import {
   type Sealer,
   type Store,
 } from '@strongroom/platform'
+import { kept } from '@strongroom/platform/testing'
 import { onTestFinished } from 'vitest'
 import type { VaultRates } from '../http/rate-limits.ts'
 import type { KeystoreConfiguration } from '../keystore/configuration.ts'
@@ -91,7 +92,9 @@ const installation: Installation = {
   ports: { tls: 1, local: 2 },
 }
 
-const { privateKey: transferKey, publicKey: transferPublic } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const { privateKey: transferKey, publicKey: transferPublic } = kept('transfer', () =>
+  generateKeyPairSync('rsa', { modulusLength: 2048 }),
+)
 export const transferJwk: Record<string, unknown> = {
   ...transferPublic.export({ format: 'jwk' }),
   kid: 'HCLTransferKey',
