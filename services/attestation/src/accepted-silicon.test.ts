@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import { attestationManagementHost, collateralPaths, principals } from '@strongroom/contract'
 import { parseTdxQuote, readPckExtension, parseCertificate, toBase64Url, toHex } from '@strongroom/evidence'
 import type { Silicon } from '@strongroom/silicon'
-import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { acceptedSiliconFile, parseAcceptedSilicon } from './evidence/accepted-silicon.ts'
+import { acceptedSiliconFile } from './evidence/accepted-silicon.ts'
 import {
   boundTo,
   chainPem,
@@ -163,43 +162,5 @@ describe.skipIf(!firmwareIsThere)('silicon of another installation', () => {
     await expect(
       openService({ anchors: { simulated: false, amd: [], intel: [] }, mode: 'hardware', stateDir }),
     ).rejects.toMatchObject({ code: 'TrustAnchorsNotAllowed' })
-  })
-})
-
-describe('STATE/accepted-silicon.json', () => {
-  const anchors = { simulated: true, amd: [{ name: 'ARK', spkiSha256: 'ab'.repeat(32) }], intel: [] }
-
-  it.each([
-    ['text that is no JSON', '{'],
-    ['no provider', { first: { providers: [], anchors } }],
-    ['the shared provider', { first: { providers: ['sharedweu.weu.attest.strongroom.internal'], anchors } }],
-    ['one of another region', { first: { providers: ['sharedneu.neu.attest.strongroom.internal'], anchors } }],
-    ['a host that is no provider', { first: { providers: ['vault.strongroom.internal'], anchors } }],
-    [
-      'roots that are not marked as simulated',
-      { first: { providers: [witness], anchors: { ...anchors, simulated: 1 } } },
-    ],
-    ['a root without its pin', { first: { providers: [witness], anchors: { ...anchors, amd: [{ name: 'ARK' }] } } }],
-  ])('is refused with %s', (_what, value) => {
-    const text = typeof value === 'string' ? value : JSON.stringify(value)
-    expect(() => parseAcceptedSilicon(text, 'f')).toThrow(expect.objectContaining({ code: 'AcceptedSiliconInvalid' }))
-  })
-
-  it('is read or refused, whatever it holds', () => {
-    const entry = fc.record({ providers: fc.anything(), anchors: fc.anything() })
-    const text = fc.oneof(
-      fc.string(),
-      fc.json(),
-      fc.dictionary(fc.string(), entry).map((value) => JSON.stringify(value)),
-    )
-    fc.assert(
-      fc.property(text, (each) => {
-        try {
-          parseAcceptedSilicon(each, 'f')
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'AcceptedSiliconInvalid' })
-        }
-      }),
-    )
   })
 })

@@ -21,6 +21,7 @@ import {
   type WireClient,
   type WireRequest,
 } from '@strongroom/platform'
+import { kept } from '@strongroom/platform/testing'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { decodeJwt } from 'jose'
 import { endpointsFile, type VendorEndpoints } from '../collateral/endpoints.ts'
@@ -38,7 +39,7 @@ export const firmware = (): Uint8Array => Uint8Array.from(readFileSync(firmwareP
 
 let shared: Promise<Silicon> | undefined
 /** PKCS#8 of the keys of `silicon`, by name: for who signs in its vendors' names. */
-export const sharedKeys: Map<string, Uint8Array> = new Map()
+export const sharedKeys: Map<string, Uint8Array> = kept('silicon', () => new Map<string, Uint8Array>())
 /** One processor per test file: its RSA-4096 keys take seconds to make. */
 export function silicon(): Promise<Silicon> {
   return (shared ??= newSilicon({ keys: sharedKeys }))
