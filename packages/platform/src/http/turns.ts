@@ -2,8 +2,8 @@
 const turnMs = 1
 /** Pieces that are begun in one turn at most. */
 const mostInTurn = 8
-/** Turns in a row that give way to what is more urgent. */
-const mostGivenWay = 64
+/** How long nothing is begun because of what is more urgent, before one more piece is. */
+const givesWayMs = 4
 /** How long a queue of one peer has to be to be served from both ends. */
 const longQueue = 16
 
@@ -30,7 +30,8 @@ export class Turns {
     this.#fromBothEnds = o.fromBothEnds ?? false
   }
   #givesWay = false
-  #givenWay = 0
+  /** Since when nothing was begun because of it. */
+  #givesWaySince: number | undefined
 
   /** Calls `work`, which must not throw, now or in a later turn. In the order in which it came. */
   begin(peer: string, work: () => void): void {
@@ -43,7 +44,9 @@ export class Turns {
 
   /** Something more urgent came: nothing more is begun in this turn, though not for ever. */
   giveWay(): void {
-    this.#givesWay = this.#givenWay < mostGivenWay
+    const now = performance.now()
+    this.#givesWaySince ??= now
+    this.#givesWay = now - this.#givesWaySince < givesWayMs
     this.#plan()
   }
 
@@ -64,10 +67,11 @@ export class Turns {
     setImmediate(() => {
       this.#isPlanned = false
       this.#began = undefined
-      this.#givenWay = this.#givesWay ? this.#givenWay + 1 : 0
+      const givesWay = this.#givesWay
       this.#givesWay = false
+      if (!givesWay || this.#waiting.size === 0) this.#givesWaySince = undefined
       if (this.#waiting.size === 0) return
-      if (this.#givenWay === 0) this.#next()
+      if (!givesWay) this.#next()
       this.#plan()
     })
     for (let more = 1; more < Math.min(this.#count(), mostInTurn); more++)
