@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { serverCommand, type ServerCommandOptions } from '../apps/cli/src/up/server-command.ts'
 import { freePort } from '@strongroom/platform'
 import { median } from './support/measure.ts'
-import { processorSeconds, residentMebibytes } from './support/process.ts'
+import { processorSeconds, residentMebibytes, started, terminate } from './support/process.ts'
 import { machineFacts, printReport } from './support/report.ts'
 
 const starts = 5
@@ -60,9 +60,8 @@ async function measureStart(home: string, options: ServerCommandOptions): Promis
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   try {
-    const message = await firstMessage(child)
+    await started(child)
     const milliseconds = performance.now() - begun
-    if (message.type !== 'ready') throw new Error(`the server did not start: ${JSON.stringify(message)}`)
     await sleep(idleMs)
     const pid = child.pid ?? 0
     return {
@@ -71,23 +70,8 @@ async function measureStart(home: string, options: ServerCommandOptions): Promis
       residentMebibytes: await residentMebibytes(pid),
     }
   } finally {
-    await end(child)
+    await terminate(child)
   }
-}
-
-async function firstMessage(child: ChildProcess): Promise<{ type: string }> {
-  return await new Promise((done, fail) => {
-    child.once('message', (message) => done(message as { type: string }))
-    child.once('error', fail)
-    child.once('exit', (code, signal) => fail(new Error(`the server ended before it was ready: ${code ?? signal}`)))
-  })
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = new Promise((done) => child.once('exit', done))
-  child.kill('SIGTERM')
-  await ended
 }
 
 /** Start and memory of the server. @returns whether the goals are reached */

@@ -70,4 +70,13 @@ if [ ! -e "$stamp" ] || [ "$(cat "$stamp")" != "$lock" ]; then
   echo "setup: npm ci" >&2
   (cd "$root" && npm ci --no-audit --no-fund --loglevel=error >&2)
   printf '%s' "$lock" >"$stamp"
+elif [ ! "$stamp" -nt "$root/package-lock.json" ]; then
+  # The launcher compares times alone.
+  touch "$stamp"
+fi
+
+# One file of the command line's sources, which would be compiled anew at each start. Without it they run as they are.
+if [ ! -e "$root/apps/cli/dist/start.cjs" ] && [ -e "$root/node_modules/esbuild" ] && [ -w "$root/apps/cli" ]; then
+  "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/build-cli.ts" >&2 ||
+    echo "setup: apps/cli/dist was not made; each command compiles its sources" >&2
 fi

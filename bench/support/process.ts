@@ -11,6 +11,13 @@ export async function processorSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
+/** User and system time of all children of this process that have ended, with theirs, in seconds. */
+export async function endedChildrenSeconds(): Promise<number> {
+  const stat = await readFile('/proc/self/stat', 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return (Number(fields[13]) + Number(fields[14])) / ticksPerSecond
+}
+
 export async function residentMebibytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024
@@ -39,4 +46,22 @@ export async function end(child: ChildProcess): Promise<void> {
   const ended = new Promise((done) => child.once('exit', done))
   child.send({ ask: 'end' })
   await ended
+}
+
+/** Waits for a server's report that it is ready. @throws where it is not */
+export async function started(server: ChildProcess): Promise<void> {
+  const message = await new Promise<{ type: string }>((done, fail) => {
+    server.once('message', (value) => done(value as { type: string }))
+    server.once('error', fail)
+    server.once('exit', (code, signal) => fail(new Error(`the server ended before it was ready: ${code ?? signal}`)))
+  })
+  if (message.type !== 'ready') throw new Error(`the server did not start: ${JSON.stringify(message)}`)
+}
+
+/** Has a server stop, and waits for it. */
+export async function terminate(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return
+  const over = new Promise((done) => server.once('exit', done))
+  server.kill('SIGTERM')
+  await over
 }

@@ -1,52 +1,10 @@
 import { Command as Program } from 'commander'
-import { connect, type Connection } from './client/connection.ts'
-import { collateralCommands } from './commands/collateral.ts'
-import { costCommands } from './commands/cost.ts'
-import { decisionCommands } from './commands/decision.ts'
-import { drillCommand } from './commands/drill.ts'
-import { envCommand } from './commands/env.ts'
-import { evidenceCommands } from './commands/evidence.ts'
-import { imageCommands } from './commands/image.ts'
-import { installationCommands } from './commands/installation.ts'
-import { policyCommands } from './commands/policy.ts'
-import { logCommands } from './commands/log.ts'
-import { masterKeyCommands } from './commands/master-key.ts'
-import { quotaCommands } from './commands/quota.ts'
-import { testCommands } from './commands/test.ts'
-import { upCommand } from './commands/up.ts'
-import { vaultAccessCommands } from './commands/vault-access.ts'
-import { vaultKeyCommands } from './commands/vault-key.ts'
-import { vaultCommands } from './commands/vault.ts'
-import { runCommandCommands } from './commands/vm-run-command.ts'
-import { trustCommand } from './commands/vm-trust.ts'
-import { vmCommands } from './commands/vm.ts'
+import type { Connection } from './client/connection.ts'
+import { commandsFor } from './commands/modules.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
 import type { Command, CommandContext } from './core/command.ts'
 import { render, type OutputFormat } from './core/output.ts'
 import { findPaths } from './core/paths.ts'
-
-const commands: Command[] = [
-  upCommand,
-  drillCommand,
-  envCommand,
-  ...installationCommands,
-  ...vmCommands,
-  trustCommand,
-  ...runCommandCommands,
-  ...vaultAccessCommands,
-  ...vaultCommands,
-  ...vaultKeyCommands,
-  ...imageCommands,
-  ...evidenceCommands,
-  ...collateralCommands,
-  ...decisionCommands,
-  ...policyCommands,
-  ...logCommands,
-  ...masterKeyCommands,
-  ...costCommands,
-  ...quotaCommands,
-  ...testCommands,
-]
 
 function addCommand(program: Program, command: Command): void {
   let parent = program
@@ -79,7 +37,8 @@ async function runCommand(command: Command, args: string[], options: Record<stri
     paths,
     format,
     say: (line) => void process.stderr.write(`${line}\n`),
-    connect: async () => await (connection ??= connect(paths.state)),
+    connect: async () =>
+      await (connection ??= import('./client/connection.ts').then(({ connect }) => connect(paths.state))),
   }
   try {
     const result = await command.run(context)
@@ -106,17 +65,21 @@ function reportError(error: unknown, format: OutputFormat): void {
   process.exitCode = known.exitCode
 }
 
-const program = new Program('strongroom')
-  .description('A confidential-VM cloud that anyone can run.')
-  .version('0.1.0')
-  .exitOverride()
-for (const command of commands) addCommand(program, command)
-try {
-  await program.parseAsync(process.argv)
-} catch (error) {
-  const code = (error as { code?: string }).code ?? ''
-  if (!code.startsWith('commander.')) throw error
-  process.exitCode = ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(code)
-    ? 0
-    : exitCodes.usage
+async function main(): Promise<void> {
+  const program = new Program('strongroom')
+    .description('A confidential-VM cloud that anyone can run.')
+    .version('0.1.0')
+    .exitOverride()
+  for (const command of await commandsFor(process.argv.slice(2))) addCommand(program, command)
+  try {
+    await program.parseAsync(process.argv)
+  } catch (error) {
+    const code = (error as { code?: string }).code ?? ''
+    if (!code.startsWith('commander.')) throw error
+    process.exitCode = ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(code)
+      ? 0
+      : exitCodes.usage
+  }
 }
+
+void main()

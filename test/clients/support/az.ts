@@ -49,8 +49,7 @@ export class AzShell {
 
   /** A shell's line; `strongroom` is the CLI, and the variables of `strongroom env` are set. */
   async shell(line: string, extra: Record<string, string> = {}): Promise<Outcome> {
-    const node = `${process.execPath} --conditions=x-source --disable-warning=ExperimentalWarning`
-    const script = `strongroom() { ${node} ${join(root, 'apps/cli/src/main.ts')} "$@"; }\n${line}`
+    const script = `strongroom() { ${join(root, 'strongroom')} "$@"; }\n${line}`
     const child = spawn('/bin/bash', ['-c', script], {
       cwd: this.installation.home,
       env: { ...this.installation.environment(), ...this.#environment, PYTHONWARNINGS: 'ignore', ...extra },

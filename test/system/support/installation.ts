@@ -8,7 +8,6 @@ import { freePort } from '@strongroom/platform'
 import { serverCommand } from '../../../apps/cli/src/up/server-command.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
-const nodeArguments = ['--conditions=x-source', '--disable-warning=ExperimentalWarning']
 
 export interface CliOutcome {
   code: number
@@ -114,7 +113,7 @@ export class TestInstallation {
 
   startCli(...args: string[]): { child: ChildProcess; outcome: Promise<CliOutcome> } {
     const full = args.includes('--') ? args : [...args, '--output', 'json']
-    const child = spawn(process.execPath, [...nodeArguments, join(root, 'apps/cli/src/main.ts'), ...full], {
+    const child = spawn(join(root, 'strongroom'), full, {
       env: this.environment(),
       stdio: ['ignore', 'pipe', 'pipe'],
     })

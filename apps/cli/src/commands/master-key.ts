@@ -3,9 +3,10 @@ import { resolve } from 'node:path'
 import type { ErrorDetail } from '@strongroom/contract'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { textOption, type Command } from '../core/command.ts'
+import { serverProgram } from '../core/repository.ts'
 import type { Result } from '../core/output.ts'
 
-const entry = resolve(import.meta.dirname, '../../../strongroomd/src/master-key.ts')
+const entry = serverProgram('master-key.ts')
 
 interface Holder {
   kind: 'file' | 'passphrase' | 'tpm'

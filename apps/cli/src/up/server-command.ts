@@ -1,5 +1,6 @@
 import { lstat, mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { serverProgram } from '../core/repository.ts'
 
 export interface ServerCommandOptions {
   stateDir: string
@@ -19,7 +20,7 @@ export interface ServerCommand {
   env: Record<string, string>
 }
 
-const entry = resolve(import.meta.dirname, '../../../strongroomd/src/main.ts')
+const entry = serverProgram('main.ts')
 
 /**
  * Node's own options for the server (docs/design/0002-start-up.md has the measurements). A young generation of
