@@ -4,6 +4,7 @@ import { instrument } from './instrument.ts'
 import { isBelow, relatedTests, sourcesOf } from './related.ts'
 import { type Outcome, runMutants } from './run-mutants.ts'
 import { placeOf, withoutReason } from './survivors.ts'
+import { slowLast } from './times.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const planted = 'test/mutation/planted'
@@ -113,6 +114,18 @@ describe('the choice of places and tests', () => {
     expect(
       [['services/vault/src/rel'], ['release'], ['services/host', 'packages']].some((by) => isBelow(test, by)),
     ).toBe(false)
+  })
+
+  it('takes near tests of packages, which need no server', () => {
+    const found = relatedTests(root, ['packages/evidence/src/x509/path.ts'], true)
+    const folders = new Set(found.map((test) => test.split('/').slice(0, 2).join('/')))
+    expect(folders).toEqual(new Set(['packages/evidence', 'packages/silicon']))
+    expect(found.at(-1)).toMatch(/^packages\/silicon\//)
+  })
+
+  it('lets slow tests see only what the others let live', () => {
+    expect(slowLast(['a', 'b', 'c', 'd'], { a: 500, b: 100, d: 120 })).toEqual(['b', 'c', 'd', 'a'])
+    expect(slowLast(['a', 'b'], {})).toEqual(['a', 'b'])
   })
 
   it('takes sources, not tests', () => {

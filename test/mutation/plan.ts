@@ -15,7 +15,7 @@ export interface Plan {
 
 /** A line of the journal, which outlives a worker that has to be killed. */
 export type Entry =
-  | { kind: 'file'; test: string }
+  | { kind: 'file'; test: string; /** Milliseconds without a mutant. */ ms: number }
   | { kind: 'start'; mutant: string; limit: number }
   | { kind: 'killed'; mutant: string; by: string }
   | { kind: 'survived'; mutant: string }

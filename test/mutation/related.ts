@@ -6,9 +6,10 @@ const testGlobs = ['{packages,services,apps/cli}/**/src/**/*.test.ts', 'test/{co
 const specifiers = /\b(?:from|import)\s*\(?\s*'([^']+)'/g
 
 /**
- * Tests that load one of these files, the nearest first: in the same folder, in the same workspace, then all others.
+ * Tests that load one of these files, the nearest first: in the same folder, in the same workspace, in another package, then
+ * all others.
  * @param files paths from the root
- * @param near leaves other workspaces out
+ * @param near leaves services, apps and `test/` out, which start servers or read whole corpora; those of the same workspace stay
  * @returns paths from the root
  */
 export function relatedTests(root: string, files: string[], near = false): string[] {
@@ -19,7 +20,7 @@ export function relatedTests(root: string, files: string[], near = false): strin
     .filter((test) => graph.reaches(join(root, test), wanted))
   const distance = (test: string): number => Math.min(...files.map((file) => distanceOf(test, file)))
   return tests
-    .filter((test) => !near || distance(test) < 3)
+    .filter((test) => !near || distance(test) < 4)
     .toSorted((a, b) => distance(a) - distance(b) || (a < b ? -1 : 1))
 }
 
@@ -27,7 +28,8 @@ function distanceOf(test: string, file: string): number {
   if (test === file.replace(/\.ts$/, '.test.ts')) return 0
   if (dirname(test) === dirname(file)) return 1
   const workspace = (path: string): string => path.split('/').slice(0, 2).join('/')
-  return workspace(test) === workspace(file) ? 2 : 3
+  if (workspace(test) === workspace(file)) return 2
+  return test.startsWith('packages/') ? 3 : 4
 }
 
 /** What imports what, by absolute paths. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { instrument, type Instrumented, type Mutant } from './instrument.ts'
 import { type Entry, type Plan, planVariable, readJournal, write } from './plan.ts'
+import { keepTimes, readTimes, slowLast } from './times.ts'
 
 export interface Outcome extends Mutant {
   /** `killed`: a test failed, or nothing ended in time; `survived`: tests ran it and passed; `uncovered`: no test ran it. */
@@ -35,17 +36,19 @@ export async function runMutants(o: {
 }): Promise<Outcome[]> {
   const instrumented = await instrument(o.root, o.files)
   const mutants = spread(instrumented.mutants, o.sample)
+  const tests = slowLast(o.tests, readTimes(o.root))
   const work = mkdtempSync(join(tmpdir(), 'mutate-'))
   try {
     const shares = Array.from({ length: o.jobs }, (_, job) => mutants.filter((_each, index) => index % o.jobs === job))
     const found = await Promise.all(
       shares.map(async (share, job) => {
-        if (share.length === 0 || o.tests.length === 0) return []
+        if (share.length === 0 || tests.length === 0) return []
         const folder = join(work, `${job}`)
         mkdirSync(folder)
-        return oneWorker({ ...o, folder, sources: instrumented.sources, share: share.map(({ id }) => id) })
+        return oneWorker({ ...o, tests, folder, sources: instrumented.sources, share: share.map(({ id }) => id) })
       }),
     )
+    keepTimes(o.root, found.flat())
     return outcomes(mutants, found.flat())
   } finally {
     rmSync(work, { recursive: true, force: true })

@@ -91,7 +91,7 @@ class FileRun {
   async all(): Promise<void> {
     const test = this.#file.filepath
     const { journal, mutants } = this.#plan
-    write(journal, { kind: 'file', test })
+    write(journal, { kind: 'file', test, ms: this.#file.result?.duration ?? 0 })
     const broken = faultOf(this.#file)
     if (broken !== undefined) {
       write(journal, { kind: 'broken', test, why: broken })
