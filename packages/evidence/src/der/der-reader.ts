@@ -168,8 +168,8 @@ export class DerReader {
       code,
       message: `${this.structure}: ${message}`,
       offset: this.offset,
-      ...(expected === undefined ? {} : { expected }),
-      ...(found === undefined ? {} : { found }),
+      expected,
+      found,
     })
   }
 

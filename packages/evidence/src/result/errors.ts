@@ -96,8 +96,8 @@ export type VerificationErrorCode =
 /** Facts that go with an error, each as text that can be shown. Never a secret: evidence holds none. */
 export interface ErrorFacts {
   message: string
-  expected?: string
-  found?: string
+  expected?: string | undefined
+  found?: string | undefined
   cause?: unknown
 }
 
@@ -122,7 +122,7 @@ export class ParseError extends EvidenceError {
   /** Where in the outermost input the fault lies, in bytes. */
   readonly offset: number | undefined
 
-  constructor(facts: ErrorFacts & { code: ParseErrorCode; offset?: number }) {
+  constructor(facts: ErrorFacts & { code: ParseErrorCode; offset?: number | undefined }) {
     super('parse', facts)
     this.name = 'ParseError'
     this.code = facts.code
@@ -136,7 +136,7 @@ export class VerificationError extends EvidenceError {
   /** Which certificate, list or structure failed, for example `VCEK` or `TCB info`. */
   readonly subject: string | undefined
 
-  constructor(facts: ErrorFacts & { code: VerificationErrorCode; subject?: string }) {
+  constructor(facts: ErrorFacts & { code: VerificationErrorCode; subject?: string | undefined }) {
     super('verify', facts)
     this.name = 'VerificationError'
     this.code = facts.code

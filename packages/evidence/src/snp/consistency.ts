@@ -14,20 +14,24 @@ const chipIdLength = 64
  * must not thereby get past a list of chips. Undefined where a provider's key signed and the host hides the id.
  */
 export function chipOf(report: SnpReport, { hardwareId }: SnpEndorsement): Uint8Array | undefined {
-  if (hardwareId === undefined) return isZero(report.chipId) ? undefined : report.chipId
-  const chip = new Uint8Array(chipIdLength)
-  chip.set(hardwareId)
-  return chip
+  if (hardwareId !== undefined) return chipIdOf(hardwareId)
+  return isZero(report.chipId) ? undefined : report.chipId
 }
 
 /** The report names the chip of the certificate, or none (AMD 56860, SNP_CONFIG, MASK_CHIP_ID). @throws VerificationError ChipMismatch */
-export function requireChip(report: SnpReport, endorsement: SnpEndorsement): void {
+export function requireChip(report: SnpReport, { hardwareId }: SnpEndorsement): void {
   // A provider's key belongs to no chip: nothing to compare.
-  if (endorsement.hardwareId === undefined || isZero(report.chipId)) return
-  const chip = chipOf(report, endorsement)
-  if (chip === undefined || !equal(report.chipId, chip)) {
-    refuse('ChipMismatch', 'Report comes from another chip', toHex(endorsement.hardwareId), toHex(report.chipId))
+  if (hardwareId === undefined || isZero(report.chipId)) return
+  if (!equal(report.chipId, chipIdOf(hardwareId))) {
+    refuse('ChipMismatch', 'Report comes from another chip', toHex(hardwareId), toHex(report.chipId))
   }
+}
+
+/** CHIP_ID of a chip: lines with shorter ids fill it with zeros. */
+function chipIdOf(hardwareId: Uint8Array): Uint8Array {
+  const chip = new Uint8Array(chipIdLength)
+  chip.set(hardwareId)
+  return chip
 }
 
 /**

@@ -5,7 +5,7 @@ import { digest } from '../bytes/digest.ts'
 import { fromHex, toHex } from '../bytes/hex.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
 import type { Means } from '../x509/means.ts'
-import { parsePublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
+import { parsePublicKey, type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
 import type { SnpReport } from './report.ts'
 
 /** ID_BLOCK (AMD 56860, SNP_LAUNCH_FINISH): what the owner of a guest signs of it before it starts. */
@@ -247,8 +247,8 @@ async function requireSigned(
   data: Uint8Array,
   { primitives }: Means,
 ): Promise<void> {
-  const key = parsePublicKey(by.spki)
-  if (key.kind === 'EC' && (await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data, primitives }))) return
+  const key = parsePublicKey(by.spki) as PublicKey & { kind: 'EC' }
+  if (await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data, primitives })) return
   throw new VerificationError({
     code: 'IdBlockSignatureInvalid',
     message: `${subject} is not signed by its key`,

@@ -5,7 +5,7 @@ import type { Certificate } from '../x509/certificate.ts'
 import { certificateOf, crlOf } from '../x509/inputs.ts'
 import type { Means } from '../x509/means.ts'
 import { describeName, sameName } from '../x509/name.ts'
-import { spkiSha256, verifyPath } from '../x509/path.ts'
+import { verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
 import { requireChip, requireCommitted } from './consistency.ts'
 import { readEndorsement, type SnpEndorsement } from './endorse.ts'
@@ -61,13 +61,10 @@ export async function verifySnp(
     // Only the root's list says whether the intermediate is revoked: another list would leave that unsaid.
     if (!sameName(crl.issuer, ark.subject)) {
       const [expected, found] = [describeName(ark.subject), describeName(crl.issuer)]
-      return refuse('CrlIssuerMismatch', "Revocation list is not the root's", expected, found)
+      refuse('CrlIssuerMismatch', "Revocation list is not the root's", expected, found)
     }
   }
-  await verifyPath({ chain: [leaf, ask, ark], anchors: o.anchors.amd, at: o.at, crls, ...means })
-  const pin = await spkiSha256(ark, means)
-  const anchor = o.anchors.amd.find((candidate) => candidate.spkiSha256 === pin)
-  if (anchor === undefined) return refuse('UntrustedRoot', 'Root is not trusted')
+  const anchor = await verifyPath({ chain: [leaf, ask, ark], anchors: o.anchors.amd, at: o.at, crls, ...means })
 
   const endorsement = endorsementOf(leaf)
   const { product } = endorsement
@@ -156,7 +153,7 @@ function refuse(code: VerificationErrorCode, message: string, expected?: string,
     code,
     message: `SNP report: ${message}`,
     subject: 'SNP report',
-    ...(expected === undefined ? {} : { expected }),
-    ...(found === undefined ? {} : { found }),
+    expected,
+    found,
   })
 }

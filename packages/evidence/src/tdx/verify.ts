@@ -6,7 +6,7 @@ import type { Certificate } from '../x509/certificate.ts'
 import type { Crl } from '../x509/crl.ts'
 import { certificateOf, crlOf, publicKeyOf } from '../x509/inputs.ts'
 import { digestOf, type Means } from '../x509/means.ts'
-import { spkiSha256, verifyPath } from '../x509/path.ts'
+import { verifyPath } from '../x509/path.ts'
 import { type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
 import { requireCurrent, type TdxCollateral, verifySignedText } from './collateral.ts'
 import { type PckExtension, readPckExtension } from './pck.ts'
@@ -139,7 +139,7 @@ export async function verifySignatures(
   const { quote } = o
   const means: Means = { primitives: o.primitives, cache: o.cache }
   const chain = pckChainOf(quote, o.pckChain).map((der) => certificateOf(der, means))
-  await verifyPath({
+  const root = await verifyPath({
     chain,
     anchors: o.anchors,
     at: o.at,
@@ -184,8 +184,7 @@ export async function verifySignatures(
     data: quote.signed,
     ...means,
   })
-  const pin = await spkiSha256(chain.at(-1) as Certificate, means)
-  return { root: o.anchors.find((anchor) => anchor.spkiSha256 === pin) as TrustAnchor, pck }
+  return { root, pck }
 }
 
 const pckAuthorities = ['Intel SGX PCK Platform CA', 'Intel SGX PCK Processor CA']

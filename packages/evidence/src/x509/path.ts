@@ -31,6 +31,7 @@ export async function spkiSha256(certificate: Certificate, means: Means = {}): P
  * @param requireCrls every certificate below the root must be covered by a list
  * @param leafMayBeCa for chains whose leaf is itself an authority
  * @param cache remembers the signatures only; everything else is judged anew
+ * @returns the anchor that pins the root
  * @throws VerificationError; `subject` is the failing certificate's common name
  */
 export async function verifyPath(
@@ -42,7 +43,7 @@ export async function verifyPath(
     requireCrls?: boolean
     leafMayBeCa?: boolean
   },
-): Promise<void> {
+): Promise<TrustAnchor> {
   const { chain, anchors, at } = o
   const means: Means = { primitives: o.primitives, cache: o.cache }
   const root = chain.at(-1)
@@ -51,7 +52,8 @@ export async function verifyPath(
     refuse('PathTooLong', 'Chain is longer than any vendor makes', root, 'at most 6', `${chain.length}`)
   if (anchors.length === 0) refuse('NoTrustAnchors', 'No root is trusted', root)
   const pin = await spkiSha256(root, means)
-  if (!anchors.some((anchor) => anchor.spkiSha256 === pin)) {
+  const trusted = anchors.find((anchor) => anchor.spkiSha256 === pin)
+  if (trusted === undefined) {
     const expected = anchors.map((anchor) => `${anchor.name} ${anchor.spkiSha256}`).join(', ')
     refuse('UntrustedRoot', 'Chain ends at a root that is not trusted', root, expected, pin)
   }
@@ -67,6 +69,7 @@ export async function verifyPath(
     }
   }
   await checkRevocation(chain, o.crls ?? [], at, o.requireCrls === true, means)
+  return trusted
 }
 
 async function checkIssued(certificate: Certificate, issuer: Certificate, means: Means): Promise<void> {
@@ -187,8 +190,8 @@ function refuse(
   throw new VerificationError({
     code,
     message: subject === undefined ? message : `${subject}: ${message}`,
-    ...(subject === undefined ? {} : { subject }),
-    ...(expected === undefined ? {} : { expected }),
-    ...(found === undefined ? {} : { found }),
+    subject,
+    expected,
+    found,
   })
 }
