@@ -127,24 +127,33 @@ export async function verifyTdReportHashes(report: TdReport): Promise<void> {
   }
 }
 
-/** True when a quote says the same of a TD as this report: every field of the body. */
+const bodyParts = [
+  'teeTcbSvn',
+  'mrSeam',
+  'mrSignerSeam',
+  'seamAttributes',
+  'mrTd',
+  'mrConfigId',
+  'mrOwner',
+  'mrOwnerConfig',
+  'reportData',
+] as const
+
+/**
+ * True when a quote says the same of a TD as this report: every field of the body. What TDX 1.5 added is compared where both
+ * say it, as quotes of version 4 leave it out.
+ */
 export function sameTd(left: TdBody, right: TdBody): boolean {
-  const bytes = (body: TdBody): Uint8Array[] => [
-    body.teeTcbSvn,
-    body.mrSeam,
-    body.mrSignerSeam,
-    body.seamAttributes,
-    body.mrTd,
-    body.mrConfigId,
-    body.mrOwner,
-    body.mrOwnerConfig,
-    ...body.rtmrs,
-    body.reportData,
-  ]
-  const [leftBytes, rightBytes] = [bytes(left), bytes(right)]
+  const sameWhereSaid = (part: 'teeTcbSvn2' | 'mrServiceTd'): boolean => {
+    const [one, other] = [left[part], right[part]]
+    return one === undefined || other === undefined || equal(one, other)
+  }
   return (
     left.attributes === right.attributes &&
     left.xfam === right.xfam &&
-    leftBytes.every((value, index) => equal(value, rightBytes[index] ?? new Uint8Array()))
+    bodyParts.every((part) => equal(left[part], right[part])) &&
+    left.rtmrs.every((register, index) => equal(register, right.rtmrs[index] as Uint8Array)) &&
+    sameWhereSaid('teeTcbSvn2') &&
+    sameWhereSaid('mrServiceTd')
   )
 }
