@@ -22,7 +22,8 @@ const cases = snpLines.map((line) => {
 describe('the table of AMD’s advisories', () => {
   it('names each advisory once, with its page, its numbers and where each value was read', () => {
     expect(new Set(snpAdvisories.map(({ id }) => id)).size).toBe(snpAdvisories.length)
-    for (const { id, bulletin, references, lines } of snpAdvisories) {
+    for (const { id, name, bulletin, references, lines } of snpAdvisories) {
+      expect(name ?? 'none').toMatch(/^[A-Z][A-Za-z]{3,}( and [A-Z][A-Za-z]+)?$|^none$/)
       expect(bulletin).toBe(`https://www.amd.com/en/resources/product-security/bulletin/${id.toLowerCase()}.html`)
       expect(references.length).toBeGreaterThan(0)
       for (const reference of references) expect(reference).toMatch(/^(CVE-20\d\d-\d{4,6}|arXiv:\d{4}\.\d{5})$/)
@@ -77,5 +78,27 @@ describe('the table of AMD’s advisories', () => {
       expect(open.length).toBeGreaterThan(0)
       for (const { lacks } of open) expect(lacks).toEqual([`${part} ${tcb[part]} wanted, ${tcb[part] - 1} found`])
     }
+  })
+  it('says of BadRAM that aliased memory was not looked for, where the versions are good', () => {
+    const tcb = tcbMinimum('Genoa')
+    const [open, ...others] = openAdvisories({ product: 'Genoa', cpu: undefined, tcb, aliasCheckComplete: false })
+    expect(others).toEqual([])
+    expect(open).toMatchObject({ id: 'AMD-SB-3015', name: 'BadRAM', references: ['CVE-2024-21944'] })
+    expect(open!.lacks).toHaveLength(1)
+  })
+
+  it('lists what nothing in a report tells with nothing that it lacks, by name where it has one', () => {
+    const hidden = advisoriesNotShown({ product: 'Genoa', cpu: undefined })
+    expect(hidden.map(({ id, name, lacks }) => [id, name, lacks])).toEqual([
+      ['AMD-SB-3034', 'Fabricked', []],
+      ['AMD-SB-3030', 'BreakFAST', []],
+    ])
+    const unnamed = openAdvisories({
+      product: 'Milan',
+      cpu: undefined,
+      tcb: tcbMinimum('Turin'),
+      aliasCheckComplete: true,
+    })
+    expect(unnamed.find(({ id }) => id === 'AMD-SB-3016')).not.toHaveProperty('name')
   })
 })

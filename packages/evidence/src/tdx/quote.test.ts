@@ -5,7 +5,6 @@ import { utf8 } from '../bytes/bytes.ts'
 import { fromHex, toHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
 import { parseTdxQuote } from './quote.ts'
-import { parseTdReport } from './td-report.ts'
 
 const pem = utf8('-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n')
 
@@ -101,25 +100,178 @@ describe('a TD quote', () => {
       { numRuns: 500 },
     )
   })
-})
+  const refused = (code: string, facts: object = {}): unknown =>
+    expect.objectContaining({ name: 'ParseError', code, ...facts })
 
-describe('a TDREPORT', () => {
-  it('of another type, version or length is refused', () => {
-    const bytes = new Uint8Array(1024)
-    bytes[0] = 0x81
-    expect(parseTdReport(bytes).tdxVersion).toBe('1.0')
-    expect(parseTdReport(Uint8Array.from(bytes).fill(1, 2, 3)).tdxVersion).toBe('1.5')
-    for (const [at, value] of [
-      [0, 0],
-      [1, 1],
-      [2, 2],
-      [5, 1],
-      [200, 1],
+  it('gives every field from its place', () => {
+    const bytes = quote({ version: 5, bodyType: 3 })
+    bytes.set(
+      Uint8Array.from({ length: 20 }, (_, index) => 0xa0 + index),
+      28,
+    )
+    const signature = 48 + 6 + 648 + 4
+    const fill = (at: number, length: number, value: number): void => void bytes.fill(value, at, at + length)
+    fill(signature, 64, 1)
+    fill(signature + 64, 64, 2)
+    const qe = signature + 134
+    fill(qe, 384, 3)
+    fill(qe + 384, 64, 4)
+    const parsed = parseTdxQuote(bytes)
+    const of = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
+    expect(parsed).toMatchObject({
+      version: 5,
+      qeVendorId: fromHex('939a7233f79c4ca9940a0db3957f0607'),
+      userData: Uint8Array.from({ length: 20 }, (_, index) => 0xa0 + index),
+      signature: of(64, 1),
+      attestationKey: of(64, 2),
+      qeReportSignature: of(64, 4),
+      qeAuthenticationData: Uint8Array.of(0x34, 0x12),
+      certification: { type: 'pckChain', chain: [Uint8Array.of(0, 1, 2)] },
+      trailing: new Uint8Array(0),
+    })
+    expect(parsed.qeReport.raw).toEqual(of(384, 3))
+    const body = (from: number, length: number): Uint8Array =>
+      Uint8Array.from({ length }, (_, index) => (from + index) & 0xff)
+    const number = (from: number): bigint => new DataView(body(from, 8).buffer).getBigUint64(0, true)
+    expect(parsed.body).toEqual({
+      teeTcbSvn: body(0, 16),
+      mrSeam: body(16, 48),
+      mrSignerSeam: body(64, 48),
+      seamAttributes: body(112, 8),
+      attributes: number(120),
+      xfam: number(128),
+      mrTd: body(136, 48),
+      mrConfigId: body(184, 48),
+      mrOwner: body(232, 48),
+      mrOwnerConfig: body(280, 48),
+      rtmrs: [body(328, 48), body(376, 48), body(424, 48), body(472, 48)],
+      reportData: body(520, 64),
+      teeTcbSvn2: body(584, 16),
+      mrServiceTd: body(600, 48),
+    })
+  })
+
+  it('gives the quoting enclave’s report field by field', () => {
+    const bytes = quote()
+    const from = 48 + 584 + 4 + 134
+    bytes.set(
+      Uint8Array.from({ length: 384 }, (_, index) => index & 0xff),
+      from,
+    )
+    const part = (at: number, length: number): Uint8Array => bytes.slice(from + at, from + at + length)
+    expect(parseTdxQuote(bytes).qeReport).toEqual({
+      cpuSvn: part(0, 16),
+      miscSelect: part(16, 4),
+      attributes: part(48, 16),
+      mrEnclave: part(64, 32),
+      mrSigner: part(128, 32),
+      isvProdId: 0x0100,
+      isvSvn: 0x0302,
+      reportData: part(320, 64),
+      raw: part(0, 384),
+    })
+  })
+
+  it.each<[what: string, change: (bytes: Uint8Array) => Uint8Array, code: string, facts?: object]>([
+    ['of version 3', (bytes) => bytes.fill(3, 0, 1), 'UnknownVersion', { message: expect.stringMatching(/SGX/) }],
+    ['of version 2', (bytes) => bytes.fill(2, 0, 1), 'UnknownVersion', { offset: 0, found: '2' }],
+    ['of version 6', (bytes) => bytes.fill(6, 0, 1), 'UnknownVersion', { offset: 0, found: '6' }],
+    ['of version 6 with an enclave’s body type', (bytes) => bytes.fill(6, 0, 1).fill(1, 48, 49), 'UnknownVersion'],
+    ['of an SGX enclave', (bytes) => bytes.fill(0, 4, 8), 'UnknownType', { message: expect.stringMatching(/SGX/) }],
+    ['of another TEE', (bytes) => bytes.fill(0x82, 4, 5), 'UnknownType', { expected: '129', found: '130' }],
+    ['by another kind of key', (bytes) => bytes.fill(3, 2, 3), 'UnknownType', { expected: '2', found: '3' }],
+    ['longer than any', () => new Uint8Array(64 * 1024 + 1), 'TooLarge'],
+    ['that ends in its header', (bytes) => bytes.subarray(0, 49), 'Truncated'],
+  ])('%s is refused', (_, change, code, facts) => {
+    expect(() => parseTdxQuote(change(quote()))).toThrow(refused(code, facts))
+  })
+
+  it.each<[what: string, change: (bytes: Uint8Array) => Uint8Array, code: string, facts?: object]>([
+    [
+      'with an enclave’s body',
+      (bytes) => bytes.fill(1, 48, 49),
+      'UnknownType',
+      { message: expect.stringMatching(/SGX/) },
+    ],
+    ['with a body of a type without a meaning', (bytes) => bytes.fill(4, 48, 49), 'UnknownType', { offset: 48 }],
+    ['with the other body’s size', (bytes) => bytes.fill(0, 50, 51), 'UnknownType', { expected: '648' }],
+    ['that ends before its body type', (bytes) => bytes.subarray(0, 49), 'Truncated'],
+    ['that ends after its body type', (bytes) => bytes.subarray(0, 50), 'Truncated'],
+  ])('of version 5 %s is refused', (_, change, code, facts) => {
+    expect(() => parseTdxQuote(change(quote({ version: 5, bodyType: 3 })))).toThrow(refused(code, facts))
+  })
+
+  it('of the greatest length that is read may be all padding after its end', () => {
+    const bytes = quote()
+    const padded = new Uint8Array(64 * 1024)
+    padded.set(bytes)
+    expect(parseTdxQuote(padded).trailing).toHaveLength(padded.length - bytes.length)
+  })
+
+  it.each([
+    [1, 16, 0],
+    [1, 16, 8],
+    [2, 256, 0],
+    [3, 384, 0],
+  ] as const)('with certification data %i has a PPID of %i bytes', (kind, size, padding) => {
+    const data = new ByteWriter()
+      .bytes(new Uint8Array(size).fill(7))
+      .bytes(new Uint8Array(16).fill(8))
+      .u16le(13)
+      .bytes(Uint8Array.of(9, 10))
+      .zero(padding)
+      .finish()
+    expect(parseTdxQuote(quote({ kind, data })).certification).toEqual({
+      type: 'ppid',
+      kind,
+      ppid: new Uint8Array(size).fill(7),
+      cpuSvn: new Uint8Array(16).fill(8),
+      pceSvn: 13,
+      pceId: Uint8Array.of(9, 10),
+    })
+    const longer = new ByteWriter().bytes(data).bytes(Uint8Array.of(1)).finish()
+    expect(() => parseTdxQuote(quote({ kind, data: longer }))).toThrow(
+      refused(kind === 1 ? 'ReservedNotZero' : 'TrailingBytes'),
+    )
+    expect(() => parseTdxQuote(quote({ kind, data: data.subarray(padding + 1) }))).toThrow(refused('Truncated'))
+  })
+
+  it.each([0, 4, 6, 7])('with certification data of type %i is refused', (kind) => {
+    expect(() => parseTdxQuote(quote({ kind }))).toThrow(refused('UnknownType', { found: String(kind) }))
+  })
+
+  it('takes text alone for a chain of certificates', () => {
+    const chainOf = (text: string): unknown => parseTdxQuote(quote({ data: utf8(text) })).certification
+    const text = new TextDecoder().decode(pem)
+    expect(chainOf(`${text}\0`)).toMatchObject({ chain: [Uint8Array.of(0, 1, 2)] })
+    expect(chainOf(text.replaceAll('\n', '\r\n'))).toMatchObject({ chain: [Uint8Array.of(0, 1, 2)] })
+    for (const [character, at] of [
+      ['\u007f', 3],
+      ['\u001f', 3],
+      ['\t', 3],
+      ['\0', 3],
     ] as const) {
-      const changed = Uint8Array.from(bytes)
-      changed[at] = value
-      expect(() => parseTdReport(changed), `byte ${at}`).toThrow(ParseError)
+      const wrong = `${text.slice(0, at)}${character}${text.slice(at)}`
+      expect(() => chainOf(wrong), JSON.stringify(character)).toThrow(
+        refused('InvalidEncoding', { offset: 48 + 584 + 4 + 134 + 384 + 64 + 4 + 6 + at }),
+      )
     }
-    expect(() => parseTdReport(bytes.subarray(1))).toThrow(ParseError)
+    expect(() => chainOf(`~${text}`)).toThrow(refused('TrailingBytes'))
+    expect(() => chainOf('')).toThrow(refused('Missing'))
+  })
+
+  it('has nothing between its parts', () => {
+    const bytes = quote()
+    const view = new DataView(bytes.buffer)
+    const [whole, inner] = [48 + 584, 48 + 584 + 4 + 130]
+    for (const [what, at] of [
+      ['signature data', whole],
+      ['certification data of the enclave', inner],
+    ] as const) {
+      const longer = new ByteWriter().bytes(bytes).zero(1).finish()
+      new DataView(longer.buffer).setUint32(whole, view.getUint32(whole, true) + 1, true)
+      if (at === inner) new DataView(longer.buffer).setUint32(inner, view.getUint32(inner, true) + 1, true)
+      expect(() => parseTdxQuote(longer), what).toThrow(refused('TrailingBytes'))
+    }
   })
 })

@@ -1,14 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { fromHex } from '../bytes/hex.ts'
 import { ParseError } from '../result/errors.ts'
-import { appraiseTdx, type TdxPolicy } from './appraise.ts'
 import type { PckExtension } from './pck.ts'
 import { splitSignedJson } from './signed-json.ts'
 import { assessModule, assessPlatform, parseTcbInfo } from './tcb-info.ts'
 import { tcbStatuses, worstStatus } from './tcb-status.ts'
 import { tdAttributes, type TdBody } from './td-body.ts'
-import type { VerifiedTdx } from './verify.ts'
 
 const zeros = (count: number): string => '00'.repeat(count)
 const components = (svn: number): { svn: number }[] => Array.from({ length: 16 }, () => ({ svn }))
@@ -123,10 +120,47 @@ describe('the TCB level', () => {
     expect(module([3, 1])).toMatchObject({ id: 'TDX_01', status: 'NoMatchingLevel' })
     expect(module([3, 0])).toBeUndefined()
     expect(() => module([4, 2])).toThrow(/none that the TCB info knows/)
+    expect(() => module([4, 0x1a])).toThrow(expect.objectContaining({ expected: 'TDX_01', found: 'TDX_1A' }))
+    const none = parseTcbInfo(tcbInfoBody({ tdxModuleIdentities: [] }))
+    expect(() => assessModule(none, body({ teeTcbSvn: Uint8Array.of(4, 1) }))).toThrow(
+      expect.objectContaining({ code: 'TdxModuleMismatch', subject: 'TDX module', expected: 'none', found: 'TDX_01' }),
+    )
+    const lower = tcbInfoBody().replace('"TDX_01"', '"Tdx_01"')
+    expect(assessModule(parseTcbInfo(lower), body({ teeTcbSvn: Uint8Array.of(4, 1) }))).toMatchObject({ id: 'TDX_01' })
     for (const version of [0, 1]) {
-      expect(() => module([4, version], { mrSignerSeam: new Uint8Array(48).fill(1) })).toThrow(/signed by another/)
-      expect(() => module([4, version], { seamAttributes: new Uint8Array(8).fill(1) })).toThrow(/other attributes/)
+      const facts = { code: 'TdxModuleMismatch', subject: version === 0 ? 'TDX module' : 'TDX_01' }
+      for (const [changes, message, found] of [
+        [{ mrSignerSeam: new Uint8Array(48).fill(1) }, /signed by another/, '01'.repeat(48)],
+        [{ seamAttributes: new Uint8Array(8).fill(1) }, /other attributes/, '01'.repeat(8)],
+      ] as const) {
+        expect(() => module([4, version], changes)).toThrow(message)
+        expect(() => module([4, version], changes)).toThrow(expect.objectContaining({ ...facts, found }))
+      }
     }
+  })
+
+  it('of a module leaves open what the mask of its identity leaves out', () => {
+    const unmasked = parseTcbInfo(tcbInfoBody().replaceAll('FF'.repeat(8), '00FFFFFFFFFFFFFF'))
+    const module = (at: number): unknown =>
+      assessModule(
+        unmasked,
+        body({ seamAttributes: Uint8Array.from({ length: 8 }, (_, index) => (index === at ? 1 : 0)) }),
+      )
+    expect(module(0)).toBeUndefined()
+    expect(() => module(1)).toThrow(/other attributes/)
+  })
+
+  it('is handed out as a copy', () => {
+    const tcbInfo = parseTcbInfo(tcbInfoBody())
+    const pck = { componentSvns: sixteen(3), pceSvn: 3 } as unknown as PckExtension
+    const assess = (): ReturnType<typeof assessPlatform> =>
+      assessPlatform({ tcbInfo, pck, teeTcbSvn: Uint8Array.from(sixteen(3)) })
+    const found = assess()
+    expect(found).toEqual({ status: 'OutOfDate', tcbDate: new Date(date), advisoryIds: ['SA-3'] })
+    found.tcbDate!.setTime(0)
+    ;(found.advisoryIds as string[]).push('SA-4')
+    expect(assess()).toEqual({ status: 'OutOfDate', tcbDate: new Date(date), advisoryIds: ['SA-3'] })
+    expect(platform(sixteen(0), 0, sixteen(0))).toEqual({ status: 'NoMatchingLevel', advisoryIds: [] })
   })
 
   it('cannot come from a TCB info of another technology, version or shape', () => {
@@ -211,114 +245,5 @@ describe('a signed text', () => {
       ),
       { numRuns: 1000 },
     )
-  })
-})
-
-describe('a policy', () => {
-  const paths = (policy: TdxPolicy, changes: Partial<TdBody> = {}, verified: Partial<VerifiedTdx> = {}): string[] =>
-    appraiseTdx(
-      {
-        body: body(changes),
-        tcbStatus: 'UpToDate',
-        advisoryIds: [],
-        tcbEvaluationDataNumber: 10,
-        platform: { status: 'UpToDate', tcbDate: new Date(date), advisoryIds: [] },
-        pck: { fmspc: fromHex('0a0b0c0d0e0f'), ppid: new Uint8Array(16).fill(7), smtEnabled: true, cachedKeys: false },
-        ...verified,
-      } as VerifiedTdx,
-      policy,
-    ).map((failure) => `${failure.path} ${failure.code}`)
-
-  it('that says nothing takes an up-to-date TD that no one can look into, and no other', () => {
-    expect(paths({})).toEqual([])
-    const septVe = tdAttributes.septVeDisable
-    expect(paths({}, { attributes: septVe | tdAttributes.debug })).toEqual(['attributes.debug Forbidden'])
-    expect(paths({}, { attributes: septVe | tdAttributes.migratable })).toEqual(['attributes.migratable Forbidden'])
-    expect(paths({}, { attributes: septVe | tdAttributes.pks | tdAttributes.keyLocker })).toEqual([
-      'attributes.pks Forbidden',
-      'attributes.keyLocker Forbidden',
-    ])
-    expect(paths({}, { attributes: septVe | tdAttributes.perfmon })).toEqual(['attributes.perfmon Forbidden'])
-    expect(paths({}, { attributes: 0n })).toEqual(['attributes.septVeDisable Required'])
-    expect(paths({}, { attributes: septVe | 0b10n })).toEqual(['attributes Unknown'])
-    expect(paths({}, { xfam: 1n })).toEqual(['xfam Required'])
-    expect(paths({}, { mrServiceTd: new Uint8Array(48).fill(1) })).toEqual(['mrServiceTd Forbidden'])
-    for (const tcbStatus of tcbStatuses.slice(1)) expect(paths({}, {}, { tcbStatus })).toEqual(['tcbStatus NotAllowed'])
-  })
-
-  it('that allows an old status still wants each advisory accepted by name', () => {
-    const verified = { tcbStatus: 'OutOfDate', advisoryIds: ['SA-1', 'SA-2'] } as const
-    expect(paths({ tcbStatuses: ['UpToDate', 'OutOfDate'], acceptedAdvisoryIds: ['SA-1'] }, {}, verified)).toEqual([
-      'advisoryIds NotAllowed',
-    ])
-    expect(
-      paths({ tcbStatuses: ['UpToDate', 'OutOfDate'], acceptedAdvisoryIds: ['SA-1', 'SA-2'] }, {}, verified),
-    ).toEqual([])
-  })
-
-  it('names every measurement that differs at once', () => {
-    const other = 'ff'.repeat(48)
-    const policy: TdxPolicy = {
-      mrTds: [other],
-      mrSeams: [other, 'ee'.repeat(48)],
-      mrConfigId: other,
-      mrOwner: other,
-      mrOwnerConfig: other,
-      rtmrs: { 0: other, 3: other, 4: other },
-      reportData: fromHex('01'.repeat(64)),
-      minimumTeeTcbSvn: Uint8Array.from([1]),
-      minimumTcbEvaluationDataNumber: 11,
-      xfamAllowed: 3n,
-    }
-    expect(paths(policy)).toEqual([
-      'tcbEvaluationDataNumber BelowMinimum',
-      'teeTcbSvn.0 BelowMinimum',
-      'xfam NotAllowed',
-      'mrTd NotEqual',
-      'mrSeam NotAllowed',
-      'mrConfigId NotEqual',
-      'mrOwner NotEqual',
-      'mrOwnerConfig NotEqual',
-      'rtmrs.0 NotEqual',
-      'rtmrs.3 NotEqual',
-      'rtmrs.4 Missing',
-      'reportData NotEqual',
-    ])
-    expect(paths({ mrTds: [] })).toEqual(['mrTd NotAllowed'])
-  })
-
-  it('knows platforms by their kind, their id and what their certificate says', () => {
-    expect(paths({ fmspcs: ['0A0B0C0D0E0F'] })).toEqual([])
-    expect(paths({ fmspcs: ['00a06d080000'] })).toEqual(['fmspc NotEqual'])
-    expect(paths({ deniedPpids: ['07'.repeat(16)] })).toEqual(['ppid Forbidden'])
-    expect(paths({ deniedPpids: ['08'.repeat(16)] })).toEqual([])
-    expect(paths({ platformInstanceIds: ['00'.repeat(16)] })).toEqual(['platformInstanceId Missing'])
-    const instance = { pck: { platformInstanceId: new Uint8Array(16).fill(1) } } as Partial<VerifiedTdx>
-    expect(paths({ platformInstanceIds: ['01'.repeat(16)] }, {}, instance)).toEqual([])
-    expect(paths({ platformInstanceIds: ['02'.repeat(16)] }, {}, instance)).toEqual(['platformInstanceId NotEqual'])
-    expect(paths({ require: { smtOff: true, staticPlatform: true, noCachedKeys: true } })).toEqual([
-      'pck.smtOff Required',
-      'pck.staticPlatform Missing',
-    ])
-  })
-
-  it('bounds the day of the platform’s level and the module that would be loaded now', () => {
-    expect(paths({ minimumTcbDate: new Date(date) })).toEqual([])
-    expect(paths({ minimumTcbDate: new Date('2026-01-02T00:00:00Z') })).toEqual(['tcbDate BelowMinimum'])
-    expect(paths({ minimumTeeTcbSvn2: Uint8Array.of(3) })).toEqual(['teeTcbSvn2 Missing'])
-    const changed = { teeTcbSvn2: Uint8Array.of(2) }
-    expect(paths({ minimumTeeTcbSvn2: Uint8Array.of(3) }, changed)).toEqual(['teeTcbSvn2.0 BelowMinimum'])
-    expect(paths({ minimumTeeTcbSvn2: Uint8Array.of(2) }, changed)).toEqual([])
-  })
-
-  it('takes a named service TD only where service TDs may be, and rejects advisories whatever the status', () => {
-    const bound = { mrServiceTd: new Uint8Array(48).fill(1) }
-    const mrServiceTds = ['01'.repeat(48)]
-    expect(paths({ mrServiceTds }, bound)).toEqual(['mrServiceTd Forbidden'])
-    expect(paths({ mrServiceTds, noServiceTd: false }, bound)).toEqual([])
-    expect(paths({ mrServiceTds: ['02'.repeat(48)], noServiceTd: false }, bound)).toEqual(['mrServiceTd NotEqual'])
-    expect(paths({ rejectedAdvisoryIds: ['SA-1'] }, {}, { advisoryIds: ['SA-1', 'SA-2'] })).toEqual([
-      'advisoryIds Forbidden',
-    ])
   })
 })

@@ -1,0 +1,20 @@
+import { webPrimitives, type Primitives } from '@strongroom/evidence'
+
+/** WebCrypto, and how many signatures were checked by it since the last call of `checks`. */
+export function counting(): { primitives: Primitives; checks: () => number } {
+  let count = 0
+  return {
+    primitives: {
+      ...webPrimitives,
+      verify: (check) => {
+        count++
+        return webPrimitives.verify(check)
+      },
+    },
+    checks: () => {
+      const found = count
+      count = 0
+      return found
+    },
+  }
+}
