@@ -1,4 +1,13 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+
+/** What npm test leaves to `npm run test:all` and `npm run test:long`. */
+const left = ['**/*.slow.test.ts', '**/*.long.test.ts']
+/** What hangs ends; what is slow on a busy machine does not. */
+const patience = { testTimeout: 120_000, hookTimeout: 120_000 }
+const bootPatience = { testTimeout: 600_000, hookTimeout: 900_000 }
+/** A boot keeps one core busy under emulation. More at once would run into the guests' own time limits. */
+const boots = 2
 
 // Unit tests run beside the code; whole-system tests in test/ boot real VMs, which the tests of one file share.
 export default defineConfig({
@@ -18,42 +27,38 @@ export default defineConfig({
             'apps/*/src/**/*.test.ts',
             'test/{boundaries,browser,corpus,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
           ],
-          // What hangs ends; what is slow on a busy machine does not.
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          exclude: left,
+          // By default a machine of two cores would have one worker.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
+          ...patience,
         },
       },
       {
         extends: true,
-        test: {
-          name: 'clients',
-          include: ['test/clients/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          maxWorkers: 2,
-        },
+        test: { name: 'clients', include: ['test/clients/**/*.test.ts'], exclude: left, maxWorkers: 2, ...patience },
       },
       {
         extends: true,
         test: {
           name: 'system',
           include: ['test/system/**/*.test.ts'],
-          exclude: ['test/system/**/*.long.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 900_000,
-          // A boot keeps one core busy under emulation. More at once would run into the guests' own time limits.
-          maxWorkers: 2,
+          exclude: left,
+          maxWorkers: boots,
+          ...bootPatience,
         },
       },
       {
         extends: true,
         test: {
-          name: 'long',
-          include: ['test/system/**/*.long.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 900_000,
-          maxWorkers: 2,
+          name: 'slow',
+          include: ['{packages,services,apps}/*/src/**/*.slow.test.ts', 'test/**/*.slow.test.ts'],
+          maxWorkers: boots,
+          ...bootPatience,
         },
+      },
+      {
+        extends: true,
+        test: { name: 'long', include: ['test/**/*.long.test.ts'], maxWorkers: boots, ...bootPatience },
       },
     ],
   },

@@ -10,7 +10,7 @@ import { type Boot, makeBoot, makeSilicon } from './boot.ts'
 /** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
 const making = 120_000
 
-const cli = join(import.meta.dirname, '../../apps/cli/src/main.ts')
+const strongroom = join(import.meta.dirname, '../../strongroom')
 
 interface Check {
   id: string
@@ -37,11 +37,10 @@ afterAll(async () => {
 
 /** Runs the command as a user does. */
 async function verify(args: readonly string[]): Promise<Answer> {
-  const flags = ['--conditions=x-source', '--disable-warning=ExperimentalWarning', cli, 'evidence', 'verify']
   return new Promise((resolve, reject) => {
     execFile(
-      process.execPath,
-      [...flags, ...args, '--output', 'json'],
+      strongroom,
+      ['evidence', 'verify', ...args, '--output', 'json'],
       { maxBuffer: 1 << 24 },
       (error, stdout, stderr) => {
         const exit = error === null ? 0 : Number((error as { code?: number }).code)

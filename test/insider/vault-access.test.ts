@@ -74,9 +74,8 @@ async function asInsider(method: string, path: string, body?: object): Promise<s
 
 /** The command as its user runs it. */
 async function strongroom(...args: string[]): Promise<string> {
-  const node = ['--conditions=x-source', '--disable-warning=ExperimentalWarning', join(root, 'apps/cli/src/main.ts')]
   const env = { ...process.env, STRONGROOM_STATE_DIR: installation.running.context.stateDir }
-  return (await promisify(execFile)(process.execPath, [...node, ...args], { env })).stdout
+  return (await promisify(execFile)(join(root, 'strongroom'), args, { env })).stdout
 }
 const shown = async (name: string): Promise<VaultAccess> =>
   JSON.parse(await strongroom('vault', 'show', name, '--output', 'json')) as VaultAccess

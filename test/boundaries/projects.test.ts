@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join, matchesGlob, resolve } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import config from '../../vitest.config.ts'
+import { titlesIn } from './attack-page.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.test.ts'], {
+  cwd: root,
+})
+  .toString()
+  .trim()
+  .split('\n')
+
+interface Project {
+  test: { name: string; include: string[]; exclude?: string[] }
+}
+const projects = (config.test?.projects ?? []) as Project[]
+
+const projectsOf = (file: string): string[] =>
+  projects
+    .map(({ test }) => test)
+    .filter(({ include, exclude = [] }) => {
+      const among = (globs: string[]): boolean => globs.some((glob) => matchesGlob(file, glob))
+      return among(include) && !among(exclude)
+    })
+    .map(({ name }) => name)
+
+/** Run by `npm run test:long` alone, although it tries attacks: the drill is them all, once more by the user's command. */
+const attacksElsewhere = ['test/system/drill.long.test.ts']
+
+/** Attack tests that `npm test` leaves out. */
+const leftOut = (file: string, source: string): boolean =>
+  /\.(slow|long)\.test\.ts$/.test(file) && titlesIn(source).length > 0
+
+describe('test files', () => {
+  it('are each run by one project', () => {
+    const wrong = files.map((file) => ({ file, by: projectsOf(file) })).filter(({ by }) => by.length !== 1)
+    expect(wrong).toEqual([])
+    expect(projectsOf('test/elsewhere/a.test.ts')).toEqual([])
+    expect(projectsOf('services/vault/src/a.slow.test.ts')).toEqual(['slow'])
+  })
+
+  it('that try an attack are run by npm test, but for what is listed', () => {
+    expect(files.filter((file) => leftOut(file, readFileSync(join(root, file), 'utf8')))).toEqual(attacksElsewhere)
+    const word = 'attack'
+    expect(leftOut('test/system/a.slow.test.ts', `it('refuses (${word} S1)', () => {})`)).toBe(true)
+  })
+})
