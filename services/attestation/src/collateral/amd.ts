@@ -1,9 +1,9 @@
 import { collateralPaths } from '@strongroom/contract'
-import { crlOf, parsePem, VerificationError, verifyCrl, type Certificate, type Means } from '@strongroom/evidence'
+import { crlOf, parsePem, type Certificate, type Means } from '@strongroom/evidence'
 import type { CollateralCache } from './cache.ts'
 import { textOf } from '../text.ts'
 import { firstThatHas } from './first.ts'
-import { requireNotOlder } from './precedence.ts'
+import { isListOf, requireNotOlder } from './precedence.ts'
 
 /** DER of the three certificates under which an SNP report is signed. */
 export interface SnpChain {
@@ -52,7 +52,7 @@ export class AmdCollateral {
   async revocationList(o: Means & { product: string; issuer: Certificate; at: Date }): Promise<Uint8Array | undefined> {
     return await firstThatHas(this.#caches, async (cache) => {
       const item = await cache.get(collateralPaths.snpRevocationList(o.product))
-      return item !== undefined && (await isOf(item.body, o)) ? item.body : undefined
+      return item !== undefined && (await isListOf(item.body, o)) ? item.body : undefined
     })
   }
 
@@ -64,22 +64,9 @@ export class AmdCollateral {
     const path = collateralPaths.snpRevocationList(o.product)
     for (const cache of this.#caches) {
       const kept = await cache.kept(path)
-      if (kept === undefined || !(await isOf(kept.body, { ...o, at: crlOf(kept.body, o).thisUpdate }))) continue
+      if (kept === undefined || !(await isListOf(kept.body, { ...o, at: crlOf(kept.body, o).thisUpdate }))) continue
       requireNotOlder({ path, sent, kept: kept.body, target: 'report.Crl' })
     }
-  }
-}
-
-/** Codes of a list that another root signed. */
-const foreign: ReadonlySet<string> = new Set(['CrlIssuerMismatch', 'CrlSignatureInvalid'])
-
-async function isOf(list: Uint8Array, o: Means & { issuer: Certificate; at: Date }): Promise<boolean> {
-  try {
-    await verifyCrl({ ...o, crl: crlOf(list, o) })
-    return true
-  } catch (error) {
-    if (error instanceof VerificationError && foreign.has(error.code)) return false
-    throw error
   }
 }
 

@@ -4,6 +4,7 @@ import {
   equal,
   fromBase64Url,
   chainOf as pemChainOf,
+  crlOf,
   utf8,
   type Certificate,
   type Means,
@@ -12,7 +13,7 @@ import {
 import { invalidParameter } from '../errors.ts'
 import type { CollateralCache, CollateralItem } from './cache.ts'
 import { firstThatHas } from './first.ts'
-import { requireNotOlder } from './precedence.ts'
+import { isListOf, requireNotOlder } from './precedence.ts'
 import { textOf } from '../text.ts'
 
 const pckCrlPath = collateralPaths.tdxPckRevocationList
@@ -60,24 +61,28 @@ export class IntelCollateral {
   async requireNotOlder(sent: TdxCollateral, platform: PlatformIdentity & Means): Promise<void> {
     const { fmspc, authority, root } = platform
     const { tcbInfo, qeIdentity, pckCrl } = collateralChainHeaders
-    const identityPath = collateralPaths.tdxQeIdentity
-    const items: [keyof TdxCollateralBody, path: string, body: Uint8Array, rootedBy: [path: string, header: string]][] =
-      [
-        [
-          'tcbInfo',
-          collateralPaths.tdxTcbInfo(fmspc),
-          utf8(sent.tcbInfo),
-          [collateralPaths.tdxTcbInfo(fmspc), tcbInfo],
-        ],
-        ['qeIdentity', identityPath, utf8(sent.qeIdentity), [identityPath, qeIdentity]],
-        ['pckCrl', pckCrlPath(authority), sent.pckCrl, [pckCrlPath(authority), pckCrl]],
-        // The list of the root comes without a chain.
-        ['rootCaCrl', collateralPaths.tdxRootRevocationList, sent.rootCaCrl, [identityPath, qeIdentity]],
-      ]
+    const under =
+      (header: string) =>
+      (kept: CollateralItem): boolean =>
+        isUnder(root, chainOf(kept, header), platform)
+    // The list of the root comes without a chain: its own signature says whose it is.
+    const signedByRoot = async ({ body }: CollateralItem): Promise<boolean> =>
+      await isListOf(body, { ...platform, issuer: root, at: crlOf(body, platform).thisUpdate })
+    const items: [
+      keyof TdxCollateralBody,
+      path: string,
+      body: Uint8Array,
+      isOfRoot: (kept: CollateralItem) => boolean | Promise<boolean>,
+    ][] = [
+      ['tcbInfo', collateralPaths.tdxTcbInfo(fmspc), utf8(sent.tcbInfo), under(tcbInfo)],
+      ['qeIdentity', collateralPaths.tdxQeIdentity, utf8(sent.qeIdentity), under(qeIdentity)],
+      ['pckCrl', pckCrlPath(authority), sent.pckCrl, under(pckCrl)],
+      ['rootCaCrl', collateralPaths.tdxRootRevocationList, sent.rootCaCrl, signedByRoot],
+    ]
     for (const cache of this.#caches)
-      for (const [member, path, body, [rootedPath, header]] of items) {
-        const [kept, rooted] = [await cache.kept(path), await cache.kept(rootedPath)]
-        if (kept === undefined || rooted === undefined || !isUnder(root, chainOf(rooted, header), platform)) continue
+      for (const [member, path, body, isOfRoot] of items) {
+        const kept = await cache.kept(path)
+        if (kept === undefined || !(await isOfRoot(kept))) continue
         requireNotOlder({ path, sent: body, kept: kept.body, target: `collateral.${member}` })
       }
   }

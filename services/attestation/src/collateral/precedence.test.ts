@@ -1,5 +1,5 @@
 import { collateralBundleFormat, collateralPaths, type CollateralBundle } from '@strongroom/contract'
-import { toBase64Url, type TdxCollateral } from '@strongroom/evidence'
+import { parseCrl, toBase64Url, type TdxCollateral } from '@strongroom/evidence'
 import type { Silicon } from '@strongroom/silicon'
 import { urgentAmdList } from '@strongroom/silicon/testing'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -20,11 +20,25 @@ import {
   type Answer,
   type TestService,
 } from '../testing/harness.ts'
-import { otherWords, resigned, withReencodedRoot } from '../testing/tdx-evidence.ts'
+import { otherWords, resigned, withOtherS, withOtherSignature, withReencodedRoot } from '../testing/tdx-evidence.ts'
 import { fmspcOf } from '../testing/vendor-server.ts'
 
 const day = 24 * 3600_000
 const query = '?api-version=2022-08-01'
+
+/** Items of a collateral in other bytes whose signature holds as well. */
+const reencoded = {
+  tcbInfo: { path: collateralPaths.tdxTcbInfo, encode: withOtherSignature },
+  qeIdentity: { path: () => collateralPaths.tdxQeIdentity, encode: withOtherSignature },
+  pckCrl: {
+    path: () => collateralPaths.tdxPckRevocationList('platform'),
+    encode: (der: Uint8Array) => withOtherS(der, parseCrl(der)),
+  },
+  rootCaCrl: {
+    path: () => collateralPaths.tdxRootRevocationList,
+    encode: (der: Uint8Array) => withOtherS(der, parseCrl(der)),
+  },
+}
 
 /** The operator of a platform sends collateral that its vendor signed, and that the service has newer. */
 describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
@@ -88,13 +102,8 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
     'does not hide a newer %s behind a platform that the service has no TCB info of (attack W3)',
     async (_name, path) => {
       const test = await open()
-      const bundle = bundleOf(newer)
-      const imported = await test.call('POST', '/collateral/bundle', {
-        token: ownerObjectId,
-        contentType: 'application/json',
-        payload: JSON.stringify(bundle),
-      })
-      expect([imported.status, imported.body.results?.length]).toEqual([200, 3])
+      const { tdxQeIdentity, tdxPckRevocationList, tdxRootRevocationList } = collateralPaths
+      await importItems(test, newer, [tdxQeIdentity, tdxPckRevocationList('platform'), tdxRootRevocationList])
       const mixed = { ...newer, ...itemOf(path, older) }
       const { status, body } = await attestTdx(test, quote, mixed)
       expect([status, body.error?.code, body.error?.details?.[0]?.code]).toEqual([
@@ -107,6 +116,56 @@ describe.skipIf(!firmwareIsThere)('older collateral of a request', () => {
       expect([whole.status, whole.body.error]).toEqual([200, undefined])
     },
   )
+
+  it.each(Object.keys(reencoded) as (keyof typeof reencoded)[])(
+    'is older in another encoding of its signature too: %s (attack W3)',
+    async (member) => {
+      const test = await open()
+      const { encode } = reencoded[member]
+      // Something has to be lacking, or the service's own is taken without a look at what was sent.
+      const lacking = reencoded[member === 'tcbInfo' ? 'qeIdentity' : 'tcbInfo'].path(fmspc)
+      const paths = Object.values(reencoded).map((each) => each.path(fmspc))
+      await importItems(test, newer, paths.filter((each) => each !== lacking)) // prettier-ignore
+      const other = encode(older[member] as never)
+      expect(other).not.toEqual(older[member])
+      // Where the service knows nothing, the other encoding is as good as the first.
+      expect((await attestTdx(await open(), quote, { ...older, [member]: other })).status).toBe(200)
+      const { status, body } = await attestTdx(test, quote, {
+        ...(await processor.intel.collateral()),
+        [member]: other,
+      })
+      expect([status, body.error?.target, body.error?.details?.[0]?.code]).toEqual([400, `collateral.${member}`, 'CollateralSuperseded']) // prettier-ignore
+    },
+  )
+
+  it('is a list of the root also where the service was given that list with nothing that names its root (attack W3)', async () => {
+    const test = await open()
+    await importItems(test, newer, [collateralPaths.tdxRootRevocationList, collateralPaths.tdxPckRevocationList('platform')]) // prettier-ignore
+    const sent = { ...(await processor.intel.collateral()), rootCaCrl: older.rootCaCrl }
+    const { status, body } = await attestTdx(test, quote, sent)
+    expect([status, body.error?.target, body.error?.details?.[0]?.code]).toEqual([400, 'collateral.rootCaCrl', 'CollateralSuperseded']) // prettier-ignore
+  })
+
+  it('does not count where it, or any part of it, is of another root that counts here too (attack W3)', async () => {
+    const stranger = await newSilicon()
+    const anchors = { ...processor.anchors, intel: [...processor.anchors.intel, ...stranger.anchors.intel] }
+    const test = await openService({ anchors, collateral: new FakeCollateral() })
+    opened.push(test)
+    const [own, foreign] = [await processor.intel.collateral(), await stranger.intel.collateral()]
+    const parts: (keyof TdxCollateral)[][] = [
+      ['tcbInfo', 'tcbInfoIssuerChainPem'],
+      ['qeIdentity', 'qeIdentityIssuerChainPem'],
+      ['pckCrl', 'pckCrlIssuerChainPem'],
+      ['rootCaCrl'],
+      Object.keys(foreign) as (keyof TdxCollateral)[],
+    ]
+    for (const part of parts) {
+      const taken = Object.fromEntries(part.map((each) => [each, foreign[each]]))
+      const { status, body } = await attestTdx(test, quote, { ...own, ...taken })
+      expect([part, status, body.error?.details?.[0]?.code]).toEqual([part, 400, 'CrlSignatureInvalid'])
+    }
+    expect((await attestTdx(test, quote, own)).status).toBe(200)
+  })
 
   it('does not count when the newer one has ended and no newer one can be had (attack W3)', async () => {
     const test = await open()
@@ -170,13 +229,19 @@ function itemOf(path: string, from: TdxCollateral): Partial<TdxCollateral> {
   return path === collateralPaths.tdxRootRevocationList ? { rootCaCrl: from.rootCaCrl } : { pckCrl: from.pckCrl }
 }
 
-/** All that is of no one platform. */
-function bundleOf(collateral: TdxCollateral): CollateralBundle {
+/** Brings a service these items of a collateral, as an operator does. */
+async function importItems(test: TestService, collateral: TdxCollateral, paths: string[]): Promise<void> {
   const fake = new FakeCollateral()
-  void serveTdxCollateral(fake, collateral, '0'.repeat(12))
-  fake.answers.delete(collateralPaths.tdxTcbInfo('0'.repeat(12)))
-  const items = [...fake.answers].map(([path, { body, headers = {} }]) => {
-    return { path, body: Buffer.from(body).toString('base64'), headers }
+  const fmspc = /fmspc=(\w+)/.exec(paths.join(' '))?.[1] ?? '0'.repeat(12)
+  await serveTdxCollateral(fake, collateral, fmspc)
+  const items = [...fake.answers]
+    .filter(([path]) => paths.includes(path))
+    .map(([path, { body, headers = {} }]) => ({ path, body: Buffer.from(body).toString('base64'), headers }))
+  const bundle: CollateralBundle = { format: collateralBundleFormat, version: 1, exportedAt: new Date().toISOString(), items } // prettier-ignore
+  const imported = await test.call('POST', '/collateral/bundle', {
+    token: ownerObjectId,
+    contentType: 'application/json',
+    payload: JSON.stringify(bundle),
   })
-  return { format: collateralBundleFormat, version: 1, exportedAt: new Date().toISOString(), items }
+  expect([imported.status, imported.body.results?.length]).toEqual([200, paths.length])
 }

@@ -1,3 +1,4 @@
+import { crlOf, VerificationError, verifyCrl, type Certificate, type Means } from '@strongroom/evidence'
 import { invalidParameter } from '../errors.ts'
 import { compareIssue, kindOf } from './kinds.ts'
 
@@ -18,6 +19,23 @@ export function requireNotOlder(o: { path: string; sent: Uint8Array; kept: Uint8
     reason: 'CollateralSuperseded',
     remedy: "Fetch the collateral anew from the vendor's service.",
   })
+}
+
+/** Codes of a list that another root signed. */
+const foreign: ReadonlySet<string> = new Set(['CrlIssuerMismatch', 'CrlSignatureInvalid'])
+
+/**
+ * Whether this authority signed a list: a name alone is of several roots.
+ * @throws VerificationError for a list of this authority that is not current at `at`
+ */
+export async function isListOf(list: Uint8Array, o: Means & { issuer: Certificate; at: Date }): Promise<boolean> {
+  try {
+    await verifyCrl({ ...o, crl: crlOf(list, o) })
+    return true
+  } catch (error) {
+    if (error instanceof VerificationError && foreign.has(error.code)) return false
+    throw error
+  }
 }
 
 function compareOrRefuse(compare: () => number, target: string): number {

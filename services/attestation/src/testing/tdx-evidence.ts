@@ -20,17 +20,28 @@ export function withReencodedRoot(quote: Uint8Array): Uint8Array {
   return Uint8Array.from(changed)
 }
 
-/** An ECDSA certificate with s replaced by n − s. */
-export function withOtherS(der: Uint8Array): Uint8Array {
-  const { signature } = parseCertificate(der)
+/** A certificate, or another structure signed by ECDSA, with s replaced by n − s. @param read what was read of it */
+export function withOtherS(
+  der: Uint8Array,
+  { signature }: { signature: Uint8Array } = parseCertificate(der),
+): Uint8Array {
   const r = signature.subarray(4, 4 + signature[3]!)
   const s = BigInt(`0x${Buffer.from(signature.subarray(6 + r.length)).toString('hex')}`)
   const hex = (order - s).toString(16).padStart(64, '0')
   const other = Buffer.from(/^[89a-f]/.test(hex) ? `00${hex}` : hex.replace(/^(00)+(?=[0-7])/, ''), 'hex')
   const values = Buffer.concat([Buffer.of(2, r.length), r, Buffer.of(2, other.length), other])
   const bits = Buffer.concat([Buffer.of(3, values.length + 3, 0, 0x30, values.length), values])
-  const content = Buffer.concat([der.subarray(4, der.length - signature.length - 3), bits])
-  return Uint8Array.from(Buffer.concat([Buffer.of(0x30, 0x82, content.length >> 8, content.length & 0xff), content]))
+  const header = der[1] === 0x82 ? 4 : der[1] === 0x81 ? 3 : 2
+  const content = Buffer.concat([der.subarray(header, der.length - signature.length - 3), bits])
+  const length = content.length > 255 ? [0x82, content.length >> 8, content.length & 0xff] : [0x81, content.length]
+  return Uint8Array.from(Buffer.concat([Buffer.of(0x30, ...length), content]))
+}
+
+/** The same signed text with s replaced by n − s. */
+export function withOtherSignature(text: string): string {
+  return text.replace(/(?<="signature":"[0-9a-f]{64})[0-9a-f]{64}(?="\}$)/, (s) =>
+    (order - BigInt(`0x${s}`)).toString(16).padStart(64, '0'),
+  )
 }
 
 /** A signed text of Intel's collateral with other words, signed again by the key that may. @param pkcs8 of the TCB signing key */
