@@ -206,7 +206,6 @@ function readKey(reader: ByteReader, field: string): SnpOwnerKey {
   const x = reversed(inner.bytes(48, 'x'))
   inner.zero(24, 'padding of x')
   const y = reversed(inner.bytes(48, 'y'))
-  inner.zero(24, 'padding of y')
   inner.zero(inner.remaining, 'padding')
   return { raw, spki: concat(spkiPrefix, x, y) }
 }

@@ -5,7 +5,7 @@ import { toHex } from '../bytes/hex.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
 import type { TrustAnchor } from '../result/trust-anchors.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
-import { spkiSha256, verifyPath } from '../x509/path.ts'
+import { verifyPath } from '../x509/path.ts'
 import { keyOfAlgorithm, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from './algorithms.ts'
 import { type Jws, parseJws } from './jws.ts'
 import { requireStrongRsa } from './keys.ts'
@@ -56,7 +56,7 @@ export async function verifySigner(
   chain: readonly Certificate[],
   o: SignerRules & { at: Date },
 ): Promise<TrustAnchor> {
-  await verifyPath({ chain, anchors: o.roots, at: o.at })
+  const root = await verifyPath({ chain, anchors: o.roots, at: o.at })
   const leaf = chain[0] as Certificate
   const name = leaf.subject.commonName ?? ''
   if (o.signer !== 'any' && name !== o.signer) refuse('Signer is another', o.signer, name)
@@ -77,8 +77,7 @@ export async function verifySigner(
       refuse('Token names another certificate than it carries', shown(given, 64), toHex(found))
     }
   }
-  const pin = await spkiSha256(chain.at(-1) as Certificate)
-  return o.roots.find((root) => root.spkiSha256 === pin) as TrustAnchor
+  return root
 }
 
 /** @throws VerificationError AlgorithmNotAllowed, TokenKeyNotAllowed, TokenSignatureInvalid */

@@ -46,8 +46,8 @@ export function selectKey(o: { keys: readonly Jwk[]; kid: unknown; algorithm: To
   }
   const wanted = keyOfAlgorithm(o.algorithm)
   if (key['kty'] !== wanted.kty) refuseKey('Key is of another type than the algorithm', wanted.kty, key['kty'])
-  if (privateMembers.some((name) => Object.hasOwn(key, name)))
-    refuseKey('Key is not public', 'a public key', 'a private one')
+  if (o.keys.some((each) => privateMembers.some((name) => Object.hasOwn(each, name))))
+    refuseKey('Key set is not public', 'public keys', 'a private one')
   if (key['alg'] !== undefined && key['alg'] !== o.algorithm)
     refuseKey('Key is for another algorithm', o.algorithm, key['alg'])
   if (key['use'] !== undefined && key['use'] !== 'sig') refuseKey('Key is for another use', 'sig', key['use'])

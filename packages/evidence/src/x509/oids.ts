@@ -19,13 +19,8 @@ export const oid = {
   sha512: '2.16.840.1.101.3.4.2.3',
   subjectKeyIdentifier: '2.5.29.14',
   keyUsage: '2.5.29.15',
-  subjectAlternativeName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
   crlNumber: '2.5.29.20',
-  reasonCode: '2.5.29.21',
-  crlDistributionPoints: '2.5.29.31',
-  certificatePolicies: '2.5.29.32',
   authorityKeyIdentifier: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
-  authorityInformationAccess: '1.3.6.1.5.5.7.1.1',
 } as const
