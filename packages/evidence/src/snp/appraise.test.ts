@@ -243,4 +243,63 @@ describe('appraiseSnp', () => {
       ),
     ).toEqual([])
   })
+  const named = (value: VerifiedSnp, policy: SnpPolicy): string[][] =>
+    appraiseSnp(value, policy).map(({ path, code, expected, actual }) => [path, code, expected, actual])
+  const zeros = (length: number): Uint8Array => new Uint8Array(length)
+  const hex = (value: string, length: number): string => value.repeat(length)
+
+  it.each<[policy: Partial<SnpPolicy>, failure: string[]]>([
+    [{ reportData: zeros(64) }, ['reportData', 'NotEqual', hex('00', 64), hex('50', 64)]],
+    [{ familyId: zeros(16) }, ['familyId', 'NotEqual', hex('00', 16), hex('10', 16)]],
+    [{ imageId: zeros(16) }, ['imageId', 'NotEqual', hex('00', 16), hex('20', 16)]],
+    [{ idKeyDigests: [zeros(1), zeros(2)] }, ['idKeyDigest', 'NotAllowed', '00 or 0000', hex('e0', 48)]],
+    [{ measurements: [] }, ['measurement', 'NotAllowed', 'nothing is allowed', hex('90', 48)]],
+    [{ deniedChipIds: [zeros(1), zeros(64).fill(0x1a)] }, ['chipId', 'Forbidden', 'another chip', hex('1a', 64)]],
+    [{ vmpls: [1, 2] }, ['vmpl', 'NotAllowed', '1 or 2', '0']],
+    [{ products: ['Genoa', 'Turin'] }, ['product', 'NotAllowed', 'Genoa or Turin', 'Milan']],
+    [{ guestPolicies: [1n, 2n] }, ['policy', 'NotAllowed', '0x1 or 0x2', '0x3001f']],
+    [{ minimumAbi: { major: 1, minor: 0 } }, ['policy.abi', 'BelowMinimum', '1.0', '0.31']],
+    [{ minimumGuestSvn: 8 }, ['guestSvn', 'BelowMinimum', '8', '7']],
+    [{ tcb: { launch: { maximum: { snp: 23 } } } }, ['launchTcb.snp', 'AboveMaximum', '23', '24']],
+    [{ tcb: { launch: { minimum: { snp: 25 } } } }, ['launchTcb.snp', 'BelowMinimum', '25', '24']],
+    [{ minimumFirmware: { major: 1, minor: 55, build: 41 } }, ['currentVersion', 'BelowMinimum', '1.55.41', '1.55.40']],
+    [{ mitigations: { current: 5n } }, ['currentMitigations', 'Missing', '0x5', 'none in version 3']],
+    [{ require: { ecc: true } }, ['platformInfo.eccEnabled', 'Required', 'true', 'false']],
+  ])('says what it wanted and what it found (%#)', (policy, failure) => {
+    expect(named(verified(), { ...any, ...policy })).toEqual([failure])
+  })
+
+  it('says so of what weakens a guest', () => {
+    const debug = verified((bytes) => (bytes[10]! |= 0b1000))
+    expect(named(debug, any)).toEqual([['policy.debugAllowed', 'Forbidden', 'false', 'true']])
+    const beyond = verified((bytes) => (bytes[15] = 1))
+    expect(named(beyond, any)).toEqual([['policy', 'Unknown', 'no bits above 25', '0x10000000003001f']])
+    const fifth = verified((bytes) => bytes.fill(5, 0, 1).fill(1, 0x1f8, 0x1f9))
+    expect(named(fifth, { ...any, mitigations: { launch: 3n } })).toEqual([
+      ['launchMitigations', 'Required', '0x3', '0x1'],
+    ])
+  })
+
+  it.each([
+    [{ chipIds: [zeros(64)] }, true],
+    [{ deniedChipIds: [zeros(64)] }, true],
+    [{}, false],
+  ])('cannot compare a chip that a host hides under a provider’s key (%#)', (policy, missing) => {
+    const own = verified((bytes) => bytes.fill(0, 0x1a0, 0x1e0))
+    const vlek = { ...own, endorsement: { ...own.endorsement, signer: 'VLEK' as const, hardwareId: undefined } }
+    const wanted = missing ? [['chipId', 'Missing']] : []
+    expect(found(vlek, { ...any, allow: { vlek: true }, ...policy })).toEqual(wanted)
+  })
+
+  it('takes the interface’s version as one number of two parts', () => {
+    const abi = (major: number, minor: number): VerifiedSnp => verified((bytes) => bytes.set([minor, major], 8))
+    const policy = { ...any, minimumAbi: { major: 1, minor: 51 } }
+    expect([abi(1, 51), abi(1, 52), abi(2, 0)].map((each) => found(each, policy))).toEqual([[], [], []])
+    for (const below of [abi(1, 50), abi(0, 255)])
+      expect(found(below, policy)).toEqual([['policy.abi', 'BelowMinimum']])
+  })
+
+  it('asks a named provider only of a provider’s key', () => {
+    expect(found(verified(), { ...any, providerIds: ['somebody'] })).toEqual([])
+  })
 })

@@ -145,6 +145,9 @@ describe('an ID block', () => {
       }),
     )
     expect(() => parseSnpIdBlock(block.subarray(1))).toThrow(ParseError)
+    expect(() => parseSnpIdBlock(Uint8Array.of(...block, 0))).toThrow(
+      expect.objectContaining({ code: 'TrailingBytes' }),
+    )
     expect(() => parseSnpIdAuthentication(authentication.subarray(1))).toThrow(
       expect.objectContaining({ code: 'WrongLength' }),
     )
@@ -213,6 +216,7 @@ describe('an ID block', () => {
 
   it('has no author where all of the author is zero, and then zeros to the end', async () => {
     const alone = await buildSnpIdAuthentication({ block, idKey })
+    expect([alone[4], authentication[4]]).toEqual([0, 1])
     for (const algorithm of [0, 1]) {
       const changed = Uint8Array.from(alone)
       changed[4] = algorithm

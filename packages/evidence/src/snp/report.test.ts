@@ -149,6 +149,8 @@ describe('parseSnpReport', () => {
       )
     for (const [index, [, at]] of numbers.entries()) view.setBigUint64(at, BigInt(index + 1) << 33n, true)
     view.setUint32(4, 0x01020304, true)
+    view.setBigUint64(8, (1n << 40n) | (1n << 17n), true)
+    view.setBigUint64(0x40, (1n << 41n) | 1n, true)
     view.setUint32(0x30, 3, true)
     bytes.set([40, 55, 1, 0, 41, 56, 2], 0x1e8)
     if (version >= 3) bytes.set([0x19, 0x11, 2], 0x188)
@@ -164,8 +166,8 @@ describe('parseSnpReport', () => {
       signed: bytes.slice(0, 0x2a0),
       currentVersion: { build: 40, minor: 55, major: 1 },
       committedVersion: { build: 41, minor: 56, major: 2 },
-      policy: { raw: 1n << 17n },
-      platformInfo: { raw: 0n },
+      policy: { raw: (1n << 40n) | (1n << 17n) },
+      platformInfo: { raw: (1n << 41n) | 1n },
     })
     expect(report.cpu).toEqual(version >= 3 ? { family: 0x19, model: 0x11, stepping: 2 } : undefined)
     expect(report.launchMitigations).toBe(version >= 5 ? 1n << 40n : undefined)

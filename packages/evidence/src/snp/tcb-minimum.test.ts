@@ -79,6 +79,15 @@ describe('the table of AMD’s advisories', () => {
       for (const { lacks } of open) expect(lacks).toEqual([`${part} ${tcb[part]} wanted, ${tcb[part] - 1} found`])
     }
   })
+  it.each(['Milan', 'Milan-X', 'Genoa', 'Genoa-X', 'Bergamo'] as const)(
+    'wants aliased memory looked for on %s',
+    (line) => {
+      const [, product, cpu] = cases.find(([name]) => name === line)!
+      const open = openAdvisories({ product, cpu, tcb: tcbMinimum(line), aliasCheckComplete: false })
+      expect(open.map(({ id }) => id)).toEqual(['AMD-SB-3015'])
+    },
+  )
+
   it('says of BadRAM that aliased memory was not looked for, where the versions are good', () => {
     const tcb = tcbMinimum('Genoa')
     const [open, ...others] = openAdvisories({ product: 'Genoa', cpu: undefined, tcb, aliasCheckComplete: false })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { VerificationCache } from './verification-cache.ts'
 
 const parse = (text: string): { text: string } => ({ text })
@@ -44,5 +44,111 @@ describe('room in a verification cache', () => {
         }
       }),
     )
+  })
+})
+
+describe('a verification cache', () => {
+  const read = (bytes: Uint8Array): { bytes: Uint8Array } => ({ bytes })
+
+  it.each([
+    [{ maximumEntries: -1 }, '-1'],
+    [{ maximumBytes: -1 }, '-1'],
+    [{ maximumEntries: 1.5 }, '1.5'],
+    [{ maximumBytes: Number.NaN }, 'NaN'],
+    [{ maximumBytes: Number.POSITIVE_INFINITY }, 'Infinity'],
+  ])('has limits that are numbers from 0, not %j', (limits, found) => {
+    expect(() => new VerificationCache(limits)).toThrow(expect.objectContaining({ code: 'InvalidValue', found }))
+  })
+
+  it('parses the same bytes once, and keeps a copy that nobody else holds', () => {
+    const cache = new VerificationCache()
+    const parse = vi.fn(read)
+    const bytes = Uint8Array.of(1, 2, 3)
+    const value = cache.parsed('crl', bytes, parse)
+    expect(cache.parsed('crl', Uint8Array.of(1, 2, 3), parse)).toBe(value)
+    expect(parse).toHaveBeenCalledTimes(1)
+    bytes[0] = 9
+    expect(value.bytes).toEqual(Uint8Array.of(1, 2, 3))
+    expect(cache.parsed('crl', bytes, parse).bytes).toEqual(Uint8Array.of(9, 2, 3))
+    expect([cache.entries, cache.bytes]).toEqual([2, 6])
+    cache.clear()
+    expect([cache.entries, cache.bytes]).toEqual([0, 0])
+    expect(cache.parsed('crl', Uint8Array.of(1, 2, 3), parse)).not.toBe(value)
+  })
+
+  it('gives no kind the value of another', () => {
+    const cache = new VerificationCache()
+    const bytes = Uint8Array.of(1)
+    expect(cache.parsed('key', bytes, read)).not.toBe(cache.parsed('crl', bytes, read))
+    const text = cache.parsedText('chain', 'x', parse)
+    expect(cache.parsedText('chain', 'x', parse)).toBe(text)
+    const other = cache.parsedText('tcbInfo', 'x', (given) => ({ text: `other ${given}` }))
+    expect(other.text).toBe('other x')
+  })
+
+  it('tells inputs apart that one place is meant for', () => {
+    // Only the last 64 bytes choose the place.
+    const cache = new VerificationCache()
+    const inputs = [1, 2].map((value) => Uint8Array.from({ length: 100 }, (_, index) => (index === 0 ? value : 7)))
+    for (const time of [1, 2, 3])
+      for (const input of inputs) expect(cache.parsed('crl', input, read).bytes[0], `${time}`).toBe(input[0])
+    expect([cache.entries, cache.bytes]).toEqual([1, 100])
+  })
+
+  it('keeps nothing that is larger than it, and nothing where it may hold none', () => {
+    for (const [limits, kept] of [
+      [{ maximumBytes: 3 }, 1],
+      [{ maximumBytes: 2 }, 0],
+      [{ maximumEntries: 0 }, 0],
+      [{ maximumEntries: 1 }, 1],
+    ] as const) {
+      const cache = new VerificationCache(limits)
+      expect(cache.parsed('crl', Uint8Array.of(1, 2, 3), read).bytes).toHaveLength(3)
+      expect(cache.entries).toBe(kept)
+      expect(cache.bytes).toBe(3 * kept)
+    }
+  })
+
+  it('makes room by bytes, the oldest first', () => {
+    const cache = new VerificationCache({ maximumBytes: 6 })
+    const values = [1, 2, 3].map((value) => cache.parsed('crl', Uint8Array.of(value, 0), read))
+    cache.parsed('crl', Uint8Array.of(4, 0), read)
+    expect(cache.parsed('crl', Uint8Array.of(3, 0), read)).toBe(values[2])
+    expect(cache.parsed('crl', Uint8Array.of(2, 0), read)).toBe(values[1])
+    expect([cache.entries, cache.bytes]).toEqual([3, 6])
+  })
+
+  it('remembers a fact about its own values, and no refusal', async () => {
+    const cache = new VerificationCache()
+    const [owner, about] = [1, 2].map((value) => cache.parsed('crl', Uint8Array.of(value), read)) as [object, object]
+    for (const [answers, calls] of [
+      [[true, true], 1],
+      [['x', 'x'], 1],
+      [[false, false], 2],
+      [[undefined, undefined], 2],
+    ] as const) {
+      const fresh = cache.parsed('key', Uint8Array.of(calls, String(answers[0]).length), read)
+      const find = vi.fn(() => answers[0])
+      for (const answer of answers) expect(await cache.fact(fresh, about, find)).toBe(answer)
+      expect(find, String(answers[0])).toHaveBeenCalledTimes(calls)
+    }
+    for (const [one, other] of [
+      [{}, about],
+      [owner, {}],
+    ] as const) {
+      const find = vi.fn(() => true)
+      await cache.fact(one, other, find)
+      await cache.fact(one, other, find)
+      expect(find).toHaveBeenCalledTimes(2)
+    }
+    const part = {}
+    cache.own(part)
+    const find = vi.fn(() => true)
+    await cache.fact(owner, part, find)
+    await cache.fact(owner, part, find)
+    await cache.fact(owner, about, find)
+    await cache.fact(owner, about, find)
+    // The fact about one value is not that about another.
+    expect(find).toHaveBeenCalledTimes(2)
   })
 })

@@ -81,4 +81,9 @@ describe('the endorsement in a certificate of a signing key', () => {
   ])('with %s is refused', async (_, change, code, leaf) => {
     await expect(read(change, leaf === undefined ? {} : { leaf })).rejects.toMatchObject({ name: 'ParseError', code })
   })
+
+  it('names what it says where that is nothing known', async () => {
+    await expect(read({}, { leaf: 'SEV-OTHER' })).rejects.toMatchObject({ found: 'SEV-OTHER' })
+    await expect(read({ productName: ia5String('Naples') })).rejects.toMatchObject({ found: 'Naples' })
+  })
 })
