@@ -7,6 +7,7 @@ import { serverNodeOptions } from '../apps/cli/src/up/server-command.ts'
 import type { InPlace } from './support/in-place.ts'
 import { quantile } from './support/measure.ts'
 import { answerOf, ask, end } from './support/process.ts'
+import { step } from './support/progress.ts'
 import { machineFacts, printReport } from './support/report.ts'
 
 interface Call {
@@ -21,6 +22,8 @@ const connections = 8
 const distinctReports = 1_000
 /** Issue 4. */
 const goals = { shareOfSignatures: 0.6, tailOverMedian: 4, requests: 100_000, growthMebibytes: 16 }
+/** A slow machine serves fewer requests; the figures say how many. */
+const mostSeconds = 120
 /** Requests before the memory is first looked at, so that caches are full. */
 const warmUp = 10_000
 const latencySeconds = 20
@@ -95,6 +98,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
 
 async function measureAttestation(requests: number): Promise<AttestationFigures> {
   const port = await freePort()
+  step(`starts the service and makes ${distinctReports} reports`)
   const child = fork(
     join(import.meta.dirname, 'attestation/server.ts'),
     [String(port), String(await freePort()), String(distinctReports)],
@@ -103,20 +107,24 @@ async function measureAttestation(requests: number): Promise<AttestationFigures>
   try {
     const ready = await answerOf<Ready>(child)
     const client = new Client(ready, port)
-    await client.saturate(Math.min(warmUp, requests / 2))
+    const warm = Math.min(warmUp, requests / 2)
+    step(`attests ${warm} times: compiled code and caches first`)
+    await client.saturate(warm)
     const after = await usageOf(child)
     const begun = performance.now()
-    const count = requests - Math.min(warmUp, requests / 2)
+    step(`attests ${requests - warm} times more, or for ${mostSeconds} s, on ${connections} connections`)
     await ask(child, { ask: 'sample' })
-    await client.saturate(count)
+    const count = await client.saturate(requests - warm, attest, mostSeconds)
     const seconds = (performance.now() - begun) / 1000
     const sampled = await ask<Sampled>(child, { ask: 'samples' })
     const atEnd = await usageOf(child)
     const seenPerSecond = count / seconds
     // What the saturated server has left behind, collections of garbage first, is no part of a steady rate.
+    step(`attests at half of that rate for ${settleSeconds + latencySeconds} s`)
     await client.steady(seenPerSecond / 2, settleSeconds)
     const latencies = await client.steady(seenPerSecond / 2, latencySeconds)
     const idle = await usageOf(child)
+    step(`sends ${emptyRequests} requests that are refused unread`)
     await client.saturate(emptyRequests, nothing)
     const refused = await usageOf(child)
     client.close()
@@ -133,7 +141,7 @@ async function measureAttestation(requests: number): Promise<AttestationFigures>
       heapMebibytes: { after: mebibytes(after.heap), atEnd: mebibytes(atEnd.heap) },
       residentMebibytes: { after: mebibytes(after.resident), atEnd: mebibytes(atEnd.resident) },
       emptyMicroseconds: (processorTime(refused) - processorTime(idle)) / emptyRequests,
-      requests,
+      requests: warm + count,
     }
   } finally {
     await end(child)
@@ -153,13 +161,18 @@ class Client {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections, ca: ready.caPem, servername: ready.host })
   }
 
-  /** As many as the server takes. */
-  async saturate(count: number, call: Call = attest): Promise<void> {
-    let left = count
+  /** As many as the server takes, for so long at most. @returns how many */
+  async saturate(count: number, call: Call = attest, seconds = Number.POSITIVE_INFINITY): Promise<number> {
+    const end = performance.now() + seconds * 1000
+    let sent = 0
     const one = async (): Promise<void> => {
-      while (left-- > 0) await this.#send(call)
+      while (sent < count && performance.now() < end) {
+        sent++
+        await this.#send(call)
+      }
     }
     await Promise.all(Array.from({ length: connections }, one))
+    return sent
   }
 
   /** At a rate, whether earlier ones were answered or not. @returns milliseconds from when each was due */

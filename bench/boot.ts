@@ -11,6 +11,7 @@ import { TestInstallation } from '../test/system/support/installation.ts'
 import { defaultRequest, openArm } from '../test/system/support/vm.ts'
 import { BareMachine } from './boot/bare-machine.ts'
 import { residentMebibytes } from './support/process.ts'
+import { step } from './support/progress.ts'
 import { machineFacts, printReport } from './support/report.ts'
 
 const goals = { start: 1.15, create: 1.5, mebibytesPerVm: 5 }
@@ -71,8 +72,10 @@ export async function measureBoot(): Promise<BootFigures> {
     const arm = await openArm(installation)
     const power = async (name: string, action: string): Promise<number> =>
       await timed(() => arm.run('POST', `${vmPath(arm, group, name)}/${action}`, apiVersions.compute))
+    step('creates a VM')
     const create = await createVm(installation, arm, 'one')
     await power('one', 'deallocate')
+    step('boots the same machine under bare QEMU for the first time')
     bare = await BareMachine.make({
       image,
       encryption: 'DiskWithVMGuestState',
@@ -84,6 +87,7 @@ export async function measureBoot(): Promise<BootFigures> {
     const bareFirst = await bare.boot()
     const [starts, bareLater]: [number[], number[]] = [[], []]
     for (let round = 0; round < rounds; round++) {
+      step(`boots bare QEMU, then the VM (${round + 1} of ${rounds})`)
       bareLater.push(await bare.boot())
       starts.push(await power('one', 'start'))
       if (round < rounds - 1) await power('one', 'deallocate')
@@ -91,6 +95,7 @@ export async function measureBoot(): Promise<BootFigures> {
     const pid = installation.server?.pid ?? 0
     const resident: number[] = []
     for (const name of ['two', 'three', undefined]) {
+      step(`reads the server's memory with ${resident.length + 1} running VMs`)
       await sleep(idleMs)
       resident.push(await residentMebibytes(pid))
       if (name !== undefined) await createVm(installation, arm, name)

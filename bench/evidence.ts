@@ -16,6 +16,7 @@ import { askDcap, dcapCollateral } from '../test/judges/dcap-judge.ts'
 import { missingForGoJudge, openGoJudge, type GoJudge, type JudgeCase } from '../test/judges/go-judge.ts'
 import { signatureCosts } from './evidence/signatures.ts'
 import { measure, measureSync, microseconds, table, type Goal, type Row } from './support/measure.ts'
+import { step } from './support/progress.ts'
 import { machineFacts } from './support/report.ts'
 
 /**
@@ -34,6 +35,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
   const collateral = tdx.collateral as TdxCollateral
   const primitives = nodePrimitives(nodeCrypto)
 
+  step('builds or starts the judges in Go')
   const judge = await openGoJudge()
   let times: Times
   try {
@@ -41,6 +43,7 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
   } finally {
     await judge.close()
   }
+  step('measures the signatures alone')
   const signatures = signatureCosts(snp, tdx)
   const rows: Row[] = [
     { name: 'SNP, full chain: strongroom', nanoseconds: times.snpFull },
@@ -136,6 +139,7 @@ type Contestants = Record<(typeof names)[number], () => Promise<number> | number
 async function measureAll(all: Contestants, rounds = 8): Promise<Times> {
   const best = Object.fromEntries(names.map((name) => [name, Number.POSITIVE_INFINITY])) as Times
   for (let round = 0; round < rounds; round++) {
+    step(`round ${round + 1} of ${rounds}: ${names.length} operations in turn`)
     for (const name of names) best[name] = Math.min(best[name], await all[name]())
   }
   return best

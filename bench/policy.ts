@@ -1,5 +1,6 @@
 import { claimsForPolicy, evaluatePolicy, parsePolicy, policyLimits, PolicyError } from '@strongroom/policy'
 import { measureSync, microseconds, type Row } from './support/measure.ts'
+import { step } from './support/progress.ts'
 import { machineFacts, printReport } from './support/report.ts'
 
 const rules = 50
@@ -100,10 +101,14 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
       `the policy of the benchmark does not do what it should: ${count} rules, ${outcome.notes.join(' ')}`,
     )
 
+  step(`evaluates and reads a policy of ${rules} rules`)
   const evaluation = measureSync(2_000, () => evaluatePolicy(policy, claims), 9)
   const withClaims = measureSync(2_000, () => evaluatePolicy(policy, claimsForPolicy(machine)), 9)
   const parsing = measureSync(200, () => parsePolicy(text))
-  const worst = Object.entries(hostile).map(([name, one]) => ({ name, nanoseconds: hostileTime(one) }))
+  const worst = Object.entries(hostile).map(([name, one]) => {
+    step(`evaluates a policy that is made to be slow: ${name}`)
+    return { name, nanoseconds: hostileTime(one) }
+  })
   const rows: Row[] = [
     { name: `evaluating ${rules} rules, ${claims.length} claims`, nanoseconds: evaluation },
     { name: 'the same, claims made from a token’s members', nanoseconds: withClaims },

@@ -7,6 +7,7 @@ import { serverCommand, type ServerCommandOptions } from '../apps/cli/src/up/ser
 import { freePort } from '@strongroom/platform'
 import { median } from './support/measure.ts'
 import { processorSeconds, residentMebibytes, started, terminate } from './support/process.ts'
+import { step } from './support/progress.ts'
 import { machineFacts, printReport } from './support/report.ts'
 
 const starts = 5
@@ -34,9 +35,13 @@ export async function measureServer(): Promise<ServerFigures> {
   const home = await mkdtemp(join(tmpdir(), 'strongroom-bench-'))
   try {
     const options = { stateDir: join(home, 'state'), cacheDir: join(home, 'cache') }
+    step('starts a new installation')
     const cold = await measureStart(home, options)
     const warm: Start[] = []
-    for (let index = 0; index < starts; index++) warm.push(await measureStart(home, options))
+    for (let index = 0; index < starts; index++) {
+      step(`starts it again (${index + 1} of ${starts})`)
+      warm.push(await measureStart(home, options))
+    }
     const over = (figure: (start: Start) => number): number => median(warm.map(figure))
     return {
       cold,

@@ -5,6 +5,7 @@ import { serverNodeOptions } from '../apps/cli/src/up/server-command.ts'
 import type { InPlace } from './support/in-place.ts'
 import { quantile } from './support/measure.ts'
 import { answerOf, ask, end } from './support/process.ts'
+import { step } from './support/progress.ts'
 import { machineFacts, printReport } from './support/report.ts'
 import { VaultLoad, type Call } from './vault/client.ts'
 import type { VaultReady } from './vault/server.ts'
@@ -40,6 +41,7 @@ interface Flatness {
 export async function bench(o: { json: boolean }): Promise<boolean> {
   const requests = Number(process.env['STRONGROOM_BENCH_REQUESTS'] ?? 2_000)
   const port = await freePort()
+  step('starts the vault')
   const child = fork(join(import.meta.dirname, 'vault/server.ts'), [String(port), String(await freePort())], {
     execArgv: [...serverNodeOptions],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -78,18 +80,22 @@ export async function bench(o: { json: boolean }): Promise<boolean> {
       path: '/keys/sign/sign',
       body: JSON.stringify({ alg: 'RS256', value: digest }),
     }
+    step(`signs over TLS and in the process, ${requests} times each`)
     const signed = await costAndFloor('signature', (count) => load.saturate(count, sign))
     const inProcess = await costAndFloor('signature', (count) => ask(child, { ask: 'sign', count }))
+    step(`releases a key ${requests} times`)
     await ask(child, { ask: 'keys', count: 1_000 })
     const released = await costAndFloor('release', (count) => load.saturate(count, release))
     const begun = performance.now()
     await load.saturate(requests, release)
     const seenPerSecond = (requests * 1000) / (performance.now() - begun)
     // No part of a steady rate: what the saturated server has left behind, and what V8 compiles in the first ten thousand requests.
+    step(`releases it at half of that rate for ${settleSeconds + latencySeconds} s`)
     await load.steady(seenPerSecond / 2, settleSeconds, release)
     const latencies = await load.steady(seenPerSecond / 2, latencySeconds, release)
     const flat: Flatness[] = []
     for (const keys of sizes) {
+      step(`fills the vault to ${keys} keys, reads and lists them`)
       await ask(child, { ask: 'keys', count: keys })
       const get = await cost(requests, { method: 'GET', path: `/keys/copy-${Math.floor(keys * 0.7)}` })
       // More keys in turn than the vault keeps as they were read: each is read from the store, but for the smallest number.

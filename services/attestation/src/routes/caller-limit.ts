@@ -2,6 +2,7 @@ import rateLimit from '@fastify/rate-limit'
 import { attestationAudience } from '@strongroom/contract'
 import { bearerOf, ServiceError, type TokenVerifier } from '@strongroom/platform'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { FairCalls } from './fair-calls.ts'
 
 /** How many attest calls one caller may make. */
 export interface CallerLimit {
@@ -31,12 +32,18 @@ export async function limited(
   routes: (scope: FastifyInstance) => void,
 ): Promise<void> {
   const { limit } = callers
+  const fair = new FairCalls()
+  const named = new WeakMap<FastifyRequest, string>()
   await app.register(async (scope) => {
     await scope.register(rateLimit, {
       max: limit.requests,
       timeWindow: limit.seconds * 1000,
       cache: countedCallers,
-      keyGenerator: async (request) => await callerOf(request, callers),
+      keyGenerator: async (request) => {
+        const caller = await callerOf(request, callers)
+        named.set(request, caller)
+        return caller
+      },
       // Azure tells when to come back, and nothing of the rest.
       addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
       addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
@@ -50,6 +57,22 @@ export async function limited(
           remedy: 'Wait as long as Retry-After says.',
           headers: { 'retry-after': String(Math.max(1, Math.ceil(ttl / 1000))) },
         }),
+    })
+    // After the body, so that nobody who sends slowly keeps a place.
+    scope.addHook('preHandler', async (request, { raw: response }) => {
+      const caller = named.get(request) ?? request.ip
+      if (caller !== request.ip) {
+        fair.note(caller)
+        return
+      }
+      await fair.enter(caller)
+      let isUnderWay = true
+      const leave = (): void => {
+        if (isUnderWay) fair.leave(caller)
+        isUnderWay = false
+      }
+      response.once('finish', leave).once('close', leave)
+      if (response.destroyed) leave()
     })
     routes(scope)
   })
