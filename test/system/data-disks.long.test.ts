@@ -8,11 +8,11 @@ import { partitionTypes, readPartitions, type Partition } from '../../services/h
 import { findMarks } from './support/canary.ts'
 import { layPrograms, makeKey, provider } from './support/data-disk.ts'
 import { TestInstallation } from './support/installation.ts'
-import { openArm, statusOf, type VmView } from './support/vm.ts'
+import { openArm, statusOf, type Status, type VmView } from './support/vm.ts'
 
 /**
  * A VM with a temporary disk that really boots: data disks come and go while it runs, one is encrypted in the guest with a
- * released key (S7), swap on the temporary disk is reported (S8), and after a stop the data opens again, though the host
+ * released key (S7), swap is told by where it lies (S8), and after a stop the data opens again, though the host
  * has put an operating system of its own on another data disk. The tests share the VM, in this order.
  */
 const installation = await TestInstallation.create()
@@ -59,6 +59,7 @@ afterAll(async () => await installation.remove())
 describe('data disks of a VM that runs', () => {
   it('come and go by their LUN, grow, and are shown at the metadata endpoint', async () => {
     const id = await makeDisk('data', 1)
+    await makeDisk('clear', 1)
     otherId = (await makeDisk('other', 4)).toUpperCase()
     await attach([3, 'data'], [0, 'other'])
     expect(await inGuest(`${settle}; cat /sys/class/block/$(basename $(readlink -f /dev/disk/azure/scsi1/lun3))/size`)).toBe(String(2 ** 21)) // prettier-ignore
@@ -102,12 +103,18 @@ rm /run/shim/secret`)
     expect(await findMarks(installation.stateDir, secrets)).toEqual([])
   })
 
-  it('and swap on the temporary disk is reported, with what to do (S8)', async () => {
-    await inGuest(`mkswap -q /dev/disk/azure/resource >/dev/null; swapon /dev/disk/azure/resource; /usr/lib/strongroom/health
-swapoff /dev/disk/azure/resource; echo of-the-boot-before | dd of=/dev/disk/azure/resource bs=4096 conv=sync,fsync status=none`)
-    const status = statusOf(await show(), 'Swap/')
-    expect(status.code).toBe('Swap/unprotected')
-    expect(status.message).toContain('swapoff')
+  it('and swap on the temporary disk, which the guest encrypts, is protected, on a data disk in clear is not (S8)', async () => {
+    const swap = async (device: string): Promise<Status> => {
+      await inGuest(`mkswap -q ${device}; swapon ${device}; /usr/lib/strongroom/health; swapoff ${device}`)
+      return statusOf(await show(), 'Swap/')
+    }
+    await attach([3, 'data'], [5, 'clear'])
+    const clear = await swap('/dev/disk/azure/scsi1/lun5')
+    expect(clear.code).toBe('Swap/unprotected')
+    expect(clear.message).toContain('swapoff')
+    await attach([3, 'data'])
+    expect((await swap('/dev/disk/azure/resource')).code).toBe('Swap/protected')
+    await inGuest('echo of-the-boot-before | dd of=/dev/disk/azure/resource bs=4096 conv=sync,fsync status=none')
     const machine = installation.machineFolder((await show()).properties.vmId.toUpperCase())
     expect((await readdir(machine)).filter((file) => file.includes('temporary'))).toEqual([])
   })
@@ -129,7 +136,10 @@ describe('the VM after a stop', () => {
 
   it('opens its data with the key released again, and finds its temporary disk empty', async () => {
     await inGuest(`bash /root/data-disk open data >&2; mount /dev/mapper/data /mnt; cmp /mnt/mark /mnt/mark-100`)
-    expect(await inGuest('head -c 18 /dev/disk/azure/resource | tr -d "\\0"')).toBe('')
+    expect(await inGuest('head -c 64M /dev/disk/strongroom/temporary | tr -d "\\0" | wc -c')).toBe('0')
+    expect(await inGuest('head -c 4096 /dev/disk/azure/resource | base64')).not.toContain(
+      Buffer.from('of-the-boot-before').toString('base64').slice(0, 20),
+    )
   })
 
   it('never counts as started on a system of the host’s that lies under its own partition table, ids and all', async () => {
@@ -153,8 +163,8 @@ describe('the VM after a stop', () => {
     await attach([3, 'data'])
     await installation.must('vm', 'delete', name, '--yes')
     const kept = await readdir(join(installation.stateDir, 'disks'))
-    expect(kept).toHaveLength(2)
-    for (const each of ['data', 'other']) await arm.run('DELETE', disk(each), apiVersions.compute)
+    expect(kept).toHaveLength(3)
+    for (const each of ['data', 'other', 'clear']) await arm.run('DELETE', disk(each), apiVersions.compute)
     expect(await readdir(join(installation.stateDir, 'disks'))).toEqual([])
   })
 })

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { copyFile, rm, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   attestationAudience,
@@ -14,21 +15,34 @@ import {
 } from '@strongroom/contract'
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
-import { findMarks } from './support/canary.ts'
+import { run } from '@strongroom/platform'
+import { findMarks, textsWith } from './support/canary.ts'
 import { readDiskSecrets } from './support/disk-secrets.ts'
 import { startInProcess } from './support/in-process.ts'
 import { TestInstallation } from './support/installation.ts'
+import { ProcessWatch } from './support/process-watch.ts'
 import { machineProcesses } from './support/processes.ts'
-import { readEvidence, type VmView } from './support/vm.ts'
+import { swapOut, watchProcesses, watched, writeThrough } from './support/guest-canary.ts'
+import { diskFile, guestStateFile, readEvidence, statusOf, type VmView } from './support/vm.ts'
 
 const installation = await TestInstallation.create()
 let server: RunningInstallation
 let vm: VmView
+/** Both halves of the OS disk's key: AES-256-XTS has two, either of which would open half of the cipher. */
+let diskKeys: Uint8Array[]
+/** Arguments and environments of this machine's processes while the VM was made. */
+let duringCreate: string[]
 
 beforeAll(async () => {
   server = await startInProcess(installation)
   await installation.must('image', 'build')
-  vm = await installation.must<VmView>('vm', 'create', 'canary')
+  const watch = await ProcessWatch.start()
+  vm = await installation.must<VmView>('vm', 'create', 'canary', '--size', 'Standard_DC2ads_v5')
+  duringCreate = await watch.stop()
+  const { volumeKey } = await readDiskSecrets(vm.properties.vmId)
+  expect(volumeKey).toHaveLength(64)
+  diskKeys = [volumeKey.subarray(0, 32), volumeKey.subarray(32)]
+  await installation.asRoot('canary', watchProcesses)
 })
 
 afterAll(async () => {
@@ -45,7 +59,7 @@ describe('secrets of a running VM', () => {
     const script = [
       'set -e -o pipefail',
       `echo ${diskMark.toString('base64')} | base64 --decode | sudo tee /var/lib/canary.bin >/dev/null`,
-      'for i in $(seq 200); do sudo cp /var/lib/canary.bin /var/lib/canary-$i.bin; done',
+      'sudo tee /var/lib/canary-{1..200}.bin </var/lib/canary.bin >/dev/null',
       'sudo tpm2_nvdefine --quiet 0x01500001 -C o -s 24',
       `echo ${tpmMark.toString('base64')} | base64 --decode | sudo tpm2_nvwrite --quiet 0x01500001 -C o -i -`,
       'sync; sleep 3',
@@ -56,11 +70,7 @@ describe('secrets of a running VM', () => {
     expect(run.code, run.stderr).toBe(0)
     // Both marks really lie where they were meant to be; otherwise finding none would mean nothing.
     expect(run.stdout.trim().split('\n')).toEqual([digest(diskMark), digest(tpmMark)])
-    const { volumeKey } = await readDiskSecrets(vm.properties.vmId)
-    // AES-256-XTS: two keys, either of which would open half of the cipher.
-    expect(volumeKey).toHaveLength(64)
-    const secrets = [diskMark, tpmMark, volumeKey.subarray(0, 32), volumeKey.subarray(32)]
-    expect(await findMarks(installation.stateDir, secrets)).toEqual([])
+    expect(await findMarks(installation.stateDir, [diskMark, tpmMark, ...diskKeys])).toEqual([])
   })
 
   it('are found by this scan where they do lie in clear: in a file that holds one', async () => {
@@ -69,6 +79,52 @@ describe('secrets of a running VM', () => {
     await writeFile(planted, Buffer.concat([randomBytes(5000), Buffer.from(mark.toString('base64'))]))
     expect(await findMarks(installation.stateDir, [mark])).toEqual([planted])
     await rm(planted)
+  })
+
+  it('are in no program’s arguments or environment while the VM is made, those of its disk’s key (attack D9)', async () => {
+    // What lays the key into the vTPM is there for a tenth of a second.
+    expect(duringCreate.filter((each) => /^[^\0]*tpm2_nvwrite\0.*0x01400100/.test(each))).not.toEqual([])
+    expect(duringCreate.filter((each) => /^[^\0]*qemu-system/.test(each))).not.toEqual([])
+    expect(textsWith(duringCreate, diskKeys)).toEqual([])
+  })
+
+  it('are found by this watch where a program has them for a moment, in its arguments or its environment', async () => {
+    const [argument, variable] = [randomBytes(32), randomBytes(32)]
+    const watch = await ProcessWatch.start()
+    await run({ command: 'sleep', args: ['0.1'], env: { PASSPHRASE: variable.toString('base64') } })
+    await run({ command: 'sh', args: ['-c', 'sleep 0.1; :', argument.toString('hex')] })
+    const seen = await watch.stop()
+    expect(textsWith(seen, [argument]).length).toBeGreaterThan(0)
+    expect(textsWith(seen, [variable]).length).toBeGreaterThan(0)
+  })
+})
+
+describe('what a guest’s system writes by itself', () => {
+  it('is in clear nowhere: swap, the core of a program, the temporary disk (attack D11)', async () => {
+    const mark = randomBytes(24)
+    const said = await installation.asRoot('canary', swapOut(mark.toString('hex')))
+    // On each device and in the core the guest itself finds it, and it reads the temporary disk's own sectors as noise.
+    expect(said.split('\n')).toEqual([
+      'in swap on /var/swapfile',
+      'in swap on /dev/disk/azure/resource',
+      'in the core of the program',
+      'on the temporary disk',
+      'not on the temporary disk as the host has it',
+    ])
+    expect(statusOf(await installation.must<VmView>('vm', 'show', 'canary'), 'Swap/').code).toBe('Swap/protected')
+    expect(await findMarks(installation.stateDir, [mark])).toEqual([])
+  })
+
+  it('is found by this scan where it does lie in clear: on the temporary disk beneath its encryption, on the EFI partition', async () => {
+    const [below, esp] = [randomBytes(24), randomBytes(24)]
+    const write = async (mark: Buffer, device: string, mebibytes: number): Promise<string> =>
+      await installation.asRoot('canary', writeThrough(mark.toString('hex'), { device, mebibytes }))
+    await write(below, '/dev/disk/strongroom/temporary', 200)
+    await write(esp, '/dev/vda1', 280)
+    const found = await findMarks(installation.stateDir, [below])
+    expect(found.length).toBeGreaterThan(0)
+    for (const path of found) expect(path).toMatch(/^\/proc\/\d+\/fd\/\d+$/)
+    expect(await findMarks(installation.stateDir, [esp])).toEqual([await diskFile(installation, vm)])
   })
 })
 
@@ -167,7 +223,59 @@ describe('an attestation policy that denies', () => {
       body: `${encode({ alg: 'none' })}..`,
       headers: { 'content-type': 'text/plain' },
     })
+  })
+})
+
+describe('the VM, started again and deleted', () => {
+  it('has its disk’s key in no program’s arguments or environment meanwhile, on the host or in the guest (attack D9)', async () => {
+    await installation.must('vm', 'deallocate', 'canary')
+    const watch = await ProcessWatch.start()
     await installation.must('vm', 'start', 'canary')
+    const seen = await watch.stop()
+    expect(seen.filter((each) => /^[^\0]*tpm2_nvwrite\0/.test(each))).not.toEqual([])
+    expect(textsWith(seen, diskKeys)).toEqual([])
+    const inside = (await installation.asRoot('canary', watched)).split('\n')
+    // From the first programs of the system on. The initrd has the key as an argument of what its shell does itself.
+    for (const program of [/^1 .*init/, /systemd-udevd/, /strongroom\/agent/, /sshd/])
+      expect(inside.filter((line) => program.test(line))).not.toEqual([])
+    expect(inside.at(-1)).toBe('printf is a shell builtin')
+    expect(textsWith(inside, diskKeys)).toEqual([])
+  })
+
+  it('leaves copies of its files to which there is no key any more (attack D12)', async () => {
+    const { token } = (await readEvidence(installation, 'canary')).attestation
+    const { wire, tokens } = server.context
+    const vault = `https://${vaultHost('platform')}`
+    const name = platformKeyName(vm.properties.vmId)
+    const ask = async (
+      who: 'controlPlane' | 'orchestrator',
+      method: string,
+      path: string,
+      body?: object,
+    ): Promise<unknown> =>
+      await wire
+        .request({
+          method,
+          url: `${vault}/${path}?api-version=7.4`,
+          token: await tokens.token(who, vaultAudience),
+          ...(body && { body }),
+        })
+        .then(
+          ({ status }) => status,
+          ({ status }: { status?: number }) => status,
+        )
+    const release = async (): Promise<unknown> =>
+      await ask('orchestrator', 'POST', `keys/${name}/release`, { target: token })
+    await installation.must('vm', 'deallocate', 'canary')
+    const [disk, state] = [await diskFile(installation, vm), await guestStateFile(installation, vm)]
+    await copyFile(state, `${installation.home}/guest-state`)
+    expect(await release()).toBe(200)
     await installation.must('vm', 'delete', 'canary', '--yes')
+    expect([disk, state].filter((path) => existsSync(path))).toEqual([])
+    expect(await release()).toBe(404)
+    expect(await ask('controlPlane', 'GET', `keys/${name}`)).toBe(404)
+    expect(await ask('controlPlane', 'POST', `deletedkeys/${name}/recover`)).toBe(404)
+    expect(await ask('controlPlane', 'GET', `deletedkeys/${name}`)).toBe(404)
+    expect(await findMarks(installation.home, diskKeys)).toEqual([])
   })
 })

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, readlink, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { listProcesses } from './processes.ts'
+import { promisify } from 'node:util'
+import { listProcesses, machineProcesses } from './processes.ts'
 
 /** A secret as bytes, hexadecimal in both cases, base64 and base64url; 12 bytes from its middle are enough to know it by. */
 function forms(mark: Uint8Array): Buffer[] {
@@ -16,13 +18,34 @@ function forms(mark: Uint8Array): Buffer[] {
   ]
 }
 
+/** Those of the texts (latin1) that hold any of the secrets, in whichever form. */
+export function textsWith(texts: readonly string[], marks: Uint8Array[]): string[] {
+  const needles = marks.flatMap(forms)
+  return texts.filter((text) => needles.some((needle) => Buffer.from(text, 'latin1').includes(needle)))
+}
+
+/** Prints where a file has data, a line a range: lseek(2), which Node has not. */
+const rangesOf = `import os, sys
+file, at = os.open(sys.argv[1], os.O_RDONLY), 0
+while True:
+    try: at = os.lseek(file, at, os.SEEK_DATA)
+    except OSError: break
+    end = os.lseek(file, at, os.SEEK_HOLE)
+    print(at, end - 1)
+    at = end`
+
+/** Holes are left out: a disk of the guest's is mostly one. */
 async function fileHolds(path: string, needles: Buffer[]): Promise<boolean> {
   const overlap = Math.max(...needles.map((needle) => needle.length))
-  let tail: Buffer = Buffer.alloc(0)
-  for await (const chunk of createReadStream(path, { highWaterMark: 8 << 20 })) {
-    const block: Buffer = Buffer.concat([tail, chunk as Buffer])
-    if (needles.some((needle) => block.includes(needle))) return true
-    tail = block.subarray(Math.max(0, block.length - overlap))
+  const { stdout } = await promisify(execFile)('python3', ['-I', '-S', '-c', rangesOf, path])
+  for (const range of stdout.split('\n').filter((line) => line !== '')) {
+    const [start, end] = range.split(' ').map(Number)
+    let tail: Buffer = Buffer.alloc(0)
+    for await (const chunk of createReadStream(path, { start: start!, end: end!, highWaterMark: 8 << 20 })) {
+      const block: Buffer = Buffer.concat([tail, chunk as Buffer])
+      if (needles.some((needle) => block.includes(needle))) return true
+      tail = block.subarray(Math.max(0, block.length - overlap))
+    }
   }
   return false
 }
@@ -37,11 +60,28 @@ async function filesUnder(folder: string): Promise<string[]> {
   return found
 }
 
-/** Where any of the secrets lies in clear: files under the folder, argument lists and environments of all processes. */
+/** Files that the guests' QEMU has open and that have no name any more: temporary disks. */
+async function namelessFiles(folder: string): Promise<string[]> {
+  const found: string[] = []
+  for (const { pid, command } of await machineProcesses(folder)) {
+    if (!command.startsWith('qemu')) continue
+    for (const descriptor of await readdir(`/proc/${pid}/fd`)) {
+      const path = `/proc/${pid}/fd/${descriptor}`
+      const name = await readlink(path).catch(() => '')
+      if (name.endsWith(' (deleted)') && (await stat(path)).isFile()) found.push(path)
+    }
+  }
+  return found
+}
+
+/**
+ * Where any of the secrets lies in clear: files under the folder, those that its guests' QEMU has open without a name, argument lists
+ * and environments of all processes.
+ */
 export async function findMarks(folder: string, marks: Uint8Array[]): Promise<string[]> {
   const needles = marks.flatMap(forms)
   const found: string[] = []
-  for (const path of await filesUnder(folder)) {
+  for (const path of [...(await filesUnder(folder)), ...(await namelessFiles(folder))]) {
     if (await fileHolds(path, needles)) found.push(path)
   }
   for (const each of await listProcesses()) {

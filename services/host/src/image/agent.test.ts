@@ -44,6 +44,16 @@ for key in "\${ssh_keys[@]}"; do echo "key $(base64 --decode <<<"$key")"; done`
   )
 }
 
+/** An authority of the host's, in PEM. @param nameConstraints and further extensions as OpenSSL's configuration has them */
+async function certificate(nameConstraints?: string, ...further: string[]): Promise<string> {
+  const subject = ['-subj', '/CN=host', '-newkey', 'rsa:2048', '-nodes', '-keyout', join(directory, 'host.key')]
+  const given = [...(nameConstraints === undefined ? [] : [`nameConstraints=${nameConstraints}`]), ...further]
+  const extensions = given.flatMap((each) => ['-addext', each])
+  return (
+    await run({ command: 'openssl', args: ['req', '-new', '-x509', ...subject, ...extensions] })
+  ).stdout.toString()
+}
+
 describe('the guest’s agent', () => {
   it('settles what the machine says that it settles, a digest in the place of the password', async () => {
     for (const [disk, spec] of [
@@ -84,24 +94,49 @@ describe('the guest’s agent', () => {
     })
   })
 
-  it('takes no certificate authority that is not constrained to the names of an installation (attack H7)', async () => {
+  /** Whether the agent finds the certificates in this PEM to be one authority that is constrained as an installation's is. */
+  async function constrained(pem: string): Promise<boolean> {
     const agent = await readFile(join(recipeDirectory, 'agent'), 'utf8')
-    const functions = agent.slice(0, agent.indexOf('directory=$(mktemp'))
-    const constrained = async (extension: string | undefined): Promise<number | null> => {
-      const subject = ['-subj', '/CN=host', '-newkey', 'rsa:2048', '-nodes', '-keyout', join(directory, 'host.key')]
-      const given = extension === undefined ? [] : ['-addext', `nameConstraints=${extension}`]
-      const out = join(directory, 'host.pem')
-      await run({ command: 'openssl', args: ['req', '-new', '-x509', ...subject, ...given, '-out', out] })
-      const script = `${functions}\nset +e; constrained ${out}`
-      return (await run({ command: 'bash', args: ['-c', script], allow: [1] })).code
-    }
+    const path = join(directory, 'given.pem')
+    await writeFile(path, pem)
+    const script = `${agent.slice(0, agent.indexOf('directory=$(mktemp'))}\nset +e; constrained ${path}`
+    return (await run({ command: 'bash', args: ['-c', script], allow: [1] })).code === 0
+  }
+
+  it('takes no certificate authority that is not constrained to the names of an installation (attack H7)', async () => {
     const own = 'permitted;DNS:strongroom.internal,permitted;DNS:localhost,permitted;IP:127.0.0.1/255.255.255.255'
-    expect(await constrained(own)).toBe(0)
-    expect(await constrained(`critical,${own}`)).toBe(0)
-    expect(await constrained(undefined)).toBe(1)
-    expect(await constrained(`permitted;DNS:com,${own}`)).toBe(1)
-    expect(await constrained(`${own},permitted;DNS:com`)).toBe(1)
-    expect(await constrained('excluded;DNS:strongroom.internal')).toBe(1)
+    const given = async (extension?: string, ...more: string[]): Promise<boolean> =>
+      await constrained(await certificate(extension, ...more))
+    expect(await given(own)).toBe(true)
+    expect(await given(`critical,${own}`)).toBe(true)
+    expect(await given()).toBe(false)
+    expect(await given(`permitted;DNS:com,${own}`)).toBe(false)
+    expect(await given(`${own},permitted;DNS:com`)).toBe(false)
+    expect(await given('excluded;DNS:strongroom.internal')).toBe(false)
+  })
+
+  it('takes none whose names look like an installation’s where they are shown (attack H7)', async () => {
+    const [first, ...others] = ['DNS:strongroom.internal', 'DNS:localhost', 'IP:127.0.0.1/255.255.255.255']
+    const permitted = (...names: string[]): string => names.map((name) => `permitted;${name}`).join(',')
+    const shown = permitted('DNS:com', `DNS:xPermitted:${first}`, ...others)
+    expect(await constrained(await certificate(shown))).toBe(false)
+    const bytes = '06:03:55:1d:1e:04:34:30:32:a0:30:30:15:82:13:73:74:72:6f:6e:67:72:6f:6f:6d:2e:69:6e:74:65:72:6e:61:6c:30:0b:82:09:6c:6f:63:61:6c:68:6f:73:74:30:0a:87:08:7f:00:00:01:ff:ff:ff:ff' // prettier-ignore
+    const beside = `1.2.3.4=DER:04:38:${bytes}`
+    expect(await constrained(await certificate(shown, beside))).toBe(false)
+    expect(await constrained(await certificate(undefined, beside))).toBe(false)
+  })
+
+  it('takes none with another behind it (attack H7)', async () => {
+    const own = 'permitted;DNS:strongroom.internal,permitted;DNS:localhost,permitted;IP:127.0.0.1/255.255.255.255'
+    const [good, rogue] = [await certificate(own), await certificate()]
+    expect(await constrained(good)).toBe(true)
+    for (const pem of [
+      good + rogue,
+      rogue + good,
+      `text\n${good}`,
+      good.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE'),
+    ])
+      expect(await constrained(pem)).toBe(false)
   })
 
   it('takes the same password again at each boot, and no other', async () => {

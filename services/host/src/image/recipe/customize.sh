@@ -14,6 +14,7 @@ put 0755 clock-remedy usr/lib/strongroom/clock-remedy
 put 0644 strongroom-health.service etc/systemd/system/strongroom-health.service
 put 0644 strongroom-health.timer etc/systemd/system/strongroom-health.timer
 put 0644 disks.rules usr/lib/udev/rules.d/66-strongroom-disks.rules
+put 0644 strongroom-temporary-disk.service etc/systemd/system/strongroom-temporary-disk.service
 put 0755 deprovision usr/lib/strongroom/deprovision
 put 0755 commands usr/lib/strongroom/commands
 put 0644 strongroom-agent.service etc/systemd/system/strongroom-agent.service
@@ -22,6 +23,8 @@ put 0644 strongroom-hostkeys.service etc/systemd/system/strongroom-hostkeys.serv
 put 0644 strongroom-clock.service etc/systemd/system/strongroom-clock.service
 put 0644 chrony.conf etc/chrony/chrony.conf
 put 0644 network.conf etc/systemd/network/50-ethernet.network
+# Nor is the kernel's log shown, or the system ended, to who sends a break and a letter over the serial line.
+printf 'kernel.sysrq = 0\n' >"$root/etc/sysctl.d/strongroom.conf"
 printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthentication no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' \
   >"$root/etc/ssh/sshd_config.d/strongroom.conf"
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
@@ -29,8 +32,10 @@ chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service str
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 # The disk is larger than its image; no generator says so (systemd.gpt_auto=no).
 chroot "$root" systemctl --quiet add-wants multi-user.target systemd-growfs-root.service
-# Nobody logs in at the console: the host sees all that is typed there.
-chroot "$root" systemctl --quiet mask getty@tty1.service serial-getty@.service getty-static.service \
+# Nobody logs in at a console, serial or virtual (logind starts one where a key of the host's asks for it): the host sees all that
+# is typed there.
+rm -f "$root"/etc/systemd/system/getty.target.wants/*
+chroot "$root" systemctl --quiet mask getty@.service autovt@.service serial-getty@.service getty-static.service \
   e2scrub_reap.service systemd-pcrlock-make-policy.service \
   apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer man-db.timer
 passwd -R "$root" -l root >/dev/null 2>&1 || chroot "$root" passwd -l root >/dev/null
