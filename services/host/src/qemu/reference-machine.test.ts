@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { cpuModels, guestFirmwarePath } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { machineRegister, pciWindow, type MachineShape } from './reference-machine.ts'
@@ -48,6 +48,41 @@ describe.skipIf(!there)('PCR 1 of a machine', () => {
   it('is not guessed where QEMU does not start', async () => {
     await expect(predict({ cpuModel: 'none' })).rejects.toMatchObject({ code: 'MachineNotPredicted' })
     expect(await readdir(runtimeDir)).toEqual([])
+  })
+})
+
+describe('a program of it that is killed', () => {
+  const read = (path: string): string => {
+    try {
+      return readFileSync(path, 'latin1')
+    } catch {
+      return ''
+    }
+  }
+  const pidOf = (program: string): number | undefined =>
+    readdirSync('/proc')
+      .filter((pid) => /^\d+$/.test(pid))
+      .map(Number)
+      .find((pid) => {
+        const [first = '', ...others] = read(`/proc/${pid}/cmdline`).split('\0')
+        return basename(first) === program && others.some((each) => each.includes(runtimeDir))
+      })
+
+  it.skipIf(!there).each([
+    ['qemu-system-x86_64', /^MachineNotPredicted$/, /QEMU ended/],
+    ['swtpm', /^Vtpm(Ended|DidNotStart)$/, /swtpm ended/],
+  ] as const)('%s is named, and nothing of the machine is left', async (program, code, found) => {
+    const predicted = predict().catch((error: unknown) => error)
+    let pid: number | undefined
+    await expect.poll(() => (pid = pidOf(program)) !== undefined, { interval: 1 }).toBe(true)
+    process.kill(pid!, 'SIGKILL')
+    const error = await predicted
+    expect(error).toMatchObject({
+      code: expect.stringMatching(code) as string,
+      found: expect.stringMatching(found) as string,
+    })
+    expect(await readdir(runtimeDir)).toEqual([])
+    expect(pidOf('swtpm')).toBeUndefined()
   })
 })
 

@@ -1,9 +1,10 @@
 import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuModels, guestFirmwarePath, type GuestInterface } from '@strongroom/contract'
 import { acpiFiles, predictPcr1, tableLoader } from '@strongroom/evidence/expected'
 import { startProgram } from '@strongroom/platform'
-import { startSwtpm, stopSwtpm } from '../tpm/swtpm.ts'
+import { startSwtpm, stopSwtpm, vtpmEnded, type Swtpm } from '../tpm/swtpm.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
 import { machineArguments, type Acceleration } from './arguments.ts'
 import { FirmwareConfiguration } from './firmware-configuration.ts'
@@ -27,34 +28,44 @@ const diskBytes = 2 ** 20
  * PCR 1 of boots of a machine, from QEMU itself: one of the same shape, whose processors never run, is set up as the firmware would
  * and asked for its tables. The processor's boot is not waited for: it takes parts of a second.
  * @param o.runtimeDir memory-backed, of one boot
- * @throws ServiceError MachineNotPredicted
+ * @throws ServiceError MachineNotPredicted, VtpmEnded
  */
 export async function machineRegister(o: MachineShape & { runtimeDir: string }): Promise<Uint8Array> {
   const directory = join(o.runtimeDir, 'reference')
   await mkdir(directory, { mode: 0o700 })
+  try {
+    // As whom the guest's programs run does not matter to them: nothing of the guest's is here.
+    const state = await TpmDirectory.make({ path: join(directory, 'tpm'), user: undefined })
+    const tpm = await startSwtpm({ directory: state, name: 'vtpm', startup: 'qemu' })
+    try {
+      return await predictPcr1(await tablesOf(o, directory, tpm.controlSocket))
+    } catch (cause) {
+      // A QEMU without its TPM ends too.
+      if (await hasEnded(tpm)) throw vtpmEnded({ when: 'while the machine was predicted', found: 'swtpm ended', cause })
+      throw cause
+    } finally {
+      await stopSwtpm(tpm)
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** What the machine's firmware would be given, by the names that it asks for. */
+async function tablesOf(o: MachineShape, directory: string, tpmSocket: string): Promise<Map<string, Uint8Array>> {
   const at = (name: string): string => join(directory, name)
-  // As whom the guest's programs run does not matter to them: nothing of the guest's is here.
-  const state = await TpmDirectory.make({ path: at('tpm'), user: undefined })
-  const tpm = await startSwtpm({ directory: state, name: 'vtpm', startup: 'qemu' })
+  for (const [name, length] of [
+    ['variables', variablesBytes],
+    ['disk', diskBytes],
+  ] as const) {
+    await writeFile(at(name), '')
+    await truncate(at(name), length)
+  }
   const qtest = await QTest.listen(at('qtest'))
   try {
-    for (const [name, length] of [
-      ['variables', variablesBytes],
-      ['disk', diskBytes],
-    ] as const) {
-      await writeFile(at(name), '')
-      await truncate(at(name), length)
-    }
     const program = startProgram({
       command: 'qemu-system-x86_64',
-      args: [
-        ...referenceArguments(o, at, tpm.controlSocket),
-        '-S',
-        '-qtest',
-        `unix:${at('qtest')}`,
-        '-qtest-log',
-        'none',
-      ],
+      args: [...referenceArguments(o, at, tpmSocket), '-S', '-qtest', `unix:${at('qtest')}`, '-qtest-log', 'none'],
       // Its control channel is the third of its streams, which nobody talks on.
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
       newSession: true,
@@ -62,17 +73,19 @@ export async function machineRegister(o: MachineShape & { runtimeDir: string }):
     })
     try {
       await qtest.connect({ ended: program.exited.then(({ code }) => `QEMU ended with ${code}`) })
-      return await predictPcr1(await readTables(qtest, o))
+      return await readTables(qtest, o)
     } finally {
       program.kill('SIGKILL')
       await program.exited
     }
   } finally {
     qtest.close()
-    await stopSwtpm(tpm)
-    await rm(directory, { recursive: true, force: true })
   }
 }
+
+/** The ends of two processes are told in any order. */
+const hasEnded = async (tpm: Swtpm): Promise<boolean> =>
+  await Promise.race([tpm.process.exited.then(() => true), sleep(100, false)])
 
 /** The arguments of a VM with nothing behind its devices. */
 function referenceArguments(o: MachineShape, at: (name: string) => string, tpmSocket: string): string[] {
