@@ -62,7 +62,7 @@ export class Freshness {
         .insertInto('tpm_statement')
         .values({ fingerprint, digest: statement.digest, clock: String(statement.clock) })
         .execute()
-      if (used.length >= remembered) await forgetOldest(tx, fingerprint, used)
+      if (used.length >= remembered) await forgetOldest(tx, seen, used)
     })
   }
 }
@@ -72,9 +72,10 @@ function bootNumber({ resetCount, restartCount }: TpmStatement): bigint {
   return (BigInt(resetCount) << 32n) | BigInt(restartCount)
 }
 
+/** The floor never falls: of what lies below it, no statement is remembered any more (attack K1). */
 async function forgetOldest(
   tx: Kysely<Tables>,
-  fingerprint: string,
+  { fingerprint, floor }: Pick<Tables['tpm_boot'], 'fingerprint' | 'floor'>,
   used: { digest: string; clock: string }[],
 ): Promise<void> {
   const oldest = used.toSorted((left, right) => (BigInt(left.clock) < BigInt(right.clock) ? -1 : 1))[0]!
@@ -83,6 +84,7 @@ async function forgetOldest(
     .where('fingerprint', '=', fingerprint)
     .where('digest', '=', oldest.digest)
     .execute()
+  if (BigInt(oldest.clock) <= BigInt(floor)) return
   await tx.updateTable('tpm_boot').set({ floor: oldest.clock }).where('fingerprint', '=', fingerprint).execute()
 }
 

@@ -14,10 +14,10 @@ import {
 } from '@strongroom/platform'
 import { createControlPlaneService } from '../index.ts'
 import { FakeWire } from './fake-wire.ts'
+import { ownerId, subscriptionId, tenantId, type Loose } from './ids.ts'
 
-export const subscriptionId = '0f2a9f3e-0000-4000-8000-00000000aaaa'
-export const tenantId = '0f2a9f3e-0000-4000-8000-00000000bbbb'
-export const ownerId = '0f2a9f3e-0000-4000-8000-00000000cccc'
+export { ownerId, subscriptionId, tenantId, type Loose } from './ids.ts'
+
 export const group: string = `/subscriptions/${subscriptionId}/resourceGroups/rg1`
 export const vmPath = (name: string): string => `${group}/providers/Microsoft.Compute/virtualMachines/${name}`
 export const networkPath = (kind: string, name: string): string =>
@@ -146,10 +146,6 @@ export async function openTestPlane(
 }
 
 export const sshKey: string = `ssh-ed25519 ${Buffer.concat([Buffer.from([0, 0, 0, 11]), Buffer.from('ssh-ed25519'), Buffer.from([0, 0, 0, 32]), Buffer.alloc(32, 7)]).toString('base64')} me`
-
-/** A request body that tests bend. */
-// oxlint-disable-next-line typescript/no-explicit-any -- tests set members of any form
-export type Loose = any
 
 /** As `az vm create` sends it: nulls and a lower-case enum value included. */
 export function vmRequest(name: string): Loose {

@@ -76,19 +76,33 @@ describe('keys of authorities', () => {
     expect([await asked(-3600, 'provider-1'), await asked(-1, 'provider-1')]).toEqual([3, 4])
   })
 
-  it('of some authorities are kept, not of any number', async () => {
+  /** Providers by number, all with the same key. */
+  const many = () => {
+    let now = new Date(0)
     const asked: string[] = []
+    const methods = new Set<string>()
     const keys = { keys: [jwkOf(2048, { kid: 'k' })] }
     const wire: WireClient = {
       request: (o) => {
         asked.push(o.url)
+        methods.add(o.method)
         return Promise.resolve({ status: 200, headers: {}, body: keys as never })
       },
       close: () => {},
     }
-    const authorities = new Authorities({ wire, clock: { now: () => new Date(0) } })
-    const ask = (number: number): Promise<unknown> =>
-      authorities.key(`https://a${number}.weu.attest.strongroom.internal`, 'k')
+    const authorities = new Authorities({ wire, clock: { now: () => now } })
+    const ask = async (number: number): Promise<unknown> =>
+      await authorities.key(`https://a${number}.weu.attest.strongroom.internal`, 'k')
+    return {
+      asked,
+      methods,
+      ask,
+      later: (seconds: number): void => void (now = new Date(now.getTime() + seconds * 1000)),
+    }
+  }
+
+  it('of some authorities are kept, not of any number', async () => {
+    const { asked, methods, ask } = many()
     for (let number = 0; number < 64; number++) await ask(number)
     await ask(0)
     expect(asked).toHaveLength(64)
@@ -96,6 +110,18 @@ describe('keys of authorities', () => {
     await ask(64)
     await ask(1)
     expect(asked).toHaveLength(65)
+    await ask(0)
+    expect(asked).toHaveLength(66)
+    expect(methods).toEqual(new Set(['GET']))
+  })
+
+  it('that were fetched again are not the first to go', async () => {
+    const { later, ask, asked } = many()
+    for (let number = 0; number < 64; number++) await ask(number)
+    later(3601)
+    await ask(0)
+    await ask(64)
+    expect(asked).toHaveLength(66)
     await ask(0)
     expect(asked).toHaveLength(66)
   })
@@ -133,16 +159,22 @@ describe('keys of authorities', () => {
       jwkOf(2048, { kid: 'used', use: 'sig', alg: 'RS256' }),
       { kid: 'list', kty: 'RSA', x5c: 'AAAA' },
       { kid: 'half', kty: 'RSA', n: jwkOf(2048)['n'] },
+      jwkOf(2048, { kid: 'kind', kty: 'EC' }),
+      // Half a key beside a certificate: the certificate is whole.
+      { kid: 'n', kty: 'RSA', n: 'AAAA', x5c: [certificate] },
+      { kid: 'e', kty: 'RSA', e: 'AQAB', x5c: [certificate] },
     ]
-    for (const kid of ['small', 'enc', 'pss', 'oct', 'broken', 'x5c', '7', 'list', 'half']) {
+    for (const kid of ['small', 'enc', 'pss', 'oct', 'broken', 'x5c', '7', 'list', 'half', 'kind']) {
       expect(await authorities.key(providerUrl, kid)).toBeUndefined()
     }
-    for (const kid of ['good', 'used']) expect(await authorities.key(providerUrl, kid)).toBeDefined()
+    for (const kid of ['good', 'used', 'n', 'e']) expect(await authorities.key(providerUrl, kid)).toBeDefined()
   })
 
   it('are not asked of hosts that are not providers of the installation', async () => {
     const { provider, authorities } = setUp()
     for (const authority of [
+      '',
+      'sharedweu.weu.attest.strongroom.internal',
       'https://sharedweu.weu.attest.azure.net',
       'https://vault.strongroom.internal',
       'https://attest.strongroom.internal',
@@ -182,14 +214,20 @@ describe('keys of authorities', () => {
     await expect(authorities.key('https://other.weu.attest.strongroom.internal', 'k')).rejects.toMatchObject({
       code: 'AuthorityUnavailable',
       status: 503,
+      headers: { 'retry-after': '5' },
     })
   })
 
   it('are a bounded number of garbage or none at all without failing', async () => {
-    const { provider, authorities } = setUp()
-    for (const published of [undefined, null, [], { keys: {} }, { keys: [null, 1, 'x', []] }]) {
+    for (const published of [undefined, null, 'keys', [], { keys: {} }, { keys: [null, 1, 'x', []] }]) {
+      const { provider, authorities } = setUp()
       provider.published = published as never
       expect(await authorities.key(providerUrl, 'provider-1')).toBeUndefined()
+      expect(provider.asked).toHaveLength(1)
     }
+    // One that can be used is found behind any of it.
+    const { provider, authorities } = setUp()
+    provider.published.keys.unshift(null as never, 1 as never, [] as never)
+    expect(await authorities.key(providerUrl, 'provider-1')).toBeDefined()
   })
 })

@@ -96,7 +96,13 @@ describe('a decision', () => {
         code: 'Forbidden',
         status: 403,
         target: 'x-ms-runtime.keys',
-        details: [expect.objectContaining({ code: 'KeyReleaseDenied', target: 'x-ms-runtime.keys' })],
+        details: [
+          expect.objectContaining({
+            code: 'KeyReleaseDenied',
+            target: 'x-ms-runtime.keys',
+            innererror: { expected: 'an RSA key of at least 2048 bits for encryption', found: 'no such key' },
+          }),
+        ],
       }),
     )
   })

@@ -34,23 +34,27 @@ export async function decideRelease(o: {
   throw denied(verified.authority, failures)
 }
 
+/** @param failures one at least: the token's issuer has an entry, and each entry failed */
 function denied(authority: string, failures: FailedCondition[]): ServiceError {
   const details = failures.slice(0, detailsShown).map((failure) => detailOf(authority, failure))
-  const first = details[0]
+  const { message, target, innererror } = details[0]!
   return new ServiceError({
     code: 'Forbidden',
     status: 403,
-    message:
-      `Target environment attestation does not meet key release policy requirements. ${first?.message ?? ''}`.trim(),
-    target: first?.target ?? authority,
+    message: `Target environment attestation does not meet key release policy requirements. ${message}`,
+    target,
     details,
-    ...(first?.innererror?.expected !== undefined && { expected: first.innererror.expected }),
-    ...(first?.innererror?.found !== undefined && { found: first.innererror.found }),
+    ...innererror,
     remedy: 'Compare the claims of the token with the release policy of the key.',
   })
 }
 
-function detailOf(authority: string, { claim, operator, expected, actual }: FailedCondition): ErrorDetail {
+interface Denial extends ErrorDetail {
+  target: string
+  innererror: { expected: string; found: string }
+}
+
+function detailOf(authority: string, { claim, operator, expected, actual }: FailedCondition): Denial {
   const asked = shown(requirementText({ operator, operand: expected }))
   const found = actual === undefined ? 'no such claim' : shown(written(actual))
   return {

@@ -169,6 +169,23 @@ describe('reading a release policy', () => {
     expect(parseReleasePolicy(long)).not.toBe(parseReleasePolicy(long))
   })
 
+  it('keeps the last 64 policies that it read, each up to 16384 characters', () => {
+    const of = (number: number): string => encoded(policyWith({ allOf: [{ claim: 'kept', equals: number }] }))
+    const first = parseReleasePolicy(of(0))
+    for (let number = 1; number < 64; number++) parseReleasePolicy(of(number))
+    expect(parseReleasePolicy(of(0))).toBe(first)
+    // One more, and the one that was read first is gone.
+    const second = parseReleasePolicy(of(1))
+    parseReleasePolicy(of(64))
+    expect(parseReleasePolicy(of(1))).toBe(second)
+    expect(parseReleasePolicy(of(0))).not.toBe(first)
+    const sized = (characters: number): string =>
+      encoded(JSON.stringify(policyWith({})).padEnd((characters * 3) / 4, ' '))
+    const longest = sized(16_384)
+    expect(longest).toHaveLength(16_384)
+    expect(parseReleasePolicy(longest)).toBe(parseReleasePolicy(longest))
+  })
+
   it('refuses text that is no UTF-8, and content types by their whole', () => {
     const data = encoded(policyWith({}))
     expect(() => parseReleasePolicy(Buffer.from([0x22, 0xff, 0x22]).toString('base64url'))).toThrow('JSON in UTF-8')
@@ -189,12 +206,31 @@ describe('reading a release policy', () => {
       7,
     ])
       expect(() => parseReleasePolicy(data, type)).toThrow('release_policy.contentType')
+    expect(() => parseReleasePolicy(data, ['application/json'])).toThrow(
+      expect.objectContaining({
+        target: 'release_policy.contentType',
+        expected: 'application/json; charset=utf-8',
+        found: '["application/json"]',
+      }),
+    )
     for (const text of [`${data}====`, `=${data}`, `${data}\n`, ` ${data}`])
       expect(() => parseReleasePolicy(text)).toThrow('other characters')
   })
 
   it('refuses data that is not base64url and foreign content types', () => {
-    for (const data of [undefined, '', 'a b', '{}', 7]) expect(() => parseReleasePolicy(data)).toThrow(ServiceError)
+    for (const [data, found] of [
+      [undefined, 'undefined'],
+      [7, '7'],
+      ['', 'other characters'],
+      ['a b', 'other characters'],
+      ['{}', 'other characters'],
+    ])
+      expect(() => parseReleasePolicy(data)).toThrow(
+        expect.objectContaining({ target: 'release_policy.data', expected: 'a policy as base64url', found }),
+      )
+    expect(() => parseReleasePolicy(Buffer.of(0xff).toString('base64url'))).toThrow(
+      expect.objectContaining({ target: 'release_policy.data', expected: 'JSON in UTF-8' }),
+    )
     expect(() => parseReleasePolicy(encoded(policyWith({})), 'application/xml')).toThrow(ServiceError)
     expect(() => parseReleasePolicy(encoded(policyWith({})), 'application/json; charset=utf-8')).not.toThrow()
   })

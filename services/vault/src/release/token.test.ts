@@ -83,6 +83,7 @@ describe('an attestation token', () => {
       found: `${limit + 1} characters`,
     })
     expect(await refusalOf({ a: 1 })).toMatchObject({ code: 'BadParameter', found: '{"a":1}' })
+    expect((await refusalOf('')).found).toBe('0 characters')
   })
 
   it.each([
@@ -101,6 +102,7 @@ describe('an attestation token', () => {
   it.each<[string, unknown, string[] | undefined]>([
     ['no issuer', undefined, undefined],
     ['a number for an issuer', 7, undefined],
+    ['a list of the right issuer', [providerUrl], undefined],
     ['an issuer that is no host', 'provider', undefined],
     ['an issuer that is no host, which the policy names too', 'provider', ['provider']],
     ['an authority that the policy does not name', 'https://a.weu.attest.strongroom.internal', undefined],
@@ -111,7 +113,9 @@ describe('an attestation token', () => {
     expect(await refusal(token, authorities)).toEqual(denied('iss'))
     expect(provider.asked.length).toBe(asked)
     const { details, expected, found } = await refusalOf(token, authorities)
-    expect(found).toBe(typeof iss === 'string' ? iss : String(iss))
+    const named = authorities !== undefined && iss !== 'provider'
+    expect(expected).toMatch(named ? /^an attestation provider of this/ : /^one of the policy's authorities: /)
+    expect(found).toBe(Array.isArray(iss) ? JSON.stringify(iss) : String(iss))
     expect(details).toEqual([
       expect.objectContaining({ target: 'iss', innererror: { expected, found }, message: expect.any(String) }),
     ])

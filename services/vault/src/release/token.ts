@@ -60,12 +60,12 @@ export async function verifyAttestationToken(o: {
   }
   // Whoever else reads the token may have kept the other one.
   for (const part of token.split('.').slice(0, 2)) {
-    const twice = duplicateName(Buffer.from(part, 'base64url').toString('utf8'))
+    const twice = duplicateName(Buffer.from(part, 'base64url').toString())
     if (twice !== undefined) throw malformed('each name once', `${shown(twice)} twice`)
   }
   const issuer = typeof unverified.iss === 'string' ? normalAuthority(unverified.iss) : undefined
-  const authority = o.authorities.find((name) => issuer !== undefined && normalAuthority(name) === issuer)
-  if (issuer === undefined || authority === undefined) {
+  const authority = issuer === undefined ? undefined : o.authorities.find((name) => normalAuthority(name) === issuer)
+  if (authority === undefined) {
     throw unverifiable(
       'iss',
       `one of the policy's authorities: ${shown(o.authorities.join(', '))}`,
@@ -83,10 +83,10 @@ export async function verifyAttestationToken(o: {
   const kid = header.kid as string
   const key = await o.keys.key(authority, kid)
   if (!key) throw unverifiable('kid', `a key that ${authority} publishes`, shown(kid))
-  const [head = '', body = '', signature = ''] = token.split('.')
-  const signed = Buffer.from(`${head}.${body}`, 'utf8')
+  const end = token.lastIndexOf('.')
+  const [signed, signature] = [Buffer.from(token.slice(0, end)), Buffer.from(token.slice(end + 1), 'base64url')]
   // jose verifies through WebCrypto, whose jobs cost several times the RSA operation.
-  if (!verify('sha256', signed, key, Buffer.from(signature, 'base64url'))) {
+  if (!verify('sha256', signed, key, signature)) {
     throw unverifiable('signature', `a signature by the key ${shown(kid)} of ${authority}`, 'one that does not verify')
   }
   // The bytes that were signed are those that were decoded above.
