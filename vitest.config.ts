@@ -25,7 +25,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'services/*/src/**/*.test.ts',
             'apps/*/src/**/*.test.ts',
-            'test/{boundaries,browser,corpus,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
+            'test/{boundaries,browser,cli,corpus,forged,insider,judges,mutation,packages,wycheproof}/**/*.test.ts',
           ],
           exclude: left,
           // By default a machine of two cores would have one worker.

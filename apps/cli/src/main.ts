@@ -2,9 +2,10 @@ import { Command as Program } from 'commander'
 import type { Connection } from './client/connection.ts'
 import { commandsFor } from './commands/modules.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
-import type { Command, CommandContext } from './core/command.ts'
+import { optionsOf, type Command, type CommandContext } from './core/command.ts'
 import { render, type OutputFormat } from './core/output.ts'
 import { findPaths } from './core/paths.ts'
+import { watch, watchSeconds } from './core/watch.ts'
 
 function addCommand(program: Program, command: Command): void {
   let parent = program
@@ -13,8 +14,7 @@ function addCommand(program: Program, command: Command): void {
       parent.commands.find((each) => each.name() === word) ?? parent.command(word).description(`${word} commands`)
   }
   const added = parent.command([command.words.at(-1), ...(command.args ?? [])].join(' ')).description(command.summary)
-  for (const option of command.options ?? []) added.option(option.flags, option.summary, option.default)
-  added.option('-o, --output <format>', 'json or table', 'table')
+  for (const option of optionsOf(command)) added.option(option.flags, option.summary, option.default)
   if (command.examples !== undefined)
     added.addHelpText('after', `\nExamples:\n${command.examples.map((line) => `  ${line}`).join('\n')}`)
   added.action(async (...values: unknown[]) => {
@@ -41,6 +41,8 @@ async function runCommand(command: Command, args: string[], options: Record<stri
       await (connection ??= import('./client/connection.ts').then(({ connect }) => connect(paths.state))),
   }
   try {
+    const often = options['watch']
+    if (often !== undefined && often !== false) await repeat(command, context, watchSeconds(often))
     const result = await command.run(context)
     if (result !== undefined) process.stdout.write(`${render(result, format)}\n`)
   } catch (error) {
@@ -48,6 +50,16 @@ async function runCommand(command: Command, args: string[], options: Record<stri
   } finally {
     if (connection !== undefined) await connection.then((open) => open.https.close()).catch(() => undefined)
   }
+}
+
+async function repeat(command: Command, context: CommandContext, seconds: number): Promise<never> {
+  return await watch({
+    look: async () => await command.run(context),
+    seconds,
+    format: context.format,
+    terminal: process.stdout.isTTY,
+    write: (text) => void process.stdout.write(text),
+  })
 }
 
 function reportError(error: unknown, format: OutputFormat): void {

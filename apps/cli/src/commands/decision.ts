@@ -30,6 +30,7 @@ async function read<T>(context: CommandContext, path: string): Promise<T> {
 const list: Command = {
   words: ['decision', 'list'],
   summary: 'show what an attestation provider decided, newest first',
+  watchable: true,
   options: [{ flags: '--top <number>', summary: 'how many', default: '20' }, providerOption],
   run: async (context) => {
     const text = textOption(context, 'top') ?? '20'

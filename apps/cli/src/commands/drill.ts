@@ -9,7 +9,7 @@ import { makeInstallation, parseGuests } from '../drill/own-installation.ts'
 import { attackLines, drillResult, listResult } from '../drill/report.ts'
 import { createProgress } from '../up/progress.ts'
 import { defaultGroup } from '../up/vm-request.ts'
-import { groupOption } from './vm.ts'
+import { groupOption } from './vm/resource.ts'
 
 /** Ctrl-C ends the drill in order: what runs is stopped, and the copies are removed. A second one is not waited for. */
 function interruption(): AbortSignal {

@@ -117,6 +117,7 @@ export const imageCommands: Command[] = [
   {
     words: ['image', 'list'],
     summary: 'list the images that VMs can be made from',
+    watchable: true,
     run: async (context) => {
       const arm = new ArmClient(await context.connect())
       const found = await arm.get<{ value: ImageRecord[] }>(images(arm), version)

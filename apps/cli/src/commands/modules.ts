@@ -10,15 +10,16 @@ export const commandModules: CommandModule[] = [
   { words: ['up'], load: async () => [(await import('./up.ts')).upCommand] },
   { words: ['drill'], load: async () => [(await import('./drill.ts')).drillCommand] },
   { words: ['env'], load: async () => [(await import('./env.ts')).envCommand] },
+  { words: ['completion'], load: async () => [(await import('./completion.ts')).completionCommand] },
   { words: ['status', 'reset'], load: async () => (await import('./installation.ts')).installationCommands },
   {
-    words: 'create list show ssh start stop restart deallocate delete'.split(' ').map((word) => `vm ${word}`),
-    load: async () => (await import('./vm.ts')).vmCommands,
+    words: 'create list show ssh start stop restart deallocate delete wait'.split(' ').map((word) => `vm ${word}`),
+    load: async () => (await import('./vm/vm.ts')).vmCommands,
   },
-  { words: ['vm trust'], load: async () => [(await import('./vm-trust.ts')).trustCommand] },
+  { words: ['vm trust'], load: async () => [(await import('./vm/trust.ts')).trustCommand] },
   {
     words: ['vm sign-script', 'vm run-command'],
-    load: async () => (await import('./vm-run-command.ts')).runCommandCommands,
+    load: async () => (await import('./vm/run-command.ts')).runCommandCommands,
   },
   { words: ['vault list', 'vault show'], load: async () => (await import('./vault-access.ts')).vaultAccessCommands },
   {

@@ -45,6 +45,7 @@ export const quotaCommands: Command[] = [
   {
     words: ['quota', 'list'],
     summary: 'list the requests for more quota',
+    watchable: true,
     options: [{ flags: '--waiting', summary: 'only those that wait for a decision' }],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())

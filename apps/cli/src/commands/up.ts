@@ -7,8 +7,9 @@ import { createProgress, type Progress } from '../up/progress.ts'
 import { startServer, stopServer, type RunningServer } from '../up/server-process.ts'
 import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 import { buildImage } from './image.ts'
-import { judgeTrust } from './vm-trust.ts'
-import { fetchConnection, fetchVm, rememberRequest } from './vm.ts'
+import { rememberRequest } from './vm/create.ts'
+import { fetchConnection, fetchVm } from './vm/resource.ts'
+import { judgeTrust } from './vm/trust.ts'
 
 const firstVm = 'first'
 

@@ -26,6 +26,7 @@ export const vaultAccessCommands: Command[] = [
   {
     words: ['vault', 'list'],
     summary: 'list the vaults: what decides who may use their keys, who may, and who may let in others',
+    watchable: true,
     examples: ['strongroom vault list', 'strongroom vault list --output json'],
     run: async (context) => {
       const arm = new ArmClient(await context.connect())

@@ -7,6 +7,8 @@ export interface Option {
   flags: string
   summary: string
   default?: string | boolean
+  /** What it may be given, for completion. */
+  choices?: readonly string[]
 }
 
 export interface CommandContext {
@@ -29,8 +31,28 @@ export interface Command {
   summary: string
   options?: Option[]
   examples?: string[]
+  /** What it shows may be shown again and again, by `--watch`. */
+  watchable?: boolean
   run(context: CommandContext): Promise<Result | undefined>
 }
+
+const outputOption: Option = {
+  flags: '-o, --output <format>',
+  summary: 'json or table',
+  default: 'table',
+  choices: ['json', 'table'],
+}
+const watchOption: Option = {
+  flags: '-w, --watch [seconds]',
+  summary: 'look again every 2 seconds, or as often as given, and show what has changed, until Ctrl-C',
+}
+
+/** The command's own options, and those that it has with others in common. */
+export const optionsOf = (command: Command): Option[] => [
+  ...(command.options ?? []),
+  ...(command.watchable === true ? [watchOption] : []),
+  outputOption,
+]
 
 export const textOption = (context: CommandContext, name: string): string | undefined => {
   const value = context.options[name]

@@ -1,5 +1,5 @@
 import type { BootEvidence } from '@strongroom/contract'
-import { fetchEvidence } from '../../commands/vm-trust.ts'
+import { fetchEvidence } from '../../commands/vm/trust.ts'
 import { refused, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
 import type { Observation } from '../host/observation.ts'

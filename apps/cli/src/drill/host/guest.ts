@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ArmClient } from '../../client/arm.ts'
-import { fetchConnection } from '../../commands/vm.ts'
+import { fetchConnection } from '../../commands/vm/resource.ts'
 import { runProgram } from './programs.ts'
 
 const lookLimitMs = 120_000

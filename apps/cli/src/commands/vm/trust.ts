@@ -1,10 +1,10 @@
 import { guestFirmwarePath, type AnyBootEvidence, type RetrievedEvidence } from '@strongroom/contract'
-import { apiVersions, type ArmClient } from '../client/arm.ts'
-import { CliError, exitCodes } from '../core/cli-error.ts'
-import { textOption, type Command, type CommandContext } from '../core/command.ts'
-import { contentOf } from '../core/file-content.ts'
-import type { Result } from '../core/output.ts'
-import { readPublicKeys } from '../core/ssh-key.ts'
+import { apiVersions, type ArmClient } from '../../client/arm.ts'
+import { CliError, exitCodes } from '../../core/cli-error.ts'
+import { textOption, type Command, type CommandContext } from '../../core/command.ts'
+import { contentOf } from '../../core/file-content.ts'
+import type { Result } from '../../core/output.ts'
+import { readPublicKeys } from '../../core/ssh-key.ts'
 import {
   askedWith,
   recallAsked,
@@ -12,12 +12,12 @@ import {
   type AskedVm,
   type BootPins,
   type SettingsReference,
-} from '../trust/asked-settings.ts'
-import type { AskedImage } from '../trust/image-link.ts'
-import { trustResult } from '../trust/report.ts'
-import type { AskedProvider } from '../trust/verifier.ts'
-import { defaultAdmin, imageReference } from '../up/vm-request.ts'
-import { diskSecurity, encryption, fetchVm, groupOption, openVm, type VmResource } from './vm.ts'
+} from '../../trust/asked-settings.ts'
+import type { AskedImage } from '../../trust/image-link.ts'
+import { trustResult } from '../../trust/report.ts'
+import type { AskedProvider } from '../../trust/verifier.ts'
+import { defaultAdmin, imageReference } from '../../up/vm-request.ts'
+import { diskSecurity, encryption, fetchVm, groupOption, openVm, type VmResource } from './resource.ts'
 
 export const fetchEvidence = async (arm: ArmClient, path: string): Promise<RetrievedEvidence> =>
   (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as RetrievedEvidence

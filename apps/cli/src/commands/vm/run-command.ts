@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
-import { ArmClient, apiVersions } from '../client/arm.ts'
-import { CliError, exitCodes } from '../core/cli-error.ts'
-import { textOption, type Command, type CommandContext, type Option } from '../core/command.ts'
-import { personalSshKey } from '../core/ssh-key.ts'
-import { signScript } from '../core/ssh-signature.ts'
-import { defaultGroup, vmPath } from '../up/vm-request.ts'
-import { fetchVm } from './vm.ts'
+import { ArmClient, apiVersions } from '../../client/arm.ts'
+import { CliError, exitCodes } from '../../core/cli-error.ts'
+import { textOption, type Command, type CommandContext, type Option } from '../../core/command.ts'
+import { personalSshKey } from '../../core/ssh-key.ts'
+import { signScript } from '../../core/ssh-signature.ts'
+import { defaultGroup, vmPath } from '../../up/vm-request.ts'
+import { fetchVm } from './resource.ts'
 
 const options: Option[] = [
   { flags: '-g, --resource-group <group>', summary: 'resource group', default: defaultGroup },

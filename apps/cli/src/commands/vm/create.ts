@@ -1,0 +1,124 @@
+import type { ArmClient } from '../../client/arm.ts'
+import { textOption, type Command, type CommandContext } from '../../core/command.ts'
+import { contentOf } from '../../core/file-content.ts'
+import { personalSshKey, readPublicKeys } from '../../core/ssh-key.ts'
+import { askedWith, rememberAsked } from '../../trust/asked-settings.ts'
+import { defaultAdmin, prepareNetwork, referenceImage, sizeFor, vmBody, type VmRequest } from '../../up/vm-request.ts'
+import {
+  columns,
+  fetchVm,
+  groupOf,
+  groupOption,
+  noWaitOption,
+  openVm,
+  operate,
+  row,
+  type VmResource,
+} from './resource.ts'
+
+export const createCommand: Command = {
+  words: ['vm', 'create'],
+  args: ['<name>'],
+  summary: 'create a confidential VM, and wait until its guest is ready',
+  options: [
+    groupOption,
+    {
+      flags: '--security-type <type>',
+      summary: 'ConfidentialVM, TrustedLaunch or Standard; the last two keep the host out of nothing',
+      default: 'ConfidentialVM',
+      choices: ['ConfidentialVM', 'TrustedLaunch', 'Standard'],
+    },
+    {
+      flags: '--tee <tee>',
+      summary: 'snp or tdx; picks the smallest size of that kind',
+      default: 'snp',
+      choices: ['snp', 'tdx'],
+    },
+    { flags: '--size <size>', summary: 'VM size, for example Standard_DC4as_v5' },
+    {
+      flags: '--encryption <type>',
+      summary: 'DiskWithVMGuestState, VMGuestStateOnly or NonPersistedTPM',
+      default: 'DiskWithVMGuestState',
+      choices: ['DiskWithVMGuestState', 'VMGuestStateOnly', 'NonPersistedTPM'],
+    },
+    { flags: '--no-secure-boot', summary: 'leave Secure Boot off' },
+    { flags: '--image <image>', summary: 'publisher:offer:sku:version or a resource id', default: referenceImage },
+    { flags: '--admin-username <user>', summary: 'account made in the guest', default: defaultAdmin },
+    { flags: '--ssh-key <file>', summary: 'file with SSH public keys; by default a key pair of your own is made once' },
+    {
+      flags: '--attestation-provider <id>',
+      summary:
+        'resource id of a provider of your own, or the name of one of another origin, whose word alone opens the VM; by default the region’s',
+    },
+    { flags: '--custom-data <file>', summary: 'for cloud-init, or /var/lib/waagent/CustomData in an image without it' },
+    { flags: '--user-data <file>', summary: 'shown to the guest at its metadata endpoint' },
+    {
+      flags: '--disk-encryption-set <id>',
+      summary: 'resource id of a set whose key, your own, opens the VM beside the platform’s',
+    },
+    { flags: '--assign-identity', summary: 'give the VM an identity, whose tokens its guest gets at 169.254.169.254' },
+    noWaitOption,
+  ],
+  examples: [
+    'strongroom vm create second --tee tdx',
+    'strongroom vm create third --size Standard_DC4as_v5 --encryption VMGuestStateOnly',
+  ],
+  run: async (context) => {
+    const { arm, name, path } = await openVm(context)
+    const keyFile = textOption(context, 'sshKey')
+    const keys =
+      keyFile === undefined ? [(await personalSshKey(context.paths.config)).publicText] : await readPublicKeys(keyFile)
+    const attestationProvider = textOption(context, 'attestationProvider')
+    const securityType = textOption(context, 'securityType') ?? 'ConfidentialVM'
+    const customData = await encoded(textOption(context, 'customData'))
+    const userData = await encoded(textOption(context, 'userData'))
+    const diskEncryptionSet = textOption(context, 'diskEncryptionSet')
+    const request = {
+      name,
+      securityType,
+      ...(customData !== undefined && { customData }),
+      ...(userData !== undefined && { userData }),
+      group: groupOf(context),
+      size:
+        textOption(context, 'size') ??
+        (securityType === 'ConfidentialVM' ? sizeFor(textOption(context, 'tee') ?? 'snp') : 'Standard_D2as_v5'),
+      encryption: textOption(context, 'encryption') ?? 'DiskWithVMGuestState',
+      secureBoot: context.options['secureBoot'] !== false,
+      image: textOption(context, 'image') ?? referenceImage,
+      adminUsername: textOption(context, 'adminUsername') ?? defaultAdmin,
+      sshPublicKeys: keys,
+      ...(attestationProvider !== undefined && { attestationProvider: providerId(arm, attestationProvider) }),
+      ...(diskEncryptionSet !== undefined && { diskEncryptionSet }),
+      ...(context.options['assignIdentity'] === true && { systemAssigned: true }),
+    }
+    await prepareNetwork(arm, request)
+    await operate(context, arm, { method: 'PUT', path, body: vmBody(arm, request) })
+    const vm = await fetchVm(arm, path)
+    await rememberRequest(context, vm, request)
+    return { data: vm, table: { columns, rows: [row(vm)] } }
+  },
+}
+
+/** What was asked for stays with who asked: `vm trust` holds the guest to it. */
+export async function rememberRequest(
+  context: CommandContext,
+  vm: VmResource,
+  request: Pick<VmRequest, 'adminUsername' | 'sshPublicKeys' | 'customData' | 'image' | 'secureBoot' | 'encryption'>,
+): Promise<void> {
+  const customData = request.customData === undefined ? undefined : Buffer.from(request.customData, 'base64')
+  const { image, secureBoot, encryption: asked } = request
+  await rememberAsked(context.paths.config, vm.properties.vmId, {
+    ...askedWith({ ...request, customData }),
+    vm: { image, secureBoot, encryption: asked },
+  })
+}
+
+/** A file's content in base64. */
+async function encoded(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined
+  return (await contentOf(path)).toString('base64')
+}
+
+/** A plain name is that of a provider of another origin, as the operator calls it. */
+const providerId = (arm: ArmClient, given: string): string =>
+  given.startsWith('/') ? given : `${arm.subscription}/providers/Strongroom.Attestation/verifiers/${given}`

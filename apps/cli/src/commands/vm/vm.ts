@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process'
+import { ArmClient, apiVersions } from '../../client/arm.ts'
+import { CliError, exitCodes } from '../../core/cli-error.ts'
+import { textOption, type Command } from '../../core/command.ts'
+import { personalSshKey } from '../../core/ssh-key.ts'
+import { groupPath } from '../../up/vm-request.ts'
+import { createCommand } from './create.ts'
+import {
+  columns,
+  fetchConnection,
+  fetchVm,
+  groupOption,
+  noWaitOption,
+  openVm,
+  operate,
+  power,
+  row,
+  shownVm,
+  type VmResource,
+} from './resource.ts'
+import { waitCommand } from './wait.ts'
+
+const list: Command = {
+  words: ['vm', 'list'],
+  summary: 'list the VMs of the subscription, or of one group',
+  watchable: true,
+  options: [{ flags: '-g, --resource-group <group>', summary: 'resource group' }],
+  run: async (context) => {
+    const arm = new ArmClient(await context.connect())
+    const only = textOption(context, 'resourceGroup')
+    const scope = only === undefined ? arm.subscription : groupPath(arm, only)
+    const found = await arm.list<VmResource>(
+      `${scope}/providers/Microsoft.Compute/virtualMachines`,
+      apiVersions.compute,
+    )
+    const vms = await Promise.all(found.map(async (vm) => await fetchVm(arm, vm.id)))
+    return { data: vms, table: { columns, rows: vms.map(row) } }
+  },
+}
+
+const show: Command = {
+  words: ['vm', 'show'],
+  args: ['<name>'],
+  summary: 'show one VM with its instance view',
+  options: [groupOption],
+  run: async (context) => {
+    const { arm, path } = await openVm(context)
+    const vm = await fetchVm(arm, path)
+    const statuses = (vm.properties.instanceView?.statuses ?? []).map(
+      (status) => `  ${status.code}: ${status.message ?? status.displayStatus ?? ''}`,
+    )
+    return {
+      data: vm,
+      lines: [
+        `${vm.name}  ${vm.properties.hardwareProfile.vmSize}  ${power(vm)}`,
+        `  id: ${vm.id}`,
+        `  vmId: ${vm.properties.vmId}`,
+        ...statuses,
+      ],
+    }
+  },
+}
+
+const ssh: Command = {
+  words: ['vm', 'ssh'],
+  args: ['<name>', '[command...]'],
+  summary: 'open a shell in the guest, or run one command there',
+  options: [groupOption],
+  examples: ['strongroom vm ssh first', 'strongroom vm ssh first -- uname -a'],
+  run: async (context) => {
+    const { arm, path } = await openVm(context)
+    const { ssh: target } = await fetchConnection(arm, path)
+    // Known by its id: a VM made anew under an old name has another host key.
+    const vm = await fetchVm(arm, path)
+    const key = await personalSshKey(context.paths.config)
+    const knownHosts = `${context.paths.state}/ssh-known-hosts`
+    const args = [
+      '-i',
+      key.privatePath,
+      '-o',
+      'IdentitiesOnly=yes',
+      '-o',
+      `UserKnownHostsFile=${knownHosts}`,
+      '-o',
+      'StrictHostKeyChecking=accept-new',
+    ]
+    args.push(
+      '-o',
+      `HostKeyAlias=${vm.properties.vmId}`,
+      '-o',
+      'LogLevel=ERROR',
+      '-p',
+      String(target.port),
+      `${target.user}@${target.host}`,
+    )
+    if (context.args.length > 1) args.push('--', ...context.args.slice(1))
+    const code = await new Promise<number>((done, fail) => {
+      const child = spawn('ssh', args, { stdio: 'inherit' })
+      child.once('error', fail)
+      child.once('exit', (value) => done(value ?? 255))
+    })
+    process.exitCode = code
+    return undefined
+  },
+}
+
+function powerCommand(word: string, action: string, summary: string): Command {
+  return {
+    words: ['vm', word],
+    args: ['<name>'],
+    summary,
+    options: [groupOption, noWaitOption],
+    run: async (context) => {
+      const { arm, path } = await openVm(context)
+      await operate(context, arm, { method: 'POST', path: `${path}/${action}` })
+      return await shownVm(arm, path)
+    },
+  }
+}
+
+const remove: Command = {
+  words: ['vm', 'delete'],
+  args: ['<name>'],
+  summary: 'delete a VM with its disk, guest state and key: nothing of it can be opened afterwards',
+  options: [groupOption, { flags: '-y, --yes', summary: 'do not ask' }, noWaitOption],
+  run: async (context) => {
+    const { arm, path, name } = await openVm(context)
+    if (context.options['yes'] !== true) {
+      throw new CliError({
+        code: 'NotConfirmed',
+        message: `Deleting ${name} destroys its key and disk for good.`,
+        remedy: 'Add --yes.',
+        exitCode: exitCodes.usage,
+      })
+    }
+    await operate(context, arm, { method: 'DELETE', path })
+    if (context.options['wait'] === false) return { data: { deleting: name }, lines: [`${name} is being deleted.`] }
+    return { data: { deleted: name }, lines: [`${name} is deleted.`] }
+  },
+}
+
+export const vmCommands: Command[] = [
+  createCommand,
+  list,
+  show,
+  ssh,
+  powerCommand('start', 'start', 'start a VM: attest, release, unlock, boot'),
+  powerCommand('stop', 'powerOff', 'stop a VM; it stays allocated'),
+  powerCommand('restart', 'restart', 'restart a VM'),
+  powerCommand('deallocate', 'deallocate', 'stop a VM and free its cores'),
+  remove,
+  waitCommand,
+]

@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CliError, exitCodes } from '../../core/cli-error.ts'
+import { textOption, type Command, type CommandContext } from '../../core/command.ts'
+import { fetchVm, groupOption, openVm, shownVm, type VmResource } from './resource.ts'
+
+const pollMilliseconds = 1_000
+const states = ['created', 'running', 'stopped', 'deallocated', 'deleted'] as const
+type State = (typeof states)[number]
+
+const statusOf = (vm: VmResource, kind: string): { code: string; message?: string } | undefined =>
+  vm.properties.instanceView?.statuses?.find(({ code }) => code.startsWith(`${kind}/`))
+
+/** Whether the VM, which there is, has come there. @throws CliError where its provisioning has failed */
+function hasCome(vm: VmResource, wanted: State): boolean {
+  if (wanted === 'deleted') return false
+  const { provisioningState } = vm.properties
+  if (provisioningState === 'Failed') {
+    const status = statusOf(vm, 'ProvisioningState')
+    throw new CliError({
+      code: status?.code.split('/')[2] ?? 'ProvisioningFailed',
+      message: status?.message ?? `The VM ${vm.name} failed.`,
+      remedy: `Look at \`strongroom vm show ${vm.name}\`.`,
+    })
+  }
+  return provisioningState === 'Succeeded' && (wanted === 'created' || statusOf(vm, 'PowerState')?.code === `PowerState/${wanted}`) // prettier-ignore
+}
+
+function wantedState(context: CommandContext): State {
+  const given = textOption(context, 'for') ?? 'created'
+  const found = states.find((state) => state === given)
+  if (found !== undefined) return found
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: `No VM gets to the state '${given}'.`,
+    expected: states.join(', '),
+    found: given,
+    exitCode: exitCodes.usage,
+  })
+}
+
+function timeoutSeconds(context: CommandContext): number {
+  const given = textOption(context, 'timeout') ?? ''
+  if (/^\d{1,6}$/.test(given)) return Number(given)
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: '--timeout is no number of seconds.',
+    expected: 'a whole number from 0 to 999999',
+    found: given,
+    exitCode: exitCodes.usage,
+  })
+}
+
+export const waitCommand: Command = {
+  words: ['vm', 'wait'],
+  args: ['<name>'],
+  summary: 'wait until a VM is created, running, stopped, deallocated or deleted',
+  options: [
+    groupOption,
+    { flags: '--for <state>', summary: `what to wait for: ${states.join(', ')}`, default: 'created', choices: states },
+    { flags: '--timeout <seconds>', summary: 'how long to wait', default: '3600' },
+  ],
+  examples: [
+    'strongroom vm create second --no-wait && strongroom vm wait second',
+    'strongroom vm wait first --for deleted',
+  ],
+  run: async (context) => {
+    const [wanted, seconds] = [wantedState(context), timeoutSeconds(context)]
+    const { arm, path, name } = await openVm(context)
+    const deadline = performance.now() + seconds * 1_000
+    for (;;) {
+      const vm = await fetchVm(arm, path).catch((error: unknown) => {
+        if (wanted === 'deleted' && error instanceof CliError && error.exitCode === exitCodes.notFound) return undefined
+        throw error
+      })
+      if (vm === undefined) return { data: { deleted: name }, lines: [`${name} is deleted.`] }
+      if (hasCome(vm, wanted)) return await shownVm(arm, path)
+      if (performance.now() >= deadline) {
+        throw new CliError({
+          code: 'WaitTimedOut',
+          message: `The VM ${name} did not come to the state '${wanted}' within ${seconds} s.`,
+          expected: wanted,
+          found: `${vm.properties.provisioningState}, ${statusOf(vm, 'PowerState')?.code ?? 'no power state'}`,
+          remedy: 'Wait longer with --timeout, or look at `strongroom vm show`.',
+        })
+      }
+      await sleep(pollMilliseconds)
+    }
+  },
+}

@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CliError, exitCodes } from './cli-error.ts'
+import { render, type OutputFormat, type Result } from './output.ts'
+
+const longest = 3_600
+
+/** Seconds from one look to the next, from the option's value; `true` where it has none. @throws CliError InvalidArgument */
+export function watchSeconds(given: string | true): number {
+  const seconds = given === true ? 2 : Number(given)
+  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= longest) return seconds
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: '--watch is no number of seconds.',
+    expected: `a whole number from 1 to ${longest}, or nothing for 2`,
+    found: String(given),
+    exitCode: exitCodes.usage,
+  })
+}
+
+/**
+ * Looks until it is interrupted, and writes what it sees whenever that has changed: for programs one line of JSON each time,
+ * on a terminal over what was there before.
+ */
+export async function watch(o: {
+  look: () => Promise<Result | undefined>
+  seconds: number
+  format: OutputFormat
+  terminal: boolean
+  write: (text: string) => void
+}): Promise<never> {
+  let shown: string | undefined
+  for (;;) {
+    const result = await o.look()
+    if (result !== undefined) {
+      const text = o.format === 'json' ? JSON.stringify(result.data) : render(result, o.format)
+      if (text !== shown) {
+        const above = o.terminal && o.format === 'table' ? '\u001b[H\u001b[2J' : ''
+        o.write(`${above}${text}\n${above === '' && o.format === 'table' ? '\n' : ''}`)
+      }
+      shown = text
+    }
+    await sleep(o.seconds * 1_000)
+  }
+}
