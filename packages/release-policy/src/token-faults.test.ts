@@ -29,6 +29,17 @@ describe('a token’s header', () => {
   ])('is refused for its %s: %o', (name, change) => {
     expect(part(change)).toBe(name)
   })
+
+  it.each<[object, string, string]>([
+    [{ alg: 'none' }, 'RS256', 'none'],
+    [{ crit: ['b64'] }, 'no critical extensions', '["b64"]'],
+    [{ b64: false }, 'no critical extensions', 'false'],
+    [{ crit: ['a'], b64: true }, 'no critical extensions', '["a"]'],
+    [{ typ: 'at+jwt' }, 'JWT', 'at+jwt'],
+    [{ kid: 7 }, 'the id of a key of the authority', '7'],
+  ])('says of %j what was expected and found', (change, expected, found) => {
+    expect(headerFault({ ...good, ...change })).toMatchObject({ expected, found })
+  })
 })
 
 describe('the kind of a token', () => {
