@@ -1,5 +1,5 @@
 import type { Clock } from '@strongroom/platform'
-import type { Kysely } from 'kysely'
+import type { Kysely, SelectQueryBuilder } from 'kysely'
 import type { Decision, DecisionEntry } from './decision-entry.ts'
 import type { Tables } from './tables.ts'
 
@@ -113,19 +113,26 @@ async function dropDecisions(tx: Kysely<Tables>, surplus: number): Promise<void>
 }
 
 async function dropBundles(tx: Kysely<Tables>, outcomes: Decision['outcome'][], surplus: number): Promise<void> {
-  // The oldest of each outcome come from the index; asked for several at once, the engines would sort all rows.
-  const rows = await Promise.all(
-    outcomes.map((outcome) =>
-      tx
-        .selectFrom('decision_bundle')
-        .select(['id', 'at'])
-        .where('outcome', '=', outcome)
-        .orderBy('at')
-        .limit(surplus)
-        .execute(),
-    ),
-  )
-  const oldest = rows.flat().toSorted((left, right) => (left.at < right.at ? -1 : 1))
-  const ids = oldest.slice(0, surplus).map(({ id }) => id)
-  if (ids.length > 0) await tx.deleteFrom('decision_bundle').where('id', 'in', ids).execute()
+  // The oldest of each outcome come from the index; asked for several at once, the engines would sort all rows. Within the statement,
+  // so that whole bundles are read, and verified, once: when they go.
+  const oldestOf = (outcome: Decision['outcome']): SelectQueryBuilder<Oldest, 'oldest', Oldest['oldest']> =>
+    tx
+      .selectFrom(
+        tx
+          .selectFrom('decision_bundle')
+          .select(['id', 'at'])
+          .where('outcome', '=', outcome)
+          .orderBy('at')
+          .limit(surplus)
+          .as('oldest'),
+      )
+      .select(['id', 'at'])
+  const [first, ...others] = outcomes.map(oldestOf)
+  const all = others.reduce((left, right) => left.unionAll(right), first!)
+  const oldest = tx.selectFrom(all.as('all_oldest')).select('id').orderBy('at').limit(surplus)
+  await tx.deleteFrom('decision_bundle').where('id', 'in', oldest).execute()
+}
+
+interface Oldest extends Tables {
+  oldest: { id: string; at: string }
 }
