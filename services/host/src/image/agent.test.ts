@@ -1,5 +1,7 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '@strongroom/platform'
@@ -16,25 +18,30 @@ let directory: string
 beforeAll(async () => void (directory = await mkdtemp(join(tmpdir(), 'B-agent-'))))
 afterAll(async () => await rm(directory, { recursive: true, force: true }))
 
-/** The guest's agent up to what it settled, in a folder in the place of the guest's disk. What it then goes by, by name. */
-async function settle(disk: string, spec: typeof exampleSpec, caPem = 'CA'): Promise<Record<string, string>> {
+/** The guest's agent with a folder in the place of the guest's disk, as a program that does nothing by itself. */
+async function agentOn(disk: string): Promise<string> {
   const agent = await readFile(join(recipeDirectory, 'agent'), 'utf8')
-  const functions = agent
-    .slice(0, agent.indexOf('directory=$(mktemp'))
-    .replaceAll('/var/lib/strongroom', join(directory, disk))
-    .replaceAll('/dev/tpmrm0', join(directory, 'no-tpm'))
-    .replaceAll('/usr/local/share/ca-certificates/strongroom.crt', join(directory, `${disk}.crt`))
+  const path = join(directory, `${disk}.pl`)
+  await writeFile(
+    path,
+    agent
+      .replaceAll('/var/lib/strongroom', join(directory, disk))
+      .replaceAll('/dev/tpmrm0', join(directory, 'no-tpm'))
+      .replaceAll('/usr/local/share/ca-certificates/strongroom.crt', join(directory, `${disk}.crt`)),
+  )
+  return path
+}
+
+/** Up to what the agent settled. What it then goes by, by name. */
+async function settle(disk: string, spec: typeof exampleSpec, caPem = 'CA'): Promise<Record<string, string>> {
   const told = join(directory, 'told')
   await writeFile(told, provisioningLines({ spec, caPem, nonce: new Uint8Array(20), reported: false }))
-  // Called with `--output settings ADDRESS`.
-  const script = `${functions}
-metadata() { cp ${told} "$2"; }
-cd ${directory}
-read_settings
-settle
-for name in hostname adminUsername customData passwordHash caPem; do echo "$name $(value $name)"; done
-for key in "\${ssh_keys[@]}"; do echo "key $(base64 --decode <<<"$key")"; done`
-  const { stdout } = await run({ command: 'bash', args: ['-c', script] })
+  const script = `require $ARGV[0];
+no warnings; *metadata = sub { return (200, contents($ARGV[1])) };
+read_settings(); settle();
+print "$_ ", value($_), "\n" for qw(hostname adminUsername customData passwordHash caPem);
+print 'key ', from_base64($_), "\n" for our @ssh_keys;`
+  const { stdout } = await run({ command: 'perl', args: ['-e', script, await agentOn(disk), told] })
   return Object.fromEntries(
     stdout
       .toString()
@@ -96,11 +103,12 @@ describe('the guest’s agent', () => {
 
   /** Whether the agent finds the certificates in this PEM to be one authority that is constrained as an installation's is. */
   async function constrained(pem: string): Promise<boolean> {
-    const agent = await readFile(join(recipeDirectory, 'agent'), 'utf8')
     const path = join(directory, 'given.pem')
     await writeFile(path, pem)
-    const script = `${agent.slice(0, agent.indexOf('directory=$(mktemp'))}\nset +e; constrained ${path}`
-    return (await run({ command: 'bash', args: ['-c', script], allow: [1] })).code === 0
+    const script = 'require $ARGV[0]; exit(constrained(contents($ARGV[1])) ? 0 : 1)'
+    return (
+      (await run({ command: 'perl', args: ['-e', script, await agentOn('constrained'), path], allow: [1] })).code === 0
+    )
   }
 
   it('takes no certificate authority that is not constrained to the names of an installation (attack H7)', async () => {
@@ -153,5 +161,41 @@ describe('the guest’s agent', () => {
     expect((await settle('half', exampleSpec))['adminUsername']).toBe(exampleSpec.osProfile.adminUsername)
     expect(await readFile(join(disk, 'settled'))).toEqual(Buffer.from(settledBy(exampleSpec, 'CA')))
     expect(await readdir(disk)).toEqual(['administrator', 'machine', 'settled'])
+  })
+
+  it('writes and reads base64 as everybody does', async () => {
+    const script = `require $ARGV[0];
+while (<STDIN>) { chomp; my $bytes = pack 'H*', $_; my $text = base64($bytes); print "$text ", base64url($bytes), ' ', unpack('H*', from_base64($text)), "\n" }`
+    const given = Array.from({ length: 130 }, (_, length) => randomBytes(length))
+    const input = given.map((bytes) => `${bytes.toString('hex')}\n`).join('')
+    const { stdout } = await run({ command: 'perl', args: ['-e', script, await agentOn('letters')], stdin: input })
+    expect(stdout.toString().split('\n').slice(0, -1)).toEqual(
+      given.map((bytes) => `${bytes.toString('base64')} ${bytes.toString('base64url')} ${bytes.toString('hex')}`),
+    )
+  })
+
+  it('takes whole answers of the metadata endpoint alone', async () => {
+    const answers: Record<string, (response: ServerResponse) => void> = {
+      '/metadata/strongroom/whole': (response) => response.end('x'.repeat(100_000)),
+      '/metadata/strongroom/refused': (response) => response.writeHead(400).end('no'),
+      '/metadata/strongroom/cut': (response) =>
+        response.writeHead(200, { 'content-length': 10 }).write('half', () => response.destroy()),
+    }
+    const server = createServer((request, response) =>
+      request.headers['metadata'] === 'true' ? answers[request.url!]!(response) : response.writeHead(403).end(),
+    )
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    try {
+      const { port } = server.address() as AddressInfo
+      const path = await agentOn('wire')
+      const agent = await readFile(path, 'utf8')
+      await writeFile(path, agent.replace("('169.254.169.254', 80)", `('127.0.0.1', ${port})`))
+      const script = `require $ARGV[0];
+for (qw(whole refused cut)) { my ($status, $text) = metadata('GET', "/$_"); print $status // 'none', ' ', length $text > 50 ? length $text : $text, "\n" }`
+      const { stdout } = await run({ command: 'perl', args: ['-e', script, path] })
+      expect(stdout.toString()).toBe('200 100000\n400 no\nnone half an answer\n')
+    } finally {
+      server.close()
+    }
   })
 })

@@ -13,6 +13,7 @@ const unplugLimitMs = 20_000
 
 /** How long QEMU may take to end once it has closed its control channel. */
 const endLimitMs = 2_000
+const pressEveryMs = 5000
 
 /** Why a guest does not run any more. `reboot`: it asked for one. */
 export type GuestEnd =
@@ -85,13 +86,23 @@ export class VmProcess {
     return new VmProcess(process, qmp, ended, deleted)
   }
 
-  /** Asks the guest by ACPI and waits; false when it did not power off in time. */
+  /**
+   * Presses the guest's power button and waits; false when it did not power off in time. Nobody hears the button before the guest's
+   * login manager runs, so it is pressed again.
+   */
   async powerDown(limitMs: number): Promise<boolean> {
-    await this.#qmp.execute('system_powerdown').catch(() => {})
     const stop = new AbortController()
     const late = sleep(limitMs, 'late' as const, { signal: stop.signal }).catch(() => 'late' as const)
+    const press = async (): Promise<void> => {
+      while (!stop.signal.aborted) {
+        await this.#qmp.execute('system_powerdown').catch(() => {})
+        await sleep(pressEveryMs, undefined, { signal: stop.signal }).catch(() => {})
+      }
+    }
+    const pressing = press()
     const result = await Promise.race([this.ended, late])
     stop.abort()
+    await pressing
     return result !== 'late'
   }
 

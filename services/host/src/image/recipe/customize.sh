@@ -25,6 +25,10 @@ put 0644 chrony.conf etc/chrony/chrony.conf
 put 0644 network.conf etc/systemd/network/50-ethernet.network
 # Nor is the kernel's log shown, or the system ended, to who sends a break and a letter over the serial line.
 printf 'kernel.sysrq = 0\n' >"$root/etc/sysctl.d/strongroom.conf"
+put 0644 devices.conf etc/systemd/system/systemd-udev-trigger.service.d/strongroom.conf
+# What nobody waits for starts when this machine has reported: the clock, logins' bookkeeping, the power button.
+for unit in chrony strongroom-clock systemd-logind; do put 0644 later.conf "etc/systemd/system/$unit.service.d/strongroom.conf"; done
+put 0644 ssh.conf etc/systemd/system/ssh.service.d/strongroom.conf
 printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthentication no\nHostKey /etc/ssh/ssh_host_ed25519_key\n' \
   >"$root/etc/ssh/sshd_config.d/strongroom.conf"
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
@@ -38,6 +42,16 @@ rm -f "$root"/etc/systemd/system/getty.target.wants/*
 chroot "$root" systemctl --quiet mask getty@.service autovt@.service serial-getty@.service getty-static.service \
   e2scrub_reap.service systemd-pcrlock-make-policy.service \
   apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer dpkg-db-backup.timer man-db.timer
+# Each of these is a program that starts at every boot and does nothing here: it reads what a host could say (credentials, the
+# kernel's command line), makes what the paravisor has made (the TPM's storage key), or mounts what is mounted when it is wanted.
+chroot "$root" systemctl --quiet mask systemd-network-generator.service systemd-networkd-persistent-storage.service \
+  systemd-udev-load-credentials.service systemd-tpm2-setup-early.service systemd-tpm2-setup.service systemd-pcrmachine.service \
+  systemd-pstore.service modprobe@efi_pstore.service modprobe@drm.service sys-kernel-config.mount sys-kernel-debug.mount \
+  sys-kernel-tracing.mount sys-fs-fuse-connections.mount
+mkdir -p "$root/etc/systemd/system-generators"
+for each in debug getty gpt-auto hibernate-resume import integritysetup run ssh system-update tpm2 veritysetup; do
+  ln -s /dev/null "$root/etc/systemd/system-generators/systemd-$each-generator"
+done
 passwd -R "$root" -l root >/dev/null 2>&1 || chroot "$root" passwd -l root >/dev/null
 rm -f "$root"/etc/ssh/ssh_host_*
 : >"$root/etc/machine-id"
