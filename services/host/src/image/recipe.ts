@@ -22,10 +22,14 @@ export const suite = 'trixie'
  * none is listened to: no credentials of systemd's from SMBIOS, fw_cfg or the ESP (systemd.system-credentials(7)), no partition
  * mounted for its type (systemd-gpt-auto-generator(8)), no SSH on a vsock (systemd-ssh-generator(8)), no image to resume from.
  * A panic ends the machine: QEMU runs with -no-reboot.
+ *
+ * `lsm` is the kernel's own list without tomoyo, which has no policy here, and bpf: systemd would read all of the kernel's type information
+ * at every boot for a setting (RestrictFileSystems) that no unit of the image has.
  */
 export const kernelCommandLine: string = [
   'console=ttyS0,115200 loglevel=4 no_timer_check panic=10',
   'systemd.import_credentials=no systemd.gpt_auto=no systemd.ssh_auto=no noresume module_blacklist=qemu_fw_cfg',
+  'lsm=landlock,lockdown,yama,apparmor,ipe,ima,evm',
 ].join(' ')
 
 /**

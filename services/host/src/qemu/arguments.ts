@@ -58,8 +58,8 @@ export function machineArguments(o: MachineOptions): string[] {
     '-smbios',
     `type=1,serial=ds=nocloud;s=http://${guestAddresses.metadata}${cloudInitPath}/`,
     '-machine',
-    // The guest's memory is in no core file of QEMU's (FAQ S9).
-    'q35,smm=on,vmport=off,dump-guest-core=off',
+    // The guest's memory is in no core file of QEMU's (FAQ S9). Disks are virtio's: no controller of others to probe, or to attack.
+    'q35,smm=on,vmport=off,sata=off,smbus=off,dump-guest-core=off',
     '-accel',
     o.acceleration === 'kvm' ? `kvm${o.kvm === undefined ? '' : `,device=${o.kvm}`}` : 'tcg,thread=multi',
     '-cpu',

@@ -34,6 +34,7 @@ printf 'PasswordAuthentication no\nPermitRootLogin no\nKbdInteractiveAuthenticat
 chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service strongroom-agent.service strongroom-hostkeys.service \
   strongroom-clock.service strongroom-commands.service strongroom-health.timer chrony.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
+chroot "$root" systemctl --quiet set-default multi-user.target
 # The disk is larger than its image; no generator says so (systemd.gpt_auto=no).
 chroot "$root" systemctl --quiet add-wants multi-user.target systemd-growfs-root.service
 # Nobody logs in at a console, serial or virtual (logind starts one where a key of the host's asks for it): the host sees all that
