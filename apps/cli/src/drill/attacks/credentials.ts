@@ -57,7 +57,7 @@ for folder in /run/credentials/@system /run/credentials/@encrypted; do
   for file in "$folder"/*; do [ -e "$file" ] && echo "taken credential \${file##*/}"; done
 done
 systemctl cat d.service >/dev/null 2>&1 && echo 'taken unit of systemd.extra-unit'
-systemctl show --property=Wants -- -.slice sysinit.target initrd.target | grep -q d.service && echo 'taken systemd.unit-dropin'
+systemctl show --property=Wants -- -.slice sysinit.target initrd.target | grep -qE '[= ]d\\.service( |$)' && echo 'taken systemd.unit-dropin'
 getent passwd drill-host >/dev/null && echo 'taken user of sysusers.extra'
 [ "$(cat /proc/sys/kernel/domainname)" = drill-host ] && echo 'taken sysctl.extra'
 [ -e /run/drill-tmpfiles ] && echo 'taken tmpfiles.extra'
