@@ -21,11 +21,11 @@ interface GuestKind {
   customerKey?: true
 }
 
-/** Guests that a drill can make for itself. */
+/** Guests that a drill can make for itself. NonPersistedTPM is for TDX alone (FAQ S17). */
 const guests: Record<string, GuestKind> = {
   snp: { tee: 'snp', encryption: 'DiskWithVMGuestState' },
   tdx: { tee: 'tdx', encryption: 'DiskWithVMGuestState' },
-  nonpersisted: { tee: 'snp', encryption: 'NonPersistedTPM' },
+  nonpersisted: { tee: 'tdx', encryption: 'NonPersistedTPM' },
   'customer-key': { tee: 'snp', encryption: 'DiskWithVMGuestState', customerKey: true },
 }
 
