@@ -231,6 +231,11 @@ describe('appraiseSnp', () => {
     const policy = { ...any, allow: { vlek: true } }
     expect(found(vlek, { ...policy, providerIds: ['microsoft_azure'] })).toEqual([])
     expect(found(vlek, { ...policy, providerIds: ['somebody'] })).toEqual([['endorsement.providerId', 'NotAllowed']])
+    expect(found(vlek, policy)).toEqual([])
+    expect(appraiseSnp(vlek, { ...policy, providerIds: ['a', 'b'] })[0]).toMatchObject({
+      expected: 'a or b',
+      actual: 'microsoft_azure',
+    })
   })
 
   it('wants a used author key where author keys are named', () => {

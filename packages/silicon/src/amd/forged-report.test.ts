@@ -13,6 +13,7 @@ import { loadOrCreateKey } from '../pki/keys.ts'
 import { ia5String, integer } from '../pki/der-writer.ts'
 import { memoryKeyStore } from '../testing.ts'
 import {
+  chipId,
   chipTcb,
   issueChain,
   issueList,
@@ -132,6 +133,22 @@ describe('verifySnp', () => {
       'TcbMismatch',
     ]),
     ['committed version above the current', { report: versions('committed', 'snp', 1) }, 'TcbMismatch'],
+    [
+      'report of Turin’s that names no processor',
+      {
+        product: 'Turin',
+        report: (bytes, view) => {
+          view.setUint32(0, 2, true)
+          bytes.fill(0, 0x188, 0x18b).fill(0, 0x1a8, 0x1e0)
+        },
+        chain: {
+          ark: 'ARK-Turin',
+          ask: 'SEV-Turin',
+          endorsement: { productName: ia5String('Turin'), fmc: integer(0), hardwareId: chipId.subarray(0, 8) },
+        },
+      },
+      'ProductMismatch',
+    ],
     ['other chip', { report: (bytes) => (bytes[0x1a0]! ^= 1) }, 'ChipMismatch'],
   ])('refuses %s', async (_, given, code) => {
     await expect(verify(given)).rejects.toMatchObject({ name: 'VerificationError', code })
