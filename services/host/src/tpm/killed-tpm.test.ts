@@ -1,0 +1,103 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { admitMachine, readDiskKey, writeDiskKey, type DiskKey } from './disk-key.ts'
+import { manufactureTpm } from './manufacture.ts'
+import { TpmDirectory } from './tpm-directory.ts'
+
+/** What is done to a VM's TPM before its guest starts, and swtpm killed (SIGKILL) meanwhile. */
+let runtimeDir: string
+beforeEach(async () => void (runtimeDir = await mkdtemp(join(tmpdir(), 'strongroom-killed-tpm-'))))
+afterEach(async () => await rm(runtimeDir, { recursive: true, force: true }))
+
+const measured = new Uint8Array(32).fill(1)
+const image = { 4: measured, 7: measured, 11: measured }
+const key: DiskKey = {
+  luksUuid: '01234567-89ab-cdef-0123-456789abcdef',
+  volumeKey: new Uint8Array(64).fill(2),
+  keyDigest: 'ab'.repeat(32),
+}
+
+const make = async (name: string, state?: Buffer): Promise<TpmDirectory> =>
+  await TpmDirectory.make({ path: join(runtimeDir, name), user: undefined, ...(state !== undefined && { state }) })
+
+/** A TPM that is made and, as each boot finds it, has the key of the VM's disk. */
+async function madeTpm(withKey: boolean): Promise<Buffer> {
+  const directory = await make('made')
+  await manufactureTpm({ directory })
+  if (withKey) await writeDiskKey({ directory, key, image })
+  return await directory.readState()
+}
+
+function swtpmIn(directory: TpmDirectory): number | undefined {
+  const read = (pid: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+    } catch {
+      return ''
+    }
+  }
+  const found = readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && /^[^\0]*swtpm\0/.test(read(pid)) && read(pid).includes(`dir=${directory.path},`)) // prettier-ignore
+  return found === undefined ? undefined : Number(found)
+}
+
+interface Step {
+  what: string
+  /** Of the socket that the tools speak to. */
+  socket: string
+  /** Whether the TPM has the disk's key by then; undefined where there is none yet. */
+  keyed: boolean | undefined
+  work: (directory: TpmDirectory) => Promise<unknown>
+}
+
+const steps: Step[] = [
+  {
+    what: 'it is made',
+    socket: 'maker',
+    keyed: undefined,
+    work: async (directory) => await manufactureTpm({ directory }),
+  },
+  {
+    what: 'the disk’s key is laid into it',
+    socket: 'disk-key',
+    keyed: false,
+    work: async (directory) => await writeDiskKey({ directory, key, image }),
+  },
+  {
+    what: 'the machine is admitted',
+    socket: 'disk-key',
+    keyed: true,
+    work: async (directory) => await admitMachine({ directory, machine: measured }),
+  },
+]
+
+describe('a TPM that is killed while', () => {
+  it.each(steps)(
+    '$what is told as such, leaves nothing in clear, and the next one works',
+    async ({ socket, keyed, work }) => {
+      const state = keyed === undefined ? undefined : await madeTpm(keyed)
+      const directory = await make('killed', state)
+      const working = work(directory).catch((error: unknown) => error)
+      let pid: number | undefined
+      const speaks = (): boolean => existsSync(join(directory.path, socket)) && (pid = swtpmIn(directory)) !== undefined
+      await expect.poll(speaks, { interval: 1 }).toBe(true)
+      process.kill(pid!, 'SIGKILL')
+      expect(await working).toMatchObject({
+        code: 'VtpmEnded',
+        message: expect.stringMatching(/^The software TPM ended before tpm2_\w+ had its answer/) as string,
+        found: 'swtpm ended',
+      })
+      expect(swtpmIn(directory)).toBeUndefined()
+      const left = await readdir(directory.path)
+      expect(left.filter((file) => ['disk.key', 'policy', 'primary.context'].includes(file))).toEqual([])
+      // What the guest state holds is another copy.
+      const again = await make('again', state)
+      await work(again)
+      const kept = await readDiskKey({ directory: again })
+      if (state === undefined) expect(kept).toBeUndefined()
+      else expect(kept).toMatchObject({ luksUuid: key.luksUuid, volumeKey: Buffer.from(key.volumeKey) })
+    },
+  )
+})
