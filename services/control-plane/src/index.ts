@@ -20,12 +20,7 @@ import { QuotaRequests } from './compute/quota-requests.ts'
 import { serveBootDiagnostics } from './compute/boot-diagnostics.ts'
 import { Passwords } from './compute/passwords.ts'
 import { Quotas } from './compute/quotas.ts'
-import { updateSaga } from './compute/disk-sagas.ts'
-import { convertSaga } from './compute/vm-conversion.ts'
-import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './compute/vm-sagas.ts'
 import { CustomerKeys } from './encryption/customer-keys.ts'
-import { rewrapSaga, rotateSaga } from './encryption/set-rotation.ts'
-import { finishUploadSaga, keepSaga, removeKeptSaga } from './compute/kept/sagas.ts'
 import { IdentityClient } from './machine/identity-client.ts'
 import { VaultClient } from './keyvault/vault-client.ts'
 import { accessChanged, syncAllVaults } from './keyvault/vault-sync.ts'
@@ -34,10 +29,12 @@ import { PlatformKeys } from './machine/platform-key.ts'
 import { SimulatedEvidence } from './machine/simulated-evidence.ts'
 import { noGuestStateKeys, SimulatedMachine } from './machine/simulated-machine.ts'
 import type { Plane } from './plane.ts'
+import { resourceTypes } from './resource-types.ts'
 import { groupSaga } from './resources/groups.ts'
 import { allRoutes } from './routes.ts'
 import { migrations } from './store/migrations.ts'
 import { ResourceStore } from './store/resources.ts'
+import type { ResourceTypes } from './types/registry.ts'
 import { withFaults } from './test-api/faulty-machine.ts'
 import { resetPlane } from './test-api/reset.ts'
 import { Deployments } from './templates/deployments.ts'
@@ -53,6 +50,8 @@ export interface ControlPlaneContext extends ServiceContext {
   faults?: FaultSource
   /** Name of the store within `storeUrl`. */
   storeService?: string
+  /** Those that are described here where left out. */
+  types?: ResourceTypes
   /** The store, where it is open already; the service closes it. */
   store?: Store
 }
@@ -73,11 +72,11 @@ export interface ControlPlaneService extends Service {
 
 /** The resource manager: what answers at https://management.strongroom.internal. */
 export async function createControlPlaneService(context: ControlPlaneContext): Promise<ControlPlaneService> {
-  const { installation, clock, logger } = context
+  const { installation, clock, logger, types = resourceTypes } = context
   const store = context.store ?? (await openServiceStore(context, context.storeService ?? 'control_plane'))
   await store.migrate('control-plane', migrations)
   const resources = new ResourceStore(store, clock)
-  const usage = new UsageLog(resources, clock)
+  const usage = new UsageLog(resources, clock, types)
   resources.watch(usage)
   await usage.open()
   const platformKeys = new PlatformKeys(context.wire, context.tokens)
@@ -100,6 +99,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     logger,
     newId: () => context.newId(),
     store,
+    types,
     resources,
     access,
     locks,
@@ -124,14 +124,8 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     deployments: new Deployments(() => plane),
     dispatcher: new Dispatcher({ routes: () => allRoutes(plane), subscriptionId, access, locks, activity }),
   }
-  plane.runner.define(convertSaga(plane))
-  plane.runner.define(updateSaga(plane))
-  for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga]) plane.runner.define(saga(plane))
-  plane.runner.define(powerOffSaga(plane))
-  plane.runner.define(rewrapSaga(plane))
-  for (const saga of [keepSaga, finishUploadSaga, removeKeptSaga]) plane.runner.define(saga(plane))
+  for (const type of plane.types.all) type.define?.(plane)
   plane.outer.define(groupSaga(plane))
-  plane.outer.define(rotateSaga(plane))
   plane.outer.define(plane.deployments.saga())
   access.onChange((change) => accessChanged(plane, change))
   await ensureOwner(plane, context.ownerObjectId)
@@ -146,7 +140,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   return {
     name: 'control-plane',
     hosts: [{ matches: (host) => host === managementHost, app }],
-    reset: async () => await resetPlane(plane, machine),
+    reset: async () => await resetPlane(plane),
     record: async ({ action, resourceId = `/subscriptions/${subscriptionId}`, id }) =>
       await activity.write({ caller: 'test-api', action, resourceId, status: 200, correlationId: id }),
     start: async () => {

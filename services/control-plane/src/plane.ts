@@ -14,6 +14,7 @@ import type { VaultClient } from './keyvault/vault-client.ts'
 import type { IdentityClient } from './machine/identity-client.ts'
 import type { GuestStateKeys, Machine } from './machine/machine.ts'
 import type { ResourceStore } from './store/resources.ts'
+import type { ResourceTypes } from './types/registry.ts'
 import type { Deployments } from './templates/deployments.ts'
 
 /** What the providers of the resource manager share. */
@@ -26,6 +27,8 @@ export interface Plane {
   logger: Logger
   newId(): string
   store: Store
+  /** What resources there are of. */
+  types: ResourceTypes
   resources: ResourceStore
   access: Access
   activity: ActivityLog

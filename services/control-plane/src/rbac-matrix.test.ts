@@ -4,6 +4,7 @@ import { roles } from './arm/access.ts'
 import { roleAllows } from './arm/role-definition.ts'
 import { signedIn } from './arm/router.ts'
 import type { Plane } from './plane.ts'
+import { resourceTypes } from './resource-types.ts'
 import { allRoutes } from './routes.ts'
 import { subscriptionId, tenantId } from './testing/test-plane.ts'
 
@@ -14,7 +15,9 @@ import { subscriptionId, tenantId } from './testing/test-plane.ts'
 describe('the matrix of operations and roles', () => {
   const actions = [
     ...new Set(
-      allRoutes({ subscriptionId, tenantId } as Plane).flatMap(({ action }) => (action === signedIn ? [] : [action])),
+      allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane).flatMap(({ action }) =>
+        action === signedIn ? [] : [action],
+      ),
     ),
   ].toSorted((a, b) => a.toLowerCase().localeCompare(b.toLowerCase(), 'en'))
 

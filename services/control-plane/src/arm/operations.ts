@@ -95,6 +95,18 @@ export function asyncHeaders(
   }
 }
 
+/** 202 with the operation to follow; a PUT shows its resource as well. */
+export function accepted(
+  plane: { subscriptionId: string },
+  request: ArmRequest,
+  resource: { location: string },
+  operation: Pick<Operation, 'id'>,
+  body?: Record<string, unknown>,
+): ArmReply {
+  const where = { subscriptionId: plane.subscriptionId, location: resource.location, operationId: operation.id }
+  return { status: 202, headers: asyncHeaders(request, where), ...(body !== undefined && { body }) }
+}
+
 export async function readOperation(runner: OperationRunner, id: string): Promise<Operation> {
   const operation = /^[A-Za-z0-9-]{1,64}$/.test(id) ? await runner.get(id) : undefined
   if (operation !== undefined) return operation

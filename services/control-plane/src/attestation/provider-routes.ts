@@ -1,16 +1,17 @@
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
-import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
 import { findRegion, regions, requireLocation } from '../arm/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource, ResourceBody } from '../store/resources.ts'
+import { assertSameLocation } from '../types/conflicts.ts'
+import type { ResourceType } from '../types/resource-type.ts'
+import { retag } from '../types/retag.ts'
 import { defaultProviderView, providerProperties, providerType, providerView } from './provider-view.ts'
 import { readProviderRequest, readSettings } from './provider-request.ts'
 
-const base = `${groupPath}/providers/${providerType}`
-const one = `${base}/{name}`
+const one = `${groupPath}/providers/${providerType}/{name}`
 const namespace = `${subscriptionPath}/providers/Microsoft.Attestation`
 
 /** What roles speak of. */
@@ -31,18 +32,23 @@ const operations = [
   },
 }))
 
-/** Attestation providers as resources, and the providers that regions share. */
-export function attestationRoutes(plane: Plane): Route[] {
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      const found = await plane.resources.list({ type: providerType, ...(byGroup && { groupId: request.path }) })
-      return ok({ value: found.map(providerView) })
-    }
+/** Attestation providers as resources. */
+export const attestationProviders: ResourceType = {
+  spelling: providerType,
+  movable: true,
+  create,
+  change,
+  routes: furtherRoutes,
+  // With the resource go the provider's policies and keys: nothing that it signed can be verified any more.
+  forget: async (plane, _asker, { location, name }) => await plane.attestation.remove(codeOf(location), name),
+  // The attestation service asks for rights at the id that it knows: it is told of another.
+  moved: async (plane, _asker, _tx, { id, location, name }, from) =>
+    await plane.attestation.move(codeOf(location), name, { from, to: id }),
+}
+
+/** Providers that regions share, and what a provider has beside itself. */
+function furtherRoutes(plane: Plane): Route[] {
   return [
-    { method: 'GET', path: base, action: `${providerType}/read`, handle: list(true) },
-    { method: 'GET', path: `${namespace}/attestationProviders`, action: `${providerType}/read`, handle: list(false) },
     {
       method: 'GET',
       path: `${namespace}/defaultProviders`,
@@ -58,32 +64,6 @@ export function attestationRoutes(plane: Plane): Route[] {
         const location = requireLocation(fields, param(request, 'location'))
         fields.assertSound()
         return ok(defaultProviderView(regions.find(({ name }) => name === location)!))
-      },
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${providerType}/read`,
-      handle: async (request) => ok(providerView(await plane.resources.get(request.path))),
-    },
-    { method: 'PUT', path: one, action: `${providerType}/write`, handle: async (request) => await put(plane, request) },
-    {
-      method: 'PATCH',
-      path: one,
-      action: `${providerType}/write`,
-      handle: async (request) => await patch(plane, request),
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${providerType}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        const resource = await plane.resources.find(request.path)
-        checkPreconditions(request, resource)
-        if (resource === undefined) return { status: 204 }
-        await removeProvider(plane, resource)
-        return { status: 200 }
       },
     },
     // There are no private endpoints: clients that look for them find none.
@@ -118,15 +98,8 @@ export function attestationRoutes(plane: Plane): Route[] {
 }
 
 /** The provider first, the resource after it: who is cut off between the two sends the same request again. */
-async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
-  const group = await plane.resources.requireGroup(request.path)
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
   const { location, tags, certificates } = readProviderRequest(request.body, group.location)
-  const existing = await plane.resources.find(request.path)
-  checkPreconditions(request, existing)
-  if (existing !== undefined) {
-    assertSame(existing, location, certificates?.length ?? 0)
-    return ok(providerView(await setTags(plane, existing, tags)))
-  }
   const record = await plane.attestation.create(codeOf(location), param(request, 'name'), {
     resourceId: request.path,
     policySigningCertificates: certificates ?? [],
@@ -140,46 +113,21 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   return { status: 201, body: providerView(resource) }
 }
 
-async function patch(plane: Plane, request: ArmRequest): Promise<ArmReply> {
-  const fields = new Fields(request.body)
-  const tags = fields.textMap('tags')
-  readSettings(fields.object('properties'))
-  fields.assertSound()
-  const existing = await plane.resources.get(request.path)
-  checkPreconditions(request, existing)
-  return ok(providerView(await setTags(plane, existing, tags)))
-}
-
-async function setTags(plane: Plane, resource: Resource, tags: Record<string, string> | undefined): Promise<Resource> {
-  if (tags === undefined) return resource
-  const changed = await plane.resources.transaction(
-    async (tx) => await plane.resources.change(tx, resource.id, (current) => void (current.body.tags = tags)),
-  )
-  return changed ?? resource
-}
-
-/** The attestation service asks for rights at the id that it knows: it is told of another. */
-export async function moveProvider(plane: Plane, resource: Resource, from: string): Promise<void> {
-  await plane.attestation.move(codeOf(resource.location), resource.name, { from, to: resource.id })
-}
-
-/** With the resource go the provider's policies and keys: nothing that it signed can be verified any more. */
-export async function removeProvider(plane: Plane, resource: Resource): Promise<void> {
-  await plane.attestation.remove(codeOf(resource.location), resource.name)
-  await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, resource.id))
+async function change(plane: Plane, request: ArmRequest, existing: Resource<unknown>): Promise<ArmReply> {
+  if (request.method === 'PUT') {
+    const { location, certificates } = readProviderRequest(request.body, existing.location)
+    assertSame(existing, location, certificates?.length ?? 0)
+  } else {
+    const fields = new Fields(request.body)
+    readSettings(fields.object('properties'))
+    fields.assertSound()
+  }
+  return ok(providerView(await retag(plane, request, existing)))
 }
 
 /** Region and trust model are fixed: signers are changed at the provider itself, by who may sign. */
-function assertSame(existing: Resource, location: string, certificates: number): void {
-  if (existing.location !== location)
-    throw new ServiceError({
-      code: 'InvalidResourceLocation',
-      status: 409,
-      message: `The resource '${existing.name}' already exists in location '${existing.location}'. A resource with the same name cannot be created in location '${location}'.`,
-      target: 'location',
-      expected: existing.location,
-      found: location,
-    })
+function assertSame(existing: Resource<unknown>, location: string, certificates: number): void {
+  assertSameLocation(existing, location)
   if (certificates === 0) return
   throw new ServiceError({
     code: 'PropertyChangeNotAllowed',

@@ -1,7 +1,7 @@
 import { sharedAttestationHost, type AttestationTrustModel } from '@strongroom/contract'
-import { resourceView } from '../arm/resource-view.ts'
+import { resourceView, type Shown } from '../arm/resource-view.ts'
 import type { Region } from '../arm/regions.ts'
-import type { Json, Resource } from '../store/resources.ts'
+import type { Json } from '../store/resources.ts'
 
 export const providerType = 'Microsoft.Attestation/attestationProviders'
 
@@ -17,7 +17,7 @@ export function providerProperties(o: { trustModel: AttestationTrustModel; attes
   }
 }
 
-export const providerView = (resource: Resource): Record<string, unknown> => resourceView(resource, providerType)
+export const providerView = (resource: Shown): Record<string, unknown> => resourceView(resource, providerType)
 
 /** The provider that all subscriptions of a region share: no resource of anybody, so its id has no subscription. */
 export function defaultProviderView(region: Region): Record<string, unknown> {

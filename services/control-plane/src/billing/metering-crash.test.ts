@@ -10,7 +10,7 @@ import { openStore, systemClock } from '@strongroom/platform'
 import { testSealer } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { ResourceStore } from '../store/resources.ts'
-import { metersOf } from './meters.ts'
+import { resourceTypes } from '../resource-types.ts'
 import { UsageLog } from './usage-log.ts'
 
 const child = join(import.meta.dirname, '../testing/metering-child.ts')
@@ -35,11 +35,11 @@ it('usage agrees with the resources after every kill -9, and no interval is open
       await once(running, 'exit')
       const store = await openStore({ url: `sqlite:${directory}`, service: 'test', sealer: testSealer })
       const resources = new ResourceStore(store, systemClock)
-      const usage = new UsageLog(resources, systemClock)
+      const usage = new UsageLog(resources, systemClock, resourceTypes)
       await usage.open()
       const all = await usage.list({ from: new Date(0), to: new Date('9999-01-01T00:00:00Z') })
       const open = all.filter((one) => one.endedAt === undefined)
-      const rows = (await resources.list({})).flatMap((row) => metersOf(row))
+      const rows = (await resources.list({})).flatMap((row) => resourceTypes.metersOf(row))
       const text = (one: { meter: string; resourceId: string; sku: string }): string =>
         `${one.meter} ${one.resourceId} ${one.sku}`
       expect(open.map(text).toSorted()).toEqual(rows.map(text).toSorted())

@@ -2,7 +2,7 @@ import { priceUnits, type PriceItem, type PriceList, type PriceUnit } from '@str
 import { Fields } from '../arm/fields.ts'
 import { findRegion } from '../arm/regions.ts'
 import { parseDecimal, type Fraction } from './decimal.ts'
-import { countsGiB, meterKinds, type Meter } from './meters.ts'
+import { countsGiB, meterKinds, type Meter } from '../types/meter.ts'
 
 /** Longer than every meter × size × region there is. */
 const mostItems = 50_000

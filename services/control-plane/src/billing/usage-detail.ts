@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { findRegion } from '../arm/regions.ts'
 import { toNumber, type Fraction } from './decimal.ts'
 import { meterDescription, serviceOf } from './focus.ts'
-import { countsGiB } from './meters.ts'
+import { countsGiB } from '../types/meter.ts'
 import { nextDay, unitsOf, type UsageLine } from './usage-lines.ts'
 
 /** A GUID made of text: the same meter or line has the same one at each reading. */

@@ -1,5 +1,5 @@
 import { fraction, times, zero, type Fraction } from './decimal.ts'
-import { countsGiB, type Meter } from './meters.ts'
+import { countsGiB, type Meter } from '../types/meter.ts'
 import { unitMilliseconds, type Price, type Prices } from './price-list.ts'
 import type { UsageInterval } from './usage-log.ts'
 

@@ -18,7 +18,7 @@ const standing = (era = 'boot 1', at = '2026-03-01T10:00:00.000Z'): SettableCloc
 
 async function begin(store: Store, clock: Clock): Promise<{ resources: ResourceStore; usage: UsageLog }> {
   const resources = new ResourceStore(store, clock)
-  const usage = new UsageLog(resources, clock)
+  const usage = new UsageLog(resources, clock, resourceTypes)
   resources.watch(usage)
   await usage.open()
   return { resources, usage }

@@ -4,7 +4,8 @@ import type { Clock } from '@strongroom/platform'
 import type { Db, Resource, ResourceStore, ResourceWatch } from '../store/resources.ts'
 import type { Tables } from '../store/tables.ts'
 import { MeterClock } from './meter-clock.ts'
-import { meteredTypes, metersOf, type Meter, type MeterKind } from './meters.ts'
+import type { Meter, MeterKind } from '../types/meter.ts'
+import type { ResourceTypes } from '../types/registry.ts'
 
 /** Usage from `startedAt` on, until `endedAt` or still. */
 export interface UsageInterval extends Meter {
@@ -20,11 +21,14 @@ const keptDays = 400
  * process that dies leaves both or neither, and nothing has to be caught up with.
  */
 export class UsageLog implements ResourceWatch {
-  readonly types: ReadonlySet<string> = meteredTypes
+  readonly types: ReadonlySet<string>
+  readonly #resourceTypes: ResourceTypes
   readonly #resources: ResourceStore
   readonly #clock: MeterClock
 
-  constructor(resources: ResourceStore, clock: Clock) {
+  constructor(resources: ResourceStore, clock: Clock, types: ResourceTypes) {
+    this.types = types.metered
+    this.#resourceTypes = types
     this.#resources = resources
     this.#clock = new MeterClock(clock)
   }
@@ -39,7 +43,7 @@ export class UsageLog implements ResourceWatch {
         .onConflict((conflict) => conflict.doNothing())
         .executeTakeFirst()
       if (Number(marked.numInsertedOrUpdatedRows ?? 0) === 0) return
-      for (const type of meteredTypes) {
+      for (const type of this.types) {
         for (const resource of await this.#resources.list({ type }, tx)) await this.changed(tx, undefined, resource)
       }
     })
@@ -51,7 +55,7 @@ export class UsageLog implements ResourceWatch {
 
   /** Called with every write to a metered resource's row. */
   async changed(tx: Db, before: Resource<unknown> | undefined, after: Resource<unknown> | undefined): Promise<void> {
-    const [had, has] = [metersOf(before), metersOf(after)]
+    const [had = [], has = []] = [before, after].map((row) => this.#resourceTypes.metersOf(row))
     const owner = (after ?? before)?.key ?? ''
     // Whatever a request at the same time began: nothing of a resource that is gone goes on.
     if (after === undefined) return await end(tx, owner, undefined, this.now())

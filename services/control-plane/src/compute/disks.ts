@@ -1,17 +1,18 @@
 import { ServiceError } from '@strongroom/platform'
 import type { FaqRuleId } from '../arm/faq-rule.ts'
 import { Fields } from '../arm/fields.ts'
-import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
-import { readRoutes } from '../arm/read-routes.ts'
-import type { Route } from '../arm/router.ts'
-import { groupPath, type Plane } from '../plane.ts'
+import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
+import type { ResourceType } from '../types/resource-type.ts'
 import { emptyDisk, type DiskInternal } from './data-disks.ts'
 import { accessRoutes } from './kept/disk-access.ts'
 import { createFilledDisk } from './kept/disk-creation.ts'
-import { deleteKept } from './kept/write-kept.ts'
+import { keptHooks } from './kept/kept-type.ts'
+import { setType } from './kept/kept.ts'
+import { finishUploadSaga, keepSaga, removeKeptSaga } from './kept/sagas.ts'
+import { metersOfDisk } from './disk-meters.ts'
 import { requireLocation } from '../arm/regions.ts'
 import { diskSkus } from './vm-request.ts'
 import { diskType } from './vm-model.ts'
@@ -26,54 +27,31 @@ const view = (disk: Disk): Record<string, unknown> => ({
 })
 
 /** Disks: those of operating systems live and die with their VMs; empty ones for data are made on their own. */
-export function diskRoutes(plane: Plane): Route[] {
-  const one = `${groupPath}/providers/${diskType}/{name}`
-  return [
-    ...readRoutes<DiskInternal>(plane, diskType, view),
-    {
-      method: 'PUT',
-      path: one,
-      action: `${diskType}/write`,
-      handle: async (request) => {
-        const group = await plane.resources.requireGroup(request.path)
-        const existing = await plane.resources.find<DiskInternal>(request.path)
-        checkPreconditions(request, existing)
-        return existing === undefined
-          ? await create(plane, request, group.location)
-          : await change(plane, request, existing)
-      },
-    },
-    {
-      method: 'PATCH',
-      path: one,
-      action: `${diskType}/write`,
-      handle: async (request) => {
-        const disk = await plane.resources.get<DiskInternal>(request.path)
-        checkPreconditions(request, disk)
-        return await change(plane, request, disk)
-      },
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${diskType}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        const found = await plane.resources.transaction(async (tx): Promise<ArmReply | Disk> => {
-          await plane.resources.lockGroup(tx, request.path, { evenDeleting: true })
-          const disk = await plane.resources.lock<DiskInternal>(tx, request.path)
-          if (disk === undefined) return { status: 204 }
-          const { managedBy, kept } = disk.internal
-          if (managedBy !== '') throw attached(disk)
-          if (kept !== undefined) return disk
-          await plane.resources.remove(tx, disk.id)
-          return { status: 200 }
-        })
-        return 'status' in found ? found : await deleteKept(plane, request, found)
-      },
-    },
-    ...accessRoutes(plane, diskType),
-  ]
+export const disks: ResourceType<DiskInternal> = {
+  ...keptHooks,
+  spelling: diskType,
+  refersTo: [setType],
+  movable: true,
+  stays: ({ name, internal: { managedBy } }) =>
+    managedBy === ''
+      ? undefined
+      : {
+          message: `The disk '${name}' belongs to '${managedBy}'.`,
+          expected: 'a disk that no virtual machine has',
+          found: managedBy,
+          remedy: 'Detach it first; an OS disk stays with its virtual machine.',
+        },
+  view: (_plane, disk) => view(disk),
+  create: async (plane, request, group) => await create(plane, request, group.location),
+  change,
+  routes: (plane) => accessRoutes(plane, diskType),
+  assertUnused: async (_plane, _tx, disk) => {
+    if (disk.internal.managedBy !== '') throw attached(disk)
+  },
+  meters: metersOfDisk,
+  define: (plane) => {
+    for (const saga of [keepSaga, finishUploadSaga, removeKeptSaga]) plane.runner.define(saga(plane))
+  },
 }
 
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {

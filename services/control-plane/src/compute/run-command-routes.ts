@@ -1,16 +1,18 @@
 import type { CommandStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
-import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
+import type { ResourceType } from '../types/resource-type.ts'
 import { actionResult, readAction, readManaged, refusedByGuest, shellCommand, submitScript } from './run-command.ts'
-import { commandsOf, runCommandType, type RunCommandInternal } from './run-command-store.ts'
+import { runCommandType, type RunCommandInternal } from './run-command-store.ts'
 import { vmType, type Vm } from './vm-model.ts'
 import { vmOfAction } from './vm-power.ts'
+
+type RunCommand = Resource<RunCommandInternal>
 
 const document: Record<string, string> = {
   $schema: 'http://schema.management.azure.com/schemas/2016-11-17/runcommands.json',
@@ -20,7 +22,16 @@ const document: Record<string, string> = {
   description: 'Runs a shell script as root in the guest; a confidential VM runs it only where its owner signed it.',
 }
 
-/** `az vm run-command`: the action that waits for its result, and managed run commands, which are resources. */
+/** Managed run commands, which are resources within their VM. */
+export const runCommands: ResourceType<RunCommandInternal> = {
+  spelling: runCommandType,
+  view: async (plane, command, request) =>
+    await show(plane, command, (request.query['$expand'] ?? '').toLowerCase() === 'instanceview'),
+  create: async (plane, request) => await write(plane, request, undefined),
+  change: write,
+}
+
+/** `az vm run-command`: what there is to run, and the action that waits for its result. */
 export function runCommandRoutes(plane: Plane): Route[] {
   const vm = `${groupPath}/providers/${vmType}/{name}`
   const catalog = `${subscriptionPath}/providers/Microsoft.Compute/locations/{location}/runCommands`
@@ -57,7 +68,6 @@ export function runCommandRoutes(plane: Plane): Route[] {
       action: `${runCommandType}/read`,
       handle: async (request) => await result(plane, request),
     },
-    ...managedRoutes(plane, `${vm}/runCommands`),
   ]
 }
 
@@ -78,66 +88,22 @@ async function result(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   return status.state === 'Done' ? ok(actionResult(status)) : later(request, request.path)
 }
 
-function managedRoutes(plane: Plane, base: string): Route[] {
-  const one = `${base}/{command}`
-  const show = async (command: Resource<RunCommandInternal>, expand: boolean): Promise<Record<string, unknown>> => {
-    const status = await plane.machine.findCommand(command.internal.vmId, command.internal.commandId)
-    const shown = resourceView(command, runCommandType)
-    const properties = { ...command.body.properties, provisioningState: stateOf(command, status) }
-    return { ...shown, properties: { ...properties, ...(expand && { instanceView: instanceView(status) }) } }
+async function show(plane: Plane, command: RunCommand, expand: boolean): Promise<Record<string, unknown>> {
+  const status = await plane.machine.findCommand(command.internal.vmId, command.internal.commandId)
+  const properties = { ...command.body.properties, provisioningState: stateOf(command, status) }
+  return {
+    ...resourceView(command, runCommandType),
+    properties: { ...properties, ...(expand && { instanceView: instanceView(status) }) },
   }
-  const write = async (request: ArmRequest): Promise<ArmReply> => {
-    const vm = await vmOfAction(plane, request)
-    const existing = await plane.resources.find<RunCommandInternal>(request.path)
-    checkPreconditions(request, existing)
-    if (existing === undefined && request.method === 'PATCH') await plane.resources.get(request.path)
-    const command = await put(plane, request, vm, existing !== undefined)
-    return { status: existing === undefined ? 201 : 200, body: await show(command, false) }
-  }
-  return [
-    {
-      method: 'GET',
-      path: base,
-      action: `${runCommandType}/read`,
-      handle: async (request) => {
-        const vm = await vmOfAction(plane, request)
-        const expand = (request.query['$expand'] ?? '').toLowerCase() === 'instanceview'
-        const all = await commandsOf(plane, vm, plane.resources.db)
-        return ok({ value: await Promise.all(all.map(async (command) => await show(command, expand))) })
-      },
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${runCommandType}/read`,
-      handle: async (request) => {
-        const expand = (request.query['$expand'] ?? '').toLowerCase() === 'instanceview'
-        return ok(await show(await plane.resources.get<RunCommandInternal>(request.path), expand))
-      },
-    },
-    { method: 'PUT', path: one, action: `${runCommandType}/write`, handle: write },
-    { method: 'PATCH', path: one, action: `${runCommandType}/write`, handle: write },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${runCommandType}/delete`,
-      handle: async (request) => {
-        await vmOfAction(plane, request)
-        const found = await plane.resources.find(request.path)
-        if (found === undefined) return { status: 204 }
-        await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, request.path))
-        return { status: 200 }
-      },
-    },
-  ]
 }
 
-async function put(
-  plane: Plane,
-  request: ArmRequest,
-  vm: Vm,
-  replaces: boolean,
-): Promise<Resource<RunCommandInternal>> {
+async function write(plane: Plane, request: ArmRequest, existing: RunCommand | undefined): Promise<ArmReply> {
+  const vm = await vmOfAction(plane, request)
+  const command = await put(plane, request, vm, existing !== undefined)
+  return { status: existing === undefined ? 201 : 200, body: await show(plane, command, false) }
+}
+
+async function put(plane: Plane, request: ArmRequest, vm: Vm, replaces: boolean): Promise<RunCommand> {
   const fields = new Fields(request.body)
   const properties = fields.object('properties')
   const read = readManaged(properties)
@@ -171,7 +137,7 @@ async function put(
 }
 
 /** A command that does not wait is made as soon as the guest may fetch it. */
-function stateOf(command: Resource<RunCommandInternal>, status: CommandStatus | undefined): string {
+function stateOf(command: RunCommand, status: CommandStatus | undefined): string {
   const waits = command.body.properties['asyncExecution'] !== true
   if (waits && (status?.state === 'Pending' || status?.state === 'Running')) return 'Creating'
   return status?.state === 'Refused' ? 'Failed' : 'Succeeded'

@@ -1,8 +1,7 @@
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import type { Asker } from '../arm/asker.ts'
-import { asyncHeaders } from '../arm/operations.ts'
-import type { ArmReply, ArmRequest } from '../arm/request.ts'
+import type { ArmRequest } from '../arm/request.ts'
 import { checkBoot, holdSet } from '../encryption/vm-set.ts'
 import type { Plane } from '../plane.ts'
 import { findSize } from './sizes.ts'
@@ -17,15 +16,6 @@ import { beingDeleted } from './vm-write-errors.ts'
 /** The VM that an action's path names. */
 export async function vmOfAction(plane: Plane, request: ArmRequest): Promise<Vm> {
   return await plane.resources.get<VmInternal>(request.path.split('/').slice(0, 9).join('/'))
-}
-
-export function accepted(plane: Plane, request: ArmRequest, vm: Vm, operation: Operation): ArmReply {
-  const headers = asyncHeaders(request, {
-    subscriptionId: plane.subscriptionId,
-    location: vm.location,
-    operationId: operation.id,
-  })
-  return { status: 202, headers }
 }
 
 /** What a stop makes pointless; a creation is not among them, since cancelling it would take the VM back. */

@@ -2,32 +2,87 @@ import type { RetrievedEvidence, VmConnection } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import { askerOf } from '../arm/asker.ts'
 import { faqRule } from '../arm/faq-rule.ts'
-import { asyncHeaders } from '../arm/operations.ts'
-import { checkPreconditions } from '../arm/preconditions.ts'
+import { accepted, asyncHeaders } from '../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
+import type { ResourceType } from '../types/resource-type.ts'
+import { attachDetachRoutes } from './attach-detach.ts'
+import { bootDiagnosticsRoutes } from './boot-diagnostics.ts'
+import { metersOfVm } from './disk-meters.ts'
+import { updateSaga } from './disk-sagas.ts'
+import { setType } from './kept/kept.ts'
+import { refusedRoutes } from './refused-actions.ts'
+import { runCommandRoutes } from './run-command-routes.ts'
+import { convertSaga } from './vm-conversion.ts'
+import { generalizeRoutes } from './vm-generalize.ts'
+import { removeIdentities } from './vm-identity.ts'
+import { createSaga, deallocateSaga, deleteSaga, powerOffSaga, restartSaga, startSaga } from './vm-sagas.ts'
 import { askedSettings } from './asked-settings.ts'
 import { convertsInto } from './conversion-rules.ts'
 import { allSizes, findSize, isOffered } from './sizes.ts'
 import { sizeView } from './catalog.ts'
-import { typeOf, vmType, type Vm, type VmInternal } from './vm-model.ts'
-import { accepted, deallocateVm, deleteVm, powerOffVm, restartVm, startVm, vmOfAction } from './vm-power.ts'
+import { diskType, typeOf, vmType, type Vm, type VmInternal } from './vm-model.ts'
+import { deallocateVm, deleteVm, powerOffVm, restartVm, startVm, vmOfAction } from './vm-power.ts'
 import { instanceView, vmView } from './vm-view.ts'
 import { writeVm } from './vm-write.ts'
 
-const base = `${groupPath}/providers/${vmType}`
-const one = `${base}/{name}`
+const one = `${groupPath}/providers/${vmType}/{name}`
 
-export function vmRoutes(plane: Plane): Route[] {
-  const write = async (request: ArmRequest): Promise<ArmReply> => {
-    const { vm, created, operation } = await writeVm(plane, request)
-    const headers = { etag: `W/"${vm.etag}"` }
-    if (operation === undefined) return { status: 200, body: vmView(vm), headers }
-    const where = { subscriptionId: plane.subscriptionId, location: vm.location, operationId: operation.id }
-    return { status: created ? 201 : 200, body: vmView(vm), headers: { ...headers, ...asyncHeaders(request, where) } }
-  }
+export const virtualMachines: ResourceType<VmInternal> = {
+  spelling: vmType,
+  refersTo: [
+    'Microsoft.Attestation/attestationProviders',
+    'Microsoft.ManagedIdentity/userAssignedIdentities',
+    'Microsoft.Network/networkInterfaces',
+    diskType,
+    setType,
+  ],
+  view,
+  create: write,
+  change: write,
+  routes: (plane) => [
+    ...powerRoutes(plane),
+    ...furtherRoutes(plane),
+    ...generalizeRoutes(plane),
+    ...attachDetachRoutes(plane),
+    ...runCommandRoutes(plane),
+    ...bootDiagnosticsRoutes(plane),
+    ...refusedRoutes(plane),
+  ],
+  remove: deleteVm,
+  forget: async (plane, asker, vm) => {
+    await removeIdentities(plane, vm)
+    await plane.machine.remove(vm.internal.vmId)
+    await plane.keys.destroy(asker, vm.internal.vmId)
+  },
+  meters: metersOfVm,
+  define: (plane) => {
+    for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga])
+      plane.runner.define(saga(plane))
+    plane.runner.define(powerOffSaga(plane))
+    plane.runner.define(updateSaga(plane))
+    plane.runner.define(convertSaga(plane))
+  },
+}
+
+async function view(plane: Plane, vm: Vm, request: ArmRequest, listed: boolean): Promise<Record<string, unknown>> {
+  const expand = listed ? '' : (request.query['$expand'] ?? '').toLowerCase()
+  const body = expand.includes('instanceview') ? vmView(vm, await instanceView(plane, vm)) : vmView(vm)
+  const { userData } = vm.internal.model
+  if (!expand.includes('userdata') || userData === undefined) return body
+  return { ...body, properties: { ...(body['properties'] as object), userData } }
+}
+
+async function write(plane: Plane, request: ArmRequest): Promise<ArmReply> {
+  const { vm, created, operation } = await writeVm(plane, request)
+  const headers = { etag: `W/"${vm.etag}"` }
+  if (operation === undefined) return { status: 200, body: vmView(vm), headers }
+  const where = { subscriptionId: plane.subscriptionId, location: vm.location, operationId: operation.id }
+  return { status: created ? 201 : 200, body: vmView(vm), headers: { ...headers, ...asyncHeaders(request, where) } }
+}
+
+function powerRoutes(plane: Plane): Route[] {
   const action = (name: string, run: (vm: Vm, request: ArmRequest) => Promise<Operation>): Route => ({
     method: 'POST',
     path: `${one}/${name}`,
@@ -38,36 +93,21 @@ export function vmRoutes(plane: Plane): Route[] {
     },
   })
   return [
-    ...listRoutes<VmInternal>(plane, vmType, (vm) => vmView(vm)),
-    {
-      method: 'GET',
-      path: one,
-      action: `${vmType}/read`,
-      handle: async (request) => {
-        const vm = await plane.resources.get<VmInternal>(request.path)
-        const expand = (request.query['$expand'] ?? '').toLowerCase()
-        const body = expand.includes('instanceview') ? vmView(vm, await instanceView(plane, vm)) : vmView(vm)
-        const { userData } = vm.internal.model
-        if (expand.includes('userdata') && userData !== undefined)
-          body['properties'] = { ...(body['properties'] as object), userData }
-        return { status: 200, body, headers: { etag: `W/"${vm.etag}"` } }
-      },
-    },
-    { method: 'PUT', path: one, action: `${vmType}/write`, handle: write },
-    { method: 'PATCH', path: one, action: `${vmType}/write`, handle: write },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${vmType}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        const vm = await plane.resources.find<VmInternal>(request.path)
-        checkPreconditions(request, vm)
-        return vm === undefined
-          ? { status: 204 }
-          : accepted(plane, request, vm, await deleteVm(plane, askerOf(request), vm))
-      },
-    },
+    action('start', async (vm, request) => await startVm(plane, askerOf(request), vm)),
+    action('restart', async (vm, request) => await restartVm(plane, askerOf(request), vm)),
+    // There is one machine: to move a VM is to boot it again.
+    action('redeploy', async (vm, request) => await restartVm(plane, askerOf(request), vm)),
+    action('deallocate', async (vm, request) => await deallocateVm(plane, askerOf(request), vm)),
+    action(
+      'powerOff',
+      async (vm, request) =>
+        await powerOffVm(plane, askerOf(request), vm, request.query['skipshutdown']?.toLowerCase() !== 'true'),
+    ),
+  ]
+}
+
+function furtherRoutes(plane: Plane): Route[] {
+  return [
     {
       method: 'GET',
       path: `${one}/instanceView`,
@@ -89,16 +129,6 @@ export function vmRoutes(plane: Plane): Route[] {
         return ok({ value: sizes.map(sizeView) })
       },
     },
-    action('start', async (vm, request) => await startVm(plane, askerOf(request), vm)),
-    action('restart', async (vm, request) => await restartVm(plane, askerOf(request), vm)),
-    // There is one machine: to move a VM is to boot it again.
-    action('redeploy', async (vm, request) => await restartVm(plane, askerOf(request), vm)),
-    action('deallocate', async (vm, request) => await deallocateVm(plane, askerOf(request), vm)),
-    action(
-      'powerOff',
-      async (vm, request) =>
-        await powerOffVm(plane, askerOf(request), vm, request.query['skipshutdown']?.toLowerCase() !== 'true'),
-    ),
     {
       method: 'POST',
       path: `${one}/retrieveBootEvidence`,

@@ -11,14 +11,6 @@ export function invalidName(name: string): ServiceError {
   })
 }
 
-export const raced = (id: string): ServiceError =>
-  new ServiceError({
-    code: 'Conflict',
-    status: 409,
-    message: `Another request changed ${id} at the same time.`,
-    remedy: 'Repeat the request.',
-  })
-
 export const diskExists = (name: string): ServiceError =>
   new ServiceError({
     code: 'ConflictingUserInput',

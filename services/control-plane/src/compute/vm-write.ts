@@ -34,7 +34,8 @@ import {
 import { applyNics, assertDeallocated, nicLinks } from './vm-network.ts'
 import { applyIdentities, resolveIdentities } from './vm-identity.ts'
 import { diskLinks, links } from './vm-links.ts'
-import { beingDeleted, diskExists, invalidName, raced } from './vm-write-errors.ts'
+import { changedMeanwhile } from '../types/conflicts.ts'
+import { beingDeleted, diskExists, invalidName } from './vm-write-errors.ts'
 import { readVmRequest, type VmRequest } from './vm-request.ts'
 import { securityProblems, securityTypeOf } from './vm-rules.ts'
 import { assertNotConverting, conversionOf, conversionRefusals, convertVm } from './vm-conversion.ts'
@@ -229,7 +230,7 @@ async function create(
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, id)
     const other = await plane.resources.find(id, tx)
-    if (other !== undefined) throw raced(id)
+    if (other !== undefined) throw changedMeanwhile(id)
     await holdSet(plane, tx, model)
     await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
     await applyNics(plane, tx, { vmId: id, before: [], after: model.nics })
@@ -323,7 +324,7 @@ async function update(
       checkPreconditions(request, current)
       // What another request changed meanwhile would be lost: a disk that it attached would stay with the machine, an
       // interface that it moved would be looked for where it was.
-      if (!isDeepStrictEqual(current.internal.model, before)) throw raced(existing.id)
+      if (!isDeepStrictEqual(current.internal.model, before)) throw changedMeanwhile(existing.id)
       current.internal.model = model
       if (changesDisks) current.internal.hadDataDisks = true
       if (changesDisks && stateOf(current) === 'Succeeded') current.body.properties['provisioningState'] = 'Updating'

@@ -4,71 +4,61 @@ import { askerOf } from '../arm/asker.ts'
 import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import { readRoutes } from '../arm/read-routes.ts'
-import type { Route } from '../arm/router.ts'
-import { writeRoutes } from '../arm/write-routes.ts'
 import { locationKey, requireLocation } from '../arm/regions.ts'
 import { diskIdOf } from '../compute/vm-model.ts'
 import { findUserIdentity, userIdentityType } from '../identity/user-assigned.ts'
 import { groupPath, type Plane } from '../plane.ts'
+import { beingMade } from '../types/conflicts.ts'
+import type { ResourceType } from '../types/resource-type.ts'
 import { placeKey, type KeyPlace } from './set-key.ts'
 import { setBody, setState, setType, setView, type DiskEncryptionSet, type SetInternal } from './set-model.ts'
 import { readSetRequest, type SetRequest } from './set-request.ts'
-import { changeKey, vmsOf } from './set-rotation.ts'
+import { changeKey, rewrapSaga, rotateSaga, vmsOf } from './set-rotation.ts'
 
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
 /** Disk-encryption sets: customers' keys for the guest states of confidential VMs. */
-export function diskEncryptionSetRoutes(plane: Plane): Route[] {
-  const one = `${groupPath}/providers/${setType}/{name}`
-  const read = `${setType}/read`
-  return [
-    ...readRoutes<SetInternal>(plane, setType, setView),
+export const diskEncryptionSets: ResourceType<SetInternal> = {
+  spelling: setType,
+  refersTo: [userIdentityType, 'Microsoft.KeyVault/vaults', 'Microsoft.KeyVault/managedHSMs'],
+  create: async (plane, request, group) => await create(plane, request, group.location),
+  change: update,
+  routes: (plane) => [
     {
       method: 'GET',
-      path: `${one}/associatedResources`,
-      action: read,
+      path: `${groupPath}/providers/${setType}/{name}/associatedResources`,
+      action: `${setType}/read`,
       handle: async (request) => {
         const set = await plane.resources.get<SetInternal>(request.path.replace(/\/associatedResources$/i, ''))
         const vms = await vmsOf(plane, set.id)
         return ok({ value: vms.map((vm) => diskIdOf(vm.id, vm.internal.model.osDisk.name)) })
       },
     },
-    ...writeRoutes<SetInternal>(plane, one, setType, {
-      create: async (request, group) => await create(plane, request, group.location),
-      change: async (request, set) => await update(plane, request, set),
-      remove: async (_request, set) => {
-        await removeSet(plane, set.id)
-        return { status: 200 }
-      },
-    }),
-  ]
+  ],
+  assertUnused: async (plane, tx, set) => assertNoVms(set, await vmsOf(plane, set.id, tx)),
+  // Rights of its principal end with it.
+  forget: async (plane, _asker, { id }) => await plane.identities.remove(id),
+  define: (plane) => {
+    plane.runner.define(rewrapSaga(plane))
+    plane.outer.define(rotateSaga(plane))
+  },
 }
 
 /** @throws ServiceError OperationNotAllowed where VMs are under its keys */
-export async function removeSet(plane: Plane, id: string): Promise<void> {
-  await plane.resources.transaction(async (tx) => {
-    const set = await plane.resources.lock<SetInternal>(tx, id)
-    if (set === undefined) return
-    const vms = await vmsOf(plane, id, tx)
-    if (vms.length > 0) {
-      throw new ServiceError({
-        code: 'OperationNotAllowed',
-        status: 409,
-        message: `Disk encryption set '${set.name}' cannot be deleted: ${vms.length} ${vms.length === 1 ? 'resource is' : 'resources are'} encrypted with its keys.`,
-        target: set.id,
-        details: vms.slice(0, 20).map((vm) => ({ code: 'InUse', message: vm.id, target: vm.id })),
-        expected: 'no virtual machine with this set',
-        found: vms
-          .map((vm) => vm.name)
-          .join(', ')
-          .slice(0, 200),
-        remedy: 'Delete the virtual machines first.',
-      })
-    }
-    // Rights of its principal end with it.
-    await plane.identities.remove(set.id)
-    await plane.resources.remove(tx, set.id)
+function assertNoVms(set: DiskEncryptionSet, vms: { id: string; name: string }[]): void {
+  if (vms.length === 0) return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `Disk encryption set '${set.name}' cannot be deleted: ${vms.length} ${vms.length === 1 ? 'resource is' : 'resources are'} encrypted with its keys.`,
+    target: set.id,
+    details: vms.slice(0, 20).map((vm) => ({ code: 'InUse', message: vm.id, target: vm.id })),
+    expected: 'no virtual machine with this set',
+    found: vms
+      .map((vm) => vm.name)
+      .join(', ')
+      .slice(0, 200),
+    remedy: 'Delete the virtual machines first.',
   })
 }
 
@@ -102,7 +92,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   if (read.identity?.system !== true) await plane.customerKeys.check(probe(draft))
   const made = await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, id)
-    if ((await plane.resources.find(id, tx)) !== undefined) throw raced(name)
+    if ((await plane.resources.find(id, tx)) !== undefined) throw beingMade('disk encryption set', name)
     await setSystemIdentity(plane, { id, name }, draft, read.identity?.system === true, { anew: true })
     return await plane.resources.insert(tx, {
       id,
@@ -223,11 +213,3 @@ async function userIdentity(
   await plane.access.requireLinked(request.caller, request.path, [{ id: found.id, action }])
   return found
 }
-
-const raced = (name: string): ServiceError =>
-  new ServiceError({
-    code: 'Conflict',
-    status: 409,
-    message: `The disk encryption set '${name}' is being made by another request.`,
-    remedy: 'Repeat the request.',
-  })

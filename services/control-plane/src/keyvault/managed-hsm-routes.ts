@@ -2,12 +2,14 @@ import type { DeletedManagedHsmRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { askerOf, type Asker } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
-import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
 import { locationKey, requireLocation } from '../arm/regions.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import { subscriptionPath, type Plane } from '../plane.ts'
+import type { Resource } from '../store/resources.ts'
+import { assertSameLocation, beingMade } from '../types/conflicts.ts'
+import { meterOf } from '../types/meter.ts'
+import type { ResourceType } from '../types/resource-type.ts'
 import {
   managedHsmBody,
   managedHsmType,
@@ -17,17 +19,30 @@ import {
 } from './managed-hsm-model.ts'
 import { invalid } from './vault-request.ts'
 
-const base = `${groupPath}/providers/${managedHsmType}`
-const one = `${base}/{name}`
 const provider = `${subscriptionPath}/providers/Microsoft.KeyVault`
 const deleted = `${provider}/locations/{location}/deletedManagedHSMs/{name}`
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** Managed HSMs as resources. What is in them, and who may use it, is the key service's alone. */
-export function managedHsmRoutes(plane: Plane): Route[] {
-  const read = `${managedHsmType}/read`
+export const managedHsms: ResourceType<ManagedHsmSettings> = {
+  spelling: managedHsmType,
+  refersTo: ['Microsoft.ManagedIdentity/userAssignedIdentities'],
+  view: async (plane, hsm, _request, listed) =>
+    managedHsmView(hsm, listed ? undefined : (await plane.vaults.getHsm(hsm.name)).activated),
+  create,
+  change: update,
+  routes: furtherRoutes,
+  meters: (row) => [meterOf(row, 'managed-hsm')],
+  // Soft delete: the name stays taken, and its keys can be recovered.
+  forget: async (plane, asker, { name }) => await plane.vaults.deleteHsm(asker, name),
+  purge: async (plane) => {
+    for (const { name, enablePurgeProtection } of await plane.vaults.listDeletedHsms())
+      if (!enablePurgeProtection) await plane.vaults.purgeHsm(undefined, name)
+  },
+}
+
+function furtherRoutes(plane: Plane): Route[] {
   return [
-    ...listRoutes(plane, managedHsmType, (hsm) => managedHsmView(hsm)),
     {
       method: 'POST',
       path: `${provider}/checkMhsmNameAvailability`,
@@ -37,48 +52,6 @@ export function managedHsmRoutes(plane: Plane): Route[] {
         const name = fields.text('name') ?? ''
         fields.assertSound()
         return ok(await plane.vaults.hsmAvailability(name))
-      },
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: read,
-      handle: async (request) => {
-        const found = await plane.resources.get(request.path)
-        const { activated } = await plane.vaults.getHsm(found.name)
-        return ok(managedHsmView(found, activated))
-      },
-    },
-    {
-      method: 'PUT',
-      path: one,
-      action: `${managedHsmType}/write`,
-      handle: async (request) => await put(plane, request),
-    },
-    {
-      method: 'PATCH',
-      path: one,
-      action: `${managedHsmType}/write`,
-      handle: async (request) => {
-        const existing = await plane.resources.get<ManagedHsmSettings>(request.path)
-        checkPreconditions(request, existing)
-        const fields = new Fields(request.body)
-        const settings = readSettings(fields, plane.tenantId, existing.internal)
-        fields.assertSound()
-        return ok(managedHsmView(await change(plane, askerOf(request), existing, settings)))
-      },
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${managedHsmType}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        const hsm = await plane.resources.find(request.path)
-        checkPreconditions(request, hsm)
-        if (hsm === undefined) return { status: 204 }
-        await removeManagedHsm(plane, askerOf(request), hsm)
-        return { status: 200 }
       },
     },
     {
@@ -106,42 +79,26 @@ export function managedHsmRoutes(plane: Plane): Route[] {
   ]
 }
 
-/** Soft delete: the name stays taken, and its keys can be recovered. */
-export async function removeManagedHsm(
-  plane: Plane,
-  asker: Asker,
-  hsm: Pick<ManagedHsmResource, 'id' | 'name'>,
-): Promise<void> {
-  await plane.vaults.deleteHsm(asker, hsm.name)
-  await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, hsm.id))
-}
-
-async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
-  const group = await plane.resources.requireGroup(request.path)
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
   const name = param(request, 'name')
   const fields = new Fields(request.body)
   const location = requireLocation(fields, fields.text('location') ?? group.location)
-  const mode = fields.object('properties').oneOf('createMode', ['default', 'recover'])
-  const existing = await plane.resources.find<ManagedHsmSettings>(request.path)
-  checkPreconditions(request, existing)
-  if (mode === 'recover' && existing === undefined) {
+  if (fields.object('properties').oneOf('createMode', ['default', 'recover']) === 'recover') {
     fields.assertSound()
     return await recover(plane, request, name)
   }
-  const settings = readSettings(fields, plane.tenantId, existing?.internal)
+  const settings = readSettings(fields, plane.tenantId, undefined)
   fields.assertSound()
-  if (existing === undefined) return ok(managedHsmView(await insert(plane, request, name, location, settings)))
-  if (existing.location !== location) {
-    throw new ServiceError({
-      code: 'InvalidResourceLocation',
-      status: 409,
-      message: `The resource '${name}' already exists in location '${existing.location}'.`,
-      target: 'location',
-      expected: existing.location,
-      found: location,
-      remedy: 'Leave the location as it is.',
-    })
-  }
+  return ok(managedHsmView(await insert(plane, request, name, location, settings)))
+}
+
+async function update(plane: Plane, request: ArmRequest, existing: ManagedHsmResource): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const given = fields.text('location')
+  const location = request.method === 'PUT' && given !== undefined ? requireLocation(fields, given) : existing.location
+  const settings = readSettings(fields, plane.tenantId, existing.internal)
+  fields.assertSound()
+  assertSameLocation(existing, location)
   return ok(managedHsmView(await change(plane, askerOf(request), existing, settings)))
 }
 
@@ -156,12 +113,7 @@ async function insert(
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, id)
     if ((await plane.resources.find(id, tx)) !== undefined) {
-      throw new ServiceError({
-        code: 'Conflict',
-        status: 409,
-        message: `The managed HSM '${name}' is being made by another request.`,
-        remedy: 'Repeat the request.',
-      })
+      throw beingMade('managed HSM', name)
     }
     const made = await plane.resources.insert(tx, {
       id,

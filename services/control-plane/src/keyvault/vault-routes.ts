@@ -1,25 +1,57 @@
 import { ServiceError } from '@strongroom/platform'
 import { askerOf } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
-import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
-import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
 import { requireLocation } from '../arm/regions.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import type { Resource } from '../store/resources.ts'
+import { assertSameLocation, beingMade } from '../types/conflicts.ts'
+import type { ResourceType } from '../types/resource-type.ts'
+import { deletedVaultRoutes } from './deleted-vault-routes.ts'
 import { settingsOf, vaultBody, vaultType, vaultView, type VaultResource, type VaultSettings } from './vault-model.ts'
 import { mergedPolicies, readAccessPolicies, readVaultRequest } from './vault-request.ts'
-import { changeVault, removeVault, tellVault, vaultConflict } from './vault-sync.ts'
+import { vaultAccessRoutes } from './vault-access.ts'
+import { changeVault, tellVault } from './vault-sync.ts'
 
-const base = `${groupPath}/providers/${vaultType}`
-const one = `${base}/{name}`
+const one = `${groupPath}/providers/${vaultType}/{name}`
+const modelAction = 'Microsoft.Authorization/roleAssignments/write'
 
 /** Vaults as resources. */
-export function vaultRoutes(plane: Plane): Route[] {
-  const read = `${vaultType}/read`
-  const write = `${vaultType}/write`
+export const vaults: ResourceType<VaultSettings> = {
+  spelling: vaultType,
+  movable: true,
+  // Who uses a vault by roles is decided by the group that it is in: whoever moves one must be allowed to give roles at it.
+  moveAction: modelAction,
+  create,
+  change,
+  routes: furtherRoutes,
+  // Soft delete: the name stays taken, and what the vault holds can be recovered.
+  forget: async (plane, asker, { name }) => await plane.vaults.delete(asker, name),
+  moved: async (plane, asker, tx, vault, movedFrom) =>
+    await tellVault(plane, asker, tx, vault, vault.internal, { movedFrom }),
+  purge: async (plane) => {
+    for (const { name, enablePurgeProtection } of await plane.vaults.listDeleted())
+      if (!enablePurgeProtection) await plane.vaults.purge(undefined, name)
+  },
+}
+
+/** Access policies lie in their vault's row. */
+export const accessPolicies: ResourceType = {
+  spelling: `${vaultType}/accessPolicies`,
+  inParent: true,
+  routes: (plane) => [
+    {
+      method: 'PUT',
+      path: `${one}/accessPolicies/{operation}`,
+      action: `${vaultType}/accessPolicies/write`,
+      handle: async (request) => await putPolicies(plane, request),
+    },
+  ],
+}
+
+function furtherRoutes(plane: Plane): Route[] {
   return [
-    ...listRoutes(plane, vaultType, vaultView),
     {
       method: 'POST',
       path: `${subscriptionPath}/providers/Microsoft.KeyVault/checkNameAvailability`,
@@ -32,57 +64,35 @@ export function vaultRoutes(plane: Plane): Route[] {
         return ok(await plane.vaults.availability(name))
       },
     },
-    {
-      method: 'GET',
-      path: one,
-      action: read,
-      handle: async (request) => ok(vaultView(await plane.resources.get(request.path))),
-    },
-    { method: 'PUT', path: one, action: write, handle: async (request) => await put(plane, request) },
-    { method: 'PATCH', path: one, action: write, handle: async (request) => await patch(plane, request) },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${vaultType}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        const vault = await plane.resources.find(request.path)
-        checkPreconditions(request, vault)
-        if (vault === undefined) return { status: 204 }
-        await removeVault(plane, askerOf(request), vault)
-        return { status: 200 }
-      },
-    },
-    {
-      method: 'PUT',
-      path: `${one}/accessPolicies/{operation}`,
-      action: `${vaultType}/accessPolicies/write`,
-      handle: async (request) => await putPolicies(plane, request),
-    },
+    ...deletedVaultRoutes(plane),
+    ...vaultAccessRoutes(plane),
   ]
 }
 
-async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
-  const group = await plane.resources.requireGroup(request.path)
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
   const name = param(request, 'name')
-  const fields = new Fields(request.body)
-  const location = requireLocation(fields, fields.text('location') ?? group.location)
-  const properties = fields.object('properties')
-  const mode = properties.oneOf('createMode', ['default', 'recover'])
-  const existing = await plane.resources.find<VaultSettings>(request.path)
-  checkPreconditions(request, existing)
-  if (mode === 'recover' && existing === undefined) {
+  const { fields, location, recovers } = readPlace(request, group.location)
+  if (recovers) {
     fields.assertSound()
     return await recover(plane, request, name)
-  }
-  if (existing !== undefined) {
-    if (existing.location !== location) throw locationConflict(name, existing.location, location)
-    return ok(vaultView(await change(plane, request, existing.id, false)))
   }
   const settings = readVaultRequest(fields, { tenantId: plane.tenantId, patch: false })
   fields.assertSound()
   const made = await insert(plane, request, name, location, settings)
   return { status: 201, body: vaultView(made) }
+}
+
+async function change(plane: Plane, request: ArmRequest, existing: VaultResource): Promise<ArmReply> {
+  const put = request.method === 'PUT'
+  if (put) assertSameLocation(existing, readPlace(request, existing.location).location)
+  return ok(vaultView(await changeSettings(plane, request, existing.id, !put)))
+}
+
+function readPlace(request: ArmRequest, home: string): { fields: Fields; location: string; recovers: boolean } {
+  const fields = new Fields(request.body)
+  const location = requireLocation(fields, fields.text('location') ?? home)
+  const mode = fields.object('properties').oneOf('createMode', ['default', 'recover'])
+  return { fields, location, recovers: mode === 'recover' }
 }
 
 async function insert(
@@ -97,7 +107,7 @@ async function insert(
     await plane.resources.lockGroup(tx, id)
     const raced = await plane.resources.find<VaultSettings>(id, tx)
     if (raced !== undefined) {
-      throw vaultConflict('Conflict', `The vault '${name}' is being made by another request.`, 'Repeat the request.')
+      throw beingMade('vault', name)
     }
     const body = vaultBody(name, settings)
     const made = await plane.resources.insert(tx, { id, location, body, internal: settings })
@@ -125,19 +135,11 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
   return ok(vaultView(made))
 }
 
-async function patch(plane: Plane, request: ArmRequest): Promise<ArmReply> {
-  const existing = await plane.resources.get<VaultSettings>(request.path)
-  checkPreconditions(request, existing)
-  return ok(vaultView(await change(plane, request, existing.id, true)))
-}
-
-const modelAction = 'Microsoft.Authorization/roleAssignments/write'
-
 /**
  * Who may write a vault may write access policies, so changing to them from roles would hand out its keys: as on Azure that
  * takes the right to give roles (attack W2), whichever way the model changes.
  */
-async function change(plane: Plane, request: ArmRequest, id: string, patch: boolean): Promise<VaultResource> {
+async function changeSettings(plane: Plane, request: ArmRequest, id: string, patch: boolean): Promise<VaultResource> {
   const mayChooseModel = await plane.access.allows(request.caller.objectId, modelAction, id)
   return await changeVault(plane, askerOf(request), id, ({ internal }) => {
     const fields = new Fields(request.body)
@@ -184,17 +186,5 @@ async function putPolicies(plane: Plane, request: ArmRequest): Promise<ArmReply>
     type: `${vaultType}/accessPolicies`,
     location: changed.location,
     properties: { accessPolicies: changed.internal.accessPolicies },
-  })
-}
-
-function locationConflict(name: string, expected: string, found: string): ServiceError {
-  return new ServiceError({
-    code: 'InvalidResourceLocation',
-    status: 409,
-    message: `The resource '${name}' already exists in location '${expected}' in this resource group. A resource with the same name cannot be created in location '${found}'.`,
-    target: 'location',
-    expected,
-    found,
-    remedy: 'Leave the location as it is.',
   })
 }

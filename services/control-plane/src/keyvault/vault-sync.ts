@@ -93,17 +93,3 @@ async function syncVault(plane: Plane, asker: Asker, id: string, gone?: AccessCh
     }
   })
 }
-
-/** Soft delete: the name stays taken, and what the vault holds can be recovered. */
-export async function removeVault(
-  plane: Plane,
-  asker: Asker,
-  vault: Pick<VaultResource, 'id' | 'name'>,
-): Promise<void> {
-  await plane.vaults.delete(asker, vault.name)
-  await plane.resources.transaction(async (tx) => await plane.resources.remove(tx, vault.id))
-}
-
-export function vaultConflict(code: string, message: string, remedy: string): ServiceError {
-  return new ServiceError({ code, status: 409, message, remedy })
-}

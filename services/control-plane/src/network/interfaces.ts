@@ -26,75 +26,72 @@ export const vmOf = (nic: Resource): string | undefined =>
 export const hasAcceleratedNetworking = (nic: Resource): boolean =>
   nic.body.properties['enableAcceleratedNetworking'] === true
 
-export function networkInterfaces(plane: Plane): NetworkKind {
-  return {
-    name: 'networkInterfaces',
-    links(fields) {
-      const properties = fields.object('properties')
-      const reference = (holder: Fields, name: string, type: string): Link[] => {
-        const id = holder.object(name).text('id')
-        return id === undefined ? [] : [{ id, action: `Microsoft.Network/${type}/join/action` }]
-      }
-      const configurations = properties
-        .list('ipConfigurations')
-        .map((configuration) => configuration.object('properties'))
-      return [
-        ...reference(properties, 'networkSecurityGroup', 'networkSecurityGroups'),
-        ...configurations.flatMap((each) => reference(each, 'subnet', 'virtualNetworks/subnets')),
-        ...configurations.flatMap((each) => reference(each, 'publicIPAddress', 'publicIPAddresses')),
-      ]
-    },
-    async complete(written) {
-      const { tx, id, fields, given, existing } = written
-      const properties = fields.object('properties')
-      const accelerated = properties.flag('enableAcceleratedNetworking') ?? false
-      const groupId = await checkReference(
-        plane,
-        tx,
-        properties.object('networkSecurityGroup'),
-        'networkSecurityGroups',
-      )
-      const listed = properties.list('ipConfigurations')
-      if (listed.length !== 1) {
-        fields.problem({
-          code: listed.length === 0 ? 'NetworkInterfaceMustHaveOneIpConfiguration' : 'TooManyIpConfigurations',
-          status: 400,
-          message: `Network interface ${id} must have exactly one IP configuration.`,
-          target: properties.at('ipConfigurations'),
-          expected: '1',
-          found: String(listed.length),
-        })
-        return given
-      }
-      const configuration = await completeConfiguration(plane, written, listed[0]!)
-      fields.assertSound()
-      const old = existing?.body.properties
-      return {
-        ...given,
-        enableAcceleratedNetworking: accelerated,
-        ...(groupId !== undefined && { networkSecurityGroup: { id: groupId } }),
-        ipConfigurations: [configuration],
-        macAddress: old?.['macAddress'] ?? (await takeMacAddress(tx, keyOf(id))),
-        primary: old?.['primary'] ?? true,
-        // Set by the VM that has the interface, never by the request.
-        virtualMachine: old?.['virtualMachine'],
-      }
-    },
-    async assertUnused(_tx, nic) {
-      const vm = vmOf(nic)
-      if (vm === undefined) return
-      throw new ServiceError({
-        code: 'NicInUse',
+export const networkInterfaces: NetworkKind = {
+  name: 'networkInterfaces',
+  refersTo: ['networkSecurityGroups', 'publicIPAddresses', 'virtualNetworks'].map(
+    (name) => `Microsoft.Network/${name}`,
+  ),
+  links(fields) {
+    const properties = fields.object('properties')
+    const reference = (holder: Fields, name: string, type: string): Link[] => {
+      const id = holder.object(name).text('id')
+      return id === undefined ? [] : [{ id, action: `Microsoft.Network/${type}/join/action` }]
+    }
+    const configurations = properties
+      .list('ipConfigurations')
+      .map((configuration) => configuration.object('properties'))
+    return [
+      ...reference(properties, 'networkSecurityGroup', 'networkSecurityGroups'),
+      ...configurations.flatMap((each) => reference(each, 'subnet', 'virtualNetworks/subnets')),
+      ...configurations.flatMap((each) => reference(each, 'publicIPAddress', 'publicIPAddresses')),
+    ]
+  },
+  async complete(plane, written) {
+    const { tx, id, fields, given, existing } = written
+    const properties = fields.object('properties')
+    const accelerated = properties.flag('enableAcceleratedNetworking') ?? false
+    const groupId = await checkReference(plane, tx, properties.object('networkSecurityGroup'), 'networkSecurityGroups')
+    const listed = properties.list('ipConfigurations')
+    if (listed.length !== 1) {
+      fields.problem({
+        code: listed.length === 0 ? 'NetworkInterfaceMustHaveOneIpConfiguration' : 'TooManyIpConfigurations',
         status: 400,
-        message: `Network Interface ${nic.id} is used by existing resource ${vm}. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic.`,
-        found: vm,
-        remedy: 'Delete the virtual machine first.',
+        message: `Network interface ${id} must have exactly one IP configuration.`,
+        target: properties.at('ipConfigurations'),
+        expected: '1',
+        found: String(listed.length),
       })
-    },
-    async released(tx, nic) {
-      for (const configuration of ipConfigurationsOf(nic)) await detachPublicAddress(plane, tx, configuration)
-    },
-  }
+      return given
+    }
+    const configuration = await completeConfiguration(plane, written, listed[0]!)
+    fields.assertSound()
+    const old = existing?.body.properties
+    return {
+      ...given,
+      enableAcceleratedNetworking: accelerated,
+      ...(groupId !== undefined && { networkSecurityGroup: { id: groupId } }),
+      ipConfigurations: [configuration],
+      macAddress: old?.['macAddress'] ?? (await takeMacAddress(tx, keyOf(id))),
+      primary: old?.['primary'] ?? true,
+      // Set by the VM that has the interface, never by the request.
+      virtualMachine: old?.['virtualMachine'],
+    }
+  },
+  async assertUnused(_plane, _tx, nic) {
+    const vm = vmOf(nic)
+    if (vm === undefined) return
+    throw new ServiceError({
+      code: 'NicInUse',
+      status: 400,
+      message: `Network Interface ${nic.id} is used by existing resource ${vm}. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic.`,
+      found: vm,
+      remedy: 'Delete the virtual machine first.',
+    })
+  },
+  async released(plane, tx, nic) {
+    for (const configuration of ipConfigurationsOf(nic)) await detachPublicAddress(plane, tx, configuration)
+  },
+  holder: vmOf,
 }
 
 /** The id of an existing resource of the type, which stays, or undefined with a problem, or undefined where none is named. */

@@ -5,11 +5,12 @@ import { checkPreconditions } from '../arm/preconditions.ts'
 import { Fields, withoutNulls, type Problem } from '../arm/fields.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
-import { listRoutes } from '../arm/read-routes.ts'
 import type { Route } from '../arm/router.ts'
 import { requireLocation } from '../arm/regions.ts'
-import { groupPath, type Plane } from '../plane.ts'
+import type { Plane } from '../plane.ts'
 import type { Db, Json, Resource, ResourceBody } from '../store/resources.ts'
+import type { ResourceType } from '../types/resource-type.ts'
+import { retag } from '../types/retag.ts'
 
 export interface Written {
   tx: Db
@@ -25,85 +26,37 @@ export interface Written {
 export interface NetworkKind {
   /** For example virtualNetworks. */
   name: string
+  refersTo?: readonly string[]
   /** The properties to store. Problems go to `fields.problems`. */
-  complete(o: Written): Promise<Json>
+  complete(plane: Plane, o: Written): Promise<Json>
   /** What the request refers to elsewhere. */
   links?(fields: Fields): Link[]
   /** @throws ServiceError where something still uses it */
-  assertUnused(tx: Db, resource: Resource): Promise<void>
+  assertUnused(plane: Plane, tx: Db, resource: Resource): Promise<void>
   /** Gives back what the resource held elsewhere. */
-  released?(tx: Db, resource: Resource): Promise<void>
+  released?(plane: Plane, tx: Db, resource: Resource): Promise<void>
+  /** ARM id of the resource that has it. */
+  holder?(resource: Resource): string | undefined
+  routes?(plane: Plane): Route[]
 }
 
 const namespace = 'Microsoft.Network'
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
 /** Network resources are written in one transaction, so their requests end with the answer: no operation to poll. */
-export function networkRoutes(plane: Plane, kind: NetworkKind): Route[] {
-  const type = `${namespace}/${kind.name}`
-  const base = `${groupPath}/providers/${type}`
-  const one = `${base}/{name}`
-  return [
-    ...listRoutes(plane, type, (resource) => resourceView(resource, type)),
-    {
-      method: 'GET',
-      path: one,
-      action: `${type}/read`,
-      handle: async (request) => withEtag(await plane.resources.get(request.path), type, 200),
-    },
-    {
-      method: 'PUT',
-      path: one,
-      action: `${type}/write`,
-      handle: async (request) => await put(plane, kind, type, request),
-    },
-    {
-      method: 'PATCH',
-      path: one,
-      action: `${type}/write`,
-      handle: async (request) => {
-        const fields = new Fields(request.body)
-        const tags = fields.textMap('tags')
-        fields.assertSound()
-        const changed = await plane.resources.transaction(async (tx) => {
-          checkPreconditions(request, await plane.resources.get(request.path, tx))
-          return await plane.resources.change(tx, request.path, (resource) => {
-            if (tags !== undefined) resource.body.tags = tags
-          })
-        })
-        return withEtag(changed ?? (await plane.resources.get(request.path)), type, 200)
-      },
-    },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${type}/delete`,
-      handle: async (request) => {
-        await plane.resources.requireGroup(request.path)
-        return await plane.resources.transaction(async (tx) => {
-          await plane.resources.lockGroup(tx, request.path, { evenDeleting: true })
-          // Whoever refers to it locks it first, from whichever group: it is in use then, or gone.
-          const resource = await plane.resources.lock(tx, request.path)
-          checkPreconditions(request, resource)
-          if (resource === undefined) return { status: 204 }
-          await removeNetworkResource(plane, tx, kind, resource)
-          return { status: 200 }
-        })
-      },
-    },
-  ]
-}
-
-/** @throws ServiceError where something still uses it */
-export async function removeNetworkResource(
-  plane: Plane,
-  tx: Db,
-  kind: NetworkKind,
-  resource: Resource,
-): Promise<void> {
-  await kind.assertUnused(tx, resource)
-  await kind.released?.(tx, resource)
-  await plane.resources.remove(tx, resource.id)
+export function networkType(kind: NetworkKind): ResourceType<Json> {
+  const { name, complete: _complete, links: _links, ...hooks } = kind
+  const spelling = `${namespace}/${name}`
+  return {
+    ...hooks,
+    spelling,
+    movable: true,
+    create: async (plane, request) => await put(plane, kind, spelling, request),
+    change: async (plane, request, existing) =>
+      request.method === 'PUT'
+        ? await put(plane, kind, spelling, request)
+        : withEtag(await retag(plane, request, existing), spelling, 200),
+  }
 }
 
 async function put(plane: Plane, kind: NetworkKind, type: string, request: ArmRequest): Promise<ArmReply> {
@@ -124,7 +77,7 @@ async function put(plane: Plane, kind: NetworkKind, type: string, request: ArmRe
     const existing = await plane.resources.lock(tx, request.path)
     checkPreconditions(request, existing)
     const given = (withoutNulls(fields.raw('properties')) ?? {}) as Json
-    const completed = await kind.complete({ tx, id: request.path, location, fields, given, existing })
+    const completed = await kind.complete(plane, { tx, id: request.path, location, fields, given, existing })
     fields.assertSound()
     const properties = {
       ...completed,
@@ -148,7 +101,7 @@ async function put(plane: Plane, kind: NetworkKind, type: string, request: ArmRe
   return withEtag(resource, type, created ? 201 : 200)
 }
 
-export function withEtag(resource: Resource, type: string, status: number): ArmReply {
+function withEtag(resource: Resource, type: string, status: number): ArmReply {
   return { status, body: resourceView(resource, type), headers: { etag: `W/"${resource.etag}"` } }
 }
 

@@ -9,7 +9,7 @@ const type = 'microsoft.network/publicipaddresses'
 
 export const publicAddresses: NetworkKind = {
   name: 'publicIPAddresses',
-  async complete({ tx, id, location, fields, given, existing }) {
+  async complete(_plane, { tx, id, location, fields, given, existing }) {
     const properties = fields.object('properties')
     properties.oneOf('publicIPAllocationMethod', ['Static', 'Dynamic'])
     if (properties.oneOf('publicIPAddressVersion', ['IPv4', 'IPv6']) === 'IPv6') {
@@ -38,7 +38,7 @@ export const publicAddresses: NetworkKind = {
       ipConfiguration: old?.['ipConfiguration'],
     }
   },
-  async assertUnused(_tx, address) {
+  async assertUnused(_plane, _tx, address) {
     const user = (address.body.properties['ipConfiguration'] as { id?: string } | undefined)?.id
     if (user === undefined) return
     throw new ServiceError({

@@ -19,31 +19,29 @@ interface Rule extends Json {
  * Security groups are kept and checked, not enforced: a guest has no way in but the SSH forward on this machine's
  * loopback, and no way to other guests.
  */
-export function securityGroups(plane: Plane): NetworkKind {
-  return {
-    name: 'networkSecurityGroups',
-    async complete({ id, fields, given }) {
-      const rules = fields.object('properties').list('securityRules')
-      const priorities = new Map<string, string>()
-      const securityRules = rules.map((rule) => readRule(rule, id, priorities))
-      return { ...given, securityRules, defaultSecurityRules: defaultRules(id) }
-    },
-    async assertUnused(tx, group) {
-      const interfaces = await plane.resources.list({ type: 'Microsoft.Network/networkInterfaces' }, tx)
-      const user = interfaces.find((nic) => {
-        const reference = nic.body.properties['networkSecurityGroup'] as { id?: string } | undefined
-        return reference?.id !== undefined && keyOf(reference.id) === group.key
-      })
-      if (user === undefined) return
-      throw new ServiceError({
-        code: 'InUseNetworkSecurityGroupCannotBeDeleted',
-        status: 400,
-        message: `Network security group ${group.id} cannot be deleted because it is in use by the following resources: ${user.id}. In order to delete the Network security group, remove the association with the resource(s).`,
-        found: user.id,
-        remedy: 'Delete the network interface, or take the group off it.',
-      })
-    },
-  }
+export const securityGroups: NetworkKind = {
+  name: 'networkSecurityGroups',
+  async complete(_plane, { id, fields, given }) {
+    const rules = fields.object('properties').list('securityRules')
+    const priorities = new Map<string, string>()
+    const securityRules = rules.map((rule) => readRule(rule, id, priorities))
+    return { ...given, securityRules, defaultSecurityRules: defaultRules(id) }
+  },
+  async assertUnused(plane, tx, group) {
+    const interfaces = await plane.resources.list({ type: 'Microsoft.Network/networkInterfaces' }, tx)
+    const user = interfaces.find((nic) => {
+      const reference = nic.body.properties['networkSecurityGroup'] as { id?: string } | undefined
+      return reference?.id !== undefined && keyOf(reference.id) === group.key
+    })
+    if (user === undefined) return
+    throw new ServiceError({
+      code: 'InUseNetworkSecurityGroupCannotBeDeleted',
+      status: 400,
+      message: `Network security group ${group.id} cannot be deleted because it is in use by the following resources: ${user.id}. In order to delete the Network security group, remove the association with the resource(s).`,
+      found: user.id,
+      remedy: 'Delete the network interface, or take the group off it.',
+    })
+  },
 }
 
 function readRule(rule: Fields, groupId: string, priorities: Map<string, string>): Rule {

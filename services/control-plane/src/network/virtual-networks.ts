@@ -23,7 +23,8 @@ const prefixesOf = (network: Resource): string[] =>
 
 export const virtualNetworks: NetworkKind = {
   name: 'virtualNetworks',
-  async complete({ tx, id, fields, given, existing }) {
+  refersTo: ['Microsoft.Network/networkSecurityGroups'],
+  async complete(_plane, { tx, id, fields, given, existing }) {
     const properties = fields.object('properties')
     const space = properties.object('addressSpace')
     const prefixes = readNetworks(space, 'addressPrefixes', space.texts('addressPrefixes'))
@@ -53,7 +54,7 @@ export const virtualNetworks: NetworkKind = {
       enableDdosProtection: false,
     }
   },
-  async assertUnused(tx, network) {
+  async assertUnused(_plane, tx, network) {
     for (const subnet of subnetsOf(network)) await assertSubnetUnused(tx, subnet)
   },
 }

@@ -3,7 +3,6 @@ import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { Json, Resource } from '../store/resources.ts'
-import { spellingOf } from '../types/resource-types.ts'
 
 /** What the platform adds to a resource and no request says. */
 const added = new Set([
@@ -61,15 +60,15 @@ async function exportGroup(plane: Plane, request: ArmRequest): Promise<ArmReply>
       contentVersion: '1.0.0.0',
       parameters: {},
       variables: {},
-      resources: wanted.map((each) => described(each)),
+      resources: wanted.map((each) => described(each, plane.types.spellingOf(each.type))),
     },
   })
 }
 
-function described(resource: Resource): Json {
+function described(resource: Resource, spelling: string): Json {
   const { body, key, type, location, name } = resource
   return {
-    type: spellingOf(type),
+    type: spelling,
     apiVersion: '2024-11-01',
     name: escaped(name, key, type),
     ...(location !== '' && { location }),

@@ -1,31 +1,16 @@
 import type { AskedBy, ErrorDetail } from '@strongroom/contract'
-import { ServiceError, toErrorDetail, type SagaDefinition } from '@strongroom/platform'
+import { ServiceError, type SagaDefinition } from '@strongroom/platform'
 import { askerOf } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
 import { listPage } from '../arm/list-page.ts'
-import { asyncHeaders } from '../arm/operations.ts'
+import { accepted } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
-import { removeProvider } from '../attestation/provider-routes.ts'
-import { providerType } from '../attestation/provider-view.ts'
-import type { KeptInternal } from '../compute/kept/kept.ts'
-import { destroyKept } from '../compute/kept/sagas.ts'
 import { requireLocation } from '../arm/regions.ts'
-import { vmType, type VmInternal } from '../compute/vm-model.ts'
-import { deleteVm } from '../compute/vm-power.ts'
-import { setType } from '../encryption/set-model.ts'
-import { removeSet } from '../encryption/set-routes.ts'
-import { removeUserIdentity, userIdentityType } from '../identity/user-assigned.ts'
-import { managedHsmType } from '../keyvault/managed-hsm-model.ts'
-import { removeManagedHsm } from '../keyvault/managed-hsm-routes.ts'
-import { networkKinds } from '../network/kinds.ts'
-import { removeNetworkResource } from '../network/provider.ts'
-import { vaultType } from '../keyvault/vault-model.ts'
-import { removeVault } from '../keyvault/vault-sync.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
-import { inDeletionOrder } from '../types/resource-types.ts'
+import { removeAllIn } from '../types/removal.ts'
 import { parseFilter } from './inventory.ts'
 
 const type = 'Microsoft.Resources/resourceGroups'
@@ -111,8 +96,7 @@ export function groupRoutes(plane: Plane): Route[] {
             tx,
           })
         })
-        const where = { subscriptionId: plane.subscriptionId, location: group.location, operationId: operation.id }
-        return { status: 202, headers: asyncHeaders(request, where) }
+        return accepted(plane, request, group, operation)
       },
     },
   ]
@@ -162,23 +146,6 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   return ok(view(changed ?? group))
 }
 
-/** Deletes a resource that no other service has a part in, or says what of another group uses it. */
-async function removeRow(plane: Plane, id: string): Promise<ErrorDetail | undefined> {
-  try {
-    await plane.resources.transaction(async (tx) => {
-      const resource = await plane.resources.lock(tx, id)
-      if (resource === undefined) return
-      const kind = networkKinds(plane).find(({ name }) => resource.type === `microsoft.network/${name.toLowerCase()}`)
-      if (kind === undefined) await plane.resources.remove(tx, id)
-      else await removeNetworkResource(plane, tx, kind, resource)
-    })
-    return undefined
-  } catch (error) {
-    if (!(error instanceof ServiceError)) throw error
-    return { ...toErrorDetail(error), target: id }
-  }
-}
-
 function deletionBlocked(groupId: string, details: ErrorDetail[]): ServiceError {
   const ids = details.map(({ target }) => `'${target}'`).join(', ')
   return new ServiceError({
@@ -196,62 +163,10 @@ export function groupSaga(plane: Plane): SagaDefinition<{ id: string; asker?: As
     kind: 'group.delete',
     steps: [
       {
-        name: 'delete virtual machines',
-        do: async (c) => {
-          const vms = await plane.resources.list<VmInternal>({ type: vmType, groupId: c.params.id })
-          const operations = []
-          for (const vm of vms) operations.push(await deleteVm(plane, c.params.asker, vm))
-          for (const { id } of operations) {
-            const ended = await plane.runner.wait(id)
-            if (ended.status === 'Succeeded') continue
-            const error = ended.error ?? { code: ended.status, message: 'A virtual machine could not be deleted.' }
-            throw new ServiceError({ ...error.innererror, code: error.code, status: 409, message: error.message })
-          }
-        },
-      },
-      {
-        name: 'delete kept disks',
-        do: async (c) => {
-          for (const { internal } of await plane.resources.list<Partial<KeptInternal>>({ groupId: c.params.id }))
-            if (internal.kept !== undefined) await destroyKept(plane, c.params.asker, internal.kept.id)
-        },
-      },
-      {
-        name: 'delete attestation providers',
-        do: async (c) => {
-          const providers = await plane.resources.list({ type: providerType, groupId: c.params.id })
-          for (const provider of providers) await removeProvider(plane, provider)
-        },
-      },
-      {
-        name: 'delete disk encryption sets and identities',
-        do: async (c) => {
-          const sets = await plane.resources.list({ type: setType, groupId: c.params.id })
-          for (const set of sets) await removeSet(plane, set.id)
-          const identities = await plane.resources.list({ type: userIdentityType, groupId: c.params.id })
-          for (const identity of identities) await removeUserIdentity(plane, identity.id)
-        },
-      },
-      {
-        name: 'delete vaults',
-        do: async (c) => {
-          const vaults = await plane.resources.list({ type: vaultType, groupId: c.params.id })
-          for (const vault of vaults) await removeVault(plane, c.params.asker, vault)
-          const hsms = await plane.resources.list({ type: managedHsmType, groupId: c.params.id })
-          for (const hsm of hsms) await removeManagedHsm(plane, c.params.asker, hsm)
-        },
-      },
-      {
-        name: 'delete other resources',
-        do: async (c) => {
-          const all = await plane.resources.list({ groupId: c.params.id })
-          const rest = inDeletionOrder(all.filter((resource) => resource.type !== type.toLowerCase()))
-          const blocked: ErrorDetail[] = []
-          for (const { id } of rest) {
-            const problem = await removeRow(plane, id)
-            if (problem !== undefined) blocked.push(problem)
-          }
-          if (blocked.length > 0) throw deletionBlocked(c.params.id, blocked)
+        name: 'delete resources',
+        do: async ({ params: { id, asker } }) => {
+          const blocked = await removeAllIn(plane, asker, id)
+          if (blocked.length > 0) throw deletionBlocked(id, blocked)
         },
       },
       {

@@ -4,7 +4,6 @@ import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
-import { resourceTypeOf, spellingOf } from '../types/resource-types.ts'
 
 type Test = (resource: Resource) => boolean
 
@@ -61,11 +60,11 @@ export function inventoryRoutes(plane: Plane): Route[] {
       const test = parseFilter(request.query['$filter'])
       return await listPage(plane, request, {
         ...(byGroup && { groupId: request.path }),
-        keep: (resource) => resourceTypeOf(resource.type) !== undefined && test(resource),
+        keep: (resource) => plane.types.of(resource.type) !== undefined && test(resource),
         view: (resource) => ({
           id: resource.id,
           name: resource.name,
-          type: spellingOf(resource.type),
+          type: plane.types.spellingOf(resource.type),
           location: resource.location,
           ...(resource.body.tags !== undefined && { tags: resource.body.tags }),
         }),

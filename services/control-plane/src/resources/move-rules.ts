@@ -1,10 +1,7 @@
 import type { ErrorDetail } from '@strongroom/contract'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { Resource } from '../store/resources.ts'
-import { resourceTypeOf, resourceTypes } from '../types/resource-types.ts'
-
-/** Azure's table of what moves between groups has No for the other types that there are here. */
-const movableTypes = resourceTypes.filter(({ movable }) => movable).map(({ spelling }) => spelling)
+import type { ResourceTypes } from '../types/registry.ts'
 
 /** What a resource's id becomes in another group. */
 export function idInGroup(id: string, groupId: string): string {
@@ -17,6 +14,7 @@ export function idInGroup(id: string, groupId: string): string {
  * busy: which of the two has an operation under way
  */
 export function moveProblem(
+  types: ResourceTypes,
   resource: Resource,
   o: { taken: boolean; holder: Resource | undefined; busy: Resource | undefined },
 ): ErrorDetail | undefined {
@@ -27,9 +25,11 @@ export function moveProblem(
     target: resource.id,
     innererror: more,
   })
-  if (resourceTypeOf(resource.type)?.movable !== true)
+  // Azure's table of what moves between groups has No for the other types that there are here.
+  const type = types.of(resource.type)
+  if (type?.movable !== true)
     return problem('ResourceMoveNotSupported', `Resource move is not supported for resource types '${spelled}'.`, {
-      expected: movableTypes.join(', '),
+      expected: types.all.flatMap(({ movable, spelling }) => (movable === true ? [spelling] : [])).join(', '),
       found: spelled,
       remedy: 'Make it in the other group.',
     })
@@ -48,19 +48,11 @@ export function moveProblem(
       remedy: 'Wait until its operation has ended.',
     })
   }
-  const holder = resource.internal['managedBy']
-  if (typeof holder === 'string' && holder !== '')
-    return problem('ResourceMoveNotSupported', `The disk '${resource.name}' belongs to '${holder}'.`, {
-      expected: 'a disk that no virtual machine has',
-      found: holder,
-      remedy: 'Detach it first; an OS disk stays with its virtual machine.',
-    })
-  if (resource.type === 'microsoft.compute/snapshots' && resource.body.properties['incremental'] === true)
-    return problem('ResourceMoveNotSupported', `The snapshot '${resource.name}' is incremental.`, {
-      expected: 'a full snapshot',
-      found: 'incremental: true',
-      remedy: 'Make a full snapshot: az snapshot create --incremental false.',
-    })
+  const staying = type.stays?.(resource)
+  if (staying !== undefined) {
+    const { message, ...more } = staying
+    return problem('ResourceMoveNotSupported', message, more)
+  }
   if (o.taken)
     return problem('ResourceMoveConflict', `The target group has a resource '${resource.name}' of this type.`, {
       expected: 'a name that is free in the target group',

@@ -1,16 +1,11 @@
 import { ServiceError } from '@strongroom/platform'
-import { askerOf, type Asker } from '../arm/asker.ts'
+import { askerOf } from '../arm/asker.ts'
 import { Fields } from '../arm/fields.ts'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
-import { moveProvider } from '../attestation/provider-routes.ts'
-import { providerType } from '../attestation/provider-view.ts'
-import { tellVault } from '../keyvault/vault-sync.ts'
-import { vaultType, type VaultSettings } from '../keyvault/vault-model.ts'
-import { interfaceType, vmOf } from '../network/interfaces.ts'
 import { groupPath, type Plane } from '../plane.ts'
-import { isOfType, type Db, type Resource } from '../store/resources.ts'
+import type { Db, Resource } from '../store/resources.ts'
 import { moveRows } from './move-rows.ts'
 import { idInGroup, moveProblem } from './move-rules.ts'
 
@@ -47,7 +42,7 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
       const resource = await plane.resources.getLocked(tx, id)
       const newId = idInGroup(resource.id, targetId)
       const holder = await holderOf(plane, tx, resource)
-      const problem = moveProblem(resource, {
+      const problem = moveProblem(plane.types, resource, {
         taken: (await plane.resources.find(newId, tx)) !== undefined,
         holder,
         busy: await busyOf(plane, tx, [resource, ...(holder === undefined ? [] : [holder])]),
@@ -65,21 +60,14 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
         details: problems,
       })
     if (!does) return
-    for (const resource of await moveRows(plane, tx, moves))
-      await tellServices(plane, askerOf(request), tx, resource, sourceId)
+    // Without the answer of the service that is told nothing has moved. A process that dies after the answer leaves the row
+    // where it was: the same request moves it.
+    for (const resource of await moveRows(plane, tx, moves)) {
+      const from = idInGroup(resource.id, sourceId)
+      await plane.types.of(resource.type)?.moved?.(plane, askerOf(request), tx, resource, from)
+    }
   })
   return { status: 204 }
-}
-
-/**
- * Who uses a vault or a provider depends on where it is; without the answer of the service that has it nothing has moved. A
- * process that dies after the answer leaves the row where it was: the same request moves it.
- */
-async function tellServices(plane: Plane, asker: Asker, tx: Db, resource: Resource, sourceId: string): Promise<void> {
-  const movedFrom = idInGroup(resource.id, sourceId)
-  if (isOfType<VaultSettings>(resource, vaultType))
-    await tellVault(plane, asker, tx, resource, resource.internal, { movedFrom })
-  if (resource.type === providerType.toLowerCase()) await moveProvider(plane, resource, movedFrom)
 }
 
 /** The first that has an operation under way, which would look for the resource under its old id. None begins meanwhile. */
@@ -90,7 +78,7 @@ async function busyOf(plane: Plane, tx: Db, resources: Resource[]): Promise<Reso
 
 /** The virtual machine that has an interface: an operation of it may hold the interface's id. */
 async function holderOf(plane: Plane, tx: Db, resource: Resource): Promise<Resource | undefined> {
-  const id = resource.type === interfaceType.toLowerCase() ? vmOf(resource) : undefined
+  const id = plane.types.of(resource.type)?.holder?.(resource)
   return id === undefined ? undefined : await plane.resources.lock(tx, id)
 }
 
@@ -129,9 +117,8 @@ async function requireRights(plane: Plane, request: ArmRequest, ids: string[], t
       { action: `${type}/write`, id },
       { action: `${type}/write`, id: idInGroup(id, target) },
     ]
-    return type.toLowerCase() === vaultType.toLowerCase()
-      ? [...rights, { action: 'Microsoft.Authorization/roleAssignments/write', id }]
-      : rights
+    const more = plane.types.of(type)?.moveAction
+    return more === undefined ? rights : [...rights, { action: more, id }]
   })
   const into = { action: `${groupAction}/write`, id: target }
   await plane.access.requireLinked(request.caller, request.path, [into, ...links])

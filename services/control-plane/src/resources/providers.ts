@@ -3,7 +3,7 @@ import { ok, param } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
 import { regions } from '../arm/regions.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
-import { typesIn } from '../types/resource-types.ts'
+import type { ResourceTypes } from '../types/registry.ts'
 
 /** Types that clients name and that no group has resources of. */
 const further: Record<string, string[]> = {
@@ -44,11 +44,6 @@ const further: Record<string, string[]> = {
   'Strongroom.Quota': ['requests'],
 }
 
-/** What this installation offers, so that clients find types and api-versions. */
-const namespaces: Record<string, string[]> = Object.fromEntries(
-  Object.entries(further).map(([namespace, types]) => [namespace, [...typesIn(namespace), ...types]]),
-)
-
 const apiVersions = [
   '2024-11-01',
   '2024-05-01',
@@ -61,17 +56,22 @@ const apiVersions = [
   '2015-06-15',
 ]
 
-export interface ResourceType {
+export interface OfferedType {
   resourceType: string
   locations: string[]
   apiVersions: string[]
 }
 
-/** Types of a namespace in any case; none of one that there is not. */
-export function resourceTypesOf(namespace: string): ResourceType[] {
-  const found = Object.keys(namespaces).find((each) => each.toLowerCase() === namespace.toLowerCase())
+const namespacesOf = (types: ResourceTypes): string[] => [
+  ...new Set([...Object.keys(further), ...types.all.map(({ spelling }) => spelling.split('/')[0] ?? '')]),
+]
+
+/** What this installation offers of a namespace in any case; nothing of one that there is not. */
+export function offeredIn(types: ResourceTypes, namespace: string): OfferedType[] {
+  const found = namespacesOf(types).find((each) => each.toLowerCase() === namespace.toLowerCase()) ?? ''
   const locations = regions.map((region) => region.displayName)
-  return (namespaces[found ?? ''] ?? []).map((resourceType) => ({ resourceType, locations, apiVersions }))
+  const names = [...types.within(found), ...(further[found] ?? [])]
+  return names.map((resourceType) => ({ resourceType, locations, apiVersions }))
 }
 
 export function providerRoutes(plane: Plane): Route[] {
@@ -80,20 +80,20 @@ export function providerRoutes(plane: Plane): Route[] {
     namespace,
     registrationState: 'Registered',
     registrationPolicy: 'RegistrationFree',
-    resourceTypes: resourceTypesOf(namespace).map((each) => ({
+    resourceTypes: offeredIn(plane.types, namespace).map((each) => ({
       ...each,
       defaultApiVersion: apiVersions[0],
       capabilities: 'None',
     })),
   })
   const find = (name: string): string => {
-    const found = Object.keys(namespaces).find((namespace) => namespace.toLowerCase() === name.toLowerCase())
+    const found = namespacesOf(plane.types).find((namespace) => namespace.toLowerCase() === name.toLowerCase())
     if (found !== undefined) return found
     throw new ServiceError({
       code: 'InvalidResourceNamespace',
       status: 404,
       message: `The resource namespace '${name.slice(0, 80)}' is invalid.`,
-      expected: Object.keys(namespaces).join(', '),
+      expected: namespacesOf(plane.types).join(', '),
       found: name.slice(0, 80),
     })
   }
@@ -103,13 +103,13 @@ export function providerRoutes(plane: Plane): Route[] {
       method: 'GET',
       path: '/providers',
       action: signedIn,
-      handle: async () => ok({ value: Object.keys(namespaces).map(view) }),
+      handle: async () => ok({ value: namespacesOf(plane.types).map(view) }),
     },
     {
       method: 'GET',
       path: `${subscriptionPath}/providers`,
       action: 'Microsoft.Resources/subscriptions/providers/read',
-      handle: async () => ok({ value: Object.keys(namespaces).map(view) }),
+      handle: async () => ok({ value: namespacesOf(plane.types).map(view) }),
     },
     {
       method: 'GET',

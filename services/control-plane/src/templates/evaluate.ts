@@ -2,7 +2,8 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import { callsIn, isExpression, literalText, parseExpression, type Expression } from './expression.ts'
 import { itemOf, pureFunctions } from './functions.ts'
 import { findRegion } from '../arm/regions.ts'
-import { resourceTypesOf } from '../resources/providers.ts'
+import { offeredIn } from '../resources/providers.ts'
+import type { ResourceTypes } from '../types/registry.ts'
 import { resourceIdFunctions } from './ids.ts'
 import type { DeploymentScope } from './scope.ts'
 import { TemplateError } from './template-error.ts'
@@ -19,6 +20,7 @@ export interface UserFunction {
 export interface Environment {
   subscriptionId: string
   tenantId: string
+  types: ResourceTypes
   scope: DeploymentScope
   deployment: { name: string; location?: string; properties: Obj }
   cloud: Obj
@@ -294,7 +296,7 @@ const specials: ReadonlyMap<string, Special> = new Map(
         await argument(call, 0, scope),
         call.args.length > 1 ? await argument(call, 1, scope) : undefined,
       ]
-      const types = resourceTypesOf(textOf(namespace))
+      const types = offeredIn(scope.environment.types, textOf(namespace))
       return type === undefined
         ? { namespace, resourceTypes: types }
         : (types.find((each) => each.resourceType.toLowerCase() === textOf(type).toLowerCase()) ?? null)

@@ -133,6 +133,7 @@ export function environmentOf(o: {
   const { plane, scope, input, caller } = o
   return {
     subscriptionId: plane.subscriptionId,
+    types: plane.types,
     tenantId: plane.tenantId,
     scope,
     ...(input.beside !== undefined && { beside: input.beside }),

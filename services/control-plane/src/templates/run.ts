@@ -10,7 +10,6 @@ import { kindOf, openScope, scopeIdOf, type DeploymentScope } from './scope.ts'
 import { holdsSecrets, resolveType, typeProblem } from './types.ts'
 import { followLink } from './links.ts'
 import { isDeployment, matching, planResources, resolveReference, type PlannedResource } from './plan.ts'
-import { inDeletionOrder, resourceTypeOf } from '../types/resource-types.ts'
 import { TemplateError } from './template-error.ts'
 import { isObject, memberOf, textOf, type Obj, type Value } from './values.ts'
 
@@ -314,7 +313,8 @@ export function redact(detail: ErrorDetail, secrets: string[]): ErrorDetail {
 /** Complete mode: what the group has and the template has not, in an order in which it can go. */
 export async function deleteOthers(c: RunContext, group: { id: string }, kept: ReadonlySet<string>): Promise<void> {
   const all = await c.plane.resources.list({ groupId: group.id })
-  const gone = inDeletionOrder(all.filter(({ type, key }) => resourceTypeOf(type) !== undefined && !kept.has(key)))
+  const { types } = c.plane
+  const gone = types.inDeletionOrder(all.filter(({ type, key }) => types.of(type) !== undefined && !kept.has(key)))
   for (const each of gone) {
     // A VM takes its disk along, and its interface where it says so.
     if ((await c.plane.resources.find(each.id)) === undefined) continue

@@ -1,13 +1,13 @@
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../arm/fields.ts'
-import { listPage } from '../arm/list-page.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { resourceView } from '../arm/resource-view.ts'
-import type { Route } from '../arm/router.ts'
 import { requireLocation } from '../arm/regions.ts'
-import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import type { Plane } from '../plane.ts'
 import type { Resource, ResourceBody } from '../store/resources.ts'
+import type { ResourceType } from '../types/resource-type.ts'
+import { retag } from '../types/retag.ts'
 import { TemplateError } from './template-error.ts'
 import { isObject, textOf, type Obj } from './values.ts'
 
@@ -21,105 +21,43 @@ export interface TemplateSpecInternal {
 }
 
 const nameForm = /^[A-Za-z0-9_().-]{1,90}$/
-const base = `${groupPath}/providers/${templateSpecType}`
-const one = `${base}/{name}`
-const versions = `${one}/versions`
-const version = `${versions}/{version}`
 
-/** Templates kept as resources: what a deployment's templateLink may name. */
-export function templateSpecRoutes(plane: Plane): Route[] {
-  const versionsOf = async (spec: Resource): Promise<Resource[]> =>
-    (await plane.resources.list({ type: templateSpecVersionType, groupId: spec.id })).filter((each) =>
-      each.key.startsWith(`${spec.key}/versions/`),
-    )
-  const view = async (spec: Resource, request: ArmRequest): Promise<Record<string, unknown>> => {
-    const shown = resourceView(spec, templateSpecType)
-    if (!/\bversions\b/i.test(request.query['$expand'] ?? '')) return shown
-    const all = await versionsOf(spec)
-    const info = all.map(({ name, body, createdAt, updatedAt }) => [
+/** Templates kept as resources: what a deployment's templateLink may name. A spec takes its versions along when it goes. */
+export const templateSpecs: ResourceType = {
+  spelling: templateSpecType,
+  view,
+  create: async (plane, request) => await put(plane, request, templateSpecType),
+  change: async (plane, request, existing) => await change(plane, request, existing, templateSpecType),
+}
+
+export const templateSpecVersions: ResourceType = {
+  spelling: templateSpecVersionType,
+  create: async (plane, request) => await put(plane, request, templateSpecVersionType),
+  change: async (plane, request, existing) => await change(plane, request, existing, templateSpecVersionType),
+}
+
+async function change(plane: Plane, request: ArmRequest, existing: Resource<unknown>, type: string): Promise<ArmReply> {
+  if (request.method === 'PUT') return await put(plane, request, type)
+  return ok(resourceView(await retag(plane, request, existing), type))
+}
+
+async function view(plane: Plane, spec: Resource<unknown>, request: ArmRequest): Promise<Record<string, unknown>> {
+  const shown = resourceView(spec, templateSpecType)
+  if (!/\bversions\b/i.test(request.query['$expand'] ?? '')) return shown
+  const all = await plane.resources.list({ type: templateSpecVersionType, groupId: spec.id })
+  const info = all
+    .filter(({ key }) => key.startsWith(`${spec.key}/versions/`))
+    .map(({ name, body, createdAt, updatedAt }) => [
       name,
       { description: body.properties['description'], timeCreated: createdAt, timeModified: updatedAt },
     ])
-    return { ...shown, properties: { ...spec.body.properties, versions: Object.fromEntries(info) as Obj } }
-  }
-  const list =
-    (byGroup: boolean) =>
-    async (request: ArmRequest): Promise<ArmReply> => {
-      if (byGroup) await plane.resources.requireGroup(request.path)
-      return await listPage(plane, request, {
-        type: templateSpecType,
-        ...(byGroup && { groupId: request.path }),
-        view: async (each) => await view(each, request),
-      })
-    }
-  const remove = async (request: ArmRequest): Promise<ArmReply> => {
-    await plane.resources.requireGroup(request.path)
-    return await plane.resources.transaction(async (tx) => {
-      await plane.resources.lockGroup(tx, request.path)
-      const found = await plane.resources.find(request.path, tx)
-      if (found === undefined) return { status: 204 }
-      const all = await plane.resources.list({ type: templateSpecVersionType, groupId: request.path }, tx)
-      for (const each of all)
-        if (each.key.startsWith(`${found.key}/versions/`)) await plane.resources.remove(tx, each.id)
-      await plane.resources.remove(tx, found.id)
-      return { status: 200 }
-    })
-  }
-  return [
-    { method: 'GET', path: base, action: `${templateSpecType}/read`, handle: list(true) },
-    {
-      method: 'GET',
-      path: `${subscriptionPath}/providers/${templateSpecType}`,
-      action: `${templateSpecType}/read`,
-      handle: list(false),
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${templateSpecType}/read`,
-      handle: async (request) => ok(await view(await plane.resources.get(request.path), request)),
-    },
-    {
-      method: 'PUT',
-      path: one,
-      action: `${templateSpecType}/write`,
-      handle: async (request) => await put(plane, request, templateSpecType),
-    },
-    { method: 'DELETE', path: one, action: `${templateSpecType}/delete`, handle: remove },
-    {
-      method: 'GET',
-      path: versions,
-      action: `${templateSpecVersionType}/read`,
-      handle: async (request) => {
-        const spec = await plane.resources.get(request.path.slice(0, request.path.lastIndexOf('/')))
-        return await listPage(plane, request, {
-          type: templateSpecVersionType,
-          groupId: spec.id,
-          keep: ({ key }) => key.startsWith(`${spec.key}/versions/`),
-          view: (each) => resourceView(each, templateSpecVersionType),
-        })
-      },
-    },
-    {
-      method: 'GET',
-      path: version,
-      action: `${templateSpecVersionType}/read`,
-      handle: async (request) => ok(resourceView(await plane.resources.get(request.path), templateSpecVersionType)),
-    },
-    {
-      method: 'PUT',
-      path: version,
-      action: `${templateSpecVersionType}/write`,
-      handle: async (request) => await put(plane, request, templateSpecVersionType),
-    },
-    { method: 'DELETE', path: version, action: `${templateSpecVersionType}/delete`, handle: remove },
-  ]
+  return { ...shown, properties: { ...spec.body.properties, versions: Object.fromEntries(info) as Obj } }
 }
 
 async function put(plane: Plane, request: ArmRequest, type: string): Promise<ArmReply> {
   const isVersion = type === templateSpecVersionType
   const group = await plane.resources.requireGroup(request.path)
-  const name = param(request, isVersion ? 'version' : 'name')
+  const name = param(request, 'name')
   if (!nameForm.test(name)) {
     throw new ServiceError({
       code: 'InvalidTemplateSpec',
@@ -138,8 +76,6 @@ async function put(plane: Plane, request: ArmRequest, type: string): Promise<Arm
   const displayName = properties.text('displayName')
   fields.assertSound()
   const internal = isVersion ? readTemplates(properties) : {}
-  // Where the spec itself is not there, its version would be nobody's.
-  if (isVersion) await plane.resources.get(request.path.split('/').slice(0, -2).join('/'))
   const body: ResourceBody = {
     properties: {
       ...(description !== undefined && { description }),

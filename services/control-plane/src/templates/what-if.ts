@@ -4,7 +4,6 @@ import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { withoutNulls } from '../arm/fields.ts'
 import { evaluateValue, needsResources, type Scope } from './evaluate.ts'
-import { resourceTypeOf } from '../types/resource-types.ts'
 import { isDeployment, type PlannedResource } from './plan.ts'
 import { prepare, type DeploymentInput, type Prepared } from './input.ts'
 import { keysOf, prepareOuter, readNested } from './run.ts'
@@ -45,7 +44,7 @@ export async function whatIf(plane: Plane, o: Question): Promise<Change[]> {
   if (o.scope.group === undefined) return changes
   const kept = new Set([...keysOf(o.prepared.resources), ...changes.map((each) => keyOf(each.resourceId))])
   for (const other of await plane.resources.list({ groupId: o.scope.id })) {
-    if (kept.has(other.key) || resourceTypeOf(other.type) === undefined) continue
+    if (kept.has(other.key) || plane.types.of(other.type) === undefined) continue
     const shown = o.idOnly ? {} : { before: view(other, other.type) }
     changes.push({ resourceId: other.id, changeType: o.input.mode === 'Complete' ? 'Delete' : 'Ignore', ...shown })
   }

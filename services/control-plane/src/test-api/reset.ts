@@ -1,13 +1,5 @@
 import { keyOf } from '../arm/resource-id.ts'
-import { removeProvider } from '../attestation/provider-routes.ts'
-import { providerType } from '../attestation/provider-view.ts'
-import { vmType, type VmInternal } from '../compute/vm-model.ts'
-import { managedHsmType } from '../keyvault/managed-hsm-model.ts'
-import { vaultType } from '../keyvault/vault-model.ts'
-import type { Machine } from '../machine/machine.ts'
-import { SimulatedMachine } from '../machine/simulated-machine.ts'
 import type { Plane } from '../plane.ts'
-import { isOfType } from '../store/resources.ts'
 import type { Tables } from '../store/tables.ts'
 
 /** What a resource manager that was just made has none of. Roles, prices and the meter's clock stay. */
@@ -27,36 +19,21 @@ const emptied: (keyof Tables)[] = [
 ]
 
 /**
- * Takes the subscription back to empty: VMs with their keys and identities, vaults and HSMs (purged where they may be),
- * attestation providers, then every row. What runs is cancelled first. Roles at the subscription stay; those below it go.
- * @param machine the driver itself, not what shows its faults
+ * Takes the subscription back to empty: whatever other services have of its resources, and what their deletion leaves there
+ * (soft-deleted vaults and HSMs are purged where they may be), then every row. What runs is cancelled first. Roles at the
+ * subscription stay; those below it go.
  * @returns how many resources there were
  */
-export async function resetPlane(plane: Plane, machine: Machine): Promise<number> {
+export async function resetPlane(plane: Plane): Promise<number> {
   for (const runner of [plane.outer, plane.runner]) {
     const unfinished = await runner.listUnfinished()
     for (const { id } of unfinished) await runner.cancel(id)
     for (const { id } of unfinished) await runner.wait(id)
   }
   const resources = await plane.resources.list({})
-  const vms = resources.filter((each) => isOfType<VmInternal>(each, vmType))
-  if (machine instanceof SimulatedMachine) await machine.removeAll()
-  else
-    for (const vm of vms) {
-      const { vmId } = vm.internal
-      await machine.remove(vmId)
-      await plane.keys.destroy(undefined, vmId)
-    }
-  for (const resource of resources) {
-    if (resource.type === providerType.toLowerCase()) await removeProvider(plane, resource)
-    if (resource.type === vaultType.toLowerCase()) await plane.vaults.delete(undefined, resource.name)
-    if (resource.type === managedHsmType.toLowerCase()) await plane.vaults.deleteHsm(undefined, resource.name)
-    if (resource.body.identity !== undefined) await plane.identities.remove(resource.id)
-  }
-  for (const { name, enablePurgeProtection } of await plane.vaults.listDeleted())
-    if (!enablePurgeProtection) await plane.vaults.purge(undefined, name)
-  for (const { name, enablePurgeProtection } of await plane.vaults.listDeletedHsms())
-    if (!enablePurgeProtection) await plane.vaults.purgeHsm(undefined, name)
+  for (const resource of plane.types.inDeletionOrder(resources))
+    await plane.types.of(resource.type)?.forget?.(plane, undefined, resource)
+  for (const type of plane.types.all) await type.purge?.(plane)
   await plane.resources.transaction(async (tx) => {
     for (const table of emptied) await tx.deleteFrom(table).execute()
     await tx

@@ -2,12 +2,20 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createSealer, openStore, type Clock, type WireClient } from '@strongroom/platform'
+import type { ResourceTypes } from '../types/registry.ts'
 import { FakeWire } from './fake-wire.ts'
 import { openTestPlane, type TestPlane } from './test-plane.ts'
 
 /** A resource manager on a new SQLite file, for tests that do not depend on the engine. */
 export async function openSqlitePlane(
-  o: { wire?: FakeWire; compute?: 'simulated'; strictImages?: boolean; clock?: Clock; through?: WireClient } = {},
+  o: {
+    wire?: FakeWire
+    compute?: 'simulated'
+    strictImages?: boolean
+    clock?: Clock
+    through?: WireClient
+    types?: ResourceTypes
+  } = {},
 ): Promise<TestPlane & { close(): Promise<void>; /** Everything in the store's files. */ stored(): Promise<string> }> {
   const directory = await mkdtemp(join(tmpdir(), 'strongroom-control-plane-'))
   const store = await openStore({

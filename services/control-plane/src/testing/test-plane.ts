@@ -13,6 +13,7 @@ import {
   type WireClient,
 } from '@strongroom/platform'
 import { createControlPlaneService } from '../index.ts'
+import type { ResourceTypes } from '../types/registry.ts'
 import { FakeWire } from './fake-wire.ts'
 import { ownerId, subscriptionId, tenantId, type Loose } from './ids.ts'
 
@@ -57,6 +58,7 @@ export async function openTestPlane(
     store?: Store
     clock?: Clock
     verifiers?: readonly AttestationVerifier[]
+    types?: ResourceTypes
     /** What `wire` is reached through. */ through?: WireClient
   } = {},
 ): Promise<TestPlane> {
@@ -97,6 +99,7 @@ export async function openTestPlane(
     pollMs: 5,
     strictImages: o.strictImages ?? false,
     ...(o.verifiers !== undefined && { verifiers: o.verifiers }),
+    ...(o.types !== undefined && { types: o.types }),
   })
   await service.start()
   const { app } = service.hosts[0]!

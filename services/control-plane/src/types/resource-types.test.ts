@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Plane } from '../plane.ts'
 import { allRoutes } from '../routes.ts'
@@ -13,14 +14,15 @@ import {
   type Loose,
   type TestPlane,
 } from '../testing/test-plane.ts'
-import { inDeletionOrder, resourceTypes, spellingOf } from './resource-types.ts'
+import { resourceTypes } from '../resource-types.ts'
+import { ResourceTypes } from './registry.ts'
 
 const location = 'westeurope'
 
 /** Types that a client can PUT into a group, as the routes have them. */
 const written = [
   ...new Set(
-    allRoutes({ subscriptionId, tenantId } as Plane).flatMap(({ method, path }) => {
+    allRoutes({ subscriptionId, tenantId, types: resourceTypes } as Plane).flatMap(({ method, path }) => {
       const parts = /^\/subscriptions\/\{\w+\}\/resourceGroups\/\{\w+\}\/providers\/(.+)$/.exec(path)?.[1]?.split('/')
       if (method !== 'PUT' || parts === undefined) return []
       return [[parts[0], ...parts.slice(1).filter((_, index) => index % 2 === 0)].join('/')]
@@ -33,19 +35,41 @@ describe('the table of resource types', () => {
     // What belongs to any scope, and what deployments leave behind, is no resource of a group.
     const elsewhere = /^\{namespace\}|^Microsoft\.(Authorization|Resources\/(deployments|tags))|\/extensions$/
     expect(written.filter((type) => !elsewhere.test(type)).toSorted()).toEqual(
-      resourceTypes.map(({ spelling }) => spelling).toSorted(),
+      resourceTypes.all.map(({ spelling }) => spelling).toSorted(),
     )
   })
 
-  it('refers to types that it has', () => {
-    const known = new Set(resourceTypes.map(({ spelling }) => spelling))
-    expect(resourceTypes.flatMap(({ refersTo }) => refersTo).filter((type) => !known.has(type))).toEqual([])
+  it('is not made where a type is there twice, or refers to one that is not there', () => {
+    const [a, b] = [{ spelling: 'A.B/c' }, { spelling: 'A.B/d', refersTo: ['A.B/e'] }]
+    expect(new ResourceTypes([a]).within('A.B')).toEqual(['c'])
+    expect(() => new ResourceTypes([a, { spelling: 'a.b/C' }])).toThrow('twice')
+    expect(() => new ResourceTypes([a, b])).toThrow('A.B/d refers to A.B/e')
+  })
+
+  it('is the page that readers find', async () => {
+    const rows = resourceTypes.all.map(({ spelling, movable, inParent, refersTo = [], meters }) => {
+      const yes = (value: unknown): string => (value === undefined ? '' : 'yes')
+      return `| ${spelling} | ${yes(inParent)} | ${yes(movable)} | ${yes(meters)} | ${refersTo.join(', ')} |`
+    })
+    const page = [
+      '# Resource types',
+      '',
+      'Made of the descriptions in `services/control-plane` (`*.type.ts`) by their test; design 0011 says what each member is for.',
+      '',
+      '| type | kept in its parent | moves between groups | metered | refers to |',
+      '|---|---|---|---|---|',
+      ...rows,
+      '',
+    ]
+    const path = join(import.meta.dirname, '../../../../docs/resource-types.md')
+    await expect(page.join('\n')).toMatchFileSnapshot(path)
   })
 
   it('puts every type before what it refers to and before what it lies in', () => {
-    const order = inDeletionOrder(resourceTypes.map(({ spelling }) => ({ type: spelling.toLowerCase() })).toReversed())
+    const all = resourceTypes.all.map(({ spelling }) => ({ type: spelling.toLowerCase() }))
+    const order = resourceTypes.inDeletionOrder(all.toReversed())
     const place = (spelling: string): number => order.findIndex(({ type }) => type === spelling.toLowerCase())
-    for (const { spelling, refersTo } of resourceTypes) {
+    for (const { spelling, refersTo = [] } of resourceTypes.all) {
       for (const other of refersTo) expect(place(spelling), `${spelling} before ${other}`).toBeLessThan(place(other))
       const parent = spelling.split('/').slice(0, -1).join('/')
       if (place(parent) >= 0) expect(place(spelling), `${spelling} before ${parent}`).toBeLessThan(place(parent))
@@ -95,7 +119,7 @@ describe('a group', () => {
     ])
     const exported = await plane.send('POST', `${other}/exportTemplate`, { resources: ['*'] })
     const names = exported.body.template.resources.map(({ type }: Loose) => type as string)
-    expect(names).toEqual(names.map((type: string) => spellingOf(type.toLowerCase())))
+    expect(names).toEqual(names.map((type: string) => resourceTypes.spellingOf(type.toLowerCase())))
     expect(names).toContain('Microsoft.ManagedIdentity/userAssignedIdentities')
   })
 

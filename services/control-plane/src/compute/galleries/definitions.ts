@@ -1,13 +1,11 @@
-import { listPage } from '../../arm/list-page.ts'
 import { Fields } from '../../arm/fields.ts'
-import { checkPreconditions } from '../../arm/preconditions.ts'
-import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import type { ArmReply, ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
-import type { Route } from '../../arm/router.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import type { Plane } from '../../plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
-import { definitionType, galleryType, invalidParameter, type OsState } from '../kept/kept.ts'
-import { removeEmpty, writeResource } from './galleries.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
+import { definitionType, invalidParameter, type OsState } from '../kept/kept.ts'
+import { writeResource } from './galleries.ts'
 import { securityFeatures, type SecurityFeature } from './security-features.ts'
 
 /** What an image definition says of the VMs that its versions are for. */
@@ -41,46 +39,12 @@ const copied = [
 const copiedObjects = ['recommended', 'disallowed', 'purchasePlan'] as const
 
 /** Image definitions: what the versions below them have in common. */
-export function definitionRoutes(plane: Plane): Route[] {
-  const base = `${groupPath}/providers/${galleryType}/{gallery}/images`
-  const one = `${base}/{image}`
-  const write = async (request: ArmRequest): Promise<ArmReply> => {
-    const gallery = await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))
-    const existing = await plane.resources.find(request.path)
-    checkPreconditions(request, existing)
-    if (existing === undefined && request.method === 'PATCH') await plane.resources.get(request.path)
-    return await put(plane, request, gallery, existing)
-  }
-  return [
-    {
-      method: 'GET',
-      path: base,
-      action: `${definitionType}/read`,
-      handle: async (request) => {
-        const gallery = await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))
-        return await listPage(plane, request, {
-          type: definitionType,
-          groupId: request.path,
-          keep: ({ key }) => key.startsWith(`${gallery.key}/`),
-          view,
-        })
-      },
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${definitionType}/read`,
-      handle: async (request) => ok(view(await plane.resources.get(request.path))),
-    },
-    { method: 'PUT', path: one, action: `${definitionType}/write`, handle: write },
-    { method: 'PATCH', path: one, action: `${definitionType}/write`, handle: write },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${definitionType}/delete`,
-      handle: async (request) => await removeEmpty(plane, request),
-    },
-  ]
+export const definitions: ResourceType<Json> = {
+  spelling: definitionType,
+  emptiedFirst: true,
+  create: async (plane, request, gallery) => await put(plane, request, gallery, undefined),
+  change: async (plane, request, existing) =>
+    await put(plane, request, await plane.resources.get(request.path.split('/').slice(0, 9).join('/')), existing),
 }
 
 async function put(
@@ -92,7 +56,7 @@ async function put(
   const fields = new Fields(request.body)
   const properties = fields.object('properties')
   const before = existing?.body.properties
-  const name = request.params['image'] ?? ''
+  const name = request.params['name'] ?? ''
   const tags = fields.textMap('tags') ?? existing?.body.tags
   if (!nameForm.test(name))
     invalidParameter(fields, 'name', `The image definition's name '${name.slice(0, 90)}' is invalid.`, {

@@ -1,12 +1,11 @@
 import { ServiceError } from '@strongroom/platform'
 import { Fields } from '../../arm/fields.ts'
-import { checkPreconditions } from '../../arm/preconditions.ts'
-import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import type { ArmReply, ArmRequest, Method } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
-import { listRoutes } from '../../arm/read-routes.ts'
 import type { Route } from '../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
 import type { Json, Resource } from '../../store/resources.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
 import { galleryType, invalidParameter } from '../kept/kept.ts'
 import { requireLocation } from '../../arm/regions.ts'
 
@@ -14,57 +13,33 @@ const view = (gallery: Resource): Record<string, unknown> => resourceView(galler
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9._]{0,78}[A-Za-z0-9])?$/
 
 /** Galleries. What is in them stays within the subscription: nothing is shared with communities or tenants. */
-export function galleryRoutes(plane: Plane): Route[] {
-  const base = `${groupPath}/providers/${galleryType}`
-  const one = `${base}/{gallery}`
-  const write = async (request: ArmRequest): Promise<ArmReply> => {
-    const group = await plane.resources.requireGroup(request.path)
-    const existing = await plane.resources.find(request.path)
-    checkPreconditions(request, existing)
-    if (existing === undefined && request.method === 'PATCH') await plane.resources.get(request.path)
-    return await put(plane, request, group.location, existing)
-  }
-  const locations = `${subscriptionPath}/providers/Microsoft.Compute/locations/{location}`
-  const elsewhere = (path: string): Route => ({
-    method: 'GET',
-    path,
-    action: `${galleryType}/read`,
-    handle: async () => {
-      throw notShared()
-    },
-  })
-  return [
-    ...listRoutes(plane, galleryType, view),
-    {
-      method: 'GET',
-      path: one,
-      action: `${galleryType}/read`,
-      handle: async (request) => ok(view(await plane.resources.get(request.path))),
-    },
-    { method: 'PUT', path: one, action: `${galleryType}/write`, handle: write },
-    { method: 'PATCH', path: one, action: `${galleryType}/write`, handle: write },
-    {
-      method: 'DELETE',
-      path: one,
-      action: `${galleryType}/delete`,
-      handle: async (request) => await removeEmpty(plane, request),
-    },
-    {
-      method: 'POST',
-      path: `${one}/share`,
-      action: `${galleryType}/share/action`,
-      handle: async () => {
-        throw notShared()
-      },
-    },
-    elsewhere(`${locations}/sharedGalleries`),
-    elsewhere(`${locations}/sharedGalleries/{gallery}`),
-    elsewhere(`${locations}/sharedGalleries/{gallery}/images`),
-    elsewhere(`${locations}/communityGalleries`),
-    elsewhere(`${locations}/communityGalleries/{gallery}`),
-    elsewhere(`${locations}/communityGalleries/{gallery}/images`),
-  ]
+export const galleries: ResourceType<Json> = {
+  spelling: galleryType,
+  emptiedFirst: true,
+  create: async (plane, request, group) => await put(plane, request, group.location, undefined),
+  change: async (plane, request, existing) => await put(plane, request, existing.location, existing),
+  routes: () => [
+    refusedRoute('POST', `${groupPath}/providers/${galleryType}/{name}/share`, 'share/action'),
+    ...['sharedGalleries', 'communityGalleries'].flatMap((kind) =>
+      ['', '/{gallery}', '/{gallery}/images'].map((rest) =>
+        refusedRoute(
+          'GET',
+          `${subscriptionPath}/providers/Microsoft.Compute/locations/{location}/${kind}${rest}`,
+          'read',
+        ),
+      ),
+    ),
+  ],
 }
+
+const refusedRoute = (method: Method, path: string, verb: string): Route => ({
+  method,
+  path,
+  action: `${galleryType}/${verb}`,
+  handle: async () => {
+    throw notShared()
+  },
+})
 
 export const notShared = (): ServiceError =>
   new ServiceError({
@@ -85,7 +60,7 @@ async function put(
 ): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const properties = fields.object('properties')
-  const name = request.params['gallery'] ?? ''
+  const name = request.params['name'] ?? ''
   const location = requireLocation(fields, fields.text('location') ?? existing?.location ?? groupLocation)
   const tags = fields.textMap('tags') ?? existing?.body.tags
   if (!nameForm.test(name))
@@ -127,32 +102,5 @@ export async function writeResource(
     const changed = await plane.resources.change(tx, id, (current) => void (current.body = o.body))
     if (changed !== undefined) return { resource: changed, created: false }
     return { resource: await plane.resources.insert(tx, { id, ...o }), created: true }
-  })
-}
-
-/** Deletes a gallery or an image definition that has nothing in it any more. */
-export async function removeEmpty(plane: Plane, request: ArmRequest): Promise<ArmReply> {
-  await plane.resources.requireGroup(request.path)
-  return await plane.resources.transaction(async (tx) => {
-    await plane.resources.lockGroup(tx, request.path, { evenDeleting: true })
-    const found = await plane.resources.find(request.path, tx)
-    checkPreconditions(request, found)
-    if (found === undefined) return { status: 204 }
-    const inside = (await plane.resources.list({ groupId: request.path }, tx)).filter(({ key }) =>
-      key.startsWith(`${found.key}/`),
-    )
-    if (inside.length > 0) {
-      throw new ServiceError({
-        code: 'CannotDeleteResource',
-        status: 409,
-        message: `Can not delete resource before nested resources are deleted.`,
-        target: found.id,
-        expected: 'nothing in it',
-        found: inside.map(({ id }) => id).join(', ').slice(0, 400), // prettier-ignore
-        remedy: 'Delete what is in it first.',
-      })
-    }
-    await plane.resources.remove(tx, found.id)
-    return { status: 200 }
   })
 }

@@ -1,17 +1,16 @@
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
-import type { Route } from '../../arm/router.ts'
-import { listPage } from '../../arm/list-page.ts'
-import { writeRoutes } from '../../arm/write-routes.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import { accepted } from '../../arm/operations.ts'
+import type { Plane } from '../../plane.ts'
 import type { Resource, ResourceBody } from '../../store/resources.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
 import { readSourceUri, withoutSignature } from '../kept/address.ts'
 import {
   encryptionOf,
-  galleryType,
   invalidParameter,
   managedImageType,
+  setType,
   snapshotType,
   versionEncryptionTypes,
   versionType,
@@ -19,7 +18,8 @@ import {
   type KeptInternal,
 } from '../kept/kept.ts'
 import { resolveSource, type CopySource } from '../kept/source.ts'
-import { accepted, deleteKept, insertKept, keptFrom, keptOf, repeatKept } from '../kept/write-kept.ts'
+import { keptHooks } from '../kept/kept-type.ts'
+import { insertKept, keptFrom, keptOf, repeatKept } from '../kept/write-kept.ts'
 import { requireLocation } from '../../arm/regions.ts'
 import { diskType, vmType } from '../vm-model.ts'
 import { definitionOf } from './definitions.ts'
@@ -32,9 +32,6 @@ export interface VersionInternal extends KeptInternal {
 }
 
 export type Version = Resource<VersionInternal>
-
-const base = `${groupPath}/providers/${galleryType}/{gallery}/images/{image}/versions`
-const one = `${base}/{version}`
 
 /** What clients see; where it is replicated to only when they ask. */
 function view(version: Version, expand = ''): Record<string, unknown> {
@@ -57,39 +54,14 @@ function view(version: Version, expand = ''): Record<string, unknown> {
 }
 
 /** Image versions: a disk, kept by the machine, that VMs are made of. */
-export function versionRoutes(plane: Plane): Route[] {
-  return [
-    {
-      method: 'GET',
-      path: base,
-      action: `${versionType}/read`,
-      handle: async (request) => {
-        const definition = await plane.resources.get(definitionPath(request))
-        return await listPage<VersionInternal>(plane, request, {
-          type: versionType,
-          groupId: definition.id,
-          keep: ({ key }) => key.startsWith(`${definition.key}/versions/`),
-          view: (version) => view(version),
-        })
-      },
-    },
-    {
-      method: 'GET',
-      path: one,
-      action: `${versionType}/read`,
-      handle: async (request) =>
-        ok(view(await plane.resources.get<VersionInternal>(request.path), request.query['$expand'])),
-    },
-    ...writeRoutes<VersionInternal>(plane, one, versionType, {
-      parent: async (request) => await plane.resources.get(definitionPath(request)),
-      create: async (request, definition) => await create(plane, request, definition),
-      change: async (request, version) => await change(plane, request, version),
-      remove: async (request, version) => await deleteKept(plane, request, version),
-    }),
-  ]
+export const versions: ResourceType<VersionInternal> = {
+  ...keptHooks,
+  spelling: versionType,
+  refersTo: [setType],
+  view: (_plane, version, request, listed) => view(version, listed ? '' : request.query['$expand']),
+  create,
+  change,
 }
-
-const definitionPath = (request: ArmRequest): string => request.path.split('/').slice(0, 11).join('/')
 
 export async function versionsOf(plane: Plane, definition: Resource): Promise<Version[]> {
   const all = await plane.resources.list<VersionInternal>({ type: versionType, groupId: definition.id })
@@ -114,7 +86,7 @@ async function create(plane: Plane, request: ArmRequest, definition: Resource): 
   const properties = fields.object('properties')
   const location = requireLocation(fields, fields.text('location') ?? definition.location)
   const tags = fields.textMap('tags')
-  requireName(fields, request.params['version'] ?? '')
+  requireName(fields, request.params['name'] ?? '')
   if (location !== definition.location)
     invalidParameter(fields, 'location', 'An image version lies in the region of its image definition.', {
       expected: definition.location,

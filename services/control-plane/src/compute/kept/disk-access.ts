@@ -9,7 +9,8 @@ import type { VmInternal } from '../vm-model.ts'
 import { guestBehind } from './address.ts'
 import { diskSecurityTypes, hasContent, type Kept, type KeptInternal, type KeptResource } from './kept.ts'
 import { requireOff } from './source.ts'
-import { accepted, guestPart, markKept } from './write-kept.ts'
+import { accepted } from '../../arm/operations.ts'
+import { guestPart, markKept } from './write-kept.ts'
 
 /** Azure's bounds of durationInSeconds are wider; sixty days is what its portal allows. */
 const longest = 60 * 24 * 3600

@@ -12,7 +12,8 @@ import { guestBehind, idOfAddress, readSourceUri, withoutSignature } from './add
 import { diskBody } from './disk-body.ts'
 import { invalidParameter, managedImageType, snapshotType, versionType, type Kept, type KeptResource } from './kept.ts'
 import { resolveSource } from './source.ts'
-import { accepted, insertKept, keptFrom, keptOf } from './write-kept.ts'
+import { accepted } from '../../arm/operations.ts'
+import { insertKept, keptFrom, keptOf } from './write-kept.ts'
 
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 const options = [

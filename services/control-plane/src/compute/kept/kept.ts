@@ -3,6 +3,8 @@ import type { Fields, Problem } from '../../arm/fields.ts'
 import type { Resource } from '../../store/resources.ts'
 import type { VmModel } from '../vm-model.ts'
 
+/** Of the disk-encryption sets that disks may refer to. */
+export const setType = 'Microsoft.Compute/diskEncryptionSets'
 export const snapshotType = 'Microsoft.Compute/snapshots'
 export const managedImageType = 'Microsoft.Compute/images'
 export const galleryType = 'Microsoft.Compute/galleries'

@@ -2,24 +2,26 @@ import { faqRule } from '../../arm/faq-rule.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
-import { readRoutes } from '../../arm/read-routes.ts'
-import type { Route } from '../../arm/router.ts'
-import { writeRoutes } from '../../arm/write-routes.ts'
+import { accepted } from '../../arm/operations.ts'
 import { ServiceError } from '@strongroom/platform'
-import { groupPath, type Plane } from '../../plane.ts'
+import type { Plane } from '../../plane.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
+import { retag } from '../../types/retag.ts'
 import { requireLocation } from '../../arm/regions.ts'
 import { diskType, vmType } from '../vm-model.ts'
 import { readSourceUri, withoutSignature } from './address.ts'
 import {
   invalidParameter,
   managedImageType,
+  setType,
   snapshotType,
   type Kept,
   type KeptInternal,
   type KeptResource,
 } from './kept.ts'
 import { resolveSource } from './source.ts'
-import { accepted, deleteKept, insertKept, keptFrom, keptOf } from './write-kept.ts'
+import { keptHooks } from './kept-type.ts'
+import { insertKept, keptFrom, keptOf } from './write-kept.ts'
 
 const view = (image: KeptResource): Record<string, unknown> => resourceView(image, managedImageType)
 
@@ -27,16 +29,13 @@ const view = (image: KeptResource): Record<string, unknown> => resourceView(imag
  * Managed images: generalised disks outside any gallery. A confidential VM gives none, because a managed image has no place
  * for its guest state; disks without guest state do, and gallery versions are made of them.
  */
-export function managedImageRoutes(plane: Plane): Route[] {
-  const one = `${groupPath}/providers/${managedImageType}/{name}`
-  return [
-    ...readRoutes<KeptInternal>(plane, managedImageType, view),
-    ...writeRoutes<KeptInternal>(plane, one, managedImageType, {
-      create: async (request, group) => await create(plane, request, group.location),
-      change: async (request, image) => await retag(plane, request, image),
-      remove: async (request, image) => await deleteKept(plane, request, image),
-    }),
-  ]
+export const managedImages: ResourceType<KeptInternal> = {
+  ...keptHooks,
+  spelling: managedImageType,
+  refersTo: [setType],
+  movable: true,
+  create: async (plane, request, group) => await create(plane, request, group.location),
+  change: async (plane, request, image) => ok(view(await retag(plane, request, image))),
 }
 
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
@@ -123,16 +122,3 @@ const notGeneralized = (id: string): ServiceError =>
     found: 'a specialized VM',
     remedy: 'Deprovision the guest, deallocate the VM, then az vm generalize.',
   })
-
-async function retag(plane: Plane, request: ArmRequest, image: KeptResource): Promise<ArmReply> {
-  const fields = new Fields(request.body)
-  const tags = fields.textMap('tags')
-  fields.assertSound()
-  const changed = await plane.resources.transaction(
-    async (tx) =>
-      await plane.resources.change<KeptInternal>(tx, image.id, ({ body }) => {
-        if (tags !== undefined) body.tags = tags
-      }),
-  )
-  return ok(view(changed ?? image))
-}

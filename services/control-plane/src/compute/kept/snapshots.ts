@@ -1,19 +1,21 @@
 import { Fields } from '../../arm/fields.ts'
 import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import { resourceView } from '../../arm/resource-view.ts'
-import { readRoutes } from '../../arm/read-routes.ts'
-import type { Route } from '../../arm/router.ts'
-import { writeRoutes } from '../../arm/write-routes.ts'
-import { groupPath, type Plane } from '../../plane.ts'
+import { accepted } from '../../arm/operations.ts'
+import type { Plane } from '../../plane.ts'
+import { meterOf } from '../../types/meter.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
+import { gibOf } from '../disk-meters.ts'
 import { requireLocation } from '../../arm/regions.ts'
 import { diskType } from '../vm-model.ts'
 import { accessRoutes } from './disk-access.ts'
 import { readSourceUri, guestBehind, idOfAddress, withoutSignature } from './address.ts'
 import { diskBody } from './disk-body.ts'
-import { invalidParameter, snapshotType, type Kept, type KeptInternal, type KeptResource } from './kept.ts'
+import { invalidParameter, setType, snapshotType, type Kept, type KeptInternal, type KeptResource } from './kept.ts'
 import { checkDiskSecurity } from './security-profile.ts'
 import { resolveSource } from './source.ts'
-import { accepted, deleteKept, insertKept, keptFrom, keptOf, repeatKept } from './write-kept.ts'
+import { keptHooks } from './kept-type.ts'
+import { insertKept, keptFrom, keptOf, repeatKept } from './write-kept.ts'
 
 const skus = ['Standard_LRS', 'Standard_ZRS', 'Premium_LRS'] as const
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
@@ -21,17 +23,24 @@ const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 const view = (snapshot: KeptResource): Record<string, unknown> => resourceView(snapshot, snapshotType)
 
 /** Snapshots: disks at one moment, with their guest state where they have one. */
-export function snapshotRoutes(plane: Plane): Route[] {
-  const one = `${groupPath}/providers/${snapshotType}/{name}`
-  return [
-    ...readRoutes<KeptInternal>(plane, snapshotType, view),
-    ...writeRoutes<KeptInternal>(plane, one, snapshotType, {
-      create: async (request, group) => await create(plane, request, group.location),
-      change: async (request, snapshot) => await change(plane, request, snapshot),
-      remove: async (request, snapshot) => await deleteKept(plane, request, snapshot),
-    }),
-    ...accessRoutes(plane, snapshotType),
-  ]
+export const snapshots: ResourceType<KeptInternal> = {
+  ...keptHooks,
+  spelling: snapshotType,
+  refersTo: [setType],
+  movable: true,
+  stays: ({ name, body }) =>
+    body.properties['incremental'] !== true
+      ? undefined
+      : {
+          message: `The snapshot '${name}' is incremental.`,
+          expected: 'a full snapshot',
+          found: 'incremental: true',
+          remedy: 'Make a full snapshot: az snapshot create --incremental false.',
+        },
+  create: async (plane, request, group) => await create(plane, request, group.location),
+  change,
+  routes: (plane) => accessRoutes(plane, snapshotType),
+  meters: (row) => [meterOf(row, 'snapshot', gibOf(row))],
 }
 
 async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {

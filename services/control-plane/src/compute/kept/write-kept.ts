@@ -1,9 +1,9 @@
 import type { GuestIdentity, KeptDiskSource } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
-import { askerOf } from '../../arm/asker.ts'
-import { asyncHeaders } from '../../arm/operations.ts'
-import type { ArmReply, ArmRequest } from '../../arm/request.ts'
+import { askerOf, type Asker } from '../../arm/asker.ts'
+import type { ArmRequest } from '../../arm/request.ts'
 import type { Plane } from '../../plane.ts'
+import { changedMeanwhile } from '../../types/conflicts.ts'
 import type { Db, Resource, ResourceBody } from '../../store/resources.ts'
 import type { Kept, KeptInternal, KeptResource } from './kept.ts'
 import type { CopySource } from './source.ts'
@@ -52,7 +52,7 @@ export async function insertKept<More extends object = object>(
 ): Promise<{ resource: Resource<KeptInternal & More>; operation: Operation }> {
   return await plane.resources.transaction(async (tx) => {
     await plane.resources.lockGroup(tx, request.path)
-    if ((await plane.resources.find(request.path, tx)) !== undefined) throw raced(request.path)
+    if ((await plane.resources.find(request.path, tx)) !== undefined) throw changedMeanwhile(request.path)
     const internal = { ...(o.more ?? ({} as More)), kept: o.kept, managedBy: '' }
     const resource = await plane.resources.insert(tx, {
       id: request.path,
@@ -106,55 +106,39 @@ export async function markKept(
 ): Promise<void> {
   const marked = await plane.resources.change<KeptInternal>(tx, resource.id, (current) => {
     const { kept, managedBy } = current.internal
-    if (kept?.id !== resource.internal.kept?.id || managedBy !== resource.internal.managedBy) throw raced(resource.id)
+    if (kept?.id !== resource.internal.kept?.id || managedBy !== resource.internal.managedBy)
+      throw changedMeanwhile(resource.id)
     current.body.properties['provisioningState'] = state
     change(current)
   })
-  if (marked === undefined) throw raced(resource.id)
+  if (marked === undefined) throw changedMeanwhile(resource.id)
 }
 
-/** Deletes a resource with what is kept for it. */
-export async function deleteKept(plane: Plane, request: ArmRequest, resource: KeptResource): Promise<ArmReply> {
+/**
+ * Begins to delete a resource with what is kept for it; undefined where nothing is.
+ * @throws ServiceError OperationNotAllowed while an address of it is given out
+ */
+export async function removeKept(plane: Plane, asker: Asker, resource: KeptResource): Promise<Operation | undefined> {
   const { kept } = resource.internal
-  if (kept === undefined) {
-    await plane.resources.transaction(async (tx) => {
-      await plane.resources.lockGroup(tx, resource.id, { evenDeleting: true })
-      await plane.resources.remove(tx, resource.id)
-    })
-    return { status: 200 }
-  }
+  if (kept === undefined) return undefined
   const access = (await plane.machine.findDisk(kept.id))?.access
   if (access !== undefined) throw givenOut(resource, access.until)
   const under = (await plane.runner.listFor(resource.key)).filter(
     ({ status }) => status === 'Running' || status === 'Undoing',
   )
   const deleting = under.find(({ kind }) => kind === 'disk.remove')
-  if (deleting !== undefined) return accepted(plane, request, resource, deleting)
+  if (deleting !== undefined) return deleting
   for (const { id } of under) await plane.runner.cancel(id)
-  const operation = await plane.resources.transaction(async (tx) => {
+  return await plane.resources.transaction(async (tx) => {
     await markKept(plane, tx, resource, 'Deleting')
-    const params = { id: resource.id, keptId: kept.id, asker: askerOf(request) }
     return await plane.runner.submit({
       kind: 'disk.remove',
       resourceId: resource.key,
-      principal: request.caller.objectId,
-      params,
+      principal: asker?.objectId,
+      params: { id: resource.id, keptId: kept.id, ...(asker && { asker }) },
       tx,
     })
   })
-  return accepted(plane, request, resource, operation)
-}
-
-/** 202 with the operation to follow; a PUT shows its resource as well. */
-export function accepted(
-  plane: Plane,
-  request: ArmRequest,
-  resource: KeptResource,
-  operation: Operation,
-  body?: Record<string, unknown>,
-): ArmReply {
-  const where = { subscriptionId: plane.subscriptionId, location: resource.location, operationId: operation.id }
-  return { status: 202, headers: asyncHeaders(request, where), ...(body !== undefined && { body }) }
 }
 
 export const givenOut = (resource: KeptResource, until: string): ServiceError =>
@@ -166,12 +150,4 @@ export const givenOut = (resource: KeptResource, until: string): ServiceError =>
     expected: 'no address that still lives',
     found: `one until ${until}`,
     remedy: 'Revoke it: az disk revoke-access, or az snapshot revoke-access.',
-  })
-
-const raced = (id: string): ServiceError =>
-  new ServiceError({
-    code: 'Conflict',
-    status: 409,
-    message: `Another request changed ${id} at the same time.`,
-    remedy: 'Repeat the request.',
   })

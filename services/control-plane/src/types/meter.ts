@@ -1,0 +1,49 @@
+import type { Json, Resource } from '../store/resources.ts'
+
+/** What is counted, each apart from the others (S27). */
+export const meterKinds = [
+  'compute',
+  'os-disk',
+  'os-disk-encrypted',
+  'data-disk',
+  'snapshot',
+  'vmgs',
+  'managed-hsm',
+] as const
+export type MeterKind = (typeof meterKinds)[number]
+
+export interface Meter {
+  meter: MeterKind
+  /** ARM id of what is used. */
+  resourceId: string
+  /** ARM id of the VM that it belongs to; empty where it belongs to none. */
+  vmId: string
+  region: string
+  /** Size of a VM, storage type of a disk, SKU of an HSM. */
+  sku: string
+  /** GiB of a disk, otherwise 1. */
+  quantity: number
+  tags: Record<string, string>
+}
+
+/** What meters are read from: rows as they stand, whatever wrote them. */
+export type MeteredRow = Pick<Resource<unknown>, 'id' | 'type' | 'location' | 'body' | 'internal'>
+
+/** Whether what the meter counts is an amount of GiB over time; else it is there or not. */
+export const countsGiB = (meter: MeterKind): boolean =>
+  meter === 'os-disk' || meter === 'os-disk-encrypted' || meter === 'data-disk' || meter === 'snapshot'
+
+export const object = (value: unknown): Json => (typeof value === 'object' && value !== null ? (value as Json) : {})
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+export const count = (value: unknown): number => (typeof value === 'number' && Number.isSafeInteger(value) ? value : 0)
+
+/** The resource itself as one of the kind, by its SKU. */
+export const meterOf = (row: MeteredRow, meter: MeterKind, quantity: number = 1): Meter => ({
+  meter,
+  resourceId: row.id,
+  vmId: '',
+  region: row.location,
+  sku: text(row.body.sku?.['name']),
+  quantity,
+  tags: row.body.tags ?? {},
+})

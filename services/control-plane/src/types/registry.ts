@@ -1,0 +1,73 @@
+import { keyOf } from '../arm/resource-id.ts'
+import type { Meter, MeteredRow } from './meter.ts'
+import type { ResourceType } from './resource-type.ts'
+
+/** Every type that there are resources of in groups. */
+export class ResourceTypes {
+  readonly all: readonly ResourceType[]
+  /** In lower case, of the types that are metered. */
+  readonly metered: ReadonlySet<string>
+  readonly #byKey: ReadonlyMap<string, ResourceType>
+  readonly #rank: ReadonlyMap<string, number>
+
+  /** @throws TypeError where a type is described twice, or refers to one that is not described */
+  constructor(types: readonly ResourceType[]) {
+    this.all = types.toSorted((a, b) => a.spelling.localeCompare(b.spelling))
+    this.#byKey = new Map(this.all.map((type) => [keyOf(type.spelling), type]))
+    if (this.#byKey.size < types.length) throw new TypeError('a resource type is described twice')
+    for (const { spelling, refersTo = [] } of this.all)
+      for (const other of refersTo)
+        if (!this.#byKey.has(keyOf(other)))
+          throw new TypeError(`${spelling} refers to ${other}, which is no resource type`)
+    this.metered = new Set([...this.#byKey].flatMap(([key, { meters }]) => (meters === undefined ? [] : [key])))
+    this.#rank = new Map(this.#deletionOrder().map((spelling, index) => [keyOf(spelling), index]))
+  }
+
+  /** @param type in any case; groups, deployments and the like are none of these */
+  of(type: string): ResourceType | undefined {
+    return this.#byKey.get(keyOf(type))
+  }
+
+  /** A type as its provider spells it; as given where there is no such type. */
+  spellingOf(type: string): string {
+    return this.of(type)?.spelling ?? type
+  }
+
+  /** Types of one namespace, without it. */
+  within(namespace: string): string[] {
+    return this.all
+      .filter(({ spelling }) => spelling.startsWith(`${namespace}/`))
+      .map(({ spelling }) => spelling.slice(namespace.length + 1))
+  }
+
+  /** Whether there can be rows of resources within one of the type. */
+  hasRowsWithin(type: string): boolean {
+    return this.all.some(({ spelling, inParent }) => inParent !== true && keyOf(spelling).startsWith(`${keyOf(type)}/`))
+  }
+
+  metersOf(row: MeteredRow | undefined): Meter[] {
+    return row === undefined ? [] : (this.of(row.type)?.meters?.(row) ?? [])
+  }
+
+  /**
+   * Resources in an order in which they can be deleted, those of one type together: what is within another before it, what
+   * refers to another before it. Those of no type here come last.
+   */
+  inDeletionOrder<T extends { type: string }>(resources: readonly T[]): T[] {
+    const rankOf = ({ type }: T): number => this.#rank.get(type) ?? this.#rank.size
+    return resources.toSorted((a, b) => rankOf(a) - rankOf(b) || a.type.localeCompare(b.type))
+  }
+
+  /** Every type after those that are within it or refer to it. */
+  #deletionOrder(): string[] {
+    const order: string[] = []
+    const visit = (spelling: string): void => {
+      if (order.includes(spelling)) return
+      for (const { spelling: other, refersTo = [] } of this.all)
+        if (refersTo.includes(spelling) || other.startsWith(`${spelling}/`)) visit(other)
+      order.push(spelling)
+    }
+    for (const { spelling } of this.all) visit(spelling)
+    return order
+  }
+}

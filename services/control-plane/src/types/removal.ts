@@ -1,0 +1,103 @@
+import { ServiceError, toErrorDetail, type Operation } from '@strongroom/platform'
+import type { ErrorDetail } from '@strongroom/contract'
+import type { Asker } from '../arm/asker.ts'
+import { keyOf, parseResourceId } from '../arm/resource-id.ts'
+import type { Plane } from '../plane.ts'
+import type { Db, Resource } from '../store/resources.ts'
+
+export interface Removed {
+  /** Undefined where there was no such resource. */
+  found?: Resource<unknown>
+  /** Where the resource goes by an operation; otherwise it is gone. */
+  operation?: Operation
+}
+
+/**
+ * Deletes a resource as its type says: every deletion is this one.
+ * @param expected throws where the resource is not what the caller means
+ * @throws ServiceError where something still uses it
+ */
+export async function removeResource(
+  plane: Plane,
+  asker: Asker,
+  id: string,
+  expected: (found: Resource<unknown> | undefined) => void = () => {},
+): Promise<Removed> {
+  const type = plane.types.of(parseResourceId(id)?.type ?? '')
+  const locked = async (tx: Db): Promise<Resource<unknown> | undefined> => {
+    await plane.resources.lockGroup(tx, id, { evenDeleting: true })
+    // Whoever refers to it locks it first, from whichever group: it is in use then, or gone.
+    const found = await plane.resources.lock<unknown>(tx, id)
+    expected(found)
+    if (found !== undefined) await type?.assertUnused?.(plane, tx, found)
+    return found
+  }
+  if (type?.remove !== undefined) {
+    const found = await plane.resources.transaction(locked)
+    if (found === undefined) return {}
+    const operation = await type.remove(plane, asker, found)
+    if (operation !== undefined) return { found, operation }
+  }
+  return await plane.resources.transaction(async (tx) => {
+    const found = await locked(tx)
+    if (found === undefined) return {}
+    const inside = await rowsWithin(plane, tx, found)
+    if (type?.emptiedFirst === true && inside.length > 0) throw notEmpty(found, inside)
+    await type?.released?.(plane, tx, found)
+    // Where the other service does not answer, the row stays and the deletion can be repeated.
+    await type?.forget?.(plane, asker, found)
+    for (const each of [...inside, found]) await plane.resources.remove(tx, each.id)
+    return { found }
+  })
+}
+
+/** Resources whose ids lie below this one's. */
+async function rowsWithin(plane: Plane, tx: Db, resource: Resource<unknown>): Promise<Resource[]> {
+  if (!plane.types.hasRowsWithin(resource.type)) return []
+  const all = await plane.resources.list({ groupId: resource.id }, tx)
+  return all.filter(({ key }) => key.startsWith(`${resource.key}/`))
+}
+
+const notEmpty = (resource: Resource<unknown>, inside: Resource[]): ServiceError =>
+  new ServiceError({
+    code: 'CannotDeleteResource',
+    status: 409,
+    message: 'Can not delete resource before nested resources are deleted.',
+    target: resource.id,
+    expected: 'nothing in it',
+    found: inside.map(({ id }) => id).join(', ').slice(0, 400), // prettier-ignore
+    remedy: 'Delete what is in it first.',
+  })
+
+/**
+ * Deletes all resources of a group, in an order in which they can go; those of one type at once.
+ * @returns what could not be deleted because something of another group uses it
+ * @throws ServiceError with the error of an operation that failed
+ */
+export async function removeAllIn(plane: Plane, asker: Asker, groupId: string): Promise<ErrorDetail[]> {
+  const all = await plane.resources.list({ groupId })
+  const resources = plane.types.inDeletionOrder(all.filter(({ key }) => key !== keyOf(groupId)))
+  const blocked: ErrorDetail[] = []
+  const types = [...new Set(resources.map(({ type }) => type))]
+  for (const type of types) {
+    const operations: Operation[] = []
+    for (const { id } of resources.filter((each) => each.type === type)) {
+      try {
+        const { operation } = await removeResource(plane, asker, id)
+        if (operation !== undefined) operations.push(operation)
+      } catch (error) {
+        if (!(error instanceof ServiceError) || error.status >= 500) throw error
+        blocked.push({ ...toErrorDetail(error), target: id })
+      }
+    }
+    for (const { id } of operations) await succeeded(plane, id)
+  }
+  return blocked
+}
+
+async function succeeded(plane: Plane, operationId: string): Promise<void> {
+  const ended = await plane.runner.wait(operationId)
+  if (ended.status === 'Succeeded') return
+  const error = ended.error ?? { code: ended.status, message: 'A resource could not be deleted.' }
+  throw new ServiceError({ ...error.innererror, code: error.code, status: 409, message: error.message })
+}

@@ -1,0 +1,117 @@
+import { askerOf } from '../arm/asker.ts'
+import { listPage } from '../arm/list-page.ts'
+import { accepted } from '../arm/operations.ts'
+import { checkPreconditions } from '../arm/preconditions.ts'
+import type { ArmReply, ArmRequest } from '../arm/request.ts'
+import { resourceView } from '../arm/resource-view.ts'
+import type { Route } from '../arm/router.ts'
+import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
+import type { Resource } from '../store/resources.ts'
+import { removeResource } from './removal.ts'
+import type { ResourceType } from './resource-type.ts'
+
+/** Every route of a type: lists, the resource itself, and what its description adds. */
+export function resourceRoutes(plane: Plane, type: ResourceType): Route[] {
+  const more = type.routes?.(plane) ?? []
+  if (type.inParent === true) return more
+  const { list, one } = pathsOf(type.spelling)
+  const read = `${type.spelling}/read`
+  const writes = type.create === undefined ? [] : writeRoutes(plane, type, one)
+  return [
+    { method: 'GET', path: list, action: read, handle: async (request) => await listIn(plane, type, request) },
+    ...(isNested(type) ? [] : [subscriptionList(plane, type)]),
+    {
+      method: 'GET',
+      path: one,
+      action: read,
+      handle: async (request) => {
+        const resource = await plane.resources.get<unknown>(request.path)
+        const body = await viewOf(plane, type, resource, request, false)
+        return { status: 200, body, headers: { etag: `W/"${resource.etag}"` } }
+      },
+    },
+    ...writes,
+    ...more,
+  ]
+}
+
+/**
+ * PUT, PATCH and DELETE: ETags count for all three; what is not there is made, is not found, and is gone already. A PUT of what
+ * is there changes it as PATCH does.
+ */
+function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
+  const { spelling } = type
+  const change = async (request: ArmRequest, existing: Resource<unknown>): Promise<ArmReply> => {
+    if (type.change === undefined) throw new TypeError(`${spelling} cannot be changed`)
+    return await type.change(plane, request, existing)
+  }
+  const put = async (request: ArmRequest): Promise<ArmReply> => {
+    const parent = await parentOf(plane, type, request.path.split('/').slice(0, -2).join('/'))
+    const existing = await plane.resources.find<unknown>(request.path)
+    checkPreconditions(request, existing)
+    if (existing !== undefined) return await change(request, existing)
+    if (type.create === undefined) throw new TypeError(`${spelling} cannot be made`)
+    return await type.create(plane, request, parent)
+  }
+  const patch = async (request: ArmRequest): Promise<ArmReply> => {
+    const existing = await plane.resources.get<unknown>(request.path)
+    checkPreconditions(request, existing)
+    return await change(request, existing)
+  }
+  const remove = async (request: ArmRequest): Promise<ArmReply> => {
+    await plane.resources.requireGroup(request.path)
+    const expected = (found: Resource<unknown> | undefined): void => checkPreconditions(request, found)
+    const { found, operation } = await removeResource(plane, askerOf(request), request.path, expected)
+    if (found === undefined) return { status: 204 }
+    return operation === undefined ? { status: 200 } : accepted(plane, request, found, operation)
+  }
+  return [
+    { method: 'PUT', path, action: `${spelling}/write`, handle: put },
+    { method: 'PATCH', path, action: `${spelling}/write`, handle: patch },
+    { method: 'DELETE', path, action: `${spelling}/delete`, handle: remove },
+  ]
+}
+
+const isNested = ({ spelling }: ResourceType): boolean => spelling.split('/').length > 2
+
+/** The last name is {name}; each before it is called as its type is. */
+function pathsOf(spelling: string): { list: string; one: string } {
+  const [namespace = '', ...kinds] = spelling.split('/')
+  const above = kinds.slice(0, -1).map((kind) => `${kind}/{${kind}}`)
+  const list = [groupPath, 'providers', namespace, ...above, kinds.at(-1)].join('/')
+  return { list, one: `${list}/{name}` }
+}
+
+/** The group, or the resource that one of the type is within. @throws ServiceError where there is none */
+const parentOf = async (plane: Plane, type: ResourceType, path: string): Promise<Resource> =>
+  isNested(type) ? await plane.resources.get(path) : await plane.resources.requireGroup(path)
+
+async function listIn(plane: Plane, type: ResourceType, request: ArmRequest): Promise<ArmReply> {
+  const parent = await parentOf(plane, type, request.path.split('/').slice(0, -1).join('/'))
+  return await listPage<unknown>(plane, request, {
+    type: type.spelling,
+    groupId: request.path,
+    ...(isNested(type) && { keep: ({ key }: Resource<unknown>) => key.startsWith(`${parent.key}/`) }),
+    view: async (resource) => await viewOf(plane, type, resource, request, true),
+  })
+}
+
+const subscriptionList = (plane: Plane, type: ResourceType): Route => ({
+  method: 'GET',
+  path: `${subscriptionPath}/providers/${type.spelling}`,
+  action: `${type.spelling}/read`,
+  handle: async (request) =>
+    await listPage<unknown>(plane, request, {
+      type: type.spelling,
+      view: async (resource) => await viewOf(plane, type, resource, request, true),
+    }),
+})
+
+const viewOf = async (
+  plane: Plane,
+  type: ResourceType,
+  resource: Resource<unknown>,
+  request: ArmRequest,
+  listed: boolean,
+): Promise<Record<string, unknown>> =>
+  (await type.view?.(plane, resource, request, listed)) ?? resourceView(resource, type.spelling)

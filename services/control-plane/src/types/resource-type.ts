@@ -1,0 +1,70 @@
+import type { Operation } from '@strongroom/platform'
+import type { Asker } from '../arm/asker.ts'
+import type { ArmReply, ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import type { Plane } from '../plane.ts'
+import type { Db, Resource } from '../store/resources.ts'
+import type { Meter, MeteredRow } from './meter.ts'
+
+/** Why a resource cannot be moved, whatever its type may. */
+export interface Staying {
+  message: string
+  expected: string
+  found: string
+  remedy: string
+}
+
+/**
+ * One type of resource that lies in a resource group: all that the resource manager knows of it. Design 0011 says what reads
+ * which member.
+ */
+export interface ResourceType<Internal = unknown> {
+  /** Namespace and type as the provider spells them, for example Microsoft.Compute/virtualMachines. */
+  readonly spelling: string
+  /** Written with its parent and kept in the parent's row: `routes` alone serve it. */
+  readonly inParent?: true
+  /** Types that its resources refer to, which go after it when a group is emptied. */
+  readonly refersTo?: readonly string[]
+  /** What is within a resource has to be deleted before it. Left out: it goes along. */
+  readonly emptiedFirst?: true
+
+  /** As clients see it; left out: what every resource shows. @param listed whether it is one of a list */
+  view?(
+    plane: Plane,
+    resource: Resource<Internal>,
+    request: ArmRequest,
+    listed: boolean,
+  ): Record<string, unknown> | Promise<Record<string, unknown>>
+  /** PUT of what is not there. @param parent the group, or what the resource is within */
+  create?(plane: Plane, request: ArmRequest, parent: Resource): Promise<ArmReply>
+  /** PUT and PATCH of what is there. */
+  change?(plane: Plane, request: ArmRequest, existing: Resource<Internal>): Promise<ArmReply>
+  /** What it has beyond lists, GET, PUT, PATCH and DELETE: actions, and what is within its own row. */
+  routes?(plane: Plane): Route[]
+
+  /** @throws ServiceError where something still uses it */
+  assertUnused?(plane: Plane, tx: Db, resource: Resource<Internal>): Promise<void>
+  /** Gives back what it holds in others' rows, in the transaction that removes its own. */
+  released?(plane: Plane, tx: Db, resource: Resource<Internal>): Promise<void>
+  /** What other services have of it goes. Idempotent: a deletion that was cut off is repeated. */
+  forget?(plane: Plane, asker: Asker, resource: Resource<Internal>): Promise<void>
+  /** Deletion by an operation, which removes the row itself. Undefined: there is nothing to wait for. */
+  remove?(plane: Plane, asker: Asker, resource: Resource<Internal>): Promise<Operation | undefined>
+  /** For the test API: what deletions leave behind, for example soft-deleted vaults. */
+  purge?(plane: Plane): Promise<void>
+
+  /** Whether Azure moves it between groups. */
+  readonly movable?: true
+  /** What one must be allowed at a resource beside writing it, to move it. */
+  readonly moveAction?: string
+  stays?(resource: Resource<Internal>): Staying | undefined
+  /** ARM id of the resource whose operations may hold this one's id. */
+  holder?(resource: Resource<Internal>): string | undefined
+  /** Tells other services that the resource has another id, before the move is committed. */
+  moved?(plane: Plane, asker: Asker, tx: Db, resource: Resource<Internal>, from: string): Promise<void>
+
+  /** What a resource, as its row stands, is using: a pure function of the row, so that usage changes with the row alone. */
+  meters?(row: MeteredRow): Meter[]
+  /** Makes the operations of the type known to the runners. */
+  define?(plane: Plane): void
+}
