@@ -7,7 +7,7 @@ import {
   type Logger,
   type TokenVerifier,
 } from '@strongroom/platform'
-import { aliasDocument, metadataDocument } from '../resources/metadata.ts'
+import { aliasDocument, metadataDocument } from './metadata.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { faqPage } from './faq-page.ts'
 import { parseBody } from './body.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keyVaultRoles } from '../keyvault/roles.ts'
+import { keyVaultRoles } from './key-vault-roles.ts'
 import type { RoleDefinition } from './role-definition.ts'
 
 type Entry = Omit<RoleDefinition, 'notActions'> & { notActions?: string[] }

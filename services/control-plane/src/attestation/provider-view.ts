@@ -1,9 +1,10 @@
 import { sharedAttestationHost, type AttestationTrustModel } from '@strongroom/contract'
 import { resourceView, type Shown } from '../arm/resource-view.ts'
 import type { Region } from '../arm/regions.ts'
+import { attestationProviderType } from '../types/references.ts'
 import type { Json } from '../store/resources.ts'
 
-export const providerType = 'Microsoft.Attestation/attestationProviders'
+export const providerType: string = attestationProviderType
 
 /** Properties of a provider as clients see them (facts section 5.7). */
 export function providerProperties(o: { trustModel: AttestationTrustModel; attestUri: string }): Json {

@@ -2,8 +2,8 @@ import { ServiceError, type AttestationVerifier } from '@strongroom/platform'
 import { ok, param } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
+import { verifierId, verifierType } from '../types/references.ts'
 
-export const verifierType = 'Strongroom.Attestation/verifiers'
 const base = `${subscriptionPath}/providers/${verifierType}`
 
 /** Attestation providers of other origins. They are the operator's configuration, so they are shown here and never made. */
@@ -35,19 +35,10 @@ export function verifierRoutes(plane: Plane): Route[] {
   ]
 }
 
-/** The provider of another origin that an id means. */
-export function verifierAt(plane: Plane, id: string): { id: string; uri: string } | undefined {
-  const found = plane.verifiers.find((each) => idOf(plane, each).toLowerCase() === id.toLowerCase())
-  return found && { id: idOf(plane, found), uri: found.issuer }
-}
-
-const idOf = (plane: Plane, { name }: AttestationVerifier): string =>
-  `/subscriptions/${plane.subscriptionId}/providers/${verifierType}/${name}`
-
 function verifierView(plane: Plane, verifier: AttestationVerifier): Record<string, unknown> {
   const { name, issuer, keys } = verifier
   return {
-    id: idOf(plane, verifier),
+    id: verifierId(plane, verifier),
     name,
     type: verifierType,
     properties: { issuer, attestUri: issuer, keysUri: keys },

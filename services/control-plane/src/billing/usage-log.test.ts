@@ -7,6 +7,7 @@ import { migrations } from '../store/migrations.ts'
 import { ResourceStore } from '../store/resources.ts'
 import { Prices } from './price-list.ts'
 import { linesOf } from './usage-lines.ts'
+import { resourceTypes } from '../resource-types.ts'
 import { UsageLog } from './usage-log.ts'
 
 const from = new Date('2026-01-01T00:00:00Z')

@@ -5,7 +5,7 @@ import { ok } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import { vmType } from './vm-model.ts'
-import { vmOfAction } from './vm-power.ts'
+import { vmOfAction } from './vm-record.ts'
 
 /** Azure's default, in minutes. */
 const defaultMinutes = 120

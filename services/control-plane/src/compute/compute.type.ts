@@ -1,6 +1,5 @@
 import type { ResourceType } from '../types/resource-type.ts'
 import { disks } from './disks.ts'
 import { runCommands } from './run-command-routes.ts'
-import { virtualMachines } from './vm-routes.ts'
 
-export const resourceTypes: readonly ResourceType[] = [virtualMachines, runCommands, disks]
+export const resourceTypes: readonly ResourceType[] = [runCommands, disks]

@@ -4,7 +4,7 @@ import type { Plane } from '../plane.ts'
 import { releaseDisk, type DiskInternal } from './data-disks.ts'
 import { destroyDisk, placeDataDisks } from './disk-placement.ts'
 import { stateOf, type DiskChange, type VmInternal } from './vm-model.ts'
-import { changeVm, refreshBody, setState, type VmParams } from './vm-sagas.ts'
+import { changeVm, refreshBody, setState, type VmParams } from './vm-record.ts'
 
 /**
  * The machine gives a VM the data disks of its changed model; what was detached is free for others only then. Where the

@@ -1,17 +1,12 @@
 import type { ImageRecord } from '@strongroom/contract'
 import type { Problem } from '../arm/fields.ts'
-import type { Resource } from '../store/resources.ts'
 import { accountProblems } from './account-rules.ts'
 import { findRegion } from '../arm/regions.ts'
-import { networkProblems } from './vm-network-rules.ts'
 import type { VmRequest } from './vm-request.ts'
 import { bad } from './security-table.ts'
 
-/** Everything about disk, guest account, network and what we do not offer. */
-export function guestProblems(
-  r: VmRequest,
-  o: { image: ImageRecord | undefined; nics: (Resource | undefined)[]; vmId: string; specialised?: boolean },
-): Problem[] {
+/** Everything about disk, guest account and what we do not offer. */
+export function guestProblems(r: VmRequest, o: { image: ImageRecord | undefined; specialised: boolean }): Problem[] {
   const problems: Problem[] = r.unsupported.map((u) => ({
     code: 'NotSupported',
     status: 400,
@@ -43,12 +38,7 @@ export function guestProblems(
       rule: 'S24',
     })
   }
-  return [
-    ...problems,
-    ...(o.specialised === true ? [] : accountProblems(r)),
-    ...imageProblems(r, o.image),
-    ...networkProblems(r, o.nics, o.vmId),
-  ]
+  return [...problems, ...(o.specialised ? [] : accountProblems(r)), ...imageProblems(r, o.image)]
 }
 
 function imageProblems(r: VmRequest, image: ImageRecord | undefined): Problem[] {

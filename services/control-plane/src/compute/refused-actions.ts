@@ -4,7 +4,7 @@ import { ok, type ArmRequest, type Method } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import { vmType } from './vm-model.ts'
-import { vmOfAction } from './vm-power.ts'
+import { vmOfAction } from './vm-record.ts'
 
 interface Refused {
   method: Method

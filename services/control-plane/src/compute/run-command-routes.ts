@@ -10,7 +10,7 @@ import type { ResourceType } from '../types/resource-type.ts'
 import { actionResult, readAction, readManaged, refusedByGuest, shellCommand, submitScript } from './run-command.ts'
 import { runCommandType, type RunCommandInternal } from './run-command-store.ts'
 import { vmType, type Vm } from './vm-model.ts'
-import { vmOfAction } from './vm-power.ts'
+import { vmOfAction } from './vm-record.ts'
 
 type RunCommand = Resource<RunCommandInternal>
 

@@ -1,8 +1,7 @@
 import { homeRegion, sharedAttestationHost } from '@strongroom/contract'
 import type { Link } from '../arm/access.ts'
 import type { Problem } from '../arm/fields.ts'
-import { providerType } from '../attestation/provider-view.ts'
-import { verifierAt, verifierType } from '../attestation/verifier-routes.ts'
+import { attestationProviderType, findAttestation, verifierType } from '../types/references.ts'
 import type { Plane } from '../plane.ts'
 import { findRegion } from '../arm/regions.ts'
 import type { AttestationProvider, VmModel } from './vm-model.ts'
@@ -19,7 +18,7 @@ export function attestationUri(model: Pick<VmModel, 'attestationProvider' | 'loc
 export function providerLinks(id: string | undefined): Link[] {
   if (id === undefined) return []
   const isVerifier = id.toLowerCase().includes(`/providers/${verifierType.toLowerCase()}/`)
-  return [{ id, action: `${isVerifier ? verifierType : providerType}/read` }]
+  return [{ id, action: `${isVerifier ? verifierType : attestationProviderType}/read` }]
 }
 
 /** The provider that a new VM names: a resource, or one of another origin that the operator named. */
@@ -28,18 +27,15 @@ export async function resolveProvider(
   id: string | undefined,
 ): Promise<{ provider?: AttestationProvider } | { problem: Problem }> {
   if (id === undefined) return {}
-  const verifier = verifierAt(plane, id)
-  if (verifier !== undefined) return { provider: verifier }
-  const found = await plane.resources.find(id)
-  const uri = found?.body.properties['attestUri']
-  if (found?.type === providerType.toLowerCase() && typeof uri === 'string') return { provider: { id: found.id, uri } }
+  const provider = await findAttestation(plane, id)
+  if (provider !== undefined) return { provider }
   return {
     problem: {
       code: 'InvalidResourceReference',
       status: 400,
       message: `The attestation provider ${id.slice(0, 300)} does not exist.`,
       target,
-      expected: `the id of a resource of type ${providerType} or ${verifierType}`,
+      expected: `the id of a resource of type ${attestationProviderType} or ${verifierType}`,
       found: id.slice(0, 300),
       remedy: 'Make the provider first, or leave it out for the one that the region shares.',
     },

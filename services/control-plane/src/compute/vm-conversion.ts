@@ -8,7 +8,7 @@ import { findSize, machineSize, type Size } from './sizes.ts'
 import { changeStanding } from './standing-vm.ts'
 import { attestationUri } from './vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from './vm-model.ts'
-import { changeVm, refreshBody, setState, type VmParams } from './vm-sagas.ts'
+import { changeVm, refreshBody, setState, type VmParams } from './vm-record.ts'
 
 /** One side of a conversion. */
 interface Side {

@@ -3,7 +3,7 @@ import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import { requireOff } from './kept/source.ts'
 import { vmType, type Vm, type VmInternal } from './vm-model.ts'
-import { changeVm } from './vm-sagas.ts'
+import { changeVm } from './vm-record.ts'
 
 /** generalize says that the guest was deprovisioned: from then on the VM is a source of images and starts no more. */
 export function generalizeRoutes(plane: Plane): Route[] {

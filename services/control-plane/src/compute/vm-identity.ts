@@ -1,7 +1,7 @@
 import type { Link } from '../arm/access.ts'
 import type { Fields, Problem } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
-import { findUserIdentity, userIdentityType, type UserIdentity } from '../identity/user-assigned.ts'
+import { findUserIdentity, userIdentityType, type UserIdentity } from '../types/references.ts'
 import type { Plane } from '../plane.ts'
 import type { Vm, VmInternal, VmModel } from './vm-model.ts'
 
@@ -80,25 +80,21 @@ function entriesOf(identity: Fields): [string, unknown][] | undefined {
 }
 
 /**
- * The identities behind the ids. One that the VM has stays though it was deleted since, as on Azure: it gives no tokens.
- * One that was made anew under the name of a deleted one is another, and has to be assigned by who may.
- * @throws ServiceError LinkedAuthorizationFailed where the caller may not assign one that is new
+ * The identities behind the ids, and what it takes to assign those that are new. One that the VM has stays though it was deleted
+ * since, as on Azure: it gives no tokens. One that was made anew under the name of a deleted one is another, and has to be
+ * assigned by who may.
  */
 export async function resolveIdentities(
   plane: Plane,
-  o: {
-    caller: Parameters<Plane['access']['requireLinked']>[0]
-    vmId: string
-    wanted: IdentityRequest
-    existing?: VmModel
-  },
-): Promise<{ identities: UserIdentity[]; problems: Problem[] }> {
-  const held = new Map((o.existing?.userAssigned ?? []).map((each) => [keyOf(each.id), each]))
+  wanted: IdentityRequest,
+  existing: VmModel | undefined,
+): Promise<{ identities: UserIdentity[]; problems: Problem[]; links: Link[] }> {
+  const held = new Map((existing?.userAssigned ?? []).map((each) => [keyOf(each.id), each]))
   const identities: UserIdentity[] = []
   const problems: Problem[] = []
   const links: Link[] = []
-  const named = new Set(o.wanted.named.map(keyOf))
-  for (const id of o.wanted.userIds) {
+  const named = new Set(wanted.named.map(keyOf))
+  for (const id of wanted.userIds) {
     const before = held.get(keyOf(id))
     const now = named.has(keyOf(id)) ? await findUserIdentity(plane, id) : undefined
     if (now === undefined && before === undefined) problems.push(unknown(id))
@@ -107,8 +103,7 @@ export async function resolveIdentities(
     const chosen = now ?? before
     if (chosen !== undefined) identities.push(chosen)
   }
-  await plane.access.requireLinked(o.caller, o.vmId, links)
-  return { identities, problems }
+  return { identities, problems, links }
 }
 
 const unknown = (id: string): Problem => ({

@@ -1,5 +1,5 @@
 import type { ImageReference, SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
-import type { UserIdentity } from '../identity/user-assigned.ts'
+import type { UserIdentity } from '../types/references.ts'
 import type { Json, Resource, ResourceBody } from '../store/resources.ts'
 import type { KeptPassword } from './passwords.ts'
 

@@ -6,7 +6,7 @@ import { requireLocation } from '../arm/regions.ts'
 import { readImageReference } from './images.ts'
 import { readDataDisks } from './data-disks.ts'
 import type { KeptPassword } from './passwords.ts'
-import { readNics } from './vm-network.ts'
+import { readNics } from './vm-nics.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
 import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
 

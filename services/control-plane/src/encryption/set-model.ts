@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { resourceView } from '../arm/resource-view.ts'
-import type { UserIdentity } from '../identity/user-assigned.ts'
+import type { UserIdentity } from '../types/references.ts'
 import type { Json, Resource, ResourceBody } from '../store/resources.ts'
 
 export const setType = 'Microsoft.Compute/diskEncryptionSets'

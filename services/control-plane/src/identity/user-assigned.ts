@@ -5,17 +5,9 @@ import { requireLocation } from '../arm/regions.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { beingMade } from '../types/conflicts.ts'
+import { userIdentityType } from '../types/references.ts'
 import type { ResourceType } from '../types/resource-type.ts'
 import { retag } from '../types/retag.ts'
-
-export const userIdentityType = 'Microsoft.ManagedIdentity/userAssignedIdentities'
-
-/** A user-assigned identity as another resource refers to it. */
-export interface UserIdentity {
-  id: string
-  principalId: string
-  clientId: string
-}
 
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9_-]{2,127}$/
 
@@ -28,15 +20,6 @@ export const userIdentities: ResourceType = {
   change: async (plane, request, existing) => ok(view(await retag(plane, request, existing))),
   // The principal is gone before the resource: roles that it had are nobody's.
   forget: async (plane, _asker, { id }) => await plane.identities.remove(id),
-}
-
-/** The identity that a request refers to; undefined where there is none of this id. */
-export async function findUserIdentity(plane: Plane, id: string): Promise<UserIdentity | undefined> {
-  const found = await plane.resources.find(id)
-  const { principalId, clientId } = found?.body.properties ?? {}
-  if (found?.type !== userIdentityType.toLowerCase()) return undefined
-  if (typeof principalId !== 'string' || typeof clientId !== 'string') return undefined
-  return { id: found.id, principalId, clientId }
 }
 
 async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {

@@ -15,6 +15,7 @@ import {
   type TestReply,
 } from '../testing/test-plane.ts'
 import type { Resource } from '../store/resources.ts'
+import { resourceTypes } from '../resource-types.ts'
 import { idInGroup, movedId, moveProblem, withMovedIds } from './move-rules.ts'
 
 const subscription = `/subscriptions/${subscriptionId}`
@@ -199,15 +200,17 @@ describeStores('moving resources between groups', (open) => {
 
 it('nothing moves while an operation of it, or of the VM that has it, goes on', () => {
   const of = (type: string, provisioningState: string): Resource =>
-    ({ id: `${group}/providers/${type}/a`, type: type.toLowerCase(), name: 'a', body: { properties: { provisioningState } }, internal: {} }) as unknown as Resource // prettier-ignore
+    ({ id: `${group}/providers/${type}/a`, type: type.toLowerCase(), name: 'a', body: { properties: { provisioningState } }, internal: { managedBy: '' } }) as unknown as Resource // prettier-ignore
   const disk = of('Microsoft.Compute/disks', 'Succeeded')
   const free = { taken: false, holder: undefined, busy: undefined }
-  expect(moveProblem(disk, free)).toBeUndefined()
-  expect(moveProblem(disk, { ...free, busy: disk })?.code).toBe('ResourceNotReadyForMove')
-  expect(moveProblem(of('Microsoft.Compute/disks', 'Creating'), free)?.code).toBe('ResourceNotReadyForMove')
+  expect(moveProblem(resourceTypes, disk, free)).toBeUndefined()
+  expect(moveProblem(resourceTypes, disk, { ...free, busy: disk })?.code).toBe('ResourceNotReadyForMove')
+  expect(moveProblem(resourceTypes, of('Microsoft.Compute/disks', 'Creating'), free)?.code).toBe(
+    'ResourceNotReadyForMove',
+  )
   const nic = of('Microsoft.Network/networkInterfaces', 'Succeeded')
   const vm = of('Microsoft.Compute/virtualMachines', 'Updating')
-  expect(moveProblem(nic, { ...free, holder: vm })?.code).toBe('ResourceNotReadyForMove')
+  expect(moveProblem(resourceTypes, nic, { ...free, holder: vm })?.code).toBe('ResourceNotReadyForMove')
 })
 
 it('ids that name what is moved are rewritten, and no other text', () => {

@@ -4,9 +4,11 @@ import { evaluate, evaluateValue, type Environment, type Scope } from './evaluat
 import { isExpression, literalText, parseExpression } from './expression.ts'
 import { TemplateError } from './template-error.ts'
 import type { Value } from './values.ts'
+import { resourceTypes } from '../resource-types.ts'
 
 const environment: Environment = {
   subscriptionId: 'sub',
+  types: resourceTypes,
   tenantId: 'tenant',
   scope: {
     kind: 'resourceGroup',

@@ -1,112 +1,20 @@
-import type { AnySpec, AskedBy, VmSpec } from '@strongroom/contract'
-import { ServiceError, type SagaDefinition, type SagaStep, type StepContext } from '@strongroom/platform'
+import type { SagaDefinition, StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
-import { customerKeyOf } from '../encryption/vm-set.ts'
+import { customerKeyOf } from './vm-set.ts'
 import { detachInterface } from '../network/interfaces.ts'
 import type { Plane } from '../plane.ts'
-import type { Db } from '../store/resources.ts'
-import { destroyDataDisks, placeDataDisks } from './disk-placement.ts'
-import { releaseDisk } from './data-disks.ts'
-import { removeRunCommands } from './run-command-store.ts'
-import { findSize, machineSize } from './sizes.ts'
-import { attestationUri } from './vm-attestation.ts'
+import { destroyDataDisks, placeDataDisks } from '../compute/disk-placement.ts'
+import { releaseDisk } from '../compute/data-disks.ts'
+import { removeRunCommands } from '../compute/run-command-store.ts'
+import { findSize, machineSize } from '../compute/sizes.ts'
+import { attestationUri } from '../compute/vm-attestation.ts'
 import { fromDetail } from '../machine/machine-error.ts'
-import { assertLeftWhole, bootUntilReady, followInstance, waitUntilStopped } from './vm-boot.ts'
+import { bootUntilReady, followInstance } from '../compute/vm-boot.ts'
 import { machineNetwork } from './vm-network.ts'
-import { applyIdentities, removeIdentities } from './vm-identity.ts'
-import { diskIdOf, stateOf, typeOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
-
-export interface VmParams {
-  /** ARM id. */
-  id: string
-  /** The machine's id of the VM: an operation of a VM that is gone never touches one made later under its name. */
-  vmId: string
-  /** Who asked for the operation; absent where an earlier version recorded it. */
-  asker?: AskedBy
-}
-
-async function load(plane: Plane, params: VmParams): Promise<Vm> {
-  const vm = await plane.resources.find<VmInternal>(params.id)
-  if (vm !== undefined && vm.internal.vmId === params.vmId) return vm
-  throw new ServiceError({
-    code: 'ResourceNotFound',
-    status: 404,
-    message: `The virtual machine ${params.id} is gone.`,
-  })
-}
-
-/** Changes a VM's row, where it still is the same VM. */
-export async function changeVm(plane: Plane, params: VmParams, change: (vm: Vm) => void, tx?: Db): Promise<void> {
-  const work = async (db: Db): Promise<void> => {
-    await plane.resources.change<VmInternal>(db, params.id, (vm) => {
-      if (vm.internal.vmId === params.vmId) change(vm)
-    })
-  }
-  await (tx === undefined ? plane.resources.transaction(work) : work(tx))
-}
-
-export async function setState(plane: Plane, params: VmParams, state: string, tx?: Db): Promise<void> {
-  await changeVm(plane, params, (vm) => void (vm.body.properties['provisioningState'] = state), tx)
-}
-
-async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
-  const { model, imageId, vmId, tee, keyId } = vm.internal
-  const customerKey = await customerKeyOf(plane, vm)
-  const size = findSize(model.vmSize)
-  const { password } = model.osProfile
-  const { network, interfaces, subnetPrefix } = await machineNetwork(plane, vm)
-  if (size === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
-  const common: VmSpec = {
-    vmId,
-    resourceId: vm.id,
-    name: vm.name,
-    region: vm.location,
-    size: machineSize(size),
-    image: imageId,
-    osDisk: { id: diskIdOf(vm.id, model.osDisk.name), sizeGiB: model.osDisk.sizeGiB },
-    osProfile: {
-      computerName: model.osProfile.computerName,
-      adminUsername: model.osProfile.adminUsername,
-      sshPublicKeys: model.osProfile.sshKeys.map((key) => key.keyData),
-      ...(model.osProfile.customData !== undefined && { customData: model.osProfile.customData }),
-      ...(password !== undefined && {
-        passwordHash: await plane.passwords.open(password, vmId),
-        passwordSha256: password.digest,
-      }),
-    },
-    ...(model.userData !== undefined && { userData: model.userData }),
-    network,
-    ...(interfaces.length > 0 && { interfaces }),
-    tags: model.tags,
-    shown: shownFacts(vm, subnetPrefix),
-  }
-  const { secureBoot, vTpm, encryption } = model
-  const type = typeOf(model)
-  if (type !== 'ConfidentialVM') return { ...common, ordinary: type, security: { secureBoot, vTpm } }
-  if (tee === undefined || encryption === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
-  if (keyId === undefined && encryption !== 'NonPersistedTPM') throw new TypeError('a VM is provisioned after its key')
-  const security = { encryption, secureBoot, vTpm }
-  return {
-    ...common,
-    tee,
-    security,
-    ...(keyId !== undefined && { guestStateKey: keyId }),
-    ...(customerKey !== undefined && { customerKey }),
-    attestationProvider: attestationUri(model),
-  }
-}
-
-/** What the guest may read at its metadata endpoint beside what the machine needs. */
-function shownFacts(vm: Vm, subnetPrefix: string | undefined): NonNullable<VmSpec['shown']> {
-  const { model, imageVersion } = vm.internal
-  const { image, osDisk } = model
-  return {
-    imageReference: 'id' in image ? { id: image.id } : { ...image, version: imageVersion },
-    osDisk: { name: osDisk.name, caching: osDisk.caching, storageAccountType: osDisk.storageAccountType },
-    ...(model.zones[0] !== undefined && { zone: model.zones[0] }),
-    ...(subnetPrefix !== undefined && { subnetPrefix }),
-  }
-}
+import { applyIdentities, removeIdentities } from '../compute/vm-identity.ts'
+import { diskIdOf, stateOf, type VmInternal } from '../compute/vm-model.ts'
+import { changeVm, load, refreshBody, setState, type VmParams } from '../compute/vm-record.ts'
+import { instanceSpec, shownFacts } from './vm-spec.ts'
 
 /** A new VM's principal is a new one, whatever a VM of this name once had: roles of that one are not this one's. */
 async function assignIdentities(plane: Plane, params: VmParams): Promise<void> {
@@ -258,43 +166,6 @@ export function restartSaga(plane: Plane): SagaDefinition<VmParams> {
   }
 }
 
-export function powerOffSaga(plane: Plane): SagaDefinition<VmParams & { graceful: boolean }> {
-  return {
-    kind: 'vm.powerOff',
-    steps: [
-      { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, c.params.graceful)) },
-      { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
-      leftWhole(plane),
-    ],
-  }
-}
-
-/** The last step of a stop: the VM is off by then, whatever it left. */
-const leftWhole = (plane: Plane): SagaStep<VmParams> => ({
-  name: 'see that its guest state was written',
-  do: async (c) => await assertLeftWhole(plane, c.params.vmId),
-})
-
-export function deallocateSaga(plane: Plane): SagaDefinition<VmParams> {
-  return {
-    kind: 'vm.deallocate',
-    steps: [
-      { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, true)) },
-      { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
-      {
-        name: 'free its cores',
-        do: async (c) => {
-          await plane.resources.transaction(async (tx) => {
-            await plane.quotas.release(tx, keyOf(c.params.id))
-            await changeVm(plane, c.params, (vm) => void (vm.internal.deallocated = true), tx)
-          })
-        },
-      },
-      leftWhole(plane),
-    ],
-  }
-}
-
 export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
   return {
     kind: 'vm.delete',
@@ -340,9 +211,4 @@ async function removeRecords(plane: Plane, params: VmParams): Promise<void> {
     await plane.quotas.release(tx, vm.key)
     await plane.resources.remove(tx, vm.id)
   })
-}
-
-/** Shows a changed model in the VM's body. */
-export function refreshBody(vm: Vm): void {
-  vm.body = vmBody(vm.id, vm.internal, stateOf(vm), vm.createdAt)
 }

@@ -3,10 +3,17 @@ import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/p
 import type { Asker } from '../arm/asker.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { stateOf, vmType, type Vm, type VmInternal } from '../compute/vm-model.ts'
-import { changeVm, type VmParams } from '../compute/vm-sagas.ts'
+import { changeVm, type VmParams } from '../compute/vm-record.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
-import { rotating, setBody, setState, type DiskEncryptionSet, type SetInternal, type SetKey } from './set-model.ts'
+import {
+  rotating,
+  setBody,
+  setState,
+  type DiskEncryptionSet,
+  type SetInternal,
+  type SetKey,
+} from '../encryption/set-model.ts'
 import { customerKeyOf } from './vm-set.ts'
 
 /** Every VM that names the set, by name. */

@@ -1,4 +1,4 @@
-import type { RoleDefinition } from '../arm/role-definition.ts'
+import type { RoleDefinition } from './role-definition.ts'
 
 const vaultReads = [
   'Microsoft.KeyVault/checkNameAvailability/read',

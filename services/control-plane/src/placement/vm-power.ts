@@ -1,22 +1,17 @@
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import type { Asker } from '../arm/asker.ts'
-import type { ArmRequest } from '../arm/request.ts'
-import { checkBoot, holdSet } from '../encryption/vm-set.ts'
+import { checkBoot, holdSet } from './vm-set.ts'
 import type { Plane } from '../plane.ts'
-import { findSize } from './sizes.ts'
-import { changeStanding } from './standing-vm.ts'
-import { assertNotConverting } from './vm-conversion.ts'
-import { assertNotGeneralized } from './vm-generalize.ts'
-import { stateOf, type Vm, type VmInternal } from './vm-model.ts'
-import { setState } from './vm-sagas.ts'
-import { repeatCreation, unfinished } from './vm-write.ts'
-import { beingDeleted } from './vm-write-errors.ts'
-
-/** The VM that an action's path names. */
-export async function vmOfAction(plane: Plane, request: ArmRequest): Promise<Vm> {
-  return await plane.resources.get<VmInternal>(request.path.split('/').slice(0, 9).join('/'))
-}
+import type { Db } from '../store/resources.ts'
+import { findSize } from '../compute/sizes.ts'
+import { changeStanding } from '../compute/standing-vm.ts'
+import { assertNotConverting } from '../compute/vm-conversion.ts'
+import { assertNotGeneralized } from '../compute/vm-generalize.ts'
+import { stateOf, type Vm } from '../compute/vm-model.ts'
+import { setState, unfinished } from '../compute/vm-record.ts'
+import { repeatCreation } from './vm-write/creation.ts'
+import { beingDeleted } from '../compute/vm-write-errors.ts'
 
 /** What a stop makes pointless; a creation is not among them, since cancelling it would take the VM back. */
 const booting = new Set(['vm.start', 'vm.restart'])
@@ -54,10 +49,8 @@ async function finishCreation(plane: Plane, asker: AskedBy, vm: Vm, under: Opera
   return operation
 }
 
-type Tx = Parameters<Parameters<Plane['resources']['transaction']>[0]>[0]
-
 /** A deallocated VM takes its cores again before it starts. @throws ServiceError OperationNotAllowed over quota */
-async function allocate(plane: Plane, tx: Tx, vm: Vm): Promise<void> {
+async function allocate(plane: Plane, tx: Db, vm: Vm): Promise<void> {
   const size = findSize(vm.internal.model.vmSize)
   if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
   await holdSet(plane, tx, vm.internal.model)

@@ -6,13 +6,20 @@ import { asyncHeaders } from '../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { locationKey, requireLocation } from '../arm/regions.ts'
 import { diskIdOf } from '../compute/vm-model.ts'
-import { findUserIdentity, userIdentityType } from '../identity/user-assigned.ts'
+import { findUserIdentity, userIdentityType } from '../types/references.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import { beingMade } from '../types/conflicts.ts'
 import type { ResourceType } from '../types/resource-type.ts'
-import { placeKey, type KeyPlace } from './set-key.ts'
-import { setBody, setState, setType, setView, type DiskEncryptionSet, type SetInternal } from './set-model.ts'
-import { readSetRequest, type SetRequest } from './set-request.ts'
+import { placeKey, type KeyPlace } from '../encryption/set-key.ts'
+import {
+  setBody,
+  setState,
+  setType,
+  setView,
+  type DiskEncryptionSet,
+  type SetInternal,
+} from '../encryption/set-model.ts'
+import { readSetRequest, type SetRequest } from '../encryption/set-request.ts'
 import { changeKey, rewrapSaga, rotateSaga, vmsOf } from './set-rotation.ts'
 
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/

@@ -7,7 +7,7 @@ import type { Vm, VmInternal, VmModel } from '../compute/vm-model.ts'
 import type { VmRequest } from '../compute/vm-request.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
-import { placeKey } from './set-key.ts'
+import { placeKey } from '../encryption/set-key.ts'
 import {
   actingIdentity,
   keysOf,
@@ -16,7 +16,7 @@ import {
   setType,
   type DiskEncryptionSet,
   type SetInternal,
-} from './set-model.ts'
+} from '../encryption/set-model.ts'
 
 const target = 'properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id'
 

@@ -3,8 +3,8 @@ import { keyOf } from '../arm/resource-id.ts'
 import { hasAcceleratedNetworking, interfaceType, ipConfigurationsOf, vmOf } from '../network/interfaces.ts'
 import { referenceProblem } from '../network/provider.ts'
 import type { Resource } from '../store/resources.ts'
-import { findSize } from './sizes.ts'
-import type { VmRequest } from './vm-request.ts'
+import { findSize } from '../compute/sizes.ts'
+import type { VmRequest } from '../compute/vm-request.ts'
 
 const target = 'properties.networkProfile.networkInterfaces'
 

@@ -1,31 +1,13 @@
 import type { GuestInterface } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import type { Link } from '../arm/access.ts'
-import type { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { attachInterface, detachInterface, interfaceType, ipConfigurationsOf } from '../network/interfaces.ts'
 import { subnetsOf } from '../network/virtual-networks.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
-import type { Vm, VmModel, VmNic } from './vm-model.ts'
-
-/** The network interfaces that a request names: all of them, or those that the VM has where it names none. */
-export function readNics(properties: Fields, existing: VmNic[] | undefined): VmNic[] {
-  const profile = properties.object('networkProfile')
-  if (!profile.has('networkInterfaces')) return existing ?? []
-  const listed = profile.list('networkInterfaces')
-  return listed.map((fields) => {
-    const own = fields.object('properties')
-    return {
-      id: fields.text('id') ?? '',
-      deleteOption: own.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
-      // Of a single one nobody says it.
-      primary: (own.flag('primary') ?? false) || listed.length === 1,
-    }
-  })
-}
-
-export const primaryOf = (nics: readonly VmNic[]): VmNic | undefined => nics.find(({ primary }) => primary) ?? nics[0]
+import type { Vm, VmModel, VmNic } from '../compute/vm-model.ts'
+import { primaryOf } from '../compute/vm-nics.ts'
 
 /** Interfaces that the VM has not yet are taken from whoever may join them. */
 export function nicLinks(nics: readonly VmNic[], before: VmModel | undefined): Link[] {

@@ -1,0 +1,67 @@
+import type { AnySpec, VmSpec } from '@strongroom/contract'
+import { machineSize, findSize } from '../compute/sizes.ts'
+import { attestationUri } from '../compute/vm-attestation.ts'
+import { diskIdOf, typeOf, type Vm } from '../compute/vm-model.ts'
+import type { Plane } from '../plane.ts'
+import { machineNetwork } from './vm-network.ts'
+import { customerKeyOf } from './vm-set.ts'
+
+/** What the machine is to make: all of it, as it stands when the machine is asked. */
+export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
+  const { model, imageId, vmId, tee, keyId } = vm.internal
+  const customerKey = await customerKeyOf(plane, vm)
+  const size = findSize(model.vmSize)
+  const { password } = model.osProfile
+  const { network, interfaces, subnetPrefix } = await machineNetwork(plane, vm)
+  if (size === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
+  const common: VmSpec = {
+    vmId,
+    resourceId: vm.id,
+    name: vm.name,
+    region: vm.location,
+    size: machineSize(size),
+    image: imageId,
+    osDisk: { id: diskIdOf(vm.id, model.osDisk.name), sizeGiB: model.osDisk.sizeGiB },
+    osProfile: {
+      computerName: model.osProfile.computerName,
+      adminUsername: model.osProfile.adminUsername,
+      sshPublicKeys: model.osProfile.sshKeys.map((key) => key.keyData),
+      ...(model.osProfile.customData !== undefined && { customData: model.osProfile.customData }),
+      ...(password !== undefined && {
+        passwordHash: await plane.passwords.open(password, vmId),
+        passwordSha256: password.digest,
+      }),
+    },
+    ...(model.userData !== undefined && { userData: model.userData }),
+    network,
+    ...(interfaces.length > 0 && { interfaces }),
+    tags: model.tags,
+    shown: shownFacts(vm, subnetPrefix),
+  }
+  const { secureBoot, vTpm, encryption } = model
+  const type = typeOf(model)
+  if (type !== 'ConfidentialVM') return { ...common, ordinary: type, security: { secureBoot, vTpm } }
+  if (tee === undefined || encryption === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
+  if (keyId === undefined && encryption !== 'NonPersistedTPM') throw new TypeError('a VM is provisioned after its key')
+  const security = { encryption, secureBoot, vTpm }
+  return {
+    ...common,
+    tee,
+    security,
+    ...(keyId !== undefined && { guestStateKey: keyId }),
+    ...(customerKey !== undefined && { customerKey }),
+    attestationProvider: attestationUri(model),
+  }
+}
+
+/** What the guest may read at its metadata endpoint beside what the machine needs. */
+export function shownFacts(vm: Vm, subnetPrefix: string | undefined): NonNullable<VmSpec['shown']> {
+  const { model, imageVersion } = vm.internal
+  const { image, osDisk } = model
+  return {
+    imageReference: 'id' in image ? { id: image.id } : { ...image, version: imageVersion },
+    osDisk: { name: osDisk.name, caching: osDisk.caching, storageAccountType: osDisk.storageAccountType },
+    ...(model.zones[0] !== undefined && { zone: model.zones[0] }),
+    ...(subnetPrefix !== undefined && { subnetPrefix }),
+  }
+}

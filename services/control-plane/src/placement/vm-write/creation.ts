@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto'
+import type { AskedBy } from '@strongroom/contract'
+import type { Operation } from '@strongroom/platform'
+import { askerOf } from '../../arm/asker.ts'
+import { refuse, type Problem } from '../../arm/fields.ts'
+import type { ArmRequest } from '../../arm/request.ts'
+import { applyDataDisks } from '../../compute/data-disks.ts'
+import type { ResolvedImage } from '../../compute/resolved-image.ts'
+import { findSize, type Size } from '../../compute/sizes.ts'
+import { changeStanding } from '../../compute/standing-vm.ts'
+import { diskIdOf, diskType, osDiskBody, vmBody, type Vm, type VmInternal } from '../../compute/vm-model.ts'
+import { diskExists } from '../../compute/vm-write-errors.ts'
+import type { Plane } from '../../plane.ts'
+import type { Db } from '../../store/resources.ts'
+import { changedMeanwhile } from '../../types/conflicts.ts'
+import { applyNics } from '../vm-network.ts'
+import { checkBoot, holdSet } from '../vm-set.ts'
+import { toModel } from './model.ts'
+import type { ReadVm } from './read.ts'
+import type { ResolvedVm } from './resolve.ts'
+import type { VmWritten } from './written.ts'
+
+/** Room over the image for what the guest writes; the disk is sparse. */
+const spareGiB = 2
+
+/** Makes a VM of a request that all were asked about. @throws ServiceError with the problems; over quota, or raced */
+export async function createVm(
+  plane: Plane,
+  request: ArmRequest,
+  read: ReadVm,
+  resolved: ResolvedVm,
+  problems: Problem[],
+): Promise<VmWritten> {
+  if (problems.length > 0) throw refuse(problems)
+  const { named } = resolved
+  if (named === undefined) throw new TypeError('a request without an image is a problem')
+  const { internal, size } = await draft(plane, read, resolved, named)
+  await checkBoot(plane, askerOf(request), internal)
+  const written = await plane.resources.transaction(
+    async (tx) =>
+      await commit(plane, tx, { id: request.path, name: read.name, asker: askerOf(request), internal, size }),
+  )
+  if (named.notice !== undefined) await recordSubstitution(plane, request)
+  return written
+}
+
+async function draft(
+  plane: Plane,
+  { name, wanted }: ReadVm,
+  { provider, set, identities }: ResolvedVm,
+  { image, notice, gallery }: ResolvedImage,
+): Promise<{ internal: VmInternal; size: Size }> {
+  const vmId = plane.newId().toUpperCase()
+  const { adminPassword } = wanted.osProfile
+  const spare = image.source === 'capture' ? 0 : spareGiB
+  const { model, size } = toModel(wanted, {
+    password: adminPassword === undefined ? undefined : await plane.passwords.keep(adminPassword, vmId),
+    osDiskName: wanted.osDisk.name ?? `${name}_OsDisk_1_${randomBytes(16).toString('hex')}`,
+    sizeGiB: wanted.osDisk.sizeGiB ?? Math.ceil(image.sizeBytes / 2 ** 30) + spare,
+    provider,
+    set,
+    identities,
+  })
+  const internal: VmInternal = {
+    vmId,
+    ...(size.tee !== undefined && { tee: size.tee }),
+    imageId: image.id,
+    imageVersion: image.version,
+    model,
+    provisioned: false,
+    deallocated: false,
+    ...(notice !== undefined && { notice }),
+    ...(gallery?.osState === 'Specialized' && { specialised: true }),
+  }
+  return { internal, size }
+}
+
+/** Everything that the VM takes, its rows and its operation, or nothing of it. */
+async function commit(
+  plane: Plane,
+  tx: Db,
+  o: { id: string; name: string; asker: AskedBy; internal: VmInternal; size: Size },
+): Promise<VmWritten> {
+  const { id, internal, size } = o
+  const { model } = internal
+  const now = plane.clock.now().toISOString()
+  await plane.resources.lockGroup(tx, id)
+  if ((await plane.resources.find(id, tx)) !== undefined) throw changedMeanwhile(id)
+  await holdSet(plane, tx, model)
+  await plane.quotas.reserve(tx, { owner: id.toLowerCase(), region: model.location, size })
+  await applyNics(plane, tx, { vmId: id, before: [], after: model.nics })
+  if (model.dataDisks !== undefined) {
+    const change = { vmId: id, vmName: o.name, location: model.location, before: [], after: model.dataDisks }
+    model.dataDisks = (await applyDataDisks(plane, tx, change)).disks
+  }
+  const diskId = diskIdOf(id, model.osDisk.name)
+  if ((await plane.resources.find(diskId, tx)) !== undefined) throw diskExists(model.osDisk.name)
+  await plane.resources.insert(tx, {
+    id: diskId,
+    location: model.location,
+    body: osDiskBody(internal, now),
+    internal: { managedBy: id, type: diskType },
+  })
+  const body = vmBody(id, internal, 'Creating', now)
+  const vm = await plane.resources.insert(tx, { id, location: model.location, body, internal })
+  return { vm, created: true, operation: await submitCreation(plane, o.asker, vm, tx) }
+}
+
+/** That another image was taken than the one that was named stands in the activity log, besides the VM's own notice. */
+async function recordSubstitution(plane: Plane, request: ArmRequest): Promise<void> {
+  const { caller, correlationId } = request
+  const action = 'Microsoft.Compute/virtualMachines/imageSubstitution/event'
+  await plane.activity.write({ caller: caller.objectId, action, resourceId: request.path, status: 200, correlationId })
+}
+
+export async function repeatCreation(plane: Plane, asker: AskedBy, vm: Vm): Promise<VmWritten> {
+  const size = findSize(vm.internal.model.vmSize)
+  if (size === undefined) throw new TypeError(`the size of ${vm.id} is gone`)
+  await checkBoot(plane, asker, vm.internal)
+  return await plane.resources.transaction(async (tx) => {
+    await holdSet(plane, tx, vm.internal.model)
+    await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size })
+    const changed = await changeStanding(plane, tx, vm, (current) => {
+      current.body.properties['provisioningState'] = 'Creating'
+      current.internal.deallocated = false
+    })
+    return { vm: changed, created: false, operation: await submitCreation(plane, asker, vm, tx) }
+  })
+}
+
+async function submitCreation(plane: Plane, asker: AskedBy, vm: Vm, tx: Db): Promise<Operation> {
+  return await plane.runner.submit({
+    kind: 'vm.create',
+    resourceId: vm.key,
+    principal: asker.objectId,
+    params: { id: vm.id, vmId: vm.internal.vmId, asker },
+    tx,
+  })
+}

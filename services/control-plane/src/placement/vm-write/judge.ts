@@ -1,0 +1,24 @@
+import type { Problem } from '../../arm/fields.ts'
+import { dataDiskProblems } from '../../compute/data-disks.ts'
+import { guestProblems } from '../../compute/guest-rules.ts'
+import { imageTarget } from '../../compute/resolved-image.ts'
+import { findSize } from '../../compute/sizes.ts'
+import { securityProblems } from '../../compute/vm-rules.ts'
+import { networkProblems } from '../vm-network-rules.ts'
+import type { ReadVm } from './read.ts'
+import type { ResolvedVm } from './resolve.ts'
+
+/** Everything that is wrong with a request at once; the first is the answer's own code. */
+export function judgeVm(vmId: string, { existing, wanted }: ReadVm, resolved: ResolvedVm): Problem[] {
+  const image = resolved.named?.image
+  const guest = guestProblems(wanted, { image, specialised: resolved.specialised })
+  return [
+    ...wanted.fields.problems,
+    ...securityProblems(wanted, image),
+    ...dataDiskProblems(wanted.dataDisks, findSize(wanted.vmSize ?? '')),
+    ...resolved.problems,
+    // The image of an existing VM is what it was made from, whatever became of the image since.
+    ...guest.filter(({ target }) => existing === undefined || target !== imageTarget || wanted.image === undefined),
+    ...networkProblems(wanted, resolved.nics, vmId),
+  ]
+}

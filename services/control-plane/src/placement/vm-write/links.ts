@@ -1,0 +1,43 @@
+import type { Link } from '../../arm/access.ts'
+import { versionType } from '../../compute/kept/kept.ts'
+import { providerLinks } from '../../compute/vm-attestation.ts'
+import { diskType, type VmModel } from '../../compute/vm-model.ts'
+import type { VmRequest } from '../../compute/vm-request.ts'
+import type { Plane } from '../../plane.ts'
+import { nicLinks } from '../vm-network.ts'
+import { setLinks } from '../vm-set.ts'
+import type { ResolvedVm } from './resolve.ts'
+import type { ReadVm } from './read.ts'
+
+/**
+ * All that a request refers to elsewhere and what its caller must be allowed there. An existing VM keeps its image, provider
+ * and set: only disks, interfaces and identities can be new to it.
+ */
+export function linksOf(plane: Plane, { existing, wanted }: ReadVm, resolved: ResolvedVm): Link[] {
+  const model = existing?.internal.model
+  const made = model === undefined
+  return [
+    ...(made ? setLinks(wanted.diskEncryptionSetId) : []),
+    ...diskLinks(wanted, model),
+    ...nicLinks(wanted.nics, model),
+    ...(made ? imageLinks(plane, resolved) : []),
+    ...(made ? providerLinks(wanted.attestationProviderId) : []),
+    ...resolved.identityLinks,
+  ]
+}
+
+/** Imported images are their owners', while the reference image is everybody's. */
+function imageLinks(plane: Plane, { named }: ResolvedVm): Link[] {
+  if (named?.gallery !== undefined) return [{ id: named.gallery.versionId, action: `${versionType}/read` }]
+  if (named?.image.source !== 'import') return []
+  const id = `/subscriptions/${plane.subscriptionId}/providers/Strongroom.Machine/images/${named.image.id}`
+  return [{ id, action: 'Strongroom.Machine/images/read' }]
+}
+
+/** A disk that the VM has not yet is taken from whoever may use it: that needs a role at the disk. */
+function diskLinks(r: VmRequest, before: VmModel | undefined): Link[] {
+  const held = new Set((before?.dataDisks ?? []).map((disk) => disk.id?.toLowerCase()))
+  return r.dataDisks.flatMap(({ id }) =>
+    id === undefined || held.has(id.toLowerCase()) ? [] : [{ id, action: `${diskType}/write` }],
+  )
+}

@@ -1,0 +1,67 @@
+import type { KeptPassword } from '../../compute/passwords.ts'
+import { findSize, type Size } from '../../compute/sizes.ts'
+import type { AttestationProvider, VmModel } from '../../compute/vm-model.ts'
+import type { VmRequest } from '../../compute/vm-request.ts'
+import { securityTypeOf } from '../../compute/vm-rules.ts'
+import type { UserIdentity } from '../../types/references.ts'
+
+/** The VM that a request without problems asks for. */
+export function toModel(
+  r: VmRequest,
+  o: {
+    osDiskName: string
+    sizeGiB: number
+    provider: AttestationProvider | undefined
+    set: VmModel['diskEncryptionSet']
+    identities: UserIdentity[]
+    password: KeptPassword | undefined
+  },
+): { model: VmModel; size: Size } {
+  const size = findSize(r.vmSize ?? '')
+  const { encryption, secureBoot, vTpm, image } = r
+  const securityType = securityTypeOf(r.securityType) ?? 'Standard'
+  const { computerName, adminUsername, sshKeys, customData } = r.osProfile
+  if (
+    size === undefined ||
+    (securityType === 'ConfidentialVM' && encryption === undefined) ||
+    image === undefined ||
+    computerName === undefined ||
+    adminUsername === undefined
+  ) {
+    throw new TypeError('a request that is not whole is a problem')
+  }
+  const model: VmModel = {
+    location: r.location,
+    tags: r.tags,
+    zones: r.zones,
+    vmSize: size.name,
+    securityType,
+    ...(encryption !== undefined && { encryption }),
+    secureBoot: secureBoot ?? false,
+    vTpm: vTpm ?? false,
+    encryptionAtHost: r.encryptionAtHost,
+    image,
+    osDisk: {
+      name: o.osDiskName,
+      sizeGiB: o.sizeGiB,
+      caching: r.osDisk.caching,
+      storageAccountType: r.osDisk.storageAccountType,
+    },
+    osProfile: {
+      computerName,
+      adminUsername,
+      sshKeys,
+      ...(customData !== undefined && { customData }),
+      ...(o.password !== undefined && { password: o.password }),
+    },
+    ...(r.userData !== undefined && { userData: r.userData }),
+    ...(r.bootDiagnostics !== undefined && { bootDiagnostics: r.bootDiagnostics }),
+    nics: r.nics,
+    ...(r.dataDisks.length > 0 && { dataDisks: r.dataDisks }),
+    ...(o.provider !== undefined && { attestationProvider: o.provider }),
+    ...(o.set !== undefined && { diskEncryptionSet: o.set }),
+    ...(r.identity.system && { systemAssigned: true }),
+    ...(o.identities.length > 0 && { userAssigned: o.identities }),
+  }
+  return { model, size }
+}

@@ -1,0 +1,39 @@
+import { checkPreconditions } from '../../arm/preconditions.ts'
+import type { ArmRequest } from '../../arm/request.ts'
+import type { Vm, VmInternal } from '../../compute/vm-model.ts'
+import { readVmRequest, type VmRequest } from '../../compute/vm-request.ts'
+import { invalidName } from '../../compute/vm-write-errors.ts'
+import type { Plane } from '../../plane.ts'
+
+const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?$/
+
+/** A request over what there is. */
+export interface ReadVm {
+  name: string
+  existing: Vm | undefined
+  /** Problems of its form are in its fields. */
+  wanted: VmRequest
+}
+
+/**
+ * @param bodyOf for what is written in terms of what the VM has
+ * @throws ServiceError where the name cannot be had, a PATCH finds nothing, or the request means another state
+ */
+export async function readVm(
+  plane: Plane,
+  request: ArmRequest,
+  bodyOf: (existing: Vm | undefined) => unknown,
+): Promise<ReadVm> {
+  const name = request.params['name'] ?? ''
+  if (!nameForm.test(name)) throw invalidName(name)
+  const group = await plane.resources.requireGroup(request.path)
+  const existing = await plane.resources.find<VmInternal>(request.path)
+  if (existing === undefined && request.method === 'PATCH') await plane.resources.get(request.path)
+  checkPreconditions(request, existing)
+  const wanted = readVmRequest(bodyOf(existing), {
+    groupLocation: group.location,
+    merge: request.method === 'PATCH',
+    ...(existing !== undefined && { existing: existing.internal.model }),
+  })
+  return { name, existing, wanted }
+}

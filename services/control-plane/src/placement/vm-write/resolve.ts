@@ -1,0 +1,63 @@
+import type { Link } from '../../arm/access.ts'
+import type { Problem } from '../../arm/fields.ts'
+import { galleryProblems, specialise } from '../../compute/galleries/gallery-rules.ts'
+import { resolveImage } from '../../compute/images.ts'
+import type { ResolvedImage } from '../../compute/resolved-image.ts'
+import { resolveProvider } from '../../compute/vm-attestation.ts'
+import { resolveIdentities } from '../../compute/vm-identity.ts'
+import type { AttestationProvider } from '../../compute/vm-model.ts'
+import type { Plane } from '../../plane.ts'
+import type { Resource } from '../../store/resources.ts'
+import type { UserIdentity } from '../../types/references.ts'
+import { resolveSet } from '../vm-set.ts'
+import type { ReadVm } from './read.ts'
+
+/** What a request's names lead to. An existing VM keeps its image, provider and set. */
+export interface ResolvedVm {
+  named?: ResolvedImage
+  /** Host name, account and keys are the image's. */
+  specialised: boolean
+  provider?: AttestationProvider
+  set?: { id: string }
+  identities: UserIdentity[]
+  /** What it takes to assign the identities that are new. */
+  identityLinks: Link[]
+  /** In the request's order; undefined where there is none. */
+  nics: (Resource | undefined)[]
+  /** Of names that lead nowhere. */
+  problems: Problem[]
+}
+
+/** Reads only: what its caller may not see is told to nobody before it is authorised. */
+export async function resolveVm(plane: Plane, { name, existing, wanted }: ReadVm): Promise<ResolvedVm> {
+  const made = existing === undefined
+  const image = made ? await imageOf(plane, wanted) : undefined
+  const named = image !== undefined && 'image' in image ? image : undefined
+  const specialised = specialise(wanted, named?.gallery, name)
+  const verifier = made ? await resolveProvider(plane, wanted.attestationProviderId) : {}
+  const encryption = made ? await resolveSet(plane, wanted) : {}
+  const { identities, problems, links } = await resolveIdentities(plane, wanted.identity, existing?.internal.model)
+  return {
+    ...(named !== undefined && { named }),
+    specialised,
+    ...('provider' in verifier && { provider: verifier.provider }),
+    ...('set' in encryption && { set: encryption.set }),
+    identities,
+    identityLinks: links,
+    nics: await Promise.all(wanted.nics.map(async ({ id }) => await plane.resources.find(id))),
+    problems: [
+      ...(image !== undefined && 'problem' in image ? [image.problem] : []),
+      ...galleryProblems(wanted, named?.gallery),
+      ...('problem' in verifier ? [verifier.problem] : []),
+      ...('problems' in encryption ? encryption.problems : []),
+      ...problems,
+    ],
+  }
+}
+
+async function imageOf(
+  plane: Plane,
+  { image, location }: ReadVm['wanted'],
+): Promise<ResolvedImage | { problem: Problem } | undefined> {
+  return image === undefined ? undefined : await resolveImage(plane, image, { strict: plane.strictImages, location })
+}

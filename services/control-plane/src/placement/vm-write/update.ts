@@ -1,0 +1,156 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { AskedBy } from '@strongroom/contract'
+import { ServiceError, type Operation } from '@strongroom/platform'
+import { askerOf } from '../../arm/asker.ts'
+import { refuse, type Problem } from '../../arm/fields.ts'
+import { checkPreconditions } from '../../arm/preconditions.ts'
+import type { ArmRequest } from '../../arm/request.ts'
+import { applyDataDisks } from '../../compute/data-disks.ts'
+import type { Size } from '../../compute/sizes.ts'
+import { changeStanding } from '../../compute/standing-vm.ts'
+import { changedProperties, updateProblems } from '../../compute/vm-change.ts'
+import { assertNotConverting, conversionOf, conversionRefusals, convertVm } from '../../compute/vm-conversion.ts'
+import { applyIdentities } from '../../compute/vm-identity.ts'
+import { stateOf, type Vm, type VmInternal, type VmModel } from '../../compute/vm-model.ts'
+import { refreshBody, unfinished } from '../../compute/vm-record.ts'
+import type { VmRequest } from '../../compute/vm-request.ts'
+import { beingDeleted } from '../../compute/vm-write-errors.ts'
+import type { Plane } from '../../plane.ts'
+import type { Db } from '../../store/resources.ts'
+import { changedMeanwhile } from '../../types/conflicts.ts'
+import { applyNics, assertDeallocated } from '../vm-network.ts'
+import { repeatCreation } from './creation.ts'
+import { toModel } from './model.ts'
+import type { ResolvedVm } from './resolve.ts'
+import type { VmWritten } from './written.ts'
+
+interface WantedChange {
+  existing: Vm
+  wanted: VmRequest
+  resolved: ResolvedVm
+  problems: Problem[]
+}
+
+/** A change without problems. */
+interface Change {
+  existing: Vm
+  model: VmModel
+  size: Size
+  /** Names of the properties that differ. */
+  changed: string[]
+  identity: VmInternal['identity']
+}
+
+/** Changes a VM, or finds that it is as it should be. @throws ServiceError with the problems; where it cannot change now */
+export async function updateVm(plane: Plane, request: ArmRequest, o: WantedChange): Promise<VmWritten> {
+  const { existing, wanted } = o
+  const before = existing.internal.model
+  const conversion = conversionOf(before, wanted.vmSize)
+  const immutable = [
+    ...updateProblems(before, wanted),
+    ...(await plane.passwords.changeProblems(existing, wanted.osProfile.adminPassword)),
+    ...(conversion === undefined ? [] : await conversionRefusals(plane, existing, conversion)),
+  ]
+  if (immutable.length > 0) throw refuse(immutable)
+  if (o.problems.length > 0) throw refuse(o.problems)
+  const { model, size } = toModel(wanted, {
+    osDiskName: before.osDisk.name,
+    sizeGiB: before.osDisk.sizeGiB,
+    provider: before.attestationProvider,
+    set: before.diskEncryptionSet,
+    identities: o.resolved.identities,
+    password: before.osProfile.password,
+  })
+  if (stateOf(existing) === 'Deleting') throw beingDeleted(existing.id)
+  const changed = changedProperties(before, model)
+  const running = await unfinished(plane, existing.key)
+  const asker = askerOf(request)
+  if (changed.length === 0) return await repeat(plane, asker, existing, running)
+  if (conversion !== undefined) {
+    const to = { to: size, tags: model.tags, changed, running }
+    return { ...(await convertVm(plane, asker, existing, to)), created: false }
+  }
+  await assertCanChange(plane, existing, changed, running)
+  const identity = await applyIdentities(plane, existing, model)
+  const change = { existing, model, size, changed, identity }
+  return await plane.resources.transaction(async (tx) => await commit(plane, tx, request, change))
+}
+
+/** Properties that a VM takes while it runs. */
+const takenWhileRunning = ['tags', 'identity', 'storageProfile.dataDisks', 'userData', 'diagnosticsProfile']
+const interfaces = 'networkProfile.networkInterfaces'
+
+/** @throws ServiceError where the VM would have to be off, or is being converted */
+async function assertCanChange(
+  plane: Plane,
+  existing: Vm,
+  changed: string[],
+  running: Operation | undefined,
+): Promise<void> {
+  assertNotConverting(existing, running)
+  const needsStop = changed.filter(
+    (property) => !takenWhileRunning.includes(property) && !property.startsWith('networkProfile'),
+  )
+  if (needsStop.length > 0) await assertOff(plane, existing, needsStop, running)
+  if (changed.includes(interfaces)) assertDeallocated(existing, running)
+}
+
+async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Promise<VmWritten> {
+  const { existing, model, size, changed, identity } = o
+  const before = existing.internal.model
+  if (model.vmSize !== before.vmSize && !existing.internal.deallocated)
+    await plane.quotas.reserve(tx, { owner: existing.key, region: model.location, size })
+  const { disks, change } = await applyDataDisks(plane, tx, {
+    vmId: existing.id,
+    vmName: existing.name,
+    location: model.location,
+    before: before.dataDisks ?? [],
+    after: model.dataDisks ?? [],
+  })
+  if (disks.length > 0) model.dataDisks = disks
+  if (changed.includes(interfaces))
+    await applyNics(plane, tx, { vmId: existing.id, before: before.nics, after: model.nics })
+  const changesDisks = changed.includes('storageProfile.dataDisks')
+  const vm = await changeStanding(plane, tx, existing, (current) => {
+    checkPreconditions(request, current)
+    // What another request changed meanwhile would be lost: a disk that it attached would stay with the machine, an
+    // interface that it moved would be looked for where it was.
+    if (!isDeepStrictEqual(current.internal.model, before)) throw changedMeanwhile(existing.id)
+    current.internal.model = model
+    if (changesDisks) current.internal.hadDataDisks = true
+    if (changesDisks && stateOf(current) === 'Succeeded') current.body.properties['provisioningState'] = 'Updating'
+    if (size.tee !== undefined) current.internal.tee = size.tee
+    if (identity === undefined) delete current.internal.identity
+    else current.internal.identity = identity
+    refreshBody(current)
+  })
+  if (!changesDisks) return { vm, created: false }
+  const operation = await plane.runner.submit({
+    kind: 'vm.update',
+    resourceId: existing.key,
+    principal: request.caller.objectId,
+    params: { id: existing.id, vmId: existing.internal.vmId, ...change },
+    tx,
+  })
+  return { vm, created: false, operation }
+}
+
+/** The same request again: a VM that could not be made is tried again, any other stays as it is. */
+async function repeat(plane: Plane, asker: AskedBy, vm: Vm, running: Operation | undefined): Promise<VmWritten> {
+  if (running !== undefined) return { vm, created: false, operation: running }
+  return stateOf(vm) === 'Failed' ? await repeatCreation(plane, asker, vm) : { vm, created: false }
+}
+
+async function assertOff(plane: Plane, vm: Vm, properties: string[], running: Operation | undefined): Promise<void> {
+  const state = (await plane.machine.find(vm.internal.vmId))?.power.state
+  if (running === undefined && (state === undefined || state === 'Stopped' || state === 'Failed')) return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `'${properties.join("', '")}' of VM '${vm.name}' can change only while the VM is stopped: its launch measurement covers them.`,
+    target: properties[0] ?? '',
+    expected: 'a stopped or deallocated VM',
+    found: running === undefined ? String(state) : `${running.kind} under way`,
+    remedy: 'Deallocate the VM, make the change, start it again.',
+  })
+}

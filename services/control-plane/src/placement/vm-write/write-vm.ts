@@ -1,0 +1,29 @@
+import type { ArmRequest } from '../../arm/request.ts'
+import type { Vm } from '../../compute/vm-model.ts'
+import type { Plane } from '../../plane.ts'
+import { updateVm } from './update.ts'
+import { createVm } from './creation.ts'
+import { judgeVm } from './judge.ts'
+import { linksOf } from './links.ts'
+import { readVm } from './read.ts'
+import { resolveVm } from './resolve.ts'
+import type { VmWritten } from './written.ts'
+
+/**
+ * PUT and PATCH: makes the VM, changes it, or finds that it is as it should be. Nothing is written before the last stage.
+ * @param bodyOf for what is written in terms of what the VM has
+ * @throws ServiceError LinkedAuthorizationFailed; one with all that is wrong; OperationNotAllowed, Conflict
+ */
+export async function writeVm(
+  plane: Plane,
+  request: ArmRequest,
+  bodyOf: (existing: Vm | undefined) => unknown = () => request.body,
+): Promise<VmWritten> {
+  const read = await readVm(plane, request, bodyOf)
+  const resolved = await resolveVm(plane, read)
+  await plane.access.requireLinked(request.caller, request.path, linksOf(plane, read, resolved))
+  const problems = judgeVm(request.path, read, resolved)
+  return read.existing === undefined
+    ? await createVm(plane, request, read, resolved, problems)
+    : await updateVm(plane, request, { existing: read.existing, wanted: read.wanted, resolved, problems })
+}

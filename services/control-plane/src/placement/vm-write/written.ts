@@ -1,0 +1,9 @@
+import type { Operation } from '@strongroom/platform'
+import type { Vm } from '../../compute/vm-model.ts'
+
+export interface VmWritten {
+  vm: Vm
+  created: boolean
+  /** Undefined where nothing is left to be done. */
+  operation?: Operation
+}
