@@ -18,7 +18,7 @@ const exceptions: Record<string, string> = {
   'packages/platform/src/http/app.ts createHttpApp': 'the settings of the web framework, each with its reason',
   'services/attestation/src/routes/attest-routes.ts attestRoutes': 'a table of routes',
   'services/attestation/src/service.ts createAttestationService': 'composition: makes the parts and ties them together',
-  'services/control-plane/src/compute/quota-routes.ts quotaRoutes': 'a table of routes',
+  'services/control-plane/src/providers/compute/size/quota-routes.ts quotaRoutes': 'a table of routes',
   'services/control-plane/src/index.ts createControlPlaneService':
     'composition: makes the parts and ties them together',
   'services/control-plane/src/templates/routes.ts routesOf': 'a table of routes',

@@ -69,11 +69,11 @@ describe('who imports whom', () => {
   it('lets no room of the control plane import one above it, and no provider another', () => {
     expect(rules.rooms(all)).toEqual([])
     const wrong = {
-      'network/x.ts': '../keyvault/vault-model.ts',
-      'compute/kept/x.ts': '../../billing/z.ts',
+      'providers/network/x.ts': '../keyvault/vault-model.ts',
+      'providers/compute/disk/x.ts': '../../billing/z.ts',
       'arm/x.ts': '../types/registry.ts',
-      'types/x.ts': '../identity/user-assigned.ts',
-      'identity/x.ts': '../placement/vm-set.ts',
+      'types/x.ts': '../providers/identity/user-assigned.ts',
+      'providers/identity/x.ts': '../../placement/vm-set.ts',
       'placement/vm-write/x.ts': '../../resources/groups.ts',
       'store/x.ts': '../index.ts',
     }

@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const root = resolve(import.meta.dirname, '../..')
 const most = 400
+const mostBeside = 25
+/** Folders that are to be parted yet. */
+const crowdedStill = ['packages/evidence/src/detect', 'services/host/src/network']
 
 const linesOf = (text: string): number => text.trimEnd().split('\n').length
 const lineCount = (file: string): number => linesOf(readFileSync(join(root, file), 'utf8'))
@@ -32,5 +35,19 @@ describe('the size of files', () => {
     const long = files.map((file) => ({ file, lines: lineCount(file) })).filter(({ lines }) => lines > most)
     expect(long).toEqual([])
     expect(linesOf(`${'x\n'.repeat(most + 1)}\n`)).toBe(most + 1)
+  })
+})
+
+describe('folders of sources', () => {
+  const crowded = (files: string[]): string[] => {
+    const folders = Map.groupBy(files, (file) => dirname(file))
+    return [...folders].flatMap(([folder, { length }]) => (length > mostBeside ? [`${folder}: ${length}`] : []))
+  }
+
+  it(`have ${mostBeside} files at most beside each other, tests apart`, () => {
+    const sources = typescriptFiles().filter((file) => /^(packages|services|apps)\/[^/]+\/src\//.test(file))
+    const found = crowded(sources.filter((file) => !file.endsWith('.test.ts'))).map((each) => each.split(':')[0])
+    expect(found.toSorted()).toEqual(crowdedStill)
+    expect(crowded(Array.from({ length: mostBeside + 1 }, (_, index) => `a/b/${index}.ts`))).toEqual(['a/b: 26'])
   })
 })

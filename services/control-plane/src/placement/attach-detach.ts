@@ -5,8 +5,8 @@ import { keyOf } from '../arm/resource-id.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import type { Json } from '../store/resources.ts'
-import { vmType, type DataDisk, type Vm } from '../compute/vm-model.ts'
-import { vmOfAction } from '../compute/vm-record.ts'
+import { vmType, type DataDisk, type Vm } from '../providers/compute/vm/vm-model.ts'
+import { vmOfAction } from '../providers/compute/vm/vm-record.ts'
 import { writeVm } from './vm-write/write-vm.ts'
 
 const one = `${groupPath}/providers/${vmType}/{name}`

@@ -5,12 +5,12 @@ import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { locationKey, requireLocation } from '../arm/regions.ts'
-import { diskIdOf } from '../compute/vm-model.ts'
+import { diskIdOf } from '../providers/compute/vm/vm-model.ts'
 import { findUserIdentity, userIdentityType } from '../types/references.ts'
 import { groupPath, type Plane } from '../plane.ts'
 import { beingMade } from '../types/conflicts.ts'
 import type { ResourceType } from '../types/resource-type.ts'
-import { placeKey, type KeyPlace } from '../encryption/set-key.ts'
+import { placeKey, type KeyPlace } from '../providers/encryption/set-key.ts'
 import {
   setBody,
   setState,
@@ -18,8 +18,8 @@ import {
   setView,
   type DiskEncryptionSet,
   type SetInternal,
-} from '../encryption/set-model.ts'
-import { readSetRequest, type SetRequest } from '../encryption/set-request.ts'
+} from '../providers/encryption/set-model.ts'
+import { readSetRequest, type SetRequest } from '../providers/encryption/set-request.ts'
 import { changeKey, rewrapSaga, rotateSaga, vmsOf } from './set-rotation.ts'
 
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/

@@ -2,8 +2,8 @@ import type { ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
 import type { Asker } from '../arm/asker.ts'
 import { keyOf } from '../arm/resource-id.ts'
-import { stateOf, vmType, type Vm, type VmInternal } from '../compute/vm-model.ts'
-import { changeVm, type VmParams } from '../compute/vm-record.ts'
+import { stateOf, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
+import { changeVm, type VmParams } from '../providers/compute/vm/vm-record.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
 import {
@@ -13,7 +13,7 @@ import {
   type DiskEncryptionSet,
   type SetInternal,
   type SetKey,
-} from '../encryption/set-model.ts'
+} from '../providers/encryption/set-model.ts'
 import { customerKeyOf } from './vm-set.ts'
 
 /** Every VM that names the set, by name. */

@@ -1,10 +1,10 @@
 import type { Problem } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
-import { hasAcceleratedNetworking, interfaceType, ipConfigurationsOf, vmOf } from '../network/interfaces.ts'
-import { referenceProblem } from '../network/provider.ts'
+import { hasAcceleratedNetworking, interfaceType, ipConfigurationsOf, vmOf } from '../providers/network/interfaces.ts'
+import { referenceProblem } from '../providers/network/provider.ts'
 import type { Resource } from '../store/resources.ts'
-import { findSize } from '../compute/sizes.ts'
-import type { VmRequest } from '../compute/vm-request.ts'
+import { findSize } from '../providers/compute/size/sizes.ts'
+import type { VmRequest } from '../providers/compute/vm/vm-request.ts'
 
 const target = 'properties.networkProfile.networkInterfaces'
 

@@ -2,12 +2,12 @@ import type { GuestInterface } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
 import type { Link } from '../arm/access.ts'
 import { keyOf } from '../arm/resource-id.ts'
-import { attachInterface, detachInterface, interfaceType, ipConfigurationsOf } from '../network/interfaces.ts'
-import { subnetsOf } from '../network/virtual-networks.ts'
+import { attachInterface, detachInterface, interfaceType, ipConfigurationsOf } from '../providers/network/interfaces.ts'
+import { subnetsOf } from '../providers/network/virtual-networks.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
-import type { Vm, VmModel, VmNic } from '../compute/vm-model.ts'
-import { primaryOf } from '../compute/vm-nics.ts'
+import type { Vm, VmModel, VmNic } from '../providers/compute/vm/vm-model.ts'
+import { primaryOf } from '../providers/compute/vm/vm-nics.ts'
 
 /** Interfaces that the VM has not yet are taken from whoever may join them. */
 export function nicLinks(nics: readonly VmNic[], before: VmModel | undefined): Link[] {

@@ -2,12 +2,12 @@ import type { CustomerKey } from '@strongroom/contract'
 import type { Link } from '../arm/access.ts'
 import type { Asker } from '../arm/asker.ts'
 import type { Problem } from '../arm/fields.ts'
-import { attestationUri } from '../compute/vm-attestation.ts'
-import type { Vm, VmInternal, VmModel } from '../compute/vm-model.ts'
-import type { VmRequest } from '../compute/vm-request.ts'
+import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
+import type { Vm, VmInternal, VmModel } from '../providers/compute/vm/vm-model.ts'
+import type { VmRequest } from '../providers/compute/vm/vm-request.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
-import { placeKey } from '../encryption/set-key.ts'
+import { placeKey } from '../providers/encryption/set-key.ts'
 import {
   actingIdentity,
   keysOf,
@@ -16,7 +16,7 @@ import {
   setType,
   type DiskEncryptionSet,
   type SetInternal,
-} from '../encryption/set-model.ts'
+} from '../providers/encryption/set-model.ts'
 
 const target = 'properties.storageProfile.osDisk.managedDisk.securityProfile.diskEncryptionSet.id'
 

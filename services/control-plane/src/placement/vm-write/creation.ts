@@ -4,12 +4,19 @@ import type { Operation } from '@strongroom/platform'
 import { askerOf } from '../../arm/asker.ts'
 import { refuse, type Problem } from '../../arm/fields.ts'
 import type { ArmRequest } from '../../arm/request.ts'
-import { applyDataDisks } from '../../compute/data-disks.ts'
-import type { ResolvedImage } from '../../compute/resolved-image.ts'
-import { findSize, type Size } from '../../compute/sizes.ts'
-import { changeStanding } from '../../compute/standing-vm.ts'
-import { diskIdOf, diskType, osDiskBody, vmBody, type Vm, type VmInternal } from '../../compute/vm-model.ts'
-import { diskExists } from '../../compute/vm-write-errors.ts'
+import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
+import type { ResolvedImage } from '../../providers/compute/image/resolved-image.ts'
+import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
+import { changeStanding } from '../../providers/compute/vm/standing-vm.ts'
+import {
+  diskIdOf,
+  diskType,
+  osDiskBody,
+  vmBody,
+  type Vm,
+  type VmInternal,
+} from '../../providers/compute/vm/vm-model.ts'
+import { diskExists } from '../../providers/compute/vm/vm-write-errors.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { changedMeanwhile } from '../../types/conflicts.ts'

@@ -1,8 +1,8 @@
-import type { KeptPassword } from '../../compute/passwords.ts'
-import { findSize, type Size } from '../../compute/sizes.ts'
-import type { AttestationProvider, VmModel } from '../../compute/vm-model.ts'
-import type { VmRequest } from '../../compute/vm-request.ts'
-import { securityTypeOf } from '../../compute/vm-rules.ts'
+import type { KeptPassword } from '../../providers/compute/vm/passwords.ts'
+import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
+import type { AttestationProvider, VmModel } from '../../providers/compute/vm/vm-model.ts'
+import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
+import { securityTypeOf } from '../../providers/compute/vm/vm-rules.ts'
 import type { UserIdentity } from '../../types/references.ts'
 
 /** The VM that a request without problems asks for. */

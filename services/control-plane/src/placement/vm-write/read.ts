@@ -1,8 +1,8 @@
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import type { ArmRequest } from '../../arm/request.ts'
-import type { Vm, VmInternal } from '../../compute/vm-model.ts'
-import { readVmRequest, type VmRequest } from '../../compute/vm-request.ts'
-import { invalidName } from '../../compute/vm-write-errors.ts'
+import type { Vm, VmInternal } from '../../providers/compute/vm/vm-model.ts'
+import { readVmRequest, type VmRequest } from '../../providers/compute/vm/vm-request.ts'
+import { invalidName } from '../../providers/compute/vm/vm-write-errors.ts'
 import type { Plane } from '../../plane.ts'
 
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9_])?$/

@@ -1,5 +1,5 @@
 import type { ArmRequest } from '../../arm/request.ts'
-import type { Vm } from '../../compute/vm-model.ts'
+import type { Vm } from '../../providers/compute/vm/vm-model.ts'
 import type { Plane } from '../../plane.ts'
 import { updateVm } from './update.ts'
 import { createVm } from './creation.ts'

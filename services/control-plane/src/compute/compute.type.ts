@@ -1,5 +1,0 @@
-import type { ResourceType } from '../types/resource-type.ts'
-import { disks } from './disks.ts'
-import { runCommands } from './run-command-routes.ts'
-
-export const resourceTypes: readonly ResourceType[] = [runCommands, disks]

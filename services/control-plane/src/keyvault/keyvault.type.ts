@@ -1,5 +1,0 @@
-import type { ResourceType } from '../types/resource-type.ts'
-import { managedHsms } from './managed-hsm-routes.ts'
-import { accessPolicies, vaults } from './vault-routes.ts'
-
-export const resourceTypes: readonly ResourceType[] = [vaults, accessPolicies, managedHsms]

@@ -1,0 +1,43 @@
+import { principals, type AccessQuestion } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { Fields } from '../../arm/fields.ts'
+import { ok } from '../../arm/request.ts'
+import { signedIn, type Route } from '../../arm/router.ts'
+import { groupPath, type Plane } from '../../plane.ts'
+import { providerType } from './provider-view.ts'
+
+const suffix = '/providers/Strongroom.Authorization/checkAccess'
+
+/** Answers the attestation service alone whether somebody has a right at a provider (contract, `attestation-management.ts`). */
+export function checkAccessRoutes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: `${groupPath}/providers/${providerType}/{name}${suffix}`,
+      action: signedIn,
+      handle: async (request) => {
+        if (request.caller.appId !== principals.attestation.appId)
+          throw new ServiceError({
+            code: 'AuthorizationFailed',
+            status: 403,
+            message: 'Only the attestation service asks for the rights of others.',
+            expected: principals.attestation.displayName,
+            found: request.caller.appId,
+          })
+        const fields = new Fields(request.body)
+        const question: AccessQuestion = {
+          principalId: fields.text('principalId') ?? '',
+          action: fields.text('action') ?? '',
+        }
+        fields.assertSound()
+        const scope = request.path.slice(0, -suffix.length)
+        // A provider whose resource is gone belongs to nobody.
+        if ((await plane.resources.find(scope)) === undefined) return ok({ allowed: false })
+        const allowed =
+          /^Microsoft\.Attestation\/attestationProviders\/attestation\/(read|write|delete)$/.test(question.action) &&
+          (await plane.access.allows(question.principalId, question.action, scope))
+        return ok({ allowed })
+      },
+    },
+  ]
+}

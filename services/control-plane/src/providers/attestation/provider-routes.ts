@@ -1,0 +1,148 @@
+import { ServiceError } from '@strongroom/platform'
+import { Fields } from '../../arm/fields.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import { signedIn, type Route } from '../../arm/router.ts'
+import { findRegion, regions, requireLocation } from '../../arm/regions.ts'
+import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
+import type { Resource, ResourceBody } from '../../store/resources.ts'
+import { assertSameLocation } from '../../types/conflicts.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
+import { retag } from '../../types/retag.ts'
+import { defaultProviderView, providerProperties, providerType, providerView } from './provider-view.ts'
+import { readProviderRequest, readSettings } from './provider-request.ts'
+
+const one = `${groupPath}/providers/${providerType}/{name}`
+const namespace = `${subscriptionPath}/providers/Microsoft.Attestation`
+
+/** What roles speak of. */
+const operations = [
+  { name: `${providerType}/read`, operation: 'Gets the status of the attestation service.' },
+  { name: `${providerType}/write`, operation: 'Adds attestation service.' },
+  { name: `${providerType}/delete`, operation: 'Removes attestation service.' },
+  { name: `${providerType}/attestation/read`, operation: 'Reads policies and policy signers.' },
+  { name: `${providerType}/attestation/write`, operation: 'Sets policies, adds policy signers.' },
+  { name: `${providerType}/attestation/delete`, operation: 'Resets policies, removes policy signers.' },
+].map(({ name, operation }) => ({
+  name,
+  display: {
+    provider: 'Microsoft Azure Attestation',
+    resource: 'attestationProviders',
+    operation,
+    description: operation,
+  },
+}))
+
+/** Attestation providers as resources. */
+export const attestationProviders: ResourceType = {
+  spelling: providerType,
+  movable: true,
+  create,
+  change,
+  routes: furtherRoutes,
+  // With the resource go the provider's policies and keys: nothing that it signed can be verified any more.
+  forget: async (plane, _asker, { location, name }) => await plane.attestation.remove(codeOf(location), name),
+  // The attestation service asks for rights at the id that it knows: it is told of another.
+  moved: async (plane, _asker, _tx, { id, location, name }, from) =>
+    await plane.attestation.move(codeOf(location), name, { from, to: id }),
+}
+
+/** Providers that regions share, and what a provider has beside itself. */
+function furtherRoutes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: `${namespace}/defaultProviders`,
+      action: 'Microsoft.Attestation/defaultProviders/read',
+      handle: async () => ok({ value: regions.map(defaultProviderView) }),
+    },
+    {
+      method: 'GET',
+      path: `${namespace}/locations/{location}/defaultProvider`,
+      action: 'Microsoft.Attestation/locations/defaultProvider/read',
+      handle: async (request) => {
+        const fields = new Fields({})
+        const location = requireLocation(fields, param(request, 'location'))
+        fields.assertSound()
+        return ok(defaultProviderView(regions.find(({ name }) => name === location)!))
+      },
+    },
+    // There are no private endpoints: clients that look for them find none.
+    ...['privateEndpointConnections', 'privateLinkResources'].map((kind): Route => {
+      return {
+        method: 'GET',
+        path: `${one}/${kind}`,
+        action: `${providerType}/${kind}/read`,
+        handle: async (request) => {
+          await plane.resources.get(request.path.slice(0, -kind.length - 1))
+          return ok({ value: [] })
+        },
+      }
+    }),
+    {
+      method: 'GET',
+      path: '/providers/Microsoft.Attestation/operations',
+      action: signedIn,
+      handle: async () => ok({ value: operations }),
+    },
+    {
+      // Beyond Azure's wire, which leaves rotation to its service.
+      method: 'POST',
+      path: `${one}/rotateKey`,
+      action: `${providerType}/write`,
+      handle: async (request) => {
+        const resource = await plane.resources.get(request.path.replace(/\/rotateKey$/i, ''))
+        return ok({ kid: await plane.attestation.rotateKey(codeOf(resource.location), resource.name) })
+      },
+    },
+  ]
+}
+
+/** The provider first, the resource after it: who is cut off between the two sends the same request again. */
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
+  const { location, tags, certificates } = readProviderRequest(request.body, group.location)
+  const record = await plane.attestation.create(codeOf(location), param(request, 'name'), {
+    resourceId: request.path,
+    policySigningCertificates: certificates ?? [],
+  })
+  const body: ResourceBody = { properties: providerProperties(record), ...(tags !== undefined && { tags }) }
+  const resource = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    const raced = await plane.resources.find(request.path, tx)
+    return raced ?? (await plane.resources.insert(tx, { id: request.path, location, body }))
+  })
+  return { status: 201, body: providerView(resource) }
+}
+
+async function change(plane: Plane, request: ArmRequest, existing: Resource<unknown>): Promise<ArmReply> {
+  if (request.method === 'PUT') {
+    const { location, certificates } = readProviderRequest(request.body, existing.location)
+    assertSame(existing, location, certificates?.length ?? 0)
+  } else {
+    const fields = new Fields(request.body)
+    readSettings(fields.object('properties'))
+    fields.assertSound()
+  }
+  return ok(providerView(await retag(plane, request, existing)))
+}
+
+/** Region and trust model are fixed: signers are changed at the provider itself, by who may sign. */
+function assertSame(existing: Resource<unknown>, location: string, certificates: number): void {
+  assertSameLocation(existing, location)
+  if (certificates === 0) return
+  throw new ServiceError({
+    code: 'PropertyChangeNotAllowed',
+    status: 409,
+    message: 'Policy signing certificates are given when a provider is made.',
+    target: 'properties.policySigningCertificates',
+    expected: 'no policySigningCertificates for a provider that exists',
+    found: `${certificates} certificates`,
+    remedy:
+      'Add and remove signers at the provider: POST {attestUri}/certificates:add and :remove, signed by a present one.',
+  })
+}
+
+function codeOf(location: string): string {
+  const region = findRegion(location)
+  if (region === undefined) throw new TypeError(`no region ${location}`)
+  return region.code
+}

@@ -1,0 +1,197 @@
+import type { FocusPage, PriceList } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { Fields } from '../../arm/fields.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import type { Route } from '../../arm/router.ts'
+import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
+import { costTable, parseTime, readCostQuery, readUsageFilter, type Period } from './cost-query.ts'
+import { focusColumns, focusRow } from './focus.ts'
+import { parsePriceList, Prices } from './price-list.ts'
+import { usageDetail } from './usage-detail.ts'
+import { dayOf, dayStart, linesOf, nextDay, type UsageLine } from './usage-lines.ts'
+
+const setting = 'price list'
+
+/** Usage and cost (S27): read by Azure's clients as usage details and by queries, exported as FOCUS rows. */
+export function billingRoutes(plane: Plane): Route[] {
+  const usage = `${subscriptionPath}/providers/Microsoft.Consumption/usageDetails`
+  const ofPeriod = `${subscriptionPath}/providers/Microsoft.Billing/billingPeriods/{period}/providers/Microsoft.Consumption/usageDetails`
+  const sheet = `${subscriptionPath}/providers/Strongroom.Billing/priceSheet`
+  return [
+    {
+      method: 'GET',
+      path: usage,
+      action: 'Microsoft.Consumption/usageDetails/read',
+      handle: async (request) => await usageDetails(plane, request, monthToDate(plane)),
+    },
+    {
+      method: 'GET',
+      path: ofPeriod,
+      action: 'Microsoft.Consumption/usageDetails/read',
+      handle: async (request) => await usageDetails(plane, request, billingPeriod(param(request, 'period'))),
+    },
+    ...[subscriptionPath, groupPath].map((scope): Route => ({
+      method: 'POST',
+      path: `${scope}/providers/Microsoft.CostManagement/query`,
+      action: 'Microsoft.CostManagement/query/read',
+      handle: async (request) => await costs(plane, request),
+    })),
+    {
+      method: 'GET',
+      path: sheet,
+      action: 'Strongroom.Billing/priceSheets/read',
+      handle: async () => {
+        const list = await readPriceList(plane)
+        if (list !== undefined) return ok(list)
+        throw new ServiceError({
+          code: 'PriceListNotFound',
+          status: 404,
+          message: 'This installation has no price list: usage is counted, and costs nothing.',
+          remedy: 'Give it one: `strongroom cost prices set FILE` (docs/metering.md).',
+        })
+      },
+    },
+    {
+      method: 'PUT',
+      path: sheet,
+      action: 'Strongroom.Billing/priceSheets/write',
+      handle: async (request) => {
+        const list = parsePriceList(request.body)
+        await plane.resources.db
+          .insertInto('setting')
+          .values({ name: setting, value: JSON.stringify(list) })
+          .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: JSON.stringify(list) }))
+          .execute()
+        return ok(list)
+      },
+    },
+    {
+      method: 'GET',
+      path: `${subscriptionPath}/providers/Strongroom.Billing/focusExport`,
+      action: 'Strongroom.Billing/focusExport/read',
+      handle: async (request) => await focusExport(plane, request),
+    },
+  ]
+}
+
+async function readPriceList(plane: Plane): Promise<PriceList | undefined> {
+  const row = await plane.resources.db
+    .selectFrom('setting')
+    .select('value')
+    .where('name', '=', setting)
+    .executeTakeFirst()
+  return row === undefined ? undefined : (JSON.parse(row.value) as PriceList)
+}
+
+async function readLines(plane: Plane, period: Period): Promise<{ lines: UsageLine[]; prices: Prices }> {
+  if (period.to <= period.from) throw badPeriod(period)
+  const prices = new Prices(await readPriceList(plane))
+  // Read after the rows' own time, so that what is open has an end behind its beginning.
+  const intervals = await plane.usage.list(period)
+  return { lines: linesOf(intervals, { ...period, now: plane.usage.now(), prices }), prices }
+}
+
+function monthToDate(plane: Plane): Period {
+  const now = plane.usage.now()
+  return { from: dayStart(`${dayOf(now).slice(0, 7)}-01`), to: dayStart(nextDay(dayOf(now))) }
+}
+
+/** `202611`, also as `202611-1` and `20261101`, as Azure's periods are called. */
+function billingPeriod(name: string): Period {
+  const [, year, month] = /^(\d{4})(0[1-9]|1[0-2])(01)?(-1)?$/.exec(name) ?? []
+  if (year !== undefined && month !== undefined) {
+    return {
+      from: new Date(Date.UTC(Number(year), Number(month) - 1, 1)),
+      to: new Date(Date.UTC(Number(year), Number(month), 1)),
+    }
+  }
+  throw new ServiceError({
+    code: 'BillingPeriodNotFound',
+    status: 404,
+    message: `There is no billing period '${name.slice(0, 20)}'.`,
+    expected: 'a month, for example 202611',
+    found: name.slice(0, 20),
+    remedy: 'Name a month.',
+  })
+}
+
+const badPeriod = (period: Period): ServiceError =>
+  new ServiceError({
+    code: 'BadRequest',
+    status: 400,
+    message: 'The period ends before it begins.',
+    expected: `an end after ${period.from.toISOString()}`,
+    found: period.to.toISOString(),
+    remedy: 'Name the earlier day first.',
+  })
+
+const pageRows = 5_000
+
+/** A page of rows. */
+function paged<T>(request: ArmRequest, all: T[], size: number): { value: T[]; nextLink?: string } {
+  const start = Math.max(0, Number.parseInt(request.query['$skiptoken'] ?? '0', 10) || 0)
+  const value = all.slice(start, start + size)
+  if (start + size >= all.length) return { value }
+  const query = new URLSearchParams({ ...request.query, $skiptoken: String(start + size) })
+  return { value, nextLink: `${request.origin}${request.path}?${query.toString()}` }
+}
+
+async function usageDetails(plane: Plane, request: ArmRequest, otherwise: Period): Promise<ArmReply> {
+  const filter = readUsageFilter(request.query['$filter'] ?? '')
+  const from = filter.from ?? otherwise.from
+  // A client asks for days: the day that it names last is one of them.
+  const to = filter.to === undefined ? otherwise.to : dayStart(nextDay(dayOf(filter.to)))
+  const { lines, prices } = await readLines(plane, { from, to })
+  const expand = (request.query['$expand'] ?? '').toLowerCase()
+  const views = lines
+    .filter((line) => filter.keep(line))
+    .map((line) => usageDetail(line, { subscriptionId: plane.subscriptionId, currency: prices.currency, expand }))
+  // Pages are the dispatcher's, as of every list.
+  return ok({ value: views })
+}
+
+async function costs(plane: Plane, request: ArmRequest): Promise<ArmReply> {
+  const scope = request.path.slice(0, request.path.toLowerCase().lastIndexOf('/providers/microsoft.costmanagement'))
+  if (scope.split('/').length > 3) await plane.resources.requireGroup(scope)
+  const query = readCostQuery(new Fields(request.body), plane.usage.now())
+  const { lines, prices } = await readLines(plane, query)
+  const within = lines.filter((line) => `${line.resourceId.toLowerCase()}/`.startsWith(`${scope.toLowerCase()}/`))
+  const id = plane.newId()
+  return ok({
+    id: `${scope}/providers/Microsoft.CostManagement/query/${id}`,
+    name: id,
+    type: 'Microsoft.CostManagement/query',
+    properties: { nextLink: null, ...costTable(within, query, prices.currency) },
+  })
+}
+
+async function focusExport(plane: Plane, request: ArmRequest): Promise<ArmReply> {
+  const otherwise = monthToDate(plane)
+  const day = (name: 'from' | 'to'): Date | undefined => {
+    const text = request.query[name]
+    if (text === undefined) return undefined
+    const time = parseTime(text)
+    if (time !== undefined) return dayStart(dayOf(time))
+    throw new ServiceError({
+      code: 'BadRequest',
+      status: 400,
+      message: `'${text.slice(0, 40)}' is not a day.`,
+      target: name,
+      expected: 'a day, for example 2026-11-01',
+      found: text.slice(0, 40),
+      remedy: 'Name days.',
+    })
+  }
+  const last = day('to')
+  const to = last === undefined ? otherwise.to : dayStart(nextDay(dayOf(last)))
+  const { lines, prices } = await readLines(plane, { from: day('from') ?? otherwise.from, to })
+  const facts = { subscriptionId: plane.subscriptionId, currency: prices.currency }
+  const { value, nextLink } = paged(request, lines, pageRows)
+  const page: FocusPage = {
+    version: '1.2',
+    columns: focusColumns,
+    rows: value.map((line) => focusRow(line, facts)),
+    ...(nextLink !== undefined && { nextLink }),
+  }
+  return ok(page)
+}

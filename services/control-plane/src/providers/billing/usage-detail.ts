@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import { findRegion } from '../../arm/regions.ts'
+import { toNumber, type Fraction } from './decimal.ts'
+import { meterDescription, serviceOf } from './focus.ts'
+import { countsGiB } from '../../types/meter.ts'
+import { nextDay, unitsOf, type UsageLine } from './usage-lines.ts'
+
+/** A GUID made of text: the same meter or line has the same one at each reading. */
+function guidOf(text: string): string {
+  const hex = createHash('sha256').update(text).digest('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-') // prettier-ignore
+}
+
+/** A line as Microsoft.Consumption shows it, in the members that stock clients read. */
+export function usageDetail(
+  line: UsageLine,
+  o: { subscriptionId: string; currency: string; expand: string },
+): Record<string, unknown> {
+  const { resourceId, day } = line
+  const id = guidOf(JSON.stringify([day, resourceId, line.meter, line.sku, line.quantity, line.tags]))
+  const quantity: Fraction = unitsOf(line) ?? line.hours
+  const base = `/subscriptions/${o.subscriptionId}/providers`
+  const unit = line.price?.unit ?? (countsGiB(line.meter) ? '1 GiB/Hour' : '1 Hour')
+  return {
+    id: `${base}/Microsoft.Billing/billingPeriods/${day.slice(0, 7).replace('-', '')}/providers/Microsoft.Consumption/usageDetails/${id}`,
+    name: id,
+    type: 'Microsoft.Consumption/usageDetails',
+    kind: 'legacy',
+    ...(Object.keys(line.tags).length > 0 && { tags: line.tags }),
+    properties: {
+      billingPeriodId: `${base}/Microsoft.Billing/billingPeriods/${day.slice(0, 7).replace('-', '')}`,
+      usageStart: `${day}T00:00:00.0000000Z`,
+      usageEnd: `${nextDay(day)}T00:00:00.0000000Z`,
+      instanceId: resourceId,
+      instanceName: resourceId.split('/').at(-1),
+      instanceLocation: findRegion(line.region)?.displayName ?? line.region,
+      meterId: guidOf(`${line.meter}/${line.sku}/${line.region}`),
+      usageQuantity: toNumber(quantity),
+      billableQuantity: toNumber(quantity),
+      pretaxCost: toNumber(line.cost),
+      currency: o.currency,
+      isEstimated: false,
+      subscriptionGuid: o.subscriptionId,
+      subscriptionName: 'Strongroom',
+      product: line.price?.item.productName ?? `${meterDescription(line.meter)} - ${line.sku}`,
+      consumedService: resourceId.split('/')[6] ?? '',
+      ...(o.expand.includes('meterdetails') && {
+        meterDetails: {
+          meterName: line.price?.item.meterName ?? line.sku,
+          meterCategory: serviceOf(line.meter),
+          meterSubCategory: meterDescription(line.meter),
+          unit,
+          meterLocation: findRegion(line.region)?.displayName ?? line.region,
+          totalIncludedQuantity: 0,
+          pretaxStandardRate: line.price ? toNumber(line.price.perUnit) : 0,
+        },
+      }),
+      ...(o.expand.includes('additionalproperties') && {
+        additionalProperties: JSON.stringify({ Meter: line.meter, Milliseconds: line.milliseconds, Vm: line.vmId }),
+      }),
+    },
+  }
+}

@@ -1,0 +1,219 @@
+import { randomBytes } from 'node:crypto'
+import type { Fields, Problem } from '../../../arm/fields.ts'
+import { ServiceError } from '@strongroom/platform'
+import { keyOf } from '../../../arm/resource-id.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Db, Json, Resource } from '../../../store/resources.ts'
+import { requireWhole } from './disk-placement.ts'
+import type { Kept, KeptInternal } from './kept/kept.ts'
+import type { Size } from '../size/sizes.ts'
+import { diskIdOf, diskType, type DataDisk, type DiskChange } from '../vm/vm-model.ts'
+
+export type DiskInternal = KeptInternal
+
+/** The data disks that a VM request asks for: those that are to be detached are not among them. */
+export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[] {
+  if (!storage.has('dataDisks')) return existing
+  return storage.list('dataDisks').flatMap((disk, index): DataDisk[] => {
+    if (disk.flag('toBeDetached') === true) return []
+    const managed = disk.object('managedDisk')
+    const lun = disk.integer('lun', 0, 63) ?? index
+    const createOption = disk.oneOf('createOption', ['Attach', 'Empty']) ?? 'Attach'
+    // The same request again means the disk that the first one made, not another one in its place.
+    const made = createOption === 'Empty' ? existing.find((each) => each.lun === lun) : undefined
+    const wanted = disk.text('name')
+    const same = made !== undefined && (wanted === undefined || keyOf(wanted) === keyOf(made.name)) ? made : undefined
+    const id = managed.text('id') ?? same?.id
+    return [
+      {
+        lun,
+        name: wanted ?? id?.split('/').at(-1) ?? '',
+        ...(id !== undefined && { id }),
+        createOption,
+        deleteOption: disk.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
+        caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? 'None',
+        storageAccountType: managed.text('storageAccountType') ?? 'Premium_LRS',
+        ...(disk.integer('diskSizeGB', 1, 32_767) !== undefined && { sizeGiB: disk.integer('diskSizeGB', 1, 32_767)! }),
+      },
+    ]
+  })
+}
+
+const target = 'properties.storageProfile.dataDisks'
+
+/** Slots and number; what the disks themselves are is known in the transaction that attaches them. */
+export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Problem[] {
+  const problem = (code: string, status: number, message: string, found: string, expected: string): Problem => ({
+    code,
+    status,
+    message,
+    target,
+    expected,
+    found,
+  })
+  const luns = disks.map(({ lun }) => lun)
+  const twice = luns.find((lun, index) => luns.indexOf(lun) !== index)
+  const ids = disks.flatMap(({ id }) => (id === undefined ? [] : [keyOf(id)]))
+  const doubled = ids.find((id, index) => ids.indexOf(id) !== index)
+  const nameless = disks.find((disk) => disk.createOption === 'Attach' && disk.id === undefined)
+  return [
+    ...(twice === undefined
+      ? []
+      : [
+          problem(
+            'InvalidParameter',
+            400,
+            `A disk with LUN ${twice} is specified more than once.`,
+            String(twice),
+            'a LUN of its own for each disk',
+          ),
+        ]),
+    ...(doubled === undefined
+      ? []
+      : [problem('InvalidParameter', 400, 'A disk is specified more than once.', doubled, 'each disk once')]),
+    ...(nameless === undefined
+      ? []
+      : [
+          problem(
+            'InvalidParameter',
+            400,
+            "Required parameter 'dataDisk.managedDisk.id' is missing (null).",
+            nameless.name,
+            'the id of a disk',
+          ),
+        ]),
+    ...(size === undefined || disks.length <= size.maxDataDisks
+      ? []
+      : [
+          problem(
+            'OperationNotAllowed',
+            409,
+            `The maximum number of data disks allowed to be attached to a VM of this size is ${size.maxDataDisks}.`,
+            String(disks.length),
+            `at most ${size.maxDataDisks}`,
+          ),
+        ]),
+  ]
+}
+
+/** Makes the disks that are to be made and takes those that are new; the others stay the VM's until the machine has let them go. */
+export async function applyDataDisks(
+  plane: Plane,
+  tx: Db,
+  o: { vmId: string; vmName: string; location: string; before: DataDisk[]; after: DataDisk[] },
+): Promise<{ disks: DataDisk[]; change: DiskChange }> {
+  const disks: DataDisk[] = []
+  const made: string[] = []
+  for (const disk of o.after) {
+    const taken = await takeDisk(plane, tx, o, disk)
+    disks.push(taken)
+    if (disk.id === undefined) made.push(taken.id)
+  }
+  const [had, has] = [o.before, disks].map((list) => new Set(list.map(({ id }) => keyOf(id ?? ''))))
+  const taken = disks.flatMap(({ id }) => (id === undefined || had!.has(keyOf(id)) ? [] : [id]))
+  return { disks, change: { taken, made, detached: o.before.filter(({ id }) => !has!.has(keyOf(id ?? ''))) } }
+}
+
+async function takeDisk(
+  plane: Plane,
+  tx: Db,
+  o: { vmId: string; vmName: string; location: string },
+  disk: DataDisk,
+): Promise<DataDisk & { id: string }> {
+  if (disk.id !== undefined) {
+    const found = await plane.resources.lock<DiskInternal>(tx, disk.id)
+    if (found?.type !== diskType.toLowerCase()) throw notFound(disk.id)
+    const holder = found.internal.managedBy
+    if (holder !== '' && keyOf(holder) !== keyOf(o.vmId)) throw inUse(found, holder)
+    if (found.location !== o.location) throw notFound(disk.id)
+    if (found.body.properties['osType'] !== undefined) throw inUse(found, holder)
+    if (holder === '') requireWhole(found)
+    await setHolder(plane, tx, found.id, o.vmId)
+    return { ...disk, id: found.id, name: found.name, sizeGiB: Number(found.body.properties['diskSizeGB']) }
+  }
+  const name = disk.name === '' ? `${o.vmName}_disk${disk.lun}_${randomBytes(16).toString('hex')}` : disk.name
+  const id = diskIdOf(o.vmId, name)
+  if ((await plane.resources.find(id, tx)) !== undefined) throw exists(name)
+  const sizeGiB = disk.sizeGiB ?? 4
+  const uniqueId = plane.newId()
+  await plane.resources.insert(tx, {
+    id,
+    location: o.location,
+    body: emptyDisk({
+      sizeGiB,
+      sku: disk.storageAccountType,
+      state: 'Attached',
+      at: plane.clock.now(),
+      id: uniqueId,
+    }),
+    internal: { managedBy: o.vmId, kept: emptyKept(uniqueId, sizeGiB) },
+  })
+  return { ...disk, id, name, sizeGiB }
+}
+
+/** An empty disk becomes one of the machine's when a VM takes it. */
+const emptyKept = (uniqueId: string, sizeGiB: number): Kept => ({
+  id: uniqueId.toUpperCase(),
+  source: { from: 'empty', sizeGiB },
+  sizeGiB,
+})
+
+/** The body of a disk that holds nothing yet. */
+export function emptyDisk(o: { sizeGiB: number; sku: string; state: string; at: Date; id: string }): {
+  sku: Json
+  properties: Json
+} {
+  return {
+    sku: { name: o.sku, tier: o.sku.split('_')[0] ?? '' },
+    properties: {
+      creationData: { createOption: 'Empty' },
+      diskSizeGB: o.sizeGiB,
+      diskSizeBytes: o.sizeGiB * 2 ** 30,
+      diskState: o.state,
+      encryption: { type: 'EncryptionAtRestWithPlatformKey' },
+      timeCreated: o.at.toISOString(),
+      provisioningState: 'Succeeded',
+      uniqueId: o.id,
+    },
+  }
+}
+
+const setHolder = async (plane: Plane, tx: Db, id: string, vmId: string): Promise<void> => {
+  await plane.resources.change<DiskInternal>(tx, id, (disk) => {
+    disk.internal.managedBy = vmId
+    const { uniqueId, diskSizeGB } = disk.body.properties
+    if (vmId !== '') disk.internal.kept ??= emptyKept(String(uniqueId), Number(diskSizeGB))
+    disk.body.properties['diskState'] = vmId === '' ? 'Unattached' : 'Attached'
+  })
+}
+
+export const releaseDisk = async (plane: Plane, tx: Db, id: string): Promise<void> => await setHolder(plane, tx, id, '')
+
+const notFound = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'ResourceNotFound',
+    status: 404,
+    message: `The disk '${id}' was not found in the region of the virtual machine.`,
+    target,
+    found: id,
+    remedy: 'Create the disk first: az disk create.',
+  })
+
+const inUse = (disk: Resource<DiskInternal>, holder: string): ServiceError =>
+  new ServiceError({
+    code: 'AttachDiskWhileBeingDetached',
+    status: 409,
+    message: `Disk '${disk.name}' cannot be attached as the disk is already owned by VM '${holder}'.`,
+    target,
+    found: holder,
+    remedy: 'Detach it there first, or use another disk.',
+  })
+
+const exists = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'ConflictingUserInput',
+    status: 409,
+    message: `Disk ${name} already exists in the resource group.`,
+    target,
+    remedy: "Attach it with createOption 'Attach', or use another name.",
+  })

@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { AttachedDisk } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { fromDetail } from '../../../machine/machine-error.ts'
+import type { Plane } from '../../../plane.ts'
+import { hasContent, type KeptInternal, type KeptResource } from './kept/kept.ts'
+import { specOf } from './kept/sagas.ts'
+import type { DataDisk, VmInternal } from '../vm/vm-model.ts'
+
+/** A VM as operations name it. */
+interface VmName {
+  id: string
+  vmId: string
+}
+
+/**
+ * Has the machine give a VM the data disks of its model and no others; empty ones are made first. Idempotent. Where the
+ * machine has no such VM there is nothing to do: its creation comes here before it boots.
+ * @throws ServiceError with the machine's reason
+ */
+export async function placeDataDisks(plane: Plane, c: { params: VmName; signal: AbortSignal }): Promise<void> {
+  const { id, vmId } = c.params
+  const vm = await plane.resources.find<VmInternal>(id)
+  if (vm === undefined || vm.internal.vmId !== vmId) return
+  const wanted = vm.internal.model.dataDisks ?? []
+  const had = wanted.length > 0 || vm.internal.hadDataDisks === true
+  if (!had || (await plane.machine.find(vmId)) === undefined) return
+  const disks: AttachedDisk[] = []
+  for (const disk of wanted) disks.push(await madeDisk(plane, disk, c.signal))
+  await plane.machine.setDataDisks(vmId, disks)
+}
+
+async function madeDisk(plane: Plane, disk: DataDisk, signal: AbortSignal): Promise<AttachedDisk> {
+  const resource = await plane.resources.get<KeptInternal>(disk.id ?? '')
+  const { kept } = resource.internal
+  if (kept === undefined) throw new TypeError(`the disk ${resource.id} was attached without a disk of the machine's`)
+  if (!hasContent(kept)) await makeEmpty(plane, resource, signal)
+  return {
+    lun: disk.lun,
+    disk: kept.id,
+    sizeGiB: Number(resource.body.properties['diskSizeGB']),
+    shown: {
+      id: resource.id,
+      name: resource.name,
+      caching: disk.caching,
+      storageAccountType: String(resource.body['sku'] ? (resource.body['sku'] as { name: string }).name : ''),
+    },
+  }
+}
+
+/** From then on a disk that the machine has lost is an error, and never again an empty one. */
+async function makeEmpty(plane: Plane, resource: KeptResource, signal: AbortSignal): Promise<void> {
+  const { kept } = resource.internal
+  if (kept === undefined) return
+  await plane.machine.keepDisk(specOf(resource, kept))
+  for (;;) {
+    signal.throwIfAborted()
+    const status = await plane.machine.findDisk(kept.id)
+    if (status === undefined) throw fromDetail({ code: 'DiskLost', message: 'The machine has lost the disk.' })
+    if (status.state === 'Failed')
+      throw fromDetail(status.error ?? { code: 'DiskNotMade', message: 'The machine could not make the disk.' })
+    if (status.state === 'Succeeded') break
+    await sleep(plane.pollMs, undefined, { signal })
+  }
+  await plane.resources.transaction(async (tx) => {
+    await plane.resources.change<KeptInternal>(tx, resource.id, ({ internal }) => {
+      if (internal.kept?.id === kept.id) internal.kept.made = true
+    })
+  })
+}
+
+/** The data disks that go with their VM, once the machine has the VM no longer. Idempotent. */
+export async function destroyDataDisks(plane: Plane, { id, vmId }: VmName): Promise<void> {
+  const vm = await plane.resources.find<VmInternal>(id)
+  if (vm === undefined || vm.internal.vmId !== vmId) return
+  for (const disk of vm.internal.model.dataDisks ?? [])
+    if (disk.deleteOption === 'Delete' && disk.id !== undefined) await destroyDisk(plane, disk.id)
+}
+
+/** What the machine keeps of a disk. Idempotent. */
+export async function destroyDisk(plane: Plane, diskId: string): Promise<void> {
+  const kept = (await plane.resources.find<KeptInternal>(diskId))?.internal.kept
+  if (kept !== undefined) await plane.machine.removeDisk(kept.id)
+}
+
+/** A disk that is being written from outside, or is not whole, is no VM's. @throws ServiceError OperationNotAllowed */
+export function requireWhole(disk: KeptResource): void {
+  const { provisioningState, diskState } = disk.body.properties
+  const given = ['ReadyToUpload', 'ActiveUpload', 'ActiveSAS'].includes(String(diskState))
+  if (provisioningState === 'Succeeded' && !given) return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: given
+      ? `Disk '${disk.name}' cannot be attached while addresses of it are given out, or its upload has not ended.`
+      : `Disk '${disk.name}' is not whole yet.`,
+    target: 'properties.storageProfile.dataDisks',
+    expected: 'provisioningState Succeeded, diskState Unattached',
+    found: `${String(provisioningState)}, ${String(diskState)}`,
+    remedy: given ? 'Take them back: az disk revoke-access.' : 'Wait until the disk is whole.',
+  })
+}

@@ -1,0 +1,186 @@
+import { ServiceError } from '@strongroom/platform'
+import type { FaqRuleId } from '../../../arm/faq-rule.ts'
+import { Fields } from '../../../arm/fields.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import { resourceView } from '../../../arm/resource-view.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Resource } from '../../../store/resources.ts'
+import type { ResourceType } from '../../../types/resource-type.ts'
+import { emptyDisk, type DiskInternal } from './data-disks.ts'
+import { accessRoutes } from './kept/disk-access.ts'
+import { createFilledDisk } from './kept/disk-creation.ts'
+import { keptHooks } from './kept/kept-type.ts'
+import { setType } from './kept/kept.ts'
+import { finishUploadSaga, keepSaga, removeKeptSaga } from './kept/sagas.ts'
+import { metersOfDisk } from './disk-meters.ts'
+import { requireLocation } from '../../../arm/regions.ts'
+import { diskSkus } from '../vm/vm-request.ts'
+import { diskType } from '../vm/vm-model.ts'
+
+type Disk = Resource<DiskInternal>
+
+const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
+
+const view = (disk: Disk): Record<string, unknown> => ({
+  ...resourceView(disk, diskType),
+  ...(disk.internal.managedBy !== '' && { managedBy: disk.internal.managedBy }),
+})
+
+/** Disks: those of operating systems live and die with their VMs; empty ones for data are made on their own. */
+export const disks: ResourceType<DiskInternal> = {
+  ...keptHooks,
+  spelling: diskType,
+  refersTo: [setType],
+  movable: true,
+  stays: ({ name, internal: { managedBy } }) =>
+    managedBy === ''
+      ? undefined
+      : {
+          message: `The disk '${name}' belongs to '${managedBy}'.`,
+          expected: 'a disk that no virtual machine has',
+          found: managedBy,
+          remedy: 'Detach it first; an OS disk stays with its virtual machine.',
+        },
+  view: (_plane, disk) => view(disk),
+  create: async (plane, request, group) => await create(plane, request, group.location),
+  change,
+  routes: (plane) => accessRoutes(plane, diskType),
+  assertUnused: async (_plane, _tx, disk) => {
+    if (disk.internal.managedBy !== '') throw attached(disk)
+  },
+  meters: metersOfDisk,
+  define: (plane) => {
+    for (const saga of [keepSaga, finishUploadSaga, removeKeptSaga]) plane.runner.define(saga(plane))
+  },
+}
+
+async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
+  const how = new Fields(request.body).object('properties').object('creationData').text('createOption')
+  if (how !== undefined && how.toLowerCase() !== 'empty') return await createFilledDisk(plane, request, groupLocation, view) // prettier-ignore
+  const name = request.params['name'] ?? ''
+  const fields = new Fields(request.body)
+  const properties = fields.object('properties')
+  const creation = properties.object('creationData')
+  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
+  const tags = fields.textMap('tags')
+  const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
+  const sizeGiB = properties.integer('diskSizeGB', 1, 32_767)
+  const option = creation.text('createOption') ?? ''
+  const invalid = (
+    code: string,
+    target: string,
+    message: string,
+    expected: string,
+    found: string,
+    rule?: FaqRuleId,
+  ): void =>
+    fields.problem({ code, status: 400, message, target, expected, found: found.slice(0, 80), ...(rule && { rule }) })
+  if (!nameForm.test(name))
+    invalid(
+      'InvalidResourceName',
+      'name',
+      `The disk name '${name.slice(0, 90)}' is invalid.`,
+      '1 to 80 letters, digits, _ . -',
+      name,
+    )
+  if (option.toLowerCase() !== 'empty')
+    invalid(
+      'InvalidParameter',
+      creation.at('createOption'),
+      'Only empty disks are made on their own here.',
+      'Empty',
+      option,
+    )
+  if (sizeGiB === undefined && !properties.has('diskSizeGB'))
+    invalid(
+      'InvalidParameter',
+      properties.at('diskSizeGB'),
+      "Required parameter 'disk.diskSizeGB' is missing (null).",
+      '1 to 32767',
+      'null',
+    )
+  if (properties.has('securityProfile'))
+    invalid(
+      'InvalidParameter',
+      properties.at('securityProfile'),
+      'Confidential encryption covers the OS disk only.',
+      'no securityProfile',
+      'one',
+      'S7',
+    )
+  if (properties.object('encryption').has('diskEncryptionSetId'))
+    invalid(
+      'InvalidParameter',
+      properties.object('encryption').at('diskEncryptionSetId'),
+      'Encryption at rest with a customer’s key is not offered: encrypt data disks in the guest.',
+      'no diskEncryptionSetId',
+      'one',
+      'S7',
+    )
+  fields.assertSound()
+  const body = emptyDisk({ sizeGiB: sizeGiB ?? 1, sku, state: 'Unattached', at: plane.clock.now(), id: plane.newId() })
+  const made = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    const internal: DiskInternal = { managedBy: '' }
+    return await plane.resources.insert(tx, {
+      id: request.path,
+      location,
+      body: { ...body, ...(tags !== undefined && { tags }) },
+      internal,
+    })
+  })
+  // Clients take 200 and 202 for a disk, never 201.
+  return ok(view(made))
+}
+
+/** Tags, and a larger size; everything else of a disk is as it was made. */
+async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const tags = fields.textMap('tags')
+  const sizeGiB = fields.object('properties').integer('diskSizeGB', 1, 32_767)
+  const held = Number(disk.body.properties['diskSizeGB'])
+  if (sizeGiB !== undefined && sizeGiB < held)
+    fields.problem({
+      code: 'BadRequest',
+      status: 400,
+      message: `The new size ${sizeGiB} GB of disk ${disk.name} is smaller than its size: disks grow only.`,
+      target: 'properties.diskSizeGB',
+      expected: `at least ${held}`,
+      found: String(sizeGiB),
+    })
+  const fixed = disk.body.properties['osType'] !== undefined
+  if (sizeGiB !== undefined && sizeGiB !== held && fixed)
+    fields.problem({
+      code: 'OperationNotAllowed',
+      status: 409,
+      message: 'The size of an OS disk is fixed.',
+      target: 'properties.diskSizeGB',
+      expected: String(held),
+      found: String(sizeGiB),
+    })
+  fields.assertSound()
+  const changed = await plane.resources.transaction(
+    async (tx) =>
+      await plane.resources.change<DiskInternal>(tx, disk.id, (current) => {
+        if (tags !== undefined) current.body.tags = tags
+        if (sizeGiB === undefined) return
+        // The machine grows it when it is attached next, or its VM started.
+        current.body.properties['diskSizeGB'] = sizeGiB
+        if (current.internal.kept !== undefined) current.internal.kept.sizeGiB = sizeGiB
+        current.body.properties['diskSizeBytes'] = sizeGiB * 2 ** 30
+      }),
+  )
+  return ok(view(changed ?? disk))
+}
+
+const attached = (disk: Disk): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `Disk ${disk.name} is attached to VM ${disk.internal.managedBy}.`,
+    found: disk.internal.managedBy,
+    remedy:
+      disk.body.properties['osType'] === undefined
+        ? 'Detach it first: az vm disk detach.'
+        : 'Delete the virtual machine: its disk goes with it.',
+  })

@@ -1,0 +1,89 @@
+import { describeStores, type OpenTestStore } from '@strongroom/platform/testing'
+import { expect, it, onTestFinished } from 'vitest'
+import { address, deploymentBody, deploymentPath, template } from '../../../testing/templates.ts'
+import {
+  group,
+  makeNetwork,
+  openTestPlane,
+  subscriptionId,
+  vmPath,
+  vmRequest,
+  type TestPlane,
+  type TestReply,
+} from '../../../testing/test-plane.ts'
+
+const busy = '0f2a9f3e-0000-4000-8000-0000000b0571'
+const other = '0f2a9f3e-0000-4000-8000-00000000074e'
+const contributor = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/b24988ac-6180-42a0-ab88-20f7382dd24c`
+/** More than there are places for all together. */
+const many = 20
+
+describeStores('a principal whose operations fill every place', (open) => {
+  it('keeps nobody else’s virtual machine waiting, and its own begin in their order (attack W5)', async () => {
+    const plane = await planeOfTwo(open)
+    await makeNetwork(plane, 'theirs')
+    await plane.run('PUT', vmPath('theirs'), vmRequest('theirs'))
+    plane.wire.hangs = true
+    const asked: TestReply[] = []
+    for (let n = 0; n < many; n++) {
+      await makeNetwork(plane, `vm${n}`)
+      asked.push(await plane.send('PUT', vmPath(`vm${n}`), vmRequest(`vm${n}`), { as: busy }))
+    }
+    expect(asked.map(({ status }) => status)).toEqual(asked.map(() => 201))
+    await expect.poll(async () => (await begun(plane, asked)).length).toBe(16)
+
+    const theirs = await plane.send('DELETE', vmPath('theirs'), undefined, { as: other })
+    expect(await plane.follow(theirs)).toMatchObject({ status: 'Succeeded' })
+    expect(await begun(plane, asked)).toHaveLength(16)
+
+    plane.wire.hangs = false
+    for (const reply of asked) expect(await plane.follow(reply)).toMatchObject({ status: 'Succeeded' })
+    const times = await begun(plane, asked)
+    expect(times).toHaveLength(many)
+    expect(times).toEqual(times.toSorted())
+  }, 60_000)
+
+  it('keeps nobody else’s deployment waiting (attack W5)', async () => {
+    const plane = await planeOfTwo(open)
+    await makeNetwork(plane, 'vm0')
+    plane.wire.hangs = true
+    const { type, apiVersion } = { type: 'Microsoft.Compute/virtualMachines', apiVersion: '2024-07-01' }
+    const machine = { type, apiVersion, name: 'vm0', ...(vmRequest('vm0') as object) }
+    for (let n = 0; n < many; n++) {
+      const made = await plane.send('PUT', deploymentPath(`d${n}`), deploymentBody(template([machine])), { as: busy })
+      expect(made.status).toBe(201)
+    }
+    const theirs = await plane.send('PUT', deploymentPath('theirs'), deploymentBody(template([address('theirs')])), {
+      as: other,
+    })
+    expect(await plane.follow(theirs)).toMatchObject({ status: 'Succeeded' })
+    plane.wire.hangs = false
+  }, 60_000)
+})
+
+/** A group of which two principals are contributors. */
+async function planeOfTwo(open: OpenTestStore): Promise<TestPlane> {
+  const plane = await openTestPlane(await open())
+  onTestFinished(async () => await plane.service.close())
+  await plane.send('PUT', group, { location: 'westeurope' })
+  for (const [n, principalId] of [busy, other].entries()) {
+    const name = `00000000-0000-4000-8000-00000000000${n}`
+    const made = await plane.send('PUT', `${group}/providers/Microsoft.Authorization/roleAssignments/${name}`, {
+      properties: { principalId, roleDefinitionId: contributor },
+    })
+    expect(made.status).toBe(201)
+  }
+  return plane
+}
+
+/** When those of the operations began that have, in the order in which they were asked for. */
+async function begun(plane: TestPlane, asked: TestReply[]): Promise<string[]> {
+  const times: string[] = []
+  for (const { headers } of asked) {
+    const url = new URL(headers['azure-asyncoperation'] ?? '')
+    const { body } = await plane.send('GET', url.pathname + url.search)
+    const first = (body as { properties: { steps: { startedAt?: string }[] } }).properties.steps[0]
+    if (first?.startedAt !== undefined) times.push(first.startedAt)
+  }
+  return times
+}

@@ -1,0 +1,4 @@
+import type { ResourceType } from '../../../types/resource-type.ts'
+import { managedImages } from './managed-images.ts'
+
+export const resourceTypes: readonly ResourceType[] = [managedImages]

@@ -1,0 +1,124 @@
+import { faqRule } from '../../../arm/faq-rule.ts'
+import { Fields } from '../../../arm/fields.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import { resourceView } from '../../../arm/resource-view.ts'
+import { accepted } from '../../../arm/operations.ts'
+import { ServiceError } from '@strongroom/platform'
+import type { Plane } from '../../../plane.ts'
+import type { ResourceType } from '../../../types/resource-type.ts'
+import { retag } from '../../../types/retag.ts'
+import { requireLocation } from '../../../arm/regions.ts'
+import { diskType, vmType } from '../vm/vm-model.ts'
+import { readSourceUri, withoutSignature } from '../disk/kept/address.ts'
+import {
+  invalidParameter,
+  managedImageType,
+  setType,
+  snapshotType,
+  type Kept,
+  type KeptInternal,
+  type KeptResource,
+} from '../disk/kept/kept.ts'
+import { resolveSource } from '../disk/kept/source.ts'
+import { keptHooks } from '../disk/kept/kept-type.ts'
+import { insertKept, keptFrom, keptOf } from '../disk/kept/write-kept.ts'
+
+const view = (image: KeptResource): Record<string, unknown> => resourceView(image, managedImageType)
+
+/**
+ * Managed images: generalised disks outside any gallery. A confidential VM gives none, because a managed image has no place
+ * for its guest state; disks without guest state do, and gallery versions are made of them.
+ */
+export const managedImages: ResourceType<KeptInternal> = {
+  ...keptHooks,
+  spelling: managedImageType,
+  refersTo: [setType],
+  movable: true,
+  create: async (plane, request, group) => await create(plane, request, group.location),
+  change: async (plane, request, image) => ok(view(await retag(plane, request, image))),
+}
+
+async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const properties = fields.object('properties')
+  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
+  const tags = fields.textMap('tags')
+  const vmId = properties.object('sourceVirtualMachine').text('id')
+  const disk = properties.object('storageProfile').object('osDisk')
+  const osState = disk.oneOf('osState', ['Generalized', 'Specialized']) ?? 'Generalized'
+  if (disk.oneOf('osType', ['Linux', 'Windows']) === 'Windows')
+    invalidParameter(fields, disk.at('osType'), 'Windows guests are not offered.', { code: 'NotSupported' })
+  if (properties.object('storageProfile').list('dataDisks').length > 0)
+    invalidParameter(fields, 'properties.storageProfile.dataDisks', 'Images carry no data disks here.', {
+      code: 'NotSupported',
+      remedy: 'Make snapshots of the data disks.',
+    })
+  let kept: Kept | undefined
+  const managed = vmId ?? disk.object('managedDisk').text('id') ?? disk.object('snapshot').text('id')
+  const blobUri = disk.text('blobUri')
+  if (managed !== undefined) {
+    const target = vmId === undefined ? disk.at('managedDisk.id') : 'properties.sourceVirtualMachine.id'
+    const types = vmId === undefined ? [diskType, snapshotType] : [vmType]
+    const source = await resolveSource(plane, request, { id: managed, target, location, types })
+    if (source.guest !== undefined || source.stateless === true) throw secured(source.id, 'ConfidentialVM')
+    if (source.trustedLaunch === true) throw secured(source.id, 'TrustedLaunch')
+    if (vmId !== undefined && source.osState !== 'Generalized') throw notGeneralized(source.id)
+    kept = keptOf(plane, source)
+  } else if (blobUri !== undefined) {
+    const uri = await readSourceUri(plane, request, fields, { path: disk.at('blobUri'), uri: blobUri })
+    kept = keptFrom(plane, { from: 'uri', uri }, { sizeGiB: 1 })
+  } else {
+    invalidParameter(fields, disk.at('managedDisk'), 'The image has no source.', {
+      expected: 'sourceVirtualMachine, or an osDisk with managedDisk, snapshot or blobUri',
+      found: 'none',
+    })
+  }
+  fields.assertSound()
+  if (kept === undefined) throw new TypeError('an image without a source is a problem')
+  kept.osType = 'Linux'
+  kept.osState = osState
+  const body = {
+    ...(tags !== undefined && { tags }),
+    properties: {
+      ...(vmId !== undefined && { sourceVirtualMachine: { id: vmId } }),
+      storageProfile: {
+        osDisk: {
+          osType: 'Linux',
+          osState,
+          caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? 'ReadWrite',
+          ...(managed !== undefined && vmId === undefined && { managedDisk: { id: managed } }),
+          ...(blobUri !== undefined && { blobUri: withoutSignature(blobUri) }),
+        },
+        dataDisks: [],
+        zoneResilient: properties.object('storageProfile').flag('zoneResilient') ?? false,
+      },
+      hyperVGeneration: 'V2',
+      provisioningState: 'Creating',
+    },
+  }
+  const { resource, operation } = await insertKept(plane, request, { location, body, kept })
+  return { ...accepted(plane, request, resource, operation, view(resource)), status: 201 }
+}
+
+const secured = (id: string, type: string): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `Creation of managed images are not supported for virtual machine with ${type} security type.`,
+    target: 'properties.sourceVirtualMachine.id',
+    expected: 'a source without security data',
+    found: id,
+    remedy: `Capture it into a gallery: az sig image-version create, in an image definition with the feature SecurityType=${type}.`,
+    details: [faqRule('S13')],
+  })
+
+const notGeneralized = (id: string): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The source virtual machine '${id}' is not generalized: no managed image is made of it.`,
+    target: 'properties.sourceVirtualMachine.id',
+    expected: 'a generalized VM',
+    found: 'a specialized VM',
+    remedy: 'Deprovision the guest, deallocate the VM, then az vm generalize.',
+  })

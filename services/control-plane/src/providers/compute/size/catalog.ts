@@ -1,0 +1,234 @@
+import type { ImageRecord, Urn } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { faqRule } from '../../../arm/faq-rule.ts'
+import { monitorReply, operationView, readOperation, unknownOperation } from '../../../arm/operations.ts'
+import { ok, param, type ArmRequest } from '../../../arm/request.ts'
+import { parseResourceId } from '../../../arm/resource-id.ts'
+import { signedIn, type Route } from '../../../arm/router.ts'
+import { subscriptionPath, type Plane } from '../../../plane.ts'
+import { marketOf } from '../image/images.ts'
+import { findRegion, locationKey, regions, type Region } from '../../../arm/regions.ts'
+import { allSizes, isOffered, type Size } from './sizes.ts'
+import { vmType } from '../vm/vm-model.ts'
+
+const compute = `${subscriptionPath}/providers/Microsoft.Compute`
+const market = `${compute}/locations/{location}/publishers`
+
+/** Entry of locations/{location}/vmSizes. */
+export const sizeView = (size: Size): Record<string, unknown> => ({
+  name: size.name,
+  numberOfCores: size.vCPUs,
+  osDiskSizeInMB: 1_047_552,
+  resourceDiskSizeInMB: size.tempGiB * 1024,
+  memoryInMB: size.memoryGiB * 1024,
+  maxDataDiskCount: size.maxDataDisks,
+})
+
+/** Entry of Microsoft.Compute/skus for one region, as Azure lists them: every value of a capability is a text. */
+export function skuView(size: Size, region: Region): Record<string, unknown> {
+  const [iops, megabytes] = size.uncached.split('/')
+  const nvme = size.name.endsWith('_v6')
+  const capabilities: Record<string, string | undefined> = {
+    MaxResourceVolumeMB: String(size.tempGiB * 1024),
+    OSVhdSizeMB: '1047552',
+    vCPUs: String(size.vCPUs),
+    MemoryPreservingMaintenanceSupported: 'False',
+    HyperVGenerations: 'V2',
+    DiskControllerTypes: nvme ? 'NVMe' : 'SCSI',
+    MemoryGB: String(size.memoryGiB),
+    MaxDataDiskCount: String(size.maxDataDisks),
+    CpuArchitectureType: 'x64',
+    LowPriorityCapable: 'False',
+    PremiumIO: 'True',
+    VMDeploymentTypes: 'IaaS',
+    vCPUsAvailable: String(size.vCPUs),
+    UncachedDiskIOPS: /^\d+$/.test(iops ?? '') ? iops : undefined,
+    UncachedDiskBytesPerSecond: /^\d+$/.test(megabytes ?? '') ? String(Number(megabytes) * 1_000_000) : undefined,
+    EphemeralOSDiskSupported: size.ephemeralOsDisk ? 'True' : 'False',
+    EncryptionAtHostSupported: 'True',
+    CapacityReservationSupported: 'False',
+    AcceleratedNetworkingEnabled: 'False',
+    RdmaEnabled: 'False',
+    MaxNetworkInterfaces: String(size.maxNics),
+    UltraSSDAvailable: 'False',
+    HibernationSupported: 'False',
+    TrustedLaunchDisabled: size.tee === undefined ? 'False' : 'True',
+    ConfidentialComputingType: size.tee,
+  }
+  const offered = isOffered(size, region.name)
+  return {
+    resourceType: 'virtualMachines',
+    name: size.name,
+    tier: 'Standard',
+    size: size.name.replace(/^Standard_/, ''),
+    family: size.family,
+    locations: [region.name],
+    locationInfo: [{ location: region.name, zones: offered ? region.zones : [], zoneDetails: [] }],
+    capabilities: Object.entries(capabilities).flatMap(([name, value]) =>
+      value === undefined ? [] : [{ name, value }],
+    ),
+    restrictions: offered
+      ? []
+      : [
+          {
+            type: 'Location',
+            values: [region.name],
+            restrictionInfo: { locations: [region.name] },
+            reasonCode: 'NotAvailableForSubscription',
+          },
+        ],
+  }
+}
+
+function requireRegion(request: ArmRequest): string {
+  const region = findRegion(param(request, 'location'))
+  if (region !== undefined) return region.name
+  throw new ServiceError({
+    code: 'NoRegisteredProviderFound',
+    status: 400,
+    message: `No registered resource provider found for location '${param(request, 'location').slice(0, 60)}' and type 'locations' for namespace 'Microsoft.Compute'. The supported locations are '${regions.map((r) => r.name).join(', ')}'.`,
+    target: 'location',
+    expected: regions.map((r) => r.name).join(', '),
+    found: param(request, 'location').slice(0, 60),
+    remedy: 'Use a region of this installation.',
+    details: [faqRule('S24')],
+  })
+}
+
+/** What one must be allowed at an operation's resource to follow it. */
+const readActions: Record<string, string> = {
+  'group.delete': 'Microsoft.Resources/subscriptions/resourceGroups/read',
+  'deployment.run': 'Microsoft.Resources/deployments/read',
+}
+
+/** Of disks and images, their own type's. */
+function readOfResource({ kind, resourceId }: { kind: string; resourceId: string }): string | undefined {
+  const type = kind.startsWith('disk.') ? parseResourceId(resourceId)?.type : undefined
+  return type && `${type}/read`
+}
+
+export function catalogRoutes(plane: Plane): Route[] {
+  const operations = `${compute}/locations/{location}/operations/{operation}`
+  return [
+    {
+      method: 'GET',
+      path: `${compute}/skus`,
+      action: 'Microsoft.Compute/skus/read',
+      handle: async (request) => {
+        const location = /location eq '([^']+)'/i.exec(request.query['$filter'] ?? '')?.[1]
+        const asked = location === undefined ? regions : regions.filter(({ name }) => name === locationKey(location))
+        return ok({ value: asked.flatMap((region) => allSizes().map((size) => skuView(size, region))) })
+      },
+    },
+    {
+      method: 'GET',
+      path: `${compute}/locations/{location}/vmSizes`,
+      action: 'Microsoft.Compute/locations/vmSizes/read',
+      handle: async (request) => {
+        const region = requireRegion(request)
+        return ok({
+          value: allSizes()
+            .filter((size) => isOffered(size, region))
+            .map(sizeView),
+        })
+      },
+    },
+    {
+      method: 'GET',
+      path: `${compute}/locations/{location}/usages`,
+      action: 'Microsoft.Compute/locations/usages/read',
+      handle: async (request) => {
+        const region = requireRegion(request)
+        const vms = await plane.resources.list({ type: vmType })
+        return ok({ value: await plane.quotas.usages(region, vms.filter((vm) => vm.location === region).length) })
+      },
+    },
+    {
+      method: 'GET',
+      path: operations,
+      // Who may read the resource may follow its operations; a role in a group reaches no location.
+      action: signedIn,
+      handle: async (request) => {
+        const operation = await readOperation(plane.runner, param(request, 'operation'))
+        const read = readActions[operation.kind] ?? readOfResource(operation) ?? `${vmType}/read`
+        if (!(await plane.access.allows(request.caller.objectId, read, operation.resourceId)))
+          throw unknownOperation(operation.id)
+        if (request.query['monitor']?.toLowerCase() === 'true') return await monitorReply(request, operation)
+        const running = operation.status === 'Running' || operation.status === 'Undoing'
+        const body = await operationView({ operation, notes: plane.notes, path: request.path })
+        return { status: 200, body, ...(running && { headers: { 'retry-after': '1' } }) }
+      },
+    },
+    ...marketRoutes(plane),
+  ]
+}
+
+interface Entry {
+  location: string
+  name: string
+  id: string
+}
+
+/** The market place holds this installation's images, and Azure's names for them. Its lists are bare arrays, as Azure's are. */
+function marketRoutes(plane: Plane): Route[] {
+  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+  const offers = `${market}/{publisher}/artifacttypes/vmimage/offers`
+  const skus = `${offers}/{offer}/skus`
+  const versions = `${skus}/{sku}/versions`
+  const matching = async (request: ArmRequest, names: (keyof Urn)[]): Promise<{ image: ImageRecord; urn: Urn }[]> =>
+    marketOf(await plane.machine.images(), { strict: plane.strictImages }).filter(({ urn }) =>
+      names.every((name) => same(urn[name], param(request, name))),
+    )
+  const list = (path: string, names: (keyof Urn)[], shown: keyof Urn): Route => ({
+    method: 'GET',
+    path,
+    action: 'Microsoft.Compute/locations/publishers/read',
+    handle: async (request) => {
+      const location = requireRegion(request)
+      const found = (await matching(request, names)).map(({ urn }) => urn[shown])
+      const descending = (request.query['$orderby'] ?? '').toLowerCase() === 'name desc'
+      const sorted = [...new Set(found)].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+      const ordered = descending ? sorted.toReversed() : sorted
+      const top = Number(request.query['$top'] ?? ordered.length)
+      const entries = ordered.slice(0, top).map((name): Entry => ({ location, name, id: `${request.path}/${name}` }))
+      return ok(entries)
+    },
+  })
+  return [
+    list(market, [], 'publisher'),
+    list(offers, ['publisher'], 'offer'),
+    list(skus, ['publisher', 'offer'], 'sku'),
+    list(versions, ['publisher', 'offer', 'sku'], 'version'),
+    {
+      method: 'GET',
+      path: `${versions}/{version}`,
+      action: 'Microsoft.Compute/locations/publishers/read',
+      handle: async (request) => {
+        const location = requireRegion(request)
+        const found = (await matching(request, ['publisher', 'offer', 'sku', 'version']))[0]
+        if (found === undefined) {
+          throw new ServiceError({
+            code: 'NotFound',
+            status: 404,
+            message: `Artifact: VMImage was not found.`,
+            remedy: 'Look at `strongroom image list`.',
+          })
+        }
+        const { image, urn } = found
+        return ok({
+          location,
+          name: urn.version,
+          id: request.path,
+          properties: {
+            plan: null,
+            osDiskImage: { operatingSystem: image.osType, sizeInBytes: image.sizeBytes },
+            dataDiskImages: [],
+            hyperVGeneration: 'V2',
+            architecture: 'x64',
+            features: image.qualifies.confidential ? [{ name: 'SecurityType', value: 'ConfidentialVmSupported' }] : [],
+          },
+        })
+      },
+    },
+  ]
+}

@@ -1,0 +1,237 @@
+import { ServiceError } from '@strongroom/platform'
+import { faqRule } from '../../../arm/faq-rule.ts'
+import { Fields } from '../../../arm/fields.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import type { Route } from '../../../arm/router.ts'
+import { subscriptionPath, type Plane } from '../../../plane.ts'
+import type { QuotaRequest } from './quota-requests.ts'
+import type { Usage } from './quotas.ts'
+import { findRegion } from '../../../arm/regions.ts'
+import { subscriptionKinds } from './subscription-kind.ts'
+
+/** More than any region has; Azure takes 32 bits. */
+const highest = 1_000_000
+
+const place = `${subscriptionPath}/providers/Microsoft.Compute/locations/{location}/providers/Microsoft.Quota`
+const operator = `${subscriptionPath}/providers/Strongroom.Quota`
+
+/** Quotas as Microsoft.Quota shows them, requests for more, and the operator's decisions on them (S22). */
+export function quotaRoutes(plane: Plane): Route[] {
+  const put = async (request: ArmRequest): Promise<ArmReply> => await ask(plane, request)
+  const decide =
+    (grant: boolean) =>
+    async (request: ArmRequest): Promise<ArmReply> => {
+      const fields = new Fields(request.body)
+      const message = fields.text('message')?.slice(0, 500)
+      fields.assertSound()
+      const o = { id: param(request, 'id'), grant, by: request.caller.objectId, ...(message && { message }) }
+      return ok(requestView(plane, await plane.quotaRequests.decide(o)))
+    }
+  return [
+    {
+      method: 'GET',
+      path: `${place}/quotas`,
+      action: 'Microsoft.Quota/quotas/read',
+      handle: async (request) => ok({ value: (await usages(plane, request)).map((one) => quotaView(request, one)) }),
+    },
+    {
+      method: 'GET',
+      path: `${place}/quotas/{name}`,
+      action: 'Microsoft.Quota/quotas/read',
+      handle: async (request) => ok(quotaView(request, await usage(plane, request))),
+    },
+    { method: 'PUT', path: `${place}/quotas/{name}`, action: 'Microsoft.Quota/quotas/write', handle: put },
+    { method: 'PATCH', path: `${place}/quotas/{name}`, action: 'Microsoft.Quota/quotas/write', handle: put },
+    {
+      method: 'GET',
+      path: `${place}/usages`,
+      action: 'Microsoft.Quota/usages/read',
+      handle: async (request) => ok({ value: (await usages(plane, request)).map((one) => usageView(request, one)) }),
+    },
+    {
+      method: 'GET',
+      path: `${place}/usages/{name}`,
+      action: 'Microsoft.Quota/usages/read',
+      handle: async (request) => ok(usageView(request, await usage(plane, request))),
+    },
+    {
+      method: 'GET',
+      path: `${place}/quotaRequests`,
+      action: 'Microsoft.Quota/quotaRequests/read',
+      handle: async (request) => {
+        const found = await plane.quotaRequests.list(regionOf(request))
+        return ok({ value: found.map((one) => requestView(plane, one)) })
+      },
+    },
+    {
+      method: 'GET',
+      path: `${place}/quotaRequests/{id}`,
+      action: 'Microsoft.Quota/quotaRequests/read',
+      handle: async (request) => {
+        regionOf(request)
+        return ok(requestView(plane, await plane.quotaRequests.get(param(request, 'id'))))
+      },
+    },
+    {
+      method: 'GET',
+      path: `${operator}/requests`,
+      action: 'Strongroom.Quota/requests/read',
+      handle: async () => ok({ value: (await plane.quotaRequests.list()).map((one) => requestView(plane, one)) }),
+    },
+    {
+      method: 'POST',
+      path: `${operator}/requests/{id}/grant`,
+      action: 'Strongroom.Quota/requests/grant/action',
+      handle: decide(true),
+    },
+    {
+      method: 'POST',
+      path: `${operator}/requests/{id}/deny`,
+      action: 'Strongroom.Quota/requests/deny/action',
+      handle: decide(false),
+    },
+    {
+      method: 'GET',
+      path: `${operator}/subscriptionKind`,
+      action: 'Strongroom.Quota/subscriptionKind/read',
+      handle: async () => ok({ kind: await plane.quotas.kind() }),
+    },
+    {
+      method: 'POST',
+      path: `${operator}/subscriptionKind`,
+      action: 'Strongroom.Quota/subscriptionKind/set/action',
+      handle: async (request) => {
+        const fields = new Fields(request.body)
+        const kind = fields.oneOf('kind', subscriptionKinds)
+        if (kind === undefined && !fields.has('kind'))
+          fields.problem({
+            code: 'InvalidParameter',
+            status: 400,
+            message: "Required parameter 'kind' is missing (null).",
+            target: 'kind',
+            expected: subscriptionKinds.join(', '),
+            found: 'null',
+          })
+        fields.assertSound()
+        if (kind !== undefined) await plane.quotas.setKind(kind)
+        return ok({ kind })
+      },
+    },
+  ]
+}
+
+function regionOf(request: ArmRequest): string {
+  const region = findRegion(param(request, 'location'))
+  if (region !== undefined) return region.name
+  throw new ServiceError({
+    code: 'LocationNotAvailableForResourceType',
+    status: 400,
+    message: `There is no location '${param(request, 'location').slice(0, 60)}'.`,
+    target: 'location',
+    found: param(request, 'location').slice(0, 60),
+    remedy: 'Use a region of this installation: az account list-locations.',
+    details: [faqRule('S24')],
+  })
+}
+
+async function usages(plane: Plane, request: ArmRequest): Promise<Usage[]> {
+  const region = regionOf(request)
+  const vms = await plane.resources.list({ type: 'Microsoft.Compute/virtualMachines' })
+  return await plane.quotas.usages(region, vms.filter((vm) => vm.location === region).length)
+}
+
+async function usage(plane: Plane, request: ArmRequest): Promise<Usage> {
+  const name = param(request, 'name')
+  const found = (await usages(plane, request)).find((one) => one.name.value.toLowerCase() === name.toLowerCase())
+  if (found !== undefined) return found
+  throw new ServiceError({
+    code: 'QuotaNotFound',
+    status: 404,
+    message: `There is no quota '${name.slice(0, 80)}' in ${regionOf(request)}.`,
+    target: 'name',
+    found: name.slice(0, 80),
+    remedy: 'List the quotas of the region.',
+  })
+}
+
+const base = (request: ArmRequest): string =>
+  request.path.slice(0, request.path.lastIndexOf('/providers/Microsoft.Quota') + '/providers/Microsoft.Quota'.length)
+
+const quotaView = (request: ArmRequest, { name, limit }: Usage): Record<string, unknown> => ({
+  id: `${base(request)}/quotas/${name.value}`,
+  name: name.value,
+  type: 'Microsoft.Quota/Quotas',
+  properties: {
+    limit: { limitObjectType: 'LimitValue', limitType: 'Independent', value: limit },
+    name,
+    unit: 'Count',
+    isQuotaApplicable: true,
+    properties: {},
+  },
+})
+
+const usageView = (request: ArmRequest, { name, currentValue }: Usage): Record<string, unknown> => ({
+  id: `${base(request)}/usages/${name.value}`,
+  name: name.value,
+  type: 'Microsoft.Quota/Usages',
+  properties: { usages: { value: currentValue }, name, unit: 'Count', isQuotaApplicable: true, properties: {} },
+})
+
+function requestView(plane: Plane, one: QuotaRequest): Record<string, unknown> {
+  const provider = `/subscriptions/${plane.subscriptionId}/providers/Microsoft.Compute/locations/${one.region}/providers/Microsoft.Quota`
+  return {
+    id: `${provider}/quotaRequests/${one.id}`,
+    name: one.id,
+    type: 'Microsoft.Quota/quotaRequests',
+    properties: {
+      provisioningState: one.state,
+      message: one.message,
+      requestSubmitTime: one.asked_at,
+      value: [
+        {
+          provisioningState: one.state,
+          name: { value: one.name, localizedValue: one.name },
+          unit: 'Count',
+          limit: { limitObjectType: 'LimitValue', limitType: 'Independent', value: one.limit_value },
+        },
+      ],
+      location: one.region,
+      requestedBy: one.asked_by,
+      ...(one.decided_at !== null && { decidedAt: one.decided_at, decidedBy: one.decided_by }),
+    },
+  }
+}
+
+/** A request goes to the operator: it is accepted, and stays InProgress until he decides. */
+async function ask(plane: Plane, request: ArmRequest): Promise<ArmReply> {
+  const { name } = await usage(plane, request)
+  const fields = new Fields(request.body)
+  const limit = fields.object('properties').object('limit')
+  limit.oneOf('limitObjectType', ['LimitValue'])
+  const value = limit.integer('value', 0, highest)
+  if (value === undefined && !limit.has('value'))
+    fields.problem({
+      code: 'InvalidParameter',
+      status: 400,
+      message: "Required parameter 'properties.limit.value' is missing (null).",
+      target: 'properties.limit.value',
+      expected: 'the limit that is asked for',
+      found: 'null',
+      remedy: 'Send {"properties":{"limit":{"limitObjectType":"LimitValue","value":N}}}.',
+    })
+  fields.assertSound()
+  const region = regionOf(request)
+  const asked = await plane.quotaRequests.ask({
+    region,
+    name: name.value,
+    limit: value ?? 0,
+    by: request.caller.objectId,
+  })
+  const view = requestView(plane, asked)
+  const version = request.query['api-version'] ?? ''
+  return {
+    status: 202,
+    body: view,
+    headers: { location: `${request.origin}${String(view['id'])}?api-version=${version}`, 'retry-after': '1' },
+  }
+}

@@ -1,0 +1,161 @@
+import { Fields } from '../../../arm/fields.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import { resourceView } from '../../../arm/resource-view.ts'
+import { accepted } from '../../../arm/operations.ts'
+import type { Plane } from '../../../plane.ts'
+import { meterOf } from '../../../types/meter.ts'
+import type { ResourceType } from '../../../types/resource-type.ts'
+import { gibOf } from '../disk/disk-meters.ts'
+import { requireLocation } from '../../../arm/regions.ts'
+import { diskType } from '../vm/vm-model.ts'
+import { accessRoutes } from '../disk/kept/disk-access.ts'
+import { readSourceUri, guestBehind, idOfAddress, withoutSignature } from '../disk/kept/address.ts'
+import { diskBody } from '../disk/kept/disk-body.ts'
+import {
+  invalidParameter,
+  setType,
+  snapshotType,
+  type Kept,
+  type KeptInternal,
+  type KeptResource,
+} from '../disk/kept/kept.ts'
+import { checkDiskSecurity } from '../disk/kept/security-profile.ts'
+import { resolveSource } from '../disk/kept/source.ts'
+import { keptHooks } from '../disk/kept/kept-type.ts'
+import { insertKept, keptFrom, keptOf, repeatKept } from '../disk/kept/write-kept.ts'
+
+const skus = ['Standard_LRS', 'Standard_ZRS', 'Premium_LRS'] as const
+const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
+
+const view = (snapshot: KeptResource): Record<string, unknown> => resourceView(snapshot, snapshotType)
+
+/** Snapshots: disks at one moment, with their guest state where they have one. */
+export const snapshots: ResourceType<KeptInternal> = {
+  ...keptHooks,
+  spelling: snapshotType,
+  refersTo: [setType],
+  movable: true,
+  stays: ({ name, body }) =>
+    body.properties['incremental'] !== true
+      ? undefined
+      : {
+          message: `The snapshot '${name}' is incremental.`,
+          expected: 'a full snapshot',
+          found: 'incremental: true',
+          remedy: 'Make a full snapshot: az snapshot create --incremental false.',
+        },
+  create: async (plane, request, group) => await create(plane, request, group.location),
+  change,
+  routes: (plane) => accessRoutes(plane, snapshotType),
+  meters: (row) => [meterOf(row, 'snapshot', gibOf(row))],
+}
+
+async function create(plane: Plane, request: ArmRequest, groupLocation: string): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const properties = fields.object('properties')
+  const creation = properties.object('creationData')
+  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
+  const tags = fields.textMap('tags')
+  const sku = fields.object('sku').oneOf('name', skus) ?? 'Standard_LRS'
+  const incremental = properties.flag('incremental') ?? false
+  const name = request.params['name'] ?? ''
+  if (!nameForm.test(name))
+    invalidParameter(fields, 'name', `The snapshot name '${name.slice(0, 90)}' is invalid.`, {
+      code: 'InvalidResourceName',
+      expected: '1 to 80 letters, digits, _ . -',
+    })
+  const option = creation.oneOf('createOption', ['Copy', 'CopyStart', 'Import', 'ImportSecure'])
+  const sourceId = creation.text('sourceResourceId')
+  let kept: Kept | undefined
+  if (option === 'CopyStart')
+    invalidParameter(fields, creation.at('createOption'), 'Snapshots are not copied between regions here.', {
+      code: 'NotSupported',
+      expected: 'Copy',
+      found: option,
+    })
+  else if (option === 'Import' || option === 'ImportSecure') kept = await imported(plane, request, fields, creation)
+  else if (sourceId !== undefined) {
+    const target = creation.at('sourceResourceId')
+    const types = [diskType, snapshotType]
+    kept = keptOf(plane, await resolveSource(plane, request, { id: sourceId, target, location, types }))
+  } else
+    invalidParameter(
+      fields,
+      creation.at('sourceResourceId'),
+      "Required parameter 'creationData.sourceResourceId' is missing (null).",
+      { found: 'null', expected: 'the id of a disk or snapshot' },
+    )
+  checkDiskSecurity(fields, properties, kept, option ?? 'Copy')
+  fields.assertSound()
+  if (kept === undefined) throw new TypeError('a snapshot without a source is a problem')
+  const source = sourceId === undefined ? undefined : await plane.resources.find(sourceId)
+  const body = diskBody(plane, {
+    kept,
+    sku,
+    tags,
+    creationData: {
+      createOption: option ?? 'Copy',
+      ...(source !== undefined && {
+        sourceResourceId: source.id,
+        sourceUniqueId: source.body.properties['uniqueId'],
+      }),
+      ...(kept.source.from === 'uri' && { sourceUri: withoutSignature(kept.source.uri) }),
+    },
+    more: {
+      incremental,
+      // Every snapshot is whole on the machine: an incremental one is only named as such, and costs nothing to merge.
+      ...(incremental && { incrementalSnapshotFamilyId: source?.body.properties['uniqueId'], completionPercent: 100 }),
+    },
+  })
+  const { resource, operation } = await insertKept(plane, request, { location, body, kept })
+  return accepted(plane, request, resource, operation, view(resource))
+}
+
+async function imported(
+  plane: Plane,
+  request: ArmRequest,
+  fields: Fields,
+  creation: Fields,
+): Promise<Kept | undefined> {
+  const path = creation.at('sourceUri')
+  const uri = await readSourceUri(plane, request, fields, { path, uri: creation.text('sourceUri') })
+  const guestStateUri = creation.text('securityDataUri')
+  if (guestStateUri === undefined) return keptFrom(plane, { from: 'uri', uri }, { sizeGiB: 1, osType: 'Linux' })
+  const at = { path: creation.at('securityDataUri'), id: idOfAddress(guestStateUri) }
+  const guest = await guestBehind(plane, request, fields, at)
+  if (guest === undefined) return undefined
+  return keptFrom(plane, { from: 'uri', uri, guestStateUri }, { sizeGiB: 1, osType: 'Linux', guestOfSource: guest })
+}
+
+/** Tags and SKU; a copy that failed is tried again. */
+async function change(plane: Plane, request: ArmRequest, snapshot: KeptResource): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const tags = fields.textMap('tags')
+  const sku = fields.object('sku').oneOf('name', skus)
+  const given = fields.object('properties').object('creationData').text('sourceResourceId')
+  const source = (snapshot.body.properties['creationData'] as { sourceResourceId?: string }).sourceResourceId
+  if (given !== undefined && source !== undefined && given.toLowerCase() !== source.toLowerCase())
+    fields.problem({
+      code: 'PropertyChangeNotAllowed',
+      status: 409,
+      message: "Changing property 'creationData.sourceResourceId' is not allowed.",
+      target: 'properties.creationData.sourceResourceId',
+      expected: source,
+      found: given.slice(0, 300),
+      remedy: 'Make another snapshot.',
+    })
+  fields.assertSound()
+  const { kept } = snapshot.internal
+  const changed = await plane.resources.transaction(
+    async (tx) =>
+      await plane.resources.change<KeptInternal>(tx, snapshot.id, ({ body }) => {
+        if (tags !== undefined) body.tags = tags
+        if (sku !== undefined) body.sku = { name: sku, tier: sku.split('_')[0] ?? '' }
+      }),
+  )
+  if (kept !== undefined && request.method === 'PUT' && snapshot.body.properties['provisioningState'] === 'Failed') {
+    const operation = await repeatKept(plane, request, snapshot, kept)
+    return accepted(plane, request, snapshot, operation, view(changed ?? snapshot))
+  }
+  return ok(view(changed ?? snapshot))
+}

@@ -1,0 +1,97 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { managementHost } from '@strongroom/contract'
+import { ServiceError, type FastifyInstance } from '@strongroom/platform'
+import { ok } from '../../../arm/request.ts'
+import type { Route } from '../../../arm/router.ts'
+import { groupPath, type Plane } from '../../../plane.ts'
+import { vmType } from './vm-model.ts'
+import { vmOfAction } from './vm-record.ts'
+
+/** Azure's default, in minutes. */
+const defaultMinutes = 120
+
+/** Signs the addresses of this process: they end with it. */
+const key = randomBytes(32)
+
+const path = '/bootDiagnostics'
+
+const signatureOf = (vmId: string, expires: string): Buffer =>
+  createHmac('sha256', key).update(`${vmId}\n${expires}`).digest()
+
+/** Who may ask for the log gets an address that shows it for a while, as with a storage account's shared access signature. */
+export function bootDiagnosticsRoutes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: `${groupPath}/providers/${vmType}/{name}/retrieveBootDiagnosticsData`,
+      action: `${vmType}/retrieveBootDiagnosticsData/action`,
+      handle: async (request) => {
+        const vm = await vmOfAction(plane, request)
+        if (vm.internal.model.bootDiagnostics !== true) throw notEnabled(vm.name)
+        const minutes = Number(request.query['sasuriexpirationtimeinminutes'] ?? defaultMinutes)
+        if (!Number.isInteger(minutes) || minutes < 1 || minutes > 1440) throw invalidMinutes()
+        const expires = new Date(plane.clock.now().getTime() + minutes * 60_000).toISOString()
+        const vmId = vm.internal.vmId.toLowerCase()
+        const sig = signatureOf(vmId, expires).toString('base64url')
+        const query = new URLSearchParams({ se: expires, sig }).toString()
+        return ok({
+          // A screenshot would be taken by the host from the guest's memory: there is none, as on Azure.
+          consoleScreenshotBlobUri: null,
+          serialConsoleLogBlobUri: `https://${managementHost}${path}/${vmId}/${vm.name}.serialconsole.log?${query}`,
+        })
+      },
+    },
+  ]
+}
+
+/** The log behind such an address, for whoever has it. */
+export function serveBootDiagnostics(app: FastifyInstance, plane: Plane): void {
+  app.get<{ Params: { vmId: string }; Querystring: { se?: unknown; sig?: unknown } }>(
+    `${path}/:vmId/:file`,
+    async (request, reply) => {
+      const { se, sig } = request.query
+      const { vmId } = request.params
+      if (typeof se !== 'string' || typeof sig !== 'string' || !isGenuine(vmId, se, sig)) throw forbidden()
+      if (!(Date.parse(se) > plane.clock.now().getTime())) throw forbidden()
+      const log = await plane.machine.serialLog(vmId.toUpperCase())
+      if (log === undefined)
+        throw new ServiceError({ code: 'BlobNotFound', status: 404, message: 'The virtual machine is gone.' })
+      return await reply.type('text/plain; charset=utf-8').send(log)
+    },
+  )
+}
+
+function isGenuine(vmId: string, expires: string, sig: string): boolean {
+  const [wanted, given] = [signatureOf(vmId, expires), Buffer.from(sig, 'base64url')]
+  return wanted.length === given.length && timingSafeEqual(wanted, given)
+}
+
+const notEnabled = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'BootDiagnosticsNotEnabled',
+    status: 409,
+    message: `Boot diagnostics are not enabled on '${name}'.`,
+    target: 'properties.diagnosticsProfile.bootDiagnostics.enabled',
+    expected: 'true',
+    found: 'false',
+    remedy: `az vm boot-diagnostics enable -n ${name} -g GROUP`,
+  })
+
+const invalidMinutes = (): ServiceError =>
+  new ServiceError({
+    code: 'InvalidParameter',
+    status: 400,
+    message: 'sasUriExpirationTimeInMinutes is out of range.',
+    target: 'sasUriExpirationTimeInMinutes',
+    expected: 'a whole number from 1 to 1440',
+    remedy: `Leave it out for ${defaultMinutes}.`,
+  })
+
+const forbidden = (): ServiceError =>
+  new ServiceError({
+    code: 'AuthenticationFailed',
+    status: 403,
+    message: 'The signature of this address is not valid, or its time is over.',
+    expected: 'an address that retrieveBootDiagnosticsData gave',
+    remedy: 'Ask for another one: az vm boot-diagnostics get-boot-log-uris.',
+  })

@@ -1,0 +1,146 @@
+import type { ImageRecord, Tee } from '@strongroom/contract'
+import type { Problem } from '../../../../arm/fields.ts'
+import { isOffered, type Size } from '../../size/sizes.ts'
+
+/** Series that convert into each other, by their technology; with a temporary disk or without. */
+const convertible: Record<Tee, readonly string[]> = {
+  SNP: ['DCasv5', 'DCadsv5', 'ECasv5', 'ECadsv5'],
+  TDX: ['DCesv5', 'DCedsv5', 'ECesv5', 'ECedsv5'],
+}
+
+/** The least kernel that runs under both technologies: Ubuntu's own for Azure, and upstream's, where TDX guests came with 6.2. */
+const leastKernel = { ubuntu: '6.2.0-1011-azure', other: '6.2' } as const
+
+const target = 'properties.hardwareProfile.vmSize'
+
+/** Whether a VM of the one size may become one of the other, on other silicon, as far as the sizes say. */
+export const isConversion = (from: Size, to: Size): boolean =>
+  from.tee !== undefined && to.tee !== undefined && from.tee !== to.tee
+
+const convertibleWith = (size: Size): readonly string[] => (size.tee === undefined ? [] : convertible[size.tee])
+
+export const convertsInto = (from: Size, to: Size): boolean =>
+  isConversion(from, to) &&
+  convertibleWith(from).includes(from.series) &&
+  convertibleWith(to).includes(to.series) &&
+  from.tempGiB > 0 === to.tempGiB > 0
+
+/**
+ * Everything that keeps a VM from being converted between AMD SEV-SNP and Intel TDX (S19), at once.
+ * @param o.image what the VM was made of, as its record says; undefined where this installation has it no longer
+ */
+export function conversionProblems(o: {
+  from: Size
+  to: Size
+  location: string
+  image: ImageRecord | undefined
+}): Problem[] {
+  return [...sizeProblems(o), ...imageProblems(o)]
+}
+
+function sizeProblems(o: { from: Size; to: Size; location: string }): Problem[] {
+  const { from, to } = o
+  const unable = `Unable to resize the VM from '${from.name}' (${from.tee}) to '${to.name}' (${to.tee})`
+  const problems: Problem[] = []
+  const refuse = (why: string, expected: string, remedy: string, found = to.name): void =>
+    void problems.push({
+      code: 'OperationNotAllowed',
+      status: 409,
+      message: `${unable}: ${why}`,
+      target,
+      expected,
+      found,
+      remedy,
+      rule: 'S19',
+    })
+  const own = convertibleWith(from)
+  const other = convertibleWith(to)
+  if (!own.includes(from.series))
+    refuse(
+      `VMs of the ${from.series} series do not convert.`,
+      `a VM of the series ${own.join(', ')}`,
+      'Create a new virtual machine of that size.',
+      from.series,
+    )
+  if (!other.includes(to.series))
+    refuse(
+      `conversion leads to ${other.join(', ')} only.`,
+      `a size of the series ${other.join(', ')}`,
+      'Use a size of one of these series.',
+      to.series,
+    )
+  if (from.tempGiB > 0 !== to.tempGiB > 0)
+    refuse(
+      'changing from resource disk to non-resource disk VM size and vice-versa is not allowed.',
+      from.tempGiB > 0 ? 'a size with a temporary disk' : 'a size without a temporary disk',
+      'Use a size with the same kind of disks.',
+    )
+  if (!isOffered(from, o.location))
+    refuse(
+      `the region '${o.location}' does not offer both series.`,
+      'a region that offers both',
+      'Create a new virtual machine in another region.',
+      o.location,
+    )
+  return problems
+}
+
+/** What the image's signed kernel image says of itself (`.osrel`, `.uname`), not what its name promises. */
+function imageProblems(o: { to: Size; image: ImageRecord | undefined }): Problem[] {
+  const { image, to } = o
+  const refuse = (why: string, expected: string, found: string, remedy: string): Problem[] => [
+    {
+      code: 'OperationNotAllowed',
+      status: 409,
+      message: `Unable to convert the VM to '${to.name}' (${to.tee}): ${why}`,
+      target: 'properties.storageProfile.imageReference',
+      expected,
+      found,
+      remedy,
+      rule: 'S19',
+    },
+  ]
+  if (image === undefined)
+    return refuse(
+      'the image that it was made of is gone, and with it what its boot is predicted from.',
+      'the image of the VM',
+      'none',
+      'Register the image again: strongroom image list shows what there is.',
+    )
+  const { id, versionId, kernel } = image.os
+  const anew = 'Create a new virtual machine from an image for both technologies.'
+  if (id === 'windows')
+    return refuse(
+      'Windows converts only when it is fully updated, which nothing vouches for here.',
+      'a guest whose updates its image’s metadata shows',
+      `windows ${versionId}`,
+      anew,
+    )
+  if (id === 'ubuntu' && (versionId !== '22.04' || !image.qualifies.confidential))
+    return refuse(
+      'Ubuntu converts only as the confidential image of 22.04 LTS.',
+      'Ubuntu 22.04 LTS, confidential',
+      `Ubuntu ${versionId}`,
+      anew,
+    )
+  const least = id === 'ubuntu' ? leastKernel.ubuntu : leastKernel.other
+  const flavoured = id !== 'ubuntu' || /-azure(-fde)?$/.test(kernel)
+  if (flavoured && compareVersions(kernel, least) >= 0) return []
+  return refuse(
+    `its kernel is older than what runs under both technologies${flavoured ? '' : ', or is not Azure’s'}.`,
+    `${least} or later`,
+    kernel === '' ? 'an image that does not say its kernel' : kernel,
+    anew,
+  )
+}
+
+/** Compares the numbers of two kernel releases in order; what is no number ends the comparison. */
+export function compareVersions(left: string, right: string): number {
+  const numbers = (text: string): number[] => (/^\d+(?:[.-]\d+)*/.exec(text)?.[0] ?? '').split(/[.-]/).map(Number)
+  const [a, b] = [numbers(left), numbers(right)]
+  for (let index = 0; index < Math.max(a.length, b.length); index++) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0)
+    if (difference !== 0) return Math.sign(difference)
+  }
+  return 0
+}

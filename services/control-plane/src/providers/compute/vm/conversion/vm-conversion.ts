@@ -1,0 +1,217 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isOrdinary, type AskedBy, type Tee } from '@strongroom/contract'
+import { ServiceError, type Operation, type SagaDefinition, type StepContext } from '@strongroom/platform'
+import { refuse, type Problem } from '../../../../arm/fields.ts'
+import type { Plane } from '../../../../plane.ts'
+import { conversionProblems, isConversion } from './conversion-rules.ts'
+import { findSize, machineSize, type Size } from '../../size/sizes.ts'
+import { changeStanding } from '../standing-vm.ts'
+import { attestationUri } from '../vm-attestation.ts'
+import type { Vm, VmInternal, VmModel } from '../vm-model.ts'
+import { changeVm, refreshBody, setState, type VmParams } from '../vm-record.ts'
+
+/** One side of a conversion. */
+interface Side {
+  tee: Tee
+  vmSize: string
+  keyId: string
+}
+
+export interface ConversionParams extends VmParams {
+  from: Side
+  to: Omit<Side, 'keyId'>
+  tags: Record<string, string>
+}
+
+/** The sizes of a change that leads to other silicon; undefined for any other. */
+export function conversionOf(before: VmModel, vmSize: string | undefined): { from: Size; to: Size } | undefined {
+  const [from, to] = [findSize(before.vmSize), findSize(vmSize ?? '')]
+  return from !== undefined && to !== undefined && isConversion(from, to) ? { from, to } : undefined
+}
+
+/** Everything that keeps this VM from being converted. */
+export async function conversionRefusals(plane: Plane, vm: Vm, sizes: { from: Size; to: Size }): Promise<Problem[]> {
+  const image = (await plane.machine.images()).find(({ id }) => id === vm.internal.imageId)
+  return conversionProblems({ ...sizes, location: vm.location, image })
+}
+
+/**
+ * Begins to convert a deallocated VM between AMD SEV-SNP and Intel TDX (S19). Whether it fits into the quota of the other
+ * family is known before anything is done.
+ * @param changed names of the properties that the request changes
+ */
+export async function convertVm(
+  plane: Plane,
+  asker: AskedBy,
+  vm: Vm,
+  o: { to: Size; tags: Record<string, string>; changed: string[]; running: Operation | undefined },
+): Promise<{ vm: Vm; operation: Operation }> {
+  const { internal } = vm
+  const others = o.changed.filter((name) => !['hardwareProfile.vmSize', 'tags'].includes(name))
+  if (others.length > 0) throw refuse([alone(others)])
+  if (!internal.deallocated || o.running !== undefined) throw refuse([notDeallocated(vm, o.running)])
+  if (!internal.provisioned || internal.keyId === undefined) throw refuse([notMade(vm)])
+  const { tee } = internal
+  if (tee === undefined || o.to.tee === undefined) throw new TypeError('only confidential VMs convert')
+  const params: ConversionParams = {
+    id: vm.id,
+    vmId: internal.vmId,
+    asker,
+    from: { tee, vmSize: internal.model.vmSize, keyId: internal.keyId },
+    to: { tee: o.to.tee, vmSize: o.to.name },
+    tags: o.tags,
+  }
+  return await plane.resources.transaction(async (tx) => {
+    // A deallocated VM holds no cores: that it could start again is all that is asked.
+    await plane.quotas.reserve(tx, { owner: vm.key, region: vm.location, size: o.to })
+    await plane.quotas.release(tx, vm.key)
+    const changed = await changeStanding(plane, tx, vm, (current) => {
+      current.body.properties['provisioningState'] = 'Updating'
+    })
+    const operation = await plane.runner.submit({
+      kind: 'vm.convert',
+      resourceId: vm.key,
+      principal: asker.objectId,
+      params,
+      tx,
+    })
+    return { vm: changed, operation }
+  })
+}
+
+/**
+ * A key of its own under the new technology; the machine opens the guest state under the old and has it opened again under
+ * the new before it lets the old one go; then the record, and the old key goes. What fails takes all of it back.
+ */
+export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
+  return {
+    kind: 'vm.convert',
+    steps: [
+      {
+        name: 'create platform key for the other technology',
+        do: async ({ params }) => {
+          const vm = await plane.resources.get<VmInternal>(params.id)
+          const keyId = await plane.keys.ensure({
+            vmId: params.vmId,
+            tee: params.to.tee,
+            authority: attestationUri(vm.internal.model),
+            converted: true,
+            asker: params.asker,
+          })
+          return { keyId }
+        },
+        // One place that takes everything back, because a step that fails half way is not undone itself.
+        undo: async (c) => {
+          const status = await plane.machine.find(c.params.vmId)
+          if (status !== undefined && !isOrdinary(status.spec) && status.spec.tee !== c.params.from.tee)
+            await rewrap(plane, c, c.params.from)
+          if (typeof c.data['keyId'] === 'string') await plane.keys.destroyKey(c.params.asker, c.data['keyId'])
+        },
+      },
+      {
+        name: 'open guest state on the old silicon, wrap it for the new, open it there',
+        do: async (c) => {
+          await rewrap(plane, c, { ...c.params.to, keyId: keyOfConversion(c) })
+        },
+      },
+      {
+        name: 'record size and technology',
+        do: async (c) => await record(plane, c.params, { ...c.params.to, keyId: keyOfConversion(c) }, c.params.tags),
+        undo: async (c) => await record(plane, c.params, c.params.from),
+      },
+      {
+        name: 'destroy platform key of the old technology',
+        do: async (c) => await destroyOldKey(plane, c),
+      },
+    ],
+    onFinished: async ({ params }) => await setState(plane, params, 'Succeeded'),
+  }
+}
+
+/** Copies of the old guest state are older than the machine has told the old key: should it stay, it opens nothing. */
+async function destroyOldKey(plane: Plane, c: StepContext<ConversionParams>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await plane.keys.destroyKey(c.params.asker, c.params.from.keyId)
+    } catch (error) {
+      c.signal.throwIfAborted()
+      if (attempt >= 3) return c.log.warn({ err: error }, 'the old key stays until its VM is deleted')
+      await sleep(plane.pollMs, undefined, { signal: c.signal })
+    }
+  }
+}
+
+async function rewrap(plane: Plane, c: StepContext<ConversionParams>, side: Side): Promise<void> {
+  const size = findSize(side.vmSize)
+  if (size === undefined) throw new TypeError(`the size ${side.vmSize} is gone`)
+  await plane.machine.convert(c.params.vmId, {
+    tee: side.tee,
+    size: machineSize(size),
+    guestStateKey: side.keyId,
+  })
+}
+
+async function record(
+  plane: Plane,
+  params: ConversionParams,
+  side: Side,
+  tags?: Record<string, string>,
+): Promise<void> {
+  await changeVm(plane, params, (vm) => {
+    vm.internal.tee = side.tee
+    vm.internal.keyId = side.keyId
+    vm.internal.model = { ...vm.internal.model, vmSize: side.vmSize, ...(tags !== undefined && { tags }) }
+    refreshBody(vm)
+  })
+}
+
+function keyOfConversion(c: StepContext<ConversionParams>): string {
+  const { keyId } = c.data
+  if (typeof keyId !== 'string') throw new TypeError('the guest state is wrapped after its key was made')
+  return keyId
+}
+
+const alone = (others: string[]): Problem => ({
+  code: 'OperationNotAllowed',
+  status: 409,
+  message: `A size of the other technology is set alone: the request changes '${others.join("', '")}' as well.`,
+  target: 'properties.hardwareProfile.vmSize',
+  expected: 'hardwareProfile.vmSize and tags',
+  found: others.join(', '),
+  remedy: 'Convert the VM first, then change the rest.',
+  rule: 'S19',
+})
+
+const notDeallocated = (vm: Vm, running: Operation | undefined): Problem => ({
+  code: 'OperationNotAllowed',
+  status: 409,
+  message: `Unable to convert VM '${vm.name}' between AMD SEV-SNP and Intel TDX: it must be deallocated.`,
+  target: 'properties.hardwareProfile.vmSize',
+  expected: 'a deallocated VM',
+  found: running === undefined ? 'an allocated VM' : `${running.kind} under way`,
+  remedy: 'Deallocate the VM (az vm deallocate), convert it, start it again.',
+  rule: 'S19',
+})
+
+const notMade = (vm: Vm): Problem => ({
+  code: 'OperationNotAllowed',
+  status: 409,
+  message: `The virtual machine '${vm.name}' has no disk: its creation failed.`,
+  target: 'properties.hardwareProfile.vmSize',
+  expected: 'a VM with disk and guest state',
+  found: 'none',
+  remedy: 'Repeat the PUT that creates it, or delete it.',
+  rule: 'S19',
+})
+
+/** A VM whose silicon is being changed neither starts nor changes otherwise meanwhile. */
+export function assertNotConverting(vm: Vm, running: Operation | undefined): void {
+  if (running?.kind !== 'vm.convert') return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The virtual machine '${vm.name}' is being converted.`,
+    found: 'vm.convert under way',
+    remedy: 'Wait until the conversion has ended.',
+  })
+}

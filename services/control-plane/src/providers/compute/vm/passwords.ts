@@ -1,0 +1,79 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { run, type Sealer } from '@strongroom/platform'
+import type { Problem } from '../../../arm/fields.ts'
+import type { Vm } from './vm-model.ts'
+
+/** An administrator's password as it is kept: never in clear, and its hash sealed. */
+export interface KeptPassword {
+  /** Base64; of the hash that the guest gets. */
+  sealed: string
+  /** SHA-256 of the hash, hexadecimal: what the guest measures into PCR 14. Without the salt inside the hash it tells nothing. */
+  digest: string
+}
+
+/** libcrypt's own alphabet. */
+const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** yescrypt with the costs that Debian's passwd takes, and 128 random bits: the last of 22 characters carries two. */
+function newSetting(): string {
+  const bytes = [...randomBytes(22)]
+  return `$y$j9T$${bytes.map((byte, index) => alphabet[index === 21 ? byte % 4 : byte % 64]).join('')}`
+}
+
+/** libcrypt's crypt(3) by perl, which is in every Debian; the password goes in by its standard input. */
+async function crypt(password: string, setting: string): Promise<string> {
+  const script = 'binmode STDIN; local $/; my $p = <STDIN>; print crypt($p, $ARGV[0]) // ""'
+  const { stdout } = await run({ command: 'perl', args: ['-e', script, setting], stdin: password, timeoutMs: 30_000 })
+  const hash = stdout.toString('latin1')
+  if (!hash.startsWith('$y$')) throw new TypeError('libcrypt has no yescrypt')
+  return hash
+}
+
+/** Passwords of VMs' administrators. */
+export class Passwords {
+  readonly #sealer: Sealer
+
+  constructor(sealer: Sealer) {
+    this.#sealer = sealer.derive('vm-passwords')
+  }
+
+  /** @param vmId the machine's id of the VM: what is kept of one VM opens for no other */
+  async keep(password: string, vmId: string): Promise<KeptPassword> {
+    const hash = await crypt(password, newSetting())
+    const sealed = await this.#sealer.seal(Buffer.from(hash), vmId)
+    return {
+      sealed: Buffer.from(sealed).toString('base64'),
+      digest: createHash('sha256').update(hash).digest('hex'),
+    }
+  }
+
+  /** The hash, in the form of /etc/shadow. */
+  async open(kept: KeptPassword, vmId: string): Promise<string> {
+    const hash = await this.#sealer.open(Buffer.from(kept.sealed, 'base64'), vmId)
+    return Buffer.from(hash).toString('latin1')
+  }
+
+  async matches(password: string, kept: KeptPassword, vmId: string): Promise<boolean> {
+    const hash = Buffer.from(await this.open(kept, vmId))
+    const found = Buffer.from(await crypt(password, hash.toString('latin1')))
+    return found.length === hash.length && timingSafeEqual(found, hash)
+  }
+
+  /** The account is the guest's from its first boot on: the same password again changes nothing, another one is refused. */
+  async changeProblems(vm: Vm, given: string | undefined): Promise<Problem[]> {
+    const kept = vm.internal.model.osProfile.password
+    if (given === undefined) return []
+    if (kept !== undefined && (await this.matches(given, kept, vm.internal.vmId))) return []
+    return [
+      {
+        code: 'PropertyChangeNotAllowed',
+        status: 409,
+        message: "Changing property 'osProfile.adminPassword' is not allowed.",
+        target: 'osProfile.adminPassword',
+        expected: kept === undefined ? 'no password' : 'the password at creation',
+        found: kept === undefined ? 'a password' : 'another password',
+        remedy: 'Change it in the guest: passwd.',
+      },
+    ]
+  }
+}

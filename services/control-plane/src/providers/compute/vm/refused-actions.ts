@@ -1,0 +1,95 @@
+import { ServiceError } from '@strongroom/platform'
+import { faqRule, type FaqRuleId } from '../../../arm/faq-rule.ts'
+import { ok, type ArmRequest, type Method } from '../../../arm/request.ts'
+import type { Route } from '../../../arm/router.ts'
+import { groupPath, type Plane } from '../../../plane.ts'
+import { vmType } from './vm-model.ts'
+import { vmOfAction } from './vm-record.ts'
+
+interface Refused {
+  method: Method
+  /** After the VM's own path. */
+  path: string
+  action: string
+  rule: FaqRuleId
+  code: string
+  what: string
+  remedy: string
+}
+
+const agentless = 'Do it inside the guest over SSH, or at its first boot by --custom-data.'
+
+/** Ways into a VM, or to what it holds, that Azure has for others. They are routes, so that each request is on record. */
+const refusals: Refused[] = [
+  {
+    method: 'POST',
+    path: 'captureMemoryDump',
+    action: `${vmType}/captureMemoryDump/action`,
+    rule: 'S9',
+    code: 'MemoryDumpRefused',
+    what: 'No memory dump is made of a virtual machine.',
+    remedy: 'Collect a dump inside the guest (kdump), and encrypt it there.',
+  },
+  {
+    method: 'POST',
+    path: 'providers/Microsoft.SerialConsole/serialPorts/{port}/connect',
+    action: 'Microsoft.SerialConsole/serialPorts/connect/action',
+    rule: 'S25',
+    code: 'SerialConsoleRefused',
+    what: 'There is no serial console: the host would see all that is typed, and the guest offers no log-in there.',
+    remedy: 'Use SSH; read what the guest wrote on its console with `az vm boot-diagnostics get-boot-log`.',
+  },
+  ...(['PUT', 'PATCH'] as const).map((method): Refused => ({
+    method,
+    path: 'extensions/{extension}',
+    action: `${vmType}/extensions/write`,
+    rule: 'S25',
+    code: 'VMExtensionsRefused',
+    what: 'There are no VM extensions: they would run the operator’s code as root in the guest.',
+    remedy: agentless,
+  })),
+  ...['assessPatches', 'installPatches'].map((verb): Refused => ({
+    method: 'POST',
+    path: verb,
+    action: `${vmType}/${verb}/action`,
+    rule: 'S25',
+    code: 'GuestAgentRefused',
+    what: `${verb} needs an agent of the operator’s in the guest, and there is none.`,
+    remedy: 'Update the guest from inside, for example with unattended-upgrades.',
+  })),
+]
+
+export function refusedRoutes(plane: Plane): Route[] {
+  const one = `${groupPath}/providers/${vmType}/{name}`
+  const refused = refusals.map((refusal): Route => ({
+    method: refusal.method,
+    path: `${one}/${refusal.path}`,
+    action: refusal.action,
+    handle: async (request: ArmRequest) => {
+      const vm = await vmOfAction(plane, request)
+      throw new ServiceError({
+        code: refusal.code,
+        status: 403,
+        message: refusal.what,
+        target: vm.id,
+        expected: 'a guest that nobody but its owner enters',
+        found: refusal.action,
+        remedy: refusal.remedy,
+        details: [faqRule(refusal.rule)],
+      })
+    },
+  }))
+  return [
+    ...refused,
+    // Clients look before they leap: there are none.
+    {
+      method: 'GET',
+      path: `${one}/extensions`,
+      action: `${vmType}/extensions/read`,
+      handle: async (request) => {
+        await vmOfAction(plane, request)
+        return ok({ value: [] })
+      },
+    },
+  ]
+}

@@ -1,0 +1,170 @@
+import type { CommandRequest, CommandStatus } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { faqRule } from '../../../../arm/faq-rule.ts'
+import { Fields } from '../../../../arm/fields.ts'
+import type { Plane } from '../../../../plane.ts'
+import { typeOf, type Vm } from '../vm-model.ts'
+
+/** Azure's id of the one command that Linux guests run here. */
+export const shellCommand = 'RunShellScript'
+/** Azure's limit on an action, and the default of a managed run command. */
+const actionSeconds = 5400
+/** The last line of a script that its VM's owner signed (docs/run-command.md). */
+const signed = /\n# strongroom-signature: [A-Za-z0-9+/=]+\s*$/
+
+export interface Script {
+  script: string
+  parameters: { name: string; value: string }[]
+  timeoutSeconds: number
+}
+
+/** Body of `POST {vm}/runCommand`. @throws ServiceError with every problem */
+export function readAction(body: unknown): Script {
+  const fields = new Fields(body)
+  requireShell(fields, fields.text('commandId') ?? '')
+  const lines = fields.texts('script')
+  const read = { script: lines.join('\n'), parameters: readParameters(fields), timeoutSeconds: actionSeconds }
+  requireScript(fields, read.script)
+  fields.assertSound()
+  return read
+}
+
+/** `properties` of a managed run command. Problems go to `fields`. */
+export function readManaged(properties: Fields): Script {
+  const source = properties.object('source')
+  const commandId = source.text('commandId')
+  if (commandId !== undefined) requireShell(source, commandId)
+  for (const [fieldsOf, name, why] of [
+    [source, 'scriptUri', 'A script is not fetched from an address: what is signed is the text.'],
+    [properties, 'protectedParameters', 'Parameters pass through the host in clear, so none is protected.'],
+    [properties, 'runAsUser', 'Commands run as root; use sudo -u inside the script.'],
+    [properties, 'runAsPassword', 'A password would pass through the host in clear.'],
+    [properties, 'outputBlobUri', 'There are no storage accounts: read the output in the instance view.'],
+    [properties, 'errorBlobUri', 'There are no storage accounts: read the output in the instance view.'],
+  ] as const) {
+    if (!fieldsOf.has(name)) continue
+    properties.problem({
+      code: 'NotSupported',
+      status: 400,
+      message: why,
+      target: fieldsOf.at(name),
+      expected: 'absent',
+      found: name,
+      remedy: `Leave ${name} out.`,
+    })
+  }
+  const script = source.text('script') ?? ''
+  requireScript(source, script)
+  return {
+    script,
+    parameters: readParameters(properties),
+    timeoutSeconds: properties.integer('timeoutInSeconds', 1, actionSeconds) ?? actionSeconds,
+  }
+}
+
+function readParameters(fields: Fields): Script['parameters'] {
+  return fields.list('parameters').map((each) => {
+    const [name, value] = [each.text('name') ?? '', each.text('value') ?? '']
+    if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) || value.includes('\0') || value.length > 16_384)
+      fields.problem({
+        code: 'InvalidParameter',
+        status: 400,
+        message: `The parameter '${name.slice(0, 64)}' cannot become an environment variable.`,
+        target: each.path,
+        expected: 'a name of letters, digits and underscores, and a value of at most 16 KiB',
+        found: name.slice(0, 64),
+        remedy: 'Use another name.',
+      })
+    return { name, value }
+  })
+}
+
+function requireShell(fields: Fields, commandId: string): void {
+  if (commandId.toLowerCase() === shellCommand.toLowerCase()) return
+  fields.problem({
+    code: 'InvalidParameter',
+    status: 400,
+    message: `The run command '${commandId.slice(0, 60)}' is not offered.`,
+    target: fields.at('commandId'),
+    expected: shellCommand,
+    found: commandId.slice(0, 60),
+    remedy: `Use ${shellCommand}.`,
+  })
+}
+
+function requireScript(fields: Fields, script: string): void {
+  if (script.trim() !== '' && script.length <= 262_144) return
+  fields.problem({
+    code: 'InvalidParameter',
+    status: 400,
+    message: script.trim() === '' ? 'There is no script.' : 'The script is too long.',
+    target: fields.at('script'),
+    expected: 'a shell script of at most 256 KiB',
+    found: `${script.length} characters`,
+    remedy: 'Give the script with --scripts @file.',
+  })
+}
+
+/**
+ * Hands a script to the guest, which decides itself. An unsigned one for a confidential VM is refused here already: its
+ * guest would not run it either.
+ * @throws ServiceError RunCommandNotSigned; what the machine refuses with
+ */
+export async function submitScript(plane: Plane, vm: Vm, id: string, o: Script): Promise<CommandStatus> {
+  const isSigned = signed.test(o.script)
+  if (!isSigned && typeOf(vm.internal.model) === 'ConfidentialVM') throw notSigned(vm)
+  if (isSigned && o.parameters.length > 0) throw parametersUnsigned()
+  const request: CommandRequest = { id, ...o }
+  return await plane.machine.command(vm.internal.vmId, request)
+}
+
+const notSigned = (vm: Vm): ServiceError =>
+  new ServiceError({
+    code: 'RunCommandNotSigned',
+    status: 403,
+    message:
+      'A confidential VM runs no script on the word of the host or of this resource manager: it runs what its owner signed with an SSH key that the VM accepts.',
+    target: vm.id,
+    expected: 'a script whose last line is `# strongroom-signature: …`',
+    found: 'a script that is not signed',
+    remedy: `Sign it: strongroom vm sign-script ${vm.name} SCRIPT >signed.sh, then run signed.sh; or strongroom vm run-command ${vm.name} SCRIPT.`,
+    details: [faqRule('S25')],
+  })
+
+const parametersUnsigned = (): ServiceError =>
+  new ServiceError({
+    code: 'InvalidParameter',
+    status: 400,
+    message: 'Parameters are not covered by the signature, so a signed script takes none.',
+    target: 'parameters',
+    expected: 'no parameters',
+    found: 'parameters beside a signed script',
+    remedy: 'Write the values into the script before it is signed.',
+  })
+
+export const refusedByGuest = (vm: Vm, why: string): ServiceError =>
+  new ServiceError({
+    code: 'RunCommandRefusedByGuest',
+    status: 403,
+    message: `The guest did not run the script: ${why}.`,
+    target: vm.id,
+    expected: 'a script that the owner of this VM signed for it and that was not run before',
+    found: why,
+    remedy: `Sign it anew: strongroom vm sign-script ${vm.name} SCRIPT.`,
+    details: [faqRule('S25')],
+  })
+
+/** What `az vm run-command invoke` prints. */
+export function actionResult(status: CommandStatus): Record<string, unknown> {
+  const done = status.exitCode === 0
+  return {
+    value: [
+      {
+        code: `ProvisioningState/${done ? 'succeeded' : 'failed'}`,
+        level: done ? 'Info' : 'Error',
+        displayStatus: done ? 'Provisioning succeeded' : 'Provisioning failed',
+        message: `Enable ${done ? 'succeeded' : `failed: exit status ${status.exitCode ?? -1}`}: \n[stdout]\n${status.stdout ?? ''}\n[stderr]\n${status.stderr ?? ''}`,
+      },
+    ],
+  }
+}

@@ -1,0 +1,43 @@
+import { homeRegion, sharedAttestationHost } from '@strongroom/contract'
+import type { Link } from '../../../arm/access.ts'
+import type { Problem } from '../../../arm/fields.ts'
+import { attestationProviderType, findAttestation, verifierType } from '../../../types/references.ts'
+import type { Plane } from '../../../plane.ts'
+import { findRegion } from '../../../arm/regions.ts'
+import type { AttestationProvider, VmModel } from './vm-model.ts'
+
+const target = 'properties.securityProfile.attestationProvider.id'
+
+/** Whose word opens the VM's guest state, for example https://sharedweu.weu.attest.strongroom.internal. */
+export function attestationUri(model: Pick<VmModel, 'attestationProvider' | 'location'>): string {
+  const code = findRegion(model.location)?.code ?? homeRegion.code
+  return model.attestationProvider?.uri ?? `https://${sharedAttestationHost(code)}`
+}
+
+/** Who names a provider has to be allowed to see it. */
+export function providerLinks(id: string | undefined): Link[] {
+  if (id === undefined) return []
+  const isVerifier = id.toLowerCase().includes(`/providers/${verifierType.toLowerCase()}/`)
+  return [{ id, action: `${isVerifier ? verifierType : attestationProviderType}/read` }]
+}
+
+/** The provider that a new VM names: a resource, or one of another origin that the operator named. */
+export async function resolveProvider(
+  plane: Plane,
+  id: string | undefined,
+): Promise<{ provider?: AttestationProvider } | { problem: Problem }> {
+  if (id === undefined) return {}
+  const provider = await findAttestation(plane, id)
+  if (provider !== undefined) return { provider }
+  return {
+    problem: {
+      code: 'InvalidResourceReference',
+      status: 400,
+      message: `The attestation provider ${id.slice(0, 300)} does not exist.`,
+      target,
+      expected: `the id of a resource of type ${attestationProviderType} or ${verifierType}`,
+      found: id.slice(0, 300),
+      remedy: 'Make the provider first, or leave it out for the one that the region shares.',
+    },
+  }
+}

@@ -1,0 +1,57 @@
+import { ServiceError } from '@strongroom/platform'
+import type { Route } from '../../../arm/router.ts'
+import { groupPath, type Plane } from '../../../plane.ts'
+import { requireOff } from '../disk/kept/source.ts'
+import { vmType, type Vm, type VmInternal } from './vm-model.ts'
+import { changeVm } from './vm-record.ts'
+
+/** generalize says that the guest was deprovisioned: from then on the VM is a source of images and starts no more. */
+export function generalizeRoutes(plane: Plane): Route[] {
+  const one = `${groupPath}/providers/${vmType}/{name}`
+  const vmOf = async (path: string): Promise<Vm> =>
+    await plane.resources.get<VmInternal>(path.split('/').slice(0, 9).join('/'))
+  return [
+    {
+      method: 'POST',
+      path: `${one}/generalize`,
+      action: `${vmType}/generalize/action`,
+      handle: async (request) => {
+        const vm = await vmOf(request.path)
+        await requireOff(plane, vm, 'generalized')
+        await changeVm(plane, { id: vm.id, vmId: vm.internal.vmId }, (current) => {
+          current.internal.generalized = true
+        })
+        return { status: 200 }
+      },
+    },
+    {
+      method: 'POST',
+      path: `${one}/capture`,
+      action: `${vmType}/capture/action`,
+      handle: async (request) => {
+        const vm = await vmOf(request.path)
+        throw new ServiceError({
+          code: 'OperationNotAllowed',
+          status: 409,
+          message: `The disk of VM '${vm.name}' is a managed disk: it is not captured into a storage account.`,
+          target: vm.id,
+          remedy: 'Capture it into a gallery: az sig image-version create --virtual-machine …',
+        })
+      },
+    },
+  ]
+}
+
+/** @throws ServiceError OperationNotAllowed in Azure's words */
+export function assertNotGeneralized(vm: Vm, operation: string): void {
+  if (vm.internal.generalized !== true) return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `Operation '${operation}' is not allowed on VM '${vm.name}' since the VM is generalized.`,
+    target: vm.id,
+    expected: 'a VM that is not generalized',
+    found: 'OSState/generalized',
+    remedy: 'Make an image version of it and a new VM of that, or delete it.',
+  })
+}

@@ -1,0 +1,147 @@
+import type { Link } from '../../../arm/access.ts'
+import type { Fields, Problem } from '../../../arm/fields.ts'
+import { keyOf } from '../../../arm/resource-id.ts'
+import { findUserIdentity, userIdentityType, type UserIdentity } from '../../../types/references.ts'
+import type { Plane } from '../../../plane.ts'
+import type { Vm, VmInternal, VmModel } from './vm-model.ts'
+
+/** What a VM is to be in the directory: itself, and by ARM id the identities that it may act as beside. */
+export interface IdentityRequest {
+  system: boolean
+  userIds: string[]
+  /** Those of them that the request itself names: the others are what they were. */
+  named: string[]
+}
+
+const types = ['None', 'SystemAssigned', 'UserAssigned', 'SystemAssigned, UserAssigned'] as const
+
+/**
+ * `identity` of a PUT or PATCH over what the VM has. A PUT that names identities names all of them; a PATCH adds those it
+ * names and takes away those that are null in it, as Azure has it.
+ */
+export function readIdentity(root: Fields, o: { existing?: VmModel; merge: boolean }): IdentityRequest {
+  const before: IdentityRequest = {
+    system: o.existing?.systemAssigned ?? false,
+    userIds: (o.existing?.userAssigned ?? []).map(({ id }) => id),
+    named: [],
+  }
+  const identity = root.object('identity')
+  if (!identity.present) return before
+  const given = entriesOf(identity)
+  const text = identity.text('type')?.replaceAll(/\s/g, '').replace(',', ', ')
+  const type = types.find((each) => each.toLowerCase() === text?.toLowerCase())
+  if (text === undefined && given === undefined) return before
+  if (text !== undefined && type === undefined) {
+    identity.problem({
+      code: 'InvalidIdentityType',
+      status: 400,
+      message: `The identity type '${text.slice(0, 60)}' is not valid.`,
+      target: identity.at('type'),
+      expected: types.join('; '),
+      found: text.slice(0, 60),
+    })
+    return before
+  }
+  const system = type === undefined ? before.system : type.startsWith('SystemAssigned')
+  const target = identity.at('userAssignedIdentities')
+  const named = (given ?? []).flatMap(([id, member]) => (member === null ? [] : [id]))
+  if (type !== undefined && !type.includes('UserAssigned')) {
+    if (named.length > 0)
+      identity.problem({
+        code: 'InvalidIdentityIds',
+        status: 400,
+        message: `The identity ids must be null or empty for '${type}' identity type.`,
+        target,
+        expected: 'no identities',
+        found: `${named.length} identities`,
+        remedy: "Use 'UserAssigned' or 'SystemAssigned, UserAssigned'.",
+      })
+    return { system, userIds: [], named: [] }
+  }
+  const gone = new Set((given ?? []).flatMap(([id, member]) => (member === null ? [keyOf(id)] : [])))
+  const kept = given === undefined || o.merge ? before.userIds.filter((id) => !gone.has(keyOf(id))) : []
+  const userIds = [...new Map([...kept, ...named].map((id) => [keyOf(id), id])).values()]
+  if (type !== undefined && userIds.length === 0)
+    identity.problem({
+      code: 'MissingIdentityIds',
+      status: 400,
+      message: `The identity ids must not be null or empty for '${type}' identity type.`,
+      target,
+      expected: 'the ARM id of an identity',
+      found: 'none',
+      remedy: 'Name an identity, or use another type.',
+    })
+  return { system, userIds, named }
+}
+
+function entriesOf(identity: Fields): [string, unknown][] | undefined {
+  const map = identity.object('userAssignedIdentities')
+  return map.present ? Object.entries(identity.raw('userAssignedIdentities') ?? {}) : undefined
+}
+
+/**
+ * The identities behind the ids, and what it takes to assign those that are new. One that the VM has stays though it was deleted
+ * since, as on Azure: it gives no tokens. One that was made anew under the name of a deleted one is another, and has to be
+ * assigned by who may.
+ */
+export async function resolveIdentities(
+  plane: Plane,
+  wanted: IdentityRequest,
+  existing: VmModel | undefined,
+): Promise<{ identities: UserIdentity[]; problems: Problem[]; links: Link[] }> {
+  const held = new Map((existing?.userAssigned ?? []).map((each) => [keyOf(each.id), each]))
+  const identities: UserIdentity[] = []
+  const problems: Problem[] = []
+  const links: Link[] = []
+  const named = new Set(wanted.named.map(keyOf))
+  for (const id of wanted.userIds) {
+    const before = held.get(keyOf(id))
+    const now = named.has(keyOf(id)) ? await findUserIdentity(plane, id) : undefined
+    if (now === undefined && before === undefined) problems.push(unknown(id))
+    if (now !== undefined && now.clientId !== before?.clientId)
+      links.push({ id: now.id, action: `${userIdentityType}/assign/action` })
+    const chosen = now ?? before
+    if (chosen !== undefined) identities.push(chosen)
+  }
+  return { identities, problems, links }
+}
+
+const unknown = (id: string): Problem => ({
+  code: 'FailedIdentityOperation',
+  status: 400,
+  message: `Identity operation for resource failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: 'Resource '${id.slice(0, 300)}' was not found.'.`,
+  target: 'identity.userAssignedIdentities',
+  expected: `the id of a resource of type ${userIdentityType}`,
+  found: id.slice(0, 300),
+  remedy: 'Make the identity first: az identity create.',
+})
+
+/**
+ * Has the directory know what the VM is to be. It is there before the VM shows it, and gone before the VM stops to show it.
+ * @param anew whatever an identity of a VM of this name had is not this one's
+ */
+export async function applyIdentities(
+  plane: Plane,
+  vm: Vm,
+  model: VmModel,
+  o: { anew?: boolean } = {},
+): Promise<VmInternal['identity']> {
+  const clientIds = (model.userAssigned ?? []).map(({ clientId }) => clientId)
+  if (clientIds.length > 0 || (vm.internal.model.userAssigned ?? []).length > 0)
+    await plane.identities.assign(vm.id, clientIds)
+  const { identity } = vm.internal
+  if (model.systemAssigned !== true) {
+    if (identity !== undefined) await plane.identities.remove(vm.id)
+    return undefined
+  }
+  if (o.anew === true && identity === undefined) await plane.identities.remove(vm.id)
+  const { principalId, tenantId } = await plane.identities.ensure({ resourceId: vm.id, displayName: vm.name })
+  return { principalId, tenantId }
+}
+
+/** What the VM was in the directory goes with it; user-assigned identities themselves stay. */
+export async function removeIdentities(plane: Plane, vm: Vm): Promise<void> {
+  const { model } = vm.internal
+  if ((model.userAssigned ?? []).length > 0) await plane.identities.assign(vm.id, [])
+  if (model.systemAssigned === true) await plane.identities.remove(vm.id)
+}

@@ -1,0 +1,248 @@
+import type { ImageReference } from '@strongroom/contract'
+import type { FaqRuleId } from '../../../arm/faq-rule.ts'
+import { Fields } from '../../../arm/fields.ts'
+import { checkPlan } from '../image/market-terms.ts'
+import { requireLocation } from '../../../arm/regions.ts'
+import { readImageReference } from '../image/images.ts'
+import { readDataDisks } from '../disk/data-disks.ts'
+import type { KeptPassword } from './passwords.ts'
+import { readNics } from './vm-nics.ts'
+import { readIdentity, type IdentityRequest } from './vm-identity.ts'
+import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
+
+export const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
+export const diskSkus = ['Premium_LRS', 'StandardSSD_LRS', 'Standard_LRS', 'Premium_ZRS', 'StandardSSD_ZRS'] as const
+
+/** What a VM request says; what it leaves open is undefined, or what the existing VM has. */
+export interface VmRequest {
+  fields: Fields
+  location: string
+  tags: Record<string, string>
+  zones: string[]
+  vmSize: string | undefined
+  securityType: string | undefined
+  encryption: VmModel['encryption'] | undefined
+  encryptionGiven: boolean
+  /** ARM id of the set whose key the guest state goes under. */
+  diskEncryptionSetId: string | undefined
+  secureBoot: boolean | undefined
+  vTpm: boolean | undefined
+  encryptionAtHost: boolean
+  image: ImageReference | undefined
+  osDisk: {
+    name: string | undefined
+    sizeGiB: number | undefined
+    caching: string
+    storageAccountType: string
+    deleteOption: string | undefined
+  }
+  osProfile: {
+    computerName: string | undefined
+    adminUsername: string | undefined
+    sshKeys: SshKey[]
+    /** Base64. */
+    customData: string | undefined
+    /** Only where passwords are not switched off. */
+    adminPassword: string | undefined
+    disablePassword: boolean | undefined
+    /** What the VM has. */
+    password: KeptPassword | undefined
+  }
+  /** Base64. */
+  userData: string | undefined
+  bootDiagnostics: boolean | undefined
+  nics: VmNic[]
+  dataDisks: DataDisk[]
+  identity: IdentityRequest
+  /** Ours: ARM id of the provider that attests the VM's boots. */
+  attestationProviderId: string | undefined
+  /** Dotted paths of members that were sent and that this installation cannot honour. */
+  unsupported: { path: string; reason: string; remedy: string; rule?: FaqRuleId }[]
+}
+
+/** Reads a PUT's or PATCH's body over the existing VM's model; problems of form go to `fields`. */
+export function readVmRequest(
+  body: unknown,
+  o: { groupLocation: string; existing?: VmModel; merge: boolean },
+): VmRequest {
+  const { existing } = o
+  const fields = new Fields(body)
+  checkPlan(fields)
+  const properties = fields.object('properties')
+  const security = properties.object('securityProfile')
+  const uefi = security.object('uefiSettings')
+  const storage = properties.object('storageProfile')
+  const disk = storage.object('osDisk')
+  const managed = disk.object('managedDisk')
+  const diskSecurity = managed.object('securityProfile')
+  const os = properties.object('osProfile')
+  const disablePassword = os.object('linuxConfiguration').flag('disablePasswordAuthentication')
+  const keys = os.object('linuxConfiguration').object('ssh').list('publicKeys').map(readKey)
+  return {
+    fields,
+    location: requireLocation(fields, fields.text('location') ?? existing?.location ?? o.groupLocation),
+    tags: fields.textMap('tags') ?? existing?.tags ?? {},
+    zones: fields.has('zones') ? fields.texts('zones') : (existing?.zones ?? []),
+    vmSize: properties.object('hardwareProfile').text('vmSize') ?? existing?.vmSize,
+    securityType:
+      security.text('securityType') ??
+      (existing === undefined ? undefined : (existing.securityType ?? 'ConfidentialVM')),
+    encryption: diskSecurity.oneOf('securityEncryptionType', encryptionTypes) ?? existing?.encryption,
+    encryptionGiven: diskSecurity.present && diskSecurity.names.length > 0,
+    diskEncryptionSetId: diskSecurity.object('diskEncryptionSet').text('id') ?? existing?.diskEncryptionSet?.id,
+    secureBoot: uefi.flag('secureBootEnabled') ?? existing?.secureBoot,
+    vTpm: uefi.flag('vTpmEnabled') ?? existing?.vTpm,
+    encryptionAtHost: security.flag('encryptionAtHost') ?? existing?.encryptionAtHost ?? false,
+    image: readImageReference(storage.object('imageReference')) ?? existing?.image,
+    osDisk: {
+      name: disk.text('name') ?? existing?.osDisk.name,
+      sizeGiB: disk.integer('diskSizeGB', 1, 4095) ?? existing?.osDisk.sizeGiB,
+      caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? existing?.osDisk.caching ?? 'ReadWrite',
+      storageAccountType:
+        managed.oneOf('storageAccountType', diskSkus) ?? existing?.osDisk.storageAccountType ?? 'Premium_LRS',
+      deleteOption: disk.oneOf('deleteOption', ['Delete', 'Detach']),
+    },
+    osProfile: {
+      computerName: os.text('computerName') ?? existing?.osProfile.computerName,
+      adminUsername: os.text('adminUsername') ?? existing?.osProfile.adminUsername,
+      sshKeys: keys.length > 0 ? keys : (existing?.osProfile.sshKeys ?? []),
+      customData: readBase64(os, 'customData') ?? existing?.osProfile.customData,
+      // Templates send what may be a key or a password in either place: where passwords are off, it is none (as on Azure).
+      adminPassword: disablePassword === true ? undefined : os.text('adminPassword'),
+      disablePassword,
+      password: existing?.osProfile.password,
+    },
+    userData: readBase64(properties, 'userData') ?? existing?.userData,
+    bootDiagnostics: readBootDiagnostics(properties) ?? existing?.bootDiagnostics,
+    nics: readNics(properties, existing?.nics),
+    dataDisks: readDataDisks(storage, existing?.dataDisks ?? []),
+    attestationProviderId: security.object('attestationProvider').text('id') ?? existing?.attestationProvider?.id,
+    identity: readIdentity(fields, o),
+    unsupported: readUnsupported(properties),
+  }
+}
+
+/** Azure's limit on custom data and user data, before they are base64. */
+const dataLimit = 65_536
+
+function readBase64(fields: Fields, name: string): string | undefined {
+  const text = fields.text(name)
+  if (text === undefined || text === '') return text
+  const sound = /^[A-Za-z0-9+/]*={0,2}$/.test(text) && Buffer.from(text, 'base64').toString('base64') === text
+  if (sound && Buffer.from(text, 'base64').length <= dataLimit) return text
+  fields.problem({
+    code: 'InvalidParameter',
+    status: 400,
+    message: sound
+      ? `${name} must be at most ${dataLimit} bytes before it is encoded.`
+      : `${name} must be base64: '${fields.at(name)}' is not.`,
+    target: fields.at(name),
+    expected: `base64 of at most ${dataLimit} bytes`,
+    found: sound ? `${Buffer.from(text, 'base64').length} bytes` : 'text that is not base64',
+    remedy: 'Encode the file with base64; az does it by itself (--custom-data FILE, --user-data FILE).',
+  })
+  return undefined
+}
+
+/** The log lies with the machine: there are no storage accounts that it could be kept in. */
+function readBootDiagnostics(properties: Fields): boolean | undefined {
+  const diagnostics = properties.object('diagnosticsProfile').object('bootDiagnostics')
+  const storageUri = diagnostics.text('storageUri')
+  if (storageUri !== undefined && storageUri !== '') {
+    diagnostics.problem({
+      code: 'NotSupported',
+      status: 400,
+      message: 'Boot diagnostics are kept by the platform here: there are no storage accounts.',
+      target: diagnostics.at('storageUri'),
+      expected: 'no storageUri',
+      found: storageUri.slice(0, 200),
+      remedy: 'Leave --storage out.',
+    })
+  }
+  return diagnostics.flag('enabled')
+}
+
+const readKey = (fields: Fields): SshKey => ({
+  path: fields.text('path') ?? '',
+  keyData: (fields.text('keyData') ?? '').trim(),
+})
+
+/** Members whose silent loss would give a VM other than the one that was asked for. */
+function readUnsupported(properties: Fields): VmRequest['unsupported'] {
+  const found: VmRequest['unsupported'] = []
+  const note = (path: string, reason: string, remedy: string, rule?: FaqRuleId): void =>
+    void found.push({ path, reason, remedy, ...(rule !== undefined && { rule }) })
+  const storage = properties.object('storageProfile')
+  const disk = storage.object('osDisk')
+  const os = properties.object('osProfile')
+  for (const [index, data] of storage.list('dataDisks').entries()) {
+    const path = `${storage.at('dataDisks')}[${index}]`
+    if (data.object('managedDisk').has('securityProfile')) {
+      note(
+        `${path}.managedDisk.securityProfile`,
+        'Confidential encryption covers the OS disk only.',
+        'Encrypt data in the guest with dm-crypt and a key from the vault.',
+        'S7',
+      )
+    } else if (data.object('managedDisk').has('diskEncryptionSet')) {
+      note(
+        `${path}.managedDisk.diskEncryptionSet`,
+        'Encryption at rest with a customer’s key is not offered.',
+        'Encrypt data in the guest with dm-crypt and a key from the vault.',
+        'S7',
+      )
+    }
+  }
+  if (disk.has('diffDiskSettings'))
+    note(disk.at('diffDiskSettings'), 'Ephemeral OS disks are not offered.', 'Leave diffDiskSettings out.')
+  if (disk.object('managedDisk').has('diskEncryptionSet')) {
+    note(
+      disk.object('managedDisk').at('diskEncryptionSet'),
+      'Encryption at rest with a customer’s key is not offered.',
+      'Name the set under managedDisk.securityProfile: az vm create --os-disk-secure-vm-disk-encryption-set.',
+    )
+  }
+  const createOption = disk.text('createOption')
+  if (createOption !== undefined && createOption.toLowerCase() !== 'fromimage') {
+    note(disk.at('createOption'), `An OS disk cannot be made by '${createOption.slice(0, 40)}'.`, 'Use FromImage.')
+  }
+  if (disk.oneOf('osType', ['Linux', 'Windows']) === 'Windows')
+    note(disk.at('osType'), 'Windows guests are not offered.', 'Use a Linux image.')
+  if (os.has('windowsConfiguration'))
+    note(os.at('windowsConfiguration'), 'Windows guests are not offered.', 'Use linuxConfiguration.')
+  for (const name of [
+    'host',
+    'hostGroup',
+    'availabilitySet',
+    'virtualMachineScaleSet',
+    'proximityPlacementGroup',
+    'capacityReservation',
+    'licenseType',
+    'scheduledEventsProfile',
+    'scheduledEventsPolicy',
+    'applicationProfile',
+  ]) {
+    if (properties.has(name)) note(properties.at(name), `'${name}' is not offered.`, `Leave ${name} out.`)
+  }
+  const hardware = properties.object('hardwareProfile')
+  if (hardware.has('vmSizeProperties'))
+    note(hardware.at('vmSizeProperties'), 'A VM has the cores that its size has.', 'Use a size with fewer cores.')
+  const priority = properties.oneOf('priority', ['Regular', 'Low', 'Spot'])
+  if (priority === 'Low' || priority === 'Spot')
+    note(properties.at('priority'), 'Spot VMs are not offered.', 'Leave priority out.')
+  const capabilities = properties.object('additionalCapabilities')
+  for (const name of ['ultraSSDEnabled', 'hibernationEnabled']) {
+    if (capabilities.flag(name) === true)
+      note(capabilities.at(name), `'${name}' is not offered on confidential VMs.`, `Leave ${name} out.`)
+  }
+  for (const name of ['nestedVirtualizationEnabled', 'enableNestedVirtualization']) {
+    if (capabilities.flag(name) === true)
+      note(
+        capabilities.at(name),
+        'A guest has no VMX or SVM: virtual machines cannot run in it.',
+        `Leave ${name} out.`,
+        'S26',
+      )
+  }
+  return found
+}

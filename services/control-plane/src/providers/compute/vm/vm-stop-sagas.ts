@@ -1,0 +1,42 @@
+import type { SagaDefinition, SagaStep } from '@strongroom/platform'
+import { keyOf } from '../../../arm/resource-id.ts'
+import type { Plane } from '../../../plane.ts'
+import { assertLeftWhole, waitUntilStopped } from './vm-boot.ts'
+import { changeVm, type VmParams } from './vm-record.ts'
+
+export function powerOffSaga(plane: Plane): SagaDefinition<VmParams & { graceful: boolean }> {
+  return {
+    kind: 'vm.powerOff',
+    steps: [
+      { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, c.params.graceful)) },
+      { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
+      leftWhole(plane),
+    ],
+  }
+}
+
+/** The last step of a stop: the VM is off by then, whatever it left. */
+const leftWhole = (plane: Plane): SagaStep<VmParams> => ({
+  name: 'see that its guest state was written',
+  do: async (c) => await assertLeftWhole(plane, c.params.vmId),
+})
+
+export function deallocateSaga(plane: Plane): SagaDefinition<VmParams> {
+  return {
+    kind: 'vm.deallocate',
+    steps: [
+      { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, true)) },
+      { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
+      {
+        name: 'free its cores',
+        do: async (c) => {
+          await plane.resources.transaction(async (tx) => {
+            await plane.quotas.release(tx, keyOf(c.params.id))
+            await changeVm(plane, c.params, (vm) => void (vm.internal.deallocated = true), tx)
+          })
+        },
+      },
+      leftWhole(plane),
+    ],
+  }
+}

@@ -1,0 +1,127 @@
+import type { InstanceStatus, InstanceViewStatus, PowerState } from '@strongroom/contract'
+import { toErrorDetail } from '@strongroom/platform'
+import { resourceView } from '../../../arm/resource-view.ts'
+import type { Plane } from '../../../plane.ts'
+import { guestStatuses } from './guest-statuses.ts'
+import { stateOf, vmType, type Vm } from './vm-model.ts'
+
+const powerCodes: Record<PowerState, [code: string, displayStatus: string]> = {
+  Stopped: ['PowerState/stopped', 'VM stopped'],
+  Starting: ['PowerState/starting', 'VM starting'],
+  Booting: ['PowerState/starting', 'VM starting'],
+  Ready: ['PowerState/running', 'VM running'],
+  Stopping: ['PowerState/stopping', 'VM stopping'],
+  Failed: ['PowerState/stopped', 'VM stopped'],
+}
+
+export interface InstanceView {
+  computerName: string
+  hyperVGeneration: 'V2'
+  statuses: InstanceViewStatus[]
+  /** Plain sentences of the machine and of the resource manager. */
+  notices: string[]
+}
+
+/** Provisioning, power and notices of a VM, as the machine says at this moment. */
+export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> {
+  const asked = await plane.machine.find(vm.internal.vmId).then(
+    (status) => ({ status }),
+    (error: unknown) => ({ error }),
+  )
+  const notices = 'status' in asked ? (asked.status?.notices ?? []) : []
+  const all = [...ownNotices(vm), ...notices]
+  return {
+    computerName: vm.internal.model.osProfile.computerName,
+    hyperVGeneration: 'V2',
+    statuses: [
+      provisioningStatus(vm, 'status' in asked ? asked.status : undefined),
+      'status' in asked ? powerStatus(vm, asked.status) : unknownPower(asked.error),
+      ...('status' in asked && asked.status?.guest !== undefined ? guestStatuses(asked.status.guest) : []),
+      ...(vm.internal.generalized === true ? [generalized] : []),
+      ...all.map((message, index): InstanceViewStatus => ({
+        code: `Notice/${index + 1}`,
+        level: 'Info',
+        displayStatus: 'Notice',
+        message,
+      })),
+    ],
+    notices: all,
+  }
+}
+
+const generalized: InstanceViewStatus = {
+  code: 'OSState/generalized',
+  level: 'Info',
+  displayStatus: 'VM generalized',
+}
+
+const passwordNotice =
+  'The account has a password: it passed the resource manager in clear, and a hash of it the host. Who is to be kept out could have it: SSH keys pass nobody.'
+
+function ownNotices(vm: Vm): string[] {
+  const { encryption, encryptionAtHost, osProfile } = vm.internal.model
+  const named = [
+    ...(vm.internal.notice === undefined ? [] : [vm.internal.notice]),
+    ...(encryption !== undefined && osProfile.password !== undefined ? [passwordNotice] : []),
+  ]
+  if (!encryptionAtHost || encryption !== 'DiskWithVMGuestState') return named
+  return [
+    ...named,
+    'The OS disk is encrypted twice (encryptionAtHost and DiskWithVMGuestState): this may cost disk performance.',
+  ]
+}
+
+const provisioningWords: Record<string, string> = {
+  Succeeded: 'Provisioning succeeded',
+  Failed: 'Provisioning failed',
+  Creating: 'Creating',
+  Updating: 'Updating',
+  Deleting: 'Deleting',
+}
+
+function provisioningStatus(vm: Vm, status: InstanceStatus | undefined): InstanceViewStatus {
+  const state = stateOf(vm)
+  const failed = state === 'Failed'
+  const error = status?.provisioning.error ?? status?.power.error
+  const code =
+    failed && error !== undefined
+      ? `ProvisioningState/failed/${error.code}`
+      : `ProvisioningState/${state.toLowerCase()}`
+  return {
+    code,
+    level: failed ? 'Error' : 'Info',
+    displayStatus: provisioningWords[state] ?? state,
+    ...(failed && error !== undefined && { message: error.message }),
+    time: vm.updatedAt,
+  }
+}
+
+function powerStatus(vm: Vm, status: InstanceStatus | undefined): InstanceViewStatus {
+  if (status === undefined) return { code: 'PowerState/deallocated', level: 'Info', displayStatus: 'VM deallocated' }
+  const { state, since, error } = status.power
+  const off = state === 'Stopped' || state === 'Failed'
+  const [code, displayStatus] =
+    vm.internal.deallocated && off ? (['PowerState/deallocated', 'VM deallocated'] as const) : powerCodes[state]
+  const message = error === undefined ? undefined : [error.message, error.innererror?.remedy].filter(Boolean).join(' ')
+  return {
+    code,
+    level: state === 'Failed' ? 'Error' : 'Info',
+    displayStatus,
+    ...(message !== undefined && { message }),
+    time: since,
+  }
+}
+
+function unknownPower(error: unknown): InstanceViewStatus {
+  return {
+    code: 'PowerState/unknown',
+    level: 'Warning',
+    displayStatus: 'VM power state unknown',
+    message: `The machine does not answer: ${toErrorDetail(error).message}`,
+  }
+}
+
+export function vmView(vm: Vm, view?: InstanceView): Record<string, unknown> {
+  const shown = resourceView(vm, vmType)
+  return view === undefined ? shown : { ...shown, properties: { ...vm.body.properties, instanceView: view } }
+}

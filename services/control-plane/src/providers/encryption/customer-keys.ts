@@ -1,0 +1,237 @@
+import { randomBytes } from 'node:crypto'
+import {
+  identityAudience,
+  keyAudience,
+  type ErrorDetail,
+  type KeyBundle,
+  type KeyOperationResult,
+  type ManagedIdentityToken,
+  type ManagedIdentityTokenRequest,
+  type ReleaseAuthority,
+  type ReleaseCondition,
+} from '@strongroom/contract'
+import { ServiceError, type Clock, type TokenSource, type WireClient } from '@strongroom/platform'
+import type { Asker } from '../../arm/asker.ts'
+import { faqRule } from '../../arm/faq-rule.ts'
+import { actingIdentity, type DiskEncryptionSet } from './set-model.ts'
+
+const apiVersion = 'api-version=7.4'
+const algorithm = 'RSA-OAEP-256'
+
+interface Question {
+  set: Pick<DiskEncryptionSet, 'id' | 'name' | 'internal'>
+  keyUrl: string
+  /** Provider that attests the VM's boots; undefined where no VM is in question. */
+  authority?: string
+  asker: Asker
+}
+
+/** Customers' keys as the identities of disk-encryption sets may use them: the resource manager has no right of its own there. */
+export class CustomerKeys {
+  readonly #wire: WireClient
+  readonly #tokens: TokenSource
+  readonly #clock: Clock
+  readonly #url: string
+
+  constructor(o: { wire: WireClient; tokens: TokenSource; clock: Clock; tenantId: string }) {
+    this.#wire = o.wire
+    this.#tokens = o.tokens
+    this.#clock = o.clock
+    this.#url = `${identityAudience}/${o.tenantId}/managedIdentities/token`
+  }
+
+  /**
+   * Whether a guest state can be put under the key, and opened again: it is there, usable now, exportable under a policy
+   * that the VM's provider can satisfy, and the set's identity may get it, wrap and unwrap with it (tried on random bytes).
+   * @throws ServiceError with Azure's code
+   */
+  async check(q: Question): Promise<void> {
+    const audience = keyAudience(q.keyUrl)
+    const token = await this.#token(q, audience)
+    const bundle = await this.#send<KeyBundle>(q, token, 'GET', '')
+    this.#requireUsable(q, bundle)
+    requireFit(q, bundle)
+    const probe = randomBytes(32).toString('base64url')
+    const body = { alg: algorithm, value: probe }
+    const wrapped = await this.#send<KeyOperationResult>(q, token, 'POST', '/wrapkey', body)
+    const back = await this.#send<KeyOperationResult>(q, token, 'POST', '/unwrapkey', { ...body, value: wrapped.value })
+    if (back.value !== probe) throw new TypeError('the key service did not unwrap what it wrapped')
+  }
+
+  async #token(q: Question, audience: string): Promise<string> {
+    const resourceId = actingIdentity(q.set)
+    if (resourceId === undefined) throw withoutIdentity(q)
+    const token = await this.#tokens.token('controlPlane', identityAudience)
+    try {
+      const body: ManagedIdentityTokenRequest = { resourceId, audience, ...(q.asker && { askedBy: q.asker }) }
+      const reply = await this.#wire.request<ManagedIdentityToken>({ method: 'POST', url: this.#url, token, body })
+      return reply.body.accessToken
+    } catch (error) {
+      if (error instanceof ServiceError && error.code === 'ManagedIdentityNotFound') throw withoutIdentity(q)
+      throw error
+    }
+  }
+
+  async #send<T>(q: Question, token: string, method: string, verb: string, body?: unknown): Promise<T> {
+    try {
+      const url = `${q.keyUrl}${verb}?${apiVersion}`
+      return (await this.#wire.request<T>({ method, url, token, ...(body !== undefined && { body }) })).body
+    } catch (error) {
+      throw refusal(q, error)
+    }
+  }
+
+  #requireUsable(q: Question, { attributes }: KeyBundle): void {
+    const now = this.#clock.now().getTime() / 1000
+    const refuse = (code: string, state: string, expected: string, found: string, remedy: string): ServiceError =>
+      problem(q, { code, message: `The key vault key '${q.keyUrl}' is ${state}.`, expected, found, remedy })
+    const time = (seconds: number): string => new Date(seconds * 1000).toISOString()
+    if (attributes.enabled === false)
+      throw refuse('KeyVaultKeyNotEnabled', 'not enabled', 'enabled', 'disabled', 'Enable the key, then try again.')
+    if (attributes.exp !== undefined && now >= attributes.exp) {
+      const remedy = 'Give the key a later expiry, or rotate the set to a key that is valid.'
+      throw refuse('KeyVaultKeyExpired', 'expired', `now before ${time(attributes.exp)}`, time(now), remedy)
+    }
+    if (attributes.nbf !== undefined && now < attributes.nbf) {
+      const remedy = 'Wait, or give the key an earlier activation date.'
+      throw refuse('KeyVaultKeyNotYetValid', 'not yet valid', `not before ${time(attributes.nbf)}`, time(now), remedy)
+    }
+  }
+}
+
+/** What a key is by its making: no change of its attributes would mend it. */
+function requireFit(q: Question, bundle: KeyBundle): void {
+  const { key, attributes, release_policy: policy } = bundle
+  const refuse = (code: string, what: string, expected: string, found: string): ServiceError =>
+    problem(q, {
+      code,
+      message: `The key '${q.keyUrl}' cannot protect a confidential VM: ${what}.`,
+      expected,
+      found,
+      remedy: 'Make one: az keyvault key create --kty RSA-HSM --exportable true --default-cvm-policy.',
+      // Its key is what the host gets once it is attested.
+      details: [faqRule('S2')],
+    })
+  if (key.kty !== 'RSA-HSM')
+    throw refuse('KeyVaultKeyTypeNotSupported', 'it is no RSA key held by an HSM', 'RSA-HSM', key.kty)
+  for (const operation of ['wrapKey', 'unwrapKey'] as const) {
+    if (key.key_ops.includes(operation)) continue
+    throw refuse(
+      'KeyVaultKeyOperationNotPermitted',
+      `its operations leave out ${operation}`,
+      `key_ops with ${operation}`,
+      key.key_ops.join(', ') || 'none',
+    )
+  }
+  if (attributes.exportable !== true || policy === undefined)
+    throw refuse(
+      'KeyVaultKeyNotExportable',
+      'it cannot be released to one',
+      'exportable, with a release policy',
+      'not exportable',
+    )
+  if (q.authority === undefined) return
+  const misfit = policyMisfit(policy.data, q.authority)
+  if (misfit !== undefined)
+    throw refuse(
+      'KeyVaultKeyReleasePolicyNotSatisfiable',
+      `its release policy can never be met by a boot that ${q.authority} attests`,
+      misfit.expected,
+      misfit.found,
+    )
+}
+
+/** Claims of a guest's token lie in here; the token of a boot, which opens the guest state, is flat (facts section 6.4). */
+const nested = 'x-ms-isolation-tee.'
+
+/**
+ * Why no token of a boot can meet a release policy, whatever the machine; undefined where one can. The rest is for the key
+ * service to decide on the real token.
+ */
+export function policyMisfit(data: string, authority: string): { expected: string; found: string } | undefined {
+  let authorities: ReleaseAuthority[]
+  try {
+    const policy = JSON.parse(Buffer.from(data, 'base64url').toString('utf8')) as Partial<
+      Record<'anyOf' | 'allOf', ReleaseAuthority[]>
+    >
+    authorities = policy.anyOf ?? policy.allOf ?? []
+  } catch {
+    return { expected: 'a release policy', found: 'something else' }
+  }
+  const normal = (uri: string): string => uri.toLowerCase().replaceAll(/^https:\/\/|\/+$/g, '')
+  const entries = authorities.filter((entry) => normal(entry.authority) === normal(authority))
+  if (entries.length === 0)
+    return {
+      expected: `an entry for the authority ${authority}`,
+      found:
+        authorities
+          .map((entry) => entry.authority)
+          .join(', ')
+          .slice(0, 300) || 'none',
+    }
+  if (entries.some((entry) => canHold(entry))) return undefined
+  return {
+    expected: 'claims of a boot, for example x-ms-compliance-status',
+    found: `claims under ${nested}*, which a guest’s token has`,
+  }
+}
+
+function canHold(condition: ReleaseCondition): boolean {
+  if ('claim' in condition) return !condition.claim.startsWith(nested) || ('exists' in condition && !condition.exists)
+  return 'allOf' in condition ? condition.allOf.every(canHold) : condition.anyOf.some(canHold)
+}
+
+const problem = (
+  q: Question,
+  o: {
+    code: string
+    status?: number
+    message: string
+    expected: string
+    found: string
+    remedy: string
+    details?: ErrorDetail[]
+    cause?: unknown
+  },
+): ServiceError => new ServiceError({ ...o, status: o.status ?? 409, target: q.keyUrl })
+
+function withoutIdentity(q: Question): ServiceError {
+  return problem(q, {
+    code: 'DiskEncryptionSetWithoutIdentity',
+    message: `The disk encryption set '${q.set.id}' has no identity in the directory: nobody reads its key.`,
+    expected: 'a managed identity',
+    found: 'none',
+    remedy: `az disk-encryption-set identity assign --name ${q.set.name} --system-assigned, then give it get, wrapKey and unwrapKey at the key.`,
+  })
+}
+
+/** The key service's refusal in the words of disk encryption. */
+function refusal(q: Question, error: unknown): unknown {
+  if (!(error instanceof ServiceError) || error.status >= 500 || error.status === 429) return error
+  const cause = { cause: error, details: [error.toDetail()] }
+  if (error.status === 404) {
+    return new ServiceError({
+      code: error.code === 'VaultNotFound' ? 'KeyVaultNotFound' : 'KeyVaultKeyNotFound',
+      status: 409,
+      message: `The key vault key '${q.keyUrl}' was not found: ${error.message}`,
+      target: q.keyUrl,
+      expected: 'a key that is there, with this version',
+      found: error.found ?? 'none, or one that was deleted',
+      remedy: 'Recover the key or its vault if it was deleted: az keyvault key recover.',
+      ...cause,
+    })
+  }
+  if (error.status !== 401 && error.status !== 403) return error
+  return new ServiceError({
+    code: 'KeyVaultAccessForbidden',
+    status: 403,
+    message: `Unable to access key vault resource '${q.keyUrl}' to enable encryption at rest. Please grant get, wrap and unwrap key permissions to disk encryption set '${q.set.name}'. Please visit https://aka.ms/keyvaultaccessssecmk for more information.`,
+    target: q.keyUrl,
+    expected: `get, wrapKey and unwrapKey for the identity of ${q.set.id}`,
+    found: error.found ?? error.reason ?? error.code,
+    remedy:
+      error.remedy ??
+      `az keyvault set-policy --object-id {principalId of the set} --key-permissions get wrapKey unwrapKey, or the role Key Vault Crypto Service Encryption User at the key.`,
+    ...cause,
+  })
+}

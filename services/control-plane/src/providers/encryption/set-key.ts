@@ -1,0 +1,152 @@
+import { domain } from '@strongroom/contract'
+import type { Problem } from '../../arm/fields.ts'
+import { keyOf } from '../../arm/resource-id.ts'
+import type { Plane } from '../../plane.ts'
+import type { Resource } from '../../store/resources.ts'
+import type { SetKey } from './set-model.ts'
+
+const keyForm = new RegExp(
+  `^https://([a-z0-9-]{1,64})\\.(vault|managedhsm)\\.${domain.replaceAll('.', '\\.')}(?::443)?/keys/([A-Za-z0-9-]{1,127})/([0-9a-f]{32})/?$`,
+  'i',
+)
+const path = 'properties.activeKey'
+
+/** What holds keys, by the host's second label. Of its settings only what clients see is read. */
+const stores = { vault: 'Microsoft.KeyVault/vaults', managedhsm: 'Microsoft.KeyVault/managedHSMs' } as const
+
+/** Where a set's key is: the vault or HSM as a resource. */
+export interface KeyPlace {
+  key: SetKey
+  store: Resource
+}
+
+/**
+ * The key that a set is to have, with the resource that holds it, judged by what the resource manager knows: the key itself
+ * is its identity's to read.
+ */
+export async function placeKey(
+  plane: Plane,
+  key: SetKey,
+  location: string,
+): Promise<KeyPlace | { problems: Problem[] }> {
+  const match = keyForm.exec(key.keyUrl)
+  if (match === null) return { problems: [badUrl(key.keyUrl)] }
+  const [, name = '', kind = '', keyName = '', version = ''] = match
+  const hsm = kind.toLowerCase() === 'managedhsm'
+  const store = (await plane.resources.list({ type: stores[hsm ? 'managedhsm' : 'vault'] })).find(
+    (each) => each.name.toLowerCase() === name.toLowerCase(),
+  )
+  if (store === undefined) return { problems: [noStore(key, name, hsm)] }
+  const { sourceVault } = key
+  if (sourceVault !== undefined && keyOf(sourceVault) !== store.key) return { problems: [otherStore(key, store)] }
+  const problems = [
+    ...(store.location === location ? [] : [otherRegion(store, location)]),
+    ...(hsm ? hsmProblems(store) : vaultProblems(store)),
+  ]
+  if (problems.length > 0) return { problems }
+  const host = `${name.toLowerCase()}.${hsm ? 'managedhsm' : 'vault'}.${domain}`
+  const keyUrl = `https://${host}/keys/${keyName}/${version.toLowerCase()}`
+  return { key: { keyUrl, ...(sourceVault !== undefined && { sourceVault: store.id }) }, store }
+}
+
+function vaultProblems(vault: Resource): Problem[] {
+  const { sku, enablePurgeProtection, enabledForDiskEncryption } = vault.body.properties
+  const skuName = String((sku as { name?: unknown } | undefined)?.name)
+  const demand = (holds: boolean, o: { what: string; name: string; code: string; option: string }): Problem[] =>
+    holds
+      ? []
+      : [
+          {
+            code: o.code,
+            status: 400,
+            message: `The key vault '${vault.id}' cannot be used by a disk encryption set: ${o.what}.`,
+            target: `${path}.sourceVault`,
+            expected: `${o.name} true`,
+            found: 'false',
+            remedy: `az keyvault update --name ${vault.name} ${o.option} true`,
+          },
+        ]
+  return [
+    ...(skuName === 'premium'
+      ? []
+      : [
+          {
+            code: 'KeyVaultSkuNotSupported',
+            status: 400,
+            message: `The key vault '${vault.id}' cannot hold a key for confidential VMs: its keys cannot be released.`,
+            target: `${path}.sourceVault`,
+            expected: 'sku premium, or a managed HSM',
+            found: `sku ${skuName}`,
+            remedy: 'Use a premium vault.',
+            rule: 'S2' as const,
+          },
+        ]),
+    ...demand(enablePurgeProtection === true, {
+      what: 'purge protection is not enabled on it, so that a key could be destroyed for good',
+      name: 'enablePurgeProtection',
+      code: 'KeyVaultPurgeProtectionNotEnabled',
+      option: '--enable-purge-protection',
+    }),
+    ...demand(enabledForDiskEncryption === true, {
+      what: 'it is not enabled for disk encryption',
+      name: 'enabledForDiskEncryption',
+      code: 'KeyVaultNotEnabledForDiskEncryption',
+      option: '--enabled-for-disk-encryption',
+    }),
+  ]
+}
+
+function hsmProblems(hsm: Resource): Problem[] {
+  if (hsm.body.properties['enablePurgeProtection'] === true) return []
+  return [
+    {
+      code: 'KeyVaultPurgeProtectionNotEnabled',
+      status: 400,
+      message: `The managed HSM '${hsm.id}' cannot be used by a disk encryption set: purge protection is not enabled on it.`,
+      target: `${path}.sourceVault`,
+      expected: 'enablePurgeProtection true',
+      found: 'false',
+      remedy: `az keyvault update-hsm --hsm-name ${hsm.name} --enable-purge-protection true`,
+    },
+  ]
+}
+
+const badUrl = (found: string): Problem => ({
+  code: 'InvalidParameter',
+  status: 400,
+  message: `The key URL '${found.slice(0, 200)}' is no key of a vault or managed HSM of this installation, with its version.`,
+  target: `${path}.keyUrl`,
+  expected: `https://{vault}.vault.${domain}/keys/{name}/{version}, or …managedhsm.${domain}/…`,
+  found: found.slice(0, 200),
+  remedy: 'Name a version: az keyvault key show … --query key.kid.',
+})
+
+const noStore = (key: SetKey, name: string, hsm: boolean): Problem => ({
+  code: 'KeyVaultNotFound',
+  status: 400,
+  message: `There is no ${hsm ? 'managed HSM' : 'key vault'} '${name.slice(0, 64)}' in this subscription.`,
+  target: `${path}.keyUrl`,
+  expected: hsm ? 'a managed HSM of the subscription' : 'a vault of the subscription',
+  found: key.keyUrl.slice(0, 200),
+  remedy: 'Make it, or recover it if it was deleted.',
+})
+
+const otherStore = (key: SetKey, store: Resource): Problem => ({
+  code: 'InvalidParameter',
+  status: 400,
+  message: `The key URL and the source vault do not go together: the key is in ${store.id}.`,
+  target: `${path}.sourceVault.id`,
+  expected: store.id,
+  found: key.sourceVault?.slice(0, 300) ?? '',
+  remedy: 'Leave sourceVault out, or name the vault that holds the key.',
+})
+
+const otherRegion = (store: Resource, location: string): Problem => ({
+  code: 'KeyVaultAndDiskEncryptionSetInDifferentRegions',
+  status: 400,
+  message: `The vault '${store.id}' is in '${store.location}', the disk encryption set in '${location}': they must be in the same region.`,
+  target: 'location',
+  expected: location,
+  found: store.location,
+  remedy: 'Use a vault of the region of the set and its VMs.',
+})

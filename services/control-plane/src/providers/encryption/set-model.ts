@@ -1,0 +1,92 @@
+import { ServiceError } from '@strongroom/platform'
+import { resourceView } from '../../arm/resource-view.ts'
+import type { UserIdentity } from '../../types/references.ts'
+import type { Json, Resource, ResourceBody } from '../../store/resources.ts'
+
+export const setType = 'Microsoft.Compute/diskEncryptionSets'
+/** The one kind that is offered: disks are not encrypted at rest by customers' keys here. */
+export const setEncryption = 'ConfidentialVmEncryptedWithCustomerKey'
+
+export interface SetKey {
+  /** ARM id of the vault or managed HSM; undefined where the request named none. */
+  sourceVault?: string
+  /** Key identifier with version. */
+  keyUrl: string
+}
+
+export interface SetInternal {
+  activeKey: SetKey
+  /** Keys that guest states may still be under while a rotation runs, or after one that failed. */
+  previousKeys: SetKey[]
+  identity: {
+    system?: { principalId: string; tenantId: string }
+    user?: UserIdentity
+  }
+  rotatedAt?: string
+}
+
+export type DiskEncryptionSet = Resource<SetInternal>
+
+/** Succeeded; Updating while a rotation runs; Failed where one left guest states under both keys. */
+export type SetState = 'Succeeded' | 'Updating' | 'Failed'
+
+export function setBody(
+  internal: SetInternal,
+  state: SetState,
+  tags: Record<string, string> | undefined,
+): ResourceBody {
+  return {
+    ...(tags !== undefined && { tags }),
+    identity: identityView(internal.identity),
+    properties: {
+      activeKey: keyView(internal.activeKey),
+      previousKeys: internal.previousKeys.map(keyView),
+      encryptionType: setEncryption,
+      rotationToLatestKeyVersionEnabled: false,
+      provisioningState: state,
+      ...(internal.rotatedAt !== undefined && { lastKeyRotationTimestamp: internal.rotatedAt }),
+    },
+  }
+}
+
+const keyView = (key: SetKey): Json => ({
+  ...(key.sourceVault !== undefined && { sourceVault: { id: key.sourceVault } }),
+  keyUrl: key.keyUrl,
+})
+
+function identityView({ system, user }: SetInternal['identity']): Json {
+  const type = [system && 'SystemAssigned', user && 'UserAssigned'].filter(Boolean).join(', ')
+  return {
+    type: type === '' ? 'None' : type,
+    ...system,
+    ...(user !== undefined && {
+      userAssignedIdentities: { [user.id]: { principalId: user.principalId, clientId: user.clientId } },
+    }),
+  }
+}
+
+export const setView = (set: DiskEncryptionSet): Record<string, unknown> => resourceView(set, setType)
+
+/** ARM id of the resource whose identity the set acts as: its own where it has one. */
+export function actingIdentity(set: Pick<DiskEncryptionSet, 'id' | 'internal'>): string | undefined {
+  const { system, user } = set.internal.identity
+  return system === undefined ? user?.id : set.id
+}
+
+/** All keys that guest states of the set may be under, the one for new ones first. */
+export const keysOf = (set: Pick<DiskEncryptionSet, 'internal'>): string[] =>
+  [set.internal.activeKey, ...set.internal.previousKeys].map(({ keyUrl }) => keyUrl)
+
+export const setState = (set: DiskEncryptionSet): SetState => set.body.properties['provisioningState'] as SetState
+
+/** VMs of a set stay off while its key changes. */
+export const rotating = (set: Pick<DiskEncryptionSet, 'id' | 'name'>): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The key of disk encryption set '${set.name}' is being changed.`,
+    target: set.id,
+    expected: 'provisioningState Succeeded or Failed',
+    found: 'Updating',
+    remedy: 'Wait until the set is updated, then try again.',
+  })

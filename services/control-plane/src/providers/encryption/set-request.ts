@@ -1,0 +1,131 @@
+import type { Fields } from '../../arm/fields.ts'
+import { setEncryption, type SetKey } from './set-model.ts'
+
+const encryptionTypes = [
+  setEncryption,
+  'EncryptionAtRestWithCustomerKey',
+  'EncryptionAtRestWithPlatformAndCustomerKeys',
+] as const
+const identityTypes = ['None', 'SystemAssigned', 'UserAssigned', 'SystemAssigned, UserAssigned'] as const
+
+/** What a request says of a set; undefined leaves it as it is. */
+export interface SetRequest {
+  activeKey: SetKey | undefined
+  identity: { system: boolean; userIds: string[] } | undefined
+  tags: Record<string, string> | undefined
+}
+
+/** Reads a PUT's or PATCH's body; what is wrong with it goes to `fields`. */
+export function readSetRequest(fields: Fields, o: { creating: boolean }): SetRequest {
+  const properties = fields.object('properties')
+  const encryption = properties.oneOf('encryptionType', encryptionTypes)
+  if (encryption !== undefined ? encryption !== setEncryption : o.creating) {
+    fields.problem(
+      o.creating
+        ? {
+            code: 'BadRequest',
+            status: 400,
+            message: `Disk encryption sets of type '${encryption ?? 'EncryptionAtRestWithCustomerKey'}' are not offered: they would encrypt disks at rest, which the host does not do here.`,
+            target: properties.at('encryptionType'),
+            expected: setEncryption,
+            found: encryption ?? 'EncryptionAtRestWithCustomerKey, the default',
+            remedy: `Ask for it: az disk-encryption-set create --encryption-type ${setEncryption}.`,
+            rule: 'S7',
+          }
+        : {
+            code: 'PropertyChangeNotAllowed',
+            status: 409,
+            message: "Changing property 'encryptionType' is not allowed.",
+            target: 'encryptionType',
+            expected: setEncryption,
+            found: encryption ?? '',
+            remedy: 'Create a new disk encryption set.',
+          },
+    )
+  }
+  if (properties.flag('rotationToLatestKeyVersionEnabled') === true) {
+    fields.problem({
+      code: 'InvalidParameter',
+      status: 400,
+      message: `Auto-key rotation for DiskEncryptionSet with EncryptionType '${setEncryption}' is not supported.`,
+      target: properties.at('rotationToLatestKeyVersionEnabled'),
+      expected: 'false',
+      found: 'true',
+      remedy: 'Rotate by hand: deallocate the VMs of the set, then set activeKey.keyUrl to the new version.',
+    })
+  }
+  const federated = properties.text('federatedClientId')
+  if (federated !== undefined && federated !== '' && federated.toLowerCase() !== 'none') {
+    fields.problem({
+      code: 'InvalidParameter',
+      status: 400,
+      message: 'Keys of another tenant are not offered: an installation has one.',
+      target: properties.at('federatedClientId'),
+      expected: 'none',
+      found: federated.slice(0, 60),
+      remedy: 'Use a key of this tenant.',
+    })
+  }
+  return {
+    activeKey: readKey(properties.object('activeKey'), o),
+    identity: readIdentity(fields, o),
+    tags: fields.textMap('tags'),
+  }
+}
+
+function readKey(key: Fields, o: { creating: boolean }): SetKey | undefined {
+  const keyUrl = key.text('keyUrl')
+  const sourceVault = key.object('sourceVault').text('id')
+  if (keyUrl === undefined) {
+    if (o.creating || key.present) {
+      key.problem({
+        code: 'InvalidParameter',
+        status: 400,
+        message: "Required parameter 'activeKey.keyUrl' is missing (null).",
+        target: key.at('keyUrl'),
+        expected: 'a key identifier with version',
+        found: 'null',
+        remedy: 'Name the key: az keyvault key show … --query key.kid.',
+      })
+    }
+    return undefined
+  }
+  return { keyUrl, ...(sourceVault !== undefined && { sourceVault }) }
+}
+
+function readIdentity(fields: Fields, o: { creating: boolean }): SetRequest['identity'] {
+  const identity = fields.object('identity')
+  const type = identity.text('type')?.replaceAll(/\s/g, '').replace(',', ', ')
+  const known = identityTypes.find((each) => each.toLowerCase() === type?.toLowerCase())
+  if (type === undefined && !o.creating) return undefined
+  const userIds = identity.object('userAssignedIdentities').present ? idsIn(identity.raw('userAssignedIdentities')) : []
+  const wantsUser = known?.includes('UserAssigned') === true
+  if (known === undefined || known === 'None') {
+    fields.problem({
+      code: 'InvalidParameter',
+      status: 400,
+      message: 'A disk encryption set needs a managed identity: it is what reads the key.',
+      target: identity.at('type'),
+      expected: 'SystemAssigned, UserAssigned, or both',
+      found: type?.slice(0, 60) ?? 'null',
+      remedy: 'Set identity.type to SystemAssigned.',
+    })
+  } else if (wantsUser && userIds.length !== 1) {
+    fields.problem({
+      code: 'InvalidParameter',
+      status: 400,
+      message: 'A disk encryption set has one user-assigned identity at most.',
+      target: identity.at('userAssignedIdentities'),
+      expected: 'the ARM id of one identity',
+      found: `${userIds.length} identities`,
+      remedy: 'Name one identity.',
+    })
+  }
+  return { system: known?.startsWith('SystemAssigned') === true, userIds: wantsUser ? userIds : [] }
+}
+
+/** Members that are null take an identity away. */
+const idsIn = (value: unknown): string[] =>
+  typeof value === 'object' && value !== null
+    ? Object.entries(value).flatMap(([id, member]) => (member === null ? [] : [id]))
+    : []

@@ -1,0 +1,51 @@
+import { Fields } from '../../arm/fields.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import { resourceView, type Shown } from '../../arm/resource-view.ts'
+import { requireLocation } from '../../arm/regions.ts'
+import type { Plane } from '../../plane.ts'
+import type { Resource } from '../../store/resources.ts'
+import { beingMade } from '../../types/conflicts.ts'
+import { userIdentityType } from '../../types/references.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
+import { retag } from '../../types/retag.ts'
+
+const nameForm = /^[A-Za-z0-9][A-Za-z0-9_-]{2,127}$/
+
+const view = (identity: Shown): Record<string, unknown> => resourceView(identity, userIdentityType)
+
+/** Identities that are resources of their own: their principal lives in the directory as long as they do. */
+export const userIdentities: ResourceType = {
+  spelling: userIdentityType,
+  create,
+  change: async (plane, request, existing) => ok(view(await retag(plane, request, existing))),
+  // The principal is gone before the resource: roles that it had are nobody's.
+  forget: async (plane, _asker, { id }) => await plane.identities.remove(id),
+}
+
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
+  const name = request.params['name'] ?? ''
+  const fields = new Fields(request.body)
+  const location = requireLocation(fields, fields.text('location') ?? group.location)
+  const tags = fields.textMap('tags')
+  if (!nameForm.test(name))
+    fields.problem({
+      code: 'InvalidResourceName',
+      status: 400,
+      message: `The resource name '${name.slice(0, 130)}' is invalid.`,
+      target: 'name',
+      expected: '3 to 128 letters, digits, _ and -, beginning with a letter or digit',
+      found: name.slice(0, 130),
+    })
+  fields.assertSound()
+  const made = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    if ((await plane.resources.find(request.path, tx)) !== undefined) throw beingMade('identity', name)
+    // What an identity of this name once had is not this one's.
+    await plane.identities.remove(request.path)
+    const principal = await plane.identities.ensure({ resourceId: request.path, displayName: name })
+    const properties = { tenantId: plane.tenantId, principalId: principal.principalId, clientId: principal.clientId }
+    const body = { properties, ...(tags !== undefined && { tags }) }
+    return await plane.resources.insert(tx, { id: request.path, location, body })
+  })
+  return { status: 201, body: view(made) }
+}

@@ -1,0 +1,232 @@
+import type { DeletedManagedHsmRecord } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { askerOf, type Asker } from '../../arm/asker.ts'
+import { Fields } from '../../arm/fields.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import type { Route } from '../../arm/router.ts'
+import { locationKey, requireLocation } from '../../arm/regions.ts'
+import { subscriptionPath, type Plane } from '../../plane.ts'
+import type { Resource } from '../../store/resources.ts'
+import { assertSameLocation, beingMade } from '../../types/conflicts.ts'
+import { meterOf } from '../../types/meter.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
+import {
+  managedHsmBody,
+  managedHsmType,
+  managedHsmView,
+  type ManagedHsmResource,
+  type ManagedHsmSettings,
+} from './managed-hsm-model.ts'
+import { invalid } from './vault-request.ts'
+
+const provider = `${subscriptionPath}/providers/Microsoft.KeyVault`
+const deleted = `${provider}/locations/{location}/deletedManagedHSMs/{name}`
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+/** Managed HSMs as resources. What is in them, and who may use it, is the key service's alone. */
+export const managedHsms: ResourceType<ManagedHsmSettings> = {
+  spelling: managedHsmType,
+  refersTo: ['Microsoft.ManagedIdentity/userAssignedIdentities'],
+  view: async (plane, hsm, _request, listed) =>
+    managedHsmView(hsm, listed ? undefined : (await plane.vaults.getHsm(hsm.name)).activated),
+  create,
+  change: update,
+  routes: furtherRoutes,
+  meters: (row) => [meterOf(row, 'managed-hsm')],
+  // Soft delete: the name stays taken, and its keys can be recovered.
+  forget: async (plane, asker, { name }) => await plane.vaults.deleteHsm(asker, name),
+  purge: async (plane) => {
+    for (const { name, enablePurgeProtection } of await plane.vaults.listDeletedHsms())
+      if (!enablePurgeProtection) await plane.vaults.purgeHsm(undefined, name)
+  },
+}
+
+function furtherRoutes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: `${provider}/checkMhsmNameAvailability`,
+      action: 'Microsoft.KeyVault/checkMhsmNameAvailability/read',
+      handle: async (request) => {
+        const fields = new Fields(request.body)
+        const name = fields.text('name') ?? ''
+        fields.assertSound()
+        return ok(await plane.vaults.hsmAvailability(name))
+      },
+    },
+    {
+      method: 'GET',
+      path: `${provider}/deletedManagedHSMs`,
+      action: 'Microsoft.KeyVault/deletedManagedHsms/read',
+      handle: async () => ok({ value: (await plane.vaults.listDeletedHsms()).map((hsm) => deletedView(plane, hsm)) }),
+    },
+    {
+      method: 'GET',
+      path: deleted,
+      action: 'Microsoft.KeyVault/locations/deletedManagedHsms/read',
+      handle: async (request) => ok(deletedView(plane, await findDeleted(plane, request))),
+    },
+    {
+      method: 'POST',
+      path: `${deleted}/purge`,
+      action: 'Microsoft.KeyVault/locations/deletedManagedHsms/purge/action',
+      handle: async (request) => {
+        await plane.vaults.purgeHsm(askerOf(request), (await findDeleted(plane, request)).name)
+        // Done, but clients take nothing else for an answer.
+        return { status: 202 }
+      },
+    },
+  ]
+}
+
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
+  const name = param(request, 'name')
+  const fields = new Fields(request.body)
+  const location = requireLocation(fields, fields.text('location') ?? group.location)
+  if (fields.object('properties').oneOf('createMode', ['default', 'recover']) === 'recover') {
+    fields.assertSound()
+    return await recover(plane, request, name)
+  }
+  const settings = readSettings(fields, plane.tenantId, undefined)
+  fields.assertSound()
+  return ok(managedHsmView(await insert(plane, request, name, location, settings)))
+}
+
+async function update(plane: Plane, request: ArmRequest, existing: ManagedHsmResource): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const given = fields.text('location')
+  const location = request.method === 'PUT' && given !== undefined ? requireLocation(fields, given) : existing.location
+  const settings = readSettings(fields, plane.tenantId, existing.internal)
+  fields.assertSound()
+  assertSameLocation(existing, location)
+  return ok(managedHsmView(await change(plane, askerOf(request), existing, settings)))
+}
+
+async function insert(
+  plane: Plane,
+  request: ArmRequest,
+  name: string,
+  location: string,
+  settings: ManagedHsmSettings,
+): Promise<ManagedHsmResource> {
+  const id = request.path
+  return await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, id)
+    if ((await plane.resources.find(id, tx)) !== undefined) {
+      throw beingMade('managed HSM', name)
+    }
+    const made = await plane.resources.insert(tx, {
+      id,
+      location,
+      body: managedHsmBody(name, settings),
+      internal: settings,
+    })
+    await plane.vaults.putHsm(askerOf(request), name, { ...settings, resourceId: made.id, location })
+    return made
+  })
+}
+
+async function change(
+  plane: Plane,
+  asker: Asker,
+  existing: ManagedHsmResource,
+  settings: ManagedHsmSettings,
+): Promise<ManagedHsmResource> {
+  return await plane.resources.transaction(async (tx) => {
+    const changed = await plane.resources.change<ManagedHsmSettings>(tx, existing.id, (resource) => {
+      resource.internal = settings
+      resource.body = managedHsmBody(resource.name, settings)
+    })
+    await plane.vaults.putHsm(asker, existing.name, {
+      ...settings,
+      resourceId: existing.id,
+      location: existing.location,
+    })
+    return changed ?? (await plane.resources.get<ManagedHsmSettings>(existing.id, tx))
+  })
+}
+
+/** As it was when it was deleted. */
+async function recover(plane: Plane, request: ArmRequest, name: string): Promise<ArmReply> {
+  const found = await plane.vaults.findDeletedHsm(name)
+  if (found?.resourceId.toLowerCase() !== request.path.toLowerCase()) throw deletedNotFound(name, found?.resourceId)
+  const { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags, location } = found
+  await plane.vaults.recoverHsm(askerOf(request), name)
+  const settings = { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags }
+  return ok(managedHsmView(await insert(plane, request, name, location, settings)))
+}
+
+function readSettings(fields: Fields, tenantId: string, existing: ManagedHsmSettings | undefined): ManagedHsmSettings {
+  const properties = fields.object('properties')
+  const tenant = properties.text('tenantId') ?? existing?.tenantId ?? ''
+  if (tenant.toLowerCase() !== tenantId.toLowerCase()) {
+    invalid(fields, properties.at('tenantId'), `the tenant of this installation, ${tenantId}`, tenant || 'none')
+  }
+  const admins = properties.has('initialAdminObjectIds')
+    ? properties.texts('initialAdminObjectIds').map((id) => id.toLowerCase())
+    : (existing?.initialAdminObjectIds ?? [])
+  if (admins.length === 0 || !admins.every((id) => guid.test(id))) {
+    invalid(
+      fields,
+      properties.at('initialAdminObjectIds'),
+      'the object ids of its administrators',
+      admins.join(', ') || 'none',
+    )
+  }
+  const retention = properties.integer('softDeleteRetentionInDays', 7, 90)
+  if (existing && retention !== undefined && retention !== existing.softDeleteRetentionInDays) {
+    invalid(
+      fields,
+      properties.at('softDeleteRetentionInDays'),
+      `${existing.softDeleteRetentionInDays}: it stays`,
+      String(retention),
+    )
+  }
+  const protection = properties.flag('enablePurgeProtection')
+  if (existing?.enablePurgeProtection === true && protection === false) {
+    invalid(fields, properties.at('enablePurgeProtection'), 'true: enabling it is irreversible', 'false')
+  }
+  return {
+    tenantId,
+    // Who administers an HSM that exists is for its local roles to say.
+    initialAdminObjectIds: existing?.initialAdminObjectIds ?? admins,
+    softDeleteRetentionInDays: existing?.softDeleteRetentionInDays ?? retention ?? 90,
+    enablePurgeProtection: existing?.enablePurgeProtection === true || (protection ?? false),
+    tags: fields.textMap('tags') ?? existing?.tags ?? {},
+  }
+}
+
+async function findDeleted(plane: Plane, request: ArmRequest): Promise<DeletedManagedHsmRecord> {
+  const name = param(request, 'name')
+  const found = await plane.vaults.findDeletedHsm(name)
+  if (found !== undefined && found.location === locationKey(param(request, 'location'))) return found
+  throw deletedNotFound(name, found?.location)
+}
+
+function deletedNotFound(name: string, found: string | undefined): ServiceError {
+  return new ServiceError({
+    code: 'DeletedManagedHsmNotFound',
+    status: 404,
+    message: `The specified deleted managed HSM '${name.slice(0, 60)}' does not exist.`,
+    target: name.slice(0, 60),
+    expected: 'a deleted managed HSM of this place',
+    found: found ?? 'none',
+    remedy: 'List the deleted managed HSMs.',
+  })
+}
+
+function deletedView(plane: Plane, hsm: DeletedManagedHsmRecord): Record<string, unknown> {
+  return {
+    id: `/subscriptions/${plane.subscriptionId}/providers/Microsoft.KeyVault/locations/${hsm.location}/deletedManagedHSMs/${hsm.name}`,
+    name: hsm.name,
+    type: 'Microsoft.KeyVault/deletedManagedHSMs',
+    properties: {
+      mhsmId: hsm.resourceId,
+      location: hsm.location,
+      deletionDate: hsm.deletionDate,
+      scheduledPurgeDate: hsm.scheduledPurgeDate,
+      purgeProtectionEnabled: hsm.enablePurgeProtection,
+      tags: hsm.tags,
+    },
+  }
+}

@@ -1,0 +1,62 @@
+import type { VaultAccess, VaultGrantor, VaultUser } from '@strongroom/contract'
+import { covers, roles, type Assignment, type RoleDefinition } from '../../arm/access.ts'
+import { ok } from '../../arm/request.ts'
+import { roleAllows } from '../../arm/role-definition.ts'
+import type { Route } from '../../arm/router.ts'
+import { groupPath, type Plane } from '../../plane.ts'
+import { reaches } from './vault-grants.ts'
+import { vaultType, type VaultSettings } from './vault-model.ts'
+
+/** Who may give roles, or rewrite one that he has, may give himself data actions. */
+const giveRoles = ['Microsoft.Authorization/roleAssignments/write', 'Microsoft.Authorization/roleDefinitions/write']
+
+/** What lets somebody in, by the vault's permission model; that of access policies is also changed by who may give roles. */
+const grantingActions = {
+  roles: giveRoles,
+  accessPolicies: [`${vaultType}/write`, `${vaultType}/accessPolicies/write`, ...giveRoles],
+} as const
+
+/** Whom a vault lets in, and who may let in others (attack W2): what no list of roles or policies alone shows. */
+export function vaultAccessRoutes(plane: Plane): Route[] {
+  const suffix = '/providers/Strongroom.KeyVault/access'
+  return [
+    {
+      method: 'GET',
+      path: `${groupPath}/providers/${vaultType}/{name}${suffix}`,
+      action: 'Microsoft.Authorization/roleAssignments/read',
+      handle: async (request) => {
+        const { id, key, internal } = await plane.resources.get<VaultSettings>(request.path.slice(0, -suffix.length))
+        const known = [...roles, ...(await plane.access.customRoles())]
+        return ok(accessOf({ id, key, internal }, await plane.access.list(), known))
+      },
+    },
+  ]
+}
+
+function accessOf(
+  { id, key, internal }: { id: string; key: string; internal: VaultSettings },
+  assignments: readonly Assignment[],
+  known: readonly RoleDefinition[],
+): VaultAccess {
+  const permissionModel = internal.enableRbacAuthorization ? 'roles' : 'accessPolicies'
+  const held = assignments.flatMap((row) => {
+    const role = known.find((each) => each.id === row.role_id)
+    return role === undefined ? [] : [{ row, role, shown: { name: role.name, scope: row.display_scope || '/' } }]
+  })
+  const users: VaultUser[] =
+    permissionModel === 'roles'
+      ? held
+          .filter(({ row, role }) => (role.dataActions ?? []).length > 0 && reaches(row.scope, key))
+          .map(({ row, shown }) => ({ principalId: row.principal_id, role: shown }))
+      : internal.accessPolicies.map(({ objectId, applicationId, permissions }) => ({
+          principalId: objectId,
+          permissions,
+          ...(applicationId !== undefined && { applicationId }),
+        }))
+  const grantors: VaultGrantor[] = held.flatMap(({ row, role, shown }) => {
+    const action = grantingActions[permissionModel].find((each) => roleAllows(role, each))
+    if (action === undefined || !covers(row.scope, key)) return []
+    return [{ principalId: row.principal_id, role: shown, action }]
+  })
+  return { vault: id, permissionModel, users, grantors }
+}

@@ -1,0 +1,190 @@
+import { ServiceError } from '@strongroom/platform'
+import { askerOf } from '../../arm/asker.ts'
+import { Fields } from '../../arm/fields.ts'
+import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
+import type { Route } from '../../arm/router.ts'
+import { requireLocation } from '../../arm/regions.ts'
+import { groupPath, subscriptionPath, type Plane } from '../../plane.ts'
+import type { Resource } from '../../store/resources.ts'
+import { assertSameLocation, beingMade } from '../../types/conflicts.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
+import { deletedVaultRoutes } from './deleted-vault-routes.ts'
+import { settingsOf, vaultBody, vaultType, vaultView, type VaultResource, type VaultSettings } from './vault-model.ts'
+import { mergedPolicies, readAccessPolicies, readVaultRequest } from './vault-request.ts'
+import { vaultAccessRoutes } from './vault-access.ts'
+import { changeVault, tellVault } from './vault-sync.ts'
+
+const one = `${groupPath}/providers/${vaultType}/{name}`
+const modelAction = 'Microsoft.Authorization/roleAssignments/write'
+
+/** Vaults as resources. */
+export const vaults: ResourceType<VaultSettings> = {
+  spelling: vaultType,
+  movable: true,
+  // Who uses a vault by roles is decided by the group that it is in: whoever moves one must be allowed to give roles at it.
+  moveAction: modelAction,
+  create,
+  change,
+  routes: furtherRoutes,
+  // Soft delete: the name stays taken, and what the vault holds can be recovered.
+  forget: async (plane, asker, { name }) => await plane.vaults.delete(asker, name),
+  moved: async (plane, asker, tx, vault, movedFrom) =>
+    await tellVault(plane, asker, tx, vault, vault.internal, { movedFrom }),
+  purge: async (plane) => {
+    for (const { name, enablePurgeProtection } of await plane.vaults.listDeleted())
+      if (!enablePurgeProtection) await plane.vaults.purge(undefined, name)
+  },
+}
+
+/** Access policies lie in their vault's row. */
+export const accessPolicies: ResourceType = {
+  spelling: `${vaultType}/accessPolicies`,
+  inParent: true,
+  routes: (plane) => [
+    {
+      method: 'PUT',
+      path: `${one}/accessPolicies/{operation}`,
+      action: `${vaultType}/accessPolicies/write`,
+      handle: async (request) => await putPolicies(plane, request),
+    },
+  ],
+}
+
+function furtherRoutes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: `${subscriptionPath}/providers/Microsoft.KeyVault/checkNameAvailability`,
+      action: 'Microsoft.KeyVault/checkNameAvailability/read',
+      handle: async (request) => {
+        const fields = new Fields(request.body)
+        const name = fields.text('name') ?? ''
+        fields.oneOf('type', [vaultType])
+        fields.assertSound()
+        return ok(await plane.vaults.availability(name))
+      },
+    },
+    ...deletedVaultRoutes(plane),
+    ...vaultAccessRoutes(plane),
+  ]
+}
+
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
+  const name = param(request, 'name')
+  const { fields, location, recovers } = readPlace(request, group.location)
+  if (recovers) {
+    fields.assertSound()
+    return await recover(plane, request, name)
+  }
+  const settings = readVaultRequest(fields, { tenantId: plane.tenantId, patch: false })
+  fields.assertSound()
+  const made = await insert(plane, request, name, location, settings)
+  return { status: 201, body: vaultView(made) }
+}
+
+async function change(plane: Plane, request: ArmRequest, existing: VaultResource): Promise<ArmReply> {
+  const put = request.method === 'PUT'
+  if (put) assertSameLocation(existing, readPlace(request, existing.location).location)
+  return ok(vaultView(await changeSettings(plane, request, existing.id, !put)))
+}
+
+function readPlace(request: ArmRequest, home: string): { fields: Fields; location: string; recovers: boolean } {
+  const fields = new Fields(request.body)
+  const location = requireLocation(fields, fields.text('location') ?? home)
+  const mode = fields.object('properties').oneOf('createMode', ['default', 'recover'])
+  return { fields, location, recovers: mode === 'recover' }
+}
+
+async function insert(
+  plane: Plane,
+  request: ArmRequest,
+  name: string,
+  location: string,
+  settings: VaultSettings,
+): Promise<VaultResource> {
+  const id = request.path
+  return await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, id)
+    const raced = await plane.resources.find<VaultSettings>(id, tx)
+    if (raced !== undefined) {
+      throw beingMade('vault', name)
+    }
+    const body = vaultBody(name, settings)
+    const made = await plane.resources.insert(tx, { id, location, body, internal: settings })
+    await tellVault(plane, askerOf(request), tx, made, settings)
+    return made
+  })
+}
+
+/** The vault as it was when it was deleted; what the request says beside its name and place does not count, as on Azure. */
+async function recover(plane: Plane, request: ArmRequest, name: string): Promise<ArmReply> {
+  const deleted = await plane.vaults.findDeleted(name)
+  if (deleted?.resourceId.toLowerCase() !== request.path.toLowerCase()) {
+    throw new ServiceError({
+      code: 'DeletedVaultNotFound',
+      status: 404,
+      message: `The specified deleted vault '${name}' does not exist.`,
+      expected: `a deleted vault with the id ${request.path}`,
+      found: deleted?.resourceId ?? 'none',
+      remedy: 'List the deleted vaults, and recover into the resource group that the vault was in.',
+    })
+  }
+  const { name: _name, createdAt: _at, deletionDate: _deleted, scheduledPurgeDate: _purge, ...definition } = deleted
+  await plane.vaults.recover(askerOf(request), name)
+  const made = await insert(plane, request, name, deleted.location, settingsOf(definition))
+  return ok(vaultView(made))
+}
+
+/**
+ * Who may write a vault may write access policies, so changing to them from roles would hand out its keys: as on Azure that
+ * takes the right to give roles (attack W2), whichever way the model changes.
+ */
+async function changeSettings(plane: Plane, request: ArmRequest, id: string, patch: boolean): Promise<VaultResource> {
+  const mayChooseModel = await plane.access.allows(request.caller.objectId, modelAction, id)
+  return await changeVault(plane, askerOf(request), id, ({ internal }) => {
+    const fields = new Fields(request.body)
+    const settings = readVaultRequest(fields, { tenantId: plane.tenantId, existing: internal, patch })
+    fields.assertSound()
+    if (settings.enableRbacAuthorization === internal.enableRbacAuthorization || mayChooseModel) return settings
+    throw new ServiceError({
+      code: 'InsufficientPermissions',
+      status: 403,
+      message: `Caller is not allowed to change permission model. Details: oid=${request.caller.objectId}; action=${modelAction}; resource=${id}; decision=NotAllowed`,
+      target: 'properties.enableRbacAuthorization',
+      expected: String(internal.enableRbacAuthorization),
+      found: String(settings.enableRbacAuthorization),
+      remedy: 'Ask an owner of the vault to change it, or leave enableRbacAuthorization as it is.',
+    })
+  })
+}
+
+async function putPolicies(plane: Plane, request: ArmRequest): Promise<ArmReply> {
+  const id = request.path.replace(/\/accessPolicies\/[^/]*$/i, '')
+  const operation = (['add', 'replace', 'remove'] as const).find(
+    (kind) => kind === param(request, 'operation').toLowerCase(),
+  )
+  if (operation === undefined) {
+    throw new ServiceError({
+      code: 'BadRequest',
+      status: 400,
+      message: 'The operation on access policies is not known.',
+      target: 'operation',
+      expected: 'add, replace or remove',
+      found: param(request, 'operation').slice(0, 40),
+    })
+  }
+  const fields = new Fields(request.body)
+  const given = readAccessPolicies(fields.object('properties'), plane.tenantId)
+  fields.assertSound()
+  await plane.resources.get(id)
+  const changed = await changeVault(plane, askerOf(request), id, ({ internal }) => ({
+    ...internal,
+    accessPolicies: mergedPolicies(operation, internal.accessPolicies, given),
+  }))
+  return ok({
+    id: `${changed.id}/accessPolicies/`,
+    type: `${vaultType}/accessPolicies`,
+    location: changed.location,
+    properties: { accessPolicies: changed.internal.accessPolicies },
+  })
+}

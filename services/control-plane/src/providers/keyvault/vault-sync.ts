@@ -1,0 +1,95 @@
+import { ServiceError } from '@strongroom/platform'
+import { toRole, type AccessChange, type Assignment } from '../../arm/access.ts'
+import type { Asker } from '../../arm/asker.ts'
+import type { Plane } from '../../plane.ts'
+import type { Db, ResourceBody } from '../../store/resources.ts'
+import { grantsFor, reaches } from './vault-grants.ts'
+import { vaultBody, vaultType, type VaultResource, type VaultSettings } from './vault-model.ts'
+
+interface Target {
+  id: string
+  key: string
+  name: string
+  location: string
+}
+
+/**
+ * Tells the key service what a vault is and who may use it, inside the transaction that holds the vault's row: two changes
+ * reach it in the order they are kept in.
+ * @param o gone: an assignment that is about to be removed; movedFrom: the id that the key service knows the vault by
+ */
+export async function tellVault(
+  plane: Plane,
+  asker: Asker,
+  tx: Db,
+  vault: Target,
+  settings: VaultSettings,
+  o: { gone?: AccessChange['gone']; movedFrom?: string } = {},
+): Promise<void> {
+  const { gone, movedFrom } = o
+  const rows: Assignment[] = await tx.selectFrom('role_assignment').selectAll().orderBy('created_at').execute()
+  const left = rows.filter((row) => gone === undefined || row.scope !== gone.scope || row.name !== gone.name)
+  const own = (await tx.selectFrom('role_definition').selectAll().execute()).map(toRole)
+  await plane.vaults.put(asker, vault.name, {
+    ...settings,
+    resourceId: vault.id,
+    location: vault.location,
+    grants: grantsFor(vault.key, left, own),
+    ...(movedFrom !== undefined && { movedFrom }),
+  })
+}
+
+/** Changes a vault's settings here and at the key service, or not at all. */
+export async function changeVault(
+  plane: Plane,
+  asker: Asker,
+  id: string,
+  change: (current: VaultResource) => VaultSettings,
+): Promise<VaultResource> {
+  return await plane.resources.transaction(async (tx) => {
+    let body: ResourceBody | undefined
+    const changed = await plane.resources.change<VaultSettings>(tx, id, (resource) => {
+      resource.internal = change(resource)
+      body = vaultBody(resource.name, resource.internal)
+      resource.body = body
+    })
+    if (changed === undefined) return await plane.resources.get<VaultSettings>(id, tx)
+    await tellVault(plane, asker, tx, changed, changed.internal)
+    return changed
+  })
+}
+
+/** After a role assignment was made, or before one is removed: every vault that it reaches. */
+export async function accessChanged(plane: Plane, { scope, gone, asker }: AccessChange): Promise<void> {
+  for (const vault of await plane.resources.list({ type: vaultType })) {
+    if (reaches(scope, vault.key)) await syncVault(plane, asker, vault.id, gone)
+  }
+}
+
+/** At start, asked by nobody: what a process that died between two steps may have left behind is told again. */
+export async function syncAllVaults(plane: Plane): Promise<void> {
+  for (const vault of await plane.resources.list({ type: vaultType })) {
+    try {
+      await syncVault(plane, undefined, vault.id)
+    } catch (error) {
+      plane.logger.error({ err: error, vault: vault.id }, 'the key service could not be told of a vault')
+    }
+  }
+}
+
+async function syncVault(plane: Plane, asker: Asker, id: string, gone?: AccessChange['gone']): Promise<void> {
+  await plane.resources.transaction(async (tx) => {
+    const vault = await plane.resources.change<VaultSettings>(tx, id, () => undefined)
+    if (vault === undefined) return
+    const o = { gone }
+    try {
+      await tellVault(plane, asker, tx, vault, vault.internal, o)
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.code !== 'VaultAlreadyExists') throw error
+      // A process died while it moved the vault: the key service was told, and the row is where it was.
+      const { resourceId } = await plane.vaults.get(vault.name)
+      if ((await plane.resources.find(resourceId, tx)) !== undefined) throw error
+      await tellVault(plane, asker, tx, vault, vault.internal, { ...o, movedFrom: resourceId })
+    }
+  })
+}

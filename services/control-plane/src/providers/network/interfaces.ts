@@ -1,0 +1,236 @@
+import { ServiceError } from '@strongroom/platform'
+import type { Link } from '../../arm/access.ts'
+import { refuse, type Fields } from '../../arm/fields.ts'
+import { keyOf } from '../../arm/resource-id.ts'
+import type { Plane } from '../../plane.ts'
+import type { Db, Json, Resource } from '../../store/resources.ts'
+import { release, takeMacAddress, takePrivateAddress, takeStaticAddress } from './address-pool.ts'
+import { referenceProblem, type NetworkKind, type Written } from './provider.ts'
+import { subnetsOf, type Subnet } from './virtual-networks.ts'
+
+export const interfaceType = 'Microsoft.Network/networkInterfaces'
+
+interface IpConfiguration {
+  id: string
+  name: string
+  properties: Json & { privateIPAddress: string; subnet: { id: string }; publicIPAddress?: { id: string } }
+}
+
+export const ipConfigurationsOf = (nic: Resource): IpConfiguration[] =>
+  (nic.body.properties['ipConfigurations'] ?? []) as IpConfiguration[]
+
+/** The VM that has the interface, by its ARM id. */
+export const vmOf = (nic: Resource): string | undefined =>
+  (nic.body.properties['virtualMachine'] as { id?: string } | undefined)?.id
+
+export const hasAcceleratedNetworking = (nic: Resource): boolean =>
+  nic.body.properties['enableAcceleratedNetworking'] === true
+
+export const networkInterfaces: NetworkKind = {
+  name: 'networkInterfaces',
+  refersTo: ['networkSecurityGroups', 'publicIPAddresses', 'virtualNetworks'].map(
+    (name) => `Microsoft.Network/${name}`,
+  ),
+  links(fields) {
+    const properties = fields.object('properties')
+    const reference = (holder: Fields, name: string, type: string): Link[] => {
+      const id = holder.object(name).text('id')
+      return id === undefined ? [] : [{ id, action: `Microsoft.Network/${type}/join/action` }]
+    }
+    const configurations = properties
+      .list('ipConfigurations')
+      .map((configuration) => configuration.object('properties'))
+    return [
+      ...reference(properties, 'networkSecurityGroup', 'networkSecurityGroups'),
+      ...configurations.flatMap((each) => reference(each, 'subnet', 'virtualNetworks/subnets')),
+      ...configurations.flatMap((each) => reference(each, 'publicIPAddress', 'publicIPAddresses')),
+    ]
+  },
+  async complete(plane, written) {
+    const { tx, id, fields, given, existing } = written
+    const properties = fields.object('properties')
+    const accelerated = properties.flag('enableAcceleratedNetworking') ?? false
+    const groupId = await checkReference(plane, tx, properties.object('networkSecurityGroup'), 'networkSecurityGroups')
+    const listed = properties.list('ipConfigurations')
+    if (listed.length !== 1) {
+      fields.problem({
+        code: listed.length === 0 ? 'NetworkInterfaceMustHaveOneIpConfiguration' : 'TooManyIpConfigurations',
+        status: 400,
+        message: `Network interface ${id} must have exactly one IP configuration.`,
+        target: properties.at('ipConfigurations'),
+        expected: '1',
+        found: String(listed.length),
+      })
+      return given
+    }
+    const configuration = await completeConfiguration(plane, written, listed[0]!)
+    fields.assertSound()
+    const old = existing?.body.properties
+    return {
+      ...given,
+      enableAcceleratedNetworking: accelerated,
+      ...(groupId !== undefined && { networkSecurityGroup: { id: groupId } }),
+      ipConfigurations: [configuration],
+      macAddress: old?.['macAddress'] ?? (await takeMacAddress(tx, keyOf(id))),
+      primary: old?.['primary'] ?? true,
+      // Set by the VM that has the interface, never by the request.
+      virtualMachine: old?.['virtualMachine'],
+    }
+  },
+  async assertUnused(_plane, _tx, nic) {
+    const vm = vmOf(nic)
+    if (vm === undefined) return
+    throw new ServiceError({
+      code: 'NicInUse',
+      status: 400,
+      message: `Network Interface ${nic.id} is used by existing resource ${vm}. In order to delete the network interface, it must be dissociated from the resource. To learn more, see aka.ms/deletenic.`,
+      found: vm,
+      remedy: 'Delete the virtual machine first.',
+    })
+  },
+  async released(plane, tx, nic) {
+    for (const configuration of ipConfigurationsOf(nic)) await detachPublicAddress(plane, tx, configuration)
+  },
+  holder: vmOf,
+}
+
+/** The id of an existing resource of the type, which stays, or undefined with a problem, or undefined where none is named. */
+async function checkReference(plane: Plane, tx: Db, reference: Fields, typeName: string): Promise<string | undefined> {
+  const id = reference.text('id')
+  if (id === undefined) return undefined
+  const found = await plane.resources.lock(tx, id)
+  if (found?.type === `microsoft.network/${typeName}`.toLowerCase()) return found.id
+  reference.problem(referenceProblem(reference.at('id'), id))
+  return undefined
+}
+
+async function findSubnet(plane: Plane, tx: Db, id: string): Promise<Subnet | undefined> {
+  const network = await plane.resources.lock(tx, id.split('/').slice(0, 9).join('/'))
+  return network === undefined ? undefined : subnetsOf(network).find((subnet) => keyOf(subnet.id) === keyOf(id))
+}
+
+async function completeConfiguration(plane: Plane, o: Written, fields: Fields): Promise<IpConfiguration> {
+  const { tx, id, existing } = o
+  const owner = keyOf(id)
+  const properties = fields.object('properties')
+  const name = fields.text('name') ?? 'ipconfig1'
+  const before = existing === undefined ? undefined : ipConfigurationsOf(existing)[0]
+  const configurationId = `${id}/ipConfigurations/${name}`
+  const subnetId = properties.object('subnet').text('id') ?? ''
+  const subnet = await findSubnet(plane, tx, subnetId)
+  if (subnet === undefined) fields.problem(referenceProblem(properties.at('subnet.id'), subnetId))
+  const publicId = await checkReference(plane, tx, properties.object('publicIPAddress'), 'publicIPAddresses')
+  const method = properties.oneOf('privateIPAllocationMethod', ['Dynamic', 'Static']) ?? 'Dynamic'
+  const wanted = properties.text('privateIPAddress')
+  fields.assertSound()
+  if (subnet === undefined) throw new TypeError('a missing subnet is a problem')
+
+  const moved = before !== undefined && keyOf(before.properties.subnet.id) !== keyOf(subnet.id)
+  const readdressed = method === 'Static' && wanted !== undefined && wanted !== before?.properties.privateIPAddress
+  if (before !== undefined && (moved || readdressed)) {
+    if (existing !== undefined && vmOf(existing) !== undefined) throw inUse(existing)
+    await release(tx, keyOf(before.properties.subnet.id), before.properties.privateIPAddress)
+  }
+  const keeps = before !== undefined && !moved && !readdressed
+  const pool = { subnetKey: keyOf(subnet.id), prefix: subnet.properties.addressPrefix, owner }
+  const privateIPAddress = keeps
+    ? before.properties.privateIPAddress
+    : method === 'Static' && wanted !== undefined
+      ? await takeStaticAddress(tx, { ...pool, address: wanted })
+      : await takePrivateAddress(tx, pool)
+
+  if (before !== undefined && before.properties.publicIPAddress?.id.toLowerCase() !== publicId?.toLowerCase()) {
+    await detachPublicAddress(plane, tx, before)
+  }
+  if (publicId !== undefined) await attachPublicAddress(plane, tx, publicId, configurationId)
+  return {
+    id: configurationId,
+    name,
+    properties: {
+      privateIPAddress,
+      privateIPAllocationMethod: method,
+      privateIPAddressVersion: 'IPv4',
+      primary: true,
+      provisioningState: 'Succeeded',
+      subnet: { id: subnet.id },
+      ...(publicId !== undefined && { publicIPAddress: { id: publicId } }),
+    },
+  }
+}
+
+function inUse(nic: Resource): ServiceError {
+  return new ServiceError({
+    code: 'NicInUse',
+    status: 409,
+    message: `The address of network interface ${nic.id} cannot change while virtual machine ${vmOf(nic)} has it.`,
+    remedy: 'Delete the virtual machine first, or make another network interface.',
+  })
+}
+
+async function attachPublicAddress(plane: Plane, tx: Db, addressId: string, configurationId: string): Promise<void> {
+  await plane.resources.change(tx, addressId, (address) => {
+    const holder = (address.body.properties['ipConfiguration'] as { id?: string } | undefined)?.id
+    if (holder !== undefined && keyOf(holder) !== keyOf(configurationId)) {
+      throw new ServiceError({
+        code: 'PublicIPAddressInUse',
+        status: 400,
+        message: `Resource ${configurationId} is referencing public IP address ${address.id} that is already allocated to resource ${holder}.`,
+        found: holder,
+        remedy: 'Use another public IP address.',
+      })
+    }
+    address.body.properties['ipConfiguration'] = { id: configurationId }
+  })
+}
+
+async function detachPublicAddress(plane: Plane, tx: Db, configuration: IpConfiguration): Promise<void> {
+  const id = configuration.properties.publicIPAddress?.id
+  if (id === undefined) return
+  await plane.resources.change(tx, id, (address) => {
+    const holder = (address.body.properties['ipConfiguration'] as { id?: string } | undefined)?.id
+    if (holder !== undefined && keyOf(holder) === keyOf(configuration.id))
+      delete address.body.properties['ipConfiguration']
+  })
+}
+
+/** Gives the interface to a VM. @throws ServiceError where another VM has it, or it was deleted or moved meanwhile */
+export async function attachInterface(
+  plane: Plane,
+  tx: Db,
+  o: { nicId: string; vmId: string; primary: boolean },
+): Promise<void> {
+  const { vmId } = o
+  const attached = await plane.resources.change(tx, o.nicId, (nic) => {
+    const other = vmOf(nic)
+    if (other !== undefined && keyOf(other) !== keyOf(vmId)) {
+      throw new ServiceError({
+        code: 'NicInUse',
+        status: 400,
+        message: `Network Interface ${nic.id} is used by existing resource ${other}.`,
+        found: other,
+        remedy: 'Make another network interface.',
+      })
+    }
+    nic.body.properties['virtualMachine'] = { id: vmId }
+    nic.body.properties['primary'] = o.primary
+  })
+  if (attached === undefined) throw refuse([referenceProblem('properties.networkProfile.networkInterfaces', o.nicId)])
+}
+
+/** Takes the interface from a VM, and deletes it where the VM says so. */
+export async function detachInterface(
+  plane: Plane,
+  tx: Db,
+  o: { nicId: string; vmId: string; remove: boolean },
+): Promise<void> {
+  const nic = await plane.resources.change(tx, o.nicId, (changed) => {
+    const vm = vmOf(changed)
+    if (vm !== undefined && keyOf(vm) === keyOf(o.vmId)) {
+      delete changed.body.properties['virtualMachine']
+      changed.body.properties['primary'] = true
+    }
+  })
+  if (nic === undefined || !o.remove || vmOf(nic) !== undefined) return
+  for (const configuration of ipConfigurationsOf(nic)) await detachPublicAddress(plane, tx, configuration)
+  await plane.resources.remove(tx, nic.id)
+}

@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto'
+import { ServiceError } from '@strongroom/platform'
+import type { Link } from '../../arm/access.ts'
+import { checkPreconditions } from '../../arm/preconditions.ts'
+import { Fields, withoutNulls, type Problem } from '../../arm/fields.ts'
+import type { ArmReply, ArmRequest } from '../../arm/request.ts'
+import { resourceView } from '../../arm/resource-view.ts'
+import type { Route } from '../../arm/router.ts'
+import { requireLocation } from '../../arm/regions.ts'
+import type { Plane } from '../../plane.ts'
+import type { Db, Json, Resource, ResourceBody } from '../../store/resources.ts'
+import type { ResourceType } from '../../types/resource-type.ts'
+import { retag } from '../../types/retag.ts'
+
+export interface Written {
+  tx: Db
+  id: string
+  location: string
+  fields: Fields
+  /** The request's properties without nulls. */
+  given: Json
+  existing: Resource | undefined
+}
+
+/** One kind of network resource: how it is completed when written, and what keeps it from being deleted. */
+export interface NetworkKind {
+  /** For example virtualNetworks. */
+  name: string
+  refersTo?: readonly string[]
+  /** The properties to store. Problems go to `fields.problems`. */
+  complete(plane: Plane, o: Written): Promise<Json>
+  /** What the request refers to elsewhere. */
+  links?(fields: Fields): Link[]
+  /** @throws ServiceError where something still uses it */
+  assertUnused(plane: Plane, tx: Db, resource: Resource): Promise<void>
+  /** Gives back what the resource held elsewhere. */
+  released?(plane: Plane, tx: Db, resource: Resource): Promise<void>
+  /** ARM id of the resource that has it. */
+  holder?(resource: Resource): string | undefined
+  routes?(plane: Plane): Route[]
+}
+
+const namespace = 'Microsoft.Network'
+const nameForm = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
+
+/** Network resources are written in one transaction, so their requests end with the answer: no operation to poll. */
+export function networkType(kind: NetworkKind): ResourceType<Json> {
+  const { name, complete: _complete, links: _links, ...hooks } = kind
+  const spelling = `${namespace}/${name}`
+  return {
+    ...hooks,
+    spelling,
+    movable: true,
+    create: async (plane, request) => await put(plane, kind, spelling, request),
+    change: async (plane, request, existing) =>
+      request.method === 'PUT'
+        ? await put(plane, kind, spelling, request)
+        : withEtag(await retag(plane, request, existing), spelling, 200),
+  }
+}
+
+async function put(plane: Plane, kind: NetworkKind, type: string, request: ArmRequest): Promise<ArmReply> {
+  const group = await plane.resources.requireGroup(request.path)
+  const name = request.params['name'] ?? ''
+  if (!nameForm.test(name)) throw invalidName(name)
+  const fields = new Fields(request.body)
+  const tags = fields.textMap('tags')
+  const location = requireLocation(fields, fields.text('location') ?? group.location)
+  const zones = fields.texts('zones')
+  const sku = withoutNulls(fields.raw('sku')) as Json | undefined
+  const links = kind.links?.(fields) ?? []
+  fields.assertSound()
+  await plane.access.requireLinked(request.caller, request.path, links)
+  const { resource, created } = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    // A VM that takes it, in its own transaction, is not overwritten.
+    const existing = await plane.resources.lock(tx, request.path)
+    checkPreconditions(request, existing)
+    const given = (withoutNulls(fields.raw('properties')) ?? {}) as Json
+    const completed = await kind.complete(plane, { tx, id: request.path, location, fields, given, existing })
+    fields.assertSound()
+    const properties = {
+      ...completed,
+      provisioningState: 'Succeeded',
+      resourceGuid: existing?.body.properties['resourceGuid'] ?? randomUUID(),
+    }
+    const body: ResourceBody = {
+      properties,
+      ...(tags !== undefined && { tags }),
+      ...(zones.length > 0 && { zones }),
+      ...(sku !== undefined && { sku }),
+    }
+    if (existing === undefined) {
+      return { resource: await plane.resources.insert(tx, { id: request.path, location, body }), created: true }
+    }
+    const changed = await plane.resources.change(tx, request.path, (current) => {
+      current.body = body
+    })
+    return { resource: changed ?? existing, created: false }
+  })
+  return withEtag(resource, type, created ? 201 : 200)
+}
+
+function withEtag(resource: Resource, type: string, status: number): ArmReply {
+  return { status, body: resourceView(resource, type), headers: { etag: `W/"${resource.etag}"` } }
+}
+
+export function invalidName(name: string): ServiceError {
+  return new ServiceError({
+    code: 'InvalidResourceName',
+    status: 400,
+    message: `Resource name ${name.slice(0, 90)} is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'.`,
+    target: 'name',
+    found: name.slice(0, 90),
+    remedy: 'Use another name.',
+  })
+}
+
+export function referenceProblem(target: string, id: string): Problem {
+  return {
+    code: 'InvalidResourceReference',
+    status: 400,
+    message: `Resource ${id} referenced by resource was not found. Please make sure that the referenced resource exists, and that both resources are in the same region.`,
+    target,
+    expected: 'the id of an existing resource',
+    found: id,
+    remedy: 'Create the referenced resource first.',
+  }
+}

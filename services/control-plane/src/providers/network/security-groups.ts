@@ -1,0 +1,183 @@
+import { ServiceError } from '@strongroom/platform'
+import { Fields } from '../../arm/fields.ts'
+import { checkPreconditions } from '../../arm/preconditions.ts'
+import { keyOf } from '../../arm/resource-id.ts'
+import { ok, param, type ArmRequest } from '../../arm/request.ts'
+import type { Route } from '../../arm/router.ts'
+import { groupPath, type Plane } from '../../plane.ts'
+import type { Json, Resource } from '../../store/resources.ts'
+import { invalidName, type NetworkKind } from './provider.ts'
+
+const type = 'Microsoft.Network/networkSecurityGroups'
+
+interface Rule extends Json {
+  name: string
+  id: string
+}
+
+/**
+ * Security groups are kept and checked, not enforced: a guest has no way in but the SSH forward on this machine's
+ * loopback, and no way to other guests.
+ */
+export const securityGroups: NetworkKind = {
+  name: 'networkSecurityGroups',
+  async complete(_plane, { id, fields, given }) {
+    const rules = fields.object('properties').list('securityRules')
+    const priorities = new Map<string, string>()
+    const securityRules = rules.map((rule) => readRule(rule, id, priorities))
+    return { ...given, securityRules, defaultSecurityRules: defaultRules(id) }
+  },
+  async assertUnused(plane, tx, group) {
+    const interfaces = await plane.resources.list({ type: 'Microsoft.Network/networkInterfaces' }, tx)
+    const user = interfaces.find((nic) => {
+      const reference = nic.body.properties['networkSecurityGroup'] as { id?: string } | undefined
+      return reference?.id !== undefined && keyOf(reference.id) === group.key
+    })
+    if (user === undefined) return
+    throw new ServiceError({
+      code: 'InUseNetworkSecurityGroupCannotBeDeleted',
+      status: 400,
+      message: `Network security group ${group.id} cannot be deleted because it is in use by the following resources: ${user.id}. In order to delete the Network security group, remove the association with the resource(s).`,
+      found: user.id,
+      remedy: 'Delete the network interface, or take the group off it.',
+    })
+  },
+}
+
+function readRule(rule: Fields, groupId: string, priorities: Map<string, string>): Rule {
+  const name = rule.text('name') ?? ''
+  if (name !== '' && !/^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/.test(name)) throw invalidName(name)
+  const properties = rule.object('properties')
+  const priority = properties.integer('priority', 100, 4096)
+  const direction = properties.oneOf('direction', ['Inbound', 'Outbound'])
+  const access = properties.oneOf('access', ['Allow', 'Deny'])
+  const protocol = properties.oneOf('protocol', ['Tcp', 'Udp', 'Icmp', 'Esp', 'Ah', '*'])
+  for (const [member, value] of Object.entries({ name, priority, direction, access, protocol })) {
+    if (value !== undefined && value !== '') continue
+    rule.problem({
+      code: 'SecurityRuleMissingProperty',
+      status: 400,
+      message: `Security rule ${name || '(without a name)'} lacks the property '${member}'.`,
+      target: properties.at(member),
+    })
+  }
+  const slot = `${direction} ${priority}`
+  const other = priorities.get(slot)
+  if (other !== undefined) {
+    rule.problem({
+      code: 'SecurityRuleConflict',
+      status: 400,
+      message: `Security rule ${name} conflicts with rule ${other}. Rules cannot have the same Priority and Direction.`,
+      target: properties.at('priority'),
+      remedy: 'Give each rule of a direction its own priority.',
+    })
+  }
+  priorities.set(slot, name)
+  const given = (rule.raw('properties') ?? {}) as Json
+  return {
+    name,
+    id: `${groupId}/securityRules/${name}`,
+    type: `${type}/securityRules`,
+    properties: { ...given, priority, direction, access, protocol, provisioningState: 'Succeeded' },
+  }
+}
+
+/** The rules that every group of Azure's has. */
+function defaultRules(groupId: string): Json[] {
+  const rule = (name: string, priority: number, direction: string, access: string, from: string, to: string): Json => ({
+    name,
+    id: `${groupId}/defaultSecurityRules/${name}`,
+    type: `${type}/defaultSecurityRules`,
+    properties: {
+      protocol: '*',
+      sourcePortRange: '*',
+      destinationPortRange: '*',
+      sourceAddressPrefix: from,
+      destinationAddressPrefix: to,
+      access,
+      priority,
+      direction,
+      provisioningState: 'Succeeded',
+    },
+  })
+  return [
+    rule('AllowVnetInBound', 65_000, 'Inbound', 'Allow', 'VirtualNetwork', 'VirtualNetwork'),
+    rule('AllowAzureLoadBalancerInBound', 65_001, 'Inbound', 'Allow', 'AzureLoadBalancer', '*'),
+    rule('DenyAllInBound', 65_500, 'Inbound', 'Deny', '*', '*'),
+    rule('AllowVnetOutBound', 65_000, 'Outbound', 'Allow', 'VirtualNetwork', 'VirtualNetwork'),
+    rule('AllowInternetOutBound', 65_001, 'Outbound', 'Allow', '*', 'Internet'),
+    rule('DenyAllOutBound', 65_500, 'Outbound', 'Deny', '*', '*'),
+  ]
+}
+
+const rulesOf = (group: Resource): Rule[] => (group.body.properties['securityRules'] ?? []) as Rule[]
+
+/** Rules as resources of their own: they live in their group's row. */
+export function securityRuleRoutes(plane: Plane): Route[] {
+  const base = `${groupPath}/providers/${type}/{name}/securityRules`
+  const one = `${base}/{rule}`
+  const groupId = (request: ArmRequest): string => request.path.split('/').slice(0, 9).join('/')
+  const pick = (group: Resource, request: ArmRequest): Rule | undefined =>
+    rulesOf(group).find((rule) => rule.name.toLowerCase() === param(request, 'rule').toLowerCase())
+  return [
+    {
+      method: 'GET',
+      path: base,
+      action: `${type}/securityRules/read`,
+      handle: async (request) => ok({ value: rulesOf(await plane.resources.get(groupId(request))) }),
+    },
+    {
+      method: 'GET',
+      path: one,
+      action: `${type}/securityRules/read`,
+      handle: async (request) => {
+        const found = pick(await plane.resources.get(groupId(request)), request)
+        if (found !== undefined) return ok(found)
+        throw new ServiceError({ code: 'NotFound', status: 404, message: `Resource ${request.path} not found.` })
+      },
+    },
+    {
+      method: 'PUT',
+      path: one,
+      action: `${type}/securityRules/write`,
+      handle: async (request) =>
+        await plane.resources.transaction(async (tx) => {
+          const before = await plane.resources.getLocked(tx, groupId(request))
+          checkPreconditions(request, before)
+          const isNew = pick(before, request) === undefined
+          let made: Rule | undefined
+          await plane.resources.change(tx, before.id, (group) => {
+            const others = rulesOf(group).filter(
+              ({ name }) => name.toLowerCase() !== param(request, 'rule').toLowerCase(),
+            )
+            const fields = new Fields({ ...(request.body as object | undefined), name: param(request, 'rule') })
+            const slots = new Map(
+              others.map((rule) => {
+                const { direction, priority } = rule['properties'] as { direction: string; priority: number }
+                return [`${direction} ${priority}`, rule.name]
+              }),
+            )
+            made = readRule(fields, group.id, slots)
+            fields.assertSound()
+            group.body.properties['securityRules'] = [...others, made]
+          })
+          return { status: isNew ? 201 : 200, body: made }
+        }),
+    },
+    {
+      method: 'DELETE',
+      path: one,
+      action: `${type}/securityRules/delete`,
+      handle: async (request) =>
+        await plane.resources.transaction(async (tx) => {
+          const before = await plane.resources.getLocked(tx, groupId(request))
+          const found = pick(before, request)
+          if (found === undefined) return { status: 204 }
+          await plane.resources.change(tx, before.id, (group) => {
+            group.body.properties['securityRules'] = rulesOf(group).filter(({ id }) => keyOf(id) !== keyOf(found.id))
+          })
+          return { status: 200 }
+        }),
+    },
+  ]
+}

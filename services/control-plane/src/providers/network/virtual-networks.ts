@@ -1,0 +1,211 @@
+import { ServiceError } from '@strongroom/platform'
+import { Fields, withoutNulls } from '../../arm/fields.ts'
+import { keyOf } from '../../arm/resource-id.ts'
+import { ok } from '../../arm/request.ts'
+import type { Route } from '../../arm/router.ts'
+import { groupPath, type Plane } from '../../plane.ts'
+import type { Db, Json, Resource } from '../../store/resources.ts'
+import { contains, overlaps, parseCidr, type Cidr } from './cidr.ts'
+import { invalidName, type NetworkKind } from './provider.ts'
+
+export interface Subnet {
+  name: string
+  id: string
+  properties: Json & { addressPrefix: string }
+}
+
+const type = 'Microsoft.Network/virtualNetworks'
+const maxHosts = 29
+
+export const subnetsOf = (network: Resource): Subnet[] => (network.body.properties['subnets'] ?? []) as Subnet[]
+const prefixesOf = (network: Resource): string[] =>
+  (network.body.properties['addressSpace'] as { addressPrefixes?: string[] } | undefined)?.addressPrefixes ?? []
+
+export const virtualNetworks: NetworkKind = {
+  name: 'virtualNetworks',
+  refersTo: ['Microsoft.Network/networkSecurityGroups'],
+  async complete(_plane, { tx, id, fields, given, existing }) {
+    const properties = fields.object('properties')
+    const space = properties.object('addressSpace')
+    const prefixes = readNetworks(space, 'addressPrefixes', space.texts('addressPrefixes'))
+    if (prefixes.length === 0 && fields.problems.length === 0) {
+      fields.problem({
+        code: 'InvalidAddressPrefixFormat',
+        status: 400,
+        message: 'A virtual network needs an address prefix.',
+        target: space.at('addressPrefixes'),
+        expected: 'for example 10.0.0.0/16',
+      })
+    }
+    // Left out, the subnets stay as they are: clients that change tags do not send them.
+    const listed = properties.has('subnets') ? properties.list('subnets') : undefined
+    const subnets =
+      listed?.map((subnet) => readSubnet(subnet, id)) ?? (existing === undefined ? [] : subnetsOf(existing))
+    checkSubnets(fields, prefixes, subnets)
+    const gone =
+      existing === undefined
+        ? []
+        : subnetsOf(existing).filter((old) => !subnets.some((s) => keyOf(s.id) === keyOf(old.id)))
+    for (const subnet of gone) await assertSubnetUnused(tx, subnet)
+    return {
+      ...given,
+      addressSpace: given['addressSpace'] ?? { addressPrefixes: [] },
+      subnets,
+      enableDdosProtection: false,
+    }
+  },
+  async assertUnused(_plane, tx, network) {
+    for (const subnet of subnetsOf(network)) await assertSubnetUnused(tx, subnet)
+  },
+}
+
+function readNetworks(fields: Fields, name: string, texts: string[]): Cidr[] {
+  return texts.flatMap((text) => {
+    const network = parseCidr(text)
+    if (network !== undefined) return [network]
+    fields.problem({
+      code: 'InvalidCIDRNotation',
+      status: 400,
+      message: `The address prefix ${text.slice(0, 40)} has an invalid CIDR notation. For the given prefix length, the address prefix should be the network's first address.`,
+      target: fields.at(name),
+      expected: 'for example 10.0.0.0/16',
+      found: text.slice(0, 40),
+    })
+    return []
+  })
+}
+
+function readSubnet(fields: Fields, networkId: string): Subnet {
+  const name = fields.text('name') ?? ''
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}$/.test(name)) throw invalidName(name)
+  const properties = fields.object('properties')
+  const prefix = properties.text('addressPrefix') ?? properties.texts('addressPrefixes')[0] ?? ''
+  readNetworks(properties, 'addressPrefix', [prefix])
+  const given = (withoutNulls(fields.raw('properties')) ?? {}) as Json
+  return {
+    name,
+    id: `${networkId}/subnets/${name}`,
+    properties: { ...given, addressPrefix: prefix, provisioningState: 'Succeeded' },
+  }
+}
+
+function checkSubnets(fields: Fields, prefixes: Cidr[], subnets: Subnet[]): void {
+  const networks = subnets.map((subnet) => ({ subnet, network: parseCidr(subnet.properties.addressPrefix) }))
+  for (const [index, { subnet, network }] of networks.entries()) {
+    if (network === undefined) continue
+    const { addressPrefix } = subnet.properties
+    const problem = (code: string, message: string): void =>
+      fields.problem({
+        code,
+        status: 400,
+        message,
+        target: `properties.subnets[${index}].properties.addressPrefix`,
+        found: addressPrefix,
+      })
+    if (network.bits > maxHosts)
+      problem('NetcfgInvalidSubnet', `Subnet '${subnet.name}' is too small: the longest prefix is /${maxHosts}.`)
+    if (!prefixes.some((prefix) => contains(prefix, network))) {
+      problem(
+        'NetcfgInvalidSubnet',
+        `Subnet '${subnet.name}' is not valid because its IP address range is outside the IP address range of virtual network.`,
+      )
+    }
+    const other = networks
+      .slice(0, index)
+      .find((earlier) => earlier.network !== undefined && overlaps(earlier.network, network))
+    if (other !== undefined) {
+      problem(
+        'NetcfgSubnetRangesOverlap',
+        `Subnet '${subnet.name}' is not valid because its IP address range overlaps with that of an existing subnet '${other.subnet.name}'.`,
+      )
+    }
+  }
+}
+
+async function assertSubnetUnused(tx: Db, subnet: Subnet): Promise<void> {
+  const used = await tx.selectFrom('address').select('owner').where('pool', '=', keyOf(subnet.id)).executeTakeFirst()
+  if (used === undefined) return
+  throw new ServiceError({
+    code: 'InUseSubnetCannotBeDeleted',
+    status: 400,
+    message: `Subnet ${subnet.name} is in use by ${used.owner} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet.`,
+    found: used.owner,
+    remedy: 'Delete the network interfaces of the subnet first.',
+  })
+}
+
+/** Subnets as resources of their own: they live in their network's row. */
+export function subnetRoutes(plane: Plane): Route[] {
+  const base = `${groupPath}/providers/${type}/{name}/subnets`
+  const one = `${base}/{subnet}`
+  const networkId = (path: string): string => path.split('/').slice(0, 9).join('/')
+  const pick = (network: Resource, name: string): Subnet | undefined =>
+    subnetsOf(network).find((subnet) => subnet.name.toLowerCase() === name.toLowerCase())
+  return [
+    {
+      method: 'GET',
+      path: base,
+      action: `${type}/subnets/read`,
+      handle: async (request) => ok({ value: subnetsOf(await plane.resources.get(networkId(request.path))) }),
+    },
+    {
+      method: 'GET',
+      path: one,
+      action: `${type}/subnets/read`,
+      handle: async (request) => {
+        const found = pick(await plane.resources.get(networkId(request.path)), request.params['subnet'] ?? '')
+        if (found !== undefined) return ok(found)
+        throw new ServiceError({ code: 'NotFound', status: 404, message: `Resource ${request.path} not found.` })
+      },
+    },
+    {
+      method: 'PUT',
+      path: one,
+      action: `${type}/subnets/write`,
+      handle: async (request) => {
+        const id = networkId(request.path)
+        const name = request.params['subnet'] ?? ''
+        const fields = new Fields({ ...(request.body as object | undefined), name })
+        return await plane.resources.transaction(async (tx) => {
+          const before = await plane.resources.getLocked(tx, id)
+          const isNew = pick(before, name) === undefined
+          const made = readSubnet(fields, before.id)
+          await plane.resources.change(tx, id, (network) => {
+            const old = subnetsOf(network)
+            const subnets = isNew
+              ? [...old, made]
+              : old.map((subnet) => (keyOf(subnet.id) === keyOf(made.id) ? made : subnet))
+            checkSubnets(
+              fields,
+              prefixesOf(network).flatMap((text) => parseCidr(text) ?? []),
+              subnets,
+            )
+            fields.assertSound()
+            network.body.properties['subnets'] = subnets
+          })
+          return { status: isNew ? 201 : 200, body: made }
+        })
+      },
+    },
+    {
+      method: 'DELETE',
+      path: one,
+      action: `${type}/subnets/delete`,
+      handle: async (request) => {
+        const id = networkId(request.path)
+        return await plane.resources.transaction(async (tx) => {
+          const network = await plane.resources.getLocked(tx, id)
+          const found = pick(network, request.params['subnet'] ?? '')
+          if (found === undefined) return { status: 204 }
+          await assertSubnetUnused(tx, found)
+          await plane.resources.change(tx, id, (network) => {
+            network.body.properties['subnets'] = subnetsOf(network).filter(
+              (subnet) => keyOf(subnet.id) !== keyOf(found.id),
+            )
+          })
+          return { status: 200 }
+        })
+      },
+    },
+  ]
+}
