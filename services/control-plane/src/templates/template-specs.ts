@@ -32,6 +32,7 @@ export const templateSpecs: ResourceType = {
 
 export const templateSpecVersions: ResourceType = {
   spelling: templateSpecVersionType,
+  check: ({ body }) => void readTemplates(new Fields(body).object('properties')),
   create: async (plane, request) => await put(plane, request, templateSpecVersionType),
   change: async (plane, request, existing) => await change(plane, request, existing, templateSpecVersionType),
 }

@@ -19,7 +19,7 @@ export class ResourceTypes {
       for (const other of refersTo)
         if (!this.#byKey.has(keyOf(other)))
           throw new TypeError(`${spelling} refers to ${other}, which is no resource type`)
-    this.metered = new Set([...this.#byKey].flatMap(([key, { meters }]) => (meters === undefined ? [] : [key])))
+    this.metered = new Set([...this.#byKey].flatMap(([key, type]) => (type.meters === undefined ? [] : [key])))
     this.#rank = new Map(this.#deletionOrder().map((spelling, index) => [keyOf(spelling), index]))
   }
 

@@ -46,6 +46,7 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
     return await type.change(plane, request, existing)
   }
   const put = async (request: ArmRequest): Promise<ArmReply> => {
+    type.check?.(request)
     const parent = await parentOf(plane, type, request.path.split('/').slice(0, -2).join('/'))
     const existing = await plane.resources.find<unknown>(request.path)
     checkPreconditions(request, existing)

@@ -47,9 +47,10 @@ describe('the table of resource types', () => {
   })
 
   it('is the page that readers find', async () => {
-    const rows = resourceTypes.all.map(({ spelling, movable, inParent, refersTo = [], meters }) => {
+    const rows = resourceTypes.all.map((type) => {
+      const { spelling, movable, inParent, refersTo = [] } = type
       const yes = (value: unknown): string => (value === undefined ? '' : 'yes')
-      return `| ${spelling} | ${yes(inParent)} | ${yes(movable)} | ${yes(meters)} | ${refersTo.join(', ')} |`
+      return `| ${spelling} | ${yes(inParent)} | ${yes(movable)} | ${yes(type.meters === undefined ? undefined : true)} | ${refersTo.join(', ')} |`
     })
     const page = [
       '# Resource types',

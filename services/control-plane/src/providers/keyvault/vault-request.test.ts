@@ -1,7 +1,7 @@
 import type { VaultAccessPolicy, VaultPermissions } from '@strongroom/contract'
 import { describe, expect, it } from 'vitest'
-import { Fields } from '../arm/fields.ts'
-import { tenantId } from '../testing/ids.ts'
+import { Fields } from '../../arm/fields.ts'
+import { tenantId } from '../../testing/ids.ts'
 import { samePolicyHolder, settingsOf, vaultBody, type VaultSettings } from './vault-model.ts'
 import { mergedPolicies, readAccessPolicies, readVaultRequest } from './vault-request.ts'
 

@@ -45,7 +45,7 @@ const nameForm = /^[A-Za-z0-9]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
 /** Network resources are written in one transaction, so their requests end with the answer: no operation to poll. */
 export function networkType(kind: NetworkKind): ResourceType<Json> {
-  const { name, complete: _complete, links: _links, ...hooks } = kind
+  const { name, ...hooks } = kind
   const spelling = `${namespace}/${name}`
   return {
     ...hooks,
