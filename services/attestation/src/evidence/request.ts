@@ -61,6 +61,7 @@ function isExact(value: string, alphabet: 'base64' | 'base64url', bytes: Buffer)
   return bytes.toString(alphabet, wholeBytes).slice(0, digits - wholeDigits) === value.slice(wholeDigits, digits)
 }
 
+/** Undefined where there is none. @throws ServiceError InvalidParameter */
 export function boundData(value: unknown, target: string): BoundData | undefined {
   if (value === undefined || value === null) return undefined
   const { data, dataType } = objectBody(value) as Partial<AttestedData>
@@ -72,6 +73,8 @@ export function boundData(value: unknown, target: string): BoundData | undefined
       found: JSON.stringify(dataType) ?? 'nothing',
     })
   }
+  // Azure's library in Rust sends none in this way; as where there is no member, nothing is bound.
+  if (data === '') return undefined
   const bytes = bytesOf(data, `${target}.data`)
   if (bytes.length > dataLimit) {
     throw invalidParameter({
