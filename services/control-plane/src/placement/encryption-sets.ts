@@ -44,6 +44,7 @@ export const diskEncryptionSets: ResourceType<SetInternal> = {
   ],
   assertUnused: async (plane, tx, set) => assertNoVms(set, await vmsOf(plane, set.id, tx)),
   // Rights of its principal end with it.
+  forgetsHeld: true,
   forget: async (plane, _asker, { id }) => await plane.identities.remove(id),
   define: (plane) => {
     plane.runner.define(rewrapSaga(plane))

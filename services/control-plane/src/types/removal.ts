@@ -32,23 +32,35 @@ export async function removeResource(
     if (found !== undefined) await type?.assertUnused?.(plane, tx, found)
     return found
   }
-  if (type?.remove !== undefined) {
-    const found = await plane.resources.transaction(locked)
+  const forgetsApart = type?.forget !== undefined && type.forgetsHeld !== true
+  if (type?.remove !== undefined || forgetsApart) {
+    const found = await plane.resources.transaction(async (tx) => {
+      const current = await locked(tx)
+      if (current !== undefined) await assertEmptied(plane, tx, current)
+      return current
+    })
     if (found === undefined) return {}
-    const operation = await type.remove(plane, asker, found)
+    const operation = await type?.remove?.(plane, asker, found)
     if (operation !== undefined) return { found, operation }
+    // No transaction waits for another service. Where it does not answer, the row stays and the deletion can be repeated.
+    if (forgetsApart) await type?.forget?.(plane, asker, found)
   }
   return await plane.resources.transaction(async (tx) => {
     const found = await locked(tx)
     if (found === undefined) return {}
-    const inside = await rowsWithin(plane, tx, found)
-    if (type?.emptiedFirst === true && inside.length > 0) throw notEmpty(found, inside)
+    const inside = await assertEmptied(plane, tx, found)
     await type?.released?.(plane, tx, found)
-    // Where the other service does not answer, the row stays and the deletion can be repeated.
-    await type?.forget?.(plane, asker, found)
+    if (type?.forgetsHeld === true) await type.forget?.(plane, asker, found)
     for (const each of [...inside, found]) await plane.resources.remove(tx, each.id)
     return { found }
   })
+}
+
+/** What goes along with a resource. @throws ServiceError where it has to go first */
+async function assertEmptied(plane: Plane, tx: Db, resource: Resource<unknown>): Promise<Resource[]> {
+  const inside = await rowsWithin(plane, tx, resource)
+  if (plane.types.of(resource.type)?.emptiedFirst === true && inside.length > 0) throw notEmpty(resource, inside)
+  return inside
 }
 
 /** Resources whose ids lie below this one's. */

@@ -50,6 +50,8 @@ export interface ResourceType<Internal = unknown> {
   released?(plane: Plane, tx: Db, resource: Resource<Internal>): Promise<void>
   /** What other services have of it goes. Idempotent: a deletion that was cut off is repeated. */
   forget?(plane: Plane, asker: Asker, resource: Resource<Internal>): Promise<void>
+  /** Forgotten while its row is held, so that nothing comes to use it meanwhile: the other service has to answer at once. */
+  readonly forgetsHeld?: true
   /** Deletion by an operation, which removes the row itself. Undefined: there is nothing to wait for. */
   remove?(plane: Plane, asker: Asker, resource: Resource<Internal>): Promise<Operation | undefined>
   /** For the test API: what deletions leave behind, for example soft-deleted vaults. */
