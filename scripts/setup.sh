@@ -80,3 +80,8 @@ if [ ! -e "$root/apps/cli/dist/start.cjs" ] && [ -e "$root/node_modules/esbuild"
   "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/build-cli.ts" >&2 ||
     echo "setup: apps/cli/dist was not made; each command compiles its sources" >&2
 fi
+
+# The firmware of guests takes seconds to make, once: tests with a limit of time do not wait for it.
+if [ "$for_tests" = yes ] && [ -e /usr/share/OVMF/OVMF_CODE_4M.secboot.fd ]; then
+  "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/make-firmware.ts"
+fi

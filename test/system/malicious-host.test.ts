@@ -5,12 +5,17 @@ import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { MetadataLiar } from '../../apps/cli/src/drill/host/metadata-liar.ts'
 import { HostQemu } from '../../apps/cli/src/drill/host/qemu.ts'
+import { cpio } from '../../apps/cli/src/drill/payload/cpio.ts'
+import { elfProgram } from '../../apps/cli/src/drill/payload/elf-program.ts'
+import { makeMark } from '../../apps/cli/src/drill/payload/mark.ts'
 import { rewriteLuks2 } from '../../apps/cli/src/drill/payload/luks2.ts'
 import { copyOsDisk, encryptOsDisk, rootPartition } from '../../services/host/src/disks/os-disk.ts'
 import { insertRange } from '../../services/host/src/disks/sparse.ts'
 import { partitionTypes, readPartitions } from '../../services/host/src/disks/gpt.ts'
 import { findImage } from '../../services/host/src/image/catalog.ts'
 import { loadRecipe } from '../../services/host/src/image/recipe.ts'
+import { imageFiles } from '../../services/host/src/image/catalog.ts'
+import { parsePe } from '@strongroom/evidence/expected'
 import { TestInstallation } from './support/installation.ts'
 import { diskFile, type VmView } from './support/vm.ts'
 
@@ -83,6 +88,19 @@ const image = async (): Promise<NonNullable<Awaited<ReturnType<typeof findImage>
 const withoutKey = /powered off before it was ready, with the registers/
 const noDisk = /no disk is the one that this VM was made with/
 const measuredDifferently = /the boot was measured differently/
+
+describe('a kernel of the host’s', () => {
+  it('is not started in the boot image’s place, though the firmware of others starts it past Secure Boot (attack H12)', async () => {
+    const boot = parsePe(await readFile(join((await image()).path, '..', imageFiles.boot)))
+    const kernel = join(installation.home, 'kernel')
+    const initrd = join(installation.home, 'initrd')
+    await writeFile(kernel, boot.sections.find((section) => section.name === '.linux')!.data)
+    const init = { mode: 0o100755, content: elfProgram({ ...makeMark('initrd'), text: canary }) }
+    await writeFile(initrd, cpio({ init }))
+    await host((own) => own.add('-kernel', kernel, '-initrd', initrd, '-append', 'console=ttyS0'))
+    await staysShut(/PCR 1 differs/, measuredDifferently)
+  })
+})
 
 describe('what a host passes to the system that starts', () => {
   it('is not taken where it comes as credentials of systemd’s, by SMBIOS or fw_cfg (attack H2)', async () => {

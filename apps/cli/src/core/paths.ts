@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { cacheDirectory } from '@strongroom/firmware'
 
 export interface Paths {
   /** All state of one installation. */
@@ -19,7 +20,7 @@ export function findPaths(env: NodeJS.ProcessEnv): Paths {
   }
   return {
     state: resolve(env['STRONGROOM_STATE_DIR'] ?? join(xdg('XDG_STATE_HOME', '.local/state'), 'strongroom')),
-    cache: resolve(env['STRONGROOM_CACHE_DIR'] ?? join(xdg('XDG_CACHE_HOME', '.cache'), 'strongroom')),
+    cache: cacheDirectory(env),
     config: join(xdg('XDG_CONFIG_HOME', '.config'), 'strongroom'),
   }
 }

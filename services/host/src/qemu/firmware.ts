@@ -1,12 +1,19 @@
-import { readFile } from 'node:fs/promises'
 import { guestFirmwarePath } from '@strongroom/contract'
+import { FirmwareError, guestFirmware } from '@strongroom/firmware'
 import { ServiceError } from '@strongroom/platform'
 
-/** The bytes that are measured and then launched: read once, so that both are the same. */
+/**
+ * The bytes that are measured and then launched: read once, so that both are the same.
+ * @throws ServiceError MissingFirmware, FirmwareNotHardened
+ */
 export async function readFirmware(): Promise<Uint8Array> {
   try {
-    return new Uint8Array(await readFile(guestFirmwarePath))
+    return await guestFirmware()
   } catch (cause) {
+    if (cause instanceof FirmwareError) {
+      const { message, expected, found, remedy } = cause
+      throw new ServiceError({ code: 'FirmwareNotHardened', status: 500, message, expected, found, remedy, cause })
+    }
     throw new ServiceError({
       code: 'MissingFirmware',
       status: 500,

@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { guestFirmwarePath } from '@strongroom/contract'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { guestFirmware } from './guest-firmware.ts'
+import { withoutKernelLoader } from './kernel-loader.ts'
+import { xz } from './xz.ts'
+
+const section = Buffer.from('98584eee143959429d6edc7bd79403cf', 'hex')
+const loader = Buffer.from('72f728144ab61e44b8c39ebdd7f893', 'hex')
+// Packing takes seconds on an idle machine.
+vi.setConfig({ testTimeout: 120_000 })
+
+/** The code of an OVMF flash file, unpacked, and where it lies packed. */
+async function code(firmware: Uint8Array): Promise<{ volume: Buffer; from: number; to: number }> {
+  const bytes = Buffer.from(firmware)
+  const at = bytes.indexOf(section) - 4
+  const [from, to] = [at + bytes.readUInt16LE(at + 20), at + bytes.readUIntLE(at, 3)]
+  const { output } = await xz(['--format=lzma', '--decompress', '--stdout'], bytes.subarray(from, to))
+  return { volume: output, from, to }
+}
+
+/** The last byte of each name that begins as the kernel loader's does. */
+function names(volume: Buffer): number[] {
+  const found: number[] = []
+  for (let at = volume.indexOf(loader); at >= 0; at = volume.indexOf(loader, at + 1)) found.push(volume[at + 15]!)
+  return found
+}
+
+let cache: string
+beforeAll(async () => {
+  cache = await mkdtemp(join(tmpdir(), 'strongroom-firmware-'))
+  vi.stubEnv('STRONGROOM_CACHE_DIR', cache)
+})
+afterAll(async () => {
+  vi.unstubAllEnvs()
+  await rm(cache, { recursive: true, force: true })
+})
+
+describe.skipIf(!existsSync(guestFirmwarePath))('the firmware of guests', () => {
+  it('is Debian’s, but for the names by which its parts find a kernel of the host’s: no two are one (attack H12)', async () => {
+    const source = await readFile(guestFirmwarePath)
+    const made = Buffer.from(await guestFirmware())
+    const [before, after] = [await code(source), await code(made)]
+    expect(names(before.volume).length).toBeGreaterThan(1)
+    expect(new Set(names(before.volume)).size).toBe(1)
+    expect(new Set(names(after.volume)).size).toBe(names(before.volume).length)
+    expect(names(after.volume)).not.toContain(names(before.volume)[0])
+    const others = [...before.volume.keys()].filter((at) => after.volume[at] !== before.volume[at])
+    expect(others).toHaveLength(names(before.volume).length)
+    expect(after.volume).toHaveLength(before.volume.length)
+    expect(made.subarray(0, after.from)).toEqual(source.subarray(0, before.from))
+    expect(made.subarray(after.to)).toEqual(source.subarray(before.to))
+  })
+
+  it('is made once: it comes from the cache, and from itself as it is', async () => {
+    const made = await guestFirmware()
+    const [kept, ...others] = await readdir(join(cache, 'firmware'))
+    expect(others).toEqual([])
+    expect(new Uint8Array(await readFile(join(cache, 'firmware', kept!)))).toEqual(made)
+    expect(await withoutKernelLoader(made)).toEqual(made)
+  })
+
+  it('is refused where its code is damaged', async () => {
+    const source = await readFile(guestFirmwarePath)
+    const { from } = await code(source)
+    const damaged = Uint8Array.from(source)
+    damaged[from + 100] = damaged[from + 100]! ^ 1
+    await expect(withoutKernelLoader(damaged)).rejects.toThrow('cannot be rid of its kernel loader')
+  })
+})
+
+describe('a file that is not built as OVMF is', () => {
+  it.each([
+    ['has no compressed section', Buffer.alloc(4096, 0xff)],
+    [
+      'ends before its section does',
+      Buffer.concat([Buffer.from('ffff0002', 'hex'), section, Buffer.from('18000100', 'hex')]),
+    ],
+  ])('%s: refused, not launched as it is', async (_, file) => {
+    const path = join(cache, 'other.fd')
+    await writeFile(path, file)
+    await expect(guestFirmware(path)).rejects.toMatchObject({
+      name: 'FirmwareError',
+      expected: expect.stringContaining('OVMF') as string,
+    })
+  })
+})

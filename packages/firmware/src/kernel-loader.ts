@@ -1,0 +1,78 @@
+import { FirmwareError } from './firmware-error.ts'
+import { xz } from './xz.ts'
+
+/** LZMA_CUSTOM_DECOMPRESS_GUID, the GUID of a section that is compressed (edk2 MdeModulePkg/Include/Guid/LzmaDecompress.h). */
+const compressedSection = Buffer.from('98584eee143959429d6edc7bd79403cf', 'hex')
+/** QEMU_KERNEL_LOADER_FS_MEDIA_GUID (edk2 OvmfPkg/Include/Guid/QemuKernelLoaderFsMedia.h). */
+const loaderName = Buffer.from('72f728144ab61e44b8c39ebdd7f893c7', 'hex')
+/** Properties, dictionary and size in front of the data of an LZMA file. */
+const headerBytes = 13
+
+/**
+ * OVMF without its kernel loader. Where the host gives a kernel by fw_cfg (QEMU’s -kernel), OVMF starts it although Secure Boot
+ * refuses it (“legacy linux kernel loader”), and measures nothing of it: what runs there extends the registers itself to what the
+ * disk’s key reads under. OVMF’s boot manager and the driver that has the kernel find each other by a name in both; here each has
+ * one of its own, so that there is no kernel to start. Firmware in which nothing has that name comes back as it is.
+ * @param firmware content of a flash file
+ * @throws FirmwareError where it is not built as OVMF is
+ */
+export async function withoutKernelLoader(firmware: Uint8Array): Promise<Uint8Array> {
+  const section = findSection(Buffer.from(firmware))
+  const volume = await decompress(section)
+  let names = 0
+  for (let at = volume.indexOf(loaderName); at >= 0; at = volume.indexOf(loaderName, at + 1)) {
+    const last = at + loaderName.length - 1
+    names += 1
+    volume[last] = volume[last]! ^ names
+  }
+  if (names === 0) return firmware
+  const compressed = await compress(volume)
+  if (compressed.length > section.length)
+    throw notHardened(`${compressed.length} bytes of compressed code where there is room for ${section.length}`)
+  const hardened = Uint8Array.from(firmware)
+  // The decoder ends with the data: what is behind it is not read.
+  hardened.fill(0, section.byteOffset, section.byteOffset + section.length)
+  hardened.set(compressed, section.byteOffset)
+  return hardened
+}
+
+interface Section {
+  byteOffset: number
+  length: number
+  data: Buffer
+}
+
+/** UEFI PI 1.8 volume 3, section 2.2.4: size in three bytes, type, GUID, offset of the data. */
+function findSection(firmware: Buffer): Section {
+  const at = firmware.indexOf(compressedSection) - 4
+  if (at < 0) throw notHardened('no section that is compressed by LZMA')
+  const byteOffset = at + firmware.readUInt16LE(at + 20)
+  const end = at + firmware.readUIntLE(at, 3)
+  if (firmware[at + 3] !== 0x02 || byteOffset + headerBytes > end || end > firmware.length)
+    throw notHardened('a compressed section that is cut short')
+  return { byteOffset, length: end - byteOffset, data: firmware.subarray(byteOffset, end) }
+}
+
+async function decompress({ data }: Section): Promise<Buffer> {
+  const size = Number(data.readBigUInt64LE(5))
+  // Its exit code is not 0 where there is something behind the data; whether all of the data came is told by the size.
+  const { output } = await xz(['--format=lzma', '--decompress', '--stdout'], data)
+  if (output.length !== size) throw notHardened(`${output.length} bytes of code where its header says ${size}`)
+  return output
+}
+
+async function compress(volume: Buffer): Promise<Buffer> {
+  const { output, code } = await xz(['--format=lzma', '--stdout', '--lzma1=preset=6,dict=16MiB'], volume)
+  if (code !== 0) throw notHardened(`xz ended with ${code}`)
+  // xz does not know the size when it begins; OVMF wants it.
+  output.writeBigUInt64LE(BigInt(volume.length), 5)
+  return output
+}
+
+const notHardened = (found: string): FirmwareError =>
+  new FirmwareError({
+    message: 'The UEFI firmware for guests cannot be rid of its kernel loader, which starts what the host gives it.',
+    expected: 'firmware that is built as Debian’s OVMF is',
+    found,
+    remedy: 'Install Debian’s package ovmf.',
+  })

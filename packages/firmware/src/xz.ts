@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process'
+import { FirmwareError } from './firmware-error.ts'
+
+/**
+ * What xz makes of bytes, and how it ended.
+ * @throws FirmwareError where it is not installed
+ */
+export async function xz(args: string[], input: Uint8Array): Promise<{ output: Buffer; code: number | null }> {
+  const child = spawn('xz', args, { stdio: ['pipe', 'pipe', 'ignore'], env: { PATH: process.env['PATH'] } })
+  const parts: Buffer[] = []
+  child.stdout.on('data', (part: Buffer) => parts.push(part))
+  // A program that refuses its input does not read it to the end; its exit code says so.
+  child.stdin.on('error', () => {})
+  child.stdin.end(input)
+  const code = await new Promise<number | null>((done, fail) => {
+    child.once('close', done)
+    child.once('error', fail)
+  }).catch((cause: unknown) => {
+    throw new FirmwareError({
+      message: 'The program xz does not run, without which firmware is not unpacked.',
+      expected: 'xz in PATH',
+      found: (cause as Error).message,
+      remedy: 'apt-get install xz-utils',
+    })
+  })
+  return { output: Buffer.concat(parts), code }
+}
