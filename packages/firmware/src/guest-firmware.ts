@@ -30,7 +30,7 @@ export async function guestFirmware(path: string = guestFirmwarePath): Promise<U
 }
 
 /** Goes up when the same source gives other firmware. */
-const version = 1
+const version = 2
 
 async function kept(source: Uint8Array, digest: string): Promise<Uint8Array> {
   const folder = join(cacheDirectory(), 'firmware')

@@ -3,8 +3,13 @@ import { xz } from './xz.ts'
 
 /** LZMA_CUSTOM_DECOMPRESS_GUID, the GUID of a section that is compressed (edk2 MdeModulePkg/Include/Guid/LzmaDecompress.h). */
 const compressedSection = Buffer.from('98584eee143959429d6edc7bd79403cf', 'hex')
-/** QEMU_KERNEL_LOADER_FS_MEDIA_GUID (edk2 OvmfPkg/Include/Guid/QemuKernelLoaderFsMedia.h). */
-const loaderName = Buffer.from('72f728144ab61e44b8c39ebdd7f893c7', 'hex')
+/**
+ * QEMU_KERNEL_LOADER_FS_MEDIA_GUID and LINUX_EFI_INITRD_MEDIA_GUID (edk2 OvmfPkg/Include/Guid/QemuKernelLoaderFsMedia.h,
+ * LinuxEfiInitrdMedia.h), as they lie in memory.
+ */
+const hostNames = ['72f728144ab61e44b8c39ebdd7f893c7', '27e46855fc683d4fac74ca555231cc68'].map((hex) =>
+  Buffer.from(hex, 'hex'),
+)
 /** Properties, dictionary and size in front of the data of an LZMA file. */
 const headerBytes = 13
 
@@ -12,20 +17,15 @@ const headerBytes = 13
  * OVMF without its kernel loader. Where the host gives a kernel by fw_cfg (QEMU’s -kernel), OVMF starts it although Secure Boot
  * refuses it (“legacy linux kernel loader”), and measures nothing of it: what runs there extends the registers itself to what the
  * disk’s key reads under. OVMF’s boot manager and the driver that has the kernel find each other by a name in both; here each has
- * one of its own, so that there is no kernel to start. Firmware in which nothing has that name comes back as it is.
+ * one of its own, so that there is no kernel to start. Nor is the host’s initrd under the name that Linux and its boot stub look for.
+ * Firmware in which nothing has these names comes back as it is.
  * @param firmware content of a flash file
  * @throws FirmwareError where it is not built as OVMF is
  */
 export async function withoutKernelLoader(firmware: Uint8Array): Promise<Uint8Array> {
   const section = findSection(Buffer.from(firmware))
   const volume = await decompress(section)
-  let names = 0
-  for (let at = volume.indexOf(loaderName); at >= 0; at = volume.indexOf(loaderName, at + 1)) {
-    const last = at + loaderName.length - 1
-    names += 1
-    volume[last] = volume[last]! ^ names
-  }
-  if (names === 0) return firmware
+  if (hostNames.map((name) => rename(volume, name)).every((count) => count === 0)) return firmware
   const compressed = await compress(volume)
   if (compressed.length > section.length)
     throw notHardened(`${compressed.length} bytes of compressed code where there is room for ${section.length}`)
@@ -34,6 +34,17 @@ export async function withoutKernelLoader(firmware: Uint8Array): Promise<Uint8Ar
   hardened.fill(0, section.byteOffset, section.byteOffset + section.length)
   hardened.set(compressed, section.byteOffset)
   return hardened
+}
+
+/** Gives each place that has a name another one, no two the same. @returns how many there are */
+function rename(volume: Buffer, name: Buffer): number {
+  let count = 0
+  for (let at = volume.indexOf(name); at >= 0; at = volume.indexOf(name, at + 1)) {
+    const last = at + name.length - 1
+    count += 1
+    volume[last] = volume[last]! ^ count
+  }
+  return count
 }
 
 interface Section {

@@ -73,8 +73,9 @@ export function boundData(value: unknown, target: string): BoundData | undefined
       found: JSON.stringify(dataType) ?? 'nothing',
     })
   }
-  // Azure's library in Rust sends none in this way; as where there is no member, nothing is bound.
-  if (data === '') return undefined
+  // Azure's library in Rust sends no runtime data in this way; as where there is no member, nothing is bound. Init-time data that is
+  // empty is a claim about the hardware's field for it.
+  if (data === '' && target === 'runtimeData') return undefined
   const bytes = bytesOf(data, `${target}.data`)
   if (bytes.length > dataLimit) {
     throw invalidParameter({
