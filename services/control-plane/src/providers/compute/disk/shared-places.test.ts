@@ -1,5 +1,5 @@
-import { describeStores, type OpenTestStore } from '@strongroom/platform/testing'
-import { expect, it, onTestFinished } from 'vitest'
+import { describeStores } from '@strongroom/platform/testing'
+import { afterEach, expect, it } from 'vitest'
 import { address, deploymentBody, deploymentPath, template } from '../../../testing/templates.ts'
 import {
   group,
@@ -19,8 +19,21 @@ const contributor = `/subscriptions/${subscriptionId}/providers/Microsoft.Author
 const many = 20
 
 describeStores('a principal whose operations fill every place', (open) => {
+  const planes: TestPlane[] = []
+  // Operations that go on would hold up the end of their store, which comes after this.
+  afterEach(async () => {
+    for (const plane of planes.splice(0)) await plane.service.close()
+  })
+  /** A group of which two principals are contributors. */
+  const planeOfTwo = async (): Promise<TestPlane> => {
+    const plane = await openTestPlane(await open())
+    planes.push(plane)
+    await shareGroup(plane)
+    return plane
+  }
+
   it('keeps nobody else’s virtual machine waiting, and its own begin in their order (attack W5)', async () => {
-    const plane = await planeOfTwo(open)
+    const plane = await planeOfTwo()
     await makeNetwork(plane, 'theirs')
     await plane.run('PUT', vmPath('theirs'), vmRequest('theirs'))
     plane.wire.hangs = true
@@ -44,7 +57,7 @@ describeStores('a principal whose operations fill every place', (open) => {
   }, 60_000)
 
   it('keeps nobody else’s deployment waiting (attack W5)', async () => {
-    const plane = await planeOfTwo(open)
+    const plane = await planeOfTwo()
     await makeNetwork(plane, 'vm0')
     plane.wire.hangs = true
     const { type, apiVersion } = { type: 'Microsoft.Compute/virtualMachines', apiVersion: '2024-07-01' }
@@ -61,10 +74,7 @@ describeStores('a principal whose operations fill every place', (open) => {
   }, 60_000)
 })
 
-/** A group of which two principals are contributors. */
-async function planeOfTwo(open: OpenTestStore): Promise<TestPlane> {
-  const plane = await openTestPlane(await open())
-  onTestFinished(async () => await plane.service.close())
+async function shareGroup(plane: TestPlane): Promise<void> {
   await plane.send('PUT', group, { location: 'westeurope' })
   for (const [n, principalId] of [busy, other].entries()) {
     const name = `00000000-0000-4000-8000-00000000000${n}`
@@ -73,7 +83,6 @@ async function planeOfTwo(open: OpenTestStore): Promise<TestPlane> {
     })
     expect(made.status).toBe(201)
   }
-  return plane
 }
 
 /** When those of the operations began that have, in the order in which they were asked for. */
