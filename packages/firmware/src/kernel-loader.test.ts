@@ -69,6 +69,17 @@ describe.skipIf(!existsSync(guestFirmwarePath))('the firmware of guests', () => 
     expect(await withoutKernelLoader(made)).toEqual(made)
   })
 
+  it('is not taken from a cache that somebody wrote to: with the loader, or one byte changed', async () => {
+    const made = await guestFirmware()
+    const [kept] = await readdir(join(cache, 'firmware'))
+    const changed = Uint8Array.from(made)
+    changed[0] = changed[0]! ^ 1
+    for (const written of [await readFile(guestFirmwarePath), changed]) {
+      await writeFile(join(cache, 'firmware', kept!), written)
+      expect(Buffer.from(await guestFirmware()).equals(Buffer.from(made))).toBe(true)
+    }
+  })
+
   it('is refused where its code is damaged', async () => {
     const source = await readFile(guestFirmwarePath)
     const { from } = await code(source)

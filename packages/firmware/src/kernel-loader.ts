@@ -36,6 +36,19 @@ export async function withoutKernelLoader(firmware: Uint8Array): Promise<Uint8Ar
   return hardened
 }
 
+/** Whether firmware is what `withoutKernelLoader` makes of a source, however it is packed. */
+export async function isMadeFrom(made: Uint8Array, source: Uint8Array): Promise<boolean> {
+  const [is, was] = [Buffer.from(made), Buffer.from(source)]
+  const [packed, { byteOffset, length }] = [findSection(is), findSection(was)]
+  if (packed.byteOffset !== byteOffset || packed.length !== length) return false
+  const end = byteOffset + length
+  if (!is.subarray(0, byteOffset).equals(was.subarray(0, byteOffset)) || !is.subarray(end).equals(was.subarray(end)))
+    return false
+  const volume = await decompress(findSection(was))
+  for (const name of hostNames) rename(volume, name)
+  return volume.equals(await decompress(packed))
+}
+
 /** Gives each place that has a name another one, no two the same. @returns how many there are */
 function rename(volume: Buffer, name: Buffer): number {
   let count = 0
