@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,16 +31,29 @@ async function madeTpm(withKey: boolean): Promise<Buffer> {
   return await directory.readState()
 }
 
-function swtpmIn(directory: TpmDirectory): number | undefined {
-  const read = (pid: string): string => {
+function processWith(o: { program: RegExp; file: 'cmdline' | 'environ'; text: string }): number | undefined {
+  const read = (pid: string, file: string): string => {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+      return readFileSync(`/proc/${pid}/${file}`, 'latin1')
     } catch {
       return ''
     }
   }
-  const found = readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && /^[^\0]*swtpm\0/.test(read(pid)) && read(pid).includes(`dir=${directory.path},`)) // prettier-ignore
+  const pids = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid))
+  const found = pids.find((pid) => o.program.test(read(pid, 'cmdline')) && read(pid, o.file).includes(o.text))
   return found === undefined ? undefined : Number(found)
+}
+
+const swtpmIn = (directory: TpmDirectory): number | undefined =>
+  processWith({ program: /^[^\0]*swtpm\0/, file: 'cmdline', text: `dir=${directory.path},` })
+
+const toolOf = (socket: string): number | undefined =>
+  processWith({ program: /^[^\0]*tpm2_/, file: 'environ', text: `swtpm:path=${socket}` })
+
+/** Whether somebody listens on a socket of this path (__SO_ACCEPTCON among the flags of proc(5), net/unix). */
+function listens(path: string): boolean {
+  const lines = readFileSync('/proc/net/unix', 'latin1').split('\n')
+  return lines.some((line) => line.endsWith(` ${path}`) && line.split(/\s+/)[3] === '00010000')
 }
 
 interface Step {
@@ -80,10 +93,13 @@ describe('a TPM that is killed while', () => {
       const state = keyed === undefined ? undefined : await madeTpm(keyed)
       const directory = await make('killed', state)
       const working = work(directory).catch((error: unknown) => error)
-      let pid: number | undefined
-      const speaks = (): boolean => existsSync(join(directory.path, socket)) && (pid = swtpmIn(directory)) !== undefined
-      await expect.poll(speaks, { interval: 1 }).toBe(true)
-      process.kill(pid!, 'SIGKILL')
+      const path = join(directory.path, socket)
+      await expect.poll(() => listens(path) && listens(`${path}.ctrl`), { interval: 1 }).toBe(true)
+      const pid = swtpmIn(directory)!
+      // What stands still answers nobody: the tool is there to see when the TPM is killed.
+      process.kill(pid, 'SIGSTOP')
+      await expect.poll(() => toolOf(path), { interval: 1 }).toBeDefined()
+      process.kill(pid, 'SIGKILL')
       expect(await working).toMatchObject({
         code: 'VtpmEnded',
         message: expect.stringMatching(/^The software TPM ended before tpm2_\w+ had its answer/) as string,
