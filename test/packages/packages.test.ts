@@ -1,51 +1,30 @@
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildPackages, published } from '../../scripts/build-packages.ts'
+import { digests, emptyFolder, nodes, npm } from './stranger.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 let directory: string
-
-const npm = (cwd: string, ...args: string[]): string =>
-  execFileSync('npm', [...args, '--no-audit', '--no-fund', '--loglevel=error'], { cwd, encoding: 'utf8' })
 
 function pack(to: string): string[] {
   for (const name of published) npm(join(root, 'packages', name), 'pack', '--pack-destination', to)
   return readdirSync(to).filter((name) => name.endsWith('.tgz'))
 }
 
-const digests = (from: string): string[] =>
-  readdirSync(from)
-    .filter((name) => name.endsWith('.tgz'))
-    .toSorted()
-    .map(
-      (name) =>
-        `${name} ${createHash('sha256')
-          .update(readFileSync(join(from, name)))
-          .digest('hex')}`,
-    )
-
 beforeAll(() => {
-  directory = mkdtempSync(join(tmpdir(), 'strongroom-packages-'))
+  directory = emptyFolder()
   buildPackages()
   const tarballs = pack(directory)
-  writeFileSync(join(directory, 'package.json'), '{ "private": true, "type": "module" }')
   npm(directory, 'install', '--prefer-offline', ...tarballs.map((name) => `./${name}`))
   copyFileSync(join(import.meta.dirname, 'stranger.mjs'), join(directory, 'stranger.mjs'))
 })
 afterAll(() => {
   rmSync(directory, { recursive: true, force: true })
 })
-
-/** Ours, and the machine's where that is another. */
-const nodes = [process.execPath, '/usr/bin/node', '/usr/local/bin/node'].filter(
-  (path, index, all) => existsSync(path) && all.indexOf(path) === index,
-)
 
 describe('the packages in a folder of a stranger’s', () => {
   it.each(nodes)('run on %s, every entry of them', (node) => {
@@ -96,7 +75,7 @@ describe('the packages in a folder of a stranger’s', () => {
   })
 
   it('are the same bytes when they are built again', () => {
-    const again = mkdtempSync(join(tmpdir(), 'strongroom-packages-'))
+    const again = emptyFolder()
     try {
       buildPackages()
       pack(again)

@@ -4,10 +4,12 @@ import { toErrorBody } from '@strongroom/platform'
 import { compose, type RunningInstallation } from './compose.ts'
 import { keepMemoryFromCoreFiles } from './core-files.ts'
 import { collectAtRest } from './collect-at-rest.ts'
+import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
 
 /**
  * The server: all services of one installation in one process.
- *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE]
+ *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE] [--temporary-home DIR]
+ * --temporary-home: DIR, with the state directory in it, is removed at the end.
  * STRONGROOM_VAULT_LIMITS=azure has vaults of tenants take as many requests as Azure's do.
  * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
  * STRONGROOM_KEYSTORE_FILE says where keys are made and kept.
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     'strict-images': { type: 'boolean' },
     'test-api': { type: 'boolean' },
     'store-url-file': { type: 'string' },
+    'temporary-home': { type: 'string' },
   },
 })
 
@@ -34,12 +37,14 @@ function tell(message: object): void {
   else process.stdout.write(`${JSON.stringify(message)}\n`)
 }
 
+let temporaryHome: TemporaryHome | undefined
 let running: RunningInstallation | undefined
 let stopping: Promise<void> | undefined
 
 async function stop(exitCode: number): Promise<void> {
   stopping ??= (async () => {
     await running?.close()
+    await temporaryHome?.remove()
     if (process.connected) process.disconnect()
     process.exitCode = exitCode
   })()
@@ -54,6 +59,7 @@ if (process.send !== undefined) process.on('disconnect', () => void stop(0))
 try {
   // Before there is any key.
   keepMemoryFromCoreFiles()
+  temporaryHome = await openTemporaryHome(values['temporary-home'], values['state-dir'])
   running = await compose({
     stateDir: values['state-dir'],
     cacheDir: values['cache-dir'],

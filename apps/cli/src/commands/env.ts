@@ -1,53 +1,15 @@
-import { access, mkdir, writeFile } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { managementHost } from '@strongroom/contract'
+import { clientEnvironment } from '../client/environment.ts'
 import { askAsOwner } from '../client/https.ts'
-import type { ServerRecord } from '../client/connection.ts'
-import { textOption, type Command, type CommandContext } from '../core/command.ts'
+import { writeLoginFile } from '../client/login-file.ts'
+import { textOption, type Command } from '../core/command.ts'
 import type { Result } from '../core/output.ts'
 
 const cloud = 'Strongroom'
 
-/** What the stock clients read; az gets a folder of its own, so that it mixes neither clouds nor cached tokens. */
-function settingsOf(server: ServerRecord, azureConfigDir: string): Record<string, string> {
-  const proxy = `http://127.0.0.1:${server.ports.local}`
-  return {
-    HTTPS_PROXY: proxy,
-    https_proxy: proxy,
-    NO_PROXY: 'localhost,127.0.0.1',
-    no_proxy: 'localhost,127.0.0.1',
-    REQUESTS_CA_BUNDLE: server.caPath,
-    NODE_EXTRA_CA_CERTS: server.caPath,
-    SSL_CERT_FILE: server.caPath,
-    CURL_CA_BUNDLE: server.caPath,
-    AZURE_CONFIG_DIR: azureConfigDir,
-    AZURE_CORE_INSTANCE_DISCOVERY: 'false',
-    AZURE_CORE_COLLECT_TELEMETRY: 'false',
-    AZURE_CORE_ERROR_RECOMMENDATION: 'off',
-    AZURE_CORE_LOGIN_EXPERIENCE_V2: 'off',
-    AZURE_AUTHORITY_HOST: 'https://login.strongroom.internal',
-    STRONGROOM_RESOURCE_MANAGER: `https://${managementHost}`,
-    STRONGROOM_SUBSCRIPTION_ID: server.subscriptionId,
-    STRONGROOM_TENANT_ID: server.tenantId,
-  }
-}
-
 const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
-
-/** A file with a key and its certificate, which az signs in by: no secret stands in a command line. */
-async function loginFile(
-  context: CommandContext,
-  o: { directory: string; socket: string },
-): Promise<{ path: string; clientId: string }> {
-  const path = join(o.directory, 'login.pem')
-  const noted = join(o.directory, 'login.client-id')
-  const issued = await askAsOwner<{ client_id: string; pem: string }>(o.socket, '/login-certificate', {})
-  await mkdir(o.directory, { recursive: true, mode: 0o700 })
-  await writeFile(path, issued.pem, { mode: 0o600 })
-  await writeFile(noted, issued.client_id, { mode: 0o600 })
-  context.say(`Signing az in as the owner by the key in ${path}`)
-  return { path, clientId: issued.client_id }
-}
 
 /** Shell commands that register the cloud with az, or bring its endpoints up to date, and sign in. */
 function loginLines(o: { clientId: string; path: string; tenantId: string; registered: boolean }): string[] {
@@ -80,10 +42,11 @@ export const envCommand: Command = {
       return { data: { ...data, decision: word }, lines: [`${word}: client ${data.client_id}, ${data.scope}`] }
     }
     const directory = join(context.paths.config, 'azure', server.subscriptionId)
-    const settings = settingsOf(server, directory)
+    const settings = clientEnvironment(server, directory)
     const exports = Object.entries(settings).map(([name, value]) => `export ${name}=${quote(value)}`)
     if (context.options['login'] !== true) return { data: settings, lines: exports }
-    const { path, clientId } = await loginFile(context, { directory, socket })
+    const { path, clientId } = await writeLoginFile({ directory, socket })
+    context.say(`Signing az in as the owner by the key in ${path}`)
     const registered = await access(join(directory, 'clouds.config')).then(
       () => true,
       () => false,

@@ -1,5 +1,7 @@
 import { lstat, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+import { nodeTooOld, serverNode } from '../core/node-program.ts'
 import { serverProgram } from '../core/repository.ts'
 
 export interface ServerCommandOptions {
@@ -11,6 +13,8 @@ export interface ServerCommandOptions {
   compute?: string
   strictImages?: boolean
   testApi?: boolean
+  /** Folder with the state in it that the server removes at its end. */
+  temporaryHome?: string
 }
 
 export interface ServerCommand {
@@ -37,7 +41,10 @@ export const serverNodeOptions: readonly string[] = [
   '--liftoff-only',
 ]
 
-/** How strongroomd is started; whoever starts it (the CLI, system tests, benchmarks) does it with this. */
+/**
+ * How strongroomd is started; whoever starts it (the CLI, system tests, benchmarks) does it with this.
+ * @throws CliError NodeTooOld
+ */
 export async function serverCommand(o: ServerCommandOptions): Promise<ServerCommand> {
   const args = [...serverNodeOptions, entry, '--state-dir', o.stateDir, '--cache-dir', o.cacheDir]
   if (o.tlsPort !== undefined) args.push('--port', o.tlsPort)
@@ -46,9 +53,12 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
   if (o.compute !== undefined) args.push('--compute', o.compute)
   if (o.strictImages === true) args.push('--strict-images')
   if (o.testApi === true) args.push('--test-api')
+  if (o.temporaryHome !== undefined) args.push('--temporary-home', o.temporaryHome)
   const compileCache = join(o.cacheDir, 'compile')
   const env = (await isOursAlone(compileCache)) ? { NODE_COMPILE_CACHE: compileCache } : {}
-  return { file: process.execPath, args, env: { ...env } }
+  const file = serverNode()
+  if (file === undefined) throw new CliError({ ...nodeTooOld, exitCode: exitCodes.missingPrerequisite })
+  return { file, args, env: { ...env } }
 }
 
 /**

@@ -18,8 +18,12 @@ export interface ServerOptions {
   compute?: string
   strictImages?: boolean
   testApi?: boolean
+  /** Folder with the state in it that the server removes at its end. */
+  temporaryHome?: string
   /** In the place of variables of this process's environment. */
   env?: NodeJS.ProcessEnv
+  /** Where the server's own output goes; to this process's by default. */
+  output?: 'ignore' | 'inherit'
 }
 
 export interface RunningServer {
@@ -34,11 +38,11 @@ export interface RunningServer {
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await mkdir(options.paths.state, { recursive: true, mode: 0o700 })
-  const { paths, env, ...rest } = options
+  const { paths, env, output = 'inherit', ...rest } = options
   const command = await serverCommand({ ...rest, stateDir: paths.state, cacheDir: paths.cache })
   const child = spawn(command.file, command.args, {
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', output, output, 'ipc'],
     env: { ...process.env, ...command.env, ...env },
   })
   const exited = new Promise<number>((done) => child.once('exit', (code) => done(code ?? 1)))

@@ -1,0 +1,40 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+/** The server keeps its stores in node:sqlite and uses what Node has since this version. */
+export const leastServerNode = 24
+/** The API for tests runs in the caller's Node, which may be as old as this. */
+export const leastNode = '20.19.0'
+
+const numbers = (version: string): number[] => version.split('.').map(Number)
+
+/** Whether the version is the other or a later one. */
+export function isAtLeast(version: string, least: string): boolean {
+  const [found, wanted] = [numbers(version), numbers(least)]
+  const differing = wanted.findIndex((part, index) => (found[index] ?? 0) !== part)
+  return differing === -1 || (found[differing] ?? 0) > wanted[differing]!
+}
+
+/**
+ * The Node that runs the server: this one where it is new enough, else the one of the package `@strongroom/node-linux-ARCH`,
+ * which holds the binary alone, so that no project's scripts find another `node` by installing ours. Undefined where there is neither.
+ */
+export function serverNode(running: string = process.versions.node): string | undefined {
+  if (isAtLeast(running, `${leastServerNode}.0.0`)) return process.execPath
+  try {
+    return createRequire(join(import.meta.dirname, 'here')).resolve(
+      `@strongroom/node-${process.platform}-${process.arch}/bin/node`,
+    )
+  } catch {
+    return undefined
+  }
+}
+
+/** What is said where there is no Node for the server. */
+export const nodeTooOld = {
+  code: 'NodeTooOld',
+  message: `Strongroom's server needs Node ${leastServerNode} or later, and the package that brings it is not installed.`,
+  expected: `Node >= ${leastServerNode}, or @strongroom/node-${process.platform}-${process.arch}`,
+  found: `Node ${process.versions.node}`,
+  remedy: `Install Node ${leastServerNode}, or reinstall strongroom with its optional dependencies (npm install --include=optional).`,
+}

@@ -1,0 +1,168 @@
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import type { Agent } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { domain, loginHost, managementAudience, managementHost } from '@strongroom/contract'
+import { findServer } from '../client/connection.ts'
+import { clientEnvironment } from '../client/environment.ts'
+import { fetchOwnerToken } from '../client/https.ts'
+import { writeLoginFile } from '../client/login-file.ts'
+import { CliError } from '../core/cli-error.ts'
+import { findPaths, type Paths } from '../core/paths.ts'
+import { startServer, stopServer, type RunningServer } from '../up/server-process.ts'
+import { CloudAgent } from './agent.ts'
+import { freePorts } from './ports.ts'
+
+/** How a cloud is started. */
+export interface StartOptions {
+  /** `simulated`: VMs pass through their states and no guest runs, ready at once. `guests` boots real ones and needs Debian's packages. */
+  compute?: 'simulated' | 'guests'
+  /** Folder that keeps the cloud beyond this run. Without one it is temporary, and removed at the end. */
+  stateDir?: string
+  /** Refuse VMs whose image is not registered, instead of taking the reference image for it. */
+  strictImages?: boolean
+  /** Let `strongroom test` move the clock, inject faults and reset. */
+  testApi?: boolean
+}
+
+/** Where the cloud answers. Its names lead nowhere but through `proxy`, `agent` or the port `tls` of 127.0.0.1. */
+export interface Endpoints {
+  resourceManager: string
+  authority: string
+  /** Vaults are `https://NAME` + this. */
+  keyVaultSuffix: string
+  /** HTTP proxy (CONNECT) for clients that know no agent. */
+  proxy: string
+  /** Port on 127.0.0.1 that speaks TLS under every name. */
+  tls: number
+}
+
+/** What Azure's SDKs take for a credential: tokens of the cloud's owner. */
+export interface OwnerCredential {
+  getToken(scopes: string | string[]): Promise<{ token: string; expiresOnTimestamp: number }>
+}
+
+/** A running cloud. */
+export interface Cloud {
+  endpoints: Endpoints
+  /** Variables for other programs (az, SDKs in processes of their own), signed in as the owner by a certificate. */
+  env: Record<string, string>
+  /** PEM of the certificate authority, made for this cloud alone. */
+  ca: string
+  subscriptionId: string
+  tenantId: string
+  region: string
+  credential: OwnerCredential
+  /** Leads a request for any of the cloud's names to it, and trusts `ca` alone. */
+  agent: Agent
+  /** For the clients of Azure's SDKs: `new ComputeManagementClient(cloud.credential, cloud.subscriptionId, cloud.clientOptions)`. */
+  clientOptions: { endpoint: string; agent: Agent }
+  /** Stops VMs and services, and removes what is temporary. Further calls wait for the same end. */
+  stop(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Another program may take a port between its choice and its use. */
+const attempts = 5
+
+/**
+ * Starts a cloud of its own on free ports of 127.0.0.1 and resolves when it is ready; any number run beside each other.
+ * It ends with `stop()`, and by itself when this process ends, however that comes.
+ * @throws Error with `detail` (code, message, expected, found, remedy) when it cannot start; NodeTooOld where no Node runs the server
+ */
+export async function start(options: StartOptions = {}): Promise<Cloud> {
+  for (let left = attempts; ; left--) {
+    try {
+      return await startOnce(options)
+    } catch (error) {
+      if (left === 1 || !(error instanceof CliError) || error.detail.code !== 'PortTaken') throw error
+    }
+  }
+}
+
+async function startOnce(options: StartOptions): Promise<Cloud> {
+  const home = options.stateDir === undefined ? await mkdtemp(join(tmpdir(), 'strongroom-')) : undefined
+  const own = findPaths(process.env)
+  const paths: Paths =
+    home === undefined
+      ? { ...own, state: resolve(options.stateDir ?? own.state) }
+      : { ...own, state: join(home, 'state'), config: join(home, 'config', 'strongroom') }
+  const discard = async (): Promise<void> => {
+    if (home !== undefined) await rm(home, { recursive: true, force: true })
+  }
+  try {
+    if (home !== undefined) await mkdir(paths.config, { recursive: true, mode: 0o700 })
+    const [tlsPort, localPort] = await freePorts(2)
+    const server = await startServer({
+      paths,
+      tlsPort: String(tlsPort),
+      localPort: String(localPort),
+      compute: options.compute ?? 'simulated',
+      strictImages: options.strictImages === true,
+      testApi: options.testApi === true,
+      output: 'ignore',
+      // The keys of a temporary cloud are as temporary as its state.
+      ...(home !== undefined && { temporaryHome: home, env: { XDG_CONFIG_HOME: join(home, 'config') } }),
+    })
+    try {
+      return await cloudOf(server, paths, discard)
+    } catch (error) {
+      await stopServer(server)
+      throw error
+    }
+  } catch (error) {
+    await discard()
+    throw error
+  }
+}
+
+async function cloudOf(server: RunningServer, paths: Paths, discard: () => Promise<void>): Promise<Cloud> {
+  const record = await findServer(paths.state)
+  if (record === undefined) throw new Error(`the server of ${paths.state} ended after it was ready`)
+  const socket = join(paths.state, 'run', 'owner.sock')
+  const login = await writeLoginFile({ directory: join(paths.config, 'azure', record.subscriptionId), socket })
+  const ca = await readFile(record.caPath, 'utf8')
+  const agent = new CloudAgent({ port: record.ports.tls, ca })
+  const resourceManager = `https://${managementHost}`
+  let stopping: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    server.child.ref()
+    return (stopping ??= stopServer(server)
+      .then(discard)
+      .finally(() => agent.destroy()))
+  }
+  // Whoever forgets to stop it is not kept from ending: the server ends when its channel closes.
+  server.child.unref()
+  server.child.channel?.unref()
+  return {
+    endpoints: {
+      resourceManager,
+      authority: `https://${loginHost}`,
+      keyVaultSuffix: `.vault.${domain}`,
+      proxy: `http://127.0.0.1:${record.ports.local}`,
+      tls: record.ports.tls,
+    },
+    env: {
+      ...clientEnvironment(record, join(paths.config, 'azure', record.subscriptionId)),
+      AZURE_TENANT_ID: record.tenantId,
+      AZURE_CLIENT_ID: login.clientId,
+      AZURE_CLIENT_CERTIFICATE_PATH: login.path,
+    },
+    ca,
+    subscriptionId: record.subscriptionId,
+    tenantId: record.tenantId,
+    region: record.region,
+    credential: {
+      getToken: async (scopes) => {
+        const resource = String(Array.isArray(scopes) ? scopes[0] : scopes).replace(/\/\.default$/, '')
+        const audience = resource === resourceManager ? managementAudience : resource
+        const { token, expiresAt } = await fetchOwnerToken(socket, audience)
+        return { token, expiresOnTimestamp: expiresAt }
+      },
+    },
+    agent,
+    clientOptions: { endpoint: resourceManager, agent },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}

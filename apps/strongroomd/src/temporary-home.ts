@@ -1,0 +1,39 @@
+import { lstat, readdir, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { ServiceError } from '@strongroom/platform'
+
+/** A folder that lives as long as the server: tests start installations that nobody wants to keep. */
+export interface TemporaryHome {
+  remove(): Promise<void>
+}
+
+/**
+ * Takes the folder for temporary where it is this user's alone and the state directory in it is empty yet, so that no
+ * installation that somebody keeps is removed by a slip. Undefined where none is asked for.
+ * @throws ServiceError NotTemporary
+ */
+export async function openTemporaryHome(
+  home: string | undefined,
+  stateDir: string | undefined,
+): Promise<TemporaryHome | undefined> {
+  if (home === undefined) return undefined
+  const found = await lstat(home).catch(() => undefined)
+  const state = resolve(stateDir ?? '/')
+  const fresh = (await readdir(state).catch(() => [])).length === 0
+  const own = found?.isDirectory() === true && found.uid === process.getuid?.() && (found.mode & 0o077) === 0
+  if (!own || !fresh || dirname(state) !== resolve(home)) {
+    throw new ServiceError({
+      code: 'NotTemporary',
+      status: 400,
+      message: `The folder ${home} is not one to be removed with all in it.`,
+      expected: "a folder of this user's alone (mode 0700), with an empty state directory directly in it",
+      found: own
+        ? fresh
+          ? `the state directory ${state}`
+          : `${state}, which is not empty`
+        : 'another folder, or none',
+      remedy: 'Leave --temporary-home out, or name a folder that was made for this run.',
+    })
+  }
+  return { remove: async () => await rm(home, { recursive: true, force: true }) }
+}

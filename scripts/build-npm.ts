@@ -1,0 +1,140 @@
+import { execFileSync } from 'node:child_process'
+import {
+  copyFileSync,
+  existsSync,
+  globSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { build, type BuildOptions, type Plugin } from 'esbuild'
+import { resourceTypeFiles } from '../services/control-plane/src/resource-type-files.ts'
+import { thirdPartyOf, type ThirdParty } from './third-party.ts'
+
+/**
+ * Makes the npm packages that strangers install, ready for `npm pack` and `npm publish`:
+ *   dist/npm/strongroom           command line, server and API for tests, each one bundle
+ *   dist/npm/node-linux-x64       the Node that runs the server where the user's is older, with no `node` on anybody's path
+ *   npm run build:npm
+ */
+const root = resolve(import.meta.dirname, '..')
+export const npmDirectory: string = join(root, 'dist/npm')
+const target = join(npmDirectory, 'strongroom')
+const dist = join(target, 'dist')
+const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+const { version, optionalDependencies } = JSON.parse(read('package.json')) as {
+  version: string
+  optionalDependencies: Record<string, string>
+}
+
+/** Modules find the files beside them under `data`, where these have the place that they have in the sources. */
+const places: Plugin = {
+  name: 'places',
+  setup: (builder) => {
+    builder.onLoad({ filter: /\/(services|packages)\/.*\.ts$/ }, ({ path }) => {
+      const place = path.slice(root.length + 1)
+      if (place === 'services/control-plane/src/resource-types.ts') return { contents: resourceTypesModule(), loader: 'ts', resolveDir: dirname(path) } // prettier-ignore
+      const text = readFileSync(path, 'utf8')
+      if (!text.includes('import.meta.dirname')) return undefined
+      return { contents: text.replaceAll('import.meta.dirname', `placeOf(${JSON.stringify(dirname(place))})`), loader: 'ts' } // prettier-ignore
+    })
+  },
+}
+
+/** The module that finds descriptions by the names of their files, with the files named. */
+function resourceTypesModule(): string {
+  const imports = resourceTypeFiles().map((file, index) => `import * as m${index} from './${file}'`)
+  const all = imports.map((_, index) => `...m${index}.resourceTypes`)
+  return `import { ResourceTypes } from './types/registry.ts'\n${imports.join('\n')}\nexport const resourceTypes = new ResourceTypes([${all.join(', ')}])\n`
+}
+
+const common: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  conditions: ['x-source'],
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+  metafile: true,
+  // Native, and absent for most: where it is missing the server says so.
+  external: ['pkcs11js', 'pg-native'],
+}
+const esm = [
+  "import { createRequire as createRequireHere } from 'node:module'",
+  "import { join as joinHere } from 'node:path'",
+  'const require = createRequireHere(import.meta.url)',
+  "const placeOf = (place) => joinHere(import.meta.dirname, '../data', place)",
+].join('\n')
+const commonJs: BuildOptions = { ...common, format: 'cjs', define: { 'import.meta.dirname': '__dirname' } }
+
+const bundles: BuildOptions[] = [
+  { ...commonJs, target: 'node12', entryPoints: ['apps/cli/src/embed/launcher.ts'], outfile: join(dist, 'strongroom.cjs'), banner: { js: '#!/usr/bin/env node' } }, // prettier-ignore
+  { ...commonJs, target: 'node24', entryPoints: ['apps/cli/src/main.ts'], outfile: join(dist, 'cli.cjs') },
+  { ...common, format: 'esm', target: 'node20.19', entryPoints: ['apps/cli/src/embed/index.ts'], outfile: join(dist, 'index.js') }, // prettier-ignore
+  ...['main', 'master-key'].map((name): BuildOptions => ({ ...common, format: 'esm', target: 'node24', plugins: [places], banner: { js: esm }, entryPoints: [`apps/strongroomd/src/${name}.ts`], outfile: join(dist, 'server', `${name}.js`) })), // prettier-ignore
+]
+
+/** What services read at run time: what lies beside their sources and is no source. */
+function copyData(): void {
+  const files = globSync('services/*/src/**/*', { cwd: root }).filter(
+    (file) => !/\.ts$|\.golden\.|\/golden\//.test(file) && statSync(join(root, file)).isFile(),
+  )
+  for (const file of [...files.toSorted(), 'docs/faq.md']) {
+    mkdirSync(dirname(join(dist, 'data', file)), { recursive: true })
+    copyFileSync(join(root, file), join(dist, 'data', file))
+  }
+}
+
+function writeTypes(): void {
+  const types = join(npmDirectory, 'types')
+  const options = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--outDir', types, '--rootDir', root]
+  const project = join(npmDirectory, 'tsconfig.json')
+  writeFileSync(project, JSON.stringify({ extends: join(root, 'tsconfig.node.json'), files: [join(root, 'apps/cli/src/embed/index.ts')], include: [], compilerOptions: { typeRoots: [join(root, 'node_modules/@types')] } })) // prettier-ignore
+  execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', project, ...options], { cwd: root, stdio: 'inherit' })
+  copyFileSync(join(types, 'apps/cli/src/embed/index.d.ts'), join(dist, 'index.d.ts'))
+  for (const left of [types, project]) rmSync(left, { recursive: true })
+}
+
+function licenceText(parts: readonly ThirdParty[]): string {
+  const chapters = parts.map(({ name, version: of, license, text }) => `${name} ${of} (${license})\n\n${text.trim()}\n`)
+  return `The bundles hold parts of these packages.\n\n${chapters.join(`\n${'-'.repeat(78)}\n\n`)}`
+}
+
+/** The binary of the pinned package, without the entry that would put `node` on the path of whoever installs it. */
+function buildNode(name: string, pinned: string): void {
+  const from = join(root, 'node_modules', name)
+  if (!existsSync(from)) return
+  const to = join(npmDirectory, name)
+  mkdirSync(join(to, 'bin'), { recursive: true })
+  const { os, cpu, license, repository } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8')) as Record<string, unknown> // prettier-ignore
+  const manifest = { name: `@strongroom/${name}`, version: pinned, description: 'Node for the server of Strongroom', license, repository, os: [os].flat(), cpu: [cpu].flat(), files: ['bin/node', 'LICENSE'] } // prettier-ignore
+  writeFileSync(join(to, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  linkSync(join(from, 'bin/node'), join(to, 'bin/node'))
+  copyFileSync(join(from, 'LICENSE'), join(to, 'LICENSE'))
+}
+
+export async function buildNpm(): Promise<void> {
+  rmSync(npmDirectory, { recursive: true, force: true })
+  mkdirSync(dist, { recursive: true })
+  const made = await Promise.all(bundles.map(async (options) => await build(options)))
+  copyData()
+  writeTypes()
+  const parts = thirdPartyOf(root, made.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))) // prettier-ignore
+  writeFileSync(join(target, 'THIRD-PARTY-LICENSES.txt'), licenceText(parts))
+  const manifest = JSON.parse(read('packaging/npm/package.json')) as Record<string, unknown>
+  const nodes = Object.fromEntries(
+    Object.entries(optionalDependencies).map(([name, of]) => [`@strongroom/${name}`, of]),
+  )
+  writeFileSync(join(target, 'package.json'), `${JSON.stringify({ ...manifest, version, optionalDependencies: nodes }, null, 2)}\n`) // prettier-ignore
+  for (const file of ['LICENSE', 'CHANGELOG.md']) copyFileSync(join(root, file), join(target, file))
+  copyFileSync(join(root, 'packaging/npm/README.md'), join(target, 'README.md'))
+  for (const [name, pinned] of Object.entries(optionalDependencies)) buildNode(name, pinned)
+}
+
+if (import.meta.main) await buildNpm()
