@@ -170,6 +170,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const managementApp = createManagementApp({
     vaults,
     hsms,
+    objects: { keys, rotation, secrets },
     log,
     rates: parts.rates,
     verifier,

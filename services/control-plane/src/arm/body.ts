@@ -5,8 +5,8 @@ import json5 from 'json5'
 const depthLimit = 100
 
 /**
- * A request's JSON, undefined for an empty body. `lenient` takes what az sends for templates: comments, trailing commas
- * and names without quotes.
+ * A request's JSON, undefined for an empty body. `lenient` takes what az sends for templates: comments, trailing commas,
+ * names without quotes, and texts over several lines.
  * @throws ServiceError InvalidRequestContent
  */
 export function parseBody(text: string, o: { lenient: boolean }): unknown {
@@ -26,11 +26,31 @@ export function parseBody(text: string, o: { lenient: boolean }): unknown {
 
 function parseLenient(text: string): unknown {
   try {
-    return json5.parse(text)
+    return json5.parse(escapeLineEnds(text))
   } catch (error) {
     throw invalid((error as Error).message.slice(0, 200), 'JSON, with comments where need be')
   }
 }
+
+/** Texts with their line ends and tabs written as escapes: a template's longer expressions stand on several lines. */
+function escapeLineEnds(text: string): string {
+  let result = ''
+  let from = 0
+  for (let at = 0; at < text.length; at++) {
+    const sign = text[at]
+    if (sign === '/' && text[at + 1] === '/') at = endOfLine(text, at)
+    else if (sign === '/' && text[at + 1] === '*') at = endAt(text.indexOf('*/', at + 2), text, 1)
+    if (sign !== '"' && sign !== "'") continue
+    const end = endOfText(text, at)
+    const inside = text.slice(at, end).replaceAll(/\\\r?\n|\\[^]|[\n\r\t]/g, (found) => escapes[found] ?? found)
+    result += text.slice(from, at) + inside
+    from = end
+    at = end
+  }
+  return result + text.slice(from)
+}
+
+const escapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
 
 /** The deepest nesting, counted before anything is built. Brackets in texts and comments (JSON5's too) are none. */
 function depthOf(text: string): number {

@@ -5,6 +5,7 @@ import type { Locks } from './locks.ts'
 import { paged } from './paging.ts'
 import { requireApiVersion, type ArmReply, type ArmRequest } from './request.ts'
 import { signedIn, type Route, Router } from './router.ts'
+import { substituteAt } from './substitutes.ts'
 
 /** What every request passes, whether a client sent it or a deployment: route → role → lock → handler → activity log. */
 export class Dispatcher {
@@ -84,11 +85,12 @@ export class Dispatcher {
         headers: { allow: methods.join(', ') },
       })
     }
+    const instead = substituteAt(request.path)
     return new ServiceError({
       code: 'InvalidResourceType',
       status: 404,
-      message: `The resource type of '${request.path.slice(0, 300)}' could not be found in this installation.`,
-      remedy: 'List what exists with GET /subscriptions/{subscription}/providers.',
+      message: `The resource type of '${request.path.slice(0, 300)}' could not be found in this installation.${instead === undefined ? '' : ` ${instead}`}`,
+      remedy: instead ?? 'List what exists with GET /subscriptions/{subscription}/providers.',
     })
   }
 }

@@ -19,6 +19,7 @@ import { generalizeRoutes } from '../providers/compute/vm/vm-generalize.ts'
 import { removeIdentities } from '../providers/compute/vm/vm-identity.ts'
 import { vmOfAction } from '../providers/compute/vm/vm-record.ts'
 import { deallocateSaga, powerOffSaga } from '../providers/compute/vm/vm-stop-sagas.ts'
+import { resizeSaga } from './vm-resize.ts'
 import { createSaga, deleteSaga, restartSaga, startSaga } from './vm-sagas.ts'
 import { askedSettings } from '../providers/compute/vm/asked-settings.ts'
 import { convertsInto } from '../providers/compute/vm/conversion/conversion-rules.ts'
@@ -60,7 +61,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
   },
   meters: metersOfVm,
   define: (plane) => {
-    for (const saga of [createSaga, startSaga, restartSaga, deallocateSaga, deleteSaga])
+    for (const saga of [createSaga, startSaga, restartSaga, resizeSaga, deallocateSaga, deleteSaga])
       plane.runner.define(saga(plane))
     plane.runner.define(powerOffSaga(plane))
     plane.runner.define(updateSaga(plane))

@@ -14,7 +14,7 @@ import { repeatCreation } from './vm-write/creation.ts'
 import { beingDeleted } from '../providers/compute/vm/vm-write-errors.ts'
 
 /** What a stop makes pointless; a creation is not among them, since cancelling it would take the VM back. */
-const booting = new Set(['vm.start', 'vm.restart'])
+const booting = new Set(['vm.start', 'vm.restart', 'vm.resize'])
 
 /** Submits an action on a VM that the machine has; the same action under way already is answered with its operation. */
 async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params: object = {}): Promise<Operation> {

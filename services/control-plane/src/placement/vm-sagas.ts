@@ -1,4 +1,4 @@
-import type { SagaDefinition, StepContext } from '@strongroom/platform'
+import type { SagaDefinition, SagaStep, StepContext } from '@strongroom/platform'
 import { keyOf } from '../arm/resource-id.ts'
 import { customerKeyOf } from './vm-set.ts'
 import { detachInterface } from '../providers/network/interfaces.ts'
@@ -34,7 +34,7 @@ async function destroy(plane: Plane, params: VmParams): Promise<void> {
 }
 
 /** Whether the VM boots is the last step; a VM that does not boot is kept, for its owner to look at and to delete. */
-async function boot(plane: Plane, c: StepContext<VmParams>, startFirst: boolean): Promise<void> {
+export async function boot(plane: Plane, c: StepContext<VmParams>, startFirst: boolean): Promise<void> {
   try {
     if (startFirst) await placeDataDisks(plane, c)
     await bootUntilReady(plane, c, { vmId: c.params.vmId, startFirst })
@@ -122,31 +122,34 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
   }
 }
 
+/** What of a VM's model a machine takes while the VM is off. */
+export const applyConfiguration = (plane: Plane): SagaStep<VmParams> => ({
+  name: 'apply configuration',
+  do: async (c) => {
+    const vm = await load(plane, c.params)
+    const { internal } = vm
+    const customerKey = await customerKeyOf(plane, vm)
+    const size = findSize(internal.model.vmSize)
+    const status = await plane.machine.find(c.params.vmId)
+    if (size === undefined || (status?.power.state !== 'Stopped' && status?.power.state !== 'Failed')) return
+    const { subnetPrefix, ...interfaces } = await machineNetwork(plane, vm)
+    await plane.machine.patch(c.params.vmId, {
+      size: machineSize(size),
+      security: { secureBoot: internal.model.secureBoot },
+      ...(internal.model.userData !== undefined && { userData: internal.model.userData }),
+      tags: internal.model.tags,
+      ...interfaces,
+      shown: shownFacts(vm, subnetPrefix),
+      ...(customerKey !== undefined && { customerKey }),
+    })
+  },
+})
+
 export function startSaga(plane: Plane): SagaDefinition<VmParams> {
   return {
     kind: 'vm.start',
     steps: [
-      {
-        name: 'apply configuration',
-        do: async (c) => {
-          const vm = await load(plane, c.params)
-          const { internal } = vm
-          const customerKey = await customerKeyOf(plane, vm)
-          const size = findSize(internal.model.vmSize)
-          const status = await plane.machine.find(c.params.vmId)
-          if (size === undefined || (status?.power.state !== 'Stopped' && status?.power.state !== 'Failed')) return
-          const { subnetPrefix, ...interfaces } = await machineNetwork(plane, vm)
-          await plane.machine.patch(c.params.vmId, {
-            size: machineSize(size),
-            security: { secureBoot: internal.model.secureBoot },
-            ...(internal.model.userData !== undefined && { userData: internal.model.userData }),
-            tags: internal.model.tags,
-            ...interfaces,
-            shown: shownFacts(vm, subnetPrefix),
-            ...(customerKey !== undefined && { customerKey }),
-          })
-        },
-      },
+      applyConfiguration(plane),
       { name: 'boot until the guest is ready', do: async (c) => await boot(plane, c, true) },
     ],
     onFinished: async (c) => {

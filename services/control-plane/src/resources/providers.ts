@@ -36,6 +36,8 @@ const further: Record<string, string[]> = {
   'Microsoft.MarketplaceOrdering': ['agreements', 'offerTypes'],
   'Microsoft.Network': [],
   'Microsoft.Quota': ['quotas', 'quotaRequests', 'usages'],
+  // There are no storage accounts; some clients do not begin without the namespace.
+  'Microsoft.Storage': [],
   'Microsoft.Resources': ['deployments', 'resourceGroups', 'tags', 'subscriptions', 'tenants'],
   'Strongroom.Attestation': ['verifiers'],
   'Strongroom.Billing': ['priceSheet', 'focusExport'],

@@ -7,6 +7,7 @@ import {
   type Operation,
   type SagaDefinition,
 } from '@strongroom/platform'
+import { substituteFor } from '../arm/substitutes.ts'
 import type { ArmRequest } from '../arm/request.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
@@ -292,13 +293,14 @@ export async function preflight(plane: Plane, caller: Caller, prepared: Prepared
   for (const each of prepared.resources) {
     if (each.existing) continue
     if (!plane.dispatcher.knows('PUT', each.id)) {
+      const instead = substituteFor(each.type)
       throw new TemplateError(
-        `The resource type '${each.type}' of '${each.name}' is not offered by this installation`,
+        `The resource type '${each.type}' of '${each.name}' is not offered by this installation${instead === undefined ? '' : `. ${instead.replace(/\.$/, '')}`}`,
         {
           code: 'InvalidResourceType',
           target: each.id,
           found: each.type,
-          remedy: 'List what exists with az provider list.',
+          remedy: instead ?? 'List what exists with az provider list.',
         },
       )
     }

@@ -40,6 +40,13 @@ describe('the template language', () => {
     ["concat('a', 1, true())", 'a1True'],
     ['concat(createArray(1), createArray(2))', [1, 2]],
     ["format('{0:D3}-{1}{{}}', 7, 'x')", '007-x{}'],
+    ["format('{0:N0}|{0:N}|{1:N1}', 8175133, 2)", '8,175,133|8,175,133.00|2.0'],
+    ["base64ToJson(base64('{''one'': ''a''}')).one", 'a'],
+    ["json('{''one'': [1]}').one[0]", 1],
+    [
+      "resourceId('Microsoft.Compute/disks/', 'd')",
+      '/subscriptions/sub/resourceGroups/rg/providers/Microsoft.Compute/disks/d',
+    ],
     ["parameters('object').deep.A", 'b'],
     ["parameters('object')['Deep']['a']", 'b'],
     ["parameters('list')[add(1, 1)]", 3],

@@ -250,7 +250,8 @@ export function itemOf(held: Value, key: Value): { value: Value } | undefined {
 
 function readJson(name: string, source: string): Value {
   try {
-    return parseBody(source, { lenient: false }) ?? null
+    // As Azure's reader: quotes may be single ones.
+    return parseBody(source, { lenient: true }) ?? null
   } catch {
     return wrong(name, 'JSON', source)
   }

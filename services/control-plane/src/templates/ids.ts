@@ -32,7 +32,8 @@ function split(args: Value[], of: string): { before: string[]; type: string; nam
   const first = texts.findIndex((each) => each.includes('/'))
   if (first === -1)
     throw new TemplateError(`The template function '${of}' needs a resource type such as Microsoft.Compute/disks`)
-  return { before: texts.slice(0, first), type: texts[first]!, names: texts.slice(first + 1) }
+  // 'Microsoft.Network/virtualNetworks/' names the type as well.
+  return { before: texts.slice(0, first), type: texts[first]!.replace(/\/+$/, ''), names: texts.slice(first + 1) }
 }
 
 export const resourceIdFunctions: ReadonlyMap<string, (args: Value[], environment: Environment) => Value> = new Map([

@@ -205,7 +205,10 @@ export function matching<P extends PlannedResource>(wanted: string, drafts: read
       alternating(each).toLowerCase() === text ||
       `${each.type}/${each.name}`.toLowerCase() === text,
   )
-  return id.length > 0 ? id : by((each) => each.name.toLowerCase() === text)
+  if (id.length > 0) return id
+  const named = by((each) => each.name.toLowerCase() === text)
+  // A child resource is named among its siblings by its own name, without its parents'.
+  return named.length > 0 ? named : by((each) => each.name.toLowerCase().endsWith(`/${text}`))
 }
 
 /** Microsoft.Network/virtualNetworks/v/subnets/s, as ids write it, without what comes before. */

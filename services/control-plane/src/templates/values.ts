@@ -124,7 +124,11 @@ function styled(value: Value, style: string): string {
   if (typeof value !== 'number' || match === null) return textOf(value)
   const kind = match[1]!
   const digits = Number(match[2] === '' ? 0 : match[2])
-  if (kind.toLowerCase() === 'n') return value.toLocaleString('en-US', { minimumFractionDigits: digits || 2 })
+  if (kind.toLowerCase() === 'n') {
+    // .NET's N has two decimals where none are said, and none where 0 are.
+    const decimals = match[2] === '' ? 2 : digits
+    return value.toLocaleString('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
+  }
   const text = kind.toLowerCase() === 'x' ? Math.abs(value).toString(16) : String(Math.abs(value))
   const cased = kind === 'X' ? text.toUpperCase() : text
   return (value < 0 ? '-' : '') + cased.padStart(digits, '0')

@@ -19,12 +19,14 @@ import { whoOf } from '../log/who.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 import { isLoggedRefusal, type App, type Request } from './admission.ts'
 import { readAskedBy } from './asked-by.ts'
+import { addObjectManagementRoutes, type ManagedObjects } from './object-management-routes.ts'
 import type { RateLimits } from './rate-limits.ts'
 
-/** The wire on which the resource manager makes, changes and deletes vaults. Nobody else passes. */
+/** The wire on which the resource manager makes, changes and deletes vaults, and makes what templates put into them. Nobody else passes. */
 export function createManagementApp(o: {
   vaults: Vaults
   hsms: Hsms
+  objects: ManagedObjects
   log: OperationLog
   /** Undefined counts nothing. */
   rates: RateLimits | undefined
@@ -87,6 +89,7 @@ export function createManagementApp(o: {
   })
   app.get('/vaults/:name', async (request) => vaults.get(nameOf(request)))
   app.delete('/vaults/:name', (request) => recorded(request, ofVault('delete'), (by, name) => vaults.delete(by, name)))
+  addObjectManagementRoutes(app, { vaults, objects: o.objects, recorded })
   app.get('/availability/:name', async (request) => vaults.availability(nameOf(request)))
   app.get('/deletedvaults', async () => ({ value: await vaults.listDeleted() }))
   app.get('/deletedvaults/:name', async (request) => vaults.getDeleted(nameOf(request)))

@@ -20,7 +20,7 @@ export function toModel(
   const size = findSize(r.vmSize ?? '')
   const { encryption, secureBoot, vTpm, image } = r
   const securityType = securityTypeOf(r.securityType) ?? 'Standard'
-  const { computerName, adminUsername, sshKeys, customData } = r.osProfile
+  const { computerName, adminUsername } = r.osProfile
   if (
     size === undefined ||
     (securityType === 'ConfidentialVM' && encryption === undefined) ||
@@ -47,13 +47,7 @@ export function toModel(
       caching: r.osDisk.caching,
       storageAccountType: r.osDisk.storageAccountType,
     },
-    osProfile: {
-      computerName,
-      adminUsername,
-      sshKeys,
-      ...(customData !== undefined && { customData }),
-      ...(o.password !== undefined && { password: o.password }),
-    },
+    osProfile: accountOf(r, { computerName, adminUsername, password: o.password }),
     ...(r.userData !== undefined && { userData: r.userData }),
     ...(r.bootDiagnostics !== undefined && { bootDiagnostics: r.bootDiagnostics }),
     nics: r.nics,
@@ -64,4 +58,20 @@ export function toModel(
     ...(o.identities.length > 0 && { userAssigned: o.identities }),
   }
   return { model, size }
+}
+
+function accountOf(
+  { osProfile }: VmRequest,
+  o: { computerName: string; adminUsername: string; password: KeptPassword | undefined },
+): VmModel['osProfile'] {
+  const { sshKeys, customData, provisionVMAgent, allowExtensionOperations } = osProfile
+  return {
+    computerName: o.computerName,
+    adminUsername: o.adminUsername,
+    sshKeys,
+    ...(customData !== undefined && { customData }),
+    ...(o.password !== undefined && { password: o.password }),
+    ...(provisionVMAgent === true && { provisionVMAgent }),
+    ...(allowExtensionOperations === true && { allowExtensionOperations }),
+  }
 }

@@ -24,6 +24,7 @@ import type { Plane } from '../../plane.ts'
 import type { Db } from '../../store/resources.ts'
 import { changedMeanwhile } from '../../types/conflicts.ts'
 import { applyNics, assertDeallocated } from '../vm-network.ts'
+import { assertCanRestart, restartsIn, submitResize } from '../vm-resize.ts'
 import { repeatCreation } from './creation.ts'
 import { toModel } from './model.ts'
 import type { ResolvedVm } from './resolve.ts'
@@ -43,6 +44,8 @@ interface Change {
   size: Size
   /** Names of the properties that differ. */
   changed: string[]
+  /** Whether the VM runs, and is restarted in its new size. */
+  restarts: boolean
   identity: VmInternal['identity']
 }
 
@@ -75,33 +78,44 @@ export async function updateVm(plane: Plane, request: ArmRequest, o: WantedChang
     const to = { to: size, tags: model.tags, changed, running }
     return { ...(await convertVm(plane, asker, existing, to)), created: false }
   }
-  await assertCanChange(plane, existing, changed, running)
+  const restarts = await assertCanChange(plane, asker, existing, changed, running)
   const identity = await applyIdentities(plane, existing, model)
-  const change = { existing, model, size, changed, identity }
+  const change = { existing, model, size, changed, restarts, identity }
   return await plane.resources.transaction(async (tx) => await commit(plane, tx, request, change))
 }
 
 /** Properties that a VM takes while it runs. */
-const takenWhileRunning = ['tags', 'identity', 'storageProfile.dataDisks', 'userData', 'diagnosticsProfile']
+const takenWhileRunning = [
+  'tags',
+  'identity',
+  'storageProfile.dataDisks',
+  'userData',
+  'diagnosticsProfile',
+  'osProfile.allowExtensionOperations',
+]
 const interfaces = 'networkProfile.networkInterfaces'
 
-/** @throws ServiceError where the VM would have to be off, or is being converted */
+/** Whether the VM is to be restarted for it. @throws ServiceError where it would have to be off, or is being converted */
 async function assertCanChange(
   plane: Plane,
+  asker: AskedBy,
   existing: Vm,
   changed: string[],
   running: Operation | undefined,
-): Promise<void> {
+): Promise<boolean> {
   assertNotConverting(existing, running)
   const needsStop = changed.filter(
     (property) => !takenWhileRunning.includes(property) && !property.startsWith('networkProfile'),
   )
-  if (needsStop.length > 0) await assertOff(plane, existing, needsStop, running)
   if (changed.includes(interfaces)) assertDeallocated(existing, running)
+  const restarts = await restartsIn(plane, existing, { changed, needsStop, running })
+  if (restarts) await assertCanRestart(plane, asker, existing)
+  else if (needsStop.length > 0) await assertOff(plane, existing, needsStop, running)
+  return restarts
 }
 
 async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Promise<VmWritten> {
-  const { existing, model, size, changed, identity } = o
+  const { existing, model, size, changed, restarts, identity } = o
   const before = existing.internal.model
   if (model.vmSize !== before.vmSize && !existing.internal.deallocated)
     await plane.quotas.reserve(tx, { owner: existing.key, region: model.location, size })
@@ -123,12 +137,14 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
     if (!isDeepStrictEqual(current.internal.model, before)) throw changedMeanwhile(existing.id)
     current.internal.model = model
     if (changesDisks) current.internal.hadDataDisks = true
-    if (changesDisks && stateOf(current) === 'Succeeded') current.body.properties['provisioningState'] = 'Updating'
+    if ((changesDisks || restarts) && stateOf(current) === 'Succeeded')
+      current.body.properties['provisioningState'] = 'Updating'
     if (size.tee !== undefined) current.internal.tee = size.tee
     if (identity === undefined) delete current.internal.identity
     else current.internal.identity = identity
     refreshBody(current)
   })
+  if (restarts) return { vm, created: false, operation: await submitResize(plane, tx, askerOf(request), vm) }
   if (!changesDisks) return { vm, created: false }
   const operation = await plane.runner.submit({
     kind: 'vm.update',

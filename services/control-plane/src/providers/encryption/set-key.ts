@@ -50,22 +50,8 @@ export async function placeKey(
 }
 
 function vaultProblems(vault: Resource): Problem[] {
-  const { sku, enablePurgeProtection, enabledForDiskEncryption } = vault.body.properties
+  const { sku, enablePurgeProtection } = vault.body.properties
   const skuName = String((sku as { name?: unknown } | undefined)?.name)
-  const demand = (holds: boolean, o: { what: string; name: string; code: string; option: string }): Problem[] =>
-    holds
-      ? []
-      : [
-          {
-            code: o.code,
-            status: 400,
-            message: `The key vault '${vault.id}' cannot be used by a disk encryption set: ${o.what}.`,
-            target: `${path}.sourceVault`,
-            expected: `${o.name} true`,
-            found: 'false',
-            remedy: `az keyvault update --name ${vault.name} ${o.option} true`,
-          },
-        ]
   return [
     ...(skuName === 'premium'
       ? []
@@ -81,18 +67,19 @@ function vaultProblems(vault: Resource): Problem[] {
             rule: 'S2' as const,
           },
         ]),
-    ...demand(enablePurgeProtection === true, {
-      what: 'purge protection is not enabled on it, so that a key could be destroyed for good',
-      name: 'enablePurgeProtection',
-      code: 'KeyVaultPurgeProtectionNotEnabled',
-      option: '--enable-purge-protection',
-    }),
-    ...demand(enabledForDiskEncryption === true, {
-      what: 'it is not enabled for disk encryption',
-      name: 'enabledForDiskEncryption',
-      code: 'KeyVaultNotEnabledForDiskEncryption',
-      option: '--enabled-for-disk-encryption',
-    }),
+    ...(enablePurgeProtection === true
+      ? []
+      : [
+          {
+            code: 'KeyVaultPurgeProtectionNotEnabled',
+            status: 400,
+            message: `The key vault '${vault.id}' cannot be used by a disk encryption set: purge protection is not enabled on it, so that a key could be destroyed for good.`,
+            target: `${path}.sourceVault`,
+            expected: 'enablePurgeProtection true',
+            found: 'false',
+            remedy: `az keyvault update --name ${vault.name} --enable-purge-protection true`,
+          },
+        ]),
   ]
 }
 

@@ -4,14 +4,19 @@ import {
   vaultManagementHost,
   type DeletedManagedHsmRecord,
   type DeletedVaultRecord,
+  type KeyBundle,
   type ManagedHsmDefinition,
   type ManagedHsmRecord,
+  type SecretItem,
   type VaultChange,
   type VaultNameAvailability,
   type VaultRecord,
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
 import { askerHeaders, type Asker } from '../../arm/asker.ts'
+
+const objectPath = (vault: string, kind: 'keys' | 'secrets', name: string): string =>
+  `/vaults/${encodeURIComponent(vault)}/${kind}/${encodeURIComponent(name)}`
 
 /** The key service's own wire for vaults, called as the control plane's principal, which says who asked for a change. */
 export class VaultClient {
@@ -55,6 +60,26 @@ export class VaultClient {
 
   async purge(asker: Asker, name: string): Promise<void> {
     await this.#send(asker, 'DELETE', `/deletedvaults/${encodeURIComponent(name)}`)
+  }
+
+  /** The key's newest version; of a key that is there nothing is changed. @throws ServiceError 400 BadParameter, 409 */
+  async ensureKey(asker: Asker, vault: string, name: string, wanted: object): Promise<KeyBundle> {
+    return await this.#send(asker, 'PUT', objectPath(vault, 'keys', name), wanted)
+  }
+
+  /** @throws ServiceError 404 KeyNotFound */
+  async getKey(vault: string, name: string): Promise<KeyBundle> {
+    return await this.#send(undefined, 'GET', objectPath(vault, 'keys', name))
+  }
+
+  /** A new version. @throws ServiceError 400 BadParameter, 409 */
+  async setSecret(asker: Asker, vault: string, name: string, wanted: object): Promise<SecretItem> {
+    return await this.#send(asker, 'PUT', objectPath(vault, 'secrets', name), wanted)
+  }
+
+  /** Without its value. @throws ServiceError 404 SecretNotFound */
+  async getSecret(vault: string, name: string): Promise<SecretItem> {
+    return await this.#send(undefined, 'GET', objectPath(vault, 'secrets', name))
   }
 
   /** Makes the managed HSM or changes it. @throws ServiceError 409 Conflict, 400 BadParameter */

@@ -1,11 +1,11 @@
 import { ServiceError } from '@strongroom/platform'
-import { Fields, withoutNulls } from '../../arm/fields.ts'
+import { Fields, withoutNulls, type Problem } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
 import { ok } from '../../arm/request.ts'
 import type { Route } from '../../arm/router.ts'
 import { groupPath, type Plane } from '../../plane.ts'
 import type { Db, Json, Resource } from '../../store/resources.ts'
-import { contains, overlaps, parseCidr, type Cidr } from './cidr.ts'
+import { contains, formatAddress, overlaps, parseAddress, parseCidr, type Cidr } from './cidr.ts'
 import { invalidName, type NetworkKind } from './provider.ts'
 
 export interface Subnet {
@@ -63,16 +63,33 @@ function readNetworks(fields: Fields, name: string, texts: string[]): Cidr[] {
   return texts.flatMap((text) => {
     const network = parseCidr(text)
     if (network !== undefined) return [network]
-    fields.problem({
-      code: 'InvalidCIDRNotation',
-      status: 400,
-      message: `The address prefix ${text.slice(0, 40)} has an invalid CIDR notation. For the given prefix length, the address prefix should be the network's first address.`,
-      target: fields.at(name),
-      expected: 'for example 10.0.0.0/16',
-      found: text.slice(0, 40),
-    })
+    fields.problem({ ...wrongNetwork(text.slice(0, 40)), target: fields.at(name), found: text.slice(0, 40) })
     return []
   })
+}
+
+function wrongNetwork(text: string): Problem {
+  const [address = '', length = ''] = text.split('/')
+  const problem = (why: string, expected: string): Problem => ({
+    code: 'InvalidCIDRNotation',
+    status: 400,
+    message: `The address prefix ${text} has an invalid CIDR notation. ${why}`,
+    expected,
+  })
+  const start = parseAddress(address)
+  if (start === undefined || !/^\d+$/.test(length))
+    return problem('It is not an IPv4 address with the length of its prefix.', 'for example 10.0.0.0/16')
+  const bits = Number(length)
+  if (bits > 32)
+    return problem(
+      `An IPv4 address has 32 bits: /${length} is longer.`,
+      'a prefix length from 0 to 32, for example /24',
+    )
+  const first = formatAddress(start - (start % 2 ** (32 - bits)))
+  return problem(
+    "For the given prefix length, the address prefix should be the network's first address.",
+    `${first}/${bits}`,
+  )
 }
 
 function readSubnet(fields: Fields, networkId: string): Subnet {

@@ -8,6 +8,7 @@ import { requireWhole } from './disk-placement.ts'
 import type { Kept, KeptInternal } from './kept/kept.ts'
 import type { Size } from '../size/sizes.ts'
 import { diskIdOf, diskType, type DataDisk, type DiskChange } from '../vm/vm-model.ts'
+import { readDiskSize } from './disk-size.ts'
 
 export type DiskInternal = KeptInternal
 
@@ -24,6 +25,7 @@ export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[]
     const wanted = disk.text('name')
     const same = made !== undefined && (wanted === undefined || keyOf(wanted) === keyOf(made.name)) ? made : undefined
     const id = managed.text('id') ?? same?.id
+    const sizeGiB = readDiskSize(disk)
     return [
       {
         lun,
@@ -33,7 +35,7 @@ export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[]
         deleteOption: disk.oneOf('deleteOption', ['Delete', 'Detach']) ?? 'Detach',
         caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? 'None',
         storageAccountType: managed.text('storageAccountType') ?? 'Premium_LRS',
-        ...(disk.integer('diskSizeGB', 1, 32_767) !== undefined && { sizeGiB: disk.integer('diskSizeGB', 1, 32_767)! }),
+        ...(sizeGiB !== undefined && { sizeGiB }),
       },
     ]
   })

@@ -13,6 +13,7 @@ import { keptHooks } from './kept/kept-type.ts'
 import { setType } from './kept/kept.ts'
 import { finishUploadSaga, keepSaga, removeKeptSaga } from './kept/sagas.ts'
 import { metersOfDisk } from './disk-meters.ts'
+import { readDiskSize } from './disk-size.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { diskSkus } from '../vm/vm-request.ts'
 import { diskType } from '../vm/vm-model.ts'
@@ -64,7 +65,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const location = requireLocation(fields, fields.text('location') ?? groupLocation)
   const tags = fields.textMap('tags')
   const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
-  const sizeGiB = properties.integer('diskSizeGB', 1, 32_767)
+  const sizeGiB = readDiskSize(properties)
   const option = creation.text('createOption') ?? ''
   const invalid = (
     code: string,
@@ -137,7 +138,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
 async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const tags = fields.textMap('tags')
-  const sizeGiB = fields.object('properties').integer('diskSizeGB', 1, 32_767)
+  const sizeGiB = readDiskSize(fields.object('properties'))
   const held = Number(disk.body.properties['diskSizeGB'])
   if (sizeGiB !== undefined && sizeGiB < held)
     fields.problem({

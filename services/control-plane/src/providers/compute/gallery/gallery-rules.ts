@@ -56,7 +56,14 @@ export function specialise(r: VmRequest, gallery: GallerySource | undefined, vmN
   if (gallery?.osState !== 'Specialized') return false
   const fallback = { computerName: vmName.replaceAll(/[^A-Za-z0-9-]/g, '-').slice(0, 63), adminUsername: 'azureuser', sshKeys: [] } // prettier-ignore
   // The account is what the disk has: what its VM was made with is of no use to this one.
-  const none = { customData: undefined, adminPassword: undefined, disablePassword: undefined, password: undefined }
+  const none = {
+    customData: undefined,
+    adminPassword: undefined,
+    disablePassword: undefined,
+    password: undefined,
+    provisionVMAgent: undefined,
+    allowExtensionOperations: undefined,
+  }
   r.osProfile = { ...(gallery.osProfile ?? fallback), ...none }
   return true
 }

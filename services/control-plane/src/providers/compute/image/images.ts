@@ -58,6 +58,14 @@ export function marketOf(all: ImageRecord[], o: { strict: boolean }): { image: I
   return [...all.map((image) => ({ image, urn: urnOf(image) })), ...azure]
 }
 
+/** What there is, for whoever asked for what there is not: one sentence. */
+export function whatThereIs(all: ImageRecord[], o: { strict: boolean }): string {
+  const urns = [...new Set(marketOf(all, o).map(({ urn }) => imageText({ ...urn, version: 'latest' })))]
+  return urns.length === 0
+    ? 'There is no image yet: build the reference image with `strongroom image build`.'
+    : `Images of this installation: ${urns.slice(0, 10).join(', ')}.`
+}
+
 export const isReference = (image: ImageReference): boolean =>
   !('id' in image) && same(image.publisher, referenceImageUrn.publisher) && same(image.offer, referenceImageUrn.offer)
 
@@ -88,10 +96,13 @@ export async function resolveImage(
       }
     }
   }
-  return { problem: azure === undefined ? missing(image) : unregistered(image, registeredName(azure)) }
+  const instead = whatThereIs(all, o)
+  return {
+    problem: azure === undefined ? missing(image, instead) : unregistered(image, registeredName(azure), instead),
+  }
 }
 
-function missing(image: ImageReference): Problem {
+function missing(image: ImageReference, instead: string): Problem {
   const target = imageTarget
   if (isReference(image)) {
     return {
@@ -106,7 +117,7 @@ function missing(image: ImageReference): Problem {
   return {
     code: 'PlatformImageNotFound',
     status: 404,
-    message: `The platform image '${imageText(image)}' is not available. Verify that all fields in the storage profile are correct.`,
+    message: `The platform image '${imageText(image)}' is not available. ${instead}`,
     target,
     expected: 'an image that `strongroom image list` shows',
     found: imageText(image),
@@ -114,11 +125,11 @@ function missing(image: ImageReference): Problem {
   }
 }
 
-const unregistered = (image: ImageReference, name: string): Problem => ({
-  ...missing(image),
+const unregistered = (image: ImageReference, name: string, instead: string): Problem => ({
+  ...missing(image, instead),
   code: 'PlatformImageNotFound',
   status: 404,
-  message: `The platform image '${imageText(image)}' is not available: no image is registered under its name.`,
+  message: `The platform image '${imageText(image)}' is not available: no image is registered under its name. ${instead}`,
   expected: `an image that was imported under the name ${name}`,
   remedy: `Import it: strongroom image import DISK --name ${name}`,
 })

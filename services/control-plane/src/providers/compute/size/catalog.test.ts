@@ -33,6 +33,19 @@ describe('a size', () => {
 })
 
 describe('the catalogue', () => {
+  it('answers Azure’s alias of an image that is not here with the images that are', async () => {
+    const reply = await plane.service.hosts[0]!.app.inject({ url: '/aliases.json' })
+    const { Linux } = reply.json<Loose>().outputs.aliases.value
+    expect(Object.keys(Linux)).toEqual(expect.arrayContaining(['Debian13Cvm', 'Ubuntu2204', 'Debian12']))
+    for (const alias of ['Ubuntu2204', 'Debian12']) {
+      const { publisher, offer, sku } = Linux[alias]
+      const versions = `${compute}/locations/westeurope/publishers/${publisher}/artifacttypes/vmimage/offers/${offer}/skus/${sku}/versions`
+      const { status, body } = await plane.send('GET', `${versions}?$top=1&$orderby=name desc`)
+      expect([status, body.error.code]).toEqual([404, 'NotFound'])
+      expect(body.error.message).toContain('Strongroom:debian-13:cvm:latest')
+    }
+  })
+
   it('lists all 133 sizes with text capabilities and says where they are not offered', async () => {
     const { body } = await plane.send('GET', `${compute}/skus?$filter=location eq 'West Europe'`)
     const confidential = body.value.filter((entry: { capabilities: { name: string }[] }) =>

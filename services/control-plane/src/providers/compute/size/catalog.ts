@@ -6,7 +6,7 @@ import { ok, param, type ArmRequest } from '../../../arm/request.ts'
 import { parseResourceId } from '../../../arm/resource-id.ts'
 import { signedIn, type Route } from '../../../arm/router.ts'
 import { subscriptionPath, type Plane } from '../../../plane.ts'
-import { marketOf } from '../image/images.ts'
+import { marketOf, whatThereIs } from '../image/images.ts'
 import { findRegion, locationKey, regions, type Region } from '../../../arm/regions.ts'
 import { allSizes, isOffered, type Size } from './sizes.ts'
 import { vmType } from '../vm/vm-model.ts'
@@ -179,6 +179,15 @@ function marketRoutes(plane: Plane): Route[] {
     marketOf(await plane.machine.images(), { strict: plane.strictImages }).filter(({ urn }) =>
       names.every((name) => same(urn[name], param(request, name))),
     )
+  const noImage = async (): Promise<ServiceError> => {
+    const instead = whatThereIs(await plane.machine.images(), { strict: plane.strictImages })
+    return new ServiceError({
+      code: 'NotFound',
+      status: 404,
+      message: `Artifact: VMImage was not found. ${instead}`,
+      remedy: 'Look at `strongroom image list`.',
+    })
+  }
   const list = (path: string, names: (keyof Urn)[], shown: keyof Urn): Route => ({
     method: 'GET',
     path,
@@ -186,6 +195,8 @@ function marketRoutes(plane: Plane): Route[] {
     handle: async (request) => {
       const location = requireRegion(request)
       const found = (await matching(request, names)).map(({ urn }) => urn[shown])
+      // az takes the latest of these: it is told here what there is instead.
+      if (shown === 'version' && found.length === 0) throw await noImage()
       const descending = (request.query['$orderby'] ?? '').toLowerCase() === 'name desc'
       const sorted = [...new Set(found)].toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true }))
       const ordered = descending ? sorted.toReversed() : sorted
@@ -206,14 +217,7 @@ function marketRoutes(plane: Plane): Route[] {
       handle: async (request) => {
         const location = requireRegion(request)
         const found = (await matching(request, ['publisher', 'offer', 'sku', 'version']))[0]
-        if (found === undefined) {
-          throw new ServiceError({
-            code: 'NotFound',
-            status: 404,
-            message: `Artifact: VMImage was not found.`,
-            remedy: 'Look at `strongroom image list`.',
-          })
-        }
+        if (found === undefined) throw await noImage()
         const { image, urn } = found
         return ok({
           location,

@@ -1,6 +1,7 @@
 import type { ImageRecord, SecurityEncryptionType, SecurityType } from '@strongroom/contract'
 import type { Problem } from '../../../arm/fields.ts'
 import type { Region } from '../../../arm/regions.ts'
+import { nearestSize } from '../size/nearest-size.ts'
 import type { Size } from '../size/sizes.ts'
 
 /** What of a VM request decides whether its security profile can be had. */
@@ -53,6 +54,12 @@ const shortName = (c: Combination): string => c.size?.name ?? c.sizeName.slice(0
 const said = (value: boolean | undefined): string => String(value ?? 'null')
 const because = (image: ImageRecord | undefined): string => image?.qualifies.reasons.join(' ') ?? ''
 
+/** Of a size that there is not: the one that was probably meant. */
+function meant(c: Combination): string {
+  const near = c.size === undefined ? nearestSize(c.sizeName) : undefined
+  return near === undefined ? '' : `. Did you mean '${near}'?`
+}
+
 /** In Azure's words: a size that cannot carry the VM with this encryption. */
 const withEncryption = (c: Combination): string =>
   `The VM size '${shortName(c)}' is not supported for creation of VMs and Virtual Machine Scale Set with 'ConfidentialVM' security type and managedDisk.securityProfile.securityEncryptionType set as '${c.encryption ?? '<NULL>'}'`
@@ -80,7 +87,7 @@ const rows: Row[] = [
     answer: (c) => ({
       code: 'InvalidParameter',
       status: 400,
-      message: `The value ${shortName(c)} provided for the VM size is not valid.`,
+      message: `The value ${shortName(c)} provided for the VM size is not valid${meant(c) || '.'}`,
       target: paths.size,
       expected: 'a size of this installation',
       found: shortName(c),
@@ -104,7 +111,7 @@ const rows: Row[] = [
   {
     applies: (c) => confidential(c) && c.size?.tee === undefined,
     answer: (c) =>
-      bad(withEncryption(c), {
+      bad(withEncryption(c) + meant(c), {
         target: paths.size,
         expected: 'a confidential size',
         found: shortName(c),

@@ -22,6 +22,7 @@ export function changedProperties(before: VmModel, after: VmModel): string[] {
     identity: [m.systemAssigned === true, ...(m.userAssigned ?? []).map(({ clientId }) => clientId).toSorted()],
     userData: m.userData ?? '',
     diagnosticsProfile: m.bootDiagnostics === true,
+    'osProfile.allowExtensionOperations': m.osProfile.allowExtensionOperations === true,
     'networkProfile.networkInterfaces': m.nics
       .map(({ id, primary }) => [id.toLowerCase(), primary])
       .toSorted(([a], [b]) => String(a).localeCompare(String(b))),
@@ -88,6 +89,8 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
     String(off),
     String(r.osProfile.disablePassword ?? off),
   )
+  const agent = before.osProfile.provisionVMAgent === true
+  fixed('osProfile.linuxConfiguration.provisionVMAgent', String(agent), String(r.osProfile.provisionVMAgent ?? agent))
   const keys = (list: VmModel['osProfile']['sshKeys']): string => list.map((key) => key.keyData).join('\n')
   if (keys(before.osProfile.sshKeys) !== keys(r.osProfile.sshKeys)) {
     fixed('linuxConfiguration.ssh.publicKeys', 'the keys at creation', 'other keys')

@@ -67,6 +67,9 @@ export interface VmModel {
     customData?: string
     /** Absent: the account is entered by SSH key alone. Fixed. */
     password?: KeptPassword
+    /** What Azure's agent would be told; kept as it was sent, for there is no agent. The first is fixed. */
+    provisionVMAgent?: boolean
+    allowExtensionOperations?: boolean
   }
   /** Base64. */
   userData?: string
@@ -140,10 +143,10 @@ const osProfileView = (model: VmModel): Json => ({
   linuxConfiguration: {
     disablePasswordAuthentication: model.osProfile.password === undefined,
     ssh: { publicKeys: model.osProfile.sshKeys },
-    provisionVMAgent: false,
+    provisionVMAgent: model.osProfile.provisionVMAgent ?? false,
   },
   secrets: [],
-  allowExtensionOperations: false,
+  allowExtensionOperations: model.osProfile.allowExtensionOperations ?? false,
 })
 
 /** `identity` as Azure shows it; undefined where the VM has none. */

@@ -5,6 +5,7 @@ import { checkPlan } from '../image/market-terms.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { readImageReference } from '../image/images.ts'
 import { readDataDisks } from '../disk/data-disks.ts'
+import { readDiskSize } from '../disk/disk-size.ts'
 import type { KeptPassword } from './passwords.ts'
 import { readNics } from './vm-nics.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
@@ -47,6 +48,8 @@ export interface VmRequest {
     disablePassword: boolean | undefined
     /** What the VM has. */
     password: KeptPassword | undefined
+    provisionVMAgent: boolean | undefined
+    allowExtensionOperations: boolean | undefined
   }
   /** Base64. */
   userData: string | undefined
@@ -96,7 +99,7 @@ export function readVmRequest(
     image: readImageReference(storage.object('imageReference')) ?? existing?.image,
     osDisk: {
       name: disk.text('name') ?? existing?.osDisk.name,
-      sizeGiB: disk.integer('diskSizeGB', 1, 4095) ?? existing?.osDisk.sizeGiB,
+      sizeGiB: readDiskSize(disk, 4095) ?? existing?.osDisk.sizeGiB,
       caching: disk.oneOf('caching', ['None', 'ReadOnly', 'ReadWrite']) ?? existing?.osDisk.caching ?? 'ReadWrite',
       storageAccountType:
         managed.oneOf('storageAccountType', diskSkus) ?? existing?.osDisk.storageAccountType ?? 'Premium_LRS',
@@ -111,6 +114,9 @@ export function readVmRequest(
       adminPassword: disablePassword === true ? undefined : os.text('adminPassword'),
       disablePassword,
       password: existing?.osProfile.password,
+      provisionVMAgent:
+        os.object('linuxConfiguration').flag('provisionVMAgent') ?? existing?.osProfile.provisionVMAgent,
+      allowExtensionOperations: os.flag('allowExtensionOperations') ?? existing?.osProfile.allowExtensionOperations,
     },
     userData: readBase64(properties, 'userData') ?? existing?.userData,
     bootDiagnostics: readBootDiagnostics(properties) ?? existing?.bootDiagnostics,
@@ -167,10 +173,24 @@ const readKey = (fields: Fields): SshKey => ({
   keyData: (fields.text('keyData') ?? '').trim(),
 })
 
+type Note = (path: string, reason: string, remedy: string, rule?: FaqRuleId) => void
+
+/** azurerm sends the profile with every VM, also where it is empty. */
+function readApplications(properties: Fields, note: Note): void {
+  const applications = properties.object('applicationProfile')
+  if (applications.list('galleryApplications').length === 0) return
+  note(
+    applications.at('galleryApplications'),
+    'Gallery applications need an agent of the operator’s in the guest, and there is none.',
+    'Install them inside the guest over SSH, or at its first boot by --custom-data.',
+    'S25',
+  )
+}
+
 /** Members whose silent loss would give a VM other than the one that was asked for. */
 function readUnsupported(properties: Fields): VmRequest['unsupported'] {
   const found: VmRequest['unsupported'] = []
-  const note = (path: string, reason: string, remedy: string, rule?: FaqRuleId): void =>
+  const note: Note = (path, reason, remedy, rule) =>
     void found.push({ path, reason, remedy, ...(rule !== undefined && { rule }) })
   const storage = properties.object('storageProfile')
   const disk = storage.object('osDisk')
@@ -220,10 +240,10 @@ function readUnsupported(properties: Fields): VmRequest['unsupported'] {
     'licenseType',
     'scheduledEventsProfile',
     'scheduledEventsPolicy',
-    'applicationProfile',
   ]) {
     if (properties.has(name)) note(properties.at(name), `'${name}' is not offered.`, `Leave ${name} out.`)
   }
+  readApplications(properties, note)
   const hardware = properties.object('hardwareProfile')
   if (hardware.has('vmSizeProperties'))
     note(hardware.at('vmSizeProperties'), 'A VM has the cores that its size has.', 'Use a size with fewer cores.')

@@ -295,18 +295,50 @@ describe('a change of a VM', () => {
     expect(reply.body.error.message).toMatch(/Secure Boot is required/)
   })
 
-  it('of its size waits until it is stopped, and the machine learns of it at the next start', async () => {
-    const resize = { properties: { hardwareProfile: { vmSize: 'Standard_DC4as_v5' } } }
-    expect((await plane.send('PATCH', vmPath('vm1'), resize)).body.error.code).toBe('OperationNotAllowed')
+  const resize = (vmSize: string): Loose => ({ properties: { hardwareProfile: { vmSize } } })
+
+  it('of its size while it is off reaches the machine at the next start', async () => {
     await plane.run('POST', `${vmPath('vm1')}/deallocate`)
-    const changed = await plane.send('PATCH', vmPath('vm1'), resize)
+    const changed = await plane.send('PATCH', vmPath('vm1'), resize('Standard_DC4as_v5'))
     expect([changed.status, changed.body.properties.hardwareProfile.vmSize]).toEqual([200, 'Standard_DC4as_v5'])
+    expect(changed.headers['azure-asyncoperation']).toBeUndefined()
     await plane.run('POST', `${vmPath('vm1')}/start`)
     expect([...plane.wire.instances.values()][0]?.spec.size).toEqual({
       name: 'Standard_DC4as_v5',
       vCPUs: 4,
       memoryMiB: 16_384,
     })
+  })
+
+  it('of its size while it runs restarts it in the new one', async () => {
+    const { reply, operation } = await plane.run('PATCH', vmPath('vm1'), resize('Standard_DC8as_v5'))
+    expect([reply.status, reply.body.properties.provisioningState]).toEqual([200, 'Updating'])
+    expect(operation.status).toBe('Succeeded')
+    const [instance] = plane.wire.instances.values()
+    expect([instance?.spec.size?.vCPUs, instance?.power.state]).toEqual([8, 'Ready'])
+    const { body } = await plane.send('GET', `${vmPath('vm1')}?$expand=instanceView`)
+    expect(body.properties).toMatchObject({
+      provisioningState: 'Succeeded',
+      hardwareProfile: { vmSize: 'Standard_DC8as_v5' },
+      instanceView: { statuses: expect.arrayContaining([expect.objectContaining({ code: 'PowerState/running' })]) },
+    })
+  })
+
+  it('of its size together with what needs a stop does not restart it', async () => {
+    const both = resize('Standard_DC4as_v5')
+    both.properties.securityProfile = { encryptionAtHost: true }
+    expect((await plane.send('PATCH', vmPath('vm1'), both)).body.error.code).toBe('OperationNotAllowed')
+  })
+
+  it('of its size over the quota leaves it running as it was', async () => {
+    await makeNetwork(plane, 'vm3')
+    const other = vmRequest('vm3')
+    size(other, 'Standard_DC8as_v5')
+    await plane.run('PUT', vmPath('vm3'), other)
+    const reply = await plane.send('PATCH', vmPath('vm1'), resize('Standard_DC96as_v5'))
+    expect([reply.status, reply.body.error?.code]).toEqual([409, 'OperationNotAllowed'])
+    expect([...plane.wire.instances.values()][0]?.power.state).toBe('Ready')
+    await plane.run('DELETE', vmPath('vm3'))
   })
 
   it('of its tags needs no stop', async () => {

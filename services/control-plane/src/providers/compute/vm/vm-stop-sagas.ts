@@ -4,15 +4,15 @@ import type { Plane } from '../../../plane.ts'
 import { assertLeftWhole, waitUntilStopped } from './vm-boot.ts'
 import { changeVm, type VmParams } from './vm-record.ts'
 
+/** Until a VM is off and its guest state is written. */
+export const stopSteps = <P extends VmParams>(plane: Plane, graceful: (params: P) => boolean): SagaStep<P>[] => [
+  { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, graceful(c.params))) },
+  { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
+  leftWhole(plane),
+]
+
 export function powerOffSaga(plane: Plane): SagaDefinition<VmParams & { graceful: boolean }> {
-  return {
-    kind: 'vm.powerOff',
-    steps: [
-      { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, c.params.graceful)) },
-      { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
-      leftWhole(plane),
-    ],
-  }
+  return { kind: 'vm.powerOff', steps: stopSteps(plane, ({ graceful }) => graceful) }
 }
 
 /** The last step of a stop: the VM is off by then, whatever it left. */

@@ -58,10 +58,14 @@ const generalized: InstanceViewStatus = {
 const passwordNotice =
   'The account has a password: it passed the resource manager in clear, and a hash of it the host. Who is to be kept out could have it: SSH keys pass nobody.'
 
+const agentNotice =
+  'There is no VM agent and there are no extensions: provisionVMAgent and allowExtensionOperations are kept as they were sent, and nothing of the operator’s runs in the guest.'
+
 function ownNotices(vm: Vm): string[] {
   const { encryption, encryptionAtHost, osProfile } = vm.internal.model
   const named = [
     ...(vm.internal.notice === undefined ? [] : [vm.internal.notice]),
+    ...(osProfile.provisionVMAgent === true || osProfile.allowExtensionOperations === true ? [agentNotice] : []),
     ...(encryption !== undefined && osProfile.password !== undefined ? [passwordNotice] : []),
   ]
   if (!encryptionAtHost || encryption !== 'DiskWithVMGuestState') return named

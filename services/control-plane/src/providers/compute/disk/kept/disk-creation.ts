@@ -10,6 +10,7 @@ import { diskType } from '../../vm/vm-model.ts'
 import { diskSkus } from '../../vm/vm-request.ts'
 import { guestBehind, idOfAddress, readSourceUri, withoutSignature } from './address.ts'
 import { diskBody } from './disk-body.ts'
+import { readDiskSize } from '../disk-size.ts'
 import { invalidParameter, managedImageType, snapshotType, versionType, type Kept, type KeptResource } from './kept.ts'
 import { resolveSource } from './source.ts'
 import { accepted } from '../../../../arm/operations.ts'
@@ -47,7 +48,7 @@ export async function createFilledDisk(
       expected: '1 to 80 letters, digits, _ . -',
     })
   const { kept, creationData } = await readCreation(plane, request, { fields, properties, creation, location })
-  const sizeGiB = properties.integer('diskSizeGB', 1, 32_767)
+  const sizeGiB = readDiskSize(properties)
   if (kept !== undefined && sizeGiB !== undefined && sizeGiB !== kept.sizeGiB && kept.source.from !== 'uri')
     invalidParameter(fields, properties.at('diskSizeGB'), 'A disk that is made of another is as large as that one.', {
       expected: String(kept.sizeGiB),

@@ -1,0 +1,70 @@
+import { parseResourceId } from './resource-id.ts'
+
+/** What serves instead of a type that is not offered here. */
+const substitutes: readonly [type: string, instead: string][] = [
+  ['Microsoft.Compute/virtualMachineScaleSets', 'Make several VMs at once: az vm create --count N.'],
+  ['Microsoft.Compute/availabilitySets', 'Name a zone: az vm create --zone 1.'],
+  ['Microsoft.Compute/proximityPlacementGroups', 'Leave it out: an installation is one place.'],
+  ['Microsoft.Compute/hostGroups', 'Leave it out: an installation’s machine carries nobody else’s VMs.'],
+  [
+    'Microsoft.Compute/diskAccesses',
+    'Leave it out: disks are exported to whoever holds an address of az disk grant-access.',
+  ],
+  ['Microsoft.Compute/restorePointCollections', 'Copy the disks: az snapshot create --source DISK.'],
+  ['Microsoft.Compute/galleries/applications', 'Install it inside the guest, or at its first boot by --custom-data.'],
+  ['Microsoft.RecoveryServices/vaults', 'Copy the disks: az snapshot create --source DISK.'],
+  ['Microsoft.DataProtection/backupVaults', 'Copy the disks: az snapshot create --source DISK.'],
+  [
+    'Microsoft.Storage/storageAccounts',
+    'Disks are uploaded and downloaded at the addresses of az disk grant-access; boot logs are kept by the platform.',
+  ],
+  ['Microsoft.ContainerInstance/containerGroups', 'Run the containers in a confidential VM.'],
+  ['Microsoft.ContainerService/managedClusters', 'Run the cluster’s nodes as confidential VMs.'],
+  ['Microsoft.ContainerRegistry/registries', 'Run a registry in a VM.'],
+  [
+    'Microsoft.ConfidentialLedger/ledgers',
+    'The key store’s operations log is append-only and is proved: strongroom log verify.',
+  ],
+  ['Microsoft.Network/bastionHosts', 'Use strongroom vm ssh, or give the VM a public address.'],
+  ['Microsoft.Network/loadBalancers', 'Give each VM a public address.'],
+  ['Microsoft.Network/applicationGateways', 'Run a proxy in a VM.'],
+  ['Microsoft.Network/natGateways', 'Leave it out: VMs reach the outside through the host.'],
+  ['Microsoft.Network/privateEndpoints', 'Leave it out: VMs reach vaults and providers at their names.'],
+  ['Microsoft.Network/privateDnsZones', 'Leave it out: VMs reach vaults and providers at their names.'],
+  ['Microsoft.Network/routeTables', 'Leave it out: subnets of a network reach each other.'],
+  ['Microsoft.Network/virtualNetworkGateways', 'Run a VPN in a VM.'],
+  ['Microsoft.Network/virtualNetworks/virtualNetworkPeerings', 'Put the VMs into one network.'],
+  ['Microsoft.Network/applicationSecurityGroups', 'Name address prefixes in the rules of the security group.'],
+  ['Microsoft.OperationalInsights/workspaces', 'Read the activity log, and each VM’s boot log.'],
+  ['Microsoft.Insights/components', 'Read the activity log, and each VM’s boot log.'],
+  ['Microsoft.Insights/metricAlerts', 'Poll the VM’s instance view.'],
+  [
+    'Microsoft.Insights/diagnosticSettings',
+    'Read the activity log at Microsoft.Insights/eventtypes/management/values.',
+  ],
+  ['Microsoft.Sql/servers', 'Run the database in a confidential VM.'],
+  ['Microsoft.DBforPostgreSQL/flexibleServers', 'Run the database in a confidential VM.'],
+  ['Microsoft.DocumentDB/databaseAccounts', 'Run the database in a confidential VM.'],
+  ['Microsoft.Web/sites', 'Run the application in a confidential VM.'],
+  ['Microsoft.App/containerApps', 'Run the application in a confidential VM.'],
+  ['Microsoft.Automation/automationAccounts', 'Run it by a timer in a VM.'],
+  ['Microsoft.Resources/deploymentScripts', 'Run the script where you deploy from, or in a VM by az vm run-command.'],
+]
+
+const byType = new Map(substitutes.map(([type, instead]) => [type.toLowerCase(), instead]))
+
+/** What to do instead, for a type or for one within it; undefined where nothing is known of it. */
+export function substituteFor(type: string): string | undefined {
+  const parts = type.toLowerCase().split('/')
+  for (let length = parts.length; length > 1; length -= 1) {
+    const found = byType.get(parts.slice(0, length).join('/'))
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** Of a request's path: the type of its resource, or of the list that it asks for. */
+export function substituteAt(path: string): string | undefined {
+  const type = parseResourceId(path)?.type ?? parseResourceId(`${path}/x`)?.type
+  return type === undefined ? undefined : substituteFor(type)
+}

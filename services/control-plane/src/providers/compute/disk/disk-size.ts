@@ -1,0 +1,22 @@
+import type { Fields } from '../../../arm/fields.ts'
+
+/** Azure's largest managed disk, in GiB. */
+const largestDisk = 32_767
+
+/** A disk's size in GiB; one that no disk has is a problem in Azure's words. @param most of OS disks it is less */
+export function readDiskSize(fields: Fields, most: number = largestDisk): number | undefined {
+  const value = fields.raw('diskSizeGB')
+  const size = typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value
+  if (typeof size !== 'number' || (Number.isInteger(size) && size >= 1 && size <= most))
+    return fields.integer('diskSizeGB', 1, most)
+  fields.problem({
+    code: 'InvalidParameter',
+    status: 400,
+    message: `The value '${size}' of parameter 'diskSizeGB' is out of range. The value must be a whole number of GiB between '1' and '${most}', inclusive.`,
+    target: fields.at('diskSizeGB'),
+    expected: `1 to ${most}`,
+    found: String(size),
+    remedy: 'Use a size within the range.',
+  })
+  return undefined
+}
