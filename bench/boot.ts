@@ -42,7 +42,7 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - begun
 }
 
-/** As the resource manager describes the VM to the machine; what differs from VM to VM does not matter for its time. */
+/** As the resource manager describes the VM to the host; what differs from VM to VM does not matter for its time. */
 function bareSpec(sizeGiB: number): InstanceSpec {
   return {
     vmId: '00000000-0000-4000-8000-0000000000BB',

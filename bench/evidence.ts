@@ -6,7 +6,7 @@ import {
   VerificationCache,
   verifySnp,
   verifyTdx,
-  type Means,
+  type VerifyContext,
   type Primitives,
   type TdxCollateral,
 } from '@strongroom/evidence'
@@ -154,10 +154,10 @@ function contestants(
 ): Contestants {
   const { chain, at, report, vlek } = snp
   const { quote } = tdx
-  const judgeSnp = (means: Means): Promise<unknown> =>
-    verifySnp({ report: parseSnpReport(report), chain, anchors, at, ...means })
-  const judgeTdx = (means: Means): Promise<unknown> =>
-    verifyTdx({ quote: parseTdxQuote(quote), collateral, anchors, at: tdx.at, ...means })
+  const judgeSnp = (context: VerifyContext): Promise<unknown> =>
+    verifySnp({ report: parseSnpReport(report), chain, anchors, at, ...context })
+  const judgeTdx = (context: VerifyContext): Promise<unknown> =>
+    verifyTdx({ quote: parseTdxQuote(quote), collateral, anchors, at: tdx.at, ...context })
   const go = async (question: JudgeCase): Promise<number> => {
     const { nanoseconds = Number.POSITIVE_INFINITY } = await judge.ask(question)
     return nanoseconds
@@ -200,7 +200,7 @@ function contestants(
  * operation has a cache of its own, filled beforehand by the quote of another platform.
  */
 async function measureOtherPlatform(
-  judge: (means: Means) => Promise<unknown>,
+  judge: (context: VerifyContext) => Promise<unknown>,
   tdx: TdxCase,
   primitives: Primitives,
   collateral: TdxCollateral,

@@ -71,7 +71,7 @@ export const browserFit: Record<string, string[]> = {
 const controlPlane = 'services/control-plane/src'
 /** Rooms of the control plane from the ground up (design 0011): none imports one above it. Files beside them are the top. */
 const floors = [
-  ['arm', 'machine', 'store'],
+  ['arm', 'host', 'store'],
   ['types'],
   ['providers'],
   ['placement'],

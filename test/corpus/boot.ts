@@ -27,7 +27,7 @@ import { oid, sequence } from '../../packages/silicon/src/pki/der-writer.ts'
 import { loadOrCreateKey } from '../../packages/silicon/src/pki/keys.ts'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 
-/** A boot as a machine keeps it, on silicon of its own, and what its owner has beside it to judge it by. */
+/** A boot as a host keeps it, on silicon of its own, and what its owner has beside it to judge it by. */
 export interface Boot {
   evidence: BootEvidence
   /** Key set of the attestation provider, fetched by the owner. */

@@ -55,8 +55,8 @@ describe('a guest that asks for attestation as fast as it can', () => {
     expect(await loud.post(attestUrl, {}, forged)).toMatchObject({ status: 429, code: 'TooManyRequests' })
 
     expect(await quiet.post(attestUrl, {})).toMatchObject({ status: 400, code: 'InvalidParameter' })
-    const asMachine = await installation.running.context.tokens.token('orchestrator', attestationAudience)
-    for (const token of [undefined, asMachine]) {
+    const asHost = await installation.running.context.tokens.token('orchestrator', attestationAudience)
+    for (const token of [undefined, asHost]) {
       const call = installation.wire.request({ method: 'POST', url: attestUrl, body: {}, ...(token && { token }) })
       await expect(call).rejects.toMatchObject({ status: 400, code: 'InvalidParameter' })
     }
@@ -64,14 +64,14 @@ describe('a guest that asks for attestation as fast as it can', () => {
 
   it('leaves the platform its own count also where it comes from the same address (attack W4)', async () => {
     const { tokens } = installation.running.context
-    const machine = { authorization: `Bearer ${await tokens.token('orchestrator', attestationAudience)}` }
+    const host = { authorization: `Bearer ${await tokens.token('orchestrator', attestationAudience)}` }
     const other = { authorization: `Bearer ${await tokens.token('controlPlane', attestationAudience)}` }
     const { caPem } = installation
     const dial = byPort(installation.running.context.installation.ports.tls)
     const client = bareClient({ dial, caPem, connections: 16 })
     closing.unshift(() => client.close())
     await flood(client)
-    expect((await client.post(attestUrl, {}, machine)).status).toBe(400)
+    expect((await client.post(attestUrl, {}, host)).status).toBe(400)
     // A token of anybody else counts for nothing here.
     expect((await client.post(attestUrl, {}, other)).status).toBe(429)
   })

@@ -12,7 +12,7 @@ import type { VmView } from '../system/support/vm.ts'
 
 /**
  * Whoever runs the host edits what it keeps of a boot, or runs another image; the owner runs `strongroom vm trust` on their own
- * machine. Evidence of an installation without guests: silicon, vTPM, quote and log are what they are elsewhere.
+ * host. Evidence of an installation without guests: silicon, vTPM, quote and log are what they are elsewhere.
  */
 const cache = await mkdtemp(join(tmpdir(), 'strongroom-cache-'))
 process.env['STRONGROOM_CACHE_DIR'] = cache
@@ -20,7 +20,7 @@ const installation = await TestInstallation.create()
 const otherFirmware = '/usr/share/OVMF/OVMF_CODE_4M.fd'
 let vmId: string
 
-/** The machine's rows of boots without a guest, as who runs the server can write them. */
+/** The host's rows of boots without a guest, as who runs the server can write them. */
 async function withRows<T>(use: (store: Store) => Promise<T>): Promise<T> {
   const store = await openServiceStore(await serverContext(installation), 'host')
   try {
@@ -84,7 +84,7 @@ interface Document {
   bootFile: { loader: string }
 }
 
-/** The document that the machine shows, changed, with its header and signature or signed anew. */
+/** The document that the host shows, changed, with its header and signature or signed anew. */
 async function changedDocument(
   change: (document: Document) => void,
   sign?: (text: Uint8Array) => string,
@@ -210,7 +210,7 @@ describe('the signed measurements of an image', () => {
     expect(links.get('measured-boot')?.outcome).toBe('not checked')
   })
 
-  it('are missed where the machine shows none (attack H6)', async () => {
+  it('are missed where the host shows none (attack H6)', async () => {
     const links = await after((evidence) => void delete evidence.measurements)
     expect(links.get('image')).toMatchObject({ outcome: 'not checked' })
     expect(links.get('image')?.why).toContain('--measurements')

@@ -25,7 +25,7 @@ afterAll(async () => await installation.close())
 const evidenceOf = async (): Promise<RetrievedEvidence> =>
   await installation.arm<RetrievedEvidence>('POST', `${path}/retrieveBootEvidence`)
 
-/** The machine gives the guest what its operator writes, at a boot of its own. */
+/** The host gives the guest what its operator writes, at a boot of its own. */
 async function bootWith(change: (profile: InstanceSpec['osProfile']) => void): Promise<RetrievedEvidence> {
   const store = await openServiceStore(installation.running.context, 'control_plane')
   const row = await store.db.selectFrom('simulated_instance').selectAll().executeTakeFirstOrThrow()
@@ -91,7 +91,7 @@ describe('the operator of a VM’s first boot', () => {
     const forged = structuredClone(lying)
     forged.measuredBoot!.pcrs['14'] = honest.measuredBoot!.pcrs['14']!
     expect(await settingsOf(forged)).toMatchObject({ outcome: 'not checked' })
-    // A machine that tells nothing is not believed either.
+    // A host that tells nothing is not believed either.
     const { settled: _, ...silent } = attacked
     expect((await settingsOf(silent)).outcome).toBe('not checked')
     await bootWith((profile) => void profile.sshPublicKeys.pop())

@@ -77,11 +77,11 @@ describe('a verification cache', () => {
     ] as const) {
       for (const one of cases) {
         const primitives = counting()
-        const means = { primitives, cache: new VerificationCache(), anchors: genuine, at: one.at }
+        const context = { primitives, cache: new VerificationCache(), anchors: genuine, at: one.at }
         const verify = async (): Promise<unknown> =>
           'report' in one
-            ? verifySnp({ report: parseSnpReport(one.report), chain: one.chain, ...means })
-            : verifyTdx({ quote: parseTdxQuote(one.quote), collateral: one.collateral!, ...means })
+            ? verifySnp({ report: parseSnpReport(one.report), chain: one.chain, ...context })
+            : verifyTdx({ quote: parseTdxQuote(one.quote), collateral: one.collateral!, ...context })
         await verify()
         expect(primitives.verified()).toBe(first)
         await verify()

@@ -7,7 +7,7 @@ import { sharedIssuer } from '../../apps/cli/src/trust/verifier.ts'
 import { parseHclReport, parseSnpReport } from '@strongroom/evidence'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
-import { machineProcesses } from './support/processes.ts'
+import { processesOf } from './support/processes.ts'
 import { tamperings } from './support/tamper.ts'
 import {
   defaultAsked,
@@ -43,7 +43,7 @@ describe('a confidential VM on SEV-SNP', () => {
   it.skipIf(process.geteuid?.() !== 0)(
     'has programs without privileges, of a user of its own (attack H11)',
     async () => {
-      const running = await machineProcesses(vm.properties.vmId)
+      const running = await processesOf(vm.properties.vmId)
       expect(running.map(({ command }) => command.slice(0, 4)).toSorted()).toEqual(['qemu', 'swtp'])
       const users = new Set<string>()
       for (const { pid } of running) {
@@ -102,7 +102,7 @@ describe('a confidential VM on SEV-SNP', () => {
     try {
       expect((await trust({})).get('disk')?.shows.join()).toContain('the volume of the first boot that you trusted')
       const other = '11'.repeat(32)
-      // As where the host has another disk in its place, and names that one's volume: the machine's word is not asked.
+      // As where the host has another disk in its place, and names that one's volume: the host's word is not asked.
       expect((await trust({ volume: other })).get('disk')).toMatchObject({ outcome: 'refused', code: 'VolumeMismatch' })
       expect((await trust({ bootFile: other })).get('image')).toMatchObject({
         outcome: 'refused',
@@ -205,7 +205,7 @@ describe('a confidential VM on SEV-SNP', () => {
   })
 
   it('keeps vTPM state and UEFI variables in clear on memory-backed storage only', async () => {
-    const running = await machineProcesses(vm.properties.vmId)
+    const running = await processesOf(vm.properties.vmId)
     const paths = running.flatMap((each) =>
       [...each.cmdline.matchAll(/\/[^ ,=]*\/(?:tpm|variables\.fd)(?=[ ,]|$)/g)].map(([path]) => path),
     )
@@ -226,7 +226,7 @@ describe('a confidential VM on SEV-SNP', () => {
     await installation.inGuest('first', 'echo kept | sudo tee /var/kept >/dev/null; sync')
     const stopped = await installation.must<VmView>('vm', 'stop', 'first')
     expect(statusOf(stopped, 'PowerState/').code).toBe('PowerState/stopped')
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     await installation.must('vm', 'start', 'first')
     expect((await installation.inGuest('first', 'cat /var/kept')).stdout.trim()).toBe('kept')
     const after = await readEvidence(installation, 'first')
@@ -252,7 +252,7 @@ describe('attacks on a stopped VM', () => {
     await truncate(file, 1_000_000)
     const refused = await refusedStart()
     expect(refused.code).toMatch(/^GuestState/)
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     await rename(`${file}.good`, file)
   })
 
@@ -299,7 +299,7 @@ describe('attacks on a stopped VM', () => {
       await handle.write(original, 0, 1, place)
       await handle.close()
     }
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
   })
 })
 
@@ -341,7 +341,7 @@ describe('attacks across VMs', () => {
     await installation.must('vm', 'delete', 'first', '--yes')
     await installation.must('vm', 'delete', 'second', '--yes')
     expect(await installation.must('vm', 'list')).toEqual([])
-    expect(await machineProcesses(installation.stateDir)).toEqual([])
+    expect(await processesOf(installation.stateDir)).toEqual([])
     expect((await installation.cli('vm', 'show', 'first')).code).toBe(4)
   })
 })

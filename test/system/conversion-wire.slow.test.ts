@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
-  machineAudience,
+  hostAudience,
   sharedAttestationHost,
   homeRegion,
   type InstanceSpec,
@@ -8,14 +8,14 @@ import {
 } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunningInstallation } from '../../apps/strongroomd/src/compose.ts'
-import { PlatformKeys } from '../../services/control-plane/src/machine/platform-key.ts'
+import { PlatformKeys } from '../../services/control-plane/src/host/platform-key.ts'
 import { buildReferenceImage } from '../../services/host/src/image/build.ts'
 import { exampleSpec } from '../../services/host/src/testing.ts'
 import { startInProcess } from './support/in-process.ts'
 import { TestInstallation } from './support/installation.ts'
 
 /**
- * Conversion over the machine's wire, with the attestation service, the vault and the processors as they are, and no boot: what
+ * Conversion over the host's wire, with the attestation service, the vault and the processors as they are, and no boot: what
  * the resource manager's saga asks for, and what an insider with its rights could ask for.
  */
 const installation = await TestInstallation.create()
@@ -30,8 +30,8 @@ const provider = `https://${sharedAttestationHost(homeRegion.code)}`
 
 async function ask(method: string, path: string, body?: unknown): Promise<InstanceStatus> {
   const { wire, tokens } = running.context
-  const token = await tokens.token('controlPlane', machineAudience)
-  const url = `${machineAudience}/instances/${vmId}${path}`
+  const token = await tokens.token('controlPlane', hostAudience)
+  const url = `${hostAudience}/instances/${vmId}${path}`
   const given = body === undefined ? {} : { body }
   return (await wire.request<InstanceStatus>({ method, url, token, timeoutMs: 120_000, ...given })).body
 }

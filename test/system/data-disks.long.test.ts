@@ -115,7 +115,7 @@ rm /run/shim/secret`)
     await attach([3, 'data'])
     expect((await swap('/dev/disk/azure/resource')).code).toBe('Swap/protected')
     await inGuest('echo of-the-boot-before | dd of=/dev/disk/azure/resource bs=4096 conv=sync,fsync status=none')
-    const machine = installation.machineFolder((await show()).properties.vmId.toUpperCase())
+    const machine = installation.vmFolder((await show()).properties.vmId.toUpperCase())
     expect((await readdir(machine)).filter((file) => file.includes('temporary'))).toEqual([])
   })
 })
@@ -146,7 +146,7 @@ describe('the VM after a stop', () => {
     await inGuest('sync; umount /mnt; cryptsetup close data')
     await installation.must('vm', 'deallocate', name)
     const path = join(installation.stateDir, 'disks', otherId, 'disk.raw')
-    const own = join(installation.machineFolder((await show()).properties.vmId.toUpperCase()), 'os-disk.raw')
+    const own = join(installation.vmFolder((await show()).properties.vmId.toUpperCase()), 'os-disk.raw')
     await run({ command: 'cp', args: ['--sparse=always', own, path] })
     const [to, from] = [await rootOf(own), await rootOf(image)]
     const places = [`bs=1M`, `iflag=skip_bytes,count_bytes`, `oflag=seek_bytes`, `conv=notrunc`]

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
-import { guestMachine, machineProcesses, referenceMachine, type SeenProcess } from './support/processes.ts'
+import { guestQemu, processesOf, referenceQemu, type SeenProcess } from './support/processes.ts'
 import { guestStateFile, readEvidence, statusOf, type VmView } from './support/vm.ts'
 
 interface Refusal {
@@ -45,14 +45,14 @@ describe('a VM whose guest state alone is encrypted', () => {
     expect(links.find((link) => link.id === 'disk')?.shows.join()).toContain('VMGuestStateOnly does not encrypt it')
   })
 
-  it("keeps its clock by chrony, from the machine's", async () => {
+  it("keeps its clock by chrony, from the host's", async () => {
     const seen = await installation.inGuest(
       'plain',
       'for i in $(seq 60); do chronyc -c sources | grep -q "^^,\\*" && break; sleep 1; done; chronyc -c sources; chronyc -c tracking',
     )
     const [source = '', tracking = ''] = seen.stdout.trim().split('\n')
     expect(source).toMatch(/^\^,\*,127\.0\.0\.1,10,/)
-    // The fourth field is the time of the last update, the fifth how far the guest's clock is from the machine's, in seconds.
+    // The fourth field is the time of the last update, the fifth how far the guest's clock is from the host's, in seconds.
     expect(Math.abs(Number(tracking.split(',')[4]))).toBeLessThan(1)
   })
 })
@@ -73,26 +73,26 @@ async function startAndKill(find: (mark: string) => Promise<SeenProcess | undefi
 describe('QEMU', () => {
   it('that ends before it has told its tables: nothing of the guest is started', async () => {
     await installation.must('vm', 'deallocate', 'plain')
-    const error = await startAndKill(referenceMachine)
+    const error = await startAndKill(referenceQemu)
     expect(error.code).toBe('MachineNotPredicted')
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
   })
 
   it('that dies in firmware: the start fails with what ended it, and the next one succeeds', async () => {
-    const error = await startAndKill(guestMachine)
+    const error = await startAndKill(guestQemu)
     expect(error.code).toBe('GuestDidNotStart')
     expect(error.innererror).toMatchObject({
       found: 'SIGKILL',
       remedy: expect.stringContaining('serial.log') as string,
     })
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     await installation.must('vm', 'start', 'plain')
   })
 })
 
 describe('a running VM', () => {
   it('whose vTPM is killed is ended with it, is told as such, and starts again (attack V11)', async () => {
-    const swtpm = (await machineProcesses(vm.properties.vmId)).find((each) => each.command === 'swtpm')
+    const swtpm = (await processesOf(vm.properties.vmId)).find((each) => each.command === 'swtpm')
     process.kill(swtpm!.pid, 'SIGKILL')
     await expect
       .poll(async () => statusOf(await installation.must<VmView>('vm', 'show', 'plain'), 'PowerState/'), {
@@ -103,7 +103,7 @@ describe('a running VM', () => {
         code: 'PowerState/stopped',
         message: expect.stringContaining('The software TPM ended while the guest ran') as string,
       })
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     await installation.must('vm', 'start', 'plain')
   })
 
@@ -114,7 +114,7 @@ describe('a running VM', () => {
     const error = await refused('vm', 'deallocate', 'plain')
     expect(error.code).toBe('GuestStateExchanged')
     expect(error.innererror?.remedy).toContain('guest-state.vmgs.kept')
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     const start = await refused('vm', 'start', 'plain')
     expect(start.code).toBe('GuestStateExchanged')
     expect(start.innererror?.remedy).toContain('guest-state.vmgs.kept')
@@ -136,7 +136,7 @@ describe('a guest that never reports that it is ready', () => {
       found: expect.stringMatching(/last on the console: ./) as string,
       remedy: expect.stringContaining('STRONGROOM_BOOT_LIMIT_SECONDS') as string,
     })
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     await installation.must('vm', 'delete', 'plain', '--yes')
   })
 })
@@ -155,7 +155,7 @@ describe('a missing package', () => {
       await installation.start({ PATH: folder })
       const error = await refused('vm', 'create', 'bare')
       expect(JSON.stringify(error)).toMatch(/MissingProgram.*swtpm.*apt-get install/)
-      expect(await machineProcesses(installation.stateDir)).toEqual([])
+      expect(await processesOf(installation.stateDir)).toEqual([])
     } finally {
       await rm(folder, { recursive: true })
     }
@@ -179,7 +179,7 @@ describe.skipIf(!mayMount)('a full disk', () => {
       expect(text).toMatch(/StorageFull.*\d+ MiB free for the OS disk.*\d+ MiB free.*Free space/)
       const machines = await readdir(join(small.stateDir, 'machines')).catch(() => [])
       expect(machines).toEqual([])
-      expect(await machineProcesses(small.stateDir)).toEqual([])
+      expect(await processesOf(small.stateDir)).toEqual([])
       expect((await small.cli('status')).code).toBe(0)
     } finally {
       await small.stop()

@@ -37,7 +37,7 @@ async function define(path: string, sku: string, osState: string): Promise<void>
   })
 }
 
-/** How often the text is in the files of all disks that the machine keeps. */
+/** How often the text is in the files of all disks that the host keeps. */
 async function clearInKept(text: string): Promise<string[]> {
   const folder = join(installation.stateDir, 'disks')
   const found: string[] = []

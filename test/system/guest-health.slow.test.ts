@@ -143,7 +143,7 @@ systemctl stop chrony
 date --set '+3 seconds' >/dev/null`)
     const drifted = await reported('Clock/')
     expect(drifted.code).toBe('Clock/drifted')
-    expect(drifted.message).toMatch(/ahead of the machine's.*chrony/)
+    expect(drifted.message).toMatch(/ahead of the host's.*chrony/)
     await expect(asRoot('/usr/lib/strongroom/clock-remedy')).rejects.toThrow('chronyd is not active')
     await asRoot(
       'sed -i /ptp_hyperv/d /etc/chrony/chrony.conf; systemctl start chrony; sed -i "\\$a refclock PHC /dev/ptp_hyperv poll 3 dpoll -2 offset 0 stratum 2" /etc/chrony/chrony.conf',

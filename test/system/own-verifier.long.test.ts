@@ -67,7 +67,7 @@ describe('a VM with NonPersistedTPM', () => {
     const evidence = (await readEvidence(installation, name)) as unknown as StatelessBootEvidence
     expect(evidence.stateless).toBe(true)
     for (const part of ['attestation', 'release', 'guestState']) expect(evidence).not.toHaveProperty(part)
-    const files = await readdir(installation.machineFolder(vm.properties.vmId.toUpperCase()))
+    const files = await readdir(installation.vmFolder(vm.properties.vmId.toUpperCase()))
     expect(files.filter((file) => /vmgs/.test(file))).toEqual([])
     const { json, code } = await installation.cli('vm', 'trust', name)
     const { links } = json as { links: { id: string; outcome: string }[] }

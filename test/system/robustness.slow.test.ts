@@ -3,7 +3,7 @@ import { prepareNetwork, vmBody } from '../../apps/cli/src/up/vm-request.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 import { begin as beginOn, killAtEachStep as killSteps } from './support/kill-steps.ts'
-import { machineProcesses } from './support/processes.ts'
+import { processesOf } from './support/processes.ts'
 import { defaultRequest, openArm, statusOf, type VmView } from './support/vm.ts'
 
 /** The server is killed at each step of an operation; after the restart the operation goes on to its end, with nothing doubled or lost. */
@@ -27,7 +27,7 @@ async function only(): Promise<VmView> {
 }
 
 async function expectOneOfEach(vm: VmView): Promise<void> {
-  const running = await machineProcesses(vm.properties.vmId)
+  const running = await processesOf(vm.properties.vmId)
   expect(running.map((each) => (each.command.startsWith('qemu') ? 'qemu' : 'swtpm')).toSorted()).toEqual([
     'qemu',
     'swtpm',
@@ -50,7 +50,7 @@ describe('kill -9 of the server at each step', () => {
   it('the moment a new VM is ready: it is booted again, attested and unlocked, and its owner gets in, without anybody asking', async () => {
     const vm = await only()
     await installation.kill()
-    await expect.poll(async () => await machineProcesses(vm.properties.vmId), { timeout: 10_000 }).toEqual([])
+    await expect.poll(async () => await processesOf(vm.properties.vmId), { timeout: 10_000 }).toEqual([])
     await installation.start()
     await expect
       .poll(async () => statusOf(await installation.must<VmView>('vm', 'show', 'robust'), 'PowerState/').code, {
@@ -70,7 +70,7 @@ describe('kill -9 of the server at each step', () => {
     expect(status).toBe('Succeeded')
     const vm = await only()
     expect(statusOf(vm, 'PowerState/').code).toBe('PowerState/stopped')
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
   })
 
   it('of start: the VM runs once', async () => {
@@ -83,7 +83,7 @@ describe('kill -9 of the server at each step', () => {
     const { status } = await killAtEachStep(await begin('DELETE', ''))
     expect(status).toBe('Succeeded')
     expect(await installation.must('vm', 'list')).toEqual([])
-    expect(await machineProcesses(installation.stateDir)).toEqual([])
+    expect(await processesOf(installation.stateDir)).toEqual([])
     expect(await readdir(`${installation.stateDir}/machines`)).toEqual([])
   })
 })

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   attestationAudience,
   homeRegion,
-  machineAudience,
-  machineHost,
+  hostAudience,
+  hostApiHost,
   platformKeyName,
   sharedAttestationHost,
   vaultAudience,
@@ -21,7 +21,7 @@ import { readDiskSecrets } from './support/disk-secrets.ts'
 import { startInProcess } from './support/in-process.ts'
 import { TestInstallation } from './support/installation.ts'
 import { ProcessWatch } from './support/process-watch.ts'
-import { machineProcesses } from './support/processes.ts'
+import { processesOf } from './support/processes.ts'
 import { swapOut, watchProcesses, watched, writeThrough } from './support/guest-canary.ts'
 import { diskFile, guestStateFile, readEvidence, statusOf, type VmView } from './support/vm.ts'
 
@@ -30,7 +30,7 @@ let server: RunningInstallation
 let vm: VmView
 /** Both halves of the OS disk's key: AES-256-XTS has two, either of which would open half of the cipher. */
 let diskKeys: Uint8Array[]
-/** Arguments and environments of this machine's processes while the VM was made. */
+/** Arguments and environments of this host's processes while the VM was made. */
 let duringCreate: string[]
 
 beforeAll(async () => {
@@ -171,18 +171,18 @@ describe('a token', () => {
 })
 
 describe('Secure Boot switched off under a sealed disk', () => {
-  // The resource manager refuses it and sets it again at each start, so the machine is asked directly, as an insider could.
-  const machine = async <T>(method: string, action: string, body?: unknown): Promise<T> => {
-    const token = await server.context.tokens.token('controlPlane', machineAudience)
-    const url = `https://${machineHost}/instances/${vm.properties.vmId.toUpperCase()}${action}`
+  // The resource manager refuses it and sets it again at each start, so the host is asked directly, as an insider could.
+  const host = async <T>(method: string, action: string, body?: unknown): Promise<T> => {
+    const token = await server.context.tokens.token('controlPlane', hostAudience)
+    const url = `https://${hostApiHost}/instances/${vm.properties.vmId.toUpperCase()}${action}`
     return (await server.context.wire.request<T>({ method, url, token, ...(body === undefined ? {} : { body }) })).body
   }
-  const power = async (): Promise<InstanceStatus['power']> => (await machine<InstanceStatus>('GET', '')).power
+  const power = async (): Promise<InstanceStatus['power']> => (await host<InstanceStatus>('GET', '')).power
 
   it('the disk does not unlock, and the error names PCR 7 with both values', async () => {
     await installation.must('vm', 'deallocate', 'canary')
-    await machine('PATCH', '', { security: { secureBoot: false } })
-    await machine('POST', '/start')
+    await host('PATCH', '', { security: { secureBoot: false } })
+    await host('POST', '/start')
     await expect
       .poll(async () => (await power()).state, { timeout: 500_000, interval: 1000 })
       .toMatch(/^(Failed|Ready|Stopped)$/)
@@ -191,8 +191,8 @@ describe('Secure Boot switched off under a sealed disk', () => {
     expect(error?.message).toContain('OS disk did not unlock')
     expect(error?.innererror?.expected).toMatch(/PCR 7/)
     expect(error?.innererror?.found).toMatch(/PCR 7/)
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
-    await machine('PATCH', '', { security: { secureBoot: true } })
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
+    await host('PATCH', '', { security: { secureBoot: true } })
   })
 })
 
@@ -215,7 +215,7 @@ describe('an attestation policy that denies', () => {
     const outcome = await installation.cli('vm', 'start', 'canary')
     expect(outcome.code).not.toBe(0)
     expect(outcome.stdout).toContain('PolicyEvaluationError')
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     await server.context.wire.request({
       method: 'POST',
       url: `${provider}/policies/SevSnpVm:reset?api-version=2022-08-01`,

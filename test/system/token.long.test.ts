@@ -63,7 +63,7 @@ describe.skipIf(!hasSoftHsm || !existsSync('/usr/bin/qemu-system-x86_64'))(
       return found
     }
 
-    it('is not made where the token cannot wrap as machines ask: refused at once, nothing is left', async () => {
+    it('is not made where the token cannot wrap as hosts ask: refused at once, nothing is left', async () => {
       await configure('token')
       await start()
       const outcome = await installation.cli('vm', 'create', 'strict')

@@ -280,9 +280,9 @@ async function startServices(o: {
     logger,
     ...(testApi !== undefined && { intercept: interceptFaults(testApi.faults) }),
   })
-  // At the end the machine stops its guests while the key service still answers: it takes note of their last generation.
+  // At the end the host stops its guests while the key service still answers: it takes note of their last generation.
   opened.splice(0, opened.length, identity, attestation, vault, server, host, controlPlane)
-  // The control plane's operations need the machine, which needs the vault and attestation: callees start first.
+  // The control plane's operations need the host, which needs the vault and attestation: callees start first.
   for (const service of services) await service.start()
   if (testApi !== undefined) opened.push(await serveTestApi({ api: testApi, controlPlane, stateDir, logger }))
   await writeAnchors(stateDir, host.anchors)

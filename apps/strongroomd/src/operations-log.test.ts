@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { askedByHeader, defaultCvmReleasePolicy, vaultAudience, type KeyBundle } from '@strongroom/contract'
+import { onBehalfOfHeader, defaultCvmReleasePolicy, vaultAudience, type KeyBundle } from '@strongroom/contract'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { objectIdOf, startTestInstallation, type TestInstallation } from './testing/running.ts'
 
@@ -109,11 +109,11 @@ describe('the operations log of a whole installation', () => {
 
   it('takes nobody’s word for another’s asking', async () => {
     const before = (await entries()).length
-    const forged = { [askedByHeader]: `${randomUUID()} ${randomUUID()}` }
+    const forged = { [onBehalfOfHeader]: `${randomUUID()} ${randomUUID()}` }
     await expect(atVault('POST', '/keys/forged/create', { kty: 'EC' }, forged)).rejects.toMatchObject({
       status: 403,
       code: 'Forbidden',
-      target: askedByHeader,
+      target: onBehalfOfHeader,
     })
     expect(await entries()).toHaveLength(before)
   })

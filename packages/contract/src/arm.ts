@@ -31,7 +31,7 @@ export interface ArmOperationStep {
   message?: string
 }
 
-/** The machine's evidence, and beside it what the resource manager has on record. */
+/** The host's evidence, and beside it what the resource manager has on record. */
 export type RetrievedEvidence = AnyBootEvidence & { asked?: AskedSettings }
 
 /** Account, keys and data that a VM was asked for with. Absent of a VM that was made of a specialised image: it brought its own. */
@@ -44,7 +44,7 @@ export interface AskedSettings {
   passwordSha256?: Hex
 }
 
-/** Where the guest's SSH port can be reached from this machine. */
+/** Where the guest's SSH port can be reached from this host. */
 export interface VmConnection {
   ssh: { host: string; port: number; user: string }
   adminUsername: string
@@ -58,7 +58,7 @@ export interface InstanceViewStatus {
   time?: string
 }
 
-/** URN of the image that the machine builds from Debian's packages. */
+/** URN of the image that the host builds from Debian's packages. */
 export const referenceImageUrn = { publisher: 'Strongroom', offer: 'debian-13', sku: 'cvm' } as const
 /** Imported images have the URN Strongroom:imported:{image id}:latest. */
 export const importedImageOffer = 'imported'

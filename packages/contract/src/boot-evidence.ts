@@ -1,4 +1,4 @@
-import type { Tee } from './machine.ts'
+import type { Tee } from './host.ts'
 
 /** Bytes as base64url without padding. */
 export type Base64Url = string
@@ -12,7 +12,7 @@ export interface BootFacts {
   bootId: string
   startedAt: string
   simulated: boolean
-  /** False where no guest ran: the machine put the predicted log into the vTPM, and there is no disk (compute simulated). */
+  /** False where no guest ran: the host put the predicted log into the vTPM, and there is no disk (compute simulated). */
   guestRan?: false
   tee: Tee
   silicon: SnpEvidence | TdxEvidence
@@ -23,7 +23,7 @@ export interface BootFacts {
    * predicts the registers from. Absent of boots of before there were such documents.
    */
   measurements?: string
-  /** What the machine says that it launched and expects: told where it differs, and decides nothing. */
+  /** What the host says that it launched and expects: told where it differs, and decides nothing. */
   expected: {
     firmwareSha256: Hex
     vCPUs: number
@@ -61,7 +61,7 @@ export interface BootFacts {
     userspaceLog?: Base64Url
   }
   /**
-   * What the guest was given to settle at its first boot, as its agent writes it (`/var/lib/strongroom/settled`). The machine's word:
+   * What the guest was given to settle at its first boot, as its agent writes it (`/var/lib/strongroom/settled`). The host's word:
    * it counts only because PCR 14 is of it.
    */
   settled?: Base64Url
@@ -73,7 +73,7 @@ export interface BootFacts {
 }
 
 /**
- * All that one boot showed, kept by the machine and handed out unchanged, so that anyone can verify it afresh:
+ * All that one boot showed, kept by the host and handed out unchanged, so that anyone can verify it afresh:
  * silicon root → report → claims → transfer key → token → key released → guest state → vTPM → measured boot → disk.
  * Holds no secret: the released key is wrapped to a transfer key that no longer exists.
  */

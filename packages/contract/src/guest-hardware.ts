@@ -1,8 +1,8 @@
-import type { Tee } from './machine.ts'
+import type { Tee } from './host.ts'
 
 /**
  * Firmware of every guest: Debian's OVMF with 4 MiB of flash, in the build for Secure Boot, which keeps the variables behind SMM.
- * The machine launches it, and who verifies a launch measures a copy of their own.
+ * The host launches it, and who verifies a launch measures a copy of their own.
  */
 export const guestFirmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd'
 

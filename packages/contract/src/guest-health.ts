@@ -10,7 +10,7 @@ export interface GuestHealth {
     daemon: 'active' | 'inactive'
     /** Whether its configuration names the host's PTP clock. */
     ptpReference: boolean
-    /** The machine's time less the guest's, in seconds; absent where the machine's clock did not answer. */
+    /** The host's time less the guest's, in seconds; absent where the host's clock did not answer. */
     offsetSeconds?: number
   }
   tpm: {

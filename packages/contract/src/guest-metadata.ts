@@ -1,4 +1,4 @@
-import type { AskedBy } from './asked-by.ts'
+import type { AskedBy } from './on-behalf-of.ts'
 
 /**
  * What a guest finds at http://169.254.169.254 and in its vTPM, beside Azure's own shapes (docs/metadata.md).
@@ -23,7 +23,7 @@ export const metadataSignerName = 'metadata.strongroom.internal'
  * PUT    /{tenant}/managedIdentities         ManagedIdentityRequest → ManagedIdentity             control plane; idempotent
  * DELETE /{tenant}/managedIdentities         ManagedIdentityRequest → 204                         control plane; idempotent
  * PUT    /{tenant}/managedIdentities/assignments  ManagedIdentityAssignments → 204                control plane; these and no others
- * POST   /{tenant}/managedIdentities/token   ManagedIdentityTokenRequest → ManagedIdentityToken   orchestrator (the machine); control plane
+ * POST   /{tenant}/managedIdentities/token   ManagedIdentityTokenRequest → ManagedIdentityToken   orchestrator (the host); control plane
  *                                            for disk-encryption sets and user-assigned identities, to judge their keys
  * GET    /{tenant}/memberGroups/{objectId}   → MemberGroups                                       control plane; none of an unknown object
  */

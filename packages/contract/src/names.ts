@@ -3,8 +3,8 @@ export const domain = 'strongroom.internal'
 
 export const managementHost: string = `management.${domain}`
 export const loginHost: string = `login.${domain}`
-/** What a machine that carries VMs answers on (control plane to host). */
-export const machineHost: string = `machine.${domain}`
+/** What a host answers on (control plane to host). */
+export const hostApiHost: string = `host.${domain}`
 /** Endorsements of the silicon, under the paths of AMD's KDS and Intel's PCS. */
 export const collateralHost: string = `collateral.${domain}`
 
@@ -25,7 +25,7 @@ export const vaultResource: string = `https://vault.${domain}`
 /** Where the resource manager tells the key service of vaults. */
 export const vaultManagementHost: string = `keyvault.${domain}`
 export const vaultManagementAudience: string = `https://${vaultManagementHost}`
-export const machineAudience: string = `https://${machineHost}`
+export const hostAudience: string = `https://${hostApiHost}`
 
 /** Vault that holds the platform-managed keys, one per confidential VM. */
 export const platformVault = 'platform'

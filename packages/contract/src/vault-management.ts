@@ -10,7 +10,7 @@
  * POST   /deletedvaults/{name}/recover      → 200 VaultRecord
  * DELETE /deletedvaults/{name}              → 204; 409 under purge protection          with it goes all that the vault held
  *
- * Each change with `askedByHeader` where somebody asked for it. Each with `?api-version=2025-05-01`. Names are compared without case and kept in lower case.
+ * Each change with `onBehalfOfHeader` where somebody asked for it. Each with `?api-version=2025-05-01`. Names are compared without case and kept in lower case.
  */
 
 export const vaultManagementApiVersion = '2025-05-01'

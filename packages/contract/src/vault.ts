@@ -75,8 +75,8 @@ export type AesWrapping = 'A128KW' | 'A192KW' | 'A256KW' | 'CKM_AES_KEY_WRAP' | 
 /** OAEP hash: SHA-1, SHA-256, SHA-384, in this order. The AES part is RFC 5649 under an AES-256 key in each. */
 export type ReleaseWrapping = 'CKM_RSA_AES_KEY_WRAP' | 'RSA_AES_KEY_WRAP_256' | 'RSA_AES_KEY_WRAP_384'
 
-/** What a machine asks for when it boots a VM. */
-export const machineReleaseWrapping: ReleaseWrapping = 'RSA_AES_KEY_WRAP_256'
+/** What a host asks for when it boots a VM. */
+export const hostReleaseWrapping: ReleaseWrapping = 'RSA_AES_KEY_WRAP_256'
 
 export interface KeyAttributes {
   enabled?: boolean

@@ -52,7 +52,7 @@ export {
 } from './x509/extensions.ts'
 export { describeName, sameName, type Name } from './x509/name.ts'
 export { spkiSha256, verifyPath } from './x509/path.ts'
-export type { Means } from './x509/means.ts'
+export type { VerifyContext } from './x509/verify-context.ts'
 export { parsePem } from './x509/pem.ts'
 export {
   nodePrimitives,

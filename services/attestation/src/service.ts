@@ -1,6 +1,6 @@
 import * as nodeCrypto from 'node:crypto'
 import { attestationManagementHost } from '@strongroom/contract'
-import { type Means, nodePrimitives, type TrustAnchors, VerificationCache } from '@strongroom/evidence'
+import { type VerifyContext, nodePrimitives, type TrustAnchors, VerificationCache } from '@strongroom/evidence'
 import { createHttpApp, openServiceStore, type Service, type ServiceContext } from '@strongroom/platform'
 import { Attester } from './attest.ts'
 import { collateralRoutes } from './collateral/collateral-routes.ts'
@@ -95,11 +95,21 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const collateral = new Collateral({ store, wire, clock, logger, baseUrl, endpoints, anchors })
   const baseline = context.baseline ?? { launchMeasurements: [], idKeyDigests: [] }
   // The cache keeps parsed bytes and good signatures only: time, trust and revocation are judged at each request.
-  const means: Means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
-  const snp = new SnpVerifier({ anchors, collateral: collateral.amd, baseline, tcbMinimum, clock, means })
-  const tdx = new TdxVerifier({ anchors, collateral: collateral.intel, baseline, clock, means })
+  const verification: VerifyContext = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
+  const snp = new SnpVerifier({
+    anchors,
+    collateral: collateral.amd,
+    baseline,
+    tcbMinimum,
+    clock,
+    context: verification,
+  })
+  const tdx = new TdxVerifier({ anchors, collateral: collateral.intel, baseline, clock, context: verification })
   const freshness = new Freshness({ store, clock })
-  const authorities = new AttestationKeyAuthorities({ pem: context.attestationKeyAuthorities ?? [], means })
+  const authorities = new AttestationKeyAuthorities({
+    pem: context.attestationKeyAuthorities ?? [],
+    context: verification,
+  })
   const { mode } = context.installation
   const guest = new GuestVerifier({ authorities, snp, tdx, freshness, clock, mode })
   const challenges = new Challenges({ sealer: context.sealer.derive('attestation'), clock })

@@ -21,13 +21,13 @@ import { serveBootDiagnostics } from './providers/compute/vm/boot-diagnostics.ts
 import { Passwords } from './providers/compute/vm/passwords.ts'
 import { Quotas } from './providers/compute/size/quotas.ts'
 import { CustomerKeys } from './providers/encryption/customer-keys.ts'
-import { IdentityClient } from './machine/identity-client.ts'
+import { IdentityClient } from './host/identity-client.ts'
 import { VaultClient } from './providers/keyvault/vault-client.ts'
 import { accessChanged, syncAllVaults } from './providers/keyvault/vault-sync.ts'
-import { MachineClient } from './machine/machine-client.ts'
-import { PlatformKeys } from './machine/platform-key.ts'
-import { SimulatedEvidence } from './machine/simulated-evidence.ts'
-import { noGuestStateKeys, SimulatedMachine } from './machine/simulated-machine.ts'
+import { HostClient } from './host/host-client.ts'
+import { PlatformKeys } from './host/platform-key.ts'
+import { SimulatedEvidence } from './host/simulated-evidence.ts'
+import { noGuestStateKeys, SimulatedHost } from './host/simulated-host.ts'
 import type { Plane } from './plane.ts'
 import { resourceTypes } from './resource-types.ts'
 import { groupSaga } from './resources/groups.ts'
@@ -35,14 +35,14 @@ import { allRoutes } from './routes.ts'
 import { migrations } from './store/migrations.ts'
 import { ResourceStore } from './store/resources.ts'
 import type { ResourceTypes } from './types/registry.ts'
-import { withFaults } from './test-api/faulty-machine.ts'
+import { withFaults } from './test-api/faulty-host.ts'
 import { resetPlane } from './test-api/reset.ts'
 import { Deployments } from './templates/deployments.ts'
 
 export interface ControlPlaneContext extends ServiceContext {
   /** Object id of the principal that owns the subscription from the start. */
   ownerObjectId: string
-  /** How often a running operation looks at the machine, in milliseconds; 250 where left out. */
+  /** How often a running operation looks at the host, in milliseconds; 250 where left out. */
   pollMs?: number
   /** No image stands in for one that is not registered; false where left out. */
   strictImages?: boolean
@@ -88,9 +88,9 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
   const { subscriptionId } = installation
   const { faults } = context
   const quotas = new Quotas({ resources, store, subscriptionId, ...(faults !== undefined && { faults }) })
-  const machine = withoutGuests
-    ? new SimulatedMachine(resources, clock, new SimulatedEvidence(context.wire, context.tokens, platformKeys))
-    : new MachineClient(context.wire, context.tokens)
+  const host = withoutGuests
+    ? new SimulatedHost(resources, clock, new SimulatedEvidence(context.wire, context.tokens, platformKeys))
+    : new HostClient(context.wire, context.tokens)
   const plane: Plane = {
     subscriptionId,
     tenantId: installation.tenantId,
@@ -112,7 +112,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     notes: new OperationNotes(resources, clock),
-    machine: faults === undefined ? machine : withFaults(machine, faults, clock),
+    host: faults === undefined ? host : withFaults(host, faults, clock),
     keys: withoutGuests ? noGuestStateKeys : platformKeys,
     identities,
     customerKeys: new CustomerKeys({ ...context, tenantId: installation.tenantId }),

@@ -11,8 +11,8 @@ import type { Quotas } from './providers/compute/size/quotas.ts'
 import type { QuotaRequests } from './providers/compute/size/quota-requests.ts'
 import type { CustomerKeys } from './providers/encryption/customer-keys.ts'
 import type { VaultClient } from './providers/keyvault/vault-client.ts'
-import type { IdentityClient } from './machine/identity-client.ts'
-import type { GuestStateKeys, Machine } from './machine/machine.ts'
+import type { IdentityClient } from './host/identity-client.ts'
+import type { GuestStateKeys, Host } from './host/host.ts'
 import type { ResourceStore } from './store/resources.ts'
 import type { ResourceTypes } from './types/registry.ts'
 import type { Deployments } from './templates/deployments.ts'
@@ -44,7 +44,7 @@ export interface Plane {
   /** Requests of deployments pass the same checks as those of clients. */
   dispatcher: Dispatcher
   notes: OperationNotes
-  machine: Machine
+  host: Host
   keys: GuestStateKeys
   identities: IdentityClient
   customerKeys: CustomerKeys
@@ -54,7 +54,7 @@ export interface Plane {
   vaults: VaultClient
   /** Whether a VM is refused whose image is not registered here, instead of taking the reference image for it. */
   strictImages: boolean
-  /** How often a saga looks at the machine, in milliseconds. */
+  /** How often a saga looks at the host, in milliseconds. */
   pollMs: number
 }
 

@@ -42,14 +42,14 @@ async function open(): Promise<{
 }
 
 describe('managed identities', () => {
-  it('are made by the control plane and give the machine tokens in the name of the resource', async () => {
+  it('are made by the control plane and give the host tokens in the name of the resource', async () => {
     const { send, tokenOf, tenantId, service } = await open()
-    const [controlPlane, machine] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
+    const [controlPlane, host] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
     const made = await send('PUT', '', controlPlane, { resourceId, displayName: 'vm' })
     expect(made).toMatchObject({ status: 200, body: { tenantId } })
     expect((await send('PUT', '', controlPlane, { resourceId, displayName: 'vm' })).body).toEqual(made.body)
     const vault = 'https://vault.azure.net'
-    const token = await send('POST', '/token', machine, {
+    const token = await send('POST', '/token', host, {
       resourceId: resourceId.toUpperCase().replace('/SUBSCRIPTIONS', '/subscriptions'),
       audience: vault,
     })
@@ -58,7 +58,7 @@ describe('managed identities', () => {
     const caller = await service.verifier.verify(token.body.accessToken as string, [vault])
     expect(caller.objectId).toBe(made.body.principalId)
     expect((await send('DELETE', '', controlPlane, { resourceId })).status).toBe(204)
-    expect((await send('POST', '/token', machine, { resourceId, audience: vault })).body.error.code).toBe(
+    expect((await send('POST', '/token', host, { resourceId, audience: vault })).body.error.code).toBe(
       'ManagedIdentityNotFound',
     )
   })
@@ -66,15 +66,15 @@ describe('managed identities', () => {
   it('are for the platform’s own principals alone, each for its part', async () => {
     const { send, tokenOf, service } = await open()
     const owner = await service.ownerToken(audience)
-    const [controlPlane, machine] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
+    const [controlPlane, host] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
     const body = { resourceId, audience: 'https://vault.azure.net' }
     for (const [method, path, right] of [
       ['PUT', '', controlPlane],
       ['DELETE', '', controlPlane],
       ['PUT', '/assignments', controlPlane],
-      ['POST', '/token', machine],
+      ['POST', '/token', host],
     ] as const) {
-      for (const token of [owner, controlPlane, machine].filter((each) => each !== right))
+      for (const token of [owner, controlPlane, host].filter((each) => each !== right))
         expect((await send(method, path, token, body)).status, method).toBe(403)
       expect((await send(method, path, undefined, body)).status, method).toBe(401)
       expect((await send(method, path, `${right}x`, body)).status, method).toBe(401)
@@ -84,7 +84,7 @@ describe('managed identities', () => {
 
   it('are given to another resource, which asks for a token of one of them, until they are gone', async () => {
     const { send, tokenOf } = await open()
-    const [controlPlane, machine] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
+    const [controlPlane, host] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
     const userPath = (name: string): string =>
       `/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/${name}`
     const make = async (id: string): Promise<Answer['body']> =>
@@ -92,7 +92,7 @@ describe('managed identities', () => {
     const assign = async (...clientIds: string[]): Promise<number> =>
       (await send('PUT', '/assignments', controlPlane, { resourceId, clientIds })).status
     const ask = async (choice: object = {}): Promise<string> => {
-      const { body } = await send('POST', '/token', machine, {
+      const { body } = await send('POST', '/token', host, {
         resourceId,
         audience: 'https://vault.azure.net',
         ...choice,
@@ -132,7 +132,7 @@ describe('managed identities', () => {
 
   it('are acted as by the control plane in the name of who asked it; nobody else may name anybody', async () => {
     const { send, tokenOf } = await open()
-    const [controlPlane, machine] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
+    const [controlPlane, host] = [await tokenOf('controlPlane'), await tokenOf('orchestrator')]
     const set = '/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/diskEncryptionSets/set'
     await send('PUT', '', controlPlane, { resourceId: set })
     const body = { resourceId: set, audience: 'https://vault.azure.net' }
@@ -141,8 +141,8 @@ describe('managed identities', () => {
     const named = await send('POST', '/token', controlPlane, { ...body, askedBy })
     expect(claimsOf(named)).toMatchObject({ 'x-strongroom-asked-by': 'alice az', oid: named.body.objectId })
     expect(claimsOf(await send('POST', '/token', controlPlane, body))).not.toHaveProperty('x-strongroom-asked-by')
-    expect((await send('POST', '/token', machine, { ...body, askedBy })).body.error.code).toBe('AuthorizationFailed')
-    expect(claimsOf(await send('POST', '/token', machine, body))).not.toHaveProperty('x-strongroom-asked-by')
+    expect((await send('POST', '/token', host, { ...body, askedBy })).body.error.code).toBe('AuthorizationFailed')
+    expect(claimsOf(await send('POST', '/token', host, body))).not.toHaveProperty('x-strongroom-asked-by')
     for (const odd of [
       null,
       'alice az',
@@ -156,8 +156,8 @@ describe('managed identities', () => {
 
   it('refuse a resource or an audience of another form', async () => {
     const { send, tokenOf } = await open()
-    const machine = await tokenOf('orchestrator')
+    const host = await tokenOf('orchestrator')
     for (const body of [{}, { resourceId: 'vm' }, { resourceId }, { resourceId, audience: 'a b' }, { resourceId: 7 }])
-      expect((await send('POST', '/token', machine, body)).body.error.code).toBe('InvalidRequestContent')
+      expect((await send('POST', '/token', host, body)).body.error.code).toBe('InvalidRequestContent')
   })
 })

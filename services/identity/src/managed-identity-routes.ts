@@ -28,7 +28,7 @@ interface Options {
 
 /**
  * Managed identities, for the platform's own principals alone (contract/guest-metadata.ts): the control plane makes and
- * removes them, the machine that carries a VM fetches its tokens.
+ * removes them, the host that carries a VM fetches its tokens.
  */
 export function addManagedIdentities(app: FastifyInstance, o: Options): void {
   const challenge = (): string => `Bearer resource="${identityAudience}"`
@@ -54,7 +54,7 @@ export function addManagedIdentities(app: FastifyInstance, o: Options): void {
   })
   app.post(`${path}/token`, { onRequest: [bearer] }, async (request): Promise<ManagedIdentityToken> => {
     const { resourceId, audience } = fieldsOf(request.body)
-    // What a virtual machine's identity may do is for the machine that carries it alone.
+    // What a virtual machine's identity may do is for the host that carries it alone.
     if (!isKeyReader(request, resourceId)) requirePrincipal(request, 'orchestrator')
     if (audience === undefined) throw invalid('audience')
     const askedBy = askedByOf(request)

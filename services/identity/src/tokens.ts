@@ -1,4 +1,4 @@
-import { askedByClaim, askedByText, type AskedBy } from '@strongroom/contract'
+import { onBehalfOfClaim, onBehalfOfText, type AskedBy } from '@strongroom/contract'
 import type { Clock } from '@strongroom/platform'
 import { SignJWT } from 'jose'
 import { groupsOfToken } from './directory.ts'
@@ -78,7 +78,7 @@ export function createIssuer(o: {
               }),
           app_displayname: principal.displayName,
           ...(principal.resourceId !== undefined && { xms_mirid: principal.resourceId }),
-          ...(askedBy !== undefined && { [askedByClaim]: askedByText(askedBy) }),
+          ...(askedBy !== undefined && { [onBehalfOfClaim]: onBehalfOfText(askedBy) }),
           // Of more groups than that a token says nothing, and gives no right by them.
           ...(groups.length > 0 && groups.length <= groupsOfToken && { groups }),
         },

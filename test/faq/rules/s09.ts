@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { guestMachine } from '../../system/support/processes.ts'
+import { guestQemu } from '../../system/support/processes.ts'
 import { onRecord, refused } from '../driver.ts'
 import type { Rule } from '../rule.ts'
 
@@ -20,7 +20,7 @@ export const s09: Rule = {
     await onRecord(t, 'captureMemoryDump', 403)
     await t.driver.remove('s9')
     const guest = await t.guest('snp')
-    const qemu = await guestMachine(guest.vm.properties.vmId)
+    const qemu = await guestQemu(guest.vm.properties.vmId)
     t.note('looked at how QEMU runs', /q35[^ ]*/.exec(qemu?.cmdline ?? '')?.[0] ?? 'no such process')
     assert.match(qemu?.cmdline ?? '', /dump-guest-core=off/)
   },

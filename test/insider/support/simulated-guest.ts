@@ -18,7 +18,7 @@ import { readFirmware } from '../../../services/host/src/qemu/firmware.ts'
 import { openSiliconKeys } from '../../../services/host/src/silicon-keys.ts'
 import { exampleSpec } from '../../../services/host/src/testing.ts'
 import { certifyAttestationKey, certifyEndorsementKey } from '../../../services/host/src/tpm/certificates.ts'
-import { endowTpm } from '../../../services/host/src/tpm/endow.ts'
+import { writeNvIndices } from '../../../services/host/src/tpm/nv-indices.ts'
 import { manufactureTpm } from '../../../services/host/src/tpm/manufacture.ts'
 import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from '../../../services/host/src/tpm/swtpm.ts'
 import { TpmDirectory } from '../../../services/host/src/tpm/tpm-directory.ts'
@@ -90,7 +90,7 @@ export class SimulatedGuest {
       await certifyAttestationKey({ ...certify, spki: identity.akSpki }),
       await certifyEndorsementKey({ ...certify, spki: identity.ekSpki }),
     ]
-    await endowTpm({
+    await writeNvIndices({
       tpm,
       hclReport: await report(),
       akCertificate: parsePem(ak)[0]!,

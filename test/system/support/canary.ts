@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { readdir, readlink, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { listProcesses, machineProcesses } from './processes.ts'
+import { listProcesses, processesOf } from './processes.ts'
 
 /** A secret as bytes, hexadecimal in both cases, base64 and base64url; 12 bytes from its middle are enough to know it by. */
 function forms(mark: Uint8Array): Buffer[] {
@@ -63,7 +63,7 @@ async function filesUnder(folder: string): Promise<string[]> {
 /** Files that the guests' QEMU has open and that have no name any more: temporary disks. */
 async function namelessFiles(folder: string): Promise<string[]> {
   const found: string[] = []
-  for (const { pid, command } of await machineProcesses(folder)) {
+  for (const { pid, command } of await processesOf(folder)) {
     if (!command.startsWith('qemu')) continue
     for (const descriptor of await readdir(`/proc/${pid}/fd`)) {
       const path = `/proc/${pid}/fd/${descriptor}`

@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import { memoryBackedDirectory } from '@strongroom/platform'
 import { readDiskKey, type DiskKey } from '../../../services/host/src/tpm/disk-key.ts'
 import { permanentState, TpmDirectory } from '../../../services/host/src/tpm/tpm-directory.ts'
-import { machineProcesses } from './processes.ts'
+import { processesOf } from './processes.ts'
 
 /**
  * The key of a running VM's OS disk, as an operator of simulated silicon could learn it: from a copy of the vTPM, as the platform.
  * No interface of Strongroom gives it out.
  */
 export async function readDiskSecrets(vmId: string): Promise<DiskKey> {
-  const running = (await machineProcesses(vmId)).find((each) => each.command === 'swtpm')
+  const running = (await processesOf(vmId)).find((each) => each.command === 'swtpm')
   const [, source] = /dir=([^ ,]+)/.exec(running?.cmdline ?? '') ?? []
   if (source === undefined) throw new Error('no vTPM of this VM runs')
   const directory = await memoryBackedDirectory('test-disk-secrets')

@@ -154,7 +154,7 @@ export class TestInstallation {
     return await readFile(join(this.stateDir, 'server.log'), 'utf8').catch(() => '')
   }
 
-  machineFolder(vmId: string): string {
+  vmFolder(vmId: string): string {
     return join(this.stateDir, 'machines', vmId)
   }
 

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { apiVersions } from '../../../apps/cli/src/client/arm.ts'
 import { vmPath } from '../../../apps/cli/src/up/vm-request.ts'
 import type { TestInstallation } from './installation.ts'
-import { machineProcesses } from './processes.ts'
+import { processesOf } from './processes.ts'
 import { openArm } from './vm.ts'
 
 interface RunningOperation {
@@ -41,7 +41,7 @@ export async function killAtEachStep(
     if (step !== undefined) {
       killedAt.push(step.name)
       await installation.kill()
-      await expect.poll(async () => await machineProcesses(installation.stateDir), { timeout: 10_000 }).toEqual([])
+      await expect.poll(async () => await processesOf(installation.stateDir), { timeout: 10_000 }).toEqual([])
       await installation.start()
     }
     await sleep(20)

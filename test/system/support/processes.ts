@@ -23,7 +23,7 @@ export async function listProcesses(): Promise<SeenProcess[]> {
 }
 
 /** QEMU and swtpm processes that have to do with one installation or VM. */
-export async function machineProcesses(mark: string): Promise<SeenProcess[]> {
+export async function processesOf(mark: string): Promise<SeenProcess[]> {
   const wanted = mark.toLowerCase()
   return (await listProcesses()).filter(
     (each) => /^(qemu-system|swtpm)/.test(each.command) && each.cmdline.toLowerCase().includes(wanted),
@@ -31,11 +31,11 @@ export async function machineProcesses(mark: string): Promise<SeenProcess[]> {
 }
 
 /** QEMU of a VM's guest, not the one that predicts its tables and never runs a processor. */
-export const guestMachine = async (mark: string): Promise<SeenProcess | undefined> =>
-  (await machineProcesses(mark)).find(({ command, cmdline }) => command.startsWith('qemu') && !predicts(cmdline))
+export const guestQemu = async (mark: string): Promise<SeenProcess | undefined> =>
+  (await processesOf(mark)).find(({ command, cmdline }) => command.startsWith('qemu') && !predicts(cmdline))
 
 /** QEMU that predicts the tables of a VM's machine (services/host/src/qemu/reference-machine.ts). */
-export const referenceMachine = async (mark: string): Promise<SeenProcess | undefined> =>
-  (await machineProcesses(mark)).find(({ command, cmdline }) => command.startsWith('qemu') && predicts(cmdline))
+export const referenceQemu = async (mark: string): Promise<SeenProcess | undefined> =>
+  (await processesOf(mark)).find(({ command, cmdline }) => command.startsWith('qemu') && predicts(cmdline))
 
 const predicts = (cmdline: string): boolean => cmdline.includes(' -qtest ')

@@ -15,7 +15,7 @@ import { type VerifiedTdx, verifyTdx } from '../tdx/verify.ts'
 import type { TpmPublicKey } from '../tpm/public.ts'
 import { type VerifiedQuote, verifyQuote } from '../tpm/quote.ts'
 import type { TpmSignature } from '../tpm/signature.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { type HclReport, parseHclReport, verifyHclBinding } from './hcl-report.ts'
 import { attestationKeyOf, parseRuntimeClaims, requireSameKey, type RuntimeClaims } from './runtime-claims.ts'
 
@@ -38,7 +38,7 @@ export interface AzureTpmQuote {
 }
 
 /** Everything that a confidential VM of Azure shows of itself. */
-export interface AzureEvidence extends Means {
+export interface AzureEvidence extends VerifyContext {
   /** Content of NV index 0x01400001. */
   hclReport: Uint8Array
   hardware: AzureHardware

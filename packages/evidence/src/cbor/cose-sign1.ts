@@ -1,6 +1,6 @@
 import { concat, utf8 } from '../bytes/bytes.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
 import { cborHead, type CborMap, type CborTagged, type CborValue, parseCbor } from './cbor.ts'
 
@@ -43,7 +43,9 @@ export function readCoseSign1(value: CborValue, subject: string): CoseSign1 {
 }
 
 /** @throws VerificationError AlgorithmNotAllowed, TokenSignatureInvalid */
-export async function verifyCoseSign1(o: Means & { sign1: CoseSign1; key: PublicKey; subject: string }): Promise<void> {
+export async function verifyCoseSign1(
+  o: VerifyContext & { sign1: CoseSign1; key: PublicKey; subject: string },
+): Promise<void> {
   const { sign1, key, subject, primitives } = o
   const { curve, hash } = sign1.algorithm
   if (key.kind !== 'EC' || key.curve !== curve) {

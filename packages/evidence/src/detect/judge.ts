@@ -24,7 +24,7 @@ import { type Jwk, parseJwks } from '../tokens/keys.ts'
 import { genuineVaultAnchors, vaultSigner } from '../tokens/release.ts'
 import { parseHclReport } from '../azure/hcl-report.ts'
 import { parseCertificate } from '../x509/certificate.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { keyIn, tdReportIn } from './attestation-keys.ts'
 import { baseline, type EvidencePolicy } from './evidence-policy.ts'
 import { isStatement } from './ledger.ts'
@@ -61,7 +61,7 @@ export interface JudgedAdvisory extends OpenAdvisory {
   of: string
 }
 
-interface JudgeInput extends Means {
+interface JudgeInput extends VerifyContext {
   pieces: readonly Piece[]
   /** Certificates, lists and texts to pick from, which need not all be of use. */
   library?: readonly Piece[] | undefined
@@ -123,11 +123,11 @@ class Judge {
   readonly #at: Date
   readonly #policy: EvidencePolicy
   readonly #pool: Pool
-  readonly #means: Means
+  readonly #context: VerifyContext
   readonly #expired: () => boolean
 
   constructor(o: JudgeInput, pool: Pool) {
-    this.#means = { primitives: o.primitives, cache: o.cache }
+    this.#context = { primitives: o.primitives, cache: o.cache }
     this.#expired = o.expired ?? (() => false)
     this.#pieces = o.pieces
     this.#anchors = o.anchors
@@ -139,8 +139,8 @@ class Judge {
   async judge(): Promise<Check[]> {
     const unreadable = [...this.#of('unreadable'), ...this.#of('unknown')].map(unreadableCheck)
     if (!this.#pieces.some(isStatement)) return [...unreadable, ...(await this.#materials())]
-    const means = { pool: this.#pool, ledger: this.#pool.ledger, policy: this.#policy, at: this.#at }
-    const signed = await tpmQuotes({ of: (kind) => this.#of(kind), ...means })
+    const context = { pool: this.#pool, ledger: this.#pool.ledger, policy: this.#policy, at: this.#at }
+    const signed = await tpmQuotes({ of: (kind) => this.#of(kind), ...context })
     const quotes = signed.filter(({ quote }) => !isCreation(quote.message))
     const creations = signed.filter(({ quote }) => isCreation(quote.message))
     const azure = this.#of('hcl-report')
@@ -232,8 +232,8 @@ class Judge {
     ).check
   }
 
-  #common(): Means & { anchors: TrustAnchors; at: Date } {
-    return { anchors: this.#anchors, at: this.#at, ...this.#means }
+  #common(): VerifyContext & { anchors: TrustAnchors; at: Date } {
+    return { anchors: this.#anchors, at: this.#at, ...this.#context }
   }
 
   /**

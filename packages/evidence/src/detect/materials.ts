@@ -3,13 +3,13 @@ import { checkEventLog } from '../result/check-log.ts'
 import { type Check, skipped } from '../result/check.ts'
 import type { TrustAnchors } from '../result/trust-anchors.ts'
 import { parseCertificate } from '../x509/certificate.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { sameName } from '../x509/name.ts'
 import type { EvidencePolicy } from './evidence-policy.ts'
 import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
 import { attempt, type Pool } from './pool.ts'
 
-interface MaterialInput extends Means {
+interface MaterialInput extends VerifyContext {
   pieces: readonly Piece[]
   pool: Pool
   anchors: TrustAnchors
@@ -20,7 +20,7 @@ interface MaterialInput extends Means {
 /** What serves to judge evidence, each by itself: certificates, lists, Intel's texts, event logs. None of it states anything. */
 export async function judgeMaterials(o: MaterialInput): Promise<Check[]> {
   const { pool, at } = o
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const of = <K extends PieceKind>(kind: K): PieceOf<K>[] =>
     o.pieces.filter((piece): piece is PieceOf<K> => piece.kind === kind)
   const anchors = [...o.anchors.amd, ...o.anchors.intel]
@@ -29,7 +29,7 @@ export async function judgeMaterials(o: MaterialInput): Promise<Check[]> {
     for (const der of piece.certificates) {
       const certificate = attempt(() => parseCertificate(der))
       const chain = certificate === undefined ? [der] : pool.chainFrom(certificate).map(({ raw }) => raw)
-      checks.push(named(piece, await checkCertificates({ chain, anchors, at, ...means })))
+      checks.push(named(piece, await checkCertificates({ chain, anchors, at, ...context })))
     }
   }
   for (const piece of of('crl')) {
@@ -43,7 +43,7 @@ export async function judgeMaterials(o: MaterialInput): Promise<Check[]> {
           crl: piece.bytes,
           anchors,
           at,
-          ...means,
+          ...context,
           issuerChain,
         }),
       ),
@@ -58,7 +58,7 @@ export async function judgeMaterials(o: MaterialInput): Promise<Check[]> {
       text: piece.text,
       anchors: o.anchors.intel,
       at,
-      ...means,
+      ...context,
       issuerChainPem,
       rootCrl,
     })

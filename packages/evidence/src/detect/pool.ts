@@ -16,7 +16,7 @@ import type { TrustAnchor } from '../result/trust-anchors.ts'
 import { type Certificate, parseCertificate } from '../x509/certificate.ts'
 import { type Crl, parseCrl } from '../x509/crl.ts'
 import { type Extension, findExtension } from '../x509/extensions.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { sameName } from '../x509/name.ts'
 import { oid } from '../x509/oids.ts'
 import { spkiSha256, verifyPath } from '../x509/path.ts'
@@ -53,7 +53,7 @@ export class Pool {
     pieces: readonly Piece[],
     at: Date,
     anchors: readonly TrustAnchor[],
-    { primitives, cache }: Means,
+    { primitives, cache }: VerifyContext,
   ): Promise<Pool> {
     const pool = new Pool(pieces, at)
     const pins = new Set(anchors.map(({ spkiSha256: pin }) => pin))
@@ -183,12 +183,12 @@ export class Pool {
   }
 
   /** Several have the name: the one whose chain holds, else one of this time. */
-  async #findSigner(anchors: readonly TrustAnchor[], means: Means): Promise<readonly Certificate[]> {
+  async #findSigner(anchors: readonly TrustAnchor[], context: VerifyContext): Promise<readonly Certificate[]> {
     const signers = this.certificates.filter(({ subject }) => subject.commonName === 'Intel SGX TCB Signing')
     const chains = signers.map((signer) => this.chainFrom(signer))
     for (const chain of chains) {
       try {
-        await verifyPath({ chain, anchors, at: this.#at, ...means })
+        await verifyPath({ chain, anchors, at: this.#at, ...context })
         return chain
       } catch {
         // Whoever judges the picked one says why it does not hold.

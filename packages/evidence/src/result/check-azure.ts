@@ -18,7 +18,7 @@ import { parseTdReport, sameTd, type TdReport, verifyTdReportHashes } from '../t
 import type { VerifiedTdx } from '../tdx/verify.ts'
 import type { TpmPublicKey } from '../tpm/public.ts'
 import type { VerifiedQuote } from '../tpm/quote.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { allOf, appraised, type Check, type Checked, skipped } from './check.ts'
 import { appraiseClaims, checkHcl, describeClaims, type HclFinding, type HclPolicy } from './check-hcl.ts'
 import { checkSnp } from './check-snp.ts'
@@ -29,7 +29,7 @@ import { VerificationError } from './errors.ts'
 import type { TrustAnchors } from './trust-anchors.ts'
 
 /** What is at hand of a confidential VM of Azure. What is absent is skipped, and there is no verdict where it is needed. */
-export interface AzureParts extends Means {
+export interface AzureParts extends VerifyContext {
   hclReport: Uint8Array
   /** For SNP. */
   chain?: SnpChain | undefined

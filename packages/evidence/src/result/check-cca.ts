@@ -3,7 +3,7 @@ import { digest } from '../bytes/digest.ts'
 import { toHex } from '../bytes/hex.ts'
 import { type CcaToken, parseCcaToken } from '../cca/token.ts'
 import { verifyCoseSign1 } from '../cbor/cose-sign1.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import type { PublicKey } from '../x509/public-key.ts'
 import { appraised, type Check } from './check.ts'
 import { Checklist } from './checklist.ts'
@@ -15,10 +15,10 @@ import { VerificationError } from './errors.ts'
  * @param o.nonce 64 bytes; absent: freshness is not looked at
  */
 export async function checkCca(
-  o: Means & { token: Uint8Array; keys: readonly PublicKey[]; nonce?: Uint8Array | undefined },
+  o: VerifyContext & { token: Uint8Array; keys: readonly PublicKey[]; nonce?: Uint8Array | undefined },
 ): Promise<{ check: Check; key: PublicKey | undefined }> {
   const list = new Checklist()
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const token = await list.run('cca.format', [], () => parseCcaToken(o.token))
   let key: PublicKey | undefined
   if (o.keys.length === 0) {
@@ -26,14 +26,14 @@ export async function checkCca(
   } else {
     await list.run('cca.platform', [token], async ({ platform: { sign1 } }: CcaToken) => {
       for (const each of o.keys) {
-        if (await signedBy(sign1, each, means)) return void (key = each)
+        if (await signedBy(sign1, each, context)) return void (key = each)
       }
-      await verifyCoseSign1({ sign1, key: o.keys[0] as PublicKey, subject: 'CCA platform token', ...means })
+      await verifyCoseSign1({ sign1, key: o.keys[0] as PublicKey, subject: 'CCA platform token', ...context })
     })
   }
   await list.run('cca.binding', [token], requireBinding)
   await list.run('cca.realm', [token], ({ realm: { sign1, key: own } }: CcaToken) =>
-    verifyCoseSign1({ sign1, key: own, subject: 'CCA realm token', ...means }),
+    verifyCoseSign1({ sign1, key: own, subject: 'CCA realm token', ...context }),
   )
   if (o.nonce !== undefined) await list.run('cca.nonce', [token, o.nonce], requireNonce)
   if (token === undefined) list.skip('cca.policy', 'The token cannot be read')
@@ -46,9 +46,13 @@ export async function checkCca(
   return { check: list.all('cca'), key }
 }
 
-async function signedBy(sign1: CcaToken['platform']['sign1'], key: PublicKey, means: Means): Promise<boolean> {
+async function signedBy(
+  sign1: CcaToken['platform']['sign1'],
+  key: PublicKey,
+  context: VerifyContext,
+): Promise<boolean> {
   try {
-    await verifyCoseSign1({ sign1, key, subject: 'CCA platform token', ...means })
+    await verifyCoseSign1({ sign1, key, subject: 'CCA platform token', ...context })
     return true
   } catch {
     return false

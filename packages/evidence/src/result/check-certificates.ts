@@ -8,7 +8,7 @@ import { parseJson, splitSignedJson } from '../tdx/signed-json.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { type Crl, verifyCrl } from '../x509/crl.ts'
 import { certificateOf, crlOf } from '../x509/inputs.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { describeName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
 import { parsePem } from '../x509/pem.ts'
@@ -20,19 +20,19 @@ import type { TrustAnchor } from './trust-anchors.ts'
 
 /** Judges a chain, leaf first; the leaf may be an authority or the root itself. */
 export async function checkCertificates(
-  o: Means & {
+  o: VerifyContext & {
     chain: readonly Uint8Array[]
     anchors: readonly TrustAnchor[]
     at: Date
     crls?: readonly Uint8Array[] | undefined
   },
 ): Promise<Check> {
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const list = new Checklist()
   const chain = await list.run(
     'certificates.format',
     [],
-    () => o.chain.map((der) => certificateOf(der, means)),
+    () => o.chain.map((der) => certificateOf(der, context)),
     (certificates) => certificates.map((certificate) => describeName(certificate.subject)).join(' ← '),
   )
   await list.run(
@@ -44,8 +44,8 @@ export async function checkCertificates(
         anchors: o.anchors,
         at: o.at,
         leafMayBeCa: true,
-        crls: (o.crls ?? []).map((der) => crlOf(der, means)),
-        ...means,
+        crls: (o.crls ?? []).map((der) => crlOf(der, context)),
+        ...context,
       }),
     () =>
       `until ${chain
@@ -69,28 +69,28 @@ export async function checkCertificates(
  * @param o.issuerChain chain of the list's issuer, issuer first; absent: whose list it is cannot be judged
  */
 export async function checkCrl(
-  o: Means & {
+  o: VerifyContext & {
     crl: Uint8Array
     issuerChain?: readonly Uint8Array[] | undefined
     anchors: readonly TrustAnchor[]
     at: Date
   },
 ): Promise<Check> {
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const list = new Checklist()
   const crl = await list.run(
     'crl.format',
     [],
-    () => crlOf(o.crl, means),
+    () => crlOf(o.crl, context),
     (parsed) =>
       `${describeName(parsed.issuer)}, ${parsed.revoked.size} revoked, ${parsed.thisUpdate.toISOString()} to ${parsed.nextUpdate?.toISOString() ?? 'no end'}`,
   )
   if (o.issuerChain === undefined) list.skip('crl.signature', 'The certificate of its issuer was not given')
   else {
     await list.run('crl.signature', [crl, o.issuerChain], async (parsed: Crl, ders: readonly Uint8Array[]) => {
-      const chain = ders.map((der) => certificateOf(der, means))
-      await verifyPath({ chain, anchors: o.anchors, at: o.at, leafMayBeCa: true, ...means })
-      await verifyCrl({ crl: parsed, issuer: chain[0] as Certificate, at: o.at, ...means })
+      const chain = ders.map((der) => certificateOf(der, context))
+      await verifyPath({ chain, anchors: o.anchors, at: o.at, leafMayBeCa: true, ...context })
+      await verifyCrl({ crl: parsed, issuer: chain[0] as Certificate, at: o.at, ...context })
     })
   }
   return list.all('crl')
@@ -129,14 +129,14 @@ export interface SignedText {
  */
 export async function checkCollateral(
   o: SignedText &
-    Means & {
+    VerifyContext & {
       issuerChainPem?: string | undefined
       rootCrl?: Uint8Array | undefined
       anchors: readonly TrustAnchor[]
       at: Date
     },
 ): Promise<Check> {
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const list = new Checklist()
   const { member, text, at, anchors } = o
   const found = await list.run(
@@ -152,10 +152,10 @@ export async function checkCollateral(
       requireSignedText({
         member,
         text,
-        chain: parsePem(pem).map((der) => certificateOf(der, means)),
+        chain: parsePem(pem).map((der) => certificateOf(der, context)),
         anchors,
         at,
-        ...means,
+        ...context,
       }),
     )
   }
@@ -164,7 +164,7 @@ export async function checkCollateral(
     list.skip('collateral.revocation', 'The root’s revocation list was not given', { optional: true })
   } else {
     await list.run('collateral.revocation', [found, rootCrl], async (_, der: Uint8Array) => {
-      const by = { anchors, crls: [crlOf(der, means)], at, ...means }
+      const by = { anchors, crls: [crlOf(der, context)], at, ...context }
       await verifySignedText({ ...by, text, member, issuerChainPem, read: readWords })
     })
   }
@@ -176,7 +176,7 @@ export async function checkCollateral(
 
 /** The chain at a time, whose certificate it is, and the signature; revocation apart. */
 async function requireSignedText(
-  o: SignedText & Means & { chain: Certificate[]; anchors: readonly TrustAnchor[]; at: Date },
+  o: SignedText & VerifyContext & { chain: Certificate[]; anchors: readonly TrustAnchor[]; at: Date },
 ): Promise<void> {
   const { primitives, cache } = o
   await verifyPath({ chain: o.chain, anchors: o.anchors, at: o.at, primitives, cache })

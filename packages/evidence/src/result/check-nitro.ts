@@ -3,7 +3,7 @@ import { toHex } from '../bytes/hex.ts'
 import { verifyCoseSign1 } from '../cbor/cose-sign1.ts'
 import { type NitroDocument, parseNitroDocument } from '../nitro/document.ts'
 import { parseCertificate, type Certificate } from '../x509/certificate.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { verifyPath } from '../x509/path.ts'
 import { appraised, type Check } from './check.ts'
 import { Checklist } from './checklist.ts'
@@ -16,7 +16,7 @@ import type { TrustAnchor } from './trust-anchors.ts'
  * @param o.pcrs values that registers must have
  */
 export async function checkNitro(
-  o: Means & {
+  o: VerifyContext & {
     document: Uint8Array
     anchors: readonly TrustAnchor[]
     at: Date
@@ -25,7 +25,7 @@ export async function checkNitro(
   },
 ): Promise<Check> {
   const list = new Checklist()
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const document = await list.run(
     'nitro.format',
     [],
@@ -37,13 +37,13 @@ export async function checkNitro(
     [document],
     async ({ certificate, cabundle }: NitroDocument): Promise<Certificate[]> => {
       const given = [certificate, ...cabundle.toReversed()].map((der) => parseCertificate(der))
-      await verifyPath({ chain: given, anchors: o.anchors, at: o.at, ...means })
+      await verifyPath({ chain: given, anchors: o.anchors, at: o.at, ...context })
       return given
     },
     (given) => given.at(-1)?.subject.commonName ?? '',
   )
   await list.run('nitro.signature', [document, chain], ({ sign1 }: NitroDocument, [leaf]: Certificate[]) =>
-    verifyCoseSign1({ sign1, key: (leaf as Certificate).publicKey, subject: 'Nitro document', ...means }),
+    verifyCoseSign1({ sign1, key: (leaf as Certificate).publicKey, subject: 'Nitro document', ...context }),
   )
   if (document === undefined) list.skip('nitro.policy', 'The document cannot be read')
   else list.add(appraised('nitro.policy', appraise(document, o)))

@@ -10,7 +10,7 @@ import { type SnpChain, type VerifiedSnp, verifySnp } from '../snp/verify.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { Crl } from '../x509/crl.ts'
 import { certificateOf, crlOf } from '../x509/inputs.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { describeName, sameName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
@@ -35,7 +35,7 @@ interface Chain {
  * @param o.policy absent: content is not appraised
  */
 export async function checkSnp(
-  o: Means & {
+  o: VerifyContext & {
     report: Uint8Array
     chain?: SnpChain | undefined
     withoutChain?: string | undefined
@@ -46,14 +46,14 @@ export async function checkSnp(
   },
 ): Promise<Checked<VerifiedSnp>> {
   const list = new Checklist()
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const report = await list.run(
     'snp.format',
     [],
     () => parseSnpReport(o.report),
     (r) => `version ${r.version}`,
   )
-  const chain = await checkChain(list, { ...o, parsed: report }, means)
+  const chain = await checkChain(list, { ...o, parsed: report }, context)
   const endorsement = await list.run(
     'snp.endorsement',
     [chain],
@@ -69,7 +69,7 @@ export async function checkSnp(
   )
   await list.run('snp.chip', [report, endorsement], describeChip, (id) => id)
   await list.run('snp.signature', [report, chain], (parsed: SnpReport, given: Chain) =>
-    requireSignature(parsed, given, means),
+    requireSignature(parsed, given, context),
   )
   let value: VerifiedSnp | undefined
   if (list.whole) {
@@ -79,7 +79,7 @@ export async function checkSnp(
         chain: given,
         anchors: o.anchors,
         at: o.at,
-        ...means,
+        ...context,
         crl: o.crl,
       }),
     )
@@ -103,7 +103,7 @@ async function checkChain(
     anchors: TrustAnchors
     at: Date
   },
-  means: Means,
+  context: VerifyContext,
 ): Promise<Chain | undefined> {
   const { anchors, at } = o
   if (o.chain === undefined)
@@ -111,24 +111,24 @@ async function checkChain(
   const chain =
     o.chain &&
     (await list.run('snp.chain.format', [o.chain], (given: SnpChain): Chain => ({
-      leaf: certificateOf(given.vcek, means),
-      ask: certificateOf(given.ask, means),
-      ark: certificateOf(given.ark, means),
+      leaf: certificateOf(given.vcek, context),
+      ask: certificateOf(given.ask, context),
+      ark: certificateOf(given.ark, context),
     })))
   const certificates = chain && [chain.leaf, chain.ask, chain.ark]
   await list.run(
     'snp.chain.path',
     [certificates],
-    (given: Certificate[]) => verifyPath({ chain: given, anchors: anchors.amd, at, ...means }),
+    (given: Certificate[]) => verifyPath({ chain: given, anchors: anchors.amd, at, ...context }),
     () => chain?.ark.subject.commonName ?? '',
   )
   if (o.crl === undefined) {
     list.skip('snp.chain.revocation', `No revocation list was given: ${amdCrlSource(o.parsed)}`, { optional: true })
   } else {
     await list.run('snp.chain.revocation', [chain, o.crl], ({ leaf, ask, ark }: Chain, der: Uint8Array) => {
-      const crl = crlOf(der, means)
+      const crl = crlOf(der, context)
       requireCrlOf(crl, ark)
-      return verifyPath({ chain: [leaf, ask, ark], anchors: anchors.amd, at, crls: [crl], ...means })
+      return verifyPath({ chain: [leaf, ask, ark], anchors: anchors.amd, at, crls: [crl], ...context })
     })
   }
   return chain
@@ -187,7 +187,7 @@ function describeChip(report: SnpReport, endorsement: SnpEndorsement): string {
   return `chip ${toHex(hardwareId).slice(0, 32)}…${hidden}`
 }
 
-async function requireSignature(report: SnpReport, { leaf }: Chain, { primitives }: Means): Promise<void> {
+async function requireSignature(report: SnpReport, { leaf }: Chain, { primitives }: VerifyContext): Promise<void> {
   const key = leaf.publicKey
   if (key.kind !== 'EC' || key.curve !== 'P-384') {
     return refuse('AlgorithmNotAllowed', 'Signing key is not on P-384', 'P-384', key.kind)

@@ -9,14 +9,14 @@ import { assessModule, assessPlatform, parseTcbInfo, type TcbAssessment, type Tc
 import type { Certificate } from '../x509/certificate.ts'
 import { type Crl, verifyCrl } from '../x509/crl.ts'
 import { crlOf } from '../x509/inputs.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { verifyPath } from '../x509/path.ts'
 import type { CheckId } from './catalogue.ts'
 import type { Checklist } from './checklist.ts'
 import { VerificationError } from './errors.ts'
 import type { TrustAnchor } from './trust-anchors.ts'
 
-interface PlatformInput extends Means {
+interface PlatformInput extends VerifyContext {
   quote: TdxQuote | undefined
   chain: Certificate[] | undefined
   pck: PckExtension | undefined
@@ -87,7 +87,7 @@ export async function checkPlatform(list: Checklist, o: PlatformInput): Promise<
 /** @returns the root's list, verified */
 async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl | undefined> {
   const { chain, collateral, at } = o
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const verified = async (
     id: CheckId,
     der: Uint8Array | undefined,
@@ -102,8 +102,8 @@ async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl |
       id,
       [issuer],
       async (authority: Certificate) => {
-        const crl = crlOf(der, means)
-        await verifyCrl({ crl, issuer: authority, at, ...means })
+        const crl = crlOf(der, context)
+        await verifyCrl({ crl, issuer: authority, at, ...context })
         return crl
       },
       (crl) => `${crl.revoked.size} revoked, next update ${crl.nextUpdate?.toISOString()}`,
@@ -117,7 +117,7 @@ async function checkRevocation(list: Checklist, o: PlatformInput): Promise<Crl |
     pckCrlSource(chain?.[1]?.subject.commonName),
   )
   await list.run('tdx.pck.revocation', [chain, rootCrl, pckCrl], (given: Certificate[], ...crls: [Crl, Crl]) =>
-    verifyPath({ chain: given, anchors: o.anchors, at, crls, requireCrls: true, ...means }),
+    verifyPath({ chain: given, anchors: o.anchors, at, crls, requireCrls: true, ...context }),
   )
   return rootCrl
 }

@@ -15,7 +15,7 @@ import {
 } from '../tdx/verify.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { certificateOf, publicKeyOf } from '../x509/inputs.ts'
-import { digestOf, type Means } from '../x509/means.ts'
+import { digestOf, type VerifyContext } from '../x509/verify-context.ts'
 import { verifyPath } from '../x509/path.ts'
 import { type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
 import { appraised, type Checked } from './check.ts'
@@ -30,7 +30,7 @@ import type { TrustAnchors } from './trust-anchors.ts'
  * @param o.policy absent: the platform's status and the TD's content are shown and not appraised
  */
 export async function checkTdx(
-  o: Means & {
+  o: VerifyContext & {
     quote: Uint8Array
     /** For a quote that only names its certificate, leaf first, DER. */
     pckChain?: readonly Uint8Array[] | undefined
@@ -41,7 +41,7 @@ export async function checkTdx(
   },
 ): Promise<Checked<VerifiedTdx>> {
   const { at, anchors } = o
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const list = new Checklist()
   const quote = await list.run(
     'tdx.format',
@@ -59,10 +59,10 @@ export async function checkTdx(
     named && o.pckChain === undefined
       ? undefined
       : await list.run('tdx.pck.format', [quote], (parsed: TdxQuote) =>
-          pckChainOf(parsed, o.pckChain).map((der) => certificateOf(der, means)),
+          pckChainOf(parsed, o.pckChain).map((der) => certificateOf(der, context)),
         )
   await list.run('tdx.pck.path', [chain], async (given: Certificate[]) => {
-    await verifyPath({ chain: given, anchors: anchors.intel, at, ...means })
+    await verifyPath({ chain: given, anchors: anchors.intel, at, ...context })
     requirePckAuthority(given)
   })
   const pck = await list.run(
@@ -73,16 +73,16 @@ export async function checkTdx(
   )
   if (named) await list.run('tdx.pck.named', [quote, pck], requireNamedPck)
   await list.run('tdx.qe.signature', [quote, chain], (parsed: TdxQuote, given: Certificate[]) =>
-    requireQeSignature(parsed, given, means),
+    requireQeSignature(parsed, given, context),
   )
-  await list.run('tdx.qe.binding', [quote], (parsed: TdxQuote) => requireBinding(parsed, means))
-  await list.run('tdx.signature', [quote], (parsed: TdxQuote) => requireQuoteSignature(parsed, means))
+  await list.run('tdx.qe.binding', [quote], (parsed: TdxQuote) => requireBinding(parsed, context))
+  await list.run('tdx.signature', [quote], (parsed: TdxQuote) => requireQuoteSignature(parsed, context))
   const collateral = o.collateral ?? {}
-  await checkPlatform(list, { quote, chain, pck, collateral, anchors: anchors.intel, at, ...means })
+  await checkPlatform(list, { quote, chain, pck, collateral, anchors: anchors.intel, at, ...context })
   let value: VerifiedTdx | undefined
   if (list.whole && isWhole(collateral)) {
     value = await list.run('tdx.verifier', [quote], (parsed: TdxQuote) =>
-      verifyTdx({ quote: parsed, pckChain: o.pckChain, collateral, anchors, at, ...means }),
+      verifyTdx({ quote: parsed, pckChain: o.pckChain, collateral, anchors, at, ...context }),
     )
   }
   const { policy } = o
@@ -99,7 +99,7 @@ function isWhole(collateral: Partial<TdxCollateral>): collateral is TdxCollatera
   return ![tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl].includes(undefined)
 }
 
-async function requireQeSignature(quote: TdxQuote, chain: Certificate[], { primitives }: Means): Promise<void> {
+async function requireQeSignature(quote: TdxQuote, chain: Certificate[], { primitives }: VerifyContext): Promise<void> {
   const key = chain[0]?.publicKey
   if (key?.kind !== 'EC' || key.curve !== 'P-256') {
     throw new VerificationError({
@@ -119,18 +119,18 @@ async function requireQeSignature(quote: TdxQuote, chain: Certificate[], { primi
   })
 }
 
-async function requireBinding(quote: TdxQuote, means: Means): Promise<void> {
-  const hash = await digestOf(means, 'SHA-256', concat(quote.attestationKey, quote.qeAuthenticationData))
+async function requireBinding(quote: TdxQuote, context: VerifyContext): Promise<void> {
+  const hash = await digestOf(context, 'SHA-256', concat(quote.attestationKey, quote.qeAuthenticationData))
   const message = 'The quoting enclave did not vouch for this attestation key'
   requireSame('QeReportDataMismatch', message, concat(hash, new Uint8Array(32)), quote.qeReport.reportData)
 }
 
-async function requireQuoteSignature(quote: TdxQuote, means: Means): Promise<void> {
-  const key = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), means) as PublicKey & { kind: 'EC' }
+async function requireQuoteSignature(quote: TdxQuote, context: VerifyContext): Promise<void> {
+  const key = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), context) as PublicKey & { kind: 'EC' }
   let good = false
   try {
     const { signature, signed: data } = quote
-    good = await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives: means.primitives })
+    good = await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives: context.primitives })
   } catch (error) {
     // A key off the curve signs nothing.
     if (!(error instanceof VerificationError)) throw error

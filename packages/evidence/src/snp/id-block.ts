@@ -4,7 +4,7 @@ import { concat, equal, isZero, reversed } from '../bytes/bytes.ts'
 import { digest } from '../bytes/digest.ts'
 import { fromHex, toHex } from '../bytes/hex.ts'
 import { ParseError, VerificationError } from '../result/errors.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { parsePublicKey, type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
 import type { SnpReport } from './report.ts'
 
@@ -226,7 +226,7 @@ export interface VerifiedSnpIdBlock {
  * @throws VerificationError IdBlockSignatureInvalid, BindingMismatch; ParseError
  */
 export async function verifySnpIdBlock(
-  o: Means & { block: Uint8Array; authentication: Uint8Array; report?: SnpReport },
+  o: VerifyContext & { block: Uint8Array; authentication: Uint8Array; report?: SnpReport },
 ): Promise<VerifiedSnpIdBlock> {
   const block = parseSnpIdBlock(o.block)
   const { idKey, blockSignature, author } = parseSnpIdAuthentication(o.authentication)
@@ -244,7 +244,7 @@ async function requireSigned(
   by: SnpOwnerKey,
   signature: Uint8Array,
   data: Uint8Array,
-  { primitives }: Means,
+  { primitives }: VerifyContext,
 ): Promise<void> {
   const key = parsePublicKey(by.spki) as PublicKey & { kind: 'EC' }
   if (await verifyRawEcdsa({ key, hash: 'SHA-384', signature, data, primitives })) return

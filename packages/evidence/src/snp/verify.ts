@@ -3,7 +3,7 @@ import { EvidenceError, ParseError, VerificationError, type VerificationErrorCod
 import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { certificateOf, crlOf } from '../x509/inputs.ts'
-import type { Means } from '../x509/means.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
 import { describeName, sameName } from '../x509/name.ts'
 import { verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
@@ -43,7 +43,7 @@ export interface VerifiedSnp {
  * @throws VerificationError; ParseError where a certificate or list is not well formed
  */
 export async function verifySnp(
-  o: Means & {
+  o: VerifyContext & {
     report: SnpReport
     chain: SnpChain
     anchors: TrustAnchors
@@ -52,11 +52,11 @@ export async function verifySnp(
   },
 ): Promise<VerifiedSnp> {
   const { report } = o
-  const means: Means = { primitives: o.primitives, cache: o.cache }
-  const leaf = certificateOf(o.chain.vcek, means)
-  const ask = certificateOf(o.chain.ask, means)
-  const ark = certificateOf(o.chain.ark, means)
-  const crls = o.crl === undefined ? [] : [crlOf(o.crl, means)]
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
+  const leaf = certificateOf(o.chain.vcek, context)
+  const ask = certificateOf(o.chain.ask, context)
+  const ark = certificateOf(o.chain.ark, context)
+  const crls = o.crl === undefined ? [] : [crlOf(o.crl, context)]
   for (const crl of crls) {
     // Only the root's list says whether the intermediate is revoked: another list would leave that unsaid.
     if (!sameName(crl.issuer, ark.subject)) {
@@ -64,7 +64,7 @@ export async function verifySnp(
       refuse('CrlIssuerMismatch', "Revocation list is not the root's", expected, found)
     }
   }
-  const anchor = await verifyPath({ chain: [leaf, ask, ark], anchors: o.anchors.amd, at: o.at, crls, ...means })
+  const anchor = await verifyPath({ chain: [leaf, ask, ark], anchors: o.anchors.amd, at: o.at, crls, ...context })
 
   const endorsement = endorsementOf(leaf)
   const { product } = endorsement
@@ -83,7 +83,7 @@ export async function verifySnp(
   requireChip(report, endorsement)
   const [currentTcb, committedTcb] = [decode(report.currentTcb, product), decode(report.committedTcb, product)]
   requireCommitted(report, product)
-  await checkSignature(report, leaf, means)
+  await checkSignature(report, leaf, context)
   return {
     report,
     product,
@@ -130,7 +130,7 @@ function checkProduct(report: SnpReport, product: SnpProduct): void {
   }
 }
 
-async function checkSignature(report: SnpReport, leaf: Certificate, { primitives }: Means): Promise<void> {
+async function checkSignature(report: SnpReport, leaf: Certificate, { primitives }: VerifyContext): Promise<void> {
   const key = leaf.publicKey
   if (key.kind !== 'EC' || key.curve !== 'P-384') return refuse('AlgorithmNotAllowed', 'Signing key is not on P-384')
   const signature = concat(reversed(report.signatureR), reversed(report.signatureS))

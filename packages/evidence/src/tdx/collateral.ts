@@ -5,7 +5,7 @@ import type { TrustAnchor } from '../result/trust-anchors.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { Crl } from '../x509/crl.ts'
 import { certificateOf, chainOf } from '../x509/inputs.ts'
-import { factOf, type Means } from '../x509/means.ts'
+import { factOf, type VerifyContext } from '../x509/verify-context.ts'
 import { verifyPath } from '../x509/path.ts'
 import { verifyRawEcdsa } from '../x509/public-key.ts'
 import { findExtension } from '../x509/extensions.ts'
@@ -44,7 +44,7 @@ const tcbSigningName = 'Intel SGX TCB Signing'
  * @throws VerificationError CollateralSignatureInvalid, CertificateNotForThisUse, and those of verifyPath
  */
 export async function verifySignedText<T extends object>(
-  o: Means & {
+  o: VerifyContext & {
     text: string
     member: 'tcbInfo' | 'enclaveIdentity'
     issuerChainPem: string
@@ -55,11 +55,11 @@ export async function verifySignedText<T extends object>(
   },
 ): Promise<T> {
   const { member, crls, at } = o
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const subject = member === 'tcbInfo' ? 'TCB info' : 'QE identity'
   const split = (text: string): SignedText => splitSignedJson(text, member)
   const signed = o.cache === undefined ? split(o.text) : o.cache.parsedText(member, o.text, split)
-  const chain = chainOf(o.issuerChainPem, means).map((der) => certificateOf(der, means))
+  const chain = chainOf(o.issuerChainPem, context).map((der) => certificateOf(der, context))
   const signer = chain[0]
   if (signer === undefined || chain.length !== 2) {
     throw new VerificationError({
@@ -70,12 +70,12 @@ export async function verifySignedText<T extends object>(
       found: String(chain.length),
     })
   }
-  await verifyPath({ chain, anchors: o.anchors, crls, at, requireCrls: true, ...means })
+  await verifyPath({ chain, anchors: o.anchors, crls, at, requireCrls: true, ...context })
   requireTcbSigner(signer, subject)
   // Read only when signed, and then remembered together: a value in the cache is one that this certificate signed. By reader:
   // two that make different things of one text must not be given each other's (attack E19).
-  const readings = await factOf(means, signed, signer, async () =>
-    (await isSigned(signed, signer, means)) ? new Map<(body: string) => object, object>() : undefined,
+  const readings = await factOf(context, signed, signer, async () =>
+    (await isSigned(signed, signer, context)) ? new Map<(body: string) => object, object>() : undefined,
   )
   if (readings === undefined) {
     throw new VerificationError({
@@ -89,10 +89,14 @@ export async function verifySignedText<T extends object>(
   return value
 }
 
-async function isSigned({ body, signature }: SignedText, signer: Certificate, means: Means): Promise<boolean> {
+async function isSigned(
+  { body, signature }: SignedText,
+  signer: Certificate,
+  context: VerifyContext,
+): Promise<boolean> {
   const { publicKey: key } = signer
   if (key.kind !== 'EC' || key.curve !== 'P-256') return false
-  const { primitives } = means
+  const { primitives } = context
   return verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body), primitives })
 }
 

@@ -5,7 +5,7 @@ import type { TrustAnchor, TrustAnchors } from '../result/trust-anchors.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { Crl } from '../x509/crl.ts'
 import { certificateOf, crlOf, publicKeyOf } from '../x509/inputs.ts'
-import { digestOf, type Means } from '../x509/means.ts'
+import { digestOf, type VerifyContext } from '../x509/verify-context.ts'
 import { verifyPath } from '../x509/path.ts'
 import { type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
 import { requireCurrent, type TdxCollateral, verifySignedText } from './collateral.ts'
@@ -50,7 +50,7 @@ export const p256SpkiPrefix: Uint8Array = fromHex('3059301306072a8648ce3d0201060
  * @throws VerificationError, ParseError
  */
 export async function verifyTdx(
-  o: Means & {
+  o: VerifyContext & {
     quote: TdxQuote
     /** PCK chain of a quote that only names its certificate (certification data 1 to 3), leaf first, DER. */
     pckChain?: readonly Uint8Array[] | undefined
@@ -71,19 +71,22 @@ export async function verifyTdx(
     })
   }
   // Root, signer and lists occur in several chains: one call checks each signature once, with or without the caller's cache.
-  const means: Means = { primitives: o.primitives, cache: o.cache ?? new VerificationCache({ maximumEntries: 32 }) }
-  const rootCrl = crlOf(collateral.rootCaCrl, means)
-  const pckCrl = crlOf(collateral.pckCrl, means)
+  const context: VerifyContext = {
+    primitives: o.primitives,
+    cache: o.cache ?? new VerificationCache({ maximumEntries: 32 }),
+  }
+  const rootCrl = crlOf(collateral.rootCaCrl, context)
+  const pckCrl = crlOf(collateral.pckCrl, context)
   const { root, pck } = await verifySignatures({
     quote,
     pckChain: o.pckChain,
     anchors,
     crls: [pckCrl, rootCrl],
     at,
-    ...means,
+    ...context,
   })
 
-  const signedBy = { anchors, crls: [rootCrl], at, ...means }
+  const signedBy = { anchors, crls: [rootCrl], at, ...context }
   const tcbInfo = await verifySignedText({
     ...signedBy,
     text: collateral.tcbInfo,
@@ -128,7 +131,7 @@ export async function verifyTdx(
  * @param o.crls undefined leaves revocation unchecked, for a caller who judges signatures only
  */
 export async function verifySignatures(
-  o: Means & {
+  o: VerifyContext & {
     quote: TdxQuote
     pckChain?: readonly Uint8Array[] | undefined
     anchors: readonly TrustAnchor[]
@@ -137,13 +140,13 @@ export async function verifySignatures(
   },
 ): Promise<{ root: TrustAnchor; pck: PckExtension }> {
   const { quote } = o
-  const means: Means = { primitives: o.primitives, cache: o.cache }
-  const chain = pckChainOf(quote, o.pckChain).map((der) => certificateOf(der, means))
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
+  const chain = pckChainOf(quote, o.pckChain).map((der) => certificateOf(der, context))
   const root = await verifyPath({
     chain,
     anchors: o.anchors,
     at: o.at,
-    ...means,
+    ...context,
     ...(o.crls === undefined ? {} : { crls: o.crls, requireCrls: true }),
   })
   const leaf = chain[0] as Certificate
@@ -165,24 +168,26 @@ export async function verifySignatures(
     key: leaf.publicKey,
     signature: quote.qeReportSignature,
     data: quote.qeReport.raw,
-    ...means,
+    ...context,
   })
   const vouchedFor = concat(quote.attestationKey, quote.qeAuthenticationData)
-  const bound = concat(await digestOf(means, 'SHA-256', vouchedFor), new Uint8Array(32))
+  const bound = concat(await digestOf(context, 'SHA-256', vouchedFor), new Uint8Array(32))
   requireSame(
     'QeReportDataMismatch',
     'The quoting enclave did not vouch for this attestation key',
     bound,
     quote.qeReport.reportData,
   )
-  const attestationKey = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), means) as PublicKey & { kind: 'EC' }
+  const attestationKey = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), context) as PublicKey & {
+    kind: 'EC'
+  }
   await requireSignature({
     code: 'QuoteSignatureInvalid',
     message: 'The quote is not signed by its attestation key',
     key: attestationKey,
     signature: quote.signature,
     data: quote.signed,
-    ...means,
+    ...context,
   })
   return { root, pck }
 }
@@ -240,7 +245,7 @@ export function requireNamedPck({ certification: named }: TdxQuote, pck: PckExte
 }
 
 async function requireSignature(
-  o: Means & {
+  o: VerifyContext & {
     code: 'QeReportSignatureInvalid' | 'QuoteSignatureInvalid'
     message: string
     key: PublicKey & { kind: 'EC' }

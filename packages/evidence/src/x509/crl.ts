@@ -6,7 +6,7 @@ import { ParseError, VerificationError } from '../result/errors.ts'
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.ts'
 import type { Certificate } from './certificate.ts'
 import { readExtensions, type Extension } from './extensions.ts'
-import { factOf, type Means } from './means.ts'
+import { factOf, type VerifyContext } from './verify-context.ts'
 import { describeName, readName, sameName, type Name } from './name.ts'
 import { oid } from './oids.ts'
 import { verifySignature } from './public-key.ts'
@@ -94,7 +94,7 @@ const harmless: ReadonlySet<string> = new Set([oid.crlNumber, oid.authorityKeyId
  * @throws VerificationError CrlIssuerMismatch, CertificateNotForThisUse, CrlSignatureInvalid, CrlNotYetValid, CrlExpired, UnknownCriticalExtension
  */
 export async function verifyCrl(
-  o: Means & { crl: Crl; issuer: Certificate; at: Date; subject?: string },
+  o: VerifyContext & { crl: Crl; issuer: Certificate; at: Date; subject?: string },
 ): Promise<void> {
   const { crl, issuer, at } = o
   const subject = o.subject ?? `revocation list of ${describeName(crl.issuer)}`

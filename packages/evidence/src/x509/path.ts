@@ -4,7 +4,7 @@ import { VerificationError, type VerificationErrorCode } from '../result/errors.
 import type { TrustAnchor } from '../result/trust-anchors.ts'
 import type { Certificate } from './certificate.ts'
 import { verifyCrl, type Crl } from './crl.ts'
-import { digestOf, factOf, type Means } from './means.ts'
+import { digestOf, factOf, type VerifyContext } from './verify-context.ts'
 import { describeName, sameName } from './name.ts'
 import { oid } from './oids.ts'
 import { verifySignature } from './public-key.ts'
@@ -19,9 +19,9 @@ const understood: ReadonlySet<string> = new Set([
 ])
 
 /** SHA-256 of a certificate's public key in hexadecimal: what an anchor pins. */
-export async function spkiSha256(certificate: Certificate, means: Means = {}): Promise<string> {
+export async function spkiSha256(certificate: Certificate, context: VerifyContext = {}): Promise<string> {
   const { publicKey } = certificate
-  return factOf(means, certificate, publicKey, async () => toHex(await digestOf(means, 'SHA-256', publicKey.spki)))
+  return factOf(context, certificate, publicKey, async () => toHex(await digestOf(context, 'SHA-256', publicKey.spki)))
 }
 
 /**
@@ -35,7 +35,7 @@ export async function spkiSha256(certificate: Certificate, means: Means = {}): P
  * @throws VerificationError; `subject` is the failing certificate's common name
  */
 export async function verifyPath(
-  o: Means & {
+  o: VerifyContext & {
     chain: readonly Certificate[]
     anchors: readonly TrustAnchor[]
     at: Date
@@ -45,13 +45,13 @@ export async function verifyPath(
   },
 ): Promise<TrustAnchor> {
   const { chain, anchors, at } = o
-  const means: Means = { primitives: o.primitives, cache: o.cache }
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
   const root = chain.at(-1)
   if (root === undefined) refuse('UntrustedRoot', 'Chain is empty')
   if (chain.length > 6)
     refuse('PathTooLong', 'Chain is longer than any vendor makes', root, 'at most 6', `${chain.length}`)
   if (anchors.length === 0) refuse('NoTrustAnchors', 'No root is trusted', root)
-  const pin = await spkiSha256(root, means)
+  const pin = await spkiSha256(root, context)
   const trusted = anchors.find((anchor) => anchor.spkiSha256 === pin)
   if (trusted === undefined) {
     const expected = anchors.map((anchor) => `${anchor.name} ${anchor.spkiSha256}`).join(', ')
@@ -60,7 +60,7 @@ export async function verifyPath(
   for (let index = chain.length - 1; index >= 0; index--) {
     const certificate = chain[index] as Certificate
     const issuer = chain[index + 1] ?? certificate
-    await checkIssued(certificate, issuer, means)
+    await checkIssued(certificate, issuer, context)
     checkValidity(certificate, at)
     checkCriticalExtensions(certificate)
     if (index > 0 || issuer === certificate) checkAuthority(certificate, index - 1)
@@ -68,11 +68,11 @@ export async function verifyPath(
       refuse('CertificateNotForThisUse', 'Leaf is an authority', certificate, 'not an authority', 'cA true')
     }
   }
-  await checkRevocation(chain, o.crls ?? [], at, o.requireCrls === true, means)
+  await checkRevocation(chain, o.crls ?? [], at, o.requireCrls === true, context)
   return trusted
 }
 
-async function checkIssued(certificate: Certificate, issuer: Certificate, means: Means): Promise<void> {
+async function checkIssued(certificate: Certificate, issuer: Certificate, context: VerifyContext): Promise<void> {
   const subject = describeName(certificate.subject)
   if (!sameName(certificate.issuer, issuer.subject)) {
     const expected = describeName(issuer.subject)
@@ -85,14 +85,14 @@ async function checkIssued(certificate: Certificate, issuer: Certificate, means:
     )
   }
   // The fact is about the two certificates, not about the key: a key's own fact is its pin.
-  const good = await factOf(means, certificate, issuer, () =>
+  const good = await factOf(context, certificate, issuer, () =>
     verifySignature({
       key: issuer.publicKey,
       algorithm: certificate.signatureAlgorithm,
       signature: certificate.signature,
       data: certificate.tbs,
       subject,
-      primitives: means.primitives,
+      primitives: context.primitives,
     }),
   )
   if (!good) refuse('CertificateSignatureInvalid', 'Certificate is not signed by its issuer', certificate)
@@ -147,7 +147,7 @@ async function checkRevocation(
   crls: readonly Crl[],
   at: Date,
   required: boolean,
-  means: Means,
+  context: VerifyContext,
 ): Promise<void> {
   const issuers = chain.slice(1)
   for (const crl of crls) {
@@ -163,7 +163,7 @@ async function checkRevocation(
         found: describeName(crl.issuer),
       })
     }
-    await verifyCrl({ crl, issuer, at, ...means })
+    await verifyCrl({ crl, issuer, at, ...context })
   }
   for (const certificate of chain) {
     const covering = crls.filter((crl) => equal(crl.issuer.raw, certificate.issuer.raw))

@@ -1,10 +1,10 @@
 import type { Server } from 'node:https'
 import type { Socket } from 'node:net'
 import { addressOf } from './connections.ts'
-import { Turns } from './turns.ts'
+import { FairQueue } from './fair-queue.ts'
 
 /**
- * Has a server begin TLS with a connection only once it has said something, and handshakes of many connections in turns: what TLS
+ * Has a server begin TLS with a connection only once it has said something, and handshakes of many connections in queue: what TLS
  * needs for one is some hundred microseconds, which whoever only opens connections cannot have spent (attack W6).
  * Called before the server listens.
  * @param o.silentMs how long a connection may say nothing
@@ -15,10 +15,10 @@ export function beginHandshakesInTurn(server: Server, o: { silentMs: number }): 
   if (beginTls === undefined || listeners.length !== 1)
     throw new TypeError(`a server of node:https has one listener for connections, not ${listeners.length}`)
   server.off('connection', beginTls)
-  const turns = new Turns({ fromBothEnds: true })
+  const queue = new FairQueue({ fromBothEnds: true })
   server.on('connection', (socket: Socket) => {
     // Node takes one connection in a turn: behind many that come at once, whoever comes last would wait for all their handshakes.
-    turns.giveWay()
+    queue.giveWay()
     const end = (): void => void socket.destroy()
     socket.setTimeout(o.silentMs, end)
     socket.once('error', end)
@@ -28,7 +28,7 @@ export function beginHandshakesInTurn(server: Server, o: { silentMs: number }): 
         end()
         return
       }
-      turns.begin(addressOf(socket), () => {
+      queue.begin(addressOf(socket), () => {
         if (socket.destroyed) return
         socket.setTimeout(0, end)
         socket.off('error', end)

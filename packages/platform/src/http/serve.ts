@@ -16,7 +16,7 @@ import { hostOf } from './host.ts'
 import { beginHandshakesInTurn } from './handshakes.ts'
 import { createHttpServer } from './http-server.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
-import { Turns } from './turns.ts'
+import { FairQueue } from './fair-queue.ts'
 
 export interface ServeOptions {
   installation: Installation
@@ -59,7 +59,7 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   const { tls, local } = o.installation.ports
   const metrics = createMetrics()
   const state = { closing: false }
-  const turns = new Turns()
+  const queue = new FairQueue()
 
   const tlsServer = createHttpsServer(
     {
@@ -73,7 +73,7 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
     },
     (request, response) => {
       observe(metrics, request, response)
-      turns.begin(addressOf(request.socket), () => route(o, request, response))
+      queue.begin(addressOf(request.socket), () => route(o, request, response))
     },
   )
   // Clients that name no host (by address) get the certificate of the loopback address.

@@ -211,9 +211,9 @@ describe('verifySnp', () => {
   })
   it('checks one signature of a second report under a chain that a cache knows', async () => {
     const { primitives, checks } = counting()
-    const means = { primitives, cache: new VerificationCache() }
+    const context = { primitives, cache: new VerificationCache() }
     const crl = await issueList('ARK-Milan', keys.ark)
-    const o = { chain: await issueChain(keys), crl, at: now, ...means }
+    const o = { chain: await issueChain(keys), crl, at: now, ...context }
     const anchors = { simulated: true, amd: [{ name: 'forged', spkiSha256: pin }], intel: [] }
     const found: number[] = []
     for (const value of [1, 2]) {

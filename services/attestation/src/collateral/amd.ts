@@ -1,5 +1,5 @@
 import { collateralPaths } from '@strongroom/contract'
-import { crlOf, parsePem, type Certificate, type Means } from '@strongroom/evidence'
+import { crlOf, parsePem, type Certificate, type VerifyContext } from '@strongroom/evidence'
 import type { CollateralCache } from './cache.ts'
 import { textOf } from '../text.ts'
 import { firstThatHas } from './first.ts'
@@ -49,7 +49,9 @@ export class AmdCollateral {
    * The list that this root signed: two sources may have lines of processors of one name. Undefined where no source has one.
    * @throws ServiceError CollateralUnavailable, VerificationError for a list of this root that is not current
    */
-  async revocationList(o: Means & { product: string; issuer: Certificate; at: Date }): Promise<Uint8Array | undefined> {
+  async revocationList(
+    o: VerifyContext & { product: string; issuer: Certificate; at: Date },
+  ): Promise<Uint8Array | undefined> {
     return await firstThatHas(this.#caches, async (cache) => {
       const item = await cache.get(collateralPaths.snpRevocationList(o.product))
       return item !== undefined && (await isListOf(item.body, o)) ? item.body : undefined
@@ -60,7 +62,7 @@ export class AmdCollateral {
    * Holds a list that came with a request to those that are kept of the same root, also of what has expired.
    * @throws ServiceError InvalidParameter with CollateralSuperseded
    */
-  async requireNotOlder(sent: Uint8Array, o: Means & { product: string; issuer: Certificate }): Promise<void> {
+  async requireNotOlder(sent: Uint8Array, o: VerifyContext & { product: string; issuer: Certificate }): Promise<void> {
     const path = collateralPaths.snpRevocationList(o.product)
     for (const cache of this.#caches) {
       const kept = await cache.kept(path)

@@ -35,7 +35,7 @@ export class CollateralRows {
       .selectAll()
       .where('path', '=', this.#key(path))
       .executeTakeFirst()
-    return row === undefined ? undefined : keptOf(row)
+    return row === undefined ? undefined : storedOf(row)
   }
 
   /** Everything under paths that begin so, also what has expired; by path. @param endsBefore what expires before this alone */
@@ -46,7 +46,7 @@ export class CollateralRows {
       .where('path', 'like', `${this.#key(prefix)}%`)
       .orderBy('path')
       .execute()
-    return found.map((row) => ({ path: row.path.slice(this.#key('').length), item: keptOf(row).item }))
+    return found.map((row) => ({ path: row.path.slice(this.#key('').length), item: storedOf(row).item }))
   }
 
   /** What an operator brought stays so, also once a newer one of it was fetched. */
@@ -130,7 +130,7 @@ export function usedNow(path: string, item: CollateralItem, now: Date): KeptItem
   return { item, usedAt: kindOf(path)?.ofOneChip === true ? now.getTime() : Infinity }
 }
 
-function keptOf(row: Tables['collateral']): KeptItem {
+function storedOf(row: Tables['collateral']): KeptItem {
   const item = {
     body: Uint8Array.from(Buffer.from(row.body, 'base64url')),
     headers: JSON.parse(row.headers) as Record<string, string>,

@@ -7,7 +7,7 @@ import {
   crlOf,
   utf8,
   type Certificate,
-  type Means,
+  type VerifyContext,
   type TdxCollateral,
 } from '@strongroom/evidence'
 import { invalidParameter } from '../errors.ts'
@@ -31,10 +31,15 @@ export class IntelCollateral {
    * what stands under another root is of another platform.
    * @throws ServiceError CollateralUnavailable
    */
-  async collateral({ fmspc, authority, root, ...means }: PlatformIdentity & Means): Promise<TdxCollateral | undefined> {
+  async collateral({
+    fmspc,
+    authority,
+    root,
+    ...context
+  }: PlatformIdentity & VerifyContext): Promise<TdxCollateral | undefined> {
     return await firstThatHas(this.#caches, async (cache) => {
       const tcbInfo = await cache.get(collateralPaths.tdxTcbInfo(fmspc))
-      if (tcbInfo === undefined || !isUnder(root, chainOf(tcbInfo, collateralChainHeaders.tcbInfo), means))
+      if (tcbInfo === undefined || !isUnder(root, chainOf(tcbInfo, collateralChainHeaders.tcbInfo), context))
         return undefined
       const [qeIdentity, pckCrl, rootCaCrl] = await Promise.all([
         cache.get(collateralPaths.tdxQeIdentity),
@@ -58,7 +63,7 @@ export class IntelCollateral {
    * Holds what came with a request to what is kept of the same root, also of what has expired: what Intel said last holds.
    * @throws ServiceError InvalidParameter with CollateralSuperseded
    */
-  async requireNotOlder(sent: TdxCollateral, platform: PlatformIdentity & Means): Promise<void> {
+  async requireNotOlder(sent: TdxCollateral, platform: PlatformIdentity & VerifyContext): Promise<void> {
     const { fmspc, authority, root } = platform
     const { tcbInfo, qeIdentity, pckCrl } = collateralChainHeaders
     const under =
@@ -97,9 +102,9 @@ export interface PlatformIdentity {
   root: Certificate
 }
 
-function isUnder(root: Certificate, chainPem: string, means: Means): boolean {
-  const ours = chainPem === '' ? undefined : pemChainOf(chainPem, means).at(-1)
-  return ours !== undefined && equal(certificateOf(ours, means).publicKey.spki, root.publicKey.spki)
+function isUnder(root: Certificate, chainPem: string, context: VerifyContext): boolean {
+  const ours = chainPem === '' ? undefined : pemChainOf(chainPem, context).at(-1)
+  return ours !== undefined && equal(certificateOf(ours, context).publicKey.spki, root.publicKey.spki)
 }
 
 /** Collateral that came with a request. @throws ServiceError InvalidParameter */

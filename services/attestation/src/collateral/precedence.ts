@@ -1,4 +1,4 @@
-import { crlOf, VerificationError, verifyCrl, type Certificate, type Means } from '@strongroom/evidence'
+import { crlOf, VerificationError, verifyCrl, type Certificate, type VerifyContext } from '@strongroom/evidence'
 import { invalidParameter } from '../errors.ts'
 import { compareIssue, kindOf } from './kinds.ts'
 
@@ -28,7 +28,10 @@ const foreign: ReadonlySet<string> = new Set(['CrlIssuerMismatch', 'CrlSignature
  * Whether this authority signed a list: a name alone is of several roots.
  * @throws VerificationError for a list of this authority that is not current at `at`
  */
-export async function isListOf(list: Uint8Array, o: Means & { issuer: Certificate; at: Date }): Promise<boolean> {
+export async function isListOf(
+  list: Uint8Array,
+  o: VerifyContext & { issuer: Certificate; at: Date },
+): Promise<boolean> {
   try {
     await verifyCrl({ ...o, crl: crlOf(list, o) })
     return true

@@ -12,7 +12,7 @@ import {
   verifyCrl,
   verifySnp,
   type Certificate,
-  type Means,
+  type VerifyContext,
   type SnpChain,
   type SnpProduct,
   type SnpReport,
@@ -57,7 +57,7 @@ export class SnpVerifier {
   readonly #baseline: ComplianceBaseline
   readonly #tcbMinimum: TcbMinimum
   readonly #clock: Clock
-  readonly #means: Means
+  readonly #context: VerifyContext
   /** Of certificates that the cache of `means` gives out again. */
   readonly #products = new WeakMap<Certificate, SnpProduct>()
 
@@ -67,14 +67,14 @@ export class SnpVerifier {
     baseline: ComplianceBaseline
     tcbMinimum: TcbMinimum
     clock: Clock
-    means: Means
+    context: VerifyContext
   }) {
     this.#anchors = o.anchors
     this.#collateral = o.collateral
     this.#baseline = o.baseline
     this.#tcbMinimum = o.tcbMinimum
     this.#clock = o.clock
-    this.#means = o.means
+    this.#context = o.context
   }
 
   /**
@@ -136,7 +136,7 @@ export class SnpVerifier {
 
   async #verifyReport(body: Record<string, unknown>, anchors: TrustAnchors): Promise<Verification> {
     try {
-      const { report, chain: sent, crl: sentCrl } = readReport(body, this.#means)
+      const { report, chain: sent, crl: sentCrl } = readReport(body, this.#context)
       const chain = sent ?? (await this.#fetchChain(report))
       const evidence = { report, chain, anchors }
       const crl = await this.#revocationList(evidence, sentCrl)
@@ -144,7 +144,7 @@ export class SnpVerifier {
         ...evidence,
         ...(crl === undefined ? {} : { crl }),
         at: this.#clock.now(),
-        ...this.#means,
+        ...this.#context,
       })
       return { report, verified, chain, crl }
     } catch (error) {
@@ -173,7 +173,7 @@ export class SnpVerifier {
   }
 
   #productOf(vcek: Uint8Array): SnpProduct {
-    const certificate = certificateOf(vcek, this.#means)
+    const certificate = certificateOf(vcek, this.#context)
     const known = this.#products.get(certificate)
     if (known !== undefined) return known
     const { product } = readEndorsement(certificate)
@@ -191,25 +191,25 @@ export class SnpVerifier {
     sent: Uint8Array | undefined,
   ): Promise<Uint8Array | undefined> {
     const { chain } = evidence
-    const issuer = certificateOf(chain.ark, this.#means)
+    const issuer = certificateOf(chain.ark, this.#context)
     const at = this.#clock.now()
     const product = this.#productOf(chain.vcek)
     let unavailable: unknown
     const own = await this.#collateral
-      .revocationList({ product, issuer, at, ...this.#means })
+      .revocationList({ product, issuer, at, ...this.#context })
       .catch((error: unknown) => {
         if (!(error instanceof ServiceError)) throw error
         unavailable = error
       })
     if (own !== undefined) return own
     if (sent !== undefined) {
-      await verifyCrl({ crl: crlOf(sent, this.#means), issuer, at, ...this.#means })
-      await this.#collateral.requireNotOlder(sent, { product, issuer, ...this.#means })
+      await verifyCrl({ crl: crlOf(sent, this.#context), issuer, at, ...this.#context })
+      await this.#collateral.requireNotOlder(sent, { product, issuer, ...this.#context })
       return sent
     }
     if (unavailable === undefined) return undefined
     // What no list could make good is refused for what it is: to repeat it would not help.
-    await verifySnp({ ...evidence, at, ...this.#means })
+    await verifySnp({ ...evidence, at, ...this.#context })
     throw unavailable
   }
 }
@@ -217,7 +217,7 @@ export class SnpVerifier {
 /** Whatever is no text is refused as no PEM. */
 const pemText = new TextDecoder()
 
-function readReport(body: Record<string, unknown>, means: Means): SnpEvidenceBytes {
+function readReport(body: Record<string, unknown>, context: VerifyContext): SnpEvidenceBytes {
   let sent: Partial<Record<keyof SevSnpVmReport, unknown>>
   try {
     sent = objectBody(JSON.parse(textOf(bytesOf(body['report'], 'report'))))
@@ -231,13 +231,15 @@ function readReport(body: Record<string, unknown>, means: Means): SnpEvidenceByt
   }
   const report = parseSnpReport(bytesOf(sent.SnpReport, 'report.SnpReport'))
   const chain =
-    sent.VcekCertChain === undefined ? undefined : readChain(bytesOf(sent.VcekCertChain, 'report.VcekCertChain'), means)
+    sent.VcekCertChain === undefined
+      ? undefined
+      : readChain(bytesOf(sent.VcekCertChain, 'report.VcekCertChain'), context)
   const crl = sent.Crl === undefined ? undefined : bytesOf(sent.Crl, 'report.Crl')
   return { report, ...(chain === undefined ? {} : { chain }), ...(crl === undefined ? {} : { crl }) }
 }
 
-function readChain(pem: Uint8Array, means: Means): SnpChain {
-  const certificates = readPem(pem, means)
+function readChain(pem: Uint8Array, context: VerifyContext): SnpChain {
+  const certificates = readPem(pem, context)
   const [vcek, ask, ark] = certificates
   if (vcek !== undefined && ask !== undefined && ark !== undefined && certificates.length === 3)
     return { vcek, ask, ark }
@@ -249,9 +251,9 @@ function readChain(pem: Uint8Array, means: Means): SnpChain {
   })
 }
 
-function readPem(pem: Uint8Array, means: Means): readonly Uint8Array[] {
+function readPem(pem: Uint8Array, context: VerifyContext): readonly Uint8Array[] {
   try {
-    return chainOf(pemText.decode(pem), means)
+    return chainOf(pemText.decode(pem), context)
   } catch (error) {
     throw evidenceFailure(error, 'report.VcekCertChain')
   }

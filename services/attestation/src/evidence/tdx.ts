@@ -7,7 +7,7 @@ import {
   toHex,
   VerificationError,
   verifyTdx,
-  type Means,
+  type VerifyContext,
   type TdxCollateral,
   type TdxQuote,
   type TrustAnchors,
@@ -29,20 +29,20 @@ export class TdxVerifier {
   readonly #collateral: IntelCollateral
   readonly #baseline: ComplianceBaseline
   readonly #clock: Clock
-  readonly #means: Means
+  readonly #context: VerifyContext
 
   constructor(o: {
     anchors: Anchors
     collateral: IntelCollateral
     baseline: ComplianceBaseline
     clock: Clock
-    means: Means
+    context: VerifyContext
   }) {
     this.#anchors = o.anchors
     this.#collateral = o.collateral
     this.#baseline = o.baseline
     this.#clock = o.clock
-    this.#means = o.means
+    this.#context = o.context
   }
 
   /**
@@ -92,7 +92,7 @@ export class TdxVerifier {
       const chain = pckChain(quote)
       const collateral = await this.#collateralFor(chain, body['collateral'])
       const at = this.#clock.now()
-      const verified = await verifyTdx({ quote, collateral, anchors, at, ...this.#means })
+      const verified = await verifyTdx({ quote, collateral, anchors, at, ...this.#context })
       if (verified.tcbStatus === 'Revoked' || verified.tcbStatus === 'NoMatchingLevel') {
         throw new VerificationError({
           code: 'TcbMismatch',
@@ -114,10 +114,10 @@ export class TdxVerifier {
    */
   async #collateralFor(chain: readonly Uint8Array[], sent: unknown): Promise<TdxCollateral> {
     const fromRequest = collateralFromRequest(sent)
-    const pck = certificateOf(chain[0]!, this.#means)
+    const pck = certificateOf(chain[0]!, this.#context)
     const fmspc = toHex(readPckExtension(pck).fmspc)
     const authority = pck.issuer.commonName?.includes('Processor') === true ? 'processor' : 'platform'
-    const platform = { fmspc, authority, root: certificateOf(chain.at(-1)!, this.#means), ...this.#means } as const
+    const platform = { fmspc, authority, root: certificateOf(chain.at(-1)!, this.#context), ...this.#context } as const
     let failure: unknown
     const own = await this.#collateral.collateral(platform).catch((error: unknown) => {
       failure = error

@@ -12,7 +12,7 @@ import {
   VerificationError,
   verifyPath,
   type Certificate,
-  type Means,
+  type VerifyContext,
   type TpmPublicKey,
   type TrustAnchor,
 } from '@strongroom/evidence'
@@ -31,13 +31,13 @@ export interface CertifiedKey {
 /** The authorities whose certificates of attestation keys count: none unless they are given. */
 export class AttestationKeyAuthorities {
   readonly #roots: Certificate[]
-  readonly #means: Means
+  readonly #context: VerifyContext
   #anchors: Promise<TrustAnchor[]> | undefined
 
   /** @param o.pem certificates of the authorities */
-  constructor(o: { pem: readonly string[]; means: Means }) {
+  constructor(o: { pem: readonly string[]; context: VerifyContext }) {
     this.#roots = o.pem.flatMap((text) => parsePem(text)).map((der) => parseCertificate(der))
-    this.#means = o.means
+    this.#context = o.context
   }
 
   /**
@@ -56,7 +56,7 @@ export class AttestationKeyAuthorities {
       chain,
       anchors: await this.#pins(),
       at: o.at,
-      ...this.#means,
+      ...this.#context,
     })
     const usages = leaf.extendedKeyUsage ?? []
     if (usages.length !== 1 || usages[0] !== attestationKeyUsage) {
@@ -83,7 +83,7 @@ export class AttestationKeyAuthorities {
       vmId: (leaf.subject.commonName ?? '').toUpperCase(),
       key,
       chain: chain.map(({ raw }) => raw),
-      fingerprint: await spkiSha256(leaf, this.#means),
+      fingerprint: await spkiSha256(leaf, this.#context),
     }
   }
 

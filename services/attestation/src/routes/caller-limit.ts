@@ -10,7 +10,7 @@ export interface CallerLimit {
   seconds: number
 }
 
-/** Far above what machines that boot and guests that renew their tokens ask for; far below what keeps a processor busy. */
+/** Far above what hosts that boot and guests that renew their tokens ask for; far below what keeps a processor busy. */
 export const defaultCallerLimit: CallerLimit = { requests: 1_000, seconds: 10 }
 /** Callers that are counted at a time; the one that asked longest ago is forgotten first. */
 const countedCallers = 10_000
@@ -18,7 +18,7 @@ const countedCallers = 10_000
 export interface Callers {
   limit: CallerLimit
   verifier: TokenVerifier
-  /** Object ids of principals that attest for the platform: a machine that boots VMs is counted by itself. */
+  /** Object ids of principals that attest for the platform: a host that boots VMs is counted by itself. */
   platform: readonly string[]
 }
 

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { ServiceError, type Caller, type Clock } from '@strongroom/platform'
 import type { ResourceStore } from '../store/resources.ts'
 import type { RoleDefinitionTable } from '../store/tables.ts'
-import type { Asker } from './asker.ts'
+import type { OnBehalfOf } from './on-behalf-of.ts'
 import { roles } from './built-in-roles.ts'
 import { keyOf } from './resource-id.ts'
 import { roleAllows, type RoleDefinition } from './role-definition.ts'
@@ -44,7 +44,7 @@ export const covers = (scope: string, path: string): boolean =>
 export interface AccessChange {
   scope: string
   gone?: Pick<Assignment, 'scope' | 'name'>
-  asker: Asker
+  asker: OnBehalfOf
 }
 
 /** Who may do what: role assignments over scopes. Nothing is allowed that no assignment allows. */
@@ -161,7 +161,7 @@ export class Access {
    * @param before the role as it was when the caller's right to change it was checked
    * @throws ServiceError RoleDefinitionWithSameNameExists; Conflict where another request changed the role since
    */
-  async putRole(asker: Asker, role: RoleDefinition, before: RoleDefinition | undefined): Promise<void> {
+  async putRole(asker: OnBehalfOf, role: RoleDefinition, before: RoleDefinition | undefined): Promise<void> {
     const all = [...roles, ...(await this.customRoles())]
     const clash = all.find((each) => each.id !== role.id && each.name.toLowerCase() === role.name.toLowerCase())
     if (clash !== undefined) {
@@ -244,7 +244,7 @@ export class Access {
     principalType: string
     roleId: string
     by: string
-    asker: Asker
+    asker: OnBehalfOf
   }): Promise<{ assignment: Assignment; created: boolean }> {
     const row: Assignment = {
       scope: keyOf(o.scope) || '/',
@@ -283,7 +283,7 @@ export class Access {
     })
   }
 
-  async remove(asker: Asker, scope: string, name: string): Promise<void> {
+  async remove(asker: OnBehalfOf, scope: string, name: string): Promise<void> {
     const gone = { scope: keyOf(scope) || '/', name: name.toLowerCase() }
     await this.#tell({ scope: gone.scope, gone, asker })
     await this.#resources.db

@@ -37,7 +37,7 @@ beforeEach(async () => {
 })
 afterEach(async () => await rights.close())
 
-describe('what the machine reported', () => {
+describe('what the host reported', () => {
   const steps = [{ name: 'boot', state: 'Done' as const }] as Parameters<OperationNotes['writeSteps']>[1]
 
   it('is nothing until something is written, and then the last of it', async () => {
@@ -94,7 +94,7 @@ describe('an operation', () => {
     expect(await view({ status })).not.toHaveProperty('error')
   })
 
-  it('shows its own steps first, then the machine’s, and what was kept as done', async () => {
+  it('shows its own steps first, then the host’s, and what was kept as done', async () => {
     const steps = [
       { name: 'a', state: 'Undone', detail: 'd' },
       { name: 'b', state: 'Failed' },

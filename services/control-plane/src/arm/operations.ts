@@ -3,7 +3,7 @@ import { ServiceError, type Clock, type Operation, type OperationRunner } from '
 import type { ResourceStore } from '../store/resources.ts'
 import type { ArmReply, ArmRequest } from './request.ts'
 
-/** What the machine reported while an operation ran, kept beside the runner's own record. */
+/** What the host reported while an operation ran, kept beside the runner's own record. */
 export class OperationNotes {
   readonly #resources: ResourceStore
   readonly #clock: Clock
@@ -53,7 +53,7 @@ const statuses: Record<Operation['status'], ArmOperation['status']> = {
   Canceled: 'Canceled',
 }
 
-/** The runner's steps first, then the machine's: neither list ever shifts an index that a client has seen. */
+/** The runner's steps first, then the host's: neither list ever shifts an index that a client has seen. */
 export async function operationView(o: {
   operation: Operation
   notes: OperationNotes

@@ -1,8 +1,8 @@
 import type { ServiceError } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
 import type { Resource } from '../store/resources.ts'
-import { askedByHeader } from '@strongroom/contract'
-import { askerHeaders, askerOf } from './asker.ts'
+import { onBehalfOfHeader } from '@strongroom/contract'
+import { onBehalfOfHeaders, onBehalfOf } from './on-behalf-of.ts'
 import { faqLink, faqRule, faqRules, type FaqRuleId } from './faq-rule.ts'
 import { faqPage } from './faq-page.ts'
 import { Fields } from './fields.ts'
@@ -110,10 +110,10 @@ describe('a resource', () => {
 describe('who asked', () => {
   it('is named to the key service, or nobody is', () => {
     const caller = { objectId: 'o', appId: 'a', tenantId: 't', claims: {} }
-    expect(askerOf({ caller })).toEqual({ objectId: 'o', appId: 'a' })
-    expect(askerHeaders(undefined)).toEqual({})
-    expect(Object.keys(askerHeaders({ objectId: 'o', appId: 'a' }))).toEqual([askedByHeader])
-    expect(askerHeaders({ objectId: 'o', appId: 'a' })[askedByHeader]).toMatch(/o.*a|a.*o/)
+    expect(onBehalfOf({ caller })).toEqual({ objectId: 'o', appId: 'a' })
+    expect(onBehalfOfHeaders(undefined)).toEqual({})
+    expect(Object.keys(onBehalfOfHeaders({ objectId: 'o', appId: 'a' }))).toEqual([onBehalfOfHeader])
+    expect(onBehalfOfHeaders({ objectId: 'o', appId: 'a' })[onBehalfOfHeader]).toMatch(/o.*a|a.*o/)
   })
 })
 

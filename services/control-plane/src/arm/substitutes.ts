@@ -5,7 +5,7 @@ const substitutes: readonly [type: string, instead: string][] = [
   ['Microsoft.Compute/virtualMachineScaleSets', 'Make several VMs at once: az vm create --count N.'],
   ['Microsoft.Compute/availabilitySets', 'Name a zone: az vm create --zone 1.'],
   ['Microsoft.Compute/proximityPlacementGroups', 'Leave it out: an installation is one place.'],
-  ['Microsoft.Compute/hostGroups', 'Leave it out: an installation’s machine carries nobody else’s VMs.'],
+  ['Microsoft.Compute/hostGroups', 'Leave it out: an installation’s host carries nobody else’s VMs.'],
   [
     'Microsoft.Compute/diskAccesses',
     'Leave it out: disks are exported to whoever holds an address of az disk grant-access.',

@@ -69,7 +69,7 @@ describeStores('after kill -9 before any of its effects,', (open) => {
         deaths += 1
         const heard = await answered
         closing.push(plane.service.close().catch(() => {}))
-        // Others see at once that a process of their own machine is dead; this one lives on, so its leases are taken here.
+        // Others see at once that a process of their own host is dead; this one lives on, so its leases are taken here.
         await store.db
           .updateTable('strongroom_operation')
           .set({ lease_owner: null, lease_until: null })

@@ -48,7 +48,7 @@ async function attachDetach(plane: Plane, request: ArmRequest): Promise<ArmReply
   return { status: 202, headers: { ...headers, location } }
 }
 
-/** The answer to the action's Location: 202 until the machine has the disks. */
+/** The answer to the action's Location: 202 until the host has the disks. */
 async function result(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const vm = await vmOfAction(plane, request)
   const operation = await readOperation(plane.runner, param(request, 'operation'))

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { ServiceError } from '@strongroom/platform'
-import { askerOf } from '../arm/asker.ts'
+import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields, refuse } from '../arm/fields.ts'
 import { asyncHeaders } from '../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -93,7 +93,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const probe = (internal: SetInternal) => ({
     set: { id, name, internal },
     keyUrl: placed.key.keyUrl,
-    asker: askerOf(request),
+    asker: onBehalfOf(request),
   })
   const draft: SetInternal = { activeKey: placed.key, previousKeys: [], identity: { ...(user && { user }) } }
   // An identity that is only made with the set cannot have a right at the key yet: its key is judged when a VM names the set.
@@ -135,7 +135,7 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
     read.activeKey === undefined || settled ? undefined : await placeOf(plane, request, read, existing.location)
   const set = await changeIdentityAndTags(plane, existing, read, user)
   if (placed === undefined) return ok(setView(set))
-  const { set: changed, operation } = await changeKey(plane, askerOf(request), set, placed.key)
+  const { set: changed, operation } = await changeKey(plane, onBehalfOf(request), set, placed.key)
   if (operation === undefined) return ok(setView(changed))
   const where = { subscriptionId: plane.subscriptionId, location: changed.location, operationId: operation.id }
   // The result is the set itself, for PATCH as for PUT: clients read it where they sent the change.

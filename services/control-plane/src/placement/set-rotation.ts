@@ -1,6 +1,6 @@
 import type { ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
-import type { Asker } from '../arm/asker.ts'
+import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { stateOf, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
 import { changeVm, type VmParams } from '../providers/compute/vm/vm-record.ts'
@@ -33,7 +33,7 @@ export async function vmsOf(plane: Plane, setId: string, db?: Db): Promise<Vm[]>
  */
 export async function changeKey(
   plane: Plane,
-  asker: Asker,
+  asker: OnBehalfOf,
   set: DiskEncryptionSet,
   key: SetKey,
 ): Promise<{ set: DiskEncryptionSet; operation?: Operation }> {
@@ -113,7 +113,7 @@ function requireAllOff(set: DiskEncryptionSet, vms: Vm[]): void {
 }
 
 /** On `plane.outer`: it waits for one operation for each VM, which keeps that VM's other operations in order. */
-export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: string; asker?: Asker }> {
+export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: string; asker?: OnBehalfOf }> {
   return {
     kind: 'des.rotate',
     steps: [
@@ -183,7 +183,7 @@ export function rewrapSaga(plane: Plane): SagaDefinition<VmParams> {
           if (vm?.internal.vmId !== c.params.vmId) return
           const customerKey = await customerKeyOf(plane, vm)
           if (customerKey === undefined) return
-          const { guestStateWrappedBy } = await plane.machine.rewrap(c.params.vmId, customerKey)
+          const { guestStateWrappedBy } = await plane.host.rewrap(c.params.vmId, customerKey)
           await changeVm(plane, c.params, (changed) => {
             if (guestStateWrappedBy !== undefined) changed.internal.customerKeyId = guestStateWrappedBy
           })

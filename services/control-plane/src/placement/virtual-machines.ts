@@ -1,6 +1,6 @@
 import type { RetrievedEvidence, VmConnection } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
-import { askerOf } from '../arm/asker.ts'
+import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { faqRule } from '../arm/faq-rule.ts'
 import { accepted, asyncHeaders } from '../arm/operations.ts'
 import { ok, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -11,7 +11,7 @@ import { attachDetachRoutes } from './attach-detach.ts'
 import { bootDiagnosticsRoutes } from '../providers/compute/vm/boot-diagnostics.ts'
 import { metersOfVm } from '../providers/compute/disk/disk-meters.ts'
 import { updateSaga } from '../providers/compute/disk/disk-sagas.ts'
-import { setType } from '../providers/compute/disk/kept/kept.ts'
+import { setType } from '../providers/compute/disk/stored/stored-disk.ts'
 import { refusedRoutes } from '../providers/compute/vm/refused-actions.ts'
 import { runCommandRoutes } from '../providers/compute/vm/run-command/run-command-routes.ts'
 import { convertSaga } from '../providers/compute/vm/conversion/vm-conversion.ts'
@@ -56,7 +56,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
   remove: deleteVm,
   forget: async (plane, asker, vm) => {
     await removeIdentities(plane, vm)
-    await plane.machine.remove(vm.internal.vmId)
+    await plane.host.remove(vm.internal.vmId)
     await plane.keys.destroy(asker, vm.internal.vmId)
   },
   meters: metersOfVm,
@@ -96,15 +96,15 @@ function powerRoutes(plane: Plane): Route[] {
     },
   })
   return [
-    action('start', async (vm, request) => await startVm(plane, askerOf(request), vm)),
-    action('restart', async (vm, request) => await restartVm(plane, askerOf(request), vm)),
-    // There is one machine: to move a VM is to boot it again.
-    action('redeploy', async (vm, request) => await restartVm(plane, askerOf(request), vm)),
-    action('deallocate', async (vm, request) => await deallocateVm(plane, askerOf(request), vm)),
+    action('start', async (vm, request) => await startVm(plane, onBehalfOf(request), vm)),
+    action('restart', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
+    // There is one host: to move a VM is to boot it again.
+    action('redeploy', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
+    action('deallocate', async (vm, request) => await deallocateVm(plane, onBehalfOf(request), vm)),
     action(
       'powerOff',
       async (vm, request) =>
-        await powerOffVm(plane, askerOf(request), vm, request.query['skipshutdown']?.toLowerCase() !== 'true'),
+        await powerOffVm(plane, onBehalfOf(request), vm, request.query['skipshutdown']?.toLowerCase() !== 'true'),
     ),
   ]
 }
@@ -149,7 +149,7 @@ function furtherRoutes(plane: Plane): Route[] {
 
 async function bootEvidence(plane: Plane, vm: Vm): Promise<RetrievedEvidence> {
   if (typeOf(vm.internal.model) !== 'ConfidentialVM') throw notConfidential(vm)
-  const evidence = await plane.machine.evidence(vm.internal.vmId)
+  const evidence = await plane.host.evidence(vm.internal.vmId)
   const asked = askedSettings(vm)
   if (evidence !== undefined) return { ...evidence, ...(asked && { asked }) }
   throw new ServiceError({
@@ -172,7 +172,7 @@ const notConfidential = (vm: Vm): ServiceError =>
   })
 
 async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
-  const status = await plane.machine.find(vm.internal.vmId)
+  const status = await plane.host.find(vm.internal.vmId)
   const { adminUsername } = vm.internal.model.osProfile
   if (status?.power.state === 'Ready' && status.ssh !== undefined)
     return { ssh: { ...status.ssh, user: adminUsername }, adminUsername }

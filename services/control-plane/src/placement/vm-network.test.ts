@@ -102,7 +102,7 @@ describe('a VM with several network interfaces', () => {
     )
   })
 
-  it('has them all on its machine, the primary one first, and they are its alone', async () => {
+  it('has them all on its host, the primary one first, and they are its alone', async () => {
     await plane.run('PUT', vmPath('vm1'), request([named('back', false), named('front', true)]))
     const [front, back] = [await nic('front'), await nic('back')]
     const wire = (mac: string): string => mac.toLowerCase().replaceAll('-', ':')
@@ -135,7 +135,7 @@ describe('a VM with several network interfaces', () => {
     await plane.run('POST', `${vmPath('vm1')}/powerOff`)
     expect((await plane.send('PUT', vmPath('vm1'), changed)).status).toBe(400)
     expect((await nic('back')).virtualMachine.id).toBe(vmPath('vm1'))
-    // What becomes of them with the VM is no matter of its machine's.
+    // What becomes of them with the VM is no matter of its host's.
     const kept = request([
       { id: nicPath('front'), properties: { primary: true, deleteOption: 'Delete' } },
       named('back', false),

@@ -42,8 +42,8 @@ export function assertDeallocated(vm: Vm, running: Operation | undefined): void 
   })
 }
 
-/** What the machine needs to know of a VM's interfaces: the primary one, and those beside it. */
-export async function machineNetwork(
+/** What the host needs to know of a VM's interfaces: the primary one, and those beside it. */
+export async function hostNetwork(
   plane: Plane,
   vm: Vm,
 ): Promise<{ network: Omit<GuestInterface, 'subnetPrefix'>; interfaces: GuestInterface[]; subnetPrefix?: string }> {

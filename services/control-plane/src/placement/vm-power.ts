@@ -1,6 +1,6 @@
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
-import type { Asker } from '../arm/asker.ts'
+import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import { checkBoot, holdSet } from './vm-set.ts'
 import type { Plane } from '../plane.ts'
 import type { Db } from '../store/resources.ts'
@@ -16,7 +16,7 @@ import { beingDeleted } from '../providers/compute/vm/vm-write-errors.ts'
 /** What a stop makes pointless; a creation is not among them, since cancelling it would take the VM back. */
 const booting = new Set(['vm.start', 'vm.restart', 'vm.resize'])
 
-/** Submits an action on a VM that the machine has; the same action under way already is answered with its operation. */
+/** Submits an action on a VM that the host has; the same action under way already is answered with its operation. */
 async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params: object = {}): Promise<Operation> {
   if (stateOf(vm) === 'Deleting') throw beingDeleted(vm.id)
   if (booting.has(kind)) assertNotGeneralized(vm, kind === 'vm.start' ? 'start' : 'restart')
@@ -81,7 +81,7 @@ export const powerOffVm = async (plane: Plane, asker: AskedBy, vm: Vm, graceful:
   await submit(plane, asker, vm, 'vm.powerOff', { graceful })
 
 /** Deletes a VM; whatever is under way on it is cancelled first, so that a boot that hangs does not hold it up. */
-export async function deleteVm(plane: Plane, asker: Asker, vm: Vm): Promise<Operation> {
+export async function deleteVm(plane: Plane, asker: OnBehalfOf, vm: Vm): Promise<Operation> {
   const under = (await plane.runner.listFor(vm.key)).filter(
     (operation) => operation.status === 'Running' || operation.status === 'Undoing',
   )

@@ -19,7 +19,7 @@ export async function restartsIn(
 ): Promise<boolean> {
   if (o.running !== undefined || o.changed.includes('storageProfile.dataDisks')) return false
   if (o.needsStop.length !== 1 || o.needsStop[0] !== sizeAlone) return false
-  return (await plane.machine.find(vm.internal.vmId))?.power.state === 'Ready'
+  return (await plane.host.find(vm.internal.vmId))?.power.state === 'Ready'
 }
 
 /** Before anything changes: a VM that could not boot again is not stopped. @throws ServiceError */

@@ -6,11 +6,11 @@ import type { Plane } from '../plane.ts'
 import { destroyDataDisks, placeDataDisks } from '../providers/compute/disk/disk-placement.ts'
 import { releaseDisk } from '../providers/compute/disk/data-disks.ts'
 import { removeRunCommands } from '../providers/compute/vm/run-command/run-command-store.ts'
-import { findSize, machineSize } from '../providers/compute/size/sizes.ts'
+import { findSize, hostSize } from '../providers/compute/size/sizes.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
-import { fromDetail } from '../machine/machine-error.ts'
+import { fromDetail } from '../host/host-error.ts'
 import { bootUntilReady, followInstance } from '../providers/compute/vm/vm-boot.ts'
-import { machineNetwork } from './vm-network.ts'
+import { hostNetwork } from './vm-network.ts'
 import { applyIdentities, removeIdentities } from '../providers/compute/vm/vm-identity.ts'
 import { diskIdOf, stateOf, type VmInternal } from '../providers/compute/vm/vm-model.ts'
 import { changeVm, load, refreshBody, setState, type VmParams } from '../providers/compute/vm/vm-record.ts'
@@ -29,7 +29,7 @@ async function assignIdentities(plane: Plane, params: VmParams): Promise<void> {
 
 /** Everything a VM has outside the control plane goes: instance with disk and guest state, then its key. */
 async function destroy(plane: Plane, params: VmParams): Promise<void> {
-  await plane.machine.remove(params.vmId)
+  await plane.host.remove(params.vmId)
   await plane.keys.destroy(params.asker, params.vmId)
 }
 
@@ -92,18 +92,18 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
         name: 'provision disk and guest state',
         do: async (c) => {
           const vm = await load(plane, c.params)
-          await plane.machine.provision(await instanceSpec(plane, vm))
+          await plane.host.provision(await instanceSpec(plane, vm))
           await followInstance(plane, c, {
             vmId: vm.internal.vmId,
             settled: ({ provisioning }) => {
               if (provisioning.state === 'Failed')
                 throw fromDetail(
-                  provisioning.error ?? { code: 'ProvisioningFailed', message: 'The machine could not make the disk.' },
+                  provisioning.error ?? { code: 'ProvisioningFailed', message: 'The host could not make the disk.' },
                 )
               return provisioning.state === 'Succeeded' ? true : undefined
             },
           })
-          const customerKeyId = (await plane.machine.find(c.params.vmId))?.guestStateWrappedBy
+          const customerKeyId = (await plane.host.find(c.params.vmId))?.guestStateWrappedBy
           await changeVm(plane, c.params, (changed) => {
             changed.internal.provisioned = true
             if (customerKeyId !== undefined) changed.internal.customerKeyId = customerKeyId
@@ -122,7 +122,7 @@ export function createSaga(plane: Plane): SagaDefinition<VmParams> {
   }
 }
 
-/** What of a VM's model a machine takes while the VM is off. */
+/** What of a VM's model a host takes while the VM is off. */
 export const applyConfiguration = (plane: Plane): SagaStep<VmParams> => ({
   name: 'apply configuration',
   do: async (c) => {
@@ -130,11 +130,11 @@ export const applyConfiguration = (plane: Plane): SagaStep<VmParams> => ({
     const { internal } = vm
     const customerKey = await customerKeyOf(plane, vm)
     const size = findSize(internal.model.vmSize)
-    const status = await plane.machine.find(c.params.vmId)
+    const status = await plane.host.find(c.params.vmId)
     if (size === undefined || (status?.power.state !== 'Stopped' && status?.power.state !== 'Failed')) return
-    const { subnetPrefix, ...interfaces } = await machineNetwork(plane, vm)
-    await plane.machine.patch(c.params.vmId, {
-      size: machineSize(size),
+    const { subnetPrefix, ...interfaces } = await hostNetwork(plane, vm)
+    await plane.host.patch(c.params.vmId, {
+      size: hostSize(size),
       security: { secureBoot: internal.model.secureBoot },
       ...(internal.model.userData !== undefined && { userData: internal.model.userData }),
       tags: internal.model.tags,
@@ -163,7 +163,7 @@ export function restartSaga(plane: Plane): SagaDefinition<VmParams> {
   return {
     kind: 'vm.restart',
     steps: [
-      { name: 'restart', do: async (c) => void (await plane.machine.restart(c.params.vmId)) },
+      { name: 'restart', do: async (c) => void (await plane.host.restart(c.params.vmId)) },
       { name: 'boot until the guest is ready', do: async (c) => await boot(plane, c, false) },
     ],
   }
@@ -176,7 +176,7 @@ export function deleteSaga(plane: Plane): SagaDefinition<VmParams> {
       {
         name: 'destroy disk and guest state',
         do: async (c) => {
-          await plane.machine.remove(c.params.vmId)
+          await plane.host.remove(c.params.vmId)
           await destroyDataDisks(plane, c.params)
         },
       },

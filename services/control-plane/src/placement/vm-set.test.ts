@@ -16,7 +16,7 @@ import { makeNetwork, vmPath, vmRequest } from '../testing/test-plane.ts'
 useSetPlane()
 
 describe('a VM under a customer’s key', () => {
-  it('tells the machine of the key, shows the set, and keeps it from being deleted', async () => {
+  it('tells the host of the key, shows the set, and keeps it from being deleted', async () => {
     await makeSet()
     await makeVm('vm1')
     expect((await instance('vm1')).spec.customerKey).toEqual({

@@ -1,6 +1,6 @@
 import type { CustomerKey } from '@strongroom/contract'
 import type { Link } from '../arm/access.ts'
-import type { Asker } from '../arm/asker.ts'
+import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import type { Problem } from '../arm/fields.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from '../providers/compute/vm/vm-model.ts'
@@ -59,7 +59,7 @@ export async function resolveSet(
   return 'problems' in placed ? placed : { set: { id: set.id } }
 }
 
-/** What the machine needs to know of the VM's set; undefined where it has none. */
+/** What the host needs to know of the VM's set; undefined where it has none. */
 export async function customerKeyOf(plane: Plane, vm: Pick<Vm, 'internal'>): Promise<CustomerKey | undefined> {
   const id = vm.internal.model.diskEncryptionSet?.id
   if (id === undefined) return undefined
@@ -68,13 +68,13 @@ export async function customerKeyOf(plane: Plane, vm: Pick<Vm, 'internal'>): Pro
 }
 
 /**
- * Before a boot: the key that the guest state is under can be used, as far as the set's identity sees it. The machine has
+ * Before a boot: the key that the guest state is under can be used, as far as the set's identity sees it. The host has
  * it released all the same, or not.
  * @throws ServiceError with Azure's code; nothing was changed then
  */
 export async function checkBoot(
   plane: Plane,
-  asker: Asker,
+  asker: OnBehalfOf,
   internal: Pick<VmInternal, 'model' | 'customerKeyId'>,
 ): Promise<void> {
   const { model, customerKeyId } = internal

@@ -1,25 +1,25 @@
 import type { AnySpec, VmSpec } from '@strongroom/contract'
-import { machineSize, findSize } from '../providers/compute/size/sizes.ts'
+import { hostSize, findSize } from '../providers/compute/size/sizes.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
 import { diskIdOf, typeOf, type Vm } from '../providers/compute/vm/vm-model.ts'
 import type { Plane } from '../plane.ts'
-import { machineNetwork } from './vm-network.ts'
+import { hostNetwork } from './vm-network.ts'
 import { customerKeyOf } from './vm-set.ts'
 
-/** What the machine is to make: all of it, as it stands when the machine is asked. */
+/** What the host is to make: all of it, as it stands when the host is asked. */
 export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
   const { model, imageId, vmId, tee, keyId } = vm.internal
   const customerKey = await customerKeyOf(plane, vm)
   const size = findSize(model.vmSize)
   const { password } = model.osProfile
-  const { network, interfaces, subnetPrefix } = await machineNetwork(plane, vm)
+  const { network, interfaces, subnetPrefix } = await hostNetwork(plane, vm)
   if (size === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
   const common: VmSpec = {
     vmId,
     resourceId: vm.id,
     name: vm.name,
     region: vm.location,
-    size: machineSize(size),
+    size: hostSize(size),
     image: imageId,
     osDisk: { id: diskIdOf(vm.id, model.osDisk.name), sizeGiB: model.osDisk.sizeGiB },
     osProfile: {
@@ -54,7 +54,7 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
   }
 }
 
-/** What the guest may read at its metadata endpoint beside what the machine needs. */
+/** What the guest may read at its metadata endpoint beside what the host needs. */
 export function shownFacts(vm: Vm, subnetPrefix: string | undefined): NonNullable<VmSpec['shown']> {
   const { model, imageVersion } = vm.internal
   const { image, osDisk } = model

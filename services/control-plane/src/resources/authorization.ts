@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { covers, roles, type Assignment, type RoleDefinition } from '../arm/access.ts'
-import { askerOf } from '../arm/asker.ts'
+import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -87,7 +87,7 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
         const found = await plane.access.find(scopeOf(request.path), param(request, 'assignment'))
         if (found === undefined) return { status: 204 }
         await assertOwnerLeft(plane, found)
-        await plane.access.remove(askerOf(request), found.scope, found.name)
+        await plane.access.remove(onBehalfOf(request), found.scope, found.name)
         return ok(view(found))
       },
     },
@@ -135,7 +135,7 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
     principalType,
     roleId: role.id,
     by: request.caller.objectId,
-    asker: askerOf(request),
+    asker: onBehalfOf(request),
   })
   return { status: created ? 201 : 200, body: view(assignment) }
 }

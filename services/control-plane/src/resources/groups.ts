@@ -1,6 +1,6 @@
 import type { AskedBy, ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type SagaDefinition } from '@strongroom/platform'
-import { askerOf } from '../arm/asker.ts'
+import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { listPage } from '../arm/list-page.ts'
 import { accepted } from '../arm/operations.ts'
@@ -92,7 +92,7 @@ export function groupRoutes(plane: Plane): Route[] {
             kind: 'group.delete',
             resourceId: group.key,
             principal: request.caller.objectId,
-            params: { id: group.id, asker: askerOf(request) },
+            params: { id: group.id, asker: onBehalfOf(request) },
             tx,
           })
         })

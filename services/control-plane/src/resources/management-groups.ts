@@ -1,5 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
-import { askerOf } from '../arm/asker.ts'
+import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { roles } from '../arm/built-in-roles.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import { signedIn, type Route } from '../arm/router.ts'
@@ -80,7 +80,7 @@ async function elevate(plane: Plane, request: ArmRequest): Promise<ArmReply> {
       principalType: 'ServicePrincipal',
       roleId: role.id,
       by: caller.objectId,
-      asker: askerOf({ caller }),
+      asker: onBehalfOf({ caller }),
     })
   await plane.activity.write({ caller: caller.objectId, action, resourceId: path, status: 200, correlationId })
   return { status: 200 }

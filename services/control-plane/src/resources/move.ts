@@ -1,5 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
-import { askerOf } from '../arm/asker.ts'
+import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
@@ -64,7 +64,7 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
     // where it was: the same request moves it.
     for (const resource of await moveRows(plane, tx, moves)) {
       const from = idInGroup(resource.id, sourceId)
-      await plane.types.of(resource.type)?.moved?.(plane, askerOf(request), tx, resource, from)
+      await plane.types.of(resource.type)?.moved?.(plane, onBehalfOf(request), tx, resource, from)
     }
   })
   return { status: 204 }

@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { covers, roles, type RoleDefinition } from '../arm/access.ts'
-import { askerOf } from '../arm/asker.ts'
+import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { Fields } from '../arm/fields.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
@@ -57,7 +57,7 @@ export function roleDefinitionRoutes(plane: Plane, scope: string): Route[] {
     if (existing !== undefined && isBuiltIn(existing)) throw builtInFixed(existing)
     if (existing === undefined && (await plane.access.customRoles()).length >= limit) throw tooMany()
     await requireEverywhere(plane, request, `${type}/write`, [existing, role])
-    await plane.access.putRole(askerOf(request), role, existing)
+    await plane.access.putRole(onBehalfOf(request), role, existing)
     return { status: 201, body: view(role) }
   }
   return [

@@ -16,7 +16,7 @@ export interface UsageIntervalTable {
 }
 
 export interface MeterAnchorTable {
-  /** Elapsed.era of the machine's clock. */
+  /** Elapsed.era of the host's clock. */
   era: string
   at: string
   /** Milliseconds as text: they outgrow an integer of 32 bits. */

@@ -74,7 +74,7 @@ export interface ActivityTable {
 
 export interface OperationNoteTable {
   operation_id: string
-  /** ArmOperationStep[] of the machine, as JSON. */
+  /** ArmOperationStep[] of the host, as JSON. */
   steps: string
   /** 1 where a failed operation left what it had made in place. */
   kept: number
@@ -117,7 +117,7 @@ export interface SimulatedInstanceTable {
 
 export interface SimulatedDiskTable {
   id: string
-  /** KeptDiskSpec and KeptDiskStatus as JSON. */
+  /** StoredDiskSpec and StoredDiskStatus as JSON. */
   spec: string
   status: string
 }

@@ -116,7 +116,7 @@ const attach = async (plane: TestPlane, detach: boolean): Promise<TestReply> => 
   return await plane.send('PUT', vmPath('vm1'), body)
 }
 
-/** Attached and detached once: the machine has it. */
+/** Attached and detached once: the host has it. */
 const withUsedDisk = async (plane: TestPlane): Promise<void> => {
   await withAttachedDisk(plane)
   for (const detach of [false, true]) {

@@ -53,7 +53,7 @@ export const referenceImage: ImageRecord = {
 }
 
 /**
- * Stands for the machine's and the vault's wire in tests of the resource manager: it holds states and lets a test
+ * Stands for the host's and the vault's wire in tests of the resource manager: it holds states and lets a test
  * decide how a boot ends. It boots nothing.
  */
 export class FakeWire implements WireClient {
@@ -127,7 +127,7 @@ export class FakeWire implements WireClient {
             ? this.vaults.answer(o, url)
             : /\.(vault|managedhsm)\./.test(url.hostname)
               ? this.customerKeys.answer(o, url)
-              : this.#machine(o, url)
+              : this.#host(o, url)
     await this.afterEffect?.(`${o.method} ${url.pathname}`)
     if (answer.status >= 400) {
       const { error } = answer.body as { error: ErrorDetail }
@@ -235,7 +235,7 @@ export class FakeWire implements WireClient {
     return found === undefined ? missing() : { status: 200, body: found }
   }
 
-  #machine(o: WireRequest, url: URL): Answer {
+  #host(o: WireRequest, url: URL): Answer {
     const [, collection, id, verb] = url.pathname.split('/')
     if (collection === 'images') return this.#images(o, id)
     if (collection === 'simulated') return this.#withoutGuest(o, id ?? '')

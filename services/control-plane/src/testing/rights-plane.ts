@@ -36,7 +36,7 @@ export interface RightsPlane {
 export const callerOf = (objectId: string): Caller => ({ objectId, appId: `app of ${objectId}`, tenantId, claims: {} })
 
 /**
- * What decides on who may do what, on a store of its own, with some routes behind it: the resource manager without machines,
+ * What decides on who may do what, on a store of its own, with some routes behind it: the resource manager without hosts,
  * vaults and the web, for tests of rights alone.
  */
 export async function openRights(routes: (plane: Plane) => Route[]): Promise<RightsPlane> {

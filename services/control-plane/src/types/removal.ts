@@ -1,6 +1,6 @@
 import { ServiceError, toErrorDetail, type Operation } from '@strongroom/platform'
 import type { ErrorDetail } from '@strongroom/contract'
-import type { Asker } from '../arm/asker.ts'
+import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
@@ -19,7 +19,7 @@ export interface Removed {
  */
 export async function removeResource(
   plane: Plane,
-  asker: Asker,
+  asker: OnBehalfOf,
   id: string,
   expected: (found: Resource<unknown> | undefined) => void = () => {},
 ): Promise<Removed> {
@@ -86,7 +86,7 @@ const notEmpty = (resource: Resource<unknown>, inside: Resource[]): ServiceError
  * @returns what could not be deleted because something of another group uses it
  * @throws ServiceError with the error of an operation that failed
  */
-export async function removeAllIn(plane: Plane, asker: Asker, groupId: string): Promise<ErrorDetail[]> {
+export async function removeAllIn(plane: Plane, asker: OnBehalfOf, groupId: string): Promise<ErrorDetail[]> {
   const all = await plane.resources.list({ groupId })
   const resources = plane.types.inDeletionOrder(all.filter(({ key }) => key !== keyOf(groupId)))
   const blocked: ErrorDetail[] = []

@@ -1,4 +1,4 @@
-import { askerOf } from '../arm/asker.ts'
+import { onBehalfOf } from '../arm/on-behalf-of.ts'
 import { listPage } from '../arm/list-page.ts'
 import { accepted } from '../arm/operations.ts'
 import { checkPreconditions } from '../arm/preconditions.ts'
@@ -68,7 +68,7 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
       if (found === undefined && before !== undefined) throw changedMeanwhile(before.id)
       checkPreconditions(request, found)
     }
-    const { found, operation } = await removeResource(plane, askerOf(request), request.path, expected)
+    const { found, operation } = await removeResource(plane, onBehalfOf(request), request.path, expected)
     if (found === undefined) return { status: 204 }
     return operation === undefined ? { status: 200 } : accepted(plane, request, found, operation)
   }

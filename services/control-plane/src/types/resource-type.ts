@@ -1,5 +1,5 @@
 import type { Operation } from '@strongroom/platform'
-import type { Asker } from '../arm/asker.ts'
+import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import type { ArmReply, ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import type { Plane } from '../plane.ts'
@@ -49,11 +49,11 @@ export interface ResourceType<Internal = unknown> {
   /** Gives back what it holds in others' rows, in the transaction that removes its own. */
   released?(plane: Plane, tx: Db, resource: Resource<Internal>): Promise<void>
   /** What other services have of it goes. Idempotent: a deletion that was cut off is repeated. */
-  forget?(plane: Plane, asker: Asker, resource: Resource<Internal>): Promise<void>
+  forget?(plane: Plane, asker: OnBehalfOf, resource: Resource<Internal>): Promise<void>
   /** Forgotten while its row is held, so that nothing comes to use it meanwhile: the other service has to answer at once. */
   readonly forgetsHeld?: true
   /** Deletion by an operation, which removes the row itself. Undefined: there is nothing to wait for. */
-  remove?(plane: Plane, asker: Asker, resource: Resource<Internal>): Promise<Operation | undefined>
+  remove?(plane: Plane, asker: OnBehalfOf, resource: Resource<Internal>): Promise<Operation | undefined>
   /** For the test API: what deletions leave behind, for example soft-deleted vaults. */
   purge?(plane: Plane): Promise<void>
 
@@ -65,7 +65,7 @@ export interface ResourceType<Internal = unknown> {
   /** ARM id of the resource whose operations may hold this one's id. */
   holder?(resource: Resource<Internal>): string | undefined
   /** Tells other services that the resource has another id, before the move is committed. */
-  moved?(plane: Plane, asker: Asker, tx: Db, resource: Resource<Internal>, from: string): Promise<void>
+  moved?(plane: Plane, asker: OnBehalfOf, tx: Db, resource: Resource<Internal>, from: string): Promise<void>
 
   /** What a resource, as its row stands, is using: a pure function of the row, so that usage changes with the row alone. */
   meters?(row: MeteredRow): Meter[]

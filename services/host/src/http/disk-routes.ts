@@ -1,7 +1,7 @@
-import type { DiskAccessRequest, FinishUpload, KeptDiskSpec } from '@strongroom/contract'
+import type { DiskAccessRequest, FinishUpload, StoredDiskSpec } from '@strongroom/contract'
 import { ServiceError, type createHttpApp } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
-import type { KeptDisks } from '../kept/kept-disks.ts'
+import type { DiskStore } from '../disk-store/disk-store.ts'
 import { count, flag, keyIdentifier, line, oneOf, providerOf, requireShape, text, type Shape } from './spec.ts'
 
 interface Path {
@@ -27,7 +27,7 @@ const guestShape = (path: string, verifiers: readonly string[]): Shape =>
 
 const address = text(/^(file:\/\/\/|https:\/\/)[\x21-\x7e]{1,2000}$/, 'an address')
 
-const sources: Record<KeptDiskSpec['source']['from'], Shape> = {
+const sources: Record<StoredDiskSpec['source']['from'], Shape> = {
   instance: { 'source.vmId': guid },
   disk: { 'source.id': guid },
   image: { 'source.image': line },
@@ -50,8 +50,8 @@ function guests(body: FinishUpload, verifiers: readonly string[]): Shape {
 }
 
 /** @throws ServiceError InvalidInstanceSpec with every field that is wrong */
-function parseSpec(body: unknown, id: string, verifiers: readonly string[]): KeptDiskSpec {
-  const { source, ...rest } = (body ?? {}) as Partial<KeptDiskSpec>
+function parseSpec(body: unknown, id: string, verifiers: readonly string[]): StoredDiskSpec {
+  const { source, ...rest } = (body ?? {}) as Partial<StoredDiskSpec>
   requireShape(body, {
     id: {
       check: (value) => typeof value === 'string' && isVmId(value) && value === id.toUpperCase(),
@@ -62,7 +62,7 @@ function parseSpec(body: unknown, id: string, verifiers: readonly string[]): Kep
     ...(source !== undefined && sources[source?.from]),
     ...guests(rest, verifiers),
   })
-  return body as KeptDiskSpec
+  return body as StoredDiskSpec
 }
 
 const idOf = (request: { params: Path['Params'] }): string => {
@@ -71,15 +71,15 @@ const idOf = (request: { params: Path['Params'] }): string => {
   throw new ServiceError({
     code: 'DiskNotFound',
     status: 404,
-    message: 'This machine keeps no such disk.',
+    message: 'This host keeps no such disk.',
     target: 'id',
   })
 }
 
-/** Disks that are kept beside the VMs (packages/contract/src/kept-disk.ts). */
+/** Disks that are kept beside the VMs (packages/contract/src/stored-disk.ts). */
 export function diskRoutes(
   app: ReturnType<typeof createHttpApp>,
-  disks: KeptDisks,
+  disks: DiskStore,
   verifiers: readonly string[],
 ): void {
   app.put<Path>('/disks/:id', async (request, reply) => {

@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { notFound } from '../instances/errors.ts'
 import { isVmId } from '../instances/layout.ts'
 import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
-import type { HttpApp } from './machine-routes.ts'
+import type { HttpApp } from './host-routes.ts'
 import { parseSpec } from './spec.ts'
 
 interface VmPath {
@@ -12,7 +12,7 @@ interface VmPath {
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** Boots without a guest, for their evidence (packages/contract/src/machine.ts). */
+/** Boots without a guest, for their evidence (packages/contract/src/host.ts). */
 export function simulatedRoutes(app: HttpApp, boots: SimulatedBoots): void {
   app.put<VmPath>('/simulated/:vmId/boot', async (request) => {
     const { bootId, spec } = (request.body ?? {}) as { bootId?: unknown; spec?: unknown }

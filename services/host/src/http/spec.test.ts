@@ -5,7 +5,7 @@ import { parseCommand, parseConversion, parseDataDisks, parsePatch, parseSpec, p
 
 const { vmId } = exampleSpec
 
-describe('specification of a VM on the machine wire', () => {
+describe('specification of a VM on the host wire', () => {
   it('is taken as it is', () => {
     expect(parseSpec(exampleSpec, vmId.toLowerCase())).toEqual(exampleSpec)
   })

@@ -32,7 +32,7 @@ export async function detectFormat(path: string): Promise<DiskFormat | undefined
 /** Offsets in a qcow2 header (QEMU, docs/interop/qcow2.txt). */
 const qcow2 = { version: 4, backingFile: 8, incompatible: 72, externalData: 4n } as const
 
-/** True when the file tells the reader to open other files: such an image could carry any file of this machine away. */
+/** True when the file tells the reader to open other files: such an image could carry any file of this host away. */
 export async function refersToOtherFiles(path: string, format: DiskFormat): Promise<boolean> {
   if (format !== 'qcow2') return false
   const file = await open(path, 'r')

@@ -163,7 +163,7 @@ describe('an image that does not qualify', () => {
     expect(await reasons(await disk({ boot: 'os-release' }))).toEqual(['ImageNotQualified', 'BootFileInvalid'])
   })
 
-  it('is refused when it names another file of this machine as its content', async () => {
+  it('is refused when it names another file of this host as its content', async () => {
     const [path, secret] = [join(directory, 'thief.qcow2'), join(directory, 'root')]
     await run({ command: 'qemu-img', args: ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', secret, path] })
     expect(await reasons(path)).toEqual(['NotADiskImage'])

@@ -134,7 +134,7 @@ async function requireFile(path: string): Promise<void> {
     target: 'path',
     expected: 'the absolute path of a file',
     found: path,
-    remedy: 'Give the path of the image as this machine sees it.',
+    remedy: 'Give the path of the image as this host sees it.',
   })
 }
 

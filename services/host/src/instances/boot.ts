@@ -33,7 +33,7 @@ import { makeRuntime, sweepRuntime, type Runtime, type VmFiles } from './layout.
 import { openOrdinary, type OpenedOrdinary } from './ordinary-guest.ts'
 import { imageOfVm } from './provision.ts'
 import type { InstanceRecord } from './record.ts'
-import type { MachineServices } from './services.ts'
+import type { HostServices } from './services.ts'
 
 export interface Booted {
   guest: RunningGuest
@@ -45,7 +45,7 @@ export interface Booted {
 }
 
 export interface BootRequest {
-  services: MachineServices
+  services: HostServices
   record: InstanceRecord
   files: VmFiles
   step(name: string): void
@@ -339,7 +339,7 @@ const publicKeysOf = (
 
 /** Puts the guest state under the first key of the VM's disk-encryption set. @returns the key's identifier */
 export async function rewrapGuestState(o: {
-  services: MachineServices
+  services: HostServices
   record: InstanceRecord
   files: VmFiles
   signal: AbortSignal

@@ -8,7 +8,7 @@ import { exampleSpec } from '../testing.ts'
 import { adoptConverted, convertInstance, type ConversionRequest } from './conversion.ts'
 import { vmFiles, type VmFiles } from './layout.ts'
 import { newRecord, type InstanceRecord } from './record.ts'
-import type { MachineServices } from './services.ts'
+import type { HostServices } from './services.ts'
 
 const fakes = vi.hoisted(() => ({ convert: vi.fn(), retired: vi.fn() }))
 vi.mock('../paravisor/convert-guest.ts', () => ({ convertGuest: fakes.convert }))
@@ -41,7 +41,7 @@ beforeEach(async () => {
       installation: { tenantId: '' },
       clock: systemClock,
       logger: createLogger({ level: 'silent' }),
-    } as unknown as MachineServices,
+    } as unknown as HostServices,
     record,
     files,
     save: async () => void (saved = structuredClone(record)),

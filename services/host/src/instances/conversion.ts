@@ -8,10 +8,10 @@ import type { VmFiles } from './layout.ts'
 import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import { imageOfVm } from './provision.ts'
 import type { InstanceRecord } from './record.ts'
-import type { MachineServices } from './services.ts'
+import type { HostServices } from './services.ts'
 
 export interface ConversionRequest {
-  services: MachineServices
+  services: HostServices
   record: InstanceRecord
   files: VmFiles
   /** Writes the record. */

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { AttachedDisk } from '@strongroom/contract'
 import { createLogger, createSealer, openStore, systemClock } from '@strongroom/platform'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { KeptDisks } from '../kept/kept-disks.ts'
-import { keptFiles } from '../kept/record.ts'
+import { DiskStore } from '../disk-store/disk-store.ts'
+import { storedFiles } from '../disk-store/record.ts'
 import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import type { GuestEnd } from '../qemu/vm-process.ts'
 import { exampleSpec } from '../testing.ts'
@@ -13,9 +13,9 @@ import type { Booted } from './boot.ts'
 import { disksAtBoot } from './data-disks.ts'
 import { deferred } from './deferred.ts'
 import { InstanceStore } from './instance-store.ts'
-import { Machine } from './machine.ts'
+import { Host } from './host.ts'
 import { newRecord } from './record.ts'
-import type { MachineServices } from './services.ts'
+import type { HostServices } from './services.ts'
 
 const fakes = vi.hoisted(() => ({ boot: vi.fn() }))
 vi.mock('./boot.ts', () => ({ boot: fakes.boot }))
@@ -33,9 +33,9 @@ const attached = (lun: number, which: number, sizeGiB = 1): AttachedDisk => ({
 
 let directory: string
 let store: InstanceStore
-let services: MachineServices
-let machine: Machine
-let disks: KeptDisks
+let services: HostServices
+let host: Host
+let disks: DiskStore
 /** What the running guest was given and had taken from it. */
 let plugged: string[]
 let pluggingFails: boolean
@@ -58,9 +58,9 @@ beforeEach(async () => {
     stateDir: directory,
     cacheDir: directory,
     sealer: createSealer(new Uint8Array(32)),
-  } as unknown as MachineServices
-  machine = new Machine(services)
-  disks = new KeptDisks(services, machine)
+  } as unknown as HostServices
+  host = new Host(services)
+  disks = new DiskStore(services, host)
   plugged = []
   pluggingFails = false
   fakes.boot.mockImplementation(async (): Promise<Booted> => {
@@ -90,49 +90,49 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await disks.close()
-  await machine.close()
+  await host.close()
   await store.close()
   await rm(directory, { recursive: true, force: true })
 })
 
 async function startVm(id = vmId): Promise<void> {
-  const instance = await machine.put({ ...structuredClone(exampleSpec), vmId: id })
+  const instance = await host.put({ ...structuredClone(exampleSpec), vmId: id })
   await instance.start()
-  await vi.waitFor(() => expect(machine.get(id).status().power.state).toBe('Booting'), 5_000)
+  await vi.waitFor(() => expect(host.get(id).status().power.state).toBe('Booting'), 5_000)
 }
-const file = (which: number): string => keptFiles(directory, ids[which]!).disk
-const luns = (): number[] => (machine.get(vmId).status().dataDisks ?? []).map(({ lun }) => lun)
+const file = (which: number): string => storedFiles(directory, ids[which]!).disk
+const luns = (): number[] => (host.get(vmId).status().dataDisks ?? []).map(({ lun }) => lun)
 
-describe('data disks of a machine', () => {
+describe('data disks of a host', () => {
   it('are plugged and unplugged where the VM runs, what stays is not touched, and the record says what the guest has', async () => {
     await startVm()
-    await machine.setDataDisks(vmId, [attached(4, 1), attached(0, 0)])
+    await host.setDataDisks(vmId, [attached(4, 1), attached(0, 0)])
     expect(plugged).toEqual([`+4 ${file(1)}`, `+0 ${file(0)}`])
-    await machine.setDataDisks(vmId, [attached(0, 0), attached(4, 2)])
+    await host.setDataDisks(vmId, [attached(0, 0), attached(4, 2)])
     expect(plugged.slice(2)).toEqual(['-4', `+4 ${file(2)}`])
     expect(luns()).toEqual([0, 4])
     expect((await disks.status(ids[1]!)).attachedTo).toBeUndefined()
     expect((await disks.status(ids[2]!)).attachedTo).toBe(vmId)
-    await machine.setDataDisks(vmId, [])
+    await host.setDataDisks(vmId, [])
     expect(plugged.slice(4)).toEqual(['-0', '-4'])
-    expect(machine.get(vmId).status()).not.toHaveProperty('dataDisks')
+    expect(host.get(vmId).status()).not.toHaveProperty('dataDisks')
   })
 
   it('grow with their file, in the running guest too, and never shrink', async () => {
     await startVm()
-    await machine.setDataDisks(vmId, [attached(0, 0, 2)])
-    await machine.setDataDisks(vmId, [attached(0, 0, 3)])
+    await host.setDataDisks(vmId, [attached(0, 0, 2)])
+    await host.setDataDisks(vmId, [attached(0, 0, 3)])
     expect(plugged).toEqual([`+0 ${file(0)}`, '=0 3'])
-    await machine.setDataDisks(vmId, [])
-    await machine.setDataDisks(vmId, [attached(0, 0, 1)])
+    await host.setDataDisks(vmId, [])
+    await host.setDataDisks(vmId, [attached(0, 0, 1)])
     expect((await stat(file(0))).size).toBe(3 * 2 ** 30)
   })
 
   it('are the VM’s after a crash of the server as they were asked for last', async () => {
     await startVm()
-    await machine.setDataDisks(vmId, [attached(0, 0)])
+    await host.setDataDisks(vmId, [attached(0, 0)])
     // As after kill -9: nobody stopped anything.
-    const next = new Machine(services)
+    const next = new Host(services)
     await next.start()
     expect(next.get(vmId).status().dataDisks).toHaveLength(1)
     expect(next.holderOf(ids[0]!)?.spec.vmId).toBe(vmId)
@@ -142,41 +142,41 @@ describe('data disks of a machine', () => {
 
   it('that the guest could not be given are not in the record', async () => {
     await startVm()
-    await machine.setDataDisks(vmId, [attached(0, 0)])
+    await host.setDataDisks(vmId, [attached(0, 0)])
     pluggingFails = true
-    await expect(machine.setDataDisks(vmId, [attached(1, 1)])).rejects.toMatchObject({ code: 'DataDiskNotPlugged' })
+    await expect(host.setDataDisks(vmId, [attached(1, 1)])).rejects.toMatchObject({ code: 'DataDiskNotPlugged' })
     expect(luns()).toEqual([])
     pluggingFails = false
-    await machine.setDataDisks(vmId, [attached(1, 1)])
+    await host.setDataDisks(vmId, [attached(1, 1)])
     expect(luns()).toEqual([1])
   })
 
   it('are for the next boot where the guest has powered off a moment before', async () => {
     await startVm()
     end({ kind: 'powerOff' })
-    await machine.setDataDisks(vmId, [attached(0, 0)])
+    await host.setDataDisks(vmId, [attached(0, 0)])
     expect([plugged, luns()]).toEqual([[], [0]])
   })
 
   it('are one VM’s: another gets none that is attached, nor one that two ask for at once', async () => {
     await startVm()
-    await machine.put({ ...structuredClone(exampleSpec), vmId: otherVm })
-    await machine.setDataDisks(vmId, [attached(0, 0)])
-    await expect(machine.setDataDisks(otherVm, [attached(0, 0)])).rejects.toMatchObject({ code: 'DataDiskInUse' })
-    const both = await Promise.allSettled([vmId, otherVm].map((id) => machine.setDataDisks(id, [attached(5, 1)])))
+    await host.put({ ...structuredClone(exampleSpec), vmId: otherVm })
+    await host.setDataDisks(vmId, [attached(0, 0)])
+    await expect(host.setDataDisks(otherVm, [attached(0, 0)])).rejects.toMatchObject({ code: 'DataDiskInUse' })
+    const both = await Promise.allSettled([vmId, otherVm].map((id) => host.setDataDisks(id, [attached(5, 1)])))
     expect(both.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
   })
 
   it('are neither deleted nor copied under a guest that runs', async () => {
     await startVm()
-    await machine.setDataDisks(vmId, [attached(0, 0)])
+    await host.setDataDisks(vmId, [attached(0, 0)])
     await expect(disks.remove(ids[0]!)).rejects.toMatchObject({ code: 'DataDiskInUse' })
     const access = { permission: 'Read', seconds: 60, withGuestState: false } as const
     await expect(disks.grant(ids[0]!, access)).rejects.toMatchObject({ status: 409 })
     const copy = '5A1E0000-0000-4000-8000-0000000D15CF'
     await disks.put({ id: copy, name: 'copy', source: { from: 'disk', id: ids[0]! } })
     await vi.waitFor(async () => expect((await disks.status(copy)).state).toBe('Failed'))
-    await machine.setDataDisks(vmId, [])
+    await host.setDataDisks(vmId, [])
     await disks.remove(ids[0]!)
     await expect(stat(file(0))).rejects.toMatchObject({ code: 'ENOENT' })
   })

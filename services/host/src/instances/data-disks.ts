@@ -2,7 +2,7 @@ import { stat, truncate } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AttachedDisk } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { keptFiles, readKept } from '../kept/record.ts'
+import { storedFiles, readStored } from '../disk-store/record.ts'
 import type { RunningGuest } from '../paravisor/running-guest.ts'
 import type { ScsiDisk } from '../qemu/scsi-disks.ts'
 import type { InstanceRecord } from './record.ts'
@@ -11,7 +11,7 @@ const same = (a: AttachedDisk) => (b: AttachedDisk) => a.lun === b.lun && a.disk
 
 const scsiDisk = (stateDir: string, { lun, disk }: AttachedDisk): ScsiDisk => ({
   lun,
-  path: keptFiles(stateDir, disk).disk,
+  path: storedFiles(stateDir, disk).disk,
   serial: disk,
 })
 
@@ -66,8 +66,8 @@ async function hasEnded(guest: RunningGuest | undefined): Promise<boolean> {
 
 /** The disk is whole, and as long as it is to be. */
 async function prepare(stateDir: string, { disk, sizeGiB }: AttachedDisk): Promise<void> {
-  const kept = await readKept(stateDir, disk)
-  const path = keptFiles(stateDir, disk).disk
+  const kept = await readStored(stateDir, disk)
+  const path = storedFiles(stateDir, disk).disk
   const found = await stat(path).catch(() => undefined)
   if (kept === undefined || (found === undefined && kept.status.state === 'Succeeded')) throw missing(disk)
   if (kept.status.state !== 'Succeeded' || found === undefined) throw notReady(disk, kept.status.state)
@@ -78,9 +78,9 @@ const missing = (disk: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskMissing',
     status: 409,
-    message: 'The file of a data disk is not on this machine: the VM is not started without its data.',
+    message: 'The file of a data disk is not on this host: the VM is not started without its data.',
     target: 'dataDisks',
-    expected: 'a disk that this machine keeps',
+    expected: 'a disk that this host keeps',
     found: disk,
     remedy: 'Bring STATE/disks back from a backup, or detach the disk: az vm disk detach.',
   })

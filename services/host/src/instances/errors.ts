@@ -20,9 +20,9 @@ export function notFound(vmId: string): ServiceError {
   return new ServiceError({
     code: 'InstanceNotFound',
     status: 404,
-    message: 'This machine carries no such VM.',
+    message: 'This host carries no such VM.',
     target: 'vmId',
-    expected: 'the id of a VM on this machine',
+    expected: 'the id of a VM on this host',
     found: vmId,
   })
 }

@@ -26,7 +26,7 @@ interface KeptRecord extends InstanceRecord {
   sealedPasswordHash?: string
 }
 
-/** The machine's VMs, one row each. */
+/** The host's VMs, one row each. */
 export class InstanceStore {
   readonly #store: Store
   readonly #db: Kysely<Tables>

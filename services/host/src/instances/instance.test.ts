@@ -10,8 +10,8 @@ import { exchanged } from '../vmgs/exchanged.ts'
 import type { BootRequest, Booted } from './boot.ts'
 import { deferred } from './deferred.ts'
 import { InstanceStore } from './instance-store.ts'
-import { Machine } from './machine.ts'
-import type { MachineServices } from './services.ts'
+import { Host } from './host.ts'
+import type { HostServices } from './services.ts'
 
 interface FakeGuest {
   request: BootRequest
@@ -60,8 +60,8 @@ function powerOn(request: BootRequest): Booted {
 
 let directory: string
 let store: InstanceStore
-let machine: Machine
-let services: MachineServices
+let host: Host
+let services: HostServices
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'instance-'))
@@ -77,26 +77,26 @@ beforeEach(async () => {
     logger: createLogger({ level: 'silent' }),
     stateDir: directory,
     cacheDir: directory,
-  } as unknown as MachineServices
-  machine = new Machine(services)
+  } as unknown as HostServices
+  host = new Host(services)
   guests.length = 0
   fakes.boot.mockImplementation(async (request: BootRequest) => powerOn(request))
   fakes.provision.mockResolvedValue({ identity: { akSpki: '', ekSpki: '' }, sealedTo: { 7: 'aa', 11: 'bb' } })
 })
 
 afterEach(async () => {
-  await machine.close()
+  await host.close()
   await store.close()
   await rm(directory, { recursive: true, force: true })
 })
 
-const power = (): string => machine.get(vmId).status().power.state
+const power = (): string => host.get(vmId).status().power.state
 /** What comes in its own time: on a busy machine that may be long. */
 const eventually = (check: () => unknown): Promise<unknown> => vi.waitFor(check, 20_000)
 const reaches = (state: string): Promise<unknown> => eventually(() => expect(power()).toBe(state))
 
 async function startReady(): Promise<FakeGuest> {
-  const instance = await machine.put(structuredClone(exampleSpec))
+  const instance = await host.put(structuredClone(exampleSpec))
   await instance.start()
   await reaches('Booting')
   const guest = guests.at(-1)!
@@ -108,31 +108,31 @@ async function startReady(): Promise<FakeGuest> {
 describe('life of a VM', () => {
   it('is ready when its guest’s report verified, and shows where it is reached', async () => {
     await startReady()
-    const status = machine.get(vmId).status()
+    const status = host.get(vmId).status()
     expect(status).toMatchObject({
       ssh: { host: '127.0.0.1', port: 2222 },
       processes: { qemu: 1, swtpm: 2 },
       provisioning: { state: 'Succeeded' },
     })
-    expect(await machine.get(vmId).evidence()).toEqual(evidence)
+    expect(await host.get(vmId).evidence()).toEqual(evidence)
   })
 
   it('is made once, however often the same is asked for', async () => {
-    const first = await machine.put(structuredClone(exampleSpec))
-    expect(await machine.put(structuredClone(exampleSpec))).toBe(first)
+    const first = await host.put(structuredClone(exampleSpec))
+    expect(await host.put(structuredClone(exampleSpec))).toBe(first)
     await Promise.all([first.start(), first.start(), first.start()])
     await reaches('Booting')
     expect(guests).toHaveLength(1)
-    await expect(machine.put({ ...exampleSpec, image: 'another' })).rejects.toMatchObject({ code: 'InstanceExists' })
+    await expect(host.put({ ...exampleSpec, image: 'another' })).rejects.toMatchObject({ code: 'InstanceExists' })
   })
 
   it('asks the guest to power off, and pulls the plug when told to', async () => {
     const guest = await startReady()
-    await machine.get(vmId).stop(true)
+    await host.get(vmId).stop(true)
     await reaches('Stopped')
     expect(guest).toMatchObject({ asked: true, stopped: true })
     const again = await startReady()
-    await machine.get(vmId).stop(false)
+    await host.get(vmId).stop(false)
     await reaches('Stopped')
     expect(again).toMatchObject({ asked: false, stopped: true })
   })
@@ -155,14 +155,14 @@ describe('life of a VM', () => {
       const guest = await startReady()
       guest.end(end)
       await reaches('Failed')
-      expect(machine.get(vmId).status().power.error).toMatchObject({ code, message: expect.stringContaining('while') })
+      expect(host.get(vmId).status().power.error).toMatchObject({ code, message: expect.stringContaining('while') })
       expect(guest.stopped).toBe(true)
     }
-    await machine.get(vmId).start()
+    await host.get(vmId).start()
     await reaches('Booting')
     guests.at(-1)!.end(ends.VtpmEnded)
     await reaches('Failed')
-    expect(machine.get(vmId).status().power.error).toMatchObject({
+    expect(host.get(vmId).status().power.error).toMatchObject({
       code: 'VtpmEnded',
       message: 'The software TPM ended before the guest was ready. Nothing takes its place.',
     })
@@ -170,8 +170,8 @@ describe('life of a VM', () => {
 
   it('is off and failed when its state could not be left where it belongs, however it is stopped (attack H10)', async () => {
     const ways: ((guest: FakeGuest) => unknown)[] = [
-      async () => await machine.get(vmId).stop(true),
-      async () => await machine.get(vmId).restart(),
+      async () => await host.get(vmId).stop(true),
+      async () => await host.get(vmId).restart(),
       (guest) => guest.end({ kind: 'powerOff' }),
     ]
     for (const way of ways) {
@@ -179,18 +179,18 @@ describe('life of a VM', () => {
       guest.fails = exchanged('/s/machines/VM/guest-state.vmgs', 'another file')
       await way(guest)
       await reaches('Failed')
-      const { power: found, processes } = machine.get(vmId).status()
+      const { power: found, processes } = host.get(vmId).status()
       expect(found.error).toMatchObject({ code: 'GuestStateExchanged', message: expect.stringContaining('.kept') })
       expect(processes).toBeUndefined()
     }
     const guest = await startReady()
     guest.fails = exchanged('/s/machines/VM/guest-state.vmgs', 'another file')
-    await machine.remove(vmId)
+    await host.remove(vmId)
     expect(await store.list()).toEqual([])
   })
 
   it('names the register that kept its disk closed', async () => {
-    const instance = await machine.put(structuredClone(exampleSpec))
+    const instance = await host.put(structuredClone(exampleSpec))
     await instance.start()
     await reaches('Booting')
     guests[0]!.end({ kind: 'powerOff' })
@@ -200,7 +200,7 @@ describe('life of a VM', () => {
   })
 
   it('fails when the guest’s report is a lie', async () => {
-    const instance = await machine.put(structuredClone(exampleSpec))
+    const instance = await host.put(structuredClone(exampleSpec))
     await instance.start()
     await reaches('Booting')
     guests[0]!.request.onRefused(new ServiceError({ code: 'BootReportRefused', status: 403, message: 'a lie' }))
@@ -211,7 +211,7 @@ describe('life of a VM', () => {
 
   it('says which link of the chain failed and does not start', async () => {
     fakes.boot.mockRejectedValue(new ServiceError({ code: 'AttestationRefused', status: 409, message: 'denied' }))
-    const instance = await machine.put(structuredClone(exampleSpec))
+    const instance = await host.put(structuredClone(exampleSpec))
     await instance.start()
     await reaches('Failed')
     expect(instance.status().power.error?.code).toBe('AttestationRefused')
@@ -222,7 +222,7 @@ describe('life of a VM', () => {
     fakes.boot.mockImplementation(async ({ signal }: BootRequest) => {
       await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
     })
-    const instance = await machine.put(structuredClone(exampleSpec))
+    const instance = await host.put(structuredClone(exampleSpec))
     await instance.start()
     await eventually(() => expect(fakes.boot).toHaveBeenCalled())
     await instance.stop(true)
@@ -231,7 +231,7 @@ describe('life of a VM', () => {
 
   it('cannot be changed while it runs', async () => {
     await startReady()
-    const instance = machine.get(vmId)
+    const instance = host.get(vmId)
     await expect(instance.patch({ tags: { a: 'b' } })).rejects.toMatchObject({ code: 'InstanceNotStopped' })
     await instance.stop(false)
     await reaches('Stopped')
@@ -241,21 +241,21 @@ describe('life of a VM', () => {
 
   it('leaves nothing behind when it is deleted', async () => {
     const guest = await startReady()
-    await machine.remove(vmId)
+    await host.remove(vmId)
     expect(guest.stopped).toBe(true)
     expect(await store.list()).toEqual([])
-    expect(() => machine.get(vmId)).toThrow(/no such VM/)
-    await machine.remove(vmId)
+    expect(() => host.get(vmId)).toThrow(/no such VM/)
+    await host.remove(vmId)
   })
 
   it('says why it could not be provisioned, and is provisioned again on request', async () => {
     fakes.provision.mockRejectedValueOnce(
       new ServiceError({ code: 'ImageNotFound', status: 404, message: 'no image', remedy: 'build it' }),
     )
-    const instance = await machine.put(structuredClone(exampleSpec))
+    const instance = await host.put(structuredClone(exampleSpec))
     await eventually(() => expect(instance.status().provisioning.state).toBe('Failed'))
     await expect(instance.start()).rejects.toMatchObject({ code: 'InstanceNotProvisioned', remedy: 'build it' })
-    await machine.put(structuredClone(exampleSpec))
+    await host.put(structuredClone(exampleSpec))
     await eventually(() => expect(instance.status().provisioning.state).toBe('Succeeded'))
   })
 })
@@ -266,9 +266,9 @@ describe('a VM under a customer’s key', () => {
   const customerKey = { diskEncryptionSet: set, identity: set, keyIds: [keyId('1')] }
   const next = { ...customerKey, keyIds: [keyId('2'), keyId('1')] }
 
-  async function made(): Promise<Awaited<ReturnType<Machine['put']>>> {
+  async function made(): Promise<Awaited<ReturnType<Host['put']>>> {
     fakes.provision.mockResolvedValue({ identity: { akSpki: '', ekSpki: '' }, wrappedBy: keyId('1') })
-    const instance = await machine.put({ ...structuredClone(exampleSpec), customerKey })
+    const instance = await host.put({ ...structuredClone(exampleSpec), customerKey })
     await eventually(() => expect(instance.status().provisioning.state).toBe('Succeeded'))
     return instance
   }
@@ -299,50 +299,50 @@ describe('a VM under a customer’s key', () => {
     await expect(instance.rewrap(next)).rejects.toMatchObject({ code: 'InstanceNotStopped' })
     expect((instance.spec as InstanceSpec).customerKey).toEqual(customerKey)
     const plain = { ...structuredClone(exampleSpec), vmId: '5A1E0000-0000-4000-8000-0000000007E6' }
-    const other = await machine.put(plain)
+    const other = await host.put(plain)
     await eventually(() => expect(other.status().provisioning.state).toBe('Succeeded'))
     await expect(other.rewrap(next)).rejects.toMatchObject({ code: 'InstanceWithoutCustomerKey' })
   })
 })
 
 describe('a server that was killed', () => {
-  /** A second machine over the same store, as after kill -9: nothing of the first one's memory. */
-  async function restarted(): Promise<Machine> {
-    const next = new Machine(services)
+  /** A second host over the same store, as after kill -9: nothing of the first one's memory. */
+  async function restarted(): Promise<Host> {
+    const next = new Host(services)
     await next.start()
     return next
   }
 
   it('boots again what was wanted running', async () => {
     await startReady()
-    machine = await restarted()
+    host = await restarted()
     await reaches('Booting')
     expect(guests).toHaveLength(2)
   })
 
   it('leaves stopped what was stopped', async () => {
     await startReady()
-    await machine.get(vmId).stop(false)
+    await host.get(vmId).stop(false)
     await reaches('Stopped')
-    machine = await restarted()
+    host = await restarted()
     expect(power()).toBe('Stopped')
     expect(guests).toHaveLength(1)
   })
 
   it('provisions anew what was half made, then starts it', async () => {
     fakes.provision.mockImplementationOnce(() => new Promise(() => {}))
-    const instance = await machine.put(structuredClone(exampleSpec))
+    const instance = await host.put(structuredClone(exampleSpec))
     await instance.start()
-    machine = await restarted()
+    host = await restarted()
     await reaches('Booting')
-    expect(machine.get(vmId).status().provisioning.state).toBe('Succeeded')
+    expect(host.get(vmId).status().provisioning.state).toBe('Succeeded')
   })
 
   it('finishes a deletion', async () => {
-    await machine.put(structuredClone(exampleSpec))
+    await host.put(structuredClone(exampleSpec))
     const [record] = await store.list()
     await store.save({ ...record!, desired: 'deleted' })
-    machine = await restarted()
+    host = await restarted()
     await eventually(async () => expect(await store.list()).toEqual([]))
   })
 })

@@ -27,7 +27,7 @@ import { sweepRuntime, vmFiles, type VmFiles } from './layout.ts'
 import { newRecord, setPower, toStatus, type InstanceRecord } from './record.ts'
 import { provisionRecorded } from './recorded-provisioning.ts'
 import { RecordedWork } from './recorded-work.ts'
-import type { MachineServices } from './services.ts'
+import type { HostServices } from './services.ts'
 
 /** How long a guest may take to power off when it is asked to, in milliseconds. */
 const powerDownLimitMs: Record<Acceleration, number> = { kvm: 30_000, tcg: 90_000 }
@@ -36,11 +36,11 @@ const powerDownLimitMs: Record<Acceleration, number> = { kvm: 30_000, tcg: 90_00
 const rebootLimit = 2
 
 /**
- * One VM of this machine: its record, its work one piece at a time, and its running guest. What was asked for is recorded
+ * One VM of this host: its record, its work one piece at a time, and its running guest. What was asked for is recorded
  * before it is done, so that a server that was killed finishes it at its next start.
  */
 export class Instance {
-  readonly #services: MachineServices
+  readonly #services: HostServices
   readonly #work: RecordedWork
   readonly #files: VmFiles
   /** Of the boot that runs. */
@@ -55,14 +55,14 @@ export class Instance {
   #claimed: string[] = []
   #closing = false
 
-  constructor(services: MachineServices, record: InstanceRecord) {
+  constructor(services: HostServices, record: InstanceRecord) {
     this.#services = services
     this.#files = vmFiles(services.stateDir, record.spec.vmId)
     this.#commands = new CommandQueue(services.clock)
     this.#work = new RecordedWork(services, record, services.logger.child({ vmId: record.spec.vmId }))
   }
 
-  static async create(services: MachineServices, spec: AnySpec): Promise<Instance> {
+  static async create(services: HostServices, spec: AnySpec): Promise<Instance> {
     const instance = new Instance(services, newRecord(spec, services.clock.now()))
     await instance.#work.save()
     instance.#work.enqueue(() => instance.#provision())

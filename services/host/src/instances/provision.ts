@@ -8,8 +8,8 @@ import { copyOsDisk, encryptOsDisk } from '../disks/os-disk.ts'
 import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates, expectedPcrs } from '../image/boot-files.ts'
 import { findImage, imageFiles } from '../image/catalog.ts'
-import { readCaptured } from '../kept/rebind.ts'
-import { findKeptImage, keptFiles, type KeptRecord } from '../kept/record.ts'
+import { readCaptured } from '../disk-store/rebind.ts'
+import { findStoredImage, storedFiles, type KeptRecord } from '../disk-store/record.ts'
 import type { StateServices } from '../paravisor/open-state.ts'
 import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
 import { writeDiskKey } from '../tpm/disk-key.ts'
@@ -77,7 +77,7 @@ export async function provision(
             services: o,
             signal: o.signal,
             guest: kept.spec.guest,
-            guestState: keptFiles(o.stateDir, kept.spec.id).guestState,
+            guestState: storedFiles(o.stateDir, kept.spec.id).guestState,
           })
     await o.step('Make vTPM')
     const directory = await TpmDirectory.make({ path: join(runtimeDir, 'tpm'), user })
@@ -153,7 +153,7 @@ export async function requireImage(
   o: { cacheDir: string; stateDir: string },
   spec: AnySpec,
 ): Promise<{ image: ImageRecord; kept?: KeptRecord }> {
-  const found = await findKeptImage(o.stateDir, spec.image)
+  const found = await findStoredImage(o.stateDir, spec.image)
   const image = found?.image ?? (await findImage(o.cacheDir, spec.image))
   if (image === undefined) {
     throw new ServiceError({

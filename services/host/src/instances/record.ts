@@ -50,7 +50,7 @@ export function setPower(record: InstanceRecord, state: PowerState, now: Date, e
   record.power = { state, since: now.toISOString(), steps: record.power.steps, ...(error && { error }) }
 }
 
-/** What a machine tells of a VM: not the hash of its password. */
+/** What a host tells of a VM: not the hash of its password. */
 function toldSpec(spec: AnySpec): AnySpec {
   const { passwordHash: _, ...osProfile } = spec.osProfile
   return { ...spec, osProfile }

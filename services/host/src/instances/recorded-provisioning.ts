@@ -4,11 +4,11 @@ import type { VmFiles } from './layout.ts'
 import { provision } from './provision.ts'
 import { beginStep, endStep } from './record.ts'
 import type { RecordedWork } from './recorded-work.ts'
-import type { MachineServices } from './services.ts'
+import type { HostServices } from './services.ts'
 
 /** Provisions a VM as its record asks, and records each step and what came of it. */
 export async function provisionRecorded(o: {
-  services: MachineServices
+  services: HostServices
   work: RecordedWork
   files: VmFiles
   signal: AbortSignal

@@ -2,17 +2,17 @@ import type { PowerState } from '@strongroom/contract'
 import type { Logger } from '@strongroom/platform'
 import { beingDeleted, describeFailure, notProvisioned, notStopped } from './errors.ts'
 import { beginStep, endStep, setPower, type InstanceRecord } from './record.ts'
-import type { MachineServices } from './services.ts'
+import type { HostServices } from './services.ts'
 
 /** A VM's record as it is kept, and the work on the VM, one piece at a time. */
 export class RecordedWork {
   readonly record: InstanceRecord
   readonly logger: Logger
-  readonly #services: Pick<MachineServices, 'store' | 'clock'>
+  readonly #services: Pick<HostServices, 'store' | 'clock'>
   #queue: Promise<void> = Promise.resolve()
   #removed = false
 
-  constructor(services: Pick<MachineServices, 'store' | 'clock'>, record: InstanceRecord, logger: Logger) {
+  constructor(services: Pick<HostServices, 'store' | 'clock'>, record: InstanceRecord, logger: Logger) {
     this.#services = services
     this.record = record
     this.logger = logger

@@ -4,8 +4,8 @@ import type { ProbeResult } from '../qemu/probe.ts'
 import type { PublishedMeasurements } from '../image/published-measurements.ts'
 import type { InstanceStore } from './instance-store.ts'
 
-/** What every VM of the machine works with. */
-export interface MachineServices extends ServiceContext {
+/** What every VM of the host works with. */
+export interface HostServices extends ServiceContext {
   authority: InstallationAuthority
   /** Absent in hardware mode. */
   silicon: Silicon | undefined

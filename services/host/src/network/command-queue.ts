@@ -1,7 +1,7 @@
 import type { CommandRequest, CommandStatus } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
 
-/** What a machine remembers of commands that ended. */
+/** What a host remembers of commands that ended. */
 const kept = 50
 /** How long the guest's agent is kept waiting for one, in milliseconds. */
 const waitMs = 25_000

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { guestAddress } from './guest-address.ts'
 
 describe('the address of a guest', () => {
-  it('is of the loopback, never the machine’s own, and the same however the id is written', () => {
+  it('is of the loopback, never the host’s own, and the same however the id is written', () => {
     fc.assert(
       fc.property(fc.uuid(), (vmId) => {
         const address = guestAddress(vmId)

@@ -10,7 +10,7 @@ const send = (o: Call): Promise<Answer> => endpoints.send(o)
 describe('/metadata/identity/oauth2/token', () => {
   const path = '/metadata/identity/oauth2/token/?api-version=2018-02-01'
 
-  it('gives a token of the VM’s identity, fetched as the machine for this VM alone', async () => {
+  it('gives a token of the VM’s identity, fetched as the host for this VM alone', async () => {
     endpoints.identity = { clientId: 'c1', objectId: 'o1' }
     const { status, json } = await send({ path: `${path}&resource=https%3A%2F%2Fvault.azure.net` })
     expect(status).toBe(200)

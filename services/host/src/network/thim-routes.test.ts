@@ -84,7 +84,7 @@ describe('/acc/tdquote', () => {
       body: typeof body === 'string' ? body : JSON.stringify(body),
     })
 
-  it('quotes a TDREPORT of this machine, in the spellings of Azure’s clients', async () => {
+  it('quotes a TDREPORT of this host, in the spellings of Azure’s clients', async () => {
     const { intel } = await testSilicon()
     const guest = await intel.launch({ firmware: new Uint8Array(8192) }).catch(() => undefined)
     if (guest === undefined) throw new Error('the firmware of the test cannot be launched')
@@ -97,7 +97,7 @@ describe('/acc/tdquote', () => {
 
     report[130] = report[130]! ^ 1
     const forged = await quote({ report: report.toString('base64url') })
-    expect([forged.status, forged.json.error]).toEqual([400, expect.stringContaining('not a TDREPORT of this machine')])
+    expect([forged.status, forged.json.error]).toEqual([400, expect.stringContaining('not a TDREPORT of this host')])
   })
 
   // As `src/imds_client.py` of cvm-attestation-tools, Constellation and go-tdx clients ask: with no header of the endpoint's.

@@ -37,7 +37,7 @@ describe('the time server of a guest', () => {
     return Buffer.concat(chunks)
   }
 
-  it('answers a packet with the time of the machine, to the client that asked', async () => {
+  it('answers a packet with the time of the host, to the client that asked', async () => {
     const answer = await ask(request())
     expect(answer).toHaveLength(48)
     expect(answer[0]).toBe((4 << 3) | 4)
@@ -58,7 +58,7 @@ describe('the time server of a guest', () => {
     expect(answerTime(request(), now)?.[1]).toBe(10)
   })
 
-  it('keeps other users of the machine out', async () => {
+  it('keeps other users of the host out', async () => {
     expect((await stat(join(folder, 'time'))).mode & 0o777).toBe(0o600)
   })
 })

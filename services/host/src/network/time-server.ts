@@ -6,13 +6,13 @@ const packetLength = 48
 const secondsFrom1900To1970 = 2_208_988_800
 const clientMode = 3
 const serverMode = 4
-/** As of a server on its own clock: whether the machine's clock is itself in step with UTC is not known here. */
+/** As of a server on its own clock: whether the host's clock is itself in step with UTC is not known here. */
 const localStratum = 10
 /** log2 of a millisecond, in seconds. */
 const precision = -10
 
 /**
- * The machine's clock for one guest, by NTP. A guest has no datagrams to the host, so that each packet comes and goes
+ * The host's clock for one guest, by NTP. A guest has no datagrams to the host, so that each packet comes and goes
  * over a stream of its own, on a unix socket that only this guest's network leads to; a relay in the guest turns chrony's
  * datagrams into such streams.
  */

@@ -4,7 +4,7 @@ import type { BootEvidence, InstanceSpec } from '@strongroom/contract'
 import { buildHclReport, hclReportData, parsePem } from '@strongroom/evidence'
 import { ServiceError, type InstallationAuthority } from '@strongroom/platform'
 import { certifyAttestationKey, certifyEndorsementKey } from '../tpm/certificates.ts'
-import { endowTpm } from '../tpm/endow.ts'
+import { writeNvIndices } from '../tpm/nv-indices.ts'
 import { readIdentity, type TpmIdentity } from '../tpm/manufacture.ts'
 import { startSwtpm, stopSwtpm, type Startup, type Swtpm } from '../tpm/swtpm.ts'
 import type { TpmDirectory } from '../tpm/tpm-directory.ts'
@@ -38,7 +38,7 @@ export async function powerTpm(i: {
     const { vmId } = o.spec
     const certificate = await certifyAttestationKey({ authority, vmId, spki: found.akSpki })
     const ekCertificate = await certifyEndorsementKey({ authority, vmId, spki: found.ekSpki })
-    await endowTpm({
+    await writeNvIndices({
       tpm: setup,
       hclReport,
       akCertificate: parsePem(certificate)[0]!,

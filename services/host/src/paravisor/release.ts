@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import {
   guestStateGenerationTag,
   keyAudience,
-  machineReleaseWrapping,
+  hostReleaseWrapping,
   releaseSigningUsage,
   type GuestStateGeneration,
   type KeyReleaseAnswer,
@@ -47,7 +47,7 @@ export async function releaseKey(
   o: KeyServiceAccess & { caPem: string; transferKey: TransferKey; at: Date },
 ): Promise<Release> {
   const token = await o.tokens.token('orchestrator', keyAudience(o.keyId))
-  const body = { target: o.target, enc: machineReleaseWrapping }
+  const body = { target: o.target, enc: hostReleaseWrapping }
   const url = `${o.keyId}/release?api-version=${apiVersion}`
   const answer = await o.wire
     .request<KeyReleaseAnswer>({ method: 'POST', url, token, body })

@@ -2,7 +2,7 @@
 export interface Doors {
   /** The metadata endpoint, 169.254.169.254:80 in the guest. */
   metadata: string
-  /** The machine's clock, 169.254.169.254:123. */
+  /** The host's clock, 169.254.169.254:123. */
   time: string
   /** The guest's proxy, 169.254.169.253:3128. */
   proxy: string
@@ -17,7 +17,7 @@ export interface Doors {
 /** Addresses of the endpoints inside the guest. Link-local, so that they are in no tenant's network. */
 export const guestAddresses = { metadata: '169.254.169.254', services: '169.254.169.253', proxyPort: 3128 } as const
 
-/** What DHCP gives the one machine of the network, and where its SSH is. */
+/** What DHCP gives the one host of the network, and where its SSH is. */
 const guest = '169.254.100.2'
 
 /**

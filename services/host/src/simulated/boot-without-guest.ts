@@ -6,7 +6,7 @@ import { parsePe, parseVariableStore, settingsRegister } from '@strongroom/evide
 import { ServiceError } from '@strongroom/platform'
 import { imageFiles } from '../image/catalog.ts'
 import { makeRuntime, sweepRuntime, type VmFiles } from '../instances/layout.ts'
-import type { MachineServices } from '../instances/services.ts'
+import type { HostServices } from '../instances/services.ts'
 import type { BootReport } from '../network/boot-report.ts'
 import { settledBy } from '../network/provisioning.ts'
 import { verifyBootReport } from '../paravisor/measured-boot.ts'
@@ -23,11 +23,11 @@ import { laterExtensions, predictedRecords, writeEventLog, type PredictedRecord 
 const quoted = Array.from({ length: 15 }, (_, index) => index)
 
 /**
- * One boot whose guest never runs: the paravisor opens it as it opens any, then the machine extends the vTPM by what was
+ * One boot whose guest never runs: the paravisor opens it as it opens any, then the host extends the vTPM by what was
  * predicted and has it quoted, and judges that report as it judges a guest's. Whatever happens, nothing of it goes on.
  */
 export async function bootWithoutGuest(o: {
-  services: MachineServices
+  services: HostServices
   spec: InstanceSpec
   image: ImageRecord
   files: VmFiles
@@ -78,7 +78,7 @@ export async function bootWithoutGuest(o: {
 }
 
 async function measure(o: {
-  services: MachineServices
+  services: HostServices
   spec: InstanceSpec
   image: ImageRecord
   opened: OpenedGuest | OpenedStateless
@@ -154,7 +154,7 @@ function vtpmOf({ tpm }: OpenedGuest | OpenedStateless): Swtpm {
 }
 
 /** As a guest that has powered off: vTPM ended, its state written back, the copies of before made good for nothing. */
-async function shutDown(opened: OpenedGuest | OpenedStateless, services: MachineServices): Promise<void> {
+async function shutDown(opened: OpenedGuest | OpenedStateless, services: HostServices): Promise<void> {
   try {
     await stopSwtpm(vtpmOf(opened))
     await new WriteBack({ state: opened.state, ...opened.files, logger: services.logger }).stop()

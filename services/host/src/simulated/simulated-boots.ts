@@ -6,7 +6,7 @@ import { makeUefiVariables } from '../disks/uefi-variables.ts'
 import { dbCertificates } from '../image/boot-files.ts'
 import { makeRuntime, sweepRuntime, vmFiles, type VmFiles } from '../instances/layout.ts'
 import { wrappingKeyOf } from '../paravisor/wrapping-key.ts'
-import type { MachineServices } from '../instances/services.ts'
+import type { HostServices } from '../instances/services.ts'
 import { readCustomerKey } from '../paravisor/customer-key.ts'
 import { manufactureTpm } from '../tpm/manufacture.ts'
 import { TpmDirectory } from '../tpm/tpm-directory.ts'
@@ -20,12 +20,12 @@ import { makeStandInImage } from './stand-in-image.ts'
  * state, vTPM and quote are what they are elsewhere. A vTPM runs only for as long as that takes.
  */
 export class SimulatedBoots {
-  readonly #services: MachineServices
+  readonly #services: HostServices
   readonly #store: SimulatedBootStore
   /** One boot at a time: each has programs of its own, and thousands of VMs may be asked about at once. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(services: MachineServices, store: SimulatedBootStore) {
+  constructor(services: HostServices, store: SimulatedBootStore) {
     this.#services = services
     this.#store = store
   }

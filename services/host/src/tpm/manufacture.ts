@@ -18,7 +18,7 @@ const fixed = 'fixedtpm|fixedparent|sensitivedataorigin|userwithauth'
 
 /**
  * Makes a new TPM in an empty directory: SHA-256 bank alone, storage root key, restricted signing key as
- * attestation key and endorsement key. Each boot fills the indices (endow.ts).
+ * attestation key and endorsement key. Each boot fills the indices (nv-indices.ts).
  */
 export async function manufactureTpm(o: { directory: TpmDirectory }): Promise<TpmIdentity> {
   const tpm = await startSwtpm({ ...o, name: 'maker', startup: 'clear' })

@@ -7,7 +7,7 @@ import { memoryBackedDirectory, type InstallationAuthority } from '@strongroom/p
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { testAuthority } from '../testing.ts'
 import { certifyAttestationKey, certifyEndorsementKey } from './certificates.ts'
-import { endowTpm } from './endow.ts'
+import { writeNvIndices } from './nv-indices.ts'
 import { handles, manufactureTpm, type TpmIdentity } from './manufacture.ts'
 import { nvIndexLength } from './nv-index.ts'
 import { readRegisters } from './registers.ts'
@@ -54,33 +54,33 @@ describe('vTPM', () => {
     beforeEach(async () => {
       authority = await testAuthority(runtimeDir)
       identity = await manufactureTpm({ directory })
-      tpm = await startSwtpm({ directory, name: 'endow', startup: 'clear' })
+      tpm = await startSwtpm({ directory, name: 'indices', startup: 'clear' })
     })
 
     afterEach(async () => await stopSwtpm(tpm))
 
-    const endow = async (report: Uint8Array = hclReport): Promise<void> => {
+    const write = async (report: Uint8Array = hclReport): Promise<void> => {
       const [ak, ek] = await Promise.all([
         certifyAttestationKey({ authority, vmId: 'VM', spki: identity.akSpki }),
         certifyEndorsementKey({ authority, vmId: 'VM', spki: identity.ekSpki }),
       ])
       const [akCertificate, ekCertificate] = [parsePem(ak)[0]!, parsePem(ek)[0]!]
-      await endowTpm({ tpm, hclReport: report, akCertificate, ekCertificate })
+      await writeNvIndices({ tpm, hclReport: report, akCertificate, ekCertificate })
     }
     const read = (index: string, ...more: string[]): Promise<Buffer> =>
       tpmTool(tpm, 'tpm2_nvread', ['-C', 'o', index, ...more])
     const certificateAt = async (index: string): Promise<X509Certificate> => new X509Certificate(await read(index))
 
     it('shows the report in its index, padded with zeros', async () => {
-      await endow()
+      await write()
       const found = await read('0x01400001')
       expect(found.subarray(0, 1819)).toEqual(hclReport)
       expect(found.subarray(1819)).toEqual(Buffer.alloc(nvIndexLength - 1819))
-      await expect(endow(Buffer.alloc(2049))).rejects.toMatchObject({ code: 'NvIndexTooSmall' })
+      await expect(write(Buffer.alloc(2049))).rejects.toMatchObject({ code: 'NvIndexTooSmall' })
     })
 
     it('shows certificates of its own keys, each for its own use and under the installation’s authority', async () => {
-      await endow()
+      await write()
       const ca = createPublicKey(authority.caPem)
       const spkiOf = (certificate: X509Certificate): string =>
         certificate.publicKey.export({ type: 'spki', format: 'der' }).toString('hex')
@@ -91,47 +91,47 @@ describe('vTPM', () => {
     })
 
     it('lets tpm2_getekcertificate find the endorsement key’s certificate', async () => {
-      await endow()
+      await write()
       await tpmTool(tpm, 'tpm2_getekcertificate', ['-o', directory.at('ek.der')])
       expect(new X509Certificate(await directory.take('ek.der')).keyUsage).toEqual([endorsementKeyUsage])
     })
 
     it('lets the guest replace the attestation key’s certificate as Azure’s client does, and lays it again', async () => {
-      await endow()
+      await write()
       const file = await directory.give('renewed', Buffer.from('renewed'))
       await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
       const attributes = 'ownerread|ownerwrite|authread|authwrite'
       await tpmTool(tpm, 'tpm2_nvdefine', ['-C', 'o', '0x01C101D0', '-s', '7', '-a', attributes])
       await tpmTool(tpm, 'tpm2_nvwrite', ['-C', 'o', '0x01C101D0', '-i', file])
       expect((await read('0x01C101D0')).toString()).toBe('renewed')
-      await endow()
+      await write()
       expect((await certificateAt('0x01C101D0')).keyUsage).toEqual([attestationKeyUsage])
     })
 
     it('does not let the guest write the endorsement key’s certificate', async () => {
-      await endow()
+      await write()
       const file = await directory.give('other', Buffer.from('other'))
       for (const as of ['o', '0x01C00002'])
         await expect(tpmTool(tpm, 'tpm2_nvwrite', ['-C', as, '0x01C00002', '-i', file])).rejects.toThrow()
     })
 
     it('boots again whatever a guest did: indices gone, locked by a password, the owner locked out', async () => {
-      await endow()
+      await write()
       await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
-      await endow()
+      await write()
       await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
       const define = ['-C', 'o', '0x01C101D0', '-s', String(nvIndexLength), '-a', '0x02060006', '-p', 'password']
       await tpmTool(tpm, 'tpm2_nvdefine', define)
-      await endow()
+      await write()
       expect((await certificateAt('0x01C101D0')).keyUsage).toEqual([attestationKeyUsage])
       await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
       const unreadable = 'ownerread|ownerwrite|authwrite|no_da'
       await tpmTool(tpm, 'tpm2_nvdefine', ['-C', 'o', '0x01C101D0', '-s', String(nvIndexLength), '-a', unreadable])
-      await endow()
+      await write()
       await tpmTool(tpm, 'tpm2_nvread', ['-C', '0x01C101D0', '0x01C101D0'])
       await tpmTool(tpm, 'tpm2_nvundefine', ['-C', 'o', '0x01C101D0'])
       await tpmTool(tpm, 'tpm2_changeauth', ['-c', 'o', 'password'])
-      await endow()
+      await write()
       const found = await tpmTool(tpm, 'tpm2_nvread', ['-C', '0x01C101D0', '0x01C101D0'])
       expect(new X509Certificate(found).keyUsage).toEqual([attestationKeyUsage])
     })

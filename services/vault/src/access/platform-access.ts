@@ -2,7 +2,7 @@ import type { Caller } from '@strongroom/platform'
 import type { KeyPermission, Permission } from './permissions.ts'
 
 export interface PlatformAccess {
-  /** Object id of the principal that machines fetch guest-state keys as. */
+  /** Object id of the principal that hosts fetch guest-state keys as. */
   orchestratorObjectId: string
   /** Object id of the principal that makes and destroys them. */
   controlPlaneObjectId: string

@@ -73,7 +73,7 @@ export async function admit(parts: AppParts, request: Request, permission: Permi
   const kind = permission.startsWith('secrets/') ? 'secrets' : 'keys'
   const object = name === '' ? '' : `${kind}/${folded(name)}`
   const { caller } = request
-  // The platform's machines are not to wait for anyone.
+  // The platform's hosts are not to wait for anyone.
   const rates = vault.name === platformVault ? undefined : parts.rates
   try {
     parts.access.require({ caller, vault, permission, object, address: request.ip })

@@ -1,7 +1,7 @@
 import { loginHost, vaultAudience, vaultResource } from '@strongroom/contract'
 import { createHttpApp, requireBearer } from '@strongroom/platform'
 import type { App, AppParts } from './admission.ts'
-import { readAskedBy } from './asked-by.ts'
+import { readAskedBy } from './on-behalf-of.ts'
 import { addKeyRoutes } from './key-routes.ts'
 import { addKeyUseRoutes } from './key-use-routes.ts'
 import { addLogRoutes } from './log-routes.ts'

@@ -1,7 +1,7 @@
 import { loginHost, managedHsmAudience, managedHsmResource } from '@strongroom/contract'
 import { createHttpApp, requireBearer } from '@strongroom/platform'
 import type { App } from './admission.ts'
-import { readAskedBy } from './asked-by.ts'
+import { readAskedBy } from './on-behalf-of.ts'
 import type { HsmAppParts } from './hsm-admission.ts'
 import { addHsmBackupRoutes } from './hsm-backup-routes.ts'
 import { addHsmDomainRoutes } from './hsm-domain-routes.ts'

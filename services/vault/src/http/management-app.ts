@@ -18,7 +18,7 @@ import type { OperationLog } from '../log/operation-log.ts'
 import { whoOf } from '../log/who.ts'
 import type { Vaults } from '../vaults/vaults.ts'
 import { isLoggedRefusal, type App, type Request } from './admission.ts'
-import { readAskedBy } from './asked-by.ts'
+import { readAskedBy } from './on-behalf-of.ts'
 import { addObjectManagementRoutes, type ManagedObjects } from './object-management-routes.ts'
 import type { RateLimits } from './rate-limits.ts'
 

@@ -70,7 +70,7 @@ describeStores('rates', (open) => {
     await hsm.vault.close()
   })
 
-  it('leave the platform’s keys alone: no tenant can keep a machine from booting', async () => {
+  it('leave the platform’s keys alone: no tenant can keep a host from booting', async () => {
     const { vault, send } = await startTenant(await open(), { rates })
     for (let index = 0; index < 9; index++) await send('GET', '/keys')
     for (let index = 0; index < 5; index++) {

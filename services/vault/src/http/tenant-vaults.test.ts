@@ -1,4 +1,4 @@
-import { askedByHeader } from '@strongroom/contract'
+import { onBehalfOfHeader } from '@strongroom/contract'
 import { describeStores } from '@strongroom/platform/testing'
 import { expect, it } from 'vitest'
 import { loggedIn } from '../testing/logged.ts'
@@ -97,7 +97,7 @@ describeStores('vaults of tenants', (open) => {
   it('keep what was refused of them in their log, with who asked; what is not there gets none', async () => {
     const store = await open()
     const vault = await createTestVault(store, { rates: { ...azureVaultRates, refusals: 4 } })
-    const says = { [askedByHeader]: `${principalIds.bob} bob-app` }
+    const says = { [onBehalfOfHeader]: `${principalIds.bob} bob-app` }
     const ask = (method: 'PUT' | 'POST' | 'DELETE', path: string, body?: unknown): Promise<Answer> =>
       vault.manage('controlPlane', method, path, body, says)
     const kept = { enablePurgeProtection: true }

@@ -6,7 +6,7 @@ import { sealedMaterial } from './material.ts'
 import { outsideKeyFrom } from './outside-key.ts'
 import { OpenedKeys } from './opened-keys.ts'
 import { privateKeyOf, useRsaKey, useSecret } from './secret-operations.ts'
-import { Turns } from './turns.ts'
+import { ConcurrencyLimit } from './concurrency-limit.ts'
 import { unwrappedKey } from './unusable-transfer.ts'
 import { rsaAesKeyUnwrap, rsaAesKeyWrap } from './wrap.ts'
 
@@ -24,13 +24,13 @@ const openedMs = 30_000
  */
 export function createSoftwareKeystore(sealer: Sealer): Keystore {
   const sealed = sealedMaterial(sealer.derive('keystore'))
-  const turns = new Turns(generationsAtOnce, generationsWaiting)
+  const limit = new ConcurrencyLimit(generationsAtOnce, generationsWaiting)
   const opened = new OpenedKeys({ limit: openedKeys, keepMs: openedMs })
 
   return {
     keepsKeys: false,
     generate: async (spec, binding) => {
-      const made = await turns.take(() => generate(spec))
+      const made = await limit.take(() => generate(spec))
       return { publicParts: made.publicParts, material: await sealed.seal(made.secret, binding) }
     },
     importWrapped: async ({ exchange, wrapped, algorithm, spec, binding }) => {

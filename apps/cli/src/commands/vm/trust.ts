@@ -22,7 +22,7 @@ import { diskSecurity, encryption, fetchVm, groupOption, openVm, type VmResource
 export const fetchEvidence = async (arm: ArmClient, path: string): Promise<RetrievedEvidence> =>
   (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as RetrievedEvidence
 
-/** Verifies what the machine kept of the VM's last boot, against what was asked for. */
+/** Verifies what the host kept of the VM's last boot, against what was asked for. */
 export async function judgeTrust(
   context: CommandContext,
   o: { arm: ArmClient; path: string; name: string },
@@ -170,7 +170,7 @@ export const trustCommand: Command = {
     {
       flags: '--measurements <file>',
       summary:
-        'signed measurements of the image, of `strongroom image measurements`, instead of those that the machine shows',
+        'signed measurements of the image, of `strongroom image measurements`, instead of those that the host shows',
     },
     { flags: '--secure-boot <on|off>', summary: 'where you changed it since you made the VM' },
     {

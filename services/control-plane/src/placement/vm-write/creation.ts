@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { AskedBy } from '@strongroom/contract'
 import type { Operation } from '@strongroom/platform'
-import { askerOf } from '../../arm/asker.ts'
+import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { refuse, type Problem } from '../../arm/fields.ts'
 import type { ArmRequest } from '../../arm/request.ts'
 import { applyDataDisks } from '../../providers/compute/disk/data-disks.ts'
@@ -42,10 +42,10 @@ export async function createVm(
   const { named } = resolved
   if (named === undefined) throw new TypeError('a request without an image is a problem')
   const { internal, size } = await draft(plane, read, resolved, named)
-  await checkBoot(plane, askerOf(request), internal)
+  await checkBoot(plane, onBehalfOf(request), internal)
   const written = await plane.resources.transaction(
     async (tx) =>
-      await commit(plane, tx, { id: request.path, name: read.name, asker: askerOf(request), internal, size }),
+      await commit(plane, tx, { id: request.path, name: read.name, asker: onBehalfOf(request), internal, size }),
   )
   if (named.notice !== undefined) await recordSubstitution(plane, request)
   return written

@@ -1,5 +1,5 @@
 import type { Link } from '../../arm/access.ts'
-import { versionType } from '../../providers/compute/disk/kept/kept.ts'
+import { versionType } from '../../providers/compute/disk/stored/stored-disk.ts'
 import { providerLinks } from '../../providers/compute/vm/vm-attestation.ts'
 import { diskType, type VmModel } from '../../providers/compute/vm/vm-model.ts'
 import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AskedBy } from '@strongroom/contract'
 import { ServiceError, type Operation } from '@strongroom/platform'
-import { askerOf } from '../../arm/asker.ts'
+import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { refuse, type Problem } from '../../arm/fields.ts'
 import { checkPreconditions } from '../../arm/preconditions.ts'
 import type { ArmRequest } from '../../arm/request.ts'
@@ -72,7 +72,7 @@ export async function updateVm(plane: Plane, request: ArmRequest, o: WantedChang
   if (stateOf(existing) === 'Deleting') throw beingDeleted(existing.id)
   const changed = changedProperties(before, model)
   const running = await unfinished(plane, existing.key)
-  const asker = askerOf(request)
+  const asker = onBehalfOf(request)
   if (changed.length === 0) return await repeat(plane, asker, existing, running)
   if (conversion !== undefined) {
     const to = { to: size, tags: model.tags, changed, running }
@@ -132,7 +132,7 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
   const changesDisks = changed.includes('storageProfile.dataDisks')
   const vm = await changeStanding(plane, tx, existing, (current) => {
     checkPreconditions(request, current)
-    // What another request changed meanwhile would be lost: a disk that it attached would stay with the machine, an
+    // What another request changed meanwhile would be lost: a disk that it attached would stay with the host, an
     // interface that it moved would be looked for where it was.
     if (!isDeepStrictEqual(current.internal.model, before)) throw changedMeanwhile(existing.id)
     current.internal.model = model
@@ -144,7 +144,7 @@ async function commit(plane: Plane, tx: Db, request: ArmRequest, o: Change): Pro
     else current.internal.identity = identity
     refreshBody(current)
   })
-  if (restarts) return { vm, created: false, operation: await submitResize(plane, tx, askerOf(request), vm) }
+  if (restarts) return { vm, created: false, operation: await submitResize(plane, tx, onBehalfOf(request), vm) }
   if (!changesDisks) return { vm, created: false }
   const operation = await plane.runner.submit({
     kind: 'vm.update',
@@ -163,7 +163,7 @@ async function repeat(plane: Plane, asker: AskedBy, vm: Vm, running: Operation |
 }
 
 async function assertOff(plane: Plane, vm: Vm, properties: string[], running: Operation | undefined): Promise<void> {
-  const state = (await plane.machine.find(vm.internal.vmId))?.power.state
+  const state = (await plane.host.find(vm.internal.vmId))?.power.state
   if (running === undefined && (state === undefined || state === 'Stopped' || state === 'Failed')) return
   throw new ServiceError({
     code: 'OperationNotAllowed',

@@ -11,7 +11,7 @@ import {
   type ReleaseCondition,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type TokenSource, type WireClient } from '@strongroom/platform'
-import type { Asker } from '../../arm/asker.ts'
+import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import { faqRule } from '../../arm/faq-rule.ts'
 import { actingIdentity, type DiskEncryptionSet } from './set-model.ts'
 
@@ -23,7 +23,7 @@ interface Question {
   keyUrl: string
   /** Provider that attests the VM's boots; undefined where no VM is in question. */
   authority?: string
-  asker: Asker
+  asker: OnBehalfOf
 }
 
 /** Customers' keys as the identities of disk-encryption sets may use them: the resource manager has no right of its own there. */
@@ -145,7 +145,7 @@ function requireFit(q: Question, bundle: KeyBundle): void {
 const nested = 'x-ms-isolation-tee.'
 
 /**
- * Why no token of a boot can meet a release policy, whatever the machine; undefined where one can. The rest is for the key
+ * Why no token of a boot can meet a release policy, whatever the host; undefined where one can. The rest is for the key
  * service to decide on the real token.
  */
 export function policyMisfit(data: string, authority: string): { expected: string; found: string } | undefined {

@@ -1,6 +1,6 @@
 import type { DeletedVaultRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { askerOf } from '../../arm/asker.ts'
+import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { ok, param, type ArmRequest } from '../../arm/request.ts'
 import type { Route } from '../../arm/router.ts'
 import { locationKey } from '../../arm/regions.ts'
@@ -29,7 +29,7 @@ export function deletedVaultRoutes(plane: Plane): Route[] {
       path: `${one}/purge`,
       action: 'Microsoft.KeyVault/locations/deletedVaults/purge/action',
       handle: async (request) => {
-        await plane.vaults.purge(askerOf(request), (await find(plane, request)).name)
+        await plane.vaults.purge(onBehalfOf(request), (await find(plane, request)).name)
         return { status: 200 }
       },
     },

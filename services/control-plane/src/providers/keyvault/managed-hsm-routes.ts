@@ -1,6 +1,6 @@
 import type { DeletedManagedHsmRecord } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { askerOf, type Asker } from '../../arm/asker.ts'
+import { onBehalfOf, type OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import type { Route } from '../../arm/router.ts'
@@ -71,7 +71,7 @@ function furtherRoutes(plane: Plane): Route[] {
       path: `${deleted}/purge`,
       action: 'Microsoft.KeyVault/locations/deletedManagedHsms/purge/action',
       handle: async (request) => {
-        await plane.vaults.purgeHsm(askerOf(request), (await findDeleted(plane, request)).name)
+        await plane.vaults.purgeHsm(onBehalfOf(request), (await findDeleted(plane, request)).name)
         // Done, but clients take nothing else for an answer.
         return { status: 202 }
       },
@@ -99,7 +99,7 @@ async function update(plane: Plane, request: ArmRequest, existing: ManagedHsmRes
   const settings = readSettings(fields, plane.tenantId, existing.internal)
   fields.assertSound()
   assertSameLocation(existing, location)
-  return ok(managedHsmView(await change(plane, askerOf(request), existing, settings)))
+  return ok(managedHsmView(await change(plane, onBehalfOf(request), existing, settings)))
 }
 
 async function insert(
@@ -121,14 +121,14 @@ async function insert(
       body: managedHsmBody(name, settings),
       internal: settings,
     })
-    await plane.vaults.putHsm(askerOf(request), name, { ...settings, resourceId: made.id, location })
+    await plane.vaults.putHsm(onBehalfOf(request), name, { ...settings, resourceId: made.id, location })
     return made
   })
 }
 
 async function change(
   plane: Plane,
-  asker: Asker,
+  asker: OnBehalfOf,
   existing: ManagedHsmResource,
   settings: ManagedHsmSettings,
 ): Promise<ManagedHsmResource> {
@@ -151,7 +151,7 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
   const found = await plane.vaults.findDeletedHsm(name)
   if (found?.resourceId.toLowerCase() !== request.path.toLowerCase()) throw deletedNotFound(name, found?.resourceId)
   const { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags, location } = found
-  await plane.vaults.recoverHsm(askerOf(request), name)
+  await plane.vaults.recoverHsm(onBehalfOf(request), name)
   const settings = { tenantId, initialAdminObjectIds, softDeleteRetentionInDays, enablePurgeProtection, tags }
   return ok(managedHsmView(await insert(plane, request, name, location, settings)))
 }

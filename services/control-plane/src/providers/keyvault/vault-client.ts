@@ -13,7 +13,7 @@ import {
   type VaultRecord,
 } from '@strongroom/contract'
 import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
-import { askerHeaders, type Asker } from '../../arm/asker.ts'
+import { onBehalfOfHeaders, type OnBehalfOf } from '../../arm/on-behalf-of.ts'
 
 const objectPath = (vault: string, kind: 'keys' | 'secrets', name: string): string =>
   `/vaults/${encodeURIComponent(vault)}/${kind}/${encodeURIComponent(name)}`
@@ -29,7 +29,7 @@ export class VaultClient {
   }
 
   /** Makes the vault or changes it. @throws ServiceError 409 VaultAlreadyExists, ConflictError, 400 BadParameter */
-  async put(asker: Asker, name: string, definition: VaultChange): Promise<VaultRecord> {
+  async put(asker: OnBehalfOf, name: string, definition: VaultChange): Promise<VaultRecord> {
     return await this.#send(asker, 'PUT', `/vaults/${encodeURIComponent(name)}`, definition)
   }
 
@@ -38,7 +38,7 @@ export class VaultClient {
   }
 
   /** Soft delete; a vault that is not there is deleted. */
-  async delete(asker: Asker, name: string): Promise<void> {
+  async delete(asker: OnBehalfOf, name: string): Promise<void> {
     await this.#orMissing(this.#send(asker, 'DELETE', `/vaults/${encodeURIComponent(name)}`))
   }
 
@@ -54,16 +54,16 @@ export class VaultClient {
     return await this.#orMissing(this.#send(undefined, 'GET', `/deletedvaults/${encodeURIComponent(name)}`))
   }
 
-  async recover(asker: Asker, name: string): Promise<VaultRecord> {
+  async recover(asker: OnBehalfOf, name: string): Promise<VaultRecord> {
     return await this.#send(asker, 'POST', `/deletedvaults/${encodeURIComponent(name)}/recover`)
   }
 
-  async purge(asker: Asker, name: string): Promise<void> {
+  async purge(asker: OnBehalfOf, name: string): Promise<void> {
     await this.#send(asker, 'DELETE', `/deletedvaults/${encodeURIComponent(name)}`)
   }
 
   /** The key's newest version; of a key that is there nothing is changed. @throws ServiceError 400 BadParameter, 409 */
-  async ensureKey(asker: Asker, vault: string, name: string, wanted: object): Promise<KeyBundle> {
+  async ensureKey(asker: OnBehalfOf, vault: string, name: string, wanted: object): Promise<KeyBundle> {
     return await this.#send(asker, 'PUT', objectPath(vault, 'keys', name), wanted)
   }
 
@@ -73,7 +73,7 @@ export class VaultClient {
   }
 
   /** A new version. @throws ServiceError 400 BadParameter, 409 */
-  async setSecret(asker: Asker, vault: string, name: string, wanted: object): Promise<SecretItem> {
+  async setSecret(asker: OnBehalfOf, vault: string, name: string, wanted: object): Promise<SecretItem> {
     return await this.#send(asker, 'PUT', objectPath(vault, 'secrets', name), wanted)
   }
 
@@ -83,7 +83,7 @@ export class VaultClient {
   }
 
   /** Makes the managed HSM or changes it. @throws ServiceError 409 Conflict, 400 BadParameter */
-  async putHsm(asker: Asker, name: string, definition: ManagedHsmDefinition): Promise<ManagedHsmRecord> {
+  async putHsm(asker: OnBehalfOf, name: string, definition: ManagedHsmDefinition): Promise<ManagedHsmRecord> {
     return await this.#send(asker, 'PUT', `/managedhsms/${encodeURIComponent(name)}`, definition)
   }
 
@@ -92,7 +92,7 @@ export class VaultClient {
   }
 
   /** Soft delete; one that is not there is deleted. */
-  async deleteHsm(asker: Asker, name: string): Promise<void> {
+  async deleteHsm(asker: OnBehalfOf, name: string): Promise<void> {
     await this.#orMissing(this.#send(asker, 'DELETE', `/managedhsms/${encodeURIComponent(name)}`))
   }
 
@@ -108,20 +108,20 @@ export class VaultClient {
     return await this.#orMissing(this.#send(undefined, 'GET', `/deletedmanagedhsms/${encodeURIComponent(name)}`))
   }
 
-  async recoverHsm(asker: Asker, name: string): Promise<ManagedHsmRecord> {
+  async recoverHsm(asker: OnBehalfOf, name: string): Promise<ManagedHsmRecord> {
     return await this.#send(asker, 'POST', `/deletedmanagedhsms/${encodeURIComponent(name)}/recover`)
   }
 
-  async purgeHsm(asker: Asker, name: string): Promise<void> {
+  async purgeHsm(asker: OnBehalfOf, name: string): Promise<void> {
     await this.#send(asker, 'DELETE', `/deletedmanagedhsms/${encodeURIComponent(name)}`)
   }
 
-  async #send<T>(asker: Asker, method: string, path: string, body?: unknown): Promise<T> {
+  async #send<T>(asker: OnBehalfOf, method: string, path: string, body?: unknown): Promise<T> {
     const { body: answer } = await this.#wire.request<T>({
       method,
       url: `https://${vaultManagementHost}${path}?api-version=${vaultManagementApiVersion}`,
       token: await this.#tokens.token('controlPlane', vaultManagementAudience),
-      headers: askerHeaders(asker),
+      headers: onBehalfOfHeaders(asker),
       ...(body !== undefined && { body }),
     })
     return answer

@@ -1,5 +1,5 @@
 import type { KeyBundle, SecretItem } from '@strongroom/contract'
-import { askerOf } from '../../arm/asker.ts'
+import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { Fields, withoutNulls } from '../../arm/fields.ts'
 import { ok, param, type ArmRequest } from '../../arm/request.ts'
 import type { Route } from '../../arm/router.ts'
@@ -13,14 +13,14 @@ const vaultPath = `${groupPath}/providers/${vaultType}/{name}`
 /** Keys of a vault that a template makes with it. The key service has them; here there are no rows. */
 export const vaultKeys: ResourceType = objects('keys', {
   write: async (plane, request, vault, name) =>
-    keyView(await plane.vaults.ensureKey(askerOf(request), vault.name, name, readKey(request))),
+    keyView(await plane.vaults.ensureKey(onBehalfOf(request), vault.name, name, readKey(request))),
   read: async (plane, vault, name) => keyView(await plane.vaults.getKey(vault.name, name)),
 })
 
 /** Secrets likewise. Their values are shown to nobody who asks the resource manager. */
 export const vaultSecrets: ResourceType = objects('secrets', {
   write: async (plane, request, vault, name) =>
-    secretView(await plane.vaults.setSecret(askerOf(request), vault.name, name, readSecret(request))),
+    secretView(await plane.vaults.setSecret(onBehalfOf(request), vault.name, name, readSecret(request))),
   read: async (plane, vault, name) => secretView(await plane.vaults.getSecret(vault.name, name)),
 })
 

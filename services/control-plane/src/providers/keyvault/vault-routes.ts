@@ -1,5 +1,5 @@
 import { ServiceError } from '@strongroom/platform'
-import { askerOf } from '../../arm/asker.ts'
+import { onBehalfOf } from '../../arm/on-behalf-of.ts'
 import { Fields } from '../../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../../arm/request.ts'
 import type { Route } from '../../arm/router.ts'
@@ -111,7 +111,7 @@ async function insert(
     }
     const body = vaultBody(name, settings)
     const made = await plane.resources.insert(tx, { id, location, body, internal: settings })
-    await tellVault(plane, askerOf(request), tx, made, settings)
+    await tellVault(plane, onBehalfOf(request), tx, made, settings)
     return made
   })
 }
@@ -130,7 +130,7 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
     })
   }
   const { name: _name, createdAt: _at, deletionDate: _deleted, scheduledPurgeDate: _purge, ...definition } = deleted
-  await plane.vaults.recover(askerOf(request), name)
+  await plane.vaults.recover(onBehalfOf(request), name)
   const made = await insert(plane, request, name, deleted.location, settingsOf(definition))
   return ok(vaultView(made))
 }
@@ -141,7 +141,7 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
  */
 async function changeSettings(plane: Plane, request: ArmRequest, id: string, patch: boolean): Promise<VaultResource> {
   const mayChooseModel = await plane.access.allows(request.caller.objectId, modelAction, id)
-  return await changeVault(plane, askerOf(request), id, ({ internal }) => {
+  return await changeVault(plane, onBehalfOf(request), id, ({ internal }) => {
     const fields = new Fields(request.body)
     const settings = readVaultRequest(fields, { tenantId: plane.tenantId, existing: internal, patch })
     fields.assertSound()
@@ -177,7 +177,7 @@ async function putPolicies(plane: Plane, request: ArmRequest): Promise<ArmReply>
   const given = readAccessPolicies(fields.object('properties'), plane.tenantId)
   fields.assertSound()
   await plane.resources.get(id)
-  const changed = await changeVault(plane, askerOf(request), id, ({ internal }) => ({
+  const changed = await changeVault(plane, onBehalfOf(request), id, ({ internal }) => ({
     ...internal,
     accessPolicies: mergedPolicies(operation, internal.accessPolicies, given),
   }))

@@ -1,6 +1,6 @@
 import { ServiceError } from '@strongroom/platform'
 import { toRole, type AccessChange, type Assignment } from '../../arm/access.ts'
-import type { Asker } from '../../arm/asker.ts'
+import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
 import type { Plane } from '../../plane.ts'
 import type { Db, ResourceBody } from '../../store/resources.ts'
 import { grantsFor, reaches } from './vault-grants.ts'
@@ -20,7 +20,7 @@ interface Target {
  */
 export async function tellVault(
   plane: Plane,
-  asker: Asker,
+  asker: OnBehalfOf,
   tx: Db,
   vault: Target,
   settings: VaultSettings,
@@ -42,7 +42,7 @@ export async function tellVault(
 /** Changes a vault's settings here and at the key service, or not at all. */
 export async function changeVault(
   plane: Plane,
-  asker: Asker,
+  asker: OnBehalfOf,
   id: string,
   change: (current: VaultResource) => VaultSettings,
 ): Promise<VaultResource> {
@@ -77,7 +77,7 @@ export async function syncAllVaults(plane: Plane): Promise<void> {
   }
 }
 
-async function syncVault(plane: Plane, asker: Asker, id: string, gone?: AccessChange['gone']): Promise<void> {
+async function syncVault(plane: Plane, asker: OnBehalfOf, id: string, gone?: AccessChange['gone']): Promise<void> {
   await plane.resources.transaction(async (tx) => {
     const vault = await plane.resources.change<VaultSettings>(tx, id, () => undefined)
     if (vault === undefined) return

@@ -1,8 +1,8 @@
-import { machineReleaseWrapping, platformVault, type ReleaseWrapping } from '@strongroom/contract'
+import { hostReleaseWrapping, platformVault, type ReleaseWrapping } from '@strongroom/contract'
 import { ServiceError, type Sealer } from '@strongroom/platform'
 import type { KeyBinding, KeySpec, Keystore } from '../keystore.ts'
 import { sealedMaterial } from '../material.ts'
-import { Turns } from '../turns.ts'
+import { ConcurrencyLimit } from '../concurrency-limit.ts'
 import type { Handle } from './module.ts'
 import { unwrapInside } from './import.ts'
 import { generateInside, secretClass } from './objects.ts'
@@ -54,7 +54,7 @@ export async function openPkcs11Keystore(o: Pkcs11Options): Promise<Pkcs11Keysto
 
 function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pkcs11Keystore {
   const references = sealedMaterial(o.sealer.derive('pkcs11-references'))
-  const turns = new Turns(generationsAtOnce, generationsWaiting)
+  const limit = new ConcurrencyLimit(generationsAtOnce, generationsWaiting)
 
   const opened = async (material: Uint8Array, binding: KeyBinding): Promise<Reference> =>
     JSON.parse(Buffer.from(await references.open(material, binding)).toString('utf8')) as Reference
@@ -90,7 +90,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
     ability,
     generate: async (spec, binding) => {
       if (binding.exportable) requireRelease(ability, o.label, neededBy(binding))
-      const { publicParts, id } = await turns.take(() =>
+      const { publicParts, id } = await limit.take(() =>
         token.withSession((session) => generateInside(session, spec, binding)),
       )
       const reference: Reference = { serial: token.serial, id: id.toString('hex'), type: spec.type }
@@ -185,9 +185,9 @@ function importNotSupported(expected: string): ServiceError {
   })
 }
 
-/** A VM's key that could be released with another wrapping than machines ask for would be found out at its first boot only. */
+/** A VM's key that could be released with another wrapping than hosts ask for would be found out at its first boot only. */
 const neededBy = (binding: KeyBinding): ReleaseWrapping | undefined =>
-  binding.vault === platformVault ? machineReleaseWrapping : undefined
+  binding.vault === platformVault ? hostReleaseWrapping : undefined
 
 function requireRelease(ability: ReleaseAbility, label: string, needed: ReleaseWrapping | undefined): void {
   const able = Object.keys(ability.algorithms)
@@ -198,7 +198,7 @@ function requireRelease(ability: ReleaseAbility, label: string, needed: ReleaseW
     message:
       able.length === 0
         ? `The token ${label} cannot wrap a key for release, so that no exportable key can be made in it.`
-        : `The token ${label} does not wrap a key for release with ${needed}, which machines ask for: no VM could be booted with a key in it.`,
+        : `The token ${label} does not wrap a key for release with ${needed}, which hosts ask for: no VM could be booted with a key in it.`,
     target: 'attributes.exportable',
     expected:
       able.length === 0

@@ -57,7 +57,7 @@ describeStores('a vault whose keys are in a token', (open) => {
     const opened = unwrapRelease({ jws: answer.body.value, transferKey, caPem: authority.caPem })
     const released = createPublicKey(createPrivateKey({ key: opened.secret, format: 'der', type: 'pkcs8' }))
     expect(released.export({ format: 'jwk' }).n).toBe(created.body.key.n)
-    // What machines ask for, and SoftHSM's OAEP lacks.
+    // What hosts ask for, and SoftHSM's OAEP lacks.
     const enc = 'RSA_AES_KEY_WRAP_256'
     const asked = await vault.call('orchestrator', 'POST', '/keys/vm-1/release', { target, enc })
     expect(unwrapRelease({ jws: asked.body.value, transferKey, caPem: authority.caPem }).secret).toEqual(opened.secret)

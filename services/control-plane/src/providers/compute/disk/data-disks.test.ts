@@ -22,7 +22,7 @@ const machineLuns = async (): Promise<number[]> => {
   const { dataDisks } = JSON.parse(String(row!['status'])) as { dataDisks?: { lun: number }[] }
   return (dataDisks ?? []).map(({ lun }) => lun)
 }
-const keptAtMachine = async (): Promise<Loose[]> => {
+const storedAtHost = async (): Promise<Loose[]> => {
   const rows = await plane.store.db.selectFrom('simulated_disk').selectAll().execute()
   return rows.map((row) => JSON.parse(String(row['status'])) as Loose)
 }
@@ -61,10 +61,10 @@ describe('data disks', () => {
     expect((await plane.run('DELETE', vmPath('vm1'))).operation.status).toBe('Succeeded')
     expect((await plane.send('GET', made.managedDisk.id)).status).toBe(404)
     expect((await plane.run('DELETE', disk('own'))).operation.status).toBe('Succeeded')
-    expect(await keptAtMachine()).toEqual([])
+    expect(await storedAtHost()).toEqual([])
   })
 
-  it('are theirs whom they were before where the machine cannot attach them, and one that was made for it is gone', async () => {
+  it('are theirs whom they were before where the host cannot attach them, and one that was made for it is gone', async () => {
     await plane.send('PUT', disk('own'), emptyDisk)
     await plane.run('PUT', vmPath('vm1'), withDisks('vm1', [{ lun: 0, createOption: 'Empty', diskSizeGB: 4 }]))
     const shown = (await plane.send('GET', vmPath('vm1'))).body
@@ -75,7 +75,7 @@ describe('data disks', () => {
       { lun: 2, createOption: 'Empty', name: 'fresh', diskSizeGB: 2 },
     ]
     const own = (await plane.send('GET', disk('own'))).body.properties.uniqueId.toUpperCase() as string
-    // Somebody else's at the machine, whatever the resource manager thinks.
+    // Somebody else's at the host, whatever the resource manager thinks.
     const spec = { id: own, name: 'own', source: { from: 'empty', sizeGiB: 8 } }
     const status = {
       id: own,
@@ -99,14 +99,14 @@ describe('data disks', () => {
     expect((await plane.send('GET', disk('fresh'))).status).toBe(404)
   })
 
-  it('are told to the machine as large as they have become, and found missing rather than made anew', async () => {
+  it('are told to the host as large as they have become, and found missing rather than made anew', async () => {
     await plane.send('PUT', disk('own'), emptyDisk)
     const attach = [{ lun: 3, createOption: 'Attach', managedDisk: { id: disk('own') } }]
     await plane.run('PUT', vmPath('vm1'), withDisks('vm1', attach))
     await plane.run('PUT', vmPath('vm1'), withDisks('vm1', []))
     await plane.send('PATCH', disk('own'), { properties: { diskSizeGB: 16 } })
     await plane.run('PUT', vmPath('vm1'), withDisks('vm1', attach))
-    const [kept] = await keptAtMachine()
+    const [kept] = await storedAtHost()
     expect(kept).toMatchObject({ sizeBytes: 16 * 2 ** 30 })
     await plane.run('PUT', vmPath('vm1'), withDisks('vm1', []))
     await plane.store.db.deleteFrom('simulated_disk').execute()

@@ -5,12 +5,12 @@ import { keyOf } from '../../../arm/resource-id.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Db, Json, Resource } from '../../../store/resources.ts'
 import { requireWhole } from './disk-placement.ts'
-import type { Kept, KeptInternal } from './kept/kept.ts'
+import type { StoredDisk, StoredDiskInternal } from './stored/stored-disk.ts'
 import type { Size } from '../size/sizes.ts'
 import { diskIdOf, diskType, type DataDisk, type DiskChange } from '../vm/vm-model.ts'
 import { readDiskSize } from './disk-size.ts'
 
-export type DiskInternal = KeptInternal
+export type DiskInternal = StoredDiskInternal
 
 /** The data disks that a VM request asks for: those that are to be detached are not among them. */
 export function readDataDisks(storage: Fields, existing: DataDisk[]): DataDisk[] {
@@ -98,7 +98,7 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
   ]
 }
 
-/** Makes the disks that are to be made and takes those that are new; the others stay the VM's until the machine has let them go. */
+/** Makes the disks that are to be made and takes those that are new; the others stay the VM's until the host has let them go. */
 export async function applyDataDisks(
   plane: Plane,
   tx: Db,
@@ -148,13 +148,13 @@ async function takeDisk(
       at: plane.clock.now(),
       id: uniqueId,
     }),
-    internal: { managedBy: o.vmId, kept: emptyKept(uniqueId, sizeGiB) },
+    internal: { managedBy: o.vmId, kept: emptyStored(uniqueId, sizeGiB) },
   })
   return { ...disk, id, name, sizeGiB }
 }
 
-/** An empty disk becomes one of the machine's when a VM takes it. */
-const emptyKept = (uniqueId: string, sizeGiB: number): Kept => ({
+/** An empty disk becomes one of the host's when a VM takes it. */
+const emptyStored = (uniqueId: string, sizeGiB: number): StoredDisk => ({
   id: uniqueId.toUpperCase(),
   source: { from: 'empty', sizeGiB },
   sizeGiB,
@@ -184,7 +184,7 @@ const setHolder = async (plane: Plane, tx: Db, id: string, vmId: string): Promis
   await plane.resources.change<DiskInternal>(tx, id, (disk) => {
     disk.internal.managedBy = vmId
     const { uniqueId, diskSizeGB } = disk.body.properties
-    if (vmId !== '') disk.internal.kept ??= emptyKept(String(uniqueId), Number(diskSizeGB))
+    if (vmId !== '') disk.internal.kept ??= emptyStored(String(uniqueId), Number(diskSizeGB))
     disk.body.properties['diskState'] = vmId === '' ? 'Unattached' : 'Attached'
   })
 }

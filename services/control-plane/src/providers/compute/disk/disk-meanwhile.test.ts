@@ -43,8 +43,8 @@ describeStores('meanwhile', (open) => {
             'Succeeded',
             'Attached',
           ])
-          const machine = await store.db.selectFrom('simulated_disk').select('status').execute()
-          expect(machine.filter(({ status }) => String(status).includes('attachedTo'))).toHaveLength(1)
+          const host = await store.db.selectFrom('simulated_disk').select('status').execute()
+          expect(host.filter(({ status }) => String(status).includes('attachedTo'))).toHaveLength(1)
         }
         expect(taken).toBeGreaterThan(0)
       } finally {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AttachedDisk } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { fromDetail } from '../../../machine/machine-error.ts'
+import { fromDetail } from '../../../host/host-error.ts'
 import type { Plane } from '../../../plane.ts'
-import { hasContent, type KeptInternal, type KeptResource } from './kept/kept.ts'
-import { specOf } from './kept/sagas.ts'
+import { hasContent, type StoredDiskInternal, type StoredDiskResource } from './stored/stored-disk.ts'
+import { specOf } from './stored/sagas.ts'
 import type { DataDisk, VmInternal } from '../vm/vm-model.ts'
 
 /** A VM as operations name it. */
@@ -14,9 +14,9 @@ interface VmName {
 }
 
 /**
- * Has the machine give a VM the data disks of its model and no others; empty ones are made first. Idempotent. Where the
- * machine has no such VM there is nothing to do: its creation comes here before it boots.
- * @throws ServiceError with the machine's reason
+ * Has the host give a VM the data disks of its model and no others; empty ones are made first. Idempotent. Where the
+ * host has no such VM there is nothing to do: its creation comes here before it boots.
+ * @throws ServiceError with the host's reason
  */
 export async function placeDataDisks(plane: Plane, c: { params: VmName; signal: AbortSignal }): Promise<void> {
   const { id, vmId } = c.params
@@ -24,16 +24,16 @@ export async function placeDataDisks(plane: Plane, c: { params: VmName; signal: 
   if (vm === undefined || vm.internal.vmId !== vmId) return
   const wanted = vm.internal.model.dataDisks ?? []
   const had = wanted.length > 0 || vm.internal.hadDataDisks === true
-  if (!had || (await plane.machine.find(vmId)) === undefined) return
+  if (!had || (await plane.host.find(vmId)) === undefined) return
   const disks: AttachedDisk[] = []
   for (const disk of wanted) disks.push(await madeDisk(plane, disk, c.signal))
-  await plane.machine.setDataDisks(vmId, disks)
+  await plane.host.setDataDisks(vmId, disks)
 }
 
 async function madeDisk(plane: Plane, disk: DataDisk, signal: AbortSignal): Promise<AttachedDisk> {
-  const resource = await plane.resources.get<KeptInternal>(disk.id ?? '')
+  const resource = await plane.resources.get<StoredDiskInternal>(disk.id ?? '')
   const { kept } = resource.internal
-  if (kept === undefined) throw new TypeError(`the disk ${resource.id} was attached without a disk of the machine's`)
+  if (kept === undefined) throw new TypeError(`the disk ${resource.id} was attached without a disk of the host's`)
   if (!hasContent(kept)) await makeEmpty(plane, resource, signal)
   return {
     lun: disk.lun,
@@ -48,28 +48,28 @@ async function madeDisk(plane: Plane, disk: DataDisk, signal: AbortSignal): Prom
   }
 }
 
-/** From then on a disk that the machine has lost is an error, and never again an empty one. */
-async function makeEmpty(plane: Plane, resource: KeptResource, signal: AbortSignal): Promise<void> {
+/** From then on a disk that the host has lost is an error, and never again an empty one. */
+async function makeEmpty(plane: Plane, resource: StoredDiskResource, signal: AbortSignal): Promise<void> {
   const { kept } = resource.internal
   if (kept === undefined) return
-  await plane.machine.keepDisk(specOf(resource, kept))
+  await plane.host.keepDisk(specOf(resource, kept))
   for (;;) {
     signal.throwIfAborted()
-    const status = await plane.machine.findDisk(kept.id)
-    if (status === undefined) throw fromDetail({ code: 'DiskLost', message: 'The machine has lost the disk.' })
+    const status = await plane.host.findDisk(kept.id)
+    if (status === undefined) throw fromDetail({ code: 'DiskLost', message: 'The host has lost the disk.' })
     if (status.state === 'Failed')
-      throw fromDetail(status.error ?? { code: 'DiskNotMade', message: 'The machine could not make the disk.' })
+      throw fromDetail(status.error ?? { code: 'DiskNotMade', message: 'The host could not make the disk.' })
     if (status.state === 'Succeeded') break
     await sleep(plane.pollMs, undefined, { signal })
   }
   await plane.resources.transaction(async (tx) => {
-    await plane.resources.change<KeptInternal>(tx, resource.id, ({ internal }) => {
+    await plane.resources.change<StoredDiskInternal>(tx, resource.id, ({ internal }) => {
       if (internal.kept?.id === kept.id) internal.kept.made = true
     })
   })
 }
 
-/** The data disks that go with their VM, once the machine has the VM no longer. Idempotent. */
+/** The data disks that go with their VM, once the host has the VM no longer. Idempotent. */
 export async function destroyDataDisks(plane: Plane, { id, vmId }: VmName): Promise<void> {
   const vm = await plane.resources.find<VmInternal>(id)
   if (vm === undefined || vm.internal.vmId !== vmId) return
@@ -77,14 +77,14 @@ export async function destroyDataDisks(plane: Plane, { id, vmId }: VmName): Prom
     if (disk.deleteOption === 'Delete' && disk.id !== undefined) await destroyDisk(plane, disk.id)
 }
 
-/** What the machine keeps of a disk. Idempotent. */
+/** What the host keeps of a disk. Idempotent. */
 export async function destroyDisk(plane: Plane, diskId: string): Promise<void> {
-  const kept = (await plane.resources.find<KeptInternal>(diskId))?.internal.kept
-  if (kept !== undefined) await plane.machine.removeDisk(kept.id)
+  const kept = (await plane.resources.find<StoredDiskInternal>(diskId))?.internal.kept
+  if (kept !== undefined) await plane.host.removeDisk(kept.id)
 }
 
 /** A disk that is being written from outside, or is not whole, is no VM's. @throws ServiceError OperationNotAllowed */
-export function requireWhole(disk: KeptResource): void {
+export function requireWhole(disk: StoredDiskResource): void {
   const { provisioningState, diskState } = disk.body.properties
   const given = ['ReadyToUpload', 'ActiveUpload', 'ActiveSAS'].includes(String(diskState))
   if (provisioningState === 'Succeeded' && !given) return

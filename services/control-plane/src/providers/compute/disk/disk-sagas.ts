@@ -7,8 +7,8 @@ import { stateOf, type DiskChange, type VmInternal } from '../vm/vm-model.ts'
 import { changeVm, refreshBody, setState, type VmParams } from '../vm/vm-record.ts'
 
 /**
- * The machine gives a VM the data disks of its changed model; what was detached is free for others only then. Where the
- * machine cannot, the model is what it was.
+ * The host gives a VM the data disks of its changed model; what was detached is free for others only then. Where the
+ * host cannot, the model is what it was.
  */
 export function updateSaga(plane: Plane): SagaDefinition<VmParams & DiskChange> {
   return {

@@ -7,11 +7,11 @@ import type { Plane } from '../../../plane.ts'
 import type { Resource } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
 import { emptyDisk, type DiskInternal } from './data-disks.ts'
-import { accessRoutes } from './kept/disk-access.ts'
-import { createFilledDisk } from './kept/disk-creation.ts'
-import { keptHooks } from './kept/kept-type.ts'
-import { setType } from './kept/kept.ts'
-import { finishUploadSaga, keepSaga, removeKeptSaga } from './kept/sagas.ts'
+import { accessRoutes } from './stored/disk-access.ts'
+import { createFilledDisk } from './stored/disk-creation.ts'
+import { storedHooks } from './stored/stored-disk-hooks.ts'
+import { setType } from './stored/stored-disk.ts'
+import { finishUploadSaga, keepSaga, removeStoredSaga } from './stored/sagas.ts'
 import { metersOfDisk } from './disk-meters.ts'
 import { readDiskSize } from './disk-size.ts'
 import { requireLocation } from '../../../arm/regions.ts'
@@ -29,7 +29,7 @@ const view = (disk: Disk): Record<string, unknown> => ({
 
 /** Disks: those of operating systems live and die with their VMs; empty ones for data are made on their own. */
 export const disks: ResourceType<DiskInternal> = {
-  ...keptHooks,
+  ...storedHooks,
   spelling: diskType,
   refersTo: [setType],
   movable: true,
@@ -51,7 +51,7 @@ export const disks: ResourceType<DiskInternal> = {
   },
   meters: metersOfDisk,
   define: (plane) => {
-    for (const saga of [keepSaga, finishUploadSaga, removeKeptSaga]) plane.runner.define(saga(plane))
+    for (const saga of [keepSaga, finishUploadSaga, removeStoredSaga]) plane.runner.define(saga(plane))
   },
 }
 
@@ -165,7 +165,7 @@ async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<Ar
       await plane.resources.change<DiskInternal>(tx, disk.id, (current) => {
         if (tags !== undefined) current.body.tags = tags
         if (sizeGiB === undefined) return
-        // The machine grows it when it is attached next, or its VM started.
+        // The host grows it when it is attached next, or its VM started.
         current.body.properties['diskSizeGB'] = sizeGiB
         if (current.internal.kept !== undefined) current.internal.kept.sizeGiB = sizeGiB
         current.body.properties['diskSizeBytes'] = sizeGiB * 2 ** 30

@@ -4,7 +4,7 @@ import { resourceView } from '../../../arm/resource-view.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
-import { definitionType, invalidParameter, type OsState } from '../disk/kept/kept.ts'
+import { definitionType, invalidParameter, type OsState } from '../disk/stored/stored-disk.ts'
 import { writeResource } from './galleries.ts'
 import { securityFeatures, type SecurityFeature } from './security-features.ts'
 

@@ -6,7 +6,7 @@ import type { Route } from '../../../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../../../plane.ts'
 import type { Json, Resource } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
-import { galleryType, invalidParameter } from '../disk/kept/kept.ts'
+import { galleryType, invalidParameter } from '../disk/stored/stored-disk.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 
 const view = (gallery: Resource): Record<string, unknown> => resourceView(gallery, galleryType)

@@ -3,7 +3,7 @@ import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import type { Plane } from '../../../plane.ts'
 import { isOfType, type Resource } from '../../../store/resources.ts'
-import { definitionType, encryptionOf, managedImageType, versionType } from '../disk/kept/kept.ts'
+import { definitionType, encryptionOf, managedImageType, versionType } from '../disk/stored/stored-disk.ts'
 import { imageTarget, type GallerySource, type ResolvedImage } from '../image/resolved-image.ts'
 import { definitionOf } from './definitions.ts'
 import { highestFirst, versionsOf, type Version, type VersionInternal } from './versions.ts'
@@ -93,7 +93,7 @@ async function latestOf(plane: Plane, definition: Resource, location: string): P
 
 async function imageOf(plane: Plane, version: Version, keptId: string): Promise<ImageRecord | undefined> {
   if (version.body.properties['provisioningState'] !== 'Succeeded') return undefined
-  const image = (await plane.machine.findDisk(keptId))?.image
+  const image = (await plane.host.findDisk(keptId))?.image
   return image && { ...image, version: version.name }
 }
 

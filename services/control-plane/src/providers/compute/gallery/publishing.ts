@@ -1,6 +1,6 @@
 import type { Fields } from '../../../arm/fields.ts'
 import type { Json } from '../../../store/resources.ts'
-import { versionEncryptionTypes, invalidParameter } from '../disk/kept/kept.ts'
+import { versionEncryptionTypes, invalidParameter } from '../disk/stored/stored-disk.ts'
 import { findRegion, locationKey } from '../../../arm/regions.ts'
 
 const storageTypes = ['Standard_LRS', 'Standard_ZRS', 'Premium_LRS'] as const

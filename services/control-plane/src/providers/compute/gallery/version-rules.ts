@@ -4,11 +4,11 @@ import {
   versionEncryptionTypes,
   invalidParameter,
   managedImageType,
-  type Kept,
-} from '../disk/kept/kept.ts'
+  type StoredDisk,
+} from '../disk/stored/stored-disk.ts'
 import { regions } from '../../../arm/regions.ts'
 import { diskType, vmType } from '../vm/vm-model.ts'
-import type { CopySource } from '../disk/kept/source.ts'
+import type { CopySource } from '../disk/stored/source.ts'
 import type { Definition } from './definitions.ts'
 import type { TargetRegion } from './publishing.ts'
 
@@ -17,7 +17,7 @@ const sourceTarget = 'properties.storageProfile.source.id'
 /** Azure's rules of what a version may be made of (create-confidential-vm-from-compute-gallery): all that fail at once. */
 export function sourceProblems(
   fields: Fields,
-  o: { definition: Definition; source: CopySource | undefined; kept: Kept; sourceId: string },
+  o: { definition: Definition; source: CopySource | undefined; kept: StoredDisk; sourceId: string },
 ): void {
   const { definition, source, kept, sourceId } = o
   const conflict = (message: string, expected: string, found: string, remedy: string): void =>
@@ -90,7 +90,7 @@ function withoutGuestState(fields: Fields, sourceId: string, source: CopySource 
 }
 
 /** Encryption and places of a version that carries guest state. */
-export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; home: string; kept: Kept }): void {
+export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; home: string; kept: StoredDisk }): void {
   const target = 'properties.publishingProfile.targetRegions'
   const encryption = encryptionOf(o.kept)
   if (!o.regions.some(({ key }) => key === o.home))

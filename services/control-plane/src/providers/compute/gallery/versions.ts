@@ -5,7 +5,7 @@ import { accepted } from '../../../arm/operations.ts'
 import type { Plane } from '../../../plane.ts'
 import type { Resource, ResourceBody } from '../../../store/resources.ts'
 import type { ResourceType } from '../../../types/resource-type.ts'
-import { readSourceUri, withoutSignature } from '../disk/kept/address.ts'
+import { readSourceUri, withoutSignature } from '../disk/stored/address.ts'
 import {
   encryptionOf,
   invalidParameter,
@@ -14,12 +14,12 @@ import {
   snapshotType,
   versionEncryptionTypes,
   versionType,
-  type Kept,
-  type KeptInternal,
-} from '../disk/kept/kept.ts'
-import { resolveSource, type CopySource } from '../disk/kept/source.ts'
-import { keptHooks } from '../disk/kept/kept-type.ts'
-import { insertKept, keptFrom, keptOf, repeatKept } from '../disk/kept/write-kept.ts'
+  type StoredDisk,
+  type StoredDiskInternal,
+} from '../disk/stored/stored-disk.ts'
+import { resolveSource, type CopySource } from '../disk/stored/source.ts'
+import { storedHooks } from '../disk/stored/stored-disk-hooks.ts'
+import { insertStored, storedFrom, storedOf, repeatStored } from '../disk/stored/write-stored.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { diskType, vmType } from '../vm/vm-model.ts'
 import { definitionOf } from './definitions.ts'
@@ -27,7 +27,7 @@ import { notShared } from './galleries.ts'
 import { publishingView, readPublishing, type PublishingProfile } from './publishing.ts'
 import { regionProblems, sourceProblems } from './version-rules.ts'
 
-export interface VersionInternal extends KeptInternal {
+export interface VersionInternal extends StoredDiskInternal {
   publishing: PublishingProfile
 }
 
@@ -53,9 +53,9 @@ function view(version: Version, expand = ''): Record<string, unknown> {
   }
 }
 
-/** Image versions: a disk, kept by the machine, that VMs are made of. */
+/** Image versions: a disk, kept by the host, that VMs are made of. */
 export const versions: ResourceType<VersionInternal> = {
-  ...keptHooks,
+  ...storedHooks,
   spelling: versionType,
   refersTo: [setType],
   view: (_plane, version, request, listed) => view(version, listed ? '' : request.query['$expand']),
@@ -119,17 +119,17 @@ async function create(plane: Plane, request: ArmRequest, definition: Resource): 
       provisioningState: 'Creating',
     },
   }
-  const { resource, operation } = await insertKept(plane, request, { location, body, kept, more: { publishing } })
+  const { resource, operation } = await insertStored(plane, request, { location, body, kept, more: { publishing } })
   return { ...accepted(plane, request, resource, operation, view(resource)), status: 201 }
 }
 
-const versionEncryption = (kept: Kept): string | undefined => {
+const versionEncryption = (kept: StoredDisk): string | undefined => {
   const encryption = encryptionOf(kept)
   return encryption && versionEncryptionTypes[encryption]
 }
 
 interface ReadSource {
-  kept?: Kept
+  kept?: StoredDisk
   source?: CopySource
   sourceId: string
   shown: Record<string, Record<string, unknown>>
@@ -165,7 +165,7 @@ async function readSource(
   if (id === undefined) {
     const path = osDisk.at('uri')
     const address = await readSourceUri(plane, request, fields, { path, uri })
-    const kept = keptFrom(plane, { from: 'uri', uri: address }, { sizeGiB: 1, osType: 'Linux' })
+    const kept = storedFrom(plane, { from: 'uri', uri: address }, { sizeGiB: 1, osType: 'Linux' })
     const bare = withoutSignature(address)
     return { kept, sourceId: bare, shown: { source: { uri: bare } } }
   }
@@ -173,7 +173,7 @@ async function readSource(
   const types = vmId === undefined ? [vmType, diskType, snapshotType, managedImageType, versionType] : [vmType]
   const source = await resolveSource(plane, request, { id, target, location, types })
   const shown = source.type === vmType.toLowerCase() ? { virtualMachineId: source.id } : { id: source.id }
-  return { kept: keptOf(plane, source), source, sourceId: source.id, shown: { source: shown } }
+  return { kept: storedOf(plane, source), source, sourceId: source.id, shown: { source: shown } }
 }
 
 /** Publishing and tags change; what a version was made of does not. */
@@ -211,7 +211,7 @@ async function change(plane: Plane, request: ArmRequest, version: Version): Prom
   )
   const failed = version.body.properties['provisioningState'] === 'Failed'
   if (kept !== undefined && request.method === 'PUT' && failed) {
-    const operation = await repeatKept(plane, request, version, kept)
+    const operation = await repeatStored(plane, request, version, kept)
     return accepted(plane, request, version, operation, view(changed ?? version))
   }
   return ok(view(changed ?? version))

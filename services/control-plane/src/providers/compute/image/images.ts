@@ -76,7 +76,7 @@ export async function resolveImage(
   o: { strict: boolean; location: string },
 ): Promise<ResolvedImage | { problem: Problem }> {
   if ('id' in image && isComputeImage(image.id)) return await resolveGalleryImage(plane, image.id, o.location)
-  const all = await plane.machine.images()
+  const all = await plane.host.images()
   const found = all.filter((record) => namesImage(image, record)).toSorted(newestFirst)[0]
   if (found !== undefined) return { image: found }
   const azure =

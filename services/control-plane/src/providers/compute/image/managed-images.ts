@@ -9,28 +9,28 @@ import type { ResourceType } from '../../../types/resource-type.ts'
 import { retag } from '../../../types/retag.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { diskType, vmType } from '../vm/vm-model.ts'
-import { readSourceUri, withoutSignature } from '../disk/kept/address.ts'
+import { readSourceUri, withoutSignature } from '../disk/stored/address.ts'
 import {
   invalidParameter,
   managedImageType,
   setType,
   snapshotType,
-  type Kept,
-  type KeptInternal,
-  type KeptResource,
-} from '../disk/kept/kept.ts'
-import { resolveSource } from '../disk/kept/source.ts'
-import { keptHooks } from '../disk/kept/kept-type.ts'
-import { insertKept, keptFrom, keptOf } from '../disk/kept/write-kept.ts'
+  type StoredDisk,
+  type StoredDiskInternal,
+  type StoredDiskResource,
+} from '../disk/stored/stored-disk.ts'
+import { resolveSource } from '../disk/stored/source.ts'
+import { storedHooks } from '../disk/stored/stored-disk-hooks.ts'
+import { insertStored, storedFrom, storedOf } from '../disk/stored/write-stored.ts'
 
-const view = (image: KeptResource): Record<string, unknown> => resourceView(image, managedImageType)
+const view = (image: StoredDiskResource): Record<string, unknown> => resourceView(image, managedImageType)
 
 /**
  * Managed images: generalised disks outside any gallery. A confidential VM gives none, because a managed image has no place
  * for its guest state; disks without guest state do, and gallery versions are made of them.
  */
-export const managedImages: ResourceType<KeptInternal> = {
-  ...keptHooks,
+export const managedImages: ResourceType<StoredDiskInternal> = {
+  ...storedHooks,
   spelling: managedImageType,
   refersTo: [setType],
   movable: true,
@@ -53,7 +53,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
       code: 'NotSupported',
       remedy: 'Make snapshots of the data disks.',
     })
-  let kept: Kept | undefined
+  let kept: StoredDisk | undefined
   const managed = vmId ?? disk.object('managedDisk').text('id') ?? disk.object('snapshot').text('id')
   const blobUri = disk.text('blobUri')
   if (managed !== undefined) {
@@ -63,10 +63,10 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     if (source.guest !== undefined || source.stateless === true) throw secured(source.id, 'ConfidentialVM')
     if (source.trustedLaunch === true) throw secured(source.id, 'TrustedLaunch')
     if (vmId !== undefined && source.osState !== 'Generalized') throw notGeneralized(source.id)
-    kept = keptOf(plane, source)
+    kept = storedOf(plane, source)
   } else if (blobUri !== undefined) {
     const uri = await readSourceUri(plane, request, fields, { path: disk.at('blobUri'), uri: blobUri })
-    kept = keptFrom(plane, { from: 'uri', uri }, { sizeGiB: 1 })
+    kept = storedFrom(plane, { from: 'uri', uri }, { sizeGiB: 1 })
   } else {
     invalidParameter(fields, disk.at('managedDisk'), 'The image has no source.', {
       expected: 'sourceVirtualMachine, or an osDisk with managedDisk, snapshot or blobUri',
@@ -96,7 +96,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
       provisioningState: 'Creating',
     },
   }
-  const { resource, operation } = await insertKept(plane, request, { location, body, kept })
+  const { resource, operation } = await insertStored(plane, request, { location, body, kept })
   return { ...accepted(plane, request, resource, operation, view(resource)), status: 201 }
 }
 

@@ -1,6 +1,6 @@
 import type { ImageRecord, SecurityEncryptionType } from '@strongroom/contract'
 import type { SecurityFeature } from '../gallery/security-features.ts'
-import type { OsState } from '../disk/kept/kept.ts'
+import type { OsState } from '../disk/stored/stored-disk.ts'
 import type { VmModel } from '../vm/vm-model.ts'
 
 export const imageTarget = 'properties.storageProfile.imageReference'

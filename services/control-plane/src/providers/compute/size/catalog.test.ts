@@ -114,7 +114,7 @@ describe('the catalogue', () => {
 })
 
 describe('images', () => {
-  it('are listed, built and imported by the machine', async () => {
+  it('are listed, built and imported by the host', async () => {
     expect((await plane.send('GET', images)).body.value).toHaveLength(1)
     expect((await plane.send('GET', `${images}/build`)).body.state).toBe('Absent')
     const build = await plane.send('POST', `${images}/build`)
@@ -198,7 +198,7 @@ describe('an instance view', () => {
     expect(await notices('once', true)).toEqual([])
   })
 
-  it('carries the machine’s notices', async () => {
+  it('carries the host’s notices', async () => {
     const status = [...plane.wire.instances.values()][0]!
     status.notices = ['The VM has 2 GiB of memory: the host bears no more.']
     await plane.send('POST', `${vmPath('vm1')}/deallocate`)
@@ -207,7 +207,7 @@ describe('an instance view', () => {
     expect(body.statuses.at(-1)).toMatchObject({ code: 'Notice/1', level: 'Info', message: body.notices[0] })
   })
 
-  it('says so when the machine does not answer', async () => {
+  it('says so when the host does not answer', async () => {
     plane.wire.away = /^GET \/instances/
     const { status, body } = await plane.send('GET', `${vmPath('vm1')}?$expand=instanceView`)
     plane.wire.away = undefined

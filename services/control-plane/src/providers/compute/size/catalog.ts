@@ -176,11 +176,11 @@ function marketRoutes(plane: Plane): Route[] {
   const skus = `${offers}/{offer}/skus`
   const versions = `${skus}/{sku}/versions`
   const matching = async (request: ArmRequest, names: (keyof Urn)[]): Promise<{ image: ImageRecord; urn: Urn }[]> =>
-    marketOf(await plane.machine.images(), { strict: plane.strictImages }).filter(({ urn }) =>
+    marketOf(await plane.host.images(), { strict: plane.strictImages }).filter(({ urn }) =>
       names.every((name) => same(urn[name], param(request, name))),
     )
   const noImage = async (): Promise<ServiceError> => {
-    const instead = whatThereIs(await plane.machine.images(), { strict: plane.strictImages })
+    const instead = whatThereIs(await plane.host.images(), { strict: plane.strictImages })
     return new ServiceError({
       code: 'NotFound',
       status: 404,

@@ -55,9 +55,9 @@ describe('requests for quota', () => {
 
   it('that are denied change nothing, and say why', async () => {
     const asked = await ask(200)
-    await plane.send('POST', `${operator}/requests/${asked.body.name}/deny`, { message: 'No more machines.' })
+    await plane.send('POST', `${operator}/requests/${asked.body.name}/deny`, { message: 'No more hosts.' })
     const shown = await plane.send('GET', `${quota}/quotaRequests/${asked.body.name}`)
-    expect(shown.body.properties).toMatchObject({ provisioningState: 'Failed', message: 'No more machines.' })
+    expect(shown.body.properties).toMatchObject({ provisioningState: 'Failed', message: 'No more hosts.' })
     expect((await plane.send('GET', `${quota}/quotas/${family}`)).body.properties.limit.value).toBe(100)
   })
 

@@ -22,8 +22,8 @@ export interface Size {
   ephemeralOsDisk: boolean
 }
 
-/** As the machine is told. */
-export function machineSize(size: Size): AnySpec['size'] {
+/** As the host is told. */
+export function hostSize(size: Size): AnySpec['size'] {
   const temporary = size.tempGiB > 0 && { temporaryGiB: size.tempGiB }
   return { name: size.name, vCPUs: size.vCPUs, memoryMiB: size.memoryGiB * 1024, ...temporary }
 }

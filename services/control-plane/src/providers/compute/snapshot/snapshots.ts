@@ -8,30 +8,30 @@ import type { ResourceType } from '../../../types/resource-type.ts'
 import { gibOf } from '../disk/disk-meters.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { diskType } from '../vm/vm-model.ts'
-import { accessRoutes } from '../disk/kept/disk-access.ts'
-import { readSourceUri, guestBehind, idOfAddress, withoutSignature } from '../disk/kept/address.ts'
-import { diskBody } from '../disk/kept/disk-body.ts'
+import { accessRoutes } from '../disk/stored/disk-access.ts'
+import { readSourceUri, guestBehind, idOfAddress, withoutSignature } from '../disk/stored/address.ts'
+import { diskBody } from '../disk/stored/disk-body.ts'
 import {
   invalidParameter,
   setType,
   snapshotType,
-  type Kept,
-  type KeptInternal,
-  type KeptResource,
-} from '../disk/kept/kept.ts'
-import { checkDiskSecurity } from '../disk/kept/security-profile.ts'
-import { resolveSource } from '../disk/kept/source.ts'
-import { keptHooks } from '../disk/kept/kept-type.ts'
-import { insertKept, keptFrom, keptOf, repeatKept } from '../disk/kept/write-kept.ts'
+  type StoredDisk,
+  type StoredDiskInternal,
+  type StoredDiskResource,
+} from '../disk/stored/stored-disk.ts'
+import { checkDiskSecurity } from '../disk/stored/security-profile.ts'
+import { resolveSource } from '../disk/stored/source.ts'
+import { storedHooks } from '../disk/stored/stored-disk-hooks.ts'
+import { insertStored, storedFrom, storedOf, repeatStored } from '../disk/stored/write-stored.ts'
 
 const skus = ['Standard_LRS', 'Standard_ZRS', 'Premium_LRS'] as const
 const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
 
-const view = (snapshot: KeptResource): Record<string, unknown> => resourceView(snapshot, snapshotType)
+const view = (snapshot: StoredDiskResource): Record<string, unknown> => resourceView(snapshot, snapshotType)
 
 /** Snapshots: disks at one moment, with their guest state where they have one. */
-export const snapshots: ResourceType<KeptInternal> = {
-  ...keptHooks,
+export const snapshots: ResourceType<StoredDiskInternal> = {
+  ...storedHooks,
   spelling: snapshotType,
   refersTo: [setType],
   movable: true,
@@ -66,7 +66,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     })
   const option = creation.oneOf('createOption', ['Copy', 'CopyStart', 'Import', 'ImportSecure'])
   const sourceId = creation.text('sourceResourceId')
-  let kept: Kept | undefined
+  let kept: StoredDisk | undefined
   if (option === 'CopyStart')
     invalidParameter(fields, creation.at('createOption'), 'Snapshots are not copied between regions here.', {
       code: 'NotSupported',
@@ -77,7 +77,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   else if (sourceId !== undefined) {
     const target = creation.at('sourceResourceId')
     const types = [diskType, snapshotType]
-    kept = keptOf(plane, await resolveSource(plane, request, { id: sourceId, target, location, types }))
+    kept = storedOf(plane, await resolveSource(plane, request, { id: sourceId, target, location, types }))
   } else
     invalidParameter(
       fields,
@@ -103,11 +103,11 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
     },
     more: {
       incremental,
-      // Every snapshot is whole on the machine: an incremental one is only named as such, and costs nothing to merge.
+      // Every snapshot is whole on the host: an incremental one is only named as such, and costs nothing to merge.
       ...(incremental && { incrementalSnapshotFamilyId: source?.body.properties['uniqueId'], completionPercent: 100 }),
     },
   })
-  const { resource, operation } = await insertKept(plane, request, { location, body, kept })
+  const { resource, operation } = await insertStored(plane, request, { location, body, kept })
   return accepted(plane, request, resource, operation, view(resource))
 }
 
@@ -116,19 +116,19 @@ async function imported(
   request: ArmRequest,
   fields: Fields,
   creation: Fields,
-): Promise<Kept | undefined> {
+): Promise<StoredDisk | undefined> {
   const path = creation.at('sourceUri')
   const uri = await readSourceUri(plane, request, fields, { path, uri: creation.text('sourceUri') })
   const guestStateUri = creation.text('securityDataUri')
-  if (guestStateUri === undefined) return keptFrom(plane, { from: 'uri', uri }, { sizeGiB: 1, osType: 'Linux' })
+  if (guestStateUri === undefined) return storedFrom(plane, { from: 'uri', uri }, { sizeGiB: 1, osType: 'Linux' })
   const at = { path: creation.at('securityDataUri'), id: idOfAddress(guestStateUri) }
   const guest = await guestBehind(plane, request, fields, at)
   if (guest === undefined) return undefined
-  return keptFrom(plane, { from: 'uri', uri, guestStateUri }, { sizeGiB: 1, osType: 'Linux', guestOfSource: guest })
+  return storedFrom(plane, { from: 'uri', uri, guestStateUri }, { sizeGiB: 1, osType: 'Linux', guestOfSource: guest })
 }
 
 /** Tags and SKU; a copy that failed is tried again. */
-async function change(plane: Plane, request: ArmRequest, snapshot: KeptResource): Promise<ArmReply> {
+async function change(plane: Plane, request: ArmRequest, snapshot: StoredDiskResource): Promise<ArmReply> {
   const fields = new Fields(request.body)
   const tags = fields.textMap('tags')
   const sku = fields.object('sku').oneOf('name', skus)
@@ -148,13 +148,13 @@ async function change(plane: Plane, request: ArmRequest, snapshot: KeptResource)
   const { kept } = snapshot.internal
   const changed = await plane.resources.transaction(
     async (tx) =>
-      await plane.resources.change<KeptInternal>(tx, snapshot.id, ({ body }) => {
+      await plane.resources.change<StoredDiskInternal>(tx, snapshot.id, ({ body }) => {
         if (tags !== undefined) body.tags = tags
         if (sku !== undefined) body.sku = { name: sku, tier: sku.split('_')[0] ?? '' }
       }),
   )
   if (kept !== undefined && request.method === 'PUT' && snapshot.body.properties['provisioningState'] === 'Failed') {
-    const operation = await repeatKept(plane, request, snapshot, kept)
+    const operation = await repeatStored(plane, request, snapshot, kept)
     return accepted(plane, request, snapshot, operation, view(changed ?? snapshot))
   }
   return ok(view(changed ?? snapshot))

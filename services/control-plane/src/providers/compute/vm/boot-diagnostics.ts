@@ -53,7 +53,7 @@ export function serveBootDiagnostics(app: FastifyInstance, plane: Plane): void {
       const { vmId } = request.params
       if (typeof se !== 'string' || typeof sig !== 'string' || !isGenuine(vmId, se, sig)) throw forbidden()
       if (!(Date.parse(se) > plane.clock.now().getTime())) throw forbidden()
-      const log = await plane.machine.serialLog(vmId.toUpperCase())
+      const log = await plane.host.serialLog(vmId.toUpperCase())
       if (log === undefined)
         throw new ServiceError({ code: 'BlobNotFound', status: 404, message: 'The virtual machine is gone.' })
       return await reply.type('text/plain; charset=utf-8').send(log)

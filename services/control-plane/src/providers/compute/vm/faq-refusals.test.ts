@@ -27,7 +27,7 @@ const keyUrl = (vault: string): string => `https://${vault}.vault.strongroom.int
 const security = (r: Loose): Loose => r.properties.storageProfile.osDisk.managedDisk.securityProfile
 
 let plane: Plane
-/** Its machine refuses to import images, as one does whose image does not qualify. */
+/** Its host refuses to import images, as one does whose image does not qualify. */
 let wired: Plane
 const wire = new FakeWire()
 const refusing: WireClient = {
@@ -188,7 +188,7 @@ describe('refusals that follow from a rule of the FAQ', () => {
     expect(cited?.message).toContain(faqLink(rule))
   })
 
-  it('a boot that the machine refuses cites the rule in its operation too', async () => {
+  it('a boot that the host refuses cites the rule in its operation too', async () => {
     wire.provisioningError = { code: 'ImageNotQualified', message: 'No.', innererror: { remedy: 'Another image.' } }
     const { operation } = await wired.run('PUT', vmPath('vm1'), vmRequest('vm1'))
     expect(operation.error).toMatchObject({ code: 'ImageNotQualified', innererror: { remedy: 'Another image.' } })

@@ -27,7 +27,7 @@ function tpmStatus({ tpm, reportedAt }: GuestHealth): InstanceViewStatus {
   }
 }
 
-/** S28: drift from the machine's clock, and Azure's remedy for it. */
+/** S28: drift from the host's clock, and Azure's remedy for it. */
 function clockStatus({ clock, reportedAt }: GuestHealth): InstanceViewStatus {
   const { offsetSeconds } = clock
   const remedy =
@@ -36,10 +36,10 @@ function clockStatus({ clock, reportedAt }: GuestHealth): InstanceViewStatus {
       : 'Run /usr/lib/strongroom/clock-remedy as root in the guest: it takes the PTP clock out of chrony, and NTP in (S28).'
   const status = { displayStatus: 'Clock of the guest', time: reportedAt }
   if (offsetSeconds === undefined) {
-    const message = `The drift of the guest's clock is unknown: the machine's clock did not answer it. ${remedy}`
+    const message = `The drift of the guest's clock is unknown: the host's clock did not answer it. ${remedy}`
     return { ...status, code: 'Clock/unknown', level: 'Warning', message }
   }
-  const drift = `The guest's clock is ${Math.abs(offsetSeconds).toFixed(6)} s ${offsetSeconds > 0 ? 'behind' : 'ahead of'} the machine's.`
+  const drift = `The guest's clock is ${Math.abs(offsetSeconds).toFixed(6)} s ${offsetSeconds > 0 ? 'behind' : 'ahead of'} the host's.`
   if (Math.abs(offsetSeconds) <= driftLimit) return { ...status, code: 'Clock/inStep', level: 'Info', message: drift }
   return { ...status, code: 'Clock/drifted', level: 'Warning', message: `${drift} ${remedy}` }
 }

@@ -65,7 +65,7 @@ describe.each([
 })
 
 describe('data for the guest', () => {
-  it('reaches the machine: custom data once, user data as it changes, and neither is shown unasked', async () => {
+  it('reaches the host: custom data once, user data as it changes, and neither is shown unasked', async () => {
     await makeNetwork(plane, 'data')
     const body = vmRequest('data')
     body.properties.osProfile.customData = Buffer.from('#cloud-config\n').toString('base64')

@@ -37,7 +37,7 @@ export class Passwords {
     this.#sealer = sealer.derive('vm-passwords')
   }
 
-  /** @param vmId the machine's id of the VM: what is kept of one VM opens for no other */
+  /** @param vmId the host's id of the VM: what is kept of one VM opens for no other */
   async keep(password: string, vmId: string): Promise<KeptPassword> {
     const hash = await crypt(password, newSetting())
     const sealed = await this.#sealer.seal(Buffer.from(hash), vmId)

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ArmOperationStep, ErrorDetail, InstanceStatus, StepTiming } from '@strongroom/contract'
 import { ServiceError, type StepContext } from '@strongroom/platform'
-import { fromDetail } from '../../../machine/machine-error.ts'
+import { fromDetail } from '../../../host/host-error.ts'
 import type { Plane } from '../../../plane.ts'
 
-/** How long the machine may be silent before an operation gives up. A restart of the machine takes less. */
+/** How long the host may be silent before an operation gives up. A restart of the host takes less. */
 const silenceMs = 60_000
 /** How long a VM may stand still before it is started again: in the midst of a restart it does for a moment. */
 const standstillMs = 3_000
@@ -14,16 +14,16 @@ const asStep = (timing: StepTiming, failed: boolean): ArmOperationStep => ({
   state: timing.endedAt !== undefined ? 'Done' : failed ? 'Failed' : 'Running',
 })
 
-/** The machine's steps that belong to this operation: an earlier boot's steps do not. */
-export function machineSteps(status: InstanceStatus, since: string): ArmOperationStep[] {
+/** The host's steps that belong to this operation: an earlier boot's steps do not. */
+export function hostSteps(status: InstanceStatus, since: string): ArmOperationStep[] {
   const provisioning = status.provisioning.steps.map((step) => asStep(step, status.provisioning.state === 'Failed'))
   const power = status.power.steps.map((step) => asStep(step, status.power.state === 'Failed'))
   return [...provisioning, ...power].filter((step) => step.startedAt !== undefined && step.startedAt >= since)
 }
 
 /**
- * Follows an instance until `settled` gives a result, and keeps the machine's steps with the operation meanwhile.
- * @throws ServiceError InstanceLost where the machine has it no longer, or the machine's last error after a minute of silence
+ * Follows an instance until `settled` gives a result, and keeps the host's steps with the operation meanwhile.
+ * @throws ServiceError InstanceLost where the host has it no longer, or the host's last error after a minute of silence
  */
 export async function followInstance<T>(
   plane: Plane,
@@ -35,7 +35,7 @@ export async function followInstance<T>(
   let written = ''
   for (;;) {
     c.signal.throwIfAborted()
-    const status = await plane.machine.find(o.vmId).then(
+    const status = await plane.host.find(o.vmId).then(
       (found) => {
         heardAt = plane.clock.now().getTime()
         return { found }
@@ -47,7 +47,7 @@ export async function followInstance<T>(
     )
     if (status !== undefined) {
       if (status.found === undefined) throw lost(o.vmId)
-      const steps = machineSteps(status.found, started)
+      const steps = hostSteps(status.found, started)
       const text = JSON.stringify(steps)
       if (text !== written) await plane.notes.writeSteps(c.operationId, steps)
       written = text
@@ -62,14 +62,14 @@ function lost(vmId: string): ServiceError {
   return new ServiceError({
     code: 'InstanceLost',
     status: 409,
-    message: `The machine has no instance ${vmId}.`,
+    message: `The host has no instance ${vmId}.`,
     remedy: 'Delete the virtual machine and create it again.',
   })
 }
 
 /**
- * Waits until the guest reports ready, and starts it where it stands still: the machine forgets what ran when it is
- * restarted itself. @throws ServiceError with the machine's reason where the VM does not get there
+ * Waits until the guest reports ready, and starts it where it stands still: the host forgets what ran when it is
+ * restarted itself. @throws ServiceError with the host's reason where the VM does not get there
  */
 export async function bootUntilReady(
   plane: Plane,
@@ -80,7 +80,7 @@ export async function bootUntilReady(
   let mayStart = true
   const startOnce = async (): Promise<void> => {
     mayStart = false
-    await plane.machine.start(o.vmId)
+    await plane.host.start(o.vmId)
   }
   if (o.startFirst) await startOnce()
   await followInstance(plane, c, {
@@ -122,8 +122,8 @@ export async function waitUntilStopped(plane: Plane, c: StepContext<unknown>, vm
   })
 }
 
-/** @throws ServiceError with the machine's reason where a stopped VM left something that was not written as it should be */
+/** @throws ServiceError with the host's reason where a stopped VM left something that was not written as it should be */
 export async function assertLeftWhole(plane: Plane, vmId: string): Promise<void> {
-  const power = (await plane.machine.find(vmId))?.power
+  const power = (await plane.host.find(vmId))?.power
   if (power?.state === 'Failed' && power.error !== undefined) throw fromDetail(power.error)
 }

@@ -34,7 +34,7 @@ const start = async (wire: FakeWire): Promise<TestPlane> => {
   return plane
 }
 
-/** Sends a request, lets the server die after the n-th call of the machine or the vault took effect, starts it again. */
+/** Sends a request, lets the server die after the n-th call of the host or the vault took effect, starts it again. */
 async function dieAt(
   n: number,
   plane: TestPlane,
@@ -65,7 +65,7 @@ async function dieAt(
   wire.afterEffect = undefined
   if (!died) return { next: plane, reply, died }
   open.splice(open.indexOf(plane), 1)
-  // The machine died with the server.
+  // The host died with the server.
   for (const status of wire.instances.values()) status.power = { state: 'Stopped', since: '', steps: [] }
   return { next: await start(wire), reply, died }
 }
@@ -76,7 +76,7 @@ const cores = async (plane: TestPlane): Promise<number> => {
 }
 
 describe('a server that dies', () => {
-  // Create calls the vault once, then the machine twice.
+  // Create calls the vault once, then the host twice.
   it.each([1, 2, 3])('after call %i of a creation makes the VM once, with one key', async (n) => {
     const plane = await start(new FakeWire())
     await makeNetwork(plane, 'vm1')

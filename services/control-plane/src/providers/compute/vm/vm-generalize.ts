@@ -1,7 +1,7 @@
 import { ServiceError } from '@strongroom/platform'
 import type { Route } from '../../../arm/router.ts'
 import { groupPath, type Plane } from '../../../plane.ts'
-import { requireOff } from '../disk/kept/source.ts'
+import { requireOff } from '../disk/stored/source.ts'
 import { vmType, type Vm, type VmInternal } from './vm-model.ts'
 import { changeVm } from './vm-record.ts'
 

@@ -159,7 +159,7 @@ describeStores('the life of a VM', (open) => {
     expect((await plane.send('GET', vmPath('vm1'))).body.identity.principalId).not.toBe('old')
   })
 
-  it('gives the machine the VM that was asked for, and its key a policy for that VM alone', async () => {
+  it('gives the host the VM that was asked for, and its key a policy for that VM alone', async () => {
     const plane = await created()
     const [status] = [...plane.wire.instances.values()]
     const spec = status!.spec as InstanceSpec
@@ -374,7 +374,7 @@ describeStores('the life of a VM', (open) => {
     const reply = await plane.send('PUT', vmPath('vm1'), vmRequest('vm1'))
     await expect.poll(() => [...plane.wire.instances.values()][0]?.power.state).toBe('Booting')
     await plane.service.close()
-    // The machine died with the server: nothing runs.
+    // The host died with the server: nothing runs.
     for (const status of plane.wire.instances.values()) status.power = { state: 'Stopped', since: '', steps: [] }
     plane.wire.hangs = false
     const next = await openTestPlane(await open({ sameAs: store }), plane.wire)

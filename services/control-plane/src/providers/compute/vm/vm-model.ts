@@ -30,7 +30,7 @@ export interface DiskChange {
   taken: string[]
   /** Of these, the ones that were made with the request. */
   made: string[]
-  /** Disks that it is to have no longer. They are its own until the machine has taken them away. */
+  /** Disks that it is to have no longer. They are its own until the host has taken them away. */
   detached: DataDisk[]
 }
 
@@ -105,12 +105,12 @@ export interface VmInternal {
   keyId?: string
   /** Of the customer's key that the guest state is under, where the VM has a disk-encryption set. */
   customerKeyId?: string
-  /** Whether the machine has made disk and guest state. */
+  /** Whether the host has made disk and guest state. */
   provisioned: boolean
   deallocated: boolean
   /** The guest was deprovisioned: a source of images, which starts no more. */
   generalized?: boolean
-  /** It has or once had data disks: the machine may have to be told that it has none. */
+  /** It has or once had data disks: the host may have to be told that it has none. */
   hadDataDisks?: boolean
   /** Made of a specialised image: the account is the image's. */
   specialised?: boolean

@@ -8,7 +8,7 @@ import { stateOf, vmBody, type Vm, type VmInternal } from './vm-model.ts'
 export interface VmParams {
   /** ARM id. */
   id: string
-  /** The machine's id of the VM: an operation of a VM that is gone never touches one made later under its name. */
+  /** The host's id of the VM: an operation of a VM that is gone never touches one made later under its name. */
   vmId: string
   /** Who asked for the operation; absent where an earlier version recorded it. */
   asker?: AskedBy

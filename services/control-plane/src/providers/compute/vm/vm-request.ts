@@ -150,7 +150,7 @@ function readBase64(fields: Fields, name: string): string | undefined {
   return undefined
 }
 
-/** The log lies with the machine: there are no storage accounts that it could be kept in. */
+/** The log lies with the host: there are no storage accounts that it could be kept in. */
 function readBootDiagnostics(properties: Fields): boolean | undefined {
   const diagnostics = properties.object('diagnosticsProfile').object('bootDiagnostics')
   const storageUri = diagnostics.text('storageUri')

@@ -297,7 +297,7 @@ describe('a change of a VM', () => {
 
   const resize = (vmSize: string): Loose => ({ properties: { hardwareProfile: { vmSize } } })
 
-  it('of its size while it is off reaches the machine at the next start', async () => {
+  it('of its size while it is off reaches the host at the next start', async () => {
     await plane.run('POST', `${vmPath('vm1')}/deallocate`)
     const changed = await plane.send('PATCH', vmPath('vm1'), resize('Standard_DC4as_v5'))
     expect([changed.status, changed.body.properties.hardwareProfile.vmSize]).toEqual([200, 'Standard_DC4as_v5'])

@@ -6,7 +6,7 @@ import { changeVm, type VmParams } from './vm-record.ts'
 
 /** Until a VM is off and its guest state is written. */
 export const stopSteps = <P extends VmParams>(plane: Plane, graceful: (params: P) => boolean): SagaStep<P>[] => [
-  { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, graceful(c.params))) },
+  { name: 'stop', do: async (c) => void (await plane.host.stop(c.params.vmId, graceful(c.params))) },
   { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
   leftWhole(plane),
 ]
@@ -25,7 +25,7 @@ export function deallocateSaga(plane: Plane): SagaDefinition<VmParams> {
   return {
     kind: 'vm.deallocate',
     steps: [
-      { name: 'stop', do: async (c) => void (await plane.machine.stop(c.params.vmId, true)) },
+      { name: 'stop', do: async (c) => void (await plane.host.stop(c.params.vmId, true)) },
       { name: 'wait until the VM is off', do: async (c) => await waitUntilStopped(plane, c, c.params.vmId) },
       {
         name: 'free its cores',

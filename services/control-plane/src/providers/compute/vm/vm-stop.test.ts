@@ -35,7 +35,7 @@ describeStores('a stop whose VM left something unwritten', (open) => {
     (await plane.send('GET', `${vmPath('vm1')}?$expand=instanceView`)).body.properties.instanceView.statuses[1]
 
   it.each(['powerOff', 'powerOff?skipShutdown=true', 'deallocate'])(
-    'fails with the machine’s reason and what to do, and does not say that it succeeded: %s (attack H10)',
+    'fails with the host’s reason and what to do, and does not say that it succeeded: %s (attack H10)',
     async (action) => {
       const plane = await running()
       plane.wire.stopError = exchanged

@@ -18,13 +18,13 @@ export interface InstanceView {
   computerName: string
   hyperVGeneration: 'V2'
   statuses: InstanceViewStatus[]
-  /** Plain sentences of the machine and of the resource manager. */
+  /** Plain sentences of the host and of the resource manager. */
   notices: string[]
 }
 
-/** Provisioning, power and notices of a VM, as the machine says at this moment. */
+/** Provisioning, power and notices of a VM, as the host says at this moment. */
 export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> {
-  const asked = await plane.machine.find(vm.internal.vmId).then(
+  const asked = await plane.host.find(vm.internal.vmId).then(
     (status) => ({ status }),
     (error: unknown) => ({ error }),
   )
@@ -121,7 +121,7 @@ function unknownPower(error: unknown): InstanceViewStatus {
     code: 'PowerState/unknown',
     level: 'Warning',
     displayStatus: 'VM power state unknown',
-    message: `The machine does not answer: ${toErrorDetail(error).message}`,
+    message: `The host does not answer: ${toErrorDetail(error).message}`,
   }
 }
 

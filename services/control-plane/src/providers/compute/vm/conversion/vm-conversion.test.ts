@@ -88,7 +88,7 @@ describeStores('a VM that is converted between AMD SEV-SNP and Intel TDX', (open
     expect(names).not.toContain('Standard_DC2eds_v5')
   })
 
-  it('is as it was where the machine refuses, and is converted when it does so no longer', async () => {
+  it('is as it was where the host refuses, and is converted when it does so no longer', async () => {
     const plane = await deallocated()
     const [before] = plane.wire.keys.keys()
     const old = structuredClone(spec(plane))
@@ -161,7 +161,7 @@ describeStores('a VM that is converted between AMD SEV-SNP and Intel TDX', (open
     expect(refused(await plane.send('PATCH', path, toSize('Standard_DC2as_v5')))).toContain('NonPersistedTPM')
   })
 
-  // The vault makes a key, the machine wraps, the vault deletes and purges.
+  // The vault makes a key, the host wraps, the vault deletes and purges.
   it.each([1, 2, 3, 4])('is converted once where the server dies after call %i', async (n) => {
     const store = open()
     const wire = new FakeWire()

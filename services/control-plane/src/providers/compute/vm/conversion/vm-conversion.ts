@@ -4,7 +4,7 @@ import { ServiceError, type Operation, type SagaDefinition, type StepContext } f
 import { refuse, type Problem } from '../../../../arm/fields.ts'
 import type { Plane } from '../../../../plane.ts'
 import { conversionProblems, isConversion } from './conversion-rules.ts'
-import { findSize, machineSize, type Size } from '../../size/sizes.ts'
+import { findSize, hostSize, type Size } from '../../size/sizes.ts'
 import { changeStanding } from '../standing-vm.ts'
 import { attestationUri } from '../vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from '../vm-model.ts'
@@ -31,7 +31,7 @@ export function conversionOf(before: VmModel, vmSize: string | undefined): { fro
 
 /** Everything that keeps this VM from being converted. */
 export async function conversionRefusals(plane: Plane, vm: Vm, sizes: { from: Size; to: Size }): Promise<Problem[]> {
-  const image = (await plane.machine.images()).find(({ id }) => id === vm.internal.imageId)
+  const image = (await plane.host.images()).find(({ id }) => id === vm.internal.imageId)
   return conversionProblems({ ...sizes, location: vm.location, image })
 }
 
@@ -80,7 +80,7 @@ export async function convertVm(
 }
 
 /**
- * A key of its own under the new technology; the machine opens the guest state under the old and has it opened again under
+ * A key of its own under the new technology; the host opens the guest state under the old and has it opened again under
  * the new before it lets the old one go; then the record, and the old key goes. What fails takes all of it back.
  */
 export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
@@ -102,7 +102,7 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
         },
         // One place that takes everything back, because a step that fails half way is not undone itself.
         undo: async (c) => {
-          const status = await plane.machine.find(c.params.vmId)
+          const status = await plane.host.find(c.params.vmId)
           if (status !== undefined && !isOrdinary(status.spec) && status.spec.tee !== c.params.from.tee)
             await rewrap(plane, c, c.params.from)
           if (typeof c.data['keyId'] === 'string') await plane.keys.destroyKey(c.params.asker, c.data['keyId'])
@@ -128,7 +128,7 @@ export function convertSaga(plane: Plane): SagaDefinition<ConversionParams> {
   }
 }
 
-/** Copies of the old guest state are older than the machine has told the old key: should it stay, it opens nothing. */
+/** Copies of the old guest state are older than the host has told the old key: should it stay, it opens nothing. */
 async function destroyOldKey(plane: Plane, c: StepContext<ConversionParams>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -144,9 +144,9 @@ async function destroyOldKey(plane: Plane, c: StepContext<ConversionParams>): Pr
 async function rewrap(plane: Plane, c: StepContext<ConversionParams>, side: Side): Promise<void> {
   const size = findSize(side.vmSize)
   if (size === undefined) throw new TypeError(`the size ${side.vmSize} is gone`)
-  await plane.machine.convert(c.params.vmId, {
+  await plane.host.convert(c.params.vmId, {
     tee: side.tee,
-    size: machineSize(size),
+    size: hostSize(size),
     guestStateKey: side.keyId,
   })
 }

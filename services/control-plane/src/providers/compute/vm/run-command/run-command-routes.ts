@@ -82,14 +82,14 @@ const later = (request: ArmRequest, path: string): ArmReply => ({
 /** The answer to an action's Location: 202 until the guest has answered. */
 async function result(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   const vm = await vmOfAction(plane, request)
-  const status = await plane.machine.findCommand(vm.internal.vmId, param(request, 'command'))
+  const status = await plane.host.findCommand(vm.internal.vmId, param(request, 'command'))
   if (status === undefined) throw notFound(param(request, 'command'))
   if (status.state === 'Refused') throw refusedByGuest(vm, status.refused ?? 'it says no reason')
   return status.state === 'Done' ? ok(actionResult(status)) : later(request, request.path)
 }
 
 async function show(plane: Plane, command: RunCommand, expand: boolean): Promise<Record<string, unknown>> {
-  const status = await plane.machine.findCommand(command.internal.vmId, command.internal.commandId)
+  const status = await plane.host.findCommand(command.internal.vmId, command.internal.commandId)
   const properties = { ...command.body.properties, provisioningState: stateOf(command, status) }
   return {
     ...resourceView(command, runCommandType),

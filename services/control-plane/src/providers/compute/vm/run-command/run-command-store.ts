@@ -5,7 +5,7 @@ import { vmType, type Vm } from '../vm-model.ts'
 export const runCommandType: string = `${vmType}/runCommands`
 
 export interface RunCommandInternal {
-  /** Of the command at the machine. */
+  /** Of the command at the host. */
   commandId: string
   vmId: string
 }

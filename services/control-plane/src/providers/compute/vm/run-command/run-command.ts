@@ -108,14 +108,14 @@ function requireScript(fields: Fields, script: string): void {
 /**
  * Hands a script to the guest, which decides itself. An unsigned one for a confidential VM is refused here already: its
  * guest would not run it either.
- * @throws ServiceError RunCommandNotSigned; what the machine refuses with
+ * @throws ServiceError RunCommandNotSigned; what the host refuses with
  */
 export async function submitScript(plane: Plane, vm: Vm, id: string, o: Script): Promise<CommandStatus> {
   const isSigned = signed.test(o.script)
   if (!isSigned && typeOf(vm.internal.model) === 'ConfidentialVM') throw notSigned(vm)
   if (isSigned && o.parameters.length > 0) throw parametersUnsigned()
   const request: CommandRequest = { id, ...o }
-  return await plane.machine.command(vm.internal.vmId, request)
+  return await plane.host.command(vm.internal.vmId, request)
 }
 
 const notSigned = (vm: Vm): ServiceError =>

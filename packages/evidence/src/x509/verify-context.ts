@@ -1,0 +1,25 @@
+import type { HashName } from '../bytes/digest.ts'
+import { webPrimitives, type Primitives } from './primitives.ts'
+import type { VerificationCache } from './verification-cache.ts'
+
+/** With what a verification works; none of it decides anything. */
+export interface VerifyContext {
+  /** WebCrypto when absent. */
+  primitives?: Primitives | undefined
+  /** Nothing is remembered between calls when absent. */
+  cache?: VerificationCache | undefined
+}
+
+/** A fact about two values, remembered where there is a cache. */
+export function factOf<T>(
+  context: VerifyContext,
+  owner: object,
+  about: object,
+  find: () => T | Promise<T>,
+): T | Promise<T> {
+  return context.cache === undefined ? find() : context.cache.fact(owner, about, find)
+}
+
+export function digestOf(context: VerifyContext, hash: HashName, data: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  return (context.primitives ?? webPrimitives).digest(hash, data)
+}

@@ -1,0 +1,99 @@
+/** What one turn of the event loop may take of work that came at once: what comes meanwhile waits no longer than that. */
+const turnMs = 1
+/** Pieces that are begun in one turn at most. */
+const mostInTurn = 8
+/** How long nothing is begun because of what is more urgent, before one more piece is. */
+const givesWayMs = 4
+/** How long a queue of one peer has to be to be served from both ends. */
+const longQueue = 16
+
+/**
+ * Begins work of many peers, each piece at once where there is time. Where more comes in one turn of the event loop than it has
+ * time for, the rest waits for later queue, one of each peer after the other: who sends much waits for itself, and
+ * everything that has begun goes on in between (attacks W4 and W6).
+ */
+export class FairQueue {
+  /** Pieces that wait, by peer. The first peer is the next one. */
+  readonly #waiting = new Map<string, (() => void)[]>()
+  /** When this turn began its first piece; undefined where it has begun none. */
+  #began: number | undefined
+  #isPlanned = false
+  readonly #fromBothEnds: boolean
+  #takesLast = false
+
+  /**
+   * @param o.fromBothEnds whether of a long queue of one peer the first and the last are taken in turn. Peers that share an address
+   *   cannot be told apart: of a thousand that came at one moment some wait long either way, but so whoever comes after them does
+   *   not, and nobody waits more than twice as long. For work whose order does not count.
+   */
+  constructor(o: { fromBothEnds?: boolean } = {}) {
+    this.#fromBothEnds = o.fromBothEnds ?? false
+  }
+  #givesWay = false
+  /** Since when nothing was begun because of it. */
+  #givesWaySince: number | undefined
+
+  /** Calls `work`, which must not throw, now or in a later turn. In the order in which it came. */
+  begin(peer: string, work: () => void): void {
+    const own = this.#waiting.get(peer)
+    if (own !== undefined) own.push(work)
+    else if (this.#hasTime()) this.#start(work)
+    else this.#waiting.set(peer, [work])
+    this.#plan()
+  }
+
+  /** Something more urgent came: nothing more is begun in this turn, though not for ever. */
+  giveWay(): void {
+    const now = performance.now()
+    this.#givesWaySince ??= now
+    this.#givesWay = now - this.#givesWaySince < givesWayMs
+    this.#plan()
+  }
+
+  #hasTime(): boolean {
+    if (this.#givesWay) return false
+    return this.#began === undefined || performance.now() - this.#began < turnMs
+  }
+
+  #start(work: () => void): void {
+    this.#began ??= performance.now()
+    work()
+  }
+
+  /** Promises of one piece go on before the next is begun, for each is an immediate of its own: so what it took is seen. */
+  #plan(): void {
+    if (this.#isPlanned) return
+    this.#isPlanned = true
+    setImmediate(() => {
+      this.#isPlanned = false
+      this.#began = undefined
+      const givesWay = this.#givesWay
+      this.#givesWay = false
+      if (!givesWay || this.#waiting.size === 0) this.#givesWaySince = undefined
+      if (this.#waiting.size === 0) return
+      if (!givesWay) this.#next()
+      this.#plan()
+    })
+    for (let more = 1; more < Math.min(this.#count(), mostInTurn); more++)
+      setImmediate(() => {
+        if (this.#began !== undefined && this.#hasTime()) this.#next()
+      })
+  }
+
+  #count(): number {
+    let count = 0
+    for (const works of this.#waiting.values()) count += works.length
+    return count
+  }
+
+  #next(): void {
+    const [first] = this.#waiting
+    if (first === undefined) return
+    const [peer, works] = first
+    this.#takesLast = this.#fromBothEnds && works.length > longQueue && !this.#takesLast
+    const work = (this.#takesLast ? works.pop() : works.shift())!
+    this.#waiting.delete(peer)
+    if (works.length > 0) this.#waiting.set(peer, works)
+    this.#start(work)
+  }
+}

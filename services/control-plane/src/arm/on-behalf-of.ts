@@ -1,0 +1,14 @@
+import { onBehalfOfHeader, onBehalfOfText, type AskedBy } from '@strongroom/contract'
+import type { ArmRequest } from './request.ts'
+
+/** Whom the key service's log names: undefined where nobody asked, so that no earlier request is named in its place. */
+export type OnBehalfOf = AskedBy | undefined
+
+export const onBehalfOf = ({ caller: { objectId, appId } }: Pick<ArmRequest, 'caller'>): AskedBy => ({
+  objectId,
+  appId,
+})
+
+/** For a request to the key service with the control plane's own token. */
+export const onBehalfOfHeaders = (asker: OnBehalfOf): Record<string, string> =>
+  asker === undefined ? {} : { [onBehalfOfHeader]: onBehalfOfText(asker) }

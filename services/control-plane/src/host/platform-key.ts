@@ -1,0 +1,99 @@
+import {
+  platformKeyName,
+  platformKeyReleasePolicy,
+  platformVault,
+  vaultAudience,
+  vaultHost,
+  type KeyBundle,
+  type Tee,
+} from '@strongroom/contract'
+import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+
+import { onBehalfOfHeaders, type OnBehalfOf } from '../arm/on-behalf-of.ts'
+import type { GuestStateKeys } from './host.ts'
+
+const apiVersion = 'api-version=7.4'
+const bits = 3072
+const tees: readonly Tee[] = ['SNP', 'TDX']
+
+/** A release policy is fixed and names one technology: a VM that is converted to another gets another key. */
+const convertedKeyName = (vmId: string, tee: Tee): string => `${platformKeyName(vmId)}-${tee.toLowerCase()}`
+
+/** The platform-managed keys, one per VM, in the platform's vault. */
+export class PlatformKeys implements GuestStateKeys {
+  readonly #wire: WireClient
+  readonly #tokens: TokenSource
+
+  constructor(wire: WireClient, tokens: TokenSource) {
+    this.#wire = wire
+    this.#tokens = tokens
+  }
+
+  /**
+   * The key's identifier with its version; makes the key where there is none. A second call finds the first one's key,
+   * because creating again would add a version that the guest state was not wrapped with.
+   */
+  async ensure(o: Parameters<GuestStateKeys['ensure']>[0]): Promise<string> {
+    const name = o.converted === true ? convertedKeyName(o.vmId, o.tee) : platformKeyName(o.vmId)
+    const found = await this.#orMissing(this.#send<KeyBundle>(o.asker, 'GET', `/keys/${name}`))
+    if (found !== undefined) return found.key.kid
+    const attestationType = o.tee === 'SNP' ? 'sevsnpvm' : 'tdxvm'
+    const rules = platformKeyReleasePolicy({ authority: o.authority, attestationType, vmId: o.vmId })
+    const policy = Buffer.from(JSON.stringify(rules)).toString('base64url')
+    const body = {
+      kty: 'RSA-HSM',
+      key_size: bits,
+      key_ops: ['wrapKey', 'unwrapKey'],
+      attributes: { enabled: true, exportable: true },
+      release_policy: { contentType: 'application/json; charset=utf-8', data: policy, immutable: true },
+      tags: { 'strongroom-vm': o.vmId },
+    }
+    const create = async (): Promise<KeyBundle> =>
+      await this.#send<KeyBundle>(o.asker, 'POST', `/keys/${name}/create`, body)
+    const made = await create().catch(async (error: unknown) => {
+      // A destruction that was cut short between delete and purge left the name taken.
+      if (!(error instanceof ServiceError) || error.status !== 409) throw error
+      await this.#orMissing(this.#send(o.asker, 'DELETE', `/deletedkeys/${name}`))
+      return await create()
+    })
+    return made.key.kid
+  }
+
+  /** Deletes and purges: without it the guest state, and the disk behind it, are closed for good. Idempotent. */
+  async destroy(asker: OnBehalfOf, vmId: string): Promise<void> {
+    const names = [platformKeyName(vmId), ...tees.map((tee) => convertedKeyName(vmId, tee))]
+    for (const name of names) await this.#destroyName(asker, name)
+  }
+
+  async destroyKey(asker: OnBehalfOf, keyId: string): Promise<void> {
+    await this.#destroyName(asker, new URL(keyId).pathname.split('/')[2] ?? '')
+  }
+
+  async #destroyName(asker: OnBehalfOf, name: string): Promise<void> {
+    await this.#orMissing(this.#send(asker, 'DELETE', `/keys/${name}`))
+    await this.#orMissing(this.#send(asker, 'DELETE', `/deletedkeys/${name}`))
+  }
+
+  async #send<T>(asker: OnBehalfOf, method: string, path: string, body?: unknown): Promise<T> {
+    const token = await this.#tokens.token('controlPlane', vaultAudience)
+    const url = `https://${vaultHost(platformVault)}${path}?${apiVersion}`
+    const reply = await this.#wire.request<T>({
+      method,
+      url,
+      token,
+      headers: onBehalfOfHeaders(asker),
+      timeoutMs: 60_000,
+      ...(body !== undefined && { body }),
+    })
+    return reply.body
+  }
+
+  async #orMissing<T>(sent: Promise<T>): Promise<T | undefined> {
+    try {
+      return await sent
+    } catch (error) {
+      if (error instanceof ServiceError && error.status === 404) return undefined
+      throw error
+    }
+  }
+}

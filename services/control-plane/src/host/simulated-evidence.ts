@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto'
+import {
+  hostAudience,
+  standInImage,
+  type AnyBootEvidence,
+  type ImageMeasurementsDocument,
+  type InstanceSpec,
+  type SimulatedBoot,
+} from '@strongroom/contract'
+import { ServiceError, type TokenSource, type WireClient } from '@strongroom/platform'
+import type { GuestStateKeys } from './host.ts'
+
+/** Makes the evidence of boots without a guest. */
+export interface EvidenceMaker {
+  /** Of the boot with this id; the spec's key is made where there is none. */
+  boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence>
+  last(vmId: string): Promise<AnyBootEvidence | undefined>
+  /** Idempotent. */
+  remove(vmId: string): Promise<void>
+  /** Of the image that stands in. */
+  measurements(): Promise<ImageMeasurementsDocument>
+}
+
+/**
+ * The host's wire for boots without a guest, and the platform's vault for their keys: only when evidence is asked for. Nobody
+ * asked for such a key.
+ */
+export class SimulatedEvidence implements EvidenceMaker {
+  readonly #wire: WireClient
+  readonly #tokens: TokenSource
+  readonly #keys: GuestStateKeys
+
+  constructor(wire: WireClient, tokens: TokenSource, keys: GuestStateKeys) {
+    this.#wire = wire
+    this.#tokens = tokens
+    this.#keys = keys
+  }
+
+  async boot(spec: InstanceSpec, bootId: string): Promise<AnyBootEvidence> {
+    const { vmId, tee, attestationProvider: authority, guestStateKey: _none, ...rest } = spec
+    const persisted = spec.security.encryption !== 'NonPersistedTPM'
+    const key = persisted ? { guestStateKey: await this.#keys.ensure({ vmId, tee, authority, asker: undefined }) } : {}
+    const body: SimulatedBoot = { bootId, spec: { ...rest, vmId, tee, attestationProvider: authority, ...key } }
+    return await this.#send<AnyBootEvidence>('PUT', `/simulated/${vmId}/boot`, body)
+  }
+
+  async last(vmId: string): Promise<AnyBootEvidence | undefined> {
+    try {
+      return await this.#send<AnyBootEvidence>('GET', `/simulated/${vmId}/evidence`)
+    } catch (error) {
+      if (error instanceof ServiceError && error.status === 404) return undefined
+      throw error
+    }
+  }
+
+  async remove(vmId: string): Promise<void> {
+    await this.#send('DELETE', `/simulated/${vmId}`)
+    await this.#keys.destroy(undefined, vmId)
+  }
+
+  async measurements(): Promise<ImageMeasurementsDocument> {
+    return await this.#send('GET', `/images/${standInImage.id}/measurements`)
+  }
+
+  async #send<T>(method: string, path: string, body?: SimulatedBoot): Promise<T> {
+    const token = await this.#tokens.token('controlPlane', hostAudience)
+    const url = `${hostAudience}${path}`
+    const timeoutMs = 60_000
+    return (await this.#wire.request<T>({ method, url, token, timeoutMs, ...(body !== undefined && { body }) })).body
+  }
+}
+
+/** A boot is a VM and how often it was started: asking twice about it asks about the same boot. */
+export function bootIdOf(vmId: string, boots: number): string {
+  const hex = createHash('sha256').update(`${vmId}\0${boots}`).digest('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), `5${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-') // prettier-ignore
+}

@@ -1,0 +1,347 @@
+import {
+  isOrdinary,
+  sharedAttestationHost,
+  standInImage,
+  type AnySpec,
+  type AnyBootEvidence,
+  type AttachedDisk,
+  type CommandStatus,
+  type CustomerKey,
+  type DiskAccess,
+  type ErrorDetail,
+  type ImageBuildStatus,
+  type ImageMeasurementsDocument,
+  type ImageRecord,
+  type InstanceConversion,
+  type InstancePatch,
+  type InstanceSpec,
+  type InstanceStatus,
+  type StoredDiskSpec,
+  type StoredDiskStatus,
+  type PowerState,
+} from '@strongroom/contract'
+import { ServiceError, type Clock } from '@strongroom/platform'
+import { regions } from '../arm/regions.ts'
+import type { Db, ResourceStore } from '../store/resources.ts'
+import type { GuestStateKeys, Host } from './host.ts'
+import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
+import { SimulatedDisks } from './simulated-disks.ts'
+
+export const noGuestNotice =
+  'Compute is simulated in this installation: no guest ran. Evidence of a boot is made when it is asked for, and says so.'
+
+/** What VMs are made of here: a name that requests can refer to, without a disk behind it. */
+const image: ImageRecord = {
+  ...standInImage,
+  path: '',
+  sizeBytes: 2 * 2 ** 30,
+  sha256: '',
+  builtAt: '1970-01-01T00:00:00.000Z',
+  source: 'reference',
+  osType: 'Linux',
+  qualifies: { confidential: true, diskEncryption: true, reasons: [] },
+  os: { id: 'debian', versionId: '13', kernel: '' },
+}
+
+/** What the store keeps of an instance. */
+interface SimulatedInstance extends InstanceStatus {
+  /** Evidence was asked for: there may be a vTPM, a guest state and a key to destroy. */
+  asked?: true
+  /** How often it was started. */
+  boots?: number
+}
+
+/**
+ * The driver without guests: instances pass through the states of a host's wire at once and stay in the store across
+ * restarts, and nothing boots. Until its evidence is asked for, a VM is a row and nothing else; with an attestation provider
+ * that its owner named it is asked for at each start.
+ */
+export class SimulatedHost implements Host {
+  readonly #resources: ResourceStore
+  readonly #clock: Clock
+  readonly #maker: EvidenceMaker
+  readonly #disks: SimulatedDisks
+
+  constructor(resources: ResourceStore, clock: Clock, maker: EvidenceMaker) {
+    this.#resources = resources
+    this.#disks = new SimulatedDisks(resources, clock, image)
+    this.#clock = clock
+    this.#maker = maker
+  }
+
+  async provision(spec: AnySpec): Promise<InstanceStatus> {
+    const now = this.#now()
+    const fresh: InstanceStatus = {
+      vmId: spec.vmId,
+      spec: withoutPassword(spec),
+      provisioning: { state: 'Succeeded', steps: [{ name: 'record (no disk is made)', startedAt: now, endedAt: now }] },
+      power: { state: 'Stopped', since: now, steps: [] },
+      notices: [noGuestNotice],
+      ...(isOrdinary(spec) ? {} : wrappedBy(spec.customerKey)),
+    }
+    await this.#resources.db
+      .insertInto('simulated_instance')
+      .values({ vm_id: spec.vmId, status: JSON.stringify(fresh) })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    const made = await this.#find(spec.vmId)
+    if (made === undefined) throw notFound(spec.vmId)
+    return made
+  }
+
+  async find(vmId: string): Promise<InstanceStatus | undefined> {
+    return await this.#find(vmId)
+  }
+
+  async #find(vmId: string, db: Db = this.#resources.db): Promise<SimulatedInstance | undefined> {
+    const row = await db.selectFrom('simulated_instance').select('status').where('vm_id', '=', vmId).executeTakeFirst()
+    return row === undefined ? undefined : (JSON.parse(row.status) as SimulatedInstance)
+  }
+
+  /** A VM that runs goes on: starting it again is no boot. */
+  async start(vmId: string): Promise<InstanceStatus> {
+    const status = await this.#find(vmId)
+    if (status?.power.state === 'Ready') return status
+    return await this.#boot(vmId, status, 'start (no guest runs)')
+  }
+
+  async stop(vmId: string): Promise<InstanceStatus | undefined> {
+    if ((await this.#find(vmId)) === undefined) return undefined
+    return await this.#change(vmId, (status) => {
+      if (status.power.state !== 'Stopped') this.#power(status, 'Stopped', 'stop')
+    })
+  }
+
+  async restart(vmId: string): Promise<InstanceStatus> {
+    return await this.#boot(vmId, await this.#find(vmId), 'restart (no guest runs)')
+  }
+
+  async patch(vmId: string, patch: InstancePatch): Promise<InstanceStatus> {
+    return await this.#change(vmId, (status) => {
+      const { spec } = status
+      if (!['Stopped', 'Failed'].includes(status.power.state)) throw notStopped(status.power.state)
+      status.spec = { ...spec, ...patch, security: { ...spec.security, ...patch.security } } as AnySpec
+    })
+  }
+
+  /** Nothing of a guest's lies in a guest state here: under another key, or on other silicon, one is made anew when it is needed. */
+  async rewrap(vmId: string, customerKey: CustomerKey): Promise<InstanceStatus> {
+    return await this.#remake(vmId, (status) => {
+      Object.assign(status, { spec: { ...status.spec, customerKey } }, wrappedBy(customerKey))
+    })
+  }
+
+  async convert(vmId: string, conversion: InstanceConversion): Promise<InstanceStatus> {
+    return await this.#remake(vmId, (status) => void (status.spec = { ...status.spec, ...conversion }))
+  }
+
+  async #remake(vmId: string, change: (status: SimulatedInstance) => void): Promise<InstanceStatus> {
+    if ((await this.#find(vmId))?.asked === true) await this.#maker.remove(vmId)
+    return await this.#change(vmId, (status) => {
+      delete status.asked
+      change(status)
+    })
+  }
+
+  async remove(vmId: string): Promise<void> {
+    if ((await this.#find(vmId))?.asked === true) await this.#maker.remove(vmId)
+    await this.#resources.transaction(async (tx) => {
+      const gone = await this.#find(vmId, tx)
+      if (gone?.dataDisks !== undefined) await this.#disks.place(tx, { vmId, before: gone.dataDisks, wanted: [] })
+      await tx.deleteFrom('simulated_instance').where('vm_id', '=', vmId).execute()
+    })
+  }
+
+  async setDataDisks(vmId: string, disks: AttachedDisk[]): Promise<InstanceStatus> {
+    return await this.#change(vmId, async (status, tx) => {
+      await this.#disks.place(tx, { vmId, before: status.dataDisks ?? [], wanted: disks })
+      if (disks.length === 0) delete status.dataDisks
+      else status.dataDisks = disks.toSorted((a, b) => a.lun - b.lun)
+    })
+  }
+
+  /** All instances at once, with what was made for the evidence of some. */
+  async removeAll(): Promise<void> {
+    const rows = await this.#resources.db.selectFrom('simulated_instance').selectAll().execute()
+    for (const row of rows)
+      if ((JSON.parse(row.status) as SimulatedInstance).asked === true) await this.#maker.remove(row.vm_id)
+    await this.#resources.db.deleteFrom('simulated_instance').execute()
+  }
+
+  /** Of the boot that the VM is in; of its last one, where evidence of that was asked for, while it is off. */
+  async evidence(vmId: string): Promise<AnyBootEvidence | undefined> {
+    const status = await this.#find(vmId)
+    if (status === undefined || isOrdinary(status.spec)) return undefined
+    if (status.power.state !== 'Ready') return status.asked === true ? await this.#maker.last(vmId) : undefined
+    return await this.#evidenceOf(status, status.spec, status.boots ?? 0)
+  }
+
+  async #evidenceOf(status: SimulatedInstance, spec: InstanceSpec, boots: number): Promise<AnyBootEvidence> {
+    const { vmId } = spec
+    // Kept first: whatever becomes of this process, deleting the VM destroys what is about to be made.
+    if (status.asked !== true) await this.#change(vmId, (kept) => void (kept.asked = true))
+    return await this.#maker.boot(spec, bootIdOf(vmId, boots))
+  }
+
+  async command(): Promise<CommandStatus> {
+    throw new ServiceError({
+      code: 'NoGuestRan',
+      status: 409,
+      message: `${noGuestNotice} So no script can run in one.`,
+      expected: 'an installation whose compute is guests',
+      found: 'compute: simulated',
+      remedy: 'Make the VM in an installation that boots guests: leave --compute out when it is made.',
+    })
+  }
+
+  async findCommand(): Promise<CommandStatus | undefined> {
+    return undefined
+  }
+
+  async serialLog(vmId: string): Promise<string | undefined> {
+    return (await this.find(vmId)) === undefined ? undefined : `${noGuestNotice}\n`
+  }
+
+  async keepDisk(spec: StoredDiskSpec): Promise<StoredDiskStatus> {
+    return await this.#disks.keep(spec)
+  }
+
+  async findDisk(id: string): Promise<StoredDiskStatus | undefined> {
+    return await this.#disks.find(id)
+  }
+
+  async removeDisk(id: string): Promise<void> {
+    await this.#disks.remove(id)
+  }
+
+  async finishDisk(id: string): Promise<StoredDiskStatus> {
+    return await this.#disks.finish(id)
+  }
+
+  async grantDisk(): Promise<DiskAccess> {
+    throw new ServiceError({
+      code: 'NoDiskContent',
+      status: 409,
+      message: 'Compute is simulated in this installation: disks have no content that could be given out.',
+      expected: 'an installation whose compute is guests',
+      found: 'compute: simulated',
+      remedy: 'Make the disk in an installation that boots guests: leave --compute out when it is made.',
+    })
+  }
+
+  async revokeDisk(): Promise<void> {
+    // Nothing is ever given out.
+  }
+
+  async images(): Promise<ImageRecord[]> {
+    return [image]
+  }
+
+  async imageMeasurements(id: string): Promise<ImageMeasurementsDocument | undefined> {
+    return id === image.id ? await this.#maker.measurements() : undefined
+  }
+
+  async importImage(): Promise<ImageRecord> {
+    throw withoutImages()
+  }
+
+  async buildImage(): Promise<ImageBuildStatus> {
+    throw withoutImages()
+  }
+
+  async imageBuild(): Promise<ImageBuildStatus> {
+    return { state: 'Absent', steps: [] }
+  }
+
+  async #boot(vmId: string, before: SimulatedInstance | undefined, step: string): Promise<InstanceStatus> {
+    if (before === undefined) throw notFound(vmId)
+    const boots = (before.boots ?? 0) + 1
+    const error = await this.#refusal(before, boots)
+    return await this.#change(vmId, (status) => {
+      status.boots = boots
+      this.#power(status, error === undefined ? 'Ready' : 'Failed', step)
+      if (error !== undefined) status.power.error = error
+    })
+  }
+
+  /** A provider that the VM's owner named judges every boot, and may refuse it; the region's shared one does when evidence is asked for. */
+  async #refusal(status: SimulatedInstance, boots: number): Promise<ErrorDetail | undefined> {
+    const { spec } = status
+    if (isOrdinary(spec) || sharedProviders.has(spec.attestationProvider)) return undefined
+    try {
+      await this.#evidenceOf(status, spec, boots)
+      return undefined
+    } catch (error) {
+      if (error instanceof ServiceError && error.status < 500) return error.toDetail()
+      throw error
+    }
+  }
+
+  #power(status: SimulatedInstance, state: PowerState, step: string): void {
+    const now = this.#now()
+    // No `ssh`: there is nothing to connect to.
+    status.power = { state, since: now, steps: [{ name: step, startedAt: now, endedAt: now }] }
+  }
+
+  async #change(
+    vmId: string,
+    change: (status: SimulatedInstance, tx: Db) => void | Promise<void>,
+  ): Promise<InstanceStatus> {
+    return await this.#resources.transaction(async (tx) => {
+      const query = tx.selectFrom('simulated_instance').select('status').where('vm_id', '=', vmId)
+      const row = await this.#resources.forUpdate(query).executeTakeFirst()
+      if (row === undefined) throw notFound(vmId)
+      const status = JSON.parse(row.status) as SimulatedInstance
+      await change(status, tx)
+      const text = JSON.stringify(status)
+      if (text !== row.status)
+        await tx.updateTable('simulated_instance').set({ status: text }).where('vm_id', '=', vmId).execute()
+      return status
+    })
+  }
+
+  #now(): string {
+    return this.#clock.now().toISOString()
+  }
+}
+
+/** No guest takes the hash: only what one would measure of it is kept. */
+function withoutPassword(spec: AnySpec): AnySpec {
+  const { passwordHash: _, ...osProfile } = spec.osProfile
+  return { ...spec, osProfile }
+}
+
+const wrappedBy = (customerKey: CustomerKey | undefined): { guestStateWrappedBy?: string } => {
+  const keyId = customerKey?.keyIds[0]
+  return keyId === undefined ? {} : { guestStateWrappedBy: keyId }
+}
+
+const sharedProviders = new Set(regions.map(({ code }) => `https://${sharedAttestationHost(code)}`))
+
+const notFound = (vmId: string): ServiceError =>
+  new ServiceError({ code: 'InstanceNotFound', status: 404, message: `There is no instance ${vmId}.` })
+
+const notStopped = (state: string): ServiceError =>
+  new ServiceError({
+    code: 'InstanceNotStopped',
+    status: 409,
+    message: 'A VM is changed only while it is stopped.',
+    expected: 'Stopped',
+    found: state,
+    remedy: 'Deallocate the VM first.',
+  })
+
+const withoutImages = (): ServiceError =>
+  new ServiceError({
+    code: 'NoImages',
+    status: 409,
+    message: 'Compute is simulated in this installation: no image is built, imported or booted.',
+    remedy: 'Use an installation that boots guests.',
+  })
+
+/** Until evidence is asked for there is no guest state, and so no key: the identifier says it. */
+export const noGuestStateKeys: GuestStateKeys = {
+  ensure: async ({ vmId }) => `urn:strongroom:no-guest-state:${vmId.toLowerCase()}`,
+  destroyKey: async () => {},
+  destroy: async () => {},
+}

@@ -1,0 +1,153 @@
+import type { DiskAccess, DiskPermission } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { onBehalfOf } from '../../../../arm/on-behalf-of.ts'
+import { Fields } from '../../../../arm/fields.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../../../arm/request.ts'
+import type { Route } from '../../../../arm/router.ts'
+import { groupPath, type Plane } from '../../../../plane.ts'
+import type { VmInternal } from '../../vm/vm-model.ts'
+import { guestBehind } from './address.ts'
+import {
+  diskSecurityTypes,
+  hasContent,
+  type StoredDisk,
+  type StoredDiskInternal,
+  type StoredDiskResource,
+} from './stored-disk.ts'
+import { requireOff } from './source.ts'
+import { accepted } from '../../../../arm/operations.ts'
+import { guestPart, markStored } from './write-stored.ts'
+
+/** Azure's bounds of durationInSeconds are wider; sixty days is what its portal allows. */
+const longest = 60 * 24 * 3600
+
+/** beginGetAccess and endGetAccess of disks and snapshots: an address that is the whole right, for a while. */
+export function accessRoutes(plane: Plane, type: string): Route[] {
+  const one = `${groupPath}/providers/${type}/{name}`
+  const disk = async (request: ArmRequest): Promise<StoredDiskResource> =>
+    await plane.resources.get<StoredDiskInternal>(request.path.split('/').slice(0, 9).join('/'))
+  return [
+    {
+      method: 'POST',
+      path: `${one}/beginGetAccess`,
+      action: `${type}/beginGetAccess/action`,
+      handle: async (request) => ok(await begin(plane, request, await disk(request))),
+    },
+    {
+      method: 'POST',
+      path: `${one}/endGetAccess`,
+      action: `${type}/endGetAccess/action`,
+      handle: async (request) => await end(plane, request, await disk(request)),
+    },
+  ]
+}
+
+async function begin(plane: Plane, request: ArmRequest, disk: StoredDiskResource): Promise<DiskAccess> {
+  const fields = new Fields(request.body)
+  const given = fields.oneOf('access', ['Read', 'Write', 'None'])
+  const seconds = fields.integer('durationInSeconds', 1, longest)
+  const withGuestState = fields.flag('getSecureVMGuestStateSAS') ?? false
+  const format = fields.oneOf('fileFormat', ['VHD', 'VHDX'])
+  const invalid = (target: string, message: string, expected: string, found: string): void =>
+    fields.problem({ code: 'InvalidParameter', status: 400, message, target, expected, found })
+  if (given === undefined && !fields.has('access'))
+    invalid('access', "Required parameter 'access' is missing (null).", 'Read or Write', 'null')
+  if (given === 'None') invalid('access', 'Access None gives no address.', 'Read or Write', 'None')
+  if (seconds === undefined && !fields.has('durationInSeconds'))
+    invalid('durationInSeconds', "Required parameter 'durationInSeconds' is missing (null).", `1 to ${longest}`, 'null')
+  if (format === 'VHDX') invalid('fileFormat', 'Disks are given out as VHD.', 'VHD', 'VHDX')
+  fields.assertSound()
+  const permission: DiskPermission = given === 'Write' ? 'Write' : 'Read'
+  const id = await machineId(plane, disk, permission)
+  const access = await plane.host.grantDisk(id, { permission, seconds: seconds ?? 0, withGuestState })
+  await setDiskState(plane, disk, permission === 'Write' ? 'ActiveUpload' : 'ActiveSAS')
+  return access
+}
+
+/** The host's id of the disk's bytes. @throws ServiceError OperationNotAllowed */
+async function machineId(plane: Plane, disk: StoredDiskResource, permission: DiskPermission): Promise<string> {
+  const { kept, managedBy } = disk.internal
+  const state = disk.body.properties['diskState']
+  const uploading = kept?.source.from === 'upload' && (state === 'ReadyToUpload' || state === 'ActiveUpload')
+  if (permission === 'Write' && !uploading)
+    throw refusedAccess(disk, 'a disk that was made with createOption Upload or UploadPreparedSecure', String(state))
+  if (permission === 'Read' && uploading)
+    throw refusedAccess(disk, 'a disk whose upload has ended: az disk revoke-access', String(state))
+  if (hasContent(kept)) {
+    if (disk.body.properties['provisioningState'] !== 'Succeeded')
+      throw refusedAccess(disk, 'provisioningState Succeeded', String(disk.body.properties['provisioningState']))
+    return kept.id
+  }
+  if (managedBy === '' || disk.body.properties['osType'] === undefined)
+    throw refusedAccess(disk, 'a disk with content', 'an empty data disk')
+  const vm = await plane.resources.get<VmInternal>(managedBy)
+  await requireOff(plane, vm, 'given out')
+  return vm.internal.vmId
+}
+
+async function end(plane: Plane, request: ArmRequest, disk: StoredDiskResource): Promise<ArmReply> {
+  const { kept, managedBy } = disk.internal
+  if (kept === undefined) {
+    if (managedBy !== '') {
+      const vm = await plane.resources.find<VmInternal>(managedBy)
+      if (vm !== undefined) await plane.host.revokeDisk(vm.internal.vmId)
+      await setDiskState(plane, disk, 'Attached')
+    }
+    return { status: 200 }
+  }
+  if (disk.body.properties['diskState'] !== 'ActiveUpload') {
+    await plane.host.revokeDisk(kept.id)
+    await setDiskState(plane, disk, kept.source.from === 'upload' && disk.body.properties['diskState'] === 'ReadyToUpload' ? 'ReadyToUpload' : managedBy === '' ? 'Unattached' : 'Attached') // prettier-ignore
+    return { status: 200 }
+  }
+  const guest = await guestOfUpload(plane, request, kept)
+  const operation = await plane.resources.transaction(async (tx) => {
+    await markStored(plane, tx, disk, 'Updating', ({ body, internal }) => {
+      if (guest === undefined || internal.kept === undefined) return
+      internal.kept.guest = guestPart(guest)
+      internal.kept.guestOfSource = guest
+      body.properties['securityProfile'] = { securityType: diskSecurityTypes[guest.encryption] }
+    })
+    const params = { id: disk.id, keptId: kept.id, asker: onBehalfOf(request) }
+    return await plane.runner.submit({
+      kind: 'disk.finishUpload',
+      resourceId: disk.key,
+      principal: request.caller.objectId,
+      params,
+      tx,
+    })
+  })
+  return accepted(plane, request, disk, operation)
+}
+
+/** Whom an uploaded guest state opens for; who ends the upload must have the right to its source's content. */
+async function guestOfUpload(
+  plane: Plane,
+  request: ArmRequest,
+  kept: StoredDisk,
+): Promise<Awaited<ReturnType<typeof guestBehind>>> {
+  if (kept.source.from !== 'upload' || !kept.source.withGuestState) return undefined
+  const status = await plane.host.findDisk(kept.id)
+  const fields = new Fields({})
+  const guest = await guestBehind(plane, request, fields, { path: 'securityData', id: status?.guestStateOf })
+  fields.assertSound()
+  return guest
+}
+
+async function setDiskState(plane: Plane, disk: StoredDiskResource, state: string): Promise<void> {
+  await plane.resources.transaction(async (tx) => {
+    await plane.resources.change(tx, disk.id, ({ body }) => {
+      body.properties['diskState'] = state
+    })
+  })
+}
+
+const refusedAccess = (disk: StoredDiskResource, expected: string, found: string): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `Access to ${disk.name} cannot be granted in its present state.`,
+    target: disk.id,
+    expected,
+    found,
+  })

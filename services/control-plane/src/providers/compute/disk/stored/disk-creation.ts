@@ -1,0 +1,212 @@
+import type { GuestIdentity } from '@strongroom/contract'
+import { Fields } from '../../../../arm/fields.ts'
+import { checkDiskSecurity } from './security-profile.ts'
+import type { ArmReply, ArmRequest } from '../../../../arm/request.ts'
+import type { Plane } from '../../../../plane.ts'
+import type { Json } from '../../../../store/resources.ts'
+import { readImageReference, resolveImage } from '../../image/images.ts'
+import { requireLocation } from '../../../../arm/regions.ts'
+import { diskType } from '../../vm/vm-model.ts'
+import { diskSkus } from '../../vm/vm-request.ts'
+import { guestBehind, idOfAddress, readSourceUri, withoutSignature } from './address.ts'
+import { diskBody } from './disk-body.ts'
+import { readDiskSize } from '../disk-size.ts'
+import {
+  invalidParameter,
+  managedImageType,
+  snapshotType,
+  versionType,
+  type StoredDisk,
+  type StoredDiskResource,
+} from './stored-disk.ts'
+import { resolveSource } from './source.ts'
+import { accepted } from '../../../../arm/operations.ts'
+import { insertStored, storedFrom, storedOf } from './write-stored.ts'
+
+const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
+const options = [
+  'Copy',
+  'FromImage',
+  'Import',
+  'ImportSecure',
+  'Upload',
+  'UploadPreparedSecure',
+  'Empty',
+  'Restore',
+] as const
+
+/** PUT of a disk that is made of something: a copy, an image, an import or an upload. */
+export async function createFilledDisk(
+  plane: Plane,
+  request: ArmRequest,
+  groupLocation: string,
+  view: (disk: StoredDiskResource) => Record<string, unknown>,
+): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const properties = fields.object('properties')
+  const creation = properties.object('creationData')
+  const location = requireLocation(fields, fields.text('location') ?? groupLocation)
+  const tags = fields.textMap('tags')
+  const sku = fields.object('sku').oneOf('name', diskSkus) ?? 'Premium_LRS'
+  const name = request.params['name'] ?? ''
+  if (!nameForm.test(name))
+    invalidParameter(fields, 'name', `The disk name '${name.slice(0, 90)}' is invalid.`, {
+      code: 'InvalidResourceName',
+      expected: '1 to 80 letters, digits, _ . -',
+    })
+  const { kept, creationData } = await readCreation(plane, request, { fields, properties, creation, location })
+  const sizeGiB = readDiskSize(properties)
+  if (kept !== undefined && sizeGiB !== undefined && sizeGiB !== kept.sizeGiB && kept.source.from !== 'uri')
+    invalidParameter(fields, properties.at('diskSizeGB'), 'A disk that is made of another is as large as that one.', {
+      expected: String(kept.sizeGiB),
+      found: String(sizeGiB),
+      remedy: 'Leave diskSizeGB out.',
+    })
+  checkDiskSecurity(fields, properties, kept, creation.text('createOption') ?? '')
+  fields.assertSound()
+  if (kept === undefined) throw new TypeError('a disk without a source is a problem')
+  const body = diskBody(plane, { kept, sku, tags, creationData })
+  const { resource, operation } = await insertStored(plane, request, { location, body, kept })
+  return accepted(plane, request, resource, operation, view(resource))
+}
+
+interface Creation {
+  fields: Fields
+  properties: Fields
+  creation: Fields
+  location: string
+}
+
+async function readCreation(
+  plane: Plane,
+  request: ArmRequest,
+  c: Creation,
+): Promise<{ kept?: StoredDisk; creationData: Json }> {
+  const { fields, creation } = c
+  const option = creation.oneOf('createOption', options)
+  const osType = readOsType(c)
+  switch (option) {
+    case 'Copy': {
+      const id = creation.text('sourceResourceId') ?? missing(fields, creation.at('sourceResourceId'))
+      if (id === '') return { creationData: {} }
+      const target = creation.at('sourceResourceId')
+      const source = await resolveSource(plane, request, { id, target, location: c.location, types: [diskType, snapshotType] }) // prettier-ignore
+      return { kept: storedOf(plane, source), creationData: { createOption: option, sourceResourceId: source.id } }
+    }
+    case 'FromImage':
+      return await fromImage(plane, request, c)
+    case 'Import': {
+      const uri = await readSourceUri(plane, request, fields, { path: creation.at('sourceUri'), uri: creation.text('sourceUri') }) // prettier-ignore
+      return {
+        kept: storedFrom(plane, { from: 'uri', uri }, { sizeGiB: 1, ...osType }),
+        creationData: { createOption: option, sourceUri: withoutSignature(uri) },
+      }
+    }
+    case 'ImportSecure': {
+      const uri = await readSourceUri(plane, request, fields, { path: creation.at('sourceUri'), uri: creation.text('sourceUri') }) // prettier-ignore
+      const path = creation.at('securityDataUri')
+      const guestStateUri = creation.text('securityDataUri') ?? missing(fields, path)
+      const id = idOfAddress(guestStateUri)
+      const guest = guestStateUri === '' ? undefined : await guestBehind(plane, request, fields, { path, id })
+      return {
+        ...secure(plane, { from: 'uri', uri, guestStateUri }, guest),
+        creationData: {
+          createOption: option,
+          sourceUri: withoutSignature(uri),
+          securityDataUri: withoutSignature(guestStateUri),
+        },
+      }
+    }
+    case 'Upload':
+    case 'UploadPreparedSecure': {
+      const bytes = creation.integer('uploadSizeBytes', 1, 32_767 * 2 ** 30 + 512) ?? 0
+      if (bytes % 512 !== 0 || bytes < 20 * 2 ** 20)
+        invalidParameter(fields, creation.at('uploadSizeBytes'), 'The size of the upload is not that of a fixed VHD.', {
+          expected: 'whole sectors of 512 bytes, the VHD footer included; at least 20 MiB',
+          found: String(bytes),
+          remedy: 'Give the length of the VHD file.',
+        })
+      const withGuestState = option === 'UploadPreparedSecure'
+      const sizeGiB = Math.max(1, Math.ceil((bytes - 512) / 2 ** 30))
+      return {
+        kept: storedFrom(plane, { from: 'upload', bytes, withGuestState }, { sizeGiB, ...(withGuestState ? { osType: 'Linux' } : osType) }), // prettier-ignore
+        creationData: { createOption: option, uploadSizeBytes: bytes },
+      }
+    }
+    case 'Empty':
+    case 'Restore':
+    case undefined:
+      if (creation.has('createOption') && option === undefined) return { creationData: {} }
+      invalidParameter(fields, creation.at('createOption'), 'The disk cannot be made this way here.', {
+        expected: 'Empty, Copy, FromImage, Import, ImportSecure, Upload or UploadPreparedSecure',
+        found: option ?? 'null',
+      })
+      return { creationData: {} }
+  }
+}
+
+function secure(plane: Plane, source: StoredDisk['source'], guest: GuestIdentity | undefined): { kept?: StoredDisk } {
+  return guest === undefined
+    ? {}
+    : { kept: storedFrom(plane, source, { sizeGiB: 1, osType: 'Linux', guestOfSource: guest }) }
+}
+
+function readOsType(c: Creation): { osType?: 'Linux' } {
+  const osType = c.properties.oneOf('osType', ['Linux', 'Windows'])
+  if (osType === 'Windows')
+    invalidParameter(c.fields, c.properties.at('osType'), 'Windows guests are not offered.', {
+      code: 'NotSupported',
+      expected: 'Linux',
+      remedy: 'Use a Linux disk.',
+    })
+  return osType === 'Linux' ? { osType } : {}
+}
+
+async function fromImage(
+  plane: Plane,
+  request: ArmRequest,
+  c: Creation,
+): Promise<{ kept?: StoredDisk; creationData: Json }> {
+  const { creation, fields, location } = c
+  const gallery = creation.object('galleryImageReference').text('id')
+  const reference = creation.object('imageReference')
+  const target = gallery === undefined ? creation.at('imageReference') : creation.at('galleryImageReference.id')
+  const market = marketReference(reference.text('id') ?? '')
+  const named = market ?? readImageReference(reference)
+  if (gallery !== undefined || (named !== undefined && 'id' in named && /\/Microsoft\.Compute\//i.test(named.id))) {
+    const id = gallery ?? (named as { id: string }).id
+    const source = await resolveSource(plane, request, { id, target, location, types: [versionType, managedImageType] })
+    const creationData = { createOption: 'FromImage', galleryImageReference: { id: source.id } }
+    return { kept: storedOf(plane, source), creationData }
+  }
+  if (named === undefined) {
+    missing(fields, target)
+    return { creationData: {} }
+  }
+  const resolved = await resolveImage(plane, named, { strict: plane.strictImages, location })
+  if ('problem' in resolved) {
+    fields.problem({ ...resolved.problem, target })
+    return { creationData: {} }
+  }
+  const { image } = resolved
+  const sizeGiB = Math.ceil(image.sizeBytes / 2 ** 30)
+  const kept = storedFrom(plane, { from: 'image', image: image.id }, { sizeGiB, osType: 'Linux' })
+  kept.osState = 'Generalized'
+  return { kept, creationData: { createOption: 'FromImage', imageReference: named } }
+}
+
+/** az names platform images by their path: …/Publishers/P/ArtifactTypes/VMImage/Offers/O/Skus/S/Versions/V. */
+function marketReference(id: string): { publisher: string; offer: string; sku: string; version: string } | undefined {
+  const match =
+    /\/publishers\/([^/]+)\/artifacttypes\/vmimage\/offers\/([^/]+)\/skus\/([^/]+)\/versions\/([^/]+)$/i.exec(id)
+  const [, publisher, offer, sku, version] = match ?? []
+  if (publisher === undefined || offer === undefined || sku === undefined || version === undefined) return undefined
+  return { publisher, offer, sku, version }
+}
+
+function missing(fields: Fields, target: string): '' {
+  invalidParameter(fields, target, `Required parameter '${target.replace(/^properties\./, '')}' is missing (null).`, {
+    found: 'null',
+  })
+  return ''
+}

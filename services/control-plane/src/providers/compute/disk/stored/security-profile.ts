@@ -1,0 +1,63 @@
+import type { Fields } from '../../../../arm/fields.ts'
+import { diskSecurityTypes, encryptionOf, invalidParameter, type StoredDisk } from './stored-disk.ts'
+
+const customerKey = 'ConfidentialVM_DiskEncryptedWithCustomerKey'
+const types = [...Object.values(diskSecurityTypes), customerKey, 'TrustedLaunch', 'Standard']
+
+/**
+ * What a request says of a disk's security against what the disk has. A disk's security is its source's: it is neither made
+ * confidential nor freed of its guest state by copying it.
+ */
+export function checkDiskSecurity(
+  fields: Fields,
+  properties: Fields,
+  kept: StoredDisk | undefined,
+  option: string,
+): void {
+  const profile = properties.object('securityProfile')
+  const given = profile.oneOf('securityType', types)
+  const target = profile.at('securityType')
+  const secure = ['importsecure', 'uploadpreparedsecure'].includes(option.toLowerCase())
+  if (given === customerKey || profile.has('secureVMDiskEncryptionSetId')) {
+    invalidParameter(fields, target, 'Copies of disks under a customer’s key are not offered.', {
+      code: 'NotSupported',
+      expected: 'a disk under a platform key',
+      remedy: 'Use a VM without a disk-encryption set as the source.',
+    })
+    return
+  }
+  if (secure && given === undefined && !profile.has('securityType')) {
+    invalidParameter(fields, target, `securityType is required with createOption '${option}'.`, {
+      expected: Object.values(diskSecurityTypes).join(', '),
+      found: 'null',
+    })
+    return
+  }
+  if (given === undefined || kept === undefined) return
+  if (kept.source.from === 'upload' && kept.source.withGuestState && given.startsWith('ConfidentialVM_')) return
+  // What comes from outside is what its maker says; az says TrustedLaunch unless it is told otherwise.
+  if (
+    given === 'TrustedLaunch' &&
+    kept.guest === undefined &&
+    ['fromimage', 'import', 'upload'].includes(option.toLowerCase())
+  )
+    kept.trustedLaunch = true
+  const bare = kept.trustedLaunch === true ? 'TrustedLaunch' : 'Standard'
+  const encryption = encryptionOf(kept)
+  const has = encryption === undefined ? bare : diskSecurityTypes[encryption]
+  if (given === has) return
+  invalidParameter(
+    fields,
+    target,
+    kept.guest === undefined
+      ? `The source of the disk comes without guest state: it cannot be a disk of security type '${given}'.`
+      : `The security type of the disk must be its source's.`,
+    {
+      expected: has,
+      found: given,
+      remedy:
+        kept.guest === undefined ? 'Use createOption ImportSecure with guest state.' : `Use ${has}, or leave it out.`,
+      rule: encryption === undefined ? 'S18' : 'S16',
+    },
+  )
+}

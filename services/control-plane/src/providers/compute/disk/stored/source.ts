@@ -1,0 +1,224 @@
+import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import type { ArmRequest } from '../../../../arm/request.ts'
+import type { Plane } from '../../../../plane.ts'
+import { isOfType, type Resource } from '../../../../store/resources.ts'
+import { attestationUri } from '../../vm/vm-attestation.ts'
+import { diskType, typeOf, vmType, type Vm, type VmInternal, type VmModel } from '../../vm/vm-model.ts'
+import {
+  guestIdentity,
+  hasContent,
+  managedImageType,
+  snapshotType,
+  versionType,
+  type StoredDisk,
+  type StoredDiskInternal,
+  type OsState,
+} from './stored-disk.ts'
+
+/** Something that disks are copied from. */
+export interface CopySource {
+  id: string
+  /** Lower case. */
+  type: string
+  location: string
+  host: StoredDiskSource
+  sizeGiB: number
+  osType?: 'Linux'
+  osState?: OsState
+  osProfile?: VmModel['osProfile']
+  /** Where it comes with guest state. */
+  guest?: GuestIdentity
+  /** Of a VM with NonPersistedTPM, which has no guest state. */
+  stateless?: boolean
+  /** Of a TrustedLaunch VM. Its vTPM stays with it; what is made of the disk has one of its own. */
+  trustedLaunch?: boolean
+}
+
+/** What one must be allowed to do at a source to copy it: all that a copy shows. */
+const copyActions: Record<string, string> = {
+  // A VM's disk is read through the VM: it takes the right to write it, as to stop it does.
+  [vmType.toLowerCase()]: `${vmType}/write`,
+  [diskType.toLowerCase()]: `${diskType}/beginGetAccess/action`,
+  [snapshotType.toLowerCase()]: `${snapshotType}/beginGetAccess/action`,
+  [managedImageType.toLowerCase()]: `${managedImageType}/read`,
+  [versionType.toLowerCase()]: `${versionType}/read`,
+}
+
+/**
+ * What a request names as the source of a copy. Its caller needs a role there too: to read a disk's content is more than
+ * to read its properties.
+ * @throws ServiceError LinkedAuthorizationFailed, InvalidParameter, OperationNotAllowed
+ */
+export async function resolveSource(
+  plane: Plane,
+  request: ArmRequest,
+  o: { id: string; target: string; location: string; types: string[] },
+): Promise<CopySource> {
+  const found = await plane.resources.find(o.id)
+  const types = o.types.map((type) => type.toLowerCase())
+  if (found === undefined || !types.includes(found.type)) throw unknownSource(o, found)
+  const action = copyActions[found.type]
+  if (action === undefined) throw unknownSource(o, found)
+  await plane.access.requireLinked(request.caller, request.path, [{ id: found.id, action }])
+  if (found.location !== o.location) throw otherRegion(o, found)
+  return await sourceOf(plane, found, o.target)
+}
+
+async function sourceOf(plane: Plane, found: Resource, target: string): Promise<CopySource> {
+  const common = { id: found.id, type: found.type, location: found.location }
+  if (isOfType<VmInternal>(found, vmType)) return { ...common, ...(await vmSource(plane, found)) }
+  const { kept, managedBy = '' } = found.internal as Partial<StoredDiskInternal>
+  if (kept === undefined && found.body.properties['osType'] !== undefined && managedBy !== '') {
+    const vm = await plane.resources.get<VmInternal>(managedBy)
+    return { ...common, ...(await vmSource(plane, vm)) }
+  }
+  const sizeGiB = Number(found.body.properties['diskSizeGB'] ?? kept?.sizeGiB ?? 1)
+  if (!hasContent(kept)) return { ...common, host: { from: 'empty', sizeGiB }, sizeGiB }
+  const { provisioningState, diskState } = found.body.properties
+  if (provisioningState !== 'Succeeded') throw notReady(found, target, 'provisioningState', 'Wait until it is whole.')
+  if (diskState === 'ReadyToUpload' || diskState === 'ActiveUpload')
+    throw notReady(found, target, 'diskState', 'Upload it and end the upload: az disk revoke-access.')
+  return { ...common, host: { from: 'disk', id: kept.id }, ...ofStored(kept), sizeGiB }
+}
+
+function ofStored(
+  kept: StoredDisk,
+): Pick<CopySource, 'osType' | 'osState' | 'osProfile' | 'guest' | 'stateless' | 'trustedLaunch'> {
+  const guest = guestIdentity(kept)
+  return {
+    ...(kept.osType !== undefined && { osType: kept.osType }),
+    ...(kept.osState !== undefined && { osState: kept.osState }),
+    ...(kept.osProfile !== undefined && { osProfile: kept.osProfile }),
+    ...(guest !== undefined && { guest }),
+    ...(kept.stateless === true && { stateless: true }),
+    ...(kept.trustedLaunch === true && { trustedLaunch: true }),
+  }
+}
+
+async function vmSource(plane: Plane, vm: Vm): Promise<Omit<CopySource, 'id' | 'type' | 'location'>> {
+  const { model, vmId, generalized } = vm.internal
+  await requireOff(plane, vm, 'copied')
+  const guest = guestOfVm(vm)
+  return {
+    host: { from: 'instance', vmId },
+    sizeGiB: model.osDisk.sizeGiB,
+    osType: 'Linux',
+    osState: generalized === true ? 'Generalized' : 'Specialized',
+    ...(generalized !== true && { osProfile: model.osProfile }),
+    ...(guest !== undefined && { guest }),
+    ...(model.encryption === 'NonPersistedTPM' && { stateless: true }),
+    ...(typeOf(model) === 'TrustedLaunch' && { trustedLaunch: true }),
+  }
+}
+
+/** For whom the guest state of a VM opens. */
+export function guestOfVm(vm: Vm): GuestIdentity | undefined {
+  const { model, vmId, tee, keyId } = vm.internal
+  if (model.encryption === undefined || model.encryption === 'NonPersistedTPM' || tee === undefined) return undefined
+  if (keyId === undefined) throw notProvisioned(vm)
+  if (model.diskEncryptionSet !== undefined) throw underCustomerKey(vm, model.diskEncryptionSet.id)
+  return {
+    vmId,
+    tee,
+    encryption: model.encryption,
+    secureBoot: model.secureBoot,
+    guestStateKey: keyId,
+    attestationProvider: attestationUri(model),
+  }
+}
+
+/** The VM or kept disk whose guest state has this id in its clear part. */
+export async function ownerOfGuestState(
+  plane: Plane,
+  id: string,
+): Promise<{ id: string; guest: GuestIdentity } | undefined> {
+  for (const vm of await plane.resources.list<VmInternal>({ type: vmType }))
+    if (vm.internal.vmId === id && vm.internal.keyId !== undefined) {
+      const guest = guestOfVm(vm)
+      return guest && { id: vm.id, guest }
+    }
+  for (const type of [diskType, snapshotType, managedImageType, versionType]) {
+    for (const each of await plane.resources.list<StoredDiskInternal>({ type })) {
+      const guest = each.internal.kept === undefined ? undefined : guestIdentity(each.internal.kept)
+      if (guest?.vmId === id) return { id: each.id, guest }
+    }
+  }
+  return undefined
+}
+
+/** @throws ServiceError OperationNotAllowed */
+export async function requireOff(plane: Plane, vm: Vm, verb: string): Promise<void> {
+  if (!vm.internal.provisioned) throw notProvisioned(vm)
+  const state = (await plane.host.find(vm.internal.vmId))?.power.state
+  if (state === 'Stopped' || state === 'Failed') return
+  throw new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The virtual machine '${vm.name}' is running: its disk and guest state are ${verb} only while they are at rest.`,
+    target: vm.id,
+    expected: 'a stopped or deallocated VM',
+    found: state ?? 'no instance',
+    remedy: `Deallocate it first: az vm deallocate --ids ${vm.id}`,
+  })
+}
+
+/** A copy would have to follow its set's rotations; under the platform's key alone it would be easier to open than its source. */
+const underCustomerKey = (vm: Vm, set: string): ServiceError =>
+  new ServiceError({
+    code: 'NotSupported',
+    status: 409,
+    message: `The virtual machine '${vm.name}' is under a customer's key: its disk and guest state are not copied.`,
+    target: vm.id,
+    expected: 'a VM under a platform key',
+    found: set,
+    remedy: 'Use a VM without a disk-encryption set as the source.',
+  })
+
+const notProvisioned = (vm: Vm): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The virtual machine '${vm.name}' has no disk: its creation failed.`,
+    target: vm.id,
+    remedy: 'Repeat the PUT that creates it.',
+  })
+
+const notReady = (
+  found: Resource,
+  target: string,
+  state: 'provisioningState' | 'diskState',
+  remedy: string,
+): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `The resource '${found.id}' is not ready to be copied.`,
+    target,
+    expected: state === 'provisioningState' ? 'provisioningState Succeeded' : 'diskState Unattached',
+    found: `${state} ${String(found.body.properties[state])}`,
+    remedy,
+  })
+
+function unknownSource(o: { id: string; target: string; types: string[] }, found: Resource | undefined): ServiceError {
+  return new ServiceError({
+    code: found === undefined ? 'NotFound' : 'InvalidParameter',
+    status: found === undefined ? 404 : 400,
+    message: `The entity '${o.id.slice(0, 300)}' was not found, or nothing can be copied from it here.`,
+    target: o.target,
+    expected: o.types.join(', '),
+    found: found?.type ?? 'no such resource',
+    remedy: 'Name the whole id of an existing resource.',
+  })
+}
+
+const otherRegion = (o: { target: string; location: string }, found: Resource): ServiceError =>
+  new ServiceError({
+    code: 'InvalidParameter',
+    status: 400,
+    message: `The source '${found.id}' is in another region.`,
+    target: o.target,
+    expected: o.location,
+    found: found.location,
+    remedy: 'Copy it in its own region.',
+  })

@@ -1,0 +1,157 @@
+import type { GuestIdentity, StoredDiskSource } from '@strongroom/contract'
+import { ServiceError, type Operation } from '@strongroom/platform'
+import { onBehalfOf, type OnBehalfOf } from '../../../../arm/on-behalf-of.ts'
+import type { ArmRequest } from '../../../../arm/request.ts'
+import type { Plane } from '../../../../plane.ts'
+import { changedMeanwhile } from '../../../../types/conflicts.ts'
+import type { Db, Resource, ResourceBody } from '../../../../store/resources.ts'
+import type { StoredDisk, StoredDiskInternal, StoredDiskResource } from './stored-disk.ts'
+import type { CopySource } from './source.ts'
+
+/** A new kept disk of a source. Its guest state, where there is one, will open for it alone. */
+export function storedOf(plane: Plane, source: CopySource, o: { sizeGiB?: number } = {}): StoredDisk {
+  return {
+    id: plane.newId().toUpperCase(),
+    source: source.host,
+    sizeGiB: o.sizeGiB ?? source.sizeGiB,
+    ...(source.osType !== undefined && { osType: source.osType }),
+    ...(source.osState !== undefined && { osState: source.osState }),
+    ...(source.osProfile !== undefined && { osProfile: source.osProfile }),
+    ...(source.guest !== undefined && { guest: guestPart(source.guest) }),
+    ...(source.stateless === true && { stateless: true }),
+    ...(source.trustedLaunch === true && { trustedLaunch: true }),
+  }
+}
+
+/** A kept disk that comes from outside: by an address, or by an upload. */
+export function storedFrom(
+  plane: Plane,
+  source: StoredDiskSource,
+  o: { sizeGiB: number; osType?: 'Linux'; guestOfSource?: GuestIdentity; osProfile?: StoredDisk['osProfile'] },
+): StoredDisk {
+  return {
+    id: plane.newId().toUpperCase(),
+    source,
+    sizeGiB: o.sizeGiB,
+    ...(o.osType !== undefined && { osType: o.osType }),
+    ...(o.osProfile !== undefined && { osProfile: o.osProfile }),
+    ...(o.guestOfSource !== undefined && { guest: guestPart(o.guestOfSource), guestOfSource: o.guestOfSource }),
+  }
+}
+
+export function guestPart(guest: GuestIdentity): NonNullable<StoredDisk['guest']> {
+  const { encryption, tee, secureBoot, attestationProvider } = guest
+  return { encryption, tee, secureBoot, attestationProvider }
+}
+
+/** Writes the resource of a kept disk and starts its copy, in one transaction. */
+export async function insertStored<More extends object = object>(
+  plane: Plane,
+  request: ArmRequest,
+  o: { location: string; body: ResourceBody; kept: StoredDisk; more?: More },
+): Promise<{ resource: Resource<StoredDiskInternal & More>; operation: Operation }> {
+  return await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    if ((await plane.resources.find(request.path, tx)) !== undefined) throw changedMeanwhile(request.path)
+    const internal = { ...(o.more ?? ({} as More)), kept: o.kept, managedBy: '' }
+    const resource = await plane.resources.insert(tx, {
+      id: request.path,
+      location: o.location,
+      body: o.body,
+      internal,
+    })
+    const params = { id: resource.id, keptId: o.kept.id, asker: onBehalfOf(request) }
+    const operation = await plane.runner.submit({
+      kind: 'disk.keep',
+      resourceId: resource.key,
+      principal: request.caller.objectId,
+      params,
+      tx,
+    })
+    return { resource, operation }
+  })
+}
+
+/** The same request for a disk whose copy failed: it is tried again. */
+export async function repeatStored(
+  plane: Plane,
+  request: ArmRequest,
+  resource: StoredDiskResource,
+  kept: StoredDisk,
+): Promise<Operation> {
+  return await plane.resources.transaction(async (tx) => {
+    await markStored(plane, tx, resource, 'Creating')
+    const params = { id: resource.id, keptId: kept.id, asker: onBehalfOf(request) }
+    return await plane.runner.submit({
+      kind: 'disk.keep',
+      resourceId: resource.key,
+      principal: request.caller.objectId,
+      params,
+      tx,
+    })
+  })
+}
+
+/**
+ * Says what is being done with a resource, which must still be as the request found it: what is kept for one that was
+ * moved, made anew, or taken by a VM is not this request's to touch.
+ * @throws ServiceError Conflict
+ */
+export async function markStored(
+  plane: Plane,
+  tx: Db,
+  resource: StoredDiskResource,
+  state: 'Creating' | 'Updating' | 'Deleting',
+  change: (current: StoredDiskResource) => void = () => {},
+): Promise<void> {
+  const marked = await plane.resources.change<StoredDiskInternal>(tx, resource.id, (current) => {
+    const { kept, managedBy } = current.internal
+    if (kept?.id !== resource.internal.kept?.id || managedBy !== resource.internal.managedBy)
+      throw changedMeanwhile(resource.id)
+    current.body.properties['provisioningState'] = state
+    change(current)
+  })
+  if (marked === undefined) throw changedMeanwhile(resource.id)
+}
+
+/**
+ * Begins to delete a resource with what is kept for it; undefined where nothing is.
+ * @throws ServiceError OperationNotAllowed while an address of it is given out
+ */
+export async function removeStored(
+  plane: Plane,
+  asker: OnBehalfOf,
+  resource: StoredDiskResource,
+): Promise<Operation | undefined> {
+  const { kept } = resource.internal
+  if (kept === undefined) return undefined
+  const access = (await plane.host.findDisk(kept.id))?.access
+  if (access !== undefined) throw givenOut(resource, access.until)
+  const under = (await plane.runner.listFor(resource.key)).filter(
+    ({ status }) => status === 'Running' || status === 'Undoing',
+  )
+  const deleting = under.find(({ kind }) => kind === 'disk.remove')
+  if (deleting !== undefined) return deleting
+  for (const { id } of under) await plane.runner.cancel(id)
+  return await plane.resources.transaction(async (tx) => {
+    await markStored(plane, tx, resource, 'Deleting')
+    return await plane.runner.submit({
+      kind: 'disk.remove',
+      resourceId: resource.key,
+      principal: asker?.objectId,
+      params: { id: resource.id, keptId: kept.id, ...(asker && { asker }) },
+      tx,
+    })
+  })
+}
+
+export const givenOut = (resource: StoredDiskResource, until: string): ServiceError =>
+  new ServiceError({
+    code: 'OperationNotAllowed',
+    status: 409,
+    message: `There is an active shared access signature outstanding for disk ${resource.name}. Call EndGetAccess on the disk before deleting or changing it.`,
+    target: resource.id,
+    expected: 'no address that still lives',
+    found: `one until ${until}`,
+    remedy: 'Revoke it: az disk revoke-access, or az snapshot revoke-access.',
+  })

@@ -1,0 +1,188 @@
+import { imageVariants, hostAudience, standInImage, type ImageVariant } from '@strongroom/contract'
+import {
+  createHttpApp,
+  requireBearer,
+  ServiceError,
+  type AttestationVerifier,
+  type Logger,
+  type TokenVerifier,
+} from '@strongroom/platform'
+import { findImage, listImages } from '../image/catalog.ts'
+import { importImage } from '../image/import.ts'
+import type { PublishedMeasurements } from '../image/published-measurements.ts'
+import { noMemoryDump, notFound } from '../instances/errors.ts'
+import type { Host } from '../instances/host.ts'
+import type { DiskStore } from '../disk-store/disk-store.ts'
+import { readSerialLog } from '../qemu/serial-log.ts'
+import { diskRoutes } from './disk-routes.ts'
+import type { ImageBuilds } from './image-builds.ts'
+import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
+import { simulatedRoutes } from './simulated-routes.ts'
+import {
+  parseCommand,
+  parseConversion,
+  parseCustomerKey,
+  parseDataDisks,
+  parsePatch,
+  parseSpec,
+  parseStop,
+} from './spec.ts'
+
+export type HttpApp = ReturnType<typeof createHttpApp>
+
+interface VmPath {
+  Params: { vmId: string }
+}
+
+/** The wire between control plane and host (packages/contract/src/host.ts). Only the control plane may call. */
+export function createHostApp(o: {
+  host: Host
+  disks: DiskStore
+  builds: ImageBuilds
+  simulated: SimulatedBoots
+  measurements: PublishedMeasurements
+  cacheDir: string
+  verifier: TokenVerifier
+  controlPlaneObjectId: string
+  logger: Logger
+  verifiers?: readonly AttestationVerifier[]
+}): HttpApp {
+  const app = createHttpApp({ name: 'machine', logger: o.logger })
+  const challenge = (): string => `Bearer resource="${hostAudience}"`
+  app.addHook('onRequest', requireBearer({ verifier: o.verifier, audiences: [hostAudience], challenge }))
+  app.addHook('onRequest', async (request) => {
+    if (request.caller.objectId === o.controlPlaneObjectId) return
+    throw new ServiceError({
+      code: 'AuthorizationFailed',
+      status: 403,
+      message: 'Only the control plane may call a host.',
+      expected: 'the control plane’s principal',
+      found: request.caller.objectId,
+      remedy: 'Use the management API.',
+    })
+  })
+  const verifiers = (o.verifiers ?? []).map(({ issuer }) => issuer)
+  instanceRoutes(app, o.host, verifiers)
+  diskRoutes(app, o.disks, verifiers)
+  imageRoutes(app, o)
+  simulatedRoutes(app, o.simulated)
+  return app
+}
+
+function instanceRoutes(app: HttpApp, host: Host, verifiers: readonly string[]): void {
+  app.get('/instances', async () => ({ value: host.list() }))
+  app.get<VmPath>('/instances/:vmId', async (request) => host.get(request.params.vmId).status())
+  app.put<VmPath>('/instances/:vmId', async (request, reply) => {
+    const instance = await host.put(parseSpec(request.body, request.params.vmId, verifiers))
+    return await reply.code(202).send(instance.status())
+  })
+  app.patch<VmPath>('/instances/:vmId', async (request) => {
+    const instance = host.get(request.params.vmId)
+    await instance.patch(parsePatch(request.body))
+    return instance.status()
+  })
+  app.put<VmPath>('/instances/:vmId/data-disks', async (request) => {
+    const instance = await host.setDataDisks(request.params.vmId, parseDataDisks(request.body))
+    return instance.status()
+  })
+  app.delete<VmPath>('/instances/:vmId', async (request, reply) => {
+    await host.remove(request.params.vmId)
+    return await reply.code(204).send()
+  })
+  app.post<VmPath>('/instances/:vmId/start', async (request, reply) => {
+    const instance = host.get(request.params.vmId)
+    await instance.start()
+    return await reply.code(202).send(instance.status())
+  })
+  app.post<VmPath>('/instances/:vmId/stop', async (request, reply) => {
+    const instance = host.get(request.params.vmId)
+    await instance.stop(parseStop(request.body).graceful)
+    return await reply.code(202).send(instance.status())
+  })
+  app.post<VmPath>('/instances/:vmId/restart', async (request, reply) => {
+    const instance = host.get(request.params.vmId)
+    await instance.restart()
+    return await reply.code(202).send(instance.status())
+  })
+  app.post<VmPath>('/instances/:vmId/rewrap', async (request) => {
+    const instance = host.get(request.params.vmId)
+    await instance.rewrap(parseCustomerKey(request.body))
+    return instance.status()
+  })
+  app.post<VmPath>('/instances/:vmId/convert', async (request) => {
+    const instance = host.get(request.params.vmId)
+    await instance.convert(parseConversion(request.body))
+    return instance.status()
+  })
+  app.post<VmPath>('/instances/:vmId/commands', async (request, reply) => {
+    const instance = host.get(request.params.vmId)
+    return await reply.code(202).send(instance.command(parseCommand(request.body)))
+  })
+  app.get<{ Params: { vmId: string; id: string } }>('/instances/:vmId/commands/:id', async (request) => {
+    const status = host.get(request.params.vmId).findCommand(request.params.id)
+    if (status === undefined) throw notFound(request.params.id)
+    return status
+  })
+  app.post('/instances/:vmId/memory-dump', async () => {
+    throw noMemoryDump()
+  })
+  app.get<VmPath>('/instances/:vmId/evidence', async (request) => {
+    const evidence = await host.get(request.params.vmId).evidence()
+    if (evidence === undefined) throw notFound(request.params.vmId)
+    return evidence
+  })
+  app.get<VmPath>('/instances/:vmId/serial-log', async (request, reply) => {
+    const log = await readSerialLog(host.get(request.params.vmId).serialLog)
+    return await reply.type('text/plain; charset=utf-8').send(log)
+  })
+}
+
+function imageRoutes(
+  app: HttpApp,
+  o: { builds: ImageBuilds; simulated: SimulatedBoots; cacheDir: string; measurements: PublishedMeasurements },
+): void {
+  app.get('/images', async () => ({ value: await listImages(o.cacheDir) }))
+  app.get<{ Params: { id: string } }>('/images/:id/measurements', async (request) => {
+    const { id } = request.params
+    const image = id === standInImage.id ? await o.simulated.image() : await findImage(o.cacheDir, id)
+    if (image === undefined) throw notFound(id)
+    return { jws: await o.measurements.current(image) }
+  })
+  app.get('/images/build', async (request) => await o.builds.status(variantOf(request.query)))
+  app.post('/images/build', async (request, reply) => {
+    return await reply.code(202).send(await o.builds.start(variantOf(request.query)))
+  })
+  app.post('/images/import', async (request) => {
+    const { path, name, ...unknown } = (request.body ?? {}) as { path?: unknown; name?: unknown }
+    if (
+      typeof path !== 'string' ||
+      !path.startsWith('/') ||
+      typeof name !== 'string' ||
+      Object.keys(unknown).length > 0
+    ) {
+      throw new ServiceError({
+        code: 'InvalidRequestContent',
+        status: 400,
+        message: 'An import needs an absolute path and a name, and nothing else.',
+        expected: '{ "path": "/…", "name": "…" }',
+      })
+    }
+    const image = await importImage({ cacheDir: o.cacheDir, path, name })
+    await o.measurements.current(image)
+    return image
+  })
+}
+
+function variantOf(query: unknown): ImageVariant {
+  const { variant = 'reference' } = query as { variant?: string }
+  const known = imageVariants.find((each) => each === variant)
+  if (known !== undefined) return known
+  throw new ServiceError({
+    code: 'InvalidParameter',
+    status: 400,
+    message: 'There is no such variant of the reference image.',
+    target: 'variant',
+    expected: imageVariants.join(' or '),
+    found: String(variant).slice(0, 80),
+  })
+}

@@ -1,0 +1,47 @@
+import { onBehalfOfClaim, onBehalfOfHeader, parseAskedBy } from '@strongroom/contract'
+import { ServiceError, type requireBearer } from '@strongroom/platform'
+import { badParameter, shown } from '../errors.ts'
+import { controlPlaneItself } from '../log/who.ts'
+import type { Request } from './admission.ts'
+
+/**
+ * After the bearer token: who asked the control plane, for the log alone. In a header from its own principal, or in the claim of a
+ * token that the identity service gave to it.
+ * @throws ServiceError 403 Forbidden where anybody else sends the header; 400 BadParameter where it has another form
+ */
+export function readAskedBy(controlPlaneObjectId: string): ReturnType<typeof requireBearer> {
+  return async (request: Request): Promise<void> => {
+    const given = request.headers[onBehalfOfHeader]
+    const { caller } = request
+    if (caller.objectId === controlPlaneObjectId) {
+      const askedBy = given === undefined ? controlPlaneItself.askedBy : parseAskedBy(given)
+      if (askedBy === undefined) throw badForm(given)
+      request.caller = { ...caller, askedBy }
+      return
+    }
+    if (given !== undefined) throw notYours(caller.objectId)
+    const claim = caller.claims[onBehalfOfClaim]
+    if (claim === undefined) return
+    const askedBy = parseAskedBy(claim)
+    if (askedBy === undefined) throw badForm(claim)
+    request.caller = { ...caller, askedBy }
+  }
+}
+
+const badForm = (found: unknown): ServiceError =>
+  badParameter('It is not said in the agreed form who asked.', {
+    target: onBehalfOfHeader,
+    expected: '{objectId} {appId}',
+    found: shown(found),
+  })
+
+const notYours = (objectId: string): ServiceError =>
+  new ServiceError({
+    code: 'Forbidden',
+    status: 403,
+    message: 'Only the resource manager calls for others.',
+    target: onBehalfOfHeader,
+    expected: 'no such header, but from the principal of the control plane',
+    found: objectId,
+    remedy: `Leave the header ${onBehalfOfHeader} out: the log names the principal of the token.`,
+  })
