@@ -35,7 +35,13 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'clients', include: ['test/clients/**/*.test.ts'], exclude: left, maxWorkers: 2, ...patience },
+        test: {
+          name: 'clients',
+          include: ['test/{clients,portal}/**/*.test.ts'],
+          exclude: left,
+          maxWorkers: 2,
+          ...patience,
+        },
       },
       {
         extends: true,

@@ -13,6 +13,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
 import { resourceTypeFiles } from '../services/control-plane/src/resource-type-files.ts'
+import { buildPortal, portalParts } from './build-portal.ts'
 import { thirdPartyOf, type ThirdParty } from './third-party.ts'
 
 /**
@@ -35,7 +36,7 @@ const { version, optionalDependencies } = JSON.parse(read('package.json')) as {
 const places: Plugin = {
   name: 'places',
   setup: (builder) => {
-    builder.onLoad({ filter: /\/(services|packages)\/.*\.ts$/ }, ({ path }) => {
+    builder.onLoad({ filter: /\/(apps\/strongroomd|services|packages)\/.*\.ts$/ }, ({ path }) => {
       const place = path.slice(root.length + 1)
       if (place === 'services/control-plane/src/resource-types.ts') return { contents: resourceTypesModule(), loader: 'ts', resolveDir: dirname(path) } // prettier-ignore
       const text = readFileSync(path, 'utf8')
@@ -85,7 +86,8 @@ function copyData(): void {
   const files = globSync('services/*/src/**/*', { cwd: root }).filter(
     (file) => !/\.ts$|\.golden\.|\/golden\//.test(file) && statSync(join(root, file)).isFile(),
   )
-  for (const file of [...files.toSorted(), 'docs/faq.md']) {
+  const portal = globSync('apps/portal/dist/{*.*,assets/*}', { cwd: root })
+  for (const file of [...files.toSorted(), ...portal.toSorted(), 'docs/faq.md']) {
     mkdirSync(dirname(join(dist, 'data', file)), { recursive: true })
     copyFileSync(join(root, file), join(dist, 'data', file))
   }
@@ -122,10 +124,12 @@ function buildNode(name: string, pinned: string): void {
 export async function buildNpm(): Promise<void> {
   rmSync(npmDirectory, { recursive: true, force: true })
   mkdirSync(dist, { recursive: true })
+  await buildPortal()
   const made = await Promise.all(bundles.map(async (options) => await build(options)))
   copyData()
   writeTypes()
-  const parts = thirdPartyOf(root, made.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))) // prettier-ignore
+  const inputs = made.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))
+  const parts = thirdPartyOf(root, [...inputs, ...portalParts])
   writeFileSync(join(target, 'THIRD-PARTY-LICENSES.txt'), licenceText(parts))
   const manifest = JSON.parse(read('packaging/npm/package.json')) as Record<string, unknown>
   const nodes = Object.fromEntries(

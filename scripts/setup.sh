@@ -81,6 +81,12 @@ if [ ! -e "$root/apps/cli/dist/start.cjs" ] && [ -e "$root/node_modules/esbuild"
     echo "setup: apps/cli/dist was not made; each command compiles its sources" >&2
 fi
 
+# The portal's files, where anything of them has changed; a server without them has no portal.
+if [ -e "$root/node_modules/esbuild" ] && [ -w "$root/apps/portal" ]; then
+  "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/build-portal.ts" >&2 ||
+    echo "setup: apps/portal/dist was not made; there is no portal" >&2
+fi
+
 # The firmware of guests takes seconds to make, once: tests with a limit of time do not wait for it.
 if [ "$for_tests" = yes ] && [ -e /usr/share/OVMF/OVMF_CODE_4M.secboot.fd ]; then
   "$root/node_modules/.bin/node" --conditions=x-source --disable-warning=ExperimentalWarning "$root/scripts/make-firmware.ts"

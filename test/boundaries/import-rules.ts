@@ -49,6 +49,14 @@ export const allowed: Record<string, string[]> = {
     '@strongroom/contract',
     '@strongroom/transparency',
   ],
+  'apps/portal': [
+    '@strongroom/contract',
+    '@strongroom/evidence',
+    '@strongroom/policy',
+    '@strongroom/release-policy',
+    '@strongroom/transparency',
+    '@strongroom/trust',
+  ],
   'apps/strongroomd': [
     '@strongroom/contract',
     '@strongroom/platform',
@@ -60,12 +68,24 @@ export const allowed: Record<string, string[]> = {
   ],
 }
 
+const evidenceEntries = ['advisories', 'expected', 'explain', 'files'].map((name) => `evidence/${name}`)
+const browserPackages = [
+  'contract',
+  'evidence',
+  ...evidenceEntries,
+  'policy',
+  'release-policy',
+  'transparency',
+  'trust',
+]
+
 /** Workspaces that run in a browser, with the packages of others that they may import. */
 export const browserFit: Record<string, string[]> = {
   'packages/contract': [],
   'packages/evidence': [],
   'packages/policy': ['@jmespath-community/jmespath'],
   'packages/transparency': ['@noble/hashes/sha2.js'],
+  'apps/portal': ['preact', 'preact/hooks', '@preact/signals', ...browserPackages.map((name) => `@strongroom/${name}`)],
 }
 
 const controlPlane = 'services/control-plane/src'

@@ -6,7 +6,9 @@ import { allowed, browserFit, importsOf, isTest, rules, type Import, type Manife
 
 const root = resolve(import.meta.dirname, '../..')
 
-const sources = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: root })
+const sources = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.tsx'], {
+  cwd: root,
+})
   .toString()
   .split('\n')
   .filter((file) => /^(packages|services|apps)\/[^/]+\/src\//.test(file) && existsSync(join(root, file)))
@@ -99,7 +101,7 @@ describe('who imports whom', () => {
 describe('development dependencies', () => {
   /** Read by other programs: by the compiler's `types`, and by `oxlint --type-aware`. */
   const unnamed = ['@types/node', 'oxlint-tsgolint']
-  const texts = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], {
+  const texts = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.tsx'], {
     cwd: root,
   })
     .toString()

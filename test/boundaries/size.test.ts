@@ -13,10 +13,16 @@ const linesOf = (text: string): number => text.trimEnd().split('\n').length
 const lineCount = (file: string): number => linesOf(readFileSync(join(root, file), 'utf8'))
 
 function typescriptFiles(): string[] {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z', '*.ts'], {
-    cwd: root,
-  })
-  const deleted = execFileSync('git', ['ls-files', '--deleted', '-z', '*.ts'], { cwd: root }).toString().split('\0')
+  const listed = execFileSync(
+    'git',
+    ['ls-files', '--cached', '--others', '--exclude-standard', '-z', '*.ts', '*.tsx'],
+    {
+      cwd: root,
+    },
+  )
+  const deleted = execFileSync('git', ['ls-files', '--deleted', '-z', '*.ts', '*.tsx'], { cwd: root })
+    .toString()
+    .split('\0')
   return listed
     .toString()
     .split('\0')

@@ -23,6 +23,7 @@ import {
   type ServiceContext,
 } from '@strongroom/platform'
 import { createVaultService, readKeystoreConfiguration, azureVaultRates, type VaultRates } from '@strongroom/vault'
+import { createPortalApp } from './portal/portal-app.ts'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
 import { interceptFaults } from './test-api/intercept.ts'
 import { createTestApi, serveTestApi, type TestApi } from './test-api/test-api.ts'
@@ -277,6 +278,7 @@ async function startServices(o: {
     installation,
     authority,
     hosts: services.flatMap((service) => service.hosts),
+    portal: createPortalApp({ logger }),
     logger,
     ...(testApi !== undefined && { intercept: interceptFaults(testApi.faults) }),
   })

@@ -3,6 +3,9 @@ export const domain = 'strongroom.internal'
 
 export const managementHost: string = `management.${domain}`
 export const loginHost: string = `login.${domain}`
+export const graphHost: string = `graph.${domain}`
+/** The page on which a person sees and makes things. */
+export const portalHost: string = `portal.${domain}`
 /** What a host answers on (control plane to host). */
 export const hostApiHost: string = `host.${domain}`
 /** Endorsements of the silicon, under the paths of AMD's KDS and Intel's PCS. */
@@ -56,3 +59,19 @@ export const principals = {
   controlPlane: { appId: '5a1e0000-0000-4000-8000-00000000c0de', displayName: 'Strongroom resource manager' },
   attestation: { appId: '5a1e0000-0000-4000-8000-0000000a77e5', displayName: 'Strongroom attestation service' },
 } as const
+
+/** The portal as the identity service registers it: a single-page app, which has no secret. */
+export const portalClient = { appId: '5a1e0000-0000-4000-8000-000000009047', displayName: 'Strongroom portal' } as const
+/** Where the identity service sends the portal's browser back to, below the portal's origin. */
+export const portalRedirectPath = '/signed-in'
+
+/**
+ * Path under which the portal's own origin leads to a service: `/-/HOST/PATH` is PATH of HOST. A browser needs neither a proxy nor a
+ * second origin then, and the portal has nothing that other clients have not.
+ */
+export const forwardPrefix = '/-/'
+/** Whether that path leads to the host: the names that clients use, and no name that services call each other by. */
+export const isForwarded = (host: string): boolean =>
+  [managementHost, loginHost, graphHost, collateralHost].includes(host) ||
+  /^[a-z0-9-]+\.(vault|managedhsm)\.[a-z.]+$/.test(host) ||
+  /^[a-z0-9-]+(\.[a-z0-9]+)?\.attest\.[a-z.]+$/.test(host)

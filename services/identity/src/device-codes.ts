@@ -4,7 +4,7 @@ import { busy, OAuthError } from './oauth-error.ts'
 import { tables, type DeviceCodeRow, type RefreshTokenRow } from './store.ts'
 
 const codeSeconds = 900
-const refreshDays = 90
+const refreshHours = 90 * 24
 /** Without vowels and look-alikes (RFC 8628 section 6.1). */
 const letters = 'BCDFGHJKLMNPQRSTVWXZ'
 /** Anyone may ask for a code, so what waits for approval is bounded: in all, and what one caller asked for within a code's life. */
@@ -108,7 +108,8 @@ export class DeviceCodes {
     return { scope: row.scope }
   }
 
-  async refreshToken(o: { clientId: string; appId: string }): Promise<string> {
+  /** @param o.hours how long it lasts; 90 days where left out */
+  async refreshToken(o: { clientId: string; appId: string; hours?: number }): Promise<string> {
     const token = randomBytes(48).toString('base64url')
     const now = this.#clock.now()
     const db = tables(this.#store)
@@ -117,7 +118,7 @@ export class DeviceCodes {
       hash: digest(token),
       client_id: o.clientId,
       app_id: o.appId,
-      expires_at: new Date(now.getTime() + refreshDays * 24 * 3600_000).toISOString(),
+      expires_at: new Date(now.getTime() + (o.hours ?? refreshHours) * 3600_000).toISOString(),
     }
     await db.insertInto('refresh_token').values(row).execute()
     return token

@@ -4,28 +4,37 @@ import type { JWK } from 'jose'
 import { OAuthError } from './oauth-error.ts'
 import { unknownTenant } from './token-endpoint.ts'
 
+const base = `https://${loginHost}`
+
+const metadata = (issuer: string, tenant: string, version: '' | '/v2.0'): object => ({
+  issuer,
+  authorization_endpoint: `${base}/${tenant}/oauth2${version}/authorize`,
+  token_endpoint: `${base}/${tenant}/oauth2${version}/token`,
+  device_authorization_endpoint: `${base}/${tenant}/oauth2${version}/devicecode`,
+  jwks_uri: `${base}/${tenant}/discovery${version}/keys`,
+  token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic', 'private_key_jwt', 'none'],
+  response_types_supported: ['token', 'code'],
+  response_modes_supported: ['query', 'fragment'],
+  code_challenge_methods_supported: ['S256'],
+  grant_types_supported: [
+    'client_credentials',
+    'authorization_code',
+    'refresh_token',
+    'urn:ietf:params:oauth:grant-type:device_code',
+  ],
+  subject_types_supported: ['pairwise'],
+  id_token_signing_alg_values_supported: ['RS256'],
+  scopes_supported: ['openid'],
+  claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'nbf', 'oid', 'appid', 'tid'],
+  tenant_region_scope: 'WW',
+  cloud_instance_name: loginHost,
+})
+
 /** OpenID Connect discovery, the public keys, and MSAL's instance discovery. All anonymous. */
 export function addDiscovery(
   app: FastifyInstance,
   o: { issuer: string; tenantId: string; jwks: { keys: JWK[] }; clock: Clock; isTenant(name: string): boolean },
 ): void {
-  const base = `https://${loginHost}`
-  const metadata = (tenant: string, version: '' | '/v2.0'): object => ({
-    issuer: o.issuer,
-    authorization_endpoint: `${base}/${tenant}/oauth2${version}/authorize`,
-    token_endpoint: `${base}/${tenant}/oauth2${version}/token`,
-    device_authorization_endpoint: `${base}/${tenant}/oauth2${version}/devicecode`,
-    jwks_uri: `${base}/${tenant}/discovery${version}/keys`,
-    token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic', 'private_key_jwt'],
-    response_types_supported: ['token'],
-    grant_types_supported: ['client_credentials', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
-    subject_types_supported: ['pairwise'],
-    id_token_signing_alg_values_supported: ['RS256'],
-    scopes_supported: ['openid'],
-    claims_supported: ['sub', 'iss', 'aud', 'exp', 'iat', 'nbf', 'oid', 'appid', 'tid'],
-    tenant_region_scope: 'WW',
-    cloud_instance_name: loginHost,
-  })
   for (const version of ['', '/v2.0'] as const) {
     app.get<{ Params: { tenant: string } }>(
       `/:tenant${version}/.well-known/openid-configuration`,
@@ -33,7 +42,7 @@ export function addDiscovery(
         const { tenant } = request.params
         if (!o.isTenant(tenant)) return unknownTenant(tenant).send(request, reply, o.clock.now())
         // What goes into URLs is our own spelling, not the caller's.
-        return reply.send(metadata(tenant.toLowerCase(), version))
+        return reply.send(metadata(o.issuer, tenant.toLowerCase(), version))
       },
     )
     app.get<{ Params: { tenant: string } }>(`/:tenant/discovery${version}/keys`, async (request, reply) => {

@@ -12,9 +12,11 @@ export interface OAuthErrorOptions {
     | 'invalid_request'
     | 'invalid_scope'
     | 'invalid_resource'
+    | 'login_required'
     | 'temporarily_unavailable'
     | 'unauthorized_client'
     | 'unsupported_grant_type'
+    | 'unsupported_response_type'
   /** Entra's number, as in AADSTS7000215. */
   number: number
   message: string

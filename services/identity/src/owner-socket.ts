@@ -8,6 +8,7 @@ import { issueLoginCertificate } from './login-certificate.ts'
 import type { Credentials } from './credentials.ts'
 import type { DeviceCodes } from './device-codes.ts'
 import type { Principal } from './principals.ts'
+import type { SignIns } from './browser/sign-ins.ts'
 import type { TokenIssuer } from './tokens.ts'
 
 const bodyLimit = 4 * 1024
@@ -22,12 +23,14 @@ type OwnerRoute = (body: Record<string, unknown>) => Promise<object>
  * POST /token {"audience": "…"} → {access_token, expires_in}
  * POST /login-certificate {} → {client_id, tenant_id, pem}: a new key with a certificate that signs in as the owner
  * POST /device {"user_code": "…", "approve": true} → {client_id, scope}
+ * POST /sign-in-code {} → {code, expires_in}: signs one browser in, once
  */
 export function ownerRoutes(o: {
   owner: Principal
   tokens: TokenIssuer
   credentials: Credentials
   devices: DeviceCodes
+  signIns: SignIns
   clock: Clock
   tenantId: string
 }): Record<string, OwnerRoute> {
@@ -49,6 +52,10 @@ export function ownerRoutes(o: {
       if (typeof code !== 'string' || typeof approve !== 'boolean') throw invalid('no user_code and approve')
       const { clientId, scope } = await o.devices.decide(code, approve ? 'approved' : 'denied')
       return { client_id: clientId, scope }
+    },
+    '/sign-in-code': async () => {
+      const { code, expiresIn } = o.signIns.code()
+      return { code, expires_in: expiresIn }
     },
   }
 }

@@ -1,4 +1,4 @@
-import { loginHost } from '@strongroom/contract'
+import { graphHost, loginHost } from '@strongroom/contract'
 import {
   createHttpApp,
   openServiceStore,
@@ -12,14 +12,17 @@ import { createAssertionVerifier } from './client-assertion.ts'
 import { Credentials } from './credentials.ts'
 import { DeviceCodes } from './device-codes.ts'
 import { Directory } from './directory.ts'
+import { addAuthorizeEndpoint } from './browser/authorize-endpoint.ts'
 import { addDiscovery } from './discovery.ts'
-import { createGraphApp, graphHost } from './graph/app.ts'
+import { createGraphApp } from './graph/app.ts'
 import { openTokenKey } from './keys.ts'
 import { Assignments } from './assignments.ts'
 import { addManagedIdentities } from './managed-identity-routes.ts'
 import { addMemberGroups } from './member-groups.ts'
 import { OwnerSocket, ownerRoutes } from './owner-socket.ts'
 import { Principals, type Principal } from './principals.ts'
+import { allowOrigins, portalApp } from './browser/single-page-apps.ts'
+import { SignIns } from './browser/sign-ins.ts'
 import { migrations, settingOnce } from './store.ts'
 import { addTokenEndpoint } from './token-endpoint.ts'
 import { createIssuer, type IssuedToken } from './tokens.ts'
@@ -88,6 +91,10 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
       done(null, new URLSearchParams(body))
     },
   )
+  const apps = [portalApp(context.installation.ports.local)]
+  const signIns = new SignIns(clock)
+  allowOrigins(app, apps)
+  addAuthorizeEndpoint(app, { apps, signIns, clock, isTenant })
   addDiscovery(app, { issuer, tenantId, jwks, clock, isTenant })
   const assertions = createAssertionVerifier({
     credentials,
@@ -100,6 +107,8 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
     principals,
     assertions,
     devices,
+    apps,
+    signIns,
     issuer: tokens,
     clock,
     tenantId,
@@ -128,7 +137,7 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
   const socket = new OwnerSocket({
     stateDir: context.stateDir,
     logger: context.logger,
-    routes: ownerRoutes({ owner: owner.principal, tokens, credentials, devices, clock, tenantId }),
+    routes: ownerRoutes({ owner: owner.principal, tokens, credentials, devices, signIns, clock, tenantId }),
   })
   return {
     name: 'identity',

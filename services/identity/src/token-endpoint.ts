@@ -8,11 +8,13 @@ import { Failures } from './failures.ts'
 import { formOf, optional, required } from './form.ts'
 import { OAuthError } from './oauth-error.ts'
 import { secretLimit, type Principal, type Principals } from './principals.ts'
+import { requireOrigin, type SinglePageApp } from './browser/single-page-apps.ts'
+import type { SignIns } from './browser/sign-ins.ts'
 import type { IssuedToken, TokenIssuer } from './tokens.ts'
 
 const deviceGrants = ['device_code', 'urn:ietf:params:oauth:grant-type:device_code']
 /** Grants that Entra has and this installation has not: told apart from nonsense. */
-const knownGrants = ['authorization_code', 'password', 'urn:ietf:params:oauth:grant-type:jwt-bearer']
+const knownGrants = ['password', 'urn:ietf:params:oauth:grant-type:jwt-bearer']
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 type Version = 'v1' | 'v2'
@@ -21,6 +23,9 @@ interface Options {
   principals: Principals
   assertions: AssertionVerifier
   devices: DeviceCodes
+  /** Clients without a secret, whose tokens go to their own pages only. */
+  apps: readonly SinglePageApp[]
+  signIns: SignIns
   issuer: TokenIssuer
   clock: Clock
   tenantId: string
@@ -50,7 +55,8 @@ export function addTokenEndpoint(app: FastifyInstance, o: Options): void {
       const grant = required(form, 'grant_type')
       if (grant === 'client_credentials') return await signInApplication(o, failures, version, request, form)
       if (deviceGrants.includes(grant)) return await redeemDevice(o, version, form)
-      if (grant === 'refresh_token') return await refresh(o, version, form)
+      if (grant === 'authorization_code') return await redeemCode(o, version, request, form)
+      if (grant === 'refresh_token') return await refresh(o, version, request, form)
       throw unknownGrant(grant)
     })
   const device = (version: Version): ReturnType<typeof answer> =>
@@ -120,8 +126,31 @@ async function redeemDevice(o: Options, version: Version, form: URLSearchParams)
   return await personReply(o, version, { clientId, principal: o.owner, audience: audienceOfScope(scope) ?? '' })
 }
 
-async function refresh(o: Options, version: Version, form: URLSearchParams): Promise<object> {
+/** RFC 6749 section 4.1.3 with RFC 7636; a single-page app's refresh token lasts as long as Entra lets one, a day. */
+async function redeemCode(
+  o: Options,
+  version: Version,
+  request: FastifyRequest,
+  form: URLSearchParams,
+): Promise<object> {
   const clientId = clientOf(form)
+  requireOrigin(o.apps, clientId, request)
+  const { scope, nonce } = o.signIns.redeem({
+    code: required(form, 'code'),
+    clientId,
+    redirectUri: required(form, 'redirect_uri'),
+    verifier: required(form, 'code_verifier'),
+  })
+  const asked = optional(form, 'scope') ?? scope
+  const audience = audienceOfScope(asked)
+  if (audience === undefined) throw invalidScope()
+  const refreshToken = await o.devices.refreshToken({ clientId, appId: o.owner.appId, hours: 24 })
+  return await personReply(o, version, { clientId, principal: o.owner, audience, refreshToken, nonce })
+}
+
+async function refresh(o: Options, version: Version, request: FastifyRequest, form: URLSearchParams): Promise<object> {
+  const clientId = clientOf(form)
+  requireOrigin(o.apps, clientId, request)
   const token = required(form, 'refresh_token')
   const audience = audienceOf(form, version)
   const principal = await o.principals.byAppId(await o.devices.refresh({ token, clientId }))
@@ -133,7 +162,7 @@ async function refresh(o: Options, version: Version, form: URLSearchParams): Pro
 async function personReply(
   o: Options,
   version: Version,
-  p: { clientId: string; principal: Principal; audience: string; refreshToken?: string },
+  p: { clientId: string; principal: Principal; audience: string; refreshToken?: string; nonce?: string | undefined },
 ): Promise<object> {
   const { clientId, principal, audience } = p
   const issued = await o.issuer.access(principal, audience, { kind: 'person', clientId })
@@ -142,7 +171,7 @@ async function personReply(
     ...tokenReply(version, issued, audience),
     scope: `${audience}/.default`,
     refresh_token: p.refreshToken ?? (await o.devices.refreshToken({ clientId, appId: principal.appId })),
-    id_token: await o.issuer.id(principal, clientId),
+    id_token: await o.issuer.id(principal, clientId, p.nonce),
     client_info: Buffer.from(JSON.stringify(info)).toString('base64url'),
   }
 }
@@ -189,14 +218,17 @@ function audienceOf(form: URLSearchParams, version: Version): string {
   if (version === 'v1') return required(form, 'resource').slice(0, 512)
   const audience = audienceOfScope(required(form, 'scope'))
   if (audience !== undefined) return audience
-  throw new OAuthError({
+  throw invalidScope()
+}
+
+const invalidScope = (): OAuthError =>
+  new OAuthError({
     status: 400,
     error: 'invalid_scope',
     number: 1002012,
     message:
       'The provided value for scope is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).',
   })
-}
 
 type Given = { appId: string; secret: string } | { appId: string; assertion: string; type: string | undefined }
 

@@ -23,7 +23,7 @@ export interface TokenIssuer {
   /** Access tokens in the shape of Entra's v1.0 and v2.0 tokens. */
   access(principal: Principal, audience: string, signIn?: SignIn, askedBy?: AskedBy): Promise<IssuedToken>
   /** OpenID Connect's token for the client that a person signed in at. */
-  id(principal: Principal, clientId: string): Promise<string>
+  id(principal: Principal, clientId: string, nonce?: string): Promise<string>
 }
 
 /** The owner's name where a client shows a person's. */
@@ -85,10 +85,15 @@ export function createIssuer(o: {
         audience,
       )
     },
-    id: async (principal, clientId) =>
+    id: async (principal, clientId, nonce) =>
       (
         await sign(
-          { ...common(principal), name: principal.displayName, preferred_username: userName(principal) },
+          {
+            ...common(principal),
+            name: principal.displayName,
+            preferred_username: userName(principal),
+            ...(nonce !== undefined && { nonce }),
+          },
           clientId,
         )
       ).accessToken,

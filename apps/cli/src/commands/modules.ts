@@ -9,6 +9,7 @@ export interface CommandModule {
 export const commandModules: CommandModule[] = [
   { words: ['up'], load: async () => [(await import('./up.ts')).upCommand] },
   { words: ['drill'], load: async () => [(await import('./drill.ts')).drillCommand] },
+  { words: ['portal'], load: async () => [(await import('./portal.ts')).portalCommand] },
   { words: ['env'], load: async () => [(await import('./env.ts')).envCommand] },
   { words: ['completion'], load: async () => [(await import('./completion.ts')).completionCommand] },
   { words: ['status', 'reset'], load: async () => (await import('./installation.ts')).installationCommands },

@@ -7,6 +7,7 @@ import { createProgress, type Progress } from '../up/progress.ts'
 import { startServer, stopServer, type RunningServer } from '../up/server-process.ts'
 import { createVm, defaultAdmin, defaultGroup, referenceImage, sizeFor, vmPath } from '../up/vm-request.ts'
 import { buildImage } from './image.ts'
+import { portalAddress } from './portal.ts'
 import { rememberRequest } from './vm/create.ts'
 import { fetchConnection, fetchVm } from './vm/resource.ts'
 import { judgeTrust } from './vm/trust.ts'
@@ -64,6 +65,7 @@ async function printTrust(context: CommandContext, arm: ArmClient): Promise<void
     `  ssh in         ./strongroom vm ssh ${firstVm}`,
     `                 ssh -i ${key.privatePath} -p ${ssh.port} ${ssh.user}@${ssh.host}`,
     `  verify again   ./strongroom vm trust ${firstVm}`,
+    `  see it         ./strongroom portal`,
     `  stop it        ./strongroom vm stop ${firstVm}`,
     '  a second one   ./strongroom vm create second --tee tdx',
     '',
@@ -195,6 +197,8 @@ export const upCommand: Command = {
     }
     process.removeListener('SIGINT', onEarlySignal)
     process.removeListener('SIGTERM', onEarlySignal)
+    const record = await findServer(context.paths.state)
+    if (record !== undefined) context.say(`Portal: ${portalAddress(record)}   signed in: ./strongroom portal`)
     context.say('Serving. Ctrl-C stops VMs and services.')
     await serveUntilSignal(server, context.say)
     return undefined

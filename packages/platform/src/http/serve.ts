@@ -3,15 +3,16 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { SecureContext } from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { managementHost, type ErrorBody } from '@strongroom/contract'
+import { managementHost, portalHost, type ErrorBody } from '@strongroom/contract'
 import type { FastifyInstance } from 'fastify'
 import type { InstallationAuthority } from '../authority/authority.ts'
-import { ServiceError } from '../errors.ts'
+import { ServiceError, toErrorBody } from '../errors.ts'
 import type { Installation } from '../installation.ts'
 import type { Logger } from '../logger.ts'
 import type { VirtualHost } from '../service.ts'
 import { addressOf, boundConnections } from './connections.ts'
 import { createConnectProxy } from './connect-proxy.ts'
+import { forwardedPolicy, forwardedTo } from './forwarded.ts'
 import { hostOf } from './host.ts'
 import { beginHandshakesInTurn } from './handshakes.ts'
 import { createHttpServer } from './http-server.ts'
@@ -23,7 +24,7 @@ export interface ServeOptions {
   authority: InstallationAuthority
   hosts: VirtualHost[]
   logger: Logger
-  /** Answers on localhost and 127.0.0.1. */
+  /** Answers as the portal's name, and on localhost and 127.0.0.1, where it leads to the other services too (forwarded.ts). */
   portal?: FastifyInstance
   /** Whether every service is up; /ready asks it. Default: as soon as the listeners answer. */
   ready?: () => boolean
@@ -50,7 +51,7 @@ const graceMs = 1_000
 
 /**
  * Listens on 127.0.0.1: TLS on ports.tls, routed by Host, with a certificate for the name that the client asks for;
- * plain on ports.local: GET /health, /ready, /metrics, and the CONNECT proxy that leads clients to our names.
+ * plain on ports.local: GET /health, /ready, /metrics, the portal, and the CONNECT proxy that leads clients to our names.
  * @throws ServiceError PortTaken
  */
 export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }> {
@@ -84,7 +85,13 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   harden(tlsServer)
 
   const localServer = createHttpServer({ connectionsCheckingInterval }, (request, response) => {
-    answerLocally({ request, response, metrics, ready: () => !state.closing && (o.ready?.() ?? true) })
+    const ready = (): boolean => !state.closing && (o.ready?.() ?? true)
+    if (o.portal === undefined || !isOfPortal(request)) {
+      answerLocally({ request, response, metrics, ready })
+      return
+    }
+    observe(metrics, request, response)
+    queue.begin(addressOf(request.socket), () => route(o, request, response))
   })
   harden(localServer)
   const proxy = createConnectProxy({ tlsPort: tls, localPort: local, logger: o.logger })
@@ -129,8 +136,50 @@ function observe(metrics: Metrics, request: IncomingMessage, response: ServerRes
 
 function route(o: ServeOptions, request: IncomingMessage, response: ServerResponse): void {
   const host = hostOf(request.headers.host)
-  const portal = o.portal && (host === 'localhost' || host === '127.0.0.1') ? o.portal : undefined
-  const app = portal ?? (host === undefined ? undefined : o.hosts.find((entry) => entry.matches(host))?.app)
+  if (o.portal !== undefined && host !== undefined && portalHosts.includes(host)) {
+    routePortal(o, o.portal, request, response)
+    return
+  }
+  routeService(o, host, request, response)
+}
+
+/** Loopback names only: a web page can point its own name here (DNS rebinding). */
+const portalHosts = ['localhost', '127.0.0.1', portalHost]
+
+const ownPaths = ['/health', '/ready', '/metrics']
+const isOfPortal = ({ url = '/', headers }: IncomingMessage): boolean =>
+  portalHosts.includes(hostOf(headers.host) ?? '') && !ownPaths.includes(url.split('?', 1)[0] ?? '')
+
+function routePortal(
+  o: ServeOptions,
+  portal: FastifyInstance,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  try {
+    const forwarded = forwardedTo(request)
+    if (forwarded === undefined) {
+      portal.routing(request, response)
+      return
+    }
+    response.setHeader('content-security-policy', forwardedPolicy)
+    response.setHeader('cross-origin-resource-policy', 'same-origin')
+    request.url = forwarded.url
+    request.headers.host = forwarded.host
+    routeService(o, forwarded.host, request, response)
+  } catch (error) {
+    const { status, body } = toErrorBody(error, randomUUID())
+    answerInstead(response, { status, body })
+  }
+}
+
+function routeService(
+  o: ServeOptions,
+  host: string | undefined,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const app = host === undefined ? undefined : o.hosts.find((entry) => entry.matches(host))?.app
   if (app) {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
     const reply = o.intercept?.({ host: host ?? '', method: request.method ?? '', path })

@@ -1,4 +1,4 @@
-import { domain } from '@strongroom/contract'
+import { domain, graphHost } from '@strongroom/contract'
 import { createHttpApp, requireBearer, ServiceError, type FastifyInstance } from '@strongroom/platform'
 import { userName } from '../tokens.ts'
 import { addApplications } from './applications.ts'
@@ -7,8 +7,6 @@ import type { GraphOptions } from './directory.ts'
 import { addGroups } from './groups.ts'
 import { addServicePrincipals } from './service-principals.ts'
 import { addUsers } from './users.ts'
-
-export const graphHost: string = `graph.${domain}`
 
 /** What Graph takes by POST and only answers. */
 const questions = /\/(getByIds|checkMemberGroups|getMemberGroups)$/i

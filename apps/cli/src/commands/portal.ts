@@ -1,0 +1,53 @@
+import { spawn } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { askAsOwner } from '../client/https.ts'
+import type { ServerRecord } from '../client/connection.ts'
+import type { Command } from '../core/command.ts'
+
+/** Of the portal on this machine; elsewhere no name resolution or certificate is needed for it either. */
+export const portalAddress = (server: Pick<ServerRecord, 'ports'>): string => `http://localhost:${server.ports.local}/`
+
+/** Whether a browser can be opened here: a desktop, and a person at the terminal. */
+const hasDesktop = (): boolean =>
+  process.stderr.isTTY && (process.env['DISPLAY'] ?? process.env['WAYLAND_DISPLAY'] ?? '') !== ''
+
+/**
+ * Opens the address by way of a file that only this user can read: arguments of programs are seen by everyone on the machine.
+ * @returns whether a program took it
+ */
+async function openBrowser(runDirectory: string, address: string): Promise<boolean> {
+  const file = join(runDirectory, 'portal.html')
+  await writeFile(file, `<!doctype html><meta http-equiv="refresh" content="0; url=${address}">\n`, { mode: 0o600 })
+  const child = spawn('xdg-open', [pathToFileURL(file).href], { stdio: 'ignore', detached: true })
+  return await new Promise((done) => {
+    child.once('error', () => done(false))
+    child.once('spawn', () => {
+      child.unref()
+      done(true)
+    })
+  })
+}
+
+export const portalCommand: Command = {
+  words: ['portal'],
+  summary: 'open the portal in the browser, signed in as the owner',
+  options: [{ flags: '--no-open', summary: 'print the address only' }],
+  examples: ['strongroom portal', 'strongroom portal --no-open'],
+  run: async (context) => {
+    const { server } = await context.connect()
+    const run = join(context.paths.state, 'run')
+    const issued = await askAsOwner<{ code: string; expires_in: number }>(join(run, 'owner.sock'), '/sign-in-code', {})
+    const address = `${portalAddress(server)}#sign-in=${issued.code}`
+    const opened = context.options['open'] !== false && hasDesktop() && (await openBrowser(run, address))
+    return {
+      data: { address, expiresIn: issued.expires_in, opened },
+      lines: [
+        address,
+        `  signs one browser in, once, within ${issued.expires_in / 60} minutes`,
+        ...(opened ? ['  opened in your browser'] : []),
+      ],
+    }
+  },
+}

@@ -1,0 +1,38 @@
+import type { ComponentType } from 'preact'
+import { match, type Parameters } from './router.ts'
+
+/** A page: loaded when it is first shown. */
+export interface Page {
+  title: string
+  /** Whether it works without a signed-in principal. */
+  open?: boolean
+  /** Key of a loaded component, and its properties. */
+  pattern: string
+  load: () => Promise<ComponentType<never>>
+}
+
+/** `load` gives a component whose properties are the names in the pattern. */
+function page<Pattern extends string>(
+  pattern: Pattern,
+  title: string,
+  load: () => Promise<ComponentType<Parameters<Pattern>>>,
+  o: { open?: boolean } = {},
+): Page {
+  return { pattern, title, load: load as Page['load'], ...o }
+}
+
+/** In the order in which they are tried. */
+export const pages: readonly Page[] = [
+  page('/', 'Machines', async () => (await import('../machines/machines-page.tsx')).MachinesPage),
+]
+
+export function findPage(path: string): { page: Page; parameters: Record<string, string> } | undefined {
+  for (const each of pages) {
+    const parameters = match(each.pattern, path)
+    if (parameters !== undefined) return { page: each, parameters: parameters as Record<string, string> }
+  }
+  return undefined
+}
+
+/** What stands in the navigation. */
+export const places: readonly { address: string; name: string }[] = [{ address: '/', name: 'Machines' }]

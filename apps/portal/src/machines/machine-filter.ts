@@ -1,0 +1,32 @@
+import { encryptionOf, groupOf, type Machine } from './machine.ts'
+
+const texts = new WeakMap<Machine, string>()
+
+/** All that is looked at, made once a machine: a filter of 10,000 answers while one types. */
+function textOf(machine: Machine): string {
+  const known = texts.get(machine)
+  if (known !== undefined) return known
+  const { properties, location, tags = {} } = machine
+  const text = [
+    machine.name,
+    groupOf(machine.id),
+    location,
+    properties.hardwareProfile.vmSize,
+    properties.provisioningState,
+    encryptionOf(machine) ?? '',
+    ...Object.entries(tags).map(([name, value]) => `${name}=${value}`),
+  ]
+    .join('\n')
+    .toLowerCase()
+  texts.set(machine, text)
+  return text
+}
+
+/** Whether every word of the filter is somewhere in what the list shows. */
+export function matches(machine: Machine, filter: string): boolean {
+  const text = textOf(machine)
+  return filter
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word))
+}

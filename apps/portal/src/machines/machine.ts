@@ -1,0 +1,82 @@
+import type { InstanceViewStatus } from '@strongroom/contract'
+import { get, list, subscriptionPath, versions } from '../wire/arm.ts'
+
+/** What the portal reads of a virtual machine's resource. */
+export interface Machine {
+  id: string
+  name: string
+  location: string
+  zones?: string[]
+  tags?: Record<string, string>
+  identity?: { type: string; principalId?: string; userAssignedIdentities?: Record<string, unknown> }
+  properties: {
+    vmId: string
+    provisioningState: string
+    timeCreated?: string
+    hardwareProfile: { vmSize: string }
+    securityProfile?: {
+      securityType?: string
+      uefiSettings?: { secureBootEnabled?: boolean; vTpmEnabled?: boolean }
+      encryptionAtHost?: boolean
+    }
+    storageProfile: {
+      imageReference?: { id?: string; publisher?: string; offer?: string; sku?: string; version?: string }
+      osDisk: {
+        name?: string
+        managedDisk?: {
+          id?: string
+          securityProfile?: { securityEncryptionType?: string; diskEncryptionSet?: { id: string } }
+        }
+      }
+      dataDisks?: { lun: number; name?: string; diskSizeGB?: number; managedDisk?: { id?: string } }[]
+    }
+    osProfile?: { computerName?: string; adminUsername?: string }
+    networkProfile?: { networkInterfaces?: { id: string }[] }
+    instanceView?: InstanceView
+  }
+}
+
+export interface InstanceView {
+  computerName?: string
+  statuses: InstanceViewStatus[]
+  notices?: string[]
+}
+
+export type PowerState = 'running' | 'starting' | 'stopping' | 'stopped' | 'deallocated' | 'unknown'
+
+const settled = new Set(['running', 'stopped', 'deallocated'])
+
+/** Of what an instance view says: its power, and the sentence beside it where something is wrong. */
+export function powerOf(view: InstanceView | undefined): { power: PowerState; message?: string } {
+  const status = view?.statuses.find(({ code }) => code.startsWith('PowerState/'))
+  const power = (status?.code.slice('PowerState/'.length) ?? 'unknown') as PowerState
+  return { power, ...(status?.message !== undefined && { message: status.message }) }
+}
+
+/** Whether the machine is on its way from one state to another. */
+export function isMoving(machine: Pick<Machine, 'properties'>): boolean {
+  const { provisioningState, instanceView } = machine.properties
+  if (['Creating', 'Updating', 'Deleting'].includes(provisioningState)) return true
+  return instanceView !== undefined && !settled.has(powerOf(instanceView).power)
+}
+
+export const groupOf = (id: string): string => /\/resourceGroups\/([^/]+)/i.exec(id)?.[1] ?? ''
+export const nameOf = (id: string): string => id.slice(id.lastIndexOf('/') + 1)
+
+/** Where the portal shows it. */
+export const placeOf = (machine: Pick<Machine, 'id' | 'name'>): string =>
+  `/machines/${encodeURIComponent(groupOf(machine.id))}/${encodeURIComponent(machine.name)}`
+
+/** What the operating system's disk is encrypted by, as Azure calls it. */
+export const encryptionOf = (machine: Machine): string | undefined =>
+  machine.properties.storageProfile.osDisk.managedDisk?.securityProfile?.securityEncryptionType
+
+/** All of the subscription that the principal may see, with their state. */
+export async function readMachines(signal: AbortSignal): Promise<Machine[]> {
+  const path = `${await subscriptionPath()}/providers/Microsoft.Compute/virtualMachines?statusOnly=false`
+  return await list<Machine>(path, versions.compute, signal)
+}
+
+export async function readInstanceView(id: string, signal?: AbortSignal): Promise<InstanceView> {
+  return await get<InstanceView>(`${id}/instanceView`, versions.compute, signal)
+}

@@ -1,0 +1,54 @@
+import type { ErrorDetail } from '@strongroom/contract'
+import type { WireError } from '../wire/wire-error.ts'
+
+/** A refusal: the service's own words first, then what it expected, what it found and what to do. */
+export function Problem({ error, what }: { error: WireError; what?: string }) {
+  return (
+    <div class="problem" role="alert">
+      {what !== undefined && <p class="problem-what">{what}</p>}
+      <Detail detail={error.detail} />
+    </div>
+  )
+}
+
+function Detail({ detail }: { detail: ErrorDetail }) {
+  const { expected, found, remedy } = detail.innererror ?? {}
+  const rows = [
+    ['Expected', expected],
+    ['Found', found],
+    ['What to do', remedy],
+  ].filter(([, text]) => text !== undefined)
+  return (
+    <>
+      <p>
+        <bdi class="message">{detail.message}</bdi>
+      </p>
+      {rows.length > 0 && (
+        <dl>
+          {rows.map(([name, text]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>
+                <bdi>{text}</bdi>
+              </dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      <p class="code">
+        <bdi>{detail.code}</bdi>
+        {detail.target !== undefined && (
+          <>
+            {' · '}
+            <bdi>{detail.target}</bdi>
+          </>
+        )}
+      </p>
+      {(detail.details ?? []).map((each, index) => (
+        <div class="problem-part" key={index}>
+          <Detail detail={each} />
+        </div>
+      ))}
+    </>
+  )
+}

@@ -1,0 +1,100 @@
+import { managementAudience, managementHost, type ArmOperation, type ArmOperationStep } from '@strongroom/contract'
+import { forgetToken, tokenFor } from '../session/session.ts'
+import { ask, type Answer } from './ask.ts'
+import { errorOf, WireError } from './wire-error.ts'
+
+/** api-versions as Azure's own clients send them. */
+export const versions = {
+  authorization: '2022-04-01',
+  compute: '2024-11-01',
+  cost: '2023-11-01',
+  network: '2024-05-01',
+  quota: '2023-02-01',
+  resources: '2024-11-01',
+  subscriptions: '2022-12-01',
+} as const
+
+export interface ArmQuestion {
+  method?: string
+  /** Path below the resource manager with its query, without api-version. */
+  path: string
+  version: string
+  body?: unknown
+  signal?: AbortSignal
+}
+
+const addressOf = ({ path, version }: ArmQuestion): string =>
+  `https://${managementHost}${path}${path.includes('?') ? '&' : '?'}api-version=${version}`
+
+/** The resource manager with the principal's rights. A token that is no longer taken is fetched anew, once. @throws WireError */
+export async function armAt<Body>(url: string, o: Omit<ArmQuestion, 'path' | 'version'> = {}): Promise<Answer<Body>> {
+  const once = async (): Promise<Answer<Body>> =>
+    await ask<Body>({ ...o, url, token: await tokenFor(managementAudience) })
+  try {
+    return await once()
+  } catch (error) {
+    if (!(error instanceof WireError) || error.status !== 401) throw error
+    forgetToken(managementAudience)
+    return await once()
+  }
+}
+
+export async function arm<Body>(question: ArmQuestion): Promise<Answer<Body>> {
+  const { path: _, version: __, ...rest } = question
+  return await armAt<Body>(addressOf(question), rest)
+}
+
+export async function get<Body>(path: string, version: string, signal?: AbortSignal): Promise<Body> {
+  return (await arm<Body>({ path, version, ...(signal !== undefined && { signal }) })).body
+}
+
+/** Every page of a list. */
+export async function list<Item>(path: string, version: string, signal?: AbortSignal): Promise<Item[]> {
+  const all: Item[] = []
+  let url: string | undefined = addressOf({ path, version })
+  while (url !== undefined) {
+    const { body }: Answer<{ value: Item[]; nextLink?: string }> = await armAt(
+      url,
+      signal === undefined ? {} : { signal },
+    )
+    all.push(...body.value)
+    url = body.nextLink
+  }
+  return all
+}
+
+/** Sends what goes on after its answer, and follows it to its end. @throws WireError what it ended with */
+export async function run(
+  question: ArmQuestion,
+  onSteps: (steps: ArmOperationStep[]) => void = () => {},
+): Promise<void> {
+  const { headers } = await arm(question)
+  const url = headers.get('azure-asyncoperation')
+  if (url === null) return
+  for (;;) {
+    const { body } = await armAt<ArmOperation>(url)
+    onSteps(body.properties?.steps ?? [])
+    if (body.status === 'Succeeded') return
+    if (body.status !== 'InProgress')
+      throw body.error === undefined ? errorOf(409, undefined, body.status) : new WireError(409, body.error)
+    await new Promise((done) => setTimeout(done, 500))
+  }
+}
+
+let subscription: Promise<string> | undefined
+
+/** `/subscriptions/{id}` of the subscription that the principal sees. @throws WireError */
+export async function subscriptionPath(): Promise<string> {
+  subscription ??= list<{ id: string }>('/subscriptions', versions.subscriptions).then(([first]) => {
+    if (first !== undefined) return first.id
+    throw new WireError(403, {
+      code: 'NoSubscription',
+      message: 'You may see no subscription of this installation.',
+      innererror: { remedy: 'Ask its owner for a role, Reader at least: az role assignment create --role Reader.' },
+    })
+  })
+  return await subscription.catch((error: unknown) => {
+    subscription = undefined
+    throw error
+  })
+}

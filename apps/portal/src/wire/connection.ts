@@ -1,0 +1,15 @@
+import { signal } from '@preact/signals'
+
+/** Whether the server answers; `since` is when it was last heard. */
+export const connection = signal<{ state: 'up' } | { state: 'lost'; since: Date }>({ state: 'up' })
+
+let lastHeard = new Date()
+
+export function heard(): void {
+  lastHeard = new Date()
+  if (connection.peek().state === 'lost') connection.value = { state: 'up' }
+}
+
+export function lost(): void {
+  if (connection.peek().state === 'up') connection.value = { state: 'lost', since: lastHeard }
+}

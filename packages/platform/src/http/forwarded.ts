@@ -1,0 +1,56 @@
+import type { IncomingMessage } from 'node:http'
+import { forwardPrefix, isForwarded } from '@strongroom/contract'
+import { ServiceError } from '../errors.ts'
+import { hostOf } from './host.ts'
+
+export interface Forwarded {
+  host: string
+  /** Request target below that host. */
+  url: string
+}
+
+/** What must stand on every answer below the portal's origin that is no page of it: shown as a document, it runs nothing. */
+export const forwardedPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox"
+
+/**
+ * Where a request of the portal's origin leads, `/-/HOST/PATH`; undefined where it asks for the portal itself. A browser tells whose
+ * page asks: no other page can have a signed-in person's browser ask anything here.
+ * @throws ServiceError 403 CrossSiteRequest, 404 NotForwarded
+ */
+export function forwardedTo(request: IncomingMessage): Forwarded | undefined {
+  const target = request.url ?? '/'
+  if (!target.startsWith(forwardPrefix)) return undefined
+  const [, name = '', path = ''] = /^([^/?#]*)(.*)$/s.exec(target.slice(forwardPrefix.length)) ?? []
+  const host = hostOf(name)
+  if (host !== name || !isForwarded(host)) {
+    throw new ServiceError({
+      code: 'NotForwarded',
+      status: 404,
+      message: 'The portal leads to no such service.',
+      expected: 'a name such as management.strongroom.internal',
+      found: name.slice(0, 60),
+    })
+  }
+  if (!isOwnPage(request)) {
+    throw new ServiceError({
+      code: 'CrossSiteRequest',
+      status: 403,
+      message: 'A page of another site asks.',
+      expected: 'a request of the portal itself',
+      found: String(request.headers.origin ?? request.headers['sec-fetch-site']).slice(0, 100),
+      remedy: 'Use the portal, or ask the service by its own name.',
+    })
+  }
+  return { host, url: path.startsWith('/') ? path : `/${path}` }
+}
+
+/** By Fetch Metadata, else, for what changes something, by the Origin header; programs that are no browser send neither. */
+function isOwnPage({ headers, method }: IncomingMessage): boolean {
+  const site = headers['sec-fetch-site']
+  const reads = method === 'GET' || method === 'HEAD'
+  if (site !== undefined && site !== 'same-origin' && !(site === 'none' && reads)) return false
+  const { origin } = headers
+  if (origin === undefined) return true
+  const [, host] = /^https?:\/\/(.+)$/.exec(origin) ?? []
+  return host === headers.host
+}

@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { constants, gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+/**
+ * Makes the portal's files of apps/portal: modules that are loaded where they are needed, named by their digest, with a compressed
+ * copy beside each. Set-up does it; where nothing that goes into them has changed it takes no time.
+ */
+const root = resolve(import.meta.dirname, '..')
+const directory = join(root, 'apps/portal/dist')
+/** Packages of others that are in the files. */
+export const portalParts: readonly string[] = ['preact', '@preact/signals', '@preact/signals-core'].map(
+  (name) => `node_modules/${name}/package.json`,
+)
+const stampFile = 'inputs.sha256'
+
+/** Of everything that goes into the files. */
+function digestOfInputs(): string {
+  const patterns = ['apps/portal/{src/**,static/**,package.json}', 'packages/*/{src/**,package.json}']
+  const files = globSync([...patterns, 'scripts/build-portal.ts', 'package-lock.json'], {
+    cwd: root,
+    withFileTypes: true,
+  })
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted()
+  const hash = createHash('sha256')
+  for (const file of files)
+    hash
+      .update(`${file.slice(root.length)}\0`)
+      .update(readFileSync(file))
+      .update('\0')
+  return hash.digest('hex')
+}
+
+/** @returns whether anything had to be made */
+export async function buildPortal(): Promise<boolean> {
+  const digest = digestOfInputs()
+  const stamp = join(directory, stampFile)
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return false
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: { main: 'apps/portal/src/main.tsx', style: 'apps/portal/src/style/style.css' },
+    outdir: directory,
+    entryNames: 'assets/[name]-[hash]',
+    chunkNames: 'assets/[name]-[hash]',
+    assetNames: 'assets/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2024',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    conditions: ['x-source'],
+    minify: true,
+    legalComments: 'none',
+    metafile: true,
+    write: false,
+    logLevel: 'silent',
+  })
+  const made = Object.entries(metafile.outputs)
+  const nameOf = (entry: string): string =>
+    `/${made.find(([, output]) => output.entryPoint === entry)![0].slice('apps/portal/dist/'.length)}`
+  const page = readFileSync(join(root, 'apps/portal/static/index.html'), 'utf8')
+    .replace('/main.js', nameOf('apps/portal/src/main.tsx'))
+    .replace('/style.css', nameOf('apps/portal/src/style/style.css'))
+  // Beside it, then in its place: a server never sees half of it.
+  const partial = `${directory}.${process.pid}`
+  const place = (name: string, content: string | Uint8Array): void => {
+    const file = join(partial, name)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, content)
+    if (/\.(js|css|html)$/.test(name))
+      writeFileSync(`${file}.gz`, gzipSync(content, { level: constants.Z_BEST_COMPRESSION }))
+  }
+  for (const { path, contents } of outputFiles) place(path.slice(directory.length + 1), contents)
+  place('index.html', page)
+  place('icon.svg', readFileSync(join(root, 'apps/portal/static/icon.svg')))
+  place(stampFile, digest)
+  rmSync(directory, { recursive: true, force: true })
+  renameSync(partial, directory)
+  return true
+}
+
+if (import.meta.main) await buildPortal()

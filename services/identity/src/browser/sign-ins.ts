@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '@strongroom/platform'
+import { OAuthError } from '../oauth-error.ts'
+import { ShortLived } from './short-lived.ts'
+
+/** From the owner's shell to the browser. */
+const codeSeconds = 300
+/** From the redirect to the token endpoint (RFC 6749 section 4.1.2: short). */
+const authorizationSeconds = 60
+const sessionSeconds = 12 * 3600
+
+interface Authorization {
+  clientId: string
+  redirectUri: string
+  /** BASE64URL(SHA-256(code_verifier)), RFC 7636. */
+  challenge: string
+  scope: string
+  nonce: string | undefined
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text, 'utf8').digest('base64url')
+
+/**
+ * How the owner's browser signs in, in the memory of this process: a one-time code that the owner's socket gives, the session that
+ * it begins, and the authorization codes that a session is given. A session has two halves: the cookie, which no script reads, and
+ * a secret that the page's origin keeps, which no other port of this machine is sent (cookies know no ports).
+ */
+export class SignIns {
+  readonly #codes: ShortLived<true>
+  readonly #sessions: ShortLived<{ binding: string }>
+  readonly #authorizations: ShortLived<Authorization>
+
+  constructor(clock: Clock) {
+    this.#codes = new ShortLived({ clock, seconds: codeSeconds, most: 16 })
+    this.#sessions = new ShortLived({ clock, seconds: sessionSeconds, most: 64 })
+    this.#authorizations = new ShortLived({ clock, seconds: authorizationSeconds, most: 256 })
+  }
+
+  code(): { code: string; expiresIn: number } {
+    return { code: this.#codes.issue(true), expiresIn: codeSeconds }
+  }
+
+  /** Begins a session by a one-time code. @returns what the cookie holds; undefined where the code is used, old or wrong */
+  begin(code: string, binding: string): string | undefined {
+    if (this.#codes.take(code) === undefined) return undefined
+    return this.#sessions.issue({ binding: sha256(binding) })
+  }
+
+  holds(cookie: string, binding: string): boolean {
+    return this.#sessions.read(cookie)?.binding === sha256(binding)
+  }
+
+  end(cookie: string): void {
+    this.#sessions.drop(cookie)
+  }
+
+  authorize(o: Authorization): string {
+    return this.#authorizations.issue(o)
+  }
+
+  /** @throws OAuthError invalid_grant; the code is used up by then */
+  redeem(o: { code: string; clientId: string; redirectUri: string; verifier: string }): Authorization {
+    const found = this.#authorizations.take(o.code)
+    if (found === undefined || found.clientId !== o.clientId || found.redirectUri !== o.redirectUri)
+      throw refused(
+        70_008,
+        'The provided authorization code or refresh token has expired, was used, or is of another app.',
+      )
+    if (sha256(o.verifier) !== found.challenge)
+      throw refused(
+        50_148,
+        'The code_verifier does not match the code_challenge supplied in the authorization request for PKCE.',
+      )
+    return found
+  }
+}
+
+const refused = (number: number, message: string): OAuthError =>
+  new OAuthError({ status: 400, error: 'invalid_grant', number, message })

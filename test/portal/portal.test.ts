@@ -1,0 +1,135 @@
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { expectAccessible } from './support/accessible.ts'
+import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
+
+describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => {
+  let portal: PortalTest
+  let page: Page
+
+  beforeAll(async () => {
+    portal = await PortalTest.open()
+    page = await portal.signedIn()
+  }, 300_000)
+  afterAll(async () => await portal?.close())
+
+  it('signs the owner in by the address that the command prints, once', async () => {
+    const address = await portal.address()
+    const first = await (await portal.context()).newPage()
+    await first.goto(address)
+    await first.getByRole('heading', { name: 'Machines' }).waitFor()
+    expect(first.url()).toBe(`${portal.origin}/`)
+    const second = await (await portal.context()).newPage()
+    await second.goto(address)
+    await second.getByRole('heading', { name: 'Sign in to Strongroom' }).waitFor()
+    await expect.poll(() => second.getByRole('alert').textContent()).toContain('AADSTS50058')
+  })
+
+  it('stays signed in when it is loaded again, and shows nothing of it to scripts, storage or other ports', async () => {
+    await page.reload()
+    await page.getByRole('heading', { name: 'Machines' }).waitFor()
+    const kept = await page.evaluate(() =>
+      JSON.stringify({
+        ...Object.fromEntries(Object.entries(localStorage)),
+        in: sessionStorage.length,
+        cookie: document.cookie,
+      }),
+    )
+    expect(kept).not.toMatch(/eyJ|strongroom-session"/)
+    expect(JSON.parse(kept)).toMatchObject({ in: 0, cookie: '' })
+    const [cookie] = await page.context().cookies(`${portal.origin}/-/login.strongroom.internal/`)
+    expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict', path: '/-/login.strongroom.internal/' })
+  })
+
+  it('asks no other origin for anything, and breaks its own rules nowhere', async () => {
+    await page.goto(`${portal.origin}/`)
+    await page.getByRole('heading', { name: 'Machines' }).waitFor()
+    const others = portal.requested.filter((url) => new URL(url).origin !== portal.origin)
+    expect(others).toEqual([])
+    expect(portal.requested.length).toBeGreaterThan(5)
+    expect(portal.faults.filter((text) => /Content Security Policy|Trusted/.test(text))).toEqual([])
+  })
+
+  it('runs no script and no style that is written into the page, and lets no page frame it', async () => {
+    const { headers } = await fetch(`${portal.origin}/machines/a/b`).then(({ headers: all }) => ({ headers: all }))
+    const policy = headers.get('content-security-policy') ?? ''
+    for (const part of ["default-src 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'"])
+      expect(policy).toContain(part)
+    expect(policy).not.toMatch(/unsafe|data:|\*/)
+    expect(headers.get('referrer-policy')).toBe('no-referrer')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    const ran = await page.evaluate(() => {
+      const script = document.createElement('script')
+      try {
+        script.text = 'globalThis.ran = true'
+      } catch {
+        return 'trusted types'
+      }
+      document.body.append(script)
+      return String((globalThis as { ran?: boolean }).ran)
+    })
+    expect(ran).toBe('trusted types')
+  })
+
+  it('lets no page of another site ask or change anything through it', async () => {
+    const path = '/-/login.strongroom.internal/organizations/oauth2/v2.0/authorize'
+    const foreign = await (await portal.context()).newPage()
+    await foreign.goto(`http://127.0.0.1:${portal.installation.ports.local}/health`)
+    const refused = await foreign.evaluate(
+      async (url) => await fetch(url, { method: 'POST', mode: 'no-cors', body: 'x' }).then((r) => r.type, String),
+      portal.origin + path,
+    )
+    // What another origin gets to see of an answer is nothing.
+    expect(refused).toMatch(/opaque|TypeError/)
+    const ask = async (headers: Record<string, string>): Promise<number> =>
+      (await fetch(portal.origin + path, { method: 'POST', headers })).status
+    expect(await ask({ 'sec-fetch-site': 'cross-site' })).toBe(403)
+    expect(await ask({ 'sec-fetch-site': 'same-site' })).toBe(403)
+    expect(await ask({ origin: 'https://evil.example' })).toBe(403)
+    expect(await ask({ origin: portal.origin })).not.toBe(403)
+  })
+
+  it('leads to the services that clients use, and to no other name', async () => {
+    const status = async (host: string): Promise<number> => (await fetch(`${portal.origin}/-/${host}/x`)).status
+    expect(await status('management.strongroom.internal')).toBe(401)
+    for (const host of ['host.strongroom.internal', 'keyvault.strongroom.internal', 'localhost', 'evil.example', ''])
+      expect(await status(host), host).toBe(404)
+  })
+
+  it('loads at most 110 KiB of compressed script before the first list is shown', async () => {
+    const fresh = await portal.context()
+    const list = await fresh.newPage()
+    let bytes = 0
+    list.on('response', (response) => {
+      if (!response.url().endsWith('.js')) return
+      bytes += Number(response.headers()['content-length'] ?? Number.NaN)
+      expect(response.headers()['content-encoding']).toBe('gzip')
+    })
+    await portal.signedIn('/', fresh)
+    await list.goto(`${portal.origin}/`)
+    await list.getByRole('heading', { name: 'Machines' }).waitFor()
+    process.stdout.write(`Script before the first list: ${bytes} bytes compressed\n`)
+    expect(bytes).toBeGreaterThan(5_000)
+    expect(bytes).toBeLessThanOrEqual(110 * 1024)
+  })
+
+  it('is accessible before and after the sign-in, in light, dark and forced colours', async () => {
+    const out = await (await portal.context()).newPage()
+    await out.goto(`${portal.origin}/`)
+    await out.getByRole('heading', { name: 'Sign in to Strongroom' }).waitFor()
+    await expectAccessible(out)
+    await page.goto(`${portal.origin}/`)
+    await page.getByText('No machine yet').waitFor()
+    await expectAccessible(page)
+  })
+
+  it('says that the server does not answer, and comes back with it', async () => {
+    await page.goto(`${portal.origin}/`)
+    await page.getByRole('heading', { name: 'Machines' }).waitFor()
+    await portal.installation.stop()
+    await page.getByText('The server has not answered since').waitFor()
+    await portal.installation.start({}, ['--compute', 'simulated'])
+    await page.getByText('The server has not answered since').waitFor({ state: 'hidden' })
+    expect(await page.getByRole('alert').count()).toBe(0)
+  })
+})

@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs'
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { buildPortal } from '../../../scripts/build-portal.ts'
+import { TestInstallation } from '../../system/support/installation.ts'
+
+const browserPath = '/usr/bin/chromium'
+export const chromiumIsInstalled: boolean = existsSync(browserPath)
+if (!chromiumIsInstalled) process.stderr.write(`portal: skipped, as Debian's package chromium is not installed\n`)
+
+/** What a busy machine may need for something to appear. */
+const patienceMs = 60_000
+
+/** A real server without guests, and a real browser before it. */
+export class PortalTest {
+  readonly installation: TestInstallation
+  readonly browser: Browser
+  /** What the pages asked for, of any origin. */
+  readonly requested: string[] = []
+  /** Errors of scripts and of the console. */
+  readonly faults: string[] = []
+
+  private constructor(installation: TestInstallation, browser: Browser) {
+    this.installation = installation
+    this.browser = browser
+  }
+
+  static async open(): Promise<PortalTest> {
+    await buildPortal()
+    const installation = await TestInstallation.create()
+    await installation.start({}, ['--compute', 'simulated'])
+    // No sandbox: tests run as root in containers, where Chromium refuses to start with one.
+    const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox', '--disable-gpu'] })
+    return new PortalTest(installation, browser)
+  }
+
+  get origin(): string {
+    return `http://localhost:${this.installation.ports.local}`
+  }
+
+  /** A browser of its own: nothing of another one's is in it. */
+  async context(o: Parameters<Browser['newContext']>[0] = {}): Promise<BrowserContext> {
+    const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 }, ...o })
+    context.setDefaultTimeout(patienceMs)
+    context.on('request', (request) => this.requested.push(request.url()))
+    context.on('console', (message) => {
+      if (message.type() === 'error') this.faults.push(message.text())
+    })
+    context.on('weberror', (error) => this.faults.push(String(error.error())))
+    return context
+  }
+
+  /** The address that `strongroom portal` prints. */
+  async address(): Promise<string> {
+    return (await this.installation.must<{ address: string }>('portal', '--no-open')).address
+  }
+
+  /** A page that the owner is signed in at. */
+  async signedIn(path = '/', context?: BrowserContext): Promise<Page> {
+    const page = await (context ?? (await this.context())).newPage()
+    await page.goto(await this.address())
+    await page.getByRole('button', { name: 'Sign out' }).waitFor()
+    if (path !== '/') await page.goto(this.origin + path)
+    return page
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close()
+    await this.installation.remove()
+  }
+}
