@@ -69,7 +69,7 @@ describe.each(shells)('completion in %s', (shell) => {
 
   it('offers the values that an option may have', () => {
     expect(offered(shell, 'vm', 'wait', 'a', '--for', 'd')).toEqual(['deallocated', 'deleted'])
-    expect(offered(shell, 'vm', 'list', '-o', '')).toEqual(['json', 'table'])
+    expect(offered(shell, 'vm', 'list', '-o', '').toSorted()).toEqual(['json', 'jsonc', 'none', 'table', 'tsv', 'yaml'])
   })
 
   it('offers files where a file is to be named', () => {

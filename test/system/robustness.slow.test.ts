@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
-import { prepareNetwork, vmBody } from '../../apps/cli/src/up/vm-request.ts'
+import { prepareNetwork } from '../../apps/cli/src/up/vm-network.ts'
+import { vmBody } from '../../apps/cli/src/up/vm-request.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'
 import { begin as beginOn, killAtEachStep as killSteps } from './support/kill-steps.ts'

@@ -3,7 +3,7 @@ import type { Connection } from './client/connection.ts'
 import { commandsFor } from './commands/modules.ts'
 import { CliError, describeError, exitCodes } from './core/cli-error.ts'
 import { optionsOf, type Command, type CommandContext } from './core/command.ts'
-import { render, type OutputFormat } from './core/output.ts'
+import { outputFormats, render, type OutputFormat, type Result } from './core/output.ts'
 import { findPaths } from './core/paths.ts'
 import { watch, watchSeconds } from './core/watch.ts'
 
@@ -28,7 +28,11 @@ function addCommand(program: Program, command: Command): void {
 }
 
 async function runCommand(command: Command, args: string[], options: Record<string, string | boolean>): Promise<void> {
-  const format: OutputFormat = options['output'] === 'json' ? 'json' : 'table'
+  const format = formatOf(options['output'])
+  if (format === undefined) {
+    reportError(unknownFormat(String(options['output'])), 'table')
+    return
+  }
   const paths = findPaths(process.env)
   let connection: Promise<Connection> | undefined
   const context: CommandContext = {
@@ -44,7 +48,7 @@ async function runCommand(command: Command, args: string[], options: Record<stri
     const often = options['watch']
     if (often !== undefined && often !== false) await repeat(command, context, watchSeconds(often))
     const result = await command.run(context)
-    if (result !== undefined) process.stdout.write(`${render(result, format)}\n`)
+    if (result !== undefined) await show(result, context)
   } catch (error) {
     reportError(error, format)
   } finally {
@@ -52,9 +56,39 @@ async function runCommand(command: Command, args: string[], options: Record<stri
   }
 }
 
+const formatOf = (given: string | boolean | undefined): OutputFormat | undefined =>
+  outputFormats.find((each) => each === (given ?? 'table'))
+
+const unknownFormat = (found: string): CliError =>
+  new CliError({
+    code: 'InvalidArgument',
+    message: `There is no output format '${found}'.`,
+    target: '--output',
+    expected: outputFormats.join(', '),
+    found,
+    remedy: 'Use one of the expected formats.',
+    exitCode: exitCodes.usage,
+  })
+
+/** What `--query` takes of a result; all of it without. */
+async function asked(result: Result, context: CommandContext): Promise<Result> {
+  const query = context.options['query']
+  if (typeof query !== 'string') return result
+  const { queried } = await import('./core/query.ts')
+  return queried(result, query)
+}
+
+async function show(result: Result, context: CommandContext): Promise<void> {
+  const text = render(await asked(result, context), context.format, { color: process.stdout.isTTY })
+  if (context.format !== 'none') process.stdout.write(`${text}\n`)
+}
+
 async function repeat(command: Command, context: CommandContext, seconds: number): Promise<never> {
   return await watch({
-    look: async () => await command.run(context),
+    look: async () => {
+      const result = await command.run(context)
+      return result && (await asked(result, context))
+    },
     seconds,
     format: context.format,
     terminal: process.stdout.isTTY,
@@ -72,19 +106,35 @@ function reportError(error: unknown, format: OutputFormat): void {
           remedy: 'This is a defect: please report it with the command you ran.',
           cause: error,
         })
-  if (format === 'json') process.stdout.write(`${JSON.stringify(known.toBody(), null, 2)}\n`)
+  if (format === 'json' || format === 'jsonc') process.stdout.write(`${JSON.stringify(known.toBody(), null, 2)}\n`)
   else for (const line of describeError(known.detail)) process.stderr.write(`${line}\n`)
   process.exitCode = known.exitCode
 }
 
+/** `help vm create` is `vm create --help`: commander's own help knows the first word alone. */
+function given(args: readonly string[]): string[] {
+  const [first, ...rest] = args
+  return first === 'help' && rest.length > 0 ? [...rest, '--help'] : [...args]
+}
+
+/** Whoever reads a pipe may have read enough, as `head` has: the rest is written to nobody. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(process.exitCode ?? 0)
+  })
+}
+
 async function main(): Promise<void> {
+  endWithReader()
+  const args = given(process.argv.slice(2))
   const program = new Program('strongroom')
     .description('A confidential-VM cloud that anyone can run.')
     .version('0.1.0')
     .exitOverride()
-  for (const command of await commandsFor(process.argv.slice(2))) addCommand(program, command)
+  for (const command of await commandsFor(args)) addCommand(program, command)
   try {
-    await program.parseAsync(process.argv)
+    await program.parseAsync(args, { from: 'user' })
   } catch (error) {
     const code = (error as { code?: string }).code ?? ''
     if (!code.startsWith('commander.')) throw error

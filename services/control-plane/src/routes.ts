@@ -8,6 +8,9 @@ import { verifierRoutes } from './providers/attestation/verifier-routes.ts'
 import { imageRoutes } from './host/image-routes.ts'
 import { activityRoutes } from './resources/activity.ts'
 import { authorizationRoutes } from './resources/authorization.ts'
+import { featureRoutes } from './resources/features.ts'
+import { permissionRoutes } from './resources/permissions.ts'
+import { networkUsageRoutes } from './providers/network/network-usages.ts'
 import { exportRoutes } from './resources/export.ts'
 import { groupRoutes } from './resources/groups.ts'
 import { inventoryRoutes } from './resources/inventory.ts'
@@ -32,10 +35,13 @@ export function allRoutes(plane: Plane): Route[] {
     ...moveRoutes(plane),
     ...managementGroupRoutes(plane),
     ...authorizationRoutes(plane),
+    ...permissionRoutes(plane),
+    ...featureRoutes(plane),
     ...lockRoutes(plane),
     ...tagRoutes(plane),
     ...activityRoutes(plane),
     ...plane.types.all.flatMap((type) => resourceRoutes(plane, type)),
+    ...networkUsageRoutes(plane),
     ...catalogRoutes(plane),
     ...marketTermsRoutes(),
     ...billingRoutes(plane),

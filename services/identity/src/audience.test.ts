@@ -7,6 +7,8 @@ describe('normaliseAudience', () => {
     ['https://management.azure.com/', 'https://management.azure.com'],
     ['https://management.azure.com//', 'https://management.azure.com'],
     ['https://management.core.windows.net/', 'https://management.azure.com'],
+    ['https://management.strongroom.internal/', 'https://management.azure.com'],
+    ['https://management.strongroom.internal.evil.example', 'https://management.strongroom.internal.evil.example'],
     ['HTTPS://Vault.Azure.Net', 'https://vault.azure.net'],
     ['https://machine.strongroom.internal', 'https://machine.strongroom.internal'],
     ['api://App/Path/', 'api://app/Path'],

@@ -1,5 +1,8 @@
-/** What Azure calls its resource manager; clients ask for tokens under either name. */
+import { managementHost } from '@strongroom/contract'
+
+/** Names of the resource manager: Azure's two, and its address here. Clients ask for tokens under each. */
 const aliases: Record<string, string> = {
+  [`https://${managementHost}`]: 'https://management.azure.com',
   'https://management.core.windows.net': 'https://management.azure.com',
 }
 

@@ -85,10 +85,17 @@ const show: Command = {
       data: rows,
       table: {
         columns: [by, 'Hours and GiB-hours', 'Cost', 'Currency'],
-        rows: rows.map((row) => [row.what, row.hours.toFixed(3), row.cost.toFixed(4), row.currency]),
+        rows: rows.map((row) => [short(row.what), row.hours.toFixed(3), row.cost.toFixed(4), row.currency]),
       },
     }
   },
+}
+
+/** An id as its name and group, so that a table is no wider than a terminal; programs get it whole. */
+function short(what: string): string {
+  const [, , , , group, , , , ...names] = what.split('/')
+  const told = what.startsWith('/') && names.length > 0 ? `${names.at(-1)} (${group})` : what
+  return told.length > 50 ? `${told.slice(0, 49)}…` : told
 }
 
 function shown(by: string, cells: (string | number)[]): string {

@@ -1,5 +1,5 @@
 import type { Paths } from './paths.ts'
-import type { OutputFormat, Result } from './output.ts'
+import { outputFormats, type OutputFormat, type Result } from './output.ts'
 import type { Connection } from '../client/connection.ts'
 
 export interface Option {
@@ -38,9 +38,13 @@ export interface Command {
 
 const outputOption: Option = {
   flags: '-o, --output <format>',
-  summary: 'json or table',
+  summary: outputFormats.join(', '),
   default: 'table',
-  choices: ['json', 'table'],
+  choices: outputFormats,
+}
+const queryOption: Option = {
+  flags: '--query <expression>',
+  summary: 'show of the result what a JMESPath expression takes of it',
 }
 const watchOption: Option = {
   flags: '-w, --watch [seconds]',
@@ -51,6 +55,7 @@ const watchOption: Option = {
 export const optionsOf = (command: Command): Option[] => [
   ...(command.options ?? []),
   ...(command.watchable === true ? [watchOption] : []),
+  queryOption,
   outputOption,
 ]
 

@@ -9,7 +9,7 @@ import {
 import { apiVersions, type ArmClient } from '../client/arm.ts'
 import type { Connection } from '../client/connection.ts'
 import { expectSuccess } from '../client/https.ts'
-import { groupPath } from '../up/vm-request.ts'
+import { groupPath } from '../up/vm-network.ts'
 
 const graph = 'https://graph.strongroom.internal'
 const versions = { vaults: '2024-11-01', diskEncryptionSets: '2023-04-02', keys: '7.4', graph: 'v1.0' } as const

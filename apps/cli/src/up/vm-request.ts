@@ -1,6 +1,7 @@
 import type { ImageReference } from '@strongroom/contract'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { apiVersions, type ArmClient, type OnSteps } from '../client/arm.ts'
+import { groupPath, prepareNetwork } from './vm-network.ts'
 
 export interface VmRequest {
   name: string
@@ -40,7 +41,6 @@ export const sizeFor = (tee: string): string => {
   })
 }
 
-export const groupPath = (arm: ArmClient, group: string): string => `${arm.subscription}/resourceGroups/${group}`
 export const vmPath = (arm: ArmClient, group: string, name: string): string =>
   `${groupPath(arm, group)}/providers/Microsoft.Compute/virtualMachines/${name}`
 
@@ -65,64 +65,6 @@ export function imageReference(image: string): ImageReference {
 export async function createVm(arm: ArmClient, request: VmRequest, onSteps?: OnSteps): Promise<void> {
   await prepareNetwork(arm, request)
   await arm.run('PUT', vmPath(arm, request.group, request.name), apiVersions.compute, vmBody(arm, request), onSteps)
-}
-
-/** Group, network, security group, address and network interface. */
-export async function prepareNetwork(arm: ArmClient, request: Pick<VmRequest, 'name' | 'group'>): Promise<void> {
-  const group = groupPath(arm, request.group)
-  const location = arm.region
-  const network = `${group}/providers/Microsoft.Network`
-  await arm.send('PUT', group, apiVersions.resources, { location })
-  await arm.run('PUT', `${network}/networkSecurityGroups/${request.name}NSG`, apiVersions.network, {
-    location,
-    properties: {
-      securityRules: [
-        {
-          name: 'default-allow-ssh',
-          properties: {
-            priority: 1000,
-            protocol: 'Tcp',
-            direction: 'Inbound',
-            access: 'Allow',
-            sourceAddressPrefix: '*',
-            sourcePortRange: '*',
-            destinationAddressPrefix: '*',
-            destinationPortRange: '22',
-          },
-        },
-      ],
-    },
-  })
-  const networks = await arm.get<{ value: unknown[] }>(`${network}/virtualNetworks`, apiVersions.network)
-  if (networks.value.length === 0) {
-    await arm.run('PUT', `${network}/virtualNetworks/${request.group}VNET`, apiVersions.network, {
-      location,
-      properties: {
-        addressSpace: { addressPrefixes: ['10.0.0.0/16'] },
-        subnets: [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }],
-      },
-    })
-  }
-  await arm.run('PUT', `${network}/publicIPAddresses/${request.name}PublicIP`, apiVersions.network, {
-    location,
-    sku: { name: 'Standard' },
-    properties: { publicIPAllocationMethod: 'Static' },
-  })
-  await arm.run('PUT', `${network}/networkInterfaces/${request.name}VMNic`, apiVersions.network, {
-    location,
-    properties: {
-      networkSecurityGroup: { id: `${network}/networkSecurityGroups/${request.name}NSG` },
-      ipConfigurations: [
-        {
-          name: `ipconfig${request.name}`,
-          properties: {
-            subnet: { id: `${network}/virtualNetworks/${request.group}VNET/subnets/default` },
-            publicIPAddress: { id: `${network}/publicIPAddresses/${request.name}PublicIP` },
-          },
-        },
-      ],
-    },
-  })
 }
 
 export function vmBody(arm: ArmClient, request: VmRequest): unknown {

@@ -12,6 +12,7 @@ import { bootDiagnosticsRoutes } from '../providers/compute/vm/boot-diagnostics.
 import { metersOfVm } from '../providers/compute/disk/disk-meters.ts'
 import { updateSaga } from '../providers/compute/disk/disk-sagas.ts'
 import { setType } from '../providers/compute/disk/stored/stored-disk.ts'
+import { metricRoutes } from '../providers/compute/vm/vm-metrics.ts'
 import { refusedRoutes } from '../providers/compute/vm/refused-actions.ts'
 import { runCommandRoutes } from '../providers/compute/vm/run-command/run-command-routes.ts'
 import { convertSaga } from '../providers/compute/vm/conversion/vm-conversion.ts'
@@ -26,7 +27,7 @@ import { convertsInto } from '../providers/compute/vm/conversion/conversion-rule
 import { allSizes, findSize, isOffered } from '../providers/compute/size/sizes.ts'
 import { sizeView } from '../providers/compute/size/catalog.ts'
 import { diskType, typeOf, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
-import { deallocateVm, deleteVm, powerOffVm, restartVm, startVm } from './vm-power.ts'
+import { deallocateVm, deleteVm, powerOffVm, reapplyVm, restartVm, startVm } from './vm-power.ts'
 import { instanceView, vmView } from '../providers/compute/vm/vm-view.ts'
 import { writeVm } from './vm-write/write-vm.ts'
 
@@ -51,6 +52,7 @@ export const virtualMachines: ResourceType<VmInternal> = {
     ...attachDetachRoutes(plane),
     ...runCommandRoutes(plane),
     ...bootDiagnosticsRoutes(plane),
+    ...metricRoutes(plane),
     ...refusedRoutes(plane),
   ],
   remove: deleteVm,
@@ -100,6 +102,7 @@ function powerRoutes(plane: Plane): Route[] {
     action('restart', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
     // There is one host: to move a VM is to boot it again.
     action('redeploy', async (vm, request) => await restartVm(plane, onBehalfOf(request), vm)),
+    action('reapply', async (vm, request) => await reapplyVm(plane, onBehalfOf(request), vm)),
     action('deallocate', async (vm, request) => await deallocateVm(plane, onBehalfOf(request), vm)),
     action(
       'powerOff',
@@ -176,12 +179,17 @@ async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
   const { adminUsername } = vm.internal.model.osProfile
   if (status?.power.state === 'Ready' && status.ssh !== undefined)
     return { ssh: { ...status.ssh, user: adminUsername }, adminUsername }
+  const noGuest = status?.power.state === 'Ready'
   throw new ServiceError({
     code: 'VmNotReady',
     status: 409,
-    message: `The guest of '${vm.name}' cannot be reached now.`,
-    expected: 'a VM that is running',
+    message: noGuest
+      ? `The VM '${vm.name}' has no guest: this installation makes VMs without guests (--compute simulated).`
+      : `The guest of '${vm.name}' cannot be reached now.`,
+    expected: noGuest ? 'an installation with guests' : 'a VM that is running',
     found: status?.power.state ?? 'no instance',
-    remedy: 'Start the VM and wait until it is ready.',
+    remedy: noGuest
+      ? 'Make it in an installation with guests: strongroom up.'
+      : 'Start the VM and wait until it is ready.',
   })
 }

@@ -8,13 +8,16 @@ import { findSize } from '../providers/compute/size/sizes.ts'
 import { changeStanding } from '../providers/compute/vm/standing-vm.ts'
 import { assertNotConverting } from '../providers/compute/vm/conversion/vm-conversion.ts'
 import { assertNotGeneralized } from '../providers/compute/vm/vm-generalize.ts'
-import { stateOf, type Vm } from '../providers/compute/vm/vm-model.ts'
+import { stateOf, type DiskChange, type Vm } from '../providers/compute/vm/vm-model.ts'
 import { setState, unfinished } from '../providers/compute/vm/vm-record.ts'
 import { repeatCreation } from './vm-write/creation.ts'
 import { beingDeleted } from '../providers/compute/vm/vm-write-errors.ts'
 
 /** What a stop makes pointless; a creation is not among them, since cancelling it would take the VM back. */
 const booting = new Set(['vm.start', 'vm.restart', 'vm.resize'])
+
+/** What of a VM whose creation failed means that it is to be made after all. */
+const finishing = new Set(['vm.start', 'vm.update'])
 
 /** Submits an action on a VM that the host has; the same action under way already is answered with its operation. */
 async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params: object = {}): Promise<Operation> {
@@ -23,7 +26,7 @@ async function submit(plane: Plane, asker: AskedBy, vm: Vm, kind: string, params
   const under = await unfinished(plane, vm.key)
   if (under?.kind === kind) return under
   assertNotConverting(vm, under)
-  if (kind === 'vm.start' && (under?.kind === 'vm.create' || !vm.internal.provisioned))
+  if (finishing.has(kind) && (under?.kind === 'vm.create' || !vm.internal.provisioned))
     return await finishCreation(plane, asker, vm, under)
   if (!vm.internal.provisioned && under?.kind !== 'vm.create') throw notProvisioned(vm)
   if (booting.has(kind)) await checkBoot(plane, asker, vm.internal)
@@ -75,6 +78,9 @@ export const startVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Ope
   await submit(plane, asker, vm, 'vm.start')
 export const restartVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
   await submit(plane, asker, vm, 'vm.restart')
+/** The machine is told again which data disks the VM has; a creation that failed is tried again. */
+export const reapplyVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
+  await submit(plane, asker, vm, 'vm.update', { taken: [], made: [], detached: [] } satisfies DiskChange)
 export const deallocateVm = async (plane: Plane, asker: AskedBy, vm: Vm): Promise<Operation> =>
   await submit(plane, asker, vm, 'vm.deallocate')
 export const powerOffVm = async (plane: Plane, asker: AskedBy, vm: Vm, graceful: boolean): Promise<Operation> =>

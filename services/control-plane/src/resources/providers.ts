@@ -8,7 +8,7 @@ import type { ResourceTypes } from '../types/registry.ts'
 /** Types that clients name and that no group has resources of. */
 const further: Record<string, string[]> = {
   'Microsoft.Attestation': ['defaultProviders', 'locations', 'locations/defaultProvider', 'operations'],
-  'Microsoft.Authorization': ['locks', 'roleAssignments', 'roleDefinitions'],
+  'Microsoft.Authorization': ['denyAssignments', 'locks', 'permissions', 'roleAssignments', 'roleDefinitions'],
   'Microsoft.Compute': [
     'virtualMachines/extensions',
     'skus',
@@ -21,7 +21,8 @@ const further: Record<string, string[]> = {
   ],
   'Microsoft.Consumption': ['usageDetails'],
   'Microsoft.CostManagement': ['query'],
-  'Microsoft.Insights': ['eventtypes'],
+  'Microsoft.Features': ['features', 'providers'],
+  'Microsoft.Insights': ['eventtypes', 'metricDefinitions', 'metrics'],
   'Microsoft.KeyVault': [
     'deletedVaults',
     'locations',
@@ -34,7 +35,7 @@ const further: Record<string, string[]> = {
   'Microsoft.ManagedIdentity': [],
   'Microsoft.Management': ['managementGroups'],
   'Microsoft.MarketplaceOrdering': ['agreements', 'offerTypes'],
-  'Microsoft.Network': [],
+  'Microsoft.Network': ['locations', 'locations/usages'],
   'Microsoft.Quota': ['quotas', 'quotaRequests', 'usages'],
   // There are no storage accounts; some clients do not begin without the namespace.
   'Microsoft.Storage': [],

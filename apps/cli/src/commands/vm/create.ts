@@ -1,27 +1,18 @@
-import type { ArmClient } from '../../client/arm.ts'
+import { ArmClient } from '../../client/arm.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
 import { contentOf } from '../../core/file-content.ts'
 import { personalSshKey, readPublicKeys } from '../../core/ssh-key.ts'
 import { askedWith, rememberAsked } from '../../trust/asked-settings.ts'
-import { defaultAdmin, prepareNetwork, referenceImage, sizeFor, vmBody, type VmRequest } from '../../up/vm-request.ts'
-import {
-  columns,
-  fetchVm,
-  groupOf,
-  groupOption,
-  noWaitOption,
-  openVm,
-  operate,
-  row,
-  type VmResource,
-} from './resource.ts'
+import { defaultAdmin, referenceImage, sizeFor, vmBody, vmPath, type VmRequest } from '../../up/vm-request.ts'
+import { exists, prepareNetwork, takeBack } from '../../up/vm-network.ts'
+import { columns, fetchVm, groupOf, newGroupOption, noWaitOption, operate, row, type VmResource } from './resource.ts'
 
 export const createCommand: Command = {
   words: ['vm', 'create'],
   args: ['<name>'],
   summary: 'create a confidential VM, and wait until its guest is ready',
   options: [
-    groupOption,
+    newGroupOption,
     {
       flags: '--security-type <type>',
       summary: 'ConfidentialVM, TrustedLaunch or Standard; the last two keep the host out of nothing',
@@ -64,7 +55,9 @@ export const createCommand: Command = {
     'strongroom vm create third --size Standard_DC4as_v5 --encryption VMGuestStateOnly',
   ],
   run: async (context) => {
-    const { arm, name, path } = await openVm(context)
+    const arm = new ArmClient(await context.connect())
+    const name = context.args[0]!
+    const path = vmPath(arm, groupOf(context), name)
     const keyFile = textOption(context, 'sshKey')
     const keys =
       keyFile === undefined ? [(await personalSshKey(context.paths.config)).publicText] : await readPublicKeys(keyFile)
@@ -91,8 +84,14 @@ export const createCommand: Command = {
       ...(diskEncryptionSet !== undefined && { diskEncryptionSet }),
       ...(context.options['assignIdentity'] === true && { systemAssigned: true }),
     }
-    await prepareNetwork(arm, request)
-    await operate(context, arm, { method: 'PUT', path, body: vmBody(arm, request) })
+    const made = await prepareNetwork(arm, request)
+    try {
+      await operate(context, arm, { method: 'PUT', path, body: vmBody(arm, request) })
+    } catch (error) {
+      // A VM that was taken on and failed stays, to be looked at; one that was refused leaves nothing.
+      if (!(await exists(arm, path))) await takeBack(arm, made)
+      throw error
+    }
     const vm = await fetchVm(arm, path)
     await rememberRequest(context, vm, request)
     return { data: vm, table: { columns, rows: [row(vm)] } }

@@ -1,5 +1,6 @@
 import type { ImageReference } from '@strongroom/contract'
 import { ArmClient, apiVersions } from '../../client/arm.ts'
+import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type CommandContext, type Option } from '../../core/command.ts'
 import type { Result } from '../../core/output.ts'
 import { createProgress } from '../../up/progress.ts'
@@ -28,10 +29,13 @@ export interface VmConnection {
   ssh: { host: string; port: number; user: string }
 }
 
+const groupFlags = '-g, --resource-group <group>'
+/** Of a VM that is to be made. */
+export const newGroupOption: Option = { flags: groupFlags, summary: 'resource group', default: defaultGroup }
+/** Of a VM that is there. */
 export const groupOption: Option = {
-  flags: '-g, --resource-group <group>',
-  summary: 'resource group',
-  default: defaultGroup,
+  flags: groupFlags,
+  summary: 'resource group; by default the one in which a VM of that name is',
 }
 export const groupOf = (context: CommandContext): string => textOption(context, 'resourceGroup') ?? defaultGroup
 
@@ -54,10 +58,64 @@ export const row = (vm: VmResource): string[] => [
 ]
 export const columns: string[] = ['Name', 'Size', 'Power', 'Provisioning', 'Encryption', 'Group']
 
-export async function openVm(context: CommandContext): Promise<{ arm: ArmClient; path: string; name: string }> {
+export interface OpenedVm {
+  arm: ArmClient
+  /** ARM id. */
+  path: string
+  name: string
+}
+
+/**
+ * A VM by its name, in whatever group it is where none is given.
+ * @throws CliError ResourceNotFound where there is none of the name, AmbiguousName where several groups have one
+ */
+export async function openVm(context: CommandContext, name: string = context.args[0]!): Promise<OpenedVm> {
   const arm = new ArmClient(await context.connect())
-  const name = context.args[0]!
-  return { arm, name, path: vmPath(arm, groupOf(context), name) }
+  const group = textOption(context, 'resourceGroup')
+  if (group !== undefined) return { arm, name, path: vmPath(arm, group, name) }
+  const all = await arm.list<VmResource>(
+    `${arm.subscription}/providers/Microsoft.Compute/virtualMachines`,
+    apiVersions.compute,
+  )
+  const found = all.filter((vm) => vm.name.toLowerCase() === name.toLowerCase())
+  const [first] = found
+  if (first !== undefined && found.length === 1) return { arm, name, path: first.id }
+  const groups = found.map(({ id }) => id.split('/')[4] ?? '')
+  throw new CliError(
+    first === undefined
+      ? {
+          code: 'ResourceNotFound',
+          message: `There is no VM named '${name}' in any resource group.`,
+          expected: 'the name of a VM',
+          found: name,
+          remedy: 'List them with `strongroom vm list`.',
+          exitCode: exitCodes.notFound,
+        }
+      : {
+          code: 'AmbiguousName',
+          message: `${found.length} VMs are named '${name}', in the groups ${groups.join(', ')}.`,
+          expected: '-g GROUP',
+          found: 'no group',
+          remedy: `Say which one: -g ${groups[0]}.`,
+          exitCode: exitCodes.usage,
+        },
+  )
+}
+
+/** Does the same with each of the VMs that are named, one after the other, and shows what they are then. */
+export async function eachVm(context: CommandContext, work: (vm: OpenedVm) => Promise<Result>): Promise<Result> {
+  const opened: OpenedVm[] = []
+  // A name that is none is told before anything is done with the others.
+  for (const name of context.args) opened.push(await openVm(context, name))
+  const results: Result[] = []
+  for (const vm of opened) results.push(await work(vm))
+  const [only] = results
+  if (only !== undefined && results.length === 1) return only
+  const rows = results.flatMap(({ table }) => table?.rows ?? [])
+  return {
+    data: results.map(({ data }) => data),
+    ...(rows.length > 0 ? { table: { columns, rows } } : { lines: results.flatMap(({ lines }) => lines ?? []) }),
+  }
 }
 
 export const fetchVm = async (arm: ArmClient, path: string): Promise<VmResource> =>

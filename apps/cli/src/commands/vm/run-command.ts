@@ -1,22 +1,20 @@
 import { readFile } from 'node:fs/promises'
-import { ArmClient, apiVersions } from '../../client/arm.ts'
+import { apiVersions, type ArmClient } from '../../client/arm.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext, type Option } from '../../core/command.ts'
 import { personalSshKey } from '../../core/ssh-key.ts'
 import { signScript } from '../../core/ssh-signature.ts'
-import { defaultGroup, vmPath } from '../../up/vm-request.ts'
-import { fetchVm } from './resource.ts'
+import { fetchVm, groupOption, openVm } from './resource.ts'
 
 const options: Option[] = [
-  { flags: '-g, --resource-group <group>', summary: 'resource group', default: defaultGroup },
+  groupOption,
   { flags: '--ssh-key <file>', summary: 'private key that the VM accepts; by default your own of this configuration' },
   { flags: '--minutes <minutes>', summary: 'how long the signed script may be run', default: '15' },
 ]
 
 async function signed(context: CommandContext): Promise<{ arm: ArmClient; path: string; text: string }> {
-  const [name = '', file = ''] = context.args
-  const arm = new ArmClient(await context.connect())
-  const path = vmPath(arm, textOption(context, 'resourceGroup') ?? defaultGroup, name)
+  const [, file = ''] = context.args
+  const { arm, path } = await openVm(context)
   const minutes = Number(textOption(context, 'minutes') ?? '15')
   if (!Number.isInteger(minutes) || minutes < 1)
     throw new CliError({

@@ -3,10 +3,11 @@ import { ArmClient, apiVersions } from '../../client/arm.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command } from '../../core/command.ts'
 import { personalSshKey } from '../../core/ssh-key.ts'
-import { groupPath } from '../../up/vm-request.ts'
+import { groupPath, removeLeftovers } from '../../up/vm-network.ts'
 import { createCommand } from './create.ts'
 import {
   columns,
+  eachVm,
   fetchConnection,
   fetchVm,
   groupOption,
@@ -107,35 +108,38 @@ const ssh: Command = {
 function powerCommand(word: string, action: string, summary: string): Command {
   return {
     words: ['vm', word],
-    args: ['<name>'],
+    args: ['<names...>'],
     summary,
     options: [groupOption, noWaitOption],
-    run: async (context) => {
-      const { arm, path } = await openVm(context)
-      await operate(context, arm, { method: 'POST', path: `${path}/${action}` })
-      return await shownVm(arm, path)
-    },
+    run: async (context) =>
+      await eachVm(context, async ({ arm, path }) => {
+        await operate(context, arm, { method: 'POST', path: `${path}/${action}` })
+        return await shownVm(arm, path)
+      }),
   }
 }
 
 const remove: Command = {
   words: ['vm', 'delete'],
-  args: ['<name>'],
-  summary: 'delete a VM with its disk, guest state and key: nothing of it can be opened afterwards',
+  args: ['<names...>'],
+  summary:
+    'delete VMs with their disks, guest states and keys, and the interface, address and security group that `vm create` made: nothing of them can be opened afterwards',
   options: [groupOption, { flags: '-y, --yes', summary: 'do not ask' }, noWaitOption],
   run: async (context) => {
-    const { arm, path, name } = await openVm(context)
     if (context.options['yes'] !== true) {
       throw new CliError({
         code: 'NotConfirmed',
-        message: `Deleting ${name} destroys its key and disk for good.`,
+        message: `Deleting ${context.args.join(', ')} destroys each key and disk for good.`,
         remedy: 'Add --yes.',
         exitCode: exitCodes.usage,
       })
     }
-    await operate(context, arm, { method: 'DELETE', path })
-    if (context.options['wait'] === false) return { data: { deleting: name }, lines: [`${name} is being deleted.`] }
-    return { data: { deleted: name }, lines: [`${name} is deleted.`] }
+    return await eachVm(context, async ({ arm, path, name }) => {
+      await operate(context, arm, { method: 'DELETE', path })
+      if (context.options['wait'] === false) return { data: { deleting: name }, lines: [`${name} is being deleted.`] }
+      await removeLeftovers(arm, path)
+      return { data: { deleted: name }, lines: [`${name} is deleted.`] }
+    })
   },
 }
 

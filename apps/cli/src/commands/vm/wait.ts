@@ -50,6 +50,8 @@ function timeoutSeconds(context: CommandContext): number {
   })
 }
 
+const isGone = (error: unknown): boolean => error instanceof CliError && error.exitCode === exitCodes.notFound
+
 export const waitCommand: Command = {
   words: ['vm', 'wait'],
   args: ['<name>'],
@@ -65,14 +67,21 @@ export const waitCommand: Command = {
   ],
   run: async (context) => {
     const [wanted, seconds] = [wantedState(context), timeoutSeconds(context)]
-    const { arm, path, name } = await openVm(context)
+    const opened = await openVm(context).catch((error: unknown) => {
+      if (wanted === 'deleted' && isGone(error)) return undefined
+      throw error
+    })
+    const name = context.args[0] ?? ''
+    const gone = { data: { deleted: name }, lines: [`${name} is deleted.`] }
+    if (opened === undefined) return gone
+    const { arm, path } = opened
     const deadline = performance.now() + seconds * 1_000
     for (;;) {
       const vm = await fetchVm(arm, path).catch((error: unknown) => {
-        if (wanted === 'deleted' && error instanceof CliError && error.exitCode === exitCodes.notFound) return undefined
+        if (wanted === 'deleted' && isGone(error)) return undefined
         throw error
       })
-      if (vm === undefined) return { data: { deleted: name }, lines: [`${name} is deleted.`] }
+      if (vm === undefined) return gone
       if (hasCome(vm, wanted)) return await shownVm(arm, path)
       if (performance.now() >= deadline) {
         throw new CliError({

@@ -9,6 +9,9 @@ import { formatAddress, isUsable, parseAddress, parseCidr, type Cidr } from './c
  */
 const publicBlocks: Cidr[] = ['203.0.113.0/24', '198.51.100.0/24', '192.0.2.0/24'].map((text) => parseCidr(text)!)
 
+/** How many there are. */
+export const publicAddressCount: number = publicBlocks.reduce((sum, { first, last }) => sum + last - first - 1, 0)
+
 /** Takes one address for `owner`; false where another has it. The primary key decides between two at once. */
 async function take(tx: Db, pool: string, address: string, owner: string): Promise<boolean> {
   const written = await tx

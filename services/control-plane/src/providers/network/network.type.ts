@@ -1,5 +1,6 @@
 import type { ResourceType } from '../../types/resource-type.ts'
 import { addressAvailabilityRoutes } from './address-availability.ts'
+import { effectiveRoutes } from './effective-rules.ts'
 import { networkInterfaces } from './interfaces.ts'
 import { networkType } from './provider.ts'
 import { publicAddresses } from './public-addresses.ts'
@@ -12,5 +13,5 @@ export const resourceTypes: readonly ResourceType[] = [
   networkType(securityGroups),
   { spelling: 'Microsoft.Network/networkSecurityGroups/securityRules', inParent: true, routes: securityRuleRoutes },
   networkType(publicAddresses),
-  networkType(networkInterfaces),
+  networkType({ ...networkInterfaces, routes: effectiveRoutes }),
 ]

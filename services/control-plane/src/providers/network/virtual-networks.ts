@@ -18,7 +18,7 @@ const type = 'Microsoft.Network/virtualNetworks'
 const maxHosts = 29
 
 export const subnetsOf = (network: Resource): Subnet[] => (network.body.properties['subnets'] ?? []) as Subnet[]
-const prefixesOf = (network: Resource): string[] =>
+export const prefixesOf = (network: Resource): string[] =>
   (network.body.properties['addressSpace'] as { addressPrefixes?: string[] } | undefined)?.addressPrefixes ?? []
 
 export const virtualNetworks: NetworkKind = {

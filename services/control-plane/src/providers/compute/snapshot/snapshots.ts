@@ -9,7 +9,7 @@ import { gibOf } from '../disk/disk-meters.ts'
 import { requireLocation } from '../../../arm/regions.ts'
 import { diskType } from '../vm/vm-model.ts'
 import { accessRoutes } from '../disk/stored/disk-access.ts'
-import { readSourceUri, guestBehind, idOfAddress, withoutSignature } from '../disk/stored/address.ts'
+import { copiedFrom, readSourceUri, guestBehind, idOfAddress, withoutSignature } from '../disk/stored/address.ts'
 import { diskBody } from '../disk/stored/disk-body.ts'
 import {
   invalidParameter,
@@ -65,7 +65,7 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
       expected: '1 to 80 letters, digits, _ . -',
     })
   const option = creation.oneOf('createOption', ['Copy', 'CopyStart', 'Import', 'ImportSecure'])
-  const sourceId = creation.text('sourceResourceId')
+  const sourceId = copiedFrom(creation)
   let kept: StoredDisk | undefined
   if (option === 'CopyStart')
     invalidParameter(fields, creation.at('createOption'), 'Snapshots are not copied between regions here.', {
@@ -132,7 +132,7 @@ async function change(plane: Plane, request: ArmRequest, snapshot: StoredDiskRes
   const fields = new Fields(request.body)
   const tags = fields.textMap('tags')
   const sku = fields.object('sku').oneOf('name', skus)
-  const given = fields.object('properties').object('creationData').text('sourceResourceId')
+  const given = copiedFrom(fields.object('properties').object('creationData'))
   const source = (snapshot.body.properties['creationData'] as { sourceResourceId?: string }).sourceResourceId
   if (given !== undefined && source !== undefined && given.toLowerCase() !== source.toLowerCase())
     fields.problem({

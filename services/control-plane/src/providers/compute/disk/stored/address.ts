@@ -63,3 +63,9 @@ export async function guestBehind(
   await plane.access.requireLinked(request.caller, request.path, [{ id: owner.id, action }])
   return owner.guest
 }
+
+/** Versions before 2018-06-01 name what is copied in sourceUri. */
+export function copiedFrom(creation: Fields): string | undefined {
+  const old = creation.text('sourceUri')
+  return creation.text('sourceResourceId') ?? (old?.toLowerCase().startsWith('/subscriptions/') ? old : undefined)
+}

@@ -8,7 +8,7 @@ import { readImageReference, resolveImage } from '../../image/images.ts'
 import { requireLocation } from '../../../../arm/regions.ts'
 import { diskType } from '../../vm/vm-model.ts'
 import { diskSkus } from '../../vm/vm-request.ts'
-import { guestBehind, idOfAddress, readSourceUri, withoutSignature } from './address.ts'
+import { copiedFrom, guestBehind, idOfAddress, readSourceUri, withoutSignature } from './address.ts'
 import { diskBody } from './disk-body.ts'
 import { readDiskSize } from '../disk-size.ts'
 import {
@@ -87,7 +87,7 @@ async function readCreation(
   const osType = readOsType(c)
   switch (option) {
     case 'Copy': {
-      const id = creation.text('sourceResourceId') ?? missing(fields, creation.at('sourceResourceId'))
+      const id = copiedFrom(creation) ?? missing(fields, creation.at('sourceResourceId'))
       if (id === '') return { creationData: {} }
       const target = creation.at('sourceResourceId')
       const source = await resolveSource(plane, request, { id, target, location: c.location, types: [diskType, snapshotType] }) // prettier-ignore

@@ -1,0 +1,26 @@
+import { searchJson } from '@strongroom/policy'
+import { CliError, exitCodes } from './cli-error.ts'
+import type { Result } from './output.ts'
+import { dataRows } from './rows.ts'
+
+/** What a JMESPath expression takes of a result, as az's `--query` does. @throws CliError InvalidArgument */
+export function queried(result: Result, expression: string): Result {
+  let data: unknown
+  try {
+    // What is asked is what programs are shown: no member that JSON leaves out.
+    const document = JSON.parse(JSON.stringify(result.data ?? null)) as unknown
+    data = JSON.parse(searchJson(expression, document, () => {}))
+  } catch (cause) {
+    throw new CliError({
+      code: 'InvalidArgument',
+      message: '--query is no JMESPath expression.',
+      expected: "for example [].name, or [?properties.provisioningState=='Failed'].{name: name, id: id}",
+      found: `${expression.slice(0, 200)}: ${cause instanceof Error ? cause.message : 'not understood'}`,
+      remedy: 'https://jmespath.org has the language; look at the data with -o json.',
+      exitCode: exitCodes.usage,
+      cause,
+    })
+  }
+  const { columns, rows } = dataRows(data)
+  return data === null ? { data, lines: [''] } : { data, table: { columns, rows } }
+}

@@ -1,0 +1,108 @@
+import { apiVersions, type ArmClient } from '../client/arm.ts'
+import { CliError, exitCodes } from '../core/cli-error.ts'
+
+export const groupPath = (arm: ArmClient, group: string): string => `${arm.subscription}/resourceGroups/${group}`
+
+/** Says of an address or a security group that it was made with a VM, and goes with it. */
+const madeWith = 'strongroom-made-with'
+
+/**
+ * Group, network, security group, address and network interface.
+ * @returns ARM ids of what was not there before, in the order in which it was made
+ */
+export async function prepareNetwork(arm: ArmClient, request: { name: string; group: string }): Promise<string[]> {
+  const group = groupPath(arm, request.group)
+  const location = arm.region
+  const network = `${group}/providers/Microsoft.Network`
+  const tags = { [madeWith]: request.name }
+  const made: string[] = []
+  const put = async (path: string, apiVersion: string, body: object): Promise<void> => {
+    const { status } = await arm.run('PUT', path, apiVersion, body)
+    if (status === 201) made.push(path)
+  }
+  try {
+    await put(group, apiVersions.resources, { location })
+    await put(`${network}/networkSecurityGroups/${request.name}NSG`, apiVersions.network, {
+      location,
+      tags,
+      properties: { securityRules: [allowSsh] },
+    })
+    const networks = await arm.get<{ value: unknown[] }>(`${network}/virtualNetworks`, apiVersions.network)
+    if (networks.value.length === 0) {
+      await put(`${network}/virtualNetworks/${request.group}VNET`, apiVersions.network, {
+        location,
+        properties: {
+          addressSpace: { addressPrefixes: ['10.0.0.0/16'] },
+          subnets: [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }],
+        },
+      })
+    }
+    await put(`${network}/publicIPAddresses/${request.name}PublicIP`, apiVersions.network, {
+      location,
+      tags,
+      sku: { name: 'Standard' },
+      properties: { publicIPAllocationMethod: 'Static' },
+    })
+    await put(`${network}/networkInterfaces/${request.name}VMNic`, apiVersions.network, {
+      location,
+      properties: {
+        networkSecurityGroup: { id: `${network}/networkSecurityGroups/${request.name}NSG` },
+        ipConfigurations: [
+          {
+            name: `ipconfig${request.name}`,
+            properties: {
+              subnet: { id: `${network}/virtualNetworks/${request.group}VNET/subnets/default` },
+              publicIPAddress: { id: `${network}/publicIPAddresses/${request.name}PublicIP` },
+            },
+          },
+        ],
+      },
+    })
+  } catch (error) {
+    await takeBack(arm, made)
+    throw error
+  }
+  return made
+}
+
+const allowSsh = {
+  name: 'default-allow-ssh',
+  properties: {
+    priority: 1000,
+    protocol: 'Tcp',
+    direction: 'Inbound',
+    access: 'Allow',
+    sourceAddressPrefix: '*',
+    sourcePortRange: '*',
+    destinationAddressPrefix: '*',
+    destinationPortRange: '22',
+  },
+}
+
+const versionOf = (path: string): string => (path.split('/').length === 5 ? apiVersions.resources : apiVersions.network)
+
+/** Deletes what `prepareNetwork` made, the last first. What cannot be deleted stays: the reason for it all is told, not this. */
+export async function takeBack(arm: ArmClient, made: readonly string[]): Promise<void> {
+  for (const path of made.toReversed()) await arm.run('DELETE', path, versionOf(path)).catch(() => undefined)
+}
+
+/** @throws CliError where the server says anything else than that it is not there */
+export async function exists(arm: ArmClient, path: string): Promise<boolean> {
+  try {
+    await arm.get(path, apiVersions.compute)
+    return true
+  } catch (error) {
+    if (error instanceof CliError && error.exitCode === exitCodes.notFound) return false
+    throw error
+  }
+}
+
+/** After a VM is gone: its address and security group, where `prepareNetwork` made them for it and nothing else has them. */
+export async function removeLeftovers(arm: ArmClient, vmPath: string): Promise<void> {
+  const [group, name = ''] = [vmPath.split('/').slice(0, 5).join('/'), vmPath.split('/').at(-1)]
+  const network = `${group}/providers/Microsoft.Network`
+  for (const path of [`${network}/publicIPAddresses/${name}PublicIP`, `${network}/networkSecurityGroups/${name}NSG`]) {
+    const found = await arm.get<{ tags?: Record<string, string> }>(path, apiVersions.network).catch(() => undefined)
+    if (found?.tags?.[madeWith]?.toLowerCase() === name.toLowerCase()) await takeBack(arm, [path])
+  }
+}

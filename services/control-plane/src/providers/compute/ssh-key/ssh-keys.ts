@@ -1,0 +1,115 @@
+import { generateKeyPair } from 'node:crypto'
+import { promisify } from 'node:util'
+import { Fields } from '../../../arm/fields.ts'
+import { ok, type ArmReply, type ArmRequest } from '../../../arm/request.ts'
+import { requireLocation } from '../../../arm/regions.ts'
+import { resourceView } from '../../../arm/resource-view.ts'
+import type { Route } from '../../../arm/router.ts'
+import { groupPath, type Plane } from '../../../plane.ts'
+import type { Resource } from '../../../store/resources.ts'
+import { beingMade } from '../../../types/conflicts.ts'
+import type { ResourceType } from '../../../types/resource-type.ts'
+import { isSshPublicKey } from '../vm/account-rules.ts'
+
+const spelling = 'Microsoft.Compute/sshPublicKeys'
+const nameForm = /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,78}[A-Za-z0-9_])?$/
+
+/** Public keys that clients keep under a name and hand to the VMs that they make. */
+export const sshPublicKeys: ResourceType = { spelling, movable: true, create, change, routes }
+
+/** The key that a request names; undefined where it names none. A key that is none is a problem. */
+function readPublicKey(fields: Fields): string | undefined {
+  const properties = fields.object('properties')
+  const publicKey = properties.text('publicKey')?.trim()
+  if (publicKey === undefined || publicKey === '' || isSshPublicKey(publicKey)) return publicKey
+  fields.problem({
+    code: 'InvalidParameter',
+    status: 400,
+    message: 'The value of parameter publicKey is invalid.',
+    target: properties.at('publicKey'),
+    expected: 'one line of an OpenSSH public key file: ssh-ed25519, ssh-rsa or ecdsa-sha2-…',
+    found: publicKey.split(' ')[0]?.slice(0, 40) ?? '',
+  })
+  return undefined
+}
+
+async function create(plane: Plane, request: ArmRequest, group: Resource): Promise<ArmReply> {
+  const name = request.params['name'] ?? ''
+  const fields = new Fields(request.body)
+  const location = requireLocation(fields, fields.text('location') ?? group.location)
+  const tags = fields.textMap('tags')
+  const publicKey = readPublicKey(fields)
+  if (!nameForm.test(name))
+    fields.problem({
+      code: 'InvalidResourceName',
+      status: 400,
+      message: `The resource name '${name.slice(0, 90)}' is invalid.`,
+      target: 'name',
+      expected: '1 to 80 letters, digits, _ . -',
+      found: name.slice(0, 90),
+    })
+  fields.assertSound()
+  const made = await plane.resources.transaction(async (tx) => {
+    await plane.resources.lockGroup(tx, request.path)
+    if ((await plane.resources.find(request.path, tx)) !== undefined) throw beingMade('SSH key', name)
+    const body = { properties: { ...(publicKey !== undefined && { publicKey }) }, ...(tags !== undefined && { tags }) }
+    return await plane.resources.insert(tx, { id: request.path, location, body })
+  })
+  return { status: 201, body: resourceView(made, spelling) }
+}
+
+async function change(plane: Plane, request: ArmRequest, existing: Resource): Promise<ArmReply> {
+  const fields = new Fields(request.body)
+  const tags = fields.textMap('tags')
+  const publicKey = readPublicKey(fields)
+  fields.assertSound()
+  const changed = await plane.resources.transaction(
+    async (tx) =>
+      await plane.resources.change(tx, existing.id, ({ body }) => {
+        if (tags !== undefined) body.tags = tags
+        if (publicKey !== undefined) body.properties['publicKey'] = publicKey
+      }),
+  )
+  return ok(resourceView(changed ?? existing, spelling))
+}
+
+function routes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: `${groupPath}/providers/${spelling}/{name}/generateKeyPair`,
+      action: `${spelling}/generateKeyPair/action`,
+      handle: async (request) => {
+        const id = request.path.split('/').slice(0, 9).join('/')
+        await plane.resources.get(id)
+        const { privateKey, publicKey } = await newKeyPair()
+        await plane.resources.transaction(
+          async (tx) =>
+            await plane.resources.change(tx, id, ({ body }) => void (body.properties['publicKey'] = publicKey)),
+        )
+        // The private half is told once, to whoever asked, and is kept nowhere.
+        return ok({ privateKey, publicKey, id })
+      },
+    },
+  ]
+}
+
+const generate = promisify(generateKeyPair)
+
+/** RSA, as Azure makes them: PKCS#1 PEM, and one line of an OpenSSH public key file (RFC 4253 section 6.6). */
+async function newKeyPair(): Promise<{ privateKey: string; publicKey: string }> {
+  const pair = await generate('rsa', { modulusLength: 3072 })
+  const { e = '', n = '' } = pair.publicKey.export({ format: 'jwk' })
+  const field = (bytes: Buffer): Buffer => {
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(bytes.length)
+    return Buffer.concat([length, bytes])
+  }
+  // An mpint is signed: a first bit that is set has a zero before it.
+  const mpint = (bytes: Buffer): Buffer => field(bytes[0]! >= 0x80 ? Buffer.concat([Buffer.of(0), bytes]) : bytes)
+  const blob = [field(Buffer.from('ssh-rsa')), mpint(Buffer.from(e, 'base64url')), mpint(Buffer.from(n, 'base64url'))]
+  return {
+    privateKey: String(pair.privateKey.export({ format: 'pem', type: 'pkcs1' })),
+    publicKey: `ssh-rsa ${Buffer.concat(blob).toString('base64')} generated-by-strongroom`,
+  }
+}

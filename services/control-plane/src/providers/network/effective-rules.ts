@@ -1,0 +1,81 @@
+import { ok, type ArmRequest } from '../../arm/request.ts'
+import type { Route } from '../../arm/router.ts'
+import { groupPath, type Plane } from '../../plane.ts'
+import type { Json, Resource } from '../../store/resources.ts'
+import { ipConfigurationsOf, interfaceType } from './interfaces.ts'
+import { prefixesOf, subnetsOf } from './virtual-networks.ts'
+
+interface Reference {
+  id: string
+}
+
+/** What rules and routes hold at an interface: those of its own security group, and of its subnet's. */
+export function effectiveRoutes(plane: Plane): Route[] {
+  const one = `${groupPath}/providers/${interfaceType}/{name}`
+  const interfaceOf = async (request: ArmRequest): Promise<Resource> =>
+    await plane.resources.get(request.path.split('/').slice(0, 9).join('/'))
+  return [
+    {
+      method: 'POST',
+      path: `${one}/effectiveNetworkSecurityGroups`,
+      action: `${interfaceType}/effectiveNetworkSecurityGroups/action`,
+      handle: async (request) => {
+        const nic = await interfaceOf(request)
+        const own = nic.body.properties['networkSecurityGroup'] as Reference | undefined
+        const subnet = await subnetOf(plane, nic)
+        const ofSubnet = subnet?.properties['networkSecurityGroup'] as Reference | undefined
+        const value = [
+          ...(await rulesAt(plane, own, { networkInterface: { id: nic.id } })),
+          ...(await rulesAt(plane, ofSubnet, { subnet: { id: subnet?.id } })),
+        ]
+        return ok({ value })
+      },
+    },
+    {
+      method: 'POST',
+      path: `${one}/effectiveRouteTable`,
+      action: `${interfaceType}/effectiveRouteTable/action`,
+      handle: async (request) => {
+        const network = await networkOf(plane, await interfaceOf(request))
+        const route = (addressPrefix: string[], nextHopType: string): Json => ({
+          source: 'Default',
+          state: 'Active',
+          addressPrefix,
+          nextHopType,
+          nextHopIpAddress: [],
+        })
+        const local = network === undefined ? [] : [route(prefixesOf(network), 'VnetLocal')]
+        return ok({ value: [...local, route(['0.0.0.0/0'], 'Internet')] })
+      },
+    },
+  ]
+}
+
+const subnetIdOf = (nic: Resource): string => ipConfigurationsOf(nic)[0]?.properties.subnet.id ?? ''
+
+async function networkOf(plane: Plane, nic: Resource): Promise<Resource | undefined> {
+  return await plane.resources.find(subnetIdOf(nic).split('/').slice(0, 9).join('/'))
+}
+
+async function subnetOf(plane: Plane, nic: Resource): Promise<ReturnType<typeof subnetsOf>[number] | undefined> {
+  const network = await networkOf(plane, nic)
+  const wanted = subnetIdOf(nic).toLowerCase()
+  return network === undefined ? undefined : subnetsOf(network).find(({ id }) => id.toLowerCase() === wanted)
+}
+
+async function rulesAt(plane: Plane, group: Reference | undefined, association: Json): Promise<Json[]> {
+  const found = group === undefined ? undefined : await plane.resources.find(group.id)
+  if (found === undefined) return []
+  const { securityRules = [], defaultSecurityRules = [] } = found.body.properties as Record<string, Json[]>
+  const rule =
+    (prefix: string) =>
+    ({ name, properties }: Json): Json => {
+      const { provisioningState: _state, protocol, description: _text, ...more } = properties as Json
+      return { name: `${prefix}/${String(name)}`, protocol: protocol === '*' ? 'All' : protocol, ...more }
+    }
+  const effectiveSecurityRules = [
+    ...securityRules.map(rule('securityRules')),
+    ...defaultSecurityRules.map(rule('defaultSecurityRules')),
+  ]
+  return [{ networkSecurityGroup: { id: found.id }, association, effectiveSecurityRules }]
+}

@@ -1,0 +1,44 @@
+import { ok, param } from '../../arm/request.ts'
+import { findRegion } from '../../arm/regions.ts'
+import type { Route } from '../../arm/router.ts'
+import { subscriptionPath, type Plane } from '../../plane.ts'
+import { publicAddressCount } from './address-pool.ts'
+
+/** As clients read "no limit": the largest 32-bit number. */
+const unlimited = 2_147_483_647
+
+const counted: readonly [type: string, name: string, text: string, limit: number][] = [
+  ['virtualNetworks', 'VirtualNetworks', 'Virtual Networks', unlimited],
+  ['networkSecurityGroups', 'NetworkSecurityGroups', 'Network Security Groups', unlimited],
+  ['networkInterfaces', 'NetworkInterfaces', 'Network Interfaces', unlimited],
+  ['publicIPAddresses', 'PublicIPAddresses', 'Public IP Addresses', publicAddressCount],
+  ['publicIPAddresses', 'StaticPublicIPAddresses', 'Static Public IP Addresses', publicAddressCount],
+]
+
+/** How many network resources a region has. Public addresses alone are limited, over all regions together. */
+export function networkUsageRoutes(plane: Plane): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: `${subscriptionPath}/providers/Microsoft.Network/locations/{location}/usages`,
+      action: 'Microsoft.Network/locations/usages/read',
+      handle: async (request) => {
+        const region = findRegion(param(request, 'location'))?.name
+        const value = await Promise.all(
+          counted.map(async ([type, name, text, limit]) => {
+            const all = await plane.resources.list({ type: `Microsoft.Network/${type}` })
+            const there = limit === unlimited ? all.filter(({ location }) => location === region) : all
+            return {
+              id: `${request.path}/${name}`,
+              name: { value: name, localizedValue: text },
+              currentValue: there.length,
+              limit,
+              unit: 'Count',
+            }
+          }),
+        )
+        return ok({ value })
+      },
+    },
+  ]
+}

@@ -1,0 +1,75 @@
+import { ServiceError } from '@strongroom/platform'
+import { ok, param, type ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { subscriptionPath, type Plane } from '../plane.ts'
+import { offeredIn } from './providers.ts'
+
+/** Features of Azure that a subscription has to ask for and that this installation has. */
+const known: Record<string, string[]> = {
+  'Microsoft.Compute': ['EncryptionAtHost', 'SecureBootPreview', 'NonPersistedTPM'],
+}
+
+/** Preview features: what is offered here is offered to everybody, so that each is registered from the start. */
+export function featureRoutes(plane: Plane): Route[] {
+  const features = `${subscriptionPath}/providers/Microsoft.Features`
+  const within = `${features}/providers/{namespace}/features`
+  const view = (namespace: string, name: string): Record<string, unknown> => ({
+    id: `/subscriptions/${plane.subscriptionId}/providers/Microsoft.Features/providers/${namespace}/features/${name}`,
+    name: `${namespace}/${name}`,
+    type: 'Microsoft.Features/providers/features',
+    properties: { state: 'Registered' },
+  })
+  const list = (namespaces: string[]): Record<string, unknown>[] =>
+    namespaces.flatMap((namespace) => (known[namespace] ?? []).map((name) => view(namespace, name)))
+  const spelled = (request: ArmRequest): string => {
+    const asked = param(request, 'namespace')
+    return Object.keys(known).find((each) => each.toLowerCase() === asked.toLowerCase()) ?? asked
+  }
+  const one = (request: ArmRequest): Record<string, unknown> => {
+    const [namespace, feature] = [spelled(request), param(request, 'feature')]
+    const name = (known[namespace] ?? []).find((each) => each.toLowerCase() === feature.toLowerCase())
+    if (name !== undefined) return view(namespace, name)
+    const offered = offeredIn(plane.types, namespace).length > 0
+    throw new ServiceError({
+      code: 'FeatureNotFound',
+      status: 404,
+      message: `The feature '${feature.slice(0, 80)}' could not be found in '${namespace.slice(0, 80)}'. What this installation offers needs no registration.`,
+      expected: offered ? (known[namespace] ?? []).join(', ') || 'no feature' : 'a namespace of this installation',
+      found: feature.slice(0, 80),
+      remedy: 'Leave the registration out.',
+    })
+  }
+  const read = 'Microsoft.Features/features/read'
+  return [
+    {
+      method: 'GET',
+      path: `${features}/features`,
+      action: read,
+      handle: async () => ok({ value: list(Object.keys(known)) }),
+    },
+    { method: 'GET', path: within, action: read, handle: async (request) => ok({ value: list([spelled(request)]) }) },
+    { method: 'GET', path: `${within}/{feature}`, action: read, handle: async (request) => ok(one(request)) },
+    {
+      method: 'POST',
+      path: `${within}/{feature}/register`,
+      action: 'Microsoft.Features/providers/features/register/action',
+      handle: async (request) => ok(one(request)),
+    },
+    {
+      method: 'POST',
+      path: `${within}/{feature}/unregister`,
+      action: 'Microsoft.Features/providers/features/unregister/action',
+      handle: async (request) => {
+        const { name } = one(request)
+        throw new ServiceError({
+          code: 'FeatureUnregistrationNotSupported',
+          status: 409,
+          message: `The feature '${String(name)}' cannot be unregistered: it is no preview here.`,
+          expected: 'Registered',
+          found: 'unregister',
+          remedy: 'Leave the feature as it is.',
+        })
+      },
+    },
+  ]
+}
