@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 const root = resolve(import.meta.dirname, '..')
 
 /** In the order in which they need each other. */
-export const published = ['contract', 'evidence', 'policy', 'release-policy', 'transparency'] as const
+export const published = ['contract', 'evidence', 'policy', 'release-policy', 'transparency', 'trust'] as const
 
 export function buildPackages(): void {
   for (const name of published) {

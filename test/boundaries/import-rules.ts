@@ -18,6 +18,7 @@ export const allowed: Record<string, string[]> = {
   'packages/release-policy': ['@strongroom/contract'],
   'packages/firmware': ['@strongroom/contract'],
   'packages/transparency': [],
+  'packages/trust': ['@strongroom/contract', '@strongroom/evidence', '@strongroom/release-policy'],
   'packages/silicon': ['@strongroom/evidence'],
   'packages/platform': ['@strongroom/contract'],
   'services/identity': ['@strongroom/contract', '@strongroom/platform'],
@@ -48,6 +49,7 @@ export const allowed: Record<string, string[]> = {
     '@strongroom/release-policy',
     '@strongroom/contract',
     '@strongroom/transparency',
+    '@strongroom/trust',
   ],
   'apps/portal': [
     '@strongroom/contract',
@@ -84,7 +86,15 @@ export const browserFit: Record<string, string[]> = {
   'packages/contract': [],
   'packages/evidence': [],
   'packages/policy': ['@jmespath-community/jmespath'],
+  'packages/release-policy': ['@strongroom/contract'],
   'packages/transparency': ['@noble/hashes/sha2.js'],
+  'packages/trust': [
+    '@strongroom/contract',
+    '@strongroom/evidence',
+    '@strongroom/evidence/advisories',
+    '@strongroom/evidence/expected',
+    '@strongroom/release-policy',
+  ],
   'apps/portal': ['preact', 'preact/hooks', '@preact/signals', ...browserPackages.map((name) => `@strongroom/${name}`)],
 }
 

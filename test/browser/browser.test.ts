@@ -1,34 +1,14 @@
 import { existsSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
-import { chromium, type Browser, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { anchors, snpCases, tdxCases, type SnpCase, type TdxCase } from '../judges/corpus.ts'
 import * as evidence from './page.ts'
+import { browserPath, bundle, openPage } from './support.ts'
 
 type Evidence = typeof evidence
 
-const browserPath = '/usr/bin/chromium'
 const sizeLimit = 60 * 1024
-
-async function bundle(entry = 'page.ts'): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, entry)],
-    bundle: true,
-    minify: true,
-    write: false,
-    format: 'iife',
-    globalName: 'evidence',
-    platform: 'browser',
-    target: 'es2024',
-    conditions: ['x-source'],
-    external: ['node:*'],
-  })
-  return outputFiles[0]?.text ?? ''
-}
 
 /** Byte strings as arrays of numbers, so that a case can be sent to the page and a tree back. */
 function plain(value: unknown): unknown {
@@ -90,7 +70,7 @@ async function answer(library: Evidence, trusted: typeof anchors, question: Ques
 
 describe('the package bundled for a browser', () => {
   it('is at most 60 KiB compressed and asks for no module of Node', async () => {
-    const text = await bundle()
+    const text = await bundle('page.ts')
     const { length } = gzipSync(text, { level: 9 })
     process.stdout.write(`Bundle: ${text.length} bytes, ${length} compressed\n`)
     expect(length).toBeGreaterThan(10_000)
@@ -111,29 +91,14 @@ describe('the package bundled for a browser', () => {
 if (!existsSync(browserPath)) process.stderr.write(`browser: skipped, as Debian's package chromium is not installed\n`)
 
 describe.skipIf(!existsSync(browserPath))('Chromium', { timeout: 300_000 }, () => {
-  let server: Server
-  let browser: Browser
   let page: Page
+  let close: (() => Promise<void>) | undefined
 
   beforeAll(async () => {
-    const script = await bundle()
-    server = createServer((request, response) => {
-      const wanted = request.url === '/evidence.js'
-      response.setHeader('content-type', wanted ? 'text/javascript' : 'text/html')
-      response.end(wanted ? script : '<!doctype html><title>evidence</title><script src="/evidence.js"></script>')
-    })
-    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-    // No sandbox: tests run as root in containers, where Chromium refuses to start with one. The page holds our own script only.
-    browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox', '--disable-gpu'] })
-    page = await browser.newPage()
-    // WebCrypto exists in secure contexts only, and a loopback address is one.
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+    ;({ page, close } = await openPage(await bundle('page.ts')))
   }, 120_000)
 
-  afterAll(async () => {
-    await browser?.close()
-    await new Promise((closed) => server.close(closed))
-  })
+  afterAll(async () => await close?.())
 
   it('gives the same trees and verdicts as Node for every SNP report and TD quote, genuine and altered', async () => {
     const all = questions()

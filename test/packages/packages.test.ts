@@ -39,9 +39,11 @@ describe('the packages in a folder of a stranger’s', () => {
         "import { evaluatePolicy, parsePolicy } from '@strongroom/policy'",
         "import { readReleasePolicy } from '@strongroom/release-policy'",
         "import { openCheckpoint } from '@strongroom/transparency'",
+        "import { rootsOf, type TrustReport } from '@strongroom/trust'",
         'export const version = (bytes: Uint8Array): number => (parseSnpReport(bytes) satisfies SnpReport).version',
         "export const permitted: boolean = evaluatePolicy(parsePolicy(''), []).permitted",
-        'export { openCheckpoint, readReleasePolicy }',
+        'export const trusted = (report: TrustReport): boolean => report.trusted',
+        'export { openCheckpoint, readReleasePolicy, rootsOf }',
       ].join('\n'),
     )
     const options = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2023', '--lib', 'es2023,dom']

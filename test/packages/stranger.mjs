@@ -8,6 +8,7 @@ import { detect, judge } from '@strongroom/evidence/files'
 import { evaluatePolicy, parsePolicy } from '@strongroom/policy'
 import { readReleasePolicy, ReleasePolicyError } from '@strongroom/release-policy'
 import { leafHash, rootOf, appended, emptyFrontier } from '@strongroom/transparency'
+import { rootsOf, verifyLinks } from '@strongroom/trust'
 
 assert.throws(() => evidence.parseSnpReport(new Uint8Array(1184)), evidence.EvidenceError)
 assert.equal(typeof snpLaunchDigest, 'function')
@@ -25,4 +26,7 @@ assert.throws(() => readReleasePolicy('{"version":"9"}'), ReleasePolicyError)
 
 const [one, two] = ['one', 'two'].map((text) => leafHash(new TextEncoder().encode(text)))
 assert.notDeepEqual(rootOf(appended(emptyFrontier, one)), rootOf(appended(appended(emptyFrontier, one), two)))
+
+await assert.rejects(rootsOf({ simulated: true, amd: [], intel: [] }, 'no certificate'), evidence.EvidenceError)
+assert.equal(typeof verifyLinks, 'function')
 process.stdout.write('ok\n')

@@ -3,7 +3,7 @@ import { copyFile, open, readFile, rename, statfs, truncate, writeFile } from 'n
 import { join } from 'node:path'
 import { connect } from '../../apps/cli/src/client/connection.ts'
 import { verifyBoot } from '../../apps/cli/src/trust/report.ts'
-import { sharedIssuer } from '../../apps/cli/src/trust/verifier.ts'
+import { sharedIssuer } from '@strongroom/trust'
 import { parseHclReport, parseSnpReport } from '@strongroom/evidence'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TestInstallation } from './support/installation.ts'

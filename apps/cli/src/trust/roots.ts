@@ -1,21 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  parseCertificate,
-  parsePem,
-  spkiSha256,
-  type Certificate,
-  type TrustAnchor,
-  type TrustAnchors,
-} from '@strongroom/evidence'
+import type { TrustAnchors } from '@strongroom/evidence'
+import { rootsOf, type Roots } from '@strongroom/trust'
 import { CliError } from '../core/cli-error.ts'
-
-/** All that the server's word counts for. */
-export interface Roots {
-  anchors: TrustAnchors
-  /** The installation's CA, under which the key service and the attestation keys stand. */
-  authority: { certificate: Certificate; root: TrustAnchor }
-}
 
 /** STATE/anchors.json: the silicon's roots, and the keys that sign what images measure. @throws CliError NoTrustAnchors */
 export async function readTrustAnchors(stateDir: string): Promise<TrustAnchors> {
@@ -28,12 +15,7 @@ export async function readTrustAnchors(stateDir: string): Promise<TrustAnchors> 
 /** @throws CliError NoTrustAnchors */
 export async function loadRoots(stateDir: string): Promise<Roots> {
   const anchors = await readTrustAnchors(stateDir)
-  return await orNone(stateDir, async () => {
-    const [der] = parsePem(await readFile(join(stateDir, 'ca.pem'), 'utf8'))
-    const certificate = parseCertificate(der ?? new Uint8Array())
-    const root = { name: 'installation authority', spkiSha256: await spkiSha256(certificate) }
-    return { anchors, authority: { certificate, root } }
-  })
+  return await orNone(stateDir, async () => await rootsOf(anchors, await readFile(join(stateDir, 'ca.pem'), 'utf8')))
 }
 
 async function orNone<T>(stateDir: string, read: () => Promise<T>): Promise<T> {

@@ -92,7 +92,9 @@ export async function startTestInstallation(o: { testApi?: boolean } = {}): Prom
     arm: async <T>(method: string, path: string, body?: unknown) => {
       const { token } = await owner.getToken(`${managementAudience}/.default`)
       const url = `https://${managementHost}${path}?api-version=2024-11-01`
-      return (await wire.request<T>({ method, url, token, ...(body !== undefined && { body }) })).body
+      // Evidence of a VM without a guest is made when it is first asked for: minutes where a machine is busy.
+      return (await wire.request<T>({ method, url, token, timeoutMs: 120_000, ...(body !== undefined && { body }) }))
+        .body
     },
     close: async () => {
       delete process.env['STRONGROOM_MASTER_KEY_FILE']

@@ -1,21 +1,13 @@
 import { guestFirmwarePath, type AnyBootEvidence, type RetrievedEvidence } from '@strongroom/contract'
+import type { AskedImage, AskedProvider, BootPins, SettingsReference } from '@strongroom/trust'
 import { apiVersions, type ArmClient } from '../../client/arm.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
 import { contentOf } from '../../core/file-content.ts'
 import type { Result } from '../../core/output.ts'
 import { readPublicKeys } from '../../core/ssh-key.ts'
-import {
-  askedWith,
-  recallAsked,
-  rememberAsked,
-  type AskedVm,
-  type BootPins,
-  type SettingsReference,
-} from '../../trust/asked-settings.ts'
-import type { AskedImage } from '../../trust/image-link.ts'
+import { askedWith, recallAsked, rememberAsked, type AskedVm } from '../../trust/asked-settings.ts'
 import { trustResult } from '../../trust/report.ts'
-import type { AskedProvider } from '../../trust/verifier.ts'
 import { defaultAdmin, imageReference } from '../../up/vm-request.ts'
 import { diskSecurity, encryption, fetchVm, groupOption, openVm, type VmResource } from './resource.ts'
 

@@ -1,6 +1,15 @@
-import { createHash } from 'node:crypto'
 import type { AskedSettings, BootFacts } from '@strongroom/contract'
-import { equal, fromBase64Url, fromHex, parsePem, toHex, type Certificate } from '@strongroom/evidence'
+import {
+  equal,
+  fromBase64,
+  fromBase64Url,
+  fromHex,
+  parsePem,
+  toBase64,
+  toHex,
+  utf8,
+  type Certificate,
+} from '@strongroom/evidence'
 import {
   parseSettings,
   settingsRegister,
@@ -9,7 +18,8 @@ import {
   verifySettings,
   type GuestSettings,
 } from '@strongroom/evidence/expected'
-import type { SettingsReference } from './asked-settings.ts'
+import type { SettingsReference } from './asked.ts'
+import { sha256, sha256Hex } from './bytes.ts'
 import { demand, LinkNotChecked, LinkRefused, short } from './link.ts'
 
 const remedy = 'Whoever holds those keys can be in the VM: delete it, and make it anew where you trust its first boot.'
@@ -38,12 +48,12 @@ export async function settingsLink(
   const settled = reference.by === 'file' ? reference.settled : machineWord(evidence)
   const stated = reference.by === 'file' ? undefined : await registerAsked(settled, reference.asked)
   const settings = await explained(settled, quoted, stated)
-  if (reference.by !== 'file') compare(settings, reference.asked, evidence.vmId)
-  trustsOwnAuthority(settings, evidence, o.authority)
+  if (reference.by !== 'file') await compare(settings, reference.asked, evidence.vmId)
+  await trustsOwnAuthority(settings, evidence, o.authority)
   const { customData, passwordDigest } = settings
   return [
-    `PCR ${settingsRegister} ${short(toHex(quoted))} is of account ${settings.adminUsername}, ${list(settings.sshPublicKeys)}, ${
-      customData === undefined ? 'no custom data' : `custom data ${short(sha256(customData))}`
+    `PCR ${settingsRegister} ${short(toHex(quoted))} is of account ${settings.adminUsername}, ${await list(settings.sshPublicKeys)}, ${
+      customData === undefined ? 'no custom data' : `custom data ${short(await sha256Hex(customData))}`
     }: ${evidence.guestRan === false ? 'no guest ran, extended as one would have' : 'settled at the first boot'}`,
     ...(passwordDigest === undefined
       ? []
@@ -56,10 +66,10 @@ export async function settingsLink(
 }
 
 /** The guest trusts the services of this installation, and no authority that a host gave it in the place of it. */
-function trustsOwnAuthority(settings: GuestSettings, evidence: BootFacts, authority: Certificate): void {
+async function trustsOwnAuthority(settings: GuestSettings, evidence: BootFacts, authority: Certificate): Promise<void> {
   const text = evidence.vtpm.akCertificateChainPem
   const [der = new Uint8Array()] = parsePem(text)
-  const wanted = equal(der, authority.raw) ? createHash('sha256').update(text).digest('hex') : undefined
+  const wanted = equal(der, authority.raw) ? await sha256Hex(utf8(text)) : undefined
   const found = hexOf(settings.authorityDigest)
   demand({
     holds: wanted !== undefined && found === wanted,
@@ -106,7 +116,7 @@ async function registerAsked(settled: Uint8Array, asked: AskedSettings): Promise
     return undefined
   }
   const { hostname, vmId, authorityDigest, customData, passwordDigest } = told
-  if (sha256Of(customData) !== asked.customDataSha256 || hexOf(passwordDigest) !== asked.passwordSha256)
+  if ((await sha256Of(customData)) !== asked.customDataSha256 || hexOf(passwordDigest) !== asked.passwordSha256)
     return undefined
   const { adminUsername, sshPublicKeys } = asked
   const text = settingsText({
@@ -121,7 +131,7 @@ async function registerAsked(settled: Uint8Array, asked: AskedSettings): Promise
   return toHex(await settingsRegisterValue(text))
 }
 
-function compare(settings: GuestSettings, asked: AskedSettings, vmId: string): void {
+async function compare(settings: GuestSettings, asked: AskedSettings, vmId: string): Promise<void> {
   demand({
     holds: settings.vmId === vmId,
     message: `The guest settled as another VM (PCR ${settingsRegister}): its disk is a copy of that one’s.`,
@@ -140,20 +150,21 @@ function compare(settings: GuestSettings, asked: AskedSettings, vmId: string): v
   demand({
     holds: foreign.length === 0,
     message: `The guest accepts SSH keys that were not asked for (PCR ${settingsRegister}). ${remedy}`,
-    expected: list(asked.sshPublicKeys),
-    actual: foreign.map(fingerprint).join(', '),
+    expected: await list(asked.sshPublicKeys),
+    actual: (await Promise.all(foreign.map(fingerprint))).join(', '),
   })
   demand({
     holds: [...wanted].every((key) => found.has(key)),
     message: `The guest lacks SSH keys that were asked for (PCR ${settingsRegister}).`,
-    expected: list(asked.sshPublicKeys),
-    actual: list(settings.sshPublicKeys),
+    expected: await list(asked.sshPublicKeys),
+    actual: await list(settings.sshPublicKeys),
   })
+  const customData = await sha256Of(settings.customData)
   demand({
-    holds: sha256Of(settings.customData) === asked.customDataSha256,
+    holds: customData === asked.customDataSha256,
     message: `The guest was given other custom data than was asked for (PCR ${settingsRegister}).`,
     expected: asked.customDataSha256 ?? 'none',
-    actual: sha256Of(settings.customData) ?? 'none',
+    actual: customData ?? 'none',
   })
   demand({
     holds: hexOf(settings.passwordDigest) === asked.passwordSha256,
@@ -163,20 +174,25 @@ function compare(settings: GuestSettings, asked: AskedSettings, vmId: string): v
   })
 }
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-const sha256Of = (bytes: Uint8Array | undefined): string | undefined =>
-  bytes === undefined || bytes.length === 0 ? undefined : sha256(bytes)
+const sha256Of = async (bytes: Uint8Array | undefined): Promise<string | undefined> =>
+  bytes === undefined || bytes.length === 0 ? undefined : await sha256Hex(bytes)
 
 const hexOf = (bytes: Uint8Array | undefined): string | undefined => (bytes === undefined ? undefined : toHex(bytes))
 
 /** Type and key: a comment lets nobody in. A line that begins with options is another line. */
 const withoutComment = (line: string): string => line.trim().split(/\s+/).slice(0, 2).join(' ')
 
-const list = (keys: readonly string[]): string => (keys.length === 0 ? 'no SSH key' : keys.map(fingerprint).join(', '))
+const list = async (keys: readonly string[]): Promise<string> =>
+  keys.length === 0 ? 'no SSH key' : (await Promise.all(keys.map(fingerprint))).join(', ')
 
-/** As `ssh-keygen -l` shows a key. */
-function fingerprint(line: string): string {
+/** As `ssh-keygen -l` shows a key; a line that is no key, as it stands. */
+async function fingerprint(line: string): Promise<string> {
   const [type = '', key = ''] = line.trim().split(/\s+/)
-  const digest = createHash('sha256').update(Buffer.from(key, 'base64')).digest('base64').replace(/=+$/, '')
-  return `${type} SHA256:${digest}`
+  let blob: Uint8Array
+  try {
+    blob = fromBase64(key)
+  } catch {
+    return `${line.slice(0, 80)} (no base64 that a key could be in)`
+  }
+  return `${type} SHA256:${toBase64(await sha256(blob)).replace(/=+$/, '')}`
 }

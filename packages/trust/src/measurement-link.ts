@@ -1,9 +1,16 @@
 import { cpuModels, vCPUsOf, type BootFacts, type Tee } from '@strongroom/contract'
 import { equal, toHex } from '@strongroom/evidence'
 import { mrtd, snpFirmwareDigest, snpLaunchDigest } from '@strongroom/evidence/expected'
-import type { OwnFirmware } from './firmware.ts'
+import { sha256Hex } from './bytes.ts'
 import { LinkNotChecked, LinkRefused, short } from './link.ts'
 import type { SiliconFinding } from './silicon-link.ts'
+
+/** Firmware of the verifier's own. */
+export interface LaunchFirmware {
+  /** As the verifier knows it, for example its path. */
+  name: string
+  bytes: Uint8Array
+}
 
 /**
  * The silicon launched the verifier's own firmware, on processors that were asked for. What the machine says of either is told
@@ -13,9 +20,9 @@ import type { SiliconFinding } from './silicon-link.ts'
 export async function measurementLink(
   evidence: BootFacts,
   silicon: SiliconFinding,
-  o: { firmware: OwnFirmware; size: string },
+  o: { firmware: LaunchFirmware; size: string },
 ): Promise<string[]> {
-  const { firmware } = o
+  const firmware = { ...o.firmware, sha256: await sha256Hex(o.firmware.bytes) }
   if (evidence.tee === 'TDX') {
     const computed = await mrtd({ firmware: firmware.bytes })
     if (!equal(computed, silicon.measurement)) throw anotherLaunch(evidence, silicon, firmware, computed, '')
@@ -49,14 +56,16 @@ async function findProcessors(
   return { found: undefined, largest }
 }
 
-const describe = ({ path, sha256 }: OwnFirmware): string => `${path} (SHA-256 ${short(sha256)})`
+type NamedFirmware = LaunchFirmware & { sha256: string }
+
+const describe = ({ name, sha256 }: NamedFirmware): string => `${name} (SHA-256 ${short(sha256)})`
 
 const names: Record<Tee, string> = { SNP: 'launch digest', TDX: 'MRTD' }
 
 function anotherLaunch(
   evidence: BootFacts,
   silicon: SiliconFinding,
-  firmware: OwnFirmware,
+  firmware: NamedFirmware,
   computed: Uint8Array,
   processors: string,
 ): LinkRefused {
@@ -66,7 +75,7 @@ function anotherLaunch(
       ? 'The machine says that it launched this firmware.'
       : `The machine says that it launched firmware with SHA-256 ${said}: if that is a release that you trust, name your own copy of it with --firmware.`
   return new LinkRefused({
-    message: `The ${names[evidence.tee]} is not that of ${firmware.path}${processors}. ${hint}`,
+    message: `The ${names[evidence.tee]} is not that of ${firmware.name}${processors}. ${hint}`,
     expected: toHex(computed),
     actual: toHex(silicon.measurement),
   })

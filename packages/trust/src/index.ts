@@ -1,0 +1,8 @@
+export type { BootPins, SettingsReference } from './asked.ts'
+export type { AskedImage } from './image-link.ts'
+export type { Link, Outcome } from './link.ts'
+export type { LaunchFirmware } from './measurement-link.ts'
+export { verifyLinks, type TrustReport, type TrustRequest } from './report.ts'
+export { rootsOf, type Roots } from './roots.ts'
+export type { FetchKeySet } from './token-link.ts'
+export { sharedIssuer, type AskedProvider, type Verifier, type VerifierKey } from './verifier.ts'

@@ -1,0 +1,252 @@
+import type {
+  AnyBootEvidence,
+  BootEvidence,
+  BootFacts,
+  StatelessBootEvidence,
+  VerifierSettings,
+} from '@strongroom/contract'
+import { toHex } from '@strongroom/evidence'
+import type { ImageMeasurements } from '@strongroom/evidence/expected'
+import type { BootPins, SettingsReference } from './asked.ts'
+import { claimsLink, transferKeyLink } from './claims-link.ts'
+import { customerLink } from './customer-link.ts'
+import { diskLink, guestStateLink, measuredBootLink, vtpmLink } from './guest-links.ts'
+import { demand, judge, LinkNotChecked, type Link } from './link.ts'
+import type { Roots } from './roots.ts'
+import { settingsLink } from './settings-link.ts'
+import { imageLink, type AskedImage } from './image-link.ts'
+import { measurementLink, type LaunchFirmware } from './measurement-link.ts'
+import { verifySilicon, type SiliconFinding } from './silicon-link.ts'
+import { statelessLink } from './stateless-link.ts'
+import { releaseLink, tokenLink, type FetchKeySet, type TokenClaims } from './token-link.ts'
+import type { AskedProvider, Verifier, VerifierKey } from './verifier.ts'
+
+export interface TrustRequest {
+  name: string
+  evidence: AnyBootEvidence
+  /** The encryption that was asked for: the evidence, which the machine keeps, must not say less. */
+  encryption: string
+  /** The size that was asked for: the guest must not have more processors. */
+  size: string
+  /** Firmware that guests must have been launched with, or why there is none to compute the launch measurement from. */
+  firmware: LaunchFirmware | { unknown: string }
+  /** The image that was asked for. */
+  image: AskedImage
+  /** Signed measurements of the image that the verifier brought along; those that the machine shows where left out. */
+  measurements?: string | undefined
+  /** Whether Secure Boot was asked for. */
+  secureBoot: boolean
+  /** Digest of the volume that was pinned at the creator's first trusted boot, hexadecimal. */
+  volume?: string | undefined
+  /** The disk-encryption set that was asked for, by ARM id. */
+  diskEncryptionSet?: string | undefined
+  roots: Roots
+  at: Date
+  fetchKeySet: FetchKeySet
+  /** Attestation providers of other origins that the operator named; none where left out. */
+  verifiers?: readonly VerifierSettings[]
+  /** The provider that was asked for: the evidence must rest on its word. The one that the region shares where left out. */
+  asked?: AskedProvider
+  /** Account, keys and custom data that were asked for, and by whose word; the guest is held to them. Nobody's where left out. */
+  settings?: SettingsReference | undefined
+}
+
+export interface TrustReport {
+  name: string
+  vmId: string
+  bootId: string
+  verifiedAt: string
+  simulated: boolean
+  /** False in an installation without guests: such a report never ends as trusted. */
+  guestRan: boolean
+  trusted: boolean
+  /** What a creator pins of a boot that they trust; absent where a link does not hold that it rests on. */
+  pins?: BootPins
+  /** Who verified the evidence, where its word holds. */
+  verifier?: Verifier & { key: VerifierKey }
+  links: Link[]
+}
+
+/**
+ * When the key was released. Certificates, lists, collateral and token are judged as of then: all of them were at hand, and
+ * what was valid then vouches for a guest that runs since. The time is the machine's own word; the token, which the provider
+ * signed, must be from this boot and valid at it.
+ */
+const releaseTime = (evidence: BootEvidence, now: Date): Date => judgedAt(evidence.release.at, now)
+
+/** The time as of which evidence is judged. Where no token vouches for it, freshness is for a nonce of the verifier's own to show. */
+function judgedAt(time: string, now: Date): Date {
+  const then = new Date(time)
+  demand({
+    holds: then <= now,
+    message: 'The release or the evidence lies in the future.',
+    expected: `not after ${now.toISOString()}`,
+    actual: time,
+  })
+  return then
+}
+
+/** A link whose predecessor does not hold cannot be judged: what it would rest on is missing. */
+function need<T>(value: T | undefined, predecessor: string): T {
+  if (value === undefined) throw new LinkNotChecked(`It rests on '${predecessor}', which does not hold.`)
+  return value
+}
+
+/**
+ * Verifies the evidence of a boot afresh, link by link, from the silicon's root to the open disk. What a link throws refuses that
+ * link, so that this throws for no evidence, however it is made.
+ */
+export async function verifyLinks(request: TrustRequest): Promise<TrustReport> {
+  const { roots } = request
+  // What was asked for decides what must be shown: evidence that lacks it comes from the machine, and does not.
+  const { links, verifier, pins } =
+    request.encryption === 'NonPersistedTPM'
+      ? { ...(await statelessLinks(request, request.evidence as StatelessBootEvidence, roots)), verifier: undefined }
+      : await allLinks(request, request.evidence as BootEvidence, roots)
+  const guestRan = request.evidence.guestRan !== false
+  return {
+    name: request.name,
+    vmId: request.evidence.vmId,
+    bootId: request.evidence.bootId,
+    verifiedAt: request.at.toISOString(),
+    simulated: roots.anchors.simulated,
+    guestRan,
+    trusted: guestRan && links.every((link) => link.outcome === 'verified'),
+    ...(pins === undefined ? {} : { pins }),
+    ...(verifier === undefined ? {} : { verifier }),
+    links,
+  }
+}
+
+async function launchLink(request: TrustRequest, evidence: BootFacts, silicon: SiliconFinding): Promise<string[]> {
+  const { firmware, size } = request
+  if ('unknown' in firmware) throw new LinkNotChecked(firmware.unknown)
+  return await measurementLink(evidence, silicon, { firmware, size })
+}
+
+/** From the hardware to the guest that reported, with nothing of the operator's in between. */
+async function statelessLinks(
+  request: TrustRequest,
+  evidence: StatelessBootEvidence,
+  roots: Roots,
+): Promise<GuestFindings> {
+  const at = new Date(evidence.shownAt)
+  let silicon: SiliconFinding | undefined
+  const links = [
+    await judge('silicon', 'silicon root → report', async () => {
+      silicon = await verifySilicon(evidence, roots.anchors, judgedAt(evidence.shownAt, request.at))
+      return silicon.shows
+    }),
+    await judge(
+      'measurement',
+      'report → launch measurement',
+      async () => await launchLink(request, evidence, need(silicon, 'silicon')),
+    ),
+    await judge('claims', 'report → claims', async () => await claimsLink(evidence, need(silicon, 'silicon'))),
+    await judge('own-verifier', 'claims → no service of the operator’s', () => statelessLink(evidence)),
+    await judge(
+      'vtpm',
+      'claims → vTPM of this boot',
+      async () => await vtpmLink(evidence, need(silicon, 'silicon'), { ...roots.authority, at }),
+    ),
+  ]
+  const guest = await guestLinks(request, evidence, 'measured boot → disk', roots)
+  return whole([...links, ...guest.links], guest.pins)
+}
+
+async function allLinks(
+  request: TrustRequest,
+  evidence: BootEvidence,
+  roots: Roots,
+): Promise<GuestFindings & { verifier: TrustReport['verifier'] }> {
+  const { anchors, authority } = roots
+  let silicon: SiliconFinding | undefined
+  let token: TokenClaims | undefined
+  let verifier: TrustReport['verifier']
+  let counter: number | undefined
+  const links = [
+    await judge('silicon', 'silicon root → report', async () => {
+      silicon = await verifySilicon(evidence, anchors, releaseTime(evidence, request.at))
+      return silicon.shows
+    }),
+    await judge(
+      'measurement',
+      'report → launch measurement',
+      async () => await launchLink(request, evidence, need(silicon, 'silicon')),
+    ),
+    await judge('claims', 'report → claims', async () => await claimsLink(evidence, need(silicon, 'silicon'))),
+    await judge('transfer-key', 'claims → transfer key', async () => await transferKeyLink(evidence)),
+    await judge('token', 'claims → token', async () => {
+      const found = await tokenLink(evidence, need(silicon, 'silicon'), request)
+      token = found.claims
+      verifier = found.verifier
+      return found.shows
+    }),
+    await judge('release', 'token → key released', async () => {
+      const found = await releaseLink(evidence, need(token, 'token'), authority.root)
+      counter = found.counter
+      return found.shows
+    }),
+    ...(request.diskEncryptionSet === undefined && evidence.customerRelease === undefined
+      ? []
+      : [
+          await judge('customer-key', 'token → customer key released', async () => {
+            const o = { root: authority.root, expected: request.diskEncryptionSet }
+            return await customerLink(evidence, need(token, 'token'), o)
+          }),
+        ]),
+    await judge('guest-state', 'key → guest state', () => guestStateLink(evidence, need(counter, 'release'))),
+    await judge(
+      'vtpm',
+      'guest state → vTPM',
+      async () =>
+        await vtpmLink(evidence, need(silicon, 'silicon'), { ...authority, at: new Date(evidence.release.at) }),
+    ),
+  ]
+  const guest = await guestLinks(request, evidence, 'measured boot → disk unlocked', roots)
+  return { ...whole([...links, ...guest.links], guest.pins), verifier }
+}
+
+interface GuestFindings {
+  links: Link[]
+  pins: BootPins | undefined
+}
+
+/** Nothing is pinned of a boot that is not trusted; a disk that there is not, because no guest ran, is none. */
+function whole(links: Link[], pins: BootPins | undefined): GuestFindings {
+  const holds = links.every(({ id, outcome }) => outcome === 'verified' || (id === 'disk' && outcome === 'not checked'))
+  return { links, pins: holds ? pins : undefined }
+}
+
+/** Which image the guest booted, what it opened, and who may enter it. */
+async function guestLinks(
+  request: TrustRequest,
+  evidence: BootFacts,
+  diskTitle: string,
+  { anchors, authority }: Roots,
+): Promise<GuestFindings> {
+  let measurements: ImageMeasurements | undefined
+  const image = await judge('image', 'image asked for → what it measures', async () => {
+    const found = await imageLink(evidence, { anchors, asked: request.image, document: request.measurements })
+    measurements = found.measurements
+    return found.shows
+  })
+  const { secureBoot } = request
+  const measured = await judge(
+    'measured-boot',
+    'vTPM → measured boot',
+    async () => await measuredBootLink(evidence, { measurements: need(measurements, 'image'), secureBoot }),
+  )
+  const quoted = measured.outcome === 'verified' ? evidence.measuredBoot?.pcrs : undefined
+  const disk = await judge('disk', diskTitle, async () => await diskLink(evidence, request))
+  const settings = await judge('settings', 'measured boot → accounts and keys', async () => {
+    const reference = request.settings
+    const { certificate } = authority
+    return await settingsLink(evidence, { quoted: need(quoted, 'measured-boot'), reference, authority: certificate })
+  })
+  const volume = disk.outcome === 'verified' ? (request.volume ?? evidence.expected.volume) : undefined
+  return {
+    links: [image, measured, disk, settings],
+    pins: measurements && { bootFile: toHex(measurements.bootFile.loader), ...(volume !== undefined && { volume }) },
+  }
+}

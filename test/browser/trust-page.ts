@@ -1,0 +1,2 @@
+/** What a page that verifies a boot loads. */
+export * from '@strongroom/trust'
