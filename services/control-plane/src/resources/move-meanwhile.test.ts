@@ -76,6 +76,39 @@ describeStores('a move between two steps of another request', (open) => {
     expect(moved).toBeGreaterThan(0)
   })
 
+  it('lets a delete succeed where another one was faster, and names a move a conflict', async () => {
+    await setUp()
+    const all = (await plane.send('GET', `${group}/providers/Microsoft.Compute/disks`)).body
+    const creationData = { createOption: 'Copy', sourceResourceId: all.value[0].id }
+    const kinds: Record<string, [(name: string) => string, object]> = {
+      snapshot: [(name) => compute('snapshots', name), { location, properties: { creationData } }],
+      disk: [(name) => compute('disks', name), emptyDisk],
+      address: [(name) => networkPath('publicIPAddresses', name), { location, properties: {} }],
+    }
+    for (const [kind, [pathOf, body]] of Object.entries(kinds)) {
+      const replies: Record<'deleted' | 'moved', number[]> = { deleted: [], moved: [] }
+      for (const at of transactions) {
+        const [gone, away] = [pathOf(`gone${kind}${at}`), pathOf(`away${kind}${at}`)]
+        for (const path of [gone, away]) expect(await wellEnded(await plane.send('PUT', path, body))).toBe(true)
+        const work = async (): Promise<void> => void (await wellEnded(await plane.send('DELETE', gone)))
+        const deleted = await during({ n: at, work }, async () => await plane.send('DELETE', gone))
+        replies.deleted.push(deleted.status)
+        expect(await wellEnded(deleted), `${kind} ${at}`).toBe(true)
+        expect(await exists(gone), `${kind} ${at}`).toBe(false)
+        replies.moved.push((await withMove(at, away, async () => await plane.send('DELETE', away))).status)
+        // What is moved just before its operation begins is deleted where it is then.
+        const isThere = await exists(there(away))
+        if (replies.moved.at(-1) === 409) expect(isThere, `${kind} ${at}`).toBe(true)
+      }
+      expect(replies.deleted, kind).toContain(204)
+      expect(
+        replies.deleted.filter((status) => status >= 300),
+        kind,
+      ).toEqual([])
+      expect(replies.moved, kind).toContain(409)
+    }
+  })
+
   it.each(['disk', 'interface'])('gives a VM no %s that is not where it says', async (kind) => {
     await setUp()
     const subnet = { id: `${networkPath('virtualNetworks', 'vnet')}/subnets/default` }

@@ -254,6 +254,13 @@ export class ResourceStore {
     return after
   }
 
+  /** Whether a resource still is where it was or was moved: it keeps its type, its name and the time at which it was made. */
+  async isAnywhere({ type, name, createdAt }: Resource<unknown>): Promise<boolean> {
+    const same = this.db.selectFrom('resource').select(['key', 'name', 'created_at']).where('type', '=', type)
+    const rows = await same.where('created_at', '=', createdAt).execute()
+    return rows.some((row) => row.name.toLowerCase() === name.toLowerCase())
+  }
+
   async remove(tx: Db, id: string): Promise<void> {
     if (this.#watch?.types.has(parseResourceId(id)?.type.toLowerCase() ?? '') === true) {
       const gone = await this.find(id, tx)

@@ -319,13 +319,7 @@ export async function deleteOthers(c: RunContext, group: { id: string }, kept: R
     // A VM takes its disk along, and its interface where it says so.
     if ((await c.plane.resources.find(each.id)) === undefined) continue
     if (each.type === 'microsoft.compute/disks' && isManaged(each.internal)) continue
-    try {
-      await settle(c, await send(c, 'DELETE', each.id, '2024-11-01'))
-    } catch (error) {
-      // A deletion that was under way when a process died may have ended meanwhile.
-      const conflict = error instanceof ServiceError && error.status === 409
-      if (!conflict || (await c.plane.resources.find(each.id)) !== undefined) throw error
-    }
+    await settle(c, await send(c, 'DELETE', each.id, '2024-11-01'))
   }
 }
 

@@ -4,6 +4,7 @@ import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
+import { changedMeanwhile } from './conflicts.ts'
 
 export interface Removed {
   /** Undefined where there was no such resource. */
@@ -13,15 +14,35 @@ export interface Removed {
 }
 
 /**
- * Deletes a resource as its type says: every deletion is this one.
+ * Deletes a resource as its type says: every deletion is this one. What another request deleted meanwhile is gone, as was
+ * asked; what was moved meanwhile is not, and is left where it is.
  * @param expected throws where the resource is not what the caller means
- * @throws ServiceError where something still uses it
+ * @throws ServiceError where something still uses it; Conflict where it was moved or changed meanwhile
  */
 export async function removeResource(
   plane: Plane,
   asker: OnBehalfOf,
   id: string,
   expected: (found: Resource<unknown> | undefined) => void = () => {},
+): Promise<Removed> {
+  const before = await plane.resources.find<unknown>(id)
+  try {
+    return await removeFound(plane, asker, id, (found) => {
+      if (found === undefined && before !== undefined) throw changedMeanwhile(before.id)
+      expected(found)
+    })
+  } catch (error) {
+    const lost = before !== undefined && error instanceof ServiceError && error.code === 'Conflict'
+    if (!lost || (await plane.resources.isAnywhere(before))) throw error
+    return {}
+  }
+}
+
+async function removeFound(
+  plane: Plane,
+  asker: OnBehalfOf,
+  id: string,
+  expected: (found: Resource<unknown> | undefined) => void,
 ): Promise<Removed> {
   const type = plane.types.of(parseResourceId(id)?.type ?? '')
   const locked = async (tx: Db): Promise<Resource<unknown> | undefined> => {

@@ -7,7 +7,6 @@ import { resourceView } from '../arm/resource-view.ts'
 import type { Route } from '../arm/router.ts'
 import { groupPath, subscriptionPath, type Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
-import { changedMeanwhile } from './conflicts.ts'
 import { removeResource } from './removal.ts'
 import type { ResourceType } from './resource-type.ts'
 
@@ -62,12 +61,7 @@ function writeRoutes(plane: Plane, type: ResourceType, path: string): Route[] {
   }
   const remove = async (request: ArmRequest): Promise<ArmReply> => {
     await plane.resources.requireGroup(request.path)
-    const before = type.remove === undefined ? undefined : await plane.resources.find<unknown>(request.path)
-    const expected = (found: Resource<unknown> | undefined): void => {
-      // What was moved meanwhile is not gone.
-      if (found === undefined && before !== undefined) throw changedMeanwhile(before.id)
-      checkPreconditions(request, found)
-    }
+    const expected = (found: Resource<unknown> | undefined): void => checkPreconditions(request, found)
     const { found, operation } = await removeResource(plane, onBehalfOf(request), request.path, expected)
     if (found === undefined) return { status: 204 }
     return operation === undefined ? { status: 200 } : accepted(plane, request, found, operation)
