@@ -26,7 +26,7 @@ import { askedSettings } from '../providers/compute/vm/asked-settings.ts'
 import { convertsInto } from '../providers/compute/vm/conversion/conversion-rules.ts'
 import { allSizes, findSize, isOffered } from '../providers/compute/size/sizes.ts'
 import { sizeView } from '../providers/compute/size/catalog.ts'
-import { diskType, typeOf, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
+import { diskType, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
 import { deallocateVm, deleteVm, powerOffVm, reapplyVm, restartVm, startVm } from './vm-power.ts'
 import { instanceView, vmView } from '../providers/compute/vm/vm-view.ts'
 import { writeVm } from './vm-write/write-vm.ts'
@@ -151,7 +151,7 @@ function furtherRoutes(plane: Plane): Route[] {
 }
 
 async function bootEvidence(plane: Plane, vm: Vm): Promise<RetrievedEvidence> {
-  if (typeOf(vm.internal.model) !== 'ConfidentialVM') throw notConfidential(vm)
+  if (vm.internal.model.securityType !== 'ConfidentialVM') throw notConfidential(vm)
   const evidence = await plane.host.evidence(vm.internal.vmId)
   const asked = askedSettings(vm)
   if (evidence !== undefined) return { ...evidence, ...(asked && { asked }) }
@@ -169,7 +169,7 @@ const notConfidential = (vm: Vm): ServiceError =>
     status: 409,
     message: `The virtual machine '${vm.name}' is not confidential: no processor measured it, and its host reads and changes all that it holds.`,
     expected: 'ConfidentialVM',
-    found: typeOf(vm.internal.model),
+    found: vm.internal.model.securityType,
     remedy: 'Create a confidential VM: this one can never become one.',
     details: [faqRule('S18')],
   })

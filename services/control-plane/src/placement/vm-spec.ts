@@ -1,7 +1,7 @@
 import type { AnySpec, VmSpec } from '@strongroom/contract'
 import { hostSize, findSize } from '../providers/compute/size/sizes.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
-import { diskIdOf, typeOf, type Vm } from '../providers/compute/vm/vm-model.ts'
+import { diskIdOf, type Vm } from '../providers/compute/vm/vm-model.ts'
 import type { Plane } from '../plane.ts'
 import { hostNetwork } from './vm-network.ts'
 import { customerKeyOf } from './vm-set.ts'
@@ -39,7 +39,7 @@ export async function instanceSpec(plane: Plane, vm: Vm): Promise<AnySpec> {
     shown: shownFacts(vm, subnetPrefix),
   }
   const { secureBoot, vTpm, encryption } = model
-  const type = typeOf(model)
+  const type = model.securityType
   if (type !== 'ConfidentialVM') return { ...common, ordinary: type, security: { secureBoot, vTpm } }
   if (tee === undefined || encryption === undefined) throw new TypeError(`the record of ${vm.id} is not whole`)
   if (keyId === undefined && encryption !== 'NonPersistedTPM') throw new TypeError('a VM is provisioned after its key')

@@ -147,4 +147,17 @@ export const migrations: Record<string, Migration> = {
         .execute()
     },
   },
+  // Models of before there were ordinary VMs say no type: confidential ones, where a request that says none means Standard.
+  '0012-security-type': {
+    async up(db) {
+      const vms = db.selectFrom('resource').selectAll().where('type', '=', 'microsoft.compute/virtualmachines')
+      for (const row of await vms.execute()) {
+        const internal = JSON.parse(String(row['internal'])) as { model?: { securityType?: string } }
+        if (internal.model === undefined || internal.model.securityType !== undefined) continue
+        internal.model.securityType = 'ConfidentialVM'
+        const set = { internal: JSON.stringify(internal) }
+        await db.updateTable('resource').set(set).where('key', '=', row['key']).execute()
+      }
+    },
+  },
 }

@@ -3,7 +3,7 @@ import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import { isConversion } from './conversion/conversion-rules.ts'
 import { findSize, type Size } from '../size/sizes.ts'
-import { typeOf, type VmModel } from './vm-model.ts'
+import { type VmModel } from './vm-model.ts'
 import type { VmRequest } from './vm-request.ts'
 
 /** Names of the properties that differ and may. */
@@ -49,7 +49,7 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
     })
   }
   fixed('location', before.location, r.location)
-  fixed('securityProfile.securityType', typeOf(before), r.securityType ?? typeOf(before), 'S18')
+  fixed('securityProfile.securityType', before.securityType, r.securityType ?? before.securityType, 'S18')
   fixed(
     'storageProfile.osDisk.managedDisk.securityProfile.securityEncryptionType',
     before.encryption ?? 'none',

@@ -51,8 +51,8 @@ export interface VmModel {
   tags: Record<string, string>
   zones: string[]
   vmSize: string
-  /** Absent: ConfidentialVM. */
-  securityType?: SecurityType
+  /** What a request left out is written as Standard: a stored model always says it. */
+  securityType: SecurityType
   /** Of confidential VMs alone. */
   encryption?: SecurityEncryptionType
   secureBoot: boolean
@@ -127,12 +127,10 @@ const diskSecurity: Record<SecurityEncryptionType, string> = {
 export const diskIdOf = (vmId: string, diskName: string): string =>
   `${vmId.split('/').slice(0, 5).join('/')}/providers/${diskType}/${diskName}`
 
-export const typeOf = (model: Pick<VmModel, 'securityType'>): SecurityType => model.securityType ?? 'ConfidentialVM'
-
 function osDiskSecurity(model: VmModel): Json {
   const { encryption, diskEncryptionSet: set } = model
   if (encryption === undefined)
-    return typeOf(model) === 'TrustedLaunch' ? { securityProfile: { securityType: 'TrustedLaunch' } } : {}
+    return model.securityType === 'TrustedLaunch' ? { securityProfile: { securityType: 'TrustedLaunch' } } : {}
   if (set === undefined) return { securityProfile: { securityType: diskSecurity[encryption] } }
   const securityType = 'ConfidentialVM_DiskEncryptedWithCustomerKey'
   return { securityProfile: { securityType, secureVMDiskEncryptionSetId: set.id } }
@@ -175,8 +173,8 @@ export function vmBody(id: string, internal: VmInternal, state: string, createdA
     timeCreated: createdAt,
     hardwareProfile: { vmSize: model.vmSize },
     securityProfile: {
-      ...(typeOf(model) !== 'Standard' && {
-        securityType: typeOf(model),
+      ...(model.securityType !== 'Standard' && {
+        securityType: model.securityType,
         uefiSettings: { secureBootEnabled: model.secureBoot, vTpmEnabled: model.vTpm },
       }),
       ...(model.encryptionAtHost && { encryptionAtHost: true }),

@@ -87,9 +87,7 @@ export function readVmRequest(
     tags: fields.textMap('tags') ?? existing?.tags ?? {},
     zones: fields.has('zones') ? fields.texts('zones') : (existing?.zones ?? []),
     vmSize: properties.object('hardwareProfile').text('vmSize') ?? existing?.vmSize,
-    securityType:
-      security.text('securityType') ??
-      (existing === undefined ? undefined : (existing.securityType ?? 'ConfidentialVM')),
+    securityType: security.text('securityType') ?? existing?.securityType,
     encryption: diskSecurity.oneOf('securityEncryptionType', encryptionTypes) ?? existing?.encryption,
     encryptionGiven: diskSecurity.present && diskSecurity.names.length > 0,
     diskEncryptionSetId: diskSecurity.object('diskEncryptionSet').text('id') ?? existing?.diskEncryptionSet?.id,

@@ -4,7 +4,7 @@ import type { ArmRequest } from '../../../../arm/request.ts'
 import type { Plane } from '../../../../plane.ts'
 import { isOfType, type Resource } from '../../../../store/resources.ts'
 import { attestationUri } from '../../vm/vm-attestation.ts'
-import { diskType, typeOf, vmType, type Vm, type VmInternal, type VmModel } from '../../vm/vm-model.ts'
+import { diskType, vmType, type Vm, type VmInternal, type VmModel } from '../../vm/vm-model.ts'
 import {
   guestIdentity,
   hasContent,
@@ -108,7 +108,7 @@ async function vmSource(plane: Plane, vm: Vm): Promise<Omit<CopySource, 'id' | '
     ...(generalized !== true && { osProfile: model.osProfile }),
     ...(guest !== undefined && { guest }),
     ...(model.encryption === 'NonPersistedTPM' && { stateless: true }),
-    ...(typeOf(model) === 'TrustedLaunch' && { trustedLaunch: true }),
+    ...(model.securityType === 'TrustedLaunch' && { trustedLaunch: true }),
   }
 }
 

@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { faqRule } from '../../../../arm/faq-rule.ts'
 import { Fields } from '../../../../arm/fields.ts'
 import type { Plane } from '../../../../plane.ts'
-import { typeOf, type Vm } from '../vm-model.ts'
+import { type Vm } from '../vm-model.ts'
 
 /** Azure's id of the one command that Linux guests run here. */
 export const shellCommand = 'RunShellScript'
@@ -112,7 +112,7 @@ function requireScript(fields: Fields, script: string): void {
  */
 export async function submitScript(plane: Plane, vm: Vm, id: string, o: Script): Promise<CommandStatus> {
   const isSigned = signed.test(o.script)
-  if (!isSigned && typeOf(vm.internal.model) === 'ConfidentialVM') throw notSigned(vm)
+  if (!isSigned && vm.internal.model.securityType === 'ConfidentialVM') throw notSigned(vm)
   if (isSigned && o.parameters.length > 0) throw parametersUnsigned()
   const request: CommandRequest = { id, ...o }
   return await plane.host.command(vm.internal.vmId, request)
