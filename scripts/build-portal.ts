@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { constants, gzipSync } from 'node:zlib'
-import { build } from 'esbuild'
+import { build, type BuildOptions } from 'esbuild'
 
 /**
  * Makes the portal's files of apps/portal: modules that are loaded where they are needed, named by their digest, with a compressed
@@ -35,31 +35,36 @@ function digestOfInputs(): string {
   return hash.digest('hex')
 }
 
+/** How code of apps/portal becomes modules for a browser; entry points and folder are the caller's. */
+export const browserSettings: BuildOptions & { metafile: true; write: false } = {
+  absWorkingDir: root,
+  entryNames: 'assets/[name]-[hash]',
+  chunkNames: 'assets/[name]-[hash]',
+  assetNames: 'assets/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'browser',
+  target: 'es2024',
+  jsx: 'automatic',
+  jsxImportSource: 'preact',
+  conditions: ['x-source'],
+  minify: true,
+  legalComments: 'none',
+  metafile: true,
+  write: false,
+  logLevel: 'silent',
+}
+
 /** @returns whether anything had to be made */
 export async function buildPortal(): Promise<boolean> {
   const digest = digestOfInputs()
   const stamp = join(directory, stampFile)
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return false
   const { outputFiles, metafile } = await build({
-    absWorkingDir: root,
+    ...browserSettings,
     entryPoints: { main: 'apps/portal/src/main.tsx', style: 'apps/portal/src/style/style.css' },
     outdir: directory,
-    entryNames: 'assets/[name]-[hash]',
-    chunkNames: 'assets/[name]-[hash]',
-    assetNames: 'assets/[name]-[hash]',
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'browser',
-    target: 'es2024',
-    jsx: 'automatic',
-    jsxImportSource: 'preact',
-    conditions: ['x-source'],
-    minify: true,
-    legalComments: 'none',
-    metafile: true,
-    write: false,
-    logLevel: 'silent',
   })
   const made = Object.entries(metafile.outputs)
   const nameOf = (entry: string): string =>

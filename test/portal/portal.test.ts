@@ -113,6 +113,23 @@ describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => 
     expect(bytes).toBeLessThanOrEqual(110 * 1024)
   })
 
+  it('inspects evidence for whoever is not signed in, by code that no other page loads', async () => {
+    const anyone = await (await portal.context()).newPage()
+    const verifier = (): string[] => portal.requested.filter((url) => /\/inspect-[A-Z0-9]+\.js$/.test(url))
+    expect(verifier()).toEqual([])
+    const before = portal.faults.length
+    await anyone.goto(`${portal.origin}/inspector`)
+    await anyone
+      .getByRole('textbox', { name: /^Paste/ })
+      .fill('eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.eyJpc3MiOiJtZSJ9.AAAA')
+    await anyone.getByRole('button', { name: 'Inspect the text' }).click()
+    await anyone.getByRole('region', { name: 'Verdict' }).waitFor()
+    expect(verifier()).toHaveLength(1)
+    expect(await anyone.getByRole('table').textContent()).toContain('iss')
+    expect(portal.faults.slice(before)).toEqual([])
+    await expectAccessible(anyone)
+  })
+
   it('is accessible before and after the sign-in, in light, dark and forced colours', async () => {
     const out = await (await portal.context()).newPage()
     await out.goto(`${portal.origin}/`)

@@ -24,6 +24,9 @@ function page<Pattern extends string>(
 /** In the order in which they are tried. */
 export const pages: readonly Page[] = [
   page('/', 'Machines', async () => (await import('../machines/machines-page.tsx')).MachinesPage),
+  page('/inspector', 'Inspector', async () => (await import('../inspector/inspector-page.tsx')).InspectorPage, {
+    open: true,
+  }),
 ]
 
 export function findPage(path: string): { page: Page; parameters: Record<string, string> } | undefined {
@@ -35,4 +38,7 @@ export function findPage(path: string): { page: Page; parameters: Record<string,
 }
 
 /** What stands in the navigation. */
-export const places: readonly { address: string; name: string }[] = [{ address: '/', name: 'Machines' }]
+export const places: readonly { address: string; name: string }[] = [
+  { address: '/', name: 'Machines' },
+  { address: '/inspector', name: 'Inspector' },
+]

@@ -1,0 +1,96 @@
+import {
+  fromHex,
+  genuineAmdAnchors,
+  genuineIntelAnchors,
+  utf8,
+  VerificationCache,
+  webPrimitives,
+  type TrustAnchors,
+} from '@strongroom/evidence'
+import { explain, type Explanation } from '@strongroom/evidence/explain'
+import { detect, genuineAwsAnchors, judge, type Judgement, type Piece } from '@strongroom/evidence/files'
+import { gunzip } from './gunzip.ts'
+import { whatIsLacking, type Lacking } from './lacking.ts'
+import { placeOf, type Place } from './place.ts'
+
+/** The chunk that verifies: loaded when there is something to verify. */
+
+export interface Given {
+  name: string
+  bytes: Uint8Array
+}
+
+export interface Inspected {
+  judgement: Judgement
+  lacking: Lacking
+  pieces: InspectedPiece[]
+  at: Date
+}
+
+export interface InspectedPiece {
+  explanation: Explanation
+  raw: Uint8Array | undefined
+  /** Of each field: where in the bytes it stands, where that can be said. */
+  places: (Place | undefined)[]
+  /** Of evidence that is text. */
+  text: string | undefined
+}
+
+/** As the command line's: of the largest file, of all together, and how many. */
+const most = { file: 32 * 1024 * 1024, all: 64 * 1024 * 1024, files: 128 }
+/** Milliseconds that a judgement may take. */
+const deadline = 10_000
+
+/** Whose word is taken: AMD's, Intel's and AWS's roots, as `strongroom evidence verify` takes them. */
+const genuine: TrustAnchors = {
+  simulated: false,
+  amd: [...genuineAmdAnchors],
+  intel: [...genuineIntelAnchors],
+  aws: [...genuineAwsAnchors],
+}
+
+/** What these files would make too much of, in words; undefined where they are few enough. */
+export function tooMuch(files: readonly { size: number }[]): string | undefined {
+  if (files.length > most.files) return `These are ${files.length} files. Give at most ${most.files} at once.`
+  if (files.some(({ size }) => size > most.file)) return `A file is larger than evidence is (${most.file} bytes).`
+  if (files.reduce((sum, { size }) => sum + size, 0) > most.all)
+    return `The files are larger than evidence is (${most.all} bytes together).`
+  return undefined
+}
+
+/**
+ * Recognises, explains and judges files together, as `strongroom evidence verify` does.
+ * @param o.nonce hexadecimal: the challenge that TPM quotes must answer
+ */
+export async function inspect(files: readonly Given[], o: { at: Date; nonce?: string }): Promise<Inspected> {
+  const pieces = files.flatMap(({ name, bytes }) => detect(name, bytes, { gunzip }))
+  const end = performance.now() + deadline
+  const judgement = await judge({
+    pieces,
+    anchors: genuine,
+    at: o.at,
+    policy: o.nonce === undefined ? {} : { tpm: { nonce: fromHex(o.nonce) } },
+    expired: () => performance.now() > end,
+    primitives: webPrimitives,
+    cache: new VerificationCache(),
+  })
+  return { judgement, lacking: whatIsLacking(judgement), at: o.at, pieces: pieces.map(inspected) }
+}
+
+function inspected(piece: Piece): InspectedPiece {
+  const explanation = explain(piece)
+  const raw = rawOf(piece)
+  const places = explanation.fields.map(({ value }) => (raw === undefined ? undefined : placeOf(raw, value)))
+  return { explanation, raw, places, text: textOf(piece) }
+}
+
+function rawOf(piece: Piece): Uint8Array | undefined {
+  if ('bytes' in piece) return piece.bytes
+  if (piece.kind === 'public-key') return piece.spki
+  if (piece.kind === 'tpm-quote') return piece.message
+  return piece.kind === 'certificates' ? piece.certificates[0] : undefined
+}
+
+const textOf = (piece: Piece): string | undefined => ('text' in piece ? piece.text : undefined)
+
+export const pasted = (text: string): Given => ({ name: 'pasted text', bytes: utf8(text) })

@@ -1,0 +1,153 @@
+import type { Check } from '@strongroom/evidence'
+import type { Judgement } from '@strongroom/evidence/files'
+import type { Inspected } from './inspect.ts'
+
+const words: Record<Judgement['verdict'], { mark: string; kind: string; title: string }> = {
+  accepted: { mark: '✓', kind: 'good', title: 'Accepted' },
+  refused: { mark: '✗', kind: 'bad', title: 'Refused' },
+  unjudged: { mark: '?', kind: 'open', title: 'Cannot be judged' },
+  nothing: { mark: '·', kind: 'open', title: 'Nothing to accept' },
+}
+
+/** The verdict first, then why, then what is missing, then each check. */
+export function Verdict({ inspected: { judgement, lacking, at } }: { inspected: Inspected }) {
+  const { mark, kind, title } = words[judgement.verdict]
+  const { failed, missing } = lacking
+  return (
+    <section class={`verdict ${kind}`} aria-label="Verdict">
+      <h2>
+        <span aria-hidden="true">{mark} </span>
+        {title}
+        {judgement.code !== undefined && <code>{judgement.code}</code>}
+      </h2>
+      <p class="quiet">
+        {judgement.verdict === 'nothing'
+          ? 'What was given holds, and by itself it states nothing of a machine. Give the report, quote or token that it goes with. '
+          : ''}
+        As of <time dateTime={at.toISOString()}>{at.toISOString()}</time>, under the roots of AMD, Intel and AWS.
+      </p>
+      {failed !== undefined && <Fault check={failed} />}
+      {missing.length > 0 && (
+        <>
+          <h3>What is missing</h3>
+          <ul class="missing">
+            {missing.map((message) => (
+              <li key={message}>
+                <bdi>{message}</bdi>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      <Said judgement={judgement} />
+      <details class="checks">
+        <summary>Every check</summary>
+        <Tree checks={judgement.check.children} />
+      </details>
+    </section>
+  )
+}
+
+/** The first check that failed: expected, found, and where the rule stands. */
+function Fault({ check }: { check: Check }) {
+  const rows = [
+    ['Expected', check.expected],
+    ['Found', check.actual],
+    ['Rule', check.source],
+  ].filter(([, value]) => value !== undefined)
+  return (
+    <div class="problem">
+      <p class="problem-what">
+        <bdi>{check.message ?? check.shows}</bdi>
+      </p>
+      <dl>
+        {rows.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>
+              <bdi class="mono">{value}</bdi>
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </div>
+  )
+}
+
+/** What the evidence says, what nobody asked of it, and the silicon's known flaws. */
+function Said({ judgement: { says, unasked, advisories, verdict } }: { judgement: Judgement }) {
+  const files = [...new Set(says.map(({ of }) => of))]
+  return (
+    <>
+      {files.map((file) => (
+        <div key={file}>
+          <h3>
+            <bdi>{file}</bdi> says{verdict === 'accepted' ? '' : ' (not accepted)'}
+          </h3>
+          <dl class="said">
+            {says
+              .filter(({ of }) => of === file)
+              .map(({ what, value }, index) => (
+                <div key={index}>
+                  <dt>{what}</dt>
+                  <dd>
+                    <bdi class="mono">{value}</bdi>
+                  </dd>
+                </div>
+              ))}
+          </dl>
+        </div>
+      ))}
+      {unasked.length > 0 && (
+        <>
+          <h3>Not checked, for no reference value was given</h3>
+          <ul>
+            {unasked.map((line) => (
+              <li key={line}>
+                <bdi>{line}</bdi>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      {advisories.length > 0 && (
+        <details>
+          <summary>Known flaws of the silicon ({advisories.length})</summary>
+          <ul>
+            {advisories.map(({ of, id, lacks, bulletin }, index) => (
+              <li key={index}>
+                <bdi>{of}</bdi>: {id}, {lacks.length > 0 ? `lacks ${lacks.join('; ')}` : 'of which no version tells'} (
+                {bulletin})
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </>
+  )
+}
+
+const marks = { passed: '✓', failed: '✗', skipped: '?' } as const
+const outcomes = { passed: 'holds', failed: 'does not hold', skipped: 'not checked' } as const
+
+function Tree({ checks }: { checks: readonly Check[] }) {
+  return (
+    <ul class="tree">
+      {checks.map((check, index) => (
+        <li key={index} class={check.outcome}>
+          <span aria-hidden="true">{check.outcome === 'skipped' && check.optional ? '·' : marks[check.outcome]} </span>
+          <span class="visually-hidden">{outcomes[check.outcome]}: </span>
+          <bdi>{check.shows}</bdi>
+          {check.code !== undefined && <code>{check.code}</code>}
+          <Note check={check} />
+          {check.children.length > 0 && <Tree checks={check.children} />}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function Note({ check }: { check: Check }) {
+  const note = check.outcome === 'passed' ? check.actual : check.message
+  return note === undefined || note === '' ? null : <bdi class="quiet note">{note}</bdi>
+}
