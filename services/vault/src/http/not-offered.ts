@@ -10,6 +10,14 @@ const collections = {
 
 /** What Key Vault has and this vault does not: said plainly, so that nobody looks for a fault of theirs. */
 export function addNotOffered(app: App): void {
+  // Terraform's provider asks for them whenever it reads a vault, and goes on where there are none.
+  app.get('/certificates/contacts', async () => {
+    throw new ServiceError({
+      code: 'CertificateContactsNotFound',
+      status: 404,
+      message: 'Contacts not found: certificates are not offered by the vaults of this installation.',
+    })
+  })
   for (const [collection, noun] of Object.entries(collections)) {
     for (const path of [`/${collection}`, `/${collection}/*`]) {
       app.all(path, async () => {
