@@ -10,9 +10,9 @@ const mostCasts = 25
 
 /** Functions that are longer, each with what keeps it whole. What is parted leaves the list. */
 const exceptions: Record<string, string> = {
-  'packages/evidence/src/detect/explain-snp.ts explainSnp': 'a table: a row for each field of the report',
-  'packages/evidence/src/result/check-token.ts checkToken': 'a tree of checks in the order in which a reader sees it',
-  'packages/evidence/src/result/check-tpm.ts checkTpmQuote': 'a tree of checks in the order in which a reader sees it',
+  'packages/evidence/src/bundle/explain-snp.ts explainSnp': 'a table: a row for each field of the report',
+  'packages/evidence/src/checks/check-token.ts checkToken': 'a tree of checks in the order in which a reader sees it',
+  'packages/evidence/src/checks/check-tpm.ts checkTpmQuote': 'a tree of checks in the order in which a reader sees it',
   'packages/evidence/src/snp/appraise.ts appraiseSnp': 'a table: a row for each member of the policy',
   'packages/evidence/src/tdx/quote.ts parseTdxQuote': 'a layout read from its first byte to its last',
   'packages/platform/src/http/app.ts createHttpApp': 'the settings of the web framework, each with its reason',

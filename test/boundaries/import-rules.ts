@@ -126,10 +126,27 @@ export function importsOf(file: string, text: string): Import[] {
   }))
 }
 
-const floorOf = (room: string): number => {
-  const floor = floors.findIndex((rooms) => rooms.includes(room))
-  return floor === -1 ? floors.length : floor
+const evidence = 'packages/evidence/src'
+/** Floors of the evidence package: bytes, DER and errors; certificates; what each maker signs; expected values; trees of checks; sets of files. */
+const evidenceFloors = [
+  ['core'],
+  ['x509'],
+  ['snp', 'tdx', 'tpm', 'eventlog', 'azure', 'tokens', 'cbor', 'cca', 'nitro', 'svsm'],
+  ['expect'],
+  ['checks'],
+  ['bundle'],
+]
+
+const floorOf = (all: readonly string[][], room: string): number => {
+  const floor = all.findIndex((rooms) => rooms.includes(room))
+  return floor === -1 ? all.length : floor
 }
+
+/** Relative imports of a workspace's sources, each as two paths from its `src`. */
+const within = (all: readonly Import[], workspace: string, src: string): [from: string, to: string][] =>
+  all
+    .filter((entry) => !isTest(entry.file) && isRelative(entry) && entry.workspace === workspace)
+    .map((entry) => [relative(src, entry.file), relative(src, targetOf(entry))])
 
 const isRelative = ({ specifier }: Import): boolean => specifier.startsWith('.')
 const targetOf = ({ file, specifier }: Import): string => join(dirname(file), specifier)
@@ -160,14 +177,24 @@ export const rules = {
 
   /** Imports between providers and from a room to one above it, as `from to`. What all share has its shape in plane.ts. */
   rooms: (all: readonly Import[]): string[] =>
-    all
-      .filter((entry) => !isTest(entry.file) && isRelative(entry) && entry.workspace === 'services/control-plane')
-      .map((entry) => [relative(controlPlane, entry.file), relative(controlPlane, targetOf(entry))] as const)
+    within(all, 'services/control-plane', controlPlane)
       .filter(([from, to]) => {
         const [own = '', ownProvider] = from.split('/')
         const [other = '', otherProvider] = to.split('/')
         const crosses = own === 'providers' && other === 'providers' && ownProvider !== otherProvider
-        return from !== 'plane.ts' && to !== 'plane.ts' && (crosses || floorOf(own) < floorOf(other))
+        return from !== 'plane.ts' && to !== 'plane.ts' && (crosses || floorOf(floors, own) < floorOf(floors, other))
+      })
+      .map(([from, to]) => `${from} ${to}`),
+
+  /** Imports from a floor of the evidence package to one above it, as `from to`. */
+  evidenceFloors: (all: readonly Import[]): string[] =>
+    within(all, 'packages/evidence', evidence)
+      .filter(([from, to]) => {
+        const [own, other] = [from, to].map((path) => floorOf(evidenceFloors, path.split('/')[0] ?? '')) as [
+          number,
+          number,
+        ]
+        return own < other
       })
       .map(([from, to]) => `${from} ${to}`),
 

@@ -85,6 +85,22 @@ describe('who imports whom', () => {
     }
   })
 
+  it('lets no floor of the evidence package import one above it', () => {
+    expect(rules.evidenceFloors(all)).toEqual([])
+    const wrong = {
+      'core/bytes/x.ts': '../../x509/certificate.ts',
+      'x509/x.ts': '../tokens/keys.ts',
+      'tpm/x.ts': '../expect/predict/pcr4.ts',
+      'expect/predict/x.ts': '../../checks/check.ts',
+      'checks/x.ts': '../bundle/judge.ts',
+      'bundle/x.ts': '../index.ts',
+    }
+    for (const [file, specifier] of Object.entries(wrong)) {
+      const upward = planted(`packages/evidence/src/${file}`, `import type { Y } from '${specifier}'`)
+      expect(rules.evidenceFloors(upward), file).toHaveLength(1)
+    }
+  })
+
   it('declares every package that is imported, and none that is not', () => {
     expect(rules.declared(all, manifestOf)).toEqual([])
     expect(workspaces.flatMap((each) => rules.unused(all, each, manifestOf(each)))).toEqual([])

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { fromHex, toHex } from '../../packages/evidence/src/bytes/hex.ts'
-import { detect } from '../../packages/evidence/src/detect/detect.ts'
-import { explain } from '../../packages/evidence/src/detect/explain.ts'
-import { judge, type Judgement } from '../../packages/evidence/src/detect/judge.ts'
+import { fromHex, toHex } from '../../packages/evidence/src/core/bytes/hex.ts'
+import { detect } from '../../packages/evidence/src/bundle/detect.ts'
+import { explain } from '../../packages/evidence/src/bundle/explain.ts'
+import { judge, type Judgement } from '../../packages/evidence/src/bundle/judge.ts'
 import {
   anchors,
   at,

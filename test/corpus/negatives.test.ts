@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { fromHex, toHex } from '../../packages/evidence/src/bytes/hex.ts'
-import { detect } from '../../packages/evidence/src/detect/detect.ts'
-import type { EvidencePolicy } from '../../packages/evidence/src/detect/evidence-policy.ts'
-import type { Piece } from '../../packages/evidence/src/detect/piece.ts'
+import { fromHex, toHex } from '../../packages/evidence/src/core/bytes/hex.ts'
+import { detect } from '../../packages/evidence/src/bundle/detect.ts'
+import type { EvidencePolicy } from '../../packages/evidence/src/bundle/evidence-policy.ts'
+import type { Piece } from '../../packages/evidence/src/bundle/piece.ts'
 import {
   at,
   collateral,
@@ -93,7 +93,7 @@ describe.skipIf(!present)('evidence of genuine silicon with one change', () => {
     let more: Piece[] = []
     if (entry.kind === 'tcg-eventlog') {
       // A log is judged against the registers that the genuine one replays to.
-      const { checkEventLog } = await import('../../packages/evidence/src/result/check-log.ts')
+      const { checkEventLog } = await import('../../packages/evidence/src/checks/check-log.ts')
       const { parseEventLog } = await import('../../packages/evidence/src/eventlog/event-log.ts')
       const { replay } = await import('../../packages/evidence/src/eventlog/replay.ts')
       const registers = await replay(parseEventLog(read(mutation.base)), 'sha256')

@@ -13,26 +13,20 @@ export {
   type SnpOwnerKey,
   type VerifiedSnpIdBlock,
 } from './snp/id-block.ts'
-export { parseSnpFirmware, snpSection, type SnpFirmware, type SnpSection } from './measure/snp-firmware.ts'
-export { sevLaunchDigest } from './measure/sev-launch-digest.ts'
-export { sevKernelHashesTable, snpKernelHashesPage, type DirectKernel } from './measure/snp-kernel-hashes.ts'
+export { parseSnpFirmware, snpSection, type SnpFirmware, type SnpSection } from './expect/measure/snp-firmware.ts'
+export { sevLaunchDigest } from './expect/measure/sev-launch-digest.ts'
+export { sevKernelHashesTable, snpKernelHashesPage, type DirectKernel } from './expect/measure/snp-kernel-hashes.ts'
 export {
   snpFirmwareDigest,
   snpLaunchDigest,
   snpSvsmLaunchDigest,
   type SnpProcessors,
-} from './measure/snp-launch-digest.ts'
-export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './measure/snp-vmsa.ts'
-export { bootRegisters, nothingPassed, separatorAlone, type BootRegisters } from './predict/boot-registers.ts'
-export { acpiFiles, predictPcr1, tableLoader } from './predict/pcr1.ts'
-export {
-  bootPhases,
-  isUnifiedKernelImage,
-  predictPcr11,
-  sectionDigests,
-  systemdPhases,
-  type BootPhase,
-} from './predict/pcr11.ts'
+} from './expect/measure/snp-launch-digest.ts'
+export { cpuSignature, cpuSignatureOf, type SnpHypervisor } from './expect/measure/snp-vmsa.ts'
+export { bootRegisters, nothingPassed, separatorAlone, type BootRegisters } from './expect/predict/boot-registers.ts'
+export { acpiFiles, predictPcr1, tableLoader } from './expect/predict/pcr1.ts'
+export { bootPhases, systemdPhases, type BootPhase } from './eventlog/boot-phases.ts'
+export { isUnifiedKernelImage, predictPcr11, sectionDigests } from './expect/predict/pcr11.ts'
 export {
   imageMeasurementsText,
   imageMeasurementsType,
@@ -44,9 +38,9 @@ export {
   type BootFile,
   type ImageMeasurements,
   type MeasuredImage,
-} from './predict/image-measurements.ts'
-export { predictPcr4 } from './predict/pcr4.ts'
-export { measureVariables, predictPcr7, secureBootEnabled, type MeasuredVariables } from './predict/pcr7.ts'
+} from './expect/predict/image-measurements.ts'
+export { predictPcr4 } from './expect/predict/pcr4.ts'
+export { measureVariables, predictPcr7, secureBootEnabled, type MeasuredVariables } from './expect/predict/pcr7.ts'
 export {
   parseSettings,
   settingsRegister,
@@ -54,7 +48,7 @@ export {
   settingsText,
   verifySettings,
   type GuestSettings,
-} from './predict/pcr14.ts'
+} from './expect/predict/pcr14.ts'
 export {
   parseVolumeText,
   verifyVolume,
@@ -64,13 +58,14 @@ export {
   volumeSeparator,
   volumeText,
   type Volume,
-} from './predict/pcr15.ts'
+} from './expect/predict/pcr15.ts'
 export { parseUserspaceLog, type UserspaceRecord } from './eventlog/userspace-log.ts'
-export { predictRtmrs, type Measured, type TdDirectBoot } from './predict/rtmr.ts'
-export { tdHob } from './predict/td-hob.ts'
-export { authenticodeDigest, parsePe, type HashParts, type PeImage, type PeSection } from './predict/pe.ts'
-export { findAuthority, signerCertificates } from './predict/pe-signers.ts'
-export { parseSignatureLists, type SignatureEntry } from './predict/signature-list.ts'
-export { efiVendor, parseVariableStore, variableData, type EfiVariable } from './predict/variable-store.ts'
-export { mrtd } from './measure/mrtd.ts'
-export { parseTdvfSections, type TdvfSection } from './measure/tdvf.ts'
+export { predictRtmrs, type Measured, type TdDirectBoot } from './expect/predict/rtmr.ts'
+export { tdHob } from './expect/predict/td-hob.ts'
+export { authenticodeDigest, parsePe, type HashParts, type PeImage, type PeSection } from './expect/predict/pe.ts'
+export { findAuthority, signerCertificates } from './expect/predict/pe-signers.ts'
+export { parseSignatureLists, type SignatureEntry } from './eventlog/signature-list.ts'
+export { efiVendor } from './eventlog/efi-vendor.ts'
+export { parseVariableStore, variableData, type EfiVariable } from './expect/predict/variable-store.ts'
+export { mrtd } from './expect/measure/mrtd.ts'
+export { parseTdvfSections, type TdvfSection } from './expect/measure/tdvf.ts'

@@ -1,3 +1,3 @@
 // An entry of its own: texts for people weigh more than verification, and who verifies does not need them.
-export { explain } from './detect/explain.ts'
-export type { Explanation, Field } from './detect/field.ts'
+export { explain } from './bundle/explain.ts'
+export type { Explanation, Field } from './bundle/field.ts'

@@ -1,13 +1,13 @@
-export { fromBase64, fromBase64Url, toBase64, toBase64Url } from './bytes/base64.ts'
-export { ByteReader } from './bytes/byte-reader.ts'
-export { ByteWriter } from './bytes/byte-writer.ts'
-export { concat, equal, isZero, reversed, utf8 } from './bytes/bytes.ts'
-export { digest, digestLength, forWebCrypto, type HashName } from './bytes/digest.ts'
-export { formatGuid, parseGuid } from './bytes/guid.ts'
-export { fromHex, toHex } from './bytes/hex.ts'
-export { DerReader, derTag, type DerValue } from './der/der-reader.ts'
-export * from './der/der-values.ts'
-export { checkCatalogue, type CheckId } from './result/catalogue.ts'
+export { fromBase64, fromBase64Url, toBase64, toBase64Url } from './core/bytes/base64.ts'
+export { ByteReader } from './core/bytes/byte-reader.ts'
+export { ByteWriter } from './core/bytes/byte-writer.ts'
+export { concat, equal, isZero, reversed, utf8 } from './core/bytes/bytes.ts'
+export { digest, digestLength, forWebCrypto, type HashName } from './core/bytes/digest.ts'
+export { formatGuid, parseGuid } from './core/bytes/guid.ts'
+export { fromHex, toHex } from './core/bytes/hex.ts'
+export { DerReader, derTag, type DerValue } from './core/der/der-reader.ts'
+export * from './core/der/der-values.ts'
+export { checkCatalogue, type CheckId } from './checks/catalogue.ts'
 export {
   allOf,
   appraised,
@@ -19,8 +19,8 @@ export {
   type Check,
   type Checked,
   type CheckOutcome,
-} from './result/check.ts'
-export { Checklist } from './result/checklist.ts'
+} from './checks/check.ts'
+export { Checklist } from './checks/checklist.ts'
 export {
   checkAzure,
   checkRuntimeClaims,
@@ -28,17 +28,17 @@ export {
   type AzureFinding,
   type AzureParts,
   type TdSibling,
-} from './result/check-azure.ts'
-export { checkCertificates, checkCollateral, checkCrl, type SignedText } from './result/check-certificates.ts'
-export { appraiseClaims, checkHcl, type HclFinding, type HclPolicy } from './result/check-hcl.ts'
-export { checkEventLog } from './result/check-log.ts'
-export { checkSnp } from './result/check-snp.ts'
-export { checkTdx } from './result/check-tdx.ts'
-export { appraiseTokenClaims, checkKeyRelease, checkToken, type ClaimRules } from './result/check-token.ts'
-export { checkTpmQuote, type TpmEvidence } from './result/check-tpm.ts'
-export * from './result/errors.ts'
-export type { Failure, FailureCode } from './result/failure.ts'
-export type { TrustAnchor, TrustAnchors } from './result/trust-anchors.ts'
+} from './checks/check-azure.ts'
+export { checkCertificates, checkCollateral, checkCrl, type SignedText } from './checks/check-certificates.ts'
+export { appraiseClaims, checkHcl, type HclFinding, type HclPolicy } from './checks/check-hcl.ts'
+export { checkEventLog } from './checks/check-log.ts'
+export { checkSnp } from './checks/check-snp.ts'
+export { checkTdx } from './checks/check-tdx.ts'
+export { appraiseTokenClaims, checkKeyRelease, checkToken, type ClaimRules } from './checks/check-token.ts'
+export { checkTpmQuote, type TpmEvidence } from './checks/check-tpm.ts'
+export * from './core/errors.ts'
+export type { Failure, FailureCode } from './core/failure.ts'
+export type { TrustAnchor, TrustAnchors } from './x509/trust-anchors.ts'
 export type { SignatureAlgorithm, SignatureHash } from './x509/algorithms.ts'
 export { parseCertificate, type Certificate } from './x509/certificate.ts'
 export { parseCrl, verifyCrl, type Crl } from './x509/crl.ts'

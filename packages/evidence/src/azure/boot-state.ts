@@ -1,10 +1,10 @@
-import { equal } from '../bytes/bytes.ts'
-import { digest } from '../bytes/digest.ts'
-import { toHex } from '../bytes/hex.ts'
+import { equal } from '../core/bytes/bytes.ts'
+import { digest } from '../core/bytes/digest.ts'
+import { toHex } from '../core/bytes/hex.ts'
 import { type BootClaims, bootClaims } from '../eventlog/boot-claims.ts'
 import { type MeasuredEvent, type VerifiedEventLog, separators } from '../eventlog/replay.ts'
-import { parseSignatureLists, type SignatureEntry } from '../predict/signature-list.ts'
-import { ParseError } from '../result/errors.ts'
+import { parseSignatureLists, type SignatureEntry } from '../eventlog/signature-list.ts'
+import { ParseError } from '../core/errors.ts'
 
 /**
  * What a log that equals its quote says of Secure Boot and debuggers. A member that is absent was not measured, or not in a

@@ -1,9 +1,9 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
-import { ByteWriter } from '../bytes/byte-writer.ts'
-import { equal, isZero } from '../bytes/bytes.ts'
-import { digest, digestLength, type HashName } from '../bytes/digest.ts'
-import { toHex } from '../bytes/hex.ts'
-import { ParseError, VerificationError } from '../result/errors.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
+import { ByteWriter } from '../core/bytes/byte-writer.ts'
+import { equal, isZero } from '../core/bytes/bytes.ts'
+import { digest, digestLength, type HashName } from '../core/bytes/digest.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { ParseError, VerificationError } from '../core/errors.ts'
 
 /** 'HCLA', least significant byte first. */
 const magic = 0x414c4348

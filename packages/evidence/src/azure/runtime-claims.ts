@@ -1,6 +1,6 @@
-import { equal } from '../bytes/bytes.ts'
-import { fromHex, toHex } from '../bytes/hex.ts'
-import { ParseError, VerificationError } from '../result/errors.ts'
+import { equal } from '../core/bytes/bytes.ts'
+import { fromHex, toHex } from '../core/bytes/hex.ts'
+import { ParseError, VerificationError } from '../core/errors.ts'
 import { readJsonObject } from '../tokens/json.ts'
 import { eccKeyFromJwk, requireAttestationKey, tpmKeyFromJwk, type TpmPublicKey } from '../tpm/public.ts'
 

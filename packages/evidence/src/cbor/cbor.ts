@@ -1,5 +1,5 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
-import { ParseError } from '../result/errors.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
+import { ParseError } from '../core/errors.ts'
 
 /** What evidence in CBOR consists of (RFC 8949). Integers beyond 2^53 are refused: nothing in evidence counts so far. */
 export type CborValue = number | string | boolean | null | Uint8Array | readonly CborValue[] | CborMap | CborTagged

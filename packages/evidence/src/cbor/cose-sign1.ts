@@ -1,5 +1,5 @@
-import { concat, utf8 } from '../bytes/bytes.ts'
-import { ParseError, VerificationError } from '../result/errors.ts'
+import { concat, utf8 } from '../core/bytes/bytes.ts'
+import { ParseError, VerificationError } from '../core/errors.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
 import { type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
 import { cborHead, type CborMap, type CborTagged, type CborValue, parseCbor } from './cbor.ts'

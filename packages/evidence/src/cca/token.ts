@@ -1,11 +1,11 @@
 import { type CborMap, parseCbor } from '../cbor/cbor.ts'
 import { type CoseSign1, isTagged, mapOf, readCoseSign1 } from '../cbor/cose-sign1.ts'
-import { ParseError } from '../result/errors.ts'
+import { ParseError } from '../core/errors.ts'
 import type { PublicKey } from '../x509/public-key.ts'
 import { parsePublicKey } from '../x509/public-key.ts'
-import { concat } from '../bytes/bytes.ts'
-import { fromHex } from '../bytes/hex.ts'
-import type { HashName } from '../bytes/digest.ts'
+import { concat } from '../core/bytes/bytes.ts'
+import { fromHex } from '../core/bytes/hex.ts'
+import type { HashName } from '../core/bytes/digest.ts'
 
 /** Attestation token of an Arm CCA realm (RMM specification A.7; draft-ffm-rats-cca-token): two signed tokens, one binding the other. */
 export interface CcaToken {

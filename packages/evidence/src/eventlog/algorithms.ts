@@ -1,5 +1,5 @@
-import { digest, type HashName as WebHashName } from '../bytes/digest.ts'
-import { VerificationError } from '../result/errors.ts'
+import { digest, type HashName as WebHashName } from '../core/bytes/digest.ts'
+import { VerificationError } from '../core/errors.ts'
 
 /** Hash algorithms of TCG logs and TPMs (TCG Algorithm Registry, table 3). SM3 is known by name only: it cannot be computed here. */
 export type HashName = 'sha1' | 'sha256' | 'sha384' | 'sha512' | 'sm3-256'

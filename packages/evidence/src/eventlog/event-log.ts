@@ -1,6 +1,6 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
-import { toHex } from '../bytes/hex.ts'
-import { ParseError } from '../result/errors.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { ParseError } from '../core/errors.ts'
 import { type HashName, hashAlgorithmById } from './algorithms.ts'
 import { readTypes } from './event-types.ts'
 

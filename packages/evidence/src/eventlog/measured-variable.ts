@@ -1,6 +1,6 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
-import { formatGuid } from '../bytes/guid.ts'
-import { ParseError } from '../result/errors.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
+import { formatGuid } from '../core/bytes/guid.ts'
+import { ParseError } from '../core/errors.ts'
 
 /** A UEFI variable as firmware measured it (UEFI_VARIABLE_DATA, PC Client Platform Firmware Profile section 10.4.2). */
 export interface MeasuredVariable {

@@ -1,5 +1,5 @@
-import { fromHex } from '../bytes/hex.ts'
-import { ParseError } from '../result/errors.ts'
+import { fromHex } from '../core/bytes/hex.ts'
+import { ParseError } from '../core/errors.ts'
 
 /** One extension of a register as systemd in the guest recorded it. What it names is the recorder's word; the digest is what the TPM saw. */
 export interface UserspaceRecord {

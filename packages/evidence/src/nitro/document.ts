@@ -1,7 +1,7 @@
 import { type CborMap, type CborValue, parseCbor } from '../cbor/cbor.ts'
 import { type CoseSign1, mapOf, readCoseSign1 } from '../cbor/cose-sign1.ts'
-import { ParseError } from '../result/errors.ts'
-import type { TrustAnchor } from '../result/trust-anchors.ts'
+import { ParseError } from '../core/errors.ts'
+import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
 /** Root of AWS's Nitro attestation PKI, G1, by its key; the certificate's SHA-256 is in AWS's guide ("Verifying the root of trust"). */
 export const genuineAwsAnchors: readonly TrustAnchor[] = [

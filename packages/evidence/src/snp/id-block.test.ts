@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { toHex } from '../bytes/hex.ts'
-import { ParseError } from '../result/errors.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { ParseError } from '../core/errors.ts'
 import {
   buildSnpIdAuthentication,
   buildSnpIdBlock,

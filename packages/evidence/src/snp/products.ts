@@ -1,4 +1,4 @@
-import type { TrustAnchor } from '../result/trust-anchors.ts'
+import type { TrustAnchor } from '../x509/trust-anchors.ts'
 
 /** Security versions of a platform's parts (SNP ABI specification, TCB_VERSION). */
 export interface TcbVersion {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ParseError } from '../result/errors.ts'
+import { ParseError } from '../core/errors.ts'
 import { parseSnpReport, snpReportLength } from './report.ts'
 
 function blank(version: number): Uint8Array {

@@ -1,5 +1,5 @@
-import { toHex } from '../bytes/hex.ts'
-import { ParseError } from '../result/errors.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { ParseError } from '../core/errors.ts'
 import type { CpuIdentity } from './products.ts'
 
 /** Bytes of ATTESTATION_REPORT. */

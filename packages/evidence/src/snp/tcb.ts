@@ -1,4 +1,4 @@
-import { ParseError } from '../result/errors.ts'
+import { ParseError } from '../core/errors.ts'
 import { productLine, type SnpProduct, type TcbVersion } from './products.ts'
 
 export const tcbParts: readonly (keyof TcbVersion)[] = ['fmc', 'bootLoader', 'tee', 'snp', 'microcode']

@@ -1,9 +1,9 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
-import { concat, equal } from '../bytes/bytes.ts'
-import { digest } from '../bytes/digest.ts'
-import { formatGuid, parseGuid } from '../bytes/guid.ts'
-import { toHex } from '../bytes/hex.ts'
-import { ParseError, VerificationError } from '../result/errors.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
+import { concat, equal } from '../core/bytes/bytes.ts'
+import { digest } from '../core/bytes/digest.ts'
+import { formatGuid, parseGuid } from '../core/bytes/guid.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { ParseError, VerificationError } from '../core/errors.ts'
 import type { SnpReport } from '../snp/report.ts'
 
 /** Services of an SVSM as its attestation lists them (AMD 58019, table 12, services manifest). */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fromHex } from '../bytes/hex.ts'
+import { fromHex } from '../core/bytes/hex.ts'
 import { appraiseTdx, type TdxPolicy } from './appraise.ts'
 import { tcbStatuses } from './tcb-status.ts'
 import { tdAttributes, type TdBody } from './td-body.ts'

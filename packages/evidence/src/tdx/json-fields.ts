@@ -1,5 +1,5 @@
-import { fromHex } from '../bytes/hex.ts'
-import { ParseError } from '../result/errors.ts'
+import { fromHex } from '../core/bytes/hex.ts'
+import { ParseError } from '../core/errors.ts'
 
 /** A JSON object that is read member by member, each with the type it must have. */
 export class JsonFields {

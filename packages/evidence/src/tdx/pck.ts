@@ -1,6 +1,6 @@
-import { DerReader, derTag } from '../der/der-reader.ts'
-import { readBoolean, readOctets, readOid, readSmallInteger } from '../der/der-values.ts'
-import { VerificationError } from '../result/errors.ts'
+import { DerReader, derTag } from '../core/der/der-reader.ts'
+import { readBoolean, readOctets, readOid, readSmallInteger } from '../core/der/der-values.ts'
+import { VerificationError } from '../core/errors.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { extensionReader, findExtension } from '../x509/extensions.ts'
 

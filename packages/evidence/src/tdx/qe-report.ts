@@ -1,4 +1,4 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
 
 /** SGX report body of the quoting enclave, 384 bytes (Intel SDM volume 3D, table 38-21). */
 export interface QeReport {

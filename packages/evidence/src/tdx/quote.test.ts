@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ByteWriter } from '../bytes/byte-writer.ts'
-import { utf8 } from '../bytes/bytes.ts'
-import { fromHex, toHex } from '../bytes/hex.ts'
-import { ParseError } from '../result/errors.ts'
+import { ByteWriter } from '../core/bytes/byte-writer.ts'
+import { utf8 } from '../core/bytes/bytes.ts'
+import { fromHex, toHex } from '../core/bytes/hex.ts'
+import { ParseError } from '../core/errors.ts'
 import { parseTdxQuote } from './quote.ts'
 
 const pem = utf8('-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n')

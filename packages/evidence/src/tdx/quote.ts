@@ -1,5 +1,5 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
-import { ParseError } from '../result/errors.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
+import { ParseError } from '../core/errors.ts'
 import { parsePemChain } from '../x509/pem.ts'
 import { type QeReport, readQeReport } from './qe-report.ts'
 import { readTdBody, type TdBody, tdBodySize } from './td-body.ts'

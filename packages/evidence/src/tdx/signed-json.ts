@@ -1,4 +1,4 @@
-import { ParseError } from '../result/errors.ts'
+import { ParseError } from '../core/errors.ts'
 
 /** Text of the signed value and its signature in hexadecimal. */
 export interface SignedText {

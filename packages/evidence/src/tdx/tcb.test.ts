@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ParseError } from '../result/errors.ts'
+import { ParseError } from '../core/errors.ts'
 import type { PckExtension } from './pck.ts'
 import { splitSignedJson } from './signed-json.ts'
 import { assessModule, assessPlatform, parseTcbInfo } from './tcb-info.ts'

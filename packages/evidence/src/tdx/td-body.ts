@@ -1,4 +1,4 @@
-import type { ByteReader } from '../bytes/byte-reader.ts'
+import type { ByteReader } from '../core/bytes/byte-reader.ts'
 
 /** TDATTRIBUTES bits (TDX module ABI, section 3.3). Bits 0 to 7 make a TD untrusted, 8 to 31 concern its security. */
 export const tdAttributes: Readonly<

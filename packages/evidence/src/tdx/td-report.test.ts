@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { digest } from '../bytes/digest.ts'
+import { digest } from '../core/bytes/digest.ts'
 import type { TdBody } from './td-body.ts'
 import { parseTdReport, sameTd, verifyTdReportHashes } from './td-report.ts'
 

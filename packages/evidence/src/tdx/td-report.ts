@@ -1,8 +1,8 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
-import { equal } from '../bytes/bytes.ts'
-import { digest } from '../bytes/digest.ts'
-import { toHex } from '../bytes/hex.ts'
-import { ParseError, VerificationError } from '../result/errors.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
+import { equal } from '../core/bytes/bytes.ts'
+import { digest } from '../core/bytes/digest.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { ParseError, VerificationError } from '../core/errors.ts'
 import type { TdBody } from './td-body.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { forWebCrypto } from '../bytes/digest.ts'
-import { VerificationError } from '../result/errors.ts'
+import { forWebCrypto } from '../core/bytes/digest.ts'
+import { VerificationError } from '../core/errors.ts'
 
 /** Signature algorithms of RFC 7518 that this package takes. Never `none`, never a keyed hash. */
 export const tokenAlgorithms = [

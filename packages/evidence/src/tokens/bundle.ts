@@ -1,6 +1,6 @@
-import { digest } from '../bytes/digest.ts'
-import { toHex } from '../bytes/hex.ts'
-import { utf8 } from '../bytes/bytes.ts'
+import { digest } from '../core/bytes/digest.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { utf8 } from '../core/bytes/bytes.ts'
 import { readJsonObject } from './json.ts'
 import { parseJws } from './jws.ts'
 

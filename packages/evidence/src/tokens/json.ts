@@ -1,4 +1,4 @@
-import { ParseError } from '../result/errors.ts'
+import { ParseError } from '../core/errors.ts'
 
 /** Deeper than any claim of a genuine token. */
 const maximumDepth = 32

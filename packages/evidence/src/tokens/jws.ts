@@ -1,6 +1,6 @@
-import { fromBase64Url } from '../bytes/base64.ts'
-import { utf8 } from '../bytes/bytes.ts'
-import { ParseError } from '../result/errors.ts'
+import { fromBase64Url } from '../core/bytes/base64.ts'
+import { utf8 } from '../core/bytes/bytes.ts'
+import { ParseError } from '../core/errors.ts'
 import { readJsonObject } from './json.ts'
 
 /** A token of Azure Attestation has about 3 KiB, an answer of Key Vault 18 KiB. */

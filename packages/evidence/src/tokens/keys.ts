@@ -1,13 +1,13 @@
-import { fromBase64, fromBase64Url, toBase64Url } from '../bytes/base64.ts'
-import { equal } from '../bytes/bytes.ts'
-import { ParseError, VerificationError } from '../result/errors.ts'
+import { fromBase64, fromBase64Url, toBase64Url } from '../core/bytes/base64.ts'
+import { equal } from '../core/bytes/bytes.ts'
+import { ParseError, VerificationError } from '../core/errors.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import type { PublicKey } from '../x509/public-key.ts'
 import { shown } from './shown.ts'
 import { keyOfAlgorithm, type KeyMaterial, type TokenAlgorithm } from './algorithms.ts'
+import type { Jwk } from '../core/jwk.ts'
 
-/** One public key of a key set (RFC 7517), as its issuer published it. */
-export type Jwk = Readonly<Record<string, unknown>>
+export type { Jwk } from '../core/jwk.ts'
 
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 const maximumKeys = 64

@@ -1,4 +1,4 @@
-import { VerificationError } from '../result/errors.ts'
+import { VerificationError } from '../core/errors.ts'
 
 /** Over evidence, or about an attestation provider's own policies. */
 export type TokenKind = 'attestation' | 'policy'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { toBase64Url } from '../bytes/base64.ts'
-import { utf8 } from '../bytes/bytes.ts'
+import { toBase64Url } from '../core/bytes/base64.ts'
+import { utf8 } from '../core/bytes/bytes.ts'
 import { algorithmsOfIssuer } from './issuers.ts'
 import { bundleOf, claimsOf, detachedDigests, tokenDigest } from './bundle.ts'
 import { readJson, readJsonObject } from './json.ts'

@@ -1,6 +1,6 @@
-import { fromBase64Url } from '../bytes/base64.ts'
-import { ParseError } from '../result/errors.ts'
-import type { TrustAnchor } from '../result/trust-anchors.ts'
+import { fromBase64Url } from '../core/bytes/base64.ts'
+import { ParseError } from '../core/errors.ts'
+import type { TrustAnchor } from '../x509/trust-anchors.ts'
 import { type CertifiedJws, type SignerRules, verifyCertifiedJws } from './certified.ts'
 import { readJsonObject } from './json.ts'
 

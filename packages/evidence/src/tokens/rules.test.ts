@@ -1,6 +1,6 @@
 import { generateKeyPairSync, sign as nodeSign, constants } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { utf8 } from '../bytes/bytes.ts'
+import { utf8 } from '../core/bytes/bytes.ts'
 import { requireAlgorithm, tokenAlgorithms, verifyTokenSignature, type TokenAlgorithm } from './algorithms.ts'
 import type { Jws } from './jws.ts'
 import { requireKind } from './kind.ts'

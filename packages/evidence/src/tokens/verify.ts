@@ -1,4 +1,4 @@
-import { VerificationError } from '../result/errors.ts'
+import { VerificationError } from '../core/errors.ts'
 import { azureTokenAlgorithms, requireAlgorithm, type TokenAlgorithm, verifyTokenSignature } from './algorithms.ts'
 import { readJsonObject } from './json.ts'
 import { requireKind, type TokenKind } from './kind.ts'

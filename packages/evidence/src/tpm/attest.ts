@@ -1,5 +1,5 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
-import { ParseError } from '../result/errors.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
+import { ParseError } from '../core/errors.ts'
 import { type PcrSelection, readPcrSelections } from './pcr-selection.ts'
 
 /** TPM_GENERATED_VALUE: a restricted key signs it only over structures that the TPM made (TPM 2.0 part 2, section 6.2). */

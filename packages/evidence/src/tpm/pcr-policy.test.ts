@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ByteWriter } from '../bytes/byte-writer.ts'
-import { fromHex, toHex } from '../bytes/hex.ts'
+import { ByteWriter } from '../core/bytes/byte-writer.ts'
+import { fromHex, toHex } from '../core/bytes/hex.ts'
 import { pcrPolicyDigest, requirePcrBoundKey } from './pcr-policy.ts'
 import { objectAttributes } from './public.ts'
 

@@ -1,9 +1,9 @@
-import { ByteWriter } from '../bytes/byte-writer.ts'
-import { concat, equal } from '../bytes/bytes.ts'
-import { digest, forWebCrypto } from '../bytes/digest.ts'
-import { toHex } from '../bytes/hex.ts'
+import { ByteWriter } from '../core/bytes/byte-writer.ts'
+import { concat, equal } from '../core/bytes/bytes.ts'
+import { digest, forWebCrypto } from '../core/bytes/digest.ts'
+import { toHex } from '../core/bytes/hex.ts'
 import { type HashName, hashAlgorithmByName } from '../eventlog/algorithms.ts'
-import { VerificationError } from '../result/errors.ts'
+import { VerificationError } from '../core/errors.ts'
 import { objectAttributes, parseTpm2bPublic, type TpmPublicKey } from './public.ts'
 
 /** TPM_CC_PolicyPCR (TPM 2.0 part 2, section 6.5.2). */

@@ -1,6 +1,6 @@
-import type { ByteReader } from '../bytes/byte-reader.ts'
+import type { ByteReader } from '../core/bytes/byte-reader.ts'
 import { type HashName, hashAlgorithmById } from '../eventlog/algorithms.ts'
-import { ParseError } from '../result/errors.ts'
+import { ParseError } from '../core/errors.ts'
 
 /** TPMS_PCR_SELECTION: registers of one bank, ascending. */
 export interface PcrSelection {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ByteWriter } from '../bytes/byte-writer.ts'
-import { ParseError } from '../result/errors.ts'
+import { ByteWriter } from '../core/bytes/byte-writer.ts'
+import { ParseError } from '../core/errors.ts'
 import { parsePlatformClaim } from './platform-claim.ts'
 
 function claim(quote: Uint8Array, bank = 0x0b, size = 32): Uint8Array {

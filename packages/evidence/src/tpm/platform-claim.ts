@@ -1,6 +1,6 @@
-import { ByteReader } from '../bytes/byte-reader.ts'
+import { ByteReader } from '../core/bytes/byte-reader.ts'
 import { hashAlgorithmById, type HashName } from '../eventlog/algorithms.ts'
-import { ParseError } from '../result/errors.ts'
+import { ParseError } from '../core/errors.ts'
 import { parseTpmtSignature, type TpmSignature } from './signature.ts'
 
 /** 'TPLA', least significant byte first. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ByteWriter } from '../bytes/byte-writer.ts'
+import { ByteWriter } from '../core/bytes/byte-writer.ts'
 import { tpmKeyFromJwk } from './public.ts'
 import { parseTpmtSignature, verifyTpmSignature } from './signature.ts'
 

@@ -1,5 +1,5 @@
-import { derTag, type DerReader } from '../der/der-reader.ts'
-import { readOid, readSmallInteger } from '../der/der-values.ts'
+import { derTag, type DerReader } from '../core/der/der-reader.ts'
+import { readOid, readSmallInteger } from '../core/der/der-values.ts'
 import { oid } from './oids.ts'
 
 export type SignatureHash = 'SHA-256' | 'SHA-384' | 'SHA-512'

@@ -1,7 +1,7 @@
-import { toHex } from '../bytes/hex.ts'
-import { derTag, DerReader } from '../der/der-reader.ts'
-import { readIntegerBytes, readSmallInteger, readTime } from '../der/der-values.ts'
-import { ParseError } from '../result/errors.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { derTag, DerReader } from '../core/der/der-reader.ts'
+import { readIntegerBytes, readSmallInteger, readTime } from '../core/der/der-values.ts'
+import { ParseError } from '../core/errors.ts'
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.ts'
 import {
   readBasicConstraints,

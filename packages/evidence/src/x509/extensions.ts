@@ -1,5 +1,5 @@
-import { derTag, DerReader, type DerValue } from '../der/der-reader.ts'
-import { readBoolean, readNamedBits, readOid, readSmallInteger } from '../der/der-values.ts'
+import { derTag, DerReader, type DerValue } from '../core/der/der-reader.ts'
+import { readBoolean, readNamedBits, readOid, readSmallInteger } from '../core/der/der-values.ts'
 import { oid } from './oids.ts'
 
 /** An extension of a certificate, a list or a list's entry. */

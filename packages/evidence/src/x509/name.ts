@@ -1,6 +1,6 @@
-import { equal } from '../bytes/bytes.ts'
-import { derTag, type DerReader } from '../der/der-reader.ts'
-import { readOid, stringOf } from '../der/der-values.ts'
+import { equal } from '../core/bytes/bytes.ts'
+import { derTag, type DerReader } from '../core/der/der-reader.ts'
+import { readOid, stringOf } from '../core/der/der-values.ts'
 import { oid } from './oids.ts'
 
 /** Distinguished name. Two names are the same when their bytes are: vendors copy the issuer's subject. */

@@ -1,5 +1,5 @@
-import { fromBase64 } from '../bytes/base64.ts'
-import { ParseError } from '../result/errors.ts'
+import { fromBase64 } from '../core/bytes/base64.ts'
+import { ParseError } from '../core/errors.ts'
 
 const begin = '-----BEGIN '
 const dashes = '-----'

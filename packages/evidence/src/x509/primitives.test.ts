@@ -1,6 +1,6 @@
 import * as nodeCrypto from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { concat } from '../bytes/bytes.ts'
+import { concat } from '../core/bytes/bytes.ts'
 import { nodePrimitives, webPrimitives } from './primitives.ts'
 import { parsePublicKey, verifyRawEcdsa } from './public-key.ts'
 

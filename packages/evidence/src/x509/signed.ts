@@ -1,6 +1,6 @@
-import { equal } from '../bytes/bytes.ts'
-import { derTag, type DerReader } from '../der/der-reader.ts'
-import { readBitStringBytes } from '../der/der-values.ts'
+import { equal } from '../core/bytes/bytes.ts'
+import { derTag, type DerReader } from '../core/der/der-reader.ts'
+import { readBitStringBytes } from '../core/der/der-values.ts'
 import { readSignatureAlgorithm } from './algorithms.ts'
 import { readExtensions, type Extension } from './extensions.ts'
 

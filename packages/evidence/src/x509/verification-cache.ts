@@ -1,4 +1,4 @@
-import { ParseError } from '../result/errors.ts'
+import { ParseError } from '../core/errors.ts'
 
 /** What a cache may hold. */
 export interface CacheLimits {

@@ -1,4 +1,4 @@
-import type { HashName } from '../bytes/digest.ts'
+import type { HashName } from '../core/bytes/digest.ts'
 import { webPrimitives, type Primitives } from './primitives.ts'
 import type { VerificationCache } from './verification-cache.ts'
 

@@ -1,0 +1,40 @@
+import { parseHclReport } from '../azure/hcl-report.ts'
+import { attestationKeyOf, parseRuntimeClaims } from '../azure/runtime-claims.ts'
+import type { TpmEvidence } from '../checks/check-tpm.ts'
+import type { TpmPublicKey } from '../tpm/public.ts'
+import { parseTpmtSignature, verifyTpmSignature } from '../tpm/signature.ts'
+import type { PublicKey } from '../x509/public-key.ts'
+import type { PieceOf } from './piece.ts'
+import { attempt } from './pool.ts'
+
+/** The attestation key that a paravisor's report names; undefined where it cannot be read. */
+export function keyIn(hcl: PieceOf<'hcl-report'>): TpmPublicKey | undefined {
+  return attempt(() => attestationKeyOf(parseRuntimeClaims(parseHclReport(hcl.bytes).claims)))
+}
+
+/** The TDREPORT of a TDX paravisor's report; undefined where it is another's or cannot be read. */
+export function tdReportIn(hcl: PieceOf<'hcl-report'>): Uint8Array | undefined {
+  const report = attempt(() => parseHclReport(hcl.bytes))
+  return report?.reportType === 'TDX' ? report.hardwareReport : undefined
+}
+
+/** A certificate's or a JWK's key in the TPM's form. */
+export function tpmKeyOf(key: PublicKey): TpmPublicKey | undefined {
+  if (key.kind === 'EC') {
+    const size = (key.point.length - 1) / 2
+    return { kind: 'ecc', curve: key.curve, x: key.point.subarray(1, 1 + size), y: key.point.subarray(1 + size) }
+  }
+  const exponent = key.exponent.length > 4 ? 0 : key.exponent.reduce((value, byte) => value * 256 + byte, 0)
+  return { kind: 'rsa', modulus: key.modulus, exponent }
+}
+
+/** Whether a key signed a quote: how a quote finds its key among the pieces. */
+export async function signs(key: TpmPublicKey, quote: TpmEvidence): Promise<boolean> {
+  try {
+    const signature = quote.signature instanceof Uint8Array ? parseTpmtSignature(quote.signature) : quote.signature
+    await verifyTpmSignature({ key, signature, message: quote.message })
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,86 @@
+import { fromBase64 } from '../core/bytes/base64.ts'
+import { isZero } from '../core/bytes/bytes.ts'
+import { fromHex } from '../core/bytes/hex.ts'
+import { ParseError } from '../core/errors.ts'
+import { snpReportLength } from '../snp/report.ts'
+import { binaryKind, readBincodeQuote } from './binary.ts'
+import { readCertificateTable } from './certificate-table.ts'
+import type { Piece } from './piece.ts'
+import { readAttestationMessage } from './protobuf.ts'
+
+/**
+ * Pieces that bytes are; undefined for text and for what is not known.
+ * @param nested the bytes lie inside other evidence
+ */
+export function detectBinary(name: string, bytes: Uint8Array, nested: boolean): Piece[] | undefined {
+  const table = readCertificateTable(name, bytes)
+  if (table !== undefined) return table
+  const extended = readExtendedReport(name, bytes)
+  if (extended !== undefined) return extended
+  const headed = behindParavisorHeader(bytes)
+  if (headed !== undefined) return [{ name, kind: 'snp-report', bytes: headed }]
+  const kind = binaryKind(bytes)
+  if (kind === 'certificate') return [{ name, kind: 'certificates', certificates: splitDer(bytes) }]
+  if (kind === 'tpm-public') return [{ name, kind, bytes, nested }]
+  if (kind !== undefined) return [{ name, kind, bytes }]
+  const response = inReportResponse(bytes)
+  if (response !== undefined) return [{ name, kind: 'snp-report', bytes: response }]
+  const quote = readBincodeQuote(name, bytes)
+  return quote === undefined ? readAttestationMessage(name, bytes) : [quote]
+}
+
+/** Certificates one after the other, as some tools write chains. What is left over stays with the last, to be refused. */
+function splitDer(bytes: Uint8Array): Uint8Array[] {
+  const certificates: Uint8Array[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const size =
+      bytes[at] === 0x30 && bytes[at + 1] === 0x82 ? 4 + (bytes[at + 2] ?? 0) * 256 + (bytes[at + 3] ?? 0) : 0
+    const next = at + size
+    const more = size > 0 && next < bytes.length && bytes[next] === 0x30 && bytes[next + 1] === 0x82
+    certificates.push(bytes.subarray(at, more ? next : bytes.length))
+    at = more ? next : bytes.length
+  }
+  return certificates
+}
+
+/** A report with the host's table of certificates behind it, as extended guest requests are written to one file. */
+function readExtendedReport(name: string, bytes: Uint8Array): Piece[] | undefined {
+  const report = bytes.subarray(0, snpReportLength)
+  if (bytes.length <= snpReportLength || binaryKind(report) !== 'snp-report') return undefined
+  const table = readCertificateTable(name, bytes.subarray(snpReportLength))
+  return table === undefined ? undefined : [{ name, kind: 'snp-report', bytes: report }, ...table]
+}
+
+/** The report in the firmware's answer MSG_REPORT_RSP (AMD 56860): status, size, 24 zero bytes, report. */
+function inReportResponse(bytes: Uint8Array): Uint8Array | undefined {
+  if (bytes.length < 32 + snpReportLength) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const head = view.getUint32(0, true) === 0 && view.getUint32(4, true) === snpReportLength
+  if (!head || !isZero(bytes.subarray(8, 32)) || !isZero(bytes.subarray(32 + snpReportLength))) return undefined
+  return bytes.subarray(32, 32 + snpReportLength)
+}
+
+/** A report that was cut off behind the paravisor's header (`HCLA`, of 20 or 32 bytes), without the claims. */
+function behindParavisorHeader(bytes: Uint8Array): Uint8Array | undefined {
+  const header = bytes.length - snpReportLength
+  if (header !== 20 && header !== 32) return undefined
+  const report = bytes.subarray(header)
+  const marked = bytes[0] === 0x48 && bytes[1] === 0x43 && bytes[2] === 0x4c && bytes[3] === 0x41
+  return marked && binaryKind(report) === 'snp-report' ? report : undefined
+}
+
+/** Hexadecimal, or base64 in either alphabet, with or without padding. */
+export function decodeText(text: string): Uint8Array | undefined {
+  const compact = text.replace(/\s+/g, '')
+  try {
+    const hex = compact.replace(/^0x/, '')
+    if (/^[0-9a-fA-F]+$/.test(hex) && hex.length % 2 === 0) return fromHex(hex.toLowerCase())
+    if (!/^[A-Za-z0-9+/_-]+={0,2}$/.test(compact)) return undefined
+    const plain = compact.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '')
+    return fromBase64(plain + '='.repeat((4 - (plain.length % 4)) % 4))
+  } catch (error) {
+    if (error instanceof ParseError) return undefined
+    throw error
+  }
+}

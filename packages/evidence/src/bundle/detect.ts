@@ -1,0 +1,75 @@
+import { ParseError } from '../core/errors.ts'
+import { parseJws } from '../tokens/jws.ts'
+import { detectContainer } from './containers.ts'
+import { decodeText, detectBinary } from './decode.ts'
+import type { Budget, Gunzip } from './inner.ts'
+import { detectJson } from './json.ts'
+import { detectPem, hasPem } from './pem-pieces.ts'
+import type { Piece } from './piece.ts'
+
+/** Larger than any log with room to spare. */
+const maximumLength = 32 * 1024 * 1024
+/** Base64 in JSON in base64 occurs; more does not. */
+const maximumDepth = 4
+/** Texts and lists in one file, in all its containers together; a stored boot has 200. */
+const maximumValues = 20_000
+
+/**
+ * Says what a file is, and takes it apart where it is a container: PEM, hexadecimal or base64 text, gzip, collateral in SCALE,
+ * JSON of the tools that collect evidence, or this project's own stored boots. Reads nothing closely and judges nothing.
+ * @param o.gunzip absent: gzip streams are not looked into
+ * @returns at least one piece; `unknown` for a file that is nothing known
+ */
+export function detect(name: string, bytes: Uint8Array, o: { gunzip?: Gunzip } = {}): Piece[] {
+  const budget: Budget = { left: maximumValues, unpacked: maximumLength, ...o }
+  return detectAt(name, bytes, 0, budget).map((piece) => ({ ...piece, file: name }))
+}
+
+function detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget): Piece[] {
+  if (bytes.length === 0) return [{ name, kind: 'unknown', reason: 'The file is empty' }]
+  if (bytes.length > maximumLength) return [{ name, kind: 'unknown', reason: 'The file is too large' }]
+  const container = depth < maximumDepth ? detectContainer(name, bytes, depth, { detectAt, budget }) : undefined
+  if (container !== undefined) return container
+  const known = detectBinary(name, bytes, depth > 1)
+  if (known !== undefined) return known
+  const text = asText(bytes)
+  if (text !== undefined && depth < maximumDepth) {
+    const pieces = detectText(name, text, depth, budget)
+    if (pieces.length > 0) return pieces
+  }
+  if ([256, 384, 512].includes(bytes.length)) return [{ name, kind: 'signature', bytes }]
+  return [{ name, kind: 'unknown', reason: 'It is nothing that this program knows' }]
+}
+
+/** Text of a file in UTF-8 without control characters; undefined for other bytes. */
+function asText(bytes: Uint8Array): string | undefined {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\0$/, '').trim()
+    // oxlint-disable-next-line no-control-regex -- control characters are meant
+    return text === '' || /[\u0000-\u0008\u000e-\u001f]/.test(text.slice(0, 4096)) ? undefined : text
+  } catch {
+    return undefined
+  }
+}
+
+/** Pieces inside a text; none where it is nothing known. */
+function detectText(name: string, text: string, depth: number, budget: Budget): Piece[] {
+  if (text.startsWith('{') || text.startsWith('['))
+    return detectJson(name, text, depth + 1, { detectAt, detectText, budget })
+  if (hasPem(text)) return detectPem(name, text)
+  if (text.startsWith('eyJ') && text.includes('.'))
+    return [{ name, kind: isCertified(text) ? 'release' : 'token', text }]
+  const decoded = decodeText(text)
+  if (decoded === undefined) return []
+  return detectAt(name, decoded, depth + 1, budget).filter((piece) => piece.kind !== 'unknown')
+}
+
+/** A token that brings certificates and names no key set. */
+function isCertified(text: string): boolean {
+  try {
+    return Array.isArray(parseJws(text).header['x5c'])
+  } catch (error) {
+    if (error instanceof ParseError) return false
+    throw error
+  }
+}

@@ -1,0 +1,41 @@
+import type { BootPolicy } from '../eventlog/boot-claims.ts'
+import type { HclPolicy } from '../checks/check-hcl.ts'
+import type { ClaimRules } from '../checks/check-token.ts'
+import type { TrustAnchor } from '../x509/trust-anchors.ts'
+import type { SnpPolicy } from '../snp/appraise.ts'
+import type { TdxPolicy } from '../tdx/appraise.ts'
+import type { TokenAlgorithm } from '../tokens/algorithms.ts'
+import type { TokenKind } from '../tokens/kind.ts'
+
+/** What is wanted of evidence; what is not written is not appraised, but for what voids a confidential VM (see `baseline`). */
+export interface EvidencePolicy {
+  snp?: SnpPolicy
+  tdx?: TdxPolicy
+  hcl?: HclPolicy
+  /** What event logs must say of the boot. */
+  boot?: BootPolicy
+  /** `roots`: of attestation keys' certificates. */
+  tpm?: { nonce?: Uint8Array; pcrs?: ReadonlyMap<number, Uint8Array>; roots?: readonly TrustAnchor[] }
+  token?: {
+    kind?: TokenKind
+    issuer?: string
+    audience?: string
+    algorithms?: readonly TokenAlgorithm[]
+    claims?: ClaimRules
+  }
+  release?: { roots: readonly TrustAnchor[]; signer: string; usage?: string }
+}
+
+/**
+ * What no policy has to say: a guest that its host may debug or whose memory may be migrated keeps no secret. Reports of a
+ * provider's key, of every privilege level and of firmware on trial are genuine, and whether they are wanted is for a policy.
+ */
+export const baseline: { snp: SnpPolicy; tdx: TdxPolicy } = {
+  snp: {
+    measurements: 'any',
+    reportData: 'any',
+    vmpls: [0, 1, 2, 3],
+    allow: { vlek: true, provisionalFirmware: true, cxl: true },
+  },
+  tdx: {},
+}

@@ -1,0 +1,302 @@
+import { describe, expect, it } from 'vitest'
+import { ByteWriter } from '../core/bytes/byte-writer.ts'
+import { concat, utf8 } from '../core/bytes/bytes.ts'
+import { detect } from './detect.ts'
+import { bytesText, hexNumber, timeText, yesNo } from './field.ts'
+import { isStatement, Ledger } from './ledger.ts'
+import { detectPem, hasPem } from './pem-pieces.ts'
+import { binaryKinds, type Piece } from './piece.ts'
+import { brokenPromise } from './promises.ts'
+import { readAttestationMessage } from './protobuf.ts'
+import { isScaleCollateral, parseScaleCollateral } from './scale.ts'
+
+const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
+
+describe('a message of go-tpm-tools', () => {
+  const field = (number: number, value: Uint8Array | number): Uint8Array => {
+    const varint = (of: number): number[] => (of < 128 ? [of] : [(of & 127) | 128, ...varint(of >> 7)])
+    return typeof value === 'number'
+      ? Uint8Array.from([...varint(number * 8), ...varint(value)])
+      : concat(Uint8Array.from([...varint(number * 8 + 2), ...varint(value.length)]), value)
+  }
+  const registers = (bank: number): Uint8Array =>
+    concat(field(1, bank), field(2, concat(field(1, 7), field(2, filled(32, 1)))), field(2, field(2, filled(32, 2))))
+  const quote = (bank = 11): Uint8Array =>
+    concat(field(1, filled(150, 5)), field(2, filled(4, 6)), field(3, registers(bank)))
+  const read = (...fields: Uint8Array[]): Piece[] | undefined => readAttestationMessage('x', concat(...fields))
+  const key = field(1, filled(300, 4))
+
+  it('is a quote a bank, each with the key and the log', () => {
+    const pieces = read(key, field(2, quote(4)), field(2, quote()), field(3, utf8('log')), field(5, 1))
+    expect(pieces).toMatchObject([
+      { name: 'x quote 0', bank: 'sha1' },
+      { name: 'x quote 1', bank: 'sha256' },
+    ])
+    expect(pieces![1]).toEqual({
+      name: 'x quote 1',
+      kind: 'tpm-quote',
+      message: filled(150, 5),
+      signature: filled(4, 6),
+      pcrs: new Map([
+        [7, filled(32, 1)],
+        [0, filled(32, 2)],
+      ]),
+      bank: 'sha256',
+      akPublic: concat(Uint8Array.of(1, 44), filled(300, 4)),
+      eventLog: utf8('log'),
+    })
+    for (const [bank, name] of [
+      [12, 'sha384'],
+      [13, 'sha512'],
+    ] as const)
+      expect(read(key, field(2, quote(bank)))).toMatchObject([{ bank: name }])
+    expect(read(key, field(2, quote()))![0]).not.toHaveProperty('eventLog')
+  })
+
+  it('that holds the hardware’s evidence too is not passed over', () => {
+    for (const hardware of [field(8, filled(3, 1)), field(9, 1)])
+      expect(read(key, field(2, quote()), hardware)!.map(({ kind }) => kind)).toEqual(['tpm-quote', 'unreadable'])
+    expect(read(key, field(2, quote()), field(7, filled(3, 1)))).toHaveLength(1)
+  })
+
+  it.each<[what: string, fields: Uint8Array[]]>([
+    ['a key', [field(2, quote())]],
+    ['a quote', [key]],
+    ['a quote’s message', [key, field(2, concat(field(2, filled(4, 6)), field(3, registers(11))))]],
+    ['a quote’s signature', [key, field(2, concat(field(1, filled(9, 5)), field(3, registers(11))))]],
+    ['a known bank', [key, field(2, quote(5))]],
+    ['its end', [key, field(2, quote()).subarray(0, 50)]],
+    ['a field’s number', [key, Uint8Array.of(2, 0)]],
+    ['a known form', [key, field(2, quote()), Uint8Array.of(0x0d, 0, 0, 0, 0)]],
+    ['an end of a number', [key, Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)]],
+  ])('is none without %s', (_, fields) => {
+    expect(read(...fields)).toBeUndefined()
+  })
+})
+
+describe('collateral in SCALE', () => {
+  const chain = `-----BEGIN CERTIFICATE-----\n${'A'.repeat(80)}\n-----END CERTIFICATE-----\n`
+  const length = (of: number, mode: 0 | 1 | 2): Uint8Array => {
+    const writer = new ByteWriter()
+    return (
+      mode === 0 ? writer.u8(of << 2) : mode === 1 ? writer.u16le((of << 2) | 1) : writer.u32le((of << 2) | 2)
+    ).finish()
+  }
+  const item = (bytes: Uint8Array): Uint8Array =>
+    concat(length(bytes.length, bytes.length < 64 ? 0 : bytes.length < 16_384 ? 1 : 2), bytes)
+  const text = (value: string): Uint8Array => item(utf8(value))
+  const parts = (): Uint8Array[] => [
+    text(chain),
+    item(filled(70, 1)),
+    item(filled(5, 2)),
+    text(chain),
+    text('{"a":1}'),
+    item(filled(3, 3)),
+    text(chain),
+    text('{"b":2}'),
+    item(filled(3, 4)),
+  ]
+  const found = {
+    pckCrlIssuerChain: chain,
+    rootCaCrl: filled(70, 1),
+    pckCrl: filled(5, 2),
+    tcbInfoIssuerChain: chain,
+    tcbInfo: '{"tcbInfo":{"a":1},"signature":"030303"}',
+    qeIdentityIssuerChain: chain,
+    qeIdentity: '{"enclaveIdentity":{"b":2},"signature":"040404"}',
+  }
+
+  it('is read in both its versions', () => {
+    expect(parseScaleCollateral(concat(...parts()))).toEqual({ ...found, pckCertificateChain: undefined })
+    expect(parseScaleCollateral(concat(...parts(), Uint8Array.of(0)))).toEqual({
+      ...found,
+      pckCertificateChain: undefined,
+    })
+    const with1 = concat(...parts(), Uint8Array.of(1), text(chain))
+    expect(parseScaleCollateral(with1)).toEqual({ ...found, pckCertificateChain: chain })
+    const long = concat(text(chain), item(filled(20_000, 1)), ...parts().slice(2))
+    expect(parseScaleCollateral(long).rootCaCrl).toHaveLength(20_000)
+    expect(detect('x', with1).map(({ kind }) => kind)).toEqual([
+      ...Array<string>(4).fill('certificates'),
+      'crl',
+      'crl',
+      'tcb-info',
+      'qe-identity',
+    ])
+  })
+
+  it('is known by the chain that it begins with', () => {
+    expect(isScaleCollateral(concat(...parts()))).toBe(true)
+    for (const mode of [0, 1, 2] as const) expect(isScaleCollateral(concat(length(30, mode), utf8(chain)))).toBe(true)
+    for (const wrong of [
+      concat(Uint8Array.of(3), utf8(chain)),
+      utf8(chain),
+      new Uint8Array(0),
+      concat(length(30, 0), utf8('-----BEGIN X')),
+    ])
+      expect(isScaleCollateral(wrong)).toBe(false)
+  })
+
+  it.each<[what: string, bytes: () => Uint8Array, code: string]>([
+    ['something after it', () => concat(...parts(), Uint8Array.of(0, 0)), 'TrailingBytes'],
+    ['an option that is none', () => concat(...parts(), Uint8Array.of(2)), 'InvalidValue'],
+    ['an option that is not there', () => concat(...parts(), Uint8Array.of(1)), 'Truncated'],
+    ['no end', () => concat(...parts()).subarray(0, -1), 'Truncated'],
+    [
+      'a length of two bytes for one',
+      () => concat(text(chain), length(63, 1), filled(63, 1), ...parts().slice(2)),
+      'NotCanonical',
+    ],
+    [
+      'a length of four bytes for two',
+      () => concat(text(chain), length(16_383, 2), filled(16_383, 1), ...parts().slice(2)),
+      'NotCanonical',
+    ],
+    ['a length of more', () => concat(text(chain), Uint8Array.of(3), ...parts().slice(1)), 'InvalidValue'],
+    [
+      'text that is none',
+      () => concat(text(chain), ...parts().slice(1, 4), item(Uint8Array.of(0xff)), ...parts().slice(5)),
+      'InvalidEncoding',
+    ],
+  ])('is refused with %s', (_, bytes, code) => {
+    expect(() => parseScaleCollateral(bytes())).toThrow(expect.objectContaining({ name: 'ParseError', code }))
+    expect(detect('x', bytes())).toMatchObject([{ kind: 'unreadable', code }])
+  })
+})
+
+describe('what a member’s name promises', () => {
+  const quote = { name: 'x', kind: 'tdx-quote', bytes: new Uint8Array(0) } as const
+  const log = { name: 'x', kind: 'event-log', bytes: new Uint8Array(0) } as const
+  const bad = { name: 'x', kind: 'unreadable', code: 'TooDeep', reason: '' } as const
+
+  it.each([
+    'attestation_report',
+    'snpReport',
+    'SEV-SNP-Report',
+    'report',
+    'hclReport',
+    'hardware_report',
+    'quote',
+    'tdQuote',
+    'tdx_quote',
+    'tpmQuote',
+    'td_report',
+    'token',
+    'jwt',
+    'attestationToken',
+    'akPub',
+    'ak_public',
+    'aikPub',
+    'runtimeClaims',
+    'cc_eventlog',
+    'eventLog',
+    'tcg_logs',
+    'ccel',
+    'evidence',
+  ])('is kept or broken: %s', (member) => {
+    expect(brokenPromise('file', member, 'junk', [])).toMatchObject({
+      name: `file ${member}`,
+      kind: 'unreadable',
+      code: 'UnknownType',
+    })
+    expect(brokenPromise('file', member, 'junk', [bad])).toBeUndefined()
+    for (const nothing of [null, undefined, '', [], true, 0])
+      expect(brokenPromise('file', member, nothing, [])).toBeUndefined()
+  })
+
+  it('is evidence of its kind', () => {
+    expect(brokenPromise('f', 'quote', 'x', [quote])).toBeUndefined()
+    expect(brokenPromise('f', 'quote', 'x', [log])).toBeDefined()
+    expect(brokenPromise('f', 'eventlog', 'x', [log])).toBeUndefined()
+    expect(brokenPromise('f', 'evidence', 'x', [log])).toBeUndefined()
+    expect(brokenPromise('f', 'other', 'x', [])).toBeUndefined()
+    expect(brokenPromise('f', 'quote', {}, [])).toBeDefined()
+  })
+
+  it('says of a log as JSON that this form is not read', () => {
+    for (const value of ['[{"a":1}]', ' [{', [{}]])
+      expect(brokenPromise('f', 'eventlog', value, [])).toMatchObject({ kind: 'unknown' })
+    for (const value of ['x', [1], {}])
+      expect(brokenPromise('f', 'eventlog', value, [])).toMatchObject({ kind: 'unreadable' })
+    expect(brokenPromise('f', 'quote', [{}], [])).toMatchObject({ kind: 'unreadable' })
+  })
+})
+
+describe('PEM among other things', () => {
+  const block = (label: string, body = 'MAA='): string => `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`
+  const certificates = { name: 'x', kind: 'certificates', certificates: [Uint8Array.of(0x30, 0)] }
+
+  it('is certificates, keys and lists, and nothing is passed over', () => {
+    expect(detectPem('x', `${block('CERTIFICATE')}${block('PUBLIC KEY')}${block('X509 CRL')}`)).toEqual([
+      certificates,
+      { name: 'x', kind: 'public-key', spki: Uint8Array.of(0x30, 0) },
+      { name: 'x', kind: 'crl', bytes: Uint8Array.of(0x30, 0) },
+    ])
+    expect(detectPem('x', `${block('CERTIFICATE')}${block('EC PRIVATE KEY')}`)).toMatchObject([
+      { kind: 'certificates' },
+      { kind: 'unreadable', code: 'UnknownType' },
+    ])
+    expect(detectPem('x', block('EC PRIVATE KEY'))).toMatchObject([{ kind: 'unknown' }])
+    expect(detectPem('x', `${block('CERTIFICATE')}-----BEGIN CERTIFICATE-----`)).toMatchObject([{ kind: 'unknown' }])
+  })
+
+  it('is read as headers carry it', () => {
+    const encoded = encodeURIComponent(block('CERTIFICATE'))
+    expect([hasPem(block('CERTIFICATE')), hasPem(encoded), hasPem('BEGIN')]).toEqual([true, true, false])
+    expect(detectPem('x', encoded)).toEqual([certificates])
+    expect(detectPem('x', `issuer: ${encoded}\nother: "x"`)).toEqual([certificates])
+    expect(detectPem('x', `${encoded}%zz`)).toMatchObject([{ kind: 'unreadable', code: 'InvalidEncoding' }])
+  })
+})
+
+describe('what was used', () => {
+  it('is known by content', () => {
+    const ledger = new Ledger()
+    ledger.use(Uint8Array.of(1), 'text', undefined)
+    expect([ledger.has(Uint8Array.of(1)), ledger.has(Uint8Array.of(2)), ledger.has('text'), ledger.has('x')]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ])
+  })
+
+  it('is a statement where it says something of a machine', () => {
+    const said = [
+      ...binaryKinds,
+      'tpm-public',
+      'certificates',
+      'token',
+      'release',
+      'tpm-quote',
+      'jwks',
+      'runtime-claims',
+      'signature',
+    ].filter((kind) => isStatement({ name: '', kind } as Piece))
+    expect(said).toEqual([
+      'snp-report',
+      'tdx-quote',
+      'td-report',
+      'hcl-report',
+      'tpm-attest',
+      'nitro-document',
+      'cca-token',
+      'svsm-manifest',
+      'token',
+      'release',
+      'tpm-quote',
+    ])
+  })
+})
+
+describe('values for people', () => {
+  it('are short and plain', () => {
+    expect([
+      bytesText(new Uint8Array(5)),
+      bytesText(new Uint8Array(4)),
+      bytesText(Uint8Array.of(0, 0, 0, 0, 1)),
+    ]).toEqual(['zero (5 bytes)', '00000000', '0000000001'])
+    expect([timeText(0), timeText('0'), timeText(1e300)]).toEqual(['1970-01-01T00:00:00.000Z', undefined, undefined])
+    expect([hexNumber(255n), hexNumber(16), yesNo(true), yesNo(false)]).toEqual(['0xff', '0x10', 'yes', 'no'])
+  })
+})

@@ -1,0 +1,207 @@
+import { utf8 } from '../core/bytes/bytes.ts'
+import { ParseError } from '../core/errors.ts'
+import { readJson } from '../tokens/json.ts'
+import { bareSignature } from './binary.ts'
+import type { InnerDetector } from './inner.ts'
+import { decodeText, detectBinary } from './decode.ts'
+import { hasPem } from './pem-pieces.ts'
+import type { Piece } from './piece.ts'
+import { brokenPromise } from './promises.ts'
+import { encodeSnpReport } from './snp-json.ts'
+
+const maximumDepth = 16
+/** Shorter texts are names and digests, not evidence. */
+const minimumLength = 48
+
+type Members = Record<string, unknown>
+
+/**
+ * Pieces inside a JSON text, wherever they stand: evidence of trustee, attestation-rs, dcap-qvl, go-attestation and Azure's
+ * services, Intel's answers, key sets, and stored boots. Values are found by what they are, not by their names.
+ */
+export function detectJson(name: string, text: string, depth: number, inner: InnerDetector): Piece[] {
+  // A text that Intel signed must stay as it is.
+  if (/^\{\s*"tcbInfo"/.test(text)) return [{ name, kind: 'tcb-info', text }]
+  if (/^\{\s*"enclaveIdentity"/.test(text)) return [{ name, kind: 'qe-identity', text }]
+  let value: unknown
+  try {
+    value = readJson(text, 'JSON')
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error
+    if (error.code === 'InvalidEncoding') return [{ name, kind: 'unknown', reason: 'It begins like JSON and is none' }]
+    return [{ name, kind: 'unreadable', code: error.code, reason: error.message }]
+  }
+  const members = value as Members
+  if (Array.isArray(members['keys']) && members['vm-configuration'] !== undefined) {
+    return [{ name, kind: 'runtime-claims', bytes: utf8(text) }]
+  }
+  const pieces: Piece[] = []
+  walk({ name, depth, inner }, value, 0, pieces)
+  return pieces
+}
+
+interface Place {
+  name: string
+  depth: number
+  inner: InnerDetector
+}
+
+function walk(place: Place, value: unknown, level: number, pieces: Piece[]): void {
+  if (level > maximumDepth) {
+    pieces.push({
+      name: place.name,
+      kind: 'unreadable',
+      code: 'TooDeep',
+      reason: 'It is nested deeper than evidence is',
+    })
+    return
+  }
+  const { budget } = place.inner
+  if (budget.left < 0) return
+  if (budget.left-- === 0) {
+    const reason = 'It holds more values than evidence does'
+    pieces.push({ name: place.name, kind: 'unreadable', code: 'TooLarge', reason })
+    return
+  }
+  if (typeof value === 'string') pieces.push(...fromString(place, value))
+  else if (Array.isArray(value)) {
+    const bytes = byteArray(value)
+    if (bytes !== undefined) pieces.push(...(detectBinary(place.name, bytes, true) ?? []))
+    else for (const [index, item] of value.entries()) walk(inside(place, String(index)), item, level + 1, pieces)
+  } else if (typeof value === 'object' && value !== null) walkObject(place, value as Members, level, pieces)
+}
+
+function inside(place: Place, member: string): Place {
+  return { ...place, name: `${place.name} ${member}` }
+}
+
+function walkObject(place: Place, members: Members, level: number, pieces: Piece[]): void {
+  const taken = new Set<string>()
+  const take = (piece: Piece | undefined, ...names: string[]): void => {
+    if (piece === undefined) return
+    pieces.push(piece)
+    for (const name of names) taken.add(name)
+  }
+  if (isKeySet(members['keys']))
+    take(
+      { name: place.name, kind: 'jwks', value: { keys: members['keys'] }, nested: level > 0 || place.depth > 1 },
+      'keys',
+    )
+  take(quoteOf(place, members, ['message', 'signature']), 'message', 'signature', 'pcrs')
+  take(
+    quoteOf(place, members, ['quoteMessage', 'quoteSignature']),
+    'quoteMessage',
+    'quoteSignature',
+    'pcrs',
+    'eventLog',
+  )
+  take(signedText(place, members, 'tcb-info', 'tcbInfo', 'tcb_info'), 'tcb_info', 'tcb_info_signature')
+  take(
+    signedText(place, members, 'qe-identity', 'enclaveIdentity', 'qe_identity'),
+    'qe_identity',
+    'qe_identity_signature',
+  )
+  const report = encodeSnpReport(members)
+  if (report !== undefined) {
+    pieces.push({ name: place.name, kind: 'snp-report', bytes: report })
+    return
+  }
+  for (const [name, value] of Object.entries(members)) {
+    if (taken.has(name)) continue
+    const found: Piece[] = []
+    walk(inside(place, name), value, level + 1, found)
+    const fault = brokenPromise(place.name, name, value, found)
+    pieces.push(...found, ...(fault === undefined ? [] : [fault]))
+  }
+}
+
+function isKeySet(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((key) => typeof (key as Members | null)?.['kty'] === 'string')
+  )
+}
+
+/** A TPM quote in members: bytes as hexadecimal, base64 or lists of numbers; registers as a list or by number. */
+function quoteOf(place: Place, members: Members, names: readonly [string, string]): Piece | undefined {
+  const message = bytesOf(members[names[0]])
+  const signature = bytesOf(members[names[1]])
+  // What stands beside a quote and cannot be read must not look as if nobody had given it.
+  const unread = (member: string): Piece => ({
+    name: `${place.name} ${member}`,
+    kind: 'unreadable',
+    code: 'InvalidEncoding',
+    reason: `“${member}” of a quote cannot be read`,
+  })
+  if (message === undefined || signature === undefined || message[0] !== 0xff || message[1] !== 0x54) {
+    const both = members[names[0]] !== undefined && members[names[1]] !== undefined
+    return both && members['pcrs'] !== undefined ? unread(names[0]) : undefined
+  }
+  const pcrs = new Map<number, Uint8Array>()
+  const registers = members['pcrs'] ?? {}
+  if (typeof registers !== 'object') return unread('pcrs')
+  for (const [index, value] of Object.entries(registers as Members)) {
+    const digest = bytesOf(value)
+    if (digest === undefined || !/^\d{1,2}$/.test(index)) return unread('pcrs')
+    pcrs.set(Number(index), digest)
+  }
+  const beside = (member: 'nonce' | 'eventLog'): Uint8Array | undefined =>
+    members[member] === undefined || members[member] === null ? undefined : bytesOf(members[member])
+  const [nonce, eventLog] = [beside('nonce'), beside('eventLog')]
+  for (const [member, read] of [
+    ['nonce', nonce],
+    ['eventLog', eventLog],
+  ] as const) {
+    if (read === undefined && members[member] !== undefined && members[member] !== null) return unread(member)
+  }
+  const structured = signature[0] === 0 && (signature[1] ?? 0) >= 0x14 && (signature[1] ?? 0) <= 0x18
+  return {
+    name: place.name,
+    kind: 'tpm-quote',
+    message,
+    signature: structured ? signature : bareSignature(signature),
+    pcrs,
+    ...(nonce === undefined ? {} : { nonce }),
+    ...(eventLog === undefined ? {} : { eventLog }),
+  }
+}
+
+/** Intel's text and its signature kept apart, put together as they were sent. */
+function signedText(
+  place: Place,
+  members: Members,
+  kind: 'tcb-info' | 'qe-identity',
+  member: string,
+  name: string,
+): Piece | undefined {
+  const [body, signature] = [members[name], members[`${name}_signature`]]
+  if (typeof body !== 'string' || typeof signature !== 'string' || !/^[0-9a-fA-F]*$/.test(signature)) return undefined
+  return { name: `${place.name} ${name}`, kind, text: `{"${member}":${body},"signature":"${signature}"}` }
+}
+
+function fromString(place: Place, text: string): Piece[] {
+  if (text.length < minimumLength || place.depth > 4) return []
+  const marked = hasPem(text) || /^\s*[{[]/.test(text) || text.startsWith('eyJ')
+  if (marked) {
+    const found = place.inner
+      .detectText(place.name, text.trim(), place.depth, place.inner.budget)
+      .filter((piece) => piece.kind !== 'unknown')
+    if (found.length > 0) return found
+  }
+  const bytes = decodeText(text)
+  if (bytes === undefined) return []
+  const found = place.inner.detectAt(place.name, bytes, place.depth + 1, place.inner.budget)
+  return found.filter((piece) => piece.kind !== 'unknown' && piece.kind !== 'signature')
+}
+
+function bytesOf(value: unknown): Uint8Array | undefined {
+  if (typeof value === 'string') return value === '' ? new Uint8Array() : decodeText(value)
+  return Array.isArray(value) ? byteArray(value, 0) : undefined
+}
+
+function byteArray(value: readonly unknown[], minimum = minimumLength): Uint8Array | undefined {
+  if (value.length < minimum) return undefined
+  const good = value.every((byte) => typeof byte === 'number' && Number.isInteger(byte) && byte >= 0 && byte <= 255)
+  return good ? Uint8Array.from(value as number[]) : undefined
+}

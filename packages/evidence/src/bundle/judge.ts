@@ -1,0 +1,371 @@
+import type { AzureParts } from '../checks/check-azure.ts'
+import { checkAzure, checkRuntimeClaims, checkTdReport } from '../checks/check-azure.ts'
+import type { HclPolicy } from '../checks/check-hcl.ts'
+import { checkTpmCreation } from '../checks/check-creation.ts'
+import { checkEventLog } from '../checks/check-log.ts'
+import { checkCca } from '../checks/check-cca.ts'
+import { checkNitro } from '../checks/check-nitro.ts'
+import { checkSvsm } from '../checks/check-svsm.ts'
+import { bundleOf, claimsOf, type TokenBundle } from '../tokens/bundle.ts'
+import { algorithmsOfIssuer } from '../tokens/issuers.ts'
+import { parsePublicKey } from '../x509/public-key.ts'
+import { checkSnp } from '../checks/check-snp.ts'
+import { checkTdx } from '../checks/check-tdx.ts'
+import { checkKeyRelease, checkToken } from '../checks/check-token.ts'
+import { checkTpmQuote } from '../checks/check-tpm.ts'
+import { allOf, type Check, failed, firstFailure, missingChecks, skipped } from '../checks/check.ts'
+import { ParseError } from '../core/errors.ts'
+import type { TrustAnchors } from '../x509/trust-anchors.ts'
+import { parseSnpReport } from '../snp/report.ts'
+import type { OpenAdvisory } from '../snp/platform.ts'
+import { advisoriesNotShown, openAdvisories } from '../snp/tcb-minimum.ts'
+import { parseTdxQuote } from '../tdx/quote.ts'
+import { type Jwk, parseJwks } from '../tokens/keys.ts'
+import { genuineVaultAnchors, vaultSigner } from '../tokens/release.ts'
+import { parseHclReport } from '../azure/hcl-report.ts'
+import { parseCertificate } from '../x509/certificate.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
+import { keyIn, tdReportIn } from './attestation-keys.ts'
+import { baseline, type EvidencePolicy } from './evidence-policy.ts'
+import { isStatement } from './ledger.ts'
+import { leftovers } from './leftovers.ts'
+import { placeLogs } from './logs.ts'
+import { judgeMaterials } from './materials.ts'
+import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
+import { attempt, Pool } from './pool.ts'
+import { quoteOf, siblingOf } from './td-quotes.ts'
+import { creationOf, isCreation, type JudgedQuote, publicOf, tpmQuotes } from './tpm-quotes.ts'
+import { platformsIn, type Said, whatIsSaid } from './said.ts'
+import { unasked } from './unasked.ts'
+import { unusedRules } from './unused-rules.ts'
+
+/** `nothing`: what was given holds, and states nothing that could be accepted: certificates, lists, logs by themselves. */
+export type Verdict = 'accepted' | 'refused' | 'unjudged' | 'nothing'
+
+export interface Judgement {
+  check: Check
+  verdict: Verdict
+  /** Code of the first failed check, for programs. */
+  code?: string
+  /** What the evidence says of its machine: worth what the verdict is worth. */
+  says: Said[]
+  /** Reference values that were not given, so that nothing was held to them. */
+  unasked: string[]
+  /** What the table of AMD's advisories says of the platforms. */
+  advisories: JudgedAdvisory[]
+}
+
+/** An advisory that a platform has not answered, or of which its report cannot tell. */
+export interface JudgedAdvisory extends OpenAdvisory {
+  /** File and place in it. */
+  of: string
+}
+
+interface JudgeInput extends VerifyContext {
+  pieces: readonly Piece[]
+  /** Certificates, lists and texts to pick from, which need not all be of use. */
+  library?: readonly Piece[] | undefined
+  anchors: TrustAnchors
+  at: Date
+  policy?: EvidencePolicy
+  /** Says that time is up: asked before each statement is judged, for this package has no clock. */
+  expired?: (() => boolean) | undefined
+}
+
+/** Pieces of one judgement; a stored boot has 20. */
+const maximumPieces = 512
+
+class OutOfTime extends Error {}
+
+/**
+ * Judges all pieces together: chains, collateral, keys and registers are found among them. Azure's parts are judged as one bundle.
+ * Certificates, lists and Intel's texts are judged by themselves only where there is no other evidence.
+ */
+export async function judge(o: JudgeInput): Promise<Judgement> {
+  const anchors = [...o.anchors.amd, ...o.anchors.intel]
+  const few = o.pieces.length > maximumPieces ? [] : [...o.pieces, ...(o.library ?? [])]
+  const pool = await Pool.of(few, o.at, anchors, o)
+  const check = allOf('evidence', await judgeWithin(o, pool))
+  const code = firstFailure(check)?.code
+  const holds = o.pieces.some(isStatement) ? 'accepted' : 'nothing'
+  const verdict = check.outcome === 'passed' ? holds : check.outcome === 'failed' ? 'refused' : 'unjudged'
+  const says = o.pieces.length > maximumPieces ? [] : whatIsSaid(o.pieces, pool)
+  const asked = unasked(o.policy ?? {}, o.pieces)
+  const platforms = says.length === 0 ? [] : platformsIn(o.pieces, pool)
+  const advisories = platforms.flatMap(({ of, platform }) =>
+    [...openAdvisories(platform), ...advisoriesNotShown(platform)].map((each) => ({ of, ...each })),
+  )
+  return { check, verdict, ...(code === undefined ? {} : { code }), says, unasked: asked, advisories }
+}
+
+async function judgeWithin(o: JudgeInput, pool: Pool): Promise<Check[]> {
+  if (o.pieces.length > maximumPieces) {
+    const facts = { expected: `at most ${maximumPieces} pieces`, found: `${o.pieces.length}` }
+    const message = 'This is more than one judgement takes: judge machine by machine'
+    return [failed('file.kind', new ParseError({ code: 'TooLarge', message, ...facts }))]
+  }
+  try {
+    return await new Judge(o, pool).judge()
+  } catch (error) {
+    if (!(error instanceof OutOfTime)) throw error
+    return [skipped('file.kind', 'Time is up: judge fewer or smaller files at once')]
+  }
+}
+
+/** What keeps a verdict from being given: the checks whose input is absent. */
+export function whatIsMissing(judgement: Judgement): Check[] {
+  return missingChecks(judgement.check)
+}
+
+class Judge {
+  readonly #pieces: readonly Piece[]
+  readonly #anchors: TrustAnchors
+  readonly #at: Date
+  readonly #policy: EvidencePolicy
+  readonly #pool: Pool
+  readonly #context: VerifyContext
+  readonly #expired: () => boolean
+
+  constructor(o: JudgeInput, pool: Pool) {
+    this.#context = { primitives: o.primitives, cache: o.cache }
+    this.#expired = o.expired ?? (() => false)
+    this.#pieces = o.pieces
+    this.#anchors = o.anchors
+    this.#at = o.at
+    this.#policy = o.policy ?? {}
+    this.#pool = pool
+  }
+
+  async judge(): Promise<Check[]> {
+    const unreadable = [...this.#of('unreadable'), ...this.#of('unknown')].map(unreadableCheck)
+    if (!this.#pieces.some(isStatement)) return [...unreadable, ...(await this.#materials())]
+    const context = { pool: this.#pool, ledger: this.#pool.ledger, policy: this.#policy, at: this.#at }
+    const signed = await tpmQuotes({ of: (kind) => this.#of(kind), ...context })
+    const quotes = signed.filter(({ quote }) => !isCreation(quote.message))
+    const creations = signed.filter(({ quote }) => isCreation(quote.message))
+    const azure = this.#of('hcl-report')
+    const tdQuotes = this.#of('tdx-quote')
+    const logs = await placeLogs({ logs: this.#of('event-log'), tpm: quotes, td: tdQuotes })
+    const checks: Check[] = []
+    let siblings = 0
+    for (const hcl of azure) {
+      const own = azure.length === 1 ? quotes : quotes.filter(({ owner }) => owner === hcl)
+      const report = tdReportIn(hcl)
+      const sibling =
+        report === undefined
+          ? undefined
+          : siblingOf(hcl, { tdReport: report, quotes: this.#of('tdx-quote'), claims: this.#of('runtime-claims')[0] })
+      if (sibling !== undefined) siblings++
+      const quote = report === undefined || sibling !== undefined ? undefined : quoteOf(report, tdQuotes)
+      if (quote !== undefined) tdQuotes.splice(tdQuotes.indexOf(quote), 1)
+      const { check } = await checkAzure({
+        ...this.#azureParts(hcl, quote, own),
+        tdSibling: sibling,
+      })
+      checks.push(named(hcl, check))
+    }
+    const loose =
+      azure.length > 1 ? quotes.filter(({ owner }) => owner === undefined) : azure.length === 0 ? quotes : []
+    for (const { quote, piece } of loose) checks.push(named(piece, (await checkTpmQuote(quote)).check))
+    for (const creation of creations) {
+      const check = await checkTpmCreation(creationOf(creation, (kind) => this.#of(kind)))
+      checks.push(named(creation.piece, check))
+    }
+    for (const report of this.#each('snp-report')) checks.push(named(report, await this.#snp(report.bytes)))
+    for (const quote of tdQuotes) {
+      if (this.#expired()) throw new OutOfTime()
+      checks.push(named(quote, await this.#tdx(quote)))
+    }
+    for (const [quote, own] of logs.ofTds) {
+      const rtmrs = attempt(() => parseTdxQuote(quote.bytes))?.body.rtmrs
+      for (const log of own) checks.push(named(log, await this.#log(log, rtmrs)))
+    }
+    for (const log of logs.unbound) checks.push(named(log, await this.#log(log, undefined)))
+    for (const report of this.#each('td-report')) {
+      const quote = quoteOf(report.bytes, this.#of('tdx-quote'))
+      const { check } = await checkTdReport({
+        report: report.bytes,
+        ...(quote === undefined ? {} : { quote: quote.bytes }),
+      })
+      checks.push(named(report, check))
+    }
+    const attestationKeys = azure.map(keyIn).filter((key) => key !== undefined)
+    const reportData = this.#reportData()
+    for (const piece of this.#each('runtime-claims')) {
+      const policy = this.#claimsPolicy(siblings > 0)
+      const { check } = await checkRuntimeClaims({ claims: piece.bytes, reportData, attestationKeys, ...policy })
+      checks.push(named(piece, check))
+    }
+    checks.push(...(await this.#foreign()))
+    const keys = this.#tokenKeys()
+    const bundle = await bundleOf(this.#of('token').map(({ text }) => text))
+    for (const token of this.#each('token')) {
+      checks.push(named(token, await this.#token(token.text, { keys, reportData, bundle })))
+    }
+    for (const release of this.#each('release')) checks.push(named(release, await this.#release(release.text)))
+    const holds = allOf('evidence', checks).outcome === 'passed'
+    const left = await leftovers({ pieces: this.#pieces, pool: this.#pool, attestationKeys, holds })
+    return [...checks, ...left, ...unusedRules(this.#policy, this.#pieces), ...unreadable]
+  }
+
+  async #materials(): Promise<Check[]> {
+    const { anchors, at, primitives, cache } = { ...this.#common() }
+    const input = { pieces: this.#pieces, pool: this.#pool, policy: this.#policy, anchors, at, primitives, cache }
+    return judgeMaterials(input)
+  }
+
+  /** Of this kind, one after the other while there is time. */
+  *#each<K extends PieceKind>(kind: K): Generator<PieceOf<K>> {
+    for (const piece of this.#of(kind)) {
+      if (this.#expired()) throw new OutOfTime()
+      yield piece
+    }
+  }
+
+  #of<K extends PieceKind>(kind: K): PieceOf<K>[] {
+    return this.#pieces.filter((piece): piece is PieceOf<K> => piece.kind === kind)
+  }
+
+  async #snp(report: Uint8Array): Promise<Check> {
+    return (
+      await checkSnp({ report, ...this.#snpParts(report), ...this.#common(), policy: this.#policy.snp ?? baseline.snp })
+    ).check
+  }
+
+  #common(): VerifyContext & { anchors: TrustAnchors; at: Date } {
+    return { anchors: this.#anchors, at: this.#at, ...this.#context }
+  }
+
+  /**
+   * What claims beside a report must say. User data are in the claims of the paravisor's report, which hardware signs; where that
+   * report was never quoted, only quoted claims count.
+   */
+  #claimsPolicy(alone: boolean): { policy?: HclPolicy } {
+    const { hcl } = this.#policy
+    if (hcl === undefined || alone) return hcl === undefined ? {} : { policy: hcl }
+    return hcl.configuration === undefined ? {} : { policy: { configuration: hcl.configuration } }
+  }
+
+  #snpParts(report: Uint8Array): Pick<AzureParts, 'chain' | 'crl' | 'withoutChain'> {
+    const chain = this.#pool.snpChain(report)
+    if (chain === undefined) return { withoutChain: this.#pool.withoutSnpChain(report) }
+    const crl = this.#pool.crlOf(attempt(() => parseCertificate(chain.ark)))
+    return { chain, crl }
+  }
+
+  async #tdx(piece: PieceOf<'tdx-quote'>): Promise<Check> {
+    const { check } = await checkTdx({
+      quote: piece.bytes,
+      collateral: this.#pool.tdxCollateral(piece.bytes),
+      pckChain: this.#pool.pckChain(piece.bytes),
+      ...this.#common(),
+      policy: this.#policy.tdx ?? baseline.tdx,
+    })
+    return check
+  }
+
+  async #log(log: PieceOf<'event-log'>, rtmrs: readonly Uint8Array[] | undefined): Promise<Check> {
+    return (await checkEventLog({ log: log.bytes, rtmrs, policy: this.#policy.boot, mustReplay: true })).check
+  }
+
+  /** Report data of every hardware report, read without judging: what is bound to a report stands and falls with it. */
+  #reportData(): Uint8Array[] {
+    const read = (pieces: readonly { bytes: Uint8Array }[], data: (bytes: Uint8Array) => Uint8Array): Uint8Array[] =>
+      pieces.map(({ bytes }) => attempt(() => data(bytes))).filter((found) => found !== undefined)
+    return [
+      ...read(this.#of('snp-report'), (bytes) => parseSnpReport(bytes).reportData),
+      ...read(this.#of('hcl-report'), (bytes) => parseHclReport(bytes).reportData),
+      ...read(this.#of('tdx-quote'), (bytes) => parseTdxQuote(bytes).body.reportData),
+    ]
+  }
+
+  #azureParts(
+    hcl: PieceOf<'hcl-report'>,
+    tdQuote: PieceOf<'tdx-quote'> | undefined,
+    quotes: JudgedQuote[],
+  ): AzureParts {
+    const report = attempt(() => parseHclReport(hcl.bytes))
+    const akPublic = publicOf(hcl, (kind) => this.#of(kind))
+    const { hcl: hclPolicy, snp, tdx } = this.#policy
+    return {
+      hclReport: hcl.bytes,
+      ...this.#common(),
+      ...(report?.reportType === 'SNP' ? this.#snpParts(report.hardwareReport) : {}),
+      ...(tdQuote === undefined
+        ? {}
+        : {
+            tdQuote: tdQuote.bytes,
+            collateral: this.#pool.tdxCollateral(tdQuote.bytes),
+            pckChain: this.#pool.pckChain(tdQuote.bytes),
+          }),
+      akPublic,
+      quotes: quotes.map(({ quote }) => quote),
+      // A paravisor runs at level 0: from any other level this is a report of the guest's that claims to be the paravisor's.
+      snpPolicy: { ...(snp ?? baseline.snp), vmpls: [0] },
+      tdxPolicy: tdx ?? baseline.tdx,
+      hclPolicy,
+    }
+  }
+
+  /** Keys of the sets that the user gave as files of their own; undefined where there is none. */
+  #tokenKeys(): Jwk[] | undefined {
+    if (this.#of('token').length === 0) return undefined
+    const sets = this.#of('jwks').filter(({ nested }) => !nested)
+    this.#pool.ledger.use(...sets.map(({ value }) => JSON.stringify(value)))
+    return sets.length === 0 ? undefined : sets.flatMap(({ value }): Jwk[] => attempt(() => parseJwks(value)) ?? [])
+  }
+
+  async #token(
+    token: string,
+    { keys, ...beside }: { keys: Jwk[] | undefined; reportData: readonly Uint8Array[]; bundle: TokenBundle },
+  ): Promise<Check> {
+    const rules = this.#policy.token ?? {}
+    const { check } = await checkToken({
+      token,
+      issuer: rules.issuer ?? 'any',
+      at: this.#at,
+      ...beside,
+      ...(keys === undefined ? {} : { keys }),
+      kind: rules.kind,
+      audience: rules.audience,
+      algorithms: rules.algorithms ?? algorithmsOfIssuer(claimsOf(token)?.['iss']),
+      claims: rules.claims,
+    })
+    return check
+  }
+
+  /** What other makers' machines state: AWS's, Arm's, and the services of an SVSM under AMD's report. */
+  async #foreign(): Promise<Check[]> {
+    const checks: Check[] = []
+    const { nonce, pcrs } = this.#policy.tpm ?? {}
+    const { at, primitives, cache } = this.#common()
+    for (const piece of this.#each('nitro-document')) {
+      const o = { document: piece.bytes, anchors: this.#anchors.aws ?? [], at, nonce, pcrs, primitives, cache }
+      checks.push(named(piece, await checkNitro(o)))
+    }
+    const keys = this.#of('public-key').flatMap(({ spki }) => attempt(() => parsePublicKey(spki)) ?? [])
+    for (const piece of this.#each('cca-token')) {
+      const { check, key } = await checkCca({ token: piece.bytes, keys, nonce, primitives, cache })
+      this.#pool.ledger.use(key?.spki)
+      checks.push(named(piece, check))
+    }
+    const reports = this.#of('snp-report').flatMap(({ bytes }) => attempt(() => parseSnpReport(bytes)) ?? [])
+    for (const piece of this.#each('svsm-manifest')) {
+      checks.push(named(piece, await checkSvsm({ manifest: piece.bytes, nonce, reports })))
+    }
+    return checks
+  }
+
+  async #release(jws: string): Promise<Check> {
+    const rules = this.#policy.release ?? { roots: genuineVaultAnchors, signer: vaultSigner }
+    if (this.#policy.release === undefined && this.#anchors.simulated) {
+      return skipped('release.signer', 'The roots of this installation’s vault were not given')
+    }
+    return (await checkKeyRelease({ jws, at: this.#at, ...rules })).check
+  }
+}
+
+function unreadableCheck(piece: PieceOf<'unreadable'> | PieceOf<'unknown'>): Check {
+  if (piece.kind === 'unknown') return named(piece, skipped('file.kind', piece.reason))
+  return named(piece, failed('file.kind', new ParseError({ code: piece.code, message: piece.reason })))
+}

@@ -1,0 +1,97 @@
+import { describeKey, sameKey } from '../azure/runtime-claims.ts'
+import { checkCrl } from '../checks/check-certificates.ts'
+import { type Check, failed, skipped } from '../checks/check.ts'
+import { ParseError, VerificationError } from '../core/errors.ts'
+import { parseCertificate } from '../x509/certificate.ts'
+import { describeName } from '../x509/name.ts'
+import type { TpmPublicKey } from '../tpm/public.ts'
+import { named, type Piece, type PieceKind, type PieceOf } from './piece.ts'
+import { attempt, type Pool } from './pool.ts'
+import { givenKeys } from './tpm-quotes.ts'
+
+interface Judged {
+  pieces: readonly Piece[]
+  pool: Pool
+  /** Of paravisors' reports at hand. */
+  attestationKeys: readonly TpmPublicKey[]
+  /** True where everything else holds. While a chain is missing, nobody knows whose list it is. */
+  holds: boolean
+}
+
+/**
+ * What was given and nothing needed: a fault where it would have been a check (a list, an attestation key, a certificate that
+ * cannot be read), else what keeps the verdict from being given, so that no file switches a check off by being beside the point.
+ */
+export async function leftovers(o: Judged): Promise<Check[]> {
+  const checks: Check[] = []
+  for (const piece of of(o, 'crl')) {
+    const crl = o.pool.crls.find(({ raw }) => raw === piece.bytes)
+    if (crl === undefined) {
+      checks.push(named(piece, await checkCrl({ crl: piece.bytes, anchors: [], at: new Date(0) })))
+    } else if (!o.pool.ledger.has(piece.bytes)) {
+      const message = 'No authority of this evidence made this revocation list'
+      const facts = { code: 'CrlIssuerMismatch', message, found: describeName(crl.issuer) } as const
+      const fault = o.holds ? failed('file.used', new VerificationError(facts)) : skipped('file.used', message)
+      checks.push(named(piece, fault))
+    }
+  }
+  for (const piece of of(o, 'certificates')) {
+    for (const der of piece.certificates) {
+      const fault = faultOf(() => parseCertificate(der))
+      if (fault !== undefined) checks.push(named(piece, failed('certificates.format', fault)))
+    }
+  }
+  checks.push(...foreignKeys(o), ...unusedFiles(o))
+  return checks
+}
+
+function of<K extends PieceKind>(o: Judged, kind: K): PieceOf<K>[] {
+  return o.pieces.filter((piece): piece is PieceOf<K> => piece.kind === kind)
+}
+
+function faultOf(read: () => unknown): ParseError | undefined {
+  try {
+    read()
+    return undefined
+  } catch (error) {
+    if (error instanceof ParseError) return error
+    throw error
+  }
+}
+
+/** Attestation keys of no machine whose evidence was given. */
+function foreignKeys(o: Judged): Check[] {
+  const expected = o.attestationKeys.map(describeKey).join(' or ') || 'the key of a quote that was given'
+  return givenKeys((kind) => of(o, kind)).flatMap(({ piece, key }) => {
+    const used = o.pool.ledger.has(piece.kind === 'public-key' ? piece.spki : piece.bytes)
+    if (used || o.attestationKeys.some((own) => sameKey(own, key))) return []
+    const message = 'This attestation key is of no machine whose evidence was given'
+    const facts = { code: 'BindingMismatch', message, expected, found: describeKey(key) } as const
+    return [named(piece, failed('file.used', new VerificationError(facts)))]
+  })
+}
+
+/** Files of which nothing was of use. */
+function unusedFiles({ pieces, pool }: Judged): Check[] {
+  const files = new Map<string, Piece[]>()
+  for (const piece of pieces) {
+    const file = piece.file ?? piece.name
+    files.set(file, [...(files.get(file) ?? []), piece])
+  }
+  return [...files.values()].flatMap((own) => {
+    if (own.some((piece) => isUsed(piece, pool))) return []
+    const [piece] = own
+    const message = `${piece?.file ?? piece?.name}: nothing that was given needs it; leave it out, or give what it belongs to`
+    return piece === undefined ? [] : [named(piece, skipped('file.used', message))]
+  })
+}
+
+/** Also where another check says what is wrong with it. */
+function isUsed(piece: Piece, { ledger }: Pool): boolean {
+  const { kind } = piece
+  if (kind === 'certificates')
+    return piece.certificates.some((der) => ledger.has(der) || attempt(() => parseCertificate(der)) === undefined)
+  if (kind === 'tcb-info' || kind === 'qe-identity') return ledger.has(piece.text)
+  if (kind === 'tpm-signature' || kind === 'signature') return ledger.has(piece.bytes)
+  return kind !== 'jwks' || ledger.has(JSON.stringify(piece.value))
+}

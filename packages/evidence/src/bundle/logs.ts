@@ -1,0 +1,58 @@
+import { checkEventLog } from '../checks/check-log.ts'
+import type { Check } from '../checks/check.ts'
+import { parseTdxQuote } from '../tdx/quote.ts'
+import type { PieceOf } from './piece.ts'
+import { attempt } from './pool.ts'
+import type { JudgedQuote } from './tpm-quotes.ts'
+
+type Log = PieceOf<'event-log'>
+
+/**
+ * Gives each log to the quote whose registers it replays to, else to the first one, so that it is said how they differ.
+ * @returns logs of each TD quote; logs of a TPM's quote are put into it
+ */
+export async function placeLogs(o: {
+  logs: readonly Log[]
+  tpm: readonly JudgedQuote[]
+  td: readonly PieceOf<'tdx-quote'>[]
+}): Promise<{ ofTds: ReadonlyMap<PieceOf<'tdx-quote'>, Log[]>; unbound: Log[] }> {
+  const ofTds = new Map<PieceOf<'tdx-quote'>, Log[]>()
+  const unbound: Log[] = []
+  const giveTd = (td: PieceOf<'tdx-quote'>, log: Log): unknown => ofTds.set(td, [...(ofTds.get(td) ?? []), log])
+  const giveTpm = ({ quote }: JudgedQuote, log: Log): unknown =>
+    (quote.furtherLogs = [...(quote.furtherLogs ?? []), log.bytes])
+  for (const log of o.logs) {
+    const tpm = await findTpm(log, o.tpm)
+    const td = tpm.length === 0 ? await findTd(log, o.td) : undefined
+    const [firstTpm] = o.tpm
+    const [firstTd] = o.td
+    if (tpm.length > 0) for (const each of tpm) giveTpm(each, log)
+    else if (td !== undefined) giveTd(td, log)
+    else if (firstTpm !== undefined) giveTpm(firstTpm, log)
+    else if (firstTd !== undefined) giveTd(firstTd, log)
+    else unbound.push(log)
+  }
+  return { ofTds, unbound }
+}
+
+const replays = ({ children }: Check): boolean =>
+  children.some(({ id, outcome }) => id === 'log.replay' && outcome === 'passed')
+
+/** Quotes of several banks may be over one log. */
+async function findTpm(log: Log, quotes: readonly JudgedQuote[]): Promise<JudgedQuote[]> {
+  const found: JudgedQuote[] = []
+  for (const each of quotes) {
+    const { pcrs, bank } = each.quote
+    if (pcrs === undefined) continue
+    if (replays((await checkEventLog({ log: log.bytes, bank, registers: pcrs })).check)) found.push(each)
+  }
+  return found
+}
+
+async function findTd(log: Log, quotes: readonly PieceOf<'tdx-quote'>[]): Promise<PieceOf<'tdx-quote'> | undefined> {
+  for (const quote of quotes) {
+    const rtmrs = attempt(() => parseTdxQuote(quote.bytes).body.rtmrs)
+    if (rtmrs !== undefined && replays((await checkEventLog({ log: log.bytes, rtmrs })).check)) return quote
+  }
+  return undefined
+}

@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest'
+import { ByteWriter } from '../core/bytes/byte-writer.ts'
+import { concat, utf8 } from '../core/bytes/bytes.ts'
+import { parseGuid } from '../core/bytes/guid.ts'
+import { svsmManifestGuid } from '../svsm/manifest.ts'
+import { binaryKind, readBincodeQuote } from './binary.ts'
+import { readCertificateTable } from './certificate-table.ts'
+import { decodeText, detectBinary } from './decode.ts'
+
+const filled = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value)
+const edited = (bytes: Uint8Array, ...edits: [at: number, value: number][]): Uint8Array => {
+  const changed = Uint8Array.from(bytes)
+  for (const [at, value] of edits) changed[at] = value
+  return changed
+}
+const report = edited(new Uint8Array(1184), [0, 3], [10, 2], [0x34, 1])
+
+describe('bytes are known by their marks', () => {
+  const quote = new ByteWriter()
+    .u16le(4)
+    .u16le(2)
+    .u32le(0x81)
+    .u32le(0)
+    .bytes(Uint8Array.of(0x93, 0x9a, 0x72, 0x33))
+    .zero(48)
+    .finish()
+  const log = new ByteWriter().u32le(0).u32le(3).zero(20).u32le(8).zero(8).finish()
+  const der = (...inner: number[]): Uint8Array => Uint8Array.of(0x30, 20, 0x30, 10, ...inner, ...new Uint8Array(12))
+  const hcl = new ByteWriter()
+    .zero(4)
+    .u32le(2)
+    .u32le(1216 + 24)
+    .u32le(0)
+    .zero(1200)
+    .u32le(24)
+    .zero(4)
+    .u32le(2)
+    .zero(4)
+    .u32le(4)
+    .zero(4)
+    .finish()
+
+  it.each<[what: string, bytes: Uint8Array, kind: ReturnType<typeof binaryKind>]>([
+    ['fewer than eight', Uint8Array.of(0xff, 0x54, 0x43, 0x47, 0, 0, 0), undefined],
+    ['a statement of a TPM', Uint8Array.of(0xff, 0x54, 0x43, 0x47, 0, 0, 0, 0), 'tpm-attest'],
+    ['a paravisor’s report', concat(utf8('HCLA'), new Uint8Array(4)), 'hcl-report'],
+    ['a paravisor’s report without its magic', hcl, 'hcl-report'],
+    ['the same with another length', edited(hcl, [1216, 25]), undefined],
+    ['the same of a version that is not', edited(hcl, [4, 3]), undefined],
+    ['the same with a request that is not', edited(hcl, [12, 4]), undefined],
+    ['the same of a type that is not', edited(hcl, [1224, 6]), undefined],
+    ['a certificate', der(0xa0, 3, 2, 1, 2), 'certificate'],
+    ['a list', der(2, 1, 1, 0x30, 0), 'crl'],
+    ['a list of version 1', der(2, 1, 0, 0x30, 0), undefined],
+    ['DER of something else', der(4, 1, 1, 0, 0), undefined],
+    ['DER of endless length', edited(der(0xa0), [1, 0x80]), undefined],
+    ['AWS’s document', Uint8Array.of(0x84, 0x44, 0xa1, 1, 0x38, 0x22, 0, 0), 'nitro-document'],
+    ['AWS’s document with its tag', Uint8Array.of(0xd2, 0x84, 0x44, 0xa1, 1, 0x38, 0x22, 0), 'nitro-document'],
+    ['another COSE structure', Uint8Array.of(0x84, 0x44, 0xa1, 1, 0x38, 0x23, 0, 0), undefined],
+    ['Arm’s token', Uint8Array.of(0xd9, 1, 0x8f, 0, 0, 0, 0, 0), 'cca-token'],
+    ['Arm’s older token', Uint8Array.of(0xd9, 3, 0x8b, 0, 0, 0, 0, 0), 'cca-token'],
+    ['another tag', Uint8Array.of(0xd9, 1, 0x90, 0, 0, 0, 0, 0), undefined],
+    ['the manifest of an SVSM', concat(svsmManifestGuid, new Uint8Array(4)), 'svsm-manifest'],
+    ['a report', report, 'snp-report'],
+    ['a report that was cut', report.subarray(0, 0x40), 'snp-report'],
+    ['a report that was cut and is damaged', edited(report.subarray(0, 0x40), [0, 0]), undefined],
+    ['a report with two marks damaged', edited(report, [0, 0], [0x34, 9]), 'snp-report'],
+    ['a quote', quote, 'tdx-quote'],
+    ['a quote of another version', edited(quote, [0, 9]), 'tdx-quote'],
+    ['a quote by another key type', edited(quote, [2, 9]), 'tdx-quote'],
+    ['a quote of another TEE', edited(quote, [4, 9]), 'tdx-quote'],
+    ['a quote of another vendor', edited(quote, [12, 9]), 'tdx-quote'],
+    ['a quote with two marks damaged', edited(quote, [0, 9], [4, 9]), undefined],
+    ['a TDREPORT', edited(new Uint8Array(1024), [0, 0x81]), 'td-report'],
+    ['a log', log, 'event-log'],
+    ['a log of a register that is not', edited(log, [0, 24]), undefined],
+    ['a log of an event of EFI', edited(log, [4, 0xff], [7, 0x80]), 'event-log'],
+    ['a log of an event that is not', edited(log, [4, 0x21]), undefined],
+    ['a log of an event beyond', edited(log, [5, 1], [7, 0x80]), undefined],
+    ['a log with an empty event', edited(log, [28, 0]), undefined],
+    ['a log with an event beyond its end', edited(log, [28, 9]), undefined],
+    ['an RSA key of a TPM', Uint8Array.of(0, 8, 0, 1, 0, 11, 0, 0, 0, 0), 'tpm-public'],
+    ['a key on a curve of a TPM', Uint8Array.of(0, 8, 0, 0x23, 0, 11, 0, 0, 0, 0), 'tpm-public'],
+    ['another object of a TPM', Uint8Array.of(0, 8, 0, 8, 0, 11, 0, 0, 0, 0), undefined],
+    ['a key of another length', Uint8Array.of(0, 9, 0, 1, 0, 11, 0, 0, 0, 0), undefined],
+    ['RSASSA', Uint8Array.of(0, 0x14, 0, 0x0b, 0, 2, 0, 0), 'tpm-signature'],
+    ['RSAPSS', Uint8Array.of(0, 0x16, 0, 0x0b, 0, 2, 0, 0), 'tpm-signature'],
+    ['RSASSA of another length', Uint8Array.of(0, 0x14, 0, 0x0b, 0, 3, 0, 0), undefined],
+    ['RSASSA with a hash that is none', Uint8Array.of(0, 0x14, 0, 0x13, 0, 2, 0, 0), undefined],
+    ['ECDSA', Uint8Array.of(0, 0x18, 0, 0x04, 0, 2, 0, 0), 'tpm-signature'],
+    ['ECDSA of numbers too long', Uint8Array.of(0, 0x18, 0, 0x0b, 0, 67, 0, 0), undefined],
+    ['what has a report’s length', filled(1184, 0xee), 'snp-report'],
+    ['what has a TDREPORT’s length', filled(1024, 0xee), 'td-report'],
+    ['what has another length', filled(1025, 0xee), undefined],
+  ])('%s', (_, bytes, kind) => {
+    expect(binaryKind(bytes)).toBe(kind)
+  })
+
+  it('wherever they lie in a larger buffer', () => {
+    const whole = concat(filled(3, 9), quote, filled(3, 9))
+    expect(binaryKind(whole.subarray(3, 3 + quote.length))).toBe('tdx-quote')
+  })
+})
+
+describe('what is taken apart', () => {
+  const certificate = (value: number): Uint8Array =>
+    concat(Uint8Array.of(0x30, 0x82, 0, 40, 0x30, 30, 0xa0), filled(37, value))
+
+  it('is certificates one after the other, the last with what is left', () => {
+    const two = concat(certificate(1), certificate(2), Uint8Array.of(0))
+    expect(detectBinary('x', two, false)).toEqual([
+      { name: 'x', kind: 'certificates', certificates: [certificate(1), concat(certificate(2), Uint8Array.of(0))] },
+    ])
+    expect(detectBinary('x', certificate(1), false)).toMatchObject([{ certificates: [certificate(1)] }])
+  })
+
+  const entry = (guid: string, offset: number, length: number): Uint8Array =>
+    new ByteWriter().bytes(parseGuid(guid)).u32le(offset).u32le(length).finish()
+  const vcek = '63da758d-e664-4564-adc5-f4b93be8accd'
+  const list = '92f81bc3-5811-4d3d-97ff-d19f88dc67ea'
+  const own = '01234567-e664-4564-adc5-f4b93be8accd'
+  const table = concat(
+    entry(vcek, 96, 2),
+    entry(own, 98, 1),
+    entry(list, 99, 3),
+    new Uint8Array(24),
+    Uint8Array.of(1, 2, 9, 3, 4, 5),
+  )
+
+  it('is the table of a host, of which its own kinds are passed over', () => {
+    const pieces = [
+      { name: 'x', kind: 'certificates', certificates: [Uint8Array.of(1, 2)] },
+      { name: 'x', kind: 'crl', bytes: Uint8Array.of(3, 4, 5) },
+    ]
+    expect(readCertificateTable('x', table)).toEqual(pieces)
+    expect(detectBinary('x', concat(report, table), false)).toEqual([
+      { name: 'x', kind: 'snp-report', bytes: report },
+      ...pieces,
+    ])
+  })
+
+  it.each([
+    ['empty', new Uint8Array(100)],
+    ['that points into itself', concat(entry(vcek, 23, 2), new Uint8Array(30))],
+    ['that points behind its end', concat(entry(vcek, 48, 3), new Uint8Array(24), Uint8Array.of(1, 2))],
+    ['that does not end', concat(...Array.from({ length: 17 }, () => entry(vcek, 24, 2)), new Uint8Array(24))],
+    ['that is cut', entry(vcek, 24, 0)],
+    ['of other kinds alone', concat(entry(own, 48, 1), new Uint8Array(25))],
+  ])('is no table %s', (_, bytes) => {
+    expect(readCertificateTable('x', bytes)).toBeUndefined()
+  })
+
+  it('is a report behind the firmware’s head or the paravisor’s', () => {
+    const head = new ByteWriter().u32le(0).u32le(1184).zero(24).finish()
+    const of = (bytes: Uint8Array): unknown => detectBinary('x', bytes, false)
+    const found = [{ name: 'x', kind: 'snp-report', bytes: report }]
+    expect(of(concat(head, report))).toEqual(found)
+    expect(of(concat(head, report, new Uint8Array(2784)))).toEqual(found)
+    for (const header of [20, 32]) expect(of(concat(utf8('HCLA'), new Uint8Array(header - 4), report))).toEqual(found)
+    for (const wrong of [edited(head, [0, 1]), edited(head, [4, 1]), edited(head, [8, 1])])
+      expect(of(concat(wrong, report))).not.toEqual(found)
+    expect(of(concat(head, report, Uint8Array.of(1)))).not.toEqual(found)
+    expect(of(concat(utf8('HCLB'), new Uint8Array(16), report))).not.toEqual(found)
+  })
+
+  it('is a quote as bincode has it', () => {
+    const message = edited(filled(40, 1), [0, 0xff], [1, 0x54])
+    const sized = (bytes: Uint8Array): Uint8Array => new ByteWriter().u64le(BigInt(bytes.length)).bytes(bytes).finish()
+    const made = (body: Uint8Array, count: number, registers = count): Uint8Array =>
+      new ByteWriter()
+        .bytes(sized(filled(256, 7)))
+        .bytes(sized(body))
+        .u64le(BigInt(count))
+        .bytes(filled(32 * registers, 3))
+        .finish()
+    expect(readBincodeQuote('x', made(message, 2))).toEqual({
+      name: 'x',
+      kind: 'tpm-quote',
+      message,
+      signature: { scheme: 'rsassa', hash: 'sha256', signature: filled(256, 7) },
+      pcrs: new Map([0, 1].map((pcr) => [pcr, filled(32, 3)])),
+    })
+    expect(readBincodeQuote('x', made(message, 24))).toBeDefined()
+    for (const wrong of [
+      made(message, 25),
+      made(filled(40, 1), 2),
+      made(edited(message, [1, 0]), 2),
+      made(message, 2, 3),
+      made(message, 2, 1),
+    ])
+      expect(readBincodeQuote('x', wrong)).toBeUndefined()
+  })
+})
+
+describe('text that holds bytes', () => {
+  it.each([
+    ['0aFF', [10, 255]],
+    ['0x0aff', [10, 255]],
+    [' 0a\n ff ', [10, 255]],
+    ['-_8=', [251, 255]],
+    ['+/8', [251, 255]],
+    ['0aw', [209, 172]],
+    ['0af', undefined],
+    ['0x0af', undefined],
+    ['a', undefined],
+    ['ab==c', undefined],
+    ['a b!', undefined],
+    ['', undefined],
+  ])('%j', (text, bytes) => {
+    expect(decodeText(text)).toEqual(bytes === undefined ? undefined : Uint8Array.from(bytes))
+  })
+})

@@ -1,0 +1,51 @@
+import { ParseError } from '../core/errors.ts'
+import { parsePem } from '../x509/pem.ts'
+import type { Piece } from './piece.ts'
+
+const readLabels: ReadonlySet<string> = new Set(['CERTIFICATE', 'PUBLIC KEY', 'X509 CRL'])
+
+/** PEM as Intel's service puts it into headers (`…-Issuer-Chain`): every character that is no letter or digit as %XX. */
+const encodedBegin = '-----BEGIN%20'
+
+/** True where a text holds PEM, as it is or as a header carries it. */
+export function hasPem(text: string): boolean {
+  return text.includes('-----BEGIN ') || text.includes(encodedBegin)
+}
+
+/** Certificates, keys and lists of a PEM text; `unreadable` for blocks of another kind. */
+export function detectPem(name: string, text: string): Piece[] {
+  if (!text.includes(encodedBegin)) return detectBlocks(name, text)
+  const plain = text.replaceAll(/-----BEGIN%20[^\s"']+/g, (header) => {
+    try {
+      return decodeURIComponent(header)
+    } catch {
+      return header
+    }
+  })
+  if (!plain.includes(encodedBegin)) return detectBlocks(name, plain)
+  return [{ name, kind: 'unreadable', code: 'InvalidEncoding', reason: 'A URL-encoded chain is damaged' }]
+}
+
+function detectBlocks(name: string, text: string): Piece[] {
+  const pieces: Piece[] = []
+  try {
+    if (text.includes('-----BEGIN CERTIFICATE-----')) {
+      pieces.push({ name, kind: 'certificates', certificates: parsePem(text) })
+    }
+    if (text.includes('-----BEGIN PUBLIC KEY-----')) {
+      for (const spki of parsePem(text, 'PUBLIC KEY')) pieces.push({ name, kind: 'public-key', spki })
+    }
+    if (text.includes('-----BEGIN X509 CRL-----')) {
+      for (const bytes of parsePem(text, 'X509 CRL')) pieces.push({ name, kind: 'crl', bytes })
+    }
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error
+    return [{ name, kind: 'unknown', reason: `The PEM text is damaged: ${error.message}` }]
+  }
+  if (pieces.length === 0) return [{ name, kind: 'unknown', reason: 'The PEM text holds no evidence' }]
+  for (const [, label] of text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,64})-----/g)) {
+    if (label === undefined || readLabels.has(label)) continue
+    pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason: `A PEM block ${label} is no evidence` })
+  }
+  return pieces
+}

@@ -1,0 +1,66 @@
+import type { Check } from '../checks/check.ts'
+import type { ParseErrorCode } from '../core/errors.ts'
+import type { TpmSignature } from '../tpm/signature.ts'
+
+/** Kinds of evidence whose bytes say what they are. */
+export const binaryKinds = [
+  'snp-report',
+  'tdx-quote',
+  'td-report',
+  'hcl-report',
+  'event-log',
+  'tpm-attest',
+  'tpm-signature',
+  'crl',
+  'nitro-document',
+  'cca-token',
+  'svsm-manifest',
+] as const
+export type BinaryKind = (typeof binaryKinds)[number]
+
+/**
+ * One piece of evidence, found in a file or inside a container in it. `name` says where: the file, then the place in it; `file`
+ * is the file alone.
+ */
+export type Piece = { name: string; file?: string } & (
+  | { [K in BinaryKind]: { kind: K; bytes: Uint8Array } }[BinaryKind]
+  /** TPM2B_PUBLIC. `nested`: it lies inside other evidence. */
+  | { kind: 'tpm-public'; bytes: Uint8Array; nested: boolean }
+  /** DER SubjectPublicKeyInfo, from a PEM file of its own. */
+  | { kind: 'public-key'; spki: Uint8Array }
+  /** DER, in the order of the file. */
+  | { kind: 'certificates'; certificates: readonly Uint8Array[] }
+  /** Unchanged: a signature covers the text. */
+  | { kind: 'tcb-info'; text: string }
+  | { kind: 'qe-identity'; text: string }
+  /** `token` is a JWT of an issuer with a key set; `release` brings its certificates. */
+  | { kind: 'token'; text: string }
+  | { kind: 'release'; text: string }
+  /** `nested`: it lies inside other evidence, whose maker may have made the keys too. */
+  | { kind: 'jwks'; value: unknown; nested: boolean }
+  | {
+      kind: 'tpm-quote'
+      message: Uint8Array
+      signature: Uint8Array | TpmSignature
+      pcrs: ReadonlyMap<number, Uint8Array>
+      bank?: 'sha1' | 'sha256' | 'sha384' | 'sha512'
+      nonce?: Uint8Array
+      eventLog?: Uint8Array
+      akPublic?: Uint8Array
+    }
+  | { kind: 'runtime-claims'; bytes: Uint8Array }
+  /** A signature without a name for its scheme. */
+  | { kind: 'signature'; bytes: Uint8Array }
+  | { kind: 'unknown'; reason: string }
+  /** What says that it is evidence and cannot be read: never passed over. */
+  | { kind: 'unreadable'; code: ParseErrorCode; reason: string }
+)
+
+export type PieceKind = Piece['kind']
+export type PieceOf<K extends PieceKind> = Extract<Piece, { kind: K }>
+
+/** The check, with the name of the file that it is about. */
+export function named(piece: Piece, check: Check): Check {
+  const name = piece.name.trim()
+  return name === '' ? check : { ...check, shows: `${name}: ${check.shows}` }
+}

@@ -1,0 +1,130 @@
+import { sameKey } from '../azure/runtime-claims.ts'
+import type { checkTpmCreation } from '../checks/check-creation.ts'
+import type { TpmEvidence } from '../checks/check-tpm.ts'
+import { parseTpmsAttest } from '../tpm/attest.ts'
+import { isAttestationKey, parseTpm2bPublic, type TpmPublicKey } from '../tpm/public.ts'
+import { parsePublicKey } from '../x509/public-key.ts'
+import { keyIn, signs, tpmKeyOf } from './attestation-keys.ts'
+import { bareSignature } from './binary.ts'
+import type { EvidencePolicy } from './evidence-policy.ts'
+import type { Ledger } from './ledger.ts'
+import type { Piece, PieceKind, PieceOf } from './piece.ts'
+import { attempt, type Pool } from './pool.ts'
+
+/** A quote with its key and, where a paravisor's report names that key, the report. */
+export interface JudgedQuote {
+  piece: Piece
+  quote: TpmEvidence
+  owner?: PieceOf<'hcl-report'>
+}
+
+/** An attestation key that was given by itself. */
+interface GivenKey {
+  piece: PieceOf<'tpm-public'> | PieceOf<'public-key'>
+  key: TpmPublicKey
+  /** What a quote is judged with: of a TPM2B_PUBLIC the attributes count too. */
+  material: Uint8Array | TpmPublicKey
+}
+
+type Of = <K extends PieceKind>(kind: K) => PieceOf<K>[]
+
+/** Keys that are given as a TPM2B_PUBLIC of an attestation key or as a PEM file; a TPM's other keys sign nothing here. */
+export function givenKeys(of: Of): GivenKey[] {
+  const areas = of('tpm-public').flatMap((piece): GivenKey[] => {
+    const area = attempt(() => parseTpm2bPublic(piece.bytes))
+    const counts = area !== undefined && (isAttestationKey(area) || !piece.nested)
+    return counts ? [{ piece, key: area.key, material: piece.bytes }] : []
+  })
+  const keys = of('public-key').flatMap((piece): GivenKey[] => {
+    const key = attempt(() => tpmKeyOf(parsePublicKey(piece.spki)))
+    return key === undefined ? [] : [{ piece, key, material: key }]
+  })
+  return [...areas, ...keys]
+}
+
+/** The TPM2B_PUBLIC to compare with a paravisor's report: the one of its key, else any that belongs to no other report. */
+export function publicOf(hcl: PieceOf<'hcl-report'>, of: Of): Uint8Array | undefined {
+  const own = keyIn(hcl)
+  const areas = givenKeys(of).filter(({ piece }) => piece.kind === 'tpm-public')
+  const same = areas.find(({ key }) => own !== undefined && sameKey(key, own))
+  const others = of('hcl-report').length === 1 ? of('tpm-public')[0]?.bytes : undefined
+  const found =
+    same?.material ?? (areas[0] === undefined ? others : of('hcl-report').length === 1 ? areas[0].material : undefined)
+  return found instanceof Uint8Array ? found : undefined
+}
+
+/** TPM quotes, put together from their parts where those are files of their own, each with the key that signed it. */
+export async function tpmQuotes(o: {
+  of: Of
+  pool: Pool
+  ledger: Ledger
+  policy: EvidencePolicy
+  at: Date
+}): Promise<JudgedQuote[]> {
+  const { of, policy, ledger } = o
+  const { nonce, pcrs: expectedPcrs } = policy.tpm ?? {}
+  const shared = { nonce, expectedPcrs, bootPolicy: policy.boot }
+  const quotes = of('tpm-quote').map((piece): JudgedQuote => {
+    const { message, signature, pcrs, akPublic, bank, eventLog, nonce: own } = piece
+    const registers = pcrs.size === 0 ? {} : { pcrs }
+    const quote = { message, signature, ...registers, bank, akPublic, eventLog, ...shared, statedNonce: own }
+    return { piece, quote }
+  })
+  const signatures = [...of('tpm-signature'), ...of('signature')]
+  for (const [index, piece] of of('tpm-attest').entries()) {
+    const found = signatures[index]
+    ledger.use(found?.bytes)
+    const bare = found === undefined ? new Uint8Array() : found.kind === 'signature' ? found.bytes : undefined
+    const signature = bare === undefined ? (found as PieceOf<'tpm-signature'>).bytes : bareSignature(bare)
+    quotes.push({ piece, quote: { message: piece.bytes, signature, ...shared } })
+  }
+  for (const each of quotes) await findKey(each, o)
+  return quotes
+}
+
+/** Whether this is a statement that the TPM made an object, not a quote of registers. */
+export function isCreation(message: Uint8Array): boolean {
+  return attempt(() => parseTpmsAttest(message))?.type === 'creation'
+}
+
+/** With the objects that it may be about and, where a paravisor's report names the key, bound by that report. */
+export function creationOf({ quote, owner }: JudgedQuote, of: Of): Parameters<typeof checkTpmCreation>[0] {
+  const objects = of('tpm-public').map(({ bytes }) => bytes)
+  const akPublic = owner === undefined ? undefined : keyIn(owner)
+  return { ...quote, objects, ...(akPublic === undefined ? {} : { akPublic, keyBoundBy: 'claims' as const }) }
+}
+
+async function findKey(
+  each: JudgedQuote,
+  o: { of: Of; pool: Pool; ledger: Ledger; policy: EvidencePolicy; at: Date },
+): Promise<void> {
+  const { quote } = each
+  for (const hcl of o.of('hcl-report')) {
+    const key = keyIn(hcl)
+    if (key !== undefined && (await signs(key, quote))) each.owner = hcl
+  }
+  if (quote.akPublic !== undefined || each.owner !== undefined) return
+  const given = givenKeys(o.of)
+  let chosen = given[0]
+  for (const candidate of given) {
+    if (!(await signs(candidate.key, quote))) continue
+    chosen = candidate
+    break
+  }
+  if (chosen !== undefined) {
+    const { piece, material } = chosen
+    quote.akPublic = material
+    // What the user names as a file of its own, the user knows.
+    if (piece.kind === 'public-key' || !piece.nested) quote.keyBoundBy = 'caller'
+    o.ledger.use(piece.kind === 'public-key' ? piece.spki : piece.bytes)
+    return
+  }
+  for (const certificate of o.pool.certificates) {
+    const key = tpmKeyOf(certificate.publicKey)
+    if (key === undefined || !(await signs(key, quote))) continue
+    quote.akPublic = key
+    const chain = o.pool.chainFrom(certificate).map(({ raw }) => raw)
+    o.ledger.use(...chain)
+    quote.keyBoundBy = { chain, roots: o.policy.tpm?.roots, at: o.at }
+  }
+}

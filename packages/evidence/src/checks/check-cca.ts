@@ -1,0 +1,77 @@
+import { equal } from '../core/bytes/bytes.ts'
+import { digest } from '../core/bytes/digest.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { type CcaToken, parseCcaToken } from '../cca/token.ts'
+import { verifyCoseSign1 } from '../cbor/cose-sign1.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
+import type { PublicKey } from '../x509/public-key.ts'
+import { appraised, type Check } from './check.ts'
+import { Checklist } from './checklist.ts'
+import { VerificationError } from '../core/errors.ts'
+
+/**
+ * Judges the token of an Arm CCA realm: the platform's key signs for the realm's key, which signs for the realm.
+ * @param o.keys platform attestation keys (CPAK) that the caller knows; Arm has no root for them
+ * @param o.nonce 64 bytes; absent: freshness is not looked at
+ */
+export async function checkCca(
+  o: VerifyContext & { token: Uint8Array; keys: readonly PublicKey[]; nonce?: Uint8Array | undefined },
+): Promise<{ check: Check; key: PublicKey | undefined }> {
+  const list = new Checklist()
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
+  const token = await list.run('cca.format', [], () => parseCcaToken(o.token))
+  let key: PublicKey | undefined
+  if (o.keys.length === 0) {
+    list.skip('cca.platform', 'The platform’s key (CPAK) was not given: get it from the maker of the platform')
+  } else {
+    await list.run('cca.platform', [token], async ({ platform: { sign1 } }: CcaToken) => {
+      for (const each of o.keys) {
+        if (await signedBy(sign1, each, context)) return void (key = each)
+      }
+      await verifyCoseSign1({ sign1, key: o.keys[0] as PublicKey, subject: 'CCA platform token', ...context })
+    })
+  }
+  await list.run('cca.binding', [token], requireBinding)
+  await list.run('cca.realm', [token], ({ realm: { sign1, key: own } }: CcaToken) =>
+    verifyCoseSign1({ sign1, key: own, subject: 'CCA realm token', ...context }),
+  )
+  if (o.nonce !== undefined) await list.run('cca.nonce', [token, o.nonce], requireNonce)
+  if (token === undefined) list.skip('cca.policy', 'The token cannot be read')
+  else {
+    const { lifecycle } = token.platform
+    const secured = lifecycle >= 0x3000 && lifecycle <= 0x30ff
+    const fault = { path: 'lifecycle', code: 'Forbidden', expected: 'secured (0x3000 to 0x30ff)' } as const
+    list.add(appraised('cca.policy', secured ? [] : [{ ...fault, actual: `0x${lifecycle.toString(16)}` }]))
+  }
+  return { check: list.all('cca'), key }
+}
+
+async function signedBy(
+  sign1: CcaToken['platform']['sign1'],
+  key: PublicKey,
+  context: VerifyContext,
+): Promise<boolean> {
+  try {
+    await verifyCoseSign1({ sign1, key, subject: 'CCA platform token', ...context })
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function requireBinding({ platform, realm }: CcaToken): Promise<void> {
+  const wanted = await digest(realm.publicKeyHash, realm.publicKey)
+  if (equal(platform.challenge, wanted)) return
+  const facts = { expected: toHex(wanted), found: toHex(platform.challenge) }
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'The platform vouches for another realm’s key',
+    ...facts,
+  })
+}
+
+function requireNonce({ realm }: CcaToken, nonce: Uint8Array): void {
+  if (equal(realm.challenge, nonce)) return
+  const facts = { expected: toHex(nonce), found: toHex(realm.challenge) }
+  throw new VerificationError({ code: 'NonceMismatch', message: 'The realm answers another challenge', ...facts })
+}

@@ -1,0 +1,199 @@
+import { utf8 } from '../core/bytes/bytes.ts'
+import { fromHex, toHex } from '../core/bytes/hex.ts'
+import { readEndorsement } from '../snp/endorse.ts'
+import { describeTcb } from '../snp/tcb.ts'
+import { requireCurrent, verifySignedText } from '../tdx/collateral.ts'
+import { JsonFields } from '../tdx/json-fields.ts'
+import { parseJson, splitSignedJson } from '../tdx/signed-json.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { type Crl, verifyCrl } from '../x509/crl.ts'
+import { certificateOf, crlOf } from '../x509/inputs.ts'
+import type { VerifyContext } from '../x509/verify-context.ts'
+import { describeName } from '../x509/name.ts'
+import { verifyPath } from '../x509/path.ts'
+import { parsePem } from '../x509/pem.ts'
+import { verifyRawEcdsa } from '../x509/public-key.ts'
+import type { Check } from './check.ts'
+import { Checklist } from './checklist.ts'
+import { VerificationError } from '../core/errors.ts'
+import type { TrustAnchor } from '../x509/trust-anchors.ts'
+
+/** Judges a chain, leaf first; the leaf may be an authority or the root itself. */
+export async function checkCertificates(
+  o: VerifyContext & {
+    chain: readonly Uint8Array[]
+    anchors: readonly TrustAnchor[]
+    at: Date
+    crls?: readonly Uint8Array[] | undefined
+  },
+): Promise<Check> {
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
+  const list = new Checklist()
+  const chain = await list.run(
+    'certificates.format',
+    [],
+    () => o.chain.map((der) => certificateOf(der, context)),
+    (certificates) => certificates.map((certificate) => describeName(certificate.subject)).join(' ← '),
+  )
+  await list.run(
+    'certificates.path',
+    [chain],
+    (given: Certificate[]) =>
+      verifyPath({
+        chain: given,
+        anchors: o.anchors,
+        at: o.at,
+        leafMayBeCa: true,
+        crls: (o.crls ?? []).map((der) => crlOf(der, context)),
+        ...context,
+      }),
+    () =>
+      `until ${chain
+        ?.map((certificate) => certificate.notAfter)
+        .reduce((left, right) => (left < right ? left : right))
+        .toISOString()}`,
+  )
+  if (/^SEV-V[CL]EK$/.test(chain?.[0]?.subject.commonName ?? '')) {
+    await list.run(
+      'certificates.endorsement',
+      [chain],
+      (given: Certificate[]) => readEndorsement(given[0] as Certificate),
+      (endorsement) => `${endorsement.signer} of ${endorsement.productName}, ${describeTcb(endorsement.tcb)}`,
+    )
+  }
+  return list.all('certificates')
+}
+
+/**
+ * Judges a revocation list.
+ * @param o.issuerChain chain of the list's issuer, issuer first; absent: whose list it is cannot be judged
+ */
+export async function checkCrl(
+  o: VerifyContext & {
+    crl: Uint8Array
+    issuerChain?: readonly Uint8Array[] | undefined
+    anchors: readonly TrustAnchor[]
+    at: Date
+  },
+): Promise<Check> {
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
+  const list = new Checklist()
+  const crl = await list.run(
+    'crl.format',
+    [],
+    () => crlOf(o.crl, context),
+    (parsed) =>
+      `${describeName(parsed.issuer)}, ${parsed.revoked.size} revoked, ${parsed.thisUpdate.toISOString()} to ${parsed.nextUpdate?.toISOString() ?? 'no end'}`,
+  )
+  if (o.issuerChain === undefined) list.skip('crl.signature', 'The certificate of its issuer was not given')
+  else {
+    await list.run('crl.signature', [crl, o.issuerChain], async (parsed: Crl, ders: readonly Uint8Array[]) => {
+      const chain = ders.map((der) => certificateOf(der, context))
+      await verifyPath({ chain, anchors: o.anchors, at: o.at, leafMayBeCa: true, ...context })
+      await verifyCrl({ crl: parsed, issuer: chain[0] as Certificate, at: o.at, ...context })
+    })
+  }
+  return list.all('crl')
+}
+
+/** What every text says, of SGX or TDX and in any version: whether it serves a quote is for checkTdx to say. */
+interface IntelWords {
+  id: string
+  issueDate: Date
+  nextUpdate: Date
+  tcbEvaluationDataNumber: number
+}
+
+function readWords(body: string): IntelWords {
+  const fields = new JsonFields(parseJson(body, 'text'), 'text')
+  // TCB info of version 2 is SGX's and does not say so.
+  const id = fields.has('id') ? fields.text('id') : 'SGX'
+  return {
+    id: fields.has('fmspc') ? `${id}, FMSPC ${toHex(fields.bytes('fmspc', 6))}` : id,
+    issueDate: fields.time('issueDate'),
+    nextUpdate: fields.time('nextUpdate'),
+    tcbEvaluationDataNumber: fields.integer('tcbEvaluationDataNumber', 1_000_000),
+  }
+}
+
+/** A text that Intel's service signed. */
+export interface SignedText {
+  member: 'tcbInfo' | 'enclaveIdentity'
+  text: string
+}
+
+/**
+ * Judges TCB info or an enclave identity by itself.
+ * @param o.issuerChainPem absent: whose words they are cannot be judged
+ * @param o.rootCrl absent: revocation is not looked at
+ */
+export async function checkCollateral(
+  o: SignedText &
+    VerifyContext & {
+      issuerChainPem?: string | undefined
+      rootCrl?: Uint8Array | undefined
+      anchors: readonly TrustAnchor[]
+      at: Date
+    },
+): Promise<Check> {
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
+  const list = new Checklist()
+  const { member, text, at, anchors } = o
+  const found = await list.run(
+    'collateral.format',
+    [],
+    () => readWords(splitSignedJson(text, member).body),
+    (words) => `${words.id}, evaluation ${words.tcbEvaluationDataNumber}`,
+  )
+  if (o.issuerChainPem === undefined) {
+    list.skip('collateral.signature', 'The certificates of its signer were not given')
+  } else {
+    await list.run('collateral.signature', [found, o.issuerChainPem], (_, pem: string) =>
+      requireSignedText({
+        member,
+        text,
+        chain: parsePem(pem).map((der) => certificateOf(der, context)),
+        anchors,
+        at,
+        ...context,
+      }),
+    )
+  }
+  const { issuerChainPem, rootCrl } = o
+  if (issuerChainPem === undefined || rootCrl === undefined) {
+    list.skip('collateral.revocation', 'The root’s revocation list was not given', { optional: true })
+  } else {
+    await list.run('collateral.revocation', [found, rootCrl], async (_, der: Uint8Array) => {
+      const by = { anchors, crls: [crlOf(der, context)], at, ...context }
+      await verifySignedText({ ...by, text, member, issuerChainPem, read: readWords })
+    })
+  }
+  await list.run('collateral.time', [found], (parsed: { issueDate: Date; nextUpdate: Date }) =>
+    requireCurrent({ ...parsed, at, subject: member }),
+  )
+  return list.all('collateral')
+}
+
+/** The chain at a time, whose certificate it is, and the signature; revocation apart. */
+async function requireSignedText(
+  o: SignedText & VerifyContext & { chain: Certificate[]; anchors: readonly TrustAnchor[]; at: Date },
+): Promise<void> {
+  const { primitives, cache } = o
+  await verifyPath({ chain: o.chain, anchors: o.anchors, at: o.at, primitives, cache })
+  const { body, signature } = splitSignedJson(o.text, o.member)
+  const { subject, publicKey: key } = o.chain[0] as Certificate
+  if (subject.commonName !== 'Intel SGX TCB Signing' || key.kind !== 'EC' || key.curve !== 'P-256') {
+    throw new VerificationError({
+      code: 'CertificateNotForThisUse',
+      message: 'The text is signed by a certificate for another use',
+      expected: 'Intel SGX TCB Signing',
+      found: describeName(subject),
+    })
+  }
+  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature: fromHex(signature), data: utf8(body), primitives }))
+    return
+  throw new VerificationError({
+    code: 'CollateralSignatureInvalid',
+    message: 'The text is not as its signer signed it',
+  })
+}

@@ -1,0 +1,149 @@
+import { concat, equal } from '../core/bytes/bytes.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import { appraiseTdx, type TdxPolicy } from '../tdx/appraise.ts'
+import type { TdxCollateral } from '../tdx/collateral.ts'
+import { type PckExtension, readPckExtension } from '../tdx/pck.ts'
+import { parseTdxQuote, type TdxQuote } from '../tdx/quote.ts'
+import {
+  intelQeVendorId,
+  p256SpkiPrefix,
+  pckChainOf,
+  requireNamedPck,
+  requirePckAuthority,
+  type VerifiedTdx,
+  verifyTdx,
+} from '../tdx/verify.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { certificateOf, publicKeyOf } from '../x509/inputs.ts'
+import { digestOf, type VerifyContext } from '../x509/verify-context.ts'
+import { verifyPath } from '../x509/path.ts'
+import { type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
+import { appraised, type Checked } from './check.ts'
+import { checkPlatform } from './check-tdx-platform.ts'
+import { Checklist } from './checklist.ts'
+import { VerificationError, type VerificationErrorCode } from '../core/errors.ts'
+import type { TrustAnchors } from '../x509/trust-anchors.ts'
+
+/**
+ * Judges a TD quote check by check, also after the first fault. The verdict is the verifier's: the tree passes only where
+ * `verifyTdx` and every single check agree. What part of the collateral is absent is skipped, and there is no verdict.
+ * @param o.policy absent: the platform's status and the TD's content are shown and not appraised
+ */
+export async function checkTdx(
+  o: VerifyContext & {
+    quote: Uint8Array
+    /** For a quote that only names its certificate, leaf first, DER. */
+    pckChain?: readonly Uint8Array[] | undefined
+    collateral?: Partial<TdxCollateral> | undefined
+    anchors: TrustAnchors
+    at: Date
+    policy?: TdxPolicy | undefined
+  },
+): Promise<Checked<VerifiedTdx>> {
+  const { at, anchors } = o
+  const context: VerifyContext = { primitives: o.primitives, cache: o.cache }
+  const list = new Checklist()
+  const quote = await list.run(
+    'tdx.format',
+    [],
+    () => parseTdxQuote(o.quote),
+    (parsed) => `version ${parsed.version}, TDX ${parsed.tdxVersion}`,
+  )
+  await list.run('tdx.vendor', [quote], ({ qeVendorId }: TdxQuote) => {
+    requireSame('QeVendorMismatch', 'Another vendor’s quoting enclave made the quote', intelQeVendorId, qeVendorId)
+  })
+  const named = quote?.certification.type === 'ppid'
+  if (named && o.pckChain === undefined)
+    list.skip('tdx.pck.format', 'The PCK certificate that the quote names was not given')
+  const chain =
+    named && o.pckChain === undefined
+      ? undefined
+      : await list.run('tdx.pck.format', [quote], (parsed: TdxQuote) =>
+          pckChainOf(parsed, o.pckChain).map((der) => certificateOf(der, context)),
+        )
+  await list.run('tdx.pck.path', [chain], async (given: Certificate[]) => {
+    await verifyPath({ chain: given, anchors: anchors.intel, at, ...context })
+    requirePckAuthority(given)
+  })
+  const pck = await list.run(
+    'tdx.pck.extension',
+    [chain],
+    (given: Certificate[]) => readPckExtension(given[0] as Certificate),
+    (extension: PckExtension) => `FMSPC ${toHex(extension.fmspc)}`,
+  )
+  if (named) await list.run('tdx.pck.named', [quote, pck], requireNamedPck)
+  await list.run('tdx.qe.signature', [quote, chain], (parsed: TdxQuote, given: Certificate[]) =>
+    requireQeSignature(parsed, given, context),
+  )
+  await list.run('tdx.qe.binding', [quote], (parsed: TdxQuote) => requireBinding(parsed, context))
+  await list.run('tdx.signature', [quote], (parsed: TdxQuote) => requireQuoteSignature(parsed, context))
+  const collateral = o.collateral ?? {}
+  await checkPlatform(list, { quote, chain, pck, collateral, anchors: anchors.intel, at, ...context })
+  let value: VerifiedTdx | undefined
+  if (list.whole && isWhole(collateral)) {
+    value = await list.run('tdx.verifier', [quote], (parsed: TdxQuote) =>
+      verifyTdx({ quote: parsed, pckChain: o.pckChain, collateral, anchors, at, ...context }),
+    )
+  }
+  const { policy } = o
+  if (value !== undefined && policy !== undefined) list.add(appraised('tdx.policy', appraiseTdx(value, policy)))
+  else
+    list.skip('tdx.policy', policy === undefined ? 'No policy was given' : 'The quote is not verified', {
+      optional: policy === undefined,
+    })
+  return { check: list.all('tdx', value === undefined ? undefined : `TCB ${value.tcbStatus}`), value }
+}
+
+function isWhole(collateral: Partial<TdxCollateral>): collateral is TdxCollateral {
+  const { tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl } = collateral
+  return ![tcbInfo, tcbInfoIssuerChainPem, qeIdentity, qeIdentityIssuerChainPem, pckCrl, rootCaCrl].includes(undefined)
+}
+
+async function requireQeSignature(quote: TdxQuote, chain: Certificate[], { primitives }: VerifyContext): Promise<void> {
+  const key = chain[0]?.publicKey
+  if (key?.kind !== 'EC' || key.curve !== 'P-256') {
+    throw new VerificationError({
+      code: 'AlgorithmNotAllowed',
+      message: 'The PCK is not a P-256 key',
+      subject: 'PCK',
+      expected: 'P-256',
+      found: key?.kind ?? 'none',
+    })
+  }
+  const [signature, data] = [quote.qeReportSignature, quote.qeReport.raw]
+  if (await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives })) return
+  throw new VerificationError({
+    code: 'QeReportSignatureInvalid',
+    message: 'The QE report is not signed by the PCK',
+    subject: 'TD quote',
+  })
+}
+
+async function requireBinding(quote: TdxQuote, context: VerifyContext): Promise<void> {
+  const hash = await digestOf(context, 'SHA-256', concat(quote.attestationKey, quote.qeAuthenticationData))
+  const message = 'The quoting enclave did not vouch for this attestation key'
+  requireSame('QeReportDataMismatch', message, concat(hash, new Uint8Array(32)), quote.qeReport.reportData)
+}
+
+async function requireQuoteSignature(quote: TdxQuote, context: VerifyContext): Promise<void> {
+  const key = publicKeyOf(concat(p256SpkiPrefix, quote.attestationKey), context) as PublicKey & { kind: 'EC' }
+  let good = false
+  try {
+    const { signature, signed: data } = quote
+    good = await verifyRawEcdsa({ key, hash: 'SHA-256', signature, data, primitives: context.primitives })
+  } catch (error) {
+    // A key off the curve signs nothing.
+    if (!(error instanceof VerificationError)) throw error
+  }
+  if (good) return
+  throw new VerificationError({
+    code: 'QuoteSignatureInvalid',
+    message: 'The quote is not signed by its attestation key',
+    subject: 'TD quote',
+  })
+}
+
+function requireSame(code: VerificationErrorCode, message: string, expected: Uint8Array, found: Uint8Array): void {
+  if (equal(expected, found)) return
+  throw new VerificationError({ code, message, subject: 'TD quote', expected: toHex(expected), found: toHex(found) })
+}

@@ -1,0 +1,267 @@
+import {
+  azureTokenAlgorithms,
+  requireAlgorithm,
+  type TokenAlgorithm,
+  verifyTokenSignature,
+} from '../tokens/algorithms.ts'
+import { certificatesOf, type SignerRules, verifySigner, verifySignerSignature } from '../tokens/certified.ts'
+import { type Jws, parseJws } from '../tokens/jws.ts'
+import { requireKind } from '../tokens/kind.ts'
+import { type Jwk, selectKey } from '../tokens/keys.ts'
+import { readKeyRelease, type VerifiedRelease } from '../tokens/release.ts'
+import {
+  requireHeader,
+  requireIssuer,
+  requireTime,
+  tokenClaims,
+  type TokenRules,
+  type VerifiedToken,
+  verifyToken,
+} from '../tokens/verify.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import { appraised, type Checked } from './check.ts'
+import { Checklist } from './checklist.ts'
+import { VerificationError } from '../core/errors.ts'
+import { detachedDigests, type TokenBundle, tokenDigest } from '../tokens/bundle.ts'
+import type { Failure } from '../core/failure.ts'
+import type { TrustAnchor } from '../x509/trust-anchors.ts'
+
+type Claims = Record<string, unknown>
+
+/** Values that claims must have; `a.b` walks into objects. */
+export type ClaimRules = Readonly<Record<string, string | number | boolean>>
+
+/**
+ * Judges a token check by check.
+ * @param o.keys absent: whose it is cannot be judged
+ */
+export async function checkToken(
+  o: TokenRules & {
+    token: string
+    keys?: readonly Jwk[] | undefined
+    at: Date
+    claims?: ClaimRules | undefined
+    /** Tokens given together, which may name each other. */
+    bundle?: TokenBundle | undefined
+    /** Of the hardware reports at hand: the token must be about one of them, where it names one. */
+    reportData?: readonly Uint8Array[] | undefined
+  },
+): Promise<Checked<VerifiedToken>> {
+  const list = new Checklist()
+  const read = await list.run('token.format', [], () => {
+    const parsed = parseJws(o.token)
+    return { jws: parsed, claims: tokenClaims(parsed) }
+  })
+  const jws = read?.jws
+  const claims = read?.claims
+  const allowed = o.algorithms ?? azureTokenAlgorithms
+  const algorithm = await list.run(
+    'token.algorithm',
+    [jws],
+    (parsed: Jws) => {
+      requireHeader(parsed)
+      return requireAlgorithm(parsed.header['alg'], allowed)
+    },
+    (name) => name,
+  )
+  if (o.keys === undefined)
+    list.skip('token.key', `The issuer’s keys were not given as a file: ${keysSource(claims?.['iss'])}`)
+  const key =
+    o.keys &&
+    (await list.run(
+      'token.key',
+      [jws, algorithm, o.keys],
+      (parsed: Jws, name: TokenAlgorithm, keys: readonly Jwk[]) =>
+        selectKey({ keys, kid: parsed.header['kid'], algorithm: name }),
+      () => String(jws?.header['kid']),
+    ))
+  await list.run(
+    'token.signature',
+    [jws, algorithm, key],
+    async (parsed: Jws, name: TokenAlgorithm, material: Parameters<typeof verifyTokenSignature>[0]['key']) => {
+      const { signature, signingInput: data } = parsed
+      if (await verifyTokenSignature({ algorithm: name, key: material, signature, data })) return
+      // The verifier says it in its own words.
+      await verifyToken({ ...o, keys: o.keys ?? [] })
+    },
+  )
+  await list.run(
+    'token.issuer',
+    [jws, claims],
+    (parsed: Jws, found: Claims) => requireIssuer(parsed.header, found, o),
+    () => String(claims?.['iss']),
+  )
+  await list.run(
+    'token.kind',
+    [claims],
+    (found: Claims) => requireKind(found, o.kind ?? 'attestation'),
+    () => (o.kind === 'policy' ? 'about policies' : 'not about policies'),
+  )
+  await list.run(
+    'token.time',
+    [claims],
+    (found: Claims) => requireTime(found, o),
+    (times) => `until ${times.expires.toISOString()}`,
+  )
+  const about = claims === undefined ? undefined : reportDataOf(claims)
+  if (about !== undefined && o.reportData !== undefined && o.reportData.length > 0) {
+    const given = o.reportData.map(toHex)
+    await list.run('token.evidence', [about], (named: string) => requireGiven(named, given))
+  }
+  if (claims !== undefined) {
+    if (o.bundle !== undefined) await checkBundle(list, o.token, claims, o.bundle)
+    const failures = resultFailures(claims)
+    if (failures.length > 0) list.add(appraised('token.result', failures))
+  }
+  let value: VerifiedToken | undefined
+  if (list.whole && o.keys !== undefined) value = await verifyToken({ ...o, keys: o.keys }).catch(() => undefined)
+  if (o.claims !== undefined) {
+    if (claims === undefined) list.skip('token.claims', 'The claims cannot be read')
+    else list.add(appraised('token.claims', appraiseTokenClaims(claims, o.claims)))
+  }
+  return { check: list.all('token'), value }
+}
+
+/** Main token and detached ones name each other by digest: none may be exchanged, nor left in from another bundle. */
+async function checkBundle(list: Checklist, token: string, claims: Claims, bundle: TokenBundle): Promise<void> {
+  const digests = detachedDigests(claims)
+  if (digests === undefined) {
+    if (bundle.named === undefined || claims['measres'] === undefined) return
+    const own = await tokenDigest(token)
+    await list.run('token.bundle', [bundle.named], (named: ReadonlySet<string>) => requireNamed(own, named))
+    return
+  }
+  if (bundle.given.size < 2) {
+    list.skip('token.bundle', 'The detached tokens that it names were not given', { optional: true })
+    return
+  }
+  await list.run('token.bundle', [digests], (named: string[]) => {
+    for (const each of named) requireNamed(each, bundle.given)
+  })
+}
+
+function requireNamed(own: string, named: ReadonlySet<string>): void {
+  if (named.has(own)) return
+  const facts = { expected: [...named].join(', '), found: own }
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'Token is not of the same bundle',
+    subject: 'token',
+    ...facts,
+  })
+}
+
+/** Claims of NVIDIA's and Intel's services by which a good signature says that the evidence was bad. */
+function resultFailures(claims: Claims): Failure[] {
+  const rules: [path: string, bad: (value: unknown) => boolean, expected: string][] = [
+    ['x-nvidia-overall-att-result', (value) => value !== true, 'true'],
+    ['measres', (value) => value !== 'success', 'success'],
+    ['tdx.tdx_is_debuggable', (value) => value !== false, 'false'],
+    ['tdx_is_debuggable', (value) => value !== false, 'false'],
+  ]
+  return rules.flatMap(([path, bad, expected]): Failure[] => {
+    const value = claimAt(claims, path)
+    if (value === undefined || !bad(value)) return []
+    return [{ path, code: 'Forbidden', expected, actual: (JSON.stringify(value) ?? '').slice(0, 64) }]
+  })
+}
+
+/** Where an issuer publishes its keys. Its name is the token's own word: who fetches them has to know it. */
+function keysSource(issuer: unknown): string {
+  const known = typeof issuer === 'string' && /^https:\/\/[\w.:-]{1,200}$/.test(issuer)
+  if (issuer === 'https://nras.attestation.nvidia.com') return `get them from ${issuer}/.well-known/jwks.json`
+  return known ? `if you trust ${issuer}, get them from ${issuer}/certs` : 'get them from the issuer'
+}
+
+/** Report data that an attestation token names; SNP's stand one level deeper in tokens of guest attestation. */
+function reportDataOf(claims: Readonly<Claims>): string | undefined {
+  const named = [
+    'x-ms-sevsnpvm-reportdata',
+    'x-ms-isolation-tee.x-ms-sevsnpvm-reportdata',
+    'tdx_report_data',
+    'tdx.tdx_report_data',
+  ]
+  const found = named.map((path) => claimAt(claims, path)).find((value) => typeof value === 'string')
+  return typeof found === 'string' ? found.toLowerCase() : undefined
+}
+
+function requireGiven(named: string, given: readonly string[]): void {
+  if (given.includes(named)) return
+  throw new VerificationError({
+    code: 'BindingMismatch',
+    message: 'The token is about another hardware report than was given',
+    subject: 'token',
+    expected: named,
+    found: given.join(', '),
+  })
+}
+
+/** Compares claims with what they must be. Returns every failure. */
+export function appraiseTokenClaims(claims: Readonly<Claims>, rules: ClaimRules): Failure[] {
+  const failures: Failure[] = []
+  for (const [path, expected] of Object.entries(rules)) {
+    const found = claimAt(claims, path)
+    if (found === expected) continue
+    const actual = JSON.stringify(found) ?? 'absent'
+    failures.push({
+      path,
+      code: found === undefined ? 'Missing' : 'NotEqual',
+      expected: String(expected),
+      actual: actual.slice(0, 256),
+    })
+  }
+  return failures
+}
+
+function claimAt(claims: Readonly<Claims>, path: string): unknown {
+  if (Object.hasOwn(claims, path)) return claims[path]
+  let value: unknown = claims
+  for (const name of path.split('.')) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
+      return undefined
+    value = (value as Claims)[name]
+  }
+  return value
+}
+
+/** Judges a vault's release answer check by check. */
+export async function checkKeyRelease(o: SignerRules & { jws: string; at: Date }): Promise<Checked<VerifiedRelease>> {
+  const list = new Checklist()
+  let jws: Jws | undefined
+  const chain = await list.run(
+    'release.format',
+    [],
+    () => {
+      jws = parseJws(o.jws)
+      requireHeader(jws)
+      return certificatesOf(jws)
+    },
+    (certificates) => certificates.map((certificate) => certificate.subject.commonName).join(' ← '),
+  )
+  const root = await list.run(
+    'release.signer',
+    [jws, chain],
+    (parsed: Jws, certificates: Certificate[]) => verifySigner(parsed, certificates, o),
+    (anchor: TrustAnchor) => anchor.name,
+  )
+  const algorithm = await list.run(
+    'release.signature',
+    [jws, chain],
+    (parsed: Jws, certificates: Certificate[]) =>
+      verifySignerSignature(parsed, certificates[0] as Certificate, o.algorithms ?? azureTokenAlgorithms),
+    (name) => name,
+  )
+  const release = await list.run(
+    'release.answer',
+    [jws],
+    (parsed: Jws) => readKeyRelease(parsed.payload),
+    (answer) => `${answer.keyId}, wrapped for ${answer.wrappedFor} by ${answer.wrapping}`,
+  )
+  const whole =
+    jws !== undefined && chain !== undefined && root !== undefined && algorithm !== undefined && release !== undefined
+  return {
+    check: list.all('release'),
+    value: whole && jws !== undefined ? { jws, chain, root, algorithm, release } : undefined,
+  }
+}

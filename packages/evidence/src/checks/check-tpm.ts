@@ -1,0 +1,199 @@
+import { equal } from '../core/bytes/bytes.ts'
+import { toHex } from '../core/bytes/hex.ts'
+import type { HashName } from '../eventlog/algorithms.ts'
+import type { BootPolicy } from '../eventlog/boot-claims.ts'
+import { parseTpmsAttest, type QuoteAttest, type TpmsAttest } from '../tpm/attest.ts'
+import { requireAttestationKey, type TpmPublicKey } from '../tpm/public.ts'
+import { requireRegisters, type VerifiedQuote, verifyQuote } from '../tpm/quote.ts'
+import { parseTpmtSignature, type TpmSignature, verifyTpmSignature } from '../tpm/signature.ts'
+import { parseCertificate } from '../x509/certificate.ts'
+import { verifyPath } from '../x509/path.ts'
+import { appraised, type Checked, passed } from './check.ts'
+import { checkEventLog } from './check-log.ts'
+import { Checklist } from './checklist.ts'
+import { ParseError, VerificationError } from '../core/errors.ts'
+import type { Failure } from '../core/failure.ts'
+import type { TrustAnchor } from '../x509/trust-anchors.ts'
+
+/** A quote, with what is known beside it. */
+export interface TpmEvidence {
+  message: Uint8Array
+  signature: Uint8Array | TpmSignature
+  /** Absent: the signature cannot be judged. */
+  akPublic?: Uint8Array | TpmPublicKey | undefined
+  /**
+   * What binds the key to a machine: claims that a hardware report binds, a certificate chain (leaf first, DER) under roots of the
+   * verifier's, or the caller, who knows it. Absent: nothing does, and there is no verdict.
+   */
+  keyBoundBy?:
+    | 'claims'
+    | 'caller'
+    | { chain: readonly Uint8Array[]; roots: readonly TrustAnchor[] | undefined; at: Date }
+  /** Absent: whether the quote is fresh is not looked at. */
+  nonce?: Uint8Array | undefined
+  /** Challenge that was kept beside the quote: it must be the one answered, and shows nothing of freshness. */
+  statedNonce?: Uint8Array | undefined
+  /** Absent: only what the TPM signed is judged. */
+  pcrs?: ReadonlyMap<number, Uint8Array> | undefined
+  bank?: HashName | undefined
+  eventLog?: Uint8Array | undefined
+  /** Logs that were given beside the quote's own: each must replay to the registers. */
+  furtherLogs?: readonly Uint8Array[] | undefined
+  /** What the event log must say. */
+  bootPolicy?: BootPolicy | undefined
+  /** Values that registers must have, by number. */
+  expectedPcrs?: ReadonlyMap<number, Uint8Array> | undefined
+}
+
+/** Judges a TPM2_Quote check by check, then the event log under it. */
+export async function checkTpmQuote(o: TpmEvidence): Promise<Checked<VerifiedQuote>> {
+  const list = new Checklist()
+  if (o.akPublic === undefined) list.skip('tpm.key', 'The attestation key was not given')
+  const key =
+    o.akPublic &&
+    (await list.run('tpm.key', [o.akPublic], (given: Uint8Array | TpmPublicKey) =>
+      given instanceof Uint8Array ? requireAttestationKey(given) : given,
+    ))
+  if (key !== undefined) await checkKeyBinding(list, o)
+  const signature = await list.run(
+    'tpm.signature',
+    [key],
+    async (known: TpmPublicKey) => {
+      const parsed = o.signature instanceof Uint8Array ? parseTpmtSignature(o.signature) : o.signature
+      await verifyTpmSignature({ key: known, signature: parsed, message: o.message })
+      return parsed
+    },
+    (parsed) => `${parsed.scheme} with ${parsed.hash}`,
+  )
+  const attest = await list.run('tpm.format', [], () => readQuote(o.message), describeQuote)
+  if (o.nonce !== undefined || (o.statedNonce !== undefined && !answers(attest, o.statedNonce))) {
+    await list.run('tpm.nonce', [attest, o.nonce ?? o.statedNonce], requireNonce)
+  } else if (o.statedNonce !== undefined) {
+    const message = 'It answers the challenge that was kept with it; whether that was fresh, its giver knows'
+    list.skip('tpm.nonce', message, { optional: true })
+  } else {
+    list.skip(
+      'tpm.nonce',
+      `No challenge was given; the quote answers ${toHex(attest?.extraData ?? new Uint8Array()) || 'none'}`,
+      { optional: true },
+    )
+  }
+  const bank = o.bank ?? 'sha256'
+  if (o.pcrs === undefined) list.skip('tpm.registers', 'No registers were given', { optional: true })
+  else {
+    const hash = signature?.hash ?? bank
+    await list.run('tpm.registers', [attest, o.pcrs], (quote: QuoteAttest, pcrs: ReadonlyMap<number, Uint8Array>) =>
+      requireRegisters({ attest: quote, pcrs, bank, hash }),
+    )
+  }
+  let value: VerifiedQuote | undefined
+  // A key that nothing binds still says what it says; only there is no verdict.
+  const holds = list.checks.every(
+    ({ id, outcome, optional }) =>
+      outcome === 'passed' || optional === true || (id === 'tpm.binding' && outcome === 'skipped'),
+  )
+  if (holds && o.pcrs !== undefined && o.akPublic !== undefined && attest !== undefined) {
+    const { pcrs, akPublic, message } = o
+    try {
+      value = await verifyQuote({
+        message,
+        signature: o.signature,
+        akPublic,
+        pcrs,
+        bank,
+        nonce: o.nonce ?? attest.extraData,
+      })
+    } catch (error) {
+      await list.run('tpm.registers', [], () => {
+        throw error
+      })
+    }
+  }
+  if (o.expectedPcrs !== undefined) {
+    if (value === undefined) list.skip('tpm.expected', 'The registers are not verified')
+    else list.add(appraised('tpm.expected', comparePcrs(value.pcrs, o.expectedPcrs)))
+  }
+  const logs = [...(o.eventLog === undefined ? [] : [o.eventLog]), ...(o.furtherLogs ?? [])]
+  for (const log of logs) {
+    const { check } = await checkEventLog({
+      log,
+      bank,
+      registers: value?.pcrs,
+      policy: o.bootPolicy,
+      mustReplay: true,
+    })
+    list.add(check)
+  }
+  if (logs.length === 0 && o.bootPolicy !== undefined) list.skip('log', 'The event log was not given')
+  const check = list.all('tpm')
+  return { check, value: check.outcome === 'passed' ? value : undefined }
+}
+
+/** What binds the key to a machine, as one check. */
+export async function checkKeyBinding(list: Checklist, o: TpmEvidence): Promise<void> {
+  const { keyBoundBy: by } = o
+  if (by === 'claims') list.add(passed('tpm.binding', 'in the claims that the hardware binds'))
+  else if (by === 'caller')
+    list.skip('tpm.binding', 'The key was given as a file: whose it is, its giver knows', { optional: true })
+  else if (by === undefined) list.skip('tpm.binding', 'The key came with the quote: anybody can make both')
+  else if (by.roots === undefined)
+    list.skip('tpm.binding', 'The roots of the attestation key’s certificate were not given')
+  else {
+    const { chain, roots, at } = by
+    await list.run('tpm.binding', [roots], (anchors: readonly TrustAnchor[]) =>
+      verifyPath({ chain: chain.map((der) => parseCertificate(der)), anchors, at }),
+    )
+  }
+}
+
+function readQuote(message: Uint8Array): QuoteAttest {
+  let attest: TpmsAttest
+  try {
+    attest = parseTpmsAttest(message)
+  } catch (error) {
+    if (!(error instanceof ParseError) || error.code !== 'WrongMagic') throw error
+    throw new VerificationError({
+      code: 'TpmMagicInvalid',
+      message: 'The signed message was not made by the TPM',
+      cause: error,
+    })
+  }
+  if (attest.type === 'quote') return attest
+  throw new VerificationError({
+    code: 'TpmTypeMismatch',
+    message: 'The TPM signed a structure of another kind',
+    expected: 'quote',
+    found: attest.type,
+  })
+}
+
+function describeQuote(quote: QuoteAttest): string {
+  return quote.pcrSelections.map(({ bank, pcrs }) => `${bank}: ${pcrs.join(' ')}`).join('; ')
+}
+
+function answers(quote: QuoteAttest | undefined, nonce: Uint8Array): boolean {
+  return quote !== undefined && equal(quote.extraData, nonce)
+}
+
+function requireNonce(quote: QuoteAttest, nonce: Uint8Array): void {
+  if (equal(quote.extraData, nonce)) return
+  throw new VerificationError({
+    code: 'NonceMismatch',
+    message: 'The TPM signed another nonce',
+    expected: toHex(nonce),
+    found: toHex(quote.extraData),
+  })
+}
+
+function comparePcrs(found: ReadonlyMap<number, Uint8Array>, expected: ReadonlyMap<number, Uint8Array>): Failure[] {
+  const failures: Failure[] = []
+  for (const [index, value] of expected) {
+    const actual = found.get(index)
+    if (actual === undefined) {
+      failures.push({ path: `pcrs.${index}`, code: 'Missing', expected: toHex(value), actual: 'not quoted' })
+    } else if (!equal(actual, value)) {
+      failures.push({ path: `pcrs.${index}`, code: 'NotEqual', expected: toHex(value), actual: toHex(actual) })
+    }
+  }
+  return failures
+}

@@ -1,0 +1,99 @@
+import { EvidenceError, ParseError, VerificationError } from '../core/errors.ts'
+import type { Failure } from '../core/failure.ts'
+import { checkCatalogue, type CheckId } from './catalogue.ts'
+
+/** `skipped` is what was not looked at: because something before it failed, or because its input is absent. It proves nothing. */
+export type CheckOutcome = 'passed' | 'failed' | 'skipped'
+
+/** One thing that a verifier looked at, with what it consists of: what people read and programs switch on. */
+export interface Check {
+  /** Stable, dotted: `snp.signature`. Rules of a policy are `policy.` and the path of the value. */
+  id: string
+  /** What it shows when it passes. */
+  shows: string
+  outcome: CheckOutcome
+  /** Code of the error or failure. */
+  code?: string
+  message?: string
+  expected?: string
+  actual?: string
+  /** Where in the specification the rule stands. */
+  source?: string
+  /** A skipped check that does not keep its group from passing: nothing was asked of it. */
+  optional?: true
+  children: Check[]
+}
+
+/** A check and, where it passed, what it was about. */
+export interface Checked<T> {
+  check: Check
+  value: T | undefined
+}
+
+function begin(id: CheckId): Pick<Check, 'id' | 'shows' | 'source'> {
+  const { shows, source } = checkCatalogue[id]
+  return source === '' ? { id, shows } : { id, shows, source }
+}
+
+export function passed(id: CheckId, actual?: string): Check {
+  return { ...begin(id), outcome: 'passed', ...(actual === undefined ? {} : { actual }), children: [] }
+}
+
+/** @param o.optional true where the caller did not ask for it, so that the verdict does not depend on it */
+export function skipped(id: CheckId, message: string, o: { optional?: boolean } = {}): Check {
+  return { ...begin(id), outcome: 'skipped', message, ...(o.optional === true ? { optional: true } : {}), children: [] }
+}
+
+/** A check that an error ended. Errors that are not of this package become `Unexpected`, without their text. */
+export function failed(id: CheckId, error: unknown): Check {
+  if (!(error instanceof EvidenceError)) {
+    return { ...begin(id), outcome: 'failed', code: 'Unexpected', message: 'The check itself broke', children: [] }
+  }
+  const code = error instanceof ParseError || error instanceof VerificationError ? error.code : 'Unexpected'
+  const at = error instanceof ParseError && error.offset !== undefined ? ` (at byte ${error.offset})` : ''
+  return {
+    ...begin(id),
+    outcome: 'failed',
+    code,
+    message: `${error.message}${at}`,
+    ...(error.expected === undefined ? {} : { expected: error.expected }),
+    ...(error.found === undefined ? {} : { actual: error.found }),
+    children: [],
+  }
+}
+
+/** Check of a policy: one child for each failure of an appraisal. */
+export function appraised(id: CheckId, failures: readonly Failure[]): Check {
+  const children = failures.map(({ path, code, expected, actual }): Check => {
+    const shows = `${path} is as the policy wants it`
+    return { id: `policy.${path}`, shows, outcome: 'failed', code, expected, actual, children: [] }
+  })
+  return { ...begin(id), outcome: failures.length === 0 ? 'passed' : 'failed', children }
+}
+
+/** A check that consists of others: passed when something in it passed and all that was asked for passed. */
+export function allOf(id: CheckId, children: Check[], actual?: string): Check {
+  const outcome = children.some((child) => child.outcome === 'failed')
+    ? 'failed'
+    : children.some((child) => child.outcome === 'passed') &&
+        children.every((child) => child.outcome === 'passed' || child.optional === true)
+      ? 'passed'
+      : 'skipped'
+  return { ...begin(id), outcome, ...(actual === undefined ? {} : { actual }), children }
+}
+
+/** The first failed check without failed children of its own: the link that broke, whose `code` a program can switch on. */
+export function firstFailure(check: Check): Check | undefined {
+  for (const child of check.children) {
+    const found = firstFailure(child)
+    if (found !== undefined) return found
+  }
+  return check.outcome === 'failed' ? check : undefined
+}
+
+/** What was not looked at and would have to be for a verdict, each without such children of its own. */
+export function missingChecks(check: Check): Check[] {
+  const below = check.children.flatMap((child) => missingChecks(child))
+  if (below.length > 0) return below
+  return check.outcome === 'skipped' && check.optional !== true ? [check] : []
+}

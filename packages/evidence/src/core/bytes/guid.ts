@@ -1,0 +1,32 @@
+import { ParseError } from '../errors.ts'
+import { reversed } from './bytes.ts'
+import { fromHex, toHex } from './hex.ts'
+
+/** Lengths of a GUID's parts whose bytes lie least significant first, then of those that lie as written. */
+const parts = [4, 2, 2, 2, 6] as const
+
+/** GUID as text in lower case, from the 16 bytes that firmware holds (UEFI specification, EFI_GUID). */
+export function formatGuid(bytes: Uint8Array): string {
+  if (bytes.length !== 16) throw new ParseError({ code: 'WrongLength', message: 'GUID is not 16 bytes' })
+  const texts: string[] = []
+  let at = 0
+  for (const [index, length] of parts.entries()) {
+    // A view: the slice of a Node Buffer is one as well, and must not be turned in place.
+    const part = bytes.subarray(at, at + length)
+    texts.push(toHex(index < 3 ? reversed(part) : part))
+    at += length
+  }
+  return texts.join('-')
+}
+
+/** Bytes of a GUID's text in either case. @throws ParseError InvalidEncoding */
+export function parseGuid(text: string): Uint8Array {
+  if (!/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)) {
+    throw new ParseError({ code: 'InvalidEncoding', message: 'Text is not a GUID', found: text.slice(0, 64) })
+  }
+  const bytes = fromHex(text.replaceAll('-', ''))
+  bytes.subarray(0, 4).reverse()
+  bytes.subarray(4, 6).reverse()
+  bytes.subarray(6, 8).reverse()
+  return bytes
+}

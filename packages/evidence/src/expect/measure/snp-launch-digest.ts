@@ -1,0 +1,136 @@
+import { digest } from '../../core/bytes/digest.ts'
+import { ParseError } from '../../core/errors.ts'
+import { parseSnpFirmware, snpSection, type SnpSection } from './snp-firmware.ts'
+import { fourGiB, pageLength, pageType, requireProcessors, requireWholePages, SnpLaunch } from './snp-launch.ts'
+import { bootProcessorAddress, buildSvsmVmsa, buildVmsa, requireCpuSignature, type SnpHypervisor } from './snp-vmsa.ts'
+
+/** The processors of a guest. */
+export interface SnpProcessors {
+  vCPUs: number
+  /** QEMU's name of the processor, `EPYC-Milan-v2`; not needed where the hypervisor shows none (EC2, GCE). */
+  vcpuType?: string
+  /** CPUID function 1 EAX, where the type has no name. */
+  cpuSignature?: number
+  /** SEV_FEATURES of the VMSA; SNP alone when absent. */
+  sevFeatures?: bigint
+}
+
+/** Digest of the image alone, at the end of the first 4 GiB: the start of every launch with it. */
+export async function snpFirmwareDigest(firmware: Uint8Array): Promise<Uint8Array> {
+  requireWholePages(firmware)
+  const launch = new SnpLaunch()
+  await launch.image(firmware, fourGiB - BigInt(firmware.length))
+  return launch.value
+}
+
+/**
+ * Launch measurement (48 bytes) of a guest that a hypervisor starts with this firmware: what MEASUREMENT of its reports says.
+ * An image without SEV metadata is measured alone.
+ * @param o.hypervisor QEMU when absent
+ * @param o.firmwareDigest result of `snpFirmwareDigest` for this image, when it is at hand
+ * @param o.kernelHashes page of kernel hashes (`snpKernelHashesPage`) for firmware that takes one
+ * @throws ParseError for unknown processors, and for kernel hashes that the firmware would not check
+ */
+export async function snpLaunchDigest(
+  o: SnpProcessors & {
+    firmware: Uint8Array
+    hypervisor?: SnpHypervisor
+    firmwareDigest?: Uint8Array
+    kernelHashes?: Uint8Array
+  },
+): Promise<Uint8Array> {
+  requireProcessors(o.vCPUs)
+  const hypervisor = o.hypervisor ?? 'qemu'
+  const cpuSignature = hypervisor === 'qemu' ? requireCpuSignature(o) : 0
+  const firmware = parseSnpFirmware(o.firmware)
+  const sections = firmware.sections ?? []
+  if (o.kernelHashes !== undefined && !sections.some(({ type }) => type === snpSection.kernelHashes)) {
+    throw new ParseError({ code: 'Missing', message: 'Firmware image takes no kernel hashes' })
+  }
+  const launch = new SnpLaunch(o.firmwareDigest ?? (await snpFirmwareDigest(o.firmware)))
+  await addSections(launch, sections, { hypervisor, kernelHashes: o.kernelHashes })
+  const sevFeatures = o.sevFeatures ?? 1n
+  await launch.processor(buildVmsa({ address: bootProcessorAddress, cpuSignature, sevFeatures, hypervisor }))
+  if (o.vCPUs > 1) {
+    const address = firmware.resetAddress
+    if (address === undefined) {
+      throw new ParseError({ code: 'Missing', message: 'Firmware image has no reset block for further processors' })
+    }
+    const further = buildVmsa({ address, cpuSignature, sevFeatures, hypervisor })
+    for (let index = 1; index < o.vCPUs; index++) await launch.processor(further)
+  }
+  return launch.value
+}
+
+/** What the host adds beside the image, in the order in which it does. */
+async function addSections(
+  launch: SnpLaunch,
+  sections: readonly SnpSection[],
+  o: { hypervisor: SnpHypervisor; kernelHashes?: Uint8Array | undefined },
+): Promise<void> {
+  const cpuid = sections.filter(({ type }) => type === snpSection.cpuid)
+  // EC2 adds its CPUID pages when all else is there.
+  const ordered =
+    o.hypervisor === 'ec2' ? [...sections.filter(({ type }) => type !== snpSection.cpuid), ...cpuid] : sections
+  for (const { type, address, size } of ordered) {
+    switch (type) {
+      case snpSection.secrets:
+        await launch.pages(pageType.secrets, address, size)
+        break
+      case snpSection.cpuid:
+        await launch.pages(pageType.cpuid, address, size)
+        break
+      case snpSection.memory:
+        await launch.pages(o.hypervisor === 'gce' ? pageType.unmeasured : pageType.zero, address, size)
+        break
+      case snpSection.kernelHashes:
+        if (o.kernelHashes === undefined) await launch.pages(pageType.zero, address, size)
+        else {
+          if (size !== pageLength || o.kernelHashes.length !== pageLength) {
+            throw new ParseError({ code: 'WrongLength', message: 'Kernel hashes are not one page' })
+          }
+          await launch.update(pageType.normal, BigInt(address), await digest('SHA-384', o.kernelHashes))
+        }
+        break
+      default:
+        await launch.pages(pageType.zero, address, size)
+    }
+  }
+}
+
+/**
+ * Launch measurement of a guest under an SVSM at VMPL 0 (COCONUT-SVSM): firmware at the end of the first 4 GiB, its variables
+ * before it unmeasured, the SVSM before those.
+ * @param o.variablesSize bytes of the firmware's variable store
+ */
+export async function snpSvsmLaunchDigest(
+  o: Omit<SnpProcessors, 'sevFeatures'> & { firmware: Uint8Array; variablesSize: number; svsm: Uint8Array },
+): Promise<Uint8Array> {
+  requireProcessors(o.vCPUs)
+  requireWholePages(o.firmware)
+  requireWholePages(o.svsm)
+  const { sections, svsmEntry } = parseSnpFirmware(o.svsm)
+  if (svsmEntry === undefined)
+    throw new ParseError({ code: 'Missing', message: 'SVSM image does not say where it begins' })
+  const firmwareAddress = fourGiB - BigInt(o.firmware.length)
+  if (!Number.isSafeInteger(o.variablesSize) || o.variablesSize < 0 || o.variablesSize % pageLength !== 0) {
+    throw new ParseError({
+      code: 'InvalidValue',
+      message: 'Variable store is not whole pages',
+      found: `${o.variablesSize}`,
+    })
+  }
+  const svsmAddress = firmwareAddress - BigInt(o.variablesSize) - BigInt(o.svsm.length)
+  const launch = new SnpLaunch()
+  await launch.image(o.firmware, firmwareAddress)
+  await launch.image(o.svsm, svsmAddress)
+  await addSections(launch, sections ?? [], { hypervisor: 'qemu' })
+  const state = buildSvsmVmsa({
+    address: Number(svsmAddress) + svsmEntry,
+    cpuSignature: requireCpuSignature(o),
+    // The SVSM itself runs with SNP alone; it gives the guest its features.
+    sevFeatures: 1n,
+  })
+  for (let index = 0; index < o.vCPUs; index++) await launch.processor(state)
+  return launch.value
+}

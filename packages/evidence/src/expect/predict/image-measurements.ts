@@ -1,0 +1,244 @@
+import { utf8 } from '../../core/bytes/bytes.ts'
+import { fromHex, toHex } from '../../core/bytes/hex.ts'
+import { ParseError, VerificationError } from '../../core/errors.ts'
+import { requireAlgorithm, verifyTokenSignature } from '../../tokens/algorithms.ts'
+import { readJsonObject } from '../../tokens/json.ts'
+import { parseJws } from '../../tokens/jws.ts'
+import { type Jwk, selectKey } from '../../tokens/keys.ts'
+import { shown } from '../../tokens/shown.ts'
+import { nothingPassed, separatorAlone, type BootRegisters } from './boot-registers.ts'
+import { extendAll } from './pcr.ts'
+import { bootBinaries, pcr4Digests, type BootBinaries } from './pcr4.ts'
+import { pcr7DigestsOf, secureBootVariables, type MeasuredVariables } from './pcr7.ts'
+import { measuredSections, type BootPhase } from '../../eventlog/boot-phases.ts'
+import { measureSections, pcr11DigestsOf, type MeasuredSection } from './pcr11.ts'
+import type { HashParts, PeImage } from './pe.ts'
+
+/** All that the registers of a boot depend on in an image's boot file. */
+export interface BootFile extends BootBinaries {
+  sections: MeasuredSection[]
+}
+
+/** Which image was measured. */
+export interface MeasuredImage {
+  id: string
+  name: string
+  version: string
+  /** Built here, brought along, or taken of a VM's disk. */
+  source: 'reference' | 'import' | 'capture'
+}
+
+/** What is needed to predict the registers of every boot of an image (docs/design/0008-image-measurements.md). */
+export interface ImageMeasurements {
+  image: MeasuredImage
+  measuredAt: Date
+  bootFile: BootFile
+  /** UEFI variables that VMs of the image start with, with Secure Boot and without. */
+  variables: { on: MeasuredVariables; off: MeasuredVariables }
+}
+
+/** @param o.kernel as of bootBinaries. @throws ParseError */
+export async function measureBootFile(o: { image: PeImage; kernel: boolean; sha256?: HashParts }): Promise<BootFile> {
+  return { ...(await bootBinaries(o)), sections: await measureSections(o.image) }
+}
+
+/**
+ * Registers of a boot, from digests alone.
+ * @param o.bootFile with the kernel's digest where `secureBoot` is false
+ * @param o.machine PCR 1 of the machine (predictPcr1); left out where nothing runs
+ * @param o.through the last phase of the boot that has been entered; what the firmware's log replays to without it
+ */
+export async function predictRegisters(o: {
+  bootFile: BootFile
+  variables: MeasuredVariables
+  secureBoot: boolean
+  machine?: Uint8Array | undefined
+  through?: BootPhase | undefined
+}): Promise<BootRegisters> {
+  const { loader, kernel, sections } = o.bootFile
+  return {
+    1: o.machine ?? separatorAlone,
+    4: await extendAll(await pcr4Digests({ loader, ...(!o.secureBoot && { kernel }) })),
+    7: await extendAll(await pcr7DigestsOf(o.variables, o.secureBoot)),
+    11: await extendAll(await pcr11DigestsOf(sections, o.through)),
+    ...nothingPassed,
+  }
+}
+
+/** Registers of a boot of an image that is ready. */
+export async function predictImageRegisters(
+  o: ImageMeasurements & { secureBoot: boolean; machine?: Uint8Array | undefined },
+): Promise<BootRegisters> {
+  const variables = o.secureBoot ? o.variables.on : o.variables.off
+  return await predictRegisters({
+    bootFile: o.bootFile,
+    variables,
+    secureBoot: o.secureBoot,
+    machine: o.machine,
+    through: 'ready',
+  })
+}
+
+/** `typ` of the signed document: no token is one, and it is no token (RFC 8725 section 3.11). */
+export const imageMeasurementsType = 'strongroom-image-measurements+jws'
+const version = 1
+
+/** The document that is signed: JSON, digests in hexadecimal. */
+export function imageMeasurementsText(o: ImageMeasurements): Uint8Array {
+  const named = (list: readonly { name: string; sha256: Uint8Array }[]): object[] =>
+    list.map(({ name, sha256 }) => ({ name, sha256: toHex(sha256) }))
+  const variables = ({ variables: list, authority }: MeasuredVariables): object => ({
+    variables: named(list),
+    ...(authority && { authority: toHex(authority) }),
+  })
+  const { loader, kernel, sections } = o.bootFile
+  const { id, name, version: release, source } = o.image
+  return utf8(
+    JSON.stringify({
+      version,
+      image: { id, name, version: release, source },
+      measuredAt: o.measuredAt.toISOString(),
+      bootFile: { loader: toHex(loader), ...(kernel && { kernel: toHex(kernel) }), sections: named(sections) },
+      secureBoot: { on: variables(o.variables.on), off: variables(o.variables.off) },
+    }),
+  )
+}
+
+/**
+ * Verifies a signed document of measurements (compact JWS, ES256) under keys that the caller pinned, and reads it.
+ * @throws VerificationError TokenOfAnotherKind, AlgorithmNotAllowed, UnknownCriticalExtension, TokenKeyUnknown, TokenKeyNotAllowed,
+ * TokenSignatureInvalid; ParseError
+ */
+export async function verifyImageMeasurements(o: { jws: string; keys: readonly Jwk[] }): Promise<ImageMeasurements> {
+  const jws = parseJws(o.jws)
+  const { typ, alg, kid } = jws.header
+  if (typ !== imageMeasurementsType)
+    throw new VerificationError({
+      code: 'TokenOfAnotherKind',
+      message: 'Signed text is no document of an image’s measurements',
+      subject: 'token',
+      expected: imageMeasurementsType,
+      found: shown(typ),
+    })
+  if (Object.hasOwn(jws.header, 'crit'))
+    throw new VerificationError({
+      code: 'UnknownCriticalExtension',
+      message: 'Document of measurements has a critical header that is not understood',
+      subject: 'token',
+      found: shown(jws.header['crit']),
+    })
+  const algorithm = requireAlgorithm(alg, ['ES256'])
+  const key = selectKey({ keys: o.keys, kid, algorithm })
+  if (!(await verifyTokenSignature({ algorithm, key, signature: jws.signature, data: jws.signingInput })))
+    throw new VerificationError({
+      code: 'TokenSignatureInvalid',
+      message: 'Document of measurements is not signed by the key that it names',
+      subject: 'token',
+    })
+  return parseImageMeasurements(jws.payload)
+}
+
+/** Reads what imageMeasurementsText writes, and nothing else. @throws ParseError */
+export function parseImageMeasurements(payload: Uint8Array): ImageMeasurements {
+  const document = members(readJsonObject(payload, 'image measurements'), '', [
+    'version',
+    'image',
+    'measuredAt',
+    'bootFile',
+    'secureBoot',
+  ])
+  if (document['version'] !== version)
+    throw new ParseError({
+      code: 'UnknownVersion',
+      message: 'image measurements: version',
+      expected: String(version),
+      found: shown(document['version']),
+    })
+  const bootFile = members(document['bootFile'], 'bootFile', ['loader', 'sections'], ['kernel'])
+  const secureBoot = members(document['secureBoot'], 'secureBoot', ['on', 'off'])
+  const sections = digestList(bootFile['sections'], 'bootFile.sections', measuredSections)
+  return {
+    image: readImage(document['image']),
+    measuredAt: time(document['measuredAt'], 'measuredAt'),
+    bootFile: {
+      loader: sha256(bootFile['loader'], 'bootFile.loader'),
+      ...(bootFile['kernel'] !== undefined && { kernel: sha256(bootFile['kernel'], 'bootFile.kernel') }),
+      sections,
+    },
+    variables: { on: readVariables(secureBoot['on'], 'on'), off: readVariables(secureBoot['off'], 'off') },
+  }
+}
+
+function readImage(value: unknown): MeasuredImage {
+  const image = members(value, 'image', ['id', 'name', 'version', 'source'])
+  const text = (name: string): string => {
+    const found = image[name]
+    return typeof found === 'string' && found.length > 0 && found.length <= 200
+      ? found
+      : refuse(`image.${name}`, 'text of at most 200 characters', found)
+  }
+  const { source } = image
+  if (source !== 'reference' && source !== 'import' && source !== 'capture')
+    return refuse('image.source', 'reference, import or capture', source)
+  return { id: text('id'), name: text('name'), version: text('version'), source }
+}
+
+function readVariables(value: unknown, which: string): MeasuredVariables {
+  const path = `secureBoot.${which}`
+  const read = members(value, path, ['variables'], ['authority'])
+  const variables = digestList(read['variables'], `${path}.variables`, secureBootVariables)
+  if (secureBootVariables.slice(0, 4).some((name, index) => variables[index]?.name !== name))
+    return refuse(`${path}.variables`, 'PK, KEK, db and dbx first', variables.map(({ name }) => name).join())
+  const { authority } = read
+  return {
+    variables: variables as MeasuredVariables['variables'],
+    ...(authority !== undefined && { authority: sha256(authority, `${path}.authority`) }),
+  }
+}
+
+/** Names in the order in which they are measured, each once. */
+function digestList(value: unknown, path: string, order: readonly string[]): MeasuredSection[] {
+  if (!Array.isArray(value)) return refuse(path, 'a list', value)
+  let last = -1
+  return value.map((each: unknown, index) => {
+    const { name, sha256: digest } = members(each, `${path}[${index}]`, ['name', 'sha256'])
+    const place = order.indexOf(String(name))
+    if (typeof name !== 'string' || place <= last)
+      return refuse(`${path}[${index}].name`, `names of ${order.join(', ')}, in this order`, name)
+    last = place
+    return { name, sha256: sha256(digest, `${path}[${index}].sha256`) }
+  })
+}
+
+function sha256(value: unknown, path: string): Uint8Array {
+  if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value)) return refuse(path, 'SHA-256 in hexadecimal', value)
+  return fromHex(value)
+}
+
+function time(value: unknown, path: string): Date {
+  const found = typeof value === 'string' ? new Date(value) : undefined
+  if (found === undefined || Number.isNaN(found.getTime()) || found.toISOString() !== value)
+    return refuse(path, 'a time as 2026-01-31T00:00:00.000Z', value)
+  return found
+}
+
+function members(
+  value: unknown,
+  path: string,
+  required: readonly string[],
+  optional: readonly string[] = [],
+): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(path, 'an object', value)
+  const found = Object.keys(value)
+  if (
+    required.some((name) => !found.includes(name)) ||
+    found.some((name) => ![...required, ...optional].includes(name))
+  )
+    return refuse(path, `the members ${required.join(', ')}`, found.join(', '))
+  return value as Record<string, unknown>
+}
+
+function refuse(path: string, expected: string, found: unknown): never {
+  const message = `image measurements${path === '' ? '' : `: ${path}`} is not what it should be`
+  throw new ParseError({ code: 'InvalidValue', message, expected, found: shown(found) })
+}

@@ -1,0 +1,142 @@
+import { fromBase64, toBase64 } from '../../core/bytes/base64.ts'
+import { equal, utf8 } from '../../core/bytes/bytes.ts'
+import { digest } from '../../core/bytes/digest.ts'
+import { toHex } from '../../core/bytes/hex.ts'
+import { ParseError, VerificationError } from '../../core/errors.ts'
+import { extendAll } from './pcr.ts'
+
+/** Register into which the reference image's agent measures, at every boot, what it settled at the first one. */
+export const settingsRegister = 14
+
+/** Who may enter a guest, and what it was given, as it took it at its first boot. */
+export interface GuestSettings {
+  hostname: string
+  adminUsername: string
+  /** Upper-case GUID. */
+  vmId: string
+  /**
+   * SHA-256 of the certificate authority (PEM text) whose services the guest trusts. Absent from guests of images that settle none:
+   * a host can give those another at each boot.
+   */
+  authorityDigest?: Uint8Array
+  /** Absent where there is none; never empty. */
+  customData?: Uint8Array
+  /** SHA-256 of the password's salted hash; absent where the account has none. */
+  passwordDigest?: Uint8Array
+  /** Lines of authorized_keys. */
+  sshPublicKeys: string[]
+}
+
+/** Custom data of 64 KiB and sixteen of the longest keys fit. */
+const sizeLimit = 512 * 1024
+const singles = ['hostname', 'adminUsername', 'vmId', 'authorityDigest', 'customData', 'passwordDigest'] as const
+const digestLength = 32
+
+/**
+ * `/var/lib/strongroom/settled` of a guest that took these settings (image/recipe/agent): lines of a name and a value in base64,
+ * in this order, keys last.
+ */
+export function settingsText(settings: GuestSettings): Uint8Array {
+  const line = (name: string, value: Uint8Array): string => `${name} ${toBase64(value)}\n`
+  const { authorityDigest, customData = new Uint8Array(), passwordDigest } = settings
+  const texts = [
+    line('hostname', utf8(settings.hostname)),
+    line('adminUsername', utf8(settings.adminUsername)),
+    line('vmId', utf8(settings.vmId)),
+    ...(authorityDigest === undefined ? [] : [line('authorityDigest', authorityDigest)]),
+    // The agent leaves out what is empty.
+    ...(customData.length === 0 ? [] : [line('customData', customData)]),
+    ...(passwordDigest === undefined ? [] : [line('passwordDigest', passwordDigest)]),
+    ...settings.sshPublicKeys.map((key) => line('sshPublicKey', utf8(key))),
+  ]
+  return utf8(texts.join(''))
+}
+
+/** PCR 14 of a boot of a guest with this file. */
+export async function settingsRegisterValue(settled: Uint8Array): Promise<Uint8Array> {
+  return await extendAll([await digest('SHA-256', settled)])
+}
+
+/**
+ * Reads what a guest settled. One meaning has one form: another order, another base64, a control character inside a value (which
+ * would become a line of authorized_keys) are refused.
+ * @throws ParseError
+ */
+export function parseSettings(settled: Uint8Array): GuestSettings {
+  if (settled.length > sizeLimit)
+    throw new ParseError({ code: 'TooLarge', message: `settings: more than ${sizeLimit} bytes` })
+  const lines = decodeText(settled, 'the file').split('\n')
+  if (lines.pop() !== '') throw new ParseError({ code: 'Truncated', message: 'settings: the last line has no end' })
+  const found = new Map<string, Uint8Array>()
+  const sshPublicKeys: string[] = []
+  for (const line of lines) {
+    const space = line.indexOf(' ')
+    const name = line.slice(0, Math.max(space, 0))
+    const value = fromBase64(line.slice(space + 1))
+    if (name === 'sshPublicKey') sshPublicKeys.push(textValue(value, name))
+    else if (!singles.some((each) => each === name))
+      throw new ParseError({ code: 'UnknownType', message: 'settings: a line has a name that no agent writes' })
+    else if (found.has(name)) throw new ParseError({ code: 'Duplicate', message: `settings: two lines of ${name}` })
+    else found.set(name, value)
+  }
+  const required = (name: string): string => {
+    const value = found.get(name)
+    if (value === undefined) throw new ParseError({ code: 'Missing', message: `settings: no ${name}` })
+    return textValue(value, name)
+  }
+  const customData = found.get('customData')
+  const digestOf = (name: string): Uint8Array | undefined => {
+    const value = found.get(name)
+    if (value !== undefined && value.length !== digestLength)
+      throw new ParseError({ code: 'InvalidValue', message: `settings: ${name} is not ${digestLength} bytes` })
+    return value
+  }
+  const authorityDigest = digestOf('authorityDigest')
+  const passwordDigest = digestOf('passwordDigest')
+  const settings: GuestSettings = {
+    hostname: required('hostname'),
+    adminUsername: required('adminUsername'),
+    vmId: required('vmId'),
+    ...(authorityDigest !== undefined && { authorityDigest }),
+    ...(customData !== undefined && { customData }),
+    ...(passwordDigest !== undefined && { passwordDigest }),
+    sshPublicKeys,
+  }
+  if (!equal(settingsText(settings), settled))
+    throw new ParseError({ code: 'NotCanonical', message: 'settings: not as an agent writes them' })
+  return settings
+}
+
+/**
+ * What a guest settled, by what its TPM quoted: whoever tells the settings, they count because PCR 14 is of these and no others.
+ * @param o.quoted PCR 14 of a quote that was verified
+ * @throws ParseError, VerificationError EventLogMismatch
+ */
+export async function verifySettings(o: { settled: Uint8Array; quoted: Uint8Array }): Promise<GuestSettings> {
+  const value = await settingsRegisterValue(o.settled)
+  if (!equal(value, o.quoted)) {
+    throw new VerificationError({
+      code: 'EventLogMismatch',
+      message: `The settings do not replay to PCR ${settingsRegister}: the guest took others, or measured none.`,
+      expected: toHex(value),
+      found: toHex(o.quoted),
+    })
+  }
+  return parseSettings(o.settled)
+}
+
+function textValue(value: Uint8Array, name: string): string {
+  const text = decodeText(value, name)
+  // oxlint-disable-next-line no-control-regex -- they are what is refused
+  if (text === '' || /[\u0000-\u001f\u007f]/.test(text))
+    throw new ParseError({ code: 'InvalidValue', message: `settings: ${name} is empty or more than one line` })
+  return text
+}
+
+function decodeText(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw new ParseError({ code: 'InvalidEncoding', message: `settings: ${name} is no text`, cause })
+  }
+}

@@ -1,0 +1,113 @@
+import { equal, utf8 } from '../../core/bytes/bytes.ts'
+import { digest, forWebCrypto } from '../../core/bytes/digest.ts'
+import { toHex } from '../../core/bytes/hex.ts'
+import type { UserspaceRecord } from '../../eventlog/userspace-log.ts'
+import { VerificationError } from '../../core/errors.ts'
+import { extendAll, textDigest } from './pcr.ts'
+
+/** Register into which the reference image's initrd measures the volume that it opens, before anything of it is mounted. */
+export const volumeRegister = 15
+
+/** What the initrd extends into it as its last act: everything before is the signed initrd's own. */
+export const volumeSeparator = 'strongroom:leave-initrd'
+
+/** The one form of an encrypted OS disk; the initrd has the same constants. A header on the disk is not asked. */
+export const volumeForm = { cipher: 'aes-xts-plain64', keyBits: 512, sectorBytes: 4096, offsetSectors: 32768 } as const
+
+/** How an encrypted OS disk is mapped, as the initrd measured it. */
+export interface Volume {
+  /** dm-crypt's name. */
+  cipher: string
+  keyBits: number
+  sectorBytes: number
+  /** Of the data from the start of the partition, in sectors of 512 bytes. */
+  offsetSectors: number
+  luksUuid: string
+  /** HMAC-SHA-256 under the volume key over the rest, hexadecimal: no other volume has it, and it gives nothing of the key away. */
+  keyDigest: string
+}
+
+const describe = (luksUuid: string): string => {
+  const { cipher, keyBits, sectorBytes, offsetSectors } = volumeForm
+  return ['strongroom-volume', 1, cipher, keyBits, sectorBytes, offsetSectors, luksUuid].join(':')
+}
+
+/** The text that a boot measures when it opens a volume: its form, its UUID, and a MAC over both under its key. */
+export async function volumeText(o: { volumeKey: Uint8Array; luksUuid: string }): Promise<string> {
+  const text = describe(o.luksUuid)
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
+  const key = await crypto.subtle.importKey('raw', forWebCrypto(o.volumeKey), algorithm, false, ['sign'])
+  const mac = new Uint8Array(await crypto.subtle.sign('HMAC', key, forWebCrypto(utf8(text))))
+  return `${text}:${toHex(mac)}`
+}
+
+/** Digest that is extended for a text of volumeText. */
+export async function volumeDigest(text: string): Promise<Uint8Array> {
+  return await digest('SHA-256', utf8(text))
+}
+
+const form =
+  /^strongroom-volume:1:([a-z0-9-]{1,40}):(\d{1,5}):(\d{1,5}):(\d{1,9}):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([0-9a-f]{64})$/
+
+/** @returns undefined where the text describes no volume */
+export function parseVolumeText(text: string): Volume | undefined {
+  const [, cipher, keyBits, sectorBytes, offsetSectors, luksUuid, keyDigest] = form.exec(text) ?? []
+  if (cipher === undefined || luksUuid === undefined || keyDigest === undefined) return undefined
+  return {
+    cipher,
+    keyBits: Number(keyBits),
+    sectorBytes: Number(sectorBytes),
+    offsetSectors: Number(offsetSectors),
+    luksUuid,
+    keyDigest,
+  }
+}
+
+/**
+ * Verifies which volume a boot opened: the log's records of PCR 15 give the quoted register, and the first two are the volume's
+ * and the initrd's separator. What comes later is the root file system's own and counts for nothing.
+ * @param o.expected digest of the volume that the VM was made with (volumeDigest)
+ * @returns how it was mapped: the text whose digest was measured
+ * @throws VerificationError EventLogMismatch where the log does not explain the register, VolumeMismatch for another volume or none
+ */
+export async function verifyVolume(o: {
+  log: readonly UserspaceRecord[]
+  quoted: Uint8Array
+  expected: Uint8Array
+}): Promise<Volume> {
+  const records = o.log.filter((record) => record.pcr === volumeRegister)
+  const value = await extendAll(records.map((record) => record.digest))
+  if (!equal(value, o.quoted)) {
+    throw new VerificationError({
+      code: 'EventLogMismatch',
+      message: `The log of user space does not replay to PCR ${volumeRegister}.`,
+      expected: toHex(o.quoted),
+      found: toHex(value),
+    })
+  }
+  const separator = await textDigest(volumeSeparator)
+  const [first, second] = records
+  const same =
+    first !== undefined &&
+    equal(first.digest, o.expected) &&
+    second !== undefined &&
+    equal(second.digest, separator) &&
+    // The text is the log's word until its digest is the one that was measured.
+    equal(await volumeDigest(first.text), first.digest)
+  const volume = same ? parseVolumeText(first.text) : undefined
+  if (volume !== undefined) return volume
+  throw new VerificationError({
+    code: 'VolumeMismatch',
+    message: `PCR ${volumeRegister} does not begin with the volume that this VM was made with: the initrd opened another disk, or none.`,
+    expected: `${toHex(o.expected)} with the text that it is of, then the initrd's separator`,
+    found:
+      first === undefined
+        ? 'nothing'
+        : equal(first.digest, separator)
+          ? "the initrd's separator: no encrypted volume was opened"
+          : records
+              .slice(0, 2)
+              .map((record) => toHex(record.digest))
+              .join(', '),
+  })
+}

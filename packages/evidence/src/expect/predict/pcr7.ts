@@ -1,0 +1,81 @@
+import { ByteWriter } from '../../core/bytes/byte-writer.ts'
+import { digest, type HashName } from '../../core/bytes/digest.ts'
+import { parseGuid } from '../../core/bytes/guid.ts'
+import { extendAll, separatorDigest } from './pcr.ts'
+import { efiVendor } from '../../eventlog/efi-vendor.ts'
+import { variableData, type EfiVariable } from './variable-store.ts'
+
+/** True when firmware that starts with these variables enforces Secure Boot: a platform key is enrolled and it is not switched off. */
+export function secureBootEnabled(variables: EfiVariable[]): boolean {
+  const enrolled = variableData(variables, 'PK', efiVendor.global).length > 0
+  const enable = variableData(variables, 'SecureBootEnable', efiVendor.secureBootEnable)
+  return enrolled && (enable.length === 0 || enable[0] === 1)
+}
+
+/** PCR 7 of a boot with these variables. @param o.authority EFI_SIGNATURE_DATA from findAuthority */
+export async function predictPcr7(o: {
+  variables: EfiVariable[]
+  authority: Uint8Array | undefined
+}): Promise<Uint8Array> {
+  return extendAll(await pcr7DigestsOf(await measureVariables(o), secureBootEnabled(o.variables)))
+}
+
+/** Digests of what the firmware measures of the variables that decide Secure Boot. */
+export interface MeasuredVariables {
+  /** PK, KEK, db, dbx; dbt and dbr after them where they exist. */
+  variables: { name: SecureBootVariable; sha256: Uint8Array }[]
+  /** Of the db entry that accepts the first image. */
+  authority?: Uint8Array | undefined
+}
+
+/** In the order in which the firmware measures them; the last two only where they exist. */
+export const secureBootVariables = ['PK', 'KEK', 'db', 'dbx', 'dbt', 'dbr'] as const
+export type SecureBootVariable = (typeof secureBootVariables)[number]
+const optional: readonly SecureBootVariable[] = ['dbt', 'dbr']
+const vendorOf = (name: SecureBootVariable): string =>
+  name === 'PK' || name === 'KEK' ? efiVendor.global : efiVendor.imageSecurity
+
+/** @param o.authority EFI_SIGNATURE_DATA from findAuthority */
+export async function measureVariables(o: {
+  variables: EfiVariable[]
+  authority: Uint8Array | undefined
+}): Promise<MeasuredVariables> {
+  const measured: MeasuredVariables['variables'] = []
+  for (const name of secureBootVariables) {
+    const vendor = vendorOf(name)
+    const data = variableData(o.variables, name, vendor)
+    if (data.length === 0 && optional.includes(name)) continue
+    measured.push({ name, sha256: await variableDigest({ name, vendor, data }) })
+  }
+  if (o.authority === undefined) return { variables: measured }
+  const authority = await variableDigest({ name: 'db', vendor: efiVendor.imageSecurity, data: o.authority })
+  return { variables: measured, authority }
+}
+
+/**
+ * What the firmware extends into PCR 7, in order: Secure Boot's state, PK, KEK, db, dbx (dbt and dbr where they exist), the separator, then the db entry that
+ * accepted the first image. Without Secure Boot nothing is checked and no authority is measured.
+ */
+export async function pcr7DigestsOf(measured: MeasuredVariables, secureBoot: boolean): Promise<Uint8Array[]> {
+  const data = Uint8Array.of(secureBoot ? 1 : 0)
+  return [
+    await variableDigest({ name: 'SecureBoot', vendor: efiVendor.global, data }),
+    ...measured.variables.map(({ sha256 }) => sha256),
+    await separatorDigest(),
+    ...(secureBoot && measured.authority !== undefined ? [measured.authority] : []),
+  ]
+}
+
+/** Digest of UEFI_VARIABLE_DATA (TCG PC Client Platform Firmware Profile section 10.4.2). */
+export function variableDigest(o: {
+  name: string
+  vendor: string
+  data: Uint8Array
+  hash?: HashName
+}): Promise<Uint8Array> {
+  const { name, vendor, data } = o
+  const writer = new ByteWriter()
+  writer.bytes(parseGuid(vendor)).u64le(BigInt(name.length)).u64le(BigInt(data.length))
+  for (let index = 0; index < name.length; index++) writer.u16le(name.charCodeAt(index))
+  return digest(o.hash ?? 'SHA-256', writer.bytes(data).finish())
+}

@@ -1,0 +1,77 @@
+import { ByteReader } from '../../core/bytes/byte-reader.ts'
+import { equal } from '../../core/bytes/bytes.ts'
+import { DerReader, derTag } from '../../core/der/der-reader.ts'
+import type { PeImage } from './pe.ts'
+import { parseSignatureLists } from '../../eventlog/signature-list.ts'
+import { efiVendor } from '../../eventlog/efi-vendor.ts'
+import { variableData, type EfiVariable } from './variable-store.ts'
+
+const pkcs7 = 0x0002
+
+/** Certificates (DER) that the signatures of the image carry, in order; none for an unsigned image. @throws ParseError */
+export function signerCertificates(image: PeImage): Uint8Array[] {
+  const table = new ByteReader(image.certificates, 'certificate table')
+  const certificates: Uint8Array[] = []
+  while (table.remaining >= 8) {
+    const length = table.u32le('length')
+    table.u16le('revision')
+    const type = table.u16le('type')
+    const content = table.bytes(length - 8, 'signature')
+    table.bytes(Math.min((8 - (length % 8)) % 8, table.remaining), 'padding')
+    if (type === pkcs7) certificates.push(...certificatesOf(content))
+  }
+  return certificates
+}
+
+/**
+ * The entry of db by which the firmware will accept the image: the first certificate that signed it or issued a
+ * certificate it carries. Undefined where db has none. This names the entry, it does not verify the signature: a wrong
+ * guess gives a wrong prediction, and the disk stays shut.
+ */
+export function findAuthority(variables: EfiVariable[], image: PeImage): Uint8Array | undefined {
+  const signers = signerCertificates(image)
+  const issuers = signers.map((signer) => namesOf(signer).issuer)
+  for (const entry of parseSignatureLists(variableData(variables, 'db', efiVendor.imageSecurity))) {
+    if (entry.type !== 'x509') continue
+    if (signers.some((signer) => equal(signer, entry.content))) return entry.raw
+    const { subject } = namesOf(entry.content)
+    if (issuers.some((issuer) => equal(issuer, subject))) return entry.raw
+  }
+  return undefined
+}
+
+/** Certificates of a PKCS #7 SignedData (RFC 2315 section 9.1). */
+function certificatesOf(content: Uint8Array): Uint8Array[] {
+  const outer = new DerReader(content, 'signature')
+  const info = outer.sequence('ContentInfo')
+  // Authenticode allows a bare SignedData as well.
+  const first = info.peek()
+  if (first === derTag.oid) {
+    info.expect(derTag.oid, 'content type')
+    const explicit = info.enter(info.expect(derTag.context(0, true), 'content'), 'content')
+    return signedDataCertificates(explicit.sequence('SignedData'))
+  }
+  return signedDataCertificates(info)
+}
+
+function signedDataCertificates(data: DerReader): Uint8Array[] {
+  data.expect(derTag.integer, 'version')
+  data.expect(derTag.set, 'digest algorithms')
+  data.expect(derTag.sequence, 'content info')
+  const set = data.optional(derTag.context(0, true), 'certificates')
+  if (set === undefined) return []
+  const reader = data.enter(set, 'certificates')
+  const certificates: Uint8Array[] = []
+  while (!reader.atEnd) certificates.push(reader.next('certificate').raw)
+  return certificates
+}
+
+function namesOf(certificate: Uint8Array): { issuer: Uint8Array; subject: Uint8Array } {
+  const tbs = new DerReader(certificate, 'certificate').sequence('Certificate').sequence('TBSCertificate')
+  tbs.optional(derTag.context(0, true), 'version')
+  tbs.expect(derTag.integer, 'serial number')
+  tbs.expect(derTag.sequence, 'signature algorithm')
+  const issuer = tbs.expect(derTag.sequence, 'issuer').raw
+  tbs.expect(derTag.sequence, 'validity')
+  return { issuer, subject: tbs.expect(derTag.sequence, 'subject').raw }
+}
