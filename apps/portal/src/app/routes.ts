@@ -24,6 +24,9 @@ function page<Pattern extends string>(
 /** In the order in which they are tried. */
 export const pages: readonly Page[] = [
   page('/', 'Machines', async () => (await import('../machines/machines-page.tsx')).MachinesPage),
+  page('/machines/new', 'Make a machine', async () => (await import('../make/make-page.tsx')).MakePage),
+  page('/machines/:group/:name', 'Machine', async () => (await import('../machines/machine-page.tsx')).MachinePage),
+  page('/sizes', 'Sizes', async () => (await import('../sizes/sizes-page.tsx')).SizesPage),
   page('/inspector', 'Inspector', async () => (await import('../inspector/inspector-page.tsx')).InspectorPage, {
     open: true,
   }),
@@ -40,5 +43,6 @@ export function findPage(path: string): { page: Page; parameters: Record<string,
 /** What stands in the navigation. */
 export const places: readonly { address: string; name: string }[] = [
   { address: '/', name: 'Machines' },
+  { address: '/sizes', name: 'Sizes' },
   { address: '/inspector', name: 'Inspector' },
 ]

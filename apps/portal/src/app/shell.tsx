@@ -65,7 +65,11 @@ function Bar() {
           <a
             key={address}
             href={address}
-            aria-current={(address === '/' ? path === '/' : path.startsWith(address)) ? 'page' : undefined}
+            aria-current={
+              (address === '/' ? path === '/' || path.startsWith('/machines') : path.startsWith(address))
+                ? 'page'
+                : undefined
+            }
           >
             {name}
           </a>

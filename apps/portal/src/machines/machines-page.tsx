@@ -20,6 +20,9 @@ export function MachinesPage() {
       <div class="head">
         <h1>Machines</h1>
         <Freshness live={machines} />
+        <a class="button primary end" href="/machines/new">
+          Make one
+        </a>
       </div>
       <div class="tools">
         <label class="search">
@@ -33,7 +36,9 @@ export function MachinesPage() {
         </label>
         {all !== undefined && (
           <span class="count" role="status">
-            {filter === '' ? `${all.length} machines` : `${shown.length} of ${all.length}`}
+            {filter === ''
+              ? `${all.length} ${all.length === 1 ? 'machine' : 'machines'}`
+              : `${shown.length} of ${all.length}`}
           </span>
         )}
       </div>
@@ -42,6 +47,9 @@ export function MachinesPage() {
       {all?.length === 0 && (
         <div class="empty">
           <p>No machine yet.</p>
+          <a class="button primary" href="/machines/new">
+            Make the first one
+          </a>
         </div>
       )}
       {shown.length > 0 && <MachineRows machines={shown} />}

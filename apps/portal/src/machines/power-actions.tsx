@@ -1,0 +1,126 @@
+import type { ArmOperationStep } from '@strongroom/contract'
+import { useRef, useState } from 'preact/hooks'
+import { navigate } from '../app/router.ts'
+import { duration } from '../ui/format.ts'
+import { Problem } from '../ui/problem.tsx'
+import { run, versions } from '../wire/arm.ts'
+import { toWireError, type WireError } from '../wire/wire-error.ts'
+import { powerOf, type Machine } from './machine.ts'
+
+interface Action {
+  name: string
+  /** Below the machine's path; a DELETE where it is undefined. */
+  verb: string | undefined
+  when: readonly string[]
+  /** What it costs or loses. */
+  words: string
+  danger?: boolean
+}
+
+const actions: readonly Action[] = [
+  { name: 'Start', verb: 'start', when: ['stopped', 'deallocated'], words: 'It boots: measured and attested anew before anything of it is opened. Its cores are charged from then on.' },
+  { name: 'Restart', verb: 'restart', when: ['running'], words: 'Programs in it end, what is in memory and on the temporary disk is lost. It is measured and attested anew.' },
+  { name: 'Stop', verb: 'powerOff', when: ['running'], words: 'It shuts down. What is in memory is lost; disks stay. Its cores stay reserved, and are charged.' },
+  { name: 'Deallocate', verb: 'deallocate', when: ['running', 'stopped'], words: 'It shuts down and gives its cores back: they are no longer charged, and another machine may take them. Disks stay, and are charged. The temporary disk is lost.' },
+  { name: 'Delete', verb: undefined, when: ['running', 'stopped', 'deallocated', 'starting', 'stopping', 'unknown'], words: 'The machine is deleted with what was made to go with it (deleteOption), as a rule its OS disk and interfaces, and the key of its guest state: an encrypted OS disk cannot be read again by anybody, copies included. Other disks and the address stay, and are charged.', danger: true },
+] // prettier-ignore
+
+/** What can be done with a machine now, each said before it is done, and the steps of what is under way. */
+export function PowerActions({ machine, changed }: { machine: Machine; changed: () => void }) {
+  const { power } = powerOf(machine.properties.instanceView)
+  const [chosen, setChosen] = useState<Action>()
+  const [doing, setDoing] = useState<string>()
+  const [steps, setSteps] = useState<ArmOperationStep[]>([])
+  const [refused, setRefused] = useState<WireError>()
+  const dialog = useRef<HTMLDialogElement>(null)
+  const choose = (action: Action): void => {
+    setChosen(action)
+    dialog.current?.showModal()
+  }
+  const begin = async (action: Action): Promise<void> => {
+    dialog.current?.close()
+    setDoing(action.name)
+    setSteps([])
+    setRefused(undefined)
+    const path = action.verb === undefined ? machine.id : `${machine.id}/${action.verb}`
+    const method = action.verb === undefined ? 'DELETE' : 'POST'
+    setTimeout(changed, 300)
+    await run({ method, path, version: versions.compute }, setSteps).then(
+      () => {
+        if (action.verb === undefined) navigate('/')
+        else changed()
+      },
+      (error: unknown) => setRefused(toWireError(error)),
+    )
+    setDoing(undefined)
+  }
+  return (
+    <>
+      <div class="tools">
+        {actions.map((action) => (
+          <button
+            key={action.name}
+            type="button"
+            class={action.danger === true ? 'danger' : ''}
+            disabled={doing !== undefined || !action.when.includes(power)}
+            onClick={() => choose(action)}
+          >
+            {action.name}
+          </button>
+        ))}
+      </div>
+      <dialog ref={dialog} aria-labelledby="what-it-does">
+        <form method="dialog" class="stack">
+          <h2 id="what-it-does">
+            {chosen?.name} <bdi>{machine.name}</bdi>?
+          </h2>
+          <p>{chosen?.words}</p>
+          <div class="tools">
+            <button
+              type="button"
+              class={chosen?.danger === true ? 'danger' : 'primary'}
+              onClick={() => chosen && void begin(chosen)}
+            >
+              {chosen?.name}
+            </button>
+            <button>Leave it as it is</button>
+          </div>
+        </form>
+      </dialog>
+      {refused !== undefined && <Problem error={refused} what="It was not done." />}
+      {(doing !== undefined || steps.length > 0) && <Timeline title={doing ?? 'Last operation'} steps={steps} />}
+    </>
+  )
+}
+
+/** Steps of an operation with their times. */
+export function Timeline({ title, steps }: { title: string; steps: readonly ArmOperationStep[] }) {
+  return (
+    <section class="stack" aria-live="polite">
+      <h2>{title}</h2>
+      <ol class="steps">
+        {steps.map((step, index) => (
+          <li key={index}>
+            <span class={`badge ${kinds[step.state]}`}>{step.state}</span> <bdi>{step.name}</bdi>{' '}
+            <span class="quiet">{timeOf(step)}</span>
+            {step.message !== undefined && <bdi class="quiet">: {step.message}</bdi>}
+          </li>
+        ))}
+      </ol>
+    </section>
+  )
+}
+
+const kinds: Record<ArmOperationStep['state'], string> = {
+  Pending: 'off',
+  Running: 'moving',
+  Done: 'good',
+  Undone: 'off',
+  Failed: 'bad',
+}
+
+function timeOf({ startedAt, endedAt }: ArmOperationStep): string {
+  if (startedAt === undefined) return ''
+  const end = endedAt === undefined ? Date.now() : Date.parse(endedAt)
+  return duration(Math.max(0, end - Date.parse(startedAt)))
+}

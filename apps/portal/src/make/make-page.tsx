@@ -1,0 +1,307 @@
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import { Frame } from '../app/shell.tsx'
+import { place, navigate } from '../app/router.ts'
+import { Command } from '../ui/command.tsx'
+import { useLive } from '../ui/live.ts'
+import { Problem } from '../ui/problem.tsx'
+import { Why } from '../sizes/sizes-page.tsx'
+import { judgeSizes } from '../sizes/reasons.ts'
+import { readRegions, readSizes, readUsages, type Size } from '../sizes/size.ts'
+import { nameOf } from '../machines/machine.ts'
+import { toWireError, WireError } from '../wire/wire-error.ts'
+import { defaultName, encryptions, namePattern, type Choice } from './choice.ts'
+import { readImages } from './images.ts'
+import { make, preFlight, progressOf, type PreFlight } from './pre-flight.ts'
+import { makeSshKey, type SshKey } from './ssh-key.ts'
+import { azCommands, bicepText, groupTemplate } from './template.ts'
+
+/** One page, a default for every field, and the refusal before anything is sent. */
+export function MakePage() {
+  const [own, setOwn] = useState<Partial<Choice>>(() => ({ name: defaultName() }))
+  const [key, setKey] = useState<SshKey | WireError>()
+  const [sent, setSent] = useState<Choice>()
+  const query = place.value.query
+  const regions = useLive('regions', readRegions, () => 300_000)
+  const sizes = useLive('sizes', readSizes, () => 300_000)
+  const region = own.region ?? query.get('region') ?? regions.value?.[0]?.name ?? ''
+  const usages = useLive(`usages ${region}`, async (signal) => (region === '' ? [] : await readUsages(region, signal)))
+  const images = useLive(
+    `images ${region}`,
+    async (signal) => (region === '' ? [] : await readImages(region, signal)),
+    () => 300_000,
+  )
+  useEffect(() => {
+    void makeSshKey('strongroom-portal').then(setKey, (error: unknown) => setKey(toWireError(error)))
+  }, [])
+  const encryption = own.encryption ?? encryptions[0]!.value
+  const judged = useMemo(
+    () =>
+      judgeSizes(sizes.value ?? [], usages.value ?? [], { region, encryption }).filter(
+        ({ size }) => size.tee !== undefined,
+      ),
+    [sizes.value, usages.value, region, encryption],
+  )
+  const choice: Choice = {
+    name: own.name ?? '',
+    group: own.group ?? 'strongroom',
+    region,
+    image: own.image ?? images.value?.[0]?.urn ?? '',
+    size: own.size ?? query.get('size') ?? judged[0]?.size.name ?? '',
+    encryption,
+    adminUsername: own.adminUsername ?? 'azureuser',
+    sshPublicKey: own.sshPublicKey ?? (key !== undefined && 'publicText' in key ? key.publicText : ''),
+  }
+  const change = (part: Partial<Choice>): void => setOwn((now) => ({ ...now, ...part }))
+  const error = regions.error ?? sizes.error ?? images.error
+  if (sent !== undefined) return <Making choice={sent} back={() => setSent(undefined)} />
+  return (
+    <Frame>
+      <h1>Make a machine</h1>
+      {error !== undefined && <Problem error={error} what="What there is to choose from could not be read." />}
+      <form
+        class="make"
+        onSubmit={(event) => {
+          event.preventDefault()
+          setSent(choice)
+        }}
+      >
+        <div class="fields">
+          <label>
+            Name
+            <input
+              value={choice.name}
+              pattern={namePattern}
+              maxLength={64}
+              required
+              spellcheck={false}
+              onInput={(event) => change({ name: event.currentTarget.value })}
+            />
+          </label>
+          <label>
+            Resource group
+            <input
+              value={choice.group}
+              required
+              maxLength={90}
+              spellcheck={false}
+              onInput={(event) => change({ group: event.currentTarget.value })}
+            />
+          </label>
+          <label>
+            Region
+            <select
+              value={region}
+              onChange={(event) => change({ region: event.currentTarget.value, size: undefined as never })}
+            >
+              {(regions.value ?? []).map(({ name, displayName }) => (
+                <option key={name} value={name}>
+                  {displayName}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label>
+            Image
+            <select value={choice.image} onChange={(event) => change({ image: event.currentTarget.value })}>
+              {(images.value ?? []).map(({ urn, confidential }) => (
+                <option key={urn} value={urn} disabled={!confidential}>
+                  {urn.replace(/:latest$/, '')}
+                  {confidential ? '' : ' (does not qualify for confidential machines)'}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label>
+            Size
+            <select value={choice.size} onChange={(event) => change({ size: event.currentTarget.value })}>
+              {judged.map(({ size, reasons }) => (
+                <option key={size.name} value={size.name}>
+                  {optionText(size, reasons.length > 0)}
+                </option>
+              ))}
+            </select>
+            <a class="aside" href={`/sizes?region=${region}&encryption=${encryption}`}>
+              All sizes, and why not
+            </a>
+          </label>
+          <label>
+            Disk encryption
+            <select value={encryption} onChange={(event) => change({ encryption: event.currentTarget.value })}>
+              {encryptions.map(({ value, name }) => (
+                <option key={value} value={value}>
+                  {name}
+                </option>
+              ))}
+            </select>
+            <span class="aside">{encryptions.find(({ value }) => value === encryption)?.words}</span>
+          </label>
+          <label>
+            Account
+            <input
+              value={choice.adminUsername}
+              required
+              pattern="[a-z][a-z0-9_\-]{0,31}"
+              spellcheck={false}
+              onInput={(event) => change({ adminUsername: event.currentTarget.value })}
+            />
+          </label>
+          <label>
+            SSH public key
+            <textarea
+              rows={3}
+              value={choice.sshPublicKey}
+              required
+              spellcheck={false}
+              onInput={(event) => change({ sshPublicKey: event.currentTarget.value.trim() })}
+            />
+          </label>
+        </div>
+        <KeyNote sshKey={key} used={own.sshPublicKey === undefined} />
+        <Check choice={choice} sizes={sizes.value} />
+      </form>
+      <details>
+        <summary>The same request as text</summary>
+        <div class="stack">
+          <h2>Azure CLI</h2>
+          <Command label="Azure CLI" text={azCommands(choice)} />
+          <h2>Bicep</h2>
+          <Command label="Bicep" text={bicepText(choice)} />
+          <h2>ARM template</h2>
+          <Command label="ARM template" text={JSON.stringify(groupTemplate(choice), null, 2)} />
+        </div>
+      </details>
+    </Frame>
+  )
+}
+
+const optionText = (size: Size, refused: boolean): string =>
+  `${size.name.replace(/^Standard_/, '')}: ${size.vCPUs} cores, ${size.memoryGiB} GiB, ${size.tee === 'TDX' ? 'Intel TDX' : 'AMD SEV-SNP'}${refused ? ' (not here, see why)' : ''}`
+
+function KeyNote({ sshKey, used }: { sshKey: SshKey | WireError | undefined; used: boolean }) {
+  if (sshKey === undefined || !used) return null
+  if (sshKey instanceof WireError)
+    return (
+      <Problem error={sshKey} what="This browser makes no Ed25519 key. Paste the public half of one of your own." />
+    )
+  const href = `data:text/plain;charset=utf-8,${encodeURIComponent(sshKey.privateText)}`
+  return (
+    <p class="note">
+      This page made the key. Its private half exists nowhere else:{' '}
+      <a href={href} download="strongroom-key">
+        download it
+      </a>{' '}
+      before you make the machine, or paste a public key of your own.
+    </p>
+  )
+}
+
+/** The pre-flight, as one types. */
+function Check({ choice, sizes }: { choice: Choice; sizes: readonly Size[] | undefined }) {
+  const [found, setFound] = useState<{ key: string; result: PreFlight | WireError }>()
+  const key = JSON.stringify(choice)
+  const complete = sizes !== undefined && Object.values(choice).every((value) => value !== '')
+  useEffect(() => {
+    if (!complete || sizes === undefined) return undefined
+    const aborter = new AbortController()
+    // A word is typed to its end before it is asked about.
+    const timer = setTimeout(() => {
+      preFlight(choice, sizes, aborter.signal).then(
+        (result) => setFound({ key, result }),
+        (error: unknown) => aborter.signal.aborted || setFound({ key, result: toWireError(error) }),
+      )
+    }, 250)
+    return () => {
+      clearTimeout(timer)
+      aborter.abort()
+    }
+  }, [key, complete])
+  const result = found?.key === key ? found.result : undefined
+  const refused = result instanceof WireError || (result !== undefined && result.reasons.length > 0)
+  return (
+    <section class="check stack" aria-live="polite" aria-label="Pre-flight">
+      {!complete && <p class="quiet">Reading what there is to choose from …</p>}
+      {complete && result === undefined && <p class="quiet">Asking what would happen …</p>}
+      {result instanceof WireError && <Problem error={result} what="The resource manager would refuse this." />}
+      {result !== undefined && !(result instanceof WireError) && (
+        <>
+          {result.reasons.map((reason, index) => (
+            <Why key={index} reason={reason} region={choice.region} />
+          ))}
+          {result.reasons.length === 0 && <p class="verdict good">Nothing stands in the way.</p>}
+          <Changes changes={result.changes} />
+        </>
+      )}
+      <button class="primary" disabled={result === undefined || refused}>
+        Make {choice.name}
+      </button>
+    </section>
+  )
+}
+
+function Changes({ changes }: { changes: PreFlight['changes'] }) {
+  const made = changes.filter(({ change }) => change === 'Create')
+  const changed = changes.filter(({ change }) => change === 'Modify')
+  return (
+    <>
+      <p class="quiet">
+        It makes {made.length} resources: <bdi>{made.map(({ id }) => nameOf(id)).join(', ')}</bdi>
+      </p>
+      {changed.length > 0 && (
+        <p class="why">
+          It changes what is there: <bdi>{changed.map(({ id }) => nameOf(id)).join(', ')}</bdi>
+        </p>
+      )}
+    </>
+  )
+}
+
+/** What becomes of the request; it goes on when the page is left. */
+function Making({ choice, back }: { choice: Choice; back: () => void }) {
+  const [refused, setRefused] = useState<WireError>()
+  const [begun, setBegun] = useState(false)
+  useEffect(() => {
+    make(choice).then(
+      () => setBegun(true),
+      (error: unknown) => setRefused(toWireError(error)),
+    )
+  }, [])
+  const live = useLive(
+    `making ${begun}`,
+    async (signal) => (begun ? await progressOf(choice, signal) : undefined),
+    (value) => (value === undefined || value.state === 'Running' || value.state === 'Accepted' ? 700 : 60_000),
+  )
+  const done = live.value?.state === 'Succeeded'
+  const failed = live.value?.error
+  const address = `/machines/${encodeURIComponent(choice.group)}/${encodeURIComponent(choice.name)}`
+  useEffect(() => {
+    if (done) navigate(address, { replace: true })
+  }, [done])
+  return (
+    <Frame>
+      <h1>
+        Making <bdi>{choice.name}</bdi>
+      </h1>
+      <p role="status">
+        {failed === undefined && refused === undefined ? `${live.value?.state ?? 'Sent'} …` : 'It was not made.'}
+      </p>
+      {refused !== undefined && <Problem error={refused} />}
+      {failed !== undefined && <Problem error={new WireError(409, failed)} />}
+      <ul class="steps">
+        {(live.value?.parts ?? []).map(({ id, state }) => (
+          <li key={id}>
+            <span class={`badge ${{ Succeeded: 'good', Failed: 'bad' }[state] ?? 'moving'}`}>{state}</span>{' '}
+            <bdi>{nameOf(id)}</bdi>
+          </li>
+        ))}
+      </ul>
+      {(failed !== undefined || refused !== undefined) && (
+        <button type="button" onClick={back}>
+          Back to the form
+        </button>
+      )}
+      <p class="quiet">
+        It goes on without this page. <a href={address}>The machine’s own page</a> is there as soon as it is.
+      </p>
+    </Frame>
+  )
+}

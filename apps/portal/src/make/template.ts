@@ -1,0 +1,157 @@
+import type { Choice } from './choice.ts'
+
+type Json = Record<string, unknown>
+
+interface TemplateResource extends Json {
+  type: string
+  name: string
+  dependsOn?: string[]
+}
+
+const id = (type: string, ...names: string[]): string =>
+  `[resourceId('${type}', ${names.map((name) => `'${name}'`).join(', ')})]`
+const network = 'Microsoft.Network'
+const apiVersion = '2024-05-01'
+
+/** What `az vm create` makes: a network with its rules, an address, an interface and the machine. */
+export function resourcesOf(choice: Choice): TemplateResource[] {
+  const { name, region: location, group } = choice
+  const [publisher, offer, sku, version] = choice.image.split(':')
+  const rule = { priority: 1000, protocol: 'Tcp', direction: 'Inbound', access: 'Allow', sourceAddressPrefix: '*', sourcePortRange: '*', destinationAddressPrefix: '*', destinationPortRange: '22' } // prettier-ignore
+  const groupId = id(`${network}/networkSecurityGroups`, `${name}NSG`)
+  const networkId = id(`${network}/virtualNetworks`, `${group}VNET`)
+  const addressId = id(`${network}/publicIPAddresses`, `${name}PublicIP`)
+  const interfaceId = id(`${network}/networkInterfaces`, `${name}VMNic`)
+  return [
+    { type: `${network}/networkSecurityGroups`, apiVersion, name: `${name}NSG`, location, properties: { securityRules: [{ name: 'default-allow-ssh', properties: rule }] } },
+    { type: `${network}/virtualNetworks`, apiVersion, name: `${group}VNET`, location, properties: { addressSpace: { addressPrefixes: ['10.0.0.0/16'] }, subnets: [{ name: 'default', properties: { addressPrefix: '10.0.0.0/24' } }] } },
+    { type: `${network}/publicIPAddresses`, apiVersion, name: `${name}PublicIP`, location, sku: { name: 'Standard' }, properties: { publicIPAllocationMethod: 'Static' } },
+    {
+      type: `${network}/networkInterfaces`,
+      apiVersion,
+      name: `${name}VMNic`,
+      location,
+      dependsOn: [groupId, networkId, addressId],
+      properties: {
+        networkSecurityGroup: { id: groupId },
+        ipConfigurations: [{ name: 'ipconfig', properties: { subnet: { id: id(`${network}/virtualNetworks/subnets`, `${group}VNET`, 'default') }, publicIPAddress: { id: addressId } } }],
+      },
+    },
+    {
+      type: 'Microsoft.Compute/virtualMachines',
+      apiVersion: '2024-11-01',
+      name,
+      location,
+      dependsOn: [interfaceId],
+      properties: {
+        hardwareProfile: { vmSize: choice.size },
+        securityProfile: { securityType: 'ConfidentialVM', uefiSettings: { secureBootEnabled: true, vTpmEnabled: true } },
+        storageProfile: {
+          imageReference: { publisher, offer, sku, version },
+          osDisk: { createOption: 'FromImage', deleteOption: 'Delete', managedDisk: { securityProfile: { securityEncryptionType: choice.encryption } } },
+        },
+        osProfile: {
+          computerName: name,
+          adminUsername: choice.adminUsername,
+          linuxConfiguration: {
+            disablePasswordAuthentication: true,
+            ssh: { publicKeys: [{ path: `/home/${choice.adminUsername}/.ssh/authorized_keys`, keyData: choice.sshPublicKey }] },
+          },
+        },
+        networkProfile: { networkInterfaces: [{ id: interfaceId, properties: { deleteOption: 'Delete' } }] },
+        diagnosticsProfile: { bootDiagnostics: { enabled: true } },
+      },
+    },
+  ]
+} // prettier-ignore
+
+const schema = (scope: string): string =>
+  `https://schema.management.azure.com/schemas/2019-04-01/${scope}Template.json#`
+
+/** For `az deployment group create`. */
+export const groupTemplate = (choice: Choice): Json => ({
+  $schema: schema('deployment'),
+  contentVersion: '1.0.0.0',
+  resources: resourcesOf(choice),
+})
+
+/** The group and what is in it as one deployment to the subscription: what is asked before, and what is sent. */
+export function deploymentBody(choice: Choice): Json {
+  const template = {
+    $schema: 'https://schema.management.azure.com/schemas/2018-05-01/subscriptionDeploymentTemplate.json#',
+    contentVersion: '1.0.0.0',
+    resources: [
+      {
+        type: 'Microsoft.Resources/resourceGroups',
+        apiVersion: '2024-11-01',
+        name: choice.group,
+        location: choice.region,
+      },
+      {
+        type: 'Microsoft.Resources/deployments',
+        apiVersion: '2024-11-01',
+        name: `make-${choice.name}`,
+        resourceGroup: choice.group,
+        dependsOn: [`[subscriptionResourceId('Microsoft.Resources/resourceGroups', '${choice.group}')]`],
+        properties: {
+          mode: 'Incremental',
+          expressionEvaluationOptions: { scope: 'inner' },
+          template: groupTemplate(choice),
+        },
+      },
+    ],
+  }
+  return { location: choice.region, properties: { mode: 'Incremental', template } }
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
+
+/** The same by the Azure CLI. */
+export const azCommands = (choice: Choice): string =>
+  [
+    `az group create -n ${choice.group} -l ${choice.region}`,
+    [
+      `az vm create -g ${choice.group} -n ${choice.name} -l ${choice.region}`,
+      `--image ${choice.image} --size ${choice.size}`,
+      '--security-type ConfidentialVM --enable-vtpm true --enable-secure-boot true',
+      `--os-disk-security-encryption-type ${choice.encryption}`,
+      `--admin-username ${choice.adminUsername} --ssh-key-values ${quoted(choice.sshPublicKey)}`,
+    ].join(' \\\n  '),
+  ].join('\n')
+
+/** The same as Bicep, for `az deployment group create -f main.bicep`. */
+export function bicepText(choice: Choice): string {
+  const resources = resourcesOf(choice)
+  const symbol = (type: string): string => type.slice(type.lastIndexOf('/') + 1).replace(/s$/, '')
+  const symbolOf = (expression: string): string =>
+    symbol(/resourceId\('([^']+)'/.exec(expression)?.[1] ?? '').replace(/Addresse$/, 'Address')
+  const name = (type: string): string => symbol(type).replace(/Addresse$/, 'Address')
+  return resources
+    .map(({ type, apiVersion: version, dependsOn, ...rest }) => {
+      const lines = Object.entries(rest).map(([key, value]) => `  ${key}: ${bicepValue(value, '  ')}`)
+      if (dependsOn !== undefined)
+        lines.push(`  dependsOn: [\n${dependsOn.map((each) => `    ${symbolOf(each)}`).join('\n')}\n  ]`)
+      return `resource ${name(type)} '${type}@${String(version)}' = {\n${lines.join('\n')}\n}`
+    })
+    .join('\n\n')
+}
+
+function bicepValue(value: unknown, indent: string): string {
+  const deeper = `${indent}  `
+  if (typeof value === 'string') {
+    const expression = /^\[(.*)\]$/s.exec(value)?.[1]
+    return (
+      expression ??
+      `'${value
+        .replaceAll('\\', '\\\\')
+        .replaceAll("'", String.raw`\'`)
+        .replaceAll('${', String.raw`\${`)}'`
+    )
+  }
+  if (Array.isArray(value)) return `[\n${value.map((each) => deeper + bicepValue(each, deeper)).join('\n')}\n${indent}]`
+  if (typeof value === 'object' && value !== null) {
+    const lines = Object.entries(value).map(([key, each]) => `${deeper}${key}: ${bicepValue(each, deeper)}`)
+    return `{\n${lines.join('\n')}\n${indent}}`
+  }
+  return String(value)
+}

@@ -1,0 +1,75 @@
+import type { Size, Usage } from './size.ts'
+
+/** Why a size cannot be had, one thing that stands in the way. */
+export interface Reason {
+  kind: 'region' | 'security' | 'encryption' | 'quota' | 'zone'
+  text: string
+  /** Of a quota: what to ask for. */
+  ask?: { quota: string; limit: number }
+}
+
+export interface Wanted {
+  region: string
+  zone?: string | undefined
+  /** As Azure calls it: DiskWithVMGuestState, VMGuestStateOnly or NonPersistedTPM. */
+  encryption: string
+}
+
+/** A size in one region, with all that stands in its way there; nothing where it can be had. */
+export interface Judged {
+  size: Size
+  reasons: Reason[]
+}
+
+/** @param everywhere the same size in every region, to say where else it is */
+export function reasonsOf(size: Size, everywhere: readonly Size[], usages: readonly Usage[], wanted: Wanted): Reason[] {
+  const reasons: Reason[] = []
+  if (size.tee === undefined)
+    reasons.push({
+      kind: 'security',
+      text: 'It is no confidential size: its memory is not encrypted against the host.',
+    })
+  if (!size.offered) {
+    const others = everywhere.filter(({ offered }) => offered).map(({ region }) => region)
+    const where = others.length === 0 ? 'No region of this installation has it.' : `It is in ${others.join(', ')}.`
+    reasons.push({ kind: 'region', text: `${wanted.region} does not offer it. ${where}` })
+  }
+  if (size.offered && wanted.zone !== undefined && wanted.zone !== '' && !size.zones.includes(wanted.zone))
+    reasons.push({ kind: 'zone', text: `Zone ${wanted.zone} of ${wanted.region} does not have it.` })
+  if (size.tee === 'SNP' && wanted.encryption === 'NonPersistedTPM')
+    reasons.push({
+      kind: 'encryption',
+      text: 'A TPM that keeps nothing (NonPersistedTPM) needs Intel TDX; this is AMD SEV-SNP.',
+    })
+  reasons.push(...quotaReasons(size, usages))
+  return reasons
+}
+
+/** Of its family, and of all cores of the region. */
+function quotaReasons(size: Size, usages: readonly Usage[]): Reason[] {
+  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+  return usages
+    .filter(({ name }) => same(name.value, size.family) || name.value === 'cores')
+    .filter(({ currentValue, limit }) => currentValue + size.vCPUs > limit)
+    .map(({ name, currentValue, limit }) => ({
+      kind: 'quota',
+      text: `Quota: ${currentValue} of ${limit} cores are used (${name.localizedValue}); it needs ${size.vCPUs}.`,
+      ask: { quota: name.value, limit: currentValue + size.vCPUs },
+    }))
+}
+
+/** All sizes of a region, those that can be had first, each group in the order of cores. */
+export function judgeSizes(all: readonly Size[], usages: readonly Usage[], wanted: Wanted): Judged[] {
+  const byName = Map.groupBy(all, ({ name }) => name)
+  return all
+    .filter(({ region }) => region === wanted.region)
+    .map((size) => ({ size, reasons: reasonsOf(size, byName.get(size.name) ?? [], usages, wanted) }))
+    .toSorted(
+      (a, b) =>
+        Math.sign(a.reasons.length) - Math.sign(b.reasons.length) ||
+        a.size.vCPUs - b.size.vCPUs ||
+        a.size.memoryGiB - b.size.memoryGiB ||
+        a.size.tempGiB - b.size.tempGiB ||
+        a.size.name.localeCompare(b.size.name),
+    )
+}

@@ -1,0 +1,226 @@
+import { useState } from 'preact/hooks'
+import { Frame } from '../app/shell.tsx'
+import { place, setQuery } from '../app/router.ts'
+import { Freshness } from '../ui/freshness.tsx'
+import { useLive } from '../ui/live.ts'
+import { Problem } from '../ui/problem.tsx'
+import { arm, subscriptionPath, versions } from '../wire/arm.ts'
+import { toWireError, type WireError } from '../wire/wire-error.ts'
+import { encryptions } from '../make/choice.ts'
+import { judgeSizes, type Judged, type Reason } from './reasons.ts'
+import { readRegions, readSizes, readUsages } from './size.ts'
+
+const silicon = { SNP: 'AMD SEV-SNP', TDX: 'Intel TDX' } as const
+
+/** Every size, and why one cannot be had (rule S20): none is ever hidden for a reason that is not said. */
+export function SizesPage() {
+  const { query } = place.value
+  const regions = useLive('regions', readRegions, () => 300_000)
+  const sizes = useLive('sizes', readSizes, () => 300_000)
+  const region = query.get('region') ?? regions.value?.[0]?.name ?? ''
+  const usages = useLive(
+    `usages ${region}`,
+    async (signal) => (region === '' ? [] : await readUsages(region, signal)),
+    () => 10_000,
+  )
+  const encryption = query.get('encryption') ?? encryptions[0]!.value
+  const error = regions.error ?? sizes.error ?? usages.error
+  const ready = sizes.value !== undefined && usages.value !== undefined && region !== ''
+  const all = ready
+    ? judgeSizes(sizes.value!, usages.value!, { region, zone: query.get('zone') ?? undefined, encryption })
+    : []
+  const shown = all.filter((each) => passes(each, query))
+  const good = shown.filter(({ reasons }) => reasons.length === 0)
+  const bad = shown.filter(({ reasons }) => reasons.length > 0)
+  return (
+    <Frame>
+      <div class="head">
+        <h1>Sizes</h1>
+        <Freshness live={usages} />
+      </div>
+      <p class="quiet">
+        What you can have in this region, and for everything else why not. The address keeps the view.
+      </p>
+      <div class="tools filters">
+        <Choice
+          name="region"
+          label="Region"
+          options={(regions.value ?? []).map((r) => [r.name, r.displayName])}
+          value={region}
+        />
+        <Choice
+          name="zone"
+          label="Zone"
+          options={[
+            ['', 'Any'],
+            ['1', '1'],
+            ['2', '2'],
+            ['3', '3'],
+          ]}
+          value={query.get('zone') ?? ''}
+        />
+        <Choice
+          name="encryption"
+          label="Disk encryption"
+          options={encryptions.map((e) => [e.value, e.name])}
+          value={encryption}
+        />
+        <Choice
+          name="silicon"
+          label="Silicon"
+          options={[
+            ['', 'Any'],
+            ['SNP', silicon.SNP],
+            ['TDX', silicon.TDX],
+          ]}
+          value={query.get('silicon') ?? ''}
+        />
+        <Choice
+          name="cores"
+          label="Cores, at least"
+          options={['', '2', '4', '8', '16', '32', '64', '96'].map((n) => [n, n || 'Any'])}
+          value={query.get('cores') ?? ''}
+        />
+        <label>
+          Name
+          <input value={query.get('name') ?? ''} onInput={(event) => setQuery({ name: event.currentTarget.value })} />
+        </label>
+      </div>
+      {error !== undefined && <Problem error={error} what="The sizes could not be read." />}
+      {!ready && error === undefined && <p class="quiet">Reading …</p>}
+      {ready && (
+        <>
+          <Group
+            title="You can have it"
+            sizes={good}
+            region={region}
+            empty="No size passes these filters and can be had."
+          />
+          <Group
+            title="Not here, because …"
+            sizes={bad}
+            region={region}
+            empty="Nothing: every size that passes these filters can be had."
+          />
+          {shown.length < all.length && (
+            <p class="quiet">
+              {all.length - shown.length} sizes do not pass the filters above.{' '}
+              <button
+                type="button"
+                class="plain"
+                onClick={() => setQuery({ silicon: '', cores: '', name: '', zone: '' })}
+              >
+                Show all {all.length}
+              </button>
+            </p>
+          )}
+        </>
+      )}
+    </Frame>
+  )
+}
+
+/** What somebody asks for by name or number is a filter; what cannot be had is none. */
+function passes({ size }: Judged, query: URLSearchParams): boolean {
+  const name = (query.get('name') ?? '').toLowerCase()
+  const tee = query.get('silicon') ?? ''
+  return (
+    size.name.toLowerCase().includes(name) &&
+    (tee === '' || size.tee === tee) &&
+    size.vCPUs >= Number(query.get('cores') ?? 0)
+  )
+}
+
+function Choice(o: { name: string; label: string; options: readonly (readonly [string, string])[]; value: string }) {
+  return (
+    <label>
+      {o.label}
+      <select value={o.value} onChange={(event) => setQuery({ [o.name]: event.currentTarget.value })}>
+        {o.options.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+function Group(o: { title: string; sizes: readonly Judged[]; region: string; empty: string }) {
+  return (
+    <section class="stack">
+      <h2>
+        {o.title} <span class="count">{o.sizes.length}</span>
+      </h2>
+      {o.sizes.length === 0 ? (
+        <p class="quiet">{o.empty}</p>
+      ) : (
+        <div class="sheet" tabIndex={0} role="region" aria-label={o.title}>
+          <table>
+            <thead>
+              <tr>
+                {['Size', 'Cores', 'Memory', 'Silicon', 'Temporary disk', 'Data disks', 'Zones', ''].map((name) => (
+                  <th key={name} scope="col">
+                    {name === '' ? <span class="visually-hidden">What to do</span> : name}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {o.sizes.map(({ size, reasons }) => (
+                <tr key={size.name}>
+                  <th scope="row">{size.name.replace(/^Standard_/, '')}</th>
+                  <td class="number">{size.vCPUs}</td>
+                  <td class="number">{size.memoryGiB} GiB</td>
+                  <td>{size.tee === undefined ? 'none' : silicon[size.tee]}</td>
+                  <td class="number">{size.tempGiB === 0 ? 'none' : `${size.tempGiB} GiB`}</td>
+                  <td class="number">{size.dataDisks}</td>
+                  <td>{size.zones.join(', ') || 'none'}</td>
+                  <td class="do">
+                    {reasons.length === 0 ? (
+                      <a href={`/machines/new?region=${o.region}&size=${size.name}`}>
+                        Make one<span class="visually-hidden"> of {size.name}</span>
+                      </a>
+                    ) : (
+                      reasons.map((reason, index) => <Why key={index} reason={reason} region={o.region} />)
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </section>
+  )
+}
+
+export function Why({ reason, region }: { reason: Reason; region: string }) {
+  return (
+    <p class="why">
+      {reason.text} {reason.ask !== undefined && <AskForMore region={region} {...reason.ask} />}
+    </p>
+  )
+}
+
+/** Files a request with the operator, as Microsoft.Quota takes them. */
+function AskForMore({ region, quota, limit }: { region: string; quota: string; limit: number }) {
+  const [said, setSaid] = useState<string | WireError>()
+  const ask = async (): Promise<void> => {
+    const path = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${region}/providers/Microsoft.Quota/quotas/${quota}`
+    const body = { properties: { limit: { limitObjectType: 'LimitValue', value: limit } } }
+    await arm({ method: 'PUT', path, version: versions.quota, body }).then(
+      () => setSaid(`Asked for ${limit} cores: the operator decides (strongroom quota list).`),
+      (error: unknown) => setSaid(toWireError(error)),
+    )
+  }
+  if (typeof said === 'string') return <span role="status">{said}</span>
+  return (
+    <>
+      <button type="button" onClick={() => void ask()}>
+        Ask for {limit}
+      </button>
+      {said !== undefined && <Problem error={said} />}
+    </>
+  )
+}

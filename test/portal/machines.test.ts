@@ -1,0 +1,172 @@
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fetchOwnerToken } from '../../apps/cli/src/client/https.ts'
+import { expectAccessible } from './support/accessible.ts'
+import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
+
+/** Script, another direction, and too much of it: in what another principal may write. */
+const hostile = ['<img src=x onerror="globalThis.hacked=1">', 'a\u202Egnp.exe', 'x'.repeat(250)]
+
+describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_000 }, () => {
+  let portal: PortalTest
+  let page: Page
+
+  beforeAll(async () => {
+    portal = await PortalTest.open()
+    page = await portal.signedIn()
+  }, 300_000)
+  afterAll(async () => await portal?.close())
+
+  /** As the owner, by the same door as the page: another origin's rules do not hold for it. */
+  const asOwner = async (method: string, host: string, path: string, body?: object): Promise<unknown> => {
+    const audience = host.startsWith('graph') ? `https://${host}/` : 'https://management.azure.com/'
+    const { token } = await fetchOwnerToken(join(portal.installation.stateDir, 'run/owner.sock'), audience)
+    const response = await fetch(`${portal.origin}/-/${host}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    expect(response.status, `${method} ${path}`).toBeLessThan(300)
+    return await response.json()
+  }
+
+  /** Goes on by Tab until the element has the focus. */
+  const tabTo = async (role: 'button' | 'link', name: RegExp): Promise<void> => {
+    for (let step = 0; step < 60; step += 1) {
+      await page.keyboard.press('Tab')
+      const text = await page.evaluate(
+        () => `${document.activeElement?.tagName} ${document.activeElement?.textContent}`,
+      )
+      const [tag = '', ...words] = text.split(' ')
+      if (tag === (role === 'button' ? 'BUTTON' : 'A') && name.test(words.join(' '))) return
+    }
+    throw new Error(`no ${role} ${name.source} was reached by Tab`)
+  }
+
+  it('are made, watched, stopped and started by the keyboard alone', async () => {
+    await page.getByText('No machine yet').waitFor()
+    await tabTo('link', /^Make/)
+    await page.keyboard.press('Enter')
+    await page.getByText('Nothing stands in the way').waitFor()
+    await tabTo('button', /^Make vm-/)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'What it is' }).waitFor()
+    await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
+    await tabTo('button', /^Stop$/)
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').getByText('What is in memory is lost').waitFor()
+    await page.keyboard.press('Enter')
+    await page.locator('.head .badge', { hasText: 'Stopped' }).waitFor()
+    await page.getByRole('heading', { name: 'Last operation' }).waitFor()
+    await tabTo('button', /^Start$/)
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog').getByText('measured and attested anew').waitFor()
+    await page.keyboard.press('Enter')
+    await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
+  })
+
+  it('are accessible on each page, in light, dark and forced colours, and at 360 pixels', async () => {
+    await expectAccessible(page)
+    await page.goto(`${portal.origin}/`)
+    await page.getByText('Running').waitFor()
+    await expectAccessible(page)
+    await page.goto(`${portal.origin}/machines/new`)
+    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByText('The same request as text').click()
+    await expectAccessible(page)
+    await page.goto(`${portal.origin}/sizes`)
+    await page.getByRole('heading', { name: /Not here, because/ }).waitFor()
+    await expectAccessible(page)
+  })
+
+  it('are refused before they are asked for', async () => {
+    await page.goto(`${portal.origin}/machines/new?region=eastus&size=Standard_DC2es_v5`)
+    await page.getByText('eastus does not offer it. It is in').waitFor()
+    expect(await page.getByRole('button', { name: /^Make vm-/ }).isDisabled()).toBe(true)
+    await page.getByLabel('Region').selectOption('westeurope')
+    await page.getByText('Nothing stands in the way').waitFor()
+  })
+
+  it('have sizes that say why: none is left out, and more cores are asked for with one click (rule S20)', async () => {
+    await page.goto(`${portal.origin}/sizes?region=eastus&cores=96`)
+    const bad = page.getByRole('region', { name: 'Not here, because' })
+    await bad.getByText('eastus does not offer it. It is in').first().waitFor()
+    await bad
+      .getByText(/Quota: \d+ of \d+ cores are used/)
+      .first()
+      .waitFor()
+    await bad
+      .getByRole('button', { name: /^Ask for/ })
+      .first()
+      .click()
+    await bad.getByText('the operator decides').waitFor()
+    const { json } = await portal.installation.cli('quota', 'list')
+    expect(JSON.stringify(json)).toContain('eastus')
+    await page.goto(`${portal.origin}/sizes?encryption=NonPersistedTPM`)
+    await bad.getByText('needs Intel TDX').first().waitFor()
+    const rows = await page.getByRole('row').count()
+    const skus = await page.getByRole('heading', { level: 2 }).allTextContents()
+    // Two heads beside the rows of both groups.
+    expect(skus.reduce((sum, text) => sum + Number(/\d+$/.exec(text)?.[0]), 0)).toBe(rows - 2)
+  })
+
+  it('show names that others chose as text, whatever is in them, and to each what that principal may see', async () => {
+    const { value } = (await asOwner(
+      'GET',
+      'management.strongroom.internal',
+      '/subscriptions?api-version=2022-12-01',
+    )) as {
+      value: { id: string }[]
+    }
+    const path = `${value[0]!.id}/providers/Microsoft.Compute/virtualMachines?api-version=2024-11-01`
+    const machines = (await asOwner('GET', 'management.strongroom.internal', path)) as {
+      value: { id: string; name: string }[]
+    }
+    const [machine] = machines.value
+    const tags = Object.fromEntries(hostile.map((text, index) => [`t${index}`, text]))
+    await asOwner('PATCH', 'management.strongroom.internal', `${machine!.id}?api-version=2024-11-01`, { tags })
+    await page.goto(`${portal.origin}/machines/strongroom/${machine!.name}`)
+    for (const text of hostile) await page.getByText(text, { exact: true }).waitFor()
+    await page.goto(`${portal.origin}/?filter=${encodeURIComponent(hostile[0]!)}`)
+    await page.getByText('1 of 1').waitFor()
+    const application = (await asOwner('POST', 'graph.strongroom.internal', '/v1.0/applications', {
+      displayName: hostile[0],
+    })) as { appId: string; id: string }
+    const principal = (await asOwner('POST', 'graph.strongroom.internal', '/v1.0/servicePrincipals', {
+      appId: application.appId,
+    })) as { id: string }
+    const secret = (await asOwner(
+      'POST',
+      'graph.strongroom.internal',
+      `/v1.0/applications/${application.id}/addPassword`,
+      {},
+    )) as {
+      secretText: string
+    }
+    const other = await (await portal.context()).newPage()
+    await other.goto(portal.origin)
+    await other.getByText('As an application').click()
+    await other.getByLabel('Application (client) id').fill(application.appId)
+    await other.getByLabel('Client secret').fill(secret.secretText)
+    await other.getByRole('button', { name: 'Sign in as this application' }).click()
+    await other.getByText(hostile[0]!, { exact: true }).waitFor()
+    // Without a role: the page says so, and what to ask for.
+    await other.getByText('You may see no subscription').waitFor()
+    const reader = `${value[0]!.id}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7`
+    const assignment = `${value[0]!.id}/providers/Microsoft.Authorization/roleAssignments/${crypto.randomUUID()}`
+    await asOwner('PUT', 'management.strongroom.internal', `${assignment}?api-version=2022-04-01`, {
+      properties: { roleDefinitionId: reader, principalId: principal.id, principalType: 'ServicePrincipal' },
+    })
+    // As soon as it has one the page goes on by itself; what that role does not allow is said before it is tried.
+    await other.getByText('1 machine', { exact: true }).waitFor()
+    await other.getByRole('link', { name: 'Make one' }).click()
+    await other.getByText('The resource manager would refuse this').waitFor()
+    await other
+      .getByText(/does not have authorization to perform action/)
+      .first()
+      .waitFor()
+    expect(await other.getByRole('button', { name: /^Make vm-/ }).isDisabled()).toBe(true)
+    for (const each of [page, other]) expect(await each.evaluate(() => 'hacked' in globalThis)).toBe(false)
+  })
+})
