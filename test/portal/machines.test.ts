@@ -31,6 +31,12 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     return await response.json()
   }
 
+  const subscription = async (): Promise<string> => {
+    const path = '/subscriptions?api-version=2022-12-01'
+    const { value } = (await asOwner('GET', 'management.strongroom.internal', path)) as { value: { id: string }[] }
+    return value[0]!.id
+  }
+
   /** Goes on by Tab until the element has the focus. */
   const tabTo = async (role: 'button' | 'link', name: RegExp): Promise<void> => {
     for (let step = 0; step < 60; step += 1) {
@@ -88,6 +94,28 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await page.getByText('Nothing stands in the way').waitFor()
   })
 
+  it('are put under a key of one’s own by one button, which makes and shows all of it', async () => {
+    await page.goto(`${portal.origin}/machines/new`)
+    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByRole('button', { name: 'Make a key of mine' }).click()
+    await expect.poll(() => page.getByText('Made', { exact: true }).count()).toBe(6)
+    await page.getByText('The commands that do the same').click()
+    const commands = (await page.getByLabel('Azure CLI for the key', { exact: true }).textContent()) ?? ''
+    for (const command of ['az keyvault create', 'key create', 'az disk-encryption-set create', 'release', 'wrapKey'])
+      expect(commands).toContain(command)
+    await expectAccessible(page)
+    await page.getByText('Nothing stands in the way').waitFor()
+    await page.getByRole('button', { name: /^Make vm-/ }).click()
+    await page.locator('.head .badge', { hasText: 'Running' }).waitFor()
+    const name = (await page.getByRole('heading', { level: 1 }).textContent()) ?? ''
+    const path = `${await subscription()}/resourceGroups/strongroom/providers/Microsoft.Compute/virtualMachines/${name}`
+    const made = await asOwner('GET', 'management.strongroom.internal', `${path}?api-version=2024-11-01`)
+    expect(JSON.stringify(made)).toMatch(/diskEncryptionSets\/set-[0-9a-f]{8}/)
+    await page.getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('heading', { name: 'Machines' }).waitFor()
+  })
+
   it('have sizes that say why: none is left out, and more cores are asked for with one click (rule S20)', async () => {
     await page.goto(`${portal.origin}/sizes?region=eastus&cores=96`)
     const bad = page.getByRole('region', { name: 'Not here, because' })
@@ -112,14 +140,8 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
   })
 
   it('show names that others chose as text, whatever is in them, and to each what that principal may see', async () => {
-    const { value } = (await asOwner(
-      'GET',
-      'management.strongroom.internal',
-      '/subscriptions?api-version=2022-12-01',
-    )) as {
-      value: { id: string }[]
-    }
-    const path = `${value[0]!.id}/providers/Microsoft.Compute/virtualMachines?api-version=2024-11-01`
+    const scope = await subscription()
+    const path = `${scope}/providers/Microsoft.Compute/virtualMachines?api-version=2024-11-01`
     const machines = (await asOwner('GET', 'management.strongroom.internal', path)) as {
       value: { id: string; name: string }[]
     }
@@ -153,8 +175,8 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     await other.getByText(hostile[0]!, { exact: true }).waitFor()
     // Without a role: the page says so, and what to ask for.
     await other.getByText('You may see no subscription').waitFor()
-    const reader = `${value[0]!.id}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7`
-    const assignment = `${value[0]!.id}/providers/Microsoft.Authorization/roleAssignments/${crypto.randomUUID()}`
+    const reader = `${scope}/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7`
+    const assignment = `${scope}/providers/Microsoft.Authorization/roleAssignments/${crypto.randomUUID()}`
     await asOwner('PUT', 'management.strongroom.internal', `${assignment}?api-version=2022-04-01`, {
       properties: { roleDefinitionId: reader, principalId: principal.id, principalType: 'ServicePrincipal' },
     })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Machine } from './machine.ts'
-import { matches } from './machine-filter.ts'
+import { filterOf } from './machine-filter.ts'
 
 const machine = (name: string, tags?: Record<string, string>): Machine => ({
   id: `/subscriptions/s/resourceGroups/Blue/providers/Microsoft.Compute/virtualMachines/${name}`,
@@ -19,15 +19,16 @@ describe('the filter of machines', () => {
   it('finds every word in any field, in any case', () => {
     const one = machine('web-1', { owner: 'Ana' })
     for (const filter of ['', 'WEB', 'blue dc2as', 'owner=ana', 'guest west'])
-      expect(matches(one, filter), filter).toBe(true)
-    for (const filter of ['web red', 'tdx']) expect(matches(one, filter), filter).toBe(false)
+      expect(filterOf(filter)(one), filter).toBe(true)
+    for (const filter of ['web red', 'tdx']) expect(filterOf(filter)(one), filter).toBe(false)
   })
 
   it('answers for 10,000 machines within 50 ms', () => {
     const all = Array.from({ length: 10_000 }, (_, index) => machine(`web-${index}`, { n: String(index) }))
-    const times = ['w', 'we', 'web-99', 'web-99 blue', 'nothing'].map((filter) => {
+    const filters = ['w', 'we', 'web-99', 'web-99 blue', 'nothing']
+    const times = [...filters, ...filters, ...filters].map((filter) => {
       const begun = performance.now()
-      all.filter((each) => matches(each, filter))
+      all.filter(filterOf(filter))
       return performance.now() - begun
     })
     // The best of a few: the machine of the tests has other work too.

@@ -22,11 +22,11 @@ function textOf(machine: Machine): string {
   return text
 }
 
-/** Whether every word of the filter is somewhere in what the list shows. */
-export function matches(machine: Machine, filter: string): boolean {
-  const text = textOf(machine)
-  return filter
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => text.includes(word))
+/** Keeps a machine where every word of the filter is somewhere in what the list shows. */
+export function filterOf(filter: string): (machine: Machine) => boolean {
+  const words = filter.toLowerCase().split(/\s+/)
+  return (machine) => {
+    const text = textOf(machine)
+    return words.every((word) => text.includes(word))
+  }
 }

@@ -5,7 +5,7 @@ import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { isMoving, readMachines } from './machine.ts'
 import { MachineRows } from './machine-rows.tsx'
-import { matches } from './machine-filter.ts'
+import { filterOf } from './machine-filter.ts'
 
 /** Poll faster while something is on its way. */
 const pace = (moving: boolean): number => (moving ? 1_000 : 10_000)
@@ -14,7 +14,7 @@ export function MachinesPage() {
   const machines = useLive('machines', readMachines, (all) => pace(all.some(isMoving)))
   const filter = place.value.query.get('filter') ?? ''
   const all = machines.value
-  const shown = all?.filter((machine) => matches(machine, filter)) ?? []
+  const shown = all?.filter(filterOf(filter)) ?? []
   return (
     <Frame>
       <div class="head">

@@ -7,9 +7,14 @@ export interface Choice {
   image: string
   size: string
   encryption: string
+  /** Resource id; empty where the platform's key alone is to be used. */
+  diskEncryptionSet: string
   adminUsername: string
   sshPublicKey: string
 }
+
+/** What somebody chose by hand; undefined goes back to the default. */
+export type Changes = { [Name in keyof Choice]?: Choice[Name] | undefined }
 
 export const encryptions: readonly { value: string; name: string; words: string }[] = [
   {

@@ -9,15 +9,16 @@ import { judgeSizes } from '../sizes/reasons.ts'
 import { readRegions, readSizes, readUsages, type Size } from '../sizes/size.ts'
 import { nameOf } from '../machines/machine.ts'
 import { toWireError, WireError } from '../wire/wire-error.ts'
-import { defaultName, encryptions, namePattern, type Choice } from './choice.ts'
+import { defaultName, encryptions, namePattern, type Changes, type Choice } from './choice.ts'
 import { readImages } from './images.ts'
 import { make, preFlight, progressOf, type PreFlight } from './pre-flight.ts'
+import { KeyChoice } from './key-choice.tsx'
 import { makeSshKey, type SshKey } from './ssh-key.ts'
 import { azCommands, bicepText, groupTemplate } from './template.ts'
 
 /** One page, a default for every field, and the refusal before anything is sent. */
 export function MakePage() {
-  const [own, setOwn] = useState<Partial<Choice>>(() => ({ name: defaultName() }))
+  const [own, setOwn] = useState<Changes>(() => ({ name: defaultName() }))
   const [key, setKey] = useState<SshKey | WireError>()
   const [sent, setSent] = useState<Choice>()
   const query = place.value.query
@@ -48,10 +49,11 @@ export function MakePage() {
     image: own.image ?? images.value?.[0]?.urn ?? '',
     size: own.size ?? query.get('size') ?? judged[0]?.size.name ?? '',
     encryption,
+    diskEncryptionSet: encryption === 'DiskWithVMGuestState' ? (own.diskEncryptionSet ?? '') : '',
     adminUsername: own.adminUsername ?? 'azureuser',
     sshPublicKey: own.sshPublicKey ?? (key !== undefined && 'publicText' in key ? key.publicText : ''),
   }
-  const change = (part: Partial<Choice>): void => setOwn((now) => ({ ...now, ...part }))
+  const change = (part: Changes): void => setOwn((now) => ({ ...now, ...part }))
   const error = regions.error ?? sizes.error ?? images.error
   if (sent !== undefined) return <Making choice={sent} back={() => setSent(undefined)} />
   return (
@@ -91,7 +93,9 @@ export function MakePage() {
             Region
             <select
               value={region}
-              onChange={(event) => change({ region: event.currentTarget.value, size: undefined as never })}
+              onChange={(event) =>
+                change({ region: event.currentTarget.value, size: undefined, diskEncryptionSet: undefined })
+              }
             >
               {(regions.value ?? []).map(({ name, displayName }) => (
                 <option key={name} value={name}>
@@ -157,6 +161,7 @@ export function MakePage() {
           </label>
         </div>
         <KeyNote sshKey={key} used={own.sshPublicKey === undefined} />
+        <KeyChoice choice={choice} change={change} />
         <Check choice={choice} sizes={sizes.value} />
       </form>
       <details>
@@ -199,7 +204,8 @@ function KeyNote({ sshKey, used }: { sshKey: SshKey | WireError | undefined; use
 function Check({ choice, sizes }: { choice: Choice; sizes: readonly Size[] | undefined }) {
   const [found, setFound] = useState<{ key: string; result: PreFlight | WireError }>()
   const key = JSON.stringify(choice)
-  const complete = sizes !== undefined && Object.values(choice).every((value) => value !== '')
+  const complete =
+    sizes !== undefined && Object.entries(choice).every(([name, value]) => value !== '' || name === 'diskEncryptionSet')
   useEffect(() => {
     if (!complete || sizes === undefined) return undefined
     const aborter = new AbortController()

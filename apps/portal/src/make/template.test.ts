@@ -8,6 +8,7 @@ const choice = {
   image: 'Strongroom:debian-13:cvm:latest',
   size: 'Standard_DC2as_v5',
   encryption: 'DiskWithVMGuestState',
+  diskEncryptionSet: '',
   adminUsername: 'ana',
   sshPublicKey: "ssh-ed25519 AAAA it's ${mine}",
 }

@@ -48,7 +48,7 @@ export function resourcesOf(choice: Choice): TemplateResource[] {
         securityProfile: { securityType: 'ConfidentialVM', uefiSettings: { secureBootEnabled: true, vTpmEnabled: true } },
         storageProfile: {
           imageReference: { publisher, offer, sku, version },
-          osDisk: { createOption: 'FromImage', deleteOption: 'Delete', managedDisk: { securityProfile: { securityEncryptionType: choice.encryption } } },
+          osDisk: { createOption: 'FromImage', deleteOption: 'Delete', managedDisk: { securityProfile: { securityEncryptionType: choice.encryption, ...(choice.diskEncryptionSet !== '' && { diskEncryptionSet: { id: choice.diskEncryptionSet } }) } } },
         },
         osProfile: {
           computerName: name,
@@ -115,6 +115,9 @@ export const azCommands = (choice: Choice): string =>
       `--image ${choice.image} --size ${choice.size}`,
       '--security-type ConfidentialVM --enable-vtpm true --enable-secure-boot true',
       `--os-disk-security-encryption-type ${choice.encryption}`,
+      ...(choice.diskEncryptionSet === ''
+        ? []
+        : [`--os-disk-secure-vm-disk-encryption-set ${choice.diskEncryptionSet}`]),
       `--admin-username ${choice.adminUsername} --ssh-key-values ${quoted(choice.sshPublicKey)}`,
     ].join(' \\\n  '),
   ].join('\n')

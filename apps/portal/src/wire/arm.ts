@@ -13,6 +13,7 @@ export const versions = {
   quota: '2023-02-01',
   resources: '2024-11-01',
   subscriptions: '2022-12-01',
+  vaults: '2023-07-01',
 } as const
 
 export interface ArmQuestion {
