@@ -12,6 +12,7 @@ import { featureRoutes } from './resources/features.ts'
 import { permissionRoutes } from './resources/permissions.ts'
 import { networkUsageRoutes } from './providers/network/network-usages.ts'
 import { exportRoutes } from './resources/export.ts'
+import { graphRoutes } from './resources/graph/graph-routes.ts'
 import { groupRoutes } from './resources/groups.ts'
 import { inventoryRoutes } from './resources/inventory.ts'
 import { lockRoutes } from './resources/locks.ts'
@@ -31,6 +32,7 @@ export function allRoutes(plane: Plane): Route[] {
     ...providerRoutes(plane),
     ...groupRoutes(plane),
     ...inventoryRoutes(plane),
+    ...graphRoutes(plane),
     ...exportRoutes(plane),
     ...moveRoutes(plane),
     ...managementGroupRoutes(plane),

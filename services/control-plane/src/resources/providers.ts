@@ -37,6 +37,7 @@ const further: Record<string, string[]> = {
   'Microsoft.MarketplaceOrdering': ['agreements', 'offerTypes'],
   'Microsoft.Network': ['locations', 'locations/usages'],
   'Microsoft.Quota': ['quotas', 'quotaRequests', 'usages'],
+  'Microsoft.ResourceGraph': ['resources'],
   // There are no storage accounts; some clients do not begin without the namespace.
   'Microsoft.Storage': [],
   'Microsoft.Resources': ['deployments', 'resourceGroups', 'tags', 'subscriptions', 'tenants'],

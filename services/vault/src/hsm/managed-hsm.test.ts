@@ -14,9 +14,9 @@ import {
   cryptoUserRole,
   startHsm,
   storageOf,
-  type TestHsm,
+  TestHsm,
 } from '../testing/test-hsm.ts'
-import { keyRequest, principalIds, type Answer } from '../testing/test-vault.ts'
+import { createTestVault, keyRequest, principalIds, type Answer } from '../testing/test-vault.ts'
 import { unwrapRelease } from '../testing/unwrap.ts'
 import { builtInRoles } from './roles.ts'
 
@@ -31,6 +31,17 @@ afterAll(() => rmSync(stateDir, { recursive: true }))
 describeStores('a managed HSM', (open) => {
   const started = async (name?: string): Promise<TestHsm> => startHsm(await open(), stateDir, name)
   const activated = async (name?: string): Promise<TestHsm> => activeHsm(await open(), stateDir, name)
+
+  it('is asked for the end of an operation at its name as it was spelled, by which clients know it', async () => {
+    const store = await open()
+    // Clients send the host in lower case, whatever was typed.
+    const hsm = new TestHsm(await createTestVault(store, { stateDir }), 'myhsm', store)
+    await hsm.create({
+      resourceId: '/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/managedHSMs/MyHsm',
+    })
+    const { headers } = await hsm.download()
+    expect(headers['azure-asyncoperation']).toMatch(/^https:\/\/MyHsm\.managedhsm\./)
+  })
 
   it('serves no key before its security domain was handed out, whatever the role', async () => {
     const hsm = await started()

@@ -17,9 +17,17 @@ export interface HsmAppParts extends AppParts {
   fullBackups: FullBackups
 }
 
-/** Where a client looks for the end of what it started; clients do not add an api-version to it. */
-export function pendingUrl(request: Request, path: string): string {
-  return `https://${request.hostname}${path}/pending?api-version=${apiVersionOf(request.query)}`
+/**
+ * Where a client looks for the end of what it started; clients do not add an api-version to it. The host is spelled as the HSM
+ * was named: Azure's library for security domains knows its challenge by the very text of the host, and sends its request anew
+ * to another.
+ */
+export async function pendingUrl(parts: HsmAppParts, request: Request, path: string): Promise<string> {
+  const { resourceId } = await existingVault(parts.access, request.hostname)
+  const [label = '', ...rest] = request.hostname.split('.')
+  const named = resourceId.split('/').at(-1) ?? ''
+  const host = [named.toLowerCase() === label.toLowerCase() ? named : label, ...rest].join('.')
+  return `https://${host}${path}/pending?api-version=${apiVersionOf(request.query)}`
 }
 
 /**

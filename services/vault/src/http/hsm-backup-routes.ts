@@ -44,7 +44,7 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
     })
     return reply
       .code(202)
-      .header('azure-asyncoperation', pendingUrl(request, `/backup/${job.jobId}`))
+      .header('azure-asyncoperation', await pendingUrl(parts, request, `/backup/${job.jobId}`))
       .send(job)
   })
 
@@ -52,7 +52,7 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
     const job = await restored(request)
     return reply
       .code(202)
-      .header('azure-asyncoperation', pendingUrl(request, `/restore/${job.jobId}`))
+      .header('azure-asyncoperation', await pendingUrl(parts, request, `/restore/${job.jobId}`))
       .send(job)
   })
 
@@ -61,7 +61,7 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
     const job = await restored(request, key)
     return reply
       .code(202)
-      .header('azure-asyncoperation', pendingUrl(request, `/restore/${job.jobId}`))
+      .header('azure-asyncoperation', await pendingUrl(parts, request, `/restore/${job.jobId}`))
       .send(job)
   })
 

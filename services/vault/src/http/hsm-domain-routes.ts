@@ -10,7 +10,7 @@ export function addHsmDomainRoutes(app: App, parts: HsmAppParts): void {
     const value = await admitHsmChange(parts, request, { action: 'securitydomain/download/action' }, ({ name }) =>
       activation.download(request.caller, name, request.body),
     )
-    const pending = pendingUrl(request, '/securitydomain/download')
+    const pending = await pendingUrl(parts, request, '/securitydomain/download')
     return reply.code(202).header('azure-asyncoperation', pending).send({ value })
   })
 
@@ -28,7 +28,7 @@ export function addHsmDomainRoutes(app: App, parts: HsmAppParts): void {
     await admitHsmChange(parts, request, { action: 'securitydomain/upload/action' }, ({ name }) =>
       activation.upload(request.caller, name, (request.body as { value?: unknown } | undefined)?.value),
     )
-    const pending = pendingUrl(request, '/securitydomain/upload')
+    const pending = await pendingUrl(parts, request, '/securitydomain/upload')
     return reply.code(202).header('azure-asyncoperation', pending).send(done)
   })
 

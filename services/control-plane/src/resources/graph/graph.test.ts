@@ -1,0 +1,59 @@
+import { randomUUID } from 'node:crypto'
+import { describeStores } from '@strongroom/platform/testing'
+import { expect, it } from 'vitest'
+import { group, makeNetwork, networkPath, openTestPlane, subscriptionId, type Loose } from '../../testing/test-plane.ts'
+
+const path = '/providers/Microsoft.ResourceGraph/resources?api-version=2024-04-01'
+const reader = 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
+const somebody = '0f2a9f3e-0000-4000-8000-00000000eeee'
+
+describeStores('the resource graph', (open) => {
+  it('shows what there is to whoever may read it, in pages and tables', async () => {
+    const plane = await openTestPlane(await open(), undefined, { compute: 'simulated' })
+    try {
+      await makeNetwork(plane, 'vm1')
+      const ask = async (
+        query: string,
+        o: { options?: Loose; as?: string; subscriptions?: string[] } = {},
+      ): Promise<Loose> => {
+        // prettier-ignore
+        const { options, subscriptions = [subscriptionId], as } = o
+        const body = { subscriptions, query, ...(options !== undefined && { options }) }
+        return (await plane.send('POST', path, body, as === undefined ? {} : { as })).body
+      }
+      const byType = 'Resources | summarize n = count() by type | order by type asc'
+      expect((await ask(byType)).data).toEqual(
+        ['networkinterfaces', 'networksecuritygroups', 'publicipaddresses', 'virtualnetworks'].map((type) => ({
+          type: `microsoft.network/${type}`,
+          n: 1,
+        })),
+      )
+      expect((await ask('ResourceContainers | project name, type')).data).toEqual([
+        { name: 'Strongroom', type: 'microsoft.resources/subscriptions' },
+        { name: 'rg1', type: 'microsoft.resources/subscriptions/resourcegroups' },
+      ])
+      const first = await ask('Resources | project name | order by name asc', { options: { $top: 3 } })
+      expect([first.count, first.totalRecords]).toEqual([3, 4])
+      const second = await ask('Resources | project name | order by name asc', { options: { $top: 3, $skipToken: first.$skipToken } }) // prettier-ignore
+      expect([second.data.length, second.$skipToken]).toEqual([1, undefined])
+      const table = await ask(`Resources | where name =~ 'VNET' | project name, location`, { options: { resultFormat: 'table' } }) // prettier-ignore
+      expect(table.data.rows).toEqual([['vnet', 'westeurope']])
+      expect((await ask('Resources', { subscriptions: [randomUUID()] })).data).toEqual([])
+      expect((await ask('Tables')).error.code).toBe('InvalidQuery')
+
+      // Nothing is shown to a stranger, and to who may read one resource that one.
+      expect((await ask('Resources', { as: somebody })).data).toEqual([])
+      expect((await ask('ResourceContainers', { as: somebody })).data).toEqual([])
+      const vnet = networkPath('virtualNetworks', 'vnet')
+      const roleDefinitionId = `/subscriptions/${subscriptionId}/providers/Microsoft.Authorization/roleDefinitions/${reader}`
+      const properties = { roleDefinitionId, principalId: somebody, principalType: 'ServicePrincipal' }
+      const given = `${vnet}/providers/Microsoft.Authorization/roleAssignments/${randomUUID()}`
+      expect((await plane.send('PUT', given, { properties })).status).toBe(201)
+      expect((await ask('Resources | project id', { as: somebody })).data).toEqual([{ id: vnet }])
+      expect((await ask('ResourceContainers', { as: somebody })).data).toEqual([])
+      expect(group).toContain('rg1')
+    } finally {
+      await plane.service.close()
+    }
+  }, 60_000)
+})
