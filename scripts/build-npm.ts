@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import {
+  constants,
   copyFileSync,
   existsSync,
   globSync,
-  linkSync,
   mkdirSync,
   readFileSync,
   rmSync,
@@ -13,6 +13,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
 import { resourceTypeFiles } from '../services/control-plane/src/resource-type-files.ts'
+import { billOfMaterials } from './bill-of-materials.ts'
 import { buildPortal, portalParts } from './build-portal.ts'
 import { thirdPartyOf, type ThirdParty } from './third-party.ts'
 
@@ -24,8 +25,8 @@ import { thirdPartyOf, type ThirdParty } from './third-party.ts'
  */
 const root = resolve(import.meta.dirname, '..')
 export const npmDirectory: string = join(root, 'dist/npm')
-const target = join(npmDirectory, 'strongroom')
-const dist = join(target, 'dist')
+/** Folder in it with the Node of this machine. */
+export const nodePackage: string = `node-linux-${process.arch}`
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 const { version, optionalDependencies } = JSON.parse(read('package.json')) as {
   version: string
@@ -74,7 +75,7 @@ const esm = [
 ].join('\n')
 const commonJs: BuildOptions = { ...common, format: 'cjs', define: { 'import.meta.dirname': '__dirname' } }
 
-const bundles: BuildOptions[] = [
+const bundlesIn = (dist: string): BuildOptions[] => [
   { ...commonJs, target: 'node12', entryPoints: ['apps/cli/src/embed/launcher.ts'], outfile: join(dist, 'strongroom.cjs'), banner: { js: '#!/usr/bin/env node' } }, // prettier-ignore
   { ...commonJs, target: 'node24', entryPoints: ['apps/cli/src/main.ts'], outfile: join(dist, 'cli.cjs') },
   { ...common, format: 'esm', target: 'node20.19', entryPoints: ['apps/cli/src/embed/index.ts'], outfile: join(dist, 'index.js') }, // prettier-ignore
@@ -82,7 +83,7 @@ const bundles: BuildOptions[] = [
 ]
 
 /** What services read at run time: what lies beside their sources and is no source. */
-function copyData(): void {
+function copyData(dist: string): void {
   const files = globSync('services/*/src/**/*', { cwd: root }).filter(
     (file) => !/\.ts$|\.golden\.|\/golden\//.test(file) && statSync(join(root, file)).isFile(),
   )
@@ -93,10 +94,10 @@ function copyData(): void {
   }
 }
 
-function writeTypes(): void {
-  const types = join(npmDirectory, 'types')
+function writeTypes(directory: string, dist: string): void {
+  const types = join(directory, 'types')
   const options = ['--declaration', '--emitDeclarationOnly', '--noEmit', 'false', '--outDir', types, '--rootDir', root]
-  const project = join(npmDirectory, 'tsconfig.json')
+  const project = join(directory, 'tsconfig.json')
   writeFileSync(project, JSON.stringify({ extends: join(root, 'tsconfig.node.json'), files: [join(root, 'apps/cli/src/embed/index.ts')], include: [], compilerOptions: { typeRoots: [join(root, 'node_modules/@types')] } })) // prettier-ignore
   execFileSync(join(root, 'node_modules/.bin/tsc'), ['-p', project, ...options], { cwd: root, stdio: 'inherit' })
   copyFileSync(join(types, 'apps/cli/src/embed/index.d.ts'), join(dist, 'index.d.ts'))
@@ -109,36 +110,41 @@ function licenceText(parts: readonly ThirdParty[]): string {
 }
 
 /** The binary of the pinned package, without the entry that would put `node` on the path of whoever installs it. */
-function buildNode(name: string, pinned: string): void {
+function buildNode(directory: string, name: string, pinned: string): void {
   const from = join(root, 'node_modules', name)
   if (!existsSync(from)) return
-  const to = join(npmDirectory, name)
+  const to = join(directory, name)
   mkdirSync(join(to, 'bin'), { recursive: true })
   const { os, cpu, license, repository } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8')) as Record<string, unknown> // prettier-ignore
   const manifest = { name: `@strongroom/${name}`, version: pinned, description: 'Node for the server of Strongroom', license, repository, os: [os].flat(), cpu: [cpu].flat(), files: ['bin/node', 'LICENSE'] } // prettier-ignore
   writeFileSync(join(to, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
-  linkSync(join(from, 'bin/node'), join(to, 'bin/node'))
+  copyFileSync(join(from, 'bin/node'), join(to, 'bin/node'), constants.COPYFILE_FICLONE)
   copyFileSync(join(from, 'LICENSE'), join(to, 'LICENSE'))
 }
 
-export async function buildNpm(): Promise<void> {
-  rmSync(npmDirectory, { recursive: true, force: true })
+/** Builds them in the folder, which is emptied first. */
+export async function buildNpm(directory: string = npmDirectory): Promise<void> {
+  const target = join(directory, 'strongroom')
+  const dist = join(target, 'dist')
+  rmSync(directory, { recursive: true, force: true })
   mkdirSync(dist, { recursive: true })
   await buildPortal()
-  const made = await Promise.all(bundles.map(async (options) => await build(options)))
-  copyData()
-  writeTypes()
+  const made = await Promise.all(bundlesIn(dist).map(async (options) => await build(options)))
+  copyData(dist)
+  writeTypes(directory, dist)
   const inputs = made.flatMap(({ metafile }) => Object.keys(metafile?.inputs ?? {}))
   const parts = thirdPartyOf(root, [...inputs, ...portalParts])
-  writeFileSync(join(target, 'THIRD-PARTY-LICENSES.txt'), licenceText(parts))
+  const write = (file: string, text: string): void => writeFileSync(join(target, file), text)
+  write('THIRD-PARTY-LICENSES.txt', licenceText(parts))
+  write('sbom.cdx.json', billOfMaterials({ version, parts, node: optionalDependencies[nodePackage] }))
   const manifest = JSON.parse(read('packaging/npm/package.json')) as Record<string, unknown>
   const nodes = Object.fromEntries(
     Object.entries(optionalDependencies).map(([name, of]) => [`@strongroom/${name}`, of]),
   )
-  writeFileSync(join(target, 'package.json'), `${JSON.stringify({ ...manifest, version, optionalDependencies: nodes }, null, 2)}\n`) // prettier-ignore
+  write('package.json', `${JSON.stringify({ ...manifest, version, optionalDependencies: nodes }, null, 2)}\n`)
   for (const file of ['LICENSE', 'CHANGELOG.md']) copyFileSync(join(root, file), join(target, file))
   copyFileSync(join(root, 'packaging/npm/README.md'), join(target, 'README.md'))
-  for (const [name, pinned] of Object.entries(optionalDependencies)) buildNode(name, pinned)
+  for (const [name, pinned] of Object.entries(optionalDependencies)) buildNode(directory, name, pinned)
 }
 
 if (import.meta.main) await buildNpm()

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePorts } from '../../apps/cli/src/embed/ports.ts'
-import { buildNpm, npmDirectory } from '../../scripts/build-npm.ts'
+import { buildNpm, nodePackage } from '../../scripts/build-npm.ts'
 import { digests, emptyFolder, nodes, npm } from './stranger.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -12,19 +12,24 @@ const rootManifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')
   version: string
   devDependencies: Record<string, string>
 }
+const versionOf = (name: string): string =>
+  (JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')) as { version: string }).version
 const mebibyte = 1024 * 1024
 let directory: string
+/** Where the packages are made: apart from other tests that make them at the same time. */
+let built: string
 /** Everything temporary of the programs under test lies here, so that what is left behind is seen. */
 let temporary: string
 
 beforeAll(async () => {
   directory = emptyFolder()
+  built = join(directory, 'built')
   temporary = join(directory, 'tmp')
   mkdirSync(temporary)
-  await buildNpm()
-  npm(join(npmDirectory, 'strongroom'), 'pack', '--pack-destination', directory)
+  await buildNpm(built)
+  npm(join(built, 'strongroom'), 'pack', '--pack-destination', directory)
   const compute = `@azure/arm-compute@${rootManifest.devDependencies['@azure/arm-compute']}`
-  const node = join(npmDirectory, `node-linux-${process.arch}`)
+  const node = join(built, nodePackage)
   npm(directory, 'install', '--prefer-offline', `./strongroom-${rootManifest.version}.tgz`, node, compute)
 }, 300_000)
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -189,14 +194,26 @@ describe('what the npm package holds', () => {
     for (const word of ['vitest', 'fast-check']) expect(server).not.toContain(word)
   })
 
+  it('has a bill of materials that names what went in', () => {
+    const bill = JSON.parse(readFileSync(join(directory, 'node_modules/strongroom/sbom.cdx.json'), 'utf8')) as {
+      specVersion: string
+      components: { purl: string }[]
+    }
+    const found = bill.components.map(({ purl }) => purl)
+    const wanted = ['fastify', 'kysely', 'pg'].map((name) => `pkg:npm/${name}@${versionOf(name)}`)
+    expect(bill.specVersion).toBe('1.6')
+    expect(found).toEqual(expect.arrayContaining(wanted))
+    expect(found.filter((purl) => /vitest|typescript|%40azure/.test(purl))).toEqual([])
+  })
+
   it('is the same bytes when it is built again', async () => {
     const again = emptyFolder()
     try {
-      await buildNpm()
-      npm(join(npmDirectory, 'strongroom'), 'pack', '--pack-destination', again)
+      await buildNpm(join(again, 'built'))
+      npm(join(again, 'built/strongroom'), 'pack', '--pack-destination', again)
       expect(digests(again)).toEqual(digests(directory))
     } finally {
       rmSync(again, { recursive: true, force: true })
     }
-  })
+  }, 300_000)
 })

@@ -2,6 +2,7 @@ import { flushCompileCache } from 'node:module'
 import { parseArgs } from 'node:util'
 import { toErrorBody } from '@strongroom/platform'
 import { compose, type RunningInstallation } from './compose.ts'
+import { notifySystemd } from './notify-systemd.ts'
 import { keepMemoryFromCoreFiles } from './core-files.ts'
 import { collectAtRest } from './collect-at-rest.ts'
 import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
@@ -15,7 +16,8 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
  * STRONGROOM_KEYSTORE_FILE says where keys are made and kept.
  * STRONGROOM_BIND_ROWS=1 takes the rows of stores without a seal as they are (docs/stores.md).
  * STRONGROOM_KEEP_VMS_OFF=1 does not bring back the VMs that were running when the last server ended.
- * Started by the CLI it reports over the IPC channel, and ends when that channel closes; on its own it prints one line.
+ * Started by the CLI it reports over the IPC channel, and ends when that channel closes. Under systemd it tells that it is ready, and what
+ * went wrong on standard error. On its own it prints one line.
  */
 const { values } = parseArgs({
   options: {
@@ -32,8 +34,10 @@ const { values } = parseArgs({
   },
 })
 
-function tell(message: object): void {
-  if (process.send !== undefined) process.send(message)
+/** The secret of a first start is for whoever started the server alone: what goes to standard output may be kept in a log. */
+function tell({ firstStart, ...message }: { type: string; error?: object; firstStart?: object | undefined }): void {
+  if (process.send !== undefined) process.send({ ...message, ...(firstStart !== undefined && { firstStart }) })
+  else if (process.env['NOTIFY_SOCKET'] !== undefined) notifySystemd(message)
   else process.stdout.write(`${JSON.stringify(message)}\n`)
 }
 
@@ -75,7 +79,7 @@ try {
     bindRows: process.env['STRONGROOM_BIND_ROWS'],
     keepVmsOff: process.env['STRONGROOM_KEEP_VMS_OFF'],
   })
-  tell({ type: 'ready', ...(running.firstStart === undefined ? {} : { firstStart: running.firstStart }) })
+  tell({ type: 'ready', firstStart: running.firstStart })
   collectAtRest()
   // Node writes its compile cache at exit only; a server that is killed would leave the next start as slow as its own.
   setTimeout(flushCompileCache, 1_000).unref()
