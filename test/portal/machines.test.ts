@@ -139,6 +139,32 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
     expect(skus.reduce((sum, text) => sum + Number(/\d+$/.exec(text)?.[0]), 0)).toBe(rows - 2)
   })
 
+  it('cost what their hours cost, and use quotas that are shown with what was asked for', async () => {
+    await page.goto(`${portal.origin}/costs`)
+    await page.getByText('This installation has no price list').waitFor()
+    const costs = page.getByRole('region', { name: 'Costs of this month' })
+    await costs.getByText('compute').first().waitFor()
+    const quotas = page.getByRole('region', { name: 'Quotas' })
+    const rows = async (): Promise<string[]> => await quotas.getByRole('row').allTextContents()
+    // Two cores of the machine that runs.
+    await expect
+      .poll(async () => (await rows()).filter((text) => /DCA/i.test(text) && /2\d+Ask for/.test(text)).length)
+      .toBe(1)
+    await page.getByLabel('Region').selectOption('eastus')
+    await page.getByText('InProgress').first().waitFor()
+    await expectAccessible(page)
+  })
+
+  it('are open to whom the page about access names', async () => {
+    await page.goto(`${portal.origin}/access`)
+    const assignments = page.getByRole('region', { name: 'Assignments' })
+    await assignments.getByText('(you)').first().waitFor()
+    await page.getByLabel('Filter by name or action').fill('virtual machine contributor')
+    await page.getByText('Virtual Machine Contributor').first().click()
+    await page.getByText('Microsoft.Compute/virtualMachines/*').first().waitFor()
+    await expectAccessible(page)
+  })
+
   it('show names that others chose as text, whatever is in them, and to each what that principal may see', async () => {
     const scope = await subscription()
     const path = `${scope}/providers/Microsoft.Compute/virtualMachines?api-version=2024-11-01`

@@ -27,6 +27,8 @@ export const pages: readonly Page[] = [
   page('/machines/new', 'Make a machine', async () => (await import('../make/make-page.tsx')).MakePage),
   page('/machines/:group/:name', 'Machine', async () => (await import('../machines/machine-page.tsx')).MachinePage),
   page('/sizes', 'Sizes', async () => (await import('../sizes/sizes-page.tsx')).SizesPage),
+  page('/costs', 'Costs and quotas', async () => (await import('../costs/costs-page.tsx')).CostsPage),
+  page('/access', 'Access', async () => (await import('../access/access-page.tsx')).AccessPage),
   page('/inspector', 'Inspector', async () => (await import('../inspector/inspector-page.tsx')).InspectorPage, {
     open: true,
   }),
@@ -44,5 +46,7 @@ export function findPage(path: string): { page: Page; parameters: Record<string,
 export const places: readonly { address: string; name: string }[] = [
   { address: '/', name: 'Machines' },
   { address: '/sizes', name: 'Sizes' },
+  { address: '/costs', name: 'Costs and quotas' },
+  { address: '/access', name: 'Access' },
   { address: '/inspector', name: 'Inspector' },
 ]

@@ -1,13 +1,11 @@
-import { useState } from 'preact/hooks'
 import { Frame } from '../app/shell.tsx'
 import { place, setQuery } from '../app/router.ts'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
-import { arm, subscriptionPath, versions } from '../wire/arm.ts'
-import { toWireError, type WireError } from '../wire/wire-error.ts'
 import { encryptions } from '../make/choice.ts'
-import { judgeSizes, type Judged, type Reason } from './reasons.ts'
+import { Why } from './ask-for-more.tsx'
+import { judgeSizes, type Judged } from './reasons.ts'
 import { readRegions, readSizes, readUsages } from './size.ts'
 
 const silicon = { SNP: 'AMD SEV-SNP', TDX: 'Intel TDX' } as const
@@ -192,35 +190,5 @@ function Group(o: { title: string; sizes: readonly Judged[]; region: string; emp
         </div>
       )}
     </section>
-  )
-}
-
-export function Why({ reason, region }: { reason: Reason; region: string }) {
-  return (
-    <p class="why">
-      {reason.text} {reason.ask !== undefined && <AskForMore region={region} {...reason.ask} />}
-    </p>
-  )
-}
-
-/** Files a request with the operator, as Microsoft.Quota takes them. */
-function AskForMore({ region, quota, limit }: { region: string; quota: string; limit: number }) {
-  const [said, setSaid] = useState<string | WireError>()
-  const ask = async (): Promise<void> => {
-    const path = `${await subscriptionPath()}/providers/Microsoft.Compute/locations/${region}/providers/Microsoft.Quota/quotas/${quota}`
-    const body = { properties: { limit: { limitObjectType: 'LimitValue', value: limit } } }
-    await arm({ method: 'PUT', path, version: versions.quota, body }).then(
-      () => setSaid(`Asked for ${limit} cores: the operator decides (strongroom quota list).`),
-      (error: unknown) => setSaid(toWireError(error)),
-    )
-  }
-  if (typeof said === 'string') return <span role="status">{said}</span>
-  return (
-    <>
-      <button type="button" onClick={() => void ask()}>
-        Ask for {limit}
-      </button>
-      {said !== undefined && <Problem error={said} />}
-    </>
   )
 }

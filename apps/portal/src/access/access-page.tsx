@@ -1,0 +1,128 @@
+import { Frame } from '../app/shell.tsx'
+import { place, setQuery } from '../app/router.ts'
+import { session } from '../session/session.ts'
+import { Freshness } from '../ui/freshness.tsx'
+import { useLive } from '../ui/live.ts'
+import { Problem } from '../ui/problem.tsx'
+import { readAccess, roleOf, scopeWords, type Access, type Role } from './access.ts'
+
+/** Who may do what, by which assignment, and what each role contains. */
+export function AccessPage() {
+  const live = useLive('access', readAccess, () => 15_000)
+  return (
+    <Frame>
+      <div class="head">
+        <h1>Access</h1>
+        <Freshness live={live} />
+      </div>
+      {live.error !== undefined && <Problem error={live.error} what="Who may do what could not be read." />}
+      {live.value === undefined && live.error === undefined && <p class="quiet">Reading …</p>}
+      {live.value !== undefined && (
+        <>
+          <Assignments access={live.value} />
+          <Roles roles={live.value.roles} />
+        </>
+      )}
+    </Frame>
+  )
+}
+
+function Assignments({ access }: { access: Access }) {
+  const who = session.value
+  const me = who.state === 'in' ? who.person.objectId : ''
+  return (
+    <section class="stack">
+      <h2>
+        Who may do what <span class="count">{access.assignments.length}</span>
+      </h2>
+      <div class="sheet" tabIndex={0} role="region" aria-label="Assignments">
+        <table>
+          <thead>
+            <tr>
+              {['Who', 'Role', 'At', 'Kind'].map((name) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {access.assignments.map((assignment) => {
+              const { principalId, principalType, scope } = assignment.properties
+              const role = roleOf(access, assignment)
+              return (
+                <tr key={assignment.id}>
+                  <td>
+                    <bdi title={principalId}>{access.names.get(principalId) || principalId}</bdi>
+                    {principalId === me && ' (you)'}
+                  </td>
+                  <td>{role === undefined ? 'a role that is gone' : <bdi>{role.properties.roleName}</bdi>}</td>
+                  <td>
+                    <bdi title={scope}>{scopeWords(scope)}</bdi>
+                  </td>
+                  <td>{principalType}</td>
+                </tr>
+              )
+            })}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  )
+}
+
+function Roles({ roles }: { roles: readonly Role[] }) {
+  const filter = place.value.query.get('role') ?? ''
+  const text = (role: Role): string => JSON.stringify(role.properties).toLowerCase()
+  const shown = roles.filter((role) => text(role).includes(filter.toLowerCase()))
+  return (
+    <section class="stack">
+      <h2>
+        What a role contains <span class="count">{shown.length}</span>
+      </h2>
+      <label class="short">
+        Filter by name or action
+        <input type="search" value={filter} onInput={(event) => setQuery({ role: event.currentTarget.value })} />
+      </label>
+      {shown
+        .toSorted((a, b) => a.properties.roleName.localeCompare(b.properties.roleName))
+        .map((role) => (
+          <details key={role.id}>
+            <summary>
+              <bdi>{role.properties.roleName}</bdi>
+              {role.properties.type === 'CustomRole' && ' (your own)'}
+            </summary>
+            <div class="stack">
+              <p class="quiet">
+                <bdi>{role.properties.description ?? ''}</bdi>
+              </p>
+              {role.properties.permissions.map((permission, index) => (
+                <dl class="facts" key={index}>
+                  <Actions name="May" actions={permission.actions} />
+                  <Actions name="May not" actions={permission.notActions} />
+                  <Actions name="May, in data" actions={permission.dataActions} />
+                  <Actions name="May not, in data" actions={permission.notDataActions} />
+                </dl>
+              ))}
+            </div>
+          </details>
+        ))}
+    </section>
+  )
+}
+
+function Actions({ name, actions }: { name: string; actions: readonly string[] }) {
+  if (actions.length === 0) return null
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        {actions.map((action) => (
+          <code key={action} class="line">
+            {action}
+          </code>
+        ))}
+      </dd>
+    </div>
+  )
+}

@@ -1,0 +1,160 @@
+import { Frame } from '../app/shell.tsx'
+import { place, setQuery } from '../app/router.ts'
+import { Freshness } from '../ui/freshness.tsx'
+import { momentOf } from '../ui/format.ts'
+import { useLive } from '../ui/live.ts'
+import { Problem } from '../ui/problem.tsx'
+import { nameOf } from '../machines/machine.ts'
+import { AskForMore } from '../sizes/ask-for-more.tsx'
+import { readRegions, readUsages } from '../sizes/size.ts'
+import { csvOf, money, readCosts, readQuotaRequests, type Costs } from './cost.ts'
+import { DayChart } from './day-chart.tsx'
+
+const often = (): number => 60_000
+
+/** What was used this month, at the installation's prices, and how much of each quota. */
+export function CostsPage() {
+  const days = useLive('days', async (signal) => await readCosts({ by: ['Meter'], daily: true, signal }), often)
+  const resources = useLive(
+    'resources',
+    async (signal) => await readCosts({ by: ['ResourceId', 'Meter', 'SkuName'], daily: false, signal }),
+    often,
+  )
+  const error = days.error ?? resources.error
+  return (
+    <Frame>
+      <div class="head">
+        <h1>Costs and quotas</h1>
+        <Freshness live={resources} />
+      </div>
+      {error !== undefined && <Problem error={error} what="The costs could not be read." />}
+      {resources.value !== undefined && days.value !== undefined && (
+        <Month days={days.value} resources={resources.value} />
+      )}
+      <Quotas />
+    </Frame>
+  )
+}
+
+function Month({ days, resources }: { days: Costs; resources: Costs }) {
+  const { currency } = resources
+  const total = resources.rows.reduce((sum, { cost }) => sum + cost, 0)
+  const rows = resources.rows.toSorted((a, b) => b.cost - a.cost || b.hours - a.hours)
+  const csv = csvOf(
+    ['resource', 'meter', 'sku', 'hours', `cost ${currency ?? ''}`.trim()],
+    rows.map(({ keys, hours, cost }) => [...keys, hours, cost]),
+  )
+  return (
+    <section class="stack">
+      <h2>This month {currency !== undefined && money(total, currency)}</h2>
+      {currency === undefined && (
+        <p class="note">
+          This installation has no price list: hours are counted, and cost nothing. Give it one:{' '}
+          <code>strongroom cost prices set prices.json</code>
+        </p>
+      )}
+      <DayChart rows={days.rows} of={currency === undefined ? 'hours' : 'cost'} />
+      {rows.length === 0 ? (
+        <p class="quiet">Nothing was used.</p>
+      ) : (
+        <>
+          <div class="sheet" tabIndex={0} role="region" aria-label="Costs of this month">
+            <table>
+              <thead>
+                <tr>
+                  {['Resource', 'Meter', 'Size or SKU', 'Hours', 'Cost'].map((name) => (
+                    <th key={name} scope="col">
+                      {name}
+                    </th>
+                  ))}
+                </tr>
+              </thead>
+              <tbody>
+                {rows.map(({ keys: [id = '', meter, sku], hours, cost }) => (
+                  <tr key={`${id} ${meter} ${sku}`}>
+                    <th scope="row">
+                      <bdi title={id}>{nameOf(id)}</bdi>
+                    </th>
+                    <td>{meter}</td>
+                    <td>{sku}</td>
+                    <td class="number">{hours.toFixed(2)}</td>
+                    <td class="number">{currency === undefined ? 'no price' : money(cost, currency)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+          <p>
+            <a href={`data:text/csv;charset=utf-8,${encodeURIComponent(csv)}`} download="strongroom-costs.csv">
+              Download as CSV
+            </a>
+          </p>
+        </>
+      )}
+    </section>
+  )
+}
+
+function Quotas() {
+  const regions = useLive('regions', readRegions, () => 300_000)
+  const region = place.value.query.get('region') ?? regions.value?.[0]?.name ?? ''
+  const usages = useLive(`usages ${region}`, async (signal) => (region === '' ? [] : await readUsages(region, signal)))
+  const requests = useLive(`requests ${region}`, async (signal) =>
+    region === '' ? [] : await readQuotaRequests(region, signal),
+  )
+  const error = regions.error ?? usages.error ?? requests.error
+  return (
+    <section class="stack">
+      <h2>Quotas</h2>
+      {error !== undefined && <Problem error={error} what="The quotas could not be read." />}
+      <label class="short">
+        Region
+        <select value={region} onChange={(event) => setQuery({ region: event.currentTarget.value })}>
+          {(regions.value ?? []).map(({ name, displayName }) => (
+            <option key={name} value={name}>
+              {displayName}
+            </option>
+          ))}
+        </select>
+      </label>
+      <div class="sheet" tabIndex={0} role="region" aria-label="Quotas">
+        <table>
+          <thead>
+            <tr>
+              {['Quota', 'Used', 'Limit', 'Ask for more'].map((name) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {(usages.value ?? []).map(({ name, currentValue, limit }) => (
+              <tr key={name.value}>
+                <th scope="row">{name.localizedValue}</th>
+                <td class="number">{currentValue}</td>
+                <td class="number">{limit}</td>
+                <td>
+                  <AskForMore region={region} quota={name.value} limit={limit === 0 ? 10 : limit * 2} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <h3>Requests</h3>
+      {requests.value?.length === 0 && <p class="quiet">None in this region.</p>}
+      <ul class="steps">
+        {(requests.value ?? []).map(({ name, properties }) => (
+          <li key={name}>
+            <span class={`badge ${{ Succeeded: 'good', Failed: 'bad' }[properties.provisioningState] ?? 'moving'}`}>
+              {properties.provisioningState}
+            </span>{' '}
+            {properties.value.map((each) => `${each.name.value}: ${each.limit.value}`).join(', ')}{' '}
+            <span class="quiet">{momentOf(properties.requestSubmitTime)}</span> <bdi>{properties.message ?? ''}</bdi>
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
