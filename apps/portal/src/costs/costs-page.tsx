@@ -77,7 +77,7 @@ function Month({ days, resources }: { days: Costs; resources: Costs }) {
                     </th>
                     <td>{meter}</td>
                     <td>{sku}</td>
-                    <td class="number">{hours.toFixed(2)}</td>
+                    <td class="number">{hours.toFixed(hours < 0.1 ? 4 : 2)}</td>
                     <td class="number">{currency === undefined ? 'no price' : money(cost, currency)}</td>
                   </tr>
                 ))}

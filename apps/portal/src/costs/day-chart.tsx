@@ -10,7 +10,7 @@ export function DayChart({ rows, of }: { rows: readonly CostRow[]; of: 'cost' | 
   const totalOf = (day: string): number => rows.filter((row) => row.day === day).reduce((sum, row) => sum + row[of], 0)
   const most = Math.max(...days.map(totalOf), 0)
   if (most === 0) return null
-  const width = 100 / Math.max(days.length, 7)
+  const width = 100 / Math.max(days.length, 31)
   return (
     <figure class="chart">
       <svg viewBox={`0 0 100 ${height}`} preserveAspectRatio="none" aria-hidden="true">
