@@ -2,13 +2,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BootEvidence } from '@strongroom/contract'
-import { createSealer, openRootKey, openServiceStore, type Store } from '@strongroom/platform'
+import { createSealer, openRootKey } from '@strongroom/platform'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Link } from '@strongroom/trust'
 import { measurementKey, openMeasurementKey } from '../../services/host/src/image/measurement-key.ts'
 import { TestInstallation } from '../system/support/installation.ts'
-import { serverContext } from '../system/support/server-context.ts'
 import type { VmView } from '../system/support/vm.ts'
+import { KeptEvidence } from './support/kept-evidence.ts'
 
 /**
  * Whoever runs the host edits what it keeps of a boot, or runs another image; the owner runs `strongroom vm trust` on their own
@@ -20,27 +20,7 @@ const installation = await TestInstallation.create()
 const otherFirmware = '/usr/share/OVMF/OVMF_CODE_4M.fd'
 let vmId: string
 
-/** The host's rows of boots without a guest, as who runs the server can write them. */
-async function withRows<T>(use: (store: Store) => Promise<T>): Promise<T> {
-  const store = await openServiceStore(await serverContext(installation), 'host')
-  try {
-    return await use(store)
-  } finally {
-    await store.close()
-  }
-}
-
-const stored = async (vmId: string): Promise<BootEvidence> =>
-  await withRows(async ({ db }) => {
-    const query = db.selectFrom('simulated_boot').select('evidence').where('vm_id', '=', vmId)
-    return JSON.parse((await query.executeTakeFirstOrThrow())['evidence'] as string) as BootEvidence
-  })
-
-const write = async (vmId: string, evidence: BootEvidence): Promise<void> =>
-  await withRows(async ({ db }) => {
-    const changed = { evidence: JSON.stringify(evidence) }
-    await db.updateTable('simulated_boot').set(changed).where('vm_id', '=', vmId).execute()
-  })
+const kept = new KeptEvidence(installation)
 
 beforeAll(async () => {
   await installation.start({}, ['--compute', 'simulated'])
@@ -68,15 +48,7 @@ async function linksOf(...args: string[]): Promise<Map<string, Link>> {
 
 /** What the owner sees once the host has edited the stored evidence. */
 async function after(edit: (evidence: BootEvidence) => void): Promise<Map<string, Link>> {
-  const honest = await stored(vmId)
-  const evidence = structuredClone(honest)
-  edit(evidence)
-  await write(vmId, evidence)
-  try {
-    return await linksOf()
-  } finally {
-    await write(vmId, honest)
-  }
+  return await kept.edited(vmId, edit, async () => await linksOf())
 }
 
 interface Document {
@@ -89,7 +61,7 @@ async function changedDocument(
   change: (document: Document) => void,
   sign?: (text: Uint8Array) => string,
 ): Promise<string> {
-  const [header = '', payload = '', signature = ''] = (await stored(vmId)).measurements!.split('.')
+  const [header = '', payload = '', signature = ''] = (await kept.read(vmId)).measurements!.split('.')
   const document = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Document
   change(document)
   const text = Buffer.from(JSON.stringify(document))
@@ -133,7 +105,7 @@ describe('the registers that a boot is held to', () => {
         code: 'RegisterNotPredicted',
         why: expect.stringMatching(/^PCR 4 is not what image debian-13-cvm gives .*The machine expected just that\.$/),
         expected: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
-        actual: (await stored(vmId)).expected.pcrs['4'],
+        actual: (await kept.read(vmId)).expected.pcrs['4'],
       })
       expect(links.get('settings')?.outcome).toBe('not checked')
       // The operator has what it measures signed anew: it is not what the creator saw at the first boot.
@@ -202,7 +174,7 @@ describe('the signed measurements of an image', () => {
       'AnotherBootFile',
       async () => await changedDocument((document) => (document.bootFile.loader = '11'.repeat(32)), await operator()),
     ],
-    ['that are a token', 'TokenOfAnotherKind', async () => (await stored(vmId)).attestation.token],
+    ['that are a token', 'TokenOfAnotherKind', async () => (await kept.read(vmId)).attestation.token],
   ])('are refused %s: %s (attack H6)', async (_what, code, make) => {
     const measurements = await make()
     const links = await after((evidence) => void (evidence.measurements = measurements))
@@ -220,21 +192,21 @@ describe('the signed measurements of an image', () => {
     const { stdout, code } = await installation.cli('image', 'measurements')
     expect(code).toBe(0)
     const { registers } = JSON.parse(stdout) as { registers: Record<'on' | 'off', Record<string, string>> }
-    const { pcrs } = (await stored(vmId)).measuredBoot!
+    const { pcrs } = (await kept.read(vmId)).measuredBoot!
     const ofImage = ['2', '3', '4', '6', '7', '11', '12', '13'].map((index) => [index, pcrs[index]])
     expect(registers.on).toEqual(Object.fromEntries(ofImage))
     expect(registers.off['7']).not.toBe(registers.on['7'])
     const file = join(installation.home, 'measurements.json')
     await writeFile(file, stdout)
-    const honest = await stored(vmId)
+    const honest = await kept.read(vmId)
     const { measurements: _none, ...silent } = honest
-    await write(vmId, silent as BootEvidence)
+    await kept.write(vmId, silent as BootEvidence)
     try {
       const links = await linksOf('--measurements', file)
       expect(links.get('image')?.outcome).toBe('verified')
       expect(links.get('measured-boot')?.outcome).toBe('verified')
     } finally {
-      await write(vmId, honest)
+      await kept.write(vmId, honest)
     }
     expect((await installation.cli('image', 'measurements', 'nothing')).code).not.toBe(0)
   })
@@ -268,7 +240,7 @@ describe('the launch measurement', () => {
       shows: [expect.stringContaining('4 vCPUs EPYC-Milan')],
     })
     // What the large VM showed, in the place of the small one's.
-    const ofLarge = await stored(large)
+    const ofLarge = await kept.read(large)
     const links = await after((evidence) => void Object.assign(evidence, ofLarge, { bootId: evidence.bootId }))
     expect(links.get('measurement')).toMatchObject({
       outcome: 'refused',

@@ -15,7 +15,11 @@ export const readClaims = (evidence: BootFacts): RuntimeClaims =>
   parseRuntimeClaims(fromBase64Url(evidence.runtimeClaims))
 
 /** report_data is SHA-256 of the exact claims bytes, the rest zero: the silicon vouches for these claims and no others. */
-export async function claimsLink(evidence: BootFacts, silicon: SiliconFinding): Promise<string[]> {
+export async function claimsLink(
+  evidence: BootFacts,
+  silicon: SiliconFinding,
+  asked: string = evidence.vmId,
+): Promise<string[]> {
   const { raw, configuration } = readClaims(evidence)
   const expected = toHex(await hclReportData(raw))
   demand({
@@ -30,6 +34,12 @@ export async function claimsLink(evidence: BootFacts, silicon: SiliconFinding): 
     message: 'The claims are of another VM.',
     expected: evidence.vmId,
     actual: String(vmUniqueId),
+  })
+  demand({
+    holds: evidence.vmId.toUpperCase() === asked.toUpperCase(),
+    message: 'The evidence is of another VM than the one that was asked for.',
+    expected: asked,
+    actual: evidence.vmId,
   })
   const flags = ['secure-boot', 'tpm-enabled', 'tpm-persisted', 'console-enabled'].map(
     (name) => `${name} ${String(configuration[name])}`,

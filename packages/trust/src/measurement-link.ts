@@ -12,6 +12,9 @@ export interface LaunchFirmware {
   bytes: Uint8Array
 }
 
+/** What a guest must have been launched with: firmware, or what an earlier boot measured that its owner trusted (hexadecimal). */
+export type LaunchReference = LaunchFirmware | { pinned: string }
+
 /**
  * The silicon launched the verifier's own firmware, on processors that were asked for. What the machine says of either is told
  * where they differ, and decides nothing.
@@ -20,8 +23,9 @@ export interface LaunchFirmware {
 export async function measurementLink(
   evidence: BootFacts,
   silicon: SiliconFinding,
-  o: { firmware: LaunchFirmware; size: string },
+  o: { firmware: LaunchReference; size: string },
 ): Promise<string[]> {
+  if ('pinned' in o.firmware) return pinnedLaunch(evidence.tee, silicon, o.firmware.pinned)
   const firmware = { ...o.firmware, sha256: await sha256Hex(o.firmware.bytes) }
   if (evidence.tee === 'TDX') {
     const computed = await mrtd({ firmware: firmware.bytes })
@@ -37,6 +41,19 @@ export async function measurementLink(
   return [
     `launch digest ${short(toHex(silicon.measurement))} computed from ${describe(firmware)}, ${found} vCPUs ${cpuModels.SNP}`,
     ...(found === asked ? [] : [`${o.size} has ${asked} vCPUs: the host gave ${found} of them`]),
+  ]
+}
+
+function pinnedLaunch(tee: Tee, silicon: SiliconFinding, pinned: string): string[] {
+  const found = toHex(silicon.measurement)
+  if (found !== pinned)
+    throw new LinkRefused({
+      message: `The ${names[tee]} is another than at the boot that you trusted: firmware or processors changed.`,
+      expected: pinned,
+      actual: found,
+    })
+  return [
+    `${names[tee]} ${short(found)} is that of the boot that you trusted; of which firmware it is was not computed here`,
   ]
 }
 

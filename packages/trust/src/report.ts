@@ -15,7 +15,7 @@ import { demand, judge, LinkNotChecked, type Link } from './link.ts'
 import type { Roots } from './roots.ts'
 import { settingsLink } from './settings-link.ts'
 import { imageLink, type AskedImage } from './image-link.ts'
-import { measurementLink, type LaunchFirmware } from './measurement-link.ts'
+import { measurementLink, type LaunchReference } from './measurement-link.ts'
 import { verifySilicon, type SiliconFinding } from './silicon-link.ts'
 import { statelessLink } from './stateless-link.ts'
 import { releaseLink, tokenLink, type FetchKeySet, type TokenClaims } from './token-link.ts'
@@ -24,12 +24,14 @@ import type { AskedProvider, Verifier, VerifierKey } from './verifier.ts'
 export interface TrustRequest {
   name: string
   evidence: AnyBootEvidence
+  /** The VM that was asked for: evidence of another one is not of it, however good it is. Any where left out. */
+  vmId?: string
   /** The encryption that was asked for: the evidence, which the machine keeps, must not say less. */
   encryption: string
   /** The size that was asked for: the guest must not have more processors. */
   size: string
-  /** Firmware that guests must have been launched with, or why there is none to compute the launch measurement from. */
-  firmware: LaunchFirmware | { unknown: string }
+  /** What the guest must have been launched with, or why nothing says it. */
+  firmware: LaunchReference | { unknown: string }
   /** The image that was asked for. */
   image: AskedImage
   /** Signed measurements of the image that the verifier brought along; those that the machine shows where left out. */
@@ -142,7 +144,11 @@ async function statelessLinks(
       'report → launch measurement',
       async () => await launchLink(request, evidence, need(silicon, 'silicon')),
     ),
-    await judge('claims', 'report → claims', async () => await claimsLink(evidence, need(silicon, 'silicon'))),
+    await judge(
+      'claims',
+      'report → claims',
+      async () => await claimsLink(evidence, need(silicon, 'silicon'), request.vmId),
+    ),
     await judge('own-verifier', 'claims → no service of the operator’s', () => statelessLink(evidence)),
     await judge(
       'vtpm',
@@ -174,7 +180,11 @@ async function allLinks(
       'report → launch measurement',
       async () => await launchLink(request, evidence, need(silicon, 'silicon')),
     ),
-    await judge('claims', 'report → claims', async () => await claimsLink(evidence, need(silicon, 'silicon'))),
+    await judge(
+      'claims',
+      'report → claims',
+      async () => await claimsLink(evidence, need(silicon, 'silicon'), request.vmId),
+    ),
     await judge('transfer-key', 'claims → transfer key', async () => await transferKeyLink(evidence)),
     await judge('token', 'claims → token', async () => {
       const found = await tokenLink(evidence, need(silicon, 'silicon'), request)

@@ -15,6 +15,33 @@ export interface Roots {
 }
 
 /**
+ * Reads anchors.json, as an installation writes it.
+ * @throws TypeError that says what is wrong
+ */
+export function parseAnchors(text: string): TrustAnchors {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new TypeError('This is no JSON: give the anchors.json of the installation.')
+  }
+  const { simulated, amd, intel, images } = (value ?? {}) as Record<string, unknown>
+  const pins = (list: unknown): boolean =>
+    Array.isArray(list) &&
+    list.every((each: unknown) => {
+      const { name, spkiSha256 } = (each ?? {}) as Record<string, unknown>
+      return typeof name === 'string' && typeof spkiSha256 === 'string' && /^[0-9a-f]{64}$/.test(spkiSha256)
+    })
+  if (typeof simulated !== 'boolean' || !pins(amd) || !pins(intel))
+    throw new TypeError(
+      'These are no anchors: simulated, amd and intel with names and SHA-256 of their keys are expected.',
+    )
+  if (images !== undefined && !Array.isArray(images))
+    throw new TypeError('These are no anchors: images is a list of public keys.')
+  return value as TrustAnchors
+}
+
+/**
  * @param anchors the silicon's roots, and the keys that sign what images measure
  * @param authorityPem certificate of the installation's authority
  * @throws ParseError where there is no certificate

@@ -1,15 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TrustAnchors } from '@strongroom/evidence'
-import { rootsOf, type Roots } from '@strongroom/trust'
+import { parseAnchors, rootsOf, type Roots } from '@strongroom/trust'
 import { CliError } from '../core/cli-error.ts'
 
 /** STATE/anchors.json: the silicon's roots, and the keys that sign what images measure. @throws CliError NoTrustAnchors */
 export async function readTrustAnchors(stateDir: string): Promise<TrustAnchors> {
-  return await orNone(
-    stateDir,
-    async () => JSON.parse(await readFile(join(stateDir, 'anchors.json'), 'utf8')) as TrustAnchors,
-  )
+  return await orNone(stateDir, async () => parseAnchors(await readFile(join(stateDir, 'anchors.json'), 'utf8')))
 }
 
 /** @throws CliError NoTrustAnchors */

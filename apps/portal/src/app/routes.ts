@@ -29,6 +29,8 @@ export const pages: readonly Page[] = [
   page('/sizes', 'Sizes', async () => (await import('../sizes/sizes-page.tsx')).SizesPage),
   page('/costs', 'Costs and quotas', async () => (await import('../costs/costs-page.tsx')).CostsPage),
   page('/access', 'Access', async () => (await import('../access/access-page.tsx')).AccessPage),
+  page('/machines/:group/:name/trust', 'Trust', async () => (await import('../trust/trust-page.tsx')).TrustPage),
+  page('/trust', 'Trust', async () => (await import('../trust/trust-list-page.tsx')).TrustListPage),
   page('/inspector', 'Inspector', async () => (await import('../inspector/inspector-page.tsx')).InspectorPage, {
     open: true,
   }),
@@ -48,5 +50,6 @@ export const places: readonly { address: string; name: string }[] = [
   { address: '/sizes', name: 'Sizes' },
   { address: '/costs', name: 'Costs and quotas' },
   { address: '/access', name: 'Access' },
+  { address: '/trust', name: 'Trust' },
   { address: '/inspector', name: 'Inspector' },
 ]

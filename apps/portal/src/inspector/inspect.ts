@@ -58,6 +58,9 @@ export function tooMuch(files: readonly { size: number }[]): string | undefined 
   return undefined
 }
 
+/** The pieces of a file, explained. */
+export const piecesOf = ({ name, bytes }: Given): InspectedPiece[] => detect(name, bytes, { gunzip }).map(inspected)
+
 /**
  * Recognises, explains and judges files together, as `strongroom evidence verify` does.
  * @param o.nonce hexadecimal: the challenge that TPM quotes must answer

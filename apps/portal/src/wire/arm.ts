@@ -5,6 +5,7 @@ import { errorOf, WireError } from './wire-error.ts'
 
 /** api-versions as Azure's own clients send them. */
 export const versions = {
+  attestation: '2021-06-01',
   authorization: '2022-04-01',
   compute: '2024-11-01',
   cost: '2023-11-01',

@@ -43,10 +43,10 @@ export const power = (vm: VmResource): string =>
   vm.properties.instanceView?.statuses?.find((status) => status.code.startsWith('PowerState/'))?.displayStatus ??
   'unknown'
 
-export const diskSecurity = (vm: VmResource): DiskSecurity =>
+const diskSecurity = (vm: VmResource): DiskSecurity =>
   vm.properties.storageProfile?.osDisk?.managedDisk?.securityProfile ?? {}
 
-export const encryption = (vm: VmResource): string => diskSecurity(vm).securityEncryptionType ?? ''
+const encryption = (vm: VmResource): string => diskSecurity(vm).securityEncryptionType ?? ''
 
 export const row = (vm: VmResource): string[] => [
   vm.name,

@@ -1,5 +1,12 @@
 import { guestFirmwarePath, type AnyBootEvidence, type RetrievedEvidence } from '@strongroom/contract'
-import type { AskedImage, AskedProvider, BootPins, SettingsReference } from '@strongroom/trust'
+import {
+  askedByRecord,
+  providerIdOf,
+  type AskedImage,
+  type AskedProvider,
+  type BootPins,
+  type SettingsReference,
+} from '@strongroom/trust'
 import { apiVersions, type ArmClient } from '../../client/arm.ts'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
@@ -9,7 +16,7 @@ import { readPublicKeys } from '../../core/ssh-key.ts'
 import { askedWith, recallAsked, rememberAsked, type AskedVm } from '../../trust/asked-settings.ts'
 import { trustResult } from '../../trust/report.ts'
 import { defaultAdmin, imageReference } from '../../up/vm-request.ts'
-import { diskSecurity, encryption, fetchVm, groupOption, openVm, type VmResource } from './resource.ts'
+import { fetchVm, groupOption, openVm, type VmResource } from './resource.ts'
 
 export const fetchEvidence = async (arm: ArmClient, path: string): Promise<RetrievedEvidence> =>
   (await arm.send('POST', `${path}/retrieveBootEvidence`, apiVersions.compute)).json as RetrievedEvidence
@@ -30,17 +37,17 @@ export async function judgeTrust(
     (made && { by: 'creator', asked: made }) ??
     (asked === undefined ? undefined : { by: 'resource manager', asked })
   const document = await measurementsOption(context)
+  const record = askedByRecord(vm)
   const found = await trustResult({
     name: o.name,
     evidence,
-    encryption: made?.vm?.encryption ?? encryption(vm),
-    size: vm.properties.hardwareProfile.vmSize,
+    ...record,
+    encryption: made?.vm?.encryption ?? record.encryption,
     firmware: textOption(context, 'firmware'),
-    image: askedImage(vm, made),
+    image: askedImage(record.image, made),
     measurements: document,
-    secureBoot: askedSecureBoot(context, vm, made),
+    secureBoot: askedSecureBoot(context, record.secureBoot, made),
     volume: made?.pins?.volume,
-    diskEncryptionSet: diskSecurity(vm).diskEncryptionSet?.id,
     verifiers,
     asked: await askedProvider(o.arm, vm),
     settings,
@@ -66,20 +73,15 @@ async function pinFirst(
 }
 
 /** Of the creator's own folder, else of the resource manager's record. */
-const askedImage = (vm: VmResource, made: AskedVm | undefined): AskedImage =>
+const askedImage = (record: AskedImage, made: AskedVm | undefined): AskedImage =>
   made?.vm === undefined
-    ? {
-        by: 'resource manager',
-        reference: vm.properties.storageProfile?.imageReference,
-        bootFile: made?.pins?.bootFile,
-      }
+    ? { ...record, bootFile: made?.pins?.bootFile }
     : { by: 'creator', reference: imageReference(made.vm.image), bootFile: made.pins?.bootFile }
 
-function askedSecureBoot(context: CommandContext, vm: VmResource, made: AskedVm | undefined): boolean {
+function askedSecureBoot(context: CommandContext, record: boolean, made: AskedVm | undefined): boolean {
   const stated = textOption(context, 'secureBoot')
   if (stated === 'on' || stated === 'off') return stated === 'on'
-  if (stated === undefined)
-    return made?.vm?.secureBoot ?? vm.properties.securityProfile?.uefiSettings?.secureBootEnabled === true
+  if (stated === undefined) return made?.vm?.secureBoot ?? record
   throw new CliError({
     code: 'InvalidArgument',
     message: 'Secure Boot is on or off.',
@@ -137,9 +139,7 @@ async function statedSettings(context: CommandContext): Promise<SettingsReferenc
 
 /** The provider that the VM named (a resource, or one of another origin in the operator's configuration), else its region's. */
 export async function askedProvider(arm: ArmClient, vm: VmResource): Promise<AskedProvider> {
-  const id =
-    vm.properties.securityProfile?.attestationProvider?.id ??
-    `${arm.subscription}/providers/Microsoft.Attestation/locations/${vm.location}/defaultProvider`
+  const id = providerIdOf(vm, arm.subscription)
   try {
     const found = await arm.get<{ properties?: { attestUri?: string } }>(id, apiVersions.attestation)
     const issuer = found.properties?.attestUri

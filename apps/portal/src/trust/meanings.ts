@@ -1,0 +1,44 @@
+/** What a link that holds protects from, and what it leaves open (docs/trust-report.md). */
+export const meanings: Readonly<Record<string, { protects: string; not: string }>> = {
+  silicon: {
+    protects: 'Made-up or edited reports; revoked or outdated platforms; a guest whose memory the host may read.',
+    not: 'Flaws of the silicon that nobody has published.',
+  },
+  measurement: {
+    protects: 'Other firmware, and processors that were not asked for.',
+    not: 'What the firmware itself does wrong. A pin says that it is the same as before, not which it is.',
+  },
+  claims: { protects: 'Claims of another VM under a genuine report.', not: 'Whether what they claim is wanted.' },
+  'transfer-key': { protects: 'A key that the operator holds.', not: 'What is done with the key once it is released.' },
+  token: {
+    protects: 'A token of another VM or of an earlier boot, or of another provider than the VM named.',
+    not: 'A provider whose policy takes too much.',
+  },
+  release: { protects: 'A release of the key for somebody else.', not: 'Keys that the guest gives away itself.' },
+  'customer-key': {
+    protects: 'A key under a policy that this boot does not satisfy.',
+    not: 'What you let others do with your vault.',
+  },
+  'guest-state': { protects: 'An older state of the vTPM, put back.', not: 'A state that was lost.' },
+  'own-verifier': {
+    protects: 'Services of the operator in the way of trust.',
+    not: 'Your own verifier: this guest is trusted by whoever asks it for evidence.',
+  },
+  vtpm: { protects: 'Another machine’s vTPM.', not: 'What programs in the guest have it sign.' },
+  image: {
+    protects: 'Another image than was asked for, and registers that the host predicted for itself.',
+    not: 'What is wrong inside the image.',
+  },
+  'measured-boot': {
+    protects: 'Another boot loader, kernel, initrd, command line or Secure Boot state.',
+    not: 'What runs after the boot: programs, updates, who logs in.',
+  },
+  disk: {
+    protects: 'A disk in clear, one of the host’s own, another cipher in its header.',
+    not: 'Copies that the guest makes; data on disks that it does not encrypt.',
+  },
+  settings: {
+    protects: 'A key or an account that the host slipped in at the first boot, and another VM’s disk.',
+    not: 'Keys that were added in the guest later.',
+  },
+}

@@ -1,0 +1,69 @@
+import type { Fingerprint } from './verify.ts'
+import type { TrustReport } from '@strongroom/trust'
+import type { InspectedPiece } from '../inspector/inspect.ts'
+import { factsOf } from './boot-facts.ts'
+import { fetchKeySet, readEvidence, readProvider, readVerifiers, type MachineEvidence } from './machine-evidence.ts'
+import { keepSeen, pinBoot, pinnedBoot, pinnedRoots, type PinnedBoot, type SeenBoot } from './pins.ts'
+
+/** A trust report and all that the page shows beside it. */
+export interface Shown {
+  machine: MachineEvidence
+  /** Of the pinned roots; absent where none are, and then nothing is verified. */
+  roots: Fingerprint[] | undefined
+  report: TrustReport | undefined
+  pinned: PinnedBoot | undefined
+  boots: readonly SeenBoot[]
+  pieces: readonly InspectedPiece[]
+  /** What the silicon measured, as the host shows it: counts where the report's first links hold. */
+  launch: string
+  keySet: unknown
+}
+
+/**
+ * Reads a machine's evidence and verifies it in this page.
+ * @param firmware the person's own copy of what guests are launched with
+ * @throws WireError, PinsDamaged
+ */
+export async function makeReport(o: {
+  group: string
+  name: string
+  firmware: { name: string; bytes: Uint8Array } | undefined
+}): Promise<Shown> {
+  const machine = await readEvidence(o.group, o.name)
+  const { record, evidence, asked } = machine
+  const { vmId } = record.properties
+  const files = pinnedRoots()
+  const pinned = pinnedBoot(vmId)
+  const { providerIdOf, readRoots, verifyMachine } = await import('./verify.ts')
+  const { piecesOf } = await import('../inspector/inspect.ts')
+  const read = files === undefined ? undefined : await readRoots(files)
+  const subscription = machine.id.split('/').slice(0, 3).join('/')
+  let keySet: unknown
+  const report =
+    read &&
+    (await verifyMachine({
+      name: o.name,
+      record,
+      evidence,
+      asked,
+      provider: await readProvider(providerIdOf(record, subscription)),
+      verifiers: await readVerifiers(),
+      roots: read.roots,
+      pinned,
+      firmware: o.firmware,
+      fetchKeySet: async (issuer) => (keySet = await fetchKeySet(issuer)),
+    }))
+  // Known once every link holds that they rest on, the pinned launch among them.
+  if (pinned !== undefined && pinned.bootFile === undefined && report?.pins !== undefined)
+    pinBoot(vmId, { ...pinned, ...report.pins })
+  return {
+    machine,
+    roots: read?.shown,
+    report,
+    pinned,
+    boots: keepSeen(vmId, factsOf(evidence)),
+    pieces: piecesOf({ name: 'boot.json', bytes: new TextEncoder().encode(JSON.stringify(evidence)) }),
+    launch: String(evidence.expected?.launchMeasurement),
+    keySet,
+  }
+}

@@ -1,0 +1,41 @@
+import type { ImageReference } from '@strongroom/contract'
+import type { TrustRequest } from './report.ts'
+
+/** What the resource manager's record of a VM says of what was asked for: its operator could change it. */
+export interface VmRecord {
+  location: string
+  properties: {
+    vmId: string
+    hardwareProfile: { vmSize: string }
+    securityProfile?: { attestationProvider?: { id: string }; uefiSettings?: { secureBootEnabled?: boolean } }
+    storageProfile?: {
+      imageReference?: ImageReference
+      osDisk?: {
+        managedDisk?: { securityProfile?: { securityEncryptionType?: string; diskEncryptionSet?: { id: string } } }
+      }
+    }
+  }
+}
+
+type Asked = Pick<TrustRequest, 'vmId' | 'encryption' | 'size' | 'image' | 'secureBoot' | 'diskEncryptionSet'>
+
+/** The part of a request for which the record's word is taken where nobody else said it. */
+export function askedByRecord({ properties }: VmRecord): Asked {
+  const disk = properties.storageProfile?.osDisk?.managedDisk?.securityProfile
+  return {
+    vmId: properties.vmId,
+    encryption: disk?.securityEncryptionType ?? '',
+    size: properties.hardwareProfile.vmSize,
+    image: { by: 'resource manager', reference: properties.storageProfile?.imageReference },
+    secureBoot: properties.securityProfile?.uefiSettings?.secureBootEnabled === true,
+    diskEncryptionSet: disk?.diskEncryptionSet?.id,
+  }
+}
+
+/**
+ * Id of the provider that the VM named (a resource, or one of another origin in the operator's configuration), else its region's.
+ * @param subscription `/subscriptions/{id}`
+ */
+export const providerIdOf = ({ location, properties }: VmRecord, subscription: string): string =>
+  properties.securityProfile?.attestationProvider?.id ??
+  `${subscription}/providers/Microsoft.Attestation/locations/${location}/defaultProvider`
