@@ -86,7 +86,13 @@ export async function buildPortal(): Promise<boolean> {
   place('icon.svg', readFileSync(join(root, 'apps/portal/static/icon.svg')))
   place(stampFile, digest)
   rmSync(directory, { recursive: true, force: true })
-  renameSync(partial, directory)
+  try {
+    renameSync(partial, directory)
+  } catch (error) {
+    // Another process was first, with the same files: tests begin side by side.
+    rmSync(partial, { recursive: true, force: true })
+    if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== digest) throw error
+  }
   return true
 }
 
