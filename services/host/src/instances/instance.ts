@@ -32,6 +32,9 @@ import type { HostServices } from './services.ts'
 /** How long a guest may take to power off when it is asked to, in milliseconds. */
 const powerDownLimitMs: Record<Acceleration, number> = { kvm: 30_000, tcg: 90_000 }
 
+const noRoom =
+  'The file system with this VM’s disks is full: the guest stands still in the midst of a write. Free space there, and it goes on by itself.'
+
 /** A guest that reboots more often before it ever reports does not get better. */
 const rebootLimit = 2
 
@@ -98,9 +101,10 @@ export class Instance {
   }
 
   status(): InstanceStatus {
-    const health = this.#current?.health
-    const status = toStatus(this.#work.record, this.#current?.guest.processes)
-    return structuredClone({ ...status, ...(health && { guest: health }) })
+    const { guest, health } = this.#current ?? {}
+    const status = toStatus(this.#work.record, guest?.processes)
+    const notices = [...(guest?.waitsForRoom === true ? [noRoom] : []), ...status.notices]
+    return structuredClone({ ...status, notices, ...(health && { guest: health }) })
   }
 
   evidence(): Promise<AnyBootEvidence | undefined> {

@@ -96,6 +96,11 @@ export class RunningGuest {
     return { qemu: this.#vm.process.pid, ...(tpm !== undefined && { swtpm: tpm.process.pid }) }
   }
 
+  /** See VmProcess. */
+  get waitsForRoom(): boolean {
+    return this.#vm.waitsForRoom
+  }
+
   async plug(disk: ScsiDisk): Promise<void> {
     await this.#vm.plug(disk)
   }

@@ -3,9 +3,10 @@ import { open, type FileHandle } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import type { OwnedProcess } from '@strongroom/platform'
 import { machineArguments, type MachineOptions } from './arguments.ts'
+import { FullDisk } from './full-disk.ts'
 import { fdSetOf, handMachine } from './handed-files.ts'
 import { launchQemu } from './launch.ts'
-import { Qmp } from './qmp.ts'
+import { Qmp, type QmpEvent } from './qmp.ts'
 import { deviceOf, plugCommands, type ScsiDisk } from './scsi-disks.ts'
 
 /** How long QEMU may take to take a device away. A SCSI disk needs no word of the guest's. */
@@ -32,12 +33,20 @@ export class VmProcess {
   readonly #qmp: Qmp
   /** Called with the device that QEMU has taken away. */
   readonly #deleted: Listeners
+  readonly #fullDisk: FullDisk
 
-  private constructor(process: OwnedProcess, qmp: Qmp, ended: Promise<GuestEnd>, deleted: Listeners) {
-    this.process = process
-    this.#qmp = qmp
-    this.ended = ended
-    this.#deleted = deleted
+  private constructor(o: {
+    process: OwnedProcess
+    qmp: Qmp
+    ended: Promise<GuestEnd>
+    deleted: Listeners
+    fullDisk: FullDisk
+  }) {
+    this.process = o.process
+    this.#qmp = o.qmp
+    this.ended = o.ended
+    this.#deleted = o.deleted
+    this.#fullDisk = o.fullDisk
   }
 
   /**
@@ -67,7 +76,10 @@ export class VmProcess {
       await log.close()
     })
     const deleted: Listeners = new Set()
-    const listener = ({ event, data }: { event: string; data?: Record<string, unknown> }): void => {
+    const fullDisk: FullDisk = new FullDisk(async () => await qmp.execute('cont'))
+    const listener = (told: QmpEvent): void => {
+      const { event, data } = told
+      fullDisk.hear(told)
       if (event === 'SHUTDOWN') settle({ kind: data?.['reason'] === 'guest-reset' ? 'reboot' : 'powerOff' })
       if (event === 'DEVICE_DELETED') deleted.forEach((heard) => heard(data?.['device']))
       if (event === 'GUEST_PANICKED') settle({ kind: 'powerOff' })
@@ -83,7 +95,12 @@ export class VmProcess {
       // The caller hears of it by `ended`, with what QEMU said.
       throw new QemuEnded(await ended)
     }
-    return new VmProcess(process, qmp, ended, deleted)
+    return new VmProcess({ process, qmp, ended, deleted, fullDisk })
+  }
+
+  /** A disk of the guest's found no room on this machine: the guest stands still until there is. */
+  get waitsForRoom(): boolean {
+    return this.#fullDisk.waits
   }
 
   /**
@@ -147,6 +164,7 @@ export class VmProcess {
 
   /** Pulls the plug. QEMU is not asked to quit: it would end the TPM as well. */
   async kill(): Promise<void> {
+    this.#fullDisk.close()
     this.#qmp.close()
     this.process.kill('SIGKILL')
     await this.process.exited

@@ -1,0 +1,169 @@
+import { spawnSync } from 'node:child_process'
+import { mkdir, readFile, rm, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findVictim, firmwareQemu, manufacture, starts, type Victim } from './support/boot-victims.ts'
+import { TestInstallation } from './support/installation.ts'
+import { guestMachine, machineProcesses } from './support/processes.ts'
+import { statusOf, type Status, type VmView } from './support/vm.ts'
+
+/**
+ * QEMU and swtpm are killed (SIGKILL) at each step of a VM's creation and start, and the disk that holds everything fills up under a
+ * running guest: each ends with what happened, leaves nothing running and nothing lost, and the next start succeeds.
+ */
+interface Refusal {
+  error: { code: string; message: string; innererror?: { expected?: string; found?: string; remedy?: string } }
+}
+
+/** Room for two VMs' disks: nothing is shared with the image, which lies in the cache. */
+const roomMiB = 1400
+const mayMount = spawnSync('unshare', ['--mount', 'true']).status === 0
+
+const installation = await TestInstallation.create()
+const name = 'faulty'
+let vm: VmView
+
+beforeAll(async () => {
+  await mkdir(installation.stateDir, { recursive: true, mode: 0o700 })
+  if (mayMount) spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${roomMiB}m,mode=0700`, 'none', installation.stateDir])
+  await installation.start()
+  await installation.must('image', 'build')
+})
+
+afterAll(async () => {
+  await installation.stop()
+  if (mayMount) spawnSync('umount', [installation.stateDir])
+  await installation.remove()
+})
+
+const show = async (): Promise<VmView> => await installation.must<VmView>('vm', 'show', name)
+const power = async (): Promise<Status> => statusOf(await show(), 'PowerState/')
+
+/** Runs a command and kills the victim as soon as it has come to its step. @returns the refusal that the command ends with */
+async function runAndKill(victim: Victim, ...args: string[]): Promise<Refusal['error']> {
+  const server = installation.server!.pid!
+  const { outcome } = installation.startCli(...args)
+  const log = (): Promise<string> =>
+    vm === undefined
+      ? Promise.resolve('')
+      : readFile(join(installation.machineFolder(vm.properties.vmId.toUpperCase()), 'serial.log'), 'latin1').catch(
+          () => '',
+        )
+  let ended = false
+  void outcome.then(() => (ended = true))
+  for (let pid: number | undefined; ; await sleep(5)) {
+    if (ended)
+      throw new Error(`${victim.at}: the command ended before it was found: ${JSON.stringify((await outcome).json)}`)
+    pid = await findVictim(server, victim)
+    if (pid === undefined || (victim.console !== undefined && !victim.console.test(await log()))) continue
+    process.kill(pid, 'SIGKILL')
+    break
+  }
+  const { code, json } = await outcome
+  expect(code, JSON.stringify(json)).not.toBe(0)
+  return (json as Refusal).error
+}
+
+function expectWords({ ends }: Victim, error: Refusal['error']): void {
+  expect(error).toMatchObject({
+    code: expect.stringMatching(ends.code) as string,
+    message: expect.stringMatching(ends.says) as string,
+    innererror: {
+      found: expect.stringMatching(ends.found) as string,
+      remedy: expect.stringMatching(/./) as string,
+    },
+  })
+}
+
+describe('a program that is killed while a VM is created', () => {
+  it.each(manufacture)('$at: the error names it, and nothing of the VM is left', async (victim) => {
+    expectWords(victim, await runAndKill(victim, 'vm', 'create', name))
+    expect(await installation.must('vm', 'list')).toEqual([])
+    expect(await machineProcesses(installation.stateDir)).toEqual([])
+  })
+
+  it('its first boot, firmware: QEMU: the error names it, and the VM is kept, off', async () => {
+    expectWords(firmwareQemu, await runAndKill(firmwareQemu, 'vm', 'create', name))
+    vm = await show()
+    expect((await power()).code).toBe('PowerState/stopped')
+    expect(await machineProcesses(installation.stateDir)).toEqual([])
+  })
+})
+
+describe('a program that is killed while a VM starts', () => {
+  it.each(starts)('$at: the error names it, and nothing of the guest runs', async (victim) => {
+    expectWords(victim, await runAndKill(victim, 'vm', 'start', name))
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    const { code, message } = await power()
+    expect(code).toBe('PowerState/stopped')
+    expect(message).toMatch(victim.ends.says)
+  })
+
+  it('has lost nothing by all of them: the next start is trusted', async () => {
+    await installation.must('vm', 'start', name)
+    expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
+  })
+})
+
+describe.skipIf(!mayMount)('the disk that holds a running guest', () => {
+  const filler = join(installation.stateDir, 'filler')
+  const fill = async (): Promise<void> => {
+    const { bavail, bsize } = await statfs(installation.stateDir)
+    spawnSync('fallocate', ['-l', String(bavail * bsize), filler])
+    expect((await statfs(installation.stateDir)).bavail).toBe(0)
+  }
+  const noRoom = async (): Promise<boolean> =>
+    ((await show()).properties.instanceView?.statuses ?? []).some(({ message }) =>
+      /is full: the guest stands still/.test(message ?? ''),
+    )
+
+  it('is full: the guest waits in the midst of its write, which is said, and goes on where there is room', async () => {
+    // Nobody enters a guest that waits.
+    await installation.asRoot(
+      name,
+      `systemd-run --quiet bash -c 'sleep 3; cd /var/lib; head -c 64M /dev/urandom >data; sync; sha256sum data >sum; sync; touch done'`,
+    )
+    await fill()
+    await expect.poll(noRoom, { timeout: 120_000, interval: 1000 }).toBe(true)
+    expect((await power()).code).toBe('PowerState/running')
+    await rm(filler)
+    await expect.poll(noRoom, { timeout: 60_000, interval: 1000 }).toBe(false)
+    await expect
+      .poll(async () => (await installation.inGuest(name, 'ls /var/lib/done')).code, {
+        timeout: 120_000,
+        interval: 3000,
+      })
+      .toBe(0)
+  })
+
+  it('is full when the VM is to stop: that is refused, and nothing is lost', async () => {
+    const kept = 'tpm2_nvread 0x01500001 -C o -s 4'
+    await installation.asRoot(
+      name,
+      'tpm2_nvdefine --quiet 0x01500001 -C o -s 4; printf kept | tpm2_nvwrite --quiet 0x01500001 -C o -i -',
+    )
+    await fill()
+    const { code, json } = await installation.cli('vm', 'deallocate', name)
+    await rm(filler)
+    expect([code, (json as Refusal).error.code]).toEqual([1, 'StorageFull'])
+    await installation.must('vm', 'deallocate', name)
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    await installation.must('vm', 'start', name)
+    expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
+    expect(await installation.asRoot(name, `cd /var/lib; sha256sum --check --quiet sum; ${kept}`)).toBe('kept')
+  })
+})
+
+describe('QEMU that is killed under a running guest', () => {
+  it('is named in the VM’s state, and the VM starts again', async () => {
+    process.kill((await guestMachine(vm.properties.vmId))!.pid, 'SIGKILL')
+    await expect.poll(power, { timeout: 60_000, interval: 500 }).toMatchObject({
+      code: 'PowerState/stopped',
+      message: expect.stringContaining('QEMU ended while the guest ran') as string,
+    })
+    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    await installation.must('vm', 'start', name)
+    await installation.must('vm', 'delete', name, '--yes')
+  })
+})
