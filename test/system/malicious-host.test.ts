@@ -17,6 +17,7 @@ import { loadRecipe } from '../../services/host/src/image/recipe.ts'
 import { imageFiles } from '../../services/host/src/image/catalog.ts'
 import { parsePe } from '@strongroom/evidence/expected'
 import { TestInstallation } from './support/installation.ts'
+import { connected, diskOfDiscoverableTypes, RunningMachine } from './support/running-machine.ts'
 import { diskFile, type VmView } from './support/vm.ts'
 
 /**
@@ -176,6 +177,42 @@ describe('a metadata endpoint that lies at a later boot', () => {
       expect(seen).toBe('end')
     } finally {
       await liar.close()
+    }
+  })
+})
+
+describe('a host that acts on the machine while it runs', () => {
+  it('finds no login at a virtual console, has no word of the kernel by a break, and no disk mounted that it plugs in (attack H12)', async () => {
+    const [monitor, line] = [join(installation.home, 'monitor'), join(installation.home, 'line')]
+    await host((own) => {
+      own.add('-qmp', `unix:${monitor},server=on,wait=off`)
+      const socket = `socket,id=serial,server=on,wait=off,telnet=on,path=${line},logappend=on,logfile=`
+      own.replace('file,id=serial,append=on,path=', socket)
+    })
+    await startsUntouched()
+    const at = new RunningMachine(await connected(monitor), await connected(line))
+    const inside = async (script: string): Promise<string> => await installation.asRoot(name, script)
+    const logins = 'sleep 8; cat /sys/class/tty/tty0/active; ps -C agetty,login -o args= || true'
+    try {
+      for (const key of ['f2', 'f3', 'f4']) await at.press('alt', key)
+      expect(await inside(logins)).toBe('tty4')
+      const kernelSaid = "sleep 2; dmesg | grep -c 'sysrq: ' || true"
+      await inside('systemd-run --quiet sh -c "exec <>/dev/ttyS0; sleep 600"')
+      for (const letter of '9tmw') await at.breakThen(letter)
+      expect(await inside(kernelSaid)).toBe('0')
+      await at.plug(await diskOfDiscoverableTypes(join(installation.home, 'plugged')), 9)
+      const disk = '/dev/disk/azure/scsi1/lun9'
+      const seen = `udevadm settle; sleep 5; ls ${disk}-part4; findmnt --noheadings --output SOURCE | grep $(readlink -f ${disk}) || true; tail -n +2 /proc/swaps`
+      expect(await inside(seen)).toBe(`${disk}-part4`)
+      // Each of these ways leads to the guest: where it lets them in, something is seen.
+      await inside('systemctl unmask --quiet getty@.service autovt@.service; sysctl --quiet kernel.sysrq=1')
+      await at.press('alt', 'f5')
+      expect(await inside(logins)).toMatch(/^tty5\n.*agetty.* tty5/)
+      await at.breakThen('h')
+      expect(Number(await inside(kernelSaid))).toBeGreaterThan(0)
+      await inside('systemctl mask --quiet getty@.service autovt@.service; systemctl stop "getty@*" "autovt@*"')
+    } finally {
+      at.close()
     }
   })
 })
