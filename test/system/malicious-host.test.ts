@@ -182,7 +182,7 @@ describe('a metadata endpoint that lies at a later boot', () => {
 })
 
 describe('a host that acts on the machine while it runs', () => {
-  it('finds no login at a virtual console, has no word of the kernel by a break, and no disk mounted that it plugs in (attack H12)', async () => {
+  it('finds no login at a virtual console, has no word of the kernel by a break, and no disk mounted that it plugs in (attack H13)', async () => {
     const [monitor, line] = [join(installation.home, 'monitor'), join(installation.home, 'line')]
     await host((own) => {
       own.add('-qmp', `unix:${monitor},server=on,wait=off`)

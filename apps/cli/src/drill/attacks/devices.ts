@@ -12,6 +12,26 @@ import { readKernel } from './partitions.ts'
 /** Debian's store of UEFI variables without any key. */
 const emptyVariables = '/usr/share/OVMF/OVMF_VARS_4M.fd'
 
+/** What Debian's OVMF asks fw_cfg for, besides the tables that QEMU makes and the kernel (the names are in its firmware volume). */
+const firmwareSettings: readonly [name: string, value: string][] = [
+  ['opt/org.tianocore/EnableLegacyLoader', 'yes'],
+  ['opt/org.tianocore/EFIShellSupport', 'yes'],
+  ['opt/org.tianocore/IPv4Support', 'yes'],
+  ['opt/org.tianocore/IPv6Support', 'yes'],
+  ['opt/org.tianocore/IPv4PXESupport', 'yes'],
+  ['opt/org.tianocore/IPv6PXESupport', 'yes'],
+  ['opt/org.tianocore/ISCSISupport', 'yes'],
+  ['opt/org.tianocore/VirtioNetSupport', 'yes'],
+  ['opt/org.tianocore/UsbStorageSupport', 'yes'],
+  ['opt/org.tianocore/UninstallMemAttrProtocol', 'yes'],
+  ['opt/org.tianocore/X-Cpuhp-Bugcheck-Override', 'yes'],
+  ['opt/org.tianocode/sp800155evt/drill', 'SP800-155 Event3 of the host'],
+  ['opt/ovmf/PcdSetNxForStack', 'no'],
+  ['opt/ovmf/X-PciMmio64Mb', '65536'],
+  ['etc/edk2/https/cacerts', 'authorities of the host'],
+  ['etc/hardware-info', 'devices of the host'],
+]
+
 export function switchSecureBootOff(host: Host): void {
   host.qemu.replaceArgument('if=pflash,unit=1', `if=pflash,unit=1,format=raw,snapshot=on,file=${emptyVariables}`)
 }
@@ -92,6 +112,18 @@ true`)
       )
       host.qemu.add('-append', 'console=ttyS0 drill=1')
       return await host.boot(`grep -q drill=1 /proc/cmdline && echo 'taken word of the kernel command line'\ntrue`)
+    },
+  },
+  {
+    id: 'H12/firmware-settings',
+    title: 'settings that OVMF reads from fw_cfg',
+    does: `gives the firmware ${firmwareSettings.length} of them: the loader of old kernels, a shell, booting by network, memory protection`,
+    // An entry of the boot manager more, by network, is measured into PCR 1.
+    ends: [harmless, measured(1)],
+    carryOut: async (host) => {
+      for (const [index, [name, value]] of firmwareSettings.entries())
+        host.qemu.add('-fw_cfg', `name=${name},file=${await host.file(`setting-${index}`, Buffer.from(value))}`)
+      return await host.boot()
     },
   },
   {
