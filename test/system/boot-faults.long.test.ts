@@ -52,7 +52,9 @@ async function runAndKill(victim: Victim, ...args: string[]): Promise<Refusal['e
         )
   let ended = false
   void outcome.then(() => (ended = true))
-  for (let pid: number | undefined; ; await sleep(5)) {
+  // What only prepares a boot is there for milliseconds.
+  const pause = victim.console === undefined ? 5 : 200
+  for (let pid: number | undefined; ; await sleep(pause)) {
     if (ended)
       throw new Error(`${victim.at}: the command ended before it was found: ${JSON.stringify((await outcome).json)}`)
     pid = await findVictim(server, victim)
