@@ -79,10 +79,13 @@ function expectWords({ ends }: Victim, error: Refusal['error']): void {
 }
 
 describe('a program that is killed while a VM is created', () => {
-  it.each(manufacture)('$at: the error names it, and nothing of the VM is left', async (victim) => {
+  it.each(manufacture)('$at: the error names it, and the VM is kept as failed, to be deleted', async (victim) => {
     expectWords(victim, await runAndKill(victim, 'vm', 'create', name))
-    expect(await installation.must('vm', 'list')).toEqual([])
+    expect((await show()).properties.provisioningState).toBe('Failed')
+    expect((await power()).code).toBe('PowerState/deallocated')
     expect(await machineProcesses(installation.stateDir)).toEqual([])
+    await installation.must('vm', 'delete', name, '--yes')
+    expect(await installation.must('vm', 'list')).toEqual([])
   })
 
   it('its first boot, firmware: QEMU: the error names it, and the VM is kept, off', async () => {
@@ -139,7 +142,8 @@ describe.skipIf(!mayMount)('the disk that holds a running guest', () => {
       .toBe(0)
   })
 
-  it('is full when the VM is to stop: that is refused, and nothing is lost', async () => {
+  // The guest state has its room from the start; what the databases write of a stop may find none.
+  it('is full when the VM is to stop: it stops or is refused for that, and nothing is lost', async () => {
     const kept = 'tpm2_nvread 0x01500001 -C o -s 4'
     await installation.asRoot(
       name,
@@ -148,8 +152,11 @@ describe.skipIf(!mayMount)('the disk that holds a running guest', () => {
     await fill()
     const { code, json } = await installation.cli('vm', 'deallocate', name)
     await rm(filler)
-    expect([code, (json as Refusal).error.code]).toEqual([1, 'StorageFull'])
-    await installation.must('vm', 'deallocate', name)
+    if (code !== 0) {
+      expect((json as Refusal).error.code).toBe('StorageFull')
+      await installation.must('vm', 'deallocate', name)
+    }
+    expect((await power()).code).toBe('PowerState/deallocated')
     expect(await machineProcesses(vm.properties.vmId)).toEqual([])
     await installation.must('vm', 'start', name)
     expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
