@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findVictim, firmwareQemu, manufacture, starts, type Victim } from './support/boot-victims.ts'
 import { TestInstallation } from './support/installation.ts'
-import { guestMachine, machineProcesses } from './support/processes.ts'
+import { guestQemu, processesOf } from './support/processes.ts'
 import { statusOf, type Status, type VmView } from './support/vm.ts'
 
 /**
@@ -47,9 +47,7 @@ async function runAndKill(victim: Victim, ...args: string[]): Promise<Refusal['e
   const log = (): Promise<string> =>
     vm === undefined
       ? Promise.resolve('')
-      : readFile(join(installation.machineFolder(vm.properties.vmId.toUpperCase()), 'serial.log'), 'latin1').catch(
-          () => '',
-        )
+      : readFile(join(installation.vmFolder(vm.properties.vmId.toUpperCase()), 'serial.log'), 'latin1').catch(() => '')
   let ended = false
   void outcome.then(() => (ended = true))
   // What only prepares a boot is there for milliseconds.
@@ -83,7 +81,7 @@ describe('a program that is killed while a VM is created', () => {
     expectWords(victim, await runAndKill(victim, 'vm', 'create', name))
     expect((await show()).properties.provisioningState).toBe('Failed')
     expect((await power()).code).toBe('PowerState/deallocated')
-    expect(await machineProcesses(installation.stateDir)).toEqual([])
+    expect(await processesOf(installation.stateDir)).toEqual([])
     await installation.must('vm', 'delete', name, '--yes')
     expect(await installation.must('vm', 'list')).toEqual([])
   })
@@ -92,14 +90,14 @@ describe('a program that is killed while a VM is created', () => {
     expectWords(firmwareQemu, await runAndKill(firmwareQemu, 'vm', 'create', name))
     vm = await show()
     expect((await power()).code).toBe('PowerState/stopped')
-    expect(await machineProcesses(installation.stateDir)).toEqual([])
+    expect(await processesOf(installation.stateDir)).toEqual([])
   })
 })
 
 describe('a program that is killed while a VM starts', () => {
   it.each(starts)('$at: the error names it, and nothing of the guest runs', async (victim) => {
     expectWords(victim, await runAndKill(victim, 'vm', 'start', name))
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     const { code, message } = await power()
     expect(code).toBe('PowerState/stopped')
     expect(message).toMatch(victim.ends.says)
@@ -157,7 +155,7 @@ describe.skipIf(!mayMount)('the disk that holds a running guest', () => {
       await installation.must('vm', 'deallocate', name)
     }
     expect((await power()).code).toBe('PowerState/deallocated')
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     await installation.must('vm', 'start', name)
     expect((await installation.cli('vm', 'trust', name)).code).toBe(0)
     expect(await installation.asRoot(name, `cd /var/lib; sha256sum --check --quiet sum; ${kept}`)).toBe('kept')
@@ -166,12 +164,12 @@ describe.skipIf(!mayMount)('the disk that holds a running guest', () => {
 
 describe('QEMU that is killed under a running guest', () => {
   it('is named in the VM’s state, and the VM starts again', async () => {
-    process.kill((await guestMachine(vm.properties.vmId))!.pid, 'SIGKILL')
+    process.kill((await guestQemu(vm.properties.vmId))!.pid, 'SIGKILL')
     await expect.poll(power, { timeout: 60_000, interval: 500 }).toMatchObject({
       code: 'PowerState/stopped',
       message: expect.stringContaining('QEMU ended while the guest ran') as string,
     })
-    expect(await machineProcesses(vm.properties.vmId)).toEqual([])
+    expect(await processesOf(vm.properties.vmId)).toEqual([])
     await installation.must('vm', 'start', name)
     await installation.must('vm', 'delete', name, '--yes')
   })
