@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdir, readFile, rm, statfs } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -40,14 +40,18 @@ afterAll(async () => {
 const show = async (): Promise<VmView> => await installation.must<VmView>('vm', 'show', name)
 const power = async (): Promise<Status> => statusOf(await show(), 'PowerState/')
 
+const textOf = async (path: string): Promise<string> => await readFile(path, 'latin1').catch(() => '')
+const fileOf = async (path: string): Promise<number | undefined> => (await stat(path).catch(() => undefined))?.ino
+
 /** Runs a command and kills the victim as soon as it has come to its step. @returns the refusal that the command ends with */
 async function runAndKill(victim: Victim, ...args: string[]): Promise<Refusal['error']> {
   const server = installation.server!.pid!
+  const serialLog = (): string =>
+    vm === undefined ? '' : join(installation.vmFolder(vm.properties.vmId.toUpperCase()), 'serial.log')
+  const before = await fileOf(serialLog())
   const { outcome } = installation.startCli(...args)
-  const log = (): Promise<string> =>
-    vm === undefined
-      ? Promise.resolve('')
-      : readFile(join(installation.vmFolder(vm.properties.vmId.toUpperCase()), 'serial.log'), 'latin1').catch(() => '')
+  // The log of the boot before lies there until this one's takes its place.
+  const begun = async (): Promise<boolean> => (await fileOf(serialLog())) !== before
   let ended = false
   void outcome.then(() => (ended = true))
   // What only prepares a boot is there for milliseconds.
@@ -56,7 +60,8 @@ async function runAndKill(victim: Victim, ...args: string[]): Promise<Refusal['e
     if (ended)
       throw new Error(`${victim.at}: the command ended before it was found: ${JSON.stringify((await outcome).json)}`)
     pid = await findVictim(server, victim)
-    if (pid === undefined || (victim.console !== undefined && !victim.console.test(await log()))) continue
+    if (pid === undefined) continue
+    if (victim.console !== undefined && !((await begun()) && victim.console.test(await textOf(serialLog())))) continue
     process.kill(pid, 'SIGKILL')
     break
   }
