@@ -8,6 +8,8 @@ export interface Import {
   /** For example services/vault. */
   workspace: string
   specifier: string
+  /** By `import()`: loaded when it is needed. */
+  isLazy?: boolean
 }
 
 /** Who may import whom. A workspace that is not named here may import nothing. */
@@ -119,11 +121,11 @@ export function importsOf(file: string, text: string): Import[] {
   const workspace = file.split('/').slice(0, 2).join('/')
   const statements =
     /(?:^|\n)\s*(?:import|export)\s+(?:[^'"\n;{}=]*?(?:\{[^}]*\})?[^'"\n;{}=]*?\bfrom\s*)?['"]([^'"\n]+)['"]/g
-  return [...code.matchAll(statements), ...code.matchAll(/\bimport\(\s*['"]([^'"]+)['"]/g)].map((match) => ({
-    file,
-    workspace,
-    specifier: match[1]!,
-  }))
+  const lazy = /\bimport\(\s*['"]([^'"]+)['"]/g
+  return [
+    ...[...code.matchAll(statements)].map((match) => ({ file, workspace, specifier: match[1]! })),
+    ...[...code.matchAll(lazy)].map((match) => ({ file, workspace, specifier: match[1]!, isLazy: true })),
+  ]
 }
 
 const evidence = 'packages/evidence/src'
@@ -197,6 +199,28 @@ export const rules = {
         return own < other
       })
       .map(([from, to]) => `${from} ${to}`),
+
+  /**
+   * Files that import each other in a circle, type imports among them. Not followed: what is loaded later, as the portal's pages
+   * are; what plane.ts imports, the shape of what all of the control plane share.
+   */
+  circles: (all: readonly Import[]): string[] => {
+    const targets = new Map<string, string[]>()
+    for (const entry of all.filter(
+      (each) => isRelative(each) && each.isLazy !== true && each.file !== `${controlPlane}/plane.ts`,
+    ))
+      targets.set(entry.file, [...(targets.get(entry.file) ?? []), targetOf(entry)])
+    const found = new Set<string>()
+    const ended = new Set<string>()
+    const follow = (file: string, trail: string[]): void => {
+      if (trail.includes(file)) found.add([...trail.slice(trail.indexOf(file)), file].join(' → '))
+      if (trail.includes(file) || ended.has(file)) return
+      for (const next of targets.get(file) ?? []) follow(next, [...trail, file])
+      ended.add(file)
+    }
+    for (const file of targets.keys()) follow(file, [])
+    return [...found]
+  },
 
   declared: (all: readonly Import[], manifestOf: (workspace: string) => Manifest): string[] =>
     all

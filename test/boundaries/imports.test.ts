@@ -101,6 +101,20 @@ describe('who imports whom', () => {
     }
   })
 
+  it('lets no files import each other in a circle, by types either', () => {
+    expect(rules.circles(all)).toEqual([])
+    const circle = [
+      ...planted('packages/new/src/a.ts', "import { b } from './deep/b.ts'"),
+      ...planted('packages/new/src/deep/b.ts', "export type { C } from './c.ts'"),
+      ...planted('packages/new/src/deep/c.ts', "import { a } from '../a.ts'"),
+    ]
+    expect(rules.circles(circle)).toEqual([
+      'packages/new/src/a.ts → packages/new/src/deep/b.ts → packages/new/src/deep/c.ts → packages/new/src/a.ts',
+    ])
+    expect(rules.circles(circle.slice(1))).toEqual([])
+    expect(rules.circles(planted('packages/new/src/a.ts', "import type { A } from './a.ts'"))).toHaveLength(1)
+  })
+
   it('declares every package that is imported, and none that is not', () => {
     expect(rules.declared(all, manifestOf)).toEqual([])
     expect(workspaces.flatMap((each) => rules.unused(all, each, manifestOf(each)))).toEqual([])

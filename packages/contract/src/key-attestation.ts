@@ -1,15 +1,6 @@
 import type { Base64Url } from './boot-evidence.ts'
 import type { EllipticCurve, KeyOperation, KeyType, ReleaseWrapping } from './vault.ts'
 
-/** `attributes.attestation` of Key Vault 7.6-preview.2. */
-export interface KeyAttestationBody {
-  version: '1.0'
-  /** Certificates of the statement's signer as PEM, leaf first. */
-  certificatePemFile: Base64Url
-  /** Compact JWS over a KeyAttestationStatement, with `x5c`. */
-  privateKeyAttestation: Base64Url
-}
-
 /**
  * Extended key usage of the certificate whose key signs statements about keys, and of no other. Whoever verifies one checks it
  * beside the chain.

@@ -26,7 +26,6 @@
  * Each with `?api-version=`; bearer token with audience `vaultAudience`.
  */
 import type { Base64Url } from './boot-evidence.ts'
-import type { KeyAttestationBody } from './key-attestation.ts'
 
 export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct' | 'oct-HSM'
 /** P-256K is secp256k1. */
@@ -77,6 +76,15 @@ export type ReleaseWrapping = 'CKM_RSA_AES_KEY_WRAP' | 'RSA_AES_KEY_WRAP_256' | 
 
 /** What a host asks for when it boots a VM. */
 export const hostReleaseWrapping: ReleaseWrapping = 'RSA_AES_KEY_WRAP_256'
+
+/** `attributes.attestation` of Key Vault 7.6-preview.2. */
+export interface KeyAttestationBody {
+  version: '1.0'
+  /** Certificates of the statement's signer as PEM, leaf first. */
+  certificatePemFile: Base64Url
+  /** Compact JWS over a KeyAttestationStatement, with `x5c`. */
+  privateKeyAttestation: Base64Url
+}
 
 export interface KeyAttributes {
   enabled?: boolean

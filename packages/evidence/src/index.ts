@@ -61,7 +61,8 @@ export {
   type Primitives,
   type SignatureCheck,
 } from './x509/primitives.ts'
-export { parsePublicKey, verifyRawEcdsa, verifySignature, type Curve, type PublicKey } from './x509/public-key.ts'
+export { verifyRawEcdsa, verifySignature } from './x509/verify-signature.ts'
+export { parsePublicKey, type Curve, type PublicKey } from './x509/public-key.ts'
 export { VerificationCache, type CacheLimits } from './x509/verification-cache.ts'
 export { appraiseSnp, type SnpPolicy, type TcbBounds } from './snp/appraise.ts'
 export { amdOid, readEndorsement, type SnpEndorsement } from './snp/endorse.ts'

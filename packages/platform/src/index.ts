@@ -1,8 +1,8 @@
 export type { ErrorBody, ErrorDetail } from '@strongroom/contract'
 export type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+export type { CertificateRequest } from './authority/issue.ts'
 export {
   openAuthority,
-  type CertificateRequest,
   type CertificateUsage,
   type InstallationAuthority,
   type ServerCredentials,
@@ -50,8 +50,9 @@ export { readSecretFile } from './secret-file.ts'
 export { createSealer, SealError, type Sealer } from './sealer.ts'
 export type { Service, ServiceContext, VirtualHost } from './service.ts'
 export { GroupCommit } from './store/group-commit.ts'
-export type { Migration } from './store/migrations.ts'
+export type { Migration } from './store/store-types.ts'
 export { repeatedQuery } from './store/repeated-query.ts'
 export { RowCache } from './store/row-cache.ts'
 export { openServiceStore } from './store/service-store.ts'
-export { forUpdate, openStore, type Database, type DatabaseTransaction, type Store } from './store/store.ts'
+export type { Database, DatabaseTransaction, Store } from './store/store-types.ts'
+export { forUpdate, openStore } from './store/store.ts'

@@ -3,12 +3,12 @@ import { bashCompletion, zshCompletion } from '../completion/posix.ts'
 import { placesOf } from '../completion/words.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Command } from '../core/command.ts'
-import { allCommands } from './modules.ts'
 
 const shells = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const
 const names = Object.keys(shells) as (keyof typeof shells)[]
 
-export const completionCommand: Command = {
+/** @param allCommands of the command line, which this one is among */
+export const completionCommand = (allCommands: () => Promise<Command[]>): Command => ({
   words: ['completion'],
   args: ['<shell>'],
   summary: 'print what makes bash, zsh or fish complete commands, options and their values',
@@ -27,4 +27,4 @@ export const completionCommand: Command = {
     const lines = shells[shell](placesOf(await allCommands()))
     return { data: { shell, lines }, lines }
   },
-}
+})

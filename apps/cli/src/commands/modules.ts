@@ -11,7 +11,7 @@ export const commandModules: CommandModule[] = [
   { words: ['drill'], load: async () => [(await import('./drill.ts')).drillCommand] },
   { words: ['portal'], load: async () => [(await import('./portal.ts')).portalCommand] },
   { words: ['env'], load: async () => [(await import('./env.ts')).envCommand] },
-  { words: ['completion'], load: async () => [(await import('./completion.ts')).completionCommand] },
+  { words: ['completion'], load: async () => [(await import('./completion.ts')).completionCommand(allCommands)] },
   { words: ['status', 'reset'], load: async () => (await import('./installation.ts')).installationCommands },
   {
     words: 'create list show ssh start stop restart deallocate delete wait'.split(' ').map((word) => `vm ${word}`),

@@ -1,7 +1,8 @@
 import { concat, utf8 } from '../core/bytes/bytes.ts'
 import { ParseError, VerificationError } from '../core/errors.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
-import { type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
+import { verifyRawEcdsa } from '../x509/verify-signature.ts'
+import type { PublicKey } from '../x509/public-key.ts'
 import { cborHead, type CborMap, type CborTagged, type CborValue, parseCbor } from './cbor.ts'
 
 /** COSE algorithm ids of ECDSA (RFC 9053, 2.1), each with its curve here: evidence mixes none. */

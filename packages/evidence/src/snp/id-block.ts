@@ -5,7 +5,8 @@ import { digest } from '../core/bytes/digest.ts'
 import { fromHex, toHex } from '../core/bytes/hex.ts'
 import { ParseError, VerificationError } from '../core/errors.ts'
 import type { VerifyContext } from '../x509/verify-context.ts'
-import { parsePublicKey, type PublicKey, verifyRawEcdsa } from '../x509/public-key.ts'
+import { verifyRawEcdsa } from '../x509/verify-signature.ts'
+import { parsePublicKey, type PublicKey } from '../x509/public-key.ts'
 import type { SnpReport } from './report.ts'
 
 /** ID_BLOCK (AMD 56860, SNP_LAUNCH_FINISH): what the owner of a guest signs of it before it starts. */

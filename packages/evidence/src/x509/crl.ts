@@ -9,7 +9,7 @@ import { readExtensions, type Extension } from './extensions.ts'
 import { factOf, type VerifyContext } from './verify-context.ts'
 import { describeName, readName, sameName, type Name } from './name.ts'
 import { oid } from './oids.ts'
-import { verifySignature } from './public-key.ts'
+import { verifySignature } from './verify-signature.ts'
 import { readClosingExtensions, readSignature } from './signed.ts'
 
 /** Certificate revocation list version 2 (RFC 5280 section 5). */

@@ -7,7 +7,7 @@ import { verifyCrl, type Crl } from './crl.ts'
 import { digestOf, factOf, type VerifyContext } from './verify-context.ts'
 import { describeName, sameName } from './name.ts'
 import { oid } from './oids.ts'
-import { verifySignature } from './public-key.ts'
+import { verifySignature } from './verify-signature.ts'
 
 /** Extensions whose meaning `verifyPath` applies or that restrict nothing about a path. */
 const understood: ReadonlySet<string> = new Set([

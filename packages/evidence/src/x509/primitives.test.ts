@@ -2,7 +2,8 @@ import * as nodeCrypto from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { concat } from '../core/bytes/bytes.ts'
 import { nodePrimitives, webPrimitives } from './primitives.ts'
-import { parsePublicKey, verifyRawEcdsa } from './public-key.ts'
+import { verifyRawEcdsa } from './verify-signature.ts'
+import { parsePublicKey } from './public-key.ts'
 
 describe.each([
   ['WebCrypto', webPrimitives],

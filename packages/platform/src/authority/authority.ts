@@ -1,10 +1,4 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type webcrypto,
-  X509Certificate as NodeCertificate,
-} from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate as NodeCertificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
@@ -15,22 +9,9 @@ import { createFileAtomically, writeFileAtomically } from '../files.ts'
 import type { Installation } from '../installation.ts'
 import type { Sealer } from '../sealer.ts'
 import { authorityFile, sealedAuthorityFile } from './files.ts'
-import { issueAuthority, issueLeaf, type CertificateUsage } from './issue.ts'
+import { issueAuthority, issueLeaf, type CertificateRequest } from './issue.ts'
 
-export type { CertificateUsage } from './issue.ts'
-
-export interface CertificateRequest {
-  /** RFC 4514, for example `CN=vm1`. */
-  subject: string
-  /** SubjectPublicKeyInfo (DER), or a WebCrypto public key. */
-  publicKey: webcrypto.CryptoKey | Uint8Array
-  usages: CertificateUsage[]
-  days: number
-  dnsNames?: string[]
-  ipAddresses?: string[]
-  /** Further extensions: `value` is the DER that goes into the OCTET STRING. */
-  extensions?: { oid: string; critical?: boolean; value: Uint8Array }[]
-}
+export type { CertificateRequest, CertificateUsage } from './issue.ts'
 
 export interface ServerCredentials {
   /** PEM. */

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, webcrypto, X509Certificate } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { CertificateRequest } from './authority.ts'
+import type { CertificateRequest } from './issue.ts'
 import { children, contentOf, der, oid, time } from './der.ts'
 import { issueAuthority, issueLeaf, issueSelfSigned } from './issue.ts'
 

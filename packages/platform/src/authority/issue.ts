@@ -7,9 +7,9 @@ import {
   randomBytes,
   sign,
   X509Certificate,
+  type webcrypto,
 } from 'node:crypto'
 import { domain } from '@strongroom/contract'
-import type { CertificateRequest } from './authority.ts'
 import {
   bitString,
   boolean,
@@ -47,6 +47,19 @@ const extendedUsages = {
   clientAuth: '1.3.6.1.5.5.7.3.2',
   codeSigning: '1.3.6.1.5.5.7.3.3',
 } as const
+
+export interface CertificateRequest {
+  /** RFC 4514, for example `CN=vm1`. */
+  subject: string
+  /** SubjectPublicKeyInfo (DER), or a WebCrypto public key. */
+  publicKey: webcrypto.CryptoKey | Uint8Array
+  usages: CertificateUsage[]
+  days: number
+  dnsNames?: string[]
+  ipAddresses?: string[]
+  /** Further extensions: `value` is the DER that goes into the OCTET STRING. */
+  extensions?: { oid: string; critical?: boolean; value: Uint8Array }[]
+}
 
 /** A self-signed authority, path length 0, with name constraints. */
 export function issueAuthority(o: { installationId: string; now: Date }): { caPem: string; pkcs8: Uint8Array } {

@@ -3,11 +3,7 @@ import { ServiceError } from '../errors.ts'
 import { storeUnbound } from './bound/altered.ts'
 import type { Binding } from './bound/binding.ts'
 import { runOn } from './bound/run.ts'
-import type { Database, Store } from './store.ts'
-
-export interface Migration {
-  up(db: Database): Promise<void>
-}
+import type { Database, Migration, Store } from './store-types.ts'
 
 interface Applied {
   list: string

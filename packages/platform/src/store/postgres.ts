@@ -1,7 +1,7 @@
 import { CompiledQuery, Kysely, PostgresDialect, type KyselyPlugin } from 'kysely'
 import type { Binding } from './bound/binding.ts'
 import { BoundDialect } from './bound/bound-dialect.ts'
-import type { Database } from './store.ts'
+import type { Database } from './store-types.ts'
 
 /** Object id of Postgres's 64-bit integer, which `count(*)` returns and pg hands out as a string. */
 const int8 = 20

@@ -2,7 +2,7 @@ import type { Compilable, Kysely } from 'kysely'
 import { expect, it } from 'vitest'
 import { describeStores, openRaw } from '../testing.ts'
 import { repeatedQuery } from './repeated-query.ts'
-import type { Database, Store } from './store.ts'
+import type { Database, Store } from './store-types.ts'
 
 interface Schema {
   colour: { name: string; shade: string; rank: number }

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { describeStores } from '../testing.ts'
 import { RowCache } from './row-cache.ts'
-import type { Database, Store } from './store.ts'
+import type { Database, Store } from './store-types.ts'
 import { TableWrites } from './table-writes.ts'
 
 interface Colour {

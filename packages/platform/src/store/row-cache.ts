@@ -1,4 +1,4 @@
-import type { Store } from './store.ts'
+import type { Store } from './store-types.ts'
 
 interface Kept<V> {
   value: V

@@ -1,5 +1,6 @@
 import type { ServiceContext } from '../service.ts'
-import { openStore, type Store } from './store.ts'
+import type { Store } from './store-types.ts'
+import { openStore } from './store.ts'
 
 /** The store of one service of an installation. @throws as openStore */
 export const openServiceStore = (

@@ -16,7 +16,7 @@ import {
 import { ServiceError } from '../errors.ts'
 import type { Binding } from './bound/binding.ts'
 import { BoundDialect } from './bound/bound-dialect.ts'
-import type { Database, Store } from './store.ts'
+import type { Database, Store } from './store-types.ts'
 import { TableWrites } from './table-writes.ts'
 
 const beginImmediate = CompiledQuery.raw('begin immediate')

@@ -5,7 +5,8 @@ import { sql } from 'kysely'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { describeStores, testSealer } from '../testing.ts'
 import { toErrorBody } from '../errors.ts'
-import { openStore, type Database } from './store.ts'
+import type { Database } from './store-types.ts'
+import { openStore } from './store.ts'
 
 const addColour = async (db: Database): Promise<void> => {
   await db.schema

@@ -71,11 +71,3 @@ export class AmdCollateral {
     }
   }
 }
-
-/** Path of the authorities that an item of AMD's is judged by; undefined for items of others. */
-export function amdAuthoritiesPath(path: string): string | undefined {
-  const [, signer, product] = /^\/(vcek|vlek)\/v1\/([A-Za-z]+)\//.exec(path) ?? []
-  return signer === undefined || product === undefined
-    ? undefined
-    : collateralPaths.snpCertificateChain(product).replace('/vcek/', `/${signer}/`)
-}

@@ -6,7 +6,8 @@ import { describeStores } from '@strongroom/platform/testing'
 import { expect, it, onTestFinished } from 'vitest'
 import { migrations } from '../store/migrations.ts'
 import { FakeCollateral } from '../testing/harness.ts'
-import { CollateralCache, type CollateralItem, type Judge } from './cache.ts'
+import type { CollateralItem } from './collateral-item.ts'
+import { CollateralCache, type Judge } from './cache.ts'
 import { installationSource, vendorSource } from './sources.ts'
 
 const day = 24 * 3600_000

@@ -1,17 +1,13 @@
 import { collateralPaths } from '@strongroom/contract'
 import type { Clock, Logger, Store } from '@strongroom/platform'
+import type { CollateralItem } from './collateral-item.ts'
 import { CollateralRows, usedNow, type KeptItem } from './collateral-rows.ts'
 import { compareIssue, kindOf } from './kinds.ts'
 import type { BundledItem, Refusal } from './read-bundle.ts'
 import { RefusedAnswer, refusedIn, unavailable } from './refused-answer.ts'
-import type { CollateralSource, FetchedCollateral } from './sources.ts'
-import { judgedBy } from './verify-bundle.ts'
-
-/** One answer of a source. */
-export interface CollateralItem extends FetchedCollateral {
-  expiresAt: Date
-  fetchedAt: Date
-}
+import type { FetchedCollateral } from './collateral-item.ts'
+import type { CollateralSource } from './sources.ts'
+import { judgedBy } from './judged-by.ts'
 
 /** Why an item does not count under the roots of its source; `items` holds it and what it may be judged by. */
 export type Judge = (item: BundledItem, o: { items: readonly BundledItem[]; at: Date }) => Promise<readonly Refusal[]>

@@ -5,7 +5,8 @@ import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { migrations } from '../store/migrations.ts'
 import { silicon } from '../testing/harness.ts'
 import { startVendorServer, type VendorServer } from '../testing/vendor-server.ts'
-import { CollateralCache, type CollateralItem } from './cache.ts'
+import type { CollateralItem } from './collateral-item.ts'
+import { CollateralCache } from './cache.ts'
 import { vendorSource } from './sources.ts'
 
 const day = 24 * 3600_000

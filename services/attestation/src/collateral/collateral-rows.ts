@@ -1,7 +1,7 @@
 import type { Store } from '@strongroom/platform'
 import type { ExpressionBuilder, ExpressionWrapper, Kysely, SqlBool } from 'kysely'
 import type { Tables } from '../store/tables.ts'
-import type { CollateralItem } from './cache.ts'
+import type { CollateralItem } from './collateral-item.ts'
 import { kindOf } from './kinds.ts'
 import type { SourceName } from './sources.ts'
 

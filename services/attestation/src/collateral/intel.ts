@@ -11,7 +11,8 @@ import {
   type TdxCollateral,
 } from '@strongroom/evidence'
 import { invalidParameter } from '../errors.ts'
-import type { CollateralCache, CollateralItem } from './cache.ts'
+import type { CollateralItem } from './collateral-item.ts'
+import type { CollateralCache } from './cache.ts'
 import { firstThatHas } from './first.ts'
 import { isListOf, requireNotOlder } from './precedence.ts'
 import { textOf } from '../text.ts'

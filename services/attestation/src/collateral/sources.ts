@@ -1,16 +1,11 @@
 import { ServiceError, systemClock, type Clock, type WireClient } from '@strongroom/platform'
+import type { FetchedCollateral } from './collateral-item.ts'
 import type { VendorEndpoints } from './endpoints.ts'
 import { kindOf } from './kinds.ts'
 import { getFromVendor } from './vendor-client.ts'
 
 /** `installation`: the installation's own silicon. `vendors`: AMD and Intel, or what was imported of theirs. */
 export type SourceName = 'installation' | 'vendors'
-
-export interface FetchedCollateral {
-  body: Uint8Array
-  /** Names in lower case. */
-  headers: Record<string, string>
-}
 
 /** Where collateral comes from. */
 export interface CollateralSource {

@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { ServiceError } from '@strongroom/platform'
-import type { FetchedCollateral } from './sources.ts'
+import type { FetchedCollateral } from './collateral-item.ts'
 
 /** The longest list of Intel's is well under this. */
 const answerLimit = 8 * 1024 * 1024

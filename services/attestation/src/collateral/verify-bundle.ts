@@ -7,7 +7,7 @@ import {
   type TrustAnchor,
   type TrustAnchors,
 } from '@strongroom/evidence'
-import { amdAuthoritiesPath } from './amd.ts'
+import { amdAuthoritiesPath } from './judged-by.ts'
 import { chainOf } from './intel.ts'
 import { textOf } from '../text.ts'
 import type { BundledItem, Refusal } from './read-bundle.ts'
@@ -49,13 +49,6 @@ export async function verifyItem(item: BundledItem, o: Context): Promise<Refusal
       found: `one that ended at ${expiresAt.toISOString()}`,
     })
   return refusals
-}
-
-/** Path of what has to be there before an item of this path can be judged. */
-export function judgedBy(path: string): string | undefined {
-  if (path === collateralPaths.tdxRootRevocationList) return collateralPaths.tdxQeIdentity
-  const authorities = amdAuthoritiesPath(path)
-  return authorities === path ? undefined : authorities
 }
 
 /** A check that was skipped proves nothing, so it fails here. */

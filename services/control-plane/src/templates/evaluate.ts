@@ -3,32 +3,10 @@ import { callsIn, isExpression, literalText, parseExpression, type Expression } 
 import { itemOf, pureFunctions } from './functions.ts'
 import { findRegion } from '../arm/regions.ts'
 import { offeredIn } from '../resources/providers.ts'
-import type { ResourceTypes } from '../types/registry.ts'
+import type { Environment, UserFunction } from './environment.ts'
 import { resourceIdFunctions } from './ids.ts'
-import type { DeploymentScope } from './scope.ts'
 import { TemplateError } from './template-error.ts'
 import { assertBounded, isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'
-
-export interface UserFunction {
-  parameters: string[]
-  output: Value
-  /** Bicep's functions may call each other; those of older templates see themselves alone. */
-  callsOthers: boolean
-}
-
-/** Where a template is deployed to. */
-export interface Environment {
-  subscriptionId: string
-  tenantId: string
-  types: ResourceTypes
-  scope: DeploymentScope
-  deployment: { name: string; location?: string; properties: Obj }
-  cloud: Obj
-  /** Templates beside this one, for relative links. */
-  beside?: Record<string, Obj>
-  /** deployer(): who deploys. */
-  deployer: { objectId: string; tenantId: string; userPrincipalName: string }
-}
 
 /** What an expression can see. */
 export interface Scope {

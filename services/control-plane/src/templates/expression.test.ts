@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { evaluate, evaluateValue, type Environment, type Scope } from './evaluate.ts'
+import type { Environment } from './environment.ts'
+import { evaluate, evaluateValue, type Scope } from './evaluate.ts'
 import { isExpression, literalText, parseExpression } from './expression.ts'
 import { TemplateError } from './template-error.ts'
 import type { Value } from './values.ts'

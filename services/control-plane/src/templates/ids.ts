@@ -1,4 +1,4 @@
-import type { Environment } from './evaluate.ts'
+import type { Environment } from './environment.ts'
 import { TemplateError } from './template-error.ts'
 import type { Value } from './values.ts'
 

@@ -1,4 +1,5 @@
-import { evaluateValue, unroll, type Environment, type Scope, type UserFunction } from './evaluate.ts'
+import type { Environment, UserFunction } from './environment.ts'
+import { evaluateValue, unroll, type Scope } from './evaluate.ts'
 import { TemplateError } from './template-error.ts'
 import { holdsSecrets, kinds, resolveType, typeProblem } from './types.ts'
 import { isObject, memberOf, textOf, typeName, type Obj, type Value } from './values.ts'

@@ -15,6 +15,7 @@ import type { Host } from '../instances/host.ts'
 import type { DiskStore } from '../disk-store/disk-store.ts'
 import { readSerialLog } from '../qemu/serial-log.ts'
 import { diskRoutes } from './disk-routes.ts'
+import type { HttpApp } from './http-app.ts'
 import type { ImageBuilds } from './image-builds.ts'
 import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
 import { simulatedRoutes } from './simulated-routes.ts'
@@ -27,8 +28,6 @@ import {
   parseSpec,
   parseStop,
 } from './spec.ts'
-
-export type HttpApp = ReturnType<typeof createHttpApp>
 
 interface VmPath {
   Params: { vmId: string }

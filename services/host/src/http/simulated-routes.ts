@@ -3,7 +3,7 @@ import { ServiceError } from '@strongroom/platform'
 import { notFound } from '../instances/errors.ts'
 import { isVmId } from '../instances/layout.ts'
 import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
-import type { HttpApp } from './host-routes.ts'
+import type { HttpApp } from './http-app.ts'
 import { parseSpec } from './spec.ts'
 
 interface VmPath {

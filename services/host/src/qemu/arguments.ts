@@ -2,7 +2,7 @@ import type { GuestInterface } from '@strongroom/contract'
 import { cloudInitPath } from '../network/cloud-init.ts'
 import { furtherInterfaceArguments } from './further-interface.ts'
 import { networkArgument, guestAddresses, type Doors } from './guest-network.ts'
-import { controlArguments } from './launch.ts'
+import { controlArguments } from './descriptors.ts'
 import { scsiArguments, type ScsiDisk } from './scsi-disks.ts'
 
 export type Acceleration = 'kvm' | 'tcg'

@@ -1,12 +1,9 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { fdSetOf, fdSetPath } from './descriptors.ts'
 import type { MachineOptions } from './arguments.ts'
 
 /** Standard streams, and QEMU's control channel. */
 const firstDescriptor = 4
-
-/** A set of descriptors of a data disk's, by its LUN: beside those that QEMU is started with. */
-export const fdSetOf = (lun: number): number => 100 + lun
-export const fdSetPath = (set: number): string => `/dev/fdset/${set}`
 
 /** Commas separate options in QEMU's arguments and are written twice inside a value. */
 const value = (text: string): string => text.replaceAll(',', ',,')

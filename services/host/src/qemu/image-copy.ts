@@ -2,7 +2,8 @@ import type { Socket } from 'node:net'
 import { ProgramError, storageFull, type OwnedProcess } from '@strongroom/platform'
 import { freshUser } from '../confinement/vm-user.ts'
 import { makeEmpty } from '../disks/sparse.ts'
-import { controlArguments, launchQemu } from './launch.ts'
+import { controlArguments } from './descriptors.ts'
+import { launchQemu } from './launch.ts'
 import { Qmp, type QmpEvent } from './qmp.ts'
 
 interface BlockNode {

@@ -32,6 +32,3 @@ export async function launchQemu(o: {
     await files.close()
   }
 }
-
-/** QEMU's arguments of its control channel. */
-export const controlArguments: string[] = ['-chardev', 'socket,id=control,fd=3', '-mon', 'chardev=control,mode=control']

@@ -1,4 +1,4 @@
-import { fdSetOf, fdSetPath } from './handed-files.ts'
+import { fdSetOf, fdSetPath } from './descriptors.ts'
 
 /** A disk file that a guest is to have at a LUN. */
 export interface ScsiDisk {

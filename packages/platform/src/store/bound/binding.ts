@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { KeyObject } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
-import type { Store } from '../store.ts'
+import type { Store } from '../store-types.ts'
 import { storeAltered } from './altered.ts'
 import { BoundTable, type Row } from './bound-table.ts'
 import { macColumn, readShapes, sealTable, type Run } from './shapes.ts'

@@ -1,4 +1,4 @@
-import type { Store } from '../store.ts'
+import type { Store } from '../store-types.ts'
 import type { Binding } from './binding.ts'
 import { runOn } from './run.ts'
 

@@ -1,5 +1,5 @@
 import { CompiledQuery } from 'kysely'
-import type { Store } from '../store.ts'
+import type { Store } from '../store-types.ts'
 import type { Row } from './bound-table.ts'
 import type { Run } from './shapes.ts'
 

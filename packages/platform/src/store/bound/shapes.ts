@@ -1,4 +1,4 @@
-import type { Store } from '../store.ts'
+import type { Store } from '../store-types.ts'
 
 /** Holds a row's authentication code. Only this folder sees it. */
 export const macColumn = 'row_mac'

@@ -1,5 +1,5 @@
 import { ServiceError } from '../../errors.ts'
-import type { Store } from '../store.ts'
+import type { Store } from '../store-types.ts'
 import type { Binding } from './binding.ts'
 import { checkStore } from './check.ts'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { describeStores } from '../../testing.ts'
-import type { Database, Store } from '../store.ts'
+import type { Database, Store } from '../store-types.ts'
 
 const makeTables = async (db: Database): Promise<void> => {
   await db.schema

@@ -1,4 +1,4 @@
-import type { KeptPassword } from '../../providers/compute/vm/passwords.ts'
+import type { SealedPassword } from '../../providers/compute/vm/sealed-password.ts'
 import { findSize, type Size } from '../../providers/compute/size/sizes.ts'
 import type { AttestationProvider, VmModel } from '../../providers/compute/vm/vm-model.ts'
 import type { VmRequest } from '../../providers/compute/vm/vm-request.ts'
@@ -14,7 +14,7 @@ export function toModel(
     provider: AttestationProvider | undefined
     set: VmModel['diskEncryptionSet']
     identities: UserIdentity[]
-    password: KeptPassword | undefined
+    password: SealedPassword | undefined
   },
 ): { model: VmModel; size: Size } {
   const size = findSize(r.vmSize ?? '')
@@ -62,7 +62,7 @@ export function toModel(
 
 function accountOf(
   { osProfile }: VmRequest,
-  o: { computerName: string; adminUsername: string; password: KeptPassword | undefined },
+  o: { computerName: string; adminUsername: string; password: SealedPassword | undefined },
 ): VmModel['osProfile'] {
   const { sshKeys, customData, provisionVMAgent, allowExtensionOperations } = osProfile
   return {

@@ -1,15 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { run, type Sealer } from '@strongroom/platform'
 import type { Problem } from '../../../arm/fields.ts'
+import type { SealedPassword } from './sealed-password.ts'
 import type { Vm } from './vm-model.ts'
-
-/** An administrator's password as it is kept: never in clear, and its hash sealed. */
-export interface KeptPassword {
-  /** Base64; of the hash that the guest gets. */
-  sealed: string
-  /** SHA-256 of the hash, hexadecimal: what the guest measures into PCR 14. Without the salt inside the hash it tells nothing. */
-  digest: string
-}
 
 /** libcrypt's own alphabet. */
 const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -38,7 +31,7 @@ export class Passwords {
   }
 
   /** @param vmId the host's id of the VM: what is kept of one VM opens for no other */
-  async keep(password: string, vmId: string): Promise<KeptPassword> {
+  async keep(password: string, vmId: string): Promise<SealedPassword> {
     const hash = await crypt(password, newSetting())
     const sealed = await this.#sealer.seal(Buffer.from(hash), vmId)
     return {
@@ -48,12 +41,12 @@ export class Passwords {
   }
 
   /** The hash, in the form of /etc/shadow. */
-  async open(kept: KeptPassword, vmId: string): Promise<string> {
+  async open(kept: SealedPassword, vmId: string): Promise<string> {
     const hash = await this.#sealer.open(Buffer.from(kept.sealed, 'base64'), vmId)
     return Buffer.from(hash).toString('latin1')
   }
 
-  async matches(password: string, kept: KeptPassword, vmId: string): Promise<boolean> {
+  async matches(password: string, kept: SealedPassword, vmId: string): Promise<boolean> {
     const hash = Buffer.from(await this.open(kept, vmId))
     const found = Buffer.from(await crypt(password, hash.toString('latin1')))
     return found.length === hash.length && timingSafeEqual(found, hash)

@@ -1,7 +1,7 @@
 import type { ImageReference, SecurityEncryptionType, SecurityType, Tee } from '@strongroom/contract'
 import type { UserIdentity } from '../../../types/references.ts'
 import type { Json, Resource, ResourceBody } from '../../../store/resources.ts'
-import type { KeptPassword } from './passwords.ts'
+import type { SealedPassword } from './sealed-password.ts'
 
 export const vmType = 'Microsoft.Compute/virtualMachines'
 export const diskType = 'Microsoft.Compute/disks'
@@ -66,7 +66,7 @@ export interface VmModel {
     sshKeys: SshKey[]
     customData?: string
     /** Absent: the account is entered by SSH key alone. Fixed. */
-    password?: KeptPassword
+    password?: SealedPassword
     /** What Azure's agent would be told; kept as it was sent, for there is no agent. The first is fixed. */
     provisionVMAgent?: boolean
     allowExtensionOperations?: boolean

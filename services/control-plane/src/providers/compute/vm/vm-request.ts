@@ -6,7 +6,7 @@ import { requireLocation } from '../../../arm/regions.ts'
 import { readImageReference } from '../image/images.ts'
 import { readDataDisks } from '../disk/data-disks.ts'
 import { readDiskSize } from '../disk/disk-size.ts'
-import type { KeptPassword } from './passwords.ts'
+import type { SealedPassword } from './sealed-password.ts'
 import { readNics } from './vm-nics.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
 import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
@@ -47,7 +47,7 @@ export interface VmRequest {
     adminPassword: string | undefined
     disablePassword: boolean | undefined
     /** What the VM has. */
-    password: KeptPassword | undefined
+    password: SealedPassword | undefined
     provisionVMAgent: boolean | undefined
     allowExtensionOperations: boolean | undefined
   }

@@ -1,0 +1,40 @@
+import type { Kysely } from 'kysely'
+
+/** Tables are declared by each service: `store.db as Kysely<Tables>` gives the typed view. */
+// oxlint-disable-next-line typescript/no-explicit-any -- one store type serves every service's tables
+export type Database = Kysely<any>
+/** Within Store.transaction. */
+export type DatabaseTransaction = Database
+
+export interface Migration {
+  up(db: Database): Promise<void>
+}
+
+/**
+ * One interface over two engines. SQL has to be accepted by both: text and integer columns, JSON as text, ISO
+ * timestamps as text, booleans as 0 and 1. Inside `transaction` only `tx` may be used: `db` is refused there, because
+ * on SQLite it would wait for ever for the one connection and on Postgres it would be outside the transaction.
+ */
+export interface Store {
+  engine: 'sqlite' | 'postgres'
+  /** What openStore was given, so that a second process can open the same data. */
+  url: string
+  service: string
+  db: Database
+  /** Applies what is missing of one named list, in one transaction, in the order of the names. */
+  migrate(list: string, migrations: Record<string, Migration>): Promise<void>
+  /** SQLite: `begin immediate`. Postgres: read committed; lock rows with `forUpdate`. @throws ServiceError ServerBusy */
+  transaction<T>(work: (tx: DatabaseTransaction) => Promise<T>): Promise<T>
+  /**
+   * Calls `work`, which must not throw, once the transaction is committed, before `transaction` resolves. Not where it was rolled
+   * back, nor where its end is unknown because the connection broke.
+   */
+  afterCommit(tx: DatabaseTransaction, work: () => void): void
+  /**
+   * Another text once any of these tables may have been written since: by this process at once, by another from the next
+   * turn of the event loop on. Foreign keys that cascade and triggers are not looked at. Undefined where the engine
+   * cannot tell: Postgres. For `RowCache`.
+   */
+  revision(tables: readonly string[]): string | undefined
+  close(): Promise<void>
+}

@@ -1,0 +1,3 @@
+import type { createHttpApp } from '@strongroom/platform'
+
+export type HttpApp = ReturnType<typeof createHttpApp>
