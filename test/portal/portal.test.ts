@@ -41,6 +41,16 @@ describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => 
     expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict', path: '/-/login.strongroom.internal/' })
   })
 
+  it('stays signed in where the first answer is lost: it asks again', async () => {
+    let lost = 0
+    const authorize = '**/oauth2/v2.0/authorize'
+    await page.route(authorize, async (route) => (lost++ < 2 ? await route.abort() : await route.continue()))
+    await page.reload()
+    await page.getByRole('heading', { name: 'Machines' }).waitFor()
+    expect(lost).toBe(3)
+    await page.unroute(authorize)
+  })
+
   it('asks no other origin for anything, and breaks its own rules nowhere', async () => {
     await page.goto(`${portal.origin}/`)
     await page.getByRole('heading', { name: 'Machines' }).waitFor()

@@ -7,7 +7,7 @@ import { Problem } from '../ui/problem.tsx'
 import { get, subscriptionPath, versions } from '../wire/arm.ts'
 import { BootLog } from './boot-log.tsx'
 import { Activity } from './activity.tsx'
-import { encryptionOf, groupOf, isMoving, nameOf, powerOf, type Machine } from './machine.ts'
+import { encryptionOf, groupOf, isMoving, nameOf, placeOf, powerOf, type Machine } from './machine.ts'
 import { PowerActions } from './power-actions.tsx'
 import { StateBadge } from './state-badge.tsx'
 
@@ -34,6 +34,11 @@ export function MachinePage({ group, name }: { group: string; name: string }) {
             provisioning={machine.properties.provisioningState}
             power={powerOf(machine.properties.instanceView)}
           />
+        )}
+        {machine !== undefined && (
+          <a class="button" href={`${placeOf(machine)}/trust`}>
+            Verify its boot
+          </a>
         )}
         <Freshness live={live} />
       </div>

@@ -108,6 +108,20 @@ export async function signInAsApplication(appId: string, secret: string): Promis
   enter(await fetchToken(how, managementAudience), how)
 }
 
+/** No answer, too many requests, or a service that is starting: asked again, so that a session is not lost over one lost answer. */
+const passing: ReadonlySet<number> = new Set([0, 429, 502, 503])
+
+async function untilAnswered<Reply>(request: () => Promise<Reply>): Promise<Reply> {
+  for (;;) {
+    try {
+      return await request()
+    } catch (error) {
+      if (!(error instanceof WireError) || !passing.has(error.status)) throw error
+      await new Promise((done) => setTimeout(done, 1000))
+    }
+  }
+}
+
 /** At the page's start: by the code in the address, else by the session that another page of this browser began. */
 export async function resume(): Promise<void> {
   const code = /^#sign-in=([A-Za-z0-9_-]{20,100})$/.exec(location.hash)?.[1]
@@ -115,7 +129,7 @@ export async function resume(): Promise<void> {
   try {
     if (code !== undefined) await signInByCode(code)
     else {
-      const reply = await authorize({})
+      const reply = await untilAnswered(async () => await authorize({}))
       enter(reply, { kind: 'person', refreshToken: reply.refresh_token ?? '' })
     }
   } catch (error) {
