@@ -117,6 +117,7 @@ describe.each(['SNP', 'TDX'] as const)('the stored evidence of a boot on %s', { 
       'token.claims',
       'release.signer',
       'release.signature',
+      'image.measurements',
     ]) {
       const checks = found(answer.check, id)
       expect([id, checks.length > 0, checks.every(({ outcome }) => outcome === 'passed')]).toEqual([id, true, true])
@@ -131,6 +132,16 @@ describe.each(['SNP', 'TDX'] as const)('the stored evidence of a boot on %s', { 
     const answer = await verify([file('boot.json'), ...own()])
     expect([answer.exit, answer.verdict]).toEqual([2, 'unjudged'])
     expect(found(answer.check, 'token.key')[0]?.outcome).toBe('skipped')
+  })
+
+  it('exits 2 without the key that signs what images measure', async () => {
+    await writeFile(file('boot.json'), JSON.stringify(boot.evidence))
+    const { images: _, ...anchors } = boot.anchors
+    await writeFile(file('no-images.json'), JSON.stringify(anchors))
+    const options = own().map((each) => (each === file('anchors.json') ? file('no-images.json') : each))
+    const answer = await verify([file('boot.json'), file('certs.json'), ...options])
+    expect([answer.exit, answer.verdict]).toEqual([2, 'unjudged'])
+    expect(found(answer.check, 'image.measurements')[0]?.outcome).toBe('skipped')
   })
 
   it('exits 1 under AMD’s and Intel’s own roots, and after its time', async () => {
@@ -162,6 +173,11 @@ describe.each(['SNP', 'TDX'] as const)('the stored evidence of a boot on %s', { 
     ['a measured boot', 'tpm.signature', (e: BootEvidence, o: BootEvidence) => (e.measuredBoot = o.measuredBoot!)],
     ['an event log', 'log', (e: BootEvidence) => (e.measuredBoot!.eventLog = shortened(e.measuredBoot!.eventLog))],
     ['registers', 'tpm.registers', (e: BootEvidence) => (e.measuredBoot!.pcrs['7'] = '00'.repeat(32))],
+    [
+      'measurements of an image, signed',
+      'image.measurements',
+      (e: BootEvidence, o: BootEvidence) => (e.measurements = o.measurements!),
+    ],
     ['a challenge', 'tpm.nonce', (e: BootEvidence) => (e.measuredBoot!.nonce = 'AAAA')],
   ] as const)('with %s of another machine on the same silicon is refused', async (_, id, exchange) => {
     const other = await makeBoot(tee, silicon)

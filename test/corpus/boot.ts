@@ -5,6 +5,7 @@ import {
   digest,
   fromBase64Url,
   hclReportData,
+  type Jwk,
   objectAttributes,
   parseEventLog,
   parseGuid,
@@ -14,7 +15,7 @@ import {
   type TrustAnchors,
   utf8,
 } from '@strongroom/evidence'
-import { systemdPhases } from '@strongroom/evidence/expected'
+import { imageMeasurementsText, imageMeasurementsType, systemdPhases } from '@strongroom/evidence/expected'
 import { type BootEvidence, releaseSigningUsage } from '@strongroom/contract'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
@@ -65,6 +66,26 @@ export async function rs256(key: RsaKey, data: Uint8Array): Promise<Uint8Array> 
 async function jws(key: RsaKey, header: object, payload: object): Promise<string> {
   const input = `${base64url(json({ alg: 'RS256', ...header }))}.${base64url(json(payload))}`
   return `${input}.${base64url(await rs256(key, utf8(input)))}`
+}
+
+/** What an image measures, as a host publishes it, and the key that its readers pin. */
+async function imageMeasurements(measuredAt: Date): Promise<{ jws: string; key: Jwk }> {
+  const curve = { name: 'ECDSA', namedCurve: 'P-256' }
+  const pair = await crypto.subtle.generateKey(curve, true, ['sign', 'verify'])
+  const { kty = '', crv = '', x = '', y = '' } = await crypto.subtle.exportKey('jwk', pair.publicKey)
+  const register = new Uint8Array(32).fill(4)
+  const variables = (['PK', 'KEK', 'db', 'dbx'] as const).map((name) => ({ name, sha256: register }))
+  const text = imageMeasurementsText({
+    image: { id: 'reference-1', name: 'reference', version: '13.0.20261127', source: 'reference' },
+    measuredAt,
+    bootFile: { loader: register, sections: [{ name: '.linux', sha256: register }] },
+    variables: { on: { variables, authority: register }, off: { variables, authority: undefined } },
+  })
+  const header = json({ alg: 'ES256', typ: imageMeasurementsType, kid: 'images' })
+  const input = `${base64url(header)}.${base64url(text)}`
+  const signing = { name: 'ECDSA', hash: 'SHA-256' }
+  const signature = new Uint8Array(await crypto.subtle.sign(signing, pair.privateKey, Uint8Array.from(utf8(input))))
+  return { jws: `${input}.${base64url(signature)}`, key: { kty, crv, x, y, kid: 'images', alg: 'ES256', use: 'sig' } }
 }
 
 export function akPublic({ jwk }: RsaKey): Uint8Array {
@@ -224,6 +245,7 @@ export async function makeBoot(tee: 'SNP' | 'TDX', silicon: Silicon): Promise<Bo
   const release = await jws(vault, { x5c }, released)
   const jwks = { keys: [{ kty: 'RSA', kid: 'provider', use: 'sig', alg: 'RS256', ...provider.jwk }] }
 
+  const images = await imageMeasurements(at)
   const amd = await silicon.amd.endorsements()
   const intel = await silicon.intel.collateral()
   const evidence: BootEvidence = {
@@ -273,6 +295,7 @@ export async function makeBoot(tee: 'SNP' | 'TDX', silicon: Silicon): Promise<Bo
       eventLog: base64url(log),
     },
     osDisk: { encryption: 'LUKS2' },
+    measurements: images.jws,
   }
-  return { evidence, jwks, anchors: silicon.anchors, ca: toPem([ca]), at }
+  return { evidence, jwks, anchors: { ...silicon.anchors, images: [images.key] }, ca: toPem([ca]), at }
 }

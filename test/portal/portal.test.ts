@@ -102,7 +102,7 @@ describe.skipIf(!chromiumIsInstalled)('the portal', { timeout: 300_000 }, () => 
   it('leads to the services that clients use, and to no other name', async () => {
     const status = async (host: string): Promise<number> => (await fetch(`${portal.origin}/-/${host}/x`)).status
     expect(await status('management.strongroom.internal')).toBe(401)
-    for (const host of ['host.strongroom.internal', 'keyvault.strongroom.internal', 'localhost', 'evil.example', ''])
+    for (const host of ['machine.strongroom.internal', 'keyvault.strongroom.internal', 'localhost', 'evil.example', ''])
       expect(await status(host), host).toBe(404)
   })
 

@@ -35,7 +35,7 @@ export const sameVersion = (image: Urn, record: ImageIdentity): boolean =>
 /** Whether a reference means this image by the image's own names: its id, or the URN of an image of this installation. */
 export function namesImage(reference: ImageReference, record: ImageIdentity): boolean {
   if ('id' in reference) {
-    const name = /\/providers\/Strongroom\.Host\/images\/([^/]+)$/i.exec(reference.id)?.[1]
+    const name = /\/providers\/Strongroom\.Machine\/images\/([^/]+)$/i.exec(reference.id)?.[1]
     return name !== undefined && (same(record.id, name) || same(record.name, name))
   }
   const urn = urnOf(record)

@@ -5,8 +5,7 @@ import type { Shown } from './trust-report.ts'
 /** The evidence as files, and the command that judges them without this page. */
 export function ExportView({ name, shown }: { name: string; shown: Shown }) {
   const safe = name.replaceAll(/[^A-Za-z0-9-]/g, '_').slice(0, 60)
-  // What the image measures is no statement of the machine's, and `evidence verify` judges none such.
-  const { measurements: _, ...evidence } = shown.machine.evidence
+  const { evidence } = shown.machine
   const files = [
     { file: `${safe}-boot.json`, value: evidence },
     ...(shown.keySet === undefined ? [] : [{ file: `${safe}-certs.json`, value: shown.keySet }]),

@@ -1,4 +1,5 @@
 import { ParseError } from '../core/errors.ts'
+import { imageMeasurementsType } from '../expect/predict/image-measurements.ts'
 import { parseJws } from '../tokens/jws.ts'
 import { detectContainer } from './containers.ts'
 import { decodeText, detectBinary } from './decode.ts'
@@ -57,19 +58,20 @@ function detectText(name: string, text: string, depth: number, budget: Budget): 
   if (text.startsWith('{') || text.startsWith('['))
     return detectJson(name, text, depth + 1, { detectAt, detectText, budget })
   if (hasPem(text)) return detectPem(name, text)
-  if (text.startsWith('eyJ') && text.includes('.'))
-    return [{ name, kind: isCertified(text) ? 'release' : 'token', text }]
+  if (text.startsWith('eyJ') && text.includes('.')) return [{ name, kind: kindOfJws(text), text }]
   const decoded = decodeText(text)
   if (decoded === undefined) return []
   return detectAt(name, decoded, depth + 1, budget).filter((piece) => piece.kind !== 'unknown')
 }
 
-/** A token that brings certificates and names no key set. */
-function isCertified(text: string): boolean {
+/** A release is a token that brings certificates and names no key set. */
+function kindOfJws(text: string): 'token' | 'release' | 'image-measurements' {
   try {
-    return Array.isArray(parseJws(text).header['x5c'])
+    const { header } = parseJws(text)
+    if (header['typ'] === imageMeasurementsType) return 'image-measurements'
+    return Array.isArray(header['x5c']) ? 'release' : 'token'
   } catch (error) {
-    if (error instanceof ParseError) return false
+    if (error instanceof ParseError) return 'token'
     throw error
   }
 }

@@ -47,6 +47,7 @@ const titles: Record<Piece['kind'], string> = {
   'qe-identity': 'Identity of the TD quoting enclave, signed by Intel (PCS API 4)',
   token: 'JSON web token (RFC 7519)',
   release: 'Signed answer of a key release (Key Vault)',
+  'image-measurements': 'What an image measures, signed by an installation',
   jwks: 'Key set (RFC 7517)',
   'runtime-claims': 'Runtime claims of Azure’s paravisor (OpenVMM)',
   signature: 'A signature without its scheme',
@@ -112,6 +113,7 @@ function fieldsOf(piece: Piece): Field[] {
     case 'qe-identity':
       return explainJson(readJsonObject(utf8(piece.text), piece.kind))
     case 'token':
+    case 'image-measurements':
     case 'release': {
       const jws = parseJws(piece.text)
       return [...explainClaims('header', jws.header), ...explainClaims('', readJsonObject(jws.payload, 'claims'))]

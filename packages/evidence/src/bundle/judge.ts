@@ -2,6 +2,7 @@ import type { AzureParts } from '../checks/check-azure.ts'
 import { checkAzure, checkRuntimeClaims, checkTdReport } from '../checks/check-azure.ts'
 import type { HclPolicy } from '../checks/check-hcl.ts'
 import { checkTpmCreation } from '../checks/check-creation.ts'
+import { checkImageMeasurements } from '../checks/check-image.ts'
 import { checkEventLog } from '../checks/check-log.ts'
 import { checkCca } from '../checks/check-cca.ts'
 import { checkNitro } from '../checks/check-nitro.ts'
@@ -138,7 +139,7 @@ class Judge {
 
   async judge(): Promise<Check[]> {
     const unreadable = [...this.#of('unreadable'), ...this.#of('unknown')].map(unreadableCheck)
-    if (!this.#pieces.some(isStatement)) return [...unreadable, ...(await this.#materials())]
+    if (!this.#pieces.some(isStatement)) return [...unreadable, ...(await this.#materials()), ...(await this.#images())]
     const context = { pool: this.#pool, ledger: this.#pool.ledger, policy: this.#policy, at: this.#at }
     const signed = await tpmQuotes({ of: (kind) => this.#of(kind), ...context })
     const quotes = signed.filter(({ quote }) => !isCreation(quote.message))
@@ -202,6 +203,7 @@ class Judge {
     for (const token of this.#each('token')) {
       checks.push(named(token, await this.#token(token.text, { keys, reportData, bundle })))
     }
+    checks.push(...(await this.#images()))
     for (const release of this.#each('release')) checks.push(named(release, await this.#release(release.text)))
     const holds = allOf('evidence', checks).outcome === 'passed'
     const left = await leftovers({ pieces: this.#pieces, pool: this.#pool, attestationKeys, holds })
@@ -212,6 +214,14 @@ class Judge {
     const { anchors, at, primitives, cache } = { ...this.#common() }
     const input = { pieces: this.#pieces, pool: this.#pool, policy: this.#policy, anchors, at, primitives, cache }
     return judgeMaterials(input)
+  }
+
+  async #images(): Promise<Check[]> {
+    const checks: Check[] = []
+    for (const piece of this.#each('image-measurements')) {
+      checks.push(named(piece, await checkImageMeasurements({ jws: piece.text, keys: this.#anchors.images })))
+    }
+    return checks
   }
 
   /** Of this kind, one after the other while there is time. */

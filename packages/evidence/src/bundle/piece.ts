@@ -36,6 +36,8 @@ export type Piece = { name: string; file?: string } & (
   /** `token` is a JWT of an issuer with a key set; `release` brings its certificates. */
   | { kind: 'token'; text: string }
   | { kind: 'release'; text: string }
+  /** Compact JWS: what an image measures, signed by an installation. */
+  | { kind: 'image-measurements'; text: string }
   /** `nested`: it lies inside other evidence, whose maker may have made the keys too. */
   | { kind: 'jwks'; value: unknown; nested: boolean }
   | {

@@ -198,6 +198,8 @@ export const checkCatalogue = {
   'svsm.format': { shows: 'The manifest can be read whole', source: 'AMD 58019, table 12' },
   'svsm.binding': { shows: 'A report of privilege level 0 binds manifest and challenge', source: 'AMD 58019, 7' },
 
+  'image.measurements': { shows: 'What the image measures is signed by a pinned key', source: 'RFC 7515, 5.2' },
+
   release: { shows: 'The vault says which key it released, and for whom', source: '' },
   'release.format': { shows: 'The answer can be read and brings its certificates', source: 'RFC 7515, 4.1.6' },
   'release.signer': { shows: 'The certificates end at a pinned root and are the vault’s', source: 'RFC 5280, 6.1' },

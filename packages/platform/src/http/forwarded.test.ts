@@ -27,7 +27,7 @@ describe('what the portal’s origin leads to', () => {
 
   it.each([
     '/-/',
-    '/-/host.strongroom.internal/x',
+    '/-/machine.strongroom.internal/x',
     '/-/keyvault.strongroom.internal/x',
     '/-/portal.strongroom.internal/x',
     '/-/management.strongroom.internal:8643/x',
