@@ -34,7 +34,7 @@ export function quoteRoutes(scope: FastifyInstance, o: { spec: InstanceSpec; sil
       throw new ServiceError({
         code: 'BadRequest',
         status: 400,
-        message: 'The report is not a TDREPORT of this machine, so it is not quoted.',
+        message: 'The report is not a TDREPORT of this host, so it is not quoted.',
         target: 'report',
         remedy: 'Send the first 1024 bytes of the hardware report in NV 0x01400001.',
         cause,
