@@ -135,6 +135,9 @@ const withUpload = async (plane: TestPlane, name: string): Promise<void> => {
   await plane.store.db.updateTable('resource').set({ body }).where('key', '=', key).execute()
 }
 
+const resize = async (plane: TestPlane): Promise<TestReply> =>
+  await plane.send('PATCH', vmPath('vm1'), { properties: { hardwareProfile: { vmSize: 'Standard_DC4as_v5' } } })
+
 /** Everything that changes more than one row, by what it is called in a test's name. */
 export const crashScenarios: Record<string, CrashScenario> = {
   'creation of a VM': {
@@ -145,10 +148,11 @@ export const crashScenarios: Record<string, CrashScenario> = {
   'restart of a VM': { prepare: withVm, act: action('restart') },
   'power-off of a VM': { prepare: withVm, act: action('powerOff') },
   'deallocation of a VM': { prepare: withVm, act: action('deallocate') },
+  'resizing of a running VM': { prepare: withVm, act: resize },
   'resizing of a VM': {
     prepare: withStoppedVm,
     act: async (plane) => {
-      await plane.send('PATCH', vmPath('vm1'), { properties: { hardwareProfile: { vmSize: 'Standard_DC4as_v5' } } })
+      await resize(plane)
       return await plane.send('POST', `${vmPath('vm1')}/start`)
     },
   },
