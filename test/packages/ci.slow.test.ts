@@ -34,11 +34,20 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 const folders: string[] = []
 afterEach(async () => {
   for (const folder of folders.splice(0)) {
-    for (const pid of processesOf(folder)) process.kill(pid, 'SIGTERM')
+    for (const pid of processesOf(folder)) end(pid)
     await expect.poll(() => processesOf(folder)).toEqual([])
     rmSync(folder, { recursive: true, force: true })
   }
 })
+
+/** One that ends at the same moment is gone already. */
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGTERM')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
 
 /** Those that the steps left running, as a job does. */
 const processesOf = (folder: string): number[] =>
