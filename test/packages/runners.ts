@@ -7,7 +7,7 @@ import { join } from 'node:path'
 // oxlint-disable-next-line typescript/no-explicit-any -- files of others' shapes, looked into member by member
 export function readYaml(file: string): any {
   const program = 'import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))'
-  return JSON.parse(execFileSync('python3', ['-c', program, file], { encoding: 'utf8' })) as unknown
+  return JSON.parse(execFileSync('/usr/bin/python3', ['-c', program, file], { encoding: 'utf8' })) as unknown
 }
 
 /** What a runner passes on of its machine: where certificates lie, for one; nothing of ours. */
