@@ -18,7 +18,7 @@ begin() {
 types() {
   local project
   # What is to run in a browser knows nothing of Node; all that runs in Node is one program, and so are the tests.
-  for project in packages/{contract,evidence,policy,release-policy,transparency,trust} apps/portal tsconfig.node.json; do
+  for project in packages/{contract,der,evidence,policy,release-policy,transparency,trust} apps/portal tsconfig.node.json; do
     tsc -p "$project"
   done
 }

@@ -15,14 +15,15 @@ export interface Import {
 /** Who may import whom. A workspace that is not named here may import nothing. */
 export const allowed: Record<string, string[]> = {
   'packages/evidence': [],
+  'packages/der': [],
   'packages/policy': [],
   'packages/contract': [],
   'packages/release-policy': ['@strongroom/contract'],
   'packages/firmware': ['@strongroom/contract'],
   'packages/transparency': [],
   'packages/trust': ['@strongroom/contract', '@strongroom/evidence', '@strongroom/release-policy'],
-  'packages/silicon': ['@strongroom/evidence'],
-  'packages/platform': ['@strongroom/contract'],
+  'packages/silicon': ['@strongroom/der', '@strongroom/evidence'],
+  'packages/platform': ['@strongroom/contract', '@strongroom/der'],
   'services/identity': ['@strongroom/contract', '@strongroom/platform'],
   'services/attestation': [
     '@strongroom/evidence',
@@ -38,6 +39,7 @@ export const allowed: Record<string, string[]> = {
   ],
   'services/control-plane': ['@strongroom/contract', '@strongroom/platform'],
   'services/host': [
+    '@strongroom/der',
     '@strongroom/evidence',
     '@strongroom/firmware',
     '@strongroom/silicon',

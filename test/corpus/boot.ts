@@ -1,3 +1,4 @@
+import { oid, sequence, authorityExtensions } from '@strongroom/der'
 import {
   ByteWriter,
   buildHclReport,
@@ -19,12 +20,7 @@ import { imageMeasurementsText, imageMeasurementsType, systemdPhases } from '@st
 import { type BootEvidence, releaseSigningUsage } from '@strongroom/contract'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
-import {
-  authorityExtensions,
-  issueCertificate,
-  leafExtensions,
-} from '../../packages/silicon/src/pki/certificate-writer.ts'
-import { oid, sequence } from '../../packages/silicon/src/pki/der-writer.ts'
+import { issueCertificate, leafExtensions } from '../../packages/silicon/src/pki/certificate-writer.ts'
 import { loadOrCreateKey } from '../../packages/silicon/src/pki/keys.ts'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 

@@ -1,13 +1,10 @@
+import { authorityExtensions } from '@strongroom/der'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ByteWriter, concat, digest, ParseError, parseGuid, toHex, type TrustAnchors, utf8 } from '@strongroom/evidence'
 import { parseCbor, svsmManifestGuid } from '@strongroom/evidence/files'
 import { memoryKeyStore } from '@strongroom/silicon/testing'
-import {
-  authorityExtensions,
-  issueCertificate,
-  leafExtensions,
-} from '../../packages/silicon/src/pki/certificate-writer.ts'
+import { issueCertificate, leafExtensions } from '../../packages/silicon/src/pki/certificate-writer.ts'
 import { loadOrCreateKey, type SigningKey } from '../../packages/silicon/src/pki/keys.ts'
 import { AmdAuthority, at as field, pemOf } from '../forged/support/amd-authority.ts'
 import { verifyFiles, type Verdict } from '../forged/support/doors.ts'

@@ -1,3 +1,4 @@
+import { nullValue, type Extension } from '@strongroom/der'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   concat,
@@ -15,8 +16,7 @@ import { createSilicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock, tinyFirmware } from '@strongroom/silicon/testing'
 import { splitSignedJson } from '../../packages/evidence/src/tdx/signed-json.ts'
 import { parsePemChain } from '../../packages/evidence/src/x509/pem.ts'
-import { issueCertificate, type ExtensionInput } from '../../packages/silicon/src/pki/certificate-writer.ts'
-import { nullValue } from '../../packages/silicon/src/pki/der-writer.ts'
+import { issueCertificate } from '../../packages/silicon/src/pki/certificate-writer.ts'
 import { loadOrCreateKey } from '../../packages/silicon/src/pki/keys.ts'
 import { makeSeeds } from '../../fuzz/seeds.ts'
 
@@ -35,7 +35,7 @@ let certificate: Uint8Array
 let crl: Uint8Array
 let report: Uint8Array
 let seeds: Record<string, Uint8Array[]>
-let issue: (extensions: ExtensionInput[]) => Promise<Uint8Array>
+let issue: (extensions: Extension[]) => Promise<Uint8Array>
 
 beforeAll(async () => {
   const keys = memoryKeyStore()

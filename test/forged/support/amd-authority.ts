@@ -1,14 +1,15 @@
+import {
+  ia5String,
+  integer,
+  octetString,
+  authorityExtensions,
+  type Extension,
+  type NameAttributes,
+} from '@strongroom/der'
 import { amdOid, digest, encodeTcb, reversed, toHex, type TcbVersion, type TrustAnchors } from '@strongroom/evidence'
 import { SimulatedSecureProcessor } from '../../../packages/silicon/src/amd/simulated-secure-processor.ts'
-import {
-  authorityExtensions,
-  issueCertificate,
-  keyIdentifierExtensions,
-  type ExtensionInput,
-  type NameAttributes,
-} from '../../../packages/silicon/src/pki/certificate-writer.ts'
+import { issueCertificate, keyIdentifierExtensions } from '../../../packages/silicon/src/pki/certificate-writer.ts'
 import { issueCrl } from '../../../packages/silicon/src/pki/crl-writer.ts'
-import { ia5String, integer, octetString } from '../../../packages/silicon/src/pki/der-writer.ts'
 import { loadOrCreateKey, signRaw, type SigningKey } from '../../../packages/silicon/src/pki/keys.ts'
 import { toPem } from '../../../packages/silicon/src/pki/pem-writer.ts'
 import { memoryKeyStore, tinyFirmware } from '../../../packages/silicon/src/testing.ts'
@@ -119,7 +120,7 @@ export class AmdAuthority {
       issuer: keyof typeof serial,
       subject: NameAttributes,
       issuerName: NameAttributes,
-      extensions: readonly ExtensionInput[],
+      extensions: readonly Extension[],
     ): Promise<Uint8Array> =>
       issueCertificate({
         serialNumber: serial[which],
@@ -131,7 +132,7 @@ export class AmdAuthority {
         notAfter: new Date(this.#now.getTime() + 365 * day),
         extensions,
       })
-    const authority = async (which: 'ark' | 'ask', length?: number): Promise<ExtensionInput[]> => [
+    const authority = async (which: 'ark' | 'ask', length?: number): Promise<Extension[]> => [
       ...(await keyIdentifierExtensions(this.#keys[which].spki, this.#keys.ark.spki)),
       ...authorityExtensions(length),
     ]
@@ -142,9 +143,9 @@ export class AmdAuthority {
     }
   }
 
-  async #endorsement(o: ChainChanges): Promise<ExtensionInput[]> {
+  async #endorsement(o: ChainChanges): Promise<Extension[]> {
     const versions = { ...tcb, ...o.tcb }
-    const version = (oid: string, value: number): ExtensionInput => ({ oid, value: integer(value) })
+    const version = (oid: string, value: number): Extension => ({ oid, value: integer(value) })
     return [
       version(amdOid.structVersion, 1),
       { oid: amdOid.productName, value: ia5String(o.productName ?? 'Milan-B0') },

@@ -1,12 +1,9 @@
+import { authorityExtensions } from '@strongroom/der'
 import { digest, pckOids, toHex, utf8, type TdxCollateral, type TrustAnchors } from '@strongroom/evidence'
 import { intelNames } from '../../../packages/silicon/src/intel/certificates.ts'
 import { pckExtension } from '../../../packages/silicon/src/intel/pck-extension.ts'
 import { createIntelPlatform } from '../../../packages/silicon/src/intel/platform.ts'
-import {
-  authorityExtensions,
-  issueCertificate,
-  leafExtensions,
-} from '../../../packages/silicon/src/pki/certificate-writer.ts'
+import { issueCertificate, leafExtensions } from '../../../packages/silicon/src/pki/certificate-writer.ts'
 import { issueCrl } from '../../../packages/silicon/src/pki/crl-writer.ts'
 import { loadOrCreateKey, signRaw, type SigningKey } from '../../../packages/silicon/src/pki/keys.ts'
 import { toPem } from '../../../packages/silicon/src/pki/pem-writer.ts'

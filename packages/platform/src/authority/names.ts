@@ -1,38 +1,35 @@
 import { isIPv4 } from 'node:net'
-import { der, oid, sequence } from './der.ts'
+import { ascii, implicit, sequence, type NameAttributes } from '@strongroom/der'
 
-const attributes: Record<string, string> = { CN: '2.5.4.3', O: '2.5.4.10', OU: '2.5.4.11' }
+const types = ['CN', 'O', 'OU'] as const
 
 /**
- * A distinguished name from `CN=…, O=…`, in the order in which it is written. Values are plain text: what RFC 4514
+ * The attributes of a distinguished name from `CN=…, O=…`, in the order in which it is written. Values are plain text: what RFC 4514
  * would have escaped is refused, so that a caller's text cannot become a second attribute. Longer than the 64 signs
  * of RFC 5280 appendix A, which nothing enforces: issuers are named by their URL.
  */
-export function distinguishedName(text: string): Buffer {
-  return sequence(
-    ...text.split(',').map((part) => {
-      const [, type = '', value = ''] = /^\s*([A-Z]+)=([^=+"\\<>;#\p{Cc}]{1,255})$/u.exec(part) ?? []
-      const attribute = attributes[type]
-      if (attribute === undefined || value.trim() !== value)
-        throw new TypeError(`not a name for a certificate: ${text}`)
-      return der(0x31, sequence(oid(attribute), der(0x0c, Buffer.from(value, 'utf8'))))
-    }),
-  )
+export function distinguishedName(text: string): NameAttributes {
+  return text.split(',').map((part) => {
+    const [, found, value = ''] = /^\s*([A-Z]+)=([^=+"\\<>;#\p{Cc}]{1,255})$/u.exec(part) ?? []
+    const type = types.find((each) => each === found)
+    if (type === undefined || value.trim() !== value) throw new TypeError(`not a name for a certificate: ${text}`)
+    return [type, value]
+  })
 }
 
 /** GeneralNames (RFC 5280 section 4.2.1.6) of DNS names and IPv4 addresses. */
-export function alternativeNames(o: { dnsNames: readonly string[]; ipAddresses: readonly string[] }): Buffer {
+export function alternativeNames(o: { dnsNames: readonly string[]; ipAddresses: readonly string[] }): Uint8Array {
   return sequence(...o.dnsNames.map(dnsName), ...o.ipAddresses.map((address) => ipAddress(octets(address))))
 }
 
-export function dnsName(name: string): Buffer {
+export function dnsName(name: string): Uint8Array {
   if (!/^[A-Za-z0-9*._-]{1,253}$/.test(name)) throw new TypeError(`not a DNS name: ${name}`)
-  return der(0x82, Buffer.from(name, 'ascii'))
+  return implicit(2, ascii(name))
 }
 
 /** @param content the address, followed by the mask in name constraints */
-export function ipAddress(content: Uint8Array): Buffer {
-  return der(0x87, content)
+export function ipAddress(content: Uint8Array): Uint8Array {
+  return implicit(7, content)
 }
 
 function octets(address: string): Buffer {

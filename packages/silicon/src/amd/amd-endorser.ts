@@ -1,14 +1,8 @@
+import { ia5String, integer, authorityExtensions, type Extension, type NameAttributes } from '@strongroom/der'
 import { amdOid, digest, encodeTcb, type SnpProduct, type TcbVersion } from '@strongroom/evidence'
 import type { Clock } from '../clock.ts'
-import {
-  authorityExtensions,
-  issueCertificate,
-  keyIdentifierExtensions,
-  type ExtensionInput,
-  type NameAttributes,
-} from '../pki/certificate-writer.ts'
+import { issueCertificate, keyIdentifierExtensions } from '../pki/certificate-writer.ts'
 import { issueCrl } from '../pki/crl-writer.ts'
-import { ia5String, integer } from '../pki/der-writer.ts'
 import { loadOrCreateKey, type KeyStore, type SigningKey } from '../pki/keys.ts'
 import { toPem } from '../pki/pem-writer.ts'
 
@@ -170,9 +164,9 @@ export class SimulatedAmdEndorser {
     return { vcek, ask, ark, until: new Date(vcekEnd.getTime() - crlDays * day) }
   }
 
-  async #chipExtensions(): Promise<ExtensionInput[]> {
+  async #chipExtensions(): Promise<Extension[]> {
     const { tcb } = this
-    const version = (oid: string, value: number): ExtensionInput => ({ oid, value: integer(value) })
+    const version = (oid: string, value: number): Extension => ({ oid, value: integer(value) })
     return [
       version(amdOid.structVersion, 1),
       { oid: amdOid.productName, value: ia5String(this.product === 'Milan' ? 'Milan-B0' : 'Genoa') },

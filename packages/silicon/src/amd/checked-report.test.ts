@@ -1,6 +1,6 @@
+import { ia5String } from '@strongroom/der'
 import { checkSnp, encodeTcb, missingChecks, tcbParts, toHex, type Check, type SnpPolicy } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { ia5String } from '../pki/der-writer.ts'
 import { loadOrCreateKey } from '../pki/keys.ts'
 import { memoryKeyStore } from '../testing.ts'
 import {

@@ -1,6 +1,6 @@
+import { ia5String, integer, octetString, sequence } from '@strongroom/der'
 import { parseCertificate, readEndorsement, type SnpEndorsement } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { ia5String, integer, octetString, sequence } from '../pki/der-writer.ts'
 import {
   chipId,
   chipTcb,

@@ -1,3 +1,4 @@
+import { ia5String, integer } from '@strongroom/der'
 import {
   encodeTcb,
   parseSnpReport,
@@ -10,7 +11,6 @@ import {
 } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadOrCreateKey } from '../pki/keys.ts'
-import { ia5String, integer } from '../pki/der-writer.ts'
 import { memoryKeyStore } from '../testing.ts'
 import {
   chipId,

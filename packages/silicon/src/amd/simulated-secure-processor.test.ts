@@ -1,3 +1,4 @@
+import { type NameAttributes } from '@strongroom/der'
 import {
   appraiseSnp,
   fromHex,
@@ -16,7 +17,6 @@ import {
 } from '@strongroom/evidence'
 import { snpLaunchDigest } from '@strongroom/evidence/expected'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { NameAttributes } from '../pki/certificate-writer.ts'
 import { issueCrl } from '../pki/crl-writer.ts'
 import { loadOrCreateKey } from '../pki/keys.ts'
 import { memoryKeyStore, settableClock, tinyFirmware } from '../testing.ts'

@@ -1,12 +1,6 @@
+import { authorityExtensions, type Extension, type NameAttributes } from '@strongroom/der'
 import { digest, pckOids, utf8 } from '@strongroom/evidence'
-import {
-  authorityExtensions,
-  type ExtensionInput,
-  issueCertificate,
-  keyIdentifierExtensions,
-  leafExtensions,
-  type NameAttributes,
-} from '../pki/certificate-writer.ts'
+import { issueCertificate, keyIdentifierExtensions, leafExtensions } from '../pki/certificate-writer.ts'
 import type { SigningKey } from '../pki/keys.ts'
 import { pckExtension } from './pck-extension.ts'
 
@@ -52,7 +46,7 @@ export async function issueIntelCertificates(keys: IntelKeys, now: Date): Promis
     subject: keyof IntelKeys,
     issuer: keyof IntelKeys,
     years: number,
-    extensions: ExtensionInput[],
+    extensions: Extension[],
   ): Promise<Uint8Array> =>
     issueCertificate({
       serialNumber: serialNumber(),

@@ -1,3 +1,4 @@
+import { namedBits } from '@strongroom/der'
 import {
   ByteWriter,
   fromHex,
@@ -9,7 +10,6 @@ import {
 } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { leafExtensions } from '../pki/certificate-writer.ts'
-import { namedBits } from '../pki/der-writer.ts'
 import { toPem } from '../pki/pem-writer.ts'
 import { counting } from '../testing/counting.ts'
 import {

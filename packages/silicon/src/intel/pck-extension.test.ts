@@ -1,6 +1,6 @@
+import { boolean, enumerated, integer, octetString, oid, sequence } from '@strongroom/der'
 import { parseCertificate, pckOids, readPckExtension, type PckExtension } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { boolean, enumerated, integer, octetString, oid, sequence } from '../pki/der-writer.ts'
 import { issueIntelChain, openIntelHierarchy, type IntelHierarchy } from '../testing/intel-hierarchy.ts'
 
 type Fields = Record<string, Uint8Array | undefined>

@@ -1,5 +1,5 @@
+import { boolean, enumerated, integer, octetString, oid, sequence } from '@strongroom/der'
 import { pckOids } from '@strongroom/evidence'
-import { boolean, enumerated, integer, octetString, oid, sequence } from '../pki/der-writer.ts'
 import { platformTcb } from './platform-tcb.ts'
 
 /**

@@ -1,6 +1,3 @@
-import { parseCertificate, describeName, type Certificate, type SignatureAlgorithm } from '@strongroom/evidence'
-import { describe, expect, it } from 'vitest'
-import { encodeName } from './certificate-writer.ts'
 import {
   bitString,
   boolean,
@@ -10,11 +7,14 @@ import {
   octetString,
   oid,
   sequence,
-  set,
+  setOf,
   tagged,
   time,
   utf8String,
-} from './der-writer.ts'
+  encodeName,
+} from '@strongroom/der'
+import { parseCertificate, describeName, type Certificate, type SignatureAlgorithm } from '@strongroom/evidence'
+import { describe, expect, it } from 'vitest'
 
 // Unsigned: reading asks for the form alone.
 
@@ -126,13 +126,13 @@ describe('a certificate', () => {
     ['that names no algorithm outside', { outerAlgorithm: sequence(oid('1.2.3')) }, 'UnknownType'],
     ['with half a byte of signature', { signature: namedBits([3]) }, 'InvalidValue'],
     ['with something after its signature', { end: nullValue() }, 'TrailingBytes'],
-    ['with an empty part of a name', { subject: sequence(set()) }, 'Missing'],
+    ['with an empty part of a name', { subject: sequence(setOf()) }, 'Missing'],
     [
       'with a part of a name of three',
-      { subject: sequence(set(sequence(oid('2.5.4.3'), utf8String('x'), nullValue()))) },
+      { subject: sequence(setOf(sequence(oid('2.5.4.3'), utf8String('x'), nullValue()))) },
       'TrailingBytes',
     ],
-    ['with a number for a name', { subject: sequence(set(sequence(oid('2.5.4.3'), integer(1)))) }, 'UnknownType'],
+    ['with a number for a name', { subject: sequence(setOf(sequence(oid('2.5.4.3'), integer(1)))) }, 'UnknownType'],
   ])('%s is refused', (_, parts, code) => {
     expect(() => read(parts)).toThrow(refused(code))
   })
@@ -166,7 +166,7 @@ describe('a certificate', () => {
     const nameless = read({ subject: encodeName([['O', 'a']]) }).subject
     expect([nameless.commonName, describeName(nameless)]).toEqual([undefined, '2.5.4.10=a'])
     expect(describeName(read().subject)).toBe('Leaf')
-    const pair = set(sequence(oid('2.5.4.3'), utf8String('a')), sequence(oid('2.5.4.10'), utf8String('b')))
+    const pair = setOf(sequence(oid('2.5.4.3'), utf8String('a')), sequence(oid('2.5.4.10'), utf8String('b')))
     expect(read({ subject: sequence(pair) }).subject.attributes).toHaveLength(2)
   })
 

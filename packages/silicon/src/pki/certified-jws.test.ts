@@ -1,3 +1,4 @@
+import { namedBits, oid, sequence, authorityExtensions, type Extension } from '@strongroom/der'
 import { createHash, sign as nodeSign } from 'node:crypto'
 import { verifyCertifiedJws, verifyKeyRelease, type CertifiedJws } from '@strongroom/evidence'
 import { generateKeyPairSync } from 'node:crypto'
@@ -5,13 +6,12 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { spkiPin } from '../testing/amd-hierarchy.ts'
 import { made, now, until } from '../testing/times.ts'
 import { memoryKeyStore } from '../testing.ts'
-import { authorityExtensions, issueCertificate, leafExtensions, type ExtensionInput } from './certificate-writer.ts'
-import { namedBits, oid, sequence } from './der-writer.ts'
+import { issueCertificate, leafExtensions } from './certificate-writer.ts'
 import { loadOrCreateKey, type SigningKey } from './keys.ts'
 
 const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 const serverAuth = '1.3.6.1.5.5.7.3.1'
-const purposes = (...oids: string[]): ExtensionInput => ({ oid: '2.5.29.37', value: sequence(...oids.map(oid)) })
+const purposes = (...oids: string[]): Extension => ({ oid: '2.5.29.37', value: sequence(...oids.map(oid)) })
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const weak = generateKeyPairSync('rsa', { modulusLength: 2040 })
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-384' })
@@ -20,7 +20,7 @@ const spkiOf = (pair: typeof rsa): Uint8Array => new Uint8Array(pair.publicKey.e
 type Rules = Parameters<typeof verifyCertifiedJws>[0]
 interface Given {
   name?: string
-  extensions?: ExtensionInput[]
+  extensions?: Extension[]
   pair?: typeof rsa
   /** Signs instead of the certificate's key. */
   by?: typeof rsa
@@ -39,7 +39,7 @@ describe('a signed text that brings its certificates', () => {
     pin = await spkiPin(root)
     rootDer = await issue('Root', root.spki, authorityExtensions())
   })
-  const issue = (name: string, subjectKey: Uint8Array, extensions: ExtensionInput[]): Promise<Uint8Array> =>
+  const issue = (name: string, subjectKey: Uint8Array, extensions: Extension[]): Promise<Uint8Array> =>
     issueCertificate({
       serialNumber: 1n,
       subject: [['CN', name]],

@@ -1,4 +1,17 @@
 import {
+  bitString,
+  der,
+  integer,
+  nullValue,
+  sequence,
+  tagged,
+  time,
+  authorityExtensions,
+  encodeExtensions,
+  encodeName,
+  type Extension,
+} from '@strongroom/der'
+import {
   parseCertificate,
   parseCrl,
   VerificationCache,
@@ -9,14 +22,7 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest'
 import { counting } from '../testing/counting.ts'
 import { memoryKeyStore } from '../testing.ts'
-import {
-  authorityExtensions,
-  encodeExtensions,
-  encodeName,
-  issueCertificate,
-  type ExtensionInput,
-} from './certificate-writer.ts'
-import { bitString, der, integer, nullValue, sequence, tagged, time } from './der-writer.ts'
+import { issueCertificate } from './certificate-writer.ts'
 import { loadOrCreateKey, type SigningKey } from './keys.ts'
 import { signatureAlgorithm, signForCertificate } from './signature.ts'
 
@@ -33,7 +39,7 @@ interface Parts {
   nextUpdate?: Uint8Array
   /** Entries; the list is left out where there are none. */
   revoked?: Uint8Array[]
-  extensions?: ExtensionInput[]
+  extensions?: Extension[]
   tail?: Uint8Array
   end?: Uint8Array
 }
@@ -45,7 +51,7 @@ beforeAll(async () => {
   issuer = await authority('Root', authorityExtensions())
 })
 
-async function authority(name: string, extensions: ExtensionInput[]): Promise<Certificate> {
+async function authority(name: string, extensions: Extension[]): Promise<Certificate> {
   return parseCertificate(
     await issueCertificate({
       serialNumber: 1n,
@@ -164,7 +170,7 @@ describe('verifyCrl', () => {
   })
 
   it('takes critical extensions that change nothing, and no others', async () => {
-    const extensions = (oid: string, critical: boolean): ExtensionInput[] => [{ oid, critical, value: nullValue() }]
+    const extensions = (oid: string, critical: boolean): Extension[] => [{ oid, critical, value: nullValue() }]
     for (const harmless of ['2.5.29.20', '2.5.29.35']) await verify({ extensions: extensions(harmless, true) })
     await verify({ extensions: extensions('1.2.3', false) })
     for (const unknown of ['1.2.3', '2.5.29.27', '2.5.29.28'])

@@ -1,3 +1,4 @@
+import { nullValue, authorityExtensions, type Extension, type NameAttributes } from '@strongroom/der'
 import {
   parseCertificate,
   parseCrl,
@@ -9,16 +10,8 @@ import {
 } from '@strongroom/evidence'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { memoryKeyStore } from '../testing.ts'
-import {
-  authorityExtensions,
-  issueCertificate,
-  keyIdentifierExtensions,
-  leafExtensions,
-  type ExtensionInput,
-  type NameAttributes,
-} from './certificate-writer.ts'
+import { issueCertificate, keyIdentifierExtensions, leafExtensions } from './certificate-writer.ts'
 import { issueCrl } from './crl-writer.ts'
-import { nullValue } from './der-writer.ts'
 import { loadOrCreateKey, type SigningKey } from './keys.ts'
 
 const name = (commonName: string): NameAttributes => [['CN', commonName]]
@@ -36,9 +29,9 @@ beforeAll(async () => {
 })
 
 interface Change {
-  rootExtensions?: ExtensionInput[]
-  caExtensions?: ExtensionInput[]
-  leafExtensions?: ExtensionInput[]
+  rootExtensions?: Extension[]
+  caExtensions?: Extension[]
+  leafExtensions?: Extension[]
   leafIssuer?: string
   leafSigner?: SigningKey
   caNotAfter?: Date

@@ -1,3 +1,4 @@
+import { bitString, der, integer, namedBits, nullValue, oid, sequence } from '@strongroom/der'
 import { createHash, createSign, generateKeyPairSync, sign } from 'node:crypto'
 import * as nodeCrypto from 'node:crypto'
 import {
@@ -8,7 +9,6 @@ import {
   type SignatureAlgorithm,
 } from '@strongroom/evidence'
 import { describe, expect, it } from 'vitest'
-import { bitString, der, integer, namedBits, nullValue, oid, sequence } from './der-writer.ts'
 
 const refused = (code: string): unknown => expect.objectContaining({ name: 'ParseError', code })
 const ecOid = '1.2.840.10045.2.1'

@@ -1,3 +1,4 @@
+import { ia5String, integer, authorityExtensions, type Extension } from '@strongroom/der'
 import {
   amdOid,
   encodeTcb,
@@ -7,9 +8,8 @@ import {
   type SnpProduct,
   type TcbVersion,
 } from '@strongroom/evidence'
-import { authorityExtensions, issueCertificate, type ExtensionInput } from '../pki/certificate-writer.ts'
+import { issueCertificate } from '../pki/certificate-writer.ts'
 import { issueCrl } from '../pki/crl-writer.ts'
-import { ia5String, integer } from '../pki/der-writer.ts'
 import { loadOrCreateKey, signRaw, type SigningKey } from '../pki/keys.ts'
 import { memoryKeyStore } from '../testing.ts'
 import { made, until } from './times.ts'
@@ -33,7 +33,7 @@ export async function openHierarchy(): Promise<Hierarchy> {
 /** Extensions of a chip's certificate by name; `undefined` leaves one out. */
 export type EndorsementChange = Partial<Record<keyof typeof amdOid, Uint8Array | undefined>>
 
-export function endorsementExtensions(change: EndorsementChange = {}): ExtensionInput[] {
+export function endorsementExtensions(change: EndorsementChange = {}): Extension[] {
   const values: EndorsementChange = {
     structVersion: integer(1),
     productName: ia5String('Milan-B0'),

@@ -1,13 +1,8 @@
+import { authorityExtensions, type Extension, type NameAttributes } from '@strongroom/der'
 import { ByteWriter, concat, digest, fromHex, pckOids, toHex, utf8, type TdxCollateral } from '@strongroom/evidence'
 import { intelNames } from '../intel/certificates.ts'
 import { pckExtension } from '../intel/pck-extension.ts'
-import {
-  authorityExtensions,
-  issueCertificate,
-  leafExtensions,
-  type ExtensionInput,
-  type NameAttributes,
-} from '../pki/certificate-writer.ts'
+import { issueCertificate, leafExtensions } from '../pki/certificate-writer.ts'
 import { issueCrl } from '../pki/crl-writer.ts'
 import { loadOrCreateKey, signRaw, type SigningKey } from '../pki/keys.ts'
 import { toPem } from '../pki/pem-writer.ts'
@@ -34,7 +29,7 @@ export interface CertificateChanges {
   pckKey?: SigningKey
   signerName?: string
   signerKey?: SigningKey
-  signerExtensions?: ExtensionInput[]
+  signerExtensions?: Extension[]
 }
 
 export const zeroSgx: Uint8Array = pckExtension({ ppid: new Uint8Array(16), platformInstanceId: new Uint8Array(16) })
@@ -52,7 +47,7 @@ export async function issueIntelChain(
     serialNumber: bigint,
     [subject, subjectKey]: [NameAttributes, SigningKey],
     [issuer, signer]: [NameAttributes, SigningKey],
-    extensions: ExtensionInput[],
+    extensions: Extension[],
   ): Promise<Uint8Array> =>
     issueCertificate({ serialNumber, subject, subjectKey: subjectKey.spki, issuer, signer, extensions, ...validity })
   const root: [NameAttributes, SigningKey] = [intelNames.root, keys.root]

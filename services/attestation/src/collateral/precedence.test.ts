@@ -1,5 +1,5 @@
 import { collateralBundleFormat, collateralPaths, type CollateralBundle } from '@strongroom/contract'
-import { parseCrl, toBase64Url, type TdxCollateral } from '@strongroom/evidence'
+import { toBase64Url, type TdxCollateral } from '@strongroom/evidence'
 import type { Silicon } from '@strongroom/silicon'
 import { urgentAmdList } from '@strongroom/silicon/testing'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -32,11 +32,11 @@ const reencoded = {
   qeIdentity: { path: () => collateralPaths.tdxQeIdentity, encode: withOtherSignature },
   pckCrl: {
     path: () => collateralPaths.tdxPckRevocationList('platform'),
-    encode: (der: Uint8Array) => withOtherS(der, parseCrl(der)),
+    encode: (der: Uint8Array) => withOtherS(der),
   },
   rootCaCrl: {
     path: () => collateralPaths.tdxRootRevocationList,
-    encode: (der: Uint8Array) => withOtherS(der, parseCrl(der)),
+    encode: (der: Uint8Array) => withOtherS(der),
   },
 }
 

@@ -1,5 +1,6 @@
 import { createPrivateKey, sign } from 'node:crypto'
-import { parseCertificate, parsePem } from '@strongroom/evidence'
+import { bitString, children, ecdsaSignature, sequence } from '@strongroom/der'
+import { parsePem } from '@strongroom/evidence'
 
 /** Order of P-256. */
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
@@ -20,21 +21,15 @@ export function withReencodedRoot(quote: Uint8Array): Uint8Array {
   return Uint8Array.from(changed)
 }
 
-/** A certificate, or another structure signed by ECDSA, with s replaced by n − s. @param read what was read of it */
-export function withOtherS(
-  der: Uint8Array,
-  { signature }: { signature: Uint8Array } = parseCertificate(der),
-): Uint8Array {
-  const r = signature.subarray(4, 4 + signature[3]!)
-  const s = BigInt(`0x${Buffer.from(signature.subarray(6 + r.length)).toString('hex')}`)
-  const hex = (order - s).toString(16).padStart(64, '0')
-  const other = Buffer.from(/^[89a-f]/.test(hex) ? `00${hex}` : hex.replace(/^(00)+(?=[0-7])/, ''), 'hex')
-  const values = Buffer.concat([Buffer.of(2, r.length), r, Buffer.of(2, other.length), other])
-  const bits = Buffer.concat([Buffer.of(3, values.length + 3, 0, 0x30, values.length), values])
-  const header = der[1] === 0x82 ? 4 : der[1] === 0x81 ? 3 : 2
-  const content = Buffer.concat([der.subarray(header, der.length - signature.length - 3), bits])
-  const length = content.length > 255 ? [0x82, content.length >> 8, content.length & 0xff] : [0x81, content.length]
-  return Uint8Array.from(Buffer.concat([Buffer.of(0x30, ...length), content]))
+/** A certificate, or another structure signed by ECDSA with P-256, with s replaced by n − s. */
+export function withOtherS(der: Uint8Array): Uint8Array {
+  const [toBeSigned, algorithm, signature] = children(der) as [Uint8Array, Uint8Array, Uint8Array]
+  // Tag, length and the octet of unused bits come first; then r and s, each a value of at most 33 bytes of content.
+  const [r, s] = children(signature.subarray(3)).map((value) =>
+    BigInt(`0x${Buffer.from(value.subarray(2)).toString('hex')}`),
+  ) as [bigint, bigint]
+  const raw = Buffer.from([r, order - s].map((half) => half.toString(16).padStart(64, '0')).join(''), 'hex')
+  return sequence(toBeSigned, algorithm, bitString(ecdsaSignature(raw)))
 }
 
 /** The same signed text with s replaced by n − s. */

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { metadataSignerName, type AnySpec } from '@strongroom/contract'
+import { algorithms, signedData } from '@strongroom/der'
 import type { Clock, InstallationAuthority } from '@strongroom/platform'
 import { licenceOf, marketplaceOf } from './instance-metadata.ts'
 
@@ -15,8 +16,6 @@ const certificateDays = 30
 /** The signer is replaced this long before its certificate ends: a document never outlives it. */
 const renewMs = 24 * 3600_000
 const dayMs = 24 * 3600_000
-/** ExtKeyUsageSyntax (RFC 5280 section 4.2.1.12) with emailProtection alone: what S/MIME verifiers look for. */
-const emailProtection = { oid: '2.5.29.37', value: Uint8Array.from(Buffer.from('300a06082b06010505070304', 'hex')) }
 
 const keyAlgorithm = {
   name: 'RSASSA-PKCS1-v1_5',
@@ -27,7 +26,7 @@ const keyAlgorithm = {
 
 interface Signer {
   key: CryptoKey
-  certificate: Uint8Array<ArrayBuffer>
+  certificate: Uint8Array
   renewAt: number
 }
 
@@ -74,39 +73,28 @@ export class DocumentSigner {
     const pem = await this.#authority.issueCertificate({
       subject: `CN=${metadataSignerName}`,
       publicKey: new Uint8Array(await subtle.exportKey('spki', publicKey)),
-      usages: ['digitalSignature'],
+      // What S/MIME verifiers look for.
+      usages: ['emailProtection'],
       days: certificateDays,
-      extensions: [emailProtection],
     })
     return {
       key: privateKey,
-      certificate: Uint8Array.from(new X509Certificate(pem).raw),
+      certificate: new X509Certificate(pem).raw,
       renewAt: this.#clock.now().getTime() + certificateDays * dayMs - renewMs,
     }
   }
 }
 
-/** SignedData of version 1 with the content inside and SHA-256 throughout. The library is loaded at the first document. */
-async function signCms(content: Uint8Array<ArrayBuffer>, signer: Signer): Promise<ArrayBuffer> {
-  const [{ OctetString }, pki] = await Promise.all([import('asn1js'), import('pkijs')])
-  const certificate = pki.Certificate.fromBER(signer.certificate)
-  const signed = new pki.SignedData({
-    version: 1,
-    encapContentInfo: new pki.EncapsulatedContentInfo({
-      eContentType: pki.ContentInfo.DATA,
-      eContent: new OctetString({ valueHex: content }),
-    }),
-    signerInfos: [
-      new pki.SignerInfo({
-        version: 1,
-        sid: new pki.IssuerAndSerialNumber({ issuer: certificate.issuer, serialNumber: certificate.serialNumber }),
-      }),
-    ],
-    certificates: [certificate],
+/** SignedData with the content inside, signed by RSA with SHA-256. */
+async function signCms(content: Uint8Array<ArrayBuffer>, signer: Signer): Promise<Uint8Array> {
+  const signature = await globalThis.crypto.subtle.sign(keyAlgorithm.name, signer.key, content)
+  return signedData({
+    content,
+    certificate: signer.certificate,
+    digestAlgorithm: algorithms.sha256,
+    signatureAlgorithm: algorithms.rsaSha256,
+    signature: new Uint8Array(signature),
   })
-  await signed.sign(signer.key, 0, 'SHA-256')
-  const info = new pki.ContentInfo({ contentType: pki.ContentInfo.SIGNED_DATA, content: signed.toSchema(true) })
-  return info.toSchema().toBER()
 }
 
 /** `09/25/26 02:42:17 -0000`, as Azure writes it. */

@@ -1,20 +1,11 @@
 import { attestationKeyUsage, endorsementKeyUsage } from '@strongroom/contract'
+import { extendedKeyUsage } from '@strongroom/der'
 import type { InstallationAuthority } from '@strongroom/platform'
 
 /** Guests of Azure renew an attestation key's certificate when less than 90 days are left. */
 const days = 365
 
-/** ExtKeyUsageSyntax (RFC 5280 section 4.2.1.12) with one usage: verifiers tell a TPM's keys from the authority's others by it. */
-const usages: Record<string, Uint8Array> = {
-  [attestationKeyUsage]: Uint8Array.from(Buffer.from('300706056781050803', 'hex')),
-  [endorsementKeyUsage]: Uint8Array.from(Buffer.from('300706056781050801', 'hex')),
-}
-const extendedKeyUsage = (usage: string): { oid: string; value: Uint8Array } => ({
-  oid: '2.5.29.37',
-  value: usages[usage]!,
-})
-
-/** Says that the key is the attestation key in this VM's vTPM. @param o.spki SubjectPublicKeyInfo @returns PEM */
+/** Says that the key is the attestation key in this VM's vTPM: verifiers tell a TPM's keys from the authority's others by their usage. @param o.spki SubjectPublicKeyInfo @returns PEM */
 export async function certifyAttestationKey(o: {
   authority: InstallationAuthority
   vmId: string
@@ -25,7 +16,7 @@ export async function certifyAttestationKey(o: {
     publicKey: o.spki,
     usages: ['digitalSignature'],
     days,
-    extensions: [extendedKeyUsage(attestationKeyUsage)],
+    extensions: [extendedKeyUsage([attestationKeyUsage])],
   })
 }
 
@@ -40,6 +31,6 @@ export async function certifyEndorsementKey(o: {
     publicKey: o.spki,
     usages: ['keyEncipherment'],
     days,
-    extensions: [extendedKeyUsage(endorsementKeyUsage)],
+    extensions: [extendedKeyUsage([endorsementKeyUsage])],
   })
 }
