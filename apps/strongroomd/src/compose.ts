@@ -14,6 +14,7 @@ import {
   openRootKey,
   openAuthority,
   openInstallation,
+  PublicNames,
   readVerifiers,
   serve,
   ServiceError,
@@ -24,6 +25,7 @@ import {
 } from '@strongroom/platform'
 import { createVaultService, readKeystoreConfiguration, azureVaultRates, type VaultRates } from '@strongroom/vault'
 import { createPortalApp } from './portal/portal-app.ts'
+import { publicNamesRoute } from './public-names-route.ts'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
 import { interceptFaults } from './test-api/intercept.ts'
 import { createTestApi, serveTestApi, type TestApi } from './test-api/test-api.ts'
@@ -228,7 +230,11 @@ async function startServices(o: {
     authority,
     verifiers,
   }
-  const identity = await createIdentityService(base)
+  const publicNames = new PublicNames({ installation, stateDir, authority, clock: systemClock, logger })
+  const identity = await createIdentityService({
+    ...base,
+    ownerRoutes: { '/public-names': publicNamesRoute(publicNames) },
+  })
   opened.push(identity)
   const orchestrator = await identity.setPrincipal({ ...principals.orchestrator, secret: secrets.orchestrator.secret })
   const controlPlanePrincipal = await identity.setPrincipal({
@@ -286,6 +292,8 @@ async function startServices(o: {
   opened.splice(0, opened.length, identity, attestation, vault, server, host, controlPlane)
   // The control plane's operations need the host, which needs the vault and attestation: callees start first.
   for (const service of services) await service.start()
+  opened.push({ close: () => publicNames.stop() })
+  await publicNames.resume()
   if (testApi !== undefined) opened.push(await serveTestApi({ api: testApi, controlPlane, stateDir, logger }))
   await writeAnchors(stateDir, host.anchors)
   await writeServerRecord(stateDir, installation, authority.caPath)

@@ -41,6 +41,7 @@ export type {
   StepContext,
   StepState,
 } from './operations/saga.ts'
+export { PublicNames, type PublicNamesState } from './public-names/public-names.ts'
 export { hasLandlock, type Confinement } from './programs/confinement.ts'
 export { memoryBackedDirectory } from './programs/memory-backed.ts'
 export { startProgram, type OwnedProcess, type StartOptions } from './programs/owned.ts'

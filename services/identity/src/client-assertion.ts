@@ -75,11 +75,14 @@ async function verifyCertified(o: Options, appId: string, assertion: string): Pr
   if (row === undefined) throw invalid('its key is of no certificate that is registered for the application')
   if (now < new Date(row.not_before) || now > new Date(row.not_after)) throw invalid('its certificate is not valid now')
   const { publicKey } = new X509Certificate(Buffer.from(row.der, 'base64'))
-  const audiences = ['common', 'organizations', o.tenantId].flatMap((tenant) => [
-    `https://${loginHost}/${tenant}/oauth2/v2.0/token`,
-    `https://${loginHost}/${tenant}/oauth2/token`,
-    `https://${loginHost}/${tenant}/v2.0`,
-    `https://${loginHost}/${tenant}`,
+  const authorities = ['common', 'organizations', o.tenantId].map((tenant) => `https://${loginHost}/${tenant}`)
+  // What a client signs in a shell with Azure's own names (`strongroom env --public-names`).
+  const publicAuthority = `https://login.microsoftonline.com/${o.tenantId}`
+  const audiences = [...authorities, publicAuthority].flatMap((authority) => [
+    `${authority}/oauth2/v2.0/token`,
+    `${authority}/oauth2/token`,
+    `${authority}/v2.0`,
+    authority,
   ])
   const payload = await check(assertion, publicKey, { audience: audiences, now, issuer: claimed(assertion).iss ?? '' })
   if (String(payload.sub).toLowerCase() !== appId.toLowerCase()) throw invalid('its subject is another application')

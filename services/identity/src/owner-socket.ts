@@ -16,7 +16,8 @@ const loginName = 'strongroom env --login'
 /** Each sign-in makes a key; those of the last few shells stay good. */
 const keptLogins = 5
 
-type OwnerRoute = (body: Record<string, unknown>) => Promise<object>
+/** Answers a request of the owner's: a JSON object for a JSON object. */
+export type OwnerRoute = (body: Record<string, unknown>) => Promise<object>
 
 /**
  * What the owner may do without a secret:

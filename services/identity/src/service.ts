@@ -19,7 +19,7 @@ import { openTokenKey } from './keys.ts'
 import { Assignments } from './assignments.ts'
 import { addManagedIdentities } from './managed-identity-routes.ts'
 import { addMemberGroups } from './member-groups.ts'
-import { OwnerSocket, ownerRoutes } from './owner-socket.ts'
+import { OwnerSocket, ownerRoutes, type OwnerRoute } from './owner-socket.ts'
 import { Principals, type Principal } from './principals.ts'
 import { allowOrigins, portalApp } from './browser/single-page-apps.ts'
 import { SignIns } from './browser/sign-ins.ts'
@@ -31,6 +31,8 @@ import { createTokenVerifier } from './verifier.ts'
 export type IdentityContext = Omit<ServiceContext, 'verifier' | 'tokens' | 'wire' | 'cacheDir'> & {
   /** How documents of other issuers are read, where application tokens are federated; https to public names when absent. */
   fetchJson?: (url: string) => Promise<unknown>
+  /** Further paths of the owner's socket. */
+  ownerRoutes?: Record<string, OwnerRoute>
 }
 
 export interface IdentityService extends Service {
@@ -137,7 +139,10 @@ async function openService(context: IdentityContext, store: Store): Promise<Iden
   const socket = new OwnerSocket({
     stateDir: context.stateDir,
     logger: context.logger,
-    routes: ownerRoutes({ owner: owner.principal, tokens, credentials, devices, signIns, clock, tenantId }),
+    routes: {
+      ...ownerRoutes({ owner: owner.principal, tokens, credentials, devices, signIns, clock, tenantId }),
+      ...context.ownerRoutes,
+    },
   })
   return {
     name: 'identity',

@@ -27,11 +27,11 @@ export class AzShell {
     this.#environment = environment
   }
 
-  /** Starts an installation without guests and signs az in as its owner, by the line that the documentation gives. */
-  static async open(): Promise<AzShell> {
+  /** Starts an installation without guests; the shell has the settings of `strongroom env`, with options where they are given. */
+  static async open(...options: string[]): Promise<AzShell> {
     const installation = await TestInstallation.create()
     await installation.start({}, ['--compute', 'simulated'])
-    const settings = await installation.must<Record<string, string>>('env')
+    const settings = await installation.must<Record<string, string>>('env', ...options)
     return new AzShell(installation, settings)
   }
 

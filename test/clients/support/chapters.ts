@@ -8,10 +8,13 @@ let section = ''
 /** Calls that were not made yet, or did not do what they should; the page is written only where there are none. */
 const pending = new Set<string>()
 
-/** Starts an installation for the file's tests, and writes its part of docs/compatibility.md after them. */
-export function useShell(client: string, title: string): void {
+/**
+ * Starts an installation for the file's tests, and writes its part of docs/compatibility.md after them.
+ * @param options of the `strongroom env` whose settings the shell has
+ */
+export function useShell(client: string, title: string, ...options: string[]): void {
   beforeAll(async () => {
-    if (azIsInstalled) shell = await AzShell.open()
+    if (azIsInstalled) shell = await AzShell.open(...options)
   }, 120_000)
 
   afterAll(async () => {

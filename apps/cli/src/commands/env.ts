@@ -1,38 +1,64 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { managementHost } from '@strongroom/contract'
-import { clientEnvironment } from '../client/environment.ts'
+import type { ServerRecord } from '../client/connection.ts'
+import { clientEnvironment, notWithPublicNames, publicNamesEnvironment } from '../client/environment.ts'
 import { askAsOwner } from '../client/https.ts'
 import { writeLoginFile } from '../client/login-file.ts'
-import { textOption, type Command } from '../core/command.ts'
+import { announcement, publicNames } from '../client/public-names.ts'
+import { textOption, type Command, type CommandContext } from '../core/command.ts'
 import type { Result } from '../core/output.ts'
 
 const cloud = 'Strongroom'
 
 const quote = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
-/** Shell commands that register the cloud with az, or bring its endpoints up to date, and sign in. */
-function loginLines(o: { clientId: string; path: string; tenantId: string; registered: boolean }): string[] {
-  const verb = o.registered ? 'update' : 'register'
-  return [
-    `az cloud ${verb} -n ${cloud} --endpoint-resource-manager https://${managementHost} --only-show-errors`,
-    `az cloud set -n ${cloud} --only-show-errors`,
-    `az login --service-principal -u ${o.clientId} --certificate ${quote(o.path)} --tenant ${o.tenantId} --output none --only-show-errors`,
-  ]
-}
+/** Shell commands that register the cloud with az, or bring its endpoints up to date. */
+const cloudLines = (registered: boolean): string[] => [
+  `az cloud ${registered ? 'update' : 'register'} -n ${cloud} --endpoint-resource-manager https://${managementHost} --only-show-errors`,
+  `az cloud set -n ${cloud} --only-show-errors`,
+]
+
+const signInLine = (o: { clientId: string; path: string; tenantId: string }): string =>
+  `az login --service-principal -u ${o.clientId} --certificate ${quote(o.path)} --tenant ${o.tenantId} --output none --only-show-errors`
+
+/** Says in front of each prompt that Azure's names are not Azure's here. */
+const promptLine =
+  'case "${PS1-}" in ""|*"AZURE NAMES = STRONGROOM"*) ;; *) PS1="[AZURE NAMES = STRONGROOM] $PS1" ;; esac'
+
+const exportLines = (settings: Record<string, string>): string[] =>
+  Object.entries(settings).map(([name, value]) => `export ${name}=${quote(value)}`)
 
 export const envCommand: Command = {
   words: ['env'],
   summary: 'print shell settings that point the stock Azure clients here: eval "$(strongroom env)"',
   options: [
     { flags: '--login', summary: 'print the commands too that register this cloud with az and sign in as its owner' },
+    {
+      flags: '--public-names',
+      summary: "for this shell, have the names of Azure's public cloud lead here, for 30 days (docs/azure-clients.md)",
+    },
+    { flags: '--end-public-names', summary: 'end that, for every shell' },
     { flags: '--approve <code>', summary: 'approve the device code that a client shows, as the owner' },
     { flags: '--decline <code>', summary: 'decline it' },
   ],
-  examples: ['eval "$(strongroom env)"', 'eval "$(strongroom env --login)"', 'strongroom env --approve BCDFGHJKL'],
+  examples: [
+    'eval "$(strongroom env)"',
+    'eval "$(strongroom env --login)"',
+    'eval "$(strongroom env --public-names)"',
+    'strongroom env --approve BCDFGHJKL',
+  ],
   run: async (context): Promise<Result> => {
     const { server } = await context.connect()
-    const socket = join(context.paths.state, 'run', 'owner.sock')
+    const { state, config } = context.paths
+    const socket = join(state, 'run', 'owner.sock')
+    if (context.options['endPublicNames'] === true) {
+      const data = await publicNames(state, 'close')
+      return {
+        data,
+        lines: ["Azure's names are not answered here any more. Shells with settings for them reach nothing."],
+      }
+    }
     const approve = textOption(context, 'approve')
     const code = approve ?? textOption(context, 'decline')
     if (code !== undefined) {
@@ -41,17 +67,50 @@ export const envCommand: Command = {
       const word = approve === undefined ? 'declined' : 'approved'
       return { data: { ...data, decision: word }, lines: [`${word}: client ${data.client_id}, ${data.scope}`] }
     }
-    const directory = join(context.paths.config, 'azure', server.subscriptionId)
-    const settings = clientEnvironment(server, directory)
-    const exports = Object.entries(settings).map(([name, value]) => `export ${name}=${quote(value)}`)
-    if (context.options['login'] !== true) return { data: settings, lines: exports }
-    const { path, clientId } = await writeLoginFile({ directory, socket })
+    const directory = join(config, 'azure', server.subscriptionId)
+    const isPublic = context.options['publicNames'] === true
+    const {
+      settings,
+      lines,
+      directory: azDirectory,
+    } = isPublic ? await withPublicNames(context, server, directory) : withOwnNames(server, directory)
+    if (context.options['login'] !== true) return { data: settings, lines }
+    const { path, clientId } = await writeLoginFile({ directory: azDirectory, socket })
     context.say(`Signing az in as the owner by the key in ${path}`)
-    const registered = await access(join(directory, 'clouds.config')).then(
+    const registered = await access(join(azDirectory, 'clouds.config')).then(
       () => true,
       () => false,
     )
-    const lines = loginLines({ clientId, path, tenantId: server.tenantId, registered })
-    return { data: { ...settings, commands: lines }, lines: [...exports, ...lines] }
+    const commands = [
+      ...(isPublic ? [] : cloudLines(registered)),
+      signInLine({ clientId, path, tenantId: server.tenantId }),
+    ]
+    return { data: { ...settings, commands }, lines: [...lines, ...commands] }
   },
+}
+
+interface ShellSettings {
+  settings: Record<string, string>
+  /** What the shell evaluates. */
+  lines: string[]
+  /** az's. */
+  directory: string
+}
+
+function withOwnNames(server: ServerRecord, directory: string): ShellSettings {
+  const settings = clientEnvironment(server, directory)
+  return { settings, lines: exportLines(settings), directory }
+}
+
+async function withPublicNames(context: CommandContext, server: ServerRecord, beside: string): Promise<ShellSettings> {
+  const told = await publicNames(context.paths.state, 'open')
+  for (const line of announcement(told)) context.say(line)
+  const { port = 0, trusted = '' } = told
+  const directory = `${beside}-public-names`
+  const settings = publicNamesEnvironment(server, { port, trusted }, directory)
+  return {
+    settings,
+    lines: [`unset ${notWithPublicNames.join(' ')}`, ...exportLines(settings), promptLine],
+    directory,
+  }
 }

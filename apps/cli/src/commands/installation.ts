@@ -1,6 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findServer } from '../client/connection.ts'
+import { publicNames, statusLines } from '../client/public-names.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import type { Command } from '../core/command.ts'
 
@@ -11,7 +12,14 @@ export const installationCommands: Command[] = [
     run: async (context) => {
       const server = await findServer(context.paths.state)
       if (server === undefined) process.exitCode = exitCodes.notRunning
-      const data = { running: server !== undefined, stateDir: context.paths.state, ...server }
+      // One that cannot be asked is a server of an earlier Strongroom's, which has no such names.
+      const names = server && (await publicNames(context.paths.state, 'show').catch(() => undefined))
+      const data = {
+        running: server !== undefined,
+        stateDir: context.paths.state,
+        ...server,
+        ...(names?.until !== undefined && { publicNames: names }),
+      }
       const lines =
         server === undefined
           ? [`not running: ${context.paths.state}`, '  start it with `npm run up`']
@@ -20,6 +28,7 @@ export const installationCommands: Command[] = [
               `  state: ${context.paths.state}`,
               `  TLS: https://127.0.0.1:${server.ports.tls}   health and proxy: http://127.0.0.1:${server.ports.local}`,
               `  subscription ${server.subscriptionId}, tenant ${server.tenantId}, region ${server.region}`,
+              ...(names === undefined ? [] : statusLines(names)),
             ]
       return { data, lines }
     },

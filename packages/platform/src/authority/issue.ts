@@ -56,21 +56,70 @@ export interface CertificateRequest {
 }
 
 /** A self-signed authority, path length 0, with name constraints. */
-export function issueAuthority(o: { installationId: string; now: Date }): { caPem: string; pkcs8: Uint8Array } {
+export function issueAuthority(o: { installationId: string; now: Date }): IssuedAuthority {
+  const loopback = ipAddress(Buffer.of(127, 0, 0, 1, 255, 255, 255, 255))
+  return selfSignedAuthority({
+    subject: `CN=Strongroom installation ${o.installationId}, O=Strongroom`,
+    now: o.now,
+    notAfter: new Date(o.now.getTime() + 3650 * dayMs),
+    extensions: [
+      // Not critical, against RFC 5280: verifiers of evidence that know no host names refuse critical extensions that
+      // they do not understand, while TLS clients enforce the constraints either way.
+      {
+        oid: extensionOids.nameConstraints,
+        value: nameConstraints({ permitted: [dnsName(domain), dnsName('localhost'), loopback] }),
+      },
+    ],
+  })
+}
+
+/**
+ * A self-signed authority for TLS servers of these names and those below them, and of no address: its name constraints are
+ * critical (RFC 5280 section 4.2.1.10).
+ */
+export function issueNarrowAuthority(o: {
+  subject: string
+  dnsNames: readonly string[]
+  now: Date
+  notAfter: Date
+}): IssuedAuthority {
+  const everyAddress = [8, 32].map((length) => ipAddress(new Uint8Array(length)))
+  const constraints = nameConstraints({ permitted: o.dnsNames.map(dnsName), excluded: everyAddress })
+  return selfSignedAuthority({
+    subject: o.subject,
+    now: o.now,
+    notAfter: o.notAfter,
+    extensions: [
+      extendedKeyUsage([extendedUsages.serverAuth]),
+      { oid: extensionOids.nameConstraints, critical: true, value: constraints },
+    ],
+  })
+}
+
+export interface IssuedAuthority {
+  caPem: string
+  /** The private key. */
+  pkcs8: Uint8Array
+}
+
+function selfSignedAuthority(o: {
+  subject: string
+  now: Date
+  notAfter: Date
+  extensions: Extension[]
+}): IssuedAuthority {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const name = encodeName(distinguishedName(`CN=Strongroom installation ${o.installationId}, O=Strongroom`))
+  const name = encodeName(distinguishedName(o.subject))
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   const caPem = signed(privateKey, {
     issuer: name,
     subject: name,
     subjectKey: spki,
     notBefore: new Date(o.now.getTime() - backdateMs),
-    notAfter: new Date(o.now.getTime() + 3650 * dayMs),
+    notAfter: o.notAfter,
     extensions: [
       ...authorityExtensions(0),
-      // Not critical, against RFC 5280: verifiers of evidence that know no host names refuse critical extensions that
-      // they do not understand, while TLS clients enforce the constraints either way.
-      { oid: extensionOids.nameConstraints, value: nameConstraints() },
+      ...o.extensions,
       { oid: extensionOids.subjectKeyIdentifier, value: octetString(keyIdentifier(spki)) },
     ],
   })
@@ -161,8 +210,9 @@ function keyIdentifier(spki: Uint8Array): Buffer {
   return createHash('sha1').update(keyBits(spki)).digest()
 }
 
-/** NameConstraints (RFC 5280 section 4.2.1.10), permitted subtrees only. */
-function nameConstraints(): Uint8Array {
-  const loopback = ipAddress(Buffer.of(127, 0, 0, 1, 255, 255, 255, 255))
-  return sequence(tagged(0, ...[dnsName(domain), dnsName('localhost'), loopback].map((base) => sequence(base))))
+/** NameConstraints (RFC 5280 section 4.2.1.10) of general names. */
+function nameConstraints(o: { permitted: Uint8Array[]; excluded?: Uint8Array[] }): Uint8Array {
+  const subtrees = (tag: number, bases: Uint8Array[]): Uint8Array[] =>
+    bases.length === 0 ? [] : [tagged(tag, ...bases.map((base) => sequence(base)))]
+  return sequence(...subtrees(0, o.permitted), ...subtrees(1, o.excluded ?? []))
 }

@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http'
 import { connect as connectTo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { domain } from '@strongroom/contract'
-import type { Logger } from '../logger.ts'
 
 export interface ConnectProxy {
   connect(request: IncomingMessage, client: Duplex, head: Buffer): void
@@ -12,50 +11,62 @@ export interface ConnectProxy {
 const connectTimeoutMs = 15_000
 /** Of a tunnel in which nobody says anything. */
 const silentTunnelMs = 900_000
+const established = 'HTTP/1.1 200 Connection established\r\n\r\n'
 
-/**
- * CONNECT (RFC 9110 section 9.3.6) for clients without name resolution for strongroom.internal: our names at port 443
- * lead to our own TLS port, and nowhere else; everything else passes through, so that one HTTPS_PROXY setting serves
- * all. TLS stays end to end.
- */
-export function createConnectProxy(o: { tlsPort: number; localPort: number; logger: Logger }): ConnectProxy {
+/** Where a CONNECT leads: to another listener, to who takes the connection over, or, with the rest of a status line, nowhere. */
+export type Tunnel = { host: string; port: number } | { takes(client: Duplex): void } | { refused: string }
+
+/** CONNECT (RFC 9110 section 9.3.6). TLS stays end to end. */
+export function createConnectProxy(
+  route: (target: { host: string; port: number }, client: Duplex) => Tunnel | Promise<Tunnel>,
+): ConnectProxy {
   const open = new Set<Duplex>()
   const track = (stream: Duplex): void => {
     open.add(stream)
     stream.once('close', () => open.delete(stream))
   }
+  const begin = async (authority: string, client: Duplex, head: Buffer): Promise<void> => {
+    const target = parseAuthority(authority)
+    const tunnel = target === undefined ? { refused: '400 Bad Request' } : await route(target, client)
+    if (client.destroyed) return
+    if ('refused' in tunnel) {
+      client.end(`HTTP/1.1 ${tunnel.refused}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+    } else if ('takes' in tunnel) {
+      client.write(established)
+      if (head.length > 0) client.unshift(head)
+      tunnel.takes(client)
+    } else join(tunnel, client, head)
+  }
+  const join = (target: { host: string; port: number }, client: Duplex, head: Buffer): void => {
+    const peer: Socket = connectTo({ ...target, timeout: connectTimeoutMs })
+    track(peer)
+    let connected = false
+    const fail = (): void => {
+      if (!connected && client.writable)
+        client.end('HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      else client.destroy()
+      peer.destroy()
+    }
+    peer.once('error', fail)
+    peer.on('timeout', fail)
+    peer.once('connect', () => {
+      connected = true
+      peer.setTimeout(silentTunnelMs)
+      client.write(established)
+      if (head.length > 0) peer.write(head)
+      client.pipe(peer)
+      peer.pipe(client)
+    })
+    client.once('close', () => peer.destroy())
+    peer.once('close', () => {
+      if (connected) client.destroy()
+    })
+  }
   return {
     connect: (request, client, head) => {
       track(client)
       client.on('error', () => client.destroy())
-      const target = targetOf(request.url ?? '', o)
-      if (typeof target === 'string') {
-        client.end(`HTTP/1.1 ${target}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-        return
-      }
-      const peer: Socket = connectTo({ ...target, timeout: connectTimeoutMs })
-      track(peer)
-      let connected = false
-      const fail = (): void => {
-        if (!connected && client.writable)
-          client.end('HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-        else client.destroy()
-        peer.destroy()
-      }
-      peer.once('error', fail)
-      peer.on('timeout', fail)
-      peer.once('connect', () => {
-        connected = true
-        peer.setTimeout(silentTunnelMs)
-        client.write('HTTP/1.1 200 Connection established\r\n\r\n')
-        if (head.length > 0) peer.write(head)
-        client.pipe(peer)
-        peer.pipe(client)
-      })
-      client.once('close', () => peer.destroy())
-      peer.once('close', () => {
-        if (connected) client.destroy()
-      })
+      begin(request.url ?? '', client, head).catch(() => client.destroy())
     },
     close: () => {
       for (const stream of open) stream.destroy()
@@ -63,19 +74,30 @@ export function createConnectProxy(o: { tlsPort: number; localPort: number; logg
   }
 }
 
-/** Where an authority-form target leads, or the status line that refuses it. */
-function targetOf(
-  authority: string,
-  o: { tlsPort: number; localPort: number },
-): { host: string; port: number } | string {
+/** Host, in lower case, and port of an authority-form target. */
+function parseAuthority(authority: string): { host: string; port: number } | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]{2,45})\]|([a-zA-Z0-9._-]{1,253})):(\d{1,5})$/.exec(authority)
   const host = (match?.[1] ?? match?.[2])?.toLowerCase().replace(/\.$/, '')
   const port = Number(match?.[3])
-  if (host === undefined || port < 1 || port > 65_535) return '400 Bad Request'
-  if (host === domain || host.endsWith(`.${domain}`)) {
-    return port === 443 || port === o.tlsPort ? { host: '127.0.0.1', port: o.tlsPort } : '403 Forbidden'
-  }
-  // A tunnel to this proxy itself could be chained without end.
-  if (port === o.localPort && ['localhost', '127.0.0.1', '::1'].includes(host)) return '403 Forbidden'
-  return { host, port }
+  return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port }
 }
+
+/**
+ * For clients without name resolution for strongroom.internal: our names at port 443 lead to our own TLS port, and nowhere
+ * else; everything else passes through, so that one HTTPS_PROXY setting serves all.
+ */
+export function routeToOwnNames(o: {
+  tlsPort: number
+  /** Of the proxy itself: a tunnel to it could be chained without end. */
+  localPort: number
+}): (target: { host: string; port: number }) => Tunnel {
+  return ({ host, port }) => {
+    if (host === domain || host.endsWith(`.${domain}`)) {
+      return port === 443 || port === o.tlsPort ? { host: '127.0.0.1', port: o.tlsPort } : forbidden
+    }
+    if (port === o.localPort && ['localhost', '127.0.0.1', '::1'].includes(host)) return forbidden
+    return { host, port }
+  }
+}
+
+const forbidden: Tunnel = { refused: '403 Forbidden' }

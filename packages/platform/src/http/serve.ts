@@ -11,7 +11,7 @@ import type { Installation } from '../installation.ts'
 import type { Logger } from '../logger.ts'
 import type { VirtualHost } from '../service.ts'
 import { addressOf, boundConnections } from './connections.ts'
-import { createConnectProxy } from './connect-proxy.ts'
+import { createConnectProxy, routeToOwnNames } from './connect-proxy.ts'
 import { forwardedPolicy, forwardedTo } from './forwarded.ts'
 import { hostOf } from './host.ts'
 import { beginHandshakesInTurn } from './handshakes.ts'
@@ -94,7 +94,7 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
     queue.begin(addressOf(request.socket), () => route(o, request, response))
   })
   harden(localServer)
-  const proxy = createConnectProxy({ tlsPort: tls, localPort: local, logger: o.logger })
+  const proxy = createConnectProxy(routeToOwnNames({ tlsPort: tls, localPort: local }))
   localServer.on('connect', (request, client, head: Buffer) => proxy.connect(request, client, head))
 
   const close = async (): Promise<void> => {

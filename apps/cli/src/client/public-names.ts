@@ -1,0 +1,42 @@
+import { join } from 'node:path'
+import { askAsOwner } from './https.ts'
+
+/** What the server tells of the proxy that answers to Azure's own names. */
+export interface PublicNames {
+  open: boolean
+  port?: number
+  until?: string
+  /** File with the certificates to trust; there while it is open. */
+  trusted?: string
+  names: string[]
+  passedOn: Record<string, number>
+  refused: Record<string, number>
+}
+
+/** Asks the server of a state directory, as its owner. */
+export async function publicNames(stateDir: string, action: 'open' | 'show' | 'close'): Promise<PublicNames> {
+  return await askAsOwner<PublicNames>(join(stateDir, 'run', 'owner.sock'), '/public-names', { action })
+}
+
+/** What a person is told when a shell is given the names. */
+export const announcement = (o: PublicNames): string[] => [
+  '*** In this shell the names of AZURE’S PUBLIC CLOUD lead to this Strongroom installation. ***',
+  `  ${o.names.join(', ')}`,
+  `  by the proxy 127.0.0.1:${o.port}, until ${o.until}. The authority that vouches for them is trusted where ${o.trusted} is: by this shell’s variables.`,
+  '  Past the proxy, and so to the true Azure: programs that do not read HTTPS_PROXY, names in NO_PROXY, ports other than 443 without TLS, sudo, and shells that were open before.',
+  '  Through the proxy to the outside: every name that is not Azure’s; Azure’s other names are refused. `strongroom status` counts both.',
+  '  `exit` ends it for this shell, `strongroom env --end-public-names` for all.',
+]
+
+/** What `status` says of it: nothing where it was never asked for. */
+export function statusLines(o: PublicNames): string[] {
+  if (o.until === undefined) return []
+  const counts = (of: Record<string, number>): string =>
+    Object.entries(of)
+      .map(([name, count]) => `${name} (${count})`)
+      .join(', ') || 'none'
+  const head = o.open
+    ? `  *** PUBLIC NAMES: shells with \`env --public-names\` take this for Azure’s public cloud, until ${o.until} (proxy 127.0.0.1:${o.port}) ***`
+    : `  public names have ended on ${o.until}: \`strongroom env --public-names\` in a new shell begins anew`
+  return [head, `      passed on to the outside: ${counts(o.passedOn)}`, `      refused: ${counts(o.refused)}`]
+}

@@ -1,0 +1,31 @@
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { peerUser, userOf } from './peer-user.ts'
+
+const line = (state: string, user: string): string =>
+  `   7: 0100007F:A1B2 0100007F:21C3 ${state} 00000000:00000000 00:00000000 00000000 ${user}        0 123456 1 0000000000000000 20 4 30 10 -1`
+const connection = { local: { address: '127.0.0.1', port: 0xa1b2 }, remote: { address: '127.0.0.1', port: 0x21c3 } }
+const table = (...lines: string[]): string => ['  sl  local_address rem_address   st …', ...lines, ''].join('\n')
+
+describe('whose a connection over the loopback is', () => {
+  it('is found in the kernel’s list', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    const [socket] = (await once(server, 'connection')) as [Socket]
+    expect(await peerUser(socket)).toBe(process.getuid!())
+    client.destroy()
+    socket.destroy()
+    server.close()
+  })
+
+  it('is nobody’s where the list does not have it, or as one that is closed', () => {
+    expect(userOf(table(line('01', ' 1000')), connection)).toBe(1000)
+    expect(userOf(table(line('06', '    0')), connection)).toBeUndefined()
+    expect(userOf(table(), connection)).toBeUndefined()
+    expect(userOf('', connection)).toBeUndefined()
+    expect(userOf(table(line('01', ' 1000')), { local: connection.remote, remote: connection.local })).toBeUndefined()
+    expect(userOf(table(line('01', '    x')), connection)).toBeUndefined()
+  })
+})

@@ -1,0 +1,237 @@
+import { once } from 'node:events'
+import { readFile, rm } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import type { InstallationAuthority } from '../authority/authority.ts'
+import type { Clock } from '../clock.ts'
+import { ServiceError } from '../errors.ts'
+import { writeFileAtomically } from '../files.ts'
+import { boundConnections } from '../http/connections.ts'
+import { createConnectProxy, routeToOwnNames, type Tunnel } from '../http/connect-proxy.ts'
+import { createHttpServer } from '../http/http-server.ts'
+import type { Installation } from '../installation.ts'
+import type { Logger } from '../logger.ts'
+import { createPublicLeaves, issuePublicNamesAuthority, publicNamesDays } from './certificates.ts'
+import { createGateway } from './gateway.ts'
+import { ownHostOf, publicDomains, publicNames } from './names.ts'
+import { PassedNames } from './passed-names.ts'
+import { peerUser } from './peer-user.ts'
+
+export interface PublicNamesOptions {
+  installation: Installation
+  stateDir: string
+  authority: InstallationAuthority
+  /** Clients check certificates by their own time: this is the machine's. */
+  clock: Clock
+  logger: Logger
+}
+
+/** What is told of the public names of an installation. */
+export interface PublicNamesState {
+  open: boolean
+  /** Of the proxy, on 127.0.0.1. */
+  port?: number
+  /** When the authority ends, and the proxy with it. */
+  until?: string
+  /** File with the certificates that a shell's clients trust: the authority for public names, and the installation's. */
+  trusted?: string
+  names: readonly string[]
+  /** Names that lie elsewhere: how often each was asked for. */
+  passedOn: Record<string, number>
+  /** Names of Azure's that are not answered here, and whoever may not ask: how often each was refused. */
+  refused: Record<string, number>
+}
+
+interface Opened {
+  port: number
+  until: Date
+  server: Server
+  close(): Promise<void>
+}
+
+const recordFile = 'public-names.json'
+const trustedFile = 'public-names.pem'
+const dayMs = 24 * 3600_000
+const mostConnections = 256
+
+/**
+ * Answers to Azure's own names in shells that asked for it (`strongroom env --public-names`), by a CONNECT proxy on a port of its
+ * own and an authority of its own. The authority's key is nowhere but in this process's memory: one that starts anew makes another,
+ * which ends when the first would have.
+ */
+export class PublicNames {
+  readonly #o: PublicNamesOptions
+  readonly #passedOn = new PassedNames()
+  readonly #refused = new PassedNames()
+  #opened: Opened | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: PublicNamesOptions) {
+    this.#o = options
+  }
+
+  /** Opens again what was open when the server ended. A port that is taken is told in the log and keeps nothing else from starting. */
+  async resume(): Promise<void> {
+    const record = await this.#record()
+    if (record === undefined) return
+    if (record.until <= this.#o.clock.now() || this.#o.installation.mode === 'hardware') await this.close()
+    else
+      await this.#open(record).catch((error: unknown) =>
+        this.#o.logger.error({ err: error }, 'the proxy for public names does not run'),
+      )
+  }
+
+  /**
+   * Opens the proxy, on the port that it had. What was opened on another day is renewed: it counts 30 days from now.
+   * @throws ServiceError 409 PublicNamesRefused in hardware mode
+   */
+  async open(): Promise<PublicNamesState> {
+    if (this.#o.installation.mode === 'hardware') {
+      throw new ServiceError({
+        code: 'PublicNamesRefused',
+        status: 409,
+        message:
+          "An installation on genuine silicon does not answer to Azure's names: who asks them there means Azure.",
+        expected: 'an installation in simulated mode',
+        found: 'hardware',
+        remedy: 'Use `strongroom env` without --public-names.',
+      })
+    }
+    return await this.#inTurn(async () => {
+      const now = this.#o.clock.now()
+      const fresh = new Date(now.getTime() + publicNamesDays * dayMs)
+      if (this.#opened === undefined || fresh.getTime() - this.#opened.until.getTime() > dayMs) {
+        const port = this.#opened?.port ?? (await this.#record())?.port ?? 0
+        await this.#opened?.close()
+        await this.#open({ port, until: fresh })
+      }
+      return this.state()
+    })
+  }
+
+  state(): PublicNamesState {
+    const opened = this.#opened
+    const open = opened !== undefined && opened.until > this.#o.clock.now()
+    return {
+      open,
+      ...(opened !== undefined && {
+        port: opened.port,
+        until: opened.until.toISOString(),
+        ...(open && { trusted: join(this.#o.stateDir, trustedFile) }),
+      }),
+      names: publicNames,
+      passedOn: this.#passedOn.list(),
+      refused: this.#refused.list(),
+    }
+  }
+
+  /** Ends the proxy and removes what clients trusted. */
+  async close(): Promise<PublicNamesState> {
+    return await this.#inTurn(async () => {
+      await this.#opened?.close()
+      for (const name of [recordFile, trustedFile]) await rm(join(this.#o.stateDir, name), { force: true })
+      return this.state()
+    })
+  }
+
+  /** At the end of the server: what shells have settings for is opened again by the next one. */
+  async stop(): Promise<void> {
+    await this.#inTurn(async () => await this.#opened?.close())
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work)
+    this.#turn = mine.catch(() => undefined)
+    return await mine
+  }
+
+  async #record(): Promise<{ port: number; until: Date } | undefined> {
+    const text = await readFile(join(this.#o.stateDir, recordFile), 'utf8').catch(() => undefined)
+    if (text === undefined) return undefined
+    const { port, until } = JSON.parse(text) as { port: number; until: string }
+    return { port, until: new Date(until) }
+  }
+
+  async #open(o: { port: number; until: Date }): Promise<void> {
+    const { installation, authority, stateDir, clock, logger } = this.#o
+    const issued = issuePublicNamesAuthority({ now: clock.now(), until: o.until })
+    const gateway = createGateway({
+      contextOf: createPublicLeaves(issued, () => clock.now()),
+      tlsPort: installation.ports.tls,
+      caPem: authority.caPem,
+      logger,
+    })
+    const server = createHttpServer((_request, response) => {
+      response.writeHead(405, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
+      response.end('This is a proxy for CONNECT alone: see `strongroom help env`.\n')
+    })
+    const proxy = createConnectProxy(this.#route(o.until, gateway.server))
+    server.on('connect', (request, client, head: Buffer) => proxy.connect(request, client, head))
+    boundConnections(server, { most: mostConnections })
+    const port = await listen(server, o.port)
+    this.#opened = {
+      port,
+      until: o.until,
+      server,
+      close: async () => {
+        this.#opened = undefined
+        proxy.close()
+        gateway.close()
+        server.closeAllConnections()
+        await new Promise((done) => server.close(done))
+      },
+    }
+    await writeFileAtomically(join(stateDir, trustedFile), issued.caPem + authority.caPem, 0o600)
+    const record = { port, until: o.until.toISOString() }
+    await writeFileAtomically(join(stateDir, recordFile), `${JSON.stringify(record)}\n`, 0o600)
+    logger.warn({ port, until: record.until }, "answers to Azure's public names by a proxy of its own")
+  }
+
+  #route(until: Date, gateway: Server): (target: { host: string; port: number }, client: Duplex) => Promise<Tunnel> {
+    const { ports } = this.#o.installation
+    return async ({ host, port }, client) => {
+      const refuse = (what: string, why: string): Tunnel => {
+        this.#refused.add(what)
+        return { refused: `403 ${why}` }
+      }
+      // Programs of other users, guests among them, have no part in it: the kernel says whose a connection is.
+      const user = await peerUser(client as Socket)
+      if (user === undefined || (user !== 0 && user !== process.getuid?.()))
+        return refuse(`a program of user ${user ?? 'unknown'}`, 'Only for the user who runs Strongroom')
+      if (until <= this.#o.clock.now()) return refuse(host, 'Public names have ended: strongroom env --public-names')
+      if (ownHostOf(host) !== undefined) {
+        return port === 443
+          ? { takes: (taken) => void gateway.emit('connection', taken) }
+          : refuse(`${host}:${port}`, 'Public names are answered at port 443')
+      }
+      if (publicDomains.some((domain) => host === domain || host.endsWith(`.${domain}`)))
+        return refuse(host, 'Strongroom does not answer to this name of Azure')
+      const own = this.#opened?.port
+      if (own !== undefined && port === own && isLoopback(host)) return refuse(`${host}:${port}`, 'Forbidden')
+      const tunnel = routeToOwnNames({ tlsPort: ports.tls, localPort: ports.local })({ host, port })
+      if ('host' in tunnel && tunnel.host === host) this.#passedOn.add(host)
+      return tunnel
+    }
+  }
+}
+
+const isLoopback = (host: string): boolean => ['localhost', '127.0.0.1', '::1'].includes(host)
+
+/** @param port 0 for any @returns the port */
+async function listen(server: Server, port: number): Promise<number> {
+  server.listen({ port, host: '127.0.0.1', exclusive: true })
+  await once(server, 'listening').catch((cause: unknown) => {
+    throw new ServiceError({
+      code: 'PortTaken',
+      status: 409,
+      message: `The port ${port} of the proxy for public names is taken by another program.`,
+      expected: 'a free port',
+      found: (cause as NodeJS.ErrnoException).code ?? 'a listener',
+      remedy: 'End that program, or give the port up: strongroom env --end-public-names, then --public-names again.',
+      cause,
+    })
+  })
+  return (server.address() as AddressInfo).port
+}
