@@ -3,6 +3,7 @@
  * shared provider the owner). Bearer token with audience `attestationAudience`; `api-version` as everywhere.
  *
  * GET /decisions?$top=50            → DecisionList     newest first; `nextLink` leads on
+ *   &$expand=claims                                    each with `claims` or `policyClaims`, where they are kept; $top up to 100
  * GET /decisions/{id}               → DecisionView
  * GET /decisions/{id}/bundle        → DecisionBundle   with the evidence; `strongroom evidence verify` judges it offline
  */
@@ -38,19 +39,25 @@ export interface DecisionView {
   advisories: string[]
 }
 
+/** What a policy was asked about, to ask another one. At most one of both: refused evidence has neither. */
+export interface DecidedClaims {
+  /** Of the token, where one was issued. */
+  claims?: Record<string, unknown>
+  /** Of the evidence, `pcrs` and `events` of a guest among them, where the policy did not permit it. */
+  policyClaims?: Record<string, unknown>
+}
+
 export interface DecisionList {
-  value: DecisionView[]
+  value: (DecisionView & DecidedClaims)[]
   nextLink?: string
 }
 
-export interface DecisionBundle {
+export interface DecisionBundle extends DecidedClaims {
   format: 'strongroom-attestation-decision'
   version: 1
   decision: DecisionView
   /** The policy that was asked. */
   policy?: { text: string; hash: string }
-  /** Claims of the token. */
-  claims?: Record<string, unknown>
   /** Evidence and collateral as they were judged; bytes as base64. */
   evidence: Record<string, unknown>
 }

@@ -10,5 +10,5 @@ export { PolicyError, type PolicyErrorCode, type Position } from './policy-error
 export { searchJson } from './query/search.ts'
 export { isReservedForService } from './reserved.ts'
 export type { ClaimValue, Policy, PolicyVersion, Rule, Segment } from './syntax.ts'
-export { claimsForPolicy, claimsOfToken, issuedClaims } from './token-claims.ts'
+export { beforeSigning, claimsForPolicy, claimsOfToken, incomingClaims, issuedClaims } from './token-claims.ts'
 export { explainPolicy, type PolicyExplanation, type RuleReport } from './trace.ts'

@@ -23,12 +23,34 @@ export function claimsForPolicy(claims: Record<string, unknown>): Claim[] {
 }
 
 /**
+ * Claims that a policy sees: those of the evidence, and what Azure Attestation gives to the policies of every type (claim-sets.md):
+ * the version of the token, the type, the policy itself; each also under the name that is deprecated and still supported.
+ * @param policy its `x-ms-policy-hash`, and the key that signed it, where one did
+ */
+export function incomingClaims(claims: Record<string, unknown>, policy: { hash: string; signer?: object }): Claim[] {
+  const { hash, signer } = policy
+  const type = claims['x-ms-attestation-type']
+  return claimsForPolicy({
+    ver: '1.0',
+    tee: type,
+    'maa-policyHash': hash,
+    policy_hash: hash,
+    ...(signer === undefined ? {} : { policy_signer: signer, 'x-ms-policy-signer': signer }),
+    'x-ms-ver': '1.0',
+    'x-ms-policy-hash': hash,
+    ...claims,
+  })
+}
+
+/**
  * The claims that a policy saw when a token was made, as far as the token tells: all of its members are taken for the service's, also
  * those that a policy issued.
  */
-export function claimsOfToken(payload: Record<string, unknown>): Claim[] {
-  return claimsForPolicy(Object.fromEntries(Object.entries(payload).filter(([name]) => !signedLater.has(name))))
-}
+export const claimsOfToken = (payload: Record<string, unknown>): Claim[] => claimsForPolicy(beforeSigning(payload))
+
+/** A token's claims without those that it got as it was signed. */
+export const beforeSigning = (payload: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(payload).filter(([name]) => !signedLater.has(name)))
 
 function claimValues(value: unknown): ClaimValue[] {
   if (isClaimValue(value)) return [value]

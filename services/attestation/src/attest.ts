@@ -1,8 +1,8 @@
+import type { DecidedClaims } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
-import { evaluatePolicy, issuedClaims, looksAt, type PolicyOutcome } from '@strongroom/policy'
+import { evaluatePolicy, incomingClaims, issuedClaims, looksAt, type PolicyOutcome } from '@strongroom/policy'
 import { policyDenial, policyFailure } from './errors.ts'
 import { serviceClaims, type AttestedEvidence } from './evidence/attested.ts'
-import { incomingClaims } from './policy/incoming.ts'
 import type { LoadedPolicy, Policies } from './policy/policies.ts'
 import { requireQuotedPcrs } from './policy/required-pcrs.ts'
 import type { Provider } from './providers/providers.ts'
@@ -54,8 +54,8 @@ export class Attester {
     }
     const findings = (failedRules: FailedRule[]): string =>
       JSON.stringify({ failedRules, shortcomings: evidence.shortcomings, advisories: advisoriesOf(evidence) })
-    const kept = (claims: Record<string, unknown> | undefined): DecisionEntry['bundle'] => ({
-      content: { policy: { text: policy.text, hash: policy.hash }, ...(claims === undefined ? {} : { claims }) },
+    const kept = (claims: DecidedClaims): DecisionEntry['bundle'] => ({
+      content: { policy: { text: policy.text, hash: policy.hash }, ...claims },
       evidence: evidence.record,
     })
     let outcome: PolicyOutcome
@@ -65,8 +65,9 @@ export class Attester {
       if (draftPolicy === undefined && error instanceof ServiceError) {
         const { code, message, target, expected, found } = error
         const denied = { outcome: 'Denied', code, message, token_id: null } as const
+        const policyClaims = { ...facts, ...evidence.policyClaims }
         const rule: FailedRule = { rule: target ?? '', expected: expected ?? '', found: found ?? '' }
-        await this.#decisions.record({ ...record, ...denied, findings: findings([rule]) }, kept(undefined))
+        await this.#decisions.record({ ...record, ...denied, findings: findings([rule]) }, kept({ policyClaims }))
       }
       throw error
     }
@@ -91,7 +92,7 @@ export class Attester {
     if (draftPolicy !== undefined) return this.#tokens.unsigned(provider, claims).token
     const issued = await this.#tokens.sign(provider, claims, lifeSeconds(outcome), outcome.properties.get('omit_x5c'))
     const permitted = { outcome: 'Permitted', code: null, message: null, token_id: issued.id } as const
-    await this.#decisions.record({ ...record, ...permitted, findings: findings([]) }, kept(claims))
+    await this.#decisions.record({ ...record, ...permitted, findings: findings([]) }, kept({ claims }))
     return issued.token
   }
 }

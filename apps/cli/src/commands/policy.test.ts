@@ -117,6 +117,7 @@ describe('strongroom policy eval', () => {
     }
     const bundle = { format: 'strongroom-attestation-decision', version: 1, decision: {}, evidence: {} }
     expect((await run('eval', [policy, await file('b', { ...bundle, claims: { a: 1, exp: 5 } })])).code).toBe(0)
+    expect((await run('eval', [policy, await file('b', { ...bundle, policyClaims: { a: 1 } })])).code).toBe(0)
     expect(await refusal(run('eval', [policy, await file('b', bundle)]))).toMatchObject({
       code: 'InvalidArgument',
       detail: { innererror: { found: expect.stringContaining('no claims are kept') } },

@@ -18,16 +18,17 @@ export async function readClaims(path: string): Promise<Claim[]> {
   const json = parseJson(text, path)
   if (Array.isArray(json)) return json.map((entry, index) => readClaim(entry, `${path}, entry ${index + 1}`))
   if (typeof json !== 'object' || json === null) throw notClaims(path, typeof json)
-  const { token, format, claims } = json as { token?: unknown; format?: unknown; claims?: unknown }
-  if (format === decisionFormat) return claimsOfToken(claimsIn(claims, path))
+  const { token, format } = json as { token?: unknown; format?: unknown }
+  if (format === decisionFormat) return claimsOfDecision(json as Partial<DecisionBundle>, path)
   if (typeof token === 'string' && compactToken.test(token)) return claimsOfToken(payloadOf(token, path))
   if (typeof token !== 'string' || Object.keys(json).length > 1) return claimsForPolicy(json as Record<string, unknown>)
   throw notClaims(path, 'an answer that is sealed to the TPM of a guest: only that opens it')
 }
 
-function claimsIn(claims: unknown, path: string): Record<string, unknown> {
-  if (typeof claims === 'object' && claims !== null) return claims as Record<string, unknown>
-  throw notClaims(path, 'a decision that permitted nothing, of which no claims are kept')
+function claimsOfDecision({ claims, policyClaims }: Partial<DecisionBundle>, path: string): Claim[] {
+  if (typeof claims === 'object' && claims !== null) return claimsOfToken(claims)
+  if (typeof policyClaims === 'object' && policyClaims !== null) return claimsForPolicy(policyClaims)
+  throw notClaims(path, 'a decision about evidence that was refused, of which no claims are kept')
 }
 
 function payloadOf(token: string, path: string): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import type { DecisionBundle, DecisionView } from '@strongroom/contract'
+import type { DecisionBundle, DecisionList, DecisionView } from '@strongroom/contract'
 import {
   parseCertificate,
   parsePem,
@@ -147,6 +147,10 @@ describe.skipIf(!firmwareIsThere)('decisions on record', () => {
     const kept = await bundleOf(denied)
     expect(kept.policy?.text).toBe(policy)
     expect(kept.claims).toBeUndefined()
+    expect(kept.policyClaims).toMatchObject({
+      'x-ms-attestation-type': 'sevsnpvm',
+      'x-ms-sevsnpvm-is-debuggable': false,
+    })
     expect((await offline(kept)).verdict).toBe('accepted')
     await test.call('POST', `/policies/SevSnpVm:reset?${version}`, { ...owner, payload: '' })
     await test.post(`/attest/SevSnpVm?${version}`, { ...body, runtimeData: { data: 'e30', dataType: 'JSON' } })
@@ -167,6 +171,24 @@ describe.skipIf(!firmwareIsThere)('decisions on record', () => {
     const ids = [...first.body.value, ...second.body.value].map((decision: DecisionView) => decision.id)
     expect(new Set(ids).size).toBe(6)
     for (const bad of ['$top=0', '$top=x', '$top=1000', '$skiptoken=x'])
+      expect((await test.call('GET', `/decisions?${version}&${bad}`, owner)).status, bad).toBe(400)
+  })
+
+  it('come with the claims that their policies were asked about, where these are asked for', async () => {
+    const body = snpBody(await snpReport(), { pem: await chainPem() })
+    await test.post(`/attest/SevSnpVm?${version}`, body)
+    await test.post(`/attest/TdxVm?${version}`, {})
+    const listed = async (query: string): Promise<DecisionList['value']> =>
+      ((await test.call('GET', `/decisions?${version}&$top=2${query}`, owner)).body as DecisionList).value
+    const [refused, permitted] = await listed('&$expand=claims')
+    expect(refused).toMatchObject({ outcome: 'Refused' })
+    expect(refused).not.toHaveProperty('claims')
+    expect(permitted?.claims).toEqual((await bundleOf(permitted!)).claims)
+    expect(permitted?.claims).toHaveProperty('x-ms-sevsnpvm-launchmeasurement')
+    for (const each of await listed('')) expect(each).not.toHaveProperty('claims')
+    const first = await test.call('GET', `/decisions?${version}&$top=1&$expand=claims`, owner)
+    expect(first.body.nextLink).toContain('$expand=claims')
+    for (const bad of ['$expand=evidence', '$expand=claims&$top=101'])
       expect((await test.call('GET', `/decisions?${version}&${bad}`, owner)).status, bad).toBe(400)
   })
 

@@ -8,6 +8,8 @@ import { managed, managementScope, type ManagementOptions } from './management-s
 
 const defaultPage = 50
 const largestPage = 500
+/** With claims, which take more room. */
+const largestExpandedPage = 100
 
 type DecisionOptions = ManagementOptions & { decisions: Decisions }
 
@@ -16,7 +18,8 @@ export async function decisionRoutes(app: FastifyInstance, o: DecisionOptions): 
   await managementScope(app, o, (scope) => {
     scope.get('/decisions', async (request): Promise<DecisionList> => {
       const provider = await managed(request, o, 'read')
-      const limit = pageSize(request)
+      const expanded = withClaims(request)
+      const limit = pageSize(request, expanded ? largestExpandedPage : largestPage)
       const before = cursorOf(request)
       const rows = await o.decisions.list({
         limit: limit + 1,
@@ -25,9 +28,12 @@ export async function decisionRoutes(app: FastifyInstance, o: DecisionOptions): 
       })
       const page = rows.slice(0, limit)
       const last = page.at(-1)
+      const claims = expanded ? await o.decisions.claimsOf(page.map(({ id }) => id)) : undefined
       return {
-        value: page.map(view),
-        ...(rows.length > limit && last !== undefined ? { nextLink: nextLink(request, provider, limit, last) } : {}),
+        value: page.map((row) => ({ ...view(row), ...claims?.get(row.id) })),
+        ...(rows.length > limit && last !== undefined
+          ? { nextLink: nextLink(request, provider, limit, last, expanded) }
+          : {}),
       }
     })
 
@@ -102,27 +108,48 @@ function bundleGone(id: string): ServiceError {
   })
 }
 
-function pageSize(request: FastifyRequest): number {
+function withClaims(request: FastifyRequest): boolean {
+  const expand = (request.query as Record<string, unknown>)['$expand']
+  if (expand === undefined) return false
+  if (expand === 'claims') return true
+  throw new ServiceError({
+    code: 'InvalidParameter',
+    status: 400,
+    message: 'Decisions are expanded by claims, and by nothing else.',
+    target: '$expand',
+    expected: 'claims',
+    found: JSON.stringify(expand).slice(0, 40),
+    remedy: 'Leave it out, or fetch the bundle of a decision for all that is kept of it.',
+  })
+}
+
+function pageSize(request: FastifyRequest, largest: number): number {
   const text = (request.query as Record<string, unknown>)['$top']
   if (text === undefined) return defaultPage
   const size = Number(text)
-  if (Number.isInteger(size) && size >= 1 && size <= largestPage) return size
+  if (Number.isInteger(size) && size >= 1 && size <= largest) return size
   throw new ServiceError({
     code: 'InvalidParameter',
     status: 400,
     message: '$top is no page size.',
     target: '$top',
-    expected: `a whole number from 1 to ${largestPage}`,
+    expected: `a whole number from 1 to ${largest}`,
     found: JSON.stringify(text).slice(0, 40),
     remedy: 'Leave it out for pages of 50.',
   })
 }
 
 /** Where a page ends is where the next begins. */
-function nextLink(request: FastifyRequest, provider: Provider, limit: number, last: Decision): string {
+function nextLink(
+  request: FastifyRequest,
+  provider: Provider,
+  limit: number,
+  last: Decision,
+  expanded: boolean,
+): string {
   const version = (request.query as Record<string, string>)['api-version'] ?? ''
   const token = Buffer.from(JSON.stringify([last.at, last.id])).toString('base64url')
-  return `${provider.issuer}/decisions?api-version=${version}&$top=${limit}&$skiptoken=${token}`
+  return `${provider.issuer}/decisions?api-version=${version}&$top=${limit}${expanded ? '&$expand=claims' : ''}&$skiptoken=${token}`
 }
 
 function cursorOf(request: FastifyRequest): Pick<Decision, 'at' | 'id'> | undefined {

@@ -1,3 +1,4 @@
+import type { DecidedClaims } from '@strongroom/contract'
 import type { Clock, Store } from '@strongroom/platform'
 import type { Kysely } from 'kysely'
 import type { Provider } from '../providers/providers.ts'
@@ -58,6 +59,18 @@ export class Decisions {
       .where('at', '>=', since(provider))
       .where('id', '=', id)
       .executeTakeFirst()
+  }
+
+  /** What the policies of these decisions were asked about, by id; nothing of those whose evidence is not kept. */
+  async claimsOf(ids: readonly string[]): Promise<Map<string, DecidedClaims>> {
+    if (ids.length === 0) return new Map()
+    const rows = await this.#db.selectFrom('decision_bundle').select(['id', 'content']).where('id', 'in', ids).execute()
+    return new Map(
+      rows.map(({ id, content }) => {
+        const { claims, policyClaims } = JSON.parse(content) as DecidedClaims
+        return [id, { ...(claims !== undefined && { claims }), ...(policyClaims !== undefined && { policyClaims }) }]
+      }),
+    )
   }
 
   /** Evidence and what goes with it, put together again; undefined where none was or is kept. */
