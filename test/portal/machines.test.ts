@@ -1,7 +1,5 @@
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fetchOwnerToken } from '../../apps/cli/src/client/https.ts'
 import { expectAccessible } from './support/accessible.ts'
 import { chromiumIsInstalled, PortalTest } from './support/portal.ts'
 
@@ -18,24 +16,9 @@ describe.skipIf(!chromiumIsInstalled)('machines in the portal', { timeout: 300_0
   }, 300_000)
   afterAll(async () => await portal?.close())
 
-  /** As the owner, by the same door as the page: another origin's rules do not hold for it. */
-  const asOwner = async (method: string, host: string, path: string, body?: object): Promise<unknown> => {
-    const audience = host.startsWith('graph') ? `https://${host}/` : 'https://management.azure.com/'
-    const { token } = await fetchOwnerToken(join(portal.installation.stateDir, 'run/owner.sock'), audience)
-    const response = await fetch(`${portal.origin}/-/${host}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    })
-    expect(response.status, `${method} ${path}`).toBeLessThan(300)
-    return await response.json()
-  }
-
-  const subscription = async (): Promise<string> => {
-    const path = '/subscriptions?api-version=2022-12-01'
-    const { value } = (await asOwner('GET', 'management.strongroom.internal', path)) as { value: { id: string }[] }
-    return value[0]!.id
-  }
+  const asOwner = async (method: string, host: string, path: string, body?: object): Promise<unknown> =>
+    await portal.asOwner(method, host, path, body)
+  const subscription = async (): Promise<string> => await portal.subscription()
 
   /** Goes on by Tab until the element has the focus. */
   const tabTo = async (role: 'button' | 'link', name: RegExp): Promise<void> => {

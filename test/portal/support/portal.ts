@@ -1,5 +1,8 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { attestationAudience, keyAudience, managementAudience, managementHost } from '@strongroom/contract'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { fetchOwnerToken } from '../../../apps/cli/src/client/https.ts'
 import { buildPortal } from '../../../scripts/build-portal.ts'
 import { TestInstallation } from '../../system/support/installation.ts'
 
@@ -63,8 +66,34 @@ export class PortalTest {
     return page
   }
 
+  /** Asks a service as the owner, by the same door as the page: another origin's rules do not hold for it. */
+  async asOwner<Body = unknown>(method: string, host: string, path: string, body?: object): Promise<Body> {
+    const { token } = await fetchOwnerToken(join(this.installation.stateDir, 'run/owner.sock'), audienceOf(host))
+    const response = await fetch(`${this.origin}/-/${host}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    if (response.status >= 300) throw new Error(`${method} ${host}${path}: ${response.status} ${text}`)
+    return (text === '' ? undefined : JSON.parse(text)) as Body
+  }
+
+  /** `/subscriptions/{id}` */
+  async subscription(): Promise<string> {
+    const path = '/subscriptions?api-version=2022-12-01'
+    const { value } = await this.asOwner<{ value: { id: string }[] }>('GET', managementHost, path)
+    return value[0]!.id
+  }
+
   async close(): Promise<void> {
     await this.browser.close()
     await this.installation.remove()
   }
+}
+
+function audienceOf(host: string): string {
+  if (host.startsWith('graph.')) return `https://${host}/`
+  if (host.includes('.attest.')) return attestationAudience
+  return /\.(vault|managedhsm)\./.test(host) ? keyAudience(`https://${host}`) : managementAudience
 }

@@ -30,6 +30,9 @@ export const pages: readonly Page[] = [
   page('/costs', 'Costs and quotas', async () => (await import('../costs/costs-page.tsx')).CostsPage),
   page('/access', 'Access', async () => (await import('../access/access-page.tsx')).AccessPage),
   page('/machines/:group/:name/trust', 'Trust', async () => (await import('../trust/trust-page.tsx')).TrustPage),
+  page('/keys', 'Keys', async () => (await import('../keys/keys-page.tsx')).KeysPage),
+  page('/keys/:vault', 'Vault', async () => (await import('../keys/vault-page.tsx')).VaultPage),
+  page('/keys/:vault/:key', 'Key', async () => (await import('../keys/key-page.tsx')).KeyPage),
   page('/trust', 'Trust', async () => (await import('../trust/trust-list-page.tsx')).TrustListPage),
   page('/inspector', 'Inspector', async () => (await import('../inspector/inspector-page.tsx')).InspectorPage, {
     open: true,
@@ -50,6 +53,7 @@ export const places: readonly { address: string; name: string }[] = [
   { address: '/sizes', name: 'Sizes' },
   { address: '/costs', name: 'Costs and quotas' },
   { address: '/access', name: 'Access' },
+  { address: '/keys', name: 'Keys' },
   { address: '/trust', name: 'Trust' },
   { address: '/inspector', name: 'Inspector' },
 ]

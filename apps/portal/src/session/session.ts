@@ -152,6 +152,15 @@ async function fetchToken(how: Grant, audience: string): Promise<TokenReply> {
 export async function tokenFor(audience: string): Promise<string> {
   const kept = tokens.get(audience)
   if (kept !== undefined && kept.expiresAt > Date.now()) return kept.token
+  const asked = fetching.get(audience) ?? fetchKept(audience).finally(() => fetching.delete(audience))
+  fetching.set(audience, asked)
+  return await asked
+}
+
+/** Questions that a page asks side by side wait for one token. */
+const fetching = new Map<string, Promise<string>>()
+
+async function fetchKept(audience: string): Promise<string> {
   if (grant === undefined) throw new WireError(401, { code: 'NotSignedIn', message: 'Nobody is signed in.' })
   try {
     return keep(audience, await fetchToken(grant, audience))

@@ -6,7 +6,8 @@ import { toWireError, type WireError } from '../wire/wire-error.ts'
 import { DifferencesView } from './differences-view.tsx'
 import { ExportView } from './export-view.tsx'
 import { LinkList } from './link-list.tsx'
-import { pinBoot, PinsDamaged, unpinBoot } from './pins.ts'
+import { KeptDamaged } from '../kept/kept.ts'
+import { pinBoot, unpinBoot } from './pins.ts'
 import { RootsPanel } from './roots-panel.tsx'
 import { makeReport, type Shown } from './trust-report.ts'
 
@@ -24,7 +25,7 @@ export function TrustPage({ group, name }: { group: string; name: string }) {
         setShown(report)
         setError(undefined)
       },
-      (thrown: unknown) => current && setError(thrown instanceof PinsDamaged ? damaged(thrown) : toWireError(thrown)),
+      (thrown: unknown) => current && setError(thrown instanceof KeptDamaged ? damaged(thrown) : toWireError(thrown)),
     )
     return () => {
       current = false
@@ -151,4 +152,4 @@ function Summary({ shown, onPinned }: { shown: Shown; onPinned: () => void }) {
   )
 }
 
-const damaged = ({ message }: PinsDamaged): WireError => toWireError(new Error(message))
+const damaged = ({ message }: KeptDamaged): WireError => toWireError(new Error(message))

@@ -22,7 +22,7 @@ export interface Shown {
 /**
  * Reads a machine's evidence and verifies it in this page.
  * @param firmware the person's own copy of what guests are launched with
- * @throws WireError, PinsDamaged
+ * @throws WireError, KeptDamaged
  */
 export async function makeReport(o: {
   group: string

@@ -1,0 +1,43 @@
+import {
+  attestationAudience,
+  domain,
+  type DecidedClaims,
+  type DecisionBundle,
+  type DecisionList,
+  type DecisionView,
+} from '@strongroom/contract'
+import { askService } from '../wire/data-plane.ts'
+
+export type Decided = DecisionView & DecidedClaims
+
+const version = 'api-version=2025-06-01'
+
+/** Whether a host is that of an attestation provider of this installation: a token goes nowhere else. */
+export const isProviderHost = (host: string): boolean =>
+  /^[a-z0-9-]+\.[a-z0-9]+\.attest\./.test(host) && host.endsWith(`.attest.${domain}`)
+
+/** The newest decisions of a provider with what their policies were asked about. @param top up to 100 @throws WireError */
+export async function readDecisions(host: string, top: number, signal?: AbortSignal): Promise<Decided[]> {
+  const url = `https://${host}/decisions?${version}&$top=${top}&$expand=claims`
+  const list = await askService<DecisionList>({ url, audience: attestationAudience, ...(signal && { signal }) })
+  return list.value
+}
+
+/** A decision with its evidence. @throws WireError, EvidenceNotKept among them */
+export async function readBundle({ provider, id }: DecisionView, signal?: AbortSignal): Promise<DecisionBundle> {
+  const url = `https://${provider}/decisions/${encodeURIComponent(id)}/bundle?${version}`
+  return await askService<DecisionBundle>({ url, audience: attestationAudience, ...(signal && { signal }) })
+}
+
+const memberOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+
+/** The VM that evidence says it is of; of a guest, in the claims of its hardware. */
+export function vmIdOf({ claims, policyClaims }: DecidedClaims): string | undefined {
+  const all = claims ?? policyClaims
+  for (const of of [all, memberOf(all, 'x-ms-isolation-tee')]) {
+    const id = memberOf(memberOf(memberOf(of, 'x-ms-runtime'), 'vm-configuration'), 'vmUniqueId')
+    if (typeof id === 'string') return id
+  }
+  return undefined
+}

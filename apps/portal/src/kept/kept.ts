@@ -1,0 +1,20 @@
+/**
+ * What this browser keeps for a person from one visit to the next. What cannot be read counts as damaged, never as absent: what was
+ * decided or seen before does not give way to anybody's word.
+ */
+export class KeptDamaged extends Error {}
+
+/** @throws KeptDamaged */
+export function readKept<T>(key: string, holds: (value: Partial<T>) => boolean): T | undefined {
+  const text = localStorage.getItem(key)
+  if (text === null) return undefined
+  try {
+    const value = JSON.parse(text) as Partial<T> | null
+    if (typeof value === 'object' && value !== null && holds(value)) return value as T
+  } catch {
+    // Said below.
+  }
+  throw new KeptDamaged(`What this browser keeps under ${key} cannot be read. Take it out only if you know why.`)
+}
+
+export const keep = (key: string, value: object): void => localStorage.setItem(key, JSON.stringify(value))
