@@ -53,6 +53,8 @@ export interface ComposeOptions {
   bindRows?: string | undefined
   /** `1`: VMs that ran when the last server ended stay off. */
   keepVmsOff?: string | undefined
+  /** `1`: Azure's shared attestation providers in release policies stand for those of this installation. */
+  mapAzureProviders?: string | undefined
 }
 
 export interface RunningInstallation {
@@ -172,6 +174,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       rates: parseVaultLimits(options.vaultLimits),
       bindRows: parseSwitch('STRONGROOM_BIND_ROWS', options.bindRows),
       keepVmsOff: parseSwitch('STRONGROOM_KEEP_VMS_OFF', options.keepVmsOff),
+      mapsAzureProviders: parseSwitch('STRONGROOM_MAP_AZURE_PROVIDERS', options.mapAzureProviders),
       opened,
     })
     return {
@@ -200,6 +203,7 @@ async function startServices(o: {
   rates: VaultRates | undefined
   bindRows: boolean
   keepVmsOff: boolean
+  mapsAzureProviders: boolean
   opened: { close(): Promise<void> }[]
 }): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
   const { installation, stateDir, cacheDir, opened } = o
@@ -264,6 +268,7 @@ async function startServices(o: {
     ...context,
     ...(o.keystoreFile ? { keystore: await readKeystoreConfiguration(resolve(o.keystoreFile)) } : {}),
     ...(o.rates !== undefined && { rates: o.rates }),
+    mapsAzureProviders: o.mapsAzureProviders,
     platformAccess: {
       orchestratorObjectId: orchestrator.objectId,
       controlPlaneObjectId: controlPlanePrincipal.objectId,
@@ -296,7 +301,11 @@ async function startServices(o: {
   await publicNames.resume()
   if (testApi !== undefined) opened.push(await serveTestApi({ api: testApi, controlPlane, stateDir, logger }))
   await writeAnchors(stateDir, host.anchors)
-  await writeServerRecord(stateDir, installation, authority.caPath)
+  await writeServerRecord(stateDir, {
+    installation,
+    caPath: authority.caPath,
+    mapsAzureProviders: o.mapsAzureProviders,
+  })
   const { firstStart } = identity
   return {
     context,

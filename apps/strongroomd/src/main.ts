@@ -16,6 +16,7 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
  * STRONGROOM_KEYSTORE_FILE says where keys are made and kept.
  * STRONGROOM_BIND_ROWS=1 takes the rows of stores without a seal as they are (docs/stores.md).
  * STRONGROOM_KEEP_VMS_OFF=1 does not bring back the VMs that were running when the last server ended.
+ * STRONGROOM_MAP_AZURE_PROVIDERS=1 has Azure's shared attestation providers in release policies stand for this installation's.
  * Started by the CLI it reports over the IPC channel, and ends when that channel closes. Under systemd it tells that it is ready, and what
  * went wrong on standard error. On its own it prints one line.
  */
@@ -78,6 +79,7 @@ try {
     vaultLimits: process.env['STRONGROOM_VAULT_LIMITS'],
     bindRows: process.env['STRONGROOM_BIND_ROWS'],
     keepVmsOff: process.env['STRONGROOM_KEEP_VMS_OFF'],
+    mapAzureProviders: process.env['STRONGROOM_MAP_AZURE_PROVIDERS'],
   })
   tell({ type: 'ready', firstStart: running.firstStart })
   collectAtRest()

@@ -3,7 +3,11 @@ import { join } from 'node:path'
 import type { Installation } from '@strongroom/platform'
 
 /** STATE/server.json: how the CLI finds the running server. Written when it is ready, removed at its end. */
-export async function writeServerRecord(stateDir: string, installation: Installation, caPath: string): Promise<void> {
+export async function writeServerRecord(
+  stateDir: string,
+  o: { installation: Installation; caPath: string; mapsAzureProviders: boolean },
+): Promise<void> {
+  const { installation, caPath } = o
   const stat = await readFile('/proc/self/stat', 'utf8')
   const record = {
     pid: process.pid,
@@ -14,6 +18,7 @@ export async function writeServerRecord(stateDir: string, installation: Installa
     tenantId: installation.tenantId,
     region: installation.region,
     mode: installation.mode,
+    ...(o.mapsAzureProviders && { mapsAzureProviders: true }),
   }
   const path = join(stateDir, 'server.json')
   await writeFile(`${path}.partial`, JSON.stringify(record), { mode: 0o600 })

@@ -1,4 +1,5 @@
 export { normalAuthority } from './authority.ts'
+export { meantAuthority, ownProviderFor } from './azure-providers.ts'
 export { comparisonText, requirementText, valueAt } from './comparison.ts'
 export { failedConditions, type FailedCondition } from './evaluate.ts'
 export { explainRelease, type ExplainedAuthority, type ExplainedCondition, type ReleaseExplanation } from './explain.ts'

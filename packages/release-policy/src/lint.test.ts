@@ -194,6 +194,13 @@ describe('linting a release policy', () => {
     const entry = { authority: 'https://sharedweu.weu.attest.azure.net', allOf: [nested, mine] }
     const twice = readReleasePolicy(JSON.stringify({ anyOf: [entry, { ...entry, authority: `${entry.authority}/` }] }))
     expect(codes(twice)).toEqual(['AuthorityNotTrusted $.anyOf[0].authority', 'SameAuthorityTwice $.anyOf[1]'])
+    // Of Azure's shared provider it says what stands for it here, of another it cannot.
+    const [foreign] = lintReleasePolicy(twice)
+    expect(foreign!.remedy).toContain('Name https://sharedweu.weu.attest.strongroom.internal')
+    expect(foreign!.remedy).toContain('STRONGROOM_MAP_AZURE_PROVIDERS=1')
+    const other = { ...entry, authority: 'https://alpha.weu.attest.azure.net' }
+    const [alone] = lintReleasePolicy(readReleasePolicy(JSON.stringify({ anyOf: [other] })))
+    expect(alone!.remedy).not.toContain('STRONGROOM_MAP_AZURE_PROVIDERS')
   })
 })
 

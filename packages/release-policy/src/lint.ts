@@ -1,5 +1,6 @@
 import { domain, type ReleaseAuthority, type ReleaseCondition, type ReleasePolicy } from '@strongroom/contract'
 import { normalAuthority } from './authority.ts'
+import { ownProviderFor } from './azure-providers.ts'
 import { knownClaim, nestedUnder, structuredClaims, type KnownClaim } from './claims.ts'
 import { comparisonOf, isOrder, type Comparison, type Operand } from './comparison.ts'
 
@@ -48,11 +49,16 @@ function lintAuthorities({ anyOf }: ReleasePolicy, list: string): LintWarning[] 
   const origins = anyOf.map(({ authority }) => normalAuthority(authority))
   const foreign = origins.flatMap((origin, index) => (origin?.endsWith(`.attest.${domain}`) === true ? [] : [index]))
   if (foreign.length > 0) {
+    const own = ownProviderFor(origins[foreign[0]!] ?? '')
     warnings.push({
       code: 'AuthorityNotTrusted',
       place: `${list}[${foreign[0]}].authority`,
       message: `${foreign.length} of ${anyOf.length} authorities are no attestation providers of a Strongroom installation, which releases on tokens of its own providers alone.`,
-      remedy: `Name a provider under attest.${domain}; on Azure the policy may be right as it stands.`,
+      remedy: `Name ${own ?? `a provider under attest.${domain}`}; on Azure the policy may be right as it stands.${
+        own === undefined
+          ? ''
+          : ' An installation whose server was started with STRONGROOM_MAP_AZURE_PROVIDERS=1 takes its own provider for it.'
+      }`,
     })
   }
   const texts = new Map<string, number>()

@@ -1,14 +1,8 @@
 import { releaseSigningUsage, type BootEvidence } from '@strongroom/contract'
 import { utf8, verifyKeyRelease, type TrustAnchor } from '@strongroom/evidence'
-import {
-  comparisonText,
-  failedConditions,
-  normalAuthority,
-  readReleasePolicy,
-  ReleasePolicyError,
-} from '@strongroom/release-policy'
 import { sha256Hex } from './bytes.ts'
-import { demand, LinkRefused, short } from './link.ts'
+import { demand, short } from './link.ts'
+import { satisfiedAuthority } from './satisfied-policy.ts'
 import type { TokenClaims } from './token-link.ts'
 
 /**
@@ -19,7 +13,7 @@ import type { TokenClaims } from './token-link.ts'
 export async function customerLink(
   evidence: BootEvidence,
   claims: TokenClaims,
-  o: { root: TrustAnchor; expected: string | undefined },
+  o: { root: TrustAnchor; expected: string | undefined; mapsAzureProviders: boolean },
 ): Promise<string[]> {
   const kept = evidence.customerRelease
   demand({
@@ -49,38 +43,14 @@ export async function customerLink(
     actual: release.wrappedFor,
   })
   const text = JSON.stringify(release.releasePolicy)
-  requireSatisfied(text, evidence.attestation.issuer, claims)
+  const { issuer } = evidence.attestation
+  const { authority, mapped } = satisfiedAuthority(text, { issuer, claims, mapsAzureProviders: o.mapsAzureProviders })
   const { hostname, pathname } = new URL(release.keyId)
   const [, , key = '', version = ''] = pathname.split('/')
   return [
     `key ${key}, version ${version}, of ${hostname}`,
     `disk-encryption set ${kept.diskEncryptionSet}`,
     `${release.wrapping}, policy ${short(await sha256Hex(utf8(text)))} satisfied by token ${short(String(claims['jti']))}`,
+    ...(mapped ? [`its authority ${authority} stands for ${issuer}: this installation’s operator has it so`] : []),
   ]
-}
-
-function requireSatisfied(text: string, issuer: string, claims: TokenClaims): void {
-  try {
-    const entries = readReleasePolicy(text).anyOf.filter(
-      ({ authority }) => normalAuthority(authority) === normalAuthority(issuer),
-    )
-    const failed = entries.map((entry) => failedConditions(entry, claims))
-    if (failed.some((conditions) => conditions.length === 0)) return
-    const [first] = failed.flat()
-    throw new LinkRefused({
-      message: 'The token does not satisfy the release policy of the customer’s key.',
-      expected:
-        first === undefined
-          ? `an entry for the authority ${issuer}`
-          : comparisonText({ ...first, operand: first.expected }),
-      actual: first === undefined ? 'none' : String(first.actual),
-    })
-  } catch (error) {
-    if (!(error instanceof ReleasePolicyError)) throw error
-    throw new LinkRefused({
-      message: 'The release policy of the customer’s key cannot be read.',
-      expected: 'a policy of Key Vault’s grammar',
-      actual: error.message,
-    })
-  }
 }

@@ -47,6 +47,8 @@ export interface TrustRequest {
   fetchKeySet: FetchKeySet
   /** Attestation providers of other origins that the operator named; none where left out. */
   verifiers?: readonly VerifierSettings[]
+  /** Whether the operator has Azure's shared providers, where release policies name them, stand for those of this installation. */
+  mapsAzureProviders?: boolean
   /** The provider that was asked for: the evidence must rest on its word. The one that the region shares where left out. */
   asked?: AskedProvider
   /** Account, keys and custom data that were asked for, and by whose word; the guest is held to them. Nobody's where left out. */
@@ -201,7 +203,8 @@ async function allLinks(
       ? []
       : [
           await judge('customer-key', 'token → customer key released', async () => {
-            const o = { root: authority.root, expected: request.diskEncryptionSet }
+            const { diskEncryptionSet: expected, mapsAzureProviders = false } = request
+            const o = { root: authority.root, expected, mapsAzureProviders }
             return await customerLink(evidence, need(token, 'token'), o)
           }),
         ]),

@@ -56,6 +56,8 @@ export interface VaultContext extends ServiceContext {
   rates?: VaultRates
   /** Where keys are made and kept; software where left out. */
   keystore?: KeystoreConfiguration | undefined
+  /** Whether Azure's shared attestation providers in release policies stand for those of this installation. */
+  mapsAzureProviders?: boolean
 }
 
 export interface VaultService extends Service {
@@ -113,7 +115,12 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
   const keyParts = { ...common, repository: keyRepository, keystore, removed }
   const keys = new Keys(keyParts)
   const rotation = new Rotation({ ...keyParts, keys, logger, vault: (name) => access.find(name) })
-  const authorities = new Authorities({ wire, clock, verifiers: context.verifiers })
+  const authorities = new Authorities({
+    wire,
+    clock,
+    verifiers: context.verifiers,
+    mapsAzureProviders: context.mapsAzureProviders,
+  })
   const release = new KeyRelease({ ...keyParts, keys, authorities, signer })
 
   const secretRepository = new ObjectRepository<SecretVersion, SecretVersionRow>(store, secretRows)
@@ -137,6 +144,7 @@ export async function createVaultServiceOn(store: Store, context: VaultContext):
     }),
     crypto: new CryptoOperations({ keys, keystore, log, clock }),
     rotation,
+    authorities,
     attestations: new KeyAttestation({ keystore, signer: attestationSigner, log, clock }),
     release,
     secrets,

@@ -16,6 +16,8 @@ export interface ServerRecord {
   tenantId: string
   region: string
   mode: 'simulated' | 'hardware'
+  /** Azure's shared attestation providers in release policies stand for this installation's. */
+  mapsAzureProviders?: true
 }
 
 export interface Connection {

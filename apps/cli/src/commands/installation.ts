@@ -28,6 +28,9 @@ export const installationCommands: Command[] = [
               `  state: ${context.paths.state}`,
               `  TLS: https://127.0.0.1:${server.ports.tls}   health and proxy: http://127.0.0.1:${server.ports.local}`,
               `  subscription ${server.subscriptionId}, tenant ${server.tenantId}, region ${server.region}`,
+              ...(server.mapsAzureProviders === true
+                ? ['  Azure’s shared attestation providers in release policies stand for this installation’s']
+                : []),
               ...(names === undefined ? [] : statusLines(names)),
             ]
       return { data, lines }

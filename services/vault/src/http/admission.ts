@@ -21,6 +21,7 @@ import type { OperationLog } from '../log/operation-log.ts'
 import type { Backups } from '../objects/backup.ts'
 import { checkObjectName, checkVersion, folded, hsmOfHost, vaultOfHost } from '../objects/names.ts'
 import type { ObjectRepository } from '../objects/repository.ts'
+import type { Authorities } from '../release/authorities.ts'
 import type { KeyRelease } from '../release/release.ts'
 import type { SecretVersion } from '../secrets/secret-version.ts'
 import type { Secrets } from '../secrets/secrets.ts'
@@ -39,6 +40,8 @@ export interface AppParts {
   crypto: CryptoOperations
   rotation: Rotation
   attestations: KeyAttestation
+  /** Whose tokens count. */
+  authorities: Authorities
   release: KeyRelease
   secrets: Secrets
   secretRepository: ObjectRepository<SecretVersion, SecretVersionRow>

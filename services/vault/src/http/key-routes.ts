@@ -1,24 +1,44 @@
+import type { KeyBundle } from '@strongroom/contract'
+import type { FastifyReply } from '@strongroom/platform'
+import { normalAuthority, ownProviderFor } from '@strongroom/release-policy'
 import { bundleOf, deletedBundleOf, deletedItemOf, itemOf } from '../keys/bundles.ts'
 import type { KeyVersion } from '../keys/key-version.ts'
 import { nameOf } from '../objects/lifecycle.ts'
 import type { DeletedAt } from '../objects/versioned.ts'
+import { parseReleasePolicy } from '../release/policy.ts'
 import { admit, admitChange, type App, type AppParts } from './admission.ts'
 import { pageFrom } from './pages.ts'
 import { apiVersionOf } from './request.ts'
+
+/**
+ * Tells, in a header, of a key that nothing here will ever release: no authority of its policy has tokens that count.
+ * RFC 7234 section 5.5.7: 299, a warning for people.
+ */
+function warnOfPolicy({ authorities }: AppParts, reply: FastifyReply, bundle: KeyBundle): KeyBundle {
+  const data = bundle.release_policy?.data
+  const named = data === undefined ? [] : parseReleasePolicy(data).anyOf.map(({ authority }) => authority)
+  if (named.length === 0 || named.some((authority) => authorities.trusts(authority))) return bundle
+  const [first = ''] = named
+  const own = ownProviderFor(normalAuthority(first) ?? '')
+  const instead = own === undefined ? '' : ` Name ${own}, or start the server with STRONGROOM_MAP_AZURE_PROVIDERS=1.`
+  const text = `No token is ever taken for this key: ${first} is no attestation provider of this installation.${instead}`
+  void reply.header('warning', `299 strongroom "${text}"`)
+  return bundle
+}
 
 /** Keys, their versions, and deleted keys. */
 export function addKeyRoutes(app: App, parts: AppParts): void {
   const { keys, keyRepository } = parts
 
-  app.post('/keys/:name/create', (request) =>
+  app.post('/keys/:name/create', (request, reply) =>
     admitChange(parts, request, 'create', async (place) =>
-      bundleOf(await keys.create(request.caller, place, request.body), place.vault),
+      warnOfPolicy(parts, reply, bundleOf(await keys.create(request.caller, place, request.body), place.vault)),
     ),
   )
 
-  app.put('/keys/:name', (request) =>
+  app.put('/keys/:name', (request, reply) =>
     admitChange(parts, request, 'import', async (place) =>
-      bundleOf(await keys.importKey(request.caller, place, request.body), place.vault),
+      warnOfPolicy(parts, reply, bundleOf(await keys.importKey(request.caller, place, request.body), place.vault)),
     ),
   )
 
@@ -28,10 +48,11 @@ export function addKeyRoutes(app: App, parts: AppParts): void {
       apiVersionOf(request.query)
       return bundleOf(await keys.get(place, place.version), place.vault)
     })
-    app.patch(path, (request) =>
-      admitChange(parts, request, 'update', async (place) =>
-        bundleOf(await keys.update(request.caller, place, place.version, request.body), place.vault),
-      ),
+    app.patch(path, (request, reply) =>
+      admitChange(parts, request, 'update', async (place) => {
+        const changed = await keys.update(request.caller, place, place.version, request.body)
+        return warnOfPolicy(parts, reply, bundleOf(changed, place.vault))
+      }),
     )
   }
 

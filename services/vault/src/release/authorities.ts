@@ -1,7 +1,7 @@
 import { createPublicKey, X509Certificate, type KeyObject } from 'node:crypto'
 import { domain } from '@strongroom/contract'
 import { findVerifier, ServiceError, type AttestationVerifier, type Clock, type WireClient } from '@strongroom/platform'
-import { normalAuthority } from '@strongroom/release-policy'
+import { meantAuthority } from '@strongroom/release-policy'
 
 const keptMs = 3600_000
 /** A token with an unknown key id makes the keys be fetched again, but not more often than this. */
@@ -24,24 +24,37 @@ export class Authorities {
   readonly #wire: WireClient
   readonly #clock: Clock
   readonly #verifiers: readonly AttestationVerifier[]
+  readonly #mapsAzureProviders: boolean
   readonly #known = new Map<string, Published>()
   readonly #fetching = new Map<string, Promise<Published>>()
 
-  constructor(o: { wire: WireClient; clock: Clock; verifiers?: readonly AttestationVerifier[] | undefined }) {
+  constructor(o: {
+    wire: WireClient
+    clock: Clock
+    verifiers?: readonly AttestationVerifier[] | undefined
+    /** Whether Azure's shared providers in policies stand for those of this installation. */
+    mapsAzureProviders?: boolean | undefined
+  }) {
     this.#wire = o.wire
     this.#clock = o.clock
     this.#verifiers = o.verifiers ?? []
+    this.#mapsAzureProviders = o.mapsAzureProviders ?? false
+  }
+
+  /** The issuer whose tokens count for an authority that a policy names; undefined where it names none. */
+  meant(authority: string): string | undefined {
+    return meantAuthority(authority, { mapsAzureProviders: this.#mapsAzureProviders })
   }
 
   trusts(authority: string): boolean {
-    const normal = normalAuthority(authority)
+    const normal = this.meant(authority)
     if (normal === undefined) return false
     return findVerifier(this.#verifiers, normal) !== undefined || normal.endsWith(`.attest.${domain}`)
   }
 
   /** The key of this id, undefined where the authority publishes none. Errors of the fetch are ServiceErrors. */
   async key(authority: string, kid: string): Promise<KeyObject | undefined> {
-    const normal = normalAuthority(authority)
+    const normal = this.meant(authority)
     if (normal === undefined || !this.trusts(normal)) return undefined
     const now = this.#clock.now().getTime()
     let published = this.#known.get(normal)

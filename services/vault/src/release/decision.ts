@@ -1,6 +1,6 @@
 import type { ErrorDetail, ReleasePolicy } from '@strongroom/contract'
 import { ServiceError, type Clock } from '@strongroom/platform'
-import { failedConditions, normalAuthority, requirementText, type FailedCondition } from '@strongroom/release-policy'
+import { failedConditions, requirementText, type FailedCondition } from '@strongroom/release-policy'
 import { shown, written } from '../errors.ts'
 import type { Authorities } from './authorities.ts'
 import { verifyAttestationToken, type AttestationToken } from './token.ts'
@@ -23,10 +23,10 @@ export async function decideRelease(o: {
     keys: o.keys,
     clock: o.clock,
   })
-  const issuer = normalAuthority(verified.authority)
+  const issuer = o.keys.meant(verified.authority)
   const failures: FailedCondition[] = []
   for (const entry of o.policy.anyOf) {
-    if (normalAuthority(entry.authority) !== issuer) continue
+    if (o.keys.meant(entry.authority) !== issuer) continue
     const failed = failedConditions(entry, verified.claims)
     if (failed.length === 0) return verified
     failures.push(...failed)

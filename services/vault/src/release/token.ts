@@ -64,7 +64,7 @@ export async function verifyAttestationToken(o: {
     if (twice !== undefined) throw malformed('each name once', `${shown(twice)} twice`)
   }
   const issuer = typeof unverified.iss === 'string' ? normalAuthority(unverified.iss) : undefined
-  const authority = issuer === undefined ? undefined : o.authorities.find((name) => normalAuthority(name) === issuer)
+  const authority = issuer === undefined ? undefined : o.authorities.find((name) => o.keys.meant(name) === issuer)
   if (authority === undefined) {
     throw unverifiable(
       'iss',

@@ -135,6 +135,7 @@ export async function createTestVault(
     authority?: InstallationAuthority
     rates?: VaultRates
     keystore?: KeystoreConfiguration
+    mapsAzureProviders?: boolean
     /** Else a folder of its own. */
     stateDir?: string
     logger?: Logger
@@ -177,6 +178,7 @@ export async function createTestVault(
     authority,
     ...(o.rates && { rates: o.rates }),
     keystore: o.keystore,
+    mapsAzureProviders: o.mapsAzureProviders ?? false,
     platformAccess: {
       orchestratorObjectId: principalIds.orchestrator,
       controlPlaneObjectId: principalIds.controlPlane,

@@ -26,7 +26,7 @@ export async function judgeTrust(
   context: CommandContext,
   o: { arm: ArmClient; path: string; name: string },
 ): Promise<{ result: Result; trusted: boolean; pin: () => Promise<void> }> {
-  const { fetchKeySet, verifiers } = await context.connect()
+  const { fetchKeySet, verifiers, server } = await context.connect()
   const vm = await fetchVm(o.arm, o.path)
   const stated = await statedSettings(context)
   const { asked, ...retrieved } = await fetchEvidence(o.arm, o.path)
@@ -49,6 +49,7 @@ export async function judgeTrust(
     secureBoot: askedSecureBoot(context, record.secureBoot, made),
     volume: made?.pins?.volume,
     verifiers,
+    mapsAzureProviders: server.mapsAzureProviders === true,
     asked: await askedProvider(o.arm, vm),
     settings,
     stateDir: context.paths.state,
