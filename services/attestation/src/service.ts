@@ -123,8 +123,8 @@ export async function createAttestationService(context: ServiceContext & Attesta
   const app = createHttpApp({ name: 'attestation', logger: context.logger })
   discoveryRoutes(app, { providers, keys })
   const { verifier, callerLimit: limit = defaultCallerLimit, platformCallers: platform = [] } = context
-  await limited(app, { limit, verifier, platform }, (scope) => {
-    attestRoutes(scope, { providers, attester, snp, tdx, guest, tpm, challenges, onRefused })
+  await limited(app, { limit, verifier, platform }, (scope, counted) => {
+    attestRoutes(scope, { providers, attester, snp, tdx, guest, tpm, challenges, onRefused, counted })
     tcbBaselineRoutes(scope, { providers, collateral, tcbMinimum })
   })
   const { tenantId } = context.installation

@@ -32,12 +32,16 @@ export class AmdCollateral {
     this.#caches = caches
   }
 
-  /** Undefined where no source knows the chip or product. @throws ServiceError CollateralUnavailable */
-  async chain(identity: VcekIdentity): Promise<SnpChain | undefined> {
+  /**
+   * Undefined where no source knows the chip or product.
+   * @param caller whose report it is; absent for the platform's own
+   * @throws ServiceError CollateralUnavailable, TooManyRequests
+   */
+  async chain(identity: VcekIdentity, caller?: string): Promise<SnpChain | undefined> {
     return await firstThatHas(this.#caches, async (cache) => {
       const [vcek, authorities] = await Promise.all([
-        cache.get(collateralPaths.snpVcek(identity)),
-        cache.get(collateralPaths.snpCertificateChain(identity.product)),
+        cache.get(collateralPaths.snpVcek(identity), caller),
+        cache.get(collateralPaths.snpCertificateChain(identity.product), caller),
       ])
       if (vcek === undefined || authorities === undefined) return undefined
       const [ask, ark] = parsePem(textOf(authorities.body))
@@ -47,13 +51,13 @@ export class AmdCollateral {
 
   /**
    * The list that this root signed: two sources may have lines of processors of one name. Undefined where no source has one.
-   * @throws ServiceError CollateralUnavailable, VerificationError for a list of this root that is not current
+   * @throws ServiceError CollateralUnavailable, TooManyRequests; VerificationError for a list of this root that is not current
    */
   async revocationList(
-    o: VerifyContext & { product: string; issuer: Certificate; at: Date },
+    o: VerifyContext & { product: string; issuer: Certificate; at: Date; caller: string | undefined },
   ): Promise<Uint8Array | undefined> {
     return await firstThatHas(this.#caches, async (cache) => {
-      const item = await cache.get(collateralPaths.snpRevocationList(o.product))
+      const item = await cache.get(collateralPaths.snpRevocationList(o.product), o.caller)
       return item !== undefined && (await isListOf(item.body, o)) ? item.body : undefined
     })
   }

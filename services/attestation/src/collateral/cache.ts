@@ -8,6 +8,7 @@ import { RefusedAnswer, refusedIn, unavailable } from './refused-answer.ts'
 import type { FetchedCollateral } from './collateral-item.ts'
 import type { CollateralSource } from './sources.ts'
 import { judgedBy } from './judged-by.ts'
+import type { VendorBudget } from './vendor-budget.ts'
 
 /** Why an item does not count under the roots of its source; `items` holds it and what it may be judged by. */
 export type Judge = (item: BundledItem, o: { items: readonly BundledItem[]; at: Date }) => Promise<readonly Refusal[]>
@@ -29,6 +30,7 @@ export class CollateralCache {
   readonly source: CollateralSource
   readonly #rows: CollateralRows
   readonly #judge: Judge
+  readonly #budget: VendorBudget | undefined
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #items = new Map<string, KeptItem>()
@@ -44,20 +46,25 @@ export class CollateralCache {
     logger: Logger
     source: CollateralSource
     judge: Judge
+    /** What callers may ask of the source; absent: as much as they like. */
+    budget?: VendorBudget
     chipLimit?: number
   }) {
     this.source = o.source
     this.#rows = new CollateralRows({ store: o.store, source: o.source.name, chipLimit: o.chipLimit })
     this.#judge = o.judge
+    this.#budget = o.budget
     this.#clock = o.clock
     this.#logger = o.logger
   }
 
   /**
    * Undefined where the source says that it has none, or is never asked and nothing was imported.
-   * @throws ServiceError CollateralUnavailable (503) where it cannot be had and none that is kept counts any more
+   * @param caller whose evidence needs it; absent where the service itself does
+   * @throws ServiceError CollateralUnavailable (503) where it cannot be had and none that is kept counts any more;
+   *   TooManyRequests (429) where this caller has asked for too much
    */
-  async get(path: string): Promise<CollateralItem | undefined> {
+  async get(path: string, caller?: string): Promise<CollateralItem | undefined> {
     const now = this.#clock.now().getTime()
     const isHere = (this.#items.get(path)?.item.expiresAt.getTime() ?? 0) > now
     // Another process may have put a newer one there; another caller may fetch it while the store is read.
@@ -77,6 +84,8 @@ export class CollateralCache {
     if (now < (this.#absentUntil.get(path) ?? 0)) return undefined
     const refused = this.#refused.get(path)
     if (refused !== undefined && now < refused.until) throw unavailable(path, refused, now)
+    // Who waits for what another asked has asked nothing.
+    if (caller !== undefined && !this.#fetching.has(path)) this.#budget?.take(caller)
     try {
       return await this.#fetchOnce(path)
     } catch (error) {

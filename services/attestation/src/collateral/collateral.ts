@@ -17,6 +17,7 @@ import { IntelCollateral } from './intel.ts'
 import { kindOf } from './kinds.ts'
 import type { Refusal } from './read-bundle.ts'
 import { installationSource, vendorSource, type SourceName } from './sources.ts'
+import { VendorBudget } from './vendor-budget.ts'
 import { verifyBundle, verifyItem } from './verify-bundle.ts'
 import { textOf } from '../text.ts'
 
@@ -60,6 +61,7 @@ export class Collateral {
         ...o,
         source: vendorSource(o.endpoints, o.clock),
         judge: judgeUnder(o.anchors.anywhere),
+        budget: new VendorBudget(o.clock),
       }),
     }
     this.amd = new AmdCollateral(this.#all())

@@ -30,22 +30,24 @@ export class IntelCollateral {
   /**
    * Undefined where no source knows the platform. Two roots may have platforms of one FMSPC (another installation's silicon):
    * what stands under another root is of another platform.
-   * @throws ServiceError CollateralUnavailable
+   * @param o.caller whose quote it is; absent for the platform's own
+   * @throws ServiceError CollateralUnavailable, TooManyRequests
    */
   async collateral({
     fmspc,
     authority,
     root,
+    caller,
     ...context
-  }: PlatformIdentity & VerifyContext): Promise<TdxCollateral | undefined> {
+  }: PlatformIdentity & VerifyContext & { caller: string | undefined }): Promise<TdxCollateral | undefined> {
     return await firstThatHas(this.#caches, async (cache) => {
-      const tcbInfo = await cache.get(collateralPaths.tdxTcbInfo(fmspc))
+      const tcbInfo = await cache.get(collateralPaths.tdxTcbInfo(fmspc), caller)
       if (tcbInfo === undefined || !isUnder(root, chainOf(tcbInfo, collateralChainHeaders.tcbInfo), context))
         return undefined
       const [qeIdentity, pckCrl, rootCaCrl] = await Promise.all([
-        cache.get(collateralPaths.tdxQeIdentity),
-        cache.get(pckCrlPath(authority)),
-        cache.get(collateralPaths.tdxRootRevocationList),
+        cache.get(collateralPaths.tdxQeIdentity, caller),
+        cache.get(pckCrlPath(authority), caller),
+        cache.get(collateralPaths.tdxRootRevocationList, caller),
       ])
       if (qeIdentity === undefined || pckCrl === undefined || rootCaCrl === undefined) return undefined
       return {

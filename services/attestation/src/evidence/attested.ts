@@ -40,6 +40,14 @@ export interface Shortcoming {
   message: string
 }
 
+/** Who sent evidence, and where. */
+export interface Asking {
+  /** Whose roots count; those that count everywhere where it is absent. */
+  providerHost?: string
+  /** Who is counted for what AMD and Intel are asked for it; absent for the platform's own. */
+  caller: string | undefined
+}
+
 /**
  * What the service itself says of evidence: all that policies see and tokens show. Compliance is said of the hardware's own
  * evidence alone; of a guest, in the claims nested for its hardware.

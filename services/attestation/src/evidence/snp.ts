@@ -25,7 +25,7 @@ import { textOf } from '../text.ts'
 import { evidenceFailure, invalidParameter } from '../errors.ts'
 import { snpRecord } from '../record/evidence-record.ts'
 import type { Anchors } from './anchors.ts'
-import type { AttestedEvidence } from './attested.ts'
+import type { Asking, AttestedEvidence } from './attested.ts'
 import { snpShortcomings, type ComplianceBaseline } from './compliance.ts'
 import { boundData, bytesOf, checkBinding, objectBody } from './request.ts'
 import { snpClaims } from './snp-claims.ts'
@@ -77,14 +77,11 @@ export class SnpVerifier {
     this.#context = o.context
   }
 
-  /**
-   * @param providerHost whose roots count; those that count everywhere where it is absent
-   * @throws ServiceError InvalidParameter, CollateralUnavailable
-   */
-  async verify(body: Record<string, unknown>, providerHost?: string): Promise<AttestedEvidence> {
+  /** @throws ServiceError InvalidParameter, CollateralUnavailable, TooManyRequests */
+  async verify(body: Record<string, unknown>, asking: Asking): Promise<AttestedEvidence> {
     const runtime = boundData(body['runtimeData'], 'runtimeData')
     const initTime = boundData(body['initTimeData'], 'initTimeData')
-    const { report, verified, chain, crl } = await this.#verifyReport(body, this.#anchors.at(providerHost))
+    const { report, verified, chain, crl } = await this.#verifyReport(body, asking)
     const revocationChecked = crl !== undefined
     if (runtime !== undefined)
       checkBinding({
@@ -134,12 +131,13 @@ export class SnpVerifier {
     }
   }
 
-  async #verifyReport(body: Record<string, unknown>, anchors: TrustAnchors): Promise<Verification> {
+  async #verifyReport(body: Record<string, unknown>, { providerHost, caller }: Asking): Promise<Verification> {
     try {
+      const anchors = this.#anchors.at(providerHost)
       const { report, chain: sent, crl: sentCrl } = readReport(body, this.#context)
-      const chain = sent ?? (await this.#fetchChain(report))
+      const chain = sent ?? (await this.#fetchChain(report, caller))
       const evidence = { report, chain, anchors }
-      const crl = await this.#revocationList(evidence, sentCrl)
+      const crl = await this.#revocationList(evidence, { sent: sentCrl, caller })
       const verified = await verifySnp({
         ...evidence,
         ...(crl === undefined ? {} : { crl }),
@@ -152,14 +150,11 @@ export class SnpVerifier {
     }
   }
 
-  async #fetchChain(report: SnpReport): Promise<SnpChain> {
+  async #fetchChain(report: SnpReport, caller: string | undefined): Promise<SnpChain> {
     const product = report.cpu === undefined ? undefined : productOfCpu(report.cpu)
     if (product !== undefined && report.signingKey === 'VCEK') {
-      const chain = await this.#collateral.chain({
-        product,
-        hwid: toHex(report.chipId),
-        ...decodeTcb(report.reportedTcb, product),
-      })
+      const identity = { product, hwid: toHex(report.chipId), ...decodeTcb(report.reportedTcb, product) }
+      const chain = await this.#collateral.chain(identity, caller)
       if (chain !== undefined) return chain
     }
     throw invalidParameter({
@@ -188,7 +183,7 @@ export class SnpVerifier {
    */
   async #revocationList(
     evidence: { report: SnpReport; chain: SnpChain; anchors: TrustAnchors },
-    sent: Uint8Array | undefined,
+    { sent, caller }: { sent: Uint8Array | undefined; caller: string | undefined },
   ): Promise<Uint8Array | undefined> {
     const { chain } = evidence
     const issuer = certificateOf(chain.ark, this.#context)
@@ -196,7 +191,7 @@ export class SnpVerifier {
     const product = this.#productOf(chain.vcek)
     let unavailable: unknown
     const own = await this.#collateral
-      .revocationList({ product, issuer, at, ...this.#context })
+      .revocationList({ product, issuer, at, caller, ...this.#context })
       .catch((error: unknown) => {
         if (!(error instanceof ServiceError)) throw error
         unavailable = error

@@ -6,11 +6,12 @@ import {
   tdAttributes,
   toHex,
   VerificationError,
+  verifyPath,
   verifyTdx,
+  type Certificate,
   type VerifyContext,
   type TdxCollateral,
   type TdxQuote,
-  type TrustAnchors,
   type VerifiedTdx,
 } from '@strongroom/evidence'
 import type { Clock } from '@strongroom/platform'
@@ -18,7 +19,7 @@ import { collateralFromRequest, type IntelCollateral } from '../collateral/intel
 import { evidenceFailure } from '../errors.ts'
 import { tdxRecord } from '../record/evidence-record.ts'
 import type { Anchors } from './anchors.ts'
-import type { AttestedEvidence, Weakness } from './attested.ts'
+import type { Asking, AttestedEvidence, Weakness } from './attested.ts'
 import { tdxShortcomings, type ComplianceBaseline } from './compliance.ts'
 import { boundData, bytesOf, checkBinding } from './request.ts'
 import { tdxClaims } from './tdx-claims.ts'
@@ -45,14 +46,11 @@ export class TdxVerifier {
     this.#context = o.context
   }
 
-  /**
-   * @param providerHost whose roots count; those that count everywhere where it is absent
-   * @throws ServiceError InvalidParameter, CollateralUnavailable
-   */
-  async verify(body: Record<string, unknown>, providerHost?: string): Promise<AttestedEvidence> {
+  /** @throws ServiceError InvalidParameter, CollateralUnavailable, TooManyRequests */
+  async verify(body: Record<string, unknown>, asking: Asking): Promise<AttestedEvidence> {
     const runtime = boundData(body['runtimeData'], 'runtimeData')
     const initTime = boundData(body['initTimeData'], 'initTimeData')
-    const { quote, verified, collateral } = await this.#verifyQuote(body, this.#anchors.at(providerHost))
+    const { quote, verified, collateral } = await this.#verifyQuote(body, asking)
     const { reportData, mrConfigId } = quote.body
     if (runtime !== undefined)
       checkBinding({
@@ -85,13 +83,16 @@ export class TdxVerifier {
 
   async #verifyQuote(
     body: Record<string, unknown>,
-    anchors: TrustAnchors,
+    { providerHost, caller }: Asking,
   ): Promise<{ quote: TdxQuote; verified: VerifiedTdx; collateral: TdxCollateral }> {
     try {
       const quote = parseTdxQuote(bytesOf(body['quote'], 'quote'))
-      const chain = pckChain(quote)
-      const collateral = await this.#collateralFor(chain, body['collateral'])
+      const chain = pckChain(quote).map((der) => certificateOf(der, this.#context))
+      const anchors = this.#anchors.at(providerHost)
       const at = this.#clock.now()
+      // Intel is asked of no platform that Intel has not certified: a made-up one costs its sender nothing (attack Q11).
+      await verifyPath({ chain, anchors: anchors.intel, at, ...this.#context })
+      const collateral = await this.#collateralFor(chain, { sent: body['collateral'], caller })
       const verified = await verifyTdx({ quote, collateral, anchors, at, ...this.#context })
       if (verified.tcbStatus === 'Revoked' || verified.tcbStatus === 'NoMatchingLevel') {
         throw new VerificationError({
@@ -112,14 +113,17 @@ export class TdxVerifier {
    * The collateral service's word where it knows the platform; else what was sent, unless that is older than what is kept.
    * Both are signed by Intel or refused.
    */
-  async #collateralFor(chain: readonly Uint8Array[], sent: unknown): Promise<TdxCollateral> {
+  async #collateralFor(
+    chain: readonly Certificate[],
+    { sent, caller }: { sent: unknown; caller: string | undefined },
+  ): Promise<TdxCollateral> {
     const fromRequest = collateralFromRequest(sent)
-    const pck = certificateOf(chain[0]!, this.#context)
+    const pck = chain[0]!
     const fmspc = toHex(readPckExtension(pck).fmspc)
     const authority = pck.issuer.commonName?.includes('Processor') === true ? 'processor' : 'platform'
-    const platform = { fmspc, authority, root: certificateOf(chain.at(-1)!, this.#context), ...this.#context } as const
+    const platform = { fmspc, authority, root: chain.at(-1)!, ...this.#context } as const
     let failure: unknown
-    const own = await this.#collateral.collateral(platform).catch((error: unknown) => {
+    const own = await this.#collateral.collateral({ ...platform, caller }).catch((error: unknown) => {
       failure = error
     })
     if (own !== undefined) return own

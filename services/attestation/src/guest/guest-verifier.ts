@@ -17,7 +17,13 @@ import {
 } from '@strongroom/evidence'
 import type { Clock, Installation } from '@strongroom/platform'
 import { evidenceFailure, invalidParameter } from '../errors.ts'
-import { serviceClaims, type AttestedEvidence, type Shortcoming, type Weakness } from '../evidence/attested.ts'
+import {
+  serviceClaims,
+  type Asking,
+  type AttestedEvidence,
+  type Shortcoming,
+  type Weakness,
+} from '../evidence/attested.ts'
 import { bytesOf } from '../evidence/request.ts'
 import type { SnpVerifier } from '../evidence/snp.ts'
 import type { TdxVerifier } from '../evidence/tdx.ts'
@@ -64,14 +70,14 @@ export class GuestVerifier {
     this.#mode = o.mode
   }
 
-  /** @throws ServiceError InvalidParameter, CollateralUnavailable */
-  async verify(body: Record<string, unknown>): Promise<AttestedGuest> {
+  /** @throws ServiceError InvalidParameter, CollateralUnavailable, TooManyRequests */
+  async verify(body: Record<string, unknown>, asking: Asking): Promise<AttestedGuest> {
     const request = readGuestRequest(body)
     const { tpm } = request
     const key = await this.#certifiedKey(request)
     const { statements, encryptionKey } = await verifyStatements(request)
     const log = await verifyLog(request)
-    const isolation = await this.#verifyIsolation(request, key)
+    const isolation = await this.#verifyIsolation(request, { key, asking })
     await this.#freshness.accept({
       fingerprint: key.fingerprint,
       ...statements,
@@ -129,7 +135,10 @@ export class GuestVerifier {
   }
 
   /** The hardware's report, bound to this attestation key and this VM; undefined for Trusted Launch. */
-  async #verifyIsolation({ isolation, tpm }: GuestRequest, key: CertifiedKey): Promise<AttestedEvidence | undefined> {
+  async #verifyIsolation(
+    { isolation, tpm }: GuestRequest,
+    { key, asking }: { key: CertifiedKey; asking: Asking },
+  ): Promise<AttestedEvidence | undefined> {
     if (isolation.type === 'TrustedLaunch') {
       if (this.#mode === 'simulated') return undefined
       throw invalidParameter({
@@ -145,8 +154,8 @@ export class GuestVerifier {
     const data = { data: runtimeData, dataType: 'JSON' }
     const evidence =
       isolation.type === 'SevSnp'
-        ? await this.#snp.verify({ report: proof, runtimeData: data })
-        : await this.#tdx.verify({ quote: proof, runtimeData: data })
+        ? await this.#snp.verify({ report: proof, runtimeData: data }, asking)
+        : await this.#tdx.verify({ quote: proof, runtimeData: data }, asking)
     try {
       const claims = parseRuntimeClaims(bytesOf(runtimeData, 'IsolationInfo.Evidence.RunTimeData'))
       requireSameKey(tpm.akPublic, attestationKeyOf(claims))

@@ -30,6 +30,8 @@ export function attestRoutes(
     tpm: TpmVerifier
     challenges: Challenges
     onRefused: OnRefused
+    /** Who is counted for what a request needs; undefined for the platform. */
+    counted: (request: FastifyRequest) => string | undefined
   },
 ): void {
   const verifiers = { SevSnpVm: o.snp, TdxVm: o.tdx }
@@ -42,7 +44,9 @@ export function attestRoutes(
       const nonce = nonceOf(body['nonce'])
       const draftPolicy = draftOf(body, type)
       const refused = onRefusal({ provider: provider.host, type, body, caller: request.ip }, o.onRefused)
-      const evidence = await verifiers[type].verify(body, provider.host).catch(refused)
+      const evidence = await verifiers[type]
+        .verify(body, { providerHost: provider.host, caller: o.counted(request) })
+        .catch(refused)
       const token = await o.attester.attest({
         provider,
         evidence,
@@ -63,7 +67,7 @@ export function attestRoutes(
     const provider = await providerOf(request, o.providers)
     const body = callBody(request.body)
     const refused = onRefusal({ provider: provider.host, type: 'AzureGuest', body, caller: request.ip }, o.onRefused)
-    const { evidence, encryptionKey } = await o.guest.verify(body).catch(refused)
+    const { evidence, encryptionKey } = await o.guest.verify(body, { caller: o.counted(request) }).catch(refused)
     const token = await o.attester.attest({ provider, evidence, caller: request.ip, form: formOf(request) })
     return { token: sealToken(token, encryptionKey) }
   })

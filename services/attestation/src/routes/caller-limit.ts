@@ -23,13 +23,13 @@ export interface Callers {
 }
 
 /**
- * Limits the routes that `routes` adds. Attestation is anonymous, so callers are counted by their address: each guest has one
+ * Limits the routes that `routes` adds, which learn whose address a request is counted by: none where the platform asks. Attestation is anonymous, so callers are counted by their address: each guest has one
  * of its own on the way here, which its host gives it (attack W4). The platform shows who it is by a token.
  */
 export async function limited(
   app: FastifyInstance,
   callers: Callers,
-  routes: (scope: FastifyInstance) => void,
+  routes: (scope: FastifyInstance, counted: (request: FastifyRequest) => string | undefined) => void,
 ): Promise<void> {
   const { limit } = callers
   const fair = new FairCalls()
@@ -74,7 +74,7 @@ export async function limited(
       response.once('finish', leave).once('close', leave)
       if (response.destroyed) leave()
     })
-    routes(scope)
+    routes(scope, (request) => (named.get(request) === request.ip ? request.ip : undefined))
   })
 }
 
