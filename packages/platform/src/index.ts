@@ -25,6 +25,7 @@ export { bearerOf, requireBearer, type Caller, type TokenSource, type TokenVerif
 export { freePort } from './http/free-port.ts'
 export { boundConnections } from './http/connections.ts'
 export { createHttpServer } from './http/http-server.ts'
+export { OtherPeers } from './http/other-peers.ts'
 export { serve, type InterceptedReply, type ServeOptions } from './http/serve.ts'
 export { findVerifier, readVerifiers, type AttestationVerifier } from './http/verifiers.ts'
 export { createWireClient, type WireClient, type WireRequest, type WireResponse } from './http/wire-client.ts'

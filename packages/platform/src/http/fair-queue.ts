@@ -1,3 +1,5 @@
+import { PeerPace } from './peer-pace.ts'
+
 /** What one turn of the event loop may take of work that came at once: what comes meanwhile waits no longer than that. */
 const turnMs = 1
 /** Pieces that are begun in one turn at most. */
@@ -10,7 +12,7 @@ const longQueue = 16
 /**
  * Begins work of many peers, each piece at once where there is time. Where more comes in one turn of the event loop than it has
  * time for, the rest waits for later queue, one of each peer after the other: who sends much waits for itself, and
- * everything that has begun goes on in between (attacks W4 and W6).
+ * everything that has begun goes on in between (attacks W4 and W6). Who has begun much lately waits longer while others call.
  */
 export class FairQueue {
   /** Pieces that wait, by peer. The first peer is the next one. */
@@ -18,6 +20,9 @@ export class FairQueue {
   /** When this turn began its first piece; undefined where it has begun none. */
   #began: number | undefined
   #isPlanned = false
+  /** Set while all that waits is of peers that have to wait. */
+  #later: NodeJS.Timeout | undefined
+  readonly #pace: Pick<PeerPace, 'began' | 'wait'>
   readonly #fromBothEnds: boolean
   #takesLast = false
 
@@ -26,8 +31,9 @@ export class FairQueue {
    *   cannot be told apart: of a thousand that came at one moment some wait long either way, but so whoever comes after them does
    *   not, and nobody waits more than twice as long. For work whose order does not count.
    */
-  constructor(o: { fromBothEnds?: boolean } = {}) {
+  constructor(o: { fromBothEnds?: boolean; pace?: Pick<PeerPace, 'began' | 'wait'> } = {}) {
     this.#fromBothEnds = o.fromBothEnds ?? false
+    this.#pace = o.pace ?? new PeerPace()
   }
   #givesWay = false
   /** Since when nothing was begun because of it. */
@@ -37,7 +43,7 @@ export class FairQueue {
   begin(peer: string, work: () => void): void {
     const own = this.#waiting.get(peer)
     if (own !== undefined) own.push(work)
-    else if (this.#hasTime()) this.#start(work)
+    else if (this.#hasTime() && this.#pace.wait(peer) === 0) this.#start(peer, work)
     else this.#waiting.set(peer, [work])
     this.#plan()
   }
@@ -55,8 +61,9 @@ export class FairQueue {
     return this.#began === undefined || performance.now() - this.#began < turnMs
   }
 
-  #start(work: () => void): void {
+  #start(peer: string, work: () => void): void {
     this.#began ??= performance.now()
+    this.#pace.began(peer)
     work()
   }
 
@@ -72,12 +79,29 @@ export class FairQueue {
       if (!givesWay || this.#waiting.size === 0) this.#givesWaySince = undefined
       if (this.#waiting.size === 0) return
       if (!givesWay) this.#next()
-      this.#plan()
+      const wait = this.#wait()
+      if (wait === 0) this.#plan()
+      else if (this.#later === undefined) this.#later = setTimeout(() => this.#resume(), wait)
     })
     for (let more = 1; more < Math.min(this.#count(), mostInTurn); more++)
       setImmediate(() => {
         if (this.#began !== undefined && this.#hasTime()) this.#next()
       })
+  }
+
+  #resume(): void {
+    this.#later = undefined
+    this.#plan()
+  }
+
+  /** How long nothing of what waits may begin, in ms. */
+  #wait(): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const peer of this.#waiting.keys()) {
+      least = Math.min(least, this.#pace.wait(peer))
+      if (least === 0) break
+    }
+    return Number.isFinite(least) ? least : 0
   }
 
   #count(): number {
@@ -87,13 +111,13 @@ export class FairQueue {
   }
 
   #next(): void {
-    const [first] = this.#waiting
-    if (first === undefined) return
-    const [peer, works] = first
+    const peer = [...this.#waiting.keys()].find((each) => this.#pace.wait(each) === 0)
+    if (peer === undefined) return
+    const works = this.#waiting.get(peer)!
     this.#takesLast = this.#fromBothEnds && works.length > longQueue && !this.#takesLast
     const work = (this.#takesLast ? works.pop() : works.shift())!
     this.#waiting.delete(peer)
     if (works.length > 0) this.#waiting.set(peer, works)
-    this.#start(work)
+    this.#start(peer, work)
   }
 }

@@ -1,10 +1,8 @@
-import { ServiceError } from '@strongroom/platform'
+import { OtherPeers, ServiceError } from '@strongroom/platform'
 
 /** Calls of one caller that are judged at a time: while others call too, and while nobody else does. */
 const amongOthers = 1
 const alone = 16
-/** So long after its last call a caller counts as one that calls. */
-const callingMs = 1_000
 /** Of one caller, each with a body of up to 4 MiB. */
 const mostWaiting = 128
 
@@ -19,14 +17,11 @@ interface Calls {
  */
 export class FairCalls {
   readonly #calls = new Map<string, Calls>()
-  /** Who called last, and who did before of all others. */
-  #last: { caller: string; at: number } | undefined
-  #lastOther: { caller: string; at: number } | undefined
+  readonly #others = new OtherPeers()
 
   /** Somebody calls who never waits. */
   note(caller: string): void {
-    if (this.#last !== undefined && this.#last.caller !== caller) this.#lastOther = this.#last
-    this.#last = { caller, at: performance.now() }
+    this.#others.note(caller)
   }
 
   /**
@@ -57,8 +52,7 @@ export class FairCalls {
   }
 
   #most(caller: string): number {
-    const other = this.#last?.caller === caller ? this.#lastOther : this.#last
-    return other !== undefined && performance.now() - other.at < callingMs ? amongOthers : alone
+    return this.#others.call(caller) ? amongOthers : alone
   }
 }
 

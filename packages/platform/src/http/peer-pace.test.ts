@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest'
+import { FairQueue } from './fair-queue.ts'
+import { PeerPace } from './peer-pace.ts'
+
+describe('a peer that begins much', () => {
+  let now = 0
+  const paceOf = (): PeerPace => new PeerPace(() => now)
+  /** As fast as it may; how long it had to wait for each. */
+  const begin = (pace: PeerPace, peer: string, count: number): number[] =>
+    Array.from({ length: count }, () => {
+      const wait = pace.wait(peer)
+      now += wait
+      pace.began(peer)
+      return wait
+    })
+
+  it('waits between its pieces while another calls, and not before it has begun many (attack W4)', () => {
+    const pace = paceOf()
+    pace.began('quiet')
+    const waits = begin(pace, 'loud', 200)
+    expect(waits.slice(0, 50)).toEqual(Array(50).fill(0))
+    expect(waits.slice(52).filter((wait) => wait === 4).length).toBeGreaterThan(110)
+    for (const peer of ['quiet', 'new']) expect(pace.wait(peer)).toBe(0)
+  })
+
+  it('has all of the thread where nobody else calls', () => {
+    const pace = paceOf()
+    expect(begin(pace, 'alone', 500)).toEqual(Array(500).fill(0))
+    pace.began('another')
+    expect(pace.wait('alone')).toBe(4)
+    now += 1_001
+    expect(begin(pace, 'alone', 500)).toEqual(Array(500).fill(0))
+  })
+
+  it('has its pieces back with time', () => {
+    const pace = paceOf()
+    begin(pace, 'loud', 50)
+    pace.began('quiet')
+    expect(pace.wait('loud')).toBe(4)
+    now += 200
+    expect(begin(pace, 'loud', 10)).toEqual(Array(10).fill(0))
+    expect(pace.wait('loud')).toBe(4)
+  })
+
+  it('is told from others, however many there are', () => {
+    const pace = paceOf()
+    for (let n = 0; n < 5_000; n++) {
+      pace.began(`peer ${n}`)
+      if (n % 10 === 0) pace.began('loud')
+    }
+    expect(pace.wait('loud')).toBe(4)
+    expect(pace.wait('peer 4999')).toBe(0)
+  })
+
+  it('holds up nobody else in a queue, and goes on by itself when it may (attacks W4, W6)', async () => {
+    let wait = 20
+    const queue = new FairQueue({ pace: { began: () => {}, wait: (peer) => (peer === 'loud' ? wait : 0) } })
+    const begun: string[] = []
+    const send = (peer: string): void => queue.begin(peer, () => begun.push(peer))
+    for (let n = 0; n < 3; n++) send('loud')
+    for (let n = 0; n < 3; n++) send('quiet')
+    await expect.poll(() => begun).toEqual(['quiet', 'quiet', 'quiet'])
+    send('quiet')
+    await expect.poll(() => begun.length).toBe(4)
+    wait = 0
+    await expect.poll(() => begun).toEqual([...Array<string>(4).fill('quiet'), ...Array<string>(3).fill('loud')])
+  })
+})
