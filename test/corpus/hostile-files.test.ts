@@ -6,13 +6,14 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { BootEvidence } from '@strongroom/contract'
 import { VerificationCache } from '@strongroom/evidence'
-import { detect, judge, type Judgement, type Piece } from '@strongroom/evidence/files'
+import { detect, judge, type Piece } from '@strongroom/evidence/files'
 import { createSilicon, type Silicon } from '@strongroom/silicon'
 import { memoryKeyStore, settableClock } from '@strongroom/silicon/testing'
 import { evidenceCommands } from '../../apps/cli/src/commands/evidence.ts'
 import type { CommandContext } from '../../apps/cli/src/core/command.ts'
 import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
 import { type Boot, makeBoot, makeSilicon } from './boot.ts'
+import { verifyFiles, type Files } from './support/verify-files.ts'
 
 /** Milliseconds: making keys of 4096 bits takes seconds, on a busy machine many. */
 const making = 120_000
@@ -34,28 +35,8 @@ beforeAll(async () => {
 afterAll(async () => rm(folder, { recursive: true }))
 afterEach(() => (process.exitCode = 0))
 
-type Files = Record<string, string | Uint8Array | object>
-
-/** Runs the command on these files; the exit code first, then the code of the fault or the verdict, and what a person reads. */
-async function verify(
-  files: Files,
-  options: Record<string, string> = {},
-): Promise<[exit: number, code: string, text: string]> {
-  const args: string[] = []
-  for (const [name, content] of Object.entries(files)) {
-    const path = join(folder, name)
-    const bytes = typeof content === 'string' || content instanceof Uint8Array ? content : JSON.stringify(content)
-    await writeFile(path, bytes)
-    args.push(path)
-  }
-  const command = evidenceCommands.find(({ words }) => words[1] === 'verify')!
-  process.exitCode = 0
-  const anchors = join(folder, 'anchors.json')
-  const context = { args, options: { at: snp.at.toISOString(), anchors, ...options } }
-  const result = await command.run(context as unknown as CommandContext)
-  const { verdict, code } = result!.data as Judgement
-  return [Number(process.exitCode), code ?? verdict, result!.lines!.join('\n')]
-}
+const verify = async (files: Files, options?: Record<string, string>): Promise<[number, string, string]> =>
+  await verifyFiles({ folder, at: snp.at }, files, options)
 
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64url'))
 const hardware = (boot: Boot): BootEvidence['silicon'] & { kind: 'SNP' } =>

@@ -102,7 +102,14 @@ const verify: Command = {
     const means = { primitives: nodePrimitives(nodeCrypto), cache: new VerificationCache() }
     const end = performance.now() + deadline
     const expired = (): boolean => performance.now() > end
-    const judgement = await judge({ pieces: await readPieces(context.args), anchors, at, policy, expired, ...means })
+    const judgement = await judge({
+      pieces: await readPieces(context.args, expired),
+      anchors,
+      at,
+      policy,
+      expired,
+      ...means,
+    })
     process.exitCode = { accepted: 0, refused, unjudged: cannotBeJudged, nothing: nothingToAccept }[judgement.verdict]
     const lines = renderJudgement(judgement, at)
     if (anchors.simulated) lines.push('Simulated silicon: the chain is whole, but no host is kept out.')

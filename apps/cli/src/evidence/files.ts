@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { gunzip } from './gunzip.ts'
+import { gunzipUpTo } from './gunzip.ts'
 import {
   EvidenceError,
   readJsonObject,
@@ -75,18 +75,32 @@ const notRegular = (path: string, found: string): CliError =>
     remedy: 'Write the evidence to a file first.',
   })
 
-/** Every piece of evidence in these files, each named by its file and its place in it. */
-export async function readPieces(paths: readonly string[]): Promise<Piece[]> {
+/**
+ * Every piece of evidence in these files, each named by its file and its place in it.
+ * @param expired whether time is up, asked before each file
+ */
+export async function readPieces(paths: readonly string[], expired: () => boolean = () => false): Promise<Piece[]> {
   if (paths.length > most.files) throw tooLarge(`A list of ${paths.length} files`, most.all)
   const pieces: Piece[] = []
   let left = most.all
+  const gunzip = gunzipUpTo(most.all)
   for (const path of paths) {
+    if (expired()) throw outOfTime(path)
     const bytes = await readBytes(path, Math.min(left, most.file))
     left -= bytes.length
     pieces.push(...detect(path, bytes, { gunzip }))
   }
   return pieces
 }
+
+const outOfTime = (path: string): CliError =>
+  new CliError({
+    code: 'TimeIsUp',
+    message: `Reading the files took too long; ${path} was not read.`,
+    exitCode: cannotBeJudged,
+    expected: 'evidence, which is read in less than a second',
+    remedy: 'Judge fewer or smaller files at once.',
+  })
 
 /** A JSON file that the user named as policy or anchors: refused whole where it is not what it should be. */
 export async function readJson(path: string, what: string): Promise<unknown> {

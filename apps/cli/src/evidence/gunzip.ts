@@ -13,3 +13,13 @@ export const gunzip: Gunzip = (bytes, maximum) => {
     return undefined
   }
 }
+
+/** For all files of one command: together they give no more than this many bytes. */
+export function gunzipUpTo(most: number): Gunzip {
+  let left = most
+  return (bytes, maximum) => {
+    const unpacked = gunzip(bytes, Math.min(left, maximum))
+    left -= unpacked?.length ?? 0
+    return unpacked
+  }
+}

@@ -12,7 +12,7 @@ export function detectContainer(
   inner: Pick<InnerDetector, 'detectAt' | 'budget'>,
 ): Piece[] | undefined {
   if (isScaleCollateral(bytes)) return fromScale(name, bytes)
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8) return undefined
+  if (!isGzip(bytes)) return undefined
   const { budget } = inner
   if (budget.gunzip === undefined) return [{ name, kind: 'unknown', reason: 'Unpack this gzip stream first' }]
   const unpacked = budget.gunzip(bytes, budget.unpacked)
@@ -23,6 +23,9 @@ export function detectContainer(
   budget.unpacked -= unpacked.length
   return inner.detectAt(name, unpacked, depth + 1, budget)
 }
+
+/** RFC 1952, section 2.3.1: by DEFLATE, which is the only method there is. */
+export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b && bytes[2] === 8
 
 function fromScale(name: string, bytes: Uint8Array): Piece[] {
   try {

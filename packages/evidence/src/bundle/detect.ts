@@ -1,10 +1,10 @@
 import { ParseError } from '../core/errors.ts'
 import { imageMeasurementsType } from '../expect/predict/image-measurements.ts'
 import { parseJws } from '../tokens/jws.ts'
-import { detectContainer } from './containers.ts'
+import { detectContainer, isGzip } from './containers.ts'
 import { decodeText, detectBinary } from './decode.ts'
 import type { Budget, Gunzip } from './inner.ts'
-import { detectJson } from './json.ts'
+import { detectJson, isContainer } from './json.ts'
 import { detectPem, hasPem } from './pem-pieces.ts'
 import type { Piece } from './piece.ts'
 
@@ -23,7 +23,14 @@ const maximumValues = 20_000
  */
 export function detect(name: string, bytes: Uint8Array, o: { gunzip?: Gunzip } = {}): Piece[] {
   const budget: Budget = { left: maximumValues, unpacked: maximumLength, ...o }
-  return detectAt(name, bytes, 0, budget).map((piece) => ({ ...piece, file: name }))
+  const pieces = detectAt(name, bytes, 0, budget)
+  const areKeys = pieces.every(({ kind }) => kind === 'jwks' || kind === 'public-key' || kind === 'tpm-public')
+  return pieces.map((piece) => ({ ...(areKeys ? piece : asNested(piece)), file: name }))
+}
+
+/** Keys are their giver's word only in a file that holds nothing else: beside evidence they are the word of who made it. */
+function asNested(piece: Piece): Piece {
+  return piece.kind === 'jwks' || piece.kind === 'public-key' ? { ...piece, nested: true } : piece
 }
 
 function detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget): Piece[] {
@@ -34,6 +41,8 @@ function detectAt(name: string, bytes: Uint8Array, depth: number, budget: Budget
   const known = detectBinary(name, bytes, depth > 1)
   if (known !== undefined) return known
   const text = asText(bytes)
+  if (depth >= maximumDepth && (isGzip(bytes) || (text !== undefined && isContainer(text))))
+    return [{ name, kind: 'unreadable', code: 'TooDeep', reason: 'It is wrapped more often than evidence is' }]
   if (text !== undefined && depth < maximumDepth) {
     const pieces = detectText(name, text, depth, budget)
     if (pieces.length > 0) return pieces

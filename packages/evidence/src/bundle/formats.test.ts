@@ -229,7 +229,7 @@ describe('PEM among other things', () => {
   it('is certificates, keys and lists, and nothing is passed over', () => {
     expect(detectPem('x', `${block('CERTIFICATE')}${block('PUBLIC KEY')}${block('X509 CRL')}`)).toEqual([
       certificates,
-      { name: 'x', kind: 'public-key', spki: Uint8Array.of(0x30, 0) },
+      { name: 'x', kind: 'public-key', spki: Uint8Array.of(0x30, 0), nested: false },
       { name: 'x', kind: 'crl', bytes: Uint8Array.of(0x30, 0) },
     ])
     expect(detectPem('x', `${block('CERTIFICATE')}${block('EC PRIVATE KEY')}`)).toMatchObject([

@@ -48,12 +48,7 @@ interface Place {
 
 function walk(place: Place, value: unknown, level: number, pieces: Piece[]): void {
   if (level > maximumDepth) {
-    pieces.push({
-      name: place.name,
-      kind: 'unreadable',
-      code: 'TooDeep',
-      reason: 'It is nested deeper than evidence is',
-    })
+    pieces.push(tooDeep(place.name, 'It is nested deeper than evidence is'))
     return
   }
   const { budget } = place.inner
@@ -180,10 +175,15 @@ function signedText(
   return { name: `${place.name} ${name}`, kind, text: `{"${member}":${body},"signature":"${signature}"}` }
 }
 
+/** Whether a text is made to hold others. */
+export const isContainer = (text: string): boolean => hasPem(text) || /^\s*[{[]/.test(text) || text.startsWith('eyJ')
+
+const tooDeep = (name: string, reason: string): Piece => ({ name, kind: 'unreadable', code: 'TooDeep', reason })
+
 function fromString(place: Place, text: string): Piece[] {
-  if (text.length < minimumLength || place.depth > 4) return []
-  const marked = hasPem(text) || /^\s*[{[]/.test(text) || text.startsWith('eyJ')
-  if (marked) {
+  if (text.length < minimumLength) return []
+  if (isContainer(text)) {
+    if (place.depth > 4) return [tooDeep(place.name, 'It is wrapped more often than evidence is')]
     const found = place.inner
       .detectText(place.name, text.trim(), place.depth, place.inner.budget)
       .filter((piece) => piece.kind !== 'unknown')

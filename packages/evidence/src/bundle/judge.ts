@@ -75,6 +75,8 @@ interface JudgeInput extends VerifyContext {
 
 /** Pieces of one judgement; a stored boot has 20. */
 const maximumPieces = 512
+/** Certificates in all pieces together: each chain is looked for among all of them. */
+const maximumCertificates = 1_000
 
 class OutOfTime extends Error {}
 
@@ -84,13 +86,13 @@ class OutOfTime extends Error {}
  */
 export async function judge(o: JudgeInput): Promise<Judgement> {
   const anchors = [...o.anchors.amd, ...o.anchors.intel]
-  const few = o.pieces.length > maximumPieces ? [] : [...o.pieces, ...(o.library ?? [])]
-  const pool = await Pool.of(few, o.at, anchors, o)
-  const check = allOf('evidence', await judgeWithin(o, pool))
+  const excess = excessOf(o.pieces)
+  const pool = await Pool.of(excess === undefined ? [...o.pieces, ...(o.library ?? [])] : [], o.at, anchors, o)
+  const check = allOf('evidence', excess === undefined ? await judgeWithin(o, pool) : [excess])
   const code = firstFailure(check)?.code
   const holds = o.pieces.some(isStatement) ? 'accepted' : 'nothing'
   const verdict = check.outcome === 'passed' ? holds : check.outcome === 'failed' ? 'refused' : 'unjudged'
-  const says = o.pieces.length > maximumPieces ? [] : whatIsSaid(o.pieces, pool)
+  const says = excess === undefined ? whatIsSaid(o.pieces, pool) : []
   const asked = unasked(o.policy ?? {}, o.pieces)
   const platforms = says.length === 0 ? [] : platformsIn(o.pieces, pool)
   const advisories = platforms.flatMap(({ of, platform }) =>
@@ -99,12 +101,25 @@ export async function judge(o: JudgeInput): Promise<Judgement> {
   return { check, verdict, ...(code === undefined ? {} : { code }), says, unasked: asked, advisories }
 }
 
+/** The fault of more than one judgement takes. */
+function excessOf(pieces: readonly Piece[]): Check | undefined {
+  const certificates = pieces.reduce(
+    (sum, each) => sum + (each.kind === 'certificates' ? each.certificates.length : 0),
+    0,
+  )
+  const counts: [string, number, number][] = [
+    ['pieces', pieces.length, maximumPieces],
+    ['certificates', certificates, maximumCertificates],
+  ]
+  const over = counts.find(([, found, most]) => found > most)
+  if (over === undefined) return undefined
+  const [what, found, most] = over
+  const message = 'This is more than one judgement takes: judge machine by machine'
+  const facts = { expected: `at most ${most} ${what}`, found: `${found}` }
+  return failed('file.kind', new ParseError({ code: 'TooLarge', message, ...facts }))
+}
+
 async function judgeWithin(o: JudgeInput, pool: Pool): Promise<Check[]> {
-  if (o.pieces.length > maximumPieces) {
-    const facts = { expected: `at most ${maximumPieces} pieces`, found: `${o.pieces.length}` }
-    const message = 'This is more than one judgement takes: judge machine by machine'
-    return [failed('file.kind', new ParseError({ code: 'TooLarge', message, ...facts }))]
-  }
   try {
     return await new Judge(o, pool).judge()
   } catch (error) {
@@ -353,7 +368,8 @@ class Judge {
       const o = { document: piece.bytes, anchors: this.#anchors.aws ?? [], at, nonce, pcrs, primitives, cache }
       checks.push(named(piece, await checkNitro(o)))
     }
-    const keys = this.#of('public-key').flatMap(({ spki }) => attempt(() => parsePublicKey(spki)) ?? [])
+    const own = this.#of('public-key').filter(({ nested }) => !nested)
+    const keys = own.flatMap(({ spki }) => attempt(() => parsePublicKey(spki)) ?? [])
     for (const piece of this.#each('cca-token')) {
       const { check, key } = await checkCca({ token: piece.bytes, keys, nonce, primitives, cache })
       this.#pool.ledger.use(key?.spki)

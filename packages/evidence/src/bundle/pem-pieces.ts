@@ -12,7 +12,14 @@ export function hasPem(text: string): boolean {
   return text.includes('-----BEGIN ') || text.includes(encodedBegin)
 }
 
-/** Certificates, keys and lists of a PEM text; `unreadable` for blocks of another kind. */
+const block = /-----BEGIN ([A-Z0-9 ]{1,64})-----[^]*?-----END \1-----/g
+/** Marks that are of no block; JSON; a long run, or many lines, of what encodes bytes. */
+const evidently = /-----|[{[]\s*["{[]|[\w+/=-]{512}|(?:[\w+/=-]{40,}\s+){7}/
+
+/** Whether text around the blocks, which tools use to describe them, holds what nobody would then read. */
+const holdsMore = (text: string): boolean => evidently.test(text.replace(block, ''))
+
+/** Certificates, keys and lists of a PEM text; `unreadable` for blocks of another kind, and for evidence around them. */
 export function detectPem(name: string, text: string): Piece[] {
   if (!text.includes(encodedBegin)) return detectBlocks(name, text)
   const plain = text.replaceAll(/-----BEGIN%20[^\s"']+/g, (header) => {
@@ -33,7 +40,7 @@ function detectBlocks(name: string, text: string): Piece[] {
       pieces.push({ name, kind: 'certificates', certificates: parsePem(text) })
     }
     if (text.includes('-----BEGIN PUBLIC KEY-----')) {
-      for (const spki of parsePem(text, 'PUBLIC KEY')) pieces.push({ name, kind: 'public-key', spki })
+      for (const spki of parsePem(text, 'PUBLIC KEY')) pieces.push({ name, kind: 'public-key', spki, nested: false })
     }
     if (text.includes('-----BEGIN X509 CRL-----')) {
       for (const bytes of parsePem(text, 'X509 CRL')) pieces.push({ name, kind: 'crl', bytes })
@@ -43,6 +50,10 @@ function detectBlocks(name: string, text: string): Piece[] {
     return [{ name, kind: 'unknown', reason: `The PEM text is damaged: ${error.message}` }]
   }
   if (pieces.length === 0) return [{ name, kind: 'unknown', reason: 'The PEM text holds no evidence' }]
+  if (holdsMore(text)) {
+    const reason = 'Beside the PEM blocks stands more than a description of them: give it as a file of its own'
+    pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason })
+  }
   for (const [, label] of text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,64})-----/g)) {
     if (label === undefined || readLabels.has(label)) continue
     pieces.push({ name, kind: 'unreadable', code: 'UnknownType', reason: `A PEM block ${label} is no evidence` })

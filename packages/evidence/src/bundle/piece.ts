@@ -26,8 +26,8 @@ export type Piece = { name: string; file?: string } & (
   | { [K in BinaryKind]: { kind: K; bytes: Uint8Array } }[BinaryKind]
   /** TPM2B_PUBLIC. `nested`: it lies inside other evidence. */
   | { kind: 'tpm-public'; bytes: Uint8Array; nested: boolean }
-  /** DER SubjectPublicKeyInfo, from a PEM file of its own. */
-  | { kind: 'public-key'; spki: Uint8Array }
+  /** DER SubjectPublicKeyInfo. `nested`: it stands beside other evidence, whose maker may have made the key too. */
+  | { kind: 'public-key'; spki: Uint8Array; nested: boolean }
   /** DER, in the order of the file. */
   | { kind: 'certificates'; certificates: readonly Uint8Array[] }
   /** Unchanged: a signature covers the text. */
@@ -38,7 +38,7 @@ export type Piece = { name: string; file?: string } & (
   | { kind: 'release'; text: string }
   /** Compact JWS: what an image measures, signed by an installation. */
   | { kind: 'image-measurements'; text: string }
-  /** `nested`: it lies inside other evidence, whose maker may have made the keys too. */
+  /** `nested`: it lies inside other evidence, or beside it in one file, whose maker may have made the keys too. */
   | { kind: 'jwks'; value: unknown; nested: boolean }
   | {
       kind: 'tpm-quote'

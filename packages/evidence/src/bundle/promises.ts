@@ -41,7 +41,7 @@ export function brokenPromise(
   value: unknown,
   found: readonly Piece[],
 ): Piece | undefined {
-  const kinds = promised.get(member.toLowerCase().replaceAll(/[^a-z]/g, ''))
+  const kinds = promised.get(member.toLowerCase().replaceAll(/[^a-z]/g, '')) ?? promisedByWord(member, value)
   if (kinds === undefined || isNothing(value)) return undefined
   if (found.some(({ kind }) => kinds === 'any' || kinds.includes(kind) || kind === 'unreadable')) return undefined
   const place = `${name} ${member}`
@@ -52,6 +52,22 @@ export function brokenPromise(
   }
   const reason = `“${member}” holds nothing that can be read as ${log ? 'an event log' : 'evidence'}`
   return { name: place, kind: 'unreadable', code: 'UnknownType', reason }
+}
+
+/** Words of names that tools and people make up for evidence: `raw_quote`, `quoteHex`, `report_bytes`. */
+const words = new Set(['quote', 'report', 'evidence', 'attestation', 'token'])
+/** Text of an SNP report in base64, the shortest evidence under such names, is half as long again; digests and types are shorter. */
+const longText = 1_000
+const longList = 500
+
+function promisedByWord(member: string, value: unknown): Promised | undefined {
+  const isLong = typeof value === 'string' ? value.length >= longText : Array.isArray(value) && value.length >= longList
+  if (!isLong) return undefined
+  const named = member
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z]+/)
+  return named.some((word) => words.has(word)) ? 'any' : undefined
 }
 
 /** Records as objects, as dstack and some of go-tpm-tools' writers have them. */

@@ -115,7 +115,7 @@ async function findKey(
     const { piece, material } = chosen
     quote.akPublic = material
     // What the user names as a file of its own, the user knows.
-    if (piece.kind === 'public-key' || !piece.nested) quote.keyBoundBy = 'caller'
+    if (!piece.nested) quote.keyBoundBy = 'caller'
     o.ledger.use(piece.kind === 'public-key' ? piece.spki : piece.bytes)
     return
   }
