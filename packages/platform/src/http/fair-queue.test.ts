@@ -121,6 +121,26 @@ describe('turns', () => {
     for (const [index, at] of begun.entries()) expect(at - (begun[index - 1] ?? started)).toBeGreaterThanOrEqual(4)
   })
 
+  it('are not taken by what nobody waits for any more', async () => {
+    const queue = new FairQueue()
+    const begun: number[] = []
+    let isWanted = true
+    for (let n = 0; n < 100; n++)
+      queue.begin(
+        'a',
+        () => {
+          begun.push(n)
+          work()
+        },
+        () => isWanted || n === 99,
+      )
+    await setImmediate()
+    expect(begun).toEqual([0, 1])
+    isWanted = false
+    await setImmediate()
+    expect(begun).toEqual([0, 1, 99])
+  })
+
   it('take many short pieces in one turn', async () => {
     const queue = new FairQueue()
     let begun = 0

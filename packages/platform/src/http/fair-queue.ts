@@ -1,5 +1,12 @@
 import { PeerPace } from './peer-pace.ts'
 
+interface Piece {
+  work: () => void
+  isWanted: () => boolean
+}
+
+const always = (): boolean => true
+
 /** What one turn of the event loop may take of work that came at once: what comes meanwhile waits no longer than that. */
 const turnMs = 1
 /** Pieces that are begun in one turn at most. */
@@ -16,7 +23,7 @@ const longQueue = 16
  */
 export class FairQueue {
   /** Pieces that wait, by peer. The first peer is the next one. */
-  readonly #waiting = new Map<string, (() => void)[]>()
+  readonly #waiting = new Map<string, Piece[]>()
   /** When this turn began its first piece; undefined where it has begun none. */
   #began: number | undefined
   #isPlanned = false
@@ -39,12 +46,15 @@ export class FairQueue {
   /** Since when nothing was begun because of it. */
   #givesWaySince: number | undefined
 
-  /** Calls `work`, which must not throw, now or in a later turn. In the order in which it came. */
-  begin(peer: string, work: () => void): void {
+  /**
+   * Calls `work`, which must not throw, now or in a later turn. In the order in which it came.
+   * @param isWanted asked when its turn comes; what nobody waits for any more takes no turn
+   */
+  begin(peer: string, work: () => void, isWanted: () => boolean = always): void {
     const own = this.#waiting.get(peer)
-    if (own !== undefined) own.push(work)
+    if (own !== undefined) own.push({ work, isWanted })
     else if (this.#hasTime() && this.#pace.wait(peer) === 0) this.#start(peer, work)
-    else this.#waiting.set(peer, [work])
+    else this.#waiting.set(peer, [{ work, isWanted }])
     this.#plan()
   }
 
@@ -106,18 +116,20 @@ export class FairQueue {
 
   #count(): number {
     let count = 0
-    for (const works of this.#waiting.values()) count += works.length
+    for (const pieces of this.#waiting.values()) count += pieces.length
     return count
   }
 
   #next(): void {
     const peer = [...this.#waiting.keys()].find((each) => this.#pace.wait(each) === 0)
     if (peer === undefined) return
-    const works = this.#waiting.get(peer)!
-    this.#takesLast = this.#fromBothEnds && works.length > longQueue && !this.#takesLast
-    const work = (this.#takesLast ? works.pop() : works.shift())!
+    const pieces = this.#waiting.get(peer)!
+    this.#takesLast = this.#fromBothEnds && pieces.length > longQueue && !this.#takesLast
+    let piece: Piece | undefined
+    do piece = this.#takesLast ? pieces.pop() : pieces.shift()
+    while (piece?.isWanted() === false)
     this.#waiting.delete(peer)
-    if (works.length > 0) this.#waiting.set(peer, works)
-    this.#start(peer, work)
+    if (pieces.length > 0) this.#waiting.set(peer, pieces)
+    if (piece !== undefined) this.#start(peer, piece.work)
   }
 }

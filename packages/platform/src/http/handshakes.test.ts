@@ -114,6 +114,28 @@ describe('handshakes', () => {
     expect(await get(port)).toBe('ok')
   })
 
+  it('of one peer that waits for its turn for long are not given up for that (attack W6)', async () => {
+    // Shorter than the queue: 150 that wait 4 ms each, while another peer calls.
+    const { port } = await listen(300)
+    const hello = await clientHello()
+    const opened = Array.from({ length: 200 }, async () => {
+      const socket = await open(port, '127.64.0.8')
+      socket.write(hello)
+      const answered = await Promise.race([once(socket, 'data').then(() => true), once(socket, 'close')])
+      return answered === true
+    })
+    let isOver = false
+    const others = (async () => {
+      while (!isOver) {
+        await get(port)
+        await new Promise((done) => setTimeout(done, 50))
+      }
+    })()
+    expect((await Promise.all(opened)).filter(Boolean).length).toBe(200)
+    isOver = true
+    await others
+  })
+
   it('of a peer that opens many at once do not come before another peer’s (attack W6)', async () => {
     const { port } = await listen(60_000)
     const hello = await clientHello()

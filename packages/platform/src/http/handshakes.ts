@@ -28,13 +28,14 @@ export function beginHandshakesInTurn(server: Server, o: { silentMs: number }): 
         end()
         return
       }
-      queue.begin(addressOf(socket), () => {
-        if (socket.destroyed) return
-        socket.setTimeout(0, end)
+      // From here on it waits for us.
+      socket.setTimeout(0, end)
+      const begin = (): void => {
         socket.off('error', end)
         // TLS takes what was read already from the socket, and its own time limit begins.
         beginTls.call(server, socket)
-      })
+      }
+      queue.begin(addressOf(socket), begin, () => !socket.destroyed)
     })
   })
 }

@@ -39,7 +39,21 @@ describe('a peer that begins much', () => {
     expect(pace.wait('loud')).toBe(4)
     now += 200
     expect(begin(pace, 'loud', 10)).toEqual(Array(10).fill(0))
-    expect(pace.wait('loud')).toBe(4)
+    expect(begin(pace, 'loud', 60).at(-1)).toBe(4)
+  })
+
+  it('makes up for pieces that came late, and not for a long silence', () => {
+    const pace = paceOf()
+    pace.began('quiet')
+    begin(pace, 'loud', 60)
+    now += 40
+    pace.began('quiet')
+    const soon = begin(pace, 'loud', 40)
+    expect(soon.filter((wait) => wait === 0).length).toBeGreaterThanOrEqual(10)
+    expect(soon.at(-1)).toBe(4)
+    now += 900
+    pace.began('quiet')
+    expect(begin(pace, 'loud', 100).filter((wait) => wait === 0).length).toBeLessThan(80)
   })
 
   it('is told from others, however many there are', () => {

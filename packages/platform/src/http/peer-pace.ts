@@ -3,8 +3,9 @@ import { OtherPeers } from './other-peers.ts'
 /** Pieces that a peer may begin as fast as there is time, and how many a second it gets back of them. */
 const mostAtOnce = 50
 const perSecond = 50
-/** Beyond them, while others call, its pieces are begun this far apart. */
+/** Beyond them, while others call, its pieces are begun this far apart; one that was late is made up for so long. */
 const apartMs = 4
+const lateMs = 100
 /** Peers that are counted; the one that began something longest ago is forgotten first. */
 const countedPeers = 1_000
 
@@ -12,6 +13,8 @@ interface Pace {
   /** Pieces that were begun and not given back, at `at`. */
   taken: number
   at: number
+  /** When the next one is due. */
+  next: number
 }
 
 /**
@@ -33,9 +36,10 @@ export class PeerPace {
   began(peer: string): void {
     const now = this.#now()
     this.#others.note(peer)
-    const taken = this.#taken(peer, now) + 1
+    const taken = this.#taken(peer, now)
+    const due = Math.min(now, Math.max(this.#paces.get(peer)?.next ?? now, now - lateMs))
     this.#paces.delete(peer)
-    this.#paces.set(peer, { taken, at: now })
+    this.#paces.set(peer, { taken: Math.min(taken + 1, mostAtOnce), at: now, next: due + apartMs })
     if (this.#paces.size > countedPeers) this.#paces.delete(this.#paces.keys().next().value!)
   }
 
@@ -44,7 +48,7 @@ export class PeerPace {
     const pace = this.#paces.get(peer)
     if (pace === undefined) return 0
     const now = this.#now()
-    const wait = pace.at + apartMs - now
+    const wait = pace.next - now
     return wait <= 0 || this.#taken(peer, now) < mostAtOnce || !this.#others.call(peer) ? 0 : wait
   }
 

@@ -18,6 +18,7 @@ import { beginHandshakesInTurn } from './handshakes.ts'
 import { createHttpServer } from './http-server.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { FairQueue } from './fair-queue.ts'
+import { Pipelines } from './pipelines.ts'
 
 export interface ServeOptions {
   installation: Installation
@@ -61,6 +62,12 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   const metrics = createMetrics()
   const state = { closing: false }
   const queue = new FairQueue()
+  const pipelines = new Pipelines()
+  const begin = (request: IncomingMessage, response: ServerResponse): void => {
+    observe(metrics, request, response)
+    const work = (): void => route(o, request, response)
+    queue.begin(addressOf(request.socket), work, () => !request.socket.destroyed)
+  }
 
   const tlsServer = createHttpsServer(
     {
@@ -73,8 +80,7 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
       },
     },
     (request, response) => {
-      observe(metrics, request, response)
-      queue.begin(addressOf(request.socket), () => route(o, request, response))
+      if (pipelines.admits(request, response)) begin(request, response)
     },
   )
   // Clients that name no host (by address) get the certificate of the loopback address.
@@ -85,13 +91,13 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
   harden(tlsServer)
 
   const localServer = createHttpServer({ connectionsCheckingInterval }, (request, response) => {
+    if (!pipelines.admits(request, response)) return
     const ready = (): boolean => !state.closing && (o.ready?.() ?? true)
     if (o.portal === undefined || !isOfPortal(request)) {
       answerLocally({ request, response, metrics, ready })
       return
     }
-    observe(metrics, request, response)
-    queue.begin(addressOf(request.socket), () => route(o, request, response))
+    begin(request, response)
   })
   harden(localServer)
   const proxy = createConnectProxy(routeToOwnNames({ tlsPort: tls, localPort: local }))
