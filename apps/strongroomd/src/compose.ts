@@ -49,6 +49,8 @@ export interface ComposeOptions {
   bootLimitSeconds?: string | undefined
   /** `azure`: vaults of tenants take as many requests as Azure's do; no limit where it is absent. */
   vaultLimits?: string | undefined
+  /** Attest calls that one caller may make; the service's own limit where it is absent. */
+  callerLimit?: { requests: number; seconds: number }
   /** `1`: rows of stores without a seal are taken as they are, once, where an earlier Strongroom wrote them. */
   bindRows?: string | undefined
   /** `1`: VMs that ran when the last server ended stay off. */
@@ -172,6 +174,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       testApi: options.testApi === true ? createTestApi(installation) : undefined,
       bootLimitSeconds: parseSeconds('STRONGROOM_BOOT_LIMIT_SECONDS', options.bootLimitSeconds),
       rates: parseVaultLimits(options.vaultLimits),
+      callerLimit: options.callerLimit,
       bindRows: parseSwitch('STRONGROOM_BIND_ROWS', options.bindRows),
       keepVmsOff: parseSwitch('STRONGROOM_KEEP_VMS_OFF', options.keepVmsOff),
       mapsAzureProviders: parseSwitch('STRONGROOM_MAP_AZURE_PROVIDERS', options.mapAzureProviders),
@@ -200,6 +203,7 @@ async function startServices(o: {
   strictImages: boolean
   testApi: TestApi | undefined
   bootLimitSeconds: number | undefined
+  callerLimit: ComposeOptions['callerLimit']
   rates: VaultRates | undefined
   bindRows: boolean
   keepVmsOff: boolean
@@ -262,6 +266,7 @@ async function startServices(o: {
     ownerObjectId: identity.ownerObjectId,
     attestationKeyAuthorities: [authority.caPem],
     platformCallers: [orchestrator.objectId],
+    ...(o.callerLimit !== undefined && { callerLimit: o.callerLimit }),
   })
   opened.push(attestation)
   const vault = await createVaultService({

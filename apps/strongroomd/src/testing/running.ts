@@ -6,7 +6,7 @@ import * as tls from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loginHost, managementAudience, managementHost, type ArmOperation } from '@strongroom/contract'
 import { createWireClient, freePort, type WireClient } from '@strongroom/platform'
-import { compose, type RunningInstallation } from '../compose.ts'
+import { compose, type ComposeOptions, type RunningInstallation } from '../compose.ts'
 
 /** What Azure's clients take for a credential. */
 export interface Credential {
@@ -31,7 +31,9 @@ export interface TestInstallation {
   close(): Promise<void>
 }
 
-export async function startTestInstallation(o: { testApi?: boolean } = {}): Promise<TestInstallation> {
+export async function startTestInstallation(
+  o: Pick<ComposeOptions, 'testApi' | 'callerLimit'> = {},
+): Promise<TestInstallation> {
   const folder = await mkdtemp(join(tmpdir(), 'strongroom-installation-'))
   const [tlsPort, localPort] = [await freePort(), await freePort()]
   process.env['STRONGROOM_MASTER_KEY_FILE'] = join(folder, 'master-key')

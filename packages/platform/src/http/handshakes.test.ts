@@ -30,7 +30,7 @@ describe('handshakes', () => {
     for (const close of closing.splice(0)) close()
   })
   async function listen(silentMs: number): Promise<{ server: Server; port: number; begun: () => number }> {
-    const server = createServer({ ...identity, handshakeTimeout: 300 }, (_request, response) => response.end('ok'))
+    const server = createServer({ ...identity, handshakeTimeout: 2_000 }, (_request, response) => response.end('ok'))
     server.on('tlsClientError', (_error, socket) => socket.destroy())
     const [tls] = server.listeners('connection') as ((this: Server, socket: Socket) => void)[]
     let begun = 0
