@@ -6,6 +6,8 @@ import { editDatabase } from '../host/vm-record.ts'
 import { runProgram } from '../host/programs.ts'
 
 const stateRefused = refused(/^GuestState/)
+/** Of a VM under a customer's key: whose guest state it is shows before it is opened, where the other is under none of its keys. */
+const stateOfAnother = [stateRefused, refused(/^CustomerKeyNotOfSet$/)]
 const rolledBack = refused(/^GuestStateRolledBack$/)
 const rowAltered = refused(/^RowAltered$/)
 
@@ -91,6 +93,7 @@ export const guestStateAttacks: Attack[] = [
       'puts it in the place of this VM’s',
       async (host) => await copyFile(join(host.sibling()!.folder, 'guest-state.vmgs'), host.guestState),
     ),
+    ends: stateOfAnother,
     cannot: withoutSibling,
   },
   {
@@ -108,6 +111,7 @@ export const guestStateAttacks: Attack[] = [
         ])
       },
     ),
+    ends: stateOfAnother,
     cannot: withoutSibling,
   },
   {
