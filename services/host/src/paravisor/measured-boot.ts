@@ -128,11 +128,18 @@ async function verifyLog(report: BootReport, expected: ExpectedRegisters): Promi
       )
     }
   }
-  for (const [index, value] of Object.entries(expected.firmwareLog)) {
-    const found = replayed.get(Number(index)) ?? new Uint8Array(32)
-    if (!equal(found, value))
-      throw refused(`its event log does not replay to the predicted PCR ${index}`, toHex(value), toHex(found))
-  }
+  const others = Object.entries(expected.firmwareLog)
+    .map(([index, value]) => ({
+      name: `PCR ${index}`,
+      value,
+      found: replayed.get(Number(index)) ?? new Uint8Array(32),
+    }))
+    .filter(({ value, found }) => !equal(found, value))
+  if (others.length === 0) return
+  // All of them: which registers differ together tells what was changed.
+  const list = (of: 'value' | 'found'): string => others.map((each) => `${each.name} ${toHex(each[of])}`).join(', ')
+  const names = others.map(({ name }) => name).join(' and ')
+  throw refused(`its event log does not replay to the predicted ${names}`, list('value'), list('found'))
 }
 
 const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')

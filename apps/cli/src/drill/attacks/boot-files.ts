@@ -97,7 +97,7 @@ export const bootFileAttacks: Attack[] = [
     id: 'B4/microsoft-shim',
     title: 'the VM’s own kernel image, started by a boot loader that Microsoft signed',
     does: `puts Debian’s shim at ${bootFile} and the kernel image behind it, where Microsoft’s keys are in db`,
-    ends: [measured(4), measured(7), bootLoaderRefused],
+    ends: [measured(7), bootLoaderRefused],
     cannot: async () => (existsSync(shim) ? undefined : `there is no ${shim} (apt-get install shim-signed)`),
     carryOut: async (host) => {
       const partition = await host.bootPartition()
