@@ -1,6 +1,15 @@
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  digestOf,
+  readRecords,
+  recordsPath,
+  renderWorksWith,
+  versionsOf,
+  withRun,
+  worksWithPath,
+} from './works-with.ts'
 
 const path = resolve(import.meta.dirname, '../../../docs/compatibility.md')
 
@@ -20,7 +29,7 @@ one that Azure does not.
 
 const escape = (text: string): string => text.replaceAll('|', String.raw`\|`)
 
-/** Rewrites the part of docs/compatibility.md that one client's test owns. */
+/** Rewrites the part of docs/compatibility.md that one client's test owns, and the run's record with docs/works-with.md where something is new. */
 export async function writeCompatibility(client: string, title: string, rows: Row[]): Promise<void> {
   const sections = [...new Set(rows.map(({ section }) => section))]
   const tables = sections.map((section) => {
@@ -30,7 +39,22 @@ export async function writeCompatibility(client: string, title: string, rows: Ro
     return [`### ${section}`, '', '| Call | Result |', '|---|---|', ...lines, ''].join('\n')
   })
   const part = ['', `## ${title}`, '', `${rows.length} calls.`, '', ...tables].join('\n')
-  await alone(() => replacePart(client, part))
+  const run = { title, clients: versionsOf(client), part: digestOf(part) }
+  await alone(async () => {
+    await replacePart(client, part)
+    const before = readRecords()
+    const after = withRun(before, client, run)
+    if (JSON.stringify(after) === JSON.stringify(before)) return
+    await writeFile(recordsPath, `${JSON.stringify(after, null, 2)}\n`)
+    await writeFile(worksWithPath, renderWorksWith(after))
+  })
+}
+
+/** What each client's test wrote, by its name. */
+export async function partsOf(): Promise<Record<string, string>> {
+  const text = await readFile(path, 'utf8')
+  const parts = text.matchAll(/<!-- (\S+): written by its test -->\n([\s\S]*?)\n<!-- end of \1 -->/g)
+  return Object.fromEntries([...parts].map(([, client, part]) => [client!, part!]))
 }
 
 async function replacePart(client: string, content: string): Promise<void> {
@@ -46,7 +70,7 @@ async function replacePart(client: string, content: string): Promise<void> {
 }
 
 /** Files of tests run side by side, and each writes its part: one reads and writes at a time. What a killed one left is passed over. */
-async function alone(work: () => Promise<void>): Promise<void> {
+export async function alone(work: () => Promise<void>): Promise<void> {
   const lock = `${path}.lock`
   const deadline = Date.now() + 10_000
   for (;;) {

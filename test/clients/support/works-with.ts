@@ -1,0 +1,91 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+const root = resolve(import.meta.dirname, '../../..')
+export const recordsPath: string = join(root, 'test/clients/works-with.json')
+export const worksWithPath: string = join(root, 'docs/works-with.md')
+
+/** What one client's test wrote of its last run that was whole and had another outcome, or another version, than the one before. */
+export interface RunRecord {
+  title: string
+  /** Name and version of each program or library that ran; none where requests are replayed. */
+  clients: Record<string, string>
+  /** SHA-256 of its part of docs/compatibility.md. */
+  part: string
+  /** Day, UTC. */
+  on: string
+}
+
+export type Records = Record<string, RunRecord>
+
+export const digestOf = (part: string): string => createHash('sha256').update(part).digest('hex')
+
+export const readRecords = (): Records => JSON.parse(readFileSync(recordsPath, 'utf8')) as Records
+
+/** The records with a run's, which keeps its day where nothing is new. */
+export function withRun(records: Records, client: string, run: Omit<RunRecord, 'on'>): Records {
+  const { on, ...before } = records[client] ?? { on: '' }
+  const same = JSON.stringify(before) === JSON.stringify(run)
+  const kept = same ? on : new Date().toISOString().slice(0, 10)
+  return { ...records, [client]: { ...run, on: kept } }
+}
+
+/** Programs of SDK calls, by the test that runs them. */
+const programs: Record<string, string[]> = {
+  sdk: ['sdk.ts', 'sdk-calls.ts', 'sdk-kept-calls.ts', 'sdk-vm-calls.ts'],
+  'az-public-names': ['public-names-calls.ts'],
+}
+
+/** Versions of what a client's test runs: of Debian's packages as installed, of npm's as locked. */
+export function versionsOf(client: string): Record<string, string> {
+  const debian = client === 'python-keyvault' ? ['python3-azure'] : /^az(-|$)/.test(client) ? ['azure-cli'] : []
+  return Object.fromEntries([...debian.map((name) => [name, installed(name)] as const), ...lockedOf(client)])
+}
+
+function installed(name: string): string {
+  try {
+    return execFileSync('dpkg-query', ['-W', '-f', '${Version}', name], { encoding: 'utf8' })
+  } catch {
+    return '(not by a Debian package)'
+  }
+}
+
+/** What the programs import of Azure's SDKs, with the versions of package-lock.json. */
+export function lockedOf(client: string): [name: string, version: string][] {
+  const sources = (programs[client] ?? []).map((file) => readFileSync(join(import.meta.dirname, file), 'utf8'))
+  const names = new Set(
+    sources.flatMap((text) => [...text.matchAll(/from '(@azure\/[a-z-]+)'/g)].map(([, name]) => name!)),
+  )
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version: string }>
+  }
+  return [...names].toSorted().map((name) => [name, packages[`node_modules/${name}`]!.version])
+}
+
+/** The line that runs a client's test. */
+export function commandOf(client: string): string {
+  const slow = `test/clients/${client}.slow.test.ts`
+  const isSlow = existsSync(join(root, slow))
+  return `npx vitest run --project ${isSlow ? 'slow' : 'clients'} ${isSlow ? slow : `test/clients/${client}.test.ts`}`
+}
+
+/** docs/works-with.md. */
+export function renderWorksWith(records: Records): string {
+  const rows = Object.entries(records).map(([client, { title, clients, on }]) => {
+    const versions = Object.entries(clients).map(([name, version]) => `${name} ${version}`)
+    return `| ${title} | ${versions.join(', ') || 'requests, replayed'} | ${on} | \`${commandOf(client)}\` |`
+  })
+  return [
+    '# Works with',
+    '',
+    'Stock clients that were run against Strongroom, unmodified, by the tests that write this page (`npm run works-with` writes it from their records, `test/clients/works-with.json`).',
+    'The day is that of the first run with these versions and these answers; CI runs every one of them for each change. Call by call: [compatibility.md](compatibility.md).',
+    '',
+    '| What | Client and version | Since | By |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n')
+}
