@@ -28,10 +28,12 @@ begin lint oxlint --type-aware
 begin test-types tsc -p tsconfig.tests.json
 begin types types
 begin format oxfmt --check
+# Dependencies, files and exports that nothing uses.
+begin unused knip --no-progress --no-config-hints
 if [ "${1:-}" != --static ]; then begin boundaries vitest run --project unit test/boundaries; fi
 
 failed=()
-for name in format types test-types lint boundaries; do
+for name in format unused types test-types lint boundaries; do
   if [ -z "${parts[$name]:-}" ]; then continue; fi
   if wait "${parts[$name]}"; then
     echo "$name: right"

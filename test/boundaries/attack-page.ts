@@ -43,7 +43,7 @@ export function titlesIn(source: string): string[] {
 }
 
 /** Ids that a title names, in its order. */
-export function idsOf(title: string): string[] {
+function idsOf(title: string): string[] {
   return /\(attacks? ([^)]+)\)$/.exec(title)?.[1]?.split(', ') ?? []
 }
 

@@ -235,16 +235,6 @@ export const rules = {
         return !(name in known) && !(isTest(entry.file) && ['vitest', 'fast-check'].includes(name))
       })
       .map(text),
-
-  /** Dependencies that no file of the workspace imports. */
-  unused: (all: readonly Import[], workspace: string, { dependencies }: Manifest): string[] =>
-    Object.keys(dependencies ?? {}).filter(
-      (name) =>
-        !all.some(
-          (entry) =>
-            entry.workspace === workspace && (entry.specifier === name || entry.specifier.startsWith(`${name}/`)),
-        ),
-    ),
 }
 
 export type Manifest = Partial<

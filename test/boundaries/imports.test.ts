@@ -115,55 +115,15 @@ describe('who imports whom', () => {
     expect(rules.circles(planted('packages/new/src/a.ts', "import type { A } from './a.ts'"))).toHaveLength(1)
   })
 
-  it('declares every package that is imported, and none that is not', () => {
+  // That none is declared which is not imported: unused.test.ts.
+  it('declares every package that is imported', () => {
     expect(rules.declared(all, manifestOf)).toEqual([])
-    expect(workspaces.flatMap((each) => rules.unused(all, each, manifestOf(each)))).toEqual([])
     expect(rules.declared(planted('services/vault/src/x.ts', "import { y } from 'left-pad'"), manifestOf)).toHaveLength(
       1,
     )
     expect(rules.declared(planted('services/vault/src/x.ts', "import { it } from 'vitest'"), manifestOf)).toHaveLength(
       1,
     )
-    expect(rules.unused(all, 'packages/contract', { dependencies: { typebox: '1.4.3' } })).toEqual(['typebox'])
-  })
-})
-
-describe('development dependencies', () => {
-  /** Read by other programs: by the compiler's `types`, and by `oxlint --type-aware`. */
-  const unnamed = ['@types/node', 'oxlint-tsgolint']
-  const texts = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts', '*.tsx'], {
-    cwd: root,
-  })
-    .toString()
-    .trim()
-    .split('\n')
-    .filter((file) => existsSync(join(root, file)))
-    .map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }))
-  const everywhere = texts.flatMap(({ file, text }) => importsOf(file, text))
-  const required = texts.flatMap(({ text }) =>
-    [...text.matchAll(/require(?:\.resolve|\(import\.meta\.url\))?\(\s*'([^']+)'/gi)].map((match) => match[1]!),
-  )
-  const scripts = ['package.json', ...readdirSync(join(root, 'scripts')).map((file) => `scripts/${file}`)]
-    .map((file) => readFileSync(join(root, file), 'utf8'))
-    .join('\n')
-
-  const programsOf = (name: string): string[] => {
-    const file = join(root, 'node_modules', name, 'package.json')
-    const { bin = {} } = JSON.parse(readFileSync(file, 'utf8')) as { bin?: string | Record<string, string> }
-    return typeof bin === 'string' ? [name] : Object.keys(bin)
-  }
-  const isRun = (program: string): boolean =>
-    new RegExp(`(?:^|[ "/])${program}(?:["\\s]|$)(?!:)`, 'm').test(scripts.replaceAll(/"[\w@/-]+": "[\d.]+"/g, ''))
-  const isImported = (name: string): boolean =>
-    everywhere.some(({ specifier }) => specifier === name || specifier.startsWith(`${name}/`)) ||
-    required.includes(name)
-  const unused = (names: readonly string[]): string[] =>
-    names.filter((name) => !unnamed.includes(name) && !isImported(name) && !programsOf(name).some(isRun))
-
-  it('are each imported or run', () => {
-    expect(unused(Object.keys(manifestOf('.').devDependencies ?? {}))).toEqual([])
-    // Installed, as others need them; neither imported nor run by us.
-    expect(unused(['vite', 'nanoid'])).toEqual(['vite', 'nanoid'])
   })
 })
 

@@ -64,7 +64,7 @@ export const at = (time: string | number): Date =>
   new Date((typeof time === 'number' ? time * 1000 : Date.parse(time)) + 1000)
 
 /** AMD's chains and Intel's authorities: what a verifier has at hand for every case alike. */
-export let authorities: Piece[] = []
+let authorities: Piece[] = []
 /** The corpus' revocation lists and texts of Intel. */
 export let collateral: Piece[] = []
 /** Fills `authorities` and `collateral`; call it before the tests. */
@@ -76,7 +76,7 @@ export function loadPieces(): void {
 }
 
 /** A chip's key lies in one of the chains; it goes with no report but its own. */
-export function isEndorsement(piece: PieceOf<'certificates'>): boolean {
+function isEndorsement(piece: PieceOf<'certificates'>): boolean {
   return piece.certificates.some((der) => parseCertificate(der).subject.commonName?.endsWith('EK') === true)
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   fromHex,
@@ -175,14 +175,9 @@ function pem(path: string): Uint8Array[] {
   return parsePem(readFileSync(path, 'utf8'))
 }
 
-export function toPem(der: Uint8Array): string {
+function toPem(der: Uint8Array): string {
   const lines = Buffer.from(der)
     .toString('base64')
     .replaceAll(/.{64}(?=.)/g, '$&\n')
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`
-}
-
-/** Names of the files of a folder; none where there is no folder. */
-export function namesIn(path: string): string[] {
-  return existsSync(path) ? readdirSync(path) : []
 }

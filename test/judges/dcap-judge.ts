@@ -17,7 +17,8 @@ interface Library {
   verify(quote: Buffer, collateral: Collateral, seconds: number): { status: string }
 }
 
-const library = createRequire(import.meta.url)('@phala/dcap-qvl') as Library
+const require = createRequire(import.meta.url)
+const library = require('@phala/dcap-qvl') as Library
 
 /** The form in which @phala/dcap-qvl takes collateral. Signed texts must be whole: this judge is given no broken wrapper. */
 export function dcapCollateral(collateral: TdxCollateral): Collateral {

@@ -23,7 +23,7 @@ function counts(all: Outcome[]): string[] {
   )
 }
 
-export function score(all: Outcome[]): string {
+function score(all: Outcome[]): string {
   if (all.length === 0) return '-'
   return ((100 * all.filter(({ verdict }) => verdict === 'killed').length) / all.length).toFixed(1)
 }

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
 import { build } from 'esbuild'
+import { publint } from 'publint'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildPackages, published } from '../../scripts/build-packages.ts'
 import { digests, emptyFolder, nodes, npm } from './stranger.ts'
@@ -25,6 +27,18 @@ function pack(to: string): string[] {
   for (const name of published) npm(join(root, 'packages', name), 'pack', '--pack-destination', to)
   return readdirSync(to).filter((name) => name.endsWith('.tgz'))
 }
+
+/** What publint says of a packed package, and how its types fail whoever imports it as a module, a line each. They are modules alone. */
+async function faultsOf(tarball: string): Promise<string[]> {
+  const bytes = Uint8Array.from(readFileSync(tarball))
+  const { messages } = await publint({ pack: { tarball: bytes.buffer }, strict: true })
+  const types = await checkPackage(createPackageFromTarballData(bytes))
+  const problems = types.types === false ? ['no types'] : types.problems.filter(isOfModules).map(({ kind }) => kind)
+  return [...messages.map(({ code, path }) => `${code} ${path.join('.')}`), ...problems].toSorted()
+}
+
+const isOfModules = (problem: object): boolean =>
+  !('resolutionKind' in problem) || problem.resolutionKind === 'node16-esm' || problem.resolutionKind === 'bundler'
 
 // Compilers and npm, on a machine that may be busy.
 beforeAll(() => {
@@ -64,6 +78,46 @@ describe('the packages in a folder of a stranger’s', () => {
     writeFileSync(join(directory, 'wrong.ts'), "import { parsePolicy } from '@strongroom/policy'\nparsePolicy(1)\n")
     expect(() => execFileSync(tsc, [...options, 'wrong.ts'], { cwd: directory, stdio: 'pipe' })).toThrow()
   })
+
+  it.each(published)(
+    'name entries that are there, each with its types: %s',
+    async (name) => {
+      const tarball = readdirSync(directory).find((file) => file.startsWith(`strongroom-${name}-`))!
+      expect(await faultsOf(join(directory, tarball))).toEqual([])
+    },
+    patience,
+  )
+
+  it(
+    'would be refused with an entry that is not packed, or without its types',
+    async () => {
+      const planted = join(directory, 'planted')
+      mkdirSync(join(planted, 'dist'), { recursive: true })
+      const manifest = {
+        name: 'planted',
+        version: '1.0.0',
+        type: 'module',
+        license: 'Apache-2.0',
+        sideEffects: false,
+        files: ['dist'],
+        exports: {
+          '.': { types: './dist/index.d.ts', default: './dist/index.js' },
+          './other': { types: './dist/other.d.ts', default: './dist/other.js' },
+        },
+      }
+      writeFileSync(join(planted, 'package.json'), JSON.stringify(manifest))
+      writeFileSync(join(planted, 'dist/index.js'), 'export const a = 1\n')
+      writeFileSync(join(planted, 'dist/index.d.ts'), 'export declare const a: number\n')
+      writeFileSync(join(planted, 'dist/other.js'), 'export const b = 1\n')
+      npm(planted, 'pack')
+      expect(await faultsOf(join(planted, 'planted-1.0.0.tgz'))).toEqual([
+        'FILE_DOES_NOT_EXIST exports../other.types',
+        'UntypedResolution',
+        'UntypedResolution',
+      ])
+    },
+    patience,
+  )
 
   it.each(Object.entries(budgets))(
     'bundle for a browser: %s, which asks for no module of Node, in its budget',

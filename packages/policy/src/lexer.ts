@@ -1,7 +1,7 @@
 import { policyLimits } from './limits.ts'
 import { PolicyError, type Position } from './policy-error.ts'
 
-export type TokenKind = 'word' | 'string' | 'integer' | 'decimal' | 'symbol' | 'end'
+type TokenKind = 'word' | 'string' | 'integer' | 'decimal' | 'symbol' | 'end'
 
 export interface Token {
   kind: TokenKind

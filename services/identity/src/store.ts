@@ -11,7 +11,7 @@ export interface PrincipalRow {
   created_at: string
 }
 
-export interface SecretRow {
+interface SecretRow {
   id: string
   app_id: string
   /** scrypt with its parameters, see secret.ts. */
@@ -19,7 +19,7 @@ export interface SecretRow {
   created_at: string
 }
 
-export interface SettingRow {
+interface SettingRow {
   name: string
   /** base64 of sealed bytes, or plain text. */
   value: string
@@ -68,7 +68,7 @@ export interface RefreshTokenRow {
 }
 
 /** A user-assigned identity that a resource has beside its own. */
-export interface AssignmentRow {
+interface AssignmentRow {
   /** ARM id of the resource in lower case. */
   resource_id: string
   /** Of the identity: one that is made later under the same name is another. */
@@ -95,7 +95,7 @@ export interface GroupRow {
   created_at: string
 }
 
-export interface GroupMemberRow {
+interface GroupMemberRow {
   group_id: string
   /** Object id of a person, a service principal or another group. */
   member_id: string

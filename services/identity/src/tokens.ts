@@ -14,10 +14,10 @@ export interface IssuedToken {
 }
 
 /** Entra's default lies between 60 and 90 minutes. */
-export const tokenSeconds = 3600
+const tokenSeconds = 3600
 
 /** How the principal proved itself: as an application, or as a person at a client. */
-export type SignIn = { kind: 'app'; proof: 'secret' | 'certificate' } | { kind: 'person'; clientId: string }
+type SignIn = { kind: 'app'; proof: 'secret' | 'certificate' } | { kind: 'person'; clientId: string }
 
 export interface TokenIssuer {
   /** Access tokens in the shape of Entra's v1.0 and v2.0 tokens. */

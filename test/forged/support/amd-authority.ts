@@ -1,7 +1,6 @@
 import {
   ia5String,
   integer,
-  octetString,
   authorityExtensions,
   type Extension,
   type NameAttributes,
@@ -187,5 +186,3 @@ export class AmdAuthority {
 }
 
 export const pemOf = ({ vcek, ask, ark }: ForgedChain): string => toPem([vcek, ask, ark])
-/** An extension's value as OCTET STRING, the other form that AMD has issued. */
-export const wrapped = (bytes: Uint8Array): Uint8Array => octetString(bytes)

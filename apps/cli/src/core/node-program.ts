@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
 /** The server keeps its stores in node:sqlite and uses what Node has since this version. */
-export const leastServerNode = 24
+const leastServerNode = 24
 /** The API for tests runs in the caller's Node, which may be as old as this. */
 export const leastNode = '20.19.0'
 

@@ -19,7 +19,7 @@ export async function verifyBoot({ stateDir, firmware, ...request }: TrustReques
 
 const marks = { verified: '✓', refused: '✗', 'not checked': '?' } as const
 
-export function renderTrust(report: TrustReport): string[] {
+function renderTrust(report: TrustReport): string[] {
   const lines = [`Trust report of ${report.name} (${report.vmId}), verified ${report.verifiedAt}`, '']
   for (const link of report.links) {
     lines.push(` ${marks[link.outcome]} ${link.title}${link.outcome === 'verified' ? '' : `: ${link.outcome}`}`)

@@ -6,7 +6,7 @@ import type { Paths } from '../core/paths.ts'
 import { serverCommand } from './server-command.ts'
 
 /** What strongroomd tells the process that started it, over the IPC channel. */
-export type ServerMessage =
+type ServerMessage =
   | { type: 'ready'; firstStart?: { ownerAppId: string; ownerSecret: string; tenantId: string } }
   | { type: 'failed'; error: ErrorDetail }
 

@@ -22,7 +22,7 @@ function page<Pattern extends string>(
 }
 
 /** In the order in which they are tried. */
-export const pages: readonly Page[] = [
+const pages: readonly Page[] = [
   page('/', 'Machines', async () => (await import('../machines/machines-page.tsx')).MachinesPage),
   page('/machines/new', 'Make a machine', async () => (await import('../make/make-page.tsx')).MakePage),
   page('/machines/:group/:name', 'Machine', async () => (await import('../machines/machine-page.tsx')).MachinePage),

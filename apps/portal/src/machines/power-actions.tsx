@@ -94,7 +94,7 @@ export function PowerActions({ machine, changed }: { machine: Machine; changed: 
 }
 
 /** Steps of an operation with their times. */
-export function Timeline({ title, steps }: { title: string; steps: readonly ArmOperationStep[] }) {
+function Timeline({ title, steps }: { title: string; steps: readonly ArmOperationStep[] }) {
   return (
     <section class="stack" aria-live="polite">
       <h2>{title}</h2>

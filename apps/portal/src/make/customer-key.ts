@@ -42,7 +42,7 @@ export function planKey(o: { group: string; region: string }): KeyPlan {
 const encryptionType = 'ConfidentialVmEncryptedWithCustomerKey'
 
 /** Any confidential VM that a region's shared provider attests, as Azure's default policy for confidential VMs says. */
-export const releasePolicy = {
+const releasePolicy = {
   version: '1.0.0',
   anyOf: attestationRegionCodes.flatMap(
     (code) => defaultCvmReleasePolicy(`https://${sharedAttestationHost(code)}`).anyOf,

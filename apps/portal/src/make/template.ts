@@ -14,7 +14,7 @@ const network = 'Microsoft.Network'
 const apiVersion = '2024-05-01'
 
 /** What `az vm create` makes: a network with its rules, an address, an interface and the machine. */
-export function resourcesOf(choice: Choice): TemplateResource[] {
+function resourcesOf(choice: Choice): TemplateResource[] {
   const { name, region: location, group } = choice
   const [publisher, offer, sku, version] = choice.image.split(':')
   const rule = { priority: 1000, protocol: 'Tcp', direction: 'Inbound', access: 'Allow', sourceAddressPrefix: '*', sourcePortRange: '*', destinationAddressPrefix: '*', destinationPortRange: '22' } // prettier-ignore

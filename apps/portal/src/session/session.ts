@@ -4,7 +4,7 @@ import { ask } from '../wire/ask.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { challengeOf, claimsOf, random } from './pkce.ts'
 
-export interface Person {
+interface Person {
   name: string
   objectId: string
   tenantId: string

@@ -44,7 +44,7 @@ export const pinnedBoot = (vmId: string): PinnedBoot | undefined =>
 export const pinBoot = (vmId: string, boot: PinnedBoot): void => keep(bootKey(vmId), boot)
 export const unpinBoot = (vmId: string): void => localStorage.removeItem(bootKey(vmId))
 
-export const seenBoots = (vmId: string): SeenBoot[] =>
+const seenBoots = (vmId: string): SeenBoot[] =>
   readKept<{ boots: SeenBoot[] }>(seenKey(vmId), ({ boots }) => Array.isArray(boots))?.boots ?? []
 
 /** Keeps what a boot showed, the newest first. */

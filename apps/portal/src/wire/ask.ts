@@ -23,7 +23,7 @@ export interface Answer<Body> {
 }
 
 /** The same service below the portal's own origin, so that a browser needs neither a proxy nor a second origin. */
-export function ownAddress(url: string): string {
+function ownAddress(url: string): string {
   const { protocol, host, pathname, search } = new URL(url)
   if (protocol !== 'https:') throw new TypeError(`not an address of a service: ${url}`)
   return `${forwardPrefix}${host}${pathname}${search}`

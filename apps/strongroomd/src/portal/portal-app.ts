@@ -4,7 +4,7 @@ import { extname, join } from 'node:path'
 import { createHttpApp, ServiceError, type FastifyInstance, type FastifyReply, type Logger } from '@strongroom/platform'
 
 /** What scripts/build-portal.ts makes of apps/portal. */
-export const portalDirectory: string = join(import.meta.dirname, '../../../portal/dist')
+const portalDirectory: string = join(import.meta.dirname, '../../../portal/dist')
 
 const types: Record<string, string> = {
   '.css': 'text/css; charset=utf-8',

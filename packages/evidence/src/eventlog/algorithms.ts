@@ -14,7 +14,7 @@ interface HashAlgorithm {
   readonly webCrypto?: WebHashName
 }
 
-export const hashAlgorithms: readonly HashAlgorithm[] = [
+const hashAlgorithms: readonly HashAlgorithm[] = [
   { name: 'sha1', id: 0x0004, size: 20, webCrypto: 'SHA-1' },
   { name: 'sha256', id: 0x000b, size: 32, webCrypto: 'SHA-256' },
   { name: 'sha384', id: 0x000c, size: 48, webCrypto: 'SHA-384' },

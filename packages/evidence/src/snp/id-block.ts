@@ -46,8 +46,7 @@ export interface SnpOwner {
   sign(data: Uint8Array): Promise<Uint8Array>
 }
 
-export const snpIdBlockLength = 96
-export const snpIdAuthenticationLength = 4096
+const snpIdAuthenticationLength = 4096
 const keyLength = 1028
 const signatureLength = 512
 const curveP384 = 2

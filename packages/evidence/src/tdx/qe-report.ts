@@ -15,7 +15,7 @@ export interface QeReport {
   raw: Uint8Array
 }
 
-export const qeReportSize = 384
+const qeReportSize = 384
 
 /** Reserved parts are covered by the PCK's signature and belong to Intel's enclave: they are not read. */
 export function readQeReport(outer: ByteReader): QeReport {

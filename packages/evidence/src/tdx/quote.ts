@@ -31,7 +31,7 @@ export interface TdxQuote {
 }
 
 /** How the quote names its PCK certificate. */
-export type Certification =
+type Certification =
   | { type: 'pckChain'; /** DER, leaf first. */ chain: readonly Uint8Array[] }
   /** PPID in clear or encrypted (types 1 to 3): the certificate must be fetched elsewhere. */
   | { type: 'ppid'; kind: 1 | 2 | 3; ppid: Uint8Array; cpuSvn: Uint8Array; pceSvn: number; pceId: Uint8Array }

@@ -23,7 +23,7 @@ export interface TdReport {
   raw: Uint8Array
 }
 
-export const tdReportSize = 1024
+const tdReportSize = 1024
 
 /** Reads a TDREPORT of TDX 1.0 (version 0) or 1.5 (version 1). @throws ParseError */
 export function parseTdReport(bytes: Uint8Array): TdReport {

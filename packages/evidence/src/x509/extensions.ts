@@ -18,7 +18,7 @@ export interface BasicConstraints {
 }
 
 /** Bits of RFC 5280 section 4.2.1.3 in their order. */
-export const keyUsages = [
+const keyUsages = [
   'digitalSignature',
   'nonRepudiation',
   'keyEncipherment',

@@ -11,7 +11,7 @@ import type { Sealer } from '../sealer.ts'
 import { authorityFile, sealedAuthorityFile } from './files.ts'
 import { issueAuthority, issueLeaf, type CertificateRequest } from './issue.ts'
 
-export type { CertificateRequest, CertificateUsage } from './issue.ts'
+export type { CertificateUsage } from './issue.ts'
 
 export interface ServerCredentials {
   /** PEM. */

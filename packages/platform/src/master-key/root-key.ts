@@ -11,7 +11,7 @@ import { keyFromPassphrase, newPassphraseHolder, readPassphrase, type Passphrase
 import { sealToTpm, unsealFromTpm, type TpmHolder } from './tpm.ts'
 
 /** A key file. Without a path it is looked for as loadMasterKey says. */
-export interface FileHolder {
+interface FileHolder {
   kind: 'file'
   path?: string
 }

@@ -5,7 +5,7 @@ import { QueryError } from './query-error.ts'
 export type Charge = (cost: number) => void
 
 /** How deep JSON may be nested: parsing, comparing and printing of deeper values could exhaust the stack. */
-export const depthLimit = 200
+const depthLimit = 200
 
 /** Values and stretches of text that cost as much as one step of a query. */
 const perStep = { values: 8, characters: 512 }

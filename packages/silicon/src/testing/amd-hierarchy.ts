@@ -33,7 +33,7 @@ export async function openHierarchy(): Promise<Hierarchy> {
 /** Extensions of a chip's certificate by name; `undefined` leaves one out. */
 export type EndorsementChange = Partial<Record<keyof typeof amdOid, Uint8Array | undefined>>
 
-export function endorsementExtensions(change: EndorsementChange = {}): Extension[] {
+function endorsementExtensions(change: EndorsementChange = {}): Extension[] {
   const values: EndorsementChange = {
     structVersion: integer(1),
     productName: ia5String('Milan-B0'),

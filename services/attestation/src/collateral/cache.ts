@@ -243,7 +243,7 @@ function bundled(path: string, { body, headers }: FetchedCollateral): BundledIte
 }
 
 /** Of an answer's headers only those that carry the issuer's chain. */
-export function chainHeaders(headers: Record<string, string>): Record<string, string> {
+function chainHeaders(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => name.endsWith('-issuer-chain')))
 }
 

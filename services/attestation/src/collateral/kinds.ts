@@ -2,7 +2,7 @@ import { collateralPaths } from '@strongroom/contract'
 import { parseCertificate, parseCrl, parsePem, readEndorsement, toHex, type Certificate } from '@strongroom/evidence'
 import { textOf } from '../text.ts'
 
-export type Vendor = 'amd' | 'intel'
+type Vendor = 'amd' | 'intel'
 
 /** What lies under a path of the collateral service (contract `collateralPaths`). */
 export interface CollateralKind {

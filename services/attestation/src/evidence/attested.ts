@@ -2,8 +2,6 @@ import { compliantCvm } from '@strongroom/contract'
 import type { EvidenceRecord } from '../record/evidence-record.ts'
 import type { OfferedType } from '../providers/providers.ts'
 
-export type ClaimJson = string | number | boolean | null | ClaimJson[] | { [name: string]: ClaimJson }
-
 /** Evidence that was verified, as claims; nothing here is the word of the sender alone. */
 export interface AttestedEvidence {
   type: OfferedType

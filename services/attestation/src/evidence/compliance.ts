@@ -55,11 +55,11 @@ export function tdxShortcomings(o: {
   ]
 }
 
-export function shortcomingOf({ path, expected, actual }: Failure): Shortcoming {
+function shortcomingOf({ path, expected, actual }: Failure): Shortcoming {
   return { path, message: `${path}: expected ${expected}, found ${actual}.` }
 }
 
-export function trustedLaunch(o: {
+function trustedLaunch(o: {
   simulated: boolean
   baseline: ComplianceBaseline
   measurement: { path: string; value: string }

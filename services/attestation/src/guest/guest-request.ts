@@ -3,7 +3,7 @@ import { invalidParameter } from '../errors.ts'
 import { textOf } from '../text.ts'
 
 /** What a guest says of its operating system: its own word, shown in the token as such. */
-export interface GuestOs {
+interface GuestOs {
   type: string
   distro: string
   build: string
@@ -12,7 +12,7 @@ export interface GuestOs {
 }
 
 /** `TpmInfo`: everything by or about the attestation key of the guest's TPM. */
-export interface GuestTpm {
+interface GuestTpm {
   /** DER, perhaps with the zeros that fill its NV index. */
   akCertificate: Uint8Array
   /** TPM2B_PUBLIC */
@@ -29,10 +29,10 @@ export interface GuestTpm {
   pcrs: ReadonlyMap<number, Uint8Array>
 }
 
-export type IsolationType = 'SevSnp' | 'Tdx' | 'TrustedLaunch'
+type IsolationType = 'SevSnp' | 'Tdx' | 'TrustedLaunch'
 
 /** `IsolationInfo`: the hardware's part, as the direct calls take it. */
-export interface GuestIsolation {
+interface GuestIsolation {
   type: IsolationType
   /** base64: JSON with SnpReport and VcekCertChain, or a TD quote. */
   proof?: string
@@ -41,7 +41,7 @@ export interface GuestIsolation {
 }
 
 /** Values in base64 as they were sent, perhaps in objects. */
-export interface ClientPayload {
+interface ClientPayload {
   [name: string]: string | ClientPayload
 }
 

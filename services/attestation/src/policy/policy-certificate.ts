@@ -77,7 +77,7 @@ function certificateOf(chain: X509Certificate[], target: string): PolicyCertific
   }
 }
 
-export const thumbprintOf = (certificate: X509Certificate): string =>
+const thumbprintOf = (certificate: X509Certificate): string =>
   createHash('sha1').update(certificate.raw).digest('hex').toUpperCase()
 
 function invalid(target: string, expected: string, found: string, cause?: unknown): ServiceError {

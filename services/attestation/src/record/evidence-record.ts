@@ -15,7 +15,7 @@ export interface EvidenceRecord {
 }
 
 /** A text that is written out only where it is not kept yet. */
-export interface SharedText {
+interface SharedText {
   /** Names the text: SHA-256 of what it is made from, base64url. */
   digest: string
   text: () => string

@@ -30,7 +30,7 @@ import { createAttestationService, type AttestationOptions } from '../index.ts'
 export const host: string = sharedAttestationHost('weu')
 export const issuer: string = `https://${host}`
 export const ownerObjectId = '11111111-1111-4111-8111-111111111111'
-export const tenantId = '22222222-2222-4222-8222-222222222222'
+const tenantId = '22222222-2222-4222-8222-222222222222'
 
 const firmwarePath = '/usr/share/OVMF/OVMF_CODE_4M.fd'
 /** Debian's firmware has to be there to be measured; without it tests of evidence are skipped, plainly. */

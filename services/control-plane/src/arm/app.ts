@@ -32,10 +32,9 @@ interface Request {
 }
 
 /** What a management token may be made out to: Azure's clients differ in the host and in the last slash. */
-export const managementAudiences: string[] = [
-  'https://management.azure.com',
-  'https://management.core.windows.net',
-].flatMap((audience) => [audience, `${audience}/`])
+const managementAudiences: string[] = ['https://management.azure.com', 'https://management.core.windows.net'].flatMap(
+  (audience) => [audience, `${audience}/`],
+)
 
 /** The resource manager as a web application: token → body → dispatcher. */
 export function createArmApp(o: {

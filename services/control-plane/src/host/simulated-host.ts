@@ -27,7 +27,7 @@ import type { GuestStateKeys, Host } from './host.ts'
 import { bootIdOf, type EvidenceMaker } from './simulated-evidence.ts'
 import { SimulatedDisks } from './simulated-disks.ts'
 
-export const noGuestNotice =
+const noGuestNotice =
   'Compute is simulated in this installation: no guest ran. Evidence of a boot is made when it is asked for, and says so.'
 
 /** What VMs are made of here: a name that requests can refer to, without a disk behind it. */

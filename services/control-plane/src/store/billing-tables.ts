@@ -1,4 +1,4 @@
-export interface UsageIntervalTable {
+interface UsageIntervalTable {
   id: string
   /** Key of the resource whose row decides. */
   owner: string
@@ -15,7 +15,7 @@ export interface UsageIntervalTable {
   ended_at: string | null
 }
 
-export interface MeterAnchorTable {
+interface MeterAnchorTable {
   /** Elapsed.era of the host's clock. */
   era: string
   at: string
@@ -23,12 +23,12 @@ export interface MeterAnchorTable {
   elapsed: string
 }
 
-export interface SettingTable {
+interface SettingTable {
   name: string
   value: string
 }
 
-export interface QuotaRequestTable {
+interface QuotaRequestTable {
   id: string
   region: string
   name: string

@@ -1,7 +1,7 @@
 import type { BillingTables } from './billing-tables.ts'
 
 /** Tables of the control plane. JSON is text, times are ISO text, so that both engines hold the same. */
-export interface ResourceTable {
+interface ResourceTable {
   /** The resource id in lower case: ids are compared without case. */
   key: string
   /** The id as the one who made it spelled it. */
@@ -21,19 +21,19 @@ export interface ResourceTable {
   updated_at: string
 }
 
-export interface QuotaLimitTable {
+interface QuotaLimitTable {
   region: string
   name: string
   limit_value: number
 }
 
-export interface QuotaCounterTable {
+interface QuotaCounterTable {
   region: string
   name: string
   used: number
 }
 
-export interface QuotaReservationTable {
+interface QuotaReservationTable {
   /** Key of the VM. */
   owner: string
   region: string
@@ -41,14 +41,14 @@ export interface QuotaReservationTable {
   cores: number
 }
 
-export interface AddressTable {
+interface AddressTable {
   /** Key of a subnet, `public`, or `mac`. */
   pool: string
   address: string
   owner: string
 }
 
-export interface RoleAssignmentTable {
+interface RoleAssignmentTable {
   /** Lower-case scope. */
   scope: string
   name: string
@@ -60,7 +60,7 @@ export interface RoleAssignmentTable {
   created_by: string
 }
 
-export interface ActivityTable {
+interface ActivityTable {
   id: string
   at: string
   caller: string
@@ -72,7 +72,7 @@ export interface ActivityTable {
   correlation_id: string
 }
 
-export interface OperationNoteTable {
+interface OperationNoteTable {
   operation_id: string
   /** ArmOperationStep[] of the host, as JSON. */
   steps: string
@@ -104,18 +104,18 @@ export interface RoleDefinitionTable {
   updated_at: string
 }
 
-export interface NamedValueTable {
+interface NamedValueTable {
   name: string
   value: string
 }
 
-export interface SimulatedInstanceTable {
+interface SimulatedInstanceTable {
   vm_id: string
   /** InstanceStatus as JSON. */
   status: string
 }
 
-export interface SimulatedDiskTable {
+interface SimulatedDiskTable {
   id: string
   /** StoredDiskSpec and StoredDiskStatus as JSON. */
   spec: string

@@ -15,7 +15,7 @@ export function providerPath(type: string, names: string[], of: string): string 
   return `/providers/${namespace}/${types.map((each, index) => `${each}/${parts[index]}`).join('/')}`
 }
 
-export const managementGroups = '/providers/Microsoft.Management/managementGroups'
+const managementGroups = '/providers/Microsoft.Management/managementGroups'
 
 /** The id of a resource at a scope. Resource groups alone are no resource of a provider in an id. */
 export function at(scopeId: string, type: string, names: string[], of: string): string {

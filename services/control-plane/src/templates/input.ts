@@ -10,7 +10,7 @@ import { schemaOf, type DeploymentScope } from './scope.ts'
 import { TemplateError } from './template-error.ts'
 import { isObject, textOf, type Obj } from './values.ts'
 
-export type Mode = 'Incremental' | 'Complete'
+type Mode = 'Incremental' | 'Complete'
 
 /** What a request to deploy says. */
 export interface DeploymentInput {
@@ -124,7 +124,7 @@ function withoutWrapper(parameters: Obj): Obj {
   return typeof parameters['$schema'] === 'string' && isObject(inner) ? inner : parameters
 }
 
-export function environmentOf(o: {
+function environmentOf(o: {
   plane: Plane
   scope: DeploymentScope
   input: DeploymentInput

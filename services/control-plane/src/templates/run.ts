@@ -129,7 +129,7 @@ async function isKept(c: RunContext, one: PlannedResource): Promise<boolean> {
   return (await c.plane.resources.find(one.id)) !== undefined
 }
 
-export async function bodyOf(one: PlannedResource, scope: Scope): Promise<Obj> {
+async function bodyOf(one: PlannedResource, scope: Scope): Promise<Obj> {
   const members = Object.fromEntries(Object.entries(one.raw).filter(([name]) => !engineMembers.has(name.toLowerCase())))
   return (await evaluateValue(members, scope)) as Obj
 }
@@ -187,7 +187,7 @@ async function send(
 }
 
 /** Waits for what a reply says goes on. @throws ServiceError with the operation's error */
-export async function settle(c: RunContext, reply: ArmReply): Promise<void> {
+async function settle(c: RunContext, reply: ArmReply): Promise<void> {
   const url = reply.headers?.['azure-asyncoperation'] ?? reply.headers?.['location']
   const operationId = url === undefined ? undefined : /\/operations\/([A-Za-z0-9-]+)/.exec(url)?.[1]
   if (operationId === undefined) return
@@ -261,7 +261,7 @@ export async function prepareOuter(
   return { section, resources: await planResources(input.template, scope) }
 }
 
-export async function readOutputs(c: RunContext, input: DeploymentInput, prepared: Prepared): Promise<Obj> {
+async function readOutputs(c: RunContext, input: DeploymentInput, prepared: Prepared): Promise<Obj> {
   const results: [string, Value][] = []
   const definitions = objectAt(input.template, 'definitions')
   const scope = withResources(c, prepared, prepared.section.scope)

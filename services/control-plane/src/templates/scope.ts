@@ -47,7 +47,7 @@ export async function openScope(plane: Plane, id: string, location: string | und
   })
 }
 
-export function groupScope(group: Resource): DeploymentScope {
+function groupScope(group: Resource): DeploymentScope {
   const { id, name, location, body } = group
   return { kind: 'resourceGroup', id, location, group: { id, name, location, tags: body.tags ?? {} } }
 }

@@ -11,7 +11,7 @@ import { retag } from '../types/retag.ts'
 import { TemplateError } from './template-error.ts'
 import { isObject, textOf, type Obj } from './values.ts'
 
-export const templateSpecType = 'Microsoft.Resources/templateSpecs'
+const templateSpecType = 'Microsoft.Resources/templateSpecs'
 export const templateSpecVersionType = 'Microsoft.Resources/templateSpecs/versions'
 
 export interface TemplateSpecInternal {

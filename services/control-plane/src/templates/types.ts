@@ -12,7 +12,7 @@ export const kinds: Record<string, string> = {
   array: 'array',
 }
 
-export const isSecure = (type: string): boolean => /^secure(string|object)$/i.test(type)
+const isSecure = (type: string): boolean => /^secure(string|object)$/i.test(type)
 
 const referenceLimit = 32
 const depthLimit = 32

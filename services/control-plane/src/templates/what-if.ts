@@ -19,7 +19,7 @@ export interface Change {
   delta?: PropertyChange[]
 }
 
-export interface PropertyChange {
+interface PropertyChange {
   path: string
   propertyChangeType: 'Create' | 'Delete' | 'Modify' | 'Array'
   before?: Value

@@ -18,7 +18,7 @@ export interface CrashScenario {
 }
 
 const location = 'westeurope'
-export const diskPath = (name: string): string => `${group}/providers/Microsoft.Compute/disks/${name}`
+const diskPath = (name: string): string => `${group}/providers/Microsoft.Compute/disks/${name}`
 const emptyDisk = { location, properties: { creationData: { createOption: 'Empty' }, diskSizeGB: 8 } }
 const provider = (kind: string, name: string): string => `${group}/providers/${kind}/${name}`
 

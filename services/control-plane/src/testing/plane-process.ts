@@ -3,7 +3,7 @@ import { Mortal } from './mortal.ts'
 import { openTestPlane } from './test-plane.ts'
 
 /** What the parent asks, and what it is told. */
-export interface PlaneQuestion {
+interface PlaneQuestion {
   id: number
   method: string
   path: string

@@ -7,7 +7,7 @@ import type { Db, Resource } from '../store/resources.ts'
 import type { Meter, MeteredRow } from './meter.ts'
 
 /** Why a resource cannot be moved, whatever its type may. */
-export interface Staying {
+interface Staying {
   message: string
   expected: string
   found: string

@@ -5,7 +5,7 @@ import { diskBlobHost, type DiskAccess, type DiskAccessRequest, type DiskPermiss
 import { ServiceError, writeFileAtomically, type Clock, type Sealer } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
 
-export const blobParts = ['disk.vhd', 'guest-state.vmgs'] as const
+const blobParts = ['disk.vhd', 'guest-state.vmgs'] as const
 export type BlobPart = (typeof blobParts)[number]
 
 interface Grant {

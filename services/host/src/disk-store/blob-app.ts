@@ -99,10 +99,7 @@ async function* bytesOf(blob: BlobFile, size: number, first: number, last: numbe
 }
 
 /** RFC 9110 section 14.1.2, one range. @throws ServiceError InvalidRange */
-export function readRange(
-  header: string | string[] | undefined,
-  total: number,
-): { first: number; last: number } | undefined {
+function readRange(header: string | string[] | undefined, total: number): { first: number; last: number } | undefined {
   if (header === undefined) return undefined
   const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(String(header))
   const [, from = '', to = ''] = match ?? []

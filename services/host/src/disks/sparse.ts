@@ -80,11 +80,6 @@ export async function insertRange(o: {
   }
 }
 
-/** Gives back the space of blocks that hold only zeros. File systems that cannot do it keep the space. */
-export async function digHoles(path: string): Promise<void> {
-  await run({ command: 'fallocate', args: ['--dig-holes', path], allow: [1] })
-}
-
 /** Waits until a file's content has reached the disk. */
 export async function flush(path: string): Promise<void> {
   const file = await open(path, 'r+')

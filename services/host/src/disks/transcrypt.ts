@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { open } from 'node:fs/promises'
 
 /** Unit of encryption: LUKS2's sector. Its tweak is its place in sectors of 512 bytes, as dm-crypt counts (plain64). */
-export const sectorBytes = 4096
+const sectorBytes = 4096
 const smallSector = 512
 const chunkBytes = 1024 ** 2
 

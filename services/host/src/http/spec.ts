@@ -12,7 +12,7 @@ import { ServiceError } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
 import { subnetFor } from '../qemu/further-interface.ts'
 
-export type Check = (value: unknown) => boolean
+type Check = (value: unknown) => boolean
 export type Shape = Record<string, { check: Check; expected: string }>
 
 export const text = (pattern: RegExp, expected: string): Shape[string] => ({

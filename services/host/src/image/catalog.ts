@@ -12,7 +12,7 @@ export function imageDirectory(cacheDir: string, id: string): string {
 }
 
 /** Ids are directory names: anything else is not the name of an image. */
-export const imageIdPattern: RegExp = /^[a-z0-9][a-z0-9.-]{0,126}$/
+const imageIdPattern: RegExp = /^[a-z0-9][a-z0-9.-]{0,126}$/
 
 /** Names inside an image's directory. */
 export const imageFiles = {

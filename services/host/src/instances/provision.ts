@@ -149,7 +149,7 @@ async function encryptedDisk(
   }
 }
 
-export async function requireImage(
+async function requireImage(
   o: { cacheDir: string; stateDir: string },
   spec: AnySpec,
 ): Promise<{ image: ImageRecord; kept?: KeptRecord }> {

@@ -26,7 +26,7 @@ export interface ParavisorServices {
 }
 
 /** Whose guest state is opened. */
-export type UnsealSpec = Pick<
+type UnsealSpec = Pick<
   InstanceSpec,
   'vmId' | 'tee' | 'security' | 'guestStateKey' | 'attestationProvider' | 'customerKey'
 >

@@ -7,7 +7,7 @@ import { scsiArguments, type ScsiDisk } from './scsi-disks.ts'
 
 export type Acceleration = 'kvm' | 'tcg'
 
-export interface GuestNetwork {
+interface GuestNetwork {
   macAddress: string
   /** Those beside the primary one. */
   interfaces?: GuestInterface[]

@@ -8,7 +8,7 @@ export interface Fitted {
 }
 
 /** Below this the guest's kernel does not unpack its initrd. */
-export const leastMemoryMiB = 1024
+const leastMemoryMiB = 1024
 /** Left to the host and to what else runs on it. */
 const reserveMiB = 1024
 

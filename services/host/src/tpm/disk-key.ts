@@ -6,7 +6,7 @@ import { startSwtpm, stopSwtpm, tpmTool, type Swtpm } from './swtpm.ts'
 import type { TpmDirectory } from './tpm-directory.ts'
 
 /** An index of the owner's range (TCG Registry of Reserved TPM 2.0 Handles, section 2.2.2) that the platform defines. */
-export const diskKeyIndex = 0x0140_0100
+const diskKeyIndex = 0x0140_0100
 const index = `0x0${diskKeyIndex.toString(16)}`
 
 /**

@@ -33,7 +33,7 @@ const version = 0x00030000
 const aesGcm = 1
 
 /** A 32-byte key under AES-256-GCM. */
-export interface WrappedKey {
+interface WrappedKey {
   nonce: Buffer
   tag: Buffer
   key: Buffer

@@ -24,7 +24,7 @@ export type KeyPermission =
   | 'advanceGuestStateGeneration'
   | 'readOperationLog'
 
-export type SecretPermission =
+type SecretPermission =
   `secrets/${'get' | 'list' | 'set' | 'update' | 'delete' | 'recover' | 'purge' | 'backup' | 'restore'}`
 
 export type Permission = KeyPermission | SecretPermission

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 
 /** The prime field that Azure's shares are in: a byte fits, and one value more. */
 const prime = 257
-export const mostShares = 126
+const mostShares = 126
 
 /**
  * Shamir's secret sharing over GF(257), byte by byte, in the encoding that `az keyvault security-domain` reads: for each

@@ -26,7 +26,7 @@ export interface RoleAssignmentRow {
   principal_id: string
 }
 
-export interface RoleDefinitionRow {
+interface RoleDefinitionRow {
   hsm: string
   id: string
   /** RoleDefinition as JSON. */

@@ -6,7 +6,7 @@ import type { Result } from '../../core/output.ts'
 import { createProgress } from '../../up/progress.ts'
 import { defaultGroup, vmPath } from '../../up/vm-request.ts'
 
-export interface DiskSecurity {
+interface DiskSecurity {
   securityEncryptionType?: string
   diskEncryptionSet?: { id: string }
 }

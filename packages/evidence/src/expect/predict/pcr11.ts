@@ -33,7 +33,7 @@ export async function measureSections(image: PeImage): Promise<MeasuredSection[]
 }
 
 /** What the stub extends: per section its name with the terminating zero, then its content. */
-export async function sectionDigestsOf(sections: readonly MeasuredSection[]): Promise<Uint8Array[]> {
+async function sectionDigestsOf(sections: readonly MeasuredSection[]): Promise<Uint8Array[]> {
   const digests: Uint8Array[] = []
   for (const { name, sha256 } of sections) digests.push(await digest('SHA-256', utf8(`${name}\0`)), sha256)
   return digests

@@ -30,7 +30,7 @@ export interface MeasuredVariables {
 
 /** In the order in which the firmware measures them; the last two only where they exist. */
 export const secureBootVariables = ['PK', 'KEK', 'db', 'dbx', 'dbt', 'dbr'] as const
-export type SecureBootVariable = (typeof secureBootVariables)[number]
+type SecureBootVariable = (typeof secureBootVariables)[number]
 const optional: readonly SecureBootVariable[] = ['dbt', 'dbr']
 const vendorOf = (name: SecureBootVariable): string =>
   name === 'PK' || name === 'KEK' ? efiVendor.global : efiVendor.imageSecurity

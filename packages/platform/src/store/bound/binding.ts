@@ -241,6 +241,6 @@ export class Binding {
   }
 }
 
-export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 export class UnknownTable extends TypeError {}

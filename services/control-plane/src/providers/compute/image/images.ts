@@ -66,7 +66,7 @@ export function whatThereIs(all: ImageRecord[], o: { strict: boolean }): string 
     : `Images of this installation: ${urns.slice(0, 10).join(', ')}.`
 }
 
-export const isReference = (image: ImageReference): boolean =>
+const isReference = (image: ImageReference): boolean =>
   !('id' in image) && same(image.publisher, referenceImageUrn.publisher) && same(image.offer, referenceImageUrn.offer)
 
 /** The image, or the problem why there is none. `strict`: no image stands in for another. */

@@ -25,7 +25,7 @@ export const sizeView = (size: Size): Record<string, unknown> => ({
 })
 
 /** Entry of Microsoft.Compute/skus for one region, as Azure lists them: every value of a capability is a text. */
-export function skuView(size: Size, region: Region): Record<string, unknown> {
+function skuView(size: Size, region: Region): Record<string, unknown> {
   const [iops, megabytes] = size.uncached.split('/')
   const nvme = size.name.endsWith('_v6')
   const capabilities: Record<string, string | undefined> = {

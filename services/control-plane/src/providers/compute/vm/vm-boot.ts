@@ -15,7 +15,7 @@ const asStep = (timing: StepTiming, failed: boolean): ArmOperationStep => ({
 })
 
 /** The host's steps that belong to this operation: an earlier boot's steps do not. */
-export function hostSteps(status: InstanceStatus, since: string): ArmOperationStep[] {
+function hostSteps(status: InstanceStatus, since: string): ArmOperationStep[] {
   const provisioning = status.provisioning.steps.map((step) => asStep(step, status.provisioning.state === 'Failed'))
   const power = status.power.steps.map((step) => asStep(step, status.power.state === 'Failed'))
   return [...provisioning, ...power].filter((step) => step.startedAt !== undefined && step.startedAt >= since)

@@ -11,7 +11,7 @@ import { readNics } from './vm-nics.ts'
 import { readIdentity, type IdentityRequest } from './vm-identity.ts'
 import type { DataDisk, SshKey, VmModel, VmNic } from './vm-model.ts'
 
-export const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
+const encryptionTypes = ['VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'] as const
 export const diskSkus = ['Premium_LRS', 'StandardSSD_LRS', 'Standard_LRS', 'Premium_ZRS', 'StandardSSD_ZRS'] as const
 
 /** What a VM request says; what it leaves open is undefined, or what the existing VM has. */

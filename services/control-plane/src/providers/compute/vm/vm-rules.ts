@@ -5,8 +5,6 @@ import { answerOf, bad } from './security-table.ts'
 import { findSize } from '../size/sizes.ts'
 import type { VmRequest } from './vm-request.ts'
 
-export { bad } from './security-table.ts'
-
 /** Undefined where it is absent or none of Azure's. */
 export const securityTypeOf = (text: string | undefined): SecurityType | undefined =>
   securityTypes.find((type) => type.toLowerCase() === text?.toLowerCase())

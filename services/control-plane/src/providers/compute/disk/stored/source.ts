@@ -113,7 +113,7 @@ async function vmSource(plane: Plane, vm: Vm): Promise<Omit<CopySource, 'id' | '
 }
 
 /** For whom the guest state of a VM opens. */
-export function guestOfVm(vm: Vm): GuestIdentity | undefined {
+function guestOfVm(vm: Vm): GuestIdentity | undefined {
   const { model, vmId, tee, keyId } = vm.internal
   if (model.encryption === undefined || model.encryption === 'NonPersistedTPM' || tee === undefined) return undefined
   if (keyId === undefined) throw notProvisioned(vm)

@@ -145,7 +145,7 @@ export async function removeStored(
   })
 }
 
-export const givenOut = (resource: StoredDiskResource, until: string): ServiceError =>
+const givenOut = (resource: StoredDiskResource, until: string): ServiceError =>
   new ServiceError({
     code: 'OperationNotAllowed',
     status: 409,

@@ -11,7 +11,7 @@ export interface RunCommandInternal {
 }
 
 /** The managed run commands of one VM. */
-export async function commandsOf(plane: Plane, vm: Vm, db: Db): Promise<Resource<RunCommandInternal>[]> {
+async function commandsOf(plane: Plane, vm: Vm, db: Db): Promise<Resource<RunCommandInternal>[]> {
   const all = await plane.resources.list<RunCommandInternal>({ type: runCommandType, groupId: vm.id }, db)
   return all.filter(({ key }) => key.startsWith(`${vm.key}/`))
 }
