@@ -47,6 +47,8 @@ export const allowed: Record<string, string[]> = {
     '@strongroom/platform',
   ],
   'apps/cli': [
+    // Of the server kit the client alone, which has no dependency.
+    '@strongroom/platform/http-client',
     '@strongroom/evidence',
     '@strongroom/firmware',
     '@strongroom/policy',

@@ -1,4 +1,4 @@
-import type { Clock } from '@strongroom/platform'
+import { ConcurrencyLimit, exchange, type Clock } from '@strongroom/platform'
 import type { JWK } from 'jose'
 import { busy } from './oauth-error.ts'
 
@@ -32,12 +32,11 @@ export function issuerKeys(o: {
 }): (issuer: string, kid: string | undefined) => Promise<Keys> {
   const fetchJson = o.fetchJson ?? fetchDocument
   const kept = new Map<string, Kept>()
-  let asked = 0
+  const asked = new ConcurrencyLimit({ atOnce: mostAsked, waiting: 0, refuse: busy })
   const ask = (issuer: string, now: number, before?: Kept): Promise<Keys> => {
-    if (asked >= mostAsked) throw busy()
-    asked += 1
-    const keys = readKeys(issuer, fetchJson)
-      .finally(() => (asked -= 1))
+    if (asked.isFull) throw busy()
+    const keys = asked
+      .run(() => readKeys(issuer, fetchJson))
       .catch((error: unknown) => {
         if (before === undefined || now - before.readAt >= keepMs) throw error
         entry.readAt = before.readAt
@@ -78,14 +77,13 @@ async function readKeys(issuer: string, fetchJson: (url: string) => Promise<unkn
 }
 
 async function fetchDocument(url: string): Promise<unknown> {
-  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(10_000) })
-  if (!response.ok) throw new Error(`status ${response.status}`)
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of response.body ?? []) {
-    length += (chunk as Uint8Array).length
-    if (length > mostBytes) throw new Error('the document is too long')
-    chunks.push(chunk as Uint8Array)
-  }
-  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown
+  const headers = { accept: 'application/json', 'user-agent': 'strongroom' }
+  const { status, body } = await exchange({
+    url: new URL(url),
+    headers,
+    patience: { inAll: 10_000 },
+    answerLimit: mostBytes,
+  })
+  if (status !== 200) throw new Error(`status ${status}`)
+  return JSON.parse(body.toString('utf8')) as unknown
 }

@@ -1,10 +1,10 @@
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { ConcurrencyLimit } from '@strongroom/platform'
 import { busy } from './oauth-error.ts'
 
 const hashBytes = 32
 /** Derivations at a time, and those that wait: each is 16 MiB and some 30 ms, and anyone may ask for one. */
-const mostDerived = 2
-const mostWaiting = 16
+const derivations = new ConcurrencyLimit({ atOnce: 2, waiting: 16, refuse: busy })
 
 /** A new secret of 256 bits. */
 export function createSecret(): string {
@@ -31,29 +31,11 @@ export async function matchesSecret(secret: string, stored: string): Promise<boo
   if (parts[0] === 'sha256' && parts.length === 3) return timingSafeEqual(keyed(secret, salt), hash)
   if (parts[0] !== 'scrypt' || parts.length !== 6) return false
   const [N, r, p] = parts.slice(1, 4).map(Number)
-  return timingSafeEqual(await inTurn(() => derive(secret, salt, { N: N!, r: r!, p: p! })), hash)
+  return timingSafeEqual(await derivations.run(() => derive(secret, salt, { N: N!, r: r!, p: p! })), hash)
 }
 
 const keyed = (secret: string, salt: Buffer): Buffer =>
   createHmac('sha256', salt).update(secret.normalize('NFC')).digest()
-
-let running = 0
-const waiting: (() => void)[] = []
-
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (running >= mostDerived) {
-    if (waiting.length >= mostWaiting) throw busy()
-    await new Promise<void>((resolve) => waiting.push(resolve))
-  } else running += 1
-  try {
-    return await work()
-  } finally {
-    // The turn goes on to who waits longest.
-    const next = waiting.shift()
-    if (next === undefined) running -= 1
-    else next()
-  }
-}
 
 function derive(secret: string, salt: Buffer, o: { N: number; r: number; p: number }): Promise<Buffer> {
   return new Promise((resolve, reject) => {

@@ -1,11 +1,12 @@
-import { request as httpRequest } from 'node:http'
-import { Agent, request as httpsRequest } from 'node:https'
+import { Agent } from 'node:https'
 import type { ErrorBody } from '@strongroom/contract'
+import { exchange, HttpFailure, type HttpAnswer } from '@strongroom/platform/http-client'
 import { CliError } from '../core/cli-error.ts'
 
 export interface Response {
   status: number
-  headers: Record<string, string | string[] | undefined>
+  /** Names in lower case. */
+  headers: Record<string, string>
   text: string
   /** The body as it came. */
   bytes: Uint8Array
@@ -18,66 +19,49 @@ export interface HttpsClient {
   close(): void
 }
 
+/** Milliseconds in which nothing comes, and the longest answer in bytes. */
+const [silent, answerLimit] = [120_000, 256 * 1024 * 1024]
+
 /** Speaks to the installation's TLS port whatever *.strongroom.internal name a URL has, trusting its CA alone. */
 export function createHttpsClient(target: { port: number; caPem: string }): HttpsClient {
   const agent = new Agent({ keepAlive: true, ca: target.caPem, maxSockets: 8 })
   return {
     close: () => agent.destroy(),
-    request: ({ method, url, token, body }) =>
-      new Promise((resolve, reject) => {
-        const { hostname, pathname, search } = new URL(url)
-        const payload = body === undefined ? undefined : JSON.stringify(body)
-        const sent = httpsRequest(
-          {
-            agent,
-            method,
-            host: '127.0.0.1',
-            port: target.port,
-            servername: hostname,
-            path: pathname + search,
-            timeout: 120_000,
-            headers: {
-              host: hostname,
-              accept: 'application/json',
-              ...(payload === undefined
-                ? {}
-                : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
-              ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-            },
-          },
-          (received) => {
-            const chunks: Buffer[] = []
-            received.on('data', (chunk: Buffer) => chunks.push(chunk))
-            received.on('error', reject)
-            received.on('end', () => {
-              const bytes = Buffer.concat(chunks)
-              const text = bytes.toString('utf8')
-              const isJson = (received.headers['content-type'] ?? '').includes('json') && text !== ''
-              resolve({
-                status: received.statusCode ?? 0,
-                headers: received.headers,
-                text,
-                bytes,
-                json: isJson ? JSON.parse(text) : undefined,
-              })
-            })
-          },
-        )
-        sent.on('timeout', () => sent.destroy(new Error('no answer within 120 s')))
-        sent.on('error', (cause) =>
-          reject(
-            new CliError({
-              code: 'ServerUnreachable',
-              message: `The server at 127.0.0.1:${target.port} did not answer: ${cause.message}`,
-              remedy: 'Look at `strongroom status`, and start it with `npm run up`.',
-              exitCode: 5,
-              cause,
-            }),
-          ),
-        )
-        sent.end(payload)
-      }),
+    request: async ({ method, url: address, token, body }) => {
+      const url = new URL(address)
+      const headers = {
+        accept: 'application/json',
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      }
+      const answer = await exchange({
+        method,
+        url,
+        headers,
+        ...(body !== undefined && { body: Buffer.from(JSON.stringify(body)) }),
+        agent,
+        via: { host: '127.0.0.1', port: target.port, servername: url.hostname },
+        patience: { silent },
+        answerLimit,
+      }).catch((cause: unknown) => {
+        if (!(cause instanceof HttpFailure)) throw cause
+        throw new CliError({
+          code: 'ServerUnreachable',
+          message: `The server at 127.0.0.1:${target.port} did not answer: ${cause.message}`,
+          remedy: 'Look at `strongroom status`, and start it with `npm run up`.',
+          exitCode: 5,
+          cause,
+        })
+      })
+      return responseOf(answer)
+    },
   }
+}
+
+function responseOf({ status, headers, body: bytes }: HttpAnswer): Response {
+  const text = bytes.toString('utf8')
+  const isJson = (headers['content-type'] ?? '').includes('json') && text !== ''
+  return { status, headers, text, bytes, json: isJson ? JSON.parse(text) : undefined }
 }
 
 /** Throws what the server refused, with its code and remedy. */
@@ -102,41 +86,32 @@ export async function fetchOwnerToken(
 }
 
 /** Asks through the unix socket that only the user who runs the server can open. */
-export function askAsOwner<T>(socketPath: string, path: string, body: object): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const payload = JSON.stringify(body)
-    const fail = (cause: Error): void =>
-      reject(
-        new CliError({
-          code: 'OwnerSignInFailed',
-          message: `Cannot sign in as owner through ${socketPath}: ${cause.message}`,
-          remedy: 'Run the command as the user who started the server, with the same STRONGROOM_STATE_DIR.',
-          exitCode: 5,
-          cause,
-        }),
-      )
-    const sent = httpRequest(
-      {
-        socketPath,
-        method: 'POST',
-        path,
-        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) },
-      },
-      (received) => {
-        const chunks: Buffer[] = []
-        received.on('data', (chunk: Buffer) => chunks.push(chunk))
-        received.on('end', () => {
-          try {
-            const answer = JSON.parse(Buffer.concat(chunks).toString('utf8')) as T | ErrorBody
-            if (received.statusCode === 200) resolve(answer as T)
-            else reject(CliError.fromDetail((answer as ErrorBody).error, received.statusCode ?? 500))
-          } catch (error) {
-            fail(error as Error)
-          }
-        })
-      },
-    )
-    sent.on('error', fail)
-    sent.end(payload)
-  })
+export async function askAsOwner<T>(socketPath: string, path: string, body: object): Promise<T> {
+  const fail = (cause: Error): CliError =>
+    new CliError({
+      code: 'OwnerSignInFailed',
+      message: `Cannot sign in as owner through ${socketPath}: ${cause.message}`,
+      remedy: 'Run the command as the user who started the server, with the same STRONGROOM_STATE_DIR.',
+      exitCode: 5,
+      cause,
+    })
+  let status: number
+  let answer: T | ErrorBody
+  try {
+    const received = await exchange({
+      method: 'POST',
+      url: new URL(path, 'http://localhost'),
+      via: socketPath,
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify(body)),
+      patience: { silent },
+      answerLimit,
+    })
+    status = received.status
+    answer = JSON.parse(received.body.toString('utf8')) as T | ErrorBody
+  } catch (cause) {
+    throw fail(cause as Error)
+  }
+  if (status === 200) return answer as T
+  throw CliError.fromDetail((answer as ErrorBody).error, status)
 }

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { Agent, request } from 'node:https'
+import { Agent } from 'node:https'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { parseVerifiers, verifiersFile, VerifiersInvalid, type VerifierSettings } from '@strongroom/contract'
+import { exchange, HttpFailure } from '@strongroom/platform/http-client'
 import { CliError } from '../core/cli-error.ts'
 
 const answerLimit = 1024 * 1024
@@ -38,39 +39,22 @@ export async function fetchVerifierKeys(verifier: VerifierSettings): Promise<unk
       remedy: 'See that the provider can be reached from here.',
       cause,
     })
+  const via = {
+    host: connect?.host ?? url.hostname,
+    port: connect?.port ?? (url.port === '' ? 443 : Number(url.port)),
+    servername: isIP(url.hostname) === 0 ? url.hostname : '',
+  }
   try {
-    return await new Promise<unknown>((done, refuse) => {
-      const sent = request({
-        agent,
-        method: 'GET',
-        host: connect?.host ?? url.hostname,
-        port: connect?.port ?? (url.port === '' ? 443 : Number(url.port)),
-        servername: isIP(url.hostname) === 0 ? url.hostname : '',
-        path: url.pathname,
-        headers: { host: url.host, accept: 'application/json' },
-        signal: AbortSignal.timeout(timeoutMs),
-      })
-      sent.once('error', (cause) => refuse(fail(`does not answer (${cause.message})`, cause)))
-      sent.once('response', (answer) => {
-        const chunks: Buffer[] = []
-        let size = 0
-        answer.on('data', (chunk: Buffer) => {
-          size += chunk.length
-          if (size > answerLimit) answer.destroy(new Error(`more than ${answerLimit} bytes`))
-          else chunks.push(chunk)
-        })
-        answer.once('error', (cause) => refuse(fail(`broke off (${cause.message})`, cause)))
-        answer.once('end', () => {
-          try {
-            if (answer.statusCode !== 200) throw new Error(`status ${answer.statusCode}`)
-            done(JSON.parse(Buffer.concat(chunks).toString('utf8')))
-          } catch (cause) {
-            refuse(fail(`answered no key set (${(cause as Error).message})`, cause))
-          }
-        })
-      })
-      sent.end()
-    })
+    const headers = { accept: 'application/json' }
+    const { status, body } = await exchange({ url, headers, agent, via, patience: { inAll: timeoutMs }, answerLimit })
+    if (status !== 200) throw new Error(`status ${status}`)
+    return JSON.parse(body.toString('utf8')) as unknown
+  } catch (cause) {
+    const { message } = cause as Error
+    throw fail(
+      cause instanceof HttpFailure ? `does not answer (${message})` : `answered no key set (${message})`,
+      cause,
+    )
   } finally {
     agent.destroy()
   }

@@ -1,7 +1,7 @@
-import { Agent, request as httpsRequest } from 'node:https'
-import type { IncomingMessage } from 'node:http'
+import { Agent } from 'node:https'
 import { domain, type ErrorBody } from '@strongroom/contract'
 import { ServiceError } from '../errors.ts'
+import { exchange, HttpFailure } from './client.ts'
 import { outsideRoutes, type OutsideRoute } from './outside.ts'
 import { whileThrottled } from './throttled.ts'
 import type { AttestationVerifier } from './verifiers.ts'
@@ -54,39 +54,31 @@ export function createWireClient(o: {
 
   const own = (url: URL): OutsideRoute => ({ agent, host: '127.0.0.1', port: o.port, servername: url.hostname })
 
-  const once = async <T>(options: WireRequest, url: URL, route: OutsideRoute): Promise<WireResponse<T>> => {
+  const once = async (options: WireRequest, url: URL, route: OutsideRoute): Promise<WireResponse<Buffer>> => {
     const body = payload(options.body)
     const headers: Record<string, string> = {
-      host: url.host,
       accept: options.accept === 'text' ? 'text/plain, */*' : options.accept === 'bytes' ? '*/*' : 'application/json',
-      ...(body && { 'content-length': String(body.bytes.length) }),
       ...(body?.type !== undefined && { 'content-type': body.type }),
       ...(options.token !== undefined && { authorization: `Bearer ${options.token}` }),
       ...lowerCase(options.headers),
     }
-    if (!body && !['GET', 'HEAD'].includes(options.method)) headers['content-length'] = '0'
     const timeoutMs = options.timeoutMs ?? 30_000
-    return new Promise((resolve, reject) => {
-      const sent = httpsRequest({
-        ...route,
+    const { agent: kept, ...via } = route
+    try {
+      return await exchange({
         method: options.method,
-        path: url.pathname + url.search,
+        url,
         headers,
-        signal: AbortSignal.timeout(timeoutMs),
+        ...(body && { body: body.bytes }),
+        agent: kept,
+        via,
+        patience: { inAll: timeoutMs },
+        answerLimit: kept === agent ? answerLimit : outsideAnswerLimit,
       })
-      const fail = (error: Error & { code?: string }): void => {
-        if (error.name === 'AbortError' || error.name === 'TimeoutError') reject(timedOut(url, timeoutMs))
-        else reject(sent.reusedSocket && error.code === 'ECONNRESET' ? new StaleConnection() : unreachable(url, error))
-      }
-      sent.once('error', fail)
-      sent.once('response', (response) => {
-        read(response, route.agent === agent ? answerLimit : outsideAnswerLimit).then(
-          (bytes) => resolve({ status: response.statusCode ?? 0, headers: flat(response), body: bytes as T }),
-          fail,
-        )
-      })
-      sent.end(body?.bytes)
-    })
+    } catch (error) {
+      if (!(error instanceof HttpFailure)) throw error
+      throw error.reason === 'timeout' ? timedOut(url, timeoutMs) : unreachable(url, error)
+    }
   }
 
   const closed = new AbortController()
@@ -96,16 +88,7 @@ export function createWireClient(o: {
       const other = outside.find(options.method, url, options.token !== undefined)
       if (other === undefined) checkUrl(url)
       const route = other ?? own(url)
-      const send = async (): Promise<WireResponse<Buffer>> => {
-        try {
-          return await once<Buffer>(options, url, route)
-        } catch (error) {
-          // The peer closed a kept connection just as it was used again; nothing of the request was answered.
-          if (!(error instanceof StaleConnection)) throw error
-          return await once<Buffer>(options, url, route)
-        }
-      }
-      const response = await whileThrottled(send, closed.signal)
+      const response = await whileThrottled(async () => await once(options, url, route), closed.signal)
       if (response.status >= 300) throw peerError(url, response)
       return { ...response, body: decode<T>(response.body, options.accept ?? 'json', url) }
     },
@@ -116,8 +99,6 @@ export function createWireClient(o: {
     },
   }
 }
-
-class StaleConnection extends Error {}
 
 function checkUrl(url: URL): void {
   const ours = url.hostname === domain || url.hostname.endsWith(`.${domain}`)
@@ -143,26 +124,6 @@ function payload(body: unknown): { bytes: Buffer; type?: string } | undefined {
 
 function lowerCase(headers: Record<string, string> = {}): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
-}
-
-function flat(response: IncomingMessage): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(response.headers).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.join(', ') : (value ?? ''),
-    ]),
-  )
-}
-
-async function read(response: IncomingMessage, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > limit) throw new Error(`the answer is longer than ${limit} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 function decode<T>(bytes: Buffer, accept: 'json' | 'text' | 'bytes', url: URL): T {
@@ -216,7 +177,7 @@ function timedOut(url: URL, timeoutMs: number): ServiceError {
   })
 }
 
-function unreachable(url: URL, cause: Error & { code?: string }): ServiceError {
+function unreachable(url: URL, cause: HttpFailure): ServiceError {
   return new ServiceError({
     code: 'PeerUnreachable',
     status: 503,

@@ -1,6 +1,4 @@
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { ServiceError } from '@strongroom/platform'
+import { exchange, HttpFailure, ServiceError, type HttpAnswer } from '@strongroom/platform'
 import type { FetchedCollateral } from './collateral-item.ts'
 
 /** The longest list of Intel's is well under this. */
@@ -14,51 +12,20 @@ const [shortestWait, longestWait] = [10, 300]
  * @returns undefined for 404
  * @throws ServiceError VendorUnreachable (503), VendorRefused (502; 503 with `retry-after` for its limits)
  */
-export function getFromVendor(address: string): Promise<FetchedCollateral | undefined> {
+export async function getFromVendor(address: string): Promise<FetchedCollateral | undefined> {
   const url = new URL(address)
-  const request = url.protocol === 'https:' ? httpsRequest : httpRequest
-  return new Promise((resolve, reject) => {
-    const fail = (cause: Error): void => reject(cause instanceof ServiceError ? cause : unreachable(url, cause))
-    const sent = request(url, {
-      method: 'GET',
-      headers: { accept: '*/*', 'user-agent': 'strongroom' },
-      signal: AbortSignal.timeout(timeoutMs),
-      agent: false,
-    })
-    sent.once('error', fail)
-    sent.once('response', (response) => {
-      if (response.statusCode === 404) {
-        response.resume()
-        resolve(undefined)
-      } else if (response.statusCode === 200) read(response).then(resolve, fail)
-      else {
-        response.resume()
-        reject(refused(url, response))
-      }
-    })
-    sent.end()
-  })
+  const headers = { accept: '*/*', 'user-agent': 'strongroom' }
+  const answer = await exchange({ url, headers, patience: { inAll: timeoutMs }, answerLimit }).catch(
+    (error: unknown) => {
+      throw error instanceof HttpFailure ? unreachable(url, error) : error
+    },
+  )
+  if (answer.status === 404) return undefined
+  if (answer.status !== 200) throw refused(url, answer)
+  return { body: Uint8Array.from(answer.body), headers: answer.headers }
 }
 
-async function read(response: IncomingMessage): Promise<FetchedCollateral> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > answerLimit) {
-      response.destroy()
-      throw new Error(`the answer is longer than ${answerLimit} bytes`)
-    }
-    chunks.push(chunk)
-  }
-  const headers = Object.entries(response.headers).map(([name, value]) => [name, String(value)])
-  return {
-    body: Uint8Array.from(Buffer.concat(chunks)),
-    headers: Object.fromEntries(headers) as Record<string, string>,
-  }
-}
-
-function unreachable(url: URL, cause: Error & { code?: string }): ServiceError {
+function unreachable(url: URL, cause: HttpFailure): ServiceError {
   return new ServiceError({
     code: 'VendorUnreachable',
     status: 503,
@@ -69,18 +36,17 @@ function unreachable(url: URL, cause: Error & { code?: string }): ServiceError {
   })
 }
 
-function refused(url: URL, response: IncomingMessage): ServiceError {
-  const { statusCode = 0 } = response
-  const busy = statusCode === 429 || statusCode === 503
+function refused(url: URL, { status, headers }: HttpAnswer): ServiceError {
+  const busy = status === 429 || status === 503
   return new ServiceError({
     code: 'VendorRefused',
     status: busy ? 503 : 502,
-    message: `${url.host} answered ${statusCode}.`,
+    message: `${url.host} answered ${status}.`,
     target: url.origin,
     expected: '200',
-    found: String(statusCode),
+    found: String(status),
     remedy: busy ? 'Wait; it limits how often it may be asked.' : 'Correct the address of the vendor’s service.',
-    ...(busy && { headers: { 'retry-after': String(waitOf(response.headers['retry-after'])) } }),
+    ...(busy && { headers: { 'retry-after': String(waitOf(headers['retry-after'])) } }),
   })
 }
 

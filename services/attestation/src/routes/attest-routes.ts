@@ -124,7 +124,7 @@ function onRefusal(o: Omit<Refusal, 'error'>, told: OnRefused): (error: unknown)
   }
 }
 
-export interface Refusal {
+interface Refusal {
   provider: string
   type: OfferedType
   body: Record<string, unknown>

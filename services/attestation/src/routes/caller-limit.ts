@@ -1,6 +1,5 @@
-import rateLimit from '@fastify/rate-limit'
 import { attestationAudience } from '@strongroom/contract'
-import { bearerOf, ServiceError, type TokenVerifier } from '@strongroom/platform'
+import { bearerOf, limitRoutes, ServiceError, type TokenVerifier } from '@strongroom/platform'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { FairCalls } from './fair-calls.ts'
 
@@ -12,8 +11,6 @@ export interface CallerLimit {
 
 /** Far above what hosts that boot and guests that renew their tokens ask for; far below what keeps a processor busy. */
 export const defaultCallerLimit: CallerLimit = { requests: 1_000, seconds: 10 }
-/** Callers that are counted at a time; the one that asked longest ago is forgotten first. */
-const countedCallers = 10_000
 
 export interface Callers {
   limit: CallerLimit
@@ -35,19 +32,15 @@ export async function limited(
   const fair = new FairCalls()
   const named = new WeakMap<FastifyRequest, string>()
   await app.register(async (scope) => {
-    await scope.register(rateLimit, {
-      max: limit.requests,
-      timeWindow: limit.seconds * 1000,
-      cache: countedCallers,
-      keyGenerator: async (request) => {
+    limitRoutes(scope, {
+      requests: limit.requests,
+      windowMs: limit.seconds * 1000,
+      keyOf: async (request) => {
         const caller = await callerOf(request, callers)
         named.set(request, caller)
         return caller
       },
-      // Azure tells when to come back, and nothing of the rest.
-      addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
-      addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false },
-      errorResponseBuilder: (request, { ttl }) =>
+      refuse: (request, { retryAfter }) =>
         new ServiceError({
           code: 'TooManyRequests',
           status: 429,
@@ -55,7 +48,7 @@ export async function limited(
           expected: `at most ${limit.requests} in ${limit.seconds} seconds`,
           found: 'one more',
           remedy: 'Wait as long as Retry-After says.',
-          headers: { 'retry-after': String(Math.max(1, Math.ceil(ttl / 1000))) },
+          headers: { 'retry-after': String(retryAfter) },
         }),
     })
     // After the body, so that nobody who sends slowly keeps a place.

@@ -1,4 +1,4 @@
-import { OtherPeers, ServiceError } from '@strongroom/platform'
+import { ConcurrencyLimit, OtherPeers, ServiceError } from '@strongroom/platform'
 
 /** Calls of one caller that are judged at a time: while others call too, and while nobody else does. */
 const amongOthers = 1
@@ -6,17 +6,12 @@ const alone = 16
 /** Of one caller, each with a body of up to 4 MiB. */
 const mostWaiting = 128
 
-interface Calls {
-  running: number
-  waiting: (() => void)[]
-}
-
 /**
  * Judges the calls of each caller one after the other while others call too: all are judged by one thread, and whoever has many under
  * way takes as many turns of it for each turn of another (attack W4).
  */
 export class FairCalls {
-  readonly #calls = new Map<string, Calls>()
+  readonly #calls = new Map<string, ConcurrencyLimit>()
   readonly #others = new OtherPeers()
 
   /** Somebody calls who never waits. */
@@ -30,25 +25,23 @@ export class FairCalls {
    */
   async enter(caller: string): Promise<void> {
     this.note(caller)
-    const calls = this.#calls.get(caller) ?? { running: 0, waiting: [] }
+    const calls = this.#calls.get(caller) ?? this.#limitOf(caller)
     this.#calls.set(caller, calls)
-    if (calls.running < this.#most(caller)) {
-      calls.running++
-      return
-    }
-    if (calls.waiting.length >= mostWaiting) throw tooMany(caller)
-    await new Promise<void>((resolve) => calls.waiting.push(resolve))
+    await calls.enter()
   }
 
   leave(caller: string): void {
     const calls = this.#calls.get(caller)
-    if (calls === undefined) return
-    calls.running--
-    while (calls.waiting.length > 0 && calls.running < this.#most(caller)) {
-      calls.running++
-      calls.waiting.shift()!()
-    }
-    if (calls.running === 0 && calls.waiting.length === 0) this.#calls.delete(caller)
+    calls?.leave()
+    if (calls?.isIdle === true) this.#calls.delete(caller)
+  }
+
+  #limitOf(caller: string): ConcurrencyLimit {
+    return new ConcurrencyLimit({
+      atOnce: () => this.#most(caller),
+      waiting: mostWaiting,
+      refuse: () => tooMany(caller),
+    })
   }
 
   #most(caller: string): number {

@@ -1,9 +1,9 @@
 import { chmod } from 'node:fs/promises'
-import rateLimit from '@fastify/rate-limit'
 import { isOrdinary, type AnySpec, type AttachedDisk, type GuestHealth } from '@strongroom/contract'
 import {
   boundConnections,
   createHttpApp,
+  limitRoutes,
   ServiceError,
   type Clock,
   type FastifyInstance,
@@ -76,7 +76,7 @@ export async function startMetadataServer(o: MetadataOptions & { socket: string 
 }
 
 /** Azure's part answers in Azure's shapes; `/metadata/strongroom` is ours, for the agent of the reference image. */
-export function createMetadataApp(o: MetadataOptions): FastifyInstance {
+function createMetadataApp(o: MetadataOptions): FastifyInstance {
   const app = createHttpApp({ name: 'metadata', logger: o.logger, bodyLimit: 2 * 1024 * 1024 })
   // cloud-init sends no header of Azure's.
   app.addHook('onRequest', async (request) => {
@@ -104,7 +104,7 @@ export function createMetadataApp(o: MetadataOptions): FastifyInstance {
   commandRoutes(app, o.commands ?? new CommandQueue(o.clock))
   void app.register(async (azure) => {
     // The signatures of one guest must not keep the processor from the others; Azure allows less.
-    await azure.register(rateLimit, { ...limit, keyGenerator: () => 'guest', errorResponseBuilder: tooMany })
+    limitRoutes(azure, { ...limit, keyOf: () => 'guest', refuse: tooMany })
     azure.addHook('onRequest', async (request) => {
       // By the route, which the router found whatever the path was spelled like.
       if (!booted && !saysNothingForTheVm(request.routeOptions.url)) throw notReported()
@@ -150,14 +150,14 @@ const notReported = (): ServiceError =>
     headers: { 'retry-after': '1' },
   })
 
-const limit = { max: 200, timeWindow: 10_000 }
+const limit = { requests: 200, windowMs: 10_000 }
 
 const tooMany = (): ServiceError =>
   new ServiceError({
     code: 'TooManyRequests',
     status: 429,
     message: 'Too many requests',
-    expected: `at most ${limit.max} in ${limit.timeWindow / 1000} seconds`,
+    expected: `at most ${limit.requests} in ${limit.windowMs / 1000} seconds`,
     found: 'one more',
     headers: { 'retry-after': '10' },
   })

@@ -1,4 +1,4 @@
-import { ServiceError, type Clock } from '@strongroom/platform'
+import { RateLimit, ServiceError, type Clock } from '@strongroom/platform'
 import type { Permission } from '../access/permissions.ts'
 
 /** Requests per vault within `windowSeconds`. */
@@ -24,32 +24,26 @@ export const azureVaultRates: VaultRates = {
 }
 
 const creations = new Set<Permission>(['create', 'import', 'rotate'])
-const vaultsKept = 10_000
 
-/** Counts requests in fixed windows. Refused requests count too, so that hammering on does not help. */
+/** Counts the requests of each vault by their kind, in windows that begin at the same moments for all. */
 export class RateLimits {
   readonly #rates: VaultRates
-  readonly #clock: Clock
-  #window = -1
-  #counts = new Map<string, number>()
+  readonly #limit: RateLimit
 
   constructor(rates: VaultRates, clock: Clock) {
     this.#rates = rates
-    this.#clock = clock
+    this.#limit = new RateLimit({
+      windowMs: rates.windowSeconds * 1000,
+      aligned: true,
+      now: () => clock.now().getTime(),
+    })
   }
 
   /** @throws ServiceError 429 Throttled with Retry-After */
   take(vault: string, permission: Permission | 'refusals'): void {
-    const seconds = this.#clock.now().getTime() / 1000
-    const window = Math.floor(seconds / this.#rates.windowSeconds)
-    if (window !== this.#window || this.#counts.size > vaultsKept) this.#counts = new Map()
-    this.#window = window
     const kind = kindOf(permission)
-    const key = `${vault} ${kind}`
-    const count = (this.#counts.get(key) ?? 0) + 1
-    this.#counts.set(key, count)
-    if (count <= this.#rates[kind]) return
-    const wait = Math.max(1, Math.ceil((window + 1) * this.#rates.windowSeconds - seconds))
+    const excess = this.#limit.take(`${vault} ${kind}`, this.#rates[kind])
+    if (excess === undefined) return
     throw new ServiceError({
       code: 'Throttled',
       reason: 'VaultRequestTypeLimitReached',
@@ -58,9 +52,9 @@ export class RateLimits {
         'Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached',
       target: kind,
       expected: `at most ${this.#rates[kind]} requests in ${this.#rates.windowSeconds} seconds`,
-      found: `${count}`,
+      found: `${excess.count}`,
       remedy: 'Repeat the request after the time in Retry-After.',
-      headers: { 'retry-after': String(wait) },
+      headers: { 'retry-after': String(excess.retryAfter) },
     })
   }
 }

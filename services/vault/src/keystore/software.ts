@@ -1,18 +1,15 @@
 import { generateKey, generateKeyPair, type KeyObject } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Sealer } from '@strongroom/platform'
+import { generationLimit } from './generation-limit.ts'
 import type { KeyBinding, KeySpec, Keystore, PublicParts } from './keystore.ts'
 import { sealedMaterial } from './material.ts'
 import { outsideKeyFrom } from './outside-key.ts'
 import { OpenedKeys } from './opened-keys.ts'
 import { privateKeyOf, useRsaKey, useSecret } from './secret-operations.ts'
-import { ConcurrencyLimit } from './concurrency-limit.ts'
 import { unwrappedKey } from './unusable-transfer.ts'
 import { rsaAesKeyUnwrap, rsaAesKeyWrap } from './wrap.ts'
 
-/** RSA generation fills threads of Node's pool for up to seconds; others must keep some. */
-const generationsAtOnce = 2
-const generationsWaiting = 256
 /** RSA keys that stay open after their last opening, and how long. */
 const openedKeys = 64
 const openedMs = 30_000
@@ -24,13 +21,13 @@ const openedMs = 30_000
  */
 export function createSoftwareKeystore(sealer: Sealer): Keystore {
   const sealed = sealedMaterial(sealer.derive('keystore'))
-  const limit = new ConcurrencyLimit(generationsAtOnce, generationsWaiting)
+  const limit = generationLimit()
   const opened = new OpenedKeys({ limit: openedKeys, keepMs: openedMs })
 
   return {
     keepsKeys: false,
     generate: async (spec, binding) => {
-      const made = await limit.take(() => generate(spec))
+      const made = await limit.run(() => generate(spec))
       return { publicParts: made.publicParts, material: await sealed.seal(made.secret, binding) }
     },
     importWrapped: async ({ exchange, wrapped, algorithm, spec, binding }) => {

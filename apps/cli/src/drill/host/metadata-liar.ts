@@ -1,5 +1,6 @@
-import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { rm } from 'node:fs/promises'
+import { exchange } from '@strongroom/platform/http-client'
 
 /** What the guest's agent is told: keys and their values, in order, a key as often as it has values. */
 export type Provisioning = [key: string, value: Buffer][]
@@ -49,18 +50,22 @@ export class MetadataLiar {
       this.heard = body
       body = this.#lies.report?.(body) ?? body
     }
-    const headers = { ...incoming.headers, 'content-length': String(body.length) }
-    const socketPath = `${await runtime()}/metadata.real`
-    const answer = await new Promise<IncomingMessage>((done, fail) => {
-      const sent = request({ socketPath, method: incoming.method, path, headers }, done)
-      sent.on('error', fail)
-      sent.end(body)
+    // A guest sends no header twice.
+    const headers = { ...(incoming.headers as Record<string, string>), 'content-length': String(body.length) }
+    const answer = await exchange({
+      method: incoming.method ?? 'GET',
+      url: new URL(path, 'http://metadata'),
+      via: `${await runtime()}/metadata.real`,
+      headers,
+      body,
+      patience: { silent: 120_000 },
+      answerLimit: 64 * 1024 * 1024,
     })
-    let told = await read(answer)
+    let told = answer.body
     const lie = this.#lies.provisioning
     if (lie !== undefined && path.startsWith('/metadata/strongroom/provisioning')) told = encode(lie(decode(told)))
     const { 'content-length': _length, 'transfer-encoding': _coding, ...kept } = answer.headers
-    outgoing.writeHead(answer.statusCode ?? 500, { ...kept, 'content-length': String(told.length) })
+    outgoing.writeHead(answer.status, { ...kept, 'content-length': String(told.length) })
     outgoing.end(told)
   }
 }

@@ -2,7 +2,7 @@ import { hostReleaseWrapping, platformVault, type ReleaseWrapping } from '@stron
 import { ServiceError, type Sealer } from '@strongroom/platform'
 import type { KeyBinding, KeySpec, Keystore } from '../keystore.ts'
 import { sealedMaterial } from '../material.ts'
-import { ConcurrencyLimit } from '../concurrency-limit.ts'
+import { generationLimit } from '../generation-limit.ts'
 import type { Handle } from './module.ts'
 import { unwrapInside } from './import.ts'
 import { generateInside, secretClass } from './objects.ts'
@@ -37,9 +37,6 @@ export type Pkcs11Options = TokenOptions & {
   transportKey?: TransportKey
 }
 
-const generationsAtOnce = 2
-const generationsWaiting = 256
-
 /** Keys inside a PKCS#11 token: made there, used there, and wrapped there for release. */
 export async function openPkcs11Keystore(o: Pkcs11Options): Promise<Pkcs11Keystore> {
   const token = await Token.open(o)
@@ -54,7 +51,7 @@ export async function openPkcs11Keystore(o: Pkcs11Options): Promise<Pkcs11Keysto
 
 function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pkcs11Keystore {
   const references = sealedMaterial(o.sealer.derive('pkcs11-references'))
-  const limit = new ConcurrencyLimit(generationsAtOnce, generationsWaiting)
+  const limit = generationLimit()
 
   const opened = async (material: Uint8Array, binding: KeyBinding): Promise<Reference> =>
     JSON.parse(Buffer.from(await references.open(material, binding)).toString('utf8')) as Reference
@@ -90,7 +87,7 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
     ability,
     generate: async (spec, binding) => {
       if (binding.exportable) requireRelease(ability, o.label, neededBy(binding))
-      const { publicParts, id } = await limit.take(() =>
+      const { publicParts, id } = await limit.run(() =>
         token.withSession((session) => generateInside(session, spec, binding)),
       )
       const reference: Reference = { serial: token.serial, id: id.toString('hex'), type: spec.type }
