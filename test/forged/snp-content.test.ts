@@ -4,14 +4,14 @@ import { unsignedPolicyJws } from '../../services/attestation/src/policy/stored-
 import {
   boundTo,
   claimsOf,
-  openService,
   ownerObjectId,
   runtimeBytes,
   runtimeClaims,
   snpBody,
   type TestService,
 } from '../../services/attestation/src/testing/harness.ts'
-import { AmdAuthority, at, pemOf, type ForgedChain } from './support/amd-authority.ts'
+import { type AmdAuthority, at, pemOf, type ForgedChain } from './support/amd-authority.ts'
+import { openSnpAttack } from './support/snp-attack.ts'
 import { refusal, verifyFiles, type Verdict } from './support/doors.ts'
 
 const query = '?api-version=2022-08-01'
@@ -27,10 +27,7 @@ describe('a genuine report', () => {
   let crl: Uint8Array
 
   beforeAll(async () => {
-    amd = await AmdAuthority.open()
-    chain = await amd.chain()
-    crl = await amd.crl()
-    test = await openService({ anchors: amd.anchors })
+    ;({ amd, chain, crl, test } = await openSnpAttack())
   }, 240_000)
   afterAll(() => test?.close())
 

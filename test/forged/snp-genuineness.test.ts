@@ -4,13 +4,13 @@ import { detect, judge } from '@strongroom/evidence/files'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   boundTo,
-  openService,
   runtimeBytes,
   runtimeClaims,
   snpBody,
   type TestService,
 } from '../../services/attestation/src/testing/harness.ts'
 import { AmdAuthority, at, pemOf, rawTcb, tcb, type ChainChanges, type ForgedChain } from './support/amd-authority.ts'
+import { openSnpAttack } from './support/snp-attack.ts'
 import { refusal, verifyFiles, type Verdict } from './support/doors.ts'
 
 const path = '/attest/SevSnpVm?api-version=2022-08-01'
@@ -26,10 +26,7 @@ describe('a report that AMD’s keys signed', () => {
   let crl: Uint8Array
 
   beforeAll(async () => {
-    amd = await AmdAuthority.open()
-    chain = await amd.chain()
-    crl = await amd.crl()
-    test = await openService({ anchors: amd.anchors })
+    ;({ amd, chain, crl, test } = await openSnpAttack())
   }, 240_000)
   afterAll(() => test?.close())
 

@@ -1,10 +1,4 @@
-import {
-  ia5String,
-  integer,
-  authorityExtensions,
-  type Extension,
-  type NameAttributes,
-} from '@strongroom/der'
+import { ia5String, integer, authorityExtensions, type Extension, type NameAttributes } from '@strongroom/der'
 import { amdOid, digest, encodeTcb, reversed, toHex, type TcbVersion, type TrustAnchors } from '@strongroom/evidence'
 import { SimulatedSecureProcessor } from '../../../packages/silicon/src/amd/simulated-secure-processor.ts'
 import { issueCertificate, keyIdentifierExtensions } from '../../../packages/silicon/src/pki/certificate-writer.ts'

@@ -2,29 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { fromHex } from '../core/bytes/hex.ts'
 import { appraiseTdx, type TdxPolicy } from './appraise.ts'
 import { tcbStatuses } from './tcb-status.ts'
+import { tdBody } from '../testing/td-body.ts'
 import { tdAttributes, type TdBody } from './td-body.ts'
 import type { VerifiedTdx } from './verify.ts'
 
 const date = '2026-01-01T00:00:00Z'
-
-function body(changes: Partial<TdBody> = {}): TdBody {
-  const zero = new Uint8Array(48)
-  return {
-    teeTcbSvn: new Uint8Array(16),
-    mrSeam: zero,
-    mrSignerSeam: zero,
-    seamAttributes: new Uint8Array(8),
-    attributes: tdAttributes.septVeDisable,
-    xfam: 0xe7n,
-    mrTd: zero,
-    mrConfigId: zero,
-    mrOwner: zero,
-    mrOwnerConfig: zero,
-    rtmrs: [zero, zero, zero, zero],
-    reportData: new Uint8Array(64),
-    ...changes,
-  }
-}
 
 describe('a policy', () => {
   const appraise = (
@@ -34,7 +16,7 @@ describe('a policy', () => {
   ): ReturnType<typeof appraiseTdx> =>
     appraiseTdx(
       {
-        body: body(changes),
+        body: tdBody(changes),
         tcbStatus: 'UpToDate',
         advisoryIds: [],
         tcbEvaluationDataNumber: 10,

@@ -5,7 +5,8 @@ import type { PckExtension } from './pck.ts'
 import { splitSignedJson } from './signed-json.ts'
 import { assessModule, assessPlatform, parseTcbInfo } from './tcb-info.ts'
 import { tcbStatuses, worstStatus } from './tcb-status.ts'
-import { tdAttributes, type TdBody } from './td-body.ts'
+import { tdBody } from '../testing/td-body.ts'
+import type { TdBody } from './td-body.ts'
 
 const zeros = (count: number): string => '00'.repeat(count)
 const components = (svn: number): { svn: number }[] => Array.from({ length: 16 }, () => ({ svn }))
@@ -46,25 +47,6 @@ const sixteen = (svn: number, ...changes: [number, number][]): number[] => {
   const svns = Array.from({ length: 16 }, () => svn)
   for (const [index, value] of changes) svns[index] = value
   return svns
-}
-
-function body(changes: Partial<TdBody> = {}): TdBody {
-  const zero = new Uint8Array(48)
-  return {
-    teeTcbSvn: new Uint8Array(16),
-    mrSeam: zero,
-    mrSignerSeam: zero,
-    seamAttributes: new Uint8Array(8),
-    attributes: tdAttributes.septVeDisable,
-    xfam: 0xe7n,
-    mrTd: zero,
-    mrConfigId: zero,
-    mrOwner: zero,
-    mrOwnerConfig: zero,
-    rtmrs: [zero, zero, zero, zero],
-    reportData: new Uint8Array(64),
-    ...changes,
-  }
 }
 
 describe('the status of a platform', () => {
@@ -115,18 +97,20 @@ describe('the TCB level', () => {
   it('of a module is its identity’s, and a module that no identity names is refused', () => {
     const tcbInfo = parseTcbInfo(tcbInfoBody())
     const module = (tee: number[], changes: Partial<TdBody> = {}): unknown =>
-      assessModule(tcbInfo, body({ teeTcbSvn: Uint8Array.from([...tee, ...sixteen(0)].slice(0, 16)), ...changes }))
+      assessModule(tcbInfo, tdBody({ teeTcbSvn: Uint8Array.from([...tee, ...sixteen(0)].slice(0, 16)), ...changes }))
     expect(module([4, 1])).toMatchObject({ id: 'TDX_01', status: 'UpToDate' })
     expect(module([3, 1])).toMatchObject({ id: 'TDX_01', status: 'NoMatchingLevel' })
     expect(module([3, 0])).toBeUndefined()
     expect(() => module([4, 2])).toThrow(/none that the TCB info knows/)
     expect(() => module([4, 0x1a])).toThrow(expect.objectContaining({ expected: 'TDX_01', found: 'TDX_1A' }))
     const none = parseTcbInfo(tcbInfoBody({ tdxModuleIdentities: [] }))
-    expect(() => assessModule(none, body({ teeTcbSvn: Uint8Array.of(4, 1) }))).toThrow(
+    expect(() => assessModule(none, tdBody({ teeTcbSvn: Uint8Array.of(4, 1) }))).toThrow(
       expect.objectContaining({ code: 'TdxModuleMismatch', subject: 'TDX module', expected: 'none', found: 'TDX_01' }),
     )
     const lower = tcbInfoBody().replace('"TDX_01"', '"Tdx_01"')
-    expect(assessModule(parseTcbInfo(lower), body({ teeTcbSvn: Uint8Array.of(4, 1) }))).toMatchObject({ id: 'TDX_01' })
+    expect(assessModule(parseTcbInfo(lower), tdBody({ teeTcbSvn: Uint8Array.of(4, 1) }))).toMatchObject({
+      id: 'TDX_01',
+    })
     for (const version of [0, 1]) {
       const facts = { code: 'TdxModuleMismatch', subject: version === 0 ? 'TDX module' : 'TDX_01' }
       for (const [changes, message, found] of [
@@ -144,7 +128,7 @@ describe('the TCB level', () => {
     const module = (at: number): unknown =>
       assessModule(
         unmasked,
-        body({ seamAttributes: Uint8Array.from({ length: 8 }, (_, index) => (index === at ? 1 : 0)) }),
+        tdBody({ seamAttributes: Uint8Array.from({ length: 8 }, (_, index) => (index === at ? 1 : 0)) }),
       )
     expect(module(0)).toBeUndefined()
     expect(() => module(1)).toThrow(/other attributes/)

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { roles } from '../arm/access.ts'
-import type { Method } from '../arm/request.ts'
 import { type Loose } from '../testing/ids.ts'
 import type { RightsPlane } from '../testing/rights-plane.ts'
 import {
@@ -17,15 +16,14 @@ import {
   other,
   problemsOf,
   roleAt,
-  sendTo,
+  senderTo,
   subscription,
 } from '../testing/role-requests.ts'
 
 let rights: RightsPlane
 beforeEach(async () => void (rights = await openRoles()))
 afterEach(async () => await rights.close())
-const send = async (method: Method, path: string, body?: unknown, as?: string, filter?: string): Promise<Loose> =>
-  await sendTo(rights, method, path, { body, ...(as !== undefined && { as }), ...(filter !== undefined && { filter }) })
+const send = senderTo(() => rights)
 
 describe('a role definition', () => {
   it('is made, shown as Azure shows it, changed and deleted', async () => {

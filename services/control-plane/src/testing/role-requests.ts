@@ -34,19 +34,18 @@ export async function openRoles(): Promise<RightsPlane> {
   return rights
 }
 
-/** An answer, or the status, code and error of a refusal. */
-export async function sendTo(
-  rights: RightsPlane,
-  method: Method,
-  path: string,
-  o: { body?: unknown; as?: string; filter?: string } = {},
-): Promise<Loose> {
-  const query = { 'api-version': '2022-04-01', ...(o.filter !== undefined && { $filter: o.filter }) }
-  try {
-    return await rights.ask(method, path, { body: o.body, query, ...(o.as !== undefined && { as: o.as }) })
-  } catch (error) {
-    if (!(error instanceof ServiceError)) throw error
-    return { status: error.status, code: error.code, error }
+type Send = (method: Method, path: string, body?: unknown, as?: string, filter?: string) => Promise<Loose>
+
+/** Sends to the plane that a test has opened. It gives the answer, or the status, code and error of a refusal. */
+export function senderTo(rights: () => RightsPlane): Send {
+  return async (method, path, body, as, filter) => {
+    const query = { 'api-version': '2022-04-01', ...(filter !== undefined && { $filter: filter }) }
+    try {
+      return await rights().ask(method, path, { body, query, ...(as !== undefined && { as }) })
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error
+      return { status: error.status, code: error.code, error }
+    }
   }
 }
 

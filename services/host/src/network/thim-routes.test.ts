@@ -6,7 +6,7 @@ import { testSilicon } from '../testing.ts'
 import { akSpki, spec, TestEndpoints, type Answer, type Call } from './test-endpoints.ts'
 
 let endpoints: TestEndpoints
-beforeAll(async () => void (endpoints = await TestEndpoints.open()), 60_000)
+beforeAll(async () => void (endpoints = await TestEndpoints.open()), 240_000)
 afterAll(async () => await endpoints.close())
 const send = (o: Call): Promise<Answer> => endpoints.send(o)
 

@@ -1,0 +1,21 @@
+import { tdAttributes, type TdBody } from '../tdx/td-body.ts'
+
+/** What a quote says of a TD with nothing in it that a rule could object to. */
+export function tdBody(changes: Partial<TdBody> = {}): TdBody {
+  const zero = new Uint8Array(48)
+  return {
+    teeTcbSvn: new Uint8Array(16),
+    mrSeam: zero,
+    mrSignerSeam: zero,
+    seamAttributes: new Uint8Array(8),
+    attributes: tdAttributes.septVeDisable,
+    xfam: 0xe7n,
+    mrTd: zero,
+    mrConfigId: zero,
+    mrOwner: zero,
+    mrOwnerConfig: zero,
+    rtmrs: [zero, zero, zero, zero],
+    reportData: new Uint8Array(64),
+    ...changes,
+  }
+}
