@@ -40,7 +40,7 @@ const wire: WireClient = {
   request: async <T>({ url }: { url: string }) => {
     const { pathname, search } = new URL(url)
     const body = collateral.get(pathname + search)
-    if (body === undefined) throw new ServiceError({ code: 'NotFound', status: 404, message: 'not here' })
+    if (body === undefined) throw new ServiceError({ code: 'NotFound', message: 'not here' })
     return { status: 200, headers: {}, body: body as T }
   },
   close: () => undefined,

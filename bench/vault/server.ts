@@ -62,7 +62,7 @@ const transferKey = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const certs = { keys: [{ ...providerKey.publicKey.export({ format: 'jwk' }), kid: 'p', use: 'sig', alg: 'RS256' }] }
 const wire: WireClient = {
   request: async <T>({ url }: { url: string }) => {
-    if (url !== `${provider}/certs`) throw new ServiceError({ code: 'NotFound', status: 404, message: 'not here' })
+    if (url !== `${provider}/certs`) throw new ServiceError({ code: 'NotFound', message: 'not here' })
     return { status: 200, headers: {}, body: certs as T }
   },
   close: () => undefined,

@@ -15,7 +15,6 @@ const exceptions: Record<string, string> = {
   'packages/evidence/src/checks/check-tpm.ts checkTpmQuote': 'a tree of checks in the order in which a reader sees it',
   'packages/evidence/src/snp/appraise.ts appraiseSnp': 'a table: a row for each member of the policy',
   'packages/evidence/src/tdx/quote.ts parseTdxQuote': 'a layout read from its first byte to its last',
-  'packages/platform/src/http/app.ts createHttpApp': 'the settings of the web framework, each with its reason',
   'services/attestation/src/routes/attest-routes.ts attestRoutes': 'a table of routes',
   'services/attestation/src/service.ts createAttestationService': 'composition: makes the parts and ties them together',
   'services/control-plane/src/providers/compute/size/quota-routes.ts quotaRoutes': 'a table of routes',

@@ -71,7 +71,6 @@ function parsePort(name: string, text: string | undefined): number | undefined {
   if (Number.isInteger(port) && port > 0 && port < 65536) return port
   throw new ServiceError({
     code: 'InvalidArgument',
-    status: 400,
     message: `'${text}' is not a port.`,
     expected: 'a number from 1 to 65535',
     found: text,
@@ -85,7 +84,6 @@ function parseSeconds(name: string, text: string | undefined): number | undefine
   if (Number.isInteger(seconds) && seconds > 0 && seconds <= 86_400) return seconds
   throw new ServiceError({
     code: 'InvalidArgument',
-    status: 400,
     message: `'${text}' is no number of seconds.`,
     expected: 'a number from 1 to 86400',
     found: text,
@@ -98,7 +96,6 @@ function parseVaultLimits(text: string | undefined): VaultRates | undefined {
   if (text === 'azure') return azureVaultRates
   throw new ServiceError({
     code: 'InvalidArgument',
-    status: 400,
     message: `There are no vault limits '${text}'.`,
     expected: 'azure',
     found: text,
@@ -111,7 +108,6 @@ function parseSwitch(name: string, text: string | undefined): boolean {
   if (text === '1') return true
   throw new ServiceError({
     code: 'InvalidArgument',
-    status: 400,
     message: `'${text}' is no value of ${name}.`,
     expected: '1',
     found: text,
@@ -123,7 +119,6 @@ function parseMode(text: string | undefined): Installation['mode'] | undefined {
   if (text === undefined || text === 'simulated' || text === 'hardware') return text
   throw new ServiceError({
     code: 'InvalidArgument',
-    status: 400,
     message: `There is no mode '${text}'.`,
     expected: 'simulated or hardware',
     found: text,
@@ -135,7 +130,6 @@ function parseCompute(text: string | undefined): Installation['compute'] {
   if (text === undefined || text === 'guests' || text === 'simulated') return text
   throw new ServiceError({
     code: 'InvalidArgument',
-    status: 400,
     message: `There is no compute '${text}'.`,
     expected: 'guests or simulated',
     found: text,

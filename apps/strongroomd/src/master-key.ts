@@ -37,7 +37,6 @@ function newHolder(): NewHolder {
 function invalid(message: string, expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'InvalidArgument',
-    status: 400,
     message,
     expected,
     found,

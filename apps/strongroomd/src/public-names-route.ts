@@ -10,7 +10,6 @@ export function publicNamesRoute(
     if (action === 'show') return publicNames.state()
     throw new ServiceError({
       code: 'InvalidRequestContent',
-      status: 400,
       message: 'The request does not say what is wanted.',
       expected: 'the action open, show or close',
       found: String(action).slice(0, 40),

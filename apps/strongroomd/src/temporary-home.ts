@@ -24,7 +24,6 @@ export async function openTemporaryHome(
   if (!own || !fresh || dirname(state) !== resolve(home)) {
     throw new ServiceError({
       code: 'NotTemporary',
-      status: 400,
       message: `The folder ${home} is not one to be removed with all in it.`,
       expected: "a folder of this user's alone (mode 0700), with an empty state directory directly in it",
       found: own

@@ -5,13 +5,12 @@ describe('toErrorBody', () => {
   it('answers a refusal with its code, what was expected, what was found and what to do', () => {
     const error = new ServiceError({
       code: 'PropertyChangeNotAllowed',
-      status: 409,
       message: 'no',
       target: 'a.b',
       expected: 'x',
       found: 'y',
       remedy: 'z',
-      details: [{ code: 'Inner', message: 'm' }],
+      details: [{ code: 'InvalidField', message: 'm' }],
     })
     expect(toErrorBody(error)).toMatchObject({
       status: 409,
@@ -20,7 +19,7 @@ describe('toErrorBody', () => {
           code: 'PropertyChangeNotAllowed',
           message: 'no',
           target: 'a.b',
-          details: [{ code: 'Inner', message: 'm' }],
+          details: [{ code: 'InvalidField', message: 'm' }],
           innererror: { expected: 'x', found: 'y', remedy: 'z' },
         },
       },

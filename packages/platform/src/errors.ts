@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { ErrorBody, ErrorDetail } from '@strongroom/contract'
+import type { CodeWithStatus, ErrorBody, ErrorCode, ErrorDetail } from '@strongroom/contract'
+import { statusOf } from '@strongroom/contract/errors'
 
-export interface ServiceErrorOptions {
-  /** Stable code, part of the contract. */
-  code: string
-  /** HTTP status that the refusal is answered with. */
-  status: number
+/** What a throw site says beside the code: what is particular to it. */
+interface ErrorParticulars {
   message: string
   /** Azure's closer reason beside a general code, for example ForbiddenByRbac; `innererror.code` on the wire. */
-  reason?: string
+  reason?: ErrorCode
   /** The property or rule at fault. */
   target?: string
   /** Every further failure of the same request. */
@@ -20,11 +18,17 @@ export interface ServiceErrorOptions {
   headers?: Record<string, string>
 }
 
+/** A code of the catalogue. Its HTTP status is said only where the catalogue has several for it. */
+export type ServiceErrorOptions = CodeWithStatus & ErrorParticulars
+
+/** Of `ServiceError.relayed` alone: the code is another's, and so is its status. */
+type Relayed = { relayed: true; code: ErrorCode; status: number } & ErrorParticulars
+
 /** A refusal that the caller may read: nothing internal and nothing secret belongs in its fields. */
 export class ServiceError extends Error {
-  readonly code: string
+  readonly code: ErrorCode
   readonly status: number
-  readonly reason: string | undefined
+  readonly reason: ErrorCode | undefined
   readonly target: string | undefined
   readonly details: ErrorDetail[] | undefined
   readonly expected: string | undefined
@@ -32,11 +36,11 @@ export class ServiceError extends Error {
   readonly remedy: string | undefined
   readonly headers: Record<string, string> | undefined
 
-  constructor(o: ServiceErrorOptions) {
+  constructor(o: ServiceErrorOptions | Relayed) {
     super(o.message, o.cause === undefined ? undefined : { cause: o.cause })
     this.name = 'ServiceError'
     this.code = o.code
-    this.status = o.status
+    this.status = o.status ?? statusOf(o.code)
     this.reason = o.reason
     this.target = o.target
     this.details = o.details
@@ -44,6 +48,27 @@ export class ServiceError extends Error {
     this.found = o.found
     this.remedy = o.remedy
     this.headers = o.headers
+  }
+
+  /** What another service sent or an operation recorded, with the status that this answer is to have. */
+  static relayed(
+    detail: ErrorDetail,
+    status: number,
+    more: { cause?: unknown; headers?: Record<string, string> } = {},
+  ): ServiceError {
+    const { code: reason, ...inner } = detail.innererror ?? {}
+    const { code, message, target, details } = detail
+    return new ServiceError({
+      relayed: true,
+      code,
+      status,
+      message,
+      ...inner,
+      ...(reason !== undefined && { reason }),
+      ...(target !== undefined && { target }),
+      ...(details !== undefined && details.length > 0 && { details }),
+      ...more,
+    })
   }
 
   toDetail(): ErrorDetail {
@@ -106,26 +131,21 @@ function asServiceError(error: unknown): ServiceError | undefined {
   const sqliteFull = 13
   if (code === 'ENOSPC' || code === '53100' || errcode === sqliteFull) return storageFull({ cause: error })
   if (statusCode === undefined || statusCode < 400 || statusCode > 499) return undefined
-  return new ServiceError({
-    code: frameworkCodes[code ?? ''] ?? 'BadRequest',
-    status: statusCode,
-    message: error.message,
-    cause: error,
-  })
+  const detail: ErrorDetail = { code: frameworkCodes[code ?? ''] ?? 'BadRequest', message: error.message }
+  return ServiceError.relayed(detail, statusCode, { cause: error })
 }
 
 /** A full disk, whoever met it: the file system, a database or a program. */
 export function storageFull(o: { expected?: string; found?: string; cause?: unknown }): ServiceError {
   return new ServiceError({
     code: 'StorageFull',
-    status: 507,
     message: 'The disk that holds the state directory is full.',
     remedy: 'Free space on that disk, then repeat the request.',
     ...o,
   })
 }
 
-const frameworkCodes: Record<string, string> = {
+const frameworkCodes: Partial<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: 'InvalidRequestContent',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'InvalidRequestContent',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'InvalidRequestContent',

@@ -60,7 +60,6 @@ export async function openInstallation(o: {
   if (o.mode !== undefined && o.mode !== kept.mode) {
     throw new ServiceError({
       code: 'InstallationModeFixed',
-      status: 409,
       message: 'The mode of an installation is fixed when it is made: simulated evidence and real evidence never mix.',
       expected: kept.mode,
       found: o.mode,
@@ -70,7 +69,6 @@ export async function openInstallation(o: {
   if (o.compute !== undefined && o.compute !== (kept.compute ?? 'guests')) {
     throw new ServiceError({
       code: 'InstallationComputeFixed',
-      status: 409,
       message: 'Whether an installation boots guests is fixed when it is made.',
       expected: kept.compute ?? 'guests',
       found: o.compute,
@@ -128,7 +126,6 @@ function checkPort(port: number | undefined): void {
 function invalidPort(found: string): ServiceError {
   return new ServiceError({
     code: 'InvalidPort',
-    status: 400,
     message: 'The ports of an installation cannot be these.',
     expected: 'two different whole numbers from 1 to 65535',
     found,
@@ -139,7 +136,6 @@ function invalidPort(found: string): ServiceError {
 function unreadable(path: string, found: string, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'InstallationUnreadable',
-    status: 500,
     message: `The file ${path} is damaged.`,
     expected: 'the record of an installation',
     found,

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@strongroom/contract'
 import { ParseError, VerificationError } from '@strongroom/evidence'
 import { ServiceError } from '@strongroom/platform'
 import { PolicyError, type Denial } from '@strongroom/policy'
@@ -10,13 +11,12 @@ export function invalidParameter(o: {
   found?: string
   remedy?: string
   /** The finer code of ours, in `details`. */
-  reason?: string
+  reason?: ErrorCode
   cause?: unknown
 }): ServiceError {
   const { reason, ...rest } = o
   return new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     ...rest,
     ...(reason === undefined ? {} : { details: [{ code: reason, message: o.message, target: o.target }] }),
   })
@@ -53,7 +53,6 @@ export function policyFailure(error: unknown): unknown {
   if (!(error instanceof PolicyError)) return error
   return new ServiceError({
     code: error.code,
-    status: 400,
     message:
       error.code === 'PolicyParsingError'
         ? `The policy could not be parsed. ${error.message}`
@@ -75,7 +74,6 @@ export function policyDenial(
   const place = denial.position === undefined ? '' : ` (line ${denial.position.line}, column ${denial.position.column})`
   return new ServiceError({
     code: 'PolicyEvaluationError',
-    status: 400,
     message:
       denial.reason === 'deny'
         ? `Policy evaluation failed: deny() was issued by the authorization rules${place}. Policy hash: ${policyHash}.`

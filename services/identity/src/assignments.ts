@@ -77,7 +77,6 @@ export class Assignments {
 function managedIdentityNotFound(resourceId: string): ServiceError {
   return new ServiceError({
     code: 'ManagedIdentityNotFound',
-    status: 400,
     message: 'The resource has no such identity.',
     target: resourceId,
     remedy: 'Give it a system-assigned identity, or assign it the user-assigned one that is named.',
@@ -87,7 +86,6 @@ function managedIdentityNotFound(resourceId: string): ServiceError {
 const ambiguous = (resourceId: string, found: number): ServiceError =>
   new ServiceError({
     code: 'ManagedIdentityAmbiguous',
-    status: 400,
     message: 'The resource has several user-assigned identities and none of its own.',
     target: resourceId,
     expected: 'a client id, an object id or the ARM id of one of them',

@@ -74,7 +74,6 @@ export class Credentials {
     if (clash !== undefined) {
       throw new ServiceError({
         code: 'Request_MultipleObjectsWithSameKeyValue',
-        status: 409,
         message: `FederatedIdentityCredential with name ${o.name}, or with this issuer and subject, already exists.`,
         found: clash.name,
         remedy: 'Delete the other one first, or use another subject.',
@@ -112,7 +111,6 @@ function readCertificate(der: Uint8Array): X509Certificate {
   if (certificate?.publicKey.asymmetricKeyType === 'rsa' && bits >= 2048 && bits <= 8192) return certificate
   throw new ServiceError({
     code: 'InvalidCertificate',
-    status: 400,
     message: 'The key credential is not a certificate that applications can sign in by.',
     target: 'keyCredentials',
     expected: 'an X.509 certificate with an RSA key of 2048 to 8192 bits, base64 of its DER',
@@ -127,7 +125,6 @@ function readCertificate(der: Uint8Array): X509Certificate {
 const tooMany = (): ServiceError =>
   new ServiceError({
     code: 'TooManyCredentials',
-    status: 400,
     message: `An application has at most ${limit} credentials of a kind.`,
     remedy: 'Delete those that are not used.',
   })

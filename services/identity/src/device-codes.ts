@@ -73,7 +73,6 @@ export class DeviceCodes {
     if (row === undefined || row.state !== 'pending' || row.expires_at < now) {
       throw new ServiceError({
         code: 'DeviceCodeNotFound',
-        status: 404,
         message: 'No sign-in waits for this code.',
         found: code.slice(0, 20),
         remedy: 'Check the code, or start the sign-in again: a code lasts 15 minutes.',

@@ -76,7 +76,6 @@ export function requirePrincipal(request: FastifyRequest, who: keyof typeof plat
   if (request.caller.appId.toLowerCase() === appId) return
   throw new ServiceError({
     code: 'AuthorizationFailed',
-    status: 403,
     message: `Only the ${displayName} may do this.`,
     expected: appId,
     found: request.caller.appId,
@@ -134,7 +133,6 @@ function choiceOf(body: unknown): ManagedIdentityChoice {
 const invalid = (target: string): ServiceError =>
   new ServiceError({
     code: 'InvalidRequestContent',
-    status: 400,
     message: `${target} is missing or has another form.`,
     target,
     expected: '{ "resourceId": "/subscriptions/…", "audience": "…" }',

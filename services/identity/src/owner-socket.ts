@@ -88,7 +88,6 @@ export class OwnerSocket {
     if (Buffer.byteLength(this.#path) > 107) {
       throw new ServiceError({
         code: 'StateDirectoryTooLong',
-        status: 400,
         message: 'The path of the state directory is too long for a socket in it.',
         expected: 'at most 91 bytes',
         found: `${Buffer.byteLength(this.#path) - Buffer.byteLength('/run/owner.sock')} bytes`,
@@ -98,7 +97,6 @@ export class OwnerSocket {
     if (await answers(this.#path)) {
       throw new ServiceError({
         code: 'AlreadyRunning',
-        status: 409,
         message: 'Another server works on this state directory.',
         found: this.#path,
         remedy: 'Stop it first: strongroom down',
@@ -130,7 +128,7 @@ async function answer(
     request.method === 'POST' && Object.hasOwn(routes, request.url ?? '') ? routes[request.url ?? ''] : undefined
   if (route === undefined) {
     const all = Object.keys(routes).join(', ')
-    throw new ServiceError({ code: 'NotFound', status: 404, message: `There is POST ${all} here.` })
+    throw new ServiceError({ code: 'NotFound', message: `There is POST ${all} here.` })
   }
   const chunks: Buffer[] = []
   let size = 0
@@ -152,7 +150,6 @@ async function answer(
 function invalid(found: string): ServiceError {
   return new ServiceError({
     code: 'InvalidRequestContent',
-    status: 400,
     message: 'The request does not say what is wanted.',
     expected: 'for a token: {"audience": "https://management.azure.com/"}',
     found,

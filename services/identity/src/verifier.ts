@@ -1,3 +1,4 @@
+import type { SettledCode } from '@strongroom/contract'
 import { ServiceError, type Caller, type Clock, type TokenVerifier } from '@strongroom/platform'
 import { errors, jwtVerify, type JWTPayload } from 'jose'
 import { normaliseAudience } from './audience.ts'
@@ -99,9 +100,9 @@ async function verifySignature(token: string, o: Parameters<typeof createTokenVe
 }
 
 function refuse(
-  code: string,
+  code: SettledCode,
   message: string,
   more: { expected?: string; found?: string; remedy?: string },
 ): ServiceError {
-  return new ServiceError({ code, status: 401, message, ...more })
+  return new ServiceError({ code, message, ...more })
 }

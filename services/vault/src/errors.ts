@@ -7,7 +7,6 @@ export function badParameter(
 ): ServiceError {
   return new ServiceError({
     code: 'BadParameter',
-    status: 400,
     message,
     ...o,
     remedy: o.remedy ?? 'Correct the request, then repeat it.',

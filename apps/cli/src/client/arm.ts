@@ -108,7 +108,10 @@ export class ArmClient {
         if (operation.status === 'Succeeded') return
         if (operation.status === 'Failed' || operation.status === 'Canceled') {
           throw CliError.fromDetail(
-            operation.error ?? { code: operation.status, message: `The operation ended as ${operation.status}.` },
+            operation.error ?? {
+              code: operation.status,
+              message: `The operation ended as ${operation.status}.`,
+            },
             409,
           )
         }

@@ -1,4 +1,4 @@
-import type { ErrorBody, ErrorDetail } from '@strongroom/contract'
+import type { ErrorBody, ErrorDetail, ErrorCode } from '@strongroom/contract'
 
 /** Exit codes by class of failure, so that a script can tell them apart. */
 export const exitCodes = {
@@ -15,7 +15,8 @@ export const exitCodes = {
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
 export interface CliErrorOptions {
-  code: string
+  /** Of the catalogue: its own, or what a server said. */
+  code: ErrorCode
   message: string
   exitCode?: ExitCode
   /** The property or rule at fault. */
@@ -29,7 +30,7 @@ export interface CliErrorOptions {
 
 /** What the CLI refuses or reports; the same envelope as the services' in `--output json`. */
 export class CliError extends Error {
-  readonly code: string
+  readonly code: ErrorCode
   readonly exitCode: ExitCode
   readonly detail: ErrorDetail
 

@@ -32,7 +32,7 @@ export function serverNode(running: string = process.versions.node): string | un
 
 /** What is said where there is no Node for the server. */
 export const nodeTooOld = {
-  code: 'NodeTooOld',
+  code: 'NodeTooOld' as const,
   message: `Strongroom's server needs Node ${leastServerNode} or later, and the package that brings it is not installed.`,
   expected: `Node >= ${leastServerNode}, or @strongroom/node-${process.platform}-${process.arch}`,
   found: `Node ${process.versions.node}`,

@@ -24,28 +24,28 @@ describe('output', () => {
 
 describe('errors', () => {
   it('say which property or rule is at fault, to people and to programs', () => {
-    const sent = { code: 'Invalid', message: 'No.', target: 'properties.x', innererror: { remedy: 'c' } }
+    const sent = { code: 'InvalidTag' as const, message: 'No.', target: 'properties.x', innererror: { remedy: 'c' } }
     const error = CliError.fromDetail(sent, 400)
-    expect(describeError(error.detail)[0]).toBe('Invalid: No. (properties.x)')
+    expect(describeError(error.detail)[0]).toBe('InvalidTag: No. (properties.x)')
     expect(error.toBody()).toEqual({ error: sent })
   })
 
   it('say what failed, what was expected and found, the remedy, and every detail', () => {
     const error = CliError.fromDetail(
       {
-        code: 'Invalid',
+        code: 'InvalidParameter',
         message: 'Two rules fail.',
         innererror: { expected: 'a', found: 'b', remedy: 'c' },
-        details: [{ code: 'One', message: 'First.', target: 'size' }],
+        details: [{ code: 'InvalidField', message: 'First.', target: 'size' }],
       },
       400,
     )
     expect(describeError(error.detail)).toEqual([
-      'Invalid: Two rules fail.',
+      'InvalidParameter: Two rules fail.',
       '  expected: a',
       '  found:    b',
       '  remedy:   c',
-      '  One: First. (size)',
+      '  InvalidField: First. (size)',
     ])
     expect(error.exitCode).toBe(exitCodes.failed)
   })

@@ -21,7 +21,7 @@ import { makeMark } from './payload/mark.ts'
 import { rewriteLuks2, type Luks2Metadata } from './payload/luks2.ts'
 
 const ready = { accepted: true, marks: [], brokenLinks: [], registers: { '12': '00' } }
-const closed = { code: 'OsDiskDidNotUnlock', message: 'closed', target: 'PCR 12' }
+const closed = { code: 'OsDiskDidNotUnlock' as const, message: 'closed', target: 'PCR 12' }
 
 let folder: string
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'strongroom-drill-test-'))))
@@ -53,7 +53,7 @@ describe('a verdict', () => {
   it('of a disk that is not encrypted is held by a boot that is refused, and by none that is not', () => {
     const ends = [measured(12)]
     const plain = { encrypted: false }
-    const refusal = { code: 'BootReportRefused', message: 'PCR 12 is not the predicted one' }
+    const refusal = { code: 'BootReportRefused' as const, message: 'PCR 12 is not the predicted one' }
     expect(judge({ ends }, { accepted: false, marks: ['code'], error: refusal }, plain).verdict).toBe('held')
     expect(judge({ ends }, { accepted: false, marks: ['code'], error: closed }, plain).verdict).toBe('broken')
     expect(judge({ ends }, { ...ready, marks: ['code'] }, plain).verdict).toBe('broken')

@@ -1,3 +1,4 @@
+import type { ErrorDetail } from '@strongroom/contract'
 import { arm, subscriptionPath, versions } from '../wire/arm.ts'
 import { readUsages, type Size } from '../sizes/size.ts'
 import { reasonsOf, type Reason } from '../sizes/reasons.ts'
@@ -51,7 +52,7 @@ export async function make(choice: Choice): Promise<void> {
 }
 
 interface Deployment {
-  properties: { provisioningState: string; error?: { code: string; message: string } }
+  properties: { provisioningState: string; error?: ErrorDetail }
 }
 interface DeploymentOperation {
   properties: { provisioningState: string; targetResource?: { id: string } }

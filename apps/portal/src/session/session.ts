@@ -1,5 +1,5 @@
 import { signal, type ReadonlySignal } from '@preact/signals'
-import { loginHost, managementAudience, portalClient, portalRedirectPath } from '@strongroom/contract'
+import { loginHost, managementAudience, portalClient, portalRedirectPath, type ErrorCode } from '@strongroom/contract'
 import { ask } from '../wire/ask.ts'
 import { WireError } from '../wire/wire-error.ts'
 import { challengeOf, claimsOf, random } from './pkce.ts'
@@ -64,7 +64,7 @@ async function authorize(more: Record<string, string>): Promise<TokenReply> {
   const answer = new URL(url).searchParams
   const error = answer.get('error')
   if (error !== null)
-    throw new WireError(401, { code: error, message: answer.get('error_description') ?? 'Not signed in.' })
+    throw new WireError(401, { code: error as ErrorCode, message: answer.get('error_description') ?? 'Not signed in.' })
   if (answer.get('state') !== state) throw new WireError(401, { code: 'StateMismatch', message: 'The answer to the sign-in is of another one.' }) // prettier-ignore
   const { body } = await ask<TokenReply>({
     method: 'POST',

@@ -1,4 +1,4 @@
-import type { ErrorDetail } from '@strongroom/contract'
+import type { ErrorCode, ErrorDetail } from '@strongroom/contract'
 
 /** A refusal in the service's own words, or that it did not answer (status 0). */
 export class WireError extends Error {
@@ -29,7 +29,10 @@ export const noAnswer = (): WireError => new WireError(0, unreachable)
 export function errorOf(status: number, body: unknown, where: string): WireError {
   const { error, error_description: description } = (body ?? {}) as { error?: unknown; error_description?: unknown }
   if (typeof error === 'string')
-    return new WireError(status, { code: error, message: typeof description === 'string' ? description : error })
+    return new WireError(status, {
+      code: error as ErrorCode,
+      message: typeof description === 'string' ? description : error,
+    })
   const detail = error as Partial<ErrorDetail> | undefined
   if (typeof detail?.code === 'string' && typeof detail.message === 'string')
     return new WireError(status, detail as ErrorDetail)

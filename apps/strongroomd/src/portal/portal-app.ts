@@ -48,8 +48,7 @@ export function createPortalApp(o: { logger: Logger; directory?: string }): Fast
     const accepts = String(request.headers['accept-encoding'] ?? '')
     if (name !== 'index.html' && files.has(name)) return await send(reply, name, accepts)
     // A file that was there before the portal was built anew.
-    if (name.startsWith('assets/'))
-      throw new ServiceError({ code: 'NotFound', status: 404, message: 'There is no such file.' })
+    if (name.startsWith('assets/')) throw new ServiceError({ code: 'NotFound', message: 'There is no such file.' })
     return await send(reply, 'index.html', accepts)
   })
   return app
@@ -66,7 +65,6 @@ function list(directory: string): string[] {
 const notBuilt = (): ServiceError =>
   new ServiceError({
     code: 'PortalNotBuilt',
-    status: 503,
     message: 'The portal was not built.',
     remedy: 'Run scripts/setup.sh, then start the server again.',
   })

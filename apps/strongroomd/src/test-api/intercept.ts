@@ -1,9 +1,16 @@
-import { managementHost } from '@strongroom/contract'
+import { managementHost, type ErrorBody, type ErrorCode, type ErrorDetail } from '@strongroom/contract'
 import type { FaultSource, InterceptedReply, ServeOptions } from '@strongroom/platform'
 
-const reply = (status: number, code: string, message: string, inner: object = {}): InterceptedReply => ({
+const reply = (
+  status: number,
+  code: ErrorCode,
+  message: string,
+  inner: ErrorDetail['innererror'] = {},
+): InterceptedReply => ({
   status,
-  body: { error: { code, message, innererror: { found: 'a fault that the test API injected', ...inner } } },
+  body: {
+    error: { code, message, innererror: { found: 'a fault that the test API injected', ...inner } },
+  } satisfies ErrorBody,
 })
 
 const keyUse = /^\/keys\/[^/]+\/[^/]+\/(release|sign|verify|encrypt|decrypt|wrapkey|unwrapkey)$/i

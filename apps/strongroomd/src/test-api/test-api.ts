@@ -25,7 +25,6 @@ export function createTestApi(installation: Installation): TestApi {
   if (installation.mode === 'simulated') return { clock: new SettableClock(), faults: new Faults() }
   throw new ServiceError({
     code: 'TestApiRefused',
-    status: 409,
     message: 'The test API is for installations in simulated mode.',
     expected: 'an installation in simulated mode',
     found: 'hardware mode',
@@ -115,7 +114,6 @@ function moveClock(clock: SettableClock, { set, advance, reset }: Body): void {
   if (!(ahead >= -1_000 && ahead <= furthestMs))
     throw new ServiceError({
       code: 'InvalidClock',
-      status: 400,
       message: 'The clock cannot be moved there.',
       expected: '{"set": a time}, {"advance": seconds} or {"reset": true}, from the real time to five years after it',
       found: JSON.stringify({ set, advance, reset }).slice(0, 100),
@@ -130,7 +128,6 @@ function readFault(body: Body): Omit<Fault, 'id'> {
   const wrong = (name: string, expected: string): ServiceError =>
     new ServiceError({
       code: 'InvalidFault',
-      status: 400,
       message: `The fault's ${name} is not understood.`,
       target: name,
       expected,
@@ -165,7 +162,6 @@ function readFault(body: Body): Omit<Fault, 'id'> {
 const noFault = (id: string): ServiceError =>
   new ServiceError({
     code: 'FaultNotFound',
-    status: 404,
     message: `There is no fault '${id.slice(0, 60)}'.`,
     found: id.slice(0, 60),
     remedy: 'List them: `strongroom test status`.',

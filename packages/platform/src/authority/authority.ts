@@ -86,7 +86,6 @@ async function load(
   } catch (cause) {
     throw new ServiceError({
       code: 'AuthorityUnreadable',
-      status: 500,
       message: `The installation's certification authority cannot be opened: ${keyPath} does not belong to this master key.`,
       remedy: 'Restore the master key and the state directory from the same backup.',
       cause,

@@ -23,7 +23,7 @@ function testApp(o: { verifier?: TokenVerifier } = {}): { app: ReturnType<typeof
     throw new Error('hunter2 at /srv/secret')
   })
   app.get('/refuses', async () => {
-    throw new ServiceError({ code: 'Nope', status: 409, message: 'no', headers: { 'retry-after': '1' } })
+    throw new ServiceError({ code: 'OperationCanceled', message: 'no', headers: { 'retry-after': '1' } })
   })
   const verifier = o.verifier ?? { verify: () => Promise.reject(new Error('not asked')) }
   const onRequest = requireBearer({
@@ -120,7 +120,7 @@ describe('createHttpApp', () => {
     expect([answer.statusCode, answer.headers['retry-after'], answer.headers['x-ms-error-code']]).toEqual([
       409,
       '1',
-      'Nope',
+      'OperationCanceled',
     ])
   })
 
@@ -150,7 +150,7 @@ describe('requireBearer', () => {
     verify: (token, audiences) =>
       token === 'good' && audiences[0] === 'https://vault.azure.net'
         ? Promise.resolve({ objectId: 'o', appId: 'a', tenantId: 't', claims: {} })
-        : Promise.reject(new ServiceError({ code: 'InvalidAuthenticationToken', status: 401, message: 'bad' })),
+        : Promise.reject(new ServiceError({ code: 'InvalidAuthenticationToken', message: 'bad' })),
   }
 
   it('challenges a request without a token before it looks at the body', async () => {

@@ -83,7 +83,6 @@ export function createHttpApp(o: { name: string; logger: Logger; bodyLimit?: num
   app.setNotFoundHandler((request) => {
     throw new ServiceError({
       code: 'NotFound',
-      status: 404,
       message: `There is no ${request.method} ${pathOf(request.url)} here.`,
       remedy: 'Check the path and the method.',
     })

@@ -1,4 +1,4 @@
-import type { AskedBy } from '@strongroom/contract'
+import type { AskedBy, ErrorDetail } from '@strongroom/contract'
 import type { FastifyReply, FastifyRequest, onRequestAsyncHookHandler } from 'fastify'
 import { ServiceError } from '../errors.ts'
 
@@ -50,30 +50,26 @@ export function requireBearer(o: {
   challenge: (request: FastifyRequest) => string
 }): onRequestAsyncHookHandler {
   return async (request: FastifyRequest, _reply: FastifyReply): Promise<void> => {
-    const refuse = (code: string, message: string, cause?: ServiceError): ServiceError =>
-      new ServiceError({
-        code,
-        status: 401,
-        message,
-        ...(cause?.expected !== undefined && { expected: cause.expected }),
-        ...(cause?.found !== undefined && { found: cause.found }),
-        remedy: cause?.remedy ?? 'Send the header Authorization: Bearer with an access token of this audience.',
+    const refuse = (detail: ErrorDetail): ServiceError =>
+      ServiceError.relayed({ ...detail, innererror: { remedy, ...detail.innererror } }, 401, {
         headers: { 'www-authenticate': o.challenge(request) },
       })
-    if (request.headers.authorization === undefined)
-      throw refuse('AuthenticationFailed', 'Authentication failed. The Authorization header is missing.')
+    if (request.headers.authorization === undefined) {
+      const message = 'Authentication failed. The Authorization header is missing.'
+      throw refuse({ code: 'AuthenticationFailed', message })
+    }
     const token = bearerOf(request)
     if (token === undefined) {
-      throw refuse(
-        'AuthenticationFailedInvalidHeader',
-        'Authentication failed. The Authorization header is not a bearer token.',
-      )
+      const message = 'Authentication failed. The Authorization header is not a bearer token.'
+      throw refuse({ code: 'AuthenticationFailedInvalidHeader', message })
     }
     try {
       request.caller = await o.verifier.verify(token, o.audiences)
     } catch (error) {
-      if (error instanceof ServiceError && error.status === 401) throw refuse(error.code, error.message, error)
+      if (error instanceof ServiceError && error.status === 401) throw refuse(error.toDetail())
       throw error
     }
   }
 }
+
+const remedy = 'Send the header Authorization: Bearer with an access token of this audience.'

@@ -25,7 +25,6 @@ export function forwardedTo(request: IncomingMessage): Forwarded | undefined {
   if (host !== name || !isForwarded(host)) {
     throw new ServiceError({
       code: 'NotForwarded',
-      status: 404,
       message: 'The portal leads to no such service.',
       expected: 'a name such as management.strongroom.internal',
       found: name.slice(0, 60),
@@ -34,7 +33,6 @@ export function forwardedTo(request: IncomingMessage): Forwarded | undefined {
   if (!isOwnPage(request)) {
     throw new ServiceError({
       code: 'CrossSiteRequest',
-      status: 403,
       message: 'A page of another site asks.',
       expected: 'a request of the portal itself',
       found: String(request.headers.origin ?? request.headers['sec-fetch-site']).slice(0, 100),

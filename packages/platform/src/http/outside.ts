@@ -45,7 +45,6 @@ export function outsideRoutes(verifiers: readonly AttestationVerifier[]): Outsid
       if (!(isKeySet || isAttest) || hasToken)
         throw new ServiceError({
           code: 'PeerNotAllowed',
-          status: 500,
           message: `The attestation provider ${verifier.name} of another origin is asked for tokens and keys only.`,
           expected: `POST ${verifier.issuer}/attest/…, GET ${verifier.keys}, without a token`,
           found: `${method} ${url.origin}${url.pathname}`,

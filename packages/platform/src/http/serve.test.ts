@@ -30,7 +30,7 @@ function app(name: string): ReturnType<typeof createHttpApp> {
   made.get('/moved', async (_request, reply) => reply.redirect('https://evil.example/'))
   made.get('/text', async () => 'plain')
   made.get('/refuse', async () => {
-    throw new ServiceError({ code: 'Nope', status: 409, message: 'no', expected: 'a', found: 'b', remedy: 'c' })
+    throw new ServiceError({ code: 'OperationCanceled', message: 'no', expected: 'a', found: 'b', remedy: 'c' })
   })
   made.get('/slow', () => new Promise(() => {}))
   made.post('/echo', async (request) => ({
@@ -226,7 +226,7 @@ describe('createWireClient', () => {
 
   it('throws the refusal of its peer with everything that it said', async () => {
     await expect(get('https://one.strongroom.internal/refuse')).rejects.toMatchObject({
-      code: 'Nope',
+      code: 'OperationCanceled',
       status: 409,
       message: 'no',
       expected: 'a',

@@ -3,7 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { SecureContext } from 'node:tls'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { managementHost, portalHost, type ErrorBody } from '@strongroom/contract'
+import { managementHost, portalHost, type ErrorBody, type ErrorCode } from '@strongroom/contract'
 import type { FastifyInstance } from 'fastify'
 import type { InstallationAuthority } from '../authority/authority.ts'
 import { ServiceError, toErrorBody } from '../errors.ts'
@@ -229,7 +229,8 @@ function answerLocally(o: {
   }
   const json = (status: number, body: object): void =>
     send(status, 'application/json; charset=utf-8', JSON.stringify(body))
-  const refuse = (status: number, code: string, message: string): void => json(status, { error: { code, message } })
+  const refuse = (status: number, code: ErrorCode, message: string): void =>
+    json(status, { error: { code, message } } satisfies ErrorBody)
   const host = hostOf(o.request.headers.host)
   // A web page can point its own name here (DNS rebinding); only loopback names are answered.
   if (host !== 'localhost' && host !== '127.0.0.1') {
@@ -271,7 +272,6 @@ function listen(server: Server, port: number, which: 'tls' | 'local'): Promise<v
       reject(
         new ServiceError({
           code: taken ? 'PortTaken' : 'PortUnusable',
-          status: 409,
           message: `The port ${port} on 127.0.0.1 ${taken ? 'is taken by another program' : `cannot be used (${cause.code ?? cause.message})`}.`,
           target: `ports.${which}`,
           expected: 'a free port',

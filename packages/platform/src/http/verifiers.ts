@@ -36,7 +36,6 @@ export async function readVerifiers(stateDir: string): Promise<AttestationVerifi
     if (!(cause instanceof VerifiersInvalid)) throw cause
     throw new ServiceError({
       code: 'AttestationVerifiersInvalid',
-      status: 500,
       message: `${path} does not name attestation providers of other origins: ${cause.message}`,
       target: verifiersFile,
       expected: cause.expected,

@@ -1,5 +1,5 @@
 import { Agent } from 'node:https'
-import { domain, type ErrorBody } from '@strongroom/contract'
+import { domain, type ErrorCode, type ErrorDetail } from '@strongroom/contract'
 import { ServiceError } from '../errors.ts'
 import { exchange, HttpFailure } from './client.ts'
 import { outsideRoutes, type OutsideRoute } from './outside.ts'
@@ -105,7 +105,6 @@ function checkUrl(url: URL): void {
   if (url.protocol === 'https:' && ours && url.port === '' && url.username === '') return
   throw new ServiceError({
     code: 'PeerNotAllowed',
-    status: 500,
     message: 'Services call only services of their own installation.',
     expected: `https://{name}.${domain}/…`,
     found: url.origin,
@@ -136,7 +135,6 @@ function decode<T>(bytes: Buffer, accept: 'json' | 'text' | 'bytes', url: URL): 
   } catch (cause) {
     throw new ServiceError({
       code: 'PeerAnswerInvalid',
-      status: 502,
       message: `${url.hostname} answered no JSON.`,
       cause,
     })
@@ -144,34 +142,39 @@ function decode<T>(bytes: Buffer, accept: 'json' | 'text' | 'bytes', url: URL): 
 }
 
 function peerError(url: URL, response: WireResponse<Buffer>): ServiceError {
-  let error: Partial<ErrorBody['error']> = {}
-  try {
-    const parsed = JSON.parse(response.body.toString('utf8')) as { error?: unknown; error_description?: unknown }
-    // Token endpoints answer in OAuth's shape (RFC 6749 section 5.2).
-    const { error_description: description } = parsed
-    if (typeof parsed.error === 'string') {
-      error = { code: parsed.error, message: typeof description === 'string' ? description : '' }
-    } else error = (parsed.error ?? {}) as ErrorBody['error']
-  } catch {
-    // Not our envelope: the status alone has to do.
-  }
   const retryAfter = response.headers['retry-after']
-  return new ServiceError({
-    ...error.innererror,
-    ...(error.innererror?.code !== undefined && { reason: error.innererror.code }),
-    code: typeof error.code === 'string' ? error.code : 'PeerFailed',
-    status: response.status < 400 ? 502 : response.status,
-    message: typeof error.message === 'string' ? error.message : `${url.hostname} answered ${response.status}.`,
-    ...(typeof error.target === 'string' && { target: error.target }),
-    ...(Array.isArray(error.details) && { details: error.details }),
+  return ServiceError.relayed(sentDetail(url, response), response.status < 400 ? 502 : response.status, {
     ...(retryAfter !== undefined && { headers: { 'retry-after': retryAfter } }),
   })
+}
+
+/** What a peer says went wrong, as far as it says it. Its code is taken at its word: peers are of this installation. */
+function sentDetail(url: URL, response: WireResponse<Buffer>): ErrorDetail {
+  const fallback: ErrorDetail = { code: 'PeerFailed', message: `${url.hostname} answered ${response.status}.` }
+  let parsed: { error?: unknown; error_description?: unknown }
+  try {
+    parsed = JSON.parse(response.body.toString('utf8')) as typeof parsed
+  } catch {
+    // Not our envelope: the status alone has to do.
+    return fallback
+  }
+  const { error, error_description: description } = parsed ?? {}
+  // Token endpoints answer in OAuth's shape (RFC 6749 section 5.2).
+  if (typeof error === 'string')
+    return { code: error as ErrorCode, message: typeof description === 'string' ? description : '' }
+  const { code, message, target, details, innererror } = (error ?? {}) as Partial<ErrorDetail>
+  return {
+    code: typeof code === 'string' ? code : fallback.code,
+    message: typeof message === 'string' ? message : fallback.message,
+    ...(typeof target === 'string' && { target }),
+    ...(Array.isArray(details) && { details }),
+    ...(innererror !== undefined && { innererror }),
+  }
 }
 
 function timedOut(url: URL, timeoutMs: number): ServiceError {
   return new ServiceError({
     code: 'PeerTimeout',
-    status: 504,
     message: `${url.hostname} did not answer within ${timeoutMs} ms.`,
     remedy: 'Repeat the request.',
   })
@@ -180,7 +183,6 @@ function timedOut(url: URL, timeoutMs: number): ServiceError {
 function unreachable(url: URL, cause: HttpFailure): ServiceError {
   return new ServiceError({
     code: 'PeerUnreachable',
-    status: 503,
     message: `${url.hostname} cannot be reached (${cause.code ?? cause.message}).`,
     remedy: 'See that the server runs, then repeat the request.',
     cause,

@@ -79,7 +79,6 @@ describe('limited routes', () => {
         refuse: (_, { count, retryAfter }) =>
           new ServiceError({
             code: 'TooManyRequests',
-            status: 429,
             message: `${count}`,
             headers: { 'retry-after': `${retryAfter}` },
           }),

@@ -62,7 +62,6 @@ export async function readKey(path: string): Promise<Uint8Array | undefined> {
   if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.from(Buffer.from(text, 'hex'))
   throw new ServiceError({
     code: 'MasterKeyInvalid',
-    status: 500,
     message: `The master key file ${path} holds no key.`,
     expected: `${keyBytes} bytes, or ${keyBytes * 2} hexadecimal digits`,
     found: `${content.length} bytes`,
@@ -75,7 +74,6 @@ export function refuseInside(stateDir: string, path: string): void {
   if (way !== '' && (way.startsWith('..') || isAbsolute(way))) return
   throw new ServiceError({
     code: 'MasterKeyInState',
-    status: 500,
     message: 'The master key may not lie under the state directory: who copies the state would have the key with it.',
     expected: `a file outside ${stateDir}`,
     found: path,
@@ -86,7 +84,6 @@ export function refuseInside(stateDir: string, path: string): void {
 export function missing(path: string): ServiceError {
   return new ServiceError({
     code: 'MasterKeyMissing',
-    status: 500,
     message: 'The master key of this installation is not there; nothing of it can be opened without.',
     expected: path,
     found: 'nothing',

@@ -29,7 +29,6 @@ export async function keyFromPassphrase(holder: PassphraseHolder, passphrase: Bu
   if (!sane || salt.length < 16) {
     throw new ServiceError({
       code: 'MasterKeyInvalid',
-      status: 500,
       message: 'The parameters of the passphrase are not sane.',
       expected: 'scrypt with at most 512 MiB and a salt of 16 bytes',
       found: `n=${n} r=${r} p=${p}, ${salt.length} bytes of salt`,
@@ -39,7 +38,6 @@ export async function keyFromPassphrase(holder: PassphraseHolder, passphrase: Bu
   if (passphrase.length < shortest) {
     throw new ServiceError({
       code: 'PassphraseTooShort',
-      status: 400,
       message: 'The passphrase is too short to keep a master key.',
       expected: `at least ${shortest} bytes`,
       found: `${passphrase.length} bytes`,
@@ -71,7 +69,6 @@ export async function readPassphrase(path?: string): Promise<Buffer> {
   }
   throw new ServiceError({
     code: 'PassphraseMissing',
-    status: 500,
     message: 'The master key of this installation hangs on a passphrase, and nobody gives it.',
     expected: path ?? "systemd's credential strongroom-passphrase, or STRONGROOM_PASSPHRASE_FILE",
     found: 'nothing',

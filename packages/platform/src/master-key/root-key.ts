@@ -139,7 +139,6 @@ async function unwrapped(o: Place, record: RootKeyRecord, passphraseFile?: strin
     if (!(cause instanceof SealError)) throw cause
     throw new ServiceError({
       code: 'MasterKeyWrong',
-      status: 500,
       message: 'The master key does not open this installation; nothing is started in its place.',
       expected: `the ${record.holder.kind === 'file' ? 'key' : record.holder.kind} that is in force since ${record.since}`,
       found: 'another one, or a root key that was altered',
@@ -180,7 +179,6 @@ async function readRecord(o: Place): Promise<RootKeyRecord | undefined> {
 function unreadable(path: string, found: string): ServiceError {
   return new ServiceError({
     code: 'RootKeyUnreadable',
-    status: 500,
     message: `The root key in ${path} cannot be read; nothing of this installation can be opened without.`,
     expected: 'the file as it was written',
     found,

@@ -77,7 +77,6 @@ async function withPrimary<T>(work: (directory: string, tool: Tool) => Promise<T
 function unusable(found: string, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'TpmUnusable',
-    status: 500,
     message: 'The TPM of this machine does not give the master key.',
     expected: 'the TPM that sealed it, reachable by tpm2-tools',
     found,

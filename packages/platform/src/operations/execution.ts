@@ -194,7 +194,6 @@ export class Execution {
     if (step) return step
     throw new ServiceError({
       code: 'OperationStepUnknown',
-      status: 500,
       message: `The operation was begun by another version and has a step that this one lacks.`,
       found: record.name,
       remedy: 'Repeat the request.',
@@ -219,5 +218,5 @@ export class Execution {
 }
 
 function canceled(): ServiceError {
-  return new ServiceError({ code: 'OperationCanceled', status: 409, message: 'The operation was cancelled.' })
+  return new ServiceError({ code: 'OperationCanceled', message: 'The operation was cancelled.' })
 }

@@ -29,7 +29,7 @@ function saga(trace: string[], gate?: Promise<void>): SagaDefinition<Params> {
       c.progress(`${name} is under way`)
       if (c.params.waitAt === name) await Promise.race([gate, aborted(c.signal)])
       if (c.params.failAt === name) {
-        throw new ServiceError({ code: 'Broken', status: 409, message: `${name} broke`, remedy: 'mend it' })
+        throw new ServiceError({ code: 'Conflict', message: `${name} broke`, remedy: 'mend it' })
       }
       return { [name]: true, order: [...((c.data.order as string[] | undefined) ?? []), name] }
     },
@@ -117,7 +117,7 @@ describeStores('OperationRunner', (open) => {
     const { id } = await runner.submit({ kind: 'paint', resourceId: 'r', principal: 'p', params: { failAt: 'c' } })
     const operation = await runner.wait(id)
     expect(operation.status).toBe('Failed')
-    expect(operation.error).toEqual({ code: 'Broken', message: 'c broke', innererror: { remedy: 'mend it' } })
+    expect(operation.error).toEqual({ code: 'Conflict', message: 'c broke', innererror: { remedy: 'mend it' } })
     expect(operation.steps.map((step) => step.state)).toEqual(['Undone', 'Undone', 'Failed'])
     expect(trace).toEqual(['do a', 'do b', 'do c', 'undo b after a,b', 'undo a after a,b', 'Failed'])
   })
@@ -255,7 +255,7 @@ describeStores('OperationRunner', (open) => {
         kind: 'undoing',
         steps: [
           { name: 'a', do: async () => {}, undo },
-          { name: 'b', do: () => Promise.reject(new ServiceError({ code: 'Broken', status: 409, message: 'x' })) },
+          { name: 'b', do: () => Promise.reject(new ServiceError({ code: 'Conflict', message: 'x' })) },
         ],
       })
     const make = (): OperationRunner => new OperationRunner({ store, logger, clock: systemClock, owner: 'test' })
@@ -275,7 +275,7 @@ describeStores('OperationRunner', (open) => {
       undos += 1
     })
     await second.start()
-    expect(await second.wait(id)).toMatchObject({ status: 'Failed', error: { code: 'Broken' } })
+    expect(await second.wait(id)).toMatchObject({ status: 'Failed', error: { code: 'Conflict' } })
     expect(undos).toBe(2)
   })
 

@@ -172,13 +172,12 @@ export class OperationRunner {
         })
         const operation = await this.#records.get(id)
         if (!operation) {
-          throw new ServiceError({ code: 'OperationNotFound', status: 404, message: `There is no operation ${id}.` })
+          throw new ServiceError({ code: 'OperationNotFound', message: `There is no operation ${id}.` })
         }
         if (operation.endedAt !== undefined) return operation
         if (stopped.signal.aborted) {
           throw new ServiceError({
             code: 'OperationInterrupted',
-            status: 503,
             message: `The server stops; operation ${id} goes on when it is started again.`,
             remedy: 'Start the server, then ask for the operation.',
           })

@@ -32,7 +32,6 @@ export async function memoryBackedDirectory(name: string): Promise<string> {
   }
   throw new ServiceError({
     code: 'NoMemoryBackedStorage',
-    status: 500,
     message: 'There is no memory-backed directory for secrets.',
     expected: 'a writable tmpfs at /dev/shm, $XDG_RUNTIME_DIR or /run',
     found: tried.join(', '),

@@ -44,7 +44,6 @@ export function missingProgram(command: string, cwd?: string): ServiceError {
   const known = packages[name]
   return new ServiceError({
     code: 'MissingProgram',
-    status: 500,
     message: `The program ${command} cannot be started: not found.`,
     expected: cwd === undefined ? `${command} in PATH` : `${command} in PATH, and the directory ${cwd}`,
     found: 'nothing',

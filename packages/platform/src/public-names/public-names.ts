@@ -91,7 +91,6 @@ export class PublicNames {
     if (this.#o.installation.mode === 'hardware') {
       throw new ServiceError({
         code: 'PublicNamesRefused',
-        status: 409,
         message:
           "An installation on genuine silicon does not answer to Azure's names: who asks them there means Azure.",
         expected: 'an installation in simulated mode',
@@ -225,7 +224,6 @@ async function listen(server: Server, port: number): Promise<number> {
   await once(server, 'listening').catch((cause: unknown) => {
     throw new ServiceError({
       code: 'PortTaken',
-      status: 409,
       message: `The port ${port} of the proxy for public names is taken by another program.`,
       expected: 'a free port',
       found: (cause as NodeJS.ErrnoException).code ?? 'a listener',

@@ -4,7 +4,6 @@ import { ServiceError } from '../errors.ts'
 export const busy = (cause?: unknown): ServiceError =>
   new ServiceError({
     code: 'ServerBusy',
-    status: 503,
     message: 'Other requests were changing the same resources at the same time.',
     remedy: 'Repeat the request.',
     headers: { 'retry-after': '1' },

@@ -72,7 +72,6 @@ const makeMigrationTable = (tx: Database): Promise<void> =>
 const tooNew = (service: string, last: string | undefined, found: string): ServiceError =>
   new ServiceError({
     code: 'DatabaseTooNew',
-    status: 500,
     message: `The database of ${service} was written by a newer Strongroom.`,
     expected: `only migrations up to ${last ?? 'none'}`,
     found,

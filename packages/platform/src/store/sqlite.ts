@@ -78,7 +78,6 @@ function openFile(path: string): DatabaseSync {
   } catch (cause) {
     throw new ServiceError({
       code: 'StoreUnreadable',
-      status: 500,
       message: `The database ${path} cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}.`,
       remedy: 'Restore the file from a backup, or remove the installation with `strongroom reset`.',
       cause,

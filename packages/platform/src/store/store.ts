@@ -37,7 +37,6 @@ export async function openStore(o: StoreOptions): Promise<Store> {
     // The URL may carry a password, so it is not repeated.
     throw new ServiceError({
       code: 'InvalidStoreUrl',
-      status: 500,
       message: 'The store URL names no known engine.',
       expected: 'sqlite:/absolute/directory or postgres://user@host/database',
       remedy: 'Correct STRONGROOM_STORE_URL.',

@@ -50,7 +50,6 @@ async function postgresPrograms(): Promise<string> {
   if (newest === undefined) {
     throw new ServiceError({
       code: 'MissingProgram',
-      status: 500,
       message: 'The store tests need PostgreSQL, which is not installed.',
       expected: `${root}/*/bin/initdb`,
       found: 'nothing',

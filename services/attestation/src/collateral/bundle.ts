@@ -15,7 +15,6 @@ export function refuseBundle(
   const first = refusals[0]
   return new ServiceError({
     code: 'CollateralRefused',
-    status: 400,
     message,
     ...(first !== undefined && { target: first.path, expected: first.expected, found: first.found }),
     details: refusals.map(({ path, expected, found }) => ({

@@ -17,7 +17,6 @@ export async function collateralRoutes(
       if (o.allowed(request.caller.objectId)) return
       throw new ServiceError({
         code: 'Forbidden',
-        status: 403,
         message: `The caller ${request.caller.objectId} may not look at or change the collateral.`,
         expected: 'the owner of this installation',
         found: request.caller.objectId,
@@ -41,7 +40,6 @@ function sourceOf(value: unknown): SourceName {
   if (value === 'installation') return value
   throw new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: 'There is no such source of collateral.',
     target: 'source',
     expected: 'vendors or installation',

@@ -67,7 +67,6 @@ function isEndpoint(value: unknown): boolean {
 function invalid(path: string, expected: string, found: string, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'CollateralEndpointsInvalid',
-    status: 500,
     message: `${path} does not hold the addresses of collateral services.`,
     target: endpointsFile,
     expected,

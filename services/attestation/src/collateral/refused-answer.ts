@@ -24,7 +24,6 @@ export function refusedIn(error: unknown): RefusedAnswer | undefined {
 export function unavailable(path: string, cause: unknown, now: number): ServiceError {
   return new ServiceError({
     code: 'CollateralUnavailable',
-    status: 503,
     message: `The endorsements at ${path.split('?')[0]} cannot be had, so the evidence cannot be verified.`,
     target: path,
     expected: 'current collateral from the collateral service',

@@ -35,7 +35,6 @@ export class VendorBudget {
 function tooMany(caller: string, waitMs: number): ServiceError {
   return new ServiceError({
     code: 'TooManyRequests',
-    status: 429,
     message: `The caller ${caller} has sent evidence of too many processors that are not known here.`,
     expected: `at most ${mostAtOnce} questions to AMD and Intel at once, and one more every ${oneMoreMs / 1000} seconds`,
     found: 'one more',

@@ -28,7 +28,6 @@ export async function getFromVendor(address: string): Promise<FetchedCollateral 
 function unreachable(url: URL, cause: HttpFailure): ServiceError {
   return new ServiceError({
     code: 'VendorUnreachable',
-    status: 503,
     message: `${url.host} cannot be reached (${cause.code ?? cause.message}).`,
     target: url.origin,
     remedy: 'See that this machine may call it, or import a bundle: strongroom collateral import FILE',

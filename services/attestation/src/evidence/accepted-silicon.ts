@@ -74,7 +74,6 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 function invalid(path: string, expected: string, found: unknown, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'AcceptedSiliconInvalid',
-    status: 500,
     message: `${path} does not hold the roots of other installations' silicon.`,
     target: acceptedSiliconFile,
     expected,

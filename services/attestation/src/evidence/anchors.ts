@@ -33,7 +33,6 @@ export function openAnchors(
   if (mode === 'hardware' && (given.simulated || own.length > 0 || accepted.length > 0)) {
     throw new ServiceError({
       code: 'TrustAnchorsNotAllowed',
-      status: 500,
       message: 'A hardware installation takes the word of AMD and Intel alone.',
       expected: 'the genuine roots',
       found: own.map((anchor) => anchor.name).join(', ') || 'anchors marked as simulated',
@@ -43,7 +42,6 @@ export function openAnchors(
   if (mode === 'simulated' && (!given.simulated || own.length === 0)) {
     throw new ServiceError({
       code: 'TrustAnchorsMissing',
-      status: 500,
       message: 'A simulated installation needs the roots of its own silicon, marked as simulated.',
       expected: 'TrustAnchors with simulated: true',
       found: `simulated: ${given.simulated}, ${own.length} roots of its own`,

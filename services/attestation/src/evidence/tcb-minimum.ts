@@ -118,7 +118,6 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 function invalid(path: string, expected: string, found: unknown, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'TcbMinimumInvalid',
-    status: 500,
     message: `${path} does not hold least security versions of AMD's processors.`,
     target: tcbMinimumFile,
     expected,

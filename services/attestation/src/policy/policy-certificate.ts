@@ -83,7 +83,6 @@ const thumbprintOf = (certificate: X509Certificate): string =>
 function invalid(target: string, expected: string, found: string, cause?: unknown): ServiceError {
   return new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: 'The certificate chain of the policy signer is not valid.',
     target,
     expected,

@@ -75,7 +75,6 @@ export class PolicyCertificates {
 function lastCertificate(thumbprint: string): ServiceError {
   return new ServiceError({
     code: 'InvalidOperation',
-    status: 400,
     message: 'The last policy certificate of a provider cannot be removed.',
     target: 'policyCertificate',
     expected: 'another certificate that stays',

@@ -19,7 +19,6 @@ export function requireQuotedPcrs(
   if (missing.length === 0) return
   throw new ServiceError({
     code: 'PolicyEvaluationError',
-    status: 400,
     message: `The quote does not cover PCR ${missing.join(', ')}, which the policy's required_pcr_mask asks for.`,
     target: 'required_pcr_mask',
     expected: `a quote over PCR ${wanted.join(', ')}`,

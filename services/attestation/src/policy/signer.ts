@@ -38,7 +38,6 @@ const keyOf = (certificate: X509Certificate): string =>
 function refused(provider: Provider, message: string, found: string): ServiceError {
   return new ServiceError({
     code: 'InvalidOperation',
-    status: 400,
     message,
     target: 'policy',
     expected: `a signature (RS256, x5c) by one of the policy certificates of ${provider.host}`,

@@ -133,7 +133,6 @@ function malformed(
 ): ServiceError {
   return new ServiceError({
     code: 'InvalidOperation',
-    status: 400,
     message,
     target: 'policy',
     expected,

@@ -16,7 +16,6 @@ export async function requirePresent(store: Store, tx: Kysely<Tables>, provider:
   if (row !== undefined && row.created_at === createdAt) return
   throw new ServiceError({
     code: 'ProviderNotFound',
-    status: 404,
     message: `There is no attestation provider ${host}.`,
     target: 'host',
     expected: createdAt === undefined ? host : `the provider ${host} that was made at ${createdAt}`,

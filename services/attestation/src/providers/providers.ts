@@ -119,7 +119,6 @@ export class Providers {
     if (taken === undefined) return
     throw new ServiceError({
       code: 'AttestationVerifierNameTaken',
-      status: 500,
       message: `A provider of another origin is named ${taken.issuer}, and this installation has a provider of that name.`,
       target: verifiersFile,
       expected: 'issuers that no provider of this installation has',
@@ -232,7 +231,6 @@ function providerOf(row: Tables['provider']): Provider {
 function nameNotAvailable(name: string): ServiceError {
   return new ServiceError({
     code: 'NameNotAvailable',
-    status: 409,
     message: `The name ${name} is or was that of another attestation provider of the region.`,
     target: 'name',
     expected: 'a name that no provider of the region has',
@@ -244,7 +242,6 @@ function nameNotAvailable(name: string): ServiceError {
 function invalidName(name: string): ServiceError {
   return new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: 'The name of the provider cannot be part of a host name.',
     target: 'name',
     expected: '3 to 24 letters, digits and hyphens, with a letter or digit at both ends',

@@ -27,7 +27,6 @@ export class Rights {
     const shared = provider.resourceId === undefined
     throw new ServiceError({
       code: 'Forbidden',
-      status: 403,
       message: `The caller ${caller.objectId} may not ${right === 'read' ? 'read' : 'change'} the policies of ${provider.host}.`,
       expected: shared ? 'the owner of this installation' : `a role at the provider, for example ${role}`,
       found: caller.objectId,

@@ -10,7 +10,6 @@ export function requireApiVersion(request: FastifyRequest): void {
   if (typeof found === 'string' && known.includes(found)) return
   throw new ServiceError({
     code: found === undefined ? 'MissingApiVersionParameter' : 'InvalidApiVersionParameter',
-    status: 400,
     message:
       found === undefined
         ? 'The api-version query parameter (?api-version=) is required for all requests.'

@@ -43,7 +43,6 @@ export async function limited(
       refuse: (request, { retryAfter }) =>
         new ServiceError({
           code: 'TooManyRequests',
-          status: 429,
           message: `The caller ${request.ip} has made too many attest calls.`,
           expected: `at most ${limit.requests} in ${limit.seconds} seconds`,
           found: 'one more',

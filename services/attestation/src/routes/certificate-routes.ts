@@ -40,7 +40,6 @@ async function certificateIn(
   if (provider.trustModel !== 'Isolated')
     throw new ServiceError({
       code: 'InvalidOperation',
-      status: 400,
       message: `${provider.host} has no policy certificates: it trusts roles (AAD), not signatures.`,
       target: 'policyCertificate',
       expected: 'a provider with the trust model Isolated',

@@ -87,7 +87,6 @@ async function found(request: FastifyRequest, provider: Provider, o: DecisionOpt
   if (decision !== undefined) return decision
   throw new ServiceError({
     code: 'DecisionNotFound',
-    status: 404,
     message: `There is no decision ${id.slice(0, 64)} on record at ${provider.host}.`,
     target: 'id',
     expected: 'the id of a decision of this provider',
@@ -99,7 +98,6 @@ async function found(request: FastifyRequest, provider: Provider, o: DecisionOpt
 function bundleGone(id: string): ServiceError {
   return new ServiceError({
     code: 'EvidenceNotKept',
-    status: 404,
     message: 'The evidence of this decision is not kept.',
     target: 'id',
     expected: 'one of the newest decisions',
@@ -114,7 +112,6 @@ function withClaims(request: FastifyRequest): boolean {
   if (expand === 'claims') return true
   throw new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: 'Decisions are expanded by claims, and by nothing else.',
     target: '$expand',
     expected: 'claims',
@@ -130,7 +127,6 @@ function pageSize(request: FastifyRequest, largest: number): number {
   if (Number.isInteger(size) && size >= 1 && size <= largest) return size
   throw new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: '$top is no page size.',
     target: '$top',
     expected: `a whole number from 1 to ${largest}`,
@@ -164,7 +160,6 @@ function cursorOf(request: FastifyRequest): Pick<Decision, 'at' | 'id'> | undefi
   }
   throw new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: '$skiptoken is none of this service.',
     target: '$skiptoken',
     expected: 'the one of a nextLink',

@@ -52,7 +52,6 @@ export class FairCalls {
 function tooMany(caller: string): ServiceError {
   return new ServiceError({
     code: 'TooManyRequests',
-    status: 429,
     message: `The caller ${caller} has too many attest calls under way.`,
     expected: `at most ${mostWaiting} that wait`,
     found: 'one more',

@@ -9,7 +9,6 @@ export async function providerOf(request: FastifyRequest, providers: Providers):
   if (provider !== undefined) return provider
   throw new ServiceError({
     code: 'ProviderNotFound',
-    status: 404,
     message: `There is no attestation provider ${host}.`,
     target: 'host',
     expected: `${sharedProvider.host}, or a provider of a tenant`,

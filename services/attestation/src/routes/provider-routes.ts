@@ -91,7 +91,6 @@ function requireResourceManager(request: FastifyRequest): void {
   if (request.caller.appId === principals.controlPlane.appId) return
   throw new ServiceError({
     code: 'Forbidden',
-    status: 403,
     message: 'Providers are made by the resource manager alone.',
     expected: principals.controlPlane.displayName,
     found: request.caller.appId,
@@ -108,7 +107,6 @@ async function find(request: FastifyRequest, providers: Providers): Promise<Prov
   if (provider?.resourceId !== undefined) return provider
   throw new ServiceError({
     code: 'ProviderNotFound',
-    status: 404,
     message: `There is no attestation provider ${host}.`,
   })
 }
@@ -121,7 +119,6 @@ function recordOf(provider: Provider): AttestationProviderRecord {
 function invalid(target: string, expected: string): ServiceError {
   return new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: `${target} is missing or wrong.`,
     target,
     expected,

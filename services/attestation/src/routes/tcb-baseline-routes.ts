@@ -41,7 +41,6 @@ export function tcbBaselineRoutes(
     if (type.toLowerCase() === 'tdxvm') return { tcbBaselines: [standard, ...(await platforms(o.collateral))] }
     throw new ServiceError({
       code: 'InvalidParameter',
-      status: 400,
       message: `Evidence of the type ${type.slice(0, 40)} has no TCB of a processor's vendor.`,
       target: 'type',
       expected: 'SevSnpVm or TdxVm',

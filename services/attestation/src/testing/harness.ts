@@ -75,9 +75,9 @@ export class FakeCollateral implements WireClient {
     if (url.hostname === managementHost && this.access !== undefined)
       return { status: 200, headers: {}, body: { allowed: this.access(url.pathname, o.body as AccessQuestion) } as T }
     if (this.down || url.hostname !== this.#hostName)
-      throw new ServiceError({ code: 'PeerUnreachable', status: 503, message: 'down' })
+      throw new ServiceError({ code: 'PeerUnreachable', message: 'down' })
     const answer = this.answers.get(path)
-    if (answer === undefined) throw new ServiceError({ code: 'NotFound', status: 404, message: 'not here' })
+    if (answer === undefined) throw new ServiceError({ code: 'NotFound', message: 'not here' })
     return { status: 200, headers: answer.headers ?? {}, body: answer.body as T }
   }
 

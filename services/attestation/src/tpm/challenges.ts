@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@strongroom/contract'
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { SealError, type Clock, type Sealer } from '@strongroom/platform'
 import { invalidParameter } from '../errors.ts'
@@ -50,7 +51,7 @@ export class Challenges {
 
 const sealContext = (provider: Provider): string => `attestation/tpm-challenge/${provider.host}`
 
-function refused(reason: string, expected: string, found: string): unknown {
+function refused(reason: ErrorCode, expected: string, found: string): unknown {
   return invalidParameter({
     target: 'challenge',
     message: 'The challenge is not one that is to be answered now.',

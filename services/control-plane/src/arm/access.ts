@@ -78,7 +78,6 @@ export class Access {
     if (await this.allows(caller.objectId, action, path)) return
     throw new ServiceError({
       code: 'AuthorizationFailed',
-      status: 403,
       message: `The client '${caller.appId}' with object id '${caller.objectId}' does not have authorization to perform action '${action}' over scope '${path}' or the scope is invalid. If access was recently granted, please refresh your credentials.`,
       expected: `a role assignment that allows ${action}`,
       remedy: 'Ask an owner of the subscription for a role at this scope.',
@@ -95,7 +94,6 @@ export class Access {
       if (await this.allows(caller.objectId, link.action, link.id)) continue
       throw new ServiceError({
         code: 'LinkedAuthorizationFailed',
-        status: 403,
         message: `The client '${caller.appId}' with object id '${caller.objectId}' has permission to write '${path}'; however, it does not have permission to perform action(s) '${link.action}' on the linked scope(s) '${link.id}' or the linked scope(s) are invalid.`,
         expected: `a role assignment that allows ${link.action}`,
         found: link.id,
@@ -167,7 +165,6 @@ export class Access {
     if (clash !== undefined) {
       throw new ServiceError({
         code: 'RoleDefinitionWithSameNameExists',
-        status: 409,
         message: `A custom role with the same name already exists in this directory. Use a different name.`,
         target: 'properties.roleName',
         found: clash.name,
@@ -274,7 +271,6 @@ export class Access {
     }
     throw new ServiceError({
       code: same === undefined ? 'RoleAssignmentUpdateNotPermitted' : 'RoleAssignmentExists',
-      status: 409,
       message:
         same === undefined
           ? 'Tenant ID, application ID, principal ID, and scope are not allowed to be updated.'
@@ -297,7 +293,6 @@ export class Access {
 const roleChanged = ({ name }: RoleDefinition): ServiceError =>
   new ServiceError({
     code: 'Conflict',
-    status: 409,
     message: `The role '${name}' was changed by another request.`,
     remedy: 'Repeat the request.',
   })

@@ -112,7 +112,7 @@ function correlationOf(request: Request): string {
 /** An encoded slash or dot segment never becomes part of another path than the one that was authorised. */
 function decodePath(path: string): string {
   const refuse = (): never => {
-    throw new ServiceError({ code: 'InvalidRequestUri', status: 400, message: 'The request path is not well formed.' })
+    throw new ServiceError({ code: 'InvalidRequestUri', message: 'The request path is not well formed.' })
   }
   const parts = path.split('/').map((part) => {
     let decoded = part

@@ -96,7 +96,6 @@ function refuseProto(root: unknown): void {
 const invalid = (found: string, expected: string): ServiceError =>
   new ServiceError({
     code: 'InvalidRequestContent',
-    status: 400,
     message: `The request content was invalid and could not be deserialized: '${found}'.`,
     expected,
     found,

@@ -16,7 +16,7 @@ const route = (method: Method, path: string, action: Route['action'], status = 2
   action,
   handle: async (request) => {
     handled.push(request)
-    if (status >= 400) throw new ServiceError({ code: 'Failed', status, message: 'x' })
+    if (status >= 400) throw ServiceError.relayed({ code: 'Failed', message: 'x' }, status)
     return await Promise.resolve({ ...ok({ value: [{ id: '/a' }, { id: '/b' }] }), status })
   },
 })

@@ -78,7 +78,6 @@ export class Dispatcher {
     if (methods.length > 0) {
       return new ServiceError({
         code: 'HttpMethodNotAllowed',
-        status: 405,
         message: `The requested resource does not support http method '${request.method}'.`,
         expected: methods.join(', '),
         found: request.method,
@@ -101,7 +100,6 @@ function requireSubscription(path: string, subscriptionId: string): void {
   if (found.toLowerCase() === subscriptionId.toLowerCase()) return
   throw new ServiceError({
     code: 'SubscriptionNotFound',
-    status: 404,
     message: `The subscription '${found}' could not be found.`,
     remedy: 'Use the subscription that `strongroom status` shows.',
   })

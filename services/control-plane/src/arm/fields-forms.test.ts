@@ -1,6 +1,7 @@
+import type { SettledCode } from '@strongroom/contract'
 import type { ServiceError } from '@strongroom/platform'
 import { describe, expect, it } from 'vitest'
-import { Fields, refuse, withoutNulls, type Problem } from './fields.ts'
+import { Fields, refuse, withoutNulls, type Problem, type SettledProblem } from './fields.ts'
 
 /** What a reader makes of a value, and what it says is wrong with it. */
 const read = <T>(value: unknown, how: (fields: Fields) => T): [T, unknown[]] => {
@@ -72,7 +73,7 @@ describe('a member of a request', () => {
     expect(read('g'.repeat(100), one)[1]).toEqual(wrong('Alpha, Beta', 'g'.repeat(80)))
     const fields = new Fields({ a: { name: 'gamma' } })
     fields.object('a').oneOf('name', ['Alpha'])
-    expect(fields.problems[0]).toMatchObject({ code: 'BadRequest', status: 400, target: 'a.name' })
+    expect(refuse(fields.problems)).toMatchObject({ code: 'BadRequest', status: 400, target: 'a.name' })
     expect(fields.problems[0]!.message).toContain(`"gamma" to type 'System.Nullable\`1[name]'. Path 'a.name'`)
   })
 
@@ -144,7 +145,6 @@ describe('a request that is no object', () => {
     expect(fields.problems).toEqual([
       {
         code: 'InvalidRequestContent',
-        status: 400,
         message: expect.stringContaining("'request body' must be an object"),
         target: 'request body',
         expected: 'an object',
@@ -163,9 +163,8 @@ describe('a request that is no object', () => {
 })
 
 describe('a refusal', () => {
-  const problem = (code: string, more: Partial<Problem> = {}): Problem => ({
+  const problem = (code: SettledCode, more: Partial<Omit<SettledProblem, 'code'>> = {}): Problem => ({
     code,
-    status: 400,
     message: code,
     ...more,
   })
@@ -173,24 +172,23 @@ describe('a refusal', () => {
     refuse(problems).details?.map(({ code, target }) => [code, target])
 
   it('is the first problem, with all of them and each rule once', () => {
-    expect(refuse([problem('A', { status: 409, target: 't' }), problem('B')])).toMatchObject({
-      code: 'A',
-      status: 409,
+    expect(refuse([problem('Conflict', { target: 't' }), problem('InvalidTag')])).toMatchObject({
+      code: 'Conflict',
       target: 't',
     })
-    expect(detailsOf([problem('A')])).toBeUndefined()
-    expect(detailsOf([problem('A', { rule: 'S1' })])).toEqual([['FaqRule', 'S1']])
+    expect(detailsOf([problem('Conflict')])).toBeUndefined()
+    expect(detailsOf([problem('Conflict', { rule: 'S1' })])).toEqual([['FaqRule', 'S1']])
     const many = [
-      problem('A', { rule: 'S2' }),
-      problem('B', { target: 'b' }),
-      problem('C', { rule: 'S2' }),
-      problem('D', { rule: 'S1' }),
+      problem('Conflict', { rule: 'S2' }),
+      problem('InvalidTag', { target: 'b' }),
+      problem('InvalidLock', { rule: 'S2' }),
+      problem('BadRequest', { rule: 'S1' }),
     ]
     expect(detailsOf(many)).toEqual([
-      ['A', undefined],
-      ['B', 'b'],
-      ['C', undefined],
-      ['D', undefined],
+      ['Conflict', undefined],
+      ['InvalidTag', 'b'],
+      ['InvalidLock', undefined],
+      ['BadRequest', undefined],
       ['FaqRule', 'S2'],
       ['FaqRule', 'S1'],
     ])
@@ -200,8 +198,10 @@ describe('a refusal', () => {
   it('comes where there is a problem, and only there', () => {
     const fields = new Fields({})
     expect(() => fields.assertSound()).not.toThrow()
-    fields.problem(problem('A', { status: 409 }))
-    expect(() => fields.assertSound()).toThrow(expect.objectContaining({ code: 'A', status: 409 }) as ServiceError)
+    fields.problem(problem('Conflict'))
+    expect(() => fields.assertSound()).toThrow(
+      expect.objectContaining({ code: 'Conflict', status: 409 }) as ServiceError,
+    )
   })
 })
 

@@ -1,9 +1,12 @@
+import type { CodeWithStatus, SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { faqRule, type FaqRuleId } from './faq-rule.ts'
 
-export interface Problem {
-  code: string
-  status: number
+export type Problem = CodeWithStatus & ProblemParticulars
+/** One whose status the catalogue says. */
+export type SettledProblem = { code: SettledCode; status?: never } & ProblemParticulars
+
+interface ProblemParticulars {
   message: string
   target?: string
   expected?: string
@@ -94,7 +97,6 @@ export class Fields {
     if (found === undefined) {
       this.problems.push({
         code: 'BadRequest',
-        status: 400,
         message: `Error converting value "${text.slice(0, 80)}" to type 'System.Nullable\`1[${name}]'. Path '${this.at(name)}'.`,
         target: this.at(name),
         expected: values.join(', '),
@@ -155,7 +157,6 @@ export class Fields {
     const found = Array.isArray(value) ? 'a list' : typeof value
     this.problems.push({
       code: 'InvalidRequestContent',
-      status: 400,
       message: `The request content was invalid and could not be deserialized: '${target}' must be ${expected}.`,
       target,
       expected,

@@ -80,7 +80,6 @@ export class Locks {
     const scopes = holding.map((lock) => lock.display_scope).join(', ')
     throw new ServiceError({
       code: 'ScopeLocked',
-      status: 409,
       message: `The scope '${o.path}' cannot perform ${deletes ? 'delete' : 'write'} operation because following scope(s) are locked: '${scopes}'. Please remove the lock and try again.`,
       expected: 'no lock at the scope, above it or, for a deletion, below it',
       found: holding.map((lock) => `${lock.display_name} (${lock.level})`).join(', '),

@@ -116,7 +116,6 @@ export async function readOperation(runner: OperationRunner, id: string): Promis
 export const unknownOperation = (id: string): ServiceError =>
   new ServiceError({
     code: 'OperationNotFound',
-    status: 404,
     message: `The operation '${id.slice(0, 64)}' could not be found.`,
   })
 
@@ -132,11 +131,12 @@ export async function monitorReply(request: ArmRequest, operation: Operation): P
     }
   }
   if (operation.status === 'Succeeded') return { status: 200 }
-  const error = operation.error ?? { code: operation.status, message: `The operation ended as ${operation.status}.` }
-  throw new ServiceError({
-    code: error.code,
-    status: 409,
-    message: error.message,
-    ...(error.details && { details: error.details }),
-  })
+  throw operationError(operation)
+}
+
+/** Why an operation ended otherwise than it should have. */
+export function operationError(operation: Operation): ServiceError {
+  const code = operation.status === 'Canceled' ? 'Canceled' : 'Failed'
+  const message = `The operation ended as ${operation.status}.`
+  return ServiceError.relayed(operation.error ?? { code, message }, 409)
 }

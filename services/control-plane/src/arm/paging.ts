@@ -73,7 +73,6 @@ function decode(token: string): string {
 const invalid = (name: string, expected: string, found: string): ServiceError =>
   new ServiceError({
     code: 'InvalidQueryParameterValue',
-    status: 400,
     message: `The value of the query parameter '${name}' is invalid.`,
     target: name,
     expected,

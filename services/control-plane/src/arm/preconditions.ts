@@ -25,7 +25,6 @@ export function checkPreconditions(request: ArmRequest, existing: Tagged | undef
 function failed(name: string, given: string, existing: Tagged | undefined): ServiceError {
   return new ServiceError({
     code: 'PreconditionFailed',
-    status: 412,
     message: `The condition '${name}' set in the request was not met.`,
     expected: `${name}: ${given.slice(0, 120)}`,
     found: existing === undefined ? 'no such resource' : `W/"${existing.etag}"`,

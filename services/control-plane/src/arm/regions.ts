@@ -27,7 +27,6 @@ export function requireLocation(fields: Fields, location: string): string {
   if (region !== undefined) return region.name
   fields.problem({
     code: location === '' ? 'LocationRequired' : 'LocationNotAvailableForResourceType',
-    status: 400,
     message:
       location === ''
         ? 'The location property is required for this definition.'

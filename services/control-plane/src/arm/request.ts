@@ -46,7 +46,6 @@ export function requireApiVersion(query: Record<string, string>): void {
   if (version === undefined || version === '') {
     throw new ServiceError({
       code: 'MissingApiVersionParameter',
-      status: 400,
       message: 'The api-version query parameter (?api-version=) is required for all requests.',
       remedy: 'Add ?api-version=2024-11-01.',
     })
@@ -54,7 +53,6 @@ export function requireApiVersion(query: Record<string, string>): void {
   if (!versionForm.test(version)) {
     throw new ServiceError({
       code: 'InvalidApiVersionParameter',
-      status: 400,
       message: `The api-version '${version.slice(0, 40)}' is invalid.`,
       expected: 'a date, for example 2024-11-01',
       found: version.slice(0, 40),

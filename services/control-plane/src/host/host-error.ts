@@ -18,14 +18,5 @@ const rulesIn = (detail: ErrorDetail): FaqRuleId[] => [
 export function fromDetail(detail: ErrorDetail, status: number = 409): ServiceError {
   const own = detail.details ?? []
   const cited = [...new Set(rulesIn(detail))].filter((rule) => !own.some(({ target }) => target === rule))
-  const details = [...own, ...cited.map(faqRule)]
-  return new ServiceError({
-    ...detail.innererror,
-    ...(detail.innererror?.code !== undefined && { reason: detail.innererror.code }),
-    code: detail.code,
-    status,
-    message: detail.message,
-    ...(detail.target !== undefined && { target: detail.target }),
-    ...(details.length > 0 && { details }),
-  })
+  return ServiceError.relayed({ ...detail, details: [...own, ...cited.map(faqRule)] }, status)
 }

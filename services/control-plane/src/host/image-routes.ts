@@ -63,7 +63,6 @@ export function imageRoutes(plane: Plane): Route[] {
         if (!path.startsWith('/'))
           fields.problem({
             code: 'InvalidParameter',
-            status: 400,
             message: 'The path of a disk file must be absolute.',
             target: 'path',
             expected: 'for example /home/me/disk.qcow2',
@@ -72,7 +71,6 @@ export function imageRoutes(plane: Plane): Route[] {
         if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$/.test(name))
           fields.problem({
             code: 'InvalidParameter',
-            status: 400,
             message: 'The name of an image has 1 to 80 letters, digits, dots, hyphens and underscores.',
             target: 'name',
             found: name.slice(0, 80),

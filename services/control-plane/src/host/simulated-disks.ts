@@ -25,7 +25,7 @@ export class SimulatedDisks {
     const present = await this.#row(spec.id)
     if (present !== undefined) {
       if (isDeepStrictEqual(present.spec, spec)) return present.status
-      throw new ServiceError({ code: 'DiskExists', status: 409, message: 'A disk with this id exists with another specification.' }) // prettier-ignore
+      throw new ServiceError({ code: 'DiskExists', message: 'A disk with this id exists with another specification.' }) // prettier-ignore
     }
     const now = this.#clock.now().toISOString()
     const waits = spec.source.from === 'upload'
@@ -82,8 +82,7 @@ export class SimulatedDisks {
 
   async finish(id: string): Promise<StoredDiskStatus> {
     const row = await this.#row(id)
-    if (row === undefined)
-      throw new ServiceError({ code: 'DiskNotFound', status: 404, message: 'This host keeps no such disk.' })
+    if (row === undefined) throw new ServiceError({ code: 'DiskNotFound', message: 'This host keeps no such disk.' })
     const status: StoredDiskStatus = { ...row.status, state: 'Succeeded', image: this.#imageOf(row.spec) }
     await this.#resources.db
       .updateTable('simulated_disk')
@@ -123,7 +122,6 @@ export class SimulatedDisks {
 const inUse = (disk: string, holder: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskInUse',
-    status: 409,
     message: `The disk ${disk} is a data disk of VM ${holder}.`,
     expected: 'a disk that no other VM has',
     found: holder,
@@ -131,12 +129,11 @@ const inUse = (disk: string, holder: string): ServiceError =>
   })
 
 const missing = (disk: string): ServiceError =>
-  new ServiceError({ code: 'DataDiskMissing', status: 409, message: 'This host keeps no such disk.', found: disk })
+  new ServiceError({ code: 'DataDiskMissing', message: 'This host keeps no such disk.', found: disk })
 
 const notWhole = (disk: string, state: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskNotReady',
-    status: 409,
     message: `The data disk ${disk} is not whole.`,
     expected: 'Succeeded',
     found: state,

@@ -59,7 +59,7 @@ describe('compute without guests', () => {
       close: () => {},
       request: async (o) => {
         if (denies && o.method === 'PUT' && o.url.endsWith('/boot'))
-          throw new ServiceError({ code: 'AttestationRefused', status: 400, message: 'The policy denies.' })
+          throw new ServiceError({ code: 'AttestationRefused', message: 'The policy denies.' })
         return await wire.request(o)
       },
     }

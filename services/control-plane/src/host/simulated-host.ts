@@ -186,7 +186,6 @@ export class SimulatedHost implements Host {
   async command(): Promise<CommandStatus> {
     throw new ServiceError({
       code: 'NoGuestRan',
-      status: 409,
       message: `${noGuestNotice} So no script can run in one.`,
       expected: 'an installation whose compute is guests',
       found: 'compute: simulated',
@@ -221,7 +220,6 @@ export class SimulatedHost implements Host {
   async grantDisk(): Promise<DiskAccess> {
     throw new ServiceError({
       code: 'NoDiskContent',
-      status: 409,
       message: 'Compute is simulated in this installation: disks have no content that could be given out.',
       expected: 'an installation whose compute is guests',
       found: 'compute: simulated',
@@ -319,12 +317,11 @@ const wrappedBy = (customerKey: CustomerKey | undefined): { guestStateWrappedBy?
 const sharedProviders = new Set(regions.map(({ code }) => `https://${sharedAttestationHost(code)}`))
 
 const notFound = (vmId: string): ServiceError =>
-  new ServiceError({ code: 'InstanceNotFound', status: 404, message: `There is no instance ${vmId}.` })
+  new ServiceError({ code: 'InstanceNotFound', message: `There is no instance ${vmId}.` })
 
 const notStopped = (state: string): ServiceError =>
   new ServiceError({
     code: 'InstanceNotStopped',
-    status: 409,
     message: 'A VM is changed only while it is stopped.',
     expected: 'Stopped',
     found: state,
@@ -334,7 +331,6 @@ const notStopped = (state: string): ServiceError =>
 const withoutImages = (): ServiceError =>
   new ServiceError({
     code: 'NoImages',
-    status: 409,
     message: 'Compute is simulated in this installation: no image is built, imported or booted.',
     remedy: 'Use an installation that boots guests.',
   })

@@ -78,7 +78,6 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   if (!nameForm.test(name))
     fields.problem({
       code: 'InvalidResourceName',
-      status: 400,
       message: `The disk encryption set name '${name.slice(0, 90)}' is invalid.`,
       target: 'name',
       expected: '1 to 80 letters, digits, _ . -',
@@ -120,7 +119,6 @@ async function update(plane: Plane, request: ArmRequest, existing: DiskEncryptio
   if (location !== undefined && locationKey(location) !== existing.location)
     fields.problem({
       code: 'PropertyChangeNotAllowed',
-      status: 409,
       message: "Changing property 'location' is not allowed.",
       target: 'location',
       expected: existing.location,
@@ -209,7 +207,6 @@ async function userIdentity(
   if (found === undefined) {
     throw new ServiceError({
       code: 'InvalidResourceReference',
-      status: 400,
       message: `The identity ${id.slice(0, 300)} does not exist.`,
       target: 'identity.userAssignedIdentities',
       expected: `the id of a resource of type ${userIdentityType}`,

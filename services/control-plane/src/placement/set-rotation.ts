@@ -1,3 +1,4 @@
+import { operationError } from '../arm/operations.ts'
 import type { ErrorDetail } from '@strongroom/contract'
 import { ServiceError, type Operation, type SagaDefinition } from '@strongroom/platform'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
@@ -136,7 +137,7 @@ export function rotateSaga(plane: Plane): SagaDefinition<{ id: string; keyUrl: s
           for (const { vm, id } of operations) {
             const ended = await plane.runner.wait(id)
             if (ended.status === 'Succeeded') continue
-            const error = ended.error ?? { code: ended.status, message: 'The guest state could not be wrapped anew.' }
+            const error = operationError(ended).toDetail()
             failures.push({ ...error, message: `${vm.name}: ${error.message}`, target: error.target ?? vm.id })
           }
           if (failures.length > 0) throw unfinished(vms.length, failures)
@@ -160,7 +161,6 @@ function unfinished(of: number, failures: ErrorDetail[]): ServiceError {
   const [first] = failures
   return new ServiceError({
     code: 'DiskEncryptionSetRotationFailed',
-    status: 409,
     message:
       `${failures.length} of ${of} guest states were not put under the new key. The set keeps both keys, and each virtual machine starts under the one that it has. ${first?.message ?? ''}`.trim(),
     details: failures,

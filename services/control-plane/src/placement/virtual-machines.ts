@@ -157,7 +157,6 @@ async function bootEvidence(plane: Plane, vm: Vm): Promise<RetrievedEvidence> {
   if (evidence !== undefined) return { ...evidence, ...(asked && { asked }) }
   throw new ServiceError({
     code: 'BootEvidenceNotFound',
-    status: 404,
     message: `The virtual machine '${vm.name}' has not booted: there is no evidence of a boot.`,
     remedy: 'Start the VM.',
   })
@@ -182,7 +181,6 @@ async function connection(plane: Plane, vm: Vm): Promise<VmConnection> {
   const noGuest = status?.power.state === 'Ready'
   throw new ServiceError({
     code: 'VmNotReady',
-    status: 409,
     message: noGuest
       ? `The VM '${vm.name}' has no guest: this installation makes VMs without guests (--compute simulated).`
       : `The guest of '${vm.name}' cannot be reached now.`,

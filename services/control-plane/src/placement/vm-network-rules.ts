@@ -14,7 +14,6 @@ export function networkProblems(r: VmRequest, nics: (Resource | undefined)[], vm
     return [
       {
         code: 'InvalidParameter',
-        status: 400,
         message: "Required parameter 'networkProfile.networkInterfaces' is missing (null).",
         target,
         expected: 'a network interface',
@@ -37,7 +36,6 @@ function countProblems(r: VmRequest, vmId: string): Problem[] {
   if (size !== undefined && count > size.maxNics)
     problems.push({
       code: 'NetworkInterfaceCountExceeded',
-      status: 400,
       message: `The number of network interfaces for virtual machine ${name} exceeds the maximum allowed for the virtual machine size ${size.name}. The number of network interfaces is ${count} and the maximum allowed is ${size.maxNics}.`,
       target,
       expected: `at most ${size.maxNics}`,
@@ -48,7 +46,6 @@ function countProblems(r: VmRequest, vmId: string): Problem[] {
   if (primaries !== 1)
     problems.push({
       code: 'VirtualMachineMustHaveOneNetworkInterfaceAsPrimary',
-      status: 400,
       message: `Virtual machine ${name} must have one network interface set as the primary.`,
       target,
       expected: 'primary: true on one of them',
@@ -60,7 +57,6 @@ function countProblems(r: VmRequest, vmId: string): Problem[] {
   if (twice !== undefined)
     problems.push({
       code: 'InvalidParameter',
-      status: 400,
       message: `Network interface ${twice.id} is specified more than once.`,
       target,
       expected: 'each network interface once',
@@ -90,7 +86,6 @@ function interfaceProblems(r: VmRequest, nic: Resource | undefined, index: numbe
   if (hasAcceleratedNetworking(nic)) {
     problems.push({
       code: 'VMSizeIsNotPermittedToEnableAcceleratedNetworking',
-      status: 400,
       message: `${vmId} has size ${r.vmSize ?? ''}, which is not compatible with enabling accelerated networking on network interface(s) on the VM. Compatible VM sizes: none: confidential VMs have no accelerated networking, and this machine has none for others.`,
       target: at,
       expected: 'enableAcceleratedNetworking: false',
@@ -117,7 +112,6 @@ function subnetProblems(r: VmRequest, nics: (Resource | undefined)[], vmId: stri
     return [
       {
         code: 'SubnetsNotInSameVnet',
-        status: 400,
         message: `Subnet ${subnet} referenced by network interface ${r.nics[index]?.id ?? ''} is not in the same virtual network as subnet ${first} of the other network interfaces of virtual machine ${vmId}.`,
         target: `${target}[${index}].id`,
         expected: networkIdOf(first),

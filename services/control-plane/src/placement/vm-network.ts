@@ -33,7 +33,6 @@ export function assertDeallocated(vm: Vm, running: Operation | undefined): void 
   if (vm.internal.deallocated && running === undefined) return
   throw new ServiceError({
     code: 'AddingOrDeletingNetworkInterfacesOnARunningVirtualMachineNotSupported',
-    status: 400,
     message: `Virtual machine ${vm.id} must be stop-deallocated before network interfaces can be added to it or removed from it, or another one can be made the primary one.`,
     target: 'networkProfile.networkInterfaces',
     expected: 'a deallocated VM',

@@ -1,7 +1,7 @@
 import type { CustomerKey } from '@strongroom/contract'
 import type { Link } from '../arm/access.ts'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
-import type { Problem } from '../arm/fields.ts'
+import type { Problem, SettledProblem } from '../arm/fields.ts'
 import { attestationUri } from '../providers/compute/vm/vm-attestation.ts'
 import type { Vm, VmInternal, VmModel } from '../providers/compute/vm/vm-model.ts'
 import type { VmRequest } from '../providers/compute/vm/vm-request.ts'
@@ -32,8 +32,8 @@ export async function resolveSet(
 ): Promise<{ set?: { id: string } } | { problems: Problem[] }> {
   const id = r.diskEncryptionSetId
   if (id === undefined) return {}
-  const problem = (message: string, o: Partial<Problem>): { problems: Problem[] } => ({
-    problems: [{ code: 'InvalidParameter', status: 400, message, target, found: id.slice(0, 300), ...o }],
+  const problem = (message: string, o: Partial<SettledProblem>): { problems: Problem[] } => ({
+    problems: [{ code: 'InvalidParameter', message, target, found: id.slice(0, 300), ...o }],
   })
   // The table of security profiles refuses it.
   if (r.encryption !== 'DiskWithVMGuestState') return {}

@@ -1,3 +1,4 @@
+import type { CodeWithStatus } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { covers, roles, type Assignment, type RoleDefinition } from '../arm/access.ts'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
@@ -68,7 +69,6 @@ function assignmentRoutes(plane: Plane, scope: string): Route[] {
         if (found !== undefined) return ok(view(found))
         throw new ServiceError({
           code: 'RoleAssignmentNotFound',
-          status: 404,
           message: `The role assignment '${param(request, 'assignment').slice(0, 60)}' is not found.`,
         })
       },
@@ -102,23 +102,23 @@ async function assign(plane: Plane, request: ArmRequest, view: (row: Assignment)
   const principalId = properties.text('principalId') ?? ''
   const givenType = properties.oneOf('principalType', ['ServicePrincipal', 'User', 'Group'])
   const name = param(request, 'assignment')
-  const invalid = (code: string, target: string, message: string): void =>
-    fields.problem({ code, status: 400, message, target })
+  const invalid = (refused: CodeWithStatus, target: string, message: string): void =>
+    fields.problem({ ...refused, message, target })
   if (!guid.test(name))
     invalid(
-      'InvalidRoleAssignmentId',
+      { code: 'InvalidRoleAssignmentId' },
       'name',
       `The role assignment ID '${name.slice(0, 60)}' is not valid. The role assignment ID must be a GUID.`,
     )
   if (role === undefined)
     invalid(
-      'RoleDefinitionDoesNotExist',
+      { code: 'RoleDefinitionDoesNotExist', status: 400 },
       properties.at('roleDefinitionId'),
       'The specified role definition does not exist.',
     )
   if (!guid.test(principalId))
     invalid(
-      'InvalidPrincipalId',
+      { code: 'InvalidPrincipalId' },
       properties.at('principalId'),
       'A valid principal ID must be provided for role assignment.',
     )
@@ -149,7 +149,6 @@ async function typeOfPrincipal(plane: Plane, principalId: string, given: string 
   if (found === undefined || given === undefined || found === given) return found ?? given ?? 'ServicePrincipal'
   throw new ServiceError({
     code: 'UnmatchedPrincipalType',
-    status: 400,
     message: `The PrincipalId '${principalId}' has type '${found}', which is different from specified PrincipalType '${given}'.`,
     target: 'properties.principalType',
     expected: found,
@@ -164,7 +163,6 @@ function assertAssignable(role: RoleDefinition, scope: string): void {
   if (assignableScopes === undefined || assignableScopes.some((each) => covers(keyOf(each), keyOf(scope)))) return
   throw new ServiceError({
     code: 'RoleDefinitionNotAssignableAtScope',
-    status: 400,
     message: `The role '${role.name}' cannot be assigned at the scope '${scope}'.`,
     expected: assignableScopes.join(', '),
     found: scope,
@@ -182,7 +180,6 @@ async function assertOwnerLeft(plane: Plane, gone: Assignment): Promise<void> {
   if (others.length > 0) return
   throw new ServiceError({
     code: 'LastOwnerCannotBeRemoved',
-    status: 409,
     message: 'This is the last owner of the subscription.',
     remedy: 'Make another principal owner first.',
   })

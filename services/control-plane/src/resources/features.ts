@@ -32,7 +32,6 @@ export function featureRoutes(plane: Plane): Route[] {
     const offered = offeredIn(plane.types, namespace).length > 0
     throw new ServiceError({
       code: 'FeatureNotFound',
-      status: 404,
       message: `The feature '${feature.slice(0, 80)}' could not be found in '${namespace.slice(0, 80)}'. What this installation offers needs no registration.`,
       expected: offered ? (known[namespace] ?? []).join(', ') || 'no feature' : 'a namespace of this installation',
       found: feature.slice(0, 80),
@@ -63,7 +62,6 @@ export function featureRoutes(plane: Plane): Route[] {
         const { name } = one(request)
         throw new ServiceError({
           code: 'FeatureUnregistrationNotSupported',
-          status: 409,
           message: `The feature '${String(name)}' cannot be unregistered: it is no preview here.`,
           expected: 'Registered',
           found: 'unregister',

@@ -107,7 +107,6 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   if (!/^[\p{L}\p{N}_().-]{0,89}[\p{L}\p{N}_()-]$/u.test(name)) {
     throw new ServiceError({
       code: 'ResourceGroupNameInvalid',
-      status: 400,
       message: `The resource group name '${name.slice(0, 100)}' is invalid: 1 to 90 letters, digits, '_', '-', '.', '(' and ')', not ending with '.'.`,
       target: 'name',
       found: name.slice(0, 100),
@@ -128,7 +127,6 @@ async function put(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   if (group.location !== location) {
     throw new ServiceError({
       code: 'InvalidResourceGroupLocation',
-      status: 409,
       message: `Invalid resource group location '${location}'. The Resource group already exists in location '${group.location}'.`,
       target: 'location',
       expected: group.location,
@@ -150,7 +148,6 @@ function deletionBlocked(groupId: string, details: ErrorDetail[]): ServiceError 
   const ids = details.map(({ target }) => `'${target}'`).join(', ')
   return new ServiceError({
     code: 'ResourceGroupDeletionBlocked',
-    status: 409,
     message: `Deletion of resource group '${groupId.split('/')[4]}' failed as resources with identifiers ${ids} could not be deleted. The provisioning state of the resource group will be rolled back.`,
     target: groupId,
     remedy: 'Delete what uses them in other groups first, then delete the group again.',

@@ -22,7 +22,6 @@ export function parseFilter(text: string | undefined, allowed: readonly Property
     if (property !== undefined && value !== undefined) return { property, value }
     throw new ServiceError({
       code: 'InvalidFilterInQueryString',
-      status: 400,
       message: `Invalid $filter '${term.slice(0, 120)}' specified in the query string.`,
       target: '$filter',
       expected: `${allowed.join(', ')} eq '…', joined by and`,

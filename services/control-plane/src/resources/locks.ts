@@ -45,7 +45,6 @@ export function lockRoutes(plane: Plane): Route[] {
           if (lock !== undefined) return ok(view(lock))
           throw new ServiceError({
             code: 'LockNotFound',
-            status: 404,
             message: `The lock '${param(request, 'lock').slice(0, 90)}' could not be found.`,
           })
         },
@@ -63,7 +62,6 @@ export function lockRoutes(plane: Plane): Route[] {
           const invalid = (target: string, expected: string): void =>
             fields.problem({
               code: 'InvalidLock',
-              status: 400,
               message: `The lock's '${target}' is not valid.`,
               target,
               expected,

@@ -41,7 +41,6 @@ export function requireManagementGroup(plane: Plane, name: string): void {
   if (name.toLowerCase() === plane.tenantId.toLowerCase()) return
   throw new ServiceError({
     code: 'ManagementGroupNotFound',
-    status: 404,
     message: `The management group '${name.slice(0, 90)}' could not be found.`,
     expected: plane.tenantId,
     found: name.slice(0, 90),
@@ -62,7 +61,6 @@ async function elevate(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   if (!mayElevate) {
     throw new ServiceError({
       code: 'AuthorizationFailed',
-      status: 403,
       message: `The client '${caller.appId}' with object id '${caller.objectId}' does not have authorization to perform action '${action}' over scope '/'.`,
       expected: 'the owner of the installation',
       found: caller.objectId,

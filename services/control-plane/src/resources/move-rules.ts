@@ -1,4 +1,4 @@
-import type { ErrorDetail } from '@strongroom/contract'
+import type { ErrorDetail, ErrorCode } from '@strongroom/contract'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { Resource } from '../store/resources.ts'
 import type { ResourceTypes } from '../types/registry.ts'
@@ -19,7 +19,7 @@ export function moveProblem(
   o: { taken: boolean; holder: Resource | undefined; busy: Resource | undefined },
 ): ErrorDetail | undefined {
   const spelled = parseResourceId(resource.id)?.type ?? resource.type
-  const problem = (code: string, message: string, more: NonNullable<ErrorDetail['innererror']>): ErrorDetail => ({
+  const problem = (code: ErrorCode, message: string, more: NonNullable<ErrorDetail['innererror']>): ErrorDetail => ({
     code,
     message,
     target: resource.id,

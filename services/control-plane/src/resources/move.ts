@@ -52,11 +52,10 @@ async function move(plane: Plane, request: ArmRequest, does: boolean): Promise<A
     }
     if (problems.length > 0)
       throw new ServiceError({
+        ...problems[0]?.innererror,
         code: 'ResourceMoveProviderValidationFailed',
-        status: 409,
         message: `Resource move validation failed. Please see details. Diagnostic information: request correlation id '${request.correlationId}'.`,
         target: problems[0]?.target ?? sourceId,
-        ...problems[0]?.innererror,
         details: problems,
       })
     if (!does) return
@@ -87,7 +86,7 @@ function readRequest(body: unknown, sourceId: string): { ids: string[]; target: 
   const ids = [...new Map(fields.texts('resources').map((id) => [keyOf(id), id])).values()]
   const target = (fields.text('targetResourceGroup') ?? '').replace(/\/+$/, '')
   const invalid = (at: string, message: string, expected: string, found: string, remedy: string): void =>
-    fields.problem({ code: 'InvalidRequestContent', status: 400, message, target: at, expected, found, remedy })
+    fields.problem({ code: 'InvalidRequestContent', message, target: at, expected, found, remedy })
   if (ids.length === 0 || ids.length > most)
     invalid('resources', 'The number of resources to move is out of range.', `1 to ${most} ids`, `${ids.length}`, 'Name the resources to move.') // prettier-ignore
   for (const id of ids) {

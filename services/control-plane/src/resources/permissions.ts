@@ -55,7 +55,6 @@ export function permissionRoutes(plane: Plane): Route[] {
       handle: async (request): Promise<ArmReply> => {
         throw new ServiceError({
           code: 'DenyAssignmentNotFound',
-          status: 404,
           message: `The deny assignment '${param(request, 'assignment').slice(0, 80)}' is not found.`,
           remedy: 'Deny assignments are made by Azure alone; keep changes off with a lock.',
         })

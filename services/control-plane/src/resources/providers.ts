@@ -95,7 +95,6 @@ export function providerRoutes(plane: Plane): Route[] {
     if (found !== undefined) return found
     throw new ServiceError({
       code: 'InvalidResourceNamespace',
-      status: 404,
       message: `The resource namespace '${name.slice(0, 80)}' is invalid.`,
       expected: namespacesOf(plane.types).join(', '),
       found: name.slice(0, 80),

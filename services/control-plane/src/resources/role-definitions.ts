@@ -1,3 +1,4 @@
+import type { SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { covers, roles, type RoleDefinition } from '../arm/access.ts'
 import { onBehalfOf } from '../arm/on-behalf-of.ts'
@@ -127,10 +128,9 @@ function readRole(request: ArmRequest): RoleDefinition {
   const texts = (name: string): string[] => permissions.flatMap((each) => each.texts(name))
   const name = properties.text('roleName') ?? ''
   const given = properties.texts('assignableScopes')
-  const invalid = (code: string, target: string, expected: string, found: string): void =>
+  const invalid = (code: SettledCode, target: string, expected: string, found: string): void =>
     fields.problem({
       code,
-      status: 400,
       message: `The role definition's '${target}' is not valid.`,
       target,
       expected,
@@ -171,7 +171,6 @@ function readRole(request: ArmRequest): RoleDefinition {
 const builtInFixed = (role: RoleDefinition): ServiceError =>
   new ServiceError({
     code: 'CannotModifyBuiltInRole',
-    status: 403,
     message: `The built-in role '${role.name}' cannot be changed or deleted.`,
     found: role.name,
     remedy: 'Make a role of your own.',

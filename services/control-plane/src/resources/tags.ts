@@ -1,4 +1,4 @@
-import { Fields } from '../arm/fields.ts'
+import { Fields, type Problem } from '../arm/fields.ts'
 import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
 import type { Route } from '../arm/router.ts'
 import { subscriptionPath, type Plane } from '../plane.ts'
@@ -127,10 +127,9 @@ async function changeTags(plane: Plane, scope: string, change: (before: Tags) =>
 }
 
 /** Azure's limits on tags. */
-function tagProblems(tags: Tags): { code: string; status: number; message: string; target: string; found: string }[] {
-  const problem = (message: string, found: string): ReturnType<typeof tagProblems>[number] => ({
+function tagProblems(tags: Tags): Problem[] {
+  const problem = (message: string, found: string): Problem => ({
     code: 'InvalidTag',
-    status: 400,
     message,
     target: 'tags',
     found,

@@ -105,7 +105,6 @@ export class ResourceStore {
     if (group !== undefined) return group
     throw new ServiceError({
       code: 'ResourceGroupNotFound',
-      status: 404,
       message: `Resource group '${parts[4] ?? ''}' could not be found.`,
     })
   }
@@ -122,7 +121,6 @@ export class ResourceStore {
     if (group.body.properties['provisioningState'] !== 'Deleting' || o.evenDeleting === true) return group
     throw new ServiceError({
       code: 'ResourceGroupBeingDeleted',
-      status: 409,
       message: `The resource group '${group.name}' is in deprovisioning state and cannot perform this operation.`,
       remedy: 'Wait until it is gone.',
     })

@@ -168,7 +168,6 @@ export class Deployments {
     if (held !== undefined) return held
     throw new ServiceError({
       code: 'DeploymentInterrupted',
-      status: 409,
       message: 'The server ended while this deployment ran, and values of secure parameters are kept nowhere.',
       remedy: 'Deploy the template again: what is there already is found.',
     })
@@ -311,7 +310,6 @@ export async function preflight(plane: Plane, caller: Caller, prepared: Prepared
 const active = (id: string): ServiceError =>
   new ServiceError({
     code: 'DeploymentActive',
-    status: 409,
     message: `Unable to edit or replace deployment '${id.split('/').at(-1)}': previous deployment is still active (expiration time is unknown).`,
     found: id,
     remedy: 'Wait until it ends, cancel it, or use another name.',

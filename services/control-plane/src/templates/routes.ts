@@ -68,7 +68,6 @@ function routesOf(plane: Plane, at: string): Route[] {
     if (found !== undefined) return found
     throw new ServiceError({
       code: 'DeploymentNotFound',
-      status: 404,
       message: `Deployment '${param(request, 'deployment').slice(0, 64)}' could not be found.`,
     })
   }
@@ -167,7 +166,6 @@ function routesOf(plane: Plane, at: string): Route[] {
         if (running !== undefined && (await plane.outer.cancel(running.id))) return { status: 204 }
         throw new ServiceError({
           code: 'DeploymentCannotBeCancelled',
-          status: 409,
           message: `The deployment '${deployment.name}' cannot be cancelled because it is not running.`,
           found: String(deployment.body.properties['provisioningState']),
         })
@@ -214,7 +212,6 @@ function operationView(id: string, outcome: ResourceOutcome, index: number): Rec
 const stillRuns = (deployment: Resource): ServiceError =>
   new ServiceError({
     code: 'DeploymentActive',
-    status: 409,
     message: `The deployment '${deployment.name}' is still active.`,
     remedy: 'Cancel it, or wait until it ends.',
   })
@@ -222,7 +219,6 @@ const stillRuns = (deployment: Resource): ServiceError =>
 const invalidName = (name: string): ServiceError =>
   new ServiceError({
     code: 'InvalidDeploymentName',
-    status: 400,
     message: `The deployment name '${name.slice(0, 80)}' is invalid: 1 to 64 letters, digits, '_', '-', '.', '(' and ')', not ending with '.'.`,
     target: 'name',
     found: name.slice(0, 80),

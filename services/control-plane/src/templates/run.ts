@@ -1,5 +1,6 @@
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import { ServiceError, toErrorDetail, type Caller, type ErrorDetail } from '@strongroom/platform'
+import { operationError } from '../arm/operations.ts'
 import type { ArmReply, Method } from '../arm/request.ts'
 import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
@@ -196,18 +197,7 @@ async function settle(c: RunContext, reply: ArmReply): Promise<void> {
     const operation = await c.plane.runner.get(operationId)
     if (operation?.endedAt !== undefined) {
       if (operation.status === 'Succeeded') return
-      const { code, message, target, details, innererror } = operation.error ?? {
-        code: operation.status,
-        message: `The operation ended as ${operation.status}.`,
-      }
-      throw new ServiceError({
-        code,
-        status: 409,
-        message,
-        ...(target !== undefined && { target }),
-        ...(details !== undefined && { details }),
-        ...innererror,
-      })
+      throw operationError(operation)
     }
     await sleep(Math.max(20, c.plane.pollMs), undefined, { signal: c.signal })
   }
@@ -291,7 +281,6 @@ async function readOutputs(c: RunContext, input: DeploymentInput, prepared: Prep
 function deploymentFailed(id: string, failures: { id: string; error: unknown }[], secrets: string[]): ServiceError {
   return new ServiceError({
     code: 'DeploymentFailed',
-    status: 409,
     message:
       'At least one resource deployment operation failed. Please list deployment operations for details. Please see https://aka.ms/arm-deployment-operations for usage details.',
     target: id,

@@ -1,12 +1,26 @@
+import type { ErrorCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
+
+/** What a template can be refused for. */
+type TemplateCode = Extract<
+  ErrorCode,
+  | 'InvalidParametersLink'
+  | 'InvalidResourceType'
+  | 'InvalidTemplate'
+  | 'InvalidTemplateLink'
+  | 'InvalidTemplateSpec'
+  | 'LocationRequired'
+  | 'TemplateFailed'
+>
 
 /** A template that cannot be deployed: answered with 400, as InvalidTemplate or InvalidTemplateDeployment. */
 export class TemplateError extends ServiceError {
   constructor(
     message: string,
-    o: { code?: string; target?: string; expected?: string; found?: string; remedy?: string } = {},
+    o: { code?: TemplateCode; target?: string; expected?: string; found?: string; remedy?: string } = {},
   ) {
     const { code = 'InvalidTemplate', ...rest } = o
-    super({ code, status: 400, message: `Deployment template validation failed: '${message}'.`, ...rest })
+    const particulars = { message: `Deployment template validation failed: '${message}'.`, ...rest }
+    super(code === 'InvalidResourceType' ? { code, status: 400, ...particulars } : { code, ...particulars })
   }
 }

@@ -62,7 +62,6 @@ async function put(plane: Plane, request: ArmRequest, type: string): Promise<Arm
   if (!nameForm.test(name)) {
     throw new ServiceError({
       code: 'InvalidTemplateSpec',
-      status: 400,
       message: `The name '${name.slice(0, 90)}' is invalid.`,
       target: 'name',
       expected: "1 to 90 letters, digits, '_', '-', '.', '(' and ')'",

@@ -29,7 +29,7 @@ export function withFaults(host: Host, faults: FaultSource, clock: Clock): Host 
   const require = async (vmId: string): Promise<InstanceStatus> => {
     const status = await host.find(vmId)
     if (status !== undefined) return status
-    throw new ServiceError({ code: 'InstanceNotFound', status: 404, message: `There is no instance ${vmId}.` })
+    throw new ServiceError({ code: 'InstanceNotFound', message: `There is no instance ${vmId}.` })
   }
   const fail = (vmId: string, fault: Fault): ErrorDetail => {
     const error = injected(fault)

@@ -115,7 +115,7 @@ export class FakeWire implements WireClient {
     const { method, token, headers = {}, body } = o
     this.calls.push({ method, host: url.hostname, path: url.pathname, token, headers, body })
     if (this.away?.test(`${o.method} ${url.pathname}`) === true) {
-      throw new ServiceError({ code: 'PeerUnreachable', status: 503, message: 'The peer does not answer.' })
+      throw new ServiceError({ code: 'PeerUnreachable', message: 'The peer does not answer.' })
     }
     const answer = url.hostname.startsWith('platform.vault.')
       ? this.#vault(o, url)
@@ -131,7 +131,7 @@ export class FakeWire implements WireClient {
     await this.afterEffect?.(`${o.method} ${url.pathname}`)
     if (answer.status >= 400) {
       const { error } = answer.body as { error: ErrorDetail }
-      throw new ServiceError({ code: error.code, status: answer.status, message: error.message })
+      throw ServiceError.relayed(error, answer.status)
     }
     return { status: answer.status, headers: {}, body: structuredClone(answer.body) as T }
   }

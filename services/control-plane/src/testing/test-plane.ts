@@ -88,7 +88,6 @@ export async function openTestPlane(
         if (!/^[0-9a-f-]{36}$/.test(token))
           throw new ServiceError({
             code: 'InvalidAuthenticationToken',
-            status: 401,
             message: `Not a token for ${audiences.length} audiences.`,
           })
         return { objectId: token, appId: token, tenantId, claims: {} }

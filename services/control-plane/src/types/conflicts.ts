@@ -5,7 +5,6 @@ import type { Resource } from '../store/resources.ts'
 export const beingMade = (what: string, name: string): ServiceError =>
   new ServiceError({
     code: 'Conflict',
-    status: 409,
     message: `The ${what} '${name}' is being made by another request.`,
     remedy: 'Repeat the request.',
   })
@@ -13,7 +12,6 @@ export const beingMade = (what: string, name: string): ServiceError =>
 export const changedMeanwhile = (id: string): ServiceError =>
   new ServiceError({
     code: 'Conflict',
-    status: 409,
     message: `Another request changed ${id} at the same time.`,
     remedy: 'Repeat the request.',
   })
@@ -23,7 +21,6 @@ export function assertSameLocation({ name, location }: Pick<Resource, 'name' | '
   if (location === found) return
   throw new ServiceError({
     code: 'InvalidResourceLocation',
-    status: 409,
     message: `The resource '${name}' already exists in location '${location}' in this resource group. A resource with the same name cannot be created in location '${found}'.`,
     target: 'location',
     expected: location,

@@ -1,6 +1,7 @@
 import { ServiceError, toErrorDetail, type Operation } from '@strongroom/platform'
 import type { ErrorDetail } from '@strongroom/contract'
 import type { OnBehalfOf } from '../arm/on-behalf-of.ts'
+import { operationError } from '../arm/operations.ts'
 import { keyOf, parseResourceId } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Db, Resource } from '../store/resources.ts'
@@ -94,7 +95,6 @@ async function rowsWithin(plane: Plane, tx: Db, resource: Resource<unknown>): Pr
 const notEmpty = (resource: Resource<unknown>, inside: Resource[]): ServiceError =>
   new ServiceError({
     code: 'CannotDeleteResource',
-    status: 409,
     message: 'Can not delete resource before nested resources are deleted.',
     target: resource.id,
     expected: 'nothing in it',
@@ -130,7 +130,5 @@ export async function removeAllIn(plane: Plane, asker: OnBehalfOf, groupId: stri
 
 async function succeeded(plane: Plane, operationId: string): Promise<void> {
   const ended = await plane.runner.wait(operationId)
-  if (ended.status === 'Succeeded') return
-  const error = ended.error ?? { code: ended.status, message: 'A resource could not be deleted.' }
-  throw new ServiceError({ ...error.innererror, code: error.code, status: 409, message: error.message })
+  if (ended.status !== 'Succeeded') throw operationError(ended)
 }

@@ -32,7 +32,6 @@ export async function readForeignFile(o: { path: string; user: number | undefine
 const refused = (o: { path: string; user: number | undefined; most: number }, found: string): ServiceError =>
   new ServiceError({
     code: 'ForeignFileRefused',
-    status: 500,
     message: `The file ${o.path} of a VM’s program is not one that the program writes; it was not read.`,
     expected: `a regular file of ${o.user === undefined ? 'this process' : `user ${o.user}`} with one name and at most ${o.most} bytes`,
     found,

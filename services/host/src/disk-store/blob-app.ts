@@ -108,7 +108,6 @@ function readRange(header: string | string[] | undefined, total: number): { firs
   if (match !== null && (from !== '' || Number(to) > 0) && first <= last && first < total) return { first, last }
   throw new ServiceError({
     code: 'InvalidRange',
-    status: 416,
     message: 'The range specified is invalid for the current size of the resource.',
     target: 'Range',
     expected: `within 0 to ${total - 1}`,
@@ -120,7 +119,6 @@ function readRange(header: string | string[] | undefined, total: number): { firs
 const readOnly = (): ServiceError =>
   new ServiceError({
     code: 'AuthorizationPermissionMismatch',
-    status: 403,
     message: 'This request is not authorized to perform this operation using this permission.',
     expected: 'an address that was granted for writing (sp=rw)',
     found: 'sp=r',
@@ -130,7 +128,6 @@ const readOnly = (): ServiceError =>
 const invalid = (target: string, expected: string, found: string): ServiceError =>
   new ServiceError({
     code: 'InvalidHeaderValue',
-    status: 400,
     message: `The value for ${target} is not in the correct format.`,
     target,
     expected,

@@ -350,7 +350,6 @@ async function settled(kept: KeptRecord, files: StoredFiles): Promise<DiskFiles>
 const anotherSpec = (id: string): ServiceError =>
   new ServiceError({
     code: 'DiskExists',
-    status: 409,
     message: 'A disk with this id exists with another specification.',
     target: 'id',
     found: id,
@@ -360,7 +359,6 @@ const anotherSpec = (id: string): ServiceError =>
 const noSource = (id: string): ServiceError =>
   new ServiceError({
     code: 'DiskNotFound',
-    status: 404,
     message: 'This host keeps no such disk.',
     target: 'id',
     found: id,
@@ -370,7 +368,6 @@ const noSource = (id: string): ServiceError =>
 const withoutGuestState = (id: string): ServiceError =>
   new ServiceError({
     code: 'NoGuestState',
-    status: 409,
     message: 'The disk comes without guest state.',
     target: 'getSecureVMGuestStateSAS',
     expected: 'a disk of a confidential VM',
@@ -381,7 +378,6 @@ const withoutGuestState = (id: string): ServiceError =>
 const notUploading = (id: string, state: string): ServiceError =>
   new ServiceError({
     code: 'DiskNotReady',
-    status: 409,
     message: 'The disk is not in a state in which this is possible.',
     target: id,
     expected: 'a disk that is whole for reading; one that waits for an upload for writing',

@@ -56,7 +56,6 @@ export async function takeUpload(path: string, signal: AbortSignal): Promise<voi
   if (format !== 'vpc') {
     throw new ServiceError({
       code: 'NotADiskImage',
-      status: 400,
       message: 'What was uploaded is not a disk.',
       target: 'upload',
       expected: 'a VHD, or a raw disk with a partition table',

@@ -60,7 +60,6 @@ async function keyOfTpm(state: GuestState, runtimeDir: string, vmId: string): Pr
 const madeBefore = (): ServiceError =>
   new ServiceError({
     code: 'DiskKeyMissing',
-    status: 409,
     message: 'The vTPM of this VM holds no key of its OS disk: it was made by an earlier version of Strongroom.',
     target: 'osDisk',
     expected: 'a VM whose disk key lies in its vTPM',

@@ -138,7 +138,6 @@ async function requireSize(o: OsDiskRequest, neededBytes: number): Promise<void>
   const leastGiB = Math.ceil(needed / gibibyte)
   throw new ServiceError({
     code: 'OsDiskTooSmall',
-    status: 400,
     message: 'The OS disk is smaller than its image.',
     target: 'osDisk.sizeGiB',
     expected: `at least ${leastGiB} GiB`,

@@ -71,7 +71,6 @@ async function requireFirmware(path: string): Promise<void> {
   } catch (error) {
     throw new ServiceError({
       code: 'MissingFirmware',
-      status: 500,
       message: 'The UEFI firmware for guests is not installed.',
       expected: path,
       found: 'nothing there',

@@ -92,7 +92,6 @@ export function intelRoutes(app: HttpApp, { intel }: Silicon): void {
 function unknown(target: string, expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'EndorsementNotFound',
-    status: 404,
     message: `No endorsement is published for this ${target}.`,
     target,
     expected,

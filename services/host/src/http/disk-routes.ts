@@ -70,7 +70,6 @@ const idOf = (request: { params: Path['Params'] }): string => {
   if (isVmId(id)) return id
   throw new ServiceError({
     code: 'DiskNotFound',
-    status: 404,
     message: 'This host keeps no such disk.',
     target: 'id',
   })

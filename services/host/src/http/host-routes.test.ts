@@ -68,7 +68,7 @@ beforeEach(async () => {
     verifier: {
       verify: async (token, audiences) => {
         if (audiences.includes(hostAudience) && token !== 'bad') return caller(token)
-        throw new ServiceError({ code: 'InvalidAuthenticationToken', status: 401, message: 'no' })
+        throw new ServiceError({ code: 'InvalidAuthenticationToken', message: 'no' })
       },
     },
   })

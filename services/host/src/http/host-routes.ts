@@ -53,7 +53,6 @@ export function createHostApp(o: {
     if (request.caller.objectId === o.controlPlaneObjectId) return
     throw new ServiceError({
       code: 'AuthorizationFailed',
-      status: 403,
       message: 'Only the control plane may call a host.',
       expected: 'the control plane’s principal',
       found: request.caller.objectId,
@@ -161,7 +160,6 @@ function imageRoutes(
     ) {
       throw new ServiceError({
         code: 'InvalidRequestContent',
-        status: 400,
         message: 'An import needs an absolute path and a name, and nothing else.',
         expected: '{ "path": "/…", "name": "…" }',
       })
@@ -178,7 +176,6 @@ function variantOf(query: unknown): ImageVariant {
   if (known !== undefined) return known
   throw new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: 'There is no such variant of the reference image.',
     target: 'variant',
     expected: imageVariants.join(' or '),

@@ -19,7 +19,6 @@ export function simulatedRoutes(app: HttpApp, boots: SimulatedBoots): void {
     if (typeof bootId !== 'string' || !uuid.test(bootId))
       throw new ServiceError({
         code: 'InvalidRequestContent',
-        status: 400,
         message: 'A boot has an id.',
         target: 'bootId',
         expected: 'a GUID in lower case',

@@ -183,7 +183,6 @@ export function parseSpec(body: unknown, vmId: string, verifiers: readonly strin
   if (spec.vmId !== vmId.toUpperCase()) {
     throw new ServiceError({
       code: 'InvalidInstanceSpec',
-      status: 400,
       message: 'Path and body name different VMs.',
       target: 'vmId',
       expected: vmId,
@@ -196,7 +195,6 @@ export function parseSpec(body: unknown, vmId: string, verifiers: readonly strin
   if (encrypts && !spec.security.secureBoot) {
     throw new ServiceError({
       code: 'InvalidInstanceSpec',
-      status: 400,
       message: 'Encryption of the OS disk requires Secure Boot.',
       target: 'security.secureBoot',
       expected: 'true',
@@ -216,7 +214,6 @@ export function parseCustomerKey(body: unknown): CustomerKey {
 const customerKeyWithoutDisk = (spec: InstanceSpec): ServiceError =>
   new ServiceError({
     code: 'InvalidInstanceSpec',
-    status: 400,
     message: 'A customer’s key goes with an encrypted OS disk only.',
     target: 'security.encryption',
     expected: 'DiskWithVMGuestState',
@@ -274,7 +271,6 @@ export function parseDataDisks(body: unknown): AttachedDisk[] {
   if (!twice(disks.map(({ lun }) => lun)) && !twice(disks.map(({ disk }) => disk))) return disks
   throw new ServiceError({
     code: 'InvalidInstanceSpec',
-    status: 400,
     message: 'A LUN or a disk stands in the list more than once.',
     target: 'disks',
     expected: 'a LUN of its own for each disk',
@@ -316,7 +312,6 @@ export function requireShape(body: unknown, shape: Shape): void {
   if (first === undefined) return
   throw new ServiceError({
     code: 'InvalidInstanceSpec',
-    status: 400,
     message: `The VM's specification is not acceptable: ${wrong.map(({ target }) => target).join(', ')}.`,
     target: first.target,
     details: wrong.map(({ code, target, expected }) => ({ code, target, message: `Expected ${expected}.` })),

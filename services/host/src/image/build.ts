@@ -75,7 +75,6 @@ async function build(o: BuildOptions, recipe: Recipe): Promise<ImageRecord> {
     if (error instanceof ServiceError || o.signal?.aborted === true) throw error
     throw new ServiceError({
       code: 'ImageBuildFailed',
-      status: 500,
       message: `The image ${imageNames[recipe.variant]} could not be built: the step "${builder.step}" failed.`,
       found: error instanceof Error ? error.message : String(error),
       remedy: 'Check that the Debian mirror is reachable and the disk has 3 GB free, then build again.',
@@ -277,7 +276,6 @@ async function requireStub(): Promise<void> {
   } catch (error) {
     throw new ServiceError({
       code: 'MissingFirmware',
-      status: 500,
       message: "systemd's boot stub is not installed.",
       expected: stub,
       found: 'nothing there',

@@ -63,7 +63,6 @@ export async function takeDisk(o: { path: string; signal?: AbortSignal }, to: st
   if (format === undefined) {
     throw new ServiceError({
       code: 'NotADiskImage',
-      status: 400,
       message: 'The file is not a disk image.',
       target: 'path',
       expected: 'a raw disk, a qcow2 image or a VHD',
@@ -74,7 +73,6 @@ export async function takeDisk(o: { path: string; signal?: AbortSignal }, to: st
   if (await refersToOtherFiles(o.path, format)) {
     throw new ServiceError({
       code: 'NotADiskImage',
-      status: 400,
       message: 'The image depends on another file.',
       target: 'path',
       expected: 'an image that holds all of its data',
@@ -102,7 +100,6 @@ export async function extraCertificate(path: string): Promise<string | undefined
   }
   throw new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: 'The certificate beside the image cannot be read.',
     target: 'path',
     expected: 'one certificate in PEM',
@@ -115,7 +112,6 @@ function requireName(name: string): void {
   if (namePattern.test(name)) return
   throw new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: 'The name cannot be the name of an image.',
     target: 'name',
     expected: 'up to 63 lower-case letters, digits, dots and hyphens',

@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ErrorDetail } from '@strongroom/contract'
+import type { ErrorDetail, ErrorCode } from '@strongroom/contract'
 import { EvidenceError } from '@strongroom/evidence'
 import {
   isUnifiedKernelImage,
@@ -168,7 +168,7 @@ async function encryptionReasons(disk: string, partitions: Partition[], boot: Pe
   return reasons
 }
 
-function refusal(code: string, expected: string, found: string, remedy: string): ErrorDetail {
+function refusal(code: ErrorCode, expected: string, found: string, remedy: string): ErrorDetail {
   return {
     code,
     message: `The image does not qualify: expected ${expected}.`,

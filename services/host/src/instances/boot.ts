@@ -268,7 +268,6 @@ async function serveOrdinary(
 const anotherNonce = (): ServiceError =>
   new ServiceError({
     code: 'BootReportRefused',
-    status: 403,
     message: "The guest's boot report was refused: its nonce is not of this boot.",
     target: 'nonce',
     remedy: 'Start the VM again.',
@@ -368,7 +367,6 @@ export async function rewrapGuestState(o: {
 function noHardware(): ServiceError {
   return new ServiceError({
     code: 'HardwareModeNotBuilt',
-    status: 501,
     message:
       'This installation is in hardware mode, and confidential VMs on real SEV-SNP or TDX hardware are not built yet.',
     expected: 'an installation in simulated mode',

@@ -86,7 +86,6 @@ export async function adoptConverted(o: Pick<ConversionRequest, 'record' | 'file
 function cannot(record: InstanceRecord): ServiceError {
   return new ServiceError({
     code: 'InstanceNotConvertible',
-    status: 409,
     message: 'This VM cannot be moved to other silicon here.',
     target: 'tee',
     expected: 'a provisioned confidential VM on simulated silicon',

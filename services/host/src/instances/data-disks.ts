@@ -77,7 +77,6 @@ async function prepare(stateDir: string, { disk, sizeGiB }: AttachedDisk): Promi
 const missing = (disk: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskMissing',
-    status: 409,
     message: 'The file of a data disk is not on this host: the VM is not started without its data.',
     target: 'dataDisks',
     expected: 'a disk that this host keeps',
@@ -88,7 +87,6 @@ const missing = (disk: string): ServiceError =>
 const notReady = (disk: string, state: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskNotReady',
-    status: 409,
     message: `The data disk ${disk} is not whole.`,
     target: 'dataDisks',
     expected: 'Succeeded',
@@ -99,7 +97,6 @@ const notReady = (disk: string, state: string): ServiceError =>
 const notPlugged = (error: unknown): ServiceError =>
   new ServiceError({
     code: 'DataDiskNotPlugged',
-    status: 500,
     message: `The running guest could not be given its disks as they were asked for: ${error instanceof Error ? error.message : String(error)}`,
     target: 'dataDisks',
     remedy: 'Deallocate the VM and repeat the request; see qemu.log of the VM.',
@@ -109,7 +106,6 @@ const notPlugged = (error: unknown): ServiceError =>
 export const diskInUse = (disk: string, holder: string): ServiceError =>
   new ServiceError({
     code: 'DataDiskInUse',
-    status: 409,
     message: `The disk ${disk} is a data disk of VM ${holder}.`,
     target: 'dataDisks',
     expected: 'a disk that no other VM has',

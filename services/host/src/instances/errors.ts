@@ -19,7 +19,6 @@ export function describeFailure(error: unknown, logger: Logger): ErrorDetail {
 export function notFound(vmId: string): ServiceError {
   return new ServiceError({
     code: 'InstanceNotFound',
-    status: 404,
     message: 'This host carries no such VM.',
     target: 'vmId',
     expected: 'the id of a VM on this host',
@@ -41,7 +40,6 @@ export function diskDidNotUnlock(o: {
     differing.map(([index]) => `PCR ${index} = ${registers?.[index] ?? 'unknown'}`).join(', ')
   return new ServiceError({
     code: 'OsDiskDidNotUnlock',
-    status: 409,
     message:
       names === ''
         ? 'OS disk did not unlock: the guest powered off before it was ready, with the registers that its disk is sealed to.'
@@ -59,7 +57,6 @@ export function diskDidNotUnlock(o: {
 export function bootLoaderRefused(line: string): ServiceError {
   return new ServiceError({
     code: 'BootLoaderRefused',
-    status: 409,
     message: 'OS disk did not unlock: the firmware did not start the boot image on the disk.',
     target: 'osDisk',
     expected: 'a boot image whose signature the UEFI variables allow',
@@ -71,7 +68,6 @@ export function bootLoaderRefused(line: string): ServiceError {
 export function guestPoweredOff(console: string[], how: 'powered off' | 'rebooted'): ServiceError {
   return new ServiceError({
     code: 'GuestDidNotBoot',
-    status: 409,
     message: `The guest ${how} before it reported that it is ready.`,
     expected: 'a guest that reports',
     found: console.slice(-3).join(' | ') || 'an empty console',
@@ -82,7 +78,6 @@ export function guestPoweredOff(console: string[], how: 'powered off' | 'reboote
 export function bootTimedOut(o: { seconds: number; acceleration: string; console: string[] }): ServiceError {
   return new ServiceError({
     code: 'GuestBootTimeout',
-    status: 409,
     message: `The guest did not report that it is ready within ${o.seconds} s.`,
     expected: `a report within ${o.seconds} s under ${o.acceleration === 'kvm' ? 'KVM' : 'emulation'}`,
     found: `last on the console: ${o.console.slice(-3).join(' | ') || 'nothing'}`,
@@ -94,7 +89,6 @@ export function bootTimedOut(o: { seconds: number; acceleration: string; console
 export const notStopped = (found: string): ServiceError =>
   new ServiceError({
     code: 'InstanceNotStopped',
-    status: 409,
     message: 'A VM is changed or copied only while it is stopped.',
     expected: 'Stopped',
     found,
@@ -104,7 +98,6 @@ export const notStopped = (found: string): ServiceError =>
 export const beingDeleted = (): ServiceError =>
   new ServiceError({
     code: 'InstanceDeleting',
-    status: 409,
     message: 'The VM is being deleted.',
     target: 'vmId',
   })
@@ -112,7 +105,6 @@ export const beingDeleted = (): ServiceError =>
 export const withoutCustomerKey = (spec: AnySpec): ServiceError =>
   new ServiceError({
     code: 'InstanceWithoutCustomerKey',
-    status: 409,
     message: 'The guest state of this VM is under the platform’s key alone: that is fixed when a VM is made.',
     target: 'customerKey',
     expected: 'a VM that was made with a disk-encryption set',
@@ -124,7 +116,6 @@ export function notProvisioned(record: InstanceRecord): ServiceError {
   const { error } = record.provisioning
   return new ServiceError({
     code: 'InstanceNotProvisioned',
-    status: 409,
     message: `The VM was not provisioned${error === undefined ? '.' : `: ${error.message}`}`,
     ...(error && { details: [error] }),
     expected: 'a provisioned VM',
@@ -136,7 +127,6 @@ export function notProvisioned(record: InstanceRecord): ServiceError {
 export const notReady = (found: string): ServiceError =>
   new ServiceError({
     code: 'InstanceNotReady',
-    status: 409,
     message: 'The guest does not run.',
     expected: 'Ready',
     found,
@@ -147,7 +137,6 @@ export const notReady = (found: string): ServiceError =>
 export const noMemoryDump = (): ServiceError =>
   new ServiceError({
     code: 'MemoryDumpRefused',
-    status: 403,
     message: 'No memory dump is made of a virtual machine.',
     target: 'S9',
     expected: 'memory that stays in the guest',

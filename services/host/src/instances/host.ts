@@ -50,7 +50,6 @@ export class Host {
     if (!isOrdinary(spec) && this.#services.silicon === undefined) {
       throw new ServiceError({
         code: 'HardwareModeNotBuilt',
-        status: 501,
         message: 'Confidential VMs on real SEV-SNP or TDX hardware are not built yet.',
         expected: 'an installation in simulated mode',
         found: 'hardware mode',
@@ -92,7 +91,6 @@ export class Host {
 function anotherSpec(spec: AnySpec): ServiceError {
   return new ServiceError({
     code: 'InstanceExists',
-    status: 409,
     message: 'A VM with this id exists with another specification.',
     target: 'vmId',
     expected: 'the same specification',

@@ -203,14 +203,14 @@ describe('life of a VM', () => {
     const instance = await host.put(structuredClone(exampleSpec))
     await instance.start()
     await reaches('Booting')
-    guests[0]!.request.onRefused(new ServiceError({ code: 'BootReportRefused', status: 403, message: 'a lie' }))
+    guests[0]!.request.onRefused(new ServiceError({ code: 'BootReportRefused', message: 'a lie' }))
     await reaches('Failed')
     expect(instance.status().power.error?.code).toBe('BootReportRefused')
     expect(guests[0]!.stopped).toBe(true)
   })
 
   it('says which link of the chain failed and does not start', async () => {
-    fakes.boot.mockRejectedValue(new ServiceError({ code: 'AttestationRefused', status: 409, message: 'denied' }))
+    fakes.boot.mockRejectedValue(new ServiceError({ code: 'AttestationRefused', message: 'denied' }))
     const instance = await host.put(structuredClone(exampleSpec))
     await instance.start()
     await reaches('Failed')
@@ -285,7 +285,7 @@ describe('a VM under a customer’s key', () => {
 
   it('opens with either key after a change that failed', async () => {
     const instance = await made()
-    fakes.rewrap.mockRejectedValueOnce(new ServiceError({ code: 'KeyReleaseRefused', status: 409, message: 'no' }))
+    fakes.rewrap.mockRejectedValueOnce(new ServiceError({ code: 'KeyReleaseRefused', message: 'no' }))
     await expect(instance.rewrap(next)).rejects.toMatchObject({ code: 'KeyReleaseRefused' })
     expect(instance.status()).toMatchObject({ guestStateWrappedBy: keyId('1'), spec: { customerKey: next } })
     await instance.start()

@@ -58,7 +58,6 @@ function bytes(fields: Record<string, unknown>, name: string, limit: number): Ui
 function invalid(target: string, expected: string): ServiceError {
   return new ServiceError({
     code: 'InvalidBootReport',
-    status: 400,
     message: `The boot report's ${target} has another form.`,
     target,
     expected,

@@ -15,7 +15,6 @@ export function cloudInitRoutes(app: FastifyInstance, o: { spec: AnySpec; open()
       if (o.open()) return await reply.type('text/plain; charset=utf-8').send(content())
       throw new ServiceError({
         code: 'NotFound',
-        status: 404,
         message: 'This machine has reported: it is made already.',
       })
     })

@@ -53,7 +53,6 @@ function text(fields: Record<string, unknown>, name: string): string {
 const invalid = (target: string): ServiceError =>
   new ServiceError({
     code: 'InvalidCommandResult',
-    status: 400,
     message: `The result's ${target} has another form.`,
     target,
     expected: 'exitCode, and stdout and stderr of at most 4096 bytes in base64; or refused',

@@ -97,7 +97,6 @@ function flag(fields: Fields, key: string, at: string): boolean {
 function invalid(target: string, expected: string): ServiceError {
   return new ServiceError({
     code: 'InvalidGuestHealth',
-    status: 400,
     message: `The guest's report of its state has another form at ${target}.`,
     target,
     expected,

@@ -57,7 +57,7 @@ describe('/metadata/identity/oauth2/token', () => {
     const asked = endpoints.asked.length
     expect(await ask('resource=r&client_id=c1&client_id=c1')).toEqual([400, 'invalid_request', 'Identity not found'])
     expect(endpoints.asked.length).toBe(asked)
-    endpoints.refusal = new ServiceError({ code: 'ManagedIdentityAmbiguous', status: 400, message: 'several' })
+    endpoints.refusal = new ServiceError({ code: 'ManagedIdentityAmbiguous', message: 'several' })
     expect(await ask('resource=r')).toEqual([
       400,
       'invalid_request',

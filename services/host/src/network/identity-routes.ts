@@ -64,7 +64,6 @@ function resourceOf(query: TokenQuery): string {
   if (resource === undefined || resource === '') {
     throw new ServiceError({
       code: 'InvalidRequest',
-      status: 400,
       message: "Required query variable 'resource' is missing",
       target: 'resource',
     })
@@ -72,7 +71,6 @@ function resourceOf(query: TokenQuery): string {
   if (typeof resource === 'string' && /^[\x21-\x7e]{1,512}$/.test(resource)) return resource
   throw new ServiceError({
     code: 'InvalidResource',
-    status: 400,
     message: 'The resource is not the identifier of a service.',
     target: 'resource',
     expected: 'for example https://vault.azure.net',
@@ -97,12 +95,11 @@ async function tokenFor(
 }
 
 const identityNotFound = (): ServiceError =>
-  new ServiceError({ code: 'InvalidRequest', status: 400, message: 'Identity not found', target: 'identity' })
+  new ServiceError({ code: 'InvalidRequest', message: 'Identity not found', target: 'identity' })
 
 const severalIdentities = (): ServiceError =>
   new ServiceError({
     code: 'InvalidRequest',
-    status: 400,
     message:
       'Multiple user assigned identities exist, please specify the clientId / resourceId of the identity in the token request',
     target: 'identity',

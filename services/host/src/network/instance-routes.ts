@@ -44,11 +44,11 @@ export function instanceRoutes(
   })
   scope.post('/scheduledevents', async (request) => {
     requireVersion(request.query, eventVersions)
-    throw new ServiceError({ code: 'BadRequest', status: 400, message: 'Bad request. There is no event of this id' })
+    throw new ServiceError({ code: 'BadRequest', message: 'Bad request. There is no event of this id' })
   })
   scope.get('/loadbalancer', async (request) => {
     requireVersion(request.query)
-    throw new ServiceError({ code: 'NotFound', status: 404, message: 'No load balancer metadata is found' })
+    throw new ServiceError({ code: 'NotFound', message: 'No load balancer metadata is found' })
   })
 }
 
@@ -58,7 +58,6 @@ function formatOf(query: Query): 'json' | 'text' {
   if (format === 'text') return 'text'
   throw new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: 'Bad request. The format is not supported',
     target: 'format',
     expected: 'json or text',
@@ -69,7 +68,6 @@ function formatOf(query: Query): 'json' | 'text' {
 const leafNeedsText = (): ServiceError =>
   new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: 'Bad request. A single value is given as text only: add format=text',
     target: 'format',
     expected: 'text',
@@ -79,7 +77,6 @@ const leafNeedsText = (): ServiceError =>
 const invalidNonce = (): ServiceError =>
   new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: 'Bad request. The nonce is not a number of at most 10 digits',
     target: 'nonce',
     expected: 'up to 10 digits',

@@ -49,8 +49,8 @@ function sentence(error: { message: string; innererror?: { remedy?: string } }):
 const methods = new Set(['GET', 'HEAD'])
 
 function notFound(request: FastifyRequest): ServiceError {
-  if (methods.has(request.method)) return new ServiceError({ code: 'NotFound', status: 404, message: 'Not found' })
-  return new ServiceError({ code: 'MethodNotAllowed', status: 405, message: 'Method not allowed' })
+  if (methods.has(request.method)) return new ServiceError({ code: 'NotFound', message: 'Not found' })
+  return new ServiceError({ code: 'MethodNotAllowed', message: 'Method not allowed' })
 }
 
 /**
@@ -62,7 +62,6 @@ export function requireDirectCall(request: FastifyRequest): void {
   if (request.headers['x-forwarded-for'] !== undefined) {
     throw new ServiceError({
       code: 'BadRequest',
-      status: 400,
       message: 'Bad request. Requests with an X-Forwarded-For header are not served',
       target: 'X-Forwarded-For',
       expected: 'a request that no proxy handed on',
@@ -73,7 +72,6 @@ export function requireDirectCall(request: FastifyRequest): void {
   if (typeof header === 'string' && header.toLowerCase() === 'true') return
   throw new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: 'Bad request. Required metadata header not specified',
     target: 'Metadata',
     expected: 'Metadata: true',

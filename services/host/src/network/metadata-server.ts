@@ -142,7 +142,6 @@ const saysNothingForTheVm = (route = ''): boolean =>
 const notReported = (): ServiceError =>
   new ServiceError({
     code: 'BootNotReported',
-    status: 503,
     message: 'The boot of this virtual machine was not reported yet.',
     expected: 'a report of this boot that was verified',
     found: 'none',
@@ -155,7 +154,6 @@ const limit = { requests: 200, windowMs: 10_000 }
 const tooMany = (): ServiceError =>
   new ServiceError({
     code: 'TooManyRequests',
-    status: 429,
     message: 'Too many requests',
     expected: `at most ${limit.requests} in ${limit.windowMs / 1000} seconds`,
     found: 'one more',

@@ -11,7 +11,7 @@ export function findNode(root: MetadataNode, path: readonly string[]): MetadataN
   let node = root
   for (const name of path) {
     const next = childOf(node, name)
-    if (next === undefined) throw new ServiceError({ code: 'NotFound', status: 404, message: 'Not found' })
+    if (next === undefined) throw new ServiceError({ code: 'NotFound', message: 'Not found' })
     node = next
   }
   return node

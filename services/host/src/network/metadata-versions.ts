@@ -44,7 +44,6 @@ export class VersionRefused extends ServiceError {
   constructor() {
     super({
       code: 'BadRequest',
-      status: 400,
       message: 'Bad request. api-version is invalid or was not specified in the request.',
       target: 'api-version',
       expected: metadataVersions.at(-1)!,

@@ -29,7 +29,6 @@ export function readUserData(body: unknown): Uint8Array {
   }
   throw new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: 'Bad request. The body has no user data.',
     target: 'userData',
     expected: `{"userData": "<base64url of 1 to ${userDataBytes} bytes>"}`,

@@ -62,7 +62,7 @@ export class TestEndpoints {
   readonly health: Map<string, GuestHealth> = new Map()
   /** What the directory answers; a VM without an identity where it is absent. */
   identity: { clientId: string; objectId: string } | undefined
-  refusal: ServiceError = new ServiceError({ code: 'ManagedIdentityNotFound', status: 400, message: 'none' })
+  refusal: ServiceError = new ServiceError({ code: 'ManagedIdentityNotFound', message: 'none' })
   readonly #servers: MetadataServer[] = []
 
   readonly commands: CommandQueue = new CommandQueue(systemClock)
@@ -109,7 +109,7 @@ export class TestEndpoints {
         onHealth: (health) => void this.health.set(name, health),
         onReady: async ({ nonce }) => {
           if (Buffer.from(nonce).equals(bootNonce)) return
-          throw new ServiceError({ code: 'BootReportRefused', status: 403, message: 'no' })
+          throw new ServiceError({ code: 'BootReportRefused', message: 'no' })
         },
       }),
     )

@@ -33,7 +33,6 @@ export function quoteRoutes(scope: FastifyInstance, o: { spec: InstanceSpec; sil
     } catch (cause) {
       throw new ServiceError({
         code: 'BadRequest',
-        status: 400,
         message: 'The report is not a TDREPORT of this host, so it is not quoted.',
         target: 'report',
         remedy: 'Send the first 1024 bytes of the hardware report in NV 0x01400001.',
@@ -67,7 +66,7 @@ function renewalRoutes(
     requireVersion(request.query, [asyncVersion])
     requireOwnVm(request.query, o.spec)
     const pem = waiting.get(asText(request.query.guid))
-    if (pem === undefined) throw new ServiceError({ code: 'NotFound', status: 404, message: 'Not found' })
+    if (pem === undefined) throw new ServiceError({ code: 'NotFound', message: 'Not found' })
     return await reply.type('text/plain; charset=utf-8').send(pem)
   })
 }
@@ -80,7 +79,6 @@ function requireOwnVm(query: unknown, spec: InstanceSpec): void {
   if (typeof vmId === 'string' && vmId.toLowerCase() === spec.vmId.toLowerCase()) return
   throw new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: 'Bad request. vmId is not the id of this virtual machine.',
     target: 'vmId',
     expected: spec.vmId.toLowerCase(),
@@ -106,7 +104,6 @@ function requireOwnKey(body: string, akSpki: Uint8Array): void {
   if (key !== undefined && key.equals(akSpki)) return
   throw new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: 'Bad request. The body is not the certificate of the attestation key of this virtual machine.',
     target: 'body',
     expected: 'the certificate of the key at 0x81000003, PEM, percent-encoded',
@@ -135,7 +132,6 @@ function readReport(value: unknown): Uint8Array {
 const invalidReport = (): ServiceError =>
   new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: 'Bad request. The body is not {"report": "<base64url of the 1024 bytes of a TDREPORT>"}.',
     target: 'report',
   })
@@ -143,7 +139,6 @@ const invalidReport = (): ServiceError =>
 function notThisProcessor(wanted: string, spec: InstanceSpec): ServiceError {
   return new ServiceError({
     code: 'NotFound',
-    status: 404,
     message: `This virtual machine does not run on ${wanted}.`,
     expected: wanted,
     found: spec.tee,

@@ -82,7 +82,7 @@ describe('a boot that a provider of another origin attests', () => {
   })
 
   it('does not start while it is down: no other speaks in its place', async () => {
-    const { wire, asked } = open(() => new ServiceError({ code: 'PeerUnreachable', status: 503, message: 'refused' }))
+    const { wire, asked } = open(() => new ServiceError({ code: 'PeerUnreachable', message: 'refused' }))
     await expect(asks(wire)).rejects.toMatchObject({
       code: 'AttestationProviderUnreachable',
       target: issuer,
@@ -92,7 +92,7 @@ describe('a boot that a provider of another origin attests', () => {
   })
 
   it('is refused in its words where its policy denies', async () => {
-    const denial = { code: 'PolicyEvaluationError', status: 400, message: 'no rule permits', expected: 'a', found: 'b' }
+    const denial = { code: 'PolicyEvaluationError' as const, message: 'no rule permits', expected: 'a', found: 'b' }
     const { wire } = open(() => new ServiceError(denial))
     await expect(asks(wire)).rejects.toMatchObject({
       code: 'AttestationRefused',

@@ -64,7 +64,6 @@ function issuerOf(token: unknown): string {
 function notAllowed(provider: string): ServiceError {
   return new ServiceError({
     code: 'AttestationProviderNotAllowed',
-    status: 409,
     message: `The attestation provider ${provider} is not one of this installation's, and its operator names no such.`,
     target: provider,
     expected: `a provider of this installation, or one of ${verifiersFile}`,
@@ -76,7 +75,6 @@ function notAllowed(provider: string): ServiceError {
 function foreign(provider: string, issuer: string): ServiceError {
   return new ServiceError({
     code: 'AttestationTokenForeign',
-    status: 502,
     message: `The attestation provider ${provider} answered with a token in another name.`,
     target: provider,
     expected: provider,
@@ -89,7 +87,6 @@ function refused(error: unknown, provider: string): unknown {
   if (error instanceof ServiceError && ['PeerUnreachable', 'PeerTimeout'].includes(error.code)) {
     return new ServiceError({
       code: 'AttestationProviderUnreachable',
-      status: 503,
       message: `The attestation provider ${provider} does not answer, and no other may speak for this VM: ${error.message}`,
       target: provider,
       details: [error.toDetail()],
@@ -102,7 +99,6 @@ function refused(error: unknown, provider: string): unknown {
   if (!(error instanceof ServiceError) || error.status >= 500) return error
   return new ServiceError({
     code: 'AttestationRefused',
-    status: 409,
     message: `The attestation provider refused this VM's evidence: ${error.message}`,
     target: provider,
     details: [error.toDetail()],

@@ -24,14 +24,14 @@ vi.mock('./silicon.ts', () => ({
 vi.mock('./attest.ts', () => ({
   attest: async ({ report }: { report: { tee: Tee } }) => {
     if (services.refuses === `attest ${report.tee}`)
-      throw new ServiceError({ code: 'AttestationRefused', status: 409, message: 'denied' })
+      throw new ServiceError({ code: 'AttestationRefused', message: 'denied' })
     return { token: report.tee }
   },
 }))
 vi.mock('./release.ts', () => ({
   releaseKey: async ({ keyId, target }: { keyId: string; target: string }) => {
     const held = services.keys.get(keyId)
-    if (held?.tee !== target) throw new ServiceError({ code: 'KeyReleaseRefused', status: 409, message: 'not for you' })
+    if (held?.tee !== target) throw new ServiceError({ code: 'KeyReleaseRefused', message: 'not for you' })
     return { key: held.key, jws: '', counter: services.counters.get(keyId) ?? 0 }
   },
   reportGeneration: async ({ keyId, generation }: { keyId: string; generation: number }) =>

@@ -82,7 +82,6 @@ async function requireSameSeal(o: ConvertRequest, variables: Uint8Array): Promis
   if (differing.length === 0) return
   throw new ServiceError({
     code: 'DiskSealWouldNotOpen',
-    status: 409,
     message: `The VM's disk would not open after the conversion: ${differing.map(([index]) => `PCR ${index}`).join(' and ')} will differ from what it is sealed to.`,
     target: 'osDisk',
     expected: differing.map(([index, value]) => `PCR ${index} = ${value}`).join(', '),

@@ -42,7 +42,6 @@ export async function readCustomerKey(
     const known = error instanceof ServiceError ? error : undefined
     throw new ServiceError({
       code: 'CustomerKeyNotReadable',
-      status: 409,
       message: `The identity of the disk-encryption set cannot read its key: ${(error as Error).message}`,
       target: keyId,
       ...(known !== undefined && { details: [known.toDetail()] }),
@@ -74,7 +73,6 @@ export async function boundKey(path: string, customerKey: CustomerKey): Promise<
   if (found !== undefined && customerKey.keyIds.includes(found)) return found
   throw new ServiceError({
     code: 'CustomerKeyNotOfSet',
-    status: 409,
     message: 'The guest state is under a key that the disk-encryption set does not have.',
     target: customerKey.diskEncryptionSet,
     expected: customerKey.keyIds.join(' or '),
@@ -104,7 +102,6 @@ function requireHalves(publicKey: KeyObject, privateKey: KeyObject, keyId: strin
   if (createPublicKey(privateKey).equals(publicKey)) return
   throw new ServiceError({
     code: 'ReleaseAnswerInvalid',
-    status: 409,
     message: 'The key service’s answer cannot be trusted: the key that it released is not the one that it shows.',
     target: keyId,
     expected: 'the private half of the key that the set’s identity reads',

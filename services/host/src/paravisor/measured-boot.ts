@@ -147,7 +147,6 @@ const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('ba
 function diskReplaced(error: EvidenceError): ServiceError {
   return new ServiceError({
     code: 'OsDiskReplaced',
-    status: 403,
     message: `The OS disk was replaced: the volume that the guest opened is not the one that this VM was made with (PCR ${volumeRegister}).`,
     target: 'osDisk',
     ...(error.expected !== undefined && { expected: error.expected }),
@@ -159,7 +158,6 @@ function diskReplaced(error: EvidenceError): ServiceError {
 function refused(what: string, expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'BootReportRefused',
-    status: 403,
     message: `The guest's boot report was refused: ${what}.`,
     target: 'measuredBoot',
     expected,

@@ -54,7 +54,6 @@ export async function openState(
 const noSilicon = (): ServiceError =>
   new ServiceError({
     code: 'HardwareModeNotBuilt',
-    status: 501,
     message: 'Guest states are not copied on real SEV-SNP or TDX hardware yet.',
     expected: 'an installation in simulated mode',
     found: 'hardware mode',

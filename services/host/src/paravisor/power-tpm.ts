@@ -65,7 +65,6 @@ const fingerprint = (bytes: Uint8Array): string => createHash('sha256').update(b
 function anotherTpm(expected: Uint8Array, found: Uint8Array): ServiceError {
   return new ServiceError({
     code: 'VtpmChanged',
-    status: 409,
     message: 'The guest state holds another vTPM than the report binds.',
     target: 'vtpm',
     expected: `attestation key ${fingerprint(expected)}`,

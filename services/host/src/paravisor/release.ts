@@ -101,7 +101,6 @@ function refused(error: unknown, keyId: string): unknown {
   if (!(error instanceof ServiceError) || error.status >= 500) return error
   return new ServiceError({
     code: 'KeyReleaseRefused',
-    status: 409,
     message: `The key service did not release ${keyId} to this VM: ${error.message}`,
     target: keyId,
     details: [error.toDetail()],
@@ -117,7 +116,6 @@ function refused(error: unknown, keyId: string): unknown {
 function invalid(what: string, expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'ReleaseAnswerInvalid',
-    status: 409,
     message: `The key service's answer cannot be trusted: ${what}.`,
     expected,
     found,

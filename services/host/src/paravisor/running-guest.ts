@@ -170,7 +170,6 @@ export function guestEnded(
   const said = end.said.split('\n').slice(-2).join(' | ')
   return new ServiceError({
     code: when === 'while the guest ran' ? 'GuestEnded' : 'GuestDidNotStart',
-    status: 500,
     message: `QEMU ended ${when}${said === '' ? '.' : `: ${said}`}`,
     expected: 'a guest that runs',
     found: how,

@@ -37,7 +37,6 @@ export function unwrapReleasedKey(ciphertext: Uint8Array, transferKey: TransferK
     // The cause would carry what was half opened.
     throw new ServiceError({
       code: 'ReleasedKeyUnreadable',
-      status: 409,
       message: 'The released key does not open with the transfer key of this boot.',
       expected: 'a key wrapped to HCLTransferKey with RSA_AES_KEY_WRAP_256',
       found: 'a key wrapped otherwise',

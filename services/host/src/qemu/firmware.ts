@@ -12,11 +12,10 @@ export async function readFirmware(): Promise<Uint8Array> {
   } catch (cause) {
     if (cause instanceof FirmwareError) {
       const { message, expected, found, remedy } = cause
-      throw new ServiceError({ code: 'FirmwareNotHardened', status: 500, message, expected, found, remedy, cause })
+      throw new ServiceError({ code: 'FirmwareNotHardened', message, expected, found, remedy, cause })
     }
     throw new ServiceError({
       code: 'MissingFirmware',
-      status: 500,
       message: 'The UEFI firmware for guests is not installed.',
       expected: guestFirmwarePath,
       found: 'nothing that can be read',

@@ -78,7 +78,6 @@ export class QTest {
 const noMachine = (found: string): ServiceError =>
   new ServiceError({
     code: 'MachineNotPredicted',
-    status: 500,
     message:
       'QEMU does not say which ACPI tables the VM’s firmware will be given, so that its boot cannot be predicted.',
     expected: 'a QEMU with the test protocol (-qtest)',

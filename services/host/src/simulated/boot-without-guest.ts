@@ -169,7 +169,6 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const noSilicon = (): ServiceError =>
   new ServiceError({
     code: 'HardwareModeNotBuilt',
-    status: 501,
     message: 'This installation has no simulated processors.',
     expected: 'an installation in simulated mode',
     found: 'hardware mode',

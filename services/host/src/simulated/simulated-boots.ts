@@ -128,7 +128,6 @@ export class SimulatedBoots {
     if (mode === 'simulated' && compute === 'simulated') return
     throw new ServiceError({
       code: 'GuestsRunHere',
-      status: 409,
       message: 'Boots without a guest belong to installations without guests.',
       expected: 'compute: simulated',
       found: mode === 'hardware' ? 'hardware mode' : 'compute: guests',

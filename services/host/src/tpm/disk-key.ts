@@ -121,7 +121,6 @@ async function readContent(tpm: Swtpm): Promise<Content | undefined> {
   if (luksUuid === undefined || volumeKey === undefined || keyDigest === undefined) {
     throw new ServiceError({
       code: 'DiskKeyUnreadable',
-      status: 500,
       message: 'The vTPM holds a key of a disk in another form.',
       target: 'osDisk',
       expected: 'form 2',

@@ -38,7 +38,6 @@ function requireRoom(index: number, content: Uint8Array): void {
   if (content.length <= nvIndexLength) return
   throw new ServiceError({
     code: 'NvIndexTooSmall',
-    status: 500,
     message: `The content of NV index ${hexOf(index)} is too long.`,
     expected: `at most ${nvIndexLength} bytes`,
     found: `${content.length} bytes`,

@@ -76,7 +76,6 @@ export async function tpmTool(tpm: Swtpm, tool: string, args: string[]): Promise
 export function vtpmEnded(o: { when: string; found: string; cause?: unknown }): ServiceError {
   return new ServiceError({
     code: 'VtpmEnded',
-    status: 500,
     message: `The software TPM ended ${o.when}. Nothing takes its place.`,
     expected: 'a TPM that runs as long as its VM',
     found: o.found,
@@ -101,7 +100,6 @@ async function waitForSocket(process: OwnedProcess, path: string): Promise<void>
   process.kill('SIGKILL')
   throw new ServiceError({
     code: 'VtpmDidNotStart',
-    status: 500,
     message: 'The software TPM did not start.',
     expected: 'a socket within 5 s',
     found: ended ? 'swtpm ended' : 'no socket',

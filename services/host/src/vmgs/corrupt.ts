@@ -4,7 +4,6 @@ import { ServiceError } from '@strongroom/platform'
 export function corrupt(message: string, expected?: string, found?: string): ServiceError {
   return new ServiceError({
     code: 'GuestStateCorrupt',
-    status: 409,
     message: `The guest state cannot be used: ${message}.`,
     target: 'guestState',
     ...(expected !== undefined && { expected }),

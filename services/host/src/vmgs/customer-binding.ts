@@ -70,7 +70,6 @@ export function openBinding(binding: CustomerBinding, customerKey: KeyObject): B
   }
   throw new ServiceError({
     code: 'GuestStateOfAnotherKey',
-    status: 409,
     message: 'The guest state does not open with the customer key that it names.',
     target: binding.keyId,
     expected: `guest state that was wrapped under ${binding.keyId}`,

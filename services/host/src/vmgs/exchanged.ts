@@ -17,7 +17,6 @@ const remedyFor = (path: string): string =>
 export function exchanged(path: string, found: string): ServiceError {
   return new ServiceError({
     code: 'GuestStateExchanged',
-    status: 409,
     message: `The guest state was exchanged while the VM ran. Its newest state was kept as ${basename(keptBeside(path))}.`,
     target: 'guestState',
     expected: 'the file that the VM was started with, changed by nobody else',
@@ -30,7 +29,6 @@ export function exchanged(path: string, found: string): ServiceError {
 export function newerKept(path: string): ServiceError {
   return new ServiceError({
     code: 'GuestStateExchanged',
-    status: 409,
     message: `The guest state is not the newest of this VM: that was kept as ${basename(keptBeside(path))} when the file was exchanged.`,
     target: 'guestState',
     expected: `no ${basename(keptBeside(path))} beside the guest state`,
@@ -44,7 +42,6 @@ export function notKept(found: string, cause: unknown): ServiceError {
   const why = (cause as NodeJS.ErrnoException | undefined)?.code ?? 'its directory could not be written'
   return new ServiceError({
     code: 'GuestStateExchanged',
-    status: 409,
     message: `The guest state was exchanged while the VM ran, and its newest state could not be kept: ${why}.`,
     target: 'guestState',
     expected: 'the file that the VM was started with, changed by nobody else',

@@ -266,7 +266,6 @@ function decodeSettings(bytes: Buffer | undefined): Settings {
 function rolledBack(generation: number, counter: number): ServiceError {
   return new ServiceError({
     code: 'GuestStateRolledBack',
-    status: 409,
     message: 'The guest state is an older copy: it was rolled back.',
     target: 'guestState',
     expected: `generation ${counter} or later`,

@@ -62,7 +62,6 @@ export function openProtector(protector: Uint8Array, wrappingKey: KeyObject, int
 function anotherVm(): ServiceError {
   return new ServiceError({
     code: 'GuestStateOfAnotherVm',
-    status: 409,
     message: 'The guest state does not open with the key that was released for this VM.',
     target: 'guestState',
     expected: 'guest state whose data key is wrapped by this VM’s key',

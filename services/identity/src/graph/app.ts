@@ -50,7 +50,6 @@ export function createGraphApp(o: GraphOptions): FastifyInstance {
 const denied = (): ServiceError =>
   new ServiceError({
     code: 'Authorization_RequestDenied',
-    status: 403,
     message: 'Insufficient privileges to complete the operation.',
     expected: "the installation's owner",
     remedy: 'Sign in as the owner.',
@@ -59,7 +58,6 @@ const denied = (): ServiceError =>
 const notDelegated = (): ServiceError =>
   new ServiceError({
     code: 'Request_BadRequest',
-    status: 400,
     message: '/me request is only valid with delegated authentication flow.',
     remedy: 'Sign in by device code.',
   })

@@ -20,7 +20,6 @@ export interface GraphOptions {
 export const missing = (id: string): ServiceError =>
   new ServiceError({
     code: 'Request_ResourceNotFound',
-    status: 404,
     message: `Resource '${id.slice(0, 80)}' does not exist or one of its queried reference-property objects are not present.`,
   })
 
@@ -61,7 +60,6 @@ function readCondition(filter: string): Condition {
 const unsupported = (filter: string): ServiceError =>
   new ServiceError({
     code: 'Request_UnsupportedQuery',
-    status: 400,
     message: `Unsupported or invalid query filter clause specified for property: ${filter.slice(0, 120)}`,
     expected: "property eq 'value' or startswith(property,'value'), joined by and",
     found: filter.slice(0, 120),
@@ -91,7 +89,6 @@ export function assertRemovable(o: GraphOptions, principal: Principal): void {
   if (isApplication(principal) && principal.objectId !== o.ownerObjectId) return
   throw new ServiceError({
     code: 'Authorization_RequestDenied',
-    status: 403,
     message: `'${principal.displayName}' cannot be deleted.`,
     expected: 'an application of the tenant other than its owner',
     found: principal.resourceId === undefined ? 'the owner or a service of the platform' : 'a managed identity',
@@ -113,7 +110,6 @@ export function text(body: Record<string, unknown>, name: string, most: number):
 export const invalid = (target: string, expected: string, found: string): ServiceError =>
   new ServiceError({
     code: 'Request_BadRequest',
-    status: 400,
     message: `Invalid value specified for property '${target}'.`,
     target,
     expected,

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@strongroom/contract'
 import { ServiceError, type Caller } from '@strongroom/platform'
 import { inRanges } from '../vaults/definition.ts'
 import type { Vault } from '../vaults/vault.ts'
@@ -27,7 +28,6 @@ export function requireByRoles(caller: Caller, vault: Vault, permission: Permiss
   throw new ServiceError({
     code: 'Forbidden',
     reason: 'ForbiddenByRbac',
-    status: 403,
     message: [
       'Caller is not authorized to perform action on resource.',
       'If role assignments, deny assignments or role definitions were changed recently, please observe propagation time.',
@@ -60,7 +60,6 @@ export function requireByPolicy(caller: Caller, vault: Vault, permission: Permis
   throw new ServiceError({
     code: 'Forbidden',
     reason: 'AccessDenied',
-    status: 403,
     message: `The user, group or application '${callerText(caller)}' does not have ${list} ${name} permission on key vault '${vault.name};location=${vault.location}'.`,
     target: `${list}/${name}`,
     expected: `an access policy of the vault that gives ${caller.objectId} the ${list} permission ${name}`,
@@ -92,11 +91,10 @@ export function requireNetwork(vault: Vault, address: string, o: { trusted: bool
   )
 }
 
-function refused(reason: string, message: string, vault: Vault, expected: string, found: string): ServiceError {
+function refused(reason: ErrorCode, message: string, vault: Vault, expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'Forbidden',
     reason,
-    status: 403,
     message: `${message}\r\nVault: ${vault.name};location=${vault.location}`,
     target: 'networkRules',
     expected,

@@ -66,7 +66,6 @@ export class VaultAccess {
 function platformForbidden(caller: Caller, permission: Permission): ServiceError {
   return new ServiceError({
     code: 'Forbidden',
-    status: 403,
     message: `Caller is not authorized to perform the action keys/${permission} on the vault ${platformVault}. Caller: appid=${caller.appId};oid=${caller.objectId}.`,
     target: `keys/${permission}`,
     expected: `a principal with the permission keys/${permission} in this vault`,

@@ -97,7 +97,6 @@ export class Activation {
       if (row.transfer_key === null || row.transfer_certificate === null) {
         throw new ServiceError({
           code: 'BadParameter',
-          status: 400,
           message: 'Nobody fetched the exchange key of this HSM, so nothing can have been prepared for it.',
           target: name,
           remedy: 'Begin with az keyvault security-domain init-recovery.',
@@ -139,7 +138,6 @@ export class Activation {
     throw new ServiceError({
       code: 'Forbidden',
       reason: 'HsmNotActivated',
-      status: 403,
       message: `The managed HSM ${name} is not activated.`,
       target: name,
       remedy: 'Download its security domain, or upload one.',
@@ -154,7 +152,6 @@ export class Activation {
     if (domainKey === null) return
     throw new ServiceError({
       code: 'Conflict',
-      status: 409,
       message: `The managed HSM ${name} is activated and has a security domain already.`,
       target: name,
       expected: 'an HSM that was just made',
@@ -170,7 +167,6 @@ const transferContextOf = (name: string): string => `transfer-key/${name}`
 function gone(name: string): ServiceError {
   return new ServiceError({
     code: 'ManagedHsmNotFound',
-    status: 404,
     message: `The managed HSM '${name}' was not found.`,
     target: name,
     remedy: 'Check its name.',

@@ -134,7 +134,6 @@ export class Hsms {
     if (found.enablePurgeProtection) {
       throw new ServiceError({
         code: 'Conflict',
-        status: 409,
         message: `The managed HSM ${found.name} has purge protection.`,
         target: found.name,
         expected: `purging by the service itself after ${found.scheduledPurgeDate}`,
@@ -252,7 +251,6 @@ function checkName(given: string): string {
 function notFound(name: string): ServiceError {
   return new ServiceError({
     code: 'ManagedHsmNotFound',
-    status: 404,
     message: `The managed HSM '${shown(name)}' was not found.`,
     target: shown(name),
     remedy: 'Check its name.',
@@ -262,7 +260,6 @@ function notFound(name: string): ServiceError {
 function taken(name: string): ServiceError {
   return new ServiceError({
     code: 'Conflict',
-    status: 409,
     message: `The name '${name}' belongs to another managed HSM, or to a deleted one.`,
     target: name,
     expected: 'a free name',

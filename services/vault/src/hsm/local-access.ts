@@ -60,7 +60,6 @@ export function requireKeyRole(hsm: HsmAccess, caller: Caller, permission: Permi
   if (action === undefined) {
     throw new ServiceError({
       code: 'NotFound',
-      status: 404,
       message: 'A managed HSM has keys only.',
       target: permission,
       expected: 'a request for keys',
@@ -73,7 +72,6 @@ export function requireKeyRole(hsm: HsmAccess, caller: Caller, permission: Permi
   throw new ServiceError({
     code: 'Forbidden',
     reason: 'HsmNotActivated',
-    status: 403,
     message: `The managed HSM ${hsm.name} is not activated: nobody holds its security domain yet.`,
     target: hsm.name,
     expected: 'an HSM whose security domain was downloaded or uploaded',
@@ -98,7 +96,6 @@ export function requireLocalRole(hsm: HsmAccess, caller: Caller, shortAction: st
   if (allowed) return
   throw new ServiceError({
     code: 'Forbidden',
-    status: 403,
     message: `User does not have the permission to perform this operation: ${action} at ${scope}. Caller: appid=${caller.appId};oid=${caller.objectId}.`,
     target: action,
     expected: `a local role of the managed HSM with the data action ${action} at ${scope} or above`,

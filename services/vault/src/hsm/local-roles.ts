@@ -1,3 +1,4 @@
+import type { CodeWithStatus, SettledCode } from '@strongroom/contract'
 import { ServiceError, type Caller, type Store } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
 import type { OperationLog } from '../log/operation-log.ts'
@@ -41,11 +42,14 @@ export class LocalRoles {
     if (builtInRoles.some(({ id }) => id === definition.id)) throw builtInConflict(definition.id)
     if (clash)
       throw conflict(
-        'RoleDefinitionWithSameNameExists',
+        { code: 'RoleDefinitionWithSameNameExists' },
         `There is a role named '${shown(definition.roleName)}' already.`,
       )
     if (existing.length >= builtInRoles.length + definitionLimit) {
-      throw conflict('RoleDefinitionLimitExceeded', `A managed HSM has at most ${definitionLimit} custom roles.`)
+      throw conflict(
+        { code: 'RoleDefinitionLimitExceeded', status: 409 },
+        `A managed HSM has at most ${definitionLimit} custom roles.`,
+      )
     }
     await store.transaction(async (tx) => {
       await repository.putDefinition(tx, hsm, definition)
@@ -64,7 +68,10 @@ export class LocalRoles {
     if (definition.type === 'AKVBuiltInRole') throw builtInConflict(definition.id)
     const { store, repository } = this.#o
     if ((await repository.assignments(hsm)).some(({ roleId }) => roleId === definition.id)) {
-      throw conflict('RoleDefinitionHasAssignments', `The role '${definition.roleName}' is assigned to somebody.`)
+      throw conflict(
+        { code: 'RoleDefinitionHasAssignments', status: 409 },
+        `The role '${definition.roleName}' is assigned to somebody.`,
+      )
     }
     await store.transaction(async (tx) => {
       await repository.removeDefinition(tx, hsm, definition.id)
@@ -107,11 +114,14 @@ export class LocalRoles {
     const assignment = { id: idOf(o.id, 'roleAssignmentName'), scope: o.scope, roleId, principalId: principal }
     const { store, repository } = this.#o
     if ((await repository.assignments(hsm)).length >= assignmentLimit) {
-      throw conflict('RoleAssignmentLimitExceeded', `A managed HSM has at most ${assignmentLimit} role assignments.`)
+      throw conflict(
+        { code: 'RoleAssignmentLimitExceeded' },
+        `A managed HSM has at most ${assignmentLimit} role assignments.`,
+      )
     }
     await store.transaction(async (tx) => {
       if (!(await repository.insertAssignment(tx, hsm, assignment))) {
-        throw conflict('RoleAssignmentExists', 'The role assignment already exists.')
+        throw conflict({ code: 'RoleAssignmentExists' }, 'The role assignment already exists.')
       }
       await recordInHsmLog(this.#o.log, tx, {
         by: caller,
@@ -202,17 +212,16 @@ function idOf(value: string, target: string): string {
 }
 
 function builtInConflict(id: string): ServiceError {
-  return conflict('BuiltInRole', `The role ${id} is built in, and stays as it is.`)
+  return conflict({ code: 'BuiltInRole' }, `The role ${id} is built in, and stays as it is.`)
 }
 
-function conflict(reason: string, message: string): ServiceError {
-  return new ServiceError({ code: reason, status: 409, message, remedy: 'List what there is.' })
+function conflict(refused: CodeWithStatus, message: string): ServiceError {
+  return new ServiceError({ ...refused, message, remedy: 'List what there is.' })
 }
 
-function notFound(code: string, noun: string, id: string): ServiceError {
+function notFound(code: SettledCode, noun: string, id: string): ServiceError {
   return new ServiceError({
     code,
-    status: 404,
     message: `There is no ${noun} ${id} in this managed HSM.`,
     target: id,
     remedy: `List the ${noun}s.`,

@@ -140,7 +140,6 @@ export async function existingVault(access: VaultAccess, host: string): Promise<
   if (vault) return vault
   throw new ServiceError({
     code: 'VaultNotFound',
-    status: 404,
     message: `There is no vault at ${shown(host)}; on Azure this name would not resolve.`,
     target: shown(host),
     remedy: 'Check the name of the vault, or recover it if it was deleted.',

@@ -73,7 +73,6 @@ export function addHsmBackupRoutes(app: App, parts: HsmAppParts): void {
       if (job?.kind === kind) return JSON.parse(job.status) as object
       throw new ServiceError({
         code: 'JobNotFound',
-        status: 404,
         message: `There is no such ${kind} of this managed HSM.`,
         target: 'jobId',
         remedy: 'Use the address that the start of the job answered with.',

@@ -42,7 +42,6 @@ function settingOf(request: Request): typeof throughArm {
   if (name.toLowerCase() === throughArm.name.toLowerCase()) return throughArm
   throw new ServiceError({
     code: 'SettingNotFound',
-    status: 404,
     message: 'A managed HSM has no such setting.',
     target: 'name',
     expected: throughArm.name,

@@ -26,7 +26,6 @@ export function addLogRoutes(app: App, parts: AppParts): void {
     if (bytes) return reply.type(octets).send(Buffer.from(bytes))
     throw new ServiceError({
       code: 'TileNotFound',
-      status: 404,
       message: `The operation log of ${vault.name} has no ${shown(path)}.`,
       target: shown(path),
       expected: 'tile/L/N or tile/entries/N, with .p/W where it is partial, within the size of the checkpoint',

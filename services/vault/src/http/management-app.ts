@@ -126,7 +126,6 @@ const nameOf = (request: Request): string => (request.params as { name: string }
 function forbidden(objectId: string): ServiceError {
   return new ServiceError({
     code: 'Forbidden',
-    status: 403,
     message: 'Only the resource manager manages vaults.',
     expected: 'the principal of the control plane',
     found: objectId,

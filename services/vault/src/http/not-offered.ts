@@ -14,7 +14,6 @@ export function addNotOffered(app: App): void {
   app.get('/certificates/contacts', async () => {
     throw new ServiceError({
       code: 'CertificateContactsNotFound',
-      status: 404,
       message: 'Contacts not found: certificates are not offered by the vaults of this installation.',
     })
   })

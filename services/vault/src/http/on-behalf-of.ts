@@ -38,7 +38,6 @@ const badForm = (found: unknown): ServiceError =>
 const notYours = (objectId: string): ServiceError =>
   new ServiceError({
     code: 'Forbidden',
-    status: 403,
     message: 'Only the resource manager calls for others.',
     target: onBehalfOfHeader,
     expected: 'no such header, but from the principal of the control plane',

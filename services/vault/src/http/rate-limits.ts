@@ -47,7 +47,6 @@ export class RateLimits {
     throw new ServiceError({
       code: 'Throttled',
       reason: 'VaultRequestTypeLimitReached',
-      status: 429,
       message:
         'Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached',
       target: kind,

@@ -60,7 +60,6 @@ export class CryptoOperations {
       throw new ServiceError({
         code: 'Forbidden',
         reason: 'KeyOperationForbidden',
-        status: 403,
         message: `Operation ${operation} is not permitted on this key.`,
         target: 'key_ops',
         expected: `key_ops with ${operation}`,

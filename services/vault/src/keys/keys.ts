@@ -192,7 +192,6 @@ function assertRoom(vault: string, name: string, counts: { keys: number; version
   throw new ServiceError({
     code: 'Forbidden',
     reason: 'KeyLimitReached',
-    status: 403,
     message: `There are ${found} ${what}; a managed HSM holds no more.`,
     target: name,
     expected: `fewer than ${limit} ${what}, deleted ones included`,

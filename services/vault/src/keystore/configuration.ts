@@ -67,7 +67,6 @@ export async function readPin(o: Pkcs11Configuration): Promise<string> {
   if (content) return content.toString('utf8').replace(/\n$/, '')
   throw new ServiceError({
     code: 'TokenPinMissing',
-    status: 500,
     message: `Nobody gives the PIN of the token ${o.token}.`,
     expected: path ?? "pinFile in the keystore's configuration, or systemd's credential strongroom-pkcs11-pin",
     found: 'nothing',
@@ -78,7 +77,6 @@ export async function readPin(o: Pkcs11Configuration): Promise<string> {
 function invalid(target: string, expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'KeystoreConfigurationInvalid',
-    status: 500,
     message: 'The configuration of the keystore is not valid.',
     target,
     expected,

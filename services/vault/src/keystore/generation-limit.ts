@@ -11,7 +11,6 @@ export function generationLimit(): ConcurrencyLimit {
     refuse: () =>
       new ServiceError({
         code: 'Throttled',
-        status: 429,
         message: 'Too many keys are being made.',
         expected: `at most ${waiting} requests waiting`,
         remedy: 'Repeat the request after the time in Retry-After.',

@@ -75,7 +75,6 @@ function changed(recorded: Recorded, configuration: KeystoreConfiguration): Serv
   const name = (kind: Recorded['kind']): string => (kind === 'software' ? 'software' : 'a PKCS#11 token')
   return new ServiceError({
     code: 'KeystoreChanged',
-    status: 500,
     message: 'The keys of this vault are not in the keystore that is configured; nothing is started in its place.',
     expected: `${name(recorded.kind)}${recorded.serial === undefined ? '' : ` with serial ${recorded.serial}`}`,
     found: name(configuration.kind),

@@ -68,7 +68,6 @@ export class OperationLog {
       if (cause instanceof ServiceError && cause.code === 'OperationLogAltered') throw cause
       throw new ServiceError({
         code: 'OperationLogUnavailable',
-        status: 503,
         message: 'The operation log cannot be written, so the operation is refused.',
         remedy: 'See that the store of the vault is writable and has space, then repeat the request.',
         cause,
@@ -207,7 +206,6 @@ export class OperationLog {
       if (!(cause instanceof TransparencyError)) throw cause
       throw new ServiceError({
         code: 'OperationLogAltered',
-        status: 503,
         message: `The operation log of the vault ${head.vault} was altered outside the service, so the operation is refused. ${cause.message}`,
         target: head.vault,
         ...(cause.expected !== undefined && { expected: cause.expected }),

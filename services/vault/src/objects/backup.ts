@@ -99,7 +99,6 @@ export class Backups<V extends Versioned, Row extends VersionRow> {
       if (await repository.version(name, tx)) {
         throw new ServiceError({
           code: 'Conflict',
-          status: 409,
           message: `There is a ${this.#o.kind} with the name ${shownName} in this vault already.`,
           target: shownName,
           expected: 'a free name',

@@ -83,7 +83,6 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
       throw new ServiceError({
         code: 'Forbidden',
         reason: 'ForbiddenByPolicy',
-        status: 403,
         message: `Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically purge it after the retention period has passed.\r\nVault: ${place.vault.name};location=${place.vault.location}`,
         target: place.name,
         expected: `purging by the service itself after ${found.purgeAt}`,
@@ -111,7 +110,6 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     throw new ServiceError({
       code: 'Conflict',
       reason: 'ObjectIsDeletedButRecoverable',
-      status: 409,
       message: `${noun} ${name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the ${noun.toLowerCase()} can only be recovered or purged.`,
       target: name,
       expected: 'a name that is free or in use',
@@ -124,8 +122,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
     const noun = this.#o.noun
     const what = version === undefined ? name : `${name}/${version}`
     return new ServiceError({
-      code: `${noun}NotFound`,
-      status: 404,
+      code: notFoundCodes[noun],
       message: `A ${noun.toLowerCase()} with (name/id) ${what} was not found in this key vault. If you recently deleted this ${noun.toLowerCase()} you may be able to recover it using the correct recovery command. For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182`,
       target: what,
       remedy: `List the ${noun.toLowerCase()}s, or recover the deleted one.`,
@@ -158,8 +155,7 @@ export class Lifecycle<V extends Versioned, Row extends VersionRow> {
   #deletedNotFound(name: string): ServiceError {
     const noun = this.#o.noun
     return new ServiceError({
-      code: `${noun}NotFound`,
-      status: 404,
+      code: notFoundCodes[noun],
       message: `Deleted ${noun} not found: ${name}`,
       target: name,
       remedy: `List the deleted ${noun.toLowerCase()}s.`,
@@ -174,3 +170,5 @@ export function nameOf(place: Place): Name {
 function isDeleted(object: ObjectRow): object is ObjectRow & { deleted_at: number } {
   return object.deleted_at !== null
 }
+
+const notFoundCodes = { Key: 'KeyNotFound', Secret: 'SecretNotFound' } as const

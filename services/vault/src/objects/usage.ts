@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { Versioned } from './versioned.ts'
 
@@ -12,29 +13,33 @@ export function assertUsable(
   o: { noun: 'key' | 'secret'; operation: string; at: Date; outsideTimes?: boolean },
 ): void {
   const now = o.at.getTime() / 1000
-  const refuse = (reason: string, state: string, expected: string, found: string): ServiceError =>
+  const refuse = (reason: ErrorCode, state: string, expected: string, found: string): ServiceError =>
     new ServiceError({
       code: 'Forbidden',
       reason,
-      status: 403,
       message: `Operation ${o.operation} is not allowed on ${state}.`,
       target: `${object.name}/${object.version}`,
       expected,
       found,
       remedy: `Use another ${o.noun}, or change its attributes.`,
     })
-  const noun = o.noun === 'key' ? 'Key' : 'Secret'
-  if (!object.enabled) throw refuse(`${noun}Disabled`, `a disabled ${o.noun}`, 'enabled', 'disabled')
+  const reasons = reasonsOf[o.noun]
+  if (!object.enabled) throw refuse(reasons.disabled, `a disabled ${o.noun}`, 'enabled', 'disabled')
   if (o.outsideTimes === true) return
   if (object.nbf !== undefined && now < object.nbf) {
     throw refuse(
-      `${noun}NotYetValid`,
+      reasons.notYetValid,
       `a ${o.noun} that is not yet valid`,
       `not before ${object.nbf}`,
       `${Math.floor(now)}`,
     )
   }
   if (object.exp !== undefined && now >= object.exp) {
-    throw refuse(`${noun}Expired`, `an expired ${o.noun}`, `before ${object.exp}`, `${Math.floor(now)}`)
+    throw refuse(reasons.expired, `an expired ${o.noun}`, `before ${object.exp}`, `${Math.floor(now)}`)
   }
 }
+
+const reasonsOf = {
+  key: { disabled: 'KeyDisabled', notYetValid: 'KeyNotYetValid', expired: 'KeyExpired' },
+  secret: { disabled: 'SecretDisabled', notYetValid: 'SecretNotYetValid', expired: 'SecretExpired' },
+} as const

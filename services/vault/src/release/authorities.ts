@@ -123,7 +123,6 @@ function keyOf(jwk: Record<string, unknown>): KeyObject | undefined {
 function unavailable(authority: string, cause: unknown): ServiceError {
   return new ServiceError({
     code: 'AuthorityUnavailable',
-    status: 503,
     message: `The signing keys of ${authority} cannot be fetched.`,
     target: authority,
     remedy: 'See that the attestation provider can be reached, then repeat the request.',

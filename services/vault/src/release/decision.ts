@@ -40,7 +40,6 @@ function denied(authority: string, failures: FailedCondition[]): ServiceError {
   const { message, target, innererror } = details[0]!
   return new ServiceError({
     code: 'Forbidden',
-    status: 403,
     message: `Target environment attestation does not meet key release policy requirements. ${message}`,
     target,
     details,

@@ -172,7 +172,6 @@ function usablePolicy(key: KeyVersion, at: Date): ReturnType<typeof parseRelease
     throw new ServiceError({
       code: 'Forbidden',
       reason: 'KeyNotExportable',
-      status: 403,
       message: 'The key is not exportable.',
       target: `${key.name}/${key.version}`,
       expected: 'exportable',
@@ -217,7 +216,6 @@ function nonceOf(value: unknown): string | undefined {
 function tooOld(generation: number, stored: number): ServiceError {
   return new ServiceError({
     code: 'GuestStateGenerationTooOld',
-    status: 409,
     message: 'The guest state is older than one that this key has protected.',
     target: 'generation',
     expected: `${stored} or higher`,

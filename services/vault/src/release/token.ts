@@ -103,7 +103,6 @@ function refuseFor(fault: TokenFault | undefined): void {
 function malformed(expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'BadParameter',
-    status: 400,
     message: 'The target attestation token is not a token.',
     target: 'target',
     expected,
@@ -115,7 +114,6 @@ function malformed(expected: string, found: string): ServiceError {
 function unverifiable(part: string, expected: string, found: string): ServiceError {
   return new ServiceError({
     code: 'Forbidden',
-    status: 403,
     message: 'Target environment attestation statement cannot be verified.',
     target: part,
     expected,

@@ -8,7 +8,6 @@ export function wrappingKeyOf(claims: Record<string, unknown>): WrappingKey {
   const { part, expected, found } = key
   throw new ServiceError({
     code: 'Forbidden',
-    status: 403,
     message: 'The attestation token holds no key that the released key could be wrapped to.',
     target: part,
     expected,

@@ -125,7 +125,6 @@ export class Secrets extends Lifecycle<SecretVersion, SecretVersionRow> {
       if (!(cause instanceof SealError)) throw cause
       throw new ServiceError({
         code: 'SecretUnreadable',
-        status: 500,
         message: `The value of the secret ${secret.name}/${secret.version} does not open: the stored secret or the master key was changed.`,
         target: `${secret.name}/${secret.version}`,
         remedy: 'Restore the state directory and the master key from the same backup.',

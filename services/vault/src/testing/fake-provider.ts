@@ -27,7 +27,7 @@ export function createFakeProvider(now: () => Date): FakeProvider {
       request: <T>(o: WireRequest) => {
         provider.asked.push(o.url)
         if (o.url !== `${providerUrl}/certs`) {
-          return Promise.reject(new ServiceError({ code: 'PeerUnreachable', status: 503, message: o.url }))
+          return Promise.reject(new ServiceError({ code: 'PeerUnreachable', message: o.url }))
         }
         return Promise.resolve({ status: 200, headers: {}, body: provider.published as T })
       },

@@ -164,7 +164,7 @@ export async function createTestVault(
       verify: (token, audiences) => {
         const objectId = principalIds[token as Principal] as string | undefined
         if (objectId === undefined || !audiences.some((audience) => knownAudiences.has(audience))) {
-          return Promise.reject(new ServiceError({ code: 'InvalidAuthenticationToken', status: 401, message: 'no' }))
+          return Promise.reject(new ServiceError({ code: 'InvalidAuthenticationToken', message: 'no' }))
         }
         return Promise.resolve({
           objectId,

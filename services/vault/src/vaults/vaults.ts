@@ -4,6 +4,7 @@ import {
   type VaultDefinition,
   type VaultNameAvailability,
   type VaultRecord,
+  type SettledCode,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type Store } from '@strongroom/platform'
 import { badParameter, shown } from '../errors.ts'
@@ -101,7 +102,6 @@ export class Vaults {
     if (found.enablePurgeProtection) {
       throw new ServiceError({
         code: 'MethodNotAllowed',
-        status: 405,
         message: `Operation 'DeletedVaultPurge' is not allowed because purge protection is enabled for the vault '${found.name}'.`,
         target: found.name,
         expected: `purging by the service itself after ${deletedVaultRecordOf(found).scheduledPurgeDate}`,
@@ -144,8 +144,8 @@ export class Vaults {
   }
 
   #assertSame(existing: StoredVault, definition: VaultDefinition, movedFrom: string | undefined): void {
-    const conflict = (code: string, message: string, remedy: string): ServiceError =>
-      new ServiceError({ code, status: 409, message, target: existing.name, remedy })
+    const conflict = (code: SettledCode, message: string, remedy: string): ServiceError =>
+      new ServiceError({ code, message, target: existing.name, remedy })
     const known = [definition.resourceId, movedFrom].map((id) => id?.toLowerCase())
     if (!known.includes(existing.resourceId.toLowerCase())) {
       throw nameInUse(existing.name)
@@ -202,7 +202,6 @@ function checkVaultName(given: string): string {
   if (isVaultName(name)) return name
   throw new ServiceError({
     code: 'VaultNameNotValid',
-    status: 400,
     message: `The vault name '${shown(given)}' is invalid. A vault's name must be between 3-24 alphanumeric characters. ${nameRule} Follow this link for more information: https://go.microsoft.com/fwlink/?linkid=2147742`,
     target: 'name',
     expected: '3 to 24 letters, digits and single hyphens, beginning with a letter',
@@ -214,7 +213,6 @@ function checkVaultName(given: string): string {
 function nameInUse(name: string): ServiceError {
   return new ServiceError({
     code: 'VaultAlreadyExists',
-    status: 409,
     message: `The vault name '${name}' is already in use. Vault names are globally unique so it is possible that the name is already taken. If you are sure that the vault name was not taken then it is possible that a vault with the same name was recently deleted but not purged after being placed in a recoverable state.`,
     target: name,
     remedy: 'Use another name.',
@@ -224,7 +222,6 @@ function nameInUse(name: string): ServiceError {
 function vaultNotFound(name: string): ServiceError {
   return new ServiceError({
     code: 'VaultNotFound',
-    status: 404,
     message: `The vault '${name}' was not found.`,
     target: name,
     remedy: 'Check the name of the vault.',
@@ -234,7 +231,6 @@ function vaultNotFound(name: string): ServiceError {
 function deletedVaultNotFound(name: string): ServiceError {
   return new ServiceError({
     code: 'DeletedVaultNotFound',
-    status: 404,
     message: `The specified deleted vault '${name}' does not exist.`,
     target: name,
     remedy: 'List the deleted vaults.',

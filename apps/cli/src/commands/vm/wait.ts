@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ErrorCode } from '@strongroom/contract'
 import { CliError, exitCodes } from '../../core/cli-error.ts'
 import { textOption, type Command, type CommandContext } from '../../core/command.ts'
 import { fetchVm, groupOption, openVm, shownVm, type VmResource } from './resource.ts'
@@ -17,7 +18,7 @@ function hasCome(vm: VmResource, wanted: State): boolean {
   if (provisioningState === 'Failed') {
     const status = statusOf(vm, 'ProvisioningState')
     throw new CliError({
-      code: status?.code.split('/')[2] ?? 'ProvisioningFailed',
+      code: (status?.code.split('/')[2] as ErrorCode | undefined) ?? 'ProvisioningFailed',
       message: status?.message ?? `The VM ${vm.name} failed.`,
       remedy: `Look at \`strongroom vm show ${vm.name}\`.`,
     })

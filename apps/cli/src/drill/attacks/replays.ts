@@ -1,4 +1,4 @@
-import type { BootEvidence } from '@strongroom/contract'
+import type { BootEvidence, ErrorDetail } from '@strongroom/contract'
 import { fetchEvidence } from '../../commands/vm/trust.ts'
 import { refused, type Attack } from '../attack.ts'
 import type { Host } from '../host/host.ts'
@@ -14,7 +14,7 @@ async function ask(host: Host, o: { url: string; body: object; audience?: string
   const token = o.audience === undefined ? undefined : await connection.ownerToken(o.audience)
   const { status, json, text } = await connection.https.request({ method: 'POST', url: o.url, body: o.body, ...(token !== undefined && { token }) }) // prettier-ignore
   if (status < 400) return { accepted: true, marks: [] }
-  const said = (json as { error?: { code?: string; message?: string } } | undefined)?.error
+  const said = (json as { error?: Partial<ErrorDetail> } | undefined)?.error
   return { accepted: false, marks: [], error: { code: said?.code ?? `Http${status}`, message: said?.message ?? text.slice(0, 200) } } // prettier-ignore
 }
 

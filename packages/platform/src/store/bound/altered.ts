@@ -7,7 +7,6 @@ const restore =
 export const rowAltered = (service: string, table: string, key: Record<string, unknown>): ServiceError =>
   new ServiceError({
     code: 'RowAltered',
-    status: 500,
     message: `A row of the database of ${service} was altered outside this server: table ${table}, ${nameKey(key)}.`,
     target: table,
     expected: 'a row with the authentication code that this installation gave it',
@@ -22,7 +21,6 @@ export const storeAltered = (
 ): ServiceError =>
   new ServiceError({
     code: 'StoreAltered',
-    status: 500,
     message: `The database of ${service} is not the one that this server wrote last: ${what.target}.`,
     ...what,
     remedy: restore,
@@ -32,7 +30,6 @@ export const storeAltered = (
 export const storeUnbound = (service: string): ServiceError =>
   new ServiceError({
     code: 'StoreUnbound',
-    status: 500,
     message: `The rows of the database of ${service} carry no authentication codes, so it cannot be told who wrote them.`,
     expected: 'a sealed database',
     found: 'rows and no seal',

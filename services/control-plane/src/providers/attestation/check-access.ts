@@ -19,7 +19,6 @@ export function checkAccessRoutes(plane: Plane): Route[] {
         if (request.caller.appId !== principals.attestation.appId)
           throw new ServiceError({
             code: 'AuthorizationFailed',
-            status: 403,
             message: 'Only the attestation service asks for the rights of others.',
             expected: principals.attestation.displayName,
             found: request.caller.appId,

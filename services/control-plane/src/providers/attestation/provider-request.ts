@@ -54,7 +54,6 @@ function readCertificate(fields: Fields): PolicySigningCertificate {
   if (kty === '' || x5c.length === 0)
     fields.problem({
       code: 'InvalidParameter',
-      status: 400,
       message: 'A policy signing certificate is a key of type kty with its certificates in x5c.',
       target: fields.path,
       expected: '{ "kty": "RSA", "x5c": ["…"] }',

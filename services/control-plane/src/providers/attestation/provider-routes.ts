@@ -131,7 +131,6 @@ function assertSame(existing: Resource<unknown>, location: string, certificates:
   if (certificates === 0) return
   throw new ServiceError({
     code: 'PropertyChangeNotAllowed',
-    status: 409,
     message: 'Policy signing certificates are given when a provider is made.',
     target: 'properties.policySigningCertificates',
     expected: 'no policySigningCertificates for a provider that exists',

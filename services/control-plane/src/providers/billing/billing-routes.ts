@@ -45,7 +45,6 @@ export function billingRoutes(plane: Plane): Route[] {
         if (list !== undefined) return ok(list)
         throw new ServiceError({
           code: 'PriceListNotFound',
-          status: 404,
           message: 'This installation has no price list: usage is counted, and costs nothing.',
           remedy: 'Give it one: `strongroom cost prices set FILE` (docs/metering.md).',
         })
@@ -107,7 +106,6 @@ function billingPeriod(name: string): Period {
   }
   throw new ServiceError({
     code: 'BillingPeriodNotFound',
-    status: 404,
     message: `There is no billing period '${name.slice(0, 20)}'.`,
     expected: 'a month, for example 202611',
     found: name.slice(0, 20),
@@ -118,7 +116,6 @@ function billingPeriod(name: string): Period {
 const badPeriod = (period: Period): ServiceError =>
   new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: 'The period ends before it begins.',
     expected: `an end after ${period.from.toISOString()}`,
     found: period.to.toISOString(),
@@ -174,7 +171,6 @@ async function focusExport(plane: Plane, request: ArmRequest): Promise<ArmReply>
     if (time !== undefined) return dayStart(dayOf(time))
     throw new ServiceError({
       code: 'BadRequest',
-      status: 400,
       message: `'${text.slice(0, 40)}' is not a day.`,
       target: name,
       expected: 'a day, for example 2026-11-01',

@@ -44,7 +44,6 @@ export interface CostQuery extends Period {
 const invalid = (fields: Fields, target: string, expected: string, found: string): void =>
   fields.problem({
     code: 'BadRequest',
-    status: 400,
     message: `Invalid query definition: '${target}' must be ${expected}.`,
     target,
     expected,
@@ -196,7 +195,6 @@ export function readUsageFilter(filter: string): { from?: Date; to?: Date; keep(
 const badFilter = (part: string): ServiceError =>
   new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: `The filter '${part.slice(0, 120)}' is not understood.`,
     target: '$filter',
     expected: 'usageStart or usageEnd with ge or le, resourceGroup, instanceId or instanceName with eq, joined by and',

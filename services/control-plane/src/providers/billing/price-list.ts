@@ -17,7 +17,6 @@ export function parsePriceList(body: unknown): PriceList {
   const wrong = (target: string, expected: string, found: unknown): void =>
     fields.problem({
       code: 'InvalidPriceList',
-      status: 400,
       message: `The price list is invalid: '${target}' must be ${expected}.`,
       target,
       expected,

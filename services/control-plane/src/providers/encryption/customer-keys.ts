@@ -9,6 +9,7 @@ import {
   type ManagedIdentityTokenRequest,
   type ReleaseAuthority,
   type ReleaseCondition,
+  type SettledCode,
 } from '@strongroom/contract'
 import { ServiceError, type Clock, type TokenSource, type WireClient } from '@strongroom/platform'
 import type { OnBehalfOf } from '../../arm/on-behalf-of.ts'
@@ -83,7 +84,7 @@ export class CustomerKeys {
 
   #requireUsable(q: Question, { attributes }: KeyBundle): void {
     const now = this.#clock.now().getTime() / 1000
-    const refuse = (code: string, state: string, expected: string, found: string, remedy: string): ServiceError =>
+    const refuse = (code: SettledCode, state: string, expected: string, found: string, remedy: string): ServiceError =>
       problem(q, { code, message: `The key vault key '${q.keyUrl}' is ${state}.`, expected, found, remedy })
     const time = (seconds: number): string => new Date(seconds * 1000).toISOString()
     if (attributes.enabled === false)
@@ -102,7 +103,7 @@ export class CustomerKeys {
 /** What a key is by its making: no change of its attributes would mend it. */
 function requireFit(q: Question, bundle: KeyBundle): void {
   const { key, attributes, release_policy: policy } = bundle
-  const refuse = (code: string, what: string, expected: string, found: string): ServiceError =>
+  const refuse = (code: SettledCode, what: string, expected: string, found: string): ServiceError =>
     problem(q, {
       code,
       message: `The key '${q.keyUrl}' cannot protect a confidential VM: ${what}.`,
@@ -184,8 +185,7 @@ function canHold(condition: ReleaseCondition): boolean {
 const problem = (
   q: Question,
   o: {
-    code: string
-    status?: number
+    code: SettledCode
     message: string
     expected: string
     found: string
@@ -193,7 +193,7 @@ const problem = (
     details?: ErrorDetail[]
     cause?: unknown
   },
-): ServiceError => new ServiceError({ ...o, status: o.status ?? 409, target: q.keyUrl })
+): ServiceError => new ServiceError({ ...o, target: q.keyUrl })
 
 function withoutIdentity(q: Question): ServiceError {
   return problem(q, {
@@ -211,8 +211,7 @@ function refusal(q: Question, error: unknown): unknown {
   const cause = { cause: error, details: [error.toDetail()] }
   if (error.status === 404) {
     return new ServiceError({
-      code: error.code === 'VaultNotFound' ? 'KeyVaultNotFound' : 'KeyVaultKeyNotFound',
-      status: 409,
+      ...(error.code === 'VaultNotFound' ? { code: 'KeyVaultNotFound', status: 409 } : { code: 'KeyVaultKeyNotFound' }),
       message: `The key vault key '${q.keyUrl}' was not found: ${error.message}`,
       target: q.keyUrl,
       expected: 'a key that is there, with this version',
@@ -224,7 +223,6 @@ function refusal(q: Question, error: unknown): unknown {
   if (error.status !== 401 && error.status !== 403) return error
   return new ServiceError({
     code: 'KeyVaultAccessForbidden',
-    status: 403,
     message: `Unable to access key vault resource '${q.keyUrl}' to enable encryption at rest. Please grant get, wrap and unwrap key permissions to disk encryption set '${q.set.name}'. Please visit https://aka.ms/keyvaultaccessssecmk for more information.`,
     target: q.keyUrl,
     expected: `get, wrapKey and unwrapKey for the identity of ${q.set.id}`,

@@ -57,8 +57,7 @@ function vaultProblems(vault: Resource): Problem[] {
       ? []
       : [
           {
-            code: 'KeyVaultSkuNotSupported',
-            status: 400,
+            code: 'KeyVaultSkuNotSupported' as const,
             message: `The key vault '${vault.id}' cannot hold a key for confidential VMs: its keys cannot be released.`,
             target: `${path}.sourceVault`,
             expected: 'sku premium, or a managed HSM',
@@ -71,8 +70,7 @@ function vaultProblems(vault: Resource): Problem[] {
       ? []
       : [
           {
-            code: 'KeyVaultPurgeProtectionNotEnabled',
-            status: 400,
+            code: 'KeyVaultPurgeProtectionNotEnabled' as const,
             message: `The key vault '${vault.id}' cannot be used by a disk encryption set: purge protection is not enabled on it, so that a key could be destroyed for good.`,
             target: `${path}.sourceVault`,
             expected: 'enablePurgeProtection true',
@@ -88,7 +86,6 @@ function hsmProblems(hsm: Resource): Problem[] {
   return [
     {
       code: 'KeyVaultPurgeProtectionNotEnabled',
-      status: 400,
       message: `The managed HSM '${hsm.id}' cannot be used by a disk encryption set: purge protection is not enabled on it.`,
       target: `${path}.sourceVault`,
       expected: 'enablePurgeProtection true',
@@ -100,7 +97,6 @@ function hsmProblems(hsm: Resource): Problem[] {
 
 const badUrl = (found: string): Problem => ({
   code: 'InvalidParameter',
-  status: 400,
   message: `The key URL '${found.slice(0, 200)}' is no key of a vault or managed HSM of this installation, with its version.`,
   target: `${path}.keyUrl`,
   expected: `https://{vault}.vault.${domain}/keys/{name}/{version}, or …managedhsm.${domain}/…`,
@@ -120,7 +116,6 @@ const noStore = (key: SetKey, name: string, hsm: boolean): Problem => ({
 
 const otherStore = (key: SetKey, store: Resource): Problem => ({
   code: 'InvalidParameter',
-  status: 400,
   message: `The key URL and the source vault do not go together: the key is in ${store.id}.`,
   target: `${path}.sourceVault.id`,
   expected: store.id,
@@ -130,7 +125,6 @@ const otherStore = (key: SetKey, store: Resource): Problem => ({
 
 const otherRegion = (store: Resource, location: string): Problem => ({
   code: 'KeyVaultAndDiskEncryptionSetInDifferentRegions',
-  status: 400,
   message: `The vault '${store.id}' is in '${store.location}', the disk encryption set in '${location}': they must be in the same region.`,
   target: 'location',
   expected: location,

@@ -24,7 +24,6 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
       o.creating
         ? {
             code: 'BadRequest',
-            status: 400,
             message: `Disk encryption sets of type '${encryption ?? 'EncryptionAtRestWithCustomerKey'}' are not offered: they would encrypt disks at rest, which the host does not do here.`,
             target: properties.at('encryptionType'),
             expected: setEncryption,
@@ -34,7 +33,6 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
           }
         : {
             code: 'PropertyChangeNotAllowed',
-            status: 409,
             message: "Changing property 'encryptionType' is not allowed.",
             target: 'encryptionType',
             expected: setEncryption,
@@ -46,7 +44,6 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
   if (properties.flag('rotationToLatestKeyVersionEnabled') === true) {
     fields.problem({
       code: 'InvalidParameter',
-      status: 400,
       message: `Auto-key rotation for DiskEncryptionSet with EncryptionType '${setEncryption}' is not supported.`,
       target: properties.at('rotationToLatestKeyVersionEnabled'),
       expected: 'false',
@@ -58,7 +55,6 @@ export function readSetRequest(fields: Fields, o: { creating: boolean }): SetReq
   if (federated !== undefined && federated !== '' && federated.toLowerCase() !== 'none') {
     fields.problem({
       code: 'InvalidParameter',
-      status: 400,
       message: 'Keys of another tenant are not offered: an installation has one.',
       target: properties.at('federatedClientId'),
       expected: 'none',
@@ -80,7 +76,6 @@ function readKey(key: Fields, o: { creating: boolean }): SetKey | undefined {
     if (o.creating || key.present) {
       key.problem({
         code: 'InvalidParameter',
-        status: 400,
         message: "Required parameter 'activeKey.keyUrl' is missing (null).",
         target: key.at('keyUrl'),
         expected: 'a key identifier with version',
@@ -103,7 +98,6 @@ function readIdentity(fields: Fields, o: { creating: boolean }): SetRequest['ide
   if (known === undefined || known === 'None') {
     fields.problem({
       code: 'InvalidParameter',
-      status: 400,
       message: 'A disk encryption set needs a managed identity: it is what reads the key.',
       target: identity.at('type'),
       expected: 'SystemAssigned, UserAssigned, or both',
@@ -113,7 +107,6 @@ function readIdentity(fields: Fields, o: { creating: boolean }): SetRequest['ide
   } else if (wantsUser && userIds.length !== 1) {
     fields.problem({
       code: 'InvalidParameter',
-      status: 400,
       message: 'A disk encryption set has one user-assigned identity at most.',
       target: identity.at('userAssignedIdentities'),
       expected: 'the ARM id of one identity',

@@ -30,7 +30,6 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
   if (!nameForm.test(name))
     fields.problem({
       code: 'InvalidResourceName',
-      status: 400,
       message: `The resource name '${name.slice(0, 130)}' is invalid.`,
       target: 'name',
       expected: '3 to 128 letters, digits, _ and -, beginning with a letter or digit',

@@ -42,7 +42,6 @@ async function find(plane: Plane, request: ArmRequest): Promise<DeletedVaultReco
   if (found !== undefined && found.location === locationKey(param(request, 'location'))) return found
   throw new ServiceError({
     code: 'DeletedVaultNotFound',
-    status: 404,
     message: `The specified deleted vault '${name.slice(0, 60)}' does not exist.`,
     target: name.slice(0, 60),
     expected: 'a deleted vault of this location',

@@ -206,7 +206,6 @@ async function findDeleted(plane: Plane, request: ArmRequest): Promise<DeletedMa
 function deletedNotFound(name: string, found: string | undefined): ServiceError {
   return new ServiceError({
     code: 'DeletedManagedHsmNotFound',
-    status: 404,
     message: `The specified deleted managed HSM '${name.slice(0, 60)}' does not exist.`,
     target: name.slice(0, 60),
     expected: 'a deleted managed HSM of this place',

@@ -65,7 +65,6 @@ function readKey(request: ArmRequest): object {
   if (kty === undefined)
     fields.problem({
       code: 'InvalidParameter',
-      status: 400,
       message: "Required parameter 'properties.kty' is missing (null).",
       target: 'properties.kty',
       expected: 'RSA, RSA-HSM, EC or EC-HSM',

@@ -174,7 +174,6 @@ function readNetworkRules(properties: Fields): VaultNetworkRules {
 export function invalid(fields: Fields, target: string, expected: string, found: string): void {
   fields.problem({
     code: 'BadRequest',
-    status: 400,
     message: `The parameter ${target} has an invalid value.`,
     target,
     expected,

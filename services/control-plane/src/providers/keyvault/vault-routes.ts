@@ -122,7 +122,6 @@ async function recover(plane: Plane, request: ArmRequest, name: string): Promise
   if (deleted?.resourceId.toLowerCase() !== request.path.toLowerCase()) {
     throw new ServiceError({
       code: 'DeletedVaultNotFound',
-      status: 404,
       message: `The specified deleted vault '${name}' does not exist.`,
       expected: `a deleted vault with the id ${request.path}`,
       found: deleted?.resourceId ?? 'none',
@@ -148,7 +147,6 @@ async function changeSettings(plane: Plane, request: ArmRequest, id: string, pat
     if (settings.enableRbacAuthorization === internal.enableRbacAuthorization || mayChooseModel) return settings
     throw new ServiceError({
       code: 'InsufficientPermissions',
-      status: 403,
       message: `Caller is not allowed to change permission model. Details: oid=${request.caller.objectId}; action=${modelAction}; resource=${id}; decision=NotAllowed`,
       target: 'properties.enableRbacAuthorization',
       expected: String(internal.enableRbacAuthorization),
@@ -166,7 +164,6 @@ async function putPolicies(plane: Plane, request: ArmRequest): Promise<ArmReply>
   if (operation === undefined) {
     throw new ServiceError({
       code: 'BadRequest',
-      status: 400,
       message: 'The operation on access policies is not known.',
       target: 'operation',
       expected: 'add, replace or remove',

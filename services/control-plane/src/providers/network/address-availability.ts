@@ -40,7 +40,6 @@ async function availability(plane: Plane, request: ArmRequest): Promise<Record<s
   }
   throw new ServiceError({
     code: 'PrivateIPAddressNotInAnySubnet',
-    status: 400,
     message: `Private static IP address ${given} does not belong to the range of any subnet in the virtual network ${network.name}.`,
     target: 'ipAddress',
     expected: subnetsOf(network)
@@ -54,7 +53,6 @@ async function availability(plane: Plane, request: ArmRequest): Promise<Record<s
 const invalid = (given: string): ServiceError =>
   new ServiceError({
     code: 'InvalidIPAddressFormat',
-    status: 400,
     message: `'${given.slice(0, 60)}' is not a valid IPv4 address.`,
     target: 'ipAddress',
     expected: 'for example 10.0.0.9',

@@ -59,7 +59,6 @@ export async function takePrivateAddress(
   if (address !== undefined) return address
   throw new ServiceError({
     code: 'SubnetIsFull',
-    status: 400,
     message: `Subnet with address prefix ${o.prefix} does not have enough capacity for 1 IP addresses.`,
     target: 'properties.ipConfigurations',
     remedy: 'Delete network interfaces of the subnet, or use another subnet.',
@@ -76,7 +75,6 @@ export async function takeStaticAddress(
   if (network === undefined || number === undefined || !isUsable(network, number)) {
     throw new ServiceError({
       code: 'PrivateIPAddressNotInSubnet',
-      status: 400,
       message: `Private static IP address ${o.address} does not belong to the range of subnet prefix ${o.prefix}.`,
       expected: `a free address of ${o.prefix}; its first four and its last one are kept back`,
       found: o.address,
@@ -86,7 +84,6 @@ export async function takeStaticAddress(
   if (await take(tx, o.subnetKey, o.address, o.owner)) return o.address
   throw new ServiceError({
     code: 'PrivateIPAddressInUse',
-    status: 400,
     message: `Private IP address ${o.address} is already allocated.`,
     remedy: 'Choose another address, or leave it out.',
   })
@@ -98,7 +95,6 @@ export async function takePublicAddress(tx: Db, owner: string): Promise<string> 
   if (address !== undefined) return address
   throw new ServiceError({
     code: 'PublicIPCountLimitReached',
-    status: 400,
     message: 'Cannot create more than 762 public IP addresses in this installation.',
     remedy: 'Delete public IP addresses that are not used.',
   })

@@ -55,7 +55,6 @@ export const networkInterfaces: NetworkKind = {
     if (listed.length !== 1) {
       fields.problem({
         code: listed.length === 0 ? 'NetworkInterfaceMustHaveOneIpConfiguration' : 'TooManyIpConfigurations',
-        status: 400,
         message: `Network interface ${id} must have exactly one IP configuration.`,
         target: properties.at('ipConfigurations'),
         expected: '1',
@@ -173,7 +172,6 @@ async function attachPublicAddress(plane: Plane, tx: Db, addressId: string, conf
     if (holder !== undefined && keyOf(holder) !== keyOf(configurationId)) {
       throw new ServiceError({
         code: 'PublicIPAddressInUse',
-        status: 400,
         message: `Resource ${configurationId} is referencing public IP address ${address.id} that is already allocated to resource ${holder}.`,
         found: holder,
         remedy: 'Use another public IP address.',

@@ -108,7 +108,6 @@ function withEtag(resource: Resource, type: string, status: number): ArmReply {
 export function invalidName(name: string): ServiceError {
   return new ServiceError({
     code: 'InvalidResourceName',
-    status: 400,
     message: `Resource name ${name.slice(0, 90)} is invalid. The name can be up to 80 characters long. It must begin with a word character, and it must end with a word character or with '_'. The name may contain word characters or '.', '-', '_'.`,
     target: 'name',
     found: name.slice(0, 90),
@@ -119,7 +118,6 @@ export function invalidName(name: string): ServiceError {
 export function referenceProblem(target: string, id: string): Problem {
   return {
     code: 'InvalidResourceReference',
-    status: 400,
     message: `Resource ${id} referenced by resource was not found. Please make sure that the referenced resource exists, and that both resources are in the same region.`,
     target,
     expected: 'the id of an existing resource',

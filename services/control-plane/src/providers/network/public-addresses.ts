@@ -15,7 +15,6 @@ export const publicAddresses: NetworkKind = {
     if (properties.oneOf('publicIPAddressVersion', ['IPv4', 'IPv6']) === 'IPv6') {
       fields.problem({
         code: 'IPv6NotSupported',
-        status: 400,
         message: 'Public addresses of this installation are IPv4.',
         target: properties.at('publicIPAddressVersion'),
         expected: 'IPv4',
@@ -43,7 +42,6 @@ export const publicAddresses: NetworkKind = {
     if (user === undefined) return
     throw new ServiceError({
       code: 'PublicIPAddressCannotBeDeleted',
-      status: 400,
       message: `Public IP address ${address.id} can not be deleted since it is still allocated to resource ${user}. In order to delete the public IP, disassociate/detach the Public IP address from the resource.`,
       found: user,
       remedy: 'Delete the network interface first.',
@@ -65,7 +63,6 @@ async function readDnsSettings(
   if (!labelForm.test(label))
     settings.problem({
       code: 'InvalidDomainNameLabel',
-      status: 400,
       message: `The domain name label ${label.slice(0, 80)} is invalid. It must conform to the following regular expression: ${labelForm.source}.`,
       target: settings.at('domainNameLabel'),
       expected: '3 to 63 lower-case letters, digits and hyphens',
@@ -77,7 +74,6 @@ async function readDnsSettings(
   if (taken !== undefined)
     settings.problem({
       code: 'DnsRecordInUse',
-      status: 400,
       message: `DNS record ${fqdn} is already used by another public IP.`,
       target: settings.at('domainNameLabel'),
       expected: 'a label that is free in the region',

@@ -36,7 +36,6 @@ export const securityGroups: NetworkKind = {
     if (user === undefined) return
     throw new ServiceError({
       code: 'InUseNetworkSecurityGroupCannotBeDeleted',
-      status: 400,
       message: `Network security group ${group.id} cannot be deleted because it is in use by the following resources: ${user.id}. In order to delete the Network security group, remove the association with the resource(s).`,
       found: user.id,
       remedy: 'Delete the network interface, or take the group off it.',
@@ -56,7 +55,6 @@ function readRule(rule: Fields, groupId: string, priorities: Map<string, string>
     if (value !== undefined && value !== '') continue
     rule.problem({
       code: 'SecurityRuleMissingProperty',
-      status: 400,
       message: `Security rule ${name || '(without a name)'} lacks the property '${member}'.`,
       target: properties.at(member),
     })
@@ -66,7 +64,6 @@ function readRule(rule: Fields, groupId: string, priorities: Map<string, string>
   if (other !== undefined) {
     rule.problem({
       code: 'SecurityRuleConflict',
-      status: 400,
       message: `Security rule ${name} conflicts with rule ${other}. Rules cannot have the same Priority and Direction.`,
       target: properties.at('priority'),
       remedy: 'Give each rule of a direction its own priority.',
@@ -133,7 +130,7 @@ export function securityRuleRoutes(plane: Plane): Route[] {
       handle: async (request) => {
         const found = pick(await plane.resources.get(groupId(request)), request)
         if (found !== undefined) return ok(found)
-        throw new ServiceError({ code: 'NotFound', status: 404, message: `Resource ${request.path} not found.` })
+        throw new ServiceError({ code: 'NotFound', message: `Resource ${request.path} not found.` })
       },
     },
     {

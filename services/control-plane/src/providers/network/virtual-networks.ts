@@ -1,3 +1,4 @@
+import type { SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { Fields, withoutNulls, type Problem } from '../../arm/fields.ts'
 import { keyOf } from '../../arm/resource-id.ts'
@@ -31,7 +32,6 @@ export const virtualNetworks: NetworkKind = {
     if (prefixes.length === 0 && fields.problems.length === 0) {
       fields.problem({
         code: 'InvalidAddressPrefixFormat',
-        status: 400,
         message: 'A virtual network needs an address prefix.',
         target: space.at('addressPrefixes'),
         expected: 'for example 10.0.0.0/16',
@@ -72,7 +72,6 @@ function wrongNetwork(text: string): Problem {
   const [address = '', length = ''] = text.split('/')
   const problem = (why: string, expected: string): Problem => ({
     code: 'InvalidCIDRNotation',
-    status: 400,
     message: `The address prefix ${text} has an invalid CIDR notation. ${why}`,
     expected,
   })
@@ -111,10 +110,9 @@ function checkSubnets(fields: Fields, prefixes: Cidr[], subnets: Subnet[]): void
   for (const [index, { subnet, network }] of networks.entries()) {
     if (network === undefined) continue
     const { addressPrefix } = subnet.properties
-    const problem = (code: string, message: string): void =>
+    const problem = (code: SettledCode, message: string): void =>
       fields.problem({
         code,
-        status: 400,
         message,
         target: `properties.subnets[${index}].properties.addressPrefix`,
         found: addressPrefix,
@@ -144,7 +142,6 @@ async function assertSubnetUnused(tx: Db, subnet: Subnet): Promise<void> {
   if (used === undefined) return
   throw new ServiceError({
     code: 'InUseSubnetCannotBeDeleted',
-    status: 400,
     message: `Subnet ${subnet.name} is in use by ${used.owner} and cannot be deleted. In order to delete the subnet, delete all the resources within the subnet.`,
     found: used.owner,
     remedy: 'Delete the network interfaces of the subnet first.',
@@ -172,7 +169,7 @@ export function subnetRoutes(plane: Plane): Route[] {
       handle: async (request) => {
         const found = pick(await plane.resources.get(networkId(request.path)), request.params['subnet'] ?? '')
         if (found !== undefined) return ok(found)
-        throw new ServiceError({ code: 'NotFound', status: 404, message: `Resource ${request.path} not found.` })
+        throw new ServiceError({ code: 'NotFound', message: `Resource ${request.path} not found.` })
       },
     },
     {

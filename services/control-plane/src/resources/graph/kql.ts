@@ -35,7 +35,6 @@ const depthLimit = 64
 export const invalidQuery = (message: string, expected: string, found: string): ServiceError =>
   new ServiceError({
     code: 'InvalidQuery',
-    status: 400,
     message: `Query is invalid. ${message}`,
     target: 'query',
     expected,

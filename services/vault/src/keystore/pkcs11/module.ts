@@ -22,7 +22,6 @@ export async function loadModule(path: string): Promise<{ binding: Binding; modu
   if (!existsSync(path)) {
     throw new ServiceError({
       code: 'Pkcs11ModuleMissing',
-      status: 500,
       message: `The PKCS#11 module ${path} is not there.`,
       expected: 'the shared library of the token’s maker',
       found: 'nothing',
@@ -37,7 +36,6 @@ export async function loadModule(path: string): Promise<{ binding: Binding; modu
   } catch (cause) {
     throw new ServiceError({
       code: 'Pkcs11ModuleUnusable',
-      status: 500,
       message: `The PKCS#11 module ${path} does not start: ${(cause as Error).message}`,
       remedy: 'Try it with `pkcs11-tool --module … --list-slots`, and read its own log.',
       cause,
@@ -80,7 +78,6 @@ async function bindingOf(): Promise<Binding> {
   } catch (cause) {
     throw new ServiceError({
       code: 'Pkcs11BindingMissing',
-      status: 500,
       message: 'The binding to PKCS#11 was not built when the packages were installed.',
       expected: 'the npm package pkcs11js',
       found: 'nothing that loads',

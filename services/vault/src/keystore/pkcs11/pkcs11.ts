@@ -71,7 +71,6 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
       if (key) return work(session, key)
       throw new ServiceError({
         code: 'KeyNotInToken',
-        status: 500,
         message: `The key ${binding.name}/${binding.version} is not in the token ${o.label}.`,
         target: `${binding.name}/${binding.version}`,
         expected: `object ${id} in the token with serial ${serial}`,
@@ -133,7 +132,6 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
         return Promise.reject(
           new ServiceError({
             code: 'BadParameter',
-            status: 400,
             message: `The token that holds this key does not wrap with ${algorithm}.`,
             target: 'enc',
             expected: Object.keys(algorithms).join(', ') || 'no release at all',
@@ -150,7 +148,6 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
       Promise.reject(
         new ServiceError({
           code: 'KeyExportNotSupported',
-          status: 400,
           message: 'The keys are in a token and do not leave it, not into a backup either.',
           expected: 'a keystore in software',
           found: `the token ${o.label}`,
@@ -173,7 +170,6 @@ function keystoreOf(token: Token, ability: ReleaseAbility, o: Pkcs11Options): Pk
 function importNotSupported(expected: string): ServiceError {
   return new ServiceError({
     code: 'KeyImportNotSupported',
-    status: 400,
     message: 'This vault keeps its keys in a token, which takes no key in the clear from outside of it.',
     target: 'key',
     expected,
@@ -191,7 +187,6 @@ function requireRelease(ability: ReleaseAbility, label: string, needed: ReleaseW
   if (needed === undefined ? able.length > 0 : ability.algorithms[needed] !== undefined) return
   throw new ServiceError({
     code: 'KeyNotExportable',
-    status: 400,
     message:
       able.length === 0
         ? `The token ${label} cannot wrap a key for release, so that no exportable key can be made in it.`

@@ -152,7 +152,6 @@ export class Token {
   #unavailable(cause: unknown): ServiceError {
     return new ServiceError({
       code: 'TokenUnavailable',
-      status: 503,
       message: `The token ${this.#o.label} (serial ${this.serial}) does not answer; nothing is used in its place.`,
       expected: 'the token in its slot, with its module running',
       found: (cause as Error).message,
@@ -230,7 +229,6 @@ function findSlot(module: Module, o: { label: string; serial?: string }): { slot
   if (o.serial !== undefined && labelled.length > 0) {
     throw new ServiceError({
       code: 'TokenChanged',
-      status: 503,
       message: `The keys of this vault were made in another token; the one labelled ${o.label} does not have them.`,
       expected: `serial ${o.serial}`,
       found: seen,
@@ -239,7 +237,6 @@ function findSlot(module: Module, o: { label: string; serial?: string }): { slot
   }
   throw new ServiceError({
     code: 'TokenMissing',
-    status: 503,
     message: `There is no one token ${o.label}; nothing is used in its place.`,
     expected: `one token labelled ${o.label}${o.serial === undefined ? '' : `, serial ${o.serial}`}`,
     found: seen,
@@ -253,7 +250,6 @@ function loginRefused(binding: Binding, label: string, cause: unknown): unknown 
   const locked = code === binding.CKR_PIN_LOCKED
   return new ServiceError({
     code: locked ? 'TokenPinLocked' : 'TokenPinWrong',
-    status: 500,
     message: `The token ${label} does not let us in: ${(cause as Error).message}`,
     expected: 'the PIN of its user',
     found: locked ? 'a PIN that is locked' : 'another PIN',

@@ -207,7 +207,6 @@ function isAlive({ module, handle }: Session): boolean {
 function notSupported(algorithm: string): ServiceError {
   return new ServiceError({
     code: 'KeyOperationNotSupported',
-    status: 400,
     message: `The token that holds this key does not do ${algorithm}.`,
     target: 'alg',
     expected: 'an algorithm that the token has',

@@ -45,9 +45,8 @@ const target = 'properties.storageProfile.dataDisks'
 
 /** Slots and number; what the disks themselves are is known in the transaction that attaches them. */
 export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Problem[] {
-  const problem = (code: string, status: number, message: string, found: string, expected: string): Problem => ({
-    code,
-    status,
+  const problem = (message: string, found: string, expected: string): Problem => ({
+    code: 'InvalidParameter',
     message,
     target,
     expected,
@@ -63,37 +62,28 @@ export function dataDiskProblems(disks: DataDisk[], size: Size | undefined): Pro
       ? []
       : [
           problem(
-            'InvalidParameter',
-            400,
             `A disk with LUN ${twice} is specified more than once.`,
             String(twice),
             'a LUN of its own for each disk',
           ),
         ]),
-    ...(doubled === undefined
-      ? []
-      : [problem('InvalidParameter', 400, 'A disk is specified more than once.', doubled, 'each disk once')]),
+    ...(doubled === undefined ? [] : [problem('A disk is specified more than once.', doubled, 'each disk once')]),
     ...(nameless === undefined
       ? []
       : [
-          problem(
-            'InvalidParameter',
-            400,
-            "Required parameter 'dataDisk.managedDisk.id' is missing (null).",
-            nameless.name,
-            'the id of a disk',
-          ),
+          problem("Required parameter 'dataDisk.managedDisk.id' is missing (null).", nameless.name, 'the id of a disk'),
         ]),
     ...(size === undefined || disks.length <= size.maxDataDisks
       ? []
       : [
-          problem(
-            'OperationNotAllowed',
-            409,
-            `The maximum number of data disks allowed to be attached to a VM of this size is ${size.maxDataDisks}.`,
-            String(disks.length),
-            `at most ${size.maxDataDisks}`,
-          ),
+          {
+            code: 'OperationNotAllowed' as const,
+            status: 409 as const,
+            message: `The maximum number of data disks allowed to be attached to a VM of this size is ${size.maxDataDisks}.`,
+            target,
+            expected: `at most ${size.maxDataDisks}`,
+            found: String(disks.length),
+          },
         ]),
   ]
 }
@@ -204,7 +194,6 @@ const notFound = (id: string): ServiceError =>
 const inUse = (disk: Resource<DiskInternal>, holder: string): ServiceError =>
   new ServiceError({
     code: 'AttachDiskWhileBeingDetached',
-    status: 409,
     message: `Disk '${disk.name}' cannot be attached as the disk is already owned by VM '${holder}'.`,
     target,
     found: holder,
@@ -214,7 +203,6 @@ const inUse = (disk: Resource<DiskInternal>, holder: string): ServiceError =>
 const exists = (name: string): ServiceError =>
   new ServiceError({
     code: 'ConflictingUserInput',
-    status: 409,
     message: `Disk ${name} already exists in the resource group.`,
     target,
     remedy: "Attach it with createOption 'Attach', or use another name.",

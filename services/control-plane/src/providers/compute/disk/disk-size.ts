@@ -11,7 +11,6 @@ export function readDiskSize(fields: Fields, most: number = largestDisk): number
     return fields.integer('diskSizeGB', 1, most)
   fields.problem({
     code: 'InvalidParameter',
-    status: 400,
     message: `The value '${size}' of parameter 'diskSizeGB' is out of range. The value must be a whole number of GiB between '1' and '${most}', inclusive.`,
     target: fields.at('diskSizeGB'),
     expected: `1 to ${most}`,

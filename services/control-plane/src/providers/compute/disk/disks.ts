@@ -1,3 +1,4 @@
+import type { SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import { Fields } from '../../../arm/fields.ts'
@@ -68,14 +69,13 @@ async function create(plane: Plane, request: ArmRequest, groupLocation: string):
   const sizeGiB = readDiskSize(properties)
   const option = creation.text('createOption') ?? ''
   const invalid = (
-    code: string,
+    code: SettledCode,
     target: string,
     message: string,
     expected: string,
     found: string,
     rule?: FaqRuleId,
-  ): void =>
-    fields.problem({ code, status: 400, message, target, expected, found: found.slice(0, 80), ...(rule && { rule }) })
+  ): void => fields.problem({ code, message, target, expected, found: found.slice(0, 80), ...(rule && { rule }) })
   if (!nameForm.test(name))
     invalid(
       'InvalidResourceName',
@@ -143,7 +143,6 @@ async function change(plane: Plane, request: ArmRequest, disk: Disk): Promise<Ar
   if (sizeGiB !== undefined && sizeGiB < held)
     fields.problem({
       code: 'BadRequest',
-      status: 400,
       message: `The new size ${sizeGiB} GB of disk ${disk.name} is smaller than its size: disks grow only.`,
       target: 'properties.diskSizeGB',
       expected: `at least ${held}`,

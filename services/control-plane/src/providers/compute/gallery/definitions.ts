@@ -154,7 +154,6 @@ function immutable(fields: Fields, before: Json, made: Json): void {
     if (old.toLowerCase() === now.toLowerCase()) continue
     fields.problem({
       code: 'PropertyChangeNotAllowed',
-      status: 409,
       message: `Changing property 'galleryImage.properties.${member}' is not allowed.`,
       target: `properties.${member}`,
       expected: old.slice(0, 120),
@@ -174,7 +173,6 @@ async function requireOwnIdentifier(plane: Plane, fields: Fields, gallery: Resou
   if (other === undefined) return
   fields.problem({
     code: 'Conflict',
-    status: 409,
     message: `The gallery has an image definition with this publisher, offer and SKU already: ${other.name}.`,
     target: 'properties.identifier',
     expected: 'an identifier of its own',

@@ -72,7 +72,6 @@ async function put(
   if (existing !== undefined && existing.location !== location)
     fields.problem({
       code: 'PropertyChangeNotAllowed',
-      status: 409,
       message: "Changing property 'location' is not allowed.",
       target: 'location',
       expected: existing.location,

@@ -1,4 +1,4 @@
-import type { ImageRecord } from '@strongroom/contract'
+import type { ImageRecord, SettledCode } from '@strongroom/contract'
 import type { FaqRuleId } from '../../../arm/faq-rule.ts'
 import type { Problem } from '../../../arm/fields.ts'
 import type { Plane } from '../../../plane.ts'
@@ -19,21 +19,14 @@ export async function resolveGalleryImage(
   id: string,
   location: string,
 ): Promise<ResolvedImage | { problem: Problem }> {
-  const problem = (
-    code: string,
-    status: number,
-    message: string,
-    remedy: string,
-    rule?: FaqRuleId,
-  ): { problem: Problem } => ({
-    problem: { code, status, message, target: imageTarget, found: id.slice(0, 300), remedy, ...(rule && { rule }) },
+  const problem = (code: SettledCode, message: string, remedy: string, rule?: FaqRuleId): { problem: Problem } => ({
+    problem: { code, message, target: imageTarget, found: id.slice(0, 300), remedy, ...(rule && { rule }) },
   })
   const named = /^(.*)\/versions\/latest$/i.exec(id)?.[1] ?? id
   const found = await plane.resources.find(named)
   if (found?.type === managedImageType.toLowerCase())
     return problem(
       'BadRequest',
-      400,
       `The managed image '${found.id}' does not support creation of VMs with 'ConfidentialVM' security type.`,
       'Make a gallery image version of it, in an image definition with the feature SecurityType=ConfidentialVmSupported.',
       'S13',
@@ -43,7 +36,6 @@ export async function resolveGalleryImage(
   if (version === undefined)
     return problem(
       'GalleryImageNotFound',
-      404,
       `The gallery image ${id.slice(0, 300)} is not available in ${location} region. Please contact image owner to replicate to this region, or change your requested region.`,
       'See az sig image-version list; a version must be in the region and, for latest, not be excluded from it.',
     )
@@ -51,7 +43,6 @@ export async function resolveGalleryImage(
   if (!publishing.regions.some(({ key }) => key === location))
     return problem(
       'GalleryImageNotFound',
-      404,
       `The gallery image ${version.id} is not available in ${location} region. Please contact image owner to replicate to this region, or change your requested region.`,
       `Use one of its regions: ${publishing.regions.map(({ name }) => name).join(', ')}.`,
     )
@@ -60,7 +51,6 @@ export async function resolveGalleryImage(
   if (kept === undefined || image === undefined)
     return problem(
       'ImageVersionNotReady',
-      409,
       `The image version ${version.id} holds nothing that a VM can be made of. ${missingOf(version)}`,
       'See properties.qualification of the version: mend what is missing, then make another version.',
       'S12',

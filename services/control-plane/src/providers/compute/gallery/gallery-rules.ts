@@ -18,7 +18,6 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
   if (!fits(gallery.security, r.securityType?.toLowerCase()))
     problems.push({
       code: 'BadRequest',
-      status: 400,
       message: `The provided gallery image only supports creation of VMs and VM Scale Sets with '${gallery.security}' security type.`,
       target: imageTarget,
       expected: gallery.security,
@@ -30,7 +29,6 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
   if (bound !== undefined && r.encryption !== undefined && r.encryption !== bound)
     problems.push({
       code: 'BadRequest',
-      status: 400,
       message: `The gallery image was captured from a confidential VM: VMs of it are made with securityEncryptionType '${bound}', not '${r.encryption}'.`,
       target: 'properties.storageProfile.osDisk.managedDisk.securityProfile.securityEncryptionType',
       expected: bound,
@@ -41,7 +39,6 @@ export function galleryProblems(r: VmRequest, gallery: GallerySource | undefined
   if (gallery.osState === 'Specialized' && r.fields.object('properties').has('osProfile'))
     problems.push({
       code: 'InvalidParameter',
-      status: 400,
       message: "Parameter 'osProfile' is not allowed.",
       target: 'osProfile',
       expected: 'no osProfile: the image is specialized',

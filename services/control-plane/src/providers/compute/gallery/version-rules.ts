@@ -23,7 +23,6 @@ export function sourceProblems(
   const conflict = (message: string, expected: string, found: string, remedy: string): void =>
     fields.problem({
       code: 'Conflict',
-      status: 409,
       message,
       target: sourceTarget,
       expected,
@@ -77,7 +76,6 @@ function withoutGuestState(fields: Fields, sourceId: string, source: CopySource 
   const wrongKind = source === undefined || source.type === managedImageType.toLowerCase()
   fields.problem({
     code: wrongKind ? 'InvalidParameter' : 'Conflict',
-    status: wrongKind ? 400 : 409,
     message: wrongKind
       ? `Confidential VM is not supported for the source id '${sourceId}'. Currently Snapshot, Disk and VM sources are supported for the Confidential VM security type.`
       : `The source '${sourceId}' contains no ConfidentialVM security data: it cannot be used in image with 'ConfidentialVM' security type.`,
@@ -101,7 +99,6 @@ export function regionProblems(fields: Fields, o: { regions: TargetRegion[]; hom
     if (given === undefined || given.toLowerCase() === has?.toLowerCase()) continue
     fields.problem({
       code: has === undefined ? 'InvalidParameter' : 'Conflict',
-      status: has === undefined ? 400 : 409,
       message:
         has === undefined
           ? 'confidentialVMEncryptionType is for image versions of definitions with the feature SecurityType=ConfidentialVM.'

@@ -191,7 +191,6 @@ async function change(plane: Plane, request: ArmRequest, version: Version): Prom
   if (given !== undefined && given.toLowerCase() !== held.toLowerCase())
     fields.problem({
       code: 'PropertyChangeNotAllowed',
-      status: 409,
       message: "Changing property 'galleryImageVersion.properties.storageProfile.source' is not allowed.",
       target: 'properties.storageProfile.source',
       expected: held,

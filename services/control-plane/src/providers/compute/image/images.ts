@@ -12,7 +12,7 @@ import {
   type ImageReference,
   type Urn,
 } from '@strongroom/contract'
-import type { Fields, Problem } from '../../../arm/fields.ts'
+import type { Fields, Problem, SettledProblem } from '../../../arm/fields.ts'
 import type { Plane } from '../../../plane.ts'
 import { isComputeImage, resolveGalleryImage } from '../gallery/gallery-images.ts'
 import { imageTarget, type ResolvedImage } from './resolved-image.ts'
@@ -102,12 +102,11 @@ export async function resolveImage(
   }
 }
 
-function missing(image: ImageReference, instead: string): Problem {
+function missing(image: ImageReference, instead: string): SettledProblem {
   const target = imageTarget
   if (isReference(image)) {
     return {
       code: 'ImageNotBuilt',
-      status: 409,
       message: 'The reference image is not built yet.',
       target,
       found: imageText(image),
@@ -116,7 +115,6 @@ function missing(image: ImageReference, instead: string): Problem {
   }
   return {
     code: 'PlatformImageNotFound',
-    status: 404,
     message: `The platform image '${imageText(image)}' is not available. ${instead}`,
     target,
     expected: 'an image that `strongroom image list` shows',
@@ -128,7 +126,6 @@ function missing(image: ImageReference, instead: string): Problem {
 const unregistered = (image: ImageReference, name: string, instead: string): Problem => ({
   ...missing(image, instead),
   code: 'PlatformImageNotFound',
-  status: 404,
   message: `The platform image '${imageText(image)}' is not available: no image is registered under its name. ${instead}`,
   expected: `an image that was imported under the name ${name}`,
   remedy: `Import it: strongroom image import DISK --name ${name}`,

@@ -36,7 +36,6 @@ function noTerms(publisher: string, offer: string, plan: string): ServiceError {
   const found = [publisher, offer, plan].map((each) => each.slice(0, 60)).join(':')
   return new ServiceError({
     code: 'NotFound',
-    status: 404,
     message: `Unable to find legal terms for this offer. publisher = '${publisher.slice(0, 60)}', offer = '${offer.slice(0, 60)}', sku = '${plan.slice(0, 60)}'`,
     expected: 'an image with a plan',
     found,
@@ -49,7 +48,6 @@ export function checkPlan(fields: Fields): void {
   if (!fields.has('plan')) return
   fields.problem({
     code: 'VMMarketplaceInvalidInput',
-    status: 400,
     message:
       'The part number in the purchase information is not as expected: the image of this virtual machine has no plan.',
     target: fields.at('plan'),

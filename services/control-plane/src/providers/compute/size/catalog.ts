@@ -85,7 +85,6 @@ function requireRegion(request: ArmRequest): string {
   if (region !== undefined) return region.name
   throw new ServiceError({
     code: 'NoRegisteredProviderFound',
-    status: 400,
     message: `No registered resource provider found for location '${param(request, 'location').slice(0, 60)}' and type 'locations' for namespace 'Microsoft.Compute'. The supported locations are '${regions.map((r) => r.name).join(', ')}'.`,
     target: 'location',
     expected: regions.map((r) => r.name).join(', '),
@@ -183,7 +182,6 @@ function marketRoutes(plane: Plane): Route[] {
     const instead = whatThereIs(await plane.host.images(), { strict: plane.strictImages })
     return new ServiceError({
       code: 'NotFound',
-      status: 404,
       message: `Artifact: VMImage was not found. ${instead}`,
       remedy: 'Look at `strongroom image list`.',
     })

@@ -73,7 +73,6 @@ export class QuotaRequests {
     if (row !== undefined) return row
     throw new ServiceError({
       code: 'QuotaRequestNotFound',
-      status: 404,
       message: `There is no quota request '${id.slice(0, 40)}'.`,
       found: id.slice(0, 40),
       remedy: 'List them: `strongroom quota list`.',
@@ -107,7 +106,6 @@ export class QuotaRequests {
 const freeTrial = (o: { name: string; region: string }): ServiceError =>
   new ServiceError({
     code: 'QuotaNotAvailableForSubscription',
-    status: 409,
     message: `Free trial subscriptions are not eligible for limit or quota increases: the quota ${o.name} in ${o.region} stays as it is.`,
     target: o.name,
     expected: 'a pay-as-you-go subscription',
@@ -119,7 +117,6 @@ const freeTrial = (o: { name: string; region: string }): ServiceError =>
 const noIncrease = (o: { name: string; limit: number }, current: number): ServiceError =>
   new ServiceError({
     code: 'QuotaReductionNotSupported',
-    status: 400,
     message: `The requested limit ${o.limit} of ${o.name} is not above the current one, ${current}.`,
     target: 'properties.limit.value',
     expected: `more than ${current}`,
@@ -130,7 +127,6 @@ const noIncrease = (o: { name: string; limit: number }, current: number): Servic
 const decided = (request: QuotaRequest): ServiceError =>
   new ServiceError({
     code: 'QuotaRequestDecided',
-    status: 409,
     message: `The quota request ${request.id} was decided already.`,
     expected: 'a request that waits',
     found: request.state === 'Succeeded' ? 'granted' : 'denied',

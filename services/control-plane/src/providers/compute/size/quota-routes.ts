@@ -106,7 +106,6 @@ export function quotaRoutes(plane: Plane): Route[] {
         if (kind === undefined && !fields.has('kind'))
           fields.problem({
             code: 'InvalidParameter',
-            status: 400,
             message: "Required parameter 'kind' is missing (null).",
             target: 'kind',
             expected: subscriptionKinds.join(', '),
@@ -125,7 +124,6 @@ function regionOf(request: ArmRequest): string {
   if (region !== undefined) return region.name
   throw new ServiceError({
     code: 'LocationNotAvailableForResourceType',
-    status: 400,
     message: `There is no location '${param(request, 'location').slice(0, 60)}'.`,
     target: 'location',
     found: param(request, 'location').slice(0, 60),
@@ -146,7 +144,6 @@ async function usage(plane: Plane, request: ArmRequest): Promise<Usage> {
   if (found !== undefined) return found
   throw new ServiceError({
     code: 'QuotaNotFound',
-    status: 404,
     message: `There is no quota '${name.slice(0, 80)}' in ${regionOf(request)}.`,
     target: 'name',
     found: name.slice(0, 80),
@@ -212,7 +209,6 @@ async function ask(plane: Plane, request: ArmRequest): Promise<ArmReply> {
   if (value === undefined && !limit.has('value'))
     fields.problem({
       code: 'InvalidParameter',
-      status: 400,
       message: "Required parameter 'properties.limit.value' is missing (null).",
       target: 'properties.limit.value',
       expected: 'the limit that is asked for',

@@ -137,7 +137,6 @@ async function change(plane: Plane, request: ArmRequest, snapshot: StoredDiskRes
   if (given !== undefined && source !== undefined && given.toLowerCase() !== source.toLowerCase())
     fields.problem({
       code: 'PropertyChangeNotAllowed',
-      status: 409,
       message: "Changing property 'creationData.sourceResourceId' is not allowed.",
       target: 'properties.creationData.sourceResourceId',
       expected: source,

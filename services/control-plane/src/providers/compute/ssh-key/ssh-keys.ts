@@ -24,7 +24,6 @@ function readPublicKey(fields: Fields): string | undefined {
   if (publicKey === undefined || publicKey === '' || isSshPublicKey(publicKey)) return publicKey
   fields.problem({
     code: 'InvalidParameter',
-    status: 400,
     message: 'The value of parameter publicKey is invalid.',
     target: properties.at('publicKey'),
     expected: 'one line of an OpenSSH public key file: ssh-ed25519, ssh-rsa or ecdsa-sha2-…',
@@ -42,7 +41,6 @@ async function create(plane: Plane, request: ArmRequest, group: Resource): Promi
   if (!nameForm.test(name))
     fields.problem({
       code: 'InvalidResourceName',
-      status: 400,
       message: `The resource name '${name.slice(0, 90)}' is invalid.`,
       target: 'name',
       expected: '1 to 80 letters, digits, _ . -',

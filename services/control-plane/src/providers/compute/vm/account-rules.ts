@@ -15,7 +15,6 @@ export function accountProblems(r: VmRequest): Problem[] {
   const invalid = (member: string, message: string, expected: string, found?: string): void =>
     void problems.push({
       code: 'InvalidParameter',
-      status: 400,
       message,
       target: `properties.osProfile.${member}`,
       expected,

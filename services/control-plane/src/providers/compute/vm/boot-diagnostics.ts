@@ -69,7 +69,6 @@ function isGenuine(vmId: string, expires: string, sig: string): boolean {
 const notEnabled = (name: string): ServiceError =>
   new ServiceError({
     code: 'BootDiagnosticsNotEnabled',
-    status: 409,
     message: `Boot diagnostics are not enabled on '${name}'.`,
     target: 'properties.diagnosticsProfile.bootDiagnostics.enabled',
     expected: 'true',
@@ -80,7 +79,6 @@ const notEnabled = (name: string): ServiceError =>
 const invalidMinutes = (): ServiceError =>
   new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: 'sasUriExpirationTimeInMinutes is out of range.',
     target: 'sasUriExpirationTimeInMinutes',
     expected: 'a whole number from 1 to 1440',

@@ -34,7 +34,7 @@ const refusing: WireClient = {
   close: () => {},
   request: async (o) => {
     if (!o.url.endsWith('/images/import')) return await wire.request(o)
-    const details = [{ code: 'NoRootPartition', message: 'There is no root partition.' }]
+    const details = [{ code: 'NoRootPartition' as const, message: 'There is no root partition.' }]
     throw new ServiceError({ code: 'ImageNotQualified', status: 400, message: 'Not qualified.', details })
   },
 }

@@ -30,7 +30,6 @@ export function guestProblems(r: VmRequest, o: { image: ImageRecord | undefined;
   if (r.zones.length > 1 || r.zones.some((zone) => !zones.includes(zone))) {
     problems.push({
       code: 'InvalidAvailabilityZone',
-      status: 400,
       message: `The zone(s) '${r.zones.join(',').slice(0, 40)}' for resource is not supported. The supported zones for location '${r.location}' are '${zones.join(',')}'`,
       target: 'zones',
       expected: `one of ${zones.join(', ')}`,

@@ -25,7 +25,6 @@ export function passwordProblems(password: string): Problem[] {
     return [
       {
         code: 'InvalidParameter',
-        status: 400,
         message:
           'The supplied password must be between 6-72 characters long and must satisfy at least 3 of password complexity requirements from the following:\r\n1) Contains an uppercase character\r\n2) Contains a lowercase character\r\n3) Contains a numeric digit\r\n4) Contains a special character\r\n5) Control characters are not allowed',
         target,
@@ -39,7 +38,6 @@ export function passwordProblems(password: string): Problem[] {
   return [
     {
       code: 'InvalidParameter',
-      status: 400,
       message: 'The supplied password is not allowed: it is one that everybody knows.',
       target,
       expected: 'a password that is on no list',

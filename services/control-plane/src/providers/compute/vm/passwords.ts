@@ -60,7 +60,6 @@ export class Passwords {
     return [
       {
         code: 'PropertyChangeNotAllowed',
-        status: 409,
         message: "Changing property 'osProfile.adminPassword' is not allowed.",
         target: 'osProfile.adminPassword',
         expected: kept === undefined ? 'no password' : 'the password at creation',

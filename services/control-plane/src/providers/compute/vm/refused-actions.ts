@@ -1,3 +1,4 @@
+import type { SettledCode } from '@strongroom/contract'
 import { ServiceError } from '@strongroom/platform'
 import { faqRule, type FaqRuleId } from '../../../arm/faq-rule.ts'
 import { ok, type ArmRequest, type Method } from '../../../arm/request.ts'
@@ -12,7 +13,7 @@ interface Refused {
   path: string
   action: string
   rule: FaqRuleId
-  code: string
+  code: SettledCode
   what: string
   remedy: string
 }
@@ -69,7 +70,6 @@ export function refusedRoutes(plane: Plane): Route[] {
       const vm = await vmOfAction(plane, request)
       throw new ServiceError({
         code: refusal.code,
-        status: 403,
         message: refusal.what,
         target: vm.id,
         expected: 'a guest that nobody but its owner enters',

@@ -1,5 +1,5 @@
 import type { ImageRecord, SecurityEncryptionType, SecurityType } from '@strongroom/contract'
-import type { Problem } from '../../../arm/fields.ts'
+import type { Problem, SettledProblem } from '../../../arm/fields.ts'
 import type { Region } from '../../../arm/regions.ts'
 import { nearestSize } from '../size/nearest-size.ts'
 import type { Size } from '../size/sizes.ts'
@@ -42,9 +42,8 @@ const paths = {
   image: 'properties.storageProfile.imageReference',
 } as const
 
-export const bad = (message: string, o: Omit<Problem, 'code' | 'status' | 'message'> = {}): Problem => ({
+export const bad = (message: string, o: Omit<SettledProblem, 'code' | 'message'> = {}): SettledProblem => ({
   code: 'BadRequest',
-  status: 400,
   message,
   ...o,
 })
@@ -86,7 +85,6 @@ const rows: Row[] = [
     applies: (c) => c.size === undefined && !confidential(c),
     answer: (c) => ({
       code: 'InvalidParameter',
-      status: 400,
       message: `The value ${shortName(c)} provided for the VM size is not valid${meant(c) || '.'}`,
       target: paths.size,
       expected: 'a size of this installation',
@@ -142,7 +140,6 @@ const rows: Row[] = [
       !c.region.series.includes(c.size.series),
     answer: (c) => ({
       code: 'SkuNotAvailable',
-      status: 409,
       message: `The requested VM size for resource 'Following SKUs have failed for Capacity Restrictions: ${shortName(c)}' is currently not available in location '${c.location}'. Please try another size or deploy to a different location or different zone. See https://aka.ms/azureskunotavailable for details.`,
       target: paths.size,
       expected: `a size of the series ${c.region?.series.join(', ') ?? ''}`,
@@ -228,7 +225,6 @@ const rows: Row[] = [
     applies: (c) => confidential(c) && c.diskEncryptionSet !== undefined && c.encryption !== 'DiskWithVMGuestState',
     answer: (c) => ({
       code: 'InvalidParameter',
-      status: 400,
       message: `A disk encryption set can be used only with securityEncryptionType 'DiskWithVMGuestState'; '${c.encryption ?? 'null'}' has a platform-managed key.`,
       target: `${paths.disk}.diskEncryptionSet`,
       expected: 'DiskWithVMGuestState',

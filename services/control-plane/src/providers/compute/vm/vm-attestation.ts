@@ -32,7 +32,6 @@ export async function resolveProvider(
   return {
     problem: {
       code: 'InvalidResourceReference',
-      status: 400,
       message: `The attestation provider ${id.slice(0, 300)} does not exist.`,
       target,
       expected: `the id of a resource of type ${attestationProviderType} or ${verifierType}`,

@@ -61,7 +61,6 @@ export async function followInstance<T>(
 function lost(vmId: string): ServiceError {
   return new ServiceError({
     code: 'InstanceLost',
-    status: 409,
     message: `The host has no instance ${vmId}.`,
     remedy: 'Delete the virtual machine and create it again.',
   })

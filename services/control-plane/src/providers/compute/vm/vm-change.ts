@@ -39,7 +39,6 @@ export function updateProblems(before: VmModel, r: VmRequest): Problem[] {
     if (old.toLowerCase() === given.toLowerCase()) return
     problems.push({
       code: 'PropertyChangeNotAllowed',
-      status: 409,
       message: `Changing property '${path}' is not allowed.`,
       target: path,
       expected: old.slice(0, 120),

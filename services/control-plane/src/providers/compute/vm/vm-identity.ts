@@ -34,7 +34,6 @@ export function readIdentity(root: Fields, o: { existing?: VmModel; merge: boole
   if (text !== undefined && type === undefined) {
     identity.problem({
       code: 'InvalidIdentityType',
-      status: 400,
       message: `The identity type '${text.slice(0, 60)}' is not valid.`,
       target: identity.at('type'),
       expected: types.join('; '),
@@ -49,7 +48,6 @@ export function readIdentity(root: Fields, o: { existing?: VmModel; merge: boole
     if (named.length > 0)
       identity.problem({
         code: 'InvalidIdentityIds',
-        status: 400,
         message: `The identity ids must be null or empty for '${type}' identity type.`,
         target,
         expected: 'no identities',
@@ -64,7 +62,6 @@ export function readIdentity(root: Fields, o: { existing?: VmModel; merge: boole
   if (type !== undefined && userIds.length === 0)
     identity.problem({
       code: 'MissingIdentityIds',
-      status: 400,
       message: `The identity ids must not be null or empty for '${type}' identity type.`,
       target,
       expected: 'the ARM id of an identity',
@@ -108,7 +105,6 @@ export async function resolveIdentities(
 
 const unknown = (id: string): Problem => ({
   code: 'FailedIdentityOperation',
-  status: 400,
   message: `Identity operation for resource failed with error 'Failed to perform resource identity operation. Status: 'BadRequest'. Response: 'Resource '${id.slice(0, 300)}' was not found.'.`,
   target: 'identity.userAssignedIdentities',
   expected: `the id of a resource of type ${userIdentityType}`,

@@ -278,14 +278,14 @@ describeStores('the life of a VM', (open) => {
     const plane = await fresh()
     await makeNetwork(plane, 'vm1')
     plane.wire.bootError = {
-      code: 'DiskNotUnlocked',
+      code: 'OsDiskDidNotUnlock',
       message: 'OS disk did not unlock: PCR 7 differs.',
       innererror: { remedy: 'Switch Secure Boot on again.' },
     }
     const { operation } = await plane.run('PUT', vmPath('vm1'), vmRequest('vm1'))
     expect(operation).toMatchObject({
       status: 'Failed',
-      error: { code: 'DiskNotUnlocked', innererror: { remedy: 'Switch Secure Boot on again.' } },
+      error: { code: 'OsDiskDidNotUnlock', innererror: { remedy: 'Switch Secure Boot on again.' } },
     })
     expect(operation.properties.steps.some((step) => step.state === 'Undone')).toBe(false)
     expect([plane.wire.instances.size, plane.wire.keys.size]).toEqual([1, 1])

@@ -74,7 +74,6 @@ export function metricRoutes(plane: Plane): Route[] {
 const noMetric = (name: string): ServiceError =>
   new ServiceError({
     code: 'BadRequest',
-    status: 400,
     message: `Failed to find metric configuration for provider: Microsoft.Compute, resource Type: virtualMachines, metric: ${name.slice(0, 80)}, Valid metrics: ${metric}`,
     target: 'metricnames',
     expected: metric,

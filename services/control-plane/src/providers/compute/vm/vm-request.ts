@@ -136,7 +136,6 @@ function readBase64(fields: Fields, name: string): string | undefined {
   if (sound && Buffer.from(text, 'base64').length <= dataLimit) return text
   fields.problem({
     code: 'InvalidParameter',
-    status: 400,
     message: sound
       ? `${name} must be at most ${dataLimit} bytes before it is encoded.`
       : `${name} must be base64: '${fields.at(name)}' is not.`,

@@ -10,7 +10,7 @@ import {
 } from '../../../testing/test-plane.ts'
 
 const exchanged = {
-  code: 'GuestStateExchanged',
+  code: 'GuestStateExchanged' as const,
   message: 'The guest state was exchanged while the VM ran. Its newest state was kept as guest-state.vmgs.kept.',
   innererror: { found: 'another file', remedy: 'Put it back: mv guest-state.vmgs.kept guest-state.vmgs.' },
 }

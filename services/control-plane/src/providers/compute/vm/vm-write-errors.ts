@@ -3,7 +3,6 @@ import { ServiceError } from '@strongroom/platform'
 export function invalidName(name: string): ServiceError {
   return new ServiceError({
     code: 'InvalidResourceName',
-    status: 400,
     message: `The resource name '${name.slice(0, 90)}' is invalid: a VM's name has 1 to 64 letters, digits, '_', '.' and '-', and does not end with '.' or '-'.`,
     target: 'name',
     found: name.slice(0, 90),
@@ -14,7 +13,6 @@ export function invalidName(name: string): ServiceError {
 export const diskExists = (name: string): ServiceError =>
   new ServiceError({
     code: 'ConflictingUserInput',
-    status: 409,
     message: `Disk ${name} already exists in the resource group.`,
     target: 'properties.storageProfile.osDisk.name',
     remedy: 'Leave the name out.',

@@ -49,7 +49,7 @@ async function begin(plane: Plane, request: ArmRequest, disk: StoredDiskResource
   const withGuestState = fields.flag('getSecureVMGuestStateSAS') ?? false
   const format = fields.oneOf('fileFormat', ['VHD', 'VHDX'])
   const invalid = (target: string, message: string, expected: string, found: string): void =>
-    fields.problem({ code: 'InvalidParameter', status: 400, message, target, expected, found })
+    fields.problem({ code: 'InvalidParameter', message, target, expected, found })
   if (given === undefined && !fields.has('access'))
     invalid('access', "Required parameter 'access' is missing (null).", 'Read or Write', 'null')
   if (given === 'None') invalid('access', 'Access None gives no address.', 'Read or Write', 'None')

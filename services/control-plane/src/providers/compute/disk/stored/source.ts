@@ -203,7 +203,6 @@ const notReady = (
 function unknownSource(o: { id: string; target: string; types: string[] }, found: Resource | undefined): ServiceError {
   return new ServiceError({
     code: found === undefined ? 'NotFound' : 'InvalidParameter',
-    status: found === undefined ? 404 : 400,
     message: `The entity '${o.id.slice(0, 300)}' was not found, or nothing can be copied from it here.`,
     target: o.target,
     expected: o.types.join(', '),
@@ -215,7 +214,6 @@ function unknownSource(o: { id: string; target: string; types: string[] }, found
 const otherRegion = (o: { target: string; location: string }, found: Resource): ServiceError =>
   new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: `The source '${found.id}' is in another region.`,
     target: o.target,
     expected: o.location,

@@ -1,5 +1,5 @@
-import type { GuestIdentity, StoredDiskSource, SecurityEncryptionType, Tee } from '@strongroom/contract'
-import type { Fields, Problem } from '../../../../arm/fields.ts'
+import type { GuestIdentity, SettledCode, StoredDiskSource, SecurityEncryptionType, Tee } from '@strongroom/contract'
+import type { Fields, SettledProblem } from '../../../../arm/fields.ts'
 import type { Resource } from '../../../../store/resources.ts'
 import type { VmModel } from '../../vm/vm-model.ts'
 
@@ -77,8 +77,9 @@ export const invalidParameter = (
   fields: Fields,
   target: string,
   message: string,
-  o: Partial<Omit<Problem, 'message' | 'target'>> = {},
+  o: Partial<Omit<SettledProblem, 'code' | 'message' | 'target'>> & { code?: SettledCode | 'NotSupported' } = {},
 ): void => {
-  const { code = 'InvalidParameter', status = 400, ...rest } = o
-  fields.problem({ code, status, message, target, ...rest })
+  const { code = 'InvalidParameter', ...rest } = o
+  const said = { message, target, ...rest }
+  fields.problem(code === 'NotSupported' ? { ...said, code, status: 400 } : { ...said, code })
 }

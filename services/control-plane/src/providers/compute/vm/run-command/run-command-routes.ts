@@ -167,7 +167,6 @@ function instanceView(status: CommandStatus | undefined): Record<string, unknown
 const notFound = (name: string): ServiceError =>
   new ServiceError({
     code: 'RunCommandNotFound',
-    status: 404,
     message: `There is no run command '${name.slice(0, 60)}': commands live as long as the boot that they were for.`,
     remedy: `List them: az vm run-command list.`,
   })

@@ -68,7 +68,6 @@ function readParameters(fields: Fields): Script['parameters'] {
     if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name) || value.includes('\0') || value.length > 16_384)
       fields.problem({
         code: 'InvalidParameter',
-        status: 400,
         message: `The parameter '${name.slice(0, 64)}' cannot become an environment variable.`,
         target: each.path,
         expected: 'a name of letters, digits and underscores, and a value of at most 16 KiB',
@@ -83,7 +82,6 @@ function requireShell(fields: Fields, commandId: string): void {
   if (commandId.toLowerCase() === shellCommand.toLowerCase()) return
   fields.problem({
     code: 'InvalidParameter',
-    status: 400,
     message: `The run command '${commandId.slice(0, 60)}' is not offered.`,
     target: fields.at('commandId'),
     expected: shellCommand,
@@ -96,7 +94,6 @@ function requireScript(fields: Fields, script: string): void {
   if (script.trim() !== '' && script.length <= 262_144) return
   fields.problem({
     code: 'InvalidParameter',
-    status: 400,
     message: script.trim() === '' ? 'There is no script.' : 'The script is too long.',
     target: fields.at('script'),
     expected: 'a shell script of at most 256 KiB',
@@ -121,7 +118,6 @@ export async function submitScript(plane: Plane, vm: Vm, id: string, o: Script):
 const notSigned = (vm: Vm): ServiceError =>
   new ServiceError({
     code: 'RunCommandNotSigned',
-    status: 403,
     message:
       'A confidential VM runs no script on the word of the host or of this resource manager: it runs what its owner signed with an SSH key that the VM accepts.',
     target: vm.id,
@@ -134,7 +130,6 @@ const notSigned = (vm: Vm): ServiceError =>
 const parametersUnsigned = (): ServiceError =>
   new ServiceError({
     code: 'InvalidParameter',
-    status: 400,
     message: 'Parameters are not covered by the signature, so a signed script takes none.',
     target: 'parameters',
     expected: 'no parameters',
@@ -145,7 +140,6 @@ const parametersUnsigned = (): ServiceError =>
 export const refusedByGuest = (vm: Vm, why: string): ServiceError =>
   new ServiceError({
     code: 'RunCommandRefusedByGuest',
-    status: 403,
     message: `The guest did not run the script: ${why}.`,
     target: vm.id,
     expected: 'a script that the owner of this VM signed for it and that was not run before',

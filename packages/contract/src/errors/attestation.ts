@@ -1,0 +1,150 @@
+/** Attestation providers, their policies, decisions and collateral. */
+export const attestationErrors = {
+  AcceptedSiliconInvalid: {
+    status: 500,
+    when: 'The file of other installations’ silicon has another form.',
+    remedy: 'Correct it as the error shows, or remove it.',
+  },
+  AttestationTypeNotOffered: {
+    status: [400, 501],
+    when: 'Enclaves were to be attested.',
+    remedy: 'Attest a confidential VM.',
+  },
+  AttestationVerifierNameTaken: {
+    status: 500,
+    when: 'A provider of another origin has the name of one of this installation.',
+    remedy: 'Rename one of the two.',
+  },
+  ChallengeExpired: {
+    when: 'The challenge of a TPM attestation is no longer in force.',
+    remedy: 'Ask for a new one, and answer it within 5 minutes.',
+  },
+  ChallengeUnknown: {
+    when: 'The challenge of a TPM attestation is not one of this provider.',
+    remedy: 'Ask for a new one.',
+  },
+  CollateralEndpointsInvalid: {
+    status: 500,
+    when: 'The file of the collateral services’ addresses has another form.',
+    remedy: 'Correct it as the error shows, or remove it.',
+  },
+  CollateralRefused: {
+    status: 400,
+    when: 'Imported collateral is not genuine, or not of the expected form.',
+    remedy: 'Export the bundle anew where the vendors can be reached.',
+  },
+  CollateralSuperseded: {
+    when: 'The vendor has issued newer collateral, which this service has seen.',
+    remedy: 'Fetch the collateral anew.',
+  },
+  CollateralUnavailable: {
+    status: 503,
+    when: 'The endorsements of the platform cannot be had.',
+    remedy: 'See that the collateral service answers, or import a newer bundle.',
+  },
+  DecisionNotFound: {
+    status: 404,
+    when: 'There is no such decision on record.',
+    remedy: 'List them; the oldest are forgotten.',
+  },
+  EvidenceNotKept: {
+    status: 404,
+    when: 'The evidence of the decision is not kept any more.',
+    remedy: 'Fetch bundles soon after the decision.',
+  },
+  Forbidden: {
+    status: 403,
+    when: 'The caller may not do this at the provider.',
+    remedy: 'Sign in as the owner, or ask for a role at the provider.',
+  },
+  HardwareReportMissing: {
+    when: 'The evidence is of a TPM alone, which proves nothing against the host.',
+    remedy: 'Run the guest as a confidential VM.',
+  },
+  InvalidApiVersionParameter: {
+    status: 400,
+    when: 'The api-version is not known.',
+    remedy: 'Use one that the error names.',
+  },
+  InvalidOperation: {
+    status: 400,
+    when: 'The provider’s state or trust model does not allow the operation.',
+    remedy: 'Do what the error’s remedy says.',
+  },
+  InvalidParameter: {
+    status: 400,
+    when: 'Evidence or another part of the request is malformed or not genuine; the details have the closer code.',
+    remedy: 'Take fresh evidence and send it unchanged.',
+  },
+  MissingApiVersionParameter: {
+    status: 400,
+    when: 'The request has no api-version.',
+    remedy: 'Add one to the query.',
+  },
+  NameNotAvailable: {
+    status: 409,
+    when: 'The name is or was that of another attestation provider.',
+    remedy: 'Use another name.',
+  },
+  NotCompliant: {
+    when: 'A rule of the baseline is not met.',
+    remedy: 'Bring the machine to what the policy asks for.',
+  },
+  PolicyEvaluationError: {
+    status: 400,
+    when: 'The evidence is genuine, and the policy does not permit it.',
+    remedy: 'Bring the machine to what the policy asks for, or have the policy changed.',
+  },
+  PolicyParsingError: {
+    status: 400,
+    when: 'The text is not a policy.',
+    remedy: 'Correct it at the line that the error names.',
+  },
+  ProviderNotFound: {
+    status: 404,
+    when: 'There is no such attestation provider.',
+    remedy: 'Make it, or ask another.',
+  },
+  RequestSignatureInvalid: {
+    when: 'The request is not signed by its attest_key.',
+    remedy: 'Sign it with the private key of attest_key.',
+  },
+  StatementBeforeRestart: {
+    when: 'The TPM has restarted since it made the statements.',
+    remedy: 'Make a new quote in the running guest.',
+  },
+  StatementReplayed: {
+    when: 'The statements of the TPM were used before.',
+    remedy: 'Make a new quote for each request.',
+  },
+  TcbMinimumInvalid: {
+    status: 500,
+    when: 'The file of least security versions has another form.',
+    remedy: 'Correct it as the error shows, or remove it.',
+  },
+  TooManyRequests: {
+    status: 429,
+    when: 'The caller made too many attest calls.',
+    remedy: 'Wait as long as Retry-After says.',
+  },
+  TrustAnchorsMissing: {
+    status: 500,
+    when: 'A simulated installation lacks the roots of its silicon.',
+    remedy: 'Start the host service first.',
+  },
+  TrustAnchorsNotAllowed: {
+    status: 500,
+    when: 'Roots of simulated silicon were given to an installation in hardware mode.',
+    remedy: 'Make another installation for simulated silicon.',
+  },
+  VendorRefused: {
+    status: [502, 503],
+    when: 'AMD’s or Intel’s service refused a request for collateral.',
+    remedy: 'Wait, or import a bundle: `strongroom collateral import`.',
+  },
+  VendorUnreachable: {
+    status: 503,
+    when: 'AMD’s or Intel’s service cannot be reached.',
+    remedy: 'Let this machine call it, or import a bundle.',
+  },
+} as const

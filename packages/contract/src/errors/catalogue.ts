@@ -1,0 +1,183 @@
+import { armErrors } from './arm.ts'
+import { attestationErrors } from './attestation.ts'
+import { cliErrors } from './cli.ts'
+import { computeErrors } from './compute.ts'
+import { diskErrors } from './disks.ts'
+import { evidenceErrors } from './evidence.ts'
+import { hostErrors } from './host.ts'
+import { identityErrors } from './identity.ts'
+import { keyVaultErrors } from './key-vaults.ts'
+import { managedHsmErrors } from './managed-hsm.ts'
+import { metadataErrors } from './metadata.ts'
+import { networkErrors } from './network.ts'
+import { serverErrors } from './server.ts'
+import { startErrors } from './start.ts'
+import { templateErrors } from './templates.ts'
+import { testApiErrors } from './test-api.ts'
+import { vaultErrors } from './vault.ts'
+
+/** What a code means, wherever it is made: a throw site adds only what is particular to it. */
+export interface ErrorEntry {
+  /** HTTP status that it is answered with; several where Azure's own services differ. None: it stands in `details` or `innererror`, or a command says it. */
+  readonly status?: number | readonly number[]
+  /** When it occurs, as a sentence. */
+  readonly when: string
+  /** What a caller can do. */
+  readonly remedy: string
+}
+
+export interface ErrorSection<
+  Codes extends Readonly<Record<string, ErrorEntry>> = Readonly<Record<string, ErrorEntry>>,
+> {
+  readonly title: string
+  readonly about: string
+  readonly codes: Codes
+}
+
+export interface ErrorCatalogue {
+  server: ErrorSection<typeof serverErrors>
+  start: ErrorSection<typeof startErrors>
+  testApi: ErrorSection<typeof testApiErrors>
+  arm: ErrorSection<typeof armErrors>
+  templates: ErrorSection<typeof templateErrors>
+  compute: ErrorSection<typeof computeErrors>
+  network: ErrorSection<typeof networkErrors>
+  keyVaults: ErrorSection<typeof keyVaultErrors>
+  vault: ErrorSection<typeof vaultErrors>
+  managedHsm: ErrorSection<typeof managedHsmErrors>
+  attestation: ErrorSection<typeof attestationErrors>
+  evidence: ErrorSection<typeof evidenceErrors>
+  identity: ErrorSection<typeof identityErrors>
+  host: ErrorSection<typeof hostErrors>
+  disks: ErrorSection<typeof diskErrors>
+  metadata: ErrorSection<typeof metadataErrors>
+  cli: ErrorSection<typeof cliErrors>
+}
+
+/** Every code that Strongroom makes, by service (docs/errors.md is made of it). */
+export const errorCatalogue: ErrorCatalogue = {
+  server: {
+    title: 'Every service',
+    about: 'Any service may answer these; `packages/platform` makes them.',
+    codes: serverErrors,
+  },
+  start: {
+    title: 'Starting the server',
+    about: 'What keeps a server from starting, and an installation from being made.',
+    codes: startErrors,
+  },
+  testApi: {
+    title: 'Test API and portal',
+    about: 'The owner’s test API and the files of the portal.',
+    codes: testApiErrors,
+  },
+  arm: {
+    title: 'Resource manager',
+    about: 'What every resource has: scopes, roles, locks, tags, moves.',
+    codes: armErrors,
+  },
+  templates: {
+    title: 'Deployments, quotas and billing',
+    about: 'Template deployments, quota requests and usage.',
+    codes: templateErrors,
+  },
+  compute: { title: 'Compute', about: 'Virtual machines, their disks, images and commands.', codes: computeErrors },
+  network: {
+    title: 'Network',
+    about: 'Virtual networks, interfaces, addresses and security groups.',
+    codes: networkErrors,
+  },
+  keyVaults: {
+    title: 'Key vaults and disk encryption sets',
+    about: 'The management of vaults and managed HSMs, disk-encryption sets and attestation providers.',
+    codes: keyVaultErrors,
+  },
+  vault: {
+    title: 'Vault',
+    about: 'Keys, secrets, release and the operations log of vaults and managed HSMs.',
+    codes: vaultErrors,
+  },
+  managedHsm: {
+    title: 'Managed HSM',
+    about: 'What managed HSMs have beside keys: activation, local roles, backups, settings.',
+    codes: managedHsmErrors,
+  },
+  attestation: {
+    title: 'Attestation',
+    about: 'Attestation providers, their policies, decisions and collateral.',
+    codes: attestationErrors,
+  },
+  evidence: {
+    title: 'Evidence',
+    about:
+      'Why evidence is malformed or not genuine: the closer code in `details` of an InvalidParameter, and what `strongroom evidence` says.',
+    codes: evidenceErrors,
+  },
+  identity: {
+    title: 'Identity',
+    about: 'The directory, managed identities and the owner’s socket. Token endpoints answer in OAuth’s shape instead.',
+    codes: identityErrors,
+  },
+  host: { title: 'Host', about: 'The host wire: VMs, their guest state and their release.', codes: hostErrors },
+  disks: { title: 'Disks and images', about: 'What a host keeps: disks, snapshots, images.', codes: diskErrors },
+  metadata: {
+    title: 'Metadata endpoint',
+    about: 'What guests and readers of endorsements ask the host.',
+    codes: metadataErrors,
+  },
+  cli: {
+    title: 'Command line and portal',
+    about:
+      'What `strongroom` and the portal’s pages say of themselves; all else they pass on. Http404 and the like: a server answered with that status and no code.',
+    codes: cliErrors,
+  },
+}
+
+type Codes = ErrorCatalogue[keyof ErrorCatalogue]['codes']
+type KeysOf<Section> = Section extends unknown ? keyof Section & string : never
+type StatusIn<Section, Code> = Code extends keyof Section
+  ? Section[Code] extends { readonly status: infer Status }
+    ? Status extends readonly (infer One)[]
+      ? One
+      : Status
+    : never
+  : never
+type Each<Section, Code> = Section extends unknown ? StatusIn<Section, Code> : never
+type IsUnion<T, Whole = T> = [T] extends [never]
+  ? false
+  : T extends unknown
+    ? [Whole] extends [T]
+      ? false
+      : true
+    : never
+
+/** A code of the catalogue, or of a server that answered with a status and no code. */
+export type ErrorCode = KeysOf<Codes> | `Http${number}`
+/** HTTP statuses that a code is answered with, over all services. */
+export type StatusOf<Code extends string> = Each<Codes, Code> & number
+/** Codes that are always answered with one status, which the catalogue says. */
+export type SettledCode = {
+  [Code in KeysOf<Codes>]: [StatusOf<Code>] extends [never]
+    ? never
+    : IsUnion<StatusOf<Code>> extends true
+      ? never
+      : Code
+}[KeysOf<Codes>]
+/** Codes that are answered with one status here and another there. */
+export type OpenCode = { [Code in KeysOf<Codes>]: IsUnion<StatusOf<Code>> extends true ? Code : never }[KeysOf<Codes>]
+
+/** A code with its status: said where it is open, and nowhere else. */
+export type CodeWithStatus =
+  | { code: SettledCode; status?: never }
+  | { [Code in OpenCode]: { code: Code; status: StatusOf<Code> } }[OpenCode]
+
+const statuses: ReadonlyMap<string, number> = new Map(
+  Object.values<ErrorSection>({ ...errorCatalogue }).flatMap(({ codes }) =>
+    Object.entries(codes).flatMap(([code, { status }]) =>
+      typeof status === 'number' ? [[code, status] as const] : [],
+    ),
+  ),
+)
+
+/** The one status of a settled code. */
+export const statusOf = (code: SettledCode): number => statuses.get(code)!

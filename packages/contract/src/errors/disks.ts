@@ -1,0 +1,123 @@
+/** What a host keeps: disks, snapshots, images. */
+export const diskErrors = {
+  AuthenticationFailed: {
+    status: 403,
+    when: 'The address of a disk is not signed, or its time is over.',
+    remedy: 'Grant access again: az disk grant-access.',
+  },
+  AuthorizationPermissionMismatch: {
+    status: 403,
+    when: 'The address of a disk does not allow the operation.',
+    remedy: 'Grant access for writing to a disk made with createOption Upload.',
+  },
+  BlobNotFound: {
+    status: 400,
+    when: 'The file to be imported does not exist.',
+    remedy: 'Give its path as the host sees it.',
+  },
+  BootFileInvalid: {
+    when: 'The boot file of the image is no PE32+ image.',
+    remedy: 'Install a boot file for x86-64.',
+  },
+  DiskExists: {
+    status: 409,
+    when: 'A disk of this id exists with another specification.',
+    remedy: 'Delete it first.',
+  },
+  DiskNotFound: {
+    status: 404,
+    when: 'The host keeps no such disk.',
+    remedy: 'Name one that exists.',
+  },
+  DiskNotReady: {
+    status: 409,
+    when: 'The disk is not in a state in which this is possible.',
+    remedy: 'Wait until it is copied, or make one with createOption Upload.',
+  },
+  ImageBuildFailed: {
+    status: 500,
+    when: 'The reference image could not be built.',
+    remedy: 'See that the mirror can be reached and 3 GB are free, then build again.',
+  },
+  ImageNotFound: {
+    status: [400, 404],
+    when: 'There is no such image.',
+    remedy: 'Build or import it: `strongroom image build`.',
+  },
+  ImageNotQualified: {
+    status: [400, 409],
+    when: 'The image is not one that a confidential VM can boot; the details say why.',
+    remedy: 'Put right what the details say.',
+  },
+  InvalidHeaderValue: {
+    status: 400,
+    when: 'A header of a blob request has another form.',
+    remedy: 'Send what the message says.',
+  },
+  InvalidRange: {
+    status: 416,
+    when: 'The range lies outside the disk.',
+    remedy: 'Ask for a range within it.',
+  },
+  NoBootFile: {
+    when: 'The EFI system partition has no boot file.',
+    remedy: 'Install one.',
+  },
+  NoDiskContent: {
+    status: 409,
+    when: 'Compute is simulated, so that disks have no content.',
+    remedy: 'Use an installation that boots guests.',
+  },
+  NoDiskEncryption: {
+    when: 'The image cannot be encrypted as a confidential OS disk.',
+    remedy: 'Use it with VMGuestStateOnly, or mend it.',
+  },
+  NoEfiSystemPartition: {
+    when: 'The image has no EFI system partition.',
+    remedy: 'Make it for UEFI (generation 2).',
+  },
+  NoGuestState: {
+    status: 409,
+    when: 'The disk has no guest state.',
+    remedy: 'Leave getSecureVMGuestStateSAS out.',
+  },
+  NoImages: {
+    status: 409,
+    when: 'Compute is simulated, so that there are no images.',
+    remedy: 'Use an installation that boots guests.',
+  },
+  NoPartitionTable: {
+    when: 'The image has no GUID partition table.',
+    remedy: 'Make it for UEFI (generation 2).',
+  },
+  NoRootPartition: {
+    when: 'The image has no root partition.',
+    remedy: 'Give it one of type root-x86-64.',
+  },
+  NotADiskImage: {
+    status: 400,
+    when: 'What was uploaded or imported is no disk image.',
+    remedy: 'Convert it to a fixed VHD.',
+  },
+  NotSigned: {
+    when: 'The boot file has no Secure Boot signature.',
+    remedy: 'Sign it with sbsign.',
+  },
+  NotUnifiedKernelImage: {
+    when: 'The boot file is no unified kernel image.',
+    remedy: 'Build one with ukify.',
+  },
+  OsDiskTooSmall: {
+    status: 400,
+    when: 'The OS disk is smaller than its image.',
+    remedy: 'Ask for a larger one.',
+  },
+  SignerUnknown: {
+    when: 'The boot file is signed by no key of db.',
+    remedy: 'Put the signer’s certificate beside the image as FILE.db.pem.',
+  },
+  UnknownOperatingSystem: {
+    when: 'The boot file names no operating system.',
+    remedy: 'Give ukify --os-release.',
+  },
+} as const

@@ -1,0 +1,283 @@
+/** Why evidence is malformed or not genuine: the closer code in `details` of an InvalidParameter, and what `strongroom evidence` says. */
+export const evidenceErrors = {
+  AlgorithmNotAllowed: {
+    when: 'An algorithm is not one that is taken.',
+    remedy: 'Use one that the error names.',
+  },
+  BindingMismatch: {
+    when: 'The evidence does not bind what it is to bind.',
+    remedy: 'Send the exact bytes that it binds.',
+  },
+  CertificateExpired: {
+    when: 'A certificate has expired.',
+    remedy: 'Fetch the vendor’s newer one.',
+  },
+  CertificateNotForThisUse: {
+    when: 'A certificate is for another use.',
+    remedy: 'Send the right one.',
+  },
+  CertificateNotYetValid: {
+    when: 'A certificate is not valid yet.',
+    remedy: 'Set the clock.',
+  },
+  CertificateRevoked: {
+    when: 'The vendor revoked a certificate.',
+    remedy: 'Move the machine to other hardware.',
+  },
+  CertificateSignatureInvalid: {
+    when: 'A certificate is not signed by its issuer.',
+    remedy: 'Send the vendor’s certificates unchanged.',
+  },
+  CertificationDataNotSupported: {
+    when: 'The quote does not carry its certificate chain.',
+    remedy: 'Send a quote with certification data of type 5.',
+  },
+  ChipMismatch: {
+    when: 'Report and certificate are of different chips.',
+    remedy: 'Send the certificate of this chip.',
+  },
+  CollateralExpired: {
+    when: 'The collateral has expired.',
+    remedy: 'Refresh it.',
+  },
+  CollateralInvalid: {
+    when: 'The collateral has another form.',
+    remedy: 'Fetch it anew.',
+  },
+  CollateralMissing: {
+    when: 'There is no collateral for the platform.',
+    remedy: 'Make it available, or send it with the request.',
+  },
+  CollateralNotYetValid: {
+    when: 'The collateral is not valid yet.',
+    remedy: 'Set the clock.',
+  },
+  CollateralSignatureInvalid: {
+    when: 'The collateral is not signed by its key.',
+    remedy: 'Fetch it anew.',
+  },
+  CrlExpired: {
+    when: 'A revocation list has expired.',
+    remedy: 'Refresh the collateral.',
+  },
+  CrlIssuerMismatch: {
+    when: 'A revocation list is of another issuer.',
+    remedy: 'Send the right one.',
+  },
+  CrlNotYetValid: {
+    when: 'A revocation list is not valid yet.',
+    remedy: 'Set the clock.',
+  },
+  CrlSignatureInvalid: {
+    when: 'A revocation list is not signed by its issuer.',
+    remedy: 'Fetch it anew.',
+  },
+  Duplicate: {
+    when: 'Something occurs twice that may occur once.',
+    remedy: 'Send it once.',
+  },
+  EndorsementInvalid: {
+    when: 'An endorsement is not genuine.',
+    remedy: 'Fetch it anew.',
+  },
+  EventLogMismatch: {
+    when: 'The event log does not replay to the PCR values.',
+    remedy: 'Send the log of this boot.',
+  },
+  FmspcMismatch: {
+    when: 'The collateral is of another kind of platform.',
+    remedy: 'Fetch that of this platform.',
+  },
+  IdBlockSignatureInvalid: {
+    when: 'The ID block is not signed by its key.',
+    remedy: 'Sign it anew.',
+  },
+  InvalidEncoding: {
+    when: 'Text is not in the encoding that it claims.',
+    remedy: 'Send it in that encoding.',
+  },
+  InvalidValue: {
+    when: 'A value is outside what the specification allows.',
+    remedy: 'Send the evidence unchanged.',
+  },
+  IssuerMismatch: {
+    when: 'A certificate is not issued by the one above it.',
+    remedy: 'Send the chain in order.',
+  },
+  Missing: {
+    when: 'A part is absent that the specification requires.',
+    remedy: 'Send the evidence whole.',
+  },
+  NoTrustAnchors: {
+    when: 'There are no roots to verify under.',
+    remedy: 'Start the service with trust anchors.',
+  },
+  NonceMismatch: {
+    when: 'The nonce is another.',
+    remedy: 'Make the statement for the nonce that was given.',
+  },
+  NotCanonical: {
+    when: 'The same content could be written shorter or otherwise.',
+    remedy: 'Send it in its one form.',
+  },
+  PathTooLong: {
+    when: 'A chain is longer than its certificates allow.',
+    remedy: 'Send the vendor’s chain unchanged.',
+  },
+  PceIdMismatch: {
+    when: 'The collateral is of another provisioning enclave.',
+    remedy: 'Fetch that of this platform.',
+  },
+  PcrDigestMismatch: {
+    when: 'The PCR values do not hash to the digest of the quote.',
+    remedy: 'Send the values that were quoted.',
+  },
+  PcrSelectionMismatch: {
+    when: 'The quote covers other PCRs.',
+    remedy: 'Quote those that were asked for.',
+  },
+  ProductMismatch: {
+    when: 'Report and certificate are of different products.',
+    remedy: 'Send the certificate of this processor.',
+  },
+  QeIdentityMismatch: {
+    when: 'The quoting enclave is not the one that Intel describes.',
+    remedy: 'Update the platform software.',
+  },
+  QeReportDataMismatch: {
+    when: 'The quoting enclave’s report does not bind the key of the quote.',
+    remedy: 'Send the quote unchanged.',
+  },
+  QeReportSignatureInvalid: {
+    when: 'The quoting enclave’s report is not signed by its key.',
+    remedy: 'Send the quote unchanged.',
+  },
+  QeVendorMismatch: {
+    when: 'The quote is of another vendor’s quoting enclave.',
+    remedy: 'Use Intel’s.',
+  },
+  QuoteSignatureInvalid: {
+    when: 'The quote is not signed by its key.',
+    remedy: 'Send it unchanged.',
+  },
+  ReportMacInvalid: {
+    when: 'The TD report was not made on this processor.',
+    remedy: 'Make it anew.',
+  },
+  ReportSignatureInvalid: {
+    when: 'The report is not signed by its key.',
+    remedy: 'Send it unchanged.',
+  },
+  ReservedNotZero: {
+    when: 'A reserved field is not zero.',
+    remedy: 'Send the evidence unchanged.',
+  },
+  SigningKeyMismatch: {
+    when: 'The report is signed by another kind of key than its chain is for.',
+    remedy: 'Send the chain of that key.',
+  },
+  TcbMismatch: {
+    when: 'Report and certificate, or collateral, are of different security versions.',
+    remedy: 'Fetch the certificate for the report’s versions.',
+  },
+  TdxModuleMismatch: {
+    when: 'The TDX module is not one that Intel describes.',
+    remedy: 'Update it.',
+  },
+  TokenAudienceMismatch: {
+    when: 'The token is for another audience.',
+    remedy: 'Ask for one for this audience.',
+  },
+  TokenClaimMissing: {
+    when: 'The token lacks a claim.',
+    remedy: 'Send a token that has it.',
+  },
+  TokenExpired: {
+    when: 'The token has expired.',
+    remedy: 'Ask for a new one.',
+  },
+  TokenIssuerMismatch: {
+    when: 'The token is of another issuer.',
+    remedy: 'Send a token of the expected issuer.',
+  },
+  TokenKeyNotAllowed: {
+    when: 'The token’s key may not sign tokens.',
+    remedy: 'Use a key that may.',
+  },
+  TokenKeyUnknown: {
+    when: 'The token’s key is not one of its issuer.',
+    remedy: 'Send a token of the issuer.',
+  },
+  TokenNotYetValid: {
+    when: 'The token is not valid yet.',
+    remedy: 'Set the clock.',
+  },
+  TokenOfAnotherKind: {
+    when: 'The token is of another kind.',
+    remedy: 'Send an attestation token.',
+  },
+  TokenSignatureInvalid: {
+    when: 'The token is not signed by its key.',
+    remedy: 'Send it unchanged.',
+  },
+  TooDeep: {
+    when: 'The structure nests deeper than any genuine one.',
+    remedy: 'Send genuine evidence.',
+  },
+  TooLarge: {
+    when: 'The structure is larger than any genuine one.',
+    remedy: 'Send genuine evidence.',
+  },
+  TpmKeyNotAllowed: {
+    when: 'The TPM key may sign what the TPM did not make.',
+    remedy: 'Use a restricted signing key.',
+  },
+  TpmMagicInvalid: {
+    when: 'The TPM’s statement was not made by a TPM.',
+    remedy: 'Send it unchanged.',
+  },
+  TpmSignatureInvalid: {
+    when: 'The TPM’s statement is not signed by its key.',
+    remedy: 'Send it unchanged.',
+  },
+  TpmTypeMismatch: {
+    when: 'The TPM’s statement is of another type.',
+    remedy: 'Send the type that was asked for.',
+  },
+  TrailingBytes: {
+    when: 'Bytes follow the end of the structure.',
+    remedy: 'Send the evidence unchanged.',
+  },
+  Truncated: {
+    when: 'Fewer bytes than the structure needs.',
+    remedy: 'Send the evidence whole.',
+  },
+  UnknownCriticalExtension: {
+    when: 'A certificate has a critical extension that this reader does not know.',
+    remedy: 'Use a newer Strongroom.',
+  },
+  UnknownType: {
+    when: 'A type, algorithm, product or value is one that this reader does not know.',
+    remedy: 'Use a newer Strongroom.',
+  },
+  UnknownVersion: {
+    when: 'A version is one that this reader does not know.',
+    remedy: 'Use a newer Strongroom.',
+  },
+  UntrustedRoot: {
+    when: 'The chain ends at a root that this installation does not pin.',
+    remedy: 'Send evidence of AMD, Intel, or the installation’s own silicon.',
+  },
+  VolumeMismatch: {
+    when: 'PCR 15 is of another volume.',
+    remedy: 'Boot the VM’s own disk.',
+  },
+  WrongLength: {
+    when: 'A length is one that the format does not allow.',
+    remedy: 'Send the evidence unchanged.',
+  },
+  WrongMagic: {
+    when: 'A magic number or tag is another.',
+    remedy: 'Send evidence of the kind that was asked for.',
+  },
+} as const

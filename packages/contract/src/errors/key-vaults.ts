@@ -1,0 +1,98 @@
+/** The management of vaults and managed HSMs, disk-encryption sets and attestation providers. */
+export const keyVaultErrors = {
+  DeletedManagedHsmNotFound: {
+    status: 404,
+    when: 'There is no such deleted managed HSM.',
+    remedy: 'List the deleted ones.',
+  },
+  DeletedVaultNotFound: {
+    status: 404,
+    when: 'There is no such deleted vault.',
+    remedy: 'List the deleted ones.',
+  },
+  DiskEncryptionSetRotationFailed: {
+    status: 409,
+    when: 'Some guest states were not put under the new key; the details say which.',
+    remedy: 'Mend what the details say, then set the same key again.',
+  },
+  DiskEncryptionSetWithoutIdentity: {
+    status: 409,
+    when: 'The disk-encryption set has no identity to read its key with.',
+    remedy: 'Give it one: az disk-encryption-set identity assign.',
+  },
+  InsufficientPermissions: {
+    status: 403,
+    when: 'The caller may not change the permission model of the vault.',
+    remedy: 'Ask an owner of the vault.',
+  },
+  KeyVaultAccessForbidden: {
+    status: 403,
+    when: 'The disk-encryption set may not use its key.',
+    remedy: 'Give its identity get, wrapKey and unwrapKey at the key.',
+  },
+  KeyVaultAndDiskEncryptionSetInDifferentRegions: {
+    status: 400,
+    when: 'Vault and disk-encryption set are in different regions.',
+    remedy: 'Use a vault of the region of the set.',
+  },
+  KeyVaultKeyExpired: {
+    status: 409,
+    when: 'The key of the disk-encryption set has expired.',
+    remedy: 'Give it a later expiry, or rotate the set to another key.',
+  },
+  KeyVaultKeyNotEnabled: {
+    status: 409,
+    when: 'The key of the disk-encryption set is disabled.',
+    remedy: 'Enable it.',
+  },
+  KeyVaultKeyNotExportable: {
+    status: 409,
+    when: 'The key of the disk-encryption set cannot be released.',
+    remedy: 'Make one with --exportable true and a release policy.',
+  },
+  KeyVaultKeyNotFound: {
+    status: 409,
+    when: 'The key of the disk-encryption set is not there.',
+    remedy: 'Recover it: az keyvault key recover.',
+  },
+  KeyVaultKeyNotYetValid: {
+    status: 409,
+    when: 'The key of the disk-encryption set is not valid yet.',
+    remedy: 'Wait, or give it an earlier activation date.',
+  },
+  KeyVaultKeyOperationNotPermitted: {
+    status: 409,
+    when: 'The key of the disk-encryption set may not wrap or unwrap.',
+    remedy: 'Make one with wrapKey and unwrapKey.',
+  },
+  KeyVaultKeyReleasePolicyNotSatisfiable: {
+    status: 409,
+    when: 'No boot can meet the release policy of the key.',
+    remedy: 'Make a key with --default-cvm-policy.',
+  },
+  KeyVaultKeyTypeNotSupported: {
+    status: 409,
+    when: 'The key of the disk-encryption set is no RSA key held by an HSM.',
+    remedy: 'Make one with --kty RSA-HSM.',
+  },
+  KeyVaultNotFound: {
+    status: [400, 409],
+    when: 'There is no such vault or managed HSM.',
+    remedy: 'Make it, or recover it if it was deleted.',
+  },
+  KeyVaultPurgeProtectionNotEnabled: {
+    status: 400,
+    when: 'The vault of a disk-encryption set has no purge protection.',
+    remedy: 'Enable it: az keyvault update --enable-purge-protection true.',
+  },
+  KeyVaultSkuNotSupported: {
+    status: 400,
+    when: 'The vault of a disk-encryption set is not premium.',
+    remedy: 'Use a premium vault.',
+  },
+  NotOffered: {
+    status: 400,
+    when: 'An attestation provider has a property that is not offered.',
+    remedy: 'Leave the property out.',
+  },
+} as const

@@ -1,0 +1,153 @@
+/** Any service may answer these; `packages/platform` makes them. */
+export const serverErrors = {
+  AuthenticationFailed: {
+    status: 401,
+    when: 'The Authorization header is missing.',
+    remedy: 'Send Authorization: Bearer with an access token for this service.',
+  },
+  AuthenticationFailedInvalidHeader: {
+    status: 401,
+    when: 'The Authorization header is not a bearer token.',
+    remedy: 'Send Authorization: Bearer with an access token for this service.',
+  },
+  BadRequest: {
+    status: 400,
+    when: 'The web server cannot read the request.',
+    remedy: 'Send a well-formed HTTP request.',
+  },
+  Canceled: {
+    status: 409,
+    when: 'The operation was cancelled.',
+    remedy: 'Repeat the request if it is still wanted.',
+  },
+  CrossSiteRequest: {
+    status: 403,
+    when: 'A page of another site sent the request.',
+    remedy: 'Use the portal, or call the service by its own name.',
+  },
+  ExpiredAuthenticationToken: {
+    status: 401,
+    when: 'The access token has expired.',
+    remedy: 'Sign in again.',
+  },
+  Failed: {
+    status: 409,
+    when: 'The operation failed without saying why.',
+    remedy: 'See the log of the server.',
+  },
+  InternalError: {
+    status: 500,
+    when: 'The server failed in a way that it does not know. The request id is in the log.',
+    remedy: 'Report it with the request id and server.log.',
+  },
+  InvalidAuthenticationToken: {
+    status: 401,
+    when: 'The access token is malformed, is not signed by this installation, or names no principal.',
+    remedy: 'Sign in again.',
+  },
+  InvalidAuthenticationTokenAudience: {
+    status: 401,
+    when: 'The access token is for another service.',
+    remedy: 'Ask for a token for the audience that WWW-Authenticate names.',
+  },
+  InvalidAuthenticationTokenTenant: {
+    status: 401,
+    when: 'The access token is of another tenant.',
+    remedy: 'Sign in at the tenant of this installation.',
+  },
+  InvalidRequestContent: {
+    status: 400,
+    when: 'The body is not JSON, or not of the form that the operation takes.',
+    remedy: 'Send what the error’s expected says.',
+  },
+  MethodNotAllowed: {
+    status: 405,
+    when: 'The local listener was asked by another method than GET or HEAD.',
+    remedy: 'Use GET.',
+  },
+  NotForwarded: {
+    status: 404,
+    when: 'The portal’s forwarding was asked for a service that it does not lead to.',
+    remedy: 'Ask the service by its own name.',
+  },
+  NotFound: {
+    status: 404,
+    when: 'Nothing answers at this path.',
+    remedy: 'Check the path and the method.',
+  },
+  OperationCanceled: {
+    status: 409,
+    when: 'The operation was cancelled.',
+    remedy: 'Repeat the request if it is still wanted.',
+  },
+  OperationInterrupted: {
+    status: 503,
+    when: 'The server stopped while the request waited for an operation. The operation goes on when it is started again.',
+    remedy: 'Start the server, then ask for the operation.',
+  },
+  OperationNotFound: {
+    status: 404,
+    when: 'There is no operation of this id.',
+    remedy: 'Use the address that the request was answered with.',
+  },
+  OperationStepUnknown: {
+    status: 500,
+    when: 'An operation that another version began has a step that this version lacks.',
+    remedy: 'Repeat the request.',
+  },
+  PeerAnswerInvalid: {
+    status: 502,
+    when: 'Another service answered with something other than JSON.',
+    remedy: 'See the log of that service.',
+  },
+  PeerFailed: {
+    status: 502,
+    when: 'Another service failed without saying why.',
+    remedy: 'See the log of that service.',
+  },
+  PeerNotAllowed: {
+    status: 500,
+    when: 'A service was asked to call an address outside the installation for something other than tokens and keys.',
+    remedy: 'Report it: it is a defect.',
+  },
+  PeerTimeout: {
+    status: 504,
+    when: 'Another service did not answer in time.',
+    remedy: 'Repeat the request.',
+  },
+  PeerUnreachable: {
+    status: 503,
+    when: 'Another service cannot be reached.',
+    remedy: 'See that the server runs, then repeat the request.',
+  },
+  RequestEntityTooLarge: {
+    status: 413,
+    when: 'The body is longer than the operation takes.',
+    remedy: 'Send a shorter body.',
+  },
+  RowAltered: {
+    status: 500,
+    when: 'A row of the database was changed by something other than this server.',
+    remedy: 'Restore the database from a backup, and find out who wrote to it.',
+  },
+  ServerBusy: {
+    status: 503,
+    when: 'Other requests kept changing the same resources.',
+    remedy: 'Repeat the request.',
+  },
+  StorageFull: {
+    status: 507,
+    when: 'The disk with the state directory is full.',
+    remedy: 'Free space on that disk, then repeat the request.',
+  },
+  UnknownHost: {
+    status: 421,
+    when: 'No service of the installation has the host name of the request.',
+    remedy: 'Check the host name in the URL.',
+  },
+  UnsupportedMediaType: {
+    status: 415,
+    when: 'The content type is not one that the operation takes.',
+    remedy: 'Send application/json.',
+  },
+} as const

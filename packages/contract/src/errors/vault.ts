@@ -1,0 +1,277 @@
+/** Keys, secrets, release and the operations log of vaults and managed HSMs. */
+export const vaultErrors = {
+  AccessDenied: {
+    when: 'The caller lacks a permission of the vault’s access policies.',
+    remedy: 'Add it: az keyvault set-policy.',
+  },
+  AccountNameInvalid: {
+    when: 'The name of a vault or managed HSM has characters or a length that is not allowed.',
+    remedy: 'Use another name.',
+  },
+  AlreadyExists: {
+    when: 'The name of a vault or managed HSM is taken, or was until it was deleted.',
+    remedy: 'Use another name.',
+  },
+  AuthorityUnavailable: {
+    status: 503,
+    when: 'The signing keys of an attestation provider cannot be fetched.',
+    remedy: 'See that it can be reached, then repeat the request.',
+  },
+  BadParameter: {
+    status: 400,
+    when: 'The content of the request is wrong.',
+    remedy: 'Correct what the error names.',
+  },
+  CertificateContactsNotFound: {
+    status: 404,
+    when: 'Certificate contacts were asked for; vaults of this installation have no certificates.',
+    remedy: 'Keep the private key as a key and the certificate as a secret.',
+  },
+  Conflict: {
+    status: 409,
+    when: 'The object exists, or is in a state in which the request cannot be met.',
+    remedy: 'Do what the error’s remedy says.',
+  },
+  ConflictError: {
+    status: 409,
+    when: 'A deleted vault has the name.',
+    remedy: 'Recover or purge it.',
+  },
+  DeletedVaultNotFound: {
+    status: 404,
+    when: 'There is no such deleted vault.',
+    remedy: 'List the deleted ones.',
+  },
+  Forbidden: {
+    status: 403,
+    when: 'The caller, its address, or the state of the object does not allow the operation; `innererror.code` says which.',
+    remedy: 'Do what the error’s remedy says.',
+  },
+  ForbiddenByConnection: {
+    when: 'The vault is closed to public networks.',
+    remedy: 'Change the network rules of the vault.',
+  },
+  ForbiddenByFirewall: {
+    when: 'The address of the caller is not in the network rules of the vault.',
+    remedy: 'Change the network rules, or call from an address in them.',
+  },
+  ForbiddenByPolicy: {
+    when: 'Purge protection keeps the object.',
+    remedy: 'Recover it, or wait until its retention ends.',
+  },
+  ForbiddenByRbac: {
+    when: 'The caller has no role that allows the operation at this scope.',
+    remedy: 'Ask an owner of the vault for a role.',
+  },
+  GuestStateGenerationTooOld: {
+    status: 409,
+    when: 'The guest state is older than one that this key has protected: it was rolled back.',
+    remedy: 'Boot with the newest guest state.',
+  },
+  KeyDisabled: {
+    when: 'The key is disabled.',
+    remedy: 'Enable it, or use another.',
+  },
+  KeyExpired: {
+    when: 'The key has expired.',
+    remedy: 'Use another, or change its attributes.',
+  },
+  KeyExportNotSupported: {
+    status: 400,
+    when: 'The key is in a token, which it does not leave.',
+    remedy: 'Back the token up by its maker’s means.',
+  },
+  KeyImportNotSupported: {
+    status: 400,
+    when: 'The vault keeps its keys in a token that takes no key in the clear.',
+    remedy: 'Create the key, or wrap it to a key exchange key.',
+  },
+  KeyLimitReached: {
+    when: 'A managed HSM holds as many keys as it may.',
+    remedy: 'Purge keys that are not needed, or use another one.',
+  },
+  KeyMaterialUnreadable: {
+    status: 500,
+    when: 'The stored key, its release policy or the master key was changed.',
+    remedy: 'Restore the state directory and the master key from the same backup.',
+  },
+  KeyNotExportable: {
+    status: 400,
+    when: 'The key may not be released, or the token lets no key of its kind out.',
+    remedy: 'Make one with attributes.exportable and a release policy.',
+  },
+  KeyNotFound: {
+    status: 404,
+    when: 'There is no such key.',
+    remedy: 'Check its name and version, or recover it.',
+  },
+  KeyNotInToken: {
+    status: 500,
+    when: 'The key is not in the token.',
+    remedy: 'Restore the token from its backup, or put the right token back.',
+  },
+  KeyNotYetValid: {
+    when: 'The key is not valid yet.',
+    remedy: 'Use another, or change its attributes.',
+  },
+  KeyOperationForbidden: {
+    when: 'The key’s key_ops leave the operation out.',
+    remedy: 'Use another key, or update its key_ops.',
+  },
+  KeyOperationNotSupported: {
+    status: 400,
+    when: 'The token does not do the algorithm.',
+    remedy: 'Use another algorithm or token.',
+  },
+  KeyReleaseDenied: {
+    when: 'A claim of the attestation token does not meet the release policy.',
+    remedy: 'Compare the token’s claims with the policy.',
+  },
+  KeystoreChanged: {
+    status: 500,
+    when: 'The keys of the vault are not in the keystore that is configured.',
+    remedy: 'Name the keystore that they were made in.',
+  },
+  KeystoreConfigurationInvalid: {
+    status: 500,
+    when: 'The configuration of the keystore is not valid.',
+    remedy: 'See docs/keystores.md.',
+  },
+  LogCut: {
+    when: 'The operations log is shorter than it was.',
+    remedy: 'Find out who wrote to the store of the vault.',
+  },
+  LogForked: {
+    when: 'The operations log is another one than it was.',
+    remedy: 'Find out who wrote to the store of the vault.',
+  },
+  MethodNotAllowed: {
+    status: 405,
+    when: 'A vault with purge protection was to be purged.',
+    remedy: 'Recover it, or wait.',
+  },
+  NotFound: {
+    status: 404,
+    when: 'Nothing answers at this path; a managed HSM has keys only.',
+    remedy: 'Use a vault for secrets.',
+  },
+  NotOffered: {
+    status: 501,
+    when: 'Certificates and storage accounts are not offered.',
+    remedy: 'Keep the private key as a key and the certificate as a secret.',
+  },
+  ObjectIsDeletedButRecoverable: {
+    when: 'The name belongs to a deleted object.',
+    remedy: 'Recover or purge it first.',
+  },
+  OperationLogAltered: {
+    status: 503,
+    when: 'The operations log was altered outside the service, so that operations are refused.',
+    remedy: 'Find out who wrote to the store, and put back the last state.',
+  },
+  OperationLogUnavailable: {
+    status: 503,
+    when: 'The operations log cannot be written, so that operations are refused.',
+    remedy: 'See that the store is writable and has space.',
+  },
+  Pkcs11BindingMissing: {
+    status: 500,
+    when: 'The binding to PKCS#11 was not built.',
+    remedy: 'Install g++, make and python3, then run npm rebuild pkcs11js.',
+  },
+  Pkcs11ModuleMissing: {
+    status: 500,
+    when: 'The PKCS#11 module is not there.',
+    remedy: 'Install it, or correct the keystore’s configuration.',
+  },
+  Pkcs11ModuleUnusable: {
+    status: 500,
+    when: 'The PKCS#11 module does not start.',
+    remedy: 'Try it with pkcs11-tool, and read its own log.',
+  },
+  RootMismatch: {
+    when: 'The head of the operations log is not the one that was signed last.',
+    remedy: 'Find out who wrote to the store of the vault.',
+  },
+  SecretDisabled: {
+    when: 'The secret is disabled.',
+    remedy: 'Enable it, or use another.',
+  },
+  SecretExpired: {
+    when: 'The secret has expired.',
+    remedy: 'Use another, or change its attributes.',
+  },
+  SecretNotFound: {
+    status: 404,
+    when: 'There is no such secret.',
+    remedy: 'Check its name and version, or recover it.',
+  },
+  SecretNotYetValid: {
+    when: 'The secret is not valid yet.',
+    remedy: 'Use another, or change its attributes.',
+  },
+  SecretUnreadable: {
+    status: 500,
+    when: 'The stored secret or the master key was changed.',
+    remedy: 'Restore the state directory and the master key from the same backup.',
+  },
+  Throttled: {
+    status: 429,
+    when: 'The vault was asked too often.',
+    remedy: 'Wait as long as Retry-After says.',
+  },
+  TileNotFound: {
+    status: 404,
+    when: 'The operations log has no such tile.',
+    remedy: 'Read the checkpoint, and ask for tiles of its size.',
+  },
+  TokenChanged: {
+    status: 503,
+    when: 'The token is another one than the keys were made in.',
+    remedy: 'Put the token back that has the keys.',
+  },
+  TokenMissing: {
+    status: 503,
+    when: 'The token is not there.',
+    remedy: 'Put it in, or correct the keystore’s configuration.',
+  },
+  TokenPinLocked: {
+    status: 500,
+    when: 'The PIN of the token is locked.',
+    remedy: 'Unlock it by the maker’s means.',
+  },
+  TokenPinMissing: {
+    status: 500,
+    when: 'Nobody gives the PIN of the token.',
+    remedy: 'Put it into a file of mode 0600 and name the file.',
+  },
+  TokenPinWrong: {
+    status: 500,
+    when: 'The PIN of the token is wrong.',
+    remedy: 'Correct the file with the PIN.',
+  },
+  TokenUnavailable: {
+    status: 503,
+    when: 'The token does not answer.',
+    remedy: 'Put it back, then repeat the request.',
+  },
+  VaultAlreadyExists: {
+    status: 409,
+    when: 'The name of the vault is taken.',
+    remedy: 'Use another name.',
+  },
+  VaultNameNotValid: {
+    status: 400,
+    when: 'The name of the vault has characters or a length that is not allowed.',
+    remedy: 'Use another name.',
+  },
+  VaultNotFound: {
+    status: 404,
+    when: 'There is no such vault.',
+    remedy: 'Check its name, or recover it if it was deleted.',
+  },
+  VaultRequestTypeLimitReached: {
+    when: 'One kind of request was made too often.',
+    remedy: 'Wait as long as Retry-After says.',
+  },
+} as const
