@@ -32,12 +32,10 @@ describe.skipIf(!chromiumIsInstalled)('keys in the portal', { timeout: 300_000 }
     const name = (await page.getByRole('heading', { level: 1 }).textContent()) ?? ''
     const path = `${await portal.subscription()}/resourceGroups/strongroom/providers/Microsoft.Compute/virtualMachines/${name}`
     own = await portal.asOwner<Vm>('GET', managementHost, `${path}?api-version=2024-11-01`)
-    // Where no guest runs, a boot is attested once somebody asks for its evidence.
-    for (const { id } of [own, other])
-      await portal.asOwner('POST', managementHost, `${id}/retrieveBootEvidence?api-version=2024-11-01`)
+    for (const { id } of [own, other]) await portal.bootEvidence(id)
     await page.goto(`${portal.origin}/keys`)
     vault = (await page.getByRole('link', { name: /^keys-/ }).textContent()) ?? ''
-  }, 300_000)
+  }, 600_000)
   afterAll(async () => await portal?.close())
 
   const policy = (): Locator => page.getByRole('textbox', { name: 'Text of the policy' })

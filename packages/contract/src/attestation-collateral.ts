@@ -28,6 +28,8 @@ export const collateralPaths = {
   },
   /** JSON text; the issuer's chain is in the header `TCB-Info-Issuer-Chain`. `fmspc`: 12 lower-case hexadecimal digits. */
   tdxTcbInfo: (fmspc: string): string => `/tdx/certification/v4/tcb?fmspc=${fmspc}`,
+  /** Of the vendor's next set, which does not count yet. */
+  tdxEarlyTcbInfo: (fmspc: string): string => `/tdx/certification/v4/tcb?fmspc=${fmspc}&update=early`,
   /** JSON text; chain in `SGX-Enclave-Identity-Issuer-Chain`. */
   tdxQeIdentity: '/tdx/certification/v4/qe/identity',
   /** DER; chain in `SGX-PCK-CRL-Issuer-Chain`. */
@@ -48,7 +50,7 @@ export const collateralChainHeaders = {
  * What the attestation service keeps of the vendors' collateral, at every provider's host. Bearer token with audience
  * `attestationAudience`; the owner alone.
  *
- * GET  /collateral          → CollateralStatus
+ * GET  /collateral          → CollateralStatus    asks for the early TCB infos of the platforms at hand as well
  * GET  /collateral/bundle?source=vendors|installation   → CollateralBundle    what is kept of one source (vendors) and current
  * POST /collateral/bundle   CollateralBundle → CollateralImport   all of it or nothing: 400 CollateralRefused lists every item that failed
  */

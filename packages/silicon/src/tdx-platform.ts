@@ -31,4 +31,6 @@ export interface TdxPlatform {
   quote(tdReport: Uint8Array): Promise<Uint8Array>
   /** Raw texts, chains and lists as Intel's service gives them, kept fresh. */
   collateral(): Promise<TdxCollateral>
+  /** TCB info of the vendor's next set, which does not count yet: signed text, its chain is the other's. */
+  earlyTcbInfo(): Promise<string>
 }

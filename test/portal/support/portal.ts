@@ -79,6 +79,20 @@ export class PortalTest {
     return (text === '' ? undefined : JSON.parse(text)) as Body
   }
 
+  /**
+   * Evidence of a machine's boot. Where no guest runs, a boot is attested once somebody asks for it; a busy machine needs more than one
+   * request's time for that.
+   */
+  async bootEvidence<Evidence>(id: string): Promise<Evidence> {
+    for (let left = 5; ; left -= 1) {
+      try {
+        return await this.asOwner<Evidence>('POST', managementHost, `${id}/retrieveBootEvidence?api-version=2024-11-01`)
+      } catch (error) {
+        if (left === 0 || !String(error).includes('PeerTimeout')) throw error
+      }
+    }
+  }
+
   /** `/subscriptions/{id}` */
   async subscription(): Promise<string> {
     const path = '/subscriptions?api-version=2022-12-01'

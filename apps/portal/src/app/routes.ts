@@ -33,6 +33,16 @@ const pages: readonly Page[] = [
   page('/keys', 'Keys', async () => (await import('../keys/keys-page.tsx')).KeysPage),
   page('/keys/:vault', 'Vault', async () => (await import('../keys/vault-page.tsx')).VaultPage),
   page('/keys/:vault/:key', 'Key', async () => (await import('../keys/key-page.tsx')).KeyPage),
+  page(
+    '/attestation',
+    'Attestation',
+    async () => (await import('../attestation/attestation-page.tsx')).AttestationPage,
+  ),
+  page(
+    '/attestation/:host',
+    'Attestation provider',
+    async () => (await import('../attestation/provider-page.tsx')).ProviderPage,
+  ),
   page('/trust', 'Trust', async () => (await import('../trust/trust-list-page.tsx')).TrustListPage),
   page('/inspector', 'Inspector', async () => (await import('../inspector/inspector-page.tsx')).InspectorPage, {
     open: true,
@@ -54,6 +64,7 @@ export const places: readonly { address: string; name: string }[] = [
   { address: '/costs', name: 'Costs and quotas' },
   { address: '/access', name: 'Access' },
   { address: '/keys', name: 'Keys' },
+  { address: '/attestation', name: 'Attestation' },
   { address: '/trust', name: 'Trust' },
   { address: '/inspector', name: 'Inspector' },
 ]

@@ -34,6 +34,13 @@ export class CollateralService {
     return collateral
   }
 
+  /** TCB info of the next set: a microcode more is wanted of the platform, which is out of date then. Signed as it is asked for. */
+  async earlyTcbInfo(): Promise<string> {
+    const issued = new Date(Math.floor(this.#clock.now().getTime() / 1000) * 1000)
+    const dates = { issueDate: second(issued), nextUpdate: second(new Date(issued.getTime() + lifeMs)) }
+    return await this.#sign('tcbInfo', tcbInfo(dates, { early: true }))
+  }
+
   async #make(issued: Date): Promise<TdxCollateral> {
     const nextUpdate = new Date(issued.getTime() + lifeMs)
     const dates = { issueDate: second(issued), nextUpdate: second(nextUpdate) }
@@ -65,12 +72,15 @@ interface Dates {
   nextUpdate: string
 }
 
+const earlyDate = '2025-05-14T00:00:00Z'
 const currentDate = '2024-11-13T00:00:00Z'
 const oldDate = '2024-03-13T00:00:00Z'
 
-/** TCB info version 3: the platform as it is, and one level below it that is out of date. */
-function tcbInfo(dates: Dates): unknown {
-  const components = (svns: readonly number[]): { svn: number }[] => svns.map((svn) => ({ svn }))
+/** TCB info version 3 (the early set has one level above): the platform as it is, and one level below it that is out of date. */
+function tcbInfo(dates: Dates, { early = false } = {}): unknown {
+  const components = (svns: readonly number[]): object[] =>
+    svns.map((svn, index) => (index === 0 ? { svn, category: 'BIOS', type: 'Early Microcode Update' } : { svn }))
+  const raised = platformTcb.componentSvns.map((svn, index) => (index === 0 ? svn + 1 : svn))
   const lowered = platformTcb.componentSvns.map((svn) => Math.max(0, svn - 1))
   const [moduleSvn = 0, moduleVersion = 0] = platformTcb.teeTcbSvn
   const module = { mrsigner: '0'.repeat(96), attributes: '0'.repeat(16), attributesMask: 'F'.repeat(16) }
@@ -89,7 +99,7 @@ function tcbInfo(dates: Dates): unknown {
     fmspc: toHex(platformTcb.fmspc).toUpperCase(),
     pceId: toHex(platformTcb.pceId),
     tcbType: 0,
-    tcbEvaluationDataNumber: platformTcb.tcbEvaluationDataNumber,
+    tcbEvaluationDataNumber: platformTcb.tcbEvaluationDataNumber + (early ? 1 : 0),
     tdxModule: module,
     tdxModuleIdentities: [
       {
@@ -107,7 +117,8 @@ function tcbInfo(dates: Dates): unknown {
       },
     ],
     tcbLevels: [
-      level(platformTcb.componentSvns, currentDate, 'UpToDate'),
+      ...(early ? [level(raised, earlyDate, 'UpToDate')] : []),
+      level(platformTcb.componentSvns, currentDate, early ? 'OutOfDate' : 'UpToDate'),
       level(lowered, oldDate, 'OutOfDate', ['SIMULATED-SA-00001']),
     ],
   }

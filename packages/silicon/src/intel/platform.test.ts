@@ -11,6 +11,7 @@ import {
   VerificationError,
   verifyTdx,
 } from '@strongroom/evidence'
+import { tdxShortfall } from '@strongroom/evidence/advisories'
 import { mrtd } from '@strongroom/evidence/expected'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { KeyStore } from '../pki/keys.ts'
@@ -67,6 +68,41 @@ describe('the simulated Intel platform', () => {
     expect(sameTd(verified.body, parseTdReport(tdReport).body)).toBe(true)
     const expected = toHex(await mrtd({ firmware }))
     expect(appraiseTdx(verified, { mrTds: [expected], reportData, mrConfigId: '00'.repeat(48) })).toEqual([])
+  })
+
+  it('is at the best level now, and a microcode behind at the next set, which says what to update', async () => {
+    const { quote, collateral } = await quoted()
+    const { pck, body } = await verifyTdx({ quote: parseTdxQuote(quote), collateral, anchors, at: time })
+    const against = (tcbInfo: string): ReturnType<typeof tdxShortfall> =>
+      tdxShortfall({ tcbInfo, pck, teeTcbSvn: body.teeTcbSvn })
+    expect(against(collateral.tcbInfo)).toMatchObject({ status: 'UpToDate', tcbEvaluationDataNumber: 18, lacks: [] })
+    expect(against(await platform.earlyTcbInfo())).toMatchObject({
+      status: 'OutOfDate',
+      tcbEvaluationDataNumber: 19,
+      lacks: [
+        {
+          component: 'SGX component 1 (Early Microcode Update)',
+          found: 3,
+          wanted: 4,
+          update: expect.stringContaining('BIOS'),
+        },
+      ],
+    })
+    // The module, Intel's enclave and other components are told apart.
+    const lower = { ...pck, pceSvn: 12, componentSvns: pck.componentSvns.map((svn) => Math.max(0, svn - 1)) }
+    const tee = Uint8Array.from(body.teeTcbSvn)
+    tee[0]! -= 1
+    tee[2]! -= 1
+    const { lacks, status } = tdxShortfall({ tcbInfo: collateral.tcbInfo, pck: lower, teeTcbSvn: tee })
+    expect(status).toBe('NoMatchingLevel')
+    expect(lacks.map(({ component }) => component)).toEqual([
+      ...[1, 2, 3, 4, 5, 6, 8].map((index) =>
+        index === 1 ? 'SGX component 1 (Early Microcode Update)' : `SGX component ${index}`,
+      ),
+      'TDX component 3',
+      'provisioning certification enclave',
+      'TDX module TDX_01',
+    ])
   })
 
   it('keeps its root over a restart, and evidence made before verifies after', async () => {

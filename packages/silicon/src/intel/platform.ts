@@ -30,6 +30,7 @@ export async function createIntelPlatform(o: { keys: KeyStore; clock: Clock }): 
     launch: (parameters) => module.launch(parameters),
     quote: async (tdReport) => enclave.quote(await module.verify(tdReport)),
     collateral: () => service.collateral(),
+    earlyTcbInfo: () => service.earlyTcbInfo(),
   }
 }
 

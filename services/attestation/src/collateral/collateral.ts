@@ -97,6 +97,7 @@ export class Collateral {
     const now = this.#clock.now()
     const status: CollateralStatus = { sources: [], items: [] }
     for (const cache of this.#all()) {
+      await askForEarly(cache)
       const { name, endpoints } = cache.source
       status.sources.push({ name, endpoints })
       for (const { path, item } of await cache.list()) {
@@ -119,7 +120,7 @@ export class Collateral {
   async tcbInfos(): Promise<string[]> {
     const now = this.#clock.now()
     const lists = await Promise.all(this.#all().map(async (cache) => await cache.list(collateralPaths.tdxTcbInfo(''))))
-    return lists.flat().flatMap(({ item }) => (item.expiresAt > now ? [textOf(item.body)] : []))
+    return lists.flat().flatMap(({ path, item }) => (!isEarly(path) && item.expiresAt > now ? [textOf(item.body)] : []))
   }
 
   /**
@@ -180,4 +181,12 @@ export class Collateral {
 
 function judgeUnder(anchors: TrustAnchors): Judge {
   return async (item, o) => await verifyItem(item, { ...o, anchors })
+}
+
+const isEarly = (path: string): boolean => path.endsWith('&update=early')
+
+/** The vendor's next set of each platform that is known. Nothing is judged by it, so that it may be absent. */
+async function askForEarly(cache: CollateralCache): Promise<void> {
+  for (const { path } of await cache.list(collateralPaths.tdxTcbInfo('')))
+    if (!isEarly(path)) await cache.get(`${path}&update=early`).catch(() => undefined)
 }

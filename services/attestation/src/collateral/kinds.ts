@@ -53,6 +53,10 @@ const kinds: readonly [RegExp, CollateralKind][] = [
     { vendor: 'intel', name: 'TDX TCB info', ...json('tcbInfo'), pathOf: tcbInfoPath },
   ],
   [
+    /^\/tdx\/certification\/v4\/tcb\?fmspc=[0-9a-f]{12}&update=early$/,
+    { vendor: 'intel', name: 'TDX TCB info, early', ...json('tcbInfo'), pathOf: earlyTcbInfoPath },
+  ],
+  [
     /^\/tdx\/certification\/v4\/qe\/identity$/,
     { vendor: 'intel', name: 'TDX QE identity', ...json('enclaveIdentity') },
   ],
@@ -100,9 +104,15 @@ function vcekPath(body: Uint8Array): string {
 }
 
 function tcbInfoPath(body: Uint8Array): string {
-  const { tcbInfo } = JSON.parse(textOf(body)) as { tcbInfo?: { fmspc?: unknown } }
-  return collateralPaths.tdxTcbInfo(String(tcbInfo?.fmspc).toLowerCase())
+  return collateralPaths.tdxTcbInfo(fmspcIn(body))
 }
+
+/** The text does not say which set it is of: its place does. */
+function earlyTcbInfoPath(body: Uint8Array): string {
+  return collateralPaths.tdxEarlyTcbInfo(fmspcIn(body))
+}
+
+const fmspcIn = (body: Uint8Array): string => String(jsonMember(body, 'tcbInfo', 'fmspc')).toLowerCase()
 
 function pckCrlPath(body: Uint8Array): string {
   const { commonName = '' } = parseCrl(body).issuer

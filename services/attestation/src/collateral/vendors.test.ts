@@ -97,6 +97,24 @@ describe.skipIf(!firmwareIsThere)('collateral', () => {
       )
     })
 
+    it('has its next set kept beside the one that counts, where it has one; nothing is judged by it', async () => {
+      expect((await attestTdx(test)).status).toBe(200)
+      const kinds = async (): Promise<string[]> => (await status(test)).items.map(({ kind }) => kind)
+      expect(await kinds()).not.toContain('TDX TCB info, early')
+      const { tcbInfoIssuerChainPem } = await processor.intel.collateral()
+      const early = collateralPaths.tdxEarlyTcbInfo(fmspcOf(quote))
+      vendors.answers.set(`/pcs${early}`, {
+        body: await processor.intel.earlyTcbInfo(),
+        headers: { 'tcb-info-issuer-chain': encodeURIComponent(tcbInfoIssuerChainPem) },
+      })
+      test.clock.set(new Date(Date.now() + 3600_000))
+      expect(await kinds()).toContain('TDX TCB info, early')
+      expect((await bundleOf(test)).items.map(({ path }) => path)).toContain(early)
+      const offline = await open()
+      expect((await load(offline, await bundleOf(test))).status).toBe(200)
+      expect((await attestTdx(offline)).status).toBe(200)
+    })
+
     it('asks for a Turin chip by eight bytes of its id and all five levels, as AMD’s service wants it', async () => {
       const caches = [new CollateralCache({ ...(await emptyStore()), source: vendorSource(vendors.endpoints) })]
       const levels = { fmc: 1, bootLoader: 2, tee: 3, snp: 4, microcode: 75 }

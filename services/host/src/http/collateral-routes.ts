@@ -59,7 +59,7 @@ function amdRoutes(app: HttpApp, { amd }: Silicon): void {
 /** Paths of Intel’s Provisioning Certification Service 4. */
 export function intelRoutes(app: HttpApp, { intel }: Silicon): void {
   const chain = (pem: string): string => encodeURIComponent(pem)
-  app.get<{ Querystring: { fmspc?: string } }>('/tdx/certification/v4/tcb', async (request, reply) => {
+  app.get<{ Querystring: { fmspc?: string; update?: string } }>('/tdx/certification/v4/tcb', async (request, reply) => {
     const { tcbInfo, tcbInfoIssuerChainPem } = await intel.collateral()
     const { fmspc = '' } = (JSON.parse(tcbInfo) as { tcbInfo: { fmspc?: string } }).tcbInfo
     if (request.query.fmspc?.toLowerCase() !== fmspc.toLowerCase())
@@ -67,7 +67,7 @@ export function intelRoutes(app: HttpApp, { intel }: Silicon): void {
     return await reply
       .type('application/json')
       .header(collateralChainHeaders.tcbInfo, chain(tcbInfoIssuerChainPem))
-      .send(tcbInfo)
+      .send(request.query.update === 'early' ? await intel.earlyTcbInfo() : tcbInfo)
   })
   app.get('/tdx/certification/v4/qe/identity', async (_request, reply) => {
     const { qeIdentity, qeIdentityIssuerChainPem } = await intel.collateral()

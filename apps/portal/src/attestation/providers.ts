@@ -1,0 +1,37 @@
+import { list, subscriptionPath, versions } from '../wire/arm.ts'
+import { toWireError, type WireError } from '../wire/wire-error.ts'
+import { isProviderHost } from '../decisions/decisions.ts'
+
+/** An attestation provider: one that a region shares, or one's own. */
+export interface Provider {
+  name: string
+  location: string
+  host: string
+  trustModel: string
+  shared: boolean
+}
+
+interface ProviderResource {
+  name: string
+  location: string
+  properties: { attestUri: string; trustModel: string }
+}
+
+function providerOf({ name, location, properties }: ProviderResource, shared: boolean): Provider[] {
+  const { host } = new URL(properties.attestUri)
+  return isProviderHost(host) ? [{ name, location, host, trustModel: properties.trustModel, shared }] : []
+}
+
+/** One's own first. @throws WireError */
+export async function readProviders(signal: AbortSignal): Promise<Provider[]> {
+  const base = `${await subscriptionPath()}/providers/Microsoft.Attestation`
+  const [own, shared] = await Promise.all([
+    list<ProviderResource>(`${base}/attestationProviders`, versions.attestation, signal),
+    list<ProviderResource>(`${base}/defaultProviders`, versions.attestation, signal),
+  ])
+  return [...own.flatMap((each) => providerOf(each, false)), ...shared.flatMap((each) => providerOf(each, true))]
+}
+
+/** A value, or why it cannot be had: the rest of a page is shown all the same. */
+export const orError = async <Value>(value: Promise<Value>): Promise<Value | WireError> =>
+  await value.catch(toWireError)

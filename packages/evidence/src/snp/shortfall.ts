@@ -1,0 +1,51 @@
+import type { SnpProduct, TcbVersion } from './products.ts'
+import type { SnpReport } from './report.ts'
+import { decodeTcb, tcbParts } from './tcb.ts'
+
+/** A part of a platform that is older than wanted. */
+export interface TcbLack {
+  component: string
+  found: number
+  wanted: number
+  /** What brings it there, as a sentence. */
+  update: string
+}
+
+const names: Record<keyof TcbVersion, string> = {
+  fmc: 'first mutable code',
+  bootLoader: 'boot loader of the secure processor',
+  tee: 'operating system of the secure processor',
+  snp: 'SNP firmware',
+  microcode: 'microcode',
+}
+
+const installs: Record<keyof TcbVersion, string> = {
+  fmc: 'Install the newer BIOS of the board’s maker (AGESA) on the host.',
+  bootLoader: 'Install the newer BIOS of the board’s maker (AGESA) on the host.',
+  tee: 'Install the newer BIOS of the board’s maker (AGESA) on the host.',
+  snp: 'Install the newer BIOS, or load newer SEV firmware on the host (linux-firmware, amd/amd_sev_*).',
+  microcode: 'Install the newer BIOS, or the newer AMD microcode in the host’s operating system.',
+}
+
+/**
+ * How far an SNP platform is behind, by what its report vouches for and by what the guest was launched under (SNP ABI section 7.3):
+ * what is installed and not committed is committed, what is committed and newer than the launch takes a new start of the guest.
+ * @param wanted least versions, for example tcbMinimum of its line
+ * @throws ParseError where the versions are none of that product
+ */
+export function snpShortfall(report: SnpReport, product: SnpProduct, wanted: TcbVersion): TcbLack[] {
+  const [current, reported, launch] = [report.currentTcb, report.reportedTcb, report.launchTcb].map((tcb) =>
+    decodeTcb(tcb, product),
+  ) as [TcbVersion, TcbVersion, TcbVersion]
+  return tcbParts.flatMap((part) => {
+    const found = Math.min(reported[part], launch[part])
+    if (found >= wanted[part]) return []
+    const update =
+      current[part] < wanted[part]
+        ? installs[part]
+        : reported[part] < wanted[part]
+          ? 'It is installed: commit it on the host (SNP_COMMIT), and have the VCEK of the new versions fetched.'
+          : 'The host has it: start the VM anew, which was launched under the older one.'
+    return [{ component: names[part], found, wanted: wanted[part], update }]
+  })
+}
