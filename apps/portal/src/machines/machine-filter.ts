@@ -1,4 +1,4 @@
-import { encryptionOf, groupOf, type Machine } from './machine.ts'
+import { encryptionOf, groupOf, powerOf, type Machine } from './machine.ts'
 
 const texts = new WeakMap<Machine, string>()
 
@@ -13,6 +13,7 @@ function textOf(machine: Machine): string {
     location,
     properties.hardwareProfile.vmSize,
     properties.provisioningState,
+    powerOf(properties.instanceView).power,
     encryptionOf(machine) ?? '',
     ...Object.entries(tags).map(([name, value]) => `${name}=${value}`),
   ]

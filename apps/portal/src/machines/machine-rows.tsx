@@ -1,30 +1,26 @@
-import { useLive } from '../ui/live.ts'
+import { money, type CostRow } from '../costs/cost.ts'
 import { useWindow } from '../ui/virtual.ts'
-import {
-  encryptionOf,
-  groupOf,
-  isMoving,
-  placeOf,
-  powerOf,
-  readInstanceView,
-  type InstanceView,
-  type Machine,
-} from './machine.ts'
+import { encryptionOf, groupOf, placeOf, powerOf, type Machine } from './machine.ts'
 import { StateBadge } from './state-badge.tsx'
 
 /** As style/table.css has it. */
 const rowHeight = 40
 
+export interface MachineCosts {
+  /** Of this month, by resource id in small letters. */
+  byId: ReadonlyMap<string, CostRow>
+  currency: string | undefined
+}
+
 /** The list, as a table of which only what is on the screen exists. */
-export function MachineRows({ machines }: { machines: readonly Machine[] }) {
+export function MachineRows({ machines, costs }: { machines: readonly Machine[]; costs: MachineCosts | undefined }) {
   const [{ from, to, above, height }, body] = useWindow(machines.length, rowHeight)
   const shown = machines.slice(from, to)
-  const views = useViews(shown)
   return (
     <div class="table" role="table" aria-label="Machines" aria-rowcount={machines.length + 1}>
       <div role="rowgroup">
         <div class="row head" role="row" aria-rowindex={1}>
-          {['Name', 'State', 'Group', 'Size', 'Disk encryption', 'Region'].map((name) => (
+          {['Name', 'State', 'Group', 'Size', 'Disk encryption', 'Region', 'This month'].map((name) => (
             <span key={name} role="columnheader">
               {name}
             </span>
@@ -34,7 +30,7 @@ export function MachineRows({ machines }: { machines: readonly Machine[] }) {
       <div role="rowgroup" ref={body} style={{ height: `${height}px` }}>
         <div class="rows" style={{ transform: `translateY(${above}px)` }}>
           {shown.map((machine, index) => (
-            <Row key={machine.id} machine={machine} view={views.get(machine.id)} index={from + index + 2} />
+            <Row key={machine.id} machine={machine} costs={costs} index={from + index + 2} />
           ))}
         </div>
       </div>
@@ -42,8 +38,9 @@ export function MachineRows({ machines }: { machines: readonly Machine[] }) {
   )
 }
 
-function Row({ machine, view, index }: { machine: Machine; view: InstanceView | undefined; index: number }) {
+function Row({ machine, costs, index }: { machine: Machine; costs: MachineCosts | undefined; index: number }) {
   const { properties } = machine
+  const { instanceView } = properties
   return (
     <div class="row" role="row" aria-rowindex={index}>
       <span role="cell" class="name">
@@ -54,7 +51,7 @@ function Row({ machine, view, index }: { machine: Machine; view: InstanceView | 
       <span role="cell">
         <StateBadge
           provisioning={properties.provisioningState}
-          power={view === undefined ? undefined : powerOf(view)}
+          power={instanceView === undefined ? undefined : powerOf(instanceView)}
         />
       </span>
       <span role="cell">
@@ -63,6 +60,7 @@ function Row({ machine, view, index }: { machine: Machine; view: InstanceView | 
       <span role="cell">{properties.hardwareProfile.vmSize.replace(/^Standard_/, '')}</span>
       <span role="cell">{encryptionWords[encryptionOf(machine) ?? ''] ?? 'none of its own'}</span>
       <span role="cell">{machine.location}</span>
+      <span role="cell">{costOf(machine, costs)}</span>
     </div>
   )
 }
@@ -73,27 +71,12 @@ const encryptionWords: Record<string, string> = {
   NonPersistedTPM: 'nothing kept',
 }
 
-/** States of the machines on the screen: what is on its way is asked every second. */
-function useViews(shown: readonly Machine[]): ReadonlyMap<string, InstanceView> {
-  const key = shown.map(({ id, properties }) => `${id} ${properties.provisioningState}`).join('\n')
-  const live = useLive(
-    key,
-    async (signal) => {
-      const read = async ({ id }: Machine): Promise<[string, InstanceView] | undefined> =>
-        await readInstanceView(id, signal).then(
-          (view): [string, InstanceView] => [id, view],
-          () => undefined,
-        )
-      const views = await Promise.all(shown.map(read))
-      return new Map(views.filter((entry) => entry !== undefined))
-    },
-    (views) => {
-      const moving = shown.some((machine) => {
-        const view = views.get(machine.id)
-        return isMoving({ properties: { ...machine.properties, ...(view !== undefined && { instanceView: view }) } })
-      })
-      return moving ? 1_000 : 10_000
-    },
-  )
-  return live.value ?? new Map()
+/** Nothing where it was not read; hours where nothing has a price. */
+function costOf({ id }: Machine, costs: MachineCosts | undefined): string {
+  if (costs === undefined) return '…'
+  const row = costs.byId.get(id.toLowerCase())
+  if (row === undefined) return 'nothing yet'
+  return costs.currency === undefined
+    ? `${row.hours.toFixed(row.hours < 1 ? 2 : 0)} h`
+    : money(row.cost, costs.currency)
 }

@@ -1,5 +1,5 @@
 import type { InstanceViewStatus } from '@strongroom/contract'
-import { get, list, subscriptionPath, versions } from '../wire/arm.ts'
+import { list, subscriptionPath, versions } from '../wire/arm.ts'
 
 /** What the portal reads of a virtual machine's resource. */
 export interface Machine {
@@ -71,12 +71,14 @@ export const placeOf = (machine: Pick<Machine, 'id' | 'name'>): string =>
 export const encryptionOf = (machine: Machine): string | undefined =>
   machine.properties.storageProfile.osDisk.managedDisk?.securityProfile?.securityEncryptionType
 
-/** All of the subscription that the principal may see, with their state. */
-export async function readMachines(signal: AbortSignal): Promise<Machine[]> {
-  const path = `${await subscriptionPath()}/providers/Microsoft.Compute/virtualMachines?statusOnly=false`
-  return await list<Machine>(path, versions.compute, signal)
-}
+/** So many that a page of them is read between two frames. */
+const pageSize = 250
 
-export async function readInstanceView(id: string, signal?: AbortSignal): Promise<InstanceView> {
-  return await get<InstanceView>(`${id}/instanceView`, versions.compute, signal)
+/** All of the subscription that the principal may see, with their state. @param onPage told of those that are read so far */
+export async function readMachines(
+  signal: AbortSignal,
+  onPage?: (sofar: readonly Machine[]) => void,
+): Promise<Machine[]> {
+  const path = `${await subscriptionPath()}/providers/Microsoft.Compute/virtualMachines?statusOnly=true&$top=${pageSize}`
+  return await list<Machine>(path, versions.compute, signal, onPage)
 }

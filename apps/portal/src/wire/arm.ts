@@ -51,8 +51,13 @@ export async function get<Body>(path: string, version: string, signal?: AbortSig
   return (await arm<Body>({ path, version, ...(signal !== undefined && { signal }) })).body
 }
 
-/** Every page of a list. */
-export async function list<Item>(path: string, version: string, signal?: AbortSignal): Promise<Item[]> {
+/** Every page of a list. @param onPage told of what there is after each page but the last */
+export async function list<Item>(
+  path: string,
+  version: string,
+  signal?: AbortSignal,
+  onPage: (sofar: readonly Item[]) => void = () => {},
+): Promise<Item[]> {
   const all: Item[] = []
   let url: string | undefined = addressOf({ path, version })
   while (url !== undefined) {
@@ -62,6 +67,7 @@ export async function list<Item>(path: string, version: string, signal?: AbortSi
     )
     all.push(...body.value)
     url = body.nextLink
+    if (url !== undefined) onPage([...all])
   }
   return all
 }

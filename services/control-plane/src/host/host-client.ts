@@ -41,6 +41,10 @@ export class HostClient implements Host {
     return await this.#orMissing(this.#send<InstanceStatus>('GET', `/instances/${vmId}`))
   }
 
+  async list(): Promise<InstanceStatus[]> {
+    return (await this.#send<{ value: InstanceStatus[] }>('GET', '/instances')).value
+  }
+
   async start(vmId: string): Promise<InstanceStatus> {
     return await this.#send('POST', `/instances/${vmId}/start`)
   }

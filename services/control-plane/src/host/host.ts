@@ -26,6 +26,8 @@ export interface Host {
   provision(spec: AnySpec): Promise<InstanceStatus>
   /** Undefined where the host has no such instance. */
   find(vmId: string): Promise<InstanceStatus | undefined>
+  /** All that the host has. */
+  list(): Promise<InstanceStatus[]>
   start(vmId: string): Promise<InstanceStatus>
   stop(vmId: string, graceful: boolean): Promise<InstanceStatus | undefined>
   restart(vmId: string): Promise<InstanceStatus>

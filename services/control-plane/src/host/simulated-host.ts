@@ -93,6 +93,11 @@ export class SimulatedHost implements Host {
     return await this.#find(vmId)
   }
 
+  async list(): Promise<InstanceStatus[]> {
+    const rows = await this.#resources.db.selectFrom('simulated_instance').select('status').execute()
+    return rows.map(({ status }) => JSON.parse(status) as SimulatedInstance)
+  }
+
   async #find(vmId: string, db: Db = this.#resources.db): Promise<SimulatedInstance | undefined> {
     const row = await db.selectFrom('simulated_instance').select('status').where('vm_id', '=', vmId).executeTakeFirst()
     return row === undefined ? undefined : (JSON.parse(row.status) as SimulatedInstance)

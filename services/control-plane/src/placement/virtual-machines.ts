@@ -28,7 +28,7 @@ import { allSizes, findSize, isOffered } from '../providers/compute/size/sizes.t
 import { sizeView } from '../providers/compute/size/catalog.ts'
 import { diskType, vmType, type Vm, type VmInternal } from '../providers/compute/vm/vm-model.ts'
 import { deallocateVm, deleteVm, powerOffVm, reapplyVm, restartVm, startVm } from './vm-power.ts'
-import { instanceView, vmView } from '../providers/compute/vm/vm-view.ts'
+import { instanceView, instanceViews, vmView } from '../providers/compute/vm/vm-view.ts'
 import { writeVm } from './vm-write/write-vm.ts'
 
 const one = `${groupPath}/providers/${vmType}/{name}`
@@ -72,11 +72,23 @@ export const virtualMachines: ResourceType<VmInternal> = {
 }
 
 async function view(plane: Plane, vm: Vm, request: ArmRequest, listed: boolean): Promise<Record<string, unknown>> {
-  const expand = listed ? '' : (request.query['$expand'] ?? '').toLowerCase()
+  if (listed)
+    return request.query['statusonly']?.toLowerCase() === 'true' ? await listedView(plane, vm, request) : vmView(vm)
+  const expand = (request.query['$expand'] ?? '').toLowerCase()
   const body = expand.includes('instanceview') ? vmView(vm, await instanceView(plane, vm)) : vmView(vm)
   const { userData } = vm.internal.model
   if (!expand.includes('userdata') || userData === undefined) return body
   return { ...body, properties: { ...(body['properties'] as object), userData } }
+}
+
+/** One asking of the host for all that one request lists. */
+const viewsOfList = new WeakMap<ArmRequest, ReturnType<typeof instanceViews>>()
+
+/** Azure's `statusOnly=true`: each VM of a list with its instance view. */
+async function listedView(plane: Plane, vm: Vm, request: ArmRequest): Promise<Record<string, unknown>> {
+  const views = viewsOfList.get(request) ?? instanceViews(plane)
+  viewsOfList.set(request, views)
+  return vmView(vm, await views(vm))
 }
 
 async function write(plane: Plane, request: ArmRequest): Promise<ArmReply> {

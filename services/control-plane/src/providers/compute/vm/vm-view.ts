@@ -22,12 +22,31 @@ export interface InstanceView {
   notices: string[]
 }
 
+/** What the host said of a VM, or why it said nothing. */
+type Asked = { status: InstanceStatus | undefined } | { error: unknown }
+
 /** Provisioning, power and notices of a VM, as the host says at this moment. */
 export async function instanceView(plane: Plane, vm: Vm): Promise<InstanceView> {
   const asked = await plane.host.find(vm.internal.vmId).then(
     (status) => ({ status }),
     (error: unknown) => ({ error }),
   )
+  return viewOf(vm, asked)
+}
+
+/** Instance views of a list, for which the host is asked once. */
+export function instanceViews(plane: Plane): (vm: Vm) => Promise<InstanceView> {
+  const all = plane.host.list().then(
+    (list) => new Map(list.map((status) => [status.vmId.toLowerCase(), status])),
+    (error: unknown) => ({ error }),
+  )
+  return async (vm) => {
+    const known = await all
+    return viewOf(vm, known instanceof Map ? { status: known.get(vm.internal.vmId.toLowerCase()) } : known)
+  }
+}
+
+function viewOf(vm: Vm, asked: Asked): InstanceView {
   const notices = 'status' in asked ? (asked.status?.notices ?? []) : []
   const all = [...ownNotices(vm), ...notices]
   return {
