@@ -71,13 +71,6 @@ export interface TrustReport {
   links: Link[]
 }
 
-/**
- * When the key was released. Certificates, lists, collateral and token are judged as of then: all of them were at hand, and
- * what was valid then vouches for a guest that runs since. The time is the machine's own word; the token, which the provider
- * signed, must be from this boot and valid at it.
- */
-const releaseTime = (evidence: BootEvidence, now: Date): Date => judgedAt(evidence.release.at, now)
-
 /** The time as of which evidence is judged. Where no token vouches for it, freshness is for a nonce of the verifier's own to show. */
 function judgedAt(time: string, now: Date): Date {
   const then = new Date(time)
@@ -128,17 +121,19 @@ async function launchLink(request: TrustRequest, evidence: BootFacts, silicon: S
   return await measurementLink(evidence, silicon, { firmware, size })
 }
 
-/** From the hardware to the guest that reported, with nothing of the operator's in between. */
-async function statelessLinks(
+/**
+ * What every boot shows of its hardware: report, launch and claims.
+ * @param time as of which certificates, lists and collateral are judged, in the evidence's own words
+ */
+async function hardwareLinks(
   request: TrustRequest,
-  evidence: StatelessBootEvidence,
-  roots: Roots,
-): Promise<GuestFindings> {
-  const at = new Date(evidence.shownAt)
+  evidence: BootFacts,
+  time: () => string,
+): Promise<{ links: Link[]; silicon: SiliconFinding | undefined }> {
   let silicon: SiliconFinding | undefined
   const links = [
     await judge('silicon', 'silicon root → report', async () => {
-      silicon = await verifySilicon(evidence, roots.anchors, judgedAt(evidence.shownAt, request.at))
+      silicon = await verifySilicon(evidence, request.roots.anchors, judgedAt(time(), request.at))
       return silicon.shows
     }),
     await judge(
@@ -151,6 +146,20 @@ async function statelessLinks(
       'report → claims',
       async () => await claimsLink(evidence, need(silicon, 'silicon'), request.vmId),
     ),
+  ]
+  return { links, silicon }
+}
+
+/** From the hardware to the guest that reported, with nothing of the operator's in between. */
+async function statelessLinks(
+  request: TrustRequest,
+  evidence: StatelessBootEvidence,
+  roots: Roots,
+): Promise<GuestFindings> {
+  const at = new Date(evidence.shownAt)
+  const { links: first, silicon } = await hardwareLinks(request, evidence, () => evidence.shownAt)
+  const links = [
+    ...first,
     await judge('own-verifier', 'claims → no service of the operator’s', () => statelessLink(evidence)),
     await judge(
       'vtpm',
@@ -167,26 +176,15 @@ async function allLinks(
   evidence: BootEvidence,
   roots: Roots,
 ): Promise<GuestFindings & { verifier: TrustReport['verifier'] }> {
-  const { anchors, authority } = roots
-  let silicon: SiliconFinding | undefined
+  const { authority } = roots
+  // As of the release: all of them were at hand, and what was valid then vouches for a guest that runs since. The time is the
+  // machine's own word; the token, which the provider signed, must be from this boot and valid at it.
+  const { links: first, silicon } = await hardwareLinks(request, evidence, () => evidence.release.at)
   let token: TokenClaims | undefined
   let verifier: TrustReport['verifier']
   let counter: number | undefined
   const links = [
-    await judge('silicon', 'silicon root → report', async () => {
-      silicon = await verifySilicon(evidence, anchors, releaseTime(evidence, request.at))
-      return silicon.shows
-    }),
-    await judge(
-      'measurement',
-      'report → launch measurement',
-      async () => await launchLink(request, evidence, need(silicon, 'silicon')),
-    ),
-    await judge(
-      'claims',
-      'report → claims',
-      async () => await claimsLink(evidence, need(silicon, 'silicon'), request.vmId),
-    ),
+    ...first,
     await judge('transfer-key', 'claims → transfer key', async () => await transferKeyLink(evidence)),
     await judge('token', 'claims → token', async () => {
       const found = await tokenLink(evidence, need(silicon, 'silicon'), request)

@@ -1,9 +1,12 @@
+import type { ComponentChildren } from 'preact'
 import { Frame } from '../app/shell.tsx'
 import { place, setQuery } from '../app/router.ts'
 import { session } from '../session/session.ts'
+import { Facts } from '../ui/facts.tsx'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
+import { Table } from '../ui/table.tsx'
 import { readAccess, roleOf, scopeWords, type Access, type Role } from './access.ts'
 
 /** Who may do what, by which assignment, and what each role contains. */
@@ -35,38 +38,31 @@ function Assignments({ access }: { access: Access }) {
       <h2>
         Who may do what <span class="count">{access.assignments.length}</span>
       </h2>
-      <div class="sheet" tabIndex={0} role="region" aria-label="Assignments">
-        <table>
-          <thead>
-            <tr>
-              {['Who', 'Role', 'At', 'Kind'].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {access.assignments.map((assignment) => {
-              const { principalId, principalType, scope } = assignment.properties
-              const role = roleOf(access, assignment)
-              return (
-                <tr key={assignment.id}>
-                  <td>
-                    <bdi title={principalId}>{access.names.get(principalId) || principalId}</bdi>
-                    {principalId === me && ' (you)'}
-                  </td>
-                  <td>{role === undefined ? 'a role that is gone' : <bdi>{role.properties.roleName}</bdi>}</td>
-                  <td>
-                    <bdi title={scope}>{scopeWords(scope)}</bdi>
-                  </td>
-                  <td>{principalType}</td>
-                </tr>
-              )
-            })}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        label="Assignments"
+        rows={access.assignments}
+        keyOf={({ id }) => id}
+        columns={[
+          {
+            name: 'Who',
+            cell: ({ properties: { principalId } }) => (
+              <>
+                <bdi title={principalId}>{access.names.get(principalId) || principalId}</bdi>
+                {principalId === me && ' (you)'}
+              </>
+            ),
+          },
+          {
+            name: 'Role',
+            cell: (assignment) => <bdi>{roleOf(access, assignment)?.properties.roleName ?? 'a role that is gone'}</bdi>,
+          },
+          {
+            name: 'At',
+            cell: ({ properties: { scope } }) => <bdi title={scope}>{scopeWords(scope)}</bdi>,
+          },
+          { name: 'Kind', cell: ({ properties: { principalType } }) => principalType },
+        ]}
+      />
     </section>
   )
 }
@@ -97,12 +93,15 @@ function Roles({ roles }: { roles: readonly Role[] }) {
                 <bdi>{role.properties.description ?? ''}</bdi>
               </p>
               {role.properties.permissions.map((permission, index) => (
-                <dl class="facts" key={index}>
-                  <Actions name="May" actions={permission.actions} />
-                  <Actions name="May not" actions={permission.notActions} />
-                  <Actions name="May, in data" actions={permission.dataActions} />
-                  <Actions name="May not, in data" actions={permission.notDataActions} />
-                </dl>
+                <Facts
+                  key={index}
+                  facts={[
+                    ['May', actionList(permission.actions)],
+                    ['May not', actionList(permission.notActions)],
+                    ['May, in data', actionList(permission.dataActions)],
+                    ['May not, in data', actionList(permission.notDataActions)],
+                  ]}
+                />
               ))}
             </div>
           </details>
@@ -111,18 +110,11 @@ function Roles({ roles }: { roles: readonly Role[] }) {
   )
 }
 
-function Actions({ name, actions }: { name: string; actions: readonly string[] }) {
-  if (actions.length === 0) return null
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>
-        {actions.map((action) => (
-          <code key={action} class="line">
-            {action}
-          </code>
-        ))}
-      </dd>
-    </div>
-  )
-}
+const actionList = (actions: readonly string[]): ComponentChildren =>
+  actions.length === 0
+    ? undefined
+    : actions.map((action) => (
+        <code key={action} class="line">
+          {action}
+        </code>
+      ))

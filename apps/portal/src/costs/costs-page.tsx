@@ -4,6 +4,7 @@ import { Freshness } from '../ui/freshness.tsx'
 import { momentOf } from '../ui/format.ts'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
+import { Table } from '../ui/table.tsx'
 import { nameOf } from '../machines/machine.ts'
 import { AskForMore } from '../sizes/ask-for-more.tsx'
 import { readRegions, readUsages } from '../sizes/size.ts'
@@ -58,32 +59,26 @@ function Month({ days, resources }: { days: Costs; resources: Costs }) {
         <p class="quiet">Nothing was used.</p>
       ) : (
         <>
-          <div class="sheet" tabIndex={0} role="region" aria-label="Costs of this month">
-            <table>
-              <thead>
-                <tr>
-                  {['Resource', 'Meter', 'Size or SKU', 'Hours', 'Cost'].map((name) => (
-                    <th key={name} scope="col">
-                      {name}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {rows.map(({ keys: [id = '', meter, sku], hours, cost }) => (
-                  <tr key={`${id} ${meter} ${sku}`}>
-                    <th scope="row">
-                      <bdi title={id}>{nameOf(id)}</bdi>
-                    </th>
-                    <td>{meter}</td>
-                    <td>{sku}</td>
-                    <td class="number">{hours.toFixed(hours < 0.1 ? 4 : 2)}</td>
-                    <td class="number">{currency === undefined ? 'no price' : money(cost, currency)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table
+            label="Costs of this month"
+            rows={rows}
+            keyOf={({ keys }) => keys.join(' ')}
+            columns={[
+              {
+                name: 'Resource',
+                kind: 'head',
+                cell: ({ keys: [id = ''] }) => <bdi title={id}>{nameOf(id)}</bdi>,
+              },
+              { name: 'Meter', cell: ({ keys: [, meter] }) => meter },
+              { name: 'Size or SKU', cell: ({ keys: [, , sku] }) => sku },
+              { name: 'Hours', kind: 'number', cell: ({ hours }) => hours.toFixed(hours < 0.1 ? 4 : 2) },
+              {
+                name: 'Cost',
+                kind: 'number',
+                cell: ({ cost }) => (currency === undefined ? 'no price' : money(cost, currency)),
+              },
+            ]}
+          />
           <p>
             <a href={`data:text/csv;charset=utf-8,${encodeURIComponent(csv)}`} download="strongroom-costs.csv">
               Download as CSV
@@ -117,31 +112,22 @@ function Quotas() {
           ))}
         </select>
       </label>
-      <div class="sheet" tabIndex={0} role="region" aria-label="Quotas">
-        <table>
-          <thead>
-            <tr>
-              {['Quota', 'Used', 'Limit', 'Ask for more'].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {(usages.value ?? []).map(({ name, currentValue, limit }) => (
-              <tr key={name.value}>
-                <th scope="row">{name.localizedValue}</th>
-                <td class="number">{currentValue}</td>
-                <td class="number">{limit}</td>
-                <td>
-                  <AskForMore region={region} quota={name.value} limit={limit === 0 ? 10 : limit * 2} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        label="Quotas"
+        rows={usages.value ?? []}
+        keyOf={({ name }) => name.value}
+        columns={[
+          { name: 'Quota', kind: 'head', cell: ({ name }) => name.localizedValue },
+          { name: 'Used', kind: 'number', cell: ({ currentValue }) => currentValue },
+          { name: 'Limit', kind: 'number', cell: ({ limit }) => limit },
+          {
+            name: 'Ask for more',
+            cell: ({ name, limit }) => (
+              <AskForMore region={region} quota={name.value} limit={limit === 0 ? 10 : limit * 2} />
+            ),
+          },
+        ]}
+      />
       <h3>Requests</h3>
       {requests.value?.length === 0 && <p class="quiet">None in this region.</p>}
       <ul class="steps">

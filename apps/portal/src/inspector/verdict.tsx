@@ -1,5 +1,7 @@
+import type { ComponentChildren } from 'preact'
 import type { Check } from '@strongroom/evidence'
 import type { Judgement } from '@strongroom/evidence/files'
+import { Facts, type Fact } from '../ui/facts.tsx'
 import type { Inspected } from './inspect.ts'
 
 const words: Record<Judgement['verdict'], { mark: string; kind: string; title: string }> = {
@@ -48,28 +50,24 @@ export function Verdict({ inspected: { judgement, lacking, at } }: { inspected: 
   )
 }
 
+const mono = (text: string | undefined): ComponentChildren =>
+  text === undefined ? undefined : <span class="mono">{text}</span>
+
 /** The first check that failed: expected, found, and where the rule stands. */
 function Fault({ check }: { check: Check }) {
-  const rows = [
-    ['Expected', check.expected],
-    ['Found', check.actual],
-    ['Rule', check.source],
-  ].filter(([, value]) => value !== undefined)
   return (
     <div class="problem">
       <p class="problem-what">
         <bdi>{check.message ?? check.shows}</bdi>
       </p>
-      <dl>
-        {rows.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>
-              <bdi class="mono">{value}</bdi>
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <Facts
+        look="plain"
+        facts={[
+          ['Expected', mono(check.expected)],
+          ['Found', mono(check.actual)],
+          ['Rule', mono(check.source)],
+        ]}
+      />
     </div>
   )
 }
@@ -84,18 +82,10 @@ function Said({ judgement: { says, unasked, advisories, verdict } }: { judgement
           <h3>
             <bdi>{file}</bdi> says{verdict === 'accepted' ? '' : ' (not accepted)'}
           </h3>
-          <dl class="said">
-            {says
-              .filter(({ of }) => of === file)
-              .map(({ what, value }, index) => (
-                <div key={index}>
-                  <dt>{what}</dt>
-                  <dd>
-                    <bdi class="mono">{value}</bdi>
-                  </dd>
-                </div>
-              ))}
-          </dl>
+          <Facts
+            look="said"
+            facts={says.filter(({ of }) => of === file).map(({ what, value }): Fact => [what, value])}
+          />
         </div>
       ))}
       {unasked.length > 0 && (

@@ -2,6 +2,7 @@ import { session } from '../session/session.ts'
 import { useLive } from '../ui/live.ts'
 import { momentOf } from '../ui/format.ts'
 import { Problem } from '../ui/problem.tsx'
+import { Table } from '../ui/table.tsx'
 import { list, subscriptionPath, versions } from '../wire/arm.ts'
 
 interface Event {
@@ -33,36 +34,24 @@ export function Activity({ id }: { id: string }) {
       {live.error !== undefined && live.value === undefined && <Problem error={live.error} />}
       {live.value?.length === 0 && <p class="quiet">Nothing in the last {days} days.</p>}
       {live.value !== undefined && live.value.length > 0 && (
-        <div class="sheet" tabIndex={0} role="region" aria-label="Activity">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">When</th>
-                <th scope="col">What</th>
-                <th scope="col">Outcome</th>
-                <th scope="col">Who</th>
-              </tr>
-            </thead>
-            <tbody>
-              {live.value.map((event) => (
-                <tr key={event.eventDataId}>
-                  <td>{momentOf(event.eventTimestamp)}</td>
-                  <td>
-                    <bdi>{event.operationName.value}</bdi>
-                  </td>
-                  <td>
-                    <span class={event.status.value === 'Failed' ? 'badge bad' : 'badge off'}>
-                      {event.status.value} {event.subStatus.value}
-                    </span>
-                  </td>
-                  <td>
-                    <bdi title={event.caller}>{event.caller === me ? 'you' : event.caller}</bdi>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          label="Activity"
+          rows={live.value}
+          keyOf={({ eventDataId }) => eventDataId}
+          columns={[
+            { name: 'When', cell: ({ eventTimestamp }) => momentOf(eventTimestamp) },
+            { name: 'What', cell: ({ operationName }) => <bdi>{operationName.value}</bdi> },
+            {
+              name: 'Outcome',
+              cell: ({ status, subStatus }) => (
+                <span class={status.value === 'Failed' ? 'badge bad' : 'badge off'}>
+                  {status.value} {subStatus.value}
+                </span>
+              ),
+            },
+            { name: 'Who', cell: ({ caller }) => <bdi title={caller}>{caller === me ? 'you' : caller}</bdi> },
+          ]}
+        />
       )}
     </section>
   )

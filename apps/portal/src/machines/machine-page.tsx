@@ -1,5 +1,5 @@
-import type { ComponentChildren } from 'preact'
 import { Frame } from '../app/shell.tsx'
+import { Facts, type Fact } from '../ui/facts.tsx'
 import { Freshness } from '../ui/freshness.tsx'
 import { momentOf } from '../ui/format.ts'
 import { useLive } from '../ui/live.ts'
@@ -66,52 +66,49 @@ function Whole({ machine, refresh }: { machine: Machine; refresh: () => void }) 
       ))}
       <section class="stack">
         <h2>What it is</h2>
-        <dl class="facts">
-          <Fact name="Group">{groupOf(machine.id)}</Fact>
-          <Fact name="Region">{machine.location}</Fact>
-          <Fact name="Size">{properties.hardwareProfile.vmSize}</Fact>
-          <Fact name="Image">
-            {image?.id ?? [image?.publisher, image?.offer, image?.sku, image?.version].join(':')}
-          </Fact>
-          <Fact name="Security type">{security?.securityType ?? 'Standard: its memory is open to the host'}</Fact>
-          <Fact name="Secure Boot, vTPM">
-            {security?.uefiSettings?.secureBootEnabled === true ? 'on' : 'off'},{' '}
-            {security?.uefiSettings?.vTpmEnabled === true ? 'on' : 'off'}
-          </Fact>
-          <Fact name="Disk encryption">{encryptionOf(machine) ?? 'none of its own'}</Fact>
-          <Fact name="Computer name">{properties.osProfile?.computerName ?? ''}</Fact>
-          <Fact name="Account">{properties.osProfile?.adminUsername ?? 'of its image'}</Fact>
-          <Fact name="Made">{properties.timeCreated === undefined ? '' : momentOf(properties.timeCreated)}</Fact>
-          <Fact name="VM id">{properties.vmId}</Fact>
-        </dl>
+        <Facts
+          facts={[
+            ['Group', groupOf(machine.id)],
+            ['Region', machine.location],
+            ['Size', properties.hardwareProfile.vmSize],
+            ['Image', image?.id ?? [image?.publisher, image?.offer, image?.sku, image?.version].join(':')],
+            ['Security type', security?.securityType ?? 'Standard: its memory is open to the host'],
+            [
+              'Secure Boot, vTPM',
+              [security?.uefiSettings?.secureBootEnabled, security?.uefiSettings?.vTpmEnabled]
+                .map((on) => (on === true ? 'on' : 'off'))
+                .join(', '),
+            ],
+            ['Disk encryption', encryptionOf(machine) ?? 'none of its own'],
+            ['Computer name', properties.osProfile?.computerName ?? ''],
+            ['Account', properties.osProfile?.adminUsername ?? 'of its image'],
+            ['Made', properties.timeCreated === undefined ? '' : momentOf(properties.timeCreated)],
+            ['VM id', properties.vmId],
+          ]}
+        />
       </section>
       <section class="stack">
         <h2>Disks, interfaces, identities</h2>
-        <dl class="facts">
-          <Fact name="OS disk">{properties.storageProfile.osDisk.name ?? ''}</Fact>
-          {(properties.storageProfile.dataDisks ?? []).map((disk) => (
-            <Fact key={disk.lun} name={`Data disk at LUN ${disk.lun}`}>
-              {disk.name ?? ''} {disk.diskSizeGB !== undefined && `(${disk.diskSizeGB} GB)`}
-            </Fact>
-          ))}
-          {(properties.networkProfile?.networkInterfaces ?? []).map(({ id }) => (
-            <Fact key={id} name="Interface">
-              {nameOf(id)}
-            </Fact>
-          ))}
-          <Fact name="Identity">
-            {machine.identity === undefined
-              ? 'none'
-              : [machine.identity.type, ...Object.keys(machine.identity.userAssignedIdentities ?? {}).map(nameOf)].join(
-                  ', ',
-                )}
-          </Fact>
-          {Object.entries(machine.tags ?? {}).map(([key, value]) => (
-            <Fact key={key} name={`Tag ${key}`}>
-              {value}
-            </Fact>
-          ))}
-        </dl>
+        <Facts
+          facts={[
+            ['OS disk', properties.storageProfile.osDisk.name ?? ''],
+            ...(properties.storageProfile.dataDisks ?? []).map(({ lun, name, diskSizeGB }): Fact => [
+              `Data disk at LUN ${lun}`,
+              `${name ?? ''} ${diskSizeGB === undefined ? '' : `(${diskSizeGB} GB)`}`,
+            ]),
+            ...(properties.networkProfile?.networkInterfaces ?? []).map(({ id }): Fact => ['Interface', nameOf(id)]),
+            [
+              'Identity',
+              machine.identity === undefined
+                ? 'none'
+                : [
+                    machine.identity.type,
+                    ...Object.keys(machine.identity.userAssignedIdentities ?? {}).map(nameOf),
+                  ].join(', '),
+            ],
+            ...Object.entries(machine.tags ?? {}).map(([key, value]): Fact => [`Tag ${key}`, value]),
+          ]}
+        />
       </section>
       <section class="stack">
         <h2>State, as the host tells it</h2>
@@ -141,14 +138,3 @@ function Whole({ machine, refresh }: { machine: Machine; refresh: () => void }) 
     </>
   )
 }
-
-const Fact = ({ name, children }: { name: string; children: ComponentChildren }) => (
-  <div>
-    <dt>
-      <bdi>{name}</bdi>
-    </dt>
-    <dd>
-      <bdi>{children}</bdi>
-    </dd>
-  </div>
-)

@@ -3,6 +3,7 @@ import { place, setQuery } from '../app/router.ts'
 import { Freshness } from '../ui/freshness.tsx'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
+import { Table } from '../ui/table.tsx'
 import { encryptions } from '../make/choice.ts'
 import { Why } from './ask-for-more.tsx'
 import { judgeSizes, type Judged } from './reasons.ts'
@@ -153,41 +154,36 @@ function Group(o: { title: string; sizes: readonly Judged[]; region: string; emp
       {o.sizes.length === 0 ? (
         <p class="quiet">{o.empty}</p>
       ) : (
-        <div class="sheet" tabIndex={0} role="region" aria-label={o.title}>
-          <table>
-            <thead>
-              <tr>
-                {['Size', 'Cores', 'Memory', 'Silicon', 'Temporary disk', 'Data disks', 'Zones', ''].map((name) => (
-                  <th key={name} scope="col">
-                    {name === '' ? <span class="visually-hidden">What to do</span> : name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {o.sizes.map(({ size, reasons }) => (
-                <tr key={size.name}>
-                  <th scope="row">{size.name.replace(/^Standard_/, '')}</th>
-                  <td class="number">{size.vCPUs}</td>
-                  <td class="number">{size.memoryGiB} GiB</td>
-                  <td>{size.tee === undefined ? 'none' : silicon[size.tee]}</td>
-                  <td class="number">{size.tempGiB === 0 ? 'none' : `${size.tempGiB} GiB`}</td>
-                  <td class="number">{size.dataDisks}</td>
-                  <td>{size.zones.join(', ') || 'none'}</td>
-                  <td class="do">
-                    {reasons.length === 0 ? (
-                      <a href={`/machines/new?region=${o.region}&size=${size.name}`}>
-                        Make one<span class="visually-hidden"> of {size.name}</span>
-                      </a>
-                    ) : (
-                      reasons.map((reason, index) => <Why key={index} reason={reason} region={o.region} />)
-                    )}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          label={o.title}
+          rows={o.sizes}
+          keyOf={({ size }) => size.name}
+          columns={[
+            { name: 'Size', kind: 'head', cell: ({ size }) => size.name.replace(/^Standard_/, '') },
+            { name: 'Cores', kind: 'number', cell: ({ size }) => size.vCPUs },
+            { name: 'Memory', kind: 'number', cell: ({ size }) => `${size.memoryGiB} GiB` },
+            { name: 'Silicon', cell: ({ size }) => (size.tee === undefined ? 'none' : silicon[size.tee]) },
+            {
+              name: 'Temporary disk',
+              kind: 'number',
+              cell: ({ size }) => (size.tempGiB === 0 ? 'none' : `${size.tempGiB} GiB`),
+            },
+            { name: 'Data disks', kind: 'number', cell: ({ size }) => size.dataDisks },
+            { name: 'Zones', cell: ({ size }) => size.zones.join(', ') || 'none' },
+            {
+              name: 'What to do',
+              kind: 'do',
+              cell: ({ size, reasons }) =>
+                reasons.length === 0 ? (
+                  <a href={`/machines/new?region=${o.region}&size=${size.name}`}>
+                    Make one<span class="visually-hidden"> of {size.name}</span>
+                  </a>
+                ) : (
+                  reasons.map((reason, index) => <Why key={index} reason={reason} region={o.region} />)
+                ),
+            },
+          ]}
+        />
       )}
     </section>
   )

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { Facts, type Fact } from '../ui/facts.tsx'
 import { differences } from './boot-facts.ts'
 import type { SeenBoot } from './pins.ts'
 
@@ -27,21 +28,20 @@ export function DifferencesView({ boots }: { boots: readonly SeenBoot[] }) {
       {found.length === 0 ? (
         <p>Nothing differs.</p>
       ) : (
-        <dl class="said changes">
-          {found.map(({ name, before: was, after: is }) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>
-                <del>
-                  <bdi class="mono">{was}</bdi>
-                </del>
-                <ins>
-                  <bdi class="mono">{is}</bdi>
-                </ins>
-              </dd>
-            </div>
-          ))}
-        </dl>
+        <Facts
+          look="said changes"
+          facts={found.map(({ name, before: was, after: is }): Fact => [
+            name,
+            <>
+              <del>
+                <bdi class="mono">{was}</bdi>
+              </del>
+              <ins>
+                <bdi class="mono">{is}</bdi>
+              </ins>
+            </>,
+          ])}
+        />
       )}
     </>
   )

@@ -1,4 +1,5 @@
 import type { Link } from '@strongroom/trust'
+import { Facts } from '../ui/facts.tsx'
 import { meanings } from './meanings.ts'
 
 const outcomes = {
@@ -21,10 +22,6 @@ export function LinkList({ links }: { links: readonly Link[] }) {
 function LinkView({ link }: { link: Link }) {
   const { mark, kind, word } = outcomes[link.outcome]
   const meaning = meanings[link.id]
-  const rows = [
-    ['Expected', link.expected],
-    ['Found', link.actual],
-  ].filter(([, value]) => value !== undefined)
   return (
     <li class={`link ${kind}`}>
       <h3>
@@ -38,18 +35,13 @@ function LinkView({ link }: { link: Link }) {
           <bdi>{link.why}</bdi>
         </p>
       )}
-      {rows.length > 0 && (
-        <dl class="said">
-          {rows.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>
-                <bdi class="mono">{value}</bdi>
-              </dd>
-            </div>
-          ))}
-        </dl>
-      )}
+      <Facts
+        look="said"
+        facts={[
+          ['Expected', link.expected],
+          ['Found', link.actual],
+        ]}
+      />
       {link.shows.map((shown, index) => (
         <p key={index} class="shown">
           <bdi>{shown}</bdi>

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { Facts, type Fact } from '../ui/facts.tsx'
 import { pinRoots, type PinnedRoots } from './pins.ts'
 import type { Fingerprint } from './verify.ts'
 
@@ -84,18 +85,16 @@ function Fingerprints({
   before?: Fingerprint[] | undefined
 }) {
   return (
-    <dl class="said" aria-label={label}>
-      {list.map(({ name, sha256 }, index) => (
-        <div key={index}>
-          <dt>
-            <bdi>{name}</bdi>
-          </dt>
-          <dd>
-            <bdi class="mono">SHA-256 {sha256}</bdi>
-            {before !== undefined && !before.some((each) => each.sha256 === sha256) && <strong> not pinned</strong>}
-          </dd>
-        </div>
-      ))}
-    </dl>
+    <Facts
+      look="said"
+      label={label}
+      facts={list.map(({ name, sha256 }): Fact => [
+        name,
+        <>
+          SHA-256 {sha256}
+          {before !== undefined && !before.some((each) => each.sha256 === sha256) && <strong> not pinned</strong>}
+        </>,
+      ])}
+    />
   )
 }

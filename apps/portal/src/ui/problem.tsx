@@ -1,5 +1,6 @@
 import type { ErrorDetail } from '@strongroom/contract'
 import type { WireError } from '../wire/wire-error.ts'
+import { Facts } from './facts.tsx'
 
 /** A refusal: the service's own words first, then what it expected, what it found and what to do. */
 export function Problem({ error, what }: { error: WireError; what?: string }) {
@@ -13,28 +14,19 @@ export function Problem({ error, what }: { error: WireError; what?: string }) {
 
 function Detail({ detail }: { detail: ErrorDetail }) {
   const { expected, found, remedy } = detail.innererror ?? {}
-  const rows = [
-    ['Expected', expected],
-    ['Found', found],
-    ['What to do', remedy],
-  ].filter(([, text]) => text !== undefined)
   return (
     <>
       <p>
         <bdi class="message">{detail.message}</bdi>
       </p>
-      {rows.length > 0 && (
-        <dl>
-          {rows.map(([name, text]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>
-                <bdi>{text}</bdi>
-              </dd>
-            </div>
-          ))}
-        </dl>
-      )}
+      <Facts
+        look="plain"
+        facts={[
+          ['Expected', expected],
+          ['Found', found],
+          ['What to do', remedy],
+        ]}
+      />
       <p class="code">
         <bdi>{detail.code}</bdi>
         {detail.target !== undefined && (

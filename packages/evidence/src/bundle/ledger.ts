@@ -1,5 +1,5 @@
 import { equal } from '../core/bytes/bytes.ts'
-import type { Piece } from './piece.ts'
+import { statementKinds, type Piece } from './piece.ts'
 
 /**
  * What of the certificates, lists, texts and keys a judgement has used. A file that nothing needed must not look as if it had
@@ -23,21 +23,6 @@ export class Ledger {
   }
 }
 
-/** Pieces that state something of a machine. All others only serve to judge these. */
-const statements: ReadonlySet<Piece['kind']> = new Set([
-  'snp-report',
-  'tdx-quote',
-  'td-report',
-  'hcl-report',
-  'tpm-quote',
-  'tpm-attest',
-  'token',
-  'nitro-document',
-  'cca-token',
-  'svsm-manifest',
-  'release',
-])
-
 export function isStatement({ kind }: Piece): boolean {
-  return statements.has(kind)
+  return statementKinds.includes(kind)
 }

@@ -66,3 +66,18 @@ export function named(piece: Piece, check: Check): Check {
   const name = piece.name.trim()
   return name === '' ? check : { ...check, shows: `${name}: ${check.shows}` }
 }
+
+/** Kinds that state something of a machine. All others only serve to judge these. */
+export const statementKinds: readonly PieceKind[] = [
+  'snp-report',
+  'tdx-quote',
+  'td-report',
+  'hcl-report',
+  'tpm-quote',
+  'tpm-attest',
+  'token',
+  'nitro-document',
+  'cca-token',
+  'svsm-manifest',
+  'release',
+]

@@ -1,18 +1,9 @@
-import type { Piece, PieceKind } from './piece.ts'
+import { statementKinds, type Piece, type PieceKind } from './piece.ts'
 
 type Promised = readonly PieceKind[] | 'any'
 
-const statements = [
-  'snp-report',
-  'tdx-quote',
-  'td-report',
-  'hcl-report',
-  'tpm-quote',
-  'tpm-attest',
-  'token',
-  'nitro-document',
-  'cca-token',
-] as const satisfies readonly PieceKind[]
+/** What a report or a quote may be: an SVSM's manifest and a key's release go along with one, and are none. */
+const statements: readonly PieceKind[] = statementKinds.filter((kind) => kind !== 'svsm-manifest' && kind !== 'release')
 
 /**
  * What members of a JSON file promise by their names, written in small letters and without marks between words, as the tools
