@@ -119,7 +119,7 @@ describe('the choice of places and tests', () => {
   it('takes near tests of packages, which need no server', () => {
     const found = relatedTests(root, ['packages/evidence/src/x509/path.ts'], true)
     const folders = new Set(found.map((test) => test.split('/').slice(0, 2).join('/')))
-    expect(folders).toEqual(new Set(['packages/evidence', 'packages/silicon', 'packages/trust']))
+    expect(folders).toEqual(new Set(['packages/der', 'packages/evidence', 'packages/silicon', 'packages/trust']))
     expect(found.at(-1)).not.toMatch(/^packages\/evidence\//)
   })
 

@@ -5,7 +5,7 @@ import { onBehalfOfHeader } from '@strongroom/contract'
 import { onBehalfOfHeaders, onBehalfOf } from './on-behalf-of.ts'
 import { faqLink, faqRule, faqRules, type FaqRuleId } from './faq-rule.ts'
 import { faqPage } from './faq-page.ts'
-import { Fields } from './fields.ts'
+import { Fields, refuse } from './fields.ts'
 import { findRegion, locationKey, regions, requireLocation } from './regions.ts'
 import { ok, param, requireApiVersion, type ArmRequest } from './request.ts'
 import { resourceView } from './resource-view.ts'
@@ -62,7 +62,9 @@ describe('regions', () => {
   it('are asked for, and the refusal names them all and the rule', () => {
     const asked = (location: string): [string, object | undefined] => {
       const fields = new Fields({})
-      return [requireLocation(fields, location), fields.problems[0]]
+      const read = requireLocation(fields, location)
+      const [problem] = fields.problems
+      return [read, problem && { ...problem, status: refuse(fields.problems).status }]
     }
     const all = regions.map(({ name }) => name).join(', ')
     expect(asked('West Europe')).toEqual(['westeurope', undefined])
