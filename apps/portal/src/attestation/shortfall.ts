@@ -211,7 +211,7 @@ function nextOf(ahead: TdxShortfall, now: TdxShortfall): NextSet {
   const { tcbEvaluationDataNumber: edition, status, lacks } = ahead
   if (edition <= now.tcbEvaluationDataNumber)
     return { state: 'none', why: `Intel’s early set is evaluation ${edition}, the one that counts already.` }
-  return { state: lacks.length === 0 ? 'upToDate' : 'outOfDate', edition, status, lacks }
+  return { state: status === 'UpToDate' ? 'upToDate' : 'outOfDate', edition, status, lacks }
 }
 
 const dayOf = (date: Date): string => date.toISOString().slice(0, 10)
