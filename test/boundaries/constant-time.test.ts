@@ -13,6 +13,7 @@ describe('secrets that a caller sends', () => {
     'packages/platform/src/master-key/root-key.ts',
     'packages/platform/src/store/bound/bound-table.ts',
     'services/attestation/src/tpm/challenges.ts',
+    'services/control-plane/src/fleet/registry.ts',
     'services/control-plane/src/providers/compute/vm/boot-diagnostics.ts',
     'services/control-plane/src/providers/compute/vm/passwords.ts',
     'services/host/src/disk-store/access-grants.ts',

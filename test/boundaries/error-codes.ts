@@ -17,6 +17,7 @@ const makers: Record<Section, readonly string[]> = {
   attestation: ['services/attestation/src/', 'packages/policy/src/'],
   evidence: ['packages/evidence/src/', 'services/attestation/src/', 'packages/silicon/src/'],
   identity: ['services/identity/src/'],
+  fleet: ['services/control-plane/src/', 'services/host/src/agent/'],
   // Where compute is simulated, the control plane is the host.
   host: ['services/host/src/', 'services/control-plane/src/host/'],
   disks: ['services/host/src/', 'services/control-plane/src/host/'],

@@ -107,7 +107,7 @@ export const browserFit: Record<string, string[]> = {
 const controlPlane = 'services/control-plane/src'
 /** Rooms of the control plane from the ground up (design 0011): none imports one above it. Files beside them are the top. */
 const floors = [
-  ['arm', 'host', 'store'],
+  ['arm', 'fleet', 'host', 'store'],
   ['types'],
   ['providers'],
   ['placement'],

@@ -17,8 +17,10 @@ import {
   PublicNames,
   readVerifiers,
   serve,
+  serveFleet,
   ServiceError,
   systemClock,
+  type FleetAddress,
   type Installation,
   type Service,
   type ServiceContext,
@@ -26,6 +28,7 @@ import {
 import { createVaultService, readKeystoreConfiguration, azureVaultRates, type VaultRates } from '@strongroom/vault'
 import { createPortalApp } from './portal/portal-app.ts'
 import { publicNamesRoute } from './public-names-route.ts'
+import { fleetAddressOf, parseFleetAddress } from './fleet-address.ts'
 import { removeServerRecord, writeServerRecord } from './server-record.ts'
 import { interceptFaults } from './test-api/intercept.ts'
 import { createTestApi, serveTestApi, type TestApi } from './test-api/test-api.ts'
@@ -55,6 +58,8 @@ export interface ComposeOptions {
   bindRows?: string | undefined
   /** `1`: VMs that ran when the last server ended stay off. */
   keepVmsOff?: string | undefined
+  /** ADDRESS:PORT on which hosts reach this server; none may join where it is absent. */
+  fleetAddress?: string | undefined
   /** `1`: Azure's shared attestation providers in release policies stand for those of this installation. */
   mapAzureProviders?: string | undefined
 }
@@ -171,6 +176,7 @@ export async function compose(options: ComposeOptions): Promise<RunningInstallat
       callerLimit: options.callerLimit,
       bindRows: parseSwitch('STRONGROOM_BIND_ROWS', options.bindRows),
       keepVmsOff: parseSwitch('STRONGROOM_KEEP_VMS_OFF', options.keepVmsOff),
+      fleetAt: parseFleetAddress(options.fleetAddress),
       mapsAzureProviders: parseSwitch('STRONGROOM_MAP_AZURE_PROVIDERS', options.mapAzureProviders),
       opened,
     })
@@ -201,6 +207,7 @@ async function startServices(o: {
   rates: VaultRates | undefined
   bindRows: boolean
   keepVmsOff: boolean
+  fleetAt: FleetAddress | undefined
   mapsAzureProviders: boolean
   opened: { close(): Promise<void> }[]
 }): Promise<{ context: ServiceContext; firstStart: RunningInstallation['firstStart'] }> {
@@ -279,6 +286,7 @@ async function startServices(o: {
     ...context,
     ownerObjectId: identity.ownerObjectId,
     strictImages: o.strictImages,
+    ...(o.fleetAt !== undefined && { fleet: { address: fleetAddressOf(o.fleetAt), authority } }),
     ...(testApi !== undefined && { faults: testApi.faults }),
   })
   opened.push(controlPlane)
@@ -296,6 +304,9 @@ async function startServices(o: {
   opened.splice(0, opened.length, identity, attestation, vault, server, host, controlPlane)
   // The control plane's operations need the host, which needs the vault and attestation: callees start first.
   for (const service of services) await service.start()
+  const { fleetApp } = controlPlane
+  if (o.fleetAt !== undefined && fleetApp !== undefined)
+    opened.push(await serveFleet({ at: o.fleetAt, authority, app: fleetApp, logger }))
   opened.push({ close: () => publicNames.stop() })
   await publicNames.resume()
   if (testApi !== undefined) opened.push(await serveTestApi({ api: testApi, controlPlane, stateDir, logger }))

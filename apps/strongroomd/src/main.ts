@@ -9,7 +9,8 @@ import { openTemporaryHome, type TemporaryHome } from './temporary-home.ts'
 
 /**
  * The server: all services of one installation in one process.
- *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE] [--temporary-home DIR]
+ *   --state-dir DIR  --cache-dir DIR  [--port N] [--local-port N] [--mode simulated|hardware] [--compute guests|simulated] [--strict-images] [--test-api] [--store-url-file FILE] [--temporary-home DIR] [--fleet-address ADDRESS:PORT]
+ * --fleet-address: hosts reach this server there, and may join (docs/fleet.md).
  * --temporary-home: DIR, with the state directory in it, is removed at the end.
  * STRONGROOM_VAULT_LIMITS=azure has vaults of tenants take as many requests as Azure's do.
  * STRONGROOM_BOOT_LIMIT_SECONDS gives guests more or less time than the acceleration would.
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     'test-api': { type: 'boolean' },
     'store-url-file': { type: 'string' },
     'temporary-home': { type: 'string' },
+    'fleet-address': { type: 'string' },
   },
 })
 
@@ -74,6 +76,7 @@ try {
     strictImages: values['strict-images'] ?? false,
     testApi: values['test-api'] ?? false,
     storeUrlFile: values['store-url-file'],
+    fleetAddress: values['fleet-address'],
     keystoreFile: process.env['STRONGROOM_KEYSTORE_FILE'],
     bootLimitSeconds: process.env['STRONGROOM_BOOT_LIMIT_SECONDS'],
     vaultLimits: process.env['STRONGROOM_VAULT_LIMITS'],

@@ -3,6 +3,7 @@ import {
   OperationRunner,
   openServiceStore,
   systemClock,
+  type FastifyInstance,
   type FaultSource,
   type Service,
   type ServiceContext,
@@ -24,6 +25,8 @@ import { CustomerKeys } from './providers/encryption/customer-keys.ts'
 import { IdentityClient } from './host/identity-client.ts'
 import { VaultClient } from './providers/keyvault/vault-client.ts'
 import { accessChanged, syncAllVaults } from './providers/keyvault/vault-sync.ts'
+import { createFleetApp, type CertifyingAuthority } from './fleet/host-app.ts'
+import { HostRegistry } from './fleet/registry.ts'
 import { HostClient } from './host/host-client.ts'
 import { PlatformKeys } from './host/platform-key.ts'
 import { SimulatedEvidence } from './host/simulated-evidence.ts'
@@ -54,6 +57,8 @@ export interface ControlPlaneContext extends ServiceContext {
   types?: ResourceTypes
   /** The store, where it is open already; the service closes it. */
   store?: Store
+  /** Where hosts reach this server, as ADDRESS:PORT, and who certifies their keys; absent where it listens for none. */
+  fleet?: { address: string; authority: CertifyingAuthority }
 }
 
 /** Another process on the same database goes on with the work of one that hangs or is cut off within 10 seconds. */
@@ -64,6 +69,8 @@ const activityDays = 90
 const operationDays = 31
 
 export interface ControlPlaneService extends Service {
+  /** For the listener of hosts, where there is one. */
+  fleetApp: FastifyInstance | undefined
   /** Takes the subscription back to empty; for the test API. @returns how many resources there were */
   reset(): Promise<number>
   /** What the test API did, for the activity log. */
@@ -112,6 +119,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     runner: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     outer: new OperationRunner({ store, logger, clock: systemClock, owner: 'control-plane', leaseSeconds }),
     notes: new OperationNotes(resources, clock),
+    fleet: { registry: new HostRegistry(store), ...(context.fleet !== undefined && { served: context.fleet }) },
     host: faults === undefined ? host : withFaults(host, faults, clock),
     keys: withoutGuests ? noGuestStateKeys : platformKeys,
     identities,
@@ -136,10 +144,12 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
     dispatcher: plane.dispatcher,
   })
   serveBootDiagnostics(app, plane)
+  const fleetApp = plane.fleet.served && createFleetApp({ ...plane.fleet, ...plane.fleet.served, logger })
   let synchronised: Promise<void> = Promise.resolve()
   return {
     name: 'control-plane',
     hosts: [{ matches: (host) => host === managementHost, app }],
+    fleetApp,
     reset: async () => await resetPlane(plane),
     record: async ({ action, resourceId = `/subscriptions/${subscriptionId}`, id }) =>
       await activity.write({ caller: 'test-api', action, resourceId, status: 200, correlationId: id }),
@@ -160,6 +170,7 @@ export async function createControlPlaneService(context: ControlPlaneContext): P
       await plane.outer.stop()
       await plane.runner.stop()
       await app.close()
+      await fleetApp?.close()
       await store.close()
     },
   }

@@ -4,6 +4,7 @@ import type { ActivityLog } from './arm/activity-log.ts'
 import type { Dispatcher } from './arm/dispatcher.ts'
 import type { Locks } from './arm/locks.ts'
 import type { OperationNotes } from './arm/operations.ts'
+import type { Fleet } from './fleet/fleet.ts'
 import type { AttestationClient } from './providers/attestation/attestation-client.ts'
 import type { UsageLog } from './providers/billing/usage-log.ts'
 import type { Passwords } from './providers/compute/vm/passwords.ts'
@@ -45,6 +46,7 @@ export interface Plane {
   dispatcher: Dispatcher
   notes: OperationNotes
   host: Host
+  fleet: Fleet
   keys: GuestStateKeys
   identities: IdentityClient
   customerKeys: CustomerKeys

@@ -62,6 +62,11 @@ export const commandModules: CommandModule[] = [
     load: async () => (await import('./quota.ts')).quotaCommands,
   },
   {
+    words: ['host add', 'host list', 'host show', 'host drain', 'host resume', 'host remove'],
+    load: async () => (await import('./host/hosts.ts')).hostCommands,
+  },
+  { words: ['host join', 'host run'], load: async () => (await import('./host/join.ts')).joinCommands },
+  {
     words: ['test status', 'test clock', 'test fault add', 'test fault clear', 'test reset'],
     load: async () => (await import('./test.ts')).testCommands,
   },

@@ -127,6 +127,7 @@ export const upCommand: Command = {
       summary:
         'guests, or simulated: VMs pass through their states and no guest runs; fixed when the installation is made',
     },
+    { flags: '--fleet-address <address:port>', summary: 'where other machines reach this server, to join it as hosts' },
   ],
   examples: [
     'npm run up',
@@ -149,6 +150,7 @@ export const upCommand: Command = {
     const localPort = textOption(context, 'localPort')
     const mode = textOption(context, 'mode')
     const compute = textOption(context, 'compute')
+    const fleetAddress = textOption(context, 'fleetAddress')
     refuseVmWithoutGuests(context, compute)
     const server = await startServer({
       paths: context.paths,
@@ -156,6 +158,7 @@ export const upCommand: Command = {
       ...(localPort === undefined ? {} : { localPort }),
       ...(mode === undefined ? {} : { mode }),
       ...(compute === undefined ? {} : { compute }),
+      ...(fleetAddress === undefined ? {} : { fleetAddress }),
       strictImages: context.options['strictImages'] === true,
       testApi: context.options['testApi'] === true,
     })

@@ -13,6 +13,8 @@ export interface ServerCommandOptions {
   compute?: string
   strictImages?: boolean
   testApi?: boolean
+  /** ADDRESS:PORT on which hosts reach the server. */
+  fleetAddress?: string
   /** Folder with the state in it that the server removes at its end. */
   temporaryHome?: string
 }
@@ -53,6 +55,7 @@ export async function serverCommand(o: ServerCommandOptions): Promise<ServerComm
   if (o.compute !== undefined) args.push('--compute', o.compute)
   if (o.strictImages === true) args.push('--strict-images')
   if (o.testApi === true) args.push('--test-api')
+  if (o.fleetAddress !== undefined) args.push('--fleet-address', o.fleetAddress)
   if (o.temporaryHome !== undefined) args.push('--temporary-home', o.temporaryHome)
   const compileCache = join(o.cacheDir, 'compile')
   const env = (await isOursAlone(compileCache)) ? { NODE_COMPILE_CACHE: compileCache } : {}

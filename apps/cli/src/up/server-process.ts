@@ -18,6 +18,8 @@ export interface ServerOptions {
   compute?: string
   strictImages?: boolean
   testApi?: boolean
+  /** ADDRESS:PORT on which hosts reach the server. */
+  fleetAddress?: string
   /** Folder with the state in it that the server removes at its end. */
   temporaryHome?: string
   /** In the place of variables of this process's environment. */

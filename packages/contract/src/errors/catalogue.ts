@@ -4,6 +4,7 @@ import { cliErrors } from './cli.ts'
 import { computeErrors } from './compute.ts'
 import { diskErrors } from './disks.ts'
 import { evidenceErrors } from './evidence.ts'
+import { fleetErrors } from './fleet.ts'
 import { hostErrors } from './host.ts'
 import { identityErrors } from './identity.ts'
 import { keyVaultErrors } from './key-vaults.ts'
@@ -48,6 +49,7 @@ export interface ErrorCatalogue {
   attestation: ErrorSection<typeof attestationErrors>
   evidence: ErrorSection<typeof evidenceErrors>
   identity: ErrorSection<typeof identityErrors>
+  fleet: ErrorSection<typeof fleetErrors>
   host: ErrorSection<typeof hostErrors>
   disks: ErrorSection<typeof diskErrors>
   metadata: ErrorSection<typeof metadataErrors>
@@ -118,6 +120,7 @@ export const errorCatalogue: ErrorCatalogue = {
     about: 'The directory, managed identities and the owner’s socket. Token endpoints answer in OAuth’s shape instead.',
     codes: identityErrors,
   },
+  fleet: { title: 'Fleet', about: 'Hosts of a fleet: joining, leases, placement.', codes: fleetErrors },
   host: { title: 'Host', about: 'The host wire: VMs, their guest state and their release.', codes: hostErrors },
   disks: { title: 'Disks and images', about: 'What a host keeps: disks, snapshots, images.', codes: diskErrors },
   metadata: {

@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { SecureContext } from 'node:tls'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { managementHost, portalHost, type ErrorBody, type ErrorCode } from '@strongroom/contract'
 import type { FastifyInstance } from 'fastify'
 import type { InstallationAuthority } from '../authority/authority.ts'
-import { ServiceError, toErrorBody } from '../errors.ts'
+import { toErrorBody } from '../errors.ts'
 import type { Installation } from '../installation.ts'
 import type { Logger } from '../logger.ts'
 import type { VirtualHost } from '../service.ts'
-import { addressOf, boundConnections } from './connections.ts'
+import { addressOf } from './connections.ts'
 import { createConnectProxy, routeToOwnNames } from './connect-proxy.ts'
 import { forwardedPolicy, forwardedTo } from './forwarded.ts'
 import { hostOf } from './host.ts'
 import { beginHandshakesInTurn } from './handshakes.ts'
 import { createHttpServer } from './http-server.ts'
+import { closeServer, connectionsCheckingInterval, handshakeMs, harden, listen } from './listener.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { FairQueue } from './fair-queue.ts'
 import { Pipelines } from './pipelines.ts'
@@ -38,17 +38,6 @@ export interface InterceptedReply {
   headers?: Record<string, string>
   body: ErrorBody
 }
-
-/** A client that means it has shaken hands, or sent its headers, by then. */
-const handshakeMs = 10_000
-const headersMs = 10_000
-/** How often Node looks for requests that take too long. */
-const connectionsCheckingInterval = 2_000
-/** Of each listener. */
-const mostConnections = 2_000
-
-/** How long requests that are under way may take once the server closes. */
-const graceMs = 1_000
 
 /**
  * Listens on 127.0.0.1: TLS on ports.tls, routed by Host, with a certificate for the name that the client asks for;
@@ -109,8 +98,8 @@ export async function serve(o: ServeOptions): Promise<{ close(): Promise<void> }
     await Promise.all([tlsServer, localServer].map((server) => closeServer(server)))
   }
   try {
-    await listen(tlsServer, tls, 'tls')
-    await listen(localServer, local, 'local')
+    await listen(tlsServer, { port: tls, target: 'ports.tls', option: '--port N' })
+    await listen(localServer, { port: local, target: 'ports.local', option: '--local-port N' })
   } catch (error) {
     await close()
     throw error
@@ -248,53 +237,4 @@ function answerLocally(o: {
     else json(503, { status: 'starting' })
   } else if (path === '/metrics') send(200, o.metrics.contentType, o.metrics.text())
   else refuse(404, 'NotFound', 'There are /health, /ready and /metrics here.')
-}
-
-function harden(server: Server): void {
-  server.headersTimeout = headersMs
-  server.requestTimeout = 300_000
-  server.keepAliveTimeout = 30_000
-  // Also where a client does not read its answer.
-  server.timeout = 300_000
-  boundConnections(server, { most: mostConnections })
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code !== 'ECONNRESET' && socket.writable)
-      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
-    else socket.destroy()
-  })
-  server.on('tlsClientError', (_error, socket) => socket.destroy())
-}
-
-function listen(server: Server, port: number, which: 'tls' | 'local'): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === 'EADDRINUSE'
-      reject(
-        new ServiceError({
-          code: taken ? 'PortTaken' : 'PortUnusable',
-          message: `The port ${port} on 127.0.0.1 ${taken ? 'is taken by another program' : `cannot be used (${cause.code ?? cause.message})`}.`,
-          target: `ports.${which}`,
-          expected: 'a free port',
-          found: taken ? 'a listener' : (cause.code ?? cause.message),
-          remedy: `End that program, or start with another port: --${which === 'tls' ? 'port' : 'local-port'} N`,
-          cause,
-        }),
-      )
-    })
-    server.listen({ port, host: '127.0.0.1', exclusive: true, backlog: mostConnections }, () => resolve())
-  })
-}
-
-/** Ends kept-alive connections at once and the others when their request is answered or the grace is over. */
-async function closeServer(server: Server): Promise<void> {
-  if (!server.listening) return
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  const grace = new AbortController()
-  void sleep(graceMs, undefined, { signal: grace.signal }).then(
-    () => server.closeAllConnections(),
-    () => {},
-  )
-  server.closeIdleConnections()
-  await closed
-  grace.abort()
 }

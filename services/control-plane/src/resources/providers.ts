@@ -43,6 +43,7 @@ const further: Record<string, string[]> = {
   'Microsoft.Resources': ['deployments', 'resourceGroups', 'tags', 'subscriptions', 'tenants'],
   'Strongroom.Attestation': ['verifiers'],
   'Strongroom.Billing': ['priceSheet', 'focusExport'],
+  'Strongroom.Fleet': ['hosts'],
   'Strongroom.KeyVault': ['access'],
   'Strongroom.Machine': ['images'],
   'Strongroom.Quota': ['requests'],

@@ -1,5 +1,6 @@
 import type { Migration } from '@strongroom/platform'
 import { billingMigrations } from './billing-migrations.ts'
+import { fleetMigrations } from './fleet-migrations.ts'
 
 export const migrations: Record<string, Migration> = {
   '0001-resources': {
@@ -135,6 +136,7 @@ export const migrations: Record<string, Migration> = {
     },
   },
   ...billingMigrations,
+  ...fleetMigrations,
   // A page of a list is a range of one of these.
   '0011-pages': {
     async up(db) {

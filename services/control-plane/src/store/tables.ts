@@ -1,4 +1,5 @@
 import type { BillingTables } from './billing-tables.ts'
+import type { FleetTables } from './fleet-tables.ts'
 
 /** Tables of the control plane. JSON is text, times are ISO text, so that both engines hold the same. */
 interface ResourceTable {
@@ -122,7 +123,7 @@ interface SimulatedDiskTable {
   status: string
 }
 
-export interface Tables extends BillingTables {
+export interface Tables extends BillingTables, FleetTables {
   resource: ResourceTable
   quota_limit: QuotaLimitTable
   quota_counter: QuotaCounterTable

@@ -1,0 +1,134 @@
+import type { AddedHost, HostView } from '@strongroom/contract'
+import { ArmClient } from '../../client/arm.ts'
+import { CliError, exitCodes } from '../../core/cli-error.ts'
+import { textOption, type Command, type CommandContext } from '../../core/command.ts'
+import type { Result } from '../../core/output.ts'
+
+const version = '2026-11-01'
+const pathOf = (arm: ArmClient, name: string): string =>
+  `${arm.subscription}/providers/Strongroom.Fleet/hosts/${encodeURIComponent(name)}`
+const nameOf = (context: CommandContext): string => context.args[0] ?? ''
+
+const columns = ['Name', 'Region', 'Zone', 'Silicon', 'Cores', 'Memory', 'State', 'Lease until']
+const row = (host: HostView): string[] => [
+  host.name,
+  host.region ?? '',
+  host.zone ?? '',
+  (host.tees ?? []).join(','),
+  host.capacity === undefined ? '' : String(host.capacity.vCPUs),
+  host.capacity === undefined ? '' : `${Math.floor(host.capacity.memoryMiB / 1024)} GiB`,
+  host.state,
+  host.leaseUntil ?? '',
+]
+const shown = (host: HostView): Result => ({ data: host, table: { columns, rows: [row(host)] } })
+
+function wholeNumber(context: CommandContext, name: string): number {
+  const text = textOption(context, name)
+  const value = Number(text)
+  if (text !== undefined && Number.isInteger(value) && value > 0) return value
+  throw new CliError({
+    code: 'InvalidArgument',
+    message: `A host has its ${name}.`,
+    target: `--${name}`,
+    expected: 'a whole number from 1',
+    found: text ?? 'none',
+    exitCode: exitCodes.usage,
+  })
+}
+
+function labelsOf(text: string | undefined): Record<string, string> {
+  const pairs = (text ?? '').split(',').filter((pair) => pair !== '')
+  return Object.fromEntries(pairs.map((pair) => [pair.split('=', 1)[0] ?? '', pair.split('=').slice(1).join('=')]))
+}
+
+const add: Command = {
+  words: ['host', 'add'],
+  args: ['<name>'],
+  summary: 'let another machine join as a host: prints the line to run there, once, good for an hour',
+  options: [
+    { flags: '--cores <number>', summary: 'virtual cores that it carries' },
+    { flags: '--memory <GiB>', summary: 'memory that it carries' },
+    { flags: '--region <region>', summary: 'by default the installation’s own' },
+    { flags: '--zone <zone>', summary: '1, 2 or 3; by default none' },
+    { flags: '--silicon <kinds>', summary: 'snp, tdx or both with a comma, which is the default' },
+    { flags: '--labels <labels>', summary: 'NAME=VALUE, with a comma between two' },
+  ],
+  examples: ['strongroom host add rack-1 --cores 64 --memory 256 --zone 1'],
+  run: async (context) => {
+    const arm = new ArmClient(await context.connect())
+    const [zone, silicon] = [textOption(context, 'zone'), textOption(context, 'silicon')]
+    const body = {
+      location: textOption(context, 'region') ?? arm.region,
+      ...(zone !== undefined && { zone }),
+      ...(silicon !== undefined && { tees: silicon.split(',') }),
+      labels: labelsOf(textOption(context, 'labels')),
+      capacity: { vCPUs: wholeNumber(context, 'cores'), memoryMiB: wholeNumber(context, 'memory') * 1024 },
+    }
+    const added = (await arm.send('PUT', pathOf(arm, nameOf(context)), version, body)).json as AddedHost
+    const line = `strongroom host join ${added.address} <<< ${added.joinCode}`
+    return { data: added, lines: [`Run this on ${added.name}, before ${added.joinUntil}:`, '', line] }
+  },
+}
+
+const list: Command = {
+  words: ['host', 'list'],
+  summary: 'list the hosts of the fleet',
+  watchable: true,
+  run: async (context) => {
+    const arm = new ArmClient(await context.connect())
+    const path = `${arm.subscription}/providers/Strongroom.Fleet/hosts`
+    const { value } = await arm.get<{ value: HostView[] }>(path, version)
+    return { data: value, table: { columns, rows: value.map(row) } }
+  },
+}
+
+const show: Command = {
+  words: ['host', 'show'],
+  args: ['<name>'],
+  summary: 'show one host',
+  watchable: true,
+  run: async (context) => {
+    const arm = new ArmClient(await context.connect())
+    return shown(await arm.get<HostView>(pathOf(arm, nameOf(context)), version))
+  },
+}
+
+const act = (word: 'drain' | 'resume', summary: string): Command => ({
+  words: ['host', word],
+  args: ['<name>'],
+  summary,
+  run: async (context) => {
+    const arm = new ArmClient(await context.connect())
+    return shown((await arm.send('POST', `${pathOf(arm, nameOf(context))}/${word}`, version)).json as HostView)
+  },
+})
+
+const remove: Command = {
+  words: ['host', 'remove'],
+  args: ['<name>'],
+  summary: 'take a host out of the fleet: its key counts nowhere from then on',
+  options: [{ flags: '-y, --yes', summary: 'do not ask' }],
+  run: async (context) => {
+    const name = nameOf(context)
+    if (context.options['yes'] !== true)
+      throw new CliError({
+        code: 'NotConfirmed',
+        message: `This takes the host ${name} out of the fleet.`,
+        remedy: 'Add --yes.',
+        exitCode: exitCodes.usage,
+      })
+    const arm = new ArmClient(await context.connect())
+    await arm.send('DELETE', pathOf(arm, name), version)
+    return { data: { removed: name }, lines: [`${name} is no host any more.`] }
+  },
+}
+
+/** The operator's side of the fleet; `host join` and `host run` are the host's (join.ts). */
+export const hostCommands: Command[] = [
+  add,
+  list,
+  show,
+  act('drain', 'have a host take no further VMs'),
+  act('resume', 'have a drained host take VMs again'),
+  remove,
+]

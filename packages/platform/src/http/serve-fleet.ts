@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { createServer } from 'node:https'
+import { createSecureContext, type SecureContext, type TLSSocket } from 'node:tls'
+import { fleetHost } from '@strongroom/contract'
+import type { FastifyInstance } from 'fastify'
+import type { InstallationAuthority } from '../authority/authority.ts'
+import type { Logger } from '../logger.ts'
+import { addressOf } from './connections.ts'
+import { FairQueue } from './fair-queue.ts'
+import { beginHandshakesInTurn } from './handshakes.ts'
+import { closeServer, connectionsCheckingInterval, handshakeMs, harden, listen } from './listener.ts'
+import { Pipelines } from './pipelines.ts'
+
+/** Where hosts reach the control plane. */
+export interface FleetAddress {
+  /** IP address or name to listen on. */
+  address: string
+  port: number
+}
+
+/**
+ * Listens for hosts: TLS 1.3 under the installation's authority, which clients may show certificates of. Who shows none reaches
+ * the application too, which asks `certifiedPeer` where it matters.
+ * @throws ServiceError PortTaken, PortUnusable
+ */
+export async function serveFleet(o: {
+  at: FleetAddress
+  authority: Pick<InstallationAuthority, 'caPem' | 'serverCredentials'>
+  app: FastifyInstance
+  logger: Logger
+}): Promise<{ close(): Promise<void> }> {
+  await o.app.ready()
+  const { caPem: ca } = o.authority
+  let kept: { cert: string; context: SecureContext } | undefined
+  const choose = async (done: (error: Error | null, context?: SecureContext) => void): Promise<void> => {
+    try {
+      const credentials = await o.authority.serverCredentials(fleetHost)
+      if (credentials === undefined) throw new TypeError(`the authority has no certificate for ${fleetHost}`)
+      const { key, cert } = credentials
+      // A context of its own: the one that answers for other names would not know whose client certificates count.
+      if (kept?.cert !== cert) kept = { cert, context: createSecureContext({ key, cert, ca, minVersion: 'TLSv1.3' }) }
+      done(null, kept.context)
+    } catch (error) {
+      done(error as Error)
+    }
+  }
+  const queue = new FairQueue()
+  const pipelines = new Pipelines()
+  const server = createServer(
+    {
+      ca,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.3',
+      handshakeTimeout: handshakeMs,
+      connectionsCheckingInterval,
+      ALPNProtocols: ['http/1.1'],
+      SNICallback: (_name, done) => {
+        void choose(done)
+      },
+    },
+    (request, response) => {
+      if (!pipelines.admits(request, response)) return
+      const work = (): void => o.app.routing(request, response)
+      queue.begin(addressOf(request.socket), work, () => !request.socket.destroyed)
+    },
+  )
+  beginHandshakesInTurn(server, { silentMs: handshakeMs })
+  harden(server)
+  await listen(server, { ...o.at, target: '--fleet-address', option: '--fleet-address ADDRESS:PORT' })
+  o.logger.info({ ...o.at }, 'listening for hosts')
+  return { close: async () => await closeServer(server) }
+}
+
+/** Who is at the other end of a connection that `serveFleet` took. */
+export interface CertifiedPeer {
+  /** SHA-256 of the key (SubjectPublicKeyInfo), hexadecimal. */
+  key: string
+  /** SubjectPublicKeyInfo, DER. */
+  publicKey: Uint8Array
+  /** As `CN=…`. */
+  subject: string
+}
+
+/** Undefined where no certificate was shown, or one that does not count now as a client's under the authority. */
+export function certifiedPeer(request: IncomingMessage): CertifiedPeer | undefined {
+  const socket = request.socket as Partial<TLSSocket>
+  if (socket.authorized !== true) return undefined
+  const certificate = socket.getPeerX509Certificate?.()
+  if (certificate === undefined) return undefined
+  const publicKey = certificate.publicKey.export({ type: 'spki', format: 'der' })
+  return { key: keyDigest(publicKey), publicKey, subject: certificate.subject }
+}
+
+/** SHA-256 of a SubjectPublicKeyInfo, hexadecimal. */
+export const keyDigest = (spki: Uint8Array): string => createHash('sha256').update(spki).digest('hex')

@@ -1,0 +1,66 @@
+import type { HostView, Tee } from '@strongroom/contract'
+import type { Selectable } from 'kysely'
+import type { Tables } from '../store/tables.ts'
+
+export type HostRow = Selectable<Tables['fleet_host']>
+
+/** A host of the registry. */
+export interface FleetHost {
+  name: string
+  id: string
+  region: string
+  zone: string | undefined
+  tees: Tee[]
+  labels: Record<string, string>
+  vCPUs: number
+  memoryMiB: number
+  state: HostRow['state']
+  /** SHA-256 of its key, hexadecimal, once it has joined. */
+  key: string | undefined
+  joinedAt: string | undefined
+}
+
+/** With its lease, judged by the database's time. */
+export interface LeasedHost extends FleetHost {
+  /** Undefined until it has joined. */
+  leaseUntil: string | undefined
+  isAlive: boolean
+}
+
+/** What an operator says of a host that is to join. */
+export type NewHost = Pick<FleetHost, 'name' | 'region' | 'zone' | 'tees' | 'labels' | 'vCPUs' | 'memoryMiB'>
+
+export const toHost = (row: HostRow): FleetHost => ({
+  name: row.name,
+  id: row.id,
+  region: row.region,
+  zone: row.zone ?? undefined,
+  tees: JSON.parse(row.tees) as Tee[],
+  labels: JSON.parse(row.labels) as Record<string, string>,
+  vCPUs: row.vcpus,
+  memoryMiB: row.memory_mib,
+  state: row.state,
+  key: row.key ?? undefined,
+  joinedAt: row.joined_at ?? undefined,
+})
+
+/** @param now the database's time */
+export const toLeasedHost = (row: HostRow, leaseUntil: string | null, now: Date): LeasedHost => ({
+  ...toHost(row),
+  leaseUntil: leaseUntil ?? undefined,
+  isAlive: leaseUntil !== null && leaseUntil >= now.toISOString(),
+})
+
+export const hostView = (host: LeasedHost): HostView => ({
+  name: host.name,
+  id: host.id,
+  region: host.region,
+  ...(host.zone !== undefined && { zone: host.zone }),
+  tees: host.tees,
+  labels: host.labels,
+  capacity: { vCPUs: host.vCPUs, memoryMiB: host.memoryMiB },
+  state: host.state === 'Invited' || host.isAlive ? host.state : 'Lost',
+  ...(host.key !== undefined && { key: host.key }),
+  ...(host.joinedAt !== undefined && { joinedAt: host.joinedAt }),
+  ...(host.leaseUntil !== undefined && { leaseUntil: host.leaseUntil }),
+})

@@ -1,0 +1,107 @@
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hostKey, openFleetListener, otherAuthority, spkiOf, type FleetListener } from '../testing/fleet-listener.ts'
+
+let fleet: FleetListener
+beforeAll(async () => {
+  fleet = await openFleetListener()
+})
+afterAll(async () => {
+  await fleet.close()
+})
+
+const add = async (name: string): Promise<string> =>
+  (await fleet.registry.add({ name, region: 'westeurope', zone: undefined, tees: ['SNP'], labels: {}, vCPUs: 8, memoryMiB: 32_768 })).secret // prettier-ignore
+const unauthenticated = { status: 401, body: { error: { code: 'HostNotAuthenticated' } } }
+
+describe('a host that joins', () => {
+  it('gets a certificate of the installation’s for its own key, and renews its lease by it', async () => {
+    const host = await fleet.joined('first')
+    const certificate = new X509Certificate(host.certificate)
+    expect(certificate.verify(new X509Certificate(fleet.authority.caPem).publicKey)).toBe(true)
+    expect(certificate.publicKey.export({ type: 'spki', format: 'der' })).toEqual(spkiOf(host))
+    expect(certificate.subject).toBe(`CN=host ${host.hostId}`)
+    expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2'])
+    expect((await fleet.registry.get('first')).isAlive).toBe(false)
+    expect(await fleet.send('/beat', {}, host)).toEqual({ status: 200, body: { leaseSeconds: 10 } })
+    expect((await fleet.registry.get('first')).isAlive).toBe(true)
+  })
+
+  it('gets another certificate for the same key, and goes on with it', async () => {
+    const host = await fleet.joined('renewing')
+    const { status, body } = await fleet.send('/certificate', {}, host)
+    expect([status, body.hostId, body.certificate === host.certificate]).toEqual([200, host.hostId, false])
+    expect((await fleet.send('/beat', {}, { ...host, certificate: body.certificate })).status).toBe(200)
+  })
+
+  it('is not let in by a join code that was used, or with the key of another (attack W30)', async () => {
+    const secret = await add('once')
+    const [first, second] = [hostKey(), hostKey()]
+    expect((await fleet.join({ name: 'once', secret, by: first })).status).toBe(200)
+    const refused = { status: 403, body: { error: { code: 'JoinCodeRefused' } } }
+    expect(await fleet.join({ name: 'once', secret, by: second })).toMatchObject(refused)
+    // Who only copied the public key cannot have it certified, nor ask again in its name.
+    const keyRefused = { status: 400, body: { error: { code: 'HostKeyInvalid' } } }
+    expect(await fleet.join({ name: 'once', secret, by: first, signedBy: second })).toMatchObject(keyRefused)
+    const other = await add('other')
+    expect(await fleet.join({ name: 'other', secret: other, by: first })).toMatchObject(refused)
+    expect(await fleet.join({ name: 'other', secret, by: second })).toMatchObject(refused)
+    expect(await fleet.join({ name: 'nobody', secret: other, by: second })).toMatchObject(refused)
+    // The code is still good for the one it was made for.
+    expect((await fleet.join({ name: 'other', secret: other, by: second })).status).toBe(200)
+  })
+
+  it('is not certified for a key of another kind, or a body of another form', async () => {
+    const secret = await add('kinds')
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    expect((await fleet.join({ name: 'kinds', secret, by: rsa })).body.error.code).toBe('HostKeyInvalid')
+    for (const body of [{}, { name: 'kinds', secret }, { name: 'kinds', secret: 7, publicKey: '', proof: '' }, []])
+      expect(await fleet.send('/join', body)).toMatchObject({ status: 400 })
+  })
+})
+
+describe('the wire of hosts', () => {
+  it('answers nobody without the certificate of a host (attack W31)', async () => {
+    const host = await fleet.joined('genuine')
+    const stranger = hostKey()
+    const issue = async (
+      o: { subject: string; usages: ['clientAuth'] | ['serverAuth']; days?: number },
+      by = fleet.authority,
+    ) =>
+      // prettier-ignore
+      ({ ...stranger, certificate: await by.issueCertificate({ publicKey: spkiOf(stranger), days: 1, ...o }) })
+    const attempts = {
+      'no certificate': undefined,
+      'the host’s name, over a key of one’s own': await issue({ subject: `CN=host ${host.hostId}`, usages: ['clientAuth'] }), // prettier-ignore
+      'a certificate for servers': await issue({ subject: `CN=host ${host.hostId}`, usages: ['serverAuth'] }),
+      'another installation’s': await issue({ subject: `CN=host ${host.hostId}`, usages: ['clientAuth'] }, await otherAuthority()), // prettier-ignore
+    }
+    for (const [name, as] of Object.entries(attempts))
+      for (const path of ['/beat', '/certificate'])
+        expect(await fleet.send(path, {}, as), `${name} at ${path}`).toMatchObject(unauthenticated)
+    expect((await fleet.registry.get('genuine')).isAlive).toBe(false)
+  })
+
+  it('takes a host’s key under no other host’s name, no certificate that is over, and none of a host that was removed (attack W31)', async () => {
+    const [one, two] = [await fleet.joined('one'), await fleet.joined('two')]
+    const issue = async (o: { hostId: string; days: number }) => ({
+      ...one,
+      certificate: await fleet.authority.issueCertificate({
+        subject: `CN=host ${o.hostId}`,
+        publicKey: spkiOf(one),
+        usages: ['clientAuth'],
+        days: o.days,
+      }),
+    })
+    expect(await fleet.send('/beat', {}, await issue({ hostId: two.hostId, days: 1 }))).toMatchObject(unauthenticated)
+    // Certificates count from an hour ago: this one ended a minute later.
+    expect(await fleet.send('/beat', {}, await issue({ hostId: one.hostId, days: -59 / 1440 }))).toMatchObject(unauthenticated) // prettier-ignore
+    expect((await fleet.send('/beat', {}, await issue({ hostId: one.hostId, days: 1 }))).status).toBe(200)
+    await fleet.registry.remove('one')
+    expect(await fleet.send('/beat', {}, one)).toMatchObject(unauthenticated)
+    expect(await fleet.send('/certificate', {}, one)).toMatchObject(unauthenticated)
+    // Joined anew under the old name: the old key stays nobody's.
+    await fleet.joined('one')
+    expect(await fleet.send('/beat', {}, one)).toMatchObject(unauthenticated)
+  })
+})

@@ -1,0 +1,114 @@
+import { createPublicKey, verify } from 'node:crypto'
+import { joinStatement, type BeatAnswer, type HostCertificate, type JoinRequest } from '@strongroom/contract'
+import {
+  certifiedPeer,
+  createHttpApp,
+  keyDigest,
+  ServiceError,
+  type FastifyInstance,
+  type FastifyRequest,
+  type InstallationAuthority,
+  type Logger,
+} from '@strongroom/platform'
+import type { FleetHost } from './fleet-host.ts'
+import { leaseSeconds, notAuthenticated, type HostRegistry } from './registry.ts'
+
+/** Renewed by the host when two thirds of it are over. */
+const certificateDays = 90
+
+export type CertifyingAuthority = Pick<InstallationAuthority, 'caPem' | 'issueCertificate'>
+
+/** The wire that hosts call (packages/contract/src/fleet.ts). Who a host is, its certificate alone says. */
+export function createFleetApp(o: {
+  registry: HostRegistry
+  authority: CertifyingAuthority
+  logger: Logger
+}): FastifyInstance {
+  const app = createHttpApp({ name: 'fleet', logger: o.logger })
+  const certify = async (host: FleetHost, publicKey: Uint8Array): Promise<HostCertificate> => ({
+    hostId: host.id,
+    name: host.name,
+    certificate: await o.authority.issueCertificate({
+      subject: `CN=${subjectOf(host)}`,
+      publicKey,
+      usages: ['clientAuth'],
+      days: certificateDays,
+    }),
+  })
+  app.get('/ca', async (_request, reply) => await reply.type('application/x-pem-file').send(o.authority.caPem))
+  app.post('/join', async (request) => {
+    const join = readJoin(request.body)
+    const publicKey = provenKey(join)
+    const host = await o.registry.redeem({ name: join.name, secret: join.secret, key: keyDigest(publicKey) })
+    return await certify(host, publicKey)
+  })
+  app.post('/certificate', async (request) => {
+    const { host, publicKey } = await callerOf(o.registry, request)
+    return await certify(host, publicKey)
+  })
+  app.post('/beat', async (request): Promise<BeatAnswer> => {
+    const { host } = await callerOf(o.registry, request)
+    await o.registry.renew(host)
+    return { leaseSeconds }
+  })
+  return app
+}
+
+/** Two words, so that no verifier takes it for a name of DNS and holds it against the authority's constraints. */
+const subjectOf = (host: FleetHost): string => `host ${host.id}`
+
+/** @throws ServiceError HostNotAuthenticated */
+async function callerOf(
+  registry: HostRegistry,
+  request: FastifyRequest,
+): Promise<{ host: FleetHost; publicKey: Uint8Array }> {
+  const peer = certifiedPeer(request.raw)
+  if (peer === undefined) throw notAuthenticated('no certificate that counts')
+  const host = await registry.byKey(peer.key)
+  // The authority certifies other keys too: the key is in the registry, and the certificate was made for this host.
+  if (host === undefined) throw notAuthenticated('a key that no host has')
+  if (peer.subject !== `CN=${subjectOf(host)}`) throw notAuthenticated(`a certificate of ${peer.subject}`)
+  return { host, publicKey: peer.publicKey }
+}
+
+const joinMembers = ['name', 'secret', 'publicKey', 'proof'] as const
+const longest = 1024
+
+function readJoin(body: unknown): JoinRequest {
+  const given = (body ?? {}) as Record<string, unknown>
+  for (const member of joinMembers) {
+    const value = given[member]
+    if (typeof value !== 'string' || value.length > longest)
+      throw new ServiceError({
+        code: 'InvalidRequestContent',
+        message: `A host that joins says its ${member}.`,
+        target: member,
+        expected: `a text of at most ${longest} characters`,
+        found: value === undefined ? 'none' : typeof value,
+      })
+  }
+  return given as unknown as JoinRequest
+}
+
+/** The key, where whoever asks has it. @throws ServiceError HostKeyInvalid */
+function provenKey(join: JoinRequest): Uint8Array {
+  const spki = Buffer.from(join.publicKey, 'base64')
+  try {
+    const key = createPublicKey({ key: spki, format: 'der', type: 'spki' })
+    const isP256 = key.asymmetricKeyDetails?.namedCurve === 'prime256v1'
+    // As it is written anew, so that one key has one digest.
+    const written = key.export({ type: 'spki', format: 'der' })
+    const proof = Buffer.from(join.proof, 'base64')
+    if (isP256 && verify('sha256', Buffer.from(joinStatement(join)), key, proof)) return written
+  } catch {
+    // Said below.
+  }
+  throw new ServiceError({
+    code: 'HostKeyInvalid',
+    message: 'The key of the host cannot be certified.',
+    target: 'publicKey',
+    expected: 'a P-256 key, with a signature by it over the request',
+    found: 'another key, or a signature that is not by it',
+    remedy: 'Join with `strongroom host join`.',
+  })
+}

@@ -1,0 +1,74 @@
+import { createHash, X509Certificate } from 'node:crypto'
+import { formatJoinCode, localHostName, type AddedHost, type HostView } from '@strongroom/contract'
+import { ServiceError } from '@strongroom/platform'
+import { ok, param, type ArmReply, type ArmRequest } from '../arm/request.ts'
+import type { Route } from '../arm/router.ts'
+import { subscriptionPath, type Plane } from '../plane.ts'
+import { hostView } from './fleet-host.ts'
+import { readHost } from './host-request.ts'
+
+const hosts = `${subscriptionPath}/providers/Strongroom.Fleet/hosts`
+const one = `${hosts}/{name}`
+const action = (verb: string): string => `Strongroom.Fleet/hosts/${verb}`
+
+/** The host that the server itself is. */
+const local: HostView = { name: localHostName, labels: {}, state: 'Ready' }
+
+/** The operator's side of the fleet. */
+export function fleetRoutes(plane: Plane): Route[] {
+  const nameOf = (request: ArmRequest): string => param(request, 'name').toLowerCase()
+  const show = async (name: string): Promise<HostView> =>
+    name === localHostName ? local : hostView(await plane.fleet.registry.get(name))
+  const drain =
+    (draining: boolean) =>
+    async (request: ArmRequest): Promise<ArmReply> => {
+      await plane.fleet.registry.setDraining(nameOf(request), draining)
+      return ok(await show(nameOf(request)))
+    }
+  return [
+    {
+      method: 'GET',
+      path: hosts,
+      action: action('read'),
+      handle: async () => ok({ value: [local, ...(await plane.fleet.registry.list()).map(hostView)] }),
+    },
+    { method: 'GET', path: one, action: action('read'), handle: async (request) => ok(await show(nameOf(request))) },
+    {
+      method: 'PUT',
+      path: one,
+      action: action('write'),
+      handle: async (request) => ({ status: 201, body: await add(plane, nameOf(request), request.body) }),
+    },
+    { method: 'POST', path: `${one}/drain`, action: action('drain/action'), handle: drain(true) },
+    { method: 'POST', path: `${one}/resume`, action: action('resume/action'), handle: drain(false) },
+    {
+      method: 'DELETE',
+      path: one,
+      action: action('delete'),
+      handle: async (request) => {
+        await plane.fleet.registry.remove(nameOf(request))
+        return { status: 204 }
+      },
+    },
+  ]
+}
+
+async function add(plane: Plane, name: string, body: unknown): Promise<AddedHost> {
+  const { registry, served } = plane.fleet
+  const wanted = readHost(name, body)
+  if (served === undefined)
+    throw new ServiceError({
+      code: 'FleetNotServed',
+      message: 'This server listens for no hosts, so that none can join.',
+      expected: 'a server with --fleet-address',
+      remedy: 'Start it anew with --fleet-address ADDRESS:PORT, an address that hosts reach.',
+    })
+  const { host, secret, until } = await registry.add(wanted)
+  const authority = createHash('sha256').update(new X509Certificate(served.authority.caPem).raw).digest('base64url')
+  return {
+    ...hostView(host),
+    joinCode: formatJoinCode({ name, authority, secret }),
+    joinUntil: until,
+    address: served.address,
+  }
+}

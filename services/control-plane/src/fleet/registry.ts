@@ -1,0 +1,199 @@
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import { localHostName } from '@strongroom/contract'
+import { databaseTime, forUpdate, ServiceError, type Store } from '@strongroom/platform'
+import type { Db } from '../store/resources.ts'
+import { toHost, toLeasedHost, type FleetHost, type HostRow, type LeasedHost, type NewHost } from './fleet-host.ts'
+
+/** How long a join code may be used. */
+const codeMs = 3600_000
+/** How long a host is believed to be there after a beat. */
+export const leaseSeconds = 10
+
+/** The hosts that were added, and their leases. Every time in it is the database's. */
+export class HostRegistry {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  get #db(): Db {
+    return this.#store.db as Db
+  }
+
+  async #transaction<T>(work: (tx: Db) => Promise<T>): Promise<T> {
+    return await this.#store.transaction(async (tx) => await work(tx as unknown as Db))
+  }
+
+  /** @returns the secret of the join code, of which the hash alone is kept. @throws ServiceError HostExists, HostNotManaged */
+  async add(host: NewHost): Promise<{ host: LeasedHost; secret: string; until: string }> {
+    if (host.name === localHostName) throw notManaged()
+    const secret = randomBytes(32).toString('base64url')
+    return await this.#transaction(async (tx) => {
+      if ((await this.#row(tx, host.name)) !== undefined) throw exists(host.name)
+      const now = await databaseTime(this.#store, tx)
+      const until = new Date(now.getTime() + codeMs).toISOString()
+      const row: HostRow = {
+        name: host.name,
+        id: randomUUID(),
+        region: host.region,
+        zone: host.zone ?? null,
+        tees: JSON.stringify(host.tees),
+        labels: JSON.stringify(host.labels),
+        vcpus: host.vCPUs,
+        memory_mib: host.memoryMiB,
+        state: 'Invited',
+        key: null,
+        code_hash: hashOf(secret),
+        code_until: until,
+        created_at: now.toISOString(),
+        joined_at: null,
+      }
+      await tx.insertInto('fleet_host').values(row).execute()
+      return { host: toLeasedHost(row, null, now), secret, until }
+    })
+  }
+
+  /** By name. */
+  async list(): Promise<LeasedHost[]> {
+    const now = await databaseTime(this.#store, this.#db)
+    const rows = await this.#leased().orderBy('fleet_host.name').execute()
+    return rows.map(({ until, ...row }) => toLeasedHost(row, until, now))
+  }
+
+  /** @throws ServiceError HostNotFound */
+  async get(name: string): Promise<LeasedHost> {
+    const now = await databaseTime(this.#store, this.#db)
+    const found = await this.#leased().where('fleet_host.name', '=', name).executeTakeFirst()
+    if (found === undefined) throw notFound(name)
+    const { until, ...row } = found
+    return toLeasedHost(row, until, now)
+  }
+
+  #leased() {
+    return this.#db
+      .selectFrom('fleet_host')
+      .leftJoin('fleet_lease', 'fleet_lease.host', 'fleet_host.id')
+      .selectAll('fleet_host')
+      .select('fleet_lease.until')
+  }
+
+  /**
+   * The first key that comes with a code owns it: the same may ask again, where it did not hear the answer.
+   * @param o.key SHA-256 of the key, hexadecimal; that the caller has it is proven
+   * @throws ServiceError JoinCodeRefused
+   */
+  async redeem(o: { name: string; secret: string; key: string }): Promise<FleetHost> {
+    return await this.#transaction(async (tx) => {
+      const row = await this.#lock(tx, o.name)
+      // Who does not have the secret learns nothing, not even whether there is such a host.
+      if (row === undefined || !isHashOf(o.secret, row.code_hash)) throw codeRefused('no code of this installation')
+      const now = (await databaseTime(this.#store, tx)).toISOString()
+      if (row.code_until < now) throw codeRefused(`a code that was good until ${row.code_until}`)
+      if (row.key !== null && row.key !== o.key) throw codeRefused('a code that another key was certified by')
+      if (row.key !== null) return toHost(row)
+      const other = await tx.selectFrom('fleet_host').select('name').where('key', '=', o.key).executeTakeFirst()
+      if (other !== undefined) throw codeRefused('the key of another host')
+      const joined = { key: o.key, joined_at: now, state: 'Ready' as const }
+      await tx.updateTable('fleet_host').set(joined).where('name', '=', o.name).execute()
+      // Over from the start: the first beat is what makes it count.
+      await tx.insertInto('fleet_lease').values({ host: row.id, until: now }).execute()
+      return toHost({ ...row, ...joined })
+    })
+  }
+
+  /** The host that has joined with this key. */
+  async byKey(key: string): Promise<FleetHost | undefined> {
+    const row = await this.#db.selectFrom('fleet_host').selectAll().where('key', '=', key).executeTakeFirst()
+    return row === undefined ? undefined : toHost(row)
+  }
+
+  /** Renews a host's lease. @throws ServiceError HostNotAuthenticated where it was removed meanwhile */
+  async renew(host: Pick<FleetHost, 'id'>): Promise<void> {
+    await this.#transaction(async (tx) => {
+      const now = await databaseTime(this.#store, tx)
+      const until = new Date(now.getTime() + leaseSeconds * 1000).toISOString()
+      const renewed = await tx.updateTable('fleet_lease').set({ until }).where('host', '=', host.id).executeTakeFirst()
+      if (Number(renewed.numUpdatedRows) === 0) throw notAuthenticated('a host that was removed')
+    })
+  }
+
+  /** A draining host takes no further VMs. @throws ServiceError HostNotFound, HostNotManaged */
+  async setDraining(name: string, draining: boolean): Promise<void> {
+    if (name === localHostName) throw notManaged()
+    await this.#transaction(async (tx) => {
+      const row = await this.#lock(tx, name)
+      if (row === undefined) throw notFound(name)
+      if (row.state === 'Invited') return
+      const state = draining ? 'Draining' : 'Ready'
+      await tx.updateTable('fleet_host').set({ state }).where('name', '=', name).execute()
+    })
+  }
+
+  /** Its key and its certificates count nowhere from then on. @throws ServiceError HostNotFound, HostNotManaged */
+  async remove(name: string): Promise<void> {
+    if (name === localHostName) throw notManaged()
+    await this.#transaction(async (tx) => {
+      const row = await this.#lock(tx, name)
+      if (row === undefined) throw notFound(name)
+      await tx.deleteFrom('fleet_lease').where('host', '=', row.id).execute()
+      await tx.deleteFrom('fleet_host').where('name', '=', name).execute()
+    })
+  }
+
+  async #row(db: Db, name: string): Promise<HostRow | undefined> {
+    return await db.selectFrom('fleet_host').selectAll().where('name', '=', name).executeTakeFirst()
+  }
+
+  async #lock(tx: Db, name: string): Promise<HostRow | undefined> {
+    const query = tx.selectFrom('fleet_host').selectAll().where('name', '=', name)
+    return await forUpdate(this.#store, query).executeTakeFirst()
+  }
+}
+
+const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex')
+const isHashOf = (secret: string, hash: string): boolean =>
+  timingSafeEqual(Buffer.from(hashOf(secret), 'hex'), Buffer.from(hash, 'hex'))
+
+const notFound = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'HostNotFound',
+    message: `There is no host '${name.slice(0, 60)}'.`,
+    target: 'name',
+    found: name.slice(0, 60),
+    remedy: 'List the hosts: strongroom host list.',
+  })
+
+const exists = (name: string): ServiceError =>
+  new ServiceError({
+    code: 'HostExists',
+    message: `There is a host '${name}' already.`,
+    target: 'name',
+    remedy: `Use another name, or remove it first: strongroom host remove ${name}.`,
+  })
+
+const notManaged = (): ServiceError =>
+  new ServiceError({
+    code: 'HostNotManaged',
+    message: `'${localHostName}' is the server itself: it is neither added nor drained nor removed.`,
+    target: 'name',
+    remedy: 'Name a host that has joined.',
+  })
+
+const codeRefused = (found: string): ServiceError =>
+  new ServiceError({
+    code: 'JoinCodeRefused',
+    message: 'The join code cannot be used.',
+    expected: 'a code of `strongroom host add`, within an hour, with one key',
+    found,
+    remedy: 'Remove the host and add it anew for another code.',
+  })
+
+export const notAuthenticated = (found: string): ServiceError =>
+  new ServiceError({
+    code: 'HostNotAuthenticated',
+    message: 'Only a host of the registry may call this, by its certificate.',
+    expected: 'the certificate of a host that has joined',
+    found,
+    remedy: 'Add the host anew (`strongroom host add`) and join it.',
+  })

@@ -1,0 +1,130 @@
+import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fleetHost, joinStatement, type HostCertificate } from '@strongroom/contract'
+import {
+  createLogger,
+  createSealer,
+  exchange,
+  freePort,
+  openAuthority,
+  openStore,
+  serveFleet,
+  systemClock,
+  type InstallationAuthority,
+  type Store,
+} from '@strongroom/platform'
+import { createFleetApp } from '../fleet/host-app.ts'
+import { HostRegistry } from '../fleet/registry.ts'
+import { migrations } from '../store/migrations.ts'
+
+/** A key of a host's, and what it may show for it. */
+export interface HostCredentials {
+  privateKey: KeyObject
+  publicKey: KeyObject
+  /** PEM. */
+  certificate?: string
+}
+
+export const hostKey = (): HostCredentials => generateKeyPairSync('ec', { namedCurve: 'P-256' })
+export const spkiOf = ({ publicKey }: HostCredentials): Buffer => publicKey.export({ type: 'spki', format: 'der' })
+
+interface FleetReply {
+  status: number
+  // oxlint-disable-next-line typescript/no-explicit-any -- answers are looked into member by member
+  body: any
+}
+
+/** The real listener for hosts under a real authority, with a registry on SQLite. */
+export interface FleetListener {
+  registry: HostRegistry
+  store: Store
+  authority: InstallationAuthority
+  /** Joins a host that was added, as `host join` does. */
+  join(o: { name: string; secret: string; by?: HostCredentials; signedBy?: HostCredentials }): Promise<FleetReply>
+  /** Adds a host and joins it. */
+  joined(name: string): Promise<HostCredentials & HostCertificate>
+  /** As whoever has these credentials; without, as somebody who shows none. */
+  send(path: string, body: object, as?: HostCredentials): Promise<FleetReply>
+  close(): Promise<void>
+}
+
+const sealer = createSealer(new Uint8Array(32).fill(7))
+const installation = (port: number) => ({
+  id: 'test',
+  tenantId: 't',
+  subscriptionId: 's',
+  mode: 'simulated' as const,
+  createdAt: '2026-01-01T00:00:00.000Z',
+  region: 'westeurope',
+  ports: { tls: port, local: port },
+})
+
+/** Another installation's authority. */
+export async function otherAuthority(): Promise<InstallationAuthority> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'strongroom-authority-'))
+  const authority = await openAuthority({ stateDir, sealer, clock: systemClock, installation: installation(1) })
+  await rm(stateDir, { recursive: true, force: true })
+  return authority
+}
+
+export async function openFleetListener(): Promise<FleetListener> {
+  const stateDir = await mkdtemp(join(tmpdir(), 'strongroom-fleet-'))
+  const port = await freePort()
+  const authority = await openAuthority({ stateDir, sealer, clock: systemClock, installation: installation(port) })
+  const store = await openStore({ url: `sqlite:${stateDir}`, service: 'fleet', sealer })
+  await store.migrate('control-plane', migrations)
+  const registry = new HostRegistry(store)
+  const logger = createLogger({ level: 'silent' })
+  const app = createFleetApp({ registry, authority, logger })
+  const server = await serveFleet({ at: { address: '127.0.0.1', port }, authority, app, logger })
+
+  const send: FleetListener['send'] = async (path, body, as) => {
+    const own = as?.certificate !== undefined && {
+      cert: as.certificate,
+      key: as.privateKey.export({ type: 'pkcs8', format: 'pem' }),
+    }
+    const agent = new Agent({ ca: authority.caPem, ...own })
+    try {
+      const answer = await exchange({
+        method: 'POST',
+        url: new URL(path, `https://${fleetHost}`),
+        headers: { 'content-type': 'application/json' },
+        body: Buffer.from(JSON.stringify(body)),
+        agent,
+        via: { host: '127.0.0.1', port, servername: fleetHost },
+        patience: { inAll: 30_000 },
+        answerLimit: 1024 * 1024,
+      })
+      return { status: answer.status, body: JSON.parse(answer.body.toString('utf8')) as unknown }
+    } finally {
+      agent.destroy()
+    }
+  }
+  const joinAs: FleetListener['join'] = async ({ name, secret, by = hostKey(), signedBy = by }) => {
+    const asked = { name, secret, publicKey: spkiOf(by).toString('base64') }
+    const proof = sign('sha256', Buffer.from(joinStatement(asked)), signedBy.privateKey).toString('base64')
+    return await send('/join', { ...asked, proof })
+  }
+  return {
+    registry,
+    store,
+    authority,
+    send,
+    join: joinAs,
+    joined: async (name) => {
+      const added = await registry.add({ name, region: 'westeurope', zone: undefined, tees: ['SNP', 'TDX'], labels: {}, vCPUs: 64, memoryMiB: 262_144 }) // prettier-ignore
+      const by = hostKey()
+      const { body } = await joinAs({ name, secret: added.secret, by })
+      return { ...by, ...(body as HostCertificate) }
+    },
+    close: async () => {
+      await server.close()
+      await app.close()
+      await store.close()
+      await rm(stateDir, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,60 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createFileAtomically, ServiceError, writeFileAtomically } from '@strongroom/platform'
+
+/** Who a joined host is. Lies in its directory, readable by its user alone. */
+export interface HostIdentity {
+  hostId: string
+  name: string
+  /** ADDRESS:PORT of the control plane. */
+  address: string
+  /** PEM. */
+  authority: string
+  certificate: string
+  /** PKCS #8, PEM: never leaves this machine. */
+  privateKey: string
+}
+
+const fileOf = (directory: string): string => join(directory, 'host.json')
+
+/** @throws ServiceError HostAlreadyJoined */
+export async function keepNewIdentity(directory: string, identity: HostIdentity): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  if (!(await createFileAtomically(fileOf(directory), JSON.stringify(identity)))) throw alreadyJoined(directory)
+}
+
+export async function keepIdentity(directory: string, identity: HostIdentity): Promise<void> {
+  await writeFileAtomically(fileOf(directory), JSON.stringify(identity))
+}
+
+/** Undefined where nobody has joined from there. */
+export async function findIdentity(directory: string): Promise<HostIdentity | undefined> {
+  try {
+    return JSON.parse(await readFile(fileOf(directory), 'utf8')) as HostIdentity
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+export const alreadyJoined = (directory: string): ServiceError =>
+  ServiceError.relayed(
+    {
+      code: 'HostAlreadyJoined',
+      message: `${directory} belongs to a host that has joined already.`,
+      target: '--dir',
+      innererror: { remedy: 'Go on with `strongroom host run`, or join with another --dir.' },
+    },
+    409,
+  )
+
+export const notJoined = (directory: string): ServiceError =>
+  ServiceError.relayed(
+    {
+      code: 'HostNotJoined',
+      message: `${directory} belongs to no host that has joined.`,
+      target: '--dir',
+      innererror: { remedy: 'Join first: strongroom host join ADDRESS:PORT.' },
+    },
+    409,
+  )
