@@ -14,7 +14,7 @@ import { machineFacts, printReport } from './support/report.ts'
 const goals = { tailOverUnloaded: 3, refusals: 0 }
 const attacks: readonly Attack[] = ['1,000 silent connections', '1,000 bad sign-ins', 'one guest at full rate']
 /** Of each kind of call. */
-const perSecond = 5
+const perSecond = 10
 
 /** What the others saw, in milliseconds from when a call was due. */
 interface Seen {

@@ -1,6 +1,10 @@
-/** One attacker in a process of its own, so that its work takes nothing from who measures. Begins when asked, over IPC. */
+/**
+ * One attacker in a process of its own that has only the processor time which those who measure leave: real ones have machines of their own, and take
+ * nothing from the server but what it gives them. Begins when asked, over IPC.
+ */
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
+import { getPriority, setPriority } from 'node:os'
 import { loginHost } from '@strongroom/contract'
 import { Caller, type Call } from './calls.ts'
 import type { HostileReady } from './server.ts'
@@ -15,6 +19,7 @@ interface Order {
   ready: HostileReady
 }
 
+setPriority(Math.min(19, getPriority() + 19))
 process.once('message', (order: Order) => {
   process.send?.({ begun: true })
   begin(order)

@@ -115,7 +115,7 @@ describe('handshakes', () => {
   })
 
   it('of one peer that waits for its turn for long are not given up for that (attack W6)', async () => {
-    // Shorter than the queue: 150 that wait 4 ms each, while another peer calls.
+    // Shorter than the queue: 180 that wait 8 ms each, while another peer calls.
     const { port } = await listen(300)
     const hello = await clientHello()
     const opened = Array.from({ length: 200 }, async () => {

@@ -18,42 +18,58 @@ describe('a peer that begins much', () => {
     const pace = paceOf()
     pace.began('quiet')
     const waits = begin(pace, 'loud', 200)
-    expect(waits.slice(0, 50)).toEqual(Array(50).fill(0))
-    expect(waits.slice(52).filter((wait) => wait === 4).length).toBeGreaterThan(110)
+    expect(waits.slice(0, 20)).toEqual(Array(20).fill(0))
+    expect(waits.slice(22).filter((wait) => wait === 8).length).toBeGreaterThan(110)
     for (const peer of ['quiet', 'new']) expect(pace.wait(peer)).toBe(0)
+  })
+
+  it('begins no more than its share while its pieces take time (attack W4)', () => {
+    const pace = paceOf()
+    const end = now + 1_000
+    let begun = 0
+    // Each turn of the thread takes some time: what comes back meanwhile must not make up for all that is begun.
+    for (; now < end; now += 0.5) {
+      pace.began('quiet')
+      if (pace.wait('loud') > 0) continue
+      pace.began('loud')
+      begun++
+    }
+    expect(begun).toBeGreaterThan(120)
+    // 20 at once, and one each 8 ms, of which 100 ms are made up for.
+    expect(begun).toBeLessThanOrEqual(20 + 125 + 13)
   })
 
   it('has all of the thread where nobody else calls', () => {
     const pace = paceOf()
     expect(begin(pace, 'alone', 500)).toEqual(Array(500).fill(0))
     pace.began('another')
-    expect(pace.wait('alone')).toBe(4)
+    expect(pace.wait('alone')).toBe(8)
     now += 1_001
     expect(begin(pace, 'alone', 500)).toEqual(Array(500).fill(0))
   })
 
   it('has its pieces back with time', () => {
     const pace = paceOf()
-    begin(pace, 'loud', 50)
+    begin(pace, 'loud', 20)
     pace.began('quiet')
-    expect(pace.wait('loud')).toBe(4)
-    now += 200
+    expect(pace.wait('loud')).toBe(8)
+    now += 500
     expect(begin(pace, 'loud', 10)).toEqual(Array(10).fill(0))
-    expect(begin(pace, 'loud', 60).at(-1)).toBe(4)
+    expect(begin(pace, 'loud', 60).at(-1)).toBe(8)
   })
 
   it('makes up for pieces that came late, and not for a long silence', () => {
     const pace = paceOf()
     pace.began('quiet')
     begin(pace, 'loud', 60)
-    now += 40
+    now += 80
     pace.began('quiet')
     const soon = begin(pace, 'loud', 40)
     expect(soon.filter((wait) => wait === 0).length).toBeGreaterThanOrEqual(10)
-    expect(soon.at(-1)).toBe(4)
+    expect(soon.at(-1)).toBe(8)
     now += 900
     pace.began('quiet')
-    expect(begin(pace, 'loud', 100).filter((wait) => wait === 0).length).toBeLessThan(80)
+    expect(begin(pace, 'loud', 100).filter((wait) => wait === 0).length).toBeLessThan(40)
   })
 
   it('is told from others, however many there are', () => {
@@ -62,7 +78,7 @@ describe('a peer that begins much', () => {
       pace.began(`peer ${n}`)
       if (n % 10 === 0) pace.began('loud')
     }
-    expect(pace.wait('loud')).toBe(4)
+    expect(pace.wait('loud')).toBe(8)
     expect(pace.wait('peer 4999')).toBe(0)
   })
 

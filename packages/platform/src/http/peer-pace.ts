@@ -1,10 +1,10 @@
 import { OtherPeers } from './other-peers.ts'
 
 /** Pieces that a peer may begin as fast as there is time, and how many a second it gets back of them. */
-const mostAtOnce = 50
-const perSecond = 50
+const mostAtOnce = 20
+const perSecond = 20
 /** Beyond them, while others call, its pieces are begun this far apart; one that was late is made up for so long. */
-const apartMs = 4
+const apartMs = 8
 const lateMs = 100
 /** Peers that are counted; the one that began something longest ago is forgotten first. */
 const countedPeers = 1_000
@@ -49,7 +49,7 @@ export class PeerPace {
     if (pace === undefined) return 0
     const now = this.#now()
     const wait = pace.next - now
-    return wait <= 0 || this.#taken(peer, now) < mostAtOnce || !this.#others.call(peer) ? 0 : wait
+    return wait <= 0 || this.#taken(peer, now) + 1 <= mostAtOnce || !this.#others.call(peer) ? 0 : wait
   }
 
   #taken(peer: string, now: number): number {
