@@ -2,14 +2,16 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { readResult, resultOf } from './earlier.ts'
 import { isBelow, isSource, relatedTests, sourcesOf } from './related.ts'
 import { table } from './report.ts'
 import { runMutants } from './run-mutants.ts'
 import { placeOf, type Reasons, survivorsFile, withoutReason } from './survivors.ts'
 
 /**
- * `npm run mutate -- [--changed] [--near] [--by PATH…] [--jobs N] [--sample N] [--json FILE] [FILE or folder…]`: ends with 1 where a mutant lives without a reason in
- * survivors.json, or a reason has no mutant. Without arguments it takes all folders that docs/mutation.md names.
+ * `npm run mutate -- [--changed] [--near] [--by PATH…] [--jobs N] [--sample N] [--again FILE] [--json FILE]
+ * [FILE or folder…]`: ends with 1 where a mutant lives without a reason in survivors.json, or a reason has no mutant. Without arguments it
+ * takes all folders that docs/mutation.md names.
  */
 const root = resolve(import.meta.dirname, '../..')
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -22,6 +24,7 @@ const { values, positionals } = parseArgs({
     by: { type: 'string', multiple: true, default: [] },
     jobs: { type: 'string', default: '2' },
     sample: { type: 'string' },
+    again: { type: 'string' },
     json: { type: 'string', default: 'node_modules/.cache/strongroom/mutation.json' },
   },
 })
@@ -59,14 +62,15 @@ if (files.length === 0) {
   const tests = relatedTests(root, files, values.near).filter((test) => isBelow(test, values.by))
   if (tests.length === 0) throw new Error('no test of those that are to judge loads these files')
   say(`${files.length} files, ${tests.length} related test files`)
-  const outcomes = await runMutants({ root, files, tests, jobs, sample, say })
+  const earlier = values.again === undefined ? undefined : readResult(resolve(root, values.again))
+  const outcomes = await runMutants({ root, files, tests, jobs, sample, earlier, say })
   const reasons = JSON.parse(readFileSync(join(root, survivorsFile), 'utf8')) as Reasons
   const { strange, stale: missed } = withoutReason(root, outcomes, reasons)
   // Reasons of mutants outside the sample are not stale.
   const stale = sample === undefined ? missed : []
   const json = resolve(root, values.json)
   mkdirSync(dirname(json), { recursive: true })
-  writeFileSync(json, `${JSON.stringify({ files, outcomes }, undefined, 1)}\n`)
+  writeFileSync(json, `${JSON.stringify(resultOf(root, files, outcomes), undefined, 1)}\n`)
   for (const mutant of strange) {
     const place = placeOf(mutant, readFileSync(join(root, mutant.file), 'utf8').split('\n'))
     say(`${mutant.verdict} ${mutant.file}:${mutant.line} ${place.original}  →  ${place.replacement}`)

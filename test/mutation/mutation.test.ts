@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { resultOf } from './earlier.ts'
 import { instrument } from './instrument.ts'
 import { isBelow, relatedTests, sourcesOf } from './related.ts'
 import { type Outcome, runMutants } from './run-mutants.ts'
@@ -48,6 +49,19 @@ describe('mutation tests', { timeout: 600_000 }, () => {
     expect(found.map(({ id }) => mutants.findIndex((each) => each.id === id))).toEqual(
       [0, 1, 2, 3, 4].map((index) => Math.floor((index * mutants.length) / 5)),
     )
+  })
+
+  it('are judged again only where they lived, or where their file has changed', async () => {
+    const strong = { root, files: [file], tests: [join(planted, 'strong.ts')], jobs: 1 }
+    const before = await runMutants({ root, files: [file], tests: [join(planted, 'weak.ts')], jobs: 1 })
+    // A test that kills nothing: what counts as killed was killed before.
+    const none = { ...strong, tests: [join(planted, 'dependent.ts')] }
+    const kept = await runMutants({ ...none, earlier: resultOf(root, [file], before) })
+    expect(living(kept)).toEqual(living(before))
+    const after = await runMutants({ ...strong, earlier: resultOf(root, [file], before) })
+    expect(living(after)).toHaveLength(2)
+    const changed = { files: { [file]: 'another' }, outcomes: before }
+    expect(living(await runMutants({ ...none, earlier: changed })).length).toBeGreaterThan(living(before).length)
   })
 
   it('count no kill by a test that fails alone without a mutant too', async () => {

@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { killedEarlier, type Result } from './earlier.ts'
 import { instrument, type Instrumented, type Mutant } from './instrument.ts'
 import { type Entry, type Plan, planVariable, readJournal, write } from './plan.ts'
 import { keepTimes, readTimes, slowLast } from './times.ts'
@@ -24,6 +25,7 @@ const fileLimit = 600_000
  * @param o.tests paths from the root, in the order in which they are to run
  * @param o.jobs workers side by side, each with a share of the mutants
  * @param o.sample how many mutants to judge at most, evenly spread over all; all where it is left out
+ * @param o.earlier what it killed stays killed in files that have not changed
  * @throws where a test fails without a mutant
  */
 export async function runMutants(o: {
@@ -32,10 +34,13 @@ export async function runMutants(o: {
   tests: string[]
   jobs: number
   sample?: number | undefined
+  earlier?: Result | undefined
   say?: (line: string) => void
 }): Promise<Outcome[]> {
   const instrumented = await instrument(o.root, o.files)
-  const mutants = spread(instrumented.mutants, o.sample)
+  const all = spread(instrumented.mutants, o.sample)
+  const killed = o.earlier === undefined ? new Map<string, Outcome>() : killedEarlier(o.root, o.earlier, all)
+  const mutants = all.filter(({ id }) => !killed.has(id))
   const tests = slowLast(o.tests, readTimes(o.root))
   const work = mkdtempSync(join(tmpdir(), 'mutate-'))
   try {
@@ -49,7 +54,8 @@ export async function runMutants(o: {
       }),
     )
     keepTimes(o.root, found.flat())
-    return outcomes(mutants, found.flat())
+    const judged = new Map(outcomes(mutants, found.flat()).map((outcome) => [outcome.id, outcome]))
+    return all.map(({ id }) => killed.get(id) ?? judged.get(id)!)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
