@@ -4,7 +4,12 @@ type Section = keyof ErrorCatalogue
 
 /** Whose sources make the codes of a section. */
 const makers: Record<Section, readonly string[]> = {
-  server: ['packages/platform/src/', 'services/identity/src/', 'services/control-plane/src/arm/'],
+  server: [
+    'packages/platform/src/',
+    'packages/contract/src/shape/',
+    'services/identity/src/',
+    'services/control-plane/src/arm/',
+  ],
   start: ['packages/platform/src/', 'apps/strongroomd/src/'],
   testApi: ['apps/strongroomd/src/'],
   arm: ['services/control-plane/src/'],

@@ -1,5 +1,7 @@
 // Runs in an empty folder with the packed packages installed: every entry, and one thing that each package is for.
 import assert from 'node:assert/strict'
+import { faultsOf, integer, object } from '@strongroom/contract/shape'
+import { openApiOf, wires } from '@strongroom/contract/wires'
 import * as evidence from '@strongroom/evidence'
 import { snpAdvisories } from '@strongroom/evidence/advisories'
 import { snpLaunchDigest } from '@strongroom/evidence/expected'
@@ -29,4 +31,6 @@ assert.notDeepEqual(rootOf(appended(emptyFrontier, one)), rootOf(appended(append
 
 await assert.rejects(rootsOf({ simulated: true, amd: [], intel: [] }, 'no certificate'), evidence.EvidenceError)
 assert.equal(typeof verifyLinks, 'function')
+assert.equal(faultsOf(object({ level: integer(0, 9) }), { level: 10 })[0]?.target, 'level')
+assert.ok(wires.every((wire) => openApiOf(wire).openapi === '3.1.0'))
 process.stdout.write('ok\n')

@@ -9,10 +9,11 @@
  * …/{scope}/providers/Microsoft.Authorization/roleDefinitions[/{id}] and roleAssignments[/{id}], scope '', keys or keys/{name}
  * POST /backup · PUT /restore               → 202, then GET /backup|restore/{jobId}/pending
  *
- * The resource manager makes them on `https://keyvault.strongroom.internal`, as vaults: PUT, GET, DELETE /managedhsms/{name},
- * GET /hsmavailability/{name}, GET /deletedmanagedhsms[/{name}], POST /deletedmanagedhsms/{name}/recover, DELETE /deletedmanagedhsms/{name}.
+ * The resource manager makes them as vaults, on `vaultManagementWire`.
  */
 import { domain, vaultAudience } from './names.ts'
+
+export type { DeletedManagedHsmRecord, ManagedHsmDefinition, ManagedHsmRecord } from './wires/vault/managed-hsm.ts'
 
 /** How a managed HSM is called among vaults: no vault's name has a dot. */
 const ending = '.managedhsm'
@@ -27,27 +28,3 @@ export const keyAudience = (keyId: string): string =>
   new URL(keyId).hostname.endsWith(`${ending}.${domain}`) ? managedHsmAudience : vaultAudience
 /** What its challenge names: clients check that the host's name ends with it. */
 export const managedHsmResource: string = `https://managedhsm.${domain}`
-
-export interface ManagedHsmDefinition {
-  resourceId: string
-  location: string
-  tenantId: string
-  /** Object ids that are administrators when the HSM is made; local roles rule from then on. */
-  initialAdminObjectIds: string[]
-  softDeleteRetentionInDays: number
-  enablePurgeProtection: boolean
-  tags: Record<string, string>
-}
-
-export interface ManagedHsmRecord extends ManagedHsmDefinition {
-  name: string
-  /** ISO time. */
-  createdAt: string
-  /** Whether it has a security domain, and so serves keys. */
-  activated: boolean
-}
-
-export interface DeletedManagedHsmRecord extends ManagedHsmRecord {
-  deletionDate: string
-  scheduledPurgeDate: string
-}

@@ -185,10 +185,6 @@ export const hostErrors = {
     when: 'The guest state is under the platform’s key alone.',
     remedy: 'Make a VM with a disk-encryption set.',
   },
-  InvalidField: {
-    when: 'A member of the request has another form.',
-    remedy: 'Send what the message says.',
-  },
   InvalidInstanceSpec: {
     status: 400,
     when: 'What was sent of a VM or disk has another form; the details name each member.',
@@ -267,10 +263,6 @@ export const hostErrors = {
     status: 409,
     when: 'The released key does not open with the transfer key of this boot.',
     remedy: 'Start the VM again.',
-  },
-  UnknownField: {
-    when: 'The request has a member that this wire does not know.',
-    remedy: 'Leave it out.',
   },
   VtpmChanged: {
     status: 409,

@@ -55,6 +55,10 @@ export const serverErrors = {
     when: 'The access token is of another tenant.',
     remedy: 'Sign in at the tenant of this installation.',
   },
+  InvalidField: {
+    when: 'A member of the request has another form.',
+    remedy: 'Send what the message says.',
+  },
   InvalidRequestContent: {
     status: 400,
     when: 'The body is not JSON, or not of the form that the operation takes.',
@@ -139,6 +143,10 @@ export const serverErrors = {
     status: 507,
     when: 'The disk with the state directory is full.',
     remedy: 'Free space on that disk, then repeat the request.',
+  },
+  UnknownField: {
+    when: 'The request has a member that this wire does not know.',
+    remedy: 'Leave it out.',
   },
   UnknownHost: {
     status: 421,

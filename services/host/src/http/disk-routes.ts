@@ -1,68 +1,32 @@
-import type { DiskAccessRequest, FinishUpload, StoredDiskSpec } from '@strongroom/contract'
+import type { FinishUpload, StoredDiskSpec } from '@strongroom/contract'
+import { diskAccessRequest, finishUpload, storedDiskSpec } from '@strongroom/contract/wires'
 import { ServiceError, type createHttpApp } from '@strongroom/platform'
 import { isVmId } from '../instances/layout.ts'
 import type { DiskStore } from '../disk-store/disk-store.ts'
-import { count, flag, keyIdentifier, line, oneOf, providerOf, requireShape, text, type Shape } from './spec.ts'
+import { readBody, requireProvider } from './spec.ts'
 
 interface Path {
   Params: { id: string }
 }
 
-const guid: Shape[string] = {
-  check: (value) => typeof value === 'string' && isVmId(value),
-  expected: 'an upper-case GUID',
-}
-
-const guestShape = (path: string, verifiers: readonly string[]): Shape =>
-  Object.fromEntries(
-    Object.entries({
-      vmId: guid,
-      tee: oneOf('SNP', 'TDX'),
-      encryption: oneOf('VMGuestStateOnly', 'DiskWithVMGuestState', 'NonPersistedTPM'),
-      secureBoot: flag,
-      guestStateKey: keyIdentifier,
-      attestationProvider: providerOf(verifiers),
-    }).map(([name, check]) => [`${path}.${name}`, check]),
-  )
-
-const address = text(/^(file:\/\/\/|https:\/\/)[\x21-\x7e]{1,2000}$/, 'an address')
-
-const sources: Record<StoredDiskSpec['source']['from'], Shape> = {
-  instance: { 'source.vmId': guid },
-  disk: { 'source.id': guid },
-  image: { 'source.image': line },
-  uri: {
-    'source.uri': address,
-    'source.guestStateUri': {
-      check: (value) => value === undefined || address.check(value),
-      expected: `${address.expected}, or nothing`,
-    },
-  },
-  empty: { 'source.sizeGiB': count(1, 32_767) },
-  upload: { 'source.bytes': count(512, 32_767 * 2 ** 30 + 512), 'source.withGuestState': flag },
-}
-
-function guests(body: FinishUpload, verifiers: readonly string[]): Shape {
-  return {
-    ...(body.guest !== undefined && guestShape('guest', verifiers)),
-    ...(body.guestOfSource !== undefined && guestShape('guestOfSource', verifiers)),
-  }
+function requireProviders({ guest, guestOfSource }: FinishUpload, verifiers: readonly string[]): void {
+  if (guest !== undefined) requireProvider(guest.attestationProvider, verifiers, 'guest.attestationProvider')
+  if (guestOfSource !== undefined)
+    requireProvider(guestOfSource.attestationProvider, verifiers, 'guestOfSource.attestationProvider')
 }
 
 /** @throws ServiceError InvalidInstanceSpec with every field that is wrong */
 function parseSpec(body: unknown, id: string, verifiers: readonly string[]): StoredDiskSpec {
-  const { source, ...rest } = (body ?? {}) as Partial<StoredDiskSpec>
-  requireShape(body, {
-    id: {
-      check: (value) => typeof value === 'string' && isVmId(value) && value === id.toUpperCase(),
-      expected: 'the id of the path, an upper-case GUID',
-    },
-    name: line,
-    'source.from': oneOf(...Object.keys(sources)),
-    ...(source !== undefined && sources[source?.from]),
-    ...guests(rest, verifiers),
+  const spec = readBody(storedDiskSpec, body)
+  requireProviders(spec, verifiers)
+  if (spec.id === id.toUpperCase()) return spec
+  throw new ServiceError({
+    code: 'InvalidInstanceSpec',
+    message: 'Path and body name different disks.',
+    target: 'id',
+    expected: id.toUpperCase(),
+    found: spec.id,
   })
-  return body as StoredDiskSpec
 }
 
 const idOf = (request: { params: Path['Params'] }): string => {
@@ -96,17 +60,12 @@ export function diskRoutes(
     return await reply.code(204).send()
   })
   app.post<Path>('/disks/:id/finish', async (request, reply) => {
-    const given = (request.body ?? {}) as FinishUpload
-    requireShape(given, guests(given, verifiers))
+    const given = readBody(finishUpload, request.body ?? {})
+    requireProviders(given, verifiers)
     return await reply.code(202).send(await disks.finish(idOf(request), given))
   })
   app.post<Path>('/disks/:id/access', async (request) => {
-    requireShape(request.body, {
-      permission: oneOf('Read', 'Write'),
-      seconds: count(1, 60 * 24 * 3600),
-      withGuestState: flag,
-    })
-    return await disks.grant(idOf(request), request.body as DiskAccessRequest)
+    return await disks.grant(idOf(request), readBody(diskAccessRequest, request.body))
   })
   app.delete<Path>('/disks/:id/access', async (request, reply) => {
     await disks.grants.revoke(idOf(request))

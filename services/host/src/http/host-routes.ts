@@ -1,7 +1,10 @@
 import { imageVariants, hostAudience, standInImage, type ImageVariant } from '@strongroom/contract'
+import { commandRequest, hostWire, imageImport, instanceConversion, stopRequest } from '@strongroom/contract/wires'
 import {
   createHttpApp,
+  read,
   requireBearer,
+  serveWire,
   ServiceError,
   type AttestationVerifier,
   type Logger,
@@ -19,21 +22,13 @@ import type { HttpApp } from './http-app.ts'
 import type { ImageBuilds } from './image-builds.ts'
 import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
 import { simulatedRoutes } from './simulated-routes.ts'
-import {
-  parseCommand,
-  parseConversion,
-  parseCustomerKey,
-  parseDataDisks,
-  parsePatch,
-  parseSpec,
-  parseStop,
-} from './spec.ts'
+import { parseCustomerKey, parseDataDisks, parsePatch, parseSpec, readBody } from './spec.ts'
 
 interface VmPath {
   Params: { vmId: string }
 }
 
-/** The wire between control plane and host (packages/contract/src/host.ts). Only the control plane may call. */
+/** The wire between control plane and host, `hostWire`. Only the control plane may call. */
 export function createHostApp(o: {
   host: Host
   disks: DiskStore
@@ -47,6 +42,7 @@ export function createHostApp(o: {
   verifiers?: readonly AttestationVerifier[]
 }): HttpApp {
   const app = createHttpApp({ name: 'machine', logger: o.logger })
+  serveWire(app, hostWire)
   const challenge = (): string => `Bearer resource="${hostAudience}"`
   app.addHook('onRequest', requireBearer({ verifier: o.verifier, audiences: [hostAudience], challenge }))
   app.addHook('onRequest', async (request) => {
@@ -94,7 +90,7 @@ function instanceRoutes(app: HttpApp, host: Host, verifiers: readonly string[]):
   })
   app.post<VmPath>('/instances/:vmId/stop', async (request, reply) => {
     const instance = host.get(request.params.vmId)
-    await instance.stop(parseStop(request.body).graceful)
+    await instance.stop(readBody(stopRequest, request.body ?? {}).graceful !== false)
     return await reply.code(202).send(instance.status())
   })
   app.post<VmPath>('/instances/:vmId/restart', async (request, reply) => {
@@ -109,12 +105,12 @@ function instanceRoutes(app: HttpApp, host: Host, verifiers: readonly string[]):
   })
   app.post<VmPath>('/instances/:vmId/convert', async (request) => {
     const instance = host.get(request.params.vmId)
-    await instance.convert(parseConversion(request.body))
+    await instance.convert(readBody(instanceConversion, request.body))
     return instance.status()
   })
   app.post<VmPath>('/instances/:vmId/commands', async (request, reply) => {
     const instance = host.get(request.params.vmId)
-    return await reply.code(202).send(instance.command(parseCommand(request.body)))
+    return await reply.code(202).send(instance.command(readBody(commandRequest, request.body)))
   })
   app.get<{ Params: { vmId: string; id: string } }>('/instances/:vmId/commands/:id', async (request) => {
     const status = host.get(request.params.vmId).findCommand(request.params.id)
@@ -151,19 +147,7 @@ function imageRoutes(
     return await reply.code(202).send(await o.builds.start(variantOf(request.query)))
   })
   app.post('/images/import', async (request) => {
-    const { path, name, ...unknown } = (request.body ?? {}) as { path?: unknown; name?: unknown }
-    if (
-      typeof path !== 'string' ||
-      !path.startsWith('/') ||
-      typeof name !== 'string' ||
-      Object.keys(unknown).length > 0
-    ) {
-      throw new ServiceError({
-        code: 'InvalidRequestContent',
-        message: 'An import needs an absolute path and a name, and nothing else.',
-        expected: '{ "path": "/…", "name": "…" }',
-      })
-    }
+    const { path, name } = read(imageImport, request.body, { code: 'InvalidRequestContent', subject: 'The import' })
     const image = await importImage({ cacheDir: o.cacheDir, path, name })
     await o.measurements.current(image)
     return image

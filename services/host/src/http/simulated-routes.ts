@@ -1,5 +1,7 @@
 import { isOrdinary } from '@strongroom/contract'
-import { ServiceError } from '@strongroom/platform'
+import { anyObject, object } from '@strongroom/contract/shape'
+import { lowerCaseGuid } from '@strongroom/contract/wires'
+import { read, ServiceError } from '@strongroom/platform'
 import { notFound } from '../instances/errors.ts'
 import { isVmId } from '../instances/layout.ts'
 import type { SimulatedBoots } from '../simulated/simulated-boots.ts'
@@ -10,19 +12,13 @@ interface VmPath {
   Params: { vmId: string }
 }
 
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+/** `parseSpec` says what is wrong with the specification. */
+const bootOfSpec = object({ bootId: lowerCaseGuid, spec: anyObject })
 
-/** Boots without a guest, for their evidence (packages/contract/src/host.ts). */
+/** Boots without a guest, for their evidence. */
 export function simulatedRoutes(app: HttpApp, boots: SimulatedBoots): void {
   app.put<VmPath>('/simulated/:vmId/boot', async (request) => {
-    const { bootId, spec } = (request.body ?? {}) as { bootId?: unknown; spec?: unknown }
-    if (typeof bootId !== 'string' || !uuid.test(bootId))
-      throw new ServiceError({
-        code: 'InvalidRequestContent',
-        message: 'A boot has an id.',
-        target: 'bootId',
-        expected: 'a GUID in lower case',
-      })
+    const { bootId, spec } = read(bootOfSpec, request.body, { code: 'InvalidRequestContent', subject: 'The boot' })
     const parsed = parseSpec(spec, request.params.vmId)
     if (isOrdinary(parsed))
       throw new ServiceError({

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { commandRequest, instanceConversion, stopRequest } from '@strongroom/contract/wires'
 import { exampleSpec } from '../testing.ts'
-import { parseCommand, parseConversion, parseDataDisks, parsePatch, parseSpec, parseStop } from './spec.ts'
+import { parseDataDisks, parsePatch, parseSpec, readBody } from './spec.ts'
 
 const { vmId } = exampleSpec
 
@@ -76,12 +77,17 @@ describe('specification of a VM on the host wire', () => {
       () => parsePatch({ network: { ...network, bridge: 'br0' } }),
       () => parsePatch({ interfaces: [further] }),
       () =>
-        parseConversion({ tee: 'SNP', size: exampleSpec.size, guestStateKey: exampleSpec.guestStateKey, force: true }),
-      () => parseStop({ graceful: true, keep: false }),
-      () => parseStop({ graceful: 'no' }),
+        readBody(instanceConversion, {
+          tee: 'SNP',
+          size: exampleSpec.size,
+          guestStateKey: exampleSpec.guestStateKey,
+          force: true,
+        }),
+      () => readBody(stopRequest, { graceful: true, keep: false }),
+      () => readBody(stopRequest, { graceful: 'no' }),
       () => parseDataDisks({ disks: [], force: true }),
       () =>
-        parseCommand({
+        readBody(commandRequest, {
           id: '5a1e0000-0000-4000-8000-000000000001',
           script: '',
           timeoutSeconds: 1,
@@ -90,8 +96,7 @@ describe('specification of a VM on the host wire', () => {
         }),
     ])
       expect(parse).toThrow(expect.objectContaining({ code: 'InvalidInstanceSpec' }))
-    expect(parseStop(undefined)).toEqual({ graceful: true })
-    expect(parseStop({ graceful: false })).toEqual({ graceful: false })
+    expect(readBody(stopRequest, { graceful: false })).toEqual({ graceful: false })
   })
 
   it('refuses a path that names another VM', () => {
@@ -111,19 +116,19 @@ describe('specification of a VM on the host wire', () => {
     const withInterfaces = (...interfaces: unknown[]): unknown => ({ ...exampleSpec, interfaces })
     expect(parseSpec(withInterfaces(good), vmId)).toMatchObject({ interfaces: [good] })
     expect(parsePatch({ interfaces: [] })).toEqual({ interfaces: [] })
-    for (const wrong of [
-      withInterfaces({ ...good, macAddress: '02:53:52:aa:bb:cc,romfile=/etc/shadow' }),
-      withInterfaces({ ...good, privateIpAddress: '10.0.2.4' }),
-      withInterfaces({ ...good, subnetPrefix: '10.0.1.0/24,hostfwd=tcp::1-:1' }),
-      withInterfaces({ ...good, subnetPrefix: '10.0.1.1/24' }),
-      withInterfaces({ ...good, privateIpAddress: '10.0.1.3' }),
-      withInterfaces({ ...good, privateIpAddress: '10.0.1.255' }),
-      withInterfaces(...Array.from({ length: 8 }, () => good)),
-      withInterfaces(null),
-      { ...exampleSpec, interfaces: good },
-    ])
+    for (const [wrong, target] of [
+      [withInterfaces({ ...good, macAddress: '02:53:52:aa:bb:cc,romfile=/etc/shadow' }), 'interfaces[0].macAddress'],
+      [withInterfaces({ ...good, privateIpAddress: '10.0.2.4' }), 'interfaces[0]'],
+      [withInterfaces({ ...good, subnetPrefix: '10.0.1.0/24,hostfwd=tcp::1-:1' }), 'interfaces[0].subnetPrefix'],
+      [withInterfaces(good, { ...good, subnetPrefix: '10.0.1.1/24' }), 'interfaces[1]'],
+      [withInterfaces({ ...good, privateIpAddress: '10.0.1.3' }), 'interfaces[0]'],
+      [withInterfaces({ ...good, privateIpAddress: '10.0.1.255' }), 'interfaces[0]'],
+      [withInterfaces(...Array.from({ length: 8 }, () => good)), 'interfaces'],
+      [withInterfaces(null), 'interfaces[0]'],
+      [{ ...exampleSpec, interfaces: good }, 'interfaces'],
+    ] as const)
       expect(() => parseSpec(wrong, vmId), JSON.stringify(wrong)).toThrow(
-        expect.objectContaining({ code: 'InvalidInstanceSpec', target: 'interfaces' }),
+        expect.objectContaining({ code: 'InvalidInstanceSpec', target }),
       )
   })
 

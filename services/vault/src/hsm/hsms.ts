@@ -4,7 +4,8 @@ import {
   type ManagedHsmRecord,
   type VaultNameAvailability,
 } from '@strongroom/contract'
-import { ServiceError, type Clock, type Store } from '@strongroom/platform'
+import { managedHsmDefinition } from '@strongroom/contract/wires'
+import { read, ServiceError, type Clock, type Store } from '@strongroom/platform'
 import { randomUUID } from 'node:crypto'
 import { badParameter, shown } from '../errors.ts'
 import type { OperationLog } from '../log/operation-log.ts'
@@ -13,8 +14,6 @@ import { vaultItself, type By } from '../log/who.ts'
 import { recordInHsmLog } from './record.ts'
 import { fromRow, type HsmRepository, type StoredHsm } from './repository.ts'
 import { administratorRole } from './roles.ts'
-
-const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** What the resource manager does with managed HSMs. */
 export class Hsms {
@@ -60,10 +59,10 @@ export class Hsms {
         })
       }
       const { tags, enablePurgeProtection } = definition
-      const changed: StoredHsm = { ...stored, tags, enablePurgeProtection }
-      await repository.change(tx, name, { definition: JSON.stringify(definitionFields(changed)) })
+      const kept = { ...(JSON.parse(existing.definition) as ManagedHsmDefinition), tags, enablePurgeProtection }
+      await repository.change(tx, name, { definition: JSON.stringify(kept) })
       await recordInHsmLog(this.#o.log, tx, { by: by, operation: 'hsm/update', name: name })
-      return { record: recordOf(changed), created: false }
+      return { record: recordOf({ ...stored, ...kept }), created: false }
     })
   }
 
@@ -168,69 +167,18 @@ export class Hsms {
   }
 }
 
-function definitionFields(o: ManagedHsmDefinition): ManagedHsmDefinition {
-  const {
-    resourceId,
-    location,
-    tenantId,
-    initialAdminObjectIds,
-    softDeleteRetentionInDays,
-    enablePurgeProtection,
-    tags,
-  } = o
-  return {
-    resourceId,
-    location,
-    tenantId,
-    initialAdminObjectIds,
-    softDeleteRetentionInDays,
-    enablePurgeProtection,
-    tags,
-  }
-}
-
+/** @throws ServiceError 400 BadParameter with the place */
 function definitionOf(body: unknown): ManagedHsmDefinition {
-  const o = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
-  const text = (name: string): string => {
-    const value = o[name]
-    if (typeof value === 'string' && value !== '' && value.length <= 1024) return value
-    throw badParameter(`${name} is missing or no text.`, { target: name, found: shown(value) })
-  }
-  const admins = o['initialAdminObjectIds']
-  if (
-    !Array.isArray(admins) ||
-    admins.length === 0 ||
-    admins.length > 100 ||
-    !admins.every((id) => typeof id === 'string' && guid.test(id))
-  ) {
-    throw badParameter('A managed HSM needs administrators.', {
-      target: 'initialAdminObjectIds',
-      expected: '1 to 100 object ids',
-      found: shown(admins),
-    })
-  }
-  const days = o['softDeleteRetentionInDays']
-  if (typeof days !== 'number' || !Number.isInteger(days) || days < 7 || days > 90) {
-    throw badParameter('The retention is out of range.', {
-      target: 'softDeleteRetentionInDays',
-      expected: '7 to 90',
-      found: shown(days),
-    })
-  }
-  const tags = (o['tags'] ?? {}) as Record<string, string>
-  return {
-    resourceId: text('resourceId'),
-    location: text('location'),
-    tenantId: text('tenantId'),
-    initialAdminObjectIds: [...new Set((admins as string[]).map((id) => id.toLowerCase()))],
-    softDeleteRetentionInDays: days,
-    enablePurgeProtection: o['enablePurgeProtection'] === true,
-    tags,
-  }
+  const definition = read(managedHsmDefinition, body, {
+    code: 'BadParameter',
+    subject: 'The definition of the managed HSM',
+  })
+  const admins = definition.initialAdminObjectIds.map((id) => id.toLowerCase())
+  return { ...definition, initialAdminObjectIds: [...new Set(admins)] }
 }
 
-function recordOf(hsm: StoredHsm): ManagedHsmRecord {
-  return { ...definitionFields(hsm), name: hsm.name, createdAt: hsm.createdAt, activated: hsm.activated }
+function recordOf({ deletedAt: _deleted, purgeAt: _purge, ...hsm }: StoredHsm): ManagedHsmRecord {
+  return hsm
 }
 
 function deletedRecordOf(hsm: StoredHsm): DeletedManagedHsmRecord {

@@ -4,9 +4,11 @@ import {
   vaultManagementApiVersion,
   vaultManagementAudience,
 } from '@strongroom/contract'
+import { vaultManagementWire } from '@strongroom/contract/wires'
 import {
   createHttpApp,
   requireBearer,
+  serveWire,
   ServiceError,
   type Caller,
   type Logger,
@@ -37,6 +39,7 @@ export function createManagementApp(o: {
 }): App {
   // A vault with its thousand policies and ten thousand grants passes.
   const app = createHttpApp({ name: 'vault-management', logger: o.logger, bodyLimit: 8 * 1024 * 1024 })
+  serveWire(app, vaultManagementWire)
   const challenge = `Bearer authorization="https://${loginHost}/${o.tenantId}", resource="${vaultManagementAudience}"`
   app.addHook(
     'onRequest',

@@ -275,13 +275,20 @@ describeStores('vaults of tenants', (open) => {
 
   it('refuse a definition that is not whole, with the place', async () => {
     const vault = await started()
+    const guid = '5a1e0000-0000-4000-8000-000000000001'
     const each: [object, string][] = [
       [{ sku: 'basic' }, 'sku'],
       [{ enableRbacAuthorization: 'true' }, 'enableRbacAuthorization'],
       [{ softDeleteRetentionInDays: 6 }, 'softDeleteRetentionInDays'],
       [{ grants: [{ ...adminGrant('alice'), dataActions: '*' }] }, 'grants[0].dataActions'],
       [{ grants: [{ ...adminGrant('alice'), object: '../x' }] }, 'grants[0].object'],
-      [{ accessPolicies: [{ objectId: 'x' }] }, 'accessPolicies[0].permissions'],
+      [{ accessPolicies: [{ objectId: 'x' }] }, 'accessPolicies[0].tenantId'],
+      [{ accessPolicies: [{ tenantId: guid, objectId: guid }] }, 'accessPolicies[0].permissions.keys'],
+      [
+        { networkRules: { bypass: 'None', defaultAction: 'Deny', ipRules: ['203.0.113.0/64'] } },
+        'networkRules.ipRules[0]',
+      ],
+      [{ debug: true }, 'debug'],
       [{ publicNetworkAccess: 'enabled' }, 'publicNetworkAccess'],
     ]
     for (const [change, target] of each) {

@@ -11,7 +11,7 @@ import { badParameter, shown } from '../errors.ts'
 import type { OperationLog } from '../log/operation-log.ts'
 import { vaultItself, whoOf, type By } from '../log/who.ts'
 import { isVaultName } from '../objects/names.ts'
-import { parseMovedFrom, parseVaultDefinition } from './definition.ts'
+import { parseVaultChange } from './definition.ts'
 import type { VaultRepository } from './repository.ts'
 import { deletedVaultRecordOf, vaultRecordOf, type StoredVault } from './vault.ts'
 
@@ -28,8 +28,7 @@ export class Vaults {
   async put(by: By, given: string, body: unknown): Promise<{ record: VaultRecord; created: boolean }> {
     if (given.toLowerCase() === platformVault) throw nameInUse(platformVault)
     const name = checkVaultName(given)
-    const definition = parseVaultDefinition(body)
-    const movedFrom = parseMovedFrom(body)
+    const { movedFrom, ...definition } = parseVaultChange(body)
     const { store, repository, clock } = this.#o
     return store.transaction(async (tx) => {
       const createdAt = clock.now().toISOString()

@@ -1,0 +1,46 @@
+import { anyText, count, flag, list, named, object, oneOf, optional, type TypeOf } from '../../shape/index.ts'
+import { errorDetail, steps } from '../answers.ts'
+import { encryption } from './names.ts'
+
+export const imageRecord = named(
+  'ImageRecord',
+  object({
+    id: anyText,
+    name: anyText,
+    version: anyText,
+    /** Where the disk file lies, raw. */
+    path: anyText,
+    sizeBytes: count,
+    /** Hexadecimal; empty for a disk that was captured or copied. */
+    sha256: anyText,
+    builtAt: anyText,
+    source: oneOf('reference', 'import', 'capture'),
+    osType: oneOf('Linux'),
+    /** Whether the image may carry a confidential VM, and per encryption type why not. */
+    qualifies: object({ confidential: flag, diskEncryption: flag, reasons: list(anyText) }),
+    os: object({ id: anyText, versionId: anyText, kernel: anyText }),
+    /** The disk comes with guest state: VMs made of it have this encryption type, and begin with its UEFI variables. */
+    guestState: optional(object({ encryption, secureBoot: flag })),
+  }),
+)
+export type ImageRecord = TypeOf<typeof imageRecord>
+
+export const imageMeasurements = named(
+  'ImageMeasurementsDocument',
+  object({
+    /** Compact JWS (docs/design/0008-image-measurements.md). */
+    jws: anyText,
+  }),
+)
+export type ImageMeasurementsDocument = TypeOf<typeof imageMeasurements>
+
+export const imageBuildStatus = named(
+  'ImageBuildStatus',
+  object({
+    state: oneOf('Absent', 'Running', 'Succeeded', 'Failed'),
+    steps,
+    image: optional(imageRecord),
+    error: optional(errorDetail),
+  }),
+)
+export type ImageBuildStatus = TypeOf<typeof imageBuildStatus>

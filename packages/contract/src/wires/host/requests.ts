@@ -1,0 +1,87 @@
+import { flag, integer, list, named, object, oneOf, optional, text, upTo, type TypeOf } from '../../shape/index.ts'
+import { keyIdentifier, line, lowerCaseGuid, tee, vmId } from './names.ts'
+import { anySpec, base64, customerKey, furtherInterfaces, network, shownFacts, size, tags } from './vm.ts'
+
+export const instancePatch = named(
+  'InstancePatch',
+  object({
+    size: optional(size),
+    security: optional(object({ secureBoot: optional(flag) })),
+    userData: optional(base64),
+    tags: optional(tags),
+    network: optional(network),
+    interfaces: optional(furtherInterfaces),
+    shown: optional(shownFacts),
+    customerKey: optional(customerKey),
+  }),
+)
+export type InstancePatch = TypeOf<typeof instancePatch>
+
+/** Absent: true. False pulls the plug; true asks the guest through ACPI and pulls it after a limit. */
+export const stopRequest = named('StopRequest', object({ graceful: optional(flag) }))
+export type StopRequest = TypeOf<typeof stopRequest>
+
+export const instanceConversion = named(
+  'InstanceConversion',
+  object({
+    tee,
+    size,
+    /** Its release policy asks for evidence of the new technology. */
+    guestStateKey: keyIdentifier,
+  }),
+)
+/** A VM of one technology becomes one of the other: its guest state is opened under the old and wrapped for the new. */
+export type InstanceConversion = TypeOf<typeof instanceConversion>
+
+const attachedDisk = named(
+  'AttachedDisk',
+  object({
+    /** One disk each; the guest finds it at /dev/disk/azure/scsi1/lun{lun}. */
+    lun: integer(0, 63),
+    /** Id of a disk that the host keeps. */
+    disk: vmId,
+    /** A shorter disk grows to it when it is attached; no disk shrinks. */
+    sizeGiB: integer(1, 32_767),
+    /** What the guest's metadata endpoint shows beside. */
+    shown: object({
+      id: line,
+      name: line,
+      caching: oneOf<string>('None', 'ReadOnly', 'ReadWrite'),
+      storageAccountType: line,
+    }),
+  }),
+)
+/** A data disk of a VM. */
+export type AttachedDisk = TypeOf<typeof attachedDisk>
+export const attachedDisks = list(attachedDisk, { most: 64 })
+export const dataDisks = named('DataDisks', object({ disks: attachedDisks }))
+
+/** Azure's limits: 90 minutes, and a script that fits into a request. */
+export const commandRequest = named(
+  'CommandRequest',
+  object({
+    /** The same id again is the same command. */
+    id: lowerCaseGuid,
+    script: upTo(262_144, 'a shell script of at most 256 KiB'),
+    /** Environment variables; what is signed takes none. */
+    parameters: list(
+      object({
+        name: text(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'the name of an environment variable'),
+        value: upTo(16_384, 'a text of at most 16384 characters, none of them zero', /^[^\0]*$/),
+      }),
+    ),
+    timeoutSeconds: integer(1, 5400),
+  }),
+)
+/** A shell script for a running guest. Its agent runs it only where the owner signed it (docs/run-command.md). */
+export type CommandRequest = TypeOf<typeof commandRequest>
+
+/** A boot without a guest, for its evidence: launch, attestation, key release and vTPM are real. */
+export const simulatedBoot = named('SimulatedBoot', object({ bootId: lowerCaseGuid, spec: anySpec }))
+export type SimulatedBoot = TypeOf<typeof simulatedBoot>
+
+/** A disk file of the host becomes an image. */
+export const imageImport = named(
+  'ImageImport',
+  object({ path: text(/^\/[^\0]*$/, 'an absolute path'), name: upTo(500) }),
+)

@@ -1,0 +1,122 @@
+import {
+  anyText,
+  flag,
+  integer,
+  list,
+  map,
+  named,
+  object,
+  oneOf,
+  optional,
+  text,
+  upTo,
+  type Shape,
+  type TypeOf,
+} from '../../shape/index.ts'
+
+export const guid: Shape<string> = text(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'a GUID')
+export const resourceId: Shape<string> = upTo(1024, 'the id of a resource', /^\/subscriptions\/[^\r\n]+$/)
+export const region: Shape<string> = text(/^[a-z0-9]{1,40}$/, 'a region')
+const permissionNames = list(text(/^[a-z]{1,40}$/, 'a permission in lower case'), { most: 64 })
+const dataActions = list(text(/^[A-Za-z0-9./*]{1,200}$/, 'a data action'), { most: 256 })
+/** Days, as Azure allows. */
+export const retention: Shape<number> = integer(7, 90)
+
+const permissions = object({
+  keys: permissionNames,
+  secrets: permissionNames,
+  certificates: permissionNames,
+  storage: permissionNames,
+})
+/** Which permissions an access policy gives, spelled as Azure does in lower case; `all` gives every one. */
+export type VaultPermissions = TypeOf<typeof permissions>
+
+const accessPolicy = named(
+  'VaultAccessPolicy',
+  object({
+    tenantId: guid,
+    objectId: guid,
+    /** Only where the principal acts through this application. */
+    applicationId: optional(guid),
+    permissions,
+  }),
+)
+export type VaultAccessPolicy = TypeOf<typeof accessPolicy>
+
+const grant = named(
+  'VaultGrant',
+  object({
+    principalId: guid,
+    /** Below the vault: '' is all of it, else for example `keys/disk` or `secrets/password`. */
+    object: text(/^((keys|secrets)\/[a-z0-9-]{1,127})?$/, 'nothing, keys/NAME or secrets/NAME'),
+    dataActions,
+    notDataActions: dataActions,
+  }),
+)
+/** A role assignment that reaches the vault, with the role's data actions. */
+export type VaultGrant = TypeOf<typeof grant>
+
+const networkRules = object({
+  bypass: oneOf('AzureServices', 'None'),
+  defaultAction: oneOf('Allow', 'Deny'),
+  /** IPv4 or IPv6 addresses and CIDR ranges that are let in where the default is to deny. */
+  ipRules: list(text(/^[0-9a-fA-F.:]{2,45}(\/\d{1,3})?$/, 'an address or a range such as 203.0.113.0/24'), {
+    most: 1000,
+  }),
+})
+export type VaultNetworkRules = TypeOf<typeof networkRules>
+
+/** What a vault is: what the resource manager keeps and tells of it, and what the key service decides by. */
+const members = {
+  resourceId,
+  location: region,
+  tenantId: guid,
+  sku: oneOf('standard', 'premium'),
+  enableRbacAuthorization: flag,
+  /** Count only without RBAC. */
+  accessPolicies: list(accessPolicy, { most: 1024 }),
+  /** Count only under RBAC. */
+  grants: list(grant, { most: 10_000 }),
+  /** What the resource carries and the data plane does not read; kept so that a recovered vault has it again. */
+  resource: object({
+    tags: map(upTo(256), { most: 50 }),
+    enabledForDeployment: flag,
+    enabledForDiskEncryption: flag,
+    enabledForTemplateDeployment: flag,
+  }),
+  softDeleteRetentionInDays: retention,
+  enablePurgeProtection: flag,
+  publicNetworkAccess: oneOf('Enabled', 'Disabled'),
+  networkRules,
+}
+const vaultDefinition = object(members)
+export type VaultDefinition = TypeOf<typeof vaultDefinition>
+
+export const vaultChange = named(
+  'VaultChange',
+  object({
+    ...members,
+    /** The resource id that the vault had until it was moved to another group. Any other vault of the name is refused. */
+    movedFrom: optional(resourceId),
+  }),
+)
+export type VaultChange = TypeOf<typeof vaultChange>
+
+const recorded = { ...members, name: anyText, createdAt: anyText }
+export const vaultRecord = named('VaultRecord', object(recorded))
+export type VaultRecord = TypeOf<typeof vaultRecord>
+
+/** When it was deleted, and when it is gone for ever. */
+export const deletion = { deletionDate: anyText, scheduledPurgeDate: anyText }
+export const deletedVaultRecord = named('DeletedVaultRecord', object({ ...recorded, ...deletion }))
+export type DeletedVaultRecord = TypeOf<typeof deletedVaultRecord>
+
+export const nameAvailability = named(
+  'VaultNameAvailability',
+  object({
+    nameAvailable: flag,
+    reason: optional(oneOf('AccountNameInvalid', 'AlreadyExists')),
+    message: optional(anyText),
+  }),
+)
+export type VaultNameAvailability = TypeOf<typeof nameAvailability>
