@@ -42,6 +42,10 @@ const guarded = [
   'services/vault/src/release',
   ...['evidence', 'guest', 'tpm'].map((name) => `services/attestation/src/${name}`),
   'services/control-plane/src/arm',
+  ...['resources/role-definitions', 'resources/authorization'].map((name) => `services/control-plane/src/${name}.ts`),
+  ...['access', 'model', 'request', 'routes'].map(
+    (name) => `services/control-plane/src/providers/keyvault/vault-${name}.ts`,
+  ),
 ]
 
 function changed(): string[] {

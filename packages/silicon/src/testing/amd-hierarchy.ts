@@ -8,7 +8,7 @@ import {
   type SnpProduct,
   type TcbVersion,
 } from '@strongroom/evidence'
-import { issueCertificate } from '../pki/certificate-writer.ts'
+import { issueCertificate, keyIdentifierExtensions } from '../pki/certificate-writer.ts'
 import { issueCrl } from '../pki/crl-writer.ts'
 import { loadOrCreateKey, signRaw, type SigningKey } from '../pki/keys.ts'
 import { memoryKeyStore } from '../testing.ts'
@@ -69,7 +69,7 @@ export async function issueChain(keys: Hierarchy, o: ChainChange = {}): Promise<
       issuer: [['CN', ark]],
       subjectKey: keys.ark.spki,
       signer: keys.ark,
-      extensions: authorityExtensions(),
+      extensions: [...(await keyIdentifierExtensions(keys.ark.spki, keys.ark.spki)), ...authorityExtensions()],
       ...validity,
     }),
     ask: await issueCertificate({
@@ -78,7 +78,7 @@ export async function issueChain(keys: Hierarchy, o: ChainChange = {}): Promise<
       issuer: [['CN', ark]],
       subjectKey: keys.ask.spki,
       signer: keys.ark,
-      extensions: authorityExtensions(0),
+      extensions: [...(await keyIdentifierExtensions(keys.ask.spki, keys.ark.spki)), ...authorityExtensions(0)],
       ...validity,
     }),
     vcek: await issueCertificate({

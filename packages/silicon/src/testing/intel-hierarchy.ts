@@ -2,7 +2,7 @@ import { authorityExtensions, type Extension, type NameAttributes } from '@stron
 import { ByteWriter, concat, digest, fromHex, pckOids, toHex, utf8, type TdxCollateral } from '@strongroom/evidence'
 import { intelNames } from '../intel/certificates.ts'
 import { pckExtension } from '../intel/pck-extension.ts'
-import { issueCertificate, leafExtensions } from '../pki/certificate-writer.ts'
+import { issueCertificate, keyIdentifierExtensions, leafExtensions } from '../pki/certificate-writer.ts'
 import { issueCrl } from '../pki/crl-writer.ts'
 import { loadOrCreateKey, signRaw, type SigningKey } from '../pki/keys.ts'
 import { toPem } from '../pki/pem-writer.ts'
@@ -43,13 +43,21 @@ export async function issueIntelChain(
   const signerName: NameAttributes = o.signerName === undefined ? intelNames.tcbSigning : [['CN', o.signerName]]
   const sgx = 'sgx' in o ? o.sgx : zeroSgx
   const validity = { notBefore: made, notAfter: until }
-  const issue = (
+  const issue = async (
     serialNumber: bigint,
     [subject, subjectKey]: [NameAttributes, SigningKey],
     [issuer, signer]: [NameAttributes, SigningKey],
     extensions: Extension[],
   ): Promise<Uint8Array> =>
-    issueCertificate({ serialNumber, subject, subjectKey: subjectKey.spki, issuer, signer, extensions, ...validity })
+    issueCertificate({
+      serialNumber,
+      subject,
+      subjectKey: subjectKey.spki,
+      issuer,
+      signer,
+      extensions: [...(await keyIdentifierExtensions(subjectKey.spki, signer.spki)), ...extensions],
+      ...validity,
+    })
   const root: [NameAttributes, SigningKey] = [intelNames.root, keys.root]
   return {
     root: await issue(1n, root, root, authorityExtensions(1)),

@@ -2,7 +2,7 @@ import type { VaultAccessPolicy, VaultPermissions } from '@strongroom/contract'
 import { describe, expect, it } from 'vitest'
 import { Fields } from '../../arm/fields.ts'
 import { tenantId } from '../../testing/ids.ts'
-import { samePolicyHolder, settingsOf, vaultBody, type VaultSettings } from './vault-model.ts'
+import { samePolicyHolder, settingsOf, vaultBody, vaultView, type VaultSettings } from './vault-model.ts'
 import { mergedPolicies, readAccessPolicies, readVaultRequest } from './vault-request.ts'
 
 const [alice, bob] = ['0f2a9f3e-0000-4000-8000-00000000dddd', '0f2a9f3e-0000-4000-8000-00000000eeee']
@@ -96,7 +96,8 @@ describe('a new vault', () => {
       ...made().resource,
       enabledForDeployment: true,
     })
-    expect(ask({ ...required, networkAcls: {} })[0].networkRules).toEqual(made().networkRules)
+    for (const networkAcls of [{}, { bypass: 'azureservices', defaultAction: 'allow' }])
+      expect(ask({ ...required, networkAcls })).toEqual([made(), []])
   })
 
   it.each<[string, object, unknown[]]>([
@@ -309,6 +310,8 @@ describe('access policies that are merged', () => {
   it('replace those of the same holders', () => {
     expect(mergedPolicies('replace', [a, b], [policy(alice)])).toEqual([b, policy(alice)])
     expect(mergedPolicies('replace', [a], [b])).toEqual([a, b])
+    const empty = [policy(alice), policy(bob)]
+    expect(mergedPolicies('replace', [a, b], empty)).toEqual(empty)
   })
 
   it('are taken from what there is, and go where nothing is left', () => {
@@ -347,6 +350,12 @@ describe('a vault as Azure shows it', () => {
         vaultUri: 'https://kv1.vault.strongroom.internal/',
         provisioningState: 'Succeeded',
       },
+    })
+    const shown = { name: 'Kv1', id: '/kv', location: 'westeurope', etag: 'e', body: vaultBody('Kv1', changed) }
+    expect(vaultView(shown as Parameters<typeof vaultView>[0])).toMatchObject({
+      id: '/kv',
+      type: 'Microsoft.KeyVault/vaults',
+      properties: { vaultUri: 'https://kv1.vault.strongroom.internal/' },
     })
     expect(vaultBody('kv', made()).properties).not.toHaveProperty('enablePurgeProtection')
     expect(settingsOf({ ...changed, grants: [], resourceId: 'r', location: 'l' })).toEqual(changed)

@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest'
+import { buildHclReport } from '../azure/hcl-report.ts'
+import { utf8 } from '../core/bytes/bytes.ts'
+import { creationMessage, quoteMessage } from '../testing/software-tpm.ts'
+import type { EvidencePolicy } from './evidence-policy.ts'
+import type { Piece } from './piece.ts'
+import { unasked } from './unasked.ts'
+import { unusedRules } from './unused-rules.ts'
+
+const bytes = new Uint8Array()
+const hcl = (reportType: 'SNP' | 'TDX'): Piece => {
+  const hardwareReport = new Uint8Array(reportType === 'SNP' ? 1184 : 1024)
+  return { name: '', kind: 'hcl-report', bytes: buildHclReport({ hardwareReport, reportType, claims: utf8('{}') }) }
+}
+const pieces = {
+  snp: { name: '', kind: 'snp-report', bytes },
+  snpHcl: hcl('SNP'),
+  tdx: { name: '', kind: 'tdx-quote', bytes },
+  tdReport: { name: '', kind: 'td-report', bytes },
+  tdxHcl: hcl('TDX'),
+  unreadHcl: { name: '', kind: 'hcl-report', bytes },
+  quote: { name: '', kind: 'tpm-quote', message: bytes, signature: bytes, pcrs: new Map() },
+  loggedQuote: { name: '', kind: 'tpm-quote', message: bytes, signature: bytes, pcrs: new Map(), eventLog: bytes },
+  attest: { name: '', kind: 'tpm-attest', bytes: quoteMessage(new Map()) },
+  creation: { name: '', kind: 'tpm-attest', bytes: creationMessage(new Uint8Array(34)) },
+  token: { name: '', kind: 'token', text: '' },
+  nitro: { name: '', kind: 'nitro-document', bytes },
+  cca: { name: '', kind: 'cca-token', bytes },
+  svsm: { name: '', kind: 'svsm-manifest', bytes },
+  claims: { name: '', kind: 'runtime-claims', bytes },
+  log: { name: '', kind: 'event-log', bytes },
+  certificates: { name: '', kind: 'certificates', certificates: [] },
+} satisfies Record<string, Piece>
+type Named = keyof typeof pieces
+const [zero, registers] = [new Uint8Array(48), new Map([[0, new Uint8Array(32)]])]
+const given = (names: readonly Named[]): Piece[] => names.map((name) => pieces[name])
+
+describe('reference values that nobody gave', () => {
+  /** Their names in a policy, as each line has them. */
+  const lines = (policy: EvidencePolicy, ...names: Named[]): string[] =>
+    unasked(policy, given(names)).map((line) => /\(([^)]*)\)/.exec(line)![1]!)
+  const quoted = ['--nonce, tpm.nonce', 'tpm.pcrs']
+
+  it('are named for each kind of evidence', () => {
+    const snp = ['snp.measurements', 'snp.reportData', 'snp.tcb']
+    const tdx = ['tdx.mrTds', 'tdx.rtmrs', 'tdx.reportData']
+    const wanted: [Named, string[]][] = [
+      ['snp', snp],
+      ['snpHcl', ['snp.measurements', 'snp.tcb']],
+      ['tdx', tdx],
+      ['tdReport', tdx],
+      ['tdxHcl', ['tdx.mrTds']],
+      ['quote', quoted],
+      ['attest', quoted],
+      ['token', ['token.issuer', 'token.claims']],
+      ['nitro', quoted],
+      ['cca', ['--nonce, tpm.nonce']],
+      ...(['creation', 'unreadHcl', 'svsm', 'claims', 'log', 'certificates'] as const).map(
+        (name): [Named, string[]] => [name, []],
+      ),
+    ]
+    for (const [name, names] of wanted) expect([name, lines({}, name)]).toEqual([name, names])
+    expect(lines({}, 'certificates', 'snp', 'token')).toEqual([...snp, 'token.issuer', 'token.claims'])
+    expect(lines({})).toEqual([])
+  })
+
+  it('are not named where a policy has them', () => {
+    const any = { measurements: 'any', reportData: 'any' } as const
+    for (const [policy, name, left] of [
+      [{ snp: any }, 'snp', ['snp.measurements', 'snp.reportData', 'snp.tcb']],
+      [{ snp: { ...any, measurements: [zero] } }, 'snp', ['snp.reportData', 'snp.tcb']],
+      [{ snp: { ...any, reportData: new Uint8Array(64) } }, 'snp', ['snp.measurements', 'snp.tcb']],
+      [{ snp: { ...any, tcb: {} } }, 'snp', ['snp.measurements', 'snp.reportData']],
+      [{ tdx: { mrTds: ['00'] } }, 'tdx', ['tdx.rtmrs', 'tdx.reportData']],
+      [{ tdx: { rtmrs: {} } }, 'tdx', ['tdx.mrTds', 'tdx.reportData']],
+      [{ boot: {} }, 'tdx', ['tdx.mrTds', 'tdx.reportData']],
+      [{ tdx: { reportData: new Uint8Array(64) } }, 'tdx', ['tdx.mrTds', 'tdx.rtmrs']],
+      [{ tpm: { nonce: bytes } }, 'quote', ['tpm.pcrs']],
+      [{ tpm: { pcrs: registers } }, 'quote', ['--nonce, tpm.nonce']],
+      [{ boot: {} }, 'quote', ['--nonce, tpm.nonce']],
+      [{ tpm: { nonce: bytes } }, 'nitro', ['tpm.pcrs']],
+      [{ tpm: { pcrs: registers } }, 'nitro', ['--nonce, tpm.nonce']],
+      [{ tpm: { nonce: bytes } }, 'cca', []],
+      [{ token: { issuer: 'x' } }, 'token', ['token.claims']],
+      [{ token: { claims: {} } }, 'token', ['token.issuer']],
+    ] as [EvidencePolicy, Named, string[]][]) {
+      expect([Object.keys(policy), name, lines(policy, name)]).toEqual([Object.keys(policy), name, left])
+    }
+  })
+})
+
+describe('a part of a policy', () => {
+  const parts: Record<string, EvidencePolicy> = {
+    snp: { snp: { measurements: 'any', reportData: 'any' } },
+    tdx: { tdx: {} },
+    'snp and tdx': { snp: { measurements: 'any', reportData: 'any' }, tdx: {} },
+    hcl: { hcl: {} },
+    boot: { boot: {} },
+    'tpm.nonce': { tpm: { nonce: bytes } },
+    'tpm.pcrs': { tpm: { pcrs: registers } },
+    token: { token: {} },
+  }
+  const met: Record<string, Named[]> = {
+    snp: ['snp', 'snpHcl'],
+    tdx: ['tdx', 'tdReport', 'tdxHcl'],
+    'snp and tdx': ['snp', 'snpHcl', 'tdx', 'tdReport', 'tdxHcl'],
+    hcl: ['snpHcl', 'tdxHcl', 'unreadHcl', 'claims'],
+    boot: ['log', 'loggedQuote'],
+    'tpm.nonce': ['quote', 'loggedQuote', 'attest', 'nitro', 'cca', 'svsm'],
+    'tpm.pcrs': ['quote', 'loggedQuote', 'attest', 'nitro'],
+    token: ['token'],
+  }
+
+  it.each(Object.keys(parts))('%s keeps the verdict open where nothing is held to it', (name) => {
+    for (const piece of Object.keys(pieces) as Named[]) {
+      const found = unusedRules(parts[name]!, given([piece]))
+      expect([piece, found.map(({ id, outcome, optional }) => [id, outcome, optional])]).toEqual([
+        piece,
+        met[name]!.includes(piece) ? [] : [['policy.used', 'skipped', undefined]],
+      ])
+      if (found.length > 0) expect(found[0]!.message).toContain(`part ${name} `)
+    }
+    expect(unusedRules(parts[name]!, given(['certificates', ...met[name]!]))).toEqual([])
+  })
+
+  it('that is not there asks for nothing', () => {
+    expect(unusedRules({}, given(Object.keys(pieces) as Named[]))).toEqual([])
+    expect(unusedRules({ tpm: {} }, [])).toEqual([])
+    expect(unusedRules({ ...parts['hcl'], ...parts['boot'], ...parts['token'] }, [])).toHaveLength(3)
+  })
+})

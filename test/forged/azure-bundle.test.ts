@@ -1,0 +1,357 @@
+import { buildHclReport, digest, hclReportData, toHex, utf8, type TrustAnchors } from '@strongroom/evidence'
+import type { EvidencePolicy } from '@strongroom/evidence/files'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { measuredLog, quoteMessage, SoftwareTpm } from '../../packages/evidence/src/testing/software-tpm.ts'
+import { toPem } from '../../packages/silicon/src/pki/pem-writer.ts'
+import {
+  issueChain,
+  issueList,
+  issueReport,
+  openHierarchy,
+  spkiPin,
+  type Hierarchy,
+} from '../../packages/silicon/src/testing/amd-hierarchy.ts'
+import {
+  issueCollateral,
+  issueQuote,
+  openIntelHierarchy,
+  type IntelHierarchy,
+} from '../../packages/silicon/src/testing/intel-hierarchy.ts'
+import { now } from '../../packages/silicon/src/testing/times.ts'
+import { faultsOf, judgeFiles, treeOf, type Files } from './support/judged.ts'
+
+/** A confidential VM of Azure's form: what hardware signs, what the paravisor says under it, and what the TPM quotes. */
+const tpm = new SoftwareTpm()
+const stranger = new SoftwareTpm()
+const { log, pcrs } = measuredLog([
+  [0, 8, utf8('firmware')],
+  [7, 4, new Uint8Array(4)],
+])
+const longer = measuredLog([
+  [0, 8, utf8('firmware')],
+  [7, 4, new Uint8Array(4)],
+  [7, 8, utf8('more')],
+])
+const hex = (bytes: Uint8Array): string => toHex(bytes)
+const claimsOf = (key: SoftwareTpm, more: object = {}): Uint8Array =>
+  utf8(
+    JSON.stringify({
+      keys: [{ kid: 'HCLAkPub', key_ops: ['sign'], ...key.jwk }],
+      'vm-configuration': { 'secure-boot': true, vmUniqueId: 'A', console: 0 },
+      'user-data': 'AB'.repeat(64),
+      ...more,
+    }),
+  )
+const quoteBy = (
+  key: SoftwareTpm,
+  o: { nonce?: Uint8Array; registers?: ReadonlyMap<number, Uint8Array> } = {},
+): object => {
+  const registers = o.registers ?? pcrs
+  const message = quoteMessage(registers, { nonce: o.nonce ?? utf8('challenge') })
+  return {
+    message: hex(message),
+    signature: hex(key.sign(message)),
+    pcrs: Object.fromEntries([...registers].map(([index, value]) => [String(index), hex(value)])),
+  }
+}
+
+let amd: Hierarchy
+let intel: IntelHierarchy
+let anchors: TrustAnchors
+let chain: string
+beforeAll(async () => {
+  amd = await openHierarchy()
+  intel = await openIntelHierarchy()
+  anchors = {
+    simulated: true,
+    amd: [{ name: 'forged', spkiSha256: await spkiPin(amd.ark) }],
+    intel: [{ name: 'forged', spkiSha256: await spkiPin(intel.root) }],
+  }
+  const { vcek, ask, ark } = await issueChain(amd)
+  chain = toPem([vcek, ask, ark])
+})
+const judged = async (files: Files, policy?: EvidencePolicy): ReturnType<typeof judgeFiles> =>
+  await judgeFiles(files, { anchors, at: now, policy })
+const verdict = async (files: Files, policy?: EvidencePolicy): Promise<unknown[]> => {
+  const found = await judged(files, policy)
+  return [found.verdict, ...faultsOf(found)]
+}
+
+describe('evidence of a paravisor on SEV-SNP', () => {
+  const hcl = async (claims = claimsOf(tpm), bound = claims): Promise<Uint8Array> => {
+    const data = await hclReportData(bound)
+    return buildHclReport({
+      hardwareReport: await issueReport(amd.vcek, (bytes) => bytes.set(data, 0x50)),
+      reportType: 'SNP',
+      claims,
+    })
+  }
+  const files = async (changes: Files = {}): Promise<Files> => ({
+    'hcl.bin': await hcl(),
+    'chain.pem': chain,
+    'quote.json': quoteBy(tpm),
+    ...changes,
+  })
+
+  it('is judged as one bundle', async () => {
+    const found = await judged(
+      await files({ 'ak.pub': tpm.akPublic(), 'log.bin': log, 'crl.der': await issueList('ARK-Milan', amd.ark) }),
+    )
+    expect([found.verdict, found.code, treeOf(found)]).toEqual(['accepted', undefined, [['azure passed']]])
+    expect(found.check.children[0]!.children.map(({ id, children }) => [id, children.map((each) => each.id)])).toEqual([
+      ['snp', expect.arrayContaining(['snp.signature', 'snp.verifier', 'snp.policy'])],
+      ['hcl', ['hcl.format', 'hcl.binding', 'hcl.claims', 'hcl.key', 'hcl.samekey']],
+      ['tpm', ['tpm.key', 'tpm.binding', 'tpm.signature', 'tpm.format', 'tpm.nonce', 'tpm.registers', 'log']],
+    ])
+    const said = Object.fromEntries(
+      found.check.children[0]!.children[1]!.children.map(({ id, actual }) => [id, actual]),
+    )
+    expect(said).toEqual({
+      'hcl.format': 'version 2, SNP',
+      'hcl.binding': 'SHA-256',
+      'hcl.claims': 'vmUniqueId A, secure-boot true',
+      'hcl.key': expect.stringContaining('P-256 '),
+      'hcl.samekey': undefined,
+    })
+    expect(found.check.children[0]!.shows).toMatch(/^hcl\.bin: /)
+    expect(await verdict(await files({ 'quote.json': undefined }))).toEqual(['accepted'])
+  })
+
+  // A key that nothing binds says nothing.
+  const rests = ['tpm.key skipped', 'tpm.signature skipped']
+
+  it('is refused where a part of it is another’s', async () => {
+    for (const [changes, ...faults] of [
+      [{ 'hcl.bin': await hcl(claimsOf(stranger), claimsOf(tpm)) }, 'hcl.binding BindingMismatch', ...rests],
+      [{ 'hcl.bin': await hcl(claimsOf(stranger)) }, 'tpm.signature TpmSignatureInvalid'],
+      [{ 'ak.pub': stranger.akPublic() }, 'hcl.samekey BindingMismatch', ...rests, 'file.used BindingMismatch'],
+      [{ 'ak.pub': tpm.akPublic(0x40000) }, 'hcl.samekey TpmKeyNotAllowed', ...rests],
+      [{ 'log.bin': longer.log }, 'log.replay EventLogMismatch'],
+      [{ 'hcl.bin': await hcl(utf8('{"keys":[]}')), 'quote.json': undefined }, 'hcl.key Missing'],
+      [
+        { 'hcl.bin': await hcl(utf8('{"keys":[],"keys":[]}')), 'quote.json': undefined },
+        'hcl.claims Duplicate',
+        'hcl.key skipped',
+      ],
+    ] as [Files, ...string[]][]) {
+      expect(await verdict(await files(changes))).toEqual(['refused', ...faults])
+    }
+    expect((await judged(await files({ 'chain.pem': undefined }))).verdict).toBe('unjudged')
+  })
+
+  it('is held to what a policy wants of the paravisor, the TPM and the boot', async () => {
+    const userData = new Uint8Array(64).fill(0xab)
+    const configuration = { 'secure-boot': true, vmUniqueId: 'A', console: 0 }
+    const nonce = utf8('challenge')
+    expect(await verdict(await files(), { hcl: { userData, configuration }, tpm: { nonce, pcrs } })).toEqual([
+      'accepted',
+    ])
+    for (const [policy, ...faults] of [
+      [{ hcl: { userData: new Uint8Array(64) } }, 'hcl.policy failed', 'policy.userData NotEqual'],
+      [
+        { hcl: { configuration: { 'secure-boot': 'true' } } },
+        'hcl.policy failed',
+        'policy.configuration.secure-boot NotEqual',
+      ],
+      [{ hcl: { configuration: { other: false } } }, 'hcl.policy failed', 'policy.configuration.other Missing'],
+      [{ tpm: { nonce: utf8('other') } }, 'tpm.nonce NonceMismatch'],
+      [{ tpm: { pcrs: longer.pcrs } }, 'policy.pcrs.7 NotEqual'],
+      [
+        { snp: { measurements: [new Uint8Array(48).fill(1)], reportData: 'any' } },
+        'snp.policy failed',
+        'policy.measurement NotEqual',
+      ],
+    ] as [EvidencePolicy, ...string[]][]) {
+      const rest = policy.hcl === undefined ? [] : rests
+      expect(await verdict(await files(), policy)).toEqual(['refused', ...faults, ...rest])
+    }
+    const bare = await hcl(claimsOf(tpm, { 'user-data': undefined }))
+    expect(await verdict(await files({ 'hcl.bin': bare }), { hcl: { userData } })).toEqual([
+      'refused',
+      'hcl.policy failed',
+      'policy.userData Missing',
+      ...rests,
+    ])
+    const unread = await files({ 'hcl.bin': await hcl(utf8('{}')), 'quote.json': undefined })
+    expect(await verdict(unread, { hcl: { userData } })).toEqual([
+      'refused',
+      'hcl.claims Missing',
+      'hcl.key skipped',
+      'hcl.policy skipped',
+    ])
+    const boot = { boot: { secureBoot: true } }
+    expect((await verdict(await files(), boot))[0]).toBe('unjudged')
+    expect((await verdict(await files({ 'log.bin': log }), boot))[0]).toBe('refused')
+  })
+
+  it('is told apart from another paravisor’s in one judgement, each with its quotes', async () => {
+    const second = await hcl(claimsOf(stranger))
+    const both = await files({
+      'hcl2.bin': second,
+      'quote2.json': quoteBy(stranger),
+      'ak.pub': tpm.akPublic(),
+      'ak2.pub': stranger.akPublic(),
+    })
+    const found = await judged(both)
+    expect(treeOf(found)).toEqual([['azure passed'], ['azure passed']])
+    expect(found.check.children.map(({ children }) => children.map(({ id }) => id))).toEqual([
+      ['snp', 'hcl', 'tpm'],
+      ['snp', 'hcl', 'tpm'],
+    ])
+    // A quote of neither is judged by itself, and its key is bound by nothing.
+    const third = new SoftwareTpm()
+    const loose = await judged({ ...both, 'quote3.json': quoteBy(third), 'ak3.pub': third.akPublic() })
+    expect(loose.check.children.map(({ id }) => id).slice(0, 3)).toEqual(['azure', 'azure', 'tpm'])
+  })
+
+  it('goes with claims that stand beside it where they name its key', async () => {
+    const beside = claimsOf(tpm, { 'user-data': 'CD'.repeat(64) })
+    const report = await issueReport(amd.vcek, (bytes) => bytes.fill(0, 0x50, 0x90))
+    const data = await hclReportData(beside)
+    const bound = await issueReport(amd.vcek, (bytes) => bytes.set(data, 0x50))
+    expect(await verdict(await files({ 'claims.json': beside, 'report.bin': bound }))).toEqual(['accepted'])
+    expect(await verdict(await files({ 'claims.json': beside, 'report.bin': report }))).toEqual([
+      'refused',
+      'claims.binding BindingMismatch',
+    ])
+    const foreign = claimsOf(stranger)
+    const other = await hclReportData(foreign)
+    const theirs = await issueReport(amd.vcek, (bytes) => bytes.set(other, 0x50))
+    expect(await verdict(await files({ 'claims.json': foreign, 'report.bin': theirs }))).toEqual([
+      'refused',
+      'claims.key BindingMismatch',
+    ])
+  })
+
+  it('need not have a paravisor: a report binds claims by itself, and a token names the report', async () => {
+    const claims = claimsOf(tpm)
+    const data = await hclReportData(claims)
+    const report = await issueReport(amd.vcek, (bytes) => bytes.set(data, 0x50))
+    const own = { 'report.bin': report, 'chain.pem': chain, 'claims.json': claims }
+    expect(await verdict(own)).toEqual(['accepted'])
+    const configuration = { 'secure-boot': true }
+    expect(await verdict(own, { hcl: { configuration } })).toEqual(['accepted'])
+    expect(await verdict(own, { hcl: { configuration: { 'secure-boot': false } } })).toEqual([
+      'refused',
+      'claims.policy failed',
+      'policy.configuration.secure-boot NotEqual',
+    ])
+    // User data are the paravisor's report's to say.
+    expect(await verdict(own, { hcl: { userData: new Uint8Array(64) } })).toEqual(['accepted'])
+    expect((await verdict({ 'report.bin': report, 'claims.json': claims }))[0]).toBe('unjudged')
+    expect((await judged({ 'claims.json': claims })).verdict).toBe('unjudged')
+  })
+})
+
+describe('evidence of a paravisor on TDX', () => {
+  const td = async (
+    data: Uint8Array,
+    change: (body: Uint8Array) => void = () => {},
+  ): Promise<{ quote: Uint8Array; report: Uint8Array }> => {
+    const quote = await issueQuote(intel, {
+      td: (bytes) => {
+        bytes.set(data, 568)
+        change(bytes)
+      },
+    })
+    const body = quote.subarray(48, 48 + 584)
+    const report = new Uint8Array(1024)
+    report[0] = 0x81
+    report.set(data, 128)
+    report.set(body.subarray(0, 120), 264)
+    report.set(body.subarray(120, 520), 512)
+    report.set(await digest('SHA-384', report.subarray(256, 495)), 32)
+    report.set(await digest('SHA-384', report.subarray(512)), 80)
+    return { quote, report }
+  }
+  const hcl = (hardwareReport: Uint8Array, claims = claimsOf(tpm)): Uint8Array =>
+    buildHclReport({ hardwareReport, reportType: 'TDX', claims })
+  const collateral = async (): Promise<Files> => {
+    const given = await issueCollateral(intel)
+    return {
+      'tcb.json': given.tcbInfo,
+      'qe.json': given.qeIdentity,
+      'signer.pem': given.tcbInfoIssuerChainPem,
+      'pck.crl': given.pckCrl,
+      'root.crl': given.rootCaCrl,
+    }
+  }
+  const policy: EvidencePolicy = { tdx: { septVeDisableRequired: false } }
+
+  it('is judged as one bundle with the quote that is over its report', async () => {
+    const { quote, report } = await td(await hclReportData(claimsOf(tpm)))
+    const all = { ...(await collateral()), 'hcl.bin': hcl(report), 'quote.bin': quote, 'tpm.json': quoteBy(tpm) }
+    const found = await judged(all, policy)
+    expect([found.verdict, treeOf(found)]).toEqual(['accepted', [['azure passed']]])
+    expect(found.check.children[0]!.children.map(({ id }) => id)).toEqual(['tdx', 'tdReport', 'hcl', 'tpm'])
+    expect(found.check.children[0]!.children[1]!.children.map(({ id, actual }) => [id, actual])).toEqual([
+      ['tdReport.format', 'TDX 1.0'],
+      ['tdReport.hashes', undefined],
+      ['tdReport.quoted', undefined],
+    ])
+    // Without a quote nobody knows who made the report.
+    expect(await verdict({ ...all, 'quote.bin': undefined }, policy)).toEqual(
+      expect.arrayContaining(['unjudged', 'tdReport.quoted skipped']),
+    )
+    const other = await td(await hclReportData(claimsOf(tpm)), (bytes) => bytes.fill(7, 48 + 136, 48 + 184))
+    expect(await verdict({ ...all, 'quote.bin': other.quote }, policy)).toEqual([
+      'refused',
+      'tdReport.quoted BindingMismatch',
+    ])
+    // Of two quotes the one over the report is its own.
+    const two = await judged({ ...all, 'a.bin': other.quote, 'quote.bin': quote }, policy)
+    expect(treeOf(two)).toEqual([['azure passed'], ['tdx passed']])
+    const broken = Uint8Array.from(report)
+    broken[700]! ^= 1
+    expect(await verdict({ ...all, 'hcl.bin': hcl(broken) }, policy)).toEqual([
+      'refused',
+      'tdReport.hashes BindingMismatch',
+      'tdReport.quoted BindingMismatch',
+    ])
+    const typed = Uint8Array.from(report)
+    typed[0] = 0x80
+    expect((await verdict({ ...all, 'hcl.bin': hcl(typed) }, policy)).slice(0, 2)).toEqual([
+      'refused',
+      'tdReport.format UnknownType',
+    ])
+  })
+
+  it('may be vouched for by a quote of the same TD over other claims that name its key', async () => {
+    const own = claimsOf(tpm)
+    const beside = claimsOf(tpm, { 'user-data': 'CD'.repeat(64) })
+    const { quote } = await td(await hclReportData(beside))
+    const { report } = await td(await hclReportData(own))
+    const all = { ...(await collateral()), 'hcl.bin': hcl(report, own), 'quote.bin': quote, 'claims.json': beside }
+    const found = await judged(all, policy)
+    expect([found.verdict, treeOf(found)]).toEqual(['accepted', [['azure passed'], ['tdx passed'], ['claims passed']]])
+    expect(found.check.children[0]!.children.map(({ id, children }) => [id, children.at(-1)?.id])).toEqual([
+      ['tdReport', 'tdReport.sibling'],
+      ['hcl', 'hcl.key'],
+    ])
+    // Both have to say what is wanted: the report names the key, and the quoted claims are what hardware signed.
+    const userData = new Uint8Array(64).fill(0xcd)
+    const same = hcl(
+      (await td(await hclReportData(claimsOf(tpm, { 'user-data': 'CD'.repeat(64), x: 1 })))).report,
+      claimsOf(tpm, { 'user-data': 'CD'.repeat(64), x: 1 }),
+    )
+    expect(await verdict({ ...all, 'hcl.bin': same }, { ...policy, hcl: { userData } })).toEqual(['accepted'])
+    expect(await verdict(all, { ...policy, hcl: { userData: new Uint8Array(64).fill(0xab) } })).toEqual([
+      'refused',
+      'claims.policy failed',
+      'policy.userData NotEqual',
+    ])
+    const foreign = claimsOf(stranger)
+    const theirs = await td(await hclReportData(foreign))
+    expect((await verdict({ ...all, 'quote.bin': theirs.quote, 'claims.json': foreign }, policy)).slice(0, 2)).toEqual([
+      'refused',
+      'tdReport.sibling BindingMismatch',
+    ])
+    const unbound = await verdict({ ...all, 'claims.json': claimsOf(tpm, { 'user-data': 'EF'.repeat(64) }) }, policy)
+    expect(unbound).toEqual(['refused', 'tdReport.sibling BindingMismatch', 'claims.binding BindingMismatch'])
+    const another = await td(await hclReportData(beside), (bytes) => bytes.fill(7, 48 + 136, 48 + 184))
+    expect((await verdict({ ...all, 'quote.bin': another.quote }, policy)).slice(0, 2)).toEqual([
+      'refused',
+      'tdReport.quoted BindingMismatch',
+    ])
+  })
+})
