@@ -47,20 +47,27 @@ export class Authorities {
   }
 
   trusts(authority: string): boolean {
-    const normal = this.meant(authority)
-    if (normal === undefined) return false
-    return findVerifier(this.#verifiers, normal) !== undefined || normal.endsWith(`.attest.${domain}`)
+    return this.#trusted(authority) !== undefined
+  }
+
+  /** The issuer that an authority means, where its tokens count here. */
+  #trusted(authority: string): string | undefined {
+    const issuer = this.meant(authority)
+    if (issuer === undefined) return undefined
+    return findVerifier(this.#verifiers, issuer) !== undefined || issuer.endsWith(`.attest.${domain}`)
+      ? issuer
+      : undefined
   }
 
   /** The key of this id, undefined where the authority publishes none. Errors of the fetch are ServiceErrors. */
   async key(authority: string, kid: string): Promise<KeyObject | undefined> {
-    const normal = this.meant(authority)
-    if (normal === undefined || !this.trusts(normal)) return undefined
+    const issuer = this.#trusted(authority)
+    if (issuer === undefined) return undefined
     const now = this.#clock.now().getTime()
-    let published = this.#known.get(normal)
+    let published = this.#known.get(issuer)
     const stale = !published || Math.abs(now - published.fetchedAt) > keptMs
     const mayHaveNew = published !== undefined && !published.keys.has(kid) && now - published.fetchedAt > refetchMs
-    if (stale || mayHaveNew || !published) published = await this.#fetch(normal)
+    if (stale || mayHaveNew || !published) published = await this.#fetch(issuer)
     return published.keys.get(kid)
   }
 
@@ -96,8 +103,7 @@ function readKeys(body: unknown): Map<string, KeyObject> {
   const keys = new Map<string, KeyObject>()
   if (!Array.isArray(list)) return keys
   for (const entry of list.slice(0, keysPerAuthority) as unknown[]) {
-    if (typeof entry !== 'object' || entry === null) continue
-    const jwk = entry as Record<string, unknown>
+    const jwk = (entry ?? {}) as Record<string, unknown>
     if (typeof jwk.kid !== 'string' || jwk.kty !== 'RSA') continue
     if (jwk.use !== undefined && jwk.use !== 'sig') continue
     if (jwk.alg !== undefined && jwk.alg !== 'RS256') continue
