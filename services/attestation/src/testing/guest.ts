@@ -153,7 +153,7 @@ export async function tdxQuote(reportData: Uint8Array): Promise<Uint8Array> {
   return intel.quote(await (await intel.launch({ firmware: firmware() })).tdReport(reportData))
 }
 
-async function snpProof(reportData: Uint8Array, policy?: bigint): Promise<string> {
+export async function snpProof(reportData: Uint8Array, policy?: bigint): Promise<string> {
   const report = await snpReport({ reportData, ...(policy === undefined ? {} : { policy }) })
   const proof = { SnpReport: toBase64Url(report), VcekCertChain: Buffer.from(await chainPem()).toString('base64') }
   return Buffer.from(JSON.stringify(proof)).toString('base64')

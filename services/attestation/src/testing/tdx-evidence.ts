@@ -6,7 +6,7 @@ import { parsePem } from '@strongroom/evidence'
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
 
 /** Where a quote (version 4) says how long what follows is: all signature data, the certification data in it. */
-const [signatureDataLength, certificationLength] = [632, 636 + 128 + 2] as const
+export const lengthsAt: readonly [number, number] = [632, 636 + 128 + 2]
 
 /** The same quote whose root certificate is another file: the signature on it as (r, n − s), which verifies as (r, s) does. */
 export function withReencodedRoot(quote: Uint8Array): Uint8Array {
@@ -16,8 +16,7 @@ export function withReencodedRoot(quote: Uint8Array): Uint8Array {
   const text = Buffer.from(pemOf([...chain.slice(0, -1), withOtherS(root)]))
   const changed = Buffer.concat([quote.subarray(0, start), text])
   const grown = changed.length - quote.length
-  for (const at of [signatureDataLength, certificationLength, start - 4])
-    changed.writeUInt32LE(changed.readUInt32LE(at) + grown, at)
+  for (const at of [...lengthsAt, start - 4]) changed.writeUInt32LE(changed.readUInt32LE(at) + grown, at)
   return Uint8Array.from(changed)
 }
 

@@ -77,7 +77,7 @@ describe('claims of a TPM', () => {
   const least = { aikPubHash: 'h', aikValidated: true, tpmVersion: 2, 'x-strongroom-vmid': 'V' }
 
   it('are its key and VM, and what else is known', () => {
-    expect(tpmClaims(none)).toEqual(least)
+    expect(tpmClaims(none)).toStrictEqual(least)
     const boundKey = { kty: 'RSA', n: 'n', e: 'e' }
     for (const [given, claims] of [
       [{ relyingParty: 'r' }, { rp_id: 'r' }],
@@ -86,6 +86,6 @@ describe('claims of a TPM', () => {
       [{ boot: { secureBoot: false } }, { secureBootEnabled: false }],
       [{ boot: { secureBoot: true } }, { secureBootEnabled: true }],
     ])
-      expect(tpmClaims({ ...none, ...given })).toEqual({ ...least, ...claims })
+      expect(tpmClaims({ ...none, ...given })).toStrictEqual({ ...least, ...claims })
   })
 })

@@ -134,7 +134,7 @@ describe('a message of TPM attestation', () => {
     expect(parse({ request: unsigned(payloadOf({ [name]: longest })) })).toMatchObject({
       [name === 'rp_id' ? 'relyingParty' : 'relyingPartyData']: longest,
     })
-    for (const value of [`${longest}x`, 7, {}])
+    for (const value of [`${longest}x`, 7, {}, []])
       expect(ofPayload(payloadOf({ [name]: value }))).toEqual([
         `request.${name}`,
         undefined,
@@ -189,6 +189,7 @@ describe('the sender of a message', () => {
     for (const key of [
       { ...attestKey, kty: 'EC' },
       { ...attestKey, kty: undefined },
+      { kty: 'oct', k: base64('secret') },
       { ...attestKey, n: undefined },
     ])
       expect(await read(await signed(payloadOf({ attest_key: key })))).toEqual(refused())
