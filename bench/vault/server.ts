@@ -140,7 +140,8 @@ async function prepare(): Promise<void> {
     const answered = await app.inject({ method, url, payload, headers: { host, authorization: 'Bearer x' } })
     if (answered.statusCode >= 300) throw new Error(`${url}: ${answered.body}`)
   }
-  await send('keyvault.strongroom.internal', 'PUT', '/vaults/kv1?api-version=2025-05-01', kv1)
+  const { name: _name, ...definition } = kv1
+  await send('keyvault.strongroom.internal', 'PUT', '/vaults/kv1?api-version=2025-05-01', definition)
   const host = 'kv1.vault.strongroom.internal'
   await send(host, 'POST', '/keys/sign/create?api-version=7.4', { kty: 'RSA', key_size: 2048 })
   await send(host, 'POST', '/keys/release/create?api-version=7.4', {

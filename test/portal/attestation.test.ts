@@ -69,6 +69,26 @@ describe.skipIf(!chromiumIsInstalled)('attestation in the portal', { timeout: 30
     await expectAccessible(page)
   })
 
+  it('is what strongroom collateral shortfall prints', async () => {
+    interface Platform {
+      kind: string
+      status: string
+      vmIds: string[]
+      lacks: unknown[]
+      next: { state: string; status?: string; lacks?: { component: string; found: number; wanted: number }[] }
+    }
+    const found = await portal.installation.must<Platform[]>('collateral', 'shortfall')
+    const intel = found.find(({ kind }) => kind.startsWith('Intel'))
+    expect(intel).toMatchObject({ status: 'UpToDate', lacks: [], vmIds: [expect.any(String)] })
+    expect(intel!.next).toMatchObject({ state: 'outOfDate', status: 'OutOfDate' })
+    expect(intel!.next.lacks).toMatchObject([
+      { component: 'SGX component 1 (Early Microcode Update)', found: 3, wanted: 4 },
+    ])
+    expect(found.find(({ kind }) => kind.startsWith('AMD'))).toMatchObject({ status: 'UpToDate', next: { state: 'none' } })
+    const one = await portal.installation.must<Platform[]>('collateral', 'shortfall', '--provider', provider)
+    expect(one).toEqual(found)
+  })
+
   it('holds a policy to what was decided while one types: which would change, and why', async () => {
     await page.getByRole('link', { name: 'sharedweu' }).click()
     await count().waitFor()

@@ -2,6 +2,6 @@
 export { snpAdvisories, type SnpAdvisory } from './snp/advisories.ts'
 export { lineOf, snpLines, type SnpLine } from './snp/lines.ts'
 export { snpPlatform, type OpenAdvisory, type SnpPlatform } from './snp/platform.ts'
-export { snpShortfall, type TcbLack } from './snp/shortfall.ts'
+export { describeLack, snpShortfall, type TcbLack } from './snp/shortfall.ts'
 export { tdxShortfall, type TdxShortfall } from './tdx/shortfall.ts'
 export { advisoriesNotShown, openAdvisories, tcbMinimum } from './snp/tcb-minimum.ts'

@@ -95,6 +95,8 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
           code: 'PolicyEvaluationError',
           innererror: { expected: expect.stringContaining(wanted) },
         })
+        const said = (answer.body.error as { details: { message: string }[] }).details.map(({ message }) => message)
+        expect(said).toContainEqual(expect.stringMatching(/^SNP firmware: 8 found, \d+ wanted\. Install the newer BIOS/))
       }
     })
 

@@ -7,6 +7,8 @@ import {
   type CollateralImport,
   type CollateralStatus,
 } from '@strongroom/contract'
+import { describeLack, readPlatforms, type SeenPlatform } from '@strongroom/trust/platforms'
+import { ArmClient } from '../client/arm.ts'
 import { expectSuccess } from '../client/https.ts'
 import { CliError, exitCodes } from '../core/cli-error.ts'
 import { writeJsonFile } from '../core/json-file.ts'
@@ -37,7 +39,7 @@ const status: Command = {
 }
 
 /** Chip ids have 128 digits. */
-const short = (path: string): string => path.replace(/[0-9a-f]{32,}/, (id) => `${id.slice(0, 12)}…`)
+const short = (text: string): string => text.replace(/[0-9a-f]{32,}/, (id) => `${id.slice(0, 12)}…`)
 
 const exportCommand: Command = {
   words: ['collateral', 'export'],
@@ -86,4 +88,46 @@ async function readBundle(file: string): Promise<unknown> {
   }
 }
 
-export const collateralCommands: Command[] = [status, exportCommand, importCommand]
+const shortfall: Command = {
+  words: ['collateral', 'shortfall'],
+  summary: 'show how far each platform is behind: part, found, wanted, what to update, and what the vendor’s next set asks',
+  options: [{ flags: '--provider <host>', summary: 'host of one attestation provider; all of them by default' }],
+  run: async (context) => {
+    const connection = await context.connect()
+    const token = await connection.ownerToken(attestationAudience)
+    const read = async <T>(url: string): Promise<T> =>
+      expectSuccess(await connection.https.request({ method: 'GET', url, token })).json as T
+    const only = textOption(context, 'provider')
+    const providers = only === undefined ? await allProviders(new ArmClient(connection)) : [only]
+    const data = await readPlatforms({ providers, read })
+    if (data.length === 0) return { data, lines: ['No decision on record is about a platform with TCB levels.'] }
+    return { data, lines: data.flatMap(describePlatform) }
+  },
+}
+
+async function allProviders(arm: ArmClient): Promise<string[]> {
+  const base = `${arm.subscription}/providers/Microsoft.Attestation`
+  const lists = await Promise.all(
+    ['attestationProviders', 'defaultProviders'].map((kind) =>
+      arm.list<{ properties: { attestUri: string } }>(`${base}/${kind}`, '2020-10-01'),
+    ),
+  )
+  return lists.flat().map(({ properties }) => new URL(properties.attestUri).host)
+}
+
+function describePlatform({ id, kind, status, against, at, vmIds, lacks, advisories, next }: SeenPlatform): string[] {
+  return [
+    `${kind}: ${status} against ${against}`,
+    `  platform ${short(id)}, attested ${at}${vmIds.length === 0 ? '' : `, VMs ${vmIds.join(', ')}`}`,
+    ...lacks.map((lack) => `  behind: ${describeLack(lack)}`),
+    ...(advisories.length === 0 ? [] : [`  advisories: ${advisories.join(', ')}`]),
+    ...(next.state === 'none'
+      ? [`  next set: ${next.why}`]
+      : [
+          `  next set: ${next.status} at evaluation ${next.edition}`,
+          ...next.lacks.map((lack) => `  then behind: ${describeLack(lack)}`),
+        ]),
+  ]
+}
+
+export const collateralCommands: Command[] = [status, shortfall, exportCommand, importCommand]

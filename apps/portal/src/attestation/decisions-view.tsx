@@ -1,5 +1,6 @@
 import { place, setQuery } from '../app/router.ts'
-import { vmIdOf, type Decided } from '../decisions/decisions.ts'
+import { vmIdOf } from '@strongroom/trust'
+import type { Decided } from '../decisions/decisions.ts'
 import { Facts, type Fact } from '../ui/facts.tsx'
 import { momentOf } from '../ui/format.ts'
 import { Table } from '../ui/table.tsx'

@@ -9,7 +9,8 @@ import {
   type Policy,
   type Warning,
 } from '@strongroom/policy'
-import { vmIdOf, type Decided } from '../decisions/decisions.ts'
+import { vmIdOf } from '@strongroom/trust'
+import type { Decided } from '../decisions/decisions.ts'
 
 /** The chunk that judges attestation policies: loaded when one is edited. */
 

@@ -1,11 +1,11 @@
+import type { NextSet, SeenPlatform } from '@strongroom/trust/platforms'
 import { readMachines } from '../machines/machine.ts'
 import { momentOf } from '../ui/format.ts'
 import { useLive } from '../ui/live.ts'
 import { Problem } from '../ui/problem.tsx'
 import { Table } from '../ui/table.tsx'
-import type { NextSet, PlatformTcb } from './shortfall.ts'
 
-type Lacks = PlatformTcb['lacks']
+type Lacks = SeenPlatform['lacks']
 
 /** Which part of which platform is behind, by how much, what to update, and what will be at the vendor's next set. */
 export function ShortfallView({ providers }: { providers: readonly string[] }) {
@@ -42,7 +42,7 @@ export function ShortfallView({ providers }: { providers: readonly string[] }) {
   )
 }
 
-const Platforms = ({ platforms, names }: { platforms: PlatformTcb[]; names: ReadonlyMap<string, string> }) => (
+const Platforms = ({ platforms, names }: { platforms: SeenPlatform[]; names: ReadonlyMap<string, string> }) => (
   <Table
     label="Platforms"
     rows={platforms}

@@ -28,16 +28,3 @@ export async function readBundle({ provider, id }: DecisionView, signal?: AbortS
   const url = `https://${provider}/decisions/${encodeURIComponent(id)}/bundle?${version}`
   return await askService<DecisionBundle>({ url, audience: attestationAudience, ...(signal && { signal }) })
 }
-
-const memberOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
-
-/** The VM that evidence says it is of; of a guest, in the claims of its hardware. */
-export function vmIdOf({ claims, policyClaims }: DecidedClaims): string | undefined {
-  const all = claims ?? policyClaims
-  for (const of of [all, memberOf(all, 'x-ms-isolation-tee')]) {
-    const id = memberOf(memberOf(memberOf(of, 'x-ms-runtime'), 'vm-configuration'), 'vmUniqueId')
-    if (typeof id === 'string') return id
-  }
-  return undefined
-}

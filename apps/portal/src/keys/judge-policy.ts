@@ -9,7 +9,8 @@ import {
   type ExplainedCondition,
   type LintWarning,
 } from '@strongroom/release-policy'
-import { isProviderHost, vmIdOf, type Decided } from '../decisions/decisions.ts'
+import { vmIdOf } from '@strongroom/trust'
+import { isProviderHost, type Decided } from '../decisions/decisions.ts'
 
 /** The chunk that judges release policies: loaded when one is edited. */
 

@@ -33,14 +33,14 @@ describe('what an SNP platform lacks', () => {
     ])
   })
 
-  it('is to be committed where it is installed, and takes a new start where the guest is older than its host', () => {
+  it('is to be committed where it is installed, and takes a restart where the guest is older than its host', () => {
     expect(lacks({ reported: { snp: 20 }, launch: { snp: 20 } })[0]).toMatchObject({
       found: 20,
       update: expect.stringContaining('SNP_COMMIT'),
     })
     expect(lacks({ launch: { snp: 21 } })[0]).toMatchObject({
       found: 21,
-      update: expect.stringContaining('start the VM anew'),
+      update: expect.stringContaining('restart the VM'),
     })
   })
 })

@@ -11,6 +11,10 @@ export interface TcbLack {
   update: string
 }
 
+/** For people: `SNP firmware: 20 found, 22 wanted. Install …`. */
+export const describeLack = ({ component, found, wanted, update }: TcbLack): string =>
+  `${component}: ${found} found, ${wanted} wanted. ${update}`
+
 const names: Record<keyof TcbVersion, string> = {
   fmc: 'first mutable code',
   bootLoader: 'boot loader of the secure processor',
@@ -29,7 +33,7 @@ const installs: Record<keyof TcbVersion, string> = {
 
 /**
  * How far an SNP platform is behind, by what its report vouches for and by what the guest was launched under (SNP ABI section 7.3):
- * what is installed and not committed is committed, what is committed and newer than the launch takes a new start of the guest.
+ * what is installed and not committed is committed, what is committed and newer than the launch takes a restart of the guest.
  * @param wanted least versions, for example tcbMinimum of its line
  * @throws ParseError where the versions are none of that product
  */
@@ -45,7 +49,7 @@ export function snpShortfall(report: SnpReport, product: SnpProduct, wanted: Tcb
         ? installs[part]
         : reported[part] < wanted[part]
           ? 'It is installed: commit it on the host (SNP_COMMIT), and have the VCEK of the new versions fetched.'
-          : 'The host has it: start the VM anew, which was launched under the older one.'
+          : 'The host has it: restart the VM, which was launched under the older one.'
     return [{ component: names[part], found, wanted: wanted[part], update }]
   })
 }

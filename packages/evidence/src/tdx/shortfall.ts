@@ -1,40 +1,56 @@
 import type { TcbLack } from '../snp/shortfall.ts'
 import type { PckExtension } from './pck.ts'
 import { splitSignedJson } from './signed-json.ts'
-import { assessPlatform, parseTcbInfo, type TcbInfo } from './tcb-info.ts'
-import type { TcbStatus } from './tcb-status.ts'
+import { assessed, assessPlatform, moduleId, parseTcbInfo, type TcbInfo } from './tcb-info.ts'
+import { worstStatus, type TcbStatus } from './tcb-status.ts'
 
 /** How far a TDX platform is behind what a TCB info of Intel's asks for. */
 export interface TdxShortfall {
+  /** Of the platform and its TDX module, the worse of the two. */
   status: TcbStatus
   /** When the level that the platform is at was issued; absent below every level. */
   tcbDate?: Date
-  /** When the best level was. */
+  /** When the wanted level was: the least that is up to date. */
   wantedDate: Date
   tcbEvaluationDataNumber: number
+  /** Intel's advisories for the levels that platform and module are at, sorted. */
   advisoryIds: readonly string[]
-  /** Empty at the best level. */
+  /** Empty at the wanted level and above. */
   lacks: TcbLack[]
 }
 
 /**
- * Compares a platform with the best level of a TCB info, part by part.
+ * Compares a platform with the least level of a TCB info that is up to date, part by part.
  * @param o.tcbInfo signed text as Intel serves it; its signature is for verifyTdx to check @param o.teeTcbSvn of the quote, 16 bytes
  * @throws ParseError
  */
 export function tdxShortfall(o: { tcbInfo: string; pck: PckExtension; teeTcbSvn: Uint8Array }): TdxShortfall {
   const { body } = splitSignedJson(o.tcbInfo, 'tcbInfo')
   const tcbInfo = parseTcbInfo(body)
-  const { status, tcbDate, advisoryIds } = assessPlatform({ ...o, tcbInfo })
-  const best = tcbInfo.levels[0]
+  const platform = assessPlatform({ ...o, tcbInfo })
+  const { tcbDate } = platform
+  const levels = moduleOf(tcbInfo, o.teeTcbSvn)?.levels
+  const module = levels && assessed(levels.find(({ isvSvn }) => (o.teeTcbSvn[0] ?? 0) >= isvSvn))
+  const parts = module === undefined ? [platform] : [platform, module]
+  const at = wantedIndex(tcbInfo.levels)
+  const wanted = tcbInfo.levels[at]
   return {
-    status,
+    status: worstStatus(parts.map(({ status }) => status)),
     ...(tcbDate !== undefined && { tcbDate }),
-    wantedDate: best?.tcbDate ?? tcbInfo.issueDate,
+    wantedDate: wanted?.tcbDate ?? tcbInfo.issueDate,
     tcbEvaluationDataNumber: tcbInfo.tcbEvaluationDataNumber,
-    advisoryIds,
-    lacks: [...platformLacks(tcbInfo, o, namesIn(body)), ...moduleLack(tcbInfo, o.teeTcbSvn)],
+    advisoryIds: [...new Set(parts.flatMap(({ advisoryIds }) => advisoryIds))].toSorted(),
+    lacks: [
+      ...(wanted === undefined ? [] : platformLacks(wanted, o, namesIn(body, at))),
+      ...moduleLack(tcbInfo, o.teeTcbSvn),
+    ],
   }
+}
+
+/** Of levels in Intel's order, best first, the last that is up to date: who reaches it lacks nothing. The first where none is. */
+function wantedIndex(levels: readonly { tcbStatus: TcbStatus }[]): number {
+  const last = levels.findLastIndex(({ tcbStatus }) => tcbStatus === 'UpToDate')
+  return Math.max(last, 0)
 }
 
 interface Platform {
@@ -42,35 +58,43 @@ interface Platform {
   teeTcbSvn: Uint8Array
 }
 
-function platformLacks({ levels }: TcbInfo, { pck, teeTcbSvn }: Platform, names: ComponentNames): TcbLack[] {
-  const [best] = levels
-  if (best === undefined) return []
+type Level = TcbInfo['levels'][number]
+
+function platformLacks(level: Level, { pck, teeTcbSvn }: Platform, names: ComponentNames): TcbLack[] {
   const first = (teeTcbSvn[1] ?? 0) === 0 ? 0 : 2
-  const sgx = best.sgxSvns.map((wanted, index) =>
+  const sgx = level.sgxSvns.map((wanted, index) =>
     lackOf('SGX', index, wanted, pck.componentSvns[index], names.sgx[index]),
   )
-  const tdx = best.tdxSvns.map((wanted, index) =>
+  const tdx = level.tdxSvns.map((wanted, index) =>
     index < first ? undefined : lackOf('TDX', index, wanted, teeTcbSvn[index], names.tdx[index]),
   )
   const pce: TcbLack | undefined =
-    pck.pceSvn < best.pceSvn
+    pck.pceSvn < level.pceSvn
       ? {
           component: 'provisioning certification enclave',
           found: pck.pceSvn,
-          wanted: best.pceSvn,
+          wanted: level.pceSvn,
           update: 'Install Intel’s newer SGX platform software on the host, and have its PCK certificate issued anew.',
         }
       : undefined
   return [...sgx, ...tdx, pce].filter((lack) => lack !== undefined)
 }
 
-function moduleLack({ moduleIdentities }: TcbInfo, teeTcbSvn: Uint8Array): TcbLack[] {
+/** The identity of the module that runs: undefined for one of version 0, which is judged with the platform. */
+function moduleOf({ moduleIdentities }: TcbInfo, teeTcbSvn: Uint8Array): TcbInfo['moduleIdentities'][number] | undefined {
+  const version = teeTcbSvn[1] ?? 0
+  if (version === 0) return undefined
+  const id = moduleId(version)
+  return moduleIdentities.find((each) => each.id.toUpperCase() === id)
+}
+
+function moduleLack(tcbInfo: TcbInfo, teeTcbSvn: Uint8Array): TcbLack[] {
   const [found = 0, version = 0] = teeTcbSvn
-  const id = `TDX_${version.toString(16).padStart(2, '0').toUpperCase()}`
-  const wanted = moduleIdentities.find((each) => each.id.toUpperCase() === id)?.levels[0]?.isvSvn
-  if (version === 0 || wanted === undefined || found >= wanted) return []
-  const update = 'Load Intel’s newer TDX module on the host, and start the VM anew.'
-  return [{ component: `TDX module ${id}`, found, wanted, update }]
+  const levels = moduleOf(tcbInfo, teeTcbSvn)?.levels ?? []
+  const wanted = levels[wantedIndex(levels)]?.isvSvn
+  if (wanted === undefined || found >= wanted) return []
+  const update = 'Load Intel’s newer TDX module on the host, and restart the VM.'
+  return [{ component: `TDX module ${moduleId(version)}`, found, wanted, update }]
 }
 
 /** What Intel calls the components: `Early Microcode Update` of `BIOS`; undefined where it names none. */
@@ -84,9 +108,9 @@ interface ComponentName {
   type?: unknown
 }
 
-function namesIn(body: string): ComponentNames {
+function namesIn(body: string, level: number): ComponentNames {
   const { tcbLevels } = JSON.parse(body) as { tcbLevels: { tcb: Record<string, (ComponentName | undefined)[]> }[] }
-  const tcb = tcbLevels[0]?.tcb
+  const tcb = tcbLevels[level]?.tcb
   return { sgx: tcb?.['sgxtcbcomponents'] ?? [], tdx: tcb?.['tdxtcbcomponents'] ?? [] }
 }
 

@@ -133,7 +133,7 @@ export function assessModule(tcbInfo: TcbInfo, body: TdBody): (TcbAssessment & {
     requireModule(tcbInfo.module, body, 'TDX module')
     return undefined
   }
-  const id = `TDX_${version.toString(16).padStart(2, '0').toUpperCase()}`
+  const id = moduleId(version)
   const identity = tcbInfo.moduleIdentities.find((candidate) => candidate.id.toUpperCase() === id)
   if (identity === undefined) {
     throw new VerificationError({
@@ -148,6 +148,9 @@ export function assessModule(tcbInfo: TcbInfo, body: TdBody): (TcbAssessment & {
   const svn = body.teeTcbSvn[0] ?? 0
   return { id, ...assessed(identity.levels.find((level) => svn >= level.isvSvn)) }
 }
+
+/** How Intel names the identity of modules of a version above 0: `TDX_01`. */
+export const moduleId = (version: number): string => `TDX_${version.toString(16).padStart(2, '0').toUpperCase()}`
 
 /** What a level, or none, says. */
 export function assessed(level: Level | undefined): TcbAssessment {

@@ -1,4 +1,5 @@
 import { tdAttributes } from '@strongroom/evidence'
+import type { TdxShortfall } from '@strongroom/evidence/advisories'
 import { describe, expect, it } from 'vitest'
 import { tdBody, verifiedSnp, verifiedTdx } from '../testing/verified-evidence.ts'
 import { runtimeShortcomings, snpShortcomings, tdxShortcomings, type ComplianceBaseline } from './compliance.ts'
@@ -56,7 +57,7 @@ describe('an SNP machine', () => {
 
 describe('a TDX machine', () => {
   const shortcomings = (o: Partial<Parameters<typeof tdxShortcomings>[0]> = {}): string[] =>
-    pathsOf(tdxShortcomings({ verified: verifiedTdx(), runtime, simulated: true, baseline: none, ...o }))
+    pathsOf(tdxShortcomings({ verified: verifiedTdx(), shortfall: undefined, runtime, simulated: true, baseline: none, ...o }))
 
   it('is compliant on the installation’s own silicon, and under a measurement of the baseline', () => {
     expect(shortcomings()).toEqual([])
@@ -78,6 +79,23 @@ describe('a TDX machine', () => {
 
   it('is not compliant on a platform that is out of date', () => {
     expect(shortcomings({ verified: verifiedTdx({ tcbStatus: 'OutOfDate' }) })).toHaveLength(1)
+  })
+
+  it('names each part that is behind, and what brings it up to date', () => {
+    const lacks = [
+      { component: 'SGX component 2 (Late Microcode Update)', found: 7, wanted: 8, update: 'Install newer microcode.' },
+      { component: 'TDX module TDX_01', found: 4, wanted: 5, update: 'Load the newer module.' },
+    ]
+    const shortfall = { lacks } as TdxShortfall
+    const verified = verifiedTdx({ tcbStatus: 'OutOfDate' })
+    const found = tdxShortcomings({ verified, shortfall, runtime, simulated: true, baseline: none })
+    expect(found.slice(1)).toEqual([
+      {
+        path: 'attester_tcb_status',
+        message: 'SGX component 2 (Late Microcode Update): 7 found, 8 wanted. Install newer microcode.',
+      },
+      { path: 'attester_tcb_status', message: 'TDX module TDX_01: 4 found, 5 wanted. Load the newer module.' },
+    ])
   })
 })
 

@@ -1,4 +1,5 @@
 import { appraiseSnp, appraiseTdx, toHex, type Failure, type VerifiedSnp, type VerifiedTdx } from '@strongroom/evidence'
+import { describeLack, type TdxShortfall } from '@strongroom/evidence/advisories'
 import type { Shortcoming } from './attested.ts'
 import type { BoundData } from './request.ts'
 
@@ -40,12 +41,15 @@ export function snpShortcomings(o: {
 /** Baseline of a TDX confidential VM: closed to the host, interrupts under its own control, platform up to date. */
 export function tdxShortcomings(o: {
   verified: VerifiedTdx
+  /** What the platform lacks, where Intel does not call it up to date. */
+  shortfall: TdxShortfall | undefined
   runtime: BoundData | undefined
   simulated: boolean
   baseline: ComplianceBaseline
 }): Shortcoming[] {
   return [
     ...appraiseTdx(o.verified, {}).map(shortcomingOf),
+    ...(o.shortfall?.lacks ?? []).map((lack) => ({ path: 'attester_tcb_status', message: describeLack(lack) })),
     ...trustedLaunch({
       simulated: o.simulated,
       baseline: o.baseline,

@@ -34,9 +34,19 @@ describe('the TCB that evidence of SNP is held to', () => {
   })
 
   it.each([
-    ['what signs', [reported], 'reportedTcb.microcode'],
-    ['what the guest was launched under', [launch], 'launchTcb.microcode'],
-  ])('is out of date one version below them, in %s', (_name, at, path) => {
+    [
+      'what signs',
+      [reported],
+      'reportedTcb.microcode',
+      'It is installed: commit it on the host (SNP_COMMIT), and have the VCEK of the new versions fetched.',
+    ],
+    [
+      'what the guest was launched under',
+      [launch],
+      'launchTcb.microcode',
+      'The host has it: restart the VM, which was launched under the older one.',
+    ],
+  ])('is out of date one version below them, in %s', (_name, at, path, update) => {
     const { claims, byNameOnly, shortcomings } = new TcbMinimum().judge(withTcb(at, { microcode: microcode - 1 }))
     expect(claims[tcbStatusClaim]).toBe('OutOfDate')
     const ids = claims['attester_advisory_ids'] as string[]
@@ -46,9 +56,10 @@ describe('the TCB that evidence of SNP is held to', () => {
       { claim: tcbStatusClaim, message: expect.stringMatching(/^the TCB of Milan is out of date: AMD-SB-/) },
     ])
     expect(byNameOnly[0]!.message).toContain('AMD-SB-3019 (EntrySign, CVE-2024-56161): microcode 219 wanted, 218 found')
-    expect(shortcomings.map(({ path: each }) => each)).toEqual([path, ...ids.map(() => tcbStatusClaim)])
+    expect(shortcomings.map(({ path: each }) => each)).toEqual([path, ...ids.map(() => tcbStatusClaim), tcbStatusClaim])
     expect(shortcomings[0]!.message).toBe(`${path}: expected at least 219, found 218.`)
-    expect(shortcomings.at(-1)!.message).toMatch(/^AMD-SB-.* found\.$/)
+    expect(shortcomings.at(-2)!.message).toMatch(/^AMD-SB-.* found\.$/)
+    expect(shortcomings.at(-1)!.message).toBe(`microcode: 218 found, 219 wanted. ${update}`)
   })
 
   it('counts an advisory without a version in its own right: aliased memory that nobody looked for', () => {
@@ -74,7 +85,8 @@ describe('the TCB that evidence of SNP is held to', () => {
     const { claims, byNameOnly, shortcomings } = raised.judge(verifiedSnp())
     expect(claims).toEqual({ [tcbStatusClaim]: 'OutOfDate' })
     expect(byNameOnly[0]!.message).toBe('the TCB of Milan is out of date: this installation asks for more')
-    expect(shortcomings.map(({ path }) => path)).toEqual(['reportedTcb.snp', 'launchTcb.snp'])
+    expect(shortcomings.map(({ path }) => path)).toEqual(['reportedTcb.snp', 'launchTcb.snp', tcbStatusClaim])
+    expect(shortcomings[2]!.message).toMatch(/^SNP firmware: 29 found, 30 wanted\. Install the newer BIOS/)
   })
 })
 

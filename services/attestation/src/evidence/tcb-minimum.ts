@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { appraiseSnp, tcbParts, type TcbVersion, type VerifiedSnp } from '@strongroom/evidence'
 import {
+  describeLack,
   lineOf,
   openAdvisories,
   snpLines,
   snpPlatform,
+  snpShortfall,
   tcbMinimum,
   type OpenAdvisory,
   type SnpLine,
@@ -43,6 +45,7 @@ export class TcbMinimum {
     const platform = snpPlatform(verified.report, verified.product)
     const minimum = this.of(lineOf(platform.product, platform.cpu))
     const advisories = openAdvisories(platform)
+    const lacks = snpShortfall(verified.report, platform.product, minimum)
     const bounds = { reported: { minimum }, launch: { minimum } }
     const any = { measurements: 'any', reportData: 'any', vmpls: [verified.report.vmpl] } as const
     // The other rules of an appraisal are compliance's.
@@ -65,6 +68,7 @@ export class TcbMinimum {
           message: `${path}: expected at least ${expected}, found ${actual}.`,
         })),
         ...advisories.map((each) => ({ path: tcbStatusClaim, message: `${describe(each)}.` })),
+        ...lacks.map((lack) => ({ path: tcbStatusClaim, message: describeLack(lack) })),
       ],
     }
   }

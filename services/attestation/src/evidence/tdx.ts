@@ -14,6 +14,7 @@ import {
   type TdxQuote,
   type VerifiedTdx,
 } from '@strongroom/evidence'
+import { tdxShortfall } from '@strongroom/evidence/advisories'
 import type { Clock } from '@strongroom/platform'
 import { collateralFromRequest, type IntelCollateral } from '../collateral/intel.ts'
 import { evidenceFailure } from '../errors.ts'
@@ -69,6 +70,8 @@ export class TdxVerifier {
         fieldName: 'mr_config_id',
       })
     const simulated = this.#anchors.isSimulated(verified.root.spkiSha256)
+    const platform = { tcbInfo: collateral.tcbInfo, pck: verified.pck, teeTcbSvn: verified.body.teeTcbSvn }
+    const shortfall = verified.tcbStatus === 'UpToDate' ? undefined : tdxShortfall(platform)
     return {
       type: 'TdxVm',
       attestationType: 'tdxvm',
@@ -77,7 +80,7 @@ export class TdxVerifier {
       claims: tdxClaims(quote, verified, { runtime, initTime }),
       record: tdxRecord({ quote: quote.raw, collateral, runtime, initTime }),
       byNameOnly: weaknesses(verified),
-      shortcomings: tdxShortcomings({ verified, runtime, simulated, baseline: this.#baseline }),
+      shortcomings: tdxShortcomings({ verified, shortfall, runtime, simulated, baseline: this.#baseline }),
     }
   }
 

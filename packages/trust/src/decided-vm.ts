@@ -1,0 +1,14 @@
+import type { DecidedClaims } from '@strongroom/contract'
+
+const memberOf = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined
+
+/** The VM that a decision's evidence says it is of: `vmUniqueId`; for a guest, in the claims of its hardware. */
+export function vmIdOf({ claims, policyClaims }: DecidedClaims): string | undefined {
+  const all = claims ?? policyClaims
+  for (const of of [all, memberOf(all, 'x-ms-isolation-tee')]) {
+    const id = memberOf(memberOf(memberOf(of, 'x-ms-runtime'), 'vm-configuration'), 'vmUniqueId')
+    if (typeof id === 'string') return id
+  }
+  return undefined
+}

@@ -1,0 +1,128 @@
+import type { DecisionBundle } from '@strongroom/contract'
+import {
+  fromBase64,
+  parseCertificate,
+  parseHclReport,
+  parsePem,
+  parseSnpReport,
+  parseTdxQuote,
+  readEndorsement,
+  readPckExtension,
+  toHex,
+  type TcbVersion,
+} from '@strongroom/evidence'
+import {
+  lineOf,
+  openAdvisories,
+  snpPlatform,
+  snpShortfall,
+  tcbMinimum,
+  tdxShortfall,
+  type TcbLack,
+  type TdxShortfall,
+} from '@strongroom/evidence/advisories'
+
+/** How far one platform is behind what its vendor asks for, as its evidence said when it was attested. */
+export interface PlatformTcb {
+  /** Names the platform by its chip or PPID; nothing of a person is in it. */
+  id: string
+  kind: string
+  /** When it was attested. */
+  at: string
+  status: string
+  lacks: TcbLack[]
+  advisories: string[]
+  /** What is wanted: an evaluation of Intel's with its date, or AMD's line. */
+  against: string
+  next: NextSet
+}
+
+/** What the vendor's next set will ask for. */
+export type NextSet =
+  | { state: 'none'; why: string }
+  | { state: 'upToDate' | 'outOfDate'; edition: number; status: string; lacks: TcbLack[] }
+
+/** What platforms are held to beside the evidence's own collateral. */
+export interface TcbWanted {
+  /** Least versions that the installation asks for beyond AMD's advisories, by line of processors. */
+  minimum(line: string): Partial<TcbVersion> | undefined
+  /** Intel's early TCB infos, signed texts by FMSPC in lower-case hexadecimal. */
+  early: ReadonlyMap<string, string>
+}
+
+const bytesOf = (value: unknown): Uint8Array | undefined => (typeof value === 'string' ? fromBase64(value) : undefined)
+
+/**
+ * The platform of a decision. Whether its evidence is genuine was judged when the decision was made.
+ * @returns undefined where no vendor publishes TCB levels for the evidence
+ * @throws ParseError where the evidence cannot be read
+ */
+export function platformTcb(bundle: DecisionBundle, wanted: TcbWanted): PlatformTcb | undefined {
+  const { snpReport, hclReport, tdQuote } = bundle.evidence
+  const hcl = bytesOf(hclReport)
+  const report = bytesOf(snpReport) ?? (hcl && parseHclReport(hcl).hardwareReport)
+  if (report !== undefined) return snpPlatformOf(bundle, report, wanted)
+  const quote = bytesOf(tdQuote)
+  return quote && tdxPlatformOf(bundle, quote, wanted)
+}
+
+function snpPlatformOf(
+  { decision, evidence }: DecisionBundle,
+  bytes: Uint8Array,
+  { minimum }: TcbWanted,
+): PlatformTcb | undefined {
+  const leaf = parsePem(String(evidence['certificateChain']))[0]
+  if (leaf === undefined) return undefined
+  const report = parseSnpReport(bytes)
+  const { product } = readEndorsement(parseCertificate(leaf))
+  const platform = snpPlatform(report, product)
+  const line = lineOf(product, platform.cpu)
+  const lacks = snpShortfall(report, product, { ...tcbMinimum(line), ...minimum(line) })
+  const advisories = openAdvisories(platform).map(({ id, name }) => (name === undefined ? id : `${id} (${name})`))
+  return {
+    id: `SNP ${toHex(report.chipId)}`,
+    kind: `AMD ${line}`,
+    at: decision.at,
+    status: lacks.length === 0 && advisories.length === 0 ? 'UpToDate' : 'OutOfDate',
+    lacks,
+    advisories,
+    against: `what AMD’s advisories and this installation ask of ${line}`,
+    next: { state: 'none', why: 'AMD announces no next set: its advisories count from the day they are published.' },
+  }
+}
+
+function tdxPlatformOf(
+  { decision, evidence }: DecisionBundle,
+  bytes: Uint8Array,
+  { early }: TcbWanted,
+): PlatformTcb | undefined {
+  const { certification, body } = parseTdxQuote(bytes)
+  const tcbInfo = evidence['tcbInfo']
+  if (certification.type !== 'pckChain' || typeof tcbInfo !== 'string') return undefined
+  const pck = readPckExtension(parseCertificate(certification.chain[0]!))
+  const fmspc = toHex(pck.fmspc)
+  const now = tdxShortfall({ tcbInfo, pck, teeTcbSvn: body.teeTcbSvn })
+  const ahead = early.get(fmspc)
+  return {
+    id: `TDX ${toHex(pck.ppid)}`,
+    kind: `Intel ${fmspc}`,
+    at: decision.at,
+    status: now.status,
+    lacks: now.lacks,
+    advisories: [...now.advisoryIds],
+    against: `Intel’s TCB evaluation ${now.tcbEvaluationDataNumber}, level of ${dayOf(now.wantedDate)}`,
+    next:
+      ahead === undefined
+        ? { state: 'none', why: `Intel’s early set of ${fmspc} is not kept here.` }
+        : nextOf(tdxShortfall({ tcbInfo: ahead, pck, teeTcbSvn: body.teeTcbSvn }), now),
+  }
+}
+
+function nextOf(ahead: TdxShortfall, now: TdxShortfall): NextSet {
+  const { tcbEvaluationDataNumber: edition, status, lacks } = ahead
+  if (edition <= now.tcbEvaluationDataNumber)
+    return { state: 'none', why: `Intel’s early set is evaluation ${edition}, which is already in force.` }
+  return { state: status === 'UpToDate' ? 'upToDate' : 'outOfDate', edition, status, lacks }
+}
+
+const dayOf = (date: Date): string => date.toISOString().slice(0, 10)
