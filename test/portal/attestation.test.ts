@@ -84,7 +84,10 @@ describe.skipIf(!chromiumIsInstalled)('attestation in the portal', { timeout: 30
     expect(intel!.next.lacks).toMatchObject([
       { component: 'SGX component 1 (Early Microcode Update)', found: 3, wanted: 4 },
     ])
-    expect(found.find(({ kind }) => kind.startsWith('AMD'))).toMatchObject({ status: 'UpToDate', next: { state: 'none' } })
+    expect(found.find(({ kind }) => kind.startsWith('AMD'))).toMatchObject({
+      status: 'UpToDate',
+      next: { state: 'none' },
+    })
     const one = await portal.installation.must<Platform[]>('collateral', 'shortfall', '--provider', provider)
     expect(one).toEqual(found)
   })

@@ -45,7 +45,7 @@ export type NextSet =
 /** What platforms are held to beside the evidence's own collateral. */
 export interface TcbWanted {
   /** Least versions that the installation asks for beyond AMD's advisories, by line of processors. */
-  minimum(line: string): Partial<TcbVersion> | undefined
+  minimum: (line: string) => Partial<TcbVersion> | undefined
   /** Intel's early TCB infos, signed texts by FMSPC in lower-case hexadecimal. */
   early: ReadonlyMap<string, string>
 }

@@ -96,7 +96,9 @@ describe.skipIf(!existsSync(`${corpus}/az-snp-vtpm/hcl-report.bin`))(
           innererror: { expected: expect.stringContaining(wanted) },
         })
         const said = (answer.body.error as { details: { message: string }[] }).details.map(({ message }) => message)
-        expect(said).toContainEqual(expect.stringMatching(/^SNP firmware: 8 found, \d+ wanted\. Install the newer BIOS/))
+        expect(said).toContainEqual(
+          expect.stringMatching(/^SNP firmware: 8 found, \d+ wanted\. Install the newer BIOS/),
+        )
       }
     })
 

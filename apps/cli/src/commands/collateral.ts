@@ -90,7 +90,8 @@ async function readBundle(file: string): Promise<unknown> {
 
 const shortfall: Command = {
   words: ['collateral', 'shortfall'],
-  summary: 'show how far each platform is behind: part, found, wanted, what to update, and what the vendor’s next set asks',
+  summary:
+    'show how far each platform is behind: part, found, wanted, what to update, and what the vendor’s next set asks',
   options: [{ flags: '--provider <host>', summary: 'host of one attestation provider; all of them by default' }],
   run: async (context) => {
     const connection = await context.connect()

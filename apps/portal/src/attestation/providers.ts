@@ -1,5 +1,4 @@
 import { list, subscriptionPath, versions } from '../wire/arm.ts'
-import { toWireError, type WireError } from '../wire/wire-error.ts'
 import { isProviderHost } from '../decisions/decisions.ts'
 
 /** An attestation provider: one that a region shares, or one's own. */
@@ -31,7 +30,3 @@ export async function readProviders(signal: AbortSignal): Promise<Provider[]> {
   ])
   return [...own.flatMap((each) => providerOf(each, false)), ...shared.flatMap((each) => providerOf(each, true))]
 }
-
-/** A value, or why it cannot be had: the rest of a page is shown all the same. */
-export const orError = async <Value>(value: Promise<Value>): Promise<Value | WireError> =>
-  await value.catch(toWireError)

@@ -2,7 +2,6 @@ import {
   attestationAudience,
   domain,
   type DecidedClaims,
-  type DecisionBundle,
   type DecisionList,
   type DecisionView,
 } from '@strongroom/contract'
@@ -21,10 +20,4 @@ export async function readDecisions(host: string, top: number, signal?: AbortSig
   const url = `https://${host}/decisions?${version}&$top=${top}&$expand=claims`
   const list = await askService<DecisionList>({ url, audience: attestationAudience, ...(signal && { signal }) })
   return list.value
-}
-
-/** A decision with its evidence. @throws WireError, EvidenceNotKept among them */
-export async function readBundle({ provider, id }: DecisionView, signal?: AbortSignal): Promise<DecisionBundle> {
-  const url = `https://${provider}/decisions/${encodeURIComponent(id)}/bundle?${version}`
-  return await askService<DecisionBundle>({ url, audience: attestationAudience, ...(signal && { signal }) })
 }

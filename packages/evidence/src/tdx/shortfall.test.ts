@@ -8,7 +8,10 @@ const sixteen = (svn: number, at?: number, value = svn): number[] =>
 const moduleIdentity = { mrsigner: '00'.repeat(48), attributes: '00'.repeat(8), attributesMask: 'FF'.repeat(8) }
 
 /** Levels as Intel lists them, best first: [SVN of every part, status]. The second component is Intel's microcode. */
-function tcbInfo(levels: [svn: number, status: string][], moduleLevels: [isvsvn: number, status: string][] = [[0, 'UpToDate']]): string {
+function tcbInfo(
+  levels: [svn: number, status: string][],
+  moduleLevels: [isvsvn: number, status: string][] = [[0, 'UpToDate']],
+): string {
   const level = ([svn, tcbStatus]: [number, string]): unknown => ({
     tcb: {
       sgxtcbcomponents: sixteen(svn).map((each, index) =>
@@ -103,11 +106,14 @@ describe('what a TDX platform lacks', () => {
   })
 
   it('has the TDX module, its status and its advisories in it', () => {
-    const modules = tcbInfo([[4, 'UpToDate']], [
-      [6, 'UpToDate'],
-      [5, 'UpToDate'],
-      [2, 'OutOfDate'],
-    ])
+    const modules = tcbInfo(
+      [[4, 'UpToDate']],
+      [
+        [6, 'UpToDate'],
+        [5, 'UpToDate'],
+        [2, 'OutOfDate'],
+      ],
+    )
     const at = (isvSvn: number): TdxShortfall => lacksAt(modules, sixteen(4), 4, sixteen(4, 1, 1).with(0, isvSvn))
     expect(at(5)).toMatchObject({ status: 'UpToDate', lacks: [], advisoryIds: [] })
     expect(at(4)).toMatchObject({

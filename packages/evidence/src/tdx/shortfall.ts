@@ -81,7 +81,10 @@ function platformLacks(level: Level, { pck, teeTcbSvn }: Platform, names: Compon
 }
 
 /** The identity of the module that runs: undefined for one of version 0, which is judged with the platform. */
-function moduleOf({ moduleIdentities }: TcbInfo, teeTcbSvn: Uint8Array): TcbInfo['moduleIdentities'][number] | undefined {
+function moduleOf(
+  { moduleIdentities }: TcbInfo,
+  teeTcbSvn: Uint8Array,
+): TcbInfo['moduleIdentities'][number] | undefined {
   const version = teeTcbSvn[1] ?? 0
   if (version === 0) return undefined
   const id = moduleId(version)

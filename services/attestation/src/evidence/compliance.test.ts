@@ -57,7 +57,16 @@ describe('an SNP machine', () => {
 
 describe('a TDX machine', () => {
   const shortcomings = (o: Partial<Parameters<typeof tdxShortcomings>[0]> = {}): string[] =>
-    pathsOf(tdxShortcomings({ verified: verifiedTdx(), shortfall: undefined, runtime, simulated: true, baseline: none, ...o }))
+    pathsOf(
+      tdxShortcomings({
+        verified: verifiedTdx(),
+        shortfall: undefined,
+        runtime,
+        simulated: true,
+        baseline: none,
+        ...o,
+      }),
+    )
 
   it('is compliant on the installation’s own silicon, and under a measurement of the baseline', () => {
     expect(shortcomings()).toEqual([])
