@@ -3,6 +3,7 @@ import { keyOf } from '../arm/resource-id.ts'
 import type { Plane } from '../plane.ts'
 import type { Resource } from '../store/resources.ts'
 import { withoutNulls } from '../arm/fields.ts'
+import { preflight } from './deployments.ts'
 import { evaluateValue, needsResources, type Scope } from './evaluate.ts'
 import { isDeployment, type PlannedResource } from './plan.ts'
 import { prepare, type DeploymentInput, type Prepared } from './input.ts'
@@ -38,15 +39,22 @@ interface Question {
 /** Templates within templates, no deeper than they are deployed. */
 const nestingLimit = 5
 
-/** What a deployment would make, change and delete. It asks no resource: what reference() would give stays an expression. */
+/**
+ * What a deployment would make, change and delete. It asks no resource: what reference() would give stays an expression. What its
+ * caller may not read is not shown, and what he may not write ends it, in whichever template it stands (attack W20).
+ * @throws ServiceError AuthorizationFailed
+ */
 export async function whatIf(plane: Plane, o: Question): Promise<Change[]> {
   const changes = await changesOf(plane, o, 0)
   if (o.scope.group === undefined) return changes
   const kept = new Set([...keysOf(o.prepared.resources), ...changes.map((each) => keyOf(each.resourceId))])
   for (const other of await plane.resources.list({ groupId: o.scope.id })) {
     if (kept.has(other.key) || plane.types.of(other.type) === undefined) continue
-    const shown = o.idOnly ? {} : { before: view(other, other.type) }
-    changes.push({ resourceId: other.id, changeType: o.input.mode === 'Complete' ? 'Delete' : 'Ignore', ...shown })
+    const readable = await mayRead(plane, o, other)
+    const gone = o.input.mode === 'Complete'
+    if (!readable && !(gone && (await may(plane, o, 'delete', other)))) continue
+    const shown = o.idOnly || !readable ? {} : { before: view(other, other.type) }
+    changes.push({ resourceId: other.id, changeType: gone ? 'Delete' : 'Ignore', ...shown })
   }
   return changes
 }
@@ -60,8 +68,9 @@ async function changesOf(plane: Plane, o: Question, depth: number): Promise<Chan
       continue
     }
     const existing = await plane.resources.find(each.id)
+    const shown = !o.idOnly && (existing === undefined || (await mayRead(plane, o, existing)))
     changes.push(
-      o.idOnly
+      !shown
         ? { resourceId: each.id, changeType: existing === undefined ? 'Create' : 'Deploy' }
         : await compare(each, existing),
     )
@@ -89,8 +98,19 @@ async function nestedChanges(plane: Plane, o: Question, one: PlannedResource, de
   const prepared = inner
     ? await prepare(plane, { scope, input, caller: o.caller })
     : await prepareOuter(one, scope, input)
+  await preflight(plane, o.caller, prepared)
   return await changesOf(plane, { ...o, scope, input, prepared }, depth + 1)
 }
+
+const may = async (
+  plane: Plane,
+  { caller }: Question,
+  verb: 'read' | 'delete',
+  { id, type }: Pick<Resource, 'id' | 'type'>,
+): Promise<boolean> => await plane.access.allows(caller.objectId, `${plane.types.spellingOf(type)}/${verb}`, id)
+
+const mayRead = async (plane: Plane, o: Question, resource: Pick<Resource, 'id' | 'type'>): Promise<boolean> =>
+  await may(plane, o, 'read', resource)
 
 /** A group that is not there yet. */
 function madeGroup(o: Question, id: string): DeploymentScope {
