@@ -1,11 +1,14 @@
-/**
- * Reads the name that a program says first on its connection.
- * @returns what was said, without a name where these bytes say none; undefined where it is not said yet
- */
-export type NameReader = (head: Uint8Array) => Said | undefined
+/** What a program has said of where it wants to go; no name where its first bytes say none. */
 interface Said {
   name?: string
 }
+
+/**
+ * Takes the first bytes of one connection, piece by piece as they come, and looks at each of them once: what a guest sends little
+ * by little costs its host no more for that (attack W21).
+ * @returns undefined where the name is not said yet
+ */
+export type NameReader = (piece: Uint8Array) => Said | undefined
 const none: Said = {}
 
 /** Longest first words, in bytes: of TLS a ClientHello, of HTTP the header. */
@@ -13,27 +16,39 @@ const mostBytes = 32 * 1024
 const nameForm = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/
 
 /** Server name of a ClientHello (RFC 6066, section 3), in one or more TLS records. */
-export const serverName: NameReader = (head) => {
-  const handshake: number[] = []
-  const view = Buffer.from(head.buffer, head.byteOffset, head.length)
-  for (let at = 0; ;) {
-    if (at < view.length && view[at] !== 22) return none
-    if (at + 5 > view.length) return atMost(view)
-    if (view[at + 1] !== 3) return none
-    const length = view.readUInt16BE(at + 3)
-    if (length === 0 || length > 16_384) return none
-    handshake.push(...view.subarray(at + 5, at + 5 + length))
-    at += 5 + length
-    if (handshake.length < 4) continue
-    if (handshake[0] !== 1) return none
-    const wanted = 4 + Buffer.from(handshake).readUIntBE(1, 3)
-    if (wanted > mostBytes) return none
-    if (handshake.length >= wanted) return nameIn(Buffer.from(handshake.slice(4, wanted)))
-    if (at > view.length) return atMost(view)
+export function serverName(): NameReader {
+  const handshake = Buffer.alloc(mostBytes)
+  let length = 0
+  let taken = 0
+  const header: number[] = []
+  /** Bytes of the record that are still to come. */
+  let left = 0
+  const isWhole = (): boolean => length >= 4 && length >= 4 + handshake.readUIntBE(1, 3)
+  return (piece) => {
+    taken += piece.length
+    for (let at = 0; at < piece.length;) {
+      if (left === 0) {
+        header.push(piece[at]!)
+        at += 1
+        if (header[0] !== 22 || (header.length > 1 && header[1] !== 3)) return none
+        if (header.length < 5) continue
+        left = header[3]! * 256 + header[4]!
+        header.length = 0
+        if (left === 0 || left > 16_384) return none
+        continue
+      }
+      const part = piece.subarray(at, at + Math.min(left, mostBytes - length))
+      handshake.set(part, length)
+      length += part.length
+      at += part.length
+      left -= part.length
+      if (handshake[0] !== 1) return none
+      if (isWhole()) return nameIn(handshake.subarray(4, 4 + handshake.readUIntBE(1, 3)))
+      if (length === mostBytes) return none
+    }
+    return taken > mostBytes ? none : undefined
   }
 }
-
-const atMost = (view: Uint8Array): Said | undefined => (view.length > mostBytes ? none : undefined)
 
 /** None for a hello that is cut or has no name of a host. */
 function nameIn(hello: Buffer): Said {
@@ -62,15 +77,27 @@ function nameIn(hello: Buffer): Said {
   }
 }
 
+const endOfHeader = '\r\n\r\n'
+
 /** Host of an HTTP/1.1 request (RFC 9112, section 3.2): of two that differ, none. */
-export const requestHost: NameReader = (head) => {
-  const text = Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1')
-  const end = text.indexOf('\r\n\r\n')
-  if (end < 0) return atMost(head)
-  const [line = '', ...fields] = text.slice(0, end).split('\r\n')
+export function requestHost(): NameReader {
+  let text = ''
+  return (piece) => {
+    const from = Math.max(0, text.length - endOfHeader.length + 1)
+    text += Buffer.from(piece.buffer, piece.byteOffset, piece.length).toString('latin1')
+    const end = text.indexOf(endOfHeader, from)
+    if (end >= 0 && end <= mostBytes) return hostIn(text.slice(0, end))
+    return text.length > mostBytes ? none : undefined
+  }
+}
+
+function hostIn(head: string): Said {
+  const [line = '', ...fields] = head.split('\r\n')
   if (!/^[A-Z]+ \S+ HTTP\/1\.[01]$/.test(line)) return none
-  const hosts = fields.flatMap((field) => /^host:[ \t]*(\S*)[ \t]*$/i.exec(field)?.[1] ?? [])
-  const [host = ''] = hosts
-  const name = host.replace(/:80$/, '')
+  const hosts = fields.flatMap((field) => {
+    const colon = field.indexOf(':')
+    return field.slice(0, colon).toLowerCase() === 'host' ? [field.slice(colon + 1).trim()] : []
+  })
+  const name = (hosts[0] ?? '').replace(/:80$/, '')
   return hosts.length === 1 && nameForm.test(name) ? { name: name.toLowerCase() } : none
 }

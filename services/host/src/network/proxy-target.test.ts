@@ -1,8 +1,10 @@
+import { lookup } from 'node:dns/promises'
 import { networkInterfaces } from 'node:os'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { resolveTarget } from './proxy-target.ts'
 
 vi.mock('node:os', { spy: true })
+vi.mock('node:dns/promises', { spy: true })
 afterEach(() => vi.resetAllMocks())
 
 describe('proxy of a guest', () => {
@@ -29,6 +31,26 @@ describe('proxy of a guest', () => {
 
   it('leads nowhere at the cloud’s endpoint of the host, 168.63.129.16 (attack W10)', async () => {
     for (const port of [80, 443, 32_526]) expect(await resolveTarget(`168.63.129.16:${port}`, 9443)).toBeUndefined()
+  })
+
+  it.each([
+    '2130706433', '0x7f000001', '017700000001', '127.1', '0177.0.0.1', '0x7f.1', '0', '2852039166', '0xa9fea9fe', '2822734096', '0xa83f8110',
+    '168.63.33040', '10.1', '0xc0a80101', '[::]', '[::ffff:8.8.8.8]', '[::8.8.8.8]', '[::ffff:a9fe:a9fe]', '[64:ff9b::7f00:1]', '[64:ff9b:1::a00:1]',
+    '[2001::1]', '[2001:0:53aa:64c:0:0:0:1]', '[2001:0000:4136:e378:8000:63bf:3fff:fdd2]', '[2002:a9fe:a9fe::]', '[ff02::1]', '[fec0::1]', '[100::1]',
+    '[::1%lo]', '[fe80::1%25lo]', 'LOCALHOST', '①②⑦.0.0.1', 'ﬁ.example', '127.0.0.1\u0000.example.org', '93.184.216.34@127.0.0.1', '93.184.216.34:80@127.0.0.1', '127.0.0.1#.example.org',
+  ])('is refused in every spelling of an address of the host’s or beside it: %s (attack W10)', async (host) => {
+    for (const port of [22, 443])
+      expect(await resolveTarget(`${host}:${port}`, 9443).catch(() => undefined)).toBeUndefined()
+  }) // prettier-ignore
+
+  it('goes by one answer of the resolver, and to the address in it (attack W10)', async () => {
+    const answers = ['93.184.216.34', '127.0.0.1']
+    vi.mocked(lookup as (host: string) => Promise<{ address: string; family: number }>).mockImplementation(
+      async () => await Promise.resolve({ address: answers.shift()!, family: 4 }),
+    )
+    const led = await resolveTarget('rebinding.example.org:443', 9443)
+    expect([led, answers]).toEqual([{ host: '93.184.216.34', port: 443, own: false }, ['127.0.0.1']])
+    expect(await resolveTarget('rebinding.example.org:443', 9443)).toBeUndefined()
   })
 
   it('leads to no address that the host itself has, in whichever form (attack W10)', async () => {

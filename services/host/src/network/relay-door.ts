@@ -17,7 +17,7 @@ export async function startRelayDoor(o: {
   socket: string
   /** 443 leads to the installation also where no name is said; 80 leads to public addresses alone. */
   port: 443 | 80
-  readName: NameReader
+  readName: () => NameReader
   /** Of the installation, on 127.0.0.1. */
   tlsPort: number
   /** Whose connections they are: they come to the installation from an address of this VM's own (guest-address.ts). */
@@ -26,6 +26,8 @@ export async function startRelayDoor(o: {
   reported(): boolean
   /** In the place of `resolveTarget`, for tests. */
   resolve?: (target: string, tlsPort: number) => Promise<ProxyTarget | undefined>
+  /** In the place of `sayingLimitMs`, for tests. */
+  sayingMs?: number
 }): Promise<{ close(): Promise<void> }> {
   const open = new Set<Socket>()
   const track = (socket: Socket): void => {
@@ -41,21 +43,24 @@ export async function startRelayDoor(o: {
   const server = createServer({ allowHalfOpen: true }, (guest) => {
     track(guest)
     if (!o.reported()) return void guest.destroy()
-    guest.setTimeout(sayingLimitMs, () => guest.destroy())
     const leave = (): void => void guest.destroy()
+    // In all: one that says a byte now and then is as late as one that is silent.
+    const late = setTimeout(leave, o.sayingMs ?? sayingLimitMs)
+    guest.once('close', () => clearTimeout(late))
     guest.once('end', leave)
-    let head: Buffer = Buffer.alloc(0)
-    const listen = (chunk: Buffer): void => {
-      head = Buffer.concat([head, chunk])
-      const said = o.readName(head)
+    const head: Buffer[] = []
+    const readName = o.readName()
+    const listen = (piece: Buffer): void => {
+      head.push(piece)
+      const said = readName(piece)
       if (said === undefined) return
       guest.off('data', listen).off('end', leave)
       guest.pause()
-      guest.setTimeout(0)
+      clearTimeout(late)
       void targetOf(said.name).then((target) => {
         if (guest.destroyed) return
         if (target === undefined) refuse(guest, o.port)
-        else relay(guest, head, target)
+        else relay(guest, Buffer.concat(head), target)
       })
     }
     guest.on('data', listen)
